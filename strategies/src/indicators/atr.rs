@@ -1,0 +1,64 @@
+//! Average true range.
+
+use super::average::{SeededAverage, true_range};
+use super::kernel::{Bar, HighLowClose, Kernel, engine};
+use super::spec::{IndicatorSpec, ParameterKind, ParameterSpec, period};
+use super::window::RollingSum;
+
+pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
+    name: "atr",
+    aliases: &["atrindicator"],
+    parameters: &[
+        period(1, 100, 14),
+        ParameterSpec {
+            name: "smoothing",
+            kind: ParameterKind::Choice { options: &["wilder", "sma"], default: "wilder" },
+            description: "how true ranges are averaged",
+        },
+    ],
+    outputs: &[],
+    needs_volume: false,
+    formula: "true range = max(high - low, |high - previous close|, |low - previous close|); wilder: y + (x - y)/n from \
+              row n, seeded with the mean of rows 1..n; sma: mean of the last n from row n-1, row 0 counting high - low",
+    source: "Wilder (1978); TA-Lib ATR",
+    warm_up: |parameters| match parameters.choice("smoothing") {
+        "sma" => parameters.count("period").saturating_sub(1),
+        _ => parameters.count("period"),
+    },
+    start: |parameters| {
+        let period = parameters.count("period");
+        match parameters.choice("smoothing") {
+            "sma" => engine(HighLowClose, Simple { close: f64::NAN, ranges: RollingSum::new(period) }),
+            _ => engine(HighLowClose, Wilder { close: f64::NAN, average: SeededAverage::wilder(period) }),
+        }
+    },
+};
+
+#[derive(Clone)]
+struct Wilder {
+    close: f64,
+    average: SeededAverage,
+}
+
+impl Kernel<Bar, 1> for Wilder {
+    #[inline]
+    fn step(&mut self, bar: Bar) -> [f64; 1] {
+        let previous = std::mem::replace(&mut self.close, bar.close);
+        [if previous.is_nan() { f64::NAN } else { self.average.push(true_range(&bar, previous)) }]
+    }
+}
+
+#[derive(Clone)]
+struct Simple {
+    close: f64,
+    ranges: RollingSum,
+}
+
+impl Kernel<Bar, 1> for Simple {
+    /// `f64::max` ignores the NaN of a missing previous close, which leaves high − low.
+    #[inline]
+    fn step(&mut self, bar: Bar) -> [f64; 1] {
+        let previous = std::mem::replace(&mut self.close, bar.close);
+        [self.ranges.mean(true_range(&bar, previous))]
+    }
+}

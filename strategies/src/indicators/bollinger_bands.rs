@@ -1,0 +1,50 @@
+//! Bollinger bands.
+
+use super::kernel::{Kernel, engine};
+use super::spec::{IndicatorSpec, ParameterKind, ParameterSpec, SOURCE, bars, period};
+use super::window::RollingMoments;
+
+pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
+    name: "bollingerbands",
+    aliases: &["bollingerbandsindicator", "bbands"],
+    parameters: &[
+        period(2, 200, 20),
+        ParameterSpec {
+            name: "multiplier",
+            kind: ParameterKind::Float { min: 0.0, min_exclusive: true, max: 10.0, default: 2.0 },
+            description: "standard deviations between the middle and a band",
+        },
+        SOURCE,
+        bars("ddof", "subtracted from n in the deviation's divisor: 0 = population, 1 = sample", 0, 1, 0),
+    ],
+    outputs: &["upper", "middle", "lower"],
+    needs_volume: false,
+    formula: "middle = mean of the last n values, bands = middle +- multiplier times their standard deviation with \
+              divisor n - ddof; first value at row n-1",
+    source: "Bollinger; TA-Lib BBANDS",
+    warm_up: |parameters| parameters.count("period").saturating_sub(1),
+    start: |parameters| {
+        let kernel = Bands {
+            window: RollingMoments::new(parameters.count("period")),
+            multiplier: parameters.number("multiplier"),
+            ddof: parameters.count("ddof") as f64,
+        };
+        engine(parameters.source(), kernel)
+    },
+};
+
+#[derive(Clone)]
+struct Bands {
+    window: RollingMoments,
+    multiplier: f64,
+    ddof: f64,
+}
+
+impl Kernel<f64, 3> for Bands {
+    #[inline]
+    fn step(&mut self, value: f64) -> [f64; 3] {
+        let (mean, deviation) = self.window.push(value, self.ddof);
+        let width = self.multiplier * deviation;
+        [mean + width, mean, mean - width]
+    }
+}

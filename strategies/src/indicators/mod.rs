@@ -1,0 +1,159 @@
+//! Indicators: every type the grammar knows, its parameters, and its values over bars.
+//!
+//! Definitions are the field's standard ones, as TA-Lib computes them, undefined rows included; where a type has a
+//! well-known variant a parameter reaches it. To add a type, write its file with a `SPEC` and add a line to [`SPECS`].
+//!
+//! Rules that hold for all types: the value at row i uses rows up to i only; rows before the warm-up is over are NaN;
+//! a missing (NaN or infinite) input makes its row undefined and starts the warm-up again; outputs are finite or NaN.
+
+mod kernel;
+mod parameters;
+mod spec;
+
+mod average;
+mod window;
+
+mod adx;
+mod atr;
+mod bollinger_bands;
+mod ema;
+mod macd;
+mod roc;
+mod rsi;
+mod sma;
+mod stochastic;
+mod wma;
+
+use std::collections::BTreeMap;
+
+use market::Bars;
+use thiserror::Error;
+
+use kernel::Source;
+use parameters::Parameters;
+pub use parameters::{ParameterError, Value};
+pub use spec::{IndicatorSpec, ParameterKind, ParameterSpec};
+
+static SPECS: &[IndicatorSpec] = &[
+    adx::SPEC,
+    atr::SPEC,
+    bollinger_bands::SPEC,
+    ema::SPEC,
+    macd::SPEC,
+    roc::SPEC,
+    rsi::SPEC,
+    sma::SPEC,
+    stochastic::SPEC,
+    wma::SPEC,
+];
+
+/// Every indicator type, by name.
+pub fn specs() -> &'static [IndicatorSpec] {
+    SPECS
+}
+
+/// The type with that name or alias, without regard to case.
+pub fn find(name: &str) -> Option<&'static IndicatorSpec> {
+    let matches = |known: &&str| known.eq_ignore_ascii_case(name);
+    SPECS.iter().find(|spec| matches(&spec.name) || spec.aliases.iter().any(|alias| matches(&alias)))
+}
+
+/// The known name or alias most similar to a misspelt one, if one is similar.
+pub fn nearest_name(name: &str) -> Option<&'static str> {
+    let name = name.to_ascii_lowercase();
+    nearest(&name, SPECS.iter().flat_map(|spec| std::iter::once(spec.name).chain(spec.aliases.iter().copied())))
+}
+
+/// Why an indicator cannot be computed over these bars.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum IndicatorError {
+    /// The indicator reads volume and no bar has one.
+    #[error("{indicator} needs volume and none of the {rows} bars has one")]
+    VolumeMissing {
+        /// Indicator type.
+        indicator: &'static str,
+        /// Number of bars.
+        rows: usize,
+    },
+    /// The columns of the bars differ in length.
+    #[error("{indicator} was given bars whose columns differ in length")]
+    RaggedBars {
+        /// Indicator type.
+        indicator: &'static str,
+    },
+}
+
+impl IndicatorError {
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::VolumeMissing { .. } => "use a provider with volume for this series, or an indicator without it",
+            Self::RaggedBars { .. } => "build the bars with one value per column and row",
+        }
+    }
+}
+
+/// One indicator: a type with legal parameters.
+#[derive(Clone, Debug)]
+pub struct Indicator {
+    spec: &'static IndicatorSpec,
+    parameters: Parameters,
+}
+
+impl Indicator {
+    /// Checks the parameters and fills in defaults.
+    ///
+    /// # Errors
+    /// Every unknown parameter, wrong type and value out of bounds.
+    pub fn new(
+        spec: &'static IndicatorSpec,
+        parameters: &BTreeMap<String, Value>,
+    ) -> Result<Self, Vec<ParameterError>> {
+        Ok(Self { spec, parameters: Parameters::resolve(spec, parameters)? })
+    }
+
+    /// The type.
+    pub fn spec(&self) -> &'static IndicatorSpec {
+        self.spec
+    }
+
+    /// Name and effective value of every parameter, defaults included, in the order of the specification.
+    pub fn parameters(&self) -> impl Iterator<Item = (&'static str, &Value)> {
+        self.parameters.iter()
+    }
+
+    /// Rows before the first one with a defined value on any output, in bars without gaps.
+    pub fn warm_up(&self) -> usize {
+        (self.spec.warm_up)(&self.parameters)
+    }
+
+    /// True when the values are made from traded volume.
+    pub fn needs_volume(&self) -> bool {
+        self.spec.needs_volume
+            || (self.spec.parameter("source").is_some() && self.parameters.source() == Source::Volume)
+    }
+
+    /// One column per output, in the specification's order, each as long as the bars; NaN = undefined.
+    ///
+    /// # Errors
+    /// No bar has a volume although the indicator needs it; columns of different lengths.
+    pub fn compute(&self, bars: &Bars) -> Result<Vec<Vec<f64>>, IndicatorError> {
+        let (indicator, rows) = (self.spec.name, bars.len());
+        if [&bars.open, &bars.high, &bars.low, &bars.close, &bars.volume].iter().any(|column| column.len() != rows) {
+            return Err(IndicatorError::RaggedBars { indicator });
+        }
+        if rows > 0 && self.needs_volume() && bars.volume.iter().all(|volume| volume.is_nan()) {
+            return Err(IndicatorError::VolumeMissing { indicator, rows });
+        }
+        Ok((self.spec.start)(&self.parameters).run(bars))
+    }
+}
+
+/// The candidate most similar to `name`, if its similarity is above 0.7 (Jaro-Winkler).
+fn nearest(name: &str, candidates: impl Iterator<Item = &'static str>) -> Option<&'static str> {
+    candidates
+        .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
+        .filter(|(similarity, _)| *similarity > 0.7)
+        .max_by(|left, right| left.0.total_cmp(&right.0))
+        .map(|(_, candidate)| candidate)
+}

@@ -1,0 +1,28 @@
+//! Rate of change, in percent.
+
+use super::kernel::{Kernel, engine};
+use super::spec::{IndicatorSpec, SOURCE, period};
+use super::window::Delay;
+
+pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
+    name: "roc",
+    aliases: &["rocindicator"],
+    parameters: &[period(1, 100, 10), SOURCE],
+    outputs: &[],
+    needs_volume: false,
+    formula: "100 (x[i] - x[i-n]) / x[i-n]; undefined where x[i-n] is 0; first value at row n",
+    source: "TA-Lib ROC, but undefined instead of 0 on a division by zero",
+    warm_up: |parameters| parameters.count("period"),
+    start: |parameters| engine(parameters.source(), Roc(Delay::new(parameters.count("period")))),
+};
+
+#[derive(Clone)]
+struct Roc(Delay);
+
+impl Kernel<f64, 1> for Roc {
+    #[inline]
+    fn step(&mut self, value: f64) -> [f64; 1] {
+        let before = self.0.push(value);
+        [100.0 * ((value - before) / before)]
+    }
+}

@@ -1,0 +1,63 @@
+//! Stochastic oscillator (slow).
+
+use super::kernel::{Bar, HighLowClose, Kernel, engine};
+use super::spec::{IndicatorSpec, bars};
+use super::window::{RollingMaximum, RollingSum};
+
+pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
+    name: "stochastic",
+    aliases: &["stochasticindicator"],
+    parameters: &[
+        bars("k_period", "bars of the high-low window", 1, 100, 14),
+        bars("d_period", "bars of the mean of k", 1, 20, 3),
+        bars("smooth_k", "bars of the mean of the raw value", 1, 20, 3),
+    ],
+    outputs: &["k", "d"],
+    needs_volume: false,
+    formula: "raw = 100 (close - lowest low)/(highest high - lowest low) over k_period; k = mean of the last smooth_k raw \
+              values, d = mean of the last d_period k; both start with d; while a window without range is among the raw \
+              values both are undefined",
+    source: "Lane; TA-Lib STOCH with simple means, but undefined instead of 0 where there is no range",
+    warm_up: |parameters| {
+        (parameters.count("k_period") + parameters.count("smooth_k") + parameters.count("d_period")).saturating_sub(3)
+    },
+    start: |parameters| {
+        let k_period = parameters.count("k_period");
+        let kernel = Stochastic {
+            highest: RollingMaximum::new(k_period),
+            highest_negative: RollingMaximum::new(k_period),
+            k: RollingSum::new(parameters.count("smooth_k")),
+            d: RollingSum::new(parameters.count("d_period")),
+            defined_in: 0,
+            needed: parameters.count("smooth_k") + parameters.count("d_period"),
+        };
+        engine(HighLowClose, kernel)
+    },
+};
+
+#[derive(Clone)]
+struct Stochastic {
+    highest: RollingMaximum,
+    highest_negative: RollingMaximum,
+    k: RollingSum,
+    d: RollingSum,
+    /// Rows since the last one without a raw value.
+    defined_in: usize,
+    /// Raw values that both means together need, plus one.
+    needed: usize,
+}
+
+impl Kernel<Bar, 2> for Stochastic {
+    #[inline]
+    fn step(&mut self, bar: Bar) -> [f64; 2] {
+        let (highest, lowest) = (self.highest.push(bar.high), -self.highest_negative.push(-bar.low));
+        let range = highest - lowest;
+        let raw = 100.0 * ((bar.close - lowest) / range);
+        let defined = range > 0.0 && raw.is_finite();
+        self.defined_in = if defined { self.defined_in + 1 } else { 0 };
+        // A zero stands in for an undefined value; nothing is shown until the means no longer hold it.
+        let k = self.k.mean(if defined { raw } else { 0.0 });
+        let d = self.d.mean(if k.is_nan() { 0.0 } else { k });
+        if self.defined_in + 1 < self.needed { [f64::NAN; 2] } else { [k, d] }
+    }
+}

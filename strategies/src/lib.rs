@@ -1,0 +1,6 @@
+//! strategies: to be written.
+
+pub mod fuzzy;
+pub mod indicators;
+pub mod labels;
+pub mod splits;
