@@ -1,4 +1,15 @@
 //! The contract between processes: ids, subjects, codec, commands, events, operations, plans, progress, errors, manifests. No I/O.
 
+pub mod codec;
+pub mod command;
+pub mod commands;
+pub mod errors;
+pub mod events;
+pub mod ids;
 pub mod manifests;
+pub mod operation;
+pub mod plan;
+pub mod progress;
+pub mod settle;
+pub mod subjects;
 pub mod training;

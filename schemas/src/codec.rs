@@ -1,0 +1,108 @@
+//! The wire form: MessagePack maps with field names, `v` first; JSON is read too.
+//!
+//! Readers accept versions N and N−1 and ignore unknown fields, so that a fleet can be upgraded one process at a time.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// Largest payload on the bus; what is larger is an object.
+pub const PAYLOAD_BYTES_MAX: usize = 64 * 1024;
+/// `Content-Type` of what we write.
+pub const CONTENT_TYPE: &str = "application/msgpack";
+
+/// A top-level message: its first field is `v`.
+pub trait Message: Serialize + DeserializeOwned {
+    /// Name in the `Ktrdr-Schema` header, as `<name>.v<version>`.
+    const NAME: &'static str;
+    /// The version written; this and the one before are read.
+    const VERSION: u16;
+}
+
+/// Why a payload could not be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum CodecError {
+    /// Serialisation failed.
+    #[error("cannot encode a {name} message")]
+    Encode {
+        /// Message name.
+        name: &'static str,
+        /// Cause.
+        source: rmp_serde::encode::Error,
+    },
+    /// The payload exceeds [`PAYLOAD_BYTES_MAX`].
+    #[error("a {name} message of {size} bytes is over the limit of {PAYLOAD_BYTES_MAX}")]
+    TooLarge {
+        /// Message name.
+        name: &'static str,
+        /// Bytes.
+        size: usize,
+    },
+    /// Neither MessagePack nor JSON of the expected shape.
+    #[error("cannot decode a {name} message: {reason}")]
+    Decode {
+        /// Message name.
+        name: &'static str,
+        /// What the reader said.
+        reason: String,
+    },
+    /// Written by a program too old or too new.
+    #[error("a {name} message has version {found}; this program reads {} and {current}", current.saturating_sub(1))]
+    Version {
+        /// Message name.
+        name: &'static str,
+        /// Version in the payload.
+        found: u16,
+        /// Version of this program.
+        current: u16,
+    },
+}
+
+/// The `Ktrdr-Schema` header of a message type.
+pub fn schema_of<M: Message>() -> String {
+    format!("{}.v{}", M::NAME, M::VERSION)
+}
+
+/// MessagePack with field names.
+pub fn encode<M: Message>(message: &M) -> Result<Vec<u8>, CodecError> {
+    let bytes = rmp_serde::to_vec_named(message).map_err(|source| CodecError::Encode { name: M::NAME, source })?;
+    if bytes.len() > PAYLOAD_BYTES_MAX {
+        return Err(CodecError::TooLarge { name: M::NAME, size: bytes.len() });
+    }
+    Ok(bytes)
+}
+
+#[derive(serde::Deserialize)]
+struct Head {
+    v: u16,
+}
+
+/// Reads MessagePack, or JSON when the first byte is `{`.
+pub fn decode<M: Message>(payload: &[u8]) -> Result<M, CodecError> {
+    if payload.len() > PAYLOAD_BYTES_MAX {
+        return Err(CodecError::TooLarge { name: M::NAME, size: payload.len() });
+    }
+    let head: Head = decode_as::<M, _>(payload)?;
+    if head.v > M::VERSION || head.v + 1 < M::VERSION {
+        return Err(CodecError::Version { name: M::NAME, found: head.v, current: M::VERSION });
+    }
+    decode_as::<M, _>(payload)
+}
+
+fn decode_as<M: Message, T: DeserializeOwned>(payload: &[u8]) -> Result<T, CodecError> {
+    let failed = |reason: String| CodecError::Decode { name: M::NAME, reason };
+    match payload.first() {
+        None => Err(failed("the payload is empty".to_owned())),
+        Some(b'{') => serde_json::from_slice(payload).map_err(|error| failed(error.to_string())),
+        Some(_) => rmp_serde::from_slice(payload).map_err(|error| failed(error.to_string())),
+    }
+}
+
+/// Any payload as JSON, for people: what `ktrdr decode` prints.
+pub fn to_json(payload: &[u8]) -> Result<serde_json::Value, CodecError> {
+    let failed = |reason: String| CodecError::Decode { name: "ktrdr", reason };
+    match payload.first() {
+        None => Ok(serde_json::Value::Null),
+        Some(b'{') => serde_json::from_slice(payload).map_err(|error| failed(error.to_string())),
+        Some(_) => rmp_serde::from_slice(payload).map_err(|error| failed(error.to_string())),
+    }
+}

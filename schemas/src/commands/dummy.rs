@@ -1,0 +1,62 @@
+//! The dummy service's command: n iterations of d seconds, which may fail or crash at the k-th.
+
+use serde::{Deserialize, Serialize};
+
+use crate::command::{Command, NewOperation};
+use crate::ids::{Lane, Service};
+use crate::plan::{Plan, StepSpec};
+
+/// Works through `iterations` of `seconds` each.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RunDummy {
+    /// How many iterations, at least 1.
+    pub iterations: u64,
+    /// Length of one, in seconds.
+    pub seconds: f64,
+    /// Fail for good at this iteration (1-based).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fail_at: Option<u64>,
+    /// Kill the own process at this iteration (1-based), every time it is reached.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub crash_at: Option<u64>,
+    /// Write a checkpoint every so many iterations; 0 = never.
+    pub checkpoint_every: u64,
+}
+
+impl Default for RunDummy {
+    /// 100 iterations of 2 s.
+    fn default() -> Self {
+        Self { iterations: 100, seconds: 2.0, fail_at: None, crash_at: None, checkpoint_every: 0 }
+    }
+}
+
+impl Command for RunDummy {
+    const SERVICE: Service = Service::Dummy;
+    const VERB: &'static str = "run";
+    type Outcome = DummyOutcome;
+}
+
+/// What a finished run tells.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DummyOutcome {
+    /// Iterations done, over all attempts.
+    pub iterations: u64,
+    /// Iteration at which the last attempt began: > 0 after a resume from a checkpoint.
+    pub resumed_at: u64,
+}
+
+impl RunDummy {
+    /// The operation of one dummy step.
+    pub fn operation(&self) -> NewOperation {
+        let command = serde_json::to_value(self).unwrap_or_default();
+        let step =
+            StepSpec { service: Self::SERVICE, verb: Self::VERB.to_owned(), lane: Lane::Default, weight: 1.0, command };
+        NewOperation {
+            kind: "dummy".to_owned(),
+            labels: [("iterations".to_owned(), self.iterations.to_string())].into(),
+            params: serde_json::Value::Null,
+            plan: Plan::sequence(vec![step]),
+        }
+    }
+}

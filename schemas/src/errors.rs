@@ -1,0 +1,102 @@
+//! The error record: what failed, why, and what to do next, as it stands in records, events and dead letters.
+
+use serde::{Deserialize, Serialize};
+
+/// Longest message, in bytes.
+pub const MESSAGE_BYTES_MAX: usize = 1_000;
+/// Longest hint, in bytes.
+pub const HINT_BYTES_MAX: usize = 500;
+/// Largest details, as JSON bytes.
+pub const DETAILS_BYTES_MAX: usize = 600;
+
+/// A failure that a person reads. Bounded, so that a record always fits its message.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ErrorRecord {
+    /// `<FAMILY>-<Name>`, stable: families CONFIG STRATEGY DATA PROC MODEL TRAIN PROVIDER OPS BUS STORE SYS.
+    pub code: String,
+    /// What failed, on what, why.
+    pub message: String,
+    /// What to do next; may be empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub hint: String,
+    /// True when the same command may succeed later.
+    #[serde(default)]
+    pub retryable: bool,
+    /// Facts for programs.
+    #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
+    pub details: serde_json::Value,
+}
+
+impl ErrorRecord {
+    /// A permanent error, cut to the bounds.
+    pub fn new(code: &str, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        let cut = |text: String, max: usize| shortened(&text, max);
+        Self {
+            code: shortened(code, 64),
+            message: cut(message.into(), MESSAGE_BYTES_MAX),
+            hint: cut(hint.into(), HINT_BYTES_MAX),
+            retryable: false,
+            details: serde_json::Value::Null,
+        }
+    }
+
+    /// The error and its causes, `: `-separated, as one permanent record.
+    pub fn from_error(code: &str, error: &dyn std::error::Error, hint: impl Into<String>) -> Self {
+        Self::new(code, chain(error), hint)
+    }
+
+    /// The same, marked as worth another try.
+    pub fn retryable(mut self) -> Self {
+        self.retryable = true;
+        self
+    }
+
+    /// Adds facts; left out when larger than [`DETAILS_BYTES_MAX`].
+    pub fn with_details(mut self, details: serde_json::Value) -> Self {
+        if details.to_string().len() <= DETAILS_BYTES_MAX {
+            self.details = details;
+        }
+        self
+    }
+}
+
+impl std::fmt::Display for ErrorRecord {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{} ({})", self.message, self.code)
+    }
+}
+
+/// An error and its sources in one line. The chain is joined here, at the top, and nowhere else.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+/// `text` cut to at most `max` bytes at a character boundary, with an ellipsis when something is missing.
+pub fn shortened(text: &str, max: usize) -> String {
+    if text.len() <= max {
+        return text.to_owned();
+    }
+    let mut end = max.saturating_sub(3);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!("{}…", text.get(..end).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_message_is_cut_at_a_character() {
+        assert_eq!(shortened("äöü", 6), "äöü");
+        assert_eq!(shortened("äöüß", 7), "äö…");
+    }
+}

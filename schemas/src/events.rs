@@ -1,0 +1,108 @@
+//! Life-cycle events: what happened to a step, published once under a deterministic id.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::codec::Message;
+use crate::errors::ErrorRecord;
+use crate::ids::{OperationId, Service, StepNumber, WorkerId};
+use crate::operation::OperationState;
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum What {
+    /// The command was put on the queue.
+    Queued,
+    /// A worker claimed it.
+    Started,
+    /// A durable advance was recorded.
+    Checkpointed,
+    /// It will be tried again.
+    Retrying,
+    /// The holder has seen the cancel request.
+    Cancelling,
+    /// Done.
+    Completed,
+    /// Given up.
+    Failed,
+    /// Stopped on request.
+    Cancelled,
+    /// The command could not be read.
+    Rejected,
+}
+
+impl What {
+    /// The last token of the subject.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Started => "started",
+            Self::Checkpointed => "checkpointed",
+            Self::Retrying => "retrying",
+            Self::Cancelling => "cancelling",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Rejected => "rejected",
+        }
+    }
+
+    /// True for the event after which a submission of a step has no more.
+    pub const fn is_terminal(self) -> bool {
+        matches!(self, Self::Completed | Self::Failed | Self::Cancelled | Self::Rejected)
+    }
+}
+
+/// One event of one step.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Version of this layout.
+    pub v: u16,
+    /// The operation.
+    pub op: OperationId,
+    /// The step.
+    pub step: StepNumber,
+    /// Steps in the plan.
+    pub steps: u16,
+    /// The service of the step.
+    pub service: Service,
+    /// What happened.
+    pub what: What,
+    /// Submission of the step.
+    pub submission: u32,
+    /// Attempt, 0 before the first claim.
+    pub attempt: u32,
+    /// State of the whole operation after it.
+    pub state: OperationState,
+    /// When the record was written.
+    pub at: Timestamp,
+    /// Who.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worker: Option<WorkerId>,
+    /// The result keys, with `completed`.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub result: Value,
+    /// Why, with `failed`, `retrying`, `rejected`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<ErrorRecord>,
+}
+
+impl Event {
+    /// The message id. Terminal events have one a submission, whoever emits them again; the others one an attempt.
+    pub fn message_id(&self) -> String {
+        let Self { op, step, submission, attempt, .. } = self;
+        let what = self.what.as_str();
+        match self.what {
+            What::Checkpointed => format!("{op}.{step}.{what}.{submission}.{attempt}.{}", self.at.as_millisecond()),
+            terminal if terminal.is_terminal() => format!("{op}.{step}.{what}.{submission}"),
+            _ => format!("{op}.{step}.{what}.{submission}.{attempt}"),
+        }
+    }
+}
+
+impl Message for Event {
+    const NAME: &'static str = "event";
+    const VERSION: u16 = 1;
+}

@@ -1,0 +1,87 @@
+//! The manifests of a trained artifact and of a named model version.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::network::Network;
+
+/// A file of an artifact.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectRef {
+    /// Hash of the bytes, checked on read.
+    pub sha256: String,
+    /// Bytes.
+    pub size_bytes: u64,
+}
+
+/// Where an artifact came from, enough to make it again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Lineage {
+    /// The operation that trained it.
+    pub operation: String,
+    /// `inputs_sha256` of the data set.
+    pub dataset: String,
+    /// Series content hashes by series key.
+    pub series: BTreeMap<String, String>,
+    /// The strategy text as it was submitted.
+    pub strategy: String,
+    /// SHA-256 of that text.
+    pub strategy_sha256: String,
+    /// Seed of initialisation, shuffling and dropout.
+    pub seed: u64,
+    /// Instruments trained on, in order.
+    pub symbols: Vec<String>,
+    /// Timeframes, base first.
+    pub timeframes: Vec<String>,
+    /// Versions of the programs and libraries that took part.
+    pub versions: BTreeMap<String, String>,
+}
+
+/// `artifacts/<sha256>/manifest.json`, written after every file it names. The directory is named by the hash of `model.safetensors`' manifest entry set.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ArtifactManifest {
+    /// Version of this layout.
+    pub v: u16,
+    /// Files by name: `model.safetensors`, `metrics.json`, `history.parquet`.
+    pub files: BTreeMap<String, ObjectRef>,
+    /// The network whose weights `model.safetensors` holds.
+    pub network: Network,
+    /// Origin.
+    pub lineage: Lineage,
+    /// The effective training settings.
+    pub training: serde_json::Value,
+    /// Commit time, microseconds UTC.
+    pub created_at: i64,
+}
+
+/// `models/<name>/<version>/manifest.json`. Creating it is the assignment of the version.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ModelManifest {
+    /// Version of this layout.
+    pub v: u16,
+    /// Model name, the strategy's unless asked otherwise.
+    pub name: String,
+    /// 1 for the first.
+    pub version: u32,
+    /// Key of the artifact: `artifacts/<sha256>`'s hash.
+    pub artifact: String,
+    /// The operation that registered it.
+    pub operation: String,
+    /// Headline metrics of the test part, copied from the artifact's metrics.
+    pub metrics: BTreeMap<String, f64>,
+    /// Origin, copied from the artifact.
+    pub lineage: Lineage,
+    /// Registration time, microseconds UTC.
+    pub created_at: i64,
+}
+
+impl ArtifactManifest {
+    /// Version of the layout written now.
+    pub const VERSION: u16 = 1;
+}
+
+impl ModelManifest {
+    /// Version of the layout written now.
+    pub const VERSION: u16 = 1;
+}

@@ -1,0 +1,107 @@
+//! The manifest of a data set: what it was made from, what each column means, how its rows are split.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::network::{FeatureColumn, OutputKind};
+
+/// One series that a data set was computed from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeriesInput {
+    /// Series key as its object prefix.
+    pub series: String,
+    /// Revision that was read; provenance only, not part of the data set's key.
+    pub revision: u64,
+    /// Hash over the files' hashes: part of the data set's key.
+    pub content_sha256: String,
+    /// Bars used, after the date range was applied.
+    pub rows: u64,
+}
+
+/// First and last decision time of a part, microseconds UTC, both inclusive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ColumnRange {
+    /// Earliest.
+    pub first: i64,
+    /// Latest.
+    pub last: i64,
+}
+
+/// Rows of one part of one symbol.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartCount {
+    /// Instrument id.
+    pub symbol: String,
+    /// `train`, `validation` or `test`.
+    pub part: String,
+    /// Rows.
+    pub rows: u64,
+    /// Rows per class, in class order; empty for regression.
+    pub classes: Vec<u64>,
+    /// Decision times covered; absent without rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub range: Option<ColumnRange>,
+}
+
+/// `datasets/<hash of inputs>/manifest.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DatasetManifest {
+    /// Version of this layout.
+    pub v: u16,
+    /// Hash of the canonical data part of the request: the data set's identity.
+    pub inputs_sha256: String,
+    /// Hash of the Parquet file beside this manifest, which is its name.
+    pub sha256: String,
+    /// Bytes of the Parquet file.
+    pub size_bytes: u64,
+    /// Rows of the Parquet file.
+    pub rows: u64,
+    /// The canonical data part itself.
+    pub inputs: serde_json::Value,
+    /// Series read.
+    pub series: Vec<SeriesInput>,
+    /// Feature columns in contract order, with their fitted scaling.
+    pub features: Vec<FeatureColumn>,
+    /// Meaning of the label column.
+    pub output: OutputKind,
+    /// Start of the validation part, microseconds UTC.
+    pub validation_start: i64,
+    /// Start of the test part, microseconds UTC.
+    pub test_start: i64,
+    /// Gap kept after each boundary, microseconds.
+    pub embargo_micros: i64,
+    /// Counts per symbol and part.
+    pub parts: Vec<PartCount>,
+    /// Rows dropped, by reason (`warm_up`, `unlabelled`, `purged`, …).
+    pub dropped: BTreeMap<String, u64>,
+    /// Share of rows on which at least one membership of the set is positive, by feature prefix.
+    pub coverage: BTreeMap<String, f64>,
+    /// Truncation points at which the leak test recomputed the features, per series; at least one each.
+    pub leak_test_cuts: u64,
+    /// Commit time, microseconds UTC.
+    pub created_at: i64,
+    /// Version of the program that wrote it.
+    pub written_by: String,
+}
+
+impl DatasetManifest {
+    /// Version of the layout written now.
+    pub const VERSION: u16 = 1;
+
+    /// Rows of `part` over all symbols.
+    pub fn rows_of(&self, part: &str) -> u64 {
+        self.parts.iter().filter(|count| count.part == part).map(|count| count.rows).sum()
+    }
+
+    /// Rows per class of `part` over all symbols; empty for regression.
+    pub fn classes_of(&self, part: &str) -> Vec<u64> {
+        let mut sums = vec![0; if self.output == OutputKind::Regression { 0 } else { self.output.width() }];
+        for count in self.parts.iter().filter(|count| count.part == part) {
+            for (sum, rows) in sums.iter_mut().zip(&count.classes) {
+                *sum += rows;
+            }
+        }
+        sums
+    }
+}

@@ -1,0 +1,14 @@
+//! Manifests: the JSON documents that give the immutable objects of the store their meaning.
+//!
+//! A manifest is written after everything it names, so an object that a manifest names exists. Every object is named
+//! by the SHA-256 (64 lowercase hex digits) of its bytes; whoever reads it checks it.
+
+mod artifact;
+mod dataset;
+mod network;
+mod series;
+
+pub use artifact::{ArtifactManifest, Lineage, ModelManifest, ObjectRef};
+pub use dataset::{ColumnRange, DatasetManifest, PartCount, SeriesInput};
+pub use network::{Activation, FeatureColumn, Network, NetworkKind, Normalisation, OutputKind, TensorSpec};
+pub use series::{BarFile, EmptyInterval, SeriesManifest};

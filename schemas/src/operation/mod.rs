@@ -1,0 +1,299 @@
+//! The operation record: the only truth about an operation's state, changed by compare-and-set alone.
+//!
+//! [`transition`] holds every change that may be made to it, as pure functions; the bus applies them.
+
+mod transition;
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::command::NewOperation;
+use crate::errors::ErrorRecord;
+use crate::ids::{OperationId, StepNumber, WorkerId};
+use crate::plan::Plan;
+
+pub use transition::{Claim, Refusal};
+
+/// Attempts without a durable advance after which a step is given up.
+pub const BARREN_ATTEMPTS_MAX: u32 = 3;
+/// Largest request (kind, labels, params, plan), encoded.
+pub const REQUEST_BYTES_MAX: usize = 36 * 1024;
+/// Bytes of all results of one operation together.
+pub const RESULTS_BYTES_MAX: usize = 12 * 1024;
+/// Largest description of a durable advance, as JSON.
+pub const ADVANCE_BYTES_MAX: usize = 160;
+/// Longest note on a step.
+pub const NOTE_BYTES_MAX: usize = 100;
+/// Longest reason of a cancel request.
+pub const REASON_BYTES_MAX: usize = 200;
+
+/// Largest result of one step of a plan with `steps` steps, as JSON bytes.
+pub const fn result_bytes_max(steps: usize) -> usize {
+    RESULTS_BYTES_MAX / if steps == 0 { 1 } else { steps }
+}
+
+/// State of an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OperationState {
+    /// Recorded; no worker yet.
+    Pending,
+    /// A worker holds a step, or the next step waits for one.
+    Running,
+    /// A step will be tried again.
+    Retrying,
+    /// Resume was asked for; no worker has picked it up yet.
+    Resuming,
+    /// Cancel was seen; the work has not stopped yet.
+    Cancelling,
+    /// Every step is done.
+    Completed,
+    /// A step was given up.
+    Failed,
+    /// The work has stopped on request.
+    Cancelled,
+}
+
+impl OperationState {
+    /// True for states that only an explicit resume can leave.
+    pub const fn is_terminal(self) -> bool {
+        matches!(self, Self::Completed | Self::Failed | Self::Cancelled)
+    }
+
+    /// The word shown to people.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Running => "running",
+            Self::Retrying => "retrying",
+            Self::Resuming => "resuming",
+            Self::Cancelling => "cancelling",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+impl std::fmt::Display for OperationState {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.pad(self.as_str())
+    }
+}
+
+/// State of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StepState {
+    /// Not claimed in this submission, or handed back.
+    Pending,
+    /// Claimed.
+    Running,
+    /// Interrupted; waits for its next attempt.
+    Retrying,
+    /// Done.
+    Completed,
+    /// Given up.
+    Failed,
+    /// Stopped on request.
+    Cancelled,
+}
+
+impl StepState {
+    /// True when nothing more happens in this submission.
+    pub const fn is_terminal(self) -> bool {
+        matches!(self, Self::Completed | Self::Failed | Self::Cancelled)
+    }
+}
+
+/// Who works on a step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// The worker process.
+    pub worker: WorkerId,
+    /// Ack subject of the delivery it works on: lets housekeeping hand the message on when the worker is silent.
+    pub ack_subject: String,
+    /// When it claimed.
+    pub since: Timestamp,
+}
+
+/// Record of one step.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StepRecord {
+    /// State.
+    pub state: StepState,
+    /// The n-th time the step is on the queue.
+    pub submission: u32,
+    /// Claims so far, over all submissions: the fencing token.
+    pub attempt: u32,
+    /// Claims since the last durable advance.
+    #[serde(default)]
+    pub barren_attempts: u32,
+    /// Who works on it; none while it waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holder: Option<Holder>,
+    /// First claim.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Timestamp>,
+    /// End of this submission.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<Timestamp>,
+    /// Result keys of a completed step.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub result: Value,
+    /// The last durable advance, such as a checkpoint key: where the next attempt goes on.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub advance: Value,
+    /// Why it waits, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// When a retrying step is due.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_at: Option<Timestamp>,
+}
+
+impl StepRecord {
+    fn new() -> Self {
+        Self {
+            state: StepState::Pending,
+            submission: 1,
+            attempt: 0,
+            barren_attempts: 0,
+            holder: None,
+            started_at: None,
+            finished_at: None,
+            result: Value::Null,
+            advance: Value::Null,
+            note: None,
+            retry_at: None,
+        }
+    }
+}
+
+/// A cancel request that a worker or housekeeping has seen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CancelSeen {
+    /// Stream sequence of the control message.
+    pub sequence: u64,
+    /// Free text of whoever asked.
+    pub reason: String,
+    /// When it was seen.
+    pub at: Timestamp,
+}
+
+/// The failure that ended an operation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StepFailure {
+    /// The step that failed first.
+    pub step: StepNumber,
+    /// Why.
+    pub error: ErrorRecord,
+}
+
+/// Everything about an operation but its progress and its big results.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OperationRecord {
+    /// Version of this layout.
+    pub v: u16,
+    /// The id.
+    pub op: OperationId,
+    /// `train`, `data`, `dummy`.
+    pub kind: String,
+    /// For lists and filters.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    /// The whole request.
+    #[serde(default)]
+    pub params: Value,
+    /// What is to be done.
+    pub plan: Plan,
+    /// Computed from the steps in the same write.
+    pub state: OperationState,
+    /// One record a step, in plan order.
+    pub steps: Vec<StepRecord>,
+    /// Control messages up to this stream sequence are void: they stopped an earlier run.
+    #[serde(default)]
+    pub cancel_floor: u64,
+    /// The cancel request in force.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancel: Option<CancelSeen>,
+    /// True from a resume until its first claim.
+    #[serde(default)]
+    pub resuming: bool,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<StepFailure>,
+    /// When the record was created.
+    pub created_at: Timestamp,
+    /// Last write.
+    pub updated_at: Timestamp,
+    /// First claim of any step; never invented by a reader.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Timestamp>,
+    /// When a terminal state was reached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<Timestamp>,
+    /// Drawn anew for every write: our own nonce in the stored record means that our write won.
+    #[serde(default)]
+    pub nonce: String,
+}
+
+impl OperationRecord {
+    /// The record of a freshly submitted operation; the caller has validated `new`.
+    pub fn create(op: OperationId, new: NewOperation, at: Timestamp) -> Self {
+        let steps = new.plan.steps().map(|_| StepRecord::new()).collect();
+        Self {
+            v: <Self as crate::codec::Message>::VERSION,
+            op,
+            kind: new.kind,
+            labels: new.labels,
+            params: new.params,
+            plan: new.plan,
+            state: OperationState::Pending,
+            steps,
+            cancel_floor: 0,
+            cancel: None,
+            resuming: false,
+            failure: None,
+            created_at: at,
+            updated_at: at,
+            started_at: None,
+            finished_at: None,
+            nonce: String::new(),
+        }
+    }
+
+    /// The record of a step.
+    pub fn step(&self, number: StepNumber) -> Option<&StepRecord> {
+        self.steps.get(number.index())
+    }
+
+    /// True when a step failed or was cancelled: no further step of the operation is started.
+    pub fn has_stopped_step(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step.state, StepState::Failed | StepState::Cancelled))
+    }
+
+    /// True while any worker holds a step.
+    pub fn is_held(&self) -> bool {
+        self.steps.iter().any(|step| step.holder.is_some())
+    }
+
+    /// Numbers of all steps.
+    pub fn numbers(&self) -> impl Iterator<Item = StepNumber> + use<> {
+        (1..=self.steps.len()).filter_map(|number| StepNumber::new(number).ok())
+    }
+
+    /// The result of the completed step that handled `C`, nearest before `before`.
+    pub fn outcome_of<C: crate::command::Command>(&self, before: StepNumber) -> Option<C::Outcome> {
+        let specs = self.plan.steps().zip(&self.steps).take(before.index());
+        specs
+            .filter(|(spec, step)| {
+                spec.service == C::SERVICE && spec.verb == C::VERB && step.state == StepState::Completed
+            })
+            .last()
+            .and_then(|(_, step)| serde_json::from_value(step.result.clone()).ok())
+    }
+}

@@ -1,0 +1,340 @@
+//! Every change that may be made to an operation record, as pure functions over it.
+//!
+//! A worker's write names its attempt, the fencing token: once a higher attempt is claimed, it is refused.
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::{
+    ADVANCE_BYTES_MAX, BARREN_ATTEMPTS_MAX, CancelSeen, Holder, NOTE_BYTES_MAX, OperationRecord, OperationState,
+    REASON_BYTES_MAX, StepFailure, StepRecord, StepState, result_bytes_max,
+};
+use crate::errors::{ErrorRecord, shortened};
+use crate::ids::{StepNumber, WorkerId};
+
+/// A successful claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// The fencing token of the new attempt.
+    pub attempt: u32,
+    /// True when too many attempts went by without a durable advance: fail the step instead of running it.
+    pub exhausted: bool,
+}
+
+/// Why a change was refused. Nothing was changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The plan has no such step.
+    #[error("the operation has no step {0}")]
+    NoSuchStep(StepNumber),
+    /// The message belongs to another submission of the step.
+    #[error("the command is of submission {message}, the record is at {record}")]
+    OtherSubmission {
+        /// In the message.
+        message: u32,
+        /// In the record.
+        record: u32,
+    },
+    /// The step has ended.
+    #[error("the step is {0:?} already")]
+    StepEnded(StepState),
+    /// The operation has ended.
+    #[error("the operation is {0} already")]
+    OperationEnded(OperationState),
+    /// Another worker holds the step.
+    #[error("the step is held by {0}")]
+    Held(WorkerId),
+    /// A higher attempt was claimed.
+    #[error("attempt {mine} is fenced off by attempt {current}")]
+    Fenced {
+        /// Of the writer.
+        mine: u32,
+        /// In the record.
+        current: u32,
+    },
+    /// Another step failed or was cancelled.
+    #[error("another step of the operation has stopped")]
+    SiblingStopped,
+    /// The control message is not newer than the last resume.
+    #[error("the cancel request is older than the last resume")]
+    CancelIsVoid,
+    /// A worker holds a step: the holder must stop first.
+    #[error("a worker still holds a step")]
+    StillHeld,
+    /// Only failed and cancelled operations can be resumed.
+    #[error("an operation that is {0} cannot be resumed")]
+    NotResumable(OperationState),
+    /// The result does not fit the record.
+    #[error("the result has {size} bytes, at most {max} fit the record; store it as an object and return its key")]
+    ResultTooLarge {
+        /// JSON bytes.
+        size: usize,
+        /// Limit.
+        max: usize,
+    },
+}
+
+impl OperationRecord {
+    fn step_mut(&mut self, number: StepNumber) -> Result<&mut StepRecord, Refusal> {
+        self.steps.get_mut(number.index()).ok_or(Refusal::NoSuchStep(number))
+    }
+
+    /// The step, if the writer's attempt still stands.
+    fn fenced(&mut self, number: StepNumber, attempt: u32) -> Result<&mut StepRecord, Refusal> {
+        let step = self.step_mut(number)?;
+        if step.attempt != attempt {
+            return Err(Refusal::Fenced { mine: attempt, current: step.attempt });
+        }
+        if step.state.is_terminal() {
+            return Err(Refusal::StepEnded(step.state));
+        }
+        Ok(step)
+    }
+
+    /// A worker takes the step. `lost` names a holder whose worker key is gone: its hold does not count.
+    pub fn claim(
+        &mut self,
+        number: StepNumber,
+        submission: u32,
+        holder: Holder,
+        lost: Option<&WorkerId>,
+    ) -> Result<Claim, Refusal> {
+        if self.state.is_terminal() {
+            return Err(Refusal::OperationEnded(self.state));
+        }
+        let stopped = self.has_stopped_step();
+        let at = holder.since;
+        let step = self.step_mut(number)?;
+        if step.submission != submission {
+            return Err(Refusal::OtherSubmission { message: submission, record: step.submission });
+        }
+        if step.state.is_terminal() {
+            return Err(Refusal::StepEnded(step.state));
+        }
+        if let Some(current) = step.holder.as_ref().filter(|current| Some(&current.worker) != lost) {
+            return Err(Refusal::Held(current.worker.clone()));
+        }
+        if stopped {
+            return Err(Refusal::SiblingStopped);
+        }
+        step.state = StepState::Running;
+        step.attempt += 1;
+        step.barren_attempts += 1;
+        step.started_at.get_or_insert(at);
+        (step.note, step.retry_at) = (None, None);
+        step.holder = Some(holder);
+        let claim = Claim { attempt: step.attempt, exhausted: step.barren_attempts > BARREN_ATTEMPTS_MAX };
+        self.resuming = false;
+        self.started_at.get_or_insert(at);
+        self.settle_state(at);
+        Ok(claim)
+    }
+
+    /// The work is done; `result` names what it made.
+    pub fn complete(&mut self, number: StepNumber, attempt: u32, result: Value, at: Timestamp) -> Result<(), Refusal> {
+        let (size, max) = (result.to_string().len(), result_bytes_max(self.steps.len()));
+        let step = self.fenced(number, attempt)?;
+        if size > max {
+            return Err(Refusal::ResultTooLarge { size, max });
+        }
+        step.result = result;
+        end(step, StepState::Completed, at);
+        self.settle_state(at);
+        Ok(())
+    }
+
+    /// The step is given up.
+    pub fn fail(
+        &mut self,
+        number: StepNumber,
+        attempt: u32,
+        error: ErrorRecord,
+        at: Timestamp,
+    ) -> Result<(), Refusal> {
+        end(self.fenced(number, attempt)?, StepState::Failed, at);
+        self.failure.get_or_insert(StepFailure { step: number, error });
+        self.settle_state(at);
+        Ok(())
+    }
+
+    /// The attempt failed in a way that may pass; the step waits until `due`.
+    pub fn retry(
+        &mut self,
+        number: StepNumber,
+        attempt: u32,
+        note: &str,
+        due: Timestamp,
+        at: Timestamp,
+    ) -> Result<(), Refusal> {
+        let step = self.fenced(number, attempt)?;
+        step.state = StepState::Retrying;
+        step.holder = None;
+        step.note = Some(shortened(note, NOTE_BYTES_MAX));
+        step.retry_at = Some(due);
+        self.settle_state(at);
+        Ok(())
+    }
+
+    /// The holder has stopped on request.
+    pub fn stop(&mut self, number: StepNumber, attempt: u32, at: Timestamp) -> Result<(), Refusal> {
+        end(self.fenced(number, attempt)?, StepState::Cancelled, at);
+        self.settle_state(at);
+        Ok(())
+    }
+
+    /// The holder shuts down and hands the step back; this attempt does not count as barren.
+    pub fn release(&mut self, number: StepNumber, attempt: u32, at: Timestamp) -> Result<(), Refusal> {
+        let step = self.fenced(number, attempt)?;
+        step.state = StepState::Pending;
+        step.holder = None;
+        step.barren_attempts = step.barren_attempts.saturating_sub(1);
+        step.note = Some("handed back by a worker that shut down".to_owned());
+        self.settle_state(at);
+        Ok(())
+    }
+
+    /// Housekeeping has not heard from the holder: the hold goes, the attempt stands until a higher one is claimed.
+    pub fn clear_hold(&mut self, number: StepNumber, worker: &WorkerId, at: Timestamp) -> Result<(), Refusal> {
+        let step = self.step_mut(number)?;
+        match &step.holder {
+            Some(holder) if &holder.worker == worker && !step.state.is_terminal() => {}
+            _ => return Err(Refusal::StillHeld),
+        }
+        step.state = StepState::Retrying;
+        step.holder = None;
+        step.note = Some(shortened(&format!("worker {worker} is lost; another takes over"), NOTE_BYTES_MAX));
+        self.settle_state(at);
+        Ok(())
+    }
+
+    /// A checkpoint or a committed segment: the next attempt goes on from `advance`.
+    pub fn advance_durably(
+        &mut self,
+        number: StepNumber,
+        attempt: u32,
+        advance: Value,
+        at: Timestamp,
+    ) -> Result<(), Refusal> {
+        let size = advance.to_string().len();
+        let step = self.fenced(number, attempt)?;
+        if size > ADVANCE_BYTES_MAX {
+            return Err(Refusal::ResultTooLarge { size, max: ADVANCE_BYTES_MAX });
+        }
+        step.advance = advance;
+        step.barren_attempts = 0;
+        self.settle_state(at);
+        Ok(())
+    }
+
+    /// A cancel request was seen on the control subject.
+    pub fn see_cancel(&mut self, sequence: u64, reason: &str, at: Timestamp) -> Result<(), Refusal> {
+        if self.state.is_terminal() {
+            return Err(Refusal::OperationEnded(self.state));
+        }
+        if sequence <= self.cancel_floor {
+            return Err(Refusal::CancelIsVoid);
+        }
+        self.cancel.get_or_insert(CancelSeen { sequence, reason: shortened(reason, REASON_BYTES_MAX), at });
+        self.settle_state(at);
+        Ok(())
+    }
+
+    /// Nobody holds any step and a cancel request is in force: the operation is cancelled at once.
+    pub fn cancel_unheld(&mut self, sequence: u64, reason: &str, at: Timestamp) -> Result<(), Refusal> {
+        if self.is_held() {
+            return Err(Refusal::StillHeld);
+        }
+        self.see_cancel(sequence, reason, at)
+    }
+
+    /// Failed or cancelled → resuming. Every unfinished step of the first unfinished stage gets a new submission;
+    /// control messages up to `floor` are void from now on.
+    pub fn resume(&mut self, floor: u64, at: Timestamp) -> Result<(), Refusal> {
+        if !matches!(self.state, OperationState::Failed | OperationState::Cancelled) {
+            return Err(Refusal::NotResumable(self.state));
+        }
+        let stage = self
+            .plan
+            .numbered_stages()
+            .find(|stage| stage.clone().any(|index| self.is_open(index)))
+            .unwrap_or(0..0);
+        for (index, step) in self.steps.iter_mut().enumerate() {
+            if step.state == StepState::Completed {
+                continue;
+            }
+            if stage.contains(&index) {
+                step.submission += 1;
+            }
+            step.state = StepState::Pending;
+            step.barren_attempts = 0;
+            (step.holder, step.finished_at, step.note, step.retry_at) = (None, None, None, None);
+        }
+        self.cancel_floor = floor;
+        (self.cancel, self.failure, self.finished_at) = (None, None, None);
+        self.resuming = true;
+        self.settle_state(at);
+        Ok(())
+    }
+
+    /// Puts a step that lost its message on the queue again, under a new submission.
+    pub fn requeue(&mut self, number: StepNumber, submission: u32, at: Timestamp) -> Result<(), Refusal> {
+        if self.state.is_terminal() {
+            return Err(Refusal::OperationEnded(self.state));
+        }
+        let step = self.step_mut(number)?;
+        if step.submission != submission {
+            return Err(Refusal::OtherSubmission { message: submission, record: step.submission });
+        }
+        if step.state.is_terminal() {
+            return Err(Refusal::StepEnded(step.state));
+        }
+        if let Some(holder) = &step.holder {
+            return Err(Refusal::Held(holder.worker.clone()));
+        }
+        step.submission += 1;
+        self.settle_state(at);
+        Ok(())
+    }
+
+    fn is_open(&self, index: usize) -> bool {
+        self.steps.get(index).is_some_and(|step| step.state != StepState::Completed)
+    }
+
+    /// Recomputes the operation's state from its steps; part of every change.
+    fn settle_state(&mut self, at: Timestamp) {
+        self.updated_at = at;
+        let all = |state: StepState| self.steps.iter().all(|step| step.state == state);
+        let any = |state: StepState| self.steps.iter().any(|step| step.state == state);
+        let held = self.is_held();
+        self.state = if all(StepState::Completed) {
+            OperationState::Completed
+        } else if any(StepState::Failed) && !held {
+            OperationState::Failed
+        } else if (any(StepState::Cancelled) || self.cancel.is_some()) && !held {
+            OperationState::Cancelled
+        } else if self.cancel.is_some() {
+            OperationState::Cancelling
+        } else if self.resuming {
+            OperationState::Resuming
+        } else if any(StepState::Retrying) && !any(StepState::Running) {
+            OperationState::Retrying
+        } else if self.started_at.is_some() {
+            OperationState::Running
+        } else {
+            OperationState::Pending
+        };
+        if self.state == OperationState::Cancelled {
+            let open = self.steps.iter_mut().filter(|step| !step.state.is_terminal());
+            open.for_each(|step| end(step, StepState::Cancelled, at));
+        }
+        if self.state.is_terminal() {
+            self.finished_at.get_or_insert(at);
+        }
+    }
+}
+
+fn end(step: &mut StepRecord, state: StepState, at: Timestamp) {
+    step.state = state;
+    step.finished_at = Some(at);
+    (step.holder, step.note, step.retry_at) = (None, None, None);
+}

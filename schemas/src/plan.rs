@@ -1,0 +1,184 @@
+//! The plan that travels with an operation, and `advance`: the only place that knows what follows what.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::ids::{Lane, STEPS_MAX, Service, StepNumber};
+use crate::operation::{OperationRecord, StepState};
+
+/// One command for one service.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StepSpec {
+    /// Who handles it.
+    pub service: Service,
+    /// What is to be done: names the command type within the service.
+    pub verb: String,
+    /// Which queue it goes to.
+    #[serde(default = "default_lane")]
+    pub lane: Lane,
+    /// Share of the operation's percent, relative to the other steps; > 0.
+    #[serde(default = "default_weight")]
+    pub weight: f64,
+    /// The command's own parameters; what several steps need stands in the operation's `params`.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub command: Value,
+}
+
+fn default_lane() -> Lane {
+    Lane::Default
+}
+
+fn default_weight() -> f64 {
+    1.0
+}
+
+/// Steps that may run side by side.
+pub type Stage = Vec<StepSpec>;
+
+/// Stages in order. Steps are numbered through all stages from 1.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Plan {
+    /// One list of steps per stage.
+    pub stages: Vec<Stage>,
+}
+
+/// Why a plan cannot be carried out.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum InvalidPlan {
+    /// No stage, or a stage without steps.
+    #[error("stage {0} of the plan has no step")]
+    EmptyStage(usize),
+    /// More steps than [`STEPS_MAX`].
+    #[error("the plan has {0} steps; at most {STEPS_MAX} are allowed, put more work into one step over a list")]
+    TooLong(usize),
+    /// A weight that is not a positive number.
+    #[error("step {step} has the weight {weight}; it must be a positive number")]
+    Weight {
+        /// 1-based.
+        step: usize,
+        /// As given.
+        weight: f64,
+    },
+    /// A verb that is not a short lowercase word.
+    #[error("step {step} has the verb `{verb}`; it must be 1 to 32 of [a-z0-9_]")]
+    Verb {
+        /// 1-based.
+        step: usize,
+        /// As given.
+        verb: String,
+    },
+}
+
+/// A command that must be on its queue now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outstanding {
+    /// The step.
+    pub step: StepNumber,
+    /// Its service.
+    pub service: Service,
+    /// Its queue.
+    pub lane: Lane,
+    /// Which submission of it.
+    pub submission: u32,
+}
+
+impl Plan {
+    /// One step a stage.
+    pub fn sequence(steps: Vec<StepSpec>) -> Self {
+        Self { stages: steps.into_iter().map(|step| vec![step]).collect() }
+    }
+
+    /// Checks the bounds that every other function relies on.
+    pub fn validate(&self) -> Result<(), InvalidPlan> {
+        if self.stages.is_empty() {
+            return Err(InvalidPlan::EmptyStage(1));
+        }
+        if let Some(stage) = self.stages.iter().position(Vec::is_empty) {
+            return Err(InvalidPlan::EmptyStage(stage + 1));
+        }
+        if self.len() > STEPS_MAX {
+            return Err(InvalidPlan::TooLong(self.len()));
+        }
+        for (index, spec) in self.steps().enumerate() {
+            if !(spec.weight.is_finite() && spec.weight > 0.0) {
+                return Err(InvalidPlan::Weight { step: index + 1, weight: spec.weight });
+            }
+            let word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+            if spec.verb.is_empty() || spec.verb.len() > 32 || !spec.verb.bytes().all(word) {
+                return Err(InvalidPlan::Verb { step: index + 1, verb: spec.verb.clone() });
+            }
+        }
+        Ok(())
+    }
+
+    /// Number of steps.
+    pub fn len(&self) -> usize {
+        self.stages.iter().map(Vec::len).sum()
+    }
+
+    /// True without any step.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// All steps in order.
+    pub fn steps(&self) -> impl Iterator<Item = &StepSpec> {
+        self.stages.iter().flatten()
+    }
+
+    /// The step of that number.
+    pub fn step(&self, number: StepNumber) -> Option<&StepSpec> {
+        self.steps().nth(number.index())
+    }
+
+    /// 0-based stage of a step.
+    pub fn stage_of(&self, number: StepNumber) -> Option<usize> {
+        self.numbered_stages().position(|steps| steps.contains(&number.index()))
+    }
+
+    /// True for a step of the first stage: its command carries the whole operation.
+    pub fn is_first_stage(&self, number: StepNumber) -> bool {
+        self.stage_of(number) == Some(0)
+    }
+
+    /// 0-based positions of the steps of each stage.
+    pub fn numbered_stages(&self) -> impl Iterator<Item = std::ops::Range<usize>> {
+        self.stages.iter().scan(0, |next, stage| {
+            let start = *next;
+            *next += stage.len();
+            Some(start..*next)
+        })
+    }
+
+    /// The share of the operation in percent, `[start, end]`, that a step covers.
+    pub fn percent_range(&self, number: StepNumber) -> (f64, f64) {
+        let total: f64 = self.steps().map(|step| step.weight).sum();
+        let before: f64 = self.steps().take(number.index()).map(|step| step.weight).sum();
+        let own = self.step(number).map_or(0.0, |step| step.weight);
+        (100.0 * before / total, 100.0 * (before + own) / total)
+    }
+
+    /// The commands that must be on their queues for the operation to go on: every unfinished step of the first
+    /// unfinished stage. Nothing once the operation is settled, is being cancelled, or a step of it has failed.
+    pub fn advance(&self, record: &OperationRecord) -> Vec<Outstanding> {
+        if record.state.is_terminal() || record.cancel.is_some() || record.has_stopped_step() {
+            return Vec::new();
+        }
+        self.open_steps(record)
+            .map(|(step, spec, submission)| Outstanding { step, service: spec.service, lane: spec.lane, submission })
+            .collect()
+    }
+
+    fn open_steps<'a>(
+        &'a self,
+        record: &'a OperationRecord,
+    ) -> impl Iterator<Item = (StepNumber, &'a StepSpec, u32)> + 'a {
+        let finished = |index: usize| record.steps.get(index).is_some_and(|step| step.state == StepState::Completed);
+        let stage = self.numbered_stages().find(|steps| steps.clone().any(|index| !finished(index)));
+        stage.unwrap_or(0..0).filter(move |&index| !finished(index)).filter_map(move |index| {
+            let number = StepNumber::new(index + 1).ok()?;
+            Some((number, self.step(number)?, record.steps.get(index)?.submission))
+        })
+    }
+}

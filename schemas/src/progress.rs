@@ -1,0 +1,153 @@
+//! Progress records: typed, sequenced, cheap; rendered to one line by the worker, so readers never parse text.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::codec::Message;
+use crate::ids::{OperationId, Service, StepNumber, WorkerId};
+
+/// Longest rendered message, in bytes.
+pub const PROGRESS_MESSAGE_BYTES_MAX: usize = 300;
+
+/// Done of total.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Count {
+    /// Finished so far.
+    pub done: u64,
+    /// Of how many; 0 = unknown.
+    pub total: u64,
+}
+
+/// The device a trainer computes on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Device {
+    /// `cpu` or `cuda`.
+    pub kind: String,
+    /// Product name; empty for a CPU.
+    #[serde(default)]
+    pub name: String,
+}
+
+/// What only one kind of step can tell. Unknown kinds read as [`Context::Other`].
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Context {
+    /// Nothing beyond the common fields.
+    #[default]
+    None,
+    /// The dummy service.
+    Dummy {
+        /// Iterations.
+        iterations: Count,
+    },
+    /// Loading, checking and processing bars.
+    Data {
+        /// Instrument shown.
+        symbol: String,
+        /// Its timeframe.
+        timeframe: String,
+        /// Bars handled so far.
+        bars: u64,
+        /// Bars committed to the store so far.
+        saved_bars: u64,
+    },
+    /// Training.
+    Train {
+        /// `mlp`.
+        model_type: String,
+        /// Strategy name.
+        strategy: String,
+        /// Instruments.
+        symbols: Vec<String>,
+        /// Timeframes, base first.
+        timeframes: Vec<String>,
+        /// Epoch, 1-based.
+        epoch: Count,
+        /// Batch inside the epoch, 1-based.
+        batch: Count,
+        /// Running training loss of the epoch.
+        train_loss: Option<f64>,
+        /// Validation loss of the last finished epoch.
+        val_loss: Option<f64>,
+        /// Step size.
+        learning_rate: f64,
+        /// Where it runs.
+        device: Device,
+    },
+    /// Written by a newer program.
+    #[serde(other)]
+    Other,
+}
+
+/// Why nothing moves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waiting {
+    /// `provider pacing`, `object store`, …
+    pub reason: String,
+    /// Until when, if known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+}
+
+/// What a handler reports: the newest value wins, nothing waits for it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Progress {
+    /// Share of the step in [0, 1]; the runtime never lets it fall within an attempt.
+    pub fraction: f64,
+    /// One line for people, UTF-8, cut to [`PROGRESS_MESSAGE_BYTES_MAX`].
+    pub message: String,
+    /// Work items, such as bars or batches.
+    pub items: Option<Count>,
+    /// Kind-specific facts.
+    pub context: Context,
+    /// Why it stands still.
+    pub waiting: Option<Waiting>,
+}
+
+/// A progress message on the bus.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ProgressRecord {
+    /// Version of this layout.
+    pub v: u16,
+    /// The operation.
+    pub op: OperationId,
+    /// The step.
+    pub step: StepNumber,
+    /// Steps in the plan.
+    pub steps: u16,
+    /// The service of the step.
+    pub service: Service,
+    /// Who works.
+    pub worker: WorkerId,
+    /// Attempt of the step.
+    pub attempt: u32,
+    /// Grows by one within an attempt; readers drop older ones.
+    pub seq: u64,
+    /// When it was taken.
+    pub at: Timestamp,
+    /// When the attempt began.
+    pub started_at: Timestamp,
+    /// Of the whole operation, 0 to 100, by plan weights; 100 only with completion.
+    pub percent: f64,
+    /// Of the step, 0 to 100.
+    pub step_percent: f64,
+    /// Seconds left for the step; absent while unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub eta_s: Option<f64>,
+    /// One line for people.
+    pub message: String,
+    /// Work items.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub items: Option<Count>,
+    /// Kind-specific facts.
+    #[serde(default)]
+    pub context: Context,
+    /// Why it stands still.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<Waiting>,
+}
+
+impl Message for ProgressRecord {
+    const NAME: &'static str = "progress";
+    const VERSION: u16 = 1;
+}

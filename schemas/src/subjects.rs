@@ -1,0 +1,178 @@
+//! Every subject, stream, bucket and consumer name, as functions of typed ids. Written here and nowhere else.
+
+use crate::ids::{InvalidId, Lane, OperationId, Service, StepNumber, WorkerId};
+
+/// Work queue of commands.
+pub const COMMANDS: &str = "KTRDR_COMMANDS";
+/// Cancel requests: the durable flag.
+pub const CONTROL: &str = "KTRDR_CONTROL";
+/// Life-cycle events.
+pub const EVENTS: &str = "KTRDR_EVENTS";
+/// Progress, newest 512 a step.
+pub const PROGRESS: &str = "KTRDR_PROGRESS";
+/// Commands that could not be carried out, with the reason.
+pub const DEAD: &str = "KTRDR_DEAD";
+
+/// Operation records, the only truth about state.
+pub const OPERATIONS: &str = "ktrdr_operations";
+/// A superset of what is not settled.
+pub const ACTIVE: &str = "ktrdr_active";
+/// Workers that are alive.
+pub const WORKERS: &str = "ktrdr_workers";
+/// Cache of model manifests.
+pub const MODELS: &str = "ktrdr_models";
+/// Cache of series manifests.
+pub const SERIES: &str = "ktrdr_series";
+/// Durations of past steps, for estimates.
+pub const TIMINGS: &str = "ktrdr_timings";
+/// Request budgets of providers.
+pub const PACING: &str = "ktrdr_pacing";
+/// Leases, such as who does the housekeeping.
+pub const LEASES: &str = "ktrdr_leases";
+
+/// Filter of all commands.
+pub const ALL_COMMANDS: &str = "ktrdr.cmd.>";
+/// Filter of all cancel requests.
+pub const ALL_CANCELS: &str = "ktrdr.control.cancel.*";
+/// Filter of all events.
+pub const ALL_EVENTS: &str = "ktrdr.event.>";
+/// Filter of all progress.
+pub const ALL_PROGRESS: &str = "ktrdr.progress.>";
+/// Filter of all dead letters.
+pub const ALL_DEAD: &str = "ktrdr.dead.>";
+/// Filter of all signs of life.
+pub const ALL_ALIVE: &str = "ktrdr.alive.*";
+
+/// The subject of one command.
+pub fn command(service: Service, lane: Lane, op: &OperationId, step: StepNumber) -> String {
+    format!("ktrdr.cmd.{service}.{lane}.{op}.{step}")
+}
+
+/// All commands of one queue.
+pub fn commands_of(service: Service, lane: Lane) -> String {
+    format!("ktrdr.cmd.{service}.{lane}.>")
+}
+
+/// The durable consumer that workers of a queue share.
+pub fn consumer(service: Service, lane: Lane) -> String {
+    format!("{service}_{lane}")
+}
+
+/// The cancel request of one operation.
+pub fn cancel(op: &OperationId) -> String {
+    format!("ktrdr.control.cancel.{op}")
+}
+
+/// Asks one worker to take nothing new.
+pub fn drain(worker: &WorkerId) -> String {
+    format!("ktrdr.control.drain.{worker}")
+}
+
+/// Signs of life of one worker.
+pub fn alive(worker: &WorkerId) -> String {
+    format!("ktrdr.alive.{worker}")
+}
+
+/// One event of one step; `what` is [`crate::events::What::as_str`].
+pub fn event(service: Service, op: &OperationId, step: StepNumber, what: &str) -> String {
+    format!("ktrdr.event.{service}.{op}.{step}.{what}")
+}
+
+/// All events of one operation.
+pub fn events_of(op: &OperationId) -> String {
+    format!("ktrdr.event.*.{op}.>")
+}
+
+/// Progress of one step.
+pub fn progress(service: Service, op: &OperationId, step: StepNumber) -> String {
+    format!("ktrdr.progress.{service}.{op}.{step}")
+}
+
+/// Progress of all steps of one operation.
+pub fn progress_of(op: &OperationId) -> String {
+    format!("ktrdr.progress.*.{op}.*")
+}
+
+/// Dead letters of one step.
+pub fn dead(service: Service, op: &OperationId, step: StepNumber) -> String {
+    format!("ktrdr.dead.{service}.{op}.{step}")
+}
+
+/// Dead letters of commands whose subject itself cannot be read.
+pub fn dead_unreadable(service: Service) -> String {
+    format!("ktrdr.dead.{service}.unreadable.0")
+}
+
+/// The group of a service's own endpoints.
+pub fn service_group(service: Service) -> String {
+    format!("ktrdr.svc.{service}")
+}
+
+/// Name under which a service registers with the services API.
+pub fn service_name(service: Service) -> String {
+    format!("ktrdr-{service}")
+}
+
+/// Key of an operation's record: the day inside the id first, a pure function of it.
+pub fn operation_key(op: &OperationId) -> String {
+    format!("{}.{op}", op.day())
+}
+
+/// Message id of a command: inside the duplicate window the same submission is stored once.
+pub fn command_id(op: &OperationId, step: StepNumber, submission: u32) -> String {
+    format!("{op}.{step}.{submission}")
+}
+
+/// What a command's subject says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommandAddress {
+    /// Who handles it.
+    pub service: Service,
+    /// Which queue it is in.
+    pub lane: Lane,
+    /// The operation.
+    pub op: OperationId,
+    /// The step.
+    pub step: StepNumber,
+}
+
+impl CommandAddress {
+    /// Reads a subject `ktrdr.cmd.<service>.<lane>.<op>.<n>`.
+    pub fn parse(subject: &str) -> Result<Self, InvalidId> {
+        match subject.split('.').collect::<Vec<_>>().as_slice() {
+            ["ktrdr", "cmd", service, lane, op, step] => {
+                Ok(Self { service: service.parse()?, lane: lane.parse()?, op: op.parse()?, step: step.parse()? })
+            }
+            _ => Err(InvalidId {
+                what: "command subject",
+                text: subject.to_owned(),
+                expected: "ktrdr.cmd.<service>.<lane>.<operation>.<step>",
+            }),
+        }
+    }
+
+    /// The subject again.
+    pub fn subject(&self) -> String {
+        command(self.service, self.lane, &self.op, self.step)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_subject_reads_back() {
+        let subject = "ktrdr.cmd.trainer.gpu.op_train_20260301_142233_9f3a01bc.4";
+        let address = CommandAddress::parse(subject).unwrap();
+        assert_eq!((address.service, address.lane, address.step.get()), (Service::Trainer, Lane::Gpu, 4));
+        assert_eq!(address.subject(), subject);
+        assert_eq!(operation_key(&address.op), "20260301.op_train_20260301_142233_9f3a01bc");
+    }
+
+    #[test]
+    fn a_subject_with_a_foreign_token_says_which() {
+        let error = CommandAddress::parse("ktrdr.cmd.baker.default.op_train_20260301_142233_9f3a01bc.4").unwrap_err();
+        assert_eq!(error.to_string(), "`baker` is not a valid service: expected fetcher, validator, processor, trainer, registry or dummy");
+    }
+}

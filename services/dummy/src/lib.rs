@@ -1,0 +1,1 @@
+//! dummy: to be written.

@@ -1,0 +1,1 @@
+//! validator: to be written.
