@@ -1,4 +1,5 @@
-//! Membership functions give the published degrees, exactly, corner points and infinities included.
+//! Membership functions give the published degrees, corner points and infinities included: straight ones exactly, Gaussians
+//! to one rounding of `exp`, which libraries do differently (exp(-1/8) is published 0.53 units off, ours is 0.47 off).
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -21,7 +22,8 @@ fn every_published_degree_is_met() {
         let parameters: Vec<f64> = row[1].split(';').map(|number| number.parse().unwrap()).collect();
         let (x, expected): (f64, f64) = (row[2].parse().unwrap(), row[3].parse().unwrap());
         let degree = Membership::new(&row[0], &parameters).unwrap().degree(x);
-        if !(degree == expected || (degree.is_nan() && expected.is_nan())) {
+        let tolerance = if row[0] == "gaussian" { f64::EPSILON * expected } else { 0.0 };
+        if !((degree - expected).abs() <= tolerance || (degree.is_nan() && expected.is_nan())) {
             misses.push(format!("{} {} at {}: {degree:?}, expected {expected:?}", row[0], row[1], row[2]));
         }
     }
