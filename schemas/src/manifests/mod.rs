@@ -8,7 +8,7 @@ mod dataset;
 mod network;
 mod series;
 
-pub use artifact::{ArtifactManifest, Lineage, ModelManifest, ObjectRef};
+pub use artifact::{AliasManifest, ArtifactManifest, Lineage, ModelManifest, ObjectRef};
 pub use dataset::{ColumnRange, DatasetManifest, PartCount, SeriesInput};
 pub use network::{Activation, FeatureColumn, Network, NetworkKind, Normalisation, OutputKind, TensorSpec};
 pub use series::{BarFile, EmptyInterval, SeriesManifest};

@@ -1,1 +1,54 @@
-//! store: to be written.
+//! Typed access to the object store: series, data sets, checkpoints, artifacts, models, and readers of bar files.
+//!
+//! The only crate that knows object keys, Parquet and the store's backend. Layout:
+//!
+//! ```text
+//! bars/<provider>/<instrument>/<what>-<session>-<adjustment>-<day boundary>/<timeframe>/<yyyy>[-<mm>].<sha256>.parquet, manifest.<revision>.json
+//! datasets/<hash of inputs>/<sha256>.parquet, manifest.json
+//! checkpoints/<op>/<n>/<attempt>-<seq>/{model.safetensors, …, state.json}
+//! artifacts/<sha256>/{model.safetensors, …, manifest.json}
+//! models/<name>/<version>/manifest.json      aliases/<name>/<alias>.<revision>.json      reports/<sha256>.json
+//! ```
+//!
+//! Rules that hold everywhere:
+//! - An object is created, never overwritten; the name of content is its SHA-256. What stands already under the name of
+//!   content is verified.
+//! - A manifest is written after everything it names and carries a hash of itself, so a reader sees all or nothing, and a
+//!   flipped bit anywhere is an error that names the object.
+//! - Creating `manifest.<revision + 1>.json` is the compare-and-set of a series; creating a version's manifest assigns it.
+//! - There is no clock in here: commit times are the caller's.
+//!
+//! | Failure | What is left |
+//! |---|---|
+//! | killed between objects and manifest | unreachable objects; readers see the state before |
+//! | killed after the manifest, before the caller knew | the effect stands; repeating the call changes nothing |
+//! | two writers | both effects; the later one merged its edit into the earlier one's result |
+//! | full disk | [`StoreError::is_full`]; the state before |
+//! | flipped bit | [`StoreError::Hash`] or [`StoreError::Form`] with the key |
+//!
+//! It deliberately has no locks, no overwriting, and no deleting but for checkpoints.
+
+mod checkpoint;
+mod dataset;
+mod error;
+pub mod files;
+mod merge;
+mod model;
+mod object;
+mod parquet_file;
+mod raw_bars;
+mod series;
+mod table;
+
+pub use bytes::Bytes;
+pub use checkpoint::{Checkpoint, CheckpointKey};
+pub use dataset::{DatasetTable, PARTS};
+pub use error::StoreError;
+pub use model::Artifact;
+pub use object::{Store, sha256_hex};
+pub use raw_bars::{ALL_TIME, RawBar, RawBars};
+pub use series::{COMMIT_TIME_MAX, CommitOutcome, Edit, SeriesSnapshot, content_sha256};
+pub use table::{Cells, Table};
+
+/// What manifests name as the program that wrote them.
+pub const WRITTEN_BY: &str = concat!("ktrdr ", env!("CARGO_PKG_VERSION"));

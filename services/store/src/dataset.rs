@@ -1,0 +1,189 @@
+//! Data sets: features and labels of one training job as one Parquet file, found again by the hash of what made it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use arrow_array::types::{Float32Type, UInt8Type, UInt16Type};
+use arrow_array::{Array, ArrayRef, DictionaryArray, Float32Array, PrimitiveArray, StringArray};
+use bytes::Bytes;
+use schemas::manifests::DatasetManifest;
+
+use crate::object::{Created, computed, form, reference, segment};
+use crate::parquet_file::{Column, Decoded, encode, instants};
+use crate::{Store, StoreError};
+
+/// Names of the parts, the position being the code in [`DatasetTable::part`].
+pub const PARTS: [&str; 3] = ["train", "validation", "test"];
+
+/// Columns that are no features, in file order.
+const FIXED: [&str; 6] = ["symbol", "open_time", "known_at", "part", "label", "label_known_at"];
+
+/// Metadata key of the list of symbols, JSON.
+const SYMBOLS: &str = "ktrdr:symbols";
+
+/// Rows of a data set as columns, all of one length; symbols stacked in order, never mixed.
+///
+/// In the Parquet file the columns are `symbol` and `part` (text), `open_time`, `known_at`, `label_known_at`
+/// (timestamp(us, UTC)), `label` and one column per feature (float32).
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DatasetTable {
+    /// Instrument ids.
+    pub symbols: Vec<String>,
+    /// Index into `symbols`.
+    pub symbol: Vec<u16>,
+    /// Open of the base bar, microseconds UTC.
+    pub open_time: Vec<i64>,
+    /// Decision time: every feature of the row was known then, microseconds UTC.
+    pub known_at: Vec<i64>,
+    /// 0 train, 1 validation, 2 test: index into [`PARTS`].
+    pub part: Vec<u8>,
+    /// Class index, or the forward return as a fraction.
+    pub label: Vec<f32>,
+    /// When the label became known, microseconds UTC.
+    pub label_known_at: Vec<i64>,
+    /// Feature columns in contract order.
+    pub feature_names: Vec<String>,
+    /// Values by feature, then row: `features[f][r]`.
+    pub features: Vec<Vec<f32>>,
+}
+
+impl DatasetTable {
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.open_time.len()
+    }
+
+    /// The Parquet file.
+    ///
+    /// # Errors
+    /// Columns of unequal length, a code without a name, or two columns of one name.
+    fn encode(&self) -> Result<Bytes, StoreError> {
+        let fail = |reason: String| StoreError::Encode { what: "a data set", reason };
+        let mut names: BTreeSet<&str> = FIXED.into();
+        if let Some(twice) = self.feature_names.iter().find(|name| !names.insert(name)) {
+            return Err(fail(format!("two columns are called `{twice}`")));
+        }
+        if self.feature_names.len() != self.features.len() {
+            return Err(fail(format!("{} names for {} features", self.feature_names.len(), self.features.len())));
+        }
+        let symbols = StringArray::from_iter_values(&self.symbols);
+        let symbol = DictionaryArray::<UInt16Type>::try_new(self.symbol.clone().into(), Arc::new(symbols));
+        let parts = StringArray::from_iter_values(PARTS);
+        let part = DictionaryArray::<UInt8Type>::try_new(self.part.clone().into(), Arc::new(parts));
+        let float = |values: &Vec<f32>| Arc::new(Float32Array::from(values.clone())) as ArrayRef;
+        let values: [ArrayRef; 6] = [
+            Arc::new(symbol.map_err(|error| fail(error.to_string()))?),
+            instants(self.open_time.clone()),
+            instants(self.known_at.clone()),
+            Arc::new(part.map_err(|error| fail(error.to_string()))?),
+            float(&self.label),
+            instants(self.label_known_at.clone()),
+        ];
+        let fixed = FIXED.iter().map(|name| (*name).to_owned()).zip(values);
+        let features = self.feature_names.iter().cloned().zip(self.features.iter().map(float));
+        let columns: Vec<Column> = fixed.chain(features).map(|(name, values)| (name, false, values)).collect();
+        let symbols = serde_json::to_string(&self.symbols).map_err(|error| fail(error.to_string()))?;
+        encode("a data set", columns, Some((SYMBOLS, symbols)))
+    }
+
+    fn decode(key: &str, bytes: Bytes) -> Result<Self, StoreError> {
+        let file = Decoded::read(key, bytes)?;
+        let symbols = file.metadata(SYMBOLS).ok_or_else(|| form(key, format!("it has no metadata `{SYMBOLS}`")))?;
+        let symbols: Vec<String> = serde_json::from_str(symbols).map_err(|error| form(key, error))?;
+        let fields = file.schema.fields().iter();
+        let feature_names: Vec<String> =
+            fields.map(|field| field.name().clone()).filter(|name| !FIXED.contains(&name.as_str())).collect();
+        let features = feature_names.iter().map(|name| file.values::<Float32Type>(key, name, None));
+        let part_names: Vec<String> = PARTS.map(str::to_owned).to_vec();
+        Ok(Self {
+            symbol: codes::<UInt16Type>(&file, key, "symbol", &symbols)?
+                .into_iter()
+                .filter_map(|code| u16::try_from(code).ok())
+                .collect(),
+            part: codes::<UInt8Type>(&file, key, "part", &part_names)?
+                .into_iter()
+                .filter_map(|code| u8::try_from(code).ok())
+                .collect(),
+            open_time: file.instants(key, "open_time")?,
+            known_at: file.instants(key, "known_at")?,
+            label: file.values::<Float32Type>(key, "label", None)?,
+            label_known_at: file.instants(key, "label_known_at")?,
+            features: features.collect::<Result<_, _>>()?,
+            symbols,
+            feature_names,
+        })
+    }
+}
+
+/// The codes of a text column in terms of `names`; the dictionary in the file may have another order.
+fn codes<K: arrow_array::types::ArrowDictionaryKeyType>(
+    file: &Decoded,
+    key: &str,
+    column: &str,
+    names: &[String],
+) -> Result<Vec<usize>, StoreError> {
+    let mut all = Vec::new();
+    for batch in &file.batches {
+        let array = batch.column_by_name(column).and_then(|array| array.as_any().downcast_ref::<DictionaryArray<K>>());
+        let array = array.ok_or_else(|| form(key, format!("it has no text column `{column}`")))?;
+        let texts = array.values().as_any().downcast_ref::<StringArray>();
+        let texts = texts.ok_or_else(|| form(key, format!("column `{column}` is no text")))?;
+        let position = |text: Option<&str>| text.and_then(|text| names.iter().position(|name| name == text));
+        let meaning: Vec<Option<usize>> = texts.iter().map(position).collect();
+        let keys: &PrimitiveArray<K> = array.keys();
+        for row in 0..keys.len() {
+            let code = array.key(row).and_then(|code| meaning.get(code).copied().flatten());
+            all.push(code.ok_or_else(|| form(key, format!("column `{column}` has an unknown name in row {row}")))?);
+        }
+    }
+    Ok(all)
+}
+
+impl Store {
+    /// The data set made from these inputs, if one stands.
+    ///
+    /// # Errors
+    /// The hash is no hash, or the manifest cannot be read.
+    pub async fn find_dataset(&self, inputs_sha256: &str) -> Result<Option<DatasetManifest>, StoreError> {
+        let key = format!("datasets/{}/manifest.json", segment("the hash of inputs", inputs_sha256)?);
+        self.document(&key).await
+    }
+
+    /// Stores a data set: the Parquet file, then the manifest, of which `sha256`, `size_bytes` and `rows` are filled in
+    /// here. If a manifest for these inputs stands already, that one is returned and counts.
+    ///
+    /// # Errors
+    /// Columns that do not fit together, or a failed write.
+    pub async fn publish_dataset(
+        &self,
+        table: DatasetTable,
+        draft: DatasetManifest,
+    ) -> Result<DatasetManifest, StoreError> {
+        let prefix = format!("datasets/{}/", segment("the hash of inputs", &draft.inputs_sha256)?);
+        let rows = table.rows() as u64;
+        let (bytes, written) = computed(&prefix, move || {
+            let bytes = table.encode()?;
+            let written = reference(&bytes);
+            Ok((bytes, written))
+        })
+        .await?;
+        self.put_verified(&format!("{prefix}{}.parquet", written.sha256), &written, bytes).await?;
+        let manifest = DatasetManifest { sha256: written.sha256, size_bytes: written.size_bytes, rows, ..draft };
+        let key = format!("{prefix}manifest.json");
+        match self.create_document(&key, &manifest).await? {
+            Created::New => Ok(manifest),
+            Created::Stood => self.document(&key).await?.ok_or(StoreError::Missing { key }),
+        }
+    }
+
+    /// Reads the rows of a data set.
+    ///
+    /// # Errors
+    /// The file is absent, damaged, or not of the manifest's form.
+    pub async fn read_dataset(&self, manifest: &DatasetManifest) -> Result<DatasetTable, StoreError> {
+        let key = format!("datasets/{}/{}.parquet", manifest.inputs_sha256, manifest.sha256);
+        let bytes = self.get_checked(&key, &manifest.sha256).await?;
+        let name = key.clone();
+        computed(&key, move || DatasetTable::decode(&name, bytes)).await
+    }
+}

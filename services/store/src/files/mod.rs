@@ -1,0 +1,1 @@
+//! Readers of bar files that others wrote.

@@ -1,0 +1,155 @@
+//! Bars as they are stored: opens and prices, without the derived close times.
+
+use std::ops::Range;
+
+use market::{Bars, Utc};
+
+/// Every instant: the range to pass for a whole series.
+pub const ALL_TIME: Range<Utc> = Utc(i64::MIN)..Utc(i64::MAX);
+
+/// OHLCV columns, all of one length. Stored bars strictly increase in `open_time` and have finite prices; bars read from
+/// a file that somebody else wrote may do neither.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RawBars {
+    /// Start of each bar.
+    pub open_time: Vec<Utc>,
+    /// First price.
+    pub open: Vec<f64>,
+    /// Highest price.
+    pub high: Vec<f64>,
+    /// Lowest price.
+    pub low: Vec<f64>,
+    /// Last price.
+    pub close: Vec<f64>,
+    /// Traded volume, NaN = not available.
+    pub volume: Vec<f64>,
+}
+
+/// One row of [`RawBars`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RawBar {
+    /// Start of the bar.
+    pub open_time: Utc,
+    /// Open, high, low, close.
+    pub prices: [f64; 4],
+    /// Traded volume, NaN = not available.
+    pub volume: f64,
+}
+
+impl RawBar {
+    /// Equal values, unknown volumes being equal.
+    pub(crate) fn same(&self, other: &Self) -> bool {
+        let volume = self.volume == other.volume || (self.volume.is_nan() && other.volume.is_nan());
+        self.open_time == other.open_time && self.prices == other.prices && volume
+    }
+}
+
+impl RawBars {
+    /// Number of bars.
+    pub fn len(&self) -> usize {
+        self.open_time.len()
+    }
+
+    /// True without any bar.
+    pub fn is_empty(&self) -> bool {
+        self.open_time.is_empty()
+    }
+
+    /// Row `index`, `None` beyond the end.
+    pub fn get(&self, index: usize) -> Option<RawBar> {
+        Some(RawBar {
+            open_time: *self.open_time.get(index)?,
+            prices: [*self.open.get(index)?, *self.high.get(index)?, *self.low.get(index)?, *self.close.get(index)?],
+            volume: *self.volume.get(index)?,
+        })
+    }
+
+    /// All rows in order.
+    pub fn iter(&self) -> impl Iterator<Item = RawBar> + '_ {
+        (0..self.len()).filter_map(|index| self.get(index))
+    }
+
+    /// Appends a row.
+    pub fn push(&mut self, bar: RawBar) {
+        let [open, high, low, close] = bar.prices;
+        self.open_time.push(bar.open_time);
+        self.open.push(open);
+        self.high.push(high);
+        self.low.push(low);
+        self.close.push(close);
+        self.volume.push(bar.volume);
+    }
+
+    /// Appends every row of `other`.
+    pub fn extend(&mut self, other: &Self) {
+        self.open_time.extend_from_slice(&other.open_time);
+        self.open.extend_from_slice(&other.open);
+        self.high.extend_from_slice(&other.high);
+        self.low.extend_from_slice(&other.low);
+        self.close.extend_from_slice(&other.close);
+        self.volume.extend_from_slice(&other.volume);
+    }
+
+    /// The rows whose open lies in `range`; the rows are in order.
+    #[must_use]
+    pub fn between(&self, range: &Range<Utc>) -> Self {
+        let start = self.open_time.partition_point(|open| *open < range.start);
+        let end = self.open_time.partition_point(|open| *open < range.end).max(start);
+        let part = |column: &[f64]| column.get(start..end).unwrap_or_default().to_vec();
+        Self {
+            open_time: self.open_time.get(start..end).unwrap_or_default().to_vec(),
+            open: part(&self.open),
+            high: part(&self.high),
+            low: part(&self.low),
+            close: part(&self.close),
+            volume: part(&self.volume),
+        }
+    }
+
+    /// Rows sorted by open; of several with one open the last given stays.
+    #[must_use]
+    pub fn sorted(self) -> Self {
+        if self.open_time.is_sorted_by(|earlier, later| earlier < later) {
+            return self;
+        }
+        let mut order: Vec<RawBar> = self.iter().collect();
+        order.sort_by_key(|bar| bar.open_time);
+        let mut sorted = Self::default();
+        let mut rows = order.into_iter().peekable();
+        while let Some(bar) = rows.next() {
+            if rows.peek().is_none_or(|next| next.open_time != bar.open_time) {
+                sorted.push(bar);
+            }
+        }
+        sorted
+    }
+
+    /// The same bars with the instants at which they became known; both of one length.
+    pub fn with_close_times(self, close_time: Vec<Utc>) -> Bars {
+        let Self { open_time, open, high, low, close, volume } = self;
+        Bars { open_time, close_time, open, high, low, close, volume }
+    }
+}
+
+impl FromIterator<RawBar> for RawBars {
+    fn from_iter<I: IntoIterator<Item = RawBar>>(rows: I) -> Self {
+        let mut bars = Self::default();
+        for bar in rows {
+            bars.push(bar);
+        }
+        bars
+    }
+}
+
+impl From<&Bars> for RawBars {
+    fn from(bars: &Bars) -> Self {
+        Self {
+            open_time: bars.open_time.clone(),
+            open: bars.open.clone(),
+            high: bars.high.clone(),
+            low: bars.low.clone(),
+            close: bars.close.clone(),
+            volume: bars.volume.clone(),
+        }
+    }
+}
