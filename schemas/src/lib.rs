@@ -13,3 +13,4 @@ pub mod progress;
 pub mod settle;
 pub mod subjects;
 pub mod training;
+pub mod worker;

@@ -1,0 +1,45 @@
+//! What a worker process says about itself while it is alive: the value under its key in the workers bucket.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::codec::Message;
+use crate::ids::{Lane, OperationId, Service, WorkerId};
+use crate::progress::Device;
+
+/// One worker process.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WorkerInfo {
+    /// Version of this layout.
+    pub v: u16,
+    /// The process; new at every start.
+    pub worker: WorkerId,
+    /// What it serves.
+    pub service: Service,
+    /// The queues it takes from.
+    pub lanes: Vec<Lane>,
+    /// Host name.
+    pub host: String,
+    /// Process id on that host.
+    pub pid: u32,
+    /// Version of the program.
+    pub version: String,
+    /// When the process started.
+    pub started_at: Timestamp,
+    /// Steps it takes at a time.
+    pub slots: u16,
+    /// What it works on now.
+    #[serde(default)]
+    pub current: Vec<OperationId>,
+    /// Where it computes; only trainers say so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<Device>,
+    /// True once it takes nothing new.
+    #[serde(default)]
+    pub draining: bool,
+}
+
+impl Message for WorkerInfo {
+    const NAME: &'static str = "worker";
+    const VERSION: u16 = 1;
+}

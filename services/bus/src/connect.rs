@@ -1,0 +1,256 @@
+//! One connection to NATS: the client's settings, the version check, and what is known about the link.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use async_nats::jetstream::{self, context::ContextBuilder};
+use async_nats::{Client, ConnectErrorKind, Event};
+use rand::RngExt as _;
+use tokio::sync::watch;
+
+use crate::error::BusError;
+use crate::timing::{Profile, Timing};
+
+/// Oldest server that has everything we use.
+pub const SERVER_VERSION_MIN: (i64, i64, i64) = (2, 14, 0);
+const SERVER_VERSION_MIN_TEXT: &str = "2.14";
+/// Bound of every request and of every acknowledged publish.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+const PING_INTERVAL: Duration = Duration::from_secs(10);
+const RECONNECT_DELAY_MIN: Duration = Duration::from_millis(100);
+const RECONNECT_DELAY_MAX: Duration = Duration::from_secs(4);
+
+/// How to reach the server.
+#[derive(Clone, Debug)]
+pub struct ConnectOptions {
+    /// `nats://host:port`, several separated by commas; may carry `user:password@`.
+    pub url: String,
+    /// A `.creds` file, or a file with an NKEY seed.
+    pub credentials: Option<PathBuf>,
+    /// Shown in the server's connection list: `ktrdr-<service>/<worker>`.
+    pub name: String,
+    /// The clocks of the system.
+    pub profile: Profile,
+    /// Bound of one attempt to connect.
+    pub connect_timeout: Duration,
+    /// True for services: wait for a server that is not there yet. False for people: fail at once.
+    pub wait_for_server: bool,
+}
+
+/// A connection to the bus. Cheap to clone; all clones share one connection.
+#[derive(Clone, Debug)]
+pub struct Bus {
+    pub(crate) client: Client,
+    pub(crate) js: jetstream::Context,
+    pub(crate) timing: Timing,
+    pub(crate) connected_since: watch::Receiver<Option<Instant>>,
+    pub(crate) reconnects: watch::Receiver<u64>,
+    url: String,
+}
+
+impl Bus {
+    /// Connects, and refuses a server that is too old or runs without JetStream.
+    ///
+    /// # Errors
+    /// [`BusError::Connect`], [`BusError::Unauthorised`], [`BusError::Credentials`], [`BusError::ServerTooOld`],
+    /// [`BusError::NoJetStream`].
+    pub async fn connect(options: &ConnectOptions) -> Result<Self, BusError> {
+        let url = without_secrets(&options.url);
+        let (link, connected_since, reconnects) = Link::new();
+        let mut attempt = 0;
+        let client = loop {
+            match client_options(options, link.clone())?.connect(addresses(options)).await {
+                Ok(client) => break client,
+                Err(error) => {
+                    let error = refusal(&url, &error);
+                    if !options.wait_for_server || !matches!(error, BusError::Connect { .. }) {
+                        return Err(error);
+                    }
+                    if attempt == 0 {
+                        tracing::warn!(url, "waiting for the NATS server");
+                    }
+                    attempt += 1;
+                    tokio::time::sleep(reconnect_delay(attempt)).await;
+                }
+            }
+        };
+        link.connected();
+        let info = client.server_info();
+        let (major, minor, patch) = SERVER_VERSION_MIN;
+        if !client.is_server_compatible(major, minor, patch) {
+            return Err(BusError::ServerTooOld { url, found: info.version, needed: SERVER_VERSION_MIN_TEXT });
+        }
+        if !info.jetstream {
+            return Err(BusError::NoJetStream { url });
+        }
+        let js = ContextBuilder::new().timeout(REQUEST_TIMEOUT).build(client.clone());
+        Ok(Self { client, js, timing: options.profile.timing(), connected_since, reconnects, url })
+    }
+
+    /// The clocks of the profile.
+    pub fn timing(&self) -> Timing {
+        self.timing
+    }
+
+    /// The address without credentials.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Version of the server.
+    pub fn server_version(&self) -> String {
+        self.client.server_info().version
+    }
+
+    /// Since when the connection has stood without a break; none while it is down.
+    pub fn connected_since(&self) -> Option<Instant> {
+        *self.connected_since.borrow()
+    }
+
+    /// Changes at every reconnect: open pulls must be asked for again.
+    pub fn reconnects(&self) -> watch::Receiver<u64> {
+        self.reconnects.clone()
+    }
+
+    /// Hands everything published so far to the operating system.
+    pub async fn flush(&self) -> Result<(), BusError> {
+        self.client.flush().await.map_err(BusError::request("flush the connection"))
+    }
+
+    /// Ends all subscriptions, delivers what is under way, closes the connection.
+    pub async fn drain(&self) -> Result<(), BusError> {
+        self.client.drain().await.map_err(BusError::request("drain the connection"))
+    }
+
+    /// Time of one request to JetStream and back.
+    pub async fn rtt(&self) -> Result<Duration, BusError> {
+        let started = Instant::now();
+        self.js.query_account().await.map_err(BusError::request("ask JetStream for its state"))?;
+        Ok(started.elapsed())
+    }
+
+    /// The core client, for the services API and for signs of life.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The JetStream context, for services that speak to it directly.
+    pub fn jetstream(&self) -> &jetstream::Context {
+        &self.js
+    }
+}
+
+/// What the event callback tells the rest of the process about the connection.
+#[derive(Clone, Debug)]
+struct Link {
+    connected_since: watch::Sender<Option<Instant>>,
+    reconnects: watch::Sender<u64>,
+    lost: Arc<AtomicBool>,
+}
+
+impl Link {
+    fn new() -> (Self, watch::Receiver<Option<Instant>>, watch::Receiver<u64>) {
+        let (since, since_seen) = watch::channel(None);
+        let (reconnects, reconnects_seen) = watch::channel(0);
+        (Self { connected_since: since, reconnects, lost: Arc::default() }, since_seen, reconnects_seen)
+    }
+
+    fn connected(&self) {
+        self.connected_since.send_if_modified(|since| since.is_none() && since.replace(Instant::now()).is_none());
+    }
+
+    fn handle(&self, event: &Event) {
+        match event {
+            Event::Connected => {
+                self.connected();
+                if self.lost.swap(false, Ordering::Relaxed) {
+                    tracing::info!("connected to NATS again");
+                    self.reconnects.send_modify(|count| *count += 1);
+                }
+            }
+            Event::Disconnected => {
+                tracing::warn!("connection to NATS lost");
+                self.lost.store(true, Ordering::Relaxed);
+                self.connected_since.send_replace(None);
+            }
+            Event::ServerError(error) => tracing::error!(%error, "the NATS server refused something"),
+            Event::ClientError(error) => tracing::warn!(%error, "the NATS client reports an error"),
+            Event::SlowConsumer(subscription) => tracing::warn!(subscription, "messages dropped by a slow reader"),
+            Event::LameDuckMode => tracing::info!("the NATS server is about to shut down"),
+            Event::Draining | Event::Closed => tracing::debug!(%event, "connection"),
+        }
+    }
+}
+
+fn client_options(options: &ConnectOptions, link: Link) -> Result<async_nats::ConnectOptions, BusError> {
+    let settings = async_nats::ConnectOptions::new()
+        .name(&options.name)
+        .connection_timeout(options.connect_timeout)
+        .ping_interval(PING_INTERVAL)
+        .request_timeout(Some(REQUEST_TIMEOUT))
+        .reconnect_delay_callback(reconnect_delay)
+        .event_callback(move |event| {
+            link.handle(&event);
+            std::future::ready(())
+        });
+    let Some(path) = &options.credentials else {
+        return Ok(settings);
+    };
+    let unreadable = |source| BusError::Credentials { path: path.clone(), source };
+    let text = std::fs::read_to_string(path).map_err(unreadable)?;
+    if text.trim_start().starts_with("SU") {
+        return Ok(settings.nkey(text.trim().to_owned()));
+    }
+    settings.credentials(&text).map_err(unreadable)
+}
+
+fn addresses(options: &ConnectOptions) -> Vec<String> {
+    options.url.split(',').map(|each| each.trim().to_owned()).collect()
+}
+
+/// 0.1 s doubling to 4 s, times 0.5 to 1, so that a fleet does not come back in one instant.
+fn reconnect_delay(attempt: usize) -> Duration {
+    let doublings = u32::try_from(attempt.saturating_sub(1).min(16)).unwrap_or(16);
+    let full = RECONNECT_DELAY_MIN.saturating_mul(1 << doublings).min(RECONNECT_DELAY_MAX);
+    full.mul_f64(rand::rng().random_range(0.5..=1.0))
+}
+
+fn refusal(url: &str, error: &async_nats::ConnectError) -> BusError {
+    let (url, source) = (url.to_owned(), error.to_string().into());
+    match error.kind() {
+        ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation => {
+            BusError::Unauthorised { url, source }
+        }
+        _ => BusError::Connect { url, source },
+    }
+}
+
+/// The address as it may be shown: user and password left out.
+fn without_secrets(url: &str) -> String {
+    let shown = |each: &str| match (each.split_once("://"), each.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://{host}"),
+        (None, Some((_, host))) => host.to_owned(),
+        _ => each.to_owned(),
+    };
+    url.split(',').map(|each| shown(each.trim())).collect::<Vec<_>>().join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_shown_without_its_password() {
+        assert_eq!(without_secrets("nats://ann:s3cret@bus:4222, bus2:4222"), "nats://bus:4222,bus2:4222");
+    }
+
+    #[test]
+    fn reconnects_wait_between_a_twentieth_of_a_second_and_four_seconds() {
+        for attempt in 0..100 {
+            let delay = reconnect_delay(attempt);
+            assert!((Duration::from_millis(50)..=RECONNECT_DELAY_MAX).contains(&delay), "{attempt}: {delay:?}");
+        }
+    }
+}

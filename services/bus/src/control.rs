@@ -1,0 +1,87 @@
+//! Cancel requests: publishing on the control subject *is* the durable request, whoever does it.
+
+use async_nats::Subscriber;
+use async_nats::jetstream::stream::DirectGetErrorKind;
+use futures::StreamExt;
+use schemas::errors::shortened;
+use schemas::ids::{OperationId, WorkerId};
+use schemas::operation::REASON_BYTES_MAX;
+use schemas::subjects;
+
+use crate::connect::Bus;
+use crate::error::BusError;
+
+/// The newest cancel request of an operation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CancelRequest {
+    /// Its sequence in the control stream; it counts only above the record's floor.
+    pub sequence: u64,
+    /// Free text; may be empty.
+    pub reason: String,
+}
+
+/// Control messages as they arrive.
+pub struct ControlWatch(Subscriber);
+
+impl ControlWatch {
+    /// Waits for the next message; `None` when the connection is closed for good.
+    pub async fn next(&mut self) -> Option<()> {
+        self.0.next().await.map(|_| ())
+    }
+}
+
+impl Bus {
+    /// Asks for the operation to be cancelled. Returns when the request is stored; idempotent.
+    pub async fn request_cancel(&self, op: &OperationId, reason: &str) -> Result<u64, BusError> {
+        let payload = shortened(reason, REASON_BYTES_MAX).into_bytes();
+        let failed = |error| BusError::request(format!("publish the cancel request of {op}"), error);
+        let ack = self.js.publish(subjects::cancel(op), payload.into()).await.map_err(failed)?;
+        Ok(ack.await.map_err(failed)?.sequence)
+    }
+
+    /// The newest stored cancel request, old ones included: compare with the record's floor.
+    pub async fn cancel_request(&self, op: &OperationId) -> Result<Option<CancelRequest>, BusError> {
+        let stream = self.js.get_stream_no_info(subjects::CONTROL).await;
+        let stream = stream.map_err(|error| BusError::request("open the control stream".to_owned(), error))?;
+        match stream.direct_get_last_for_subject(subjects::cancel(op)).await {
+            Ok(message) => Ok(Some(CancelRequest {
+                sequence: message.sequence,
+                reason: String::from_utf8_lossy(&message.payload).into_owned(),
+            })),
+            Err(error) if error.kind() == DirectGetErrorKind::NotFound => Ok(None),
+            Err(error) => Err(BusError::request(format!("read the cancel request of {op}"), error)),
+        }
+    }
+
+    /// Subscribes to the operation's control subject; flushed, so that nothing published later is missed.
+    pub async fn watch_cancel(&self, op: &OperationId) -> Result<ControlWatch, BusError> {
+        self.watch_control(subjects::cancel(op)).await
+    }
+
+    /// Subscribes to the drain requests of a worker.
+    pub async fn watch_drain(&self, worker: &WorkerId) -> Result<ControlWatch, BusError> {
+        self.watch_control(subjects::drain(worker)).await
+    }
+
+    async fn watch_control(&self, subject: String) -> Result<ControlWatch, BusError> {
+        let failed = |error| BusError::boxed(&format!("subscribe to {subject}"), error);
+        let subscriber = self.client.subscribe(subject.clone()).await.map_err(|error| failed(Box::new(error)))?;
+        self.client.flush().await.map_err(|error| failed(Box::new(error)))?;
+        Ok(ControlWatch(subscriber))
+    }
+
+    /// Subscribes to all cancel requests: the operations they name, as they arrive.
+    pub async fn watch_cancels(&self) -> Result<impl futures::Stream<Item = OperationId> + Unpin + use<>, BusError> {
+        let failed = |error| BusError::request("subscribe to cancel requests".to_owned(), error);
+        let subscriber = self.client.subscribe(subjects::ALL_CANCELS).await.map_err(failed)?;
+        Ok(subscriber.filter_map(|message| {
+            std::future::ready(message.subject.rsplit('.').next().and_then(|token| token.parse().ok()))
+        }))
+    }
+
+    /// Asks a worker to take nothing new.
+    pub async fn request_drain(&self, worker: &WorkerId) -> Result<(), BusError> {
+        let failed = |error| BusError::request(format!("publish the drain request of {worker}"), error);
+        self.client.publish(subjects::drain(worker), bytes::Bytes::new()).await.map_err(failed)
+    }
+}

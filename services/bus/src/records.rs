@@ -1,0 +1,157 @@
+//! Operation records: read, create once, change by compare-and-set.
+
+use std::time::Duration;
+
+use async_nats::jetstream::kv::{Operation, UpdateErrorKind};
+use rand::RngExt;
+use schemas::codec;
+use schemas::ids::OperationId;
+use schemas::operation::{OperationRecord, Refusal};
+use schemas::subjects::operation_key;
+use tokio::time::Instant;
+
+use crate::connect::Bus;
+use crate::error::BusError;
+use crate::handles::Bucket;
+
+/// How long a change is tried against conflicts and a server that is away.
+const CHANGE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A record with the revision that a compare-and-set must name.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    /// The record.
+    pub record: OperationRecord,
+    /// Its revision in the bucket.
+    pub revision: u64,
+}
+
+/// A change that was written.
+#[derive(Clone, Debug)]
+pub struct Changed<T> {
+    /// What the transition returned.
+    pub value: T,
+    /// The record as it stands now.
+    pub record: OperationRecord,
+}
+
+/// Why a record was not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeError {
+    /// The transition does not apply; the record as it stands is attached.
+    #[error("operation {} was not changed", record.op)]
+    Refused {
+        /// Why.
+        #[source]
+        refusal: Refusal,
+        /// The record that refused.
+        record: Box<OperationRecord>,
+    },
+    /// There is no such record.
+    #[error("there is no record of operation {0}")]
+    NotFound(OperationId),
+    /// Conflicts or failures for longer than 30 s.
+    #[error("the record of operation {op} could not be changed for {} s", CHANGE_TIMEOUT.as_secs())]
+    GaveUp {
+        /// The operation.
+        op: OperationId,
+        /// The last failure.
+        #[source]
+        last: Box<BusError>,
+    },
+}
+
+impl Bus {
+    /// The record of an operation; `None` when there is none.
+    pub async fn record(&self, op: &OperationId) -> Result<Option<Stored>, BusError> {
+        let bucket = self.bucket(Bucket::Operations).await?;
+        let failed = |error| BusError::request(format!("read the record of {op}"), error);
+        let entry = bucket.entry(operation_key(op)).await.map_err(failed)?;
+        match entry.filter(|entry| entry.operation == Operation::Put) {
+            None => Ok(None),
+            Some(entry) => Ok(Some(Stored { record: codec::decode(&entry.value)?, revision: entry.revision })),
+        }
+    }
+
+    /// Creates the record unless one stands. Returns the one that stands, and whether it is the one given.
+    pub async fn create_record(&self, mut record: OperationRecord) -> Result<(Stored, bool), BusError> {
+        record.nonce = nonce();
+        let payload = codec::encode(&record)?;
+        let bucket = self.bucket(Bucket::Operations).await?;
+        match bucket.create(operation_key(&record.op), payload.into()).await {
+            Ok(revision) => Ok((Stored { record, revision }, true)),
+            Err(error) => match self.record(&record.op).await? {
+                Some(stored) => {
+                    let ours = stored.record.nonce == record.nonce;
+                    Ok((stored, ours))
+                }
+                None => Err(BusError::request(format!("create the record of {}", record.op), error)),
+            },
+        }
+    }
+
+    /// Applies `transition` to the record until the result is stored, the transition refuses, or 30 s have passed.
+    ///
+    /// A reply may be lost although the write won: our own nonce in the stored record tells.
+    pub async fn change<T: Clone>(
+        &self,
+        op: &OperationId,
+        mut transition: impl FnMut(&mut OperationRecord) -> Result<T, Refusal>,
+    ) -> Result<Changed<T>, ChangeError> {
+        let nonce = nonce();
+        let deadline = Instant::now() + CHANGE_TIMEOUT;
+        let mut attempted: Option<T> = None;
+        loop {
+            match self.change_once(op, &nonce, &mut attempted, &mut transition).await {
+                Ok(Some(changed)) => return Ok(changed),
+                Ok(None) => {}
+                Err(ChangeError::GaveUp { op, last }) if Instant::now() >= deadline => {
+                    return Err(ChangeError::GaveUp { op, last });
+                }
+                Err(ChangeError::GaveUp { last, .. }) => tracing::warn!(%op, error = %last, "record not reachable, trying again"),
+                Err(refused) => return Err(refused),
+            }
+            if Instant::now() >= deadline {
+                let last = BusError::Timeout { what: format!("change the record of {op} against conflicts") };
+                return Err(ChangeError::GaveUp { op: op.clone(), last: Box::new(last) });
+            }
+            let pause = Duration::from_micros(rand::rng().random_range(200..5_000));
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// One round: `Ok(None)` after a conflict.
+    async fn change_once<T: Clone>(
+        &self,
+        op: &OperationId,
+        nonce: &str,
+        attempted: &mut Option<T>,
+        transition: &mut impl FnMut(&mut OperationRecord) -> Result<T, Refusal>,
+    ) -> Result<Option<Changed<T>>, ChangeError> {
+        let gave_up = |last: BusError| ChangeError::GaveUp { op: op.clone(), last: Box::new(last) };
+        let Some(Stored { mut record, revision }) = self.record(op).await.map_err(gave_up)? else {
+            return Err(ChangeError::NotFound(op.clone()));
+        };
+        if let Some(value) = attempted.as_ref().filter(|_| record.nonce == nonce) {
+            return Ok(Some(Changed { value: value.clone(), record }));
+        }
+        let value = match transition(&mut record) {
+            Ok(value) => value,
+            Err(refusal) => return Err(ChangeError::Refused { refusal, record: Box::new(record) }),
+        };
+        record.nonce = nonce.to_owned();
+        *attempted = Some(value.clone());
+        let payload = codec::encode(&record).map_err(|error| gave_up(error.into()))?;
+        let bucket = self.bucket(Bucket::Operations).await.map_err(gave_up)?;
+        match bucket.update(operation_key(op), payload.into(), revision).await {
+            Ok(_) => Ok(Some(Changed { value, record })),
+            Err(error) if error.kind() == UpdateErrorKind::WrongLastRevision => Ok(None),
+            Err(error) => Err(gave_up(BusError::request(format!("write the record of {op}"), error))),
+        }
+    }
+}
+
+/// Tells our own write from another's.
+pub(crate) fn nonce() -> String {
+    format!("{:016x}", rand::rng().random::<u64>())
+}
