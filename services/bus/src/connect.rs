@@ -11,6 +11,7 @@ use rand::RngExt as _;
 use tokio::sync::watch;
 
 use crate::error::BusError;
+use crate::handles::Handles;
 use crate::timing::{Profile, Timing};
 
 /// Oldest server that has everything we use.
@@ -47,6 +48,7 @@ pub struct Bus {
     pub(crate) timing: Timing,
     pub(crate) connected_since: watch::Receiver<Option<Instant>>,
     pub(crate) reconnects: watch::Receiver<u64>,
+    pub(crate) handles: Handles,
     url: String,
 }
 
@@ -86,7 +88,15 @@ impl Bus {
             return Err(BusError::NoJetStream { url });
         }
         let js = ContextBuilder::new().timeout(REQUEST_TIMEOUT).build(client.clone());
-        Ok(Self { client, js, timing: options.profile.timing(), connected_since, reconnects, url })
+        Ok(Self {
+            client,
+            js,
+            timing: options.profile.timing(),
+            connected_since,
+            reconnects,
+            handles: Handles::default(),
+            url,
+        })
     }
 
     /// The clocks of the profile.

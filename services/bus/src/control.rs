@@ -34,7 +34,7 @@ impl Bus {
     /// Asks for the operation to be cancelled. Returns when the request is stored; idempotent.
     pub async fn request_cancel(&self, op: &OperationId, reason: &str) -> Result<u64, BusError> {
         let payload = shortened(reason, REASON_BYTES_MAX).into_bytes();
-        let failed = |error| BusError::request(format!("publish the cancel request of {op}"), error);
+        let failed = |error| BusError::request(format!("publish the cancel request of {op}"))(error);
         let ack = self.js.publish(subjects::cancel(op), payload.into()).await.map_err(failed)?;
         Ok(ack.await.map_err(failed)?.sequence)
     }
@@ -42,14 +42,14 @@ impl Bus {
     /// The newest stored cancel request, old ones included: compare with the record's floor.
     pub async fn cancel_request(&self, op: &OperationId) -> Result<Option<CancelRequest>, BusError> {
         let stream = self.js.get_stream_no_info(subjects::CONTROL).await;
-        let stream = stream.map_err(|error| BusError::request("open the control stream".to_owned(), error))?;
+        let stream = stream.map_err(|error| BusError::request("open the control stream".to_owned())(error))?;
         match stream.direct_get_last_for_subject(subjects::cancel(op)).await {
             Ok(message) => Ok(Some(CancelRequest {
                 sequence: message.sequence,
                 reason: String::from_utf8_lossy(&message.payload).into_owned(),
             })),
             Err(error) if error.kind() == DirectGetErrorKind::NotFound => Ok(None),
-            Err(error) => Err(BusError::request(format!("read the cancel request of {op}"), error)),
+            Err(error) => Err(BusError::request(format!("read the cancel request of {op}"))(error)),
         }
     }
 
@@ -64,15 +64,15 @@ impl Bus {
     }
 
     async fn watch_control(&self, subject: String) -> Result<ControlWatch, BusError> {
-        let failed = |error| BusError::boxed(&format!("subscribe to {subject}"), error);
-        let subscriber = self.client.subscribe(subject.clone()).await.map_err(|error| failed(Box::new(error)))?;
-        self.client.flush().await.map_err(|error| failed(Box::new(error)))?;
+        let what = || format!("subscribe to {subject}");
+        let subscriber = self.client.subscribe(subject.clone()).await.map_err(BusError::request(what()))?;
+        self.client.flush().await.map_err(BusError::request(what()))?;
         Ok(ControlWatch(subscriber))
     }
 
     /// Subscribes to all cancel requests: the operations they name, as they arrive.
     pub async fn watch_cancels(&self) -> Result<impl futures::Stream<Item = OperationId> + Unpin + use<>, BusError> {
-        let failed = |error| BusError::request("subscribe to cancel requests".to_owned(), error);
+        let failed = |error| BusError::request("subscribe to cancel requests".to_owned())(error);
         let subscriber = self.client.subscribe(subjects::ALL_CANCELS).await.map_err(failed)?;
         Ok(subscriber.filter_map(|message| {
             std::future::ready(message.subject.rsplit('.').next().and_then(|token| token.parse().ok()))
@@ -81,7 +81,7 @@ impl Bus {
 
     /// Asks a worker to take nothing new.
     pub async fn request_drain(&self, worker: &WorkerId) -> Result<(), BusError> {
-        let failed = |error| BusError::request(format!("publish the drain request of {worker}"), error);
+        let failed = |error| BusError::request(format!("publish the drain request of {worker}"))(error);
         self.client.publish(subjects::drain(worker), bytes::Bytes::new()).await.map_err(failed)
     }
 }

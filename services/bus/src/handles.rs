@@ -10,7 +10,7 @@ use crate::connect::Bus;
 use crate::error::BusError;
 
 /// One lazily opened handle a bucket that services write.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Handles(Arc<[OnceCell<Store>; 4]>);
 
 /// The buckets that have a cached handle.
@@ -44,7 +44,7 @@ impl Bus {
         };
         cell.get_or_try_init(|| async {
             let what = || format!("open the bucket {}", bucket.name());
-            self.js.get_key_value(bucket.name()).await.map_err(|error| BusError::request(what(), error))
+            self.js.get_key_value(bucket.name()).await.map_err(|error| BusError::request(what())(error))
         })
         .await
     }

@@ -39,7 +39,7 @@ impl Bus {
     /// Opens the shared consumer of a queue. `priority` (0 = first) counts where the consumer is prioritized.
     pub async fn queue(&self, service: Service, lane: Lane, priority: usize) -> Result<Queue, BusError> {
         let name = subjects::consumer(service, lane);
-        let failed = |error| BusError::request(format!("open the consumer {name}"), error);
+        let failed = |error| BusError::request(format!("open the consumer {name}"))(error);
         let consumer: PullConsumer =
             self.js.get_consumer_from_stream(&name, subjects::COMMANDS).await.map_err(failed)?;
         let prioritized = !consumer.cached_info().config.priority_groups.is_empty();
@@ -136,23 +136,26 @@ impl Delivered {
 
     /// Renews the claim for another `ack_wait`.
     pub async fn in_progress(&self) -> Result<(), BusError> {
-        self.message.ack_with(AckKind::Progress).await.map_err(|error| BusError::boxed("renew a message", error))
+        self.message.ack_with(AckKind::Progress).await.map_err(|error| BusError::request("renew a message")(error))
     }
 
     /// Settles the message, confirmed by the server.
     pub async fn ack(&self) -> Result<(), BusError> {
-        self.message.double_ack().await.map_err(|error| BusError::boxed("acknowledge a message", error))
+        self.message.double_ack().await.map_err(|error| BusError::request("acknowledge a message")(error))
     }
 
     /// Ends the message for good without success, confirmed by the server.
     pub async fn term(&self) -> Result<(), BusError> {
-        self.message.double_ack_with(AckKind::Term).await.map_err(|error| BusError::boxed("terminate a message", error))
+        self.message
+            .double_ack_with(AckKind::Term)
+            .await
+            .map_err(|error| BusError::request("terminate a message")(error))
     }
 
     /// Gives the message back; the server delivers it again after `delay`.
     pub async fn hand_back(&self, delay: Duration) -> Result<(), BusError> {
         let kind = AckKind::Nak(Some(delay));
-        self.message.ack_with(kind).await.map_err(|error| BusError::boxed("hand back a message", error))
+        self.message.ack_with(kind).await.map_err(|error| BusError::request("hand back a message")(error))
     }
 }
 
@@ -161,7 +164,7 @@ impl Bus {
     /// cleared by compare-and-set in the record that named the subject.
     pub async fn hand_on(&self, ack_subject: &str) -> Result<(), BusError> {
         let kind: Bytes = AckKind::Nak(Some(Duration::from_millis(1))).into();
-        let failed = |error| BusError::request(format!("hand on the message of {ack_subject}"), error);
+        let failed = |error| BusError::request(format!("hand on the message of {ack_subject}"))(error);
         self.client.publish(ack_subject.to_owned(), kind).await.map_err(failed)
     }
 }

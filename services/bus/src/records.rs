@@ -65,7 +65,7 @@ impl Bus {
     /// The record of an operation; `None` when there is none.
     pub async fn record(&self, op: &OperationId) -> Result<Option<Stored>, BusError> {
         let bucket = self.bucket(Bucket::Operations).await?;
-        let failed = |error| BusError::request(format!("read the record of {op}"), error);
+        let failed = |error| BusError::request(format!("read the record of {op}"))(error);
         let entry = bucket.entry(operation_key(op)).await.map_err(failed)?;
         match entry.filter(|entry| entry.operation == Operation::Put) {
             None => Ok(None),
@@ -85,7 +85,7 @@ impl Bus {
                     let ours = stored.record.nonce == record.nonce;
                     Ok((stored, ours))
                 }
-                None => Err(BusError::request(format!("create the record of {}", record.op), error)),
+                None => Err(BusError::request(format!("create the record of {}", record.op))(error)),
             },
         }
     }
@@ -108,7 +108,9 @@ impl Bus {
                 Err(ChangeError::GaveUp { op, last }) if Instant::now() >= deadline => {
                     return Err(ChangeError::GaveUp { op, last });
                 }
-                Err(ChangeError::GaveUp { last, .. }) => tracing::warn!(%op, error = %last, "record not reachable, trying again"),
+                Err(ChangeError::GaveUp { last, .. }) => {
+                    tracing::warn!(%op, error = %last, "record not reachable, trying again")
+                }
                 Err(refused) => return Err(refused),
             }
             if Instant::now() >= deadline {
@@ -146,7 +148,7 @@ impl Bus {
         match bucket.update(operation_key(op), payload.into(), revision).await {
             Ok(_) => Ok(Some(Changed { value, record })),
             Err(error) if error.kind() == UpdateErrorKind::WrongLastRevision => Ok(None),
-            Err(error) => Err(gave_up(BusError::request(format!("write the record of {op}"), error))),
+            Err(error) => Err(gave_up(BusError::request(format!("write the record of {op}"))(error))),
         }
     }
 }

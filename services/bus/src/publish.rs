@@ -1,0 +1,84 @@
+//! What workers tell the world: events and dead letters with acknowledgement, progress without.
+
+use async_nats::HeaderMap;
+use async_nats::jetstream::message::PublishMessage;
+use schemas::codec::{self, CONTENT_TYPE, Message};
+use schemas::command::DeadLetter;
+use schemas::events::Event;
+use schemas::progress::ProgressRecord;
+use schemas::subjects;
+
+use crate::connect::Bus;
+use crate::error::BusError;
+
+impl Bus {
+    /// Publishes an event, acknowledged; its deterministic id makes repetition harmless.
+    pub async fn publish_event(&self, event: &Event, traceparent: &str) -> Result<(), BusError> {
+        let subject = subjects::event(event.service, &event.op, event.step, event.what.as_str());
+        let headers = [
+            ("Ktrdr-Op", event.op.to_string()),
+            ("Ktrdr-Step", format!("{} ({}/{})", event.service, event.step, event.steps)),
+            ("Ktrdr-Message", format!("{} (operation {})", event.what.as_str(), event.state)),
+        ];
+        self.publish_stored(subject, event, &event.message_id(), &headers, traceparent).await
+    }
+
+    /// Publishes a dead letter, acknowledged; `id` makes repetition harmless.
+    pub async fn publish_dead(&self, subject: String, letter: &DeadLetter, id: &str) -> Result<(), BusError> {
+        let headers = [("Ktrdr-Message", ascii(&letter.error.to_string()))];
+        self.publish_stored(subject, letter, id, &headers, "").await
+    }
+
+    async fn publish_stored<M: Message>(
+        &self,
+        subject: String,
+        message: &M,
+        id: &str,
+        headers: &[(&'static str, String)],
+        traceparent: &str,
+    ) -> Result<(), BusError> {
+        let mut publish = PublishMessage::build()
+            .payload(codec::encode(message)?.into())
+            .message_id(id)
+            .header("Content-Type", CONTENT_TYPE)
+            .header("Ktrdr-Schema", codec::schema_of::<M>());
+        for (name, value) in headers {
+            publish = publish.header(*name, value.as_str());
+        }
+        if !traceparent.is_empty() {
+            publish = publish.header("traceparent", traceparent);
+        }
+        let failed = || format!("publish on {subject}");
+        let ack = self.js.send_publish(subject.clone(), publish).await.map_err(BusError::request(failed()))?;
+        ack.await.map(|_| ()).map_err(BusError::request(failed()))
+    }
+
+    /// Publishes progress without acknowledgement: losing one is harmless. May wait while the client is
+    /// disconnected, so it is called from the publisher task only, never from the work.
+    pub async fn publish_progress(&self, progress: &ProgressRecord, traceparent: &str) -> Result<(), BusError> {
+        let subject = subjects::progress(progress.service, &progress.op, progress.step);
+        let mut headers = HeaderMap::new();
+        headers.insert("Content-Type", CONTENT_TYPE);
+        headers.insert("Ktrdr-Schema", codec::schema_of::<ProgressRecord>().as_str());
+        headers.insert("Ktrdr-Op", progress.op.as_str());
+        headers.insert("Ktrdr-Step", format!("{} ({}/{})", progress.service, progress.step, progress.steps).as_str());
+        headers.insert("Ktrdr-Percent", format!("{:.1}", progress.percent).as_str());
+        headers.insert("Ktrdr-Message", ascii(&progress.message).as_str());
+        if !traceparent.is_empty() {
+            headers.insert("traceparent", traceparent);
+        }
+        let payload = codec::encode(progress)?;
+        let publish = self.client.publish_with_headers(subject, headers, payload.into()).await;
+        publish.map_err(BusError::request(format!("publish progress of {}", progress.op)))
+    }
+}
+
+/// Header text: printable ASCII, at most 200 characters; anything else is left out.
+fn ascii(text: &str) -> String {
+    text.chars()
+        .filter(|each| each.is_ascii() && !each.is_ascii_control())
+        .take(200)
+        .collect::<String>()
+        .trim()
+        .to_owned()
+}
