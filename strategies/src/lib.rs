@@ -1,6 +1,36 @@
-//! strategies: to be written.
+//! strategies: what a strategy file means, from its text to the rows a network learns from. Pure computation over slices.
+//!
+//! ```text
+//! text ─ Strategy::parse ─▶ Strategy ─ resolve(request) ─▶ Resolved ─┬─ features(bars) ─▶ FeatureMatrix   (prediction)
+//!        every finding at once                                      └─ assemble(bars) ─▶ DataSet         (training)
+//! ```
+//!
+//! Training and prediction build features with the same function; a bar is visible from its close, never before; labels
+//! look ahead by a declared number of bars, and splits purge by it. Nothing here reads a clock, a file or a network.
+
+mod dataset;
+mod features;
+mod fields;
+mod finding;
+mod grammar;
+mod leak;
+mod resolve;
+mod yaml;
 
 pub mod fuzzy;
 pub mod indicators;
 pub mod labels;
 pub mod splits;
+
+pub use dataset::{DataSet, DataSetError, Step, SymbolInput, assemble};
+pub use features::{Columns, CompleteRows, FeatureError, FeatureMatrix, SymbolBars, columns, features};
+pub use finding::{Finding, Findings, Severity};
+pub use grammar::{
+    Decisions, FuzzySet, Input, InputSource, Model, NamedIndicator, OutputRef, Scaling, Signal, Split, Strategy,
+    Training, TrainingData,
+};
+pub use leak::{Leak, leak_test, truncate};
+pub use resolve::{
+    ENGINE_VERSION, Feature, FeatureKind, Overrides, PlannedIndicator, Resolved, canonical_json, canonical_sha256,
+};
+pub use yaml::TEXT_BYTES_MAX;

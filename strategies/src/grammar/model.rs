@@ -1,0 +1,152 @@
+//! The `model` and `decisions` sections.
+
+use schemas::manifests::{Activation, NetworkKind};
+
+use super::{Decisions, Model};
+use crate::fields::{Fields, Retired, wrong_type};
+use crate::finding::Finding;
+use crate::yaml::Content;
+
+const LAYERS_MAX: usize = 16;
+const LAYER_WIDTH_MAX: i64 = 4_096;
+
+const RETIRED: &[Retired] = &[
+    (
+        "training",
+        "key.moved",
+        "this section had no effect: epochs, learning_rate, optimizer, early_stopping and the rest belong into the top-level `training` section",
+    ),
+    (
+        "features",
+        "key.no_effect",
+        "lags and price context were never applied: remove the section; nn_inputs is the list of inputs",
+    ),
+];
+
+const RETIRED_ARCHITECTURE: &[Retired] = &[
+    (
+        "output_activation",
+        "key.no_effect",
+        "the network emits scores and softmax is applied when they are read: remove the key",
+    ),
+    ("sequence_length", "model.unsupported", "sequences need lstm or gru, which are not supported yet"),
+    (
+        "hidden_size",
+        "model.unsupported",
+        "this is a key of lstm and gru, which are not supported yet; an mlp has hidden_layers",
+    ),
+    (
+        "num_layers",
+        "model.unsupported",
+        "this is a key of lstm and gru, which are not supported yet; an mlp has hidden_layers",
+    ),
+];
+
+const RETIRED_DECISIONS: &[Retired] = &[
+    (
+        "position_awareness",
+        "decisions.unsupported",
+        "decisions that depend on a position come with back-tests, which are not supported yet: remove the key",
+    ),
+    (
+        "allow_short_from_flat",
+        "decisions.unsupported",
+        "decisions that depend on a position come with back-tests, which are not supported yet: remove the key",
+    ),
+    (
+        "filters",
+        "decisions.unsupported",
+        "filters between signals come with back-tests, which are not supported yet: remove the section",
+    ),
+    ("num_classes", "key.no_effect", "the label source decides the number of classes: remove the key"),
+];
+
+/// Reads `model`; `None` after an error.
+pub(super) fn read(fields: Fields<'_>) -> Option<Model> {
+    let kinds = [("mlp", true), ("lstm", false), ("gru", false)];
+    let kind = fields.required("type").and_then(|_| fields.word("type", &kinds));
+    if kind == Some(false) {
+        fields.finding("type", "model.unsupported", "recurrent networks are not supported yet: use mlp");
+    }
+    let architecture = fields.required_section("architecture").and_then(architecture);
+    fields.finish(RETIRED);
+    kind.filter(|supported| *supported)?;
+    architecture
+}
+
+fn architecture(fields: Fields<'_>) -> Option<Model> {
+    let hidden_layers = fields.required("hidden_layers").and_then(|_| hidden_layers(&fields));
+    let dropout = fields.number("dropout", "a number of at least 0 and below 1", |value| (0.0..1.0).contains(&value));
+    let activations = [
+        ("relu", Activation::Relu),
+        ("tanh", Activation::Tanh),
+        ("sigmoid", Activation::Sigmoid),
+        ("leaky_relu", Activation::LeakyRelu),
+    ];
+    let activation = fields.word("activation", &activations);
+    fields.finish(RETIRED_ARCHITECTURE);
+    Some(Model {
+        kind: NetworkKind::Mlp,
+        hidden_layers: hidden_layers?,
+        activation: activation.unwrap_or(Activation::Relu),
+        dropout: dropout.unwrap_or(0.2),
+    })
+}
+
+fn hidden_layers(fields: &Fields<'_>) -> Option<Vec<usize>> {
+    let items = fields.list("hidden_layers")?;
+    if items.len() > LAYERS_MAX {
+        fields.finding("hidden_layers", "list.long", format!("{} layers, the most is {LAYERS_MAX}", items.len()));
+    }
+    let wanted = format!("an integer from 1 to {LAYER_WIDTH_MAX}");
+    let widths = items.iter().enumerate().map(|(index, item)| match item.content {
+        Content::Integer(width) if (1..=LAYER_WIDTH_MAX).contains(&width) => usize::try_from(width).ok(),
+        _ => {
+            fields.sink.push(wrong_type(&format!("{}[{index}]", fields.at("hidden_layers")), item, &wanted));
+            None
+        }
+    });
+    widths.collect()
+}
+
+/// Reads `decisions`; `None` after an error.
+pub(super) fn read_decisions(fields: Fields<'_>) -> Option<Decisions> {
+    let formats = [("classification", false), ("regression", true)];
+    let regression = if fields.has("output_format") { fields.word("output_format", &formats) } else { Some(false) };
+    let share = |value: f64| (0.0..=1.0).contains(&value);
+    let confidence = fields.number("confidence_threshold", "a probability from 0 to 1", share);
+    let (misplaced, why) = if regression == Some(true) {
+        ("confidence_threshold", "a regression has no confidence: remove the key")
+    } else {
+        ("cost_model", "only a regression is compared with its costs: remove the section")
+    };
+    if regression.is_some() && fields.has(misplaced) {
+        fields.finding(misplaced, "key.no_effect", why);
+    }
+    let decisions = match regression {
+        Some(true) => fields.required_section("cost_model").and_then(|section| {
+            let positive = |value: f64| value > 0.0;
+            let cost = section
+                .required("round_trip_cost")
+                .and_then(|_| section.number("round_trip_cost", "a fraction of the price above 0", positive));
+            let edge = section
+                .required("min_edge_multiplier")
+                .and_then(|_| section.number("min_edge_multiplier", "a number above 0", positive));
+            section.finish(&[]);
+            Some(Decisions::Regression { round_trip_cost: cost?, min_edge_multiplier: edge? })
+        }),
+        Some(false) => {
+            fields.node("cost_model");
+            Some(Decisions::Classification { confidence_threshold: confidence.unwrap_or(0.5) })
+        }
+        None => None,
+    };
+    fields.finish(RETIRED_DECISIONS);
+    decisions
+}
+
+/// The finding for a name that belongs to the other output format.
+pub(super) fn wrong_format(fields: &Fields<'_>, key: &str, message: &str, allowed: &[&str]) {
+    let finding = Finding::error(fields.at(key), fields.line_of(key), "format.conflict", message);
+    fields.sink.push(finding.allowing("", allowed));
+}

@@ -1,0 +1,221 @@
+//! The `training` section: labels, split, and everything the trainer obeys.
+
+use schemas::training::{EarlyStopping, Loss, TrainingSettings};
+
+use super::model::wrong_format;
+use super::{Decisions, Split, Training, data};
+use crate::fields::{Fields, Retired};
+use crate::finding::Finding;
+use crate::labels::{LabelSource, TripleBarrier, VolatilityMethod};
+
+const RETIRED: &[Retired] = &[
+    ("lr_scheduler", "training.unsupported", "the learning rate is constant; schedules are not supported yet"),
+    ("lr_schedule", "training.unsupported", "the learning rate is constant; schedules are not supported yet"),
+    ("optimizer_params", "training.unsupported", "adam has weight_decay and learning_rate, both keys of `training`"),
+    ("method", "key.no_effect", "training is always supervised: remove the key"),
+    ("validation_split", "key.moved", "this key had no effect: write data_split: {train, validation, test}"),
+    ("fitness_metrics", "key.no_effect", "all metrics are always reported: remove the key"),
+];
+
+const RETIRED_ZIGZAG: &[Retired] = &[
+    (
+        "label_lookahead",
+        "key.no_effect",
+        "zigzag labels whole segments and has no look-ahead of its own: remove the key",
+    ),
+    ("threshold", "key.moved", "write zigzag_threshold"),
+];
+
+const RETIRED_BARRIER: &[Retired] = &[
+    ("profit_target_atr", "key.moved", "this name had no effect: write pt_multiplier"),
+    ("stop_loss_atr", "key.moved", "this name had no effect: write sl_multiplier"),
+    ("max_holding_bars", "key.moved", "this name had no effect: write max_holding_period"),
+    ("atr_period", "key.moved", "this name had no effect: write vol_span"),
+    ("compute_weights", "labels.unsupported", "sample weights are not supported yet"),
+    ("cusum_threshold", "labels.unsupported", "event filters are not supported yet"),
+    ("cusum_multiplier", "labels.unsupported", "event filters are not supported yet"),
+];
+
+/// Where the shares of `data_split` may differ from 1 by rounding.
+const SHARE_TOLERANCE: f64 = 1e-9;
+
+/// Reads the section; `None` after an error.
+pub(super) fn read(fields: Fields<'_>, decisions: Option<&Decisions>) -> Option<Training> {
+    let labels = fields.required_section("labels").and_then(labels);
+    if let (Some(labels), Some(decisions)) = (&labels, decisions) {
+        check_format(&fields, labels, decisions);
+    }
+    let regression = match decisions {
+        Some(decisions) => matches!(decisions, Decisions::Regression { .. }),
+        None => labels.as_ref().is_some_and(|labels| labels.classes().is_empty()),
+    };
+    let settings = settings(&fields, regression);
+    fields.word("optimizer", &[("adam", ())]);
+    let seed = fields.integer("seed", 0, u32::MAX);
+    let embargo_bars = fields.integer("embargo_bars", 0, 1_000_000);
+    let split = split(&fields);
+    fields.finish(RETIRED);
+    Some(Training { labels: labels?, settings, seed: seed.map_or(42, u64::from), split: split?, embargo_bars })
+}
+
+fn labels(fields: Fields<'_>) -> Option<LabelSource> {
+    let sources = [("zigzag", 0), ("forward_return", 1), ("triple_barrier", 2), ("context", 3), ("regime", 3)];
+    let source = fields.required("source").and_then(|_| fields.word("source", &sources))?;
+    let positive = |key| fields.number(key, "a number above 0", |value| value > 0.0);
+    let (labels, retired): (_, &[Retired]) = match source {
+        0 => {
+            let threshold =
+                fields.number("zigzag_threshold", "a number above 0 and below 1", |value| value > 0.0 && value < 1.0);
+            (LabelSource::Zigzag { threshold: threshold.unwrap_or(0.02) }, RETIRED_ZIGZAG)
+        }
+        1 => (LabelSource::ForwardReturn { horizon: fields.integer("horizon", 1, 100_000).unwrap_or(20) }, &[]),
+        2 => {
+            let usual = TripleBarrier::default();
+            let methods = [("atr", VolatilityMethod::Atr), ("std", VolatilityMethod::Std)];
+            let barrier = TripleBarrier {
+                pt_multiplier: positive("pt_multiplier").unwrap_or(usual.pt_multiplier),
+                sl_multiplier: positive("sl_multiplier").unwrap_or(usual.sl_multiplier),
+                max_holding_period: fields
+                    .integer("max_holding_period", 1, 100_000)
+                    .unwrap_or(usual.max_holding_period),
+                vol_span: fields.integer("vol_span", 1, 100_000).unwrap_or(usual.vol_span),
+                vol_method: fields.word("vol_method", &methods).unwrap_or(usual.vol_method),
+            };
+            (LabelSource::TripleBarrier(barrier), RETIRED_BARRIER)
+        }
+        _ => {
+            let finding = Finding::error(
+                fields.at("source"),
+                fields.line_of("source"),
+                "labels.unsupported",
+                "this label source is not supported yet",
+            );
+            fields.sink.push(finding.allowing("", ["zigzag", "forward_return", "triple_barrier"]));
+            return None;
+        }
+    };
+    fields.finish(retired);
+    Some(labels)
+}
+
+fn check_format(fields: &Fields<'_>, labels: &LabelSource, decisions: &Decisions) {
+    match (labels.classes().is_empty(), decisions) {
+        (true, Decisions::Classification { .. }) => {
+            let message =
+                "forward returns are numbers: write decisions.output_format: regression, or a source with classes";
+            wrong_format(fields, "labels", message, &["zigzag", "triple_barrier"]);
+        }
+        (false, Decisions::Regression { .. }) => {
+            wrong_format(
+                fields,
+                "labels",
+                "a regression learns numbers and this source gives classes",
+                &["forward_return"],
+            );
+        }
+        _ => {}
+    }
+}
+
+fn settings(fields: &Fields<'_>, regression: bool) -> TrainingSettings {
+    let usual = if regression { TrainingSettings::for_regression() } else { TrainingSettings::for_classes() };
+    let positive = |value: f64| value > 0.0;
+    let not_negative = |value: f64| value >= 0.0;
+    TrainingSettings {
+        epochs: fields.integer("epochs", 1, 100_000).unwrap_or(usual.epochs),
+        learning_rate: fields.number("learning_rate", "a number above 0", positive).unwrap_or(usual.learning_rate),
+        batch_size: fields.integer("batch_size", 1, 1_000_000).unwrap_or(usual.batch_size),
+        loss: loss(fields, regression).unwrap_or(usual.loss),
+        weight_decay: fields
+            .number("weight_decay", "a number of 0 or more", not_negative)
+            .unwrap_or(usual.weight_decay),
+        gradient_clip: fields
+            .number("gradient_clip", "a number above 0, or 0 for none", not_negative)
+            .unwrap_or(usual.gradient_clip),
+        early_stopping: early_stopping(fields),
+        threads: fields.integer("threads", 1, 64).unwrap_or(usual.threads),
+    }
+}
+
+fn loss(fields: &Fields<'_>, regression: bool) -> Option<Loss> {
+    let delta = fields.number("huber_delta", "a number above 0", |value| value > 0.0);
+    let gamma = fields.number("focal_gamma", "a number of 0 or more", |value| value >= 0.0);
+    let losses = [
+        ("cross_entropy", Loss::CrossEntropy),
+        ("focal", Loss::Focal { gamma: gamma.unwrap_or(2.0) }),
+        ("huber", Loss::Huber { delta: delta.unwrap_or(0.01) }),
+        ("mse", Loss::Mse),
+    ];
+    let loss = match fields.word("loss", &losses) {
+        None if fields.has("loss") => return None,
+        None if regression => Loss::Huber { delta: delta.unwrap_or(0.01) },
+        None => Loss::CrossEntropy,
+        Some(loss) => loss,
+    };
+    if loss.is_for_classes() == regression {
+        let (message, allowed) = if regression {
+            ("this loss is for classes", ["huber", "mse"])
+        } else {
+            ("this loss is for regression", ["cross_entropy", "focal"])
+        };
+        wrong_format(fields, "loss", message, &allowed);
+    }
+    let needless =
+        [("huber_delta", matches!(loss, Loss::Huber { .. })), ("focal_gamma", matches!(loss, Loss::Focal { .. }))];
+    for (key, _) in needless.into_iter().filter(|(key, used)| !used && fields.has(key)) {
+        fields.finding(key, "key.no_effect", "the loss in use has no such parameter: remove the key");
+    }
+    Some(loss)
+}
+
+fn early_stopping(fields: &Fields<'_>) -> Option<EarlyStopping> {
+    let section = fields.section("early_stopping")?;
+    let usual = EarlyStopping::default();
+    let patience = section.integer("patience", 1, 100_000).unwrap_or(usual.patience);
+    let min_delta =
+        section.number("min_delta", "a number of 0 or more", |value| value >= 0.0).unwrap_or(usual.min_delta);
+    section.word("monitor", &[("val_loss", ())]);
+    section.finish(&[]);
+    Some(EarlyStopping { patience, min_delta })
+}
+
+fn split(fields: &Fields<'_>) -> Option<Split> {
+    let shares = fields.section("data_split");
+    let dates = fields.section("split");
+    if shares.is_some() && dates.is_some() {
+        fields.finding("split", "split.twice", "give either `data_split` (shares) or `split` (dates)");
+    }
+    if let Some(section) = dates {
+        let validation_start =
+            section.required("validation_start").and_then(|_| data::date(&section, "validation_start", false));
+        let test_start = section.required("test_start").and_then(|_| data::date(&section, "test_start", false));
+        section.finish(&[]);
+        let (validation_start, test_start) = (validation_start?, test_start?);
+        if test_start <= validation_start {
+            fields.finding("split", "date.order", "test_start is not after validation_start");
+        }
+        return Some(Split::Dates { validation_start, test_start });
+    }
+    let Some(section) = shares else {
+        return Some(Split::Fractions { train: 0.7, validation: 0.15, test: 0.15 });
+    };
+    let share = |key| section.number(key, "a share above 0 and below 1", |value| value > 0.0 && value < 1.0);
+    let (train, validation, test) = (share("train"), share("validation"), share("test"));
+    for key in ["train", "validation"] {
+        if !section.has(key) {
+            section.finding(key, "key.missing", format!("the key `{key}` is missing"));
+        }
+    }
+    let (given, path_line) = (section.has("test"), (section.path.clone(), section.line));
+    section.finish(&[]);
+    let (train, validation) = (train?, validation?);
+    let test = if given { test? } else { 1.0 - train - validation };
+    if (train + validation + test - 1.0).abs() > SHARE_TOLERANCE || test <= 0.0 {
+        let message = format!(
+            "train, validation and test must be above 0 and sum to 1, they sum to {}",
+            train + validation + test
+        );
+        fields.sink.push(Finding::error(path_line.0, path_line.1, "split.sum", message));
+    }
+    Some(Split::Fractions { train, validation, test })
+}
