@@ -1,1 +1,5 @@
-//! runtime: to be written.
+//! runtime: what every service shares: settings, telemetry, and the loop around a step handler.
+
+pub mod service_args;
+pub mod settings;
+pub mod telemetry;

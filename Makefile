@@ -1,0 +1,50 @@
+# What people and CI type: `make demo` runs the main job, `make test` passes the tests; both do all set-up.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+CARGO ?= cargo
+# Where cargo puts its output: CARGO_TARGET_DIR if it is set, else ./target.
+TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
+BIN := $(TARGET)/debug
+
+.PHONY: help setup build trainer test lint fmt demo clean-demo bench audit
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do printf 'make %-11s %s\n' "$$name" "$$text"; done
+
+setup: ## fetch the NATS server (8 MB) and libtorch (540 MB) into .deps; nothing is installed outside the checkout
+	@command -v $(CARGO) >/dev/null || { echo 'error: cargo is not on PATH'; echo 'hint: install Rust with rustup (https://rustup.rs); rust-toolchain.toml chooses the version'; exit 1; }
+	@command -v cc >/dev/null || { echo 'error: there is no C compiler'; echo 'hint: Debian and Ubuntu: apt install build-essential'; exit 1; }
+	@infra/setup all
+
+build: ## ktrdr and every service but the trainer; needs no libtorch
+	$(CARGO) build --locked --bins
+
+trainer: ## the trainer, the only part that needs libtorch
+	@infra/setup libtorch
+	$(CARGO) build --locked --bins -p trainer
+
+fmt: ## format all sources
+	$(CARGO) fmt
+
+lint: setup ## formatting and clippy, warnings are errors
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+
+test: lint ## set up, lint, build everything, run every test
+	$(CARGO) build --locked --workspace --bins
+	$(CARGO) test --locked --workspace --no-fail-fast
+
+demo: setup ## a whole system for two minutes: data, a training, a prediction; leaves nothing running
+	$(CARGO) build --locked --workspace --bins
+	@KTRDR_BIN_DIR='$(BIN)' infra/demo
+
+clean-demo: ## forget what the demo stored
+	rm -rf .demo
+
+bench: setup ## measure what ARCHITECTURE.md promises
+	$(CARGO) bench --locked --workspace
+
+audit: ## licences, advisories and doubled dependencies (needs cargo-deny)
+	$(CARGO) deny --locked check

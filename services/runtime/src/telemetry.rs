@@ -1,0 +1,54 @@
+//! Logs and spans: one subscriber a process, to standard error; one span a step, its field names written only here.
+
+use std::io::IsTerminal;
+
+use schemas::ids::{OperationId, StepNumber};
+use tracing_subscriber::EnvFilter;
+
+use crate::settings::{LogFormat, LogSettings};
+
+/// Why there are no logs.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    /// The filter cannot be read.
+    #[error("log.filter `{filter}` is not valid")]
+    Filter {
+        /// As given.
+        filter: String,
+        /// Why.
+        source: tracing_subscriber::filter::ParseError,
+    },
+    /// A subscriber stands already.
+    #[error("logging was set up twice")]
+    Twice(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl TelemetryError {
+    /// What to do next.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Filter { .. } => "write it like info,runtime=debug",
+            Self::Twice(_) => "call telemetry::init once, first thing in main",
+        }
+    }
+}
+
+/// Sends the logs of this process to standard error; colours only on a terminal.
+///
+/// # Errors
+/// The filter is not valid, or this was called before.
+pub fn init(log: &LogSettings) -> Result<(), TelemetryError> {
+    let filter = EnvFilter::try_new(&log.filter)
+        .map_err(|source| TelemetryError::Filter { filter: log.filter.clone(), source })?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let result = match log.format {
+        LogFormat::Text => builder.with_ansi(std::io::stderr().is_terminal()).try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).with_current_span(true).try_init(),
+    };
+    result.map_err(TelemetryError::Twice)
+}
+
+/// The span of one attempt at a step: whatever is logged inside carries its three fields.
+pub fn step_span(operation: &OperationId, step: StepNumber, attempt: u32) -> tracing::Span {
+    tracing::info_span!("step", %operation, %step, attempt)
+}
