@@ -1,0 +1,67 @@
+//! How the world outside talks with a running training: it is told of progress and is asked whether to go on.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::state::TrainState;
+
+/// Where a training stands inside an epoch. Losses and accuracies are means over the epoch so far, with dropout active and
+/// weights moving: they are no evaluation of the weights.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BatchProgress {
+    /// Epoch from 1.
+    pub epoch: u32,
+    /// Epochs of the whole run, resumed or not.
+    pub epochs: u32,
+    /// Batch from 1.
+    pub batch: u32,
+    /// Batches of an epoch.
+    pub batches: u32,
+    /// Mean of the training criterion.
+    pub loss: f64,
+    /// Share of right answers; absent while there was nothing to count.
+    pub accuracy: Option<f64>,
+}
+
+impl BatchProgress {
+    /// Share of the whole run that is done, in 0..=1; never falls.
+    pub fn done(&self) -> f64 {
+        let batches = f64::from(self.batches.max(1));
+        (f64::from(self.epoch - 1) + f64::from(self.batch) / batches) / f64::from(self.epochs.max(1))
+    }
+}
+
+/// One finished epoch: a row of `history.parquet`. An accuracy is the share of right classes, or of right signs for a
+/// regression, where rows whose label is 0 are left out; it is absent when no row is left.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EpochRow {
+    /// Epoch from 1.
+    pub epoch: u32,
+    /// Mean training criterion, with dropout active and weights moving.
+    pub train_loss: f64,
+    /// Accuracy in the same sense.
+    pub train_accuracy: Option<f64>,
+    /// Training criterion over the whole validation part, without dropout.
+    pub validation_loss: f64,
+    /// Accuracy over the whole validation part.
+    pub validation_accuracy: Option<f64>,
+    /// Step size in this epoch.
+    pub learning_rate: f64,
+    /// Wall clock of the epoch.
+    pub seconds: f64,
+}
+
+/// Called from the training thread, so every method returns at once: store into a slot, load a flag, send to a task.
+pub trait Control {
+    /// True once the training shall stop; asked every batch and every chunk of an evaluation.
+    fn cancelled(&self) -> bool;
+    /// Time since the training began, from a monotonic clock.
+    fn elapsed(&self) -> Duration;
+    /// Batch 1, every tenth, and the last two of an epoch.
+    fn batch(&self, progress: &BatchProgress);
+    /// Every epoch, before its checkpoint.
+    fn epoch(&self, row: &EpochRow);
+    /// Every 10 epochs, every 300 seconds and after the last epoch: all that an exact resume needs, by value.
+    fn checkpoint(&self, state: TrainState);
+}

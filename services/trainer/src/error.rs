@@ -1,0 +1,121 @@
+//! Why a training did not end with a model, and what to do about it.
+
+use crate::state::TrainState;
+
+/// Why [`crate::train`] returned no model.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainError {
+    /// Settings that cannot be trained with.
+    #[error("the training settings break a rule: {}", problems.join("; "))]
+    Settings {
+        /// One sentence a rule.
+        problems: Vec<String>,
+    },
+    /// A part of the data without rows.
+    #[error("the {part} part has no rows")]
+    EmptyPart {
+        /// `train`, `validation` or `test`.
+        part: &'static str,
+    },
+    /// The features of a part are not rows × columns of the network.
+    #[error("the {part} part has {values} feature values for {rows} labels; the network takes {width} a row")]
+    Shape {
+        /// Name of the part.
+        part: &'static str,
+        /// Labels.
+        rows: usize,
+        /// Feature values.
+        values: usize,
+        /// Columns of the network.
+        width: usize,
+    },
+    /// A feature or a label that is NaN or infinite.
+    #[error("row {row} of the {part} part holds {value} in {column}")]
+    Value {
+        /// Name of the part.
+        part: &'static str,
+        /// Row from 0.
+        row: usize,
+        /// Name of the feature, or `label`.
+        column: String,
+        /// NaN or an infinity.
+        value: f32,
+    },
+    /// A label that is no class of the network.
+    #[error("row {row} of the {part} part has class {label}; the network has {classes} classes")]
+    Label {
+        /// Name of the part.
+        part: &'static str,
+        /// Row from 0.
+        row: usize,
+        /// The label.
+        label: i64,
+        /// Number of classes.
+        classes: usize,
+    },
+    /// The labels, the network's outputs and the loss are not of one kind.
+    #[error("labels, outputs and loss must all be for classes or all for regression")]
+    Kinds,
+    /// Classes without a single training row: nothing can be learnt about them.
+    #[error("the train part has no row of class {}", names.join(", "))]
+    ClassAbsent {
+        /// Their names.
+        names: Vec<String>,
+    },
+    /// The checkpoint belongs to another training.
+    #[error("the checkpoint does not belong to this training: its {what} differs")]
+    Checkpoint {
+        /// What differs.
+        what: &'static str,
+    },
+    /// A file of a checkpoint or an artifact cannot be written or read.
+    #[error("{file} cannot be {doing}")]
+    File {
+        /// Its name.
+        file: &'static str,
+        /// `read` or `written`.
+        doing: &'static str,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// libtorch refused a calculation; out of memory is the usual reason.
+    #[error("libtorch failed")]
+    Libtorch(#[from] tch::TchError),
+    /// The loss became NaN or infinite.
+    #[error("the training diverged in epoch {epoch}, seen at batch {batch}")]
+    Diverged {
+        /// Epoch from 1.
+        epoch: u32,
+        /// Batch from 1 at which it was noticed; one past the last when the validation loss showed it.
+        batch: u32,
+        /// The state after the last epoch whose losses were finite; absent in the first epoch.
+        last_good: Option<Box<TrainState>>,
+    },
+    /// The control said so.
+    #[error("the training was cancelled")]
+    Cancelled {
+        /// The state after the last whole epoch; absent in the first epoch.
+        last: Option<Box<TrainState>>,
+    },
+}
+
+impl TrainError {
+    /// What to do next.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Settings { .. } => "correct the training section of the strategy",
+            Self::EmptyPart { .. } => "widen the date range, or change training.data_split",
+            Self::Shape { .. } | Self::Value { .. } | Self::Label { .. } => "the data set is damaged: process it again",
+            Self::Kinds => "use cross_entropy or focal with classes, huber or mse with a regression",
+            Self::ClassAbsent { .. } => {
+                "widen the date range, or lower the label thresholds so that every class occurs"
+            }
+            Self::Checkpoint { .. } => "submit a new operation; a checkpoint continues only the training that wrote it",
+            Self::File { .. } => "the checkpoint is damaged: submit a new operation",
+            Self::Libtorch(_) => "use a smaller batch_size or network, or a host with more memory",
+            Self::Diverged { .. } => "lower training.learning_rate, or set training.gradient_clip to 1",
+            Self::Cancelled { .. } => "resume the operation to continue from its last checkpoint",
+        }
+    }
+}
