@@ -1,5 +1,6 @@
 //! Typed access to NATS: connect, declare streams, submit, follow, cancel, operation records. Nobody else links `async-nats`.
 
+mod apply;
 mod commands;
 mod connect;
 mod control;
@@ -13,6 +14,7 @@ mod records;
 mod timing;
 pub mod topology;
 
+pub use apply::Applied;
 pub use commands::{Published, ResumeError, SubmitError};
 pub use connect::{Bus, ConnectOptions, REQUEST_TIMEOUT, SERVER_VERSION_MIN};
 pub use control::{CancelRequest, ControlWatch};

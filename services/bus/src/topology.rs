@@ -1,11 +1,64 @@
 //! Every stream, bucket and consumer, declared in one place as data, applied by one command, checked by every service.
+//!
+//! Services never create streams: they compare what the server has with what is declared here, and refuse to start on a
+//! difference. `apply` creates what is missing and changes what the server lets it change; it deletes nothing.
+
+use std::time::Duration;
+
+use async_nats::jetstream::consumer::{AckPolicy, PriorityPolicy, pull};
+use async_nats::jetstream::stream::{Config, DiscardPolicy, PersistenceMode, RetentionPolicy};
+use schemas::ids::{Lane, Service};
+use schemas::subjects;
+
+use crate::queue::PRIORITY_GROUP;
+use crate::timing::Profile;
+
+const KIB: i32 = 1024;
+const MIB: i64 = 1024 * 1024;
+const HOUR: Duration = Duration::from_secs(3_600);
+const DAY: Duration = Duration::from_secs(24 * 3_600);
+
+/// Size of the command stream unless said otherwise.
+pub const COMMANDS_BYTES_MAX: i64 = 256 * MIB;
+/// Progress messages kept a step.
+pub const PROGRESS_PER_STEP_MAX: i64 = 512;
+/// Commands of one queue that may be claimed at once: far above any fleet, because delivery stops silently at it.
+pub const CLAIMED_MAX: i64 = 10_000;
+/// Pulls that may wait at one queue.
+const WAITING_MAX: i64 = 4_096;
+/// How long a bucket remembers that a key expired or was purged.
+const MARKER_TTL: Duration = HOUR;
+
+/// What an installation may choose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TopologyOptions {
+    /// Size of the command stream in bytes; full means that new operations are refused.
+    pub commands_bytes_max: i64,
+    /// Copies of each message: 1 on one node, 3 in a cluster.
+    pub replicas: usize,
+}
+
+impl Default for TopologyOptions {
+    fn default() -> Self {
+        Self { commands_bytes_max: COMMANDS_BYTES_MAX, replicas: 1 }
+    }
+}
+
+/// Everything that must stand on the server.
+#[derive(Clone, Debug)]
+pub struct Topology {
+    /// Streams, and buckets in the form the server knows them: a stream `KV_<bucket>` each.
+    pub streams: Vec<Config>,
+    /// Durable pull consumers of the command stream, one a queue.
+    pub consumers: Vec<pull::Config>,
+}
 
 /// One difference between what is declared and what the server has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Drift {
     /// The stream, bucket or consumer.
     pub what: String,
-    /// The setting; empty when the whole thing is missing.
+    /// The setting, as the server names it; empty when the whole thing is missing.
     pub field: String,
     /// As declared here.
     pub declared: String,
@@ -19,7 +72,171 @@ impl std::fmt::Display for Drift {
         if field.is_empty() {
             write!(formatter, "{what} is {found}")
         } else {
-            write!(formatter, "{what}: {field} is {found}, declared is {declared}")
+            write!(formatter, "{what} has {field} {found} instead of {declared}")
         }
+    }
+}
+
+impl Topology {
+    /// The declaration for a profile.
+    pub fn declare(profile: Profile, options: TopologyOptions) -> Self {
+        let mut streams = streams(options);
+        streams.extend(buckets(profile));
+        for stream in &mut streams {
+            stream.num_replicas = options.replicas;
+        }
+        let queues = Service::ALL.iter().flat_map(|&service| Lane::ALL.iter().map(move |&lane| (service, lane)));
+        Self { streams, consumers: queues.map(|(service, lane)| consumer(profile, service, lane)).collect() }
+    }
+}
+
+fn streams(options: TopologyOptions) -> Vec<Config> {
+    vec![
+        Config {
+            description: about("work queue: at most one command a step, refused rather than replaced"),
+            retention: RetentionPolicy::WorkQueue,
+            discard: DiscardPolicy::New,
+            discard_new_per_subject: true,
+            max_messages_per_subject: 1,
+            max_bytes: options.commands_bytes_max,
+            max_message_size: 256 * KIB,
+            ..stream(subjects::COMMANDS, subjects::ALL_COMMANDS, 14 * DAY, HOUR)
+        },
+        Config {
+            description: about("cancel requests: the durable flag"),
+            max_messages_per_subject: 1,
+            max_bytes: 64 * MIB,
+            max_message_size: 16 * KIB,
+            ..stream(subjects::CONTROL, subjects::ALL_CANCELS, 14 * DAY, Duration::ZERO)
+        },
+        Config {
+            description: about("life-cycle events, each once under a deterministic id"),
+            max_bytes: 512 * MIB,
+            max_message_size: 128 * KIB,
+            ..stream(subjects::EVENTS, subjects::ALL_EVENTS, 90 * DAY, HOUR)
+        },
+        Config {
+            description: about(
+                "progress, newest messages of each step; synced lazily, so that it costs the work nothing",
+            ),
+            max_messages_per_subject: PROGRESS_PER_STEP_MAX,
+            max_bytes: 512 * MIB,
+            max_message_size: 16 * KIB,
+            persist_mode: Some(PersistenceMode::Async),
+            ..stream(subjects::PROGRESS, subjects::ALL_PROGRESS, DAY, Duration::from_millis(100))
+        },
+        Config {
+            description: about("commands that could not be carried out, with the reason"),
+            max_messages_per_subject: 10,
+            max_bytes: 256 * MIB,
+            max_message_size: 512 * KIB,
+            ..stream(subjects::DEAD, subjects::ALL_DEAD, 30 * DAY, HOUR)
+        },
+    ]
+}
+
+fn buckets(profile: Profile) -> Vec<Config> {
+    let timing = profile.timing();
+    vec![
+        bucket(subjects::OPERATIONS, "operation records, the only truth about state", Duration::ZERO),
+        bucket(subjects::ACTIVE, "a superset of what is not settled", Duration::ZERO),
+        bucket(subjects::WORKERS, "workers that are alive, renewed by each", timing.worker_ttl),
+        bucket(subjects::LEASES, "leases, renewed by their holders", timing.lease_ttl),
+        bucket(subjects::MODELS, "cache of model manifests; rebuilt from the store", Duration::ZERO),
+        bucket(subjects::SERIES, "cache of series manifests; rebuilt from the store", Duration::ZERO),
+        bucket(subjects::TIMINGS, "durations of past steps, for estimates", 180 * DAY),
+        bucket(subjects::PACING, "request budgets of providers", Duration::ZERO),
+    ]
+}
+
+fn about(text: &str) -> Option<String> {
+    Some(text.to_owned())
+}
+
+fn stream(name: &str, subjects: &str, max_age: Duration, duplicate_window: Duration) -> Config {
+    Config {
+        name: name.to_owned(),
+        subjects: vec![subjects.to_owned()],
+        max_age,
+        duplicate_window,
+        allow_direct: true,
+        ..unlimited()
+    }
+}
+
+/// A key-value bucket as a stream: history 1, expiry seen by watchers. `max_age` zero keeps keys for good.
+fn bucket(name: &str, text: &str, max_age: Duration) -> Config {
+    Config {
+        name: bucket_stream(name),
+        description: about(text),
+        subjects: vec![format!("$KV.{name}.>")],
+        discard: DiscardPolicy::New,
+        max_messages_per_subject: 1,
+        max_message_size: 128 * KIB,
+        max_age,
+        allow_rollup: true,
+        deny_delete: true,
+        allow_direct: true,
+        allow_message_ttl: true,
+        subject_delete_marker_ttl: Some(MARKER_TTL),
+        ..unlimited()
+    }
+}
+
+/// Name of the stream behind a bucket.
+pub(crate) fn bucket_stream(bucket: &str) -> String {
+    format!("KV_{bucket}")
+}
+
+fn unlimited() -> Config {
+    Config {
+        max_bytes: -1,
+        max_messages: -1,
+        max_messages_per_subject: -1,
+        max_message_size: -1,
+        max_consumers: -1,
+        ..Config::default()
+    }
+}
+
+fn consumer(profile: Profile, service: Service, lane: Lane) -> pull::Config {
+    let name = subjects::consumer(service, lane);
+    // Trainers share one lane: those with a GPU ask with priority 0, those without with 5, as the spare.
+    let prioritized = service == Service::Trainer && lane == Lane::Default;
+    pull::Config {
+        durable_name: Some(name.clone()),
+        name: Some(name),
+        filter_subject: subjects::commands_of(service, lane),
+        ack_policy: AckPolicy::Explicit,
+        ack_wait: profile.timing().ack_wait,
+        max_deliver: -1,
+        max_ack_pending: CLAIMED_MAX,
+        max_waiting: WAITING_MAX,
+        priority_policy: if prioritized { PriorityPolicy::Prioritized } else { PriorityPolicy::None },
+        priority_groups: if prioritized { vec![PRIORITY_GROUP.to_owned()] } else { Vec::new() },
+        ..pull::Config::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_queue_has_exactly_one_consumer_that_never_gives_up() {
+        let topology = Topology::declare(Profile::Dev, TopologyOptions::default());
+        assert_eq!(topology.consumers.len(), Service::ALL.len() * Lane::ALL.len());
+        for consumer in &topology.consumers {
+            assert_eq!((consumer.max_deliver, consumer.backoff.len()), (-1, 0), "{consumer:?}");
+        }
+        let prioritized: Vec<_> = topology.consumers.iter().filter(|each| !each.priority_groups.is_empty()).collect();
+        assert!(matches!(prioritized.as_slice(), [one] if one.durable_name.as_deref() == Some("trainer_default")));
+    }
+
+    #[test]
+    fn only_presence_leases_and_timings_expire() {
+        let expiring: Vec<_> = buckets(Profile::Dev).into_iter().filter(|each| !each.max_age.is_zero()).collect();
+        let ages: Vec<_> = expiring.iter().map(|each| (each.name.as_str(), each.max_age.as_secs())).collect();
+        assert_eq!(ages, [("KV_ktrdr_workers", 15), ("KV_ktrdr_leases", 10), ("KV_ktrdr_timings", 180 * 86_400)]);
     }
 }

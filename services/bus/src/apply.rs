@@ -1,0 +1,235 @@
+//! Brings the server to the declared topology, and finds the differences without changing anything.
+
+use async_nats::jetstream::ErrorCode;
+use async_nats::jetstream::consumer::{FromConsumer as _, pull};
+use async_nats::jetstream::context::GetStreamErrorKind;
+use async_nats::jetstream::stream::{Config, ConsumerErrorKind, Info};
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use schemas::subjects;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::connect::Bus;
+use crate::error::BusError;
+use crate::topology::{Drift, Topology};
+
+/// Settings of a stream that the programs rely on. Sizes, replicas and texts are the installation's own business.
+const STREAM_FIELDS: &[&str] = &[
+    "subjects",
+    "retention",
+    "discard",
+    "discard_new_per_subject",
+    "max_msgs_per_subject",
+    "max_age",
+    "storage",
+    "allow_direct",
+    "allow_rollup_hdrs",
+    "deny_delete",
+    "allow_msg_ttl",
+    "subject_delete_marker_ttl",
+    "persist_mode",
+    "duplicate_window",
+];
+/// Settings of a consumer that the programs rely on.
+const CONSUMER_FIELDS: &[&str] = &[
+    "filter_subject",
+    "ack_policy",
+    "ack_wait",
+    "max_deliver",
+    "max_ack_pending",
+    "backoff",
+    "priority_policy",
+    "priority_groups",
+];
+/// Requests under way at once.
+const CONCURRENCY: usize = 8;
+
+/// What `apply` did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// Streams, buckets and consumers that were missing.
+    pub created: Vec<String>,
+    /// Settings that were changed.
+    pub changed: Vec<Drift>,
+}
+
+impl Bus {
+    /// Creates what is missing and changes what differs. Deletes nothing; running it twice changes nothing.
+    ///
+    /// # Errors
+    /// [`BusError::Request`] when the server refuses, for example a change of retention or storage.
+    pub async fn apply(&self, topology: &Topology) -> Result<Applied, BusError> {
+        let mut applied = Applied::default();
+        for declared in &topology.streams {
+            match self.stream_config(&declared.name).await? {
+                None => {
+                    let failed = BusError::request(format!("create the stream {}", declared.name));
+                    self.js.create_stream(declared.clone()).await.map_err(failed)?;
+                    applied.created.push(declared.name.clone());
+                }
+                Some(found) => {
+                    let differences = differences(&declared.name, STREAM_FIELDS, declared, &found);
+                    if !differences.is_empty() {
+                        let failed = BusError::request(format!("change the stream {}", declared.name));
+                        let merged: Config = merged(&found, declared, STREAM_FIELDS)?;
+                        self.js.update_stream(merged).await.map_err(failed)?;
+                        applied.changed.extend(differences);
+                    }
+                }
+            }
+        }
+        for declared in &topology.consumers {
+            let name = consumer_name(declared);
+            let found = self.consumer_config(name).await?;
+            let differences = found.as_ref().map(|found| differences(name, CONSUMER_FIELDS, declared, found));
+            if differences.as_ref().is_some_and(Vec::is_empty) {
+                continue;
+            }
+            let failed = BusError::request(format!("create the consumer {name}"));
+            self.js.create_consumer_on_stream(declared.clone(), subjects::COMMANDS).await.map_err(failed)?;
+            match differences {
+                None => applied.created.push(name.to_owned()),
+                Some(differences) => applied.changed.extend(differences),
+            }
+        }
+        Ok(applied)
+    }
+
+    /// Every difference between the declaration and the server, in the order of the declaration.
+    pub async fn differences(&self, topology: &Topology) -> Result<Vec<Drift>, BusError> {
+        let streams = stream::iter(&topology.streams).map(|declared| async move {
+            let found = self.stream_config(&declared.name).await?;
+            Ok::<_, BusError>(compared(&declared.name, STREAM_FIELDS, declared, found.as_ref()))
+        });
+        let mut drifts: Vec<Vec<Drift>> = streams.buffered(CONCURRENCY).try_collect().await?;
+        let consumers = stream::iter(&topology.consumers).map(|declared| async move {
+            let name = consumer_name(declared);
+            let found = self.consumer_config(name).await?;
+            Ok::<_, BusError>(compared(name, CONSUMER_FIELDS, declared, found.as_ref()))
+        });
+        drifts.extend(consumers.buffered(CONCURRENCY).try_collect::<Vec<_>>().await?);
+        Ok(drifts.into_iter().flatten().collect())
+    }
+
+    /// What every service does first: refuses to run on a server that differs.
+    ///
+    /// # Errors
+    /// [`BusError::Drift`] with every difference.
+    pub async fn check(&self, topology: &Topology) -> Result<(), BusError> {
+        match self.differences(topology).await? {
+            drifts if drifts.is_empty() => Ok(()),
+            drifts => Err(BusError::Drift(drifts)),
+        }
+    }
+
+    /// The stream's settings as the server has them; none when it does not exist.
+    async fn stream_config(&self, name: &str) -> Result<Option<Config>, BusError> {
+        Ok(self.stream_info(name).await?.map(|info| info.config))
+    }
+
+    pub(crate) async fn stream_info(&self, name: &str) -> Result<Option<Info>, BusError> {
+        match self.js.get_stream(name).await {
+            Ok(stream) => Ok(Some(stream.cached_info().clone())),
+            Err(error) => match error.kind() {
+                GetStreamErrorKind::JetStream(refusal) if refusal.error_code() == ErrorCode::STREAM_NOT_FOUND => {
+                    Ok(None)
+                }
+                _ => Err(BusError::request(format!("read the state of the stream {name}"))(error)),
+            },
+        }
+    }
+
+    async fn consumer_config(&self, name: &str) -> Result<Option<pull::Config>, BusError> {
+        let found = self.js.get_consumer_from_stream::<pull::Config, _, _>(name, subjects::COMMANDS).await;
+        match found {
+            Ok(consumer) => {
+                let failed = BusError::request(format!("read the settings of the consumer {name}"));
+                let config = consumer.cached_info().config.clone();
+                pull::Config::try_from_consumer_config(config).map(Some).map_err(failed)
+            }
+            Err(error) => match error.kind() {
+                ConsumerErrorKind::JetStream(refusal)
+                    if [ErrorCode::CONSUMER_NOT_FOUND, ErrorCode::STREAM_NOT_FOUND].contains(&refusal.error_code()) =>
+                {
+                    Ok(None)
+                }
+                _ => Err(BusError::request(format!("read the state of the consumer {name}"))(error)),
+            },
+        }
+    }
+}
+
+fn consumer_name(config: &pull::Config) -> &str {
+    config.durable_name.as_deref().unwrap_or_default()
+}
+
+fn compared<T: Serialize>(what: &str, fields: &[&str], declared: &T, found: Option<&T>) -> Vec<Drift> {
+    match found {
+        Some(found) => differences(what, fields, declared, found),
+        None => vec![Drift {
+            what: what.to_owned(),
+            field: String::new(),
+            declared: "present".to_owned(),
+            found: "missing".to_owned(),
+        }],
+    }
+}
+
+/// Compares the wire forms field by field, so that what is declared and what is compared cannot diverge.
+fn differences<T: Serialize>(what: &str, fields: &[&str], declared: &T, found: &T) -> Vec<Drift> {
+    let (declared, found) = (json(declared), json(found));
+    let differing = fields.iter().filter_map(|field| {
+        let (declared, found) = (declared.get(*field), found.get(*field));
+        // A duplicate window left open is the server's to choose.
+        let left_open = *field == "duplicate_window" && is_unset(declared);
+        let same = left_open || declared == found || (is_unset(declared) && is_unset(found));
+        (!same).then(|| Drift {
+            what: what.to_owned(),
+            field: (*field).to_owned(),
+            declared: shown(field, declared),
+            found: shown(field, found),
+        })
+    });
+    differing.collect()
+}
+
+fn merged<T: Serialize + DeserializeOwned>(found: &T, declared: &T, fields: &[&str]) -> Result<T, BusError> {
+    let (mut merged, declared) = (json(found), json(declared));
+    if let Some(merged) = merged.as_object_mut() {
+        for field in fields {
+            match declared.get(*field) {
+                Some(value) => drop(merged.insert((*field).to_owned(), value.clone())),
+                None => drop(merged.remove(*field)),
+            }
+        }
+    }
+    serde_json::from_value(merged).map_err(BusError::request("combine the settings of a stream"))
+}
+
+fn json<T: Serialize>(config: &T) -> Value {
+    serde_json::to_value(config).unwrap_or_default()
+}
+
+fn is_unset(value: Option<&Value>) -> bool {
+    match value {
+        None | Some(Value::Null | Value::Bool(false)) => true,
+        Some(Value::Number(number)) => number.as_i64() == Some(0),
+        Some(Value::String(text)) => text.is_empty() || text == "none" || text == "default",
+        Some(Value::Array(items)) => items.is_empty(),
+        Some(_) => false,
+    }
+}
+
+/// Durations travel as nanoseconds; people read seconds.
+fn shown(field: &str, value: Option<&Value>) -> String {
+    let is_duration = ["max_age", "duplicate_window", "ack_wait", "subject_delete_marker_ttl"].contains(&field);
+    match value {
+        Some(Value::Number(nanos)) if is_duration => {
+            format!("{} s", nanos.as_f64().unwrap_or_default() / 1e9)
+        }
+        Some(Value::String(text)) => text.clone(),
+        Some(value) => value.to_string(),
+        None => "unset".to_owned(),
+    }
+}

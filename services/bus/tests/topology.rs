@@ -1,0 +1,111 @@
+//! The declared topology on a real server: applied once, stable, checked, and its limits in force.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "a test"
+)]
+
+mod server;
+
+use bus::topology::{Topology, TopologyOptions};
+use bus::{BusError, Profile};
+use server::Server;
+
+fn declared() -> Topology {
+    Topology::declare(Profile::Test, TopologyOptions::default())
+}
+
+#[tokio::test]
+async fn applying_creates_everything_and_applying_again_changes_nothing() {
+    let server = Server::start();
+    let bus = server.bus().await;
+    let first = bus.apply(&declared()).await.unwrap();
+    // 5 streams, 8 buckets, 6 services x 3 lanes.
+    assert_eq!((first.created.len(), first.changed.len()), (5 + 8 + 18, 0));
+    let second = bus.apply(&declared()).await.unwrap();
+    assert_eq!((second.created, second.changed), (vec![], vec![]));
+    bus.check(&declared()).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_empty_server_is_refused_with_everything_that_is_missing() {
+    let server = Server::start();
+    let Err(BusError::Drift(drifts)) = server.bus().await.check(&declared()).await else { panic!("no drift") };
+    assert_eq!(drifts.len(), 31);
+    assert_eq!(drifts[0].to_string(), "KTRDR_COMMANDS is missing");
+}
+
+#[tokio::test]
+async fn a_service_of_another_profile_sees_which_clocks_differ() {
+    let server = Server::start();
+    let bus = server.bus().await;
+    bus.apply(&declared()).await.unwrap();
+    let dev = Topology::declare(Profile::Dev, TopologyOptions::default());
+    let drifts = bus.differences(&dev).await.unwrap();
+    let told: Vec<String> = drifts.iter().map(ToString::to_string).collect();
+    assert!(told.contains(&"KV_ktrdr_workers has max_age 3 s instead of 15 s".to_owned()), "{told:#?}");
+    assert!(told.contains(&"trainer_gpu has ack_wait 1 s instead of 5 s".to_owned()), "{told:#?}");
+    assert_eq!(told.len(), 2 + 18, "{told:#?}");
+
+    assert_eq!(bus.apply(&dev).await.unwrap().changed.len(), 20);
+    bus.check(&dev).await.unwrap();
+    bus.apply(&declared()).await.unwrap();
+    bus.check(&declared()).await.unwrap();
+}
+
+#[tokio::test]
+async fn settings_that_an_operator_chose_survive_an_apply() {
+    let server = Server::start();
+    let bus = server.bus().await;
+    let tiny = TopologyOptions { commands_bytes_max: 64 * 1024, ..TopologyOptions::default() };
+    bus.apply(&Topology::declare(Profile::Test, tiny)).await.unwrap();
+    bus.apply(&declared()).await.unwrap();
+    let stream = bus.jetstream().get_stream("KTRDR_COMMANDS").await.unwrap();
+    assert_eq!(stream.cached_info().config.max_bytes, 64 * 1024);
+}
+
+#[tokio::test]
+async fn a_second_command_on_a_subject_is_refused_and_a_cancel_request_replaces_the_older() {
+    let server = Server::start();
+    let bus = server.bus().await;
+    bus.apply(&declared()).await.unwrap();
+    let js = bus.jetstream();
+    let subject = "ktrdr.cmd.dummy.default.op_dummy_20260301_142233_9f3a01bc.1";
+    js.publish(subject, "1".into()).await.unwrap().await.unwrap();
+    assert!(js.publish(subject, "2".into()).await.unwrap().await.is_err());
+
+    let subject = "ktrdr.control.cancel.op_dummy_20260301_142233_9f3a01bc";
+    for _ in 0..2 {
+        js.publish(subject, "".into()).await.unwrap().await.unwrap();
+    }
+    let control = js.get_stream("KTRDR_CONTROL").await.unwrap();
+    assert_eq!((control.cached_info().state.messages, control.cached_info().state.last_sequence), (1, 2));
+}
+
+#[tokio::test]
+async fn a_closed_port_is_an_error_at_once_with_the_address_in_it() {
+    let server = Server::start();
+    let mut options = server.options();
+    drop(server);
+    options.url = options.url.replace("nats://", "nats://ann:s3cret@");
+    let error = bus::Bus::connect(&options).await.unwrap_err();
+    let BusError::Connect { url, .. } = &error else { panic!("{error:?}") };
+    assert!(url.starts_with("nats://127.0.0.1:"), "{url}");
+    assert!(error.hint().contains("ktrdr up"));
+}
+
+#[tokio::test]
+async fn a_restarted_server_is_found_again_and_told_to_whoever_pulls() {
+    let server = Server::start();
+    let bus = server.bus().await;
+    let mut reconnects = bus.reconnects();
+    let before = bus.connected_since().unwrap();
+    let server = server.restart();
+    reconnects.changed().await.unwrap();
+    assert!(bus.connected_since().unwrap() > before);
+    assert_eq!(bus.server_version(), server.bus().await.server_version());
+    assert!(bus.rtt().await.unwrap().as_millis() < 1_000);
+}
