@@ -1,0 +1,162 @@
+//! Why a file of bars is refused: always the file, and the line where there is one.
+
+use market::Timeframe;
+
+/// A file that cannot be read as bars.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// The file cannot be opened or read.
+    #[error("cannot read `{file}`")]
+    Open {
+        /// Path or name.
+        file: String,
+        /// Cause.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The gzip stream is damaged or too large.
+    #[error("cannot unpack `{file}`")]
+    Unpack {
+        /// Path or name.
+        file: String,
+        /// Cause.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Neither CSV nor Parquet by its name.
+    #[error("`{file}` is neither .csv, .csv.gz nor .parquet")]
+    Format {
+        /// Path or name.
+        file: String,
+    },
+    /// No header, or no row below it.
+    #[error("`{file}` holds no bars")]
+    Empty {
+        /// Path or name.
+        file: String,
+    },
+    /// A column that is needed.
+    #[error("`{file}` line 1: no column for {column}; the columns are: {found}")]
+    Column {
+        /// Path or name.
+        file: String,
+        /// What is missing.
+        column: String,
+        /// What is there.
+        found: String,
+    },
+    /// A row that is no row of the table.
+    #[error("`{file}` line {line}: {reason}")]
+    Row {
+        /// Path or name.
+        file: String,
+        /// Line, or row of a Parquet file.
+        line: u64,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A cell that should be a time.
+    #[error("`{file}` line {line}: `{text}` is not a time")]
+    Time {
+        /// Path or name.
+        file: String,
+        /// Line, or row of a Parquet file.
+        line: u64,
+        /// The cell.
+        text: String,
+    },
+    /// A time without zone.
+    #[error("`{file}` line {line}: the time `{text}` has no zone")]
+    Naive {
+        /// Path or name.
+        file: String,
+        /// Line, or row of a Parquet file.
+        line: u64,
+        /// The cell.
+        text: String,
+    },
+    /// A local time that happens twice or never, when clocks change.
+    #[error("`{file}` line {line}: the local time `{text}` is ambiguous or does not exist in its zone")]
+    Ambiguous {
+        /// Path or name.
+        file: String,
+        /// Line, or row of a Parquet file.
+        line: u64,
+        /// The cell.
+        text: String,
+    },
+    /// A daily or weekly bar whose date cannot be told.
+    #[error("`{file}` line {line}: `{text}` is not the date of a {timeframe} bar")]
+    Label {
+        /// Path or name.
+        file: String,
+        /// Line, or row of a Parquet file.
+        line: u64,
+        /// The cell.
+        text: String,
+        /// What was asked for.
+        timeframe: Timeframe,
+    },
+    /// A cell that should be a number.
+    #[error("`{file}` line {line}: {column} `{text}` is not a number")]
+    Number {
+        /// Path or name.
+        file: String,
+        /// Line, or row of a Parquet file.
+        line: u64,
+        /// Column.
+        column: String,
+        /// The cell.
+        text: String,
+    },
+    /// A zone that the tz database does not have.
+    #[error("cannot read `{file}`: `{zone}` is not a time zone")]
+    Zone {
+        /// Path or name.
+        file: String,
+        /// What was given.
+        zone: String,
+    },
+    /// The bars have another length.
+    #[error("`{file}` holds bars of {found}, not {asked}")]
+    Timeframe {
+        /// Path or name.
+        file: String,
+        /// What was asked for.
+        asked: Timeframe,
+        /// What the spacing of the rows says.
+        found: String,
+    },
+    /// The bytes are no Parquet of usable columns.
+    #[error("cannot read `{file}` as Parquet: {reason}")]
+    Parquet {
+        /// Path or name.
+        file: String,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+impl FileError {
+    /// What to do next.
+    pub const fn hint(&self) -> &'static str {
+        match self {
+            Self::Open { .. } => "check the path, and that this user may read it",
+            Self::Unpack { .. } => "the file is damaged: fetch it again from where it came",
+            Self::Format { .. } => "give the file the ending of what it is",
+            Self::Empty { .. } => "a CSV file needs a header and at least one row",
+            Self::Column { .. } => "name the column in the mapping, for example --column close=px_last",
+            Self::Row { .. } => "correct the row, or name the delimiter",
+            Self::Time { .. } => "write times as 2020-01-02T14:30:00Z, 2020-01-02 or Unix seconds",
+            Self::Naive { .. } => "name the zone of the times, for example --zone America/New_York or --zone UTC",
+            Self::Ambiguous { .. } => "write the time with its offset from UTC, as in 2020-11-01T01:30:00-05:00",
+            Self::Label { .. } => "write the date alone, or name the zone in which the time is midnight",
+            Self::Number { .. } => {
+                "write numbers with a decimal point and without separators; leave unknown cells empty"
+            }
+            Self::Zone { .. } => "use a name of the tz database such as Europe/Berlin",
+            Self::Timeframe { .. } => "ask for the timeframe of the file, or choose another file",
+            Self::Parquet { .. } => "export with plain columns: a timestamp, float prices, no nesting",
+        }
+    }
+}
