@@ -249,3 +249,109 @@ fn check_finite(
         Err(MembershipError::NotFinite { kind, names, values: values.to_vec() })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_closed_shoulder_belongs_to_the_plateau() {
+        let high = Membership::new("Trapezoidal", &[60.0, 80.0, 100.0, 100.0]).unwrap();
+        assert_eq!([60.0, 70.0, 80.0, 100.0, 100.1].map(|x| high.degree(x)), [0.0, 0.5, 1.0, 1.0, 0.0]);
+        let low = Membership::new("triangularmf", &[0.0, 0.0, 40.0]).unwrap();
+        assert_eq!([-0.1, 0.0, 30.0, 40.0].map(|x| low.degree(x)), [0.0, 1.0, 0.25, 0.0]);
+    }
+
+    #[test]
+    fn every_refusal_names_the_values_and_what_to_do() {
+        let infinite = f64::INFINITY;
+        let cases: [(&str, &[f64], &str); 9] = [
+            (
+                "triangular",
+                &[30.0, 20.0, 40.0],
+                "triangular parameters must not descend: a, b, c = [30.0, 20.0, 40.0], where 30.0 is followed by 20.0; hint: write the points from left to right",
+            ),
+            (
+                "triangular",
+                &[1.0, 2.0, 3.0, 4.0],
+                "a triangular membership function takes 3 numbers (a, b, c), not 4; hint: four numbers need `type: trapezoidal`; a bare list is a triangle",
+            ),
+            (
+                "gaussian",
+                &[1.0],
+                "a gaussian membership function takes 2 numbers (mean, deviation), not 1; hint: write the parameters of a gaussian as [mean, deviation]",
+            ),
+            (
+                "gaussian",
+                &[1.0, 0.0],
+                "the deviation of a gaussian membership function must be above 0, not 0.0; hint: for a single point use a triangular with three equal numbers",
+            ),
+            (
+                "gaussian",
+                &[f64::NAN, 1.0],
+                "gaussian parameters must be finite numbers: mean, deviation = [NaN, 1.0]; hint: give a finite mean and deviation",
+            ),
+            (
+                "trapezoidal",
+                &[-infinite, 0.0, 1.0, 2.0],
+                "trapezoidal parameters must be finite numbers: a, b, c, d = [-inf, 0.0, 1.0, 2.0]; hint: an open shoulder is a trapezoidal with both of its outer numbers infinite: [-.inf, -.inf, c, d] or [a, b, .inf, .inf]",
+            ),
+            (
+                "triangular",
+                &[0.0, infinite, infinite],
+                "triangular parameters must be finite numbers: a, b, c = [0.0, inf, inf]; hint: an open shoulder is a trapezoidal with both of its outer numbers infinite: [-.inf, -.inf, c, d] or [a, b, .inf, .inf]",
+            ),
+            (
+                "triangle",
+                &[0.0, 1.0, 2.0],
+                "no membership function is called \"triangle\"; hint: did you mean triangular?",
+            ),
+            (
+                "sigmoid",
+                &[0.0, 1.0],
+                "no membership function is called \"sigmoid\"; hint: use triangular, trapezoidal or gaussian",
+            ),
+        ];
+        for (kind, parameters, expected) in cases {
+            let error = Membership::new(kind, parameters).unwrap_err();
+            assert_eq!(format!("{error}; hint: {}", error.hint()), expected);
+        }
+    }
+
+    #[test]
+    fn a_function_describes_itself() {
+        let infinite = f64::INFINITY;
+        let cases: [(&str, &[f64], &str); 7] = [
+            ("triangular", &[20.0, 35.0, 50.0], "rises from 20 to 35, full at 35, falls to 0 at 50"),
+            ("triangular", &[0.0, 0.0, 40.0], "0 below 0, full at 0, falls to 0 at 40"),
+            ("trapezoidal", &[60.0, 80.0, 100.0, 100.0], "rises from 60 to 80, full from 80 to 100, 0 above 100"),
+            ("trapezoidal", &[-infinite, -infinite, 20.0, 40.0], "full up to 20, falls to 0 at 40"),
+            ("trapezoidal", &[60.0, 80.0, infinite, infinite], "rises from 60 to 80, full from 80 on"),
+            ("trapezoidal", &[-infinite, -infinite, infinite, infinite], "full everywhere"),
+            ("gaussian", &[50.0, 12.0], "full at 50, 61 % at 38 and 62, never quite 0"),
+        ];
+        for (kind, parameters, expected) in cases {
+            assert_eq!(Membership::new(kind, parameters).unwrap().describe(), expected);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_degree_lies_between_0_and_1_and_is_undefined_for_nan_only(
+            kind in prop::sample::select(vec!["triangular", "trapezoidal", "gaussian"]),
+            mut parameters in prop::collection::vec(prop_oneof![any::<f64>(), -100.0..100.0], 2..=4),
+            x in prop_oneof![any::<f64>(), -100.0..100.0],
+        ) {
+            if kind != "gaussian" {
+                parameters.sort_by(f64::total_cmp);
+            }
+            if let Ok(membership) = Membership::new(kind, &parameters) {
+                let degree = membership.degree(x);
+                prop_assert!((0.0..=1.0).contains(&degree) || (x.is_nan() && degree.is_nan()), "{degree}");
+                prop_assert!(!membership.describe().is_empty());
+            }
+        }
+    }
+}

@@ -134,3 +134,90 @@ pub fn assign(rows: &[RowTime], cuts: &CutDates, embargo_micros: i64) -> Vec<Opt
     };
     rows.iter().map(part).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const NONE: Option<Part> = None;
+    const TRAIN: Option<Part> = Some(Part::Train);
+    const VALIDATION: Option<Part> = Some(Part::Validation);
+    const TEST: Option<Part> = Some(Part::Test);
+
+    /// Rows 0..=13 known at 0, 10, …, 130, labels two bars later, cuts at 50 and 100, embargo 11.
+    #[test]
+    fn rows_near_a_cut_are_purged_before_it_and_embargoed_after_it() {
+        let rows: Vec<_> =
+            (0..14).map(|row| RowTime { known_at: Utc(row * 10), label_known_at: Utc(row * 10 + 20) }).collect();
+        let cuts = CutDates { validation_start: Utc(50), test_start: Utc(100) };
+        let expected = [
+            TRAIN, TRAIN, TRAIN, NONE, NONE, // labels known at 20, 30, 40 and, too late, at 50 and 60
+            NONE, NONE, VALIDATION, NONE, NONE, // known at 50 and 60 < 61; label known at 90; at 100 and 110
+            NONE, NONE, TEST, TEST, // known at 100 and 110 < 111
+        ];
+        assert_eq!(assign(&rows, &cuts, 11), expected);
+    }
+
+    /// N = 10: validation from index 7, test from index ⌊8.5⌋ = 8. A second symbol with the same times changes nothing.
+    #[test]
+    fn cut_dates_count_instants_and_not_rows() {
+        let times = || (0..10).map(|row| Utc(row * 5));
+        let fractions = Fractions { train: 0.7, validation: 0.15 };
+        let cuts = CutDates { validation_start: Utc(35), test_start: Utc(40) };
+        assert_eq!(cut_dates(fractions, times()), Ok(cuts));
+        assert_eq!(cut_dates(fractions, times().chain(times().rev())), Ok(cuts));
+    }
+
+    #[test]
+    fn splits_that_leave_a_part_empty_are_refused() {
+        for (train, validation) in [(0.0, 0.5), (0.7, 0.3), (0.5, 0.0), (f64::NAN, 0.1)] {
+            let error = cut_dates(Fractions { train, validation }, (0..10).map(Utc)).unwrap_err();
+            assert!(matches!(error, SplitError::Fractions { .. }), "{train} {validation}");
+        }
+        let too_few = cut_dates(Fractions { train: 0.7, validation: 0.15 }, (0..2).map(Utc));
+        assert_eq!(too_few, Err(SplitError::TooFewRows { instants: 2 }));
+    }
+
+    /// Rows at 0, 10, 20, 30 and, after a pause, 100: two bars after the cut at 10 is 30, after the cut at 30 it is past
+    /// the end, so the last row counts: 70.
+    #[test]
+    fn an_embargo_in_bars_is_the_time_that_they_take_at_the_cuts() {
+        let times = [0, 10, 20, 30, 100].map(Utc);
+        assert_eq!(embargo_micros(&times, &CutDates { validation_start: Utc(10), test_start: Utc(20) }, 2), 80);
+        assert_eq!(embargo_micros(&times, &CutDates { validation_start: Utc(10), test_start: Utc(30) }, 2), 70);
+        assert_eq!(embargo_micros(&[], &CutDates { validation_start: Utc(10), test_start: Utc(30) }, 2), 0);
+    }
+
+    proptest! {
+        #[test]
+        fn the_embargo_lies_between_the_last_label_of_a_part_and_the_first_row_of_a_later_one(
+            rows in prop::collection::vec((-1000i64..1000, -50i64..200), 0..120),
+            cuts in (-1000i64..1000, -1000i64..1000),
+            embargo in -10i64..100,
+        ) {
+            let rows: Vec<_> = rows
+                .iter()
+                .map(|&(known, ahead)| RowTime { known_at: Utc(known), label_known_at: Utc(known + ahead) })
+                .collect();
+            let parts = assign(&rows, &CutDates { validation_start: Utc(cuts.0), test_start: Utc(cuts.1) }, embargo);
+            prop_assert_eq!(parts.len(), rows.len());
+            for (earlier, before) in rows.iter().zip(&parts) {
+                for (later, after) in rows.iter().zip(&parts) {
+                    if let (Some(before), Some(after)) = (before, after) && before < after {
+                        prop_assert!(earlier.label_known_at.plus_micros(embargo.max(0)) < later.known_at);
+                        prop_assert!(earlier.known_at < later.known_at);
+                    }
+                }
+            }
+        }
+
+        #[test]
+        fn any_instants_split_without_overflow(rows in prop::collection::vec((any::<i64>(), any::<i64>()), 0..20), cuts in any::<(i64, i64)>(), embargo in any::<i64>()) {
+            let rows: Vec<_> = rows.iter().map(|&(known, label)| RowTime { known_at: Utc(known), label_known_at: Utc(label) }).collect();
+            let cuts = CutDates { validation_start: Utc(cuts.0), test_start: Utc(cuts.1) };
+            prop_assert_eq!(assign(&rows, &cuts, embargo).len(), rows.len());
+        }
+    }
+}

@@ -55,7 +55,7 @@ pub fn specs() -> &'static [IndicatorSpec] {
 /// The type with that name or alias, without regard to case.
 pub fn find(name: &str) -> Option<&'static IndicatorSpec> {
     let matches = |known: &&str| known.eq_ignore_ascii_case(name);
-    SPECS.iter().find(|spec| matches(&spec.name) || spec.aliases.iter().any(|alias| matches(&alias)))
+    SPECS.iter().find(|spec| matches(&spec.name) || spec.aliases.iter().any(matches))
 }
 
 /// The known name or alias most similar to a misspelt one, if one is similar.
@@ -157,3 +157,6 @@ fn nearest(name: &str, candidates: impl Iterator<Item = &'static str>) -> Option
         .max_by(|left, right| left.0.total_cmp(&right.0))
         .map(|(_, candidate)| candidate)
 }
+
+#[cfg(test)]
+mod tests;

@@ -209,3 +209,6 @@ pub fn compute(source: &LabelSource, bars: &Bars) -> Result<Labels, LabelError> 
     }
     Ok(labels)
 }
+
+#[cfg(test)]
+mod tests;
