@@ -29,6 +29,16 @@ pub enum TrainError {
         /// Columns of the network.
         width: usize,
     },
+    /// The columns of the data set are not those of the network, in its order.
+    #[error("feature {position} of the data set is {found}; the network takes {expected}")]
+    Column {
+        /// Position from 1.
+        position: usize,
+        /// Column of the network, or nothing.
+        expected: String,
+        /// Column of the data set, or nothing.
+        found: String,
+    },
     /// A feature or a label that is NaN or infinite.
     #[error("row {row} of the {part} part holds {value} in {column}")]
     Value {
@@ -106,7 +116,9 @@ impl TrainError {
         match self {
             Self::Settings { .. } => "correct the training section of the strategy",
             Self::EmptyPart { .. } => "widen the date range, or change training.data_split",
-            Self::Shape { .. } | Self::Value { .. } | Self::Label { .. } => "the data set is damaged: process it again",
+            Self::Shape { .. } | Self::Column { .. } | Self::Value { .. } | Self::Label { .. } => {
+                "the data set is damaged: process it again"
+            }
             Self::Kinds => "use cross_entropy or focal with classes, huber or mse with a regression",
             Self::ClassAbsent { .. } => {
                 "widen the date range, or lower the label thresholds so that every class occurs"

@@ -9,9 +9,11 @@
 //! Deliberately absent: optimisers but Adam, learning-rate schedules, mixed precision, sequence networks, sample weights.
 
 mod adam;
+pub mod artifact;
 pub mod control;
 mod criterion;
 mod data;
+pub mod dataset;
 mod error;
 pub mod metrics;
 mod mlp;

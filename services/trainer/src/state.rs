@@ -1,10 +1,11 @@
-//! All that a training needs to go on as if it had never stopped, and its three files in a checkpoint.
+//! All that a training needs to go on as if it had never stopped, and its document and two files in a checkpoint.
 
 use std::collections::HashMap;
 
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use schemas::{manifests::Network, training::TrainingSettings};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::{TrainError, control::EpochRow};
 
@@ -12,7 +13,7 @@ use crate::{TrainError, control::EpochRow};
 pub const MODEL_FILE: &str = "model.safetensors";
 /// `optimizer.safetensors` of a checkpoint: `first_moment`, `second_moment` and `best`, flat, float32.
 pub const OPTIMIZER_FILE: &str = "optimizer.safetensors";
-/// `state.json` of a checkpoint.
+/// The document of a checkpoint.
 pub const STATE_FILE: &str = "state.json";
 
 /// The state after a whole epoch, by value. Generators need no state: see [`crate::random`].
@@ -30,7 +31,7 @@ pub struct TrainState {
     pub progress: Progress,
 }
 
-/// `state.json`.
+/// The document of a checkpoint, as JSON.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
     /// Version of this layout.
@@ -56,7 +57,7 @@ pub struct Progress {
 }
 
 impl TrainState {
-    /// Version of the layout of `state.json` written now.
+    /// Version of the layout of [`Progress`] written now.
     pub const VERSION: u16 = 1;
 
     /// The state before the first epoch.
@@ -129,31 +130,33 @@ impl TrainState {
         Err(TrainError::Checkpoint { what })
     }
 
-    /// The files of a checkpoint: name and bytes.
+    /// This state as a checkpoint: its document and its two files by name.
     ///
     /// # Errors
-    /// When a file cannot be written.
-    pub fn to_files(&self, network: &Network) -> Result<[(&'static str, Vec<u8>); 3], TrainError> {
+    /// When one of them cannot be written.
+    pub fn to_checkpoint(&self, network: &Network) -> Result<(Value, [(&'static str, Vec<u8>); 2]), TrainError> {
         let flat = |name: &str, values: &[f32]| (name.to_owned(), vec![values.len()], bytes_of(values));
         let moments = vec![
             flat("first_moment", &self.first_moment),
             flat("second_moment", &self.second_moment),
             flat("best", &self.best_weights),
         ];
-        let state = serde_json::to_vec(&self.progress).map_err(|source| failed(STATE_FILE, "written", source))?;
-        Ok([
-            (MODEL_FILE, model_file(network, &self.weights)?),
-            (OPTIMIZER_FILE, safetensors_of(OPTIMIZER_FILE, moments)?),
-            (STATE_FILE, state),
-        ])
+        let document = serde_json::to_value(&self.progress).map_err(|source| failed(STATE_FILE, "written", source))?;
+        let optimizer = safetensors_of(OPTIMIZER_FILE, moments)?;
+        Ok((document, [(MODEL_FILE, model_file(network, &self.weights)?), (OPTIMIZER_FILE, optimizer)]))
     }
 
-    /// Reads the files of a checkpoint.
+    /// Reads a checkpoint: its document and the bytes of its two files.
     ///
     /// # Errors
-    /// When a file is damaged or the weights are not those of `network`.
-    pub fn from_files(network: &Network, model: &[u8], optimizer: &[u8], state: &[u8]) -> Result<Self, TrainError> {
-        let progress = serde_json::from_slice(state).map_err(|source| failed(STATE_FILE, "read", source))?;
+    /// When one is damaged or the weights are not those of `network`.
+    pub fn from_checkpoint(
+        network: &Network,
+        document: Value,
+        model: &[u8],
+        optimizer: &[u8],
+    ) -> Result<Self, TrainError> {
+        let progress = serde_json::from_value(document).map_err(|source| failed(STATE_FILE, "read", source))?;
         let read = |file, bytes| SafeTensors::deserialize(bytes).map_err(|source| failed(file, "read", source));
         let (model, optimizer) = (read(MODEL_FILE, model)?, read(OPTIMIZER_FILE, optimizer)?);
         let tensor = |file, tensors: &SafeTensors<'_>, name: &str| {

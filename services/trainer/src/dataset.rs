@@ -1,0 +1,91 @@
+//! From the columns of a stored data set to the rows that a training takes.
+
+use schemas::manifests::{Network, OutputKind};
+use store::{DatasetTable, PARTS};
+
+use crate::{Labels, Part, TrainError, TrainingData};
+
+/// The three parts of `table`, rows in its order.
+///
+/// # Errors
+/// When the columns are not those of `network` in its order, or a class label is no whole number.
+pub fn training_data(table: &DatasetTable, network: &Network) -> Result<TrainingData, TrainError> {
+    let width = network.features.len().max(table.feature_names.len());
+    let expected = |index: usize| network.features.get(index).map_or("", |column| column.name.as_str());
+    let found = |index: usize| table.feature_names.get(index).map_or("", String::as_str);
+    if let Some(index) = (0..width).find(|&index| expected(index) != found(index)) {
+        let (expected, found) = (expected(index).to_owned(), found(index).to_owned());
+        return Err(TrainError::Column { position: index + 1, expected, found });
+    }
+    let [train, validation, test] = [0, 1, 2].map(|code| part(table, network, code));
+    Ok(TrainingData { train: train?, validation: validation?, test: test? })
+}
+
+fn part(table: &DatasetTable, network: &Network, code: u8) -> Result<Part, TrainError> {
+    let rows: Vec<usize> =
+        table.part.iter().enumerate().filter(|(_, part)| **part == code).map(|(row, _)| row).collect();
+    let mut features = Vec::with_capacity(rows.len() * network.features.len());
+    for &row in &rows {
+        features.extend(table.features.iter().filter_map(|column| column.get(row)));
+    }
+    let labels: Vec<f32> = rows.iter().filter_map(|&row| table.label.get(row)).copied().collect();
+    let labels = match &network.output {
+        OutputKind::Regression => Labels::Returns(labels),
+        OutputKind::Classes { .. } => {
+            if let Some((row, &value)) = labels.iter().enumerate().find(|(_, label)| label.fract() != 0.0) {
+                let part = PARTS.get(usize::from(code)).copied().unwrap_or_default();
+                return Err(TrainError::Value { part, row, column: "label".to_owned(), value });
+            }
+            Labels::Classes(labels.into_iter().map(|label| label as i64).collect())
+        }
+    };
+    Ok(Part { features, labels })
+}
+
+#[cfg(test)]
+mod tests {
+    use schemas::manifests::{Activation, FeatureColumn, NetworkKind};
+
+    use super::*;
+
+    fn network(names: &[&str]) -> Network {
+        let features =
+            names.iter().map(|name| FeatureColumn { name: (*name).to_owned(), normalisation: None }).collect();
+        let (kind, activation) = (NetworkKind::Mlp, Activation::Relu);
+        let output = OutputKind::Classes { names: ["x", "y"].map(str::to_owned).to_vec() };
+        Network { kind, hidden_layers: vec![], activation, dropout: 0.0, features, output }
+    }
+
+    fn table() -> DatasetTable {
+        DatasetTable {
+            part: vec![0, 1, 0, 2],
+            label: vec![0.0, 1.0, 1.0, 0.0],
+            feature_names: ["a", "b"].map(str::to_owned).to_vec(),
+            features: vec![vec![1.0, 2.0, 3.0, 4.0], vec![10.0, 20.0, 30.0, 40.0]],
+            ..DatasetTable::default()
+        }
+    }
+
+    #[test]
+    fn columns_become_rows_and_rows_go_to_their_part_in_order() {
+        let data = training_data(&table(), &network(&["a", "b"])).unwrap();
+        assert_eq!(data.train.features, [1.0, 10.0, 3.0, 30.0]);
+        assert_eq!(data.train.labels, Labels::Classes(vec![0, 1]));
+        assert_eq!((data.validation.features, data.test.labels), (vec![2.0, 20.0], Labels::Classes(vec![0])));
+    }
+
+    #[test]
+    fn columns_in_another_order_are_refused() {
+        let error = training_data(&table(), &network(&["b", "a"])).unwrap_err();
+        assert_eq!(error.to_string(), "feature 1 of the data set is a; the network takes b");
+        let error = training_data(&table(), &network(&["a", "b", "c"])).unwrap_err();
+        assert_eq!(error.to_string(), "feature 3 of the data set is ; the network takes c");
+    }
+
+    #[test]
+    fn half_a_class_is_refused() {
+        let table = DatasetTable { label: vec![0.0, 1.0, 0.5, 0.0], ..table() };
+        let error = training_data(&table, &network(&["a", "b"])).unwrap_err();
+        assert_eq!(error.to_string(), "row 1 of the train part holds 0.5 in label");
+    }
+}
