@@ -81,14 +81,35 @@ fn all_mistakes_are_told_at_once_with_the_nearest_name() {
         &[("bus.profile", "fast"), ("threads", "many")],
     )
     .unwrap_err();
-    insta::assert_snapshot!(message(&error), @"");
+    insta::assert_snapshot!(message(&error), @r#"
+    error: 5 settings are wrong
+      ktrdr.toml: there is no setting `bus.ulr`; did you mean `bus.url`?
+      KTRDR_TRAINER_THREDS: there is no setting `trainer.threds`; did you mean `trainer.threads`?
+      ktrdr.toml: trainer.slots: invalid value: integer `0`, expected a nonzero u16
+      command line: bus.profile: unknown variant `fast`, expected one of `test`, `dev`, `prod`
+      command line: trainer.threads: invalid type: string "many", expected u32
+    hint: correct them, then look at the result with --check
+    "#);
 }
 
 #[test]
 fn what_was_settled_is_shown_with_its_origin_and_without_secrets() {
     let env = [("KTRDR_TRAINER_API_TOKEN", "abc"), ("KTRDR_NATS_URL", "nats://ann:s3cret@bus:4222")];
     let settled = load("", &env, &[("log.format", "json")]).unwrap();
-    insta::assert_snapshot!(settled.to_string(), @"");
+    insta::assert_snapshot!(settled.to_string(), @"
+    bus.credentials       = (none)  (default)
+    bus.profile           = dev  (default)
+    bus.url               = nats://…@bus:4222  (KTRDR_NATS_URL)
+    log.filter            = info,async_nats=warn  (default)
+    log.format            = json  (command line)
+    store.url             = .ktrdr/objects  (default)
+    trainer.api_token     = (hidden)  (KTRDR_TRAINER_API_TOKEN)
+    trainer.device        = (none)  (default)
+    trainer.drain_timeout = 20s  (default)
+    trainer.lanes         = default  (default)
+    trainer.slots         = 1  (default)
+    trainer.threads       = 1  (default)
+    ");
 }
 
 #[test]

@@ -171,25 +171,22 @@ impl Known {
     ) -> Result<Settled<T>, SettingsError> {
         let mut chosen: BTreeMap<String, (Value, Origin)> = BTreeMap::new();
         for Given { path, readings, origin } in given {
-            let mut problem = String::new();
-            let fit = readings.into_iter().find(|value| {
-                let alone = [(path.as_str(), value)];
-                match self.over_defaults(alone.into_iter()).and_then(Config::try_deserialize::<T>) {
-                    Ok(_) => true,
-                    Err(error) => {
-                        problem = reason(&error);
-                        false
-                    }
-                }
-            });
+            let alone = |value: &Value| self.over_defaults(std::iter::once((path.as_str(), value)));
+            let fits = |value: &&Value| alone(value).and_then(Config::try_deserialize::<T>).is_ok();
+            let fit = readings.iter().find(fits).cloned();
+            let problem =
+                || readings.first().and_then(|value| alone(value).ok()).map_or_else(String::new, complaint::<T>);
             match fit {
                 Some(value) => drop(chosen.insert(path, (value, origin))),
-                None => mistakes.push(Mistake { origin, problem: format!("{}: {problem}", self.shown(&path)) }),
+                None => {
+                    let problem = format!("{}: {}", self.shown(&path), problem());
+                    mistakes.push(Mistake { origin, problem });
+                }
             }
         }
         let merged = self.over_defaults(chosen.iter().map(|(path, (value, _))| (path.as_str(), value)));
         let failed =
-            |error: ConfigError| SettingsError::Defaults { service: self.service.clone(), reason: reason(&error) };
+            |error: ConfigError| SettingsError::Defaults { service: self.service.clone(), reason: error.to_string() };
         let value = merged.and_then(Config::try_deserialize).map_err(failed)?;
         let mut settings: Vec<Setting> = self
             .defaults
@@ -241,13 +238,12 @@ fn collect_leaves(prefix: &str, value: &Value, leaves: &mut BTreeMap<String, Val
     }
 }
 
-/// The innermost reason, without key and origin, which stand before it already.
-fn reason(error: &ConfigError) -> String {
-    match error {
-        ConfigError::At { error, .. } => reason(error),
-        ConfigError::Type { unexpected, expected, .. } => format!("{unexpected}, expected {expected}"),
-        other => other.to_string(),
-    }
+/// What JSON says about the same document: it lists the words an enumeration has, which `config` does not.
+fn complaint<T: DeserializeOwned>(config: Config) -> String {
+    let json = config.try_deserialize::<serde_json::Value>().map_err(|error| error.to_string());
+    json.and_then(|json| serde_json::from_value::<T>(json).map(drop).map_err(|error| error.to_string()))
+        .err()
+        .unwrap_or_else(|| "does not fit".to_owned())
 }
 
 fn shown_value(path: &str, kind: &ValueKind) -> String {
