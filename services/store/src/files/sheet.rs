@@ -73,6 +73,9 @@ impl Sheet {
 
     fn csv(name: &str, bytes: &[u8], mapping: &Mapping) -> Result<Self, FileError> {
         let file = || name.to_owned();
+        if bytes.trim_ascii().is_empty() {
+            return Err(FileError::Empty { file: file() });
+        }
         let delimiter = mapping.delimiter.unwrap_or_else(|| guess_delimiter(bytes));
         let byte = u8::try_from(delimiter).map_err(|_| FileError::Row {
             file: file(),
