@@ -1,0 +1,291 @@
+//! Every strategy of the catalogue works on the bars that ship with the project, and none of them knows the future.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "a test may fail loudly"
+)]
+
+mod sample_bars;
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
+use market::{Bars, Timeframe, Utc};
+use sample_bars::{HOUR, catalog, read, shipped};
+use schemas::manifests::Normalisation;
+use strategies::labels::{self, Labels};
+use strategies::splits::Part;
+use strategies::{
+    Columns, DataSet, DataSetError, Overrides, Resolved, Strategy, SymbolBars, SymbolInput, assemble, columns,
+    leak_test, truncate,
+};
+
+const CATALOG: [&str; 3] = ["eurusd_momentum_regression", "eurusd_rsi_macd", "us_equities_trend"];
+
+fn resolved(name: &str) -> Resolved {
+    let strategy = Strategy::parse(&catalog(name)).unwrap_or_else(|findings| panic!("{name}: {findings}"));
+    assert!(strategy.warnings.is_empty(), "{name}: {}", strategy.warnings);
+    assert_eq!(strategy.name, name, "a strategy is named like its file");
+    strategy.resolve(&Overrides::default()).unwrap()
+}
+
+fn inputs(resolved: &Resolved) -> Vec<SymbolInput> {
+    let input = |symbol: &market::Instrument| SymbolInput {
+        symbol: symbol.clone(),
+        bars: SymbolBars::from([(resolved.base, shipped(&symbol.symbol()))]),
+    };
+    resolved.symbols.iter().map(input).collect()
+}
+
+fn data_set(resolved: &Resolved) -> Result<DataSet, DataSetError> {
+    assemble(resolved, &inputs(resolved), &mut |_| ControlFlow::Continue(()))
+}
+
+fn compute(resolved: &Resolved, bars: &SymbolBars) -> Columns {
+    columns(resolved, bars, &mut |_, _| ControlFlow::Continue(())).unwrap()
+}
+
+#[test]
+fn the_catalogue_holds_the_strategies_that_are_tested() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("catalog");
+    let mut names: Vec<String> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    assert_eq!(names, CATALOG.map(|name| format!("{name}.yaml")));
+}
+
+#[test]
+fn every_strategy_gives_a_data_set_with_all_classes_and_covered_sets() {
+    for name in CATALOG {
+        let resolved = resolved(name);
+        let set = data_set(&resolved).unwrap_or_else(|error| panic!("{name}: {error}; {}", error.hint()));
+        for part in ["train", "validation", "test"] {
+            let counts = set.parts.iter().filter(|count| count.part == part);
+            let rows: u64 = counts.clone().map(|count| count.rows).sum();
+            let classes = resolved.labels.classes().len();
+            for class in 0..classes {
+                let own: u64 = counts.clone().map(|count| count.classes[class]).sum();
+                assert!(own * 10 >= rows, "{name}: class {class} has {own} of {rows} rows of {part}");
+            }
+        }
+        assert!(set.coverage.values().all(|share| *share > 0.999), "{name}: {:?}", set.coverage);
+        assert!(set.values.iter().all(|value| value.is_finite()), "{name}");
+        assert_eq!(set.values.len(), set.rows() * set.features.len());
+        assert_eq!(set.leak_test_cuts, 3);
+        // Every bar in the date range is a row or was dropped for a reason that is counted.
+        let bars: usize = inputs(&resolved).iter().map(|input| resolved.clip(&input.bars[&resolved.base]).len()).sum();
+        assert_eq!(set.rows() as u64 + set.dropped.values().sum::<u64>(), bars as u64, "{name}: {:?}", set.dropped);
+        println!("{name}: {} rows, dropped {:?}", set.rows(), set.dropped);
+    }
+}
+
+#[test]
+fn no_label_of_a_part_is_known_only_in_the_next_one() {
+    for name in CATALOG {
+        let resolved = resolved(name);
+        let set = data_set(&resolved).unwrap();
+        for (index, input) in inputs(&resolved).iter().enumerate() {
+            let bars = resolved.clip(&input.bars[&resolved.base]);
+            let labels = labels::compute(&resolved.labels, &bars).unwrap();
+            for row in (0..set.rows()).filter(|row| set.symbol[*row] as usize == index) {
+                let bar = bars.open_time.binary_search(&set.open_time[row]).unwrap();
+                assert_eq!(labels.values[bar], set.label[row], "features and labels are joined by bar");
+                let label_known = bars.close_time[bar + labels.look_ahead[bar] as usize];
+                let (start, end) = match set.part[row] {
+                    Part::Train => (Utc(i64::MIN), set.cuts.validation_start),
+                    Part::Validation => {
+                        (set.cuts.validation_start.plus_micros(set.embargo_micros), set.cuts.test_start)
+                    }
+                    Part::Test => (set.cuts.test_start.plus_micros(set.embargo_micros), Utc(i64::MAX)),
+                };
+                assert!(set.decision_time[row] >= start && label_known < end, "{name}: row {row}");
+            }
+        }
+    }
+}
+
+#[test]
+fn symbols_are_stacked_in_order_and_each_runs_as_if_it_were_alone() {
+    let together = data_set(&resolved("us_equities_trend")).unwrap();
+    assert!(together.symbol.is_sorted(), "symbol after symbol");
+    let mut alone = resolved("us_equities_trend");
+    alone.symbols = vec![alone.symbols[1].clone()];
+    let alone = data_set(&alone).unwrap();
+    let first = together.symbol.iter().position(|symbol| *symbol == 1).unwrap();
+    let width = together.features.len();
+    assert_eq!(together.open_time[first..first + alone.rows()], alone.open_time[..]);
+    assert_eq!(together.values[first * width..(first + alone.rows()) * width], alone.values[..]);
+    assert_eq!(together.label[first..first + alone.rows()], alone.label[..]);
+}
+
+#[test]
+fn scaling_is_fitted_on_the_training_part_only() {
+    let resolved = resolved("eurusd_momentum_regression");
+    let set = data_set(&resolved).unwrap();
+    let scaled = set
+        .features
+        .iter()
+        .enumerate()
+        .filter_map(|(position, column)| column.normalisation.map(|fit| (position, fit)));
+    let mut seen = 0;
+    for (position, fit) in scaled {
+        seen += 1;
+        let train: Vec<f64> = set
+            .feature(position)
+            .zip(&set.part)
+            .filter(|(_, part)| **part == Part::Train)
+            .map(|(x, _)| f64::from(x))
+            .collect();
+        let mean = train.iter().sum::<f64>() / train.len() as f64;
+        match fit {
+            Normalisation::Minmax { .. } => {
+                let (low, high) = train.iter().fold((f64::MAX, f64::MIN), |(low, high), x| (low.min(*x), high.max(*x)));
+                assert_eq!((low, high), (0.0, 1.0));
+            }
+            Normalisation::Zscore { .. } => {
+                let deviation =
+                    (train.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (train.len() - 1) as f64).sqrt();
+                assert!(mean.abs() < 1e-5 && (deviation - 1.0).abs() < 1e-5, "{mean} {deviation}");
+            }
+        }
+    }
+    assert_eq!(seen, 5);
+}
+
+/// Bars after `instant` replaced by others: every price moves up or down by some per cent.
+fn with_another_future(bars: &SymbolBars, instant: Utc, factor: f64) -> SymbolBars {
+    let changed = bars.iter().map(|(timeframe, bars)| {
+        let mut bars = bars.clone();
+        for row in bars.close_time.partition_point(|close| *close <= instant)..bars.len() {
+            let factor = factor + 0.01 * (row % 7) as f64;
+            for column in [&mut bars.open, &mut bars.high, &mut bars.low, &mut bars.close, &mut bars.volume] {
+                column[row] *= factor;
+            }
+        }
+        (*timeframe, bars)
+    });
+    changed.collect()
+}
+
+fn same(left: f64, right: f64) -> bool {
+    left.to_bits() == right.to_bits() || (left.is_nan() && right.is_nan())
+}
+
+/// Asserts that features up to `instant` do not depend on what comes later, and labels only as far as they declare.
+/// Gives the number of labels that changed on the very edge of their look-ahead.
+fn assert_causal(
+    name: &str,
+    resolved: &Resolved,
+    bars: &SymbolBars,
+    full: &Columns,
+    labelled: &Labels,
+    row: usize,
+) -> usize {
+    let instant = full.close_time[row];
+    let mut edge = 0;
+    for other in
+        [truncate(bars, instant), with_another_future(bars, instant, 1.08), with_another_future(bars, instant, 0.85)]
+    {
+        let again = compute(resolved, &other);
+        for (feature, (with, without)) in resolved.features.iter().zip(full.values.iter().zip(&again.values)) {
+            let changed = (0..=row).find(|row| !same(with[*row], without[*row]));
+            assert_eq!(changed, None, "{name}: {} changed when bars after {instant} did", feature.name);
+        }
+        let Ok(relabelled) = labels::compute(&resolved.labels, &other[&resolved.base]) else { continue };
+        for early in 0..=row {
+            // A row that has no label either way tells nothing: truncation takes the last labels away.
+            let (with, without) = (labelled.values[early], relabelled.values.get(early).copied().unwrap_or(f32::NAN));
+            let known = early + labelled.look_ahead[early] as usize;
+            let changed = !with.is_nan() && !without.is_nan() && with.to_bits() != without.to_bits();
+            assert!(!changed || known > row, "{name}: the label of row {early} looks beyond {known}");
+            edge += usize::from(changed && known == row + 1);
+        }
+    }
+    edge
+}
+
+#[test]
+fn no_feature_of_the_catalogue_knows_the_future_and_labels_know_as_much_as_they_declare() {
+    for name in CATALOG {
+        let resolved = resolved(name);
+        let input = &inputs(&resolved)[0];
+        let bars: SymbolBars = input.bars.iter().map(|(timeframe, bars)| (*timeframe, bars.slice(0..3_000))).collect();
+        let full = compute(&resolved, &bars);
+        let labelled = labels::compute(&resolved.labels, &bars[&resolved.base]).unwrap();
+        let rows = full.open_time.len();
+        let edges: usize =
+            (1..24).map(|step| assert_causal(name, &resolved, &bars, &full, &labelled, rows * step / 24)).sum();
+        assert!(edges > 0, "{name}: a label that changes at the edge shows that the look-ahead is not overstated");
+    }
+}
+
+#[test]
+fn no_feature_over_three_timeframes_knows_the_future() {
+    let text =
+        std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/strategy_c.yaml"))
+            .unwrap();
+    let resolved = Strategy::parse(&text).unwrap().resolve(&Overrides::default()).unwrap();
+    let series =
+        [(Timeframe::Hour1, "eurusd_1h", 1), (Timeframe::Hour4, "eurusd_4h", 4), (Timeframe::Day1, "eurusd_1d", 24)];
+    let bars: SymbolBars = series
+        .into_iter()
+        .map(|(timeframe, name, hours)| (timeframe, read("tests/data", name, hours * HOUR)))
+        .collect();
+    let full = compute(&resolved, &bars);
+    let labelled = labels::compute(&resolved.labels, &bars[&Timeframe::Hour1]).unwrap();
+    for row in (50..full.open_time.len()).step_by(311) {
+        assert_causal("c", &resolved, &bars, &full, &labelled, row);
+    }
+}
+
+#[test]
+fn the_leak_test_catches_a_column_that_knows_the_next_close() {
+    let bars = SymbolBars::from([(Timeframe::Hour1, shipped("EURUSD").slice(0..500))]);
+    let foreseeing = |bars: &SymbolBars| {
+        let bars: &Bars = &bars[&Timeframe::Hour1];
+        let next = bars.close.iter().skip(1).chain([&f64::NAN]).copied().collect();
+        Ok(Columns { open_time: bars.open_time.clone(), close_time: bars.close_time.clone(), values: vec![next] })
+    };
+    let full = foreseeing(&bars).unwrap();
+    let cut = full.close_time[300];
+    let leak = leak_test(&full, &bars, &[cut], foreseeing).unwrap().expect("a leak");
+    assert_eq!((leak.feature, leak.row, leak.cut), (0, cut, cut));
+    assert!(leak.without.is_nan() && leak.with.is_finite());
+}
+
+#[test]
+fn a_part_without_a_class_is_an_error_that_says_which() {
+    let text = catalog("eurusd_rsi_macd").replace(
+        "    source: triple_barrier\n    pt_multiplier: 3.0\n    sl_multiplier: 3.0\n    max_holding_period: 12\n",
+        "    source: zigzag\n    zigzag_threshold: 0.05\n",
+    );
+    let resolved = Strategy::parse(&text).unwrap().resolve(&Overrides::default()).unwrap();
+    let error = data_set(&resolved).unwrap_err();
+    assert!(matches!(error, DataSetError::NoClass { .. }), "{error}");
+    insta::assert_snapshot!(format!("{}: {error}\nhint: {}", error.code(), error.hint()));
+}
+
+#[test]
+fn too_little_history_missing_series_and_a_stop_are_told_apart() {
+    let mut resolved = resolved("eurusd_rsi_macd");
+    let nothing = assemble(&resolved, &[], &mut |_| ControlFlow::Continue(())).unwrap_err();
+    let mut seen = Vec::new();
+    let stopped = assemble(&resolved, &inputs(&resolved), &mut |step| {
+        seen.push(format!(
+            "{} {}/{} {} {}/{}",
+            step.symbol, step.symbol_number, step.symbols, step.work, step.work_number, step.works
+        ));
+        if step.work == "labels" { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    resolved.start = Some(Utc::from_timestamp("2018-12-20T00:00:00Z".parse().unwrap()));
+    let short = data_set(&resolved).unwrap_err();
+    resolved.history_required = 50;
+    let few = data_set(&resolved).unwrap_err();
+    let errors: BTreeMap<_, _> = [nothing, stopped.unwrap_err(), short, few]
+        .map(|error| (error.code(), format!("{error}; hint: {}", error.hint())))
+        .into();
+    insta::assert_snapshot!(format!("{errors:#?}\n{seen:#?}"));
+}

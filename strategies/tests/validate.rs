@@ -1,0 +1,329 @@
+//! What the grammar refuses and how it says so: snapshots of findings, and the verdicts on 119 edits of one strategy.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "a test may fail loudly"
+)]
+
+mod golden_data;
+
+use std::collections::BTreeMap;
+
+use golden_data::table;
+use strategies::{Finding, Overrides, Strategy};
+
+/// A small strategy without faults.
+const GOOD: &str = r#"name: good
+training_data:
+  symbols: {mode: single, symbol: EURUSD}
+  timeframes: {mode: multi_timeframe, list: ["4h", "1h"]}
+indicators:
+  rsi_14: {type: rsi, period: 14}
+  macd_12_26_9: {type: macd}
+fuzzy_sets:
+  zone:
+    indicator: rsi_14
+    low: [0, 30, 50]
+    high: [50, 70, 100]
+nn_inputs:
+  - {fuzzy_set: zone, timeframes: all}
+  - {raw_indicator: macd_12_26_9.histogram, timeframes: ["1h"], normalization: zscore}
+model: {type: mlp, architecture: {hidden_layers: [8]}}
+decisions: {output_format: classification}
+training: {labels: {source: zigzag}}
+"#;
+
+/// The findings of `GOOD` after replacements, each of which must apply.
+fn findings(edits: &[(&str, &str)]) -> String {
+    let text = edits.iter().fold(GOOD.to_owned(), |text, (from, to)| {
+        assert!(text.contains(from), "`{from}` is not in the text");
+        text.replacen(from, to, 1)
+    });
+    match Strategy::parse(&text) {
+        Ok(strategy) => format!("accepted; {}", strategy.warnings),
+        Err(findings) => findings.to_string(),
+    }
+}
+
+#[test]
+fn a_strategy_without_faults_is_accepted_with_documented_defaults() {
+    let strategy = Strategy::parse(GOOD).unwrap();
+    assert!(strategy.warnings.is_empty());
+    let resolved = strategy.resolve(&Overrides::default()).unwrap();
+    assert_eq!(resolved.base.as_str(), "1h", "the finest timeframe is the base unless the file says otherwise");
+    assert_eq!(resolved.timeframes.iter().map(|each| each.as_str()).collect::<Vec<_>>(), ["1h", "4h"]);
+    let names: Vec<_> = resolved.features.iter().map(|feature| feature.name.as_str()).collect();
+    assert_eq!(names, ["4h_zone_low", "4h_zone_high", "1h_zone_low", "1h_zone_high", "1h_macd_12_26_9.histogram_raw"]);
+    assert_eq!(resolved.seed, 42);
+    // 5·8+8 + 8·3+3 = 75
+    assert_eq!(resolved.network(resolved.feature_columns()).parameter_count(), 75);
+    insta::assert_json_snapshot!(resolved.settings);
+}
+
+#[test]
+fn misspelt_keys_types_and_references_come_with_the_nearest_right_one() {
+    insta::assert_snapshot!(findings(&[
+        ("type: rsi, period", "type: rsii, perod"),
+        ("type: macd", "type: macd, fast: 5"),
+        ("indicator: rsi_14", "indicator: rsi_15"),
+        ("macd_12_26_9.histogram", "macd_12_26_9.histogramm"),
+        ("fuzzy_set: zone", "fuzzy_set: zones"),
+        ("[\"1h\"], norm", "[\"1hr\"], norm"),
+        ("hidden_layers: [8]", "hiden_layers: [8]"),
+        ("source: zigzag", "source: zig_zag"),
+    ]));
+}
+
+#[test]
+fn all_stages_report_in_one_run() {
+    insta::assert_snapshot!(findings(&[
+        ("name: good", "name: Not A Name\nversion: 3.0\nzzz: 1"),
+        ("mode: single, symbol: EURUSD", "mode: single"),
+        ("period: 14", "period: 1"),
+        ("low: [0, 30, 50]", "low: [50, 30, 0]"),
+        ("timeframes: all", "timeframes: 1h"),
+        ("hidden_layers: [8]", "hidden_layers: [0, x]"),
+        ("output_format: classification", "output_format: probability"),
+    ]));
+}
+
+#[test]
+fn keys_that_did_nothing_are_refused_with_their_real_home() {
+    insta::assert_snapshot!(findings(&[
+        ("  timeframes: {mode", "  date_range: {start: \"2020-01-01\"}\n  timeframes: {mode"),
+        (
+            "type: mlp, architecture: {hidden_layers: [8]}",
+            "type: mlp, training: {epochs: 5}, features: {lookback_periods: 2}, architecture: {hidden_layers: [8], output_activation: softmax}"
+        ),
+        (
+            "output_format: classification",
+            "output_format: classification, position_awareness: true, num_classes: 3, cost_model: {round_trip_cost: 1}"
+        ),
+        (
+            "labels: {source: zigzag}",
+            "labels: {source: zigzag, label_lookahead: 10}, validation_split: 0.2, lr_scheduler: true, huber_delta: 0.1"
+        ),
+        ("model:", "scope: universal\ncontext_data: []\ndeployment: {}\nmodel:"),
+    ]));
+}
+
+#[test]
+fn what_is_not_supported_yet_is_refused_and_not_replaced() {
+    insta::assert_snapshot!(findings(&[
+        ("type: mlp", "type: lstm"),
+        ("source: zigzag", "source: regime"),
+        ("training: {", "training: {optimizer: sgd, loss: mae, "),
+        ("{type: macd}", "{type: macd, data_source: DGS10}"),
+        ("indicators:\n", "indicators:\n  swing: {type: zigzag}\n"),
+    ]));
+}
+
+#[test]
+fn inputs_that_would_give_two_equal_columns_are_refused() {
+    insta::assert_snapshot!(findings(&[
+        (
+            "fuzzy_sets:\n",
+            "fuzzy_sets:\n  a_b:\n    indicator: rsi_14\n    c: [0, 1, 2]\n  a:\n    indicator: rsi_14\n    b_c: [0, 1, 2]\n"
+        ),
+        (
+            "nn_inputs:\n",
+            "nn_inputs:\n  - {fuzzy_set: a_b, timeframes: all}\n  - {fuzzy_set: a, timeframes: [\"1h\"]}\n  - {fuzzy_set: zone, timeframes: [\"1h\"]}\n"
+        ),
+    ]));
+}
+
+#[test]
+fn dates_shares_and_formats_must_fit_each_other() {
+    insta::assert_snapshot!(findings(&[
+        ("training_data:\n", "training_data:\n  start_date: \"2020-01-01\"\n  end_date: soon\n"),
+        ("list: [\"4h\", \"1h\"]", "list: [\"4h\", \"1h\", \"4h\"], base_timeframe: \"1d\", timeframe: \"1h\""),
+        (
+            "output_format: classification",
+            "output_format: regression, confidence_threshold: 0.5, cost_model: {round_trip_cost: 0}"
+        ),
+        (
+            "training: {",
+            "training: {data_split: {train: 0.8, validation: 0.3}, split: {validation_start: \"2020-01-01\", test_start: \"2019-01-01\"}, loss: cross_entropy, early_stopping: {patience: 0}, "
+        ),
+    ]));
+}
+
+#[test]
+fn repeated_keys_ids_of_prices_and_broken_sets_are_refused() {
+    insta::assert_snapshot!(findings(&[
+        ("indicators:\n", "indicators:\n  close: {type: rsi}\n  a.b: {type: rsi}\n  rsi_14: {type: rsi, period: 7}\n"),
+        (
+            "    high: [50, 70, 100]\n",
+            "    high: {type: sigmoid, parameters: [0, 1]}\n    top: {type: triangular}\n    note: hello\n  empty: {indicator: rsi_14}\n"
+        ),
+        ("decisions:", "decisions: {}\ndecisions:"),
+    ]));
+}
+
+#[test]
+fn a_text_that_is_no_yaml_is_one_finding_with_its_line() {
+    let texts =
+        ["name: [1", "", "- 1\n- 2\n", "a: &x 1\nb: *x\n", "a: 1\n---\nb: 2\n", &"[".repeat(99), &"x".repeat(40_000)];
+    let findings = texts.map(|text| Strategy::parse(text).unwrap_err().to_string());
+    insta::assert_snapshot!(findings.join("\n"));
+}
+
+#[test]
+fn an_indicator_that_nothing_uses_is_a_warning() {
+    insta::assert_snapshot!(findings(&[("indicators:\n", "indicators:\n  spare: {type: sma}\n")]));
+}
+
+#[test]
+fn a_request_that_does_not_fit_the_strategy_is_refused() {
+    let strategy = Strategy::parse(GOOD).unwrap();
+    let overrides: Overrides = serde_json::from_value(serde_json::json!({
+        "symbols": ["AAPL", "stk:AAPL"], "timeframes": ["4h"], "start": 5, "end": 5, "epochs": 0, "learning_rate": -1.0,
+    }))
+    .unwrap();
+    insta::assert_snapshot!(strategy.resolve(&overrides).unwrap_err());
+}
+
+#[test]
+fn the_data_part_ignores_how_the_network_is_trained_and_notices_everything_else() {
+    let key = |edits: &[(&str, &str)], overrides: &Overrides| {
+        let text = edits.iter().fold(GOOD.to_owned(), |text, (from, to)| text.replacen(from, to, 1));
+        let resolved = Strategy::parse(&text).unwrap().resolve(overrides).unwrap();
+        strategies::canonical_sha256(&resolved.data_part(&BTreeMap::from([("series".to_owned(), "00".to_owned())])))
+    };
+    let none = Overrides::default();
+    let usual = key(&[], &none);
+    let other = Overrides { epochs: Some(7), learning_rate: Some(0.1), seed: Some(1), ..Overrides::default() };
+    assert_eq!(usual, key(&[("hidden_layers: [8]", "hidden_layers: [9]"), ("name: good", "name: better")], &other));
+    assert_eq!(
+        usual,
+        key(&[("{type: rsi, period: 14}", "{type: rsi}")], &none),
+        "a default that is written out is no change"
+    );
+    assert_ne!(usual, key(&[("period: 14", "period: 15")], &none));
+    assert_ne!(usual, key(&[("source: zigzag", "source: zigzag, zigzag_threshold: 0.03")], &none));
+    assert_ne!(usual, key(&[("low: [0, 30, 50]", "low: [0, 30, 51]")], &none));
+    assert_ne!(usual, key(&[], &Overrides { start: Some(market::Utc(1)), ..Overrides::default() }));
+}
+
+/// Strategy a as JSON, which is YAML; the earlier grammar's verdicts are about edits of it.
+fn strategy_a() -> serde_json::Value {
+    serde_json::json!({
+        "name": "golden_a_multi_output", "version": "3.0",
+        "training_data": {
+            "symbols": {"mode": "single", "symbol": "EURUSD"},
+            "timeframes": {"mode": "single", "timeframe": "1h"},
+            "history_required": 200,
+        },
+        "indicators": {"adx_14": {"type": "adx", "period": 14}},
+        "fuzzy_sets": {
+            "up_move": {"indicator": "adx_14.plus_di", "low": [0, 15, 25], "mid": [20, 35, 50]},
+            "down_move": {"indicator": "adx_14.minus_di", "low": [0, 15, 25]},
+        },
+        "nn_inputs": [{"fuzzy_set": "up_move", "timeframes": "all"}, {"fuzzy_set": "down_move", "timeframes": ["1h"]}],
+        "model": {"type": "mlp", "architecture": {"hidden_layers": [64, 32]}},
+        "decisions": {"output_format": "classification", "confidence_threshold": 0.6},
+        "training": {"labels": {"source": "zigzag", "zigzag_threshold": 0.025}},
+    })
+}
+
+/// Strategy a with the value at `path` replaced by the raw text `value`, or removed.
+fn edited(path: &str, value: &str) -> String {
+    let mut root = strategy_a();
+    let mut keys: Vec<&str> = path.split('/').collect();
+    let last = keys.pop().unwrap();
+    let parent = keys.iter().fold(&mut root, |node, key| &mut node[*key]);
+    if value == "(removed)" {
+        parent.as_object_mut().unwrap().remove(last);
+        return root.to_string();
+    }
+    parent[last] = "@".into();
+    root.to_string().replace("\"@\"", &value.replace("-Infinity", "-.inf").replace("NaN", ".nan"))
+}
+
+/// Accepted by the earlier grammar, refused here, with the rule: each would have been ignored or failed later.
+const STRICTER: &[(&str, &str, &str)] = &[
+    ("zzz", "1", "key.unknown"),
+    ("training_data/symbols", r#"{"mode": "single"}"#, "key.missing"),
+    ("training_data/symbols", r#"{"mode": "multi_symbol"}"#, "key.missing"),
+    (
+        "training_data/timeframes",
+        r#"{"mode": "multi_timeframe", "list": ["1h", "4h"], "base_timeframe": "1d"}"#,
+        "timeframes.base",
+    ),
+    ("training_data/timeframes", r#"{"mode": "multi_timeframe", "list": ["1h", "banana"]}"#, "timeframe.unknown"),
+    ("training_data/timeframes", r#"{"mode": "single", "list": ["1h"]}"#, "mode.conflict"),
+    ("training_data/history_required", r#""200""#, "value.type"),
+    ("training_data/start_date", r#""soon""#, "date.form"),
+    ("indicators/adx_14/source", r#""close""#, "indicator.parameter"),
+    ("indicators/x", r#"{"type": "bbands", "multiplier": "2"}"#, "value.type"),
+    ("indicators/x", r#"{"type": "macd", "fast": 5}"#, "indicator.parameter"),
+    ("indicators/close", r#"{"type": "rsi"}"#, "id.price_column"),
+    ("indicators/a.b", r#"{"type": "rsi"}"#, "id.form"),
+    ("fuzzy_sets/up_move/low", r#"{"type": "gaussian", "parameters": [0, NaN]}"#, "membership.invalid"),
+    ("fuzzy_sets/up_move/low", r#"["0", "1", "2e0"]"#, "value.type"),
+    ("fuzzy_sets/up_move/low", "[-Infinity, 0, 1]", "membership.invalid"),
+    ("nn_inputs", r#"[{"fuzzy_set": "up_move", "timeframes": "1h"}]"#, "nn_inputs.timeframes"),
+    ("nn_inputs", r#"[{"fuzzy_set": "up_move", "timeframes": "ALL"}]"#, "nn_inputs.timeframes"),
+    ("nn_inputs", r#"[{"fuzzy_set": "up_move", "timeframes": []}]"#, "value.empty"),
+    ("nn_inputs", "[]", "nn_inputs.empty"),
+    ("nn_inputs", r#"[{"fuzzy_set": "up_move", "timeframes": "all", "weight": 2}]"#, "key.unknown"),
+    (
+        "nn_inputs",
+        r#"[{"fuzzy_set": "up_move", "timeframes": "all"}, {"fuzzy_set": "up_move", "timeframes": "all"}]"#,
+        "nn_inputs.duplicate",
+    ),
+    ("training/labels", r#"{"source": "forward_return"}"#, "format.conflict"),
+    ("training/labels", r#"{"source": "zzz"}"#, "value.unknown"),
+    (
+        "deployment",
+        r#"{"target_symbols": {"mode": "universal"}, "target_timeframes": {"mode": "multi_timeframe"}}"#,
+        "key.no_effect",
+    ),
+    ("model", "{}", "key.missing"),
+];
+
+/// Refused by the earlier grammar, accepted here: the parameter is a word now, in any case.
+const LOOSER: &[(&str, &str)] = &[];
+
+/// Types whose cases wait until the indicator exists.
+fn is_known_type(value: &str) -> bool {
+    let kind = value.split("\"type\": \"").nth(1).and_then(|rest| rest.split('"').next());
+    kind.is_none_or(|kind| strategies::indicators::find(kind).is_some() || ["banana", "bollinger"].contains(&kind))
+}
+
+#[test]
+fn the_verdicts_of_the_earlier_grammar_stand_except_where_it_ignored_something() {
+    let (_, cases) = table("config_cases");
+    let mut checked = 0;
+    let mut stricter: Vec<(String, String, Vec<&'static str>)> = Vec::new();
+    for case in &cases {
+        let (path, value, verdict) = (case[0].as_str(), case[1].as_str(), case[2].as_str());
+        let is_edit =
+            path.starts_with(|c: char| c.is_ascii_lowercase()) && !path.contains('+') && !value.contains("unquoted");
+        if !is_edit || (path.starts_with("indicators/") && !is_known_type(value)) {
+            continue;
+        }
+        checked += 1;
+        let outcome = Strategy::parse(&edited(path, value));
+        let rules = |found: &Finding| found.rule;
+        match (verdict, outcome) {
+            ("accepted", Err(findings)) => {
+                stricter.push((path.to_owned(), value.to_owned(), findings.iter().map(rules).collect()));
+            }
+            ("rejected", Ok(_)) => {
+                assert!(LOOSER.contains(&(path, value)), "{path} = {value} was refused and is accepted")
+            }
+            _ => {}
+        }
+    }
+    assert!(checked >= 90, "only {checked} cases were checked");
+    for (path, value, rules) in &stricter {
+        let listed = STRICTER.iter().find(|(at, edit, _)| at == path && edit == value);
+        let Some((_, _, rule)) = listed else { panic!("{path} = {value} was accepted and is refused by {rules:?}") };
+        assert!(rules.contains(rule), "{path} = {value} breaks {rules:?}, expected {rule}");
+    }
+    assert_eq!(stricter.len(), STRICTER.len(), "a listed edit is accepted: {stricter:#?}");
+}
