@@ -1,0 +1,76 @@
+//! How much waits in a queue, and how much of it before a given command.
+
+use async_nats::jetstream::consumer::pull;
+use async_nats::jetstream::stream::DirectGetErrorKind;
+use schemas::ids::{Lane, OperationId, Service, StepNumber};
+use schemas::subjects;
+
+use crate::connect::Bus;
+use crate::error::BusError;
+
+/// Commands ahead are counted up to here; beyond, the number of all that wait is told.
+const COUNTED_MAX: u64 = 50;
+
+/// One queue at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QueueDepth {
+    /// Commands that wait.
+    pub pending: u64,
+    /// Commands that a worker has fetched and not settled.
+    pub claimed: u64,
+    /// Free slots that ask for work right now.
+    pub waiting_pulls: u64,
+}
+
+impl Bus {
+    /// State of the queue of one service and lane.
+    pub async fn queue_depth(&self, service: Service, lane: Lane) -> Result<QueueDepth, BusError> {
+        Ok(self.queue_state(service, lane).await?.0)
+    }
+
+    /// How many commands are ahead of a step's command in its queue; none when it is not waiting there.
+    pub async fn ahead_of(
+        &self,
+        service: Service,
+        lane: Lane,
+        op: &OperationId,
+        step: StepNumber,
+    ) -> Result<Option<u64>, BusError> {
+        let what = || format!("count what is queued before {op}");
+        let stream = self.js.get_stream_no_info(subjects::COMMANDS).await.map_err(BusError::request(what()))?;
+        let own = match stream.direct_get_last_for_subject(subjects::command(service, lane, op, step)).await {
+            Ok(message) => message.sequence,
+            Err(error) if error.kind() == DirectGetErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(BusError::request(what())(error)),
+        };
+        let (depth, delivered) = self.queue_state(service, lane).await?;
+        if own <= delivered {
+            return Ok(None);
+        }
+        let (filter, mut ahead, mut next) = (subjects::commands_of(service, lane), 0, delivered + 1);
+        while ahead < COUNTED_MAX.min(depth.pending) {
+            match stream.direct_get_next_for_subject(filter.clone(), Some(next)).await {
+                Ok(message) if message.sequence < own => (ahead, next) = (ahead + 1, message.sequence + 1),
+                Ok(_) => return Ok(Some(ahead)),
+                Err(error) if error.kind() == DirectGetErrorKind::NotFound => return Ok(Some(ahead)),
+                Err(error) => return Err(BusError::request(what())(error)),
+            }
+        }
+        Ok(Some(depth.pending.saturating_sub(1)))
+    }
+
+    /// The depth, and the stream sequence up to which the queue was handed out.
+    async fn queue_state(&self, service: Service, lane: Lane) -> Result<(QueueDepth, u64), BusError> {
+        let name = subjects::consumer(service, lane);
+        let consumer = self.js.get_consumer_from_stream::<pull::Config, _, _>(&name, subjects::COMMANDS).await;
+        let consumer = consumer.map_err(BusError::request(format!("read the state of the queue {name}")))?;
+        let info = consumer.cached_info();
+        let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+        let depth = QueueDepth {
+            pending: info.num_pending,
+            claimed: count(info.num_ack_pending),
+            waiting_pulls: count(info.num_waiting),
+        };
+        Ok((depth, info.delivered.stream_sequence))
+    }
+}

@@ -1,0 +1,323 @@
+//! Follows one operation: its record, its events and its progress as they change, until the record is terminal.
+//!
+//! Subscribe first, then read what stands, then drop what is older than what was read: nothing falls between. A slow
+//! reader costs nobody anything, because of progress and records only the newest is kept for it.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_nats::Subscriber;
+use async_nats::jetstream::stream::DirectGetErrorKind;
+use futures::{FutureExt as _, Stream, StreamExt as _, stream};
+use jiff::Timestamp;
+use schemas::codec;
+use schemas::events::Event;
+use schemas::ids::{OperationId, Service, StepNumber};
+use schemas::operation::OperationRecord;
+use schemas::progress::ProgressRecord;
+use schemas::subjects;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
+
+use crate::connect::Bus;
+use crate::error::BusError;
+
+/// After this much silence the record is read again.
+const SILENCE: Duration = Duration::from_secs(2);
+/// Events kept for a slow reader; older ones are dropped.
+const EVENTS_MAX: usize = 256;
+
+/// What a follower sees.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Update {
+    /// The record changed.
+    Record(Box<OperationRecord>),
+    /// The newest progress of a step.
+    Progress(Box<ProgressRecord>),
+    /// Something happened to a step.
+    Event(Box<Event>),
+}
+
+/// How to follow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FollowOptions {
+    /// First everything that is still stored about the operation, then what comes.
+    pub from_start: bool,
+}
+
+impl Bus {
+    /// Follows an operation. Ends after the record has been terminal; an operation without a record is waited for.
+    pub async fn follow(
+        &self,
+        op: &OperationId,
+        options: FollowOptions,
+    ) -> Result<impl Stream<Item = Update> + Unpin + Send + use<>, BusError> {
+        let subscribe = |subject: String| async move {
+            let failed = BusError::request(format!("subscribe to {subject}"));
+            self.client.subscribe(subject).await.map_err(failed)
+        };
+        let mut watcher = Watcher {
+            events: subscribe(subjects::events_of(op)).await?,
+            progress: subscribe(subjects::progress_of(op)).await?,
+            reconnects: self.reconnects(),
+            bus: self.clone(),
+            op: op.clone(),
+            mailbox: Arc::default(),
+            seen: BTreeMap::new(),
+            told: BTreeSet::new(),
+            revision: 0,
+        };
+        self.flush().await?;
+        let history = if options.from_start { watcher.history().await? } else { Vec::new() };
+        let mailbox = Arc::clone(&watcher.mailbox);
+        let reader = Reader { mailbox, task: tokio::spawn(watcher.run()) };
+        let live = stream::unfold(reader, |reader| async move { Some((reader.mailbox.take().await?, reader)) });
+        Ok(Box::pin(stream::iter(history).chain(live)))
+    }
+}
+
+/// Ends the watcher when the follower goes away.
+struct Reader {
+    mailbox: Arc<Mailbox>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+struct Watcher {
+    bus: Bus,
+    op: OperationId,
+    events: Subscriber,
+    progress: Subscriber,
+    reconnects: watch::Receiver<u64>,
+    mailbox: Arc<Mailbox>,
+    /// Newest (attempt, sequence) of each step.
+    seen: BTreeMap<StepNumber, (u32, u64)>,
+    /// Ids of the events that the history told.
+    told: BTreeSet<String>,
+    revision: u64,
+}
+
+impl Watcher {
+    async fn run(mut self) {
+        let mut ended = self.read_all().await;
+        while !ended {
+            ended = tokio::select! {
+                biased;
+                message = self.events.next() => match message {
+                    Some(message) => {
+                        self.take_event(&message.payload);
+                        self.read_record().await
+                    }
+                    None => true,
+                },
+                message = self.progress.next() => match message {
+                    Some(message) => {
+                        self.take_progress(&message.payload);
+                        false
+                    }
+                    None => true,
+                },
+                _ = self.reconnects.changed() => self.read_all().await,
+                () = tokio::time::sleep(SILENCE) => self.read_record().await,
+            };
+        }
+        while let Some(Some(message)) = self.progress.next().now_or_never() {
+            self.take_progress(&message.payload);
+        }
+        while let Some(Some(message)) = self.events.next().now_or_never() {
+            self.take_event(&message.payload);
+        }
+        self.mailbox.close();
+    }
+
+    /// Everything stored about the operation, in the order of its times.
+    async fn history(&mut self) -> Result<Vec<Update>, BusError> {
+        let progress = self.bus.replay(subjects::PROGRESS, &subjects::progress_of(&self.op), 1, u64::MAX).await?;
+        let events = self.bus.replay(subjects::EVENTS, &subjects::events_of(&self.op), 1, u64::MAX).await?;
+        let mut history: Vec<(Timestamp, Update)> = Vec::new();
+        for record in progress.iter().filter_map(|kept| codec::decode::<ProgressRecord>(&kept.payload).ok()) {
+            if self.is_news(&record) {
+                history.push((record.at, Update::Progress(Box::new(record))));
+            }
+        }
+        for event in events.iter().filter_map(|kept| codec::decode::<Event>(&kept.payload).ok()) {
+            self.told.insert(event.message_id());
+            history.push((event.at, Update::Event(Box::new(event))));
+        }
+        history.sort_by_key(|(at, _)| *at);
+        Ok(history.into_iter().map(|(_, update)| update).collect())
+    }
+
+    /// Record and last progress of every step that has begun. True when the record is terminal.
+    async fn read_all(&mut self) -> bool {
+        let stored = match self.bus.record(&self.op).await {
+            Ok(Some(stored)) => stored,
+            Ok(None) => return false,
+            Err(error) => return failed(&error),
+        };
+        let begun = stored.record.numbers().zip(stored.record.plan.steps()).zip(&stored.record.steps);
+        for ((number, spec), _) in begun.filter(|(_, step)| step.attempt > 0) {
+            match self.bus.last_progress(spec.service, &self.op, number).await {
+                Ok(Some(record)) if self.is_news(&record) => self.mailbox.offer(Update::Progress(Box::new(record))),
+                Ok(_) => {}
+                Err(error) => drop(failed(&error)),
+            }
+        }
+        self.take_record(stored.record, stored.revision)
+    }
+
+    async fn read_record(&mut self) -> bool {
+        match self.bus.record(&self.op).await {
+            Ok(Some(stored)) => self.take_record(stored.record, stored.revision),
+            Ok(None) => false,
+            Err(error) => failed(&error),
+        }
+    }
+
+    fn take_record(&mut self, record: OperationRecord, revision: u64) -> bool {
+        let terminal = record.state.is_terminal();
+        if revision > self.revision {
+            self.revision = revision;
+            self.mailbox.offer(Update::Record(Box::new(record)));
+        }
+        terminal
+    }
+
+    fn take_event(&mut self, payload: &[u8]) {
+        match codec::decode::<Event>(payload) {
+            Ok(event) if self.told.contains(&event.message_id()) => {}
+            Ok(event) => self.mailbox.offer(Update::Event(Box::new(event))),
+            Err(error) => tracing::debug!(%error, "an event that cannot be read"),
+        }
+    }
+
+    fn take_progress(&mut self, payload: &[u8]) {
+        match codec::decode::<ProgressRecord>(payload) {
+            Ok(record) if self.is_news(&record) => self.mailbox.offer(Update::Progress(Box::new(record))),
+            Ok(_) => {}
+            Err(error) => tracing::debug!(%error, "a progress message that cannot be read"),
+        }
+    }
+
+    /// True when the record is newer than everything seen of its step.
+    fn is_news(&mut self, record: &ProgressRecord) -> bool {
+        let newest = self.seen.entry(record.step).or_insert((0, 0));
+        let mine = (record.attempt, record.seq);
+        let news = mine > *newest;
+        *newest = mine.max(*newest);
+        news
+    }
+}
+
+fn failed(error: &BusError) -> bool {
+    tracing::debug!(%error, "the operation cannot be read now");
+    false
+}
+
+impl Bus {
+    /// The newest stored progress of a step.
+    pub async fn last_progress(
+        &self,
+        service: Service,
+        op: &OperationId,
+        step: StepNumber,
+    ) -> Result<Option<ProgressRecord>, BusError> {
+        let what = || format!("read the progress of {op}");
+        let stream = self.js.get_stream_no_info(subjects::PROGRESS).await.map_err(BusError::request(what()))?;
+        match stream.direct_get_last_for_subject(subjects::progress(service, op, step)).await {
+            Ok(message) => Ok(Some(codec::decode(&message.payload)?)),
+            Err(error) if error.kind() == DirectGetErrorKind::NotFound => Ok(None),
+            Err(error) => Err(BusError::request(what())(error)),
+        }
+    }
+}
+
+/// Hands updates from the watcher to one reader: of progress (a step) and of records only the newest waits.
+#[derive(Default)]
+struct Mailbox {
+    inner: Mutex<Waiting>,
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct Waiting {
+    updates: VecDeque<Update>,
+    closed: bool,
+}
+
+impl Mailbox {
+    fn offer(&self, update: Update) {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner).push(update);
+        self.changed.notify_one();
+    }
+
+    fn close(&self) {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner).closed = true;
+        self.changed.notify_one();
+    }
+
+    async fn take(&self) -> Option<Update> {
+        loop {
+            {
+                let mut waiting = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(update) = waiting.updates.pop_front() {
+                    return Some(update);
+                }
+                if waiting.closed {
+                    return None;
+                }
+            }
+            self.changed.notified().await;
+        }
+    }
+}
+
+impl Waiting {
+    fn push(&mut self, update: Update) {
+        let replaced = match &update {
+            Update::Record(_) => self.updates.iter().position(|each| matches!(each, Update::Record(_))),
+            Update::Progress(new) => {
+                self.updates.iter().position(|each| matches!(each, Update::Progress(old) if old.step == new.step))
+            }
+            Update::Event(_) => {
+                let is_event = |each: &Update| matches!(each, Update::Event(_));
+                let full = self.updates.iter().filter(|each| is_event(each)).count() >= EVENTS_MAX;
+                full.then(|| self.updates.iter().position(is_event)).flatten()
+            }
+        };
+        if let Some(index) = replaced {
+            self.updates.remove(index);
+        }
+        self.updates.push_back(update);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use schemas::commands::RunDummy;
+
+    fn record(note: &str) -> Update {
+        let op: OperationId = "op_dummy_20260301_142233_9f3a01bc".parse().unwrap();
+        let mut record = OperationRecord::create(op, RunDummy::default().operation(), Timestamp::UNIX_EPOCH);
+        record.nonce = note.to_owned();
+        Update::Record(Box::new(record))
+    }
+
+    #[tokio::test]
+    async fn a_slow_reader_finds_only_the_newest_record_and_then_the_end() {
+        let mailbox = Mailbox::default();
+        for note in ["1", "2", "3"] {
+            mailbox.offer(record(note));
+        }
+        mailbox.close();
+        assert_eq!(mailbox.take().await, Some(record("3")));
+        assert_eq!(mailbox.take().await, None);
+    }
+}
