@@ -241,7 +241,7 @@ impl InstrumentError {
             Self::Stock(_) => {
                 "write a stock as AAPL or BRK.B, a currency pair as EUR/USD, a crypto pair as crypto:BTC/USD"
             }
-            Self::Token(_) => "keys look like fx-eur-usd or stk-aapl; list what is stored with `ktrdr data ls`",
+            Self::Token(_) => "keys look like fx-eur-usd or stk-aapl; list what is stored with `ktrdr data list`",
         }
     }
 }

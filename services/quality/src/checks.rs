@@ -135,11 +135,11 @@ pub(crate) fn columns(bars: &Bars, draft: &mut Draft) -> bool {
             columns[3],
             columns[4],
         );
-        draft.push(Check::Columns, Severity::Critical, bars.len(), Vec::new(), message);
+        draft.unchecked(Check::Columns, bars.len(), message);
         return false;
     }
     if bars.is_empty() {
-        draft.push(Check::Empty, Severity::Critical, 0, Vec::new(), "there are no bars".to_owned());
+        draft.unchecked(Check::Empty, 0, "there are no bars".to_owned());
     }
     !bars.is_empty()
 }

@@ -6,6 +6,23 @@ use crate::Options;
 use crate::checks::Rows;
 use crate::report::{Check, Draft, Severity};
 
+/// Longest time to check, in bars: 31 years of minutes. One stray label must not ask for a century of slots.
+const SPAN_MAX: i64 = 1 << 24;
+
+/// True if labels and range span no more than [`SPAN_MAX`] bars.
+pub(crate) fn is_checkable(rows: &Rows, key: &SeriesKey, options: &Options<'_>, draft: &mut Draft) -> bool {
+    let asked = options.range.iter().flat_map(|range| [range.start, range.end]);
+    let times = rows.iter().map(|row| row.time).chain(asked);
+    let (first, last) = times.fold((i64::MAX, i64::MIN), |(first, last), time| (first.min(time.0), last.max(time.0)));
+    let span = last.saturating_sub(first) / key.timeframe.micros();
+    if span > SPAN_MAX {
+        let message =
+            format!("from {} to {} are more {} bars than can be checked", Utc(first), Utc(last), key.timeframe);
+        draft.unchecked(Check::Timestamp, rows.iter().count(), message);
+    }
+    span <= SPAN_MAX
+}
+
 /// How a bar follows the one before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {

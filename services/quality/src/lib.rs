@@ -6,7 +6,7 @@
 //! | check | severity | flagged |
 //! |---|---|---|
 //! | `empty`, `columns` | critical | no row; columns of different lengths (nothing else is then checked) |
-//! | `timestamp` | critical | a label before 1970, or more than one bar after now |
+//! | `timestamp` | critical | a label before 1970 or more than one bar after now; a span of over 2²⁴ bars, unchecked then |
 //! | `order` | medium | a label older than one above it |
 //! | `duplicate_identical`, `duplicate_differing` | low, medium | every row but the last of one label |
 //! | `off_session` | low | a bar in no session |
@@ -53,12 +53,18 @@ pub struct Options<'a> {
 }
 
 /// Checks `bars` (raw: in any order, with duplicates) as the series `key` on `calendar`.
+///
+/// Close times must be filled in, as [`market::close_times`] gives them: one that looks ahead is critical. A volume that
+/// is not available is NaN.
 pub fn check(bars: &Bars, key: &SeriesKey, calendar: &Calendar, options: &Options<'_>) -> Report {
     let mut draft = Draft::new(key, bars.len());
     if !checks::columns(bars, &mut draft) {
         return draft.finish();
     }
     let rows = Rows::new(bars, &mut draft, options.now);
+    if !grid::is_checkable(&rows, key, options, &mut draft) {
+        return draft.finish();
+    }
     let grid = Grid::new(&rows, key, calendar, options);
     grid.check_labels(&rows, &mut draft);
     checks::prices(&rows, &mut draft);

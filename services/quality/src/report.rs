@@ -194,6 +194,7 @@ impl Report {
 pub(crate) struct Draft {
     report: Report,
     touched: Vec<Touched>,
+    unchecked: bool,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -221,7 +222,7 @@ impl Draft {
             gap_count: 0,
             gaps: Vec::new(),
         };
-        Self { report, touched: vec![Touched::default(); bars] }
+        Self { report, touched: vec![Touched::default(); bars], unchecked: false }
     }
 
     pub(crate) const fn timeframe(&self) -> Timeframe {
@@ -251,8 +252,14 @@ impl Draft {
     }
 
     /// Adds a finding that is not about rows.
-    pub(crate) fn push(&mut self, check: Check, severity: Severity, count: usize, rows: Vec<Sample>, message: String) {
+    fn push(&mut self, check: Check, severity: Severity, count: usize, rows: Vec<Sample>, message: String) {
         self.report.findings.push(Finding { check, severity, count, rows, message });
+    }
+
+    /// Adds a critical finding after which nothing can be checked; the score stays 0.
+    pub(crate) fn unchecked(&mut self, check: Check, count: usize, message: String) {
+        self.unchecked = true;
+        self.push(check, Severity::Critical, count, Vec::new(), message);
     }
 
     /// Records which expected bars are missing.
@@ -288,7 +295,7 @@ impl Draft {
             let tally = report.totals.entry(finding.severity).or_default();
             (tally.findings, tally.bars) = (tally.findings + 1, tally.bars + finding.count);
         }
-        if report.findings.iter().any(|finding| matches!(finding.check, Check::Empty | Check::Columns)) {
+        if self.unchecked {
             return self.report;
         }
         let bars = report.bars.max(1) as f64;

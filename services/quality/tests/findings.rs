@@ -114,6 +114,17 @@ fn labels_before_1970_and_in_the_future_are_critical() {
 }
 
 #[test]
+fn a_stray_label_does_not_ask_for_a_century_of_minutes() {
+    let key = key("crypto:BTC/USD", Timeframe::Minute1);
+    let mut bars = clean(&key, 100);
+    bars.open_time[0] = Utc(0);
+    let report = report(&key, &bars);
+    assert_eq!((found(&report), report.score.total, report.healthy), (vec![(Timestamp, Critical, 100)], 0.0, false));
+    let text = "from 1970-01-01T00:00:00Z to 2019-01-07T01:39:00Z are more 1m bars than can be checked";
+    assert_eq!(report.findings[0].message, text);
+}
+
+#[test]
 fn rows_out_of_order_are_medium_and_are_sorted_for_the_other_checks() {
     let swapped = after(|bars| {
         let (a, b) = (bars.slice(0..500), bars.slice(500..1_000));
@@ -358,6 +369,39 @@ fn the_score_weighs_completeness_integrity_and_plausibility() {
     bars.high[0] = bars.open[0].max(bars.close[0]);
     bars.high[1] = bars.open[1].max(bars.close[1]);
     assert!(check(&bars, &key, Calendar::for_key(&key), &Options::default()).healthy);
+}
+
+#[test]
+fn a_report_reads_as_json() {
+    let (key, mut bars) = hours();
+    bars = bars.slice(0..100);
+    (bars.high[3], bars.low[5], bars.volume[7]) = (f64::NAN, 0.0, -1.0);
+    remove(&mut bars, 50..53);
+    insta::assert_json_snapshot!(report(&key, &bars));
+}
+
+proptest::proptest! {
+    #[test]
+    fn whatever_the_rows_hold_there_is_a_report_with_a_score(
+        rows in proptest::collection::vec((0_usize..40, -3_i64..30, proptest::array::uniform5(-2_i8..8)), 0..60),
+        timeframe in proptest::sample::select(&Timeframe::ALL[..]), symbol in proptest::sample::select(vec!["AAPL", "EURUSD"]),
+    ) {
+        let key = key(symbol, timeframe);
+        let strange = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 0.0, -1.0, 1e300, 1e-300, 100.0, 101.0, 102.0];
+        let mut bars = Bars::default();
+        for (place, offset, values) in rows {
+            let label = utc("2019-01-04T00:00Z").0 + place as i64 * timeframe.micros() + offset * 60_000_000;
+            bars.open_time.push(if place == 0 && offset == -3 { Utc(i64::MAX) } else { Utc(label) });
+            bars.close_time.push(Utc(label).plus_micros(timeframe.micros()));
+            let value = |index: usize| strange[(values[index] + 2) as usize];
+            (bars.open.push(value(0)), bars.high.push(value(1)), bars.low.push(value(2)), bars.close.push(value(3)));
+            bars.volume.push(value(4));
+        }
+        let report = report(&key, &bars);
+        proptest::prop_assert!((0.0..=100.0).contains(&report.score.total), "{:?}", report.score);
+        proptest::prop_assert!(report.findings.iter().all(|finding| finding.rows.len() <= 5));
+        proptest::prop_assert_eq!(report.healthy && report.critical().next().is_some(), false);
+    }
 }
 
 #[test]
