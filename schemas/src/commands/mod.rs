@@ -1,5 +1,9 @@
 //! The typed commands of every service, with what each records as its outcome, and the requests that make plans of them.
 
 pub mod dummy;
+pub mod fetch;
+pub mod validate;
 
 pub use dummy::{DummyOutcome, RunDummy};
+pub use fetch::{FetchBars, FetchCounts, FetchMode, FetchOutcome, FetchedSeries, SeriesRequest};
+pub use validate::{ValidateBars, ValidateOutcome, ValidatedSeries};

@@ -1,0 +1,128 @@
+//! The fetcher's command: bring stored series up to what a provider has.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::command::Command;
+use crate::ids::Service;
+
+/// Most series of one command: more are children of a `spread` step.
+pub const SERIES_MAX: usize = 64;
+
+/// Which part of a series is looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FetchMode {
+    /// The store only; no provider is asked.
+    Local,
+    /// After the last stored bar.
+    #[default]
+    Tail,
+    /// Before the first stored bar.
+    Backfill,
+    /// Before, inside and after.
+    Full,
+}
+
+impl FetchMode {
+    /// The word people write.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Tail => "tail",
+            Self::Backfill => "backfill",
+            Self::Full => "full",
+        }
+    }
+}
+
+/// One series as people name it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SeriesRequest {
+    /// `EURUSD`, `stk:AAPL`, `crypto:BTC/USD`.
+    pub symbol: String,
+    /// `1m` … `1w`.
+    pub timeframe: String,
+}
+
+/// Fetches what is missing of each series.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FetchBars {
+    /// Whom to ask; `file` reads the fetcher's folder of files.
+    #[serde(default = "file")]
+    pub provider: String,
+    /// What to fetch, 1 to [`SERIES_MAX`].
+    pub series: Vec<SeriesRequest>,
+    /// Which part.
+    #[serde(default)]
+    pub mode: FetchMode,
+    /// Earliest bar, inclusive; by default what the mode says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<Timestamp>,
+    /// End of the range, exclusive; by default now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end: Option<Timestamp>,
+    /// Ask again for stored bars and for what the provider did not have; newer values replace stored ones.
+    #[serde(default)]
+    pub refetch: bool,
+}
+
+fn file() -> String {
+    "file".to_owned()
+}
+
+impl Command for FetchBars {
+    const SERVICE: Service = Service::Fetcher;
+    const VERB: &'static str = "fetch";
+    type Outcome = FetchOutcome;
+}
+
+/// What a finished fetch tells, in the order of the request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FetchOutcome {
+    /// One per series asked for.
+    pub series: Vec<FetchedSeries>,
+}
+
+/// A series after a fetch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FetchedSeries {
+    /// Its key: the object prefix `bars/…`.
+    pub series: String,
+    /// Revision that stands now.
+    pub revision: u64,
+    /// Hash of the stored bars, whatever commits led to them.
+    pub content_sha256: String,
+    /// Bars stored in all.
+    pub rows: u64,
+    /// Open of the first stored bar, microseconds UTC.
+    pub first: Option<i64>,
+    /// Open of the last stored bar, microseconds UTC.
+    pub last: Option<i64>,
+    /// What was done for it.
+    pub work: FetchCounts,
+    /// Expected bars that were missing in the range before.
+    pub missing: u64,
+    /// Of these, bars that are missing still: the provider has none, or was not asked.
+    pub remaining: u64,
+    /// What people should know, a few at most.
+    #[serde(default)]
+    pub warnings: Vec<String>,
+}
+
+/// Counts of the work on one series, over all attempts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FetchCounts {
+    /// Bars that the provider returned.
+    pub fetched: u64,
+    /// Of these, bars that were not stored.
+    pub new: u64,
+    /// Of these, bars that were stored with other values.
+    pub changed: u64,
+    /// Requests answered.
+    pub segments: u64,
+    /// Of these, requests answered with nothing.
+    pub empty: u64,
+}
