@@ -52,7 +52,9 @@ pub enum InvalidOperation {
         id: String,
     },
     /// Too large to leave room for results in the record.
-    #[error("the request has {size} bytes, at most {REQUEST_BYTES_MAX} are allowed; make the strategy text or the lists shorter")]
+    #[error(
+        "the request has {size} bytes, at most {REQUEST_BYTES_MAX} are allowed; make the strategy text or the lists shorter"
+    )]
     TooLarge {
         /// Encoded bytes.
         size: usize,

@@ -278,7 +278,14 @@ mod tests {
 
     #[test]
     fn text_that_could_break_a_subject_is_no_operation_id() {
-        for text in ["", "op", "op_a.b_20260301_142233_9f3a01bc", "op_train_2026_142233_9f3a01bc", "op_train_20260301_142233_XYZ", "op__20260301_142233_9f3a01bc"] {
+        for text in [
+            "",
+            "op",
+            "op_a.b_20260301_142233_9f3a01bc",
+            "op_train_2026_142233_9f3a01bc",
+            "op_train_20260301_142233_XYZ",
+            "op__20260301_142233_9f3a01bc",
+        ] {
             assert!(text.parse::<OperationId>().is_err(), "{text}");
         }
     }

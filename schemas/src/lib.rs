@@ -12,5 +12,6 @@ pub mod plan;
 pub mod progress;
 pub mod settle;
 pub mod subjects;
+pub mod trace;
 pub mod training;
 pub mod worker;

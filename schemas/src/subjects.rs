@@ -36,6 +36,8 @@ pub const ALL_COMMANDS: &str = "ktrdr.cmd.>";
 pub const ALL_CANCELS: &str = "ktrdr.control.cancel.*";
 /// Filter of all events.
 pub const ALL_EVENTS: &str = "ktrdr.event.>";
+/// Filter of the events that tell of a claim.
+pub const ALL_STARTS: &str = "ktrdr.event.*.*.*.started";
 /// Filter of all progress.
 pub const ALL_PROGRESS: &str = "ktrdr.progress.>";
 /// Filter of all dead letters.
@@ -173,6 +175,9 @@ mod tests {
     #[test]
     fn a_subject_with_a_foreign_token_says_which() {
         let error = CommandAddress::parse("ktrdr.cmd.baker.default.op_train_20260301_142233_9f3a01bc.4").unwrap_err();
-        assert_eq!(error.to_string(), "`baker` is not a valid service: expected fetcher, validator, processor, trainer, registry or dummy");
+        assert_eq!(
+            error.to_string(),
+            "`baker` is not a valid service: expected fetcher, validator, processor, trainer, registry or dummy"
+        );
     }
 }

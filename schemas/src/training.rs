@@ -131,15 +131,19 @@ mod tests {
 
     #[test]
     fn every_broken_rule_is_named_at_once() {
-        let settings = TrainingSettings { epochs: 0, learning_rate: f64::NAN, batch_size: 0, ..TrainingSettings::for_classes() };
+        let settings =
+            TrainingSettings { epochs: 0, learning_rate: f64::NAN, batch_size: 0, ..TrainingSettings::for_classes() };
         let problems = settings.problems();
         assert_eq!(problems.len(), 3);
-        assert!(problems.iter().zip(["epochs", "learning_rate", "batch_size"]).all(|(text, key)| text.starts_with(key)));
+        assert!(
+            problems.iter().zip(["epochs", "learning_rate", "batch_size"]).all(|(text, key)| text.starts_with(key))
+        );
     }
 
     #[test]
     fn settings_survive_json_and_refuse_unknown_keys() {
-        let settings = TrainingSettings { early_stopping: Some(EarlyStopping::default()), ..TrainingSettings::for_regression() };
+        let settings =
+            TrainingSettings { early_stopping: Some(EarlyStopping::default()), ..TrainingSettings::for_regression() };
         let mut json = serde_json::to_value(&settings).unwrap();
         assert_eq!(json["loss"], serde_json::json!({"kind": "huber", "delta": 0.01}));
         assert_eq!(serde_json::from_value::<TrainingSettings>(json.clone()).unwrap(), settings);

@@ -164,8 +164,9 @@ mod tests {
             output: OutputKind::Classes { names },
         };
         assert_eq!(network.parameter_count(), 2_819);
-        assert_eq!(network.tensors().iter().map(|t| t.name.as_str()).collect::<Vec<_>>(), [
-            "0.weight", "0.bias", "3.weight", "3.bias", "6.weight", "6.bias"
-        ]);
+        assert_eq!(
+            network.tensors().iter().map(|t| t.name.as_str()).collect::<Vec<_>>(),
+            ["0.weight", "0.bias", "3.weight", "3.bias", "6.weight", "6.bias"]
+        );
     }
 }

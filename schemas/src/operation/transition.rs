@@ -144,13 +144,7 @@ impl OperationRecord {
     }
 
     /// The step is given up.
-    pub fn fail(
-        &mut self,
-        number: StepNumber,
-        attempt: u32,
-        error: ErrorRecord,
-        at: Timestamp,
-    ) -> Result<(), Refusal> {
+    pub fn fail(&mut self, number: StepNumber, attempt: u32, error: ErrorRecord, at: Timestamp) -> Result<(), Refusal> {
         end(self.fenced(number, attempt)?, StepState::Failed, at);
         self.failure.get_or_insert(StepFailure { step: number, error });
         self.settle_state(at);
@@ -253,11 +247,8 @@ impl OperationRecord {
         if !matches!(self.state, OperationState::Failed | OperationState::Cancelled) {
             return Err(Refusal::NotResumable(self.state));
         }
-        let stage = self
-            .plan
-            .numbered_stages()
-            .find(|stage| stage.clone().any(|index| self.is_open(index)))
-            .unwrap_or(0..0);
+        let stage =
+            self.plan.numbered_stages().find(|stage| stage.clone().any(|index| self.is_open(index))).unwrap_or(0..0);
         for (index, step) in self.steps.iter_mut().enumerate() {
             if step.state == StepState::Completed {
                 continue;

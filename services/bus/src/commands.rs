@@ -11,6 +11,7 @@ use schemas::ids::{OperationId, StepNumber};
 use schemas::operation::{OperationRecord, StepState};
 use schemas::plan::Outstanding;
 use schemas::subjects::{self, command_id};
+use schemas::trace::traceparent;
 
 use crate::connect::Bus;
 use crate::error::BusError;
@@ -102,7 +103,8 @@ impl Bus {
                 .header("Content-Type", CONTENT_TYPE)
                 .header("Ktrdr-Schema", codec::schema_of::<CommandMessage>())
                 .header("Ktrdr-Op", op.as_str())
-                .header("Ktrdr-Step", format!("{} ({}/{steps})", step.service, step.step));
+                .header("Ktrdr-Step", format!("{} ({}/{steps})", step.service, step.step))
+                .header("traceparent", traceparent(op, step.step, 0));
             let ack = match self.js.send_publish(subject.clone(), publish).await {
                 Ok(ack) => ack.await,
                 Err(error) => Err(error),
@@ -169,13 +171,25 @@ impl Bus {
         }
     }
 
-    /// Publishes every outstanding command of the record. Steps whose id was consumed get a new submission first.
-    pub async fn publish_outstanding(&self, record: &OperationRecord) -> Result<Published, BusError> {
+    /// Publishes every outstanding command of the record. A step whose id was consumed although no worker took it
+    /// gets a new submission, written first.
+    pub async fn publish_outstanding(&self, record: &OperationRecord) -> Result<Published, ResumeError> {
+        let mut record = record.clone();
         let mut worst = Published::Queued;
-        for step in record.plan.advance(record) {
-            if self.publish_command(&record.op, step, None, record.steps.len()).await? == Published::Full {
-                worst = Published::Full;
+        let mut open: Vec<StepNumber> = record.plan.advance(&record).iter().map(|step| step.step).collect();
+        while let Some(number) = open.pop() {
+            let Some(step) = record.plan.advance(&record).into_iter().find(|step| step.step == number) else {
                 continue;
+            };
+            match self.publish_command(&record.op, step, None, record.steps.len()).await? {
+                Published::Queued => {}
+                Published::Full => worst = Published::Full,
+                Published::Consumed => {
+                    let requeue =
+                        |record: &mut OperationRecord| record.requeue(number, step.submission, Timestamp::now());
+                    record = self.change(&record.op, requeue).await?.record;
+                    open.push(number);
+                }
             }
         }
         Ok(worst)

@@ -2,7 +2,9 @@
 
 use async_nats::jetstream::kv::Operation;
 use futures::{Stream, StreamExt, TryStreamExt};
+use jiff::Timestamp;
 use schemas::codec;
+use schemas::events::Event;
 use schemas::ids::{OperationId, WorkerId};
 use schemas::subjects;
 use schemas::worker::WorkerInfo;
@@ -106,5 +108,29 @@ impl Bus {
         Ok(subscriber.filter_map(|message| {
             std::future::ready(message.subject.rsplit('.').next().and_then(|token| token.parse().ok()))
         }))
+    }
+
+    /// Claims as they are announced: the operation and its new holder.
+    pub async fn watch_starts(&self) -> Result<impl Stream<Item = (OperationId, WorkerId)> + Unpin + use<>, BusError> {
+        let subscriber = self.client.subscribe(subjects::ALL_STARTS).await;
+        let subscriber = subscriber.map_err(BusError::request("subscribe to started steps"))?;
+        Ok(subscriber.filter_map(|message| {
+            let event = codec::decode::<Event>(&message.payload).ok();
+            std::future::ready(event.and_then(|event| Some((event.op, event.worker?))))
+        }))
+    }
+
+    /// Removes the mark of an operation that has no record and whose mark is older than `age`: its submit died
+    /// before anything was on a queue.
+    pub async fn drop_stale_mark(&self, op: &OperationId, age: Duration) -> Result<(), BusError> {
+        let bucket = self.bucket(Bucket::Active).await?;
+        let what = || format!("drop the mark of {op}");
+        let Some(mark) = bucket.entry(op.as_str()).await.map_err(BusError::request(what()))? else { return Ok(()) };
+        let written = Timestamp::from_nanosecond(mark.created.unix_timestamp_nanos()).unwrap_or(Timestamp::MAX);
+        if mark.operation == Operation::Put && Timestamp::now().duration_since(written).unsigned_abs() > age {
+            let purged = bucket.purge_expect_revision_with_ttl(op.as_str(), mark.revision, MARKER_TTL).await;
+            purged.map_err(BusError::request(what()))?;
+        }
+        Ok(())
     }
 }

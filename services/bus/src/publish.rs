@@ -7,26 +7,28 @@ use schemas::command::DeadLetter;
 use schemas::events::Event;
 use schemas::progress::ProgressRecord;
 use schemas::subjects;
+use schemas::trace::traceparent;
 
 use crate::connect::Bus;
 use crate::error::BusError;
 
 impl Bus {
     /// Publishes an event, acknowledged; its deterministic id makes repetition harmless.
-    pub async fn publish_event(&self, event: &Event, traceparent: &str) -> Result<(), BusError> {
+    pub async fn publish_event(&self, event: &Event) -> Result<(), BusError> {
         let subject = subjects::event(event.service, &event.op, event.step, event.what.as_str());
         let headers = [
+            ("traceparent", traceparent(&event.op, event.step, event.attempt)),
             ("Ktrdr-Op", event.op.to_string()),
             ("Ktrdr-Step", format!("{} ({}/{})", event.service, event.step, event.steps)),
             ("Ktrdr-Message", format!("{} (operation {})", event.what.as_str(), event.state)),
         ];
-        self.publish_stored(subject, event, &event.message_id(), &headers, traceparent).await
+        self.publish_stored(subject, event, &event.message_id(), &headers).await
     }
 
     /// Publishes a dead letter, acknowledged; `id` makes repetition harmless.
     pub async fn publish_dead(&self, subject: String, letter: &DeadLetter, id: &str) -> Result<(), BusError> {
         let headers = [("Ktrdr-Message", ascii(&letter.error.to_string()))];
-        self.publish_stored(subject, letter, id, &headers, "").await
+        self.publish_stored(subject, letter, id, &headers).await
     }
 
     async fn publish_stored<M: Message>(
@@ -35,7 +37,6 @@ impl Bus {
         message: &M,
         id: &str,
         headers: &[(&'static str, String)],
-        traceparent: &str,
     ) -> Result<(), BusError> {
         let mut publish = PublishMessage::build()
             .payload(codec::encode(message)?.into())
@@ -45,9 +46,6 @@ impl Bus {
         for (name, value) in headers {
             publish = publish.header(*name, value.as_str());
         }
-        if !traceparent.is_empty() {
-            publish = publish.header("traceparent", traceparent);
-        }
         let failed = || format!("publish on {subject}");
         let ack = self.js.send_publish(subject.clone(), publish).await.map_err(BusError::request(failed()))?;
         ack.await.map(|_| ()).map_err(BusError::request(failed()))
@@ -55,7 +53,7 @@ impl Bus {
 
     /// Publishes progress without acknowledgement: losing one is harmless. May wait while the client is
     /// disconnected, so it is called from the publisher task only, never from the work.
-    pub async fn publish_progress(&self, progress: &ProgressRecord, traceparent: &str) -> Result<(), BusError> {
+    pub async fn publish_progress(&self, progress: &ProgressRecord) -> Result<(), BusError> {
         let subject = subjects::progress(progress.service, &progress.op, progress.step);
         let mut headers = HeaderMap::new();
         headers.insert("Content-Type", CONTENT_TYPE);
@@ -64,9 +62,7 @@ impl Bus {
         headers.insert("Ktrdr-Step", format!("{} ({}/{})", progress.service, progress.step, progress.steps).as_str());
         headers.insert("Ktrdr-Percent", format!("{:.1}", progress.percent).as_str());
         headers.insert("Ktrdr-Message", ascii(&progress.message).as_str());
-        if !traceparent.is_empty() {
-            headers.insert("traceparent", traceparent);
-        }
+        headers.insert("traceparent", traceparent(&progress.op, progress.step, progress.attempt).as_str());
         let payload = codec::encode(progress)?;
         let publish = self.client.publish_with_headers(subject, headers, payload.into()).await;
         publish.map_err(BusError::request(format!("publish progress of {}", progress.op)))

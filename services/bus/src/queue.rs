@@ -90,11 +90,13 @@ impl Queue {
 }
 
 async fn pause(reconnects: &mut watch::Receiver<u64>, stop: &mut watch::Receiver<bool>) {
-    tokio::select! {
-        () = tokio::time::sleep(PULL_RETRY) => {}
-        _ = reconnects.changed() => {}
-        () = stopped(stop) => {}
-    }
+    let news = async {
+        tokio::select! {
+            _ = reconnects.changed() => {}
+            () = stopped(stop) => {}
+        }
+    };
+    drop(tokio::time::timeout(PULL_RETRY, news).await);
 }
 
 async fn stopped(stop: &mut watch::Receiver<bool>) {

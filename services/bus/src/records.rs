@@ -117,8 +117,9 @@ impl Bus {
                 let last = BusError::Timeout { what: format!("change the record of {op} against conflicts") };
                 return Err(ChangeError::GaveUp { op: op.clone(), last: Box::new(last) });
             }
+            // Jitter keeps two writers from meeting again; a reconnect ends the wait.
             let pause = Duration::from_micros(rand::rng().random_range(200..5_000));
-            tokio::time::sleep(pause).await;
+            drop(tokio::time::timeout(pause, self.reconnects.clone().changed()).await);
         }
     }
 

@@ -1,1 +1,53 @@
-//! dummy: to be written.
+//! The reference service: copy it to start a new one. It works through iterations, and can fail, crash or checkpoint.
+//!
+//! Consumes `dummy.run` ([`RunDummy`]); produces a count. Every iteration ends early when the step is to stop, and a
+//! checkpoint makes the next attempt go on where the last one was.
+
+use std::time::Duration;
+
+use runtime::{StepContext, StepError, StepHandler};
+use schemas::commands::{DummyOutcome, RunDummy};
+use schemas::progress::{Context, Count, Progress};
+
+/// The handler; it has no state.
+pub struct Dummy;
+
+impl StepHandler for Dummy {
+    type Command = RunDummy;
+
+    async fn handle(&self, command: RunDummy, step: &StepContext) -> Result<DummyOutcome, StepError> {
+        let resumed_at = step.resume_point::<u64>().unwrap_or(0);
+        let length = Duration::try_from_secs_f64(command.seconds).map_err(|error| {
+            StepError::permanent(
+                "OPS-InvalidCommand",
+                format!("seconds = {}: {error}", command.seconds),
+                "use 0 or more",
+            )
+        })?;
+        for done in resumed_at..command.iterations {
+            let (current, total) = (done + 1, command.iterations);
+            step.report(Progress {
+                fraction: done as f64 / total as f64,
+                message: format!("Working on iteration {current}/{total}"),
+                items: Some(Count { done, total }),
+                context: Context::Dummy { iterations: Count { done, total } },
+                waiting: None,
+            });
+            step.check_stop()?;
+            // The iteration's work, which the stop token interrupts.
+            drop(tokio::time::timeout(length, step.stop().requested()).await);
+            step.check_stop()?;
+            if command.fail_at == Some(current) {
+                let message = format!("failed at iteration {current} as asked");
+                return Err(StepError::permanent("DUMMY-Asked", message, "leave out fail_at"));
+            }
+            if command.crash_at == Some(current) {
+                std::process::abort();
+            }
+            if command.checkpoint_every > 0 && current % command.checkpoint_every == 0 {
+                step.advance(&current).await?;
+            }
+        }
+        Ok(DummyOutcome { iterations: command.iterations, resumed_at })
+    }
+}

@@ -1,0 +1,95 @@
+//! The NATS services API: `nats micro ls`, `info`, `stats`, and the queries that a service answers.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use async_nats::service::ServiceExt;
+use async_nats::service::endpoint::Endpoint as Requests;
+use futures::StreamExt;
+use schemas::ids::Service;
+use schemas::subjects;
+use tokio::task::JoinSet;
+
+use crate::connect::Bus;
+use crate::error::BusError;
+
+/// An answer, or an HTTP-like code with a text that starts with our error code.
+pub type Answer = Result<Vec<u8>, (usize, String)>;
+type Answering = Pin<Box<dyn Future<Output = Answer> + Send>>;
+
+/// A query that a service answers on `ktrdr.svc.<service>.<name>`.
+#[derive(Clone)]
+pub struct Endpoint {
+    name: &'static str,
+    answer: Arc<dyn Fn(Vec<u8>) -> Answering + Send + Sync>,
+}
+
+impl Endpoint {
+    /// `name` may have dots; `answer` gets the request's payload.
+    pub fn new<F, A>(name: &'static str, answer: F) -> Self
+    where
+        F: Fn(Vec<u8>) -> A + Send + Sync + 'static,
+        A: Future<Output = Answer> + Send + 'static,
+    {
+        Self { name, answer: Arc::new(move |payload| Box::pin(answer(payload))) }
+    }
+}
+
+/// How a process registers.
+#[derive(Clone, Debug)]
+pub struct ServiceDescription {
+    /// Which service.
+    pub service: Service,
+    /// Version of the program.
+    pub version: String,
+    /// Worker id, slots, device, …
+    pub metadata: HashMap<String, String>,
+}
+
+/// Answers until it is dropped.
+#[must_use]
+pub struct Answers {
+    _service: async_nats::service::Service,
+    _tasks: JoinSet<()>,
+}
+
+impl Bus {
+    /// Registers a service and answers its endpoints, each in its own task; one request of an endpoint at a time.
+    pub async fn answer(&self, description: ServiceDescription, endpoints: Vec<Endpoint>) -> Result<Answers, BusError> {
+        let name = subjects::service_name(description.service);
+        let failed = || format!("register the service {name}");
+        let service = self.client.service_builder().metadata(description.metadata).start(&name, &description.version);
+        let service = service.await.map_err(BusError::request(failed()))?;
+        let group = service.group(subjects::service_group(description.service));
+        let mut tasks = JoinSet::new();
+        for endpoint in endpoints {
+            let requests = group.endpoint(endpoint.name).await.map_err(BusError::request(failed()))?;
+            tasks.spawn(answer_all(requests, endpoint));
+        }
+        Ok(Answers { _service: service, _tasks: tasks })
+    }
+
+    /// Asks one instance of a service. The error is what it said, or that nobody answers.
+    pub async fn ask(&self, service: Service, endpoint: &str, payload: Vec<u8>) -> Result<Vec<u8>, BusError> {
+        let subject = format!("{}.{endpoint}", subjects::service_group(service));
+        let what = format!("ask the {service} for {endpoint}");
+        let reply = self.client.request(subject, payload.into()).await.map_err(BusError::request(what.clone()))?;
+        let text = |name: &str| reply.headers.as_ref().and_then(|headers| headers.get(name)).map(ToString::to_string);
+        match text("Nats-Service-Error") {
+            Some(error) => Err(BusError::request(what)(error)),
+            None => Ok(reply.payload.to_vec()),
+        }
+    }
+}
+
+async fn answer_all(mut requests: Requests, endpoint: Endpoint) {
+    while let Some(request) = requests.next().await {
+        let answer = (endpoint.answer)(request.message.payload.to_vec()).await;
+        let reply = answer.map(Into::into).map_err(|(code, status)| async_nats::service::error::Error { status, code });
+        if let Err(error) = request.respond(reply).await {
+            tracing::debug!(endpoint = endpoint.name, error = %error, "answer not sent");
+        }
+    }
+}

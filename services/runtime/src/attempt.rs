@@ -1,0 +1,317 @@
+//! One delivery of a command, from decoding to the acknowledgement: the order that makes every crash harmless.
+//!
+//! Effect, record, event, next command, ack: each one safe to repeat. The message is settled last in every branch,
+//! because only it brings a worker back after a crash.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bus::{Bus, BusError, ChangeError, Changed, Delivered, Published, ResumeError, Stored};
+use jiff::Timestamp;
+use schemas::codec;
+use schemas::command::{Command, CommandMessage};
+use schemas::errors::ErrorRecord;
+use schemas::events::What;
+use schemas::ids::{Service, WorkerId};
+use schemas::operation::{BARREN_ATTEMPTS_MAX, Holder, OperationRecord, Refusal};
+use schemas::settle::{self, Delivery};
+use schemas::subjects::CommandAddress;
+use store::Store;
+use tokio::sync::watch;
+
+use crate::announce;
+use crate::handler::{StepContext, StepError, StepHandler};
+use crate::presence::Current;
+use crate::probe::{Moment, Probe};
+use crate::progress_slot::ProgressSlot;
+use crate::running::run;
+use crate::stop::StopToken;
+
+/// What every attempt of a worker shares.
+pub(crate) struct Shared<H> {
+    pub(crate) bus: Bus,
+    pub(crate) store: Store,
+    pub(crate) worker: WorkerId,
+    pub(crate) service: Service,
+    pub(crate) handler: Arc<H>,
+    pub(crate) shutdown: watch::Receiver<bool>,
+    pub(crate) current: Current,
+    pub(crate) probe: Arc<dyn Probe>,
+    pub(crate) stall: Duration,
+}
+
+/// Why a delivery was left unanswered: its message comes back after `ack_wait`.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Left {
+    /// The server could not be reached for long.
+    #[error("the bus is not reachable")]
+    Bus(#[from] BusError),
+    /// The record could not be changed for long.
+    #[error("the record is not reachable")]
+    Record(#[from] ChangeError),
+    /// A new submission could not be written.
+    #[error("what follows could not be put on its queue")]
+    Requeue(#[from] ResumeError),
+    /// The test's probe killed the worker.
+    #[error("killed by the probe")]
+    Killed,
+}
+
+impl<H: StepHandler> Shared<H> {
+    /// Handles one delivery to its end.
+    pub(crate) async fn handle(&self, delivered: &Delivered) -> Result<(), Left> {
+        let decoded =
+            CommandAddress::parse(delivered.subject()).map_err(|error| error.to_string()).and_then(|address| {
+                codec::decode::<CommandMessage>(delivered.payload())
+                    .map(|message| (address, message))
+                    .map_err(|error| error.to_string())
+            });
+        let (address, message) = match decoded {
+            Ok(decoded) => decoded,
+            Err(reason) => {
+                let hint = "compare it with `ktrdr dummy start --dry-run`, then publish a corrected command";
+                return self.reject(delivered, ErrorRecord::new("BUS-Undecodable", reason, hint)).await;
+            }
+        };
+        let mut record = self.bus.record(&address.op).await?.map(|stored| stored.record);
+        if record.is_none()
+            && let Delivery::Create = settle::decide(&address, &message, None, |_| true)
+            && let Some(operation) = message.operation.clone()
+        {
+            record = Some(self.create(&address, operation).await?);
+        }
+        let holder = record.as_ref().and_then(|record| record.step(address.step)?.holder.clone());
+        let alive = match &holder {
+            Some(holder) => self.bus.is_worker_alive(&holder.worker).await?,
+            None => false,
+        };
+        match settle::decide(&address, &message, record.as_ref(), |_| alive) {
+            Delivery::Claim { lost } => self.claim(delivered, &address, message.submission, lost.as_ref()).await,
+            Delivery::Settle | Delivery::Advance => match record {
+                Some(record) => self.conclude(delivered, &record, &address).await,
+                None => self.hand_back(delivered).await,
+            },
+            Delivery::Void => Ok(delivered.ack().await?),
+            Delivery::HandBack | Delivery::Create => self.hand_back(delivered).await,
+            Delivery::DeadLetter(reason) => {
+                let hint = "submit the operation again; `ktrdr status <operation>` shows what is recorded";
+                self.reject(delivered, ErrorRecord::from_error("OPS-Unanswerable", &reason, hint)).await
+            }
+        }
+    }
+
+    async fn create(
+        &self,
+        address: &CommandAddress,
+        operation: schemas::command::NewOperation,
+    ) -> Result<OperationRecord, Left> {
+        self.bus.put_active(&address.op).await?;
+        let record = OperationRecord::create(address.op.clone(), operation, Timestamp::now());
+        let (Stored { record, .. }, _) = self.bus.create_record(record).await?;
+        Ok(record)
+    }
+
+    /// Another worker is at it, or the record moved under us: look again later, without an attempt.
+    async fn hand_back(&self, delivered: &Delivered) -> Result<(), Left> {
+        Ok(delivered.hand_back(self.bus.timing().ack_wait / 2).await?)
+    }
+
+    async fn reject(&self, delivered: &Delivered, error: ErrorRecord) -> Result<(), Left> {
+        tracing::warn!(subject = delivered.subject(), error = %error, "command rejected");
+        let (subject, payload) = (delivered.subject(), delivered.payload());
+        announce::reject(&self.bus, self.service, subject, payload, error, delivered.deliveries()).await?;
+        Ok(delivered.term().await?)
+    }
+
+    async fn claim(
+        &self,
+        delivered: &Delivered,
+        address: &CommandAddress,
+        submission: u32,
+        lost: Option<&WorkerId>,
+    ) -> Result<(), Left> {
+        let holder = Holder {
+            worker: self.worker.clone(),
+            ack_subject: delivered.ack_subject().to_owned(),
+            since: Timestamp::now(),
+        };
+        let claimed =
+            self.bus.change(&address.op, |record| record.claim(address.step, submission, holder.clone(), lost)).await;
+        let Changed { value: claim, record } = match claimed {
+            Ok(changed) => changed,
+            // The record moved between the read and the claim: the message comes back and is decided anew.
+            Err(ChangeError::Refused { .. } | ChangeError::NotFound(_)) => return self.hand_back(delivered).await,
+            Err(error) => return Err(error.into()),
+        };
+        self.current.add(&address.op);
+        let span = crate::telemetry::step_span(&address.op, address.step, claim.attempt);
+        let worked = tracing::Instrument::instrument(
+            self.attempt(delivered, address, Arc::new(record), claim.attempt, claim.exhausted),
+            span,
+        );
+        let result = worked.await;
+        self.current.remove(&address.op);
+        result
+    }
+
+    async fn attempt(
+        &self,
+        delivered: &Delivered,
+        address: &CommandAddress,
+        record: Arc<OperationRecord>,
+        attempt: u32,
+        exhausted: bool,
+    ) -> Result<(), Left> {
+        self.live_until(Moment::Claimed)?;
+        let started = announce::event(&record, address.step, What::Started, Some(&self.worker), record.updated_at);
+        announce::emit_lossy(&self.bus, started).await;
+        // A submit that died half-way is finished by the first worker.
+        self.bus.publish_outstanding(&record).await?;
+        if exhausted {
+            let message = format!(
+                "step {} was interrupted {BARREN_ATTEMPTS_MAX} times without any durable progress in between",
+                address.step
+            );
+            let hint = "look into the logs of the workers that took it: the command may kill them";
+            let error = ErrorRecord::new("OPS-AttemptsExhausted", message, hint);
+            return self.finish(delivered, address, attempt, Err(error.into())).await;
+        }
+        tracing::info!(service = %self.service, "step started");
+        let context = StepContext {
+            bus: self.bus.clone(),
+            store: self.store.clone(),
+            record,
+            number: address.step,
+            attempt,
+            worker: self.worker.clone(),
+            stop: StopToken::default(),
+            progress: Arc::new(ProgressSlot::default()),
+        };
+        let result = run(self, delivered, &context).await;
+        if context.stop.reason() == Some(crate::stop::StopReason::Fenced) {
+            tracing::warn!("attempt fenced off: another worker has the step, nothing is settled here");
+            return Ok(());
+        }
+        self.live_until(Moment::Done)?;
+        self.finish(delivered, address, attempt, result).await
+    }
+
+    /// Records how the attempt ended, then does what follows from it.
+    async fn finish(
+        &self,
+        delivered: &Delivered,
+        address: &CommandAddress,
+        attempt: u32,
+        result: Result<<H::Command as Command>::Outcome, StepError>,
+    ) -> Result<(), Left> {
+        let (op, step, at) = (&address.op, address.step, Timestamp::now());
+        let ended = Ended::of(result, *self.shutdown.borrow());
+        let changed = self.bus.change(op, |record| ended.write(record, step, attempt, at)).await;
+        let record = match changed {
+            Ok(changed) => changed.record,
+            Err(ChangeError::Refused { refusal: Refusal::ResultTooLarge { size, max }, .. }) => {
+                let message = format!("the result has {size} bytes, the record has room for {max}");
+                let error = ErrorRecord::new("SYS-ResultTooLarge", message, "report this as a bug");
+                self.bus.change(op, |record| record.fail(step, attempt, error.clone(), at)).await?.record
+            }
+            Err(ChangeError::Refused { refusal: Refusal::Fenced { .. }, .. } | ChangeError::NotFound(_)) => {
+                tracing::warn!("attempt fenced off before it could be recorded, nothing is settled here");
+                return Ok(());
+            }
+            // It ended under us, by a cancel of housekeeping or our own lost reply: settle what stands.
+            Err(ChangeError::Refused { record, .. }) => *record,
+            Err(error) => return Err(error.into()),
+        };
+        self.live_until(Moment::Recorded)?;
+        match &ended {
+            _ if record.step(step).is_some_and(|step| step.state.is_terminal()) => {
+                self.conclude(delivered, &record, address).await
+            }
+            Ended::Retry { after, .. } => {
+                let event = announce::event(&record, step, What::Retrying, Some(&self.worker), at);
+                announce::emit_lossy(&self.bus, event).await;
+                Ok(delivered.hand_back(*after).await?)
+            }
+            _ => Ok(delivered.hand_back(Duration::from_millis(1)).await?),
+        }
+    }
+
+    /// Event and dead letter, next commands, ack, active mark: for a step that has ended, as often as it takes.
+    async fn conclude(
+        &self,
+        delivered: &Delivered,
+        record: &OperationRecord,
+        address: &CommandAddress,
+    ) -> Result<(), Left> {
+        announce::settle_step(&self.bus, record, address.step, delivered.deliveries()).await?;
+        self.live_until(Moment::Announced)?;
+        if self.bus.publish_outstanding(record).await? == Published::Full {
+            tracing::warn!("the command queue is full, handing the message back");
+            return Ok(delivered.hand_back(Duration::from_secs(1)).await?);
+        }
+        self.live_until(Moment::Continued)?;
+        let failed = record.step(address.step).is_some_and(|step| step.state == schemas::operation::StepState::Failed);
+        if failed {
+            delivered.term().await?;
+        } else {
+            delivered.ack().await?;
+        }
+        tracing::info!(state = %record.state, "step settled");
+        self.live_until(Moment::Acked)?;
+        if record.state.is_terminal() {
+            self.bus.settle_active(&record.op).await?;
+        }
+        Ok(())
+    }
+
+    fn live_until(&self, moment: Moment) -> Result<(), Left> {
+        if self.probe.dies_at(moment) { Err(Left::Killed) } else { Ok(()) }
+    }
+}
+
+/// How an attempt ended, ready to be written as often as a conflict demands.
+enum Ended {
+    Completed(serde_json::Value),
+    Failed(ErrorRecord),
+    Cancelled,
+    Released,
+    Retry { after: Duration, error: ErrorRecord },
+}
+
+impl Ended {
+    fn of<T: serde::Serialize>(result: Result<T, StepError>, shutting_down: bool) -> Self {
+        match result {
+            Ok(outcome) => match serde_json::to_value(outcome) {
+                Ok(value) => Self::Completed(value),
+                Err(error) => {
+                    Self::Failed(ErrorRecord::from_error("SYS-Serialisation", &error, "report this as a bug"))
+                }
+            },
+            Err(StepError::Permanent(error)) => Self::Failed(*error),
+            Err(StepError::Retry { after, error }) => Self::Retry { after, error: *error },
+            Err(StepError::Stopped) if shutting_down => Self::Released,
+            Err(StepError::Stopped) => Self::Cancelled,
+        }
+    }
+
+    fn write(
+        &self,
+        record: &mut OperationRecord,
+        step: schemas::ids::StepNumber,
+        attempt: u32,
+        at: Timestamp,
+    ) -> Result<(), Refusal> {
+        let barren = record.step(step).map_or(0, |step| step.barren_attempts);
+        match self {
+            Self::Completed(result) => record.complete(step, attempt, result.clone(), at),
+            Self::Failed(error) => record.fail(step, attempt, error.clone(), at),
+            Self::Retry { error, .. } if barren >= BARREN_ATTEMPTS_MAX => record.fail(step, attempt, error.clone(), at),
+            Self::Retry { after, error } => {
+                let due = at.checked_add(*after).unwrap_or(at);
+                record.retry(step, attempt, &error.message, due, at)
+            }
+            Self::Released if record.cancel.is_none() => record.release(step, attempt, at),
+            Self::Released | Self::Cancelled => record.stop(step, attempt, at),
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! What a service writes: one handler for one command type, and the context that an attempt gives it.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bus::{Bus, ChangeError};
+use jiff::Timestamp;
+use schemas::command::Command;
+use schemas::errors::ErrorRecord;
+use schemas::events::What;
+use schemas::ids::{OperationId, StepNumber, WorkerId};
+use schemas::operation::OperationRecord;
+use schemas::progress::Progress;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use store::Store;
+
+use crate::announce;
+use crate::progress_slot::ProgressSlot;
+use crate::stop::{StopReason, StopToken};
+
+/// Why an attempt did not complete.
+#[derive(Clone, Debug, PartialEq)]
+pub enum StepError {
+    /// It may work later: the step waits for `after`, then runs again.
+    Retry {
+        /// How long to wait.
+        after: Duration,
+        /// What went wrong this time.
+        error: Box<ErrorRecord>,
+    },
+    /// It will never work.
+    Permanent(Box<ErrorRecord>),
+    /// The stop token was obeyed.
+    Stopped,
+}
+
+impl StepError {
+    /// A permanent error from parts.
+    pub fn permanent(code: &str, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        ErrorRecord::new(code, message, hint).into()
+    }
+
+    /// Another try after a while.
+    pub fn retry(after: Duration, error: ErrorRecord) -> Self {
+        Self::Retry { after, error: Box::new(error.retryable()) }
+    }
+}
+
+impl From<ErrorRecord> for StepError {
+    /// A permanent error.
+    fn from(error: ErrorRecord) -> Self {
+        Self::Permanent(Box::new(error))
+    }
+}
+
+impl From<store::StoreError> for StepError {
+    /// A store that is away or full is worth another try; everything else is permanent.
+    fn from(error: store::StoreError) -> Self {
+        let code = if error.is_full() { "STORE-Full" } else { "STORE-Failed" };
+        let record = ErrorRecord::from_error(code, &error, error.hint());
+        if error.is_transient() {
+            return Self::retry(Duration::from_secs(2), record);
+        }
+        record.into()
+    }
+}
+
+/// Carries out one kind of command. Effects are content-named objects, so carrying it out twice does no harm.
+pub trait StepHandler: Send + Sync + 'static {
+    /// The command: names its service, its verb and its outcome.
+    type Command: Command;
+
+    /// Does the work. Returns when it is done, failed, or the stop token was obeyed.
+    fn handle(
+        &self,
+        command: Self::Command,
+        step: &StepContext,
+    ) -> impl Future<Output = Result<<Self::Command as Command>::Outcome, StepError>> + Send;
+}
+
+/// What an attempt knows and may do. Cheap to clone into a blocking thread.
+#[derive(Clone)]
+pub struct StepContext {
+    pub(crate) bus: Bus,
+    pub(crate) store: Store,
+    pub(crate) record: Arc<OperationRecord>,
+    pub(crate) number: StepNumber,
+    pub(crate) attempt: u32,
+    pub(crate) worker: WorkerId,
+    pub(crate) stop: StopToken,
+    pub(crate) progress: Arc<ProgressSlot>,
+}
+
+impl StepContext {
+    /// The operation.
+    pub fn op(&self) -> &OperationId {
+        &self.record.op
+    }
+
+    /// The step.
+    pub fn step(&self) -> StepNumber {
+        self.number
+    }
+
+    /// The fencing token of this attempt.
+    pub fn attempt(&self) -> u32 {
+        self.attempt
+    }
+
+    /// The record as it stood at the claim.
+    pub fn record(&self) -> &OperationRecord {
+        &self.record
+    }
+
+    /// The object store.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Tells when to leave.
+    pub fn stop(&self) -> &StopToken {
+        &self.stop
+    }
+
+    /// `Err(StepError::Stopped)` once the work must be left: put it at every check point.
+    pub fn check_stop(&self) -> Result<(), StepError> {
+        if self.stop.is_requested() { Err(StepError::Stopped) } else { Ok(()) }
+    }
+
+    /// Shows progress: a store into the latest-value slot, which a task drains at its own pace.
+    pub fn report(&self, progress: Progress) {
+        self.progress.put(progress);
+    }
+
+    /// The operation's request.
+    pub fn params<T: DeserializeOwned>(&self) -> Result<T, StepError> {
+        serde_json::from_value(self.record.params.clone()).map_err(|error| {
+            let message = format!("the request of operation {} cannot be read: {error}", self.record.op);
+            StepError::permanent("OPS-InvalidRequest", message, "submit it again with this version of `ktrdr`")
+        })
+    }
+
+    /// The outcome of the nearest earlier step that handled `C`.
+    pub fn outcome_of<C: Command>(&self) -> Result<C::Outcome, StepError> {
+        self.record.outcome_of::<C>(self.number).ok_or_else(|| {
+            let message = format!("no completed step `{} {}` comes before step {}", C::SERVICE, C::VERB, self.number);
+            StepError::permanent("OPS-InvalidPlan", message, "put it into the plan before this step")
+        })
+    }
+
+    /// Where the last attempt got to, as it said itself through [`Self::advance`].
+    pub fn resume_point<T: DeserializeOwned>(&self) -> Option<T> {
+        let advance = &self.record.step(self.number)?.advance;
+        serde_json::from_value(advance.clone()).ok()
+    }
+
+    /// Records a durable advance, such as a checkpoint's key: the next attempt goes on from there, and attempts are
+    /// counted anew. Call it after the objects it names are stored.
+    pub async fn advance(&self, advance: &impl Serialize) -> Result<(), StepError> {
+        let value = serde_json::to_value(advance).map_err(|error| {
+            StepError::permanent(
+                "SYS-Serialisation",
+                format!("cannot write an advance: {error}"),
+                "report this as a bug",
+            )
+        })?;
+        let at = Timestamp::now();
+        let changed = self
+            .bus
+            .change(&self.record.op, |record| record.advance_durably(self.number, self.attempt, value.clone(), at))
+            .await;
+        match changed {
+            Ok(changed) => {
+                let event = announce::event(&changed.record, self.number, What::Checkpointed, Some(&self.worker), at);
+                announce::emit_lossy(&self.bus, event).await;
+                Ok(())
+            }
+            Err(ChangeError::GaveUp { op, last }) => {
+                let message = format!("the advance of {op} could not be recorded: {last}");
+                Err(StepError::retry(Duration::from_secs(2), ErrorRecord::new("BUS-Unreachable", message, last.hint())))
+            }
+            Err(_) => {
+                self.stop.request(StopReason::Fenced);
+                Err(StepError::Stopped)
+            }
+        }
+    }
+
+    /// Runs `work` on a thread for blocking code; a panic in it becomes an error of the step.
+    pub async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, StepError> + Send + 'static,
+    ) -> Result<T, StepError> {
+        let span = tracing::Span::current();
+        match tokio::task::spawn_blocking(move || span.in_scope(work)).await {
+            Ok(result) => result,
+            Err(error) => Err(panicked(&error.to_string())),
+        }
+    }
+}
+
+/// A panic is a bug of ours, but it may depend on the host: other attempts are allowed, up to the limit.
+pub(crate) fn panicked(what: &str) -> StepError {
+    let message = format!("the handler panicked: {what}");
+    let error = ErrorRecord::new("SYS-Panic", message, "the worker's log has the place; report this as a bug");
+    StepError::retry(Duration::from_secs(1), error)
+}

@@ -1,0 +1,34 @@
+//! Named moments in the life of an attempt, where tests may stop a worker as if its process had been killed.
+
+/// A moment between two steps of §"life of an operation" in ARCHITECTURE.md.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// The step is claimed; the handler has not begun.
+    Claimed,
+    /// The effect stands in the store; the record does not know yet.
+    Done,
+    /// The record knows how the step ended; no event yet.
+    Recorded,
+    /// Dead letter (if any) and event are out; no command for what follows.
+    Announced,
+    /// What follows is on its queue; the message is not settled.
+    Continued,
+    /// The message is settled; the active mark stands.
+    Acked,
+}
+
+/// Decides whether the worker dies at a moment. The default never does.
+pub trait Probe: Send + Sync + 'static {
+    /// True = stop here for good, without cleaning up anything.
+    fn dies_at(&self, moment: Moment) -> bool;
+}
+
+/// The probe of every real process.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NeverDies;
+
+impl Probe for NeverDies {
+    fn dies_at(&self, _: Moment) -> bool {
+        false
+    }
+}

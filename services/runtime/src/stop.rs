@@ -1,0 +1,96 @@
+//! The stop token of an attempt: one relaxed load for hot loops, a future for everything that waits.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use tokio::sync::watch;
+
+/// Why an attempt must leave its work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StopReason {
+    /// Somebody asked for the operation to be cancelled.
+    Cancelled,
+    /// The process shuts down: save what there is, another worker goes on.
+    ShuttingDown,
+    /// A higher attempt was claimed or the operation has ended: nothing that is written now will count.
+    Fenced,
+}
+
+impl StopReason {
+    const fn code(self) -> u8 {
+        match self {
+            Self::Cancelled => 1,
+            Self::ShuttingDown => 2,
+            Self::Fenced => 3,
+        }
+    }
+
+    const fn of(code: u8) -> Option<Self> {
+        match code {
+            1 => Some(Self::Cancelled),
+            2 => Some(Self::ShuttingDown),
+            3 => Some(Self::Fenced),
+            _ => None,
+        }
+    }
+}
+
+/// Cheap to clone; all clones see the same request. The first reason stands.
+#[derive(Clone, Debug)]
+pub struct StopToken {
+    flag: Arc<AtomicU8>,
+    sender: Arc<watch::Sender<()>>,
+}
+
+impl Default for StopToken {
+    fn default() -> Self {
+        Self { flag: Arc::default(), sender: Arc::new(watch::Sender::new(())) }
+    }
+}
+
+impl StopToken {
+    /// True once the work must be left: one relaxed atomic load.
+    pub fn is_requested(&self) -> bool {
+        self.flag.load(Ordering::Relaxed) != 0
+    }
+
+    /// Why, once it was requested.
+    pub fn reason(&self) -> Option<StopReason> {
+        StopReason::of(self.flag.load(Ordering::Relaxed))
+    }
+
+    /// Waits until the work must be left.
+    pub async fn requested(&self) {
+        let mut seen = self.sender.subscribe();
+        while !self.is_requested() {
+            if seen.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Asks for the work to be left.
+    pub fn request(&self, reason: StopReason) {
+        if self.flag.compare_exchange(0, reason.code(), Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+            self.sender.send_replace(());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_first_reason_stands_and_wakes_who_waits() {
+        let token = StopToken::default();
+        let waiting = tokio::spawn({
+            let token = token.clone();
+            async move { token.requested().await }
+        });
+        token.request(StopReason::Cancelled);
+        token.request(StopReason::ShuttingDown);
+        waiting.await.unwrap();
+        assert_eq!(token.reason(), Some(StopReason::Cancelled));
+    }
+}
