@@ -394,8 +394,8 @@ proptest::proptest! {
             bars.open_time.push(if place == 0 && offset == -3 { Utc(i64::MAX) } else { Utc(label) });
             bars.close_time.push(Utc(label).plus_micros(timeframe.micros()));
             let value = |index: usize| strange[(values[index] + 2) as usize];
-            (bars.open.push(value(0)), bars.high.push(value(1)), bars.low.push(value(2)), bars.close.push(value(3)));
-            bars.volume.push(value(4));
+            let columns = [&mut bars.open, &mut bars.high, &mut bars.low, &mut bars.close, &mut bars.volume];
+            columns.into_iter().enumerate().for_each(|(index, column)| column.push(value(index)));
         }
         let report = report(&key, &bars);
         proptest::prop_assert!((0.0..=100.0).contains(&report.score.total), "{:?}", report.score);
