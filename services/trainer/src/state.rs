@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use schemas::{manifests::Network, training::TrainingSettings};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use store::Checkpoint;
 
 use crate::{TrainError, control::EpochRow};
 
@@ -13,8 +13,8 @@ use crate::{TrainError, control::EpochRow};
 pub const MODEL_FILE: &str = "model.safetensors";
 /// `optimizer.safetensors` of a checkpoint: `first_moment`, `second_moment` and `best`, flat, float32.
 pub const OPTIMIZER_FILE: &str = "optimizer.safetensors";
-/// The document of a checkpoint.
-pub const STATE_FILE: &str = "state.json";
+/// What the document of a checkpoint is called in errors.
+const STATE: &str = "the state of the checkpoint";
 
 /// The state after a whole epoch, by value. Generators need no state: see [`crate::random`].
 #[derive(Clone, Debug, PartialEq)]
@@ -130,35 +130,35 @@ impl TrainState {
         Err(TrainError::Checkpoint { what })
     }
 
-    /// This state as a checkpoint: its document and its two files by name.
+    /// This state as a checkpoint of the store.
     ///
     /// # Errors
-    /// When one of them cannot be written.
-    pub fn to_checkpoint(&self, network: &Network) -> Result<(Value, [(&'static str, Vec<u8>); 2]), TrainError> {
+    /// When one of its files cannot be written.
+    pub fn to_checkpoint(&self, network: &Network) -> Result<Checkpoint, TrainError> {
         let flat = |name: &str, values: &[f32]| (name.to_owned(), vec![values.len()], bytes_of(values));
         let moments = vec![
             flat("first_moment", &self.first_moment),
             flat("second_moment", &self.second_moment),
             flat("best", &self.best_weights),
         ];
-        let document = serde_json::to_value(&self.progress).map_err(|source| failed(STATE_FILE, "written", source))?;
+        let state = serde_json::to_value(&self.progress).map_err(|source| failed(STATE, "written", source))?;
         let optimizer = safetensors_of(OPTIMIZER_FILE, moments)?;
-        Ok((document, [(MODEL_FILE, model_file(network, &self.weights)?), (OPTIMIZER_FILE, optimizer)]))
+        let files = [(MODEL_FILE, model_file(network, &self.weights)?), (OPTIMIZER_FILE, optimizer)];
+        Ok(Checkpoint { state, files: files.map(|(name, bytes)| (name.to_owned(), bytes.into())).into() })
     }
 
-    /// Reads a checkpoint: its document and the bytes of its two files.
+    /// Reads a checkpoint.
     ///
     /// # Errors
-    /// When one is damaged or the weights are not those of `network`.
-    pub fn from_checkpoint(
-        network: &Network,
-        document: Value,
-        model: &[u8],
-        optimizer: &[u8],
-    ) -> Result<Self, TrainError> {
-        let progress = serde_json::from_value(document).map_err(|source| failed(STATE_FILE, "read", source))?;
-        let read = |file, bytes| SafeTensors::deserialize(bytes).map_err(|source| failed(file, "read", source));
-        let (model, optimizer) = (read(MODEL_FILE, model)?, read(OPTIMIZER_FILE, optimizer)?);
+    /// When a file is absent or damaged, or the weights are not those of `network`.
+    pub fn from_checkpoint(network: &Network, checkpoint: Checkpoint) -> Result<Self, TrainError> {
+        let Checkpoint { state, files } = checkpoint;
+        let progress = serde_json::from_value(state).map_err(|source| failed(STATE, "read", source))?;
+        let read = |file| {
+            let bytes = files.get(file).map_or(&[][..], AsRef::as_ref);
+            SafeTensors::deserialize(bytes).map_err(|source| failed(file, "read", source))
+        };
+        let (model, optimizer) = (read(MODEL_FILE)?, read(OPTIMIZER_FILE)?);
         let tensor = |file, tensors: &SafeTensors<'_>, name: &str| {
             tensors.tensor(name).map(|view| values_of(view.data())).map_err(|source| failed(file, "read", source))
         };

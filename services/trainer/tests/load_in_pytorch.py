@@ -27,8 +27,7 @@ def build(network: dict) -> torch.nn.Sequential:
 
 def main() -> None:
     folder = pathlib.Path(sys.argv[1])
-    manifest = json.loads((folder / "manifest.json").read_text())
-    network = manifest.get("body", manifest)["network"]
+    network = json.loads((folder / "manifest.json").read_text())["network"]
     model = build(network)
     model.load_state_dict(load_file(folder / "model.safetensors"), strict=True)
     model.eval()
