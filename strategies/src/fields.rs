@@ -26,7 +26,7 @@ pub(crate) type Retired = (&'static str, &'static str, &'static str);
 pub(crate) struct Fields<'a> {
     pub(crate) path: String,
     pub(crate) line: usize,
-    entries: &'a [Entry],
+    entries: Option<&'a [Entry]>,
     asked: RefCell<Vec<&'static str>>,
     pub(crate) sink: &'a Sink,
 }
@@ -35,13 +35,31 @@ impl<'a> Fields<'a> {
     /// Reads `node`, which must be a mapping; anything else is a finding and reads as an empty mapping.
     pub(crate) fn of(node: &'a Node, path: impl Into<String>, sink: &'a Sink) -> Self {
         let path = path.into();
-        let entries = if let Content::Map(entries) = &node.content {
-            entries.as_slice()
-        } else {
-            sink.push(wrong_type(&path, node, "a mapping"));
-            &[]
+        let entries = match &node.content {
+            Content::Map(entries) => Some(entries.as_slice()),
+            _ => {
+                sink.push(wrong_type(&path, node, "a mapping"));
+                None
+            }
         };
         Self { path, line: node.line, entries, asked: RefCell::default(), sink }
+    }
+
+    /// False when the node was something else, which is a finding already.
+    pub(crate) fn is_mapping(&self) -> bool {
+        self.entries.is_some()
+    }
+
+    fn entry(&self, key: &str) -> Option<&'a Entry> {
+        self.entries.unwrap_or_default().iter().find(|entry| entry.key == key)
+    }
+
+    /// The line of a key of a mapping below this one.
+    pub(crate) fn section_line(&self, section: &str, key: &str) -> usize {
+        let Some(Content::Map(entries)) = self.entry(section).map(|entry| &entry.value.content) else {
+            return self.line;
+        };
+        entries.iter().find(|entry| entry.key == key).map_or(self.line, |entry| entry.line)
     }
 
     /// The path of a key below this mapping.
@@ -51,30 +69,30 @@ impl<'a> Fields<'a> {
 
     /// The line of a key, or of the mapping when it is absent.
     pub(crate) fn line_of(&self, key: &str) -> usize {
-        self.entries.iter().find(|entry| entry.key == key).map_or(self.line, |entry| entry.line)
+        self.entry(key).map_or(self.line, |entry| entry.line)
     }
 
     /// Every key that was not asked for yet, in file order.
     pub(crate) fn rest(&self) -> impl Iterator<Item = &'a Entry> {
         let asked = self.asked.borrow().clone();
-        self.entries.iter().filter(move |entry| !asked.contains(&entry.key.as_str()))
+        self.entries.unwrap_or_default().iter().filter(move |entry| !asked.contains(&entry.key.as_str()))
     }
 
     /// True when the key is written.
     pub(crate) fn has(&self, key: &str) -> bool {
-        self.entries.iter().any(|entry| entry.key == key)
+        self.entry(key).is_some()
     }
 
     /// The node of an optional key.
     pub(crate) fn node(&self, key: &'static str) -> Option<&'a Node> {
         self.asked.borrow_mut().push(key);
-        self.entries.iter().find(|entry| entry.key == key).map(|entry| &entry.value)
+        self.entry(key).map(|entry| &entry.value)
     }
 
     /// The node of a key that must be there.
     pub(crate) fn required(&self, key: &'static str) -> Option<&'a Node> {
         let node = self.node(key);
-        if node.is_none() {
+        if node.is_none() && self.is_mapping() {
             self.finding(key, "key.missing", format!("the key `{key}` is missing"));
         }
         node
@@ -134,6 +152,16 @@ impl<'a> Fields<'a> {
             let finding =
                 Finding::error(self.at(key), node.line, "value.unknown", format!("`{text}` is not known here"));
             self.sink.push(finding.allowing(text, words.iter().map(|(name, _)| *name)));
+        }
+        found
+    }
+
+    /// True, with a finding, when the key holds one of the words that name something not built yet.
+    pub(crate) fn is_unsupported(&self, key: &str, words: &[&str], rule: &'static str, message: &str) -> bool {
+        let text = self.entry(key).map(|entry| &entry.value.content);
+        let found = matches!(text, Some(Content::Text(text)) if words.contains(&text.as_str()));
+        if found {
+            self.finding(key, rule, message);
         }
         found
     }

@@ -94,6 +94,7 @@ fn no_label_of_a_part_is_known_only_in_the_next_one() {
                 let bar = bars.open_time.binary_search(&set.open_time[row]).unwrap();
                 assert_eq!(labels.values[bar], set.label[row], "features and labels are joined by bar");
                 let label_known = bars.close_time[bar + labels.look_ahead[bar] as usize];
+                assert_eq!(set.label_known_at[row], label_known);
                 let (start, end) = match set.part[row] {
                     Part::Train => (Utc(i64::MIN), set.cuts.validation_start),
                     Part::Validation => {

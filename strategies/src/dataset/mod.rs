@@ -75,6 +75,8 @@ pub struct DataSet {
     pub part: Vec<Part>,
     /// Class number or forward return.
     pub label: Vec<f32>,
+    /// When each label became known.
+    pub label_known_at: Vec<Utc>,
     /// Scaled features, row-major `[row, feature]`.
     pub values: Vec<f32>,
     /// Where validation and test begin.
@@ -162,6 +164,7 @@ pub fn assemble(
         decision_time: Vec::new(),
         part: Vec::new(),
         label: Vec::new(),
+        label_known_at: Vec::new(),
         values: Vec::new(),
         cuts,
         embargo_micros,
@@ -181,8 +184,8 @@ pub fn assemble(
 impl DataSet {
     /// Appends the kept rows of one symbol.
     fn stack(&mut self, index: usize, rows: &SymbolRows, parts: &[Option<Part>]) {
-        let labelled = rows.rows.iter().zip(&rows.labels).zip(parts);
-        for ((&row, &label), part) in labelled {
+        let labelled = rows.rows.iter().zip(&rows.labels).zip(&rows.times).zip(parts);
+        for (((&row, &label), times_of), part) in labelled {
             let times = (rows.columns.open_time.get(row), rows.columns.close_time.get(row));
             let (Some(part), (Some(open), Some(close))) = (*part, times) else { continue };
             self.symbol.push(u32::try_from(index).unwrap_or(u32::MAX));
@@ -190,6 +193,7 @@ impl DataSet {
             self.decision_time.push(*close);
             self.part.push(part);
             self.label.push(label);
+            self.label_known_at.push(times_of.label_known_at);
             rows.columns.push_scaled(row, &self.features, &mut self.values);
         }
     }

@@ -90,7 +90,14 @@ fn timeframes(fields: Fields<'_>) -> Option<(Vec<Timeframe>, Timeframe)> {
         }
     }
     fields.finish(&[]);
-    let found = found?;
+    let mut found = found?;
+    let mut seen = Vec::new();
+    found.retain(|each| {
+        !seen.contains(each) && {
+            seen.push(*each);
+            true
+        }
+    });
     let base = base.or_else(|| found.iter().copied().min())?;
     Some((found, base))
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use market::Timeframe;
 
-use super::{FuzzySet, Input, InputSource, NamedIndicator, OutputRef, Scaling, TrainingData, data, warn};
+use super::{FuzzySet, Input, InputSource, NamedIndicator, OutputRef, Scaling, TrainingData, data};
 use crate::features::feature_names;
 use crate::fields::{Fields, number, wrong_type};
 use crate::finding::Finding;
@@ -60,7 +60,6 @@ pub(super) fn read(fields: &Fields<'_>, training_data: Option<&TrainingData>) ->
             read_input(entry, &indicators, &sets, training_data)
         })
         .collect();
-    warn_unused(fields, &indicators, &sets, &inputs);
     let sections: Sections = (
         indicators
             .into_iter()
@@ -69,6 +68,7 @@ pub(super) fn read(fields: &Fields<'_>, training_data: Option<&TrainingData>) ->
         sets.into_iter().map(finished).collect::<Option<_>>()?,
         inputs.into_iter().collect::<Option<_>>()?,
     );
+    warn_unused(fields, &sections);
     if let Some(data) = training_data {
         check_names(fields, &sections, &data.timeframes);
     }
@@ -348,26 +348,21 @@ fn read_timeframes(fields: &Fields<'_>, training_data: Option<&TrainingData>) ->
     Some(Some(found))
 }
 
-fn warn_unused(
-    fields: &Fields<'_>,
-    indicators: &[IndicatorDraft<'_>],
-    sets: &[SetDraft<'_>],
-    inputs: &[Option<Input>],
-) {
-    let used = |index: usize| {
-        let by_set = sets.iter().any(|set| set.of.is_some_and(|of| of.indicator == index));
-        by_set
-            || inputs
-                .iter()
-                .flatten()
-                .any(|input| matches!(&input.source, InputSource::Raw { of, .. } if of.indicator == index))
+fn warn_unused(fields: &Fields<'_>, (indicators, sets, inputs): &Sections) {
+    let warn = |section: &str, id: &str, rule, message: String| {
+        let line = fields.section_line(section, id);
+        fields.sink.push(Finding::warning(format!("{section}.{id}"), line, rule, message));
     };
-    for (_, draft) in indicators.iter().enumerate().filter(|(index, _)| !used(*index)) {
-        warn(fields, "indicators", "indicator.unused", format!("nothing uses the indicator `{}`", draft.id));
+    for (index, named) in indicators.iter().enumerate() {
+        let raw = |input: &Input| matches!(&input.source, InputSource::Raw { of, .. } if of.indicator == index);
+        if !sets.iter().any(|set| set.of.indicator == index) && !inputs.iter().any(raw) {
+            warn("indicators", &named.id, "indicator.unused", "nothing uses this indicator".to_owned());
+        }
     }
-    let feeds = |index: usize| inputs.iter().flatten().any(|input| input.source == InputSource::Fuzzy(index));
-    for (_, draft) in sets.iter().enumerate().filter(|(index, _)| !feeds(*index)) {
-        warn(fields, "fuzzy_sets", "fuzzy_set.unused", format!("no input uses the fuzzy set `{}`", draft.id));
+    for (index, set) in sets.iter().enumerate() {
+        if !inputs.iter().any(|input| input.source == InputSource::Fuzzy(index)) {
+            warn("fuzzy_sets", &set.id, "fuzzy_set.unused", "no input uses this fuzzy set".to_owned());
+        }
     }
 }
 

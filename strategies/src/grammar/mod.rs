@@ -14,7 +14,7 @@ use schemas::training::TrainingSettings;
 use serde::{Deserialize, Serialize};
 
 use crate::fields::{Fields, Retired, Sink};
-use crate::finding::{Finding, Findings};
+use crate::finding::Findings;
 use crate::fuzzy::Membership;
 use crate::indicators::Indicator;
 use crate::labels::LabelSource;
@@ -261,7 +261,7 @@ impl Strategy {
         let mut findings = Vec::new();
         let root = yaml::parse(text, &mut findings);
         let sink = Sink::default();
-        let strategy = root.as_ref().and_then(|root| read(Fields::of(root, "", &sink)));
+        let strategy = root.as_ref().map(|root| Fields::of(root, "", &sink)).filter(Fields::is_mapping).and_then(read);
         findings.extend(sink.into_inner());
         let findings = Findings::new(findings);
         match strategy {
@@ -308,9 +308,4 @@ fn is_name(name: &str) -> bool {
     name.len() <= NAME_LENGTH_MAX
         && name.chars().next().is_some_and(word)
         && name.chars().all(|c| word(c) || c == '_' || c == '-')
-}
-
-/// A warning at a key of a mapping.
-fn warn(fields: &Fields<'_>, key: &str, rule: &'static str, message: String) {
-    fields.sink.push(Finding::warning(fields.at(key), fields.line_of(key), rule, message));
 }

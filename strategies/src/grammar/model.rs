@@ -63,15 +63,14 @@ const RETIRED_DECISIONS: &[Retired] = &[
 
 /// Reads `model`; `None` after an error.
 pub(super) fn read(fields: Fields<'_>) -> Option<Model> {
-    let kinds = [("mlp", true), ("lstm", false), ("gru", false)];
-    let kind = fields.required("type").and_then(|_| fields.word("type", &kinds));
-    if kind == Some(false) {
-        fields.finding("type", "model.unsupported", "recurrent networks are not supported yet: use mlp");
-    }
+    let message = "recurrent networks are not supported yet: use mlp";
+    let kind = fields.required("type").and_then(|_| {
+        let unsupported = fields.is_unsupported("type", &["lstm", "gru"], "model.unsupported", message);
+        if unsupported { None } else { fields.word("type", &[("mlp", ())]) }
+    });
     let architecture = fields.required_section("architecture").and_then(architecture);
     fields.finish(RETIRED);
-    kind.filter(|supported| *supported)?;
-    architecture
+    kind.and(architecture)
 }
 
 fn architecture(fields: Fields<'_>) -> Option<Model> {
@@ -101,6 +100,12 @@ fn hidden_layers(fields: &Fields<'_>) -> Option<Vec<usize>> {
     let wanted = format!("an integer from 1 to {LAYER_WIDTH_MAX}");
     let widths = items.iter().enumerate().map(|(index, item)| match item.content {
         Content::Integer(width) if (1..=LAYER_WIDTH_MAX).contains(&width) => usize::try_from(width).ok(),
+        Content::Integer(width) => {
+            let (path, message) =
+                (format!("{}[{index}]", fields.at("hidden_layers")), format!("{width} is not {wanted}"));
+            fields.sink.push(Finding::error(path, item.line, "value.range", message));
+            None
+        }
         _ => {
             fields.sink.push(wrong_type(&format!("{}[{index}]", fields.at("hidden_layers")), item, &wanted));
             None

@@ -59,8 +59,12 @@ pub(super) fn read(fields: Fields<'_>, decisions: Option<&Decisions>) -> Option<
 }
 
 fn labels(fields: Fields<'_>) -> Option<LabelSource> {
-    let sources = [("zigzag", 0), ("forward_return", 1), ("triple_barrier", 2), ("context", 3), ("regime", 3)];
-    let source = fields.required("source").and_then(|_| fields.word("source", &sources))?;
+    fields.required("source")?;
+    let message = "this label source is not supported yet: use zigzag, forward_return or triple_barrier";
+    if fields.is_unsupported("source", &["context", "regime"], "labels.unsupported", message) {
+        return None;
+    }
+    let source = fields.word("source", &[("zigzag", 0), ("forward_return", 1), ("triple_barrier", 2)])?;
     let positive = |key| fields.number(key, "a number above 0", |value| value > 0.0);
     let (labels, retired): (_, &[Retired]) = match source {
         0 => {
@@ -69,7 +73,7 @@ fn labels(fields: Fields<'_>) -> Option<LabelSource> {
             (LabelSource::Zigzag { threshold: threshold.unwrap_or(0.02) }, RETIRED_ZIGZAG)
         }
         1 => (LabelSource::ForwardReturn { horizon: fields.integer("horizon", 1, 100_000).unwrap_or(20) }, &[]),
-        2 => {
+        _ => {
             let usual = TripleBarrier::default();
             let methods = [("atr", VolatilityMethod::Atr), ("std", VolatilityMethod::Std)];
             let barrier = TripleBarrier {
@@ -82,16 +86,6 @@ fn labels(fields: Fields<'_>) -> Option<LabelSource> {
                 vol_method: fields.word("vol_method", &methods).unwrap_or(usual.vol_method),
             };
             (LabelSource::TripleBarrier(barrier), RETIRED_BARRIER)
-        }
-        _ => {
-            let finding = Finding::error(
-                fields.at("source"),
-                fields.line_of("source"),
-                "labels.unsupported",
-                "this label source is not supported yet",
-            );
-            fields.sink.push(finding.allowing("", ["zigzag", "forward_return", "triple_barrier"]));
-            return None;
         }
     };
     fields.finish(retired);
