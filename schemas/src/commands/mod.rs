@@ -2,8 +2,12 @@
 
 pub mod dummy;
 pub mod fetch;
+pub mod process;
+pub mod train;
 pub mod validate;
 
 pub use dummy::{DummyOutcome, RunDummy};
 pub use fetch::{FetchBars, FetchCounts, FetchMode, FetchOutcome, FetchedSeries, SeriesRequest};
+pub use process::{ProcessBars, ProcessOutcome};
+pub use train::{RegisterModel, RegisterOutcome, TrainModel, TrainOutcome, TrainRequest};
 pub use validate::{ValidateBars, ValidateOutcome, ValidatedSeries};

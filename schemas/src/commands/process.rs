@@ -1,0 +1,40 @@
+//! The processor's command: turn stored series and a strategy into a data set.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::command::Command;
+use crate::ids::Service;
+use crate::manifests::PartCount;
+
+/// Builds the data set of the operation's train request, which stands in the operation's `params`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ProcessBars {}
+
+impl Command for ProcessBars {
+    const SERVICE: Service = Service::Processor;
+    const VERB: &'static str = "process";
+    type Outcome = ProcessOutcome;
+}
+
+/// What a finished processing tells.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ProcessOutcome {
+    /// Key of the data set: `inputs_sha256` of its manifest.
+    pub dataset: String,
+    /// Rows in all parts.
+    pub rows: u64,
+    /// Feature columns.
+    pub features: u32,
+    /// True when the data set stood already and nothing was computed.
+    pub reused: bool,
+    /// Rows per symbol and part.
+    pub parts: Vec<PartCount>,
+    /// Rows dropped, by reason.
+    pub dropped: BTreeMap<String, u64>,
+    /// What people should know, a few at most.
+    #[serde(default)]
+    pub warnings: Vec<String>,
+}

@@ -1,0 +1,89 @@
+//! The request of a train operation, and the commands of trainer and registry.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::command::Command;
+use crate::ids::Service;
+
+/// The `params` of a train operation: what processor, trainer and registry share. Workers never read strategy files.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainRequest {
+    /// The strategy text as it was submitted.
+    pub strategy: String,
+    /// What the request changes in it: `strategies::Overrides` as JSON; null = nothing.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub overrides: Value,
+    /// Name of the model; the strategy's by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+}
+
+/// Fits the network of the request's strategy to a data set.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrainModel {
+    /// `inputs_sha256` of a data set; by default that of the process step before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dataset: Option<String>,
+}
+
+impl Command for TrainModel {
+    const SERVICE: Service = Service::Trainer;
+    const VERB: &'static str = "train";
+    type Outcome = TrainOutcome;
+}
+
+/// What a finished training tells; everything else is in the artifact's `metrics.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrainOutcome {
+    /// Name of the artifact: `artifacts/<sha256>`.
+    pub artifact: String,
+    /// Epochs trained, over all attempts.
+    pub epochs: u32,
+    /// Epoch whose weights are stored, from 1.
+    pub best_epoch: u32,
+    /// True when early stopping ended it.
+    pub stopped_early: bool,
+    /// Finished epochs that the last attempt found in a checkpoint.
+    pub resumed_at: u32,
+    /// Headline metrics of the test part.
+    pub metrics: BTreeMap<String, f64>,
+    /// What a reader must know before trusting the model, a few at most.
+    #[serde(default)]
+    pub warnings: Vec<String>,
+    /// `cpu` or `cuda:0`.
+    pub device: String,
+}
+
+/// Gives a trained artifact a name and a version.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RegisterModel {
+    /// Name of the artifact; by default that of the train step before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub artifact: Option<String>,
+    /// Name of the model; by default that of the request, else the strategy's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+impl Command for RegisterModel {
+    const SERVICE: Service = Service::Registry;
+    const VERB: &'static str = "register";
+    type Outcome = RegisterOutcome;
+}
+
+/// The version that was assigned.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RegisterOutcome {
+    /// Name of the model.
+    pub name: String,
+    /// 1 for the first.
+    pub version: u32,
+    /// Name of its artifact.
+    pub artifact: String,
+}
