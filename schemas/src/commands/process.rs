@@ -6,12 +6,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::command::Command;
 use crate::ids::Service;
-use crate::manifests::PartCount;
 
 /// Builds the data set of the operation's train request, which stands in the operation's `params`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct ProcessBars {}
+pub struct ProcessBars {
+    /// Keys of series, `bars/…`; empty = those of the fetch step before. What the strategy does not need is left out.
+    pub series: Vec<String>,
+}
 
 impl Command for ProcessBars {
     const SERVICE: Service = Service::Processor;
@@ -30,8 +32,10 @@ pub struct ProcessOutcome {
     pub features: u32,
     /// True when the data set stood already and nothing was computed.
     pub reused: bool,
-    /// Rows per symbol and part.
-    pub parts: Vec<PartCount>,
+    /// Rows by part: `train`, `validation`, `test`. Counts per symbol are in the manifest.
+    pub parts: BTreeMap<String, u64>,
+    /// Rows per class by part, in class order; empty for a regression.
+    pub classes: BTreeMap<String, Vec<u64>>,
     /// Rows dropped, by reason.
     pub dropped: BTreeMap<String, u64>,
     /// What people should know, a few at most.
