@@ -1,1 +1,3 @@
-//! cli: to be written.
+//! The `ktrdr` command: parse, submit, follow, print; `ktrdr up` supervises a local system.
+
+pub mod up;

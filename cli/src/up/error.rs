@@ -1,0 +1,70 @@
+//! Why a local system does not come up.
+
+use std::path::PathBuf;
+
+use bus::BusError;
+
+/// One variant per failed operation.
+#[derive(Debug, thiserror::Error)]
+pub enum UpError {
+    /// The folder or a file in it.
+    #[error("cannot use {}", path.display())]
+    Folder {
+        /// The path.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Another `ktrdr up` runs there.
+    #[error("a system already runs in {}{}", dir.display(), owner.map(|pid| format!(" (process {pid})")).unwrap_or_default())]
+    AlreadyRunning {
+        /// The folder.
+        dir: PathBuf,
+        /// Process id of the other one, if known.
+        owner: Option<u32>,
+    },
+    /// No server program.
+    #[error("there is no nats-server in .deps/nats/bin nor on PATH")]
+    NoServer,
+    /// A program cannot be started.
+    #[error("cannot start {program}")]
+    Spawn {
+        /// Its path.
+        program: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The server ended, or did not get ready in time.
+    #[error("the NATS server did not get ready: {reason}")]
+    ServerNotReady {
+        /// Last line of its log, or what was waited for.
+        reason: String,
+        /// Its log.
+        log: PathBuf,
+    },
+    /// Connecting or applying the topology.
+    #[error("cannot set up the bus")]
+    Bus(#[from] BusError),
+    /// Signals cannot be listened to.
+    #[error("cannot listen for signals")]
+    Signals(#[source] std::io::Error),
+}
+
+impl UpError {
+    /// What to do next.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Folder { .. } => "check the permissions and the space, or choose another place with --dir".to_owned(),
+            Self::AlreadyRunning { .. } => {
+                "use it from here (`ktrdr doctor`), stop it with Ctrl+C, or choose another place with --dir".to_owned()
+            }
+            Self::NoServer => {
+                "run `infra/setup nats` in the checkout, or put nats-server 2.14 or newer on PATH".to_owned()
+            }
+            Self::Spawn { .. } => "build it with `make build` (the trainer with `make trainer`)".to_owned(),
+            Self::ServerNotReady { log, .. } => format!("see {}; a port given with --port may be taken", log.display()),
+            Self::Bus(error) => error.hint().to_owned(),
+            Self::Signals(_) => "report this as a defect".to_owned(),
+        }
+    }
+}

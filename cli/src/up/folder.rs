@@ -1,0 +1,126 @@
+//! The folder of a local system: held by one `ktrdr up` at a time, cleared of what a killed one left running.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::context_file::{ContextFile, FILE_NAME};
+use super::error::UpError;
+
+/// A folder that this process holds until the value is dropped.
+#[derive(Debug)]
+pub struct Folder {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl Folder {
+    /// Takes the folder, creating it if needed, and ends programs that a killed `ktrdr up` left running in it.
+    ///
+    /// # Errors
+    /// It cannot be written, or another process holds it.
+    pub fn claim(path: &Path) -> Result<Self, UpError> {
+        let failed = |source| UpError::Folder { path: path.to_owned(), source };
+        std::fs::create_dir_all(path.join("logs")).map_err(failed)?;
+        let path = path.canonicalize().map_err(failed)?;
+        let lock =
+            OpenOptions::new().create(true).truncate(false).write(true).open(path.join("lock")).map_err(failed)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let owner = ContextFile::read(&path.join(FILE_NAME)).ok().map(|context| context.pid);
+                return Err(UpError::AlreadyRunning { dir: path, owner });
+            }
+            Err(TryLockError::Error(source)) => return Err(failed(source)),
+        }
+        let folder = Self { path, _lock: lock };
+        folder.end_leftovers();
+        Ok(folder)
+    }
+
+    /// Where it is, absolute.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The context file.
+    pub fn context_file(&self) -> PathBuf {
+        self.path.join(FILE_NAME)
+    }
+
+    /// The log of one program.
+    pub fn log(&self, name: &str) -> PathBuf {
+        self.path.join("logs").join(format!("{name}.log"))
+    }
+
+    /// A log opened for appending.
+    ///
+    /// # Errors
+    /// It cannot be opened.
+    pub fn open_log(&self, name: &str) -> Result<File, UpError> {
+        let path = self.log(name);
+        let opened = OpenOptions::new().create(true).append(true).open(&path);
+        opened.map_err(|source| UpError::Folder { path, source })
+    }
+
+    fn process_list(&self) -> PathBuf {
+        self.path.join("processes")
+    }
+
+    /// Remembers a started program, for the case that this process is killed.
+    pub fn remember(&self, pid: u32, program: &Path) {
+        let list = OpenOptions::new().create(true).append(true).open(self.process_list());
+        if let Err(error) = list.and_then(|mut list| writeln!(list, "{pid} {}", program.display())) {
+            tracing::warn!(%error, pid, "a started program could not be noted");
+        }
+    }
+
+    /// Forgets all programs: they have ended.
+    pub fn forget(&self) {
+        drop(std::fs::remove_file(self.process_list()));
+        drop(std::fs::remove_file(self.context_file()));
+    }
+
+    /// Kills what stands in the list and still runs the same program; a process id may have been given to another since.
+    fn end_leftovers(&self) {
+        let list = std::fs::read_to_string(self.process_list()).unwrap_or_default();
+        for (pid, program) in list.lines().filter_map(|line| line.split_once(' ')) {
+            let same = std::fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|found| found == Path::new(program));
+            if let Ok(number) = pid.parse().map(Pid::from_raw)
+                && same
+            {
+                tracing::warn!(pid, program, "ending a program that a killed `ktrdr up` left running");
+                let _ = kill(number, Signal::SIGKILL);
+            }
+        }
+        self.forget();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_claim_of_the_same_folder_is_refused_and_a_later_one_is_not() {
+        let root = tempfile::tempdir().unwrap();
+        let held = Folder::claim(root.path()).unwrap();
+        let refused = Folder::claim(root.path()).unwrap_err();
+        assert!(matches!(refused, UpError::AlreadyRunning { owner: None, .. }), "{refused}");
+        drop(held);
+        Folder::claim(root.path()).unwrap();
+    }
+
+    #[test]
+    fn a_process_that_is_not_the_noted_program_is_left_alone() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = Folder::claim(root.path()).unwrap();
+        // This very process, under a name that it does not have.
+        folder.remember(std::process::id(), Path::new("/usr/bin/nats-server"));
+        drop(folder);
+        Folder::claim(root.path()).unwrap();
+    }
+}
