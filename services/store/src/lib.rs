@@ -44,6 +44,7 @@ pub use bytes::Bytes;
 pub use checkpoint::{Checkpoint, CheckpointKey};
 pub use dataset::{DatasetTable, PARTS};
 pub use error::StoreError;
+pub use merge::file_period;
 pub use model::Artifact;
 pub use object::{Store, sha256_hex};
 pub use raw_bars::{ALL_TIME, RawBar, RawBars};

@@ -2,27 +2,25 @@
 
 use std::ops::Range;
 
-use jiff::civil::Date;
-use jiff::tz::TimeZone;
 use market::{Timeframe, Utc};
 use schemas::manifests::EmptyInterval;
 
 use crate::raw_bars::{RawBar, RawBars};
 
-/// The period of the file that holds the bar opening at `instant`, and the instants it covers: a UTC month up to
-/// five-minute bars, else a UTC year.
-pub(crate) fn period(timeframe: Timeframe, instant: Utc) -> (String, Range<Utc>) {
-    let date = TimeZone::UTC.to_datetime(instant.timestamp()).date();
+/// The labels that one stored file holds, around `instant`: a UTC month up to five-minute bars, else a UTC year.
+pub fn file_period(timeframe: Timeframe, instant: Utc) -> Range<Utc> {
+    let date = instant.date();
     let monthly = timeframe <= Timeframe::Minute5;
     let start = if monthly { date.first_of_month() } else { date.first_of_year() };
     let last = if monthly { date.last_of_month() } else { date.last_of_year() };
-    let name = if monthly { start.strftime("%Y-%m").to_string() } else { start.strftime("%Y").to_string() };
-    let end = last.tomorrow().map_or(Utc(i64::MAX), midnight);
-    (name, midnight(start)..end)
+    Utc::midnight(start)..last.tomorrow().map_or(Utc(i64::MAX), Utc::midnight)
 }
 
-fn midnight(date: Date) -> Utc {
-    date.to_zoned(TimeZone::UTC).map_or(Utc(i64::MAX), |zoned| Utc::from_timestamp(zoned.timestamp()))
+/// The name of that file's period, `2018` or `2018-03`, and the labels in it.
+pub(crate) fn period(timeframe: Timeframe, instant: Utc) -> (String, Range<Utc>) {
+    let covered = file_period(timeframe, instant);
+    let pattern = if timeframe <= Timeframe::Minute5 { "%Y-%m" } else { "%Y" };
+    (covered.start.date().strftime(pattern).to_string(), covered)
 }
 
 /// Cuts sorted bars by period, oldest first.

@@ -128,10 +128,11 @@ impl Store {
     /// # Errors
     /// A file is absent, damaged or of another form.
     pub async fn read_bars(&self, snapshot: &SeriesSnapshot, range: Range<Utc>) -> Result<RawBars, StoreError> {
-        let prefix = &snapshot.manifest.series;
-        let wanted = snapshot.manifest.files.iter();
-        let wanted = wanted.filter(|file| file.last >= range.start.0 && file.first < range.end.0);
-        let pieces = stream::iter(wanted).map(|file| self.read_file(prefix, file)).buffered(READS_MAX);
+        let prefix = snapshot.manifest.series.as_str();
+        let mut wanted = snapshot.manifest.files.clone();
+        wanted.retain(|file| file.last >= range.start.0 && file.first < range.end.0);
+        let pieces = stream::iter(wanted).map(|file| async move { self.read_file(prefix, &file).await });
+        let pieces = pieces.buffered(READS_MAX);
         let mut bars = RawBars::default();
         let mut pieces = std::pin::pin!(pieces);
         while let Some(piece) = pieces.try_next().await? {

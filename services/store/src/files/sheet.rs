@@ -212,7 +212,7 @@ fn stamps(column: Option<&ArrayRef>) -> Result<Vec<Option<Stamp>>, String> {
         }
         DataType::Date32 => cells::<Date32Type, _>(column, |days| {
             let midnight = Utc(i64::from(days).checked_mul(super::DAY)?);
-            Some(Stamp::Date(jiff::tz::TimeZone::UTC.to_datetime(midnight.timestamp()).date()))
+            Some(Stamp::Date(midnight.date()))
         }),
         DataType::Int64 => cells::<Int64Type, _>(column, Stamp::unix),
         DataType::Utf8 => column.as_string::<i32>().iter().map(|text| text.and_then(Stamp::parse)).collect(),

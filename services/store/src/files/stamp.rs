@@ -85,8 +85,7 @@ impl Stamp {
                 zone.and_then(there).or_else(|| there(&TimeZone::UTC))?
             }
         };
-        let midnight = date.to_zoned(TimeZone::UTC).ok()?;
-        Some(Utc::from_timestamp(midnight.timestamp()))
+        Some(Utc::midnight(date))
     }
 }
 
