@@ -176,7 +176,10 @@ impl Bus {
     pub async fn publish_outstanding(&self, record: &OperationRecord) -> Result<Published, ResumeError> {
         let mut record = record.clone();
         let mut worst = Published::Queued;
-        let mut open: Vec<StepNumber> = record.plan.advance(&record).iter().map(|step| step.step).collect();
+        // A held step has its message by definition: its worker works on it.
+        let waits = |step: &Outstanding| record.step(step.step).is_some_and(|step| step.holder.is_none());
+        let mut open: Vec<StepNumber> =
+            record.plan.advance(&record).iter().filter(|step| waits(step)).map(|step| step.step).collect();
         while let Some(number) = open.pop() {
             let Some(step) = record.plan.advance(&record).into_iter().find(|step| step.step == number) else {
                 continue;

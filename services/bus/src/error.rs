@@ -90,7 +90,7 @@ impl BusError {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Connect { .. } => {
-                "start a local system with `ktrdr up`, or name the server with --server or KTRDR_SERVER"
+                "start a local system with `ktrdr up`, or name the server with --server or KTRDR_NATS_URL"
             }
             Self::Unauthorised { .. } | Self::Credentials { .. } => {
                 "name a credentials file with --creds or KTRDR_CREDS"

@@ -1,6 +1,8 @@
 //! Who is there: active operations, workers and their signs of life.
 
+use async_nats::jetstream::context::PublishErrorKind;
 use async_nats::jetstream::kv::Operation;
+use async_nats::jetstream::message::PublishMessage;
 use futures::{Stream, StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use schemas::codec;
@@ -13,7 +15,10 @@ use std::time::Duration;
 use crate::connect::Bus;
 use crate::error::BusError;
 use crate::handles::Bucket;
+use crate::records::Stored;
 
+/// How long a settled record is kept: longer than any command or control message lives.
+const RETENTION: Duration = Duration::from_secs(30 * 86_400);
 /// How long the marker of a removed active key stays.
 const MARKER_TTL: Duration = Duration::from_secs(1);
 
@@ -36,10 +41,10 @@ impl Bus {
         if mark.operation != Operation::Put {
             return Ok(());
         }
-        let settled = self.record(op).await?.is_some_and(|stored| stored.record.state.is_terminal());
-        if !settled {
+        let Some(stored) = self.record(op).await?.filter(|stored| stored.record.state.is_terminal()) else {
             return Ok(());
-        }
+        };
+        self.let_expire(&stored).await?;
         match bucket.purge_expect_revision_with_ttl(op.as_str(), mark.revision, MARKER_TTL).await {
             Ok(()) => Ok(()),
             // Another settled it, or a resume marked it anew: both are right, and neither is ours to undo.
@@ -47,6 +52,25 @@ impl Bus {
                 tracing::debug!(%op, error = %error, "the mark changed meanwhile");
                 Ok(())
             }
+        }
+    }
+
+    /// Gives a terminal record its last term: the same value, expiring after [`RETENTION`]. A resume writes a revision
+    /// without a term, which keeps it.
+    async fn let_expire(&self, stored: &Stored) -> Result<(), BusError> {
+        let op = &stored.record.op;
+        let publish = PublishMessage::build()
+            .payload(codec::encode(&stored.record)?.into())
+            .expected_last_subject_sequence(stored.revision)
+            .ttl(RETENTION);
+        let subject = format!("$KV.{}.{}", subjects::OPERATIONS, subjects::operation_key(op));
+        let what = || format!("set the term of the record of {op}");
+        let ack = self.js.send_publish(subject, publish).await.map_err(BusError::request(what()))?;
+        match ack.await {
+            Ok(_) => Ok(()),
+            // Resumed, or settled by another: both know better.
+            Err(error) if error.kind() == PublishErrorKind::WrongLastSequence => Ok(()),
+            Err(error) => Err(BusError::request(what())(error)),
         }
     }
 

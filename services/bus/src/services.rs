@@ -42,6 +42,8 @@ impl Endpoint {
 pub struct ServiceDescription {
     /// Which service.
     pub service: Service,
+    /// One line for people.
+    pub about: &'static str,
     /// Version of the program.
     pub version: String,
     /// Worker id, slots, device, …
@@ -60,8 +62,8 @@ impl Bus {
     pub async fn answer(&self, description: ServiceDescription, endpoints: Vec<Endpoint>) -> Result<Answers, BusError> {
         let name = subjects::service_name(description.service);
         let failed = || format!("register the service {name}");
-        let service = self.client.service_builder().metadata(description.metadata).start(&name, &description.version);
-        let service = service.await.map_err(BusError::request(failed()))?;
+        let builder = self.client.service_builder().description(description.about).metadata(description.metadata);
+        let service = builder.start(&name, &description.version).await.map_err(BusError::request(failed()))?;
         let group = service.group(subjects::service_group(description.service));
         let mut tasks = JoinSet::new();
         for endpoint in endpoints {

@@ -13,7 +13,7 @@ use schemas::command::{Command, CommandMessage};
 use schemas::errors::ErrorRecord;
 use schemas::events::What;
 use schemas::ids::{Service, WorkerId};
-use schemas::operation::{BARREN_ATTEMPTS_MAX, Holder, OperationRecord, Refusal};
+use schemas::operation::{BARREN_ATTEMPTS_MAX, Claim, Holder, OperationRecord, Refusal};
 use schemas::settle::{self, Delivery};
 use schemas::subjects::CommandAddress;
 use store::Store;
@@ -78,7 +78,11 @@ impl<H: StepHandler> Shared<H> {
             && let Delivery::Create = settle::decide(&address, &message, None, |_| true)
             && let Some(operation) = message.operation.clone()
         {
-            record = Some(self.create(&address, operation).await?);
+            let (stored, claim) = self.create(delivered, &address, operation).await?;
+            match claim {
+                Some(claim) => return self.work(delivered, &address, stored, claim).await,
+                None => record = Some(stored),
+            }
         }
         let holder = record.as_ref().and_then(|record| record.step(address.step)?.holder.clone());
         let alive = match &holder {
@@ -100,15 +104,24 @@ impl<H: StepHandler> Shared<H> {
         }
     }
 
+    /// Creates the record with our claim in it, in one write. Somebody else may have been first: then the record that
+    /// stands is decided on like any other.
     async fn create(
         &self,
+        delivered: &Delivered,
         address: &CommandAddress,
         operation: schemas::command::NewOperation,
-    ) -> Result<OperationRecord, Left> {
-        self.bus.put_active(&address.op).await?;
-        let record = OperationRecord::create(address.op.clone(), operation, Timestamp::now());
-        let (Stored { record, .. }, _) = self.bus.create_record(record).await?;
-        Ok(record)
+    ) -> Result<(OperationRecord, Option<Claim>), Left> {
+        let mut record = OperationRecord::create(address.op.clone(), operation, Timestamp::now());
+        let claim = record.claim(address.step, 1, self.holder(delivered), None);
+        let (marked, created) = tokio::join!(self.bus.put_active(&address.op), self.bus.create_record(record));
+        marked?;
+        let (Stored { record, .. }, ours) = created?;
+        Ok((record, claim.ok().filter(|_| ours)))
+    }
+
+    fn holder(&self, delivered: &Delivered) -> Holder {
+        Holder { worker: self.worker.clone(), ack_subject: delivered.ack_subject().to_owned(), since: Timestamp::now() }
     }
 
     /// Another worker is at it, or the record moved under us: look again later, without an attempt.
@@ -130,11 +143,7 @@ impl<H: StepHandler> Shared<H> {
         submission: u32,
         lost: Option<&WorkerId>,
     ) -> Result<(), Left> {
-        let holder = Holder {
-            worker: self.worker.clone(),
-            ack_subject: delivered.ack_subject().to_owned(),
-            since: Timestamp::now(),
-        };
+        let holder = self.holder(delivered);
         let claimed =
             self.bus.change(&address.op, |record| record.claim(address.step, submission, holder.clone(), lost)).await;
         let Changed { value: claim, record } = match claimed {
@@ -143,13 +152,21 @@ impl<H: StepHandler> Shared<H> {
             Err(ChangeError::Refused { .. } | ChangeError::NotFound(_)) => return self.hand_back(delivered).await,
             Err(error) => return Err(error.into()),
         };
+        self.work(delivered, address, record, claim).await
+    }
+
+    /// Works on a step that is ours now.
+    async fn work(
+        &self,
+        delivered: &Delivered,
+        address: &CommandAddress,
+        record: OperationRecord,
+        claim: Claim,
+    ) -> Result<(), Left> {
         self.current.add(&address.op);
         let span = crate::telemetry::step_span(&address.op, address.step, claim.attempt);
-        let worked = tracing::Instrument::instrument(
-            self.attempt(delivered, address, Arc::new(record), claim.attempt, claim.exhausted),
-            span,
-        );
-        let result = worked.await;
+        let attempt = self.attempt(delivered, address, Arc::new(record), claim);
+        let result = tracing::Instrument::instrument(attempt, span).await;
         self.current.remove(&address.op);
         result
     }
@@ -159,12 +176,13 @@ impl<H: StepHandler> Shared<H> {
         delivered: &Delivered,
         address: &CommandAddress,
         record: Arc<OperationRecord>,
-        attempt: u32,
-        exhausted: bool,
+        Claim { attempt, exhausted }: Claim,
     ) -> Result<(), Left> {
         self.live_until(Moment::Claimed)?;
         let started = announce::event(&record, address.step, What::Started, Some(&self.worker), record.updated_at);
-        announce::emit_lossy(&self.bus, started).await;
+        let bus = self.bus.clone();
+        // The work need not wait until the world knows of it.
+        tokio::spawn(async move { announce::emit_lossy(&bus, started).await });
         // A submit that died half-way is finished by the first worker.
         self.bus.publish_outstanding(&record).await?;
         if exhausted {

@@ -73,7 +73,7 @@ where
         return ExitCode::SUCCESS;
     }
     match tokio::runtime::Runtime::new() {
-        Ok(executor) => match executor.block_on(live(service, settled.value, build)) {
+        Ok(executor) => match executor.block_on(live(service, about, settled.value, build)) {
             Ok(()) => ExitCode::SUCCESS,
             Err(fatal) => failed(&fatal, 1),
         },
@@ -108,6 +108,7 @@ where
 
 async fn live<Own, H>(
     service: Service,
+    about: &'static str,
     settings: ServiceSettings<Own>,
     build: impl FnOnce(Start<Own>) -> Result<(H, Start<Own>), Fatal>,
 ) -> Result<(), Fatal>
@@ -124,6 +125,7 @@ where
         () = until_true(shutdown.clone()) => return Ok(()),
     };
     let options = WorkerOptions {
+        about,
         lane: settings.service.lanes.first().copied().unwrap_or(Lane::Default),
         slots: settings.service.slots.get(),
         drain_timeout: settings.service.drain_timeout,

@@ -27,6 +27,8 @@ const STALL: Duration = Duration::from_secs(600);
 pub struct WorkerOptions {
     /// What it serves.
     pub service: Service,
+    /// One line for `nats micro ls`.
+    pub about: &'static str,
     /// The clocks of the system, the same in all its processes.
     pub profile: Profile,
     /// The queue it takes from.
@@ -52,6 +54,7 @@ impl WorkerOptions {
     pub fn new(service: Service, profile: Profile) -> Self {
         Self {
             service,
+            about: "",
             profile,
             lane: Lane::Default,
             slots: 1,
@@ -224,6 +227,7 @@ fn worker_info(worker: &WorkerId, options: &WorkerOptions) -> WorkerInfo {
 fn description(worker: &WorkerId, options: &WorkerOptions) -> ServiceDescription {
     ServiceDescription {
         service: options.service,
+        about: options.about,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         metadata: [
             ("worker", worker.to_string()),
