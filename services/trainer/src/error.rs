@@ -111,6 +111,30 @@ pub enum TrainError {
 }
 
 impl TrainError {
+    /// The stable code of the error record.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Settings { .. } | Self::Kinds => "TRAIN-InvalidSettings",
+            Self::EmptyPart { .. } => "TRAIN-EmptyPart",
+            Self::Shape { .. } | Self::Column { .. } | Self::Value { .. } | Self::Label { .. } => {
+                "TRAIN-InvalidDataset"
+            }
+            Self::ClassAbsent { .. } => "TRAIN-ClassAbsent",
+            Self::Checkpoint { .. } | Self::File { .. } => "TRAIN-InvalidFile",
+            Self::Libtorch(_) => "TRAIN-Libtorch",
+            Self::Diverged { .. } => "TRAIN-Diverged",
+            Self::Cancelled { .. } => "TRAIN-Cancelled",
+        }
+    }
+
+    /// The last good state that this error carries.
+    pub fn last_state(&self) -> Option<&TrainState> {
+        match self {
+            Self::Diverged { last_good: state, .. } | Self::Cancelled { last: state } => state.as_deref(),
+            _ => None,
+        }
+    }
+
     /// What to do next.
     pub fn hint(&self) -> &'static str {
         match self {

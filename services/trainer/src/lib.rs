@@ -4,25 +4,41 @@
 //! no bus, no store and no clock. Around it the service reads the data set, stores checkpoints and publishes the artifact:
 //! `model.safetensors` (PyTorch's names, float32), `metrics.json` and `history.parquet`.
 //!
+//! | Subject | Reads | Writes |
+//! |---|---|---|
+//! | `trainer train` ([`schemas::commands::TrainModel`]) | the request, `datasets/<dataset>`, its last checkpoint | checkpoints, one artifact |
+//!
+//! | Failure | What happens |
+//! |---|---|
+//! | killed, shut down, cancelled | the next attempt or a resume goes on from the last checkpoint, in the same bits |
+//! | checkpoint damaged | a warning, and the training starts anew |
+//! | checkpoint cannot be written | a warning; the training goes on, and the next one is tried |
+//! | data set absent or damaged, class absent, settings out of bounds | the step fails and says where |
+//! | loss diverges | the step fails; the last good state is kept as a checkpoint |
+//!
 //! Same seed, same data, same settings, same number of threads: same bits, on CPU, interrupted or not.
 //!
 //! Deliberately absent: optimisers but Adam, learning-rate schedules, mixed precision, sequence networks, sample weights.
 
 mod adam;
 pub mod artifact;
+mod checkpoints;
 pub mod control;
 mod criterion;
 mod data;
 pub mod dataset;
 mod error;
+mod handler;
 pub mod metrics;
 mod mlp;
 pub mod random;
+mod report;
 pub mod state;
 mod train;
 
 pub use control::{BatchProgress, Control, EpochRow};
 pub use data::{Labels, Part, TrainingData};
 pub use error::TrainError;
+pub use handler::Trainer;
 pub use state::{TrainState, model_file};
-pub use train::{CHECKPOINT_AGE, CHECKPOINT_EPOCHS, Trained, train};
+pub use train::{CHECKPOINT_AGE, CHECKPOINT_EPOCHS, Trained, train, uses_gpu};

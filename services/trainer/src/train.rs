@@ -329,6 +329,11 @@ fn matrix(part: &Part, network: &Network, device: Device) -> Result<Tensor, TchE
     Tensor::f_from_slice(&part.features)?.f_view(shape)?.f_to_device(device)
 }
 
+/// True when trainings on this host run on a GPU.
+pub fn uses_gpu() -> bool {
+    Device::cuda_if_available() != Device::Cpu
+}
+
 fn device_name(device: Device) -> String {
     match device {
         Device::Cuda(index) => format!("cuda:{index}"),
