@@ -86,6 +86,8 @@ impl<H: StepHandler> Shared<H> {
         }
         let holder = record.as_ref().and_then(|record| record.step(address.step)?.holder.clone());
         let alive = match &holder {
+            // Our own hold counts only while one of our slots works on it: an earlier attempt may have lost the bus.
+            Some(holder) if holder.worker == self.worker => self.current.works_on(&address.op, address.step),
             Some(holder) => self.bus.is_worker_alive(&holder.worker).await?,
             None => false,
         };
@@ -163,11 +165,18 @@ impl<H: StepHandler> Shared<H> {
         record: OperationRecord,
         claim: Claim,
     ) -> Result<(), Left> {
-        self.current.add(&address.op);
+        self.current.add(&address.op, address.step);
         let span = crate::telemetry::step_span(&address.op, address.step, claim.attempt);
         let attempt = self.attempt(delivered, address, Arc::new(record), claim);
         let result = tracing::Instrument::instrument(attempt, span).await;
-        self.current.remove(&address.op);
+        self.current.remove(&address.op, address.step);
+        if let Err(left) = &result
+            && !matches!(left, Left::Killed)
+        {
+            // The message comes back by itself; without a hold any worker may take it. Refused once the step has ended.
+            let release = |record: &mut OperationRecord| record.release(address.step, claim.attempt, Timestamp::now());
+            drop(self.bus.change(&address.op, release).await);
+        }
         result
     }
 

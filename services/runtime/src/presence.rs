@@ -5,41 +5,47 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use bus::Bus;
-use schemas::ids::{OperationId, WorkerId};
+use schemas::ids::{OperationId, StepNumber, WorkerId};
 use schemas::worker::WorkerInfo;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
-/// Operations a worker works on now; every change renews the worker's key.
+/// Steps a worker works on now; every change renews the worker's key.
 #[derive(Clone, Debug)]
-pub(crate) struct Current(Arc<watch::Sender<BTreeSet<OperationId>>>);
+pub(crate) struct Current(Arc<watch::Sender<BTreeSet<(OperationId, StepNumber)>>>);
 
 impl Current {
     pub(crate) fn new() -> Self {
         Self(Arc::new(watch::Sender::new(BTreeSet::new())))
     }
 
-    pub(crate) fn add(&self, op: &OperationId) {
-        self.0.send_if_modified(|current| current.insert(op.clone()));
+    pub(crate) fn add(&self, op: &OperationId, step: StepNumber) {
+        self.0.send_if_modified(|current| current.insert((op.clone(), step)));
     }
 
-    pub(crate) fn remove(&self, op: &OperationId) {
-        self.0.send_if_modified(|current| current.remove(op));
+    pub(crate) fn remove(&self, op: &OperationId, step: StepNumber) {
+        self.0.send_if_modified(|current| current.remove(&(op.clone(), step)));
     }
 
-    pub(crate) fn watch(&self) -> watch::Receiver<BTreeSet<OperationId>> {
+    pub(crate) fn works_on(&self, op: &OperationId, step: StepNumber) -> bool {
+        self.0.borrow().contains(&(op.clone(), step))
+    }
+
+    pub(crate) fn changes(&self) -> watch::Receiver<BTreeSet<(OperationId, StepNumber)>> {
         self.0.subscribe()
     }
 
     pub(crate) fn operations(&self) -> Vec<OperationId> {
-        self.0.borrow().iter().cloned().collect()
+        let mut operations: Vec<OperationId> = self.0.borrow().iter().map(|(op, _)| op.clone()).collect();
+        operations.dedup();
+        operations
     }
 }
 
 /// Keeps the worker's key alive until it is dropped: renewed at a third of its life and at every change.
 pub(crate) async fn announce_presence(bus: Bus, info: WorkerInfo, current: Current, draining: watch::Receiver<bool>) {
-    let mut changed = current.watch();
+    let mut changed = current.changes();
     let mut draining_changed = draining.clone();
     let mut renew = interval(bus.timing().worker_ttl / 3);
     renew.set_missed_tick_behavior(MissedTickBehavior::Delay);
