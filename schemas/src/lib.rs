@@ -10,6 +10,7 @@ pub mod manifests;
 pub mod operation;
 pub mod plan;
 pub mod progress;
+pub mod queries;
 pub mod requests;
 pub mod settle;
 pub mod subjects;

@@ -1,1 +1,28 @@
-//! registry: to be written.
+//! The registry: a trained artifact in, a named version out; and answers about the models that stand.
+//!
+//! | Subject | Reads | Writes |
+//! |---|---|---|
+//! | `registry register` ([`schemas::commands::RegisterModel`]) | `artifacts/<sha256>` | `models/<name>/<version>/manifest.json` |
+//! | query `models.list` ([`schemas::queries::ListModels`] to a list of [`schemas::queries::ModelSummary`]) | every model manifest | |
+//! | query `models.show` ([`schemas::queries::ShowModel`] to a model manifest) | one model manifest | |
+//!
+//! A version is assigned only to a model that works: the registry checks every file against its hash, loads the weights into
+//! the plain forward pass and predicts once. Creating the version's manifest is the assignment; an operation that has one
+//! already gets the same again.
+//!
+//! | Failure | What happens |
+//! |---|---|
+//! | artifact absent or damaged, weights unfit, prediction not finite | the step fails and says where; no version is assigned |
+//! | killed after the assignment | the next attempt finds the version that names its operation |
+//!
+//! Deliberately absent: deleting models, judging whether a model is good.
+
+mod error;
+mod handler;
+mod queries;
+mod trial;
+
+pub use error::RegistryError;
+pub use handler::Registry;
+pub use queries::endpoints;
+pub use trial::try_model;

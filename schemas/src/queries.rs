@@ -1,0 +1,59 @@
+//! Queries and answers of the services API that more than one program speaks. Payloads are JSON.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::manifests::ModelManifest;
+
+/// Most models in one answer, so that it stays well below the largest message.
+pub const LIST_MAX: usize = 500;
+
+/// The payload of `models.list`; an empty one asks for everything.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ListModels {
+    /// Versions of this model only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+/// The payload of `models.show`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShowModel {
+    /// Which model.
+    pub name: String,
+    /// Which version; the newest by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<u32>,
+}
+
+/// A model in a list, newest first.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ModelSummary {
+    /// Its name.
+    pub name: String,
+    /// 1 for the first.
+    pub version: u32,
+    /// Name of its artifact.
+    pub artifact: String,
+    /// The operation that registered it.
+    pub operation: String,
+    /// Instruments trained on.
+    pub symbols: Vec<String>,
+    /// Timeframes, base first.
+    pub timeframes: Vec<String>,
+    /// Headline metrics of the test part.
+    pub metrics: BTreeMap<String, f64>,
+    /// Registration time, microseconds UTC.
+    pub created_at: i64,
+}
+
+impl From<ModelManifest> for ModelSummary {
+    fn from(model: ModelManifest) -> Self {
+        let ModelManifest { name, version, artifact, operation, metrics, lineage, created_at, .. } = model;
+        let (symbols, timeframes) = (lineage.symbols, lineage.timeframes);
+        Self { name, version, artifact, operation, symbols, timeframes, metrics, created_at }
+    }
+}

@@ -1,0 +1,50 @@
+//! Why an artifact got no version, and what to do about it.
+
+use inference::InferenceError;
+
+/// Why a model was not registered.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryError {
+    /// The artifact lacks a file.
+    #[error("the artifact has no file {file}")]
+    FileMissing {
+        /// Its name.
+        file: &'static str,
+    },
+    /// The weights cannot be loaded.
+    #[error("the model cannot be loaded")]
+    Load(#[source] InferenceError),
+    /// It loads, but does not predict.
+    #[error("the model does not predict for a row of {features}")]
+    Predict {
+        /// What the features were: `zeros` or `ones`.
+        features: &'static str,
+        /// Why.
+        #[source]
+        source: InferenceError,
+    },
+    /// Probabilities that are none.
+    #[error("the model's probabilities for a row of {features} sum to {sum}, not 1")]
+    Probabilities {
+        /// What the features were.
+        features: &'static str,
+        /// Their sum.
+        sum: f32,
+    },
+    /// `metrics.json` has no headline.
+    #[error("metrics.json of the artifact cannot be read")]
+    Metrics(#[source] serde_json::Error),
+}
+
+impl RegistryError {
+    /// What to do next.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::FileMissing { .. } | Self::Metrics(_) => {
+                "the artifact was not written by a trainer of this version: train again"
+            }
+            Self::Load(source) | Self::Predict { source, .. } => source.hint(),
+            Self::Probabilities { .. } => "the weights are out of range: train again with a smaller learning_rate",
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! The register command: check, try, assign.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use runtime::{StepContext, StepError, StepHandler};
+use schemas::{
+    commands::{RegisterModel, RegisterOutcome, TrainModel, TrainRequest},
+    errors::ErrorRecord,
+    manifests::ModelManifest,
+    progress::Progress,
+};
+use serde::Deserialize;
+use store::Artifact;
+use strategies::Strategy;
+
+use crate::{RegistryError, trial::try_model};
+
+const MODEL_FILE: &str = "model.safetensors";
+const METRICS_FILE: &str = "metrics.json";
+
+/// The handler; it has no state.
+pub struct Registry;
+
+/// What the registry reads of `metrics.json`.
+#[derive(Deserialize)]
+struct Metrics {
+    headline: BTreeMap<String, f64>,
+}
+
+impl StepHandler for Registry {
+    type Command = RegisterModel;
+
+    async fn handle(&self, command: RegisterModel, step: &StepContext) -> Result<RegisterOutcome, StepError> {
+        show(step, 0.0, "Checking the artifact");
+        let key = match command.artifact {
+            Some(artifact) => artifact,
+            None => step.outcome_of::<TrainModel>()?.artifact,
+        };
+        let artifact = step.store().read_artifact(&key).await?;
+        step.check_stop()?;
+        show(step, 0.5, "Trying the model");
+        let name = match command.name.or_else(|| step.params::<TrainRequest>().ok()?.model) {
+            Some(name) => name,
+            None => strategy_name(&artifact)?,
+        };
+        let (artifact, metrics) = step
+            .blocking(move || {
+                let metrics = trial(&artifact).map_err(|error| {
+                    StepError::Permanent(Box::new(ErrorRecord::from_error("MODEL-Unfit", &error, error.hint())))
+                })?;
+                Ok((artifact, metrics))
+            })
+            .await?;
+        step.check_stop()?;
+        show(step, 0.8, "Assigning a version");
+        let operation = step.op().to_string();
+        let created_at = Timestamp::now().as_microsecond();
+        let make = |version| ModelManifest {
+            v: ModelManifest::VERSION,
+            name: name.clone(),
+            version,
+            artifact: artifact.sha256.clone(),
+            operation: operation.clone(),
+            metrics: metrics.clone(),
+            lineage: artifact.manifest.lineage.clone(),
+            created_at,
+        };
+        let model = step.store().assign_version(&name, &operation, make).await?;
+        Ok(RegisterOutcome { name: model.name, version: model.version, artifact: model.artifact })
+    }
+}
+
+/// Tries the model and returns its headline metrics.
+fn trial(artifact: &Artifact) -> Result<BTreeMap<String, f64>, RegistryError> {
+    let file = |file| artifact.files.get(file).ok_or(RegistryError::FileMissing { file });
+    try_model(&artifact.manifest.network, file(MODEL_FILE)?)?;
+    let metrics: Metrics = serde_json::from_slice(file(METRICS_FILE)?).map_err(RegistryError::Metrics)?;
+    Ok(metrics.headline)
+}
+
+fn strategy_name(artifact: &Artifact) -> Result<String, StepError> {
+    Strategy::parse(&artifact.manifest.lineage.strategy).map(|strategy| strategy.name).map_err(|findings| {
+        let hint = "name the model in the command";
+        StepError::Permanent(Box::new(ErrorRecord::from_error("STRATEGY-Invalid", &findings, hint)))
+    })
+}
+
+fn show(step: &StepContext, fraction: f64, message: &str) {
+    step.report(Progress { fraction, message: message.to_owned(), ..Progress::default() });
+}
