@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use market::Timeframe;
 
-use super::{FuzzySet, Input, InputSource, NamedIndicator, OutputRef, Scaling, TrainingData, data};
-use crate::features::feature_names;
+use super::{FuzzySet, Input, InputSource, NamedIndicator, OutputRef, Scaling, TrainingData, cross, data};
 use crate::fields::{Fields, number, wrong_type};
 use crate::finding::Finding;
 use crate::fuzzy::Membership;
@@ -14,9 +13,6 @@ use crate::yaml::{Content, Entry};
 
 /// Most entries of each of the three sections.
 const ENTRIES_MAX: usize = 256;
-
-/// Most feature columns.
-const FEATURES_MAX: usize = 1_024;
 
 /// Ids that would shadow a price column.
 const PRICE_COLUMNS: [&str; 5] = ["open", "high", "low", "close", "volume"];
@@ -35,7 +31,7 @@ struct SetDraft<'a> {
     members: Vec<(String, Option<Membership>)>,
 }
 
-type Sections = (Vec<NamedIndicator>, Vec<FuzzySet>, Vec<Input>);
+pub(super) type Sections = (Vec<NamedIndicator>, Vec<FuzzySet>, Vec<Input>);
 
 /// Reads the three sections; `None` after an error.
 pub(super) fn read(fields: &Fields<'_>, training_data: Option<&TrainingData>) -> Option<Sections> {
@@ -68,9 +64,9 @@ pub(super) fn read(fields: &Fields<'_>, training_data: Option<&TrainingData>) ->
         sets.into_iter().map(finished).collect::<Option<_>>()?,
         inputs.into_iter().collect::<Option<_>>()?,
     );
-    warn_unused(fields, &sections);
+    cross::warn_unused(fields, &sections);
     if let Some(data) = training_data {
-        check_names(fields, &sections, &data.timeframes);
+        cross::check_names(fields, &sections, &data.timeframes);
     }
     Some(sections)
 }
@@ -346,65 +342,4 @@ fn read_timeframes(fields: &Fields<'_>, training_data: Option<&TrainingData>) ->
         fields.sink.push(finding.allowing(missing.as_str(), known));
     }
     Some(Some(found))
-}
-
-fn warn_unused(fields: &Fields<'_>, (indicators, sets, inputs): &Sections) {
-    let warn = |section: &str, id: &str, rule, message: String| {
-        let line = fields.section_line(section, id);
-        fields.sink.push(Finding::warning(format!("{section}.{id}"), line, rule, message));
-    };
-    for (index, named) in indicators.iter().enumerate() {
-        let raw = |input: &Input| matches!(&input.source, InputSource::Raw { of, .. } if of.indicator == index);
-        if !sets.iter().any(|set| set.of.indicator == index) && !inputs.iter().any(raw) {
-            warn("indicators", &named.id, "indicator.unused", "nothing uses this indicator".to_owned());
-        }
-    }
-    for (index, set) in sets.iter().enumerate() {
-        if !inputs.iter().any(|input| input.source == InputSource::Fuzzy(index)) {
-            warn("fuzzy_sets", &set.id, "fuzzy_set.unused", "no input uses this fuzzy set".to_owned());
-        }
-    }
-}
-
-/// Repeated inputs, and different inputs whose columns would have one name.
-fn check_names(fields: &Fields<'_>, (_, sets, inputs): &Sections, timeframes: &[Timeframe]) {
-    let mut first: BTreeMap<String, usize> = BTreeMap::new();
-    let mut reported = Vec::new();
-    let mut columns = 0;
-    for (index, input) in inputs.iter().enumerate() {
-        for (timeframe, name) in feature_names(input, sets, timeframes) {
-            columns += 1;
-            let Some(&earlier) = first.get(&name) else {
-                first.insert(name, index);
-                continue;
-            };
-            let same = inputs.get(earlier).is_some_and(|other| same_source(&other.source, &input.source));
-            if same && reported.contains(&(earlier, index)) {
-                continue;
-            }
-            reported.push((earlier, index));
-            let (rule, message) = if same {
-                (
-                    "nn_inputs.duplicate",
-                    format!("the same input was already given for {timeframe} by nn_inputs[{earlier}]"),
-                )
-            } else {
-                (
-                    "feature.collision",
-                    format!("its column `{name}` is also one of nn_inputs[{earlier}]: rename a set or a membership"),
-                )
-            };
-            fields.sink.push(Finding::error(format!("nn_inputs[{index}]"), input.line, rule, message));
-        }
-    }
-    if columns > FEATURES_MAX {
-        fields.finding("nn_inputs", "list.long", format!("{columns} feature columns, the most is {FEATURES_MAX}"));
-    }
-}
-
-fn same_source(left: &InputSource, right: &InputSource) -> bool {
-    match (left, right) {
-        (InputSource::Raw { of: left, .. }, InputSource::Raw { of: right, .. }) => left == right,
-        _ => left == right,
-    }
 }

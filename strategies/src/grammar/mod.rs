@@ -3,6 +3,7 @@
 //! Every key is either honoured or refused; nothing is ignored. All stages (syntax, types, references, indicator
 //! parameters, membership functions, feature names) run in one pass and report every finding they have.
 
+mod cross;
 mod data;
 mod inputs;
 mod model;
