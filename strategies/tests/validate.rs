@@ -45,8 +45,13 @@ fn findings(edits: &[(&str, &str)]) -> String {
     });
     match Strategy::parse(&text) {
         Ok(strategy) => format!("accepted; {}", strategy.warnings),
-        Err(findings) => findings.to_string(),
+        Err(findings) => findings.to_string().replace(&every_type(), "every indicator type"),
     }
+}
+
+/// The list of indicator types as findings print it; it grows, and is no part of what a snapshot promises.
+fn every_type() -> String {
+    strategies::indicators::specs().iter().map(|spec| spec.name).collect::<Vec<_>>().join(", ")
 }
 
 #[test]
