@@ -1,1 +1,125 @@
-//! system-tests: to be written.
+//! The sandbox: a whole system for one test, on a NATS server, ports and folders of its own, gone with the test.
+//!
+//! It runs services in-process ([`Sandbox::run`]) or as real processes ([`Sandbox::spawn`]), kills and freezes them, kills
+//! and restarts the NATS server, and waits for records and events, never for time. What it waits for in vain it says.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that fails may panic"
+)]
+
+mod observe;
+mod process;
+mod requests;
+mod server;
+mod waiting;
+mod worker;
+
+use std::sync::{Mutex, OnceLock};
+
+use bus::topology::{Topology, TopologyOptions};
+use bus::{Bus, ConnectOptions, Profile};
+use schemas::command::NewOperation;
+use schemas::ids::OperationId;
+use store::Store;
+
+pub use observe::Kept;
+pub use process::Process;
+pub use requests::{new_id, side_by_side, steps};
+pub use server::Server;
+pub use waiting::{PATIENCE, until};
+pub use worker::{Act, Dies, Housekeeper, Worker};
+
+/// One system.
+pub struct Sandbox {
+    server: Mutex<Server>,
+    bus: Bus,
+    store: Store,
+    folder: tempfile::TempDir,
+    url: String,
+}
+
+impl Sandbox {
+    /// A system without any worker.
+    pub async fn start() -> Self {
+        Self::start_with(TopologyOptions::default()).await
+    }
+
+    /// A system whose streams have other sizes.
+    pub async fn start_with(options: TopologyOptions) -> Self {
+        show_logs();
+        let folder = tempfile::tempdir().unwrap();
+        let server = Server::start(&folder.path().join("nats"));
+        let url = server.url().to_owned();
+        let bus = Bus::connect(&connect_options(&url)).await.unwrap();
+        bus.apply(&Topology::declare(Profile::Test, options)).await.unwrap();
+        let store = Store::open(&format!("file://{}", folder.path().join("objects").display())).await.unwrap();
+        Self { server: Mutex::new(server), bus, store, folder, url }
+    }
+
+    /// The test's own connection.
+    pub fn bus(&self) -> &Bus {
+        &self.bus
+    }
+
+    /// Address of the NATS server.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The object store that all workers share.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Where server, store and logs of this system are.
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
+    /// Another connection, such as every process has.
+    pub async fn connect(&self) -> Bus {
+        Bus::connect(&connect_options(&self.url)).await.unwrap()
+    }
+
+    /// Submits under a new id.
+    pub async fn submit(&self, new: &NewOperation) -> OperationId {
+        let op = new_id(&new.kind);
+        self.bus.submit(&op, new).await.unwrap();
+        op
+    }
+
+    /// Kills the NATS server as a power cut would.
+    pub fn kill_server(&self) {
+        self.server.lock().unwrap().kill();
+    }
+
+    /// Starts the killed server again on its port and store.
+    pub fn restart_server(&self) {
+        self.server.lock().unwrap().restart();
+    }
+}
+
+fn connect_options(url: &str) -> ConnectOptions {
+    ConnectOptions {
+        url: url.to_owned(),
+        credentials: None,
+        name: "system-test".to_owned(),
+        profile: Profile::Test,
+        connect_timeout: std::time::Duration::from_secs(5),
+        wait_for_server: false,
+    }
+}
+
+/// Shows the logs of in-process workers when `SANDBOX_LOG` holds a filter, as in `SANDBOX_LOG=debug`.
+fn show_logs() {
+    static ONCE: OnceLock<()> = OnceLock::new();
+    ONCE.get_or_init(|| {
+        if let Ok(filter) = std::env::var("SANDBOX_LOG") {
+            let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+            drop(subscriber.try_init());
+        }
+    });
+}

@@ -98,18 +98,21 @@ impl Bus {
 
     /// Every difference between the declaration and the server, in the order of the declaration.
     pub async fn differences(&self, topology: &Topology) -> Result<Vec<Drift>, BusError> {
-        let streams = stream::iter(&topology.streams).map(|declared| async move {
-            let found = self.stream_config(&declared.name).await?;
-            Ok::<_, BusError>(compared(&declared.name, STREAM_FIELDS, declared, found.as_ref()))
-        });
-        let mut drifts: Vec<Vec<Drift>> = streams.buffered(CONCURRENCY).try_collect().await?;
-        let consumers = stream::iter(&topology.consumers).map(|declared| async move {
-            let name = consumer_name(declared);
-            let found = self.consumer_config(name).await?;
-            Ok::<_, BusError>(compared(name, CONSUMER_FIELDS, declared, found.as_ref()))
-        });
-        drifts.extend(consumers.buffered(CONCURRENCY).try_collect::<Vec<_>>().await?);
+        let streams: Vec<_> = topology.streams.iter().map(|declared| self.stream_differences(declared)).collect();
+        let consumers: Vec<_> = topology.consumers.iter().map(|declared| self.consumer_differences(declared)).collect();
+        let mut drifts: Vec<Vec<Drift>> = stream::iter(streams).buffered(CONCURRENCY).try_collect().await?;
+        drifts.extend(stream::iter(consumers).buffered(CONCURRENCY).try_collect::<Vec<_>>().await?);
         Ok(drifts.into_iter().flatten().collect())
+    }
+
+    async fn stream_differences(&self, declared: &Config) -> Result<Vec<Drift>, BusError> {
+        let found = self.stream_config(&declared.name).await?;
+        Ok(compared(&declared.name, STREAM_FIELDS, declared, found.as_ref()))
+    }
+
+    async fn consumer_differences(&self, declared: &pull::Config) -> Result<Vec<Drift>, BusError> {
+        let name = consumer_name(declared);
+        Ok(compared(name, CONSUMER_FIELDS, declared, self.consumer_config(name).await?.as_ref()))
     }
 
     /// What every service does first: refuses to run on a server that differs.

@@ -215,6 +215,10 @@ impl Bus {
             }
         }
         let (Stored { record, .. }, _) = self.create_record(record).await.map_err(failed)?;
+        // Submitted again after its end: nobody else would take the mark away.
+        if record.state.is_terminal() {
+            self.settle_active(op).await.map_err(failed)?;
+        }
         Ok(record)
     }
 

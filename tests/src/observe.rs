@@ -1,0 +1,173 @@
+//! What a test sees of the system: records, events, dead letters, queues, as any other process would read them.
+
+use bus::{FollowOptions, Update};
+use futures::{Stream, StreamExt};
+use schemas::codec::{self, Message};
+use schemas::command::DeadLetter;
+use schemas::events::{Event, What};
+use schemas::ids::{Lane, OperationId, Service};
+use schemas::operation::OperationRecord;
+use schemas::progress::ProgressRecord;
+use schemas::subjects;
+use schemas::worker::WorkerInfo;
+
+use crate::Sandbox;
+use crate::waiting::{patiently, until};
+
+/// One stored message.
+pub struct Kept {
+    /// Where it was published.
+    pub subject: String,
+    /// As it was published.
+    pub payload: Vec<u8>,
+}
+
+impl Sandbox {
+    /// The record as it stands.
+    pub async fn record(&self, op: &OperationId) -> OperationRecord {
+        self.bus().record(op).await.unwrap().expect("there is a record").record
+    }
+
+    async fn follow(&self, op: &OperationId, from_start: bool) -> impl Stream<Item = Update> + Unpin + use<> {
+        self.bus().follow(op, FollowOptions { from_start }).await.unwrap()
+    }
+
+    /// Waits until the record satisfies `wanted`.
+    pub async fn until_record(
+        &self,
+        op: &OperationId,
+        what: &str,
+        wanted: impl Fn(&OperationRecord) -> bool,
+    ) -> OperationRecord {
+        let mut updates = self.follow(op, false).await;
+        let found = async {
+            let mut last = None;
+            while let Some(update) = updates.next().await {
+                match update {
+                    Update::Record(record) if wanted(&record) => return *record,
+                    Update::Record(record) => last = Some(record),
+                    _ => {}
+                }
+            }
+            panic!("{op} ended and was never {what}: {last:#?}");
+        };
+        patiently(format!("{op} to be {what}"), found).await
+    }
+
+    /// Waits for the end of the operation.
+    pub async fn ended(&self, op: &OperationId) -> OperationRecord {
+        self.until_record(op, "ended", |record| record.state.is_terminal()).await
+    }
+
+    /// Waits for the end, and until nothing of the operation is left to do: no active mark, no command.
+    pub async fn settled(&self, op: &OperationId) -> OperationRecord {
+        self.ended(op).await;
+        until(format!("{op} to be settled"), || async {
+            let open = self.bus().active().await.ok()?.contains(op) || !self.commands_of(op).await.is_empty();
+            if open { None } else { Some(()) }
+        })
+        .await;
+        self.record(op).await
+    }
+
+    /// Waits for an event, stored ones included.
+    pub async fn until_event(&self, op: &OperationId, what: &str, wanted: impl Fn(&Event) -> bool) -> Event {
+        let found = async {
+            loop {
+                let mut updates = self.follow(op, true).await;
+                while let Some(update) = updates.next().await {
+                    match update {
+                        Update::Event(event) if wanted(&event) => return *event,
+                        _ => {}
+                    }
+                }
+            }
+        };
+        patiently(format!("{op} to tell {what}"), found).await
+    }
+
+    /// Waits until a worker has claimed a step and its handler may run.
+    pub async fn started(&self, op: &OperationId) -> Event {
+        self.until_event(op, "started", |event| event.what == What::Started).await
+    }
+
+    /// Waits for the first progress of attempt `attempt` or a later one: the handler is at work.
+    pub async fn working(&self, op: &OperationId, attempt: u32) -> ProgressRecord {
+        let mut updates = self.follow(op, false).await;
+        let found = async {
+            while let Some(update) = updates.next().await {
+                match update {
+                    Update::Progress(progress) if progress.attempt >= attempt => return *progress,
+                    _ => {}
+                }
+            }
+            panic!("{op} ended without progress of attempt {attempt}");
+        };
+        patiently(format!("progress of {op}"), found).await
+    }
+
+    /// All messages of a stream on `filter`, oldest first.
+    pub async fn stored(&self, stream: &str, filter: &str) -> Vec<Kept> {
+        let stream = self.bus().jetstream().get_stream_no_info(stream).await.unwrap();
+        let (mut kept, mut next) = (Vec::new(), 1);
+        while let Ok(message) = stream.direct_get_next_for_subject(filter.to_owned(), Some(next)).await {
+            next = message.sequence + 1;
+            kept.push(Kept { subject: message.subject.to_string(), payload: message.payload.to_vec() });
+        }
+        kept
+    }
+
+    async fn decoded<M: Message>(&self, stream: &str, filter: &str) -> Vec<M> {
+        self.stored(stream, filter).await.iter().map(|kept| codec::decode(&kept.payload).unwrap()).collect()
+    }
+
+    /// All events of an operation in the order in which they were stored.
+    pub async fn events(&self, op: &OperationId) -> Vec<Event> {
+        self.decoded(subjects::EVENTS, &subjects::events_of(op)).await
+    }
+
+    /// What happened, as `step.what` words: `1.started 1.completed`.
+    pub async fn story(&self, op: &OperationId) -> String {
+        let events = self.events(op).await;
+        let words: Vec<String> = events.iter().map(|event| format!("{}.{}", event.step, event.what.as_str())).collect();
+        words.join(" ")
+    }
+
+    /// The one `completed` event of the operation's last step; fails when there is none or more than one of any step.
+    pub async fn only_completion_of(&self, op: &OperationId) -> Event {
+        let record = self.settled(op).await;
+        let mut completions = self.events(op).await;
+        completions.retain(|event| event.what == What::Completed);
+        completions.sort_by_key(|event| event.step);
+        let steps: Vec<_> = completions.iter().map(|event| event.step).collect();
+        assert_eq!(steps, record.numbers().collect::<Vec<_>>(), "completions of {op}, which is {}", record.state);
+        completions.pop().unwrap()
+    }
+
+    /// Dead letters of an operation.
+    pub async fn dead_letters(&self, op: &OperationId) -> Vec<DeadLetter> {
+        self.decoded(subjects::DEAD, &format!("ktrdr.dead.*.{op}.*")).await
+    }
+
+    /// Commands of an operation that are on a queue or claimed.
+    pub async fn commands_of(&self, op: &OperationId) -> Vec<Kept> {
+        self.stored(subjects::COMMANDS, &format!("ktrdr.cmd.*.*.{op}.*")).await
+    }
+
+    /// Every progress record that is stored of an operation.
+    pub async fn progress_of(&self, op: &OperationId) -> Vec<ProgressRecord> {
+        self.decoded(subjects::PROGRESS, &subjects::progress_of(op)).await
+    }
+
+    /// Waits until `count` workers have announced themselves and wait for work.
+    pub async fn workers(&self, service: Service, count: usize) -> Vec<WorkerInfo> {
+        until(format!("{count} workers of {service}"), || async {
+            let mut workers = self.bus().workers().await.ok()?;
+            workers.retain(|worker| worker.service == service);
+            let waiting = self.bus().queue_depth(service, Lane::Default).await.ok()?.waiting_pulls;
+            let busy = workers.iter().filter(|worker| !worker.current.is_empty()).count();
+            (workers.len() == count && waiting + busy as u64 >= count as u64).then_some(workers)
+        })
+        .await
+    }
+}

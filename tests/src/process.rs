@@ -1,0 +1,110 @@
+//! Real service processes: started, killed, frozen, thawed, asked to end.
+
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::Sandbox;
+use crate::waiting::until;
+
+/// A process; killed when it is dropped. The end of its log is shown when the test fails.
+pub struct Process {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Sandbox {
+    /// Starts `program` (as in `ktrdr-dummy`) from the folder of the build, connected to this system.
+    pub fn spawn(&self, program: &str) -> Process {
+        self.spawn_with(program, &[])
+    }
+
+    /// The same with more flags, as in `--set slots=2`.
+    pub fn spawn_with(&self, program: &str, flags: &[&str]) -> Process {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let log = self.folder().join(format!("{program}-{number}.log"));
+        let mut command = Command::new(built(program));
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("KTRDR_")) {
+            command.env_remove(name);
+        }
+        let child = command
+            .args(["--nats-url", self.url(), "--store", self.store().url(), "--profile", "test"])
+            .args(flags)
+            .current_dir(self.folder())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(std::fs::File::create(&log).unwrap())
+            .spawn()
+            .unwrap();
+        Process { child, log }
+    }
+}
+
+/// The executable beside the one of this test.
+fn built(program: &str) -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let found = test.ancestors().skip(1).take(2).map(|folder| folder.join(program)).find(|path| path.is_file());
+    found.unwrap_or_else(|| panic!("{program} is not built: run `cargo build --workspace --bins` first"))
+}
+
+impl Process {
+    /// Process id, as it stands in the worker's key.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// kill -9, and gone when it returns.
+    pub fn kill(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+
+    /// SIGSTOP: it stands still and knows nothing of it.
+    pub fn freeze(&self) {
+        self.signal(Signal::SIGSTOP);
+    }
+
+    /// SIGCONT.
+    pub fn thaw(&self) {
+        self.signal(Signal::SIGCONT);
+    }
+
+    /// SIGTERM.
+    pub fn terminate(&self) {
+        self.signal(Signal::SIGTERM);
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(i32::try_from(self.id()).unwrap()), signal).unwrap();
+    }
+
+    /// Waits for its end.
+    pub async fn ended(&mut self) -> ExitStatus {
+        let what = format!("the end of process {}", self.id());
+        let child = &mut self.child;
+        until(what, || std::future::ready(child.try_wait().unwrap())).await
+    }
+
+    /// True until it has ended.
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+        if std::thread::panicking() {
+            eprintln!("--- {} ---\n{}", self.log.display(), self.log());
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! Waiting for a condition that says what it still waits for.
+
+use std::fmt::Display;
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+/// How long a test waits for anything before it fails.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+
+/// Looks again and again until `look` finds something; fails after [`PATIENCE`], saying what it waited for.
+pub async fn until<T, F, Found>(what: impl Display, mut look: F) -> T
+where
+    F: FnMut() -> Found,
+    Found: Future<Output = Option<T>>,
+{
+    let started = Instant::now();
+    let mut every = interval(LOOK_EVERY);
+    every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    while started.elapsed() < PATIENCE {
+        every.tick().await;
+        if let Some(found) = look().await {
+            return found;
+        }
+    }
+    panic!("still waiting for {what} after {} s", PATIENCE.as_secs());
+}
+
+/// The same for a future that waits by itself.
+pub(crate) async fn patiently<T>(what: impl Display, waiting: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(PATIENCE, waiting).await {
+        Ok(value) => value,
+        Err(_) => panic!("still waiting for {what} after {} s", PATIENCE.as_secs()),
+    }
+}

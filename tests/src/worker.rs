@@ -1,0 +1,135 @@
+//! Workers in the test's own process: any handler, with a probe that kills them at a named moment.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use bus::Profile;
+use runtime::probe::{Moment, Probe};
+use runtime::{StepContext, StepError, StepHandler, WorkerError, WorkerOptions, serve};
+use schemas::command::Command;
+use schemas::commands::{DummyOutcome, RunDummy};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::Sandbox;
+use crate::waiting::patiently;
+
+/// A worker of its own connection; killed when it is dropped.
+pub struct Worker {
+    shutdown: watch::Sender<bool>,
+    task: Option<JoinHandle<Result<(), WorkerError>>>,
+}
+
+/// A housekeeper; killed when it is dropped.
+pub struct Housekeeper {
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl Sandbox {
+    /// Runs a worker with one slot.
+    pub async fn run<H: StepHandler>(&self, handler: H) -> Worker {
+        self.run_with(handler, |_| {}).await
+    }
+
+    /// Runs a worker with other options.
+    pub async fn run_with<H: StepHandler>(&self, handler: H, choose: impl FnOnce(&mut WorkerOptions)) -> Worker {
+        let mut options = WorkerOptions::new(H::Command::SERVICE, Profile::Test);
+        choose(&mut options);
+        let (shutdown, told) = watch::channel(false);
+        let task = tokio::spawn(serve(self.connect().await, self.store().clone(), handler, options, told));
+        Worker { shutdown, task: Some(task) }
+    }
+
+    /// Does the housekeeping, as `ktrdr up` does.
+    pub async fn keep_house(&self) -> Housekeeper {
+        let (stop, told) = watch::channel(false);
+        let owner = format!("test-{:08x}", rand::random::<u32>());
+        Housekeeper { stop, task: tokio::spawn(runtime::keep_house(self.connect().await, owner, told)) }
+    }
+}
+
+impl Worker {
+    /// Ends it as SIGTERM would; returns when it has left.
+    pub async fn shut_down(mut self) -> Result<(), WorkerError> {
+        self.shutdown.send_replace(true);
+        self.left().await
+    }
+
+    /// Waits until it leaves by itself: drained, or killed by its probe.
+    pub async fn left(&mut self) -> Result<(), WorkerError> {
+        match self.task.take() {
+            Some(task) => patiently("the end of a worker", task).await.expect("the worker did not panic"),
+            None => Ok(()),
+        }
+    }
+
+    /// Ends it in the middle of whatever it does, without any farewell.
+    pub fn kill(mut self) {
+        self.task.take().inspect(JoinHandle::abort);
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.task.take().inspect(JoinHandle::abort);
+    }
+}
+
+impl Housekeeper {
+    /// Ends it without giving the lease back.
+    pub fn kill(self) {
+        self.task.abort();
+    }
+
+    /// Ends it in order.
+    pub async fn stop(mut self) {
+        self.stop.send_replace(true);
+        patiently("the end of a housekeeper", &mut self.task).await.expect("the housekeeper did not panic");
+    }
+}
+
+impl Drop for Housekeeper {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Kills its worker the first `times` times it comes to a moment.
+pub struct Dies {
+    at: Moment,
+    left: AtomicU32,
+}
+
+impl Dies {
+    /// Once.
+    pub fn at(at: Moment) -> Arc<Self> {
+        Arc::new(Self { at, left: AtomicU32::new(1) })
+    }
+}
+
+impl Probe for Dies {
+    fn dies_at(&self, moment: Moment) -> bool {
+        moment == self.at && self.left.try_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
+    }
+}
+
+/// A handler of the dummy's command made of a closure.
+pub struct Act<F>(pub F);
+
+impl<F, Done> StepHandler for Act<F>
+where
+    F: Fn(RunDummy, StepContext) -> Done + Send + Sync + 'static,
+    Done: Future<Output = Result<DummyOutcome, StepError>> + Send,
+{
+    type Command = RunDummy;
+
+    fn handle(
+        &self,
+        command: RunDummy,
+        step: &StepContext,
+    ) -> impl Future<Output = Result<DummyOutcome, StepError>> + Send {
+        (self.0)(command, step.clone())
+    }
+}

@@ -1,0 +1,147 @@
+//! A command on its queue: it runs once, in order, whoever published it and however often.
+
+use bus::SubmitError;
+use bus::topology::TopologyOptions;
+use dummy::Dummy;
+use schemas::command::CommandMessage;
+use schemas::commands::RunDummy;
+use schemas::events::What;
+use schemas::ids::{Lane, Service, StepNumber};
+use schemas::operation::OperationState;
+use schemas::subjects;
+use system_tests::{Sandbox, new_id, side_by_side, steps, until};
+
+/// `iterations` of 5 ms.
+pub fn short(iterations: u64) -> RunDummy {
+    RunDummy { iterations, seconds: 0.005, ..RunDummy::default() }
+}
+
+/// Runs until it is stopped.
+pub fn endless() -> RunDummy {
+    RunDummy { iterations: 1_000_000, seconds: 0.005, ..RunDummy::default() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operation_runs_its_steps_in_order_and_tells_so() {
+    let sandbox = Sandbox::start().await;
+    let _worker = sandbox.run(Dummy).await;
+    let op = sandbox.submit(&steps(&[short(3), short(2)])).await;
+    let completion = sandbox.only_completion_of(&op).await;
+    assert_eq!(completion.state, OperationState::Completed);
+    assert_eq!(completion.result["iterations"], 2);
+    assert_eq!(sandbox.story(&op).await, "1.started 1.completed 2.started 2.completed");
+    let record = sandbox.record(&op).await;
+    assert!(record.created_at <= record.started_at.unwrap() && record.started_at <= record.finished_at);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_steps_of_a_stage_run_side_by_side_and_the_next_stage_waits_for_all() {
+    let sandbox = Sandbox::start().await;
+    let _workers = [sandbox.run(Dummy).await, sandbox.run(Dummy).await];
+    let op = sandbox.submit(&side_by_side(&[short(20), short(1)], short(1))).await;
+    sandbox.only_completion_of(&op).await;
+    let record = sandbox.record(&op).await;
+    let last_start = record.steps[2].started_at.unwrap();
+    assert!(record.steps[..2].iter().all(|step| step.finished_at.unwrap() <= last_start));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn publishing_a_command_twice_is_one_run() {
+    let sandbox = Sandbox::start().await;
+    let (op, new) = (new_id("dummy"), short(3).operation());
+    for _ in 0..2 {
+        sandbox.bus().submit(&op, &new).await.unwrap();
+    }
+    let _worker = sandbox.run(Dummy).await;
+    sandbox.only_completion_of(&op).await;
+    // Its message id was consumed long ago: publishing it once more starts nothing.
+    sandbox.bus().submit(&op, &new).await.unwrap();
+    let record = sandbox.settled(&op).await;
+    assert_eq!((record.steps[0].attempt, record.steps[0].submission), (1, 1));
+    assert_eq!(sandbox.story(&op).await, "1.started 1.completed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bare_json_command_runs_like_one_of_the_cli() {
+    let sandbox = Sandbox::start().await;
+    let _worker = sandbox.run(Dummy).await;
+    let op = new_id("dummy");
+    let payload = serde_json::json!({ "v": 1, "operation": side_by_side(&[short(2)], short(1)) }).to_string();
+    let subject = subjects::command(Service::Dummy, Lane::Default, &op, StepNumber::FIRST);
+    sandbox.bus().client().publish(subject, payload.into()).await.unwrap();
+    let completion = sandbox.only_completion_of(&op).await;
+    assert_eq!(completion.state, OperationState::Completed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_queue_refuses_submissions_clearly_and_what_runs_still_finishes() {
+    let sandbox = Sandbox::start_with(TopologyOptions { commands_bytes_max: 32 * 1024, ..Default::default() }).await;
+    let new = steps(&[short(1), short(1), short(1)]);
+    let mut accepted = Vec::new();
+    let refused = loop {
+        let op = new_id("dummy");
+        match sandbox.bus().submit(&op, &new).await {
+            Ok(_) => accepted.push(op),
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(&refused, SubmitError::Full { percent: 80..=100, .. }), "{refused:?}");
+    assert!(refused.hint().contains("wait until workers have caught up"));
+    assert!(accepted.len() > 10, "{} operations fit", accepted.len());
+    let _worker = sandbox.run(Dummy).await;
+    for op in &accepted {
+        assert_eq!(sandbox.only_completion_of(op).await.state, OperationState::Completed);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_that_cannot_be_read_becomes_a_dead_letter_and_the_next_one_runs() {
+    let sandbox = Sandbox::start().await;
+    let _worker = sandbox.run(Dummy).await;
+    let (bad, subject_of) = (new_id("dummy"), |op| subjects::command(Service::Dummy, Lane::Default, op, StepNumber::FIRST));
+    sandbox.bus().client().publish(subject_of(&bad), "no command".into()).await.unwrap();
+    let good = sandbox.submit(&short(1).operation()).await;
+    sandbox.only_completion_of(&good).await;
+    let letters = until("the dead letter", || async {
+        Some(sandbox.dead_letters(&bad).await).filter(|letters| !letters.is_empty())
+    })
+    .await;
+    assert_eq!(letters.len(), 1);
+    assert_eq!(letters[0].error.code, "BUS-Undecodable");
+    assert_eq!(letters[0].payload_hex, "6e6f20636f6d6d616e64", "the bytes of `no command` in hex");
+    assert!(sandbox.commands_of(&bad).await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_for_an_operation_nobody_knows_becomes_a_dead_letter() {
+    let sandbox = Sandbox::start().await;
+    let _worker = sandbox.run(Dummy).await;
+    let op = new_id("dummy");
+    let payload = schemas::codec::encode(&CommandMessage::new(&op, StepNumber::FIRST, 2, None)).unwrap();
+    let subject = subjects::command(Service::Dummy, Lane::Default, &op, StepNumber::FIRST);
+    sandbox.bus().client().publish(subject, payload.into()).await.unwrap();
+    let letters = until("the dead letter", || async {
+        Some(sandbox.dead_letters(&op).await).filter(|letters| !letters.is_empty())
+    })
+    .await;
+    assert!(letters[0].error.message.contains("there is no record of operation"), "{}", letters[0].error);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_workers_share_two_operations_and_neither_hoards() {
+    let sandbox = Sandbox::start().await;
+    let _workers = [sandbox.run(Dummy).await, sandbox.run(Dummy).await];
+    sandbox.workers(Service::Dummy, 2).await;
+    let ops = [sandbox.submit(&endless().operation()).await, sandbox.submit(&endless().operation()).await];
+    let mut holders = Vec::new();
+    for op in &ops {
+        holders.push(sandbox.started(op).await.worker.unwrap());
+    }
+    assert_ne!(holders[0], holders[1]);
+    let third = sandbox.submit(&short(1).operation()).await;
+    let depth = sandbox.bus().queue_depth(Service::Dummy, Lane::Default).await.unwrap();
+    assert_eq!((depth.claimed, depth.pending), (2, 1), "the third waits on the queue, not in a worker");
+    sandbox.bus().request_cancel(&ops[0], "make room").await.unwrap();
+    sandbox.only_completion_of(&third).await;
+    assert!(sandbox.events(&ops[0]).await.iter().any(|event| event.what == What::Cancelled));
+}

@@ -1,0 +1,198 @@
+//! Crashes: any process, at any moment; what was accepted still ends right, and every effect stands once.
+
+use dummy::Dummy;
+use runtime::WorkerError;
+use runtime::probe::Moment;
+use schemas::command::NewOperation;
+use schemas::commands::RunDummy;
+use schemas::events::What;
+use schemas::ids::{OperationId, Service, WorkerId};
+use schemas::operation::OperationState;
+use system_tests::{Dies, Process, Sandbox, steps, until};
+
+use crate::commands::{endless, short};
+
+const MOMENTS: [Moment; 6] =
+    [Moment::Claimed, Moment::Done, Moment::Recorded, Moment::Announced, Moment::Continued, Moment::Acked];
+
+/// A second of work in 100 iterations with a checkpoint after each tenth.
+fn a_second() -> RunDummy {
+    RunDummy { iterations: 100, seconds: 0.01, checkpoint_every: 10, ..RunDummy::default() }
+}
+
+fn position_of(worker: &WorkerId, processes: &[Process]) -> usize {
+    let is_it = |process: &Process| worker.as_str().contains(&format!("-{}-", process.id()));
+    processes.iter().position(is_it).expect("one of the processes holds it")
+}
+
+async fn first_checkpoint(sandbox: &Sandbox, op: &OperationId) -> WorkerId {
+    let event = sandbox.until_event(op, "checkpointed", |event| event.what == What::Checkpointed).await;
+    event.worker.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_killed_in_mid_step_is_replaced_and_the_step_goes_on_from_its_checkpoint() {
+    let sandbox = Sandbox::start().await;
+    let _house = sandbox.keep_house().await;
+    let mut processes = [sandbox.spawn("ktrdr-dummy"), sandbox.spawn("ktrdr-dummy")];
+    sandbox.workers(Service::Dummy, 2).await;
+    let op = sandbox.submit(&steps(&[a_second(), short(1)])).await;
+    let holder = first_checkpoint(&sandbox, &op).await;
+    processes[position_of(&holder, &processes)].kill();
+    sandbox.only_completion_of(&op).await;
+    let record = sandbox.record(&op).await;
+    assert_eq!(record.steps[0].attempt, 2);
+    assert!(record.steps[0].result["resumed_at"].as_u64().unwrap() >= 10);
+    assert_eq!(record.steps[1].attempt, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_worker_is_replaced_even_while_nobody_does_the_housekeeping() {
+    let sandbox = Sandbox::start().await;
+    let first = sandbox.run(Dummy).await;
+    let op = sandbox.submit(&endless_then_done()).await;
+    first_checkpoint(&sandbox, &op).await;
+    first.kill();
+    let _second = sandbox.run(Dummy).await;
+    sandbox.only_completion_of(&op).await;
+    assert_eq!(sandbox.record(&op).await.steps[0].attempt, 2);
+}
+
+fn endless_then_done() -> NewOperation {
+    a_second().operation()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_killed_in_mid_step_loses_nothing() {
+    let sandbox = Sandbox::start().await;
+    let _house = sandbox.keep_house().await;
+    let _process = sandbox.spawn("ktrdr-dummy");
+    let running = sandbox.submit(&steps(&[a_second(), short(2)])).await;
+    let queued = sandbox.submit(&steps(&[short(2), short(2)])).await;
+    first_checkpoint(&sandbox, &running).await;
+    for _ in 0..2 {
+        sandbox.kill_server();
+        sandbox.restart_server();
+        until("the connection", || async { sandbox.bus().rtt().await.ok() }).await;
+    }
+    for op in [&running, &queued] {
+        assert_eq!(sandbox.only_completion_of(op).await.state, OperationState::Completed);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_of_a_worker_that_slept_through_the_loss_of_its_claim_becomes_visible() {
+    let sandbox = Sandbox::start().await;
+    let _house = sandbox.keep_house().await;
+    let processes = [sandbox.spawn("ktrdr-dummy"), sandbox.spawn("ktrdr-dummy")];
+    sandbox.workers(Service::Dummy, 2).await;
+    let op = sandbox.submit(&a_second().operation()).await;
+    let stale = first_checkpoint(&sandbox, &op).await;
+    let sleeper = &processes[position_of(&stale, &processes)];
+    sleeper.freeze();
+    sandbox.until_record(&op, "taken over", |record| record.steps[0].attempt == 2).await;
+    let others = sandbox.events(&op).await.len();
+    sleeper.thaw();
+    let completion = sandbox.only_completion_of(&op).await;
+    assert_eq!(completion.attempt, 2);
+    // The sleeper notices, leaves the step alone and is free for the next one, as is the other.
+    let next = [sandbox.submit(&endless().operation()).await, sandbox.submit(&endless().operation()).await];
+    for op in &next {
+        sandbox.started(op).await;
+    }
+    let late = &sandbox.events(&op).await[others..];
+    assert!(late.iter().all(|event| event.attempt == 2), "{late:?}");
+    assert_eq!(sandbox.record(&op).await.steps[0].attempt, 2);
+}
+
+/// Lets a worker die at every moment in turn while it works on the first step of `new`; another then finishes.
+async fn crash_everywhere(new: &NewOperation, check: impl AsyncFn(&Sandbox, &OperationId, Moment)) {
+    let sandbox = Sandbox::start().await;
+    let _house = sandbox.keep_house().await;
+    for moment in MOMENTS {
+        let mut dying = sandbox.run_with(Dummy, |options| options.probe = Dies::at(moment)).await;
+        let op = sandbox.submit(new).await;
+        assert!(matches!(dying.left().await, Err(WorkerError::Killed)), "it died at {moment:?}");
+        let successor = sandbox.run(Dummy).await;
+        check(&sandbox, &op, moment).await;
+        successor.kill();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_between_any_two_steps_of_the_protocol_leads_to_one_completion() {
+    crash_everywhere(&steps(&[short(2), short(1)]), async |sandbox, op, moment| {
+        assert_eq!(sandbox.only_completion_of(op).await.state, OperationState::Completed, "{moment:?}");
+        assert!(sandbox.dead_letters(op).await.is_empty());
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_in_the_last_step_of_a_plan_leaves_nothing_unsettled() {
+    crash_everywhere(&short(2).operation(), async |sandbox, op, moment| {
+        let completion = sandbox.only_completion_of(op).await;
+        let expected = if matches!(moment, Moment::Claimed | Moment::Done) { 2 } else { 1 };
+        assert_eq!(completion.attempt, expected, "{moment:?}");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_while_a_failure_is_settled_leaves_one_failed_event_and_one_dead_letter() {
+    let failing = steps(&[RunDummy { fail_at: Some(1), ..short(1) }, short(1)]);
+    crash_everywhere(&failing, async |sandbox, op, moment| {
+        assert_eq!(sandbox.settled(op).await.state, OperationState::Failed, "{moment:?}");
+        let failed = sandbox.events(op).await.iter().filter(|event| event.what == What::Failed).count();
+        assert_eq!((failed, sandbox.dead_letters(op).await.len()), (1, 1), "{moment:?}");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_while_a_cancel_is_settled_leaves_one_cancelled_event() {
+    let sandbox = Sandbox::start().await;
+    let _house = sandbox.keep_house().await;
+    for moment in [Moment::Done, Moment::Recorded, Moment::Announced, Moment::Continued, Moment::Acked] {
+        let mut dying = sandbox.run_with(Dummy, |options| options.probe = Dies::at(moment)).await;
+        let op = sandbox.submit(&endless().operation()).await;
+        sandbox.working(&op, 1).await;
+        sandbox.bus().request_cancel(&op, "").await.unwrap();
+        dying.left().await.unwrap_err();
+        assert_eq!(sandbox.settled(&op).await.state, OperationState::Cancelled, "{moment:?}");
+        let cancelled = sandbox.events(&op).await.iter().filter(|event| event.what == What::Cancelled).count();
+        assert_eq!(cancelled, 1, "{moment:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_that_kills_its_worker_every_time_is_given_up_after_its_limit() {
+    let sandbox = Sandbox::start().await;
+    let _house = sandbox.keep_house().await;
+    let mut processes: Vec<Process> = (0..4).map(|_| sandbox.spawn("ktrdr-dummy")).collect();
+    sandbox.workers(Service::Dummy, 4).await;
+    let op = sandbox.submit(&RunDummy { crash_at: Some(1), ..short(1) }.operation()).await;
+    let record = sandbox.settled(&op).await;
+    assert_eq!((record.state, record.steps[0].attempt), (OperationState::Failed, 4));
+    assert_eq!(record.failure.unwrap().error.code, "OPS-AttemptsExhausted");
+    assert_eq!(sandbox.dead_letters(&op).await.len(), 1);
+    let survivors = processes.iter_mut().filter(|process| process.is_running()).count();
+    assert_eq!(survivors, 1, "three of four were killed by it");
+    sandbox.only_completion_of(&sandbox.submit(&short(1).operation()).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_step_that_checkpoints_may_be_interrupted_ten_times() {
+    let sandbox = Sandbox::start().await;
+    let _house = sandbox.keep_house().await;
+    let op = sandbox.submit(&RunDummy { iterations: 100, checkpoint_every: 1, ..endless() }.operation()).await;
+    for attempt in 1..=10 {
+        let worker = sandbox.run(Dummy).await;
+        let of_this = |event: &schemas::events::Event| event.what == What::Checkpointed && event.attempt == attempt;
+        sandbox.until_event(&op, "checkpointed", of_this).await;
+        worker.kill();
+    }
+    let _last = sandbox.run(Dummy).await;
+    sandbox.only_completion_of(&op).await;
+    assert_eq!(sandbox.record(&op).await.steps[0].attempt, 11);
+}
