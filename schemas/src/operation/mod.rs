@@ -287,13 +287,13 @@ impl OperationRecord {
     }
 
     /// The result of the completed step that handled `C`, nearest before `before`.
-    pub fn outcome_of<C: crate::command::Command>(&self, before: StepNumber) -> Option<C::Outcome> {
+    pub fn result_of<C: crate::command::Command>(&self, before: StepNumber) -> Option<&Value> {
         let specs = self.plan.steps().zip(&self.steps).take(before.index());
         specs
             .filter(|(spec, step)| {
                 spec.service == C::SERVICE && spec.verb == C::VERB && step.state == StepState::Completed
             })
             .last()
-            .and_then(|(_, step)| serde_json::from_value(step.result.clone()).ok())
+            .map(|(_, step)| &step.result)
     }
 }

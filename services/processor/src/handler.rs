@@ -30,7 +30,7 @@ impl StepHandler for Processor {
     async fn handle(&self, command: ProcessBars, step: &StepContext) -> Result<ProcessOutcome, StepError> {
         let request: TrainRequest = step.params()?;
         let series = if command.series.is_empty() {
-            step.outcome_of::<FetchBars>()?.series.into_iter().map(|each| each.series).collect()
+            step.outcome_of::<FetchBars>().await?.series.into_iter().map(|each| each.series).collect()
         } else {
             command.series
         };

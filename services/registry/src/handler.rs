@@ -35,7 +35,7 @@ impl StepHandler for Registry {
         show(step, 0.0, "Checking the artifact");
         let key = match command.artifact {
             Some(artifact) => artifact,
-            None => step.outcome_of::<TrainModel>()?.artifact,
+            None => step.outcome_of::<TrainModel>().await?.artifact,
         };
         let artifact = step.store().read_artifact(&key).await?;
         step.check_stop()?;

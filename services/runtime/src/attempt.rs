@@ -12,15 +12,15 @@ use schemas::codec;
 use schemas::command::{Command, CommandMessage};
 use schemas::errors::ErrorRecord;
 use schemas::events::What;
-use schemas::ids::{Service, WorkerId};
-use schemas::operation::{BARREN_ATTEMPTS_MAX, Claim, Holder, OperationRecord, Refusal};
+use schemas::ids::{OperationId, STEPS_MAX, Service, WorkerId};
+use schemas::operation::{BARREN_ATTEMPTS_MAX, Claim, Holder, OperationRecord, Refusal, result_bytes_max};
 use schemas::settle::{self, Delivery};
 use schemas::subjects::CommandAddress;
 use store::Store;
 use tokio::sync::watch;
 
 use crate::announce;
-use crate::handler::{StepContext, StepError, StepHandler};
+use crate::handler::{StepContext, StepError, StepHandler, StoredResult};
 use crate::presence::Current;
 use crate::probe::{Moment, Probe};
 use crate::progress_slot::ProgressSlot;
@@ -232,15 +232,11 @@ impl<H: StepHandler> Shared<H> {
         result: Result<<H::Command as Command>::Outcome, StepError>,
     ) -> Result<(), Left> {
         let (op, step, at) = (&address.op, address.step, Timestamp::now());
-        let ended = Ended::of(result, *self.shutdown.borrow());
+        let shutting_down = *self.shutdown.borrow();
+        let ended = self.bounded(op, Ended::of(result, shutting_down)).await;
         let changed = self.bus.change(op, |record| ended.write(record, step, attempt, at)).await;
         let record = match changed {
             Ok(changed) => changed.record,
-            Err(ChangeError::Refused { refusal: Refusal::ResultTooLarge { size, max }, .. }) => {
-                let message = format!("the result has {size} bytes, the record has room for {max}");
-                let error = ErrorRecord::new("SYS-ResultTooLarge", message, "report this as a bug");
-                self.bus.change(op, |record| record.fail(step, attempt, error.clone(), at)).await?.record
-            }
             Err(ChangeError::Refused { refusal: Refusal::Fenced { .. }, .. } | ChangeError::NotFound(_)) => {
                 tracing::warn!("attempt fenced off before it could be recorded, nothing is settled here");
                 return Ok(());
@@ -260,6 +256,28 @@ impl<H: StepHandler> Shared<H> {
                 Ok(delivered.hand_back(*after).await?)
             }
             _ => Ok(delivered.hand_back(Duration::from_millis(1)).await?),
+        }
+    }
+
+    /// A result that has no room in the record becomes an object, and the record names it.
+    async fn bounded(&self, op: &OperationId, ended: Ended) -> Ended {
+        let Ended::Completed(result) = ended else { return ended };
+        let steps = match self.bus.record(op).await {
+            Ok(Some(stored)) => stored.record.steps.len(),
+            _ => STEPS_MAX,
+        };
+        if result.to_string().len() <= result_bytes_max(steps) {
+            return Ended::Completed(result);
+        }
+        match self.store.put_report(&result).await {
+            Ok(result_object) => {
+                Ended::Completed(serde_json::to_value(StoredResult { result_object }).unwrap_or_default())
+            }
+            Err(error) => match StepError::from(error) {
+                StepError::Retry { after, error } => Ended::Retry { after, error: *error },
+                StepError::Permanent(error) => Ended::Failed(*error),
+                StepError::Stopped => Ended::Cancelled,
+            },
         }
     }
 

@@ -142,11 +142,19 @@ impl StepContext {
         })
     }
 
-    /// The outcome of the nearest earlier step that handled `C`.
-    pub fn outcome_of<C: Command>(&self) -> Result<C::Outcome, StepError> {
-        self.record.outcome_of::<C>(self.number).ok_or_else(|| {
+    /// The outcome of the nearest earlier step that handled `C`. One too large for the record is read from the store.
+    pub async fn outcome_of<C: Command>(&self) -> Result<C::Outcome, StepError> {
+        let result = self.record.result_of::<C>(self.number).cloned().ok_or_else(|| {
             let message = format!("no completed step `{} {}` comes before step {}", C::SERVICE, C::VERB, self.number);
             StepError::permanent("OPS-InvalidPlan", message, "put it into the plan before this step")
+        })?;
+        let result = match serde_json::from_value::<StoredResult>(result.clone()) {
+            Ok(StoredResult { result_object }) => self.store.report(&result_object).await?,
+            Err(_) => result,
+        };
+        serde_json::from_value(result).map_err(|error| {
+            let message = format!("the outcome of step `{} {}` cannot be read: {error}", C::SERVICE, C::VERB);
+            StepError::permanent("OPS-InvalidOutcome", message, "upgrade the workers to one version")
         })
     }
 
@@ -199,6 +207,14 @@ impl StepContext {
             Err(error) => Err(panicked(&error.to_string())),
         }
     }
+}
+
+/// What a record holds in place of a result that has no room in it.
+#[derive(Debug, Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StoredResult {
+    /// Key of the report object with the whole result.
+    pub result_object: String,
 }
 
 /// A panic is a bug of ours, but it may depend on the host: other attempts are allowed, up to the limit.

@@ -16,7 +16,7 @@ pub mod telemetry;
 mod worker;
 
 pub use bus::{Answer, Endpoint};
-pub use handler::{StepContext, StepError, StepHandler};
+pub use handler::{StepContext, StepError, StepHandler, StoredResult};
 pub use housekeeping::keep_house;
 pub use process::{Fatal, Start, run};
 pub use progress_slot::ProgressSlot;

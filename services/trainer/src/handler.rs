@@ -105,7 +105,7 @@ impl Job {
         let resolved = resolve(&request)?;
         let dataset = match command.dataset {
             Some(dataset) => dataset,
-            None => step.outcome_of::<ProcessBars>()?.dataset,
+            None => step.outcome_of::<ProcessBars>().await?.dataset,
         };
         let manifest = step.store().find_dataset(&dataset).await?.ok_or_else(|| {
             let message = format!("the data set {dataset} is not in the store");

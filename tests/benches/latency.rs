@@ -1,0 +1,143 @@
+//! Load program: how long the bus parts take, beside the raw NATS times of the same run. Prints a table, asserts nothing.
+//!
+//! `cargo bench -p system-tests --bench latency`. One server, `sync_interval: always`, everything on one host.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::cast_precision_loss,
+    missing_docs,
+    reason = "a load program may panic"
+)]
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use bus::{FollowOptions, Update};
+use futures::StreamExt;
+use runtime::StepContext;
+use schemas::commands::{DummyOutcome, RunDummy};
+use schemas::progress::{Context, Count, Progress};
+use system_tests::{Act, Sandbox, new_id};
+use tokio::sync::mpsc;
+
+const ROUNDS: usize = 300;
+const UPDATES: u64 = 300;
+
+type Entered = Arc<Mutex<Vec<(String, Instant)>>>;
+
+fn main() {
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        println!("{:<58} {:>9} {:>9} {:>9}", "milliseconds", "p50", "p99", "max");
+        raw().await;
+        submit_to_entry("submit called -> handler entered, one idle worker", 0).await;
+        submit_to_entry("submit called -> handler entered, beside 8 busy workers", 8).await;
+        emit_to_follower().await;
+    });
+}
+
+fn row(name: &str, mut times: Vec<Duration>) {
+    times.sort();
+    let ms = |share: f64| times[((times.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e3;
+    println!("{name:<58} {:>9.2} {:>9.2} {:>9.2}", ms(0.5), ms(0.99), ms(1.0));
+}
+
+/// What NATS itself takes: a request answered by another connection, and one acknowledged, synced publish.
+async fn raw() {
+    let sandbox = Sandbox::start().await;
+    let (here, there) = (sandbox.bus().client().clone(), sandbox.connect().await);
+    let mut requests = there.client().subscribe("echo").await.unwrap();
+    there.flush().await.unwrap();
+    let answering = tokio::spawn(async move {
+        while let Some(request) = requests.next().await {
+            there.client().publish(request.reply.unwrap(), request.payload).await.unwrap();
+        }
+    });
+    let mut times = Vec::new();
+    for _ in 0..ROUNDS {
+        let start = Instant::now();
+        here.request("echo", "x".into()).await.unwrap();
+        times.push(start.elapsed());
+    }
+    answering.abort();
+    row("raw request and reply", times);
+    let mut times = Vec::new();
+    for round in 0..ROUNDS {
+        let start = Instant::now();
+        let subject = format!("ktrdr.control.cancel.round{round}");
+        sandbox.bus().jetstream().publish(subject, "x".into()).await.unwrap().await.unwrap();
+        times.push(start.elapsed());
+    }
+    row("raw publish acknowledged after sync", times);
+}
+
+async fn submit_to_entry(name: &str, busy: usize) {
+    let sandbox = Sandbox::start().await;
+    let entered: Entered = Arc::default();
+    let seen = entered.clone();
+    let note = move |command: RunDummy, step: StepContext| {
+        seen.lock().unwrap().push((step.op().to_string(), Instant::now()));
+        async move {
+            if command.iterations > 1 {
+                let mut done = 0;
+                while !step.stop().is_requested() {
+                    done += 1;
+                    step.report(Progress { items: Some(Count { done, total: 0 }), ..Progress::default() });
+                    drop(tokio::time::timeout(Duration::from_millis(5), step.stop().requested()).await);
+                }
+            }
+            Ok(DummyOutcome { iterations: 1, resumed_at: 0 })
+        }
+    };
+    let _worker = sandbox.run_with(Act(note), |options| options.slots = u16::try_from(busy + 1).unwrap()).await;
+    for _ in 0..busy {
+        sandbox.submit(&RunDummy { iterations: 2, ..RunDummy::default() }.operation()).await;
+    }
+    let mut times = Vec::new();
+    for _ in 0..ROUNDS {
+        let (op, request) = (new_id("dummy"), RunDummy { iterations: 1, ..RunDummy::default() }.operation());
+        let start = Instant::now();
+        sandbox.bus().submit(&op, &request).await.unwrap();
+        let mut updates = sandbox.bus().follow(&op, FollowOptions::default()).await.unwrap();
+        while updates.next().await.is_some() {}
+        let at = entered.lock().unwrap().iter().find(|(entry, _)| entry == op.as_str()).unwrap().1;
+        times.push(at.duration_since(start));
+    }
+    row(name, times);
+}
+
+/// From the store into the slot, after a quiet time, to the follower's stream.
+async fn emit_to_follower() {
+    let sandbox = Sandbox::start().await;
+    let (put, mut puts) = mpsc::channel(UPDATES as usize);
+    let emit = move |_: RunDummy, step: StepContext| {
+        let put = put.clone();
+        async move {
+            for done in 1..=UPDATES {
+                drop(tokio::time::timeout(Duration::from_millis(60), step.stop().requested()).await);
+                put.send((done, Instant::now())).await.unwrap();
+                let count = Count { done, total: UPDATES };
+                step.report(Progress { context: Context::Dummy { iterations: count }, ..Progress::default() });
+            }
+            Ok(DummyOutcome { iterations: UPDATES, resumed_at: 0 })
+        }
+    };
+    let _worker = sandbox.run(Act(emit)).await;
+    let op = new_id("dummy");
+    let mut updates = sandbox.bus().follow(&op, FollowOptions::default()).await.unwrap();
+    sandbox.bus().submit(&op, &RunDummy::default().operation()).await.unwrap();
+    let mut times = Vec::new();
+    let mut emitted: Vec<(u64, Instant)> = Vec::new();
+    while let Some(update) = updates.next().await {
+        let now = Instant::now();
+        while let Ok(put) = puts.try_recv() {
+            emitted.push(put);
+        }
+        if let Update::Progress(progress) = update
+            && let Context::Dummy { iterations } = progress.context
+            && let Some((_, at)) = emitted.iter().find(|(done, _)| *done == iterations.done)
+        {
+            times.push(now.duration_since(*at));
+        }
+    }
+    row("progress put, after 60 ms of quiet -> follower", times);
+}
