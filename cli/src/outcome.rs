@@ -1,0 +1,107 @@
+//! How an operation ended, for people and for programs, with the exit code that says so.
+
+use schemas::ids::OperationId;
+use schemas::operation::{OperationRecord, OperationState, StepState};
+use serde_json::{Map, Value, json};
+
+use crate::exit::{Exit, Failure};
+use crate::follow::{Ended, Watched};
+use crate::output::Output;
+use crate::progress_line::brief;
+use crate::spans::{after, compact};
+
+/// Turns a completed record into the lines of its result: name and text.
+pub type Describe = fn(&OperationRecord) -> Vec<(String, String)>;
+
+/// The scalars of each completed step's result.
+pub fn of_steps(record: &OperationRecord) -> Vec<(String, String)> {
+    let steps = record.plan.steps().zip(&record.steps).filter(|(_, step)| step.state == StepState::Completed);
+    steps
+        .map(|(spec, step)| (spec.service.to_string(), brief(&step.result)))
+        .filter(|(_, text)| !text.is_empty())
+        .collect()
+}
+
+/// Says how watching ended.
+pub fn tell(output: &Output, op: &OperationId, watched: &Watched, describe: Describe) -> Result<Exit, Failure> {
+    match &watched.ended {
+        Ended::Reached(record) => told(output, record, watched, describe),
+        Ended::Detached => {
+            output.note(&format!("Detached from operation {op}; it continues. Re-attach: ktrdr follow {op}"));
+            Ok(Exit::Done)
+        }
+        Ended::Left => {
+            output.note(&format!("Left {op} to its worker; it has been asked to stop. Look again: ktrdr status {op}"));
+            Ok(Exit::Cancelled)
+        }
+        Ended::Terminated => {
+            output.note(&format!("Detached from operation {op}; it continues. Re-attach: ktrdr follow {op}"));
+            Ok(Exit::Terminated)
+        }
+        Ended::TimedOut => {
+            Err(Failure::new(Exit::TimedOut, "OPS-WaitTimeout", format!("operation {op} has not ended yet"))
+                .with_hint(format!(
+                    "it continues; re-attach with `ktrdr follow {op}`, stop it with `ktrdr cancel {op}`"
+                ))
+                .about(op))
+        }
+    }
+}
+
+fn told(output: &Output, record: &OperationRecord, watched: &Watched, describe: Describe) -> Result<Exit, Failure> {
+    let OperationRecord { op, kind, .. } = record;
+    let took = compact(after(record.created_at, record.finished_at.unwrap_or(record.updated_at)));
+    match record.state {
+        OperationState::Failed => Err(failure(record)),
+        OperationState::Completed => {
+            output.json(&result(record, Exit::Done));
+            output.line(&format!("Completed {kind} {op} in {took}"));
+            pairs(output, &describe(record));
+            Ok(Exit::Done)
+        }
+        OperationState::Cancelled => {
+            output.json(&result(record, Exit::Cancelled));
+            let reason = record.cancel.as_ref().map(|cancel| format!(": {}", cancel.reason)).unwrap_or_default();
+            output.line(&format!("Cancelled {kind} {op} after {took}{reason}"));
+            let last = watched.progress.values().max_by_key(|progress| progress.at);
+            if let Some(last) = last.filter(|last| !last.message.is_empty()) {
+                output.line(&format!("  it was at {:.1} %: {}", last.percent, last.message));
+            }
+            Ok(Exit::Cancelled)
+        }
+        state => {
+            output.json(&result(record, Exit::Done));
+            output.line(&format!("{op} is {state}"));
+            Ok(Exit::Done)
+        }
+    }
+}
+
+/// The failure of a failed operation.
+pub fn failure(record: &OperationRecord) -> Failure {
+    let Some(failure) = &record.failure else {
+        return Failure::new(Exit::Failed, "OPS-Failed", format!("operation {} failed", record.op)).about(&record.op);
+    };
+    let service = record.plan.step(failure.step).map_or("?", |spec| spec.service.as_str());
+    let place = format!("step {service} ({}/{})", failure.step, record.steps.len());
+    Failure::of_operation(&record.op, &place, &failure.error)
+}
+
+fn result(record: &OperationRecord, exit: Exit) -> Value {
+    let steps = record.plan.steps().zip(&record.steps).filter(|(_, step)| !step.result.is_null());
+    let results: Map<String, Value> =
+        steps.map(|(spec, step)| (spec.service.to_string(), step.result.clone())).collect();
+    let took = after(record.created_at, record.finished_at.unwrap_or(record.updated_at)).as_secs_f64();
+    json!({
+        "type": "result", "op": record.op, "kind": record.kind, "state": record.state, "duration_s": took,
+        "results": results, "exit": exit as u8,
+    })
+}
+
+/// Names and texts in two columns.
+pub fn pairs(output: &Output, pairs: &[(String, String)]) {
+    let width = pairs.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+    for (name, text) in pairs {
+        output.line(&format!("  {name:<width$}  {text}"));
+    }
+}

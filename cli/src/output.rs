@@ -1,0 +1,187 @@
+//! What is written where: results to standard output, everything else to standard error, JSON lines when asked for.
+
+use std::io::{IsTerminal as _, Write as _};
+
+use serde_json::Value;
+
+use crate::args::{Color, GlobalArgs};
+use crate::exit::Failure;
+
+/// Where and how a command writes.
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// JSON lines on standard output, nothing for people.
+    pub json: bool,
+    /// Results only.
+    pub quiet: bool,
+    /// How lines look.
+    pub style: Style,
+    /// Live progress lines may be drawn: standard error is a terminal.
+    pub live: bool,
+}
+
+/// How lines look on this terminal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Style {
+    /// No symbols beyond ASCII.
+    pub ascii: bool,
+    /// ANSI colours.
+    pub color: bool,
+}
+
+/// What a word means, for its colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    /// Went well.
+    Good,
+    /// Went wrong.
+    Bad,
+    /// Waits, or is being stopped.
+    Odd,
+    /// Matters less.
+    Dim,
+}
+
+impl Style {
+    /// `text` in the colour of `tone`, if colours are on.
+    pub fn paint(self, tone: Tone, text: &str) -> String {
+        if !self.color {
+            return text.to_owned();
+        }
+        let code = match tone {
+            Tone::Good => "32",
+            Tone::Bad => "31",
+            Tone::Odd => "33",
+            Tone::Dim => "2",
+        };
+        format!("\x1b[{code}m{text}\x1b[0m")
+    }
+
+    /// `text` without symbols that an ASCII terminal cannot show.
+    pub fn plain(self, text: &str) -> String {
+        if !self.ascii || text.is_ascii() {
+            return text.to_owned();
+        }
+        let replaced = text.replace('…', "...").replace('→', "->").replace(['–', '—', '·'], "-");
+        let ascii: String = replaced.chars().filter(char::is_ascii).collect();
+        ascii.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+}
+
+impl Output {
+    /// Decides from the flags, the environment's locale and what the standard streams are.
+    pub fn new(global: &GlobalArgs, variable: impl Fn(&str) -> Option<String>) -> Self {
+        let terminal = std::io::stderr().is_terminal();
+        let dumb = variable("TERM").is_some_and(|term| term == "dumb");
+        let color = match global.color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => terminal && !dumb && variable("NO_COLOR").is_none_or(|set| set.is_empty()),
+        };
+        let locale =
+            ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|name| variable(name).filter(|set| !set.is_empty()));
+        let utf8 = locale.is_none_or(|name| {
+            let name = name.to_ascii_lowercase();
+            name.contains("utf-8") || name.contains("utf8")
+        });
+        Self {
+            json: global.json,
+            quiet: global.quiet,
+            style: Style { ascii: global.ascii || !utf8, color },
+            live: terminal && !dumb && !global.json && !global.quiet,
+        }
+    }
+
+    /// A line of a result, for people; nothing with `--json`.
+    pub fn line(&self, text: &str) {
+        if !self.json {
+            write_out(&self.style.plain_lines(text));
+        }
+    }
+
+    /// A value for programs, one line; nothing without `--json`.
+    pub fn json(&self, value: &Value) {
+        if self.json {
+            write_out(&value.to_string());
+        }
+    }
+
+    /// A remark for people on standard error; nothing with `--json` or `--quiet`.
+    pub fn note(&self, text: &str) {
+        if !self.json && !self.quiet {
+            write_err(&self.style.plain_lines(text));
+        }
+    }
+
+    /// How the command failed.
+    pub fn failure(&self, failure: &Failure) {
+        if self.json {
+            return write_out(&failure.json().to_string());
+        }
+        let text = self.style.plain_lines(&failure.human());
+        match text.strip_prefix("error:") {
+            Some(rest) => write_err(&format!("{}{rest}", self.style.paint(Tone::Bad, "error:"))),
+            None => write_err(&text),
+        }
+    }
+
+    /// A table for people: columns as wide as their widest cell, the last one open.
+    pub fn table(&self, heads: &[&str], rows: &[Vec<String>]) {
+        for line in table(heads, rows) {
+            self.line(&line);
+        }
+    }
+}
+
+impl Style {
+    fn plain_lines(self, text: &str) -> String {
+        if !self.ascii || text.is_ascii() {
+            return text.to_owned();
+        }
+        let lines = text.lines().map(|line| {
+            let indent: String = line.chars().take_while(|each| *each == ' ').collect();
+            format!("{indent}{}", self.plain(line))
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// The lines of a table.
+pub fn table(heads: &[&str], rows: &[Vec<String>]) -> Vec<String> {
+    let head: Vec<String> = heads.iter().map(|head| (*head).to_owned()).collect();
+    let all = || std::iter::once(&head).chain(rows);
+    let width = |column: usize| all().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
+    let widths: Vec<usize> = (0..head.len()).map(|column| width(column).unwrap_or(0)).collect();
+    let render = |row: &Vec<String>| {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    all().map(render).collect()
+}
+
+/// A closed pipe is a reader that has seen enough, not an error.
+fn write_out(text: &str) {
+    drop(writeln!(std::io::stdout().lock(), "{text}"));
+}
+
+fn write_err(text: &str) {
+    drop(writeln!(std::io::stderr().lock(), "{text}"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ascii_terminal_gets_the_words_without_the_symbols() {
+        let style = Style { ascii: true, color: false };
+        assert_eq!(style.plain("📊 Processing AAPL … 🖥️ GPU — 85%"), "Processing AAPL ... GPU - 85%");
+        assert_eq!(Style::default().plain("📊 x"), "📊 x");
+    }
+
+    #[test]
+    fn a_table_is_as_wide_as_its_cells() {
+        let rows = vec![vec!["a".to_owned(), "long cell".to_owned()], vec!["bbb".to_owned(), "x".to_owned()]];
+        assert_eq!(table(&["ID", "STATE"], &rows), ["ID   STATE", "a    long cell", "bbb  x"]);
+    }
+}
