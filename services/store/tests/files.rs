@@ -15,7 +15,7 @@ use store::files::{ColumnNames, Expected, FileBars, FileError, Folder, LabelSide
 use store::{Bytes, Cells, RawBar, RawBars, Table};
 
 fn sample(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/bars").join(name)
 }
 
 fn expected(symbol: &str, timeframe: Timeframe) -> Expected {
@@ -35,9 +35,9 @@ fn opens(read: &FileBars) -> Vec<String> {
 #[test]
 fn the_sample_files_read_whole() {
     let apple = read_path(&sample("AAPL_1d.csv.gz"), &Mapping::default(), &expected("AAPL", Timeframe::Day1)).unwrap();
-    assert_eq!((apple.bars.len(), apple.lines[0], apple.lines[5_848]), (5_849, 2, 5_850));
+    assert_eq!((apple.bars.len(), apple.lines[0], apple.lines[3_334]), (3_335, 2, 3_336));
     assert_eq!(
-        apple.bars.get(5_848).unwrap(),
+        apple.bars.get(3_334).unwrap(),
         RawBar {
             open_time: Utc::from_timestamp("2021-03-31T00:00:00Z".parse().unwrap()),
             prices: [121.65, 123.54, 121.15, 122.15],
@@ -46,19 +46,19 @@ fn the_sample_files_read_whole() {
     );
     assert!(apple.notes.is_empty());
     let euro =
-        read_path(&sample("EURUSD_1d.csv.gz"), &Mapping::default(), &expected("EURUSD", Timeframe::Day1)).unwrap();
-    assert_eq!(euro.bars.len(), 3_738);
+        read_path(&sample("EURUSD_1h.csv.gz"), &Mapping::default(), &expected("EURUSD", Timeframe::Hour1)).unwrap();
+    assert_eq!(euro.bars.len(), 30_843);
     assert!(euro.bars.volume.iter().all(|volume| volume.is_nan()));
     insta::assert_debug_snapshot!(euro.notes, @r#"
     [
-        "volume 0 of a currency pair means that there is none: stored as not available (3738 rows)",
+        "volume 0 of a currency pair means that there is none: stored as not available (30843 rows)",
     ]
     "#);
 }
 
 #[test]
 fn detection_shows_what_a_file_holds() {
-    let found = detect(&sample("EURUSD_1d.csv.gz"), &Mapping::default()).unwrap();
+    let found = detect(&sample("EURUSD_1h.csv.gz"), &Mapping::default()).unwrap();
     insta::assert_json_snapshot!(found, @r#"
     {
       "format": "csv",
@@ -72,12 +72,12 @@ fn detection_shows_what_a_file_holds() {
         "volume"
       ],
       "times": "instants",
-      "timeframe": "1d",
-      "rows": 3738,
-      "first": 1167609600000000,
-      "last": 1546214400000000,
+      "timeframe": "1h",
+      "rows": 30843,
+      "first": 1388613600000000,
+      "last": 1546290000000000,
       "issues": [
-        "3738 rows have volume 0 (not available for currency pairs)"
+        "30843 rows have volume 0 (not available for currency pairs)"
       ]
     }
     "#);

@@ -14,6 +14,7 @@ use market::Utc;
 
 use super::stamp::Stamp;
 use super::{FILE_BYTES_MAX, FileError, Mapping};
+use crate::StoreError;
 use crate::parquet_file::Decoded;
 
 /// Usual names, by role: time, open, high, low, close, volume.
@@ -125,7 +126,10 @@ impl Sheet {
 
     fn parquet(name: &str, bytes: Bytes, mapping: &Mapping) -> Result<Self, FileError> {
         let wrong = |reason: String| FileError::Parquet { file: name.to_owned(), reason };
-        let decoded = Decoded::read(name, bytes).map_err(|error| wrong(error.to_string()))?;
+        let decoded = Decoded::read(name, bytes).map_err(|error| match error {
+            StoreError::Form { reason, .. } => wrong(reason),
+            other => wrong(other.to_string()),
+        })?;
         let columns: Vec<String> = decoded.schema.fields().iter().map(|field| field.name().clone()).collect();
         let [time, open, high, low, close, volume] = choose(name, &columns, mapping)?;
         let mut sheet = Self::empty("parquet", None, columns);
