@@ -1,0 +1,245 @@
+//! The work itself: plan a series, ask piece by piece, commit each piece before the next.
+
+use std::ops::Range;
+
+use jiff::civil::Date;
+use market::{Calendar, Instrument, SeriesKey, Utc, close_times, gaps, missing};
+use schemas::commands::{FetchBars, FetchCounts, FetchMode, FetchOutcome, FetchedSeries, SeriesRequest};
+use schemas::manifests::EmptyInterval;
+use schemas::progress::{Context, Count, Progress};
+use serde::{Deserialize, Serialize};
+use store::{ALL_TIME, Edit, RawBars, SeriesSnapshot, Store};
+
+use crate::error::FetchError;
+use crate::plan::{Known, Segment, Wanted, completed, is_final, plan};
+use crate::provider::Provider;
+use runtime::StepError;
+
+/// Warnings kept per series.
+const WARNINGS_MAX: usize = 5;
+
+/// Share of a series' progress that is spent before the first and after the last request.
+const PLANNED: f64 = 0.10;
+const FETCHED: f64 = 0.94;
+
+/// What the work needs of whoever runs it.
+pub trait Attempt: Sync {
+    /// Shows progress.
+    fn report(&self, progress: Progress);
+
+    /// Fails once the work must be left.
+    ///
+    /// # Errors
+    /// The reason to leave.
+    fn check_stop(&self) -> Result<(), StepError>;
+
+    /// What an earlier attempt recorded last.
+    fn resume_point(&self) -> Option<Advance>;
+
+    /// Records that a piece is committed.
+    fn advance(&self, advance: &Advance) -> impl Future<Output = Result<(), StepError>> + Send;
+}
+
+/// What attempts hand on to each other: counts per series of the request. The bars themselves are in the store.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Advance {
+    /// One per series begun.
+    pub series: Vec<Tally>,
+}
+
+/// Counts of one series over all attempts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tally {
+    /// Work done.
+    pub work: FetchCounts,
+    /// Bars that were missing when it was first planned.
+    pub missing: u64,
+}
+
+/// Fetches what is missing of every series of a command, in order. Run again after a crash, it goes on where the last
+/// committed piece ends.
+///
+/// # Errors
+/// See [`FetchError`]; what was committed stays.
+pub async fn fetch<P: Provider>(
+    store: &Store,
+    provider: &P,
+    command: &FetchBars,
+    now: Utc,
+    attempt: &impl Attempt,
+) -> Result<FetchOutcome, FetchError> {
+    let mut keys = Vec::with_capacity(command.series.len());
+    for request in &command.series {
+        keys.push(series_key(provider, request)?);
+    }
+    if keys.is_empty() || keys.len() > schemas::commands::fetch::SERIES_MAX {
+        return Err(FetchError::Count { count: keys.len() });
+    }
+    let mut advance = attempt.resume_point().unwrap_or_default();
+    let mut series = Vec::with_capacity(keys.len());
+    for (index, key) in keys.iter().enumerate() {
+        let job = Job { store, provider, command, key, now, attempt, index, of: keys.len() };
+        series.push(job.run(&mut advance).await?);
+    }
+    Ok(FetchOutcome { series })
+}
+
+fn series_key(provider: &impl Provider, request: &SeriesRequest) -> Result<SeriesKey, FetchError> {
+    let timeframe = request.timeframe.parse()?;
+    Ok(provider.series(Instrument::parse(&request.symbol)?, timeframe)?)
+}
+
+/// One series of a command.
+struct Job<'a, P, A> {
+    store: &'a Store,
+    provider: &'a P,
+    command: &'a FetchBars,
+    key: &'a SeriesKey,
+    now: Utc,
+    attempt: &'a A,
+    index: usize,
+    of: usize,
+}
+
+impl<P: Provider, A: Attempt> Job<'_, P, A> {
+    async fn run(&self, advance: &mut Advance) -> Result<FetchedSeries, FetchError> {
+        self.attempt.check_stop()?;
+        self.report(0.0, 0, format!("Reading what is stored of {}", self.title()), None);
+        let mut snapshot = self.store.snapshot(self.key, None).await?;
+        let mut stored = match &snapshot {
+            Some(snapshot) => self.store.read_bars(snapshot, ALL_TIME).await?.open_time,
+            None => Vec::new(),
+        };
+        if self.command.mode == FetchMode::Local {
+            let snapshot = snapshot.ok_or_else(|| FetchError::NothingStored { series: self.title() })?;
+            return Ok(fetched(&snapshot, Tally::default(), 0, Vec::new()));
+        }
+        let coverage = self.provider.coverage(self.key).await?;
+        let empty = snapshot.as_ref().map(|snapshot| snapshot.manifest.empty.clone()).unwrap_or_default();
+        let mut plan = plan(&self.wanted(), &self.known(&stored, &empty, coverage))?;
+        if advance.series.len() <= self.index {
+            advance.series.resize(self.index + 1, Tally { missing: plan.missing, ..Tally::default() });
+        }
+        let mut tally = advance.series.get(self.index).copied().unwrap_or_default();
+        let total: u64 = plan.segments.iter().map(|segment| segment.bars).sum();
+        let mut done = 0;
+        for (number, segment) in plan.segments.iter().enumerate() {
+            self.attempt.check_stop()?;
+            let share = PLANNED + (FETCHED - PLANNED) * done as f64 / total.max(1) as f64;
+            let message = self.segment_message(number + 1, plan.segments.len(), &segment.range);
+            self.report(share, tally.work.new, message, Some(Count { done, total }));
+            let cached = snapshot.as_ref().map(|snapshot| snapshot.manifest.revision);
+            let stands = self.piece(segment, cached, &mut stored, &mut tally.work).await?;
+            snapshot = Some(stands);
+            done += segment.bars;
+            if let Some(slot) = advance.series.get_mut(self.index) {
+                *slot = tally;
+            }
+            self.attempt.advance(advance).await?;
+        }
+        let snapshot = snapshot.ok_or_else(|| FetchError::NothingThere { series: self.title() })?;
+        let known = self.known(&stored, &[], None);
+        let remaining = plan.range.take().map_or(0, |range| missing(&completed(&known, range), &stored).len() as u64);
+        plan.warnings.extend(self.provider.notes(self.key));
+        self.report((self.index + 1) as f64, tally.work.new, format!("Stored {}", self.title()), None);
+        Ok(fetched(&snapshot, tally, remaining, plan.warnings))
+    }
+
+    /// Asks for one piece and commits the answer, with what the provider turned out not to have.
+    async fn piece(
+        &self,
+        segment: &Segment,
+        cached: Option<u64>,
+        stored: &mut Vec<Utc>,
+        work: &mut FetchCounts,
+    ) -> Result<SeriesSnapshot, FetchError> {
+        let answer = self.provider.bars(self.key, segment.range.clone()).await?.between(&segment.range);
+        let calendar = Calendar::for_key(self.key);
+        let closes = close_times(calendar, self.key, &answer.open_time)?;
+        let is_kept = |open: Utc, close: Utc| {
+            let wanted = self.command.refetch || stored.binary_search(&open).is_err();
+            wanted && is_final(self.key.timeframe, close, self.now)
+        };
+        let rows = answer.iter().zip(closes);
+        let bars: RawBars = rows.filter(|(bar, close)| is_kept(bar.open_time, *close)).map(|(bar, _)| bar).collect();
+        let fetched = answer.len() as u64;
+        merge_opens(stored, &bars.open_time);
+        let slots = completed(&self.known(stored, &[], None), segment.range.clone());
+        let nothing = gaps(&slots, stored).into_iter();
+        let asked_at = self.now.0;
+        let empty_intervals =
+            nothing.map(|gap| EmptyInterval { start: gap.start.0, end: gap.end.0, asked_at }).collect();
+        let edit = Edit { bars, empty_intervals, calendar: calendar.name().to_owned(), at: self.now };
+        let outcome = self.store.commit(self.key, edit, cached).await?;
+        work.fetched += fetched;
+        work.new += outcome.new;
+        work.changed += outcome.changed;
+        work.segments += 1;
+        work.empty += u64::from(fetched == 0);
+        Ok(outcome.snapshot)
+    }
+
+    fn wanted(&self) -> Wanted {
+        let instant = |bound: Option<jiff::Timestamp>| bound.map(Utc::from_timestamp);
+        let FetchBars { mode, start, end, refetch, .. } = self.command;
+        Wanted { mode: *mode, start: instant(*start), end: instant(*end), refetch: *refetch }
+    }
+
+    fn known<'k>(&'k self, stored: &'k [Utc], empty: &'k [EmptyInterval], coverage: Option<Range<Utc>>) -> Known<'k> {
+        Known {
+            key: self.key,
+            calendar: Calendar::for_key(self.key),
+            anchor: self.provider.anchor(),
+            stored,
+            empty,
+            coverage,
+            span_max: self.provider.span_max(self.key.timeframe),
+            now: self.now,
+        }
+    }
+
+    fn title(&self) -> String {
+        format!("{} {}", self.key.instrument.symbol(), self.key.timeframe)
+    }
+
+    fn segment_message(&self, number: usize, of: usize, range: &Range<Utc>) -> String {
+        let day = |instant: Utc| -> Date { instant.date() };
+        let (start, end) = (day(range.start), day(range.end));
+        format!("Segment {number}/{of}: {start} to {end} ({}, {} mode)", self.title(), self.command.mode.as_str())
+    }
+
+    /// Shows progress; `share` is that of this series.
+    fn report(&self, share: f64, saved_bars: u64, message: String, items: Option<Count>) {
+        let context = Context::Data {
+            symbol: self.key.instrument.symbol(),
+            timeframe: self.key.timeframe.to_string(),
+            bars: items.map_or(0, |items| items.done),
+            saved_bars,
+        };
+        let fraction = (self.index as f64 + share.min(1.0)) / self.of as f64;
+        self.attempt.report(Progress { fraction, message, items, context, waiting: None });
+    }
+}
+
+fn merge_opens(stored: &mut Vec<Utc>, new: &[Utc]) {
+    stored.extend_from_slice(new);
+    stored.sort_unstable();
+    stored.dedup();
+}
+
+fn fetched(snapshot: &SeriesSnapshot, tally: Tally, remaining: u64, mut warnings: Vec<String>) -> FetchedSeries {
+    warnings.truncate(WARNINGS_MAX);
+    let range = snapshot.manifest.range();
+    FetchedSeries {
+        series: snapshot.key.prefix(),
+        revision: snapshot.manifest.revision,
+        content_sha256: snapshot.content_sha256(),
+        rows: snapshot.manifest.rows(),
+        first: range.map(|(first, _)| first),
+        last: range.map(|(_, last)| last),
+        work: tally.work,
+        missing: tally.missing,
+        remaining,
+        warnings,
+    }
+}

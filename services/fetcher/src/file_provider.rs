@@ -1,0 +1,137 @@
+//! The provider `file`: bars from a folder of files called `SYMBOL_TIMEFRAME.csv`, `.csv.gz` or `.parquet`.
+
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use market::{HourAnchor, Instrument, SeriesKey, SeriesKeyError, Timeframe, Utc};
+use store::RawBars;
+use store::files::{Expected, FileBars, Folder, Mapping, parse_name, read};
+
+use crate::provider::{Provider, ProviderError};
+
+/// Rows named in a note, at most.
+const LINES_MAX: usize = 5;
+
+/// Reads each file once and answers from memory; make a new one for each command.
+#[derive(Debug)]
+pub struct FileProvider {
+    folder: Folder,
+    mapping: Mapping,
+    last: Mutex<Option<(SeriesKey, Arc<Content>)>>,
+}
+
+/// A file's usable bars.
+#[derive(Debug, Default)]
+struct Content {
+    bars: RawBars,
+    notes: Vec<String>,
+}
+
+impl FileProvider {
+    /// Reads from a path or URL with a mapping that holds for all its files.
+    ///
+    /// # Errors
+    /// The place does not exist.
+    pub fn open(place: &str, mapping: Mapping) -> Result<Self, ProviderError> {
+        let folder = Folder::open(place).map_err(|source| ProviderError::Place { place: place.to_owned(), source })?;
+        Ok(Self { folder, mapping, last: Mutex::default() })
+    }
+
+    async fn content(&self, key: &SeriesKey) -> Result<Arc<Content>, ProviderError> {
+        if let Some((_, content)) = self.cached(key) {
+            return Ok(content);
+        }
+        let fail = |source| ProviderError::Place { place: self.folder.place().to_owned(), source };
+        let found = self.folder.find(&key.instrument, key.timeframe).await.map_err(fail)?;
+        let Some(name) = found else { return Err(self.unknown(key).await?) };
+        let bytes = self.folder.read(&name).await.map_err(fail)?;
+        let expected =
+            Expected { instrument: key.instrument.clone(), timeframe: key.timeframe, day_boundary: key.day_boundary };
+        let (mapping, file) = (self.mapping.clone(), format!("{}/{name}", self.folder.place()));
+        let work = tokio::task::spawn_blocking(move || Ok(usable(&file, read(&file, bytes, &mapping, &expected)?)));
+        let content = Arc::new(work.await.unwrap_or(Err(ProviderError::Stopped { file: name }))?);
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((key.clone(), Arc::clone(&content)));
+        Ok(content)
+    }
+
+    fn cached(&self, key: &SeriesKey) -> Option<(SeriesKey, Arc<Content>)> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).clone().filter(|(cached, _)| cached == key)
+    }
+
+    async fn unknown(&self, key: &SeriesKey) -> Result<ProviderError, ProviderError> {
+        let place = self.folder.place().to_owned();
+        let names = self.folder.names().await;
+        let names = names.map_err(|source| ProviderError::Place { place: place.clone(), source })?;
+        let known = names.iter().filter_map(|name| parse_name(name));
+        let list: Vec<String> =
+            known.map(|(instrument, timeframe)| format!("{} {timeframe}", instrument.symbol())).collect();
+        let mut available = list.iter().take(10).cloned().collect::<Vec<_>>().join(", ");
+        if list.is_empty() {
+            "no bar file".clone_into(&mut available);
+        }
+        let (instrument, timeframe) = (key.instrument.clone(), key.timeframe);
+        Ok(ProviderError::Unknown { instrument, timeframe, place, available })
+    }
+}
+
+/// What of a file can be stored: sorted, one bar per label, with prices; the rest is counted by line.
+fn usable(name: &str, file: FileBars) -> Content {
+    let FileBars { bars, lines, mut notes } = file;
+    let mut dropped = Vec::new();
+    let mut priced = RawBars::default();
+    for (bar, line) in bars.iter().zip(lines) {
+        if bar.prices.iter().all(|price| price.is_finite()) {
+            priced.push(bar);
+        } else {
+            dropped.push(line);
+        }
+    }
+    if !dropped.is_empty() {
+        let named: Vec<String> = dropped.iter().take(LINES_MAX).map(u64::to_string).collect();
+        notes.push(format!(
+            "{} rows of {name} without a price were left out: line {}",
+            dropped.len(),
+            named.join(", ")
+        ));
+    }
+    let rows = priced.len();
+    let sorted = priced.sorted();
+    if sorted.len() < rows {
+        notes.push(format!("{} rows of {name} repeat a time; the last of each was kept", rows - sorted.len()));
+    }
+    Content { bars: sorted, notes }
+}
+
+impl Provider for FileProvider {
+    fn name(&self) -> &'static str {
+        "file"
+    }
+
+    fn anchor(&self) -> HourAnchor {
+        HourAnchor::ClockHour
+    }
+
+    fn span_max(&self, _: Timeframe) -> Option<i64> {
+        None
+    }
+
+    fn series(&self, instrument: Instrument, timeframe: Timeframe) -> Result<SeriesKey, SeriesKeyError> {
+        let mut key = SeriesKey::standard(self.name(), instrument, timeframe)?;
+        key.day_boundary = self.mapping.day_boundary.unwrap_or(key.day_boundary);
+        Ok(key)
+    }
+
+    async fn coverage(&self, key: &SeriesKey) -> Result<Option<Range<Utc>>, ProviderError> {
+        let content = self.content(key).await?;
+        let (first, last) = (content.bars.open_time.first(), content.bars.open_time.last());
+        Ok(first.zip(last).map(|(first, last)| *first..last.plus_micros(1)))
+    }
+
+    async fn bars(&self, key: &SeriesKey, range: Range<Utc>) -> Result<RawBars, ProviderError> {
+        Ok(self.content(key).await?.bars.between(&range))
+    }
+
+    fn notes(&self, key: &SeriesKey) -> Vec<String> {
+        self.cached(key).map(|(_, content)| content.notes.clone()).unwrap_or_default()
+    }
+}

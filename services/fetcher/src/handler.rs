@@ -1,0 +1,82 @@
+//! The fetcher as a step handler: settings, the choice of a provider, and the bridge to the runtime.
+
+use jiff::Timestamp;
+use market::Utc;
+use runtime::{StepContext, StepError, StepHandler};
+use schemas::commands::{FetchBars, FetchMode, FetchOutcome};
+use schemas::progress::Progress;
+use serde::{Deserialize, Serialize};
+use store::files::{LabelSide, Mapping};
+
+use crate::error::FetchError;
+use crate::fetch::{Advance, Attempt, fetch};
+use crate::file_provider::FileProvider;
+use crate::provider::ProviderError;
+
+/// Section `[fetcher]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FetcherSettings {
+    /// Folder or URL of the provider `file`: files called `SYMBOL_TIMEFRAME.csv`, `.csv.gz` or `.parquet`.
+    pub files: String,
+    /// IANA zone of the times in these files that carry none.
+    pub files_zone: Option<String>,
+    /// Whether the times in these files are the `open` or the `close` of the bars.
+    pub files_label: LabelSide,
+}
+
+impl Default for FetcherSettings {
+    /// The folder `data/bars` of the working directory, times with zone, labelled by their open.
+    fn default() -> Self {
+        Self { files: "data/bars".to_owned(), files_zone: None, files_label: LabelSide::Open }
+    }
+}
+
+/// Fetches bars into the store.
+pub struct Fetcher {
+    settings: FetcherSettings,
+}
+
+impl Fetcher {
+    /// With these settings.
+    pub const fn new(settings: FetcherSettings) -> Self {
+        Self { settings }
+    }
+
+    fn provider(&self, command: &FetchBars) -> Result<FileProvider, ProviderError> {
+        let FetcherSettings { files, files_zone, files_label } = &self.settings;
+        let mapping = Mapping { zone: files_zone.clone(), label_side: *files_label, ..Mapping::default() };
+        match command.provider.as_str() {
+            "file" if command.mode == FetchMode::Local => FileProvider::open("memory:///", mapping),
+            "file" => FileProvider::open(files, mapping),
+            name => Err(ProviderError::Unconfigured { name: name.to_owned() }),
+        }
+    }
+}
+
+impl StepHandler for Fetcher {
+    type Command = FetchBars;
+
+    async fn handle(&self, command: FetchBars, step: &StepContext) -> Result<FetchOutcome, StepError> {
+        let now = Utc::from_timestamp(Timestamp::now());
+        let provider = self.provider(&command).map_err(FetchError::from)?;
+        Ok(fetch(step.store(), &provider, &command, now, step).await?)
+    }
+}
+
+impl Attempt for StepContext {
+    fn report(&self, progress: Progress) {
+        Self::report(self, progress);
+    }
+
+    fn check_stop(&self) -> Result<(), StepError> {
+        Self::check_stop(self)
+    }
+
+    fn resume_point(&self) -> Option<Advance> {
+        Self::resume_point(self)
+    }
+
+    async fn advance(&self, advance: &Advance) -> Result<(), StepError> {
+        Self::advance(self, advance).await
+    }
+}

@@ -1,0 +1,113 @@
+//! Where bars come from: the trait behind which every provider stands, and what can go wrong with one.
+
+use std::future::Future;
+use std::ops::Range;
+
+use market::{HourAnchor, Instrument, SeriesKey, SeriesKeyError, Timeframe, Utc};
+use store::files::FileError;
+use store::{RawBars, StoreError};
+
+/// A source of bars. Having none is an answer, not an error.
+pub trait Provider: Send + Sync {
+    /// Name in series keys, `[a-z0-9_-]{1,32}`.
+    fn name(&self) -> &str;
+
+    /// Where intraday bars of a session are anchored.
+    fn anchor(&self) -> HourAnchor;
+
+    /// Longest request in microseconds; `None` without a limit.
+    fn span_max(&self, timeframe: Timeframe) -> Option<i64>;
+
+    /// The series that this provider's bars of an instrument make.
+    ///
+    /// # Errors
+    /// The provider's name is no token.
+    fn series(&self, instrument: Instrument, timeframe: Timeframe) -> Result<SeriesKey, SeriesKeyError> {
+        SeriesKey::standard(self.name(), instrument, timeframe)
+    }
+
+    /// Labels that it may have, half-open; `None` if it does not tell.
+    fn coverage(&self, key: &SeriesKey) -> impl Future<Output = Result<Option<Range<Utc>>, ProviderError>> + Send;
+
+    /// The bars with labels in `range`, sorted, one per label.
+    fn bars(&self, key: &SeriesKey, range: Range<Utc>) -> impl Future<Output = Result<RawBars, ProviderError>> + Send;
+
+    /// What people should know about the last answer for `key`.
+    fn notes(&self, key: &SeriesKey) -> Vec<String>;
+}
+
+/// A provider that cannot answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ProviderError {
+    /// No provider of that name.
+    #[error("there is no provider `{name}`; there is: file")]
+    Unconfigured {
+        /// What was asked for.
+        name: String,
+    },
+    /// The provider does not know the instrument in that timeframe.
+    #[error("no file for {instrument} {timeframe} in `{place}`; it holds: {available}")]
+    Unknown {
+        /// What was asked for.
+        instrument: Instrument,
+        /// What was asked for.
+        timeframe: Timeframe,
+        /// Folder or URL.
+        place: String,
+        /// What is there.
+        available: String,
+    },
+    /// The folder cannot be read.
+    #[error("cannot read bar files from `{place}`")]
+    Place {
+        /// Folder or URL.
+        place: String,
+        /// Cause.
+        #[source]
+        source: StoreError,
+    },
+    /// A file is not what it should be.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The work was stopped with the process.
+    #[error("reading `{file}` was stopped")]
+    Stopped {
+        /// Name.
+        file: String,
+    },
+}
+
+impl ProviderError {
+    /// Stable code of the error record.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Unconfigured { .. } => "PROVIDER-Unconfigured",
+            Self::Unknown { .. } => "PROVIDER-UnknownInstrument",
+            Self::Place { .. } => "PROVIDER-Unreachable",
+            Self::File(_) => "DATA-InvalidFile",
+            Self::Stopped { .. } => "SYS-Stopped",
+        }
+    }
+
+    /// True if asking again may help.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Place { source, .. } => source.is_transient(),
+            Self::Stopped { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// What to do next.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Unconfigured { .. } => "use --provider file",
+            Self::Unknown { .. } => {
+                "put a file called SYMBOL_TIMEFRAME.csv, .csv.gz or .parquet there, or name another folder in `[fetcher] files`"
+            }
+            Self::Place { source, .. } => source.hint(),
+            Self::File(error) => error.hint(),
+            Self::Stopped { .. } => "run the command again",
+        }
+    }
+}

@@ -1,0 +1,354 @@
+//! What a fetch leaves behind, whatever interrupts it, against a scripted provider and against the sample files.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "tests"
+)]
+
+use std::ops::Range;
+use std::sync::Mutex;
+
+use fetcher::FetchError;
+use fetcher::fetch::{Advance, Attempt, fetch};
+use fetcher::file_provider::FileProvider;
+use fetcher::provider::{Provider, ProviderError};
+use market::{Calendar, HourAnchor, Instrument, SeriesKey, Timeframe, Utc, expected};
+use runtime::StepError;
+use schemas::commands::{FetchBars, FetchMode, FetchedSeries, SeriesRequest};
+use schemas::errors::ErrorRecord;
+use schemas::progress::Progress;
+use store::files::Mapping;
+use store::{ALL_TIME, Edit, RawBar, RawBars, Store};
+
+const HOUR: i64 = 3_600_000_000;
+const DAY: i64 = 24 * HOUR;
+
+fn utc(text: &str) -> Utc {
+    Utc::from_timestamp(text.parse().unwrap())
+}
+
+/// Has given bars, and remembers what it was asked for.
+struct Scripted {
+    bars: RawBars,
+    tells_coverage: bool,
+    asked: Mutex<Vec<Range<Utc>>>,
+}
+
+impl Scripted {
+    /// One bar per expected hour of EURUSD in the range.
+    fn hourly(range: Range<Utc>) -> Self {
+        let key = euro();
+        let calendar = Calendar::for_key(&key);
+        let slots = expected(calendar, Timeframe::Hour1, key.day_boundary, HourAnchor::ClockHour, range);
+        let bars = slots.iter().map(|slot| bar(slot.open, 1.0)).collect();
+        Self { bars, tells_coverage: true, asked: Mutex::default() }
+    }
+
+    fn take_asked(&self) -> Vec<Range<Utc>> {
+        std::mem::take(&mut *self.asked.lock().unwrap())
+    }
+}
+
+fn bar(open_time: Utc, close: f64) -> RawBar {
+    RawBar { open_time, prices: [1.0, 2.0, 0.5, close], volume: f64::NAN }
+}
+
+impl Provider for Scripted {
+    fn name(&self) -> &'static str {
+        "scripted"
+    }
+
+    fn anchor(&self) -> HourAnchor {
+        HourAnchor::ClockHour
+    }
+
+    fn span_max(&self, _: Timeframe) -> Option<i64> {
+        Some(30 * DAY)
+    }
+
+    async fn coverage(&self, _: &SeriesKey) -> Result<Option<Range<Utc>>, ProviderError> {
+        let edges = self.bars.open_time.first().zip(self.bars.open_time.last());
+        Ok(edges.filter(|_| self.tells_coverage).map(|(first, last)| *first..last.plus_micros(1)))
+    }
+
+    async fn bars(&self, _: &SeriesKey, range: Range<Utc>) -> Result<RawBars, ProviderError> {
+        self.asked.lock().unwrap().push(range.clone());
+        Ok(self.bars.between(&range))
+    }
+
+    fn notes(&self, _: &SeriesKey) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// Stands in for the runtime; dies at the n-th advance, before it is recorded.
+#[derive(Default)]
+struct Runner {
+    fractions: Mutex<Vec<f64>>,
+    recorded: Mutex<Option<Advance>>,
+    advances_left: Mutex<Option<usize>>,
+}
+
+impl Runner {
+    fn dying_at(advance: usize) -> Self {
+        Self { advances_left: Mutex::new(Some(advance)), ..Self::default() }
+    }
+
+    fn live_on(&self) {
+        *self.advances_left.lock().unwrap() = None;
+    }
+}
+
+impl Attempt for Runner {
+    fn report(&self, progress: Progress) {
+        self.fractions.lock().unwrap().push(progress.fraction);
+    }
+
+    fn check_stop(&self) -> Result<(), StepError> {
+        Ok(())
+    }
+
+    fn resume_point(&self) -> Option<Advance> {
+        self.recorded.lock().unwrap().clone()
+    }
+
+    async fn advance(&self, advance: &Advance) -> Result<(), StepError> {
+        match self.advances_left.lock().unwrap().as_mut() {
+            Some(0) => return Err(StepError::Stopped),
+            Some(left) => *left -= 1,
+            None => {}
+        }
+        *self.recorded.lock().unwrap() = Some(advance.clone());
+        Ok(())
+    }
+}
+
+fn euro() -> SeriesKey {
+    SeriesKey::standard("scripted", Instrument::parse("EURUSD").unwrap(), Timeframe::Hour1).unwrap()
+}
+
+fn command(symbol: &str, timeframe: &str, mode: FetchMode) -> FetchBars {
+    let series = vec![SeriesRequest { symbol: symbol.to_owned(), timeframe: timeframe.to_owned() }];
+    FetchBars { provider: "file".to_owned(), series, mode, start: None, end: None, refetch: false }
+}
+
+fn hourly(mode: FetchMode) -> FetchBars {
+    command("EURUSD", "1h", mode)
+}
+
+async fn run(
+    store: &Store,
+    provider: &impl Provider,
+    command: &FetchBars,
+    now: Utc,
+) -> Result<FetchedSeries, FetchError> {
+    let outcome = fetch(store, provider, command, now, &Runner::default()).await?;
+    Ok(outcome.series.into_iter().next().unwrap())
+}
+
+async fn stored(store: &Store, key: &SeriesKey) -> RawBars {
+    let snapshot = store.snapshot(key, None).await.unwrap().unwrap();
+    store.read_bars(&snapshot, ALL_TIME).await.unwrap()
+}
+
+async fn memory() -> Store {
+    Store::open("memory:///").await.unwrap()
+}
+
+/// Trading hours between Monday 2020-03-02 and Saturday 2020-06-27.
+fn spring() -> (Scripted, Utc) {
+    (Scripted::hourly(utc("2020-03-02T00:00:00Z")..utc("2020-06-27T00:00:00Z")), utc("2020-06-27T12:00:00Z"))
+}
+
+#[tokio::test]
+async fn the_sample_files_are_imported_once_and_whole() {
+    let store = memory().await;
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/bars");
+    let now = utc("2026-01-01T00:00:00Z");
+    let mut request = command("EUR/USD", "1h", FetchMode::Full);
+    for symbol in ["AAPL", "ibm", "stk:SPY"] {
+        request.series.push(SeriesRequest { symbol: symbol.to_owned(), timeframe: "1d".to_owned() });
+    }
+    let provider = || FileProvider::open(folder, Mapping::default()).unwrap();
+    let runner = Runner::default();
+    let first = fetch(&store, &provider(), &request, now, &runner).await.unwrap();
+    // Lines of the files without their headers.
+    assert_eq!(
+        first.series.iter().map(|series| (series.rows, series.work.new)).collect::<Vec<_>>(),
+        [(30_843, 30_843), (3_335, 3_335), (3_335, 3_335), (3_335, 3_335)]
+    );
+    let fractions = runner.fractions.lock().unwrap();
+    assert!(fractions.is_sorted() && fractions[0] == 0.0 && *fractions.last().unwrap() <= 1.0);
+    let euro: SeriesKey = first.series[0].series.parse().unwrap();
+    assert!(stored(&store, &euro).await.volume.iter().all(|volume| volume.is_nan()), "0 of a currency pair is unknown");
+    insta::assert_debug_snapshot!(first.series[0].warnings);
+    let again = fetch(&store, &provider(), &request, now, &Runner::default()).await.unwrap();
+    for (first, again) in first.series.iter().zip(&again.series) {
+        assert_eq!((again.work.segments, again.work.new, again.revision), (0, 0, first.revision), "{}", first.series);
+        assert_eq!(again.content_sha256, first.content_sha256);
+    }
+}
+
+#[tokio::test]
+async fn local_never_asks_a_provider() {
+    let (provider, now) = spring();
+    let store = memory().await;
+    let nothing = run(&store, &provider, &hourly(FetchMode::Local), now).await.unwrap_err();
+    assert!(matches!(nothing, FetchError::NothingStored { .. }), "{nothing}");
+    run(&store, &provider, &hourly(FetchMode::Full), now).await.unwrap();
+    provider.take_asked();
+    let local = run(&store, &provider, &hourly(FetchMode::Local), now).await.unwrap();
+    assert_eq!(local.rows, provider.bars.len() as u64);
+    assert!(provider.take_asked().is_empty());
+}
+
+#[tokio::test]
+async fn full_fills_before_inside_and_after_and_then_asks_for_nothing() {
+    let (provider, now) = spring();
+    let store = memory().await;
+    let all = provider.bars.clone();
+    // Stored: all but the first 100, the last 100, and one Wednesday.
+    let hole = utc("2020-04-15T00:00:00Z")..utc("2020-04-16T00:00:00Z");
+    let inside = |bar: &RawBar| !hole.contains(&bar.open_time);
+    let some: RawBars = all.iter().take(all.len() - 100).skip(100).filter(inside).collect();
+    let edit = Edit { bars: some, empty_intervals: Vec::new(), calendar: String::new(), at: now };
+    store.commit(&euro(), edit, None).await.unwrap();
+    let filled = run(&store, &provider, &hourly(FetchMode::Full), now).await.unwrap();
+    assert_eq!((filled.missing, filled.remaining, filled.work.new, filled.work.changed), (224, 0, 224, 0));
+    assert_eq!(stored(&store, &euro()).await.open_time, all.open_time);
+    let asked = provider.take_asked();
+    assert!(asked.is_sorted_by(|later, earlier| earlier.end <= later.start), "newest first, disjoint: {asked:?}");
+    let again = run(&store, &provider, &hourly(FetchMode::Full), now).await.unwrap();
+    assert_eq!((again.work.segments, again.revision), (0, filled.revision));
+    assert!(provider.take_asked().is_empty());
+}
+
+#[tokio::test]
+async fn tail_starts_at_the_last_stored_bar_however_old_it_is() {
+    let (provider, now) = spring();
+    let store = memory().await;
+    let old: RawBars = provider.bars.iter().take(300).collect();
+    let last = *old.open_time.last().unwrap();
+    let edit = Edit { bars: old, empty_intervals: Vec::new(), calendar: String::new(), at: now };
+    store.commit(&euro(), edit, None).await.unwrap();
+    let tail = run(&store, &provider, &hourly(FetchMode::Tail), now).await.unwrap();
+    assert_eq!((tail.rows, tail.remaining), (provider.bars.len() as u64, 0));
+    let asked = provider.take_asked();
+    assert!(asked.is_sorted_by(|earlier, later| earlier.end <= later.start), "oldest first");
+    assert!(asked[0].start > last && asked[0].start.0 - last.0 <= 3 * DAY, "{last} {asked:?}");
+}
+
+#[tokio::test]
+async fn killed_after_any_piece_the_end_is_that_of_an_uninterrupted_run() {
+    let (provider, now) = spring();
+    let whole = memory().await;
+    let expected = run(&whole, &provider, &hourly(FetchMode::Full), now).await.unwrap();
+    let pieces = provider.take_asked();
+    assert_eq!(pieces.len(), 5, "30-day pieces over 117 days");
+    for dies_at in 0..pieces.len() {
+        let store = memory().await;
+        let runner = Runner::dying_at(dies_at);
+        let killed = fetch(&store, &provider, &hourly(FetchMode::Full), now, &runner).await.unwrap_err();
+        assert_eq!(StepError::from(killed), StepError::Stopped);
+        assert_eq!(provider.take_asked(), pieces[..=dies_at]);
+        runner.live_on();
+        let rest = fetch(&store, &provider, &hourly(FetchMode::Full), now, &runner).await.unwrap();
+        assert_eq!(provider.take_asked(), pieces[dies_at + 1..], "no committed piece is asked for again");
+        assert_eq!(rest.series[0].content_sha256, expected.content_sha256);
+    }
+}
+
+#[tokio::test]
+async fn a_bar_that_is_not_complete_is_not_stored() {
+    let (provider, _) = spring();
+    let store = memory().await;
+    // 10:30 on a Wednesday: the bar of 09:00 is the last complete one.
+    let now = utc("2020-04-15T10:30:00Z");
+    let read = run(&store, &provider, &hourly(FetchMode::Full), now).await.unwrap();
+    assert_eq!(read.last, Some(utc("2020-04-15T09:00:00Z").0));
+    let later = run(&store, &provider, &hourly(FetchMode::Tail), utc("2020-04-15T11:00:00Z")).await.unwrap();
+    assert_eq!((later.last, later.work.new), (Some(utc("2020-04-15T10:00:00Z").0), 1));
+}
+
+#[tokio::test]
+async fn what_the_provider_does_not_have_is_asked_for_once() {
+    let (mut provider, now) = spring();
+    provider.tells_coverage = false;
+    let third = provider.bars.iter().enumerate().filter(|(row, _)| row % 3 != 0).map(|(_, bar)| bar);
+    provider.bars = third.collect();
+    let store = memory().await;
+    let request = FetchBars { start: Some(utc("2020-03-02T00:00:00Z").timestamp()), ..hourly(FetchMode::Full) };
+    let first = run(&store, &provider, &request, now).await.unwrap();
+    assert!(first.remaining > 600 && first.work.new == provider.bars.len() as u64, "{first:?}");
+    provider.take_asked();
+    let second = run(&store, &provider, &request, now.plus_micros(HOUR)).await.unwrap();
+    assert_eq!((second.work.segments, second.revision), (0, first.revision));
+    // A day later the answers about the last week are doubted; older ones are final.
+    run(&store, &provider, &request, now.plus_micros(25 * HOUR)).await.unwrap();
+    let asked = provider.take_asked();
+    assert!(!asked.is_empty() && asked.iter().all(|range| range.start.0 >= now.0 - 7 * DAY), "{asked:?}");
+}
+
+#[tokio::test]
+async fn the_past_is_rewritten_only_when_asked_to() {
+    let (mut provider, now) = spring();
+    let store = memory().await;
+    let first = run(&store, &provider, &hourly(FetchMode::Full), now).await.unwrap();
+    provider.bars.close[17] = 9.0;
+    let same = run(&store, &provider, &hourly(FetchMode::Full), now).await.unwrap();
+    assert_eq!(same.content_sha256, first.content_sha256);
+    let request = FetchBars { refetch: true, ..hourly(FetchMode::Full) };
+    let changed = run(&store, &provider, &request, now).await.unwrap();
+    assert_eq!((changed.work.changed, changed.work.new), (1, 0));
+    assert_eq!(stored(&store, &euro()).await.close[17], 9.0);
+}
+
+#[tokio::test]
+async fn a_ranged_load_keeps_the_rest() {
+    let (provider, now) = spring();
+    let store = memory().await;
+    run(&store, &provider, &hourly(FetchMode::Full), now).await.unwrap();
+    let april = |day: &str| Some(format!("2020-04-{day}T00:00:00Z").parse().unwrap());
+    let request = FetchBars { start: april("06"), end: april("11"), refetch: true, ..hourly(FetchMode::Full) };
+    provider.take_asked();
+    let ranged = run(&store, &provider, &request, now).await.unwrap();
+    assert_eq!(ranged.rows, provider.bars.len() as u64);
+    let asked = provider.take_asked();
+    assert!(
+        asked
+            .iter()
+            .all(|range| range.start >= utc("2020-04-06T00:00:00Z") && range.end <= utc("2020-04-11T00:00:00Z"))
+    );
+}
+
+#[tokio::test]
+async fn bad_requests_and_bad_files_fail_with_place_and_hint() {
+    let folder = tempfile::tempdir().unwrap();
+    let bars = "timestamp,open,high,low,close\n2020-01-02T14:00:00Z,1,2,0.5,1\n2020-01-02T15:00:00Z,1,2,0.5,x\n";
+    std::fs::write(folder.path().join("AAPL_1h.csv"), bars).unwrap();
+    let provider = FileProvider::open(folder.path().to_str().unwrap(), Mapping::default()).unwrap();
+    let store = memory().await;
+    let now = utc("2026-01-01T00:00:00Z");
+    let day = |day: &str| Some(format!("{day}T00:00:00Z").parse().unwrap());
+    let ranged =
+        FetchBars { start: day("2020-02-02"), end: day("2020-01-01"), ..command("EURUSD", "1h", FetchMode::Full) };
+    std::fs::write(folder.path().join("EURUSD_1h.csv"), bars.replace('x', "1")).unwrap();
+    let mut said = Vec::new();
+    for request in [
+        command("A PPL", "1h", FetchMode::Full),
+        command("AAPL", "2h", FetchMode::Full),
+        command("MSFT", "1h", FetchMode::Full),
+        command("AAPL", "1h", FetchMode::Full),
+        ranged,
+    ] {
+        let error = run(&store, &provider, &request, now).await.unwrap_err();
+        let StepError::Permanent(record) = StepError::from(error) else { panic!("{request:?} is retried") };
+        let ErrorRecord { code, message, hint, .. } = *record;
+        said.push(format!("{code}: {message}\n  hint: {hint}").replace(folder.path().to_str().unwrap(), "FOLDER"));
+    }
+    assert!(store.list_series().await.unwrap().is_empty());
+    insta::assert_snapshot!(said.join("\n"));
+}
