@@ -87,6 +87,20 @@ pub enum Command {
         #[command(subcommand)]
         command: crate::infra::InfraCommand,
     },
+    /// Bars: load, import, check, look at
+    Data {
+        /// What to do.
+        #[command(subcommand)]
+        command: crate::data::DataCommand,
+    },
+    /// Train a model as a strategy file says
+    Train(Box<crate::train::TrainArgs>),
+    /// Models: list, show, predict
+    Models {
+        /// What to do.
+        #[command(subcommand)]
+        command: crate::models::ModelsCommand,
+    },
     /// List operations, newest first
     Ops(OpsArgs),
     /// Show one operation, or the whole system

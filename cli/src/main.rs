@@ -8,7 +8,7 @@ use cli::args::{Command, CommandLine};
 use cli::context::Context;
 use cli::exit::{Exit, Failure};
 use cli::output::Output;
-use cli::{decode, doctor, dummy, follow, infra, logs, ops, status, up, workers};
+use cli::{data, decode, doctor, dummy, follow, infra, logs, models, ops, status, train, up, workers};
 
 fn main() -> ExitCode {
     let line = CommandLine::parse();
@@ -39,6 +39,9 @@ async fn run(line: &CommandLine, output: Output) -> Result<ExitCode, Failure> {
         }
         Command::Doctor => doctor::run(&context).await?,
         Command::Infra { command } => infra::run(command, &context).await?,
+        Command::Data { command } => data::run(command, &context).await?,
+        Command::Train(args) => train::run(args, &context).await?,
+        Command::Models { command } => models::run(command, &context).await?,
         Command::Ops(args) => ops::run(&context, args).await?,
         Command::Status(args) => status::run(&context, args).await?,
         Command::Follow(args) => follow::run(&context, args).await?,

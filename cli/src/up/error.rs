@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use bus::BusError;
 
+use crate::exit::{Exit, Failure};
+
 /// One variant per failed operation.
 #[derive(Debug, thiserror::Error)]
 pub enum UpError {
@@ -66,5 +68,20 @@ impl UpError {
             Self::Bus(error) => error.hint().to_owned(),
             Self::Signals(_) => "report this as a defect".to_owned(),
         }
+    }
+}
+
+impl From<UpError> for Failure {
+    fn from(error: UpError) -> Self {
+        let (exit, code) = match &error {
+            UpError::Folder { .. } => (Exit::Failed, "UP-Folder"),
+            UpError::AlreadyRunning { .. } => (Exit::Refused, "UP-AlreadyRunning"),
+            UpError::NoServer => (Exit::Usage, "UP-NoServer"),
+            UpError::Spawn { .. } => (Exit::Failed, "UP-Spawn"),
+            UpError::ServerNotReady { .. } => (Exit::Failed, "UP-ServerNotReady"),
+            UpError::Bus(_) => (Exit::Failed, "UP-Bus"),
+            UpError::Signals(_) => (Exit::Failed, "UP-Signals"),
+        };
+        Self::of(exit, code, &error).with_hint(error.hint())
     }
 }

@@ -1,0 +1,150 @@
+//! Files of bars: judged by the same checks that the validator runs, and imported without any service.
+
+use std::path::Path;
+
+use jiff::Timestamp;
+use market::{Calendar, SeriesKey, Utc, close_times};
+use quality::{Options, Report, Severity};
+use serde_json::json;
+use store::files::{Detected, Expected, FileBars, Mapping, detect, parse_name, read_path};
+use store::{Edit, RawBars};
+
+use crate::context::Context;
+use crate::data::{FileArgs, ImportArgs, key, open_store};
+use crate::exit::{Exit, Failure};
+
+/// A file that was read and judged.
+struct Judged {
+    key: SeriesKey,
+    detected: Detected,
+    file: FileBars,
+    report: Report,
+}
+
+/// `ktrdr data check`: exit code 1 when a finding is critical.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn check(args: &FileArgs, context: &Context) -> Result<Exit, Failure> {
+    let judged = judge(args, &context.working_directory, Utc::from_timestamp(Timestamp::now()))?;
+    context.output.json(&json!({
+        "type": "check",
+        "file": args.file,
+        "detected": judged.detected,
+        "notes": judged.file.notes,
+        "report": judged.report,
+    }));
+    show(&judged, context);
+    Ok(if judged.report.critical().next().is_some() { Exit::Failed } else { Exit::Done })
+}
+
+/// `ktrdr data import`: what would be written, and with `--yes` writes it.
+///
+/// # Errors
+/// The file cannot be read, a finding is critical, or the store refuses.
+pub async fn import(args: &ImportArgs, context: &Context) -> Result<Exit, Failure> {
+    let now = Utc::from_timestamp(Timestamp::now());
+    let judged = judge(&args.file, &context.working_directory, now)?;
+    show(&judged, context);
+    let critical = judged.report.critical().count();
+    if critical > 0 && !args.force {
+        let message = format!("{} has {critical} critical findings; nothing was written", args.file.file.display());
+        let hint = "correct the file, or write it all the same with --yes --force";
+        return Err(Failure::new(Exit::Failed, "DATA-Critical", message).with_hint(hint));
+    }
+    let (bars, left_out) = storable(&judged, now)?;
+    let rows = bars.len();
+    if !args.yes {
+        context.output.json(&json!({"type": "import", "written": false, "bars": rows, "series": judged.key.prefix()}));
+        context.output.line(&format!("would store {rows} bars as {}", judged.key.prefix()));
+        context.output.note("nothing was written; add --yes to write");
+        return Ok(Exit::Done);
+    }
+    let calendar = Calendar::for_key(&judged.key).name().to_owned();
+    let edit = Edit { bars, empty_intervals: Vec::new(), calendar, at: now };
+    let outcome = open_store(context).await?.commit(&judged.key, edit, None).await?;
+    context.output.json(&json!({
+        "type": "import",
+        "written": true,
+        "series": judged.key.prefix(),
+        "bars": rows,
+        "new": outcome.new,
+        "changed": outcome.changed,
+        "left_out": left_out,
+        "revision": outcome.snapshot.manifest.revision,
+    }));
+    let (new, changed, revision) = (outcome.new, outcome.changed, outcome.snapshot.manifest.revision);
+    let name = (judged.key.instrument.symbol(), judged.key.timeframe);
+    context
+        .output
+        .line(&format!("{} {}: {rows} bars, {new} new, {changed} changed, revision {revision}", name.0, name.1));
+    Ok(Exit::Done)
+}
+
+/// The bars that can be stored: with prices, and complete at `now`; and how many are not.
+fn storable(judged: &Judged, now: Utc) -> Result<(RawBars, usize), Failure> {
+    let raw = &judged.file.bars;
+    let known = closes(&judged.key, raw)?;
+    let mut bars = RawBars::default();
+    let complete =
+        raw.iter().zip(known).filter(|(bar, known)| *known <= now && bar.prices.iter().all(|price| price.is_finite()));
+    complete.for_each(|(bar, _)| bars.push(bar));
+    let left_out = raw.len() - bars.len();
+    Ok((bars.sorted(), left_out))
+}
+
+fn closes(key: &SeriesKey, bars: &RawBars) -> Result<Vec<Utc>, Failure> {
+    close_times(Calendar::for_key(key), key, &bars.open_time)
+        .map_err(|error| Failure::of(Exit::Failed, "DATA-Labels", &error).with_hint(error.hint()))
+}
+
+fn judge(args: &FileArgs, working_directory: &Path, now: Utc) -> Result<Judged, Failure> {
+    let path = working_directory.join(&args.file);
+    let named = path.file_name().and_then(|name| name.to_str()).and_then(parse_name);
+    let (named_symbol, named_timeframe) = named.unzip();
+    let unknown = |what: &str, flag: &str| {
+        let message = format!("the {what} of {} is not known", args.file.display());
+        Failure::new(Exit::Usage, "DATA-Unnamed", message)
+            .with_hint(format!("name it with {flag}, or call the file SYMBOL_TIMEFRAME.csv"))
+    };
+    let instrument = args.symbol.clone().or(named_symbol).ok_or_else(|| unknown("symbol", "--symbol"))?;
+    let mapping = Mapping { zone: args.zone.clone(), label_side: args.label_side(), ..Mapping::default() };
+    let detected = detect(&path, &mapping)?;
+    let found = detected.timeframe.as_deref().and_then(|text| text.parse().ok());
+    let timeframe = args.timeframe.or(named_timeframe).or(found).ok_or_else(|| unknown("timeframe", "--timeframe"))?;
+    let key = key(&args.provider, &instrument, timeframe)?;
+    let expected = Expected { instrument, timeframe, day_boundary: key.day_boundary };
+    let file = read_path(&path, &mapping, &expected)?;
+    let bars = file.bars.clone().with_close_times(closes(&key, &file.bars)?);
+    let report =
+        quality::check(&bars, &key, Calendar::for_key(&key), &Options { now: Some(now), ..Options::default() });
+    Ok(Judged { key, detected, file, report })
+}
+
+fn show(judged: &Judged, context: &Context) {
+    let (output, report) = (&context.output, &judged.report);
+    let shown = |time: Option<Utc>| time.map(|time| time.to_string()).unwrap_or_default();
+    let name = format!("{} {}", judged.key.instrument.symbol(), judged.key.timeframe);
+    output.line(&format!("{name}: {} bars, {} to {}", report.bars, shown(report.first), shown(report.last)));
+    let score = &report.score;
+    let healthy = if report.healthy { "healthy" } else { "look at the findings" };
+    output.line(&format!(
+        "score {:.1} of 100 ({healthy}); {} of {} expected bars missing in {} gaps",
+        score.total, report.missing, report.expected, report.gap_count
+    ));
+    for note in &judged.file.notes {
+        output.line(&format!("  note      {note}"));
+    }
+    for finding in report.findings.iter().filter(|finding| finding.severity >= Severity::Low) {
+        let lines: Vec<String> = finding
+            .rows
+            .iter()
+            .filter_map(|sample| judged.file.lines.get(sample.row?))
+            .take(3)
+            .map(|line| format!("line {line}"))
+            .collect();
+        let place = if lines.is_empty() { String::new() } else { format!(" ({})", lines.join(", ")) };
+        let severity = format!("{:?}", finding.severity).to_lowercase();
+        output.line(&format!("  {severity:<9} {}{place}", finding.message));
+    }
+}
