@@ -125,7 +125,7 @@ impl Job {
         Facts {
             model_type: "mlp".to_owned(),
             strategy: self.resolved.name.clone(),
-            symbols: self.symbols(),
+            symbols: self.resolved.symbols.iter().map(market::Instrument::symbol).collect(),
             timeframes: self.timeframes(),
             learning_rate: self.resolved.settings.learning_rate,
             device: Device { kind: if gpu { "cuda" } else { "cpu" }.to_owned(), name: String::new() },
