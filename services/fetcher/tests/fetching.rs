@@ -180,7 +180,7 @@ async fn the_sample_files_are_imported_once_and_whole() {
         first.series.iter().map(|series| (series.rows, series.work.new)).collect::<Vec<_>>(),
         [(30_843, 30_843), (3_335, 3_335), (3_335, 3_335), (3_335, 3_335)]
     );
-    let fractions = runner.fractions.lock().unwrap();
+    let fractions = runner.fractions.lock().unwrap().clone();
     assert!(fractions.is_sorted() && fractions[0] == 0.0 && *fractions.last().unwrap() <= 1.0);
     let euro: SeriesKey = first.series[0].series.parse().unwrap();
     assert!(stored(&store, &euro).await.volume.iter().all(|volume| volume.is_nan()), "0 of a currency pair is unknown");

@@ -46,7 +46,7 @@ pub enum StoreError {
         key: String,
         /// Cause.
         #[source]
-        source: object_store::Error,
+        source: Box<object_store::Error>,
     },
     /// An object that a manifest names, or that was asked for by name, is absent.
     #[error("`{key}` does not exist")]
@@ -61,7 +61,7 @@ pub enum StoreError {
         key: String,
         /// Cause.
         #[source]
-        source: object_store::Error,
+        source: Box<object_store::Error>,
     },
     /// Listing failed.
     #[error("cannot list `{prefix}`")]
@@ -70,7 +70,7 @@ pub enum StoreError {
         prefix: String,
         /// Cause.
         #[source]
-        source: object_store::Error,
+        source: Box<object_store::Error>,
     },
     /// Deleting failed.
     #[error("cannot delete `{key}`")]
@@ -79,7 +79,7 @@ pub enum StoreError {
         key: String,
         /// Cause.
         #[source]
-        source: object_store::Error,
+        source: Box<object_store::Error>,
     },
     /// The bytes are not those that were written.
     #[error("`{key}` is damaged: its SHA-256 is {found}, expected {expected}")]
@@ -178,7 +178,7 @@ impl StoreError {
             | Self::Delete { source, .. } => {
                 !self.is_full()
                     && !matches!(
-                        source,
+                        source.as_ref(),
                         object_store::Error::PermissionDenied { .. }
                             | object_store::Error::Unauthenticated { .. }
                             | object_store::Error::InvalidPath { .. }

@@ -125,7 +125,7 @@ impl Store {
 
     /// Bytes of an object, `None` if absent.
     pub(crate) async fn get(&self, key: &str) -> Result<Option<Bytes>, StoreError> {
-        let read = |source| StoreError::Read { key: key.to_owned(), source };
+        let read = |source| StoreError::Read { key: key.to_owned(), source: Box::new(source) };
         match self.objects.get(&path(key)?).await {
             Ok(found) => Ok(Some(found.bytes().await.map_err(read)?)),
             Err(object_store::Error::NotFound { .. }) => Ok(None),
@@ -141,7 +141,7 @@ impl Store {
             Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => {
                 Ok(Created::Stood)
             }
-            Err(source) => Err(StoreError::Write { key: key.to_owned(), source }),
+            Err(source) => Err(StoreError::Write { key: key.to_owned(), source: source.into() }),
         }
     }
 
@@ -177,14 +177,14 @@ impl Store {
         list.map_ok(|meta| meta.location.to_string())
             .try_collect()
             .await
-            .map_err(|source| StoreError::List { prefix: prefix.to_owned(), source })
+            .map_err(|source| StoreError::List { prefix: prefix.to_owned(), source: source.into() })
     }
 
     /// Deletes an object; absence is fine.
     pub(crate) async fn delete(&self, key: &str) -> Result<(), StoreError> {
         match self.objects.delete(&path(key)?).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-            Err(source) => Err(StoreError::Delete { key: key.to_owned(), source }),
+            Err(source) => Err(StoreError::Delete { key: key.to_owned(), source: source.into() }),
         }
     }
 }

@@ -43,7 +43,8 @@ impl Folder {
     /// It cannot be listed.
     pub async fn names(&self) -> Result<Vec<String>, StoreError> {
         let listed = self.store.objects.list_with_delimiter(None).await;
-        let listed = listed.map_err(|source| StoreError::List { prefix: self.place().to_owned(), source })?;
+        let listed =
+            listed.map_err(|source| StoreError::List { prefix: self.place().to_owned(), source: source.into() })?;
         let mut names: Vec<String> =
             listed.objects.iter().filter_map(|object| object.location.filename().map(str::to_owned)).collect();
         names.sort_unstable();
