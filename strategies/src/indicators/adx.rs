@@ -1,7 +1,9 @@
 //! Average directional index with its two directional indicators.
 
+use serde::{Deserialize, Serialize};
+
 use super::average::{SeededAverage, true_range};
-use super::kernel::{Bar, HighLowClose, Kernel, engine};
+use super::kernel::{Bar, HIGH_LOW_CLOSE, Kernel, engine};
 use super::spec::{IndicatorSpec, period};
 
 pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
@@ -14,7 +16,7 @@ pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
               DM+, DM- and true range, seeded with rows 1..n-1; DI = 100 DM/TR from row n; DX = 100 |DI+ - DI-|/(DI+ + \
               DI-); adx from row 2n-1 = Wilder average of DX, seeded with the mean of the first n",
     source: "Wilder (1978); TA-Lib ADX, PLUS_DI, MINUS_DI",
-    warm_up: |parameters| parameters.count("period"),
+    warm_up: |parameters| (2 * parameters.count("period")).saturating_sub(1),
     start: |parameters| {
         let period = parameters.count("period");
         let kernel = Adx {
@@ -25,14 +27,14 @@ pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
             index: SeededAverage::wilder(period),
             adx: f64::NAN,
         };
-        engine(HighLowClose, kernel)
+        engine(HIGH_LOW_CLOSE, kernel)
     },
 };
 
 /// Below this a sum of ranges or of indicators counts as zero, as in TA-Lib.
 const ZERO: f64 = 1e-14;
 
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 struct Adx {
     period: usize,
     seen: usize,

@@ -1,7 +1,9 @@
 //! Average true range.
 
+use serde::{Deserialize, Serialize};
+
 use super::average::{SeededAverage, true_range};
-use super::kernel::{Bar, HighLowClose, Kernel, engine};
+use super::kernel::{Bar, HIGH_LOW_CLOSE, Kernel, engine};
 use super::spec::{IndicatorSpec, ParameterKind, ParameterSpec, period};
 use super::window::RollingSum;
 
@@ -28,16 +30,22 @@ pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
     start: |parameters| {
         let period = parameters.count("period");
         match parameters.choice("smoothing") {
-            "sma" => engine(HighLowClose, Simple { close: f64::NAN, ranges: RollingSum::new(period) }),
-            _ => engine(HighLowClose, Wilder { close: f64::NAN, average: SeededAverage::wilder(period) }),
+            "sma" => engine(HIGH_LOW_CLOSE, Simple { close: f64::NAN, ranges: RollingSum::new(period) }),
+            _ => engine(HIGH_LOW_CLOSE, Wilder::new(period)),
         }
     },
 };
 
-#[derive(Clone)]
-struct Wilder {
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct Wilder {
     close: f64,
     average: SeededAverage,
+}
+
+impl Wilder {
+    pub(super) fn new(period: usize) -> Self {
+        Self { close: f64::NAN, average: SeededAverage::wilder(period) }
+    }
 }
 
 impl Kernel<Bar, 1> for Wilder {
@@ -48,14 +56,13 @@ impl Kernel<Bar, 1> for Wilder {
     }
 }
 
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 struct Simple {
     close: f64,
     ranges: RollingSum,
 }
 
 impl Kernel<Bar, 1> for Simple {
-    /// `f64::max` ignores the NaN of a missing previous close, which leaves high − low.
     #[inline]
     fn step(&mut self, bar: Bar) -> [f64; 1] {
         let previous = std::mem::replace(&mut self.close, bar.close);

@@ -1,7 +1,9 @@
 //! Bollinger bands.
 
+use serde::{Deserialize, Serialize};
+
 use super::kernel::{Kernel, engine};
-use super::spec::{IndicatorSpec, ParameterKind, ParameterSpec, SOURCE, bars, period};
+use super::spec::{IndicatorSpec, SOURCE, above, ddof, period};
 use super::window::RollingMoments;
 
 pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
@@ -9,13 +11,9 @@ pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
     aliases: &["bollingerbandsindicator", "bbands"],
     parameters: &[
         period(2, 200, 20),
-        ParameterSpec {
-            name: "multiplier",
-            kind: ParameterKind::Float { min: 0.0, min_exclusive: true, max: 10.0, default: 2.0 },
-            description: "standard deviations between the middle and a band",
-        },
+        above("multiplier", "standard deviations between the middle and a band", 0.0, 10.0, 2.0),
         SOURCE,
-        bars("ddof", "subtracted from n in the deviation's divisor: 0 = population, 1 = sample", 0, 1, 0),
+        ddof(0),
     ],
     outputs: &["upper", "middle", "lower"],
     needs_volume: false,
@@ -33,7 +31,7 @@ pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
     },
 };
 
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 struct Bands {
     window: RollingMoments,
     multiplier: f64,

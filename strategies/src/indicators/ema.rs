@@ -1,5 +1,7 @@
 //! Exponential moving average, seeded with a simple mean, or as a weighted mean of the whole history.
 
+use serde::{Deserialize, Serialize};
+
 use super::average::SeededAverage;
 use super::kernel::{Kernel, engine};
 use super::spec::{IndicatorSpec, ParameterKind, ParameterSpec, SOURCE, period};
@@ -25,14 +27,14 @@ pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
     start: |parameters| {
         let period = parameters.count("period");
         if parameters.flag("adjust") {
-            engine(parameters.source(), Adjusted { keep: 1.0 - 2.0 / (period as f64 + 1.0), values: 0.0, weights: 0.0 })
+            engine(parameters.source(), Adjusted::new(period))
         } else {
             engine(parameters.source(), Ema(SeededAverage::exponential(period)))
         }
     },
 };
 
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 struct Ema(SeededAverage);
 
 impl Kernel<f64, 1> for Ema {
@@ -42,11 +44,17 @@ impl Kernel<f64, 1> for Ema {
     }
 }
 
-#[derive(Clone)]
-struct Adjusted {
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct Adjusted {
     keep: f64,
     values: f64,
     weights: f64,
+}
+
+impl Adjusted {
+    pub(super) fn new(period: usize) -> Self {
+        Self { keep: 1.0 - 2.0 / (period as f64 + 1.0), values: 0.0, weights: 0.0 }
+    }
 }
 
 impl Kernel<f64, 1> for Adjusted {

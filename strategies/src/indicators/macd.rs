@@ -1,5 +1,7 @@
 //! Moving average convergence and divergence.
 
+use serde::{Deserialize, Serialize};
+
 use super::average::SeededAverage;
 use super::kernel::{Kernel, engine};
 use super::spec::{IndicatorSpec, SOURCE, bars};
@@ -36,7 +38,7 @@ pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
     },
 };
 
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 struct Macd {
     fast_wait: usize,
     slow_wait: usize,

@@ -9,41 +9,103 @@
 mod kernel;
 mod parameters;
 mod spec;
+mod stream;
 
 mod average;
 mod window;
 
+mod ad_line;
 mod adx;
+mod aroon;
 mod atr;
+mod bollinger_band_width;
 mod bollinger_bands;
+mod cci;
+mod cmf;
+mod dema;
+mod distance_from_ma;
+mod donchian_channels;
 mod ema;
+mod fisher_transform;
+mod ichimoku;
+mod kama;
+mod keltner_channels;
+mod linear_regression_slope;
 mod macd;
+mod mfi;
+mod momentum;
+mod natr;
+mod obv;
+mod parabolic_sar;
 mod roc;
 mod rsi;
+mod rvi;
 mod sma;
+mod squeeze_intensity;
+mod standard_deviation;
 mod stochastic;
+mod supertrend;
+mod tema;
+mod trix;
+mod true_range;
+mod ultimate_oscillator;
+mod volume_ratio;
+mod vwap;
+mod williams_r;
 mod wma;
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use market::Bars;
 use thiserror::Error;
 
+pub use kernel::Bar;
 use kernel::Source;
 use parameters::Parameters;
 pub use parameters::{ParameterError, Value};
 pub use spec::{IndicatorSpec, ParameterKind, ParameterSpec};
+pub use stream::{Stream, StreamError, StreamState};
 
 static SPECS: &[IndicatorSpec] = &[
+    ad_line::SPEC,
     adx::SPEC,
+    aroon::SPEC,
     atr::SPEC,
+    bollinger_band_width::SPEC,
     bollinger_bands::SPEC,
+    cci::SPEC,
+    cmf::SPEC,
+    dema::SPEC,
+    distance_from_ma::SPEC,
+    donchian_channels::SPEC,
     ema::SPEC,
+    fisher_transform::SPEC,
+    ichimoku::SPEC,
+    kama::SPEC,
+    keltner_channels::SPEC,
+    linear_regression_slope::SPEC,
     macd::SPEC,
+    mfi::SPEC,
+    momentum::SPEC,
+    natr::SPEC,
+    obv::SPEC,
+    parabolic_sar::SPEC,
     roc::SPEC,
     rsi::SPEC,
+    rvi::SPEC,
     sma::SPEC,
+    squeeze_intensity::SPEC,
+    standard_deviation::SPEC,
     stochastic::SPEC,
+    supertrend::SPEC,
+    tema::SPEC,
+    trix::SPEC,
+    true_range::SPEC,
+    ultimate_oscillator::SPEC,
+    volume_ratio::SPEC,
+    vwap::SPEC,
+    williams_r::SPEC,
     wma::SPEC,
 ];
 
@@ -63,6 +125,12 @@ pub fn nearest_name(name: &str) -> Option<&'static str> {
     let name = name.to_ascii_lowercase();
     nearest(&name, SPECS.iter().flat_map(|spec| std::iter::once(spec.name).chain(spec.aliases.iter().copied())))
 }
+
+/// Types that exist as labels only, with the reason why they are no indicators.
+pub const LABEL_ONLY: &[(&str, &str)] = &[(
+    "zigzag",
+    "its last pivot moves as bars arrive, so a value would tell of the future; see `labels::zigzag_pivots`",
+)];
 
 /// Why an indicator cannot be computed over these bars.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -122,7 +190,7 @@ impl Indicator {
         self.parameters.iter()
     }
 
-    /// Rows before the first one with a defined value on any output, in bars without gaps.
+    /// Rows before the first one at which every output is defined, in bars without gaps.
     pub fn warm_up(&self) -> usize {
         (self.spec.warm_up)(&self.parameters)
     }
@@ -146,6 +214,19 @@ impl Indicator {
             return Err(IndicatorError::VolumeMissing { indicator, rows });
         }
         Ok((self.spec.start)(&self.parameters).run(bars))
+    }
+}
+
+impl fmt::Display for Indicator {
+    /// Type and effective parameters: `bollingerbands period=20 multiplier=2.0 source="close" ddof=0`.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.spec.name)?;
+        self.parameters.iter().try_for_each(|(name, value)| match value {
+            Value::Integer(value) => write!(formatter, " {name}={value}"),
+            Value::Float(value) => write!(formatter, " {name}={value:?}"),
+            Value::Boolean(value) => write!(formatter, " {name}={value}"),
+            Value::Text(value) => write!(formatter, " {name}={value:?}"),
+        })
     }
 }
 

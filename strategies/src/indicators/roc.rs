@@ -1,5 +1,7 @@
 //! Rate of change, in percent.
 
+use serde::{Deserialize, Serialize};
+
 use super::kernel::{Kernel, engine};
 use super::spec::{IndicatorSpec, SOURCE, period};
 use super::window::Delay;
@@ -16,7 +18,7 @@ pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
     start: |parameters| engine(parameters.source(), Roc(Delay::new(parameters.count("period")))),
 };
 
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 struct Roc(Delay);
 
 impl Kernel<f64, 1> for Roc {

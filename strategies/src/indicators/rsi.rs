@@ -1,5 +1,7 @@
 //! Relative strength index.
 
+use serde::{Deserialize, Serialize};
+
 use super::average::SeededAverage;
 use super::kernel::{Kernel, engine};
 use super::spec::{IndicatorSpec, SOURCE, period};
@@ -20,7 +22,7 @@ pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
     },
 };
 
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 struct Rsi {
     previous: f64,
     gain: SeededAverage,

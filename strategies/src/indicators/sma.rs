@@ -1,5 +1,7 @@
 //! Simple moving average.
 
+use serde::{Deserialize, Serialize};
+
 use super::kernel::{Kernel, engine};
 use super::spec::{IndicatorSpec, SOURCE, period};
 use super::window::RollingSum;
@@ -16,8 +18,8 @@ pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
     start: |parameters| engine(parameters.source(), Sma(RollingSum::new(parameters.count("period")))),
 };
 
-#[derive(Clone)]
-struct Sma(RollingSum);
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct Sma(pub(super) RollingSum);
 
 impl Kernel<f64, 1> for Sma {
     #[inline]

@@ -88,7 +88,7 @@ pub struct IndicatorSpec {
     pub formula: &'static str,
     /// Where the formula comes from.
     pub source: &'static str,
-    /// Rows before the first one with a defined value on any output.
+    /// Rows before the first one at which every output is defined.
     pub(super) warm_up: fn(&Parameters) -> usize,
     /// A fresh computation.
     pub(super) start: fn(&Parameters) -> Box<dyn Engine>,
@@ -120,6 +120,28 @@ pub(super) const fn bars(
     default: i64,
 ) -> ParameterSpec {
     ParameterSpec { name, kind: ParameterKind::Integer { min, max, default }, description }
+}
+
+/// A parameter that is a number above `min` (which is refused itself) and up to `max`.
+pub(super) const fn above(
+    name: &'static str,
+    description: &'static str,
+    min: f64,
+    max: f64,
+    default: f64,
+) -> ParameterSpec {
+    ParameterSpec { name, kind: ParameterKind::Float { min, min_exclusive: true, max, default }, description }
+}
+
+/// A parameter that is true or false.
+pub(super) const fn flag(name: &'static str, description: &'static str, default: bool) -> ParameterSpec {
+    ParameterSpec { name, kind: ParameterKind::Boolean { default }, description }
+}
+
+/// What a standard deviation is divided by.
+pub(super) const fn ddof(default: i64) -> ParameterSpec {
+    let description = "subtracted from n in the deviation's divisor: 0 = population, 1 = sample";
+    bars("ddof", description, 0, 1, default)
 }
 
 /// The price (or volume) that a type is computed from.

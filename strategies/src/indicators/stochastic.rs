@@ -1,8 +1,10 @@
 //! Stochastic oscillator (slow).
 
-use super::kernel::{Bar, HighLowClose, Kernel, engine};
+use serde::{Deserialize, Serialize};
+
+use super::kernel::{Bar, HIGH_LOW_CLOSE, Kernel, engine};
 use super::spec::{IndicatorSpec, bars};
-use super::window::{RollingMaximum, RollingSum};
+use super::window::{RollingRange, RollingSum};
 
 pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
     name: "stochastic",
@@ -22,23 +24,20 @@ pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
         (parameters.count("k_period") + parameters.count("smooth_k") + parameters.count("d_period")).saturating_sub(3)
     },
     start: |parameters| {
-        let k_period = parameters.count("k_period");
         let kernel = Stochastic {
-            highest: RollingMaximum::new(k_period),
-            highest_negative: RollingMaximum::new(k_period),
+            window: RollingRange::new(parameters.count("k_period")),
             k: RollingSum::new(parameters.count("smooth_k")),
             d: RollingSum::new(parameters.count("d_period")),
             defined_in: 0,
             needed: parameters.count("smooth_k") + parameters.count("d_period"),
         };
-        engine(HighLowClose, kernel)
+        engine(HIGH_LOW_CLOSE, kernel)
     },
 };
 
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 struct Stochastic {
-    highest: RollingMaximum,
-    highest_negative: RollingMaximum,
+    window: RollingRange,
     k: RollingSum,
     d: RollingSum,
     /// Rows since the last one without a raw value.
@@ -50,7 +49,7 @@ struct Stochastic {
 impl Kernel<Bar, 2> for Stochastic {
     #[inline]
     fn step(&mut self, bar: Bar) -> [f64; 2] {
-        let (highest, lowest) = (self.highest.push(bar.high), -self.highest_negative.push(-bar.low));
+        let (highest, lowest) = self.window.push(bar.high, bar.low);
         let range = highest - lowest;
         let raw = 100.0 * ((bar.close - lowest) / range);
         let defined = range > 0.0 && raw.is_finite();

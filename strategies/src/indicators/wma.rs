@@ -1,8 +1,10 @@
 //! Linearly weighted moving average.
 
+use serde::{Deserialize, Serialize};
+
 use super::kernel::{Kernel, engine};
 use super::spec::{IndicatorSpec, SOURCE, period};
-use super::window::RollingSum;
+use super::window::WeightedSum;
 
 pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
     name: "wma",
@@ -13,32 +15,23 @@ pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
     formula: "mean of the last n values with weights 1..n, the newest having n; first value at row n-1",
     source: "TA-Lib WMA",
     warm_up: |parameters| parameters.count("period").saturating_sub(1),
-    start: |parameters| engine(parameters.source(), Wma::new(parameters.count("period"))),
+    start: |parameters| {
+        let period = parameters.count("period");
+        let n = period as f64;
+        engine(parameters.source(), Wma { values: WeightedSum::new(period), weights: n * (n + 1.0) / 2.0 })
+    },
 };
 
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 struct Wma {
-    period: f64,
-    values: RollingSum,
-    total: f64,
-    weighted: f64,
-}
-
-impl Wma {
-    fn new(period: usize) -> Self {
-        Self { period: period as f64, values: RollingSum::new(period), total: f64::NAN, weighted: f64::NAN }
-    }
+    values: WeightedSum,
+    /// 1 + 2 + … + n.
+    weights: f64,
 }
 
 impl Kernel<f64, 1> for Wma {
-    /// Every weight falls by one (minus the old total), the new value comes with weight n.
     #[inline]
     fn step(&mut self, value: f64) -> [f64; 1] {
-        self.weighted += self.period * value - self.total;
-        self.total = self.values.push(value);
-        if let Some(window) = self.values.turned() {
-            self.weighted = (1..).zip(window).map(|(weight, value)| f64::from(weight) * value).sum();
-        }
-        [self.weighted / (self.period * (self.period + 1.0) / 2.0)]
+        [self.values.push(value).1 / self.weights]
     }
 }

@@ -185,6 +185,22 @@ impl LabelSource {
     }
 }
 
+/// The zigzag of a series: the close at every pivot, NaN elsewhere; empty for a threshold outside of 0..1 (exclusive).
+///
+/// The last pivot moves as bars arrive, so this is for labels and for charts of the past, never an input of a model.
+pub fn zigzag_pivots(close: &[f64], threshold: f64) -> Vec<f64> {
+    if !(threshold > 0.0 && threshold < 1.0) {
+        return Vec::new();
+    }
+    let mut values = vec![f64::NAN; close.len()];
+    for row in zigzag::pivots(close, threshold) {
+        if let (Some(cell), Some(price)) = (values.get_mut(row), close.get(row)) {
+            *cell = *price;
+        }
+    }
+    values
+}
+
 /// Labels every bar that can be labelled.
 ///
 /// # Errors

@@ -29,6 +29,24 @@ pub(super) fn label(labels: &mut Labels, close: &[f64], threshold: f64) {
     }
 }
 
+/// Positions of all pivots: the confirmed ones, then the moving one. Row 0 (of those with a price) is the first.
+pub(super) fn pivots(close: &[f64], threshold: f64) -> Vec<usize> {
+    let mut scan = Scan { start: 0, pivot: 0, extreme: f64::NAN, rising: None, first: true };
+    let mut pivots = Vec::new();
+    for (row, &price) in close.iter().enumerate().filter(|(_, price)| **price > 0.0 && price.is_finite()) {
+        if let Some(segment) = scan.push(row, price, threshold) {
+            pivots.push(segment.start);
+        }
+    }
+    if scan.rising.is_some() {
+        pivots.push(scan.start);
+    }
+    if !scan.extreme.is_nan() {
+        pivots.push(scan.pivot);
+    }
+    pivots
+}
+
 /// Two neighbouring confirmed pivots.
 struct Segment {
     start: usize,

@@ -1,0 +1,45 @@
+//! Money flow index.
+
+use serde::{Deserialize, Serialize};
+
+use super::kernel::{Bar, HIGH_LOW_CLOSE_VOLUME, Kernel, engine};
+use super::spec::{IndicatorSpec, period};
+use super::window::RollingFlow;
+
+pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
+    name: "mfi",
+    aliases: &["mfiindicator"],
+    parameters: &[period(1, 100, 14)],
+    outputs: &[],
+    needs_volume: true,
+    formula: "flow = volume times p, p = (high + low + close)/3; 100 up/(up + down), up and down being the flows of the last n \
+              bars at which p rose and fell; undefined where there is no flow; first value at row n",
+    source: "Quong and Soudack (1989); TA-Lib MFI, but undefined instead of 0 where there is no flow",
+    warm_up: |parameters| parameters.count("period"),
+    start: |parameters| {
+        let flow = RollingFlow::new(parameters.count("period"));
+        engine(HIGH_LOW_CLOSE_VOLUME, Mfi { price: f64::NAN, up: flow.clone(), down: flow })
+    },
+};
+
+#[derive(Clone, Serialize, Deserialize)]
+struct Mfi {
+    price: f64,
+    up: RollingFlow,
+    down: RollingFlow,
+}
+
+impl Kernel<Bar, 1> for Mfi {
+    #[inline]
+    fn step(&mut self, bar: Bar) -> [f64; 1] {
+        let price = (bar.high + bar.low + bar.close) / 3.0;
+        let previous = std::mem::replace(&mut self.price, price);
+        if previous.is_nan() {
+            return [f64::NAN];
+        }
+        let flow = price * bar.volume;
+        let up = self.up.push(if price > previous { flow } else { 0.0 });
+        let down = self.down.push(if price < previous { flow } else { 0.0 });
+        [100.0 * (up / (up + down))]
+    }
+}

@@ -1,0 +1,35 @@
+//! Standard deviation over the last n values.
+
+use serde::{Deserialize, Serialize};
+
+use super::kernel::{Kernel, engine};
+use super::spec::{IndicatorSpec, SOURCE, ddof, period};
+use super::window::RollingMoments;
+
+pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
+    name: "stddev",
+    aliases: &["stddevindicator", "standarddeviation"],
+    parameters: &[period(2, 500, 20), SOURCE, ddof(0)],
+    outputs: &[],
+    needs_volume: false,
+    formula: "square root of the mean squared distance from the mean of the last n, divisor n - ddof; first value at row n-1",
+    source: "TA-Lib STDDEV",
+    warm_up: |parameters| parameters.count("period").saturating_sub(1),
+    start: |parameters| {
+        let (window, ddof) = (RollingMoments::new(parameters.count("period")), parameters.count("ddof") as f64);
+        engine(parameters.source(), Deviation { window, ddof })
+    },
+};
+
+#[derive(Clone, Serialize, Deserialize)]
+struct Deviation {
+    window: RollingMoments,
+    ddof: f64,
+}
+
+impl Kernel<f64, 1> for Deviation {
+    #[inline]
+    fn step(&mut self, value: f64) -> [f64; 1] {
+        [self.window.push(value, self.ddof).1]
+    }
+}

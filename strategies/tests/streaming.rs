@@ -1,0 +1,120 @@
+//! Every indicator, over random walks: streaming equals the whole series bit for bit, saving and going on changes nothing,
+//! and no later bar changes an earlier value.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "a test may fail loudly"
+)]
+
+mod random_walk;
+
+use market::{Bars, Utc};
+use proptest::prelude::*;
+use random_walk::Random;
+use strategies::indicators::{Bar, Indicator, StreamState, Value, find, specs};
+
+fn series(walk: &[Bar]) -> Bars {
+    let mut bars = Bars::default();
+    for (row, bar) in (0..).zip(walk) {
+        bars.open_time.push(Utc(row));
+        bars.close_time.push(Utc(row + 1));
+        bars.open.push(bar.open);
+        bars.high.push(bar.high);
+        bars.low.push(bar.low);
+        bars.close.push(bar.close);
+        bars.volume.push(bar.volume);
+    }
+    bars
+}
+
+/// Bits by row and output; nothing when no bar of the walk has the volume that the indicator needs.
+fn batch(indicator: &Indicator, walk: &[Bar]) -> Option<Vec<Vec<u64>>> {
+    let columns = indicator.compute(&series(walk)).ok()?;
+    Some((0..walk.len()).map(|row| columns.iter().map(|column| column[row].to_bits()).collect()).collect())
+}
+
+fn bits(row: &[f64]) -> Vec<u64> {
+    row.iter().map(|value| value.to_bits()).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// A thousand walks, each through every type with random parameters.
+    #[test]
+    fn a_stream_gives_the_bits_of_the_whole_series_and_may_be_saved_at_any_bar(seed in any::<u64>()) {
+        let mut random = Random(seed);
+        let walk = { let rows = 1 + random.below(120); random.walk(rows) };
+        for spec in specs() {
+            let indicator = random.indicator(spec);
+            let Some(expected) = batch(&indicator, &walk) else { continue };
+            let saved_at = random.below(walk.len() + 1);
+            let mut stream = indicator.stream();
+            for (row, bar) in walk.iter().enumerate() {
+                if row == saved_at {
+                    let text = serde_json::to_string(&stream.save().unwrap()).unwrap();
+                    stream = indicator.resume(&serde_json::from_str::<StreamState>(&text).unwrap()).unwrap();
+                }
+                let values = stream.push(bar);
+                prop_assert!(values.iter().all(|value| value.is_finite() || value.is_nan()));
+                prop_assert_eq!(&bits(values), &expected[row], "{} row {} saved at {}", indicator, row, saved_at);
+            }
+        }
+    }
+
+    /// A thousand walks, each through every type: bars after a row are replaced by another walk, or removed.
+    #[test]
+    fn changing_or_removing_all_later_bars_changes_no_value(seed in any::<u64>()) {
+        let mut random = Random(seed);
+        let walk = { let rows = 2 + random.below(120); random.walk(rows) };
+        for spec in specs() {
+            let indicator = random.indicator(spec);
+            let kept = 1 + random.below(walk.len() - 1);
+            let mut changed = walk[..kept].to_vec();
+            changed.extend(random.walk(walk.len() - kept));
+            let Some(expected) = batch(&indicator, &walk) else { continue };
+            for other in [&walk[..kept], &changed] {
+                if let Some(values) = batch(&indicator, other) {
+                    prop_assert_eq!(&values[..kept], &expected[..kept], "{} kept {}", indicator, kept);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_copy_of_a_stream_goes_its_own_way() {
+    let average = Indicator::new(find("sma").unwrap(), &[("period".to_owned(), Value::Integer(2))].into()).unwrap();
+    let bar = |price: f64| Bar { open: price, high: price, low: price, close: price, volume: 1.0 };
+    let mut stream = average.stream();
+    stream.push(&bar(1.0));
+    let mut copy = stream.clone();
+    assert_eq!(stream.push(&bar(3.0)), [2.0]);
+    assert_eq!(copy.push(&bar(5.0)), [3.0]);
+}
+
+#[test]
+fn a_damaged_or_foreign_state_is_refused_with_what_to_do() {
+    let of = |name: &str| Indicator::new(find(name).unwrap(), &[].into()).unwrap();
+    let state = of("sma").stream().save().unwrap();
+    let message = |indicator: &Indicator, state: &StreamState| {
+        let error = indicator.resume(state).err().unwrap();
+        format!("{error}; hint: {}", error.hint())
+    };
+    assert_eq!(
+        message(&of("roc"), &state),
+        "the state is of sma period=20 source=\"close\", not of roc period=10 source=\"close\"; hint: use the state with the \
+         indicator and the parameters that it was saved from"
+    );
+    let mut json = serde_json::to_value(&state).unwrap();
+    json["state"][3] = 255.into();
+    let damaged = serde_json::from_value(json).unwrap();
+    assert_eq!(
+        message(&of("sma"), &damaged),
+        "the state of sma period=20 source=\"close\" does not match its checksum; hint: start a new stream and feed it the \
+         bars again"
+    );
+}
