@@ -23,6 +23,8 @@ pub mod screen;
 pub mod spans;
 pub mod status;
 pub mod train;
+mod train_result;
+mod train_strategy;
 pub mod up;
 pub mod why;
 pub mod workers;

@@ -1,13 +1,12 @@
 //! `ktrdr train`: a strategy file, checked here first, becomes an operation of five steps.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use clap::Args;
 use jiff::Timestamp;
 use market::{Instrument, Timeframe, Utc};
-use schemas::commands::{FetchBars, TrainOutcome, TrainRequest};
-use schemas::ids::{Lane, Service};
-use schemas::operation::OperationRecord;
+use schemas::commands::{FetchBars, FetchMode, TrainRequest};
+use schemas::ids::Lane;
 use schemas::requests::Training;
 use strategies::{Overrides, Resolved, Strategy};
 
@@ -15,15 +14,12 @@ use crate::args::RunArgs;
 use crate::context::Context;
 use crate::data::{Mode, end, instant, instrument, joined, series_of, timeframe};
 use crate::exit::{Exit, Failure};
-use crate::{outcome, run};
-
-/// Where the strategies of a checkout are.
-const CATALOG: &str = "strategies/catalog";
+use crate::{run, train_result, train_strategy};
 
 /// `ktrdr train`.
 #[derive(Debug, Args)]
 pub struct TrainArgs {
-    /// A strategy file, or the name of one in strategies/catalog
+    /// A strategy file, or the name of one in $KTRDR_STRATEGIES or strategies/catalog
     pub strategy: String,
     /// Symbols instead of the strategy's
     #[arg(long, value_delimiter = ',', value_parser = instrument)]
@@ -71,14 +67,23 @@ pub struct TrainArgs {
 /// # Errors
 /// The strategy is wrong, or the operation cannot be submitted or fails.
 pub async fn run(args: &TrainArgs, context: &Context) -> Result<Exit, Failure> {
-    let (path, text) = read_strategy(&args.strategy, &context.working_directory)?;
+    let folder = context.environment.get(train_strategy::VARIABLE).map(String::as_str);
+    let (path, text) = train_strategy::find(&args.strategy, &context.working_directory, folder)?;
     let strategy = Strategy::parse(&text).map_err(|findings| in_file(&path, findings.into()))?;
     for warning in strategy.warnings.iter() {
         context.output.note(&warning.to_string());
     }
     let overrides = overrides(args);
-    let resolved = strategy.resolve(&overrides)?;
-    run::start(context, training(args, text, &overrides, &resolved)?.operation(), &args.run, describe).await
+    let resolved = strategy.resolve(&overrides).map_err(|findings| in_file(&path, findings.into()))?;
+    let training = training(args, text, &overrides, &resolved)?;
+    let model = args.model.as_deref().unwrap_or(&resolved.name);
+    let bars = match training.fetch.mode {
+        FetchMode::Local => "as stored".to_owned(),
+        _ => format!("fetched from `{}` where missing", args.provider),
+    };
+    context.output.note(&format!("Strategy {} ({})", resolved.name, path.display()));
+    context.output.note(&train_result::parameters(&resolved, model, &bars));
+    run::start(context, training.operation(), &args.run, train_result::describe).await
 }
 
 fn overrides(args: &TrainArgs) -> Overrides {
@@ -118,53 +123,9 @@ fn training(args: &TrainArgs, text: String, overrides: &Overrides, resolved: &Re
     })
 }
 
-/// The file at `name`, or the strategy of that name in the catalog of the checkout that `working_directory` lies in.
-///
-/// # Errors
-/// There is neither, or it cannot be read.
-pub fn read_strategy(name: &str, working_directory: &Path) -> Result<(PathBuf, String), Failure> {
-    let as_file = working_directory.join(name);
-    let named = |folder: &Path| folder.join(CATALOG).join(format!("{name}.yaml"));
-    let mut places = std::iter::once(as_file.clone()).chain(working_directory.ancestors().map(named));
-    let Some(path) = places.find(|path| path.is_file()) else {
-        let message = format!("there is no strategy `{name}`: neither a file of that name nor one in {CATALOG}");
-        return Err(Failure::new(Exit::NotFound, "STRATEGY-NotFound", message)
-            .with_hint("name a .yaml file, or one of `ktrdr strategies list`"));
-    };
-    let read = std::fs::read_to_string(&path);
-    let text = read.map_err(|error| in_file(&path, Failure::of(Exit::Failed, "STRATEGY-Unreadable", &error)))?;
-    Ok((path, text))
-}
-
 fn in_file(path: &Path, failure: Failure) -> Failure {
     let message = format!("{}: {}", path.display(), failure.message);
     Failure { message, ..failure }
-}
-
-/// The result of a training: what a person wants to know first.
-fn describe(record: &OperationRecord) -> Vec<(String, String)> {
-    let result = |service| {
-        let found = record.plan.steps().zip(&record.steps).find(|(spec, _)| spec.service == service);
-        found.map(|(_, step)| step.result.clone()).unwrap_or_default()
-    };
-    let mut lines = Vec::new();
-    let mut add = |name: &str, text: String| lines.push((name.to_owned(), text));
-    let registered = result(Service::Registry);
-    if let (Some(name), Some(version)) = (registered["name"].as_str(), registered["version"].as_u64()) {
-        add("model", format!("{name}@{version}"));
-    }
-    let Ok(trained) = serde_json::from_value::<TrainOutcome>(result(Service::Trainer)) else {
-        return outcome::of_steps(record);
-    };
-    let early = if trained.stopped_early { ", stopped early" } else { "" };
-    add("epochs", format!("{} (best {}{early}) on {}", trained.epochs, trained.best_epoch, trained.device));
-    let metrics: Vec<String> = trained.metrics.iter().map(|(name, value)| format!("{name} {value:.4}")).collect();
-    add("test part", metrics.join(", "));
-    for warning in trained.warnings {
-        add("warning", warning);
-    }
-    add("artifact", trained.artifact);
-    lines
 }
 
 #[cfg(test)]
@@ -183,19 +144,10 @@ mod tests {
     }
 
     #[test]
-    fn a_strategy_of_the_catalog_is_found_by_its_name_from_a_folder_below_the_checkout() {
-        let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-        let (path, text) = read_strategy("eurusd_rsi_macd", &here).unwrap();
-        assert!(path.ends_with("strategies/catalog/eurusd_rsi_macd.yaml"));
-        assert!(text.contains("name: eurusd_rsi_macd"));
-        assert_eq!(read_strategy("nothing", &here).unwrap_err().exit, Exit::NotFound);
-    }
-
-    #[test]
     fn what_the_flags_change_is_in_the_request_and_in_what_is_fetched() {
         let here = Path::new(env!("CARGO_MANIFEST_DIR"));
         let args = args("train eurusd_rsi_macd --symbols GBPUSD --start 2015-01-01 --end 2015-12-31 --epochs 3 --gpu");
-        let (_, text) = read_strategy(&args.strategy, here).unwrap();
+        let (_, text) = train_strategy::find(&args.strategy, here, None).unwrap();
         let overrides = overrides(&args);
         let resolved = Strategy::parse(&text).unwrap().resolve(&overrides).unwrap();
         let training = training(&args, text, &overrides, &resolved).unwrap();

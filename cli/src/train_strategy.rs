@@ -1,0 +1,101 @@
+//! Where a strategy is found: as a file, in the folder that `KTRDR_STRATEGIES` names, or in the catalog of the checkout.
+
+use std::path::{Path, PathBuf};
+
+use crate::exit::{Exit, Failure};
+
+/// A folder of strategies that is searched before the catalog.
+pub const VARIABLE: &str = "KTRDR_STRATEGIES";
+/// Where the strategies of a checkout are.
+const CATALOG: &str = "strategies/catalog";
+
+/// The strategy called `name`, which is a path or the name of a file in a folder of strategies: its path and its text.
+///
+/// # Errors
+/// It is nowhere (the error names every place that was tried), or it cannot be read as text.
+pub fn find(name: &str, working_directory: &Path, folder: Option<&str>) -> Result<(PathBuf, String), Failure> {
+    let folders = folders(working_directory, folder);
+    let as_path = working_directory.join(name);
+    let is_name = !name.contains('/') && !name.ends_with(".yaml") && !name.ends_with(".yml");
+    let named = folders.iter().filter(|_| is_name).map(|folder| folder.join(format!("{name}.yaml")));
+    let places: Vec<PathBuf> = std::iter::once(as_path).chain(named).collect();
+    let Some(path) = places.iter().find(|place| place.is_file()) else {
+        return Err(nowhere(name, &places, &folders));
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        let message = format!("cannot read the strategy {}", path.display());
+        Failure { causes: vec![error.to_string()], ..Failure::new(Exit::Failed, "STRATEGY-Unreadable", message) }
+            .with_hint("a strategy is a YAML file in UTF-8 that this user may read")
+    })?;
+    Ok((path.clone(), text))
+}
+
+/// The folders that names are looked up in.
+fn folders(working_directory: &Path, folder: Option<&str>) -> Vec<PathBuf> {
+    let given = folder.filter(|folder| !folder.is_empty()).map(|folder| working_directory.join(folder));
+    let checkouts = working_directory.ancestors().map(|ancestor| ancestor.join(CATALOG));
+    let catalog = checkouts.clone().find(|catalog| catalog.is_dir()).or_else(|| checkouts.clone().next());
+    given.into_iter().chain(catalog).collect()
+}
+
+fn nowhere(name: &str, places: &[PathBuf], folders: &[PathBuf]) -> Failure {
+    let tried = places.iter().map(|place| format!("tried {}", place.display())).collect();
+    let known = folders.iter().flat_map(|folder| names(folder)).collect::<Vec<_>>().join(", ");
+    let hint = match known.as_str() {
+        "" => format!("give the path of a .yaml file, or set {VARIABLE} to a folder of them"),
+        known => format!("give the path of a .yaml file, or one of these names: {known}"),
+    };
+    Failure {
+        causes: tried,
+        ..Failure::new(Exit::NotFound, "STRATEGY-NotFound", format!("there is no strategy `{name}`"))
+    }
+    .with_hint(hint)
+}
+
+/// Names of the strategies in a folder, sorted; none if it cannot be listed.
+fn names(folder: &Path) -> Vec<String> {
+    let listed = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut names: Vec<String> =
+        listed.filter_map(|entry| entry.file_name().to_str()?.strip_suffix(".yaml").map(str::to_owned)).collect();
+    names.sort_unstable();
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_strategy_of_the_catalog_is_found_by_its_name_from_a_folder_below_the_checkout() {
+        let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let (path, text) = find("eurusd_rsi_macd", &here, None).unwrap();
+        assert!(path.ends_with("strategies/catalog/eurusd_rsi_macd.yaml"));
+        assert!(text.contains("name: eurusd_rsi_macd"));
+    }
+
+    #[test]
+    fn a_file_goes_before_the_folder_of_the_variable_and_that_before_the_catalog() {
+        let folder = tempfile::tempdir().unwrap();
+        let here = folder.path();
+        for (place, text) in [("mine/x.yaml", "variable"), ("strategies/catalog/x.yaml", "catalog"), ("x", "file")] {
+            std::fs::create_dir_all(here.join(place).parent().unwrap()).unwrap();
+            std::fs::write(here.join(place), text).unwrap();
+        }
+        let found = |variable| find("x", here, variable).unwrap().1;
+        assert_eq!(found(Some("mine")), "file");
+        std::fs::remove_file(here.join("x")).unwrap();
+        assert_eq!(found(Some("mine")), "variable");
+        assert_eq!(found(None), "catalog");
+        // An empty variable counts as unset.
+        assert_eq!(found(Some("")), "catalog");
+    }
+
+    #[test]
+    fn a_path_that_is_not_there_is_not_looked_up_as_a_name() {
+        let failure = find("some/x.yaml", Path::new("/nowhere"), None).unwrap_err();
+        assert_eq!(
+            (failure.exit, failure.causes.as_slice()),
+            (Exit::NotFound, &["tried /nowhere/some/x.yaml".to_owned()][..])
+        );
+    }
+}
