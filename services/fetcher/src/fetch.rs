@@ -40,20 +40,39 @@ pub trait Attempt: Sync {
     fn advance(&self, advance: &Advance) -> impl Future<Output = Result<(), StepError>> + Send;
 }
 
-/// What attempts hand on to each other: counts per series of the request. The bars themselves are in the store.
+/// What attempts hand on to each other besides the bars, which are in the store. Bounded by what a record takes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Advance {
-    /// One per series begun.
-    pub series: Vec<Tally>,
+    /// Hash of the report that holds a [`Tally`] for each finished series; absent while the first one is fetched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished: Option<String>,
+    /// The series in hand.
+    pub current: Tally,
 }
 
-/// Counts of one series over all attempts.
+/// Counts of one series over all attempts: fetched, new, changed, segments and empty of [`FetchCounts`], and the bars
+/// that were missing when it was first planned.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "[u64; 6]", into = "[u64; 6]")]
 pub struct Tally {
     /// Work done.
     pub work: FetchCounts,
-    /// Bars that were missing when it was first planned.
-    pub missing: u64,
+    /// Bars that were missing when it was first planned; `None` before.
+    pub missing: Option<u64>,
+}
+
+impl From<[u64; 6]> for Tally {
+    fn from([fetched, new, changed, segments, empty, missing]: [u64; 6]) -> Self {
+        let work = FetchCounts { fetched, new, changed, segments, empty };
+        Self { work, missing: missing.checked_sub(1) }
+    }
+}
+
+impl From<Tally> for [u64; 6] {
+    fn from(Tally { work, missing }: Tally) -> Self {
+        let FetchCounts { fetched, new, changed, segments, empty } = work;
+        [fetched, new, changed, segments, empty, missing.map_or(0, |missing| missing + 1)]
+    }
 }
 
 /// Fetches what is missing of every series of a command, in order. Run again after a crash, it goes on where the last
@@ -75,13 +94,35 @@ pub async fn fetch<P: Provider>(
     if keys.is_empty() || keys.len() > schemas::commands::fetch::SERIES_MAX {
         return Err(FetchError::Count { count: keys.len() });
     }
-    let mut advance = attempt.resume_point().unwrap_or_default();
+    let resumed = attempt.resume_point().unwrap_or_default();
+    let mut finished: Vec<Tally> = match &resumed.finished {
+        Some(hash) => store.report(&tally_key(hash)).await?,
+        None => Vec::new(),
+    };
+    let mut advance = resumed;
     let mut series = Vec::with_capacity(keys.len());
     for (index, key) in keys.iter().enumerate() {
         let job = Job { store, provider, command, key, now, attempt, index, of: keys.len() };
-        series.push(job.run(&mut advance).await?);
+        let known = finished.get(index).copied();
+        let mut tally = known.unwrap_or(advance.current);
+        series.push(job.run(&mut tally, &advance.finished).await?);
+        if known.is_none() && index + 1 < keys.len() {
+            finished.push(tally);
+            let report = store.put_report(&finished).await?;
+            advance = Advance { finished: tally_hash(&report), current: Tally::default() };
+            attempt.advance(&advance).await?;
+        }
     }
     Ok(FetchOutcome { series })
+}
+
+/// Key of a report by its hash, which is all that a record has room for, and back.
+fn tally_key(hash: &str) -> String {
+    format!("reports/{hash}.json")
+}
+
+fn tally_hash(key: &str) -> Option<String> {
+    Some(key.strip_prefix("reports/")?.strip_suffix(".json")?.to_owned())
 }
 
 fn series_key(provider: &impl Provider, request: &SeriesRequest) -> Result<SeriesKey, FetchError> {
@@ -102,7 +143,7 @@ struct Job<'a, P, A> {
 }
 
 impl<P: Provider, A: Attempt> Job<'_, P, A> {
-    async fn run(&self, advance: &mut Advance) -> Result<FetchedSeries, FetchError> {
+    async fn run(&self, tally: &mut Tally, finished: &Option<String>) -> Result<FetchedSeries, FetchError> {
         self.attempt.check_stop()?;
         self.report(0.0, 0, format!("Reading what is stored of {}", self.title()), None);
         let mut snapshot = self.store.snapshot(self.key, None).await?;
@@ -117,10 +158,7 @@ impl<P: Provider, A: Attempt> Job<'_, P, A> {
         let coverage = self.provider.coverage(self.key).await?;
         let empty = snapshot.as_ref().map(|snapshot| snapshot.manifest.empty.clone()).unwrap_or_default();
         let mut plan = plan(&self.wanted(), &self.known(&stored, &empty, coverage))?;
-        if advance.series.len() <= self.index {
-            advance.series.resize(self.index + 1, Tally { missing: plan.missing, ..Tally::default() });
-        }
-        let mut tally = advance.series.get(self.index).copied().unwrap_or_default();
+        tally.missing.get_or_insert(plan.missing);
         let total: u64 = plan.segments.iter().map(|segment| segment.bars).sum();
         let mut done = 0;
         for (number, segment) in plan.segments.iter().enumerate() {
@@ -132,17 +170,14 @@ impl<P: Provider, A: Attempt> Job<'_, P, A> {
             let stands = self.piece(segment, cached, &mut stored, &mut tally.work).await?;
             snapshot = Some(stands);
             done += segment.bars;
-            if let Some(slot) = advance.series.get_mut(self.index) {
-                *slot = tally;
-            }
-            self.attempt.advance(advance).await?;
+            self.attempt.advance(&Advance { finished: finished.clone(), current: *tally }).await?;
         }
         let snapshot = snapshot.ok_or_else(|| FetchError::NothingThere { series: self.title() })?;
         let known = self.known(&stored, &[], None);
         let remaining = plan.range.take().map_or(0, |range| missing(&completed(&known, range), &stored).len() as u64);
         plan.warnings.extend(self.provider.notes(self.key));
         self.report((self.index + 1) as f64, tally.work.new, format!("Stored {}", self.title()), None);
-        Ok(fetched(&snapshot, tally, remaining, plan.warnings))
+        Ok(fetched(&snapshot, *tally, remaining, plan.warnings))
     }
 
     /// Asks for one piece and commits the answer, with what the provider turned out not to have.
@@ -238,7 +273,7 @@ fn fetched(snapshot: &SeriesSnapshot, tally: Tally, remaining: u64, mut warnings
         first: range.map(|(first, _)| first),
         last: range.map(|(_, last)| last),
         work: tally.work,
-        missing: tally.missing,
+        missing: tally.missing.unwrap_or(0),
         remaining,
         warnings,
     }

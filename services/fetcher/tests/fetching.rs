@@ -12,7 +12,7 @@ use std::ops::Range;
 use std::sync::Mutex;
 
 use fetcher::FetchError;
-use fetcher::fetch::{Advance, Attempt, fetch};
+use fetcher::fetch::{Advance, Attempt, Tally, fetch};
 use fetcher::file_provider::FileProvider;
 use fetcher::provider::{Provider, ProviderError};
 use market::{Calendar, HourAnchor, Instrument, SeriesKey, Timeframe, Utc, expected};
@@ -121,6 +121,8 @@ impl Attempt for Runner {
             Some(left) => *left -= 1,
             None => {}
         }
+        let size = serde_json::to_string(advance).unwrap().len();
+        assert!(size <= schemas::operation::ADVANCE_BYTES_MAX, "an advance of {size} bytes");
         *self.recorded.lock().unwrap() = Some(advance.clone());
         Ok(())
     }
@@ -259,6 +261,32 @@ async fn killed_after_any_piece_the_end_is_that_of_an_uninterrupted_run() {
         assert_eq!(provider.take_asked(), pieces[dies_at + 1..], "no committed piece is asked for again");
         assert_eq!(rest.series[0].content_sha256, expected.content_sha256);
     }
+}
+
+#[tokio::test]
+async fn counts_of_several_series_survive_a_kill() {
+    let (provider, now) = spring();
+    let mut request = hourly(FetchMode::Full);
+    for symbol in ["GBPUSD", "USDJPY"] {
+        request.series.push(SeriesRequest { symbol: symbol.to_owned(), timeframe: "1h".to_owned() });
+    }
+    let expected = fetch(&memory().await, &provider, &request, now, &Runner::default()).await.unwrap();
+    // Three series of five pieces, and the end of the first two.
+    for dies_at in 0..17 {
+        let store = memory().await;
+        let runner = Runner::dying_at(dies_at);
+        fetch(&store, &provider, &request, now, &runner).await.unwrap_err();
+        runner.live_on();
+        let rest = fetch(&store, &provider, &request, now, &runner).await.unwrap();
+        for (index, (rest, expected)) in rest.series.iter().zip(&expected.series).enumerate() {
+            assert_eq!(rest.content_sha256, expected.content_sha256);
+            // What was committed and not yet counted is missing in the counts of the series in hand, and only there.
+            let uncounted = expected.work.segments - rest.work.segments;
+            assert!(uncounted <= u64::from(dies_at / 6 == index), "died at {dies_at}: {rest:?}");
+        }
+    }
+    let largest = Advance { finished: Some("f".repeat(64)), current: Tally::from([9_999_999_999; 6]) };
+    assert!(serde_json::to_string(&largest).unwrap().len() <= schemas::operation::ADVANCE_BYTES_MAX);
 }
 
 #[tokio::test]
