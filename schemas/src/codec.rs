@@ -97,6 +97,11 @@ fn decode_as<M: Message, T: DeserializeOwned>(payload: &[u8]) -> Result<T, Codec
     }
 }
 
+/// Bytes that a value takes in a message. Its JSON text can be shorter: `0.5` packs into nine bytes.
+pub fn packed_bytes(value: &serde_json::Value) -> usize {
+    rmp_serde::to_vec_named(value).map_or(usize::MAX, |bytes| bytes.len())
+}
+
 /// Any payload as JSON, for people: what `ktrdr decode` prints.
 pub fn to_json(payload: &[u8]) -> Result<serde_json::Value, CodecError> {
     let failed = |reason: String| CodecError::Decode { name: "ktrdr", reason };

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 pub const MESSAGE_BYTES_MAX: usize = 1_000;
 /// Longest hint, in bytes.
 pub const HINT_BYTES_MAX: usize = 500;
-/// Largest details, as JSON bytes.
+/// Largest details, in packed bytes.
 pub const DETAILS_BYTES_MAX: usize = 600;
 
 /// A failure that a person reads. Bounded, so that a record always fits its message.
@@ -53,7 +53,7 @@ impl ErrorRecord {
 
     /// Adds facts; left out when larger than [`DETAILS_BYTES_MAX`].
     pub fn with_details(mut self, details: serde_json::Value) -> Self {
-        if details.to_string().len() <= DETAILS_BYTES_MAX {
+        if crate::codec::packed_bytes(&details) <= DETAILS_BYTES_MAX {
             self.details = details;
         }
         self

@@ -21,6 +21,12 @@ pub enum Delivery {
     Advance,
     /// The message says nothing any more (an older submission, or a sibling stopped the operation): ack.
     Void,
+    /// A sibling stopped the operation while a worker that is gone held the step: clear the hold, so that the operation
+    /// can end, then decide again.
+    ClearHold {
+        /// The holder whose worker key has expired.
+        lost: WorkerId,
+    },
     /// Another live worker holds the step: hand back with delay, without an attempt.
     HandBack,
     /// It can never be carried out.
@@ -91,6 +97,7 @@ pub fn decide(
     }
     match &step.holder {
         Some(holder) if alive(&holder.worker) => Delivery::HandBack,
+        Some(holder) if record.has_stopped_step() => Delivery::ClearHold { lost: holder.worker.clone() },
         Some(holder) => Delivery::Claim { lost: Some(holder.worker.clone()) },
         None if record.has_stopped_step() => Delivery::Void,
         None => Delivery::Claim { lost: None },

@@ -18,11 +18,13 @@ mod waiting;
 mod worker;
 
 use std::sync::{Mutex, OnceLock};
+use std::time::Duration;
 
 use bus::topology::{Topology, TopologyOptions};
 use bus::{Bus, ConnectOptions, Profile};
 use schemas::command::NewOperation;
 use schemas::ids::OperationId;
+use schemas::subjects;
 use store::Store;
 
 pub use observe::Kept;
@@ -91,6 +93,16 @@ impl Sandbox {
         op
     }
 
+    /// Lets the server forget message ids after 100 ms, as it does in real life after an hour.
+    pub async fn forget_message_ids(&self) {
+        let jetstream = self.bus.jetstream();
+        for name in [subjects::EVENTS, subjects::DEAD] {
+            let mut config = jetstream.get_stream(name).await.unwrap().cached_info().config.clone();
+            config.duplicate_window = Duration::from_millis(100);
+            jetstream.update_stream(config).await.unwrap();
+        }
+    }
+
     /// Kills the NATS server as a power cut would.
     pub fn kill_server(&self) {
         self.server.lock().unwrap().kill();
@@ -108,7 +120,7 @@ fn connect_options(url: &str) -> ConnectOptions {
         credentials: None,
         name: "system-test".to_owned(),
         profile: Profile::Test,
-        connect_timeout: std::time::Duration::from_secs(5),
+        connect_timeout: Duration::from_secs(5),
         wait_for_server: false,
     }
 }

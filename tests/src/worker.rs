@@ -111,7 +111,8 @@ impl Dies {
 
 impl Probe for Dies {
     fn dies_at(&self, moment: Moment) -> bool {
-        moment == self.at && self.left.try_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
+        moment == self.at
+            && self.left.try_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
     }
 }
 

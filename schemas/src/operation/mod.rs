@@ -21,16 +21,16 @@ pub use transition::{Claim, Refusal};
 pub const BARREN_ATTEMPTS_MAX: u32 = 3;
 /// Largest request (kind, labels, params, plan), encoded.
 pub const REQUEST_BYTES_MAX: usize = 36 * 1024;
-/// Bytes of all results of one operation together.
+/// Packed bytes of all results of one operation together.
 pub const RESULTS_BYTES_MAX: usize = 12 * 1024;
-/// Largest description of a durable advance, as JSON.
+/// Largest description of a durable advance, in packed bytes.
 pub const ADVANCE_BYTES_MAX: usize = 160;
 /// Longest note on a step.
 pub const NOTE_BYTES_MAX: usize = 100;
 /// Longest reason of a cancel request.
 pub const REASON_BYTES_MAX: usize = 200;
 
-/// Largest result of one step of a plan with `steps` steps, as JSON bytes.
+/// Largest result of one step of a plan with `steps` steps, in packed bytes.
 pub const fn result_bytes_max(steps: usize) -> usize {
     RESULTS_BYTES_MAX / if steps == 0 { 1 } else { steps }
 }

@@ -9,6 +9,7 @@ use super::{
     ADVANCE_BYTES_MAX, BARREN_ATTEMPTS_MAX, CancelSeen, Holder, NOTE_BYTES_MAX, OperationRecord, OperationState,
     REASON_BYTES_MAX, StepFailure, StepRecord, StepState, result_bytes_max,
 };
+use crate::codec::packed_bytes;
 use crate::errors::{ErrorRecord, shortened};
 use crate::ids::{StepNumber, WorkerId};
 
@@ -67,7 +68,7 @@ pub enum Refusal {
     /// The result does not fit the record.
     #[error("the result has {size} bytes, at most {max} fit the record; store it as an object and return its key")]
     ResultTooLarge {
-        /// JSON bytes.
+        /// Packed bytes.
         size: usize,
         /// Limit.
         max: usize,
@@ -79,14 +80,18 @@ impl OperationRecord {
         self.steps.get_mut(number.index()).ok_or(Refusal::NoSuchStep(number))
     }
 
-    /// The step, if the writer's attempt still stands.
+    /// The step, if the writer's attempt still stands and the operation has not ended.
     fn fenced(&mut self, number: StepNumber, attempt: u32) -> Result<&mut StepRecord, Refusal> {
+        let operation = self.state;
         let step = self.step_mut(number)?;
         if step.attempt != attempt {
             return Err(Refusal::Fenced { mine: attempt, current: step.attempt });
         }
         if step.state.is_terminal() {
             return Err(Refusal::StepEnded(step.state));
+        }
+        if operation.is_terminal() {
+            return Err(Refusal::OperationEnded(operation));
         }
         Ok(step)
     }
@@ -132,7 +137,7 @@ impl OperationRecord {
 
     /// The work is done; `result` names what it made.
     pub fn complete(&mut self, number: StepNumber, attempt: u32, result: Value, at: Timestamp) -> Result<(), Refusal> {
-        let (size, max) = (result.to_string().len(), result_bytes_max(self.steps.len()));
+        let (size, max) = (packed_bytes(&result), result_bytes_max(self.steps.len()));
         let step = self.fenced(number, attempt)?;
         if size > max {
             return Err(Refusal::ResultTooLarge { size, max });
@@ -209,7 +214,7 @@ impl OperationRecord {
         advance: Value,
         at: Timestamp,
     ) -> Result<(), Refusal> {
-        let size = advance.to_string().len();
+        let size = packed_bytes(&advance);
         let step = self.fenced(number, attempt)?;
         if size > ADVANCE_BYTES_MAX {
             return Err(Refusal::ResultTooLarge { size, max: ADVANCE_BYTES_MAX });

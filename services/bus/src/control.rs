@@ -1,5 +1,7 @@
 //! Cancel requests: publishing on the control subject *is* the durable request, whoever does it.
 
+use std::time::Duration;
+
 use async_nats::Subscriber;
 use async_nats::jetstream::stream::DirectGetErrorKind;
 use futures::StreamExt;
@@ -7,9 +9,14 @@ use schemas::errors::shortened;
 use schemas::ids::{OperationId, WorkerId};
 use schemas::operation::REASON_BYTES_MAX;
 use schemas::subjects;
+use tokio::time::Instant;
 
 use crate::connect::Bus;
 use crate::error::BusError;
+
+/// How long a request may be on its way into the stream, and the pause between two looks.
+const ANNOUNCED_MAX: Duration = Duration::from_millis(500);
+const ANNOUNCED_PAUSE: Duration = Duration::from_millis(2);
 
 /// The newest cancel request of an operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +57,19 @@ impl Bus {
             })),
             Err(error) if error.kind() == DirectGetErrorKind::NotFound => Ok(None),
             Err(error) => Err(BusError::request(format!("read the cancel request of {op}"))(error)),
+        }
+    }
+
+    /// The cancel request above `floor` that a message on the control subject has just announced: subscribers may get
+    /// it an instant before the stream has stored it. `None` when nothing is stored in half a second.
+    pub async fn announced_cancel(&self, op: &OperationId, floor: u64) -> Result<Option<CancelRequest>, BusError> {
+        let deadline = Instant::now() + ANNOUNCED_MAX;
+        loop {
+            let request = self.cancel_request(op).await?.filter(|request| request.sequence > floor);
+            if request.is_some() || Instant::now() >= deadline {
+                return Ok(request);
+            }
+            tokio::time::sleep(ANNOUNCED_PAUSE).await;
         }
     }
 

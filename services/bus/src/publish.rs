@@ -1,7 +1,9 @@
 //! What workers tell the world: events and dead letters with acknowledgement, progress without.
 
 use async_nats::HeaderMap;
+use async_nats::header::NATS_MESSAGE_ID;
 use async_nats::jetstream::message::PublishMessage;
+use async_nats::jetstream::stream::DirectGetErrorKind;
 use schemas::codec::{self, CONTENT_TYPE, Message};
 use schemas::command::DeadLetter;
 use schemas::events::Event;
@@ -22,13 +24,32 @@ impl Bus {
             ("Ktrdr-Step", format!("{} ({}/{})", event.service, event.step, event.steps)),
             ("Ktrdr-Message", format!("{} (operation {})", event.what.as_str(), event.state)),
         ];
-        self.publish_stored(subject, event, &event.message_id(), &headers).await
+        let id = event.message_id();
+        if event.what.is_terminal() && self.is_stored(subjects::EVENTS, &subject, &id).await? {
+            return Ok(());
+        }
+        self.publish_stored(subject, event, &id, &headers).await
     }
 
     /// Publishes a dead letter, acknowledged; `id` makes repetition harmless.
     pub async fn publish_dead(&self, subject: String, letter: &DeadLetter, id: &str) -> Result<(), BusError> {
+        if self.is_stored(subjects::DEAD, &subject, id).await? {
+            return Ok(());
+        }
         let headers = [("Ktrdr-Message", ascii(&letter.error.to_string()))];
         self.publish_stored(subject, letter, id, &headers).await
+    }
+
+    /// True when the newest message on the subject has this id: it was published before, however long ago. Two that
+    /// publish at the same moment meet in the duplicate window.
+    async fn is_stored(&self, stream: &str, subject: &str, id: &str) -> Result<bool, BusError> {
+        let failed = || format!("read the last message on {subject}");
+        let stream = self.js.get_stream_no_info(stream).await.map_err(BusError::request(failed()))?;
+        match stream.direct_get_last_for_subject(subject).await {
+            Ok(message) => Ok(message.headers.get(NATS_MESSAGE_ID).is_some_and(|stored| stored.as_str() == id)),
+            Err(error) if error.kind() == DirectGetErrorKind::NotFound => Ok(false),
+            Err(error) => Err(BusError::request(failed())(error)),
+        }
     }
 
     async fn publish_stored<M: Message>(

@@ -101,7 +101,7 @@ pub async fn reject(
     let address = subjects::CommandAddress::parse(subject).ok();
     let command = schemas::codec::to_json(payload).unwrap_or_default();
     let hex = || payload.iter().take(256).map(|byte| format!("{byte:02x}")).collect::<String>();
-    let unreadable = !command.is_object() || command.to_string().len() > 48 * 1024;
+    let unreadable = !command.is_object() || schemas::codec::packed_bytes(&command) > 48 * 1024;
     let letter = DeadLetter {
         v: 1,
         subject: subject.to_owned(),

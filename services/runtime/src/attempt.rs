@@ -13,7 +13,7 @@ use schemas::command::{Command, CommandMessage};
 use schemas::errors::ErrorRecord;
 use schemas::events::What;
 use schemas::ids::{OperationId, STEPS_MAX, Service, WorkerId};
-use schemas::operation::{BARREN_ATTEMPTS_MAX, Claim, Holder, OperationRecord, Refusal, result_bytes_max};
+use schemas::operation::{BARREN_ATTEMPTS_MAX, Claim, Holder, OperationRecord, Refusal, StepState, result_bytes_max};
 use schemas::settle::{self, Delivery};
 use schemas::subjects::CommandAddress;
 use store::Store;
@@ -98,6 +98,7 @@ impl<H: StepHandler> Shared<H> {
                 None => self.hand_back(delivered).await,
             },
             Delivery::Void => Ok(delivered.ack().await?),
+            Delivery::ClearHold { lost } => self.clear_hold(delivered, &address, &lost).await,
             Delivery::HandBack | Delivery::Create => self.hand_back(delivered).await,
             Delivery::DeadLetter(reason) => {
                 let hint = "submit the operation again; `ktrdr status <operation>` shows what is recorded";
@@ -129,6 +130,15 @@ impl<H: StepHandler> Shared<H> {
     /// Another worker is at it, or the record moved under us: look again later, without an attempt.
     async fn hand_back(&self, delivered: &Delivered) -> Result<(), Left> {
         Ok(delivered.hand_back(self.bus.timing().ack_wait / 2).await?)
+    }
+
+    /// The operation has stopped, and only a hold that nobody has any more keeps it from ending.
+    async fn clear_hold(&self, delivered: &Delivered, address: &CommandAddress, lost: &WorkerId) -> Result<(), Left> {
+        let at = Timestamp::now();
+        match self.bus.change(&address.op, |record| record.clear_hold(address.step, lost, at)).await {
+            Ok(_) | Err(ChangeError::Refused { .. } | ChangeError::NotFound(_)) => self.hand_back(delivered).await,
+            Err(error) => Err(error.into()),
+        }
     }
 
     async fn reject(&self, delivered: &Delivered, error: ErrorRecord) -> Result<(), Left> {
@@ -266,7 +276,7 @@ impl<H: StepHandler> Shared<H> {
             Ok(Some(stored)) => stored.record.steps.len(),
             _ => STEPS_MAX,
         };
-        if result.to_string().len() <= result_bytes_max(steps) {
+        if codec::packed_bytes(&result) <= result_bytes_max(steps) {
             return Ended::Completed(result);
         }
         match self.store.put_report(&result).await {
@@ -289,13 +299,19 @@ impl<H: StepHandler> Shared<H> {
         address: &CommandAddress,
     ) -> Result<(), Left> {
         announce::settle_step(&self.bus, record, address.step, delivered.deliveries()).await?;
+        for number in record.numbers().filter(|number| *number != address.step) {
+            // A step that nobody took ended with the cancel of this one.
+            if record.step(number).is_some_and(|step| step.state == StepState::Cancelled) {
+                announce::settle_step(&self.bus, record, number, 0).await?;
+            }
+        }
         self.live_until(Moment::Announced)?;
         if self.bus.publish_outstanding(record).await? == Published::Full {
             tracing::warn!("the command queue is full, handing the message back");
             return Ok(delivered.hand_back(Duration::from_secs(1)).await?);
         }
         self.live_until(Moment::Continued)?;
-        let failed = record.step(address.step).is_some_and(|step| step.state == schemas::operation::StepState::Failed);
+        let failed = record.step(address.step).is_some_and(|step| step.state == StepState::Failed);
         if failed {
             delivered.term().await?;
         } else {

@@ -5,7 +5,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use bus::{Bus, BusError, ChangeError, ResumeError};
+use bus::{Bus, BusError, CancelRequest, ChangeError, ResumeError};
 use futures::StreamExt;
 use jiff::Timestamp;
 use schemas::ids::{OperationId, StepNumber, WorkerId};
@@ -121,7 +121,7 @@ impl House {
                     self.holding.entry(worker).or_default().insert(op);
                     Ok(())
                 }
-                Some(op) = cancels.next() => self.cancel(&op).await,
+                Some(op) = cancels.next() => self.cancel_announced(&op).await,
                 _ = silence.tick() => self.take_from_silent().await,
                 _ = sweep.tick() => self.sweep().await,
             };
@@ -133,7 +133,26 @@ impl House {
 
     /// Cancels an operation that nobody holds; a holder obeys the control subject itself.
     async fn cancel(&self, op: &OperationId) -> Result<(), Interrupted> {
-        let Some(request) = self.bus.cancel_request(op).await? else { return Ok(()) };
+        match self.bus.cancel_request(op).await? {
+            Some(request) => self.cancel_by(op, &request).await,
+            None => Ok(()),
+        }
+    }
+
+    /// The same when a message on the control subject has just told of a request.
+    async fn cancel_announced(&self, op: &OperationId) -> Result<(), Interrupted> {
+        let Some(stored) = self.bus.record(op).await? else { return Ok(()) };
+        let record = stored.record;
+        if record.state.is_terminal() || record.is_held() {
+            return Ok(());
+        }
+        match self.bus.announced_cancel(op, record.cancel_floor).await? {
+            Some(request) => self.cancel_by(op, &request).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn cancel_by(&self, op: &OperationId, request: &CancelRequest) -> Result<(), Interrupted> {
         let Some(stored) = self.bus.record(op).await? else { return Ok(()) };
         let record = stored.record;
         if record.state.is_terminal() || record.is_held() || request.sequence <= record.cancel_floor {

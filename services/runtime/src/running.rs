@@ -8,6 +8,7 @@ use schemas::command::Command;
 use schemas::errors::ErrorRecord;
 use schemas::events::What;
 use schemas::ids::StepNumber;
+use tokio::sync::OnceCell;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -29,7 +30,8 @@ pub(crate) async fn run<H: StepHandler>(
     delivered: &Delivered,
     context: &StepContext,
 ) -> Result<Outcome<H>, StepError> {
-    let control = arm(context).await?;
+    let noted = OnceCell::new();
+    let control = arm(context, &noted).await?;
     context.check_stop()?;
     let command = decode::<H>(context)?;
     let publisher = AbortOnDropHandle::new(tokio::spawn(publish(
@@ -41,12 +43,16 @@ pub(crate) async fn run<H: StepHandler>(
     let span = tracing::Span::current();
     let work = async move { handler.handle(command, &own).await };
     let mut work = AbortOnDropHandle::new(tokio::spawn(tracing::Instrument::instrument(work, span)));
-    let watching = watch(shared, delivered, context, control);
+    let watching = watch(shared, delivered, context, control, &noted);
     let result = tokio::select! {
         result = &mut work => result,
         never = watching => match never {},
     };
     drop(publisher);
+    if context.stop.reason() == Some(StopReason::Cancelled) {
+        // The work may have been left before the request was noted.
+        reread_now(context, obey_cancel(context, &noted).await);
+    }
     match result {
         Ok(result) => result,
         Err(error) if error.is_panic() => Err(panicked(&error.to_string())),
@@ -55,22 +61,35 @@ pub(crate) async fn run<H: StepHandler>(
 }
 
 /// Subscribes to the control subject, then reads its last stored message: nothing falls between.
-async fn arm(context: &StepContext) -> Result<ControlWatch, StepError> {
+async fn arm(context: &StepContext, noted: &OnceCell<()>) -> Result<ControlWatch, StepError> {
     let unreachable = |error: bus::BusError| {
         StepError::retry(Duration::from_secs(1), ErrorRecord::from_error("BUS-Unreachable", &error, error.hint()))
     };
     let control = context.bus.watch_cancel(context.op()).await.map_err(unreachable)?;
-    look_for_cancel(context).await.map_err(unreachable)?;
+    look_for_cancel(context, noted).await.map_err(unreachable)?;
     Ok(control)
 }
 
-/// Obeys the newest control message if it counts.
-async fn look_for_cancel(context: &StepContext) -> Result<(), bus::BusError> {
-    let Some(request) = context.bus.cancel_request(context.op()).await? else { return Ok(()) };
-    if request.sequence <= context.record.cancel_floor || context.stop.is_requested() {
-        return Ok(());
+/// Obeys the newest stored control message if it counts.
+async fn look_for_cancel(context: &StepContext, noted: &OnceCell<()>) -> Result<(), bus::BusError> {
+    let request = context.bus.cancel_request(context.op()).await?;
+    if request.is_some_and(|request| request.sequence > context.record.cancel_floor) {
+        obey_cancel(context, noted).await?;
     }
+    Ok(())
+}
+
+/// Leaves the work at once, then notes the request in the record. A message that arrives on the control subject was
+/// sent after our claim, so it counts before the stream shows it.
+async fn obey_cancel(context: &StepContext, noted: &OnceCell<()>) -> Result<(), bus::BusError> {
     context.stop.request(StopReason::Cancelled);
+    noted.get_or_try_init(|| note_cancel(context)).await?;
+    Ok(())
+}
+
+async fn note_cancel(context: &StepContext) -> Result<(), bus::BusError> {
+    let floor = context.record.cancel_floor;
+    let Some(request) = context.bus.announced_cancel(context.op(), floor).await? else { return Ok(()) };
     tracing::info!(reason = request.reason, "cancel requested");
     let at = Timestamp::now();
     match context.bus.change(context.op(), |record| record.see_cancel(request.sequence, &request.reason, at)).await {
@@ -117,6 +136,7 @@ async fn watch<H: StepHandler>(
     delivered: &Delivered,
     context: &StepContext,
     mut control: ControlWatch,
+    noted: &OnceCell<()>,
 ) -> std::convert::Infallible {
     let mut heartbeat = interval(context.bus.timing().heartbeat);
     heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -127,7 +147,7 @@ async fn watch<H: StepHandler>(
     let mut moved = Movement { puts: 0, at: Instant::now() };
     loop {
         tokio::select! {
-            Some(()) = control.next() => reread_now(context, look_for_cancel(context).await),
+            Some(()) = control.next() => reread_now(context, obey_cancel(context, noted).await),
             _ = heartbeat.tick() => {
                 if moved.still_moves(context, shared.stall)
                     && let Err(error) = delivered.in_progress().await
@@ -137,7 +157,7 @@ async fn watch<H: StepHandler>(
             }
             _ = reread.tick() => {
                 check_claim(context).await;
-                reread_now(context, look_for_cancel(context).await);
+                reread_now(context, look_for_cancel(context, noted).await);
             }
             () = told(&mut shutdown), if !context.stop.is_requested() => {
                 context.stop.request(StopReason::ShuttingDown);

@@ -69,11 +69,13 @@ impl StopToken {
         }
     }
 
-    /// Asks for the work to be left.
-    pub fn request(&self, reason: StopReason) {
-        if self.flag.compare_exchange(0, reason.code(), Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+    /// Asks for the work to be left; `true` when nobody had asked before.
+    pub fn request(&self, reason: StopReason) -> bool {
+        let first = self.flag.compare_exchange(0, reason.code(), Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        if first {
             self.sender.send_replace(());
         }
+        first
     }
 }
 

@@ -26,8 +26,12 @@ async fn publish_bare_cancel(sandbox: &Sandbox, op: &OperationId) {
 async fn assert_cancelled_for_good(sandbox: &Sandbox, op: &OperationId) -> OperationRecord {
     let record = sandbox.settled(op).await;
     assert_eq!(record.state, OperationState::Cancelled);
-    let ends: Vec<What> = sandbox.events(op).await.iter().map(|event| event.what).filter(|what| what.is_terminal()).collect();
-    assert_eq!(ends.iter().filter(|what| **what == What::Cancelled).count(), record.steps.iter().filter(|step| step.state == StepState::Cancelled).count());
+    let ends: Vec<What> =
+        sandbox.events(op).await.iter().map(|event| event.what).filter(|what| what.is_terminal()).collect();
+    assert_eq!(
+        ends.iter().filter(|what| **what == What::Cancelled).count(),
+        record.steps.iter().filter(|step| step.state == StepState::Cancelled).count()
+    );
     assert!(sandbox.dead_letters(op).await.is_empty());
     record
 }
@@ -122,8 +126,8 @@ async fn an_empty_message_on_the_control_subject_is_a_request_whoever_publishes_
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_older_than_the_claim_is_seen_before_the_work_begins() {
     let sandbox = Sandbox::start().await;
-    let (ran, counter) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
-    counter.clone_from(&ran);
+    let ran = Arc::new(AtomicU64::new(0));
+    let counter = ran.clone();
     let op = sandbox.submit(&short(1).operation()).await;
     sandbox.bus().request_cancel(&op, "").await.unwrap();
     let _worker = sandbox
@@ -170,7 +174,7 @@ async fn a_hot_loop_is_left_within_fifty_milliseconds_of_the_request() {
                     rounds.fetch_add(1, Ordering::Relaxed);
                     own.report(Progress::default());
                 }
-                drop(told.send(Instant::now()));
+                told.send(Instant::now()).unwrap();
                 Err(StepError::Stopped)
             })
             .await

@@ -98,7 +98,8 @@ async fn a_full_queue_refuses_submissions_clearly_and_what_runs_still_finishes()
 async fn a_command_that_cannot_be_read_becomes_a_dead_letter_and_the_next_one_runs() {
     let sandbox = Sandbox::start().await;
     let _worker = sandbox.run(Dummy).await;
-    let (bad, subject_of) = (new_id("dummy"), |op| subjects::command(Service::Dummy, Lane::Default, op, StepNumber::FIRST));
+    let (bad, subject_of) =
+        (new_id("dummy"), |op| subjects::command(Service::Dummy, Lane::Default, op, StepNumber::FIRST));
     sandbox.bus().client().publish(subject_of(&bad), "no command".into()).await.unwrap();
     let good = sandbox.submit(&short(1).operation()).await;
     sandbox.only_completion_of(&good).await;

@@ -8,7 +8,7 @@ use schemas::commands::RunDummy;
 use schemas::events::What;
 use schemas::ids::{OperationId, Service, WorkerId};
 use schemas::operation::OperationState;
-use system_tests::{Dies, Process, Sandbox, steps, until};
+use system_tests::{Dies, Process, Sandbox, side_by_side, steps, until};
 
 use crate::commands::{endless, short};
 
@@ -150,6 +150,35 @@ async fn a_crash_while_a_failure_is_settled_leaves_one_failed_event_and_one_dead
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_operation_ends_although_the_worker_of_a_sibling_died_after_a_failure() {
+    let sandbox = Sandbox::start().await;
+    let op = sandbox.submit(&side_by_side(&[endless(), RunDummy { fail_at: Some(1), ..short(1) }], short(1))).await;
+    let first = sandbox.run(Dummy).await;
+    sandbox.working(&op, 1).await;
+    let _second = sandbox.run(Dummy).await;
+    sandbox.until_event(&op, "failed", |event| event.what == What::Failed).await;
+    assert_eq!(sandbox.record(&op).await.state, OperationState::Running, "the sibling still runs");
+    first.kill();
+    // Nobody does the housekeeping: the hold ends with the key of the killed worker.
+    assert_eq!(sandbox.settled(&op).await.state, OperationState::Failed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_settled_again_after_the_server_forgot_its_message_ids_is_still_told_once() {
+    let sandbox = Sandbox::start().await;
+    let mut dying = sandbox.run_with(Dummy, |options| options.probe = Dies::at(Moment::Acked)).await;
+    sandbox.workers(Service::Dummy, 1).await;
+    sandbox.forget_message_ids().await;
+    let op = sandbox.submit(&RunDummy { fail_at: Some(1), ..short(1) }.operation()).await;
+    dying.left().await.unwrap_err();
+    // The mark still stands: housekeeping settles the operation again once it is older than 2 s.
+    let _house = sandbox.keep_house().await;
+    sandbox.settled(&op).await;
+    assert_eq!(sandbox.story(&op).await, "1.started 1.failed");
+    assert_eq!(sandbox.dead_letters(&op).await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_crash_while_a_cancel_is_settled_leaves_one_cancelled_event() {
     let sandbox = Sandbox::start().await;
     let _house = sandbox.keep_house().await;
@@ -159,7 +188,9 @@ async fn a_crash_while_a_cancel_is_settled_leaves_one_cancelled_event() {
         sandbox.working(&op, 1).await;
         sandbox.bus().request_cancel(&op, "").await.unwrap();
         dying.left().await.unwrap_err();
+        let successor = sandbox.run(Dummy).await;
         assert_eq!(sandbox.settled(&op).await.state, OperationState::Cancelled, "{moment:?}");
+        successor.kill();
         let cancelled = sandbox.events(&op).await.iter().filter(|event| event.what == What::Cancelled).count();
         assert_eq!(cancelled, 1, "{moment:?}");
     }
@@ -176,7 +207,7 @@ async fn a_command_that_kills_its_worker_every_time_is_given_up_after_its_limit(
     assert_eq!((record.state, record.steps[0].attempt), (OperationState::Failed, 4));
     assert_eq!(record.failure.unwrap().error.code, "OPS-AttemptsExhausted");
     assert_eq!(sandbox.dead_letters(&op).await.len(), 1);
-    let survivors = processes.iter_mut().filter(|process| process.is_running()).count();
+    let survivors = processes.iter_mut().filter_map(|process| process.is_running().then_some(())).count();
     assert_eq!(survivors, 1, "three of four were killed by it");
     sandbox.only_completion_of(&sandbox.submit(&short(1).operation()).await).await;
 }

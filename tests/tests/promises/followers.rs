@@ -45,7 +45,10 @@ async fn a_follower_that_reads_nothing_harms_nobody_and_later_finds_the_newest()
     sandbox.only_completion_of(&op).await;
     for updates in slow {
         let seen: Vec<Update> = updates.collect().await;
-        let records: Vec<_> = seen.iter().filter_map(|update| if let Update::Record(record) = update { Some(record) } else { None }).collect();
+        let records: Vec<_> = seen
+            .iter()
+            .filter_map(|update| if let Update::Record(record) = update { Some(record) } else { None })
+            .collect();
         assert_eq!(records.len(), 1, "only the newest record waited");
         assert_eq!(records[0].state, OperationState::Completed);
         assert!(seen.len() <= 4, "a record, a progress, two events: {seen:?}");

@@ -35,7 +35,8 @@ async fn a_command_that_reaches_a_leaving_worker_is_handed_to_another() {
     for _ in 0..5 {
         let leaving = sandbox.run(Dummy).await;
         sandbox.workers(Service::Dummy, 1).await;
-        let (left, op) = tokio::join!(leaving.shut_down(), sandbox.submit(&short(1).operation()));
+        let new = short(1).operation();
+        let (left, op) = tokio::join!(leaving.shut_down(), sandbox.submit(&new));
         left.unwrap();
         let next = sandbox.run(Dummy).await;
         sandbox.only_completion_of(&op).await;

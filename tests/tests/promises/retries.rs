@@ -79,7 +79,8 @@ async fn a_failed_step_leaves_its_running_sibling_alone_and_starts_no_other() {
     let sandbox = Sandbox::start().await;
     let _workers = [sandbox.run(Dummy).await, sandbox.run(Dummy).await];
     let failing = RunDummy { fail_at: Some(3), ..short(3) };
-    let op = sandbox.submit(&side_by_side(&[RunDummy { iterations: 60, ..endless() }, failing, short(1)], short(1))).await;
+    let op =
+        sandbox.submit(&side_by_side(&[RunDummy { iterations: 60, ..endless() }, failing, short(1)], short(1))).await;
     let record = sandbox.settled(&op).await;
     assert_eq!(record.state, OperationState::Failed);
     let states: Vec<StepState> = record.steps.iter().map(|step| step.state).collect();

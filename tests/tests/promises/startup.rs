@@ -104,10 +104,8 @@ async fn the_key_of_a_worker_expires_returns_with_it_and_expires_again() {
     for _ in 0..2 {
         sandbox.bus().put_worker(&info).await.unwrap();
         assert!(sandbox.bus().is_worker_alive(&worker).await.unwrap());
-        until("the key to expire", || async {
-            (!sandbox.bus().is_worker_alive(&worker).await.unwrap()).then_some(())
-        })
-        .await;
+        until("the key to expire", || async { (!sandbox.bus().is_worker_alive(&worker).await.unwrap()).then_some(()) })
+            .await;
         assert!(sandbox.bus().workers().await.unwrap().is_empty());
     }
 }
@@ -131,7 +129,7 @@ async fn when_the_housekeeper_dies_another_takes_over() {
     let _worker = sandbox.run(Dummy).await;
     sandbox.only_completion_of(&sandbox.submit(&short(1).operation()).await).await;
     first.kill();
-    let op = sandbox.submit(&schemas::command::NewOperation { ..unclaimable() }).await;
+    let op = sandbox.submit(&unclaimable()).await;
     sandbox.bus().request_cancel(&op, "").await.unwrap();
     assert_eq!(sandbox.settled(&op).await.state, schemas::operation::OperationState::Cancelled);
 }
