@@ -9,12 +9,11 @@ use market::{Bars, Instrument, SeriesKey, Timeframe, Utc};
 use schemas::commands::{FetchBars, FetchMode, SeriesRequest};
 use schemas::requests::DataLoad;
 use serde_json::json;
-use store::files::LabelSide;
 use store::{ALL_TIME, RawBars, SeriesSnapshot, Store, Table};
 
 use crate::args::RunArgs;
 use crate::context::Context;
-use crate::data_file;
+use crate::data_file::{self, FileArgs, ImportArgs};
 use crate::exit::{Exit, Failure};
 use crate::{outcome, run as operation};
 
@@ -90,49 +89,6 @@ pub struct LoadArgs {
     /// How to run it.
     #[command(flatten)]
     pub run: RunArgs,
-}
-
-/// A file of bars, and how to read it.
-#[derive(Clone, Debug, Args)]
-pub struct FileArgs {
-    /// .csv, .csv.gz or .parquet; SYMBOL_TIMEFRAME.csv names both
-    pub file: PathBuf,
-    /// Symbol, where the name of the file does not say it
-    #[arg(long, short, value_parser = instrument)]
-    pub symbol: Option<Instrument>,
-    /// Length of a bar, where the name of the file does not say it
-    #[arg(long, short, value_parser = timeframe)]
-    pub timeframe: Option<Timeframe>,
-    /// IANA zone of times that carry none, as in America/New_York
-    #[arg(long)]
-    pub zone: Option<String>,
-    /// The times name the end of each bar instead of its start
-    #[arg(long)]
-    pub labels_close: bool,
-    /// Provider under which the bars are stored
-    #[arg(long, default_value = "file")]
-    pub provider: String,
-}
-
-impl FileArgs {
-    /// What a time in the file names.
-    pub fn label_side(&self) -> LabelSide {
-        if self.labels_close { LabelSide::Close } else { LabelSide::Open }
-    }
-}
-
-/// `ktrdr data import`.
-#[derive(Clone, Debug, Args)]
-pub struct ImportArgs {
-    /// The file.
-    #[command(flatten)]
-    pub file: FileArgs,
-    /// Write the bars; without it nothing is written
-    #[arg(long)]
-    pub yes: bool,
-    /// Write them even with critical findings
-    #[arg(long, requires = "yes")]
-    pub force: bool,
 }
 
 /// One stored series.

@@ -1,17 +1,119 @@
 //! Files of bars: judged by the same checks that the validator runs, and imported without any service.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use clap::{Args, ValueEnum};
 use jiff::Timestamp;
-use market::{Calendar, SeriesKey, Utc, close_times};
+use market::{Calendar, Instrument, SeriesKey, Timeframe, Utc, close_times};
 use quality::{Options, Report, Severity};
 use serde_json::json;
-use store::files::{Detected, Expected, FileBars, Mapping, detect, parse_name, read_path};
+use store::files::{ColumnNames, Detected, Expected, FileBars, LabelSide, Mapping, detect, parse_name, read_path};
 use store::{Edit, RawBars};
 
 use crate::context::Context;
-use crate::data::{FileArgs, ImportArgs, key, open_store};
+use crate::data::{instrument, key, open_store, timeframe};
 use crate::exit::{Exit, Failure};
+
+/// What `--column` knows.
+const ROLES: &str = "the roles are time, open, high, low, close and volume";
+
+/// A file of bars, and how to read it.
+#[derive(Clone, Debug, Args)]
+pub struct FileArgs {
+    /// .csv, .csv.gz or .parquet; SYMBOL_TIMEFRAME.csv names both
+    pub file: PathBuf,
+    /// Symbol, where the name of the file does not say it
+    #[arg(long, value_parser = instrument)]
+    pub symbol: Option<Instrument>,
+    /// Length of a bar, where the name of the file does not say it
+    #[arg(long, short, value_parser = timeframe)]
+    pub timeframe: Option<Timeframe>,
+    /// IANA zone of times that carry none, as in America/New_York
+    #[arg(long)]
+    pub zone: Option<String>,
+    /// Which end of a bar its time names
+    #[arg(long, value_enum, default_value_t)]
+    pub label: Label,
+    /// Name of a column, where it is not the usual one, as in close=px_last; for time, open, high, low, close or volume
+    #[arg(long, value_name = "ROLE=NAME", value_parser = column, value_delimiter = ',')]
+    pub column: Vec<(Role, String)>,
+    /// Between the cells of a CSV file; without it the most frequent of , ; | and tab in the header
+    #[arg(long, value_name = "CHARACTER")]
+    pub delimiter: Option<char>,
+    /// Provider under which the bars are stored
+    #[arg(long, default_value = "file")]
+    pub provider: String,
+}
+
+/// Which end of a bar its time names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Label {
+    /// Its start, as in this system
+    #[default]
+    Open,
+    /// Its end
+    Close,
+}
+
+/// What a column holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Role {
+    /// When the bar opens or closes
+    Time,
+    /// First price
+    Open,
+    /// Highest price
+    High,
+    /// Lowest price
+    Low,
+    /// Last price
+    Close,
+    /// Traded volume
+    Volume,
+}
+
+/// `close=px_last`: a role and the name of its column.
+fn column(text: &str) -> Result<(Role, String), String> {
+    match text.split_once('=') {
+        Some((role, name)) if !name.is_empty() => Ok((Role::from_str(role, true).map_err(|_| ROLES)?, name.to_owned())),
+        _ => Err("expected ROLE=NAME, as in close=px_last".to_owned()),
+    }
+}
+
+impl FileArgs {
+    /// How the file is read.
+    pub fn mapping(&self) -> Mapping {
+        let of = |role: Role| self.column.iter().rev().find(|(each, _)| *each == role).map(|(_, name)| name.clone());
+        Mapping {
+            columns: ColumnNames {
+                time: of(Role::Time),
+                open: of(Role::Open),
+                high: of(Role::High),
+                low: of(Role::Low),
+                close: of(Role::Close),
+                volume: of(Role::Volume),
+            },
+            zone: self.zone.clone(),
+            label_side: if self.label == Label::Close { LabelSide::Close } else { LabelSide::Open },
+            delimiter: self.delimiter,
+            ..Mapping::default()
+        }
+    }
+}
+
+/// `ktrdr data import`.
+#[derive(Clone, Debug, Args)]
+pub struct ImportArgs {
+    /// The file.
+    #[command(flatten)]
+    pub file: FileArgs,
+    /// Write the bars; without it nothing is written
+    #[arg(long)]
+    pub yes: bool,
+    /// Write them even with critical findings
+    #[arg(long, requires = "yes")]
+    pub force: bool,
+}
 
 /// A file that was read and judged.
 struct Judged {
@@ -34,7 +136,7 @@ pub fn check(args: &FileArgs, context: &Context) -> Result<Exit, Failure> {
         "notes": judged.file.notes,
         "report": judged.report,
     }));
-    show(&judged, context);
+    show(&judged, args.zone.as_deref(), context);
     Ok(if judged.report.critical().next().is_some() { Exit::Failed } else { Exit::Done })
 }
 
@@ -45,7 +147,7 @@ pub fn check(args: &FileArgs, context: &Context) -> Result<Exit, Failure> {
 pub async fn import(args: &ImportArgs, context: &Context) -> Result<Exit, Failure> {
     let now = Utc::from_timestamp(Timestamp::now());
     let judged = judge(&args.file, &context.working_directory, now)?;
-    show(&judged, context);
+    show(&judged, args.file.zone.as_deref(), context);
     let critical = judged.report.critical().count();
     if critical > 0 && !args.force {
         let message = format!("{} has {critical} critical findings; nothing was written", args.file.file.display());
@@ -108,7 +210,7 @@ fn judge(args: &FileArgs, working_directory: &Path, now: Utc) -> Result<Judged, 
             .with_hint(format!("name it with {flag}, or call the file SYMBOL_TIMEFRAME.csv"))
     };
     let instrument = args.symbol.clone().or(named_symbol).ok_or_else(|| unknown("symbol", "--symbol"))?;
-    let mapping = Mapping { zone: args.zone.clone(), label_side: args.label_side(), ..Mapping::default() };
+    let mapping = args.mapping();
     let detected = detect(&path, &mapping)?;
     let found = detected.timeframe.as_deref().and_then(|text| text.parse().ok());
     let timeframe = args.timeframe.or(named_timeframe).or(found).ok_or_else(|| unknown("timeframe", "--timeframe"))?;
@@ -121,9 +223,32 @@ fn judge(args: &FileArgs, working_directory: &Path, now: Utc) -> Result<Judged, 
     Ok(Judged { key, detected, file, report })
 }
 
-fn show(judged: &Judged, context: &Context) {
+/// What the file seems to hold, before anything is made of it.
+fn found(judged: &Judged, zone: Option<&str>) -> Vec<(&'static str, String)> {
+    let Detected { format, delimiter, columns, times, .. } = &judged.detected;
+    let between = delimiter.map(|character| match character {
+        '\t' => ", cells between tabs".to_owned(),
+        character => format!(", cells between `{character}`"),
+    });
+    let zone = match (zone, times.as_str()) {
+        (_, "instants") => "with their zone".to_owned(),
+        (Some(zone), _) => format!("in {zone}"),
+        (None, _) => "of the trading day".to_owned(),
+    };
+    vec![
+        ("format", format!("{format}{}", between.unwrap_or_default())),
+        ("columns", columns.join(", ")),
+        ("times", format!("{times} {zone}")),
+        ("series", judged.key.prefix()),
+    ]
+}
+
+fn show(judged: &Judged, zone: Option<&str>, context: &Context) {
     let (output, report) = (&context.output, &judged.report);
     let shown = |time: Option<Utc>| time.map(|time| time.to_string()).unwrap_or_default();
+    for (name, text) in found(judged, zone) {
+        output.line(&format!("  {name:<9} {text}"));
+    }
     let name = format!("{} {}", judged.key.instrument.symbol(), judged.key.timeframe);
     output.line(&format!("{name}: {} bars, {} to {}", report.bars, shown(report.first), shown(report.last)));
     let score = &report.score;
@@ -146,5 +271,17 @@ fn show(judged: &Judged, context: &Context) {
         let place = if lines.is_empty() { String::new() } else { format!(" ({})", lines.join(", ")) };
         let severity = format!("{:?}", finding.severity).to_lowercase();
         output.line(&format!("  {severity:<9} {}{place}", finding.message));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_named_by_their_role() {
+        assert_eq!(column("close=px last").unwrap(), (Role::Close, "px last".to_owned()));
+        assert_eq!(column("adj=x").unwrap_err(), ROLES);
+        assert!(column("close").is_err() && column("close=").is_err());
     }
 }
