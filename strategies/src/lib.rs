@@ -9,6 +9,7 @@
 //! look ahead by a declared number of bars, and splits purge by it. Nothing here reads a clock, a file or a network.
 
 mod dataset;
+mod expression;
 mod features;
 mod fields;
 mod finding;
@@ -23,6 +24,7 @@ pub mod labels;
 pub mod splits;
 
 pub use dataset::{DataSet, DataSetError, Step, SymbolInput, assemble};
+pub use expression::{Expression, ExpressionError, column_names};
 pub use features::{Columns, CompleteRows, FeatureError, FeatureMatrix, SymbolBars, columns, features};
 pub use finding::{Finding, Findings, Severity};
 pub use grammar::{
@@ -34,3 +36,6 @@ pub use resolve::{
     ENGINE_VERSION, Feature, FeatureKind, Overrides, PlannedIndicator, Resolved, canonical_json, canonical_sha256,
 };
 pub use yaml::TEXT_BYTES_MAX;
+
+/// A commented strategy to start from: `eurusd_rsi_macd` of the catalogue.
+pub const STARTER: &str = include_str!("../catalog/eurusd_rsi_macd.yaml");

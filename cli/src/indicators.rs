@@ -1,0 +1,206 @@
+//! `ktrdr indicators`: what types there are, and their values over the bars of a file; needs neither server nor store.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use market::{Bars, Instrument, Timeframe};
+use serde_json::{Value, json};
+use store::{Cells, Table};
+use strategies::indicators::{Indicator, IndicatorSpec, ParameterKind, ParameterSpec, find, nearest_name, specs};
+use strategies::{Expression, column_names};
+
+use crate::context::Context;
+use crate::exit::{Exit, Failure};
+use crate::indicators_bars::{TimeArgs, read_any};
+use crate::outcome::pairs;
+
+/// `ktrdr indicators …`.
+#[derive(Debug, Subcommand)]
+pub enum IndicatorsCommand {
+    /// List every indicator type
+    List,
+    /// Show one type: parameters, outputs, formula
+    Describe {
+        /// The type, as in rsi
+        name: String,
+    },
+    /// Compute indicators over the bars of a file, a row a bar
+    Compute(ComputeArgs),
+}
+
+/// `ktrdr indicators compute`.
+#[derive(Clone, Debug, Args)]
+pub struct ComputeArgs {
+    /// The bars: .csv, .csv.gz or .parquet
+    #[arg(long, value_name = "FILE")]
+    pub bars: PathBuf,
+    /// What to compute, as in 'rsi(period=14)'; may be repeated
+    #[arg(long = "indicator", short = 'i', value_name = "EXPRESSION", required = true, value_parser = expression)]
+    pub indicators: Vec<Expression>,
+    /// Where to: a .csv, .csv.gz or .parquet file, or - for CSV on standard output
+    #[arg(long, short, value_name = "FILE", default_value = "-")]
+    pub out: PathBuf,
+    /// Symbol, where the name of the file does not say it
+    #[arg(long, value_parser = crate::data::instrument)]
+    pub symbol: Option<Instrument>,
+    /// Length of a bar, where neither the name of the file nor its times say it
+    #[arg(long, short, value_parser = crate::data::timeframe)]
+    pub timeframe: Option<Timeframe>,
+    /// How times are read.
+    #[command(flatten)]
+    pub times: TimeArgs,
+}
+
+/// An indicator with parameters, as one writes it.
+fn expression(text: &str) -> Result<Expression, String> {
+    Expression::parse(text).map_err(|error| {
+        let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
+        format!("{error}{cause}; {}", error.hint())
+    })
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// What went wrong, with its exit code.
+pub fn run(command: &IndicatorsCommand, context: &Context) -> Result<Exit, Failure> {
+    match command {
+        IndicatorsCommand::List => list(context),
+        IndicatorsCommand::Describe { name } => return describe(name, context),
+        IndicatorsCommand::Compute(args) => return compute(args, context),
+    }
+    Ok(Exit::Done)
+}
+
+fn list(context: &Context) {
+    specs().iter().for_each(|spec| context.output.json(&spec_json(spec)));
+    let row = |spec: &IndicatorSpec| {
+        let parameters: Vec<String> =
+            spec.parameters.iter().map(|each| format!("{}={}", each.name, default(each.kind))).collect();
+        let volume = if spec.needs_volume { "volume" } else { "" };
+        vec![spec.name.to_owned(), spec.outputs.join(" "), volume.to_owned(), parameters.join(" ")]
+    };
+    context.output.table(&["TYPE", "OUTPUTS", "NEEDS", "PARAMETERS"], &specs().iter().map(row).collect::<Vec<_>>());
+    context.output.note("hint: `ktrdr indicators describe TYPE` shows bounds and the formula");
+}
+
+fn describe(name: &str, context: &Context) -> Result<Exit, Failure> {
+    let spec = find(name).ok_or_else(|| {
+        let hint = nearest_name(name).map_or_else(
+            || "`ktrdr indicators list` shows every type".to_owned(),
+            |nearest| format!("did you mean `{nearest}`? `ktrdr indicators list` shows every type"),
+        );
+        let message = format!("there is no indicator type `{name}`");
+        Failure::new(Exit::NotFound, "INDICATOR-NotFound", message).with_hint(hint)
+    })?;
+    let output = &context.output;
+    output.json(&spec_json(spec));
+    output.line(spec.name);
+    let mut lines = vec![];
+    if !spec.aliases.is_empty() {
+        lines.push(("also called".to_owned(), spec.aliases.join(", ")));
+    }
+    let outputs = if spec.outputs.is_empty() { "one, without a name".to_owned() } else { spec.outputs.join(", ") };
+    lines.push(("outputs".to_owned(), outputs));
+    lines.push(("volume".to_owned(), if spec.needs_volume { "needed" } else { "not needed" }.to_owned()));
+    if let Ok(usual) = Indicator::new(spec, &std::collections::BTreeMap::new()) {
+        lines.push(("warm-up".to_owned(), format!("{} bars with the parameters below", usual.warm_up())));
+    }
+    for (index, line) in spec.formula.lines().enumerate() {
+        lines.push((if index == 0 { "formula".to_owned() } else { String::new() }, line.trim().to_owned()));
+    }
+    lines.push(("source".to_owned(), spec.source.to_owned()));
+    pairs(output, &lines);
+    if spec.parameters.is_empty() {
+        output.line("  it takes no parameters");
+        return Ok(Exit::Done);
+    }
+    let row = |each: &ParameterSpec| {
+        vec![format!("  {}", each.name), default(each.kind), each.kind.to_string(), each.description.to_owned()]
+    };
+    let rows: Vec<Vec<String>> = spec.parameters.iter().map(row).collect();
+    output.table(&["  PARAMETER", "DEFAULT", "LEGAL", "MEANING"], &rows);
+    Ok(Exit::Done)
+}
+
+fn default(kind: ParameterKind) -> String {
+    match kind {
+        ParameterKind::Integer { default, .. } => default.to_string(),
+        ParameterKind::Float { default, .. } => default.to_string(),
+        ParameterKind::Boolean { default } => default.to_string(),
+        ParameterKind::Choice { default, .. } => default.to_owned(),
+    }
+}
+
+fn spec_json(spec: &IndicatorSpec) -> Value {
+    let parameter = |each: &ParameterSpec| {
+        let legal = match each.kind {
+            ParameterKind::Integer { min, max, default } => {
+                json!({"type": "integer", "min": min, "max": max, "default": default})
+            }
+            ParameterKind::Float { min, min_exclusive, max, default } => {
+                json!({"type": "number", "min": min, "min_exclusive": min_exclusive, "max": max, "default": default})
+            }
+            ParameterKind::Boolean { default } => json!({"type": "boolean", "default": default}),
+            ParameterKind::Choice { options, default } => {
+                json!({"type": "choice", "options": options, "default": default})
+            }
+        };
+        json!({"name": each.name, "description": each.description, "legal": legal})
+    };
+    json!({
+        "type": "indicator",
+        "name": spec.name,
+        "aliases": spec.aliases,
+        "outputs": spec.outputs,
+        "needs_volume": spec.needs_volume,
+        "parameters": spec.parameters.iter().map(parameter).collect::<Vec<_>>(),
+        "formula": spec.formula,
+        "source": spec.source,
+    })
+}
+
+fn compute(args: &ComputeArgs, context: &Context) -> Result<Exit, Failure> {
+    let folder = &context.working_directory;
+    let bars = read_any(&args.bars, args.symbol.as_ref(), args.timeframe, &args.times, folder)?;
+    let table = computed(&args.indicators, &bars)?;
+    write(&table.0, &args.out, (bars.len(), table.1), context)
+}
+
+/// The table of all expressions over the bars, and the number of its value columns.
+fn computed(expressions: &[Expression], bars: &Bars) -> Result<(Table, usize), Failure> {
+    let names = column_names(expressions)
+        .map_err(|error| Failure::of(Exit::Usage, "INDICATOR-Twice", &error).with_hint(error.hint()))?;
+    let times = bars.open_time.iter().map(|open| open.0).collect();
+    let mut table = Table::default().with("timestamp", Cells::Time(times));
+    let mut columns = 0;
+    for (expression, names) in expressions.iter().zip(names) {
+        let outputs = expression
+            .indicator
+            .compute(bars)
+            .map_err(|error| Failure::of(Exit::Failed, "INDICATOR-Input", &error).with_hint(error.hint()))?;
+        for (name, values) in names.into_iter().zip(outputs) {
+            table = table.with(name, Cells::Number(values));
+            columns += 1;
+        }
+    }
+    Ok((table, columns))
+}
+
+/// Writes a table to a file, or as CSV to standard output; `size` is its rows and value columns.
+///
+/// # Errors
+/// The file cannot be written.
+pub fn write(table: &Table, out: &Path, size: (usize, usize), context: &Context) -> Result<Exit, Failure> {
+    if out == Path::new("-") {
+        // A closed pipe is a reader that has seen enough, not an error.
+        drop(std::io::stdout().lock().write_all(&table.to_csv()?));
+        return Ok(Exit::Done);
+    }
+    table.write(&context.working_directory.join(out))?;
+    let (rows, columns) = size;
+    context.output.json(&json!({"type": "table", "file": out, "rows": rows, "columns": columns}));
+    context.output.line(&format!("{rows} rows of {columns} columns written to {}", out.display()));
+    Ok(Exit::Done)
+}

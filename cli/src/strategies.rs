@@ -1,0 +1,274 @@
+//! `ktrdr strategies`: list, show, check, start a new one, and its feature columns; needs neither server nor store.
+
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
+use serde_json::{Value, json};
+use strategies::{Feature, FeatureKind, Finding, Findings, Overrides, Resolved, STARTER, Strategy};
+
+use crate::context::Context;
+use crate::exit::{Exit, Failure};
+use crate::outcome::pairs;
+use crate::strategies_features::{self, FeaturesArgs};
+use crate::train_strategy::{VARIABLE, all, find};
+
+/// `ktrdr strategies …`.
+#[derive(Debug, Subcommand)]
+pub enum StrategiesCommand {
+    /// List the strategies of the catalogue and of $KTRDR_STRATEGIES
+    List,
+    /// Show what a strategy computes, learns and trains
+    Show {
+        /// Its name, or a .yaml file
+        strategy: String,
+    },
+    /// Check strategies and list every finding; exit code 2 when one of them cannot be used
+    Validate {
+        /// Names or .yaml files
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<String>,
+    },
+    /// List the feature columns, or compute them over bars of files
+    Features(FeaturesArgs),
+    /// Write a commented strategy to start from
+    New {
+        /// Its name: a-z, 0-9, _ and -; the file is called NAME.yaml
+        name: String,
+    },
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// What went wrong, with its exit code.
+pub fn run(command: &StrategiesCommand, context: &Context) -> Result<Exit, Failure> {
+    match command {
+        StrategiesCommand::List => Ok(list(context)),
+        StrategiesCommand::Show { strategy } => show(strategy, context),
+        StrategiesCommand::Validate { files } => validate(files, context),
+        StrategiesCommand::Features(args) => strategies_features::run(args, context),
+        StrategiesCommand::New { name } => new(name, context),
+    }
+}
+
+/// The strategy that `name` means, with its place.
+///
+/// # Errors
+/// It is nowhere, or has errors.
+pub fn load(name: &str, context: &Context) -> Result<(PathBuf, Strategy, Resolved), Failure> {
+    let folder = context.environment.get(VARIABLE).map(String::as_str);
+    let (path, text) = find(name, &context.working_directory, folder)?;
+    let (strategy, resolved) = read(&text)?;
+    Ok((path, strategy, resolved))
+}
+
+/// All stages: grammar, references, parameters, and what the trainer would settle on.
+fn read(text: &str) -> Result<(Strategy, Resolved), Findings> {
+    let strategy = Strategy::parse(text)?;
+    let resolved = strategy.resolve(&Overrides::default())?;
+    Ok((strategy, resolved))
+}
+
+fn list(context: &Context) -> Exit {
+    let folder = context.environment.get(VARIABLE).map(String::as_str);
+    let mut rows = Vec::new();
+    for (name, path) in all(&context.working_directory, folder) {
+        let text = std::fs::read_to_string(&path).unwrap_or_default();
+        match read(&text) {
+            Ok((strategy, resolved)) => {
+                context.output.json(&summary(&path, &strategy, &resolved));
+                rows.push(vec![
+                    name,
+                    words(resolved.symbols.iter().map(market::Instrument::symbol)),
+                    words(strategy.data.timeframes.iter()),
+                    resolved.features.len().to_string(),
+                    resolved.labels.name().to_owned(),
+                    strategy.description.unwrap_or_default(),
+                ]);
+            }
+            Err(findings) => {
+                context.output.json(&verdict(&path, &findings, true));
+                let broken = format!("broken: `ktrdr strategies validate {name}` tells why");
+                rows.push(vec![name, String::new(), String::new(), String::new(), String::new(), broken]);
+            }
+        }
+    }
+    if rows.is_empty() {
+        context.output.note(&format!("there is no strategy in the catalogue and none in ${VARIABLE}"));
+        context.output.note("hint: `ktrdr strategies new NAME` writes one to start from");
+    } else {
+        context.output.table(&["NAME", "SYMBOLS", "TIMEFRAMES", "COLUMNS", "LABELS", "DESCRIPTION"], &rows);
+    }
+    Exit::Done
+}
+
+fn words<T: ToString>(items: impl Iterator<Item = T>) -> String {
+    items.map(|item| item.to_string()).collect::<Vec<_>>().join(",")
+}
+
+fn summary(path: &Path, strategy: &Strategy, resolved: &Resolved) -> Value {
+    let columns = resolved.feature_columns();
+    json!({
+        "type": "strategy",
+        "name": strategy.name,
+        "version": strategy.version,
+        "description": strategy.description,
+        "file": path,
+        "symbols": resolved.symbols.iter().map(market::Instrument::id).collect::<Vec<_>>(),
+        "timeframes": resolved.timeframes,
+        "base": resolved.base,
+        "start": resolved.start.map(|time| time.to_string()),
+        "end": resolved.end.map(|time| time.to_string()),
+        "features": columns.iter().map(|column| &column.name).collect::<Vec<_>>(),
+        "labels": resolved.labels,
+        "parameters": resolved.network(columns).parameter_count(),
+        "settings": resolved.settings,
+        "seed": resolved.seed,
+        "warnings": strategy.warnings,
+    })
+}
+
+fn show(name: &str, context: &Context) -> Result<Exit, Failure> {
+    let (path, strategy, resolved) = load(name, context)?;
+    let output = &context.output;
+    output.json(&summary(&path, &strategy, &resolved));
+    let network = resolved.network(resolved.feature_columns());
+    let time = |time: Option<market::Utc>, open: &str| time.map_or_else(|| open.to_owned(), |time| time.to_string());
+    let widths: Vec<String> = network.widths().iter().map(ToString::to_string).collect();
+    let split = match resolved.split {
+        strategies::Split::Fractions { train, validation, test } => {
+            format!("{:.0} % train, {:.0} % validation, {:.0} % test", train * 1e2, validation * 1e2, test * 1e2)
+        }
+        strategies::Split::Dates { validation_start, test_start } => {
+            format!("validation from {validation_start}, test from {test_start}")
+        }
+    };
+    let mut lines = vec![
+        ("strategy", format!("{}, version {}", strategy.name, strategy.version)),
+        ("file", path.display().to_string()),
+        ("description", strategy.description.clone().unwrap_or_default()),
+        ("symbols", words(resolved.symbols.iter().map(market::Instrument::symbol))),
+        ("timeframes", format!("{}; a row a {} bar", words(resolved.timeframes.iter()), resolved.base)),
+        ("dates", format!("{} to {}", time(resolved.start, "the first bar"), time(resolved.end, "the last bar"))),
+        ("warm-up", format!("{} bars", resolved.warm_up_bars())),
+        ("labels", labels(&resolved)),
+        ("network", format!("{}, {} parameters", widths.join(" → "), network.parameter_count())),
+        ("parts", split),
+    ];
+    let settings = &resolved.settings;
+    lines.push((
+        "training",
+        format!(
+            "{} epochs, batches of {}, learning rate {}, seed {}",
+            settings.epochs, settings.batch_size, settings.learning_rate, resolved.seed
+        ),
+    ));
+    let lines: Vec<(String, String)> = lines.into_iter().map(|(name, text)| (name.to_owned(), text)).collect();
+    pairs(output, &lines);
+    strategies_features::list(&resolved, context);
+    strategy.warnings.iter().for_each(|warning| output.note(&warning.to_string()));
+    Ok(Exit::Done)
+}
+
+/// The label source with its parameters: `triple_barrier (pt_multiplier 3.0, …)`.
+fn labels(resolved: &Resolved) -> String {
+    let parameters = match serde_json::to_value(resolved.labels) {
+        Ok(Value::Object(keys)) => keys,
+        _ => serde_json::Map::new(),
+    };
+    let shown: Vec<String> =
+        parameters.iter().filter(|(key, _)| *key != "source").map(|(key, value)| format!("{key} {value}")).collect();
+    let classes = match resolved.labels.classes() {
+        [] => "a number".to_owned(),
+        names => names.join(", "),
+    };
+    format!("{} ({}): {classes}", resolved.labels.name(), shown.join(", "))
+}
+
+fn validate(files: &[String], context: &Context) -> Result<Exit, Failure> {
+    let folder = context.environment.get(VARIABLE).map(String::as_str);
+    let (mut broken, mut missing) = (false, None);
+    for name in files {
+        let (path, text) = match find(name, &context.working_directory, folder) {
+            Ok(found) => found,
+            Err(failure) => {
+                // The last one is shown by the program as it ends.
+                if let Some(earlier) = missing.replace(failure) {
+                    context.output.failure(&earlier);
+                }
+                continue;
+            }
+        };
+        broken |= !judge(&path, &text, context);
+    }
+    match missing {
+        Some(failure) => Err(failure),
+        None => Ok(if broken { Exit::Usage } else { Exit::Done }),
+    }
+}
+
+/// Shows all findings of one file; false when it cannot be used.
+fn judge(path: &Path, text: &str, context: &Context) -> bool {
+    let (output, shown) = (&context.output, path.display());
+    match read(text) {
+        Ok((strategy, resolved)) => {
+            output.json(&verdict(path, &strategy.warnings, false));
+            let columns = resolved.features.len();
+            output.line(&format!("{shown}: valid, {columns} feature columns, {} labels", resolved.labels.name()));
+            strategy.warnings.iter().for_each(|warning| output.line(&format!("  {warning}")));
+            true
+        }
+        Err(findings) => {
+            output.json(&verdict(path, &findings, true));
+            output.line(&format!("{shown}: {findings}"));
+            output.note(&format!("hint: {}", findings.hint()));
+            false
+        }
+    }
+}
+
+fn verdict(path: &Path, findings: &Findings, broken: bool) -> Value {
+    let findings: Vec<&Finding> = findings.iter().collect();
+    json!({"type": "validation", "file": path, "valid": !broken, "findings": findings})
+}
+
+fn new(name: &str, context: &Context) -> Result<Exit, Failure> {
+    let text = STARTER
+        .replacen("name: eurusd_rsi_macd", &format!("name: {name}"), 1)
+        .replace("validate eurusd_rsi_macd`", &format!("validate {name}.yaml`"));
+    read(&text)?;
+    let file = PathBuf::from(format!("{name}.yaml"));
+    let path = context.working_directory.join(&file);
+    let created = std::fs::OpenOptions::new().write(true).create_new(true).open(&path);
+    let written = created.and_then(|mut file| std::io::Write::write_all(&mut file, text.as_bytes()));
+    written.map_err(|error| {
+        let (exit, hint) = if error.kind() == std::io::ErrorKind::AlreadyExists {
+            (Exit::Refused, "choose another name, or remove the file first; nothing was changed")
+        } else {
+            (Exit::Failed, "the working folder must be writable")
+        };
+        let message = format!("cannot write {}", file.display());
+        Failure { causes: vec![error.to_string()], ..Failure::new(exit, "STRATEGY-NotWritten", message) }
+            .with_hint(hint)
+    })?;
+    context.output.json(&json!({"type": "strategy", "name": name, "file": path}));
+    context.output.line(&format!("wrote {}", file.display()));
+    context.output.note(&format!("hint: edit it, then `ktrdr strategies validate {}`", file.display()));
+    Ok(Exit::Done)
+}
+
+/// What a column shows, in a few words: `rsi_14 is low: full up to 20, falls to 0 at 40`.
+pub fn meaning(resolved: &Resolved, feature: &Feature) -> String {
+    let planned = resolved.indicators.get(feature.indicator);
+    let output = planned.and_then(|planned| planned.indicator.spec().outputs.get(feature.output));
+    let id = planned.map_or("?", |planned| planned.id.as_str());
+    let of = output.map_or_else(|| id.to_owned(), |output| format!("{id}.{output}"));
+    match &feature.kind {
+        FeatureKind::Membership { function, .. } => format!("{of}: {}", function.describe()),
+        FeatureKind::Raw { scaling: None } => of,
+        FeatureKind::Raw { scaling: Some(scaling) } => {
+            let scaling = serde_json::to_value(scaling).unwrap_or_default();
+            format!("{of}, scaled by {}", scaling.as_str().unwrap_or_default())
+        }
+    }
+}
