@@ -109,9 +109,9 @@ impl Board {
     }
 }
 
-/// Shows every change on standard error until the last board is dropped.
-pub async fn show(mut changes: watch::Receiver<Vec<Line>>) {
-    let live = std::io::stderr().is_terminal().then(MultiProgress::new);
+/// Shows every change on standard error until the last board is dropped: `live` redraws the lines where it is a terminal.
+pub async fn show(mut changes: watch::Receiver<Vec<Line>>, live: bool) {
+    let live = (live && std::io::stderr().is_terminal()).then(MultiProgress::new);
     let mut shown: Vec<(Line, Option<ProgressBar>)> = Vec::new();
     loop {
         let lines = changes.borrow_and_update().clone();
@@ -152,6 +152,7 @@ fn plain_bar() -> ProgressBar {
 fn print_line(line: &Line, bar: Option<&ProgressBar>) {
     match bar {
         Some(bar) => bar.set_message(line.to_string()),
+        None if line.state == State::Starting && line.detail.is_empty() => {}
         None => eprintln!("{line}"),
     }
 }

@@ -36,8 +36,8 @@ use program::Program;
 
 /// How long a service may take to bring its steps to a checkpoint before it is killed.
 const SERVICE_STOP_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long a command given with `--once` waits for the services.
-const ONCE_WAIT: Duration = Duration::from_secs(20);
+/// How long a command given after `--` waits for the services.
+const COMMAND_WAIT: Duration = Duration::from_secs(20);
 
 /// Starts a local system: NATS server, services, housekeeping
 #[derive(Clone, Debug, clap::Args)]
@@ -58,11 +58,11 @@ pub struct UpArgs {
     #[arg(long)]
     pub port: Option<u16>,
     /// Run one command inside the system, then stop it and end with the command's exit code
-    #[arg(long, num_args = 1.., value_name = "COMMAND", last = true)]
-    pub once: Vec<String>,
+    #[arg(value_name = "COMMAND", last = true)]
+    pub command: Vec<String>,
 }
 
-/// Runs a local system until Ctrl+C, SIGTERM or the end of the command given with `--once`; returns the exit code.
+/// Runs a local system until Ctrl+C, SIGTERM or the end of the command given after `--`; returns the exit code.
 ///
 /// # Errors
 /// The system does not come up; nothing is left running then.
@@ -70,7 +70,7 @@ pub async fn run(args: &UpArgs, env: &BTreeMap<String, String>, working_director
     let mut stop_signal = StopSignal::listen()?;
     let folder = Arc::new(Folder::claim(&working_directory.join(&args.dir))?);
     let board = Board::new();
-    let shown = tokio::spawn(board::show(board.lines()));
+    let shown = tokio::spawn(board::show(board.lines(), args.command.is_empty()));
     let code = run_in(args, env, working_directory, folder.clone(), &board, &mut stop_signal).await;
     folder.forget();
     drop(board);
@@ -120,13 +120,13 @@ async fn run_in(
     code
 }
 
-/// Until a signal, or the end of the command given with `--once`.
+/// Until a signal, or the end of the command given after `--`.
 async fn wait(args: &UpArgs, board: &Board, context: &Path, stop_signal: &mut StopSignal) -> Result<u8, UpError> {
-    let Some((program, arguments)) = args.once.split_first() else {
+    let Some((program, arguments)) = args.command.split_first() else {
         stop_signal.again().await;
         return Ok(0);
     };
-    drop(tokio::time::timeout(ONCE_WAIT, board.settled()).await);
+    drop(tokio::time::timeout(COMMAND_WAIT, board.settled()).await);
     let mut command = tokio::process::Command::new(program);
     command.args(arguments).env(context_file::VARIABLE, context).kill_on_drop(true);
     let spawned = command.spawn();
