@@ -134,7 +134,8 @@ impl Output {
 }
 
 impl Style {
-    fn plain_lines(self, text: &str) -> String {
+    /// The same for several lines; indentation stays.
+    pub fn plain_lines(self, text: &str) -> String {
         if !self.ascii || text.is_ascii() {
             return text.to_owned();
         }

@@ -91,7 +91,7 @@ impl StepLine {
         let mark = self.mark(style, tick);
         let name = format!("{:<name_width$}", self.name());
         let Some(state) = self.state else {
-            return style.paint(Tone::Dim, &format!("{mark} {name}"));
+            return style.paint(Tone::Dim, format!("{mark} {name}").trim_end());
         };
         let text = style.plain(&self.text());
         if state == StepState::Completed {

@@ -195,6 +195,7 @@ fn every_reason_why_nothing_moves() {
         waiting(Waiting { reason: "object store".to_owned(), until: None }),
         silent(1),
         silent(4),
+        silent(6),
         silent(9),
         lost.current(),
         retrying.current(),

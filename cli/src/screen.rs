@@ -12,6 +12,7 @@ use schemas::progress::ProgressRecord;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::echo::Hushed;
 use crate::output::Output;
 use crate::progress_line::{StepLine, step_lines};
 use crate::why::{Scene, Why};
@@ -30,10 +31,19 @@ pub struct Screen {
 }
 
 enum Kind {
-    Live { multi: MultiProgress, bars: BTreeMap<StepNumber, ProgressBar>, tick: usize },
+    Live(Live),
     Log(BTreeMap<StepNumber, Logged>),
     Json(BTreeMap<StepNumber, Option<std::mem::Discriminant<Why>>>),
     Quiet,
+}
+
+/// Lines that are drawn over and over.
+struct Live {
+    multi: MultiProgress,
+    bars: BTreeMap<StepNumber, ProgressBar>,
+    tick: usize,
+    /// Put back when the screen goes.
+    _hushed: Option<Hushed>,
 }
 
 /// What was last logged of a step.
@@ -52,7 +62,7 @@ impl Screen {
             Output { quiet: true, .. } => Kind::Quiet,
             Output { live: true, .. } => {
                 let multi = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(20));
-                Kind::Live { multi, bars: BTreeMap::new(), tick: 0 }
+                Kind::Live(Live { multi, bars: BTreeMap::new(), tick: 0, _hushed: Hushed::control_echo() })
             }
             _ => Kind::Log(BTreeMap::new()),
         };
@@ -62,7 +72,7 @@ impl Screen {
     /// A remark above the lines.
     pub fn note(&self, text: &str) {
         match &self.kind {
-            Kind::Live { multi, .. } => multi.suspend(|| self.output.note(text)),
+            Kind::Live(live) => drop(live.multi.println(self.output.style.plain_lines(text))),
             _ => self.output.note(text),
         }
     }
@@ -91,7 +101,7 @@ impl Screen {
     pub fn show(&mut self, scene: &Scene<'_>) {
         let lines = step_lines(scene);
         match &mut self.kind {
-            Kind::Live { multi, bars, tick } => {
+            Kind::Live(Live { multi, bars, tick, .. }) => {
                 *tick += 1;
                 let width = lines.iter().map(|line| line.name().len()).max().unwrap_or(0);
                 for line in &lines {
@@ -124,8 +134,8 @@ impl Screen {
 
     /// Leaves the last lines standing and the cursor below them.
     pub fn close(&mut self) {
-        if let Kind::Live { bars, .. } = &self.kind {
-            bars.values().for_each(ProgressBar::abandon);
+        if let Kind::Live(live) = &self.kind {
+            live.bars.values().for_each(ProgressBar::abandon);
         }
     }
 }

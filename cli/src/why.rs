@@ -48,6 +48,9 @@ pub struct Scene<'a> {
     pub now: Timestamp,
 }
 
+/// How long after the silence has counted a takeover may take without anything being odd.
+const TAKEOVER: Duration = Duration::from_secs(3);
+
 /// A reason.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Why {
@@ -81,7 +84,7 @@ pub enum Why {
     Silent {
         /// How long.
         silent: Duration,
-        /// When another takes over.
+        /// When another takes over; none when that is overdue.
         left: Option<Duration>,
     },
     /// The worker lives but its work reports nothing.
@@ -110,9 +113,12 @@ impl std::fmt::Display for Why {
             Self::Queued(None) => write!(formatter, "queued"),
             Self::Queued(Some(note)) => write!(formatter, "queued: {note}"),
             Self::Retrying { left: Some(left), note } => write!(formatter, "retrying in {}: {note}", rough(*left)),
-            Self::Retrying { left: None, note } => write!(formatter, "waiting for a worker: {note}"),
+            Self::Retrying { left: None, note } => write!(formatter, "{note}"),
             Self::Waiting { reason, left: Some(left) } => write!(formatter, "waiting {} for {reason}", rough(*left)),
             Self::Waiting { reason, left: None } => write!(formatter, "waiting for {reason}"),
+            Self::Silent { left: Some(left), .. } if left.is_zero() => {
+                write!(formatter, "worker lost, another takes over any moment")
+            }
             Self::Silent { left: Some(left), .. } => {
                 write!(formatter, "worker lost, another takes over in {}", rough(*left))
             }
@@ -164,7 +170,8 @@ fn working(scene: &Scene<'_>, number: StepNumber, step: &StepRecord) -> Option<W
     let patience = scene.timing.alive * 2 + Duration::from_millis(500);
     let silent = step.holder.as_ref().and_then(|holder| scene.silent.get(&holder.worker)).copied();
     if let Some(silent) = silent.filter(|silent| *silent > patience) {
-        let left = scene.timing.silence.checked_sub(silent).filter(|left| !left.is_zero());
+        let soon = silent < scene.timing.silence + TAKEOVER;
+        let left = soon.then(|| scene.timing.silence.saturating_sub(silent));
         return Some(Why::Silent { silent, left });
     }
     let progress = scene.progress.get(&number).filter(|progress| progress.attempt == step.attempt)?;

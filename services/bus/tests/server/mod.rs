@@ -76,10 +76,7 @@ impl Drop for Server {
 
 /// `KTRDR_NATS_SERVER`, else the one that `infra/setup nats` fetched, else the one on PATH.
 fn program() -> PathBuf {
-    let fetched = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.deps/nats/bin/nats-server");
-    match std::env::var_os("KTRDR_NATS_SERVER") {
-        Some(named) => named.into(),
-        None if fetched.exists() => fetched,
-        None => "nats-server".into(),
-    }
+    let folders = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
+    let fetched = folders.map(|folder| folder.join(".deps/nats/bin/nats-server")).find(|path| path.exists());
+    std::env::var_os("KTRDR_NATS_SERVER").map(PathBuf::from).or(fetched).unwrap_or_else(|| "nats-server".into())
 }
