@@ -93,6 +93,18 @@ pub enum Command {
         #[command(subcommand)]
         command: crate::data::DataCommand,
     },
+    /// Strategies: list, show, check, features; needs no server
+    Strategies {
+        /// What to do.
+        #[command(subcommand)]
+        command: crate::strategies::StrategiesCommand,
+    },
+    /// Indicators: list, describe, compute; needs no server
+    Indicators {
+        /// What to do.
+        #[command(subcommand)]
+        command: crate::indicators::IndicatorsCommand,
+    },
     /// Train a model as a strategy file says
     Train(Box<crate::train::TrainArgs>),
     /// Models: list, show, predict

@@ -8,7 +8,9 @@ use cli::args::{Command, CommandLine};
 use cli::context::Context;
 use cli::exit::{Exit, Failure};
 use cli::output::Output;
-use cli::{data, decode, doctor, dummy, follow, infra, logs, models, ops, status, train, up, workers};
+use cli::{
+    data, decode, doctor, dummy, follow, indicators, infra, logs, models, ops, status, strategies, train, up, workers,
+};
 
 fn main() -> ExitCode {
     let line = CommandLine::parse();
@@ -40,6 +42,8 @@ async fn run(line: &CommandLine, output: Output) -> Result<ExitCode, Failure> {
         Command::Doctor => doctor::run(&context).await?,
         Command::Infra { command } => infra::run(command, &context).await?,
         Command::Data { command } => data::run(command, &context).await?,
+        Command::Strategies { command } => strategies::run(command, &context)?,
+        Command::Indicators { command } => indicators::run(command, &context)?,
         Command::Train(args) => train::run(args, &context).await?,
         Command::Models { command } => models::run(command, &context).await?,
         Command::Ops(args) => ops::run(&context, args).await?,
