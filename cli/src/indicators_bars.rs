@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use market::{Bars, Calendar, DayBoundary, Instrument, SeriesKey, Timeframe, Utc, close_times};
 use store::RawBars;
 use store::files::{Expected, FileBars, LabelSide, Mapping, detect, parse_name, read_path};
@@ -18,6 +18,18 @@ pub struct TimeArgs {
     /// The times name the end of each bar instead of its start
     #[arg(long)]
     pub labels_close: bool,
+    /// When a bar is known; by default at the end of the session for exchanges, after its length for currencies
+    #[arg(long, value_enum)]
+    pub closes: Option<Closes>,
+}
+
+/// When a bar is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Closes {
+    /// As in training: cut at the end of its session
+    Calendar,
+    /// Its length after its start
+    Length,
 }
 
 impl TimeArgs {
@@ -50,7 +62,7 @@ pub fn named_file(text: &str) -> Result<NamedFile, String> {
     Ok(NamedFile { symbol, timeframe, file: file.into() })
 }
 
-/// Bars with the time at which the exchange's calendar makes each of them known.
+/// Bars with the time at which each of them is known.
 ///
 /// # Errors
 /// The file cannot be read, its times do not ascend, or a time is none of a bar.
@@ -60,9 +72,17 @@ pub fn read_series(named: &NamedFile, times: &TimeArgs, folder: &Path) -> Result
     let expected =
         Expected { instrument: named.symbol.clone(), timeframe: named.timeframe, day_boundary: key.day_boundary };
     let raw = ascending(read_path(&folder.join(&named.file), &times.mapping(), &expected)?, &named.file)?;
-    let known = close_times(Calendar::for_key(&key), &key, &raw.open_time)
-        .map_err(|error| Failure::of(Exit::Failed, "DATA-Labels", &error).with_hint(error.hint()))?;
+    let usual = if key.day_boundary == DayBoundary::UtcMidnight { Closes::Length } else { Closes::Calendar };
+    let known = match times.closes.unwrap_or(usual) {
+        Closes::Length => nominal(&raw, named.timeframe),
+        Closes::Calendar => close_times(Calendar::for_key(&key), &key, &raw.open_time)
+            .map_err(|error| Failure::of(Exit::Failed, "DATA-Labels", &error).with_hint(error.hint()))?,
+    };
     Ok(raw.with_close_times(known))
+}
+
+fn nominal(bars: &RawBars, timeframe: Timeframe) -> Vec<Utc> {
+    bars.open_time.iter().map(|open| open.plus_micros(timeframe.micros())).collect()
 }
 
 /// Bars of which only order and prices matter; symbol and timeframe come from the flags, the name of the file, or its
@@ -87,7 +107,7 @@ pub fn read_any(
     let instrument = symbol.cloned().or(named_symbol).map_or_else(unnamed, Ok)?;
     let expected = Expected { instrument, timeframe, day_boundary: DayBoundary::UtcMidnight };
     let raw = ascending(read_path(&path, &mapping, &expected)?, file)?;
-    let known = raw.open_time.iter().map(|open| open.plus_micros(timeframe.micros())).collect();
+    let known = nominal(&raw, timeframe);
     Ok(raw.with_close_times(known))
 }
 

@@ -30,6 +30,18 @@ pub fn find(name: &str, working_directory: &Path, folder: Option<&str>) -> Resul
     Ok((path.clone(), text))
 }
 
+/// Every strategy that can be called by its name: the name and its path, sorted; the first folder wins.
+pub fn all(working_directory: &Path, folder: Option<&str>) -> Vec<(String, PathBuf)> {
+    let mut found = std::collections::BTreeMap::new();
+    for folder in folders(working_directory, folder) {
+        for name in names(&folder) {
+            let path = folder.join(format!("{name}.yaml"));
+            found.entry(name).or_insert(path);
+        }
+    }
+    found.into_iter().collect()
+}
+
 /// The folders that names are looked up in.
 fn folders(working_directory: &Path, folder: Option<&str>) -> Vec<PathBuf> {
     let given = folder.filter(|folder| !folder.is_empty()).map(|folder| working_directory.join(folder));

@@ -1,0 +1,178 @@
+//! `ktrdr strategies` and `ktrdr indicators` as a user meets them: without server and store, against the golden tables.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "a test may fail loudly"
+)]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+/// Rows after which an exponential average has forgotten how it was seeded.
+const SEED_FORGOTTEN: usize = 500;
+
+fn golden(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../strategies/tests/data").join(name)
+}
+
+/// Exit code, standard output and standard error of the program in a folder.
+fn run(folder: &Path, arguments: &[&str]) -> (i32, String, String) {
+    let ran = Command::new(env!("CARGO_BIN_EXE_ktrdr"))
+        .args(arguments)
+        .current_dir(folder)
+        .env_clear()
+        .env("LANG", "C.UTF-8")
+        .output()
+        .unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap().replace(&folder.display().to_string(), "HERE");
+    (ran.status.code().unwrap(), text(ran.stdout), text(ran.stderr))
+}
+
+/// Everything a run shows, for snapshots.
+fn shown(folder: &Path, arguments: &[&str]) -> String {
+    let (exit, out, err) = run(folder, arguments);
+    format!("$ ktrdr {}\n{out}{err}exit {exit}\n", arguments.join(" "))
+}
+
+/// Columns of a CSV file by name; an empty cell is NaN.
+fn columns(path: &Path) -> Vec<(String, Vec<f64>)> {
+    let file = std::fs::File::open(path).unwrap();
+    let reader: Box<dyn std::io::Read> = if path.extension().is_some_and(|extension| extension == "gz") {
+        Box::new(flate2::read::GzDecoder::new(file))
+    } else {
+        Box::new(file)
+    };
+    let mut reader = csv::Reader::from_reader(reader);
+    let names: Vec<String> = reader.headers().unwrap().iter().map(str::to_owned).collect();
+    let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    let cell = |text: &str| if text.is_empty() { f64::NAN } else { text.parse().unwrap_or(f64::NAN) };
+    let column = |index: usize| rows.iter().map(|row| cell(&row[index])).collect();
+    names.into_iter().enumerate().map(|(index, name)| (name, column(index))).collect()
+}
+
+/// The comparison rule that the golden files are published with.
+fn assert_meets(name: &str, actual: &[f64], expected: &[f64], from: usize) {
+    let largest = expected.iter().filter(|value| value.is_finite()).fold(0.0_f64, |most, value| most.max(value.abs()));
+    for (row, (a, b)) in actual.iter().zip(expected).enumerate().skip(from) {
+        let meets = if b.is_nan() { a.is_nan() } else { (a - b).abs() <= 1e-9 * b.abs() + 5e-9 * largest };
+        assert!(meets, "{name}: row {row} is {a}, expected {b}");
+    }
+}
+
+#[test]
+fn indicators_over_a_file_of_bars_meet_the_field_s_standard_values() {
+    let folder = tempfile::tempdir().unwrap();
+    let bars = golden("aapl_1d.csv.gz");
+    let arguments = ["indicators", "compute", "--bars", bars.to_str().unwrap()];
+    let wanted = ["-i", "rsi", "-i", "sma(period=20)", "-i", "macd", "-i", "bbands", "--out", "x.csv"];
+    let (exit, out, err) = run(folder.path(), &[&arguments[..], &wanted[..]].concat());
+    assert_eq!((exit, out.as_str(), err.as_str()), (0, "2500 rows of 8 columns written to x.csv\n", ""));
+    let ours = columns(&folder.path().join("x.csv"));
+    let names: Vec<&str> = ours.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names[..6], ["timestamp", "rsi", "sma", "macd.line", "macd.signal", "macd.histogram"]);
+    assert_eq!(names[6..], ["upper", "middle", "lower"].map(|output| format!("bollingerbands.{output}")));
+    let talib = columns(&golden("talib_aapl_1d.csv.gz"));
+    let pairs = [
+        ("rsi", "rsi_14"),
+        ("sma", "sma_20"),
+        ("macd.line", "macd_12_26_9.line"),
+        ("bollingerbands.upper", "bbands_20_2.upper"),
+    ];
+    for (own, theirs) in pairs {
+        let find =
+            |all: &[(String, Vec<f64>)], name: &str| all.iter().find(|(each, _)| each == name).unwrap().1.clone();
+        assert_meets(own, &find(&ours, own), &find(&talib, theirs), 0);
+    }
+}
+
+#[test]
+fn one_type_twice_names_its_parameters_and_parquet_is_written_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let bars = golden("edge_flat.csv.gz");
+    let bars = bars.to_str().unwrap();
+    let base = ["indicators", "compute", "--bars", bars, "-i", "sma(period=2)", "-i", "sma( period = 3 )"];
+    let (exit, out, _) = run(folder.path(), &base);
+    let lines: Vec<&str> = out.lines().collect();
+    assert_eq!((exit, lines.len(), lines[0]), (0, 121, "timestamp,sma(period=2),sma(period=3)"));
+    assert!(lines[1].ends_with(",,") && lines[2].ends_with(',') && !lines[3].ends_with(','), "{lines:?}");
+    let (exit, out, _) = run(folder.path(), &[&base[..], &["--out", "x.parquet", "--json"]].concat());
+    let report: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((exit, report["rows"].as_u64(), report["columns"].as_u64()), (0, Some(120), Some(2)));
+    assert_eq!(std::fs::read(folder.path().join("x.parquet")).unwrap()[..4], *b"PAR1");
+}
+
+#[test]
+fn feature_columns_over_files_meet_the_golden_matrices_row_by_row() {
+    let folder = tempfile::tempdir().unwrap();
+    // The golden strategy a carries a key without effect, which the grammar refuses.
+    let text = std::fs::read_to_string(golden("strategy_a.yaml")).unwrap().replace(", label_lookahead: 20", "");
+    std::fs::write(folder.path().join("a.yaml"), text).unwrap();
+    let series =
+        |timeframe: &str| format!("EURUSD:{timeframe}={}", golden(&format!("eurusd_{timeframe}.csv.gz")).display());
+    let (hourly, four, daily) = (series("1h"), series("4h"), series("1d"));
+    let c = golden("strategy_c.yaml");
+    let cases: [(&str, Vec<&str>, &str); 2] = [
+        ("a.yaml", vec!["--bars", &hourly], "features_a.csv.gz"),
+        (c.to_str().unwrap(), vec!["--bars", &hourly, "--bars", &four, "--bars", &daily], "features_c_causal.csv.gz"),
+    ];
+    for (strategy, bars, expected) in cases {
+        let arguments = [&["strategies", "features", strategy][..], &bars, &["--out", "x.csv"]].concat();
+        let (exit, _, err) = run(folder.path(), &arguments);
+        assert_eq!(exit, 0, "{err}");
+        let (ours, theirs) = (columns(&folder.path().join("x.csv")), columns(&golden(expected)));
+        assert_eq!(ours.len(), theirs.len());
+        assert_eq!(ours[0].1.len(), 5_000, "a row for every base bar");
+        for ((name, actual), (wanted, expected)) in ours.iter().zip(&theirs).skip(1) {
+            assert_eq!(name, wanted, "the order of the columns is the contract");
+            // A few weeks of daily bars do not forget how a directional movement was seeded.
+            if !name.starts_with("1d_power") {
+                assert_meets(name, actual, expected, SEED_FORGOTTEN);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_strategy_is_started_checked_shown_and_never_overwritten() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    let mut log = shown(here, &["strategies", "list"]);
+    log += &shown(here, &["strategies", "new", "Bad Name"]);
+    log += &shown(here, &["strategies", "new", "mine"]);
+    log += &shown(here, &["strategies", "new", "mine"]);
+    log += &shown(here, &["strategies", "validate", "mine.yaml"]);
+    log += &shown(here, &["strategies", "show", "mine.yaml"]);
+    let text = std::fs::read_to_string(here.join("mine.yaml")).unwrap().replace("rsi, period", "rsi, perod");
+    std::fs::write(here.join("broken.yaml"), text.replace("source: triple_barrier", "source: triple_barier")).unwrap();
+    log += &shown(here, &["strategies", "validate", "broken.yaml", "mine.yaml"]);
+    log += &shown(here, &["strategies", "validate", "broken.yaml", "mine.yaml", "--json"]);
+    log += &shown(here, &["strategies", "validate", "nowhere.yaml", "mine.yaml"]);
+    log += &shown(here, &["strategies", "features", "broken.yaml"]);
+    insta::assert_snapshot!(log);
+}
+
+#[test]
+fn what_cannot_be_computed_is_said_with_a_way_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    for name in ["eurusd_1h.csv.gz", "strategy_c.yaml"] {
+        std::fs::copy(golden(name), here.join(name)).unwrap();
+    }
+    let compute =
+        |expression: &str| shown(here, &["indicators", "compute", "--bars", "eurusd_1h.csv.gz", "-i", expression]);
+    let mut log = compute("rsi(perod=14)") + &compute("rsi(period=14") + &compute("rssi") + &compute("obv");
+    log += &shown(here, &["indicators", "compute", "--bars", "none.csv", "-i", "rsi"]);
+    log += &shown(here, &["indicators", "compute", "--bars", "eurusd_1h.csv.gz", "-i", "rsi", "-i", "rsi(period=14)"]);
+    log += &shown(here, &["indicators", "describe", "macdd"]);
+    log += &shown(here, &["indicators", "describe", "macd"]);
+    let hourly = "EURUSD:1h=eurusd_1h.csv.gz";
+    log += &shown(here, &["strategies", "features", "strategy_c.yaml", "--bars", hourly]);
+    log += &shown(here, &["strategies", "features", "strategy_c.yaml", "--bars", hourly, "--bars", hourly]);
+    log += &shown(here, &["strategies", "features", "strategy_c.yaml", "--bars", "EURUSD=x"]);
+    insta::assert_snapshot!(log);
+}
