@@ -3,7 +3,11 @@
 //! A closed shoulder belongs to its plateau, so a set that ends at 100 still holds the value 100 in full. Open shoulders
 //! are written with infinities, in a trapezoid only.
 
+mod coverage;
+
 use thiserror::Error;
+
+pub use coverage::{Coverage, MemberCoverage, coverage, even_grid, sentence};
 
 /// One membership function, legal by construction.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -34,6 +38,27 @@ pub enum Membership {
         mean: f64,
         /// Distance from the mean at which the degree is exp(−½) ≈ 0.61.
         deviation: f64,
+    },
+    /// Generalised bell: 1/(1 + |(x − centre)/width|^(2·slope)). Width and slope are above 0.
+    Bell {
+        /// Distance from the centre at which the degree is ½.
+        width: f64,
+        /// How steep the flanks are: the slope at ½ is slope/(2·width).
+        slope: f64,
+        /// Where the degree is 1.
+        centre: f64,
+    },
+    /// 1/(1 + exp(−slope·(x − centre))): an open shoulder to the right for a slope above 0, to the left for one below.
+    Sigmoid {
+        /// Steepness and direction; not 0.
+        slope: f64,
+        /// Where the degree is ½.
+        centre: f64,
+    },
+    /// 1 at one value, 0 elsewhere.
+    Singleton {
+        /// That value.
+        at: f64,
     },
 }
 
@@ -88,21 +113,36 @@ pub enum MembershipError {
         /// Deviation as written.
         deviation: f64,
     },
+    /// A parameter of a bell or a sigmoid is not legal.
+    #[error("the {parameter} of a {kind} membership function must be {legal}, not {value:?}")]
+    OutOfBounds {
+        /// Type.
+        kind: &'static str,
+        /// The parameter.
+        parameter: &'static str,
+        /// What is legal, as a phrase.
+        legal: &'static str,
+        /// Value as written.
+        value: f64,
+    },
 }
+
+/// Every type with its parameters, as a strategy file names them.
+const TYPES: [(&str, &str); 6] = [TRIANGULAR, TRAPEZOIDAL, GAUSSIAN, BELL, SIGMOID, SINGLETON];
 
 impl MembershipError {
     /// What to do about it.
     pub fn hint(&self) -> String {
         match self {
             Self::UnknownType { name } => {
-                let nearest = ["triangular", "trapezoidal", "gaussian"]
+                let nearest = TYPES
                     .into_iter()
-                    .map(|known| (strsim::jaro_winkler(&name.to_ascii_lowercase(), known), known))
+                    .map(|(known, _)| (strsim::jaro_winkler(&name.to_ascii_lowercase(), known), known))
                     .filter(|(similarity, _)| *similarity > 0.7)
                     .max_by(|left, right| left.0.total_cmp(&right.0));
                 match nearest {
                     Some((_, known)) => format!("did you mean {known}?"),
-                    None => "use triangular, trapezoidal or gaussian".to_owned(),
+                    None => format!("use one of {}", TYPES.map(|(known, _)| known).join(", ")),
                 }
             }
             Self::WrongCount { kind: "triangular", found: 4, .. } => {
@@ -111,10 +151,15 @@ impl MembershipError {
             Self::WrongCount { kind, names, .. } => format!("write the parameters of a {kind} as [{names}]"),
             Self::Descending { .. } => "write the points from left to right".to_owned(),
             Self::NotFinite { kind: "gaussian", .. } => "give a finite mean and deviation".to_owned(),
+            Self::NotFinite { kind: "bell" | "sigmoid" | "singleton", .. } => "give finite numbers".to_owned(),
             Self::NotFinite { .. } => "an open shoulder is a trapezoidal with both of its outer numbers infinite: \
                  [-.inf, -.inf, c, d] or [a, b, .inf, .inf]"
                 .to_owned(),
             Self::FlatDeviation { .. } => "for a single point use a triangular with three equal numbers".to_owned(),
+            Self::OutOfBounds { kind: "sigmoid", .. } => {
+                "a slope above 0 rises to the right, one below 0 falls".to_owned()
+            }
+            Self::OutOfBounds { parameter, legal, .. } => format!("set the {parameter} to {legal}"),
         }
     }
 }
@@ -122,10 +167,13 @@ impl MembershipError {
 const TRIANGULAR: (&str, &str) = ("triangular", "a, b, c");
 const TRAPEZOIDAL: (&str, &str) = ("trapezoidal", "a, b, c, d");
 const GAUSSIAN: (&str, &str) = ("gaussian", "mean, deviation");
+const BELL: (&str, &str) = ("bell", "width, slope, centre");
+const SIGMOID: (&str, &str) = ("sigmoid", "slope, centre");
+const SINGLETON: (&str, &str) = ("singleton", "value");
 
 impl Membership {
-    /// Builds a function from its type name (`triangular`, `trapezoidal`, `gaussian`, each also with the suffix `mf`, in
-    /// any case) and its numbers in order.
+    /// Builds a function from its type name (`triangular`, `trapezoidal`, `gaussian`, `bell`, `sigmoid` or `singleton`,
+    /// each also with the suffix `mf`, in any case; `gbell` is `bell`) and its numbers in order.
     ///
     /// # Errors
     /// The first reason found why these are not a membership function.
@@ -153,10 +201,40 @@ impl Membership {
                     Err(MembershipError::FlatDeviation { deviation })
                 }
             }
+            ("bell" | "gbell", &[width, slope, centre]) => {
+                check_finite(BELL, parameters, parameters)?;
+                check_bounds(BELL, "width", "above 0", width, width > 0.0)?;
+                check_bounds(BELL, "slope", "above 0", slope, slope > 0.0)?;
+                Ok(Self::Bell { width, slope, centre })
+            }
+            ("sigmoid", &[slope, centre]) => {
+                check_finite(SIGMOID, parameters, parameters)?;
+                check_bounds(SIGMOID, "slope", "other than 0", slope, slope != 0.0)?;
+                Ok(Self::Sigmoid { slope, centre })
+            }
+            ("singleton", &[at]) => {
+                check_finite(SINGLETON, parameters, parameters)?;
+                Ok(Self::Singleton { at })
+            }
             ("triangular", _) => Err(wrong_count(TRIANGULAR, 3, parameters)),
             ("trapezoidal", _) => Err(wrong_count(TRAPEZOIDAL, 4, parameters)),
             ("gaussian", _) => Err(wrong_count(GAUSSIAN, 2, parameters)),
+            ("bell" | "gbell", _) => Err(wrong_count(BELL, 3, parameters)),
+            ("sigmoid", _) => Err(wrong_count(SIGMOID, 2, parameters)),
+            ("singleton", _) => Err(wrong_count(SINGLETON, 1, parameters)),
             _ => Err(MembershipError::UnknownType { name: type_name.to_owned() }),
+        }
+    }
+
+    /// Type and numbers, as [`Membership::new`] takes them.
+    pub fn type_and_parameters(&self) -> (&'static str, Vec<f64>) {
+        match *self {
+            Self::Triangular { a, b, c } => (TRIANGULAR.0, vec![a, b, c]),
+            Self::Trapezoidal { a, b, c, d } => (TRAPEZOIDAL.0, vec![a, b, c, d]),
+            Self::Gaussian { mean, deviation } => (GAUSSIAN.0, vec![mean, deviation]),
+            Self::Bell { width, slope, centre } => (BELL.0, vec![width, slope, centre]),
+            Self::Sigmoid { slope, centre } => (SIGMOID.0, vec![slope, centre]),
+            Self::Singleton { at } => (SINGLETON.0, vec![at]),
         }
     }
 
@@ -170,6 +248,13 @@ impl Membership {
                 let distance = (x - mean) / deviation;
                 (-0.5 * (distance * distance)).exp()
             }
+            Self::Bell { width, slope, centre } => {
+                let distance = ((x - centre) / width).abs();
+                1.0 / (1.0 + distance.powf(2.0 * slope))
+            }
+            Self::Sigmoid { slope, centre } => 1.0 / (1.0 + (-slope * (x - centre)).exp()),
+            Self::Singleton { .. } if x.is_nan() => f64::NAN,
+            Self::Singleton { at } => f64::from(u8::from(x == at)),
         }
     }
 
@@ -181,6 +266,14 @@ impl Membership {
             Self::Gaussian { mean, deviation } => {
                 format!("full at {mean}, 61 % at {} and {}, never quite 0", mean - deviation, mean + deviation)
             }
+            Self::Bell { width, centre, .. } => {
+                format!("full at {centre}, half at {} and {}, never quite 0", centre - width, centre + width)
+            }
+            Self::Sigmoid { slope, centre } => {
+                let direction = if slope > 0.0 { "rises" } else { "falls" };
+                format!("{direction} through a half at {centre}, 73 % at {}", centre + 1.0 / slope)
+            }
+            Self::Singleton { at } => format!("full at {at}, 0 elsewhere"),
         }
     }
 }
@@ -229,6 +322,16 @@ fn wrong_count((kind, names): (&'static str, &'static str), expected: usize, par
     MembershipError::WrongCount { kind, expected, names, found: parameters.len() }
 }
 
+fn check_bounds(
+    (kind, _): (&'static str, &'static str),
+    parameter: &'static str,
+    legal: &'static str,
+    value: f64,
+    is_legal: bool,
+) -> Result<(), MembershipError> {
+    if is_legal { Ok(()) } else { Err(MembershipError::OutOfBounds { kind, parameter, legal, value }) }
+}
+
 fn check_order((kind, names): (&'static str, &'static str), values: &[f64]) -> Result<(), MembershipError> {
     for (&before, &after) in values.iter().zip(values.iter().skip(1)) {
         if before > after {
@@ -251,107 +354,4 @@ fn check_finite(
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    #[test]
-    fn a_closed_shoulder_belongs_to_the_plateau() {
-        let high = Membership::new("Trapezoidal", &[60.0, 80.0, 100.0, 100.0]).unwrap();
-        assert_eq!([60.0, 70.0, 80.0, 100.0, 100.1].map(|x| high.degree(x)), [0.0, 0.5, 1.0, 1.0, 0.0]);
-        let low = Membership::new("triangularmf", &[0.0, 0.0, 40.0]).unwrap();
-        assert_eq!([-0.1, 0.0, 30.0, 40.0].map(|x| low.degree(x)), [0.0, 1.0, 0.25, 0.0]);
-    }
-
-    #[test]
-    fn every_refusal_names_the_values_and_what_to_do() {
-        let infinite = f64::INFINITY;
-        let cases: [(&str, &[f64], &str); 9] = [
-            (
-                "triangular",
-                &[30.0, 20.0, 40.0],
-                "triangular parameters must not descend: a, b, c = [30.0, 20.0, 40.0], where 30.0 is followed by 20.0; hint: write the points from left to right",
-            ),
-            (
-                "triangular",
-                &[1.0, 2.0, 3.0, 4.0],
-                "a triangular membership function takes 3 numbers (a, b, c), not 4; hint: four numbers need `type: trapezoidal`; a bare list is a triangle",
-            ),
-            (
-                "gaussian",
-                &[1.0],
-                "a gaussian membership function takes 2 numbers (mean, deviation), not 1; hint: write the parameters of a gaussian as [mean, deviation]",
-            ),
-            (
-                "gaussian",
-                &[1.0, 0.0],
-                "the deviation of a gaussian membership function must be above 0, not 0.0; hint: for a single point use a triangular with three equal numbers",
-            ),
-            (
-                "gaussian",
-                &[f64::NAN, 1.0],
-                "gaussian parameters must be finite numbers: mean, deviation = [NaN, 1.0]; hint: give a finite mean and deviation",
-            ),
-            (
-                "trapezoidal",
-                &[-infinite, 0.0, 1.0, 2.0],
-                "trapezoidal parameters must be finite numbers: a, b, c, d = [-inf, 0.0, 1.0, 2.0]; hint: an open shoulder is a trapezoidal with both of its outer numbers infinite: [-.inf, -.inf, c, d] or [a, b, .inf, .inf]",
-            ),
-            (
-                "triangular",
-                &[0.0, infinite, infinite],
-                "triangular parameters must be finite numbers: a, b, c = [0.0, inf, inf]; hint: an open shoulder is a trapezoidal with both of its outer numbers infinite: [-.inf, -.inf, c, d] or [a, b, .inf, .inf]",
-            ),
-            (
-                "triangle",
-                &[0.0, 1.0, 2.0],
-                "no membership function is called \"triangle\"; hint: did you mean triangular?",
-            ),
-            (
-                "sigmoid",
-                &[0.0, 1.0],
-                "no membership function is called \"sigmoid\"; hint: use triangular, trapezoidal or gaussian",
-            ),
-        ];
-        for (kind, parameters, expected) in cases {
-            let error = Membership::new(kind, parameters).unwrap_err();
-            assert_eq!(format!("{error}; hint: {}", error.hint()), expected);
-        }
-    }
-
-    #[test]
-    fn a_function_describes_itself() {
-        let infinite = f64::INFINITY;
-        let cases: [(&str, &[f64], &str); 7] = [
-            ("triangular", &[20.0, 35.0, 50.0], "rises from 20 to 35, full at 35, falls to 0 at 50"),
-            ("triangular", &[0.0, 0.0, 40.0], "0 below 0, full at 0, falls to 0 at 40"),
-            ("trapezoidal", &[60.0, 80.0, 100.0, 100.0], "rises from 60 to 80, full from 80 to 100, 0 above 100"),
-            ("trapezoidal", &[-infinite, -infinite, 20.0, 40.0], "full up to 20, falls to 0 at 40"),
-            ("trapezoidal", &[60.0, 80.0, infinite, infinite], "rises from 60 to 80, full from 80 on"),
-            ("trapezoidal", &[-infinite, -infinite, infinite, infinite], "full everywhere"),
-            ("gaussian", &[50.0, 12.0], "full at 50, 61 % at 38 and 62, never quite 0"),
-        ];
-        for (kind, parameters, expected) in cases {
-            assert_eq!(Membership::new(kind, parameters).unwrap().describe(), expected);
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn a_degree_lies_between_0_and_1_and_is_undefined_for_nan_only(
-            kind in prop::sample::select(vec!["triangular", "trapezoidal", "gaussian"]),
-            mut parameters in prop::collection::vec(prop_oneof![any::<f64>(), -100.0..100.0], 2..=4),
-            x in prop_oneof![any::<f64>(), -100.0..100.0],
-        ) {
-            if kind != "gaussian" {
-                parameters.sort_by(f64::total_cmp);
-            }
-            if let Ok(membership) = Membership::new(kind, &parameters) {
-                let degree = membership.degree(x);
-                prop_assert!((0.0..=1.0).contains(&degree) || (x.is_nan() && degree.is_nan()), "{degree}");
-                prop_assert!(!membership.describe().is_empty());
-            }
-        }
-    }
-}
+mod tests;

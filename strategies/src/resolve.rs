@@ -374,11 +374,7 @@ fn value_json(value: &Value) -> Json {
 
 /// JSON has no infinities: numbers are written as texts.
 fn membership_json(function: &Membership) -> Json {
-    let (kind, numbers) = match *function {
-        Membership::Triangular { a, b, c } => ("triangular", vec![a, b, c]),
-        Membership::Trapezoidal { a, b, c, d } => ("trapezoidal", vec![a, b, c, d]),
-        Membership::Gaussian { mean, deviation } => ("gaussian", vec![mean, deviation]),
-    };
+    let (kind, numbers) = function.type_and_parameters();
     json!({ "membership": kind, "parameters": numbers.iter().map(f64::to_string).collect::<Vec<_>>() })
 }
 

@@ -10,6 +10,7 @@
 
 use market::Bars;
 
+use super::volatility::Weighted;
 use super::{BUY, HOLD, Labels, SELL, TripleBarrier, VolatilityMethod};
 
 pub(super) fn label(labels: &mut Labels, bars: &Bars, barrier: &TripleBarrier) {
@@ -68,43 +69,5 @@ fn volatility(bars: &Bars, barrier: &TripleBarrier) -> Vec<f64> {
                 .map(|(close, before)| average.push((close / before).ln()).deviation())
                 .collect()
         }
-    }
-}
-
-/// Mean and sample deviation with weights (1 − a)^age, a = 2/(span + 1), over everything so far (pandas `ewm`, adjusted).
-pub(super) struct Weighted {
-    keep: f64,
-    weight: f64,
-    weight_squares: f64,
-    mean: f64,
-    /// Weighted sum of squared distances from the mean.
-    spread: f64,
-}
-
-impl Weighted {
-    pub(super) fn new(span: u32) -> Self {
-        let keep = 1.0 - 2.0 / (f64::from(span) + 1.0);
-        Self { keep, weight: 0.0, weight_squares: 0.0, mean: 0.0, spread: 0.0 }
-    }
-
-    pub(super) fn push(&mut self, value: f64) -> &mut Self {
-        if value.is_finite() {
-            self.weight = self.weight * self.keep + 1.0;
-            self.weight_squares = self.weight_squares * self.keep * self.keep + 1.0;
-            let before = value - self.mean;
-            self.mean += before / self.weight;
-            self.spread = self.spread * self.keep + before * (value - self.mean);
-        }
-        self
-    }
-
-    pub(super) fn mean(&self) -> f64 {
-        if self.weight > 0.0 { self.mean } else { f64::NAN }
-    }
-
-    /// Unbiased as pandas does it: NaN for fewer than two values.
-    pub(super) fn deviation(&self) -> f64 {
-        let unbiased = self.weight - self.weight_squares / self.weight;
-        if unbiased > 0.0 { (self.spread / unbiased).max(0.0).sqrt() } else { f64::NAN }
     }
 }

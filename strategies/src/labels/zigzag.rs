@@ -8,19 +8,16 @@
 use super::{BUY, HOLD, Labels, SELL};
 
 pub(super) fn label(labels: &mut Labels, close: &[f64], threshold: f64) {
-    let mut scan = Scan { start: 0, pivot: 0, extreme: f64::NAN, rising: None, first: true };
-    for (row, &price) in close.iter().enumerate().filter(|(_, price)| **price > 0.0 && price.is_finite()) {
-        if let Some(segment) = scan.push(row, price, threshold) {
-            let inner = if segment.rising { BUY } else { SELL };
-            for inside in segment.start + 1..segment.end {
-                labels.set(inside, inner, row - inside);
-            }
-            // The first row of all is a pivot, and the label is known when a segment has left it.
-            if segment.first {
-                labels.set(segment.start, HOLD, row - segment.start);
-            }
-            labels.set(segment.end, HOLD, row - segment.end);
+    for segment in segments(close, threshold) {
+        let inner = if segment.rising { BUY } else { SELL };
+        for inside in segment.start + 1..segment.end {
+            labels.set(inside, inner, segment.confirmed - inside);
         }
+        // The first row of all is a pivot, and the label is known when a segment has left it.
+        if segment.first {
+            labels.set(segment.start, HOLD, segment.confirmed - segment.start);
+        }
+        labels.set(segment.end, HOLD, segment.confirmed - segment.end);
     }
     for (row, price) in close.iter().enumerate() {
         if !(*price > 0.0 && price.is_finite()) {
@@ -29,9 +26,16 @@ pub(super) fn label(labels: &mut Labels, close: &[f64], threshold: f64) {
     }
 }
 
+/// The segments between confirmed pivots, in order. Rows without a price are passed over.
+pub(super) fn segments(close: &[f64], threshold: f64) -> impl Iterator<Item = Segment> {
+    let mut scan = Scan::new();
+    let priced = close.iter().enumerate().filter(|(_, price)| **price > 0.0 && price.is_finite());
+    priced.filter_map(move |(row, &price)| scan.push(row, price, threshold))
+}
+
 /// Positions of all pivots: the confirmed ones, then the moving one. Row 0 (of those with a price) is the first.
 pub(super) fn pivots(close: &[f64], threshold: f64) -> Vec<usize> {
-    let mut scan = Scan { start: 0, pivot: 0, extreme: f64::NAN, rising: None, first: true };
+    let mut scan = Scan::new();
     let mut pivots = Vec::new();
     for (row, &price) in close.iter().enumerate().filter(|(_, price)| **price > 0.0 && price.is_finite()) {
         if let Some(segment) = scan.push(row, price, threshold) {
@@ -48,11 +52,14 @@ pub(super) fn pivots(close: &[f64], threshold: f64) -> Vec<usize> {
 }
 
 /// Two neighbouring confirmed pivots.
-struct Segment {
-    start: usize,
-    end: usize,
-    rising: bool,
+pub(super) struct Segment {
+    pub(super) start: usize,
+    pub(super) end: usize,
+    pub(super) rising: bool,
+    /// True for the first segment of all.
     first: bool,
+    /// Row of the reversal that confirmed the pivot at `end`.
+    pub(super) confirmed: usize,
 }
 
 struct Scan {
@@ -67,6 +74,10 @@ struct Scan {
 }
 
 impl Scan {
+    fn new() -> Self {
+        Self { start: 0, pivot: 0, extreme: f64::NAN, rising: None, first: true }
+    }
+
     /// Takes the next close; the segment that it confirms, if any.
     fn push(&mut self, row: usize, price: f64, threshold: f64) -> Option<Segment> {
         let change = price / self.extreme - 1.0;
@@ -88,7 +99,7 @@ impl Scan {
         if !reversed {
             return None;
         }
-        let segment = Segment { start: self.start, end: self.pivot, rising, first: self.first };
+        let segment = Segment { start: self.start, end: self.pivot, rising, first: self.first, confirmed: row };
         (self.start, self.first) = (self.pivot, false);
         (self.pivot, self.extreme, self.rising) = (row, price, Some(!rising));
         Some(segment)
