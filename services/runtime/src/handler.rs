@@ -10,7 +10,7 @@ use schemas::command::Command;
 use schemas::errors::ErrorRecord;
 use schemas::events::What;
 use schemas::ids::{OperationId, StepNumber, WorkerId};
-use schemas::operation::OperationRecord;
+use schemas::operation::{OperationRecord, Refusal};
 use schemas::progress::Progress;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -189,7 +189,11 @@ impl StepContext {
                 let message = format!("the advance of {op} could not be recorded: {last}");
                 Err(StepError::retry(Duration::from_secs(2), ErrorRecord::new("BUS-Unreachable", message, last.hint())))
             }
-            Err(_) => {
+            Err(ChangeError::Refused { refusal: refusal @ Refusal::ResultTooLarge { .. }, .. }) => {
+                let hint = "report this as a bug: an advance names an object, it does not hold it";
+                Err(ErrorRecord::from_error("SYS-AdvanceTooLarge", &refusal, hint).into())
+            }
+            Err(ChangeError::Refused { .. } | ChangeError::NotFound(_)) => {
                 self.stop.request(StopReason::Fenced);
                 Err(StepError::Stopped)
             }

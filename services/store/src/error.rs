@@ -19,7 +19,7 @@ pub enum StoreError {
     NotBuiltIn {
         /// What was given.
         url: String,
-        /// `s3`, `gs` or `az`: the cargo feature of the crate `store` bears the same name.
+        /// `s3` (needs the cargo feature `store/s3`), `gs` or `az` (not supported yet).
         scheme: String,
     },
     /// The backend could not be reached or created.
@@ -199,7 +199,7 @@ impl StoreError {
         match self {
             Self::Url { .. } => "use file:///absolute/folder, s3://bucket/prefix or, for tests, memory:///",
             Self::NotBuiltIn { .. } => {
-                "build with the cargo feature of that name, as in `cargo build --features store/s3`, or use file:///…"
+                "s3 needs `cargo build --features store/s3`; gs and az are not supported yet; or use file:///…"
             }
             Self::Open { .. } => "check that the folder or bucket exists and that this user may write to it",
             Self::Name { .. } => {
