@@ -1,5 +1,7 @@
 //! `ktrdr data`: load bars with a fetcher; look at, check and import bars without any service.
 
+mod loaded;
+
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -15,7 +17,7 @@ use crate::args::RunArgs;
 use crate::context::Context;
 use crate::data_file::{self, FileArgs, ImportArgs};
 use crate::exit::{Exit, Failure};
-use crate::{outcome, run as operation};
+use crate::run as operation;
 
 /// Most characters of a list of symbols in a label.
 const LABEL_CHARS_MAX: usize = 60;
@@ -177,7 +179,7 @@ async fn load(args: &LoadArgs, context: &Context) -> Result<Exit, Failure> {
     let mode = FetchMode::from(args.mode).as_str().to_owned();
     let labels = [("symbol", names), ("timeframe", timeframes), ("mode", mode)];
     let labels = labels.map(|(key, value)| (key.to_owned(), value)).into();
-    operation::start(context, DataLoad { fetch, labels }.operation(), &args.run, outcome::of_steps).await
+    operation::start(context, DataLoad { fetch, labels }.operation(), &args.run, loaded::describe).await
 }
 
 /// Every symbol in every timeframe.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use market::{Calendar, Instrument, SeriesKey, Timeframe, Utc, close_times};
-use quality::{Options, Report, Severity};
+use quality::{Options, Report};
 use serde_json::json;
 use store::files::{ColumnNames, Detected, Expected, FileBars, LabelSide, Mapping, detect, parse_name, read_path};
 use store::{Edit, RawBars};
@@ -209,9 +209,9 @@ fn judge(args: &FileArgs, working_directory: &Path, now: Utc) -> Result<Judged, 
         Failure::new(Exit::Usage, "DATA-Unnamed", message)
             .with_hint(format!("name it with {flag}, or call the file SYMBOL_TIMEFRAME.csv"))
     };
-    let instrument = args.symbol.clone().or(named_symbol).ok_or_else(|| unknown("symbol", "--symbol"))?;
     let mapping = args.mapping();
     let detected = detect(&path, &mapping)?;
+    let instrument = args.symbol.clone().or(named_symbol).ok_or_else(|| unknown("symbol", "--symbol"))?;
     let found = detected.timeframe.as_deref().and_then(|text| text.parse().ok());
     let timeframe = args.timeframe.or(named_timeframe).or(found).ok_or_else(|| unknown("timeframe", "--timeframe"))?;
     let key = key(&args.provider, &instrument, timeframe)?;
@@ -260,7 +260,7 @@ fn show(judged: &Judged, zone: Option<&str>, context: &Context) {
     for note in &judged.file.notes {
         output.line(&format!("  note      {note}"));
     }
-    for finding in report.findings.iter().filter(|finding| finding.severity >= Severity::Low) {
+    for finding in &report.findings {
         let lines: Vec<String> = finding
             .rows
             .iter()
@@ -271,6 +271,13 @@ fn show(judged: &Judged, zone: Option<&str>, context: &Context) {
         let place = if lines.is_empty() { String::new() } else { format!(" ({})", lines.join(", ")) };
         let severity = format!("{:?}", finding.severity).to_lowercase();
         output.line(&format!("  {severity:<9} {}{place}", finding.message));
+    }
+    for gap in &report.gaps {
+        output.line(&format!("  gap       {} bars, {} to {}", gap.bars, gap.start, gap.end));
+    }
+    let unnamed = report.gap_count.saturating_sub(report.gaps.len());
+    if unnamed > 0 {
+        output.line(&format!("  gap       and {unnamed} more"));
     }
 }
 

@@ -4,7 +4,7 @@ mod bars;
 mod predict;
 
 use clap::{Args, Subcommand};
-use market::Utc;
+use market::{Instrument, Utc};
 use schemas::ids::Service;
 use schemas::manifests::{ArtifactManifest, ModelManifest};
 use schemas::queries::{ListModels, ModelSummary, ShowModel};
@@ -99,11 +99,17 @@ async fn from_store(context: &Context) -> Result<Vec<ModelSummary>, Failure> {
 fn row(model: &ModelSummary) -> Vec<String> {
     vec![
         format!("{}@{}", model.name, model.version),
-        model.symbols.join(", "),
+        symbols(&model.symbols),
         model.timeframes.join(", "),
         Utc(model.created_at).to_string(),
         score(model),
     ]
+}
+
+/// Symbols as people write them.
+fn symbols(ids: &[String]) -> String {
+    let symbol = |id: &String| Instrument::parse(id).map_or_else(|_| id.clone(), |instrument| instrument.symbol());
+    ids.iter().map(symbol).collect::<Vec<_>>().join(", ")
 }
 
 /// The headline metric, beside what the simplest rival reaches.
@@ -189,7 +195,7 @@ fn described(model: &ModelManifest, artifact: &ArtifactManifest) -> Vec<(String,
     let lines = [
         ("model", format!("{}@{}", model.name, model.version)),
         ("registered", format!("{} by {}", Utc(model.created_at), model.operation)),
-        ("trained on", format!("{} [{}]", model.lineage.symbols.join(", "), model.lineage.timeframes.join(", "))),
+        ("trained on", format!("{} [{}]", symbols(&model.lineage.symbols), model.lineage.timeframes.join(", "))),
         ("test part", metrics.join(", ")),
         ("network", widths.join(" → ")),
         ("features", features.join(", ")),

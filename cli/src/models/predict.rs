@@ -203,7 +203,10 @@ fn screen(made: &Predictions<'_>, context: &Context) {
 /// The strategy as the model was trained with it. The lineage has the text and the timeframes of the training, base first,
 /// but not the order in which a request listed them; the columns of the network tell which order it was.
 fn resolved(model: &ModelManifest, artifact: &ArtifactManifest) -> Result<Resolved, Failure> {
-    let strategy = Strategy::parse(&model.lineage.strategy)?;
+    let strategy = Strategy::parse(&model.lineage.strategy).map_err(|findings| {
+        let cause = Failure::from(findings).message;
+        Failure { causes: vec![cause], ..not_ours(model) }
+    })?;
     let trained: Vec<Timeframe> = model.lineage.timeframes.iter().filter_map(|text| text.parse().ok()).collect();
     let columns = &artifact.network.features;
     let of_column = |name: &str| trained.iter().copied().find(|timeframe| name.starts_with(&format!("{timeframe}_")));
@@ -221,10 +224,11 @@ fn resolved(model: &ModelManifest, artifact: &ArtifactManifest) -> Result<Resolv
     let fitting = orders
         .into_iter()
         .find_map(|timeframes| strategy.resolve(&Overrides { timeframes, ..Overrides::default() }).ok().filter(same));
-    fitting.ok_or_else(|| {
-        let message =
-            format!("the strategy of {}@{} does not give the inputs of its network", model.name, model.version);
-        Failure::new(Exit::Failed, "MODEL-Features", message)
-            .with_hint("it was trained by another version of the program: train it again")
-    })
+    fitting.ok_or_else(|| not_ours(model))
+}
+
+fn not_ours(model: &ModelManifest) -> Failure {
+    let message = format!("the strategy in {}@{} does not give the inputs of its network", model.name, model.version);
+    Failure::new(Exit::Failed, "MODEL-Features", message)
+        .with_hint("it was trained by another version of the program: train it again")
 }
