@@ -1,5 +1,7 @@
 //! What a test sees of the system: records, events, dead letters, queues, as any other process would read them.
 
+use std::time::Duration;
+
 use bus::{FollowOptions, Update};
 use futures::{Stream, StreamExt};
 use schemas::codec::{self, Message};
@@ -10,6 +12,8 @@ use schemas::operation::OperationRecord;
 use schemas::progress::ProgressRecord;
 use schemas::subjects;
 use schemas::worker::WorkerInfo;
+
+use tokio::time::interval;
 
 use crate::Sandbox;
 use crate::waiting::{patiently, until};
@@ -73,7 +77,10 @@ impl Sandbox {
     /// Waits for an event, stored ones included.
     pub async fn until_event(&self, op: &OperationId, what: &str, wanted: impl Fn(&Event) -> bool) -> Event {
         let found = async {
+            // An operation that has ended ends the follower, maybe just before its last event is stored.
+            let mut again = interval(Duration::from_millis(100));
             loop {
+                again.tick().await;
                 let mut updates = self.follow(op, true).await;
                 while let Some(update) = updates.next().await {
                     match update {
@@ -91,19 +98,26 @@ impl Sandbox {
         self.until_event(op, "started", |event| event.what == What::Started).await
     }
 
-    /// Waits for the first progress of attempt `attempt` or a later one: the handler is at work.
+    /// Waits for progress of the first step, in attempt `attempt` or a later one: the handler is at work.
     pub async fn working(&self, op: &OperationId, attempt: u32) -> ProgressRecord {
+        self.working_on(op, 1, attempt).await
+    }
+
+    /// The same for any step, counted from 1.
+    pub async fn working_on(&self, op: &OperationId, step: u16, attempt: u32) -> ProgressRecord {
         let mut updates = self.follow(op, false).await;
         let found = async {
             while let Some(update) = updates.next().await {
                 match update {
-                    Update::Progress(progress) if progress.attempt >= attempt => return *progress,
+                    Update::Progress(progress) if progress.step.get() == step && progress.attempt >= attempt => {
+                        return *progress;
+                    }
                     _ => {}
                 }
             }
-            panic!("{op} ended without progress of attempt {attempt}");
+            panic!("{op} ended without progress of step {step}, attempt {attempt}: {:#?}", self.record(op).await);
         };
-        patiently(format!("progress of {op}"), found).await
+        patiently(format!("progress of {op}, step {step}, attempt {attempt}"), found).await
     }
 
     /// All messages of a stream on `filter`, oldest first.

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use schemas::ids::WorkerId;
 
 use crate::Sandbox;
 use crate::waiting::until;
@@ -55,6 +56,11 @@ impl Process {
     /// Process id, as it stands in the worker's key.
     pub fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// True when it is the process of this worker.
+    pub fn runs(&self, worker: &WorkerId) -> bool {
+        worker.as_str().contains(&format!("-{}-", self.id()))
     }
 
     /// kill -9, and gone when it returns.

@@ -69,6 +69,7 @@ fn start(folder: &Path, port: &str) -> (Child, String) {
             return (child, url);
         }
     }
+    drop(child.wait());
     panic!("the NATS server did not become ready:\n{}", log.join("\n"));
 }
 

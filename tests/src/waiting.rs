@@ -35,3 +35,10 @@ pub(crate) async fn patiently<T>(what: impl Display, waiting: impl Future<Output
         Err(_) => panic!("still waiting for {what} after {} s", PATIENCE.as_secs()),
     }
 }
+
+impl crate::Sandbox {
+    /// Lets a random moment of a running system pass: the one wait for time, where the moment itself is the input.
+    pub async fn after(&self, delay: Duration) {
+        tokio::time::sleep(delay).await;
+    }
+}

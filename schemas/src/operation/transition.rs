@@ -150,7 +150,9 @@ impl OperationRecord {
 
     /// The step is given up.
     pub fn fail(&mut self, number: StepNumber, attempt: u32, error: ErrorRecord, at: Timestamp) -> Result<(), Refusal> {
-        end(self.fenced(number, attempt)?, StepState::Failed, at);
+        let step = self.fenced(number, attempt)?;
+        end(step, StepState::Failed, at);
+        step.note = Some(shortened(&error.to_string(), NOTE_BYTES_MAX));
         self.failure.get_or_insert(StepFailure { step: number, error });
         self.settle_state(at);
         Ok(())

@@ -131,6 +131,11 @@ impl Delivered {
         self.message.reply.as_deref().unwrap_or_default()
     }
 
+    /// Its sequence in the command stream.
+    pub fn sequence(&self) -> u64 {
+        self.message.info().map_or(0, |info| info.stream_sequence)
+    }
+
     /// Deliveries the server counts, this one included.
     pub fn deliveries(&self) -> u64 {
         self.message.info().map_or(1, |info| u64::try_from(info.delivered).unwrap_or(1))

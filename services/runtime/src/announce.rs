@@ -1,12 +1,12 @@
 //! Events and dead letters of a step, built from the record alone, so that whoever settles again emits the same.
 
-use bus::{Bus, BusError};
+use bus::{Bus, BusError, Delivered};
 use jiff::Timestamp;
 use schemas::command::{CommandMessage, DeadLetter};
 use schemas::errors::ErrorRecord;
 use schemas::events::{Event, What};
 use schemas::ids::{Service, StepNumber, WorkerId};
-use schemas::operation::{OperationRecord, StepState};
+use schemas::operation::{OperationRecord, OperationState, StepState};
 use schemas::subjects;
 
 /// The event of a step; `None` when the plan has no such step.
@@ -18,8 +18,7 @@ pub fn event(
     at: Timestamp,
 ) -> Option<Event> {
     let (step, spec) = (record.step(number)?, record.plan.step(number)?);
-    let failed = what == What::Failed;
-    let error = record.failure.as_ref().filter(|failure| failed && failure.step == number);
+    let error = if what == What::Failed { error_of(record, number) } else { None };
     Some(Event {
         v: 1,
         op: record.op.clone(),
@@ -33,8 +32,15 @@ pub fn event(
         at,
         worker: worker.cloned(),
         result: if what == What::Completed { step.result.clone() } else { serde_json::Value::Null },
-        error: error.map(|failure| failure.error.clone()),
+        error,
     })
+}
+
+/// Why a step failed: the record keeps the whole error of the first that did, and a note of each that followed.
+fn error_of(record: &OperationRecord, number: StepNumber) -> Option<ErrorRecord> {
+    let first = record.failure.as_ref().filter(|failure| failure.step == number);
+    let first = first.map(|failure| failure.error.clone());
+    first.or_else(|| Some(ErrorRecord::new("OPS-StepFailed", record.step(number)?.note.clone()?, "")))
 }
 
 /// The terminal event of a step that has ended.
@@ -89,15 +95,9 @@ fn with_requeue_hint(mut error: ErrorRecord, op: &str) -> ErrorRecord {
     ErrorRecord { hint: schemas::errors::shortened(&error.hint, schemas::errors::HINT_BYTES_MAX), ..error }
 }
 
-/// Publishes the dead letter of a message that can never be carried out.
-pub async fn reject(
-    bus: &Bus,
-    service: Service,
-    subject: &str,
-    payload: &[u8],
-    error: ErrorRecord,
-    deliveries: u64,
-) -> Result<(), BusError> {
+/// Publishes the dead letter and the event of a message that can never be carried out. Safe to repeat.
+pub async fn reject(bus: &Bus, service: Service, delivered: &Delivered, error: ErrorRecord) -> Result<(), BusError> {
+    let (subject, payload, at) = (delivered.subject(), delivered.payload(), Timestamp::now());
     let address = subjects::CommandAddress::parse(subject).ok();
     let command = schemas::codec::to_json(payload).unwrap_or_default();
     let hex = || payload.iter().take(256).map(|byte| format!("{byte:02x}")).collect::<String>();
@@ -105,15 +105,33 @@ pub async fn reject(
     let letter = DeadLetter {
         v: 1,
         subject: subject.to_owned(),
-        error,
-        deliveries,
+        error: error.clone(),
+        deliveries: delivered.deliveries(),
         payload_hex: if unreadable { hex() } else { String::new() },
         command: if unreadable { serde_json::Value::Null } else { command },
-        at: Timestamp::now(),
+        at,
     };
     let dead = address.as_ref().map_or_else(
         || subjects::dead_unreadable(service),
         |address| subjects::dead(address.service, &address.op, address.step),
     );
-    bus.publish_dead(dead, &letter, &format!("rejected.{subject}.{deliveries}")).await
+    bus.publish_dead(dead, &letter, &format!("rejected.{}", delivered.sequence())).await?;
+    let Some(address) = address else { return Ok(()) };
+    let record = bus.record(&address.op).await?.map(|stored| stored.record);
+    bus.publish_event(&Event {
+        v: 1,
+        op: address.op,
+        step: address.step,
+        steps: record.as_ref().map_or(0, |record| u16::try_from(record.steps.len()).unwrap_or(u16::MAX)),
+        service: address.service,
+        what: What::Rejected,
+        submission: 0,
+        attempt: 0,
+        state: record.map_or(OperationState::Failed, |record| record.state),
+        at,
+        worker: None,
+        result: serde_json::Value::Null,
+        error: Some(error),
+    })
+    .await
 }

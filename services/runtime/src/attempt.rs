@@ -143,8 +143,7 @@ impl<H: StepHandler> Shared<H> {
 
     async fn reject(&self, delivered: &Delivered, error: ErrorRecord) -> Result<(), Left> {
         tracing::warn!(subject = delivered.subject(), error = %error, "command rejected");
-        let (subject, payload) = (delivered.subject(), delivered.payload());
-        announce::reject(&self.bus, self.service, subject, payload, error, delivered.deliveries()).await?;
+        announce::reject(&self.bus, self.service, delivered, error).await?;
         Ok(delivered.term().await?)
     }
 

@@ -100,17 +100,15 @@ async fn a_command_that_cannot_be_read_becomes_a_dead_letter_and_the_next_one_ru
     let _worker = sandbox.run(Dummy).await;
     let (bad, subject_of) =
         (new_id("dummy"), |op| subjects::command(Service::Dummy, Lane::Default, op, StepNumber::FIRST));
-    sandbox.bus().client().publish(subject_of(&bad), "no command".into()).await.unwrap();
-    let good = sandbox.submit(&short(1).operation()).await;
-    sandbox.only_completion_of(&good).await;
-    let letters = until("the dead letter", || async {
-        Some(sandbox.dead_letters(&bad).await).filter(|letters| !letters.is_empty())
-    })
-    .await;
-    assert_eq!(letters.len(), 1);
-    assert_eq!(letters[0].error.code, "BUS-Undecodable");
-    assert_eq!(letters[0].payload_hex, "6e6f20636f6d6d616e64", "the bytes of `no command` in hex");
-    assert!(sandbox.commands_of(&bad).await.is_empty());
+    for (payload, hex) in [("no command", "6e6f20636f6d6d616e64"), ("none", "6e6f6e65")] {
+        sandbox.bus().client().publish(subject_of(&bad), payload.into()).await.unwrap();
+        sandbox.only_completion_of(&sandbox.submit(&short(1).operation()).await).await;
+        until("the command to be gone", || async { sandbox.commands_of(&bad).await.is_empty().then_some(()) }).await;
+        let letter = sandbox.dead_letters(&bad).await.pop().unwrap();
+        assert_eq!((letter.error.code.as_str(), letter.payload_hex.as_str()), ("BUS-Undecodable", hex));
+    }
+    assert_eq!(sandbox.dead_letters(&bad).await.len(), 2);
+    assert_eq!(sandbox.story(&bad).await, "1.rejected");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -21,8 +21,7 @@ fn a_second() -> RunDummy {
 }
 
 fn position_of(worker: &WorkerId, processes: &[Process]) -> usize {
-    let is_it = |process: &Process| worker.as_str().contains(&format!("-{}-", process.id()));
-    processes.iter().position(is_it).expect("one of the processes holds it")
+    processes.iter().position(|process| process.runs(worker)).expect("one of the processes holds it")
 }
 
 async fn first_checkpoint(sandbox: &Sandbox, op: &OperationId) -> WorkerId {
@@ -216,7 +215,7 @@ async fn a_command_that_kills_its_worker_every_time_is_given_up_after_its_limit(
 async fn a_step_that_checkpoints_may_be_interrupted_ten_times() {
     let sandbox = Sandbox::start().await;
     let _house = sandbox.keep_house().await;
-    let op = sandbox.submit(&RunDummy { iterations: 100, checkpoint_every: 1, ..endless() }.operation()).await;
+    let op = sandbox.submit(&RunDummy { iterations: 300, checkpoint_every: 1, ..endless() }.operation()).await;
     for attempt in 1..=10 {
         let worker = sandbox.run(Dummy).await;
         let of_this = |event: &schemas::events::Event| event.what == What::Checkpointed && event.attempt == attempt;

@@ -9,8 +9,10 @@
 )]
 
 mod cancel;
+mod chaos;
 mod commands;
 mod crashes;
+mod data;
 mod followers;
 mod leaving;
 mod resume;

@@ -8,6 +8,7 @@ use dummy::Dummy;
 use runtime::StepError;
 use schemas::commands::{DummyOutcome, RunDummy};
 use schemas::errors::ErrorRecord;
+use schemas::ids::Service;
 use schemas::operation::{OperationState, StepState};
 use system_tests::{Act, Sandbox, side_by_side, steps};
 
@@ -87,6 +88,20 @@ async fn a_failed_step_leaves_its_running_sibling_alone_and_starts_no_other() {
     assert_eq!(states[..2], [StepState::Completed, StepState::Failed]);
     assert_eq!(states[3], StepState::Pending);
     assert_eq!(record.steps[0].result["iterations"], 60);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_steps_that_fail_each_says_why() {
+    let sandbox = Sandbox::start().await;
+    let _workers = [sandbox.run(Dummy).await, sandbox.run(Dummy).await];
+    sandbox.workers(Service::Dummy, 2).await;
+    let failing = |iteration| RunDummy { iterations: 50, fail_at: Some(iteration), ..endless() };
+    let op = sandbox.submit(&side_by_side(&[failing(30), failing(50)], short(1))).await;
+    assert_eq!(sandbox.settled(&op).await.state, OperationState::Failed);
+    let mut letters = sandbox.dead_letters(&op).await;
+    letters.sort_by_key(|letter| letter.at);
+    let told: Vec<_> = letters.iter().map(|letter| letter.error.message.as_str()).collect();
+    assert_eq!(told, ["failed at iteration 30 as asked", "failed at iteration 50 as asked (DUMMY-Asked)"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

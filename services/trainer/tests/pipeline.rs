@@ -1,0 +1,149 @@
+//! The whole pipeline as real processes: fetch, validate, process, train, register, whoever is killed or cancelled when.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "a test that fails may panic"
+)]
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use schemas::command::NewOperation;
+use schemas::commands::{
+    FetchBars, FetchMode, FetchOutcome, ProcessOutcome, RegisterOutcome, SeriesRequest, TrainOutcome, TrainRequest,
+};
+use schemas::events::What;
+use schemas::ids::{Lane, OperationId, Service};
+use schemas::operation::{OperationRecord, OperationState};
+use schemas::requests::Training;
+use serde::de::DeserializeOwned;
+use system_tests::{Process, Sandbox};
+
+const STRATEGY: &str = include_str!("../../../strategies/catalog/eurusd_rsi_macd.yaml");
+const SERVICES: [Service; 5] =
+    [Service::Fetcher, Service::Validator, Service::Processor, Service::Trainer, Service::Registry];
+
+/// Two years of hourly EURUSD from the sample files, `epochs` epochs to the end, a fixed seed.
+fn training(epochs: u32) -> NewOperation {
+    let (start, end) = ("2014-01-01T00:00:00Z", "2016-01-01T00:00:00Z");
+    let micros = |text: &str| text.parse::<jiff::Timestamp>().unwrap().as_microsecond();
+    let overrides = serde_json::json!({ "epochs": epochs, "seed": 7, "start": micros(start), "end": micros(end) });
+    let request = TrainRequest { strategy: STRATEGY.replace("  early_stopping:", "  #"), overrides, model: None };
+    let fetch = FetchBars {
+        provider: "file".to_owned(),
+        series: vec![SeriesRequest { symbol: "EURUSD".to_owned(), timeframe: "1h".to_owned() }],
+        mode: FetchMode::Full,
+        start: Some(start.parse().unwrap()),
+        end: Some(end.parse().unwrap()),
+        refetch: false,
+    };
+    Training { request, fetch, lane: Lane::Default, labels: [].into() }.operation()
+}
+
+fn spawn(sandbox: &Sandbox, service: Service) -> Process {
+    let bars = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/bars");
+    let files = format!("files={}", bars.display());
+    let flags: &[&str] = if service == Service::Fetcher { &["--set", &files] } else { &[] };
+    sandbox.spawn_with(&format!("ktrdr-{service}"), flags)
+}
+
+fn spawn_all(sandbox: &Sandbox) -> Vec<Process> {
+    SERVICES.iter().map(|service| spawn(sandbox, *service)).collect()
+}
+
+fn outcome<T: DeserializeOwned>(record: &OperationRecord, step: usize) -> T {
+    serde_json::from_value(record.steps[step - 1].result.clone()).unwrap()
+}
+
+async fn completed(sandbox: &Sandbox, op: &OperationId) -> OperationRecord {
+    let record = sandbox.settled(op).await;
+    assert_eq!(record.state, OperationState::Completed, "{:#?}", record.failure);
+    sandbox.only_completion_of(op).await;
+    record
+}
+
+/// Hash of the weights that a completed training left.
+async fn weights(sandbox: &Sandbox, record: &OperationRecord) -> String {
+    let artifact = outcome::<TrainOutcome>(record, 4).artifact;
+    sandbox.store().artifact_manifest(&artifact).await.unwrap().files["model.safetensors"].sha256.clone()
+}
+
+/// Weights of a training in a system of its own that nothing disturbs.
+async fn undisturbed(epochs: u32) -> String {
+    let sandbox = Sandbox::start().await;
+    let _services = spawn_all(&sandbox);
+    let op = sandbox.submit(&training(epochs)).await;
+    weights(&sandbox, &completed(&sandbox, &op).await).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_training_on_the_same_data_fetches_nothing_and_reuses_the_data_set() {
+    let sandbox = Sandbox::start().await;
+    let _services = spawn_all(&sandbox);
+    let op = sandbox.submit(&training(3)).await;
+    let first = completed(&sandbox, &op).await;
+    let (data, version) = (outcome::<ProcessOutcome>(&first, 3), outcome::<RegisterOutcome>(&first, 5));
+    assert!(data.rows > 10_000 && !data.reused, "{data:?}");
+    assert_eq!(version.version, 1);
+    let op = sandbox.submit(&training(4)).await;
+    let second = completed(&sandbox, &op).await;
+    assert_eq!(outcome::<FetchOutcome>(&second, 1).series[0].work.fetched, 0);
+    let again = outcome::<ProcessOutcome>(&second, 3);
+    assert_eq!((again.dataset, again.reused), (data.dataset, true));
+    assert_eq!(outcome::<RegisterOutcome>(&second, 5).version, 2);
+    let stored = sandbox.store().model(&version.name, Some(1)).await.unwrap().unwrap();
+    assert_eq!(stored.lineage.operation, first.op.to_string());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_service_may_be_killed_in_its_step_and_the_model_is_the_same() {
+    const EPOCHS: u32 = 20;
+    let sandbox = Sandbox::start().await;
+    let mut services: Vec<Process> = spawn_all(&sandbox).into_iter().chain(spawn_all(&sandbox)).collect();
+    for service in SERVICES {
+        sandbox.workers(service, 2).await;
+    }
+    let op = sandbox.submit(&training(EPOCHS)).await;
+    for step in 1..=5 {
+        let begun =
+            sandbox.until_event(&op, "started", |event| event.step.get() == step && event.what == What::Started).await;
+        let holder = begun.worker.unwrap();
+        services.iter_mut().find(|process| process.runs(&holder)).unwrap().kill();
+    }
+    let record = completed(&sandbox, &op).await;
+    let interrupted = record.steps.iter().filter(|step| step.attempt > 1).count();
+    assert!(interrupted >= 3, "fetch, process and train are long enough to be hit: {interrupted}");
+    let version = outcome::<RegisterOutcome>(&record, 5);
+    assert_eq!(version.version, 1, "the version was assigned once");
+    assert_eq!(weights(&sandbox, &record).await, undisturbed(EPOCHS).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_training_cancelled_and_resumed_at_twenty_random_moments_ends_with_the_same_weights() {
+    const EPOCHS: u32 = 60;
+    let sandbox = Sandbox::start().await;
+    let _services = spawn_all(&sandbox);
+    let op = sandbox.submit(&training(EPOCHS)).await;
+    sandbox.until_event(&op, "training", |event| event.step.get() == 4 && event.what == What::Started).await;
+    let (mut cancelled, mut slowest) = (0, Duration::ZERO);
+    for attempt in 1..=20 {
+        sandbox.working_on(&op, 4, attempt).await;
+        sandbox.after(Duration::from_millis(u64::from(attempt * 37 % 100))).await;
+        let asked = Instant::now();
+        sandbox.bus().request_cancel(&op, "").await.unwrap();
+        let record = sandbox.ended(&op).await;
+        slowest = slowest.max(asked.elapsed());
+        if record.state == OperationState::Completed {
+            break;
+        }
+        assert_eq!(record.state, OperationState::Cancelled);
+        cancelled += 1;
+        sandbox.bus().resume(&op).await.unwrap();
+    }
+    assert!(cancelled >= 10 && slowest < Duration::from_secs(1), "{cancelled} times cancelled, slowest {slowest:?}");
+    let record = completed(&sandbox, &op).await;
+    assert_eq!(weights(&sandbox, &record).await, undisturbed(EPOCHS).await);
+}
