@@ -107,6 +107,7 @@ fn training(args: &TrainArgs, text: String, overrides: &Overrides, resolved: &Re
         ("strategy", resolved.name.clone()),
         ("symbol", names(resolved.symbols.iter().map(Instrument::symbol).collect())),
         ("timeframe", names(resolved.timeframes.iter().map(ToString::to_string).collect())),
+        ("model", args.model.clone().unwrap_or_else(|| resolved.name.clone())),
     ];
     Ok(Training {
         request: TrainRequest { strategy: text, overrides, model: args.model.clone() },
@@ -158,5 +159,6 @@ mod tests {
         // The last date is included: the end is the midnight after it.
         assert_eq!(training.fetch.end, Some("2016-01-01T00:00:00Z".parse().unwrap()));
         assert_eq!(training.labels["symbol"], "GBPUSD");
+        assert_eq!(training.labels["model"], "eurusd_rsi_macd");
     }
 }

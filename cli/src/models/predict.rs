@@ -232,3 +232,74 @@ fn not_ours(model: &ModelManifest) -> Failure {
     Failure::new(Exit::Failed, "MODEL-Features", message)
         .with_hint("it was trained by another version of the program: train it again")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use schemas::manifests::{Lineage, Network};
+
+    use super::*;
+
+    const STRATEGY: &str = "name: two\nversion: \"1.0\"\n\
+        training_data:\n  symbols: {mode: single, symbol: EURUSD}\n\
+        \x20 timeframes: {mode: multi_timeframe, list: [\"1h\", \"4h\"], base_timeframe: \"1h\"}\n\
+        indicators:\n  roc_1: {type: roc, period: 1}\n\
+        fuzzy_sets: {}\n\
+        nn_inputs:\n  - {raw_indicator: roc_1, timeframes: all}\n\
+        model:\n  type: mlp\n  architecture: {hidden_layers: [1], activation: relu, dropout: 0.0}\n\
+        decisions:\n  output_format: regression\n  cost_model: {round_trip_cost: 0.0001, min_edge_multiplier: 1.5}\n\
+        training:\n  labels: {source: forward_return, horizon: 1}\n\
+        \x20 data_split: {train: 0.7, validation: 0.15, test: 0.15}\n";
+
+    /// What a training that was asked for `timeframes` leaves behind, as far as it matters here.
+    fn trained(timeframes: Option<Vec<Timeframe>>) -> (ModelManifest, ArtifactManifest, Resolved) {
+        let overrides = Overrides { timeframes, ..Overrides::default() };
+        let resolved = Strategy::parse(STRATEGY).unwrap().resolve(&overrides).unwrap();
+        let network: Network = resolved.network(resolved.feature_columns());
+        let lineage = Lineage {
+            operation: "op".to_owned(),
+            dataset: "d".to_owned(),
+            series: BTreeMap::new(),
+            strategy: STRATEGY.to_owned(),
+            strategy_sha256: String::new(),
+            seed: 1,
+            symbols: vec!["fx:EUR.USD".to_owned()],
+            timeframes: resolved.timeframes.iter().map(ToString::to_string).collect(),
+            versions: BTreeMap::new(),
+        };
+        let model = ModelManifest {
+            v: 1,
+            name: "two".to_owned(),
+            version: 1,
+            artifact: "a".to_owned(),
+            operation: "op".to_owned(),
+            metrics: BTreeMap::new(),
+            lineage: lineage.clone(),
+            created_at: 0,
+        };
+        let training = serde_json::Value::Null;
+        (model, ArtifactManifest { v: 1, files: BTreeMap::new(), network, lineage, training, created_at: 0 }, resolved)
+    }
+
+    #[test]
+    fn a_model_gets_its_columns_back_whatever_order_of_timeframes_the_training_asked_for() {
+        use Timeframe::{Day1, Hour1, Hour4};
+        let asked = [None, Some(vec![Hour4, Hour1]), Some(vec![Hour4]), Some(vec![Day1, Hour1, Hour4])];
+        for timeframes in asked {
+            let (model, artifact, was) = trained(timeframes.clone());
+            let found = resolved(&model, &artifact).unwrap();
+            assert_eq!((found.base, found.timeframes), (was.base, was.timeframes), "{timeframes:?}");
+            let names = |all: &[strategies::Feature]| all.iter().map(|each| each.name.clone()).collect::<Vec<_>>();
+            assert_eq!(names(&found.features), names(&was.features), "{timeframes:?}");
+        }
+    }
+
+    #[test]
+    fn a_network_with_other_inputs_than_its_strategy_is_refused() {
+        let (model, mut artifact, _) = trained(None);
+        artifact.network.features.pop();
+        let failure = resolved(&model, &artifact).unwrap_err();
+        assert_eq!((failure.exit, failure.code.as_str()), (Exit::Failed, "MODEL-Features"));
+    }
+}
