@@ -74,7 +74,10 @@ pub async fn run(args: &TrainArgs, context: &Context) -> Result<Exit, Failure> {
         context.output.note(&warning.to_string());
     }
     let overrides = overrides(args);
-    let resolved = strategy.resolve(&overrides).map_err(|findings| in_file(&path, findings.into()))?;
+    let resolved = strategy.resolve(&overrides).map_err(|findings| {
+        let hint = "change the flag named after `request.`, or the strategy";
+        in_file(&path, Failure::from(findings).with_hint(hint))
+    })?;
     let training = training(args, text, &overrides, &resolved)?;
     let model = args.model.as_deref().unwrap_or(&resolved.name);
     let bars = match training.fetch.mode {
