@@ -206,7 +206,10 @@ fn client_options(options: &ConnectOptions, link: Link) -> Result<async_nats::Co
             std::future::ready(())
         });
     let Some(path) = &options.credentials else {
-        return Ok(settings);
+        return Ok(match user_and_password(&options.url) {
+            Some((user, password)) => settings.user_and_password(user.to_owned(), password.to_owned()),
+            None => settings,
+        });
     };
     let unreadable = |source| BusError::Credentials { path: path.clone(), source };
     let text = std::fs::read_to_string(path).map_err(unreadable)?;
@@ -214,6 +217,13 @@ fn client_options(options: &ConnectOptions, link: Link) -> Result<async_nats::Co
         return Ok(settings.nkey(text.trim().to_owned()));
     }
     settings.credentials(&text).map_err(unreadable)
+}
+
+/// What the first address carries: the client library reads it from nowhere else.
+fn user_and_password(url: &str) -> Option<(&str, &str)> {
+    let first = url.split(',').next()?;
+    let address = first.split_once("://").map_or(first, |(_, rest)| rest);
+    address.rsplit_once('@')?.0.split_once(':')
 }
 
 fn addresses(options: &ConnectOptions) -> Vec<String> {
@@ -254,6 +264,12 @@ mod tests {
     #[test]
     fn an_address_is_shown_without_its_password() {
         assert_eq!(without_secrets("nats://ann:s3cret@bus:4222, bus2:4222"), "nats://bus:4222,bus2:4222");
+    }
+
+    #[test]
+    fn user_and_password_are_taken_from_the_first_address() {
+        assert_eq!(user_and_password("nats://ann:s3c:ret@bus:4222, nats://bus2:4222"), Some(("ann", "s3c:ret")));
+        assert_eq!(user_and_password("nats://bus:4222"), None);
     }
 
     #[test]
