@@ -25,6 +25,7 @@ impl Hushed {
 
 impl Drop for Hushed {
     fn drop(&mut self) {
-        drop(tcsetattr(&self.stdin, SetArg::TCSANOW, &self.before));
+        // A terminal that is gone needs no echo.
+        let _ = tcsetattr(&self.stdin, SetArg::TCSANOW, &self.before);
     }
 }

@@ -52,7 +52,7 @@ pub struct Failure {
     /// What to do next; may be empty.
     pub hint: String,
     /// The operation it is about.
-    pub op: Option<OperationId>,
+    pub op: Option<Box<OperationId>>,
 }
 
 impl Failure {
@@ -76,7 +76,7 @@ impl Failure {
 
     /// Names the operation.
     pub fn about(self, op: &OperationId) -> Self {
-        Self { op: Some(op.clone()), ..self }
+        Self { op: Some(Box::new(op.clone())), ..self }
     }
 
     /// There is no such operation.
@@ -113,7 +113,7 @@ impl Failure {
     /// As programs read it.
     pub fn json(&self) -> Value {
         let Self { exit, code, message, causes, hint, op } = self;
-        let (exit, op) = (*exit as u8, op.as_ref().map(OperationId::as_str));
+        let (exit, op) = (*exit as u8, op.as_ref().map(|op| op.as_str()));
         json!({"type": "error", "code": code, "message": message, "causes": causes, "hint": hint, "op": op, "exit": exit})
     }
 }

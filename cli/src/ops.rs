@@ -13,7 +13,7 @@ use crate::exit::{Exit, Failure};
 use crate::follow::{Ended, WatchOptions, watch, watch_to_end};
 use crate::interrupts::Interrupts;
 use crate::outcome;
-use crate::output::Output;
+use crate::output::{Output, extended};
 use crate::progress_line::brief;
 use crate::screen::Screen;
 use crate::spans::{after, compact};
@@ -30,9 +30,7 @@ pub async fn run(context: &Context, args: &OpsArgs) -> Result<Exit, Failure> {
     let percents: Vec<Option<f64>> =
         stream::iter(&records).map(|record| percent(&bus, record)).buffered(16).collect().await;
     for (record, percent) in records.iter().zip(&percents) {
-        let mut value = serde_json::to_value(record).unwrap_or_default();
-        value["percent"] = json!(percent);
-        context.output.json(&value);
+        context.output.json(&extended(record, [("percent", json!(percent))]));
     }
     if records.is_empty() {
         context.output.note(match (list.active, list.resumable) {

@@ -2,6 +2,7 @@
 
 use std::io::{IsTerminal as _, Write as _};
 
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::args::{Color, GlobalArgs};
@@ -145,6 +146,15 @@ impl Style {
         });
         lines.collect::<Vec<_>>().join("\n")
     }
+}
+
+/// A value for programs with further fields.
+pub fn extended<T: Serialize>(value: &T, fields: impl IntoIterator<Item = (&'static str, Value)>) -> Value {
+    let mut value = serde_json::to_value(value).unwrap_or_default();
+    if let Some(object) = value.as_object_mut() {
+        object.extend(fields.into_iter().map(|(name, field)| (name.to_owned(), field)));
+    }
+    value
 }
 
 /// The lines of a table.

@@ -54,10 +54,18 @@ pub fn step_lines(scene: &Scene<'_>) -> Vec<StepLine> {
 
 fn step_line(scene: &Scene<'_>, number: StepNumber, service: Service, step: &StepRecord, begun: bool) -> StepLine {
     let progress = scene.progress.get(&number);
-    let current = progress.filter(|progress| progress.attempt == step.attempt && step.state == StepState::Running);
+    let own = progress.filter(|progress| progress.attempt == step.attempt && step.state != StepState::Pending);
+    let current = own.filter(|_| step.state == StepState::Running);
     let (start, end) = scene.record.map_or((0.0, 0.0), |record| record.plan.percent_range(number));
     let done = step.state == StepState::Completed;
-    let percent = if done { 100.0 } else { progress.map_or(0.0, |progress| progress.step_percent) };
+    // A new attempt begins where the last durable advance was, or from nothing.
+    let begins_anew = step.state == StepState::Pending && step.advance.is_null();
+    let percent = match progress {
+        _ if done => 100.0,
+        Some(progress) if !begins_anew => progress.step_percent,
+        _ => 0.0,
+    };
+    let started = current.map(|progress| progress.started_at).or(step.started_at);
     let left = current.and_then(|progress| {
         let left = Duration::try_from_secs_f64(progress.eta_s?).ok()?;
         left.checked_sub(after(progress.at, scene.now)).filter(|left| *left > ESTIMATE_MIN)
@@ -69,13 +77,9 @@ fn step_line(scene: &Scene<'_>, number: StepNumber, service: Service, step: &Ste
         state: begun.then_some(step.state),
         percent,
         operation_percent: start + (end - start) * percent / 100.0,
-        elapsed: step.started_at.map(|started| after(started, step.finished_at.unwrap_or(scene.now))),
+        elapsed: started.map(|started| after(started, step.finished_at.unwrap_or(scene.now))),
         left,
-        message: match progress {
-            _ if done => brief(&step.result),
-            Some(progress) if step.state != StepState::Pending => progress.message.clone(),
-            _ => String::new(),
-        },
+        message: if done { brief(&step.result) } else { own.map(|own| own.message.clone()).unwrap_or_default() },
         why: begun.then(|| why(scene, number)).flatten(),
     }
 }
@@ -120,6 +124,7 @@ impl StepLine {
             Some(StepState::Completed) => format!("completed  {}", self.text()),
             Some(StepState::Failed) => "failed".to_owned(),
             Some(StepState::Cancelled) => "cancelled".to_owned(),
+            Some(StepState::Running) if self.message.is_empty() && self.why.is_none() => "started".to_owned(),
             _ => self.text(),
         };
         let time = self.time().map(|time| format!("  ({time})")).unwrap_or_default();

@@ -112,7 +112,7 @@ impl Moment {
             attempt: self.record.steps[step - 1].attempt,
             seq: 1,
             at: at(seconds),
-            started_at: start(),
+            started_at: at(20),
             percent: 0.0,
             step_percent,
             eta_s: Some(87.0),
@@ -220,4 +220,16 @@ fn percent_of_the_operation_is_weighted_by_the_plan() {
     let moment = Moment::training();
     let lines = step_lines(&moment.scene());
     assert!((lines[3].operation_percent - 62.12).abs() < 1e-9);
+}
+
+#[test]
+fn a_resumed_step_without_checkpoint_does_not_boast_of_its_last_attempt() {
+    let mut moment = Moment::training();
+    moment.record.fail(number(4), 1, ErrorRecord::new("TRAIN-GpuError", "out of memory", ""), at(95)).unwrap();
+    moment.record.resume(0, at(200)).unwrap();
+    let pending = step_lines(&moment.scene())[3].plain(Style::default());
+    let moment = moment.claimed(4, 201);
+    let claimed = step_lines(&moment.scene())[3].plain(Style::default());
+    assert!(pending.starts_with("[ 35.0%] trainer (4/5)  queued"), "{pending}");
+    assert!(claimed.starts_with("[ 62.1%] trainer (4/5)  started"), "{claimed}");
 }

@@ -9,11 +9,10 @@ use schemas::events::Event;
 use schemas::ids::StepNumber;
 use schemas::operation::StepState;
 use schemas::progress::ProgressRecord;
-use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::echo::Hushed;
-use crate::output::Output;
+use crate::output::{Output, extended};
 use crate::progress_line::{StepLine, step_lines};
 use crate::why::{Scene, Why};
 
@@ -81,8 +80,10 @@ impl Screen {
     pub fn tell(&self, update: &Update) {
         if matches!(self.kind, Kind::Json(_)) {
             match update {
-                Update::Progress(progress) => self.output.json(&typed("progress", progress.as_ref())),
-                Update::Event(event) => self.output.json(&typed("event", event.as_ref())),
+                Update::Progress(progress) => {
+                    self.output.json(&extended(progress.as_ref(), [("type", "progress".into())]))
+                }
+                Update::Event(event) => self.output.json(&extended(event.as_ref(), [("type", "event".into())])),
                 Update::Record(_) => {}
             }
         }
@@ -111,7 +112,7 @@ impl Screen {
                 }
             }
             Kind::Log(logged) => {
-                for line in lines.iter().filter(|line| line.state.is_some()) {
+                for line in lines.iter().filter(|line| is_telling(line)) {
                     if is_due(logged.get(&line.number), line) {
                         self.output.note(&line.plain(self.output.style));
                         let why = line.why.as_ref().map(Why::kind);
@@ -121,7 +122,7 @@ impl Screen {
                 }
             }
             Kind::Json(told) => {
-                for line in lines.iter().filter(|line| line.state.is_some()) {
+                for line in lines.iter().filter(|line| is_telling(line)) {
                     let kind = line.why.as_ref().map(Why::kind);
                     if told.insert(line.number, kind).flatten() != kind && line.why.is_some() {
                         self.output.json(&waiting(scene, line));
@@ -146,6 +147,11 @@ fn text_bar() -> ProgressBar {
     ProgressBar::new(1).with_style(style)
 }
 
+/// False for what passes within milliseconds: a stage that has not come, a command of whose queue nothing is known yet.
+fn is_telling(line: &StepLine) -> bool {
+    line.state.is_some() && line.why != Some(Why::Queued(None))
+}
+
 /// A change of state or reason at once; progress by percent; and now and then a line in any case.
 fn is_due(last: Option<&Logged>, line: &StepLine) -> bool {
     let Some(last) = last else { return true };
@@ -155,14 +161,6 @@ fn is_due(last: Option<&Logged>, line: &StepLine) -> bool {
             && (last.why != line.why.as_ref().map(Why::kind)
                 || line.operation_percent - last.percent >= LOG_PERCENT
                 || last.at.elapsed() >= LOG_EVERY))
-}
-
-fn typed<T: Serialize>(kind: &str, value: &T) -> Value {
-    let mut value = serde_json::to_value(value).unwrap_or_default();
-    if let Some(fields) = value.as_object_mut() {
-        fields.insert("type".to_owned(), kind.into());
-    }
-    value
 }
 
 fn waiting(scene: &Scene<'_>, line: &StepLine) -> Value {

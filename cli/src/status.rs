@@ -15,7 +15,7 @@ use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use crate::ops::current_step;
 use crate::outcome::{self, pairs};
-use crate::output::{Output, Tone};
+use crate::output::{Output, Tone, extended};
 use crate::progress_line::brief;
 use crate::spans::{after, compact, instant};
 
@@ -44,9 +44,8 @@ async fn operation(context: &Context, bus: &Bus, op: &OperationId) -> Result<Exi
             progress.insert(number, last);
         }
     }
-    let mut value = serde_json::to_value(&record).unwrap_or_default();
-    value["progress"] = json!(progress.values().collect::<Vec<_>>());
-    context.output.json(&value);
+    let told = json!(progress.values().collect::<Vec<_>>());
+    context.output.json(&extended(&record, [("progress", told)]));
     show(&context.output, &record, &progress);
     Ok(Exit::Done)
 }

@@ -98,7 +98,7 @@ impl BusError {
             Self::ServerTooOld { .. } => "`infra/setup` fetches a server that is new enough; `ktrdr up` starts it",
             Self::NoJetStream { .. } => "start it with `-js`, or let `ktrdr up` start one",
             Self::Request { .. } | Self::Timeout { .. } => {
-                "`ktrdr doctor` checks the connection, the streams and the permissions"
+                "`ktrdr doctor` checks connection, streams and permissions; a new server needs `ktrdr infra apply` first"
             }
             Self::Drift(_) => "`ktrdr infra apply` creates what is missing; `ktrdr infra diff` shows the rest",
             Self::Codec(_) => "a program of another version may have written it; `ktrdr decode` shows what is in it",
