@@ -30,7 +30,7 @@ use store::Store;
 pub use observe::Kept;
 pub use process::Process;
 pub use requests::{new_id, side_by_side, steps};
-pub use server::Server;
+pub use server::{Role, Server};
 pub use waiting::{PATIENCE, until};
 pub use worker::{Act, Dies, Housekeeper, Worker};
 
@@ -49,14 +49,24 @@ impl Sandbox {
         Self::start_with(TopologyOptions::default()).await
     }
 
+    /// A system in which everybody may do only what the role is for: services are workers, the test is a person.
+    pub async fn start_guarded() -> Self {
+        Self::start_on(true, TopologyOptions::default()).await
+    }
+
     /// A system whose streams have other sizes.
     pub async fn start_with(options: TopologyOptions) -> Self {
+        Self::start_on(false, options).await
+    }
+
+    async fn start_on(guarded: bool, options: TopologyOptions) -> Self {
         show_logs();
         let folder = tempfile::tempdir().unwrap();
-        let server = Server::start(&folder.path().join("nats"));
-        let url = server.url().to_owned();
-        let bus = Bus::connect(&connect_options(&url)).await.unwrap();
-        bus.apply(&Topology::declare(Profile::Test, options)).await.unwrap();
+        let server = Server::start(&folder.path().join("nats"), guarded);
+        let infra = Bus::connect(&connect_options(&server.url(Role::Infra))).await.unwrap();
+        infra.apply(&Topology::declare(Profile::Test, options)).await.unwrap();
+        let bus = Bus::connect(&connect_options(&server.url(Role::Person))).await.unwrap();
+        let url = server.url(Role::Worker);
         let store = Store::open(&format!("file://{}", folder.path().join("objects").display())).await.unwrap();
         Self { server: Mutex::new(server), bus, store, folder, url }
     }
@@ -66,7 +76,7 @@ impl Sandbox {
         &self.bus
     }
 
-    /// Address of the NATS server.
+    /// Address of the NATS server, as services use it.
     pub fn url(&self) -> &str {
         &self.url
     }
@@ -83,7 +93,13 @@ impl Sandbox {
 
     /// Another connection, such as every process has.
     pub async fn connect(&self) -> Bus {
-        Bus::connect(&connect_options(&self.url)).await.unwrap()
+        self.connect_as(Role::Worker).await
+    }
+
+    /// A connection in a role.
+    pub async fn connect_as(&self, role: Role) -> Bus {
+        let url = self.server.lock().unwrap().url(role);
+        Bus::connect(&connect_options(&url)).await.unwrap()
     }
 
     /// Submits under a new id.

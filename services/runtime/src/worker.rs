@@ -147,7 +147,10 @@ pub async fn serve<H: StepHandler>(
         return Err(WorkerError::Killed);
     }
     let left = drain(&mut slots, options.drain_timeout).await;
-    drop((presence, signs));
+    // Ended before the key goes, or a renewal under way would bring it back.
+    presence.abort();
+    drop(presence.await);
+    drop(signs);
     if tokio::time::timeout(SIGN_OFF_TIMEOUT, bus.remove_worker(&worker)).await.is_err() {
         tracing::debug!("not signed off, the key expires by itself");
     }

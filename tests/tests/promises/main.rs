@@ -15,6 +15,7 @@ mod crashes;
 mod data;
 mod followers;
 mod leaving;
+mod permissions;
 mod resume;
 mod retries;
 mod startup;
