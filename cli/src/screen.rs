@@ -20,8 +20,8 @@ use crate::why::{Scene, Why};
 pub const REDRAW: Duration = Duration::from_millis(250);
 /// A log has a line at least so often while the operation runs.
 const LOG_EVERY: Duration = Duration::from_secs(10);
-/// A log has a line for every so many percent of the operation.
-const LOG_PERCENT: f64 = 1.0;
+/// In between it has a line for every so many percent of the operation: enough to see it move, few enough to read.
+const LOG_PERCENT: f64 = 10.0;
 
 /// Where an operation is shown.
 pub struct Screen {
