@@ -35,6 +35,10 @@ pub enum StrategiesCommand {
         /// Its name: a-z, 0-9, _ and -; the file is called NAME.yaml
         name: String,
     },
+    /// Print the grammar as a JSON Schema, for editors
+    Schema,
+    /// List the rules that findings name, and why they are
+    Rules,
 }
 
 /// Runs the command.
@@ -48,6 +52,8 @@ pub fn run(command: &StrategiesCommand, context: &Context) -> Result<Exit, Failu
         StrategiesCommand::Validate { files } => validate(files, context),
         StrategiesCommand::Features(args) => strategies_features::run(args, context),
         StrategiesCommand::New { name } => new(name, context),
+        StrategiesCommand::Schema => Ok(print_schema(context)),
+        StrategiesCommand::Rules => Ok(list_rules(context)),
     }
 }
 
@@ -257,12 +263,33 @@ fn new(name: &str, context: &Context) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
+/// One line with `--json`, laid out for reading otherwise.
+fn print_schema(context: &Context) -> Exit {
+    let schema = strategies::schema();
+    context.output.json(&schema);
+    context.output.line(&serde_json::to_string_pretty(&schema).unwrap_or_default());
+    Exit::Done
+}
+
+fn list_rules(context: &Context) -> Exit {
+    let rows: Vec<Vec<String>> = strategies::rules()
+        .iter()
+        .map(|rule| {
+            context.output.json(&json!({"type": "rule", "id": rule.id, "refuses": rule.refuses, "why": rule.why}));
+            [rule.id, rule.refuses, rule.why].map(str::to_owned).into()
+        })
+        .collect();
+    context.output.table(&["RULE", "REFUSES", "WHY"], &rows);
+    Exit::Done
+}
+
 /// What a column shows, in a few words: `rsi_14 is low: full up to 20, falls to 0 at 40`.
 pub fn meaning(resolved: &Resolved, feature: &Feature) -> String {
     let planned = resolved.indicators.get(feature.indicator);
     let output = planned.and_then(|planned| planned.indicator.spec().outputs.get(feature.output));
     let id = planned.map_or("?", |planned| planned.id.as_str());
     let of = output.map_or_else(|| id.to_owned(), |output| format!("{id}.{output}"));
+    let of = if feature.lag == 0 { of } else { format!("{of}, {} bars ago", feature.lag) };
     match &feature.kind {
         FeatureKind::Membership { function, .. } => format!("{of}: {}", function.describe()),
         FeatureKind::Raw { scaling: None } => of,

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 use store::{Cells, Table};
-use strategies::{Columns, Resolved, SymbolBars, columns};
+use strategies::{Columns, Resolved, SymbolBars, columns, holes};
 
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
@@ -46,6 +46,9 @@ pub fn run(args: &FeaturesArgs, context: &Context) -> Result<Exit, Failure> {
         let mut bars = SymbolBars::new();
         for file in &files {
             bars.insert(file.timeframe, read_series(file, &args.times, &context.working_directory)?);
+        }
+        for hole in &holes(&resolved, &bars)? {
+            context.output.note(&hole.to_string());
         }
         let symbol = files.first().map(|file| file.symbol.symbol()).unwrap_or_default();
         computed.push((symbol, columns(&resolved, &bars, &mut |_, _| ControlFlow::Continue(()))?));

@@ -19,8 +19,17 @@ use crate::resolve::{Feature, FeatureKind, PlannedIndicator, Resolved};
 /// Bars of one symbol, one series a timeframe.
 pub type SymbolBars = BTreeMap<Timeframe, Bars>;
 
-/// The columns of one input, in order, with their timeframes: `{timeframe}_{set}_{member}` or `{timeframe}_{reference}_raw`.
-pub(crate) fn feature_names(input: &Input, sets: &[FuzzySet], strategy: &[Timeframe]) -> Vec<(Timeframe, String)> {
+/// One column of an input.
+pub(crate) struct FeatureName {
+    pub(crate) timeframe: Timeframe,
+    /// Bars of that timeframe back; 0 = the current one.
+    pub(crate) lag: u32,
+    /// `{timeframe}_{set}_{member}` or `{timeframe}_{reference}_raw`, followed by `_lag_{k}` where it lags.
+    pub(crate) name: String,
+}
+
+/// The columns of one input, in order: for each timeframe the current ones, then those of each lag.
+pub(crate) fn feature_names(input: &Input, sets: &[FuzzySet], strategy: &[Timeframe]) -> Vec<FeatureName> {
     let timeframes = input.timeframes.as_deref().unwrap_or(strategy);
     let names = |timeframe: Timeframe| match &input.source {
         InputSource::Fuzzy(set) => {
@@ -31,7 +40,15 @@ pub(crate) fn feature_names(input: &Input, sets: &[FuzzySet], strategy: &[Timefr
         }
         InputSource::Raw { reference, .. } => vec![format!("{timeframe}_{reference}_raw")],
     };
-    timeframes.iter().flat_map(|&timeframe| names(timeframe).into_iter().map(move |name| (timeframe, name))).collect()
+    let mut all = Vec::new();
+    for &timeframe in timeframes {
+        for lag in std::iter::once(0).chain(input.lags.iter().copied()) {
+            let suffix = if lag == 0 { String::new() } else { format!("_lag_{lag}") };
+            let of_lag = names(timeframe).into_iter().map(|name| FeatureName { timeframe, lag, name: name + &suffix });
+            all.extend(of_lag);
+        }
+    }
+    all
 }
 
 /// Why features cannot be computed.
@@ -198,7 +215,8 @@ fn column(feature: &Feature, outputs: &[Vec<Vec<f64>>], visible: Option<&Vec<Opt
         FeatureKind::Raw { .. } => output.to_vec(),
     };
     let rows = visible.map_or(&[][..], Vec::as_slice);
-    rows.iter().map(|row| row.and_then(|row| own.get(row).copied()).unwrap_or(f64::NAN)).collect()
+    let back = |row: &Option<usize>| row.and_then(|row| own.get(row.checked_sub(feature.lag as usize)?).copied());
+    rows.iter().map(|row| back(row).unwrap_or(f64::NAN)).collect()
 }
 
 /// For each decision time the last bar that is closed by then, if any. Both ascend.

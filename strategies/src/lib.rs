@@ -14,8 +14,11 @@ mod features;
 mod fields;
 mod finding;
 mod grammar;
+mod holes;
 mod leak;
 mod resolve;
+mod rules;
+mod schema;
 mod yaml;
 
 pub mod fuzzy;
@@ -31,10 +34,13 @@ pub use grammar::{
     Decisions, FuzzySet, Input, InputSource, Model, NamedIndicator, OutputRef, Scaling, Signal, Split, Strategy,
     Training, TrainingData,
 };
+pub use holes::holes;
 pub use leak::{Leak, leak_test, truncate};
 pub use resolve::{
     ENGINE_VERSION, Feature, FeatureKind, Overrides, PlannedIndicator, Resolved, canonical_json, canonical_sha256,
 };
+pub use rules::{Rule, rule_of, rules};
+pub use schema::schema;
 pub use yaml::TEXT_BYTES_MAX;
 
 /// A commented strategy to start from: `eurusd_rsi_macd` of the catalogue.

@@ -9,12 +9,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 
-use crate::features::feature_names;
+use crate::features::{FeatureName, feature_names};
 use crate::finding::{Finding, Findings};
 use crate::fuzzy::Membership;
 use crate::grammar::{Decisions, InputSource, Model, OutputRef, Scaling, Split, Strategy};
 use crate::indicators::{Indicator, Value};
-use crate::labels::LabelSource;
+use crate::labels::{EventFilter, LabelSource, Regime};
 
 /// Version of everything that turns bars into rows. Raise it when equal inputs begin to give other rows.
 pub const ENGINE_VERSION: u32 = 1;
@@ -63,7 +63,7 @@ pub struct PlannedIndicator {
 /// One input column of the network.
 #[derive(Clone, Debug)]
 pub struct Feature {
-    /// `{timeframe}_{set}_{member}` or `{timeframe}_{reference}_raw`.
+    /// `{timeframe}_{set}_{member}` or `{timeframe}_{reference}_raw`, followed by `_lag_{k}` where it lags.
     pub name: String,
     /// Whose bars.
     pub timeframe: Timeframe,
@@ -71,6 +71,8 @@ pub struct Feature {
     pub indicator: usize,
     /// Output column of that indicator.
     pub output: usize,
+    /// Bars of its timeframe back; 0 = the current one.
+    pub lag: u32,
     /// What is made of it.
     pub kind: FeatureKind,
 }
@@ -115,6 +117,8 @@ pub struct Resolved {
     pub indicators: Vec<PlannedIndicator>,
     /// What is learnt.
     pub labels: LabelSource,
+    /// Which bars are learnt from; `None` = all.
+    pub events: Option<EventFilter>,
     /// Where the parts begin.
     pub split: Split,
     /// Bars left out after each boundary, when the strategy says so.
@@ -163,6 +167,7 @@ impl Strategy {
             features,
             indicators,
             labels: self.training.labels,
+            events: self.training.events,
             split: self.training.split,
             embargo_bars: self.training.embargo_bars,
             model: self.model.clone(),
@@ -224,13 +229,13 @@ impl Strategy {
             let (of, kinds) = self.kinds(&input.source);
             let Some(named) = self.indicators.get(of.indicator) else { continue };
             let names = feature_names(input, &self.fuzzy_sets, timeframes);
-            for ((timeframe, name), kind) in names.into_iter().zip(kinds.iter().cycle()) {
+            for (FeatureName { timeframe, lag, name }, kind) in names.into_iter().zip(kinds.iter().cycle()) {
                 let indicator = *positions.entry((of.indicator, timeframe)).or_insert_with(|| {
                     let (id, indicator) = (named.id.clone(), named.indicator.clone());
                     indicators.push(PlannedIndicator { timeframe, id, indicator });
                     indicators.len() - 1
                 });
-                features.push(Feature { name, timeframe, indicator, output: of.output, kind: kind.clone() });
+                features.push(Feature { name, timeframe, indicator, output: of.output, lag, kind: kind.clone() });
             }
         }
         (features, indicators)
@@ -287,12 +292,13 @@ impl Resolved {
         bars.slice(first..end.max(first))
     }
 
-    /// Base bars until every indicator is defined, counting a coarser bar as the base bars it nominally spans.
+    /// Base bars until every column is defined, counting a coarser bar as the base bars it nominally spans.
     pub fn warm_up_bars(&self) -> usize {
         let base = self.base.minutes().max(1);
-        let bars = self.indicators.iter().map(|planned| {
+        let bars = self.features.iter().filter_map(|feature| {
+            let planned = self.indicators.get(feature.indicator)?;
             let ratio = usize::try_from((planned.timeframe.minutes() / base).max(1)).unwrap_or(1);
-            planned.indicator.warm_up().saturating_mul(ratio)
+            Some(planned.indicator.warm_up().saturating_add(feature.lag as usize).saturating_mul(ratio))
         });
         bars.max().unwrap_or(0)
     }
@@ -307,7 +313,7 @@ impl Resolved {
                 json!({ "validation_start": validation_start, "test_start": test_start })
             }
         };
-        json!({
+        let mut part = json!({
             "engine": ENGINE_VERSION,
             "series": series,
             "symbols": self.symbols,
@@ -318,7 +324,11 @@ impl Resolved {
             "labels": self.labels,
             "split": split,
             "embargo_bars": self.embargo_bars,
-        })
+        });
+        if let Some(events) = self.events {
+            part["events"] = json!(events);
+        }
+        part
     }
 
     fn feature_json(&self, feature: &Feature) -> Json {
@@ -332,14 +342,24 @@ impl Resolved {
             FeatureKind::Membership { function, .. } => membership_json(function),
             FeatureKind::Raw { scaling } => json!({ "scaling": scaling }),
         };
-        json!({
+        let mut of = json!({
             "name": feature.name,
             "timeframe": feature.timeframe,
             "indicator": indicator.map(|indicator| indicator.spec().name),
             "parameters": parameters,
             "output": feature.output,
             "kind": kind,
-        })
+        });
+        if feature.lag > 0 {
+            of["lag"] = json!(feature.lag);
+        }
+        of
+    }
+
+    /// True when labels or events have a threshold that is a statistic of the training part.
+    pub fn needs_fit(&self) -> bool {
+        matches!(self.labels, LabelSource::Regime(Regime { typical_range: None, .. }))
+            || self.events.is_some_and(|events| events.threshold.is_none())
     }
 }
 

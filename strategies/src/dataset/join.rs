@@ -7,7 +7,7 @@ use market::{Bars, Utc};
 
 use super::DataSetError;
 use crate::features::{Columns, FeatureError, SymbolBars, columns};
-use crate::labels;
+use crate::labels::{self, LabelError, Labels};
 use crate::leak::leak_test;
 use crate::resolve::Resolved;
 use crate::splits::RowTime;
@@ -24,11 +24,11 @@ pub(super) struct SymbolRows {
     pub(super) labels: Vec<f32>,
 }
 
-/// Features, leak test and labels of one symbol, joined by row.
+/// Features, leak test and labels of one symbol, joined by row. Bars known before `training_end` fit what is to be fitted.
 pub(super) fn symbol_rows(
     resolved: &Resolved,
-    symbol: &str,
-    bars: &SymbolBars,
+    (symbol, bars): (&str, &SymbolBars),
+    training_end: Option<Utc>,
     dropped: &mut BTreeMap<String, u64>,
     report: &mut dyn FnMut(usize, &str) -> ControlFlow<()>,
 ) -> Result<(SymbolRows, u64), DataSetError> {
@@ -61,7 +61,7 @@ pub(super) fn symbol_rows(
     if report(works + 2, "labels").is_break() {
         return Err(DataSetError::Stopped);
     }
-    let labels = labels::compute(&resolved.labels, base);
+    let labels = labels_of(resolved, base, training_end);
     let labels = labels.map_err(|source| DataSetError::Labels { symbol: symbol.to_owned(), source })?;
     let complete = columns.complete_rows();
     check_gaps(resolved, symbol, &columns, complete.undefined, complete.warm_up)?;
@@ -85,6 +85,17 @@ pub(super) fn symbol_rows(
         *dropped.entry(reason.to_owned()).or_default() += count;
     }
     Ok((joined, cuts.len() as u64))
+}
+
+/// Labels of the bars, thresholds fitted on those known before `training_end`; only events keep theirs.
+fn labels_of(resolved: &Resolved, base: &Bars, training_end: Option<Utc>) -> Result<Labels, LabelError> {
+    let end = training_end.map_or(0, |end| base.close_time.partition_point(|close| *close < end));
+    let training = base.slice(0..end);
+    let mut labels = labels::compute(&resolved.labels.fitted(&training)?, base)?;
+    if let Some(events) = resolved.events {
+        labels.keep(&events.fitted(&training)?.events(base)?)?;
+    }
+    Ok(labels)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "row counts are far below 2^53")]

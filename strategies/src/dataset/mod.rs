@@ -16,7 +16,7 @@ use schemas::manifests::{ColumnRange, FeatureColumn, OutputKind, PartCount};
 use crate::features::SymbolBars;
 use crate::grammar::Split;
 use crate::resolve::Resolved;
-use crate::splits::{self, CutDates, Part};
+use crate::splits::{self, CutDates, Part, SplitError};
 pub use error::DataSetError;
 use join::{SymbolRows, symbol_rows};
 use scale::{coverage, fit};
@@ -122,6 +122,9 @@ pub fn assemble(
     let mut dropped: BTreeMap<String, u64> = BTreeMap::new();
     let mut symbols = Vec::with_capacity(resolved.symbols.len());
     let mut leak_test_cuts = 0;
+    // A threshold that is fitted needs to know where the training part ends before there are labels.
+    let early_cuts = if resolved.needs_fit() { Some(cuts_of_bars(resolved, inputs)?) } else { None };
+    let training_end = early_cuts.map(|cuts| cuts.validation_start);
     for (index, symbol) in resolved.symbols.iter().enumerate() {
         let id = symbol.id();
         let input = inputs.iter().find(|input| input.symbol == *symbol);
@@ -130,16 +133,14 @@ pub fn assemble(
             let (symbols, works) = (resolved.symbols.len(), resolved.indicators.len() + 2);
             progress(Step { symbol: &id, symbol_number: index + 1, symbols, work, work_number: number, works })
         };
-        let (rows, cuts) = symbol_rows(resolved, &id, &input.bars, &mut dropped, &mut report)?;
+        let (rows, cuts) = symbol_rows(resolved, (&id, &input.bars), training_end, &mut dropped, &mut report)?;
         leak_test_cuts = cuts;
         symbols.push(rows);
     }
     let known = |rows: &SymbolRows| rows.times.iter().map(|time| time.known_at).collect::<Vec<_>>();
-    let cuts = match resolved.split {
-        Split::Dates { validation_start, test_start } => CutDates { validation_start, test_start },
-        Split::Fractions { train, validation, .. } => {
-            splits::cut_dates(splits::Fractions { train, validation }, symbols.iter().flat_map(known))?
-        }
+    let cuts = match early_cuts {
+        Some(cuts) => cuts,
+        None => cuts(resolved, symbols.iter().flat_map(known))?,
     };
     let longest = symbols.iter().map(|rows| rows.rows.len()).max().unwrap_or(0);
     let embargo_bars =
@@ -179,6 +180,21 @@ pub fn assemble(
     set.count();
     set.check()?;
     Ok(set)
+}
+
+/// Where validation and test begin, from dates or from the instants of the rows.
+fn cuts(resolved: &Resolved, times: impl Iterator<Item = Utc>) -> Result<CutDates, SplitError> {
+    match resolved.split {
+        Split::Dates { validation_start, test_start } => Ok(CutDates { validation_start, test_start }),
+        Split::Fractions { train, validation, .. } => splits::cut_dates(splits::Fractions { train, validation }, times),
+    }
+}
+
+/// The same from all base bars, before it is known which of them become rows.
+fn cuts_of_bars(resolved: &Resolved, inputs: &[SymbolInput]) -> Result<CutDates, SplitError> {
+    let used = inputs.iter().filter(|input| resolved.symbols.contains(&input.symbol));
+    let bars = used.filter_map(|input| input.bars.get(&resolved.base));
+    cuts(resolved, bars.flat_map(|bars| resolved.clip(bars).close_time))
 }
 
 impl DataSet {

@@ -6,7 +6,7 @@ use market::Timeframe;
 
 use super::inputs::Sections;
 use super::{Input, InputSource};
-use crate::features::feature_names;
+use crate::features::{FeatureName, feature_names};
 use crate::fields::Fields;
 use crate::finding::Finding;
 
@@ -38,7 +38,7 @@ pub(super) fn check_names(fields: &Fields<'_>, (_, sets, inputs): &Sections, tim
     let mut reported = Vec::new();
     let mut columns = 0;
     for (index, input) in inputs.iter().enumerate() {
-        for (timeframe, name) in feature_names(input, sets, timeframes) {
+        for FeatureName { timeframe, name, .. } in feature_names(input, sets, timeframes) {
             columns += 1;
             let Some(&earlier) = first.get(&name) else {
                 first.insert(name, index);

@@ -67,12 +67,13 @@ fn timeframes(fields: Fields<'_>) -> Option<(Vec<Timeframe>, Timeframe)> {
     let words: Vec<(&str, Timeframe)> = Timeframe::ALL.iter().map(|each| (each.as_str(), *each)).collect();
     let single = fields.has("timeframe").then(|| fields.word("timeframe", &words).into_iter().collect());
     let key = if fields.has("list") { "list" } else { "timeframes" };
-    let several = fields.list(key).map(|items| list(&fields, key, items));
+    let items = fields.list(key);
+    let several = items.map(|items| list(&fields, key, items));
     let found = one_of(&fields, mode?, single, several, ("timeframe", "list"));
     fields.node("list");
     let base = fields.word("base_timeframe", &words);
     if let Some(found) = &found {
-        if mode == Some(Mode::Several) && found.len() < 2 {
+        if mode == Some(Mode::Several) && items.is_some_and(|items| items.len() < 2) {
             fields.finding(key, "timeframes.few", "multi_timeframe needs two timeframes or more");
         }
         if let Some(twice) = repeated(found) {

@@ -14,6 +14,9 @@ use crate::yaml::{Content, Entry};
 /// Most entries of each of the three sections.
 const ENTRIES_MAX: usize = 256;
 
+/// Longest lag, in bars.
+const LAG_MAX: u32 = 1_000;
+
 /// Ids that would shadow a price column.
 const PRICE_COLUMNS: [&str; 5] = ["open", "high", "low", "close", "volume"];
 
@@ -294,9 +297,42 @@ fn read_input(
         _ => None,
     };
     let timeframes = read_timeframes(&fields, training_data);
+    let lags = read_lags(&fields);
     let line = fields.line;
-    fields.finish(&[]);
-    Some(Input { source: source?, timeframes: timeframes?, line })
+    fields.finish(&[("weight", "key.no_effect", "inputs have no weights: the network finds them; remove the key")]);
+    Some(Input { source: source?, timeframes: timeframes?, lags: lags?, line })
+}
+
+/// `lags: [1, 2]`: ascending numbers of bars; none unless given.
+fn read_lags(fields: &Fields<'_>) -> Option<Vec<u32>> {
+    if !fields.has("lags") {
+        fields.node("lags");
+        return Some(Vec::new());
+    }
+    let items = fields.list("lags")?;
+    if items.is_empty() {
+        fields.finding("lags", "value.empty", "the list is empty");
+    }
+    let mut lags: Vec<u32> = Vec::with_capacity(items.len());
+    for (index, item) in items.iter().enumerate() {
+        let path = format!("{}[{index}]", fields.at("lags"));
+        let Content::Integer(value) = item.content else {
+            fields.sink.push(wrong_type(&path, item, &format!("an integer from 1 to {LAG_MAX}")));
+            return None;
+        };
+        let Some(lag) = u32::try_from(value).ok().filter(|lag| (1..=LAG_MAX).contains(lag)) else {
+            let message =
+                format!("{value} is outside 1 to {LAG_MAX}: a lag counts bars back, the current bar is there anyway");
+            fields.sink.push(Finding::error(path, item.line, "value.range", message));
+            return None;
+        };
+        if lags.last().is_some_and(|last| *last >= lag) {
+            let message = format!("{lag} does not ascend: write each lag once, the smallest first");
+            fields.sink.push(Finding::error(path, item.line, "lags.order", message));
+        }
+        lags.push(lag);
+    }
+    Some(lags)
 }
 
 fn find_set(fields: &Fields<'_>, id: &str, sets: &[SetDraft<'_>]) -> Option<usize> {

@@ -6,6 +6,7 @@
 mod cross;
 mod data;
 mod inputs;
+mod labels;
 mod model;
 mod train;
 
@@ -18,7 +19,7 @@ use crate::fields::{Fields, Retired, Sink};
 use crate::finding::Findings;
 use crate::fuzzy::Membership;
 use crate::indicators::Indicator;
-use crate::labels::LabelSource;
+use crate::labels::{CONTEXT_CLASSES, EventFilter, LabelSource, REGIME_CLASSES};
 use crate::yaml;
 
 /// A valid strategy file. [`Strategy::resolve`](crate::Strategy::resolve) turns it into what is computed.
@@ -101,6 +102,8 @@ pub struct Input {
     pub source: InputSource,
     /// `None` = every timeframe of the strategy, in file order.
     pub timeframes: Option<Vec<Timeframe>>,
+    /// Bars back, of the input's own timeframe, for which the columns appear again after the current ones; ascending.
+    pub lags: Vec<u32>,
     /// 1-based line in the file.
     pub line: usize,
 }
@@ -151,6 +154,8 @@ pub enum Decisions {
     Classification {
         /// Below this probability the signal is HOLD; 0.5 unless given.
         confidence_threshold: f64,
+        /// What each class of the labels suggests, by class number.
+        signals: &'static [Signal],
     },
     /// One forward return a row.
     Regression {
@@ -174,21 +179,21 @@ pub enum Signal {
 }
 
 impl Decisions {
-    /// The signal of one prediction: probabilities of BUY, HOLD, SELL in this order, or one forward return as a fraction.
+    /// The signal of one prediction: a probability per class, or one forward return as a fraction.
     ///
-    /// Classes: the most probable one, HOLD when its probability is below the threshold. Regression: BUY above cost ×
-    /// multiplier, SELL below its negative. HOLD for anything that is not a prediction of this kind.
+    /// Classes: what the most probable one suggests, HOLD when its probability is below the threshold or another signal
+    /// is as probable. Regression: BUY above cost × multiplier, SELL below its negative. HOLD for anything that is not a
+    /// prediction of this kind.
     pub fn signal(&self, prediction: &[f64]) -> Signal {
         match (*self, prediction) {
-            (Self::Classification { confidence_threshold }, [buy, hold, sell]) => {
-                if buy.max(*sell).max(*hold) < confidence_threshold {
-                    Signal::Hold
-                } else if buy > hold && buy >= sell {
-                    Signal::Buy
-                } else if sell > hold && sell > buy {
-                    Signal::Sell
-                } else {
-                    Signal::Hold
+            (Self::Classification { confidence_threshold, signals }, probabilities)
+                if probabilities.len() == signals.len() =>
+            {
+                let best = probabilities.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                let mut suggested = signals.iter().zip(probabilities).filter(|(_, each)| **each == best);
+                match (suggested.next(), best >= confidence_threshold) {
+                    (Some((signal, _)), true) if suggested.all(|(other, _)| other == signal) => *signal,
+                    _ => Signal::Hold,
                 }
             }
             (Self::Regression { round_trip_cost, min_edge_multiplier }, [value]) => {
@@ -206,11 +211,25 @@ impl Decisions {
     }
 }
 
+/// What the classes of a label source suggest: a rising, or a falling market, or neither.
+fn signals_of(labels: &LabelSource) -> &'static [Signal] {
+    match labels.classes() {
+        classes if classes == CONTEXT_CLASSES => &[Signal::Buy, Signal::Sell, Signal::Hold],
+        classes if classes == REGIME_CLASSES => &[Signal::Buy, Signal::Sell, Signal::Hold, Signal::Hold],
+        _ => SIGNALS,
+    }
+}
+
+/// The signals of BUY, HOLD and SELL.
+const SIGNALS: &[Signal] = &[Signal::Buy, Signal::Hold, Signal::Sell];
+
 /// The `training` section: the one home of everything about training.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Training {
     /// What is learnt.
     pub labels: LabelSource,
+    /// Which bars are learnt from; all unless given.
+    pub events: Option<EventFilter>,
     /// What the trainer obeys.
     pub settings: TrainingSettings,
     /// Seed of initialisation, shuffling and dropout; 42 unless given.
@@ -289,6 +308,13 @@ fn read(fields: Fields<'_>) -> Option<Strategy> {
     let training = fields.required_section("training").and_then(|section| train::read(section, decisions.as_ref()));
     fields.finish(RETIRED);
     let (indicators, fuzzy_sets, inputs) = draft?;
+    let training = training?;
+    let decisions = match decisions? {
+        Decisions::Classification { confidence_threshold, .. } => {
+            Decisions::Classification { confidence_threshold, signals: signals_of(&training.labels) }
+        }
+        regression @ Decisions::Regression { .. } => regression,
+    };
     Some(Strategy {
         name: name?.to_owned(),
         version,
@@ -298,8 +324,8 @@ fn read(fields: Fields<'_>) -> Option<Strategy> {
         fuzzy_sets,
         inputs,
         model: model?,
-        decisions: decisions?,
-        training: training?,
+        decisions,
+        training,
         warnings: Findings::default(),
     })
 }

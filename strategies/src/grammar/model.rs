@@ -19,7 +19,7 @@ const RETIRED: &[Retired] = &[
     (
         "features",
         "key.no_effect",
-        "lags and price context were never applied: remove the section; nn_inputs is the list of inputs",
+        "lags and price context were never applied: write `lags: [1, 2]` in the entries of nn_inputs that need them",
     ),
 ];
 
@@ -142,7 +142,7 @@ pub(super) fn read_decisions(fields: Fields<'_>) -> Option<Decisions> {
         }),
         Some(false) => {
             fields.node("cost_model");
-            Some(Decisions::Classification { confidence_threshold: confidence.unwrap_or(0.5) })
+            Some(Decisions::Classification { confidence_threshold: confidence.unwrap_or(0.5), signals: super::SIGNALS })
         }
         None => None,
     };

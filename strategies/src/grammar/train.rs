@@ -3,10 +3,10 @@
 use schemas::training::{EarlyStopping, Loss, TrainingSettings};
 
 use super::model::wrong_format;
-use super::{Decisions, Split, Training, data};
+use super::{Decisions, Split, Training, data, labels};
 use crate::fields::{Fields, Retired};
 use crate::finding::Finding;
-use crate::labels::{LabelSource, TripleBarrier, VolatilityMethod};
+use crate::labels::LabelSource;
 
 const RETIRED: &[Retired] = &[
     ("lr_scheduler", "training.unsupported", "the learning rate is constant; schedules are not supported yet"),
@@ -17,31 +17,13 @@ const RETIRED: &[Retired] = &[
     ("fitness_metrics", "key.no_effect", "all metrics are always reported: remove the key"),
 ];
 
-const RETIRED_ZIGZAG: &[Retired] = &[
-    (
-        "label_lookahead",
-        "key.no_effect",
-        "zigzag labels whole segments and has no look-ahead of its own: remove the key",
-    ),
-    ("threshold", "key.moved", "write zigzag_threshold"),
-];
-
-const RETIRED_BARRIER: &[Retired] = &[
-    ("profit_target_atr", "key.moved", "this name had no effect: write pt_multiplier"),
-    ("stop_loss_atr", "key.moved", "this name had no effect: write sl_multiplier"),
-    ("max_holding_bars", "key.moved", "this name had no effect: write max_holding_period"),
-    ("atr_period", "key.moved", "this name had no effect: write vol_span"),
-    ("compute_weights", "labels.unsupported", "sample weights are not supported yet"),
-    ("cusum_threshold", "labels.unsupported", "event filters are not supported yet"),
-    ("cusum_multiplier", "labels.unsupported", "event filters are not supported yet"),
-];
-
 /// Where the shares of `data_split` may differ from 1 by rounding.
 const SHARE_TOLERANCE: f64 = 1e-9;
 
 /// Reads the section; `None` after an error.
 pub(super) fn read(fields: Fields<'_>, decisions: Option<&Decisions>) -> Option<Training> {
-    let labels = fields.required_section("labels").and_then(labels);
+    let (labels, events) = fields.required_section("labels").and_then(labels::read).unzip();
+    let events = events.flatten();
     if let (Some(labels), Some(decisions)) = (&labels, decisions) {
         check_format(&fields, labels, decisions);
     }
@@ -55,41 +37,7 @@ pub(super) fn read(fields: Fields<'_>, decisions: Option<&Decisions>) -> Option<
     let embargo_bars = fields.integer("embargo_bars", 0, 1_000_000);
     let split = split(&fields);
     fields.finish(RETIRED);
-    Some(Training { labels: labels?, settings, seed: seed.map_or(42, u64::from), split: split?, embargo_bars })
-}
-
-fn labels(fields: Fields<'_>) -> Option<LabelSource> {
-    fields.required("source")?;
-    let message = "this label source is not supported yet: use zigzag, forward_return or triple_barrier";
-    if fields.is_unsupported("source", &["context", "regime"], "labels.unsupported", message) {
-        return None;
-    }
-    let source = fields.word("source", &[("zigzag", 0), ("forward_return", 1), ("triple_barrier", 2)])?;
-    let positive = |key| fields.number(key, "a number above 0", |value| value > 0.0);
-    let (labels, retired): (_, &[Retired]) = match source {
-        0 => {
-            let threshold =
-                fields.number("zigzag_threshold", "a number above 0 and below 1", |value| value > 0.0 && value < 1.0);
-            (LabelSource::Zigzag { threshold: threshold.unwrap_or(0.02) }, RETIRED_ZIGZAG)
-        }
-        1 => (LabelSource::ForwardReturn { horizon: fields.integer("horizon", 1, 100_000).unwrap_or(20) }, &[]),
-        _ => {
-            let usual = TripleBarrier::default();
-            let methods = [("atr", VolatilityMethod::Atr), ("std", VolatilityMethod::Std)];
-            let barrier = TripleBarrier {
-                pt_multiplier: positive("pt_multiplier").unwrap_or(usual.pt_multiplier),
-                sl_multiplier: positive("sl_multiplier").unwrap_or(usual.sl_multiplier),
-                max_holding_period: fields
-                    .integer("max_holding_period", 1, 100_000)
-                    .unwrap_or(usual.max_holding_period),
-                vol_span: fields.integer("vol_span", 1, 100_000).unwrap_or(usual.vol_span),
-                vol_method: fields.word("vol_method", &methods).unwrap_or(usual.vol_method),
-            };
-            (LabelSource::TripleBarrier(barrier), RETIRED_BARRIER)
-        }
-    };
-    fields.finish(retired);
-    Some(labels)
+    Some(Training { labels: labels?, events, settings, seed: seed.map_or(42, u64::from), split: split?, embargo_bars })
 }
 
 fn check_format(fields: &Fields<'_>, labels: &LabelSource, decisions: &Decisions) {
@@ -97,7 +45,7 @@ fn check_format(fields: &Fields<'_>, labels: &LabelSource, decisions: &Decisions
         (true, Decisions::Classification { .. }) => {
             let message =
                 "forward returns are numbers: write decisions.output_format: regression, or a source with classes";
-            wrong_format(fields, "labels", message, &["zigzag", "triple_barrier"]);
+            wrong_format(fields, "labels", message, &labels::SOURCES_OF_CLASSES);
         }
         (false, Decisions::Regression { .. }) => {
             wrong_format(
