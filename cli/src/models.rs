@@ -180,9 +180,11 @@ async fn show(args: &ModelArgs, context: &Context) -> Result<Exit, Failure> {
     };
     let artifact = store.artifact_manifest(&model.artifact).await?;
     let mut all = summary(&model.clone().into());
-    all["lineage"] = serde_json::to_value(&model.lineage).unwrap_or_default();
-    all["network"] = serde_json::to_value(&artifact.network).unwrap_or_default();
-    all["training"] = artifact.training.clone();
+    if let Some(all) = all.as_object_mut() {
+        all.insert("lineage".to_owned(), json!(model.lineage));
+        all.insert("network".to_owned(), json!(artifact.network));
+        all.insert("training".to_owned(), artifact.training.clone());
+    }
     context.output.json(&all);
     pairs(&context.output, &described(&model, &artifact));
     Ok(Exit::Done)

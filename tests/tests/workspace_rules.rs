@@ -54,6 +54,7 @@ const MAY_WAIT: &[(&str, &str)] = &[
     ("services/dummy/src/", "pretending to work is what it is for"),
     ("services/runtime/src/", "back-off and periodic duties, always raced against a stop"),
     ("services/fetcher/src/", "a provider's budget says until when, raced against a stop"),
+    ("cli/src/follow.rs", "the user's own time limit and a redraw each second, both raced against messages"),
     ("cli/src/up/", "back-off before a crashed service is started again, raced against a stop"),
 ];
 

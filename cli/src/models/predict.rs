@@ -162,7 +162,9 @@ fn write(made: &Predictions<'_>, args: &PredictArgs, context: &Context) -> Resul
         }
         Some(file) => {
             made.table().write(&context.working_directory.join(file))?;
-            facts["file"] = json!(file);
+            if let Some(facts) = facts.as_object_mut() {
+                facts.insert("file".to_owned(), json!(file));
+            }
             output.json(&facts);
             output.line(&format!("{told}; written to {}", file.display()));
         }

@@ -92,7 +92,7 @@ impl Program {
                 return board.set(&self.name, State::Absent { reason }, "");
             }
             let after = pauses.after(started.elapsed());
-            let reason = ended.map_or_else(|error| error.to_string(), |status| ending(status));
+            let reason = ended.map_or_else(|error| error.to_string(), ending);
             tracing::warn!(program = self.name, reason, "a program ended unasked");
             board.set(&self.name, State::Restarting { reason, after }, "");
             if stopped_within(&mut stop, after).await {
