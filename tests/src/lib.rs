@@ -41,6 +41,7 @@ pub struct Sandbox {
     store: Store,
     folder: tempfile::TempDir,
     url: String,
+    profile: Profile,
 }
 
 impl Sandbox {
@@ -51,24 +52,29 @@ impl Sandbox {
 
     /// A system in which everybody may do only what the role is for: services are workers, the test is a person.
     pub async fn start_guarded() -> Self {
-        Self::start_on(true, TopologyOptions::default()).await
+        Self::start_on(true, Profile::Test, TopologyOptions::default()).await
+    }
+
+    /// A system with the clocks of another profile.
+    pub async fn start_in(profile: Profile) -> Self {
+        Self::start_on(false, profile, TopologyOptions::default()).await
     }
 
     /// A system whose streams have other sizes.
     pub async fn start_with(options: TopologyOptions) -> Self {
-        Self::start_on(false, options).await
+        Self::start_on(false, Profile::Test, options).await
     }
 
-    async fn start_on(guarded: bool, options: TopologyOptions) -> Self {
+    async fn start_on(guarded: bool, profile: Profile, options: TopologyOptions) -> Self {
         show_logs();
         let folder = tempfile::tempdir().unwrap();
         let server = Server::start(&folder.path().join("nats"), guarded);
-        let infra = Bus::connect(&connect_options(&server.url(Role::Infra))).await.unwrap();
-        infra.apply(&Topology::declare(Profile::Test, options)).await.unwrap();
-        let bus = Bus::connect(&connect_options(&server.url(Role::Person))).await.unwrap();
+        let infra = Bus::connect(&connect_options(&server.url(Role::Infra), profile)).await.unwrap();
+        infra.apply(&Topology::declare(profile, options)).await.unwrap();
+        let bus = Bus::connect(&connect_options(&server.url(Role::Person), profile)).await.unwrap();
         let url = server.url(Role::Worker);
         let store = Store::open(&format!("file://{}", folder.path().join("objects").display())).await.unwrap();
-        Self { server: Mutex::new(server), bus, store, folder, url }
+        Self { server: Mutex::new(server), bus, store, folder, url, profile }
     }
 
     /// The test's own connection.
@@ -79,6 +85,11 @@ impl Sandbox {
     /// Address of the NATS server, as services use it.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// The clocks of this system.
+    pub fn profile(&self) -> Profile {
+        self.profile
     }
 
     /// The object store that all workers share.
@@ -99,7 +110,7 @@ impl Sandbox {
     /// A connection in a role.
     pub async fn connect_as(&self, role: Role) -> Bus {
         let url = self.server.lock().unwrap().url(role);
-        Bus::connect(&connect_options(&url)).await.unwrap()
+        Bus::connect(&connect_options(&url, self.profile)).await.unwrap()
     }
 
     /// Submits under a new id.
@@ -130,12 +141,12 @@ impl Sandbox {
     }
 }
 
-fn connect_options(url: &str) -> ConnectOptions {
+fn connect_options(url: &str, profile: Profile) -> ConnectOptions {
     ConnectOptions {
         url: url.to_owned(),
         credentials: None,
         name: "system-test".to_owned(),
-        profile: Profile::Test,
+        profile,
         connect_timeout: Duration::from_secs(5),
         wait_for_server: false,
     }

@@ -33,7 +33,7 @@ impl Sandbox {
             command.env_remove(name);
         }
         let child = command
-            .args(["--nats-url", self.url(), "--store", self.store().url(), "--profile", "test"])
+            .args(["--nats-url", self.url(), "--store", self.store().url(), "--profile", self.profile().as_str()])
             .args(flags)
             .current_dir(self.folder())
             .stdin(Stdio::null())

@@ -4,7 +4,6 @@ use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use bus::Profile;
 use runtime::probe::{Moment, Probe};
 use runtime::{StepContext, StepError, StepHandler, WorkerError, WorkerOptions, serve};
 use schemas::command::Command;
@@ -35,7 +34,7 @@ impl Sandbox {
 
     /// Runs a worker with other options.
     pub async fn run_with<H: StepHandler>(&self, handler: H, choose: impl FnOnce(&mut WorkerOptions)) -> Worker {
-        let mut options = WorkerOptions::new(H::Command::SERVICE, Profile::Test);
+        let mut options = WorkerOptions::new(H::Command::SERVICE, self.profile());
         choose(&mut options);
         let (shutdown, told) = watch::channel(false);
         let task = tokio::spawn(serve(self.connect().await, self.store().clone(), handler, options, told));

@@ -1,5 +1,8 @@
 //! Crashes: any process, at any moment; what was accepted still ends right, and every effect stands once.
 
+use std::time::{Duration, Instant};
+
+use bus::Profile;
 use dummy::Dummy;
 use runtime::WorkerError;
 use runtime::probe::Moment;
@@ -43,6 +46,27 @@ async fn a_worker_killed_in_mid_step_is_replaced_and_the_step_goes_on_from_its_c
     assert_eq!(record.steps[0].attempt, 2);
     assert!(record.steps[0].result["resumed_at"].as_u64().unwrap() >= 10);
     assert_eq!(record.steps[1].attempt, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_the_clocks_of_a_fleet_a_killed_worker_is_replaced_within_six_seconds() {
+    let sandbox = Sandbox::start_in(Profile::Prod).await;
+    let _house = sandbox.keep_house().await;
+    let mut processes = [sandbox.spawn("ktrdr-dummy"), sandbox.spawn("ktrdr-dummy")];
+    sandbox.workers(Service::Dummy, 2).await;
+    let op = sandbox.submit(&RunDummy { checkpoint_every: 1, seconds: 0.1, ..endless() }.operation()).await;
+    let holder = first_checkpoint(&sandbox, &op).await;
+    // Housekeeping calls nobody silent before it has listened for ten seconds itself.
+    let listens = sandbox.bus().timing().housekeeping_connected + Duration::from_secs(1);
+    until("the housekeeper to be sure", || async {
+        (sandbox.bus().connected_since().unwrap().elapsed() > listens).then_some(())
+    })
+    .await;
+    processes[position_of(&holder, &processes)].kill();
+    let killed = Instant::now();
+    sandbox.until_record(&op, "taken over", |record| record.steps[0].attempt == 2).await;
+    // Five seconds of silence after the last sign of life, looked for each second.
+    assert!(killed.elapsed() < Duration::from_millis(6_500), "{:?}", killed.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread")]
