@@ -8,8 +8,9 @@
     reason = "a test that fails may panic"
 )]
 
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
@@ -21,11 +22,16 @@ fn root() -> &'static Path {
 
 /// Runs `ktrdr` in `folder`, with the NATS server of this checkout and no settings of the caller.
 fn ktrdr(folder: &Path, arguments: &[&str]) -> Output {
+    ktrdr_command(folder, arguments).output().unwrap()
+}
+
+fn ktrdr_command(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(KTRDR);
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("KTRDR_")) {
         command.env_remove(name);
     }
-    command.env("KTRDR_DEPS", root().join(".deps")).current_dir(folder).args(arguments).output().unwrap()
+    command.env("KTRDR_DEPS", root().join(".deps")).current_dir(folder).args(arguments);
+    command
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -68,6 +74,28 @@ fn a_second_system_in_the_same_folder_is_refused_and_the_first_one_lives_on() {
     assert!(text(&ran.stderr).contains("error: a system already runs in"), "{}", text(&ran.stderr));
     assert!(text(&ran.stdout).contains("second: 5"), "{}", text(&ran.stdout));
     assert!(text(&ran.stdout).contains("first: 0"), "{}", text(&ran.stdout));
+}
+
+#[test]
+fn what_a_killed_up_left_running_is_ended_by_the_next_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut first = ktrdr_command(folder.path(), &["up", "--profile", "test", "--services", "dummy"])
+        .stderr(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(first.stderr.take().unwrap()).lines();
+    let server = lines.find(|line| line.as_ref().unwrap().starts_with("nats-server   ready"));
+    assert!(server.is_some(), "the server never got ready");
+    let list = std::fs::read_to_string(folder.path().join(".ktrdr/processes")).unwrap();
+    let pid = list.lines().next().unwrap().split(' ').next().unwrap().to_owned();
+    first.kill().unwrap();
+    first.wait().unwrap();
+    let exe = || std::fs::read_link(format!("/proc/{pid}/exe"));
+    assert!(exe().is_ok(), "a server in a group of its own outlives the program that started it");
+    let second = ktrdr(folder.path(), &["up", "--profile", "test", "--services", "dummy", "--", "true"]);
+    assert_eq!(second.status.code(), Some(0), "{}", text(&second.stderr));
+    assert!(exe().is_err(), "the old server still runs");
 }
 
 #[test]
