@@ -22,7 +22,7 @@ pub trait Message: Serialize + DeserializeOwned {
 #[derive(Debug, thiserror::Error)]
 pub enum CodecError {
     /// Serialisation failed.
-    #[error("cannot encode a {name} message")]
+    #[error("cannot encode the {name} message")]
     Encode {
         /// Message name.
         name: &'static str,
@@ -30,7 +30,7 @@ pub enum CodecError {
         source: rmp_serde::encode::Error,
     },
     /// The payload exceeds [`PAYLOAD_BYTES_MAX`].
-    #[error("a {name} message of {size} bytes is over the limit of {PAYLOAD_BYTES_MAX}")]
+    #[error("the {name} message of {size} bytes is over the limit of {PAYLOAD_BYTES_MAX}")]
     TooLarge {
         /// Message name.
         name: &'static str,
@@ -38,7 +38,7 @@ pub enum CodecError {
         size: usize,
     },
     /// Neither MessagePack nor JSON of the expected shape.
-    #[error("cannot decode a {name} message: {reason}")]
+    #[error("cannot decode the {name} message: {reason}")]
     Decode {
         /// Message name.
         name: &'static str,
@@ -46,7 +46,7 @@ pub enum CodecError {
         reason: String,
     },
     /// Written by a program too old or too new.
-    #[error("a {name} message has version {found}; this program reads {} and {current}", current.saturating_sub(1))]
+    #[error("the {name} message has version {found}; this program reads {} and {current}", current.saturating_sub(1))]
     Version {
         /// Message name.
         name: &'static str,

@@ -232,7 +232,7 @@ fn the_version_before_is_read_the_next_one_is_refused_and_unknown_fields_are_ign
 #[test]
 fn a_version_that_cannot_be_read_names_those_that_can() {
     let error = codec::decode::<Event>(&with(&event(), json!({ "v": 9 }))).unwrap_err();
-    assert_eq!(error.to_string(), "a event message has version 9; this program reads 0 and 1");
+    assert_eq!(error.to_string(), "the event message has version 9; this program reads 0 and 1");
 }
 
 #[test]
@@ -244,15 +244,15 @@ fn progress_of_a_kind_nobody_knows_yet_is_still_progress() {
 #[test]
 fn what_is_no_message_says_what_is_wrong_with_it() {
     let told = |payload: &[u8]| codec::decode::<CommandMessage>(payload).unwrap_err().to_string();
-    assert_eq!(told(b""), "cannot decode a command message: the payload is empty");
-    assert_eq!(told(b"{"), "cannot decode a command message: EOF while parsing an object at line 1 column 1");
+    assert_eq!(told(b""), "cannot decode the command message: the payload is empty");
+    assert_eq!(told(b"{"), "cannot decode the command message: EOF while parsing an object at line 1 column 1");
     assert_eq!(
         told(br#"{"v":"one"}"#),
-        "cannot decode a command message: invalid type: string \"one\", expected u16 at line 1 column 10"
+        "cannot decode the command message: invalid type: string \"one\", expected u16 at line 1 column 10"
     );
-    assert!(told(&[0xc1; 10]).starts_with("cannot decode a command message: "));
+    assert!(told(&[0xc1; 10]).starts_with("cannot decode the command message: "));
     let large = told(&vec![b'{'; PAYLOAD_BYTES_MAX + 1]);
-    assert_eq!(large, "a command message of 65537 bytes is over the limit of 65536");
+    assert_eq!(large, "the command message of 65537 bytes is over the limit of 65536");
 }
 
 /// A value of at most `bytes` packed bytes: numbers of nine bytes each after a head of three, or a text after one.
