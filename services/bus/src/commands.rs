@@ -120,6 +120,8 @@ impl Bus {
                 Some((sequence, stored)) if is_older(stored.as_deref(), op, step) => {
                     self.delete_command(sequence).await?;
                 }
+                // Somebody published it by hand, without an id: it is on its queue.
+                Some((_, None)) => return Ok(Published::Queued),
                 Some(_) if !duplicate => return Ok(Published::Full),
                 None if !duplicate => return Ok(Published::Full),
                 _ => return self.consumed(op, step).await,

@@ -1,5 +1,6 @@
-//! A fleet in a bad hour: workers killed, frozen and told to end, the server killed, in a random but repeatable order.
+//! A fleet in a bad hour: workers killed, frozen and told to end, the server killed, and cancels, in a random but repeatable order.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use rand::rngs::SmallRng;
@@ -49,12 +50,23 @@ async fn survive(seed: u64) {
         let new = if index % 2 == 0 { steps(&[work(), work()]) } else { side_by_side(&[work(), work()], work()) };
         ops.push(sandbox.submit(&new).await);
     }
+    let mut asked = BTreeSet::new();
     for _ in 0..15 {
         sandbox.after(Duration::from_millis(random.random_range(0..600))).await;
         disturb(&sandbox, &mut fleet, &mut random).await;
+        if random.random_bool(0.2) {
+            let op = &ops[random.random_range(0..ops.len())];
+            sandbox.bus().request_cancel(op, "bad hour").await.unwrap();
+            asked.insert(op.clone());
+        }
     }
     for op in &ops {
-        let record = sandbox.settled(op).await;
+        let mut record = sandbox.settled(op).await;
+        if record.state == OperationState::Cancelled {
+            assert!(asked.contains(op), "seed {seed}: {op} was cancelled although nobody asked");
+            sandbox.bus().resume(op).await.unwrap();
+            record = sandbox.settled(op).await;
+        }
         assert_eq!(record.state, OperationState::Completed, "seed {seed}: {record:#?}");
         sandbox.only_completion_of(op).await;
         assert!(sandbox.dead_letters(op).await.is_empty(), "seed {seed}");

@@ -66,11 +66,15 @@ async fn a_bare_json_command_runs_like_one_of_the_cli() {
     let sandbox = Sandbox::start().await;
     let _worker = sandbox.run(Dummy).await;
     let op = new_id("dummy");
-    let payload = serde_json::json!({ "v": 1, "operation": side_by_side(&[short(2)], short(1)) }).to_string();
-    let subject = subjects::command(Service::Dummy, Lane::Default, &op, StepNumber::FIRST);
-    sandbox.bus().client().publish(subject, payload.into()).await.unwrap();
+    let payload =
+        serde_json::json!({ "v": 1, "operation": side_by_side(&[short(2), short(30)], short(1)) }).to_string();
+    for step in [1, 2] {
+        let subject = subjects::command(Service::Dummy, Lane::Default, &op, StepNumber::new(step).unwrap());
+        sandbox.bus().client().publish(subject, payload.clone().into()).await.unwrap();
+    }
     let completion = sandbox.only_completion_of(&op).await;
     assert_eq!(completion.state, OperationState::Completed);
+    assert!(sandbox.record(&op).await.steps.iter().all(|step| (step.attempt, step.submission) == (1, 1)));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,10 +1,14 @@
 //! Workers that leave in order: drained or told to end, they lose nothing and cost nothing.
 
+use std::time::Duration;
+
 use dummy::Dummy;
+use runtime::{StepContext, WorkerError};
 use schemas::commands::RunDummy;
 use schemas::events::What;
 use schemas::ids::Service;
-use system_tests::{Sandbox, until};
+use schemas::progress::Progress;
+use system_tests::{Act, Sandbox, until};
 
 use crate::commands::{endless, short};
 
@@ -75,4 +79,20 @@ async fn a_process_told_to_end_saves_its_checkpoint_and_exits_with_success() {
     let completion = sandbox.only_completion_of(&op).await;
     assert!(completion.result["resumed_at"].as_u64().unwrap() > 0);
     assert_eq!(completion.attempt, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_step_that_does_not_stop_in_time_is_left_to_another_worker() {
+    let sandbox = Sandbox::start().await;
+    let deaf = Act(|_, step: StepContext| async move {
+        step.report(Progress::default());
+        std::future::pending().await
+    });
+    let worker = sandbox.run_with(deaf, |options| options.drain_timeout = Duration::from_millis(100)).await;
+    let op = sandbox.submit(&short(1).operation()).await;
+    sandbox.working(&op, 1).await;
+    let left = worker.shut_down().await;
+    assert!(matches!(left, Err(WorkerError::DrainTimeout(1))), "{left:?}");
+    let _next = sandbox.run(Dummy).await;
+    assert_eq!(sandbox.only_completion_of(&op).await.attempt, 2);
 }
