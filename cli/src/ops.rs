@@ -96,7 +96,10 @@ fn row(record: &OperationRecord, percent: Option<f64>, now: Timestamp) -> Vec<St
 fn about(record: &OperationRecord) -> String {
     let labels = record.labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(" ");
     let failure = record.failure.as_ref().map(|failure| schemas::errors::shortened(&failure.error.message, 60));
-    let checkpoint = current_step(record).and_then(|number| record.step(number)).map(|step| brief(&step.advance));
+    let checkpoint = current_step(record).and_then(|number| record.step(number)).map(|step| match &step.advance {
+        advance if advance.is_object() || advance.is_null() => brief(advance),
+        advance => advance.to_string(),
+    });
     let checkpoint = checkpoint.filter(|text| !text.is_empty()).map(|text| format!("checkpoint: {text}"));
     let parts = [Some(labels).filter(|labels| !labels.is_empty()), checkpoint, failure];
     parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
@@ -162,7 +165,10 @@ pub async fn resume(context: &Context, args: &ResumeArgs) -> Result<Exit, Failur
     let mut interrupts = Interrupts::listen()?;
     let bus = context.bus().await?;
     let record = bus.resume(op).await?;
-    let from = current_step(&record).and_then(|number| record.step(number)).map(|step| brief(&step.advance));
+    let from = current_step(&record).and_then(|number| record.step(number)).map(|step| match &step.advance {
+        advance if advance.is_object() || advance.is_null() => brief(advance),
+        advance => advance.to_string(),
+    });
     let from =
         from.filter(|text| !text.is_empty()).map_or("its beginning".to_owned(), |text| format!("checkpoint: {text}"));
     output.json(&json!({"type": "started", "op": op, "kind": record.kind, "resumed": true, "at": record.updated_at}));
