@@ -1,6 +1,7 @@
 //! Holes: values that an indicator really takes and that belong to no member of a fuzzy set over it.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use market::Timeframe;
 
@@ -36,14 +37,14 @@ pub fn holes(resolved: &Resolved, bars: &SymbolBars) -> Result<Findings, Feature
     for ((timeframe, id), set) in &sets {
         let (indicator, output) = set.of;
         let Some(planned) = resolved.indicators.get(indicator) else { continue };
-        if !computed.contains_key(&indicator) {
+        if let Entry::Vacant(place) = computed.entry(indicator) {
             let own = bars.get(timeframe).ok_or(FeatureError::NoBars { timeframe: *timeframe })?;
             let outputs = planned.indicator.compute(own).map_err(|source| FeatureError::Indicator {
                 id: planned.id.clone(),
                 timeframe: *timeframe,
                 source,
             })?;
-            computed.insert(indicator, outputs);
+            place.insert(outputs);
         }
         let values = computed.get(&indicator).and_then(|outputs| outputs.get(output)).map_or(&[][..], Vec::as_slice);
         let central = central(values);

@@ -325,8 +325,8 @@ impl Resolved {
             "split": split,
             "embargo_bars": self.embargo_bars,
         });
-        if let Some(events) = self.events {
-            part["events"] = json!(events);
+        if let (Some(events), Some(part)) = (self.events, part.as_object_mut()) {
+            part.insert("events".to_owned(), json!(events));
         }
         part
     }
@@ -350,8 +350,10 @@ impl Resolved {
             "output": feature.output,
             "kind": kind,
         });
-        if feature.lag > 0 {
-            of["lag"] = json!(feature.lag);
+        if feature.lag > 0
+            && let Some(of) = of.as_object_mut()
+        {
+            of.insert("lag".to_owned(), json!(feature.lag));
         }
         of
     }

@@ -131,12 +131,18 @@ fn indicator(spec: &IndicatorSpec) -> Json {
             ParameterKind::Boolean { default } => json!({"type": "boolean", "default": default}),
             ParameterKind::Choice { options, default } => json!({"enum": options, "default": default}),
         };
-        kind["description"] = json!(parameter.description);
+        describe(&mut kind, parameter.description);
         properties.push((parameter.name, kind));
     }
     let mut indicator = object(&["type"], &properties);
-    indicator["description"] = json!(spec.formula);
+    describe(&mut indicator, spec.formula);
     indicator
+}
+
+fn describe(schema: &mut Json, text: &str) {
+    if let Some(schema) = schema.as_object_mut() {
+        schema.insert("description".to_owned(), json!(text));
+    }
 }
 
 /// `[a, b, c]`, or a type with its numbers.
