@@ -8,7 +8,7 @@ import numpy as np
 import talib
 
 ROWS = 1_000_000
-REPETITIONS = 9
+REPETITIONS = 25
 
 x = np.arange(ROWS, dtype=np.float64)
 open_ = 100.0 + 10.0 * np.sin(x / 700.0) + np.sin(x / 11.0) + 0.3 * np.sin(x * 1.7)

@@ -44,7 +44,7 @@ struct AdLine {
 }
 
 impl Kernel<Bar, 6> for AdLine {
-    #[inline]
+    #[inline(always)]
     fn step(&mut self, bar: Bar) -> [f64; 6] {
         let multiplier = money_flow_multiplier(&bar);
         let money = multiplier * bar.volume;

@@ -46,7 +46,7 @@ struct Adx {
 }
 
 impl Kernel<Bar, 3> for Adx {
-    #[inline]
+    #[inline(always)]
     fn step(&mut self, bar: Bar) -> [f64; 3] {
         let Some(previous) = self.previous.replace(bar) else {
             return [f64::NAN; 3];

@@ -31,7 +31,7 @@ struct Aroon {
 }
 
 impl Kernel<Bar, 3> for Aroon {
-    #[inline]
+    #[inline(always)]
     fn step(&mut self, bar: Bar) -> [f64; 3] {
         let place = |since: f64| 100.0 * (self.period - since) / self.period;
         let (up, down) = (place(self.high.push(bar.high)), place(self.negative_low.push(-bar.low)));

@@ -49,7 +49,7 @@ impl Wilder {
 }
 
 impl Kernel<Bar, 1> for Wilder {
-    #[inline]
+    #[inline(always)]
     fn step(&mut self, bar: Bar) -> [f64; 1] {
         let previous = std::mem::replace(&mut self.close, bar.close);
         [if previous.is_nan() { f64::NAN } else { self.average.push(true_range(&bar, previous)) }]
@@ -63,7 +63,7 @@ struct Simple {
 }
 
 impl Kernel<Bar, 1> for Simple {
-    #[inline]
+    #[inline(always)]
     fn step(&mut self, bar: Bar) -> [f64; 1] {
         let previous = std::mem::replace(&mut self.close, bar.close);
         [self.ranges.mean(true_range(&bar, previous))]

@@ -23,9 +23,8 @@ pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
     warm_up: |parameters| parameters.count("period").saturating_sub(1),
     start: |parameters| {
         let kernel = BandWidth {
-            window: RollingMoments::new(parameters.count("period")),
+            window: RollingMoments::new(parameters.count("period"), parameters.count("ddof") as f64),
             multiplier: parameters.number("multiplier"),
-            ddof: parameters.count("ddof") as f64,
         };
         engine(parameters.source(), kernel)
     },
@@ -35,13 +34,12 @@ pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
 struct BandWidth {
     window: RollingMoments,
     multiplier: f64,
-    ddof: f64,
 }
 
 impl Kernel<f64, 1> for BandWidth {
-    #[inline]
+    #[inline(always)]
     fn step(&mut self, value: f64) -> [f64; 1] {
-        let (mean, deviation) = self.window.push(value, self.ddof);
+        let (mean, deviation) = self.window.push(value);
         [if mean.abs() <= 1e-10 { 0.0 } else { 2.0 * self.multiplier * deviation / mean }]
     }
 }

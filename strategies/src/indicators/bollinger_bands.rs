@@ -23,9 +23,8 @@ pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
     warm_up: |parameters| parameters.count("period").saturating_sub(1),
     start: |parameters| {
         let kernel = Bands {
-            window: RollingMoments::new(parameters.count("period")),
+            window: RollingMoments::new(parameters.count("period"), parameters.count("ddof") as f64),
             multiplier: parameters.number("multiplier"),
-            ddof: parameters.count("ddof") as f64,
         };
         engine(parameters.source(), kernel)
     },
@@ -35,13 +34,12 @@ pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
 struct Bands {
     window: RollingMoments,
     multiplier: f64,
-    ddof: f64,
 }
 
 impl Kernel<f64, 3> for Bands {
-    #[inline]
+    #[inline(always)]
     fn step(&mut self, value: f64) -> [f64; 3] {
-        let (mean, deviation) = self.window.push(value, self.ddof);
+        let (mean, deviation) = self.window.push(value);
         let width = self.multiplier * deviation;
         [mean + width, mean, mean - width]
     }

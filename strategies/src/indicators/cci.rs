@@ -26,7 +26,7 @@ const ROUNDING: f64 = 1e-12;
 struct Cci(RollingSum);
 
 impl Kernel<f64, 1> for Cci {
-    #[inline]
+    #[inline(always)]
     fn step(&mut self, price: f64) -> [f64; 1] {
         let mean = self.0.mean(price);
         if mean.is_nan() {

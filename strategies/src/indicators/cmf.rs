@@ -32,7 +32,7 @@ pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
 };
 
 /// Where the bar closed in its range, from −1 at the low to 1 at the high; 0 without a range.
-#[inline]
+#[inline(always)]
 pub(super) fn money_flow_multiplier(bar: &Bar) -> f64 {
     let range = bar.high - bar.low;
     if range == 0.0 { 0.0 } else { ((bar.close - bar.low) - (bar.high - bar.close)) / range }
@@ -47,7 +47,7 @@ struct Cmf {
 }
 
 impl Kernel<Bar, 8> for Cmf {
-    #[inline]
+    #[inline(always)]
     fn step(&mut self, bar: Bar) -> [f64; 8] {
         let multiplier = money_flow_multiplier(&bar);
         let money = multiplier * bar.volume;

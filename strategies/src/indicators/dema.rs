@@ -25,7 +25,7 @@ pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
 struct Dema([SeededAverage; 2]);
 
 impl Kernel<f64, 1> for Dema {
-    #[inline]
+    #[inline(always)]
     fn step(&mut self, value: f64) -> [f64; 1] {
         let [first, second] = &mut self.0;
         let once = first.push(value);

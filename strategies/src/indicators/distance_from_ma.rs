@@ -42,7 +42,7 @@ pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
 struct Distance<Average>(Average);
 
 impl<Average: Kernel<f64, 1>> Kernel<f64, 1> for Distance<Average> {
-    #[inline]
+    #[inline(always)]
     fn step(&mut self, value: f64) -> [f64; 1] {
         let [mean] = self.0.step(value);
         [if mean.abs() <= 1e-10 { 0.0 } else { 100.0 * (value - mean) / mean }]

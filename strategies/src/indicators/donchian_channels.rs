@@ -23,7 +23,7 @@ pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
 struct Donchian(RollingRange);
 
 impl Kernel<Bar, 3> for Donchian {
-    #[inline]
+    #[inline(always)]
     fn step(&mut self, bar: Bar) -> [f64; 3] {
         let (highest, lowest) = self.0.push(bar.high, bar.low);
         [highest, (highest + lowest) / 2.0, lowest]

@@ -38,7 +38,7 @@ pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
 struct Ema(SeededAverage);
 
 impl Kernel<f64, 1> for Ema {
-    #[inline]
+    #[inline(always)]
     fn step(&mut self, value: f64) -> [f64; 1] {
         [self.0.push(value)]
     }
@@ -58,7 +58,7 @@ impl Adjusted {
 }
 
 impl Kernel<f64, 1> for Adjusted {
-    #[inline]
+    #[inline(always)]
     fn step(&mut self, value: f64) -> [f64; 1] {
         self.values = self.values * self.keep + value;
         self.weights = self.weights * self.keep + 1.0;

@@ -39,7 +39,7 @@ struct Fisher {
 }
 
 impl Kernel<Bar, 2> for Fisher {
-    #[inline]
+    #[inline(always)]
     fn step(&mut self, bar: Bar) -> [f64; 2] {
         let (highest, lowest) = self.window.push(bar.high, bar.low);
         let range = highest - lowest;

@@ -35,7 +35,7 @@ pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
 struct Ichimoku([RollingRange; 3]);
 
 impl Kernel<Bar, 5> for Ichimoku {
-    #[inline]
+    #[inline(always)]
     fn step(&mut self, bar: Bar) -> [f64; 5] {
         let [tenkan, kijun, senkou_b] = self.0.each_mut().map(|window| {
             let (highest, lowest) = window.push(bar.high, bar.low);

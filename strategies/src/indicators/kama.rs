@@ -30,7 +30,8 @@ pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
             before: f64::NAN,
             delay: Delay::new(period),
             path: RollingFlow::new(period),
-            value: f64::NAN,
+            seeded: false,
+            value: 0.0,
         };
         engine(parameters.source(), kernel)
     },
@@ -44,11 +45,12 @@ struct Kama {
     before: f64,
     delay: Delay,
     path: RollingFlow,
+    seeded: bool,
     value: f64,
 }
 
 impl Kernel<f64, 1> for Kama {
-    #[inline]
+    #[inline(always)]
     fn step(&mut self, value: f64) -> [f64; 1] {
         let before = std::mem::replace(&mut self.before, value);
         let change = (value - self.delay.push(value)).abs();
@@ -59,12 +61,13 @@ impl Kernel<f64, 1> for Kama {
         if path.is_nan() || change.is_nan() {
             return [f64::NAN];
         }
-        if self.value.is_nan() {
-            self.value = before;
+        if !self.seeded {
+            (self.seeded, self.value) = (true, before);
         }
         let efficiency = if path <= change { 1.0 } else { change / path };
         let weight = efficiency * (self.fast - self.slow) + self.slow;
-        self.value += weight * weight * (value - self.value);
+        let weight = weight * weight;
+        self.value = (1.0 - weight) * self.value + weight * value;
         [self.value]
     }
 }

@@ -44,7 +44,7 @@ impl Keltner {
 }
 
 impl Kernel<Bar, 3> for Keltner {
-    #[inline]
+    #[inline(always)]
     fn step(&mut self, bar: Bar) -> [f64; 3] {
         let previous = std::mem::replace(&mut self.close, bar.close);
         let middle = self.middle.push(bar.close);

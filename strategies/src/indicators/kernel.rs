@@ -1,8 +1,11 @@
 //! How an indicator runs: one bar at a time through a small state, so that no value can see a later bar.
 //!
-//! A [`Kernel`] is the formula; a [`Reader`] takes its input from a bar. A missing input (NaN or infinite) makes the
+//! A [`Kernel`] is the formula; a [`Reader`] takes its input from the bars. A missing input (NaN or infinite) makes the
 //! row undefined and restarts the kernel: a value depends only on the unbroken run of inputs that ends at its row.
 //! Whole series and single bars go through the same step, so they give the same bits.
+
+use std::borrow::Cow;
+use std::mem::ManuallyDrop;
 
 use market::Bars;
 use serde::de::DeserializeOwned;
@@ -23,20 +26,41 @@ pub struct Bar {
     pub volume: f64,
 }
 
-/// What a kernel reads from a bar; `None` = missing.
-pub(super) trait Reader: Send + Sync + 'static {
+/// What a kernel reads from a bar.
+pub(super) trait Reader: Clone + Send + Sync + 'static {
     type Input: Copy;
+    type Columns<'a>;
 
-    fn read(&self, bar: &Bar) -> Option<Self::Input>;
+    /// The input, given or missing.
+    fn raw(&self, bar: &Bar) -> Self::Input;
 
-    /// Reads every bar in order.
-    #[inline]
-    fn each(&self, bars: &Bars, mut visit: impl FnMut(Option<Self::Input>)) {
-        let prices = bars.open.iter().zip(&bars.high).zip(&bars.low).zip(&bars.close).zip(&bars.volume);
-        for ((((&open, &high), &low), &close), &volume) in prices {
-            visit(self.read(&Bar { open, high, low, close, volume }));
-        }
+    /// False when the input is missing.
+    fn is_given(&self, input: &Self::Input) -> bool;
+
+    /// What [`Reader::inputs`] walks over.
+    fn columns<'a>(&self, bars: &'a Bars) -> Self::Columns<'a>;
+
+    /// True when no input is missing.
+    fn are_given(&self, columns: &Self::Columns<'_>) -> bool;
+
+    /// All inputs as they lie in memory, where they do.
+    fn slice<'a>(&self, _columns: &'a Self::Columns<'_>) -> Option<&'a [Self::Input]> {
+        None
     }
+
+    /// The inputs of all bars, given or missing.
+    fn inputs<'a, 'b: 'a>(&self, columns: &'a Self::Columns<'b>) -> impl Iterator<Item = Self::Input> + 'a;
+}
+
+#[inline(always)]
+fn rows(bars: &Bars) -> impl Iterator<Item = Bar> + '_ {
+    let prices = bars.open.iter().zip(&bars.high).zip(&bars.low).zip(&bars.close).zip(&bars.volume);
+    prices.map(|((((&open, &high), &low), &close), &volume)| Bar { open, high, low, close, volume })
+}
+
+/// Without an early end, which lets the compiler look at several values at once.
+fn are_finite(values: &[f64]) -> bool {
+    values.iter().fold(true, |all, value| all & value.is_finite())
 }
 
 /// The formula: takes the next input, yields one value per output, NaN = not defined yet. Its whole state is what serde
@@ -45,12 +69,18 @@ pub(super) trait Kernel<Input, const OUTPUTS: usize>:
     Clone + Send + Sync + Serialize + DeserializeOwned + 'static
 {
     fn step(&mut self, input: Input) -> [f64; OUTPUTS];
+
+    /// A shortcut through a whole series without gaps, from a fresh state: fills the columns (each as long as the inputs)
+    /// with, bit for bit, what the steps give, and says true; false where there is none.
+    fn whole(&self, _inputs: &[Input], _columns: &mut [Vec<f64>]) -> bool {
+        false
+    }
 }
 
 /// A running computation with its types erased.
 pub(super) trait Engine: Send + Sync {
-    /// Takes every bar; one column per output, in output order.
-    fn run(&mut self, bars: &Bars) -> Vec<Vec<f64>>;
+    /// Takes every bar, once and for all; leaves one column per output, in output order, in whatever memory `columns` has.
+    fn run(self: Box<Self>, bars: &Bars, columns: &mut Vec<Vec<f64>>);
     /// Takes one bar; fills one cell per output.
     fn push(&mut self, bar: &Bar, outputs: &mut [f64]);
     /// The state after the bars so far, as MessagePack.
@@ -64,7 +94,7 @@ pub(super) trait Engine: Send + Sync {
 /// A kernel with its reader, ready to run.
 pub(super) fn engine<R, K, const OUTPUTS: usize>(reader: R, kernel: K) -> Box<dyn Engine>
 where
-    R: Reader + Clone,
+    R: Reader,
     K: Kernel<R::Input, OUTPUTS>,
 {
     Box::new(Runner { reader, fresh: kernel.clone(), state: State { kernel, started: false } })
@@ -84,18 +114,30 @@ struct State<K> {
     started: bool,
 }
 
+#[cold]
+#[inline(never)]
+fn restart<K: Clone>(fresh: &K) -> K {
+    fresh.clone()
+}
+
+/// What is not finite is undefined.
+#[inline(always)]
+pub(super) fn defined<const OUTPUTS: usize>(row: [f64; OUTPUTS]) -> [f64; OUTPUTS] {
+    row.map(|value| if value.is_finite() { value } else { f64::NAN })
+}
+
 impl<K> State<K> {
-    #[inline]
+    #[inline(always)]
     fn advance<Input, const OUTPUTS: usize>(&mut self, fresh: &K, input: Option<Input>) -> [f64; OUTPUTS]
     where
         K: Kernel<Input, OUTPUTS>,
     {
         if let Some(input) = input {
             self.started = true;
-            self.kernel.step(input).map(|value| if value.is_finite() { value } else { f64::NAN })
+            defined(self.kernel.step(input))
         } else {
             if self.started {
-                self.kernel = fresh.clone();
+                drop(std::mem::replace(&mut self.kernel, restart(fresh)));
                 self.started = false;
             }
             [f64::NAN; OUTPUTS]
@@ -103,26 +145,43 @@ impl<K> State<K> {
     }
 }
 
-impl<R: Reader + Clone, K: Kernel<R::Input, OUTPUTS>, const OUTPUTS: usize> Engine for Runner<R, K, OUTPUTS> {
-    /// The state is a local variable meanwhile, so that it can live in registers.
-    fn run(&mut self, bars: &Bars) -> Vec<Vec<f64>> {
-        let mut columns: [Vec<f64>; OUTPUTS] = std::array::from_fn(|_| vec![0.0; bars.len()]);
-        let mut cells = columns.each_mut().map(|column| column.iter_mut());
-        let mut state = self.state.clone();
-        self.reader.each(bars, |input| {
-            let row = state.advance(&self.fresh, input);
+impl<R: Reader, K: Kernel<R::Input, OUTPUTS>, const OUTPUTS: usize> Engine for Runner<R, K, OUTPUTS> {
+    /// The state is a local variable meanwhile, whose address nothing takes, not even a clean-up after a panic: so it lives
+    /// in registers. A series without a gap, which most are, is looked through once and then needs no check a row.
+    fn run(self: Box<Self>, bars: &Bars, columns: &mut Vec<Vec<f64>>) {
+        columns.resize_with(OUTPUTS, Vec::new);
+        columns.iter_mut().for_each(|column| column.resize(bars.len(), f64::NAN));
+        let source = self.reader.columns(bars);
+        let given = self.reader.are_given(&source);
+        if given && self.reader.slice(&source).is_some_and(|inputs| self.fresh.whole(inputs, columns)) {
+            return;
+        }
+        let mut whole = columns.iter_mut();
+        let mut cells: [_; OUTPUTS] =
+            std::array::from_fn(|_| whole.next().map_or(&mut [][..], Vec::as_mut_slice).iter_mut());
+        let mut write = |row: [f64; OUTPUTS]| {
             for (cells, value) in cells.iter_mut().zip(row) {
                 if let Some(cell) = cells.next() {
                     *cell = value;
                 }
             }
-        });
-        self.state = state;
-        columns.into()
+        };
+        let mut state = ManuallyDrop::new(self.state);
+        if given {
+            for input in self.reader.inputs(&source) {
+                write(defined(state.kernel.step(input)));
+            }
+        } else {
+            for input in self.reader.inputs(&source) {
+                write(state.advance(&self.fresh, self.reader.is_given(&input).then_some(input)));
+            }
+        }
+        drop(ManuallyDrop::into_inner(state));
     }
 
     fn push(&mut self, bar: &Bar, outputs: &mut [f64]) {
-        let row: [f64; OUTPUTS] = self.state.advance(&self.fresh, self.reader.read(bar));
+        let input = self.reader.raw(bar);
+        let row: [f64; OUTPUTS] = self.state.advance(&self.fresh, self.reader.is_given(&input).then_some(input));
         outputs.iter_mut().zip(row).for_each(|(cell, value)| *cell = value);
     }
 
@@ -171,10 +230,11 @@ impl Source {
 
 impl Reader for Source {
     type Input = f64;
+    type Columns<'a> = Cow<'a, [f64]>;
 
-    #[inline]
-    fn read(&self, bar: &Bar) -> Option<f64> {
-        let value = match self {
+    #[inline(always)]
+    fn raw(&self, bar: &Bar) -> f64 {
+        match self {
             Self::Open => bar.open,
             Self::High => bar.high,
             Self::Low => bar.low,
@@ -184,29 +244,36 @@ impl Reader for Source {
             Self::HighLow => (bar.high + bar.low) / 2.0,
             Self::HighLowClose => (bar.high + bar.low + bar.close) / 3.0,
             Self::OpenHighLowClose => (bar.open + bar.high + bar.low + bar.close) / 4.0,
-        };
-        value.is_finite().then_some(value)
+        }
     }
 
-    /// A price column is walked as the slice that it is.
-    #[inline]
-    fn each(&self, bars: &Bars, mut visit: impl FnMut(Option<f64>)) {
-        let column = match self {
-            Self::Open => &bars.open,
-            Self::High => &bars.high,
-            Self::Low => &bars.low,
-            Self::Close => &bars.close,
-            mean => {
-                let prices = bars.open.iter().zip(&bars.high).zip(&bars.low).zip(&bars.close).zip(&bars.volume);
-                for ((((&open, &high), &low), &close), &volume) in prices {
-                    visit(mean.read(&Bar { open, high, low, close, volume }));
-                }
-                return;
-            }
-        };
-        for &value in column {
-            visit(value.is_finite().then_some(value));
+    #[inline(always)]
+    fn is_given(&self, input: &f64) -> bool {
+        input.is_finite()
+    }
+
+    /// One slice, so that there is one loop; means of prices are made beforehand.
+    fn columns<'a>(&self, bars: &'a Bars) -> Cow<'a, [f64]> {
+        match self {
+            Self::Open => Cow::Borrowed(&bars.open),
+            Self::High => Cow::Borrowed(&bars.high),
+            Self::Low => Cow::Borrowed(&bars.low),
+            Self::Close => Cow::Borrowed(&bars.close),
+            other => rows(bars).map(|bar| other.raw(&bar)).collect(),
         }
+    }
+
+    fn are_given(&self, columns: &Cow<'_, [f64]>) -> bool {
+        are_finite(columns)
+    }
+
+    fn slice<'a>(&self, columns: &'a Cow<'_, [f64]>) -> Option<&'a [f64]> {
+        Some(columns)
+    }
+
+    #[inline(always)]
+    fn inputs<'a, 'b: 'a>(&self, columns: &'a Cow<'b, [f64]>) -> impl Iterator<Item = f64> + 'a {
+        columns.iter().copied()
     }
 }
 
@@ -228,17 +295,42 @@ pub(super) const HIGH_LOW_CLOSE_VOLUME: Fields<{ HIGH | LOW | CLOSE | VOLUME }> 
 
 impl<const NAMED: u8> Reader for Fields<NAMED> {
     type Input = Bar;
+    type Columns<'a> = &'a Bars;
 
-    #[inline]
-    fn read(&self, bar: &Bar) -> Option<Bar> {
+    #[inline(always)]
+    fn raw(&self, bar: &Bar) -> Bar {
+        *bar
+    }
+
+    #[inline(always)]
+    fn is_given(&self, bar: &Bar) -> bool {
         let given = |field: u8, value: f64| NAMED & field == 0 || value.is_finite();
-        let complete = given(OPEN, bar.open)
+        given(OPEN, bar.open)
             && given(HIGH, bar.high)
             && given(LOW, bar.low)
             && given(CLOSE, bar.close)
             && given(VOLUME, bar.volume)
-            && (NAMED & VOLUME == 0 || bar.volume >= 0.0);
-        complete.then_some(*bar)
+            && (NAMED & VOLUME == 0 || bar.volume >= 0.0)
+    }
+
+    fn columns<'a>(&self, bars: &'a Bars) -> &'a Bars {
+        bars
+    }
+
+    fn are_given(&self, bars: &&Bars) -> bool {
+        let given = |field: u8, values: &[f64]| NAMED & field == 0 || are_finite(values);
+        let traded = |values: &[f64]| values.iter().fold(true, |all, value| all & (*value >= 0.0));
+        given(OPEN, &bars.open)
+            && given(HIGH, &bars.high)
+            && given(LOW, &bars.low)
+            && given(CLOSE, &bars.close)
+            && given(VOLUME, &bars.volume)
+            && (NAMED & VOLUME == 0 || traded(&bars.volume))
+    }
+
+    #[inline(always)]
+    fn inputs<'a, 'b: 'a>(&self, bars: &'a &'b Bars) -> impl Iterator<Item = Bar> + 'a {
+        rows(bars)
     }
 }
 
@@ -248,9 +340,31 @@ pub(super) struct RangeAndSource(pub(super) Source);
 
 impl Reader for RangeAndSource {
     type Input = (Bar, f64);
+    type Columns<'a> = (&'a Bars, Cow<'a, [f64]>);
 
-    #[inline]
-    fn read(&self, bar: &Bar) -> Option<(Bar, f64)> {
-        HIGH_LOW_CLOSE.read(bar).zip(self.0.read(bar))
+    #[inline(always)]
+    fn raw(&self, bar: &Bar) -> (Bar, f64) {
+        (*bar, self.0.raw(bar))
+    }
+
+    #[inline(always)]
+    fn is_given(&self, (bar, value): &(Bar, f64)) -> bool {
+        HIGH_LOW_CLOSE.is_given(bar) && self.0.is_given(value)
+    }
+
+    fn columns<'a>(&self, bars: &'a Bars) -> (&'a Bars, Cow<'a, [f64]>) {
+        (bars, self.0.columns(bars))
+    }
+
+    fn are_given(&self, (bars, values): &(&Bars, Cow<'_, [f64]>)) -> bool {
+        HIGH_LOW_CLOSE.are_given(bars) && self.0.are_given(values)
+    }
+
+    #[inline(always)]
+    fn inputs<'a, 'b: 'a>(
+        &self,
+        (bars, values): &'a (&'b Bars, Cow<'b, [f64]>),
+    ) -> impl Iterator<Item = (Bar, f64)> + 'a {
+        rows(bars).zip(values.iter().copied())
     }
 }

@@ -34,10 +34,23 @@ struct Slope {
     spread: f64,
 }
 
+impl Slope {
+    #[inline(always)]
+    fn slope(&self, total: f64, weighted: f64) -> f64 {
+        (weighted - self.middle * total) / self.spread
+    }
+}
+
 impl Kernel<f64, 1> for Slope {
-    #[inline]
+    #[inline(always)]
     fn step(&mut self, value: f64) -> [f64; 1] {
         let (total, weighted) = self.values.push(value);
-        [(weighted - self.middle * total) / self.spread]
+        [self.slope(total, weighted)]
+    }
+
+    fn whole(&self, values: &[f64], columns: &mut [Vec<f64>]) -> bool {
+        let slope = |total, weighted| self.slope(total, weighted);
+        columns.iter_mut().for_each(|cells| self.values.combine(values, cells, slope));
+        true
     }
 }

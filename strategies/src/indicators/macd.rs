@@ -47,7 +47,7 @@ struct Macd {
     signal: SeededAverage,
 }
 
-#[inline]
+#[inline(always)]
 fn push_after(wait: &mut usize, average: &mut SeededAverage, value: f64) -> f64 {
     if *wait > 0 {
         *wait -= 1;
@@ -57,7 +57,7 @@ fn push_after(wait: &mut usize, average: &mut SeededAverage, value: f64) -> f64 
 }
 
 impl Kernel<f64, 3> for Macd {
-    #[inline]
+    #[inline(always)]
     fn step(&mut self, value: f64) -> [f64; 3] {
         let fast = push_after(&mut self.fast_wait, &mut self.fast, value);
         let slow = push_after(&mut self.slow_wait, &mut self.slow, value);

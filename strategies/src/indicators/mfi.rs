@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::kernel::{Bar, HIGH_LOW_CLOSE_VOLUME, Kernel, engine};
 use super::spec::{IndicatorSpec, period};
-use super::window::RollingFlow;
+use super::window::RollingPair;
 
 pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
     name: "mfi",
@@ -17,20 +17,20 @@ pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
     source: "Quong and Soudack (1989); TA-Lib MFI, but undefined instead of 0 where there is no flow",
     warm_up: |parameters| parameters.count("period"),
     start: |parameters| {
-        let flow = RollingFlow::new(parameters.count("period"));
-        engine(HIGH_LOW_CLOSE_VOLUME, Mfi { price: f64::NAN, up: flow.clone(), down: flow })
+        let flows = RollingPair::new(parameters.count("period"));
+        engine(HIGH_LOW_CLOSE_VOLUME, Mfi { price: f64::NAN, flows })
     },
 };
 
 #[derive(Clone, Serialize, Deserialize)]
 struct Mfi {
     price: f64,
-    up: RollingFlow,
-    down: RollingFlow,
+    /// Up and down.
+    flows: RollingPair,
 }
 
 impl Kernel<Bar, 1> for Mfi {
-    #[inline]
+    #[inline(always)]
     fn step(&mut self, bar: Bar) -> [f64; 1] {
         let price = (bar.high + bar.low + bar.close) / 3.0;
         let previous = std::mem::replace(&mut self.price, price);
@@ -38,8 +38,9 @@ impl Kernel<Bar, 1> for Mfi {
             return [f64::NAN];
         }
         let flow = price * bar.volume;
-        let up = self.up.push(if price > previous { flow } else { 0.0 });
-        let down = self.down.push(if price < previous { flow } else { 0.0 });
+        // Factors instead of branches, which nobody could predict.
+        let is = |side: bool| f64::from(u8::from(side));
+        let [up, down] = self.flows.push([flow * is(price > previous), flow * is(price < previous)]);
         [100.0 * (up / (up + down))]
     }
 }

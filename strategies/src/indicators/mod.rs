@@ -206,6 +206,16 @@ impl Indicator {
     /// # Errors
     /// No bar has a volume although the indicator needs it; columns of different lengths.
     pub fn compute(&self, bars: &Bars) -> Result<Vec<Vec<f64>>, IndicatorError> {
+        let mut columns = Vec::new();
+        self.compute_into(bars, &mut columns)?;
+        Ok(columns)
+    }
+
+    /// As [`Indicator::compute`], into the memory that `columns` has already; what it held is lost.
+    ///
+    /// # Errors
+    /// Those of [`Indicator::compute`].
+    pub fn compute_into(&self, bars: &Bars, columns: &mut Vec<Vec<f64>>) -> Result<(), IndicatorError> {
         let (indicator, rows) = (self.spec.name, bars.len());
         if [&bars.open, &bars.high, &bars.low, &bars.close, &bars.volume].iter().any(|column| column.len() != rows) {
             return Err(IndicatorError::RaggedBars { indicator });
@@ -213,7 +223,8 @@ impl Indicator {
         if rows > 0 && self.needs_volume() && bars.volume.iter().all(|volume| volume.is_nan()) {
             return Err(IndicatorError::VolumeMissing { indicator, rows });
         }
-        Ok((self.spec.start)(&self.parameters).run(bars))
+        (self.spec.start)(&self.parameters).run(bars, columns);
+        Ok(())
     }
 }
 

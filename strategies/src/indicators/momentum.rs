@@ -22,8 +22,13 @@ pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
 struct Momentum(Delay);
 
 impl Kernel<f64, 1> for Momentum {
-    #[inline]
+    #[inline(always)]
     fn step(&mut self, value: f64) -> [f64; 1] {
         [value - self.0.push(value)]
+    }
+
+    fn whole(&self, values: &[f64], columns: &mut [Vec<f64>]) -> bool {
+        columns.iter_mut().for_each(|cells| self.0.combine(values, cells, |value, before| value - before));
+        true
     }
 }

@@ -22,7 +22,7 @@ pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
 struct Natr(Wilder);
 
 impl Kernel<Bar, 1> for Natr {
-    #[inline]
+    #[inline(always)]
     fn step(&mut self, bar: Bar) -> [f64; 1] {
         let [atr] = self.0.step(bar);
         [100.0 * (atr / bar.close)]

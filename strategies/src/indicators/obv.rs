@@ -26,13 +26,10 @@ struct Obv {
 }
 
 impl Kernel<Bar, 1> for Obv {
-    #[inline]
+    #[inline(always)]
     fn step(&mut self, bar: Bar) -> [f64; 1] {
-        if bar.close > self.close {
-            self.total += bar.volume;
-        } else if bar.close < self.close {
-            self.total -= bar.volume;
-        }
+        let falling = if bar.close < self.close { -bar.volume } else { 0.0 };
+        self.total += if bar.close > self.close { bar.volume } else { falling };
         self.close = bar.close;
         [self.total]
     }

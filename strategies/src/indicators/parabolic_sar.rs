@@ -69,7 +69,7 @@ impl Sar {
 }
 
 impl Kernel<Bar, 1> for Sar {
-    #[inline]
+    #[inline(always)]
     fn step(&mut self, bar: Bar) -> [f64; 1] {
         let (high, low) = (bar.high, bar.low);
         if self.bars < 2 {

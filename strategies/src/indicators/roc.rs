@@ -22,9 +22,19 @@ pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
 struct Roc(Delay);
 
 impl Kernel<f64, 1> for Roc {
-    #[inline]
+    #[inline(always)]
     fn step(&mut self, value: f64) -> [f64; 1] {
         let before = self.0.push(value);
-        [100.0 * ((value - before) / before)]
+        [change(value, before)]
     }
+
+    fn whole(&self, values: &[f64], columns: &mut [Vec<f64>]) -> bool {
+        columns.iter_mut().for_each(|cells| self.0.combine(values, cells, change));
+        true
+    }
+}
+
+#[inline(always)]
+fn change(value: f64, before: f64) -> f64 {
+    100.0 * ((value - before) / before)
 }

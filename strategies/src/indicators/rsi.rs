@@ -30,7 +30,7 @@ struct Rsi {
 }
 
 impl Kernel<f64, 1> for Rsi {
-    #[inline]
+    #[inline(always)]
     fn step(&mut self, value: f64) -> [f64; 1] {
         let change = value - self.previous;
         self.previous = value;

@@ -45,7 +45,7 @@ struct Rvi {
 }
 
 /// Takes the newest value in; the weighted mean of four.
-#[inline]
+#[inline(always)]
 fn weigh(last: &mut [f64; 3], newest: f64) -> f64 {
     let [one, two, three] = *last;
     *last = [newest, one, two];
@@ -53,7 +53,7 @@ fn weigh(last: &mut [f64; 3], newest: f64) -> f64 {
 }
 
 impl Kernel<Bar, 2> for Rvi {
-    #[inline]
+    #[inline(always)]
     fn step(&mut self, bar: Bar) -> [f64; 2] {
         let body = weigh(&mut self.bodies, bar.close - bar.open);
         let range = weigh(&mut self.ranges, bar.high - bar.low);

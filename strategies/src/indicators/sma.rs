@@ -22,8 +22,13 @@ pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
 pub(super) struct Sma(pub(super) RollingSum);
 
 impl Kernel<f64, 1> for Sma {
-    #[inline]
+    #[inline(always)]
     fn step(&mut self, value: f64) -> [f64; 1] {
         [self.0.mean(value)]
+    }
+
+    fn whole(&self, values: &[f64], columns: &mut [Vec<f64>]) -> bool {
+        columns.iter_mut().for_each(|cells| self.0.means(values, cells));
+        true
     }
 }

@@ -30,7 +30,7 @@ pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
     start: |parameters| {
         let kernel = Squeeze {
             channel: Keltner::new(parameters.count("kc_period"), ATR_PERIOD, parameters.number("kc_multiplier")),
-            window: RollingMoments::new(parameters.count("bb_period")),
+            window: RollingMoments::new(parameters.count("bb_period"), 1.0),
             multiplier: parameters.number("bb_multiplier"),
         };
         engine(RangeAndSource(parameters.source()), kernel)
@@ -45,10 +45,10 @@ struct Squeeze {
 }
 
 impl Kernel<(Bar, f64), 1> for Squeeze {
-    #[inline]
+    #[inline(always)]
     fn step(&mut self, (bar, value): (Bar, f64)) -> [f64; 1] {
         let [upper, _, lower] = self.channel.step(bar);
-        let (mean, deviation) = self.window.push(value, 1.0);
+        let (mean, deviation) = self.window.push(value);
         let (width, band) = (upper - lower, self.multiplier * deviation);
         if width.is_nan() || band.is_nan() {
             return [f64::NAN];

@@ -16,20 +16,19 @@ pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
     source: "TA-Lib STDDEV",
     warm_up: |parameters| parameters.count("period").saturating_sub(1),
     start: |parameters| {
-        let (window, ddof) = (RollingMoments::new(parameters.count("period")), parameters.count("ddof") as f64);
-        engine(parameters.source(), Deviation { window, ddof })
+        let window = RollingMoments::new(parameters.count("period"), parameters.count("ddof") as f64);
+        engine(parameters.source(), Deviation { window })
     },
 };
 
 #[derive(Clone, Serialize, Deserialize)]
 struct Deviation {
     window: RollingMoments,
-    ddof: f64,
 }
 
 impl Kernel<f64, 1> for Deviation {
-    #[inline]
+    #[inline(always)]
     fn step(&mut self, value: f64) -> [f64; 1] {
-        [self.window.push(value, self.ddof).1]
+        [self.window.push(value).1]
     }
 }

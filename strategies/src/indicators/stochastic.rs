@@ -47,7 +47,7 @@ struct Stochastic {
 }
 
 impl Kernel<Bar, 2> for Stochastic {
-    #[inline]
+    #[inline(always)]
     fn step(&mut self, bar: Bar) -> [f64; 2] {
         let (highest, lowest) = self.window.push(bar.high, bar.low);
         let range = highest - lowest;

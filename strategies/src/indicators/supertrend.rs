@@ -42,7 +42,7 @@ struct Supertrend {
 }
 
 impl Kernel<Bar, 2> for Supertrend {
-    #[inline]
+    #[inline(always)]
     fn step(&mut self, bar: Bar) -> [f64; 2] {
         let previous = std::mem::replace(&mut self.close, bar.close);
         let width = self.multiplier * self.ranges.mean(true_range(&bar, previous));

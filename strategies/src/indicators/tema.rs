@@ -26,7 +26,7 @@ pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
 struct Tema([SeededAverage; 3]);
 
 impl Kernel<f64, 1> for Tema {
-    #[inline]
+    #[inline(always)]
     fn step(&mut self, value: f64) -> [f64; 1] {
         let [first, second, third] = &mut self.0;
         let once = first.push(value);

@@ -211,15 +211,18 @@ proptest! {
 
     #[test]
     fn rolling_windows_equal_sums_made_afresh(
-        values in prop::collection::vec(-1e3..1e3, 1..80),
+        values in prop::collection::vec(prop_oneof![-1e3..1e3, -3.0..3.0], 1..80),
         length in 1usize..12,
     ) {
-        let (mut sum, mut moments, mut maximum) =
-            (window::RollingSum::new(length), window::RollingMoments::new(length), window::RollingMaximum::new(length));
+        let (mut sum, mut weights) = (window::RollingSum::new(length), window::WeightedSum::new(length));
+        let (mut moments, mut range) = (window::RollingMoments::new(length, 0.0), window::RollingRange::new(length));
+        let mut since = window::SinceMaximum::new(length);
         for (row, &value) in values.iter().enumerate() {
-            let (total, (mean, deviation), largest) = (sum.push(value), moments.push(value, 0.0), maximum.push(value));
+            let (total, (mean, deviation), (highest, lowest)) =
+                (sum.push(value), moments.push(value), range.push(value, value));
+            let (ago, (_, weighted)) = (since.push(value.round()), weights.push(value));
             if row + 1 < length {
-                prop_assert!(total.is_nan() && mean.is_nan() && deviation.is_nan() && largest.is_nan());
+                prop_assert!([total, mean, deviation, highest, lowest, ago, weighted].iter().all(|value| value.is_nan()));
                 continue;
             }
             let window = &values[row + 1 - length..=row];
@@ -229,7 +232,12 @@ proptest! {
             prop_assert!((total - expected).abs() < 1e-9);
             prop_assert!((mean - average).abs() < 1e-9);
             prop_assert!((deviation * deviation - variance).abs() < 1e-6);
-            prop_assert_eq!(largest, window.iter().copied().fold(f64::NEG_INFINITY, f64::max));
+            prop_assert_eq!(highest, window.iter().copied().fold(f64::NEG_INFINITY, f64::max));
+            prop_assert_eq!(lowest, window.iter().copied().fold(f64::INFINITY, f64::min));
+            let ramp: f64 = window.iter().zip(1..).map(|(value, weight)| value * f64::from(weight)).sum();
+            prop_assert!((weighted - ramp).abs() < 1e-7);
+            let peak = window.iter().map(|value| value.round()).fold(f64::NEG_INFINITY, f64::max);
+            prop_assert_eq!(Some(ago as usize), window.iter().rev().position(|value| value.round() == peak));
         }
     }
 }

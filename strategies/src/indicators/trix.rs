@@ -30,7 +30,7 @@ struct Trix {
 }
 
 impl Kernel<f64, 1> for Trix {
-    #[inline]
+    #[inline(always)]
     fn step(&mut self, value: f64) -> [f64; 1] {
         let smooth = self.averages.iter_mut().fold(value, |value, average| average.push_defined(value));
         let before = std::mem::replace(&mut self.before, smooth);

@@ -24,7 +24,7 @@ struct TrueRange {
 }
 
 impl Kernel<Bar, 1> for TrueRange {
-    #[inline]
+    #[inline(always)]
     fn step(&mut self, bar: Bar) -> [f64; 1] {
         let previous = std::mem::replace(&mut self.close, bar.close);
         [if previous.is_nan() { f64::NAN } else { average::true_range(&bar, previous) }]

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::average::true_range;
 use super::kernel::{Bar, HIGH_LOW_CLOSE, Kernel, engine};
 use super::spec::{IndicatorSpec, bars};
-use super::window::RollingFlow;
+use super::window::RollingPair;
 
 pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
     name: "ultosc",
@@ -24,10 +24,8 @@ pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
         ["short_period", "medium_period", "long_period"].iter().map(|name| parameters.count(name)).max().unwrap_or(0)
     },
     start: |parameters| {
-        let spans = ["short_period", "medium_period", "long_period"].map(|name| {
-            let flow = RollingFlow::new(parameters.count(name));
-            (flow.clone(), flow)
-        });
+        let spans =
+            ["short_period", "medium_period", "long_period"].map(|name| RollingPair::new(parameters.count(name)));
         engine(HIGH_LOW_CLOSE, Ultimate { close: f64::NAN, spans })
     },
 };
@@ -36,11 +34,11 @@ pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
 struct Ultimate {
     close: f64,
     /// Buying pressure and true range of each span.
-    spans: [(RollingFlow, RollingFlow); 3],
+    spans: [RollingPair; 3],
 }
 
 impl Kernel<Bar, 1> for Ultimate {
-    #[inline]
+    #[inline(always)]
     fn step(&mut self, bar: Bar) -> [f64; 1] {
         let previous = std::mem::replace(&mut self.close, bar.close);
         if previous.is_nan() {
@@ -48,8 +46,10 @@ impl Kernel<Bar, 1> for Ultimate {
         }
         let pressure = bar.close - bar.low.min(previous);
         let range = true_range(&bar, previous);
-        let [short, medium, long] =
-            self.spans.each_mut().map(|(pressures, ranges)| pressures.push(pressure) / ranges.push(range));
+        let [short, medium, long] = self.spans.each_mut().map(|span| {
+            let [pressure, range] = span.push([pressure, range]);
+            pressure / range
+        });
         [100.0 * ((4.0 * short + 2.0 * medium + long) / 7.0)]
     }
 }

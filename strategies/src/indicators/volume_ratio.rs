@@ -28,7 +28,7 @@ struct VolumeRatio {
 }
 
 impl Kernel<f64, 1> for VolumeRatio {
-    #[inline]
+    #[inline(always)]
     fn step(&mut self, volume: f64) -> [f64; 1] {
         let mean = self.window.push(volume) / self.period;
         [if mean.abs() <= 1e-10 { 1.0 } else { volume / mean }]

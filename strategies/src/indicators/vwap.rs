@@ -30,7 +30,7 @@ pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
     },
 };
 
-#[inline]
+#[inline(always)]
 fn traded(bar: &Bar, typical: bool) -> f64 {
     bar.volume * if typical { (bar.high + bar.low + bar.close) / 3.0 } else { bar.close }
 }
@@ -43,7 +43,7 @@ struct Cumulative {
 }
 
 impl Kernel<Bar, 1> for Cumulative {
-    #[inline]
+    #[inline(always)]
     fn step(&mut self, bar: Bar) -> [f64; 1] {
         self.value += traded(&bar, self.typical);
         self.volume += bar.volume;
@@ -65,7 +65,7 @@ impl Rolling {
 }
 
 impl Kernel<Bar, 1> for Rolling {
-    #[inline]
+    #[inline(always)]
     fn step(&mut self, bar: Bar) -> [f64; 1] {
         let (value, volume) = (self.value.partial(traded(&bar, self.typical)), self.volume.partial(bar.volume));
         [if volume == 0.0 { f64::NAN } else { value / volume }]

@@ -23,7 +23,7 @@ pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
 struct WilliamsR(RollingRange);
 
 impl Kernel<Bar, 1> for WilliamsR {
-    #[inline]
+    #[inline(always)]
     fn step(&mut self, bar: Bar) -> [f64; 1] {
         let (highest, lowest) = self.0.push(bar.high, bar.low);
         let range = highest - lowest;

@@ -1,10 +1,13 @@
 //! Sums, moments and extremes over the last n values, each in amortised constant time without allocation.
-#![expect(clippy::indexing_slicing, reason = "every index is kept below the ring's fixed length by the wrap")]
+//!
+//! Rings are read with `get`, never by index: without a way to panic the compiler keeps their state in registers.
 
 use serde::{Deserialize, Serialize};
 
+use super::kernel::defined;
+
 /// Sum of `term` over the values in four lanes, which an unbroken chain of additions would be four times slower for.
-#[inline]
+#[inline(always)]
 pub(super) fn lane_sum(values: &[f64], term: impl Fn(f64) -> f64) -> f64 {
     let mut lanes = [0.0; 4];
     let chunks = values.chunks_exact(4);
@@ -14,60 +17,158 @@ pub(super) fn lane_sum(values: &[f64], term: impl Fn(f64) -> f64) -> f64 {
             *lane += term(*value);
         }
     }
-    (lanes[0] + lanes[1]) + (lanes[2] + lanes[3]) + rest
+    let [one, two, three, four] = lanes;
+    (one + two) + (three + four) + rest
 }
 
-#[inline]
-fn larger(left: f64, right: f64) -> f64 {
+/// Sum of the values times 1, 2, …, n, in four lanes.
+fn ramp_sum(values: &[f64]) -> f64 {
+    let (mut weights, mut lanes) = ([1.0, 2.0, 3.0, 4.0], [0.0; 4]);
+    let chunks = values.chunks_exact(4);
+    let rest = chunks.remainder();
+    for chunk in chunks {
+        for ((lane, weight), value) in lanes.iter_mut().zip(&mut weights).zip(chunk) {
+            *lane += *weight * value;
+            *weight += 4.0;
+        }
+    }
+    let rest: f64 = rest.iter().zip(weights).map(|(value, weight)| weight * value).sum();
+    let [one, two, three, four] = lanes;
+    (one + two) + (three + four) + rest
+}
+
+/// Puts a value into a slot; what was there.
+#[inline(always)]
+fn exchange<T: Copy>(ring: &mut [T], slot: usize, value: T) -> Option<T> {
+    ring.get_mut(slot).map(|cell| std::mem::replace(cell, value))
+}
+
+/// The larger one; `right` where `left` is NaN.
+#[inline(always)]
+pub(super) fn larger(left: f64, right: f64) -> f64 {
     if left > right { left } else { right }
 }
 
-/// Sum of the last n values. Summed afresh at every turn of the ring, so rounding errors do not pile up.
+/// Rows after which a sum is made afresh at the next turn of its ring, so that rounding errors do not pile up.
+const AGE_MAX: usize = 64;
+
+/// Sum of the last n values.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct RollingSum {
     ring: Box<[f64]>,
     next: usize,
     full: bool,
     sum: f64,
+    /// Whole turns since the sum was made afresh, in rows.
+    age: usize,
 }
 
 impl RollingSum {
     pub(super) fn new(length: usize) -> Self {
-        Self { ring: vec![0.0; length.max(1)].into(), next: 0, full: false, sum: 0.0 }
+        Self { ring: vec![0.0; length.max(1)].into(), next: 0, full: false, sum: 0.0, age: AGE_MAX }
     }
 
     /// Takes a value; the sum of the last n, or of all while there are fewer.
-    #[inline]
+    #[inline(always)]
     pub(super) fn partial(&mut self, value: f64) -> f64 {
-        let oldest = std::mem::replace(&mut self.ring[self.next], value);
+        let oldest = exchange(&mut self.ring, self.next, value).unwrap_or(0.0);
         self.sum += value - oldest;
         self.next += 1;
         if self.next == self.ring.len() {
-            self.next = 0;
-            self.full = true;
-            self.sum = lane_sum(&self.ring, |value| value);
+            (self.next, self.full, self.age) = (0, true, self.age.saturating_add(self.ring.len()));
+            if self.age >= AGE_MAX {
+                (self.sum, self.age) = (lane_sum(&self.ring, |value| value), 0);
+            }
         }
         self.sum
     }
 
+    /// The means of a whole series from a fresh state: what [`RollingSum::mean`] gives for each value in turn.
+    pub(super) fn means(&self, values: &[f64], means: &mut [f64]) {
+        let length = self.ring.len();
+        let (mut sum, mut age, count) = (0.0, AGE_MAX, length as f64);
+        let mut before = &self.ring[..];
+        for (block, cells) in values.chunks(length).zip(means.chunks_mut(length)) {
+            for ((cell, value), oldest) in cells.iter_mut().zip(block).zip(before) {
+                sum += value - oldest;
+                [*cell] = defined([sum / count]);
+            }
+            age += length;
+            if let (true, Some(last)) = (age >= AGE_MAX && block.len() == length, cells.last_mut()) {
+                (sum, age) = (lane_sum(block, |value| value), 0);
+                [*last] = defined([sum / count]);
+            }
+            before = block;
+        }
+        means.iter_mut().take(length - 1).for_each(|mean| *mean = f64::NAN);
+    }
+
     /// Takes a value; the sum of the last n, NaN until there are n.
-    #[inline]
+    #[inline(always)]
     pub(super) fn push(&mut self, value: f64) -> f64 {
         let sum = self.partial(value);
         if self.full { sum } else { f64::NAN }
     }
 
     /// Takes a value; the mean of the last n, NaN until there are n.
-    #[inline]
+    #[inline(always)]
     pub(super) fn mean(&mut self, value: f64) -> f64 {
         self.push(value) / self.ring.len() as f64
     }
 
+    /// True when the sum has just been made afresh, at which moment the window is in order.
+    #[inline(always)]
+    fn is_fresh(&self) -> bool {
+        self.full && self.next == 0 && self.age == 0
+    }
+
     /// The last n values in no particular order.
-    #[inline]
+    #[inline(always)]
     pub(super) fn window(&self) -> &[f64] {
         &self.ring
     }
+}
+
+/// Sums of the last n of two values that come together, neither of them ever negative.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct RollingPair {
+    ring: Box<[[f64; 2]]>,
+    next: usize,
+    full: bool,
+    sums: [f64; 2],
+    age: usize,
+    /// Rows since one of the two was not 0.
+    zeros: usize,
+}
+
+impl RollingPair {
+    pub(super) fn new(length: usize) -> Self {
+        Self { ring: vec![[0.0; 2]; length.max(1)].into(), next: 0, full: false, sums: [0.0; 2], age: 0, zeros: 0 }
+    }
+
+    /// Takes two values; their sums over the last n, NaN until there are n, exactly 0 when all of both are, never negative.
+    #[inline(always)]
+    pub(super) fn push(&mut self, [one, other]: [f64; 2]) -> [f64; 2] {
+        self.zeros = if one + other == 0.0 { self.zeros.saturating_add(1) } else { 0 };
+        let [one_oldest, other_oldest] = exchange(&mut self.ring, self.next, [one, other]).unwrap_or([0.0; 2]);
+        let [one_sum, other_sum] = self.sums;
+        self.sums = [one_sum + (one - one_oldest), other_sum + (other - other_oldest)];
+        self.next += 1;
+        if self.next == self.ring.len() {
+            (self.next, self.full, self.age) = (0, true, self.age.saturating_add(self.ring.len()));
+            if self.age >= AGE_MAX {
+                (self.sums, self.age) = (pair_sums(&self.ring), 0);
+            }
+        }
+        if !self.full {
+            return [f64::NAN; 2];
+        }
+        if self.zeros >= self.ring.len() { [0.0; 2] } else { larger_pair([0.0; 2], self.sums) }
+    }
+}
+
+fn pair_sums(values: &[[f64; 2]]) -> [f64; 2] {
+    values.iter().fold([0.0; 2], |[one_sum, other_sum], [one, other]| [one_sum + one, other_sum + other])
 }
 
 /// Sum of the last n values that is exactly 0 when all of them are, whatever came before.
@@ -83,7 +184,7 @@ impl RollingFlow {
     }
 
     /// Takes a value; the sum of the last n, or of all while there are fewer.
-    #[inline]
+    #[inline(always)]
     pub(super) fn partial(&mut self, value: f64) -> f64 {
         self.zeros = if value == 0.0 { self.zeros.saturating_add(1) } else { 0 };
         let sum = self.sum.partial(value);
@@ -91,7 +192,7 @@ impl RollingFlow {
     }
 
     /// Takes a value; the sum of the last n, NaN until there are n.
-    #[inline]
+    #[inline(always)]
     pub(super) fn push(&mut self, value: f64) -> f64 {
         let sum = self.partial(value);
         if self.sum.full { sum } else { f64::NAN }
@@ -111,7 +212,7 @@ impl PatchyMean {
     }
 
     /// Takes a value or NaN; the mean of the last n, NaN unless all of them are defined.
-    #[inline]
+    #[inline(always)]
     pub(super) fn push(&mut self, value: f64) -> f64 {
         self.defined = if value.is_nan() { 0 } else { self.defined.saturating_add(1) };
         let mean = self.sum.mean(if value.is_nan() { 0.0 } else { value });
@@ -132,19 +233,35 @@ impl WeightedSum {
         Self { values: RollingSum::new(length), total: f64::NAN, weighted: f64::NAN }
     }
 
+    /// `combine` of what [`WeightedSum::push`] gives for each value of a whole series in turn, from a fresh state.
+    #[inline(always)]
+    pub(super) fn combine(&self, values: &[f64], cells: &mut [f64], combine: impl Fn(f64, f64) -> f64) {
+        let length = self.values.ring.len();
+        let (mut total, mut weighted, mut age, count) = (0.0, f64::NAN, AGE_MAX, length as f64);
+        let mut before = &self.values.ring[..];
+        for (block, cells) in values.chunks(length).zip(cells.chunks_mut(length)) {
+            for ((cell, value), oldest) in cells.iter_mut().zip(block).zip(before) {
+                weighted += count * value - total;
+                total += value - oldest;
+                [*cell] = defined([combine(total, weighted)]);
+            }
+            age += length;
+            if let (true, Some(last)) = (age >= AGE_MAX && block.len() == length, cells.last_mut()) {
+                (total, weighted, age) = (lane_sum(block, |value| value), ramp_sum(block), 0);
+                [*last] = defined([combine(total, weighted)]);
+            }
+            before = block;
+        }
+    }
+
     /// Takes a value; sum and weighted sum of the last n, NaN until there are n. Every weight falls by one (minus the old
-    /// total) and the new value comes with weight n; made afresh at every turn of the ring.
-    #[inline]
+    /// total) and the new value comes with weight n; made afresh with the plain sum.
+    #[inline(always)]
     pub(super) fn push(&mut self, value: f64) -> (f64, f64) {
         self.weighted += self.values.ring.len() as f64 * value - self.total;
         self.total = self.values.push(value);
-        if self.values.next == 0 {
-            let mut weight = 0.0;
-            let mut weigh = |value: &f64| {
-                weight += 1.0;
-                weight * value
-            };
-            self.weighted = self.values.ring.iter().map(&mut weigh).sum();
+        if self.values.is_fresh() {
+            self.weighted = ramp_sum(&self.values.ring);
         }
         (self.total, self.weighted)
     }
@@ -162,10 +279,20 @@ impl Delay {
         Self { ring: vec![f64::NAN; length.max(1)].into(), next: 0 }
     }
 
+    /// `combine` of each value of a whole series and the one n steps before it, NaN where there is none.
+    #[inline(always)]
+    pub(super) fn combine(&self, values: &[f64], cells: &mut [f64], combine: impl Fn(f64, f64) -> f64) {
+        let length = self.ring.len();
+        cells.iter_mut().take(length).for_each(|cell| *cell = f64::NAN);
+        for ((cell, value), before) in cells.iter_mut().zip(values).skip(length).zip(values) {
+            [*cell] = defined([combine(*value, *before)]);
+        }
+    }
+
     /// Takes a value; the one taken n steps before, NaN until there is one.
-    #[inline]
+    #[inline(always)]
     pub(super) fn push(&mut self, value: f64) -> f64 {
-        let oldest = std::mem::replace(&mut self.ring[self.next], value);
+        let oldest = exchange(&mut self.ring, self.next, value).unwrap_or(f64::NAN);
         self.next = if self.next + 1 == self.ring.len() { 0 } else { self.next + 1 };
         oldest
     }
@@ -185,27 +312,33 @@ pub(super) struct RollingMoments {
     squares: f64,
     newest: f64,
     equal_run: usize,
+    /// 1/n.
+    mean_share: f64,
+    /// 1/(n − ddof).
+    variance_share: f64,
 }
 
 impl RollingMoments {
-    pub(super) fn new(length: usize) -> Self {
-        let ring = vec![f64::NAN; length.max(1)].into();
+    /// The divisor of the variance is `length` − `ddof`.
+    pub(super) fn new(length: usize, ddof: f64) -> Self {
+        let (ring, count) = (vec![f64::NAN; length.max(1)].into(), length.max(1) as f64);
         let (centre, sum, squares, newest) = (0.0, 0.0, 0.0, f64::NAN);
-        Self { ring, next: 0, full: false, centre, sum, squares, newest, equal_run: 0 }
+        let (mean_share, variance_share) = (1.0 / count, 1.0 / (count - ddof));
+        Self { ring, next: 0, full: false, centre, sum, squares, newest, equal_run: 0, mean_share, variance_share }
     }
 
-    /// Takes a value; mean and standard deviation (divisor n − `ddof`) of the last n, NaN until there are n.
+    /// Takes a value; mean and standard deviation of the last n, NaN until there are n.
     /// Identical values have a deviation of exactly 0.
-    #[inline]
-    pub(super) fn push(&mut self, value: f64, ddof: f64) -> (f64, f64) {
+    #[inline(always)]
+    pub(super) fn push(&mut self, value: f64) -> (f64, f64) {
         self.equal_run = if self.newest == value { self.equal_run.saturating_add(1) } else { 1 };
         self.newest = value;
-        let oldest = std::mem::replace(&mut self.ring[self.next], value);
+        let oldest = exchange(&mut self.ring, self.next, value).unwrap_or(f64::NAN);
         self.next += 1;
         if self.next == self.ring.len() {
             self.next = 0;
             self.full = true;
-            self.refresh();
+            (self.centre, self.sum, self.squares) = moments(&self.ring);
         } else if self.full {
             let (new, old) = (value - self.centre, oldest - self.centre);
             self.sum += new - old;
@@ -217,79 +350,67 @@ impl RollingMoments {
         if self.equal_run >= self.ring.len() {
             return (value, 0.0);
         }
-        let count = self.ring.len() as f64;
-        let offset = self.sum / count;
-        let variance = (self.squares - self.sum * offset) / (count - ddof);
-        (self.centre + offset, variance.max(0.0).sqrt())
-    }
-
-    fn refresh(&mut self) {
-        let centre = lane_sum(&self.ring, |value| value) / self.ring.len() as f64;
-        self.sum = lane_sum(&self.ring, |value| value - centre);
-        self.squares = lane_sum(&self.ring, |value| (value - centre) * (value - centre));
-        self.centre = centre;
+        let offset = self.sum * self.mean_share;
+        let variance = (self.squares - self.sum * offset) * self.variance_share;
+        (self.centre + offset, larger(variance, 0.0).sqrt())
     }
 }
 
-/// Largest of the last n values; the smallest is the largest of their negatives.
-///
-/// van Herk's method: time is cut into blocks of n. Slots before `next` hold values of this block, whose maximum is
-/// `newest`; slots from `next` on hold, for the block before, the maximum from that slot to its end.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct RollingMaximum {
-    ring: Box<[f64]>,
-    next: usize,
-    full: bool,
-    newest: f64,
-}
-
-impl RollingMaximum {
-    pub(super) fn new(length: usize) -> Self {
-        let lowest = f64::NEG_INFINITY;
-        Self { ring: vec![lowest; length.max(1)].into(), next: 0, full: false, newest: lowest }
-    }
-
-    /// Takes a value; the largest of the last n, NaN until there are n.
-    #[inline]
-    pub(super) fn push(&mut self, value: f64) -> f64 {
-        self.newest = larger(value, self.newest);
-        self.ring[self.next] = value;
-        self.next += 1;
-        if self.next < self.ring.len() {
-            return if self.full { larger(self.newest, self.ring[self.next]) } else { f64::NAN };
-        }
-        let mut suffix = f64::NEG_INFINITY;
-        for slot in self.ring.iter_mut().rev() {
-            suffix = larger(*slot, suffix);
-            *slot = suffix;
-        }
-        self.next = 0;
-        self.full = true;
-        std::mem::replace(&mut self.newest, f64::NEG_INFINITY)
-    }
+/// Mean, and sum and sum of squares of the distances from it.
+fn moments(values: &[f64]) -> (f64, f64, f64) {
+    let centre = lane_sum(values, |value| value) / values.len() as f64;
+    let squares = lane_sum(values, |value| (value - centre) * (value - centre));
+    (centre, lane_sum(values, |value| value - centre), squares)
 }
 
 /// Highest high and lowest low of the last n bars.
+///
+/// van Herk's method, on pairs of high and negative low: time is cut into blocks of n. Slots before `next` hold bars of this
+/// block, whose maximum is `newest`; slots from `next` on hold, for the block before, the maximum from that slot to its end.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct RollingRange {
-    high: RollingMaximum,
-    negative_low: RollingMaximum,
+    ring: Box<[[f64; 2]]>,
+    next: usize,
+    full: bool,
+    newest: [f64; 2],
+}
+
+#[inline(always)]
+fn larger_pair([high, low]: [f64; 2], [other_high, other_low]: [f64; 2]) -> [f64; 2] {
+    [larger(high, other_high), larger(low, other_low)]
 }
 
 impl RollingRange {
+    const LOWEST: [f64; 2] = [f64::NEG_INFINITY; 2];
+
     pub(super) fn new(length: usize) -> Self {
-        Self { high: RollingMaximum::new(length), negative_low: RollingMaximum::new(length) }
+        Self { ring: vec![Self::LOWEST; length.max(1)].into(), next: 0, full: false, newest: Self::LOWEST }
     }
 
     /// Takes the high and the low of a bar; the highest and the lowest of the last n, NaN until there are n.
-    #[inline]
+    #[inline(always)]
     pub(super) fn push(&mut self, high: f64, low: f64) -> (f64, f64) {
-        (self.high.push(high), -self.negative_low.push(-low))
+        self.newest = larger_pair([high, -low], self.newest);
+        exchange(&mut self.ring, self.next, [high, -low]);
+        self.next += 1;
+        let [highest, negative_lowest] = if let Some(&older) = self.ring.get(self.next) {
+            larger_pair(self.newest, older)
+        } else {
+            let mut suffix = Self::LOWEST;
+            for slot in self.ring.iter_mut().rev() {
+                suffix = larger_pair(*slot, suffix);
+                *slot = suffix;
+            }
+            self.next = 0;
+            self.full = true;
+            std::mem::replace(&mut self.newest, Self::LOWEST)
+        };
+        if self.full { (highest, -negative_lowest) } else { (f64::NAN, f64::NAN) }
     }
 }
 
 /// How many steps ago the largest of the last n values was taken, the newest one among equals. Same method as
-/// [`RollingMaximum`], on values with the number of their step.
+/// [`RollingRange`], on values with the number of their step.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct SinceMaximum {
     ring: Box<[(f64, u64)]>,
@@ -306,20 +427,20 @@ impl SinceMaximum {
         Self { ring: vec![Self::LOWEST; length.max(1)].into(), next: 0, full: false, step: 0, newest: Self::LOWEST }
     }
 
-    #[inline]
+    #[inline(always)]
     fn larger(newer: (f64, u64), older: (f64, u64)) -> (f64, u64) {
         if newer.0 >= older.0 { newer } else { older }
     }
 
     /// Takes a value; steps since the largest of the last n, NaN until there are n.
-    #[inline]
+    #[inline(always)]
     pub(super) fn push(&mut self, value: f64) -> f64 {
         self.step = self.step.wrapping_add(1);
         self.newest = Self::larger((value, self.step), self.newest);
-        self.ring[self.next] = (value, self.step);
+        exchange(&mut self.ring, self.next, (value, self.step));
         self.next += 1;
-        let largest = if self.next < self.ring.len() {
-            Self::larger(self.newest, self.ring[self.next])
+        let largest = if let Some(&older) = self.ring.get(self.next) {
+            Self::larger(self.newest, older)
         } else {
             let mut suffix = Self::LOWEST;
             for slot in self.ring.iter_mut().rev() {

@@ -30,8 +30,13 @@ struct Wma {
 }
 
 impl Kernel<f64, 1> for Wma {
-    #[inline]
+    #[inline(always)]
     fn step(&mut self, value: f64) -> [f64; 1] {
         [self.values.push(value).1 / self.weights]
+    }
+
+    fn whole(&self, values: &[f64], columns: &mut [Vec<f64>]) -> bool {
+        columns.iter_mut().for_each(|cells| self.values.combine(values, cells, |_, weighted| weighted / self.weights));
+        true
     }
 }

@@ -22,12 +22,12 @@ impl Random {
         (self.share() * limit as f64) as usize
     }
 
-    /// A walk with jumps, flat runs, missing fields, whole missing bars, runs without volume, and prices from 1e-300 to
+    /// A walk with jumps, flat runs, missing fields and whole missing bars (in every other walk), runs without volume, and prices from 1e-300 to
     /// 1e300 that may change their order of magnitude on the way.
     pub fn walk(&mut self, rows: usize) -> Vec<Bar> {
         let scales = [1.0, 100.0, 1.0, 100.0, 1.3, 1e-8, 1e12, 1e-300, 1e300];
         let mut price = scales[self.below(scales.len())];
-        let (mut flat, mut silent) = (0, 0);
+        let (mut flat, mut silent, gaps) = (0, 0, self.bits() & 1 == 0);
         let mut walk = Vec::with_capacity(rows);
         for _ in 0..rows {
             match self.below(60) {
@@ -46,7 +46,7 @@ impl Random {
             let volume = if silent > 0 { 0.0 } else { (self.share() * 1e6).floor() };
             silent = usize::saturating_sub(silent, 1);
             let mut bar = Bar { open, high, low, close: price, volume };
-            match self.below(90) {
+            match if gaps { self.below(90) } else { 90 } {
                 0 => bar.close = f64::NAN,
                 1 => bar.volume = f64::NAN,
                 2 => bar.high = f64::INFINITY,
