@@ -14,30 +14,32 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use market::{Bars, Timeframe, Utc};
-use sample_bars::{HOUR, catalog, read, shipped};
+use sample_bars::{HOUR, catalog, inputs, names, read, shipped};
 use schemas::manifests::Normalisation;
 use strategies::labels::{self, Labels};
 use strategies::splits::Part;
 use strategies::{
-    Columns, DataSet, DataSetError, Overrides, Resolved, Strategy, SymbolBars, SymbolInput, assemble, columns,
-    leak_test, truncate,
+    Columns, DataSet, DataSetError, Overrides, Resolved, Strategy, SymbolBars, assemble, columns, leak_test, truncate,
 };
 
-const CATALOG: [&str; 3] = ["eurusd_momentum_regression", "eurusd_rsi_macd", "us_equities_trend"];
+const CATALOG: [&str; 10] = [
+    "eurusd_events",
+    "eurusd_momentum_regression",
+    "eurusd_rsi_macd",
+    "eurusd_swings",
+    "eurusd_two_timeframes",
+    "eurusd_zigzag",
+    "spy_path_quality",
+    "spy_return_regression",
+    "us_equities_regimes",
+    "us_equities_trend",
+];
 
 fn resolved(name: &str) -> Resolved {
     let strategy = Strategy::parse(&catalog(name)).unwrap_or_else(|findings| panic!("{name}: {findings}"));
     assert!(strategy.warnings.is_empty(), "{name}: {}", strategy.warnings);
     assert_eq!(strategy.name, name, "a strategy is named like its file");
     strategy.resolve(&Overrides::default()).unwrap()
-}
-
-fn inputs(resolved: &Resolved) -> Vec<SymbolInput> {
-    let input = |symbol: &market::Instrument| SymbolInput {
-        symbol: symbol.clone(),
-        bars: SymbolBars::from([(resolved.base, shipped(&symbol.symbol()))]),
-    };
-    resolved.symbols.iter().map(input).collect()
 }
 
 fn data_set(resolved: &Resolved) -> Result<DataSet, DataSetError> {
@@ -50,11 +52,17 @@ fn compute(resolved: &Resolved, bars: &SymbolBars) -> Columns {
 
 #[test]
 fn the_catalogue_holds_the_strategies_that_are_tested() {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("catalog");
-    let mut names: Vec<String> =
-        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    names.sort();
-    assert_eq!(names, CATALOG.map(|name| format!("{name}.yaml")));
+    assert_eq!(names(), CATALOG);
+    let resolved = CATALOG.map(resolved);
+    for source in
+        ["zigzag", "zigzag_window", "forward_return", "triple_barrier", "context", "regime", "efficiency_regime"]
+    {
+        assert!(resolved.iter().any(|each| each.labels.name() == source), "no strategy learns {source}");
+    }
+    assert!(
+        resolved.iter().any(|each| each.symbols.len() > 1) && resolved.iter().any(|each| each.timeframes.len() > 1)
+    );
+    assert!(resolved.iter().any(|each| each.events.is_some()));
 }
 
 #[test]
@@ -89,7 +97,8 @@ fn no_label_of_a_part_is_known_only_in_the_next_one() {
         let set = data_set(&resolved).unwrap();
         for (index, input) in inputs(&resolved).iter().enumerate() {
             let bars = resolved.clip(&input.bars[&resolved.base]);
-            let labels = labels::compute(&resolved.labels, &bars).unwrap();
+            let training = bars.slice(0..bars.close_time.partition_point(|close| *close < set.cuts.validation_start));
+            let labels = labels::compute(&resolved.labels.fitted(&training).unwrap(), &bars).unwrap();
             for row in (0..set.rows()).filter(|row| set.symbol[*row] as usize == index) {
                 let bar = bars.open_time.binary_search(&set.open_time[row]).unwrap();
                 assert_eq!(labels.values[bar], set.label[row], "features and labels are joined by bar");
@@ -211,10 +220,12 @@ fn assert_causal(
 #[test]
 fn no_feature_of_the_catalogue_knows_the_future_and_labels_know_as_much_as_they_declare() {
     for name in CATALOG {
-        let resolved = resolved(name);
+        let mut resolved = resolved(name);
         let input = &inputs(&resolved)[0];
-        let bars: SymbolBars = input.bars.iter().map(|(timeframe, bars)| (*timeframe, bars.slice(0..3_000))).collect();
+        let bars: SymbolBars =
+            input.bars.iter().map(|(timeframe, bars)| (*timeframe, bars.slice(0..bars.len().min(3_000)))).collect();
         let full = compute(&resolved, &bars);
+        resolved.labels = resolved.labels.fitted(&bars[&resolved.base].slice(0..2_000)).unwrap();
         let labelled = labels::compute(&resolved.labels, &bars[&resolved.base]).unwrap();
         let rows = full.open_time.len();
         let edges: usize =

@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use strategies::{Finding, Overrides, Signal, Strategy};
+use strategies::{Overrides, Signal, Strategy};
 
 /// A small strategy without faults.
 const GOOD: &str = r#"name: good

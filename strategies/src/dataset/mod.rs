@@ -145,7 +145,8 @@ pub fn assemble(
     let longest = symbols.iter().map(|rows| rows.rows.len()).max().unwrap_or(0);
     let embargo_bars =
         resolved.embargo_bars.map_or_else(|| longest.div_ceil(100).max(resolved.warm_up_bars()), |bars| bars as usize);
-    let embargoes = symbols.iter().map(|rows| splits::embargo_micros(&known(rows), &cuts, embargo_bars));
+    // Bars and not rows: where events are learnt from only, a bar is not a row.
+    let embargoes = symbols.iter().map(|rows| splits::embargo_micros(&rows.columns.close_time, &cuts, embargo_bars));
     let embargo_micros = embargoes.max().unwrap_or(0);
     let kept: Vec<Vec<Option<Part>>> =
         symbols.iter().map(|rows| splits::assign(&rows.times, &cuts, embargo_micros)).collect();

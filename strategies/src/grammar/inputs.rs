@@ -241,6 +241,10 @@ fn membership(set: &Fields<'_>, member: &Entry) -> Option<Membership> {
 /// Finds what `id` or `id.output` points at.
 fn resolve(fields: &Fields<'_>, key: &str, text: &str, indicators: &[IndicatorDraft<'_>]) -> Option<OutputRef> {
     let (id, output) = text.split_once('.').map_or((text, None), |(id, output)| (id, Some(output)));
+    // A section that is missing is a finding already.
+    if indicators.is_empty() {
+        return None;
+    }
     let Some(indicator) = indicators.iter().position(|each| each.id == id) else {
         let finding = Finding::error(
             fields.at(key),

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use flate2::read::GzDecoder;
-use market::{Bars, Utc};
+use market::{Bars, Timeframe, Utc};
+use strategies::{Resolved, SymbolBars, SymbolInput};
 
 pub const HOUR: i64 = 3_600_000_000;
 
@@ -35,6 +36,30 @@ pub fn shipped(symbol: &str) -> Bars {
     } else {
         read("../tests/bars", &format!("{symbol}_1d"), 21 * HOUR)
     }
+}
+
+/// The sample bars that a strategy asks for.
+#[allow(dead_code, reason = "each test binary reads what it needs")]
+pub fn inputs(resolved: &Resolved) -> Vec<SymbolInput> {
+    let series = |symbol: &str, timeframe: Timeframe| match (symbol, timeframe) {
+        ("EURUSD", Timeframe::Day1) => read("../tests/bars", "EURUSD_1d", 24 * HOUR),
+        _ => shipped(symbol),
+    };
+    let input = |symbol: &market::Instrument| {
+        let bars = resolved.timeframes.iter().map(|timeframe| (*timeframe, series(&symbol.symbol(), *timeframe)));
+        SymbolInput { symbol: symbol.clone(), bars: bars.collect::<SymbolBars>() }
+    };
+    resolved.symbols.iter().map(input).collect()
+}
+
+/// The names of the catalogue, sorted.
+#[allow(dead_code, reason = "each test binary reads what it needs")]
+pub fn names() -> Vec<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("catalog");
+    let name = |entry: std::io::Result<std::fs::DirEntry>| entry.unwrap().file_name().into_string().unwrap();
+    let mut names: Vec<String> = std::fs::read_dir(folder).unwrap().map(name).collect();
+    names.sort();
+    names.into_iter().map(|name| name.trim_end_matches(".yaml").to_owned()).collect()
 }
 
 /// The text of a strategy of the catalogue.

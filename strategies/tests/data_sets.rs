@@ -1,0 +1,212 @@
+//! Data sets keep their promises for every label source: purge, fitted thresholds, events, lags, symbols apart.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "a test may fail loudly"
+)]
+
+mod sample_bars;
+
+use std::cell::Cell;
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use market::{Timeframe, Utc};
+use proptest::prelude::*;
+use sample_bars::{HOUR, catalog, inputs, names, read, shipped};
+use strategies::labels::{self, Context, EfficiencyRegime, LabelSource, Regime, TripleBarrier, ZigzagWindow};
+use strategies::splits::Part;
+use strategies::{DataSet, DataSetError, Overrides, Resolved, Split, Strategy, SymbolBars, SymbolInput, assemble};
+
+fn parsed(text: &str) -> Resolved {
+    Strategy::parse(text).unwrap_or_else(|findings| panic!("{findings}")).resolve(&Overrides::default()).unwrap()
+}
+
+fn data_set(resolved: &Resolved, inputs: &[SymbolInput]) -> Result<DataSet, DataSetError> {
+    assemble(resolved, inputs, &mut |_| ControlFlow::Continue(()))
+}
+
+/// Every row of the training part: time, label, features.
+fn training_part(set: &DataSet) -> Vec<(u32, Utc, u32, Vec<u32>)> {
+    let width = set.features.len();
+    let rows = (0..set.rows()).filter(|row| set.part[*row] == Part::Train);
+    let bits = |row: usize| set.values[row * width..(row + 1) * width].iter().map(|value| value.to_bits()).collect();
+    rows.map(|row| (set.symbol[row], set.open_time[row], set.label[row].to_bits(), bits(row))).collect()
+}
+
+/// Prices after the cut replaced by others: scalings, thresholds, labels and rows of the training part stay as they are.
+#[test]
+fn nothing_after_the_training_part_changes_it_for_any_strategy_of_the_catalogue() {
+    for name in names() {
+        let mut resolved = parsed(&catalog(&name));
+        let mut inputs = inputs(&resolved);
+        let before = data_set(&resolved, &inputs).unwrap();
+        // Shares count labelled rows, of which another future has more or fewer: compare at the same dates.
+        let cut = before.cuts.validation_start;
+        resolved.split = Split::Dates { validation_start: cut, test_start: before.cuts.test_start };
+        resolved.embargo_bars = Some(10);
+        let before = data_set(&resolved, &inputs).unwrap();
+        for bars in inputs.iter_mut().flat_map(|input| input.bars.values_mut()) {
+            for row in bars.close_time.partition_point(|close| *close < cut)..bars.len() {
+                let factor = 1.1 + 0.002 * (row % 11) as f64;
+                for column in [&mut bars.open, &mut bars.high, &mut bars.low, &mut bars.close, &mut bars.volume] {
+                    column[row] *= factor;
+                }
+            }
+        }
+        match data_set(&resolved, &inputs) {
+            Ok(after) => {
+                assert_eq!(before.features, after.features, "{name}: scaling");
+                assert!(training_part(&before) == training_part(&after), "{name}: the training part changed");
+            }
+            Err(DataSetError::NoClass { .. }) => {}
+            Err(error) => panic!("{name}: {error}"),
+        }
+    }
+}
+
+#[test]
+fn only_events_are_learnt_from_and_all_of_them() {
+    let resolved = parsed(&catalog("eurusd_events"));
+    let inputs = inputs(&resolved);
+    let set = data_set(&resolved, &inputs).unwrap();
+    let bars = resolved.clip(&inputs[0].bars[&resolved.base]);
+    let training = bars.slice(0..bars.close_time.partition_point(|close| *close < set.cuts.validation_start));
+    let events = resolved.events.unwrap().fitted(&training).unwrap().events(&bars).unwrap();
+    let row_of = |time: &Utc| bars.open_time.binary_search(time).unwrap();
+    assert!(set.open_time.iter().all(|time| events[row_of(time)]));
+    let kept = set.rows() as u64 + ["purged", "embargo"].iter().map(|reason| set.dropped[*reason]).sum::<u64>();
+    let all = labels::compute(&resolved.labels, &bars).unwrap();
+    let warm_up = usize::try_from(set.dropped["warm_up"]).unwrap();
+    let expected = (warm_up..bars.len()).filter(|row| events[*row] && !all.values[*row].is_nan()).count();
+    assert_eq!(kept, expected as u64);
+    assert!(expected * 3 < bars.len(), "{expected} of {} bars are events", bars.len());
+}
+
+/// Lags count bars of the column's own timeframe: on hourly rows a lag of 1 of a daily column is the day before.
+#[test]
+fn a_lagged_column_shows_the_bar_that_many_bars_before() {
+    let resolved = parsed(&catalog("eurusd_two_timeframes"));
+    let names: Vec<&str> = resolved.features.iter().map(|feature| feature.name.as_str()).collect();
+    assert_eq!(
+        names[..9],
+        ["", "_lag_1", "_lag_4"].map(|lag| ["low", "middle", "high"].map(|m| format!("1h_rsi_zone_{m}{lag}"))).concat()
+    );
+    let bars = &inputs(&resolved)[0].bars;
+    let columns = strategies::columns(&resolved, bars, &mut |_, _| ControlFlow::Continue(())).unwrap();
+    let column = |name: &str| &columns.values[names.iter().position(|each| *each == name).unwrap()];
+    let closed = |timeframe: Timeframe, row: usize| {
+        bars[&timeframe].close_time.partition_point(|close| *close <= columns.close_time[row])
+    };
+    let mut compared = 0;
+    for (prefix, timeframe) in [("1h", Timeframe::Hour1), ("1d", Timeframe::Day1)] {
+        for lag in [1, 4] {
+            let (now, back) =
+                (column(&format!("{prefix}_rsi_zone_low")), column(&format!("{prefix}_rsi_zone_low_lag_{lag}")));
+            for row in (1_000..20_000).step_by(97) {
+                // The last row on which the bar `lag` bars before was the newest one, if it was so on any row.
+                let wanted = closed(timeframe, row) - lag;
+                let earlier = (0..row).rev().find(|each| closed(timeframe, *each) <= wanted).unwrap();
+                if closed(timeframe, earlier) == wanted {
+                    assert_eq!(back[row].to_bits(), now[earlier].to_bits(), "{prefix} lag {lag} row {row}");
+                    compared += 1;
+                }
+            }
+        }
+    }
+    assert!(compared > 600, "{compared}");
+    // The Bollinger bands take 19 daily bars, the RSI 14 and four back: 19 · 24 hourly rows.
+    assert_eq!(resolved.warm_up_bars(), 19 * 24);
+}
+
+/// Every symbol begins with its own warm-up, as if it were alone, whatever came before it in the stack.
+#[test]
+fn the_first_rows_of_the_second_symbol_equal_those_of_that_symbol_alone() {
+    for name in ["us_equities_trend", "us_equities_regimes"] {
+        let resolved = parsed(&catalog(name));
+        let inputs = inputs(&resolved);
+        let together = data_set(&resolved, &inputs).unwrap();
+        // Scaling is common to all symbols: compare what is not scaled.
+        let unscaled: Vec<usize> =
+            (0..together.features.len()).filter(|i| together.features[*i].normalisation.is_none()).collect();
+        for (index, symbol) in resolved.symbols.iter().enumerate() {
+            let alone = Resolved { symbols: vec![symbol.clone()], ..resolved.clone() };
+            let alone = data_set(&alone, &inputs).unwrap();
+            let first = together.symbol.iter().position(|each| *each as usize == index).unwrap();
+            for row in 0..100 {
+                assert_eq!(together.open_time[first + row], alone.open_time[row], "{name} {index}");
+                assert_eq!(together.label[first + row], alone.label[row], "{name} {index}");
+                let width = together.features.len();
+                for column in &unscaled {
+                    assert_eq!(together.values[(first + row) * width + column], alone.values[row * width + column]);
+                }
+            }
+        }
+    }
+}
+
+fn sources() -> Vec<LabelSource> {
+    vec![
+        LabelSource::ForwardReturn { horizon: 24 },
+        LabelSource::TripleBarrier(TripleBarrier::default()),
+        LabelSource::Zigzag { threshold: 0.003 },
+        LabelSource::ZigzagWindow(ZigzagWindow { threshold: 0.003, ..ZigzagWindow::default() }),
+        LabelSource::Regime(Regime::default()),
+        LabelSource::EfficiencyRegime(EfficiencyRegime::default()),
+        LabelSource::Context(Context { horizon: 24, bullish: 0.002, bearish: -0.002 }),
+    ]
+}
+
+#[test]
+fn no_label_of_an_earlier_part_is_known_after_a_cut_wherever_the_cuts_are() {
+    let base = parsed(&catalog("eurusd_rsi_macd"));
+    let bars = shipped("EURUSD").slice(0..4_000);
+    let times = bars.close_time.clone();
+    let inputs = vec![SymbolInput { symbol: base.symbols[0].clone(), bars: SymbolBars::from([(base.base, bars)]) }];
+    let made = Cell::new(0);
+    let config = ProptestConfig::with_cases(300);
+    proptest!(config, |(source in 0..sources().len(), first in 1_500usize..2_600, gap in 300usize..900, embargo in 0u32..60)| {
+        let split = Split::Dates { validation_start: times[first], test_start: times[first + gap] };
+        let resolved = Resolved {
+            labels: sources()[source], split, embargo_bars: Some(embargo), start: None, end: None, ..base.clone()
+        };
+        match data_set(&resolved, &inputs) {
+            Ok(set) => {
+                made.set(made.get() + 1);
+                for (cut, later) in [(set.cuts.validation_start, Part::Validation), (set.cuts.test_start, Part::Test)] {
+                    for row in 0..set.rows() {
+                        if set.part[row] < later {
+                            prop_assert!(set.label_known_at[row] < cut);
+                        } else {
+                            prop_assert!(set.decision_time[row] >= cut.plus_micros(set.embargo_micros) || set.part[row] > later);
+                        }
+                    }
+                }
+                let all: u64 = set.rows() as u64 + set.dropped.values().sum::<u64>();
+                prop_assert_eq!(all, times.len() as u64, "every bar is a row or counted as dropped");
+            }
+            Err(DataSetError::NoClass { .. } | DataSetError::FewRows { .. }) => {}
+            Err(error) => prop_assert!(false, "{error}"),
+        }
+    });
+    assert!(made.get() > 100, "{} data sets were made", made.get());
+}
+
+#[test]
+fn a_set_that_leaves_out_what_the_indicator_often_is_has_a_hole() {
+    let text = catalog("eurusd_rsi_macd")
+        .replace("middle: [40, 50, 60]", "middle: [48, 50, 52]")
+        .replace("low: [25, 40, 50]", "low: [25, 35, 45]");
+    let resolved = parsed(&text);
+    let bars = SymbolBars::from([(Timeframe::Hour1, shipped("EURUSD").slice(0..3_000))]);
+    let found = strategies::holes(&resolved, &bars).unwrap();
+    insta::assert_snapshot!(found);
+    assert!(found.iter().all(|finding| finding.rule == "fuzzy_set.hole"));
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    let c = parsed(&std::fs::read_to_string(folder.join("strategy_c.yaml")).unwrap());
+    let missing = SymbolBars::from([(Timeframe::Hour1, read("tests/data", "eurusd_1h", HOUR))]);
+    assert!(strategies::holes(&c, &missing).is_err(), "a timeframe without bars is an error");
+}
