@@ -46,7 +46,7 @@ pub struct TrainArgs {
     #[arg(long)]
     pub batch_size: Option<u32>,
     /// Name of the model instead of the strategy's
-    #[arg(long)]
+    #[arg(long, value_parser = model_name)]
     pub model: Option<String>,
     /// Which bars to fetch first
     #[arg(long, value_enum, default_value = "local")]
@@ -87,6 +87,14 @@ pub async fn run(args: &TrainArgs, context: &Context) -> Result<Exit, Failure> {
     context.output.note(&format!("Strategy {} ({})", resolved.name, path.display()));
     context.output.note(&train_result::parameters(&resolved, model, &bars));
     run::start(context, training.operation(), &args.run, train_result::describe).await
+}
+
+/// A name that the registry will accept, so that a training does not fail in its last step.
+fn model_name(text: &str) -> Result<String, String> {
+    if strategies::is_name(text) {
+        return Ok(text.to_owned());
+    }
+    Err("use 1 to 64 of a-z, 0-9, _ and -, a letter or digit first".to_owned())
 }
 
 fn overrides(args: &TrainArgs) -> Overrides {

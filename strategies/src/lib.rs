@@ -32,7 +32,7 @@ pub use features::{Columns, CompleteRows, FeatureError, FeatureMatrix, SymbolBar
 pub use finding::{Finding, Findings, Severity};
 pub use grammar::{
     Decisions, FuzzySet, Input, InputSource, Model, NamedIndicator, OutputRef, Scaling, Signal, Split, Strategy,
-    Training, TrainingData,
+    Training, TrainingData, is_name,
 };
 pub use holes::holes;
 pub use leak::{Leak, leak_test, truncate};

@@ -195,12 +195,13 @@ impl Link {
 }
 
 fn client_options(options: &ConnectOptions, link: Link) -> Result<async_nats::ConnectOptions, BusError> {
+    let lost = Arc::clone(&link.lost);
     let settings = async_nats::ConnectOptions::new()
         .name(&options.name)
         .connection_timeout(options.connect_timeout)
         .ping_interval(PING_INTERVAL)
         .request_timeout(Some(REQUEST_TIMEOUT))
-        .reconnect_delay_callback(reconnect_delay)
+        .reconnect_delay_callback(move |attempt| first_delay(attempt, lost.load(Ordering::Relaxed)))
         .event_callback(move |event| {
             link.handle(&event);
             std::future::ready(())
@@ -228,6 +229,11 @@ fn user_and_password(url: &str) -> Option<(&str, &str)> {
 
 fn addresses(options: &ConnectOptions) -> Vec<String> {
     options.url.split(',').map(|each| each.trim().to_owned()).collect()
+}
+
+/// The client asks for a delay before its very first connection too, which need not wait.
+fn first_delay(attempt: usize, lost: bool) -> Duration {
+    if attempt <= 1 && !lost { Duration::ZERO } else { reconnect_delay(attempt) }
 }
 
 /// 0.1 s doubling to 4 s, times 0.5 to 1, so that a fleet does not come back in one instant.
@@ -270,6 +276,12 @@ mod tests {
     fn user_and_password_are_taken_from_the_first_address() {
         assert_eq!(user_and_password("nats://ann:s3c:ret@bus:4222, nats://bus2:4222"), Some(("ann", "s3c:ret")));
         assert_eq!(user_and_password("nats://bus:4222"), None);
+    }
+
+    #[test]
+    fn the_first_connection_does_not_wait_and_one_that_was_lost_does() {
+        assert_eq!(first_delay(1, false), Duration::ZERO);
+        assert!(first_delay(1, true) >= Duration::from_millis(50));
     }
 
     #[test]

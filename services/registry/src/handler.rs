@@ -41,7 +41,12 @@ impl StepHandler for Registry {
         step.check_stop()?;
         show(step, 0.5, "Trying the model");
         let name = match command.name.or_else(|| step.params::<TrainRequest>().ok()?.model) {
-            Some(name) => name,
+            Some(name) if strategies::is_name(&name) => name,
+            Some(name) => {
+                let message = format!("`{name}` cannot name a model");
+                let hint = "use 1 to 64 of a-z, 0-9, _ and -, a letter or digit first";
+                return Err(StepError::permanent("MODEL-InvalidName", message, hint));
+            }
             None => strategy_name(&artifact)?,
         };
         let (artifact, metrics) = step

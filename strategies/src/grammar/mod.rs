@@ -330,7 +330,9 @@ fn read(fields: Fields<'_>) -> Option<Strategy> {
     })
 }
 
-fn is_name(name: &str) -> bool {
+/// True for a name of a strategy or a model: lowercase letters, digits, `_` and `-`, not first `_` or `-`, at most
+/// 64 characters. It becomes part of object keys.
+pub fn is_name(name: &str) -> bool {
     let word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     name.len() <= NAME_LENGTH_MAX
         && name.chars().next().is_some_and(word)

@@ -21,7 +21,7 @@ const ALIASES: [(&str, &str); 5] = [
     ("LOG", "log.filter"),
 ];
 /// Variables that other parts of the system read.
-const FOREIGN: [&str; 4] = ["CONFIG", "CONTEXT", "DEPS", "BIN_DIR"];
+const FOREIGN: [&str; 7] = ["CONFIG", "CONTEXT", "DEPS", "BIN_DIR", "STRATEGIES", "NATS_SERVER", "TEST_PYTHON"];
 /// The field of the settings type that is the service's own section.
 const OWN: &str = "service";
 
