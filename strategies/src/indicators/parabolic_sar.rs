@@ -51,55 +51,65 @@ struct Sar {
     /// High and low of the bar before.
     before: [f64; 2],
     long: bool,
+    /// Extreme and stop as the long side sees them; while short, of the market turned upside down.
     extreme: f64,
     stop: f64,
     acceleration: f64,
 }
 
+/// High and low as they are, or of the market turned upside down.
+#[inline(always)]
+fn seen_from(long: bool, [high, low]: [f64; 2]) -> [f64; 2] {
+    if long { [high, low] } else { [-low, -high] }
+}
+
 impl Sar {
-    fn begin(&mut self, high: f64, low: f64) {
-        let [high_before, low_before] = self.before;
+    fn begin(&mut self, bar: [f64; 2]) {
+        let ([high, low], [high_before, low_before]) = (bar, self.before);
         let (rise, fall) = (high - high_before, low_before - low);
         self.long = !(fall > 0.0 && rise < fall);
-        (self.extreme, self.stop) = if self.long { (high, low_before) } else { (low, high_before) };
+        self.extreme = seen_from(self.long, bar)[0];
+        self.stop = seen_from(self.long, self.before)[1];
         self.acceleration = self.initial;
         // The first bar of the walk counts as its own predecessor.
-        self.before = [high, low];
+        self.before = bar;
     }
 }
 
 impl Kernel<Bar, 1> for Sar {
     #[inline(always)]
     fn step(&mut self, bar: Bar) -> [f64; 1] {
-        let (high, low) = (bar.high, bar.low);
+        let bar = [bar.high, bar.low];
         if self.bars < 2 {
             self.bars += 1;
             if self.bars == 1 {
-                self.before = [high, low];
+                self.before = bar;
                 return [f64::NAN];
             }
-            self.begin(high, low);
+            self.begin(bar);
         }
-        let [high_before, low_before] = std::mem::replace(&mut self.before, [high, low]);
-        let touched = if self.long { low <= self.stop } else { high >= self.stop };
-        let outside = |long: bool, stop: f64| {
-            if long { stop.min(low_before).min(low) } else { stop.max(high_before).max(high) }
-        };
-        let shown = if touched {
+        let before = std::mem::replace(&mut self.before, bar);
+        let [mut high, mut low] = seen_from(self.long, bar);
+        let mut floor = smaller(seen_from(self.long, before)[1], low);
+        if low <= self.stop {
             self.long = !self.long;
+            [high, low] = seen_from(self.long, bar);
+            floor = smaller(seen_from(self.long, before)[1], low);
+            self.stop = smaller(-self.extreme, floor);
+            self.extreme = high;
             self.acceleration = self.initial;
-            let stop = outside(self.long, self.extreme);
-            self.extreme = if self.long { high } else { low };
-            stop
-        } else {
-            let further = if self.long { high > self.extreme } else { low < self.extreme };
-            if further {
-                self.extreme = if self.long { high } else { low };
-                self.acceleration = (self.acceleration + self.step).min(self.limit);
-            }
-            self.stop
-        };
-        self.stop = outside(self.long, shown + self.acceleration * (self.extreme - shown));
+        } else if high > self.extreme {
+            self.extreme = high;
+            self.acceleration = smaller(self.acceleration + self.step, self.limit);
+        }
+        let shown = if self.long { self.stop } else { -self.stop };
+        let moved = (1.0 - self.acceleration) * self.stop + self.acceleration * self.extreme;
+        self.stop = smaller(moved, floor);
         [shown]
     }
+}
+
+#[inline(always)]
+fn smaller(left: f64, right: f64) -> f64 {
+    if left < right { left } else { right }
 }
