@@ -176,3 +176,41 @@ fn what_cannot_be_computed_is_said_with_a_way_out() {
     log += &shown(here, &["strategies", "features", "strategy_c.yaml", "--bars", "EURUSD=x"]);
     insta::assert_snapshot!(log);
 }
+
+#[test]
+fn the_grammar_is_printed_as_a_schema_and_as_rules_for_people_and_programs() {
+    let folder = tempfile::tempdir().unwrap();
+    let (exit, out, _) = run(folder.path(), &["strategies", "schema"]);
+    let schema: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((exit, &schema["title"]), (0, &Value::from("Strategy")));
+    let (exit, out, _) = run(folder.path(), &["strategies", "rules", "--json"]);
+    let rules: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(exit == 0 && rules.iter().any(|rule| rule["id"] == "key.unknown"), "{out}");
+}
+
+#[test]
+fn holes_in_fuzzy_sets_are_told_beside_the_columns_and_lags_are_columns() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    assert_eq!(run(here, &["strategies", "new", "mine"]).0, 0);
+    let text = std::fs::read_to_string(here.join("mine.yaml")).unwrap();
+    let text =
+        text.replace("middle: [40, 50, 60]", "middle: [48, 50, 52]").replace("low: [25, 40, 50]", "low: [25, 35, 45]");
+    let text = text.replace("fuzzy_set: trend, timeframes: all", "fuzzy_set: trend, timeframes: all, lags: [2]");
+    std::fs::write(here.join("mine.yaml"), text).unwrap();
+    let bars = format!("EURUSD:1h={}", golden("eurusd_1h.csv.gz").display());
+    let (exit, out, err) = run(here, &["strategies", "features", "mine", "--bars", &bars]);
+    assert_eq!(exit, 4, "a name without .yaml is looked up in the catalogue: {out}{err}");
+    let (exit, out, err) = run(here, &["strategies", "features", "mine.yaml", "--bars", &bars]);
+    assert_eq!((exit, out.lines().count()), (0, 5_001));
+    assert!(err.contains("warning[fuzzy_set.hole] fuzzy_sets.rsi_zone: "), "{err}");
+    let head = out.lines().next().unwrap();
+    assert!(head.ends_with("1h_trend_absent,1h_trend_present,1h_trend_absent_lag_2,1h_trend_present_lag_2"), "{head}");
+    // Two symbols are stacked, with their names before the times.
+    let again = bars.replace("EURUSD:", "GBPUSD:");
+    let (exit, out, _) = run(here, &["strategies", "features", "mine.yaml", "--bars", &bars, "--bars", &again, "-q"]);
+    assert_eq!((exit, out.lines().count()), (0, 10_001));
+    let row = |line: usize| out.lines().nth(line).unwrap().split_once(',').unwrap();
+    assert_eq!((row(1).0, row(5_001).0), ("EURUSD", "GBPUSD"));
+    assert_eq!(row(700).1, row(5_700).1, "each symbol runs alone");
+}

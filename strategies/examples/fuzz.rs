@@ -1,0 +1,163 @@
+//! Throws damaged strategies and expressions at the parsers for as long as it is told: `cargo run -p strategies --example fuzz -- 600 1`.
+//!
+//! The arguments are seconds and a seed. Every text must give a value or findings with places; a crash is the finding. The
+//! mutations work on bytes and on lines of the starter strategy, and splice in words of the grammar, so that most texts
+//! pass the YAML reader and reach the later stages. It prints how far the texts came, and the seed of a failing one.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a program for developers, which may fail loudly"
+)]
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use strategies::{Expression, Overrides, STARTER, Strategy};
+
+/// Words that mean something somewhere in the grammar, or to YAML.
+const WORDS: &[&str] = &[
+    "all",
+    "lags: [1, 2]",
+    ".inf",
+    "-.inf",
+    ".nan",
+    "1e309",
+    "-1",
+    "0",
+    "9223372036854775808",
+    "null",
+    "~",
+    "true",
+    "{}",
+    "[]",
+    "&a",
+    "*a",
+    "!!int",
+    "---",
+    "\"",
+    "'",
+    "#",
+    ": ",
+    "- ",
+    "?",
+    "|",
+    ">",
+    "\t",
+    "\u{feff}",
+    "é",
+    "type",
+    "rsi",
+    "macd",
+    "zigzag",
+    "regime",
+    "context",
+    "cusum_multiplier: 1",
+    "triangular",
+    "trapezoidal",
+    "sigmoid",
+    "minmax",
+    "multi_timeframe",
+    "1h",
+    "4h",
+    "2020-01-01",
+];
+
+/// Expressions to damage.
+const EXPRESSIONS: &[&str] =
+    &["rsi(period=14)", "bbands(period=20, multiplier=2.5, source=hl2)", "macd", "atr(smoothing=\"sma\")"];
+
+/// xorshift64*: enough randomness for this.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        usize::try_from(self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33).unwrap() % limit.max(1)
+    }
+}
+
+fn damage(text: &str, random: &mut Random) -> String {
+    let mut text: Vec<char> = text.chars().collect();
+    for _ in 0..=random.below(4) {
+        let at = random.below(text.len() + 1);
+        match random.below(5) {
+            0 => drop(text.drain(at..(at + random.below(12)).min(text.len()))),
+            1 => {
+                let word: Vec<char> = WORDS[random.below(WORDS.len())].chars().collect();
+                text.splice(at..at, word);
+            }
+            2 if at < text.len() => {
+                text[at] = char::from_u32(u32::try_from(random.below(0x250)).unwrap()).unwrap_or('x')
+            }
+            3 => {
+                let part = text[at..(at + random.below(60)).min(text.len())].to_vec();
+                let to = random.below(text.len() + 1);
+                text.splice(to..to, part);
+            }
+            _ => {
+                let mut lines: Vec<String> = text.iter().collect::<String>().lines().map(str::to_owned).collect();
+                if lines.len() > 1 {
+                    let (one, other) = (random.below(lines.len()), random.below(lines.len()));
+                    lines.swap(one, other);
+                }
+                text = lines.join("\n").chars().collect();
+            }
+        }
+    }
+    text.into_iter().collect()
+}
+
+/// How far a text came, after checking what must hold for it.
+fn judge(text: &str) -> String {
+    match Strategy::parse(text) {
+        Ok(strategy) => match strategy.resolve(&Overrides::default()) {
+            Ok(resolved) => {
+                assert_eq!(resolved.feature_columns().len(), resolved.features.len());
+                assert!(resolved.network(resolved.feature_columns()).parameter_count() > 0);
+                "resolved".to_owned()
+            }
+            Err(_) => "refused when resolved".to_owned(),
+        },
+        Err(findings) => {
+            assert!(findings.has_errors());
+            let lines = text.lines().count() + 1;
+            assert!(findings.iter().all(|finding| (1..=lines).contains(&finding.line)), "{findings}");
+            findings.iter().next().map_or_else(String::new, |first| first.rule.to_owned())
+        }
+    }
+}
+
+fn main() {
+    let number = |index: usize, usual: u64| std::env::args().nth(index).map_or(usual, |text| text.parse().unwrap());
+    let (span, seed) = (Duration::from_secs(number(1, 10)), number(2, 1));
+    let start = Instant::now();
+    let mut outcomes: BTreeMap<String, u64> = BTreeMap::new();
+    let mut round = 0_u64;
+    while start.elapsed() < span {
+        for _ in 0..100 {
+            round += 1;
+            let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ (round << 1) | 1);
+            let text = damage(STARTER, &mut random);
+            let expression = damage(EXPRESSIONS[random.below(EXPRESSIONS.len())], &mut random);
+            let judged = catch_unwind(AssertUnwindSafe(|| {
+                let parsed = if Expression::parse(&expression).is_ok() { "expression" } else { "no expression" };
+                (judge(&text), parsed.to_owned())
+            }));
+            let Ok((outcome, parsed)) = judged else {
+                eprintln!("seed {seed}, round {round} crashes:\n{text}\n---\n{expression}");
+                std::process::exit(1);
+            };
+            *outcomes.entry(outcome).or_default() += 1;
+            *outcomes.entry(parsed).or_default() += 1;
+        }
+    }
+    println!("{round} strategies and as many expressions in {:?}, none crashed", start.elapsed());
+    for (outcome, count) in outcomes {
+        println!("{count:>10}  {outcome}");
+    }
+}
