@@ -13,6 +13,7 @@ mod expression;
 mod features;
 mod fields;
 mod finding;
+mod folds;
 mod grammar;
 mod holes;
 mod leak;
@@ -30,6 +31,7 @@ pub use dataset::{DataSet, DataSetError, Step, SymbolInput, assemble};
 pub use expression::{Expression, ExpressionError, column_names};
 pub use features::{Columns, CompleteRows, FeatureError, FeatureMatrix, SymbolBars, columns, features};
 pub use finding::{Finding, Findings, Severity};
+pub use folds::{Fold, Growth, WalkForward, walk_forward};
 pub use grammar::{
     Decisions, FuzzySet, Input, InputSource, Model, NamedIndicator, OutputRef, Scaling, Signal, Split, Strategy,
     Training, TrainingData, is_name,

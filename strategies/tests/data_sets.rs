@@ -19,7 +19,10 @@ use proptest::prelude::*;
 use sample_bars::{HOUR, catalog, inputs, names, read, shipped};
 use strategies::labels::{self, Context, EfficiencyRegime, LabelSource, Regime, TripleBarrier, ZigzagWindow};
 use strategies::splits::Part;
-use strategies::{DataSet, DataSetError, Overrides, Resolved, Split, Strategy, SymbolBars, SymbolInput, assemble};
+use strategies::{
+    DataSet, DataSetError, Growth, Overrides, Resolved, Split, Strategy, SymbolBars, SymbolInput, WalkForward,
+    assemble, walk_forward,
+};
 
 fn parsed(text: &str) -> Resolved {
     Strategy::parse(text).unwrap_or_else(|findings| panic!("{findings}")).resolve(&Overrides::default()).unwrap()
@@ -65,6 +68,27 @@ fn nothing_after_the_training_part_changes_it_for_any_strategy_of_the_catalogue(
             Err(DataSetError::NoClass { .. }) => {}
             Err(error) => panic!("{name}: {error}"),
         }
+    }
+}
+
+#[test]
+fn walk_forward_folds_are_data_sets_whose_tests_do_not_overlap() {
+    let resolved = parsed(&catalog("us_equities_trend"));
+    let inputs = inputs(&resolved);
+    let opens = inputs.iter().flat_map(|input| resolved.clip(&input.bars[&resolved.base]).open_time);
+    for growth in [Growth::Expanding, Growth::Sliding] {
+        let plan = WalkForward { folds: 4, growth, train: 0.5, validation: 0.1 };
+        let folds = walk_forward(&plan, opens.clone()).unwrap();
+        let mut tested: Vec<Vec<Utc>> = Vec::new();
+        for fold in &folds {
+            let set = data_set(&fold.of(&resolved), &inputs).unwrap();
+            let test = (0..set.rows()).filter(|row| set.part[*row] == Part::Test).map(|row| set.open_time[row]);
+            tested.push(test.collect());
+            assert!(set.open_time.iter().all(|open| *open >= fold.start && fold.end.is_none_or(|end| *open < end)));
+            assert!((set.symbols.len(), set.cuts) == (3, fold.cuts));
+        }
+        let ordered = tested.windows(2).all(|pair| pair[0].iter().max().unwrap() < pair[1].iter().min().unwrap());
+        assert!(ordered && tested.iter().all(|rows| rows.len() > 200), "{growth:?}");
     }
 }
 
