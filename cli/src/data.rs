@@ -1,6 +1,6 @@
 //! `ktrdr data`: load bars with a fetcher; look at, check and import bars without any service.
 
-mod loaded;
+pub(crate) mod loaded;
 
 use std::path::{Path, PathBuf};
 

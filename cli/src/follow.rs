@@ -69,7 +69,7 @@ pub async fn run(context: &Context, args: &FollowArgs) -> Result<Exit, Failure> 
     }
     let options =
         WatchOptions { ours: false, from_start: args.from_start, until: args.until, wait_timeout: args.wait_timeout };
-    watch_to_end(context, &bus, &mut interrupts, &args.op, options, outcome::of_steps).await
+    watch_to_end(context, &bus, &mut interrupts, &args.op, options, outcome::describe).await
 }
 
 /// Watches an operation and says how it ended.

@@ -149,13 +149,13 @@ async fn cancel_one(
     let watched = watch(bus, interrupts, op, options, &mut Screen::new(&quiet)).await?;
     match &watched.ended {
         Ended::Reached(record) if record.state == OperationState::Cancelled => {
-            outcome::tell(output, op, &watched, outcome::of_steps).map(drop)
+            outcome::tell(output, op, &watched, outcome::describe).map(drop)
         }
         Ended::Reached(record) => {
             let message = format!("Operation {op} was {} before the cancel was seen", record.state);
             Err(Failure::new(Exit::Refused, "OPS-CancelFailed", message).about(op))
         }
-        _ => outcome::tell(output, op, &watched, outcome::of_steps).map(drop),
+        _ => outcome::tell(output, op, &watched, outcome::describe).map(drop),
     }
 }
 
@@ -180,5 +180,5 @@ pub async fn resume(context: &Context, args: &ResumeArgs) -> Result<Exit, Failur
     }
     output.note(&told);
     let options = WatchOptions { ours: true, wait_timeout: args.wait_timeout, ..WatchOptions::default() };
-    watch_to_end(context, &bus, &mut interrupts, op, options, outcome::of_steps).await
+    watch_to_end(context, &bus, &mut interrupts, op, options, outcome::describe).await
 }

@@ -13,6 +13,15 @@ use crate::spans::{after, compact};
 /// Turns a completed record into the lines of its result: name and text.
 pub type Describe = fn(&OperationRecord) -> Vec<(String, String)>;
 
+/// The result of a completed operation in the words of its kind.
+pub fn describe(record: &OperationRecord) -> Vec<(String, String)> {
+    match record.kind.as_str() {
+        "train" => crate::train_result::describe(record),
+        "data" => crate::data::loaded::describe(record),
+        _ => of_steps(record),
+    }
+}
+
 /// The scalars of each completed step's result.
 pub fn of_steps(record: &OperationRecord) -> Vec<(String, String)> {
     let steps = record.plan.steps().zip(&record.steps).filter(|(_, step)| step.state == StepState::Completed);

@@ -71,7 +71,10 @@ fn show(output: &Output, record: &OperationRecord, progress: &BTreeMap<StepNumbe
     let rows: Vec<_> = record.numbers().map(|number| step_row(record, number, progress.get(&number), now)).collect();
     output.line("");
     output.table(&["STEP", "STATE", "ATTEMPT", "PROGRESS", "DURATION", "DETAIL"], &rows);
-    if record.state == OperationState::Failed {
+    if record.state == OperationState::Completed && matches!(record.kind.as_str(), "train" | "data") {
+        output.line("");
+        pairs(output, &outcome::describe(record));
+    } else if record.state == OperationState::Failed {
         output.line("");
         output.line(&outcome::failure(record).human());
     } else if current_step(record).is_some() && record.state.is_terminal() {
