@@ -155,8 +155,11 @@ fn every_command_in_the_pages_for_users_is_one_that_ktrdr_understands() {
     let commands = documented_commands();
     assert!(commands.len() > 20, "only {} commands found", commands.len());
     for (page, line) in commands {
-        let words =
-            line.replace("\"$op\"", "op_dummy_20261122_075407_bf025e43").replace("'shown in the demo'", "shown");
+        let some_operation = "op_dummy_20261122_075407_bf025e43";
+        let words = line
+            .replace("\"$op\"", some_operation)
+            .replace("\"$trained\"", some_operation)
+            .replace("'shown in the demo'", "shown");
         let words = words.split_whitespace().take_while(|word| !["||", "\\", "{"].contains(word));
         let parsed = cli::args::CommandLine::try_parse_from(words);
         if let Err(error) = parsed {
