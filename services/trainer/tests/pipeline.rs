@@ -147,3 +147,31 @@ async fn a_training_cancelled_and_resumed_at_twenty_random_moments_ends_with_the
     let record = completed(&sandbox, &op).await;
     assert_eq!(weights(&sandbox, &record).await, undisturbed(EPOCHS).await);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flipped_bit_in_stored_bars_is_named_and_nothing_is_trained_on_it() {
+    let sandbox = Sandbox::start().await;
+    let _services = spawn_all(&sandbox);
+    let op = sandbox.submit(&training(3)).await;
+    completed(&sandbox, &op).await;
+    let bars = sandbox.folder().join("objects/bars");
+    let file = files_under(&bars).into_iter().find(|path| path.extension().is_some_and(|it| it == "parquet")).unwrap();
+    let mut bytes = std::fs::read(&file).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&file, bytes).unwrap();
+    // More epochs are another training of the same data: without the damage it would complete.
+    let op = sandbox.submit(&training(4)).await;
+    let record = sandbox.settled(&op).await;
+    let failure = record.failure.expect("the training fails");
+    let hash = file.file_stem().unwrap().to_str().unwrap().rsplit('.').next().unwrap().to_owned();
+    assert_eq!(record.state, OperationState::Failed);
+    assert!(failure.error.message.contains(&hash), "{:?} does not name {hash}", failure.error);
+    assert!(failure.step.get() < 4 && !failure.error.hint.is_empty(), "{failure:?}");
+    assert_eq!(sandbox.store().list_models().await.unwrap().len(), 1, "only the model from before");
+}
+
+fn files_under(folder: &Path) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files_under(&path) } else { vec![path] }).collect()
+}
