@@ -134,13 +134,23 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
+/// 95 % interval of the geometric mean of paired ratios, by the normal approximation on their logarithms.
+fn interval(over: &[f64], under: &[f64]) -> (f64, f64) {
+    let logs: Vec<f64> = over.iter().zip(under).map(|(a, b)| (a / b).ln()).collect();
+    let count = logs.len() as f64;
+    let mean = logs.iter().sum::<f64>() / count;
+    let variance = logs.iter().map(|log| (log - mean).powi(2)).sum::<f64>() / (count - 1.0);
+    let half = 1.96 * (variance / count).sqrt();
+    ((mean - half).exp(), (mean + half).exp())
+}
+
 fn main() {
     let features = (0..9).map(|i| FeatureColumn { name: format!("f{i}"), normalisation: None }).collect();
     let output = OutputKind::Classes { names: ["BUY", "HOLD", "SELL"].map(str::to_owned).to_vec() };
     let (kind, activation) = (NetworkKind::Mlp, Activation::Relu);
     let network = Network { kind, hidden_layers: vec![64, 32], activation, dropout: 0.2, features, output };
     let data = TrainingData { train: part(3_500, 1), validation: part(750, 2), test: part(750, 3) };
-    for (batch_size, rounds) in [(32, 15), (256, 31)] {
+    for (batch_size, rounds) in [(32, 41), (256, 81)] {
         let settings = TrainingSettings { epochs: EPOCHS, batch_size, ..TrainingSettings::for_classes() };
         let ours = |control: &dyn Control| drop(train(&data, &network, &settings, 1, control, None).unwrap());
         let (sender, receiver) = sync_channel::<TrainState>(4);
@@ -176,6 +186,11 @@ fn main() {
             let least = times.iter().copied().fold(f64::INFINITY, f64::min);
             println!("  {name:<7} {:>7.2} ({least:.2})", median(times.clone()));
         }
-        println!("  silent/bare {:.3}, full/silent {:.4}", ratio(1, 0), ratio(2, 1));
+        let (low, high) = interval(&times[2], &times[1]);
+        println!(
+            "  silent/bare {:.3}, full/silent {:.4} (95 % interval of the mean {low:.4} to {high:.4})",
+            ratio(1, 0),
+            ratio(2, 1)
+        );
     }
 }
