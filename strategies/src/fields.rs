@@ -140,6 +140,15 @@ impl<'a> Fields<'a> {
         self.refuse(key, "value.range", &format!("{value} is not {wanted}"))
     }
 
+    /// `true` or `false`.
+    pub(crate) fn boolean(&self, key: &'static str) -> Option<bool> {
+        let node = self.node(key)?;
+        match node.content {
+            Content::Boolean(value) => Some(value),
+            _ => self.wrong(key, node, "true or false"),
+        }
+    }
+
     /// One of a few words.
     pub(crate) fn word<T: Copy>(&self, key: &'static str, words: &[(&str, T)]) -> Option<T> {
         let node = self.node(key)?;

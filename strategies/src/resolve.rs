@@ -119,6 +119,8 @@ pub struct Resolved {
     pub labels: LabelSource,
     /// Which bars are learnt from; `None` = all.
     pub events: Option<EventFilter>,
+    /// Whether rows carry the uniqueness of their labels as a weight.
+    pub weighted: bool,
     /// Where the parts begin.
     pub split: Split,
     /// Bars left out after each boundary, when the strategy says so.
@@ -168,6 +170,7 @@ impl Strategy {
             indicators,
             labels: self.training.labels,
             events: self.training.events,
+            weighted: self.training.weighted,
             split: self.training.split,
             embargo_bars: self.training.embargo_bars,
             model: self.model.clone(),
@@ -325,8 +328,12 @@ impl Resolved {
             "split": split,
             "embargo_bars": self.embargo_bars,
         });
-        if let (Some(events), Some(part)) = (self.events, part.as_object_mut()) {
-            part.insert("events".to_owned(), json!(events));
+        let weights = self.weighted.then_some("uniqueness");
+        for (key, value) in [("events", self.events.map(|events| json!(events))), ("weights", weights.map(Json::from))]
+        {
+            if let (Some(value), Some(part)) = (value, part.as_object_mut()) {
+                part.insert(key.to_owned(), value);
+            }
         }
         part
     }

@@ -91,8 +91,8 @@ static RULES: &[Rule] = &[
     rule("labels.order", "label parameters that contradict each other", LATER),
     rule(
         "labels.unsupported",
-        "sample weights",
-        "the trainer does not weigh samples; the earlier system paired them with the wrong rows",
+        "sample weights for a source other than triple_barrier",
+        "labels of one length overlap evenly, and those of a segment end together: there is nothing to weigh; the key was ignored",
     ),
     rule("lags.order", "lags that do not ascend", "two spellings of one strategy would be two data sets"),
     rule("list.long", "a list longer than its limit", "a record has a size"),

@@ -225,6 +225,7 @@ fn labels() -> Json {
         source("triple_barrier", &[
             ("pt_multiplier", above_zero()), ("sl_multiplier", above_zero()), ("max_holding_period", bars(1)), ("vol_span", bars(1)),
             ("vol_method", json!({"enum": ["atr", "std"]})), ("cusum_threshold", above_zero()), ("cusum_multiplier", above_zero()),
+            ("compute_weights", json!({"type": "boolean", "default": false})),
         ]),
     ]})
 }

@@ -32,12 +32,14 @@ fn data_set(resolved: &Resolved, inputs: &[SymbolInput]) -> Result<DataSet, Data
     assemble(resolved, inputs, &mut |_| ControlFlow::Continue(()))
 }
 
-/// Every row of the training part: time, label, features.
-fn training_part(set: &DataSet) -> Vec<(u32, Utc, u32, Vec<u32>)> {
+/// Every row of the training part: symbol, time, label and weight, features.
+fn training_part(set: &DataSet) -> Vec<(u32, Utc, [u32; 2], Vec<u32>)> {
     let width = set.features.len();
     let rows = (0..set.rows()).filter(|row| set.part[*row] == Part::Train);
     let bits = |row: usize| set.values[row * width..(row + 1) * width].iter().map(|value| value.to_bits()).collect();
-    rows.map(|row| (set.symbol[row], set.open_time[row], set.label[row].to_bits(), bits(row))).collect()
+    let weight = |row: usize| set.weight.as_ref().map_or(1.0, |weights| weights[row]);
+    let learnt = |row: usize| [set.label[row], weight(row)].map(f32::to_bits);
+    rows.map(|row| (set.symbol[row], set.open_time[row], learnt(row), bits(row))).collect()
 }
 
 /// Prices after the cut replaced by others: scalings, thresholds, labels and rows of the training part stay as they are.
@@ -108,6 +110,35 @@ fn only_events_are_learnt_from_and_all_of_them() {
     let expected = (warm_up..bars.len()).filter(|row| events[*row] && !all.values[*row].is_nan()).count();
     assert_eq!(kept, expected as u64);
     assert!(expected * 3 < bars.len(), "{expected} of {} bars are events", bars.len());
+}
+
+/// Counted the slow way: on every bar of a label, how many labels are active there, those of dropped rows included.
+#[test]
+fn a_row_weighs_what_its_label_has_to_itself_and_rows_that_are_dropped_count_too() {
+    let resolved = parsed(&catalog("eurusd_events"));
+    let inputs = inputs(&resolved);
+    let set = data_set(&resolved, &inputs).unwrap();
+    let bars = resolved.clip(&inputs[0].bars[&resolved.base]);
+    let training = bars.slice(0..bars.close_time.partition_point(|close| *close < set.cuts.validation_start));
+    let mut all = labels::compute(&resolved.labels, &bars).unwrap();
+    all.keep(&resolved.events.unwrap().fitted(&training).unwrap().events(&bars).unwrap()).unwrap();
+    let active = |label: usize, bar: usize| {
+        !all.values[label].is_nan() && label <= bar && bar < label + all.look_ahead[label] as usize
+    };
+    // No label looks further than 16 bars ahead.
+    let labels_on = |bar: usize| (bar.saturating_sub(16)..=bar).filter(|label| active(*label, bar)).count();
+    let weights = set.weight.as_ref().unwrap();
+    assert_eq!(weights.len(), set.rows());
+    for (time, weight) in set.open_time.iter().zip(weights) {
+        let row = bars.open_time.binary_search(time).unwrap();
+        let own = row..row + all.look_ahead[row] as usize;
+        let expected = own.clone().map(|bar| 1.0 / labels_on(bar) as f64).sum::<f64>() / own.len() as f64;
+        assert!((expected - f64::from(*weight)).abs() < 1e-6, "row {row}: {weight} is not {expected}");
+    }
+    let (least, most) = weights.iter().fold((f32::MAX, 0.0_f32), |(a, b), each| (a.min(*each), b.max(*each)));
+    assert!(least < 0.25 && most > 0.75, "weights between {least} and {most} would say little");
+    let plain = data_set(&Resolved { weighted: false, ..resolved }, &inputs).unwrap();
+    assert_eq!(plain, DataSet { weight: None, ..set }, "nothing else differs without weights");
 }
 
 /// Lags count bars of the column's own timeframe: on hourly rows a lag of 1 of a daily column is the day before.

@@ -117,11 +117,28 @@ fn keys_that_did_nothing_are_refused_with_their_real_home() {
 fn what_is_not_supported_yet_is_refused_and_not_replaced() {
     insta::assert_snapshot!(findings(&[
         ("type: mlp", "type: lstm"),
-        ("source: zigzag", "source: triple_barrier, compute_weights: true"),
+        ("source: zigzag", "source: zigzag, compute_weights: true"),
         ("training: {", "training: {optimizer: sgd, loss: mae, "),
         ("{type: macd}", "{type: macd, data_source: DGS10}"),
         ("indicators:\n", "indicators:\n  swing: {type: zigzag}\n"),
     ]));
+}
+
+#[test]
+fn weights_are_a_choice_of_triple_barrier_labels_and_part_of_the_data_set_s_key() {
+    let of = |labels: &str| Strategy::parse(&GOOD.replace("source: zigzag", labels));
+    let resolved = |labels: &str| of(labels).unwrap().resolve(&Overrides::default()).unwrap();
+    let (plain, off) = (resolved("source: triple_barrier"), resolved("source: triple_barrier, compute_weights: false"));
+    let on = resolved("source: triple_barrier, compute_weights: true");
+    assert_eq!([plain.weighted, off.weighted, on.weighted], [false, false, true]);
+    let part = |resolved: &strategies::Resolved| resolved.data_part(&BTreeMap::new());
+    assert_eq!(part(&plain), part(&off));
+    assert_eq!((part(&plain).get("weights"), &part(&on)["weights"]), (None, &serde_json::json!("uniqueness")));
+    let findings = of("source: triple_barrier, compute_weights: maybe").unwrap_err();
+    assert_eq!(
+        findings.to_string().lines().nth(1).unwrap(),
+        "  error[value.type] line 18, training.labels.compute_weights: this is a text and must be true or false"
+    );
 }
 
 #[test]

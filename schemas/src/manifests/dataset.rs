@@ -65,6 +65,9 @@ pub struct DatasetManifest {
     pub features: Vec<FeatureColumn>,
     /// Meaning of the label column.
     pub output: OutputKind,
+    /// True when the rows carry the uniqueness of their labels as `weight`; absent = false.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub weighted: bool,
     /// Start of the validation part, microseconds UTC.
     pub validation_start: i64,
     /// Start of the test part, microseconds UTC.

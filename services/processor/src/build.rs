@@ -70,6 +70,7 @@ pub async fn build(
         series,
         features: set.features.clone(),
         output: set.output.clone(),
+        weighted: set.weight.is_some(),
         validation_start: set.cuts.validation_start.0,
         test_start: set.cuts.test_start.0,
         embargo_micros: set.embargo_micros,
@@ -173,5 +174,6 @@ fn table(set: DataSet) -> DatasetTable {
         feature_names: set.features.iter().map(|column| column.name.clone()).collect(),
         features: (0..set.features.len()).map(|position| set.feature(position).collect()).collect(),
         label: set.label,
+        weight: set.weight,
     }
 }

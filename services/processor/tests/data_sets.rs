@@ -15,7 +15,7 @@ use flate2::read::GzDecoder;
 use market::{Instrument, SeriesKey, Timeframe, Utc};
 use processor::{Built, Job, ProcessError, build};
 use schemas::commands::TrainRequest;
-use store::{ALL_TIME, Edit, RawBar, RawBars, Store};
+use store::{ALL_TIME, DatasetTable, Edit, RawBar, RawBars, Store};
 use strategies::{SymbolBars, features};
 
 fn project() -> &'static Path {
@@ -70,6 +70,26 @@ async fn what_is_stored_is_what_prediction_computes_from_the_same_bars() {
         assert_eq!(predicted, stored, "row {row}");
         assert_eq!(matrix.decision_time[position], Utc(table.known_at[row]));
     }
+}
+
+#[tokio::test]
+async fn weights_are_a_column_of_the_data_sets_that_ask_for_them_and_of_no_other() {
+    let store = Store::open("memory:///").await.unwrap();
+    let series = [load(&store, "EURUSD", Timeframe::Hour1, 8_000).await];
+    let asked = request("eurusd_events", serde_json::Value::Null);
+    let plain = TrainRequest { strategy: asked.strategy.replace("compute_weights: true", ""), ..asked.clone() };
+    let (asked, plain) = (built(&store, &asked, &series).await.unwrap(), built(&store, &plain, &series).await.unwrap());
+    assert_eq!([asked.manifest.weighted, plain.manifest.weighted], [true, false]);
+    assert_ne!(asked.manifest.inputs_sha256, plain.manifest.inputs_sha256);
+    assert_eq!(
+        serde_json::to_value(&plain.manifest).unwrap().get("weighted"),
+        None,
+        "an older manifest is the same bytes"
+    );
+    let weighted = store.read_dataset(&asked.manifest).await.unwrap();
+    let weights = weighted.weight.clone().unwrap();
+    assert!(weights.len() == weighted.rows() && weights.iter().all(|weight| (0.0..=1.0).contains(weight)));
+    assert_eq!(store.read_dataset(&plain.manifest).await.unwrap(), DatasetTable { weight: None, ..weighted });
 }
 
 #[tokio::test]

@@ -18,13 +18,16 @@ pub const PARTS: [&str; 3] = ["train", "validation", "test"];
 /// Columns that are no features, in file order.
 const FIXED: [&str; 6] = ["symbol", "open_time", "known_at", "part", "label", "label_known_at"];
 
+/// Column of the weights, after those; absent in a data set without weights.
+const WEIGHT: &str = "weight";
+
 /// Metadata key of the list of symbols, JSON.
 const SYMBOLS: &str = "ktrdr:symbols";
 
 /// Rows of a data set as columns, all of one length; symbols stacked in order, never mixed.
 ///
 /// In the Parquet file the columns are `symbol` and `part` (text), `open_time`, `known_at`, `label_known_at`
-/// (timestamp(us, UTC)), `label` and one column per feature (float32).
+/// (timestamp(us, UTC)), `label`, `weight` where rows are weighed, and one column per feature (float32).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DatasetTable {
     /// Instrument ids.
@@ -41,6 +44,8 @@ pub struct DatasetTable {
     pub label: Vec<f32>,
     /// When the label became known, microseconds UTC.
     pub label_known_at: Vec<i64>,
+    /// How often the row is drawn in training, beside others: above 0. Absent where rows are not weighed.
+    pub weight: Option<Vec<f32>>,
     /// Feature columns in contract order.
     pub feature_names: Vec<String>,
     /// Values by feature, then row: `features[f][r]`.
@@ -59,7 +64,7 @@ impl DatasetTable {
     /// Columns of unequal length, a code without a name, or two columns of one name.
     fn encode(&self) -> Result<Bytes, StoreError> {
         let fail = |reason: String| StoreError::Encode { what: "a data set", reason };
-        let mut names: BTreeSet<&str> = FIXED.into();
+        let mut names: BTreeSet<&str> = FIXED.into_iter().chain([WEIGHT]).collect();
         if let Some(twice) = self.feature_names.iter().find(|name| !names.insert(name)) {
             return Err(fail(format!("two columns are called `{twice}`")));
         }
@@ -80,8 +85,10 @@ impl DatasetTable {
             instants(self.label_known_at.clone()),
         ];
         let fixed = FIXED.iter().map(|name| (*name).to_owned()).zip(values);
+        let weight = self.weight.iter().map(|values| (WEIGHT.to_owned(), float(values)));
         let features = self.feature_names.iter().cloned().zip(self.features.iter().map(float));
-        let columns: Vec<Column> = fixed.chain(features).map(|(name, values)| (name, false, values)).collect();
+        let columns: Vec<Column> =
+            fixed.chain(weight).chain(features).map(|(name, values)| (name, false, values)).collect();
         let symbols = serde_json::to_string(&self.symbols).map_err(|error| fail(error.to_string()))?;
         encode("a data set", columns, Some((SYMBOLS, symbols)))
     }
@@ -90,9 +97,9 @@ impl DatasetTable {
         let file = Decoded::read(key, bytes)?;
         let symbols = file.metadata(SYMBOLS).ok_or_else(|| form(key, format!("it has no metadata `{SYMBOLS}`")))?;
         let symbols: Vec<String> = serde_json::from_str(symbols).map_err(|error| form(key, error))?;
-        let fields = file.schema.fields().iter();
-        let feature_names: Vec<String> =
-            fields.map(|field| field.name().clone()).filter(|name| !FIXED.contains(&name.as_str())).collect();
+        let mut feature_names: Vec<String> = file.schema.fields().iter().map(|field| field.name().clone()).collect();
+        let weighted = feature_names.iter().any(|name| name == WEIGHT);
+        feature_names.retain(|name| name != WEIGHT && !FIXED.contains(&name.as_str()));
         let features = feature_names.iter().map(|name| file.values::<Float32Type>(key, name, None));
         let part_names: Vec<String> = PARTS.map(str::to_owned).to_vec();
         Ok(Self {
@@ -108,6 +115,7 @@ impl DatasetTable {
             known_at: file.instants(key, "known_at")?,
             label: file.values::<Float32Type>(key, "label", None)?,
             label_known_at: file.instants(key, "label_known_at")?,
+            weight: weighted.then(|| file.values::<Float32Type>(key, WEIGHT, None)).transpose()?,
             features: features.collect::<Result<_, _>>()?,
             symbols,
             feature_names,

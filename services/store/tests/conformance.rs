@@ -192,6 +192,7 @@ fn dataset(inputs: &str) -> DatasetManifest {
         series: Vec::new(),
         features: Vec::new(),
         output: OutputKind::Regression,
+        weighted: false,
         validation_start: 2,
         test_start: 3,
         embargo_micros: 0,
@@ -213,6 +214,7 @@ fn rows() -> DatasetTable {
         part: vec![0, 1, 2],
         label: vec![0.0, 1.0, -0.5],
         label_known_at: vec![5, 6, 7],
+        weight: None,
         feature_names: ["1h_rsi_low", "1d_rsi_raw"].map(str::to_owned).to_vec(),
         features: vec![vec![0.1, 0.2, 0.3], vec![30.0, 50.0, 70.0]],
     }
@@ -229,6 +231,9 @@ fn a_data_set_is_found_by_its_inputs_and_reads_back() {
         // Somebody else made other rows of the same inputs: the manifest that stands counts.
         let other = DatasetTable { label: vec![9.0; 3], ..rows() };
         assert_eq!(store.publish_dataset(other, dataset("abc")).await.unwrap(), published);
+        let weighted = DatasetTable { weight: Some(vec![0.25, 0.5, 1.0]), ..rows() };
+        let published = store.publish_dataset(weighted.clone(), dataset("def")).await.unwrap();
+        assert_eq!(store.read_dataset(&published).await.unwrap(), weighted);
     });
 }
 

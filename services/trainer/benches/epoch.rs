@@ -149,7 +149,7 @@ fn main() {
     let output = OutputKind::Classes { names: ["BUY", "HOLD", "SELL"].map(str::to_owned).to_vec() };
     let (kind, activation) = (NetworkKind::Mlp, Activation::Relu);
     let network = Network { kind, hidden_layers: vec![64, 32], activation, dropout: 0.2, features, output };
-    let data = TrainingData { train: part(3_500, 1), validation: part(750, 2), test: part(750, 3) };
+    let data = TrainingData { train: part(3_500, 1), validation: part(750, 2), test: part(750, 3), weights: None };
     for (batch_size, rounds) in [(32, 41), (256, 81)] {
         let settings = TrainingSettings { epochs: EPOCHS, batch_size, ..TrainingSettings::for_classes() };
         let ours = |control: &dyn Control| drop(train(&data, &network, &settings, 1, control, None).unwrap());

@@ -59,7 +59,7 @@ pub struct Part {
     pub labels: Labels,
 }
 
-/// The parts in time order.
+/// The parts in time order. Validation and test are never weighed.
 #[derive(Clone, Debug)]
 pub struct TrainingData {
     /// What the weights are fitted to.
@@ -68,6 +68,8 @@ pub struct TrainingData {
     pub validation: Part,
     /// What is measured once, at the end.
     pub test: Part,
+    /// How often each training row is drawn, beside the others; absent = an epoch sees every row once.
+    pub weights: Option<Vec<f32>>,
 }
 
 impl TrainingData {
@@ -80,16 +82,30 @@ impl TrainingData {
     ///
     /// # Errors
     /// For an empty part, features of another width, values that are not finite, unknown classes, labels of the wrong kind,
-    /// and a class that the training part lacks.
+    /// weights that cannot be drawn by, and a class that the training part lacks.
     pub fn check(&self, network: &Network) -> Result<(), TrainError> {
         for (name, part) in self.parts() {
             part.check(name, network)?;
+        }
+        if let Some(weights) = &self.weights {
+            check_weights(weights, self.train.labels.len())?;
         }
         let OutputKind::Classes { names } = &network.output else { return Ok(()) };
         let counts = self.train.labels.counts(names.len());
         let absent: Vec<String> =
             names.iter().zip(counts).filter(|(_, count)| *count == 0).map(|(n, _)| n.clone()).collect();
         if absent.is_empty() { Ok(()) } else { Err(TrainError::ClassAbsent { names: absent }) }
+    }
+}
+
+/// One weight a row, each above 0: a row that can never be drawn would be no row of the part.
+fn check_weights(weights: &[f32], rows: usize) -> Result<(), TrainError> {
+    if weights.len() != rows {
+        return Err(TrainError::Weights { weights: weights.len(), rows });
+    }
+    match weights.iter().enumerate().find(|(_, weight)| !(weight.is_finite() && **weight > 0.0)) {
+        Some((row, &value)) => Err(TrainError::Value { part: "train", row, column: "weight".to_owned(), value }),
+        None => Ok(()),
     }
 }
 

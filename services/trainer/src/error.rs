@@ -39,17 +39,25 @@ pub enum TrainError {
         /// Column of the data set, or nothing.
         found: String,
     },
-    /// A feature or a label that is NaN or infinite.
+    /// A feature or a label that is NaN or infinite, or a weight that is not above 0.
     #[error("row {row} of the {part} part holds {value} in {column}")]
     Value {
         /// Name of the part.
         part: &'static str,
         /// Row from 0.
         row: usize,
-        /// Name of the feature, or `label`.
+        /// Name of the feature, `label` or `weight`.
         column: String,
-        /// NaN or an infinity.
+        /// What stands there.
         value: f32,
+    },
+    /// Weights of some rows only, or of none although the strategy asks for them.
+    #[error("{rows} training rows have {weights} weights")]
+    Weights {
+        /// Weights found.
+        weights: usize,
+        /// Training rows.
+        rows: usize,
     },
     /// A label that is no class of the network.
     #[error("row {row} of the {part} part has class {label}; the network has {classes} classes")]
@@ -116,9 +124,11 @@ impl TrainError {
         match self {
             Self::Settings { .. } | Self::Kinds => "TRAIN-InvalidSettings",
             Self::EmptyPart { .. } => "TRAIN-EmptyPart",
-            Self::Shape { .. } | Self::Column { .. } | Self::Value { .. } | Self::Label { .. } => {
-                "TRAIN-InvalidDataset"
-            }
+            Self::Shape { .. }
+            | Self::Column { .. }
+            | Self::Value { .. }
+            | Self::Weights { .. }
+            | Self::Label { .. } => "TRAIN-InvalidDataset",
             Self::ClassAbsent { .. } => "TRAIN-ClassAbsent",
             Self::Checkpoint { .. } | Self::File { .. } => "TRAIN-InvalidFile",
             Self::Libtorch(_) => "TRAIN-Libtorch",
@@ -140,9 +150,11 @@ impl TrainError {
         match self {
             Self::Settings { .. } => "correct the training section of the strategy",
             Self::EmptyPart { .. } => "widen the date range, or change training.data_split",
-            Self::Shape { .. } | Self::Column { .. } | Self::Value { .. } | Self::Label { .. } => {
-                "the data set is damaged: process it again"
-            }
+            Self::Shape { .. }
+            | Self::Column { .. }
+            | Self::Value { .. }
+            | Self::Weights { .. }
+            | Self::Label { .. } => "the data set is damaged or another strategy's: process it again",
             Self::Kinds => "use cross_entropy or focal with classes, huber or mse with a regression",
             Self::ClassAbsent { .. } => {
                 "widen the date range, or lower the label thresholds so that every class occurs"

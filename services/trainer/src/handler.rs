@@ -114,7 +114,7 @@ impl Job {
         let table = step.store().read_dataset(&manifest).await?;
         let network = resolved.network(manifest.features.clone());
         step.blocking(move || {
-            let data = training_data(&table, &network).map_err(|error| permanent(&error))?;
+            let data = training_data(&table, &network, resolved.weighted).map_err(|error| permanent(&error))?;
             Ok(Self { request, resolved, manifest, network, data })
         })
         .await

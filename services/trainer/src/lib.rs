@@ -18,7 +18,7 @@
 //!
 //! Same seed, same data, same settings, same number of threads: same bits, on CPU, interrupted or not.
 //!
-//! Deliberately absent: optimisers but Adam, learning-rate schedules, mixed precision, sequence networks, sample weights.
+//! Deliberately absent: optimisers but Adam, learning-rate schedules, mixed precision, sequence networks.
 
 mod adam;
 pub mod artifact;

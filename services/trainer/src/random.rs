@@ -49,6 +49,37 @@ pub fn order(rows: usize, seed: u64, epoch: u32) -> Vec<i64> {
     order
 }
 
+/// Rows to draw by weight, with replacement.
+#[derive(Debug)]
+pub struct Lottery {
+    /// Sum of the weights up to and including each row.
+    ends: Vec<f64>,
+}
+
+impl Lottery {
+    /// Row i is drawn with probability weights[i] / Σ weights; weights are above 0.
+    pub fn new(weights: &[f32]) -> Self {
+        let mut sum = 0.0;
+        let ends = weights.iter().map(|weight| {
+            sum += f64::from(*weight);
+            sum
+        });
+        Self { ends: ends.collect() }
+    }
+
+    /// The rows of `epoch` (from 1): as many draws as there are rows.
+    pub fn order(&self, seed: u64, epoch: u32) -> Vec<i64> {
+        let mut generator = generator(seed, Purpose::Order, epoch);
+        let (rows, sum) = (self.ends.len(), self.ends.last().copied().unwrap_or(0.0));
+        let draw = |_| {
+            // 53 random bits are a double in [0, 1) without rounding.
+            let point = (generator.next_u64() >> 11) as f64 / 9_007_199_254_740_992.0 * sum;
+            self.ends.partition_point(|end| *end <= point).min(rows - 1) as i64
+        };
+        (0..rows).map(draw).collect()
+    }
+}
+
 /// Dropout masks of one epoch, drawn batch after batch.
 #[derive(Debug)]
 pub struct Dropout {
@@ -104,6 +135,33 @@ mod tests {
         (1..=6_000).for_each(|epoch| *counts.entry(order(3, 1, epoch)).or_insert(0) += 1);
         // 6 000 draws: 1 000 each, standard deviation √(6 000 · 1/6 · 5/6) = 29; 5 of them are 145.
         assert!(counts.len() == 6 && counts.values().all(|&count: &i32| (count - 1_000).abs() < 145), "{counts:?}");
+    }
+
+    #[test]
+    fn rows_are_drawn_as_often_as_they_weigh() {
+        // Σ = 2: probabilities 1/8, 1/4, 1/2 and 1/8, over 10 000 epochs of 4 draws: 5 000, 10 000, 20 000, 5 000.
+        let lottery = Lottery::new(&[0.25, 0.5, 1.0, 0.25]);
+        let mut counts = [0.0_f64; 4];
+        for epoch in 1..=10_000 {
+            lottery.order(9, epoch).into_iter().for_each(|row| counts[row as usize] += 1.0);
+        }
+        let expected = [5_000.0, 10_000.0, 20_000.0, 5_000.0];
+        let chi_square: f64 = counts.iter().zip(expected).map(|(count, mean)| (count - mean).powi(2) / mean).sum();
+        // The 99.9 % quantile of a chi-square with 3 degrees of freedom.
+        assert!(chi_square < 16.27, "{chi_square}: {counts:?}");
+        assert_eq!(lottery.order(9, 3), lottery.order(9, 3));
+        assert_ne!(Lottery::new(&[1.0; 99]).order(9, 3), Lottery::new(&[1.0; 99]).order(9, 4));
+        assert_ne!(Lottery::new(&[1.0; 99]).order(9, 3), Lottery::new(&[1.0; 99]).order(8, 3));
+    }
+
+    #[test]
+    fn draws_fall_where_the_sums_of_the_weights_say() {
+        // Of 4: below 1 the first row, from 1 to 3 the second, from 3 the third.
+        let ends = Lottery::new(&[1.0, 2.0, 1.0]).ends;
+        assert_eq!(ends, [1.0, 3.0, 4.0]);
+        // Weights that leave the whole sum to one row draw nothing else but once in 10^38.
+        assert!(Lottery::new(&[f32::MIN_POSITIVE, 1.0, f32::MIN_POSITIVE]).order(1, 1).iter().all(|row| *row == 1));
+        assert!(Lottery::new(&[]).order(1, 1).is_empty());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The training loop: epochs of shuffled batches, validation, best weights, early stopping, checkpoints.
+//! The training loop: epochs of shuffled or drawn batches, validation, best weights, early stopping, checkpoints.
 //!
 //! Invariants:
 //! - the training matrix stays on the device; a batch is gathered there by index;
@@ -22,7 +22,7 @@ use crate::{
     data::{Part, TrainingData},
     metrics::{self, PartMetrics, Scored},
     mlp::{Mlp, to_host},
-    random::{self, Dropout},
+    random::{self, Dropout, Lottery},
     state::TrainState,
 };
 
@@ -150,6 +150,8 @@ struct Session<'a> {
     control: &'a dyn Control,
     device: Device,
     class_weights: Vec<f64>,
+    /// Draws the rows of an epoch; without it they are shuffled.
+    lottery: Option<Lottery>,
     criterion: Criterion,
     features: Tensor,
     targets: Tensor,
@@ -194,6 +196,7 @@ impl<'a> Session<'a> {
             targets: criterion::targets(&data.train.labels, device)?,
             validation: matrix(&data.validation, network, device)?,
             mlp: Mlp::new(network, &state.weights, device)?,
+            lottery: data.weights.as_deref().map(Lottery::new),
             adam,
             data,
             network,
@@ -207,7 +210,10 @@ impl<'a> Session<'a> {
     /// One pass over the training part, then validation.
     fn epoch(&mut self, epoch: u32, seed: u64) -> Result<EpochRow, Stop> {
         let began = self.control.elapsed();
-        let order = random::order(self.data.train.labels.len(), seed, epoch);
+        let order = match &self.lottery {
+            Some(lottery) => lottery.order(seed, epoch),
+            None => random::order(self.data.train.labels.len(), seed, epoch),
+        };
         let indices = Tensor::f_from_slice(&order)?.f_to_device(self.device)?;
         let mut dropout = Dropout::new(self.network.dropout, seed, epoch);
         let zero = |kind| Tensor::f_zeros([0_i64; 0], (kind, self.device));

@@ -50,6 +50,7 @@ async fn publish_dataset(store: &Store, absent: Option<f32>) -> String {
         part: (0..ROWS).map(|row| u8::from(row >= 1_000) + u8::from(row >= 1_200)).collect(),
         label: (0..ROWS).map(class).collect(),
         label_known_at: times,
+        weight: None,
         feature_names: columns.iter().map(|column| column.name.clone()).collect(),
         features,
     };
@@ -63,6 +64,7 @@ async fn publish_dataset(store: &Store, absent: Option<f32>) -> String {
         series: Vec::new(),
         features: columns,
         output: resolved.output(),
+        weighted: false,
         validation_start: 0,
         test_start: 0,
         embargo_micros: 0,

@@ -23,7 +23,7 @@ use schemas::{
 };
 use trainer::{
     BatchProgress, Control, EpochRow, Labels, Part, TrainError, TrainState, Trained, TrainingData,
-    metrics::KindMetrics, train,
+    metrics::KindMetrics, random, train,
 };
 
 /// Records all calls; cancels after `cancel_after` questions.
@@ -117,7 +117,7 @@ fn class_part(count: usize, seed: u64, noise: f32) -> Part {
 
 fn class_data(noise: f32) -> TrainingData {
     let part = |count, seed| class_part(count, seed, noise);
-    TrainingData { train: part(300, 1), validation: part(150, 2), test: part(150, 3) }
+    TrainingData { train: part(300, 1), validation: part(150, 2), test: part(150, 3), weights: None }
 }
 
 /// y = 0.02 a − 0.01 b.
@@ -127,7 +127,7 @@ fn return_data() -> TrainingData {
         let features = rows(200, seed, |row, _| labels.push(0.02 * row[0] - 0.01 * row[1]));
         Part { features, labels: Labels::Returns(labels) }
     };
-    TrainingData { train: part(1), validation: part(2), test: part(3) }
+    TrainingData { train: part(1), validation: part(2), test: part(3), weights: None }
 }
 
 fn settings(epochs: u32) -> TrainingSettings {
@@ -210,6 +210,49 @@ fn an_interrupted_and_resumed_training_ends_with_the_same_bits_as_an_unkilled_on
     assert_eq!(without_clock(&resumed.history), without_clock(&whole.history));
     assert_eq!(resumed.metrics, whole.metrics);
     assert_eq!(resumed.best_epoch, whole.best_epoch);
+}
+
+/// Noise where a > 0, the class of a + b elsewhere: weights that leave the noise out learn the other half as if it were all.
+fn half_noise() -> TrainingData {
+    let mut data = class_data(0.0);
+    let Labels::Classes(labels) = &mut data.train.labels else { panic!("classes were made") };
+    let noisy: Vec<bool> = data.train.features.chunks(3).map(|row| row[2] > 0.0).collect();
+    let noise = random::order(labels.len(), 5, 1);
+    labels
+        .iter_mut()
+        .zip(&noise)
+        .zip(&noisy)
+        .filter(|(_, noisy)| **noisy)
+        .for_each(|((label, word), _)| *label = word % 3);
+    data.weights = Some(noisy.into_iter().map(|noisy| if noisy { 1e-6 } else { 1.0 }).collect());
+    data
+}
+
+#[test]
+fn rows_of_little_weight_teach_little() {
+    let (network, settings) = (classes(), settings(30));
+    let weighted = half_noise();
+    let plain = TrainingData { weights: None, ..weighted.clone() };
+    let loss = |data: &TrainingData| run(data, &network, &settings, 1).metrics["test"].loss;
+    let (with, without) = (loss(&weighted), loss(&plain));
+    assert!(with < 0.6 * without, "test loss {with} with weights, {without} without");
+}
+
+#[test]
+fn a_weighted_training_resumes_to_the_same_bits_and_equal_weights_are_no_shuffle() {
+    let (data, network, settings) = (half_noise(), classes(), settings(25));
+    let whole = run(&data, &network, &settings, 7);
+    let control = Recorder::new(12 * 11 + 5);
+    train(&data, &network, &settings, 7, &control, None).unwrap_err();
+    let kept = control.checkpoints.into_inner().pop();
+    assert_eq!(kept.as_ref().map(|state| state.progress.epoch), Some(10));
+    let resumed = train(&data, &network, &settings, 7, &Recorder::new(NEVER), kept).unwrap();
+    assert_eq!(resumed.weights, whole.weights);
+    assert_eq!(without_clock(&resumed.history), without_clock(&whole.history));
+    // Equal weights still draw with replacement; no weights are a shuffle.
+    let equal = TrainingData { weights: Some(vec![1.0; 300]), ..data.clone() };
+    let plain = TrainingData { weights: None, ..data };
+    assert_ne!(run(&equal, &network, &settings, 7).weights, run(&plain, &network, &settings, 7).weights);
 }
 
 #[test]
@@ -337,6 +380,12 @@ fn unfit_data_is_refused_before_the_first_step_with_the_place_named() {
     let mut data = good.clone();
     data.test = Part { features: vec![], labels: Labels::Classes(vec![]) };
     assert_eq!(refuse(&data), "the test part has no rows");
+    for (weights, message) in [
+        (vec![1.0; 299], "300 training rows have 299 weights"),
+        ([vec![1.0; 7], vec![0.0; 293]].concat(), "row 7 of the train part holds 0 in weight"),
+    ] {
+        assert_eq!(refuse(&TrainingData { weights: Some(weights), ..good.clone() }), message);
+    }
     let mut data = good;
     data.train.features.pop();
     assert_eq!(refuse(&data), "the train part has 899 feature values for 300 labels; the network takes 3 a row");

@@ -7,7 +7,7 @@ use market::{Bars, Utc};
 
 use super::DataSetError;
 use crate::features::{Columns, FeatureError, SymbolBars, columns};
-use crate::labels::{self, LabelError, Labels};
+use crate::labels::{self, LabelError, Labels, uniqueness};
 use crate::leak::leak_test;
 use crate::resolve::Resolved;
 use crate::splits::RowTime;
@@ -22,6 +22,8 @@ pub(super) struct SymbolRows {
     pub(super) rows: Vec<usize>,
     pub(super) times: Vec<RowTime>,
     pub(super) labels: Vec<f32>,
+    /// By bar and not by row: concurrency counts labels of rows that are dropped, too.
+    pub(super) weights: Option<Vec<f64>>,
 }
 
 /// Features, leak test and labels of one symbol, joined by row. Bars known before `training_end` fit what is to be fitted.
@@ -65,7 +67,8 @@ pub(super) fn symbol_rows(
     let labels = labels.map_err(|source| DataSetError::Labels { symbol: symbol.to_owned(), source })?;
     let complete = columns.complete_rows();
     check_gaps(resolved, symbol, &columns, complete.undefined, complete.warm_up)?;
-    let mut joined = SymbolRows { rows: Vec::new(), times: Vec::new(), labels: Vec::new(), columns };
+    let weights = resolved.weighted.then(|| uniqueness(&labels));
+    let mut joined = SymbolRows { rows: Vec::new(), times: Vec::new(), labels: Vec::new(), weights, columns };
     let mut unlabelled = 0;
     for &row in &complete.rows {
         let ahead = labels.look_ahead.get(row).map_or(0, |ahead| *ahead as usize);

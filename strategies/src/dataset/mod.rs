@@ -77,6 +77,8 @@ pub struct DataSet {
     pub label: Vec<f32>,
     /// When each label became known.
     pub label_known_at: Vec<Utc>,
+    /// How often each row is drawn in training, beside others: the uniqueness of its label, where the strategy asks for it.
+    pub weight: Option<Vec<f32>>,
     /// Scaled features, row-major `[row, feature]`.
     pub values: Vec<f32>,
     /// Where validation and test begin.
@@ -167,6 +169,7 @@ pub fn assemble(
         part: Vec::new(),
         label: Vec::new(),
         label_known_at: Vec::new(),
+        weight: resolved.weighted.then(Vec::new),
         values: Vec::new(),
         cuts,
         embargo_micros,
@@ -200,6 +203,7 @@ fn cuts_of_bars(resolved: &Resolved, inputs: &[SymbolInput]) -> Result<CutDates,
 
 impl DataSet {
     /// Appends the kept rows of one symbol.
+    #[expect(clippy::cast_possible_truncation, reason = "weights are stored as f32")]
     fn stack(&mut self, index: usize, rows: &SymbolRows, parts: &[Option<Part>]) {
         let labelled = rows.rows.iter().zip(&rows.labels).zip(&rows.times).zip(parts);
         for (((&row, &label), times_of), part) in labelled {
@@ -211,6 +215,9 @@ impl DataSet {
             self.part.push(part);
             self.label.push(label);
             self.label_known_at.push(times_of.label_known_at);
+            if let (Some(kept), Some(weights)) = (&mut self.weight, &rows.weights) {
+                kept.push(weights.get(row).copied().unwrap_or(0.0) as f32);
+            }
             rows.columns.push_scaled(row, &self.features, &mut self.values);
         }
     }

@@ -1,4 +1,4 @@
-//! The `training.labels` section: where labels come from, and which bars are learnt from.
+//! The `training.labels` section: where labels come from, which bars are learnt from, and how often.
 
 use crate::fields::{Fields, Retired};
 use crate::finding::Finding;
@@ -28,8 +28,14 @@ const BARRIER: &[Retired] = &[
     ("stop_loss_atr", "key.moved", "this name had no effect: write sl_multiplier"),
     ("max_holding_bars", "key.moved", "this name had no effect: write max_holding_period"),
     ("atr_period", "key.moved", "this name had no effect: write vol_span"),
-    ("compute_weights", "labels.unsupported", "the trainer does not weigh samples: remove the key"),
 ];
+
+/// For every source without weights, beside its own.
+const WEIGHTS: Retired = (
+    "compute_weights",
+    "labels.unsupported",
+    "only triple_barrier labels are weighed: remove the key, or use that source",
+);
 
 const REGIME: &[Retired] = &[
     ("horizon", "key.moved", "this key had no effect: it belongs to the source efficiency_regime"),
@@ -40,15 +46,22 @@ const REGIME: &[Retired] = &[
 /// The widest count of bars that a parameter may name.
 const BARS_MAX: u32 = 100_000;
 
+/// The section.
+pub(super) struct Section {
+    pub(super) source: LabelSource,
+    pub(super) events: Option<EventFilter>,
+    pub(super) weighted: bool,
+}
+
 /// Reads the section; `None` after an error.
-pub(super) fn read(fields: Fields<'_>) -> Option<(LabelSource, Option<EventFilter>)> {
+pub(super) fn read(fields: Fields<'_>) -> Option<Section> {
     fields.required("source")?;
     let words: Vec<(&str, &str)> =
         SOURCES_OF_CLASSES.iter().chain(&["forward_return"]).map(|name| (*name, *name)).collect();
     let source = fields.word("source", &words)?;
     let bars = |key, usual: u32, least| fields.integer(key, least, BARS_MAX).unwrap_or(usual);
     let positive = |key, usual: f64| fields.number(key, "a number above 0", |value| value > 0.0).unwrap_or(usual);
-    let mut events = None;
+    let (mut events, mut weighted) = (None, None);
     let (labels, retired): (_, &[Retired]) = match source {
         "zigzag" => (LabelSource::Zigzag { threshold: fraction(&fields, "zigzag_threshold", 0.02) }, ZIGZAG),
         "zigzag_window" => {
@@ -88,12 +101,14 @@ pub(super) fn read(fields: Fields<'_>) -> Option<(LabelSource, Option<EventFilte
         _ => {
             let barrier = triple_barrier(&fields);
             events = event_filter(&fields, barrier.vol_span);
+            weighted = Some(fields.boolean("compute_weights").unwrap_or(false));
             (LabelSource::TripleBarrier(barrier), BARRIER)
         }
     };
     check(&fields, &labels);
-    fields.finish(retired);
-    Some((labels, events))
+    let unweighted = weighted.is_none().then_some(WEIGHTS);
+    fields.finish(&retired.iter().copied().chain(unweighted).collect::<Vec<_>>());
+    Some(Section { source: labels, events, weighted: weighted.unwrap_or(false) })
 }
 
 fn fraction(fields: &Fields<'_>, key: &'static str, usual: f64) -> f64 {

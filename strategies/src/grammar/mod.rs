@@ -230,6 +230,8 @@ pub struct Training {
     pub labels: LabelSource,
     /// Which bars are learnt from; all unless given.
     pub events: Option<EventFilter>,
+    /// Whether rows are drawn by the uniqueness of their labels; otherwise an epoch sees every row once.
+    pub weighted: bool,
     /// What the trainer obeys.
     pub settings: TrainingSettings,
     /// Seed of initialisation, shuffling and dropout; 42 unless given.

@@ -22,14 +22,13 @@ const SHARE_TOLERANCE: f64 = 1e-9;
 
 /// Reads the section; `None` after an error.
 pub(super) fn read(fields: Fields<'_>, decisions: Option<&Decisions>) -> Option<Training> {
-    let (labels, events) = fields.required_section("labels").and_then(labels::read).unzip();
-    let events = events.flatten();
+    let labels = fields.required_section("labels").and_then(labels::read);
     if let (Some(labels), Some(decisions)) = (&labels, decisions) {
-        check_format(&fields, labels, decisions);
+        check_format(&fields, &labels.source, decisions);
     }
     let regression = match decisions {
         Some(decisions) => matches!(decisions, Decisions::Regression { .. }),
-        None => labels.as_ref().is_some_and(|labels| labels.classes().is_empty()),
+        None => labels.as_ref().is_some_and(|labels| labels.source.classes().is_empty()),
     };
     let settings = settings(&fields, regression);
     fields.word("optimizer", &[("adam", ())]);
@@ -37,7 +36,9 @@ pub(super) fn read(fields: Fields<'_>, decisions: Option<&Decisions>) -> Option<
     let embargo_bars = fields.integer("embargo_bars", 0, 1_000_000);
     let split = split(&fields);
     fields.finish(RETIRED);
-    Some(Training { labels: labels?, events, settings, seed: seed.map_or(42, u64::from), split: split?, embargo_bars })
+    let labels::Section { source, events, weighted } = labels?;
+    let (seed, split) = (seed.map_or(42, u64::from), split?);
+    Some(Training { labels: source, events, weighted, settings, seed, split, embargo_bars })
 }
 
 fn check_format(fields: &Fields<'_>, labels: &LabelSource, decisions: &Decisions) {

@@ -1,13 +1,14 @@
 //! Sample weights by uniqueness: labels that share their bars with many others count less.
 //!
 //! A label at bar i that is known h bars later is active on bars i..i+h (at least on i itself). With c the number of
-//! labels active on a bar, its weight is the mean of 1/c over its bars, divided by the mean weight of all labels. Bars are
-//! counted by position in the series, also after an event filter has taken labels away.
+//! labels active on a bar, its weight is the mean of 1/c over its bars: 1 for a label that shares none of them. Bars are
+//! counted by position in the series, also after an event filter has taken labels away. A weight depends on no price after the
+//! end of its label; so nothing here is divided by a mean over all labels: who draws by weights does that.
 //! Source: López de Prado, *Advances in Financial Machine Learning*, chapter 4.
 
 use super::Labels;
 
-/// One weight a bar: 0 without a label, and 1 on average over the labelled ones.
+/// One weight a bar: 0 without a label, else above 0 and at most 1.
 pub fn uniqueness(labels: &Labels) -> Vec<f64> {
     let rows = labels.values.len();
     let span = |row: usize| {
@@ -33,9 +34,5 @@ pub fn uniqueness(labels: &Labels) -> Vec<f64> {
     }
     let at = |position: usize| before.get(position).copied().unwrap_or(0.0);
     let weight = |(start, end): (usize, usize)| (at(end) - at(start)) / (end - start) as f64;
-    let mut weights: Vec<f64> = (0..rows).map(|row| span(row).map_or(0.0, weight)).collect();
-    let labelled = weights.iter().filter(|weight| **weight > 0.0).count();
-    let mean = weights.iter().sum::<f64>() / labelled.max(1) as f64;
-    weights.iter_mut().filter(|weight| **weight > 0.0).for_each(|weight| *weight /= mean);
-    weights
+    (0..rows).map(|row| span(row).map_or(0.0, weight)).collect()
 }
