@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use bus::{BusError, ChangeError, ResumeError, SubmitError};
 use runtime::settings::SettingsError;
-use schemas::errors::ErrorRecord;
+use schemas::errors::{ErrorRecord, messages};
 use schemas::ids::OperationId;
 use serde_json::{Value, json};
 
@@ -64,8 +64,7 @@ impl Failure {
 
     /// From an error with its sources as causes.
     pub fn of(exit: Exit, code: &str, error: &dyn Error) -> Self {
-        let causes =
-            std::iter::successors(error.source(), |cause| (*cause).source()).map(ToString::to_string).collect();
+        let causes = messages(error).into_iter().skip(1).collect();
         Self { causes, ..Self::new(exit, code, error.to_string()) }
     }
 

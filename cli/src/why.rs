@@ -106,7 +106,7 @@ impl std::fmt::Display for Why {
             Self::Cancelling(Some(since)) => {
                 write!(formatter, "asked to stop {} ago, waiting for the worker to confirm", rough(*since))
             }
-            Self::NoWorker(service) => write!(formatter, "queued: no {service} is running"),
+            Self::NoWorker(service) => write!(formatter, "queued: no {service} is running, see `ktrdr doctor`"),
             Self::Behind(ahead) => write!(formatter, "queued behind {ahead}"),
             Self::Busy(1) => write!(formatter, "queued: the only worker is busy"),
             Self::Busy(workers) => write!(formatter, "queued: all {workers} workers are busy"),

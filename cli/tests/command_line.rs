@@ -170,7 +170,7 @@ async fn without_a_worker_a_start_says_so_and_stops_waiting_when_told() {
     let (_server, place) = ready().await;
     let ran = place.run("dummy start --wait-timeout 2s");
     assert_eq!((ran.exit, ran.out.as_str()), (6, ""));
-    assert!(ran.err.contains("[  0.0%] dummy (1/1)  queued: no dummy is running\n"), "{}", ran.err);
+    assert!(ran.err.contains("[  0.0%] dummy (1/1)  queued: no dummy is running, see `ktrdr doctor`\n"), "{}", ran.err);
     assert!(ran.err.contains("hint: it continues; re-attach with `ktrdr follow op_dummy_"), "{}", ran.err);
 }
 

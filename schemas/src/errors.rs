@@ -68,14 +68,22 @@ impl std::fmt::Display for ErrorRecord {
 
 /// An error and its sources in one line. The chain is joined here, at the top, and nowhere else.
 pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
+    messages(error).join(": ")
+}
+
+/// The messages of an error and of its sources, outermost first. A library that puts its source's words into its own would
+/// say them twice: they are left out the second time.
+pub fn messages(error: &dyn std::error::Error) -> Vec<String> {
+    let mut told = vec![error.to_string()];
     let mut source = error.source();
     while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
+        let text = cause.to_string();
+        if !told.last().is_some_and(|last| last.contains(&text)) {
+            told.push(text);
+        }
         source = cause.source();
     }
-    text
+    told
 }
 
 /// `text` cut to at most `max` bytes at a character boundary, with an ellipsis when something is missing.
@@ -93,6 +101,20 @@ pub fn shortened(text: &str, max: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_library_repeats_of_its_source_is_told_once() {
+        use std::io::Error;
+        #[derive(Debug, thiserror::Error)]
+        #[error("{text}")]
+        struct Layer {
+            text: &'static str,
+            source: Error,
+        }
+        let full = |text| Layer { text, source: Error::other("disk full") };
+        assert_eq!(chain(&full("cannot copy: disk full")), "cannot copy: disk full");
+        assert_eq!(messages(&full("cannot copy")), ["cannot copy", "disk full"]);
+    }
 
     #[test]
     fn a_long_message_is_cut_at_a_character() {

@@ -1,8 +1,10 @@
 //! Why a fetch failed, and how the runtime is told.
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use market::{CloseTimeError, InstrumentError, SeriesKeyError, UnknownTimeframe};
+use market::{CloseTimeError, InstrumentError, SeriesKey, SeriesKeyError, Timeframe, UnknownTimeframe};
 use runtime::StepError;
 use schemas::commands::fetch::SERIES_MAX;
 use schemas::errors::ErrorRecord;
@@ -33,10 +35,10 @@ pub enum FetchError {
     #[error("cannot fetch this range")]
     Range(#[from] EmptyRange),
     /// Mode `local` with an empty store.
-    #[error("nothing is stored of {series}")]
+    #[error("nothing is stored of {}", names(.series))]
     NothingStored {
-        /// Symbol and timeframe.
-        series: String,
+        /// All of the request that are not stored.
+        series: Vec<SeriesKey>,
     },
     /// Neither stored nor at the provider.
     #[error("there are no bars of {series} in the range asked for")]
@@ -81,21 +83,38 @@ impl FetchError {
     }
 
     /// What to do next.
-    pub fn hint(&self) -> &'static str {
-        match self {
+    pub fn hint(&self) -> Cow<'static, str> {
+        if let Self::NothingStored { series } = self {
+            return load(series).into();
+        }
+        Cow::Borrowed(match self {
             Self::Count { .. } => "split the request",
             Self::Symbol(error) => error.hint(),
             Self::Timeframe(_) => "use one of 1m 5m 15m 30m 1h 4h 1d 1w",
             Self::Key(error) => error.hint(),
             Self::Range(_) => "give a start that is earlier than the end",
-            Self::NothingStored { .. } => "run a load first, for example with --mode full",
             Self::NothingThere { .. } => "ask for other dates, or with --mode full for all there is",
             Self::Provider(error) => error.hint(),
             Self::Labels(error) => error.hint(),
             Self::Store(error) => error.hint(),
-            Self::Step(_) => "",
-        }
+            Self::Step(_) | Self::NothingStored { .. } => "",
+        })
     }
+}
+
+/// `AAPL 1d, IBM 1d`.
+fn names(series: &[SeriesKey]) -> String {
+    series.iter().map(|key| format!("{} {}", key.instrument.symbol(), key.timeframe)).collect::<Vec<_>>().join(", ")
+}
+
+/// The command that brings these series.
+fn load(series: &[SeriesKey]) -> String {
+    let symbols: BTreeSet<String> = series.iter().map(|key| key.instrument.symbol()).collect();
+    let timeframes: BTreeSet<Timeframe> = series.iter().map(|key| key.timeframe).collect();
+    let symbols = symbols.into_iter().collect::<Vec<_>>().join(" ");
+    let timeframes = timeframes.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+    let what = if series.len() == 1 { "it" } else { "them" };
+    format!("`ktrdr data load {symbols} --timeframe {timeframes} --mode full` loads {what}")
 }
 
 impl From<FetchError> for StepError {

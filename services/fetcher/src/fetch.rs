@@ -105,7 +105,11 @@ pub async fn fetch<P: Provider>(
         let job = Job { store, provider, command, key, now, attempt, index, of: keys.len() };
         let known = finished.get(index).copied();
         let mut tally = known.unwrap_or(advance.current);
-        series.push(job.run(&mut tally, &advance.finished).await?);
+        let fetched = match job.run(&mut tally, &advance.finished).await {
+            Err(FetchError::NothingStored { .. }) => return Err(not_stored(store, keys.into_iter().skip(index)).await?),
+            other => other?,
+        };
+        series.push(fetched);
         if known.is_none() && index + 1 < keys.len() {
             finished.push(tally);
             let report = store.put_report(&finished).await?;
@@ -114,6 +118,17 @@ pub async fn fetch<P: Provider>(
         }
     }
     Ok(FetchOutcome { series })
+}
+
+/// Names all series that are not stored, so that nobody learns of them one run at a time.
+async fn not_stored(store: &Store, keys: impl Iterator<Item = SeriesKey>) -> Result<FetchError, FetchError> {
+    let mut series = Vec::new();
+    for key in keys {
+        if store.snapshot(&key, None).await?.is_none() {
+            series.push(key);
+        }
+    }
+    Ok(FetchError::NothingStored { series })
 }
 
 /// Key of a report by its hash, which is all that a record has room for, and back.
@@ -152,7 +167,7 @@ impl<P: Provider, A: Attempt> Job<'_, P, A> {
             None => Vec::new(),
         };
         if self.command.mode == FetchMode::Local {
-            let snapshot = snapshot.ok_or_else(|| FetchError::NothingStored { series: self.title() })?;
+            let snapshot = snapshot.ok_or_else(|| FetchError::NothingStored { series: vec![self.key.clone()] })?;
             return Ok(fetched(&snapshot, Tally::default(), 0, Vec::new()));
         }
         let coverage = self.provider.coverage(self.key).await?;

@@ -364,6 +364,8 @@ async fn bad_requests_and_bad_files_fail_with_place_and_hint() {
     let ranged =
         FetchBars { start: day("2020-02-02"), end: day("2020-01-01"), ..command("EURUSD", "1h", FetchMode::Full) };
     std::fs::write(folder.path().join("EURUSD_1h.csv"), bars.replace('x', "1")).unwrap();
+    let mut local = command("EURUSD", "1h", FetchMode::Local);
+    local.series.extend(command("AAPL", "1h", FetchMode::Local).series);
     let mut said = Vec::new();
     for request in [
         command("A PPL", "1h", FetchMode::Full),
@@ -371,6 +373,7 @@ async fn bad_requests_and_bad_files_fail_with_place_and_hint() {
         command("MSFT", "1h", FetchMode::Full),
         command("AAPL", "1h", FetchMode::Full),
         ranged,
+        local,
     ] {
         let error = run(&store, &provider, &request, now).await.unwrap_err();
         let StepError::Permanent(record) = StepError::from(error) else { panic!("{request:?} is retried") };

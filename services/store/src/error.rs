@@ -156,12 +156,14 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// True if the device or quota is full: retrying does not help until somebody makes room.
+    /// True if the device or a quota is full, or a file grew beyond what this user may write: retrying does not help until
+    /// somebody makes room.
     pub fn is_full(&self) -> bool {
         let mut cause = self.source();
         while let Some(error) = cause {
             let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
-            if matches!(kind, Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)) {
+            use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+            if matches!(kind, Some(StorageFull | QuotaExceeded | FileTooLarge)) {
                 return true;
             }
             cause = error.source();
@@ -194,7 +196,7 @@ impl StoreError {
     /// What to do next.
     pub fn hint(&self) -> &'static str {
         if self.is_full() {
-            return "the disk that holds the store is full: make room, then run the command again; nothing half-written is visible";
+            return "the store is full (disk, quota or file-size limit): make room, then run the command again; nothing half-written is visible";
         }
         match self {
             Self::Url { .. } => "use file:///absolute/folder, s3://bucket/prefix or, for tests, memory:///",
@@ -210,8 +212,11 @@ impl StoreError {
             Self::Write { .. } | Self::Delete { .. } | Self::Export { .. } => {
                 "check that the place is reachable and that this user may write to it"
             }
+            Self::Hash { key, .. } | Self::Form { key, .. } if key.starts_with("bars/") => {
+                "the file was changed after it was written: restore it from a backup, or delete the folder it is in (`ktrdr doctor` shows where the store is) and load the bars again with `ktrdr data load`"
+            }
             Self::Hash { .. } | Self::Form { .. } => {
-                "the object was changed after it was written: restore it from a backup, or delete its folder and make it again"
+                "the object was changed after it was written: restore it from a backup, or delete its folder (`ktrdr doctor` shows where the store is) and make it again"
             }
             Self::Encode { .. } | Self::Conflict { .. } => {
                 "this is a defect of the program that wrote: please report it"

@@ -197,7 +197,7 @@ async fn a_full_disk_is_named_and_leaves_the_state_before() {
     backend.allow(1);
     let failed = store.commit(&key(), edit(2.0), None).await.unwrap_err();
     assert!(failed.is_full() && !failed.is_transient());
-    insta::assert_snapshot!(failed.hint(), @"the disk that holds the store is full: make room, then run the command again; nothing half-written is visible");
+    insta::assert_snapshot!(failed.hint(), @"the store is full (disk, quota or file-size limit): make room, then run the command again; nothing half-written is visible");
     assert_eq!(closes(&store).await, [1.0]);
 }
 
