@@ -2,6 +2,7 @@
 
 pub(crate) mod loaded;
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -76,12 +77,9 @@ pub struct LoadArgs {
     /// Which part of the series
     #[arg(long, short, value_enum, default_value_t)]
     pub mode: Mode,
-    /// First bar: a date or an instant
-    #[arg(long, value_name = "WHEN", value_parser = instant)]
-    pub start: Option<Timestamp>,
-    /// Last date, included; or an instant, excluded
-    #[arg(long, value_name = "WHEN", value_parser = end)]
-    pub end: Option<Timestamp>,
+    /// Which bars.
+    #[command(flatten)]
+    pub range: RangeArgs,
     /// Whom to ask
     #[arg(long, default_value = "file")]
     pub provider: String,
@@ -91,6 +89,25 @@ pub struct LoadArgs {
     /// How to run it.
     #[command(flatten)]
     pub run: RunArgs,
+}
+
+/// A part of a series.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct RangeArgs {
+    /// From a date or an instant on; without it from the first bar
+    #[arg(long, value_name = "WHEN", value_parser = instant)]
+    pub start: Option<Timestamp>,
+    /// Last date, included; or an instant, excluded; without it to the last bar
+    #[arg(long, value_name = "WHEN", value_parser = end)]
+    pub end: Option<Timestamp>,
+}
+
+impl RangeArgs {
+    /// All times where nothing was said.
+    pub fn times(&self) -> Range<Utc> {
+        let start = self.start.map_or(ALL_TIME.start, Utc::from_timestamp);
+        start..self.end.map_or(ALL_TIME.end, Utc::from_timestamp)
+    }
 }
 
 /// One stored series.
@@ -116,12 +133,9 @@ pub struct ShowArgs {
     /// How many bars, counted from the end
     #[arg(long, short, default_value_t = 10)]
     pub rows: usize,
-    /// First bar: a date or an instant
-    #[arg(long, value_name = "WHEN", value_parser = instant)]
-    pub start: Option<Timestamp>,
-    /// Last date, included; or an instant, excluded
-    #[arg(long, value_name = "WHEN", value_parser = end)]
-    pub end: Option<Timestamp>,
+    /// Which bars.
+    #[command(flatten)]
+    pub range: RangeArgs,
     /// Write all bars of the range to a .csv or .parquet file
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
@@ -172,8 +186,8 @@ async fn load(args: &LoadArgs, context: &Context) -> Result<Exit, Failure> {
         provider: args.provider.clone(),
         series: series_of(&args.symbols, &args.timeframe),
         mode: args.mode.into(),
-        start: args.start,
-        end: args.end,
+        start: args.range.start,
+        end: args.range.end,
         refetch: args.refetch,
     };
     let mode = FetchMode::from(args.mode).as_str().to_owned();
@@ -293,12 +307,10 @@ async fn range(args: &SeriesArgs, context: &Context) -> Result<Exit, Failure> {
 async fn show(args: &ShowArgs, context: &Context) -> Result<Exit, Failure> {
     let store = open_store(context).await?;
     let series = stored(&args.series, &store).await?;
-    let start = args.start.map_or(ALL_TIME.start, Utc::from_timestamp);
-    let end = args.end.map_or(ALL_TIME.end, Utc::from_timestamp);
     if let Some(file) = &args.out {
-        return export(&store.read_bars(&series, start..end).await?, file, context);
+        return export(&store.read_bars(&series, args.range.times()).await?, file, context);
     }
-    let bars = store.bars(&series, start..end).await?;
+    let bars = store.bars(&series, args.range.times()).await?;
     let shown = bars.slice(bars.len().saturating_sub(args.rows)..bars.len());
     let rows: Vec<Vec<String>> = (0..shown.len()).map(|row| bar_row(&shown, row)).collect();
     for row in 0..shown.len() {

@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
-use market::{Calendar, Instrument, SeriesKey, Timeframe, Utc, close_times};
+use market::{Calendar, Instrument, SeriesKey, Timeframe, Utc};
 use quality::{Options, Report};
 use serde_json::json;
-use store::files::{ColumnNames, Detected, Expected, FileBars, LabelSide, Mapping, detect, parse_name, read_path};
+use store::files::{ColumnNames, Detected, FileBars, LabelSide, Mapping, detect};
 use store::{Edit, RawBars};
 
+use crate::bar_files::{closes, named, read};
 use crate::context::Context;
 use crate::data::{instrument, key, open_store, timeframe};
 use crate::exit::{Exit, Failure};
@@ -186,7 +187,7 @@ pub async fn import(args: &ImportArgs, context: &Context) -> Result<Exit, Failur
 /// The bars that can be stored: with prices, and complete at `now`; and how many are not.
 fn storable(judged: &Judged, now: Utc) -> Result<(RawBars, usize), Failure> {
     let raw = &judged.file.bars;
-    let known = closes(&judged.key, raw)?;
+    let known = closes(raw, &judged.key)?;
     let mut bars = RawBars::default();
     let complete =
         raw.iter().zip(known).filter(|(bar, known)| *known <= now && bar.prices.iter().all(|price| price.is_finite()));
@@ -195,15 +196,9 @@ fn storable(judged: &Judged, now: Utc) -> Result<(RawBars, usize), Failure> {
     Ok((bars.sorted(), left_out))
 }
 
-fn closes(key: &SeriesKey, bars: &RawBars) -> Result<Vec<Utc>, Failure> {
-    close_times(Calendar::for_key(key), key, &bars.open_time)
-        .map_err(|error| Failure::of(Exit::Failed, "DATA-Labels", &error).with_hint(error.hint()))
-}
-
 fn judge(args: &FileArgs, working_directory: &Path, now: Utc) -> Result<Judged, Failure> {
     let path = working_directory.join(&args.file);
-    let named = path.file_name().and_then(|name| name.to_str()).and_then(parse_name);
-    let (named_symbol, named_timeframe) = named.unzip();
+    let (named_symbol, named_timeframe) = named(&path);
     let unknown = |what: &str, flag: &str| {
         let message = format!("the {what} of {} is not known", args.file.display());
         Failure::new(Exit::Usage, "DATA-Unnamed", message)
@@ -215,9 +210,8 @@ fn judge(args: &FileArgs, working_directory: &Path, now: Utc) -> Result<Judged, 
     let found = detected.timeframe.as_deref().and_then(|text| text.parse().ok());
     let timeframe = args.timeframe.or(named_timeframe).or(found).ok_or_else(|| unknown("timeframe", "--timeframe"))?;
     let key = key(&args.provider, &instrument, timeframe)?;
-    let expected = Expected { instrument, timeframe, day_boundary: key.day_boundary };
-    let file = read_path(&path, &mapping, &expected)?;
-    let bars = file.bars.clone().with_close_times(closes(&key, &file.bars)?);
+    let file = read(&path, &key, &mapping)?;
+    let bars = file.bars.clone().with_close_times(closes(&file.bars, &key)?);
     let report =
         quality::check(&bars, &key, Calendar::for_key(&key), &Options { now: Some(now), ..Options::default() });
     Ok(Judged { key, detected, file, report })

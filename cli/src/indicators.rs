@@ -10,9 +10,9 @@ use store::{Cells, Table};
 use strategies::indicators::{Indicator, IndicatorSpec, ParameterKind, ParameterSpec, find, nearest_name, specs};
 use strategies::{Expression, column_names};
 
+use crate::bar_files::{TimeArgs, read_any};
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
-use crate::indicators_bars::{TimeArgs, read_any};
 use crate::outcome::pairs;
 
 /// `ktrdr indicators …`.

@@ -1,6 +1,7 @@
 //! The `ktrdr` command: parse, submit, follow, print; `ktrdr up` supervises a local system.
 
 pub mod args;
+mod bar_files;
 pub mod context;
 pub mod data;
 pub mod data_file;
@@ -12,7 +13,6 @@ pub mod exit;
 mod failures;
 pub mod follow;
 pub mod indicators;
-mod indicators_bars;
 pub mod infra;
 pub mod interrupts;
 pub mod logs;

@@ -8,10 +8,10 @@ use serde_json::json;
 use store::{Cells, Table};
 use strategies::{Columns, Resolved, SymbolBars, columns, holes};
 
+use crate::bar_files::{NamedFile, TimeArgs, read_series};
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use crate::indicators::write;
-use crate::indicators_bars::{NamedFile, TimeArgs, named_file, read_series};
 use crate::strategies::{load, meaning};
 
 /// `ktrdr strategies features`.
@@ -19,8 +19,8 @@ use crate::strategies::{load, meaning};
 pub struct FeaturesArgs {
     /// Its name, or a .yaml file
     pub strategy: String,
-    /// Compute the columns over these bars, as in EURUSD:1h=bars.csv; once for each symbol and timeframe
-    #[arg(long, value_name = "SYMBOL:TF=FILE", value_parser = named_file)]
+    /// Compute the columns over these bars, as in EURUSD:1h=bars.csv or EURUSD_1h.csv; once for each symbol and timeframe
+    #[arg(long, value_name = "SYMBOL:TF=FILE", value_parser = NamedFile::parse)]
     pub bars: Vec<NamedFile>,
     /// Where to: a .csv, .csv.gz or .parquet file, or - for CSV on standard output
     #[arg(long, short, value_name = "FILE", default_value = "-", requires = "bars")]

@@ -3,17 +3,17 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use jiff::Timestamp;
 use market::{Instrument, Timeframe, Utc};
 use schemas::manifests::{ArtifactManifest, ModelManifest, OutputKind};
 use serde_json::json;
 use store::{Cells, Table};
 use strategies::{FeatureMatrix, Overrides, Resolved, Signal, Strategy, features};
 
-use super::bars::{self, BarsFile};
+use super::bars;
 use super::{ModelArgs, find};
+use crate::bar_files::NamedFile;
 use crate::context::Context;
-use crate::data::{end, instant, instrument, open_store};
+use crate::data::{RangeArgs, instrument, open_store};
 use crate::exit::{Exit, Failure};
 
 /// The file of an artifact that holds the weights.
@@ -29,8 +29,8 @@ pub struct PredictArgs {
     pub model: ModelArgs,
     /// Files of bars instead of the stored ones, one a timeframe: EURUSD:1h=FILE, or FILE alone if its name says both, as
     /// in EURUSD_1h.csv
-    #[arg(long, value_name = "FILE", num_args = 1.., value_parser = BarsFile::parse)]
-    pub bars: Vec<BarsFile>,
+    #[arg(long, value_name = "FILE", num_args = 1.., value_parser = NamedFile::parse)]
+    pub bars: Vec<NamedFile>,
     /// IANA zone of times in these files that carry none, as in America/New_York
     #[arg(long, requires = "bars")]
     pub zone: Option<String>,
@@ -40,12 +40,9 @@ pub struct PredictArgs {
     /// Provider of the stored bars
     #[arg(long, default_value = "file")]
     pub provider: String,
-    /// First decision: a date or an instant
-    #[arg(long, value_name = "WHEN", value_parser = instant)]
-    pub start: Option<Timestamp>,
-    /// Last date, included; or an instant, excluded
-    #[arg(long, value_name = "WHEN", value_parser = end)]
-    pub end: Option<Timestamp>,
+    /// Which decisions.
+    #[command(flatten)]
+    pub range: RangeArgs,
     /// Write all predictions to a .csv or .parquet file, or as CSV to standard output with `-`; without it the last ten
     /// are shown
     #[arg(long, value_name = "FILE")]
@@ -77,12 +74,8 @@ pub async fn run(args: &PredictArgs, context: &Context) -> Result<Exit, Failure>
     let matrix = features(&resolved, &series, &network.features)?;
     let rows: Vec<&[f32]> = matrix.values.chunks_exact(matrix.width.max(1)).collect();
     let predictions = forward.predict(&rows)?;
-    let within = |time: Utc| {
-        args.start.is_none_or(|start| time >= Utc::from_timestamp(start))
-            && args.end.is_none_or(|end| time < Utc::from_timestamp(end))
-    };
-    let kept: Vec<usize> =
-        (0..predictions.len()).filter(|row| matrix.decision_time.get(*row).is_some_and(|time| within(*time))).collect();
+    let within = |row: &usize| matrix.decision_time.get(*row).is_some_and(|time| args.range.times().contains(time));
+    let kept: Vec<usize> = (0..predictions.len()).filter(within).collect();
     let name = format!("{}@{}", model.name, model.version);
     write(
         &Predictions { name, symbol, resolved: &resolved, matrix: &matrix, predictions: &predictions, kept: &kept },

@@ -1,4 +1,4 @@
-//! Bars of a file for computations without a store: every row in file order, refused where times do not ascend.
+//! Bars of files: which series a file holds, its rows, and when each of them is known. The only place that reads them.
 
 use std::path::{Path, PathBuf};
 
@@ -7,6 +7,7 @@ use market::{Bars, Calendar, DayBoundary, Instrument, SeriesKey, Timeframe, Utc,
 use store::RawBars;
 use store::files::{Expected, FileBars, LabelSide, Mapping, detect, parse_name, read_path};
 
+use crate::data::{instrument, key, timeframe};
 use crate::exit::{Exit, Failure};
 
 /// How the times of files are read.
@@ -39,7 +40,7 @@ impl TimeArgs {
     }
 }
 
-/// A series in a file, written `SYMBOL:TIMEFRAME=FILE`.
+/// A series in a file, written `SYMBOL:TIMEFRAME=FILE`, or `FILE` alone where its name says both.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NamedFile {
     /// What is traded.
@@ -50,33 +51,60 @@ pub struct NamedFile {
     pub file: PathBuf,
 }
 
-/// Reads `EURUSD:1h=bars.csv`.
-///
-/// # Errors
-/// What is missing or unknown, as a sentence.
-pub fn named_file(text: &str) -> Result<NamedFile, String> {
-    let form = || "expected SYMBOL:TIMEFRAME=FILE, as in EURUSD:1h=bars.csv".to_owned();
-    let (series, file) = text.split_once('=').filter(|(_, file)| !file.is_empty()).ok_or_else(form)?;
-    let (symbol, timeframe) = series.rsplit_once(':').ok_or_else(form)?;
-    let (symbol, timeframe) = (crate::data::instrument(symbol)?, crate::data::timeframe(timeframe)?);
-    Ok(NamedFile { symbol, timeframe, file: file.into() })
+impl NamedFile {
+    /// Reads `EURUSD:1h=bars.csv`, `crypto:BTC/USD:1h=bars.csv` or `data/EURUSD_1h.csv`.
+    ///
+    /// # Errors
+    /// What is missing or unknown, as a sentence.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let form = || {
+            "expected SYMBOL:TIMEFRAME=FILE, as in EURUSD:1h=bars.csv, or a file whose name says both, as in EURUSD_1h.csv"
+                .to_owned()
+        };
+        let Some((series, file)) = text.split_once('=') else {
+            let file = PathBuf::from(text);
+            let (Some(symbol), Some(timeframe)) = named(&file) else { return Err(form()) };
+            return Ok(Self { symbol, timeframe, file });
+        };
+        let (symbol, length) = series.rsplit_once(':').filter(|_| !file.is_empty()).ok_or_else(form)?;
+        Ok(Self { symbol: instrument(symbol)?, timeframe: timeframe(length)?, file: file.into() })
+    }
 }
 
-/// Bars with the time at which each of them is known.
+/// Symbol and timeframe in the name of a file: `EURUSD_1h.csv`.
+pub fn named(file: &Path) -> (Option<Instrument>, Option<Timeframe>) {
+    file.file_name().and_then(|name| name.to_str()).and_then(parse_name).unzip()
+}
+
+/// The rows of a file that holds bars of this series.
+///
+/// # Errors
+/// The file cannot be read, or holds something else.
+pub fn read(file: &Path, key: &SeriesKey, mapping: &Mapping) -> Result<FileBars, Failure> {
+    let SeriesKey { instrument, timeframe, day_boundary, .. } = key.clone();
+    Ok(read_path(file, mapping, &Expected { instrument, timeframe, day_boundary })?)
+}
+
+/// When each of these bars became known, by the calendar of their series.
+///
+/// # Errors
+/// A time is none of a bar.
+pub fn closes(bars: &RawBars, key: &SeriesKey) -> Result<Vec<Utc>, Failure> {
+    close_times(Calendar::for_key(key), key, &bars.open_time)
+        .map_err(|error| Failure::of(Exit::Failed, "DATA-Labels", &error).with_hint(error.hint()))
+}
+
+/// Bars with the time at which each of them is known, every row in file order.
 ///
 /// # Errors
 /// The file cannot be read, its times do not ascend, or a time is none of a bar.
 pub fn read_series(named: &NamedFile, times: &TimeArgs, folder: &Path) -> Result<Bars, Failure> {
-    let key = SeriesKey::standard("file", named.symbol.clone(), named.timeframe)
-        .map_err(|error| Failure::of(Exit::Usage, "DATA-InvalidSeries", &error).with_hint(error.hint()))?;
-    let expected =
-        Expected { instrument: named.symbol.clone(), timeframe: named.timeframe, day_boundary: key.day_boundary };
-    let raw = ascending(read_path(&folder.join(&named.file), &times.mapping(), &expected)?, &named.file)?;
+    let key = key("file", &named.symbol, named.timeframe)?;
+    let raw = ascending(read(&folder.join(&named.file), &key, &times.mapping())?, &named.file)?;
     let usual = if key.day_boundary == DayBoundary::UtcMidnight { Closes::Length } else { Closes::Calendar };
     let known = match times.closes.unwrap_or(usual) {
         Closes::Length => nominal(&raw, named.timeframe),
-        Closes::Calendar => close_times(Calendar::for_key(&key), &key, &raw.open_time)
-            .map_err(|error| Failure::of(Exit::Failed, "DATA-Labels", &error).with_hint(error.hint()))?,
+        Closes::Calendar => closes(&raw, &key)?,
     };
     Ok(raw.with_close_times(known))
 }
@@ -98,8 +126,7 @@ pub fn read_any(
     folder: &Path,
 ) -> Result<Bars, Failure> {
     let (path, mapping) = (folder.join(file), times.mapping());
-    let named = file.file_name().and_then(|name| name.to_str()).and_then(parse_name);
-    let (named_symbol, named_timeframe) = named.unzip();
+    let (named_symbol, named_timeframe) = named(file);
     let found = detect(&path, &mapping)?.timeframe.and_then(|text| text.parse().ok());
     let timeframe = timeframe.or(named_timeframe).or(found).unwrap_or(Timeframe::Hour1);
     // The symbol decides only whether a volume of 0 can be meant; without one it is taken as it is written.
@@ -129,12 +156,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_series_is_named_before_its_file() {
-        let named = named_file("crypto:BTC/USD:4h=some=file.csv").unwrap();
-        assert_eq!((named.symbol.id().as_str(), named.timeframe), ("crypto:BTC.USD", Timeframe::Hour4));
-        assert_eq!(named.file, Path::new("some=file.csv"));
-        let errors = ["EURUSD=x.csv", "EURUSD:1h", "EURUSD:1h=", "EURUSD:2h=x.csv", "?:1h=x.csv"].map(named_file);
-        insta::assert_snapshot!(errors.map(Result::unwrap_err).join("\n"));
+    fn a_series_is_named_before_its_file_or_by_its_name() {
+        let read = |text: &str| {
+            let NamedFile { symbol, timeframe, file } = NamedFile::parse(text)?;
+            Ok::<_, String>(format!("{symbol} {timeframe} {}", file.display()))
+        };
+        assert_eq!(read("EURUSD:1h=my bars.csv").unwrap(), "fx:EUR.USD 1h my bars.csv");
+        assert_eq!(read("crypto:BTC/USD:4h=some=file.csv").unwrap(), "crypto:BTC.USD 4h some=file.csv");
+        assert_eq!(read("data/AAPL_1d.csv.gz").unwrap(), "stk:AAPL 1d data/AAPL_1d.csv.gz");
+        let wrong = ["EURUSD=x.csv", "EURUSD:1h", "EURUSD:1h=", "EURUSD:2h=x.csv", "?:1h=x.csv", "bars.csv"];
+        insta::assert_snapshot!(wrong.map(|text| read(text).unwrap_err()).join("\n"));
     }
 
     #[test]
