@@ -1,9 +1,9 @@
-# Loads a model.safetensors into PyTorch, to show that an artifact needs none of our programs.
+# Predicts with a trained artifact by PyTorch, to show that its files need no program of ours.
 #
-# usage: python3 load_in_pytorch.py <artifact folder>     (needs: pip install torch safetensors numpy)
+# usage: python3 load_in_pytorch.py <artifact folder> < rows.json     (needs: pip install torch safetensors numpy)
 #
-# Builds the network that the artifact's manifest describes, loads the weights strictly, and prints what it predicts for a
-# row of zeros: compare with `ktrdr models test`. The libtorch in .deps has no Python part; install torch as said above.
+# Builds the network that the artifact's manifest describes, loads the weights strictly, and prints a list a row: class
+# probabilities, or the one number of a regression. The libtorch in .deps has no Python part; install torch as said above.
 import json
 import pathlib
 import sys
@@ -32,8 +32,8 @@ def main() -> None:
     model.load_state_dict(load_file(folder / "model.safetensors"), strict=True)
     model.eval()
     with torch.no_grad():
-        scores = model(torch.zeros(1, len(network["features"])))
-    print(scores.softmax(-1).tolist()[0] if network["output"]["kind"] == "classes" else scores.tolist()[0])
+        scores = model(torch.tensor(json.load(sys.stdin)))
+    print((scores.softmax(-1) if network["output"]["kind"] == "classes" else scores).tolist())
 
 
 if __name__ == "__main__":
