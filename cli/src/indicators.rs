@@ -81,7 +81,8 @@ fn list(context: &Context) {
         let volume = if spec.needs_volume { "volume" } else { "" };
         vec![spec.name.to_owned(), spec.outputs.join(" "), volume.to_owned(), parameters.join(" ")]
     };
-    context.output.table(&["TYPE", "OUTPUTS", "NEEDS", "PARAMETERS"], &specs().iter().map(row).collect::<Vec<_>>());
+    let rows: Vec<Vec<String>> = specs().iter().map(row).collect();
+    context.output.table_with_remarks(&["TYPE", "OUTPUTS", "NEEDS", "PARAMETERS"], &rows);
     context.output.note("hint: `ktrdr indicators describe TYPE` shows bounds and the formula");
 }
 

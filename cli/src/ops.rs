@@ -42,7 +42,7 @@ pub async fn run(context: &Context, args: &OpsArgs) -> Result<Exit, Failure> {
     }
     let now = Timestamp::now();
     let rows: Vec<_> = records.iter().zip(percents).map(|(record, percent)| row(record, percent, now)).collect();
-    context.output.table(&["ID", "TYPE", "STATE", "PROGRESS", "STEP", "DURATION", "ABOUT"], &rows);
+    context.output.table_with_remarks(&["ID", "TYPE", "STATE", "PROGRESS", "STEP", "DURATION", "ABOUT"], &rows);
     Ok(Exit::Done)
 }
 

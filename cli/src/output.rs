@@ -2,6 +2,7 @@
 
 use std::io::{IsTerminal as _, Write as _};
 
+use console::Term;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -132,6 +133,23 @@ impl Output {
             self.line(&line);
         }
     }
+
+    /// A table whose last column is a remark: on a terminal it ends at the edge instead of in the next line.
+    pub fn table_with_remarks(&self, heads: &[&str], rows: &[Vec<String>]) {
+        let terminal = Term::stdout();
+        let width = if terminal.is_term() { usize::from(terminal.size().1) } else { usize::MAX };
+        for line in table(heads, rows) {
+            self.line(&cut(&line, width));
+        }
+    }
+}
+
+/// `line` on at most `width` columns.
+fn cut(line: &str, width: usize) -> String {
+    match line.char_indices().nth(width) {
+        Some(_) => line.chars().take(width.saturating_sub(1)).chain(['…']).collect(),
+        None => line.to_owned(),
+    }
 }
 
 impl Style {
@@ -188,6 +206,12 @@ mod tests {
         let style = Style { ascii: true, color: false };
         assert_eq!(style.plain("📊 Processing AAPL … 🖥️ GPU — 85%"), "Processing AAPL ... GPU - 85%");
         assert_eq!(Style::default().plain("📊 x"), "📊 x");
+    }
+
+    #[test]
+    fn a_line_is_cut_where_the_terminal_ends() {
+        assert_eq!((cut("größe", 5).as_str(), cut("größer", 5).as_str()), ("größe", "größ…"));
+        assert_eq!(cut("x", usize::MAX), "x");
     }
 
     #[test]

@@ -103,7 +103,9 @@ fn list(context: &Context) -> Exit {
         context.output.note(&format!("there is no strategy in the catalogue and none in ${VARIABLE}"));
         context.output.note("hint: `ktrdr strategies new NAME` writes one to start from");
     } else {
-        context.output.table(&["NAME", "SYMBOLS", "TIMEFRAMES", "COLUMNS", "LABELS", "DESCRIPTION"], &rows);
+        context
+            .output
+            .table_with_remarks(&["NAME", "SYMBOLS", "TIMEFRAMES", "COLUMNS", "LABELS", "DESCRIPTION"], &rows);
     }
     Exit::Done
 }

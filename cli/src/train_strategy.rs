@@ -6,6 +6,8 @@ use crate::exit::{Exit, Failure};
 
 /// A folder of strategies that is searched before the catalog.
 pub const VARIABLE: &str = "KTRDR_STRATEGIES";
+/// From this Jaro-Winkler similarity on, a name is taken for a misspelt one.
+const ALIKE: f64 = 0.9;
 /// Where the strategies of a checkout are.
 const CATALOG: &str = "strategies/catalog";
 
@@ -52,10 +54,14 @@ fn folders(working_directory: &Path, folder: Option<&str>) -> Vec<PathBuf> {
 
 fn nowhere(name: &str, places: &[PathBuf], folders: &[PathBuf]) -> Failure {
     let tried = places.iter().map(|place| format!("tried {}", place.display())).collect();
-    let known = folders.iter().flat_map(|folder| names(folder)).collect::<Vec<_>>().join(", ");
-    let hint = match known.as_str() {
-        "" => format!("give the path of a .yaml file, or set {VARIABLE} to a folder of them"),
-        known => format!("give the path of a .yaml file, or one of these names: {known}"),
+    let known: Vec<String> = folders.iter().flat_map(|folder| names(folder)).collect();
+    let written = name.trim_end_matches(".yaml").trim_end_matches(".yml");
+    let likeness = |known: &&String| strsim::jaro_winkler(written, known);
+    let nearest = known.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+    let hint = match nearest.filter(|nearest| likeness(nearest) >= ALIKE) {
+        Some(nearest) => format!("did you mean `{nearest}`? `ktrdr strategies list` shows every name"),
+        None if known.is_empty() => format!("give the path of a .yaml file, or set {VARIABLE} to a folder of them"),
+        None => "give the path of a .yaml file, or a name that `ktrdr strategies list` shows".to_owned(),
     };
     Failure {
         causes: tried,
@@ -100,6 +106,15 @@ mod tests {
         assert_eq!(found(None), "catalog");
         // An empty variable counts as unset.
         assert_eq!(found(Some("")), "catalog");
+    }
+
+    #[test]
+    fn a_misspelt_name_is_answered_with_the_nearest_one() {
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let hint = |name| find(name, here, None).unwrap_err().hint;
+        assert!(hint("eurusd_rsi_macdd").starts_with("did you mean `eurusd_rsi_macd`?"));
+        assert!(hint("us_equity_trend.yaml").starts_with("did you mean `us_equities_trend`?"));
+        assert_eq!(hint("nothing"), "give the path of a .yaml file, or a name that `ktrdr strategies list` shows");
     }
 
     #[test]

@@ -72,6 +72,8 @@ impl Folder {
 
     /// Remembers a started program, for the case that this process is killed.
     pub fn remember(&self, pid: u32, program: &Path) {
+        // The system knows a running program by its real path.
+        let program = std::fs::canonicalize(program).unwrap_or_else(|_| program.to_owned());
         let list = OpenOptions::new().create(true).append(true).open(self.process_list());
         if let Err(error) = list.and_then(|mut list| writeln!(list, "{pid} {}", program.display())) {
             tracing::warn!(%error, pid, "a started program could not be noted");
@@ -88,7 +90,7 @@ impl Folder {
     fn end_leftovers(&self) {
         let list = std::fs::read_to_string(self.process_list()).unwrap_or_default();
         for (pid, program) in list.lines().filter_map(|line| line.split_once(' ')) {
-            let same = std::fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|found| found == Path::new(program));
+            let same = std::fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|found| is_program(&found, program));
             if let Ok(number) = pid.parse().map(Pid::from_raw)
                 && same
             {
@@ -98,6 +100,11 @@ impl Folder {
         }
         self.forget();
     }
+}
+
+/// True for the program itself, and for one that was built anew since.
+fn is_program(found: &Path, program: &str) -> bool {
+    found.to_str().is_some_and(|found| found.strip_suffix(" (deleted)").unwrap_or(found) == program)
 }
 
 #[cfg(test)]
@@ -122,5 +129,25 @@ mod tests {
         folder.remember(std::process::id(), Path::new("/usr/bin/nats-server"));
         drop(folder);
         Folder::claim(root.path()).unwrap();
+    }
+
+    #[test]
+    fn a_program_behind_a_link_is_ended_with_what_was_left() {
+        use std::os::unix::process::ExitStatusExt as _;
+        let root = tempfile::tempdir().unwrap();
+        let link = root.path().join("server");
+        std::os::unix::fs::symlink("/bin/sleep", &link).unwrap();
+        let folder = Folder::claim(root.path()).unwrap();
+        let mut left = std::process::Command::new(&link).arg("60").spawn().unwrap();
+        folder.remember(left.id(), &link);
+        drop(folder);
+        Folder::claim(root.path()).unwrap();
+        assert_eq!(left.wait().unwrap().signal(), Some(9));
+    }
+
+    #[test]
+    fn a_program_that_was_built_anew_is_still_the_same() {
+        let found = |text| is_program(Path::new(text), "/bin/x");
+        assert!(found("/bin/x") && found("/bin/x (deleted)") && !found("/bin/y"));
     }
 }
