@@ -79,10 +79,10 @@ fn list(context: &Context) {
         let parameters: Vec<String> =
             spec.parameters.iter().map(|each| format!("{}={}", each.name, default(each.kind))).collect();
         let volume = if spec.needs_volume { "volume" } else { "" };
-        vec![spec.name.to_owned(), spec.outputs.join(" "), volume.to_owned(), parameters.join(" ")]
+        vec![spec.name.to_owned(), volume.to_owned(), parameters.join(" "), spec.outputs.join(" ")]
     };
     let rows: Vec<Vec<String>> = specs().iter().map(row).collect();
-    context.output.table_with_remarks(&["TYPE", "OUTPUTS", "NEEDS", "PARAMETERS"], &rows);
+    context.output.table_with_remarks(&["TYPE", "NEEDS", "PARAMETERS", "OUTPUTS"], &rows);
     context.output.note("hint: `ktrdr indicators describe TYPE` shows bounds and the formula");
 }
 

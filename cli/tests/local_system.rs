@@ -159,7 +159,8 @@ fn every_command_in_the_pages_for_users_is_one_that_ktrdr_understands() {
         let words = line
             .replace("\"$op\"", some_operation)
             .replace("\"$trained\"", some_operation)
-            .replace("'shown in the demo'", "shown");
+            .replace("'shown in the demo'", "shown")
+            .replace('\'', "");
         let words = words.split_whitespace().take_while(|word| !["||", "\\", "{"].contains(word));
         let parsed = cli::args::CommandLine::try_parse_from(words);
         if let Err(error) = parsed {
