@@ -13,8 +13,8 @@ use tokio::sync::watch;
 use crate::connect::Bus;
 use crate::error::BusError;
 
-/// How long the server keeps a pull open before we ask again. Also bounds how long a drain waits.
-const PULL_EXPIRES: Duration = Duration::from_secs(2);
+/// How much longer than its pull a slot that leaves waits for the server to end it.
+const PULL_END_PATIENCE: Duration = Duration::from_secs(2);
 /// Delay of a message that arrived on a pull we no longer wanted.
 const UNWANTED_DELAY: Duration = Duration::from_millis(100);
 /// Pause after a pull that failed, unless the client reconnects first.
@@ -51,10 +51,11 @@ impl Queue {
     /// Waits for the next message; `None` once `stop` is true. A pull that is open by then is read to its end, and
     /// what still arrives is handed back: a waiting pull that is dropped would lose its message for one `ack_wait`.
     pub async fn next(&self, stop: &mut watch::Receiver<bool>) -> Option<Delivered> {
+        let expires = self.bus.timing.pull;
         let mut reconnects = self.bus.reconnects.clone();
         reconnects.mark_unchanged();
         while !*stop.borrow() {
-            let pull = self.consumer.fetch().max_messages(1).expires(PULL_EXPIRES);
+            let pull = self.consumer.fetch().max_messages(1).expires(expires);
             let pull = match self.priority {
                 Some(priority) => pull.group(PRIORITY_GROUP).priority(priority),
                 None => pull,
@@ -80,7 +81,7 @@ impl Queue {
                 _ = reconnects.changed() => {}
                 () = stopped(stop) => {
                     let rest = async { while let Some(Ok(message)) = batch.next().await { give_back(&message).await } };
-                    drop(tokio::time::timeout(PULL_EXPIRES * 2, rest).await);
+                    drop(tokio::time::timeout(expires + PULL_END_PATIENCE, rest).await);
                     return None;
                 }
             }

@@ -36,6 +36,8 @@ pub struct Timing {
     pub worker_ttl: Duration,
     /// Age at which a lease expires; it is renewed three times as often.
     pub lease_ttl: Duration,
+    /// How long the server keeps a pull open before a free slot asks again. A worker that leaves waits for its end.
+    pub pull: Duration,
 }
 
 impl Profile {
@@ -54,6 +56,7 @@ impl Profile {
                 housekeeping_connected: s(2),
                 worker_ttl: s(3),
                 lease_ttl: s(3),
+                pull: ms(200),
             },
             Self::Dev => Timing {
                 ack_wait: s(5),
@@ -63,6 +66,7 @@ impl Profile {
                 housekeeping_connected: s(10),
                 worker_ttl: s(15),
                 lease_ttl: s(10),
+                pull: ms(500),
             },
             Self::Prod => Timing {
                 ack_wait: s(60),
@@ -72,6 +76,7 @@ impl Profile {
                 housekeeping_connected: s(10),
                 worker_ttl: s(15),
                 lease_ttl: s(10),
+                pull: s(2),
             },
         }
     }
