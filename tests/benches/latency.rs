@@ -14,10 +14,12 @@ use std::time::{Duration, Instant};
 
 use bus::{FollowOptions, Update};
 use futures::StreamExt;
+use jiff::Timestamp;
 use runtime::StepContext;
 use schemas::commands::{DummyOutcome, RunDummy};
+use schemas::operation::OperationRecord;
 use schemas::progress::{Context, Count, Progress};
-use system_tests::{Act, Sandbox, new_id};
+use system_tests::{Act, Sandbox, Worker, new_id};
 use tokio::sync::mpsc;
 
 const ROUNDS: usize = 300;
@@ -29,8 +31,8 @@ fn main() {
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         println!("{:<58} {:>9} {:>9} {:>9}", "milliseconds", "p50", "p99", "max");
         raw().await;
-        submit_to_entry("submit called -> handler entered, one idle worker", 0).await;
-        submit_to_entry("submit called -> handler entered, beside 8 busy workers", 8).await;
+        submit_to_entry("one idle worker", 0).await;
+        submit_to_entry("beside 8 busy workers", 8).await;
         emit_to_follower().await;
     });
 }
@@ -52,6 +54,8 @@ async fn raw() {
             there.client().publish(request.reply.unwrap(), request.payload).await.unwrap();
         }
     });
+    // Until the server knows the subscription of the other connection.
+    while here.request("echo", "x".into()).await.is_err() {}
     let mut times = Vec::new();
     for _ in 0..ROUNDS {
         let start = Instant::now();
@@ -70,9 +74,38 @@ async fn raw() {
     row("raw publish acknowledged after sync", times);
 }
 
-async fn submit_to_entry(name: &str, busy: usize) {
+/// From the call of `submit`, and from the publish of the command alone, to the first line of the handler.
+async fn submit_to_entry(beside: &str, busy: usize) {
     let sandbox = Sandbox::start().await;
     let entered: Entered = Arc::default();
+    let _worker = worker(&sandbox, &entered, busy).await;
+    for _ in 0..busy {
+        sandbox.submit(&RunDummy { iterations: 2, ..RunDummy::default() }.operation()).await;
+    }
+    let (mut submitted, mut published) = (Vec::new(), Vec::new());
+    for round in 0..ROUNDS * 2 {
+        let (op, request) = (new_id("dummy"), RunDummy { iterations: 1, ..RunDummy::default() }.operation());
+        let start = Instant::now();
+        let times = if round % 2 == 0 {
+            sandbox.bus().submit(&op, &request).await.unwrap();
+            &mut submitted
+        } else {
+            let command = OperationRecord::create(op.clone(), request.clone(), Timestamp::now());
+            let step = command.plan.advance(&command)[0];
+            sandbox.bus().publish_command(&op, step, Some(&request), 1).await.unwrap();
+            &mut published
+        };
+        let mut updates = sandbox.bus().follow(&op, FollowOptions::default()).await.unwrap();
+        while updates.next().await.is_some() {}
+        let at = entered.lock().unwrap().iter().find(|(entry, _)| entry == op.as_str()).unwrap().1;
+        times.push(at.duration_since(start));
+    }
+    row(&format!("submit called -> handler entered, {beside}"), submitted);
+    row(&format!("command published -> handler entered, {beside}"), published);
+}
+
+/// Notes when it enters the handler; works on until it is stopped when it was asked for more than one iteration.
+async fn worker(sandbox: &Sandbox, entered: &Entered, busy: usize) -> Worker {
     let seen = entered.clone();
     let note = move |command: RunDummy, step: StepContext| {
         seen.lock().unwrap().push((step.op().to_string(), Instant::now()));
@@ -88,21 +121,7 @@ async fn submit_to_entry(name: &str, busy: usize) {
             Ok(DummyOutcome { iterations: 1, resumed_at: 0 })
         }
     };
-    let _worker = sandbox.run_with(Act(note), |options| options.slots = u16::try_from(busy + 1).unwrap()).await;
-    for _ in 0..busy {
-        sandbox.submit(&RunDummy { iterations: 2, ..RunDummy::default() }.operation()).await;
-    }
-    let mut times = Vec::new();
-    for _ in 0..ROUNDS {
-        let (op, request) = (new_id("dummy"), RunDummy { iterations: 1, ..RunDummy::default() }.operation());
-        let start = Instant::now();
-        sandbox.bus().submit(&op, &request).await.unwrap();
-        let mut updates = sandbox.bus().follow(&op, FollowOptions::default()).await.unwrap();
-        while updates.next().await.is_some() {}
-        let at = entered.lock().unwrap().iter().find(|(entry, _)| entry == op.as_str()).unwrap().1;
-        times.push(at.duration_since(start));
-    }
-    row(name, times);
+    sandbox.run_with(Act(note), |options| options.slots = u16::try_from(busy + 1).unwrap()).await
 }
 
 /// From the store into the slot, after a quiet time, to the follower's stream.

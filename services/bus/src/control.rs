@@ -73,21 +73,23 @@ impl Bus {
         }
     }
 
-    /// Subscribes to the operation's control subject; flushed, so that nothing published later is missed.
-    pub async fn watch_cancel(&self, op: &OperationId) -> Result<ControlWatch, BusError> {
-        self.watch_control(subjects::cancel(op)).await
+    /// Subscribes to the operation's control subject and reads its last stored request. The server meets both on one
+    /// connection in this order, so nothing falls between, and no answer is waited for in between.
+    pub async fn arm_cancel(&self, op: &OperationId) -> Result<(ControlWatch, Option<CancelRequest>), BusError> {
+        let watch = self.subscribe_control(subjects::cancel(op)).await?;
+        Ok((watch, self.cancel_request(op).await?))
     }
 
-    /// Subscribes to the drain requests of a worker.
+    /// Subscribes to the drain requests of a worker; flushed, so that nothing published later is missed.
     pub async fn watch_drain(&self, worker: &WorkerId) -> Result<ControlWatch, BusError> {
-        self.watch_control(subjects::drain(worker)).await
+        let watch = self.subscribe_control(subjects::drain(worker)).await?;
+        self.flush().await?;
+        Ok(watch)
     }
 
-    async fn watch_control(&self, subject: String) -> Result<ControlWatch, BusError> {
-        let what = || format!("subscribe to {subject}");
-        let subscriber = self.client.subscribe(subject.clone()).await.map_err(BusError::request(what()))?;
-        self.client.flush().await.map_err(BusError::request(what()))?;
-        Ok(ControlWatch(subscriber))
+    async fn subscribe_control(&self, subject: String) -> Result<ControlWatch, BusError> {
+        let failed = BusError::request(format!("subscribe to {subject}"));
+        Ok(ControlWatch(self.client.subscribe(subject).await.map_err(failed)?))
     }
 
     /// Subscribes to all cancel requests: the operations they name, as they arrive.

@@ -198,12 +198,10 @@ impl<H: StepHandler> Shared<H> {
     ) -> Result<(), Left> {
         self.live_until(Moment::Claimed)?;
         let started = announce::event(&record, address.step, What::Started, Some(&self.worker), record.updated_at);
-        let bus = self.bus.clone();
-        // The work need not wait until the world knows of it.
-        tokio::spawn(async move { announce::emit_lossy(&bus, started).await });
         // A submit that died half-way is finished by the first worker.
         self.bus.publish_outstanding(&record).await?;
         if exhausted {
+            announce::emit_lossy(&self.bus, started).await;
             let message = format!(
                 "step {} was interrupted {BARREN_ATTEMPTS_MAX} times without any durable progress in between",
                 address.step
@@ -223,7 +221,7 @@ impl<H: StepHandler> Shared<H> {
             stop: StopToken::default(),
             progress: Arc::new(ProgressSlot::default()),
         };
-        let result = run(self, delivered, &context).await;
+        let result = run(self, delivered, &context, started).await;
         if context.stop.reason() == Some(crate::stop::StopReason::Fenced) {
             tracing::warn!("attempt fenced off: another worker has the step, nothing is settled here");
             return Ok(());

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use bus::{ControlWatch, Delivered};
+use bus::{CancelRequest, ControlWatch, Delivered};
 use jiff::Timestamp;
 use schemas::command::Command;
 use schemas::errors::ErrorRecord;
-use schemas::events::What;
+use schemas::events::{Event, What};
 use schemas::ids::StepNumber;
 use tokio::sync::OnceCell;
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -24,14 +24,19 @@ const REREAD: Duration = Duration::from_secs(5);
 /// The outcome type of a handler.
 type Outcome<H> = <<H as StepHandler>::Command as Command>::Outcome;
 
-/// Runs the handler of a claimed step to its end.
+/// Runs the handler of a claimed step to its end; `started` is announced as soon as cancel is armed.
 pub(crate) async fn run<H: StepHandler>(
     shared: &Shared<H>,
     delivered: &Delivered,
     context: &StepContext,
+    started: Option<Event>,
 ) -> Result<Outcome<H>, StepError> {
     let noted = OnceCell::new();
-    let control = arm(context, &noted).await?;
+    let armed = arm(context, &noted).await;
+    // The work need not wait until the world knows of it: this is a synced write that would hold up what comes after it.
+    let bus = context.bus.clone();
+    tokio::spawn(async move { announce::emit_lossy(&bus, started).await });
+    let control = armed?;
     context.check_stop()?;
     let command = decode::<H>(context)?;
     let publisher = AbortOnDropHandle::new(tokio::spawn(publish(
@@ -65,14 +70,22 @@ async fn arm(context: &StepContext, noted: &OnceCell<()>) -> Result<ControlWatch
     let unreachable = |error: bus::BusError| {
         StepError::retry(Duration::from_secs(1), ErrorRecord::from_error("BUS-Unreachable", &error, error.hint()))
     };
-    let control = context.bus.watch_cancel(context.op()).await.map_err(unreachable)?;
-    look_for_cancel(context, noted).await.map_err(unreachable)?;
+    let (control, request) = context.bus.arm_cancel(context.op()).await.map_err(unreachable)?;
+    obey_if_it_counts(context, noted, request).await.map_err(unreachable)?;
     Ok(control)
 }
 
 /// Obeys the newest stored control message if it counts.
 async fn look_for_cancel(context: &StepContext, noted: &OnceCell<()>) -> Result<(), bus::BusError> {
     let request = context.bus.cancel_request(context.op()).await?;
+    obey_if_it_counts(context, noted, request).await
+}
+
+async fn obey_if_it_counts(
+    context: &StepContext,
+    noted: &OnceCell<()>,
+    request: Option<CancelRequest>,
+) -> Result<(), bus::BusError> {
     if request.is_some_and(|request| request.sequence > context.record.cancel_floor) {
         obey_cancel(context, noted).await?;
     }
