@@ -172,6 +172,13 @@ pub struct OpsArgs {
 pub enum OpsCommand {
     /// List operations, newest first
     List(ListArgs),
+    /// Show what happened to an operation: who took which step when, and why it was tried again or failed
+    #[command(visible_alias = "events")]
+    Logs {
+        /// The operation
+        #[arg(value_parser = operation)]
+        op: OperationId,
+    },
 }
 
 /// Which operations to list.

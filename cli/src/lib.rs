@@ -18,6 +18,7 @@ pub mod interrupts;
 pub mod logs;
 pub mod models;
 pub mod ops;
+mod ops_logs;
 pub mod outcome;
 pub mod output;
 pub mod progress_line;

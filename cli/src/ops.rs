@@ -12,16 +12,17 @@ use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use crate::follow::{Ended, WatchOptions, watch, watch_to_end};
 use crate::interrupts::Interrupts;
-use crate::outcome;
 use crate::output::{Output, extended};
 use crate::progress_line::brief;
 use crate::screen::Screen;
 use crate::spans::{after, compact};
+use crate::{ops_logs, outcome};
 
 /// `ktrdr ops`.
 pub async fn run(context: &Context, args: &OpsArgs) -> Result<Exit, Failure> {
     let list = match &args.command {
         Some(OpsCommand::List(list)) => list,
+        Some(OpsCommand::Logs { op }) => return ops_logs::run(context, op).await,
         None => &args.list,
     };
     let filter = filter_of(list);

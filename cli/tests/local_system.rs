@@ -67,6 +67,32 @@ fn the_exit_code_of_the_command_is_that_of_up() {
 }
 
 #[test]
+fn what_happened_to_an_operation_is_told_from_its_events() {
+    let folder = tempfile::tempdir().unwrap();
+    let inner = format!(
+        "op=$('{KTRDR}' dummy start --iterations 3 --duration 0.03 --checkpoint-every 1 --fail-at 2 --json \\
+         | sed -n 's/.*\"op\":\"\\([a-z0-9_]*\\)\".*/\\1/p' | head -n 1); \\
+         '{KTRDR}' ops logs \"$op\"; '{KTRDR}' ops logs op_dummy_20260301_142233_9f3a01bc 2>&1; echo \"exit $?\""
+    );
+    let ran = ktrdr(folder.path(), &["up", "--profile", "test", "--services", "dummy", "--", "sh", "-c", &inner]);
+    let filters = [
+        (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}Z", "<time>"),
+        (r"dummy-\S+-\d+-[0-9a-f]{4}", "<worker>"),
+        (" +\n", "\n"),
+        ("  +", "  "),
+    ];
+    insta::with_settings!({filters => filters}, { insta::assert_snapshot!(text(&ran.stdout), @"
+    TIME  STEP  WHAT  ATTEMPT  WORKER  DETAIL
+    <time>  1/1 dummy  started  1  <worker>
+    <time>  1/1 dummy  checkpointed  1  <worker>
+    <time>  1/1 dummy  failed  1  -  failed at iteration 2 as asked (DUMMY-Asked); leave out fail_at
+    error: Operation not found: op_dummy_20260301_142233_9f3a01bc
+    hint: `ktrdr ops list` shows the operations that are known
+    exit 4
+    ") });
+}
+
+#[test]
 fn a_second_system_in_the_same_folder_is_refused_and_the_first_one_lives_on() {
     let folder = tempfile::tempdir().unwrap();
     let inner = format!("'{KTRDR}' up; echo \"second: $?\"; '{KTRDR}' ops --json; echo \"first: $?\"");

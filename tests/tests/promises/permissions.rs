@@ -44,6 +44,8 @@ async fn people_and_workers_can_do_all_they_are_for() {
         assert_eq!(sandbox.settled(op).await.state, OperationState::Cancelled);
     }
     assert_eq!(sandbox.bus().operations(10, &OperationFilter::default()).await.unwrap().len(), 5);
+    let told = sandbox.bus().events_of(&failing).await.unwrap();
+    assert!(told.iter().any(|event| event.error.is_some()), "{told:?}");
     let health = sandbox.bus().ask(Service::Dummy, "health", Vec::new()).await.unwrap();
     assert!(String::from_utf8(health).unwrap().contains("healthy"));
     let worker = sandbox.workers(Service::Dummy, 1).await.remove(0).worker;
