@@ -179,52 +179,98 @@ pub fn columns(
     bars: &SymbolBars,
     progress: &mut dyn FnMut(usize, &PlannedIndicator) -> ControlFlow<()>,
 ) -> Result<Columns, FeatureError> {
-    let of = |timeframe: Timeframe| match bars.get(&timeframe) {
-        Some(bars) if !is_well_formed(bars) => Err(FeatureError::Malformed { timeframe }),
-        Some(bars) => Ok(bars),
-        None => Err(FeatureError::NoBars { timeframe }),
-    };
-    let base = of(resolved.base)?;
-    let mut outputs = Vec::with_capacity(resolved.indicators.len());
-    let mut visible: BTreeMap<Timeframe, Vec<Option<usize>>> = BTreeMap::new();
+    let mut values = vec![Vec::new(); resolved.features.len()];
+    each_column(resolved, bars, progress, &mut |position, column| {
+        if let Some(own) = values.get_mut(position) {
+            *own = column.to_vec();
+        }
+    })?;
+    let base = series(bars, resolved.base)?;
+    Ok(Columns { open_time: base.open_time.clone(), close_time: base.close_time.clone(), values })
+}
+
+/// The same, a column at a time: `take` gets the position of a feature and its values on every base bar, in memory that
+/// the next column reuses. Indicator after indicator; of one indicator in contract order.
+pub(crate) fn each_column(
+    resolved: &Resolved,
+    bars: &SymbolBars,
+    progress: &mut dyn FnMut(usize, &PlannedIndicator) -> ControlFlow<()>,
+    take: &mut dyn FnMut(usize, &[f64]),
+) -> Result<(), FeatureError> {
+    let base = series(bars, resolved.base)?;
+    resolved.timeframes.iter().try_for_each(|timeframe| series(bars, *timeframe).map(drop))?;
+    let mut visible: BTreeMap<Timeframe, Vec<u32>> = BTreeMap::new();
+    let (mut outputs, mut own, mut column) = (Vec::new(), Vec::new(), Vec::new());
     for (position, planned) in resolved.indicators.iter().enumerate() {
         if progress(position, planned).is_break() {
             return Err(FeatureError::Stopped);
         }
         let timeframe = planned.timeframe;
-        let own = of(timeframe)?;
-        let computed = planned.indicator.compute(own).map_err(|source| FeatureError::Indicator {
-            id: planned.id.clone(),
-            timeframe,
-            source,
-        })?;
-        outputs.push(computed);
-        visible.entry(timeframe).or_insert_with(|| as_of(&base.close_time, &own.close_time));
+        let bars = bars.get(&timeframe).ok_or(FeatureError::NoBars { timeframe })?;
+        let refused = |source| FeatureError::Indicator { id: planned.id.clone(), timeframe, source };
+        planned.indicator.compute_into(bars, &mut outputs).map_err(refused)?;
+        if timeframe != resolved.base {
+            visible.entry(timeframe).or_insert_with(|| as_of(&base.close_time, &bars.close_time));
+        }
+        let rows = visible.get(&timeframe).map(Vec::as_slice);
+        for (number, feature) in resolved.features.iter().enumerate().filter(|(_, each)| each.indicator == position) {
+            let output = outputs.get(feature.output).map_or(&[][..], Vec::as_slice);
+            feature.fill(output, rows, &mut own, &mut column);
+            take(number, &column);
+        }
     }
-    let values =
-        resolved.features.iter().map(|feature| column(feature, &outputs, visible.get(&feature.timeframe))).collect();
-    Ok(Columns { open_time: base.open_time.clone(), close_time: base.close_time.clone(), values })
+    Ok(())
 }
 
-/// One feature on the base rows: its membership or the output itself, as visible at each decision time.
-fn column(feature: &Feature, outputs: &[Vec<Vec<f64>>], visible: Option<&Vec<Option<usize>>>) -> Vec<f64> {
-    let output: &[f64] =
-        outputs.get(feature.indicator).and_then(|all| all.get(feature.output)).map_or(&[], Vec::as_slice);
-    let own: Vec<f64> = match &feature.kind {
-        FeatureKind::Membership { function, .. } => output.iter().map(|&x| function.degree(x)).collect(),
-        FeatureKind::Raw { .. } => output.to_vec(),
-    };
-    let rows = visible.map_or(&[][..], Vec::as_slice);
-    let back = |row: &Option<usize>| row.and_then(|row| own.get(row.checked_sub(feature.lag as usize)?).copied());
-    rows.iter().map(|row| back(row).unwrap_or(f64::NAN)).collect()
+fn series(bars: &SymbolBars, timeframe: Timeframe) -> Result<&Bars, FeatureError> {
+    match bars.get(&timeframe) {
+        Some(bars) if !is_well_formed(bars) => Err(FeatureError::Malformed { timeframe }),
+        Some(bars) => Ok(bars),
+        None => Err(FeatureError::NoBars { timeframe }),
+    }
 }
 
-/// For each decision time the last bar that is closed by then, if any. Both ascend.
-fn as_of(decisions: &[Utc], closes: &[Utc]) -> Vec<Option<usize>> {
+impl Feature {
+    /// Makes of an indicator's output the values on the base rows: those of the output itself, or their memberships, as
+    /// visible at each decision time. `rows` is what [`as_of`] says of another timeframe; the base sees its own bars.
+    fn fill(&self, output: &[f64], rows: Option<&[u32]>, own: &mut Vec<f64>, column: &mut Vec<f64>) {
+        let degrees = |values: &mut [f64]| {
+            if let FeatureKind::Membership { function, .. } = &self.kind {
+                function.degrees(values);
+            }
+        };
+        let lag = self.lag as usize;
+        column.clear();
+        let Some(rows) = rows else {
+            let known = output.len().saturating_sub(lag);
+            column.resize(output.len() - known, f64::NAN);
+            column.extend(output.iter().take(known));
+            degrees(column);
+            return;
+        };
+        let back = |values: &[f64], closed: u32| {
+            let row = (closed as usize).checked_sub(lag + 1);
+            row.and_then(|row| values.get(row).copied()).unwrap_or(f64::NAN)
+        };
+        // Memberships are made where there are fewer values: on the coarse bars before, on the base rows after the join.
+        if output.len() < rows.len() {
+            own.clear();
+            own.extend_from_slice(output);
+            degrees(own);
+            column.extend(rows.iter().map(|closed| back(own, *closed)));
+        } else {
+            column.extend(rows.iter().map(|closed| back(output, *closed)));
+            degrees(column);
+        }
+    }
+}
+
+/// For each decision time the number of bars that are closed by then. Both ascend.
+fn as_of(decisions: &[Utc], closes: &[Utc]) -> Vec<u32> {
     let mut closed = 0;
     let visible = decisions.iter().map(|decision| {
         closed += closes.iter().skip(closed).take_while(|close| *close <= decision).count();
-        closed.checked_sub(1)
+        u32::try_from(closed).unwrap_or(u32::MAX)
     });
     visible.collect()
 }

@@ -258,6 +258,15 @@ impl Membership {
         }
     }
 
+    /// Every value replaced by its [`degree`](Self::degree), to the same bits.
+    pub(crate) fn degrees(&self, values: &mut [f64]) {
+        match *self {
+            Self::Triangular { a, b, c } => trapezoids([a, b, b, c], values),
+            Self::Trapezoidal { a, b, c, d } => trapezoids([a, b, c, d], values),
+            _ => values.iter_mut().for_each(|value| *value = self.degree(*value)),
+        }
+    }
+
     /// What the function says, in a sentence fragment: `rises from 20 to 35, falls to 50`.
     pub fn describe(&self) -> String {
         match *self {
@@ -290,6 +299,25 @@ fn trapezoid(a: f64, b: f64, c: f64, d: f64, x: f64) -> f64 {
         share(a, b, x)
     } else {
         share(d, c, x)
+    }
+}
+
+/// [`trapezoid`] of every value. The flank is chosen before the division and the plateau after it, so that there is one
+/// division, no branch, and several values at a time.
+fn trapezoids([a, b, c, d]: [f64; 4], values: &mut [f64]) {
+    let (rise, fall) = (b - a, c - d);
+    // A flank without a width is met by no value; one that is too wide for its width to be a number is left to the other path.
+    if (a < b && !rise.is_finite()) || (c < d && !fall.is_finite()) {
+        values.iter_mut().for_each(|value| *value = trapezoid(a, b, c, d, *value));
+        return;
+    }
+    for value in values {
+        let x = *value;
+        let (foot, span) = if x < b { (a, rise) } else { (d, fall) };
+        let flank = (x - foot) / span;
+        let inside = if (x <= a) | (x >= d) { 0.0 } else { flank };
+        let degree = if (b <= x) & (x <= c) { 1.0 } else { inside };
+        *value = if x.is_nan() { f64::NAN } else { degree };
     }
 }
 

@@ -27,7 +27,7 @@ pub mod indicators;
 pub mod labels;
 pub mod splits;
 
-pub use dataset::{DataSet, DataSetError, Step, SymbolInput, assemble};
+pub use dataset::{DataSet, DataSetError, Step, assemble};
 pub use expression::{Expression, ExpressionError, column_names};
 pub use features::{Columns, CompleteRows, FeatureError, FeatureMatrix, SymbolBars, columns, features};
 pub use finding::{Finding, Findings, Severity};
@@ -37,7 +37,7 @@ pub use grammar::{
     Training, TrainingData, is_name,
 };
 pub use holes::holes;
-pub use leak::{Leak, leak_test, truncate};
+pub use leak::{Leak, LeakTest, truncate};
 pub use resolve::{
     ENGINE_VERSION, Feature, FeatureKind, Overrides, PlannedIndicator, Resolved, canonical_json, canonical_sha256,
 };

@@ -16,8 +16,12 @@ use crate::grammar::{Decisions, InputSource, Model, OutputRef, Scaling, Split, S
 use crate::indicators::{Indicator, Value};
 use crate::labels::{EventFilter, LabelSource, Regime};
 
-/// Version of everything that turns bars into rows. Raise it when equal inputs begin to give other rows.
-pub const ENGINE_VERSION: u32 = 1;
+/// Version of everything that turns bars into a data set. It is part of a data set's key, so a new number builds all of them
+/// anew, and models tell by it which features they know. Raise it by one in the change that lets equal inputs give another bit
+/// in any row (indicators, memberships, joins, labels, weights, splits), or lets a manifest hold what older ones lack.
+///
+/// 2: manifests hold the thresholds that were fitted.
+pub const ENGINE_VERSION: u32 = 2;
 
 /// What a request changes in a strategy; absent = as the strategy says.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

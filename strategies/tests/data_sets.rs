@@ -16,12 +16,11 @@ use std::path::Path;
 
 use market::{Timeframe, Utc};
 use proptest::prelude::*;
-use sample_bars::{HOUR, catalog, inputs, names, read, shipped};
+use sample_bars::{HOUR, SymbolInput, assembled, catalog, inputs, names, read, shipped};
 use strategies::labels::{self, Context, EfficiencyRegime, LabelSource, Regime, TripleBarrier, ZigzagWindow};
 use strategies::splits::Part;
 use strategies::{
-    DataSet, DataSetError, Growth, Overrides, Resolved, Split, Strategy, SymbolBars, SymbolInput, WalkForward,
-    assemble, walk_forward,
+    DataSet, DataSetError, Growth, Overrides, Resolved, Split, Strategy, SymbolBars, WalkForward, walk_forward,
 };
 
 fn parsed(text: &str) -> Resolved {
@@ -29,14 +28,13 @@ fn parsed(text: &str) -> Resolved {
 }
 
 fn data_set(resolved: &Resolved, inputs: &[SymbolInput]) -> Result<DataSet, DataSetError> {
-    assemble(resolved, inputs, &mut |_| ControlFlow::Continue(()))
+    assembled(resolved, inputs, 1, &mut |_| ControlFlow::Continue(()))
 }
 
 /// Every row of the training part: symbol, time, label and weight, features.
 fn training_part(set: &DataSet) -> Vec<(u32, Utc, [u32; 2], Vec<u32>)> {
-    let width = set.features.len();
     let rows = (0..set.rows()).filter(|row| set.part[*row] == Part::Train);
-    let bits = |row: usize| set.values[row * width..(row + 1) * width].iter().map(|value| value.to_bits()).collect();
+    let bits = |row: usize| set.values.iter().map(|column| column[row].to_bits()).collect();
     let weight = |row: usize| set.weight.as_ref().map_or(1.0, |weights| weights[row]);
     let learnt = |row: usize| [set.label[row], weight(row)].map(f32::to_bits);
     rows.map(|row| (set.symbol[row], set.open_time[row], learnt(row), bits(row))).collect()
@@ -194,9 +192,8 @@ fn the_first_rows_of_the_second_symbol_equal_those_of_that_symbol_alone() {
             for row in 0..100 {
                 assert_eq!(together.open_time[first + row], alone.open_time[row], "{name} {index}");
                 assert_eq!(together.label[first + row], alone.label[row], "{name} {index}");
-                let width = together.features.len();
                 for column in &unscaled {
-                    assert_eq!(together.values[(first + row) * width + column], alone.values[row * width + column]);
+                    assert_eq!(together.values[*column][first + row], alone.values[*column][row]);
                 }
             }
         }

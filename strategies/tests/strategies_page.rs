@@ -16,8 +16,8 @@ use std::fmt::Write;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use sample_bars::{catalog, inputs, names};
-use strategies::{DataSet, FeatureKind, Overrides, Resolved, Strategy, assemble, holes, rules};
+use sample_bars::{assembled, catalog, inputs, names};
+use strategies::{DataSet, FeatureKind, Overrides, Resolved, Strategy, holes, rules};
 
 const HEAD: &str = "Strategies: every strategy of the catalogue, its feature columns, and its classes on the sample bars.
 
@@ -43,7 +43,7 @@ fn section(page: &mut String, name: &str) {
     let strategy = Strategy::parse(&catalog(name)).unwrap_or_else(|findings| panic!("{name}: {findings}"));
     let resolved = strategy.resolve(&Overrides::default()).unwrap();
     let inputs = inputs(&resolved);
-    let set = assemble(&resolved, &inputs, &mut |_| ControlFlow::Continue(()));
+    let set = assembled(&resolved, &inputs, 1, &mut |_| ControlFlow::Continue(()));
     let set = set.unwrap_or_else(|error| panic!("{name}: {error}; {}", error.hint()));
     let symbols: Vec<String> = resolved.symbols.iter().map(market::Instrument::symbol).collect();
     let timeframes: Vec<&str> = resolved.timeframes.iter().map(|each| each.as_str()).collect();

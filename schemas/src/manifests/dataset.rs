@@ -44,6 +44,17 @@ pub struct PartCount {
     pub range: Option<ColumnRange>,
 }
 
+/// A threshold of labels or events that is a statistic of the training part.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FittedThreshold {
+    /// Instrument id of the bars that it was fitted on.
+    pub symbol: String,
+    /// `typical_range` of regime labels, or `event_threshold` of the event filter.
+    pub name: String,
+    /// What came out.
+    pub value: f64,
+}
+
 /// `datasets/<hash of inputs>/manifest.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DatasetManifest {
@@ -80,6 +91,9 @@ pub struct DatasetManifest {
     pub dropped: BTreeMap<String, u64>,
     /// Share of rows on which at least one membership of the set is positive, by feature prefix.
     pub coverage: BTreeMap<String, f64>,
+    /// Thresholds of labels and events that were fitted on the training part; absent = none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub thresholds: Vec<FittedThreshold>,
     /// Truncation points at which the leak test recomputed the features, per series; at least one each.
     pub leak_test_cuts: u64,
     /// Commit time, microseconds UTC.

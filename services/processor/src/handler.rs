@@ -1,12 +1,14 @@
 //! The shell around the work: what the step says, what it tells, how its errors settle.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 
 use jiff::Timestamp;
 use market::Utc;
 use runtime::{StepContext, StepError, StepHandler};
 use schemas::commands::{FetchBars, ProcessBars, ProcessOutcome, TrainRequest};
 use schemas::manifests::DatasetManifest;
+use serde::{Deserialize, Serialize};
 use store::PARTS;
 
 use crate::{Built, Job, ProcessError, build};
@@ -20,9 +22,32 @@ const COVERAGE_MIN: f64 = 0.95;
 /// Share of rows that a class should have in every part.
 const CLASS_SHARE_MIN: f64 = 0.05;
 
+/// Section `[processor]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessorSettings {
+    /// Symbols worked on at a time. More take more memory: see `strategies::assemble`.
+    pub threads: NonZeroUsize,
+}
+
+impl Default for ProcessorSettings {
+    /// As many as the machine has cores.
+    fn default() -> Self {
+        Self { threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN) }
+    }
+}
+
 /// Handles `process`.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Processor;
+#[derive(Clone, Debug)]
+pub struct Processor {
+    settings: ProcessorSettings,
+}
+
+impl Processor {
+    /// With these settings.
+    pub const fn new(settings: ProcessorSettings) -> Self {
+        Self { settings }
+    }
+}
 
 impl StepHandler for Processor {
     type Command = ProcessBars;
@@ -37,8 +62,8 @@ impl StepHandler for Processor {
         let job = Job::new(&request, &series).map_err(settled)?;
         let (stop, progress) = (step.stop().clone(), step.clone());
         let now = Utc::from_timestamp(Timestamp::now());
-        let built =
-            build(step.store(), &job, now, move || stop.is_requested(), move |value| progress.report(value)).await;
+        let (stopped, report) = (move || stop.is_requested(), move |value| progress.report(value));
+        let built = build(step.store(), &job, self.settings.threads, now, stopped, report).await;
         built.map(|built| outcome(&job, &built)).map_err(settled)
     }
 }

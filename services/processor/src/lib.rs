@@ -29,5 +29,5 @@ mod job;
 
 pub use build::{Built, build};
 pub use error::ProcessError;
-pub use handler::Processor;
+pub use handler::{Processor, ProcessorSettings};
 pub use job::Job;

@@ -2,12 +2,13 @@
 
 use std::process::ExitCode;
 
-use processor::Processor;
-use runtime::settings::NoSettings;
+use processor::{Processor, ProcessorSettings};
 use schemas::ids::Service;
 
 fn main() -> ExitCode {
-    runtime::run::<NoSettings, _>(Service::Processor, "Builds data sets from stored bars and strategies", |start| {
-        Ok((Processor, start))
-    })
+    runtime::run::<ProcessorSettings, _>(
+        Service::Processor,
+        "Builds data sets from stored bars and strategies",
+        |start| Ok((Processor::new(start.settings.service.own.clone()), start)),
+    )
 }

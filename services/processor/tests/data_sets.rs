@@ -8,6 +8,7 @@
     reason = "a test may fail loudly"
 )]
 
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -48,8 +49,10 @@ async fn load(store: &Store, symbol: &str, timeframe: Timeframe, rows: usize) ->
     key.prefix()
 }
 
+const TWO: NonZeroUsize = NonZeroUsize::new(2).unwrap();
+
 async fn built(store: &Store, request: &TrainRequest, series: &[String]) -> Result<Built, ProcessError> {
-    build(store, &Job::new(request, series)?, Utc(7), || false, |_| ()).await
+    build(store, &Job::new(request, series)?, TWO, Utc(7), || false, |_| ()).await
 }
 
 #[tokio::test]
@@ -138,8 +141,10 @@ async fn two_workers_that_build_the_same_data_set_end_with_one() {
     let series = [load(&store, "EURUSD", Timeframe::Hour1, 6_000).await];
     let request = request("eurusd_rsi_macd", serde_json::Value::Null);
     let job = Job::new(&request, &series).unwrap();
-    let (one, two) =
-        tokio::join!(build(&store, &job, Utc(7), || false, |_| ()), build(&store, &job, Utc(8), || false, |_| ()),);
+    let (one, two) = tokio::join!(
+        build(&store, &job, TWO, Utc(7), || false, |_| ()),
+        build(&store, &job, TWO, Utc(8), || false, |_| ()),
+    );
     assert_eq!(one.unwrap().manifest, two.unwrap().manifest);
 }
 
@@ -150,18 +155,18 @@ async fn progress_names_symbol_and_indicator_and_never_falls() {
     let job = Job::new(&request("eurusd_rsi_macd", serde_json::Value::Null), &series).unwrap();
     let seen = Arc::new(Mutex::new(Vec::new()));
     let writer = seen.clone();
-    build(&store, &job, Utc(7), || false, move |progress| writer.lock().unwrap().push(progress)).await.unwrap();
+    build(&store, &job, TWO, Utc(7), || false, move |progress| writer.lock().unwrap().push(progress)).await.unwrap();
     let seen = seen.lock().unwrap();
     assert!(seen.iter().map(|progress| progress.fraction).is_sorted());
     assert_eq!(
         seen.iter().map(|progress| progress.message.as_str()).collect::<Vec<_>>(),
         [
-            "Reading EURUSD [1h] (series 1/1)",
+            "Processing fx:EUR.USD: bars (symbol 1/1)",
             "Processing fx:EUR.USD: rsi_14 [1h] (indicator 1/3) (symbol 1/1)",
             "Processing fx:EUR.USD: macd_12_26_9 [1h] (indicator 2/3) (symbol 1/1)",
             "Processing fx:EUR.USD: adx_14 [1h] (indicator 3/3) (symbol 1/1)",
-            "Processing fx:EUR.USD: leak test (symbol 1/1)",
             "Processing fx:EUR.USD: labels (symbol 1/1)",
+            "Processing fx:EUR.USD: leak test (symbol 1/1)",
         ]
     );
 }
@@ -173,9 +178,9 @@ async fn a_stop_publishes_nothing() {
     let job = Job::new(&request("eurusd_rsi_macd", serde_json::Value::Null), &series).unwrap();
     let asked = Arc::new(std::sync::atomic::AtomicUsize::new(0));
     let stop = move || asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 3;
-    let error = build(&store, &job, Utc(7), stop, |_| ()).await.unwrap_err();
+    let error = build(&store, &job, TWO, Utc(7), stop, |_| ()).await.unwrap_err();
     assert!(matches!(error, ProcessError::Stopped), "{error}");
-    assert!(!build(&store, &job, Utc(7), || false, |_| ()).await.unwrap().reused, "nothing stood");
+    assert!(!build(&store, &job, TWO, Utc(7), || false, |_| ()).await.unwrap().reused, "nothing stood");
 }
 
 #[tokio::test]

@@ -62,7 +62,7 @@ impl DatasetTable {
     ///
     /// # Errors
     /// Columns of unequal length, a code without a name, or two columns of one name.
-    fn encode(&self) -> Result<Bytes, StoreError> {
+    fn encode(self) -> Result<Bytes, StoreError> {
         let fail = |reason: String| StoreError::Encode { what: "a data set", reason };
         let mut names: BTreeSet<&str> = FIXED.into_iter().chain([WEIGHT]).collect();
         if let Some(twice) = self.feature_names.iter().find(|name| !names.insert(name)) {
@@ -72,21 +72,21 @@ impl DatasetTable {
             return Err(fail(format!("{} names for {} features", self.feature_names.len(), self.features.len())));
         }
         let symbols = StringArray::from_iter_values(&self.symbols);
-        let symbol = DictionaryArray::<UInt16Type>::try_new(self.symbol.clone().into(), Arc::new(symbols));
+        let symbol = DictionaryArray::<UInt16Type>::try_new(self.symbol.into(), Arc::new(symbols));
         let parts = StringArray::from_iter_values(PARTS);
-        let part = DictionaryArray::<UInt8Type>::try_new(self.part.clone().into(), Arc::new(parts));
-        let float = |values: &Vec<f32>| Arc::new(Float32Array::from(values.clone())) as ArrayRef;
+        let part = DictionaryArray::<UInt8Type>::try_new(self.part.into(), Arc::new(parts));
+        let float = |values: Vec<f32>| Arc::new(Float32Array::from(values)) as ArrayRef;
         let values: [ArrayRef; 6] = [
             Arc::new(symbol.map_err(|error| fail(error.to_string()))?),
-            instants(self.open_time.clone()),
-            instants(self.known_at.clone()),
+            instants(self.open_time),
+            instants(self.known_at),
             Arc::new(part.map_err(|error| fail(error.to_string()))?),
-            float(&self.label),
-            instants(self.label_known_at.clone()),
+            float(self.label),
+            instants(self.label_known_at),
         ];
         let fixed = FIXED.iter().map(|name| (*name).to_owned()).zip(values);
-        let weight = self.weight.iter().map(|values| (WEIGHT.to_owned(), float(values)));
-        let features = self.feature_names.iter().cloned().zip(self.features.iter().map(float));
+        let weight = self.weight.map(|values| (WEIGHT.to_owned(), float(values)));
+        let features = self.feature_names.into_iter().zip(self.features.into_iter().map(float));
         let columns: Vec<Column> =
             fixed.chain(weight).chain(features).map(|(name, values)| (name, false, values)).collect();
         let symbols = serde_json::to_string(&self.symbols).map_err(|error| fail(error.to_string()))?;

@@ -80,6 +80,13 @@ impl RawBars {
         self.volume.push(bar.volume);
     }
 
+    /// Makes room for so many more rows.
+    pub(crate) fn reserve(&mut self, rows: usize) {
+        self.open_time.reserve_exact(rows);
+        let columns = [&mut self.open, &mut self.high, &mut self.low, &mut self.close, &mut self.volume];
+        columns.into_iter().for_each(|column| column.reserve_exact(rows));
+    }
+
     /// Appends every row of `other`.
     pub fn extend(&mut self, other: &Self) {
         self.open_time.extend_from_slice(&other.open_time);

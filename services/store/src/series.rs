@@ -131,12 +131,21 @@ impl Store {
         let prefix = snapshot.manifest.series.as_str();
         let mut wanted = snapshot.manifest.files.clone();
         wanted.retain(|file| file.last >= range.start.0 && file.first < range.end.0);
+        let rows = wanted.iter().map(|file| usize::try_from(file.rows).unwrap_or(0)).sum();
         let pieces = stream::iter(wanted).map(|file| async move { self.read_file(prefix, &file).await });
         let pieces = pieces.buffered(READS_MAX);
         let mut bars = RawBars::default();
         let mut pieces = std::pin::pin!(pieces);
         while let Some(piece) = pieces.try_next().await? {
-            bars.extend(&piece.between(&range));
+            let inside = |open: Option<&Utc>| open.is_none_or(|open| range.contains(open));
+            let whole = inside(piece.open_time.first()) && inside(piece.open_time.last());
+            let piece = if whole { piece } else { piece.between(&range) };
+            if bars.is_empty() && piece.len() == rows {
+                bars = piece;
+            } else {
+                bars.reserve(rows - bars.len().min(rows));
+                bars.extend(&piece);
+            }
         }
         Ok(bars)
     }

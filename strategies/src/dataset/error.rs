@@ -48,7 +48,7 @@ pub enum DataSetError {
         source: LabelError,
     },
     /// A feature knew the future.
-    #[error("the feature `{feature}` of {symbol} at {} is {} when bars after {} are known and {} when they are not", .leak.row, .leak.with, .leak.cut, .leak.without)]
+    #[error("the feature `{feature}` of {symbol} changes between {} and {} when bars after {} are not known", .leak.rows.0, .leak.rows.1, .leak.cut)]
     Leak {
         /// Instrument id.
         symbol: String,
@@ -94,6 +94,14 @@ pub enum DataSetError {
         /// Rows per class.
         classes: BTreeMap<String, u64>,
     },
+    /// The system gives no threads.
+    #[error("{threads} threads cannot be started: {reason}")]
+    Threads {
+        /// Number asked for.
+        threads: usize,
+        /// What the system says.
+        reason: String,
+    },
     /// The progress callback asked to stop.
     #[error("stopped on request")]
     Stopped,
@@ -116,6 +124,7 @@ impl DataSetError {
             Self::Split(_) => "PROC-Split",
             Self::FewRows { .. } => "PROC-FewRows",
             Self::NoClass { .. } => "PROC-NoClass",
+            Self::Threads { .. } => "SYS-Threads",
             Self::Stopped => "PROC-Stopped",
         }
     }
@@ -140,6 +149,7 @@ impl DataSetError {
             Self::NoClass { .. } => {
                 "use other label parameters or split dates, so that every part holds every class".to_owned()
             }
+            Self::Threads { .. } => "allow the process more threads, or set fewer".to_owned(),
             Self::Stopped => "run the operation again or resume it".to_owned(),
         }
     }

@@ -3,23 +3,28 @@
 //! Every symbol runs through the whole chain alone, with fresh indicator state; rows are stacked symbol after symbol and
 //! never mixed. All symbols are cut at the same instants. Scaling is fitted on the rows of the training part.
 
+mod columns;
 mod error;
 mod join;
-mod scale;
+mod stack;
+mod workers;
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+use std::sync::{Mutex, PoisonError};
 
-use market::{Instrument, Utc};
-use schemas::manifests::{ColumnRange, FeatureColumn, OutputKind, PartCount};
+use market::{Instrument, Timeframe, Utc};
+use schemas::manifests::{FeatureColumn, FittedThreshold, OutputKind, PartCount};
 
 use crate::features::SymbolBars;
 use crate::grammar::Split;
 use crate::resolve::Resolved;
 use crate::splits::{self, CutDates, Part, SplitError};
+use columns::Sets;
 pub use error::DataSetError;
-use join::{SymbolRows, symbol_rows};
-use scale::{coverage, fit};
+use join::symbol_rows;
+use stack::{Stack, merge};
+use workers::Workers;
 
 /// Fewest rows of the training part.
 pub const TRAIN_ROWS_MIN: usize = 100;
@@ -30,16 +35,11 @@ pub const HELD_OUT_ROWS_MIN: usize = 20;
 /// All parts in order, with their names in manifests.
 const PARTS: [(Part, &str); 3] = [(Part::Train, "train"), (Part::Validation, "validation"), (Part::Test, "test")];
 
-/// The bars of one symbol.
-#[derive(Clone, Debug)]
-pub struct SymbolInput {
-    /// Which instrument.
-    pub symbol: Instrument,
-    /// Its bars by timeframe; those outside the date range are left out by the assembly.
-    pub bars: SymbolBars,
-}
+/// Symbols per thread whose rows may wait until they are stacked. More would balance the threads better and take more
+/// memory.
+const WAITING: usize = 4;
 
-/// What is about to be done, for progress.
+/// What is about to be done, for progress. With several threads symbols take turns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Step<'a> {
     /// Instrument id.
@@ -48,12 +48,14 @@ pub struct Step<'a> {
     pub symbol_number: usize,
     /// Number of symbols.
     pub symbols: usize,
-    /// Id of the indicator, or `labels`, or `leak test`.
+    /// `bars`, or the id of the indicator, or `labels`, or `leak test`.
     pub work: &'a str,
     /// 1-based position of the work within the symbol.
     pub work_number: usize,
-    /// Pieces of work of a symbol: indicators + 2.
+    /// Pieces of work of a symbol: indicators + 3.
     pub works: usize,
+    /// Pieces of work of all symbols that began before this one.
+    pub begun: usize,
 }
 
 /// Rows ready to train on.
@@ -79,8 +81,8 @@ pub struct DataSet {
     pub label_known_at: Vec<Utc>,
     /// How often each row is drawn in training, beside others: the uniqueness of its label, where the strategy asks for it.
     pub weight: Option<Vec<f32>>,
-    /// Scaled features, row-major `[row, feature]`.
-    pub values: Vec<f32>,
+    /// Scaled features `[feature][row]`.
+    pub values: Vec<Vec<f32>>,
     /// Where validation and test begin.
     pub cuts: CutDates,
     /// Gap kept after each of them, microseconds.
@@ -93,6 +95,8 @@ pub struct DataSet {
     pub coverage: BTreeMap<String, f64>,
     /// Cuts of the leak test, per symbol.
     pub leak_test_cuts: u64,
+    /// Thresholds of labels and events that were fitted on the training part, symbol after symbol.
+    pub thresholds: Vec<FittedThreshold>,
 }
 
 impl DataSet {
@@ -101,157 +105,121 @@ impl DataSet {
         self.label.len()
     }
 
-    /// The values of one feature, row after row.
-    pub fn feature(&self, position: usize) -> impl Iterator<Item = f32> {
-        self.values.iter().skip(position).step_by(self.features.len().max(1)).copied()
-    }
-
     /// The name of a part in manifests and files.
     pub fn part_name(part: Part) -> &'static str {
         PARTS.iter().find(|(each, _)| *each == part).map_or("", |(_, name)| name)
     }
 }
 
-/// Builds the data set of a resolved strategy. `progress` hears of each piece of work before it begins and may stop it.
+/// Builds the data set of a resolved strategy on `threads` threads; the result does not depend on their number.
+///
+/// `read` gives the bars of a symbol in these timeframes when its turn comes; those outside the date range are left out
+/// here. Where a threshold is to be fitted and the strategy gives no cut dates it is asked for the base bars of every symbol
+/// once before. `progress` hears of each piece of work before it begins and may stop it. Of several symbols that fail
+/// the error of the first one is given.
+///
+/// # Memory
+/// The rows of all symbols, R in number and with F features of which Z are scaled, take `R · (4 F + 4 Z + S + 69)` bytes at
+/// most, S being the fuzzy sets, each counted once a timeframe. Beside them, with T threads, at most 4 T symbols wait to be
+/// stacked, and T are at work: the bars of one take 56 bytes each, its columns as much as its rows, and its widest indicator
+/// 8 bytes an output and bar. So with b base bars and B bars a symbol, and O outputs at most, the peak is below
+///
+/// ```text
+/// R · (4 F + 4 Z + S + 69)  +  5 T · b · (4 F + 4 Z + S + 69)  +  T · B · (56 + 8 O + 24)
+/// ```
 ///
 /// # Errors
-/// Missing or short series, a leak, too few rows or a missing class in a part, a stop.
-pub fn assemble(
+/// What `read` says; missing or short series, a leak, too few rows or a missing class in a part, a stop.
+pub fn assemble<E: From<DataSetError> + Send>(
     resolved: &Resolved,
-    inputs: &[SymbolInput],
-    progress: &mut dyn FnMut(Step<'_>) -> ControlFlow<()>,
-) -> Result<DataSet, DataSetError> {
-    let mut dropped: BTreeMap<String, u64> = BTreeMap::new();
-    let mut symbols = Vec::with_capacity(resolved.symbols.len());
-    let mut leak_test_cuts = 0;
+    threads: usize,
+    read: impl Fn(&Instrument, &[Timeframe]) -> Result<SymbolBars, E> + Sync,
+    progress: &mut (dyn FnMut(Step<'_>) -> ControlFlow<()> + Send),
+) -> Result<DataSet, E> {
+    let (workers, sets, desk) = (Workers::new(threads)?, Sets::new(resolved), Desk::new(resolved, progress));
+    let numbered: Vec<(usize, &Instrument)> = (1..).zip(&resolved.symbols).collect();
+    let waves = || numbered.chunks(threads.max(1) * WAITING);
     // A threshold that is fitted needs to know where the training part ends before there are labels.
-    let early_cuts = if resolved.needs_fit() { Some(cuts_of_bars(resolved, inputs)?) } else { None };
-    let training_end = early_cuts.map(|cuts| cuts.validation_start);
-    for (index, symbol) in resolved.symbols.iter().enumerate() {
-        let id = symbol.id();
-        let input = inputs.iter().find(|input| input.symbol == *symbol);
-        let input = input.ok_or_else(|| DataSetError::NoSymbol { symbol: id.clone() })?;
-        let mut report = |number: usize, work: &str| {
-            let (symbols, works) = (resolved.symbols.len(), resolved.indicators.len() + 2);
-            progress(Step { symbol: &id, symbol_number: index + 1, symbols, work, work_number: number, works })
-        };
-        let (rows, cuts) = symbol_rows(resolved, (&id, &input.bars), training_end, &mut dropped, &mut report)?;
-        leak_test_cuts = cuts;
-        symbols.push(rows);
+    let early_cuts = match resolved.split {
+        Split::Dates { validation_start, test_start } => Some(CutDates { validation_start, test_start }),
+        Split::Fractions { .. } if resolved.needs_fit() => {
+            let mut instants = Vec::new();
+            for wave in waves() {
+                let closes = workers.map(wave, |(_, symbol)| {
+                    let mut bars = read(symbol, &[resolved.base])?;
+                    let base = bars.remove(&resolved.base).unwrap_or_default();
+                    Ok::<_, E>(resolved.clip(&base).close_time)
+                });
+                closes.into_iter().try_for_each(|closes| closes.map(|own| merge(&mut instants, own.into_iter())))?;
+            }
+            Some(cuts(resolved, instants).map_err(DataSetError::from)?)
+        }
+        Split::Fractions { .. } => None,
+    };
+    let training_end = early_cuts.filter(|_| resolved.needs_fit()).map(|cuts| cuts.validation_start);
+    let mut stack = Stack::new(resolved, &sets);
+    for wave in waves() {
+        let done = workers.map(wave, |(number, symbol)| {
+            let id = symbol.id();
+            if desk.report(&id, *number, 1, "bars").is_break() {
+                return Err(DataSetError::Stopped.into());
+            }
+            let bars = read(symbol, &resolved.timeframes)?;
+            let mut report = |work_number: usize, work: &str| desk.report(&id, *number, work_number, work);
+            Ok(symbol_rows(resolved, &sets, (&id, bars), training_end, &mut report)?)
+        });
+        stack.push(&workers, done.into_iter().collect::<Result<_, E>>()?);
     }
-    let known = |rows: &SymbolRows| rows.times.iter().map(|time| time.known_at).collect::<Vec<_>>();
     let cuts = match early_cuts {
         Some(cuts) => cuts,
-        None => cuts(resolved, symbols.iter().flat_map(known))?,
+        None => cuts(resolved, stack.instants()).map_err(DataSetError::from)?,
     };
-    let longest = symbols.iter().map(|rows| rows.rows.len()).max().unwrap_or(0);
-    let embargo_bars =
-        resolved.embargo_bars.map_or_else(|| longest.div_ceil(100).max(resolved.warm_up_bars()), |bars| bars as usize);
-    // Bars and not rows: where events are learnt from only, a bar is not a row.
-    let embargoes = symbols.iter().map(|rows| splits::embargo_micros(&rows.columns.close_time, &cuts, embargo_bars));
-    let embargo_micros = embargoes.max().unwrap_or(0);
-    let kept: Vec<Vec<Option<Part>>> =
-        symbols.iter().map(|rows| splits::assign(&rows.times, &cuts, embargo_micros)).collect();
-    for (rows, parts) in symbols.iter().zip(&kept) {
-        let purged = splits::assign(&rows.times, &cuts, 0).iter().filter(|part| part.is_none()).count();
-        let gone = parts.iter().filter(|part| part.is_none()).count();
-        *dropped.entry("purged".to_owned()).or_default() += purged as u64;
-        *dropped.entry("embargo".to_owned()).or_default() += gone.saturating_sub(purged) as u64;
-    }
-    let features = fit(resolved, &symbols, &kept);
-    let mut set = DataSet {
-        features,
-        output: resolved.output(),
-        symbols: resolved.symbols.clone(),
-        symbol: Vec::new(),
-        open_time: Vec::new(),
-        decision_time: Vec::new(),
-        part: Vec::new(),
-        label: Vec::new(),
-        label_known_at: Vec::new(),
-        weight: resolved.weighted.then(Vec::new),
-        values: Vec::new(),
-        cuts,
-        embargo_micros,
-        parts: Vec::new(),
-        dropped,
-        coverage: coverage(resolved, &symbols, &kept),
-        leak_test_cuts,
-    };
-    for (index, (rows, parts)) in symbols.iter().zip(&kept).enumerate() {
-        set.stack(index, rows, parts);
-    }
-    set.count();
+    let set = stack.finish(resolved, &sets, cuts, &workers);
     set.check()?;
     Ok(set)
 }
 
+/// Where progress is reported: one piece of work at a time, whichever thread it is on.
+struct Desk<'a> {
+    symbols: usize,
+    works: usize,
+    heard: Mutex<Heard<'a>>,
+}
+
+struct Heard<'a> {
+    receiver: &'a mut (dyn FnMut(Step<'_>) -> ControlFlow<()> + Send),
+    begun: usize,
+    /// What the receiver said last.
+    said: ControlFlow<()>,
+}
+
+impl<'a> Desk<'a> {
+    fn new(resolved: &Resolved, receiver: &'a mut (dyn FnMut(Step<'_>) -> ControlFlow<()> + Send)) -> Self {
+        let (symbols, works) = (resolved.symbols.len(), resolved.indicators.len() + 3);
+        Self { symbols, works, heard: Mutex::new(Heard { receiver, begun: 0, said: ControlFlow::Continue(()) }) }
+    }
+
+    /// Once the receiver has said stop, nothing begins any more.
+    fn report(&self, symbol: &str, symbol_number: usize, work_number: usize, work: &str) -> ControlFlow<()> {
+        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        if heard.said.is_continue() {
+            let (symbols, works, begun) = (self.symbols, self.works, heard.begun);
+            heard.begun += 1;
+            heard.said = (heard.receiver)(Step { symbol, symbol_number, symbols, work, work_number, works, begun });
+        }
+        heard.said
+    }
+}
+
 /// Where validation and test begin, from dates or from the instants of the rows.
-fn cuts(resolved: &Resolved, times: impl Iterator<Item = Utc>) -> Result<CutDates, SplitError> {
+fn cuts(resolved: &Resolved, times: Vec<Utc>) -> Result<CutDates, SplitError> {
     match resolved.split {
         Split::Dates { validation_start, test_start } => Ok(CutDates { validation_start, test_start }),
         Split::Fractions { train, validation, .. } => splits::cut_dates(splits::Fractions { train, validation }, times),
     }
 }
 
-/// The same from all base bars, before it is known which of them become rows.
-fn cuts_of_bars(resolved: &Resolved, inputs: &[SymbolInput]) -> Result<CutDates, SplitError> {
-    let used = inputs.iter().filter(|input| resolved.symbols.contains(&input.symbol));
-    let bars = used.filter_map(|input| input.bars.get(&resolved.base));
-    cuts(resolved, bars.flat_map(|bars| resolved.clip(bars).close_time))
-}
-
 impl DataSet {
-    /// Appends the kept rows of one symbol.
-    #[expect(clippy::cast_possible_truncation, reason = "weights are stored as f32")]
-    fn stack(&mut self, index: usize, rows: &SymbolRows, parts: &[Option<Part>]) {
-        let labelled = rows.rows.iter().zip(&rows.labels).zip(&rows.times).zip(parts);
-        for (((&row, &label), times_of), part) in labelled {
-            let times = (rows.columns.open_time.get(row), rows.columns.close_time.get(row));
-            let (Some(part), (Some(open), Some(close))) = (*part, times) else { continue };
-            self.symbol.push(u32::try_from(index).unwrap_or(u32::MAX));
-            self.open_time.push(*open);
-            self.decision_time.push(*close);
-            self.part.push(part);
-            self.label.push(label);
-            self.label_known_at.push(times_of.label_known_at);
-            if let (Some(kept), Some(weights)) = (&mut self.weight, &rows.weights) {
-                kept.push(weights.get(row).copied().unwrap_or(0.0) as f32);
-            }
-            rows.columns.push_scaled(row, &self.features, &mut self.values);
-        }
-    }
-
-    /// Fills in the counts per symbol and part.
-    fn count(&mut self) {
-        let classes = if self.output == OutputKind::Regression { 0 } else { self.output.width() };
-        for (index, symbol) in self.symbols.iter().enumerate() {
-            for (part, name) in PARTS {
-                let of_symbol = |(position, _): &(usize, &u32)| self.part.get(*position) == Some(&part);
-                let own = self.symbol.iter().enumerate().filter(|(_, each)| **each as usize == index).filter(of_symbol);
-                let mut count = PartCount {
-                    symbol: symbol.id(),
-                    part: name.to_owned(),
-                    rows: 0,
-                    classes: vec![0; classes],
-                    range: None,
-                };
-                for (position, _) in own {
-                    count.rows += 1;
-                    let time = self.decision_time.get(position).map_or(0, |time| time.0);
-                    let first = count.range.map_or(time, |range: ColumnRange| range.first);
-                    count.range = Some(ColumnRange { first, last: time });
-                    let label = self.label.get(position).copied().unwrap_or(f32::NAN);
-                    let class = (0_u16..).zip(&mut count.classes).find(|(class, _)| f32::from(*class) == label);
-                    if let Some((_, rows)) = class {
-                        *rows += 1;
-                    }
-                }
-                self.parts.push(count);
-            }
-        }
-    }
-
     /// Every part large enough and with every class.
     fn check(&self) -> Result<(), DataSetError> {
         for (kind, part) in PARTS {

@@ -1,10 +1,12 @@
 //! Reads gzipped CSV bars for tests; every bar is known a fixed time after its open.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use flate2::read::GzDecoder;
-use market::{Bars, Timeframe, Utc};
-use strategies::{Resolved, SymbolBars, SymbolInput};
+
+use market::{Bars, Instrument, Timeframe, Utc};
+use strategies::{DataSet, DataSetError, Resolved, Step, SymbolBars, assemble};
 
 pub const HOUR: i64 = 3_600_000_000;
 
@@ -36,6 +38,29 @@ pub fn shipped(symbol: &str) -> Bars {
     } else {
         read("../tests/bars", &format!("{symbol}_1d"), 21 * HOUR)
     }
+}
+
+/// The bars of one symbol.
+#[allow(dead_code, reason = "each test binary reads what it needs")]
+#[derive(Clone, Debug)]
+pub struct SymbolInput {
+    pub symbol: Instrument,
+    pub bars: SymbolBars,
+}
+
+/// The data set of bars in memory.
+#[allow(dead_code, reason = "each test binary reads what it needs")]
+pub fn assembled(
+    resolved: &Resolved,
+    inputs: &[SymbolInput],
+    threads: usize,
+    progress: &mut (dyn FnMut(Step<'_>) -> ControlFlow<()> + Send),
+) -> Result<DataSet, DataSetError> {
+    let read = |symbol: &Instrument, _: &[Timeframe]| {
+        let input = inputs.iter().find(|input| input.symbol == *symbol);
+        input.map(|input| input.bars.clone()).ok_or_else(|| DataSetError::NoSymbol { symbol: symbol.id() })
+    };
+    assemble(resolved, threads, read, progress)
 }
 
 /// The sample bars that a strategy asks for.
