@@ -17,9 +17,10 @@ use futures::StreamExt;
 use jiff::Timestamp;
 use runtime::StepContext;
 use schemas::commands::{DummyOutcome, RunDummy};
+use schemas::ids::{Lane, Service};
 use schemas::operation::OperationRecord;
 use schemas::progress::{Context, Count, Progress};
-use system_tests::{Act, Sandbox, Worker, new_id};
+use system_tests::{Act, Sandbox, Worker, new_id, until};
 use tokio::sync::mpsc;
 
 const ROUNDS: usize = 300;
@@ -84,6 +85,12 @@ async fn submit_to_entry(beside: &str, busy: usize) {
     }
     let (mut submitted, mut published) = (Vec::new(), Vec::new());
     for round in 0..ROUNDS * 2 {
+        // The follower sees the end of an operation before its worker has settled it and asks for the next one.
+        until("a free slot", || async {
+            let depth = sandbox.bus().queue_depth(Service::Dummy, Lane::Default).await.unwrap();
+            (depth.waiting_pulls > 0).then_some(())
+        })
+        .await;
         let (op, request) = (new_id("dummy"), RunDummy { iterations: 1, ..RunDummy::default() }.operation());
         let start = Instant::now();
         let times = if round % 2 == 0 {
