@@ -85,6 +85,25 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Walks of several blocks of the batch computation, through every type with any legal parameters.
+    #[test]
+    fn a_stream_gives_the_bits_of_a_long_series_with_long_windows(seed in any::<u64>()) {
+        let mut random = Random(seed);
+        let walk = { let rows = 400 + random.below(1_400); random.walk(rows) };
+        for spec in specs() {
+            let indicator = random.indicator_within(spec, usize::MAX);
+            let Some(expected) = batch(&indicator, &walk) else { continue };
+            let mut stream = indicator.stream();
+            for (row, bar) in walk.iter().enumerate() {
+                prop_assert_eq!(&bits(stream.push(bar)), &expected[row], "{} row {}", indicator, row);
+            }
+        }
+    }
+}
+
 #[test]
 fn a_copy_of_a_stream_goes_its_own_way() {
     let average = Indicator::new(find("sma").unwrap(), &[("period".to_owned(), Value::Integer(2))].into()).unwrap();

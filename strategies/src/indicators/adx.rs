@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::average::{SeededAverage, true_range};
-use super::kernel::{Bar, HIGH_LOW_CLOSE, Kernel, engine};
+use super::kernel::{Bar, Kernel, engine};
+use super::reader::HIGH_LOW_CLOSE;
 use super::spec::{IndicatorSpec, period};
 
 pub(super) const SPEC: IndicatorSpec = IndicatorSpec {

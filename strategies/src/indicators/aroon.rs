@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::kernel::{Bar, HIGH_LOW, Kernel, engine};
+use super::extremes::SinceMaximum;
+use super::kernel::{Bar, Kernel, engine};
+use super::reader::HIGH_LOW;
 use super::spec::{IndicatorSpec, period};
-use super::window::SinceMaximum;
 
 pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
     name: "aroon",

@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::average::{SeededAverage, true_range};
-use super::kernel::{Bar, HIGH_LOW_CLOSE, Kernel, engine};
+use super::average::{SeededAverage, true_range, true_ranges};
+use super::kernel::{Bar, Kernel, Scratch, engine};
+use super::reader::{BarRows, HIGH_LOW_CLOSE};
 use super::spec::{IndicatorSpec, ParameterKind, ParameterSpec, period};
 use super::window::RollingSum;
 
@@ -53,6 +54,14 @@ impl Kernel<Bar, 1> for Wilder {
     fn step(&mut self, bar: Bar) -> [f64; 1] {
         let previous = std::mem::replace(&mut self.close, bar.close);
         [if previous.is_nan() { f64::NAN } else { self.average.push(true_range(&bar, previous)) }]
+    }
+
+    #[inline(always)]
+    fn block(&mut self, run: BarRows<'_>, from: usize, [cells]: [&mut [f64]; 1], _: &mut Scratch) {
+        true_ranges(run, from, cells);
+        // Row 0 has no true range.
+        let (_, ranges) = cells.split_at_mut(usize::from(from == 0).min(cells.len()));
+        self.average.block(ranges);
     }
 }
 

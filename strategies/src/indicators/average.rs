@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::kernel::Bar;
+use super::reader::{BarRows, Rows, part};
 use super::window::larger;
 
 /// y ← (1 − a)·y + a·x, seeded with the simple mean of the first n values, undefined before.
@@ -12,9 +13,7 @@ use super::window::larger;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct SeededAverage {
     period: usize,
-    alpha: f64,
-    /// 1 − a.
-    keep: f64,
+    weights: Weights,
     /// Values so far, up to n + 1.
     seen: usize,
     /// y\[i−1\]; the sum of the values before there are n.
@@ -23,6 +22,18 @@ pub(super) struct SeededAverage {
     before: f64,
     /// x\[i−1\].
     input: f64,
+}
+
+/// What the averages of a chain share.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(super) struct Weights {
+    alpha: f64,
+    /// 1 − a.
+    keep: f64,
+    /// (1 − a)².
+    keep_twice: f64,
+    /// (1 − a)·a.
+    keep_alpha: f64,
 }
 
 impl SeededAverage {
@@ -37,30 +48,50 @@ impl SeededAverage {
     }
 
     fn new(period: usize, alpha: f64) -> Self {
-        Self { period, alpha, keep: 1.0 - alpha, seen: 0, value: 0.0, before: 0.0, input: 0.0 }
+        let keep = 1.0 - alpha;
+        let weights = Weights { alpha, keep, keep_twice: keep * keep, keep_alpha: keep * alpha };
+        Self { period, weights, seen: 0, value: 0.0, before: 0.0, input: 0.0 }
     }
 
     /// Takes a value; the average so far, NaN until n values are in.
     #[inline(always)]
     pub(super) fn push(&mut self, value: f64) -> f64 {
-        if self.seen <= self.period {
-            return self.begin(value);
-        }
-        let (alpha, keep) = (self.alpha, self.keep);
-        let next = keep * keep * self.before + (keep * alpha * self.input + alpha * value);
+        if self.is_seeded() { self.next(value) } else { self.begin(value) }
+    }
+
+    /// True when the first n + 1 values are in, from which on [`SeededAverage::next`] is all there is to do.
+    #[inline(always)]
+    pub(super) fn is_seeded(&self) -> bool {
+        self.seen > self.period
+    }
+
+    /// Takes a value after the first n + 1; the average so far.
+    #[inline(always)]
+    pub(super) fn next(&mut self, value: f64) -> f64 {
+        self.next_with(self.weights, value)
+    }
+
+    pub(super) fn weights(&self) -> Weights {
+        self.weights
+    }
+
+    /// [`SeededAverage::next`] with its own weights, given once for all averages of a chain: there are not many registers.
+    #[inline(always)]
+    pub(super) fn next_with(&mut self, weights: Weights, value: f64) -> f64 {
+        let newer = weights.keep_alpha.mul_add(self.input, weights.alpha * value);
+        let next = weights.keep_twice.mul_add(self.before, newer);
         self.before = std::mem::replace(&mut self.value, next);
         self.input = value;
         next
     }
 
     /// The first n + 1 values.
-    #[inline(always)]
     fn begin(&mut self, value: f64) -> f64 {
         self.seen += 1;
         self.input = value;
         if self.seen > self.period {
             self.before = self.value;
-            self.value = self.keep * self.value + self.alpha * value;
+            self.value = self.weights.keep * self.value + self.weights.alpha * value;
             return self.value;
         }
         self.value += value;
@@ -69,6 +100,22 @@ impl SeededAverage {
         }
         self.value /= self.period as f64;
         self.value
+    }
+
+    /// Takes each value and leaves the average so far, NaN until n values are in.
+    #[inline(always)]
+    pub(super) fn block(&mut self, values: &mut [f64]) {
+        // A copy of its own lives in registers.
+        let mut average = self.clone();
+        let mut values = values.iter_mut();
+        while !average.is_seeded() {
+            let Some(value) = values.next() else { break };
+            *value = average.push(*value);
+        }
+        for value in values {
+            *value = average.next(*value);
+        }
+        *self = average;
     }
 
     /// Takes a value unless it is NaN, which leaves the average as it is; NaN for NaN.
@@ -98,10 +145,26 @@ impl FirstSeeded {
     }
 }
 
+/// The true range of each row of a run from `from` on, NaN at row 0.
+#[inline(always)]
+pub(super) fn true_ranges(run: BarRows<'_>, from: usize, ranges: &mut [f64]) {
+    let rows = run.part(from.max(1)..run.len());
+    let before = part(run.close, from.max(1) - 1..run.len());
+    let (first, ranges) = ranges.split_at_mut(ranges.len() - rows.len());
+    first.fill(f64::NAN);
+    for (((range, high), low), previous) in ranges.iter_mut().zip(rows.high).zip(rows.low).zip(before) {
+        *range = span(*high, *low, *previous);
+    }
+}
+
 /// max(high, previous close) − min(low, previous close): the bar's range with the gap before it; the range alone when the
 /// previous close is NaN.
 #[inline(always)]
 pub(super) fn true_range(bar: &Bar, previous_close: f64) -> f64 {
-    let range = larger((bar.high - previous_close).abs(), bar.high - bar.low);
-    larger((bar.low - previous_close).abs(), range)
+    span(bar.high, bar.low, previous_close)
+}
+
+#[inline(always)]
+fn span(high: f64, low: f64, previous_close: f64) -> f64 {
+    larger((low - previous_close).abs(), larger((high - previous_close).abs(), high - low))
 }

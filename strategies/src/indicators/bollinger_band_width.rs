@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::kernel::{Kernel, engine};
+use super::kernel::{Kernel, Scratch, engine};
+use super::moments::RollingMoments;
 use super::spec::{IndicatorSpec, SOURCE, above, ddof, period};
-use super::window::RollingMoments;
 
 pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
     name: "bollingerbandwidth",
@@ -36,10 +36,23 @@ struct BandWidth {
     multiplier: f64,
 }
 
+#[inline(always)]
+fn width(mean: f64, deviation: f64, multiplier: f64) -> f64 {
+    if mean.abs() <= 1e-10 { 0.0 } else { 2.0 * multiplier * deviation / mean }
+}
+
 impl Kernel<f64, 1> for BandWidth {
     #[inline(always)]
     fn step(&mut self, value: f64) -> [f64; 1] {
         let (mean, deviation) = self.window.push(value);
-        [if mean.abs() <= 1e-10 { 0.0 } else { 2.0 * self.multiplier * deviation / mean }]
+        [width(mean, deviation, self.multiplier)]
+    }
+
+    #[inline(always)]
+    fn block(&mut self, run: &[f64], from: usize, [cells]: [&mut [f64]; 1], [means, ..]: &mut Scratch) {
+        self.window.block(run, from, means, cells);
+        for (cell, mean) in cells.iter_mut().zip(means) {
+            *cell = width(*mean, *cell, self.multiplier);
+        }
     }
 }

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::kernel::{Kernel, engine};
+use super::kernel::{Kernel, Scratch, engine};
+use super::moments::RollingMoments;
 use super::spec::{IndicatorSpec, SOURCE, above, ddof, period};
-use super::window::RollingMoments;
 
 pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
     name: "bollingerbands",
@@ -42,5 +42,14 @@ impl Kernel<f64, 3> for Bands {
         let (mean, deviation) = self.window.push(value);
         let width = self.multiplier * deviation;
         [mean + width, mean, mean - width]
+    }
+
+    #[inline(always)]
+    fn block(&mut self, run: &[f64], from: usize, [upper, middle, lower]: [&mut [f64]; 3], _: &mut Scratch) {
+        self.window.block(run, from, middle, lower);
+        for ((upper, mean), lower) in upper.iter_mut().zip(middle).zip(lower) {
+            let width = self.multiplier * *lower;
+            (*upper, *lower) = (*mean + width, *mean - width);
+        }
     }
 }

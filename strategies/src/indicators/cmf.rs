@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::average::FirstSeeded;
-use super::kernel::{Bar, HIGH_LOW_CLOSE_VOLUME, Kernel, engine};
+use super::kernel::{Bar, Kernel, engine};
+use super::reader::HIGH_LOW_CLOSE_VOLUME;
 use super::spec::{IndicatorSpec, period};
 use super::window::{Delay, RollingFlow};
 
@@ -33,9 +34,9 @@ pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
 
 /// Where the bar closed in its range, from −1 at the low to 1 at the high; 0 without a range.
 #[inline(always)]
-pub(super) fn money_flow_multiplier(bar: &Bar) -> f64 {
-    let range = bar.high - bar.low;
-    if range == 0.0 { 0.0 } else { ((bar.close - bar.low) - (bar.high - bar.close)) / range }
+pub(super) fn money_flow_multiplier(high: f64, low: f64, close: f64) -> f64 {
+    let range = high - low;
+    if range == 0.0 { 0.0 } else { ((close - low) - (high - close)) / range }
 }
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -49,7 +50,7 @@ struct Cmf {
 impl Kernel<Bar, 8> for Cmf {
     #[inline(always)]
     fn step(&mut self, bar: Bar) -> [f64; 8] {
-        let multiplier = money_flow_multiplier(&bar);
+        let multiplier = money_flow_multiplier(bar.high, bar.low, bar.close);
         let money = multiplier * bar.volume;
         let (total, volume) = (self.money.push(money), self.volume.push(bar.volume));
         let cmf = if volume == 0.0 { 0.0 } else { total / volume };

@@ -27,8 +27,25 @@ struct Dema([SeededAverage; 2]);
 impl Kernel<f64, 1> for Dema {
     #[inline(always)]
     fn step(&mut self, value: f64) -> [f64; 1] {
+        if self.is_warm() {
+            return self.warm_step(value);
+        }
         let [first, second] = &mut self.0;
         let once = first.push(value);
         [2.0 * once - second.push_defined(once)]
+    }
+
+    #[inline(always)]
+    fn is_warm(&self) -> bool {
+        let [_, last] = &self.0;
+        last.is_seeded()
+    }
+
+    #[inline(always)]
+    fn warm_step(&mut self, value: f64) -> [f64; 1] {
+        let [first, second] = &mut self.0;
+        let weights = first.weights();
+        let once = first.next_with(weights, value);
+        [2.0 * once - second.next_with(weights, once)]
     }
 }

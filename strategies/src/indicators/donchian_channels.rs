@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::kernel::{Bar, HIGH_LOW, Kernel, engine};
+use super::extremes::RollingRange;
+use super::kernel::{Bar, Kernel, Scratch, engine};
+use super::reader::{BarRows, HIGH_LOW};
 use super::spec::{IndicatorSpec, period};
-use super::window::RollingRange;
 
 pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
     name: "donchianchannels",
@@ -27,5 +28,19 @@ impl Kernel<Bar, 3> for Donchian {
     fn step(&mut self, bar: Bar) -> [f64; 3] {
         let (highest, lowest) = self.0.push(bar.high, bar.low);
         [highest, (highest + lowest) / 2.0, lowest]
+    }
+
+    #[inline(always)]
+    fn block(
+        &mut self,
+        run: BarRows<'_>,
+        from: usize,
+        [upper, middle, lower]: [&mut [f64]; 3],
+        [one, other, ..]: &mut Scratch,
+    ) {
+        self.0.block(run, from, [upper, lower], [one, other]);
+        for ((cell, highest), lowest) in middle.iter_mut().zip(upper).zip(lower) {
+            *cell = (*highest + *lowest) / 2.0;
+        }
     }
 }

@@ -42,6 +42,16 @@ impl Kernel<f64, 1> for Ema {
     fn step(&mut self, value: f64) -> [f64; 1] {
         [self.0.push(value)]
     }
+
+    #[inline(always)]
+    fn is_warm(&self) -> bool {
+        self.0.is_seeded()
+    }
+
+    #[inline(always)]
+    fn warm_step(&mut self, value: f64) -> [f64; 1] {
+        [self.0.next(value)]
+    }
 }
 
 #[derive(Clone, Serialize, Deserialize)]

@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::average::FirstSeeded;
-use super::kernel::{Bar, HIGH_LOW, Kernel, engine};
+use super::extremes::RollingRange;
+use super::kernel::{Bar, Kernel, engine};
+use super::reader::HIGH_LOW;
 use super::spec::{IndicatorSpec, bars, period};
-use super::window::RollingRange;
 
 pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
     name: "fishertransform",

@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::kernel::{Bar, HIGH_LOW_CLOSE, Kernel, engine};
+use super::extremes::RollingRange;
+use super::kernel::{Bar, Kernel, engine};
+use super::reader::HIGH_LOW_CLOSE;
 use super::spec::{IndicatorSpec, bars};
-use super::window::RollingRange;
 
 pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
     name: "ichimoku",

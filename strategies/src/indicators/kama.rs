@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::kernel::{Kernel, engine};
+use super::kernel::{Kernel, Scratch, engine};
+use super::reader::{part, part_mut};
 use super::spec::{IndicatorSpec, SOURCE, bars, period};
 use super::window::{Delay, RollingFlow};
 
@@ -30,8 +31,7 @@ pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
             before: f64::NAN,
             delay: Delay::new(period),
             path: RollingFlow::new(period),
-            seeded: false,
-            value: 0.0,
+            average: Adaptive { value: f64::NAN, first: None },
         };
         engine(parameters.source(), kernel)
     },
@@ -45,29 +45,107 @@ struct Kama {
     before: f64,
     delay: Delay,
     path: RollingFlow,
-    seeded: bool,
+    average: Adaptive,
+}
+
+/// y ← (1 − w)·y + w·x with another w at every step. Steps are taken in pairs, the second one from the value before both, which
+/// is the same number and lets the processor work on two rows at once.
+#[derive(Clone, Serialize, Deserialize)]
+struct Adaptive {
+    /// Before the pair; NaN before the first.
     value: f64,
+    /// Of the first step of a pair that is not complete: 1 − w and w·x.
+    first: Option<[f64; 2]>,
+}
+
+impl Adaptive {
+    #[inline(always)]
+    fn push(&mut self, [keep, new]: [f64; 2]) -> f64 {
+        let Some([keep_first, new_first]) = self.first.take() else {
+            self.first = Some([keep, new]);
+            return keep.mul_add(self.value, new);
+        };
+        self.value = (keep * keep_first).mul_add(self.value, keep.mul_add(new_first, new));
+        self.value
+    }
+
+    /// What [`Adaptive::push`] gives for each pair of weights for which there is a cell.
+    #[inline(always)]
+    fn block(&mut self, keeps: &[f64], news: &[f64], cells: &mut [f64]) {
+        let mut cells = cells.iter_mut().zip(keeps.iter().zip(news));
+        if self.first.is_some()
+            && let Some((cell, (keep, new))) = cells.next()
+        {
+            *cell = self.push([*keep, *new]);
+        }
+        let mut value = self.value;
+        while let Some((first_cell, (keep_first, new_first))) = cells.next() {
+            *first_cell = keep_first.mul_add(value, *new_first);
+            let Some((cell, (keep, new))) = cells.next() else {
+                self.first = Some([*keep_first, *new_first]);
+                break;
+            };
+            value = (keep * keep_first).mul_add(value, keep.mul_add(*new_first, *new));
+            *cell = value;
+        }
+        self.value = value;
+    }
+}
+
+#[inline(always)]
+fn weights(value: f64, before: f64, path: f64, [fast, slow]: [f64; 2]) -> [f64; 2] {
+    let change = (value - before).abs();
+    let efficiency = if path <= change { 1.0 } else { change / path };
+    let weight = efficiency * (fast - slow) + slow;
+    [1.0 - weight * weight, weight * weight * value]
 }
 
 impl Kernel<f64, 1> for Kama {
     #[inline(always)]
     fn step(&mut self, value: f64) -> [f64; 1] {
         let before = std::mem::replace(&mut self.before, value);
-        let change = (value - self.delay.push(value)).abs();
+        let earlier = self.delay.push(value);
         if before.is_nan() {
             return [f64::NAN];
         }
         let path = self.path.push((value - before).abs());
-        if path.is_nan() || change.is_nan() {
+        if path.is_nan() || earlier.is_nan() {
             return [f64::NAN];
         }
-        if !self.seeded {
-            (self.seeded, self.value) = (true, before);
+        if self.average.value.is_nan() {
+            self.average.value = before;
         }
-        let efficiency = if path <= change { 1.0 } else { change / path };
-        let weight = efficiency * (self.fast - self.slow) + self.slow;
-        let weight = weight * weight;
-        self.value = (1.0 - weight) * self.value + weight * value;
-        [self.value]
+        [self.average.push(weights(value, earlier, path, [self.fast, self.slow]))]
+    }
+
+    #[inline(always)]
+    fn block(&mut self, run: &[f64], from: usize, [cells]: [&mut [f64]; 1], [moves, paths, keeps, news]: &mut Scratch) {
+        // Moves from the bar before: those of the n rows before the block, 0 where there was none, and those of the block.
+        let length = self.delay.length();
+        let first = from.max(1);
+        let start = first.saturating_sub(length).max(1);
+        let waiting = length - (first - start);
+        part_mut(moves, waiting).fill(0.0);
+        let pairs = part(run, start..run.len()).iter().zip(part(run, start - 1..run.len()));
+        for (cell, (value, before)) in moves.iter_mut().skip(waiting).zip(pairs) {
+            *cell = (value - before).abs();
+        }
+        let (undefined, cells) = cells.split_at_mut((length.saturating_sub(from)).min(cells.len()));
+        undefined.fill(f64::NAN);
+        let paths = part_mut(paths, run.len() - first.min(run.len()));
+        self.path.partials(moves, first - 1, paths);
+        // The first row with a whole window behind it.
+        let row = from.max(length);
+        let Some(before) = row.checked_sub(length).filter(|_| row < run.len()) else { return };
+        if row == length {
+            self.average.value = part(run, row - 1..row).iter().sum();
+        }
+        let paths = part(paths, row - first..paths.len());
+        let changes = part(run, row..run.len()).iter().zip(part(run, before..run.len()));
+        let limits = [self.fast, self.slow];
+        for (((keep, new), (value, before)), path) in keeps.iter_mut().zip(&mut *news).zip(changes).zip(paths) {
+            [*keep, *new] = weights(*value, *before, *path, limits);
+        }
+        self.average.block(keeps, news, cells);
     }
 }

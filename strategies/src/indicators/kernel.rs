@@ -2,14 +2,29 @@
 //!
 //! A [`Kernel`] is the formula; a [`Reader`] takes its input from the bars. A missing input (NaN or infinite) makes the
 //! row undefined and restarts the kernel: a value depends only on the unbroken run of inputs that ends at its row.
-//! Whole series and single bars go through the same step, so they give the same bits.
+//!
+//! A whole series is taken in blocks that stay in the nearest cache. A block is by default the steps one after another; a
+//! kernel may replace that by loops over columns, as long as they give the same bits. Blocks are compiled twice, also for
+//! processors with wide vectors and fused multiply-add; as a fused operation is asked for by name (`mul_add`) and never left
+//! to the compiler, the bits are the same everywhere.
 
-use std::borrow::Cow;
 use std::mem::ManuallyDrop;
 
 use market::Bars;
+use multiversion::multiversion;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+
+use super::reader::{Input, Reader, Rows, gaps};
+
+/// Rows of a block. So few that the processor already fetches the next block while it works on this one.
+pub(super) const BLOCK: usize = 128;
+
+/// Rows before a block that it may look back on; no indicator looks back further.
+pub(super) const HISTORY: usize = 512;
+
+/// Columns that a block may write over, each with room for the block and its history.
+pub(super) type Scratch = [[f64; HISTORY + BLOCK]; 4];
 
 /// The prices and the volume of one bar; NaN = missing.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,54 +41,62 @@ pub struct Bar {
     pub volume: f64,
 }
 
-/// What a kernel reads from a bar.
-pub(super) trait Reader: Clone + Send + Sync + 'static {
-    type Input: Copy;
-    type Columns<'a>;
-
-    /// The input, given or missing.
-    fn raw(&self, bar: &Bar) -> Self::Input;
-
-    /// False when the input is missing.
-    fn is_given(&self, input: &Self::Input) -> bool;
-
-    /// What [`Reader::inputs`] walks over.
-    fn columns<'a>(&self, bars: &'a Bars) -> Self::Columns<'a>;
-
-    /// True when no input is missing.
-    fn are_given(&self, columns: &Self::Columns<'_>) -> bool;
-
-    /// All inputs as they lie in memory, where they do.
-    fn slice<'a>(&self, _columns: &'a Self::Columns<'_>) -> Option<&'a [Self::Input]> {
-        None
-    }
-
-    /// The inputs of all bars, given or missing.
-    fn inputs<'a, 'b: 'a>(&self, columns: &'a Self::Columns<'b>) -> impl Iterator<Item = Self::Input> + 'a;
-}
-
-#[inline(always)]
-fn rows(bars: &Bars) -> impl Iterator<Item = Bar> + '_ {
-    let prices = bars.open.iter().zip(&bars.high).zip(&bars.low).zip(&bars.close).zip(&bars.volume);
-    prices.map(|((((&open, &high), &low), &close), &volume)| Bar { open, high, low, close, volume })
-}
-
-/// Without an early end, which lets the compiler look at several values at once.
-fn are_finite(values: &[f64]) -> bool {
-    values.iter().fold(true, |all, value| all & value.is_finite())
-}
-
-/// The formula: takes the next input, yields one value per output, NaN = not defined yet. Its whole state is what serde
-/// writes.
-pub(super) trait Kernel<Input, const OUTPUTS: usize>:
+/// The formula: takes the next input, yields one value per output; what is not finite is not defined. Its whole state is
+/// what serde writes.
+pub(super) trait Kernel<I: Input, const OUTPUTS: usize>:
     Clone + Send + Sync + Serialize + DeserializeOwned + 'static
 {
-    fn step(&mut self, input: Input) -> [f64; OUTPUTS];
+    fn step(&mut self, input: I) -> [f64; OUTPUTS];
 
-    /// A shortcut through a whole series without gaps, from a fresh state: fills the columns (each as long as the inputs)
-    /// with, bit for bit, what the steps give, and says true; false where there is none.
-    fn whole(&self, _inputs: &[Input], _columns: &mut [Vec<f64>]) -> bool {
+    /// True once [`Kernel::warm_step`] gives the same as [`Kernel::step`], until the kernel is restarted.
+    #[inline(always)]
+    fn is_warm(&self) -> bool {
         false
+    }
+
+    /// The step without what only the first rows need.
+    #[inline(always)]
+    fn warm_step(&mut self, input: I) -> [f64; OUTPUTS] {
+        self.step(input)
+    }
+
+    /// Fills the cells of the rows from `from` on of an unbroken run, all of whose earlier rows it has taken in blocks;
+    /// at most [`BLOCK`] of them. Gives, bit for bit, what the steps give. A kernel takes either steps or blocks, so a block
+    /// may read earlier inputs from the run instead of remembering them.
+    #[inline(always)]
+    fn block(&mut self, run: I::Rows<'_>, from: usize, cells: [&mut [f64]; OUTPUTS], _: &mut Scratch) {
+        self.steps(run, from, cells);
+    }
+
+    /// A block as steps.
+    #[inline(always)]
+    fn steps(&mut self, run: I::Rows<'_>, from: usize, cells: [&mut [f64]; OUTPUTS]) {
+        let mut cells = cells.map(|cells| cells.iter_mut());
+        let mut inputs = run.part(from..run.len()).each();
+        while !self.is_warm() {
+            let Some(input) = inputs.next() else { return };
+            write(&mut cells, self.step(input));
+        }
+        // Loops and no `for_each`, whose body might become a function of its own, without the wide instructions.
+        if let [cells] = &mut cells[..] {
+            for (cell, input) in cells.zip(inputs) {
+                *cell = self.warm_step(input).into_iter().sum();
+            }
+        } else {
+            for input in inputs {
+                write(&mut cells, self.warm_step(input));
+            }
+        }
+    }
+}
+
+/// A value into the next cell of each column.
+#[inline(always)]
+fn write<const OUTPUTS: usize>(cells: &mut [std::slice::IterMut<'_, f64>; OUTPUTS], row: [f64; OUTPUTS]) {
+    for (cells, value) in cells.iter_mut().zip(row) {
+        if let Some(cell) = cells.next() {
+            *cell = value;
+        }
     }
 }
 
@@ -122,66 +145,83 @@ fn restart<K: Clone>(fresh: &K) -> K {
 
 /// What is not finite is undefined.
 #[inline(always)]
-pub(super) fn defined<const OUTPUTS: usize>(row: [f64; OUTPUTS]) -> [f64; OUTPUTS] {
-    row.map(|value| if value.is_finite() { value } else { f64::NAN })
+pub(super) fn defined(value: f64) -> f64 {
+    if value.is_finite() { value } else { f64::NAN }
 }
 
-impl<K> State<K> {
-    #[inline(always)]
-    fn advance<Input, const OUTPUTS: usize>(&mut self, fresh: &K, input: Option<Input>) -> [f64; OUTPUTS]
-    where
-        K: Kernel<Input, OUTPUTS>,
-    {
-        if let Some(input) = input {
-            self.started = true;
-            defined(self.kernel.step(input))
+/// The state is a local variable meanwhile, whose address nothing takes, not even a clean-up after a panic: so it lives in
+/// registers.
+#[multiversion(targets("x86_64+avx+avx2+fma+bmi1+bmi2"), dispatcher = "direct")]
+fn fill<R, K, const OUTPUTS: usize>(
+    reader: &R,
+    fresh: &K,
+    rows: <R::Input as Input>::Rows<'_>,
+    mut columns: [&mut [f64]; OUTPUTS],
+) where
+    R: Reader,
+    K: Kernel<R::Input, OUTPUTS>,
+{
+    let mut kernel = ManuallyDrop::new(fresh.clone());
+    let mut scratch = [[0.0; HISTORY + BLOCK]; 4];
+    let (mut first, mut at) = (0, 0);
+    while at < rows.len() {
+        let end = rows.len().min(at + BLOCK);
+        let block = rows.part(at..end);
+        let given = if reader.are_given(block) {
+            end - at
         } else {
-            if self.started {
-                drop(std::mem::replace(&mut self.kernel, restart(fresh)));
-                self.started = false;
+            block.each().take_while(|row| reader.is_given(row)).count()
+        };
+        if given > 0 {
+            let mut cells = columns.each_mut().map(|column| column.split_off_mut(..given).unwrap_or_default());
+            kernel.block(
+                rows.part(first..at + given),
+                at - first,
+                cells.each_mut().map(|cells| &mut **cells),
+                &mut scratch,
+            );
+            for cells in cells {
+                if gaps(cells) > 0 {
+                    for cell in cells {
+                        *cell = defined(*cell);
+                    }
+                }
             }
-            [f64::NAN; OUTPUTS]
+            at += given;
+        }
+        if at < end {
+            for cell in columns.iter_mut().filter_map(|column| column.split_off_first_mut()) {
+                *cell = f64::NAN;
+            }
+            if first < at {
+                drop(ManuallyDrop::into_inner(std::mem::replace(&mut kernel, ManuallyDrop::new(restart(fresh)))));
+            }
+            at += 1;
+            first = at;
         }
     }
+    drop(ManuallyDrop::into_inner(kernel));
 }
 
 impl<R: Reader, K: Kernel<R::Input, OUTPUTS>, const OUTPUTS: usize> Engine for Runner<R, K, OUTPUTS> {
-    /// The state is a local variable meanwhile, whose address nothing takes, not even a clean-up after a panic: so it lives
-    /// in registers. A series without a gap, which most are, is looked through once and then needs no check a row.
     fn run(self: Box<Self>, bars: &Bars, columns: &mut Vec<Vec<f64>>) {
         columns.resize_with(OUTPUTS, Vec::new);
         columns.iter_mut().for_each(|column| column.resize(bars.len(), f64::NAN));
         let source = self.reader.columns(bars);
-        let given = self.reader.are_given(&source);
-        if given && self.reader.slice(&source).is_some_and(|inputs| self.fresh.whole(inputs, columns)) {
-            return;
-        }
         let mut whole = columns.iter_mut();
-        let mut cells: [_; OUTPUTS] =
-            std::array::from_fn(|_| whole.next().map_or(&mut [][..], Vec::as_mut_slice).iter_mut());
-        let mut write = |row: [f64; OUTPUTS]| {
-            for (cells, value) in cells.iter_mut().zip(row) {
-                if let Some(cell) = cells.next() {
-                    *cell = value;
-                }
-            }
-        };
-        let mut state = ManuallyDrop::new(self.state);
-        if given {
-            for input in self.reader.inputs(&source) {
-                write(defined(state.kernel.step(input)));
-            }
-        } else {
-            for input in self.reader.inputs(&source) {
-                write(state.advance(&self.fresh, self.reader.is_given(&input).then_some(input)));
-            }
-        }
-        drop(ManuallyDrop::into_inner(state));
+        let cells = std::array::from_fn(|_| whole.next().map(Vec::as_mut_slice).unwrap_or_default());
+        fill::<R, K, OUTPUTS>(&self.reader, &self.fresh, self.reader.rows(&source), cells);
     }
 
     fn push(&mut self, bar: &Bar, outputs: &mut [f64]) {
         let input = self.reader.raw(bar);
-        let row: [f64; OUTPUTS] = self.state.advance(&self.fresh, self.reader.is_given(&input).then_some(input));
+        let mut row = [f64::NAN; OUTPUTS];
+        if self.reader.is_given(&input) {
+            self.state.started = true;
+            row = self.state.kernel.step(input).map(defined);
+        } else if self.state.started {
+            self.state = State { kernel: restart(&self.fresh), started: false };
+        }
         outputs.iter_mut().zip(row).for_each(|(cell, value)| *cell = value);
     }
 
@@ -196,175 +236,5 @@ impl<R: Reader, K: Kernel<R::Input, OUTPUTS>, const OUTPUTS: usize> Engine for R
 
     fn copy(&self) -> Box<dyn Engine> {
         Box::new(self.clone())
-    }
-}
-
-/// One value per bar: a column, or a mean of prices.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Source {
-    Open,
-    High,
-    Low,
-    Close,
-    Volume,
-    HighLow,
-    HighLowClose,
-    OpenHighLowClose,
-}
-
-impl Source {
-    /// The source of that name in a strategy file; the close for any other word (the specification refuses those).
-    pub(super) fn named(name: &str) -> Self {
-        match name {
-            "open" => Self::Open,
-            "high" => Self::High,
-            "low" => Self::Low,
-            "volume" => Self::Volume,
-            "hl2" => Self::HighLow,
-            "hlc3" => Self::HighLowClose,
-            "ohlc4" => Self::OpenHighLowClose,
-            _ => Self::Close,
-        }
-    }
-}
-
-impl Reader for Source {
-    type Input = f64;
-    type Columns<'a> = Cow<'a, [f64]>;
-
-    #[inline(always)]
-    fn raw(&self, bar: &Bar) -> f64 {
-        match self {
-            Self::Open => bar.open,
-            Self::High => bar.high,
-            Self::Low => bar.low,
-            Self::Close => bar.close,
-            Self::Volume if bar.volume < 0.0 => f64::NAN,
-            Self::Volume => bar.volume,
-            Self::HighLow => (bar.high + bar.low) / 2.0,
-            Self::HighLowClose => (bar.high + bar.low + bar.close) / 3.0,
-            Self::OpenHighLowClose => (bar.open + bar.high + bar.low + bar.close) / 4.0,
-        }
-    }
-
-    #[inline(always)]
-    fn is_given(&self, input: &f64) -> bool {
-        input.is_finite()
-    }
-
-    /// One slice, so that there is one loop; means of prices are made beforehand.
-    fn columns<'a>(&self, bars: &'a Bars) -> Cow<'a, [f64]> {
-        match self {
-            Self::Open => Cow::Borrowed(&bars.open),
-            Self::High => Cow::Borrowed(&bars.high),
-            Self::Low => Cow::Borrowed(&bars.low),
-            Self::Close => Cow::Borrowed(&bars.close),
-            other => rows(bars).map(|bar| other.raw(&bar)).collect(),
-        }
-    }
-
-    fn are_given(&self, columns: &Cow<'_, [f64]>) -> bool {
-        are_finite(columns)
-    }
-
-    fn slice<'a>(&self, columns: &'a Cow<'_, [f64]>) -> Option<&'a [f64]> {
-        Some(columns)
-    }
-
-    #[inline(always)]
-    fn inputs<'a, 'b: 'a>(&self, columns: &'a Cow<'b, [f64]>) -> impl Iterator<Item = f64> + 'a {
-        columns.iter().copied()
-    }
-}
-
-const OPEN: u8 = 1;
-const HIGH: u8 = 2;
-const LOW: u8 = 4;
-const CLOSE: u8 = 8;
-const VOLUME: u8 = 16;
-
-/// The bar itself; missing when one of the named fields is. A negative volume is a marker for "none", so missing.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Fields<const NAMED: u8>;
-
-pub(super) const HIGH_LOW: Fields<{ HIGH | LOW }> = Fields;
-pub(super) const HIGH_LOW_CLOSE: Fields<{ HIGH | LOW | CLOSE }> = Fields;
-pub(super) const OPEN_HIGH_LOW_CLOSE: Fields<{ OPEN | HIGH | LOW | CLOSE }> = Fields;
-pub(super) const CLOSE_VOLUME: Fields<{ CLOSE | VOLUME }> = Fields;
-pub(super) const HIGH_LOW_CLOSE_VOLUME: Fields<{ HIGH | LOW | CLOSE | VOLUME }> = Fields;
-
-impl<const NAMED: u8> Reader for Fields<NAMED> {
-    type Input = Bar;
-    type Columns<'a> = &'a Bars;
-
-    #[inline(always)]
-    fn raw(&self, bar: &Bar) -> Bar {
-        *bar
-    }
-
-    #[inline(always)]
-    fn is_given(&self, bar: &Bar) -> bool {
-        let given = |field: u8, value: f64| NAMED & field == 0 || value.is_finite();
-        given(OPEN, bar.open)
-            && given(HIGH, bar.high)
-            && given(LOW, bar.low)
-            && given(CLOSE, bar.close)
-            && given(VOLUME, bar.volume)
-            && (NAMED & VOLUME == 0 || bar.volume >= 0.0)
-    }
-
-    fn columns<'a>(&self, bars: &'a Bars) -> &'a Bars {
-        bars
-    }
-
-    fn are_given(&self, bars: &&Bars) -> bool {
-        let given = |field: u8, values: &[f64]| NAMED & field == 0 || are_finite(values);
-        let traded = |values: &[f64]| values.iter().fold(true, |all, value| all & (*value >= 0.0));
-        given(OPEN, &bars.open)
-            && given(HIGH, &bars.high)
-            && given(LOW, &bars.low)
-            && given(CLOSE, &bars.close)
-            && given(VOLUME, &bars.volume)
-            && (NAMED & VOLUME == 0 || traded(&bars.volume))
-    }
-
-    #[inline(always)]
-    fn inputs<'a, 'b: 'a>(&self, bars: &'a &'b Bars) -> impl Iterator<Item = Bar> + 'a {
-        rows(bars)
-    }
-}
-
-/// A bar with its high, low and close, and one more value of it; missing when any of them is.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct RangeAndSource(pub(super) Source);
-
-impl Reader for RangeAndSource {
-    type Input = (Bar, f64);
-    type Columns<'a> = (&'a Bars, Cow<'a, [f64]>);
-
-    #[inline(always)]
-    fn raw(&self, bar: &Bar) -> (Bar, f64) {
-        (*bar, self.0.raw(bar))
-    }
-
-    #[inline(always)]
-    fn is_given(&self, (bar, value): &(Bar, f64)) -> bool {
-        HIGH_LOW_CLOSE.is_given(bar) && self.0.is_given(value)
-    }
-
-    fn columns<'a>(&self, bars: &'a Bars) -> (&'a Bars, Cow<'a, [f64]>) {
-        (bars, self.0.columns(bars))
-    }
-
-    fn are_given(&self, (bars, values): &(&Bars, Cow<'_, [f64]>)) -> bool {
-        HIGH_LOW_CLOSE.are_given(bars) && self.0.are_given(values)
-    }
-
-    #[inline(always)]
-    fn inputs<'a, 'b: 'a>(
-        &self,
-        (bars, values): &'a (&'b Bars, Cow<'b, [f64]>),
-    ) -> impl Iterator<Item = (Bar, f64)> + 'a {
-        rows(bars).zip(values.iter().copied())
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::kernel::{Kernel, engine};
+use super::kernel::{Kernel, Scratch, engine};
 use super::spec::{IndicatorSpec, SOURCE, period};
 use super::window::WeightedSum;
 
@@ -34,23 +34,21 @@ struct Slope {
     spread: f64,
 }
 
-impl Slope {
-    #[inline(always)]
-    fn slope(&self, total: f64, weighted: f64) -> f64 {
-        (weighted - self.middle * total) / self.spread
-    }
+#[inline(always)]
+fn slope(total: f64, weighted: f64, middle: f64, spread: f64) -> f64 {
+    (weighted - middle * total) / spread
 }
 
 impl Kernel<f64, 1> for Slope {
     #[inline(always)]
     fn step(&mut self, value: f64) -> [f64; 1] {
         let (total, weighted) = self.values.push(value);
-        [self.slope(total, weighted)]
+        [slope(total, weighted, self.middle, self.spread)]
     }
 
-    fn whole(&self, values: &[f64], columns: &mut [Vec<f64>]) -> bool {
-        let slope = |total, weighted| self.slope(total, weighted);
-        columns.iter_mut().for_each(|cells| self.values.combine(values, cells, slope));
-        true
+    #[inline(always)]
+    fn block(&mut self, run: &[f64], from: usize, [cells]: [&mut [f64]; 1], [totals, ..]: &mut Scratch) {
+        let (middle, spread) = (self.middle, self.spread);
+        self.values.block(run, from, [cells, totals], |total, weighted| slope(total, weighted, middle, spread));
     }
 }

@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::kernel::{Bar, HIGH_LOW_CLOSE_VOLUME, Kernel, engine};
+use super::kernel::{Bar, Kernel, engine};
+use super::reader::HIGH_LOW_CLOSE_VOLUME;
+use super::rolling_pair::RollingPair;
 use super::spec::{IndicatorSpec, period};
-use super::window::RollingPair;
 
 pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
     name: "mfi",

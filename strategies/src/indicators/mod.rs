@@ -8,10 +8,14 @@
 
 mod kernel;
 mod parameters;
+mod reader;
+mod rolling_pair;
 mod spec;
 mod stream;
 
 mod average;
+mod extremes;
+mod moments;
 mod window;
 
 mod ad_line;
@@ -61,9 +65,9 @@ use market::Bars;
 use thiserror::Error;
 
 pub use kernel::Bar;
-use kernel::Source;
 use parameters::Parameters;
 pub use parameters::{ParameterError, Value};
+use reader::Source;
 pub use spec::{IndicatorSpec, ParameterKind, ParameterSpec};
 pub use stream::{Stream, StreamError, StreamState};
 

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::atr::Wilder;
-use super::kernel::{Bar, HIGH_LOW_CLOSE, Kernel, engine};
+use super::kernel::{Bar, Kernel, Scratch, engine};
+use super::reader::{BarRows, HIGH_LOW_CLOSE, Rows, part};
 use super::spec::{IndicatorSpec, period};
 
 pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
@@ -26,5 +27,13 @@ impl Kernel<Bar, 1> for Natr {
     fn step(&mut self, bar: Bar) -> [f64; 1] {
         let [atr] = self.0.step(bar);
         [100.0 * (atr / bar.close)]
+    }
+
+    #[inline(always)]
+    fn block(&mut self, run: BarRows<'_>, from: usize, [cells]: [&mut [f64]; 1], scratch: &mut Scratch) {
+        self.0.block(run, from, [cells], scratch);
+        for (cell, close) in cells.iter_mut().zip(part(run.close, from..run.len())) {
+            *cell = 100.0 * (*cell / close);
+        }
     }
 }

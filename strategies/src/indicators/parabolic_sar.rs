@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::kernel::{Bar, HIGH_LOW, Kernel, engine};
+use super::kernel::{Bar, Kernel, engine};
+use super::reader::HIGH_LOW;
 use super::spec::{IndicatorSpec, ParameterKind, ParameterSpec};
+use super::window::larger;
 
 const fn factor(name: &'static str, description: &'static str, min: f64, default: f64) -> ParameterSpec {
     ParameterSpec { name, kind: ParameterKind::Float { min, min_exclusive: false, max: 1.0, default }, description }
@@ -98,12 +100,14 @@ impl Kernel<Bar, 1> for Sar {
             self.stop = smaller(-self.extreme, floor);
             self.extreme = high;
             self.acceleration = self.initial;
-        } else if high > self.extreme {
-            self.extreme = high;
-            self.acceleration = smaller(self.acceleration + self.step, self.limit);
+        } else {
+            // Chosen and not branched on: whether a bar is a new extreme is what nobody can predict.
+            let faster = smaller(self.acceleration + self.step, self.limit);
+            self.acceleration = if high > self.extreme { faster } else { self.acceleration };
+            self.extreme = larger(high, self.extreme);
         }
         let shown = if self.long { self.stop } else { -self.stop };
-        let moved = (1.0 - self.acceleration) * self.stop + self.acceleration * self.extreme;
+        let moved = (1.0 - self.acceleration).mul_add(self.stop, self.acceleration * self.extreme);
         self.stop = smaller(moved, floor);
         [shown]
     }

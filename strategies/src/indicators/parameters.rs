@@ -5,7 +5,7 @@ use std::fmt;
 
 use thiserror::Error;
 
-use super::kernel::Source;
+use super::reader::Source;
 use super::spec::{IndicatorSpec, ParameterKind, ParameterSpec};
 
 /// A parameter value as the strategy file gives it.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::average::SeededAverage;
 use super::kernel::{Kernel, engine};
 use super::spec::{IndicatorSpec, SOURCE, period};
+use super::window::larger;
 
 pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
     name: "rsi",
@@ -29,15 +30,32 @@ struct Rsi {
     loss: SeededAverage,
 }
 
+#[inline(always)]
+fn share(gain: f64, loss: f64) -> [f64; 1] {
+    [if gain + loss == 0.0 { 50.0 } else { 100.0 * (gain / (gain + loss)) }]
+}
+
 impl Kernel<f64, 1> for Rsi {
     #[inline(always)]
     fn step(&mut self, value: f64) -> [f64; 1] {
-        let change = value - self.previous;
-        self.previous = value;
+        if self.is_warm() {
+            return self.warm_step(value);
+        }
+        let change = value - std::mem::replace(&mut self.previous, value);
         if change.is_nan() {
             return [f64::NAN];
         }
-        let (gain, loss) = (self.gain.push(change.max(0.0)), self.loss.push((-change).max(0.0)));
-        [if gain + loss == 0.0 { 50.0 } else { 100.0 * (gain / (gain + loss)) }]
+        share(self.gain.push(larger(change, 0.0)), self.loss.push(larger(-change, 0.0)))
+    }
+
+    #[inline(always)]
+    fn is_warm(&self) -> bool {
+        self.gain.is_seeded()
+    }
+
+    #[inline(always)]
+    fn warm_step(&mut self, value: f64) -> [f64; 1] {
+        let change = value - std::mem::replace(&mut self.previous, value);
+        share(self.gain.next(larger(change, 0.0)), self.loss.next(larger(-change, 0.0)))
     }
 }

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::kernel::{Bar, Kernel, OPEN_HIGH_LOW_CLOSE, engine};
+use super::kernel::{Bar, Kernel, engine};
+use super::reader::OPEN_HIGH_LOW_CLOSE;
 use super::spec::{IndicatorSpec, bars, period};
 use super::window::{PatchyMean, RollingFlow};
 

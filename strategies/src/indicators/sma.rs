@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::kernel::{Kernel, engine};
+use super::kernel::{Kernel, Scratch, engine};
 use super::spec::{IndicatorSpec, SOURCE, period};
 use super::window::RollingSum;
 
@@ -27,8 +27,8 @@ impl Kernel<f64, 1> for Sma {
         [self.0.mean(value)]
     }
 
-    fn whole(&self, values: &[f64], columns: &mut [Vec<f64>]) -> bool {
-        columns.iter_mut().for_each(|cells| self.0.means(values, cells));
-        true
+    #[inline(always)]
+    fn block(&mut self, run: &[f64], from: usize, [cells]: [&mut [f64]; 1], _: &mut Scratch) {
+        self.0.block(run, from, cells);
     }
 }

@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::keltner_channels::Keltner;
-use super::kernel::{Bar, Kernel, RangeAndSource, engine};
+use super::kernel::{Bar, Kernel, engine};
+use super::moments::RollingMoments;
+use super::reader::RangeAndSource;
 use super::spec::{IndicatorSpec, SOURCE, above, bars};
-use super::window::RollingMoments;
 
 /// Bars of the mean true range of the Keltner channels.
 const ATR_PERIOD: usize = 10;

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::kernel::{Kernel, engine};
+use super::kernel::{Kernel, Scratch, engine};
+use super::moments::RollingMoments;
 use super::spec::{IndicatorSpec, SOURCE, ddof, period};
-use super::window::RollingMoments;
 
 pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
     name: "stddev",
@@ -30,5 +30,10 @@ impl Kernel<f64, 1> for Deviation {
     #[inline(always)]
     fn step(&mut self, value: f64) -> [f64; 1] {
         [self.window.push(value).1]
+    }
+
+    #[inline(always)]
+    fn block(&mut self, run: &[f64], from: usize, [cells]: [&mut [f64]; 1], [means, ..]: &mut Scratch) {
+        self.window.block(run, from, means, cells);
     }
 }

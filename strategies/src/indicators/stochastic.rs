@@ -2,9 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::kernel::{Bar, HIGH_LOW_CLOSE, Kernel, engine};
+use super::extremes::RollingRange;
+use super::kernel::{Bar, Kernel, Scratch, engine};
+use super::reader::{BarRows, HIGH_LOW_CLOSE, Rows, part, part_mut};
 use super::spec::{IndicatorSpec, bars};
-use super::window::{RollingRange, RollingSum};
+use super::window::RollingSum;
 
 pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
     name: "stochastic",
@@ -50,9 +52,34 @@ impl Kernel<Bar, 2> for Stochastic {
     #[inline(always)]
     fn step(&mut self, bar: Bar) -> [f64; 2] {
         let (highest, lowest) = self.window.push(bar.high, bar.low);
-        let range = highest - lowest;
-        let raw = 100.0 * ((bar.close - lowest) / range);
-        let defined = range > 0.0 && raw.is_finite();
+        self.smooth(raw(highest, lowest, bar.close))
+    }
+
+    #[inline(always)]
+    fn block(&mut self, run: BarRows<'_>, from: usize, [k, d]: [&mut [f64]; 2], [lowest, one, other, _]: &mut Scratch) {
+        let lowest = part_mut(lowest, k.len());
+        self.window.block(run, from, [k, lowest], [one, other]);
+        for ((cell, lowest), close) in k.iter_mut().zip(lowest).zip(part(run.close, from..run.len())) {
+            *cell = raw(*cell, *lowest, *close);
+        }
+        for (k, d) in k.iter_mut().zip(d) {
+            [*k, *d] = self.smooth(*k);
+        }
+    }
+}
+
+/// The raw value; not finite without a range.
+#[inline(always)]
+fn raw(highest: f64, lowest: f64, close: f64) -> f64 {
+    let range = highest - lowest;
+    let raw = 100.0 * ((close - lowest) / range);
+    if range > 0.0 { raw } else { f64::NAN }
+}
+
+impl Stochastic {
+    #[inline(always)]
+    fn smooth(&mut self, raw: f64) -> [f64; 2] {
+        let defined = raw.is_finite();
         self.defined_in = if defined { self.defined_in + 1 } else { 0 };
         // A zero stands in for an undefined value; nothing is shown until the means no longer hold it.
         let k = self.k.mean(if defined { raw } else { 0.0 });

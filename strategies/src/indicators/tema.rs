@@ -28,9 +28,27 @@ struct Tema([SeededAverage; 3]);
 impl Kernel<f64, 1> for Tema {
     #[inline(always)]
     fn step(&mut self, value: f64) -> [f64; 1] {
+        if self.is_warm() {
+            return self.warm_step(value);
+        }
         let [first, second, third] = &mut self.0;
         let once = first.push(value);
         let twice = second.push_defined(once);
         [3.0 * once - 3.0 * twice + third.push_defined(twice)]
+    }
+
+    #[inline(always)]
+    fn is_warm(&self) -> bool {
+        let [_, _, last] = &self.0;
+        last.is_seeded()
+    }
+
+    #[inline(always)]
+    fn warm_step(&mut self, value: f64) -> [f64; 1] {
+        let [first, second, third] = &mut self.0;
+        let weights = first.weights();
+        let once = first.next_with(weights, value);
+        let twice = second.next_with(weights, once);
+        [3.0 * once - 3.0 * twice + third.next_with(weights, twice)]
     }
 }

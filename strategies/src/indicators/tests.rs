@@ -215,8 +215,8 @@ proptest! {
         length in 1usize..12,
     ) {
         let (mut sum, mut weights) = (window::RollingSum::new(length), window::WeightedSum::new(length));
-        let (mut moments, mut range) = (window::RollingMoments::new(length, 0.0), window::RollingRange::new(length));
-        let mut since = window::SinceMaximum::new(length);
+        let (mut moments, mut range) = (moments::RollingMoments::new(length, 0.0), extremes::RollingRange::new(length));
+        let mut since = extremes::SinceMaximum::new(length);
         for (row, &value) in values.iter().enumerate() {
             let (total, (mean, deviation), (highest, lowest)) =
                 (sum.push(value), moments.push(value), range.push(value, value));

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::average::SeededAverage;
-use super::kernel::{Kernel, engine};
+use super::kernel::{Kernel, Scratch, engine};
+use super::reader::part;
 use super::spec::{IndicatorSpec, SOURCE, period};
 
 pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
@@ -29,11 +30,62 @@ struct Trix {
     before: f64,
 }
 
+impl Trix {
+    #[inline(always)]
+    fn smooth(&mut self, value: f64) -> f64 {
+        let [first, second, third] = &mut self.averages;
+        let weights = first.weights();
+        third.next_with(weights, second.next_with(weights, first.next_with(weights, value)))
+    }
+
+    #[inline(always)]
+    fn change(&mut self, smooth: f64) -> [f64; 1] {
+        let before = std::mem::replace(&mut self.before, smooth);
+        [change(smooth, before)]
+    }
+}
+
+#[inline(always)]
+fn change(smooth: f64, before: f64) -> f64 {
+    100.0 * ((smooth - before) / before)
+}
+
 impl Kernel<f64, 1> for Trix {
     #[inline(always)]
     fn step(&mut self, value: f64) -> [f64; 1] {
+        if self.is_warm() {
+            return self.warm_step(value);
+        }
         let smooth = self.averages.iter_mut().fold(value, |value, average| average.push_defined(value));
-        let before = std::mem::replace(&mut self.before, smooth);
-        [100.0 * ((smooth - before) / before)]
+        self.change(smooth)
+    }
+
+    #[inline(always)]
+    fn is_warm(&self) -> bool {
+        let [_, _, last] = &self.averages;
+        last.is_seeded()
+    }
+
+    #[inline(always)]
+    fn warm_step(&mut self, value: f64) -> [f64; 1] {
+        let smooth = self.smooth(value);
+        self.change(smooth)
+    }
+
+    #[inline(always)]
+    fn block(&mut self, run: &[f64], from: usize, cells: [&mut [f64]; 1], [smooth, ..]: &mut Scratch) {
+        if !self.is_warm() {
+            return self.steps(run, from, cells);
+        }
+        let [cells] = cells;
+        let (before, rest) = smooth.split_at_mut(1);
+        before.fill(self.before);
+        for (smooth, value) in rest.iter_mut().zip(part(run, from..run.len())) {
+            *smooth = self.smooth(*value);
+        }
+        for ((cell, before), smooth) in cells.iter_mut().zip(&*smooth).zip(part(smooth, 1..smooth.len())) {
+            *cell = change(*smooth, *before);
+        }
+        self.before = part(smooth, cells.len()..smooth.len()).first().copied().unwrap_or(f64::NAN);
     }
 }

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::average;
-use super::kernel::{Bar, HIGH_LOW_CLOSE, Kernel, engine};
+use super::kernel::{Bar, Kernel, Scratch, engine};
+use super::reader::{BarRows, HIGH_LOW_CLOSE};
 use super::spec::IndicatorSpec;
 
 pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
@@ -28,5 +29,10 @@ impl Kernel<Bar, 1> for TrueRange {
     fn step(&mut self, bar: Bar) -> [f64; 1] {
         let previous = std::mem::replace(&mut self.close, bar.close);
         [if previous.is_nan() { f64::NAN } else { average::true_range(&bar, previous) }]
+    }
+
+    #[inline(always)]
+    fn block(&mut self, run: BarRows<'_>, from: usize, [cells]: [&mut [f64]; 1], _: &mut Scratch) {
+        average::true_ranges(run, from, cells);
     }
 }

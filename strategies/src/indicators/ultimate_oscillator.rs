@@ -2,10 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::average::true_range;
-use super::kernel::{Bar, HIGH_LOW_CLOSE, Kernel, engine};
+use super::average::{true_range, true_ranges};
+use super::kernel::{Bar, Kernel, Scratch, engine};
+use super::reader::{BarRows, HIGH_LOW_CLOSE, Rows, part, part_mut};
+use super::rolling_pair::{RollingPair, block};
 use super::spec::{IndicatorSpec, bars};
-use super::window::RollingPair;
+use super::window::larger;
 
 pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
     name: "ultosc",
@@ -37,6 +39,23 @@ struct Ultimate {
     spans: [RollingPair; 3],
 }
 
+/// How far the bar closed above its low, or above the close before it if that is lower.
+#[inline(always)]
+fn pressure(low: f64, close: f64, previous: f64) -> f64 {
+    close - if low < previous { low } else { previous }
+}
+
+/// Pressure over range, of which rounding may leave a little below 0.
+#[inline(always)]
+fn share([pressure, range]: [f64; 2]) -> f64 {
+    larger(0.0, pressure) / larger(0.0, range)
+}
+
+#[inline(always)]
+fn together(short: f64, medium: f64, long: f64) -> f64 {
+    100.0 * ((4.0 * short + 2.0 * medium + long) / 7.0)
+}
+
 impl Kernel<Bar, 1> for Ultimate {
     #[inline(always)]
     fn step(&mut self, bar: Bar) -> [f64; 1] {
@@ -44,12 +63,53 @@ impl Kernel<Bar, 1> for Ultimate {
         if previous.is_nan() {
             return [f64::NAN];
         }
-        let pressure = bar.close - bar.low.min(previous);
+        let pressure = pressure(bar.low, bar.close, previous);
         let range = true_range(&bar, previous);
-        let [short, medium, long] = self.spans.each_mut().map(|span| {
-            let [pressure, range] = span.push([pressure, range]);
-            pressure / range
-        });
-        [100.0 * ((4.0 * short + 2.0 * medium + long) / 7.0)]
+        let [short, medium, long] = self.spans.each_mut().map(|span| share(span.push([pressure, range])));
+        [together(short, medium, long)]
     }
+
+    #[inline(always)]
+    fn block(
+        &mut self,
+        run: BarRows<'_>,
+        from: usize,
+        [cells]: [&mut [f64]; 1],
+        [pressures, ranges, pressure_sums, range_sums]: &mut Scratch,
+    ) {
+        // Row 0 has no bar before it.
+        let first = from.max(1);
+        let longest = self.spans.iter().map(RollingPair::length).max().unwrap_or(0);
+        let start = first.saturating_sub(longest).max(1);
+        let rows = run.part(start..run.len());
+        let before = part(run.close, start - 1..run.len());
+        let bars = rows.low.iter().zip(rows.close).zip(before);
+        for (cell, ((low, close), before)) in pressures.iter_mut().zip(bars) {
+            *cell = pressure(*low, *close, *before);
+        }
+        true_ranges(run, start, part_mut(ranges, rows.len()));
+        let (undefined, cells) = cells.split_at_mut((first - from).min(cells.len()));
+        undefined.fill(f64::NAN);
+        let (history, rows) = (first - start, cells.len());
+        let values = [part(pressures, 0..history + rows), part(ranges, 0..history + rows)];
+        let (mut pressures, mut ranges) = (thirds(pressure_sums, rows), thirds(range_sums, rows));
+        let sums = [&mut pressures, &mut ranges].map(|sums| sums.each_mut().map(|sums| &mut **sums));
+        block(&mut self.spans, values, history, first - 1, sums);
+        let mut spans = pressures.into_iter().zip(ranges);
+        let mut next = || {
+            let (pressures, ranges) = spans.next().unwrap_or_default();
+            pressures.iter().zip(ranges).map(|(pressure, range)| share([*pressure, *range]))
+        };
+        let (short, medium, long) = (next(), next(), next());
+        for (((cell, short), medium), long) in cells.iter_mut().zip(short).zip(medium).zip(long) {
+            *cell = together(short, medium, long);
+        }
+    }
+}
+
+/// Three columns of so many rows in the place of one.
+fn thirds(column: &mut [f64], rows: usize) -> [&mut [f64]; 3] {
+    let (one, rest) = column.split_at_mut(rows);
+    let (two, rest) = rest.split_at_mut(rows);
+    [one, two, part_mut(rest, rows)]
 }

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::kernel::{Kernel, Source, engine};
+use super::kernel::{Kernel, engine};
+use super::reader::Source;
 use super::spec::{IndicatorSpec, period};
 use super::window::RollingFlow;
 

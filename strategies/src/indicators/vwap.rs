@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::kernel::{Bar, CLOSE_VOLUME, HIGH_LOW_CLOSE_VOLUME, Kernel, engine};
+use super::kernel::{Bar, Kernel, engine};
+use super::reader::{CLOSE_VOLUME, HIGH_LOW_CLOSE_VOLUME};
 use super::spec::{IndicatorSpec, bars, flag};
 use super::window::{RollingFlow, RollingSum};
 

@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::kernel::{Bar, HIGH_LOW_CLOSE, Kernel, engine};
+use super::extremes::RollingRange;
+use super::kernel::{Bar, Kernel, Scratch, engine};
+use super::reader::{BarRows, HIGH_LOW_CLOSE, Rows, part, part_mut};
 use super::spec::{IndicatorSpec, period};
-use super::window::RollingRange;
 
 pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
     name: "williamsr",
@@ -22,11 +23,31 @@ pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
 #[derive(Clone, Serialize, Deserialize)]
 struct WilliamsR(RollingRange);
 
+#[inline(always)]
+fn place(highest: f64, lowest: f64, close: f64) -> f64 {
+    let range = highest - lowest;
+    if range > 0.0 { -100.0 * ((highest - close) / range) } else { f64::NAN }
+}
+
 impl Kernel<Bar, 1> for WilliamsR {
     #[inline(always)]
     fn step(&mut self, bar: Bar) -> [f64; 1] {
         let (highest, lowest) = self.0.push(bar.high, bar.low);
-        let range = highest - lowest;
-        [if range > 0.0 { -100.0 * ((highest - bar.close) / range) } else { f64::NAN }]
+        [place(highest, lowest, bar.close)]
+    }
+
+    #[inline(always)]
+    fn block(
+        &mut self,
+        run: BarRows<'_>,
+        from: usize,
+        [cells]: [&mut [f64]; 1],
+        [lowest, one, other, _]: &mut Scratch,
+    ) {
+        let lowest = part_mut(lowest, cells.len());
+        self.0.block(run, from, [cells, lowest], [one, other]);
+        for ((cell, lowest), close) in cells.iter_mut().zip(lowest).zip(part(run.close, from..run.len())) {
+            *cell = place(*cell, *lowest, *close);
+        }
     }
 }

@@ -1,20 +1,20 @@
-//! Sums, moments and extremes over the last n values, each in amortised constant time without allocation.
+//! Sums over the last n values, and the value n steps ago, each in amortised constant time without allocation.
 //!
 //! Rings are read with `get`, never by index: without a way to panic the compiler keeps their state in registers.
 
 use serde::{Deserialize, Serialize};
 
-use super::kernel::defined;
+use super::reader::part;
 
 /// Sum of `term` over the values in four lanes, which an unbroken chain of additions would be four times slower for.
 #[inline(always)]
-pub(super) fn lane_sum(values: &[f64], term: impl Fn(f64) -> f64) -> f64 {
+pub(super) fn lane_sum<T>(values: &[T], term: impl Fn(&T) -> f64) -> f64 {
     let mut lanes = [0.0; 4];
     let chunks = values.chunks_exact(4);
-    let rest: f64 = chunks.remainder().iter().map(|value| term(*value)).sum();
+    let rest: f64 = chunks.remainder().iter().map(&term).sum();
     for chunk in chunks {
         for (lane, value) in lanes.iter_mut().zip(chunk) {
-            *lane += term(*value);
+            *lane += term(value);
         }
     }
     let [one, two, three, four] = lanes;
@@ -39,7 +39,7 @@ fn ramp_sum(values: &[f64]) -> f64 {
 
 /// Puts a value into a slot; what was there.
 #[inline(always)]
-fn exchange<T: Copy>(ring: &mut [T], slot: usize, value: T) -> Option<T> {
+pub(super) fn exchange<T: Copy>(ring: &mut [T], slot: usize, value: T) -> Option<T> {
     ring.get_mut(slot).map(|cell| std::mem::replace(cell, value))
 }
 
@@ -50,7 +50,16 @@ pub(super) fn larger(left: f64, right: f64) -> f64 {
 }
 
 /// Rows after which a sum is made afresh at the next turn of its ring, so that rounding errors do not pile up.
-const AGE_MAX: usize = 64;
+pub(super) const AGE_MAX: usize = 64;
+
+/// Rows of a run between two at which a sum is made afresh.
+struct Stretch<'a> {
+    values: &'a [f64],
+    /// What each of them pushes out of the sum.
+    oldest: &'a [f64],
+    /// The last n values, where the sum is made afresh at the last row.
+    fresh: Option<&'a [f64]>,
+}
 
 /// Sum of the last n values.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -77,30 +86,84 @@ impl RollingSum {
         if self.next == self.ring.len() {
             (self.next, self.full, self.age) = (0, true, self.age.saturating_add(self.ring.len()));
             if self.age >= AGE_MAX {
-                (self.sum, self.age) = (lane_sum(&self.ring, |value| value), 0);
+                (self.sum, self.age) = (lane_sum(&self.ring, |value| *value), 0);
             }
         }
         self.sum
     }
 
-    /// The means of a whole series from a fresh state: what [`RollingSum::mean`] gives for each value in turn.
-    pub(super) fn means(&self, values: &[f64], means: &mut [f64]) {
+    /// Values, of which `row` came before, up to and with the one after which the sum is made afresh.
+    #[inline(always)]
+    pub(super) fn until_fresh(&self, row: usize) -> usize {
         let length = self.ring.len();
-        let (mut sum, mut age, count) = (0.0, AGE_MAX, length as f64);
-        let mut before = &self.ring[..];
-        for (block, cells) in values.chunks(length).zip(means.chunks_mut(length)) {
-            for ((cell, value), oldest) in cells.iter_mut().zip(block).zip(before) {
-                sum += value - oldest;
-                [*cell] = defined([sum / count]);
+        let turns = AGE_MAX.div_ceil(length) * length;
+        if row < length { length - row } else { turns - (row - length) % turns }
+    }
+
+    /// What [`RollingSum::partial`] gives for each value but the first n, which came before (0 where nothing did) and may be
+    /// followed by more; `row` is how many really did. Keeps no more than the sum.
+    #[inline(always)]
+    pub(super) fn partials(&mut self, values: &[f64], row: usize, sums: &mut [f64]) {
+        let (length, mut at, mut rest) = (self.ring.len(), 0, sums);
+        while !rest.is_empty() {
+            let fresh = at + self.until_fresh(row + at);
+            let end = fresh.min(at + rest.len());
+            let cells = rest.split_off_mut(..end - at).unwrap_or_default();
+            let pairs = part(values, at + length..end + length).iter().zip(part(values, at..end));
+            for (cell, (value, oldest)) in cells.iter_mut().zip(pairs) {
+                self.sum += value - oldest;
+                *cell = self.sum;
             }
-            age += length;
-            if let (true, Some(last)) = (age >= AGE_MAX && block.len() == length, cells.last_mut()) {
-                (sum, age) = (lane_sum(block, |value| value), 0);
-                [*last] = defined([sum / count]);
+            if let (true, Some(last)) = (end == fresh, cells.last_mut()) {
+                self.sum = lane_sum(part(values, end..end + length), |value| *value);
+                *last = self.sum;
             }
-            before = block;
+            at = end;
         }
-        means.iter_mut().take(length - 1).for_each(|mean| *mean = f64::NAN);
+    }
+
+    /// The rows of a run from `from` on, cut after each at which the sum is made afresh.
+    #[inline(always)]
+    fn stretches<'a>(&'a self, run: &'a [f64], from: usize) -> impl Iterator<Item = Stretch<'a>> {
+        let (length, mut at) = (self.ring.len(), from);
+        std::iter::from_fn(move || {
+            let fresh = at + self.until_fresh(at);
+            let (start, end) = (at, fresh.min(run.len()));
+            at = end;
+            (start < end).then(|| Stretch {
+                values: part(run, start..end),
+                // A ring that takes no value holds zeros.
+                oldest: if start < length {
+                    part(&self.ring, start..end)
+                } else {
+                    part(run, start - length..end - length)
+                },
+                fresh: (end == fresh).then(|| part(run, end - length..end)),
+            })
+        })
+    }
+
+    /// What [`RollingSum::mean`] gives for each value of a run from `from` on; keeps no more than the sum.
+    #[inline(always)]
+    pub(super) fn block(&mut self, run: &[f64], from: usize, means: &mut [f64]) {
+        let (mut sum, mut rest) = (self.sum, &mut *means);
+        for stretch in self.stretches(run, from) {
+            let cells = rest.split_off_mut(..stretch.values.len()).unwrap_or_default();
+            for ((cell, value), oldest) in cells.iter_mut().zip(stretch.values).zip(stretch.oldest) {
+                sum += value - oldest;
+                *cell = sum;
+            }
+            if let (Some(window), Some(last)) = (stretch.fresh, cells.last_mut()) {
+                sum = lane_sum(window, |value| *value);
+                *last = sum;
+            }
+        }
+        self.sum = sum;
+        let count = self.ring.len() as f64;
+        for cell in &mut *means {
+            *cell /= count;
+        }
+        means.iter_mut().take((self.ring.len() - 1).saturating_sub(from)).for_each(|cell| *cell = f64::NAN);
     }
 
     /// Takes a value; the sum of the last n, NaN until there are n.
@@ -129,48 +192,6 @@ impl RollingSum {
     }
 }
 
-/// Sums of the last n of two values that come together, neither of them ever negative.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct RollingPair {
-    ring: Box<[[f64; 2]]>,
-    next: usize,
-    full: bool,
-    sums: [f64; 2],
-    age: usize,
-    /// Rows since one of the two was not 0.
-    zeros: usize,
-}
-
-impl RollingPair {
-    pub(super) fn new(length: usize) -> Self {
-        Self { ring: vec![[0.0; 2]; length.max(1)].into(), next: 0, full: false, sums: [0.0; 2], age: 0, zeros: 0 }
-    }
-
-    /// Takes two values; their sums over the last n, NaN until there are n, exactly 0 when all of both are, never negative.
-    #[inline(always)]
-    pub(super) fn push(&mut self, [one, other]: [f64; 2]) -> [f64; 2] {
-        self.zeros = if one + other == 0.0 { self.zeros.saturating_add(1) } else { 0 };
-        let [one_oldest, other_oldest] = exchange(&mut self.ring, self.next, [one, other]).unwrap_or([0.0; 2]);
-        let [one_sum, other_sum] = self.sums;
-        self.sums = [one_sum + (one - one_oldest), other_sum + (other - other_oldest)];
-        self.next += 1;
-        if self.next == self.ring.len() {
-            (self.next, self.full, self.age) = (0, true, self.age.saturating_add(self.ring.len()));
-            if self.age >= AGE_MAX {
-                (self.sums, self.age) = (pair_sums(&self.ring), 0);
-            }
-        }
-        if !self.full {
-            return [f64::NAN; 2];
-        }
-        if self.zeros >= self.ring.len() { [0.0; 2] } else { larger_pair([0.0; 2], self.sums) }
-    }
-}
-
-fn pair_sums(values: &[[f64; 2]]) -> [f64; 2] {
-    values.iter().fold([0.0; 2], |[one_sum, other_sum], [one, other]| [one_sum + one, other_sum + other])
-}
-
 /// Sum of the last n values that is exactly 0 when all of them are, whatever came before.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct RollingFlow {
@@ -181,6 +202,24 @@ pub(super) struct RollingFlow {
 impl RollingFlow {
     pub(super) fn new(length: usize) -> Self {
         Self { sum: RollingSum::new(length), zeros: 0 }
+    }
+
+    /// What [`RollingFlow::partial`] gives; see [`RollingSum::partials`].
+    #[inline(always)]
+    pub(super) fn partials(&mut self, values: &[f64], row: usize, sums: &mut [f64]) {
+        let length = self.sum.ring.len();
+        let new = part(values, length..length + sums.len());
+        self.sum.partials(values, row, sums);
+        if new.iter().fold(false, |any, value| any | (*value == 0.0)) {
+            for (value, sum) in new.iter().zip(sums) {
+                self.zeros = if *value == 0.0 { self.zeros.saturating_add(1) } else { 0 };
+                if self.zeros >= length {
+                    *sum = 0.0;
+                }
+            }
+        } else {
+            self.zeros = 0;
+        }
     }
 
     /// Takes a value; the sum of the last n, or of all while there are fewer.
@@ -233,24 +272,35 @@ impl WeightedSum {
         Self { values: RollingSum::new(length), total: f64::NAN, weighted: f64::NAN }
     }
 
-    /// `combine` of what [`WeightedSum::push`] gives for each value of a whole series in turn, from a fresh state.
+    /// `combine` of what [`WeightedSum::push`] gives for each value of a run from `from` on; keeps no more than the sums.
     #[inline(always)]
-    pub(super) fn combine(&self, values: &[f64], cells: &mut [f64], combine: impl Fn(f64, f64) -> f64) {
-        let length = self.values.ring.len();
-        let (mut total, mut weighted, mut age, count) = (0.0, f64::NAN, AGE_MAX, length as f64);
-        let mut before = &self.values.ring[..];
-        for (block, cells) in values.chunks(length).zip(cells.chunks_mut(length)) {
-            for ((cell, value), oldest) in cells.iter_mut().zip(block).zip(before) {
+    pub(super) fn block(
+        &mut self,
+        run: &[f64],
+        from: usize,
+        [cells, totals]: [&mut [f64]; 2],
+        combine: impl Fn(f64, f64) -> f64,
+    ) {
+        let (mut total, mut weighted, count) = (self.total, self.weighted, self.values.ring.len() as f64);
+        let (mut rest, mut rest_totals) = (&mut *cells, &mut *totals);
+        for stretch in self.values.stretches(run, from) {
+            let rows = stretch.values.len();
+            let cells = rest.split_off_mut(..rows).unwrap_or_default();
+            let totals = rest_totals.split_off_mut(..rows).unwrap_or_default();
+            let pairs = stretch.values.iter().zip(stretch.oldest);
+            for ((cell, total_cell), (value, oldest)) in cells.iter_mut().zip(&mut *totals).zip(pairs) {
                 weighted += count * value - total;
                 total += value - oldest;
-                [*cell] = defined([combine(total, weighted)]);
+                (*cell, *total_cell) = (weighted, total);
             }
-            age += length;
-            if let (true, Some(last)) = (age >= AGE_MAX && block.len() == length, cells.last_mut()) {
-                (total, weighted, age) = (lane_sum(block, |value| value), ramp_sum(block), 0);
-                [*last] = defined([combine(total, weighted)]);
+            if let (Some(window), Some(last), Some(last_total)) = (stretch.fresh, cells.last_mut(), totals.last_mut()) {
+                (total, weighted) = (lane_sum(window, |value| *value), ramp_sum(window));
+                (*last, *last_total) = (weighted, total);
             }
-            before = block;
+        }
+        (self.total, self.weighted) = (total, weighted);
+        for (cell, total) in cells.iter_mut().zip(totals) {
+            *cell = combine(*total, *cell);
         }
     }
 
@@ -279,14 +329,21 @@ impl Delay {
         Self { ring: vec![f64::NAN; length.max(1)].into(), next: 0 }
     }
 
-    /// `combine` of each value of a whole series and the one n steps before it, NaN where there is none.
+    /// `combine` of each value of a run from `from` on and the one n steps before it, NaN where there is none.
     #[inline(always)]
-    pub(super) fn combine(&self, values: &[f64], cells: &mut [f64], combine: impl Fn(f64, f64) -> f64) {
+    pub(super) fn block(&self, run: &[f64], from: usize, cells: &mut [f64], combine: impl Fn(f64, f64) -> f64) {
         let length = self.ring.len();
-        cells.iter_mut().take(length).for_each(|cell| *cell = f64::NAN);
-        for ((cell, value), before) in cells.iter_mut().zip(values).skip(length).zip(values) {
-            [*cell] = defined([combine(*value, *before)]);
+        let first = from.max(length).min(run.len());
+        let (undefined, cells) = cells.split_at_mut(first - from);
+        undefined.fill(f64::NAN);
+        let before = part(run, first.saturating_sub(length)..run.len());
+        for ((cell, value), before) in cells.iter_mut().zip(part(run, first..run.len())).zip(before) {
+            *cell = combine(*value, *before);
         }
+    }
+
+    pub(super) fn length(&self) -> usize {
+        self.ring.len()
     }
 
     /// Takes a value; the one taken n steps before, NaN until there is one.
@@ -295,162 +352,5 @@ impl Delay {
         let oldest = exchange(&mut self.ring, self.next, value).unwrap_or(f64::NAN);
         self.next = if self.next + 1 == self.ring.len() { 0 } else { self.next + 1 };
         oldest
-    }
-}
-
-/// Mean and standard deviation of the last n values.
-///
-/// Sums are taken about a nearby value, refreshed at every turn of the ring, so that the difference of squares does
-/// not lose the digits that a small deviation of a large price lives in.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct RollingMoments {
-    ring: Box<[f64]>,
-    next: usize,
-    full: bool,
-    centre: f64,
-    sum: f64,
-    squares: f64,
-    newest: f64,
-    equal_run: usize,
-    /// 1/n.
-    mean_share: f64,
-    /// 1/(n − ddof).
-    variance_share: f64,
-}
-
-impl RollingMoments {
-    /// The divisor of the variance is `length` − `ddof`.
-    pub(super) fn new(length: usize, ddof: f64) -> Self {
-        let (ring, count) = (vec![f64::NAN; length.max(1)].into(), length.max(1) as f64);
-        let (centre, sum, squares, newest) = (0.0, 0.0, 0.0, f64::NAN);
-        let (mean_share, variance_share) = (1.0 / count, 1.0 / (count - ddof));
-        Self { ring, next: 0, full: false, centre, sum, squares, newest, equal_run: 0, mean_share, variance_share }
-    }
-
-    /// Takes a value; mean and standard deviation of the last n, NaN until there are n.
-    /// Identical values have a deviation of exactly 0.
-    #[inline(always)]
-    pub(super) fn push(&mut self, value: f64) -> (f64, f64) {
-        self.equal_run = if self.newest == value { self.equal_run.saturating_add(1) } else { 1 };
-        self.newest = value;
-        let oldest = exchange(&mut self.ring, self.next, value).unwrap_or(f64::NAN);
-        self.next += 1;
-        if self.next == self.ring.len() {
-            self.next = 0;
-            self.full = true;
-            (self.centre, self.sum, self.squares) = moments(&self.ring);
-        } else if self.full {
-            let (new, old) = (value - self.centre, oldest - self.centre);
-            self.sum += new - old;
-            self.squares += new * new - old * old;
-        }
-        if !self.full {
-            return (f64::NAN, f64::NAN);
-        }
-        if self.equal_run >= self.ring.len() {
-            return (value, 0.0);
-        }
-        let offset = self.sum * self.mean_share;
-        let variance = (self.squares - self.sum * offset) * self.variance_share;
-        (self.centre + offset, larger(variance, 0.0).sqrt())
-    }
-}
-
-/// Mean, and sum and sum of squares of the distances from it.
-fn moments(values: &[f64]) -> (f64, f64, f64) {
-    let centre = lane_sum(values, |value| value) / values.len() as f64;
-    let squares = lane_sum(values, |value| (value - centre) * (value - centre));
-    (centre, lane_sum(values, |value| value - centre), squares)
-}
-
-/// Highest high and lowest low of the last n bars.
-///
-/// van Herk's method, on pairs of high and negative low: time is cut into blocks of n. Slots before `next` hold bars of this
-/// block, whose maximum is `newest`; slots from `next` on hold, for the block before, the maximum from that slot to its end.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct RollingRange {
-    ring: Box<[[f64; 2]]>,
-    next: usize,
-    full: bool,
-    newest: [f64; 2],
-}
-
-#[inline(always)]
-fn larger_pair([high, low]: [f64; 2], [other_high, other_low]: [f64; 2]) -> [f64; 2] {
-    [larger(high, other_high), larger(low, other_low)]
-}
-
-impl RollingRange {
-    const LOWEST: [f64; 2] = [f64::NEG_INFINITY; 2];
-
-    pub(super) fn new(length: usize) -> Self {
-        Self { ring: vec![Self::LOWEST; length.max(1)].into(), next: 0, full: false, newest: Self::LOWEST }
-    }
-
-    /// Takes the high and the low of a bar; the highest and the lowest of the last n, NaN until there are n.
-    #[inline(always)]
-    pub(super) fn push(&mut self, high: f64, low: f64) -> (f64, f64) {
-        self.newest = larger_pair([high, -low], self.newest);
-        exchange(&mut self.ring, self.next, [high, -low]);
-        self.next += 1;
-        let [highest, negative_lowest] = if let Some(&older) = self.ring.get(self.next) {
-            larger_pair(self.newest, older)
-        } else {
-            let mut suffix = Self::LOWEST;
-            for slot in self.ring.iter_mut().rev() {
-                suffix = larger_pair(*slot, suffix);
-                *slot = suffix;
-            }
-            self.next = 0;
-            self.full = true;
-            std::mem::replace(&mut self.newest, Self::LOWEST)
-        };
-        if self.full { (highest, -negative_lowest) } else { (f64::NAN, f64::NAN) }
-    }
-}
-
-/// How many steps ago the largest of the last n values was taken, the newest one among equals. Same method as
-/// [`RollingRange`], on values with the number of their step.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct SinceMaximum {
-    ring: Box<[(f64, u64)]>,
-    next: usize,
-    full: bool,
-    step: u64,
-    newest: (f64, u64),
-}
-
-impl SinceMaximum {
-    const LOWEST: (f64, u64) = (f64::NEG_INFINITY, 0);
-
-    pub(super) fn new(length: usize) -> Self {
-        Self { ring: vec![Self::LOWEST; length.max(1)].into(), next: 0, full: false, step: 0, newest: Self::LOWEST }
-    }
-
-    #[inline(always)]
-    fn larger(newer: (f64, u64), older: (f64, u64)) -> (f64, u64) {
-        if newer.0 >= older.0 { newer } else { older }
-    }
-
-    /// Takes a value; steps since the largest of the last n, NaN until there are n.
-    #[inline(always)]
-    pub(super) fn push(&mut self, value: f64) -> f64 {
-        self.step = self.step.wrapping_add(1);
-        self.newest = Self::larger((value, self.step), self.newest);
-        exchange(&mut self.ring, self.next, (value, self.step));
-        self.next += 1;
-        let largest = if let Some(&older) = self.ring.get(self.next) {
-            Self::larger(self.newest, older)
-        } else {
-            let mut suffix = Self::LOWEST;
-            for slot in self.ring.iter_mut().rev() {
-                suffix = Self::larger(suffix, *slot);
-                *slot = suffix;
-            }
-            self.next = 0;
-            self.full = true;
-            std::mem::replace(&mut self.newest, Self::LOWEST)
-        };
-        if self.full { self.step.wrapping_sub(largest.1) as f64 } else { f64::NAN }
     }
 }

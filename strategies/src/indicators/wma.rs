@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::kernel::{Kernel, engine};
+use super::kernel::{Kernel, Scratch, engine};
 use super::spec::{IndicatorSpec, SOURCE, period};
 use super::window::WeightedSum;
 
@@ -35,8 +35,9 @@ impl Kernel<f64, 1> for Wma {
         [self.values.push(value).1 / self.weights]
     }
 
-    fn whole(&self, values: &[f64], columns: &mut [Vec<f64>]) -> bool {
-        columns.iter_mut().for_each(|cells| self.values.combine(values, cells, |_, weighted| weighted / self.weights));
-        true
+    #[inline(always)]
+    fn block(&mut self, run: &[f64], from: usize, [cells]: [&mut [f64]; 1], [totals, ..]: &mut Scratch) {
+        let weights = self.weights;
+        self.values.block(run, from, [cells, totals], |_, weighted| weighted / weights);
     }
 }

@@ -62,8 +62,15 @@ impl Random {
 
     /// The type with legal parameters, periods short enough for a short walk.
     pub fn indicator(&mut self, spec: &'static IndicatorSpec) -> Indicator {
+        self.indicator_within(spec, 9)
+    }
+
+    /// The type with legal parameters, each whole number one of its lowest `choices`.
+    pub fn indicator_within(&mut self, spec: &'static IndicatorSpec, choices: usize) -> Indicator {
         let value = |parameter: &ParameterKind, random: &mut Self| match *parameter {
-            ParameterKind::Integer { min, max, .. } => Value::Integer((min + random.below(9) as i64).min(max)),
+            ParameterKind::Integer { min, max, .. } => {
+                Value::Integer(min + random.below(choices.min((max - min + 1) as usize)) as i64)
+            }
             ParameterKind::Float { min, max, .. } => Value::Float(max - (max - min) * random.share()),
             ParameterKind::Boolean { .. } => Value::Boolean(random.bits() & 1 == 0),
             ParameterKind::Choice { options, .. } => Value::Text(options[random.below(options.len())].to_owned()),
