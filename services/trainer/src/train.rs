@@ -313,8 +313,9 @@ impl<'a> Session<'a> {
         };
         let train_mean = metrics::mean_label(&self.data.train.labels);
         let mut found = BTreeMap::new();
-        for (name, part) in self.data.parts() {
-            let scores = self.scores(&matrix(part, self.network, self.device)?)?;
+        let test = matrix(&self.data.test, self.network, self.device)?;
+        for ((name, part), features) in self.data.parts().into_iter().zip([&self.features, &self.validation, &test]) {
+            let scores = self.scores(features)?;
             found.insert(name.to_owned(), self.scored(&scores, part).metrics(names, train_mean));
         }
         Ok(found)
