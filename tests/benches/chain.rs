@@ -6,6 +6,7 @@
 //! data set and nothing else (`VmHWM`, less what it had before it began).
 #![allow(
     clippy::unwrap_used,
+    clippy::panic,
     clippy::indexing_slicing,
     clippy::cast_precision_loss,
     missing_docs,
@@ -305,7 +306,8 @@ fn many() -> Resolved {
     text.push_str(&STRATEGY[STRATEGY.find("model:").unwrap()..]);
     let strategy = Strategy::parse(&text).unwrap_or_else(|findings| panic!("{findings}"));
     let symbols = (0..SYMBOLS).map(|number| Instrument::parse(&format!("stk:S{number:03}")).unwrap());
-    strategy.resolve(&Overrides { symbols: Some(symbols.collect()), ..Overrides::default() }).unwrap()
+    let request = Overrides { symbols: Some(symbols.collect()), ..Overrides::default() };
+    Resolved { embargo_bars: Some(96), ..strategy.resolve(&request).unwrap() }
 }
 
 /// The bars of a symbol on all timeframes, made when asked for.
@@ -332,22 +334,40 @@ fn coarser(base: &RawBars, each: usize) -> Bars {
     bars
 }
 
+/// Seconds that passed, that this thread was on a processor, and that all threads were, those that have ended included.
+fn timed(resolved: &Resolved, threads: usize) -> [f64; 3] {
+    let own = || {
+        let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+        text.split_whitespace().next().unwrap().parse::<f64>().unwrap() / 1e9
+    };
+    let all = || {
+        let text = std::fs::read_to_string("/proc/self/stat").unwrap();
+        let fields = text.rsplit_once(')').unwrap().1.split_whitespace();
+        fields.skip(11).take(2).map(|ticks| ticks.parse::<f64>().unwrap() / 100.0).sum::<f64>()
+    };
+    let (start, own_before, all_before) = (Instant::now(), own(), all());
+    drop(assemble(resolved, threads, many_bars, &mut |_| ControlFlow::Continue(())).unwrap());
+    [start.elapsed().as_secs_f64(), own() - own_before, all() - all_before]
+}
+
 fn many_symbols() {
     let resolved = many();
-    let run = |threads: usize| {
-        let start = Instant::now();
-        drop(assemble(&resolved, threads, many_bars, &mut |_| ControlFlow::Continue(())).unwrap());
-        start.elapsed().as_secs_f64()
-    };
-    let rounds: Vec<(f64, f64)> = (0..5).map(|_| (run(1), run(2))).collect();
+    let rounds: Vec<([f64; 3], [f64; 3])> = (0..7).map(|_| (timed(&resolved, 1), timed(&resolved, 2))).collect();
+    let of = |pick: fn(&([f64; 3], [f64; 3])) -> f64| median(rounds.iter().map(pick));
     println!(
-        "\n100 symbols x 4 timeframes x 20 indicators, {MANY_BARS} base bars, {} columns: one thread {:.2} s, two threads {:.2} s; \
-         one / two, median of {} rounds: {:.2}",
+        "\n100 symbols x 4 timeframes x 20 indicators, {MANY_BARS} base bars, {} columns, medians of {} rounds:\n\
+         one thread {:.2} s, two threads {:.2} s; one / two {:.2}\n\
+         on a processor: one thread {:.2} s; two threads {:.2} s together, of which {:.2} s cannot be shared; the ratio that\n\
+         two free processors would give, as far as these go: {:.2}",
         resolved.features.len(),
-        median(rounds.iter().map(|round| round.0)),
-        median(rounds.iter().map(|round| round.1)),
         rounds.len(),
-        median(rounds.iter().map(|round| round.0 / round.1)),
+        of(|(one, _)| one[0]),
+        of(|(_, two)| two[0]),
+        of(|(one, two)| one[0] / two[0]),
+        of(|(one, _)| one[2]),
+        of(|(_, two)| two[2]),
+        of(|(_, two)| two[1]),
+        of(|(one, two)| one[2] / (two[1] + (two[2] - two[1]) / 2.0)),
     );
     for threads in ["1", "2"] {
         child(&["--many-peak", threads]);
