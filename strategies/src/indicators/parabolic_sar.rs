@@ -34,7 +34,7 @@ pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
             limit,
             bars: 0,
             before: [0.0; 2],
-            long: true,
+            side: 1.0,
             extreme: 0.0,
             stop: 0.0,
             acceleration: 0.0,
@@ -52,26 +52,28 @@ struct Sar {
     bars: u8,
     /// High and low of the bar before.
     before: [f64; 2],
-    long: bool,
+    /// 1 while long, −1 while short.
+    side: f64,
     /// Extreme and stop as the long side sees them; while short, of the market turned upside down.
     extreme: f64,
     stop: f64,
     acceleration: f64,
 }
 
-/// High and low as they are, or of the market turned upside down.
+/// High and low as they are, or of the market turned upside down. By arithmetic and not by a branch: nobody can predict the side.
 #[inline(always)]
-fn seen_from(long: bool, [high, low]: [f64; 2]) -> [f64; 2] {
-    if long { [high, low] } else { [-low, -high] }
+fn seen_from(side: f64, [high, low]: [f64; 2]) -> [f64; 2] {
+    let (one, other) = (side * high, side * low);
+    [larger(one, other), smaller(one, other)]
 }
 
 impl Sar {
     fn begin(&mut self, bar: [f64; 2]) {
         let ([high, low], [high_before, low_before]) = (bar, self.before);
         let (rise, fall) = (high - high_before, low_before - low);
-        self.long = !(fall > 0.0 && rise < fall);
-        self.extreme = seen_from(self.long, bar)[0];
-        self.stop = seen_from(self.long, self.before)[1];
+        self.side = if fall > 0.0 && rise < fall { -1.0 } else { 1.0 };
+        self.extreme = seen_from(self.side, bar)[0];
+        self.stop = seen_from(self.side, self.before)[1];
         self.acceleration = self.initial;
         // The first bar of the walk counts as its own predecessor.
         self.before = bar;
@@ -81,24 +83,33 @@ impl Sar {
 impl Kernel<Bar, 1> for Sar {
     #[inline(always)]
     fn step(&mut self, bar: Bar) -> [f64; 1] {
-        let bar = [bar.high, bar.low];
-        if self.bars < 2 {
+        if !self.is_warm() {
             self.bars += 1;
             if self.bars == 1 {
-                self.before = bar;
+                self.before = [bar.high, bar.low];
                 return [f64::NAN];
             }
-            self.begin(bar);
+            self.begin([bar.high, bar.low]);
         }
+        self.warm_step(bar)
+    }
+
+    #[inline(always)]
+    fn is_warm(&self) -> bool {
+        self.bars == 2
+    }
+
+    #[inline(always)]
+    fn warm_step(&mut self, bar: Bar) -> [f64; 1] {
+        let bar = [bar.high, bar.low];
         let before = std::mem::replace(&mut self.before, bar);
-        let [mut high, mut low] = seen_from(self.long, bar);
-        let mut floor = smaller(seen_from(self.long, before)[1], low);
+        let [high, low] = seen_from(self.side, bar);
+        let mut floor = smaller(seen_from(self.side, before)[1], low);
         if low <= self.stop {
-            self.long = !self.long;
-            [high, low] = seen_from(self.long, bar);
-            floor = smaller(seen_from(self.long, before)[1], low);
+            self.side = -self.side;
+            floor = smaller(seen_from(self.side, before)[1], -high);
             self.stop = smaller(-self.extreme, floor);
-            self.extreme = high;
+            self.extreme = -low;
             self.acceleration = self.initial;
         } else {
             // Chosen and not branched on: whether a bar is a new extreme is what nobody can predict.
@@ -106,7 +117,7 @@ impl Kernel<Bar, 1> for Sar {
             self.acceleration = if high > self.extreme { faster } else { self.acceleration };
             self.extreme = larger(high, self.extreme);
         }
-        let shown = if self.long { self.stop } else { -self.stop };
+        let shown = self.side * self.stop;
         let moved = (1.0 - self.acceleration).mul_add(self.stop, self.acceleration * self.extreme);
         self.stop = smaller(moved, floor);
         [shown]

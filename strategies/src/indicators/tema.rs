@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::average::SeededAverage;
-use super::kernel::{Kernel, engine};
+use super::kernel::{Kernel, Scratch, engine};
+use super::reader::part;
 use super::spec::{IndicatorSpec, SOURCE, period};
 
 pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
@@ -50,5 +51,25 @@ impl Kernel<f64, 1> for Tema {
         let once = first.next_with(weights, value);
         let twice = second.next_with(weights, once);
         [3.0 * once - 3.0 * twice + third.next_with(weights, twice)]
+    }
+
+    #[inline(always)]
+    fn block(&mut self, run: &[f64], from: usize, cells: [&mut [f64]; 1], [once, twice, ..]: &mut Scratch) {
+        if !self.is_warm() {
+            return self.steps(run, from, cells);
+        }
+        let [cells] = cells;
+        let [first, second, third] = &mut self.0;
+        let weights = first.weights();
+        for (((once, twice), cell), value) in
+            once.iter_mut().zip(&mut *twice).zip(&mut *cells).zip(part(run, from..run.len()))
+        {
+            *once = first.next_with(weights, *value);
+            *twice = second.next_with(weights, *once);
+            *cell = third.next_with(weights, *twice);
+        }
+        for ((cell, once), twice) in cells.iter_mut().zip(once).zip(twice) {
+            *cell += 3.0 * *once - 3.0 * *twice;
+        }
     }
 }

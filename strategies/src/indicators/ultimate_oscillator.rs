@@ -53,7 +53,7 @@ fn share([pressure, range]: [f64; 2]) -> f64 {
 
 #[inline(always)]
 fn together(short: f64, medium: f64, long: f64) -> f64 {
-    100.0 * ((4.0 * short + 2.0 * medium + long) / 7.0)
+    (100.0 / 7.0) * (4.0 * short + 2.0 * medium + long)
 }
 
 impl Kernel<Bar, 1> for Ultimate {
