@@ -20,7 +20,7 @@ use crate::labels::{EventFilter, LabelSource, Regime};
 /// anew, and models tell by it which features they know. Raise it by one in the change that lets equal inputs give another bit
 /// in any row (indicators, memberships, joins, labels, weights, splits), or lets a manifest hold what older ones lack.
 ///
-/// 2: manifests hold the thresholds that were fitted.
+/// 2: indicators use fused multiply-add; manifests hold the thresholds that were fitted.
 pub const ENGINE_VERSION: u32 = 2;
 
 /// What a request changes in a strategy; absent = as the strategy says.
