@@ -21,7 +21,7 @@ fn resolved(name: &str) -> Resolved {
     Strategy::parse(&catalog(name)).unwrap().resolve(&Overrides::default()).unwrap()
 }
 
-/// Twelve symbols, more than one wave of two threads: the three sample ones four times, each copy a little shorter.
+/// Twelve symbols, more than two threads may be ahead with: the three sample ones four times, each copy a little shorter.
 fn twelve(name: &str) -> (Resolved, Vec<SymbolInput>) {
     let mut resolved = resolved(name);
     let three = inputs(&resolved);

@@ -35,8 +35,8 @@ pub const HELD_OUT_ROWS_MIN: usize = 20;
 /// All parts in order, with their names in manifests.
 const PARTS: [(Part, &str); 3] = [(Part::Train, "train"), (Part::Validation, "validation"), (Part::Test, "test")];
 
-/// Symbols per thread whose rows may wait until they are stacked. More would balance the threads better and take more
-/// memory.
+/// Symbols per thread that may be at work or wait until those before them are stacked. More would let a thread run further
+/// ahead of a slow symbol and take more memory.
 const WAITING: usize = 4;
 
 /// What is about to be done, for progress. With several threads symbols take turns.
@@ -120,8 +120,8 @@ impl DataSet {
 ///
 /// # Memory
 /// The rows of all symbols, R in number and with F features of which Z are scaled, take `R · (4 F + 4 Z + S + 69)` bytes at
-/// most, S being the fuzzy sets, each counted once a timeframe. Beside them, with T threads, at most 4 T symbols wait to be
-/// stacked, and T are at work: the bars of one take 56 bytes each, its columns as much as its rows, and its widest indicator
+/// most, S being the fuzzy sets, each counted once a timeframe. Beside them, with T threads, at most 4 T symbols are at work or
+/// wait to be stacked, and one is being stacked: the bars of one take 56 bytes each, its columns as much as its rows, and its widest indicator
 /// 8 bytes an output and bar. So with b base bars and B bars a symbol, and O outputs at most, the peak is below
 ///
 /// ```text
@@ -138,13 +138,13 @@ pub fn assemble<E: From<DataSetError> + Send>(
 ) -> Result<DataSet, E> {
     let (workers, sets, desk) = (Workers::new(threads)?, Sets::new(resolved), Desk::new(resolved, progress));
     let numbered: Vec<(usize, &Instrument)> = (1..).zip(&resolved.symbols).collect();
-    let waves = || numbered.chunks(threads.max(1) * WAITING);
+    let ahead = threads.max(1) * WAITING;
     // A threshold that is fitted needs to know where the training part ends before there are labels.
     let early_cuts = match resolved.split {
         Split::Dates { validation_start, test_start } => Some(CutDates { validation_start, test_start }),
         Split::Fractions { .. } if resolved.needs_fit() => {
             let mut instants = Vec::new();
-            for wave in waves() {
+            for wave in numbered.chunks(ahead) {
                 let closes = workers.map(wave, |(_, symbol)| {
                     let mut bars = read(symbol, &[resolved.base])?;
                     let base = bars.remove(&resolved.base).unwrap_or_default();
@@ -158,18 +158,20 @@ pub fn assemble<E: From<DataSetError> + Send>(
     };
     let training_end = early_cuts.filter(|_| resolved.needs_fit()).map(|cuts| cuts.validation_start);
     let mut stack = Stack::new(resolved, &sets);
-    for wave in waves() {
-        let done = workers.map(wave, |(number, symbol)| {
+    workers.in_order(
+        &numbered,
+        ahead,
+        |(number, symbol)| {
             let id = symbol.id();
             if desk.report(&id, *number, 1, "bars").is_break() {
                 return Err(DataSetError::Stopped.into());
             }
             let bars = read(symbol, &resolved.timeframes)?;
             let mut report = |work_number: usize, work: &str| desk.report(&id, *number, work_number, work);
-            Ok(symbol_rows(resolved, &sets, (&id, bars), training_end, &mut report)?)
-        });
-        stack.push(&workers, done.into_iter().collect::<Result<_, E>>()?);
-    }
+            Ok::<_, E>(symbol_rows(resolved, &sets, (&id, bars), training_end, &mut report)?)
+        },
+        |rows| stack.push(rows),
+    )?;
     let cuts = match early_cuts {
         Some(cuts) => cuts,
         None => cuts(resolved, stack.instants()).map_err(DataSetError::from)?,

@@ -48,30 +48,22 @@ impl Stack {
         }
     }
 
-    /// Appends the next symbols.
-    pub(super) fn push(&mut self, workers: &Workers, mut symbols: Vec<SymbolRows>) {
-        for symbol in &mut symbols {
-            self.symbols
-                .push(StackedSymbol { rows: symbol.times.len(), close_time: std::mem::take(&mut symbol.close_time) });
-            self.open_time.append(&mut symbol.open_time);
-            self.times.append(&mut symbol.times);
-            self.labels.append(&mut symbol.labels);
-            if let (Some(all), Some(weights)) = (&mut self.weights, &mut symbol.weights) {
-                all.append(weights);
-            }
-            self.covered.iter_mut().zip(&mut symbol.covered).for_each(|(all, own)| all.append(own));
-            for (reason, count) in &symbol.dropped {
-                *self.dropped.entry((*reason).to_owned()).or_default() += count;
-            }
-            self.leak_test_cuts = symbol.leak_test_cuts;
-            self.thresholds.append(&mut symbol.thresholds);
+    /// Appends the next symbol.
+    pub(super) fn push(&mut self, mut symbol: SymbolRows) {
+        self.symbols.push(StackedSymbol { rows: symbol.times.len(), close_time: symbol.close_time });
+        self.open_time.append(&mut symbol.open_time);
+        self.times.append(&mut symbol.times);
+        self.labels.append(&mut symbol.labels);
+        if let (Some(all), Some(weights)) = (&mut self.weights, &mut symbol.weights) {
+            all.append(weights);
         }
-        let mut columns: Vec<(&mut Column, Vec<Column>)> =
-            self.columns.iter_mut().map(|all| (all, Vec::new())).collect();
-        for symbol in symbols {
-            columns.iter_mut().zip(symbol.columns).for_each(|((_, next), own)| next.push(own));
+        self.covered.iter_mut().zip(&mut symbol.covered).for_each(|(all, own)| all.append(own));
+        for (reason, count) in symbol.dropped {
+            *self.dropped.entry(reason.to_owned()).or_default() += count;
         }
-        workers.each(&mut columns, |_, (all, next)| next.iter_mut().for_each(|next| all.append(next)));
+        self.leak_test_cuts = symbol.leak_test_cuts;
+        self.thresholds.append(&mut symbol.thresholds);
+        self.columns.iter_mut().zip(&mut symbol.columns).for_each(|(all, own)| all.append(own));
     }
 
     /// The distinct instants at which a row of some symbol was known, ascending.
