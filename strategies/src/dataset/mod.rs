@@ -120,9 +120,10 @@ impl DataSet {
 ///
 /// # Memory
 /// The rows of all symbols, R in number and with F features of which Z are scaled, take `R · (4 F + 4 Z + S + 69)` bytes at
-/// most, S being the fuzzy sets, each counted once a timeframe. Beside them, with T threads, at most 4 T symbols are at work or
-/// wait to be stacked, and one is being stacked: the bars of one take 56 bytes each, its columns as much as its rows, and its widest indicator
-/// 8 bytes an output and bar. So with b base bars and B bars a symbol, and O outputs at most, the peak is below
+/// most, S being the fuzzy sets, each counted once a timeframe. Beside them, with T threads, at most 4 T symbols are at work
+/// or wait to be stacked, and one is being stacked: the bars of one take 56 bytes each, its columns as much as its rows, and
+/// its widest indicator 8 bytes an output and bar. So with b base bars and B bars a symbol, and O outputs at most, the peak
+/// is below
 ///
 /// ```text
 /// R · (4 F + 4 Z + S + 69)  +  5 T · b · (4 F + 4 Z + S + 69)  +  T · B · (56 + 8 O + 24)
