@@ -35,6 +35,16 @@ fn bits(columns: &[Vec<f64>], rows: std::ops::Range<usize>) -> Vec<Vec<u64>> {
 }
 
 #[test]
+fn no_window_is_longer_than_what_a_block_may_look_back_on() {
+    let parameters = SPECS.iter().flat_map(|spec| spec.parameters.iter().map(move |parameter| (spec.name, parameter)));
+    for (name, parameter) in parameters {
+        if let ParameterKind::Integer { max, .. } = parameter.kind {
+            assert!(max <= kernel::HISTORY as i64, "{name} {}", parameter.name);
+        }
+    }
+}
+
+#[test]
 fn an_average_of_two_is_undefined_once_and_then_the_mean_of_neighbours() {
     let columns = named("sma period=2").compute(&closes(&[1.0, 2.0, 4.0])).unwrap();
     assert!(columns[0][0].is_nan());
