@@ -5,19 +5,32 @@
 //! stays until the next one closes. Nothing is filled backwards: before the first closed bar there is no value, and a row
 //! without a value in every column is dropped and counted.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use market::{Bars, Timeframe, Utc};
+use market::{BarSlice, Bars, Timeframe, Utc};
 use schemas::manifests::FeatureColumn;
 use thiserror::Error;
 
+use crate::fuzzy::Membership;
 use crate::grammar::{FuzzySet, Input, InputSource};
-use crate::indicators::IndicatorError;
+use crate::indicators::{IndicatorError, Walk};
 use crate::resolve::{Feature, FeatureKind, PlannedIndicator, Resolved};
 
 /// Bars of one symbol, one series a timeframe.
 pub type SymbolBars = BTreeMap<Timeframe, Bars>;
+
+/// What was known of them at an instant, or all of them.
+pub type KnownBars<'a> = BTreeMap<Timeframe, BarSlice<'a>>;
+
+/// Rows of a column that are made at a time: few enough to stay in a near cache on their way from bars to features.
+const STRETCH: usize = 4_096;
+
+/// All bars.
+pub fn known(bars: &SymbolBars) -> KnownBars<'_> {
+    bars.iter().map(|(timeframe, bars)| (*timeframe, bars.as_slice())).collect()
+}
 
 /// One column of an input.
 pub(crate) struct FeatureName {
@@ -179,88 +192,138 @@ pub fn columns(
     bars: &SymbolBars,
     progress: &mut dyn FnMut(usize, &PlannedIndicator) -> ControlFlow<()>,
 ) -> Result<Columns, FeatureError> {
-    let mut values = vec![Vec::new(); resolved.features.len()];
-    each_column(resolved, bars, progress, &mut |position, column| {
-        if let Some(own) = values.get_mut(position) {
-            *own = column.to_vec();
-        }
+    let known = known(bars);
+    check_volumes(resolved, &known)?;
+    let base = series(&known, resolved.base)?;
+    let mut values = vec![Vec::with_capacity(base.len()); resolved.features.len()];
+    each_column(resolved, &known, progress, &mut |position, _, column| {
+        values.iter_mut().skip(position).take(1).for_each(|own| own.extend_from_slice(column));
     })?;
-    let base = series(bars, resolved.base)?;
-    Ok(Columns { open_time: base.open_time.clone(), close_time: base.close_time.clone(), values })
+    Ok(Columns { open_time: base.open_time.to_vec(), close_time: base.close_time.to_vec(), values })
 }
 
-/// The same, a column at a time: `take` gets the position of a feature and its values on every base bar, in memory that
-/// the next column reuses. Indicator after indicator; of one indicator in contract order.
+/// Refuses bars without any volume where an indicator is made of it.
+pub(crate) fn check_volumes(resolved: &Resolved, bars: &KnownBars<'_>) -> Result<(), FeatureError> {
+    resolved.indicators.iter().try_for_each(|planned| {
+        let timeframe = planned.timeframe;
+        let refused = |source| FeatureError::Indicator { id: planned.id.clone(), timeframe, source };
+        planned.indicator.check_volume(series(bars, timeframe)?).map_err(refused)
+    })
+}
+
+/// Takes the position of a feature, the first row of a stretch of its column and the values there, in memory that the next
+/// stretch reuses.
+pub(crate) type Take<'a> = &'a mut dyn FnMut(usize, usize, &[f64]);
+
+/// The same, a stretch of rows at a time, so that no column need exist as a whole: indicator after indicator, of each one
+/// stretch after stretch with no row left out, of each of those one feature after another.
+///
+/// That an indicator has no volume at all is for the caller to see before: of what was known at an instant that may be so.
 pub(crate) fn each_column(
     resolved: &Resolved,
-    bars: &SymbolBars,
+    bars: &KnownBars<'_>,
     progress: &mut dyn FnMut(usize, &PlannedIndicator) -> ControlFlow<()>,
-    take: &mut dyn FnMut(usize, &[f64]),
+    take: Take<'_>,
 ) -> Result<(), FeatureError> {
     let base = series(bars, resolved.base)?;
     resolved.timeframes.iter().try_for_each(|timeframe| series(bars, *timeframe).map(drop))?;
     let mut visible: BTreeMap<Timeframe, Vec<u32>> = BTreeMap::new();
-    let (mut outputs, mut own, mut column) = (Vec::new(), Vec::new(), Vec::new());
     for (position, planned) in resolved.indicators.iter().enumerate() {
         if progress(position, planned).is_break() {
             return Err(FeatureError::Stopped);
         }
         let timeframe = planned.timeframe;
-        let bars = bars.get(&timeframe).ok_or(FeatureError::NoBars { timeframe })?;
+        let own = series(bars, timeframe)?;
         let refused = |source| FeatureError::Indicator { id: planned.id.clone(), timeframe, source };
-        planned.indicator.compute_into(bars, &mut outputs).map_err(refused)?;
-        if timeframe != resolved.base {
-            visible.entry(timeframe).or_insert_with(|| as_of(&base.close_time, &bars.close_time));
-        }
-        let rows = visible.get(&timeframe).map(Vec::as_slice);
-        for (number, feature) in resolved.features.iter().enumerate().filter(|(_, each)| each.indicator == position) {
-            let output = outputs.get(feature.output).map_or(&[][..], Vec::as_slice);
-            feature.fill(output, rows, &mut own, &mut column);
-            take(number, &column);
+        let mut walk = planned.indicator.walk(own).map_err(refused)?;
+        let mut outputs = vec![Vec::new(); planned.indicator.spec().output_count()];
+        let features = resolved.features.iter().enumerate().filter(|(_, each)| each.indicator == position);
+        let features: Vec<(usize, &Feature)> = features.collect();
+        if timeframe == resolved.base {
+            on_the_base(&features, base.len(), walk.as_mut(), &mut outputs, take);
+        } else {
+            outputs.iter_mut().for_each(|output| output.resize(own.len(), f64::NAN));
+            walk.fill(&mut outputs.iter_mut().map(Vec::as_mut_slice).collect::<Vec<_>>());
+            let rows = visible.entry(timeframe).or_insert_with(|| as_of(base.close_time, own.close_time));
+            join(&features, &outputs, rows, take);
         }
     }
     Ok(())
 }
 
-fn series(bars: &SymbolBars, timeframe: Timeframe) -> Result<&Bars, FeatureError> {
+fn series<'a>(bars: &KnownBars<'a>, timeframe: Timeframe) -> Result<BarSlice<'a>, FeatureError> {
     match bars.get(&timeframe) {
         Some(bars) if !is_well_formed(bars) => Err(FeatureError::Malformed { timeframe }),
-        Some(bars) => Ok(bars),
+        Some(bars) => Ok(*bars),
         None => Err(FeatureError::NoBars { timeframe }),
     }
 }
 
-impl Feature {
-    /// Makes of an indicator's output the values on the base rows: those of the output itself, or their memberships, as
-    /// visible at each decision time. `rows` is what [`as_of`] says of another timeframe; the base sees its own bars.
-    fn fill(&self, output: &[f64], rows: Option<&[u32]>, own: &mut Vec<f64>, column: &mut Vec<f64>) {
-        let degrees = |values: &mut [f64]| {
-            if let FeatureKind::Membership { function, .. } = &self.kind {
-                function.degrees(values);
+/// The features of an indicator on the base timeframe. Its outputs are made a stretch at a time, after as many of the rows
+/// before it as the longest lag looks back on.
+fn on_the_base(
+    features: &[(usize, &Feature)],
+    rows: usize,
+    walk: &mut dyn Walk,
+    outputs: &mut [Vec<f64>],
+    take: Take<'_>,
+) {
+    let lag_max = features.iter().map(|(_, feature)| feature.lag as usize).max().unwrap_or(0);
+    outputs.iter_mut().for_each(|output| output.resize(lag_max + STRETCH.min(rows), f64::NAN));
+    let mut column = Vec::new();
+    for start in (0..rows).step_by(STRETCH) {
+        let count = STRETCH.min(rows - start);
+        let new = outputs.iter_mut().map(|output| output.get_mut(lag_max..lag_max + count).unwrap_or_default());
+        walk.fill(&mut new.collect::<Vec<_>>());
+        for (number, feature) in features {
+            let first = lag_max - feature.lag as usize;
+            let values = outputs.get(feature.output).and_then(|output| output.get(first..first + count));
+            let values = values.unwrap_or_default();
+            if let Some(function) = feature.membership() {
+                column.clear();
+                column.extend_from_slice(values);
+                function.degrees(&mut column);
+                take(*number, start, &column);
+            } else {
+                take(*number, start, values);
             }
-        };
-        let lag = self.lag as usize;
-        column.clear();
-        let Some(rows) = rows else {
-            let known = output.len().saturating_sub(lag);
-            column.resize(output.len() - known, f64::NAN);
-            column.extend(output.iter().take(known));
-            degrees(column);
-            return;
-        };
-        let back = |values: &[f64], closed: u32| {
-            let row = (closed as usize).checked_sub(lag + 1);
-            row.and_then(|row| values.get(row).copied()).unwrap_or(f64::NAN)
-        };
-        // Memberships are made where there are fewer values: on the coarse bars before, on the base rows after the join.
-        if output.len() < rows.len() {
-            own.clear();
-            own.extend_from_slice(output);
-            degrees(own);
-            column.extend(rows.iter().map(|closed| back(own, *closed)));
-        } else {
-            column.extend(rows.iter().map(|closed| back(output, *closed)));
-            degrees(column);
+        }
+        outputs.iter_mut().for_each(|output| output.copy_within(count..count + lag_max, 0));
+    }
+}
+
+/// The features of an indicator on another timeframe, as visible at each decision time. `rows` is what [`as_of`] says.
+fn join(features: &[(usize, &Feature)], outputs: &[Vec<f64>], rows: &[u32], take: Take<'_>) {
+    // Memberships are made where there are fewer values: on the coarse bars before, on the base rows after the join.
+    let is_coarser = outputs.first().is_some_and(|output| output.len() < rows.len());
+    let made = features.iter().map(|(number, feature)| {
+        let output = outputs.get(feature.output).map_or(&[][..], Vec::as_slice);
+        let (before, after) = if is_coarser { (feature.membership(), None) } else { (None, feature.membership()) };
+        let mut own = Cow::Borrowed(output);
+        before.into_iter().for_each(|function| function.degrees(own.to_mut()));
+        (*number, feature.lag as usize, own, after)
+    });
+    let made: Vec<_> = made.collect();
+    let mut column = Vec::with_capacity(STRETCH.min(rows.len()));
+    for (stretch, rows) in rows.chunks(STRETCH).enumerate() {
+        for (number, lag, own, after) in &made {
+            let back = |closed: &u32| {
+                let row = (*closed as usize).checked_sub(lag + 1);
+                row.and_then(|row| own.get(row).copied()).unwrap_or(f64::NAN)
+            };
+            column.clear();
+            column.extend(rows.iter().map(back));
+            after.iter().for_each(|function| function.degrees(&mut column));
+            take(*number, stretch * STRETCH, &column);
+        }
+    }
+}
+
+impl Feature {
+    fn membership(&self) -> Option<&Membership> {
+        match &self.kind {
+            FeatureKind::Membership { function, .. } => Some(function),
+            FeatureKind::Raw { .. } => None,
         }
     }
 }
@@ -275,13 +338,13 @@ fn as_of(decisions: &[Utc], closes: &[Utc]) -> Vec<u32> {
     visible.collect()
 }
 
-fn is_well_formed(bars: &Bars) -> bool {
+fn is_well_formed(bars: &BarSlice<'_>) -> bool {
     let ascend = |times: &[Utc]| times.iter().zip(times.iter().skip(1)).all(|(one, next)| one < next);
-    let columns = [&bars.open, &bars.high, &bars.low, &bars.close, &bars.volume];
+    let columns = [bars.open, bars.high, bars.low, bars.close, bars.volume];
     bars.close_time.len() == bars.len()
         && columns.iter().all(|column| column.len() == bars.len())
-        && ascend(&bars.open_time)
-        && ascend(&bars.close_time)
+        && ascend(bars.open_time)
+        && ascend(bars.close_time)
 }
 
 impl Columns {

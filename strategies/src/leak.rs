@@ -6,7 +6,7 @@
 
 use market::Utc;
 
-use crate::features::{FeatureError, SymbolBars};
+use crate::features::{FeatureError, KnownBars, Take};
 
 /// A feature that knew the future.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,18 +17,6 @@ pub struct Leak {
     pub rows: (Utc, Utc),
     /// Nothing known after this instant was left.
     pub cut: Utc,
-}
-
-/// Forgets what is not known at `instant`.
-pub fn truncate(bars: &mut SymbolBars, instant: Utc) {
-    for bars in bars.values_mut() {
-        let known = bars.close_time.partition_point(|close| *close <= instant);
-        bars.open_time.truncate(known);
-        bars.close_time.truncate(known);
-        [&mut bars.open, &mut bars.high, &mut bars.low, &mut bars.close, &mut bars.volume]
-            .into_iter()
-            .for_each(|column| column.truncate(known));
-    }
 }
 
 /// What the columns of a whole series were, to be compared with what they are without the future.
@@ -60,72 +48,77 @@ impl LeakTest {
         self.runs.len()
     }
 
-    /// Takes a column that was computed with everything known.
-    pub fn see(&mut self, feature: usize, values: &[f64]) {
-        if self.seen.len() <= feature {
-            self.seen.resize_with(feature + 1, Vec::new);
-        }
-        let digests = self.digests(values, self.runs.len());
-        if let Some(seen) = self.seen.get_mut(feature) {
-            *seen = digests;
-        }
+    /// Takes a stretch of a column that was computed with everything known, from `row` on. Stretches come in order.
+    pub fn see(&mut self, feature: usize, row: usize, values: &[f64]) {
+        take(&self.runs, &mut self.seen, feature, row, values);
     }
 
-    /// Lets `compute` hand over the columns of the bars known at each cut, the latest first, and gives the first leak.
-    /// Nothing is left of `bars` in the end but what is known at the first cut.
+    /// Lets `compute` hand over the columns of the bars known at each cut, stretch by stretch, and gives the first leak.
     ///
     /// # Errors
     /// Those of `compute`.
     pub fn check(
         &self,
-        bars: &mut SymbolBars,
-        mut compute: impl FnMut(&SymbolBars, &mut dyn FnMut(usize, &[f64])) -> Result<(), FeatureError>,
+        bars: &KnownBars<'_>,
+        mut compute: impl FnMut(&KnownBars<'_>, Take<'_>) -> Result<(), FeatureError>,
     ) -> Result<Option<Leak>, FeatureError> {
         for (number, &(_, cut, _)) in self.runs.iter().enumerate().rev() {
-            truncate(bars, cut);
-            let mut leak = None;
-            compute(bars, &mut |feature, values| {
-                let (with, without) = (self.seen.get(feature), self.digests(values, number + 1));
-                let same = |run: usize| with.and_then(|with| with.get(run)) == without.get(run);
-                let changed = (0..=number).find(|run| !same(*run));
-                if let (None, Some((first, last, _))) = (&leak, changed.and_then(|run| self.runs.get(run))) {
-                    leak = Some(Leak { feature, rows: (*first, *last), cut });
+            let known = bars.iter().map(|(timeframe, bars)| (*timeframe, bars.known_at(cut))).collect();
+            let left = self.runs.get(..=number).unwrap_or_default();
+            let mut seen = Vec::new();
+            compute(&known, &mut |feature, row, values| take(left, &mut seen, feature, row, values))?;
+            for (feature, with) in self.seen.iter().enumerate() {
+                let without = seen.get(feature);
+                let same = |run: usize| with.get(run) == without.and_then(|without: &Vec<Digest>| without.get(run));
+                let changed = (0..=number).find(|run| !same(*run)).and_then(|run| self.runs.get(run));
+                if let Some((first, last, _)) = changed {
+                    return Ok(Some(Leak { feature, rows: (*first, *last), cut }));
                 }
-            })?;
-            if leak.is_some() {
-                return Ok(leak);
             }
         }
         Ok(None)
     }
+}
 
-    /// Of the first `runs` runs, as far as the values reach.
-    fn digests(&self, values: &[f64], runs: usize) -> Vec<Digest> {
-        let mut start = 0;
-        let ends = self.runs.iter().take(runs).map(|run| run.2);
-        ends.map_while(|end| values.get(std::mem::replace(&mut start, end)..end)).map(Digest::of).collect()
+/// Adds a stretch of a column to the digests of the runs that it touches.
+fn take(runs: &[(Utc, Utc, usize)], seen: &mut Vec<Vec<Digest>>, feature: usize, row: usize, values: &[f64]) {
+    if seen.len() <= feature {
+        seen.resize_with(feature + 1, Vec::new);
+    }
+    let digests = seen.iter_mut().skip(feature).take(1);
+    let (mut row, mut rest) = (row, values);
+    for digests in digests {
+        digests.resize(runs.len(), Digest::default());
+        for (digest, (_, _, end)) in digests.iter_mut().zip(runs) {
+            let (own, later) = rest.split_at(end.saturating_sub(row).min(rest.len()));
+            digest.take(row, own);
+            (row, rest) = (row + own.len(), later);
+        }
     }
 }
 
 /// What a run of values amounts to: 256 bits that any one changed value changes for certain, as every step is reversible,
 /// and that several changed values leave as they are about once in 2^64 times. All NaN are one value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Digest([u64; 4]);
 
 impl Digest {
-    /// Four sums in turn, so that a processor works on all of them at once.
-    fn of(values: &[f64]) -> Self {
-        let mut lanes = [0_u64; 4];
+    /// Adds the values from `row` on. A row's lane is its number modulo four, however the run is cut into stretches; so a
+    /// processor works on four rows at once.
+    fn take(&mut self, row: usize, values: &[f64]) {
         let mix = |lane: &mut u64, value: f64| {
             let bits = if value.is_nan() { f64::NAN.to_bits() } else { value.to_bits() };
             *lane = (lane.rotate_left(5) ^ bits).wrapping_mul(0x517c_c1b7_2722_0a95);
         };
-        let mut rows = values.chunks_exact(4);
-        for row in &mut rows {
-            lanes.iter_mut().zip(row).for_each(|(lane, value)| mix(lane, *value));
+        let (head, values) = values.split_at((row.wrapping_neg() % 4).min(values.len()));
+        let mut lanes = self.0;
+        lanes.iter_mut().skip(row % 4).zip(head).for_each(|(lane, value)| mix(lane, *value));
+        let (fours, tail) = values.as_chunks::<4>();
+        for four in fours {
+            lanes.iter_mut().zip(four).for_each(|(lane, value)| mix(lane, *value));
         }
-        lanes.iter_mut().zip(rows.remainder()).for_each(|(lane, value)| mix(lane, *value));
-        Self(lanes)
+        lanes.iter_mut().zip(tail).for_each(|(lane, value)| mix(lane, *value));
+        self.0 = lanes;
     }
 }
 
@@ -136,20 +129,40 @@ mod tests {
     use market::{Bars, Timeframe};
 
     use super::*;
+    use crate::features::{SymbolBars, known};
+
+    fn digest(stretches: &[&[f64]]) -> Digest {
+        let (mut digest, mut row) = (Digest::default(), 3);
+        for stretch in stretches {
+            digest.take(row, stretch);
+            row += stretch.len();
+        }
+        digest
+    }
 
     /// One bit of one value, at any place, in any of the four lanes and in the rest.
     #[test]
     fn a_digest_changes_with_the_last_bit_of_any_value_and_not_with_the_kind_of_nan() {
         let values: Vec<f64> = (0..23).map(f64::from).collect();
-        let digest = Digest::of(&values);
+        let whole = digest(&[&values]);
         for row in 0..values.len() {
             let mut other = values.clone();
             other[row] = f64::from_bits(other[row].to_bits() ^ 1);
-            assert_ne!(Digest::of(&other), digest, "row {row}");
+            assert_ne!(digest(&[&other]), whole, "row {row}");
+            assert_ne!(digest(&[&values[..row]]), whole, "only {row} rows");
         }
-        assert_eq!(Digest::of(&[f64::NAN, 1.0]), Digest::of(&[-f64::NAN, 1.0]));
-        assert_ne!(Digest::of(&[0.0]), Digest::of(&[-0.0]), "bit for bit");
-        assert_ne!(Digest::of(&[1.0, 2.0]), Digest::of(&[2.0, 1.0]));
+        assert_eq!(digest(&[&[f64::NAN, 1.0]]), digest(&[&[-f64::NAN, 1.0]]));
+        assert_ne!(digest(&[&[0.0]]), digest(&[&[-0.0]]), "bit for bit");
+        assert_ne!(digest(&[&[1.0, 2.0]]), digest(&[&[2.0, 1.0]]));
+    }
+
+    #[test]
+    fn a_digest_is_the_same_however_a_run_is_cut_into_stretches() {
+        let values: Vec<f64> = (0..23).map(f64::from).collect();
+        for (one, other) in (0..=23).flat_map(|one| (one..=23).map(move |other| (one, other))) {
+            let stretches = [&values[..one], &values[one..other], &values[other..]];
+            assert_eq!(digest(&stretches), digest(&[&values]), "cut at {one} and {other}");
+        }
     }
 
     fn rising(rows: usize) -> SymbolBars {
@@ -162,21 +175,20 @@ mod tests {
         )])
     }
 
-    type Take<'a> = &'a mut dyn FnMut(usize, &[f64]);
-
     /// The leak that the test finds where `column` makes the second of two columns.
     fn leak(rows: usize, column: impl Fn(&[f64]) -> Vec<f64>) -> Option<Leak> {
-        let mut bars = rising(rows);
-        let compute = |bars: &SymbolBars, take: Take<'_>| {
-            let close = &bars[&Timeframe::Hour1].close;
-            take(0, close);
-            take(1, &column(close));
+        let bars = rising(rows);
+        let compute = |bars: &KnownBars<'_>, take: Take<'_>| {
+            let close = bars[&Timeframe::Hour1].close;
+            for (feature, values) in [close.to_vec(), column(close)].iter().enumerate() {
+                values.chunks(7).enumerate().for_each(|(number, values)| take(feature, 7 * number, values));
+            }
             Ok(())
         };
         let mut test = LeakTest::new(&bars[&Timeframe::Hour1].close_time);
         assert_eq!(test.cuts(), 3);
-        compute(&bars, &mut |feature, values| test.see(feature, values)).unwrap();
-        test.check(&mut bars, compute).unwrap()
+        compute(&known(&bars), &mut |feature, row, values| test.see(feature, row, values)).unwrap();
+        test.check(&known(&bars), compute).unwrap()
     }
 
     /// Of 30 rows the last ones left are 28, 20 and 10; the runs between are 0..=10, 11..=20, 21..=28.

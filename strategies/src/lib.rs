@@ -29,7 +29,9 @@ pub mod splits;
 
 pub use dataset::{DataSet, DataSetError, Step, assemble};
 pub use expression::{Expression, ExpressionError, column_names};
-pub use features::{Columns, CompleteRows, FeatureError, FeatureMatrix, SymbolBars, columns, features};
+pub use features::{
+    Columns, CompleteRows, FeatureError, FeatureMatrix, KnownBars, SymbolBars, columns, features, known,
+};
 pub use finding::{Finding, Findings, Severity};
 pub use folds::{Fold, Growth, WalkForward, walk_forward};
 pub use grammar::{
@@ -37,7 +39,7 @@ pub use grammar::{
     Training, TrainingData, is_name,
 };
 pub use holes::holes;
-pub use leak::{Leak, LeakTest, truncate};
+pub use leak::{Leak, LeakTest};
 pub use resolve::{
     ENGINE_VERSION, Feature, FeatureKind, Overrides, PlannedIndicator, Resolved, canonical_json, canonical_sha256,
 };

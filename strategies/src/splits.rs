@@ -6,6 +6,8 @@
 //!
 //! So from the last label of one part to the first row of the next more than the embargo passes.
 
+use std::borrow::Borrow;
+
 use market::Utc;
 use thiserror::Error;
 
@@ -113,26 +115,44 @@ pub fn embargo_micros(times: &[Utc], cuts: &CutDates, bars: usize) -> i64 {
     span(cuts.validation_start).max(span(cuts.test_start))
 }
 
+/// Why a row is in no part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dropped {
+    /// Its label was known too late.
+    Purged,
+    /// It was known too early in its part, and is not purged.
+    Embargoed,
+}
+
 /// The part of every row, in the order given; `None` = dropped by purge or embargo. Rows need no order.
 ///
 /// A label that claims to be known before its row counts as known with it; a negative embargo counts as none.
-pub fn assign(rows: &[RowTime], cuts: &CutDates, embargo_micros: i64) -> Vec<Option<Part>> {
+pub fn assign(
+    rows: impl IntoIterator<Item = impl Borrow<RowTime>>,
+    cuts: &CutDates,
+    embargo_micros: i64,
+) -> Vec<Option<Part>> {
+    rows.into_iter().map(|row| part_of(*row.borrow(), cuts, embargo_micros).ok()).collect()
+}
+
+/// The part of one row, as [`assign`] says.
+pub(crate) fn part_of(row: RowTime, cuts: &CutDates, embargo_micros: i64) -> Result<Part, Dropped> {
     let (validation, test) = (cuts.validation_start, cuts.test_start.max(cuts.validation_start));
-    let embargo = embargo_micros.max(0);
-    let part = |row: &RowTime| {
-        let label = row.label_known_at.max(row.known_at);
-        let (part, start, end) = if row.known_at < validation {
-            (Part::Train, None, Some(validation))
-        } else if row.known_at < test {
-            (Part::Validation, Some(validation), Some(test))
-        } else {
-            (Part::Test, Some(test), None)
-        };
-        let purged = end.is_some_and(|end| label >= end);
-        let embargoed = start.is_some_and(|start| row.known_at < start.plus_micros(embargo));
-        (!purged && !embargoed).then_some(part)
+    let label = row.label_known_at.max(row.known_at);
+    let (part, start, end) = if row.known_at < validation {
+        (Part::Train, None, Some(validation))
+    } else if row.known_at < test {
+        (Part::Validation, Some(validation), Some(test))
+    } else {
+        (Part::Test, Some(test), None)
     };
-    rows.iter().map(part).collect()
+    if end.is_some_and(|end| label >= end) {
+        return Err(Dropped::Purged);
+    }
+    if start.is_some_and(|start| row.known_at < start.plus_micros(embargo_micros.max(0))) {
+        return Err(Dropped::Embargoed);
+    }
+    Ok(part)
 }
 
 #[cfg(test)]

@@ -13,13 +13,13 @@ mod sample_bars;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use market::{Timeframe, Utc};
+use market::{Bars, Timeframe, Utc};
 use sample_bars::{HOUR, assembled, catalog, inputs, names, read, shipped};
 use schemas::manifests::Normalisation;
 use strategies::labels::{self, Labels};
 use strategies::splits::Part;
 use strategies::{
-    Columns, DataSet, DataSetError, LeakTest, Overrides, Resolved, Strategy, SymbolBars, columns, truncate,
+    Columns, DataSet, DataSetError, KnownBars, LeakTest, Overrides, Resolved, Strategy, SymbolBars, columns, known,
 };
 
 const CATALOG: [&str; 10] = [
@@ -194,9 +194,9 @@ fn assert_causal(
 ) -> usize {
     let instant = full.close_time[row];
     let mut edge = 0;
-    let mut known = bars.clone();
-    truncate(&mut known, instant);
-    for other in [known, with_another_future(bars, instant, 1.08), with_another_future(bars, instant, 0.85)] {
+    let before = |bars: &Bars| bars.slice(0..bars.close_time.partition_point(|close| *close <= instant));
+    let truncated = bars.iter().map(|(timeframe, bars)| (*timeframe, before(bars))).collect();
+    for other in [truncated, with_another_future(bars, instant, 1.08), with_another_future(bars, instant, 0.85)] {
         let again = compute(resolved, &other);
         for (feature, (with, without)) in resolved.features.iter().zip(full.values.iter().zip(&again.values)) {
             let changed = (0..=row).find(|row| !same(with[*row], without[*row]));
@@ -254,16 +254,16 @@ fn no_feature_over_three_timeframes_knows_the_future() {
 /// Cuts leave the rows 166, 332 and 498; the next close of the last row left is the one thing that is not known.
 #[test]
 fn the_leak_test_catches_a_column_that_knows_the_next_close() {
-    let mut bars = SymbolBars::from([(Timeframe::Hour1, shipped("EURUSD").slice(0..500))]);
-    let times = bars[&Timeframe::Hour1].close_time.clone();
-    let foreseeing = |bars: &SymbolBars, take: &mut dyn FnMut(usize, &[f64])| {
+    let bars = SymbolBars::from([(Timeframe::Hour1, shipped("EURUSD").slice(0..500))]);
+    let times = &bars[&Timeframe::Hour1].close_time;
+    let foreseeing = |bars: &KnownBars<'_>, take: &mut dyn FnMut(usize, usize, &[f64])| {
         let next: Vec<f64> = bars[&Timeframe::Hour1].close.iter().skip(1).chain([&f64::NAN]).copied().collect();
-        take(0, &next);
+        take(0, 0, &next);
         Ok(())
     };
-    let mut test = LeakTest::new(&times);
-    foreseeing(&bars, &mut |feature, values| test.see(feature, values)).unwrap();
-    let leak = test.check(&mut bars, foreseeing).unwrap().expect("a leak");
+    let mut test = LeakTest::new(times);
+    foreseeing(&known(&bars), &mut |feature, row, values| test.see(feature, row, values)).unwrap();
+    let leak = test.check(&known(&bars), foreseeing).unwrap().expect("a leak");
     assert_eq!((leak.feature, leak.rows, leak.cut), (0, (times[333], times[498]), times[498]));
 }
 

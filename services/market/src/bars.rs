@@ -35,6 +35,19 @@ impl Bars {
         self.open_time.is_empty()
     }
 
+    /// All bars, borrowed.
+    pub fn as_slice(&self) -> BarSlice<'_> {
+        BarSlice {
+            open_time: &self.open_time,
+            close_time: &self.close_time,
+            open: &self.open,
+            high: &self.high,
+            low: &self.low,
+            close: &self.close,
+            volume: &self.volume,
+        }
+    }
+
     /// A copy of the rows in `range`, clamped to what exists.
     pub fn slice(&self, range: std::ops::Range<usize>) -> Self {
         let end = range.end.min(self.len());
@@ -61,5 +74,52 @@ impl Bars {
         self.low.extend_from_slice(&other.low);
         self.close.extend_from_slice(&other.close);
         self.volume.extend_from_slice(&other.volume);
+    }
+}
+
+/// The columns of [`Bars`], borrowed: a whole series, or what was known of it at an instant.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct BarSlice<'a> {
+    /// Start of each bar.
+    pub open_time: &'a [Utc],
+    /// Instant from which each bar is known.
+    pub close_time: &'a [Utc],
+    /// First price.
+    pub open: &'a [f64],
+    /// Highest price.
+    pub high: &'a [f64],
+    /// Lowest price.
+    pub low: &'a [f64],
+    /// Last price.
+    pub close: &'a [f64],
+    /// Traded volume, NaN = not available.
+    pub volume: &'a [f64],
+}
+
+impl<'a> BarSlice<'a> {
+    /// Number of bars.
+    pub const fn len(&self) -> usize {
+        self.open_time.len()
+    }
+
+    /// True without any bar.
+    pub const fn is_empty(&self) -> bool {
+        self.open_time.is_empty()
+    }
+
+    /// The bars that were known at `instant`, one that closes just then included.
+    pub fn known_at(&self, instant: Utc) -> Self {
+        let known = self.close_time.partition_point(|close| *close <= instant);
+        let times = |column: &'a [Utc]| column.get(..known).unwrap_or(column);
+        let part = |column: &'a [f64]| column.get(..known).unwrap_or(column);
+        Self {
+            open_time: times(self.open_time),
+            close_time: times(self.close_time),
+            open: part(self.open),
+            high: part(self.high),
+            low: part(self.low),
+            close: part(self.close),
+            volume: part(self.volume),
+        }
     }
 }

@@ -12,7 +12,7 @@ mod series;
 mod time;
 mod timeframe;
 
-pub use bars::Bars;
+pub use bars::{BarSlice, Bars};
 pub use calendar::{Calendar, TradingSession};
 pub use calendar_file::CalendarError;
 pub use grid::{CloseTimeError, Gap, HourAnchor, Slot, close_times, expected, gaps, missing, slot_index};

@@ -27,11 +27,20 @@ impl Default for Column {
 }
 
 impl Column {
-    #[expect(clippy::cast_possible_truncation, reason = "features are stored as f32")]
-    pub(super) fn of(feature: &Feature, values: &[f64]) -> Self {
+    /// Room for so many values of a feature.
+    pub(super) fn of(feature: &Feature, rows: usize) -> Self {
         match feature.kind {
-            FeatureKind::Raw { scaling: Some(_) } => Self::Exact(values.to_vec()),
-            _ => Self::Stored(values.iter().map(|value| *value as f32).collect()),
+            FeatureKind::Raw { scaling: Some(_) } => Self::Exact(Vec::with_capacity(rows)),
+            _ => Self::Stored(Vec::with_capacity(rows)),
+        }
+    }
+
+    /// Takes the next values.
+    #[expect(clippy::cast_possible_truncation, reason = "features are stored as f32")]
+    pub(super) fn extend(&mut self, next: &[f64]) {
+        match self {
+            Self::Exact(values) => values.extend_from_slice(next),
+            Self::Stored(values) => values.extend(next.iter().map(|value| *value as f32)),
         }
     }
 
@@ -44,11 +53,11 @@ impl Column {
     }
 
     /// Appends the values of the next symbol; those of the first one are taken as they are.
-    pub(super) fn append(&mut self, next: &mut Self) {
+    pub(super) fn append(&mut self, next: Self) {
         match (self, next) {
-            (Self::Stored(all), Self::Stored(next)) if !all.is_empty() => all.extend_from_slice(next),
-            (Self::Exact(all), Self::Exact(next)) if !all.is_empty() => all.extend_from_slice(next),
-            (all, next) => *all = std::mem::take(next),
+            (Self::Stored(all), Self::Stored(next)) if !all.is_empty() => all.extend_from_slice(&next),
+            (Self::Exact(all), Self::Exact(next)) if !all.is_empty() => all.extend_from_slice(&next),
+            (all, next) => *all = next,
         }
     }
 
@@ -123,8 +132,8 @@ pub(super) struct Sets {
 impl Sets {
     pub(super) fn new(resolved: &Resolved) -> Self {
         let name = |feature: &Feature| match &feature.kind {
-            FeatureKind::Membership { set, .. } => Some(format!("{}_{set}", feature.timeframe)),
-            FeatureKind::Raw { .. } => None,
+            FeatureKind::Membership { set, .. } if feature.lag == 0 => Some(format!("{}_{set}", feature.timeframe)),
+            _ => None,
         };
         let mut names: Vec<String> = resolved.features.iter().filter_map(name).collect();
         names.sort_unstable();
@@ -137,16 +146,87 @@ impl Sets {
         self.names.len()
     }
 
-    /// The set that a feature is a member of.
-    pub(super) fn of(&self, feature: usize) -> Option<usize> {
+    /// The set that a feature is a member of. One that looks back tells nothing of the set that the feature without a lag,
+    /// which is always there, does not tell.
+    fn of(&self, feature: usize) -> Option<usize> {
         self.of.get(feature).copied().flatten()
     }
 
-    /// Share of rows on which some membership of a set is positive.
+    /// The sets by name.
+    pub(super) fn named<T>(&self, by_set: impl IntoIterator<Item = T>) -> BTreeMap<String, T> {
+        self.names.iter().cloned().zip(by_set).collect()
+    }
+}
+
+/// How often a set had a membership, and how often it had one above 0.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Coverage {
+    pub(super) values: u64,
+    pub(super) covered: u64,
+}
+
+impl Coverage {
+    pub(super) fn add(&mut self, other: Self) {
+        self.values += other.values;
+        self.covered += other.covered;
+    }
+
+    /// Share of the values that are covered; none without values.
     #[expect(clippy::cast_precision_loss, reason = "row counts are far below 2^53")]
-    pub(super) fn coverage(&self, covered: &[Vec<bool>]) -> BTreeMap<String, f64> {
-        let share = |rows: &Vec<bool>| rows.iter().filter(|row| **row).count() as f64 / rows.len().max(1) as f64;
-        self.names.iter().cloned().zip(covered.iter().map(share)).collect()
+    pub(super) fn share(self) -> f64 {
+        self.covered as f64 / self.values.max(1) as f64
+    }
+}
+
+/// Counts the coverage of every set while its members come, all of them for one stretch of rows before any for the next.
+pub(super) struct Counting {
+    sets: Vec<(Stretch, Coverage)>,
+}
+
+/// The rows of one set that are being looked at.
+#[derive(Default)]
+struct Stretch {
+    first: usize,
+    /// 0 for a row without a value, 2 where a membership is above 0, else 1.
+    rows: Vec<u8>,
+}
+
+impl Counting {
+    pub(super) fn new(sets: &Sets) -> Self {
+        Self { sets: std::iter::repeat_with(Default::default).take(sets.len()).collect() }
+    }
+
+    /// Takes the memberships of a feature from row `first` on; other features are no matter.
+    pub(super) fn take(&mut self, sets: &Sets, feature: usize, first: usize, values: &[f64]) {
+        let own = sets.of(feature).and_then(|set| self.sets.get_mut(set));
+        let Some((stretch, coverage)) = own else { return };
+        if stretch.first != first {
+            coverage.add(stretch.counted());
+            stretch.first = first;
+        }
+        stretch.rows.resize(values.len(), 0);
+        for (row, value) in stretch.rows.iter_mut().zip(values) {
+            *row = (*row).max(u8::from(!value.is_nan()) + u8::from(*value > 0.0));
+        }
+    }
+
+    /// By set.
+    pub(super) fn finish(self) -> Vec<Coverage> {
+        let whole = self.sets.into_iter().map(|(mut stretch, mut coverage)| {
+            coverage.add(stretch.counted());
+            coverage
+        });
+        whole.collect()
+    }
+}
+
+impl Stretch {
+    /// What its rows amount to; it has none afterwards.
+    fn counted(&mut self) -> Coverage {
+        let count = |least: u8| self.rows.iter().filter(|row| **row >= least).count() as u64;
+        let counted = Coverage { values: count(1), covered: count(2) };
+        self.rows.clear();
+        counted
     }
 }
 
@@ -162,5 +242,24 @@ mod tests {
             keep(&mut values, &rows);
             assert_eq!(values.into_iter().collect::<String>(), left);
         }
+    }
+
+    /// Two members of one set over five rows in two stretches; row 0 has no value, row 3 no membership above 0.
+    #[test]
+    fn a_row_is_covered_when_any_member_of_the_set_is_above_zero() {
+        let sets = Sets { names: vec!["1h_rsi".to_owned()], of: vec![Some(0), Some(0), None] };
+        let mut counting = Counting::new(&sets);
+        for (feature, first, values) in [
+            (0, 0, &[f64::NAN, 0.0, 1.0][..]),
+            (1, 0, &[f64::NAN, 0.5, 0.0]),
+            (2, 0, &[9.0, 9.0, 9.0]),
+            (0, 3, &[0.0, 0.0]),
+            (1, 3, &[0.0, 0.1]),
+        ] {
+            counting.take(&sets, feature, first, values);
+        }
+        let coverage = counting.finish();
+        assert_eq!(coverage, [Coverage { values: 4, covered: 3 }]);
+        assert_eq!(sets.named(coverage.into_iter().map(Coverage::share)), [("1h_rsi".to_owned(), 0.75)].into());
     }
 }

@@ -1,4 +1,6 @@
 //! One symbol: its features, their leak test, its labels, joined by row.
+//!
+//! The bars go as soon as nobody needs them, since they weigh more than the columns made of them.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -7,12 +9,11 @@ use market::{Bars, Utc};
 use schemas::manifests::FittedThreshold;
 
 use super::DataSetError;
-use super::columns::{Column, Sets, keep};
-use crate::features::{FeatureError, SymbolBars, each_column};
+use super::columns::{Column, Counting, Coverage, Sets, keep};
+use crate::features::{FeatureError, KnownBars, SymbolBars, check_volumes, each_column, known};
 use crate::labels::{self, LabelError, LabelSource, Labels, uniqueness};
 use crate::leak::LeakTest;
 use crate::resolve::Resolved;
-use crate::splits::RowTime;
 
 /// Largest share of rows after the warm-up that may lack a value, per symbol.
 pub const UNDEFINED_SHARE_MAX: f64 = 0.2;
@@ -20,13 +21,14 @@ pub const UNDEFINED_SHARE_MAX: f64 = 0.2;
 /// The joined rows of one symbol: those that are complete and labelled. Its bars are gone.
 pub(super) struct SymbolRows {
     pub(super) open_time: Vec<Utc>,
-    pub(super) times: Vec<RowTime>,
+    pub(super) known_at: Vec<Utc>,
+    pub(super) label_known_at: Vec<Utc>,
     pub(super) labels: Vec<f32>,
     pub(super) weights: Option<Vec<f32>>,
     /// One a feature, in contract order.
     pub(super) columns: Vec<Column>,
-    /// By fuzzy set: whether some membership is positive.
-    pub(super) covered: Vec<Vec<bool>>,
+    /// By fuzzy set.
+    pub(super) coverage: Vec<Coverage>,
     /// Of all base bars, rows or not.
     pub(super) close_time: Vec<Utc>,
     pub(super) dropped: BTreeMap<&'static str, u64>,
@@ -34,7 +36,7 @@ pub(super) struct SymbolRows {
     pub(super) thresholds: Vec<FittedThreshold>,
 }
 
-/// Features, labels and leak test of one symbol, joined by row. Bars known before `training_end` fit what is to be fitted.
+/// Features, leak test and labels of one symbol, joined by row. Bars known before `training_end` fit what is to be fitted.
 pub(super) fn symbol_rows(
     resolved: &Resolved,
     sets: &Sets,
@@ -50,48 +52,58 @@ pub(super) fn symbol_rows(
         return Err(DataSetError::NoSymbol { symbol: symbol.to_owned() });
     }
     let mut bars: SymbolBars = bars.into_iter().map(|(timeframe, bars)| (timeframe, clipped(resolved, bars))).collect();
-    let none = Bars::default();
-    let base = bars.get(&resolved.base).unwrap_or(&none);
-    if base.len() < resolved.history_required as usize {
+    let rows = bars.get(&resolved.base).map_or(0, Bars::len);
+    if rows < resolved.history_required as usize {
         let (timeframe, required) = (resolved.base, resolved.history_required);
-        return Err(DataSetError::ShortHistory { symbol: symbol.to_owned(), timeframe, bars: base.len(), required });
+        return Err(DataSetError::ShortHistory { symbol: symbol.to_owned(), timeframe, bars: rows, required });
     }
-    let mut matrix = Matrix::new(resolved, sets, base);
-    each_column(
-        resolved,
-        &bars,
-        &mut |position, planned| report(position + 2, &planned.id),
-        &mut |position, values| {
-            matrix.take(resolved, sets, position, values);
-        },
-    )
-    .map_err(failed)?;
+    let mut matrix = features(resolved, sets, &known(&bars), report).map_err(failed)?;
     let works = resolved.indicators.len();
-    if report(works + 2, "labels").is_break() {
-        return Err(DataSetError::Stopped);
-    }
-    let labelled = labels_of(resolved, symbol, base, training_end);
-    let (labels, thresholds) = labelled.map_err(|source| DataSetError::Labels { symbol: symbol.to_owned(), source })?;
-    let complete = matrix.complete();
-    check_gaps(resolved, symbol, &matrix, &complete)?;
-    let (mut joined, rows) = join(base, &labels, &complete, resolved.weighted);
-    drop(labels);
-    if report(works + 3, "leak test").is_break() {
+    if report(works + 2, "leak test").is_break() {
         return Err(DataSetError::Stopped);
     }
     let leak = matrix
         .leak_test
-        .check(&mut bars, |known, take| each_column(resolved, known, &mut |_, _| ControlFlow::Continue(()), take));
+        .check(&known(&bars), |known, take| each_column(resolved, known, &mut |_, _| ControlFlow::Continue(()), take));
     if let Some(leak) = leak.map_err(failed)? {
         let feature = resolved.features.get(leak.feature).map_or_else(String::new, |feature| feature.name.clone());
         return Err(DataSetError::Leak { symbol: symbol.to_owned(), feature, leak });
     }
-    drop(bars);
-    matrix.columns.iter_mut().for_each(|column| column.keep(&rows));
-    matrix.covered.iter_mut().for_each(|covered| keep(covered, &rows));
-    joined.leak_test_cuts = matrix.leak_test.cuts() as u64;
-    (joined.columns, joined.covered, joined.thresholds) = (matrix.columns, matrix.covered, thresholds);
-    Ok(joined)
+    if report(works + 3, "labels").is_break() {
+        return Err(DataSetError::Stopped);
+    }
+    // From here on no other timeframe is needed, and of the base neither opens nor volumes.
+    let mut base = bars.remove(&resolved.base).unwrap_or_default();
+    drop((bars, std::mem::take(&mut base.open), std::mem::take(&mut base.volume)));
+    let labelled = labels_of(resolved, symbol, &base, training_end);
+    let labelled = labelled.map_err(|source| DataSetError::Labels { symbol: symbol.to_owned(), source })?;
+    let complete = matrix.complete();
+    check_gaps(resolved, symbol, &matrix, &complete)?;
+    join(resolved, times(base), labelled, (matrix, complete))
+        .map_err(|source| DataSetError::Labels { symbol: symbol.to_owned(), source })
+}
+
+/// The columns of one symbol.
+fn features(
+    resolved: &Resolved,
+    sets: &Sets,
+    bars: &KnownBars<'_>,
+    report: &mut dyn FnMut(usize, &str) -> ControlFlow<()>,
+) -> Result<Matrix, FeatureError> {
+    check_volumes(resolved, bars)?;
+    let mut matrix = Matrix::new(resolved, sets, bars.get(&resolved.base).map_or(&[], |base| base.close_time));
+    each_column(
+        resolved,
+        bars,
+        &mut |position, planned| report(position + 2, &planned.id),
+        &mut |position, row, values| matrix.take(sets, position, row, values),
+    )?;
+    Ok(matrix)
+}
+
+/// Opens and closes; the prices are gone.
+fn times(bars: Bars) -> (Vec<Utc>, Vec<Utc>) {
+    (bars.open_time, bars.close_time)
 }
 
 /// The bars within the date range, copied only where some lie outside of it.
@@ -104,7 +116,7 @@ fn clipped(resolved: &Resolved, bars: Bars) -> Bars {
 /// The columns of one symbol on all base bars, while they are being made.
 struct Matrix {
     columns: Vec<Column>,
-    covered: Vec<Vec<bool>>,
+    coverage: Counting,
     /// Whether every column so far has a value, by bar.
     complete: Vec<bool>,
     /// Bars without a value, by feature.
@@ -122,30 +134,29 @@ struct Complete {
 }
 
 impl Matrix {
-    fn new(resolved: &Resolved, sets: &Sets, base: &Bars) -> Self {
-        let features = resolved.features.len();
+    fn new(resolved: &Resolved, sets: &Sets, close_time: &[Utc]) -> Self {
+        let rows = close_time.len();
         Self {
-            columns: std::iter::repeat_with(Column::default).take(features).collect(),
-            covered: vec![vec![false; base.len()]; sets.len()],
-            complete: vec![true; base.len()],
-            gaps: vec![0; features],
-            leak_test: LeakTest::new(&base.close_time),
+            columns: resolved.features.iter().map(|feature| Column::of(feature, rows)).collect(),
+            coverage: Counting::new(sets),
+            complete: vec![true; rows],
+            gaps: vec![0; resolved.features.len()],
+            leak_test: LeakTest::new(close_time),
         }
     }
 
-    fn take(&mut self, resolved: &Resolved, sets: &Sets, position: usize, values: &[f64]) {
-        self.leak_test.see(position, values);
+    /// The next stretch of a column.
+    fn take(&mut self, sets: &Sets, position: usize, row: usize, values: &[f64]) {
+        self.leak_test.see(position, row, values);
+        self.coverage.take(sets, position, row, values);
         let gaps = values.iter().filter(|value| !value.is_finite()).count();
         if gaps > 0 {
-            self.complete.iter_mut().zip(values).for_each(|(complete, value)| *complete &= value.is_finite());
+            let complete = self.complete.iter_mut().skip(row);
+            complete.zip(values).for_each(|(complete, value)| *complete &= value.is_finite());
         }
-        if let Some(covered) = sets.of(position).and_then(|set| self.covered.get_mut(set)) {
-            covered.iter_mut().zip(values).for_each(|(covered, value)| *covered |= *value > 0.0);
-        }
-        let own = (resolved.features.get(position), self.columns.get_mut(position), self.gaps.get_mut(position));
-        if let (Some(feature), Some(column), Some(missing)) = own {
-            *column = Column::of(feature, values);
-            *missing = gaps;
+        if let (Some(column), Some(missing)) = (self.columns.get_mut(position), self.gaps.get_mut(position)) {
+            column.extend(values);
+            *missing += gaps;
         }
     }
 
@@ -157,78 +168,93 @@ impl Matrix {
     }
 }
 
-/// The complete and labelled rows with their times and labels, still without features; and which bars they are.
+/// The complete and labelled rows: times, labels and features.
 #[expect(clippy::cast_possible_truncation, reason = "weights are stored as f32")]
-fn join(base: &Bars, labels: &Labels, complete: &Complete, weighted: bool) -> (SymbolRows, Vec<bool>) {
-    let known_with = |row: usize, ahead: u32| base.close_time.get(row.saturating_add(ahead as usize)).copied();
-    let labelled = labels.values.iter().zip(&labels.look_ahead).enumerate();
-    let labelled = labelled.map(|(row, (label, ahead))| label.is_finite() && known_with(row, *ahead).is_some());
-    let rows: Vec<bool> =
-        complete.bars.iter().zip(labelled).map(|(complete, labelled)| *complete && labelled).collect();
-    let count = rows.iter().filter(|row| **row).count();
-    let found = complete.bars.iter().filter(|complete| **complete).count();
-    let dropped =
-        [("warm_up", complete.warm_up), ("undefined", complete.undefined), ("unlabelled", (found - count) as u64)];
-    let mut times = Vec::with_capacity(count);
-    let bars = rows.iter().zip(&labels.look_ahead).zip(&base.close_time).enumerate().filter(|(_, ((row, _), _))| **row);
-    for (row, ((_, ahead), known_at)) in bars {
-        let label_known_at = known_with(row, *ahead).unwrap_or(*known_at);
-        times.push(RowTime { known_at: *known_at, label_known_at });
+fn join(
+    resolved: &Resolved,
+    (mut open_time, close_time): (Vec<Utc>, Vec<Utc>),
+    Labelled { mut labels, events, thresholds }: Labelled,
+    (matrix, complete): (Matrix, Complete),
+) -> Result<SymbolRows, LabelError> {
+    let known_with = |row: usize, ahead: u32| close_time.get(row.saturating_add(ahead as usize)).copied();
+    let labelled = |labels: &Labels| -> Vec<bool> {
+        let labelled = labels.values.iter().zip(&labels.look_ahead).enumerate();
+        let labelled = labelled.map(|(row, (label, ahead))| label.is_finite() && known_with(row, *ahead).is_some());
+        complete.bars.iter().zip(labelled).map(|(complete, labelled)| *complete && labelled).collect()
+    };
+    let count = |rows: &[bool]| rows.iter().filter(|row| **row).count() as u64;
+    let mut rows = labelled(&labels);
+    let (found, with_label) = (count(&complete.bars), count(&rows));
+    let mut dropped = BTreeMap::from([
+        ("warm_up", complete.warm_up),
+        ("undefined", complete.undefined),
+        ("unlabelled", found - with_label),
+    ]);
+    if let Some(events) = events {
+        labels.keep(&events)?;
+        rows = labelled(&labels);
+        dropped.insert("no_event", with_label - count(&rows));
     }
-    let mut values = labels.values.clone();
-    keep(&mut values, &rows);
-    let mut open_time = base.open_time.clone();
-    keep(&mut open_time, &rows);
     // By bar and not by row: concurrency counts labels of rows that are dropped, too.
-    let weights = weighted.then(|| {
-        let mut weights: Vec<f32> = uniqueness(labels).into_iter().map(|weight| weight as f32).collect();
+    let weights = resolved.weighted.then(|| {
+        let mut weights: Vec<f32> = uniqueness(&labels).into_iter().map(|weight| weight as f32).collect();
         keep(&mut weights, &rows);
         weights
     });
-    let joined = SymbolRows {
+    let ahead = labels.look_ahead.iter().enumerate().zip(&rows).filter(|(_, row)| **row);
+    let mut label_known_at = Vec::with_capacity(usize::try_from(count(&rows)).unwrap_or(0));
+    label_known_at.extend(ahead.filter_map(|((row, ahead), _)| known_with(row, *ahead)));
+    let Labels { values: mut labels, .. } = labels;
+    let mut known_at = close_time.clone();
+    [&mut open_time, &mut known_at].into_iter().for_each(|times| keep(times, &rows));
+    keep(&mut labels, &rows);
+    let Matrix { mut columns, coverage, leak_test, .. } = matrix;
+    columns.iter_mut().for_each(|column| column.keep(&rows));
+    Ok(SymbolRows {
         open_time,
-        times,
-        labels: values,
+        known_at,
+        label_known_at,
+        labels,
         weights,
-        columns: Vec::new(),
-        covered: Vec::new(),
-        close_time: base.close_time.clone(),
-        dropped: dropped.into(),
-        leak_test_cuts: 0,
-        thresholds: Vec::new(),
-    };
-    (joined, rows)
+        columns,
+        coverage: coverage.finish(),
+        close_time,
+        dropped,
+        leak_test_cuts: leak_test.cuts() as u64,
+        thresholds,
+    })
 }
 
-/// Labels of the bars, thresholds fitted on those known before `training_end`, and those thresholds; only events keep their
-/// labels.
+/// Labels of all bars, which of those bars are events where only events are learnt from, and what was fitted.
+struct Labelled {
+    labels: Labels,
+    events: Option<Vec<bool>>,
+    thresholds: Vec<FittedThreshold>,
+}
+
+/// Thresholds are fitted on the bars known before `training_end`.
 fn labels_of(
     resolved: &Resolved,
     symbol: &str,
     base: &Bars,
     training_end: Option<Utc>,
-) -> Result<(Labels, Vec<FittedThreshold>), LabelError> {
-    let Some(end) = training_end else {
-        let mut labels = labels::compute(&resolved.labels, base)?;
-        resolved.events.map(|events| labels.keep(&events.events(base)?)).transpose()?;
-        return Ok((labels, Vec::new()));
-    };
-    let training = base.slice(0..base.close_time.partition_point(|close| *close < end));
-    let (source, events) = (resolved.labels.fitted(&training)?, resolved.events);
-    let events = events.map(|events| events.fitted(&training)).transpose()?;
-    drop(training);
-    let mut labels = labels::compute(&source, base)?;
-    events.map(|events| labels.keep(&events.events(base)?)).transpose()?;
-    let threshold =
-        |name: &str, value: f64| FittedThreshold { symbol: symbol.to_owned(), name: name.to_owned(), value };
-    let mut thresholds = Vec::new();
-    if let (LabelSource::Regime(fitted), true) = (source, source != resolved.labels) {
-        thresholds.extend(fitted.typical_range.map(|range| threshold("typical_range", range)));
+) -> Result<Labelled, LabelError> {
+    let (mut source, mut events, mut thresholds) = (resolved.labels, resolved.events, Vec::new());
+    if let Some(end) = training_end {
+        let training = base.slice(0..base.close_time.partition_point(|close| *close < end));
+        source = resolved.labels.fitted(&training)?;
+        events = resolved.events.map(|events| events.fitted(&training)).transpose()?;
+        let threshold =
+            |name: &str, value: f64| FittedThreshold { symbol: symbol.to_owned(), name: name.to_owned(), value };
+        if let (LabelSource::Regime(fitted), true) = (source, source != resolved.labels) {
+            thresholds.extend(fitted.typical_range.map(|range| threshold("typical_range", range)));
+        }
+        if events != resolved.events {
+            thresholds.extend(events.and_then(|each| each.threshold).map(|value| threshold("event_threshold", value)));
+        }
     }
-    if events != resolved.events {
-        thresholds.extend(events.and_then(|each| each.threshold).map(|value| threshold("event_threshold", value)));
-    }
-    Ok((labels, thresholds))
+    let events = events.map(|events| events.events(base)).transpose()?;
+    Ok(Labelled { labels: labels::compute(&source, base)?, events, thresholds })
 }
 
 #[expect(clippy::cast_precision_loss, reason = "row counts are far below 2^53")]

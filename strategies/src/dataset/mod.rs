@@ -48,7 +48,7 @@ pub struct Step<'a> {
     pub symbol_number: usize,
     /// Number of symbols.
     pub symbols: usize,
-    /// `bars`, or the id of the indicator, or `labels`, or `leak test`.
+    /// `bars`, or the id of the indicator, or `leak test`, or `labels`.
     pub work: &'a str,
     /// 1-based position of the work within the symbol.
     pub work_number: usize,
@@ -91,7 +91,7 @@ pub struct DataSet {
     pub parts: Vec<PartCount>,
     /// Rows dropped, by reason.
     pub dropped: BTreeMap<String, u64>,
-    /// Share of rows on which a membership of the set is positive, by `{timeframe}_{set}`.
+    /// Share of the bars with a value on which a membership of the set is positive, by `{timeframe}_{set}`.
     pub coverage: BTreeMap<String, f64>,
     /// Cuts of the leak test, per symbol.
     pub leak_test_cuts: u64,
@@ -151,7 +151,7 @@ pub fn assemble<E: From<DataSetError> + Send>(
                     let base = bars.remove(&resolved.base).unwrap_or_default();
                     Ok::<_, E>(resolved.clip(&base).close_time)
                 });
-                closes.into_iter().try_for_each(|closes| closes.map(|own| merge(&mut instants, own.into_iter())))?;
+                closes.into_iter().try_for_each(|closes| closes.map(|own| merge(&mut instants, &own)))?;
             }
             Some(cuts(resolved, instants).map_err(DataSetError::from)?)
         }

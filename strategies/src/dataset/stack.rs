@@ -5,22 +5,23 @@ use std::collections::BTreeMap;
 use market::{Instrument, Utc};
 use schemas::manifests::{ColumnRange, FeatureColumn, FittedThreshold, OutputKind, PartCount};
 
-use super::columns::{Column, Sets, keep};
+use super::columns::{Column, Coverage, Sets, keep};
 use super::join::SymbolRows;
 use super::workers::Workers;
 use super::{DataSet, PARTS};
 use crate::resolve::Resolved;
-use crate::splits::{self, CutDates, Part, RowTime};
+use crate::splits::{self, CutDates, Dropped, Part, RowTime};
 
 /// The rows of all symbols so far.
 pub(super) struct Stack {
     symbols: Vec<StackedSymbol>,
     open_time: Vec<Utc>,
-    times: Vec<RowTime>,
+    known_at: Vec<Utc>,
+    label_known_at: Vec<Utc>,
     labels: Vec<f32>,
     weights: Option<Vec<f32>>,
     columns: Vec<Column>,
-    covered: Vec<Vec<bool>>,
+    coverage: Vec<Coverage>,
     dropped: BTreeMap<String, u64>,
     leak_test_cuts: u64,
     thresholds: Vec<FittedThreshold>,
@@ -37,33 +38,35 @@ impl Stack {
         Self {
             symbols: Vec::new(),
             open_time: Vec::new(),
-            times: Vec::new(),
+            known_at: Vec::new(),
+            label_known_at: Vec::new(),
             labels: Vec::new(),
             weights: resolved.weighted.then(Vec::new),
             columns: std::iter::repeat_with(Column::default).take(resolved.features.len()).collect(),
-            covered: vec![Vec::new(); sets.len()],
+            coverage: vec![Coverage::default(); sets.len()],
             dropped: BTreeMap::new(),
             leak_test_cuts: 0,
             thresholds: Vec::new(),
         }
     }
 
-    /// Appends the next symbol.
+    /// Appends the next symbol; the first one is taken as it is.
     pub(super) fn push(&mut self, mut symbol: SymbolRows) {
-        self.symbols.push(StackedSymbol { rows: symbol.times.len(), close_time: symbol.close_time });
-        self.open_time.append(&mut symbol.open_time);
-        self.times.append(&mut symbol.times);
-        self.labels.append(&mut symbol.labels);
-        if let (Some(all), Some(weights)) = (&mut self.weights, &mut symbol.weights) {
-            all.append(weights);
+        self.symbols.push(StackedSymbol { rows: symbol.known_at.len(), close_time: symbol.close_time });
+        append(&mut self.open_time, symbol.open_time);
+        append(&mut self.known_at, symbol.known_at);
+        append(&mut self.label_known_at, symbol.label_known_at);
+        append(&mut self.labels, symbol.labels);
+        if let (Some(all), Some(weights)) = (&mut self.weights, symbol.weights) {
+            append(all, weights);
         }
-        self.covered.iter_mut().zip(&mut symbol.covered).for_each(|(all, own)| all.append(own));
+        self.coverage.iter_mut().zip(symbol.coverage).for_each(|(all, own)| all.add(own));
         for (reason, count) in symbol.dropped {
             *self.dropped.entry(reason.to_owned()).or_default() += count;
         }
         self.leak_test_cuts = symbol.leak_test_cuts;
         self.thresholds.append(&mut symbol.thresholds);
-        self.columns.iter_mut().zip(&mut symbol.columns).for_each(|(all, own)| all.append(own));
+        self.columns.iter_mut().zip(symbol.columns).for_each(|(all, own)| all.append(own));
     }
 
     /// The distinct instants at which a row of some symbol was known, ascending.
@@ -71,8 +74,7 @@ impl Stack {
         let mut instants = Vec::new();
         let mut start = 0;
         for symbol in &self.symbols {
-            let own = self.times.iter().skip(start).take(symbol.rows).map(|time| time.known_at);
-            merge(&mut instants, own);
+            merge(&mut instants, self.known_at.get(start..start + symbol.rows).unwrap_or_default());
             start += symbol.rows;
         }
         instants
@@ -86,36 +88,29 @@ impl Stack {
         // Bars and not rows: where events are learnt from only, a bar is not a row.
         let embargoes = self.symbols.iter().map(|each| splits::embargo_micros(&each.close_time, &cuts, embargo_bars));
         let embargo_micros = embargoes.max().unwrap_or(0);
-        let kept = splits::assign(&self.times, &cuts, embargo_micros);
-        let purged = splits::assign(&self.times, &cuts, 0).iter().filter(|part| part.is_none()).count();
-        let gone = kept.iter().filter(|part| part.is_none()).count();
-        self.dropped.insert("purged".to_owned(), purged as u64);
-        self.dropped.insert("embargo".to_owned(), gone.saturating_sub(purged) as u64);
-        let rows: Vec<bool> = kept.iter().map(Option::is_some).collect();
-        let part: Vec<Part> = kept.into_iter().flatten().collect();
+        let (part, rows) = self.parts(&cuts, embargo_micros);
         self.keep(&rows, workers);
         let (features, values) = scaled(resolved, std::mem::take(&mut self.columns), &part, workers);
         let mut symbol = self.numbers();
         keep(&mut symbol, &rows);
-        let coverage = sets.coverage(&self.covered);
-        drop((std::mem::take(&mut self.covered), rows));
+        drop(rows);
         let mut set = DataSet {
             features,
             output: resolved.output(),
             symbols: resolved.symbols.clone(),
             symbol,
             open_time: self.open_time,
-            decision_time: self.times.iter().map(|time| time.known_at).collect(),
+            decision_time: self.known_at,
             part,
             label: self.labels,
-            label_known_at: self.times.into_iter().map(|time| time.label_known_at).collect(),
+            label_known_at: self.label_known_at,
             weight: self.weights,
             values,
             cuts,
             embargo_micros,
             parts: Vec::new(),
             dropped: self.dropped,
-            coverage,
+            coverage: sets.named(self.coverage.into_iter().map(Coverage::share)),
             leak_test_cuts: self.leak_test_cuts,
             thresholds: self.thresholds,
         };
@@ -123,13 +118,25 @@ impl Stack {
         set
     }
 
+    /// The parts of the rows that have one, and which rows have one; counts the others.
+    fn parts(&mut self, cuts: &CutDates, embargo_micros: i64) -> (Vec<Part>, Vec<bool>) {
+        let times = self.known_at.iter().zip(&self.label_known_at);
+        let times = times.map(|(&known_at, &label_known_at)| RowTime { known_at, label_known_at });
+        let parts: Vec<_> = times.map(|row| splits::part_of(row, cuts, embargo_micros)).collect();
+        for (reason, why) in [("purged", Dropped::Purged), ("embargo", Dropped::Embargoed)] {
+            let count = parts.iter().filter(|part| **part == Err(why)).count();
+            self.dropped.insert(reason.to_owned(), count as u64);
+        }
+        (parts.iter().filter_map(|part| part.ok()).collect(), parts.iter().map(Result::is_ok).collect())
+    }
+
     /// Leaves the rows whose entry is true.
     fn keep(&mut self, rows: &[bool], workers: &Workers) {
-        keep(&mut self.open_time, rows);
-        keep(&mut self.times, rows);
+        [&mut self.open_time, &mut self.known_at, &mut self.label_known_at]
+            .into_iter()
+            .for_each(|times| keep(times, rows));
         keep(&mut self.labels, rows);
         self.weights.iter_mut().for_each(|weights| keep(weights, rows));
-        workers.each(&mut self.covered, |_, covered| keep(covered, rows));
         workers.each(&mut self.columns, |_, column| column.keep(rows));
     }
 
@@ -156,9 +163,23 @@ fn scaled(
     work.into_iter().filter_map(|(_, done)| done).unzip()
 }
 
+/// Adds values to others; the first ones are taken as they are.
+fn append<T>(all: &mut Vec<T>, mut next: Vec<T>) {
+    if all.is_empty() {
+        *all = next;
+    } else {
+        all.append(&mut next);
+    }
+}
+
 /// Adds instants to others; both ascend.
-pub(super) fn merge(instants: &mut Vec<Utc>, more: impl Iterator<Item = Utc>) {
-    instants.extend(more);
+pub(super) fn merge(instants: &mut Vec<Utc>, more: &[Utc]) {
+    // Symbols mostly have bars at the same instants.
+    let first = more.first().map_or(0, |first| instants.partition_point(|instant| instant < first));
+    if instants.get(first..first + more.len()) == Some(more) {
+        return;
+    }
+    instants.extend_from_slice(more);
     // The stable sort sees that these are two ascending runs, and merges them.
     instants.sort();
     instants.dedup();

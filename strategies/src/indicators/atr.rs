@@ -63,6 +63,21 @@ impl Kernel<Bar, 1> for Wilder {
         let (_, ranges) = cells.split_at_mut(usize::from(from == 0).min(cells.len()));
         self.average.block(ranges);
     }
+
+    #[inline(always)]
+    fn unseen_block(&mut self, run: BarRows<'_>, from: usize, [cells]: [&mut [f64]; 1], _: &mut Scratch) -> bool {
+        if !self.average.is_seeded() || true_ranges(run, from, cells) > 0 {
+            return false;
+        }
+        let before = self.average.clone();
+        self.average.block(cells);
+        // What has become infinite stays so.
+        let finite = cells.last().is_some_and(|value| value.is_finite());
+        if !finite {
+            self.average = before;
+        }
+        finite
+    }
 }
 
 #[derive(Clone, Serialize, Deserialize)]

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::kernel::Bar;
-use super::reader::{BarRows, Rows, part};
+use super::reader::{BarRows, Rows, gap, part};
 use super::window::larger;
 
 /// y ← (1 − a)·y + a·x, seeded with the simple mean of the first n values, undefined before.
@@ -145,16 +145,22 @@ impl FirstSeeded {
     }
 }
 
-/// The true range of each row of a run from `from` on, NaN at row 0.
+/// The true range of each row of a run from `from` on, NaN at row 0. How many of these rows lack a price, or have a range that
+/// is not finite; any number but 0 where there are some.
 #[inline(always)]
-pub(super) fn true_ranges(run: BarRows<'_>, from: usize, ranges: &mut [f64]) {
+pub(super) fn true_ranges(run: BarRows<'_>, from: usize, ranges: &mut [f64]) -> u64 {
     let rows = run.part(from.max(1)..run.len());
     let before = part(run.close, from.max(1) - 1..run.len());
     let (first, ranges) = ranges.split_at_mut(ranges.len() - rows.len());
     first.fill(f64::NAN);
-    for (((range, high), low), previous) in ranges.iter_mut().zip(rows.high).zip(rows.low).zip(before) {
+    let mut missing = first.len() as u64;
+    let bars = rows.high.iter().zip(rows.low).zip(rows.close).zip(before);
+    for (range, (((high, low), close), previous)) in ranges.iter_mut().zip(bars) {
         *range = span(*high, *low, *previous);
+        // No high or no low gives no range; no close gives none a row later.
+        missing += gap(*range) + gap(*close);
     }
+    missing
 }
 
 /// max(high, previous close) − min(low, previous close): the bar's range with the gap before it; the range alone when the

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::kernel::{Kernel, Scratch, engine};
-use super::reader::{part, part_mut};
+use super::kernel::{Kernel, Scratch, define, engine};
+use super::reader::{gap, part, part_mut};
 use super::spec::{IndicatorSpec, SOURCE, bars, period};
 use super::window::{Delay, RollingFlow};
 
@@ -119,17 +119,51 @@ impl Kernel<f64, 1> for Kama {
     }
 
     #[inline(always)]
-    fn block(&mut self, run: &[f64], from: usize, [cells]: [&mut [f64]; 1], [moves, paths, keeps, news]: &mut Scratch) {
-        // Moves from the bar before: those of the n rows before the block, 0 where there was none, and those of the block.
-        let length = self.delay.length();
-        let first = from.max(1);
+    fn block(&mut self, run: &[f64], from: usize, [cells]: [&mut [f64]; 1], scratch: &mut Scratch) {
+        self.moves(run, from, &mut scratch[0]);
+        self.block_with_moves(run, from, cells, scratch);
+    }
+
+    #[inline(always)]
+    fn unseen_block(&mut self, run: &[f64], from: usize, [cells]: [&mut [f64]; 1], scratch: &mut Scratch) -> bool {
+        // A missing input has no move.
+        if from == 0 || self.moves(run, from, &mut scratch[0]) > 0 {
+            return false;
+        }
+        self.block_with_moves(run, from, cells, scratch);
+        define(cells);
+        true
+    }
+}
+
+impl Kama {
+    /// Moves from the bar before: those of the n rows before the block, 0 where there was none, and those of the block. How many
+    /// are not finite.
+    #[inline(always)]
+    fn moves(&self, run: &[f64], from: usize, moves: &mut [f64]) -> u64 {
+        let (length, first) = (self.delay.length(), from.max(1));
         let start = first.saturating_sub(length).max(1);
         let waiting = length - (first - start);
         part_mut(moves, waiting).fill(0.0);
         let pairs = part(run, start..run.len()).iter().zip(part(run, start - 1..run.len()));
+        let mut missing = 0;
         for (cell, (value, before)) in moves.iter_mut().skip(waiting).zip(pairs) {
             *cell = (value - before).abs();
+            missing += gap(*cell);
         }
+        missing
+    }
+
+    /// A block whose moves are in the first column of `scratch`.
+    #[inline(always)]
+    fn block_with_moves(
+        &mut self,
+        run: &[f64],
+        from: usize,
+        cells: &mut [f64],
+        [moves, paths, keeps, news]: &mut Scratch,
+    ) {
+        let (length, first) = (self.delay.length(), from.max(1));
         let (undefined, cells) = cells.split_at_mut((length.saturating_sub(from)).min(cells.len()));
         undefined.fill(f64::NAN);
         let paths = part_mut(paths, run.len() - first.min(run.len()));

@@ -10,18 +10,21 @@
 
 use std::mem::ManuallyDrop;
 
-use market::Bars;
+use market::BarSlice;
 use multiversion::multiversion;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::reader::{Input, Reader, Rows, gaps};
+use super::reader::{Input, Reader, Rows, gaps, part_mut};
 
 /// Rows of a block. So few that the processor already fetches the next block while it works on this one.
 pub(super) const BLOCK: usize = 128;
 
 /// Rows before a block that it may look back on; no indicator looks back further.
 pub(super) const HISTORY: usize = 512;
+
+/// Bytes.
+const CACHE_LINE: usize = 64;
 
 /// Columns that a block may write over, each with room for the block and its history.
 pub(super) type Scratch = [[f64; HISTORY + BLOCK]; 4];
@@ -68,6 +71,17 @@ pub(super) trait Kernel<I: Input, const OUTPUTS: usize>:
         self.steps(run, from, cells);
     }
 
+    /// Rows of an unseen block.
+    const UNSEEN: usize = BLOCK;
+
+    /// As [`Kernel::block`], but of [`Kernel::UNSEEN`] rows at most whose inputs may be missing. False when one of them is, or
+    /// for a kernel that cannot tell, with nothing changed but the cells; else every cell is finite or NaN. For formulas so
+    /// short that looking at all inputs and outputs takes long beside them.
+    #[inline(always)]
+    fn unseen_block(&mut self, _: I::Rows<'_>, _: usize, _: [&mut [f64]; OUTPUTS], _: &mut Scratch) -> bool {
+        false
+    }
+
     /// A block as steps.
     #[inline(always)]
     fn steps(&mut self, run: I::Rows<'_>, from: usize, cells: [&mut [f64]; OUTPUTS]) {
@@ -102,8 +116,8 @@ fn write<const OUTPUTS: usize>(cells: &mut [std::slice::IterMut<'_, f64>; OUTPUT
 
 /// A running computation with its types erased.
 pub(super) trait Engine: Send + Sync {
-    /// Takes every bar, once and for all; leaves one column per output, in output order, in whatever memory `columns` has.
-    fn run(self: Box<Self>, bars: &Bars, columns: &mut Vec<Vec<f64>>);
+    /// Goes over a whole series, a stretch at a time.
+    fn over<'a>(self: Box<Self>, bars: BarSlice<'a>) -> Box<dyn Walk + 'a>;
     /// Takes one bar; fills one cell per output.
     fn push(&mut self, bar: &Bar, outputs: &mut [f64]);
     /// The state after the bars so far, as MessagePack.
@@ -112,6 +126,12 @@ pub(super) trait Engine: Send + Sync {
     fn load(&mut self, state: &[u8]) -> Result<(), rmp_serde::decode::Error>;
     /// A copy with its own state.
     fn copy(&self) -> Box<dyn Engine>;
+}
+
+/// An indicator on its way over a series.
+pub(crate) trait Walk {
+    /// Fills the cells of the next rows: a column an output, in output order and all of one length.
+    fn fill(&mut self, columns: &mut [&mut [f64]]);
 }
 
 /// A kernel with its reader, ready to run.
@@ -149,23 +169,64 @@ pub(super) fn defined(value: f64) -> f64 {
     if value.is_finite() { value } else { f64::NAN }
 }
 
-/// The state is a local variable meanwhile, whose address nothing takes, not even a clean-up after a panic: so it lives in
-/// registers.
+/// Makes undefined what is not finite.
+#[inline(always)]
+pub(super) fn define(cells: &mut [f64]) {
+    if gaps(cells) > 0 {
+        for cell in cells {
+            *cell = defined(*cell);
+        }
+    }
+}
+
+/// Where a walk is.
+#[derive(Clone, Copy)]
+struct Place {
+    /// First row of the unbroken run that the next row may belong to.
+    first: usize,
+    /// The next row.
+    at: usize,
+}
+
+/// Fills as many rows as the columns have from `place` on; where it is then. The state is a local variable meanwhile, whose
+/// address nothing takes, not even a clean-up after a panic: so it lives in registers.
 #[multiversion(targets("x86_64+avx+avx2+fma+bmi1+bmi2"), dispatcher = "direct")]
 fn fill<R, K, const OUTPUTS: usize>(
     reader: &R,
     fresh: &K,
+    state: &mut K,
     rows: <R::Input as Input>::Rows<'_>,
+    place: Place,
     mut columns: [&mut [f64]; OUTPUTS],
-) where
+) -> Place
+where
     R: Reader,
     K: Kernel<R::Input, OUTPUTS>,
 {
-    let mut kernel = ManuallyDrop::new(fresh.clone());
+    let Place { mut first, mut at } = place;
+    let mut kernel = ManuallyDrop::new(std::mem::replace(state, fresh.clone()));
     let mut scratch = [[0.0; HISTORY + BLOCK]; 4];
-    let (mut first, mut at) = (0, 0);
-    while at < rows.len() {
-        let end = rows.len().min(at + BLOCK);
+    let last = rows.len().min(at + columns.first().map_or(0, |column| column.len()));
+    // A short first block lets the others begin where a line of the cache does.
+    let lead = columns.first().map_or(0, |column| column.as_ptr().align_offset(CACHE_LINE)).min(BLOCK);
+    let mut size = if lead == 0 { K::UNSEEN } else { lead };
+    // What has been tried unseen and failed is looked at before any more is tried.
+    let mut tried = at;
+    while at < last {
+        let from = at - first;
+        if at >= tried {
+            tried = last.min(at + size);
+            size = K::UNSEEN;
+            let cells = columns.each_mut().map(|column| part_mut(column, tried - at));
+            if kernel.unseen_block(rows.part(first..tried), from, cells, &mut scratch) {
+                for column in &mut columns {
+                    let _ = column.split_off_mut(..tried - at);
+                }
+                at = tried;
+                continue;
+            }
+        }
+        let end = tried.min(at + BLOCK);
         let block = rows.part(at..end);
         let given = if reader.are_given(block) {
             end - at
@@ -174,18 +235,9 @@ fn fill<R, K, const OUTPUTS: usize>(
         };
         if given > 0 {
             let mut cells = columns.each_mut().map(|column| column.split_off_mut(..given).unwrap_or_default());
-            kernel.block(
-                rows.part(first..at + given),
-                at - first,
-                cells.each_mut().map(|cells| &mut **cells),
-                &mut scratch,
-            );
+            kernel.block(rows.part(first..at + given), from, cells.each_mut().map(|cells| &mut **cells), &mut scratch);
             for cells in cells {
-                if gaps(cells) > 0 {
-                    for cell in cells {
-                        *cell = defined(*cell);
-                    }
-                }
+                define(cells);
             }
             at += given;
         }
@@ -200,17 +252,33 @@ fn fill<R, K, const OUTPUTS: usize>(
             first = at;
         }
     }
-    drop(ManuallyDrop::into_inner(kernel));
+    *state = ManuallyDrop::into_inner(kernel);
+    Place { first, at }
+}
+
+struct Walker<'a, R: Reader, K, const OUTPUTS: usize> {
+    reader: R,
+    fresh: K,
+    kernel: K,
+    columns: R::Columns<'a>,
+    place: Place,
+}
+
+impl<R: Reader, K: Kernel<R::Input, OUTPUTS>, const OUTPUTS: usize> Walk for Walker<'_, R, K, OUTPUTS> {
+    fn fill(&mut self, columns: &mut [&mut [f64]]) {
+        let mut columns = columns.iter_mut();
+        let cells = std::array::from_fn(|_| columns.next().map(|column| &mut **column).unwrap_or_default());
+        let rows = self.reader.rows(&self.columns);
+        self.place = fill::<R, K, OUTPUTS>(&self.reader, &self.fresh, &mut self.kernel, rows, self.place, cells);
+    }
 }
 
 impl<R: Reader, K: Kernel<R::Input, OUTPUTS>, const OUTPUTS: usize> Engine for Runner<R, K, OUTPUTS> {
-    fn run(self: Box<Self>, bars: &Bars, columns: &mut Vec<Vec<f64>>) {
-        columns.resize_with(OUTPUTS, Vec::new);
-        columns.iter_mut().for_each(|column| column.resize(bars.len(), f64::NAN));
-        let source = self.reader.columns(bars);
-        let mut whole = columns.iter_mut();
-        let cells = std::array::from_fn(|_| whole.next().map(Vec::as_mut_slice).unwrap_or_default());
-        fill::<R, K, OUTPUTS>(&self.reader, &self.fresh, self.reader.rows(&source), cells);
+    fn over<'a>(self: Box<Self>, bars: BarSlice<'a>) -> Box<dyn Walk + 'a> {
+        let columns = self.reader.columns(bars);
+        let place = Place { first: 0, at: 0 };
+        let Self { reader, fresh, state } = *self;
+        Box::new(Walker::<R, K, OUTPUTS> { reader, fresh, kernel: state.kernel, columns, place })
     }
 
     fn push(&mut self, bar: &Bar, outputs: &mut [f64]) {

@@ -16,6 +16,7 @@ mod stream;
 mod average;
 mod extremes;
 mod moments;
+mod prefix_sums;
 mod window;
 
 mod ad_line;
@@ -61,10 +62,11 @@ mod wma;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use market::Bars;
+use market::{BarSlice, Bars};
 use thiserror::Error;
 
 pub use kernel::Bar;
+pub(crate) use kernel::Walk;
 use parameters::Parameters;
 pub use parameters::{ParameterError, Value};
 use reader::Source;
@@ -220,15 +222,32 @@ impl Indicator {
     /// # Errors
     /// Those of [`Indicator::compute`].
     pub fn compute_into(&self, bars: &Bars, columns: &mut Vec<Vec<f64>>) -> Result<(), IndicatorError> {
-        let (indicator, rows) = (self.spec.name, bars.len());
-        if [&bars.open, &bars.high, &bars.low, &bars.close, &bars.volume].iter().any(|column| column.len() != rows) {
-            return Err(IndicatorError::RaggedBars { indicator });
-        }
-        if rows > 0 && self.needs_volume() && bars.volume.iter().all(|volume| volume.is_nan()) {
-            return Err(IndicatorError::VolumeMissing { indicator, rows });
-        }
-        (self.spec.start)(&self.parameters).run(bars, columns);
+        self.check_volume(bars.as_slice())?;
+        let mut walk = self.walk(bars.as_slice())?;
+        columns.resize_with(self.spec.output_count(), Vec::new);
+        columns.iter_mut().for_each(|column| column.resize(bars.len(), f64::NAN));
+        walk.fill(&mut columns.iter_mut().map(Vec::as_mut_slice).collect::<Vec<_>>());
         Ok(())
+    }
+
+    /// Refuses bars none of which has a volume where the values are made from it.
+    pub(crate) fn check_volume(&self, bars: BarSlice<'_>) -> Result<(), IndicatorError> {
+        if !bars.is_empty() && self.needs_volume() && bars.volume.iter().all(|volume| volume.is_nan()) {
+            return Err(IndicatorError::VolumeMissing { indicator: self.spec.name, rows: bars.len() });
+        }
+        Ok(())
+    }
+
+    /// The values of [`Indicator::compute`], as many rows at a time as the caller has room for; undefined without volume.
+    ///
+    /// # Errors
+    /// Columns of different lengths.
+    pub(crate) fn walk<'a>(&self, bars: BarSlice<'a>) -> Result<Box<dyn Walk + 'a>, IndicatorError> {
+        let columns = [bars.open, bars.high, bars.low, bars.close, bars.volume];
+        if columns.iter().any(|column| column.len() != bars.len()) {
+            return Err(IndicatorError::RaggedBars { indicator: self.spec.name });
+        }
+        Ok((self.spec.start)(&self.parameters).over(bars))
     }
 }
 

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use market::Bars;
+use market::BarSlice;
 
 use super::kernel::Bar;
 
@@ -40,7 +40,7 @@ pub(super) trait Reader: Clone + Send + Sync + 'static {
     /// False when the input is missing.
     fn is_given(&self, input: &Self::Input) -> bool;
 
-    fn columns<'a>(&self, bars: &'a Bars) -> Self::Columns<'a>;
+    fn columns<'a>(&self, bars: BarSlice<'a>) -> Self::Columns<'a>;
 
     /// The inputs of all bars, given or missing.
     fn rows<'a>(&self, columns: &'a Self::Columns<'_>) -> <Self::Input as Input>::Rows<'a>;
@@ -51,7 +51,7 @@ pub(super) trait Reader: Clone + Send + Sync + 'static {
 
 /// 1 for a value that is not finite. A number to be added up and no early end lets the compiler look at several at once.
 #[inline(always)]
-fn gap(value: f64) -> u64 {
+pub(super) fn gap(value: f64) -> u64 {
     const EXPONENT: u64 = 0x7ff0_0000_0000_0000;
     u64::from(value.to_bits() & EXPONENT == EXPONENT)
 }
@@ -112,8 +112,9 @@ pub(super) struct BarRows<'a> {
 }
 
 impl<'a> BarRows<'a> {
-    fn of(bars: &'a Bars) -> Self {
-        Self { open: &bars.open, high: &bars.high, low: &bars.low, close: &bars.close, volume: &bars.volume }
+    fn of(bars: BarSlice<'a>) -> Self {
+        let BarSlice { open, high, low, close, volume, .. } = bars;
+        Self { open, high, low, close, volume }
     }
 }
 
@@ -224,12 +225,12 @@ impl Reader for Source {
     }
 
     /// One slice, so that there is one loop; what no column holds is made beforehand.
-    fn columns<'a>(&self, bars: &'a Bars) -> Cow<'a, [f64]> {
+    fn columns<'a>(&self, bars: BarSlice<'a>) -> Cow<'a, [f64]> {
         match self {
-            Self::Open => Cow::Borrowed(&bars.open),
-            Self::High => Cow::Borrowed(&bars.high),
-            Self::Low => Cow::Borrowed(&bars.low),
-            Self::Close => Cow::Borrowed(&bars.close),
+            Self::Open => Cow::Borrowed(bars.open),
+            Self::High => Cow::Borrowed(bars.high),
+            Self::Low => Cow::Borrowed(bars.low),
+            Self::Close => Cow::Borrowed(bars.close),
             other => BarRows::of(bars).each().map(|bar| other.raw(&bar)).collect(),
         }
     }
@@ -280,7 +281,7 @@ impl<const NAMED: u8> Reader for Fields<NAMED> {
             && (NAMED & VOLUME == 0 || bar.volume >= 0.0)
     }
 
-    fn columns<'a>(&self, bars: &'a Bars) -> BarRows<'a> {
+    fn columns<'a>(&self, bars: BarSlice<'a>) -> BarRows<'a> {
         BarRows::of(bars)
     }
 
@@ -319,7 +320,7 @@ impl Reader for RangeAndSource {
         HIGH_LOW_CLOSE.is_given(bar) && self.0.is_given(value)
     }
 
-    fn columns<'a>(&self, bars: &'a Bars) -> (BarRows<'a>, Cow<'a, [f64]>) {
+    fn columns<'a>(&self, bars: BarSlice<'a>) -> (BarRows<'a>, Cow<'a, [f64]>) {
         (BarRows::of(bars), self.0.columns(bars))
     }
 

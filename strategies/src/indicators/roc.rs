@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::kernel::{Kernel, Scratch, engine};
+use super::kernel::{BLOCK, Kernel, Scratch, engine};
 use super::spec::{IndicatorSpec, SOURCE, period};
 use super::window::Delay;
 
@@ -31,6 +31,14 @@ impl Kernel<f64, 1> for Roc {
     #[inline(always)]
     fn block(&mut self, run: &[f64], from: usize, [cells]: [&mut [f64]; 1], _: &mut Scratch) {
         self.0.block(run, from, cells, change);
+    }
+
+    const UNSEEN: usize = 8 * BLOCK;
+
+    #[inline(always)]
+    fn unseen_block(&mut self, run: &[f64], from: usize, [cells]: [&mut [f64]; 1], _: &mut Scratch) -> bool {
+        // A value is missing wherever its input is.
+        self.0.block(run, from, cells, change) == 0
     }
 }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::average;
-use super::kernel::{Bar, Kernel, Scratch, engine};
+use super::kernel::{BLOCK, Bar, Kernel, Scratch, engine};
 use super::reader::{BarRows, HIGH_LOW_CLOSE};
 use super::spec::IndicatorSpec;
 
@@ -34,5 +34,12 @@ impl Kernel<Bar, 1> for TrueRange {
     #[inline(always)]
     fn block(&mut self, run: BarRows<'_>, from: usize, [cells]: [&mut [f64]; 1], _: &mut Scratch) {
         average::true_ranges(run, from, cells);
+    }
+
+    const UNSEEN: usize = 8 * BLOCK;
+
+    #[inline(always)]
+    fn unseen_block(&mut self, run: BarRows<'_>, from: usize, [cells]: [&mut [f64]; 1], _: &mut Scratch) -> bool {
+        average::true_ranges(run, from, cells) == 0
     }
 }

@@ -1,13 +1,14 @@
 //! Ultimate oscillator: buying pressure over three spans.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 use super::average::{true_range, true_ranges};
-use super::kernel::{Bar, Kernel, Scratch, engine};
+use super::kernel::{Bar, Kernel, Scratch, defined, engine};
+use super::prefix_sums::PrefixSums;
 use super::reader::{BarRows, HIGH_LOW_CLOSE, Rows, part, part_mut};
-use super::rolling_pair::{RollingPair, block};
 use super::spec::{IndicatorSpec, bars};
-use super::window::larger;
 
 pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
     name: "ultosc",
@@ -26,29 +27,26 @@ pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
         ["short_period", "medium_period", "long_period"].iter().map(|name| parameters.count(name)).max().unwrap_or(0)
     },
     start: |parameters| {
-        let spans =
-            ["short_period", "medium_period", "long_period"].map(|name| RollingPair::new(parameters.count(name)));
-        engine(HIGH_LOW_CLOSE, Ultimate { close: f64::NAN, spans })
+        let spans = ["short_period", "medium_period", "long_period"].map(|name| parameters.count(name));
+        let longest = spans.into_iter().max().unwrap_or(1);
+        engine(HIGH_LOW_CLOSE, Ultimate { close: f64::NAN, spans, rows: 0, sums: PrefixSums::new(longest) })
     },
 };
 
 #[derive(Clone, Serialize, Deserialize)]
 struct Ultimate {
     close: f64,
-    /// Buying pressure and true range of each span.
-    spans: [RollingPair; 3],
+    spans: [usize; 3],
+    /// Rows so far with a bar before them, as many as count.
+    rows: usize,
+    /// Buying pressure and true range.
+    sums: PrefixSums,
 }
 
 /// How far the bar closed above its low, or above the close before it if that is lower.
 #[inline(always)]
 fn pressure(low: f64, close: f64, previous: f64) -> f64 {
     close - if low < previous { low } else { previous }
-}
-
-/// Pressure over range, of which rounding may leave a little below 0.
-#[inline(always)]
-fn share([pressure, range]: [f64; 2]) -> f64 {
-    larger(0.0, pressure) / larger(0.0, range)
 }
 
 #[inline(always)]
@@ -63,53 +61,90 @@ impl Kernel<Bar, 1> for Ultimate {
         if previous.is_nan() {
             return [f64::NAN];
         }
-        let pressure = pressure(bar.low, bar.close, previous);
-        let range = true_range(&bar, previous);
-        let [short, medium, long] = self.spans.each_mut().map(|span| share(span.push([pressure, range])));
+        self.sums.push([pressure(bar.low, bar.close, previous), true_range(&bar, previous)]);
+        if self.rows + 1 < self.sums.longest() {
+            self.rows += 1;
+            return [f64::NAN];
+        }
+        let [short, medium, long] = self.spans.map(|span| {
+            let [pressure, range] = self.sums.sum(span);
+            pressure / range
+        });
         [together(short, medium, long)]
     }
 
     #[inline(always)]
-    fn block(
+    fn block(&mut self, run: BarRows<'_>, from: usize, [cells]: [&mut [f64]; 1], scratch: &mut Scratch) {
+        let rows = run.len() - from.max(1).min(run.len());
+        true_ranges(run, run.len() - rows, part_mut(&mut scratch[1], rows));
+        self.block_with_ranges(run, from, cells, scratch);
+    }
+
+    #[inline(always)]
+    fn unseen_block(&mut self, run: BarRows<'_>, from: usize, [cells]: [&mut [f64]; 1], scratch: &mut Scratch) -> bool {
+        let rows = cells.len();
+        if from == 0 || true_ranges(run, from, part_mut(&mut scratch[1], rows)) > 0 {
+            return false;
+        }
+        self.block_with_ranges(run, from, cells, scratch);
+        true
+    }
+}
+
+impl Ultimate {
+    /// A block whose true ranges are in the second column of `scratch`, but for row 0, which has no bar before it.
+    #[inline(always)]
+    fn block_with_ranges(
         &mut self,
         run: BarRows<'_>,
         from: usize,
-        [cells]: [&mut [f64]; 1],
-        [pressures, ranges, pressure_sums, range_sums]: &mut Scratch,
+        cells: &mut [f64],
+        [pressures, ranges, old_pressures, old_ranges]: &mut Scratch,
     ) {
-        // Row 0 has no bar before it.
-        let first = from.max(1);
-        let longest = self.spans.iter().map(RollingPair::length).max().unwrap_or(0);
-        let start = first.saturating_sub(longest).max(1);
-        let rows = run.part(start..run.len());
-        let before = part(run.close, start - 1..run.len());
-        let bars = rows.low.iter().zip(rows.close).zip(before);
-        for (cell, ((low, close), before)) in pressures.iter_mut().zip(bars) {
-            *cell = pressure(*low, *close, *before);
-        }
-        true_ranges(run, start, part_mut(ranges, rows.len()));
-        let (undefined, cells) = cells.split_at_mut((first - from).min(cells.len()));
+        let (undefined, cells) = cells.split_at_mut(usize::from(from == 0).min(cells.len()));
         undefined.fill(f64::NAN);
-        let (history, rows) = (first - start, cells.len());
-        let values = [part(pressures, 0..history + rows), part(ranges, 0..history + rows)];
-        let (mut pressures, mut ranges) = (thirds(pressure_sums, rows), thirds(range_sums, rows));
-        let sums = [&mut pressures, &mut ranges].map(|sums| sums.each_mut().map(|sums| &mut **sums));
-        block(&mut self.spans, values, history, first - 1, sums);
-        let mut spans = pressures.into_iter().zip(ranges);
-        let mut next = || {
-            let (pressures, ranges) = spans.next().unwrap_or_default();
-            pressures.iter().zip(ranges).map(|(pressure, range)| share([*pressure, *range]))
-        };
-        let (short, medium, long) = (next(), next(), next());
+        let first = from.max(1);
+        pressures_of(run, first..run.len(), pressures);
+        let (mut at, mut rest) = (first, cells);
+        while !rest.is_empty() {
+            if self.sums.left() == 0 {
+                let start = (at - self.sums.longest().min(at)).max(1);
+                pressures_of(run, start..at, old_pressures);
+                true_ranges(run.part(0..at), start, part_mut(old_ranges, at - start));
+                self.sums.begin([part(old_pressures, 0..at - start), part(old_ranges, 0..at - start)]);
+            }
+            let rows = self.sums.left().min(rest.len());
+            let own = at - first..at - first + rows;
+            self.sums.extend([part(pressures, own.clone()), part(ranges, own)]);
+            let cells = rest.split_off_mut(..rows).unwrap_or_default();
+            self.oscillate(cells);
+            part_mut(cells, self.sums.longest().saturating_sub(at).min(rows)).fill(f64::NAN);
+            at += rows;
+        }
+    }
+
+    /// The values at the last rows of the era.
+    #[inline(always)]
+    fn oscillate(&self, cells: &mut [f64]) {
+        let rows = cells.len();
+        let [short, medium, long] = self.spans.map(|span| {
+            let [[pressures, old_pressures], [ranges, old_ranges]] = self.sums.last(rows, span);
+            let pressures = pressures.iter().zip(old_pressures).map(|(now, before)| now - before);
+            let ranges = ranges.iter().zip(old_ranges).map(|(now, before)| now - before);
+            pressures.zip(ranges).map(|(pressure, range)| pressure / range)
+        });
         for (((cell, short), medium), long) in cells.iter_mut().zip(short).zip(medium).zip(long) {
-            *cell = together(short, medium, long);
+            *cell = defined(together(short, medium, long));
         }
     }
 }
 
-/// Three columns of so many rows in the place of one.
-fn thirds(column: &mut [f64], rows: usize) -> [&mut [f64]; 3] {
-    let (one, rest) = column.split_at_mut(rows);
-    let (two, rest) = rest.split_at_mut(rows);
-    [one, two, part_mut(rest, rows)]
+/// The buying pressures of these rows of a run, none of which is row 0.
+#[inline(always)]
+fn pressures_of(run: BarRows<'_>, rows: Range<usize>, pressures: &mut [f64]) {
+    let before = part(run.close, rows.start - 1..run.len());
+    let rows = run.part(rows);
+    for (cell, ((low, close), before)) in pressures.iter_mut().zip(rows.low.iter().zip(rows.close).zip(before)) {
+        *cell = pressure(*low, *close, *before);
+    }
 }

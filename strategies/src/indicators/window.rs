@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::reader::part;
+use super::reader::{gap, part};
 
 /// Sum of `term` over the values in four lanes, which an unbroken chain of additions would be four times slower for.
 #[inline(always)]
@@ -329,17 +329,21 @@ impl Delay {
         Self { ring: vec![f64::NAN; length.max(1)].into(), next: 0 }
     }
 
-    /// `combine` of each value of a run from `from` on and the one n steps before it, NaN where there is none.
+    /// `combine` of each value of a run from `from` on and the one n steps before it, NaN where there is none; how many are not
+    /// finite.
     #[inline(always)]
-    pub(super) fn block(&self, run: &[f64], from: usize, cells: &mut [f64], combine: impl Fn(f64, f64) -> f64) {
+    pub(super) fn block(&self, run: &[f64], from: usize, cells: &mut [f64], combine: impl Fn(f64, f64) -> f64) -> u64 {
         let length = self.ring.len();
         let first = from.max(length).min(run.len());
         let (undefined, cells) = cells.split_at_mut(first - from);
         undefined.fill(f64::NAN);
+        let mut gaps = undefined.len() as u64;
         let before = part(run, first.saturating_sub(length)..run.len());
         for ((cell, value), before) in cells.iter_mut().zip(part(run, first..run.len())).zip(before) {
             *cell = combine(*value, *before);
+            gaps += gap(*cell);
         }
+        gaps
     }
 
     pub(super) fn length(&self) -> usize {
