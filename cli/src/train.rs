@@ -1,7 +1,5 @@
 //! `ktrdr train`: a strategy file, checked here first, becomes an operation of five steps.
 
-use std::path::Path;
-
 use clap::Args;
 use jiff::Timestamp;
 use market::{Instrument, Timeframe, Utc};
@@ -69,14 +67,14 @@ pub struct TrainArgs {
 pub async fn run(args: &TrainArgs, context: &Context) -> Result<Exit, Failure> {
     let folder = context.environment.get(train_strategy::VARIABLE).map(String::as_str);
     let (path, text) = train_strategy::find(&args.strategy, &context.working_directory, folder)?;
-    let strategy = Strategy::parse(&text).map_err(|findings| in_file(&path, findings.into()))?;
+    let strategy = Strategy::parse(&text).map_err(|findings| train_strategy::in_file(&path, findings.into()))?;
     for warning in strategy.warnings.iter() {
         context.output.note(&warning.to_string());
     }
     let overrides = overrides(args);
     let resolved = strategy.resolve(&overrides).map_err(|findings| {
         let hint = "change the flag named after `request.`, or the strategy";
-        in_file(&path, Failure::from(findings).with_hint(hint))
+        train_strategy::in_file(&path, Failure::from(findings).with_hint(hint))
     })?;
     let training = training(args, text, &overrides, &resolved)?;
     let model = args.model.as_deref().unwrap_or(&resolved.name);
@@ -135,13 +133,10 @@ fn training(args: &TrainArgs, text: String, overrides: &Overrides, resolved: &Re
     })
 }
 
-fn in_file(path: &Path, failure: Failure) -> Failure {
-    let message = format!("{}: {}", path.display(), failure.message);
-    Failure { message, ..failure }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
     use clap::Parser as _;
 

@@ -90,6 +90,8 @@ pub enum FeatureKind {
         set: String,
         /// The function.
         function: Membership,
+        /// 1-based line of the set in the file.
+        line: usize,
     },
     /// The value itself.
     Raw {
@@ -254,10 +256,11 @@ impl Strategy {
             InputSource::Raw { of, scaling, .. } => (*of, vec![FeatureKind::Raw { scaling: *scaling }]),
             InputSource::Fuzzy(set) => match self.fuzzy_sets.get(*set) {
                 Some(set) => {
-                    let kinds = set
-                        .members
-                        .iter()
-                        .map(|(_, function)| FeatureKind::Membership { set: set.id.clone(), function: *function });
+                    let kinds = set.members.iter().map(|(_, function)| FeatureKind::Membership {
+                        set: set.id.clone(),
+                        function: *function,
+                        line: set.line,
+                    });
                     (set.of, kinds.collect())
                 }
                 None => (OutputRef { indicator: usize::MAX, output: 0 }, Vec::new()),

@@ -93,6 +93,8 @@ pub struct FuzzySet {
     pub of: OutputRef,
     /// Membership functions in file order, at least one.
     pub members: Vec<(String, Membership)>,
+    /// 1-based line in the file.
+    pub line: usize,
 }
 
 /// One entry of `nn_inputs`.
