@@ -22,6 +22,8 @@ use crate::indicators::Indicator;
 use crate::labels::{CONTEXT_CLASSES, EventFilter, LabelSource, REGIME_CLASSES};
 use crate::yaml;
 
+pub(crate) use data::SYMBOLS_MAX;
+
 /// A valid strategy file. [`Strategy::resolve`](crate::Strategy::resolve) turns it into what is computed.
 #[derive(Clone, Debug)]
 pub struct Strategy {
