@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 use market::{Bars, Calendar, DayBoundary, Instrument, SeriesKey, Timeframe, Utc, close_times};
 use store::RawBars;
 use store::files::{Expected, FileBars, LabelSide, Mapping, detect, parse_name, read_path};
+use strategies::SymbolBars;
 
 use crate::data::{instrument, key, timeframe};
 use crate::exit::{Exit, Failure};
@@ -107,6 +108,52 @@ pub fn read_series(named: &NamedFile, times: &TimeArgs, folder: &Path) -> Result
         Closes::Calendar => closes(&raw, &key)?,
     };
     Ok(raw.with_close_times(known))
+}
+
+/// The bars of each symbol, in the order given: each series once, and every symbol in all of these timeframes.
+///
+/// # Errors
+/// A series is given twice or is missing, or its file cannot be read.
+pub fn read_symbols(
+    files: &[NamedFile],
+    timeframes: &[Timeframe],
+    times: &TimeArgs,
+    folder: &Path,
+) -> Result<Vec<(String, SymbolBars)>, Failure> {
+    let mut symbols = Vec::new();
+    // All of them are told apart before the first one is read: a missing file is known at once.
+    for group in by_symbol(files, timeframes)? {
+        let symbol = group.first().map(|file| file.symbol.symbol()).unwrap_or_default();
+        let read = group.iter().map(|file| Ok((file.timeframe, read_series(file, times, folder)?)));
+        symbols.push((symbol, read.collect::<Result<SymbolBars, Failure>>()?));
+    }
+    Ok(symbols)
+}
+
+fn by_symbol<'a>(files: &'a [NamedFile], timeframes: &[Timeframe]) -> Result<Vec<Vec<&'a NamedFile>>, Failure> {
+    let mut symbols: Vec<Vec<&NamedFile>> = Vec::new();
+    for file in files {
+        let group = symbols.iter_mut().find(|group| group.iter().any(|other| other.symbol == file.symbol));
+        match group {
+            Some(group) if group.iter().any(|other| other.timeframe == file.timeframe) => {
+                let (symbol, timeframe) = (file.symbol.symbol(), file.timeframe);
+                let message = format!("--bars {symbol}:{timeframe} is given twice");
+                return Err(Failure::new(Exit::Usage, "DATA-Twice", message).with_hint("give one file a series"));
+            }
+            Some(group) => group.push(file),
+            None => symbols.push(vec![file]),
+        }
+    }
+    for group in &symbols {
+        let has = |timeframe: &&Timeframe| group.iter().any(|file| file.timeframe == **timeframe);
+        if let (Some(first), Some(missing)) = (group.first(), timeframes.iter().find(|timeframe| !has(timeframe))) {
+            let symbol = first.symbol.symbol();
+            let message = format!("the strategy needs {missing} bars of {symbol}");
+            return Err(Failure::new(Exit::Usage, "DATA-Missing", message)
+                .with_hint(format!("add --bars {symbol}:{missing}=FILE")));
+        }
+    }
+    Ok(symbols)
 }
 
 fn nominal(bars: &RawBars, timeframe: Timeframe) -> Vec<Utc> {

@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use serde_json::{Value, json};
-use strategies::{Feature, FeatureKind, Finding, Findings, Overrides, Resolved, STARTER, Strategy};
+use strategies::{Feature, FeatureKind, Findings, Overrides, Resolved, STARTER, Strategy};
 
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use crate::outcome::pairs;
 use crate::strategies_features::{self, FeaturesArgs};
+use crate::strategies_validate::{self, ValidateArgs, verdict};
 use crate::train_strategy::{VARIABLE, all, find};
 
 /// `ktrdr strategies …`.
@@ -23,11 +24,7 @@ pub enum StrategiesCommand {
         strategy: String,
     },
     /// Check strategies and list every finding; exit code 2 when one of them cannot be used
-    Validate {
-        /// Names or .yaml files
-        #[arg(required = true, value_name = "FILE")]
-        files: Vec<String>,
-    },
+    Validate(ValidateArgs),
     /// List the feature columns, or compute them over bars of files
     Features(FeaturesArgs),
     /// Write a commented strategy to start from
@@ -49,7 +46,7 @@ pub fn run(command: &StrategiesCommand, context: &Context) -> Result<Exit, Failu
     match command {
         StrategiesCommand::List => Ok(list(context)),
         StrategiesCommand::Show { strategy } => show(strategy, context),
-        StrategiesCommand::Validate { files } => validate(files, context),
+        StrategiesCommand::Validate(args) => strategies_validate::run(args, context),
         StrategiesCommand::Features(args) => strategies_features::run(args, context),
         StrategiesCommand::New { name } => new(name, context),
         StrategiesCommand::Schema => Ok(print_schema(context)),
@@ -69,7 +66,10 @@ pub fn load(name: &str, context: &Context) -> Result<(PathBuf, Strategy, Resolve
 }
 
 /// All stages: grammar, references, parameters, and what the trainer would settle on.
-fn read(text: &str) -> Result<(Strategy, Resolved), Findings> {
+///
+/// # Errors
+/// Every finding, if one of them is an error.
+pub fn read(text: &str) -> Result<(Strategy, Resolved), Findings> {
     let strategy = Strategy::parse(text)?;
     let resolved = strategy.resolve(&Overrides::default())?;
     Ok((strategy, resolved))
@@ -191,53 +191,6 @@ fn labels(resolved: &Resolved) -> String {
         names => names.join(", "),
     };
     format!("{} ({}): {classes}", resolved.labels.name(), shown.join(", "))
-}
-
-fn validate(files: &[String], context: &Context) -> Result<Exit, Failure> {
-    let folder = context.environment.get(VARIABLE).map(String::as_str);
-    let (mut broken, mut missing) = (false, None);
-    for name in files {
-        let (path, text) = match find(name, &context.working_directory, folder) {
-            Ok(found) => found,
-            Err(failure) => {
-                // The last one is shown by the program as it ends.
-                if let Some(earlier) = missing.replace(failure) {
-                    context.output.failure(&earlier);
-                }
-                continue;
-            }
-        };
-        broken |= !judge(&path, &text, context);
-    }
-    match missing {
-        Some(failure) => Err(failure),
-        None => Ok(if broken { Exit::Usage } else { Exit::Done }),
-    }
-}
-
-/// Shows all findings of one file; false when it cannot be used.
-fn judge(path: &Path, text: &str, context: &Context) -> bool {
-    let (output, shown) = (&context.output, path.display());
-    match read(text) {
-        Ok((strategy, resolved)) => {
-            output.json(&verdict(path, &strategy.warnings, false));
-            let columns = resolved.features.len();
-            output.line(&format!("{shown}: valid, {columns} feature columns, {} labels", resolved.labels.name()));
-            strategy.warnings.iter().for_each(|warning| output.line(&format!("  {warning}")));
-            true
-        }
-        Err(findings) => {
-            output.json(&verdict(path, &findings, true));
-            output.line(&format!("{shown}: {findings}"));
-            output.note(&format!("hint: {}", findings.hint()));
-            false
-        }
-    }
-}
-
-fn verdict(path: &Path, findings: &Findings, broken: bool) -> Value {
-    let findings: Vec<&Finding> = findings.iter().collect();
-    json!({"type": "validation", "file": path, "valid": !broken, "findings": findings})
 }
 
 fn new(name: &str, context: &Context) -> Result<Exit, Failure> {

@@ -6,13 +6,14 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 use store::{Cells, Table};
-use strategies::{Columns, Resolved, SymbolBars, columns, holes};
+use strategies::{Columns, Resolved, columns};
 
-use crate::bar_files::{NamedFile, TimeArgs, read_series};
+use crate::bar_files::{NamedFile, TimeArgs, read_symbols};
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use crate::indicators::write;
 use crate::strategies::{load, meaning};
+use crate::strategies_validate::holes_of;
 
 /// `ktrdr strategies features`.
 #[derive(Clone, Debug, Args)]
@@ -40,17 +41,10 @@ pub fn run(args: &FeaturesArgs, context: &Context) -> Result<Exit, Failure> {
         list(&resolved, context);
         return Ok(Exit::Done);
     }
-    let symbols = symbols(&args.bars, &resolved)?;
+    let symbols = read_symbols(&args.bars, &resolved.timeframes, &args.times, &context.working_directory)?;
+    holes_of(&resolved, &symbols)?.iter().for_each(|hole| context.output.note(&hole.to_string()));
     let mut computed = Vec::new();
-    for files in symbols {
-        let mut bars = SymbolBars::new();
-        for file in &files {
-            bars.insert(file.timeframe, read_series(file, &args.times, &context.working_directory)?);
-        }
-        for hole in &holes(&resolved, &bars)? {
-            context.output.note(&hole.to_string());
-        }
-        let symbol = files.first().map(|file| file.symbol.symbol()).unwrap_or_default();
+    for (symbol, bars) in symbols {
         computed.push((symbol, columns(&resolved, &bars, &mut |_, _| ControlFlow::Continue(()))?));
     }
     let rows = computed.iter().map(|(_, columns)| columns.open_time.len()).sum();
@@ -69,35 +63,6 @@ pub fn list(resolved: &Resolved, context: &Context) {
         rows.push(vec![position.to_string(), name.clone(), meaning]);
     }
     context.output.table(&["COLUMN", "NAME", "MEANING"], &rows);
-}
-
-/// The files of each symbol, in the order given; each symbol with every timeframe that the strategy needs, each once.
-fn symbols(files: &[NamedFile], resolved: &Resolved) -> Result<Vec<Vec<NamedFile>>, Failure> {
-    let mut symbols: Vec<Vec<NamedFile>> = Vec::new();
-    for file in files {
-        let group = symbols.iter_mut().find(|group| group.iter().any(|other| other.symbol == file.symbol));
-        match group {
-            Some(group) if group.iter().any(|other| other.timeframe == file.timeframe) => {
-                let (symbol, timeframe) = (file.symbol.symbol(), file.timeframe);
-                let message = format!("--bars {symbol}:{timeframe} is given twice");
-                return Err(Failure::new(Exit::Usage, "DATA-Twice", message).with_hint("give one file a series"));
-            }
-            Some(group) => group.push(file.clone()),
-            None => symbols.push(vec![file.clone()]),
-        }
-    }
-    for group in &symbols {
-        let has = |timeframe: &&market::Timeframe| group.iter().any(|file| file.timeframe == **timeframe);
-        if let (Some(first), Some(missing)) =
-            (group.first(), resolved.timeframes.iter().find(|timeframe| !has(timeframe)))
-        {
-            let symbol = first.symbol.symbol();
-            let message = format!("the strategy needs {missing} bars of {symbol}");
-            return Err(Failure::new(Exit::Usage, "DATA-Missing", message)
-                .with_hint(format!("add --bars {symbol}:{missing}=FILE")));
-        }
-    }
-    Ok(symbols)
 }
 
 /// `timestamp` and the columns, with `symbol` before them where there are several, symbol after symbol.

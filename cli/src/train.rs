@@ -1,7 +1,5 @@
 //! `ktrdr train`: a strategy file, checked here first, becomes an operation of five steps.
 
-use std::path::Path;
-
 use clap::Args;
 use jiff::Timestamp;
 use market::{Instrument, Timeframe, Utc};
@@ -69,14 +67,14 @@ pub struct TrainArgs {
 pub async fn run(args: &TrainArgs, context: &Context) -> Result<Exit, Failure> {
     let folder = context.environment.get(train_strategy::VARIABLE).map(String::as_str);
     let (path, text) = train_strategy::find(&args.strategy, &context.working_directory, folder)?;
-    let strategy = Strategy::parse(&text).map_err(|findings| in_file(&path, findings.into()))?;
+    let strategy = Strategy::parse(&text).map_err(|findings| train_strategy::in_file(&path, findings.into()))?;
     for warning in strategy.warnings.iter() {
         context.output.note(&warning.to_string());
     }
     let overrides = overrides(args);
     let resolved = strategy.resolve(&overrides).map_err(|findings| {
         let hint = "change the flag named after `request.`, or the strategy";
-        in_file(&path, Failure::from(findings).with_hint(hint))
+        train_strategy::in_file(&path, Failure::from(findings).with_hint(hint))
     })?;
     let training = training(args, text, &overrides, &resolved)?;
     let model = args.model.as_deref().unwrap_or(&resolved.name);
@@ -135,15 +133,14 @@ fn training(args: &TrainArgs, text: String, overrides: &Overrides, resolved: &Re
     })
 }
 
-fn in_file(path: &Path, failure: Failure) -> Failure {
-    let message = format!("{}: {}", path.display(), failure.message);
-    Failure { message, ..failure }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
     use clap::Parser as _;
+    use schemas::ids::OperationId;
+    use schemas::operation::{OperationRecord, result_bytes_max};
 
     #[derive(clap::Parser)]
     struct Line {
@@ -171,5 +168,29 @@ mod tests {
         assert_eq!(training.fetch.end, Some("2016-01-01T00:00:00Z".parse().unwrap()));
         assert_eq!(training.labels["symbol"], "GBPUSD");
         assert_eq!(training.labels["model"], "eurusd_rsi_macd");
+    }
+
+    #[test]
+    fn the_longest_list_of_symbols_in_every_timeframe_is_a_request_whose_record_has_room_for_its_results() {
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let (_, text) = train_strategy::find("eurusd_rsi_macd", here, None).unwrap();
+        // 256 symbols whose ids are as long as ids get, in the text and, as if they were changed, in the request too.
+        let symbols = |between: &str| (0..256).map(|n| format!("crypto:{n:017}USD")).collect::<Vec<_>>().join(between);
+        let timeframes = "list: [\"1m\", \"5m\", \"15m\", \"30m\", \"1h\", \"4h\", \"1d\", \"1w\"]";
+        let text = text.replace("single, symbol: EURUSD", &format!("multi_symbol, list: [{}]", symbols(", ")));
+        let text = text.replace("single, timeframe: \"1h\"", &format!("multi_timeframe, {timeframes}"));
+        let args = args(&format!("train eurusd_rsi_macd --symbols {}", symbols(",")));
+        let overrides = overrides(&args);
+        let resolved = Strategy::parse(&text).unwrap().resolve(&overrides).unwrap();
+        assert_eq!(Strategy::parse(&text).unwrap().data.symbols, resolved.symbols);
+        let operation = training(&args, text, &overrides, &resolved).unwrap();
+        assert_eq!(operation.fetch.series.len(), 2_048);
+        let operation = operation.operation();
+        let op = OperationId::new("train", Timestamp::UNIX_EPOCH, 7).unwrap();
+        operation.validate(&op).unwrap();
+        let mut record = OperationRecord::create(op, operation, Timestamp::UNIX_EPOCH);
+        let largest = serde_json::json!("x".repeat(result_bytes_max(record.steps.len()) - 3));
+        record.steps.iter_mut().for_each(|step| step.result = largest.clone());
+        schemas::codec::encode(&record).unwrap();
     }
 }

@@ -32,6 +32,12 @@ pub fn find(name: &str, working_directory: &Path, folder: Option<&str>) -> Resul
     Ok((path.clone(), text))
 }
 
+/// The failure with the strategy that it is about before its message.
+pub fn in_file(path: &Path, failure: Failure) -> Failure {
+    let message = format!("{}: {}", path.display(), failure.message);
+    Failure { message, ..failure }
+}
+
 /// Every strategy that can be called by its name: the name and its path, sorted; the first folder wins.
 pub fn all(working_directory: &Path, folder: Option<&str>) -> Vec<(String, PathBuf)> {
     let mut found = std::collections::BTreeMap::new();

@@ -203,7 +203,7 @@ fn holes_in_fuzzy_sets_are_told_beside_the_columns_and_lags_are_columns() {
     assert_eq!(exit, 4, "a name without .yaml is looked up in the catalogue: {out}{err}");
     let (exit, out, err) = run(here, &["strategies", "features", "mine.yaml", "--bars", &bars]);
     assert_eq!((exit, out.lines().count()), (0, 5_001));
-    assert!(err.contains("warning[fuzzy_set.hole] fuzzy_sets.rsi_zone: "), "{err}");
+    assert!(err.contains("warning[fuzzy_set.hole] line 24, fuzzy_sets.rsi_zone: "), "{err}");
     let head = out.lines().next().unwrap();
     assert!(head.ends_with("1h_trend_absent,1h_trend_present,1h_trend_absent_lag_2,1h_trend_present_lag_2"), "{head}");
     // Two symbols are stacked, with their names before the times.
@@ -213,4 +213,34 @@ fn holes_in_fuzzy_sets_are_told_beside_the_columns_and_lags_are_columns() {
     let row = |line: usize| out.lines().nth(line).unwrap().split_once(',').unwrap();
     assert_eq!((row(1).0, row(5_001).0), ("EURUSD", "GBPUSD"));
     assert_eq!(row(700).1, row(5_700).1, "each symbol runs alone");
+}
+
+#[test]
+fn validate_tells_of_holes_over_bars_among_its_other_findings_with_their_lines() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    assert_eq!(run(here, &["strategies", "new", "mine"]).0, 0);
+    let text = std::fs::read_to_string(here.join("mine.yaml")).unwrap();
+    let narrow =
+        text.replace("middle: [40, 50, 60]", "middle: [48, 50, 52]").replace("low: [25, 40, 50]", "low: [25, 35, 45]");
+    // A warning of the file comes after the hole, because it is about a later line.
+    let narrow = narrow.replace("  - {fuzzy_set: trend, timeframes: all}\n", "");
+    std::fs::write(here.join("narrow.yaml"), &narrow).unwrap();
+    std::fs::write(here.join("broken.yaml"), narrow.replace("source: triple_barrier", "source: triple_barier"))
+        .unwrap();
+    std::fs::copy(golden("strategy_c.yaml"), here.join("c.yaml")).unwrap();
+    for name in ["EURUSD_1h.csv.gz", "GBPUSD_1h.csv.gz"] {
+        std::fs::copy(golden("eurusd_1h.csv.gz"), here.join(name)).unwrap();
+    }
+    let validate = |rest: &[&str]| shown(here, &[&["strategies", "validate"][..], rest].concat());
+    let (euro, pound) = ("EURUSD:1h=EURUSD_1h.csv.gz", "GBPUSD_1h.csv.gz");
+    let mut log = validate(&["mine.yaml", "narrow.yaml", "--bars", euro]);
+    log += &validate(&["narrow.yaml", "--bars", euro, "--bars", pound]);
+    log += &validate(&["narrow.yaml", "--bars", euro, "--json"]);
+    // What cannot be resolved is told as ever; nothing is computed.
+    log += &validate(&["broken.yaml", "--bars", euro]);
+    log += &validate(&["c.yaml", "mine.yaml", "--bars", euro]);
+    log += &validate(&["mine.yaml", "--bars", euro, "--bars", "EURUSD_1h.csv.gz"]);
+    log += &validate(&["mine.yaml", "--bars", "EURUSD:1h=none.csv"]);
+    insta::assert_snapshot!(log);
 }

@@ -6,8 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::manifests::ModelManifest;
 
-/// Most models in one answer, so that it stays well below the largest message.
+/// Most models in one answer.
 pub const LIST_MAX: usize = 500;
+/// Most bytes of them together, well below the largest message of a server, 1 MB: a model of 256 symbols takes up to 9 KB.
+pub const LIST_BYTES_MAX: usize = 512 * 1024;
 
 /// The payload of `models.list`; an empty one asks for everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -13,8 +13,9 @@ use crate::resolve::{FeatureKind, Resolved};
 /// Share of the values left out at each end: the rarest may belong to no set.
 const TAIL: f64 = 0.01;
 
-/// The members of a set, and where its values come from: position of the indicator, output column.
+/// The members of a set, its line in the file, and where its values come from: position of the indicator, output column.
 struct Set {
+    line: usize,
     of: (usize, usize),
     members: Vec<(String, Membership)>,
 }
@@ -26,10 +27,12 @@ struct Set {
 pub fn holes(resolved: &Resolved, bars: &SymbolBars) -> Result<Findings, FeatureError> {
     let mut sets: BTreeMap<(Timeframe, &str), Set> = BTreeMap::new();
     for feature in resolved.features.iter().filter(|feature| feature.lag == 0) {
-        let FeatureKind::Membership { set, function } = &feature.kind else { continue };
-        let entry = sets
-            .entry((feature.timeframe, set))
-            .or_insert_with(|| Set { of: (feature.indicator, feature.output), members: Vec::new() });
+        let FeatureKind::Membership { set, function, line } = &feature.kind else { continue };
+        let entry = sets.entry((feature.timeframe, set)).or_insert_with(|| Set {
+            line: *line,
+            of: (feature.indicator, feature.output),
+            members: Vec::new(),
+        });
         entry.members.push((feature.name.clone(), *function));
     }
     let mut computed: BTreeMap<usize, Vec<Vec<f64>>> = BTreeMap::new();
@@ -56,7 +59,7 @@ pub fn holes(resolved: &Resolved, bars: &SymbolBars) -> Result<Findings, Feature
                  they lie from {low:.6} to {high:.6}",
                 report.uncovered, report.values
             );
-            found.push(Finding::warning(format!("fuzzy_sets.{id}"), 0, "fuzzy_set.hole", message));
+            found.push(Finding::warning(format!("fuzzy_sets.{id}"), set.line, "fuzzy_set.hole", message));
         }
     }
     Ok(Findings::new(found))

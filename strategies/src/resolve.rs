@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use crate::features::{FeatureName, feature_names};
 use crate::finding::{Finding, Findings};
 use crate::fuzzy::Membership;
-use crate::grammar::{Decisions, InputSource, Model, OutputRef, Scaling, Split, Strategy};
+use crate::grammar::{Decisions, InputSource, Model, OutputRef, SYMBOLS_MAX, Scaling, Split, Strategy};
 use crate::indicators::{Indicator, Value};
 use crate::labels::{EventFilter, LabelSource, Regime};
 
@@ -90,6 +90,8 @@ pub enum FeatureKind {
         set: String,
         /// The function.
         function: Membership,
+        /// 1-based line of the set in the file.
+        line: usize,
     },
     /// The value itself.
     Raw {
@@ -192,6 +194,9 @@ impl Strategy {
         if overrides.symbols.as_ref().is_some_and(Vec::is_empty) {
             add("symbols", "value.empty", "the list is empty".to_owned());
         }
+        if let Some(long) = overrides.symbols.as_ref().map(Vec::len).filter(|count| *count > SYMBOLS_MAX) {
+            add("symbols", "list.long", format!("{long} entries are listed, the most is {SYMBOLS_MAX}"));
+        }
         if let Some(twice) = overrides.symbols.as_deref().and_then(repeated) {
             add("symbols", "value.duplicate", format!("{twice} is listed twice"));
         }
@@ -254,10 +259,11 @@ impl Strategy {
             InputSource::Raw { of, scaling, .. } => (*of, vec![FeatureKind::Raw { scaling: *scaling }]),
             InputSource::Fuzzy(set) => match self.fuzzy_sets.get(*set) {
                 Some(set) => {
-                    let kinds = set
-                        .members
-                        .iter()
-                        .map(|(_, function)| FeatureKind::Membership { set: set.id.clone(), function: *function });
+                    let kinds = set.members.iter().map(|(_, function)| FeatureKind::Membership {
+                        set: set.id.clone(),
+                        function: *function,
+                        line: set.line,
+                    });
                     (set.of, kinds.collect())
                 }
                 None => (OutputRef { indicator: usize::MAX, output: 0 }, Vec::new()),

@@ -55,7 +55,7 @@ static RULES: &[Rule] = &[
     rule("fuzzy_set.empty", "a fuzzy set without a membership function", ""),
     rule(
         "fuzzy_set.hole",
-        "warns: values of the central 98 % that belong to no member",
+        "warns, where --bars are given: values of the central 98 % that belong to no member",
         "all columns are 0 there, which a network cannot tell from any other hole",
     ),
     rule("fuzzy_set.unused", "warns: a fuzzy set that no input uses", ""),

@@ -6,6 +6,7 @@
 use market::Timeframe;
 use serde_json::{Map, Value as Json, json};
 
+use crate::grammar::SYMBOLS_MAX;
 use crate::indicators::{IndicatorSpec, ParameterKind, specs};
 
 /// The schema.
@@ -81,7 +82,7 @@ fn timeframe() -> Json {
 }
 
 fn training_data() -> Json {
-    let symbols = json!({"type": "array", "minItems": 1, "maxItems": 64, "items": text()});
+    let symbols = json!({"type": "array", "minItems": 1, "maxItems": SYMBOLS_MAX, "items": text()});
     let timeframes = |least: usize| json!({"type": "array", "minItems": least, "items": timeframe()});
     object(
         &["symbols", "timeframes"],

@@ -207,6 +207,24 @@ fn a_request_that_does_not_fit_the_strategy_is_refused() {
 }
 
 #[test]
+fn a_strategy_may_have_256_symbols_and_not_one_more() {
+    let listed = |count: usize| (0..count).map(|number| format!("S{number}")).collect::<Vec<_>>();
+    let multi = |count| format!("mode: multi_symbol, list: [{}]", listed(count).join(", "));
+    let strategy = Strategy::parse(&GOOD.replace("mode: single, symbol: EURUSD", &multi(256))).unwrap();
+    assert_eq!(strategy.resolve(&Overrides::default()).unwrap().symbols.len(), 256);
+    let long = findings(&[("mode: single, symbol: EURUSD", &multi(257))]);
+    assert!(
+        long.contains("[list.long] line 3, training_data.symbols.list: 257 entries are listed, the most is 256"),
+        "{long}"
+    );
+    // A request is bounded in the same way.
+    let request = |count| serde_json::from_value(serde_json::json!({ "symbols": listed(count) })).unwrap();
+    assert_eq!(strategy.resolve(&request(256)).unwrap().symbols.len(), 256);
+    let long = strategy.resolve(&request(257)).unwrap_err().to_string();
+    assert!(long.contains("[list.long] request.symbols: 257 entries are listed, the most is 256"), "{long}");
+}
+
+#[test]
 fn the_data_part_ignores_how_the_network_is_trained_and_notices_everything_else() {
     let key = |edits: &[(&str, &str)], overrides: &Overrides| {
         let text = edits.iter().fold(GOOD.to_owned(), |text, (from, to)| text.replacen(from, to, 1));

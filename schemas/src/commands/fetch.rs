@@ -3,11 +3,12 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::series_list;
 use crate::command::Command;
 use crate::ids::Service;
 
-/// Most series of one command: more are children of a `spread` step.
-pub const SERIES_MAX: usize = 64;
+/// Most series of one command: every symbol of the largest strategy, 256, in each of the eight timeframes.
+pub const SERIES_MAX: usize = 2_048;
 
 /// Which part of a series is looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,7 +54,9 @@ pub struct FetchBars {
     /// Whom to ask; `file` reads the fetcher's folder of files.
     #[serde(default = "file")]
     pub provider: String,
-    /// What to fetch, 1 to [`SERIES_MAX`].
+    /// What to fetch, 1 to [`SERIES_MAX`]. In a message each is `{symbol, timeframe}`, or `[symbol, timeframe, …]` for several
+    /// timeframes of a symbol.
+    #[serde(with = "series_list")]
     pub series: Vec<SeriesRequest>,
     /// Which part.
     #[serde(default)]

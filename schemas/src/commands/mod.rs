@@ -3,6 +3,7 @@
 pub mod dummy;
 pub mod fetch;
 pub mod process;
+mod series_list;
 pub mod train;
 pub mod validate;
 

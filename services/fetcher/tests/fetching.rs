@@ -195,6 +195,21 @@ async fn the_sample_files_are_imported_once_and_whole() {
 }
 
 #[tokio::test]
+async fn a_fetch_is_for_as_many_series_as_the_largest_strategy_needs_and_not_one_more() {
+    let most = schemas::commands::fetch::SERIES_MAX;
+    let of = |count: usize| {
+        let series =
+            (0..count).map(|number| SeriesRequest { symbol: format!("S{number}"), timeframe: "1h".to_owned() });
+        FetchBars { series: series.collect(), ..hourly(FetchMode::Local) }
+    };
+    let ((provider, now), store) = (spring(), memory().await);
+    let told = run(&store, &provider, &of(most), now).await.unwrap_err();
+    assert!(matches!(told, FetchError::NothingStored { series } if series.len() == most));
+    let told = run(&store, &provider, &of(most + 1), now).await.unwrap_err();
+    assert!(matches!(told, FetchError::Count { count } if count == most + 1));
+}
+
+#[tokio::test]
 async fn local_never_asks_a_provider() {
     let (provider, now) = spring();
     let store = memory().await;

@@ -1,7 +1,7 @@
 //! The queries that the registry answers on the services API, from the store itself.
 
 use runtime::{Answer, Endpoint};
-use schemas::queries::{LIST_MAX, ListModels, ModelSummary, ShowModel};
+use schemas::queries::{LIST_BYTES_MAX, LIST_MAX, ListModels, ModelSummary, ShowModel};
 use serde::{Serialize, de::DeserializeOwned};
 use store::{Store, StoreError};
 
@@ -29,8 +29,18 @@ async fn list(store: &Store, query: ListModels) -> Answer {
     models.sort_by(|one, other| {
         (other.created_at, &one.name, other.version).cmp(&(one.created_at, &other.name, one.version))
     });
-    models.truncate(LIST_MAX);
+    models.truncate(listed(&models));
     encode(&models)
+}
+
+/// How many of these models, from the first one on, an answer has room for.
+fn listed(models: &[ModelSummary]) -> usize {
+    let mut bytes = 0;
+    let fits = models.iter().take(LIST_MAX).take_while(|model| {
+        bytes += serde_json::to_vec(model).map_or(0, |text| text.len() + 1);
+        bytes <= LIST_BYTES_MAX
+    });
+    fits.count()
 }
 
 async fn show(store: &Store, query: ShowModel) -> Answer {
@@ -107,6 +117,18 @@ mod tests {
         assert_eq!(versions(list(&store, parse(b"").unwrap()).await), [2, 1]);
         assert_eq!(versions(list(&store, parse(br#"{"name":"trend"}"#).unwrap()).await), [2, 1]);
         assert!(versions(list(&store, parse(br#"{"name":"other"}"#).unwrap()).await).is_empty());
+    }
+
+    #[test]
+    fn a_list_ends_where_models_of_many_symbols_have_filled_an_answer() {
+        let small = vec![ModelSummary::from(manifest(1, 100)); LIST_MAX + 1];
+        assert_eq!(listed(&small), LIST_MAX);
+        let symbols = (0..256).map(|number| format!("crypto:{number:017}.USD")).collect();
+        let large = vec![ModelSummary { symbols, ..ModelSummary::from(manifest(1, 100)) }; LIST_MAX];
+        // 256 ids of 28 characters with quotes and a comma are 7 936 bytes, everything else some 300: 63 or so fit.
+        let fits = listed(&large);
+        assert!((60..=65).contains(&fits), "{fits}");
+        assert!(serde_json::to_vec(&large[..fits]).unwrap().len() <= LIST_BYTES_MAX + 1);
     }
 
     #[tokio::test]

@@ -32,6 +32,7 @@ struct SetDraft<'a> {
     id: &'a str,
     of: Option<OutputRef>,
     members: Vec<(String, Option<Membership>)>,
+    line: usize,
 }
 
 pub(super) type Sections = (Vec<NamedIndicator>, Vec<FuzzySet>, Vec<Input>);
@@ -76,7 +77,7 @@ pub(super) fn read(fields: &Fields<'_>, training_data: Option<&TrainingData>) ->
 
 fn finished(set: SetDraft<'_>) -> Option<FuzzySet> {
     let members = set.members.into_iter().map(|(name, function)| Some((name, function?))).collect::<Option<_>>()?;
-    Some(FuzzySet { id: set.id.to_owned(), of: set.of?, members })
+    Some(FuzzySet { id: set.id.to_owned(), of: set.of?, members, line: set.line })
 }
 
 fn read_indicators<'a>(section: &Fields<'a>) -> Vec<IndicatorDraft<'a>> {
@@ -198,7 +199,7 @@ fn read_sets<'a>(section: &Fields<'a>, indicators: &[IndicatorDraft<'_>]) -> Vec
         if members.is_empty() {
             section.finding(&entry.key, "fuzzy_set.empty", "the set has no membership function");
         }
-        SetDraft { id: &entry.key, of, members }
+        SetDraft { id: &entry.key, of, members, line: entry.line }
     });
     read.collect()
 }

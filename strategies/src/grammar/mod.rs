@@ -22,6 +22,8 @@ use crate::indicators::Indicator;
 use crate::labels::{CONTEXT_CLASSES, EventFilter, LabelSource, REGIME_CLASSES};
 use crate::yaml;
 
+pub(crate) use data::SYMBOLS_MAX;
+
 /// A valid strategy file. [`Strategy::resolve`](crate::Strategy::resolve) turns it into what is computed.
 #[derive(Clone, Debug)]
 pub struct Strategy {
@@ -93,6 +95,8 @@ pub struct FuzzySet {
     pub of: OutputRef,
     /// Membership functions in file order, at least one.
     pub members: Vec<(String, Membership)>,
+    /// 1-based line in the file.
+    pub line: usize,
 }
 
 /// One entry of `nn_inputs`.

@@ -3,13 +3,17 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use schemas::command::NewOperation;
-use schemas::commands::{FetchBars, FetchMode, FetchOutcome, SeriesRequest};
+use schemas::commands::{FetchBars, FetchMode, FetchOutcome, SeriesRequest, ValidateOutcome};
 use schemas::events::What;
 use schemas::ids::OperationId;
 use schemas::operation::OperationState;
 use schemas::requests::DataLoad;
 use system_tests::{Process, Sandbox};
+
+/// 2023-11-15T00:00:00Z: a day of trade, and no summer time anywhere.
+const WEDNESDAY: Timestamp = Timestamp::constant(1_700_006_400, 0);
 
 /// The sample files.
 fn bars() -> PathBuf {
@@ -48,6 +52,57 @@ async fn loading_twice_stores_once() {
     let second = fetched(&sandbox, &sandbox.submit(&load(false)).await).await;
     assert_eq!((second.series[0].work.fetched, second.series[0].revision), (0, first.series[0].revision));
     assert_eq!(second.series[0].content_sha256, first.series[0].content_sha256);
+}
+
+/// Ten bars of each of these series as files of a new folder.
+fn some_bars(series: &[SeriesRequest]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for SeriesRequest { symbol, timeframe } in series {
+        let minutes: i64 = timeframe.trim_end_matches('m').parse().unwrap();
+        let opens = (0..10).map(|bar| WEDNESDAY + jiff::SignedDuration::from_mins(minutes * bar));
+        let rows: String = opens.map(|open| format!("{open},1.0,1.2,0.9,1.1,0\n")).collect();
+        let text = format!("timestamp,open,high,low,close,volume\n{rows}");
+        std::fs::write(folder.path().join(format!("{symbol}_{timeframe}.csv")), text).unwrap();
+    }
+    folder
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_symbols_in_four_timeframes_are_one_operation_whose_results_are_objects() {
+    let currencies = ["AUD", "CAD", "CHF", "EUR", "GBP", "HKD", "JPY", "NOK", "NZD", "SEK", "USD"];
+    let pairs = currencies.iter().flat_map(|base| currencies.iter().map(move |quote| format!("{base}{quote}")));
+    let symbols: Vec<String> = pairs.filter(|pair| pair[..3] != pair[3..]).take(100).collect();
+    let each = |symbol: &String| {
+        ["1m", "5m", "15m", "30m"]
+            .map(|timeframe| SeriesRequest { symbol: symbol.clone(), timeframe: timeframe.into() })
+    };
+    let series: Vec<SeriesRequest> = symbols.iter().flat_map(each).collect();
+    let folder = some_bars(&series);
+    let sandbox = Sandbox::start().await;
+    let files = format!("files={}", folder.path().display());
+    let _services = (sandbox.spawn_with("ktrdr-fetcher", &["--set", &files]), sandbox.spawn("ktrdr-validator"));
+    let fetch = FetchBars {
+        provider: "file".to_owned(),
+        series,
+        mode: FetchMode::Full,
+        start: Some(WEDNESDAY),
+        end: Some(WEDNESDAY + jiff::SignedDuration::from_hours(6)),
+        refetch: false,
+    };
+    let op = sandbox.submit(&DataLoad { fetch, labels: [].into() }.operation()).await;
+    sandbox.only_completion_of(&op).await;
+    let record = sandbox.record(&op).await;
+    schemas::codec::encode(&record).unwrap();
+    let [fetched, validated] = [0, 1].map(|step| result(&sandbox, &record.steps[step].result));
+    let fetched: FetchOutcome = serde_json::from_value(fetched.await).unwrap();
+    let validated: ValidateOutcome = serde_json::from_value(validated.await).unwrap();
+    assert_eq!((fetched.series.len(), validated.series.len()), (400, 400));
+    assert!(fetched.series.iter().zip(&validated.series).all(|(one, other)| one.series == other.series));
+}
+
+/// A result that was too large for the record.
+async fn result(sandbox: &Sandbox, stored: &serde_json::Value) -> serde_json::Value {
+    sandbox.store().report(stored["result_object"].as_str().unwrap()).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
