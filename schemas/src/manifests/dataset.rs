@@ -55,6 +55,21 @@ pub struct FittedThreshold {
     pub value: f64,
 }
 
+/// Values of an indicator that belong to no member of a fuzzy set over it, although they are among its central 98 %.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FuzzyHole {
+    /// `{timeframe}_{set}`, as the features of the set begin.
+    pub set: String,
+    /// Instrument id of the symbol on whose bars the share is largest.
+    pub symbol: String,
+    /// Share of the central values that belong to no member, above 0.
+    pub share: f64,
+    /// Smallest of these values.
+    pub low: f64,
+    /// Largest of these values.
+    pub high: f64,
+}
+
 /// `datasets/<hash of inputs>/manifest.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DatasetManifest {
@@ -87,10 +102,13 @@ pub struct DatasetManifest {
     pub embargo_micros: i64,
     /// Counts per symbol and part.
     pub parts: Vec<PartCount>,
-    /// Rows dropped, by reason (`warm_up`, `unlabelled`, `purged`, …).
+    /// Rows dropped, by reason (`warm_up`, `undefined`, `unlabelled`, `no_event`, `purged`, `embargo`).
     pub dropped: BTreeMap<String, u64>,
-    /// Share of rows on which at least one membership of the set is positive, by feature prefix.
+    /// Share of the bars with a value on which at least one membership of the set is positive, by feature prefix.
     pub coverage: BTreeMap<String, f64>,
+    /// Fuzzy sets with holes over the data; absent = none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holes: Vec<FuzzyHole>,
     /// Thresholds of labels and events that were fitted on the training part; absent = none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub thresholds: Vec<FittedThreshold>,

@@ -9,6 +9,6 @@ mod network;
 mod series;
 
 pub use artifact::{AliasManifest, ArtifactManifest, Lineage, ModelManifest, ObjectRef};
-pub use dataset::{ColumnRange, DatasetManifest, FittedThreshold, PartCount, SeriesInput};
+pub use dataset::{ColumnRange, DatasetManifest, FittedThreshold, FuzzyHole, PartCount, SeriesInput};
 pub use network::{Activation, FeatureColumn, Network, NetworkKind, Normalisation, OutputKind, TensorSpec};
 pub use series::{BarFile, EmptyInterval, SeriesManifest};

@@ -79,6 +79,7 @@ pub async fn build(
         parts: set.parts.clone(),
         dropped: set.dropped.clone(),
         coverage: set.coverage.clone(),
+        holes: set.holes.clone(),
         thresholds: set.thresholds.clone(),
         leak_test_cuts: set.leak_test_cuts,
         created_at: now.0,

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use market::Utc;
 use runtime::{StepContext, StepError, StepHandler};
 use schemas::commands::{FetchBars, ProcessBars, ProcessOutcome, TrainRequest};
-use schemas::manifests::DatasetManifest;
+use schemas::manifests::{DatasetManifest, FuzzyHole};
 use serde::{Deserialize, Serialize};
 use store::PARTS;
 
@@ -15,9 +15,6 @@ use crate::{Built, Job, ProcessError, build};
 
 /// Most warnings of an outcome: it stands in the operation's record.
 const WARNINGS_MAX: usize = 6;
-
-/// Share of rows on which some membership of a set should be positive.
-const COVERAGE_MIN: f64 = 0.95;
 
 /// Share of rows that a class should have in every part.
 const CLASS_SHARE_MIN: f64 = 0.05;
@@ -100,9 +97,12 @@ fn warnings(job: &Job, manifest: &DatasetManifest) -> Vec<String> {
         let rare = shares.filter(|(_, share)| *share < CLASS_SHARE_MIN);
         rare.map(move |(name, share)| format!("only {:.1} % of the {part} rows are labelled {name}", share * 100.0))
     });
-    let bare = manifest.coverage.iter().filter(|(_, share)| **share < COVERAGE_MIN);
-    let bare = bare
-        .map(|(set, share)| format!("on {:.1} % of the rows no membership of {set} is above 0", (1.0 - share) * 100.0));
+    let holes = manifest.holes.iter().map(|FuzzyHole { set, symbol, share, low, high }| {
+        format!(
+            "{:.2} % of the central values behind {set} belong to no member on {symbol}; they lie from {low:.6} to {high:.6}",
+            share * 100.0
+        )
+    });
     let written = job.warnings.iter().map(|finding| format!("{}: {}", finding.path, finding.message));
-    rare.chain(bare).chain(written).take(WARNINGS_MAX).collect()
+    rare.chain(holes).chain(written).take(WARNINGS_MAX).collect()
 }

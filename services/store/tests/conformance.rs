@@ -199,6 +199,7 @@ fn dataset(inputs: &str) -> DatasetManifest {
         parts: Vec::new(),
         dropped: BTreeMap::new(),
         coverage: BTreeMap::from([("1h_rsi".to_owned(), 0.1 + 0.2)]),
+        holes: Vec::new(),
         thresholds: Vec::new(),
         leak_test_cuts: 1,
         created_at: 0,

@@ -71,6 +71,7 @@ async fn publish_dataset(store: &Store, absent: Option<f32>) -> String {
         parts: Vec::new(),
         dropped: BTreeMap::new(),
         coverage: BTreeMap::new(),
+        holes: Vec::new(),
         thresholds: Vec::new(),
         leak_test_cuts: 1,
         created_at: 0,

@@ -210,11 +210,11 @@ impl Counting {
         }
     }
 
-    /// By set.
-    pub(super) fn finish(self) -> Vec<Coverage> {
-        let whole = self.sets.into_iter().map(|(mut stretch, mut coverage)| {
+    /// What was counted so far, by set.
+    pub(super) fn counted(&mut self) -> Vec<Coverage> {
+        let whole = self.sets.iter_mut().map(|(stretch, coverage)| {
             coverage.add(stretch.counted());
-            coverage
+            *coverage
         });
         whole.collect()
     }
@@ -258,7 +258,7 @@ mod tests {
         ] {
             counting.take(&sets, feature, first, values);
         }
-        let coverage = counting.finish();
+        let coverage = counting.counted();
         assert_eq!(coverage, [Coverage { values: 4, covered: 3 }]);
         assert_eq!(sets.named(coverage.into_iter().map(Coverage::share)), [("1h_rsi".to_owned(), 0.75)].into());
     }

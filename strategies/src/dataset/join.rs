@@ -6,11 +6,12 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use market::{Bars, Utc};
-use schemas::manifests::FittedThreshold;
+use schemas::manifests::{FittedThreshold, FuzzyHole};
 
 use super::DataSetError;
 use super::columns::{Column, Counting, Coverage, Sets, keep};
 use crate::features::{FeatureError, KnownBars, SymbolBars, check_volumes, each_column, known};
+use crate::holes::{Hole, holes_in};
 use crate::labels::{self, LabelError, LabelSource, Labels, uniqueness};
 use crate::leak::LeakTest;
 use crate::resolve::Resolved;
@@ -34,6 +35,7 @@ pub(super) struct SymbolRows {
     pub(super) dropped: BTreeMap<&'static str, u64>,
     pub(super) leak_test_cuts: u64,
     pub(super) thresholds: Vec<FittedThreshold>,
+    pub(super) holes: Vec<FuzzyHole>,
 }
 
 /// Features, leak test and labels of one symbol, joined by row. Bars known before `training_end` fit what is to be fitted.
@@ -69,6 +71,7 @@ pub(super) fn symbol_rows(
         let feature = resolved.features.get(leak.feature).map_or_else(String::new, |feature| feature.name.clone());
         return Err(DataSetError::Leak { symbol: symbol.to_owned(), feature, leak });
     }
+    let holes = holes_of(resolved, sets, symbol, &known(&bars), &matrix.coverage.counted()).map_err(failed)?;
     if report(works + 3, "labels").is_break() {
         return Err(DataSetError::Stopped);
     }
@@ -79,8 +82,32 @@ pub(super) fn symbol_rows(
     let labelled = labelled.map_err(|source| DataSetError::Labels { symbol: symbol.to_owned(), source })?;
     let complete = matrix.complete();
     check_gaps(resolved, symbol, &matrix, &complete)?;
-    join(resolved, times(base), labelled, (matrix, complete))
-        .map_err(|source| DataSetError::Labels { symbol: symbol.to_owned(), source })
+    let joined = join(resolved, times(base), labelled, (matrix, complete));
+    let joined = joined.map_err(|source| DataSetError::Labels { symbol: symbol.to_owned(), source })?;
+    Ok(SymbolRows { holes, ..joined })
+}
+
+/// The holes of the sets that do not cover every value; the others have none.
+fn holes_of(
+    resolved: &Resolved,
+    sets: &Sets,
+    symbol: &str,
+    bars: &KnownBars<'_>,
+    coverage: &[Coverage],
+) -> Result<Vec<FuzzyHole>, FeatureError> {
+    let bare: BTreeMap<String, bool> = sets.named(coverage.iter().map(|each| each.covered < each.values));
+    if !bare.values().any(|bare| *bare) {
+        return Ok(Vec::new());
+    }
+    let found = holes_in(resolved, bars, |set| bare.get(set) == Some(&true))?;
+    let hole = |hole: &Hole| FuzzyHole {
+        set: hole.name(),
+        symbol: symbol.to_owned(),
+        share: hole.share(),
+        low: hole.range.0,
+        high: hole.range.1,
+    };
+    Ok(found.iter().map(hole).collect())
 }
 
 /// The columns of one symbol.
@@ -208,7 +235,7 @@ fn join(
     let mut known_at = close_time.clone();
     [&mut open_time, &mut known_at].into_iter().for_each(|times| keep(times, &rows));
     keep(&mut labels, &rows);
-    let Matrix { mut columns, coverage, leak_test, .. } = matrix;
+    let Matrix { mut columns, mut coverage, leak_test, .. } = matrix;
     columns.iter_mut().for_each(|column| column.keep(&rows));
     Ok(SymbolRows {
         open_time,
@@ -217,11 +244,12 @@ fn join(
         labels,
         weights,
         columns,
-        coverage: coverage.finish(),
+        coverage: coverage.counted(),
         close_time,
         dropped,
         leak_test_cuts: leak_test.cuts() as u64,
         thresholds,
+        holes: Vec::new(),
     })
 }
 

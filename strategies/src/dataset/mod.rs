@@ -14,7 +14,7 @@ use std::ops::ControlFlow;
 use std::sync::{Mutex, PoisonError};
 
 use market::{Instrument, Timeframe, Utc};
-use schemas::manifests::{FeatureColumn, FittedThreshold, OutputKind, PartCount};
+use schemas::manifests::{FeatureColumn, FittedThreshold, FuzzyHole, OutputKind, PartCount};
 
 use crate::features::SymbolBars;
 use crate::grammar::Split;
@@ -97,6 +97,8 @@ pub struct DataSet {
     pub leak_test_cuts: u64,
     /// Thresholds of labels and events that were fitted on the training part, symbol after symbol.
     pub thresholds: Vec<FittedThreshold>,
+    /// Fuzzy sets with a hole in the central 98 % of the values of their indicator, each with the symbol where it is largest.
+    pub holes: Vec<FuzzyHole>,
 }
 
 impl DataSet {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use market::{Instrument, Utc};
-use schemas::manifests::{ColumnRange, FeatureColumn, FittedThreshold, OutputKind, PartCount};
+use schemas::manifests::{ColumnRange, FeatureColumn, FittedThreshold, FuzzyHole, OutputKind, PartCount};
 
 use super::columns::{Column, Coverage, Sets, keep};
 use super::join::SymbolRows;
@@ -25,6 +25,8 @@ pub(super) struct Stack {
     dropped: BTreeMap<String, u64>,
     leak_test_cuts: u64,
     thresholds: Vec<FittedThreshold>,
+    /// The worst one of each set.
+    holes: BTreeMap<String, FuzzyHole>,
 }
 
 struct StackedSymbol {
@@ -47,6 +49,7 @@ impl Stack {
             dropped: BTreeMap::new(),
             leak_test_cuts: 0,
             thresholds: Vec::new(),
+            holes: BTreeMap::new(),
         }
     }
 
@@ -66,6 +69,11 @@ impl Stack {
         }
         self.leak_test_cuts = symbol.leak_test_cuts;
         self.thresholds.append(&mut symbol.thresholds);
+        for hole in symbol.holes {
+            if self.holes.get(&hole.set).is_none_or(|worst| worst.share < hole.share) {
+                self.holes.insert(hole.set.clone(), hole);
+            }
+        }
         self.columns.iter_mut().zip(symbol.columns).for_each(|(all, own)| all.append(own));
     }
 
@@ -113,6 +121,7 @@ impl Stack {
             coverage: sets.named(self.coverage.into_iter().map(Coverage::share)),
             leak_test_cuts: self.leak_test_cuts,
             thresholds: self.thresholds,
+            holes: self.holes.into_values().collect(),
         };
         set.parts = counts(&set);
         set
