@@ -213,12 +213,21 @@ fn judge_expression(text: &str) -> String {
     }
 }
 
+struct Parser {
+    /// Texts to damage.
+    legal: &'static [&'static str],
+    /// Spliced into them.
+    words: &'static [&'static str],
+    /// What a text came to; panics where something is wrong with the parser.
+    judge: fn(&str) -> String,
+}
+
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let number = |index: usize, usual: u64| arguments.get(index).map_or(usual, |text| text.parse().unwrap());
-    let (legal, words, judge): (&[&str], &[&str], fn(&str) -> String) = match arguments.first().map(String::as_str) {
-        Some("yaml") => (&[STARTER], WORDS, judge_strategy),
-        Some("expressions") => (EXPRESSIONS, EXPRESSION_WORDS, judge_expression),
+    let parser = match arguments.first().map(String::as_str) {
+        Some("yaml") => Parser { legal: &[STARTER], words: WORDS, judge: judge_strategy },
+        Some("expressions") => Parser { legal: EXPRESSIONS, words: EXPRESSION_WORDS, judge: judge_expression },
         _ => {
             eprintln!("which parser: `yaml` or `expressions`, then seconds (10) and a seed (1)");
             std::process::exit(2);
@@ -232,8 +241,8 @@ fn main() {
         for _ in 0..100 {
             round += 1;
             let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ (round << 1) | 1);
-            let text = damage(legal[random.below(legal.len())], words, &mut random);
-            let Ok(outcome) = catch_unwind(AssertUnwindSafe(|| judge(&text))) else {
+            let text = damage(parser.legal[random.below(parser.legal.len())], parser.words, &mut random);
+            let Ok(outcome) = catch_unwind(AssertUnwindSafe(|| (parser.judge)(&text))) else {
                 eprintln!("seed {seed}, round {round} crashes:\n{text}");
                 std::process::exit(1);
             };
