@@ -170,7 +170,8 @@ fn judge_strategy(text: &str) -> String {
         },
         Err(findings) => {
             assert!(findings.has_errors());
-            let lines = text.lines().count() + 1;
+            // To YAML a carriage return ends a line, also without a line feed after it.
+            let lines = text.replace("\r\n", "\n").replace('\r', "\n").lines().count() + 1;
             assert!(findings.iter().all(|finding| (1..=lines).contains(&finding.line)), "{findings}");
             findings.iter().next().map_or_else(String::new, |first| first.rule.to_owned())
         }
