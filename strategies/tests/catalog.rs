@@ -16,7 +16,7 @@ use std::ops::ControlFlow;
 use market::{Bars, Timeframe, Utc};
 use sample_bars::{HOUR, SymbolInput, assembled, catalog, inputs, names, read, shipped};
 use schemas::manifests::Normalisation;
-use strategies::labels::{self, LabelSource, Labels, uniqueness};
+use strategies::labels::{self, LabelError, LabelSource, Labels, uniqueness};
 use strategies::splits::Part;
 use strategies::{Columns, DataSet, DataSetError, LeakTest, Overrides, Resolved, Strategy, SymbolBars, columns};
 
@@ -195,15 +195,20 @@ struct Learnt {
     weights: Option<Vec<f64>>,
 }
 
-/// `None` when the bars are too few for any label.
-fn learn(resolved: &Resolved, bars: &SymbolBars) -> Option<Learnt> {
+fn learn(resolved: &Resolved, bars: &SymbolBars) -> Learnt {
     let columns = compute(resolved, bars);
     let base = &bars[&resolved.base];
-    let labels = labels::compute(&resolved.labels, base).ok()?;
+    let labels = match labels::compute(&resolved.labels, base) {
+        Ok(labels) => labels,
+        Err(LabelError::TooFewBars { rows, .. }) => {
+            Labels { values: vec![f32::NAN; rows], look_ahead: vec![0; rows], classes: resolved.labels.classes() }
+        }
+        Err(error) => panic!("{error}"),
+    };
     let events = resolved.events.map(|events| events.events(base).unwrap());
     let mut kept = labels.clone();
     events.iter().for_each(|events| kept.keep(events).unwrap());
-    Some(Learnt { columns, labels, events, weights: resolved.weighted.then(|| uniqueness(&kept)) })
+    Learnt { columns, labels, events, weights: resolved.weighted.then(|| uniqueness(&kept)) }
 }
 
 /// Rows at the end of a series that have no label although some of their labels are known: triple barriers would keep quick
@@ -231,7 +236,7 @@ fn assert_causal(name: &str, resolved: &Resolved, bars: &SymbolBars, full: &Lear
     assert_eq!(removed[&resolved.base].len(), row + 1);
     for (bars, tail) in [(removed, unlabelled_tail(&resolved.labels))].into_iter().chain(futures.map(|bars| (bars, 0)))
     {
-        let Some(other) = learn(resolved, &bars) else { continue };
+        let other = learn(resolved, &bars);
         for (feature, (with, without)) in
             resolved.features.iter().zip(full.columns.values.iter().zip(&other.columns.values))
         {
@@ -268,7 +273,7 @@ fn hunt(name: &str, mut resolved: Resolved, input: &SymbolInput) {
     let training = bars[&resolved.base].slice(0..2_000);
     resolved.labels = resolved.labels.fitted(&training).unwrap();
     resolved.events = resolved.events.map(|events| events.fitted(&training).unwrap());
-    let full = learn(&resolved, &bars).unwrap();
+    let full = learn(&resolved, &bars);
     let rows = full.columns.open_time.len();
     let edges: usize = (1..24).map(|step| assert_causal(name, &resolved, &bars, &full, rows * step / 24)).sum();
     let symbol = &input.symbol;
@@ -304,7 +309,7 @@ fn no_feature_over_three_timeframes_knows_the_future() {
         .into_iter()
         .map(|(timeframe, name, hours)| (timeframe, read("tests/data", name, hours * HOUR)))
         .collect();
-    let full = learn(&resolved, &bars).unwrap();
+    let full = learn(&resolved, &bars);
     for row in (50..full.columns.open_time.len()).step_by(311) {
         assert_causal("c", &resolved, &bars, &full, row);
     }
