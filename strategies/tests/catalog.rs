@@ -14,9 +14,9 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use market::{Bars, Timeframe, Utc};
-use sample_bars::{HOUR, assembled, catalog, inputs, names, read, shipped};
+use sample_bars::{HOUR, SymbolInput, assembled, catalog, inputs, names, read, shipped};
 use schemas::manifests::Normalisation;
-use strategies::labels::{self, Labels};
+use strategies::labels::{self, LabelError, LabelSource, Labels, uniqueness};
 use strategies::splits::Part;
 use strategies::{
     Columns, DataSet, DataSetError, KnownBars, LeakTest, Overrides, Resolved, Strategy, SymbolBars, columns, known,
@@ -163,6 +163,12 @@ fn scaling_is_fitted_on_the_training_part_only() {
     assert_eq!(seen, 5);
 }
 
+/// Only the bars that are known at `instant`.
+fn without_future(bars: &SymbolBars, instant: Utc) -> SymbolBars {
+    let known = |bars: &Bars| bars.slice(0..bars.close_time.partition_point(|close| *close <= instant));
+    bars.iter().map(|(timeframe, bars)| (*timeframe, known(bars))).collect()
+}
+
 /// Bars after `instant` replaced by others: every price moves up or down by some per cent.
 fn with_another_future(bars: &SymbolBars, instant: Utc, factor: f64) -> SymbolBars {
     let changed = bars.iter().map(|(timeframe, bars)| {
@@ -182,54 +188,115 @@ fn same(left: f64, right: f64) -> bool {
     left.to_bits() == right.to_bits() || (left.is_nan() && right.is_nan())
 }
 
-/// Asserts that features up to `instant` do not depend on what comes later, and labels only as far as they declare.
-/// Gives the number of labels that changed on the very edge of their look-ahead.
-fn assert_causal(
-    name: &str,
-    resolved: &Resolved,
-    bars: &SymbolBars,
-    full: &Columns,
-    labelled: &Labels,
-    row: usize,
-) -> usize {
-    let instant = full.close_time[row];
+/// All that a network learns from, row by row: features, labels with their look-ahead, which bars are events, weights.
+struct Learnt {
+    columns: Columns,
+    /// Before events take some away.
+    labels: Labels,
+    events: Option<Vec<bool>>,
+    weights: Option<Vec<f64>>,
+}
+
+fn learn(resolved: &Resolved, bars: &SymbolBars) -> Learnt {
+    let columns = compute(resolved, bars);
+    let base = &bars[&resolved.base];
+    let labels = match labels::compute(&resolved.labels, base) {
+        Ok(labels) => labels,
+        Err(LabelError::TooFewBars { rows, .. }) => {
+            Labels { values: vec![f32::NAN; rows], look_ahead: vec![0; rows], classes: resolved.labels.classes() }
+        }
+        Err(error) => panic!("{error}"),
+    };
+    let events = resolved.events.map(|events| events.events(base).unwrap());
+    let mut kept = labels.clone();
+    events.iter().for_each(|events| kept.keep(events).unwrap());
+    Learnt { columns, labels, events, weights: resolved.weighted.then(|| uniqueness(&kept)) }
+}
+
+/// Rows at the end of a series that have no label although some of their labels are known: triple barriers would keep quick
+/// outcomes only.
+fn unlabelled_tail(source: &LabelSource) -> usize {
+    match source {
+        LabelSource::TripleBarrier(barrier) => barrier.max_holding_period as usize,
+        _ => 0,
+    }
+}
+
+/// Value and look-ahead of a label that is known at `row`; `None` where there is none, or it looks further.
+fn known_label(labels: &Labels, early: usize, row: usize) -> Option<(u32, u32)> {
+    let (value, ahead) = (labels.values[early], labels.look_ahead[early]);
+    (!value.is_nan() && early + ahead as usize <= row).then_some((value.to_bits(), ahead))
+}
+
+/// Asserts that nothing up to `row` knows more of the future than it declares: features and events nothing at all, a label
+/// what its look-ahead reaches, a weight what the label does. Gives the number of labels that changed on the very edge.
+fn assert_causal(name: &str, resolved: &Resolved, bars: &SymbolBars, full: &Learnt, row: usize) -> usize {
+    let instant = full.columns.close_time[row];
     let mut edge = 0;
-    let before = |bars: &Bars| bars.slice(0..bars.close_time.partition_point(|close| *close <= instant));
-    let truncated = bars.iter().map(|(timeframe, bars)| (*timeframe, before(bars))).collect();
-    for other in [truncated, with_another_future(bars, instant, 1.08), with_another_future(bars, instant, 0.85)] {
-        let again = compute(resolved, &other);
-        for (feature, (with, without)) in resolved.features.iter().zip(full.values.iter().zip(&again.values)) {
+    let futures = [1.08, 0.85].map(|factor| with_another_future(bars, instant, factor));
+    let removed = without_future(bars, instant);
+    assert_eq!(removed[&resolved.base].len(), row + 1);
+    for (bars, tail) in [(removed, unlabelled_tail(&resolved.labels))].into_iter().chain(futures.map(|bars| (bars, 0)))
+    {
+        let other = learn(resolved, &bars);
+        for (feature, (with, without)) in
+            resolved.features.iter().zip(full.columns.values.iter().zip(&other.columns.values))
+        {
             let changed = (0..=row).find(|row| !same(with[*row], without[*row]));
             assert_eq!(changed, None, "{name}: {} changed when bars after {instant} did", feature.name);
         }
-        let Ok(relabelled) = labels::compute(&resolved.labels, &other[&resolved.base]) else { continue };
+        let known = |events: &Option<Vec<bool>>| events.as_ref().map(|events| events[..=row].to_vec());
+        assert_eq!(known(&full.events), known(&other.events), "{name}: events up to {instant}");
         for early in 0..=row {
-            // A row that has no label either way tells nothing: truncation takes the last labels away.
-            let (with, without) = (labelled.values[early], relabelled.values.get(early).copied().unwrap_or(f32::NAN));
-            let known = early + labelled.look_ahead[early] as usize;
-            let changed = !with.is_nan() && !without.is_nan() && with.to_bits() != without.to_bits();
-            assert!(!changed || known > row, "{name}: the label of row {early} looks beyond {known}");
-            edge += usize::from(changed && known == row + 1);
+            let labels = [&full.labels, &other.labels].map(|labels| known_label(labels, early, row));
+            let (was, now) = (full.labels.values[early], other.labels.values[early]);
+            if early + tail <= row {
+                assert_eq!(labels[0], labels[1], "{name}: the label of row {early}, {instant}");
+            } else {
+                assert!(now.is_nan(), "{name}: row {early} lies in the tail and has a label");
+            }
+            let reach = early + full.labels.look_ahead[early] as usize;
+            // A weight is shared with labels that begin later, up to where its own label ends.
+            if let (Some(with), Some(without)) = (&full.weights, &other.weights)
+                && reach + tail <= row
+            {
+                assert!(same(with[early], without[early]), "{name}: the weight of row {early}, {instant}");
+            }
+            edge += usize::from(!same(was.into(), now.into()) && !was.is_nan() && !now.is_nan() && reach == row + 1);
         }
     }
     edge
 }
 
+/// The base timeframe and its features are cut at every place in turn; thresholds are frozen before.
+fn hunt(name: &str, mut resolved: Resolved, input: &SymbolInput) {
+    let bars: SymbolBars =
+        input.bars.iter().map(|(timeframe, bars)| (*timeframe, bars.slice(0..bars.len().min(3_000)))).collect();
+    let training = bars[&resolved.base].slice(0..2_000);
+    resolved.labels = resolved.labels.fitted(&training).unwrap();
+    resolved.events = resolved.events.map(|events| events.fitted(&training).unwrap());
+    let full = learn(&resolved, &bars);
+    let rows = full.columns.open_time.len();
+    let edges: usize = (1..24).map(|step| assert_causal(name, &resolved, &bars, &full, rows * step / 24)).sum();
+    let symbol = &input.symbol;
+    assert!(
+        edges > 0,
+        "{name} {symbol:?}: a label that changes at the edge shows that its look-ahead is not overstated"
+    );
+}
+
 #[test]
 fn no_feature_of_the_catalogue_knows_the_future_and_labels_know_as_much_as_they_declare() {
+    let mut hunted = Vec::new();
     for name in CATALOG {
-        let mut resolved = resolved(name);
-        let input = &inputs(&resolved)[0];
-        let bars: SymbolBars =
-            input.bars.iter().map(|(timeframe, bars)| (*timeframe, bars.slice(0..bars.len().min(3_000)))).collect();
-        let full = compute(&resolved, &bars);
-        resolved.labels = resolved.labels.fitted(&bars[&resolved.base].slice(0..2_000)).unwrap();
-        let labelled = labels::compute(&resolved.labels, &bars[&resolved.base]).unwrap();
-        let rows = full.open_time.len();
-        let edges: usize =
-            (1..24).map(|step| assert_causal(name, &resolved, &bars, &full, &labelled, rows * step / 24)).sum();
-        assert!(edges > 0, "{name}: a label that changes at the edge shows that the look-ahead is not overstated");
+        let resolved = resolved(name);
+        for input in &inputs(&resolved) {
+            hunt(name, resolved.clone(), input);
+            hunted.push(input.symbol.symbol());
+        }
     }
+    let times = |symbol: &str| hunted.iter().filter(|each| *each == symbol).count();
+    assert_eq!(["EURUSD", "AAPL", "IBM", "SPY"].map(times), [6, 2, 2, 4]);
 }
 
 #[test]
@@ -244,10 +311,9 @@ fn no_feature_over_three_timeframes_knows_the_future() {
         .into_iter()
         .map(|(timeframe, name, hours)| (timeframe, read("tests/data", name, hours * HOUR)))
         .collect();
-    let full = compute(&resolved, &bars);
-    let labelled = labels::compute(&resolved.labels, &bars[&Timeframe::Hour1]).unwrap();
-    for row in (50..full.open_time.len()).step_by(311) {
-        assert_causal("c", &resolved, &bars, &full, &labelled, row);
+    let full = learn(&resolved, &bars);
+    for row in (50..full.columns.open_time.len()).step_by(311) {
+        assert_causal("c", &resolved, &bars, &full, row);
     }
 }
 

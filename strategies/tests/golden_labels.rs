@@ -11,7 +11,7 @@
 
 mod golden_data;
 
-use strategies::labels::{LabelSource, TripleBarrier, VolatilityMethod, compute, zigzag_pivots};
+use strategies::labels::{LabelSource, TripleBarrier, VolatilityMethod, compute};
 
 /// Rows of BUY, HOLD and SELL, rows without a label, and the sum of all look-aheads.
 fn check(source: LabelSource, classes: [usize; 3], unlabelled: usize, look_ahead: u64) {
@@ -40,20 +40,4 @@ fn triple_barrier_labels_of_hourly_eurusd() {
         vol_method: VolatilityMethod::Std,
     };
     check(LabelSource::TripleBarrier(barrier), [1725, 1727, 1536], 12, 35_122);
-}
-
-#[test]
-fn zigzag_pivots_are_the_earlier_ones() {
-    let cases = [
-        ("aapl_1d", "indicators_aapl_1d_default", "zigzag", 0.05),
-        ("eurusd_1h", "indicators_eurusd_1h_default", "zigzag", 0.05),
-        ("aapl_1d", "indicators_aapl_1d_alt_first2000", "zigzag_alt", 0.01),
-        ("eurusd_1h", "indicators_eurusd_1h_alt_first2000", "zigzag_alt", 0.01),
-        ("edge_flat", "indicators_edge_flat_default", "zigzag", 0.05),
-    ];
-    for (series, file, column, threshold) in cases {
-        let expected = golden_data::columns(file).remove(column).unwrap();
-        let close = &golden_data::bars(series).close[..expected.len()];
-        golden_data::assert_meets(&format!("{file} {column}"), &zigzag_pivots(close, threshold), &expected, 0);
-    }
 }

@@ -51,6 +51,64 @@ fn a_supertrend_trails_the_price_and_flips_when_it_is_crossed() {
     assert_column("direction", &columns[1], &[NONE, 1.0, 1.0, -1.0, 1.0]);
 }
 
+/// The supertrend as a textbook has it: whole columns one after another, plain sums, nothing rolling. Trend and direction.
+fn textbook_supertrend(bars: &Bars, period: usize, multiplier: f64) -> [Vec<f64>; 2] {
+    let (rows, first) = (bars.len(), period - 1);
+    let true_range = |row: usize| {
+        let (high, low) = (bars.high[row], bars.low[row]);
+        let close = if row == 0 { low } else { bars.close[row - 1] };
+        [high - low, (high - close).abs(), (low - close).abs()].into_iter().fold(0.0, f64::max)
+    };
+    let ranges: Vec<f64> = (0..rows).map(true_range).collect();
+    let mean = |row: usize| ranges[row + 1 - period..=row].iter().sum::<f64>() / period as f64;
+    let middle = |row: usize| (bars.high[row] + bars.low[row]) / 2.0;
+    let mut upper: Vec<f64> =
+        (0..rows).map(|row| if row < first { NONE } else { middle(row) + multiplier * mean(row) }).collect();
+    let mut lower: Vec<f64> =
+        (0..rows).map(|row| if row < first { NONE } else { middle(row) - multiplier * mean(row) }).collect();
+    for row in first + 1..rows {
+        let before = bars.close[row - 1];
+        if !(upper[row] < upper[row - 1] || before > upper[row - 1]) {
+            upper[row] = upper[row - 1];
+        }
+        if !(lower[row] > lower[row - 1] || before < lower[row - 1]) {
+            lower[row] = lower[row - 1];
+        }
+    }
+    let mut direction = vec![NONE; rows];
+    let mut now = 1.0;
+    for row in first..rows {
+        if now > 0.0 && bars.close[row] <= lower[row] {
+            now = -1.0;
+        } else if now < 0.0 && bars.close[row] >= upper[row] {
+            now = 1.0;
+        }
+        direction[row] = now;
+    }
+    let trend = (0..rows).map(|row| if direction[row] > 0.0 { lower[row] } else { upper[row] });
+    [trend.collect(), direction]
+}
+
+#[test]
+fn a_supertrend_of_real_bars_is_the_textbooks() {
+    for series in ["aapl_1d", "eurusd_1h", "edge_flat"] {
+        let bars = golden_data::bars(series);
+        for (line, period, multiplier) in [
+            ("supertrend", 10, 3.0),
+            ("supertrend period=7 multiplier=2.0", 7, 2.0),
+            ("supertrend period=14 multiplier=0.5", 14, 0.5),
+        ] {
+            let columns = indicator(line).compute(&bars).unwrap();
+            let [trend, direction] = textbook_supertrend(&bars, period, multiplier);
+            let what = format!("{line} of {series}");
+            golden_data::assert_meets(&format!("trend: {what}"), &columns[0], &trend, 0);
+            assert_column(&format!("direction: {what}"), &columns[1], &direction);
+            let down = direction.iter().filter(|value| **value < 0.0).count();
+            assert!(down * 10 > bars.len(), "{what}: {down} rows down");
+        }
+    }
+}
+
 /// The supertrend of real bars is a band on the right side of the close, and moves against the trend only when it flips.
 #[test]
 fn a_supertrend_never_retreats_within_a_trend() {

@@ -380,6 +380,27 @@ proptest! {
         }
     }
 
+    /// Of a shorter series, the labels that are known within it are those of the longer one, and there are no others; but
+    /// its last `max_holding_period` rows have no triple barriers.
+    #[test]
+    fn removing_later_bars_takes_away_the_labels_that_look_at_them_and_no_others(
+        source in any_source(),
+        rows in prop::collection::vec(any_row(), 10..60),
+        kept in any::<prop::sample::Index>(),
+    ) {
+        let kept = kept.index(rows.len());
+        let labels = compute(&source, &bars(&rows)).unwrap();
+        let Ok(shorter) = compute(&source, &bars(&rows[..kept])) else { return Ok(()) };
+        let tail = if let LabelSource::TripleBarrier(barrier) = source { barrier.max_holding_period as usize } else { 0 };
+        for row in 0..kept {
+            let known = row + (labels.look_ahead[row] as usize) < kept && row + tail < kept;
+            let (value, ahead) = if known { (labels.values[row], labels.look_ahead[row]) } else { (f32::NAN, 0) };
+            prop_assert_eq!(value.is_nan(), shorter.values[row].is_nan(), "row {}", row);
+            prop_assert!(value.is_nan() || value == shorter.values[row], "row {}", row);
+            prop_assert!(value.is_nan() || ahead == shorter.look_ahead[row], "row {}", row);
+        }
+    }
+
     #[test]
     fn events_read_the_past_only_and_a_weight_is_a_share_of_its_bars(
         source in any_source(),

@@ -22,10 +22,15 @@ impl Random {
         (self.share() * limit as f64) as usize
     }
 
-    /// A walk with jumps, flat runs, missing fields and whole missing bars (in every other walk), runs without volume, and prices from 1e-300 to
-    /// 1e300 that may change their order of magnitude on the way.
+    /// A walk with jumps, flat runs and runs without volume; in every other walk with missing bars, missing and infinite fields
+    /// and highs below lows. One walk of four keeps to ordinary prices; two change their order of magnitude on the way, from
+    /// 1e-300 to 1e300; one also passes through zero and negative prices.
+    #[allow(dead_code, reason = "each test binary uses what it needs")]
     pub fn walk(&mut self, rows: usize) -> Vec<Bar> {
-        let scales = [1.0, 100.0, 1.0, 100.0, 1.3, 1e-8, 1e12, 1e-300, 1e300];
+        let usual: &[f64] = &[1.0, 100.0, 1.0, 100.0, 1.3];
+        let wide: &[f64] = &[1.0, 100.0, 1.3, 1e-8, 1e12, 1e-300, 1e300];
+        let wild: &[f64] = &[1.0, 100.0, -1.0, -100.0, 0.0, 5e-324, 1e300, -1e300];
+        let scales = [usual, wide, wide, wild][self.below(4)];
         let mut price = scales[self.below(scales.len())];
         let (mut flat, mut silent, gaps) = (0, 0, self.bits() & 1 == 0);
         let mut walk = Vec::with_capacity(rows);
@@ -41,18 +46,23 @@ impl Random {
             flat = usize::saturating_sub(flat, 1);
             let open = price;
             price *= 1.0 + step * (self.share() - 0.5);
-            let high = open.max(price) * (1.0 + step * self.share() * 0.5);
-            let low = open.min(price) * (1.0 - step * self.share() * 0.5);
+            let (above, below) = (open.max(price), open.min(price));
+            let high = above + above.abs() * (step * self.share() * 0.5);
+            let low = below - below.abs() * (step * self.share() * 0.5);
             let volume = if silent > 0 { 0.0 } else { (self.share() * 1e6).floor() };
             silent = usize::saturating_sub(silent, 1);
             let mut bar = Bar { open, high, low, close: price, volume };
-            match if gaps { self.below(90) } else { 90 } {
+            match if gaps { self.below(120) } else { 120 } {
                 0 => bar.close = f64::NAN,
                 1 => bar.volume = f64::NAN,
                 2 => bar.high = f64::INFINITY,
                 3 => {
                     bar = Bar { open: f64::NAN, high: f64::NAN, low: f64::NAN, close: f64::NAN, volume: f64::NAN };
                 }
+                4 => bar.low = f64::NEG_INFINITY,
+                5 => (bar.high, bar.low) = (bar.low, bar.high),
+                6 => bar.volume = -1.0,
+                7 => bar.volume = 1e308,
                 _ => {}
             }
             walk.push(bar);
