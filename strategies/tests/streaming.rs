@@ -110,6 +110,18 @@ proptest! {
     }
 }
 
+/// The moves into row 1 and row 2 are infinite; when the first leaves the window their sum is infinity less infinity. A stream
+/// must not take that for a window that is not full yet.
+#[test]
+fn an_average_that_has_overflowed_stays_undefined_in_a_stream_too() {
+    let kama = Indicator::new(find("kama").unwrap(), &[("period".to_owned(), Value::Integer(2))].into()).unwrap();
+    let bar = |price: f64| Bar { open: price, high: price, low: price, close: price, volume: 1.0 };
+    let walk: Vec<Bar> = [1e308, f64::MIN, f64::MAX, f64::MAX, f64::MAX, 1.0, 2.0].map(bar).to_vec();
+    let mut stream = kama.stream();
+    let streamed: Vec<Vec<u64>> = walk.iter().map(|bar| bits(stream.push(bar))).collect();
+    assert_eq!(Some(streamed), batch(&kama, &walk));
+}
+
 #[test]
 fn a_copy_of_a_stream_goes_its_own_way() {
     let average = Indicator::new(find("sma").unwrap(), &[("period".to_owned(), Value::Integer(2))].into()).unwrap();

@@ -32,6 +32,7 @@ pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
             delay: Delay::new(period),
             path: RollingFlow::new(period),
             average: Adaptive { value: f64::NAN, first: None },
+            seeded: false,
         };
         engine(parameters.source(), kernel)
     },
@@ -46,6 +47,8 @@ struct Kama {
     delay: Delay,
     path: RollingFlow,
     average: Adaptive,
+    /// Of steps: whether the average has its first value. Not told by the value, which may have overflowed since.
+    seeded: bool,
 }
 
 /// y ← (1 − w)·y + w·x with another w at every step. Steps are taken in pairs, the second one from the value before both, which
@@ -109,11 +112,11 @@ impl Kernel<f64, 1> for Kama {
             return [f64::NAN];
         }
         let path = self.path.push((value - before).abs());
-        if path.is_nan() || earlier.is_nan() {
+        if earlier.is_nan() {
             return [f64::NAN];
         }
-        if self.average.value.is_nan() {
-            self.average.value = before;
+        if !self.seeded {
+            (self.average.value, self.seeded) = (before, true);
         }
         [self.average.push(weights(value, earlier, path, [self.fast, self.slow]))]
     }

@@ -24,12 +24,12 @@ impl Random {
 
     /// A walk with jumps, flat runs and runs without volume; in every other walk with missing bars, missing and infinite fields
     /// and highs below lows. One walk of four keeps to ordinary prices; two change their order of magnitude on the way, from
-    /// 1e-300 to 1e300; one also passes through zero and negative prices.
+    /// 1e-300 to 1e300; one also passes through zero, negative prices and those at which a sum of two is infinite.
     #[allow(dead_code, reason = "each test binary uses what it needs")]
     pub fn walk(&mut self, rows: usize) -> Vec<Bar> {
         let usual: &[f64] = &[1.0, 100.0, 1.0, 100.0, 1.3];
         let wide: &[f64] = &[1.0, 100.0, 1.3, 1e-8, 1e12, 1e-300, 1e300];
-        let wild: &[f64] = &[1.0, 100.0, -1.0, -100.0, 0.0, 5e-324, 1e300, -1e300];
+        let wild: &[f64] = &[1.0, 100.0, -1.0, -100.0, 0.0, 5e-324, 1e300, -1e300, 1e308, -1e308, f64::MAX, f64::MIN];
         let scales = [usual, wide, wide, wild][self.below(4)];
         let mut price = scales[self.below(scales.len())];
         let (mut flat, mut silent, gaps) = (0, 0, self.bits() & 1 == 0);
