@@ -132,11 +132,13 @@ impl Store {
         let mut wanted = snapshot.manifest.files.clone();
         wanted.retain(|file| file.last >= range.start.0 && file.first < range.end.0);
         let rows = wanted.iter().map(|file| usize::try_from(file.rows).unwrap_or(0)).sum();
-        let pieces = stream::iter(wanted).map(|file| async move { self.read_file(prefix, &file).await });
-        let pieces = pieces.buffered(READS_MAX);
+        let files = stream::iter(wanted).map(|file| async move { self.fetch_file(prefix, &file).await });
+        let files = files.buffered(READS_MAX);
         let mut bars = RawBars::default();
-        let mut pieces = std::pin::pin!(pieces);
-        while let Some(piece) = pieces.try_next().await? {
+        let mut files = std::pin::pin!(files);
+        // Several files are fetched at a time, but no more than one is decoded: that takes many times the memory.
+        while let Some((key, bytes)) = files.try_next().await? {
+            let piece = decode_bars(&key, bytes)?;
             let inside = |open: Option<&Utc>| open.is_none_or(|open| range.contains(open));
             let whole = inside(piece.open_time.first()) && inside(piece.open_time.last());
             let piece = if whole { piece } else { piece.between(&range) };
@@ -282,8 +284,15 @@ impl Store {
     }
 
     async fn read_file(&self, series: &str, file: &BarFile) -> Result<RawBars, StoreError> {
+        let (key, bytes) = self.fetch_file(series, file).await?;
+        decode_bars(&key, bytes)
+    }
+
+    /// A file's key and its bytes, which match their hash.
+    async fn fetch_file(&self, series: &str, file: &BarFile) -> Result<(String, Bytes), StoreError> {
         let key = format!("{series}/{}.{}.parquet", file.period, file.sha256);
-        decode_bars(&key, self.get_checked(&key, &file.sha256).await?)
+        let bytes = self.get_checked(&key, &file.sha256).await?;
+        Ok((key, bytes))
     }
 
     async fn write_file(&self, series: &str, period: &str, bars: &RawBars) -> Result<BarFile, StoreError> {

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 
 use schemas::manifests::{FeatureColumn, Normalisation};
 
+use super::runs::Runs;
 use crate::grammar::Scaling;
 use crate::resolve::{Feature, FeatureKind, Resolved};
-use crate::splits::Part;
 
 /// The values of one feature.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,11 +44,11 @@ impl Column {
         }
     }
 
-    /// Leaves the rows whose entry is true.
-    pub(super) fn keep(&mut self, rows: &[bool]) {
+    /// Leaves these rows.
+    pub(super) fn keep(&mut self, rows: &Runs) {
         match self {
-            Self::Stored(values) => keep(values, rows),
-            Self::Exact(values) => keep(values, rows),
+            Self::Stored(values) => rows.keep(values),
+            Self::Exact(values) => rows.keep(values),
         }
     }
 
@@ -62,11 +62,10 @@ impl Column {
     }
 
     /// The scaling of a feature over the rows of the training part.
-    pub(super) fn fit(&self, feature: &Feature, parts: &[Part]) -> FeatureColumn {
+    pub(super) fn fit(&self, feature: &Feature, training: &Runs) -> FeatureColumn {
         let normalisation = match (&feature.kind, self) {
             (FeatureKind::Raw { scaling: Some(scaling) }, Self::Exact(values)) => {
-                let training = values.iter().zip(parts).filter(|(_, part)| **part == Part::Train);
-                normalisation(*scaling, training.map(|(value, _)| *value))
+                normalisation(*scaling, training.pick(values).copied())
             }
             _ => None,
         };
@@ -104,21 +103,6 @@ fn normalisation(scaling: Scaling, values: impl Iterator<Item = f64> + Clone) ->
             Normalisation::Zscore { mean, std }
         }
     })
-}
-
-/// Leaves the values whose entry in `rows` is true.
-pub(super) fn keep<T: Copy>(values: &mut Vec<T>, rows: &[bool]) {
-    // Rows mostly are one run: what is before and after it goes at once.
-    let first = rows.iter().take_while(|row| !**row).count();
-    let run = rows.iter().skip(first).take_while(|row| **row).count();
-    if rows.iter().skip(first + run).any(|row| *row) {
-        let mut rows = rows.iter();
-        values.retain(|_| rows.next() == Some(&true));
-    } else {
-        values.truncate(first + run);
-        values.drain(..first.min(values.len()));
-    }
-    values.shrink_to_fit();
 }
 
 /// The fuzzy sets of the features, one for every timeframe that a set is used on.
@@ -233,16 +217,6 @@ impl Stretch {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn rows_are_kept_whether_they_are_one_run_or_many() {
-        for (rows, left) in [("011100", "123"), ("110101", "0135"), ("000000", ""), ("111111", "012345")] {
-            let rows: Vec<bool> = rows.chars().map(|row| row == '1').collect();
-            let mut values: Vec<char> = "012345".chars().collect();
-            keep(&mut values, &rows);
-            assert_eq!(values.into_iter().collect::<String>(), left);
-        }
-    }
 
     /// Two members of one set over five rows in two stretches; row 0 has no value, row 3 no membership above 0.
     #[test]

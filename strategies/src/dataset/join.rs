@@ -9,7 +9,8 @@ use market::{Bars, Utc};
 use schemas::manifests::{FittedThreshold, FuzzyHole};
 
 use super::DataSetError;
-use super::columns::{Column, Counting, Coverage, Sets, keep};
+use super::columns::{Column, Counting, Coverage, Sets};
+use super::runs::Runs;
 use crate::features::{FeatureError, KnownBars, SymbolBars, check_volumes, each_column, known};
 use crate::holes::{Hole, holes_in};
 use crate::labels::{self, LabelError, LabelSource, Labels, uniqueness};
@@ -204,37 +205,37 @@ fn join(
     (matrix, complete): (Matrix, Complete),
 ) -> Result<SymbolRows, LabelError> {
     let known_with = |row: usize, ahead: u32| close_time.get(row.saturating_add(ahead as usize)).copied();
-    let labelled = |labels: &Labels| -> Vec<bool> {
+    let labelled = |labels: &Labels| {
         let labelled = labels.values.iter().zip(&labels.look_ahead).enumerate();
         let labelled = labelled.map(|(row, (label, ahead))| label.is_finite() && known_with(row, *ahead).is_some());
-        complete.bars.iter().zip(labelled).map(|(complete, labelled)| *complete && labelled).collect()
+        Runs::of(complete.bars.iter().zip(labelled).map(|(complete, labelled)| *complete && labelled))
     };
-    let count = |rows: &[bool]| rows.iter().filter(|row| **row).count() as u64;
     let mut rows = labelled(&labels);
-    let (found, with_label) = (count(&complete.bars), count(&rows));
+    let (found, with_label) = (complete.bars.iter().filter(|bar| **bar).count(), rows.len());
     let mut dropped = BTreeMap::from([
         ("warm_up", complete.warm_up),
         ("undefined", complete.undefined),
-        ("unlabelled", found - with_label),
+        ("unlabelled", (found - with_label) as u64),
     ]);
     if let Some(events) = events {
         labels.keep(&events)?;
         rows = labelled(&labels);
-        dropped.insert("no_event", with_label - count(&rows));
+        dropped.insert("no_event", (with_label - rows.len()) as u64);
     }
     // By bar and not by row: concurrency counts labels of rows that are dropped, too.
     let weights = resolved.weighted.then(|| {
         let mut weights: Vec<f32> = uniqueness(&labels).into_iter().map(|weight| weight as f32).collect();
-        keep(&mut weights, &rows);
+        rows.keep(&mut weights);
         weights
     });
-    let ahead = labels.look_ahead.iter().enumerate().zip(&rows).filter(|(_, row)| **row);
-    let mut label_known_at = Vec::with_capacity(usize::try_from(count(&rows)).unwrap_or(0));
-    label_known_at.extend(ahead.filter_map(|((row, ahead), _)| known_with(row, *ahead)));
+    let mut label_known_at = close_time.clone();
+    for (row, (cell, ahead)) in label_known_at.iter_mut().zip(&labels.look_ahead).enumerate() {
+        *cell = known_with(row, *ahead).unwrap_or(*cell);
+    }
     let Labels { values: mut labels, .. } = labels;
     let mut known_at = close_time.clone();
-    [&mut open_time, &mut known_at].into_iter().for_each(|times| keep(times, &rows));
-    keep(&mut labels, &rows);
+    [&mut open_time, &mut known_at, &mut label_known_at].into_iter().for_each(|times| rows.keep(times));
+    rows.keep(&mut labels);
     let Matrix { mut columns, mut coverage, leak_test, .. } = matrix;
     columns.iter_mut().for_each(|column| column.keep(&rows));
     Ok(SymbolRows {

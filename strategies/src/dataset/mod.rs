@@ -6,6 +6,7 @@
 mod columns;
 mod error;
 mod join;
+mod runs;
 mod stack;
 mod workers;
 

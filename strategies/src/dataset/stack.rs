@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use market::{Instrument, Utc};
 use schemas::manifests::{ColumnRange, FeatureColumn, FittedThreshold, FuzzyHole, OutputKind, PartCount};
 
-use super::columns::{Column, Coverage, Sets, keep};
+use super::columns::{Column, Coverage, Sets};
 use super::join::SymbolRows;
+use super::runs::Runs;
 use super::workers::Workers;
 use super::{DataSet, PARTS};
 use crate::resolve::Resolved;
@@ -97,11 +98,13 @@ impl Stack {
         let embargoes = self.symbols.iter().map(|each| splits::embargo_micros(&each.close_time, &cuts, embargo_bars));
         let embargo_micros = embargoes.max().unwrap_or(0);
         let (part, rows) = self.parts(&cuts, embargo_micros);
-        self.keep(&rows, workers);
-        let (features, values) = scaled(resolved, std::mem::take(&mut self.columns), &part, workers);
+        let training = Runs::of(part.iter().map(|part| *part == Part::Train));
+        let (features, values) = scaled(resolved, std::mem::take(&mut self.columns), [&rows, &training], workers);
+        [&mut self.open_time, &mut self.known_at, &mut self.label_known_at].into_iter().for_each(|all| rows.keep(all));
+        rows.keep(&mut self.labels);
+        self.weights.iter_mut().for_each(|weights| rows.keep(weights));
         let mut symbol = self.numbers();
-        keep(&mut symbol, &rows);
-        drop(rows);
+        rows.keep(&mut symbol);
         let mut set = DataSet {
             features,
             output: resolved.output(),
@@ -128,7 +131,7 @@ impl Stack {
     }
 
     /// The parts of the rows that have one, and which rows have one; counts the others.
-    fn parts(&mut self, cuts: &CutDates, embargo_micros: i64) -> (Vec<Part>, Vec<bool>) {
+    fn parts(&mut self, cuts: &CutDates, embargo_micros: i64) -> (Vec<Part>, Runs) {
         let times = self.known_at.iter().zip(&self.label_known_at);
         let times = times.map(|(&known_at, &label_known_at)| RowTime { known_at, label_known_at });
         let parts: Vec<_> = times.map(|row| splits::part_of(row, cuts, embargo_micros)).collect();
@@ -136,17 +139,7 @@ impl Stack {
             let count = parts.iter().filter(|part| **part == Err(why)).count();
             self.dropped.insert(reason.to_owned(), count as u64);
         }
-        (parts.iter().filter_map(|part| part.ok()).collect(), parts.iter().map(Result::is_ok).collect())
-    }
-
-    /// Leaves the rows whose entry is true.
-    fn keep(&mut self, rows: &[bool], workers: &Workers) {
-        [&mut self.open_time, &mut self.known_at, &mut self.label_known_at]
-            .into_iter()
-            .for_each(|times| keep(times, rows));
-        keep(&mut self.labels, rows);
-        self.weights.iter_mut().for_each(|weights| keep(weights, rows));
-        workers.each(&mut self.columns, |_, column| column.keep(rows));
+        (parts.iter().filter_map(|part| part.ok()).collect(), Runs::of(parts.iter().map(Result::is_ok)))
     }
 
     /// The position of the symbol of every row.
@@ -156,16 +149,17 @@ impl Stack {
     }
 }
 
-/// Every column with the scaling that its training rows give.
+/// The rows of every column that stay, with the scaling that those of them give which train.
 fn scaled(
     resolved: &Resolved,
     columns: Vec<Column>,
-    part: &[Part],
+    [rows, training]: [&Runs; 2],
     workers: &Workers,
 ) -> (Vec<FeatureColumn>, Vec<Vec<f32>>) {
     let mut work: Vec<_> = columns.into_iter().zip(&resolved.features).map(|column| (column, None)).collect();
-    workers.each(&mut work, |_, ((column, feature), done)| {
-        let fitted = column.fit(feature, part);
+    workers.each(&mut work, |((column, feature), done)| {
+        column.keep(rows);
+        let fitted = column.fit(feature, training);
         let values = std::mem::take(column).scaled(fitted.normalisation);
         *done = Some((fitted, values));
     });

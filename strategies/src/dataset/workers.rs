@@ -71,11 +71,12 @@ impl Workers {
         })
     }
 
-    /// Changes every item, told its position.
-    pub(super) fn each<T: Send>(&self, items: &mut [T], work: impl Fn(usize, &mut T) + Sync + Send) {
+    /// Changes every item.
+    pub(super) fn each<T: Send>(&self, items: &mut [T], work: impl Fn(&mut T) + Sync + Send) {
         match &self.0 {
-            Some(pool) => pool.install(|| items.par_iter_mut().enumerate().for_each(|(at, item)| work(at, item))),
-            None => items.iter_mut().enumerate().for_each(|(at, item)| work(at, item)),
+            // One item at a time, as some take much longer than others.
+            Some(pool) => pool.install(|| items.par_iter_mut().with_max_len(1).for_each(work)),
+            None => items.iter_mut().for_each(work),
         }
     }
 }
