@@ -186,8 +186,8 @@ pub fn column_names(expressions: &[Expression]) -> Result<Vec<Vec<String>>, Expr
 
 fn unknown(text: &str, column: usize, name: &str) -> ExpressionError {
     let (text, name) = (text.to_owned(), name.to_owned());
-    match indicators::LABEL_ONLY.iter().find(|(label, _)| label.eq_ignore_ascii_case(&name)) {
-        Some((_, reason)) => ExpressionError::LabelOnly { text, column, name, reason },
+    match indicators::find_label_only(&name) {
+        Some(label) => ExpressionError::LabelOnly { text, column, name, reason: label.reason },
         None => {
             let nearest = indicators::nearest_name(&name);
             ExpressionError::UnknownType { text, column, name, nearest }
