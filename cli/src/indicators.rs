@@ -1,5 +1,6 @@
 //! `ktrdr indicators`: what types there are, and their values over the bars of a file; needs neither server nor store.
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -7,7 +8,10 @@ use clap::{Args, Subcommand};
 use market::{Bars, Instrument, Timeframe};
 use serde_json::{Value, json};
 use store::{Cells, Table};
-use strategies::indicators::{Indicator, IndicatorSpec, ParameterKind, ParameterSpec, find, nearest_name, specs};
+use strategies::indicators::{
+    Indicator, IndicatorSpec, LabelOnlySpec, ParameterKind, ParameterSpec, find, find_label_only, label_only,
+    nearest_name, specs,
+};
 use strategies::{Expression, column_names};
 
 use crate::bar_files::{TimeArgs, read_any};
@@ -75,54 +79,94 @@ pub fn run(command: &IndicatorsCommand, context: &Context) -> Result<Exit, Failu
 
 fn list(context: &Context) {
     specs().iter().for_each(|spec| context.output.json(&spec_json(spec)));
-    let row = |spec: &IndicatorSpec| {
-        let parameters: Vec<String> =
-            spec.parameters.iter().map(|each| format!("{}={}", each.name, default(each.kind))).collect();
-        let volume = if spec.needs_volume { "volume" } else { "" };
-        vec![spec.name.to_owned(), volume.to_owned(), parameters.join(" "), spec.outputs.join(" ")]
+    label_only().iter().for_each(|spec| context.output.json(&label_only_json(spec)));
+    let written = |parameters: &[ParameterSpec]| {
+        parameters.iter().map(|each| format!("{}={}", each.name, default(each.kind))).collect::<Vec<_>>().join(" ")
     };
-    let rows: Vec<Vec<String>> = specs().iter().map(row).collect();
+    let row = |spec: &IndicatorSpec| {
+        let volume = if spec.needs_volume { "volume" } else { "" };
+        vec![spec.name.to_owned(), volume.to_owned(), written(spec.parameters), spec.outputs.join(" ")]
+    };
+    let label = |spec: &LabelOnlySpec| {
+        vec![spec.name.to_owned(), String::new(), written(spec.parameters), "labels only".to_owned()]
+    };
+    let rows: Vec<Vec<String>> = specs().iter().map(row).chain(label_only().iter().map(label)).collect();
     context.output.table_with_remarks(&["TYPE", "NEEDS", "PARAMETERS", "OUTPUTS"], &rows);
     context.output.note("hint: `ktrdr indicators describe TYPE` shows bounds and the formula");
 }
 
 fn describe(name: &str, context: &Context) -> Result<Exit, Failure> {
-    let spec = find(name).ok_or_else(|| {
-        let hint = nearest_name(name).map_or_else(
-            || "`ktrdr indicators list` shows every type".to_owned(),
-            |nearest| format!("did you mean `{nearest}`? `ktrdr indicators list` shows every type"),
-        );
-        let message = format!("there is no indicator type `{name}`");
-        Failure::new(Exit::NotFound, "INDICATOR-NotFound", message).with_hint(hint)
-    })?;
+    if let Some(spec) = find(name) {
+        describe_indicator(spec, context);
+        return Ok(Exit::Done);
+    }
+    if let Some(spec) = find_label_only(name) {
+        describe_label_only(spec, context);
+        return Ok(Exit::Done);
+    }
+    let hint = nearest_name(name).map_or_else(
+        || "`ktrdr indicators list` shows every type".to_owned(),
+        |nearest| format!("did you mean `{nearest}`? `ktrdr indicators list` shows every type"),
+    );
+    let message = format!("there is no indicator type `{name}`");
+    Err(Failure::new(Exit::NotFound, "INDICATOR-NotFound", message).with_hint(hint))
+}
+
+fn describe_indicator(spec: &'static IndicatorSpec, context: &Context) {
     let output = &context.output;
     output.json(&spec_json(spec));
     output.line(spec.name);
-    let mut lines = vec![];
-    if !spec.aliases.is_empty() {
-        lines.push(("also called".to_owned(), spec.aliases.join(", ")));
-    }
+    let mut lines = aliases(spec.aliases);
     let outputs = if spec.outputs.is_empty() { "one, without a name".to_owned() } else { spec.outputs.join(", ") };
     lines.push(("outputs".to_owned(), outputs));
     lines.push(("volume".to_owned(), if spec.needs_volume { "needed" } else { "not needed" }.to_owned()));
-    if let Ok(usual) = Indicator::new(spec, &std::collections::BTreeMap::new()) {
-        lines.push(("warm-up".to_owned(), format!("{} bars with the parameters below", usual.warm_up())));
+    if let Some(bars) = usual_warm_up(spec) {
+        let plural = if bars == 1 { "bar" } else { "bars" };
+        lines.push(("warm-up".to_owned(), format!("{bars} {plural} with the parameters below")));
     }
-    for (index, line) in spec.formula.lines().enumerate() {
-        lines.push((if index == 0 { "formula".to_owned() } else { String::new() }, line.trim().to_owned()));
-    }
+    lines.extend(formula(spec.formula));
     lines.push(("source".to_owned(), spec.source.to_owned()));
     pairs(output, &lines);
-    if spec.parameters.is_empty() {
-        output.line("  it takes no parameters");
-        return Ok(Exit::Done);
+    parameters(spec.parameters, context);
+}
+
+fn describe_label_only(spec: &LabelOnlySpec, context: &Context) {
+    let output = &context.output;
+    output.json(&label_only_json(spec));
+    output.line(spec.name);
+    let mut lines = aliases(spec.aliases);
+    lines.push(("outputs".to_owned(), format!("labels only, as `source: {}` of training.labels", spec.name)));
+    lines.push(("no input".to_owned(), spec.reason.to_owned()));
+    lines.extend(formula(spec.formula));
+    lines.push(("source".to_owned(), spec.source.to_owned()));
+    pairs(output, &lines);
+    parameters(spec.parameters, context);
+}
+
+fn aliases(aliases: &[&str]) -> Vec<(String, String)> {
+    if aliases.is_empty() { vec![] } else { vec![("also called".to_owned(), aliases.join(", "))] }
+}
+
+fn formula(text: &str) -> impl Iterator<Item = (String, String)> {
+    let name = |index| if index == 0 { "formula".to_owned() } else { String::new() };
+    text.lines().enumerate().map(move |(index, line)| (name(index), line.trim().to_owned()))
+}
+
+fn parameters(parameters: &[ParameterSpec], context: &Context) {
+    if parameters.is_empty() {
+        context.output.line("  it takes no parameters");
+        return;
     }
     let row = |each: &ParameterSpec| {
         vec![format!("  {}", each.name), default(each.kind), each.kind.to_string(), each.description.to_owned()]
     };
-    let rows: Vec<Vec<String>> = spec.parameters.iter().map(row).collect();
-    output.table(&["  PARAMETER", "DEFAULT", "LEGAL", "MEANING"], &rows);
-    Ok(Exit::Done)
+    let rows: Vec<Vec<String>> = parameters.iter().map(row).collect();
+    context.output.table(&["  PARAMETER", "DEFAULT", "LEGAL", "MEANING"], &rows);
+}
+
+/// Bars until every output is defined, with the default parameters.
+fn usual_warm_up(spec: &'static IndicatorSpec) -> Option<usize> {
+    Indicator::new(spec, &BTreeMap::new()).ok().map(|usual| usual.warm_up())
 }
 
 fn default(kind: ParameterKind) -> String {
@@ -134,32 +178,49 @@ fn default(kind: ParameterKind) -> String {
     }
 }
 
-fn spec_json(spec: &IndicatorSpec) -> Value {
-    let parameter = |each: &ParameterSpec| {
-        let legal = match each.kind {
-            ParameterKind::Integer { min, max, default } => {
-                json!({"type": "integer", "min": min, "max": max, "default": default})
-            }
-            ParameterKind::Float { min, min_exclusive, max, default } => {
-                json!({"type": "number", "min": min, "min_exclusive": min_exclusive, "max": max, "default": default})
-            }
-            ParameterKind::Boolean { default } => json!({"type": "boolean", "default": default}),
-            ParameterKind::Choice { options, default } => {
-                json!({"type": "choice", "options": options, "default": default})
-            }
-        };
-        json!({"name": each.name, "description": each.description, "legal": legal})
-    };
+fn spec_json(spec: &'static IndicatorSpec) -> Value {
     json!({
         "type": "indicator",
         "name": spec.name,
         "aliases": spec.aliases,
         "outputs": spec.outputs,
         "needs_volume": spec.needs_volume,
-        "parameters": spec.parameters.iter().map(parameter).collect::<Vec<_>>(),
+        "warm_up": usual_warm_up(spec),
+        "parameters": spec.parameters.iter().map(parameter_json).collect::<Vec<_>>(),
         "formula": spec.formula,
         "source": spec.source,
     })
+}
+
+/// `label_only` holds the reason, and is absent from types that have values.
+fn label_only_json(spec: &LabelOnlySpec) -> Value {
+    json!({
+        "type": "indicator",
+        "name": spec.name,
+        "aliases": spec.aliases,
+        "outputs": [],
+        "label_only": spec.reason,
+        "parameters": spec.parameters.iter().map(parameter_json).collect::<Vec<_>>(),
+        "formula": spec.formula,
+        "source": spec.source,
+    })
+}
+
+fn parameter_json(parameter: &ParameterSpec) -> Value {
+    let legal = match parameter.kind {
+        ParameterKind::Integer { min, max, default } => {
+            json!({"type": "integer", "min": min, "max": max, "default": default})
+        }
+        ParameterKind::Float { min, min_exclusive, max, max_exclusive, default } => json!({
+            "type": "number", "min": min, "min_exclusive": min_exclusive, "max": max, "max_exclusive": max_exclusive,
+            "default": default,
+        }),
+        ParameterKind::Boolean { default } => json!({"type": "boolean", "default": default}),
+        ParameterKind::Choice { options, default } => {
+            json!({"type": "choice", "options": options, "default": default})
+        }
+    };
+    json!({"name": parameter.name, "description": parameter.description, "legal": legal})
 }
 
 fn compute(args: &ComputeArgs, context: &Context) -> Result<Exit, Failure> {

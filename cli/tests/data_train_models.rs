@@ -89,9 +89,11 @@ fn all_that_is_wrong_with_a_strategy_is_told_at_once_and_nothing_is_submitted() 
     // The list of indicator types grows; it is somebody else's promise.
     let types = told.find(" [allowed: adline").map(|start| start..start + told[start..].find('\n').unwrap());
     insta::assert_snapshot!(told.replace(&told[types.unwrap()], ""), @r#"
-    error: <here>/wrong.yaml: the strategy has 4 error(s) and 0 warning(s)
+    error: <here>/wrong.yaml: the strategy has 4 error(s) and 2 warning(s)
       error[indicator.parameter] line 7, indicators.roc_1.perod: roc has no parameter "perod" (did you mean `period`?) [allowed: period, source]
+      warning[indicator.unused] line 8, indicators.x: nothing uses this indicator
       error[indicator.unknown] line 8, indicators.x.type: `rssi` is no indicator type (did you mean `rsi`?)
+      warning[fuzzy_set.unused] line 10, fuzzy_sets.moves: no input uses this fuzzy set
       error[membership.invalid] line 12, fuzzy_sets.moves.up: triangular parameters must not descend: a, b, c = [3.0, 2.0, 1.0], where 3.0 is followed by 2.0; write the points from left to right
       error[key.unknown] line 17, model.architecture.hiden: unknown key (did you mean `hidden_layers`?) [allowed: activation, dropout, hidden_layers]
     hint: correct the places listed; `ktrdr strategies validate <file>` checks them again without starting anything

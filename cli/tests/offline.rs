@@ -107,6 +107,30 @@ fn one_type_twice_names_its_parameters_and_parquet_is_written_too() {
 }
 
 #[test]
+fn every_type_is_listed_and_described_from_one_registry_label_sources_included() {
+    let folder = tempfile::tempdir().unwrap();
+    let (exit, out, _) = run(folder.path(), &["indicators", "list", "--json"]);
+    let listed: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let labels: Vec<&Value> = listed.iter().filter(|each| each.get("label_only").is_some()).collect();
+    assert_eq!((exit, labels.len(), &labels[0]["name"]), (0, 1, &Value::from("zigzag")));
+    let legal = serde_json::json!({
+        "type": "number", "min": 0.0, "min_exclusive": true, "max": 1.0, "max_exclusive": true, "default": 0.02,
+    });
+    assert_eq!(labels[0]["parameters"][0]["legal"], legal);
+    // The first smoothed gain needs 14 changes, so that row 14 is the first.
+    let rsi = listed.iter().find(|each| each["name"] == "rsi").unwrap();
+    assert_eq!(rsi["warm_up"], 14);
+    for each in &listed {
+        let name = each["name"].as_str().unwrap();
+        let (exit, out, _) = run(folder.path(), &["indicators", "describe", name, "--json"]);
+        assert_eq!((exit, serde_json::from_str::<Value>(&out).unwrap()), (0, each.clone()), "{name}");
+    }
+    let (_, table, _) = run(folder.path(), &["indicators", "list"]);
+    let last = table.lines().last().unwrap();
+    assert!(last.starts_with("zigzag") && last.ends_with("labels only"), "{last}");
+}
+
+#[test]
 fn feature_columns_over_files_meet_the_golden_matrices_row_by_row() {
     let folder = tempfile::tempdir().unwrap();
     // The golden strategy a carries a key without effect, which the grammar refuses.
@@ -170,6 +194,8 @@ fn what_cannot_be_computed_is_said_with_a_way_out() {
     log += &shown(here, &["indicators", "compute", "--bars", "eurusd_1h.csv.gz", "-i", "rsi", "-i", "rsi(period=14)"]);
     log += &shown(here, &["indicators", "describe", "macdd"]);
     log += &shown(here, &["indicators", "describe", "macd"]);
+    log += &shown(here, &["indicators", "describe", "zigzag"]);
+    log += &compute("zigzag(threshold=0.02)");
     let hourly = "EURUSD:1h=eurusd_1h.csv.gz";
     log += &shown(here, &["strategies", "features", "strategy_c.yaml", "--bars", hourly]);
     log += &shown(here, &["strategies", "features", "strategy_c.yaml", "--bars", hourly, "--bars", hourly]);

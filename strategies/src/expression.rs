@@ -5,7 +5,7 @@
 //! value      = a number, true, false, a word, or a text in double quotes; blanks are allowed between all of them
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use thiserror::Error;
 
@@ -141,13 +141,13 @@ impl Expression {
         }
     }
 
-    /// `type`, or `type(name=value,…)` with the parameters that were written.
-    fn label(&self, with_parameters: bool) -> String {
+    /// `type(name=value,…)` with the effective values of these parameters, in the order of the type; `type` without any.
+    fn label(&self, shown: &[String]) -> String {
         let name = self.indicator.spec().name;
-        let written: Vec<String> = self
+        let shown: Vec<String> = self
             .indicator
             .parameters()
-            .filter(|(name, _)| with_parameters && self.written.iter().any(|written| written == name))
+            .filter(|(name, _)| shown.iter().any(|shown| shown == name))
             .map(|(name, value)| match value {
                 Value::Integer(value) => format!("{name}={value}"),
                 Value::Float(value) => format!("{name}={value}"),
@@ -155,28 +155,40 @@ impl Expression {
                 Value::Text(value) => format!("{name}={value}"),
             })
             .collect();
-        if written.is_empty() { name.to_owned() } else { format!("{name}({})", written.join(",")) }
+        if shown.is_empty() { name.to_owned() } else { format!("{name}({})", shown.join(",")) }
+    }
+
+    fn is_of_the_type_of(&self, other: &Self) -> bool {
+        self.indicator.spec().name == other.indicator.spec().name
     }
 }
 
 /// The names of the columns of each expression: `type`, `type.output` where a type has several outputs, and
 /// `type(name=value,…)` in place of `type` where one type appears more than once.
 ///
+/// The parameters shown are those that were written. An expression without any shows its values of those that the others
+/// of its type have written, so that `rsi` beside `rsi(period=7)` is `rsi(period=14)`. Each name reads back as its own
+/// indicator, so no two are the same.
+///
 /// # Errors
 /// Two expressions mean the same.
 pub fn column_names(expressions: &[Expression]) -> Result<Vec<Vec<String>>, ExpressionError> {
-    let mut seen = BTreeMap::new();
+    let mut seen = BTreeSet::new();
     for expression in expressions {
         let indicator = expression.indicator.to_string();
-        if seen.insert(indicator.clone(), ()).is_some() {
+        if !seen.insert(indicator.clone()) {
             return Err(ExpressionError::Twice { indicator });
         }
     }
     let names = expressions.iter().map(|expression| {
-        let spec = expression.indicator.spec();
-        let again = expressions.iter().filter(|other| other.indicator.spec().name == spec.name).count() > 1;
-        let label = expression.label(again);
-        match spec.outputs {
+        let of_type: Vec<&Expression> =
+            expressions.iter().filter(|other| other.is_of_the_type_of(expression)).collect();
+        let label = match of_type.as_slice() {
+            [_] => expression.label(&[]),
+            _ if !expression.written.is_empty() => expression.label(&expression.written),
+            others => expression.label(&others.iter().flat_map(|other| other.written.clone()).collect::<Vec<_>>()),
+        };
+        match expression.indicator.spec().outputs {
             [] => vec![label],
             outputs => outputs.iter().map(|output| format!("{label}.{output}")).collect(),
         }
@@ -186,8 +198,8 @@ pub fn column_names(expressions: &[Expression]) -> Result<Vec<Vec<String>>, Expr
 
 fn unknown(text: &str, column: usize, name: &str) -> ExpressionError {
     let (text, name) = (text.to_owned(), name.to_owned());
-    match indicators::LABEL_ONLY.iter().find(|(label, _)| label.eq_ignore_ascii_case(&name)) {
-        Some((_, reason)) => ExpressionError::LabelOnly { text, column, name, reason },
+    match indicators::find_label_only(&name) {
+        Some(label) => ExpressionError::LabelOnly { text, column, name, reason: label.reason },
         None => {
             let nearest = indicators::nearest_name(&name);
             ExpressionError::UnknownType { text, column, name, nearest }
@@ -314,7 +326,10 @@ mod tests {
             [vec!["rsi".to_owned()], ["line", "signal", "histogram"].map(|o| format!("macd.{o}")).into()]
         );
         let names = column_names(&parsed(&["rsi(source=open, period=7)", "rsi"])).unwrap().concat();
-        assert_eq!(names, ["rsi(period=7,source=open)", "rsi"]);
+        assert_eq!(names, ["rsi(period=7,source=open)", "rsi(period=14,source=close)"]);
+        let names = column_names(&parsed(&["macd(fast_period=5)", "rsi", "macd"])).unwrap();
+        let macd = |fast| ["line", "signal", "histogram"].map(|output| format!("macd(fast_period={fast}).{output}"));
+        assert_eq!(names, [macd(5).to_vec(), vec!["rsi".to_owned()], macd(12).to_vec()]);
         let twice = column_names(&parsed(&["rsi", "rsi(period=14)"])).unwrap_err();
         assert_eq!(twice.to_string(), "`rsi period=14 source=\"close\"` is asked for twice");
     }
@@ -348,6 +363,32 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1_000))]
+
+        /// However the parameters are written, out of all that may be.
+        #[test]
+        fn a_column_name_reads_back_as_its_own_indicator(
+            written in proptest::collection::vec((proptest::option::of(2..4), proptest::bool::ANY, proptest::bool::ANY), 2..6)
+        ) {
+            let texts = written.iter().map(|(period, source, multiplier)| {
+                let period = period.map(|period| format!("period={period}"));
+                let parts = [period, source.then(|| "source=close".to_owned()), multiplier.then(|| "multiplier=2".to_owned())];
+                format!("bbands({})", parts.into_iter().flatten().collect::<Vec<_>>().join(","))
+            });
+            let texts: Vec<String> = texts.collect();
+            let expressions = parsed(&texts.iter().map(String::as_str).collect::<Vec<_>>());
+            if let Ok(names) = column_names(&expressions) {
+                for (expression, names) in expressions.iter().zip(&names) {
+                    let again = Expression::parse(names[0].strip_suffix(".upper").unwrap()).unwrap();
+                    prop_assert_eq!(again.indicator.to_string(), expression.indicator.to_string());
+                }
+                let all: BTreeSet<&String> = names.iter().flatten().collect();
+                prop_assert_eq!(all.len(), 3 * expressions.len());
+            }
+        }
+    }
+
+    proptest! {
         #![proptest_config(ProptestConfig::with_cases(10_000))]
 
         /// Half of the texts are expressions with something changed, the others anything.
@@ -359,7 +400,7 @@ mod tests {
             match Expression::parse(&text) {
                 Ok(expression) => {
                     // The label with parameters reads back as the same indicator.
-                    let again = Expression::parse(&expression.label(true)).unwrap();
+                    let again = Expression::parse(&expression.label(&expression.written)).unwrap();
                     prop_assert_eq!(again.indicator.to_string(), expression.indicator.to_string());
                 }
                 Err(

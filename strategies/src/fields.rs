@@ -50,6 +50,16 @@ impl<'a> Fields<'a> {
         self.entries.is_some()
     }
 
+    /// The same mapping, of which nothing has been asked yet, with another place for findings.
+    pub(crate) fn mirrored<'b>(&'b self, sink: &'b Sink) -> Fields<'b> {
+        Fields { path: self.path.clone(), line: self.line, entries: self.entries, asked: RefCell::default(), sink }
+    }
+
+    /// The keys that were asked for so far.
+    pub(crate) fn asked(&self) -> Vec<&'static str> {
+        self.asked.borrow().clone()
+    }
+
     fn entry(&self, key: &str) -> Option<&'a Entry> {
         self.entries.unwrap_or_default().iter().find(|entry| entry.key == key)
     }
@@ -74,7 +84,7 @@ impl<'a> Fields<'a> {
 
     /// Every key that was not asked for yet, in file order.
     pub(crate) fn rest(&self) -> impl Iterator<Item = &'a Entry> {
-        let asked = self.asked.borrow().clone();
+        let asked = self.asked();
         self.entries.unwrap_or_default().iter().filter(move |entry| !asked.contains(&entry.key.as_str()))
     }
 
@@ -153,8 +163,9 @@ impl<'a> Fields<'a> {
     pub(crate) fn word<T: Copy>(&self, key: &'static str, words: &[(&str, T)]) -> Option<T> {
         let node = self.node(key)?;
         let Content::Text(text) = &node.content else {
-            let names: Vec<&str> = words.iter().map(|(name, _)| *name).collect();
-            return self.wrong(key, node, &format!("one of {}", names.join(", ")));
+            let finding = wrong_type(&self.at(key), node, "one of a few words");
+            self.sink.push(finding.allowing("", words.iter().map(|(name, _)| *name)));
+            return None;
         };
         let found = words.iter().find(|(name, _)| name == text).map(|(_, value)| *value);
         if found.is_none() {
@@ -186,7 +197,7 @@ impl<'a> Fields<'a> {
 
     /// Reports what nobody asked for: keys of `retired` with where they belong now, all others as unknown.
     pub(crate) fn finish(self, retired: &[Retired]) {
-        let mut asked = self.asked.borrow().clone();
+        let mut asked = self.asked();
         asked.sort_unstable();
         asked.dedup();
         for entry in self.rest() {

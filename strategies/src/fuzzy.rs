@@ -7,6 +7,8 @@ mod coverage;
 
 use thiserror::Error;
 
+use crate::finding::rounded;
+
 pub use coverage::{Coverage, MemberCoverage, coverage, even_grid, sentence};
 
 /// One membership function, legal by construction.
@@ -178,52 +180,62 @@ impl Membership {
     /// # Errors
     /// The first reason found why these are not a membership function.
     pub fn new(type_name: &str, parameters: &[f64]) -> Result<Self, MembershipError> {
-        let name = type_name.to_ascii_lowercase();
-        match (name.strip_suffix("mf").unwrap_or(&name), parameters) {
-            ("triangular", &[a, b, c]) => {
-                check_order(TRIANGULAR, parameters)?;
-                check_finite(TRIANGULAR, parameters, parameters)?;
-                Ok(Self::Triangular { a, b, c })
-            }
-            ("trapezoidal", &[a, b, c, d]) => {
-                check_order(TRAPEZOIDAL, parameters)?;
-                let left = if a == b && a == f64::NEG_INFINITY { &[][..] } else { &[a, b] };
-                let right = if c == d && d == f64::INFINITY { &[][..] } else { &[c, d] };
-                check_finite(TRAPEZOIDAL, left, parameters)?;
-                check_finite(TRAPEZOIDAL, right, parameters)?;
-                Ok(Self::Trapezoidal { a, b, c, d })
-            }
-            ("gaussian", &[mean, deviation]) => {
-                check_finite(GAUSSIAN, parameters, parameters)?;
-                if deviation > 0.0 {
-                    Ok(Self::Gaussian { mean, deviation })
-                } else {
-                    Err(MembershipError::FlatDeviation { deviation })
-                }
-            }
-            ("bell" | "gbell", &[width, slope, centre]) => {
-                check_finite(BELL, parameters, parameters)?;
-                check_bounds(BELL, "width", "above 0", width, width > 0.0)?;
-                check_bounds(BELL, "slope", "above 0", slope, slope > 0.0)?;
-                Ok(Self::Bell { width, slope, centre })
-            }
-            ("sigmoid", &[slope, centre]) => {
-                check_finite(SIGMOID, parameters, parameters)?;
-                check_bounds(SIGMOID, "slope", "other than 0", slope, slope != 0.0)?;
-                Ok(Self::Sigmoid { slope, centre })
-            }
-            ("singleton", &[at]) => {
-                check_finite(SINGLETON, parameters, parameters)?;
-                Ok(Self::Singleton { at })
-            }
-            ("triangular", _) => Err(wrong_count(TRIANGULAR, 3, parameters)),
-            ("trapezoidal", _) => Err(wrong_count(TRAPEZOIDAL, 4, parameters)),
-            ("gaussian", _) => Err(wrong_count(GAUSSIAN, 2, parameters)),
-            ("bell" | "gbell", _) => Err(wrong_count(BELL, 3, parameters)),
-            ("sigmoid", _) => Err(wrong_count(SIGMOID, 2, parameters)),
-            ("singleton", _) => Err(wrong_count(SINGLETON, 1, parameters)),
+        if let Some(problem) = Self::problems(type_name, Some(parameters)).into_iter().next() {
+            return Err(problem);
+        }
+        match (kind(type_name), parameters) {
+            (Some(TRIANGULAR), &[a, b, c]) => Ok(Self::Triangular { a, b, c }),
+            (Some(TRAPEZOIDAL), &[a, b, c, d]) => Ok(Self::Trapezoidal { a, b, c, d }),
+            (Some(GAUSSIAN), &[mean, deviation]) => Ok(Self::Gaussian { mean, deviation }),
+            (Some(BELL), &[width, slope, centre]) => Ok(Self::Bell { width, slope, centre }),
+            (Some(SIGMOID), &[slope, centre]) => Ok(Self::Sigmoid { slope, centre }),
+            (Some(SINGLETON), &[at]) => Ok(Self::Singleton { at }),
             _ => Err(MembershipError::UnknownType { name: type_name.to_owned() }),
         }
+    }
+
+    /// Every reason why these are not a membership function; without numbers, what is wrong with the type.
+    pub fn problems(type_name: &str, parameters: Option<&[f64]>) -> Vec<MembershipError> {
+        let Some(kind) = kind(type_name) else {
+            return vec![MembershipError::UnknownType { name: type_name.to_owned() }];
+        };
+        let Some(parameters) = parameters else { return Vec::new() };
+        let (name, names) = kind;
+        let expected = names.split(',').count();
+        if parameters.len() != expected {
+            return vec![MembershipError::WrongCount { kind: name, expected, names, found: parameters.len() }];
+        }
+        let mut problems = Vec::new();
+        if matches!(kind, TRIANGULAR | TRAPEZOIDAL) {
+            problems.extend(descent(kind, parameters));
+        }
+        let may_be_infinite = |index: usize| match *parameters {
+            [a, b, ..] if kind == TRAPEZOIDAL && index < 2 => a == b && a == f64::NEG_INFINITY,
+            [.., c, d] if kind == TRAPEZOIDAL => c == d && d == f64::INFINITY,
+            _ => false,
+        };
+        if parameters.iter().enumerate().any(|(index, value)| !value.is_finite() && !may_be_infinite(index)) {
+            problems.push(MembershipError::NotFinite { kind: name, names, values: parameters.to_vec() });
+        }
+        match (kind, parameters) {
+            (GAUSSIAN, &[_, deviation]) if deviation <= 0.0 => {
+                problems.push(MembershipError::FlatDeviation { deviation });
+            }
+            (BELL, &[width, slope, _]) => {
+                let named = [("width", width), ("slope", slope)].into_iter().filter(|(_, value)| *value <= 0.0);
+                problems.extend(named.map(|(parameter, value)| out_of_bounds(name, parameter, "above 0", value)));
+            }
+            (SIGMOID, &[slope, _]) if slope == 0.0 => {
+                problems.push(out_of_bounds(name, "slope", "other than 0", slope));
+            }
+            _ => {}
+        }
+        problems
+    }
+
+    /// The name of every type.
+    pub fn type_names() -> [&'static str; 6] {
+        TYPES.map(|(name, _)| name)
     }
 
     /// Type and numbers, as [`Membership::new`] takes them.
@@ -273,14 +285,16 @@ impl Membership {
             Self::Triangular { a, b, c } => describe_trapezoid(a, b, b, c),
             Self::Trapezoidal { a, b, c, d } => describe_trapezoid(a, b, c, d),
             Self::Gaussian { mean, deviation } => {
-                format!("full at {mean}, 61 % at {} and {}, never quite 0", mean - deviation, mean + deviation)
+                let (low, high) = (rounded(mean - deviation), rounded(mean + deviation));
+                format!("full at {mean}, 61 % at {low} and {high}, never quite 0")
             }
             Self::Bell { width, centre, .. } => {
-                format!("full at {centre}, half at {} and {}, never quite 0", centre - width, centre + width)
+                let (low, high) = (rounded(centre - width), rounded(centre + width));
+                format!("full at {centre}, half at {low} and {high}, never quite 0")
             }
             Self::Sigmoid { slope, centre } => {
                 let direction = if slope > 0.0 { "rises" } else { "falls" };
-                format!("{direction} through a half at {centre}, 73 % at {}", centre + 1.0 / slope)
+                format!("{direction} through a half at {centre}, 73 % at {}", rounded(centre + 1.0 / slope))
             }
             Self::Singleton { at } => format!("full at {at}, 0 elsewhere"),
         }
@@ -346,39 +360,23 @@ fn describe_trapezoid(a: f64, b: f64, c: f64, d: f64) -> String {
     format!("{below}{rise}{full}{fall}")
 }
 
-fn wrong_count((kind, names): (&'static str, &'static str), expected: usize, parameters: &[f64]) -> MembershipError {
-    MembershipError::WrongCount { kind, expected, names, found: parameters.len() }
+/// The type of that name, with the suffix `mf` or without, in any case.
+fn kind(type_name: &str) -> Option<(&'static str, &'static str)> {
+    let name = type_name.to_ascii_lowercase();
+    let name = name.strip_suffix("mf").unwrap_or(&name);
+    let name = if name == "gbell" { BELL.0 } else { name };
+    TYPES.into_iter().find(|(known, _)| *known == name)
 }
 
-fn check_bounds(
-    (kind, _): (&'static str, &'static str),
-    parameter: &'static str,
-    legal: &'static str,
-    value: f64,
-    is_legal: bool,
-) -> Result<(), MembershipError> {
-    if is_legal { Ok(()) } else { Err(MembershipError::OutOfBounds { kind, parameter, legal, value }) }
+fn out_of_bounds(kind: &'static str, parameter: &'static str, legal: &'static str, value: f64) -> MembershipError {
+    MembershipError::OutOfBounds { kind, parameter, legal, value }
 }
 
-fn check_order((kind, names): (&'static str, &'static str), values: &[f64]) -> Result<(), MembershipError> {
-    for (&before, &after) in values.iter().zip(values.iter().skip(1)) {
-        if before > after {
-            return Err(MembershipError::Descending { kind, names, values: values.to_vec(), before, after });
-        }
-    }
-    Ok(())
-}
-
-fn check_finite(
-    (kind, names): (&'static str, &'static str),
-    checked: &[f64],
-    values: &[f64],
-) -> Result<(), MembershipError> {
-    if checked.iter().all(|value| value.is_finite()) {
-        Ok(())
-    } else {
-        Err(MembershipError::NotFinite { kind, names, values: values.to_vec() })
-    }
+/// The first place at which the numbers fall; the message shows all of them.
+fn descent((kind, names): (&'static str, &'static str), values: &[f64]) -> Option<MembershipError> {
+    let mut pairs = values.iter().zip(values.iter().skip(1));
+    let (&before, &after) = pairs.find(|(before, after)| before > after)?;
+    Some(MembershipError::Descending { kind, names, values: values.to_vec(), before, after })
 }
 
 #[cfg(test)]

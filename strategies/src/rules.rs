@@ -104,7 +104,11 @@ static RULES: &[Rule] = &[
     rule("mode.conflict", "a list with mode single, or the reverse", "the list won silently over the single value"),
     rule("model.unsupported", "recurrent networks and their keys", "only mlp is built"),
     rule("name.form", "a name that cannot be a file's", "it names the model"),
-    rule("nn_inputs.duplicate", "the same input twice for one timeframe", "it gave two equal columns"),
+    rule(
+        "nn_inputs.duplicate",
+        "the same input twice for one timeframe, under one name or two",
+        "it gave two equal columns",
+    ),
     rule("nn_inputs.empty", "no input at all", LATER),
     rule("nn_inputs.source", "an input with both or neither of fuzzy_set and raw_indicator", ""),
     rule(

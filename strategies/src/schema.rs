@@ -7,7 +7,7 @@ use market::Timeframe;
 use serde_json::{Map, Value as Json, json};
 
 use crate::grammar::SYMBOLS_MAX;
-use crate::indicators::{IndicatorSpec, ParameterKind, specs};
+use crate::indicators::{IndicatorSpec, ParameterKind, ParameterSpec, ZIGZAG_THRESHOLD, specs};
 
 /// The schema.
 pub fn schema() -> Json {
@@ -120,24 +120,27 @@ fn training_data() -> Json {
 fn indicator(spec: &IndicatorSpec) -> Json {
     let names: Vec<&str> = std::iter::once(spec.name).chain(spec.aliases.iter().copied()).collect();
     let mut properties = vec![("type", json!({"enum": names}))];
-    for parameter in spec.parameters {
-        let mut kind = match parameter.kind {
-            ParameterKind::Integer { min, max, default } => {
-                json!({"type": "integer", "minimum": min, "maximum": max, "default": default})
-            }
-            ParameterKind::Float { min, min_exclusive, max, default } => {
-                let least = if min_exclusive { "exclusiveMinimum" } else { "minimum" };
-                json!({"type": "number", least: min, "maximum": max, "default": default})
-            }
-            ParameterKind::Boolean { default } => json!({"type": "boolean", "default": default}),
-            ParameterKind::Choice { options, default } => json!({"enum": options, "default": default}),
-        };
-        describe(&mut kind, parameter.description);
-        properties.push((parameter.name, kind));
-    }
+    properties.extend(spec.parameters.iter().map(|each| (each.name, parameter(each))));
     let mut indicator = object(&["type"], &properties);
     describe(&mut indicator, spec.formula);
     indicator
+}
+
+fn parameter(parameter: &ParameterSpec) -> Json {
+    let mut kind = match parameter.kind {
+        ParameterKind::Integer { min, max, default } => {
+            json!({"type": "integer", "minimum": min, "maximum": max, "default": default})
+        }
+        ParameterKind::Float { min, min_exclusive, max, max_exclusive, default } => {
+            let least = if min_exclusive { "exclusiveMinimum" } else { "minimum" };
+            let most = if max_exclusive { "exclusiveMaximum" } else { "maximum" };
+            json!({"type": "number", least: min, most: max, "default": default})
+        }
+        ParameterKind::Boolean { default } => json!({"type": "boolean", "default": default}),
+        ParameterKind::Choice { options, default } => json!({"enum": options, "default": default}),
+    };
+    describe(&mut kind, parameter.description);
+    kind
 }
 
 fn describe(schema: &mut Json, text: &str) {
@@ -210,7 +213,7 @@ fn labels() -> Json {
         object(&["source"], &keys)
     };
     json!({"oneOf": [
-        source("zigzag", &[("zigzag_threshold", fraction())]),
+        source("zigzag", &[(ZIGZAG_THRESHOLD.name, parameter(&ZIGZAG_THRESHOLD))]),
         source("zigzag_window", &[("threshold", fraction()), ("lookahead", bars(1)), ("min_swing_length", bars(0))]),
         source("forward_return", &[("horizon", bars(1))]),
         source("context", &[

@@ -14,7 +14,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 
-use strategies::indicators::{Indicator, IndicatorSpec, LABEL_ONLY, ParameterKind, specs};
+use strategies::indicators::{
+    Indicator, IndicatorSpec, LabelOnlySpec, ParameterKind, ParameterSpec, label_only, specs,
+};
 
 const HEAD: &str = "Indicators: every type that a strategy file may name, with its parameters, outputs and formula.
 
@@ -37,17 +39,31 @@ fn default(kind: &ParameterKind) -> String {
 }
 
 fn section(page: &mut String, spec: &'static IndicatorSpec) {
-    let names: Vec<String> = spec.aliases.iter().map(|alias| format!("`{alias}`")).collect();
     writeln!(page, "\n## {}\n", spec.name).unwrap();
-    writeln!(page, "Also {}. Outputs: {}.\n", names.join(", "), outputs(spec)).unwrap();
+    writeln!(page, "Also {}. Outputs: {}.\n", names(spec.aliases), outputs(spec)).unwrap();
     writeln!(page, "{}.\n\nSource: {}.", spec.formula, spec.source).unwrap();
     if spec.needs_volume {
         writeln!(page, "\nNeeds traded volume; a series without it is refused.").unwrap();
     }
-    if !spec.parameters.is_empty() {
+    parameters(page, spec.parameters);
+}
+
+fn label_section(page: &mut String, spec: &LabelOnlySpec) {
+    writeln!(page, "\n## {}\n", spec.name).unwrap();
+    writeln!(page, "Also {}. A source of labels, never an input: {}.\n", names(spec.aliases), spec.reason).unwrap();
+    writeln!(page, "{}.\n\nSource: {}.", spec.formula, spec.source).unwrap();
+    parameters(page, spec.parameters);
+}
+
+fn names(aliases: &[&str]) -> String {
+    aliases.iter().map(|alias| format!("`{alias}`")).collect::<Vec<_>>().join(", ")
+}
+
+fn parameters(page: &mut String, parameters: &[ParameterSpec]) {
+    if !parameters.is_empty() {
         writeln!(page, "\n| parameter | default | legal | meaning |\n|---|---|---|---|").unwrap();
     }
-    for parameter in spec.parameters {
+    for parameter in parameters {
         let (name, kind, meaning) = (parameter.name, &parameter.kind, parameter.description);
         writeln!(page, "| `{name}` | {} | {kind} | {meaning} |", default(kind)).unwrap();
     }
@@ -70,11 +86,11 @@ fn page() -> String {
         let volume = if spec.needs_volume { "yes" } else { "" };
         writeln!(page, "| [{0}](#{0}) | {1} | {warm_up} | {volume} |", spec.name, outputs(spec)).unwrap();
     }
-    page.push_str("\nLabels only, never an input:\n\n");
-    for (name, reason) in LABEL_ONLY {
-        writeln!(page, "- `{name}`: {reason}.").unwrap();
+    for spec in label_only() {
+        writeln!(page, "| [{0}](#{0}) | labels only, never an input | | |", spec.name).unwrap();
     }
     specs.into_iter().for_each(|spec| section(&mut page, spec));
+    label_only().iter().for_each(|spec| label_section(&mut page, spec));
     page
 }
 

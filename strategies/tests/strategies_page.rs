@@ -62,7 +62,11 @@ fn section(page: &mut String, name: &str) {
         let planned = &resolved.indicators[feature.indicator];
         let output =
             planned.indicator.spec().outputs.get(feature.output).map_or(String::new(), |name| format!(".{name}"));
-        let lag = if feature.lag > 0 { format!(", {} bars ago", feature.lag) } else { String::new() };
+        let lag = match feature.lag {
+            0 => String::new(),
+            1 => ", 1 bar ago".to_owned(),
+            lag => format!(", {lag} bars ago"),
+        };
         let degree = match &feature.kind {
             FeatureKind::Membership { function, .. } => function.describe(),
             FeatureKind::Raw { scaling } => {

@@ -120,7 +120,7 @@ fn what_is_not_supported_yet_is_refused_and_not_replaced() {
         ("source: zigzag", "source: zigzag, compute_weights: true"),
         ("training: {", "training: {optimizer: sgd, loss: mae, "),
         ("{type: macd}", "{type: macd, data_source: DGS10}"),
-        ("indicators:\n", "indicators:\n  swing: {type: zigzag}\n"),
+        ("indicators:\n", "indicators:\n  swing: {type: zigzag}\n  other: {type: ZigZagIndicator, threshold: 0.05}\n"),
     ]));
 }
 
@@ -152,6 +152,50 @@ fn inputs_that_would_give_two_equal_columns_are_refused() {
             "nn_inputs:\n",
             "nn_inputs:\n  - {fuzzy_set: a_b, timeframes: all}\n  - {fuzzy_set: a, timeframes: [\"1h\"]}\n  - {fuzzy_set: zone, timeframes: [\"1h\"]}\n"
         ),
+    ]));
+}
+
+#[test]
+fn one_output_under_two_names_is_one_input() {
+    insta::assert_snapshot!(findings(&[(
+        "nn_inputs:\n",
+        "nn_inputs:\n  - {raw_indicator: macd_12_26_9, timeframes: all}\n  - {raw_indicator: macd_12_26_9.line, timeframes: [\"4h\"], normalization: minmax}\n  - {raw_indicator: rsi_14, timeframes: [\"1h\", \"1h\"], lags: [1, 1]}\n"
+    )]));
+}
+
+#[test]
+fn a_member_that_is_named_like_a_lag_of_another_collides_with_it() {
+    insta::assert_snapshot!(findings(&[
+        ("    high: [50, 70, 100]\n", "    high: [50, 70, 100]\n    low_lag_1: [0, 1, 2]\n"),
+        ("{fuzzy_set: zone, timeframes: all}", "{fuzzy_set: zone, timeframes: [\"1h\"], lags: [1]}"),
+    ]));
+}
+
+#[test]
+fn what_depends_on_a_section_that_is_missing_or_no_mapping_is_not_reported_as_well() {
+    let of = |edits| findings(edits).lines().skip(1).map(str::to_owned).collect::<Vec<_>>().join("\n");
+    let pages = [
+        of(&[("fuzzy_sets:\n", "fuzzy_sets: none\nsets:\n")]),
+        of(&[("indicators:\n", "indicators: [rsi]\nsets:\n")]),
+        of(&[("nn_inputs:\n", "nn_inputs: all\ninputs:\n")]),
+        of(&[("    indicator: rsi_14\n    low: [0, 30, 50]\n    high: [50, 70, 100]\n", "    - rsi_14\n")]),
+        of(&[("  - {fuzzy_set: zone, timeframes: all}", "  - zone")]),
+        of(&[("decisions: {output_format: classification}", "decisions: regression")]),
+        of(&[("training: {", "training: {data_split: even, split: never, ")]),
+        of(&[("list: [\"4h\", \"1h\"]", "timeframes: 1h")]),
+    ];
+    insta::assert_snapshot!(pages.join("\n\n"));
+}
+
+#[test]
+fn a_word_that_is_none_of_those_allowed_comes_with_all_of_them_and_the_nearest() {
+    insta::assert_snapshot!(findings(&[
+        ("type: rsi, period: 14", "type: rsi, source: closee"),
+        ("{type: macd}", "{type: macd, source: 5}"),
+        ("indicators:\n", "indicators:\n  far: {type: distancefromma, ma_type: smaa}\n  swing: {type: zigzg}\n"),
+        ("high: [50, 70, 100]", "high: {type: gausian, parameters: [50, x]}"),
+        ("timeframes: [\"1h\"], norm", "timeframes: [\"1h\", \"1hour\", \"1d\"], norm"),
+        ("output_format: classification", "output_format: 3"),
     ]));
 }
 

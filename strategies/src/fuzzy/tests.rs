@@ -177,3 +177,25 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn every_reason_against_a_function_is_given_and_the_first_of_them_refuses_it() {
+    let reasons = |name: &str, numbers: &[f64]| {
+        let problems = Membership::problems(name, Some(numbers));
+        let refusal = Membership::new(name, numbers).err().map(|error| error.to_string());
+        assert_eq!(refusal, problems.first().map(ToString::to_string), "{name} {numbers:?}");
+        problems.len()
+    };
+    assert_eq!(reasons("triangular", &[f64::INFINITY, 1.0, 0.0]), 2, "it falls, and is not finite");
+    assert_eq!(reasons("bell", &[0.0, -1.0, f64::NAN]), 3, "width, slope and centre");
+    assert_eq!(reasons("gaussian", &[f64::NAN, 0.0]), 2, "mean and deviation");
+    assert_eq!(reasons("sigmoid", &[0.0, f64::INFINITY]), 2, "slope and centre");
+    assert_eq!(reasons("trapezoidalmf", &[f64::NEG_INFINITY, f64::NEG_INFINITY, 1.0, 2.0]), 0, "an open shoulder");
+    assert_eq!(reasons("trapezoidal", &[f64::NEG_INFINITY, 0.0, 1.0, 2.0]), 1);
+    assert_eq!(reasons("GBellMF", &[1.0, 2.0, 3.0]), 0);
+    assert_eq!(reasons("triangle", &[0.0, 1.0, 2.0]), 1);
+    for name in Membership::type_names() {
+        assert!(Membership::problems(name, None).is_empty(), "{name} is a type");
+        assert_eq!(reasons(name, &[]), 1, "{name} needs numbers");
+    }
+}

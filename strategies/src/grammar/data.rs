@@ -1,5 +1,7 @@
 //! The `training_data` section: symbols, timeframes, dates.
 
+use std::fmt;
+
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
@@ -29,11 +31,28 @@ enum Mode {
     Several,
 }
 
-/// Reads the section; `None` after an error.
-pub(super) fn read(fields: Fields<'_>) -> Option<TrainingData> {
+/// The section as far as it could be read.
+#[derive(Default)]
+pub(super) struct DataDraft {
+    pub(super) timeframes: Timeframes,
+    pub(super) finished: Option<TrainingData>,
+}
+
+/// The timeframes as far as they could be read: inputs are checked against them whatever else is wrong with the section.
+#[derive(Default)]
+pub(super) struct Timeframes {
+    /// Those that are known words, each once, in file order.
+    pub(super) listed: Vec<Timeframe>,
+    /// True when they are all that were written, so that another one is certainly none of them.
+    pub(super) complete: bool,
+    base: Option<Timeframe>,
+}
+
+/// Reads the section.
+pub(super) fn read(fields: Fields<'_>) -> DataDraft {
     let symbols = fields.required_section("symbols").and_then(symbols);
-    let timeframes = fields.required_section("timeframes").and_then(timeframes);
-    let history_required = fields.integer("history_required", 50, 10_000_000);
+    let timeframes = fields.required_section("timeframes").map(timeframes).unwrap_or_default();
+    let history_required = fields.integer("history_required", 50, 10_000_000).unwrap_or(200);
     let start = date(&fields, "start_date", false);
     let end = date(&fields, "end_date", true);
     if let (Some(start), Some(end)) = (start, end)
@@ -42,138 +61,170 @@ pub(super) fn read(fields: Fields<'_>) -> Option<TrainingData> {
         fields.finding("end_date", "date.order", "the end is not after the start");
     }
     fields.finish(RETIRED);
-    let (timeframes, base) = timeframes?;
-    let history_required = history_required.unwrap_or(200);
-    Some(TrainingData { symbols: symbols?, timeframes, base, history_required, start, end })
+    let base = timeframes.base.or_else(|| timeframes.listed.iter().copied().min());
+    let finished = symbols.zip(base).map(|(symbols, base)| {
+        let timeframes = timeframes.listed.clone();
+        TrainingData { symbols, timeframes, base, history_required, start, end }
+    });
+    DataDraft { timeframes, finished }
+}
+
+/// An entry of a list and where it stands.
+pub(super) struct Placed<T> {
+    path: String,
+    line: usize,
+    pub(super) value: T,
+}
+
+impl<T> Placed<T> {
+    /// The finding that this entry is wrong.
+    pub(super) fn error(&self, rule: &'static str, message: impl Into<String>) -> Finding {
+        Finding::error(&self.path, self.line, rule, message)
+    }
 }
 
 fn symbols(fields: Fields<'_>) -> Option<Vec<Instrument>> {
     let modes = [("single", Mode::Single), ("multi_symbol", Mode::Several)];
     let mode = fields.required("mode").and_then(|_| fields.word("mode", &modes));
-    let single = fields.text("symbol").map(|text| instrument(&fields, "symbol", fields.line_of("symbol"), text));
-    let key = if fields.has("list") { "list" } else { "symbols" };
+    let single = fields.text("symbol").map(|text| {
+        let text = Placed { path: fields.at("symbol"), line: fields.line_of("symbol"), value: text };
+        instrument(&fields, text).into_iter().map(|symbol| symbol.value).collect()
+    });
+    let key = list_key(&fields, "symbols");
     let several = fields.list(key).map(|items| {
         let texts = texts(&fields, key, items, SYMBOLS_MAX, "a symbol");
-        texts.into_iter().filter_map(|(line, text)| instrument(&fields, key, line, text)).collect::<Vec<_>>()
+        let read = once(&fields, texts.into_iter().filter_map(|text| instrument(&fields, text)));
+        read.into_iter().map(|symbol| symbol.value).collect()
     });
-    fields.node("list");
-    let symbols = one_of(&fields, mode?, single.map(|one| one.into_iter().collect()), several, ("symbol", "list"));
-    if let Some(twice) = symbols.as_deref().and_then(repeated) {
-        fields.finding(key, "value.duplicate", format!("{twice} is listed twice"));
-    }
+    let symbols = one_of(&fields, mode, single, several, ("symbol", key));
     fields.finish(RETIRED_SYMBOLS);
     symbols
 }
 
-fn timeframes(fields: Fields<'_>) -> Option<(Vec<Timeframe>, Timeframe)> {
+fn timeframes(fields: Fields<'_>) -> Timeframes {
     let modes = [("single", Mode::Single), ("multi_timeframe", Mode::Several)];
     let mode = fields.required("mode").and_then(|_| fields.word("mode", &modes));
     let words: Vec<(&str, Timeframe)> = Timeframe::ALL.iter().map(|each| (each.as_str(), *each)).collect();
     let single = fields.has("timeframe").then(|| fields.word("timeframe", &words).into_iter().collect());
-    let key = if fields.has("list") { "list" } else { "timeframes" };
+    let key = list_key(&fields, "timeframes");
     let items = fields.list(key);
     let several = items.map(|items| list(&fields, key, items));
-    let found = one_of(&fields, mode?, single, several, ("timeframe", "list"));
-    fields.node("list");
+    let all_read = several.as_ref().is_none_or(|list| list.complete);
+    let several = several.map(|list| list.timeframes.into_iter().map(|each| each.value).collect());
+    let listed = one_of(&fields, mode, single, several, ("timeframe", key)).unwrap_or_default();
     let base = fields.word("base_timeframe", &words);
-    if let Some(found) = &found {
-        if mode == Some(Mode::Several) && items.is_some_and(|items| items.len() < 2) {
-            fields.finding(key, "timeframes.few", "multi_timeframe needs two timeframes or more");
-        }
-        if let Some(twice) = repeated(found) {
-            fields.finding(key, "value.duplicate", format!("{twice} is listed twice"));
-        }
-        if let Some(base) = base.filter(|base| !found.contains(base)) {
-            let message = format!("the base timeframe {base} is not among the timeframes");
-            let finding = Finding::error(
-                fields.at("base_timeframe"),
-                fields.line_of("base_timeframe"),
-                "timeframes.base",
-                message,
-            );
-            fields.sink.push(finding.allowing(base.as_str(), found.iter().map(|each| each.as_str())));
-        }
+    if mode == Some(Mode::Several) && items.is_some_and(|items| items.len() < 2) {
+        fields.finding(key, "timeframes.few", "multi_timeframe needs two timeframes or more");
+    }
+    let complete = all_read && !listed.is_empty();
+    if let Some(base) = base.filter(|base| complete && !listed.contains(base)) {
+        let message = format!("the base timeframe {base} is not among the timeframes");
+        let line = fields.line_of("base_timeframe");
+        let finding = Finding::error(fields.at("base_timeframe"), line, "timeframes.base", message);
+        fields.sink.push(finding.allowing(base.as_str(), listed.iter().map(|each| each.as_str())));
     }
     fields.finish(&[]);
-    let mut found = found?;
-    let mut seen = Vec::new();
-    found.retain(|each| {
-        !seen.contains(each) && {
-            seen.push(*each);
-            true
-        }
-    });
-    let base = base.or_else(|| found.iter().copied().min())?;
-    Some((found, base))
+    Timeframes { listed, complete, base }
 }
 
-/// The value of the key that fits the mode; the other key, an empty list or a missing key is a finding.
+/// `list`, or the other name that a file may use for it.
+fn list_key(fields: &Fields<'_>, other: &'static str) -> &'static str {
+    fields.node("list");
+    if fields.has("list") {
+        return "list";
+    }
+    fields.node(other);
+    if fields.has(other) { other } else { "list" }
+}
+
+/// The value of the key that fits the mode; the other key or a missing key is a finding. Without a mode
+/// what is there is taken, so that it can be checked.
 fn one_of<T>(
     fields: &Fields<'_>,
-    mode: Mode,
+    mode: Option<Mode>,
     single: Option<Vec<T>>,
     several: Option<Vec<T>>,
     (one, many): (&'static str, &'static str),
 ) -> Option<Vec<T>> {
+    let Some(mode) = mode else {
+        return several.or(single).filter(|list| !list.is_empty());
+    };
     let (wanted, found, other) =
         if mode == Mode::Single { (one, single, several.map(|_| many)) } else { (many, several, single.map(|_| one)) };
     if let Some(other) = other {
         fields.finding(other, "mode.conflict", format!("`{other}` does not go with this mode: use `{wanted}`"));
     }
-    match &found {
-        None if !fields.has(wanted) => fields.finding(wanted, "key.missing", format!("the key `{wanted}` is missing")),
-        Some(list) if list.is_empty() && mode == Mode::Several => {
-            fields.finding(wanted, "value.empty", "the list is empty");
-        }
-        _ => {}
+    if !fields.has(wanted) {
+        fields.finding(wanted, "key.missing", format!("the key `{wanted}` is missing"));
     }
     found.filter(|list| !list.is_empty())
 }
 
+/// Timeframes of a list, each once.
+pub(super) struct TimeframeList {
+    /// Those that are known words.
+    pub(super) timeframes: Vec<Placed<Timeframe>>,
+    /// True when every entry is one.
+    pub(super) complete: bool,
+}
+
 /// Timeframes of a list, each a known word.
-pub(super) fn list(fields: &Fields<'_>, key: &str, items: &[Node]) -> Vec<Timeframe> {
+pub(super) fn list(fields: &Fields<'_>, key: &str, items: &[Node]) -> TimeframeList {
     let texts = texts(fields, key, items, Timeframe::ALL.len(), "a timeframe such as \"1h\"");
-    let read = texts.into_iter().filter_map(|(line, text)| match text.parse::<Timeframe>() {
-        Ok(timeframe) => Some(timeframe),
+    let read = texts.into_iter().filter_map(|text| match text.value.parse::<Timeframe>() {
+        Ok(timeframe) => Some(Placed { path: text.path, line: text.line, value: timeframe }),
         Err(_) => {
-            let finding =
-                Finding::error(fields.at(key), line, "timeframe.unknown", format!("`{text}` is not a timeframe"));
-            fields.sink.push(finding.allowing(text, Timeframe::ALL.map(Timeframe::as_str)));
+            let finding = text.error("timeframe.unknown", format!("`{}` is not a timeframe", text.value));
+            fields.sink.push(finding.allowing(text.value, Timeframe::ALL.map(Timeframe::as_str)));
             None
         }
     });
-    read.collect()
+    let mut known = 0;
+    let timeframes = once(fields, read.inspect(|_| known += 1));
+    TimeframeList { timeframes, complete: known == items.len() }
 }
 
-fn texts<'a>(fields: &Fields<'a>, key: &str, items: &'a [Node], most: usize, wanted: &str) -> Vec<(usize, &'a str)> {
+fn texts<'a>(fields: &Fields<'a>, key: &str, items: &'a [Node], most: usize, wanted: &str) -> Vec<Placed<&'a str>> {
+    if items.is_empty() {
+        fields.finding(key, "value.empty", "the list is empty");
+    }
     if items.len() > most {
         fields.finding(key, "list.long", format!("{} entries are listed, the most is {most}", items.len()));
     }
-    let read = items.iter().enumerate().filter_map(|(index, item)| match &item.content {
-        Content::Text(text) => Some((item.line, text.as_str())),
-        _ => {
-            fields.sink.push(wrong_type(&format!("{}[{index}]", fields.at(key)), item, wanted));
-            None
+    let read = items.iter().enumerate().filter_map(|(index, item)| {
+        let (path, line) = (format!("{}[{index}]", fields.at(key)), item.line);
+        match &item.content {
+            Content::Text(text) => Some(Placed { path, line, value: text.as_str() }),
+            _ => {
+                fields.sink.push(wrong_type(&path, item, wanted));
+                None
+            }
         }
     });
     read.collect()
 }
 
-fn instrument(fields: &Fields<'_>, key: &str, line: usize, text: &str) -> Option<Instrument> {
-    Instrument::parse(text)
-        .map_err(|error| {
-            let message = format!("{error}: {}", error.hint());
-            fields.sink.push(Finding::error(fields.at(key), line, "symbol.unknown", message));
-        })
-        .ok()
+fn instrument(fields: &Fields<'_>, text: Placed<&str>) -> Option<Placed<Instrument>> {
+    match Instrument::parse(text.value) {
+        Ok(value) => Some(Placed { path: text.path, line: text.line, value }),
+        Err(error) => {
+            fields.sink.push(text.error("symbol.unknown", format!("{error}: {}", error.hint())));
+            None
+        }
+    }
 }
 
-fn repeated<T: PartialEq>(items: &[T]) -> Option<&T> {
-    items
-        .iter()
-        .enumerate()
-        .find(|(index, item)| items.iter().take(*index).any(|earlier| earlier == *item))
-        .map(|(_, item)| item)
+/// The entries without those that came before, each of which is a finding.
+fn once<T: PartialEq + fmt::Display>(fields: &Fields<'_>, entries: impl Iterator<Item = Placed<T>>) -> Vec<Placed<T>> {
+    let mut kept: Vec<Placed<T>> = Vec::new();
+    for entry in entries {
+        if kept.iter().any(|earlier| earlier.value == entry.value) {
+            fields.sink.push(entry.error("value.duplicate", format!("{} is listed twice", entry.value)));
+        } else {
+            kept.push(entry);
+        }
+    }
+    kept
 }
 
 /// An instant: RFC 3339, or a plain date meaning midnight UTC (the midnight after it for an inclusive end).

@@ -1,7 +1,8 @@
 //! The `training.labels` section: where labels come from, which bars are learnt from, and how often.
 
-use crate::fields::{Fields, Retired};
+use crate::fields::{Fields, Retired, Sink};
 use crate::finding::Finding;
+use crate::indicators::{ParameterKind, ParameterSpec, ZIGZAG_THRESHOLD};
 use crate::labels::{
     Context, EfficiencyRegime, EventFilter, LabelError, LabelSource, Regime, TripleBarrier, VolatilityMethod,
     ZigzagWindow,
@@ -53,28 +54,69 @@ pub(super) struct Section {
     pub(super) weighted: bool,
 }
 
-/// Reads the section; `None` after an error.
+/// Reads the section; `None` without a source.
 pub(super) fn read(fields: Fields<'_>) -> Option<Section> {
-    fields.required("source")?;
-    let words: Vec<(&str, &str)> =
-        SOURCES_OF_CLASSES.iter().chain(&["forward_return"]).map(|name| (*name, *name)).collect();
-    let source = fields.word("source", &words)?;
+    let words: Vec<(&str, &str)> = sources().map(|name| (name, name)).collect();
+    let Some(source) = fields.required("source").and_then(|_| fields.word("source", &words)) else {
+        read_without_source(fields);
+        return None;
+    };
+    let (section, retired) = read_source(&fields, source);
+    fields.finish(&retired);
+    Some(section)
+}
+
+fn sources() -> impl Iterator<Item = &'static str> {
+    SOURCES_OF_CLASSES.iter().chain(&["forward_return"]).copied()
+}
+
+/// Without a source a key is refused if no source has it, and a value if none of the sources with that key takes it.
+fn read_without_source(fields: Fields<'_>) {
+    let attempts: Vec<(Vec<&'static str>, Vec<Retired>, Vec<Finding>)> = sources()
+        .map(|source| {
+            let sink = Sink::default();
+            let attempt = fields.mirrored(&sink);
+            let (_, retired) = read_source(&attempt, source);
+            (attempt.asked(), retired, sink.into_inner())
+        })
+        .collect();
+    for entry in fields.rest() {
+        let place = fields.at(&entry.key);
+        let mut findings = attempts
+            .iter()
+            .filter(|(asked, ..)| asked.contains(&entry.key.as_str()))
+            .map(|(.., findings)| findings.iter().filter(|finding| finding.path == place).collect::<Vec<_>>());
+        if let Some(first) = findings.next().filter(|first| !first.is_empty())
+            && findings.all(|others| !others.is_empty())
+        {
+            first.into_iter().for_each(|finding| fields.sink.push(finding.clone()));
+        }
+    }
+    let keys: Vec<&'static str> = attempts.iter().flat_map(|(asked, ..)| asked.iter().copied()).collect();
+    for key in keys {
+        fields.node(key);
+    }
+    fields.finish(&attempts.into_iter().flat_map(|(_, retired, _)| retired).collect::<Vec<_>>());
+}
+
+/// The parameters of one source, and the retired keys that may stand beside them.
+fn read_source(fields: &Fields<'_>, source: &str) -> (Section, Vec<Retired>) {
     let bars = |key, usual: u32, least| fields.integer(key, least, BARS_MAX).unwrap_or(usual);
     let positive = |key, usual: f64| fields.number(key, "a number above 0", |value| value > 0.0).unwrap_or(usual);
     let (mut events, mut weighted) = (None, None);
     let (labels, retired): (_, &[Retired]) = match source {
-        "zigzag" => (LabelSource::Zigzag { threshold: fraction(&fields, "zigzag_threshold", 0.02) }, ZIGZAG),
+        "zigzag" => (LabelSource::Zigzag { threshold: registered(fields, &ZIGZAG_THRESHOLD) }, ZIGZAG),
         "zigzag_window" => {
             let usual = ZigzagWindow::default();
             let window = ZigzagWindow {
-                threshold: fraction(&fields, "threshold", usual.threshold),
+                threshold: fraction(fields, "threshold", usual.threshold),
                 lookahead: bars("lookahead", usual.lookahead, 1),
                 min_swing_length: bars("min_swing_length", usual.min_swing_length, 0),
             };
             (LabelSource::ZigzagWindow(window), ZIGZAG_WINDOW)
         }
         "forward_return" => (LabelSource::ForwardReturn { horizon: bars("horizon", 20, 1) }, &[]),
-        "context" => (LabelSource::Context(context(&fields)), &[]),
+        "context" => (LabelSource::Context(context(fields)), &[]),
         "regime" => {
             let usual = Regime::default();
             let regime = Regime {
@@ -83,7 +125,7 @@ pub(super) fn read(fields: Fields<'_>) -> Option<Section> {
                 atr_period: bars("atr_period", usual.atr_period, 2),
                 vol_lookback: bars("vol_lookback", usual.vol_lookback, 2),
                 vol_crisis_threshold: positive("vol_crisis_threshold", usual.vol_crisis_threshold),
-                progression_tolerance: share(&fields, "progression_tolerance", usual.progression_tolerance),
+                progression_tolerance: share(fields, "progression_tolerance", usual.progression_tolerance),
                 typical_range: None,
             };
             (LabelSource::Regime(regime), REGIME)
@@ -92,23 +134,30 @@ pub(super) fn read(fields: Fields<'_>) -> Option<Section> {
             let usual = EfficiencyRegime::default();
             let regime = EfficiencyRegime {
                 horizon: bars("horizon", usual.horizon, 2),
-                trending_threshold: share(&fields, "trending_threshold", usual.trending_threshold),
+                trending_threshold: share(fields, "trending_threshold", usual.trending_threshold),
                 vol_lookback: bars("vol_lookback", usual.vol_lookback, 2),
                 vol_crisis_threshold: positive("vol_crisis_threshold", usual.vol_crisis_threshold),
             };
             (LabelSource::EfficiencyRegime(regime), &[])
         }
         _ => {
-            let barrier = triple_barrier(&fields);
-            events = event_filter(&fields, barrier.vol_span);
+            let barrier = triple_barrier(fields);
+            events = event_filter(fields, barrier.vol_span);
             weighted = Some(fields.boolean("compute_weights").unwrap_or(false));
             (LabelSource::TripleBarrier(barrier), BARRIER)
         }
     };
-    check(&fields, &labels);
+    check(fields, &labels);
     let unweighted = weighted.is_none().then_some(WEIGHTS);
-    fields.finish(&retired.iter().copied().chain(unweighted).collect::<Vec<_>>());
-    Some(Section { source: labels, events, weighted: weighted.unwrap_or(false) })
+    let retired = retired.iter().copied().chain(unweighted).collect();
+    (Section { source: labels, events, weighted: weighted.unwrap_or(false) }, retired)
+}
+
+/// A parameter that the registry of the indicators describes.
+fn registered(fields: &Fields<'_>, parameter: &'static ParameterSpec) -> f64 {
+    let kind = &parameter.kind;
+    let usual = if let ParameterKind::Float { default, .. } = kind { *default } else { f64::NAN };
+    fields.number(parameter.name, &kind.to_string(), |value| kind.holds(value)).unwrap_or(usual)
 }
 
 fn fraction(fields: &Fields<'_>, key: &'static str, usual: f64) -> f64 {

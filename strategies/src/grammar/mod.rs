@@ -5,9 +5,11 @@
 
 mod cross;
 mod data;
+mod indicator;
 mod inputs;
 mod labels;
 mod model;
+mod set;
 mod train;
 
 use market::{Instrument, Timeframe, Utc};
@@ -307,15 +309,15 @@ fn read(fields: Fields<'_>) -> Option<Strategy> {
     }
     let version = fields.text("version").unwrap_or("3.0").to_owned();
     let description = fields.text("description").map(str::to_owned);
-    let data = fields.required_section("training_data").and_then(data::read);
-    let draft = inputs::read(&fields, data.as_ref());
+    let data = fields.required_section("training_data").map(data::read).unwrap_or_default();
+    let sections = inputs::read(&fields, &data.timeframes);
     let model = fields.required_section("model").and_then(model::read);
-    let decisions = fields.required_section("decisions").and_then(model::read_decisions);
-    let training = fields.required_section("training").and_then(|section| train::read(section, decisions.as_ref()));
+    let decisions = fields.required_section("decisions").map(model::read_decisions).unwrap_or_default();
+    let training = fields.required_section("training").and_then(|section| train::read(section, decisions.regression));
     fields.finish(RETIRED);
-    let (indicators, fuzzy_sets, inputs) = draft?;
+    let (indicators, fuzzy_sets, inputs) = sections?;
     let training = training?;
-    let decisions = match decisions? {
+    let decisions = match decisions.decisions? {
         Decisions::Classification { confidence_threshold, .. } => {
             Decisions::Classification { confidence_threshold, signals: signals_of(&training.labels) }
         }
@@ -325,7 +327,7 @@ fn read(fields: Fields<'_>) -> Option<Strategy> {
         name: name?.to_owned(),
         version,
         description,
-        data: data?,
+        data: data.finished?,
         indicators,
         fuzzy_sets,
         inputs,

@@ -98,26 +98,41 @@ fn hidden_layers(fields: &Fields<'_>) -> Option<Vec<usize>> {
         fields.finding("hidden_layers", "list.long", format!("{} layers, the most is {LAYERS_MAX}", items.len()));
     }
     let wanted = format!("an integer from 1 to {LAYER_WIDTH_MAX}");
-    let widths = items.iter().enumerate().map(|(index, item)| match item.content {
-        Content::Integer(width) if (1..=LAYER_WIDTH_MAX).contains(&width) => usize::try_from(width).ok(),
-        Content::Integer(width) => {
-            let (path, message) =
-                (format!("{}[{index}]", fields.at("hidden_layers")), format!("{width} is not {wanted}"));
-            fields.sink.push(Finding::error(path, item.line, "value.range", message));
-            None
-        }
-        _ => {
-            fields.sink.push(wrong_type(&format!("{}[{index}]", fields.at("hidden_layers")), item, &wanted));
-            None
+    let widths = items.iter().enumerate().map(|(index, item)| {
+        let path = format!("{}[{index}]", fields.at("hidden_layers"));
+        match item.content {
+            Content::Integer(width) if (1..=LAYER_WIDTH_MAX).contains(&width) => usize::try_from(width).ok(),
+            Content::Integer(width) => {
+                let message = format!("{width} is not {wanted}");
+                fields.sink.push(Finding::error(path, item.line, "value.range", message));
+                None
+            }
+            _ => {
+                fields.sink.push(wrong_type(&path, item, &wanted));
+                None
+            }
         }
     });
-    widths.collect()
+    // Every width is looked at before the first bad one makes the list unusable.
+    widths.collect::<Vec<_>>().into_iter().collect()
 }
 
-/// Reads `decisions`; `None` after an error.
-pub(super) fn read_decisions(fields: Fields<'_>) -> Option<Decisions> {
+/// The `decisions` section as far as it could be read.
+#[derive(Default)]
+pub(super) struct DecisionsDraft {
+    /// The output format, even of decisions that are incomplete: the labels and the loss must fit it.
+    pub(super) regression: Option<bool>,
+    pub(super) decisions: Option<Decisions>,
+}
+
+/// Reads `decisions`.
+pub(super) fn read_decisions(fields: Fields<'_>) -> DecisionsDraft {
     let formats = [("classification", false), ("regression", true)];
-    let regression = if fields.has("output_format") { fields.word("output_format", &formats) } else { Some(false) };
+    let regression = match fields.word("output_format", &formats) {
+        None if fields.has("output_format") || !fields.is_mapping() => None,
+        None => Some(false),
+        written => written,
+    };
     let share = |value: f64| (0.0..=1.0).contains(&value);
     let confidence = fields.number("confidence_threshold", "a probability from 0 to 1", share);
     let (misplaced, why) = if regression == Some(true) {
@@ -128,26 +143,33 @@ pub(super) fn read_decisions(fields: Fields<'_>) -> Option<Decisions> {
     if regression.is_some() && fields.has(misplaced) {
         fields.finding(misplaced, "key.no_effect", why);
     }
-    let decisions = match regression {
-        Some(true) => fields.required_section("cost_model").and_then(|section| {
-            let positive = |value: f64| value > 0.0;
-            let cost = section
-                .required("round_trip_cost")
-                .and_then(|_| section.number("round_trip_cost", "a fraction of the price above 0", positive));
-            let edge = section
-                .required("min_edge_multiplier")
-                .and_then(|_| section.number("min_edge_multiplier", "a number above 0", positive));
-            section.finish(&[]);
-            Some(Decisions::Regression { round_trip_cost: cost?, min_edge_multiplier: edge? })
-        }),
+    let costs = match regression {
+        Some(true) => fields.required_section("cost_model"),
+        // It has to go, so that what it holds does not matter.
         Some(false) => {
             fields.node("cost_model");
+            None
+        }
+        None => fields.section("cost_model"),
+    };
+    let costs = costs.and_then(cost_model);
+    fields.finish(RETIRED_DECISIONS);
+    let decisions = match regression {
+        Some(true) => costs,
+        Some(false) => {
             Some(Decisions::Classification { confidence_threshold: confidence.unwrap_or(0.5), signals: super::SIGNALS })
         }
         None => None,
     };
-    fields.finish(RETIRED_DECISIONS);
-    decisions
+    DecisionsDraft { regression, decisions }
+}
+
+fn cost_model(section: Fields<'_>) -> Option<Decisions> {
+    let positive = |key, wanted| section.required(key).and_then(|_| section.number(key, wanted, |value| value > 0.0));
+    let cost = positive("round_trip_cost", "a fraction of the price above 0");
+    let edge = positive("min_edge_multiplier", "a number above 0");
+    section.finish(&[]);
+    Some(Decisions::Regression { round_trip_cost: cost?, min_edge_multiplier: edge? })
 }
 
 /// The finding for a name that belongs to the other output format.

@@ -3,9 +3,9 @@
 use schemas::training::{EarlyStopping, Loss, TrainingSettings};
 
 use super::model::wrong_format;
-use super::{Decisions, Split, Training, data, labels};
+use super::{Split, Training, data, labels};
 use crate::fields::{Fields, Retired};
-use crate::finding::Finding;
+use crate::finding::{Finding, rounded};
 use crate::labels::LabelSource;
 
 const RETIRED: &[Retired] = &[
@@ -20,16 +20,13 @@ const RETIRED: &[Retired] = &[
 /// Where the shares of `data_split` may differ from 1 by rounding.
 const SHARE_TOLERANCE: f64 = 1e-9;
 
-/// Reads the section; `None` after an error.
-pub(super) fn read(fields: Fields<'_>, decisions: Option<&Decisions>) -> Option<Training> {
+/// Reads the section; `None` after an error. `regression` is the output format, `None` when it is not known.
+pub(super) fn read(fields: Fields<'_>, regression: Option<bool>) -> Option<Training> {
     let labels = fields.required_section("labels").and_then(labels::read);
-    if let (Some(labels), Some(decisions)) = (&labels, decisions) {
-        check_format(&fields, &labels.source, decisions);
+    if let (Some(labels), Some(regression)) = (&labels, regression) {
+        check_format(&fields, &labels.source, regression);
     }
-    let regression = match decisions {
-        Some(decisions) => matches!(decisions, Decisions::Regression { .. }),
-        None => labels.as_ref().is_some_and(|labels| labels.source.classes().is_empty()),
-    };
+    let regression = regression.or_else(|| labels.as_ref().map(|labels| labels.source.classes().is_empty()));
     let settings = settings(&fields, regression);
     fields.word("optimizer", &[("adam", ())]);
     let seed = fields.integer("seed", 0, u32::MAX);
@@ -41,27 +38,25 @@ pub(super) fn read(fields: Fields<'_>, decisions: Option<&Decisions>) -> Option<
     Some(Training { labels: source, events, weighted, settings, seed, split, embargo_bars })
 }
 
-fn check_format(fields: &Fields<'_>, labels: &LabelSource, decisions: &Decisions) {
-    match (labels.classes().is_empty(), decisions) {
-        (true, Decisions::Classification { .. }) => {
-            let message =
-                "forward returns are numbers: write decisions.output_format: regression, or a source with classes";
-            wrong_format(fields, "labels", message, &labels::SOURCES_OF_CLASSES);
-        }
-        (false, Decisions::Regression { .. }) => {
-            wrong_format(
-                fields,
-                "labels",
-                "a regression learns numbers and this source gives classes",
-                &["forward_return"],
-            );
-        }
-        _ => {}
+fn check_format(fields: &Fields<'_>, labels: &LabelSource, regression: bool) {
+    let is_regression = labels.classes().is_empty();
+    if is_regression == regression {
+        return;
     }
+    let (message, allowed): (_, &[&str]) = if is_regression {
+        (
+            "forward returns are numbers: write decisions.output_format: regression, or a source with classes",
+            &labels::SOURCES_OF_CLASSES,
+        )
+    } else {
+        ("a regression learns numbers and this source gives classes", &["forward_return"])
+    };
+    wrong_format(fields, "labels", message, allowed);
 }
 
-fn settings(fields: &Fields<'_>, regression: bool) -> TrainingSettings {
-    let usual = if regression { TrainingSettings::for_regression() } else { TrainingSettings::for_classes() };
+fn settings(fields: &Fields<'_>, regression: Option<bool>) -> TrainingSettings {
+    let usual =
+        if regression == Some(true) { TrainingSettings::for_regression() } else { TrainingSettings::for_classes() };
     let positive = |value: f64| value > 0.0;
     let not_negative = |value: f64| value >= 0.0;
     TrainingSettings {
@@ -80,7 +75,7 @@ fn settings(fields: &Fields<'_>, regression: bool) -> TrainingSettings {
     }
 }
 
-fn loss(fields: &Fields<'_>, regression: bool) -> Option<Loss> {
+fn loss(fields: &Fields<'_>, regression: Option<bool>) -> Option<Loss> {
     let delta = fields.number("huber_delta", "a number above 0", |value| value > 0.0);
     let gamma = fields.number("focal_gamma", "a number of 0 or more", |value| value >= 0.0);
     let losses = [
@@ -91,11 +86,11 @@ fn loss(fields: &Fields<'_>, regression: bool) -> Option<Loss> {
     ];
     let loss = match fields.word("loss", &losses) {
         None if fields.has("loss") => return None,
-        None if regression => Loss::Huber { delta: delta.unwrap_or(0.01) },
+        None if regression == Some(true) => Loss::Huber { delta: delta.unwrap_or(0.01) },
         None => Loss::CrossEntropy,
         Some(loss) => loss,
     };
-    if loss.is_for_classes() == regression {
+    if let Some(regression) = regression.filter(|regression| loss.is_for_classes() == *regression) {
         let (message, allowed) = if regression {
             ("this loss is for classes", ["huber", "mse"])
         } else {
@@ -123,42 +118,48 @@ fn early_stopping(fields: &Fields<'_>) -> Option<EarlyStopping> {
 }
 
 fn split(fields: &Fields<'_>) -> Option<Split> {
-    let shares = fields.section("data_split");
-    let dates = fields.section("split");
+    let (shares, dates) = (fields.section("data_split"), fields.section("split"));
     if shares.is_some() && dates.is_some() {
         fields.finding("split", "split.twice", "give either `data_split` (shares) or `split` (dates)");
     }
-    if let Some(section) = dates {
-        let validation_start =
-            section.required("validation_start").and_then(|_| data::date(&section, "validation_start", false));
-        let test_start = section.required("test_start").and_then(|_| data::date(&section, "test_start", false));
-        section.finish(&[]);
-        let (validation_start, test_start) = (validation_start?, test_start?);
-        if test_start <= validation_start {
-            fields.finding("split", "date.order", "test_start is not after validation_start");
-        }
-        return Some(Split::Dates { validation_start, test_start });
+    // Both are read even if only one may stay: what is wrong in the other would be found in the next run otherwise.
+    match (shares.map(split_by_shares), dates.map(split_by_dates)) {
+        (None, None) => Some(Split::Fractions { train: 0.7, validation: 0.15, test: 0.15 }),
+        (Some(split), None) | (_, Some(split)) => split,
     }
-    let Some(section) = shares else {
-        return Some(Split::Fractions { train: 0.7, validation: 0.15, test: 0.15 });
-    };
+}
+
+fn split_by_dates(section: Fields<'_>) -> Option<Split> {
+    let date = |key| section.required(key).and_then(|_| data::date(&section, key, false));
+    let (validation_start, test_start) = (date("validation_start"), date("test_start"));
+    if let (Some(validation), Some(test)) = (validation_start, test_start)
+        && test <= validation
+    {
+        section.finding("test_start", "date.order", "test_start is not after validation_start");
+    }
+    section.finish(&[]);
+    Some(Split::Dates { validation_start: validation_start?, test_start: test_start? })
+}
+
+fn split_by_shares(section: Fields<'_>) -> Option<Split> {
     let share = |key| section.number(key, "a share above 0 and below 1", |value| value > 0.0 && value < 1.0);
     let (train, validation, test) = (share("train"), share("validation"), share("test"));
     for key in ["train", "validation"] {
-        if !section.has(key) {
-            section.finding(key, "key.missing", format!("the key `{key}` is missing"));
-        }
+        section.required(key);
     }
-    let (given, path_line) = (section.has("test"), (section.path.clone(), section.line));
+    let (given, path, line) = (section.has("test"), section.path.clone(), section.line);
+    let sink = section.sink;
     section.finish(&[]);
     let (train, validation) = (train?, validation?);
     let test = if given { test? } else { 1.0 - train - validation };
-    if (train + validation + test - 1.0).abs() > SHARE_TOLERANCE || test <= 0.0 {
-        let message = format!(
-            "train, validation and test must be above 0 and sum to 1, they sum to {}",
-            train + validation + test
-        );
-        fields.sink.push(Finding::error(path_line.0, path_line.1, "split.sum", message));
+    let sum = train + validation + test;
+    if (sum - 1.0).abs() > SHARE_TOLERANCE {
+        let message = format!("train, validation and test must sum to 1, they sum to {}", rounded(sum));
+        sink.push(Finding::error(path, line, "split.sum", message));
+    } else if test <= 0.0 {
+        let message =
+            format!("train and validation leave nothing for the test: they sum to {}", rounded(train + validation));
+        sink.push(Finding::error(path, line, "split.sum", message));
     }
     Some(Split::Fractions { train, validation, test })
 }

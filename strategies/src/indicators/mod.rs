@@ -7,6 +7,7 @@
 //! a missing (NaN or infinite) input makes its row undefined and starts the warm-up again; outputs are finite or NaN.
 
 mod kernel;
+mod label_only;
 mod parameters;
 mod reader;
 mod rolling_pair;
@@ -67,6 +68,7 @@ use thiserror::Error;
 
 pub use kernel::Bar;
 pub(crate) use kernel::Walk;
+pub use label_only::{LabelOnlySpec, ZIGZAG_THRESHOLD, find_label_only, label_only};
 use parameters::Parameters;
 pub use parameters::{ParameterError, Value};
 use reader::Source;
@@ -131,12 +133,6 @@ pub fn nearest_name(name: &str) -> Option<&'static str> {
     let name = name.to_ascii_lowercase();
     nearest(&name, SPECS.iter().flat_map(|spec| std::iter::once(spec.name).chain(spec.aliases.iter().copied())))
 }
-
-/// Types that exist as labels only, with the reason why they are no indicators.
-pub const LABEL_ONLY: &[(&str, &str)] = &[(
-    "zigzag",
-    "its last pivot moves as bars arrive, so a value would tell of the future; see `labels::zigzag_pivots`",
-)];
 
 /// Why an indicator cannot be computed over these bars.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]

@@ -8,7 +8,8 @@ use super::spec::{IndicatorSpec, ParameterKind, ParameterSpec};
 use super::window::larger;
 
 const fn factor(name: &'static str, description: &'static str, min: f64, default: f64) -> ParameterSpec {
-    ParameterSpec { name, kind: ParameterKind::Float { min, min_exclusive: false, max: 1.0, default }, description }
+    let kind = ParameterKind::Float { min, min_exclusive: false, max: 1.0, max_exclusive: false, default };
+    ParameterSpec { name, kind, description }
 }
 
 pub(super) const SPEC: IndicatorSpec = IndicatorSpec {

@@ -191,13 +191,13 @@ fn check(spec: &IndicatorSpec, parameter: &'static ParameterSpec, found: &Value)
         (ParameterKind::Integer { min, max, .. }, Value::Integer(value)) => {
             ((min..=max).contains(&value), Value::Integer(*value))
         }
-        (ParameterKind::Float { min, min_exclusive, max, .. }, Value::Integer(_) | Value::Float(_)) => {
+        (kind @ ParameterKind::Float { .. }, Value::Integer(_) | Value::Float(_)) => {
             let value = match found {
                 Value::Integer(value) => *value as f64,
                 Value::Float(value) => *value,
                 _ => f64::NAN,
             };
-            (value >= *min && value <= *max && !(*min_exclusive && value == *min), Value::Float(value))
+            (kind.holds(value), Value::Float(value))
         }
         (ParameterKind::Boolean { .. }, Value::Boolean(value)) => (true, Value::Boolean(*value)),
         (ParameterKind::Choice { options, .. }, Value::Text(word)) => {

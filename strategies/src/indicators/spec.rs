@@ -26,8 +26,10 @@ pub enum ParameterKind {
         min: f64,
         /// True when `min` itself is refused.
         min_exclusive: bool,
-        /// Largest legal value.
+        /// Upper bound.
         max: f64,
+        /// True when `max` itself is refused.
+        max_exclusive: bool,
         /// Value when the file is silent.
         default: f64,
     },
@@ -45,15 +47,33 @@ pub enum ParameterKind {
     },
 }
 
+impl ParameterKind {
+    /// True for a number within the bounds.
+    pub fn holds(&self, value: f64) -> bool {
+        match *self {
+            Self::Integer { min, max, .. } => value.fract() == 0.0 && value >= min as f64 && value <= max as f64,
+            Self::Float { min, min_exclusive, max, max_exclusive, .. } => {
+                let above = if min_exclusive { value > min } else { value >= min };
+                above && if max_exclusive { value < max } else { value <= max }
+            }
+            Self::Boolean { .. } | Self::Choice { .. } => false,
+        }
+    }
+}
+
 impl fmt::Display for ParameterKind {
     /// What is legal, as a phrase: `an integer from 2 to 100`.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Integer { min, max, .. } => write!(formatter, "an integer from {min} to {max}"),
-            Self::Float { min, min_exclusive: true, max, .. } => {
-                write!(formatter, "a number above {min} and up to {max}")
+            Self::Float { min, min_exclusive: false, max, max_exclusive: false, .. } => {
+                write!(formatter, "a number from {min} to {max}")
             }
-            Self::Float { min, max, .. } => write!(formatter, "a number from {min} to {max}"),
+            Self::Float { min, min_exclusive, max, max_exclusive, .. } => {
+                let least = if *min_exclusive { "above" } else { "from" };
+                let most = if *max_exclusive { "below" } else { "up to" };
+                write!(formatter, "a number {least} {min} and {most} {max}")
+            }
             Self::Boolean { .. } => formatter.write_str("true or false"),
             Self::Choice { options, .. } => write!(formatter, "one of {}", options.join(", ")),
         }
@@ -130,7 +150,8 @@ pub(super) const fn above(
     max: f64,
     default: f64,
 ) -> ParameterSpec {
-    ParameterSpec { name, kind: ParameterKind::Float { min, min_exclusive: true, max, default }, description }
+    let kind = ParameterKind::Float { min, min_exclusive: true, max, max_exclusive: false, default };
+    ParameterSpec { name, kind, description }
 }
 
 /// A parameter that is true or false.
