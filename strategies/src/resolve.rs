@@ -21,7 +21,8 @@ use crate::labels::{EventFilter, LabelSource, Regime};
 /// in any row (indicators, memberships, joins, labels, weights, splits), or lets a manifest hold what older ones lack.
 ///
 /// 2: indicators use fused multiply-add; manifests hold the thresholds that were fitted.
-pub const ENGINE_VERSION: u32 = 2;
+/// 3: the ultimate oscillator takes sums from running ones; manifests hold holes and tell events from labels.
+pub const ENGINE_VERSION: u32 = 3;
 
 /// What a request changes in a strategy; absent = as the strategy says.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -220,3 +220,18 @@ fn a_set_that_leaves_out_what_the_indicator_often_is_has_a_hole() {
     let missing = SymbolBars::from([(Timeframe::Hour1, read("tests/data", "eurusd_1h", HOUR))]);
     assert!(strategies::holes(&c, &missing).is_err(), "a timeframe without bars is an error");
 }
+
+/// At its first cut, after a third of the bars, the leak test knows of no volume at all.
+#[test]
+fn a_series_whose_volume_begins_late_is_a_data_set_without_those_rows() {
+    let resolved = parsed(&catalog("spy_path_quality"));
+    let mut inputs = inputs(&resolved);
+    let whole = data_set(&resolved, &inputs).unwrap();
+    let bars = inputs[0].bars.get_mut(&resolved.base).unwrap();
+    let begin = bars.len() * 2 / 5;
+    bars.volume[..begin].fill(f64::NAN);
+    let first = bars.open_time[begin];
+    let late = data_set(&resolved, &inputs).unwrap();
+    assert!(whole.open_time[0] < first && late.open_time.iter().all(|open| *open >= first));
+    assert!(late.rows() > 0 && late.dropped["warm_up"] >= begin as u64);
+}

@@ -381,9 +381,8 @@ fn many_peak(threads: usize) {
     let set = assemble(&resolved, threads, many_bars, &mut |_| ControlFlow::Continue(())).unwrap();
     let peak = status("VmHWM") - before;
     let scaled = set.features.iter().filter(|column| column.normalisation.is_some()).count();
-    let (features, sets, outputs, bars) =
-        (set.features.len(), set.coverage.len(), 3, MANY_BARS * 121 / 96 + MANY_BARS / 16);
-    let row = 4 * features + 4 * scaled + sets + 69;
+    let (features, outputs, bars) = (set.features.len(), 3, MANY_BARS * 121 / 96 + MANY_BARS / 16);
+    let row = 4 * features + 4 * scaled + 53;
     let all = set.rows() + usize::try_from(set.dropped["purged"] + set.dropped["embargo"]).unwrap();
     let bound = all * row + 5 * threads * MANY_BARS * row + threads * bars * (56 + 8 * outputs + 24);
     println!(

@@ -165,8 +165,8 @@ async fn progress_names_symbol_and_indicator_and_never_falls() {
             "Processing fx:EUR.USD: rsi_14 [1h] (indicator 1/3) (symbol 1/1)",
             "Processing fx:EUR.USD: macd_12_26_9 [1h] (indicator 2/3) (symbol 1/1)",
             "Processing fx:EUR.USD: adx_14 [1h] (indicator 3/3) (symbol 1/1)",
-            "Processing fx:EUR.USD: labels (symbol 1/1)",
             "Processing fx:EUR.USD: leak test (symbol 1/1)",
+            "Processing fx:EUR.USD: labels (symbol 1/1)",
         ]
     );
 }

@@ -122,14 +122,14 @@ impl DataSet {
 /// the error of the first one is given.
 ///
 /// # Memory
-/// The rows of all symbols, R in number and with F features of which Z are scaled, take `R · (4 F + 4 Z + S + 69)` bytes at
-/// most, S being the fuzzy sets, each counted once a timeframe. Beside them, with T threads, at most 4 T symbols are at work
+/// The rows of all symbols, R in number and with F features of which Z are scaled, take `R · (4 F + 4 Z + 53)` bytes at most:
+/// four times, label, weight, symbol and part beside the columns. Beside them, with T threads, at most 4 T symbols are at work
 /// or wait to be stacked, and one is being stacked: the bars of one take 56 bytes each, its columns as much as its rows, and
-/// its widest indicator 8 bytes an output and bar. So with b base bars and B bars a symbol, and O outputs at most, the peak
-/// is below
+/// its widest indicator on another timeframe, or a search for holes, 8 bytes an output and bar. So with b base bars and B bars
+/// a symbol, and O outputs at most, the peak is below
 ///
 /// ```text
-/// R · (4 F + 4 Z + S + 69)  +  5 T · b · (4 F + 4 Z + S + 69)  +  T · B · (56 + 8 O + 24)
+/// R · (4 F + 4 Z + 53)  +  5 T · b · (4 F + 4 Z + 53)  +  T · B · (56 + 8 O + 24)
 /// ```
 ///
 /// # Errors
