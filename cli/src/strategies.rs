@@ -4,7 +4,12 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use serde_json::{Value, json};
-use strategies::{Feature, FeatureKind, Findings, Overrides, Resolved, STARTER, Strategy};
+use strategies::fuzzy::sentence;
+use strategies::indicators::Indicator;
+use strategies::{
+    Feature, FeatureKind, Findings, FuzzySet, InputSource, OutputRef, Overrides, Resolved, STARTER, Scaling, Split,
+    Strategy,
+};
 
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
@@ -127,6 +132,7 @@ fn summary(path: &Path, strategy: &Strategy, resolved: &Resolved) -> Value {
         "base": resolved.base,
         "start": resolved.start.map(|time| time.to_string()),
         "end": resolved.end.map(|time| time.to_string()),
+        "fuzzy_sets": fuzzy_sets(strategy),
         "features": columns.iter().map(|column| &column.name).collect::<Vec<_>>(),
         "labels": resolved.labels,
         "parameters": resolved.network(columns).parameter_count(),
@@ -143,14 +149,6 @@ fn show(name: &str, context: &Context) -> Result<Exit, Failure> {
     let network = resolved.network(resolved.feature_columns());
     let time = |time: Option<market::Utc>, open: &str| time.map_or_else(|| open.to_owned(), |time| time.to_string());
     let widths: Vec<String> = network.widths().iter().map(ToString::to_string).collect();
-    let split = match resolved.split {
-        strategies::Split::Fractions { train, validation, test } => {
-            format!("{:.0} % train, {:.0} % validation, {:.0} % test", train * 1e2, validation * 1e2, test * 1e2)
-        }
-        strategies::Split::Dates { validation_start, test_start } => {
-            format!("validation from {validation_start}, test from {test_start}")
-        }
-    };
     let mut lines = vec![
         ("strategy", format!("{}, version {}", strategy.name, strategy.version)),
         ("file", path.display().to_string()),
@@ -161,7 +159,7 @@ fn show(name: &str, context: &Context) -> Result<Exit, Failure> {
         ("warm-up", format!("{} bars", resolved.warm_up_bars())),
         ("labels", labels(&resolved)),
         ("network", format!("{}, {} parameters", widths.join(" → "), network.parameter_count())),
-        ("parts", split),
+        ("parts", parts(&resolved.split)),
     ];
     let settings = &resolved.settings;
     lines.push((
@@ -173,9 +171,74 @@ fn show(name: &str, context: &Context) -> Result<Exit, Failure> {
     ));
     let lines: Vec<(String, String)> = lines.into_iter().map(|(name, text)| (name.to_owned(), text)).collect();
     pairs(output, &lines);
-    strategies_features::list(&resolved, context);
+    if output.json {
+        strategies_features::list(&resolved, context);
+    } else {
+        list_inputs(&strategy, context);
+        output.note(&format!("hint: `ktrdr strategies features {name}` lists every column with its number"));
+    }
     strategy.warnings.iter().for_each(|warning| output.note(&warning.to_string()));
     Ok(Exit::Done)
+}
+
+/// Every fuzzy set as a sentence, by its id.
+fn fuzzy_sets(strategy: &Strategy) -> Value {
+    let told = |set: &FuzzySet| (set.id.clone(), Value::from(sentence(&subject(strategy, set.of), &set.members)));
+    Value::Object(strategy.fuzzy_sets.iter().map(told).collect())
+}
+
+/// Where the parts begin, in a few words.
+pub fn parts(split: &Split) -> String {
+    match split {
+        Split::Fractions { train, validation, test } => {
+            format!("{:.0} % train, {:.0} % validation, {:.0} % test", train * 1e2, validation * 1e2, test * 1e2)
+        }
+        Split::Dates { validation_start, test_start } => {
+            format!("validation from {validation_start}, test from {test_start}")
+        }
+    }
+}
+
+/// What the network sees: every fuzzy set as a sentence, every raw output with its scaling.
+fn list_inputs(strategy: &Strategy, context: &Context) {
+    let mut rows = Vec::new();
+    for input in &strategy.inputs {
+        let (name, meaning) = match &input.source {
+            InputSource::Fuzzy(set) => {
+                let Some(set) = strategy.fuzzy_sets.get(*set) else { continue };
+                (set.id.clone(), sentence(&subject(strategy, set.of), &set.members))
+            }
+            InputSource::Raw { reference, of, scaling } => {
+                (reference.clone(), format!("{}.", scaled(&subject(strategy, *of), *scaling)))
+            }
+        };
+        let timeframes = input.timeframes.as_ref().unwrap_or(&strategy.data.timeframes);
+        let lags: Vec<String> = input.lags.iter().map(ToString::to_string).collect();
+        let meaning = match lags.as_slice() {
+            [] => meaning,
+            [one] if one == "1" => format!("{meaning} Also 1 bar ago."),
+            several => format!("{meaning} Also {} bars ago.", several.join(", ")),
+        };
+        rows.push(vec![name, words(timeframes.iter()), meaning]);
+    }
+    context.output.table(&["INPUT", "TIMEFRAMES", "MEANING"], &rows);
+}
+
+/// `adx_14.adx`, or the id alone where there is one output.
+fn subject(strategy: &Strategy, of: OutputRef) -> String {
+    let named = strategy.indicators.get(of.indicator);
+    named.map_or_else(|| "?".to_owned(), |named| output_name(&named.id, &named.indicator, of.output))
+}
+
+fn output_name(id: &str, indicator: &Indicator, output: usize) -> String {
+    indicator.spec().outputs.get(output).map_or_else(|| id.to_owned(), |output| format!("{id}.{output}"))
+}
+
+fn scaled(of: &str, scaling: Option<Scaling>) -> String {
+    match serde_json::to_value(scaling) {
+        Ok(Value::String(scaling)) => format!("{of}, scaled by {scaling}"),
+        _ => of.to_owned(),
+    }
 }
 
 /// The label source with its parameters: `triple_barrier (pt_multiplier 3.0, …)`.
@@ -241,16 +304,10 @@ fn list_rules(context: &Context) -> Exit {
 /// What a column shows, in a few words: `rsi_14 is low: full up to 20, falls to 0 at 40`.
 pub fn meaning(resolved: &Resolved, feature: &Feature) -> String {
     let planned = resolved.indicators.get(feature.indicator);
-    let output = planned.and_then(|planned| planned.indicator.spec().outputs.get(feature.output));
-    let id = planned.map_or("?", |planned| planned.id.as_str());
-    let of = output.map_or_else(|| id.to_owned(), |output| format!("{id}.{output}"));
+    let of = planned.map_or_else(|| "?".to_owned(), |it| output_name(&it.id, &it.indicator, feature.output));
     let of = if feature.lag == 0 { of } else { format!("{of}, {} bars ago", feature.lag) };
     match &feature.kind {
         FeatureKind::Membership { function, .. } => format!("{of}: {}", function.describe()),
-        FeatureKind::Raw { scaling: None } => of,
-        FeatureKind::Raw { scaling: Some(scaling) } => {
-            let scaling = serde_json::to_value(scaling).unwrap_or_default();
-            format!("{of}, scaled by {}", scaling.as_str().unwrap_or_default())
-        }
+        FeatureKind::Raw { scaling } => scaled(&of, *scaling),
     }
 }

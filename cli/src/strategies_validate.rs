@@ -1,14 +1,15 @@
-//! `ktrdr strategies validate`: every finding of a strategy file, and of its fuzzy sets over bars of files.
+//! `ktrdr strategies validate`: every finding of a strategy file, and how its fuzzy sets cover bars of files.
 
 use std::path::Path;
 
 use clap::Args;
 use serde_json::{Value, json};
-use strategies::{Finding, Findings, Resolved, SymbolBars, holes};
+use strategies::{Finding, Findings, Resolved, SetCoverage, SymbolBars, holes, set_coverage};
 
 use crate::bar_files::{NamedFile, TimeArgs, read_symbols};
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
+use crate::output::extended;
 use crate::strategies::read;
 use crate::train_strategy::{VARIABLE, find, in_file};
 
@@ -18,7 +19,7 @@ pub struct ValidateArgs {
     /// Names or .yaml files
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<String>,
-    /// Look for values that no fuzzy set covers in these bars, as in EURUSD:1h=bars.csv or EURUSD_1h.csv; once for each
+    /// Tell how the fuzzy sets cover the values in these bars, and warn of values that none covers, as in EURUSD:1h=bars.csv or EURUSD_1h.csv; once for each
     /// symbol and timeframe
     #[arg(long, value_name = "SYMBOL:TF=FILE", value_parser = NamedFile::parse)]
     pub bars: Vec<NamedFile>,
@@ -57,13 +58,17 @@ fn judge(name: &str, args: &ValidateArgs, context: &Context) -> Result<bool, Fai
     let (output, shown) = (&context.output, path.display());
     match read(&text) {
         Ok((strategy, resolved)) => {
-            let found = with_holes(&strategy.warnings, &resolved, args, context);
+            let read = || read_symbols(&args.bars, &resolved.timeframes, &args.times, &context.working_directory);
+            let covered = read().and_then(|symbols| Ok((holes_of(&resolved, &symbols)?, cover(&resolved, &symbols)?)));
             let several = args.files.len() > 1;
-            let findings = found.map_err(|failure| if several { in_file(&path, failure) } else { failure })?;
+            let (holes, reports) =
+                covered.map_err(|failure| if several { in_file(&path, failure) } else { failure })?;
+            let findings = Findings::new(strategy.warnings.iter().cloned().chain(holes).collect());
             output.json(&verdict(&path, &findings, false));
             let columns = resolved.features.len();
             output.line(&format!("{shown}: valid, {columns} feature columns, {} labels", resolved.labels.name()));
             findings.iter().for_each(|warning| output.line(&format!("  {warning}")));
+            show_coverage(&path, &reports, context);
             Ok(true)
         }
         Err(findings) => {
@@ -75,18 +80,35 @@ fn judge(name: &str, args: &ValidateArgs, context: &Context) -> Result<bool, Fai
     }
 }
 
-/// The warnings, with those of the holes over the bars given among them.
-fn with_holes(
-    warnings: &Findings,
-    resolved: &Resolved,
-    args: &ValidateArgs,
-    context: &Context,
-) -> Result<Findings, Failure> {
-    if args.bars.is_empty() {
-        return Ok(warnings.clone());
+/// How each fuzzy set covers the bars of each symbol.
+fn cover(resolved: &Resolved, symbols: &[(String, SymbolBars)]) -> Result<Vec<(String, SetCoverage)>, Failure> {
+    let mut reports = Vec::new();
+    for (symbol, bars) in symbols {
+        reports.extend(set_coverage(resolved, bars)?.into_iter().map(|report| (symbol.clone(), report)));
     }
-    let symbols = read_symbols(&args.bars, &resolved.timeframes, &args.times, &context.working_directory)?;
-    Ok(Findings::new(warnings.iter().cloned().chain(holes_of(resolved, &symbols)?).collect()))
+    Ok(reports)
+}
+
+/// A row a member; what is said of a whole set stands in its first row.
+fn show_coverage(path: &Path, reports: &[(String, SetCoverage)], context: &Context) {
+    let mut rows = Vec::new();
+    for (symbol, SetCoverage { set, timeframe, coverage }) in reports {
+        let own = [("type", json!("coverage")), ("file", json!(path)), ("symbol", json!(symbol))];
+        let of = [("timeframe", json!(timeframe)), ("set", json!(set))];
+        context.output.json(&extended(coverage, own.into_iter().chain(of)));
+        let share = |count: usize| format!("{:.1} %", count as f64 * 1e2 / coverage.values.max(1) as f64);
+        let whole = [format!("  {symbol}"), timeframe.to_string(), set.clone(), coverage.values.to_string()];
+        let mut whole = whole.into_iter().chain([coverage.uncovered.to_string()]).collect();
+        for member in &coverage.members {
+            let mut row: Vec<String> = std::mem::replace(&mut whole, vec![String::new(); 5]);
+            row.extend([member.name.clone(), format!("{:.3}", member.mean_degree), share(member.strongest)]);
+            rows.push(row);
+        }
+    }
+    if !rows.is_empty() {
+        let heads = ["  SYMBOL", "TF", "SET", "VALUES", "UNCOVERED", "MEMBER", "MEAN DEGREE", "STRONGEST"];
+        context.output.table(&heads, &rows);
+    }
 }
 
 /// The holes over the bars of each symbol, which is named where there are several.

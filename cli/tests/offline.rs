@@ -270,3 +270,45 @@ fn validate_tells_of_holes_over_bars_among_its_other_findings_with_their_lines()
     log += &validate(&["mine.yaml", "--bars", "EURUSD:1h=none.csv"]);
     insta::assert_snapshot!(log);
 }
+
+/// The report and the columns are two ways to the same degrees: means and winners must be those of the columns.
+#[test]
+fn the_coverage_of_a_set_is_that_of_its_columns() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    assert_eq!(run(here, &["strategies", "new", "mine"]).0, 0);
+    let bars = format!("EURUSD:1h={}", golden("eurusd_1h.csv.gz").display());
+    assert_eq!(run(here, &["strategies", "features", "mine.yaml", "--bars", &bars, "--out", "x.csv"]).0, 0);
+    let columns = columns(&here.join("x.csv"));
+    let (exit, out, _) = run(here, &["strategies", "validate", "mine.yaml", "--bars", &bars, "--json"]);
+    let lines = out.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let reports: Vec<Value> = lines.filter(|line| line["type"] == "coverage").collect();
+    assert_eq!((exit, reports.len()), (0, 4), "the starter has four fuzzy sets: {out}");
+    for report in reports {
+        let set = report["set"].as_str().unwrap();
+        let members = report["members"].as_array().unwrap();
+        let degrees = |member: &Value| {
+            let name = format!("1h_{set}_{}", member["name"].as_str().unwrap());
+            let (_, values) = columns.iter().find(|(column, _)| *column == name).unwrap();
+            values.iter().copied().filter(|value| !value.is_nan()).collect::<Vec<f64>>()
+        };
+        let degrees: Vec<Vec<f64>> = members.iter().map(degrees).collect();
+        let values = degrees[0].len();
+        assert_eq!(report["values"], values, "{set}");
+        let mut strongest = vec![0; members.len()];
+        let mut uncovered = 0;
+        for row in 0..values {
+            let most = degrees.iter().map(|of| of[row]).fold(0.0, f64::max);
+            match degrees.iter().position(|of| of[row] == most) {
+                Some(winner) if most > 0.0 => strongest[winner] += 1,
+                _ => uncovered += 1,
+            }
+        }
+        assert_eq!(report["uncovered"], uncovered, "{set}");
+        for ((member, of), strongest) in members.iter().zip(&degrees).zip(strongest) {
+            let mean = of.iter().sum::<f64>() / values as f64;
+            assert!((member["mean_degree"].as_f64().unwrap() - mean).abs() < 1e-12, "{set}: {member} {mean}");
+            assert_eq!(member["strongest"], strongest, "{set}: {member}");
+        }
+    }
+}

@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use crate::finding::rounded;
 
-pub use coverage::{Coverage, MemberCoverage, coverage, even_grid, sentence};
+pub use coverage::{Coverage, MemberCoverage, coverage, sentence};
 
 /// One membership function, legal by construction.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -1,4 +1,4 @@
-//! Holes: values that an indicator really takes and that belong to no member of a fuzzy set over it.
+//! Fuzzy sets over bars: how their members cover what an indicator really gave, and the holes, values that belong to none.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use market::Timeframe;
 
 use crate::features::{FeatureError, KnownBars, SymbolBars, check_volumes, known};
 use crate::finding::{Finding, Findings};
-use crate::fuzzy::{Membership, coverage};
+use crate::fuzzy::{Coverage, Membership, coverage};
 use crate::resolve::{FeatureKind, Resolved};
 
 /// Share of the values left out at each end: the rarest may belong to no set.
@@ -58,6 +58,32 @@ impl Hole {
     }
 }
 
+/// How the members of one fuzzy set cover all values of its indicator on one timeframe.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SetCoverage {
+    /// Id of the set.
+    pub set: String,
+    /// Whose bars.
+    pub timeframe: Timeframe,
+    /// Of every bar from the first value on, the rarest included; members have the names that the file gives them.
+    pub coverage: Coverage,
+}
+
+/// The coverage of every fuzzy set that is an input, on every timeframe that it is one of.
+///
+/// # Errors
+/// A timeframe has no bars, or an indicator refuses them.
+pub fn set_coverage(resolved: &Resolved, bars: &SymbolBars) -> Result<Vec<SetCoverage>, FeatureError> {
+    let known = known(bars);
+    check_volumes(resolved, &known)?;
+    let mut reports = Vec::new();
+    for ((timeframe, set), Set { of, members, .. }) in sets(resolved, |_| true) {
+        let coverage = coverage(&members, values(resolved, of, timeframe, &known)?);
+        reports.push(SetCoverage { set: set.to_owned(), timeframe, coverage });
+    }
+    Ok(reports)
+}
+
 /// A warning for every fuzzy set and timeframe with a hole in the central 98 % of the values of its indicator.
 ///
 /// # Errors
@@ -74,26 +100,9 @@ pub(crate) fn holes_in(
     bars: &KnownBars<'_>,
     wanted: impl Fn(&str) -> bool,
 ) -> Result<Vec<Hole>, FeatureError> {
-    let mut sets: BTreeMap<(Timeframe, &str), Set> = BTreeMap::new();
-    for feature in resolved.features.iter().filter(|feature| feature.lag == 0) {
-        let FeatureKind::Membership { set, function, line } = &feature.kind else { continue };
-        if wanted(&format!("{}_{set}", feature.timeframe)) {
-            let of = (feature.indicator, feature.output);
-            let own = Set { line: *line, of, members: Vec::new() };
-            let entry = sets.entry((feature.timeframe, set)).or_insert(own);
-            entry.members.push((feature.name.clone(), *function));
-        }
-    }
     let mut found = Vec::new();
-    for ((timeframe, id), set) in sets {
-        let (indicator, output) = set.of;
-        let Some(planned) = resolved.indicators.get(indicator) else { continue };
-        let own = bars.get(&timeframe).ok_or(FeatureError::NoBars { timeframe })?;
-        let mut outputs = vec![vec![f64::NAN; own.len()]; planned.indicator.spec().output_count()];
-        let refused = |source| FeatureError::Indicator { id: planned.id.clone(), timeframe, source };
-        let mut walk = planned.indicator.walk(*own).map_err(refused)?;
-        walk.fill(&mut outputs.iter_mut().map(Vec::as_mut_slice).collect::<Vec<_>>());
-        let central = central(outputs.into_iter().nth(output).unwrap_or_default());
+    for ((timeframe, id), set) in sets(resolved, wanted) {
+        let central = central(values(resolved, set.of, timeframe, bars)?);
         let range = |low: (f64, f64), value: &f64| (low.0.min(*value), low.1.max(*value));
         let whole = central.iter().fold((f64::INFINITY, f64::NEG_INFINITY), range);
         let report = coverage(&set.members, central);
@@ -104,6 +113,39 @@ pub(crate) fn holes_in(
         }
     }
     Ok(found)
+}
+
+/// The sets whose `{timeframe}_{set}` is wanted, by timeframe and id.
+fn sets(resolved: &Resolved, wanted: impl Fn(&str) -> bool) -> BTreeMap<(Timeframe, &str), Set> {
+    let mut sets: BTreeMap<(Timeframe, &str), Set> = BTreeMap::new();
+    for feature in resolved.features.iter().filter(|feature| feature.lag == 0) {
+        let FeatureKind::Membership { set, function, line } = &feature.kind else { continue };
+        let name = format!("{}_{set}", feature.timeframe);
+        if wanted(&name) {
+            let of = (feature.indicator, feature.output);
+            let own = Set { line: *line, of, members: Vec::new() };
+            let entry = sets.entry((feature.timeframe, set)).or_insert(own);
+            let member = feature.name.get(name.len() + 1..).unwrap_or_default();
+            entry.members.push((member.to_owned(), *function));
+        }
+    }
+    sets
+}
+
+/// What an indicator gives in one of its outputs, a value a bar.
+fn values(
+    resolved: &Resolved,
+    (indicator, output): (usize, usize),
+    timeframe: Timeframe,
+    bars: &KnownBars<'_>,
+) -> Result<Vec<f64>, FeatureError> {
+    let Some(planned) = resolved.indicators.get(indicator) else { return Ok(Vec::new()) };
+    let own = bars.get(&timeframe).ok_or(FeatureError::NoBars { timeframe })?;
+    let mut outputs = vec![vec![f64::NAN; own.len()]; planned.indicator.spec().output_count()];
+    let refused = |source| FeatureError::Indicator { id: planned.id.clone(), timeframe, source };
+    let mut walk = planned.indicator.walk(*own).map_err(refused)?;
+    walk.fill(&mut outputs.iter_mut().map(Vec::as_mut_slice).collect::<Vec<_>>());
+    Ok(outputs.into_iter().nth(output).unwrap_or_default())
 }
 
 /// The finite values without the tails, in no order.

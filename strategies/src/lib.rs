@@ -38,7 +38,7 @@ pub use grammar::{
     Decisions, FuzzySet, Input, InputSource, Model, NamedIndicator, OutputRef, Scaling, Signal, Split, Strategy,
     Training, TrainingData, is_name,
 };
-pub use holes::holes;
+pub use holes::{SetCoverage, holes, set_coverage};
 pub use leak::{Leak, LeakTest};
 pub use resolve::{
     ENGINE_VERSION, Feature, FeatureKind, Overrides, PlannedIndicator, Resolved, canonical_json, canonical_sha256,

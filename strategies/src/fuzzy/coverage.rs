@@ -1,11 +1,11 @@
 //! What a fuzzy set says as a whole: which values belong to it how strongly, which to no member, and the set in words.
 
-use std::fmt;
+use serde::Serialize;
 
 use super::Membership;
 
-/// How the members of a set cover some values: an even grid over a range, or what an indicator really gave.
-#[derive(Clone, Debug, PartialEq)]
+/// How the members of a set cover the values that an indicator really gave.
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Coverage {
     /// Values looked at; NaN is left out.
     pub values: usize,
@@ -20,7 +20,7 @@ pub struct Coverage {
 }
 
 /// What one member does with the values.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct MemberCoverage {
     /// Its name in the set.
     pub name: String,
@@ -30,12 +30,6 @@ pub struct MemberCoverage {
     pub active: usize,
     /// Values for which it is the strongest member (the first one among equals) and above 0.
     pub strongest: usize,
-}
-
-/// `count` values from `from` to `to`, both included, in equal steps. One value is `from`.
-pub fn even_grid(from: f64, to: f64, count: usize) -> Vec<f64> {
-    let steps = count.saturating_sub(1).max(1) as f64;
-    (0..count).map(|step| from + (to - from) * (step as f64 / steps)).collect()
 }
 
 /// How `members` (name and function) cover `values`.
@@ -71,27 +65,6 @@ pub fn coverage(members: &[(String, Membership)], values: impl IntoIterator<Item
         entry.mean_degree /= report.values.max(1) as f64;
     }
     report
-}
-
-impl fmt::Display for Coverage {
-    /// One line: `2 of 6 values belong to no set, between 40 and 60; low is strongest for 2, high for 2`.
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.uncovered_range, self.weakest) {
-            (Some((low, high)), _) => {
-                let (uncovered, values) = (self.uncovered, self.values);
-                write!(formatter, "{uncovered} of {values} values belong to no set, between {low} and {high}")?;
-            }
-            (None, Some((at, degree))) => {
-                write!(formatter, "all {} values belong to a set, least at {at} with {degree}", self.values)?;
-            }
-            (None, None) => return formatter.write_str("there are no values"),
-        }
-        for (index, member) in self.members.iter().enumerate() {
-            let (start, verb) = if index == 0 { ("; ", " is strongest") } else { (", ", "") };
-            write!(formatter, "{start}{}{verb} for {}", member.name, member.strongest)?;
-        }
-        Ok(())
-    }
 }
 
 /// The set in words: `rsi_14 is low (full up to 20, falls to 0 at 40) or high (…).`
