@@ -31,6 +31,12 @@ pub struct TrainArgs {
     /// Last date, included, instead of the strategy's; or an instant, excluded
     #[arg(long, visible_alias = "end-date", value_name = "WHEN", value_parser = end)]
     pub end: Option<Timestamp>,
+    /// Where validation begins instead of by the strategy's split, as in `ktrdr strategies folds`: a date or an instant
+    #[arg(long, value_name = "WHEN", value_parser = instant, requires = "test_start")]
+    pub validation_start: Option<Timestamp>,
+    /// Where the test begins instead of by the strategy's split: a date or an instant
+    #[arg(long, value_name = "WHEN", value_parser = instant, requires = "validation_start")]
+    pub test_start: Option<Timestamp>,
     /// Passes over the training part instead of the strategy's
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub epochs: Option<u32>,
@@ -101,6 +107,8 @@ fn overrides(args: &TrainArgs) -> Overrides {
         timeframes: args.timeframes.clone(),
         start: args.start.map(Utc::from_timestamp),
         end: args.end.map(Utc::from_timestamp),
+        validation_start: args.validation_start.map(Utc::from_timestamp),
+        test_start: args.test_start.map(Utc::from_timestamp),
         epochs: args.epochs,
         seed: args.seed,
         learning_rate: args.learning_rate,
@@ -141,6 +149,7 @@ mod tests {
     use clap::Parser as _;
     use schemas::ids::OperationId;
     use schemas::operation::{OperationRecord, result_bytes_max};
+    use strategies::Split;
 
     #[derive(clap::Parser)]
     struct Line {
@@ -171,6 +180,26 @@ mod tests {
     }
 
     #[test]
+    fn the_dates_of_a_fold_are_the_range_and_the_split_of_a_training() {
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let fold = "--start 2015-01-01T00:00:00Z --validation-start 2016-06-01T05:00:00Z \
+                    --test-start 2016-09-01T00:00:00Z --end 2017-01-01T00:00:00Z";
+        let args = args(&format!("train eurusd_rsi_macd {}", fold.split_whitespace().collect::<Vec<_>>().join(" ")));
+        let (_, text) = train_strategy::find(&args.strategy, here, None).unwrap();
+        // What a worker resolves is what the request says in JSON.
+        let sent = serde_json::to_value(overrides(&args)).unwrap();
+        let resolved = Strategy::parse(&text).unwrap().resolve(&serde_json::from_value(sent).unwrap()).unwrap();
+        let at = |text: &str| Utc::from_timestamp(text.parse().unwrap());
+        let (validation_start, test_start) = (at("2016-06-01T05:00:00Z"), at("2016-09-01T00:00:00Z"));
+        assert_eq!(resolved.split, Split::Dates { validation_start, test_start });
+        let range = (Some(at("2015-01-01T00:00:00Z")), Some(at("2017-01-01T00:00:00Z")));
+        assert_eq!((resolved.start, resolved.end), range);
+        for half in ["--validation-start 2016-06-01", "--test-start 2016-06-01"] {
+            assert!(Line::try_parse_from(format!("train x {half}").split(' ')).is_err(), "{half} goes with the other");
+        }
+    }
+
+    #[test]
     fn the_longest_list_of_symbols_in_every_timeframe_is_a_request_whose_record_has_room_for_its_results() {
         let here = Path::new(env!("CARGO_MANIFEST_DIR"));
         let (_, text) = train_strategy::find("eurusd_rsi_macd", here, None).unwrap();
@@ -179,7 +208,8 @@ mod tests {
         let timeframes = "list: [\"1m\", \"5m\", \"15m\", \"30m\", \"1h\", \"4h\", \"1d\", \"1w\"]";
         let text = text.replace("single, symbol: EURUSD", &format!("multi_symbol, list: [{}]", symbols(", ")));
         let text = text.replace("single, timeframe: \"1h\"", &format!("multi_timeframe, {timeframes}"));
-        let args = args(&format!("train eurusd_rsi_macd --symbols {}", symbols(",")));
+        let dates = "--start 2014-01-01 --validation-start 2017-01-01 --test-start 2018-01-01 --end 2018-12-31";
+        let args = args(&format!("train eurusd_rsi_macd {dates} --symbols {}", symbols(",")));
         let overrides = overrides(&args);
         let resolved = Strategy::parse(&text).unwrap().resolve(&overrides).unwrap();
         assert_eq!(Strategy::parse(&text).unwrap().data.symbols, resolved.symbols);

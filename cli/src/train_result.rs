@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use strategies::{Overrides, Resolved, Strategy};
 
 use crate::outcome;
+use crate::strategies::parts;
 
 /// The parts of a data set, in order of time.
 const PARTS: [&str; 3] = ["train", "validation", "test"];
@@ -26,6 +27,7 @@ pub fn parameters(resolved: &Resolved, model: &str, bars: &str) -> String {
         ("symbols", list(resolved.symbols.iter().map(Instrument::symbol).collect())),
         ("timeframes", list(resolved.timeframes.iter().map(ToString::to_string).collect())),
         ("bars", format!("from {} to before {}, {bars}", when(resolved.start, "the first"), when(resolved.end, "now"))),
+        ("parts", parts(&resolved.split)),
         ("features", format!("{} columns of {} indicators", resolved.features.len(), resolved.indicators.len())),
         (
             "training",

@@ -110,6 +110,7 @@ fn a_sound_training_without_a_server_shows_its_parameters_and_how_to_get_one() {
       symbols     EURUSD
       timeframes  1h
       bars        from the first to before 2024-02-01T00:00:00Z, as stored
+      parts       70 % train, 15 % validation, 15 % test
       features    1 columns of 1 indicators
       training    3 epochs, 32 rows a batch, learning rate 0.001, seed 7
       model       hand

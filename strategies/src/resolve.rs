@@ -40,6 +40,12 @@ pub struct Overrides {
     /// Last instant, exclusive.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub end: Option<Utc>,
+    /// Where validation begins; goes with `test_start`, and both stand for the strategy's split.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub validation_start: Option<Utc>,
+    /// Where the test begins; goes with `validation_start`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test_start: Option<Utc>,
     /// Passes over the training part.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub epochs: Option<u32>,
@@ -142,6 +148,12 @@ pub struct Resolved {
     pub seed: u64,
 }
 
+impl Overrides {
+    fn split(&self) -> Option<Split> {
+        Some(Split::Dates { validation_start: self.validation_start?, test_start: self.test_start? })
+    }
+}
+
 impl Strategy {
     /// Applies a request.
     ///
@@ -178,7 +190,7 @@ impl Strategy {
             labels: self.training.labels,
             events: self.training.events,
             weighted: self.training.weighted,
-            split: self.training.split,
+            split: overrides.split().unwrap_or(self.training.split),
             embargo_bars: self.training.embargo_bars,
             model: self.model.clone(),
             decisions: self.decisions,
@@ -219,6 +231,17 @@ impl Strategy {
             && end <= start
         {
             add("end", "date.order", format!("the end {end} is not after the start {start}"));
+        }
+        match (overrides.validation_start, overrides.test_start) {
+            (Some(validation), Some(test)) if test <= validation => {
+                let message = format!("the start of the test {test} is not after that of validation {validation}");
+                add("test_start", "date.order", message);
+            }
+            (Some(_), None) => add("test_start", "key.missing", "the key `test_start` is missing".to_owned()),
+            (None, Some(_)) => {
+                add("validation_start", "key.missing", "the key `validation_start` is missing".to_owned())
+            }
+            _ => {}
         }
         let usual = &self.training.settings;
         let settings = TrainingSettings {

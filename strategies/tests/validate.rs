@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use strategies::{Overrides, Signal, Strategy};
+use strategies::{Overrides, Signal, Split, Strategy};
 
 /// A small strategy without faults.
 const GOOD: &str = r#"name: good
@@ -248,6 +248,23 @@ fn a_request_that_does_not_fit_the_strategy_is_refused() {
     }))
     .unwrap();
     insta::assert_snapshot!(strategy.resolve(&overrides).unwrap_err());
+}
+
+#[test]
+fn the_dates_of_a_split_in_a_request_stand_for_the_split_of_the_strategy() {
+    let strategy = Strategy::parse(GOOD).unwrap();
+    let resolve = |request: &str| strategy.resolve(&serde_json::from_str(request).unwrap());
+    let (validation_start, test_start) = (market::Utc(5), market::Utc(9));
+    let resolved = resolve(r#"{"validation_start": 5, "test_start": 9}"#).unwrap();
+    assert_eq!(resolved.split, Split::Dates { validation_start, test_start });
+    assert_eq!(resolve("{}").unwrap().split, strategy.training.split);
+    let refused = |request: &str, rule: &str| {
+        let findings = resolve(request).unwrap_err().to_string();
+        assert!(findings.contains(rule), "{request}: {findings}");
+    };
+    refused(r#"{"validation_start": 5}"#, "[key.missing] request.test_start: ");
+    refused(r#"{"test_start": 9}"#, "[key.missing] request.validation_start: ");
+    refused(r#"{"validation_start": 9, "test_start": 9}"#, "[date.order] request.test_start: ");
 }
 
 #[test]
