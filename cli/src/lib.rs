@@ -28,6 +28,7 @@ pub mod spans;
 pub mod status;
 pub mod strategies;
 mod strategies_features;
+mod strategies_folds;
 mod strategies_validate;
 pub mod train;
 mod train_result;

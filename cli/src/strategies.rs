@@ -1,4 +1,4 @@
-//! `ktrdr strategies`: list, show, check, start a new one, and its feature columns; needs neither server nor store.
+//! `ktrdr strategies`: list, show, check, start a new one, its feature columns and its folds; needs neither server nor store.
 
 use std::path::{Path, PathBuf};
 
@@ -15,6 +15,7 @@ use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use crate::outcome::pairs;
 use crate::strategies_features::{self, FeaturesArgs};
+use crate::strategies_folds::{self, FoldsArgs};
 use crate::strategies_validate::{self, ValidateArgs, verdict};
 use crate::train_strategy::{VARIABLE, all, find};
 
@@ -32,6 +33,8 @@ pub enum StrategiesCommand {
     Validate(ValidateArgs),
     /// List the feature columns, or compute them over bars of files
     Features(FeaturesArgs),
+    /// List the dates of walk-forward folds, each a training with a test on the time after it
+    Folds(FoldsArgs),
     /// Write a commented strategy to start from
     New {
         /// Its name: a-z, 0-9, _ and -; the file is called NAME.yaml
@@ -53,6 +56,7 @@ pub fn run(command: &StrategiesCommand, context: &Context) -> Result<Exit, Failu
         StrategiesCommand::Show { strategy } => show(strategy, context),
         StrategiesCommand::Validate(args) => strategies_validate::run(args, context),
         StrategiesCommand::Features(args) => strategies_features::run(args, context),
+        StrategiesCommand::Folds(args) => strategies_folds::run(args, context),
         StrategiesCommand::New { name } => new(name, context),
         StrategiesCommand::Schema => Ok(print_schema(context)),
         StrategiesCommand::Rules => Ok(list_rules(context)),

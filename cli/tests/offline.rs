@@ -312,3 +312,43 @@ fn the_coverage_of_a_set_is_that_of_its_columns() {
         }
     }
 }
+
+#[test]
+fn folds_are_dates_for_people_and_programs_and_what_cannot_be_cut_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    assert_eq!(run(here, &["strategies", "new", "mine"]).0, 0);
+    let text = std::fs::read_to_string(here.join("mine.yaml")).unwrap();
+    let endless = text.lines().filter(|line| !line.trim_start().contains("_date:")).collect::<Vec<_>>();
+    std::fs::write(here.join("endless.yaml"), endless.join("\n")).unwrap();
+    std::fs::copy(golden("eurusd_1h.csv.gz"), here.join("EURUSD_1h.csv.gz")).unwrap();
+    let rows = "timestamp,open,high,low,close\n2015-01-05T10:00:00Z,1,2,1,2\n2015-01-05T11:00:00Z,1,2,1,2\n";
+    std::fs::write(here.join("EURUSD_1h.csv"), rows).unwrap();
+    let folds = |rest: &str| {
+        let words = "strategies folds".split(' ').chain(rest.split(' '));
+        shown(here, &words.collect::<Vec<_>>())
+    };
+    let mut log = folds("mine.yaml");
+    log += &folds("mine.yaml --start 2016-01-01 --end 2016-12-31 --folds 2 --train 0.6 --growth sliding");
+    log += &folds("endless.yaml --bars EURUSD_1h.csv.gz --folds 3");
+    log += &folds("endless.yaml --bars EURUSD_1h.csv.gz --folds 2 --growth sliding --json");
+    log += &folds("endless.yaml --bars EURUSD_1h.csv");
+    // These bars are of a time before that of the strategy.
+    log += &folds("mine.yaml --bars EURUSD_1h.csv.gz");
+    log += &folds("mine.yaml --start 2016-01-01 --end 2016-01-03");
+    log += &folds("mine.yaml --start 2017-01-01 --end 2016-12-30");
+    log += &folds("endless.yaml --start 2017-01-01");
+    log += &folds("mine.yaml --bars EURUSD_1h.csv.gz --start 2017-01-01");
+    log += &folds("mine.yaml --train 0.9 --validation 0.1");
+    insta::assert_snapshot!(log);
+    // What programs read are the dates of a fold and nothing else that a training takes.
+    let (_, out, _) = run(here, &["strategies", "folds", "endless.yaml", "--bars", "EURUSD_1h.csv.gz", "--json"]);
+    let folds: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    for pair in folds.windows(2) {
+        assert_eq!(pair[0]["end"], pair[1]["test_start"], "tests follow each other without a gap");
+    }
+    let bars = |fold: &Value, part: &str| fold["bars"][part].as_u64().unwrap();
+    let last = folds.last().unwrap();
+    let all: u64 = ["train", "validation", "test"].iter().map(|part| bars(last, part)).sum();
+    assert_eq!((folds.len(), all), (5, 5_000), "the last expanding fold uses every bar");
+}

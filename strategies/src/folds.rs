@@ -7,14 +7,17 @@
 //!
 //! The tests follow each other without a gap and do not overlap; each fold purges and embargoes like any other split.
 
+use jiff::Timestamp;
 use market::Utc;
+use serde::{Deserialize, Serialize};
 
 use crate::grammar::Split;
 use crate::resolve::Resolved;
 use crate::splits::{CutDates, SplitError};
 
 /// What the training part of a later fold does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Growth {
     /// Begins where the first one does, and grows.
     Expanding,
@@ -23,7 +26,7 @@ pub enum Growth {
 }
 
 /// How a time span is cut into folds.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct WalkForward {
     /// Number of folds, at least 1.
     pub folds: usize,
@@ -35,8 +38,10 @@ pub struct WalkForward {
     pub validation: f64,
 }
 
-/// One training with its test.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// One training with its test. As JSON its four dates are texts, under the names that a strategy's `split` and a request
+/// have for them: `start`, `validation_start`, `test_start`, `end`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Dates", into = "Dates")]
 pub struct Fold {
     /// Bars that open before it are not used.
     pub start: Utc,
@@ -44,6 +49,31 @@ pub struct Fold {
     pub cuts: CutDates,
     /// Bars that open at or after it are not used; `None` = the end of the series.
     pub end: Option<Utc>,
+}
+
+/// A fold as people and other programs read it.
+#[derive(Serialize, Deserialize)]
+struct Dates {
+    start: Timestamp,
+    validation_start: Timestamp,
+    test_start: Timestamp,
+    end: Option<Timestamp>,
+}
+
+impl From<Fold> for Dates {
+    fn from(fold: Fold) -> Self {
+        let Fold { start, cuts: CutDates { validation_start, test_start }, end } = fold;
+        let (validation_start, test_start) = (validation_start.timestamp(), test_start.timestamp());
+        Self { start: start.timestamp(), validation_start, test_start, end: end.map(Utc::timestamp) }
+    }
+}
+
+impl From<Dates> for Fold {
+    fn from(dates: Dates) -> Self {
+        let [start, validation_start, test_start] =
+            [dates.start, dates.validation_start, dates.test_start].map(Utc::from_timestamp);
+        Self { start, cuts: CutDates { validation_start, test_start }, end: dates.end.map(Utc::from_timestamp) }
+    }
 }
 
 impl Fold {
@@ -103,6 +133,24 @@ mod tests {
         assert_eq!(walk_forward(&plan, opens()).unwrap(), expanding);
         let sliding = [fold(0, 100, 140, Some(160)), fold(20, 120, 160, Some(180)), fold(40, 140, 180, None)];
         assert_eq!(walk_forward(&WalkForward { growth: Growth::Sliding, ..plan }, opens()).unwrap(), sliding);
+    }
+
+    #[test]
+    fn plans_and_folds_are_data_with_dates_that_people_can_read() {
+        let day = 86_400_000_000;
+        let (open, closed) = (fold(0, day, 2 * day, None), fold(day, 2 * day, 3 * day, Some(4 * day)));
+        let text = serde_json::to_string(&[open, closed]).unwrap();
+        let dates = |days: [&str; 3], end: &str| {
+            let [start, validation, test] = days.map(|day| format!("\"1970-01-0{day}T00:00:00Z\""));
+            format!(r#"{{"start":{start},"validation_start":{validation},"test_start":{test},"end":{end}}}"#)
+        };
+        let expected = [dates(["1", "2", "3"], "null"), dates(["2", "3", "4"], r#""1970-01-05T00:00:00Z""#)];
+        assert_eq!(text, format!("[{}]", expected.join(",")));
+        assert_eq!(serde_json::from_str::<[Fold; 2]>(&text).unwrap(), [open, closed]);
+        let plan = WalkForward { folds: 3, growth: Growth::Sliding, train: 0.5, validation: 0.25 };
+        let text = r#"{"folds":3,"growth":"sliding","train":0.5,"validation":0.25}"#;
+        assert_eq!(serde_json::to_string(&plan).unwrap(), text);
+        assert_eq!(serde_json::from_str::<WalkForward>(text).unwrap(), plan);
     }
 
     #[test]
