@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::kernel::{Kernel, Scratch, define, engine};
-use super::reader::{gap, part, part_mut};
+use super::kernel::{BLOCK, Kernel, Scratch, define, engine};
+use super::reader::{gaps, part, part_mut};
 use super::spec::{IndicatorSpec, SOURCE, bars, period};
 use super::window::{Delay, RollingFlow};
 
@@ -127,6 +127,8 @@ impl Kernel<f64, 1> for Kama {
         self.block_with_moves(run, from, cells, scratch);
     }
 
+    const UNSEEN: usize = 3 * BLOCK;
+
     #[inline(always)]
     fn unseen_block(&mut self, run: &[f64], from: usize, [cells]: [&mut [f64]; 1], scratch: &mut Scratch) -> bool {
         // A missing input has no move.
@@ -134,7 +136,10 @@ impl Kernel<f64, 1> for Kama {
             return false;
         }
         self.block_with_moves(run, from, cells, scratch);
-        define(cells);
+        // What is not finite stays so.
+        if !cells.last().is_some_and(|value| value.is_finite()) {
+            define(cells);
+        }
         true
     }
 }
@@ -149,12 +154,11 @@ impl Kama {
         let waiting = length - (first - start);
         part_mut(moves, waiting).fill(0.0);
         let pairs = part(run, start..run.len()).iter().zip(part(run, start - 1..run.len()));
-        let mut missing = 0;
-        for (cell, (value, before)) in moves.iter_mut().skip(waiting).zip(pairs) {
+        let moves = moves.get_mut(waiting..waiting + run.len() - start).unwrap_or_default();
+        for (cell, (value, before)) in moves.iter_mut().zip(pairs) {
             *cell = (value - before).abs();
-            missing += gap(*cell);
         }
-        missing
+        gaps(moves)
     }
 
     /// A block whose moves are in the first column of `scratch`.

@@ -32,7 +32,7 @@ impl Kernel<f64, 1> for Momentum {
         self.0.block(run, from, cells, |value, before| value - before);
     }
 
-    const UNSEEN: usize = 8 * BLOCK;
+    const UNSEEN: usize = 64 * BLOCK;
 
     #[inline(always)]
     fn unseen_block(&mut self, run: &[f64], from: usize, [cells]: [&mut [f64]; 1], _: &mut Scratch) -> bool {

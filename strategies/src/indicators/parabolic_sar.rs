@@ -44,21 +44,23 @@ pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
     },
 };
 
+/// Numbers that change with every bar are no neighbours: the compiler would keep two of those in one register, and take them
+/// apart at every bar.
 #[derive(Clone, Serialize, Deserialize)]
 struct Sar {
+    /// Extreme and stop as the long side sees them; while short, of the market turned upside down.
+    extreme: f64,
     initial: f64,
+    stop: f64,
     step: f64,
+    acceleration: f64,
     limit: f64,
+    /// 1 while long, −1 while short.
+    side: f64,
     /// Bars so far, up to 2.
     bars: u8,
     /// High and low of the bar before.
     before: [f64; 2],
-    /// 1 while long, −1 while short.
-    side: f64,
-    /// Extreme and stop as the long side sees them; while short, of the market turned upside down.
-    extreme: f64,
-    stop: f64,
-    acceleration: f64,
 }
 
 /// High and low as they are, or of the market turned upside down. By arithmetic and not by a branch: nobody can predict the side.

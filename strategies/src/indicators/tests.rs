@@ -224,13 +224,13 @@ proptest! {
         values in prop::collection::vec(prop_oneof![-1e3..1e3, -3.0..3.0], 1..80),
         length in 1usize..12,
     ) {
-        let (mut sum, mut weights) = (window::RollingSum::new(length), window::WeightedSum::new(length));
+        let (mut sum, mut weights) = (window::RollingSum::new(length), window::RampSum::new(length, 0.0, 1.0));
         let (mut moments, mut range) = (moments::RollingMoments::new(length, 0.0), extremes::RollingRange::new(length));
         let mut since = extremes::SinceMaximum::new(length);
         for (row, &value) in values.iter().enumerate() {
             let (total, (mean, deviation), (highest, lowest)) =
                 (sum.push(value), moments.push(value), range.push(value, value));
-            let (ago, (_, weighted)) = (since.push(value.round()), weights.push(value));
+            let (ago, weighted) = (since.push(value.round()), weights.push(value));
             if row + 1 < length {
                 prop_assert!([total, mean, deviation, highest, lowest, ago, weighted].iter().all(|value| value.is_nan()));
                 continue;

@@ -36,7 +36,7 @@ impl Kernel<Bar, 1> for TrueRange {
         average::true_ranges(run, from, cells);
     }
 
-    const UNSEEN: usize = 8 * BLOCK;
+    const UNSEEN: usize = 64 * BLOCK;
 
     #[inline(always)]
     fn unseen_block(&mut self, run: BarRows<'_>, from: usize, [cells]: [&mut [f64]; 1], _: &mut Scratch) -> bool {

@@ -179,6 +179,12 @@ impl RollingSum {
         self.push(value) / self.ring.len() as f64
     }
 
+    /// The value that the next one will push out; 0 while there are fewer than n.
+    #[inline(always)]
+    fn oldest(&self) -> f64 {
+        self.ring.get(self.next).copied().unwrap_or(0.0)
+    }
+
     /// True when the sum has just been made afresh, at which moment the window is in order.
     #[inline(always)]
     fn is_fresh(&self) -> bool {
@@ -259,61 +265,60 @@ impl PatchyMean {
     }
 }
 
-/// Plain sum and linearly weighted sum (1 for the oldest, n for the newest) of the last n values.
+/// Sum of the last n values, each times k − `middle` (k = 1 for the oldest, n for the newest), over `divisor`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct WeightedSum {
+pub(super) struct RampSum {
     values: RollingSum,
     total: f64,
-    weighted: f64,
+    ramp: f64,
+    middle: f64,
+    divisor: f64,
 }
 
-impl WeightedSum {
-    pub(super) fn new(length: usize) -> Self {
-        Self { values: RollingSum::new(length), total: f64::NAN, weighted: f64::NAN }
+impl RampSum {
+    pub(super) fn new(length: usize, middle: f64, divisor: f64) -> Self {
+        Self { values: RollingSum::new(length), total: f64::NAN, ramp: f64::NAN, middle, divisor }
     }
 
-    /// `combine` of what [`WeightedSum::push`] gives for each value of a run from `from` on; keeps no more than the sums.
+    /// What [`RampSum::push`] gives for each value of a run from `from` on; keeps no more than the sums.
     #[inline(always)]
-    pub(super) fn block(
-        &mut self,
-        run: &[f64],
-        from: usize,
-        [cells, totals]: [&mut [f64]; 2],
-        combine: impl Fn(f64, f64) -> f64,
-    ) {
-        let (mut total, mut weighted, count) = (self.total, self.weighted, self.values.ring.len() as f64);
-        let (mut rest, mut rest_totals) = (&mut *cells, &mut *totals);
+    pub(super) fn block(&mut self, run: &[f64], from: usize, cells: &mut [f64]) {
+        let (mut total, mut ramp, mut rest) = (self.total, self.ramp, cells);
+        let (count, middle, factor) = (self.values.ring.len() as f64, self.middle, 1.0 / self.divisor);
         for stretch in self.values.stretches(run, from) {
-            let rows = stretch.values.len();
-            let cells = rest.split_off_mut(..rows).unwrap_or_default();
-            let totals = rest_totals.split_off_mut(..rows).unwrap_or_default();
-            let pairs = stretch.values.iter().zip(stretch.oldest);
-            for ((cell, total_cell), (value, oldest)) in cells.iter_mut().zip(&mut *totals).zip(pairs) {
-                weighted += count * value - total;
-                total += value - oldest;
-                (*cell, *total_cell) = (weighted, total);
+            let cells = rest.split_off_mut(..stretch.values.len()).unwrap_or_default();
+            for ((cell, value), oldest) in cells.iter_mut().zip(stretch.values).zip(stretch.oldest) {
+                let change = value - oldest;
+                ramp = factor.mul_add((-middle).mul_add(change, count.mul_add(*value, -total)), ramp);
+                total += change;
+                *cell = ramp;
             }
-            if let (Some(window), Some(last), Some(last_total)) = (stretch.fresh, cells.last_mut(), totals.last_mut()) {
-                (total, weighted) = (lane_sum(window, |value| *value), ramp_sum(window));
-                (*last, *last_total) = (weighted, total);
+            if let (Some(window), Some(last)) = (stretch.fresh, cells.last_mut()) {
+                total = lane_sum(window, |value| *value);
+                ramp = self.afresh(window, total);
+                *last = ramp;
             }
         }
-        (self.total, self.weighted) = (total, weighted);
-        for (cell, total) in cells.iter_mut().zip(totals) {
-            *cell = combine(*total, *cell);
-        }
+        (self.total, self.ramp) = (total, ramp);
     }
 
-    /// Takes a value; sum and weighted sum of the last n, NaN until there are n. Every weight falls by one (minus the old
-    /// total) and the new value comes with weight n; made afresh with the plain sum.
+    /// Takes a value; the sum, NaN until there are n. Every k falls by one (minus the old total), the oldest value leaves and the
+    /// new one comes with n; made afresh with the plain sum. What is added is divided already: so a row waits for one addition.
     #[inline(always)]
-    pub(super) fn push(&mut self, value: f64) -> (f64, f64) {
-        self.weighted += self.values.ring.len() as f64 * value - self.total;
+    pub(super) fn push(&mut self, value: f64) -> f64 {
+        let count = self.values.ring.len() as f64;
+        let change = value - self.values.oldest();
+        let moved = (-self.middle).mul_add(change, count.mul_add(value, -self.total));
+        self.ramp = (1.0 / self.divisor).mul_add(moved, self.ramp);
         self.total = self.values.push(value);
         if self.values.is_fresh() {
-            self.weighted = ramp_sum(&self.values.ring);
+            self.ramp = self.afresh(&self.values.ring, self.total);
         }
-        (self.total, self.weighted)
+        self.ramp
+    }
+
+    fn afresh(&self, window: &[f64], total: f64) -> f64 {
+        (ramp_sum(window) - self.middle * total) / self.divisor
     }
 }
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::kernel::{Kernel, Scratch, engine};
 use super::spec::{IndicatorSpec, SOURCE, period};
-use super::window::WeightedSum;
+use super::window::RampSum;
 
 pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
     name: "wma",
@@ -18,26 +18,22 @@ pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
     start: |parameters| {
         let period = parameters.count("period");
         let n = period as f64;
-        engine(parameters.source(), Wma { values: WeightedSum::new(period), weights: n * (n + 1.0) / 2.0 })
+        engine(parameters.source(), Ramp(RampSum::new(period, 0.0, n * (n + 1.0) / 2.0)))
     },
 };
 
+/// A weighted sum of the last n values.
 #[derive(Clone, Serialize, Deserialize)]
-struct Wma {
-    values: WeightedSum,
-    /// 1 + 2 + … + n.
-    weights: f64,
-}
+pub(super) struct Ramp(pub(super) RampSum);
 
-impl Kernel<f64, 1> for Wma {
+impl Kernel<f64, 1> for Ramp {
     #[inline(always)]
     fn step(&mut self, value: f64) -> [f64; 1] {
-        [self.values.push(value).1 / self.weights]
+        [self.0.push(value)]
     }
 
     #[inline(always)]
-    fn block(&mut self, run: &[f64], from: usize, [cells]: [&mut [f64]; 1], [totals, ..]: &mut Scratch) {
-        let weights = self.weights;
-        self.values.block(run, from, [cells, totals], |_, weighted| weighted / weights);
+    fn block(&mut self, run: &[f64], from: usize, [cells]: [&mut [f64]; 1], _: &mut Scratch) {
+        self.0.block(run, from, cells);
     }
 }
