@@ -62,6 +62,11 @@ impl Store {
         &self.url
     }
 
+    /// True for a folder on this machine, false for a service.
+    pub(crate) fn is_folder(&self) -> bool {
+        self.url.starts_with("file:")
+    }
+
     /// Stores bytes under `<prefix><sha256>.<extension>`; `prefix` ends in a separator, as in `reports/` or
     /// `bars/…/2018.`. Storing the same bytes twice is one object.
     ///

@@ -24,7 +24,7 @@ use crate::{Store, StoreError};
 /// How long a commit goes on rebasing on the work of others.
 pub const COMMIT_TIME_MAX: Duration = Duration::from_secs(30);
 
-/// Files read at once.
+/// Objects read at once.
 const READS_MAX: usize = 8;
 
 /// One revision of a series.
@@ -133,10 +133,12 @@ impl Store {
         wanted.retain(|file| file.last >= range.start.0 && file.first < range.end.0);
         let rows = wanted.iter().map(|file| usize::try_from(file.rows).unwrap_or(0)).sum();
         let files = stream::iter(wanted).map(|file| async move { self.fetch_file(prefix, &file).await });
-        let files = files.buffered(READS_MAX);
+        // A service is slow to answer, so several files are on their way at a time. A disk is not: there each would only take
+        // memory, of which the threads that read keep a part.
+        let files = files.buffered(if self.is_folder() { 1 } else { READS_MAX });
         let mut bars = RawBars::default();
         let mut files = std::pin::pin!(files);
-        // Several files are fetched at a time, but no more than one is decoded: that takes many times the memory.
+        // No more than one is decoded at a time: that takes many times the memory.
         while let Some((key, bytes)) = files.try_next().await? {
             let piece = decode_bars(&key, bytes)?;
             let inside = |open: Option<&Utc>| open.is_none_or(|open| range.contains(open));

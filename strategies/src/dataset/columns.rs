@@ -52,11 +52,11 @@ impl Column {
         }
     }
 
-    /// Appends the values of the next symbol; those of the first one are taken as they are.
-    pub(super) fn append(&mut self, next: Self) {
+    /// Appends the values of the next symbol; see [`append`].
+    pub(super) fn append(&mut self, next: Self, expected: usize) {
         match (self, next) {
-            (Self::Stored(all), Self::Stored(next)) if !all.is_empty() => all.extend_from_slice(&next),
-            (Self::Exact(all), Self::Exact(next)) if !all.is_empty() => all.extend_from_slice(&next),
+            (Self::Stored(all), Self::Stored(next)) => append(all, next, expected),
+            (Self::Exact(all), Self::Exact(next)) => append(all, next, expected),
             (all, next) => *all = next,
         }
     }
@@ -83,6 +83,20 @@ impl Column {
             }
         }
     }
+}
+
+/// Adds values to others. `expected` is how many there will be with all that follow: where room is lacking it is made for all of
+/// them, so that no value is moved again and again; room that none needs is never touched, so it takes no memory.
+pub(super) fn append<T>(all: &mut Vec<T>, mut next: Vec<T>, expected: usize) {
+    if all.is_empty() && expected <= next.len() {
+        *all = next;
+        return;
+    }
+    if all.capacity() - all.len() < next.len() {
+        // Too much to ask for at once may still fit step by step.
+        let _ = all.try_reserve_exact(expected);
+    }
+    all.append(&mut next);
 }
 
 #[expect(clippy::cast_precision_loss, reason = "row counts are far below 2^53")]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use market::{Instrument, Utc};
 use schemas::manifests::{ColumnRange, FeatureColumn, FittedThreshold, FuzzyHole, OutputKind, PartCount};
 
-use super::columns::{Column, Coverage, Sets};
+use super::columns::{Column, Coverage, Sets, append};
 use super::join::SymbolRows;
 use super::runs::Runs;
 use super::workers::Workers;
@@ -16,6 +16,8 @@ use crate::splits::{self, CutDates, Dropped, Part, RowTime};
 /// The rows of all symbols so far.
 pub(super) struct Stack {
     symbols: Vec<StackedSymbol>,
+    /// Symbols that are still to come.
+    left: usize,
     open_time: Vec<Utc>,
     known_at: Vec<Utc>,
     label_known_at: Vec<Utc>,
@@ -40,6 +42,7 @@ impl Stack {
     pub(super) fn new(resolved: &Resolved, sets: &Sets) -> Self {
         Self {
             symbols: Vec::new(),
+            left: resolved.symbols.len(),
             open_time: Vec::new(),
             known_at: Vec::new(),
             label_known_at: Vec::new(),
@@ -54,15 +57,18 @@ impl Stack {
         }
     }
 
-    /// Appends the next symbol; the first one is taken as it is.
+    /// Appends the next symbol.
     pub(super) fn push(&mut self, mut symbol: SymbolRows) {
-        self.symbols.push(StackedSymbol { rows: symbol.known_at.len(), close_time: symbol.close_time });
-        append(&mut self.open_time, symbol.open_time);
-        append(&mut self.known_at, symbol.known_at);
-        append(&mut self.label_known_at, symbol.label_known_at);
-        append(&mut self.labels, symbol.labels);
+        let rows = symbol.known_at.len();
+        let expected = rows.saturating_mul(self.left);
+        self.left = self.left.saturating_sub(1);
+        self.symbols.push(StackedSymbol { rows, close_time: symbol.close_time });
+        append(&mut self.open_time, symbol.open_time, expected);
+        append(&mut self.known_at, symbol.known_at, expected);
+        append(&mut self.label_known_at, symbol.label_known_at, expected);
+        append(&mut self.labels, symbol.labels, expected);
         if let (Some(all), Some(weights)) = (&mut self.weights, symbol.weights) {
-            append(all, weights);
+            append(all, weights, expected);
         }
         self.coverage.iter_mut().zip(symbol.coverage).for_each(|(all, own)| all.add(own));
         for (reason, count) in symbol.dropped {
@@ -75,7 +81,7 @@ impl Stack {
                 self.holes.insert(hole.set.clone(), hole);
             }
         }
-        self.columns.iter_mut().zip(symbol.columns).for_each(|(all, own)| all.append(own));
+        self.columns.iter_mut().zip(symbol.columns).for_each(|(all, own)| all.append(own, expected));
     }
 
     /// The distinct instants at which a row of some symbol was known, ascending.
@@ -164,15 +170,6 @@ fn scaled(
         *done = Some((fitted, values));
     });
     work.into_iter().filter_map(|(_, done)| done).unzip()
-}
-
-/// Adds values to others; the first ones are taken as they are.
-fn append<T>(all: &mut Vec<T>, mut next: Vec<T>) {
-    if all.is_empty() {
-        *all = next;
-    } else {
-        all.append(&mut next);
-    }
 }
 
 /// Adds instants to others; both ascend.
