@@ -31,7 +31,7 @@ pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
             before: f64::NAN,
             delay: Delay::new(period),
             path: RollingFlow::new(period),
-            average: Adaptive { value: f64::NAN, first: None },
+            average: Adaptive::new(),
             seeded: false,
         };
         engine(parameters.source(), kernel)
@@ -51,48 +51,73 @@ struct Kama {
     seeded: bool,
 }
 
-/// y ← (1 − w)·y + w·x with another w at every step. Steps are taken in pairs, the second one from the value before both, which
-/// is the same number and lets the processor work on two rows at once.
+/// Steps that an average takes together.
+const TOGETHER: usize = 4;
+
+/// y ← (1 − w)·y + w·x with another w at every step. [`TOGETHER`] steps are each taken from the value before all of them, which
+/// is the same number and lets the processor work on several rows at once.
 #[derive(Clone, Serialize, Deserialize)]
 struct Adaptive {
-    /// Before the pair; NaN before the first.
+    /// Before the first of the steps; NaN before the first value.
     value: f64,
-    /// Of the first step of a pair that is not complete: 1 − w and w·x.
-    first: Option<[f64; 2]>,
+    /// How many of them there were.
+    steps: usize,
+    /// What these make of the value: they keep so much of it, and add so much.
+    joint: [f64; 2],
 }
 
 impl Adaptive {
+    fn new() -> Self {
+        Self { value: f64::NAN, steps: 0, joint: [1.0, 0.0] }
+    }
+
     #[inline(always)]
-    fn push(&mut self, [keep, new]: [f64; 2]) -> f64 {
-        let Some([keep_first, new_first]) = self.first.take() else {
-            self.first = Some([keep, new]);
-            return keep.mul_add(self.value, new);
-        };
-        self.value = (keep * keep_first).mul_add(self.value, keep.mul_add(new_first, new));
-        self.value
+    fn push(&mut self, step: [f64; 2]) -> f64 {
+        self.joint = after(self.joint, step);
+        let value = self.joint[0].mul_add(self.value, self.joint[1]);
+        self.steps += 1;
+        if self.steps == TOGETHER {
+            *self = Self { value, ..Self::new() };
+        }
+        value
     }
 
     /// What [`Adaptive::push`] gives for each pair of weights for which there is a cell.
     #[inline(always)]
-    fn block(&mut self, keeps: &[f64], news: &[f64], cells: &mut [f64]) {
-        let mut cells = cells.iter_mut().zip(keeps.iter().zip(news));
-        if self.first.is_some()
-            && let Some((cell, (keep, new))) = cells.next()
-        {
+    fn each(&mut self, keeps: &[f64], news: &[f64], cells: &mut [f64]) {
+        for (cell, (keep, new)) in cells.iter_mut().zip(keeps.iter().zip(news)) {
             *cell = self.push([*keep, *new]);
         }
+    }
+
+    /// As [`Adaptive::each`], but of many pairs.
+    #[inline(always)]
+    fn block(&mut self, keeps: &[f64], news: &[f64], cells: &mut [f64]) {
+        let begun = (TOGETHER - self.steps) % TOGETHER;
+        let (head, cells) = cells.split_at_mut(begun.min(cells.len()));
+        self.each(keeps, news, head);
+        let (keeps, news) = (part(keeps, head.len()..keeps.len()), part(news, head.len()..news.len()));
+        let (groups, tail) = cells.as_chunks_mut::<TOGETHER>();
+        let whole = groups.len() * TOGETHER;
+        let weights = keeps.as_chunks::<TOGETHER>().0.iter().zip(news.as_chunks::<TOGETHER>().0);
         let mut value = self.value;
-        while let Some((first_cell, (keep_first, new_first))) = cells.next() {
-            *first_cell = keep_first.mul_add(value, *new_first);
-            let Some((cell, (keep, new))) = cells.next() else {
-                self.first = Some([*keep_first, *new_first]);
-                break;
-            };
-            value = (keep * keep_first).mul_add(value, keep.mul_add(*new_first, *new));
-            *cell = value;
+        for (group, (keeps, news)) in groups.iter_mut().zip(weights) {
+            let (before, mut joint) = (value, [1.0, 0.0]);
+            for ((cell, keep), new) in group.iter_mut().zip(keeps).zip(news) {
+                joint = after(joint, [*keep, *new]);
+                value = joint[0].mul_add(before, joint[1]);
+                *cell = value;
+            }
         }
         self.value = value;
+        self.each(part(keeps, whole..keeps.len()), part(news, whole..news.len()), tail);
     }
+}
+
+/// Steps and one more.
+#[inline(always)]
+fn after([keep, new]: [f64; 2], [keep_next, new_next]: [f64; 2]) -> [f64; 2] {
+    [keep_next * keep, keep_next.mul_add(new, new_next)]
 }
 
 #[inline(always)]
