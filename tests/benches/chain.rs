@@ -357,8 +357,7 @@ fn many_symbols() {
     println!(
         "\n100 symbols x 4 timeframes x 20 indicators, {MANY_BARS} base bars, {} columns, medians of {} rounds:\n\
          one thread {:.2} s, two threads {:.2} s; one / two {:.2}\n\
-         on a processor: one thread {:.2} s; two threads {:.2} s together, of which {:.2} s cannot be shared; the ratio that\n\
-         two free processors would give, as far as these go: {:.2}",
+         on a processor: one thread {:.2} s; two threads {:.2} s together, of which {:.2} s on the one that stacks",
         resolved.features.len(),
         rounds.len(),
         of(|(one, _)| one[0]),
@@ -367,7 +366,6 @@ fn many_symbols() {
         of(|(one, _)| one[2]),
         of(|(_, two)| two[2]),
         of(|(_, two)| two[1]),
-        of(|(one, two)| one[2] / (two[1] + (two[2] - two[1]) / 2.0)),
     );
     for threads in ["1", "2"] {
         child(&["--many-peak", threads]);
