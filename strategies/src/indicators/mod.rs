@@ -128,10 +128,12 @@ pub fn find(name: &str) -> Option<&'static IndicatorSpec> {
     SPECS.iter().find(|spec| matches(&spec.name) || spec.aliases.iter().any(matches))
 }
 
-/// The known name or alias most similar to a misspelt one, if one is similar.
+/// The known name or alias most similar to a misspelt one, those that may only label included, if one is similar.
 pub fn nearest_name(name: &str) -> Option<&'static str> {
     let name = name.to_ascii_lowercase();
-    nearest(&name, SPECS.iter().flat_map(|spec| std::iter::once(spec.name).chain(spec.aliases.iter().copied())))
+    let all = SPECS.iter().map(|spec| (spec.name, spec.aliases));
+    let all = all.chain(label_only().iter().map(|spec| (spec.name, spec.aliases)));
+    nearest(&name, all.flat_map(|(name, aliases)| std::iter::once(name).chain(aliases.iter().copied())))
 }
 
 /// Why an indicator cannot be computed over these bars.

@@ -90,6 +90,7 @@ fn names_are_unique_lower_case_and_found_in_any_case() {
     assert!(find("bollinger").is_none());
     assert_eq!(nearest_name("bolinger"), Some("bollingerbands"));
     assert_eq!(nearest_name("stoch"), Some("stochastic"));
+    assert_eq!(nearest_name("zigzg"), Some("zigzag"));
     assert_eq!(nearest_name("qqq"), None);
 }
 
