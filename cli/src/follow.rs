@@ -84,7 +84,11 @@ pub async fn watch_to_end(
     let mut screen = Screen::new(&context.output);
     let watched = watch(bus, interrupts, op, options, &mut screen).await;
     screen.close();
-    outcome::tell(&context.output, op, &watched?, describe)
+    let mut watched = watched?;
+    if let Ended::Reached(record) = &mut watched.ended {
+        outcome::fill(context, record).await;
+    }
+    outcome::tell(&context.output, op, &watched, describe)
 }
 
 /// Watches an operation on a screen.

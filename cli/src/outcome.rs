@@ -1,9 +1,12 @@
 //! How an operation ended, for people and for programs, with the exit code that says so.
 
+use runtime::StoredResult;
 use schemas::ids::OperationId;
 use schemas::operation::{OperationRecord, OperationState, StepState};
 use serde_json::{Map, Value, json};
+use store::{Store, StoreError};
 
+use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use crate::follow::{Ended, Watched};
 use crate::output::Output;
@@ -20,6 +23,25 @@ pub fn describe(record: &OperationRecord) -> Vec<(String, String)> {
         "data" => crate::data::loaded::describe(record),
         _ => of_steps(record),
     }
+}
+
+/// Puts the results that had no room in a record into it, from the store. One that cannot be read stays the name of its object.
+pub async fn fill(context: &Context, record: &mut OperationRecord) {
+    fill_from(&context.store_url(), &context.output, record).await;
+}
+
+async fn fill_from(store: &str, output: &Output, record: &mut OperationRecord) {
+    for step in &mut record.steps {
+        let Ok(StoredResult { result_object }) = serde_json::from_value(step.result.clone()) else { continue };
+        match result_of(store, &result_object).await {
+            Ok(result) => step.result = result,
+            Err(error) => output.note(&format!("the result {result_object} is not shown: {error}")),
+        }
+    }
+}
+
+async fn result_of(store: &str, object: &str) -> Result<Value, StoreError> {
+    Store::open(store).await?.report(object).await
 }
 
 /// The scalars of each completed step's result.
@@ -112,5 +134,38 @@ pub fn pairs(output: &Output, pairs: &[(String, String)]) {
     let width = pairs.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
     for (name, text) in pairs {
         output.line(&format!("  {name:<width$}  {text}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use schemas::commands::{FetchBars, FetchMode};
+    use schemas::requests::DataLoad;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_result_without_room_in_the_record_is_told_from_the_store() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("file://{}", folder.path().display());
+        let object = Store::open(&url).await.unwrap().put_report(&json!({"series": 400})).await.unwrap();
+        let fetch = FetchBars {
+            provider: "file".to_owned(),
+            series: Vec::new(),
+            mode: FetchMode::Full,
+            start: None,
+            end: None,
+            refetch: false,
+        };
+        let operation = DataLoad { fetch, labels: [].into() }.operation();
+        let op = OperationId::new("data", jiff::Timestamp::UNIX_EPOCH, 7).unwrap();
+        let mut record = OperationRecord::create(op, operation, jiff::Timestamp::UNIX_EPOCH);
+        let absent = json!({"result_object": format!("reports/{:064}.json", 0)});
+        record.steps[0].result = json!({ "result_object": object });
+        record.steps[1].result = absent.clone();
+        let output = Output { json: false, quiet: true, style: Default::default(), live: false };
+        fill_from(&url, &output, &mut record).await;
+        assert_eq!(record.steps[0].result, json!({"series": 400}));
+        assert_eq!(record.steps[1].result, absent);
     }
 }

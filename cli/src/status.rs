@@ -35,7 +35,7 @@ async fn operation(context: &Context, bus: &Bus, op: &OperationId) -> Result<Exi
     let Some(stored) = bus.record(op).await? else {
         return Err(Failure::no_operation(op));
     };
-    let record = stored.record;
+    let mut record = stored.record;
     let mut progress = BTreeMap::new();
     for (number, spec) in record.numbers().zip(record.plan.steps()) {
         if record.step(number).is_some_and(|step| step.attempt > 0)
@@ -46,6 +46,7 @@ async fn operation(context: &Context, bus: &Bus, op: &OperationId) -> Result<Exi
     }
     let told = json!(progress.values().collect::<Vec<_>>());
     context.output.json(&extended(&record, [("progress", told)]));
+    outcome::fill(context, &mut record).await;
     show(&context.output, &record, &progress);
     Ok(Exit::Done)
 }
