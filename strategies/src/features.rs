@@ -207,7 +207,7 @@ pub(crate) fn check_volumes(resolved: &Resolved, bars: &KnownBars<'_>) -> Result
     resolved.indicators.iter().try_for_each(|planned| {
         let timeframe = planned.timeframe;
         let refused = |source| FeatureError::Indicator { id: planned.id.clone(), timeframe, source };
-        planned.indicator.check_volume(series(bars, timeframe)?).map_err(refused)
+        planned.indicator.check_volume(given(bars, timeframe)?).map_err(refused)
     })
 }
 
@@ -225,15 +225,15 @@ pub(crate) fn each_column(
     progress: &mut dyn FnMut(usize, &PlannedIndicator) -> ControlFlow<()>,
     take: Take<'_>,
 ) -> Result<(), FeatureError> {
-    let base = series(bars, resolved.base)?;
     resolved.timeframes.iter().try_for_each(|timeframe| series(bars, *timeframe).map(drop))?;
+    let base = given(bars, resolved.base)?;
     let mut visible: BTreeMap<Timeframe, Vec<u32>> = BTreeMap::new();
     for (position, planned) in resolved.indicators.iter().enumerate() {
         if progress(position, planned).is_break() {
             return Err(FeatureError::Stopped);
         }
         let timeframe = planned.timeframe;
-        let own = series(bars, timeframe)?;
+        let own = given(bars, timeframe)?;
         let refused = |source| FeatureError::Indicator { id: planned.id.clone(), timeframe, source };
         let mut walk = planned.indicator.walk(own).map_err(refused)?;
         let mut outputs = vec![Vec::new(); planned.indicator.spec().output_count()];
@@ -251,12 +251,14 @@ pub(crate) fn each_column(
     Ok(())
 }
 
+fn given<'a>(bars: &KnownBars<'a>, timeframe: Timeframe) -> Result<BarSlice<'a>, FeatureError> {
+    bars.get(&timeframe).copied().ok_or(FeatureError::NoBars { timeframe })
+}
+
+/// Bars that are there and well formed, which takes a look at each of them.
 fn series<'a>(bars: &KnownBars<'a>, timeframe: Timeframe) -> Result<BarSlice<'a>, FeatureError> {
-    match bars.get(&timeframe) {
-        Some(bars) if !is_well_formed(bars) => Err(FeatureError::Malformed { timeframe }),
-        Some(bars) => Ok(*bars),
-        None => Err(FeatureError::NoBars { timeframe }),
-    }
+    let bars = given(bars, timeframe)?;
+    if is_well_formed(&bars) { Ok(bars) } else { Err(FeatureError::Malformed { timeframe }) }
 }
 
 /// The features of an indicator on the base timeframe. Its outputs are made a stretch at a time, after as many of the rows
