@@ -27,11 +27,19 @@ impl Default for Column {
 }
 
 impl Column {
-    /// Room for so many values of a feature.
-    pub(super) fn of(feature: &Feature, rows: usize) -> Self {
+    /// A column of a feature, without values.
+    pub(super) fn of(feature: &Feature) -> Self {
         match feature.kind {
-            FeatureKind::Raw { scaling: Some(_) } => Self::Exact(Vec::with_capacity(rows)),
-            _ => Self::Stored(Vec::with_capacity(rows)),
+            FeatureKind::Raw { scaling: Some(_) } => Self::Exact(Vec::new()),
+            _ => Self::Stored(Vec::new()),
+        }
+    }
+
+    /// Makes room for so many more values.
+    pub(super) fn reserve(&mut self, rows: usize) {
+        match self {
+            Self::Stored(values) => values.reserve_exact(rows),
+            Self::Exact(values) => values.reserve_exact(rows),
         }
     }
 
@@ -53,11 +61,11 @@ impl Column {
     }
 
     /// Appends the values of the next symbol; see [`append`].
-    pub(super) fn append(&mut self, next: Self, expected: usize) {
+    pub(super) fn append(&mut self, next: &mut Self, expected: usize) {
         match (self, next) {
             (Self::Stored(all), Self::Stored(next)) => append(all, next, expected),
             (Self::Exact(all), Self::Exact(next)) => append(all, next, expected),
-            (all, next) => *all = next,
+            (all, next) => std::mem::swap(all, next),
         }
     }
 
@@ -72,11 +80,14 @@ impl Column {
         FeatureColumn { name: feature.name.clone(), normalisation }
     }
 
-    /// The values as they are stored.
+    /// The values as they are stored, in no more memory than they need.
     #[expect(clippy::cast_possible_truncation, reason = "features are stored as f32")]
     pub(super) fn scaled(self, scaling: Option<Normalisation>) -> Vec<f32> {
         match self {
-            Self::Stored(values) => values,
+            Self::Stored(mut values) => {
+                values.shrink_to_fit();
+                values
+            }
             Self::Exact(values) => {
                 let scaled = |value: f64| scaling.map_or(value, |scaling| scaling.apply(value));
                 values.into_iter().map(|value| scaled(value) as f32).collect()
@@ -85,18 +96,18 @@ impl Column {
     }
 }
 
-/// Adds values to others. `expected` is how many there will be with all that follow: where room is lacking it is made for all of
+/// Moves values to others. `expected` is how many there will be with all that follow: where room is lacking it is made for all of
 /// them, so that no value is moved again and again; room that none needs is never touched, so it takes no memory.
-pub(super) fn append<T>(all: &mut Vec<T>, mut next: Vec<T>, expected: usize) {
+pub(super) fn append<T>(all: &mut Vec<T>, next: &mut Vec<T>, expected: usize) {
     if all.is_empty() && expected <= next.len() {
-        *all = next;
+        std::mem::swap(all, next);
         return;
     }
     if all.capacity() - all.len() < next.len() {
         // Too much to ask for at once may still fit step by step.
         let _ = all.try_reserve_exact(expected);
     }
-    all.append(&mut next);
+    all.append(next);
 }
 
 #[expect(clippy::cast_precision_loss, reason = "row counts are far below 2^53")]

@@ -40,9 +40,11 @@ pub(super) struct SymbolRows {
 }
 
 /// Features, leak test and labels of one symbol, joined by row. Bars known before `training_end` fit what is to be fitted.
+/// `spare` is the columns of an earlier symbol, empty, whose memory is used again; or none.
 pub(super) fn symbol_rows(
     resolved: &Resolved,
     sets: &Sets,
+    spare: Vec<Column>,
     (symbol, bars): (&str, SymbolBars),
     training_end: Option<Utc>,
     report: &mut dyn FnMut(usize, &str) -> ControlFlow<()>,
@@ -60,7 +62,7 @@ pub(super) fn symbol_rows(
         let (timeframe, required) = (resolved.base, resolved.history_required);
         return Err(DataSetError::ShortHistory { symbol: symbol.to_owned(), timeframe, bars: rows, required });
     }
-    let mut matrix = features(resolved, sets, &known(&bars), report).map_err(failed)?;
+    let mut matrix = features(resolved, sets, spare, &known(&bars), report).map_err(failed)?;
     let works = resolved.indicators.len();
     if report(works + 2, "leak test").is_break() {
         return Err(DataSetError::Stopped);
@@ -115,11 +117,13 @@ fn holes_of(
 fn features(
     resolved: &Resolved,
     sets: &Sets,
+    spare: Vec<Column>,
     bars: &KnownBars<'_>,
     report: &mut dyn FnMut(usize, &str) -> ControlFlow<()>,
 ) -> Result<Matrix, FeatureError> {
     check_volumes(resolved, bars)?;
-    let mut matrix = Matrix::new(resolved, sets, bars.get(&resolved.base).map_or(&[], |base| base.close_time));
+    let close_time = bars.get(&resolved.base).map_or(&[][..], |base| base.close_time);
+    let mut matrix = Matrix::new(resolved, sets, spare, close_time);
     each_column(
         resolved,
         bars,
@@ -162,10 +166,15 @@ struct Complete {
 }
 
 impl Matrix {
-    fn new(resolved: &Resolved, sets: &Sets, close_time: &[Utc]) -> Self {
+    fn new(resolved: &Resolved, sets: &Sets, spare: Vec<Column>, close_time: &[Utc]) -> Self {
         let rows = close_time.len();
+        let mut columns = spare;
+        if columns.is_empty() {
+            columns.extend(resolved.features.iter().map(Column::of));
+        }
+        columns.iter_mut().for_each(|column| column.reserve(rows));
         Self {
-            columns: resolved.features.iter().map(|feature| Column::of(feature, rows)).collect(),
+            columns,
             coverage: Counting::new(sets),
             complete: vec![true; rows],
             gaps: vec![0; resolved.features.len()],

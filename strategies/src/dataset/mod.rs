@@ -124,9 +124,9 @@ impl DataSet {
 /// # Memory
 /// The rows of all symbols, R in number and with F features of which Z are scaled, take `R · (4 F + 4 Z + 53)` bytes at most:
 /// four times, label, weight, symbol and part beside the columns. Beside them, with T threads, at most 4 T symbols are at work
-/// or wait to be stacked, and one is being stacked: the bars of one take 56 bytes each, its columns as much as its rows, and
-/// its widest indicator on another timeframe, or a search for holes, 8 bytes an output and bar. So with b base bars and B bars
-/// a symbol, and O outputs at most, the peak is below
+/// or wait to be stacked, and one is being stacked, whose emptied columns serve a later one. The bars of a symbol take 56 bytes
+/// each, its columns as much as its rows, and its widest indicator on another timeframe, or a search for holes, 8 bytes an
+/// output and bar. So with b base bars and B bars a symbol, and O outputs at most, the peak is below
 ///
 /// ```text
 /// R · (4 F + 4 Z + 53)  +  5 T · b · (4 F + 4 Z + 53)  +  T · B · (56 + 8 O + 24)
@@ -162,6 +162,9 @@ pub fn assemble<E: From<DataSetError> + Send>(
     };
     let training_end = early_cuts.filter(|_| resolved.needs_fit()).map(|cuts| cuts.validation_start);
     let mut stack = Stack::new(resolved, &sets);
+    // Columns go round: memory that is given back and asked for again has to be cleared by the system each time.
+    let spare = Mutex::new(Vec::new());
+    let spares = || spare.lock().unwrap_or_else(PoisonError::into_inner);
     workers.in_order(
         &numbered,
         ahead,
@@ -172,10 +175,15 @@ pub fn assemble<E: From<DataSetError> + Send>(
             }
             let bars = read(symbol, &resolved.timeframes)?;
             let mut report = |work_number: usize, work: &str| desk.report(&id, *number, work_number, work);
-            Ok::<_, E>(symbol_rows(resolved, &sets, (&id, bars), training_end, &mut report)?)
+            let columns = spares().pop().unwrap_or_default();
+            Ok::<_, E>(symbol_rows(resolved, &sets, columns, (&id, bars), training_end, &mut report)?)
         },
-        |rows| stack.push(rows),
+        |rows| {
+            let columns = stack.push(rows);
+            spares().push(columns);
+        },
     )?;
+    drop(spare);
     let cuts = match early_cuts {
         Some(cuts) => cuts,
         None => cuts(resolved, stack.instants()).map_err(DataSetError::from)?,

@@ -24,7 +24,7 @@ impl Runs {
         self.0.iter().map(ExactSizeIterator::len).sum()
     }
 
-    /// Leaves the values of these rows, in no more memory than they need.
+    /// Leaves the values of these rows.
     pub(super) fn keep<T: Copy>(&self, values: &mut Vec<T>) {
         let mut at = 0;
         for run in &self.0 {
@@ -33,6 +33,11 @@ impl Runs {
             at += run.len();
         }
         values.truncate(at);
+    }
+
+    /// As [`Runs::keep`], in no more memory than is needed.
+    pub(super) fn keep_tight<T: Copy>(&self, values: &mut Vec<T>) {
+        self.keep(values);
         values.shrink_to_fit();
     }
 

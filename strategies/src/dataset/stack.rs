@@ -48,7 +48,7 @@ impl Stack {
             label_known_at: Vec::new(),
             labels: Vec::new(),
             weights: resolved.weighted.then(Vec::new),
-            columns: std::iter::repeat_with(Column::default).take(resolved.features.len()).collect(),
+            columns: resolved.features.iter().map(Column::of).collect(),
             coverage: vec![Coverage::default(); sets.len()],
             dropped: BTreeMap::new(),
             leak_test_cuts: 0,
@@ -57,17 +57,17 @@ impl Stack {
         }
     }
 
-    /// Appends the next symbol.
-    pub(super) fn push(&mut self, mut symbol: SymbolRows) {
+    /// Appends the next symbol. Its columns come back empty, for one that is to come.
+    pub(super) fn push(&mut self, mut symbol: SymbolRows) -> Vec<Column> {
         let rows = symbol.known_at.len();
         let expected = rows.saturating_mul(self.left);
         self.left = self.left.saturating_sub(1);
         self.symbols.push(StackedSymbol { rows, close_time: symbol.close_time });
-        append(&mut self.open_time, symbol.open_time, expected);
-        append(&mut self.known_at, symbol.known_at, expected);
-        append(&mut self.label_known_at, symbol.label_known_at, expected);
-        append(&mut self.labels, symbol.labels, expected);
-        if let (Some(all), Some(weights)) = (&mut self.weights, symbol.weights) {
+        append(&mut self.open_time, &mut symbol.open_time, expected);
+        append(&mut self.known_at, &mut symbol.known_at, expected);
+        append(&mut self.label_known_at, &mut symbol.label_known_at, expected);
+        append(&mut self.labels, &mut symbol.labels, expected);
+        if let (Some(all), Some(weights)) = (&mut self.weights, &mut symbol.weights) {
             append(all, weights, expected);
         }
         self.coverage.iter_mut().zip(symbol.coverage).for_each(|(all, own)| all.add(own));
@@ -81,7 +81,8 @@ impl Stack {
                 self.holes.insert(hole.set.clone(), hole);
             }
         }
-        self.columns.iter_mut().zip(symbol.columns).for_each(|(all, own)| all.append(own, expected));
+        self.columns.iter_mut().zip(&mut symbol.columns).for_each(|(all, own)| all.append(own, expected));
+        symbol.columns
     }
 
     /// The distinct instants at which a row of some symbol was known, ascending.
@@ -106,11 +107,12 @@ impl Stack {
         let (part, rows) = self.parts(&cuts, embargo_micros);
         let training = Runs::of(part.iter().map(|part| *part == Part::Train));
         let (features, values) = scaled(resolved, std::mem::take(&mut self.columns), [&rows, &training], workers);
-        [&mut self.open_time, &mut self.known_at, &mut self.label_known_at].into_iter().for_each(|all| rows.keep(all));
-        rows.keep(&mut self.labels);
-        self.weights.iter_mut().for_each(|weights| rows.keep(weights));
+        let times = [&mut self.open_time, &mut self.known_at, &mut self.label_known_at];
+        times.into_iter().for_each(|all| rows.keep_tight(all));
+        rows.keep_tight(&mut self.labels);
+        self.weights.iter_mut().for_each(|weights| rows.keep_tight(weights));
         let mut symbol = self.numbers();
-        rows.keep(&mut symbol);
+        rows.keep_tight(&mut symbol);
         let mut set = DataSet {
             features,
             output: resolved.output(),
