@@ -161,10 +161,8 @@ impl Kernel<f64, 1> for Kama {
             return false;
         }
         self.block_with_moves(run, from, cells, scratch);
-        // What is not finite stays so.
-        if !cells.last().is_some_and(|value| value.is_finite()) {
-            define(cells);
-        }
+        // Every row, as one that overflows may come before one that does not.
+        define(cells);
         true
     }
 }
