@@ -110,6 +110,32 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Walks longer than two of the largest blocks that are taken unseen, whole but for a few missing bars: such a block is
+    /// followed by another one, and by one that fails and begins again.
+    #[test]
+    fn a_stream_gives_the_bits_of_a_series_of_many_thousand_bars_of_which_few_are_missing(seed in any::<u64>()) {
+        let mut random = Random(seed);
+        let mut walk = random.walk(24_000);
+        walk.retain(|bar| [bar.open, bar.high, bar.low, bar.close].iter().all(|price| price.is_finite()) && bar.volume >= 0.0);
+        prop_assume!(walk.len() > 2 * 8_192);
+        for _ in 0..random.below(4) {
+            let (missing, at) = (f64::NAN, random.below(walk.len()));
+            walk[at] = Bar { open: missing, high: missing, low: missing, close: missing, volume: missing };
+        }
+        for spec in specs() {
+            let indicator = random.indicator_within(spec, usize::MAX);
+            let Some(expected) = batch(&indicator, &walk) else { continue };
+            let mut stream = indicator.stream();
+            for (row, bar) in walk.iter().enumerate() {
+                prop_assert_eq!(&bits(stream.push(bar)), &expected[row], "{} row {}", indicator, row);
+            }
+        }
+    }
+}
+
 /// The moves into row 1 and row 2 are infinite; when the first leaves the window their sum is infinity less infinity. A stream
 /// must not take that for a window that is not full yet.
 #[test]

@@ -2,16 +2,24 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::kernel::{BLOCK, Kernel, Scratch, define, engine};
+use super::kernel::{BLOCK, HISTORY, Kernel, Scratch, define, engine};
 use super::reader::{gaps, part, part_mut};
 use super::spec::{IndicatorSpec, SOURCE, bars, period};
 use super::window::{Delay, RollingFlow};
+
+const PERIOD_MAX: i64 = 200;
+
+/// Rows of a block.
+const ROWS: usize = 3 * BLOCK;
+
+// A column of the scratch holds the moves of a block and those of the longest window before it.
+const _: () = assert!(PERIOD_MAX as usize + ROWS <= HISTORY + BLOCK);
 
 pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
     name: "kama",
     aliases: &["kamaindicator"],
     parameters: &[
-        period(2, 200, 10),
+        period(2, PERIOD_MAX, 10),
         bars("fast_period", "bars of the average in a straight move", 1, 100, 2),
         bars("slow_period", "bars of the average in a sideways move", 1, 200, 30),
         SOURCE,
@@ -152,7 +160,7 @@ impl Kernel<f64, 1> for Kama {
         self.block_with_moves(run, from, cells, scratch);
     }
 
-    const UNSEEN: usize = 3 * BLOCK;
+    const UNSEEN: usize = ROWS;
 
     #[inline(always)]
     fn unseen_block(&mut self, run: &[f64], from: usize, [cells]: [&mut [f64]; 1], scratch: &mut Scratch) -> bool {

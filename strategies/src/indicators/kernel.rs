@@ -71,7 +71,8 @@ pub(super) trait Kernel<I: Input, const OUTPUTS: usize>:
         self.steps(run, from, cells);
     }
 
-    /// Rows of an unseen block.
+    /// Rows of an unseen block. More than [`BLOCK`] where a formula takes no longer for them than beginning a block does; fewer
+    /// where one that fails has cost much.
     const UNSEEN: usize = BLOCK;
 
     /// As [`Kernel::block`], but of [`Kernel::UNSEEN`] rows at most whose inputs may be missing. False when one of them is, or
