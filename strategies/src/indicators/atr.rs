@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::average::{SeededAverage, true_range, true_ranges};
 use super::kernel::{Bar, Kernel, Scratch, engine};
-use super::reader::{BarRows, HIGH_LOW_CLOSE};
+use super::reader::{BarRows, HIGH_LOW_CLOSE, gaps, part, part_mut};
 use super::spec::{IndicatorSpec, ParameterKind, ParameterSpec, period};
 use super::window::RollingSum;
 
@@ -57,22 +57,30 @@ impl Kernel<Bar, 1> for Wilder {
     }
 
     #[inline(always)]
-    fn block(&mut self, run: BarRows<'_>, from: usize, [cells]: [&mut [f64]; 1], _: &mut Scratch) {
-        true_ranges(run, from, cells);
+    fn block(&mut self, run: BarRows<'_>, from: usize, [cells]: [&mut [f64]; 1], [ranges, ..]: &mut Scratch) {
+        let ranges = part_mut(ranges, cells.len());
+        true_ranges(run, from, ranges);
         // Row 0 has no true range.
-        let (_, ranges) = cells.split_at_mut(usize::from(from == 0).min(cells.len()));
-        self.average.block(ranges);
+        let (undefined, cells) = cells.split_at_mut(usize::from(from == 0).min(cells.len()));
+        undefined.fill(f64::NAN);
+        self.average.block(part(ranges, undefined.len()..ranges.len()), cells);
     }
 
     #[inline(always)]
-    fn unseen_block(&mut self, run: BarRows<'_>, from: usize, [cells]: [&mut [f64]; 1], _: &mut Scratch) -> bool {
-        if !self.average.is_seeded() || true_ranges(run, from, cells) > 0 {
+    fn unseen_block(
+        &mut self,
+        run: BarRows<'_>,
+        from: usize,
+        [cells]: [&mut [f64]; 1],
+        [ranges, ..]: &mut Scratch,
+    ) -> bool {
+        let ranges = part_mut(ranges, cells.len());
+        if !self.average.is_seeded() || true_ranges(run, from, ranges) > 0 {
             return false;
         }
         let before = self.average.clone();
-        self.average.block(cells);
-        // What has become infinite stays so.
-        let finite = cells.last().is_some_and(|value| value.is_finite());
+        self.average.block(ranges, cells);
+        let finite = gaps(cells) == 0;
         if !finite {
             self.average = before;
         }

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::average::SeededAverage;
-use super::kernel::{Kernel, engine};
+use super::kernel::{Kernel, Scratch, engine};
+use super::reader::{part, part_mut};
 use super::spec::{IndicatorSpec, SOURCE, period};
 
 pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
@@ -27,9 +28,6 @@ struct Dema([SeededAverage; 2]);
 impl Kernel<f64, 1> for Dema {
     #[inline(always)]
     fn step(&mut self, value: f64) -> [f64; 1] {
-        if self.is_warm() {
-            return self.warm_step(value);
-        }
         let [first, second] = &mut self.0;
         let once = first.push(value);
         [2.0 * once - second.push_defined(once)]
@@ -42,10 +40,16 @@ impl Kernel<f64, 1> for Dema {
     }
 
     #[inline(always)]
-    fn warm_step(&mut self, value: f64) -> [f64; 1] {
-        let [first, second] = &mut self.0;
-        let weights = first.weights();
-        let once = first.next_with(weights, value);
-        [2.0 * once - second.next_with(weights, once)]
+    fn block(&mut self, run: &[f64], from: usize, cells: [&mut [f64]; 1], [once, ..]: &mut Scratch) {
+        if !self.is_warm() {
+            return self.steps(run, from, cells);
+        }
+        let ([cells], [first, second]) = (cells, &mut self.0);
+        let once = part_mut(once, cells.len());
+        first.block(part(run, from..run.len()), once);
+        second.block(once, cells);
+        for (cell, once) in cells.iter_mut().zip(once) {
+            *cell = 2.0 * *once - *cell;
+        }
     }
 }

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::average::SeededAverage;
-use super::kernel::{Kernel, engine};
+use super::kernel::{Kernel, Scratch, engine};
+use super::reader::part;
 use super::spec::{IndicatorSpec, ParameterKind, ParameterSpec, SOURCE, period};
 
 pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
@@ -44,13 +45,8 @@ impl Kernel<f64, 1> for Ema {
     }
 
     #[inline(always)]
-    fn is_warm(&self) -> bool {
-        self.0.is_seeded()
-    }
-
-    #[inline(always)]
-    fn warm_step(&mut self, value: f64) -> [f64; 1] {
-        [self.0.next(value)]
+    fn block(&mut self, run: &[f64], from: usize, [cells]: [&mut [f64]; 1], _: &mut Scratch) {
+        self.0.block(part(run, from..run.len()), cells);
     }
 }
 

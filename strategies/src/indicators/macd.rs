@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::average::SeededAverage;
 use super::kernel::{Kernel, Scratch, engine};
-use super::reader::part;
+use super::reader::{part, part_mut};
 use super::spec::{IndicatorSpec, SOURCE, bars};
 
 pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
@@ -60,9 +60,6 @@ fn push_after(wait: &mut usize, average: &mut SeededAverage, value: f64) -> f64 
 impl Kernel<f64, 3> for Macd {
     #[inline(always)]
     fn step(&mut self, value: f64) -> [f64; 3] {
-        if self.is_warm() {
-            return self.warm_step(value);
-        }
         let fast = push_after(&mut self.fast_wait, &mut self.fast, value);
         let slow = push_after(&mut self.slow_wait, &mut self.slow, value);
         let line = fast - slow;
@@ -77,21 +74,20 @@ impl Kernel<f64, 3> for Macd {
     }
 
     #[inline(always)]
-    fn warm_step(&mut self, value: f64) -> [f64; 3] {
-        let line = self.fast.next(value) - self.slow.next(value);
-        let signal = self.signal.next(line);
-        [line, signal, line - signal]
-    }
-
-    #[inline(always)]
-    fn block(&mut self, run: &[f64], from: usize, cells: [&mut [f64]; 3], _: &mut Scratch) {
+    fn block(&mut self, run: &[f64], from: usize, cells: [&mut [f64]; 3], [slow, ..]: &mut Scratch) {
         if !self.is_warm() {
             return self.steps(run, from, cells);
         }
         let [line, signal, histogram] = cells;
-        let cells = line.iter_mut().zip(signal).zip(histogram);
-        for (((line, signal), histogram), value) in cells.zip(part(run, from..run.len())) {
-            [*line, *signal, *histogram] = self.warm_step(*value);
+        let (values, slow) = (part(run, from..run.len()), part_mut(slow, line.len()));
+        self.fast.block(values, line);
+        self.slow.block(values, slow);
+        for (line, slow) in line.iter_mut().zip(slow) {
+            *line -= *slow;
+        }
+        self.signal.block(line, signal);
+        for ((histogram, line), signal) in histogram.iter_mut().zip(line).zip(signal) {
+            *histogram = *line - *signal;
         }
     }
 }

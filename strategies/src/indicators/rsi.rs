@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::average::SeededAverage;
-use super::kernel::{Kernel, engine};
+use super::kernel::{Kernel, Scratch, engine};
+use super::reader::{part, part_mut};
 use super::spec::{IndicatorSpec, SOURCE, period};
 use super::window::larger;
 
@@ -38,9 +39,6 @@ fn share(gain: f64, loss: f64) -> [f64; 1] {
 impl Kernel<f64, 1> for Rsi {
     #[inline(always)]
     fn step(&mut self, value: f64) -> [f64; 1] {
-        if self.is_warm() {
-            return self.warm_step(value);
-        }
         let change = value - std::mem::replace(&mut self.previous, value);
         if change.is_nan() {
             return [f64::NAN];
@@ -49,13 +47,27 @@ impl Kernel<f64, 1> for Rsi {
     }
 
     #[inline(always)]
-    fn is_warm(&self) -> bool {
-        self.gain.is_seeded()
-    }
-
-    #[inline(always)]
-    fn warm_step(&mut self, value: f64) -> [f64; 1] {
-        let change = value - std::mem::replace(&mut self.previous, value);
-        share(self.gain.next(larger(change, 0.0)), self.loss.next(larger(-change, 0.0)))
+    fn block(
+        &mut self,
+        run: &[f64],
+        from: usize,
+        [cells]: [&mut [f64]; 1],
+        [rises, falls, gains, losses]: &mut Scratch,
+    ) {
+        // Row 0 has no bar before it.
+        let (undefined, cells) = cells.split_at_mut(usize::from(from == 0).min(cells.len()));
+        undefined.fill(f64::NAN);
+        let first = from + undefined.len();
+        let pairs = part(run, first..run.len()).iter().zip(part(run, first.saturating_sub(1)..run.len()));
+        for ((rise, fall), (value, before)) in rises.iter_mut().zip(&mut *falls).zip(pairs) {
+            let change = value - before;
+            (*rise, *fall) = (larger(change, 0.0), larger(-change, 0.0));
+        }
+        let (gains, losses) = (part_mut(gains, cells.len()), part_mut(losses, cells.len()));
+        self.gain.block(rises, gains);
+        self.loss.block(falls, losses);
+        for ((cell, gain), loss) in cells.iter_mut().zip(gains).zip(losses) {
+            [*cell] = share(*gain, *loss);
+        }
     }
 }

@@ -10,7 +10,7 @@ use super::Indicator;
 use super::kernel::{Bar, Engine};
 
 /// Raised whenever the state of any indicator is laid out otherwise than before.
-const VERSION: u32 = 4;
+const VERSION: u32 = 5;
 
 /// A running indicator. Each bar gives, bit for bit, what [`Indicator::compute`] gives at its row.
 pub struct Stream {

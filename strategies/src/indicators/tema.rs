@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::average::SeededAverage;
 use super::kernel::{Kernel, Scratch, engine};
-use super::reader::part;
+use super::reader::{part, part_mut};
 use super::spec::{IndicatorSpec, SOURCE, period};
 
 pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
@@ -29,9 +29,6 @@ struct Tema([SeededAverage; 3]);
 impl Kernel<f64, 1> for Tema {
     #[inline(always)]
     fn step(&mut self, value: f64) -> [f64; 1] {
-        if self.is_warm() {
-            return self.warm_step(value);
-        }
         let [first, second, third] = &mut self.0;
         let once = first.push(value);
         let twice = second.push_defined(once);
@@ -45,29 +42,15 @@ impl Kernel<f64, 1> for Tema {
     }
 
     #[inline(always)]
-    fn warm_step(&mut self, value: f64) -> [f64; 1] {
-        let [first, second, third] = &mut self.0;
-        let weights = first.weights();
-        let once = first.next_with(weights, value);
-        let twice = second.next_with(weights, once);
-        [3.0 * once - 3.0 * twice + third.next_with(weights, twice)]
-    }
-
-    #[inline(always)]
     fn block(&mut self, run: &[f64], from: usize, cells: [&mut [f64]; 1], [once, twice, ..]: &mut Scratch) {
         if !self.is_warm() {
             return self.steps(run, from, cells);
         }
-        let [cells] = cells;
-        let [first, second, third] = &mut self.0;
-        let weights = first.weights();
-        for (((once, twice), cell), value) in
-            once.iter_mut().zip(&mut *twice).zip(&mut *cells).zip(part(run, from..run.len()))
-        {
-            *once = first.next_with(weights, *value);
-            *twice = second.next_with(weights, *once);
-            *cell = third.next_with(weights, *twice);
-        }
+        let ([cells], [first, second, third]) = (cells, &mut self.0);
+        let (once, twice) = (part_mut(once, cells.len()), part_mut(twice, cells.len()));
+        first.block(part(run, from..run.len()), once);
+        second.block(once, twice);
+        third.block(twice, cells);
         for ((cell, once), twice) in cells.iter_mut().zip(once).zip(twice) {
             *cell += 3.0 * *once - 3.0 * *twice;
         }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::average::SeededAverage;
 use super::kernel::{Kernel, Scratch, engine};
-use super::reader::part;
+use super::reader::{part, part_mut};
 use super::spec::{IndicatorSpec, SOURCE, period};
 
 pub(super) const SPEC: IndicatorSpec = IndicatorSpec {
@@ -30,21 +30,6 @@ struct Trix {
     before: f64,
 }
 
-impl Trix {
-    #[inline(always)]
-    fn smooth(&mut self, value: f64) -> f64 {
-        let [first, second, third] = &mut self.averages;
-        let weights = first.weights();
-        third.next_with(weights, second.next_with(weights, first.next_with(weights, value)))
-    }
-
-    #[inline(always)]
-    fn change(&mut self, smooth: f64) -> [f64; 1] {
-        let before = std::mem::replace(&mut self.before, smooth);
-        [change(smooth, before)]
-    }
-}
-
 #[inline(always)]
 fn change(smooth: f64, before: f64) -> f64 {
     100.0 * ((smooth - before) / before)
@@ -53,11 +38,8 @@ fn change(smooth: f64, before: f64) -> f64 {
 impl Kernel<f64, 1> for Trix {
     #[inline(always)]
     fn step(&mut self, value: f64) -> [f64; 1] {
-        if self.is_warm() {
-            return self.warm_step(value);
-        }
         let smooth = self.averages.iter_mut().fold(value, |value, average| average.push_defined(value));
-        self.change(smooth)
+        [change(smooth, std::mem::replace(&mut self.before, smooth))]
     }
 
     #[inline(always)]
@@ -67,25 +49,20 @@ impl Kernel<f64, 1> for Trix {
     }
 
     #[inline(always)]
-    fn warm_step(&mut self, value: f64) -> [f64; 1] {
-        let smooth = self.smooth(value);
-        self.change(smooth)
-    }
-
-    #[inline(always)]
-    fn block(&mut self, run: &[f64], from: usize, cells: [&mut [f64]; 1], [smooth, ..]: &mut Scratch) {
+    fn block(&mut self, run: &[f64], from: usize, cells: [&mut [f64]; 1], [once, twice, smooth, _]: &mut Scratch) {
         if !self.is_warm() {
             return self.steps(run, from, cells);
         }
-        let [cells] = cells;
+        let ([cells], [first, second, third]) = (cells, &mut self.averages);
+        let (once, twice) = (part_mut(once, cells.len()), part_mut(twice, cells.len()));
+        first.block(part(run, from..run.len()), once);
+        second.block(once, twice);
         let (before, rest) = smooth.split_at_mut(1);
         before.fill(self.before);
-        for (smooth, value) in rest.iter_mut().zip(part(run, from..run.len())) {
-            *smooth = self.smooth(*value);
-        }
+        third.block(twice, part_mut(rest, cells.len()));
         for ((cell, before), smooth) in cells.iter_mut().zip(&*smooth).zip(part(smooth, 1..smooth.len())) {
             *cell = change(*smooth, *before);
         }
-        self.before = part(smooth, cells.len()..smooth.len()).first().copied().unwrap_or(f64::NAN);
+        self.before = smooth.get(cells.len()).copied().unwrap_or(f64::NAN);
     }
 }
