@@ -5,8 +5,8 @@
 #
 # TA-Lib is the C library inside its wheel, called with output arrays that exist already; ours is `cargo bench -p strategies
 # --bench speed`, which is sent one type at a time and computes into columns that exist already. One thread, the same bars
-# on both sides, in turn so that both meet the same noise. A figure is the median of the rounds in nanoseconds a row.
-# Where ours has several outputs, TA-Lib's figure is the sum of the calls that give them.
+# on both sides, in turn and on one processor so that both meet the same noise. A figure is the median of the rounds in
+# nanoseconds a row. Where ours has several outputs, TA-Lib's figure is the sum of the calls that give them.
 import argparse
 import ctypes
 import glob
@@ -140,6 +140,8 @@ def main():
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("types", nargs="*", default=list(CALLS))
     options = parser.parse_args()
+    # Each on a processor of its own, one side may be slowed by what other machines do there and the other not.
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     bars = random_walk(options.rows)
     theirs, ours = TaLib(bars), Ours(bars)
     print(f"TA-Lib {talib.__version__}, {options.rows} rows, medians of {options.rounds} rounds in ns a row\n")
