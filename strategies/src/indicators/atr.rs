@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::average::{SeededAverage, true_range, true_ranges};
-use super::kernel::{Bar, Kernel, Scratch, engine};
+use super::kernel::{BLOCK, Bar, Kernel, Scratch, engine};
 use super::reader::{BarRows, HIGH_LOW_CLOSE, gaps, part, part_mut};
 use super::spec::{IndicatorSpec, ParameterKind, ParameterSpec, period};
 use super::window::RollingSum;
@@ -65,6 +65,8 @@ impl Kernel<Bar, 1> for Wilder {
         undefined.fill(f64::NAN);
         self.average.block(part(ranges, undefined.len()..ranges.len()), cells);
     }
+
+    const UNSEEN: usize = 2 * BLOCK;
 
     #[inline(always)]
     fn unseen_block(
