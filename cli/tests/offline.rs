@@ -268,7 +268,8 @@ fn validate_tells_of_holes_over_bars_among_its_other_findings_with_their_lines()
     log += &validate(&["c.yaml", "mine.yaml", "--bars", euro]);
     log += &validate(&["mine.yaml", "--bars", euro, "--bars", "EURUSD_1h.csv.gz"]);
     log += &validate(&["mine.yaml", "--bars", "EURUSD:1h=none.csv"]);
-    insta::assert_snapshot!(log);
+    // Not the digits that the same sums in another order change.
+    insta::with_settings!({ filters => [(r"(\.\d{6})\d+", "$1")] }, { insta::assert_snapshot!(log) });
 }
 
 /// The report and the columns are two ways to the same degrees: means and winners must be those of the columns.

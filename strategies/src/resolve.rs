@@ -23,6 +23,7 @@ use crate::labels::{EventFilter, LabelSource, Regime};
 /// 2: indicators use fused multiply-add; manifests hold the thresholds that were fitted.
 /// 3: the ultimate oscillator takes sums from running ones; manifests hold holes and tell events from labels.
 /// 4: the weighted average and the regression slope add up shares that are divided already; KAMA takes four steps together.
+/// 5: exponential averages and those of Wilder take four steps together.
 pub const ENGINE_VERSION: u32 = 5;
 
 /// What a request changes in a strategy; absent = as the strategy says.
