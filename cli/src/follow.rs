@@ -300,7 +300,9 @@ async fn queue_facts(
     service: Service,
     lane: Lane,
 ) -> Result<QueueFacts, bus::BusError> {
-    let (ahead, workers) = tokio::try_join!(bus.ahead_of(service, lane, op, step), bus.workers())?;
+    let workers = bus.workers().await?;
+    // Only now, or a worker would count as busy with what it took meanwhile, which is this step.
+    let ahead = bus.ahead_of(service, lane, op, step).await?;
     let serving: Vec<_> = workers
         .into_iter()
         .filter(|worker| worker.service == service && worker.lanes.contains(&lane) && !worker.draining)

@@ -191,6 +191,8 @@ fn every_reason_why_nothing_moves() {
         queued(Some(0), 0, 0),
         queued(Some(0), 1, 1),
         queued(Some(0), 4, 4),
+        // A worker has just taken it, and is busy with it.
+        queued(None, 1, 1),
         waiting(Waiting { reason: "provider pacing".to_owned(), until: Some(at(92 + 37)) }),
         waiting(Waiting { reason: "object store".to_owned(), until: None }),
         silent(1),

@@ -153,7 +153,7 @@ pub fn why(scene: &Scene<'_>, number: StepNumber) -> Option<Why> {
             Some(match facts {
                 Some(QueueFacts { workers: 0, .. }) => Why::NoWorker(spec.service),
                 Some(QueueFacts { ahead: Some(ahead), .. }) if ahead > 0 => Why::Behind(ahead),
-                Some(QueueFacts { workers, busy, .. }) if busy == workers => Why::Busy(workers),
+                Some(QueueFacts { ahead: Some(_), workers, busy, .. }) if busy == workers => Why::Busy(workers),
                 _ => Why::Queued(step.note.clone()),
             })
         }
