@@ -1,12 +1,14 @@
 # Times every indicator type that TA-Lib has too, ours and TA-Lib's in turn, on one million bars of a seeded random walk.
 #
 #   python3 -m venv .deps/talib && .deps/talib/bin/pip install TA-Lib numpy
-#   .deps/talib/bin/python tests/talib_speed.py [--rounds 21] [--rows 1000000] [type ...]
+#   .deps/talib/bin/python tests/talib_speed.py [--starts 5] [--rounds 7] [--rows 1000000] [type ...]
 #
 # TA-Lib is the C library inside its wheel, called with output arrays that exist already; ours is `cargo bench -p strategies
 # --bench speed`, which is sent one type at a time and computes into columns that exist already. One thread, the same bars
 # on both sides, in turn and on one processor so that both meet the same noise. A figure is the median of the rounds in
-# nanoseconds a row. Where ours has several outputs, TA-Lib's figure is the sum of the calls that give them.
+# nanoseconds a row. The shortest formulas take as long as the memory does, which depends on where in it the columns lie; so
+# there are several starts, each with memory of its own. Where ours has several outputs, TA-Lib's figure is the sum of the
+# calls that give them.
 import argparse
 import ctypes
 import glob
@@ -99,15 +101,18 @@ class TaLib:
         return elapsed
 
 
+def build():
+    command = ["cargo", "bench", "-q", "-p", "strategies", "--bench", "speed", "--no-run", "--message-format=json"]
+    lines = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()
+    return next(path for line in lines if (path := json.loads(line).get("executable")))
+
+
 class Ours:
-    def __init__(self, bars):
+    def __init__(self, program, bars):
         self.file = tempfile.NamedTemporaryFile(suffix=".f64")
         for name in "ohlcv":
             self.file.write(bars[name].astype("<f8").tobytes())
         self.file.flush()
-        build = ["cargo", "bench", "-q", "-p", "strategies", "--bench", "speed", "--no-run", "--message-format=json"]
-        lines = subprocess.run(build, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()
-        program = next(path for line in lines if (path := json.loads(line).get("executable")))
         # numpy's arrays lie on the heap, in huge pages, and stay; so do ours. Columns mapped one by one all begin at the same
         # place of a page, which costs either side up to a third, and a heap that shrinks has to be cleared anew.
         tunables = ["hugetlb=1", "mmap_threshold=1073741824", "trim_threshold=1073741824"]
@@ -121,6 +126,13 @@ class Ours:
                 return
             self.child.communicate()
         sys.exit("the speed bench gets no huge pages: is /sys/kernel/mm/transparent_hugepage/enabled `madvise`?")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.child.communicate()
+        self.file.close()
 
     def huge_pages(self):
         with open(f"/proc/{self.child.pid}/smaps") as maps:
@@ -136,21 +148,29 @@ class Ours:
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--rounds", type=int, default=21)
+    parser.add_argument("--starts", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("types", nargs="*", default=list(CALLS))
     options = parser.parse_args()
     # Each on a processor of its own, one side may be slowed by what other machines do there and the other not.
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    bars = random_walk(options.rows)
-    theirs, ours = TaLib(bars), Ours(bars)
-    print(f"TA-Lib {talib.__version__}, {options.rows} rows, medians of {options.rounds} rounds in ns a row\n")
+    rounds_of = f"{options.starts} starts of {options.rounds} rounds"
+    print(f"TA-Lib {talib.__version__}, {options.rows} rows, medians of {rounds_of} in ns a row\n")
     print("| type | ours | TA-Lib | ratio |\n|---|---|---|---|")
     names = options.types or list(CALLS)
-    for name, side in [(name, side) for name in names for side in (theirs, ours)]:
-        side.time(name)
-    # A round goes over all types, so that a moment in which the machine is busy touches few rounds of each.
-    rounds = [{name: (ours.time(name), theirs.time(name)) for name in names} for _ in range(options.rounds)]
+    program = build()
+    used, rounds = [], []
+    for _ in range(options.starts):
+        bars = random_walk(options.rows)
+        theirs = TaLib(bars)
+        # Kept, or the next start would get the same memory.
+        used.append(theirs)
+        with Ours(program, bars) as ours:
+            for name, side in [(name, side) for name in names for side in (theirs, ours)]:
+                side.time(name)
+            # A round goes over all types, so that a moment in which the machine is busy touches few rounds of each.
+            rounds += [{name: (ours.time(name), theirs.time(name)) for name in names} for _ in range(options.rounds)]
     above = []
     for name in names:
         mine, other = (statistics.median(column) / options.rows for column in zip(*(each[name] for each in rounds)))
