@@ -148,6 +148,26 @@ fn an_average_that_has_overflowed_stays_undefined_in_a_stream_too() {
     assert_eq!(Some(streamed), batch(&kama, &walk));
 }
 
+/// Averages and their differences overflow to infinities of both signs, and what is made of these to NaN. A stream must not take
+/// that for an average that has not begun.
+#[test]
+fn a_stream_gives_the_bits_of_a_series_that_overflows_both_ways() {
+    let bar = |price: f64| Bar { open: price, high: price, low: price, close: price, volume: 1.0 };
+    let walk: Vec<Bar> = [1.0, f64::MIN, f64::MAX, f64::MIN, 1.0].iter().flat_map(|price| [bar(*price); 70]).collect();
+    let settings: [&[(&str, i64)]; 3] = [
+        &[],
+        &[("fast_period", 1), ("slow_period", 40), ("signal_period", 2)],
+        &[("fast_period", 40), ("slow_period", 1), ("signal_period", 2)],
+    ];
+    for (spec, settings) in specs().iter().flat_map(|spec| settings.map(|settings| (spec, settings))) {
+        let parameters = settings.iter().map(|(name, value)| ((*name).to_owned(), Value::Integer(*value))).collect();
+        let Ok(indicator) = Indicator::new(spec, &parameters) else { continue };
+        let mut stream = indicator.stream();
+        let streamed: Vec<Vec<u64>> = walk.iter().map(|bar| bits(stream.push(bar))).collect();
+        assert_eq!(Some(streamed), batch(&indicator, &walk), "{indicator}");
+    }
+}
+
 #[test]
 fn a_copy_of_a_stream_goes_its_own_way() {
     let average = Indicator::new(find("sma").unwrap(), &[("period".to_owned(), Value::Integer(2))].into()).unwrap();

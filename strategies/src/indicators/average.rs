@@ -113,10 +113,10 @@ impl SeededAverage {
         if self.is_seeded() { self.next(value) } else { self.begin(value) }
     }
 
-    /// Takes a value unless it is NaN, which leaves the average as it is; NaN for NaN.
+    /// Takes the value of another average, but none of before that is seeded; the average so far, NaN until there are n.
     #[inline(always)]
-    pub(super) fn push_defined(&mut self, value: f64) -> f64 {
-        if value.is_nan() { f64::NAN } else { self.push(value) }
+    pub(super) fn push_after(&mut self, other: &Self, value: f64) -> f64 {
+        if other.is_seeded() { self.push(value) } else { f64::NAN }
     }
 
     /// The first n values.

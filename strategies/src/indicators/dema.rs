@@ -30,7 +30,7 @@ impl Kernel<f64, 1> for Dema {
     fn step(&mut self, value: f64) -> [f64; 1] {
         let [first, second] = &mut self.0;
         let once = first.push(value);
-        [2.0 * once - second.push_defined(once)]
+        [2.0 * once - second.push_after(first, once)]
     }
 
     #[inline(always)]

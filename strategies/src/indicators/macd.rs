@@ -62,9 +62,13 @@ impl Kernel<f64, 3> for Macd {
     fn step(&mut self, value: f64) -> [f64; 3] {
         let fast = push_after(&mut self.fast_wait, &mut self.fast, value);
         let slow = push_after(&mut self.slow_wait, &mut self.slow, value);
+        // By what has begun and not by NaN, which is also what an overflow leaves.
+        if !self.fast.is_seeded() || !self.slow.is_seeded() {
+            return [f64::NAN; 3];
+        }
         let line = fast - slow;
-        let signal = if line.is_nan() { f64::NAN } else { self.signal.push(line) };
-        if signal.is_nan() { [f64::NAN; 3] } else { [line, signal, line - signal] }
+        let signal = self.signal.push(line);
+        if self.signal.is_seeded() { [line, signal, line - signal] } else { [f64::NAN; 3] }
     }
 
     /// The signal begins last.

@@ -31,8 +31,8 @@ impl Kernel<f64, 1> for Tema {
     fn step(&mut self, value: f64) -> [f64; 1] {
         let [first, second, third] = &mut self.0;
         let once = first.push(value);
-        let twice = second.push_defined(once);
-        [3.0 * once - 3.0 * twice + third.push_defined(twice)]
+        let twice = second.push_after(first, once);
+        [3.0 * once - 3.0 * twice + third.push_after(second, twice)]
     }
 
     #[inline(always)]

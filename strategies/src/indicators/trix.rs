@@ -38,7 +38,10 @@ fn change(smooth: f64, before: f64) -> f64 {
 impl Kernel<f64, 1> for Trix {
     #[inline(always)]
     fn step(&mut self, value: f64) -> [f64; 1] {
-        let smooth = self.averages.iter_mut().fold(value, |value, average| average.push_defined(value));
+        let [first, second, third] = &mut self.averages;
+        let once = first.push(value);
+        let twice = second.push_after(first, once);
+        let smooth = third.push_after(second, twice);
         [change(smooth, std::mem::replace(&mut self.before, smooth))]
     }
 
