@@ -154,14 +154,13 @@ fn an_average_that_has_overflowed_stays_undefined_in_a_stream_too() {
 fn a_stream_gives_the_bits_of_a_series_that_overflows_both_ways() {
     let bar = |price: f64| Bar { open: price, high: price, low: price, close: price, volume: 1.0 };
     let walk: Vec<Bar> = [1.0, f64::MIN, f64::MAX, f64::MIN, 1.0].iter().flat_map(|price| [bar(*price); 70]).collect();
-    let settings: [&[(&str, i64)]; 3] = [
-        &[],
-        &[("fast_period", 1), ("slow_period", 40), ("signal_period", 2)],
-        &[("fast_period", 40), ("slow_period", 1), ("signal_period", 2)],
-    ];
-    for (spec, settings) in specs().iter().flat_map(|spec| settings.map(|settings| (spec, settings))) {
-        let parameters = settings.iter().map(|(name, value)| ((*name).to_owned(), Value::Integer(*value))).collect();
-        let Ok(indicator) = Indicator::new(spec, &parameters) else { continue };
+    let macd = |fast: i64, slow: i64| {
+        let periods = [("fast_period", fast), ("slow_period", slow), ("signal_period", 2)];
+        let periods = periods.map(|(name, period)| (name.to_owned(), Value::Integer(period))).into();
+        Indicator::new(find("macd").unwrap(), &periods).unwrap()
+    };
+    let defaults = specs().iter().map(|spec| Indicator::new(spec, &[].into()).unwrap());
+    for indicator in defaults.chain([macd(1, 40), macd(40, 1)]) {
         let mut stream = indicator.stream();
         let streamed: Vec<Vec<u64>> = walk.iter().map(|bar| bits(stream.push(bar))).collect();
         assert_eq!(Some(streamed), batch(&indicator, &walk), "{indicator}");

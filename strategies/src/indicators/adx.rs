@@ -61,7 +61,7 @@ impl Adx {
     fn push(&mut self, plus: f64, minus: f64) -> f64 {
         if plus + minus > ZERO {
             self.adx = self.index.push(index(plus, minus));
-        } else if self.adx.is_nan() {
+        } else if !self.index.is_seeded() {
             // While the seed is being gathered a bar without direction counts as 0; later it leaves the average as it is.
             self.adx = self.index.push(0.0);
         }

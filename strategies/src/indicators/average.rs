@@ -1,4 +1,4 @@
-//! Recursive averages: exponential and Wilder's, seeded with a simple mean or a first value; and the true range.
+//! Recursive averages: exponential and Wilder's, seeded with a simple mean or a first value; Wilder's sum; and the true range.
 
 use serde::{Deserialize, Serialize};
 
@@ -113,9 +113,10 @@ impl SeededAverage {
         if self.is_seeded() { self.next(value) } else { self.begin(value) }
     }
 
-    /// Takes the value of another average, but none of before that is seeded; the average so far, NaN until there are n.
+    /// Takes the value of another average once that is seeded; the average so far, NaN until n of them are in. By what has begun
+    /// and not by NaN, which is also what an overflow leaves.
     #[inline(always)]
-    pub(super) fn push_after(&mut self, other: &Self, value: f64) -> f64 {
+    pub(super) fn push_from(&mut self, other: &Self, value: f64) -> f64 {
         if other.is_seeded() { self.push(value) } else { f64::NAN }
     }
 

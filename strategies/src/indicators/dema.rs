@@ -30,21 +30,16 @@ impl Kernel<f64, 1> for Dema {
     fn step(&mut self, value: f64) -> [f64; 1] {
         let [first, second] = &mut self.0;
         let once = first.push(value);
-        [2.0 * once - second.push_after(first, once)]
-    }
-
-    #[inline(always)]
-    fn is_warm(&self) -> bool {
-        let [_, last] = &self.0;
-        last.is_seeded()
+        [2.0 * once - second.push_from(first, once)]
     }
 
     #[inline(always)]
     fn block(&mut self, run: &[f64], from: usize, cells: [&mut [f64]; 1], [once, ..]: &mut Scratch) {
-        if !self.is_warm() {
+        let [first, second] = &mut self.0;
+        if !second.is_seeded() {
             return self.steps(run, from, cells);
         }
-        let ([cells], [first, second]) = (cells, &mut self.0);
+        let [cells] = cells;
         let once = part_mut(once, cells.len());
         first.block(part(run, from..run.len()), once);
         second.block(once, cells);

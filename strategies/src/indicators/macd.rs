@@ -71,15 +71,10 @@ impl Kernel<f64, 3> for Macd {
         if self.signal.is_seeded() { [line, signal, line - signal] } else { [f64::NAN; 3] }
     }
 
-    /// The signal begins last.
-    #[inline(always)]
-    fn is_warm(&self) -> bool {
-        self.signal.is_seeded()
-    }
-
     #[inline(always)]
     fn block(&mut self, run: &[f64], from: usize, cells: [&mut [f64]; 3], [slow, ..]: &mut Scratch) {
-        if !self.is_warm() {
+        // The signal begins last.
+        if !self.signal.is_seeded() {
             return self.steps(run, from, cells);
         }
         let [line, signal, histogram] = cells;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::atr::Wilder;
-use super::kernel::{BLOCK, Bar, Kernel, Scratch, engine};
+use super::kernel::{Bar, Kernel, Scratch, engine};
 use super::reader::{BarRows, HIGH_LOW_CLOSE, Rows, gap, part};
 use super::spec::{IndicatorSpec, period};
 
@@ -35,7 +35,7 @@ impl Kernel<Bar, 1> for Natr {
         in_percent(cells, part(run.close, from..run.len()));
     }
 
-    const UNSEEN: usize = 2 * BLOCK;
+    const UNSEEN: usize = Wilder::UNSEEN;
 
     #[inline(always)]
     fn unseen_block(&mut self, run: BarRows<'_>, from: usize, [cells]: [&mut [f64]; 1], scratch: &mut Scratch) -> bool {

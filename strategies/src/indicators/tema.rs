@@ -31,22 +31,17 @@ impl Kernel<f64, 1> for Tema {
     fn step(&mut self, value: f64) -> [f64; 1] {
         let [first, second, third] = &mut self.0;
         let once = first.push(value);
-        let twice = second.push_after(first, once);
-        [3.0 * once - 3.0 * twice + third.push_after(second, twice)]
-    }
-
-    #[inline(always)]
-    fn is_warm(&self) -> bool {
-        let [_, _, last] = &self.0;
-        last.is_seeded()
+        let twice = second.push_from(first, once);
+        [3.0 * once - 3.0 * twice + third.push_from(second, twice)]
     }
 
     #[inline(always)]
     fn block(&mut self, run: &[f64], from: usize, cells: [&mut [f64]; 1], [once, twice, ..]: &mut Scratch) {
-        if !self.is_warm() {
+        let [first, second, third] = &mut self.0;
+        if !third.is_seeded() {
             return self.steps(run, from, cells);
         }
-        let ([cells], [first, second, third]) = (cells, &mut self.0);
+        let [cells] = cells;
         let (once, twice) = (part_mut(once, cells.len()), part_mut(twice, cells.len()));
         first.block(part(run, from..run.len()), once);
         second.block(once, twice);

@@ -40,23 +40,18 @@ impl Kernel<f64, 1> for Trix {
     fn step(&mut self, value: f64) -> [f64; 1] {
         let [first, second, third] = &mut self.averages;
         let once = first.push(value);
-        let twice = second.push_after(first, once);
-        let smooth = third.push_after(second, twice);
+        let twice = second.push_from(first, once);
+        let smooth = third.push_from(second, twice);
         [change(smooth, std::mem::replace(&mut self.before, smooth))]
     }
 
     #[inline(always)]
-    fn is_warm(&self) -> bool {
-        let [_, _, last] = &self.averages;
-        last.is_seeded()
-    }
-
-    #[inline(always)]
     fn block(&mut self, run: &[f64], from: usize, cells: [&mut [f64]; 1], [once, twice, smooth, _]: &mut Scratch) {
-        if !self.is_warm() {
+        let [first, second, third] = &mut self.averages;
+        if !third.is_seeded() {
             return self.steps(run, from, cells);
         }
-        let ([cells], [first, second, third]) = (cells, &mut self.averages);
+        let [cells] = cells;
         let (once, twice) = (part_mut(once, cells.len()), part_mut(twice, cells.len()));
         first.block(part(run, from..run.len()), once);
         second.block(once, twice);
