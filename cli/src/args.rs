@@ -9,7 +9,13 @@ use schemas::ids::OperationId;
 
 /// Market bars in, trained and versioned neuro-fuzzy models out.
 #[derive(Debug, Parser)]
-#[command(name = "ktrdr", version, about, max_term_width = 100, propagate_version = true)]
+#[command(
+    name = "ktrdr",
+    version,
+    about,
+    max_term_width = 100,
+    propagate_version = true
+)]
 pub struct CommandLine {
     /// Flags of every command.
     #[command(flatten)]
@@ -69,7 +75,9 @@ impl GlobalArgs {
     pub fn flags(&self) -> Vec<(String, String)> {
         let creds = self.creds.as_ref().map(|path| path.display().to_string());
         let named = [("bus.url", self.server.clone()), ("bus.credentials", creds)];
-        let named = named.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?)));
+        let named = named
+            .into_iter()
+            .filter_map(|(key, value)| Some((key.to_owned(), value?)));
         named.chain(self.set.iter().cloned()).collect()
     }
 }
@@ -131,7 +139,8 @@ pub enum Command {
         #[command(subcommand)]
         command: DummyCommand,
     },
-    /// Turn one payload from standard input into a line of JSON, as in `nats sub --translate 'ktrdr decode'`
+    /// Turn one payload from standard input into a line of JSON, as in
+    /// `nats sub --translate 'ktrdr decode'`
     Decode,
 }
 
@@ -172,7 +181,8 @@ pub struct OpsArgs {
 pub enum OpsCommand {
     /// List operations, newest first
     List(ListArgs),
-    /// Show what happened to an operation: who took which step when, and why it was tried again or failed
+    /// Show what happened to an operation: who took which step when, and why it was tried again or
+    /// failed
     #[command(visible_alias = "events")]
     Logs {
         /// The operation
@@ -317,19 +327,24 @@ pub struct DummyArgs {
 }
 
 fn operation(text: &str) -> Result<OperationId, String> {
-    text.parse().map_err(|error: schemas::ids::InvalidId| error.to_string())
+    text.parse()
+        .map_err(|error: schemas::ids::InvalidId| error.to_string())
 }
 
 /// A time span, as in `30s`, `5m` or `1h 30m`.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    let span: SignedDuration = text.parse().map_err(|_| "expected a time span such as 30s, 5m or 1h 30m".to_owned())?;
+    let span: SignedDuration = text
+        .parse()
+        .map_err(|_| "expected a time span such as 30s, 5m or 1h 30m".to_owned())?;
     Duration::try_from(span).map_err(|_| "a time span cannot be negative".to_owned())
 }
 
 fn seconds(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(seconds) if seconds.is_finite() && seconds >= 0.0 => Ok(seconds),
-        _ => duration(text).map(|span| span.as_secs_f64()).map_err(|_| "expected seconds, as in 20 or 1.5".to_owned()),
+        _ => duration(text)
+            .map(|span| span.as_secs_f64())
+            .map_err(|_| "expected seconds, as in 20 or 1.5".to_owned()),
     }
 }
 
@@ -348,7 +363,15 @@ fn state(text: &str) -> Result<schemas::operation::OperationState, String> {
 
 fn since(text: &str) -> Result<Timestamp, String> {
     let ago = || Timestamp::now().checked_sub(days(text)?).ok();
-    let date = || Some(text.parse::<jiff::civil::Date>().ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp());
+    let date = || {
+        Some(
+            text.parse::<jiff::civil::Date>()
+                .ok()?
+                .to_zoned(jiff::tz::TimeZone::UTC)
+                .ok()?
+                .timestamp(),
+        )
+    };
     text.parse()
         .ok()
         .or_else(date)
@@ -358,7 +381,10 @@ fn since(text: &str) -> Result<Timestamp, String> {
 
 /// `2h`, `3d`; a day has 24 hours.
 fn days(text: &str) -> Option<SignedDuration> {
-    match text.strip_suffix('d').and_then(|days| days.trim().parse::<i64>().ok()) {
+    match text
+        .strip_suffix('d')
+        .and_then(|days| days.trim().parse::<i64>().ok())
+    {
         Some(days) => SignedDuration::try_from_hours(days.checked_mul(24)?),
         None => text.parse().ok(),
     }
@@ -378,7 +404,10 @@ mod tests {
     fn times_are_read_as_people_write_them() {
         assert_eq!(duration("1h 30m").unwrap(), Duration::from_secs(5_400));
         assert!(duration("-5s").is_err());
-        assert_eq!(since("2026-03-01").unwrap(), "2026-03-01T00:00:00Z".parse().unwrap());
+        assert_eq!(
+            since("2026-03-01").unwrap(),
+            "2026-03-01T00:00:00Z".parse().unwrap()
+        );
         let yesterday = Timestamp::now() - since("1d").unwrap();
         assert!((yesterday.total(jiff::Unit::Hour).unwrap() - 24.0).abs() < 0.1);
         assert!(since("soon").is_err());

@@ -1,4 +1,5 @@
-//! Where a command works: server, clocks and store, from flags, `KTRDR_*` variables, the context that `up` wrote, defaults.
+//! Where a command works: server, clocks and store, from flags, `KTRDR_*` variables, the context
+//! that `up` wrote, defaults.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -48,10 +49,23 @@ impl Context {
             defaults.bus.profile = system.profile;
             defaults.store.url.clone_from(&system.store_url);
         }
-        let own = Some(working_directory.join(DEFAULT_FILE)).filter(|path| system.is_none() && path.is_file());
+        let own = Some(working_directory.join(DEFAULT_FILE))
+            .filter(|path| system.is_none() && path.is_file());
         let file = global.config.clone().or(own);
-        let settled = settings::load("ktrdr", &defaults, file.as_deref(), &environment, &global.flags())?;
-        Ok(Self { settled, system, output, working_directory, environment })
+        let settled = settings::load(
+            "ktrdr",
+            &defaults,
+            file.as_deref(),
+            &environment,
+            &global.flags(),
+        )?;
+        Ok(Self {
+            settled,
+            system,
+            output,
+            working_directory,
+            environment,
+        })
     }
 
     /// The settings.
@@ -69,13 +83,20 @@ impl Context {
         let name = format!("ktrdr-cli/{}", std::process::id());
         let mut options = self.settings().bus.connect_options(&name, false);
         options.connect_timeout = CONNECT_TIMEOUT;
-        Bus::connect(&options).await.map_err(|error| match &self.system {
-            Some((path, system)) if matches!(error, BusError::Connect { .. }) && options.url == system.nats_url => {
-                let path = path.display();
-                Failure::from(error).with_hint(format!("{path} tells of this server: is its `ktrdr up` still running?"))
-            }
-            _ => error.into(),
-        })
+        Bus::connect(&options)
+            .await
+            .map_err(|error| match &self.system {
+                Some((path, system))
+                    if matches!(error, BusError::Connect { .. })
+                        && options.url == system.nats_url =>
+                {
+                    let path = path.display();
+                    Failure::from(error).with_hint(format!(
+                        "{path} tells of this server: is its `ktrdr up` still running?"
+                    ))
+                }
+                _ => error.into(),
+            })
     }
 }
 
@@ -94,16 +115,27 @@ mod tests {
     use super::*;
 
     fn url(global: &GlobalArgs, environment: &[(&str, &str)], here: &Path) -> String {
-        let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let environment = environment
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
         let output = Output::new(global, |_| None);
-        Context::new(global, output, environment, here.to_owned()).unwrap().settings().bus.url.clone()
+        Context::new(global, output, environment, here.to_owned())
+            .unwrap()
+            .settings()
+            .bus
+            .url
+            .clone()
     }
 
     #[test]
     fn flags_win_over_variables_over_the_running_system_over_the_file_over_defaults() {
         let folder = tempfile::tempdir().unwrap();
         let here = folder.path();
-        assert_eq!(url(&GlobalArgs::default(), &[], here), "nats://127.0.0.1:4222");
+        assert_eq!(
+            url(&GlobalArgs::default(), &[], here),
+            "nats://127.0.0.1:4222"
+        );
         std::fs::write(here.join(DEFAULT_FILE), "[bus]\nurl = \"nats://file:1\"\n").unwrap();
         assert_eq!(url(&GlobalArgs::default(), &[], here), "nats://file:1");
 
@@ -114,8 +146,14 @@ mod tests {
         assert_eq!(url(&GlobalArgs::default(), &[], here), "nats://system:1");
 
         let variable = [("KTRDR_NATS_URL", "nats://variable:1")];
-        assert_eq!(url(&GlobalArgs::default(), &variable, here), "nats://variable:1");
-        let flags = GlobalArgs { server: Some("nats://flag:1".to_owned()), ..GlobalArgs::default() };
+        assert_eq!(
+            url(&GlobalArgs::default(), &variable, here),
+            "nats://variable:1"
+        );
+        let flags = GlobalArgs {
+            server: Some("nats://flag:1".to_owned()),
+            ..GlobalArgs::default()
+        };
         assert_eq!(url(&flags, &variable, here), "nats://flag:1");
     }
 }

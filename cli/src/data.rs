@@ -148,20 +148,34 @@ pub fn instrument(text: &str) -> Result<Instrument, String> {
 
 /// `1m` … `1w`.
 pub fn timeframe(text: &str) -> Result<Timeframe, String> {
-    text.parse().map_err(|error: market::UnknownTimeframe| error.to_string())
+    text.parse()
+        .map_err(|error: market::UnknownTimeframe| error.to_string())
 }
 
 /// A date (its midnight UTC) or an instant.
 pub fn instant(text: &str) -> Result<Timestamp, String> {
-    let date = || Some(text.parse::<jiff::civil::Date>().ok()?.to_zoned(TimeZone::UTC).ok()?.timestamp());
-    text.parse().ok().or_else(date).ok_or_else(|| "expected 2024-01-31 or 2024-01-31T14:30:00Z".to_owned())
+    let date = || {
+        Some(
+            text.parse::<jiff::civil::Date>()
+                .ok()?
+                .to_zoned(TimeZone::UTC)
+                .ok()?
+                .timestamp(),
+        )
+    };
+    text.parse()
+        .ok()
+        .or_else(date)
+        .ok_or_else(|| "expected 2024-01-31 or 2024-01-31T14:30:00Z".to_owned())
 }
 
 /// A date (the end of it) or an instant: exclusive either way.
 pub fn end(text: &str) -> Result<Timestamp, String> {
     let is_date = text.parse::<Timestamp>().is_err();
     let day = jiff::SignedDuration::from_hours(if is_date { 24 } else { 0 });
-    instant(text)?.checked_add(day).map_err(|error| error.to_string())
+    instant(text)?
+        .checked_add(day)
+        .map_err(|error| error.to_string())
 }
 
 /// Runs the command.
@@ -193,13 +207,25 @@ async fn load(args: &LoadArgs, context: &Context) -> Result<Exit, Failure> {
     let mode = FetchMode::from(args.mode).as_str().to_owned();
     let labels = [("symbol", names), ("timeframe", timeframes), ("mode", mode)];
     let labels = labels.map(|(key, value)| (key.to_owned(), value)).into();
-    operation::start(context, DataLoad { fetch, labels }.operation(), &args.run, loaded::describe).await
+    operation::start(
+        context,
+        DataLoad { fetch, labels }.operation(),
+        &args.run,
+        loaded::describe,
+    )
+    .await
 }
 
 /// Every symbol in every timeframe.
 pub fn series_of(symbols: &[Instrument], timeframes: &[Timeframe]) -> Vec<SeriesRequest> {
-    let each = symbols.iter().flat_map(|symbol| timeframes.iter().map(move |timeframe| (symbol, timeframe)));
-    each.map(|(symbol, timeframe)| SeriesRequest { symbol: symbol.id(), timeframe: timeframe.to_string() }).collect()
+    let each = symbols
+        .iter()
+        .flat_map(|symbol| timeframes.iter().map(move |timeframe| (symbol, timeframe)));
+    each.map(|(symbol, timeframe)| SeriesRequest {
+        symbol: symbol.id(),
+        timeframe: timeframe.to_string(),
+    })
+    .collect()
 }
 
 /// `EURUSD, GBPUSD`, shortened where a label would grow too long.
@@ -216,7 +242,9 @@ pub fn joined(words: impl Iterator<Item = String>) -> String {
 /// # Errors
 /// It cannot be opened.
 pub async fn open_store(context: &Context) -> Result<Store, Failure> {
-    Store::open(&context.store_url()).await.map_err(Failure::from)
+    Store::open(&context.store_url())
+        .await
+        .map_err(Failure::from)
 }
 
 async fn list(context: &Context) -> Result<Exit, Failure> {
@@ -226,10 +254,22 @@ async fn list(context: &Context) -> Result<Exit, Failure> {
         context.output.json(&series_json(series));
     }
     if all.is_empty() {
-        context.output.note(&format!("nothing is stored in {}", context.store_url()));
-        context.output.note("hint: `ktrdr data import FILE --yes` or `ktrdr data load SYMBOL` stores bars");
+        context
+            .output
+            .note(&format!("nothing is stored in {}", context.store_url()));
+        context
+            .output
+            .note("hint: `ktrdr data import FILE --yes` or `ktrdr data load SYMBOL` stores bars");
     } else {
-        let heads = ["SYMBOL", "TIMEFRAME", "PROVIDER", "BARS", "FIRST", "LAST", "REVISION"];
+        let heads = [
+            "SYMBOL",
+            "TIMEFRAME",
+            "PROVIDER",
+            "BARS",
+            "FIRST",
+            "LAST",
+            "REVISION",
+        ];
         context.output.table(&heads, &rows);
     }
     Ok(Exit::Done)
@@ -277,21 +317,35 @@ fn series_json(series: &SeriesSnapshot) -> serde_json::Value {
 ///
 /// # Errors
 /// The provider's name cannot be part of a key.
-pub fn key(provider: &str, instrument: &Instrument, timeframe: Timeframe) -> Result<SeriesKey, Failure> {
-    SeriesKey::standard(provider, instrument.clone(), timeframe)
-        .map_err(|error| Failure::of(Exit::Usage, "DATA-InvalidSeries", &error).with_hint(error.hint()))
+pub fn key(
+    provider: &str,
+    instrument: &Instrument,
+    timeframe: Timeframe,
+) -> Result<SeriesKey, Failure> {
+    SeriesKey::standard(provider, instrument.clone(), timeframe).map_err(|error| {
+        Failure::of(Exit::Usage, "DATA-InvalidSeries", &error).with_hint(error.hint())
+    })
 }
 
 async fn stored(args: &SeriesArgs, store: &Store) -> Result<SeriesSnapshot, Failure> {
     let key = key(&args.provider, &args.symbol, args.timeframe)?;
-    store.snapshot(&key, None).await?.ok_or_else(|| no_data(&args.symbol, args.timeframe))
+    store
+        .snapshot(&key, None)
+        .await?
+        .ok_or_else(|| no_data(&args.symbol, args.timeframe))
 }
 
 /// `No cached data found for AAPL (1h)`, with the way to get some.
 pub fn no_data(symbol: &Instrument, timeframe: Timeframe) -> Failure {
     let name = symbol.symbol();
-    Failure::new(Exit::NotFound, "DATA-NotFound", format!("No cached data found for {name} ({timeframe})"))
-        .with_hint(format!("`ktrdr data load {name} --timeframe {timeframe} --mode full` fetches it"))
+    Failure::new(
+        Exit::NotFound,
+        "DATA-NotFound",
+        format!("No cached data found for {name} ({timeframe})"),
+    )
+    .with_hint(format!(
+        "`ktrdr data load {name} --timeframe {timeframe} --mode full` fetches it"
+    ))
 }
 
 async fn range(args: &SeriesArgs, context: &Context) -> Result<Exit, Failure> {
@@ -299,7 +353,13 @@ async fn range(args: &SeriesArgs, context: &Context) -> Result<Exit, Failure> {
     context.output.json(&series_json(&series));
     let (bars, first, last) = extent(&series);
     let shown = |time: Option<Utc>| time.map(|time| time.to_string()).unwrap_or_default();
-    let line = format!("{} {}: {bars} bars, {} to {}", args.symbol.symbol(), args.timeframe, shown(first), shown(last));
+    let line = format!(
+        "{} {}: {bars} bars, {} to {}",
+        args.symbol.symbol(),
+        args.timeframe,
+        shown(first),
+        shown(last)
+    );
     context.output.line(&line);
     Ok(Exit::Done)
 }
@@ -308,7 +368,11 @@ async fn show(args: &ShowArgs, context: &Context) -> Result<Exit, Failure> {
     let store = open_store(context).await?;
     let series = stored(&args.series, &store).await?;
     if let Some(file) = &args.out {
-        return export(&store.read_bars(&series, args.range.times()).await?, file, context);
+        return export(
+            &store.read_bars(&series, args.range.times()).await?,
+            file,
+            context,
+        );
     }
     let bars = store.bars(&series, args.range.times()).await?;
     let shown = bars.slice(bars.len().saturating_sub(args.rows)..bars.len());
@@ -316,14 +380,31 @@ async fn show(args: &ShowArgs, context: &Context) -> Result<Exit, Failure> {
     for row in 0..shown.len() {
         context.output.json(&bar_json(&shown, row));
     }
-    context.output.table(&["OPENS", "OPEN", "HIGH", "LOW", "CLOSE", "VOLUME", "KNOWN FROM"], &rows);
+    context.output.table(
+        &[
+            "OPENS",
+            "OPEN",
+            "HIGH",
+            "LOW",
+            "CLOSE",
+            "VOLUME",
+            "KNOWN FROM",
+        ],
+        &rows,
+    );
     Ok(Exit::Done)
 }
 
 fn export(bars: &RawBars, file: &Path, context: &Context) -> Result<Exit, Failure> {
     Table::bars(bars).write(&context.working_directory.join(file))?;
-    context.output.json(&json!({"type": "export", "file": file, "bars": bars.len()}));
-    context.output.line(&format!("{} bars written to {}", bars.len(), file.display()));
+    context
+        .output
+        .json(&json!({"type": "export", "file": file, "bars": bars.len()}));
+    context.output.line(&format!(
+        "{} bars written to {}",
+        bars.len(),
+        file.display()
+    ));
     Ok(Exit::Done)
 }
 
@@ -336,9 +417,20 @@ fn time(column: &[Utc], row: usize) -> String {
 }
 
 fn bar_row(bars: &Bars, row: usize) -> Vec<String> {
-    let price = |column: &[f64]| cell(column, row).map_or_else(|| "–".to_owned(), |value| value.to_string());
-    let [open, high, low, close] = [&bars.open, &bars.high, &bars.low, &bars.close].map(|column| price(column));
-    vec![time(&bars.open_time, row), open, high, low, close, price(&bars.volume), time(&bars.close_time, row)]
+    let price = |column: &[f64]| {
+        cell(column, row).map_or_else(|| "–".to_owned(), |value| value.to_string())
+    };
+    let [open, high, low, close] =
+        [&bars.open, &bars.high, &bars.low, &bars.close].map(|column| price(column));
+    vec![
+        time(&bars.open_time, row),
+        open,
+        high,
+        low,
+        close,
+        price(&bars.volume),
+        time(&bars.close_time, row),
+    ]
 }
 
 fn bar_json(bars: &Bars, row: usize) -> serde_json::Value {
@@ -362,15 +454,35 @@ mod tests {
     fn every_symbol_is_asked_for_in_every_timeframe() {
         let symbols = ["EURUSD", "AAPL"].map(|text| Instrument::parse(text).unwrap());
         let series = series_of(&symbols, &[Timeframe::Hour1, Timeframe::Day1]);
-        let shown: Vec<String> = series.iter().map(|each| format!("{} {}", each.symbol, each.timeframe)).collect();
-        assert_eq!(shown, ["fx:EUR.USD 1h", "fx:EUR.USD 1d", "stk:AAPL 1h", "stk:AAPL 1d"]);
+        let shown: Vec<String> = series
+            .iter()
+            .map(|each| format!("{} {}", each.symbol, each.timeframe))
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                "fx:EUR.USD 1h",
+                "fx:EUR.USD 1d",
+                "stk:AAPL 1h",
+                "stk:AAPL 1d"
+            ]
+        );
     }
 
     #[test]
     fn a_date_begins_and_ends_at_midnight_in_utc() {
-        assert_eq!(instant("2024-01-31").unwrap(), "2024-01-31T00:00:00Z".parse().unwrap());
-        assert_eq!(end("2024-01-31").unwrap(), "2024-02-01T00:00:00Z".parse().unwrap());
-        assert_eq!(end("2024-01-31T12:00:00Z").unwrap(), "2024-01-31T12:00:00Z".parse().unwrap());
+        assert_eq!(
+            instant("2024-01-31").unwrap(),
+            "2024-01-31T00:00:00Z".parse().unwrap()
+        );
+        assert_eq!(
+            end("2024-01-31").unwrap(),
+            "2024-02-01T00:00:00Z".parse().unwrap()
+        );
+        assert_eq!(
+            end("2024-01-31T12:00:00Z").unwrap(),
+            "2024-01-31T12:00:00Z".parse().unwrap()
+        );
         assert!(instant("31.1.2024").is_err());
     }
 

@@ -1,4 +1,5 @@
-//! Files of bars: judged by the same checks that the validator runs, and imported without any service.
+//! Files of bars: judged by the same checks that the validator runs, and imported without any
+//! service.
 
 use std::path::{Path, PathBuf};
 
@@ -35,7 +36,8 @@ pub struct FileArgs {
     /// Which end of a bar its time names
     #[arg(long, value_enum, default_value_t)]
     pub label: Label,
-    /// Name of a column, where it is not the usual one, as in close=px_last; for time, open, high, low, close or volume
+    /// Name of a column, where it is not the usual one, as in close=px_last; for time, open, high,
+    /// low, close or volume
     #[arg(long, value_name = "ROLE=NAME", value_parser = column, value_delimiter = ',')]
     pub column: Vec<(Role, String)>,
     /// Between the cells of a CSV file; without it the most frequent of , ; | and tab in the header
@@ -76,7 +78,10 @@ pub enum Role {
 /// `close=px_last`: a role and the name of its column.
 fn column(text: &str) -> Result<(Role, String), String> {
     match text.split_once('=') {
-        Some((role, name)) if !name.is_empty() => Ok((Role::from_str(role, true).map_err(|_| ROLES)?, name.to_owned())),
+        Some((role, name)) if !name.is_empty() => Ok((
+            Role::from_str(role, true).map_err(|_| ROLES)?,
+            name.to_owned(),
+        )),
         _ => Err("expected ROLE=NAME, as in close=px_last".to_owned()),
     }
 }
@@ -84,7 +89,13 @@ fn column(text: &str) -> Result<(Role, String), String> {
 impl FileArgs {
     /// How the file is read.
     pub fn mapping(&self) -> Mapping {
-        let of = |role: Role| self.column.iter().rev().find(|(each, _)| *each == role).map(|(_, name)| name.clone());
+        let of = |role: Role| {
+            self.column
+                .iter()
+                .rev()
+                .find(|(each, _)| *each == role)
+                .map(|(_, name)| name.clone())
+        };
         Mapping {
             columns: ColumnNames {
                 time: of(Role::Time),
@@ -95,7 +106,11 @@ impl FileArgs {
                 volume: of(Role::Volume),
             },
             zone: self.zone.clone(),
-            label_side: if self.label == Label::Close { LabelSide::Close } else { LabelSide::Open },
+            label_side: if self.label == Label::Close {
+                LabelSide::Close
+            } else {
+                LabelSide::Open
+            },
             delimiter: self.delimiter,
             ..Mapping::default()
         }
@@ -129,7 +144,11 @@ struct Judged {
 /// # Errors
 /// The file cannot be read.
 pub fn check(args: &FileArgs, context: &Context) -> Result<Exit, Failure> {
-    let judged = judge(args, &context.working_directory, Utc::from_timestamp(Timestamp::now()))?;
+    let judged = judge(
+        args,
+        &context.working_directory,
+        Utc::from_timestamp(Timestamp::now()),
+    )?;
     context.output.json(&json!({
         "type": "check",
         "file": args.file,
@@ -138,7 +157,11 @@ pub fn check(args: &FileArgs, context: &Context) -> Result<Exit, Failure> {
         "report": judged.report,
     }));
     show(&judged, args.zone.as_deref(), context);
-    Ok(if judged.report.critical().next().is_some() { Exit::Failed } else { Exit::Done })
+    Ok(if judged.report.critical().next().is_some() {
+        Exit::Failed
+    } else {
+        Exit::Done
+    })
 }
 
 /// `ktrdr data import`: what would be written, and with `--yes` writes it.
@@ -151,7 +174,10 @@ pub async fn import(args: &ImportArgs, context: &Context) -> Result<Exit, Failur
     show(&judged, args.file.zone.as_deref(), context);
     let critical = judged.report.critical().count();
     if critical > 0 && !args.force {
-        let message = format!("{} has {critical} critical findings; nothing was written", args.file.file.display());
+        let message = format!(
+            "{} has {critical} critical findings; nothing was written",
+            args.file.file.display()
+        );
         let hint = "correct the file, or write it all the same with --yes --force";
         return Err(Failure::new(Exit::Failed, "DATA-Critical", message).with_hint(hint));
     }
@@ -159,13 +185,26 @@ pub async fn import(args: &ImportArgs, context: &Context) -> Result<Exit, Failur
     let rows = bars.len();
     if !args.yes {
         context.output.json(&json!({"type": "import", "written": false, "bars": rows, "series": judged.key.prefix()}));
-        context.output.line(&format!("would store {rows} bars as {}", judged.key.prefix()));
-        context.output.note("nothing was written; add --yes to write");
+        context.output.line(&format!(
+            "would store {rows} bars as {}",
+            judged.key.prefix()
+        ));
+        context
+            .output
+            .note("nothing was written; add --yes to write");
         return Ok(Exit::Done);
     }
     let calendar = Calendar::for_key(&judged.key).name().to_owned();
-    let edit = Edit { bars, empty_intervals: Vec::new(), calendar, at: now };
-    let outcome = open_store(context).await?.commit(&judged.key, edit, None).await?;
+    let edit = Edit {
+        bars,
+        empty_intervals: Vec::new(),
+        calendar,
+        at: now,
+    };
+    let outcome = open_store(context)
+        .await?
+        .commit(&judged.key, edit, None)
+        .await?;
     context.output.json(&json!({
         "type": "import",
         "written": true,
@@ -176,11 +215,16 @@ pub async fn import(args: &ImportArgs, context: &Context) -> Result<Exit, Failur
         "left_out": left_out,
         "revision": outcome.snapshot.manifest.revision,
     }));
-    let (new, changed, revision) = (outcome.new, outcome.changed, outcome.snapshot.manifest.revision);
+    let (new, changed, revision) = (
+        outcome.new,
+        outcome.changed,
+        outcome.snapshot.manifest.revision,
+    );
     let name = (judged.key.instrument.symbol(), judged.key.timeframe);
-    context
-        .output
-        .line(&format!("{} {}: {rows} bars, {new} new, {changed} changed, revision {revision}", name.0, name.1));
+    context.output.line(&format!(
+        "{} {}: {rows} bars, {new} new, {changed} changed, revision {revision}",
+        name.0, name.1
+    ));
     Ok(Exit::Done)
 }
 
@@ -189,8 +233,10 @@ fn storable(judged: &Judged, now: Utc) -> Result<(RawBars, usize), Failure> {
     let raw = &judged.file.bars;
     let known = closes(raw, &judged.key)?;
     let mut bars = RawBars::default();
-    let complete =
-        raw.iter().zip(known).filter(|(bar, known)| *known <= now && bar.prices.iter().all(|price| price.is_finite()));
+    let complete = raw
+        .iter()
+        .zip(known)
+        .filter(|(bar, known)| *known <= now && bar.prices.iter().all(|price| price.is_finite()));
     complete.for_each(|(bar, _)| bars.push(bar));
     let left_out = raw.len() - bars.len();
     Ok((bars.sorted(), left_out))
@@ -201,25 +247,58 @@ fn judge(args: &FileArgs, working_directory: &Path, now: Utc) -> Result<Judged, 
     let (named_symbol, named_timeframe) = named(&path);
     let unknown = |what: &str, flag: &str| {
         let message = format!("the {what} of {} is not known", args.file.display());
-        Failure::new(Exit::Usage, "DATA-Unnamed", message)
-            .with_hint(format!("name it with {flag}, or call the file SYMBOL_TIMEFRAME.csv"))
+        Failure::new(Exit::Usage, "DATA-Unnamed", message).with_hint(format!(
+            "name it with {flag}, or call the file SYMBOL_TIMEFRAME.csv"
+        ))
     };
     let mapping = args.mapping();
     let detected = detect(&path, &mapping)?;
-    let instrument = args.symbol.clone().or(named_symbol).ok_or_else(|| unknown("symbol", "--symbol"))?;
-    let found = detected.timeframe.as_deref().and_then(|text| text.parse().ok());
-    let timeframe = args.timeframe.or(named_timeframe).or(found).ok_or_else(|| unknown("timeframe", "--timeframe"))?;
+    let instrument = args
+        .symbol
+        .clone()
+        .or(named_symbol)
+        .ok_or_else(|| unknown("symbol", "--symbol"))?;
+    let found = detected
+        .timeframe
+        .as_deref()
+        .and_then(|text| text.parse().ok());
+    let timeframe = args
+        .timeframe
+        .or(named_timeframe)
+        .or(found)
+        .ok_or_else(|| unknown("timeframe", "--timeframe"))?;
     let key = key(&args.provider, &instrument, timeframe)?;
     let file = read(&path, &key, &mapping)?;
-    let bars = file.bars.clone().with_close_times(closes(&file.bars, &key)?);
-    let report =
-        quality::check(&bars, &key, Calendar::for_key(&key), &Options { now: Some(now), ..Options::default() });
-    Ok(Judged { key, detected, file, report })
+    let bars = file
+        .bars
+        .clone()
+        .with_close_times(closes(&file.bars, &key)?);
+    let report = quality::check(
+        &bars,
+        &key,
+        Calendar::for_key(&key),
+        &Options {
+            now: Some(now),
+            ..Options::default()
+        },
+    );
+    Ok(Judged {
+        key,
+        detected,
+        file,
+        report,
+    })
 }
 
 /// What the file seems to hold, before anything is made of it.
 fn found(judged: &Judged, zone: Option<&str>) -> Vec<(&'static str, String)> {
-    let Detected { format, delimiter, columns, times, .. } = &judged.detected;
+    let Detected {
+        format,
+        delimiter,
+        columns,
+        times,
+        ..
+    } = &judged.detected;
     let between = delimiter.map(|character| match character {
         '\t' => ", cells between tabs".to_owned(),
         character => format!(", cells between `{character}`"),
@@ -243,10 +322,23 @@ fn show(judged: &Judged, zone: Option<&str>, context: &Context) {
     for (name, text) in found(judged, zone) {
         output.line(&format!("  {name:<9} {text}"));
     }
-    let name = format!("{} {}", judged.key.instrument.symbol(), judged.key.timeframe);
-    output.line(&format!("{name}: {} bars, {} to {}", report.bars, shown(report.first), shown(report.last)));
+    let name = format!(
+        "{} {}",
+        judged.key.instrument.symbol(),
+        judged.key.timeframe
+    );
+    output.line(&format!(
+        "{name}: {} bars, {} to {}",
+        report.bars,
+        shown(report.first),
+        shown(report.last)
+    ));
     let score = &report.score;
-    let healthy = if report.healthy { "healthy" } else { "look at the findings" };
+    let healthy = if report.healthy {
+        "healthy"
+    } else {
+        "look at the findings"
+    };
     output.line(&format!(
         "score {:.1} of 100 ({healthy}); {} of {} expected bars missing in {} gaps",
         score.total, report.missing, report.expected, report.gap_count
@@ -262,12 +354,19 @@ fn show(judged: &Judged, zone: Option<&str>, context: &Context) {
             .take(3)
             .map(|line| format!("line {line}"))
             .collect();
-        let place = if lines.is_empty() { String::new() } else { format!(" ({})", lines.join(", ")) };
+        let place = if lines.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", lines.join(", "))
+        };
         let severity = format!("{:?}", finding.severity).to_lowercase();
         output.line(&format!("  {severity:<9} {}{place}", finding.message));
     }
     for gap in &report.gaps {
-        output.line(&format!("  gap       {} bars, {} to {}", gap.bars, gap.start, gap.end));
+        output.line(&format!(
+            "  gap       {} bars, {} to {}",
+            gap.bars, gap.start, gap.end
+        ));
     }
     let unnamed = report.gap_count.saturating_sub(report.gaps.len());
     if unnamed > 0 {
@@ -281,7 +380,10 @@ mod tests {
 
     #[test]
     fn columns_are_named_by_their_role() {
-        assert_eq!(column("close=px last").unwrap(), (Role::Close, "px last".to_owned()));
+        assert_eq!(
+            column("close=px last").unwrap(),
+            (Role::Close, "px last".to_owned())
+        );
         assert_eq!(column("adj=x").unwrap_err(), ROLES);
         assert!(column("close").is_err() && column("close=").is_err());
     }

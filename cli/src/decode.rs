@@ -1,4 +1,5 @@
-//! `ktrdr decode`: one payload from standard input as one line of JSON, for `nats sub --translate 'ktrdr decode'`.
+//! `ktrdr decode`: one payload from standard input as one line of JSON, for
+//! `nats sub --translate 'ktrdr decode'`.
 
 use std::io::{Read as _, Write as _};
 
@@ -14,7 +15,8 @@ pub fn run() -> Result<Exit, Failure> {
         .read_to_end(&mut payload)
         .map_err(|error| Failure::of(Exit::Failed, "SYS-Input", &error))?;
     let value = codec::to_json(&payload).map_err(|error| {
-        Failure::of(Exit::Failed, "BUS-Undecodable", &error).with_hint("give exactly one payload, without the headers")
+        Failure::of(Exit::Failed, "BUS-Undecodable", &error)
+            .with_hint("give exactly one payload, without the headers")
     })?;
     drop(writeln!(std::io::stdout().lock(), "{value}"));
     Ok(Exit::Done)

@@ -20,7 +20,8 @@ use crate::up::{binaries_folder, binary, nats_server, not_built};
 
 /// How long a service binary may take to print its version.
 const VERSION_TIMEOUT: Duration = Duration::from_secs(5);
-/// The monitor of a server that `ktrdr up` did not start, if it runs on this host with the usual port.
+/// The monitor of a server that `ktrdr up` did not start, if it runs on this host with the usual
+/// port.
 const USUAL_MONITOR: &str = "http://127.0.0.1:8222";
 
 /// How one check went.
@@ -45,19 +46,32 @@ struct Check {
 
 impl Check {
     fn ok(name: &'static str, detail: impl Into<String>) -> Self {
-        Self { name, verdict: Verdict::Ok, detail: detail.into(), hint: String::new() }
+        Self {
+            name,
+            verdict: Verdict::Ok,
+            detail: detail.into(),
+            hint: String::new(),
+        }
     }
 
     fn note(name: &'static str, detail: impl Into<String>, hint: &str) -> Self {
-        Self { verdict: Verdict::Note, hint: hint.to_owned(), ..Self::ok(name, detail) }
+        Self {
+            verdict: Verdict::Note,
+            hint: hint.to_owned(),
+            ..Self::ok(name, detail)
+        }
     }
 
     fn bad(name: &'static str, detail: impl Into<String>, hint: &str) -> Self {
-        Self { verdict: Verdict::Bad, ..Self::note(name, detail, hint) }
+        Self {
+            verdict: Verdict::Bad,
+            ..Self::note(name, detail, hint)
+        }
     }
 }
 
-/// Looks at everything; exit code 3 when the server cannot be reached, 1 when something else is wrong.
+/// Looks at everything; exit code 3 when the server cannot be reached, 1 when something else is
+/// wrong.
 ///
 /// # Errors
 /// None: what is wrong is a check that failed.
@@ -73,8 +87,11 @@ pub async fn run(context: &Context) -> Result<Exit, Failure> {
             checks.push(workers(&bus).await);
         }
         Err(failure) => {
-            let detail =
-                std::iter::once(&failure.message).chain(&failure.causes).cloned().collect::<Vec<_>>().join(": ");
+            let detail = std::iter::once(&failure.message)
+                .chain(&failure.causes)
+                .cloned()
+                .collect::<Vec<_>>()
+                .join(": ");
             checks.push(Check::bad("server", detail, &failure.hint));
         }
     }
@@ -91,7 +108,10 @@ pub async fn run(context: &Context) -> Result<Exit, Failure> {
 
 fn show(context: &Context, checks: &[Check]) {
     let output = &context.output;
-    let system = context.system.as_ref().map(|(path, _)| path.display().to_string());
+    let system = context
+        .system
+        .as_ref()
+        .map(|(path, _)| path.display().to_string());
     output.json(&json!({
         "type": "doctor",
         "settings": context.settled.settings,
@@ -103,13 +123,22 @@ fn show(context: &Context, checks: &[Check]) {
     }
     output.line(context.settled.to_string().trim_end());
     output.line("");
-    for Check { name, verdict, detail, hint } in checks {
+    for Check {
+        name,
+        verdict,
+        detail,
+        hint,
+    } in checks
+    {
         let (word, tone) = match verdict {
             Verdict::Ok => ("ok  ", Tone::Good),
             Verdict::Note => ("note", Tone::Odd),
             Verdict::Bad => ("BAD ", Tone::Bad),
         };
-        output.line(&format!("{}  {name:<12} {detail}", output.style.paint(tone, word)));
+        output.line(&format!(
+            "{}  {name:<12} {detail}",
+            output.style.paint(tone, word)
+        ));
         if !hint.is_empty() {
             output.line(&format!("      hint: {hint}"));
         }
@@ -120,23 +149,40 @@ async fn server(bus: &Bus) -> Check {
     match bus.rtt().await {
         Ok(rtt) => {
             let (url, version, ms) = (bus.url(), bus.server_version(), rtt.as_secs_f64() * 1e3);
-            Check::ok("server", format!("{url}, version {version}, answers in {ms:.1} ms"))
+            Check::ok(
+                "server",
+                format!("{url}, version {version}, answers in {ms:.1} ms"),
+            )
         }
         Err(error) => Check::bad("server", chain(&error), error.hint()),
     }
 }
 
 async fn acknowledgements(context: &Context) -> Check {
-    let monitor = context.system.as_ref().map_or(USUAL_MONITOR, |(_, system)| system.monitor_url.as_str());
+    let monitor = context
+        .system
+        .as_ref()
+        .map_or(USUAL_MONITOR, |(_, system)| system.monitor_url.as_str());
     // The usual monitor port says something only about a server on this host.
-    let local = context.settings().bus.url.contains("127.0.0.1") || context.settings().bus.url.contains("localhost");
-    let found = if context.system.is_some() || local { durability(monitor).await } else { Durability::Unverified };
+    let local = context.settings().bus.url.contains("127.0.0.1")
+        || context.settings().bus.url.contains("localhost");
+    let found = if context.system.is_some() || local {
+        durability(monitor).await
+    } else {
+        Durability::Unverified
+    };
     match found {
         Durability::Synced => Check::ok("durability", found.to_string()),
-        Durability::SyncedLater { .. } => {
-            Check::bad("durability", found.to_string(), "infra/nats/server.conf shows how")
-        }
-        Durability::Unverified => Check::note("durability", found.to_string(), "run this on the server's host"),
+        Durability::SyncedLater { .. } => Check::bad(
+            "durability",
+            found.to_string(),
+            "infra/nats/server.conf shows how",
+        ),
+        Durability::Unverified => Check::note(
+            "durability",
+            found.to_string(),
+            "run this on the server's host",
+        ),
     }
 }
 
@@ -145,12 +191,19 @@ async fn topology(bus: &Bus, context: &Context) -> Check {
     match bus.differences(&declared).await {
         Ok(drifts) if drifts.is_empty() => {
             let (streams, consumers) = (declared.streams.len(), declared.consumers.len());
-            Check::ok("topology", format!("{streams} streams and buckets, {consumers} consumers: as declared"))
+            Check::ok(
+                "topology",
+                format!("{streams} streams and buckets, {consumers} consumers: as declared"),
+            )
         }
         Ok(drifts) => {
             let shown: Vec<String> = drifts.iter().take(3).map(ToString::to_string).collect();
             let detail = format!("{} differences: {}", drifts.len(), shown.join("; "));
-            Check::bad("topology", detail, "`ktrdr infra check` shows all, `ktrdr infra apply` mends them")
+            Check::bad(
+                "topology",
+                detail,
+                "`ktrdr infra check` shows all, `ktrdr infra apply` mends them",
+            )
         }
         Err(error) => Check::bad("topology", chain(&error), error.hint()),
     }
@@ -162,23 +215,42 @@ async fn workers(bus: &Bus) -> Check {
         Err(error) => return Check::bad("workers", chain(&error), error.hint()),
     };
     let mut counts: BTreeMap<Service, usize> = BTreeMap::new();
-    workers.iter().for_each(|worker| *counts.entry(worker.service).or_default() += 1);
-    let served: Vec<String> = counts.iter().map(|(service, count)| format!("{count} {service}")).collect();
-    let absent: Vec<&str> =
-        Service::ALL.iter().filter(|service| !counts.contains_key(service)).map(|service| service.as_str()).collect();
-    let detail = if served.is_empty() { "none".to_owned() } else { served.join(", ") };
+    workers
+        .iter()
+        .for_each(|worker| *counts.entry(worker.service).or_default() += 1);
+    let served: Vec<String> = counts
+        .iter()
+        .map(|(service, count)| format!("{count} {service}"))
+        .collect();
+    let absent: Vec<&str> = Service::ALL
+        .iter()
+        .filter(|service| !counts.contains_key(service))
+        .map(|service| service.as_str())
+        .collect();
+    let detail = if served.is_empty() {
+        "none".to_owned()
+    } else {
+        served.join(", ")
+    };
     if absent.is_empty() {
         return Check::ok("workers", detail);
     }
-    let hint = format!("nobody serves {}: what is submitted for them waits", absent.join(", "));
+    let hint = format!(
+        "nobody serves {}: what is submitted for them waits",
+        absent.join(", ")
+    );
     Check::note("workers", detail, &hint)
 }
 
 /// Reads an object that nobody wrote: the answer that it is missing needs a store that works.
 async fn objects(context: &Context) -> Check {
     let url = context.store_url();
-    let asked =
-        async { Store::open(&url).await?.report::<serde_json::Value>(&format!("reports/{:064}.json", 0)).await };
+    let asked = async {
+        Store::open(&url)
+            .await?
+            .report::<serde_json::Value>(&format!("reports/{:064}.json", 0))
+            .await
+    };
     match asked.await {
         Ok(_) | Err(StoreError::Missing { .. }) => Check::ok("store", url),
         Err(error) => Check::bad("store", format!("{url}: {}", chain(&error)), error.hint()),
@@ -188,40 +260,73 @@ async fn objects(context: &Context) -> Check {
 async fn binaries(env: &BTreeMap<String, String>, working_directory: &Path) -> Vec<Check> {
     let folder = binaries_folder(env);
     let built = |service: &&Service| binary(&folder, **service).is_file();
-    let names =
-        |services: Vec<&Service>| services.into_iter().map(|service| service.as_str()).collect::<Vec<_>>().join(", ");
+    let names = |services: Vec<&Service>| {
+        services
+            .into_iter()
+            .map(|service| service.as_str())
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
     let (here, absent): (Vec<&Service>, Vec<&Service>) = Service::ALL.iter().partition(built);
     let mut checks = vec![match absent.first() {
         None => Check::ok("binaries", folder.display().to_string()),
         Some(first) => {
-            let detail = format!("{}: {}; absent: {}", folder.display(), names(here), names(absent.clone()));
+            let detail = format!(
+                "{}: {}; absent: {}",
+                folder.display(),
+                names(here),
+                names(absent.clone())
+            );
             Check::note("binaries", detail, not_built(**first))
         }
     }];
-    checks.push(match nats_server::find_program(env, &[&folder, working_directory]) {
-        Ok(path) => Check::ok("nats-server", path.display().to_string()),
-        Err(error) => Check::note("nats-server", error.to_string(), &error.hint()),
-    });
+    checks.push(
+        match nats_server::find_program(env, &[&folder, working_directory]) {
+            Ok(path) => Check::ok("nats-server", path.display().to_string()),
+            Err(error) => Check::note("nats-server", error.to_string(), &error.hint()),
+        },
+    );
     checks.push(libtorch(env, &binary(&folder, Service::Trainer), working_directory).await);
     checks
 }
 
-/// A trainer that prints its version has found its libtorch; without a trainer the folder is looked for.
-async fn libtorch(env: &BTreeMap<String, String>, trainer: &Path, working_directory: &Path) -> Check {
+/// A trainer that prints its version has found its libtorch; without a trainer the folder is looked
+/// for.
+async fn libtorch(
+    env: &BTreeMap<String, String>,
+    trainer: &Path,
+    working_directory: &Path,
+) -> Check {
     if !trainer.is_file() {
-        let places = [trainer, working_directory].into_iter().flat_map(Path::ancestors);
-        let mut folders =
-            env.get("LIBTORCH").map(PathBuf::from).into_iter().chain(places.map(|place| place.join(".deps/libtorch")));
+        let places = [trainer, working_directory]
+            .into_iter()
+            .flat_map(Path::ancestors);
+        let mut folders = env
+            .get("LIBTORCH")
+            .map(PathBuf::from)
+            .into_iter()
+            .chain(places.map(|place| place.join(".deps/libtorch")));
         return match folders.find(|folder| folder.join("lib/libtorch_cpu.so").is_file()) {
-            Some(folder) => Check::note("libtorch", folder.display().to_string(), "trainer not built: make trainer"),
+            Some(folder) => Check::note(
+                "libtorch",
+                folder.display().to_string(),
+                "trainer not built: make trainer",
+            ),
             None => Check::note("libtorch", "absent", "only trainings need it: make trainer"),
         };
     }
-    let run = tokio::process::Command::new(trainer).arg("--version").kill_on_drop(true).output();
+    let run = tokio::process::Command::new(trainer)
+        .arg("--version")
+        .kill_on_drop(true)
+        .output();
     match tokio::time::timeout(VERSION_TIMEOUT, run).await {
-        Ok(Ok(output)) if output.status.success() => {
-            Check::ok("libtorch", format!("{} finds it", String::from_utf8_lossy(&output.stdout).trim()))
-        }
+        Ok(Ok(output)) if output.status.success() => Check::ok(
+            "libtorch",
+            format!(
+                "{} finds it",
+                String::from_utf8_lossy(&output.stdout).trim()
+            ),
+        ),
         Ok(Ok(output)) => {
             let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
             Check::bad(
@@ -231,6 +336,10 @@ async fn libtorch(env: &BTreeMap<String, String>, trainer: &Path, working_direct
             )
         }
         Ok(Err(error)) => Check::bad("libtorch", error.to_string(), "make trainer"),
-        Err(_) => Check::bad("libtorch", "the trainer does not start within 5 s", "make trainer"),
+        Err(_) => Check::bad(
+            "libtorch",
+            "the trainer does not start within 5 s",
+            "make trainer",
+        ),
     }
 }

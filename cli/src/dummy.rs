@@ -10,10 +10,19 @@ use crate::{outcome, run};
 /// `ktrdr dummy …`.
 pub async fn run(context: &Context, command: &DummyCommand) -> Result<Exit, Failure> {
     let DummyCommand::Start(args) = command;
-    run::start(context, request(args).operation(), &args.run, outcome::of_steps).await
+    run::start(
+        context,
+        request(args).operation(),
+        &args.run,
+        outcome::of_steps,
+    )
+    .await
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a count of iterations is far below 2^52")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a count of iterations is far below 2^52"
+)]
 fn request(args: &DummyArgs) -> RunDummy {
     RunDummy {
         iterations: args.iterations,

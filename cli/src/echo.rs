@@ -4,7 +4,8 @@ use std::io::Stdin;
 
 use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
 
-/// The echo of control characters is off until this is dropped. Does nothing when standard input is no terminal.
+/// The echo of control characters is off until this is dropped. Does nothing when standard input is
+/// no terminal.
 #[derive(Debug)]
 pub struct Hushed {
     stdin: Stdin,

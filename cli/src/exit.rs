@@ -1,4 +1,5 @@
-//! How a command ends: an exit code that means the same everywhere, or a failure with causes and a next action.
+//! How a command ends: an exit code that means the same everywhere, or a failure with causes and a
+//! next action.
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -26,7 +27,8 @@ pub enum Exit {
     Refused = 5,
     /// Timed out waiting; the operation continues.
     TimedOut = 6,
-    /// The operation was cancelled and the stop is confirmed, or it was left to the worker with a second Ctrl+C.
+    /// The operation was cancelled and the stop is confirmed, or it was left to the worker with a
+    /// second Ctrl+C.
     Cancelled = 130,
     /// Asked to end by SIGTERM.
     Terminated = 143,
@@ -59,30 +61,50 @@ impl Failure {
     /// A failure without a cause.
     pub fn new(exit: Exit, code: &str, message: impl Into<String>) -> Self {
         let (code, message) = (code.to_owned(), message.into());
-        Self { exit, code, message, causes: Vec::new(), hint: String::new(), op: None }
+        Self {
+            exit,
+            code,
+            message,
+            causes: Vec::new(),
+            hint: String::new(),
+            op: None,
+        }
     }
 
     /// From an error with its sources as causes.
     pub fn of(exit: Exit, code: &str, error: &dyn Error) -> Self {
         let causes = messages(error).into_iter().skip(1).collect();
-        Self { causes, ..Self::new(exit, code, error.to_string()) }
+        Self {
+            causes,
+            ..Self::new(exit, code, error.to_string())
+        }
     }
 
     /// Adds the next action.
     pub fn with_hint(self, hint: impl Into<String>) -> Self {
-        Self { hint: hint.into(), ..self }
+        Self {
+            hint: hint.into(),
+            ..self
+        }
     }
 
     /// Names the operation.
     pub fn about(self, op: &OperationId) -> Self {
-        Self { op: Some(Box::new(op.clone())), ..self }
+        Self {
+            op: Some(Box::new(op.clone())),
+            ..self
+        }
     }
 
     /// There is no such operation.
     pub fn no_operation(op: &OperationId) -> Self {
-        Self::new(Exit::NotFound, "OPS-NotFound", format!("Operation not found: {op}"))
-            .with_hint("`ktrdr ops list` shows the operations that are known")
-            .about(op)
+        Self::new(
+            Exit::NotFound,
+            "OPS-NotFound",
+            format!("Operation not found: {op}"),
+        )
+        .with_hint("`ktrdr ops list` shows the operations that are known")
+        .about(op)
     }
 
     /// The operation failed in a step; `place` names it.
@@ -92,9 +114,12 @@ impl Failure {
             hint => hint.to_owned(),
         };
         let message = format!("operation {op} failed in {place}");
-        Self { causes: vec![error.message.clone()], ..Self::new(Exit::Failed, &error.code, message) }
-            .with_hint(hint)
-            .about(op)
+        Self {
+            causes: vec![error.message.clone()],
+            ..Self::new(Exit::Failed, &error.code, message)
+        }
+        .with_hint(hint)
+        .about(op)
     }
 
     /// As people read it: `error:`, one `cause:` each, `hint:`.
@@ -111,7 +136,14 @@ impl Failure {
 
     /// As programs read it.
     pub fn json(&self) -> Value {
-        let Self { exit, code, message, causes, hint, op } = self;
+        let Self {
+            exit,
+            code,
+            message,
+            causes,
+            hint,
+            op,
+        } = self;
         let (exit, op) = (*exit as u8, op.as_ref().map(|op| op.as_str()));
         json!({"type": "error", "code": code, "message": message, "causes": causes, "hint": hint, "op": op, "exit": exit})
     }
@@ -146,7 +178,9 @@ impl From<SubmitError> for Failure {
             SubmitError::Full { op, .. } => (Exit::Refused, "BUS-QueueFull", op.clone()),
             SubmitError::Bus { op, .. } => (Exit::Failed, "BUS-RequestFailed", op.clone()),
         };
-        Self::of(exit, code, &error).with_hint(error.hint()).about(&op)
+        Self::of(exit, code, &error)
+            .with_hint(error.hint())
+            .about(&op)
     }
 }
 
@@ -157,14 +191,21 @@ impl From<ResumeError> for Failure {
             ResumeError::Change(ChangeError::NotFound(op)) => Self::no_operation(op),
             ResumeError::Change(ChangeError::Refused { refusal, record }) => {
                 let message = format!("Operation {} cannot be resumed", record.op);
-                Self { causes: vec![refusal.to_string()], ..Self::new(Exit::Refused, "OPS-NotResumable", message) }
-                    .with_hint(status(&record.op))
-                    .about(&record.op)
+                Self {
+                    causes: vec![refusal.to_string()],
+                    ..Self::new(Exit::Refused, "OPS-NotResumable", message)
+                }
+                .with_hint(status(&record.op))
+                .about(&record.op)
             }
             ResumeError::Change(ChangeError::GaveUp { op, .. }) => {
-                Self::of(Exit::Failed, "BUS-RequestFailed", &error).with_hint(status(op)).about(op)
+                Self::of(Exit::Failed, "BUS-RequestFailed", &error)
+                    .with_hint(status(op))
+                    .about(op)
             }
-            ResumeError::Bus(cause) => Self::of(Exit::Failed, "BUS-RequestFailed", &error).with_hint(cause.hint()),
+            ResumeError::Bus(cause) => {
+                Self::of(Exit::Failed, "BUS-RequestFailed", &error).with_hint(cause.hint())
+            }
         }
     }
 }
@@ -181,12 +222,31 @@ mod tests {
     fn messages_that_users_rely_on() {
         let url = || "nats://127.0.0.1:4222".to_owned();
         let failures: Vec<Failure> = vec![
-            BusError::Connect { url: url(), source: "Connection refused (os error 111)".into() }.into(),
-            BusError::Unauthorised { url: url(), source: "authorization violation".into() }.into(),
-            BusError::ServerTooOld { url: url(), found: "2.10.4".to_owned(), needed: "2.14" }.into(),
+            BusError::Connect {
+                url: url(),
+                source: "Connection refused (os error 111)".into(),
+            }
+            .into(),
+            BusError::Unauthorised {
+                url: url(),
+                source: "authorization violation".into(),
+            }
+            .into(),
+            BusError::ServerTooOld {
+                url: url(),
+                found: "2.10.4".to_owned(),
+                needed: "2.14",
+            }
+            .into(),
             BusError::NoJetStream { url: url() }.into(),
             Failure::no_operation(&op()),
-            SubmitError::Full { op: op(), percent: 83, bytes: 83, bytes_max: 100 }.into(),
+            SubmitError::Full {
+                op: op(),
+                percent: 83,
+                bytes: 83,
+                bytes_max: 100,
+            }
+            .into(),
             ResumeError::Change(ChangeError::NotFound(op())).into(),
             Failure::of_operation(
                 &op(),
@@ -194,8 +254,10 @@ mod tests {
                 &ErrorRecord::new("DUMMY-Failed", "told to fail at 3", ""),
             ),
         ];
-        let text: Vec<String> =
-            failures.iter().map(|failure| format!("{}\nexit {}", failure.human(), failure.exit as u8)).collect();
+        let text: Vec<String> = failures
+            .iter()
+            .map(|failure| format!("{}\nexit {}", failure.human(), failure.exit as u8))
+            .collect();
         insta::assert_snapshot!(text.join("\n\n"));
     }
 

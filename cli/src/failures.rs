@@ -1,6 +1,6 @@
 //! Exit codes and codes for programs of what the store, files and strategies refuse.
 
-use inference::InferenceError;
+use networks::NetworkError;
 use store::StoreError;
 use store::files::FileError;
 use strategies::{FeatureError, Findings};
@@ -22,7 +22,11 @@ impl From<StoreError> for Failure {
 
 impl From<FileError> for Failure {
     fn from(error: FileError) -> Self {
-        let exit = if matches!(error, FileError::Open { .. }) { Exit::NotFound } else { Exit::Usage };
+        let exit = if matches!(error, FileError::Open { .. }) {
+            Exit::NotFound
+        } else {
+            Exit::Usage
+        };
         Self::of(exit, "DATA-File", &error).with_hint(error.hint())
     }
 }
@@ -39,8 +43,8 @@ impl From<FeatureError> for Failure {
     }
 }
 
-impl From<InferenceError> for Failure {
-    fn from(error: InferenceError) -> Self {
+impl From<NetworkError> for Failure {
+    fn from(error: NetworkError) -> Self {
         Self::of(Exit::Failed, "MODEL-Prediction", &error)
     }
 }

@@ -1,4 +1,5 @@
-//! Watches one operation to its end: draws it, finds out why nothing moves, and turns Ctrl+C into a cancel or a goodbye.
+//! Watches one operation to its end: draws it, finds out why nothing moves, and turns Ctrl+C into a
+//! cancel or a goodbye.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -67,9 +68,21 @@ pub async fn run(context: &Context, args: &FollowArgs) -> Result<Exit, Failure> 
     if bus.record(&args.op).await?.is_none() {
         return Err(Failure::no_operation(&args.op));
     }
-    let options =
-        WatchOptions { ours: false, from_start: args.from_start, until: args.until, wait_timeout: args.wait_timeout };
-    watch_to_end(context, &bus, &mut interrupts, &args.op, options, outcome::describe).await
+    let options = WatchOptions {
+        ours: false,
+        from_start: args.from_start,
+        until: args.until,
+        wait_timeout: args.wait_timeout,
+    };
+    watch_to_end(
+        context,
+        &bus,
+        &mut interrupts,
+        &args.op,
+        options,
+        outcome::describe,
+    )
+    .await
 }
 
 /// Watches an operation and says how it ended.
@@ -99,7 +112,14 @@ pub async fn watch(
     options: WatchOptions,
     screen: &mut Screen,
 ) -> Result<Watched, Failure> {
-    let mut updates = bus.follow(op, FollowOptions { from_start: options.from_start }).await?;
+    let mut updates = bus
+        .follow(
+            op,
+            FollowOptions {
+                from_start: options.from_start,
+            },
+        )
+        .await?;
     let mut alive = bus.watch_alive().await?;
     let mut scout = Scout::start(bus.clone(), op.clone());
     let mut known = Known::new(bus.timing());
@@ -139,7 +159,8 @@ pub async fn watch(
                         break Ended::Reached(record);
                     }
                 }
-                // The stream ends after the terminal record; without a record the connection is closed for good.
+                // The stream ends after the terminal record; without a record the connection is
+                // closed for good.
                 None => match known.record.take() {
                     Some(record) => break Ended::Reached(Box::new(record)),
                     None => break Ended::Detached,
@@ -160,7 +181,10 @@ pub async fn watch(
             () = &mut timeout => break Ended::TimedOut,
         }
     };
-    Ok(Watched { ended, progress: known.progress })
+    Ok(Watched {
+        ended,
+        progress: known.progress,
+    })
 }
 
 /// What has been learnt so far.
@@ -191,9 +215,16 @@ impl Known {
     fn take(&mut self, update: Update) {
         match update {
             Update::Record(record) => {
-                let holders = record.steps.iter().filter_map(|step| Some(step.holder.as_ref()?.worker.clone()));
+                let holders = record
+                    .steps
+                    .iter()
+                    .filter_map(|step| Some(step.holder.as_ref()?.worker.clone()));
                 let heard = |worker: WorkerId| {
-                    let last = self.heard.get(&worker).copied().unwrap_or_else(Instant::now);
+                    let last = self
+                        .heard
+                        .get(&worker)
+                        .copied()
+                        .unwrap_or_else(Instant::now);
                     (worker, last)
                 };
                 self.heard = holders.map(heard).collect();
@@ -215,14 +246,26 @@ impl Known {
 
     /// The first step that waits in a queue.
     fn waiting_step(&self) -> Option<(StepNumber, Service, Lane)> {
-        let record = self.record.as_ref().filter(|record| !record.state.is_terminal())?;
+        let record = self
+            .record
+            .as_ref()
+            .filter(|record| !record.state.is_terminal())?;
         let open = record.plan.advance(record);
-        let waits = |number| record.step(number).is_some_and(|step| step.state == StepState::Pending);
-        open.into_iter().find(|step| waits(step.step)).map(|step| (step.step, step.service, step.lane))
+        let waits = |number| {
+            record
+                .step(number)
+                .is_some_and(|step| step.state == StepState::Pending)
+        };
+        open.into_iter()
+            .find(|step| waits(step.step))
+            .map(|step| (step.step, step.service, step.lane))
     }
 
     fn reached(&self, until: Option<OperationState>) -> Option<Box<OperationRecord>> {
-        let record = self.record.as_ref().filter(|record| Some(record.state) == until)?;
+        let record = self
+            .record
+            .as_ref()
+            .filter(|record| Some(record.state) == until)?;
         Some(Box::new(record.clone()))
     }
 
@@ -234,7 +277,8 @@ impl Known {
         };
         // Nobody can be heard while the connection is down: that is not the worker's silence.
         let up = bus.connected_since().unwrap_or(now);
-        let silent = |(worker, heard): (&WorkerId, &Instant)| (worker.clone(), now - (*heard).max(up));
+        let silent =
+            |(worker, heard): (&WorkerId, &Instant)| (worker.clone(), now - (*heard).max(up));
         self.silent = self.heard.iter().map(silent).collect();
         Scene {
             record: self.record.as_ref(),
@@ -275,11 +319,16 @@ impl Scout {
                 }
             }
         });
-        Self { target, facts, task }
+        Self {
+            target,
+            facts,
+            task,
+        }
     }
 
     fn look_at(&mut self, target: Option<(StepNumber, Service, Lane)>) {
-        self.target.send_if_modified(|current| std::mem::replace(current, target) != target);
+        self.target
+            .send_if_modified(|current| std::mem::replace(current, target) != target);
     }
 
     fn facts(&self) -> Option<QueueFacts> {
@@ -305,8 +354,18 @@ async fn queue_facts(
     let ahead = bus.ahead_of(service, lane, op, step).await?;
     let serving: Vec<_> = workers
         .into_iter()
-        .filter(|worker| worker.service == service && worker.lanes.contains(&lane) && !worker.draining)
+        .filter(|worker| {
+            worker.service == service && worker.lanes.contains(&lane) && !worker.draining
+        })
         .collect();
-    let busy = serving.iter().filter(|worker| worker.current.len() >= usize::from(worker.slots)).count();
-    Ok(QueueFacts { step, ahead, workers: serving.len(), busy })
+    let busy = serving
+        .iter()
+        .filter(|worker| worker.current.len() >= usize::from(worker.slots))
+        .count();
+    Ok(QueueFacts {
+        step,
+        ahead,
+        workers: serving.len(),
+        busy,
+    })
 }

@@ -1,4 +1,5 @@
-//! `ktrdr indicators`: what types there are, and their values over the bars of a file; needs neither server nor store.
+//! `ktrdr indicators`: what types there are, and their values over the bars of a file; needs
+//! neither server nor store.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -9,8 +10,8 @@ use market::{Bars, Instrument, Timeframe};
 use serde_json::{Value, json};
 use store::{Cells, Table};
 use strategies::indicators::{
-    Indicator, IndicatorSpec, LabelOnlySpec, ParameterKind, ParameterSpec, find, find_label_only, label_only,
-    nearest_name, specs,
+    Indicator, IndicatorSpec, LabelOnlySpec, ParameterKind, ParameterSpec, find, find_label_only,
+    label_only, nearest_name, specs,
 };
 use strategies::{Expression, column_names};
 
@@ -59,7 +60,9 @@ pub struct ComputeArgs {
 /// An indicator with parameters, as one writes it.
 fn expression(text: &str) -> Result<Expression, String> {
     Expression::parse(text).map_err(|error| {
-        let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
+        let cause = std::error::Error::source(&error)
+            .map(|cause| format!(": {cause}"))
+            .unwrap_or_default();
         format!("{error}{cause}; {}", error.hint())
     })
 }
@@ -78,21 +81,47 @@ pub fn run(command: &IndicatorsCommand, context: &Context) -> Result<Exit, Failu
 }
 
 fn list(context: &Context) {
-    specs().iter().for_each(|spec| context.output.json(&spec_json(spec)));
-    label_only().iter().for_each(|spec| context.output.json(&label_only_json(spec)));
+    specs()
+        .iter()
+        .for_each(|spec| context.output.json(&spec_json(spec)));
+    label_only()
+        .iter()
+        .for_each(|spec| context.output.json(&label_only_json(spec)));
     let written = |parameters: &[ParameterSpec]| {
-        parameters.iter().map(|each| format!("{}={}", each.name, default(each.kind))).collect::<Vec<_>>().join(" ")
+        parameters
+            .iter()
+            .map(|each| format!("{}={}", each.name, default(each.kind)))
+            .collect::<Vec<_>>()
+            .join(" ")
     };
     let row = |spec: &IndicatorSpec| {
         let volume = if spec.needs_volume { "volume" } else { "" };
-        vec![spec.name.to_owned(), volume.to_owned(), written(spec.parameters), spec.outputs.join(" ")]
+        vec![
+            spec.name.to_owned(),
+            volume.to_owned(),
+            written(spec.parameters),
+            spec.outputs.join(" "),
+        ]
     };
     let label = |spec: &LabelOnlySpec| {
-        vec![spec.name.to_owned(), String::new(), written(spec.parameters), "labels only".to_owned()]
+        vec![
+            spec.name.to_owned(),
+            String::new(),
+            written(spec.parameters),
+            "labels only".to_owned(),
+        ]
     };
-    let rows: Vec<Vec<String>> = specs().iter().map(row).chain(label_only().iter().map(label)).collect();
-    context.output.table_with_remarks(&["TYPE", "NEEDS", "PARAMETERS", "OUTPUTS"], &rows);
-    context.output.note("hint: `ktrdr indicators describe TYPE` shows bounds and the formula");
+    let rows: Vec<Vec<String>> = specs()
+        .iter()
+        .map(row)
+        .chain(label_only().iter().map(label))
+        .collect();
+    context
+        .output
+        .table_with_remarks(&["TYPE", "NEEDS", "PARAMETERS", "OUTPUTS"], &rows);
+    context
+        .output
+        .note("hint: `ktrdr indicators describe TYPE` shows bounds and the formula");
 }
 
 fn describe(name: &str, context: &Context) -> Result<Exit, Failure> {
@@ -117,12 +146,27 @@ fn describe_indicator(spec: &'static IndicatorSpec, context: &Context) {
     output.json(&spec_json(spec));
     output.line(spec.name);
     let mut lines = aliases(spec.aliases);
-    let outputs = if spec.outputs.is_empty() { "one, without a name".to_owned() } else { spec.outputs.join(", ") };
+    let outputs = if spec.outputs.is_empty() {
+        "one, without a name".to_owned()
+    } else {
+        spec.outputs.join(", ")
+    };
     lines.push(("outputs".to_owned(), outputs));
-    lines.push(("volume".to_owned(), if spec.needs_volume { "needed" } else { "not needed" }.to_owned()));
+    lines.push((
+        "volume".to_owned(),
+        if spec.needs_volume {
+            "needed"
+        } else {
+            "not needed"
+        }
+        .to_owned(),
+    ));
     if let Some(bars) = usual_warm_up(spec) {
         let plural = if bars == 1 { "bar" } else { "bars" };
-        lines.push(("warm-up".to_owned(), format!("{bars} {plural} with the parameters below")));
+        lines.push((
+            "warm-up".to_owned(),
+            format!("{bars} {plural} with the parameters below"),
+        ));
     }
     lines.extend(formula(spec.formula));
     lines.push(("source".to_owned(), spec.source.to_owned()));
@@ -135,7 +179,10 @@ fn describe_label_only(spec: &LabelOnlySpec, context: &Context) {
     output.json(&label_only_json(spec));
     output.line(spec.name);
     let mut lines = aliases(spec.aliases);
-    lines.push(("outputs".to_owned(), format!("labels only, as `source: {}` of training.labels", spec.name)));
+    lines.push((
+        "outputs".to_owned(),
+        format!("labels only, as `source: {}` of training.labels", spec.name),
+    ));
     lines.push(("no input".to_owned(), spec.reason.to_owned()));
     lines.extend(formula(spec.formula));
     lines.push(("source".to_owned(), spec.source.to_owned()));
@@ -144,12 +191,24 @@ fn describe_label_only(spec: &LabelOnlySpec, context: &Context) {
 }
 
 fn aliases(aliases: &[&str]) -> Vec<(String, String)> {
-    if aliases.is_empty() { vec![] } else { vec![("also called".to_owned(), aliases.join(", "))] }
+    if aliases.is_empty() {
+        vec![]
+    } else {
+        vec![("also called".to_owned(), aliases.join(", "))]
+    }
 }
 
 fn formula(text: &str) -> impl Iterator<Item = (String, String)> {
-    let name = |index| if index == 0 { "formula".to_owned() } else { String::new() };
-    text.lines().enumerate().map(move |(index, line)| (name(index), line.trim().to_owned()))
+    let name = |index| {
+        if index == 0 {
+            "formula".to_owned()
+        } else {
+            String::new()
+        }
+    };
+    text.lines()
+        .enumerate()
+        .map(move |(index, line)| (name(index), line.trim().to_owned()))
 }
 
 fn parameters(parameters: &[ParameterSpec], context: &Context) {
@@ -158,15 +217,24 @@ fn parameters(parameters: &[ParameterSpec], context: &Context) {
         return;
     }
     let row = |each: &ParameterSpec| {
-        vec![format!("  {}", each.name), default(each.kind), each.kind.to_string(), each.description.to_owned()]
+        vec![
+            format!("  {}", each.name),
+            default(each.kind),
+            each.kind.to_string(),
+            each.description.to_owned(),
+        ]
     };
     let rows: Vec<Vec<String>> = parameters.iter().map(row).collect();
-    context.output.table(&["  PARAMETER", "DEFAULT", "LEGAL", "MEANING"], &rows);
+    context
+        .output
+        .table(&["  PARAMETER", "DEFAULT", "LEGAL", "MEANING"], &rows);
 }
 
 /// Bars until every output is defined, with the default parameters.
 fn usual_warm_up(spec: &'static IndicatorSpec) -> Option<usize> {
-    Indicator::new(spec, &BTreeMap::new()).ok().map(|usual| usual.warm_up())
+    Indicator::new(spec, &BTreeMap::new())
+        .ok()
+        .map(|usual| usual.warm_up())
 }
 
 fn default(kind: ParameterKind) -> String {
@@ -211,7 +279,13 @@ fn parameter_json(parameter: &ParameterSpec) -> Value {
         ParameterKind::Integer { min, max, default } => {
             json!({"type": "integer", "min": min, "max": max, "default": default})
         }
-        ParameterKind::Float { min, min_exclusive, max, max_exclusive, default } => json!({
+        ParameterKind::Float {
+            min,
+            min_exclusive,
+            max,
+            max_exclusive,
+            default,
+        } => json!({
             "type": "number", "min": min, "min_exclusive": min_exclusive, "max": max, "max_exclusive": max_exclusive,
             "default": default,
         }),
@@ -225,23 +299,29 @@ fn parameter_json(parameter: &ParameterSpec) -> Value {
 
 fn compute(args: &ComputeArgs, context: &Context) -> Result<Exit, Failure> {
     let folder = &context.working_directory;
-    let bars = read_any(&args.bars, args.symbol.as_ref(), args.timeframe, &args.times, folder)?;
+    let bars = read_any(
+        &args.bars,
+        args.symbol.as_ref(),
+        args.timeframe,
+        &args.times,
+        folder,
+    )?;
     let table = computed(&args.indicators, &bars)?;
     write(&table.0, &args.out, (bars.len(), table.1), context)
 }
 
 /// The table of all expressions over the bars, and the number of its value columns.
 fn computed(expressions: &[Expression], bars: &Bars) -> Result<(Table, usize), Failure> {
-    let names = column_names(expressions)
-        .map_err(|error| Failure::of(Exit::Usage, "INDICATOR-Twice", &error).with_hint(error.hint()))?;
+    let names = column_names(expressions).map_err(|error| {
+        Failure::of(Exit::Usage, "INDICATOR-Twice", &error).with_hint(error.hint())
+    })?;
     let times = bars.open_time.iter().map(|open| open.0).collect();
     let mut table = Table::default().with("timestamp", Cells::Time(times));
     let mut columns = 0;
     for (expression, names) in expressions.iter().zip(names) {
-        let outputs = expression
-            .indicator
-            .compute(bars)
-            .map_err(|error| Failure::of(Exit::Failed, "INDICATOR-Input", &error).with_hint(error.hint()))?;
+        let outputs = expression.indicator.compute(bars).map_err(|error| {
+            Failure::of(Exit::Failed, "INDICATOR-Input", &error).with_hint(error.hint())
+        })?;
         for (name, values) in names.into_iter().zip(outputs) {
             table = table.with(name, Cells::Number(values));
             columns += 1;
@@ -254,7 +334,12 @@ fn computed(expressions: &[Expression], bars: &Bars) -> Result<(Table, usize), F
 ///
 /// # Errors
 /// The file cannot be written.
-pub fn write(table: &Table, out: &Path, size: (usize, usize), context: &Context) -> Result<Exit, Failure> {
+pub fn write(
+    table: &Table,
+    out: &Path,
+    size: (usize, usize),
+    context: &Context,
+) -> Result<Exit, Failure> {
     if out == Path::new("-") {
         // A closed pipe is a reader that has seen enough, not an error.
         drop(std::io::stdout().lock().write_all(&table.to_csv()?));
@@ -262,7 +347,12 @@ pub fn write(table: &Table, out: &Path, size: (usize, usize), context: &Context)
     }
     table.write(&context.working_directory.join(out))?;
     let (rows, columns) = size;
-    context.output.json(&json!({"type": "table", "file": out, "rows": rows, "columns": columns}));
-    context.output.line(&format!("{rows} rows of {columns} columns written to {}", out.display()));
+    context
+        .output
+        .json(&json!({"type": "table", "file": out, "rows": rows, "columns": columns}));
+    context.output.line(&format!(
+        "{rows} rows of {columns} columns written to {}",
+        out.display()
+    ));
     Ok(Exit::Done)
 }

@@ -1,4 +1,5 @@
-//! `ktrdr infra`: bring the server to the declared streams, buckets and consumers, or show how it differs.
+//! `ktrdr infra`: bring the server to the declared streams, buckets and consumers, or show how it
+//! differs.
 
 use bus::topology::{Drift, Topology, TopologyOptions};
 use clap::{Args, Subcommand};
@@ -10,7 +11,8 @@ use crate::exit::{Exit, Failure};
 /// `ktrdr infra …`.
 #[derive(Debug, Subcommand)]
 pub enum InfraCommand {
-    /// Create what is missing and change what differs; deletes nothing, running it twice changes nothing
+    /// Create what is missing and change what differs; deletes nothing, running it twice changes
+    /// nothing
     Apply(TopologyArgs),
     /// Show every difference; exit code 1 if there is one
     #[command(visible_alias = "diff")]
@@ -47,23 +49,41 @@ pub async fn run(command: &InfraCommand, context: &Context) -> Result<Exit, Fail
     let bus = context.bus().await?;
     if let InfraCommand::Check(_) = command {
         let drifts = bus.differences(&topology).await?;
-        drifts.iter().for_each(|drift| context.output.line(&drift.to_string()));
-        context.output.json(&json!({"type": "infra", "drift": drifts.iter().map(drift_json).collect::<Vec<_>>()}));
+        drifts
+            .iter()
+            .for_each(|drift| context.output.line(&drift.to_string()));
+        context.output.json(
+            &json!({"type": "infra", "drift": drifts.iter().map(drift_json).collect::<Vec<_>>()}),
+        );
         if !drifts.is_empty() {
-            context.output.note("hint: `ktrdr infra apply` brings the server to what is declared");
+            context
+                .output
+                .note("hint: `ktrdr infra apply` brings the server to what is declared");
             return Ok(Exit::Failed);
         }
         let (streams, consumers) = (topology.streams.len(), topology.consumers.len());
-        context.output.line(&format!("{streams} streams and buckets, {consumers} consumers: as declared"));
+        context.output.line(&format!(
+            "{streams} streams and buckets, {consumers} consumers: as declared"
+        ));
         return Ok(Exit::Done);
     }
     let applied = bus.apply(&topology).await?;
     let changed = applied.changed.iter().map(drift_json).collect::<Vec<_>>();
-    context.output.json(&json!({"type": "infra", "created": applied.created, "changed": changed}));
-    applied.created.iter().for_each(|name| context.output.line(&format!("created {name}")));
-    applied.changed.iter().for_each(|drift| context.output.line(&format!("changed: {drift}")));
+    context
+        .output
+        .json(&json!({"type": "infra", "created": applied.created, "changed": changed}));
+    applied
+        .created
+        .iter()
+        .for_each(|name| context.output.line(&format!("created {name}")));
+    applied
+        .changed
+        .iter()
+        .for_each(|drift| context.output.line(&format!("changed: {drift}")));
     if applied.created.is_empty() && changed.is_empty() {
-        context.output.line("nothing to do: everything is as declared");
+        context
+            .output
+            .line("nothing to do: everything is as declared");
     }
     Ok(Exit::Done)
 }

@@ -1,4 +1,5 @@
-//! Ctrl+C and SIGTERM as events, so that the first press can mean "stop the work" rather than "stop looking".
+//! Ctrl+C and SIGTERM as events, so that the first press can mean "stop the work" rather than "stop
+//! looking".
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -28,7 +29,10 @@ impl Interrupts {
             ..Failure::new(Exit::Failed, "SYS-Signals", "cannot listen for Ctrl+C")
         };
         let interactive = signal(SignalKind::interrupt()).map_err(failed)?;
-        Ok(Self { interactive, terminate: signal(SignalKind::terminate()).map_err(failed)? })
+        Ok(Self {
+            interactive,
+            terminate: signal(SignalKind::terminate()).map_err(failed)?,
+        })
     }
 
     /// The next one. Several presses while nobody asked count as one.

@@ -1,4 +1,5 @@
-//! The `ktrdr` program: read the command line, settle the settings, run the command, end with its exit code.
+//! The `ktrdr` program: read the command line, settle the settings, run the command, end with its
+//! exit code.
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -9,7 +10,8 @@ use cli::context::Context;
 use cli::exit::{Exit, Failure};
 use cli::output::Output;
 use cli::{
-    data, decode, doctor, dummy, follow, indicators, infra, logs, models, ops, status, strategies, train, up, workers,
+    data, decode, doctor, dummy, follow, indicators, infra, logs, models, ops, status, strategies,
+    train, up, workers,
 };
 
 fn main() -> ExitCode {
@@ -32,12 +34,17 @@ async fn run(line: &CommandLine, output: Output) -> Result<ExitCode, Failure> {
         return decode::run().map(ExitCode::from);
     }
     let environment: BTreeMap<String, String> = std::env::vars().collect();
-    let here = std::env::current_dir().map_err(|error| Failure::of(Exit::Failed, "SYS-Folder", &error))?;
+    let here =
+        std::env::current_dir().map_err(|error| Failure::of(Exit::Failed, "SYS-Folder", &error))?;
     let context = Context::new(&line.global, output, environment, here)?;
     logs::init(&context, line.global.verbose)?;
     let exit = match &line.command {
         Command::Up(args) => {
-            return Ok(up::run(args, &context.environment, &context.working_directory).await?.into());
+            return Ok(
+                up::run(args, &context.environment, &context.working_directory)
+                    .await?
+                    .into(),
+            );
         }
         Command::Doctor => doctor::run(&context).await?,
         Command::Infra { command } => infra::run(command, &context).await?,

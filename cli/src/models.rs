@@ -1,4 +1,5 @@
-//! `ktrdr models`: list and show what is registered; the registry is asked first, the object store answers without it.
+//! `ktrdr models`: list and show what is registered; the registry is asked first, the object store
+//! answers without it.
 
 mod bars;
 mod predict;
@@ -54,42 +55,62 @@ pub async fn run(command: &ModelsCommand, context: &Context) -> Result<Exit, Fai
 }
 
 /// What the registry answers; `None` if none does, or it has no answer, and then the store decides.
-async fn ask<T: DeserializeOwned>(context: &Context, endpoint: &str, query: &impl Serialize) -> Option<T> {
+async fn ask<T: DeserializeOwned>(
+    context: &Context,
+    endpoint: &str,
+    query: &impl Serialize,
+) -> Option<T> {
     let query = serde_json::to_vec(query).ok()?;
     let answer = match context.bus().await {
-        Ok(bus) => bus.ask(Service::Registry, endpoint, query).await.map_err(Failure::from),
+        Ok(bus) => bus
+            .ask(Service::Registry, endpoint, query)
+            .await
+            .map_err(Failure::from),
         Err(failure) => Err(failure),
     };
     let read = answer.map(|answer| serde_json::from_slice(&answer));
     match read {
         Ok(Ok(answer)) => return Some(answer),
-        Ok(Err(error)) => tracing::debug!(endpoint, error = %error, "the answer of the registry cannot be read"),
-        Err(failure) => tracing::debug!(endpoint, reason = %failure.message, "no answer from the registry"),
+        Ok(Err(error)) => {
+            tracing::debug!(endpoint, error = %error, "the answer of the registry cannot be read")
+        }
+        Err(failure) => {
+            tracing::debug!(endpoint, reason = %failure.message, "no answer from the registry")
+        }
     }
     None
 }
 
 async fn list(context: &Context) -> Result<Exit, Failure> {
-    let models = match ask::<Vec<ModelSummary>>(context, "models.list", &ListModels::default()).await {
-        Some(models) => models,
-        None => from_store(context).await?,
-    };
+    let models =
+        match ask::<Vec<ModelSummary>>(context, "models.list", &ListModels::default()).await {
+            Some(models) => models,
+            None => from_store(context).await?,
+        };
     for model in &models {
         context.output.json(&summary(model));
     }
     if models.is_empty() {
         context.output.note("there is no model yet");
-        context.output.note("hint: `ktrdr train STRATEGY` makes one");
+        context
+            .output
+            .note("hint: `ktrdr train STRATEGY` makes one");
     } else {
         let rows: Vec<Vec<String>> = models.iter().map(row).collect();
-        context.output.table(&["MODEL", "SYMBOLS", "TIMEFRAMES", "CREATED", "TEST SCORE"], &rows);
+        context.output.table(
+            &["MODEL", "SYMBOLS", "TIMEFRAMES", "CREATED", "TEST SCORE"],
+            &rows,
+        );
     }
     Ok(Exit::Done)
 }
 
 /// Every version of every model, newest first.
 async fn from_store(context: &Context) -> Result<Vec<ModelSummary>, Failure> {
-    context.output.note(&format!("no registry answers; read from {}", context.store_url()));
+    context.output.note(&format!(
+        "no registry answers; read from {}",
+        context.store_url()
+    ));
     let found = open_store(context).await?.list_models().await?;
     let mut models: Vec<ModelSummary> = found.into_iter().map(ModelSummary::from).collect();
     models.sort_by_key(|model| std::cmp::Reverse(model.created_at));
@@ -108,14 +129,21 @@ fn row(model: &ModelSummary) -> Vec<String> {
 
 /// Symbols as people write them.
 fn symbols(ids: &[String]) -> String {
-    let symbol = |id: &String| Instrument::parse(id).map_or_else(|_| id.clone(), |instrument| instrument.symbol());
+    let symbol = |id: &String| {
+        Instrument::parse(id).map_or_else(|_| id.clone(), |instrument| instrument.symbol())
+    };
     ids.iter().map(symbol).collect::<Vec<_>>().join(", ")
 }
 
 /// The headline metric, beside what the simplest rival reaches.
 fn score(model: &ModelSummary) -> String {
     let value = |name: &str| model.metrics.get(name);
-    match (value("accuracy"), value("majority_accuracy"), value("mae"), value("baseline_mae")) {
+    match (
+        value("accuracy"),
+        value("majority_accuracy"),
+        value("mae"),
+        value("baseline_mae"),
+    ) {
         (Some(own), Some(rival), ..) => format!("accuracy {own:.4} (majority {rival:.4})"),
         (Some(own), ..) => format!("accuracy {own:.4}"),
         (.., Some(own), Some(rival)) => format!("error {own:.6} (mean {rival:.6})"),
@@ -147,24 +175,40 @@ pub async fn find(store: &Store, text: &str) -> Result<ModelManifest, Failure> {
         Some((name, label)) => match label.parse::<u32>() {
             Ok(number) => (name, Some(number)),
             Err(_) => {
-                let alias = store.alias(name, label).await?.ok_or_else(|| unknown(text))?;
+                let alias = store
+                    .alias(name, label)
+                    .await?
+                    .ok_or_else(|| unknown(text))?;
                 (name, Some(alias.version))
             }
         },
     };
-    store.model(name, version).await?.ok_or_else(|| unknown(text))
+    store
+        .model(name, version)
+        .await?
+        .ok_or_else(|| unknown(text))
 }
 
 fn unknown(text: &str) -> Failure {
-    Failure::new(Exit::NotFound, "MODEL-NotFound", format!("there is no model `{text}`"))
-        .with_hint("`ktrdr models list` shows the models that stand")
+    Failure::new(
+        Exit::NotFound,
+        "MODEL-NotFound",
+        format!("there is no model `{text}`"),
+    )
+    .with_hint("`ktrdr models list` shows the models that stand")
 }
 
 /// The query for `text`; an alias is not the registry's to resolve.
 fn query(text: &str) -> Option<ShowModel> {
     match text.split_once('@') {
-        None => Some(ShowModel { name: text.to_owned(), version: None }),
-        Some((name, version)) => Some(ShowModel { name: name.to_owned(), version: Some(version.parse().ok()?) }),
+        None => Some(ShowModel {
+            name: text.to_owned(),
+            version: None,
+        }),
+        Some((name, version)) => Some(ShowModel {
+            name: name.to_owned(),
+            version: Some(version.parse().ok()?),
+        }),
     }
 }
 
@@ -191,13 +235,37 @@ async fn show(args: &ModelArgs, context: &Context) -> Result<Exit, Failure> {
 }
 
 fn described(model: &ModelManifest, artifact: &ArtifactManifest) -> Vec<(String, String)> {
-    let widths: Vec<String> = artifact.network.widths().iter().map(ToString::to_string).collect();
-    let metrics: Vec<String> = model.metrics.iter().map(|(name, value)| format!("{name} {value:.4}")).collect();
-    let features: Vec<&str> = artifact.network.features.iter().map(|feature| feature.name.as_str()).collect();
+    let widths: Vec<String> = artifact
+        .network
+        .widths()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    let metrics: Vec<String> = model
+        .metrics
+        .iter()
+        .map(|(name, value)| format!("{name} {value:.4}"))
+        .collect();
+    let features: Vec<&str> = artifact
+        .network
+        .features
+        .iter()
+        .map(|feature| feature.name.as_str())
+        .collect();
     let lines = [
         ("model", format!("{}@{}", model.name, model.version)),
-        ("registered", format!("{} by {}", Utc(model.created_at), model.operation)),
-        ("trained on", format!("{} [{}]", symbols(&model.lineage.symbols), model.lineage.timeframes.join(", "))),
+        (
+            "registered",
+            format!("{} by {}", Utc(model.created_at), model.operation),
+        ),
+        (
+            "trained on",
+            format!(
+                "{} [{}]",
+                symbols(&model.lineage.symbols),
+                model.lineage.timeframes.join(", ")
+            ),
+        ),
         ("test part", metrics.join(", ")),
         ("network", widths.join(" → ")),
         ("features", features.join(", ")),

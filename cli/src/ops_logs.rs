@@ -20,25 +20,43 @@ pub async fn run(context: &Context, op: &OperationId) -> Result<Exit, Failure> {
         return Err(Failure::no_operation(op));
     }
     if events.is_empty() {
-        context.output.note(&format!("Nothing has happened to {op} yet, or its events are no longer kept"));
+        context.output.note(&format!(
+            "Nothing has happened to {op} yet, or its events are no longer kept"
+        ));
         return Ok(Exit::Done);
     }
     for event in &events {
-        context.output.json(&extended(event, [("type", json!("event"))]));
+        context
+            .output
+            .json(&extended(event, [("type", json!("event"))]));
     }
     let rows: Vec<Vec<String>> = events.iter().map(row).collect();
-    context.output.table(&["TIME", "STEP", "WHAT", "ATTEMPT", "WORKER", "DETAIL"], &rows);
+    context.output.table(
+        &["TIME", "STEP", "WHAT", "ATTEMPT", "WORKER", "DETAIL"],
+        &rows,
+    );
     Ok(Exit::Done)
 }
 
 fn row(event: &Event) -> Vec<String> {
-    let Event { step, steps, service, what, attempt, at, worker, .. } = event;
+    let Event {
+        step,
+        steps,
+        service,
+        what,
+        attempt,
+        at,
+        worker,
+        ..
+    } = event;
     vec![
         at.strftime("%Y-%m-%d %H:%M:%S%.3fZ").to_string(),
         format!("{step}/{steps} {service}"),
         what.as_str().to_owned(),
         attempt.to_string(),
-        worker.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string),
+        worker
+            .as_ref()
+            .map_or_else(|| "-".to_owned(), ToString::to_string),
         detail(event),
     ]
 }

@@ -25,14 +25,17 @@ pub fn describe(record: &OperationRecord) -> Vec<(String, String)> {
     }
 }
 
-/// Puts the results that had no room in a record into it, from the store. One that cannot be read stays the name of its object.
+/// Puts the results that had no room in a record into it, from the store. One that cannot be read
+/// stays the name of its object.
 pub async fn fill(context: &Context, record: &mut OperationRecord) {
     fill_from(&context.store_url(), &context.output, record).await;
 }
 
 async fn fill_from(store: &str, output: &Output, record: &mut OperationRecord) {
     for step in &mut record.steps {
-        let Ok(StoredResult { result_object }) = serde_json::from_value(step.result.clone()) else { continue };
+        let Ok(StoredResult { result_object }) = serde_json::from_value(step.result.clone()) else {
+            continue;
+        };
         match result_of(store, &result_object).await {
             Ok(result) => step.result = result,
             Err(error) => output.note(&format!("the result {result_object} is not shown: {error}")),
@@ -46,7 +49,11 @@ async fn result_of(store: &str, object: &str) -> Result<Value, StoreError> {
 
 /// The scalars of each completed step's result.
 pub fn of_steps(record: &OperationRecord) -> Vec<(String, String)> {
-    let steps = record.plan.steps().zip(&record.steps).filter(|(_, step)| step.state == StepState::Completed);
+    let steps = record
+        .plan
+        .steps()
+        .zip(&record.steps)
+        .filter(|(_, step)| step.state == StepState::Completed);
     steps
         .map(|(spec, step)| (spec.service.to_string(), brief(&step.result)))
         .filter(|(_, text)| !text.is_empty())
@@ -54,34 +61,55 @@ pub fn of_steps(record: &OperationRecord) -> Vec<(String, String)> {
 }
 
 /// Says how watching ended.
-pub fn tell(output: &Output, op: &OperationId, watched: &Watched, describe: Describe) -> Result<Exit, Failure> {
+pub fn tell(
+    output: &Output,
+    op: &OperationId,
+    watched: &Watched,
+    describe: Describe,
+) -> Result<Exit, Failure> {
     match &watched.ended {
         Ended::Reached(record) => told(output, record, watched, describe),
         Ended::Detached => {
-            output.note(&format!("Detached from operation {op}; it continues. Re-attach: ktrdr follow {op}"));
+            output.note(&format!(
+                "Detached from operation {op}; it continues. Re-attach: ktrdr follow {op}"
+            ));
             Ok(Exit::Done)
         }
         Ended::Left => {
-            output.note(&format!("Left {op} to its worker; it has been asked to stop. Look again: ktrdr status {op}"));
+            output.note(&format!(
+                "Left {op} to its worker; it has been asked to stop. Look again: ktrdr status {op}"
+            ));
             Ok(Exit::Cancelled)
         }
         Ended::Terminated => {
-            output.note(&format!("Detached from operation {op}; it continues. Re-attach: ktrdr follow {op}"));
+            output.note(&format!(
+                "Detached from operation {op}; it continues. Re-attach: ktrdr follow {op}"
+            ));
             Ok(Exit::Terminated)
         }
-        Ended::TimedOut => {
-            Err(Failure::new(Exit::TimedOut, "OPS-WaitTimeout", format!("operation {op} has not ended yet"))
-                .with_hint(format!(
-                    "it continues; re-attach with `ktrdr follow {op}`, stop it with `ktrdr cancel {op}`"
-                ))
-                .about(op))
-        }
+        Ended::TimedOut => Err(Failure::new(
+            Exit::TimedOut,
+            "OPS-WaitTimeout",
+            format!("operation {op} has not ended yet"),
+        )
+        .with_hint(format!(
+            "it continues; re-attach with `ktrdr follow {op}`, stop it with `ktrdr cancel {op}`"
+        ))
+        .about(op)),
     }
 }
 
-fn told(output: &Output, record: &OperationRecord, watched: &Watched, describe: Describe) -> Result<Exit, Failure> {
+fn told(
+    output: &Output,
+    record: &OperationRecord,
+    watched: &Watched,
+    describe: Describe,
+) -> Result<Exit, Failure> {
     let OperationRecord { op, kind, .. } = record;
-    let took = compact(after(record.created_at, record.finished_at.unwrap_or(record.updated_at)));
+    let took = compact(after(
+        record.created_at,
+        record.finished_at.unwrap_or(record.updated_at),
+    ));
     match record.state {
         OperationState::Failed => Err(failure(record)),
         OperationState::Completed => {
@@ -92,11 +120,18 @@ fn told(output: &Output, record: &OperationRecord, watched: &Watched, describe: 
         }
         OperationState::Cancelled => {
             output.json(&result(record, Exit::Cancelled));
-            let reason = record.cancel.as_ref().map(|cancel| format!(": {}", cancel.reason)).unwrap_or_default();
+            let reason = record
+                .cancel
+                .as_ref()
+                .map(|cancel| format!(": {}", cancel.reason))
+                .unwrap_or_default();
             output.line(&format!("Cancelled {kind} {op} after {took}{reason}"));
             let last = watched.progress.values().max_by_key(|progress| progress.at);
             if let Some(last) = last.filter(|last| !last.message.is_empty()) {
-                output.line(&format!("  it was at {:.1} %: {}", last.percent, last.message));
+                output.line(&format!(
+                    "  it was at {:.1} %: {}",
+                    last.percent, last.message
+                ));
             }
             Ok(Exit::Cancelled)
         }
@@ -111,18 +146,35 @@ fn told(output: &Output, record: &OperationRecord, watched: &Watched, describe: 
 /// The failure of a failed operation.
 pub fn failure(record: &OperationRecord) -> Failure {
     let Some(failure) = &record.failure else {
-        return Failure::new(Exit::Failed, "OPS-Failed", format!("operation {} failed", record.op)).about(&record.op);
+        return Failure::new(
+            Exit::Failed,
+            "OPS-Failed",
+            format!("operation {} failed", record.op),
+        )
+        .about(&record.op);
     };
-    let service = record.plan.step(failure.step).map_or("?", |spec| spec.service.as_str());
+    let service = record
+        .plan
+        .step(failure.step)
+        .map_or("?", |spec| spec.service.as_str());
     let place = format!("step {service} ({}/{})", failure.step, record.steps.len());
     Failure::of_operation(&record.op, &place, &failure.error)
 }
 
 fn result(record: &OperationRecord, exit: Exit) -> Value {
-    let steps = record.plan.steps().zip(&record.steps).filter(|(_, step)| !step.result.is_null());
-    let results: Map<String, Value> =
-        steps.map(|(spec, step)| (spec.service.to_string(), step.result.clone())).collect();
-    let took = after(record.created_at, record.finished_at.unwrap_or(record.updated_at)).as_secs_f64();
+    let steps = record
+        .plan
+        .steps()
+        .zip(&record.steps)
+        .filter(|(_, step)| !step.result.is_null());
+    let results: Map<String, Value> = steps
+        .map(|(spec, step)| (spec.service.to_string(), step.result.clone()))
+        .collect();
+    let took = after(
+        record.created_at,
+        record.finished_at.unwrap_or(record.updated_at),
+    )
+    .as_secs_f64();
     json!({
         "type": "result", "op": record.op, "kind": record.kind, "state": record.state, "duration_s": took,
         "results": results, "exit": exit as u8,
@@ -131,7 +183,11 @@ fn result(record: &OperationRecord, exit: Exit) -> Value {
 
 /// Names and texts in two columns.
 pub fn pairs(output: &Output, pairs: &[(String, String)]) {
-    let width = pairs.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+    let width = pairs
+        .iter()
+        .map(|(name, _)| name.chars().count())
+        .max()
+        .unwrap_or(0);
     for (name, text) in pairs {
         output.line(&format!("  {name:<width$}  {text}"));
     }
@@ -148,7 +204,12 @@ mod tests {
     async fn a_result_without_room_in_the_record_is_told_from_the_store() {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("file://{}", folder.path().display());
-        let object = Store::open(&url).await.unwrap().put_report(&json!({"series": 400})).await.unwrap();
+        let object = Store::open(&url)
+            .await
+            .unwrap()
+            .put_report(&json!({"series": 400}))
+            .await
+            .unwrap();
         let fetch = FetchBars {
             provider: "file".to_owned(),
             series: Vec::new(),
@@ -157,13 +218,22 @@ mod tests {
             end: None,
             refetch: false,
         };
-        let operation = DataLoad { fetch, labels: [].into() }.operation();
+        let operation = DataLoad {
+            fetch,
+            labels: [].into(),
+        }
+        .operation();
         let op = OperationId::new("data", jiff::Timestamp::UNIX_EPOCH, 7).unwrap();
         let mut record = OperationRecord::create(op, operation, jiff::Timestamp::UNIX_EPOCH);
         let absent = json!({"result_object": format!("reports/{:064}.json", 0)});
         record.steps[0].result = json!({ "result_object": object });
         record.steps[1].result = absent.clone();
-        let output = Output { json: false, quiet: true, style: Default::default(), live: false };
+        let output = Output {
+            json: false,
+            quiet: true,
+            style: Default::default(),
+            live: false,
+        };
         fill_from(&url, &output, &mut record).await;
         assert_eq!(record.steps[0].result, json!({"series": 400}));
         assert_eq!(record.steps[1].result, absent);

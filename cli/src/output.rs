@@ -1,4 +1,5 @@
-//! What is written where: results to standard output, everything else to standard error, JSON lines when asked for.
+//! What is written where: results to standard output, everything else to standard error, JSON lines
+//! when asked for.
 
 use std::io::{IsTerminal as _, Write as _};
 
@@ -64,7 +65,10 @@ impl Style {
         if !self.ascii || text.is_ascii() {
             return text.to_owned();
         }
-        let replaced = text.replace('…', "...").replace('→', "->").replace(['–', '—', '·'], "-");
+        let replaced = text
+            .replace('…', "...")
+            .replace('→', "->")
+            .replace(['–', '—', '·'], "-");
         let ascii: String = replaced.chars().filter(char::is_ascii).collect();
         ascii.split_whitespace().collect::<Vec<_>>().join(" ")
     }
@@ -78,10 +82,13 @@ impl Output {
         let color = match global.color {
             Color::Always => true,
             Color::Never => false,
-            Color::Auto => terminal && !dumb && variable("NO_COLOR").is_none_or(|set| set.is_empty()),
+            Color::Auto => {
+                terminal && !dumb && variable("NO_COLOR").is_none_or(|set| set.is_empty())
+            }
         };
-        let locale =
-            ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|name| variable(name).filter(|set| !set.is_empty()));
+        let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
+            .iter()
+            .find_map(|name| variable(name).filter(|set| !set.is_empty()));
         let utf8 = locale.is_none_or(|name| {
             let name = name.to_ascii_lowercase();
             name.contains("utf-8") || name.contains("utf8")
@@ -89,7 +96,10 @@ impl Output {
         Self {
             json: global.json,
             quiet: global.quiet,
-            style: Style { ascii: global.ascii || !utf8, color },
+            style: Style {
+                ascii: global.ascii || !utf8,
+                color,
+            },
             live: terminal && !dumb && !global.json && !global.quiet,
         }
     }
@@ -134,10 +144,15 @@ impl Output {
         }
     }
 
-    /// A table whose last column is a remark: on a terminal it ends at the edge instead of in the next line.
+    /// A table whose last column is a remark: on a terminal it ends at the edge instead of in the
+    /// next line.
     pub fn table_with_remarks(&self, heads: &[&str], rows: &[Vec<String>]) {
         let terminal = Term::stdout();
-        let width = if terminal.is_term() { usize::from(terminal.size().1) } else { usize::MAX };
+        let width = if terminal.is_term() {
+            usize::from(terminal.size().1)
+        } else {
+            usize::MAX
+        };
         for line in table(heads, rows) {
             self.line(&cut(&line, width));
         }
@@ -147,7 +162,11 @@ impl Output {
 /// `line` on at most `width` columns.
 fn cut(line: &str, width: usize) -> String {
     match line.char_indices().nth(width) {
-        Some(_) => line.chars().take(width.saturating_sub(1)).chain(['…']).collect(),
+        Some(_) => line
+            .chars()
+            .take(width.saturating_sub(1))
+            .chain(['…'])
+            .collect(),
         None => line.to_owned(),
     }
 }
@@ -167,10 +186,17 @@ impl Style {
 }
 
 /// A value for programs with further fields.
-pub fn extended<T: Serialize>(value: &T, fields: impl IntoIterator<Item = (&'static str, Value)>) -> Value {
+pub fn extended<T: Serialize>(
+    value: &T,
+    fields: impl IntoIterator<Item = (&'static str, Value)>,
+) -> Value {
     let mut value = serde_json::to_value(value).unwrap_or_default();
     if let Some(object) = value.as_object_mut() {
-        object.extend(fields.into_iter().map(|(name, field)| (name.to_owned(), field)));
+        object.extend(
+            fields
+                .into_iter()
+                .map(|(name, field)| (name.to_owned(), field)),
+        );
     }
     value
 }
@@ -179,10 +205,20 @@ pub fn extended<T: Serialize>(value: &T, fields: impl IntoIterator<Item = (&'sta
 pub fn table(heads: &[&str], rows: &[Vec<String>]) -> Vec<String> {
     let head: Vec<String> = heads.iter().map(|head| (*head).to_owned()).collect();
     let all = || std::iter::once(&head).chain(rows);
-    let width = |column: usize| all().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
-    let widths: Vec<usize> = (0..head.len()).map(|column| width(column).unwrap_or(0)).collect();
+    let width = |column: usize| {
+        all()
+            .filter_map(|row| row.get(column))
+            .map(|cell| cell.chars().count())
+            .max()
+    };
+    let widths: Vec<usize> = (0..head.len())
+        .map(|column| width(column).unwrap_or(0))
+        .collect();
     let render = |row: &Vec<String>| {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        let cells = row
+            .iter()
+            .zip(&widths)
+            .map(|(cell, width)| format!("{cell:<width$}"));
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
     all().map(render).collect()
@@ -203,20 +239,35 @@ mod tests {
 
     #[test]
     fn an_ascii_terminal_gets_the_words_without_the_symbols() {
-        let style = Style { ascii: true, color: false };
-        assert_eq!(style.plain("📊 Processing AAPL … 🖥️ GPU — 85%"), "Processing AAPL ... GPU - 85%");
+        let style = Style {
+            ascii: true,
+            color: false,
+        };
+        assert_eq!(
+            style.plain("📊 Processing AAPL … 🖥️ GPU — 85%"),
+            "Processing AAPL ... GPU - 85%"
+        );
         assert_eq!(Style::default().plain("📊 x"), "📊 x");
     }
 
     #[test]
     fn a_line_is_cut_where_the_terminal_ends() {
-        assert_eq!((cut("größe", 5).as_str(), cut("größer", 5).as_str()), ("größe", "größ…"));
+        assert_eq!(
+            (cut("größe", 5).as_str(), cut("größer", 5).as_str()),
+            ("größe", "größ…")
+        );
         assert_eq!(cut("x", usize::MAX), "x");
     }
 
     #[test]
     fn a_table_is_as_wide_as_its_cells() {
-        let rows = vec![vec!["a".to_owned(), "long cell".to_owned()], vec!["bbb".to_owned(), "x".to_owned()]];
-        assert_eq!(table(&["ID", "STATE"], &rows), ["ID   STATE", "a    long cell", "bbb  x"]);
+        let rows = vec![
+            vec!["a".to_owned(), "long cell".to_owned()],
+            vec!["bbb".to_owned(), "x".to_owned()],
+        ];
+        assert_eq!(
+            table(&["ID", "STATE"], &rows),
+            ["ID   STATE", "a    long cell", "bbb  x"]
+        );
     }
 }

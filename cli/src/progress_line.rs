@@ -1,4 +1,5 @@
-//! The progress of an operation as lines, one a step: a pure function of what is known, drawn by whoever has a screen.
+//! The progress of an operation as lines, one a step: a pure function of what is known, drawn by
+//! whoever has a screen.
 
 use std::time::Duration;
 
@@ -43,20 +44,42 @@ pub struct StepLine {
 
 /// The lines of all steps.
 pub fn step_lines(scene: &Scene<'_>) -> Vec<StepLine> {
-    let Some(record) = scene.record else { return Vec::new() };
-    let unfinished = |stage: &std::ops::Range<usize>| {
-        record.steps.get(stage.clone()).is_some_and(|steps| steps.iter().any(|step| step.state != StepState::Completed))
+    let Some(record) = scene.record else {
+        return Vec::new();
     };
-    let current = record.plan.numbered_stages().find(unfinished).map_or(usize::MAX, |stage| stage.end);
+    let unfinished = |stage: &std::ops::Range<usize>| {
+        record
+            .steps
+            .get(stage.clone())
+            .is_some_and(|steps| steps.iter().any(|step| step.state != StepState::Completed))
+    };
+    let current = record
+        .plan
+        .numbered_stages()
+        .find(unfinished)
+        .map_or(usize::MAX, |stage| stage.end);
     let steps = record.numbers().zip(record.plan.steps()).zip(&record.steps);
-    steps.map(|((number, spec), step)| step_line(scene, number, spec.service, step, number.index() < current)).collect()
+    steps
+        .map(|((number, spec), step)| {
+            step_line(scene, number, spec.service, step, number.index() < current)
+        })
+        .collect()
 }
 
-fn step_line(scene: &Scene<'_>, number: StepNumber, service: Service, step: &StepRecord, begun: bool) -> StepLine {
+fn step_line(
+    scene: &Scene<'_>,
+    number: StepNumber,
+    service: Service,
+    step: &StepRecord,
+    begun: bool,
+) -> StepLine {
     let progress = scene.progress.get(&number);
-    let own = progress.filter(|progress| progress.attempt == step.attempt && step.state != StepState::Pending);
+    let own = progress
+        .filter(|progress| progress.attempt == step.attempt && step.state != StepState::Pending);
     let current = own.filter(|_| step.state == StepState::Running);
-    let (start, end) = scene.record.map_or((0.0, 0.0), |record| record.plan.percent_range(number));
+    let (start, end) = scene
+        .record
+        .map_or((0.0, 0.0), |record| record.plan.percent_range(number));
     let done = step.state == StepState::Completed;
     // A new attempt begins where the last durable advance was, or from nothing.
     let begins_anew = step.state == StepState::Pending && step.advance.is_null();
@@ -65,10 +88,13 @@ fn step_line(scene: &Scene<'_>, number: StepNumber, service: Service, step: &Ste
         Some(progress) if !begins_anew => progress.step_percent,
         _ => 0.0,
     };
-    let started = current.map(|progress| progress.started_at).or(step.started_at);
+    let started = current
+        .map(|progress| progress.started_at)
+        .or(step.started_at);
     let left = current.and_then(|progress| {
         let left = Duration::try_from_secs_f64(progress.eta_s?).ok()?;
-        left.checked_sub(after(progress.at, scene.now)).filter(|left| *left > ESTIMATE_MIN)
+        left.checked_sub(after(progress.at, scene.now))
+            .filter(|left| *left > ESTIMATE_MIN)
     });
     StepLine {
         number,
@@ -79,7 +105,11 @@ fn step_line(scene: &Scene<'_>, number: StepNumber, service: Service, step: &Ste
         operation_percent: start + (end - start) * percent / 100.0,
         elapsed: started.map(|started| after(started, step.finished_at.unwrap_or(scene.now))),
         left,
-        message: if done { brief(&step.result) } else { own.map(|own| own.message.clone()).unwrap_or_default() },
+        message: if done {
+            brief(&step.result)
+        } else {
+            own.map(|own| own.message.clone()).unwrap_or_default()
+        },
         why: begun.then(|| why(scene, number)).flatten(),
     }
 }
@@ -90,7 +120,8 @@ impl StepLine {
         format!("{} ({}/{})", self.service, self.number, self.steps)
     }
 
-    /// For a screen that is redrawn; `tick` turns the spinner. What may be cut off at the right stands last.
+    /// For a screen that is redrawn; `tick` turns the spinner. What may be cut off at the right
+    /// stands last.
     pub fn live(&self, style: Style, tick: usize, name_width: usize) -> String {
         let mark = self.mark(style, tick);
         let name = format!("{:<name_width$}", self.name());
@@ -112,8 +143,15 @@ impl StepLine {
             _ => Tone::Good,
         };
         let bar = bar(self.percent, style);
-        let time = self.time().map(|time| format!("  {time}")).unwrap_or_default();
-        format!("{} {name}  {bar} {:>3.0}%{time}  {text}", style.paint(tone, &mark), self.percent.floor())
+        let time = self
+            .time()
+            .map(|time| format!("  {time}"))
+            .unwrap_or_default();
+        format!(
+            "{} {name}  {bar} {:>3.0}%{time}  {text}",
+            style.paint(tone, &mark),
+            self.percent.floor()
+        )
     }
 
     /// For a log: one line without bar or colour.
@@ -124,10 +162,15 @@ impl StepLine {
             Some(StepState::Completed) => format!("completed  {}", self.text()),
             Some(StepState::Failed) => "failed".to_owned(),
             Some(StepState::Cancelled) => "cancelled".to_owned(),
-            Some(StepState::Running) if self.message.is_empty() && self.why.is_none() => "started".to_owned(),
+            Some(StepState::Running) if self.message.is_empty() && self.why.is_none() => {
+                "started".to_owned()
+            }
             _ => self.text(),
         };
-        let time = self.time().map(|time| format!("  ({time})")).unwrap_or_default();
+        let time = self
+            .time()
+            .map(|time| format!("  ({time})"))
+            .unwrap_or_default();
         style.plain(format!("[{percent:>5.1}%] {name}  {}{time}", text.trim_end()).trim_end())
     }
 
@@ -166,19 +209,35 @@ fn pick<'a>(frames: &[&'a str], tick: usize) -> &'a str {
     frames.get(tick % frames.len()).copied().unwrap_or_default()
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 100 percent is 0 to 20 cells")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "0 to 100 percent is 0 to 20 cells"
+)]
 fn bar(percent: f64, style: Style) -> String {
     let filled = ((percent.clamp(0.0, 100.0) / 100.0 * BAR_CELLS as f64) as usize).min(BAR_CELLS);
-    let (full, empty) = if style.ascii { ("#", ".") } else { ("█", "░") };
-    format!("{}{}", full.repeat(filled), style.paint(Tone::Dim, &empty.repeat(BAR_CELLS - filled)))
+    let (full, empty) = if style.ascii {
+        ("#", ".")
+    } else {
+        ("█", "░")
+    };
+    format!(
+        "{}{}",
+        full.repeat(filled),
+        style.paint(Tone::Dim, &empty.repeat(BAR_CELLS - filled))
+    )
 }
 
 /// The scalars of a result in one line: `iterations 100, resumed at 0`.
 pub fn brief(result: &Value) -> String {
-    let Some(fields) = result.as_object() else { return String::new() };
+    let Some(fields) = result.as_object() else {
+        return String::new();
+    };
     let shown = fields.iter().filter_map(|(key, value)| match value {
         Value::Number(_) | Value::Bool(_) => Some(format!("{} {value}", key.replace('_', " "))),
-        Value::String(text) if text.chars().count() <= 40 => Some(format!("{} {text}", key.replace('_', " "))),
+        Value::String(text) if text.chars().count() <= 40 => {
+            Some(format!("{} {text}", key.replace('_', " ")))
+        }
         _ => None,
     });
     shown.collect::<Vec<_>>().join(", ")

@@ -58,8 +58,12 @@ impl Moment {
             command: serde_json::Value::Null,
         };
         let plan = Plan::sequence(steps.into_iter().map(spec).collect());
-        let new =
-            NewOperation { kind: "train".to_owned(), labels: BTreeMap::new(), params: serde_json::Value::Null, plan };
+        let new = NewOperation {
+            kind: "train".to_owned(),
+            labels: BTreeMap::new(),
+            params: serde_json::Value::Null,
+            plan,
+        };
         let op: OperationId = "op_train_20260301_142233_9f3a01bc".parse().unwrap();
         Self {
             record: OperationRecord::create(op, new, start()),
@@ -73,16 +77,24 @@ impl Moment {
     }
 
     fn claimed(mut self, step: usize, seconds: i64) -> Self {
-        let holder = Holder { worker: worker(), ack_subject: "x".to_owned(), since: at(seconds) };
+        let holder = Holder {
+            worker: worker(),
+            ack_subject: "x".to_owned(),
+            since: at(seconds),
+        };
         let submission = self.record.steps[step - 1].submission;
-        self.record.claim(number(step), submission, holder, None).unwrap();
+        self.record
+            .claim(number(step), submission, holder, None)
+            .unwrap();
         self.now = at(seconds);
         self
     }
 
     fn completed(mut self, step: usize, seconds: i64, result: Value) -> Self {
         let attempt = self.record.steps[step - 1].attempt;
-        self.record.complete(number(step), attempt, result, at(seconds)).unwrap();
+        self.record
+            .complete(number(step), attempt, result, at(seconds))
+            .unwrap();
         self.now = at(seconds);
         self
     }
@@ -91,7 +103,11 @@ impl Moment {
     fn training() -> Self {
         let moment = Self::new()
             .claimed(1, 0)
-            .completed(1, 12, serde_json::json!({"bars": 46_800, "series": "EURUSD 1h"}))
+            .completed(
+                1,
+                12,
+                serde_json::json!({"bars": 46_800, "series": "EURUSD 1h"}),
+            )
             .claimed(2, 12)
             .completed(2, 13, serde_json::json!({"score": 0.98}))
             .claimed(3, 13)
@@ -101,7 +117,13 @@ impl Moment {
         moment.with_progress(4, 92, 45.2, message)
     }
 
-    fn with_progress(mut self, step: usize, seconds: i64, step_percent: f64, message: &str) -> Self {
+    fn with_progress(
+        mut self,
+        step: usize,
+        seconds: i64,
+        step_percent: f64,
+        message: &str,
+    ) -> Self {
         let record = ProgressRecord {
             v: 1,
             op: self.record.op.clone(),
@@ -140,14 +162,27 @@ impl Moment {
     }
 
     fn live(&self, style: Style) -> String {
-        step_lines(&self.scene()).iter().map(|line| line.live(style, 2, 15) + "\n").collect()
+        step_lines(&self.scene())
+            .iter()
+            .map(|line| line.live(style, 2, 15) + "\n")
+            .collect()
     }
 
     /// The one line of the step that is worked on or waits.
     fn current(&self) -> String {
         let lines = step_lines(&self.scene());
-        let line = lines.iter().find(|line| line.state.is_some_and(|state| state != StepState::Completed)).unwrap();
-        format!("{}\n{}\n\n", line.live(Style::default(), 2, 15), line.plain(Style::default()))
+        let line = lines
+            .iter()
+            .find(|line| {
+                line.state
+                    .is_some_and(|state| state != StepState::Completed)
+            })
+            .unwrap();
+        format!(
+            "{}\n{}\n\n",
+            line.live(Style::default(), 2, 15),
+            line.plain(Style::default())
+        )
     }
 }
 
@@ -158,19 +193,34 @@ fn a_training_at_work() {
 
 #[test]
 fn a_training_at_work_on_an_ascii_terminal() {
-    insta::assert_snapshot!(Moment::training().live(Style { ascii: true, color: false }));
+    insta::assert_snapshot!(Moment::training().live(Style {
+        ascii: true,
+        color: false
+    }));
 }
 
 #[test]
 fn a_training_at_work_in_colour() {
-    insta::assert_snapshot!(Moment::training().live(Style { ascii: false, color: true }));
+    insta::assert_snapshot!(Moment::training().live(Style {
+        ascii: false,
+        color: true
+    }));
 }
 
 #[test]
 fn every_reason_why_nothing_moves() {
     let queued = |ahead, workers, busy| {
-        let facts = QueueFacts { step: StepNumber::FIRST, ahead, workers, busy };
-        Moment { queue: Some(facts), ..Moment::new() }.current()
+        let facts = QueueFacts {
+            step: StepNumber::FIRST,
+            ahead,
+            workers,
+            busy,
+        };
+        Moment {
+            queue: Some(facts),
+            ..Moment::new()
+        }
+        .current()
     };
     let waiting = |waiting: Waiting| {
         let mut moment = Moment::training();
@@ -178,12 +228,21 @@ fn every_reason_why_nothing_moves() {
         moment.current()
     };
     let mut retrying = Moment::training();
-    retrying.record.retry(number(4), 1, "provider timed out", at(100), at(92)).unwrap();
+    retrying
+        .record
+        .retry(number(4), 1, "provider timed out", at(100), at(92))
+        .unwrap();
     let mut lost = Moment::training();
-    lost.record.clear_hold(number(4), &worker(), at(92)).unwrap();
+    lost.record
+        .clear_hold(number(4), &worker(), at(92))
+        .unwrap();
     let silent = |seconds| {
         let silent = [(worker(), Duration::from_secs(seconds))].into();
-        Moment { silent, ..Moment::training() }.current()
+        Moment {
+            silent,
+            ..Moment::training()
+        }
+        .current()
     };
     let told = [
         Moment::new().current(),
@@ -193,17 +252,35 @@ fn every_reason_why_nothing_moves() {
         queued(Some(0), 4, 4),
         // A worker has just taken it, and is busy with it.
         queued(None, 1, 1),
-        waiting(Waiting { reason: "provider pacing".to_owned(), until: Some(at(92 + 37)) }),
-        waiting(Waiting { reason: "object store".to_owned(), until: None }),
+        waiting(Waiting {
+            reason: "provider pacing".to_owned(),
+            until: Some(at(92 + 37)),
+        }),
+        waiting(Waiting {
+            reason: "object store".to_owned(),
+            until: None,
+        }),
         silent(1),
         silent(4),
         silent(6),
         silent(9),
         lost.current(),
         retrying.current(),
-        Moment { now: at(92 + 20), ..Moment::training() }.current(),
-        Moment { cancel_asked: Some(Duration::from_secs(2)), ..Moment::training() }.current(),
-        Moment { offline: Some(Duration::from_secs(3)), ..Moment::training() }.current(),
+        Moment {
+            now: at(92 + 20),
+            ..Moment::training()
+        }
+        .current(),
+        Moment {
+            cancel_asked: Some(Duration::from_secs(2)),
+            ..Moment::training()
+        }
+        .current(),
+        Moment {
+            offline: Some(Duration::from_secs(3)),
+            ..Moment::training()
+        }
+        .current(),
     ];
     insta::assert_snapshot!(told.concat());
 }
@@ -211,7 +288,15 @@ fn every_reason_why_nothing_moves() {
 #[test]
 fn a_failed_step_keeps_its_last_words_and_the_later_steps_stay_open() {
     let mut moment = Moment::training();
-    moment.record.fail(number(4), 1, ErrorRecord::new("TRAIN-GpuError", "out of memory", ""), at(95)).unwrap();
+    moment
+        .record
+        .fail(
+            number(4),
+            1,
+            ErrorRecord::new("TRAIN-GpuError", "out of memory", ""),
+            at(95),
+        )
+        .unwrap();
     moment.now = at(100);
     insta::assert_snapshot!(moment.live(Style::default()));
 }
@@ -227,11 +312,25 @@ fn percent_of_the_operation_is_weighted_by_the_plan() {
 #[test]
 fn a_resumed_step_without_checkpoint_does_not_boast_of_its_last_attempt() {
     let mut moment = Moment::training();
-    moment.record.fail(number(4), 1, ErrorRecord::new("TRAIN-GpuError", "out of memory", ""), at(95)).unwrap();
+    moment
+        .record
+        .fail(
+            number(4),
+            1,
+            ErrorRecord::new("TRAIN-GpuError", "out of memory", ""),
+            at(95),
+        )
+        .unwrap();
     moment.record.resume(0, at(200)).unwrap();
     let pending = step_lines(&moment.scene())[3].plain(Style::default());
     let moment = moment.claimed(4, 201);
     let claimed = step_lines(&moment.scene())[3].plain(Style::default());
-    assert!(pending.starts_with("[ 35.0%] trainer (4/5)  queued"), "{pending}");
-    assert!(claimed.starts_with("[ 62.1%] trainer (4/5)  started"), "{claimed}");
+    assert!(
+        pending.starts_with("[ 35.0%] trainer (4/5)  queued"),
+        "{pending}"
+    );
+    assert!(
+        claimed.starts_with("[ 62.1%] trainer (4/5)  started"),
+        "{claimed}"
+    );
 }

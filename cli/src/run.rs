@@ -23,7 +23,8 @@ pub async fn start(
     new.labels.extend(args.label.iter().cloned());
     let op = OperationId::new(&new.kind, Timestamp::now(), rand::random())
         .map_err(|error| Failure::of(Exit::Usage, "OPS-Invalid", &error))?;
-    new.validate(&op).map_err(|error| Failure::of(Exit::Usage, "OPS-Invalid", &error).about(&op))?;
+    new.validate(&op)
+        .map_err(|error| Failure::of(Exit::Usage, "OPS-Invalid", &error).about(&op))?;
     if args.dry_run {
         let shown = serde_json::to_value(&new).unwrap_or_default();
         output.json(&shown);
@@ -36,10 +37,16 @@ pub async fn start(
     output.json(&json!({"type": "started", "op": op, "kind": new.kind, "at": Timestamp::now()}));
     if args.detach {
         output.line(&format!("Started {}: {op}", new.kind));
-        output.note(&format!("Track progress: ktrdr status {op}\nFollow live:    ktrdr follow {op}"));
+        output.note(&format!(
+            "Track progress: ktrdr status {op}\nFollow live:    ktrdr follow {op}"
+        ));
         return Ok(Exit::Done);
     }
     output.note(&format!("Started {}: {op}", new.kind));
-    let options = WatchOptions { ours: true, wait_timeout: args.wait_timeout, ..WatchOptions::default() };
+    let options = WatchOptions {
+        ours: true,
+        wait_timeout: args.wait_timeout,
+        ..WatchOptions::default()
+    };
     watch_to_end(context, &bus, &mut interrupts, &op, options, describe).await
 }

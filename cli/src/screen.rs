@@ -1,4 +1,5 @@
-//! Draws the lines of an operation: live on a terminal, as a log elsewhere, as JSON lines for programs, or not at all.
+//! Draws the lines of an operation: live on a terminal, as a log elsewhere, as JSON lines for
+//! programs, or not at all.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -20,7 +21,8 @@ use crate::why::{Scene, Why};
 pub const REDRAW: Duration = Duration::from_millis(250);
 /// A log has a line at least so often while the operation runs.
 const LOG_EVERY: Duration = Duration::from_secs(10);
-/// In between it has a line for every so many percent of the operation: enough to see it move, few enough to read.
+/// In between it has a line for every so many percent of the operation: enough to see it move, few
+/// enough to read.
 const LOG_PERCENT: f64 = 10.0;
 
 /// Where an operation is shown.
@@ -61,11 +63,19 @@ impl Screen {
             Output { quiet: true, .. } => Kind::Quiet,
             Output { live: true, .. } => {
                 let multi = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(20));
-                Kind::Live(Live { multi, bars: BTreeMap::new(), tick: 0, _hushed: Hushed::control_echo() })
+                Kind::Live(Live {
+                    multi,
+                    bars: BTreeMap::new(),
+                    tick: 0,
+                    _hushed: Hushed::control_echo(),
+                })
             }
             _ => Kind::Log(BTreeMap::new()),
         };
-        Self { output: output.clone(), kind }
+        Self {
+            output: output.clone(),
+            kind,
+        }
     }
 
     /// A remark above the lines.
@@ -80,10 +90,12 @@ impl Screen {
     pub fn tell(&self, update: &Update) {
         if matches!(self.kind, Kind::Json(_)) {
             match update {
-                Update::Progress(progress) => {
-                    self.output.json(&extended(progress.as_ref(), [("type", "progress".into())]))
-                }
-                Update::Event(event) => self.output.json(&extended(event.as_ref(), [("type", "event".into())])),
+                Update::Progress(progress) => self
+                    .output
+                    .json(&extended(progress.as_ref(), [("type", "progress".into())])),
+                Update::Event(event) => self
+                    .output
+                    .json(&extended(event.as_ref(), [("type", "event".into())])),
                 Update::Record(_) => {}
             }
         }
@@ -102,11 +114,19 @@ impl Screen {
     pub fn show(&mut self, scene: &Scene<'_>) {
         let lines = step_lines(scene);
         match &mut self.kind {
-            Kind::Live(Live { multi, bars, tick, .. }) => {
+            Kind::Live(Live {
+                multi, bars, tick, ..
+            }) => {
                 *tick += 1;
-                let width = lines.iter().map(|line| line.name().len()).max().unwrap_or(0);
+                let width = lines
+                    .iter()
+                    .map(|line| line.name().len())
+                    .max()
+                    .unwrap_or(0);
                 for line in &lines {
-                    let bar = bars.entry(line.number).or_insert_with(|| multi.add(text_bar()));
+                    let bar = bars
+                        .entry(line.number)
+                        .or_insert_with(|| multi.add(text_bar()));
                     bar.set_message(line.live(self.output.style, *tick, width));
                     bar.tick();
                 }
@@ -116,8 +136,17 @@ impl Screen {
                     if is_due(logged.get(&line.number), line) {
                         self.output.note(&line.plain(self.output.style));
                         let why = line.why.as_ref().map(Why::kind);
-                        let (state, percent, at) = (line.state, line.operation_percent, Instant::now());
-                        logged.insert(line.number, Logged { state, why, percent, at });
+                        let (state, percent, at) =
+                            (line.state, line.operation_percent, Instant::now());
+                        logged.insert(
+                            line.number,
+                            Logged {
+                                state,
+                                why,
+                                percent,
+                                at,
+                            },
+                        );
                     }
                 }
             }
@@ -143,11 +172,13 @@ impl Screen {
 
 /// A line that indicatif places and cuts to the terminal's width; its text is ours.
 fn text_bar() -> ProgressBar {
-    let style = ProgressStyle::with_template("{wide_msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
+    let style =
+        ProgressStyle::with_template("{wide_msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::new(1).with_style(style)
 }
 
-/// False for what passes within milliseconds: a stage that has not come, a command of whose queue nothing is known yet.
+/// False for what passes within milliseconds: a stage that has not come, a command of whose queue
+/// nothing is known yet.
 fn is_telling(line: &StepLine) -> bool {
     line.state.is_some() && line.why != Some(Why::Queued(None))
 }
@@ -173,14 +204,49 @@ fn waiting(scene: &Scene<'_>, line: &StepLine) -> Value {
 }
 
 fn told_progress(progress: &ProgressRecord) -> String {
-    let ProgressRecord { at, percent, service, step, steps, message, .. } = progress;
-    format!("{}  [{percent:>5.1}%] {service} ({step}/{steps})  {message}", at.strftime("%H:%M:%S"))
+    let ProgressRecord {
+        at,
+        percent,
+        service,
+        step,
+        steps,
+        message,
+        ..
+    } = progress;
+    format!(
+        "{}  [{percent:>5.1}%] {service} ({step}/{steps})  {message}",
+        at.strftime("%H:%M:%S")
+    )
 }
 
 fn told_event(event: &Event) -> String {
-    let Event { at, service, step, steps, what, attempt, worker, error, .. } = event;
-    let by = worker.as_ref().map(|worker| format!(" by {worker}")).unwrap_or_default();
-    let attempt = if *attempt > 1 { format!(", attempt {attempt}") } else { String::new() };
-    let why = error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
-    format!("{}  {} {service} ({step}/{steps}){by}{attempt}{why}", at.strftime("%H:%M:%S"), what.as_str())
+    let Event {
+        at,
+        service,
+        step,
+        steps,
+        what,
+        attempt,
+        worker,
+        error,
+        ..
+    } = event;
+    let by = worker
+        .as_ref()
+        .map(|worker| format!(" by {worker}"))
+        .unwrap_or_default();
+    let attempt = if *attempt > 1 {
+        format!(", attempt {attempt}")
+    } else {
+        String::new()
+    };
+    let why = error
+        .as_ref()
+        .map(|error| format!(": {error}"))
+        .unwrap_or_default();
+    format!(
+        "{}  {} {service} ({step}/{steps}){by}{attempt}{why}",
+        at.strftime("%H:%M:%S"),
+        what.as_str()
+    )
 }

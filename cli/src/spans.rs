@@ -44,9 +44,13 @@ mod tests {
 
     #[test]
     fn spans_are_shown_with_at_most_two_units() {
-        let shown: Vec<String> = [0, 45, 125, 180, 4_800, 7_200].map(|s| rough(Duration::from_secs(s))).into();
+        let shown: Vec<String> = [0, 45, 125, 180, 4_800, 7_200]
+            .map(|s| rough(Duration::from_secs(s)))
+            .into();
         assert_eq!(shown, ["0s", "45s", "2m 5s", "3m", "1h 20m", "2h"]);
-        let columns: Vec<String> = [12, 270, 4_320, 172_800].map(|s| compact(Duration::from_secs(s))).into();
+        let columns: Vec<String> = [12, 270, 4_320, 172_800]
+            .map(|s| compact(Duration::from_secs(s)))
+            .into();
         assert_eq!(columns, ["12.0s", "4.5m", "1.2h", "2.0d"]);
     }
 }

@@ -45,34 +45,75 @@ async fn operation(context: &Context, bus: &Bus, op: &OperationId) -> Result<Exi
         }
     }
     let told = json!(progress.values().collect::<Vec<_>>());
-    context.output.json(&extended(&record, [("progress", told)]));
+    context
+        .output
+        .json(&extended(&record, [("progress", told)]));
     outcome::fill(context, &mut record).await;
     show(&context.output, &record, &progress);
     Ok(Exit::Done)
 }
 
-fn show(output: &Output, record: &OperationRecord, progress: &BTreeMap<StepNumber, ProgressRecord>) {
+fn show(
+    output: &Output,
+    record: &OperationRecord,
+    progress: &BTreeMap<StepNumber, ProgressRecord>,
+) {
     let now = Timestamp::now();
     let tone = match record.state {
         OperationState::Completed | OperationState::Running => Tone::Good,
         OperationState::Failed => Tone::Bad,
         _ => Tone::Odd,
     };
-    output.line(&format!("{}  {}", record.op, output.style.paint(tone, record.state.as_str())));
+    output.line(&format!(
+        "{}  {}",
+        record.op,
+        output.style.paint(tone, record.state.as_str())
+    ));
     let mut facts = vec![("kind", record.kind.clone())];
-    facts.extend(record.labels.iter().map(|(key, value)| (key.as_str(), value.clone())));
-    facts.push(("created", format!("{} ({} ago)", instant(record.created_at), compact(after(record.created_at, now)))));
+    facts.extend(
+        record
+            .labels
+            .iter()
+            .map(|(key, value)| (key.as_str(), value.clone())),
+    );
+    facts.push((
+        "created",
+        format!(
+            "{} ({} ago)",
+            instant(record.created_at),
+            compact(after(record.created_at, now))
+        ),
+    ));
     if let Some(started) = record.started_at {
-        facts.push(("duration", compact(after(started, record.finished_at.unwrap_or(now)))));
+        facts.push((
+            "duration",
+            compact(after(started, record.finished_at.unwrap_or(now))),
+        ));
     }
     if let Some(cancel) = &record.cancel {
-        facts.push(("cancel", format!("{} ({})", cancel.reason, instant(cancel.at))));
+        facts.push((
+            "cancel",
+            format!("{} ({})", cancel.reason, instant(cancel.at)),
+        ));
     }
-    pairs(output, &facts.into_iter().map(|(key, value)| (key.to_owned(), value)).collect::<Vec<_>>());
-    let rows: Vec<_> = record.numbers().map(|number| step_row(record, number, progress.get(&number), now)).collect();
+    pairs(
+        output,
+        &facts
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), value))
+            .collect::<Vec<_>>(),
+    );
+    let rows: Vec<_> = record
+        .numbers()
+        .map(|number| step_row(record, number, progress.get(&number), now))
+        .collect();
     output.line("");
-    output.table(&["STEP", "STATE", "ATTEMPT", "PROGRESS", "DURATION", "DETAIL"], &rows);
-    if record.state == OperationState::Completed && matches!(record.kind.as_str(), "train" | "data") {
+    output.table(
+        &["STEP", "STATE", "ATTEMPT", "PROGRESS", "DURATION", "DETAIL"],
+        &rows,
+    );
+    if record.state == OperationState::Completed && matches!(record.kind.as_str(), "train" | "data")
+    {
         output.line("");
         pairs(output, &outcome::describe(record));
     } else if record.state == OperationState::Failed {
@@ -89,9 +130,15 @@ fn step_row(
     progress: Option<&ProgressRecord>,
     now: Timestamp,
 ) -> Vec<String> {
-    let (Some(step), Some(spec)) = (record.step(number), record.plan.step(number)) else { return Vec::new() };
-    let state = serde_json::to_value(step.state).ok().and_then(|value| value.as_str().map(ToOwned::to_owned));
-    let took = step.started_at.map(|started| compact(after(started, step.finished_at.unwrap_or(now))));
+    let (Some(step), Some(spec)) = (record.step(number), record.plan.step(number)) else {
+        return Vec::new();
+    };
+    let state = serde_json::to_value(step.state)
+        .ok()
+        .and_then(|value| value.as_str().map(ToOwned::to_owned));
+    let took = step
+        .started_at
+        .map(|started| compact(after(started, step.finished_at.unwrap_or(now))));
     let percent = match (step.state, progress) {
         (StepState::Completed, _) => "100%".to_owned(),
         (_, Some(progress)) => format!("{:.0}%", progress.step_percent),
@@ -100,11 +147,21 @@ fn step_row(
     let told = [
         Some(brief(&step.result)),
         step.note.clone(),
-        progress.filter(|_| step.state == StepState::Running).map(|progress| progress.message.clone()),
-        Some(brief(&step.advance)).filter(|text| !text.is_empty()).map(|text| format!("checkpoint: {text}")),
-        step.holder.as_ref().map(|holder| format!("on {}", holder.worker)),
+        progress
+            .filter(|_| step.state == StepState::Running)
+            .map(|progress| progress.message.clone()),
+        Some(brief(&step.advance))
+            .filter(|text| !text.is_empty())
+            .map(|text| format!("checkpoint: {text}")),
+        step.holder
+            .as_ref()
+            .map(|holder| format!("on {}", holder.worker)),
     ];
-    let detail: Vec<String> = told.into_iter().flatten().filter(|text| !text.is_empty()).collect();
+    let detail: Vec<String> = told
+        .into_iter()
+        .flatten()
+        .filter(|text| !text.is_empty())
+        .collect();
     vec![
         format!("{number} {}", spec.service),
         state.unwrap_or_default(),
@@ -116,19 +173,30 @@ fn step_row(
 }
 
 async fn system(context: &Context, bus: &Bus) -> Result<Exit, Failure> {
-    let queues = Service::ALL.iter().flat_map(|&service| Lane::ALL.iter().map(move |&lane| (service, lane)));
-    let depths = stream::iter(queues)
-        .map(|(service, lane)| async move { bus.queue_depth(service, lane).await.map(|depth| (service, lane, depth)) });
+    let queues = Service::ALL
+        .iter()
+        .flat_map(|&service| Lane::ALL.iter().map(move |&lane| (service, lane)));
+    let depths = stream::iter(queues).map(|(service, lane)| async move {
+        bus.queue_depth(service, lane)
+            .await
+            .map(|depth| (service, lane, depth))
+    });
     let depths = async { depths.buffered(8).try_collect::<Vec<_>>().await };
     let filter = OperationFilter::default();
-    let (records, workers, depths, rtt) =
-        tokio::try_join!(bus.operations(COUNTED, &filter), bus.workers(), depths, bus.rtt())?;
+    let (records, workers, depths, rtt) = tokio::try_join!(
+        bus.operations(COUNTED, &filter),
+        bus.workers(),
+        depths,
+        bus.rtt()
+    )?;
     let mut states: BTreeMap<&str, usize> = BTreeMap::new();
     for record in &records {
         *states.entry(record.state.as_str()).or_default() += 1;
     }
-    let queues: Vec<_> =
-        depths.iter().filter(|(_, lane, depth)| *lane == Lane::Default || depth.pending + depth.claimed > 0).collect();
+    let queues: Vec<_> = depths
+        .iter()
+        .filter(|(_, lane, depth)| *lane == Lane::Default || depth.pending + depth.claimed > 0)
+        .collect();
     context.output.json(&json!({
         "type": "result",
         "server": {"url": bus.url(), "version": bus.server_version(), "rtt_ms": rtt.as_secs_f64() * 1e3},
@@ -139,17 +207,39 @@ async fn system(context: &Context, bus: &Bus) -> Result<Exit, Failure> {
         })).collect::<Vec<_>>(),
         "exit": 0,
     }));
-    let counts = states.iter().map(|(state, count)| format!("{count} {state}")).collect::<Vec<_>>().join(", ");
-    let server = format!("{} (nats-server {}, {:.1} ms)", bus.url(), bus.server_version(), rtt.as_secs_f64() * 1e3);
-    let operations = if counts.is_empty() { "none".to_owned() } else { counts };
-    let facts = [("server", server), ("store", context.store_url()), ("operations", operations)];
-    pairs(&context.output, &facts.map(|(key, value)| (key.to_owned(), value)));
+    let counts = states
+        .iter()
+        .map(|(state, count)| format!("{count} {state}"))
+        .collect::<Vec<_>>()
+        .join(", ");
+    let server = format!(
+        "{} (nats-server {}, {:.1} ms)",
+        bus.url(),
+        bus.server_version(),
+        rtt.as_secs_f64() * 1e3
+    );
+    let operations = if counts.is_empty() {
+        "none".to_owned()
+    } else {
+        counts
+    };
+    let facts = [
+        ("server", server),
+        ("store", context.store_url()),
+        ("operations", operations),
+    ];
+    pairs(
+        &context.output,
+        &facts.map(|(key, value)| (key.to_owned(), value)),
+    );
     context.output.line("");
     let rows: Vec<_> = queues
         .iter()
         .map(|(service, lane, depth)| {
-            let serving =
-                workers.iter().filter(|worker| worker.service == *service && worker.lanes.contains(lane)).count();
+            let serving = workers
+                .iter()
+                .filter(|worker| worker.service == *service && worker.lanes.contains(lane))
+                .count();
             vec![
                 service.to_string(),
                 lane.to_string(),
@@ -159,6 +249,8 @@ async fn system(context: &Context, bus: &Bus) -> Result<Exit, Failure> {
             ]
         })
         .collect();
-    context.output.table(&["SERVICE", "LANE", "WORKERS", "WAITING", "IN WORK"], &rows);
+    context
+        .output
+        .table(&["SERVICE", "LANE", "WORKERS", "WAITING", "IN WORK"], &rows);
     Ok(Exit::Done)
 }

@@ -1,4 +1,5 @@
-//! `ktrdr strategies`: list, show, check, start a new one, its feature columns and its folds; needs neither server nor store.
+//! `ktrdr strategies`: list, show, check, start a new one, its feature columns and its folds; needs
+//! neither server nor store.
 
 use std::path::{Path, PathBuf};
 
@@ -7,8 +8,8 @@ use serde_json::{Value, json};
 use strategies::fuzzy::sentence;
 use strategies::indicators::Indicator;
 use strategies::{
-    Feature, FeatureKind, Findings, FuzzySet, InputSource, OutputRef, Overrides, Resolved, STARTER, Scaling, Split,
-    Strategy,
+    Feature, FeatureKind, Findings, FuzzySet, InputSource, OutputRef, Overrides, Resolved, STARTER,
+    Scaling, Split, Strategy,
 };
 
 use crate::context::Context;
@@ -104,23 +105,45 @@ fn list(context: &Context) -> Exit {
             Err(findings) => {
                 context.output.json(&verdict(&path, &findings, true));
                 let broken = format!("broken: `ktrdr strategies validate {name}` tells why");
-                rows.push(vec![name, String::new(), String::new(), String::new(), String::new(), broken]);
+                rows.push(vec![
+                    name,
+                    String::new(),
+                    String::new(),
+                    String::new(),
+                    String::new(),
+                    broken,
+                ]);
             }
         }
     }
     if rows.is_empty() {
-        context.output.note(&format!("there is no strategy in the catalogue and none in ${VARIABLE}"));
-        context.output.note("hint: `ktrdr strategies new NAME` writes one to start from");
-    } else {
+        context.output.note(&format!(
+            "there is no strategy in the catalogue and none in ${VARIABLE}"
+        ));
         context
             .output
-            .table_with_remarks(&["NAME", "SYMBOLS", "TIMEFRAMES", "COLUMNS", "LABELS", "DESCRIPTION"], &rows);
+            .note("hint: `ktrdr strategies new NAME` writes one to start from");
+    } else {
+        context.output.table_with_remarks(
+            &[
+                "NAME",
+                "SYMBOLS",
+                "TIMEFRAMES",
+                "COLUMNS",
+                "LABELS",
+                "DESCRIPTION",
+            ],
+            &rows,
+        );
     }
     Exit::Done
 }
 
 fn words<T: ToString>(items: impl Iterator<Item = T>) -> String {
-    items.map(|item| item.to_string()).collect::<Vec<_>>().join(",")
+    items
+        .map(|item| item.to_string())
+        .collect::<Vec<_>>()
+        .join(",")
 }
 
 fn summary(path: &Path, strategy: &Strategy, resolved: &Resolved) -> Value {
@@ -151,18 +174,50 @@ fn show(name: &str, context: &Context) -> Result<Exit, Failure> {
     let output = &context.output;
     output.json(&summary(&path, &strategy, &resolved));
     let network = resolved.network(resolved.feature_columns());
-    let time = |time: Option<market::Utc>, open: &str| time.map_or_else(|| open.to_owned(), |time| time.to_string());
+    let time = |time: Option<market::Utc>, open: &str| {
+        time.map_or_else(|| open.to_owned(), |time| time.to_string())
+    };
     let widths: Vec<String> = network.widths().iter().map(ToString::to_string).collect();
     let mut lines = vec![
-        ("strategy", format!("{}, version {}", strategy.name, strategy.version)),
+        (
+            "strategy",
+            format!("{}, version {}", strategy.name, strategy.version),
+        ),
         ("file", path.display().to_string()),
-        ("description", strategy.description.clone().unwrap_or_default()),
-        ("symbols", words(resolved.symbols.iter().map(market::Instrument::symbol))),
-        ("timeframes", format!("{}; a row a {} bar", words(resolved.timeframes.iter()), resolved.base)),
-        ("dates", format!("{} to {}", time(resolved.start, "the first bar"), time(resolved.end, "the last bar"))),
+        (
+            "description",
+            strategy.description.clone().unwrap_or_default(),
+        ),
+        (
+            "symbols",
+            words(resolved.symbols.iter().map(market::Instrument::symbol)),
+        ),
+        (
+            "timeframes",
+            format!(
+                "{}; a row a {} bar",
+                words(resolved.timeframes.iter()),
+                resolved.base
+            ),
+        ),
+        (
+            "dates",
+            format!(
+                "{} to {}",
+                time(resolved.start, "the first bar"),
+                time(resolved.end, "the last bar")
+            ),
+        ),
         ("warm-up", format!("{} bars", resolved.warm_up_bars())),
         ("labels", labels(&resolved)),
-        ("network", format!("{}, {} parameters", widths.join(" → "), network.parameter_count())),
+        (
+            "network",
+            format!(
+                "{}, {} parameters",
+                widths.join(" → "),
+                network.parameter_count()
+            ),
+        ),
         ("parts", parts(&resolved.split)),
     ];
     let settings = &resolved.settings;
@@ -173,31 +228,56 @@ fn show(name: &str, context: &Context) -> Result<Exit, Failure> {
             settings.epochs, settings.batch_size, settings.learning_rate, resolved.seed
         ),
     ));
-    let lines: Vec<(String, String)> = lines.into_iter().map(|(name, text)| (name.to_owned(), text)).collect();
+    let lines: Vec<(String, String)> = lines
+        .into_iter()
+        .map(|(name, text)| (name.to_owned(), text))
+        .collect();
     pairs(output, &lines);
     if output.json {
         strategies_features::list(&resolved, context);
     } else {
         list_inputs(&strategy, context);
-        output.note(&format!("hint: `ktrdr strategies features {name}` lists every column with its number"));
+        output.note(&format!(
+            "hint: `ktrdr strategies features {name}` lists every column with its number"
+        ));
     }
-    strategy.warnings.iter().for_each(|warning| output.note(&warning.to_string()));
+    strategy
+        .warnings
+        .iter()
+        .for_each(|warning| output.note(&warning.to_string()));
     Ok(Exit::Done)
 }
 
 /// Every fuzzy set as a sentence, by its id.
 fn fuzzy_sets(strategy: &Strategy) -> Value {
-    let told = |set: &FuzzySet| (set.id.clone(), Value::from(sentence(&subject(strategy, set.of), &set.members)));
+    let told = |set: &FuzzySet| {
+        (
+            set.id.clone(),
+            Value::from(sentence(&subject(strategy, set.of), &set.members)),
+        )
+    };
     Value::Object(strategy.fuzzy_sets.iter().map(told).collect())
 }
 
 /// Where the parts begin, in a few words.
 pub fn parts(split: &Split) -> String {
     match split {
-        Split::Fractions { train, validation, test } => {
-            format!("{:.0} % train, {:.0} % validation, {:.0} % test", train * 1e2, validation * 1e2, test * 1e2)
+        Split::Fractions {
+            train,
+            validation,
+            test,
+        } => {
+            format!(
+                "{:.0} % train, {:.0} % validation, {:.0} % test",
+                train * 1e2,
+                validation * 1e2,
+                test * 1e2
+            )
         }
-        Split::Dates { validation_start, test_start } => {
+        Split::Dates {
+            validation_start,
+            test_start,
+        } => {
             format!("validation from {validation_start}, test from {test_start}")
         }
     }
@@ -209,14 +289,27 @@ fn list_inputs(strategy: &Strategy, context: &Context) {
     for input in &strategy.inputs {
         let (name, meaning) = match &input.source {
             InputSource::Fuzzy(set) => {
-                let Some(set) = strategy.fuzzy_sets.get(*set) else { continue };
-                (set.id.clone(), sentence(&subject(strategy, set.of), &set.members))
+                let Some(set) = strategy.fuzzy_sets.get(*set) else {
+                    continue;
+                };
+                (
+                    set.id.clone(),
+                    sentence(&subject(strategy, set.of), &set.members),
+                )
             }
-            InputSource::Raw { reference, of, scaling } => {
-                (reference.clone(), format!("{}.", scaled(&subject(strategy, *of), *scaling)))
-            }
+            InputSource::Raw {
+                reference,
+                of,
+                scaling,
+            } => (
+                reference.clone(),
+                format!("{}.", scaled(&subject(strategy, *of), *scaling)),
+            ),
         };
-        let timeframes = input.timeframes.as_ref().unwrap_or(&strategy.data.timeframes);
+        let timeframes = input
+            .timeframes
+            .as_ref()
+            .unwrap_or(&strategy.data.timeframes);
         let lags: Vec<String> = input.lags.iter().map(ToString::to_string).collect();
         let meaning = match lags.as_slice() {
             [] => meaning,
@@ -225,17 +318,26 @@ fn list_inputs(strategy: &Strategy, context: &Context) {
         };
         rows.push(vec![name, words(timeframes.iter()), meaning]);
     }
-    context.output.table(&["INPUT", "TIMEFRAMES", "MEANING"], &rows);
+    context
+        .output
+        .table(&["INPUT", "TIMEFRAMES", "MEANING"], &rows);
 }
 
 /// `adx_14.adx`, or the id alone where there is one output.
 fn subject(strategy: &Strategy, of: OutputRef) -> String {
     let named = strategy.indicators.get(of.indicator);
-    named.map_or_else(|| "?".to_owned(), |named| output_name(&named.id, &named.indicator, of.output))
+    named.map_or_else(
+        || "?".to_owned(),
+        |named| output_name(&named.id, &named.indicator, of.output),
+    )
 }
 
 fn output_name(id: &str, indicator: &Indicator, output: usize) -> String {
-    indicator.spec().outputs.get(output).map_or_else(|| id.to_owned(), |output| format!("{id}.{output}"))
+    indicator
+        .spec()
+        .outputs
+        .get(output)
+        .map_or_else(|| id.to_owned(), |output| format!("{id}.{output}"))
 }
 
 fn scaled(of: &str, scaling: Option<Scaling>) -> String {
@@ -251,37 +353,62 @@ fn labels(resolved: &Resolved) -> String {
         Ok(Value::Object(keys)) => keys,
         _ => serde_json::Map::new(),
     };
-    let shown: Vec<String> =
-        parameters.iter().filter(|(key, _)| *key != "source").map(|(key, value)| format!("{key} {value}")).collect();
+    let shown: Vec<String> = parameters
+        .iter()
+        .filter(|(key, _)| *key != "source")
+        .map(|(key, value)| format!("{key} {value}"))
+        .collect();
     let classes = match resolved.labels.classes() {
         [] => "a number".to_owned(),
         names => names.join(", "),
     };
-    format!("{} ({}): {classes}", resolved.labels.name(), shown.join(", "))
+    format!(
+        "{} ({}): {classes}",
+        resolved.labels.name(),
+        shown.join(", ")
+    )
 }
 
 fn new(name: &str, context: &Context) -> Result<Exit, Failure> {
     let text = STARTER
         .replacen("name: eurusd_rsi_macd", &format!("name: {name}"), 1)
-        .replace("validate eurusd_rsi_macd`", &format!("validate {name}.yaml`"));
+        .replace(
+            "validate eurusd_rsi_macd`",
+            &format!("validate {name}.yaml`"),
+        );
     read(&text)?;
     let file = PathBuf::from(format!("{name}.yaml"));
     let path = context.working_directory.join(&file);
-    let created = std::fs::OpenOptions::new().write(true).create_new(true).open(&path);
-    let written = created.and_then(|mut file| std::io::Write::write_all(&mut file, text.as_bytes()));
+    let created = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(&path);
+    let written =
+        created.and_then(|mut file| std::io::Write::write_all(&mut file, text.as_bytes()));
     written.map_err(|error| {
         let (exit, hint) = if error.kind() == std::io::ErrorKind::AlreadyExists {
-            (Exit::Refused, "choose another name, or remove the file first; nothing was changed")
+            (
+                Exit::Refused,
+                "choose another name, or remove the file first; nothing was changed",
+            )
         } else {
             (Exit::Failed, "the working folder must be writable")
         };
         let message = format!("cannot write {}", file.display());
-        Failure { causes: vec![error.to_string()], ..Failure::new(exit, "STRATEGY-NotWritten", message) }
-            .with_hint(hint)
+        Failure {
+            causes: vec![error.to_string()],
+            ..Failure::new(exit, "STRATEGY-NotWritten", message)
+        }
+        .with_hint(hint)
     })?;
-    context.output.json(&json!({"type": "strategy", "name": name, "file": path}));
+    context
+        .output
+        .json(&json!({"type": "strategy", "name": name, "file": path}));
     context.output.line(&format!("wrote {}", file.display()));
-    context.output.note(&format!("hint: edit it, then `ktrdr strategies validate {}`", file.display()));
+    context.output.note(&format!(
+        "hint: edit it, then `ktrdr strategies validate {}`",
+        file.display()
+    ));
     Ok(Exit::Done)
 }
 
@@ -289,7 +416,9 @@ fn new(name: &str, context: &Context) -> Result<Exit, Failure> {
 fn print_schema(context: &Context) -> Exit {
     let schema = strategies::schema();
     context.output.json(&schema);
-    context.output.line(&serde_json::to_string_pretty(&schema).unwrap_or_default());
+    context
+        .output
+        .line(&serde_json::to_string_pretty(&schema).unwrap_or_default());
     Exit::Done
 }
 
@@ -297,7 +426,9 @@ fn list_rules(context: &Context) -> Exit {
     let rows: Vec<Vec<String>> = strategies::rules()
         .iter()
         .map(|rule| {
-            context.output.json(&json!({"type": "rule", "id": rule.id, "refuses": rule.refuses, "why": rule.why}));
+            context.output.json(
+                &json!({"type": "rule", "id": rule.id, "refuses": rule.refuses, "why": rule.why}),
+            );
             [rule.id, rule.refuses, rule.why].map(str::to_owned).into()
         })
         .collect();
@@ -308,8 +439,15 @@ fn list_rules(context: &Context) -> Exit {
 /// What a column shows, in a few words: `rsi_14 is low: full up to 20, falls to 0 at 40`.
 pub fn meaning(resolved: &Resolved, feature: &Feature) -> String {
     let planned = resolved.indicators.get(feature.indicator);
-    let of = planned.map_or_else(|| "?".to_owned(), |it| output_name(&it.id, &it.indicator, feature.output));
-    let of = if feature.lag == 0 { of } else { format!("{of}, {} bars ago", feature.lag) };
+    let of = planned.map_or_else(
+        || "?".to_owned(),
+        |it| output_name(&it.id, &it.indicator, feature.output),
+    );
+    let of = if feature.lag == 0 {
+        of
+    } else {
+        format!("{of}, {} bars ago", feature.lag)
+    };
     match &feature.kind {
         FeatureKind::Membership { function, .. } => format!("{of}: {}", function.describe()),
         FeatureKind::Raw { scaling } => scaled(&of, *scaling),

@@ -1,4 +1,5 @@
-//! `ktrdr strategies features`: the columns of a strategy, and their values over bars of files, a row a base bar.
+//! `ktrdr strategies features`: the columns of a strategy, and their values over bars of files, a
+//! row a base bar.
 
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -20,11 +21,18 @@ use crate::strategies_validate::holes_of;
 pub struct FeaturesArgs {
     /// Its name, or a .yaml file
     pub strategy: String,
-    /// Compute the columns over these bars, as in EURUSD:1h=bars.csv or EURUSD_1h.csv; once for each symbol and timeframe
+    /// Compute the columns over these bars, as in EURUSD:1h=bars.csv or EURUSD_1h.csv; once for
+    /// each symbol and timeframe
     #[arg(long, value_name = "SYMBOL:TF=FILE", value_parser = NamedFile::parse)]
     pub bars: Vec<NamedFile>,
     /// Where to: a .csv, .csv.gz or .parquet file, or - for CSV on standard output
-    #[arg(long, short, value_name = "FILE", default_value = "-", requires = "bars")]
+    #[arg(
+        long,
+        short,
+        value_name = "FILE",
+        default_value = "-",
+        requires = "bars"
+    )]
     pub out: PathBuf,
     /// How times are read.
     #[command(flatten)]
@@ -41,14 +49,32 @@ pub fn run(args: &FeaturesArgs, context: &Context) -> Result<Exit, Failure> {
         list(&resolved, context);
         return Ok(Exit::Done);
     }
-    let symbols = read_symbols(&args.bars, &resolved.timeframes, &args.times, &context.working_directory)?;
-    holes_of(&resolved, &symbols)?.iter().for_each(|hole| context.output.note(&hole.to_string()));
+    let symbols = read_symbols(
+        &args.bars,
+        &resolved.timeframes,
+        &args.times,
+        &context.working_directory,
+    )?;
+    holes_of(&resolved, &symbols)?
+        .iter()
+        .for_each(|hole| context.output.note(&hole.to_string()));
     let mut computed = Vec::new();
     for (symbol, bars) in symbols {
-        computed.push((symbol, columns(&resolved, &bars, &mut |_, _| ControlFlow::Continue(()))?));
+        computed.push((
+            symbol,
+            columns(&resolved, &bars, &mut |_, _| ControlFlow::Continue(()))?,
+        ));
     }
-    let rows = computed.iter().map(|(_, columns)| columns.open_time.len()).sum();
-    write(&table(&resolved, &computed), &args.out, (rows, resolved.features.len()), context)
+    let rows = computed
+        .iter()
+        .map(|(_, columns)| columns.open_time.len())
+        .sum();
+    write(
+        &table(&resolved, &computed),
+        &args.out,
+        (rows, resolved.features.len()),
+        context,
+    )
 }
 
 /// The columns, numbered as the network sees them.
@@ -65,18 +91,28 @@ pub fn list(resolved: &Resolved, context: &Context) {
     context.output.table(&["COLUMN", "NAME", "MEANING"], &rows);
 }
 
-/// `timestamp` and the columns, with `symbol` before them where there are several, symbol after symbol.
+/// `timestamp` and the columns, with `symbol` before them where there are several, symbol after
+/// symbol.
 fn table(resolved: &Resolved, computed: &[(String, Columns)]) -> Table {
     let mut table = Table::default();
     if computed.len() > 1 {
-        let symbols = computed.iter().flat_map(|(name, columns)| columns.open_time.iter().map(|_| name.clone()));
+        let symbols = computed
+            .iter()
+            .flat_map(|(name, columns)| columns.open_time.iter().map(|_| name.clone()));
         table = table.with("symbol", Cells::Text(symbols.collect()));
     }
-    let times = computed.iter().flat_map(|(_, columns)| columns.open_time.iter().map(|open| open.0));
+    let times = computed
+        .iter()
+        .flat_map(|(_, columns)| columns.open_time.iter().map(|open| open.0));
     table = table.with("timestamp", Cells::Time(times.collect()));
     for (position, feature) in resolved.features.iter().enumerate() {
-        let values = computed.iter().flat_map(|(_, columns)| columns.values.get(position).into_iter().flatten());
-        table = table.with(feature.name.clone(), Cells::Number(values.copied().collect()));
+        let values = computed
+            .iter()
+            .flat_map(|(_, columns)| columns.values.get(position).into_iter().flatten());
+        table = table.with(
+            feature.name.clone(),
+            Cells::Number(values.copied().collect()),
+        );
     }
     table
 }

@@ -31,7 +31,8 @@ pub struct TrainArgs {
     /// Last date, included, instead of the strategy's; or an instant, excluded
     #[arg(long, visible_alias = "end-date", value_name = "WHEN", value_parser = end)]
     pub end: Option<Timestamp>,
-    /// Where validation begins instead of by the strategy's split, as in `ktrdr strategies folds`: a date or an instant
+    /// Where validation begins instead of by the strategy's split, as in `ktrdr strategies folds`:
+    /// a date or an instant
     #[arg(long, value_name = "WHEN", value_parser = instant, requires = "test_start")]
     pub validation_start: Option<Timestamp>,
     /// Where the test begins instead of by the strategy's split: a date or an instant
@@ -71,9 +72,13 @@ pub struct TrainArgs {
 /// # Errors
 /// The strategy is wrong, or the operation cannot be submitted or fails.
 pub async fn run(args: &TrainArgs, context: &Context) -> Result<Exit, Failure> {
-    let folder = context.environment.get(train_strategy::VARIABLE).map(String::as_str);
+    let folder = context
+        .environment
+        .get(train_strategy::VARIABLE)
+        .map(String::as_str);
     let (path, text) = train_strategy::find(&args.strategy, &context.working_directory, folder)?;
-    let strategy = Strategy::parse(&text).map_err(|findings| train_strategy::in_file(&path, findings.into()))?;
+    let strategy = Strategy::parse(&text)
+        .map_err(|findings| train_strategy::in_file(&path, findings.into()))?;
     for warning in strategy.warnings.iter() {
         context.output.note(&warning.to_string());
     }
@@ -88,9 +93,19 @@ pub async fn run(args: &TrainArgs, context: &Context) -> Result<Exit, Failure> {
         FetchMode::Local => "as stored".to_owned(),
         _ => format!("fetched from `{}` where missing", args.provider),
     };
-    context.output.note(&format!("Strategy {} ({})", resolved.name, path.display()));
-    context.output.note(&train_result::parameters(&resolved, model, &bars));
-    run::start(context, training.operation(), &args.run, train_result::describe).await
+    context
+        .output
+        .note(&format!("Strategy {} ({})", resolved.name, path.display()));
+    context
+        .output
+        .note(&train_result::parameters(&resolved, model, &bars));
+    run::start(
+        context,
+        training.operation(),
+        &args.run,
+        train_result::describe,
+    )
+    .await
 }
 
 /// A name that the registry will accept, so that a training does not fail in its last step.
@@ -116,18 +131,42 @@ fn overrides(args: &TrainArgs) -> Overrides {
     }
 }
 
-fn training(args: &TrainArgs, text: String, overrides: &Overrides, resolved: &Resolved) -> Result<Training, Failure> {
-    let overrides =
-        serde_json::to_value(overrides).map_err(|error| Failure::of(Exit::Usage, "STRATEGY-Overrides", &error))?;
+fn training(
+    args: &TrainArgs,
+    text: String,
+    overrides: &Overrides,
+    resolved: &Resolved,
+) -> Result<Training, Failure> {
+    let overrides = serde_json::to_value(overrides)
+        .map_err(|error| Failure::of(Exit::Usage, "STRATEGY-Overrides", &error))?;
     let names = |words: Vec<String>| joined(words.into_iter());
     let labels = [
         ("strategy", resolved.name.clone()),
-        ("symbol", names(resolved.symbols.iter().map(Instrument::symbol).collect())),
-        ("timeframe", names(resolved.timeframes.iter().map(ToString::to_string).collect())),
-        ("model", args.model.clone().unwrap_or_else(|| resolved.name.clone())),
+        (
+            "symbol",
+            names(resolved.symbols.iter().map(Instrument::symbol).collect()),
+        ),
+        (
+            "timeframe",
+            names(
+                resolved
+                    .timeframes
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect(),
+            ),
+        ),
+        (
+            "model",
+            args.model.clone().unwrap_or_else(|| resolved.name.clone()),
+        ),
     ];
     Ok(Training {
-        request: TrainRequest { strategy: text, overrides, model: args.model.clone() },
+        request: TrainRequest {
+            strategy: text,
+            overrides,
+            model: args.model.clone(),
+        },
         fetch: FetchBars {
             provider: args.provider.clone(),
             series: series_of(&resolved.symbols, &resolved.timeframes),
@@ -164,7 +203,9 @@ mod tests {
     #[test]
     fn what_the_flags_change_is_in_the_request_and_in_what_is_fetched() {
         let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let args = args("train eurusd_rsi_macd --symbols GBPUSD --start 2015-01-01 --end 2015-12-31 --epochs 3 --gpu");
+        let args = args(
+            "train eurusd_rsi_macd --symbols GBPUSD --start 2015-01-01 --end 2015-12-31 --epochs 3 --gpu",
+        );
         let (_, text) = train_strategy::find(&args.strategy, here, None).unwrap();
         let overrides = overrides(&args);
         let resolved = Strategy::parse(&text).unwrap().resolve(&overrides).unwrap();
@@ -174,7 +215,10 @@ mod tests {
         assert_eq!(training.fetch.series.len(), 1);
         assert_eq!(training.fetch.series[0].symbol, "fx:GBP.USD");
         // The last date is included: the end is the midnight after it.
-        assert_eq!(training.fetch.end, Some("2016-01-01T00:00:00Z".parse().unwrap()));
+        assert_eq!(
+            training.fetch.end,
+            Some("2016-01-01T00:00:00Z".parse().unwrap())
+        );
         assert_eq!(training.labels["symbol"], "GBPUSD");
         assert_eq!(training.labels["model"], "eurusd_rsi_macd");
     }
@@ -184,35 +228,73 @@ mod tests {
         let here = Path::new(env!("CARGO_MANIFEST_DIR"));
         let fold = "--start 2015-01-01T00:00:00Z --validation-start 2016-06-01T05:00:00Z \
                     --test-start 2016-09-01T00:00:00Z --end 2017-01-01T00:00:00Z";
-        let args = args(&format!("train eurusd_rsi_macd {}", fold.split_whitespace().collect::<Vec<_>>().join(" ")));
+        let args = args(&format!(
+            "train eurusd_rsi_macd {}",
+            fold.split_whitespace().collect::<Vec<_>>().join(" ")
+        ));
         let (_, text) = train_strategy::find(&args.strategy, here, None).unwrap();
         // What a worker resolves is what the request says in JSON.
         let sent = serde_json::to_value(overrides(&args)).unwrap();
-        let resolved = Strategy::parse(&text).unwrap().resolve(&serde_json::from_value(sent).unwrap()).unwrap();
+        let resolved = Strategy::parse(&text)
+            .unwrap()
+            .resolve(&serde_json::from_value(sent).unwrap())
+            .unwrap();
         let at = |text: &str| Utc::from_timestamp(text.parse().unwrap());
-        let (validation_start, test_start) = (at("2016-06-01T05:00:00Z"), at("2016-09-01T00:00:00Z"));
-        assert_eq!(resolved.split, Split::Dates { validation_start, test_start });
-        let range = (Some(at("2015-01-01T00:00:00Z")), Some(at("2017-01-01T00:00:00Z")));
+        let (validation_start, test_start) =
+            (at("2016-06-01T05:00:00Z"), at("2016-09-01T00:00:00Z"));
+        assert_eq!(
+            resolved.split,
+            Split::Dates {
+                validation_start,
+                test_start
+            }
+        );
+        let range = (
+            Some(at("2015-01-01T00:00:00Z")),
+            Some(at("2017-01-01T00:00:00Z")),
+        );
         assert_eq!((resolved.start, resolved.end), range);
         for half in ["--validation-start 2016-06-01", "--test-start 2016-06-01"] {
-            assert!(Line::try_parse_from(format!("train x {half}").split(' ')).is_err(), "{half} goes with the other");
+            assert!(
+                Line::try_parse_from(format!("train x {half}").split(' ')).is_err(),
+                "{half} goes with the other"
+            );
         }
     }
 
     #[test]
-    fn the_longest_list_of_symbols_in_every_timeframe_is_a_request_whose_record_has_room_for_its_results() {
+    fn the_longest_list_of_symbols_in_every_timeframe_is_a_request_whose_record_has_room_for_its_results()
+     {
         let here = Path::new(env!("CARGO_MANIFEST_DIR"));
         let (_, text) = train_strategy::find("eurusd_rsi_macd", here, None).unwrap();
-        // 256 symbols whose ids are as long as ids get, in the text and, as if they were changed, in the request too.
-        let symbols = |between: &str| (0..256).map(|n| format!("crypto:{n:017}USD")).collect::<Vec<_>>().join(between);
+        // 256 symbols whose ids are as long as ids get, in the text and, as if they were changed,
+        // in the request too.
+        let symbols = |between: &str| {
+            (0..256)
+                .map(|n| format!("crypto:{n:017}USD"))
+                .collect::<Vec<_>>()
+                .join(between)
+        };
         let timeframes = "list: [\"1m\", \"5m\", \"15m\", \"30m\", \"1h\", \"4h\", \"1d\", \"1w\"]";
-        let text = text.replace("single, symbol: EURUSD", &format!("multi_symbol, list: [{}]", symbols(", ")));
-        let text = text.replace("single, timeframe: \"1h\"", &format!("multi_timeframe, {timeframes}"));
+        let text = text.replace(
+            "single, symbol: EURUSD",
+            &format!("multi_symbol, list: [{}]", symbols(", ")),
+        );
+        let text = text.replace(
+            "single, timeframe: \"1h\"",
+            &format!("multi_timeframe, {timeframes}"),
+        );
         let dates = "--start 2014-01-01 --validation-start 2017-01-01 --test-start 2018-01-01 --end 2018-12-31";
-        let args = args(&format!("train eurusd_rsi_macd {dates} --symbols {}", symbols(",")));
+        let args = args(&format!(
+            "train eurusd_rsi_macd {dates} --symbols {}",
+            symbols(",")
+        ));
         let overrides = overrides(&args);
         let resolved = Strategy::parse(&text).unwrap().resolve(&overrides).unwrap();
-        assert_eq!(Strategy::parse(&text).unwrap().data.symbols, resolved.symbols);
+        assert_eq!(
+            Strategy::parse(&text).unwrap().data.symbols,
+            resolved.symbols
+        );
         let operation = training(&args, text, &overrides, &resolved).unwrap();
         assert_eq!(operation.fetch.series.len(), 2_048);
         let operation = operation.operation();
@@ -220,7 +302,10 @@ mod tests {
         operation.validate(&op).unwrap();
         let mut record = OperationRecord::create(op, operation, Timestamp::UNIX_EPOCH);
         let largest = serde_json::json!("x".repeat(result_bytes_max(record.steps.len()) - 3));
-        record.steps.iter_mut().for_each(|step| step.result = largest.clone());
+        record
+            .steps
+            .iter_mut()
+            .for_each(|step| step.result = largest.clone());
         schemas::codec::encode(&record).unwrap();
     }
 }

@@ -21,14 +21,42 @@ const CLASSES_MAX: usize = 8;
 /// Everything that decides the training, as settled from the file and the flags: one line each.
 pub fn parameters(resolved: &Resolved, model: &str, bars: &str) -> String {
     let list = |words: Vec<String>| words.join(", ");
-    let when = |time: Option<Utc>, open: &str| time.map_or_else(|| open.to_owned(), |time| time.to_string());
+    let when = |time: Option<Utc>, open: &str| {
+        time.map_or_else(|| open.to_owned(), |time| time.to_string())
+    };
     let settings = &resolved.settings;
     let rows = [
-        ("symbols", list(resolved.symbols.iter().map(Instrument::symbol).collect())),
-        ("timeframes", list(resolved.timeframes.iter().map(ToString::to_string).collect())),
-        ("bars", format!("from {} to before {}, {bars}", when(resolved.start, "the first"), when(resolved.end, "now"))),
+        (
+            "symbols",
+            list(resolved.symbols.iter().map(Instrument::symbol).collect()),
+        ),
+        (
+            "timeframes",
+            list(
+                resolved
+                    .timeframes
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect(),
+            ),
+        ),
+        (
+            "bars",
+            format!(
+                "from {} to before {}, {bars}",
+                when(resolved.start, "the first"),
+                when(resolved.end, "now")
+            ),
+        ),
         ("parts", parts(&resolved.split)),
-        ("features", format!("{} columns of {} indicators", resolved.features.len(), resolved.indicators.len())),
+        (
+            "features",
+            format!(
+                "{} columns of {} indicators",
+                resolved.features.len(),
+                resolved.indicators.len()
+            ),
+        ),
         (
             "training",
             format!(
@@ -38,10 +66,12 @@ pub fn parameters(resolved: &Resolved, model: &str, bars: &str) -> String {
         ),
         ("model", model.to_owned()),
     ];
-    rows.map(|(name, text)| format!("  {name:<10}  {text}")).join("\n")
+    rows.map(|(name, text)| format!("  {name:<10}  {text}"))
+        .join("\n")
 }
 
-/// The result of a completed training: model, rows, classes, how good it is beside the simplest rival, warnings.
+/// The result of a completed training: model, rows, classes, how good it is beside the simplest
+/// rival, warnings.
 pub fn describe(record: &OperationRecord) -> Vec<(String, String)> {
     let Some(trained) = outcome_of::<TrainOutcome>(record, Service::Trainer) else {
         return outcome::of_steps(record);
@@ -60,7 +90,10 @@ pub fn describe(record: &OperationRecord) -> Vec<(String, String)> {
     }
     add("test", scores(&trained.metrics));
     add("epochs", epochs(&trained));
-    let warnings = processed.iter().flat_map(|data| &data.warnings).chain(&trained.warnings);
+    let warnings = processed
+        .iter()
+        .flat_map(|data| &data.warnings)
+        .chain(&trained.warnings);
     for warning in warnings {
         add("warning", warning.clone());
     }
@@ -69,16 +102,24 @@ pub fn describe(record: &OperationRecord) -> Vec<(String, String)> {
 }
 
 fn outcome_of<T: DeserializeOwned>(record: &OperationRecord, service: Service) -> Option<T> {
-    let (_, step) = record.plan.steps().zip(&record.steps).find(|(spec, _)| spec.service == service)?;
+    let (_, step) = record
+        .plan
+        .steps()
+        .zip(&record.steps)
+        .find(|(spec, _)| spec.service == service)?;
     serde_json::from_value(step.result.clone()).ok()
 }
 
-/// Class names in label order, from the strategy in the operation's request; empty for a regression.
+/// Class names in label order, from the strategy in the operation's request; empty for a
+/// regression.
 fn class_names(record: &OperationRecord) -> Vec<String> {
     let resolved = || {
         let request: TrainRequest = serde_json::from_value(record.params.clone()).ok()?;
         let overrides: Overrides = serde_json::from_value(request.overrides).unwrap_or_default();
-        Strategy::parse(&request.strategy).ok()?.resolve(&overrides).ok()
+        Strategy::parse(&request.strategy)
+            .ok()?
+            .resolve(&overrides)
+            .ok()
     };
     match resolved().map(|resolved| resolved.output()) {
         Some(OutputKind::Classes { names }) => names,
@@ -87,24 +128,51 @@ fn class_names(record: &OperationRecord) -> Vec<String> {
 }
 
 fn rows(data: &ProcessOutcome) -> String {
-    let parts = PARTS.iter().filter_map(|part| Some(format!("{} {part}", data.parts.get(*part)?)));
-    let dropped: Vec<String> =
-        data.dropped.iter().filter(|(_, count)| **count > 0).map(|(why, count)| format!("{count} {why}")).collect();
-    let left_out = if dropped.is_empty() { String::new() } else { format!("; left out: {}", dropped.join(", ")) };
-    let reused = if data.reused { "; the data set stood already" } else { "" };
+    let parts = PARTS
+        .iter()
+        .filter_map(|part| Some(format!("{} {part}", data.parts.get(*part)?)));
+    let dropped: Vec<String> = data
+        .dropped
+        .iter()
+        .filter(|(_, count)| **count > 0)
+        .map(|(why, count)| format!("{count} {why}"))
+        .collect();
+    let left_out = if dropped.is_empty() {
+        String::new()
+    } else {
+        format!("; left out: {}", dropped.join(", "))
+    };
+    let reused = if data.reused {
+        "; the data set stood already"
+    } else {
+        ""
+    };
     let parts = parts.collect::<Vec<_>>().join(", ");
-    format!("{} of {} features: {parts}{left_out}{reused}", data.rows, data.features)
+    format!(
+        "{} of {} features: {parts}{left_out}{reused}",
+        data.rows, data.features
+    )
 }
 
 /// `train: BUY 710 (34 %), …`, one line a part.
 fn classes(data: &ProcessOutcome, names: &[String]) -> Vec<String> {
     let line = |part: &&str| {
-        let counts = data.classes.get(*part).filter(|counts| !counts.is_empty())?;
+        let counts = data
+            .classes
+            .get(*part)
+            .filter(|counts| !counts.is_empty())?;
         let sum = counts.iter().sum::<u64>().max(1) as f64;
-        let each = counts.iter().enumerate().take(CLASSES_MAX).map(|(index, count)| {
-            let name = names.get(index).cloned().unwrap_or_else(|| format!("class {index}"));
-            format!("{name} {count} ({:.1} %)", 100.0 * *count as f64 / sum)
-        });
+        let each = counts
+            .iter()
+            .enumerate()
+            .take(CLASSES_MAX)
+            .map(|(index, count)| {
+                let name = names
+                    .get(index)
+                    .cloned()
+                    .unwrap_or_else(|| format!("class {index}"));
+                format!("{name} {count} ({:.1} %)", 100.0 * *count as f64 / sum)
+            });
         Some(format!("{part}: {}", each.collect::<Vec<_>>().join(", ")))
     };
     PARTS.iter().filter_map(line).collect()
@@ -116,27 +184,47 @@ fn scores(metrics: &BTreeMap<String, f64>) -> String {
     let percent = |share: f64| format!("{:.2} %", 100.0 * share);
     let mut told = Vec::new();
     if let Some(accuracy) = value("accuracy") {
-        let rival =
-            value("majority_accuracy").map(|rival| format!(" (always the most frequent class: {})", percent(rival)));
-        told.push(format!("accuracy {}{}", percent(accuracy), rival.unwrap_or_default()));
+        let rival = value("majority_accuracy")
+            .map(|rival| format!(" (always the most frequent class: {})", percent(rival)));
+        told.push(format!(
+            "accuracy {}{}",
+            percent(accuracy),
+            rival.unwrap_or_default()
+        ));
     }
     if let Some(mae) = value("mae") {
         let rival = value("baseline_mae").map(|rival| format!(" (always the mean: {rival:.6})"));
-        told.push(format!("mean absolute error {mae:.6}{}", rival.unwrap_or_default()));
+        told.push(format!(
+            "mean absolute error {mae:.6}{}",
+            rival.unwrap_or_default()
+        ));
     }
-    told.extend(value("directional_accuracy").map(|share| format!("direction right {}", percent(share))));
+    told.extend(
+        value("directional_accuracy").map(|share| format!("direction right {}", percent(share))),
+    );
     let plain = [("macro_f1", "macro F1"), ("r2", "R²"), ("loss", "loss")];
-    told.extend(plain.iter().filter_map(|(key, name)| Some(format!("{name} {:.4}", value(key)?))));
+    told.extend(
+        plain
+            .iter()
+            .filter_map(|(key, name)| Some(format!("{name} {:.4}", value(key)?))),
+    );
     told.join(", ")
 }
 
 fn epochs(trained: &TrainOutcome) -> String {
-    let early = if trained.stopped_early { ", stopped early" } else { "" };
+    let early = if trained.stopped_early {
+        ", stopped early"
+    } else {
+        ""
+    };
     let resumed = match trained.resumed_at {
         0 => String::new(),
         epoch => format!(", resumed after {epoch}"),
     };
-    format!("{} (best {}{early}{resumed}) on {}", trained.epochs, trained.best_epoch, trained.device)
+    format!(
+        "{} (best {}{early}{resumed}) on {}",
+        trained.epochs, trained.best_epoch, trained.device
+    )
 }
 
 #[cfg(test)]
@@ -144,14 +232,26 @@ mod tests {
     use super::*;
 
     fn numbers<T: Copy>(pairs: &[(&str, T)]) -> BTreeMap<String, T> {
-        pairs.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect()
+        pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), *value))
+            .collect()
     }
 
     #[test]
     fn scores_stand_beside_what_the_simplest_rival_reaches() {
-        let classes = numbers(&[("accuracy", 0.4321), ("majority_accuracy", 0.5), ("macro_f1", 0.3), ("loss", 1.05)]);
-        let regression =
-            numbers(&[("mae", 0.0021), ("baseline_mae", 0.002), ("r2", -0.01), ("directional_accuracy", 0.5)]);
+        let classes = numbers(&[
+            ("accuracy", 0.4321),
+            ("majority_accuracy", 0.5),
+            ("macro_f1", 0.3),
+            ("loss", 1.05),
+        ]);
+        let regression = numbers(&[
+            ("mae", 0.0021),
+            ("baseline_mae", 0.002),
+            ("r2", -0.01),
+            ("directional_accuracy", 0.5),
+        ]);
         insta::assert_snapshot!(format!("{}\n{}", scores(&classes), scores(&regression)), @"
         accuracy 43.21 % (always the most frequent class: 50.00 %), macro F1 0.3000, loss 1.0500
         mean absolute error 0.002100 (always the mean: 0.002000), direction right 50.00 %, R² -0.0100
@@ -173,7 +273,9 @@ mod tests {
             warnings: Vec::new(),
         };
         let names = ["BUY", "HOLD", "SELL"].map(str::to_owned);
-        let text = [vec![rows(&data)], classes(&data, &names)].concat().join("\n");
+        let text = [vec![rows(&data)], classes(&data, &names)]
+            .concat()
+            .join("\n");
         // 35 of 70 = 50 %, 14 of 70 = 20 %, 21 of 70 = 30 %.
         insta::assert_snapshot!(text, @"
         100 of 13 features: 70 train, 15 validation, 15 test; left out: 34 warm_up

@@ -1,4 +1,5 @@
-//! Where a strategy is found: as a file, in the folder that `KTRDR_STRATEGIES` names, or in the catalog of the checkout.
+//! Where a strategy is found: as a file, in the folder that `KTRDR_STRATEGIES` names, or in the
+//! catalog of the checkout.
 
 use std::path::{Path, PathBuf};
 
@@ -11,23 +12,34 @@ const ALIKE: f64 = 0.9;
 /// Where the strategies of a checkout are.
 const CATALOG: &str = "strategies/catalog";
 
-/// The strategy called `name`, which is a path or the name of a file in a folder of strategies: its path and its text.
+/// The strategy called `name`, which is a path or the name of a file in a folder of strategies: its
+/// path and its text.
 ///
 /// # Errors
 /// It is nowhere (the error names every place that was tried), or it cannot be read as text.
-pub fn find(name: &str, working_directory: &Path, folder: Option<&str>) -> Result<(PathBuf, String), Failure> {
+pub fn find(
+    name: &str,
+    working_directory: &Path,
+    folder: Option<&str>,
+) -> Result<(PathBuf, String), Failure> {
     let folders = folders(working_directory, folder);
     let as_path = working_directory.join(name);
     let is_name = !name.contains('/') && !name.ends_with(".yaml") && !name.ends_with(".yml");
-    let named = folders.iter().filter(|_| is_name).map(|folder| folder.join(format!("{name}.yaml")));
+    let named = folders
+        .iter()
+        .filter(|_| is_name)
+        .map(|folder| folder.join(format!("{name}.yaml")));
     let places: Vec<PathBuf> = std::iter::once(as_path).chain(named).collect();
     let Some(path) = places.iter().find(|place| place.is_file()) else {
         return Err(nowhere(name, &places, &folders));
     };
     let text = std::fs::read_to_string(path).map_err(|error| {
         let message = format!("cannot read the strategy {}", path.display());
-        Failure { causes: vec![error.to_string()], ..Failure::new(Exit::Failed, "STRATEGY-Unreadable", message) }
-            .with_hint("a strategy is a YAML file in UTF-8 that this user may read")
+        Failure {
+            causes: vec![error.to_string()],
+            ..Failure::new(Exit::Failed, "STRATEGY-Unreadable", message)
+        }
+        .with_hint("a strategy is a YAML file in UTF-8 that this user may read")
     })?;
     Ok((path.clone(), text))
 }
@@ -38,7 +50,8 @@ pub fn in_file(path: &Path, failure: Failure) -> Failure {
     Failure { message, ..failure }
 }
 
-/// Every strategy that can be called by its name: the name and its path, sorted; the first folder wins.
+/// Every strategy that can be called by its name: the name and its path, sorted; the first folder
+/// wins.
 pub fn all(working_directory: &Path, folder: Option<&str>) -> Vec<(String, PathBuf)> {
     let mut found = std::collections::BTreeMap::new();
     for folder in folders(working_directory, folder) {
@@ -52,26 +65,48 @@ pub fn all(working_directory: &Path, folder: Option<&str>) -> Vec<(String, PathB
 
 /// The folders that names are looked up in.
 fn folders(working_directory: &Path, folder: Option<&str>) -> Vec<PathBuf> {
-    let given = folder.filter(|folder| !folder.is_empty()).map(|folder| working_directory.join(folder));
-    let checkouts = working_directory.ancestors().map(|ancestor| ancestor.join(CATALOG));
-    let catalog = checkouts.clone().find(|catalog| catalog.is_dir()).or_else(|| checkouts.clone().next());
+    let given = folder
+        .filter(|folder| !folder.is_empty())
+        .map(|folder| working_directory.join(folder));
+    let checkouts = working_directory
+        .ancestors()
+        .map(|ancestor| ancestor.join(CATALOG));
+    let catalog = checkouts
+        .clone()
+        .find(|catalog| catalog.is_dir())
+        .or_else(|| checkouts.clone().next());
     given.into_iter().chain(catalog).collect()
 }
 
 fn nowhere(name: &str, places: &[PathBuf], folders: &[PathBuf]) -> Failure {
-    let tried = places.iter().map(|place| format!("tried {}", place.display())).collect();
+    let tried = places
+        .iter()
+        .map(|place| format!("tried {}", place.display()))
+        .collect();
     let known: Vec<String> = folders.iter().flat_map(|folder| names(folder)).collect();
     let written = name.trim_end_matches(".yaml").trim_end_matches(".yml");
     let likeness = |known: &&String| strsim::jaro_winkler(written, known);
-    let nearest = known.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+    let nearest = known
+        .iter()
+        .max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
     let hint = match nearest.filter(|nearest| likeness(nearest) >= ALIKE) {
-        Some(nearest) => format!("did you mean `{nearest}`? `ktrdr strategies list` shows every name"),
-        None if known.is_empty() => format!("give the path of a .yaml file, or set {VARIABLE} to a folder of them"),
-        None => "give the path of a .yaml file, or a name that `ktrdr strategies list` shows".to_owned(),
+        Some(nearest) => {
+            format!("did you mean `{nearest}`? `ktrdr strategies list` shows every name")
+        }
+        None if known.is_empty() => {
+            format!("give the path of a .yaml file, or set {VARIABLE} to a folder of them")
+        }
+        None => {
+            "give the path of a .yaml file, or a name that `ktrdr strategies list` shows".to_owned()
+        }
     };
     Failure {
         causes: tried,
-        ..Failure::new(Exit::NotFound, "STRATEGY-NotFound", format!("there is no strategy `{name}`"))
+        ..Failure::new(
+            Exit::NotFound,
+            "STRATEGY-NotFound",
+            format!("there is no strategy `{name}`"),
+        )
     }
     .with_hint(hint)
 }
@@ -79,8 +114,15 @@ fn nowhere(name: &str, places: &[PathBuf], folders: &[PathBuf]) -> Failure {
 /// Names of the strategies in a folder, sorted; none if it cannot be listed.
 fn names(folder: &Path) -> Vec<String> {
     let listed = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut names: Vec<String> =
-        listed.filter_map(|entry| entry.file_name().to_str()?.strip_suffix(".yaml").map(str::to_owned)).collect();
+    let mut names: Vec<String> = listed
+        .filter_map(|entry| {
+            entry
+                .file_name()
+                .to_str()?
+                .strip_suffix(".yaml")
+                .map(str::to_owned)
+        })
+        .collect();
     names.sort_unstable();
     names
 }
@@ -101,7 +143,11 @@ mod tests {
     fn a_file_goes_before_the_folder_of_the_variable_and_that_before_the_catalog() {
         let folder = tempfile::tempdir().unwrap();
         let here = folder.path();
-        for (place, text) in [("mine/x.yaml", "variable"), ("strategies/catalog/x.yaml", "catalog"), ("x", "file")] {
+        for (place, text) in [
+            ("mine/x.yaml", "variable"),
+            ("strategies/catalog/x.yaml", "catalog"),
+            ("x", "file"),
+        ] {
             std::fs::create_dir_all(here.join(place).parent().unwrap()).unwrap();
             std::fs::write(here.join(place), text).unwrap();
         }
@@ -120,7 +166,10 @@ mod tests {
         let hint = |name| find(name, here, None).unwrap_err().hint;
         assert!(hint("eurusd_rsi_macdd").starts_with("did you mean `eurusd_rsi_macd`?"));
         assert!(hint("us_equity_trend.yaml").starts_with("did you mean `us_equities_trend`?"));
-        assert_eq!(hint("nothing"), "give the path of a .yaml file, or a name that `ktrdr strategies list` shows");
+        assert_eq!(
+            hint("nothing"),
+            "give the path of a .yaml file, or a name that `ktrdr strategies list` shows"
+        );
     }
 
     #[test]
@@ -128,7 +177,10 @@ mod tests {
         let failure = find("some/x.yaml", Path::new("/nowhere"), None).unwrap_err();
         assert_eq!(
             (failure.exit, failure.causes.as_slice()),
-            (Exit::NotFound, &["tried /nowhere/some/x.yaml".to_owned()][..])
+            (
+                Exit::NotFound,
+                &["tried /nowhere/some/x.yaml".to_owned()][..]
+            )
         );
     }
 }

@@ -1,4 +1,5 @@
-//! Why nothing moves: the one reason worth telling, decided from what is known about a step at one moment.
+//! Why nothing moves: the one reason worth telling, decided from what is known about a step at one
+//! moment.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -101,32 +102,68 @@ impl Why {
 impl std::fmt::Display for Why {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Offline(since) => write!(formatter, "connection to NATS lost {} ago, reconnecting", rough(*since)),
-            Self::Cancelling(None) => write!(formatter, "asked to stop, waiting for the worker to confirm"),
+            Self::Offline(since) => write!(
+                formatter,
+                "connection to NATS lost {} ago, reconnecting",
+                rough(*since)
+            ),
+            Self::Cancelling(None) => write!(
+                formatter,
+                "asked to stop, waiting for the worker to confirm"
+            ),
             Self::Cancelling(Some(since)) => {
-                write!(formatter, "asked to stop {} ago, waiting for the worker to confirm", rough(*since))
+                write!(
+                    formatter,
+                    "asked to stop {} ago, waiting for the worker to confirm",
+                    rough(*since)
+                )
             }
-            Self::NoWorker(service) => write!(formatter, "queued: no {service} is running, see `ktrdr doctor`"),
+            Self::NoWorker(service) => write!(
+                formatter,
+                "queued: no {service} is running, see `ktrdr doctor`"
+            ),
             Self::Behind(ahead) => write!(formatter, "queued behind {ahead}"),
             Self::Busy(1) => write!(formatter, "queued: the only worker is busy"),
             Self::Busy(workers) => write!(formatter, "queued: all {workers} workers are busy"),
             Self::Queued(None) => write!(formatter, "queued"),
             Self::Queued(Some(note)) => write!(formatter, "queued: {note}"),
-            Self::Retrying { left: Some(left), note } => write!(formatter, "retrying in {}: {note}", rough(*left)),
+            Self::Retrying {
+                left: Some(left),
+                note,
+            } => write!(formatter, "retrying in {}: {note}", rough(*left)),
             Self::Retrying { left: None, note } => write!(formatter, "{note}"),
-            Self::Waiting { reason, left: Some(left) } => write!(formatter, "waiting {} for {reason}", rough(*left)),
+            Self::Waiting {
+                reason,
+                left: Some(left),
+            } => write!(formatter, "waiting {} for {reason}", rough(*left)),
             Self::Waiting { reason, left: None } => write!(formatter, "waiting for {reason}"),
-            Self::Silent { left: Some(left), .. } if left.is_zero() => {
+            Self::Silent {
+                left: Some(left), ..
+            } if left.is_zero() => {
                 write!(formatter, "worker lost, another takes over any moment")
             }
-            Self::Silent { left: Some(left), .. } => {
-                write!(formatter, "worker lost, another takes over in {}", rough(*left))
+            Self::Silent {
+                left: Some(left), ..
+            } => {
+                write!(
+                    formatter,
+                    "worker lost, another takes over in {}",
+                    rough(*left)
+                )
             }
             Self::Silent { silent, left: None } => {
-                write!(formatter, "worker lost {} ago, another takes over once its claim lapses", rough(*silent))
+                write!(
+                    formatter,
+                    "worker lost {} ago, another takes over once its claim lapses",
+                    rough(*silent)
+                )
             }
             Self::NoNews(since) => {
-                write!(formatter, "the worker lives, but its work has not reported for {}", rough(*since))
+                write!(
+                    formatter,
+                    "the worker lives, but its work has not reported for {}",
+                    rough(*since)
+                )
             }
         }
     }
@@ -152,8 +189,15 @@ pub fn why(scene: &Scene<'_>, number: StepNumber) -> Option<Why> {
             let facts = scene.queue.filter(|facts| facts.step == number);
             Some(match facts {
                 Some(QueueFacts { workers: 0, .. }) => Why::NoWorker(spec.service),
-                Some(QueueFacts { ahead: Some(ahead), .. }) if ahead > 0 => Why::Behind(ahead),
-                Some(QueueFacts { ahead: Some(_), workers, busy, .. }) if busy == workers => Why::Busy(workers),
+                Some(QueueFacts {
+                    ahead: Some(ahead), ..
+                }) if ahead > 0 => Why::Behind(ahead),
+                Some(QueueFacts {
+                    ahead: Some(_),
+                    workers,
+                    busy,
+                    ..
+                }) if busy == workers => Why::Busy(workers),
                 _ => Why::Queued(step.note.clone()),
             })
         }
@@ -161,23 +205,45 @@ pub fn why(scene: &Scene<'_>, number: StepNumber) -> Option<Why> {
 }
 
 fn retrying(scene: &Scene<'_>, step: &StepRecord) -> Why {
-    let left = step.retry_at.map(|due| after(scene.now, due)).filter(|left| !left.is_zero());
-    Why::Retrying { left, note: step.note.clone().unwrap_or_else(|| "interrupted".to_owned()) }
+    let left = step
+        .retry_at
+        .map(|due| after(scene.now, due))
+        .filter(|left| !left.is_zero());
+    Why::Retrying {
+        left,
+        note: step
+            .note
+            .clone()
+            .unwrap_or_else(|| "interrupted".to_owned()),
+    }
 }
 
 fn working(scene: &Scene<'_>, number: StepNumber, step: &StepRecord) -> Option<Why> {
     // Two signs of life missed, and half a second for the way.
     let patience = scene.timing.alive * 2 + Duration::from_millis(500);
-    let silent = step.holder.as_ref().and_then(|holder| scene.silent.get(&holder.worker)).copied();
+    let silent = step
+        .holder
+        .as_ref()
+        .and_then(|holder| scene.silent.get(&holder.worker))
+        .copied();
     if let Some(silent) = silent.filter(|silent| *silent > patience) {
         let soon = silent < scene.timing.silence + TAKEOVER;
         let left = soon.then(|| scene.timing.silence.saturating_sub(silent));
         return Some(Why::Silent { silent, left });
     }
-    let progress = scene.progress.get(&number).filter(|progress| progress.attempt == step.attempt)?;
+    let progress = scene
+        .progress
+        .get(&number)
+        .filter(|progress| progress.attempt == step.attempt)?;
     if let Some(waiting) = &progress.waiting {
-        let left = waiting.until.map(|until| after(scene.now, until)).filter(|left| !left.is_zero());
-        return Some(Why::Waiting { reason: waiting.reason.clone(), left });
+        let left = waiting
+            .until
+            .map(|until| after(scene.now, until))
+            .filter(|left| !left.is_zero());
+        return Some(Why::Waiting {
+            reason: waiting.reason.clone(),
+            left,
+        });
     }
     let quiet = after(progress.at, scene.now);
     (quiet >= NO_NEWS).then_some(Why::NoNews(quiet))

@@ -21,15 +21,24 @@ pub async fn run(context: &Context, args: &WorkersArgs) -> Result<Exit, Failure>
 async fn list(context: &Context) -> Result<Exit, Failure> {
     let workers = context.bus().await?.workers().await?;
     for worker in &workers {
-        context.output.json(&serde_json::to_value(worker).unwrap_or_default());
+        context
+            .output
+            .json(&serde_json::to_value(worker).unwrap_or_default());
     }
     if workers.is_empty() {
-        context.output.note("No worker is running; `ktrdr up` starts a local system");
+        context
+            .output
+            .note("No worker is running; `ktrdr up` starts a local system");
         return Ok(Exit::Done);
     }
     let now = Timestamp::now();
     let rows: Vec<_> = workers.iter().map(|worker| row(worker, now)).collect();
-    context.output.table(&["WORKER", "SERVICE", "LANES", "STATE", "DEVICE", "UP", "VERSION", "WORKS ON"], &rows);
+    context.output.table(
+        &[
+            "WORKER", "SERVICE", "LANES", "STATE", "DEVICE", "UP", "VERSION", "WORKS ON",
+        ],
+        &rows,
+    );
     Ok(Exit::Done)
 }
 
@@ -43,11 +52,20 @@ pub fn state(worker: &WorkerInfo) -> String {
 }
 
 fn row(worker: &WorkerInfo, now: Timestamp) -> Vec<String> {
-    let device = worker.device.as_ref().map(|device| match device.name.as_str() {
-        "" => device.kind.clone(),
-        name => format!("{} {name}", device.kind),
-    });
-    let joined = |items: Vec<String>| if items.is_empty() { "-".to_owned() } else { items.join(",") };
+    let device = worker
+        .device
+        .as_ref()
+        .map(|device| match device.name.as_str() {
+            "" => device.kind.clone(),
+            name => format!("{} {name}", device.kind),
+        });
+    let joined = |items: Vec<String>| {
+        if items.is_empty() {
+            "-".to_owned()
+        } else {
+            items.join(",")
+        }
+    };
     vec![
         worker.worker.to_string(),
         worker.service.to_string(),
@@ -63,12 +81,20 @@ fn row(worker: &WorkerInfo, now: Timestamp) -> Vec<String> {
 async fn drain(context: &Context, worker: &WorkerId) -> Result<Exit, Failure> {
     let bus = context.bus().await?;
     if !bus.is_worker_alive(worker).await? {
-        return Err(Failure::new(Exit::NotFound, "OPS-NoWorker", format!("Worker not found: {worker}"))
-            .with_hint("`ktrdr workers list` shows the workers that are alive"));
+        return Err(Failure::new(
+            Exit::NotFound,
+            "OPS-NoWorker",
+            format!("Worker not found: {worker}"),
+        )
+        .with_hint("`ktrdr workers list` shows the workers that are alive"));
     }
     bus.request_drain(worker).await?;
     bus.flush().await?;
-    context.output.json(&json!({"type": "result", "worker": worker, "state": "draining", "exit": 0}));
-    context.output.line(&format!("Asked {worker} to take nothing new; it ends when its steps are done or handed back"));
+    context
+        .output
+        .json(&json!({"type": "result", "worker": worker, "state": "draining", "exit": 0}));
+    context.output.line(&format!(
+        "Asked {worker} to take nothing new; it ends when its steps are done or handed back"
+    ));
     Ok(Exit::Done)
 }

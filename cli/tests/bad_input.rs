@@ -1,7 +1,8 @@
-//! What a user is told when the world is not as it should be: a damaged object, a full store, an empty class, no trainer.
+//! What a user is told when the world is not as it should be: a damaged object, a full store, an
+//! empty class, no trainer.
 //!
-//! A real system each, by `ktrdr up`. Bad words, files and strategies are in `data_train_models.rs` and `offline.rs`, a
-//! missing or an old server is in `command_line.rs`.
+//! A real system each, by `ktrdr up`. Bad words, files and strategies are in `data_train_models.rs`
+//! and `offline.rs`, a missing or an old server is in `command_line.rs`.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -56,15 +57,21 @@ impl Place {
         let built = Path::new(KTRDR).parent().unwrap();
         for service in services {
             let program = format!("ktrdr-{service}");
-            std::os::unix::fs::symlink(built.join(&program), self.path("bin").join(program)).unwrap();
+            std::os::unix::fs::symlink(built.join(&program), self.path("bin").join(program))
+                .unwrap();
         }
         self
     }
 
-    /// What `ktrdr up` said, and what `commands` said inside of its system, with what differs from run to run left out.
+    /// What `ktrdr up` said, and what `commands` said inside of its system, with what differs from
+    /// run to run left out.
     fn said(&self, commands: &str) -> (String, String) {
         let commands = format!("({commands}) >said 2>&1");
-        let path = format!("{}:{}", Path::new(KTRDR).parent().unwrap().display(), std::env::var("PATH").unwrap());
+        let path = format!(
+            "{}:{}",
+            Path::new(KTRDR).parent().unwrap().display(),
+            std::env::var("PATH").unwrap()
+        );
         let up = Command::new(KTRDR)
             .args(["up", "--profile", "test", "--", "sh", "-c", &commands])
             .current_dir(&self.0)
@@ -83,7 +90,9 @@ impl Place {
 
 /// From the error on: what came before it is progress, whose moments differ.
 fn error_of(said: &str) -> &str {
-    &said[said.find("error: ").unwrap_or_else(|| panic!("no error in: {said}"))..]
+    &said[said
+        .find("error: ")
+        .unwrap_or_else(|| panic!("no error in: {said}"))..]
 }
 
 /// Compares with a snapshot, without the names of a run.
@@ -98,8 +107,19 @@ macro_rules! assert_told {
 }
 
 fn files_under(folder: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path());
-    entries.flat_map(|path| if path.is_dir() { files_under(&path) } else { vec![path] }).collect()
+    let entries = std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .map(|entry| entry.unwrap().path());
+    entries
+        .flat_map(|path| {
+            if path.is_dir() {
+                files_under(&path)
+            } else {
+                vec![path]
+            }
+        })
+        .collect()
 }
 
 #[test]
@@ -108,13 +128,22 @@ fn a_flipped_bit_is_told_with_the_object_and_both_hashes_and_nothing_is_made_of_
     let (up, said) = place.said("ktrdr data load SPY --mode full");
     assert!(said.contains("Completed data"), "{up}{said}");
     let bars = files_under(&place.path(".ktrdr/objects/bars"));
-    let file = bars.iter().find(|path| path.to_str().unwrap().contains("/2014.")).unwrap();
+    let file = bars
+        .iter()
+        .find(|path| path.to_str().unwrap().contains("/2014."))
+        .unwrap();
     let mut bytes = std::fs::read(file).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     std::fs::write(file, bytes).unwrap();
     let (_, said) = place.said("ktrdr train three.yaml --wait-timeout 30s; echo exit $?");
-    let hash = file.file_stem().unwrap().to_str().unwrap().strip_prefix("2014.").unwrap();
+    let hash = file
+        .file_stem()
+        .unwrap()
+        .to_str()
+        .unwrap()
+        .strip_prefix("2014.")
+        .unwrap();
     assert!(said.contains(&format!("expected {hash}")), "{said}");
     assert_told!(error_of(&said), @"
     error: operation <op_train> failed in step fetcher (1/5)
@@ -123,7 +152,11 @@ fn a_flipped_bit_is_told_with_the_object_and_both_hashes_and_nothing_is_made_of_
     exit 1
     ");
     for made in ["datasets", "artifacts", "models"] {
-        assert_eq!(files_under(&place.path(".ktrdr/objects").join(made)), Vec::<PathBuf>::new(), "{made}");
+        assert_eq!(
+            files_under(&place.path(".ktrdr/objects").join(made)),
+            Vec::<PathBuf>::new(),
+            "{made}"
+        );
     }
     let (_, said) = place.said("ktrdr data show SPY; echo exit $?");
     assert_told!(said, @"
@@ -140,7 +173,8 @@ fn a_flipped_bit_is_told_with_the_object_and_both_hashes_and_nothing_is_made_of_
 #[test]
 fn a_full_store_is_told_at_once_and_nothing_half_written_stays() {
     let place = Place::new().with(&["validator"]);
-    // A store whose files may have four kilobytes, as with a quota; without the trap the signal would end the program.
+    // A store whose files may have four kilobytes, as with a quota; without the trap the signal
+    // would end the program.
     let limit = "trap '' XFSZ; ulimit -f 8;";
     let fetcher = Path::new(KTRDR).with_file_name("ktrdr-fetcher");
     let script = format!("#!/bin/sh\n{limit} exec '{}'\n", fetcher.display());
@@ -152,10 +186,22 @@ fn a_full_store_is_told_at_once_and_nothing_half_written_stays() {
     let (_, said) = place.said(&format!(
         "ktrdr data load SPY --mode full; echo exit $?; ({limit} {import}; echo exit $?); ktrdr data list; {import}"
     ));
-    assert_eq!(said.matches("failed  (").count(), 1, "another attempt would not help: {said}");
+    assert_eq!(
+        said.matches("failed  (").count(),
+        1,
+        "another attempt would not help: {said}"
+    );
     // Without what an import shows of the file.
-    let told = |line: &&str| ["error", "  cause", "hint", "exit", "nothing"].iter().any(|word| line.starts_with(word));
-    let told = error_of(&said).lines().filter(told).collect::<Vec<_>>().join("\n");
+    let told = |line: &&str| {
+        ["error", "  cause", "hint", "exit", "nothing"]
+            .iter()
+            .any(|word| line.starts_with(word))
+    };
+    let told = error_of(&said)
+        .lines()
+        .filter(told)
+        .collect::<Vec<_>>()
+        .join("\n");
     assert_told!(told.replace(place.0.path().to_str().unwrap(), "<here>"), @"
     error: operation <op_data> failed in step fetcher (1/2)
       cause: cannot write `bars/file/stk-spy/trades-regular-split-session_close/1d/2021.<sha256>.parquet`: Generic LocalFileSystem error: Unable to copy data to file: File too large (os error 27)
@@ -169,15 +215,22 @@ fn a_full_store_is_told_at_once_and_nothing_half_written_stays() {
     hint: `ktrdr data import FILE --yes` or `ktrdr data load SYMBOL` stores bars
     ");
     // The file has 3 335 rows below its header.
-    assert!(said.ends_with("SPY 1d: 3335 bars, 3335 new, 0 changed, revision 1\n"), "with room it works: {said}");
+    assert!(
+        said.ends_with("SPY 1d: 3335 bars, 3335 new, 0 changed, revision 1\n"),
+        "with room it works: {said}"
+    );
 }
 
 #[test]
 fn labels_that_leave_a_class_empty_are_told_with_the_rows_of_every_class() {
     let place = Place::new().with(&["fetcher", "validator", "processor"]);
     // Barriers a millionth of a day away: every bar touches one of them, none is a HOLD.
-    place.file("narrow.yaml", &STRATEGY.replace("multiplier: 2.0", "multiplier: 0.000001"));
-    let (up, said) = place.said("ktrdr train narrow.yaml --data-mode full --wait-timeout 30s; echo exit $?");
+    place.file(
+        "narrow.yaml",
+        &STRATEGY.replace("multiplier: 2.0", "multiplier: 0.000001"),
+    );
+    let (up, said) =
+        place.said("ktrdr train narrow.yaml --data-mode full --wait-timeout 30s; echo exit $?");
     assert!(said.contains("error: "), "{up}{said}");
     assert_told!(error_of(&said), @"
     error: operation <op_train> failed in step processor (3/5)
@@ -193,8 +246,13 @@ fn without_a_trainer_up_doctor_and_the_training_say_how_to_get_one() {
     let train = "ktrdr train three.yaml --data-mode full --wait-timeout 5s; echo exit $?";
     let (up, said) = place.said(&format!("{train}; ktrdr doctor"));
     let about = |text: &str| {
-        let lines: Vec<&str> = text.lines().filter(|line| line.contains("trainer")).collect();
-        lines.join("\n").replace(place.0.path().to_str().unwrap(), "<here>")
+        let lines: Vec<&str> = text
+            .lines()
+            .filter(|line| line.contains("trainer"))
+            .collect();
+        lines
+            .join("\n")
+            .replace(place.0.path().to_str().unwrap(), "<here>")
     };
     assert_told!(about(&up), @"trainer       absent      not built: make trainer");
     assert_told!(about(&said), @"

@@ -1,4 +1,5 @@
-//! The program itself: exit codes, messages and JSON lines, without a server, with an old one, with a real one.
+//! The program itself: exit codes, messages and JSON lines, without a server, with an old one, with
+//! a real one.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -37,7 +38,10 @@ struct Place {
 
 impl Place {
     fn new(url: &str) -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), url: url.to_owned() }
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            url: url.to_owned(),
+        }
     }
 
     fn run(&self, arguments: &str) -> Ran {
@@ -70,7 +74,13 @@ impl Place {
     fn json(&self, arguments: &str) -> (i32, Vec<Value>) {
         let ran = self.run(&format!("--json {arguments}"));
         assert_eq!(ran.err, "");
-        (ran.exit, ran.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
+        (
+            ran.exit,
+            ran.out
+                .lines()
+                .map(|line| serde_json::from_str(line).unwrap())
+                .collect(),
+        )
     }
 }
 
@@ -78,7 +88,12 @@ impl Place {
 async fn ready() -> (Server, Place) {
     let server = Server::start();
     let bus = server.bus().await;
-    bus.apply(&Topology::declare(Profile::Test, TopologyOptions::default())).await.unwrap();
+    bus.apply(&Topology::declare(
+        Profile::Test,
+        TopologyOptions::default(),
+    ))
+    .await
+    .unwrap();
     let place = Place::new(&server.url);
     (server, place)
 }
@@ -95,9 +110,10 @@ fn old_server() -> String {
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
-            let info =
-                r#"{"server_id":"OLD","version":"2.10.4","max_payload":1048576,"jetstream":true,"headers":true}"#;
-            stream.write_all(format!("INFO {info}\r\n").as_bytes()).unwrap();
+            let info = r#"{"server_id":"OLD","version":"2.10.4","max_payload":1048576,"jetstream":true,"headers":true}"#;
+            stream
+                .write_all(format!("INFO {info}\r\n").as_bytes())
+                .unwrap();
             // Answers the client's PING, which ends its greeting.
             stream.write_all(b"PONG\r\n").unwrap();
             std::mem::forget(stream);
@@ -118,7 +134,10 @@ fn without_a_server_every_command_fails_fast_and_says_what_to_do() {
     ");
     let (exit, lines) = place.json(&format!("status {UNKNOWN}"));
     assert_eq!((exit, lines.len()), (3, 1));
-    assert_eq!((&lines[0]["type"], &lines[0]["code"]), (&"error".into(), &"BUS-Unreachable".into()));
+    assert_eq!(
+        (&lines[0]["type"], &lines[0]["code"]),
+        (&"error".into(), &"BUS-Unreachable".into())
+    );
 }
 
 #[test]
@@ -148,7 +167,10 @@ fn a_payload_from_the_bus_becomes_one_line_of_json() {
     // {"v": 1, "op": "x"} as MessagePack: map of 2, str 1, 1, str 2, str 1.
     let payload = [0x82, 0xa1, b'v', 0x01, 0xa2, b'o', b'p', 0xa1, b'x'];
     let ran = place.run_with("decode", &payload);
-    assert_eq!((ran.exit, ran.out.as_str()), (0, "{\"op\":\"x\",\"v\":1}\n"));
+    assert_eq!(
+        (ran.exit, ran.out.as_str()),
+        (0, "{\"op\":\"x\",\"v\":1}\n")
+    );
     let ran = place.run_with("decode", &[0xc1]);
     assert_eq!(ran.exit, 1);
     assert!(ran.err.starts_with("error: cannot decode"), "{}", ran.err);
@@ -160,7 +182,12 @@ async fn an_operation_that_nobody_knows_is_not_found_by_any_command() {
     for command in ["status", "follow", "cancel", "resume"] {
         let ran = place.run(&format!("{command} {UNKNOWN}"));
         assert_eq!(ran.exit, 4, "{command}: {}", ran.err);
-        assert!(ran.err.starts_with(&format!("error: Operation not found: {UNKNOWN}\n")), "{}", ran.err);
+        assert!(
+            ran.err
+                .starts_with(&format!("error: Operation not found: {UNKNOWN}\n")),
+            "{}",
+            ran.err
+        );
     }
     assert_eq!(place.run("workers drain dummy-here-1-0001").exit, 4);
 }
@@ -170,8 +197,18 @@ async fn without_a_worker_a_start_says_so_and_stops_waiting_when_told() {
     let (_server, place) = ready().await;
     let ran = place.run("dummy start --wait-timeout 2s");
     assert_eq!((ran.exit, ran.out.as_str()), (6, ""));
-    assert!(ran.err.contains("[  0.0%] dummy (1/1)  queued: no dummy is running, see `ktrdr doctor`\n"), "{}", ran.err);
-    assert!(ran.err.contains("hint: it continues; re-attach with `ktrdr follow op_dummy_"), "{}", ran.err);
+    assert!(
+        ran.err
+            .contains("[  0.0%] dummy (1/1)  queued: no dummy is running, see `ktrdr doctor`\n"),
+        "{}",
+        ran.err
+    );
+    assert!(
+        ran.err
+            .contains("hint: it continues; re-attach with `ktrdr follow op_dummy_"),
+        "{}",
+        ran.err
+    );
 }
 
 #[tokio::test]
@@ -183,12 +220,25 @@ async fn a_detached_operation_is_listed_shown_and_asked_to_stop() {
     let op = lines[0]["op"].as_str().unwrap();
 
     let ran = place.run("ops list --label team=red");
-    assert!(ran.out.contains(op) && ran.out.contains("pending"), "{}", ran.out);
-    assert_eq!(place.run("ops list --label team=blue").err, "No operations found\n");
-    assert_eq!(place.run("ops --resumable").err, "No resumable operations found\n");
+    assert!(
+        ran.out.contains(op) && ran.out.contains("pending"),
+        "{}",
+        ran.out
+    );
+    assert_eq!(
+        place.run("ops list --label team=blue").err,
+        "No operations found\n"
+    );
+    assert_eq!(
+        place.run("ops --resumable").err,
+        "No resumable operations found\n"
+    );
 
     let (exit, lines) = place.json(&format!("status {op}"));
-    assert_eq!((exit, &lines[0]["state"], &lines[0]["labels"]["team"]), (0, &"pending".into(), &"red".into()));
+    assert_eq!(
+        (exit, &lines[0]["state"], &lines[0]["labels"]["team"]),
+        (0, &"pending".into(), &"red".into())
+    );
     let (exit, lines) = place.json("status");
     assert_eq!((exit, &lines[0]["operations"]["pending"]), (0, &1.into()));
 
@@ -196,13 +246,19 @@ async fn a_detached_operation_is_listed_shown_and_asked_to_stop() {
     let ran = place.run(&format!("resume {op} --detach"));
     assert_eq!(ran.exit, 5, "{}", ran.err);
     let ran = place.run(&format!("cancel {op} --reason enough"));
-    assert_eq!((ran.exit, ran.out), (0, format!("Cancel requested for {op}: enough\n")));
+    assert_eq!(
+        (ran.exit, ran.out),
+        (0, format!("Cancel requested for {op}: enough\n"))
+    );
 }
 
 #[tokio::test]
 async fn what_would_be_submitted_is_shown_and_not_submitted() {
     let (_server, place) = ready().await;
     let (exit, lines) = place.json("dummy start --dry-run --duration 10 --iterations 4");
-    assert_eq!((exit, &lines[0]["plan"][0][0]["command"]["seconds"]), (0, &2.5.into()));
+    assert_eq!(
+        (exit, &lines[0]["plan"][0][0]["command"]["seconds"]),
+        (0, &2.5.into())
+    );
     assert_eq!(place.run("ops list").err, "No operations found\n");
 }

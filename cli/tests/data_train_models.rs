@@ -1,4 +1,5 @@
-//! The data, train and models commands as a user meets them: messages, exit codes, and a prediction worked by hand.
+//! The data, train and models commands as a user meets them: messages, exit codes, and a prediction
+//! worked by hand.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -13,7 +14,8 @@ use std::path::Path;
 use std::process::Command;
 
 use schemas::manifests::{
-    Activation, ArtifactManifest, FeatureColumn, Lineage, ModelManifest, Network, NetworkKind, OutputKind,
+    Activation, ArtifactManifest, FeatureColumn, Lineage, ModelManifest, Network, NetworkKind,
+    OutputKind,
 };
 use store::{Bytes, Store};
 
@@ -61,7 +63,9 @@ impl Place {
             .output()
             .unwrap();
         let text = [output.stdout, output.stderr].concat();
-        let text = String::from_utf8(text).unwrap().replace(&self.path().display().to_string(), "<here>");
+        let text = String::from_utf8(text)
+            .unwrap()
+            .replace(&self.path().display().to_string(), "<here>");
         format!("{text}exit {}", output.status.code().unwrap())
     }
 }
@@ -80,14 +84,22 @@ fn a_strategy_that_is_nowhere_is_named_with_every_place_that_was_tried() {
 #[test]
 fn all_that_is_wrong_with_a_strategy_is_told_at_once_and_nothing_is_submitted() {
     let text = STRATEGY
-        .replace("roc_1: {type: roc, period: 1}", "roc_1: {type: roc, perod: 1}\n  x: {type: rssi, period: 3}")
+        .replace(
+            "roc_1: {type: roc, period: 1}",
+            "roc_1: {type: roc, perod: 1}\n  x: {type: rssi, period: 3}",
+        )
         .replace("dropout: 0.0", "dropout: 0.0, hiden: 3")
-        .replace("fuzzy_sets: {}", "fuzzy_sets:\n  moves:\n    indicator: roc_1\n    up: [3, 2, 1]");
+        .replace(
+            "fuzzy_sets: {}",
+            "fuzzy_sets:\n  moves:\n    indicator: roc_1\n    up: [3, 2, 1]",
+        );
     let place = Place::new();
     place.file("wrong.yaml", &text);
     let told = place.told(&["train", "wrong.yaml"]);
     // The list of indicator types grows; it is somebody else's promise.
-    let types = told.find(" [allowed: adline").map(|start| start..start + told[start..].find('\n').unwrap());
+    let types = told
+        .find(" [allowed: adline")
+        .map(|start| start..start + told[start..].find('\n').unwrap());
     insta::assert_snapshot!(told.replace(&told[types.unwrap()], ""), @r#"
     error: <here>/wrong.yaml: the strategy has 4 error(s) and 2 warning(s)
       error[indicator.parameter] line 7, indicators.roc_1.perod: roc has no parameter "perod" (did you mean `period`?) [allowed: period, source]
@@ -136,7 +148,10 @@ fn a_training_in_a_timeframe_that_does_not_exist_is_refused() {
 #[test]
 fn a_strategy_larger_than_a_command_may_be_is_refused() {
     let place = Place::new();
-    place.file("large.yaml", &format!("{STRATEGY}# {}\n", "x".repeat(33_000)));
+    place.file(
+        "large.yaml",
+        &format!("{STRATEGY}# {}\n", "x".repeat(33_000)),
+    );
     insta::assert_snapshot!(place.told(&["train", "large.yaml"]), @"
     error: <here>/large.yaml: the strategy has 1 error(s) and 0 warning(s)
       error[file.size] (file): the file has 33553 bytes, the most is 32768
@@ -149,11 +164,20 @@ fn a_strategy_larger_than_a_command_may_be_is_refused() {
 fn what_is_wrong_with_a_file_of_bars_is_said_with_its_line() {
     let place = Place::new();
     place
-        .file("bad_EURUSD_1h.csv", &BARS.replace("110,110,110,110", "110,x,110,110"))
+        .file(
+            "bad_EURUSD_1h.csv",
+            &BARS.replace("110,110,110,110", "110,x,110,110"),
+        )
         .file("naive_EURUSD_1h.csv", &BARS.replace('Z', ""))
         .file("EURUSD_4h.csv", BARS);
     let check = |file: &str| place.told(&["data", "check", file, "--symbol", "EURUSD"]);
-    let all = ["missing.csv", "bad_EURUSD_1h.csv", "naive_EURUSD_1h.csv", "EURUSD_4h.csv"].map(check);
+    let all = [
+        "missing.csv",
+        "bad_EURUSD_1h.csv",
+        "naive_EURUSD_1h.csv",
+        "EURUSD_4h.csv",
+    ]
+    .map(check);
     insta::assert_snapshot!(all.join("\n\n"), @"
     error: cannot read `<here>/missing.csv`
       cause: No such file or directory (os error 2)
@@ -177,7 +201,10 @@ fn what_is_wrong_with_a_file_of_bars_is_said_with_its_line() {
 #[test]
 fn a_critical_finding_ends_a_check_with_exit_code_1() {
     let place = Place::new();
-    place.file("EURUSD_1h.csv", &BARS.replace("55,55,55,55", "-55,-55,-55,-55"));
+    place.file(
+        "EURUSD_1h.csv",
+        &BARS.replace("55,55,55,55", "-55,-55,-55,-55"),
+    );
     insta::assert_snapshot!(place.told(&["data", "check", "EURUSD_1h.csv"]), @"
       format    csv, cells between `,`
       columns   timestamp, open, high, low, close, volume
@@ -196,10 +223,27 @@ fn an_import_shows_what_it_found_and_writes_only_when_told() {
     let place = Place::new();
     place.file("prices.csv", &BARS.replace("close", "px").replace(',', ";"));
     let import = |more: &[&str]| {
-        place.told(&[&["data", "import", "prices.csv", "--symbol", "EURUSD", "--column", "close=px"], more].concat())
+        place.told(
+            &[
+                &[
+                    "data",
+                    "import",
+                    "prices.csv",
+                    "--symbol",
+                    "EURUSD",
+                    "--column",
+                    "close=px",
+                ],
+                more,
+            ]
+            .concat(),
+        )
     };
     let (dry, before) = (import(&[]), place.told(&["data", "list"]));
-    let (written, after) = (import(&["--yes"]), place.told(&["data", "range", "EURUSD", "-t", "1h"]));
+    let (written, after) = (
+        import(&["--yes"]),
+        place.told(&["data", "range", "EURUSD", "-t", "1h"]),
+    );
     insta::assert_snapshot!([dry, before, written, after].join("\n\n"), @"
       format    csv, cells between `;`
       columns   timestamp, open, high, low, px, volume
@@ -236,7 +280,11 @@ fn an_import_shows_what_it_found_and_writes_only_when_told() {
 #[test]
 fn an_unknown_model_is_not_found_with_and_without_a_version() {
     let place = Place::new();
-    let all = [vec!["models", "show", "trend@3"], vec!["models", "predict", "trend"], vec!["models", "list"]];
+    let all = [
+        vec!["models", "show", "trend@3"],
+        vec!["models", "predict", "trend"],
+        vec!["models", "list"],
+    ];
     insta::assert_snapshot!(all.map(|arguments| place.told(&arguments)).join("\n\n"), @"
     error: there is no model `trend@3`
     hint: `ktrdr models list` shows the models that stand
@@ -255,13 +303,18 @@ fn an_unknown_model_is_not_found_with_and_without_a_version() {
 
 /// Stores model `hand@1`: forward return = 0.001 × max(0, rate of change) − 0.0001.
 async fn store_hand(place: &Place) {
-    let store = Store::open(&format!("file://{}/.ktrdr/objects", place.path().display())).await.unwrap();
+    let store = Store::open(&format!("file://{}/.ktrdr/objects", place.path().display()))
+        .await
+        .unwrap();
     let network = Network {
         kind: NetworkKind::Mlp,
         hidden_layers: vec![1],
         activation: Activation::Relu,
         dropout: 0.0,
-        features: vec![FeatureColumn { name: "1h_roc_1_raw".to_owned(), normalisation: None }],
+        features: vec![FeatureColumn {
+            name: "1h_roc_1_raw".to_owned(),
+            normalisation: None,
+        }],
         output: OutputKind::Regression,
     };
     let lineage = Lineage {
@@ -297,14 +350,21 @@ async fn store_hand(place: &Place) {
         version,
         artifact: artifact.clone(),
         operation: lineage.operation.clone(),
-        metrics: BTreeMap::from([("mae".to_owned(), 0.002), ("baseline_mae".to_owned(), 0.003)]),
+        metrics: BTreeMap::from([
+            ("mae".to_owned(), 0.002),
+            ("baseline_mae".to_owned(), 0.003),
+        ]),
         lineage: lineage.clone(),
         created_at: 1_704_240_000_000_000,
     };
-    store.assign_version("hand", &lineage.operation, model).await.unwrap();
+    store
+        .assign_version("hand", &lineage.operation, model)
+        .await
+        .unwrap();
 }
 
-/// The format by its definition: length of the header, header, numbers; every tensor holds one number here.
+/// The format by its definition: length of the header, header, numbers; every tensor holds one
+/// number here.
 fn safetensors(tensors: &[(&str, &[usize], f32)]) -> Vec<u8> {
     let entry = |(index, (name, shape, _)): (usize, &(&str, &[usize], f32))| {
         format!(
@@ -313,10 +373,20 @@ fn safetensors(tensors: &[(&str, &[usize], f32)]) -> Vec<u8> {
             4 * index + 4
         )
     };
-    let header = format!("{{{}}}", tensors.iter().enumerate().map(entry).collect::<Vec<_>>().join(","));
+    let header = format!(
+        "{{{}}}",
+        tensors
+            .iter()
+            .enumerate()
+            .map(entry)
+            .collect::<Vec<_>>()
+            .join(",")
+    );
     let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
     bytes.extend(header.as_bytes());
-    tensors.iter().for_each(|(.., number)| bytes.extend(number.to_le_bytes()));
+    tensors
+        .iter()
+        .for_each(|(.., number)| bytes.extend(number.to_le_bytes()));
     bytes
 }
 
@@ -325,13 +395,33 @@ async fn a_prediction_worked_by_hand_comes_out_of_a_file_of_bars() {
     let place = Place::new();
     store_hand(&place).await;
     place.file("mine.csv", BARS);
-    // The first bar has no rate of change. Then 0.001 · 10 − 0.0001 = 0.0099 and 0.001 · max(0, −50) − 0.0001 = −0.0001;
-    // only the first is beyond 1.5 × the cost of 0.0001.
-    let told = place.told(&["models", "predict", "hand@1", "--bars", "EURUSD:1h=mine.csv", "--out", "out.csv"]);
+    // The first bar has no rate of change. Then 0.001 · 10 − 0.0001 = 0.0099 and 0.001 · max(0,
+    // −50) − 0.0001 = −0.0001; only the first is beyond 1.5 × the cost of 0.0001.
+    let told = place.told(&[
+        "models",
+        "predict",
+        "hand@1",
+        "--bars",
+        "EURUSD:1h=mine.csv",
+        "--out",
+        "out.csv",
+    ]);
     let csv = std::fs::read_to_string(place.path().join("out.csv")).unwrap();
     let rows: Vec<Vec<&str>> = csv.lines().map(|line| line.split(',').collect()).collect();
-    assert_eq!(rows[0], ["symbol", "open_time", "decision_time", "forward_return", "signal"]);
-    assert_eq!(rows[1][..3], ["fx:EUR.USD", "2024-01-02T11:00:00Z", "2024-01-02T12:00:00Z"]);
+    assert_eq!(
+        rows[0],
+        [
+            "symbol",
+            "open_time",
+            "decision_time",
+            "forward_return",
+            "signal"
+        ]
+    );
+    assert_eq!(
+        rows[1][..3],
+        ["fx:EUR.USD", "2024-01-02T11:00:00Z", "2024-01-02T12:00:00Z"]
+    );
     assert_eq!((rows.len(), rows[1][4], rows[2][4]), (3, "BUY", "HOLD"));
     assert!((rows[1][3].parse::<f64>().unwrap() - 0.0099).abs() < 1e-6);
     assert!((rows[2][3].parse::<f64>().unwrap() + 0.0001).abs() < 1e-6);
@@ -345,15 +435,30 @@ async fn a_prediction_worked_by_hand_comes_out_of_a_file_of_bars() {
     no registry answers; read from file://<here>/.ktrdr/objects
     exit 0
     ");
-    assert!(place.told(&["models", "predict", "hand", "--bars", "EURUSD:1h=mine.csv", "--out", "-"]).starts_with(&csv));
+    assert!(
+        place
+            .told(&[
+                "models",
+                "predict",
+                "hand",
+                "--bars",
+                "EURUSD:1h=mine.csv",
+                "--out",
+                "-"
+            ])
+            .starts_with(&csv)
+    );
 }
 
 #[tokio::test]
 async fn bars_that_cannot_be_predicted_on_are_refused() {
     let place = Place::new();
     store_hand(&place).await;
-    place.file("hole.csv", &BARS.replace("110,110,110,110", "110,110,110,")).file("mine.csv", BARS);
-    let predict = |bars: &[&str]| place.told(&[&["models", "predict", "hand", "--bars"], bars].concat());
+    place
+        .file("hole.csv", &BARS.replace("110,110,110,110", "110,110,110,"))
+        .file("mine.csv", BARS);
+    let predict =
+        |bars: &[&str]| place.told(&[&["models", "predict", "hand", "--bars"], bars].concat());
     let daily = "timestamp,open,high,low,close\n2024-01-02,1,1,1,1\n2024-01-03,1,1,1,1\n";
     place.file("daily.csv", daily);
     let all = [

@@ -1,6 +1,7 @@
 //! The wire form: MessagePack maps with field names, `v` first; JSON is read too.
 //!
-//! Readers accept versions N and N−1 and ignore unknown fields, so that a fleet can be upgraded one process at a time.
+//! Readers accept versions N and N−1 and ignore unknown fields, so that a fleet can be upgraded one
+//! process at a time.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -64,9 +65,15 @@ pub fn schema_of<M: Message>() -> String {
 
 /// MessagePack with field names.
 pub fn encode<M: Message>(message: &M) -> Result<Vec<u8>, CodecError> {
-    let bytes = rmp_serde::to_vec_named(message).map_err(|source| CodecError::Encode { name: M::NAME, source })?;
+    let bytes = rmp_serde::to_vec_named(message).map_err(|source| CodecError::Encode {
+        name: M::NAME,
+        source,
+    })?;
     if bytes.len() > PAYLOAD_BYTES_MAX {
-        return Err(CodecError::TooLarge { name: M::NAME, size: bytes.len() });
+        return Err(CodecError::TooLarge {
+            name: M::NAME,
+            size: bytes.len(),
+        });
     }
     Ok(bytes)
 }
@@ -79,17 +86,27 @@ struct Head {
 /// Reads MessagePack, or JSON when the first byte is `{`.
 pub fn decode<M: Message>(payload: &[u8]) -> Result<M, CodecError> {
     if payload.len() > PAYLOAD_BYTES_MAX {
-        return Err(CodecError::TooLarge { name: M::NAME, size: payload.len() });
+        return Err(CodecError::TooLarge {
+            name: M::NAME,
+            size: payload.len(),
+        });
     }
     let head: Head = decode_as::<M, _>(payload)?;
     if head.v > M::VERSION || head.v + 1 < M::VERSION {
-        return Err(CodecError::Version { name: M::NAME, found: head.v, current: M::VERSION });
+        return Err(CodecError::Version {
+            name: M::NAME,
+            found: head.v,
+            current: M::VERSION,
+        });
     }
     decode_as::<M, _>(payload)
 }
 
 fn decode_as<M: Message, T: DeserializeOwned>(payload: &[u8]) -> Result<T, CodecError> {
-    let failed = |reason: String| CodecError::Decode { name: M::NAME, reason };
+    let failed = |reason: String| CodecError::Decode {
+        name: M::NAME,
+        reason,
+    };
     match payload.first() {
         None => Err(failed("the payload is empty".to_owned())),
         Some(b'{') => serde_json::from_slice(payload).map_err(|error| failed(error.to_string())),
@@ -97,14 +114,18 @@ fn decode_as<M: Message, T: DeserializeOwned>(payload: &[u8]) -> Result<T, Codec
     }
 }
 
-/// Bytes that a value takes in a message. Its JSON text can be shorter: `0.5` packs into nine bytes.
+/// Bytes that a value takes in a message. Its JSON text can be shorter: `0.5` packs into nine
+/// bytes.
 pub fn packed_bytes(value: &serde_json::Value) -> usize {
     rmp_serde::to_vec_named(value).map_or(usize::MAX, |bytes| bytes.len())
 }
 
 /// Any payload as JSON, for people: what `ktrdr decode` prints.
 pub fn to_json(payload: &[u8]) -> Result<serde_json::Value, CodecError> {
-    let failed = |reason: String| CodecError::Decode { name: "ktrdr", reason };
+    let failed = |reason: String| CodecError::Decode {
+        name: "ktrdr",
+        reason,
+    };
     match payload.first() {
         None => Ok(serde_json::Value::Null),
         Some(b'{') => serde_json::from_slice(payload).map_err(|error| failed(error.to_string())),

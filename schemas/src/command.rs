@@ -66,7 +66,10 @@ impl NewOperation {
     pub fn validate(&self, op: &OperationId) -> Result<(), InvalidOperation> {
         self.plan.validate()?;
         if self.kind != op.kind() {
-            return Err(InvalidOperation::Kind { kind: self.kind.clone(), id: op.kind().to_owned() });
+            return Err(InvalidOperation::Kind {
+                kind: self.kind.clone(),
+                id: op.kind().to_owned(),
+            });
         }
         let size = rmp_serde::to_vec_named(self).map_or(usize::MAX, |bytes| bytes.len());
         if size > REQUEST_BYTES_MAX {
@@ -90,7 +93,8 @@ pub struct CommandMessage {
     /// The n-th time the step is put on the queue.
     #[serde(default = "first_submission")]
     pub submission: u32,
-    /// The whole operation: only in submission 1 of a first-stage step, where it may create the record.
+    /// The whole operation: only in submission 1 of a first-stage step, where it may create the
+    /// record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operation: Option<NewOperation>,
 }
@@ -101,8 +105,19 @@ fn first_submission() -> u32 {
 
 impl CommandMessage {
     /// The command for `step`, with the whole operation when it may have to create the record.
-    pub fn new(op: &OperationId, step: StepNumber, submission: u32, operation: Option<NewOperation>) -> Self {
-        Self { v: Self::VERSION, op: Some(op.clone()), step: Some(step), submission, operation }
+    pub fn new(
+        op: &OperationId,
+        step: StepNumber,
+        submission: u32,
+        operation: Option<NewOperation>,
+    ) -> Self {
+        Self {
+            v: Self::VERSION,
+            op: Some(op.clone()),
+            step: Some(step),
+            submission,
+            operation,
+        }
     }
 }
 

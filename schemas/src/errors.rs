@@ -1,4 +1,5 @@
-//! The error record: what failed, why, and what to do next, as it stands in records, events and dead letters.
+//! The error record: what failed, why, and what to do next, as it stands in records, events and
+//! dead letters.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +13,8 @@ pub const DETAILS_BYTES_MAX: usize = 600;
 /// A failure that a person reads. Bounded, so that a record always fits its message.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ErrorRecord {
-    /// `<FAMILY>-<Name>`, stable: families CONFIG STRATEGY DATA PROC MODEL TRAIN PROVIDER OPS BUS STORE SYS.
+    /// `<FAMILY>-<Name>`, stable: families CONFIG STRATEGY DATA PROC MODEL TRAIN PROVIDER OPS BUS
+    /// STORE SYS.
     pub code: String,
     /// What failed, on what, why.
     pub message: String,
@@ -71,8 +73,8 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     messages(error).join(": ")
 }
 
-/// The messages of an error and of its sources, outermost first. A library that puts its source's words into its own would
-/// say them twice: they are left out the second time.
+/// The messages of an error and of its sources, outermost first. A library that puts its source's
+/// words into its own would say them twice: they are left out the second time.
 pub fn messages(error: &dyn std::error::Error) -> Vec<String> {
     let mut told = vec![error.to_string()];
     let mut source = error.source();
@@ -86,7 +88,8 @@ pub fn messages(error: &dyn std::error::Error) -> Vec<String> {
     told
 }
 
-/// `text` cut to at most `max` bytes at a character boundary, with an ellipsis when something is missing.
+/// `text` cut to at most `max` bytes at a character boundary, with an ellipsis when something is
+/// missing.
 pub fn shortened(text: &str, max: usize) -> String {
     if text.len() <= max {
         return text.to_owned();
@@ -111,8 +114,14 @@ mod tests {
             text: &'static str,
             source: Error,
         }
-        let full = |text| Layer { text, source: Error::other("disk full") };
-        assert_eq!(chain(&full("cannot copy: disk full")), "cannot copy: disk full");
+        let full = |text| Layer {
+            text,
+            source: Error::other("disk full"),
+        };
+        assert_eq!(
+            chain(&full("cannot copy: disk full")),
+            "cannot copy: disk full"
+        );
         assert_eq!(messages(&full("cannot copy")), ["cannot copy", "disk full"]);
     }
 

@@ -51,7 +51,10 @@ impl What {
 
     /// True for the event after which a submission of a step has no more.
     pub const fn is_terminal(self) -> bool {
-        matches!(self, Self::Completed | Self::Failed | Self::Cancelled | Self::Rejected)
+        matches!(
+            self,
+            Self::Completed | Self::Failed | Self::Cancelled | Self::Rejected
+        )
     }
 }
 
@@ -90,12 +93,22 @@ pub struct Event {
 }
 
 impl Event {
-    /// The message id. Terminal events have one a submission, whoever emits them again; the others one an attempt.
+    /// The message id. Terminal events have one a submission, whoever emits them again; the others
+    /// one an attempt.
     pub fn message_id(&self) -> String {
-        let Self { op, step, submission, attempt, .. } = self;
+        let Self {
+            op,
+            step,
+            submission,
+            attempt,
+            ..
+        } = self;
         let what = self.what.as_str();
         match self.what {
-            What::Checkpointed => format!("{op}.{step}.{what}.{submission}.{attempt}.{}", self.at.as_millisecond()),
+            What::Checkpointed => format!(
+                "{op}.{step}.{what}.{submission}.{attempt}.{}",
+                self.at.as_millisecond()
+            ),
             terminal if terminal.is_terminal() => format!("{op}.{step}.{what}.{submission}"),
             _ => format!("{op}.{step}.{what}.{submission}.{attempt}"),
         }

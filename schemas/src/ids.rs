@@ -25,10 +25,13 @@ pub struct InvalidId {
 fn is_token(text: &str, max: usize) -> bool {
     !text.is_empty()
         && text.len() <= max
-        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_' || byte == b'-')
+        && text.bytes().all(|byte| {
+            byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_' || byte == b'-'
+        })
 }
 
-/// `op_<kind>_<yyyymmdd>_<hhmmss>_<8 hex>` in UTC, made by the client: publishing twice is one operation.
+/// `op_<kind>_<yyyymmdd>_<hhmmss>_<8 hex>` in UTC, made by the client: publishing twice is one
+/// operation.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct OperationId(String);
@@ -36,7 +39,8 @@ pub struct OperationId(String);
 impl OperationId {
     const EXPECTED: &'static str = "op_<kind>_<yyyymmdd>_<hhmmss>_<8 hex digits>";
 
-    /// The id of an operation of `kind` submitted at `now`; `random` tells apart those of one second.
+    /// The id of an operation of `kind` submitted at `now`; `random` tells apart those of one
+    /// second.
     pub fn new(kind: &str, now: Timestamp, random: u32) -> Result<Self, InvalidId> {
         let civil = now.to_zoned(TimeZone::UTC);
         format!("op_{kind}_{}_{random:08x}", civil.strftime("%Y%m%d_%H%M%S")).parse()
@@ -63,9 +67,14 @@ impl FromStr for OperationId {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let parts: Vec<&str> = text.split('_').collect();
-        let digits = |part: &str, length: usize| part.len() == length && part.bytes().all(|byte| byte.is_ascii_digit());
+        let digits = |part: &str, length: usize| {
+            part.len() == length && part.bytes().all(|byte| byte.is_ascii_digit())
+        };
         let hex = |part: &str| {
-            part.len() == 8 && part.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+            part.len() == 8
+                && part
+                    .bytes()
+                    .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
         };
         let valid = matches!(parts.as_slice(), ["op", kind, day, time, random]
             if !kind.is_empty() && kind.len() <= 16 && kind.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
@@ -73,7 +82,11 @@ impl FromStr for OperationId {
         if valid {
             Ok(Self(text.to_owned()))
         } else {
-            Err(InvalidId { what: "operation id", text: text.to_owned(), expected: Self::EXPECTED })
+            Err(InvalidId {
+                what: "operation id",
+                text: text.to_owned(),
+                expected: Self::EXPECTED,
+            })
         }
     }
 }
@@ -84,12 +97,19 @@ impl FromStr for OperationId {
 pub struct WorkerId(String);
 
 impl WorkerId {
-    /// `<service>-<host>-<pid>-<4 hex>`; the host name is reduced to the token alphabet and shortened.
+    /// `<service>-<host>-<pid>-<4 hex>`; the host name is reduced to the token alphabet and
+    /// shortened.
     pub fn new(service: Service, host: &str, pid: u32, random: u16) -> Self {
         let host: String = host
             .to_ascii_lowercase()
             .chars()
-            .map(|each| if each.is_ascii_alphanumeric() { each } else { '-' })
+            .map(|each| {
+                if each.is_ascii_alphanumeric() {
+                    each
+                } else {
+                    '-'
+                }
+            })
             .take(20)
             .collect();
         Self(format!("{service}-{host}-{pid}-{random:04x}"))
@@ -108,7 +128,11 @@ impl FromStr for WorkerId {
         if is_token(text, 48) {
             Ok(Self(text.to_owned()))
         } else {
-            Err(InvalidId { what: "worker id", text: text.to_owned(), expected: "1 to 48 of [a-z0-9_-]" })
+            Err(InvalidId {
+                what: "worker id",
+                text: text.to_owned(),
+                expected: "1 to 48 of [a-z0-9_-]",
+            })
         }
     }
 }
@@ -126,7 +150,11 @@ impl StepNumber {
     pub fn new(number: usize) -> Result<Self, InvalidId> {
         match u16::try_from(number) {
             Ok(small) if (1..=STEPS_MAX).contains(&number) => Ok(Self(small)),
-            _ => Err(InvalidId { what: "step number", text: number.to_string(), expected: "1 to 32" }),
+            _ => Err(InvalidId {
+                what: "step number",
+                text: number.to_string(),
+                expected: "1 to 32",
+            }),
         }
     }
 
@@ -145,7 +173,10 @@ impl FromStr for StepNumber {
     type Err = InvalidId;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::new(text.parse().unwrap_or(0)).map_err(|error| InvalidId { text: text.to_owned(), ..error })
+        Self::new(text.parse().unwrap_or(0)).map_err(|error| InvalidId {
+            text: text.to_owned(),
+            ..error
+        })
     }
 }
 
@@ -292,7 +323,12 @@ mod tests {
 
     #[test]
     fn a_worker_id_is_a_token_whatever_the_host_is_called() {
-        let id = WorkerId::new(Service::Registry, "Köln.Büro-7.example.internal.corp", 4_194_304, 0xffff);
+        let id = WorkerId::new(
+            Service::Registry,
+            "Köln.Büro-7.example.internal.corp",
+            4_194_304,
+            0xffff,
+        );
         assert!(is_token(id.as_str(), 48), "{id}");
     }
 

@@ -1,4 +1,5 @@
-//! The contract between processes: ids, subjects, codec, commands, events, operations, plans, progress, errors, manifests. No I/O.
+//! The contract between processes: ids, subjects, codec, commands, events, operations, plans,
+//! progress, errors, manifests. No I/O.
 
 pub mod codec;
 pub mod command;

@@ -1,4 +1,5 @@
-//! The plan that travels with an operation, and `advance`: the only place that knows what follows what.
+//! The plan that travels with an operation, and `advance`: the only place that knows what follows
+//! what.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -50,7 +51,9 @@ pub enum InvalidPlan {
     #[error("stage {0} of the plan has no step")]
     EmptyStage(usize),
     /// More steps than [`STEPS_MAX`].
-    #[error("the plan has {0} steps; at most {STEPS_MAX} are allowed, put more work into one step over a list")]
+    #[error(
+        "the plan has {0} steps; at most {STEPS_MAX} are allowed, put more work into one step over a list"
+    )]
     TooLong(usize),
     /// A weight that is not a positive number.
     #[error("step {step} has the weight {weight}; it must be a positive number")]
@@ -86,7 +89,9 @@ pub struct Outstanding {
 impl Plan {
     /// One step a stage.
     pub fn sequence(steps: Vec<StepSpec>) -> Self {
-        Self { stages: steps.into_iter().map(|step| vec![step]).collect() }
+        Self {
+            stages: steps.into_iter().map(|step| vec![step]).collect(),
+        }
     }
 
     /// Checks the bounds that every other function relies on.
@@ -102,11 +107,18 @@ impl Plan {
         }
         for (index, spec) in self.steps().enumerate() {
             if !(spec.weight.is_finite() && spec.weight > 0.0) {
-                return Err(InvalidPlan::Weight { step: index + 1, weight: spec.weight });
+                return Err(InvalidPlan::Weight {
+                    step: index + 1,
+                    weight: spec.weight,
+                });
             }
-            let word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+            let word =
+                |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
             if spec.verb.is_empty() || spec.verb.len() > 32 || !spec.verb.bytes().all(word) {
-                return Err(InvalidPlan::Verb { step: index + 1, verb: spec.verb.clone() });
+                return Err(InvalidPlan::Verb {
+                    step: index + 1,
+                    verb: spec.verb.clone(),
+                });
             }
         }
         Ok(())
@@ -134,7 +146,8 @@ impl Plan {
 
     /// 0-based stage of a step.
     pub fn stage_of(&self, number: StepNumber) -> Option<usize> {
-        self.numbered_stages().position(|steps| steps.contains(&number.index()))
+        self.numbered_stages()
+            .position(|steps| steps.contains(&number.index()))
     }
 
     /// True for a step of the first stage: its command carries the whole operation.
@@ -154,19 +167,29 @@ impl Plan {
     /// The share of the operation in percent, `[start, end]`, that a step covers.
     pub fn percent_range(&self, number: StepNumber) -> (f64, f64) {
         let total: f64 = self.steps().map(|step| step.weight).sum();
-        let before: f64 = self.steps().take(number.index()).map(|step| step.weight).sum();
+        let before: f64 = self
+            .steps()
+            .take(number.index())
+            .map(|step| step.weight)
+            .sum();
         let own = self.step(number).map_or(0.0, |step| step.weight);
         (100.0 * before / total, 100.0 * (before + own) / total)
     }
 
-    /// The commands that must be on their queues for the operation to go on: every unfinished step of the first
-    /// unfinished stage. Nothing once the operation is settled, is being cancelled, or a step of it has failed.
+    /// The commands that must be on their queues for the operation to go on: every unfinished step
+    /// of the first unfinished stage. Nothing once the operation is settled, is being cancelled, or
+    /// a step of it has failed.
     pub fn advance(&self, record: &OperationRecord) -> Vec<Outstanding> {
         if record.state.is_terminal() || record.cancel.is_some() || record.has_stopped_step() {
             return Vec::new();
         }
         self.open_steps(record)
-            .map(|(step, spec, submission)| Outstanding { step, service: spec.service, lane: spec.lane, submission })
+            .map(|(step, spec, submission)| Outstanding {
+                step,
+                service: spec.service,
+                lane: spec.lane,
+                submission,
+            })
             .collect()
     }
 
@@ -174,11 +197,25 @@ impl Plan {
         &'a self,
         record: &'a OperationRecord,
     ) -> impl Iterator<Item = (StepNumber, &'a StepSpec, u32)> + 'a {
-        let finished = |index: usize| record.steps.get(index).is_some_and(|step| step.state == StepState::Completed);
-        let stage = self.numbered_stages().find(|steps| steps.clone().any(|index| !finished(index)));
-        stage.unwrap_or(0..0).filter(move |&index| !finished(index)).filter_map(move |index| {
-            let number = StepNumber::new(index + 1).ok()?;
-            Some((number, self.step(number)?, record.steps.get(index)?.submission))
-        })
+        let finished = |index: usize| {
+            record
+                .steps
+                .get(index)
+                .is_some_and(|step| step.state == StepState::Completed)
+        };
+        let stage = self
+            .numbered_stages()
+            .find(|steps| steps.clone().any(|index| !finished(index)));
+        stage
+            .unwrap_or(0..0)
+            .filter(move |&index| !finished(index))
+            .filter_map(move |index| {
+                let number = StepNumber::new(index + 1).ok()?;
+                Some((
+                    number,
+                    self.step(number)?,
+                    record.steps.get(index)?.submission,
+                ))
+            })
     }
 }

@@ -1,4 +1,5 @@
-//! Progress records: typed, sequenced, cheap; rendered to one line by the worker, so readers never parse text.
+//! Progress records: typed, sequenced, cheap; rendered to one line by the worker, so readers never
+//! parse text.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

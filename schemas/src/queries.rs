@@ -8,7 +8,8 @@ use crate::manifests::ModelManifest;
 
 /// Most models in one answer.
 pub const LIST_MAX: usize = 500;
-/// Most bytes of them together, well below the largest message of a server, 1 MB: a model of 256 symbols takes up to 9 KB.
+/// Most bytes of them together, well below the largest message of a server, 1 MB: a model of 256
+/// symbols takes up to 9 KB.
 pub const LIST_BYTES_MAX: usize = 512 * 1024;
 
 /// The payload of `models.list`; an empty one asks for everything.
@@ -54,8 +55,26 @@ pub struct ModelSummary {
 
 impl From<ModelManifest> for ModelSummary {
     fn from(model: ModelManifest) -> Self {
-        let ModelManifest { name, version, artifact, operation, metrics, lineage, created_at, .. } = model;
+        let ModelManifest {
+            name,
+            version,
+            artifact,
+            operation,
+            metrics,
+            lineage,
+            created_at,
+            ..
+        } = model;
         let (symbols, timeframes) = (lineage.symbols, lineage.timeframes);
-        Self { name, version, artifact, operation, symbols, timeframes, metrics, created_at }
+        Self {
+            name,
+            version,
+            artifact,
+            operation,
+            symbols,
+            timeframes,
+            metrics,
+            created_at,
+        }
     }
 }

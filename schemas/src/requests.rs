@@ -1,11 +1,14 @@
-//! What people ask for, as operations: the only place where the stages of a training or a data load are written down.
+//! What people ask for, as operations: the only place where the stages of a training or a data load
+//! are written down.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
 use crate::command::{Command, NewOperation};
-use crate::commands::{FetchBars, ProcessBars, RegisterModel, TrainModel, TrainRequest, ValidateBars};
+use crate::commands::{
+    FetchBars, ProcessBars, RegisterModel, TrainModel, TrainRequest, ValidateBars,
+};
 use crate::ids::Lane;
 use crate::plan::{Plan, StepSpec};
 
@@ -32,8 +35,15 @@ pub struct Training {
 impl Training {
     /// The operation, kind `train`.
     pub fn operation(&self) -> NewOperation {
-        let validate = ValidateBars { series: Vec::new(), start: self.fetch.start, end: self.fetch.end };
-        let train = StepSpec { lane: self.lane, ..step(&TrainModel::default(), TRAIN_WEIGHT) };
+        let validate = ValidateBars {
+            series: Vec::new(),
+            start: self.fetch.start,
+            end: self.fetch.end,
+        };
+        let train = StepSpec {
+            lane: self.lane,
+            ..step(&TrainModel::default(), TRAIN_WEIGHT)
+        };
         NewOperation {
             kind: "train".to_owned(),
             labels: self.labels.clone(),
@@ -61,22 +71,36 @@ pub struct DataLoad {
 impl DataLoad {
     /// The operation, kind `data`.
     pub fn operation(&self) -> NewOperation {
-        let validate = ValidateBars { series: Vec::new(), start: self.fetch.start, end: self.fetch.end };
+        let validate = ValidateBars {
+            series: Vec::new(),
+            start: self.fetch.start,
+            end: self.fetch.end,
+        };
         NewOperation {
             kind: "data".to_owned(),
             labels: self.labels.clone(),
             params: Value::Null,
-            plan: Plan::sequence(vec![step(&self.fetch, FETCH_WEIGHT), step(&validate, VALIDATE_WEIGHT)]),
+            plan: Plan::sequence(vec![
+                step(&self.fetch, FETCH_WEIGHT),
+                step(&validate, VALIDATE_WEIGHT),
+            ]),
         }
     }
 }
 
 /// The step that carries out `command` on the default lane.
 fn step<C: Command>(command: &C, weight: f64) -> StepSpec {
-    StepSpec { service: C::SERVICE, verb: C::VERB.to_owned(), lane: Lane::Default, weight, command: json(command) }
+    StepSpec {
+        service: C::SERVICE,
+        verb: C::VERB.to_owned(),
+        lane: Lane::Default,
+        weight,
+        command: json(command),
+    }
 }
 
-/// Our own command types always have a JSON form; were one not to, the service would refuse the null and name it.
+/// Our own command types always have a JSON form; were one not to, the service would refuse the
+/// null and name it.
 fn json(value: &impl serde::Serialize) -> Value {
     serde_json::to_value(value).unwrap_or_default()
 }
@@ -90,7 +114,10 @@ mod tests {
     fn fetch() -> FetchBars {
         FetchBars {
             provider: "file".to_owned(),
-            series: vec![SeriesRequest { symbol: "EURUSD".to_owned(), timeframe: "1h".to_owned() }],
+            series: vec![SeriesRequest {
+                symbol: "EURUSD".to_owned(),
+                timeframe: "1h".to_owned(),
+            }],
             mode: FetchMode::Local,
             start: None,
             end: Some("2024-01-01T00:00:00Z".parse().unwrap()),
@@ -99,35 +126,75 @@ mod tests {
     }
 
     fn training() -> NewOperation {
-        let request = TrainRequest { strategy: "name: x".to_owned(), overrides: Value::Null, model: None };
-        Training { request, fetch: fetch(), lane: Lane::Gpu, labels: BTreeMap::new() }.operation()
+        let request = TrainRequest {
+            strategy: "name: x".to_owned(),
+            overrides: Value::Null,
+            model: None,
+        };
+        Training {
+            request,
+            fetch: fetch(),
+            lane: Lane::Gpu,
+            labels: BTreeMap::new(),
+        }
+        .operation()
     }
 
     #[test]
     fn a_training_goes_through_five_services_one_after_the_other() {
         let operation = training();
-        let steps: Vec<String> = operation.plan.steps().map(|step| format!("{} {}", step.service, step.verb)).collect();
+        let steps: Vec<String> = operation
+            .plan
+            .steps()
+            .map(|step| format!("{} {}", step.service, step.verb))
+            .collect();
         assert_eq!(
             steps,
-            ["fetcher fetch", "validator validate", "processor process", "trainer train", "registry register"]
+            [
+                "fetcher fetch",
+                "validator validate",
+                "processor process",
+                "trainer train",
+                "registry register"
+            ]
         );
         assert_eq!(operation.plan.stages.len(), 5);
         let lanes: Vec<Lane> = operation.plan.steps().map(|step| step.lane).collect();
-        assert_eq!(lanes, [Lane::Default, Lane::Default, Lane::Default, Lane::Gpu, Lane::Default]);
+        assert_eq!(
+            lanes,
+            [
+                Lane::Default,
+                Lane::Default,
+                Lane::Default,
+                Lane::Gpu,
+                Lane::Default
+            ]
+        );
     }
 
     #[test]
     fn the_train_step_covers_sixty_of_a_hundred_percent() {
         // 15 + 5 + 15 = 35 before it.
-        assert_eq!(training().plan.percent_range(StepNumber::new(4).unwrap()), (35.0, 95.0));
+        assert_eq!(
+            training().plan.percent_range(StepNumber::new(4).unwrap()),
+            (35.0, 95.0)
+        );
     }
 
     #[test]
     fn each_command_reads_back_from_its_step() {
         let operation = training();
         let command = |index: usize| operation.plan.steps().nth(index).unwrap().command.clone();
-        assert_eq!(serde_json::from_value::<FetchBars>(command(0)).unwrap(), fetch());
-        assert_eq!(serde_json::from_value::<ValidateBars>(command(1)).unwrap().end, fetch().end);
+        assert_eq!(
+            serde_json::from_value::<FetchBars>(command(0)).unwrap(),
+            fetch()
+        );
+        assert_eq!(
+            serde_json::from_value::<ValidateBars>(command(1))
+                .unwrap()
+                .end,
+            fetch().end
+        );
         serde_json::from_value::<ProcessBars>(command(2)).unwrap();
         serde_json::from_value::<TrainModel>(command(3)).unwrap();
         serde_json::from_value::<RegisterModel>(command(4)).unwrap();
@@ -135,8 +202,16 @@ mod tests {
 
     #[test]
     fn both_operations_may_be_submitted() {
-        let id = |kind: &str| OperationId::new(kind, "2026-03-01T14:22:33Z".parse().unwrap(), 7).unwrap();
+        let id = |kind: &str| {
+            OperationId::new(kind, "2026-03-01T14:22:33Z".parse().unwrap(), 7).unwrap()
+        };
         training().validate(&id("train")).unwrap();
-        DataLoad { fetch: fetch(), labels: BTreeMap::new() }.operation().validate(&id("data")).unwrap();
+        DataLoad {
+            fetch: fetch(),
+            labels: BTreeMap::new(),
+        }
+        .operation()
+        .validate(&id("data"))
+        .unwrap();
     }
 }

@@ -15,14 +15,16 @@ pub enum Delivery {
         /// The holder whose worker key has expired.
         lost: Option<WorkerId>,
     },
-    /// The step or the operation has ended: emit its events again, then ack. Only the ack means settled.
+    /// The step or the operation has ended: emit its events again, then ack. Only the ack means
+    /// settled.
     Settle,
     /// The step is completed: publish what follows, then ack.
     Advance,
-    /// The message says nothing any more (an older submission, or a sibling stopped the operation): ack.
+    /// The message says nothing any more (an older submission, or a sibling stopped the operation):
+    /// ack.
     Void,
-    /// A sibling stopped the operation while a worker that is gone held the step: clear the hold, so that the operation
-    /// can end, then decide again.
+    /// A sibling stopped the operation while a worker that is gone held the step: clear the hold,
+    /// so that the operation can end, then decide again.
     ClearHold {
         /// The holder whose worker key has expired.
         lost: WorkerId,
@@ -79,7 +81,10 @@ pub fn decide(
     let Some(record) = record else {
         return create(address, message);
     };
-    let handled_here = record.plan.step(address.step).is_some_and(|spec| spec.service == address.service);
+    let handled_here = record
+        .plan
+        .step(address.step)
+        .is_some_and(|spec| spec.service == address.service);
     let Some(step) = record.step(address.step).filter(|_| handled_here) else {
         return Delivery::DeadLetter(Unanswerable::NotInPlan { step: address.step });
     };
@@ -97,16 +102,27 @@ pub fn decide(
     }
     match &step.holder {
         Some(holder) if alive(&holder.worker) => Delivery::HandBack,
-        Some(holder) if record.has_stopped_step() => Delivery::ClearHold { lost: holder.worker.clone() },
-        Some(holder) => Delivery::Claim { lost: Some(holder.worker.clone()) },
+        Some(holder) if record.has_stopped_step() => Delivery::ClearHold {
+            lost: holder.worker.clone(),
+        },
+        Some(holder) => Delivery::Claim {
+            lost: Some(holder.worker.clone()),
+        },
         None if record.has_stopped_step() => Delivery::Void,
         None => Delivery::Claim { lost: None },
     }
 }
 
 fn contradiction(address: &CommandAddress, message: &CommandMessage) -> Option<Unanswerable> {
-    let op = message.op.as_ref().filter(|op| **op != address.op).map(ToString::to_string);
-    let step = message.step.filter(|step| *step != address.step).map(|step| format!("step {step}"));
+    let op = message
+        .op
+        .as_ref()
+        .filter(|op| **op != address.op)
+        .map(ToString::to_string);
+    let step = message
+        .step
+        .filter(|step| *step != address.step)
+        .map(|step| format!("step {step}"));
     op.or(step).map(|payload| Unanswerable::Contradiction {
         payload,
         subject: format!("{}, step {}", address.op, address.step),
@@ -114,13 +130,20 @@ fn contradiction(address: &CommandAddress, message: &CommandMessage) -> Option<U
 }
 
 fn create(address: &CommandAddress, message: &CommandMessage) -> Delivery {
-    let Some(operation) = message.operation.as_ref().filter(|_| message.submission == 1) else {
+    let Some(operation) = message
+        .operation
+        .as_ref()
+        .filter(|_| message.submission == 1)
+    else {
         return Delivery::DeadLetter(Unanswerable::NoRecord(address.op.to_string()));
     };
     if let Err(error) = operation.validate(&address.op) {
         return Delivery::DeadLetter(Unanswerable::Invalid(crate::errors::chain(&error)));
     }
-    let handled_here = operation.plan.step(address.step).is_some_and(|spec| spec.service == address.service);
+    let handled_here = operation
+        .plan
+        .step(address.step)
+        .is_some_and(|spec| spec.service == address.service);
     if !handled_here || !operation.plan.is_first_stage(address.step) {
         return Delivery::DeadLetter(Unanswerable::NotInPlan { step: address.step });
     }

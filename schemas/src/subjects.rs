@@ -1,4 +1,5 @@
-//! Every subject, stream, bucket and consumer name, as functions of typed ids. Written here and nowhere else.
+//! Every subject, stream, bucket and consumer name, as functions of typed ids. Written here and
+//! nowhere else.
 
 use crate::ids::{InvalidId, Lane, OperationId, Service, StepNumber, WorkerId};
 
@@ -142,9 +143,12 @@ impl CommandAddress {
     /// Reads a subject `ktrdr.cmd.<service>.<lane>.<op>.<n>`.
     pub fn parse(subject: &str) -> Result<Self, InvalidId> {
         match subject.split('.').collect::<Vec<_>>().as_slice() {
-            ["ktrdr", "cmd", service, lane, op, step] => {
-                Ok(Self { service: service.parse()?, lane: lane.parse()?, op: op.parse()?, step: step.parse()? })
-            }
+            ["ktrdr", "cmd", service, lane, op, step] => Ok(Self {
+                service: service.parse()?,
+                lane: lane.parse()?,
+                op: op.parse()?,
+                step: step.parse()?,
+            }),
             _ => Err(InvalidId {
                 what: "command subject",
                 text: subject.to_owned(),
@@ -167,14 +171,22 @@ mod tests {
     fn a_command_subject_reads_back() {
         let subject = "ktrdr.cmd.trainer.gpu.op_train_20260301_142233_9f3a01bc.4";
         let address = CommandAddress::parse(subject).unwrap();
-        assert_eq!((address.service, address.lane, address.step.get()), (Service::Trainer, Lane::Gpu, 4));
+        assert_eq!(
+            (address.service, address.lane, address.step.get()),
+            (Service::Trainer, Lane::Gpu, 4)
+        );
         assert_eq!(address.subject(), subject);
-        assert_eq!(operation_key(&address.op), "20260301.op_train_20260301_142233_9f3a01bc");
+        assert_eq!(
+            operation_key(&address.op),
+            "20260301.op_train_20260301_142233_9f3a01bc"
+        );
     }
 
     #[test]
     fn a_subject_with_a_foreign_token_says_which() {
-        let error = CommandAddress::parse("ktrdr.cmd.baker.default.op_train_20260301_142233_9f3a01bc.4").unwrap_err();
+        let error =
+            CommandAddress::parse("ktrdr.cmd.baker.default.op_train_20260301_142233_9f3a01bc.4")
+                .unwrap_err();
         assert_eq!(
             error.to_string(),
             "`baker` is not a valid service: expected fetcher, validator, processor, trainer, registry or dummy"

@@ -1,6 +1,8 @@
-//! Trace context: one trace per operation, one span per attempt, derived from ids so that nothing has to be carried.
+//! Trace context: one trace per operation, one span per attempt, derived from ids so that nothing
+//! has to be carried.
 //!
-//! The form is W3C Trace Context, `00-<trace id>-<parent id>-01`. Ids are FNV-1a hashes (128 and 64 bit).
+//! The form is W3C Trace Context, `00-<trace id>-<parent id>-01`. Ids are FNV-1a hashes (128 and 64
+//! bit).
 
 use crate::ids::{OperationId, StepNumber};
 
@@ -9,12 +11,15 @@ const FNV_128_PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
 const FNV_64_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
 const FNV_64_PRIME: u64 = 0x0000_0100_0000_01b3;
 
-/// The `traceparent` header of everything that an attempt publishes; attempt 0 stands for the submitter.
+/// The `traceparent` header of everything that an attempt publishes; attempt 0 stands for the
+/// submitter.
 pub fn traceparent(op: &OperationId, step: StepNumber, attempt: u32) -> String {
     let hash_128 = |hash: u128, byte: u8| (hash ^ u128::from(byte)).wrapping_mul(FNV_128_PRIME);
     let hash_64 = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(FNV_64_PRIME);
     let trace = op.as_str().bytes().fold(FNV_128_OFFSET, hash_128);
-    let span = format!("{op}.{step}.{attempt}").bytes().fold(FNV_64_OFFSET, hash_64);
+    let span = format!("{op}.{step}.{attempt}")
+        .bytes()
+        .fold(FNV_64_OFFSET, hash_64);
     format!("00-{trace:032x}-{span:016x}-01")
 }
 

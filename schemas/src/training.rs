@@ -1,4 +1,5 @@
-//! How a network is trained: the settings a strategy's `training` section resolves to, the trainer obeys and the artifact records.
+//! How a network is trained: the settings a strategy's `training` section resolves to, the trainer
+//! obeys and the artifact records.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,9 +9,11 @@ use serde::{Deserialize, Serialize};
 pub enum Loss {
     /// −log softmax of the true class, weighted: Σ w·l / Σ w. Classes only.
     CrossEntropy,
-    /// Mean of w·(1 − p)^gamma·(−log p), `p` being the probability of the true class. Not divided by the weights. Classes only.
+    /// Mean of w·(1 − p)^gamma·(−log p), `p` being the probability of the true class. Not divided
+    /// by the weights. Classes only.
     Focal {
-        /// Exponent, ≥ 0; 0 is a weighted cross entropy divided by the rows instead of by the weights.
+        /// Exponent, ≥ 0; 0 is a weighted cross entropy divided by the rows instead of by the
+        /// weights.
         gamma: f64,
     },
     /// Mean of 0.5·d² where |d| ≤ delta, else delta·(|d| − delta/2). Regression only.
@@ -35,18 +38,23 @@ impl Loss {
 pub struct EarlyStopping {
     /// Epochs without an improvement after which training stops; ≥ 1.
     pub patience: u32,
-    /// The fall of the validation loss that counts as an improvement; ≥ 0. Absolute for classes; for regression a share of
-    /// the best loss so far (0.001 = 0.1 %), because losses of returns are as small as the returns squared.
+    /// The fall of the validation loss that counts as an improvement; ≥ 0. Absolute for classes;
+    /// for regression a share of the best loss so far (0.001 = 0.1 %), because losses of returns
+    /// are as small as the returns squared.
     pub min_delta: f64,
 }
 
 impl Default for EarlyStopping {
     fn default() -> Self {
-        Self { patience: 10, min_delta: 0.001 }
+        Self {
+            patience: 10,
+            min_delta: 0.001,
+        }
     }
 }
 
-/// The effective training settings. The optimiser is Adam (betas 0.9 and 0.999, eps 1e-8) at a constant rate.
+/// The effective training settings. The optimiser is Adam (betas 0.9 and 0.999, eps 1e-8) at a
+/// constant rate.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainingSettings {
@@ -65,7 +73,8 @@ pub struct TrainingSettings {
     /// Absent = train all epochs. The best weights by validation loss are kept either way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub early_stopping: Option<EarlyStopping>,
-    /// CPU threads of one training. Equal weights for equal seeds are promised at an equal number only.
+    /// CPU threads of one training. Equal weights for equal seeds are promised at an equal number
+    /// only.
     #[serde(default = "one")]
     pub threads: u32,
 }
@@ -89,13 +98,18 @@ impl TrainingSettings {
         }
     }
 
-    /// The settings of a strategy that says nothing about training a regression: Huber with delta 0.01, no weight decay,
-    /// which would drive the weights of targets as small as returns to zero.
+    /// The settings of a strategy that says nothing about training a regression: Huber with delta
+    /// 0.01, no weight decay, which would drive the weights of targets as small as returns to zero.
     pub fn for_regression() -> Self {
-        Self { loss: Loss::Huber { delta: 0.01 }, weight_decay: 0.0, ..Self::for_classes() }
+        Self {
+            loss: Loss::Huber { delta: 0.01 },
+            weight_decay: 0.0,
+            ..Self::for_classes()
+        }
     }
 
-    /// Every rule that the values break, each as a sentence naming the key; empty when they can be trained with.
+    /// Every rule that the values break, each as a sentence naming the key; empty when they can be
+    /// trained with.
     pub fn problems(&self) -> Vec<String> {
         let positive = |value: f64| value.is_finite() && value > 0.0;
         let not_negative = |value: f64| value.is_finite() && value >= 0.0;
@@ -104,18 +118,45 @@ impl TrainingSettings {
             Loss::Focal { gamma } => not_negative(gamma),
             Loss::Huber { delta } => positive(delta),
         };
-        let stopping_ok = self.early_stopping.is_none_or(|rule| rule.patience >= 1 && not_negative(rule.min_delta));
+        let stopping_ok = self
+            .early_stopping
+            .is_none_or(|rule| rule.patience >= 1 && not_negative(rule.min_delta));
         let rules = [
-            ((1..=100_000).contains(&self.epochs), "epochs must be between 1 and 100 000"),
-            (positive(self.learning_rate), "learning_rate must be above 0"),
+            (
+                (1..=100_000).contains(&self.epochs),
+                "epochs must be between 1 and 100 000",
+            ),
+            (
+                positive(self.learning_rate),
+                "learning_rate must be above 0",
+            ),
             (self.batch_size >= 1, "batch_size must be at least 1"),
-            (loss_ok, "loss: huber needs delta above 0, focal needs gamma of 0 or more"),
-            (not_negative(self.weight_decay), "weight_decay must be 0 or more"),
-            (not_negative(self.gradient_clip), "gradient_clip must be 0 (off) or more"),
-            (stopping_ok, "early_stopping needs patience of 1 or more and min_delta of 0 or more"),
-            ((1..=64).contains(&self.threads), "threads must be between 1 and 64"),
+            (
+                loss_ok,
+                "loss: huber needs delta above 0, focal needs gamma of 0 or more",
+            ),
+            (
+                not_negative(self.weight_decay),
+                "weight_decay must be 0 or more",
+            ),
+            (
+                not_negative(self.gradient_clip),
+                "gradient_clip must be 0 (off) or more",
+            ),
+            (
+                stopping_ok,
+                "early_stopping needs patience of 1 or more and min_delta of 0 or more",
+            ),
+            (
+                (1..=64).contains(&self.threads),
+                "threads must be between 1 and 64",
+            ),
         ];
-        rules.into_iter().filter(|(kept, _)| !kept).map(|(_, rule)| rule.to_owned()).collect()
+        rules
+            .into_iter()
+            .filter(|(kept, _)| !kept)
+            .map(|(_, rule)| rule.to_owned())
+            .collect()
     }
 }
 
@@ -131,22 +172,37 @@ mod tests {
 
     #[test]
     fn every_broken_rule_is_named_at_once() {
-        let settings =
-            TrainingSettings { epochs: 0, learning_rate: f64::NAN, batch_size: 0, ..TrainingSettings::for_classes() };
+        let settings = TrainingSettings {
+            epochs: 0,
+            learning_rate: f64::NAN,
+            batch_size: 0,
+            ..TrainingSettings::for_classes()
+        };
         let problems = settings.problems();
         assert_eq!(problems.len(), 3);
         assert!(
-            problems.iter().zip(["epochs", "learning_rate", "batch_size"]).all(|(text, key)| text.starts_with(key))
+            problems
+                .iter()
+                .zip(["epochs", "learning_rate", "batch_size"])
+                .all(|(text, key)| text.starts_with(key))
         );
     }
 
     #[test]
     fn settings_survive_json_and_refuse_unknown_keys() {
-        let settings =
-            TrainingSettings { early_stopping: Some(EarlyStopping::default()), ..TrainingSettings::for_regression() };
+        let settings = TrainingSettings {
+            early_stopping: Some(EarlyStopping::default()),
+            ..TrainingSettings::for_regression()
+        };
         let mut json = serde_json::to_value(&settings).unwrap();
-        assert_eq!(json["loss"], serde_json::json!({"kind": "huber", "delta": 0.01}));
-        assert_eq!(serde_json::from_value::<TrainingSettings>(json.clone()).unwrap(), settings);
+        assert_eq!(
+            json["loss"],
+            serde_json::json!({"kind": "huber", "delta": 0.01})
+        );
+        assert_eq!(
+            serde_json::from_value::<TrainingSettings>(json.clone()).unwrap(),
+            settings
+        );
         json["momentum"] = serde_json::json!(0.9);
         assert!(serde_json::from_value::<TrainingSettings>(json).is_err());
     }

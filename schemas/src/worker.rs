@@ -1,4 +1,5 @@
-//! What a worker process says about itself while it is alive: the value under its key in the workers bucket.
+//! What a worker process says about itself while it is alive: the value under its key in the
+//! workers bucket.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

@@ -14,27 +14,62 @@ use schemas::command::CommandMessage;
 use schemas::commands::RunDummy;
 use schemas::errors::ErrorRecord;
 use schemas::ids::{OperationId, StepNumber, WorkerId};
-use schemas::operation::{BARREN_ATTEMPTS_MAX, Holder, OperationRecord, OperationState, Refusal, StepState};
+use schemas::operation::{
+    BARREN_ATTEMPTS_MAX, Holder, OperationRecord, OperationState, Refusal, StepState,
+};
 use schemas::plan::Plan;
 use schemas::settle::{Delivery, decide};
 use schemas::subjects::CommandAddress;
 use serde_json::json;
 
-/// One change that somebody tries to make; `step` counts modulo the plan, `behind` is how old the writer's attempt is.
+/// One change that somebody tries to make; `step` counts modulo the plan, `behind` is how old the
+/// writer's attempt is.
 #[derive(Clone, Debug)]
 enum Change {
-    Claim { step: usize, worker: u16, submissions_behind: u32, lost: bool },
-    Complete { step: usize, behind: u32 },
-    Fail { step: usize, behind: u32 },
-    Retry { step: usize, behind: u32 },
-    Stop { step: usize, behind: u32 },
-    Release { step: usize, behind: u32 },
-    Advance { step: usize, behind: u32 },
-    ClearHold { step: usize, worker: u16 },
-    SeeCancel { sequence: u64 },
-    CancelUnheld { sequence: u64 },
+    Claim {
+        step: usize,
+        worker: u16,
+        submissions_behind: u32,
+        lost: bool,
+    },
+    Complete {
+        step: usize,
+        behind: u32,
+    },
+    Fail {
+        step: usize,
+        behind: u32,
+    },
+    Retry {
+        step: usize,
+        behind: u32,
+    },
+    Stop {
+        step: usize,
+        behind: u32,
+    },
+    Release {
+        step: usize,
+        behind: u32,
+    },
+    Advance {
+        step: usize,
+        behind: u32,
+    },
+    ClearHold {
+        step: usize,
+        worker: u16,
+    },
+    SeeCancel {
+        sequence: u64,
+    },
+    CancelUnheld {
+        sequence: u64,
+    },
     Resume,
-    Requeue { step: usize },
+    Requeue {
+        step: usize,
+    },
 }
 
 fn changes() -> impl Strategy<Value = Vec<Change>> {
@@ -61,9 +96,17 @@ fn changes() -> impl Strategy<Value = Vec<Change>> {
 
 fn record_of(stages: &[usize]) -> OperationRecord {
     let spec = RunDummy::default().operation().plan.stages[0][0].clone();
-    let plan = Plan { stages: stages.iter().map(|steps| vec![spec.clone(); *steps]).collect() };
+    let plan = Plan {
+        stages: stages
+            .iter()
+            .map(|steps| vec![spec.clone(); *steps])
+            .collect(),
+    };
     let op: OperationId = "op_dummy_20260301_142233_9f3a01bc".parse().unwrap();
-    let new = schemas::command::NewOperation { plan, ..RunDummy::default().operation() };
+    let new = schemas::command::NewOperation {
+        plan,
+        ..RunDummy::default().operation()
+    };
     OperationRecord::create(op, new, at(0))
 }
 
@@ -79,7 +122,8 @@ fn number(step: usize, record: &OperationRecord) -> StepNumber {
     StepNumber::new(step % record.steps.len() + 1).unwrap()
 }
 
-/// The attempt that a writer claims to be, and whether it is the one in the record. There is no attempt 0.
+/// The attempt that a writer claims to be, and whether it is the one in the record. There is no
+/// attempt 0.
 fn attempt(record: &OperationRecord, step: StepNumber, behind: u32) -> (u32, bool) {
     let current = record.step(step).unwrap().attempt;
     match current.checked_sub(behind) {
@@ -95,12 +139,32 @@ fn apply(record: &mut OperationRecord, change: &Change, now: Timestamp) -> Resul
     };
     let error = ErrorRecord::new("TEST-Error", "as asked", "");
     match *change {
-        Change::Claim { step, worker: who, submissions_behind, lost } => {
+        Change::Claim {
+            step,
+            worker: who,
+            submissions_behind,
+            lost,
+        } => {
             let step = number(step, record);
-            let submission = record.step(step).unwrap().submission.wrapping_sub(submissions_behind);
-            let holder = Holder { worker: worker(who), ack_subject: "$JS.ACK.x".to_owned(), since: now };
-            let gone = record.step(step).unwrap().holder.as_ref().map(|holder| holder.worker.clone());
-            record.claim(step, submission, holder, gone.as_ref().filter(|_| lost)).map(drop)
+            let submission = record
+                .step(step)
+                .unwrap()
+                .submission
+                .wrapping_sub(submissions_behind);
+            let holder = Holder {
+                worker: worker(who),
+                ack_subject: "$JS.ACK.x".to_owned(),
+                since: now,
+            };
+            let gone = record
+                .step(step)
+                .unwrap()
+                .holder
+                .as_ref()
+                .map(|holder| holder.worker.clone());
+            record
+                .claim(step, submission, holder, gone.as_ref().filter(|_| lost))
+                .map(drop)
         }
         Change::Complete { step, behind } => {
             let (step, attempt) = by_attempt(record, step, behind);
@@ -126,10 +190,15 @@ fn apply(record: &mut OperationRecord, change: &Change, now: Timestamp) -> Resul
             let (step, attempt) = by_attempt(record, step, behind);
             record.advance_durably(step, attempt, json!(attempt), now)
         }
-        Change::ClearHold { step, worker: who } => record.clear_hold(number(step, record), &worker(who), now),
+        Change::ClearHold { step, worker: who } => {
+            record.clear_hold(number(step, record), &worker(who), now)
+        }
         Change::SeeCancel { sequence } => record.see_cancel(sequence, "", now),
         Change::CancelUnheld { sequence } => record.cancel_unheld(sequence, "", now),
-        Change::Resume => record.resume(record.cancel.as_ref().map_or(0, |cancel| cancel.sequence), now),
+        Change::Resume => record.resume(
+            record.cancel.as_ref().map_or(0, |cancel| cancel.sequence),
+            now,
+        ),
         Change::Requeue { step } => {
             let step = number(step, record);
             record.requeue(step, record.step(step).unwrap().submission, now)
@@ -140,15 +209,38 @@ fn apply(record: &mut OperationRecord, change: &Change, now: Timestamp) -> Resul
 /// What must be true of any record at any time.
 fn assert_sound(record: &OperationRecord) {
     let all = |state| record.steps.iter().all(|step| step.state == state);
-    assert_eq!(record.state == OperationState::Completed, all(StepState::Completed));
-    assert_eq!(record.state.is_terminal(), record.finished_at.is_some(), "{}", record.state);
-    assert!(!(record.state.is_terminal() && record.is_held()), "an operation ends when nobody holds a step");
-    assert_eq!(record.failure.is_some(), record.steps.iter().any(|step| step.state == StepState::Failed));
+    assert_eq!(
+        record.state == OperationState::Completed,
+        all(StepState::Completed)
+    );
+    assert_eq!(
+        record.state.is_terminal(),
+        record.finished_at.is_some(),
+        "{}",
+        record.state
+    );
+    assert!(
+        !(record.state.is_terminal() && record.is_held()),
+        "an operation ends when nobody holds a step"
+    );
+    assert_eq!(
+        record.failure.is_some(),
+        record
+            .steps
+            .iter()
+            .any(|step| step.state == StepState::Failed)
+    );
     if record.cancel.is_some() && !record.is_held() {
-        assert!(record.state.is_terminal(), "a cancel that nobody holds up has happened");
+        assert!(
+            record.state.is_terminal(),
+            "a cancel that nobody holds up has happened"
+        );
     }
     if record.state == OperationState::Cancelled {
-        assert!(record.steps.iter().all(|step| step.state.is_terminal()), "nothing of it may run any more");
+        assert!(
+            record.steps.iter().all(|step| step.state.is_terminal()),
+            "nothing of it may run any more"
+        );
     }
     for step in &record.steps {
         assert_eq!(step.holder.is_some(), step.state == StepState::Running);
@@ -166,27 +258,63 @@ fn assert_plan_kept(record: &OperationRecord) {
         return;
     }
     let done = |index: usize| record.steps[index].state == StepState::Completed;
-    let stage = record.plan.numbered_stages().find(|stage| stage.clone().any(|index| !done(index))).unwrap();
+    let stage = record
+        .plan
+        .numbered_stages()
+        .find(|stage| stage.clone().any(|index| !done(index)))
+        .unwrap();
     let expected: Vec<usize> = stage.clone().filter(|index| !done(*index)).collect();
-    assert_eq!(outstanding.iter().map(|step| step.step.index()).collect::<Vec<_>>(), expected);
-    assert!((0..stage.start).all(done), "a later stage waits for all earlier ones");
-    assert!(outstanding.iter().all(|step| step.submission == record.step(step.step).unwrap().submission));
+    assert_eq!(
+        outstanding
+            .iter()
+            .map(|step| step.step.index())
+            .collect::<Vec<_>>(),
+        expected
+    );
+    assert!(
+        (0..stage.start).all(done),
+        "a later stage waits for all earlier ones"
+    );
+    assert!(
+        outstanding
+            .iter()
+            .all(|step| step.submission == record.step(step.step).unwrap().submission)
+    );
 }
 
 /// What one change may do to what was there before.
-fn assert_lawful(before: &OperationRecord, change: &Change, result: &Result<(), Refusal>, after: &OperationRecord) {
+fn assert_lawful(
+    before: &OperationRecord,
+    change: &Change,
+    result: &Result<(), Refusal>,
+    after: &OperationRecord,
+) {
     if result.is_err() {
         assert_eq!(before, after, "a refused change changes nothing");
         return;
     }
     let resumed = matches!(change, Change::Resume);
-    assert!(!before.state.is_terminal() || resumed, "{:?} left {}", change, before.state);
-    assert!(!resumed || matches!(before.state, OperationState::Failed | OperationState::Cancelled));
+    assert!(
+        !before.state.is_terminal() || resumed,
+        "{:?} left {}",
+        change,
+        before.state
+    );
+    assert!(
+        !resumed
+            || matches!(
+                before.state,
+                OperationState::Failed | OperationState::Cancelled
+            )
+    );
     let claimed = matches!(change, Change::Claim { .. });
     for (old, new) in before.steps.iter().zip(&after.steps) {
         assert!(new.attempt == old.attempt || (claimed && new.attempt == old.attempt + 1));
         assert!(new.submission >= old.submission);
-        assert!(old.state != StepState::Completed || old == new, "a completed step stays as it is");
+        assert!(
+            old.state != StepState::Completed || old == new,
+            "a completed step stays as it is"
+        );
         if new.attempt > old.attempt {
             let exhausted = new.barren_attempts > BARREN_ATTEMPTS_MAX;
             assert_eq!(exhausted, old.barren_attempts >= BARREN_ATTEMPTS_MAX);
@@ -199,8 +327,12 @@ fn assert_lawful(before: &OperationRecord, change: &Change, result: &Result<(), 
         | Change::Retry { step, behind }
         | Change::Stop { step, behind }
         | Change::Release { step, behind }
-        | Change::Advance { step, behind } => assert!(!stale(step, behind), "a fenced writer changed something"),
-        Change::SeeCancel { sequence } | Change::CancelUnheld { sequence } => assert!(sequence > before.cancel_floor),
+        | Change::Advance { step, behind } => {
+            assert!(!stale(step, behind), "a fenced writer changed something")
+        }
+        Change::SeeCancel { sequence } | Change::CancelUnheld { sequence } => {
+            assert!(sequence > before.cancel_floor)
+        }
         _ => {}
     }
 }

@@ -1,4 +1,5 @@
-//! The wire form: what other programs read is pinned, other versions are met politely, nothing outgrows a message.
+//! The wire form: what other programs read is pinned, other versions are met politely, nothing
+//! outgrows a message.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -52,7 +53,12 @@ fn operation() -> NewOperation {
         params: json!({ "seed": 7 }),
         plan: Plan {
             stages: vec![
-                vec![step(Service::Fetcher, "fetch", 15.0, json!({ "mode": "tail" }))],
+                vec![step(
+                    Service::Fetcher,
+                    "fetch",
+                    15.0,
+                    json!({ "mode": "tail" }),
+                )],
                 vec![
                     step(Service::Processor, "process", 15.0, Value::Null),
                     step(Service::Dummy, "run", 1.0, Value::Null),
@@ -75,20 +81,30 @@ fn record() -> OperationRecord {
     let mut record = OperationRecord::create(op(), operation(), at(0));
     let [first, second, third] = [1, 2, 3].map(|number| StepNumber::new(number).unwrap());
     record.claim(first, 1, holder(), None).unwrap();
-    record.complete(first, 1, json!({ "series": "EURUSD 1h" }), at(2)).unwrap();
+    record
+        .complete(first, 1, json!({ "series": "EURUSD 1h" }), at(2))
+        .unwrap();
     record.claim(second, 1, holder(), None).unwrap();
-    record.advance_durably(second, 1, json!({ "segment": 3 }), at(3)).unwrap();
+    record
+        .advance_durably(second, 1, json!({ "segment": 3 }), at(3))
+        .unwrap();
     record.claim(third, 1, holder(), None).unwrap();
-    record.retry(third, 1, "the provider is away", at(10), at(4)).unwrap();
+    record
+        .retry(third, 1, "the provider is away", at(10), at(4))
+        .unwrap();
     record.see_cancel(12, "wrong symbol", at(5)).unwrap();
     record.nonce = "00000000000000ff".to_owned();
     record
 }
 
 fn error() -> ErrorRecord {
-    ErrorRecord::new("PROVIDER-RateLimited", "HTTP 429 on 5 of 5 attempts", "lower requests_per_minute")
-        .retryable()
-        .with_details(json!({ "attempts": 5 }))
+    ErrorRecord::new(
+        "PROVIDER-RateLimited",
+        "HTTP 429 on 5 of 5 attempts",
+        "lower requests_per_minute",
+    )
+    .retryable()
+    .with_details(json!({ "attempts": 5 }))
 }
 
 fn event() -> Event {
@@ -125,20 +141,32 @@ fn progress() -> ProgressRecord {
         step_percent: 42.0,
         eta_s: Some(61.5),
         message: "Training MLP model on EURUSD [1h] [epoch 5/10] (batch 120/500)".to_owned(),
-        items: Some(Count { done: 120, total: 500 }),
+        items: Some(Count {
+            done: 120,
+            total: 500,
+        }),
         context: Context::Train {
             model_type: "mlp".to_owned(),
             strategy: "mean_reversion".to_owned(),
             symbols: vec!["EURUSD".to_owned()],
             timeframes: vec!["1h".to_owned()],
             epoch: Count { done: 5, total: 10 },
-            batch: Count { done: 120, total: 500 },
+            batch: Count {
+                done: 120,
+                total: 500,
+            },
             train_loss: Some(0.5),
             val_loss: None,
             learning_rate: 0.001,
-            device: Device { kind: "cpu".to_owned(), name: String::new() },
+            device: Device {
+                kind: "cpu".to_owned(),
+                name: String::new(),
+            },
         },
-        waiting: Some(Waiting { reason: "object store".to_owned(), until: None }),
+        waiting: Some(Waiting {
+            reason: "object store".to_owned(),
+            until: None,
+        }),
     }
 }
 
@@ -149,8 +177,18 @@ fn wire<M: Message>(message: &M) -> Value {
 
 #[test]
 fn the_wire_form_of_a_command() {
-    assert_json_snapshot!(wire(&CommandMessage::new(&op(), StepNumber::FIRST, 1, Some(operation()))));
-    assert_json_snapshot!(wire(&CommandMessage::new(&op(), StepNumber::FIRST, 2, None)));
+    assert_json_snapshot!(wire(&CommandMessage::new(
+        &op(),
+        StepNumber::FIRST,
+        1,
+        Some(operation())
+    )));
+    assert_json_snapshot!(wire(&CommandMessage::new(
+        &op(),
+        StepNumber::FIRST,
+        2,
+        None
+    )));
 }
 
 #[test]
@@ -194,7 +232,10 @@ fn the_wire_form_of_a_worker() {
         started_at: at(0),
         slots: 1,
         current: vec![op()],
-        device: Some(Device { kind: "cuda".to_owned(), name: "RTX 4090".to_owned() }),
+        device: Some(Device {
+            kind: "cuda".to_owned(),
+            name: "RTX 4090".to_owned()
+        }),
         draining: false,
     }));
 }
@@ -202,28 +243,59 @@ fn the_wire_form_of_a_worker() {
 /// The message with other top-level values, as JSON, which is read like MessagePack.
 fn with(message: &impl Message, changes: Value) -> Vec<u8> {
     let mut json = wire(message);
-    json.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+    json.as_object_mut()
+        .unwrap()
+        .extend(changes.as_object().unwrap().clone());
     serde_json::to_vec(&json).unwrap()
 }
 
 fn assert_versions<M: Message + PartialEq + std::fmt::Debug>(message: &M) {
     let current = M::VERSION;
-    assert_eq!(&codec::decode::<M>(&with(message, json!({}))).unwrap(), message);
+    assert_eq!(
+        &codec::decode::<M>(&with(message, json!({}))).unwrap(),
+        message
+    );
     codec::decode::<M>(&with(message, json!({ "v": current - 1 }))).unwrap();
     let error = codec::decode::<M>(&with(message, json!({ "v": current + 1 }))).unwrap_err();
-    assert!(matches!(error, CodecError::Version { found, .. } if found == current + 1), "{error}");
+    assert!(
+        matches!(error, CodecError::Version { found, .. } if found == current + 1),
+        "{error}"
+    );
     let newer = with(message, json!({ "colour": { "deep": ["blue"] } }));
-    assert_eq!(&codec::decode::<M>(&newer).unwrap(), message, "unknown fields are ignored");
-    let first_field =
-        codec::encode(message).unwrap().iter().skip_while(|byte| **byte != 0xa1).take(2).copied().collect::<Vec<_>>();
-    assert_eq!(first_field, [0xa1, b'v'], "a one-letter text `v` comes first");
-    let packed = rmp_serde::to_vec_named(&serde_json::from_slice::<Value>(&newer).unwrap()).unwrap();
-    assert_eq!(&codec::decode::<M>(&packed).unwrap(), message, "in MessagePack too");
+    assert_eq!(
+        &codec::decode::<M>(&newer).unwrap(),
+        message,
+        "unknown fields are ignored"
+    );
+    let first_field = codec::encode(message)
+        .unwrap()
+        .iter()
+        .skip_while(|byte| **byte != 0xa1)
+        .take(2)
+        .copied()
+        .collect::<Vec<_>>();
+    assert_eq!(
+        first_field,
+        [0xa1, b'v'],
+        "a one-letter text `v` comes first"
+    );
+    let packed =
+        rmp_serde::to_vec_named(&serde_json::from_slice::<Value>(&newer).unwrap()).unwrap();
+    assert_eq!(
+        &codec::decode::<M>(&packed).unwrap(),
+        message,
+        "in MessagePack too"
+    );
 }
 
 #[test]
 fn the_version_before_is_read_the_next_one_is_refused_and_unknown_fields_are_ignored() {
-    assert_versions(&CommandMessage::new(&op(), StepNumber::FIRST, 1, Some(operation())));
+    assert_versions(&CommandMessage::new(
+        &op(),
+        StepNumber::FIRST,
+        1,
+        Some(operation()),
+    ));
     assert_versions(&record());
     assert_versions(&event());
     assert_versions(&progress());
@@ -232,38 +304,69 @@ fn the_version_before_is_read_the_next_one_is_refused_and_unknown_fields_are_ign
 #[test]
 fn a_version_that_cannot_be_read_names_those_that_can() {
     let error = codec::decode::<Event>(&with(&event(), json!({ "v": 9 }))).unwrap_err();
-    assert_eq!(error.to_string(), "the event message has version 9; this program reads 0 and 1");
+    assert_eq!(
+        error.to_string(),
+        "the event message has version 9; this program reads 0 and 1"
+    );
 }
 
 #[test]
 fn progress_of_a_kind_nobody_knows_yet_is_still_progress() {
-    let newer = with(&progress(), json!({ "context": { "kind": "backtest", "trades": 3 } }));
-    assert_eq!(codec::decode::<ProgressRecord>(&newer).unwrap().context, Context::Other);
+    let newer = with(
+        &progress(),
+        json!({ "context": { "kind": "backtest", "trades": 3 } }),
+    );
+    assert_eq!(
+        codec::decode::<ProgressRecord>(&newer).unwrap().context,
+        Context::Other
+    );
 }
 
 #[test]
 fn what_is_no_message_says_what_is_wrong_with_it() {
-    let told = |payload: &[u8]| codec::decode::<CommandMessage>(payload).unwrap_err().to_string();
-    assert_eq!(told(b""), "cannot decode the command message: the payload is empty");
-    assert_eq!(told(b"{"), "cannot decode the command message: EOF while parsing an object at line 1 column 1");
+    let told = |payload: &[u8]| {
+        codec::decode::<CommandMessage>(payload)
+            .unwrap_err()
+            .to_string()
+    };
+    assert_eq!(
+        told(b""),
+        "cannot decode the command message: the payload is empty"
+    );
+    assert_eq!(
+        told(b"{"),
+        "cannot decode the command message: EOF while parsing an object at line 1 column 1"
+    );
     assert_eq!(
         told(br#"{"v":"one"}"#),
         "cannot decode the command message: invalid type: string \"one\", expected u16 at line 1 column 10"
     );
     assert!(told(&[0xc1; 10]).starts_with("cannot decode the command message: "));
     let large = told(&vec![b'{'; PAYLOAD_BYTES_MAX + 1]);
-    assert_eq!(large, "the command message of 65537 bytes is over the limit of 65536");
+    assert_eq!(
+        large,
+        "the command message of 65537 bytes is over the limit of 65536"
+    );
 }
 
-/// A value of at most `bytes` packed bytes: numbers of nine bytes each after a head of three, or a text after one.
+/// A value of at most `bytes` packed bytes: numbers of nine bytes each after a head of three, or a
+/// text after one.
 fn filling(bytes: usize, numbers: bool) -> Value {
-    if numbers { json!(vec![0.5; (bytes - 3) / 9]) } else { json!("x".repeat(bytes - 3)) }
+    if numbers {
+        json!(vec![0.5; (bytes - 3) / 9])
+    } else {
+        json!("x".repeat(bytes - 3))
+    }
 }
 
 /// A record in which everything is as large as it may be.
 fn largest(steps: usize, held: bool, numbers: bool) -> OperationRecord {
     let mut new = RunDummy::default().operation();
-    let spec = schemas::plan::StepSpec { verb: "v".repeat(32), command: Value::Null, ..new.plan.stages[0][0].clone() };
+    let spec = schemas::plan::StepSpec {
+        verb: "v".repeat(32),
+        command: Value::Null,
+        ..new.plan.stages[0][0].clone()
+    };
     new.plan = Plan::sequence(vec![spec; steps]);
     new.params = Value::Null;
     let op: OperationId = "op_dummy_20260301_142233_9f3a01bc".parse().unwrap();
@@ -278,7 +381,9 @@ fn largest(steps: usize, held: bool, numbers: bool) -> OperationRecord {
     };
     for number in record.numbers() {
         record.claim(number, 1, holder.clone(), None).unwrap();
-        record.advance_durably(number, 1, filling(ADVANCE_BYTES_MAX, numbers), at(2)).unwrap();
+        record
+            .advance_durably(number, 1, filling(ADVANCE_BYTES_MAX, numbers), at(2))
+            .unwrap();
         let last = number.get() as usize == steps;
         match (held, last) {
             (true, _) => {}
@@ -287,11 +392,15 @@ fn largest(steps: usize, held: bool, numbers: bool) -> OperationRecord {
                     .with_details(filling(600, numbers));
                 record.fail(number, 1, worst, at(3)).unwrap();
             }
-            (false, false) => record.complete(number, 1, filling(result_bytes_max(steps), numbers), at(3)).unwrap(),
+            (false, false) => record
+                .complete(number, 1, filling(result_bytes_max(steps), numbers), at(3))
+                .unwrap(),
         }
     }
     if held {
-        record.see_cancel(u64::MAX, &"r".repeat(300), at(4)).unwrap();
+        record
+            .see_cancel(u64::MAX, &"r".repeat(300), at(4))
+            .unwrap();
     }
     record.nonce = "f".repeat(16);
     record

@@ -1,8 +1,12 @@
-//! Writes the place of libtorch into the trainer's binaries, so that they run without LD_LIBRARY_PATH.
+//! Writes the place of libtorch into the trainer's binaries, so that they run without
+//! LD_LIBRARY_PATH.
 
 fn main() {
     println!("cargo::rerun-if-env-changed=LIBTORCH");
     if let Some(folder) = std::env::var_os("LIBTORCH") {
-        println!("cargo::rustc-link-arg=-Wl,-rpath,{}/lib", std::path::Path::new(&folder).display());
+        println!(
+            "cargo::rustc-link-arg=-Wl,-rpath,{}/lib",
+            std::path::Path::new(&folder).display()
+        );
     }
 }

@@ -1,9 +1,11 @@
-//! Load program: the way from stored bars to a data set, stage by stage, with its peak memory. Prints tables, asserts nothing.
+//! Load program: the way from stored bars to a data set, stage by stage, with its peak memory.
+//! Prints tables, asserts nothing.
 //!
-//! `cargo bench -p system-tests --bench chain`. First the ADX example: one symbol, one timeframe, one thread, `adx` with its
-//! three outputs, three fuzzy sets of three triangles, zigzag labels. Then 100 symbols on 4 timeframes with 20 indicators
-//! on each, on one thread and on two. Bars are random walks. Peak memory is that of a process of its own which builds one
-//! data set and nothing else (`VmHWM`, less what it had before it began).
+//! `cargo bench -p system-tests --bench chain`. First the ADX example: one symbol, one timeframe,
+//! one thread, `adx` with its three outputs, three fuzzy sets of three triangles, zigzag labels.
+//! Then 100 symbols on 4 timeframes with 20 indicators on each, on one thread and on two. Bars are
+//! random walks. Peak memory is that of a process of its own which builds one data set and nothing
+//! else (`VmHWM`, less what it had before it began).
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -20,9 +22,14 @@ use std::time::Instant;
 
 use market::{Bars, Instrument, SeriesKey, Timeframe, Utc};
 use store::{ALL_TIME, Edit, RawBar, RawBars, Store};
-use strategies::{DataSet, DataSetError, Overrides, Resolved, Step, Strategy, SymbolBars, assemble};
+use strategies::{
+    DataSet, DataSetError, Overrides, Resolved, Step, Strategy, SymbolBars, assemble,
+};
 
-const SIZES: [(usize, Timeframe, usize); 2] = [(5_000, Timeframe::Hour1, 41), (1_000_000, Timeframe::Minute1, 7)];
+const SIZES: [(usize, Timeframe, usize); 2] = [
+    (5_000, Timeframe::Hour1, 41),
+    (1_000_000, Timeframe::Minute1, 7),
+];
 
 const STRATEGY: &str = "
 name: adx_example
@@ -48,7 +55,12 @@ training: {labels: {source: zigzag, zigzag_threshold: 0.025}}
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
-    let after = |flag: &str| arguments.iter().position(|each| each == flag).map(|at| &arguments[at + 1..]);
+    let after = |flag: &str| {
+        arguments
+            .iter()
+            .position(|each| each == flag)
+            .map(|at| &arguments[at + 1..])
+    };
     if let Some([folder, bars, ..]) = after("--peak") {
         return peak(Path::new(folder), bars.parse().unwrap());
     }
@@ -74,12 +86,16 @@ fn adx_example() {
         let disk = Disk::open(folder.path());
         disk.store_walk(bars, timeframe);
         let resolved = resolved(timeframe);
-        let runs: Vec<Vec<(String, Clock)>> = (0..rounds).map(|_| stages(&disk, &resolved)).collect();
+        let runs: Vec<Vec<(String, Clock)>> =
+            (0..rounds).map(|_| stages(&disk, &resolved)).collect();
         for (stage, (name, _)) in runs[0].iter().enumerate() {
             let wall = || runs.iter().map(|run| run[stage].1.wall);
             let processor = median(runs.iter().map(|run| run[stage].1.processor));
             if large == 0 {
-                table.push((name.clone(), [median(wall()), wall().fold(f64::MAX, f64::min), 0.0, 0.0]));
+                table.push((
+                    name.clone(),
+                    [median(wall()), wall().fold(f64::MAX, f64::min), 0.0, 0.0],
+                ));
             } else {
                 (table[stage].1[2], table[stage].1[3]) = (median(wall()), processor);
             }
@@ -89,7 +105,11 @@ fn adx_example() {
         println!("{name:<36} {small:>10.3} {least:>10.3} {large:>10.1} {processor:>14.1}");
     }
     for (bars, _, _) in SIZES {
-        child(&["--peak", &folder.path().display().to_string(), &bars.to_string()]);
+        child(&[
+            "--peak",
+            &folder.path().display().to_string(),
+            &bars.to_string(),
+        ]);
     }
 }
 
@@ -101,8 +121,15 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
 
 /// This program once more, with these arguments.
 fn child(arguments: &[&str]) {
-    let output = std::process::Command::new(std::env::current_exe().unwrap()).args(arguments).output().unwrap();
-    print!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(arguments)
+        .output()
+        .unwrap();
+    print!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
 /// A store in a folder, read and written on the thread that asks.
@@ -113,30 +140,53 @@ struct Disk {
 
 impl Disk {
     fn open(folder: &Path) -> Self {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let store = runtime.block_on(Store::open(&format!("file://{}", folder.display()))).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let store = runtime
+            .block_on(Store::open(&format!("file://{}", folder.display())))
+            .unwrap();
         Self { runtime, store }
     }
 
     fn store_walk(&self, count: usize, timeframe: Timeframe) {
         let bars = walk(7, count, timeframe);
-        let edit = Edit { bars, empty_intervals: Vec::new(), calendar: "walk".to_owned(), at: Utc(1) };
-        self.runtime.block_on(self.store.commit(&key(timeframe), edit, None)).unwrap();
+        let edit = Edit {
+            bars,
+            empty_intervals: Vec::new(),
+            calendar: "walk".to_owned(),
+            at: Utc(1),
+        };
+        self.runtime
+            .block_on(self.store.commit(&key(timeframe), edit, None))
+            .unwrap();
     }
 
     fn read(&self, timeframe: Timeframe) -> SymbolBars {
-        let (_, bars) = self.runtime.block_on(self.store.read(&key(timeframe), ALL_TIME)).unwrap();
+        let (_, bars) = self
+            .runtime
+            .block_on(self.store.read(&key(timeframe), ALL_TIME))
+            .unwrap();
         SymbolBars::from([(timeframe, bars)])
     }
 }
 
 fn resolved(timeframe: Timeframe) -> Resolved {
     let text = STRATEGY.replace("TIMEFRAME", &timeframe.to_string());
-    Strategy::parse(&text).unwrap_or_else(|findings| panic!("{findings}")).resolve(&Overrides::default()).unwrap()
+    Strategy::parse(&text)
+        .unwrap_or_else(|findings| panic!("{findings}"))
+        .resolve(&Overrides::default())
+        .unwrap()
 }
 
 fn key(timeframe: Timeframe) -> SeriesKey {
-    SeriesKey::standard("file", Instrument::parse("crypto:BTCUSD").unwrap(), timeframe).unwrap()
+    SeriesKey::standard(
+        "file",
+        Instrument::parse("crypto:BTCUSD").unwrap(),
+        timeframe,
+    )
+    .unwrap()
 }
 
 /// A walk whose bars move by about half a per cent.
@@ -147,21 +197,35 @@ fn walk(mut seed: u64, count: usize, timeframe: Timeframe) -> RawBars {
     for row in 0..count {
         let mut step = |size: f64| 1.0 + size * (2.0 * share(&mut seed) - 1.0);
         let (open, close) = (price, price * step(0.005));
-        let (high, low) = (open.max(close) * step(0.001).max(1.0), open.min(close) * step(0.001).min(1.0));
+        let (high, low) = (
+            open.max(close) * step(0.001).max(1.0),
+            open.min(close) * step(0.001).min(1.0),
+        );
         let open_time = start.plus_micros(timeframe.micros() * row as i64);
-        bars.push(RawBar { open_time, prices: [open, high, low, close], volume: 10.0 * step(0.5) });
-        price = if (2_000.0..200_000.0).contains(&close) { close } else { 20_000.0 };
+        bars.push(RawBar {
+            open_time,
+            prices: [open, high, low, close],
+            volume: 10.0 * step(0.5),
+        });
+        price = if (2_000.0..200_000.0).contains(&close) {
+            close
+        } else {
+            20_000.0
+        };
     }
     bars
 }
 
 /// The next number from 0 to 1 of a linear congruential generator.
 fn share(seed: &mut u64) -> f64 {
-    *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    *seed = seed
+        .wrapping_mul(6_364_136_223_846_793_005)
+        .wrapping_add(1_442_695_040_888_963_407);
     (*seed >> 11) as f64 / (1_u64 << 53) as f64
 }
 
-/// Milliseconds that passed, and that this process's threads were on a processor: on a busy machine the latter says more.
+/// Milliseconds that passed, and that this process's threads were on a processor: on a busy machine
+/// the latter says more.
 #[derive(Clone, Copy)]
 struct Clock {
     wall: f64,
@@ -172,18 +236,28 @@ impl Clock {
     fn now(since: Instant) -> Self {
         let tasks = std::fs::read_dir("/proc/self/task").unwrap();
         let nanoseconds = |task: std::io::Result<std::fs::DirEntry>| {
-            let text = std::fs::read_to_string(task.unwrap().path().join("schedstat")).unwrap_or_default();
-            text.split_whitespace().next().map_or(0.0, |field| field.parse::<f64>().unwrap())
+            let text =
+                std::fs::read_to_string(task.unwrap().path().join("schedstat")).unwrap_or_default();
+            text.split_whitespace()
+                .next()
+                .map_or(0.0, |field| field.parse::<f64>().unwrap())
         };
-        Self { wall: since.elapsed().as_secs_f64() * 1e3, processor: tasks.map(nanoseconds).sum::<f64>() / 1e6 }
+        Self {
+            wall: since.elapsed().as_secs_f64() * 1e3,
+            processor: tasks.map(nanoseconds).sum::<f64>() / 1e6,
+        }
     }
 
     fn less(self, other: Self) -> Self {
-        Self { wall: self.wall - other.wall, processor: self.processor - other.processor }
+        Self {
+            wall: self.wall - other.wall,
+            processor: self.processor - other.processor,
+        }
     }
 }
 
-/// One run from the store to the data set; the progress callback tells where a stage ends and the next one begins.
+/// One run from the store to the data set; the progress callback tells where a stage ends and the
+/// next one begins.
 fn stages(disk: &Disk, resolved: &Resolved) -> Vec<(String, Clock)> {
     let start = Instant::now();
     let mut marks: Vec<(String, Clock)> = Vec::new();
@@ -199,10 +273,16 @@ fn stages(disk: &Disk, resolved: &Resolved) -> Vec<(String, Clock)> {
     }));
     let end = Clock::now(start);
     let ends = marks.iter().skip(1).map(|(_, at)| *at).chain([end]);
-    let mut times: Vec<(String, Clock)> =
-        marks.iter().zip(ends).map(|((name, from), to)| (name.clone(), to.less(*from))).collect();
+    let mut times: Vec<(String, Clock)> = marks
+        .iter()
+        .zip(ends)
+        .map(|((name, from), to)| (name.clone(), to.less(*from)))
+        .collect();
     times.push(("whole chain".to_owned(), end.less(marks[0].1)));
-    times.push(("whole chain less its last stage".to_owned(), marks[marks.len() - 1].1.less(marks[0].1)));
+    times.push((
+        "whole chain less its last stage".to_owned(),
+        marks[marks.len() - 1].1.less(marks[0].1),
+    ));
     times
 }
 
@@ -217,7 +297,12 @@ fn example(disk: &Disk, resolved: &Resolved, progress: Progress<'_>) -> DataSet 
 fn status(field: &str) -> f64 {
     let text = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = text.lines().find(|line| line.starts_with(field)).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() * 1024.0
+    line.split_whitespace()
+        .nth(1)
+        .unwrap()
+        .parse::<f64>()
+        .unwrap()
+        * 1024.0
 }
 
 fn peak(folder: &Path, bars: usize) {
@@ -227,7 +312,13 @@ fn peak(folder: &Path, bars: usize) {
     let before = status("VmRSS");
     let mut marks = String::new();
     let set = example(&disk, &resolved, &mut |step| {
-        write!(marks, "{:.0} at {}, ", (status("VmHWM") - before) / 1e6, step.work).unwrap();
+        write!(
+            marks,
+            "{:.0} at {}, ",
+            (status("VmHWM") - before) / 1e6,
+            step.work
+        )
+        .unwrap();
         ControlFlow::Continue(())
     });
     let peak = status("VmHWM") - before;
@@ -248,8 +339,12 @@ fn peak(folder: &Path, bars: usize) {
 
 const SYMBOLS: usize = 100;
 const MANY_BARS: usize = 10_000;
-const MANY: [(Timeframe, usize); 4] =
-    [(Timeframe::Minute15, 1), (Timeframe::Hour1, 4), (Timeframe::Hour4, 16), (Timeframe::Day1, 96)];
+const MANY: [(Timeframe, usize); 4] = [
+    (Timeframe::Minute15, 1),
+    (Timeframe::Hour1, 4),
+    (Timeframe::Hour4, 16),
+    (Timeframe::Day1, 96),
+];
 const TYPES: [&str; 20] = [
     "rsi",
     "roc",
@@ -287,7 +382,9 @@ indicators:
 /// 20 indicators on each of 4 timeframes, ten of them scaled, ten in three words.
 fn many() -> Resolved {
     let mut text = MANY_HEAD.to_owned();
-    TYPES.iter().for_each(|name| writeln!(text, "  {name}_x: {{type: {name}}}").unwrap());
+    TYPES
+        .iter()
+        .for_each(|name| writeln!(text, "  {name}_x: {{type: {name}}}").unwrap());
     text.push_str("fuzzy_sets:\n");
     for name in &TYPES[10..] {
         let open = "type: trapezoidal, parameters:";
@@ -300,59 +397,113 @@ fn many() -> Resolved {
     }
     text.push_str("nn_inputs:\n");
     TYPES[..10].iter().for_each(|name| {
-        writeln!(text, "  - {{raw_indicator: {name}_x, timeframes: all, normalization: zscore}}").unwrap();
+        writeln!(
+            text,
+            "  - {{raw_indicator: {name}_x, timeframes: all, normalization: zscore}}"
+        )
+        .unwrap();
     });
-    TYPES[10..].iter().for_each(|name| writeln!(text, "  - {{fuzzy_set: {name}_words, timeframes: all}}").unwrap());
+    TYPES[10..].iter().for_each(|name| {
+        writeln!(text, "  - {{fuzzy_set: {name}_words, timeframes: all}}").unwrap()
+    });
     text.push_str(&STRATEGY[STRATEGY.find("model:").unwrap()..]);
     let strategy = Strategy::parse(&text).unwrap_or_else(|findings| panic!("{findings}"));
-    let symbols = (0..SYMBOLS).map(|number| Instrument::parse(&format!("stk:S{number:03}")).unwrap());
-    let request = Overrides { symbols: Some(symbols.collect()), ..Overrides::default() };
-    Resolved { embargo_bars: Some(96), ..strategy.resolve(&request).unwrap() }
+    let symbols =
+        (0..SYMBOLS).map(|number| Instrument::parse(&format!("stk:S{number:03}")).unwrap());
+    let request = Overrides {
+        symbols: Some(symbols.collect()),
+        ..Overrides::default()
+    };
+    Resolved {
+        embargo_bars: Some(96),
+        ..strategy.resolve(&request).unwrap()
+    }
 }
 
 /// The bars of a symbol on all timeframes, made when asked for.
 fn many_bars(symbol: &Instrument, timeframes: &[Timeframe]) -> Result<SymbolBars, DataSetError> {
-    let seed = symbol.id().bytes().fold(7, |seed: u64, byte| seed.wrapping_mul(31).wrapping_add(u64::from(byte)));
+    let seed = symbol.id().bytes().fold(7, |seed: u64, byte| {
+        seed.wrapping_mul(31).wrapping_add(u64::from(byte))
+    });
     let base = walk(seed, MANY_BARS, Timeframe::Minute15);
-    let wanted = MANY.iter().filter(|(timeframe, _)| timeframes.contains(timeframe));
-    Ok(wanted.map(|&(timeframe, each)| (timeframe, coarser(&base, each))).collect())
+    let wanted = MANY
+        .iter()
+        .filter(|(timeframe, _)| timeframes.contains(timeframe));
+    Ok(wanted
+        .map(|&(timeframe, each)| (timeframe, coarser(&base, each)))
+        .collect())
 }
 
 /// Bars of `each` bars.
 fn coarser(base: &RawBars, each: usize) -> Bars {
     let mut bars = Bars::default();
-    for start in (0..base.len()).step_by(each).filter(|start| start + each <= base.len()) {
+    for start in (0..base.len())
+        .step_by(each)
+        .filter(|start| start + each <= base.len())
+    {
         let rows = start..start + each;
         bars.open_time.push(base.open_time[start]);
-        bars.close_time.push(base.open_time[rows.end - 1].plus_micros(Timeframe::Minute15.micros()));
+        bars.close_time
+            .push(base.open_time[rows.end - 1].plus_micros(Timeframe::Minute15.micros()));
         bars.open.push(base.open[start]);
-        bars.high.push(base.high[rows.clone()].iter().copied().fold(f64::MIN, f64::max));
-        bars.low.push(base.low[rows.clone()].iter().copied().fold(f64::MAX, f64::min));
+        bars.high.push(
+            base.high[rows.clone()]
+                .iter()
+                .copied()
+                .fold(f64::MIN, f64::max),
+        );
+        bars.low.push(
+            base.low[rows.clone()]
+                .iter()
+                .copied()
+                .fold(f64::MAX, f64::min),
+        );
         bars.close.push(base.close[rows.end - 1]);
         bars.volume.push(base.volume[rows].iter().sum());
     }
     bars
 }
 
-/// Seconds that passed, that this thread was on a processor, and that all threads were, those that have ended included.
+/// Seconds that passed, that this thread was on a processor, and that all threads were, those that
+/// have ended included.
 fn timed(resolved: &Resolved, threads: usize) -> [f64; 3] {
     let own = || {
         let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
-        text.split_whitespace().next().unwrap().parse::<f64>().unwrap() / 1e9
+        text.split_whitespace()
+            .next()
+            .unwrap()
+            .parse::<f64>()
+            .unwrap()
+            / 1e9
     };
     let all = || {
         let text = std::fs::read_to_string("/proc/self/stat").unwrap();
         let fields = text.rsplit_once(')').unwrap().1.split_whitespace();
-        fields.skip(11).take(2).map(|ticks| ticks.parse::<f64>().unwrap() / 100.0).sum::<f64>()
+        fields
+            .skip(11)
+            .take(2)
+            .map(|ticks| ticks.parse::<f64>().unwrap() / 100.0)
+            .sum::<f64>()
     };
     let (start, own_before, all_before) = (Instant::now(), own(), all());
-    drop(assemble(resolved, threads, many_bars, &mut |_| ControlFlow::Continue(())).unwrap());
-    [start.elapsed().as_secs_f64(), own() - own_before, all() - all_before]
+    drop(
+        assemble(resolved, threads, many_bars, &mut |_| {
+            ControlFlow::Continue(())
+        })
+        .unwrap(),
+    );
+    [
+        start.elapsed().as_secs_f64(),
+        own() - own_before,
+        all() - all_before,
+    ]
 }
 
 fn many_symbols() {
     let resolved = many();
-    let rounds: Vec<([f64; 3], [f64; 3])> = (0..7).map(|_| (timed(&resolved, 1), timed(&resolved, 2))).collect();
+    let rounds: Vec<([f64; 3], [f64; 3])> = (0..7)
+        .map(|_| (timed(&resolved, 1), timed(&resolved, 2)))
+        .collect();
     let of = |pick: fn(&([f64; 3], [f64; 3])) -> f64| median(rounds.iter().map(pick));
     println!(
         "\n100 symbols x 4 timeframes x 20 indicators, {MANY_BARS} base bars, {} columns, medians of {} rounds:\n\
@@ -376,13 +527,21 @@ fn many_symbols() {
 fn many_peak(threads: usize) {
     let resolved = many();
     let before = status("VmRSS");
-    let set = assemble(&resolved, threads, many_bars, &mut |_| ControlFlow::Continue(())).unwrap();
+    let set = assemble(&resolved, threads, many_bars, &mut |_| {
+        ControlFlow::Continue(())
+    })
+    .unwrap();
     let peak = status("VmHWM") - before;
-    let scaled = set.features.iter().filter(|column| column.normalisation.is_some()).count();
+    let scaled = set
+        .features
+        .iter()
+        .filter(|column| column.normalisation.is_some())
+        .count();
     let (features, outputs, bars) = (set.features.len(), 3, MANY_BARS * 121 / 96 + MANY_BARS / 16);
     let row = 4 * features + 4 * scaled + 53;
     let all = set.rows() + usize::try_from(set.dropped["purged"] + set.dropped["embargo"]).unwrap();
-    let bound = all * row + 5 * threads * MANY_BARS * row + threads * bars * (56 + 8 * outputs + 24);
+    let bound =
+        all * row + 5 * threads * MANY_BARS * row + threads * bars * (56 + 8 * outputs + 24);
     println!(
         "peak memory, {threads} threads: {:.0} MB measured, {:.0} MB by the formula; the {} rows have {:.0} MB of features",
         peak / 1e6,

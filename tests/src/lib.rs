@@ -1,7 +1,9 @@
-//! The sandbox: a whole system for one test, on a NATS server, ports and folders of its own, gone with the test.
+//! The sandbox: a whole system for one test, on a NATS server, ports and folders of its own, gone
+//! with the test.
 //!
-//! It runs services in-process ([`Sandbox::run`]) or as real processes ([`Sandbox::spawn`]), kills and freezes them, kills
-//! and restarts the NATS server, and waits for records and events, never for time. What it waits for in vain it says.
+//! It runs services in-process ([`Sandbox::run`]) or as real processes ([`Sandbox::spawn`]), kills
+//! and freezes them, kills and restarts the NATS server, and waits for records and events, never
+//! for time. What it waits for in vain it says.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -50,7 +52,8 @@ impl Sandbox {
         Self::start_with(TopologyOptions::default()).await
     }
 
-    /// A system in which everybody may do only what the role is for: services are workers, the test is a person.
+    /// A system in which everybody may do only what the role is for: services are workers, the test
+    /// is a person.
     pub async fn start_guarded() -> Self {
         Self::start_on(true, Profile::Test, TopologyOptions::default()).await
     }
@@ -69,12 +72,31 @@ impl Sandbox {
         show_logs();
         let folder = tempfile::tempdir().unwrap();
         let server = Server::start(&folder.path().join("nats"), guarded);
-        let infra = Bus::connect(&connect_options(&server.url(Role::Infra), profile)).await.unwrap();
-        infra.apply(&Topology::declare(profile, options)).await.unwrap();
-        let bus = Bus::connect(&connect_options(&server.url(Role::Person), profile)).await.unwrap();
+        let infra = Bus::connect(&connect_options(&server.url(Role::Infra), profile))
+            .await
+            .unwrap();
+        infra
+            .apply(&Topology::declare(profile, options))
+            .await
+            .unwrap();
+        let bus = Bus::connect(&connect_options(&server.url(Role::Person), profile))
+            .await
+            .unwrap();
         let url = server.url(Role::Worker);
-        let store = Store::open(&format!("file://{}", folder.path().join("objects").display())).await.unwrap();
-        Self { server: Mutex::new(server), bus, store, folder, url, profile }
+        let store = Store::open(&format!(
+            "file://{}",
+            folder.path().join("objects").display()
+        ))
+        .await
+        .unwrap();
+        Self {
+            server: Mutex::new(server),
+            bus,
+            store,
+            folder,
+            url,
+            profile,
+        }
     }
 
     /// The test's own connection.
@@ -110,7 +132,9 @@ impl Sandbox {
     /// A connection in a role.
     pub async fn connect_as(&self, role: Role) -> Bus {
         let url = self.server.lock().unwrap().url(role);
-        Bus::connect(&connect_options(&url, self.profile)).await.unwrap()
+        Bus::connect(&connect_options(&url, self.profile))
+            .await
+            .unwrap()
     }
 
     /// Submits under a new id.
@@ -124,7 +148,13 @@ impl Sandbox {
     pub async fn forget_message_ids(&self) {
         let jetstream = self.bus.jetstream();
         for name in [subjects::EVENTS, subjects::DEAD] {
-            let mut config = jetstream.get_stream(name).await.unwrap().cached_info().config.clone();
+            let mut config = jetstream
+                .get_stream(name)
+                .await
+                .unwrap()
+                .cached_info()
+                .config
+                .clone();
             config.duplicate_window = Duration::from_millis(100);
             jetstream.update_stream(config).await.unwrap();
         }
@@ -152,12 +182,15 @@ fn connect_options(url: &str, profile: Profile) -> ConnectOptions {
     }
 }
 
-/// Shows the logs of in-process workers when `SANDBOX_LOG` holds a filter, as in `SANDBOX_LOG=debug`.
+/// Shows the logs of in-process workers when `SANDBOX_LOG` holds a filter, as in
+/// `SANDBOX_LOG=debug`.
 fn show_logs() {
     static ONCE: OnceLock<()> = OnceLock::new();
     ONCE.get_or_init(|| {
         if let Ok(filter) = std::env::var("SANDBOX_LOG") {
-            let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+            let subscriber = tracing_subscriber::fmt()
+                .with_env_filter(filter)
+                .with_writer(std::io::stderr);
             drop(subscriber.try_init());
         }
     });

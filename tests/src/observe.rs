@@ -1,4 +1,5 @@
-//! What a test sees of the system: records, events, dead letters, queues, as any other process would read them.
+//! What a test sees of the system: records, events, dead letters, queues, as any other process
+//! would read them.
 
 use std::time::Duration;
 
@@ -29,11 +30,23 @@ pub struct Kept {
 impl Sandbox {
     /// The record as it stands.
     pub async fn record(&self, op: &OperationId) -> OperationRecord {
-        self.bus().record(op).await.unwrap().expect("there is a record").record
+        self.bus()
+            .record(op)
+            .await
+            .unwrap()
+            .expect("there is a record")
+            .record
     }
 
-    async fn follow(&self, op: &OperationId, from_start: bool) -> impl Stream<Item = Update> + Unpin + use<> {
-        self.bus().follow(op, FollowOptions { from_start }).await.unwrap()
+    async fn follow(
+        &self,
+        op: &OperationId,
+        from_start: bool,
+    ) -> impl Stream<Item = Update> + Unpin + use<> {
+        self.bus()
+            .follow(op, FollowOptions { from_start })
+            .await
+            .unwrap()
     }
 
     /// Waits until the record satisfies `wanted`.
@@ -60,14 +73,17 @@ impl Sandbox {
 
     /// Waits for the end of the operation.
     pub async fn ended(&self, op: &OperationId) -> OperationRecord {
-        self.until_record(op, "ended", |record| record.state.is_terminal()).await
+        self.until_record(op, "ended", |record| record.state.is_terminal())
+            .await
     }
 
-    /// Waits for the end, and until nothing of the operation is left to do: no active mark, no command.
+    /// Waits for the end, and until nothing of the operation is left to do: no active mark, no
+    /// command.
     pub async fn settled(&self, op: &OperationId) -> OperationRecord {
         self.ended(op).await;
         until(format!("{op} to be settled"), || async {
-            let open = self.bus().active().await.ok()?.contains(op) || !self.commands_of(op).await.is_empty();
+            let open = self.bus().active().await.ok()?.contains(op)
+                || !self.commands_of(op).await.is_empty();
             if open { None } else { Some(()) }
         })
         .await;
@@ -75,9 +91,15 @@ impl Sandbox {
     }
 
     /// Waits for an event, stored ones included.
-    pub async fn until_event(&self, op: &OperationId, what: &str, wanted: impl Fn(&Event) -> bool) -> Event {
+    pub async fn until_event(
+        &self,
+        op: &OperationId,
+        what: &str,
+        wanted: impl Fn(&Event) -> bool,
+    ) -> Event {
         let found = async {
-            // An operation that has ended ends the follower, maybe just before its last event is stored.
+            // An operation that has ended ends the follower, maybe just before its last event is
+            // stored.
             let mut again = interval(Duration::from_millis(100));
             loop {
                 again.tick().await;
@@ -95,10 +117,12 @@ impl Sandbox {
 
     /// Waits until a worker has claimed a step and its handler may run.
     pub async fn started(&self, op: &OperationId) -> Event {
-        self.until_event(op, "started", |event| event.what == What::Started).await
+        self.until_event(op, "started", |event| event.what == What::Started)
+            .await
     }
 
-    /// Waits for progress of the first step, in attempt `attempt` or a later one: the handler is at work.
+    /// Waits for progress of the first step, in attempt `attempt` or a later one: the handler is at
+    /// work.
     pub async fn working(&self, op: &OperationId, attempt: u32) -> ProgressRecord {
         self.working_on(op, 1, attempt).await
     }
@@ -109,68 +133,105 @@ impl Sandbox {
         let found = async {
             while let Some(update) = updates.next().await {
                 match update {
-                    Update::Progress(progress) if progress.step.get() == step && progress.attempt >= attempt => {
+                    Update::Progress(progress)
+                        if progress.step.get() == step && progress.attempt >= attempt =>
+                    {
                         return *progress;
                     }
                     _ => {}
                 }
             }
-            panic!("{op} ended without progress of step {step}, attempt {attempt}: {:#?}", self.record(op).await);
+            panic!(
+                "{op} ended without progress of step {step}, attempt {attempt}: {:#?}",
+                self.record(op).await
+            );
         };
-        patiently(format!("progress of {op}, step {step}, attempt {attempt}"), found).await
+        patiently(
+            format!("progress of {op}, step {step}, attempt {attempt}"),
+            found,
+        )
+        .await
     }
 
     /// All messages of a stream on `filter`, oldest first.
     pub async fn stored(&self, stream: &str, filter: &str) -> Vec<Kept> {
-        let stream = self.bus().jetstream().get_stream_no_info(stream).await.unwrap();
+        let stream = self
+            .bus()
+            .jetstream()
+            .get_stream_no_info(stream)
+            .await
+            .unwrap();
         let (mut kept, mut next) = (Vec::new(), 1);
-        while let Ok(message) = stream.direct_get_next_for_subject(filter.to_owned(), Some(next)).await {
+        while let Ok(message) = stream
+            .direct_get_next_for_subject(filter.to_owned(), Some(next))
+            .await
+        {
             next = message.sequence + 1;
-            kept.push(Kept { subject: message.subject.to_string(), payload: message.payload.to_vec() });
+            kept.push(Kept {
+                subject: message.subject.to_string(),
+                payload: message.payload.to_vec(),
+            });
         }
         kept
     }
 
     async fn decoded<M: Message>(&self, stream: &str, filter: &str) -> Vec<M> {
-        self.stored(stream, filter).await.iter().map(|kept| codec::decode(&kept.payload).unwrap()).collect()
+        self.stored(stream, filter)
+            .await
+            .iter()
+            .map(|kept| codec::decode(&kept.payload).unwrap())
+            .collect()
     }
 
     /// All events of an operation in the order in which they were stored.
     pub async fn events(&self, op: &OperationId) -> Vec<Event> {
-        self.decoded(subjects::EVENTS, &subjects::events_of(op)).await
+        self.decoded(subjects::EVENTS, &subjects::events_of(op))
+            .await
     }
 
     /// What happened, as `step.what` words: `1.started 1.completed`.
     pub async fn story(&self, op: &OperationId) -> String {
         let events = self.events(op).await;
-        let words: Vec<String> = events.iter().map(|event| format!("{}.{}", event.step, event.what.as_str())).collect();
+        let words: Vec<String> = events
+            .iter()
+            .map(|event| format!("{}.{}", event.step, event.what.as_str()))
+            .collect();
         words.join(" ")
     }
 
-    /// The one `completed` event of the operation's last step; fails when there is none or more than one of any step.
+    /// The one `completed` event of the operation's last step; fails when there is none or more
+    /// than one of any step.
     pub async fn only_completion_of(&self, op: &OperationId) -> Event {
         let record = self.settled(op).await;
         let mut completions = self.events(op).await;
         completions.retain(|event| event.what == What::Completed);
         completions.sort_by_key(|event| event.step);
         let steps: Vec<_> = completions.iter().map(|event| event.step).collect();
-        assert_eq!(steps, record.numbers().collect::<Vec<_>>(), "completions of {op}, which is {}", record.state);
+        assert_eq!(
+            steps,
+            record.numbers().collect::<Vec<_>>(),
+            "completions of {op}, which is {}",
+            record.state
+        );
         completions.pop().unwrap()
     }
 
     /// Dead letters of an operation.
     pub async fn dead_letters(&self, op: &OperationId) -> Vec<DeadLetter> {
-        self.decoded(subjects::DEAD, &format!("ktrdr.dead.*.{op}.*")).await
+        self.decoded(subjects::DEAD, &format!("ktrdr.dead.*.{op}.*"))
+            .await
     }
 
     /// Commands of an operation that are on a queue or claimed.
     pub async fn commands_of(&self, op: &OperationId) -> Vec<Kept> {
-        self.stored(subjects::COMMANDS, &format!("ktrdr.cmd.*.*.{op}.*")).await
+        self.stored(subjects::COMMANDS, &format!("ktrdr.cmd.*.*.{op}.*"))
+            .await
     }
 
     /// Every progress record that is stored of an operation.
     pub async fn progress_of(&self, op: &OperationId) -> Vec<ProgressRecord> {
-        self.decoded(subjects::PROGRESS, &subjects::progress_of(op)).await
+        self.decoded(subjects::PROGRESS, &subjects::progress_of(op))
+            .await
     }
 
     /// Waits until `count` workers have announced themselves and wait for work.
@@ -178,8 +239,16 @@ impl Sandbox {
         until(format!("{count} workers of {service}"), || async {
             let mut workers = self.bus().workers().await.ok()?;
             workers.retain(|worker| worker.service == service);
-            let waiting = self.bus().queue_depth(service, Lane::Default).await.ok()?.waiting_pulls;
-            let busy = workers.iter().filter(|worker| !worker.current.is_empty()).count();
+            let waiting = self
+                .bus()
+                .queue_depth(service, Lane::Default)
+                .await
+                .ok()?
+                .waiting_pulls;
+            let busy = workers
+                .iter()
+                .filter(|worker| !worker.current.is_empty())
+                .count();
             (workers.len() == count && waiting + busy as u64 >= count as u64).then_some(workers)
         })
         .await

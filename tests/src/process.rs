@@ -18,7 +18,8 @@ pub struct Process {
 }
 
 impl Sandbox {
-    /// Starts `program` (as in `ktrdr-dummy`) from the folder of the build, connected to this system.
+    /// Starts `program` (as in `ktrdr-dummy`) from the folder of the build, connected to this
+    /// system.
     pub fn spawn(&self, program: &str) -> Process {
         self.spawn_with(program, &[])
     }
@@ -29,11 +30,20 @@ impl Sandbox {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let log = self.folder().join(format!("{program}-{number}.log"));
         let mut command = Command::new(built(program));
-        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("KTRDR_")) {
+        for (name, _) in
+            std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("KTRDR_"))
+        {
             command.env_remove(name);
         }
         let child = command
-            .args(["--nats-url", self.url(), "--store", self.store().url(), "--profile", self.profile().as_str()])
+            .args([
+                "--nats-url",
+                self.url(),
+                "--store",
+                self.store().url(),
+                "--profile",
+                self.profile().as_str(),
+            ])
             .args(flags)
             .current_dir(self.folder())
             .stdin(Stdio::null())
@@ -48,8 +58,15 @@ impl Sandbox {
 /// The executable beside the one of this test.
 fn built(program: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
-    let found = test.ancestors().skip(1).take(2).map(|folder| folder.join(program)).find(|path| path.is_file());
-    found.unwrap_or_else(|| panic!("{program} is not built: run `cargo build --workspace --bins` first"))
+    let found = test
+        .ancestors()
+        .skip(1)
+        .take(2)
+        .map(|folder| folder.join(program))
+        .find(|path| path.is_file());
+    found.unwrap_or_else(|| {
+        panic!("{program} is not built: run `cargo build --workspace --bins` first")
+    })
 }
 
 impl Process {

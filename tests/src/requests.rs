@@ -13,7 +13,12 @@ pub fn new_id(kind: &str) -> OperationId {
 
 /// One dummy step after the other.
 pub fn steps(commands: &[RunDummy]) -> NewOperation {
-    stages(commands.iter().map(|command| vec![command.clone()]).collect())
+    stages(
+        commands
+            .iter()
+            .map(|command| vec![command.clone()])
+            .collect(),
+    )
 }
 
 /// One stage of dummy steps, then one more stage with `last`.
@@ -23,6 +28,12 @@ pub fn side_by_side(first: &[RunDummy], last: RunDummy) -> NewOperation {
 
 fn stages(stages: Vec<Vec<RunDummy>>) -> NewOperation {
     let spec = |command: &RunDummy| command.operation().plan.stages[0][0].clone();
-    let stages: Vec<Stage> = stages.iter().map(|stage| stage.iter().map(spec).collect()).collect();
-    NewOperation { plan: Plan { stages }, ..RunDummy::default().operation() }
+    let stages: Vec<Stage> = stages
+        .iter()
+        .map(|stage| stage.iter().map(spec).collect())
+        .collect();
+    NewOperation {
+        plan: Plan { stages },
+        ..RunDummy::default().operation()
+    }
 }

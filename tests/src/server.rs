@@ -1,4 +1,5 @@
-//! A NATS server process with the settings of the server that we ship: every write synced before it is acknowledged.
+//! A NATS server process with the settings of the server that we ship: every write synced before it
+//! is acknowledged.
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -40,12 +41,21 @@ impl Server {
     pub fn start(folder: &Path, guarded: bool) -> Self {
         std::fs::create_dir_all(folder).unwrap();
         let (child, address) = start(folder, "-1", guarded);
-        Self { child, address, folder: folder.to_owned(), guarded }
+        Self {
+            child,
+            address,
+            folder: folder.to_owned(),
+            guarded,
+        }
     }
 
     /// `nats://host:port`, on a guarded server with the user and password of the role.
     pub fn url(&self, role: Role) -> String {
-        let credentials = if self.guarded { format!("{0}:{0}-password@", role.user()) } else { String::new() };
+        let credentials = if self.guarded {
+            format!("{0}:{0}-password@", role.user())
+        } else {
+            String::new()
+        };
         format!("nats://{credentials}{}", self.address)
     }
 
@@ -72,14 +82,22 @@ impl Drop for Server {
 fn start(folder: &Path, port: &str, guarded: bool) -> (Child, String) {
     let config = folder.join("nats.conf");
     let store = folder.join("streams");
-    let mut text = format!("jetstream {{ store_dir: \"{}\", sync_interval: always }}\n", store.display());
+    let mut text = format!(
+        "jetstream {{ store_dir: \"{}\", sync_interval: always }}\n",
+        store.display()
+    );
     if guarded {
-        let permissions = Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra/nats/permissions.conf");
+        let permissions =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra/nats/permissions.conf");
         text += &std::fs::read_to_string(permissions).unwrap();
     }
     std::fs::write(&config, text).unwrap();
-    let password =
-        |role: Role| (format!("KTRDR_{}_PASSWORD", role.user().to_uppercase()), format!("{}-password", role.user()));
+    let password = |role: Role| {
+        (
+            format!("KTRDR_{}_PASSWORD", role.user().to_uppercase()),
+            format!("{}-password", role.user()),
+        )
+    };
     let mut child = Command::new(program())
         .args(["-a", "127.0.0.1", "-p", port, "-c"])
         .arg(&config)

@@ -10,7 +10,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 pub const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
-/// Looks again and again until `look` finds something; fails after [`PATIENCE`], saying what it waited for.
+/// Looks again and again until `look` finds something; fails after [`PATIENCE`], saying what it
+/// waited for.
 pub async fn until<T, F, Found>(what: impl Display, mut look: F) -> T
 where
     F: FnMut() -> Found,
@@ -37,7 +38,8 @@ pub(crate) async fn patiently<T>(what: impl Display, waiting: impl Future<Output
 }
 
 impl crate::Sandbox {
-    /// Lets a random moment of a running system pass: the one wait for time, where the moment itself is the input.
+    /// Lets a random moment of a running system pass: the one wait for time, where the moment
+    /// itself is the input.
     pub async fn after(&self, delay: Duration) {
         tokio::time::sleep(delay).await;
     }

@@ -33,19 +33,35 @@ impl Sandbox {
     }
 
     /// Runs a worker with other options.
-    pub async fn run_with<H: StepHandler>(&self, handler: H, choose: impl FnOnce(&mut WorkerOptions)) -> Worker {
+    pub async fn run_with<H: StepHandler>(
+        &self,
+        handler: H,
+        choose: impl FnOnce(&mut WorkerOptions),
+    ) -> Worker {
         let mut options = WorkerOptions::new(H::Command::SERVICE, self.profile());
         choose(&mut options);
         let (shutdown, told) = watch::channel(false);
-        let task = tokio::spawn(serve(self.connect().await, self.store().clone(), handler, options, told));
-        Worker { shutdown, task: Some(task) }
+        let task = tokio::spawn(serve(
+            self.connect().await,
+            self.store().clone(),
+            handler,
+            options,
+            told,
+        ));
+        Worker {
+            shutdown,
+            task: Some(task),
+        }
     }
 
     /// Does the housekeeping, as `ktrdr up` does.
     pub async fn keep_house(&self) -> Housekeeper {
         let (stop, told) = watch::channel(false);
         let owner = format!("test-{:08x}", rand::random::<u32>());
-        Housekeeper { stop, task: tokio::spawn(runtime::keep_house(self.connect().await, owner, told)) }
+        Housekeeper {
+            stop,
+            task: tokio::spawn(runtime::keep_house(self.connect().await, owner, told)),
+        }
     }
 }
 
@@ -59,7 +75,9 @@ impl Worker {
     /// Waits until it leaves by itself: drained, or killed by its probe.
     pub async fn left(&mut self) -> Result<(), WorkerError> {
         match self.task.take() {
-            Some(task) => patiently("the end of a worker", task).await.expect("the worker did not panic"),
+            Some(task) => patiently("the end of a worker", task)
+                .await
+                .expect("the worker did not panic"),
             None => Ok(()),
         }
     }
@@ -85,7 +103,9 @@ impl Housekeeper {
     /// Ends it in order.
     pub async fn stop(mut self) {
         self.stop.send_replace(true);
-        patiently("the end of a housekeeper", &mut self.task).await.expect("the housekeeper did not panic");
+        patiently("the end of a housekeeper", &mut self.task)
+            .await
+            .expect("the housekeeper did not panic");
     }
 }
 
@@ -104,14 +124,22 @@ pub struct Dies {
 impl Dies {
     /// Once.
     pub fn at(at: Moment) -> Arc<Self> {
-        Arc::new(Self { at, left: AtomicU32::new(1) })
+        Arc::new(Self {
+            at,
+            left: AtomicU32::new(1),
+        })
     }
 }
 
 impl Probe for Dies {
     fn dies_at(&self, moment: Moment) -> bool {
         moment == self.at
-            && self.left.try_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
+            && self
+                .left
+                .try_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
+                    left.checked_sub(1)
+                })
+                .is_ok()
     }
 }
 

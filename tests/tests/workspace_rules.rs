@@ -1,4 +1,5 @@
-//! House rules that a machine can check: arrows between crates, sizes, names, first lines, subjects, sleeps, promises.
+//! House rules that a machine can check: arrows between crates, sizes, names, first lines,
+//! subjects, sleeps, promises.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -21,17 +22,55 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("market", &["schemas"]),
     ("quality", &["schemas", "market"]),
     ("strategies", &["schemas", "market"]),
-    ("inference", &["schemas"]),
+    ("networks", &["schemas"]),
     ("bus", &["schemas"]),
     ("store", &["schemas", "market"]),
     ("runtime", &["schemas", "bus", "store"]),
     ("fetcher", &["schemas", "market", "store", "runtime"]),
-    ("validator", &["schemas", "market", "quality", "store", "runtime"]),
-    ("processor", &["schemas", "market", "strategies", "store", "runtime"]),
-    ("trainer", &["schemas", "market", "strategies", "inference", "store", "runtime"]),
-    ("registry", &["schemas", "market", "strategies", "inference", "store", "runtime"]),
+    (
+        "validator",
+        &["schemas", "market", "quality", "store", "runtime"],
+    ),
+    (
+        "processor",
+        &["schemas", "market", "strategies", "store", "runtime"],
+    ),
+    (
+        "trainer",
+        &[
+            "schemas",
+            "market",
+            "strategies",
+            "networks",
+            "store",
+            "runtime",
+        ],
+    ),
+    (
+        "registry",
+        &[
+            "schemas",
+            "market",
+            "strategies",
+            "networks",
+            "store",
+            "runtime",
+        ],
+    ),
     ("dummy", &["schemas", "runtime"]),
-    ("cli", &["schemas", "market", "quality", "strategies", "inference", "bus", "store", "runtime"]),
+    (
+        "cli",
+        &[
+            "schemas",
+            "market",
+            "quality",
+            "strategies",
+            "networks",
+            "bus",
+            "store",
+            "runtime",
+        ],
+    ),
 ];
 
 /// Crates of others that only one crate of ours may import, by the beginning of their names.
@@ -50,12 +89,30 @@ const ONLY_IN: &[(&str, &str)] = &[
 
 /// Where production code may wait for time to pass, and why nothing else would do.
 const MAY_WAIT: &[(&str, &str)] = &[
-    ("services/bus/src/", "back-off between attempts, and silence that is raced against messages"),
-    ("services/dummy/src/", "pretending to work is what it is for"),
-    ("services/runtime/src/", "back-off and periodic duties, always raced against a stop"),
-    ("services/fetcher/src/", "a provider's budget says until when, raced against a stop"),
-    ("cli/src/follow.rs", "the user's own time limit and a redraw each second, both raced against messages"),
-    ("cli/src/up/", "back-off before a crashed service is started again, raced against a stop"),
+    (
+        "services/bus/src/",
+        "back-off between attempts, and silence that is raced against messages",
+    ),
+    (
+        "services/dummy/src/",
+        "pretending to work is what it is for",
+    ),
+    (
+        "services/runtime/src/",
+        "back-off and periodic duties, always raced against a stop",
+    ),
+    (
+        "services/fetcher/src/",
+        "a provider's budget says until when, raced against a stop",
+    ),
+    (
+        "cli/src/follow.rs",
+        "the user's own time limit and a redraw each second, both raced against messages",
+    ),
+    (
+        "cli/src/up/",
+        "back-off before a crashed service is started again, raced against a stop",
+    ),
 ];
 
 const ROOT: &[&str] = &[
@@ -85,7 +142,10 @@ const ROOT: &[&str] = &[
 const LINES_MAX: usize = 600;
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap()
+        .to_owned()
 }
 
 /// Every file of the project as a path from the root; what git ignores is left out.
@@ -93,11 +153,18 @@ fn files() -> Vec<String> {
     fn walk(folder: &Path, root: &Path, found: &mut Vec<String>) {
         for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
             let (path, name) = (entry.path(), entry.file_name().into_string().unwrap());
-            let hidden = name.starts_with('.') && ![".ci", ".cargo", ".github"].contains(&name.as_str());
+            let hidden =
+                name.starts_with('.') && ![".ci", ".cargo", ".github"].contains(&name.as_str());
             if path.is_dir() && !hidden && name != "target" {
                 walk(&path, root, found);
             } else if path.is_file() && !hidden {
-                found.push(path.strip_prefix(root).unwrap().to_str().unwrap().to_owned());
+                found.push(
+                    path.strip_prefix(root)
+                        .unwrap()
+                        .to_str()
+                        .unwrap()
+                        .to_owned(),
+                );
             }
         }
     }
@@ -112,18 +179,28 @@ fn read(path: &str) -> String {
 }
 
 fn sources() -> impl Iterator<Item = (String, String)> {
-    files().into_iter().filter(|path| path.ends_with(".rs")).map(|path| {
-        let text = read(&path);
-        (path, text)
-    })
+    files()
+        .into_iter()
+        .filter(|path| path.ends_with(".rs"))
+        .map(|path| {
+            let text = read(&path);
+            (path, text)
+        })
 }
 
-/// Production code: lines of files under a `src`, without comments and without the test module at the end.
+/// Production code: lines of files under a `src`, without comments and without the test module at
+/// the end.
 fn production_lines() -> Vec<(String, String)> {
     let mut lines = Vec::new();
-    for (path, text) in sources().filter(|(path, _)| path.contains("src/") && !path.starts_with("tests/")) {
+    for (path, text) in
+        sources().filter(|(path, _)| path.contains("src/") && !path.starts_with("tests/"))
+    {
         let code = text.split("#[cfg(test)]\nmod ").next().unwrap();
-        for (index, line) in code.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//")) {
+        for (index, line) in code
+            .lines()
+            .enumerate()
+            .filter(|(_, line)| !line.trim_start().starts_with("//"))
+        {
             lines.push((format!("{path}:{}", index + 1), line.to_owned()));
         }
     }
@@ -134,25 +211,44 @@ fn production_lines() -> Vec<(String, String)> {
 fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let output = Command::new(cargo)
-        .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
+        .args([
+            "metadata",
+            "--format-version",
+            "1",
+            "--no-deps",
+            "--offline",
+        ])
         .current_dir(root())
         .output()
         .unwrap();
-    assert!(output.status.success(), "cargo metadata: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "cargo metadata: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
     let name = |value: &Value| value["name"].as_str().unwrap().to_owned();
     let packages = metadata["packages"].as_array().unwrap().iter();
     packages
         .map(|package| {
             let all = package["dependencies"].as_array().unwrap().iter();
-            (name(package), all.filter(|dependency| dependency["kind"] != "dev").map(name).collect())
+            (
+                name(package),
+                all.filter(|dependency| dependency["kind"] != "dev")
+                    .map(name)
+                    .collect(),
+            )
         })
         .collect()
 }
 
 /// Fails with every violation at once.
 fn assert_none(violations: Vec<String>, rule: &str) {
-    assert!(violations.is_empty(), "{rule}:\n  {}", violations.join("\n  "));
+    assert!(
+        violations.is_empty(),
+        "{rule}:\n  {}",
+        violations.join("\n  ")
+    );
 }
 
 #[test]
@@ -162,11 +258,14 @@ fn crates_import_only_along_the_arrows_of_the_architecture() {
     let mut violations = Vec::new();
     for (name, imports) in crates.iter().filter(|(name, _)| *name != "system-tests") {
         let Some(allowed) = allowed.get(name.as_str()) else {
-            violations.push(format!("`{name}` is not in the table of arrows: decide what it may import"));
+            violations.push(format!(
+                "`{name}` is not in the table of arrows: decide what it may import"
+            ));
             continue;
         };
-        let foreign =
-            imports.iter().filter(|import| crates.contains_key(*import) && !allowed.contains(&import.as_str()));
+        let foreign = imports
+            .iter()
+            .filter(|import| crates.contains_key(*import) && !allowed.contains(&import.as_str()));
         violations.extend(foreign.map(|import| format!("{name} → {import}")));
     }
     assert_none(violations, "these imports are not allowed");
@@ -175,7 +274,10 @@ fn crates_import_only_along_the_arrows_of_the_architecture() {
 #[test]
 fn heavy_libraries_stay_behind_the_crate_that_wraps_them() {
     let mut violations = Vec::new();
-    for (name, imports) in dependencies().iter().filter(|(name, _)| *name != "system-tests") {
+    for (name, imports) in dependencies()
+        .iter()
+        .filter(|(name, _)| *name != "system-tests")
+    {
         for (library, owner) in ONLY_IN.iter().filter(|(_, owner)| owner != name) {
             let found = imports.iter().filter(|import| import.starts_with(library));
             violations.extend(found.map(|import| format!("{name} → {import}: only {owner} may")));
@@ -186,15 +288,26 @@ fn heavy_libraries_stay_behind_the_crate_that_wraps_them() {
 
 #[test]
 fn every_crate_inherits_the_lints_of_the_workspace() {
-    let manifests = files().into_iter().filter(|path| path.ends_with("/Cargo.toml"));
+    let manifests = files()
+        .into_iter()
+        .filter(|path| path.ends_with("/Cargo.toml"));
     let without = manifests.filter(|path| !read(path).contains("[lints]\nworkspace = true"));
-    assert_none(without.collect(), "these manifests do not say `[lints] workspace = true`");
+    assert_none(
+        without.collect(),
+        "these manifests do not say `[lints] workspace = true`",
+    );
 }
 
 #[test]
 fn no_source_file_is_longer_than_six_hundred_lines() {
-    let long = sources().map(|(path, text)| (path, text.lines().count())).filter(|(_, lines)| *lines > LINES_MAX);
-    assert_none(long.map(|(path, lines)| format!("{path}: {lines}")).collect(), "split these files");
+    let long = sources()
+        .map(|(path, text)| (path, text.lines().count()))
+        .filter(|(_, lines)| *lines > LINES_MAX);
+    assert_none(
+        long.map(|(path, lines)| format!("{path}: {lines}"))
+            .collect(),
+        "split these files",
+    );
 }
 
 #[test]
@@ -205,31 +318,56 @@ fn the_first_line_of_every_file_says_what_it_is_for() {
         let marker = match name.rsplit_once('.').map(|(_, extension)| extension) {
             Some("rs") => "//! ",
             Some("toml" | "yaml" | "yml" | "sh" | "conf" | "service") => "# ",
-            None if name == "Makefile" || path.starts_with("infra/") || path.starts_with(".ci/") => "# ",
+            None if name == "Makefile"
+                || path.starts_with("infra/")
+                || path.starts_with(".ci/") =>
+            {
+                "# "
+            }
             Some(_) | None => continue,
         };
         let text = read(&path);
-        let first = text.lines().find(|line| !line.starts_with("#!/")).unwrap_or_default();
-        let words = first.strip_prefix(marker).map_or(0, |prose| prose.split_whitespace().count());
+        let first = text
+            .lines()
+            .find(|line| !line.starts_with("#!/"))
+            .unwrap_or_default();
+        let words = first
+            .strip_prefix(marker)
+            .map_or(0, |prose| prose.split_whitespace().count());
         if words < if marker == "# " { 4 } else { 2 } {
             violations.push(format!("{path}: {first}"));
         }
     }
-    assert_none(violations, "these first lines do not say in prose what the file is for");
+    assert_none(
+        violations,
+        "these first lines do not say in prose what the file is for",
+    );
 }
 
 #[test]
 fn nothing_is_called_utils_common_helpers_base_or_misc() {
-    let banned = ["util", "utils", "common", "helper", "helpers", "base", "misc"];
-    let named = |path: &String| path.split('/').any(|part| banned.contains(&part.split('.').next().unwrap()));
-    assert_none(files().into_iter().filter(named).collect(), "find the noun these files are about");
+    let banned = [
+        "util", "utils", "common", "helper", "helpers", "base", "misc",
+    ];
+    let named = |path: &String| {
+        path.split('/')
+            .any(|part| banned.contains(&part.split('.').next().unwrap()))
+    };
+    assert_none(
+        files().into_iter().filter(named).collect(),
+        "find the noun these files are about",
+    );
 }
 
 #[test]
 fn subjects_are_written_in_one_file_only() {
-    let tokens = ["cmd", "control", "event", "progress", "dead", "alive", "svc"].map(|token| format!("ktrdr.{token}."));
+    let tokens = [
+        "cmd", "control", "event", "progress", "dead", "alive", "svc",
+    ]
+    .map(|token| format!("ktrdr.{token}."));
     let elsewhere = production_lines().into_iter().filter(|(place, line)| {
-        !place.starts_with("schemas/src/subjects.rs") && tokens.iter().any(|token| line.contains(token))
+        !place.starts_with("schemas/src/subjects.rs")
+            && tokens.iter().any(|token| line.contains(token))
     });
     let found = elsewhere.map(|(place, line)| format!("{place}: {}", line.trim()));
     assert_none(found.collect(), "use the functions of schemas::subjects");
@@ -239,7 +377,9 @@ fn subjects_are_written_in_one_file_only() {
 fn production_code_waits_for_events_not_for_time() {
     let mut violations = Vec::new();
     for (place, line) in production_lines() {
-        let waits = line.contains("thread::sleep") || line.contains("time::sleep") || line.contains(" sleep(");
+        let waits = line.contains("thread::sleep")
+            || line.contains("time::sleep")
+            || line.contains(" sleep(");
         if waits && !MAY_WAIT.iter().any(|(path, _)| place.starts_with(path)) {
             violations.push(format!("{place}: {}", line.trim()));
         }
@@ -250,14 +390,24 @@ fn production_code_waits_for_events_not_for_time() {
 #[test]
 fn the_root_holds_what_the_architecture_lists_and_nothing_else() {
     let ignored = |name: &str| [".git", ".deps", ".demo", ".ktrdr", "target"].contains(&name);
-    let entries = fs::read_dir(root()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    assert_none(entries.filter(|name| !ignored(name) && !ROOT.contains(&name.as_str())).collect(), "not in the root");
+    let entries = fs::read_dir(root())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert_none(
+        entries
+            .filter(|name| !ignored(name) && !ROOT.contains(&name.as_str()))
+            .collect(),
+        "not in the root",
+    );
 }
 
 /// The rows of the table under `## Promises`: what is promised, and the cell that names its test.
 fn promises() -> Vec<(String, String)> {
     let text = read("ARCHITECTURE.md");
-    let section = text.split("\n## ").find(|section| section.starts_with("Promises")).expect("a section Promises");
+    let section = text
+        .split("\n## ")
+        .find(|section| section.starts_with("Promises"))
+        .expect("a section Promises");
     let rows = section.lines().filter(|line| line.starts_with('|')).skip(2);
     rows.map(|row| {
         let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
@@ -272,9 +422,8 @@ fn each_promise_of_the_architecture_names_a_test_that_exists() {
     for (promise, cell) in promises() {
         let named: Vec<&str> = cell.split('`').skip(1).step_by(2).collect();
         let missing = named.iter().filter(|name| match name.split_once("::") {
-            Some((path, test)) => {
-                !fs::read_to_string(root().join(path)).is_ok_and(|text| text.contains(&format!("fn {test}")))
-            }
+            Some((path, test)) => !fs::read_to_string(root().join(path))
+                .is_ok_and(|text| text.contains(&format!("fn {test}"))),
             None => !root().join(name).is_file(),
         });
         violations.extend(missing.map(|name| format!("{promise}: there is no `{name}`")));
@@ -282,6 +431,12 @@ fn each_promise_of_the_architecture_names_a_test_that_exists() {
             violations.push(format!("{promise}: no test"));
         }
     }
-    assert!(promises().len() >= 8, "the table of promises is shorter than the design's");
-    assert_none(violations, "each row ends with the test that keeps it, as in `tests/tests/loop.rs::a_test`");
+    assert!(
+        promises().len() >= 8,
+        "the table of promises is shorter than the design's"
+    );
+    assert_none(
+        violations,
+        "each row ends with the test that keeps it, as in `tests/tests/loop.rs::a_test`",
+    );
 }

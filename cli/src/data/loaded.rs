@@ -1,4 +1,5 @@
-//! What `ktrdr data load` says when it is done: one line a series, with what was fetched and what the validator found.
+//! What `ktrdr data load` says when it is done: one line a series, with what was fetched and what
+//! the validator found.
 
 use market::{SeriesKey, Utc};
 use schemas::commands::{FetchOutcome, FetchedSeries, ValidateOutcome, ValidatedSeries};
@@ -13,12 +14,21 @@ pub fn describe(record: &OperationRecord) -> Vec<(String, String)> {
     let Some(fetched) = outcome_of::<FetchOutcome>(record, Service::Fetcher) else {
         return outcome::of_steps(record);
     };
-    let validated = outcome_of::<ValidateOutcome>(record, Service::Validator).map_or_else(Vec::new, |all| all.series);
-    fetched.series.iter().flat_map(|series| lines(series, &validated)).collect()
+    let validated = outcome_of::<ValidateOutcome>(record, Service::Validator)
+        .map_or_else(Vec::new, |all| all.series);
+    fetched
+        .series
+        .iter()
+        .flat_map(|series| lines(series, &validated))
+        .collect()
 }
 
 fn outcome_of<T: DeserializeOwned>(record: &OperationRecord, service: Service) -> Option<T> {
-    let (_, step) = record.plan.steps().zip(&record.steps).find(|(spec, _)| spec.service == service)?;
+    let (_, step) = record
+        .plan
+        .steps()
+        .zip(&record.steps)
+        .find(|(spec, _)| spec.service == service)?;
     serde_json::from_value(step.result.clone()).ok()
 }
 
@@ -39,10 +49,20 @@ fn lines(series: &FetchedSeries, validated: &[ValidatedSeries]) -> Vec<(String, 
     let mut lines = vec![(name.clone(), stored)];
     let checked = validated.iter().find(|each| each.series == series.series);
     if let Some(checked) = checked {
-        let healthy = if checked.healthy { "healthy" } else { "look at the findings" };
-        lines.push((String::new(), format!("quality {:.1} of 100 ({healthy})", checked.score)));
+        let healthy = if checked.healthy {
+            "healthy"
+        } else {
+            "look at the findings"
+        };
+        lines.push((
+            String::new(),
+            format!("quality {:.1} of 100 ({healthy})", checked.score),
+        ));
     }
-    let remarks = series.warnings.iter().chain(checked.iter().flat_map(|checked| &checked.findings));
+    let remarks = series
+        .warnings
+        .iter()
+        .chain(checked.iter().flat_map(|checked| &checked.findings));
     lines.extend(remarks.map(|remark| (String::new(), remark.clone())));
     lines
 }
@@ -64,7 +84,13 @@ mod tests {
             // 2020-01-02T00:00:00Z and five days later.
             first: Some(1_577_923_200_000_000),
             last: Some(1_578_355_200_000_000),
-            work: FetchCounts { fetched: 25, new: 24, changed: 1, segments: 1, empty: 0 },
+            work: FetchCounts {
+                fetched: 25,
+                new: 24,
+                changed: 1,
+                segments: 1,
+                empty: 0,
+            },
             missing: 26,
             remaining: 2,
             warnings: vec!["the provider has no volume".to_owned()],
@@ -80,8 +106,10 @@ mod tests {
             serious: 0,
             findings: Vec::new(),
         };
-        let text: Vec<String> =
-            lines(&fetched, &[checked]).iter().map(|(name, text)| format!("{name}|{text}")).collect();
+        let text: Vec<String> = lines(&fetched, &[checked])
+            .iter()
+            .map(|(name, text)| format!("{name}|{text}"))
+            .collect();
         insta::assert_snapshot!(text.join("\n"), @"
         EURUSD 1h|120 bars, 2020-01-02T00:00:00Z to 2020-01-07T00:00:00Z; 24 new, 1 changed, 2 still missing
         |quality 99.2 of 100 (healthy)

@@ -1,4 +1,5 @@
-//! The bars that `ktrdr models predict` predicts on: stored series, or files whose rows must all be usable.
+//! The bars that `ktrdr models predict` predicts on: stored series, or files whose rows must all be
+//! usable.
 
 use market::Instrument;
 use schemas::manifests::ModelManifest;
@@ -23,7 +24,11 @@ pub async fn read(
     model: &ModelManifest,
     resolved: &Resolved,
 ) -> Result<(Instrument, SymbolBars), Failure> {
-    if args.bars.is_empty() { stored(args, store, model, resolved).await } else { from_files(args, context, resolved) }
+    if args.bars.is_empty() {
+        stored(args, store, model, resolved).await
+    } else {
+        from_files(args, context, resolved)
+    }
 }
 
 async fn stored(
@@ -32,51 +37,98 @@ async fn stored(
     model: &ModelManifest,
     resolved: &Resolved,
 ) -> Result<(Instrument, SymbolBars), Failure> {
-    let trained_on = model.lineage.symbols.first().and_then(|text| Instrument::parse(text).ok());
+    let trained_on = model
+        .lineage
+        .symbols
+        .first()
+        .and_then(|text| Instrument::parse(text).ok());
     let symbol = args.symbol.clone().or(trained_on).ok_or_else(|| {
-        Failure::new(Exit::Usage, "MODEL-NoSymbol", "the model names no symbol").with_hint("name one with --symbol")
+        Failure::new(Exit::Usage, "MODEL-NoSymbol", "the model names no symbol")
+            .with_hint("name one with --symbol")
     })?;
     let mut bars = SymbolBars::new();
     for timeframe in &resolved.timeframes {
         let key = key(&args.provider, &symbol, *timeframe)?;
-        let snapshot = store.snapshot(&key, None).await?.ok_or_else(|| no_data(&symbol, *timeframe))?;
+        let snapshot = store
+            .snapshot(&key, None)
+            .await?
+            .ok_or_else(|| no_data(&symbol, *timeframe))?;
         bars.insert(*timeframe, store.bars(&snapshot, ALL_TIME).await?);
     }
     Ok((symbol, bars))
 }
 
-fn from_files(args: &PredictArgs, context: &Context, resolved: &Resolved) -> Result<(Instrument, SymbolBars), Failure> {
+fn from_files(
+    args: &PredictArgs,
+    context: &Context,
+    resolved: &Resolved,
+) -> Result<(Instrument, SymbolBars), Failure> {
     let refused = |text: String| Failure::new(Exit::Usage, "MODEL-Bars", text);
-    let first = args.bars.first().ok_or_else(|| refused("no file was given".to_owned()))?;
+    let first = args
+        .bars
+        .first()
+        .ok_or_else(|| refused("no file was given".to_owned()))?;
     let symbol = first.symbol.clone();
     let mut bars = SymbolBars::new();
-    for NamedFile { symbol: other, timeframe, file } in &args.bars {
+    for NamedFile {
+        symbol: other,
+        timeframe,
+        file,
+    } in &args.bars
+    {
         if *other != symbol {
-            let text =
-                format!("{} is of {}, the file before it of {}", file.display(), other.symbol(), symbol.symbol());
+            let text = format!(
+                "{} is of {}, the file before it of {}",
+                file.display(),
+                other.symbol(),
+                symbol.symbol()
+            );
             return Err(refused(text).with_hint("predict one symbol at a time"));
         }
         let key = key(&args.provider, other, *timeframe)?;
-        let mapping = Mapping { zone: args.zone.clone(), ..Mapping::default() };
+        let mapping = Mapping {
+            zone: args.zone.clone(),
+            ..Mapping::default()
+        };
         let read = read_file(&context.working_directory.join(file), &key, &mapping)?;
         let raw = usable(&file.display().to_string(), read)?.sorted();
         let known = closes(&raw, &key)?;
-        if bars.insert(*timeframe, raw.with_close_times(known)).is_some() {
-            return Err(refused(format!("two files hold {timeframe} bars")).with_hint("give one file a timeframe"));
+        if bars
+            .insert(*timeframe, raw.with_close_times(known))
+            .is_some()
+        {
+            return Err(refused(format!("two files hold {timeframe} bars"))
+                .with_hint("give one file a timeframe"));
         }
     }
-    match resolved.timeframes.iter().find(|needed| !bars.contains_key(needed)) {
-        Some(missing) => Err(refused(format!("the model needs {missing} bars and no file holds them"))
-            .with_hint(format!("add --bars {}:{missing}=FILE", symbol.symbol()))),
+    match resolved
+        .timeframes
+        .iter()
+        .find(|needed| !bars.contains_key(needed))
+    {
+        Some(missing) => Err(refused(format!(
+            "the model needs {missing} bars and no file holds them"
+        ))
+        .with_hint(format!("add --bars {}:{missing}=FILE", symbol.symbol()))),
         None => Ok((symbol, bars)),
     }
 }
 
-/// The rows, if every one has its prices: an indicator would carry a hole far beyond the row that has it.
+/// The rows, if every one has its prices: an indicator would carry a hole far beyond the row that
+/// has it.
 fn usable(file: &str, read: FileBars) -> Result<store::RawBars, Failure> {
-    let hole = read.bars.iter().position(|bar| bar.prices.iter().any(|price| !price.is_finite()));
-    let Some(row) = hole else { return Ok(read.bars) };
+    let hole = read
+        .bars
+        .iter()
+        .position(|bar| bar.prices.iter().any(|price| !price.is_finite()));
+    let Some(row) = hole else {
+        return Ok(read.bars);
+    };
     let line = read.lines.get(row).copied().unwrap_or_default();
-    Err(Failure::new(Exit::Usage, "MODEL-Bars", format!("`{file}` line {line}: a price is missing"))
-        .with_hint("complete or remove the row; `ktrdr data check FILE` names all of them"))
+    Err(Failure::new(
+        Exit::Usage,
+        "MODEL-Bars",
+        format!("`{file}` line {line}: a price is missing"),
+    )
+    .with_hint("complete or remove the row; `ktrdr data check FILE` names all of them"))
 }

@@ -1,4 +1,5 @@
-//! `ktrdr models predict`: what a stored model says about each bar, without any service and without libtorch.
+//! `ktrdr models predict`: what a stored model says about each bar, without any service and without
+//! libtorch.
 
 use std::path::PathBuf;
 
@@ -27,8 +28,8 @@ pub struct PredictArgs {
     /// Which.
     #[command(flatten)]
     pub model: ModelArgs,
-    /// Files of bars instead of the stored ones, one a timeframe: EURUSD:1h=FILE, or FILE alone if its name says both, as
-    /// in EURUSD_1h.csv
+    /// Files of bars instead of the stored ones, one a timeframe: EURUSD:1h=FILE, or FILE alone if
+    /// its name says both, as in EURUSD_1h.csv
     #[arg(long, value_name = "FILE", num_args = 1.., value_parser = NamedFile::parse)]
     pub bars: Vec<NamedFile>,
     /// IANA zone of times in these files that carry none, as in America/New_York
@@ -43,8 +44,8 @@ pub struct PredictArgs {
     /// Which decisions.
     #[command(flatten)]
     pub range: RangeArgs,
-    /// Write all predictions to a .csv or .parquet file, or as CSV to standard output with `-`; without it the last ten
-    /// are shown
+    /// Write all predictions to a .csv or .parquet file, or as CSV to standard output with `-`;
+    /// without it the last ten are shown
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
 }
@@ -56,9 +57,8 @@ pub struct PredictArgs {
 pub async fn run(args: &PredictArgs, context: &Context) -> Result<Exit, Failure> {
     if context.output.json && to_stdout(args) {
         let message = "standard output cannot take both CSV and JSON lines";
-        return Err(
-            Failure::new(Exit::Usage, "MODEL-Output", message).with_hint("give --out a file, or leave --json out")
-        );
+        return Err(Failure::new(Exit::Usage, "MODEL-Output", message)
+            .with_hint("give --out a file, or leave --json out"));
     }
     let store = open_store(context).await?;
     let model = find(&store, &args.model.model).await?;
@@ -70,22 +70,36 @@ pub async fn run(args: &PredictArgs, context: &Context) -> Result<Exit, Failure>
         let message = format!("the artifact {} holds no {WEIGHTS}", model.artifact);
         Failure::new(Exit::Failed, "MODEL-Incomplete", message).with_hint("train the model again")
     })?;
-    let forward = inference::Model::from_safetensors(network, weights)?;
+    let forward = networks::Model::from_safetensors(network, weights)?;
     let matrix = features(&resolved, &series, &network.features)?;
     let rows: Vec<&[f32]> = matrix.values.chunks_exact(matrix.width.max(1)).collect();
     let predictions = forward.predict(&rows)?;
-    let within = |row: &usize| matrix.decision_time.get(*row).is_some_and(|time| args.range.times().contains(time));
+    let within = |row: &usize| {
+        matrix
+            .decision_time
+            .get(*row)
+            .is_some_and(|time| args.range.times().contains(time))
+    };
     let kept: Vec<usize> = (0..predictions.len()).filter(within).collect();
     let name = format!("{}@{}", model.name, model.version);
     write(
-        &Predictions { name, symbol, resolved: &resolved, matrix: &matrix, predictions: &predictions, kept: &kept },
+        &Predictions {
+            name,
+            symbol,
+            resolved: &resolved,
+            matrix: &matrix,
+            predictions: &predictions,
+            kept: &kept,
+        },
         args,
         context,
     )
 }
 
 fn to_stdout(args: &PredictArgs) -> bool {
-    args.out.as_ref().is_some_and(|file| file.as_os_str() == "-")
+    args.out
+        .as_ref()
+        .is_some_and(|file| file.as_os_str() == "-")
 }
 
 /// What was predicted, row by row.
@@ -102,13 +116,19 @@ impl Predictions<'_> {
     /// One column per output, with the signal.
     fn columns(&self) -> Vec<String> {
         match self.resolved.output() {
-            OutputKind::Classes { names } => names.iter().map(|name| format!("p_{}", name.to_lowercase())).collect(),
+            OutputKind::Classes { names } => names
+                .iter()
+                .map(|name| format!("p_{}", name.to_lowercase()))
+                .collect(),
             OutputKind::Regression => vec!["forward_return".to_owned()],
         }
     }
 
     fn outputs(&self, row: usize) -> Vec<f64> {
-        self.predictions.get(row).map(|row| row.iter().map(|value| f64::from(*value)).collect()).unwrap_or_default()
+        self.predictions
+            .get(row)
+            .map(|row| row.iter().map(|value| f64::from(*value)).collect())
+            .unwrap_or_default()
     }
 
     fn signal(&self, row: usize) -> &'static str {
@@ -120,25 +140,50 @@ impl Predictions<'_> {
     }
 
     fn times(&self, times: &[Utc]) -> Vec<i64> {
-        self.kept.iter().filter_map(|row| times.get(*row)).map(|time| time.0).collect()
+        self.kept
+            .iter()
+            .filter_map(|row| times.get(*row))
+            .map(|time| time.0)
+            .collect()
     }
 
     fn table(&self) -> Table {
         let mut table = Table::default()
-            .with("symbol", Cells::Text(vec![self.symbol.id(); self.kept.len()]))
+            .with(
+                "symbol",
+                Cells::Text(vec![self.symbol.id(); self.kept.len()]),
+            )
             .with("open_time", Cells::Time(self.times(&self.matrix.open_time)))
-            .with("decision_time", Cells::Time(self.times(&self.matrix.decision_time)));
+            .with(
+                "decision_time",
+                Cells::Time(self.times(&self.matrix.decision_time)),
+            );
         for (position, name) in self.columns().into_iter().enumerate() {
-            let column = self.kept.iter().map(|row| self.outputs(*row).get(position).copied().unwrap_or(f64::NAN));
+            let column = self.kept.iter().map(|row| {
+                self.outputs(*row)
+                    .get(position)
+                    .copied()
+                    .unwrap_or(f64::NAN)
+            });
             table = table.with(name, Cells::Number(column.collect()));
         }
-        table.with("signal", Cells::Text(self.kept.iter().map(|row| self.signal(*row).to_owned()).collect()))
+        table.with(
+            "signal",
+            Cells::Text(
+                self.kept
+                    .iter()
+                    .map(|row| self.signal(*row).to_owned())
+                    .collect(),
+            ),
+        )
     }
 }
 
 fn write(made: &Predictions<'_>, args: &PredictArgs, context: &Context) -> Result<Exit, Failure> {
     let (output, count, name) = (&context.output, made.kept.len(), &made.name);
-    let FeatureMatrix { warm_up, undefined, .. } = made.matrix;
+    let FeatureMatrix {
+        warm_up, undefined, ..
+    } = made.matrix;
     let symbol = made.symbol.symbol();
     let told = format!(
         "{count} predictions of {name} on {symbol}; left out: {warm_up} bars of warm-up, {undefined} with undefined features"
@@ -174,9 +219,13 @@ fn write(made: &Predictions<'_>, args: &PredictArgs, context: &Context) -> Resul
 fn screen(made: &Predictions<'_>, context: &Context) {
     let columns = made.columns();
     let mut rows = Vec::new();
-    let time = |times: &[Utc], row: usize| times.get(row).map(ToString::to_string).unwrap_or_default();
+    let time =
+        |times: &[Utc], row: usize| times.get(row).map(ToString::to_string).unwrap_or_default();
     for &row in made.kept.iter().skip(made.kept.len().saturating_sub(SHOWN)) {
-        let (open, decision) = (time(&made.matrix.open_time, row), time(&made.matrix.decision_time, row));
+        let (open, decision) = (
+            time(&made.matrix.open_time, row),
+            time(&made.matrix.decision_time, row),
+        );
         let outputs = made.outputs(row);
         context.output.json(&json!({
             "type": "prediction",
@@ -187,43 +236,81 @@ fn screen(made: &Predictions<'_>, context: &Context) {
             "signal": made.signal(row),
         }));
         let numbers = outputs.iter().map(|value| format!("{value:.4}"));
-        rows.push([open, decision].into_iter().chain(numbers).chain([made.signal(row).to_owned()]).collect());
+        rows.push(
+            [open, decision]
+                .into_iter()
+                .chain(numbers)
+                .chain([made.signal(row).to_owned()])
+                .collect(),
+        );
     }
     let heads = ["OPENS", "DECISION"].map(str::to_owned).into_iter();
-    let heads: Vec<String> =
-        heads.chain(columns.iter().map(|name| name.to_uppercase())).chain(["SIGNAL".to_owned()]).collect();
-    context.output.table(&heads.iter().map(String::as_str).collect::<Vec<_>>(), &rows);
+    let heads: Vec<String> = heads
+        .chain(columns.iter().map(|name| name.to_uppercase()))
+        .chain(["SIGNAL".to_owned()])
+        .collect();
+    context
+        .output
+        .table(&heads.iter().map(String::as_str).collect::<Vec<_>>(), &rows);
 }
 
-/// The strategy as the model was trained with it. The lineage has the text and the timeframes of the training, base first,
-/// but not the order in which a request listed them; the columns of the network tell which order it was.
+/// The strategy as the model was trained with it. The lineage has the text and the timeframes of
+/// the training, base first, but not the order in which a request listed them; the columns of the
+/// network tell which order it was.
 fn resolved(model: &ModelManifest, artifact: &ArtifactManifest) -> Result<Resolved, Failure> {
     let strategy = Strategy::parse(&model.lineage.strategy).map_err(|findings| {
         let cause = Failure::from(findings).message;
-        Failure { causes: vec![cause], ..not_ours(model) }
+        Failure {
+            causes: vec![cause],
+            ..not_ours(model)
+        }
     })?;
-    let trained: Vec<Timeframe> = model.lineage.timeframes.iter().filter_map(|text| text.parse().ok()).collect();
+    let trained: Vec<Timeframe> = model
+        .lineage
+        .timeframes
+        .iter()
+        .filter_map(|text| text.parse().ok())
+        .collect();
     let columns = &artifact.network.features;
-    let of_column = |name: &str| trained.iter().copied().find(|timeframe| name.starts_with(&format!("{timeframe}_")));
+    let of_column = |name: &str| {
+        trained
+            .iter()
+            .copied()
+            .find(|timeframe| name.starts_with(&format!("{timeframe}_")))
+    };
     let mut by_columns: Vec<Timeframe> = Vec::new();
-    for timeframe in columns.iter().filter_map(|column| of_column(&column.name)).chain(trained.iter().copied()) {
+    for timeframe in columns
+        .iter()
+        .filter_map(|column| of_column(&column.name))
+        .chain(trained.iter().copied())
+    {
         if !by_columns.contains(&timeframe) {
             by_columns.push(timeframe);
         }
     }
     let same = |resolved: &Resolved| {
         let names = resolved.features.iter().map(|feature| &feature.name);
-        resolved.timeframes.first() == trained.first() && columns.iter().map(|column| &column.name).eq(names)
+        resolved.timeframes.first() == trained.first()
+            && columns.iter().map(|column| &column.name).eq(names)
     };
     let orders = [None, Some(by_columns), Some(trained.clone())];
-    let fitting = orders
-        .into_iter()
-        .find_map(|timeframes| strategy.resolve(&Overrides { timeframes, ..Overrides::default() }).ok().filter(same));
+    let fitting = orders.into_iter().find_map(|timeframes| {
+        strategy
+            .resolve(&Overrides {
+                timeframes,
+                ..Overrides::default()
+            })
+            .ok()
+            .filter(same)
+    });
     fitting.ok_or_else(|| not_ours(model))
 }
 
 fn not_ours(model: &ModelManifest) -> Failure {
-    let message = format!("the strategy in {}@{} does not give the inputs of its network", model.name, model.version);
+    let message = format!(
+        "the strategy in {}@{} does not give the inputs of its network",
+        model.name, model.version
+    );
     Failure::new(Exit::Failed, "MODEL-Features", message)
         .with_hint("it was trained by another version of the program: train it again")
 }
@@ -249,8 +336,14 @@ mod tests {
 
     /// What a training that was asked for `timeframes` leaves behind, as far as it matters here.
     fn trained(timeframes: Option<Vec<Timeframe>>) -> (ModelManifest, ArtifactManifest, Resolved) {
-        let overrides = Overrides { timeframes, ..Overrides::default() };
-        let resolved = Strategy::parse(STRATEGY).unwrap().resolve(&overrides).unwrap();
+        let overrides = Overrides {
+            timeframes,
+            ..Overrides::default()
+        };
+        let resolved = Strategy::parse(STRATEGY)
+            .unwrap()
+            .resolve(&overrides)
+            .unwrap();
         let network: Network = resolved.network(resolved.feature_columns());
         let lineage = Lineage {
             operation: "op".to_owned(),
@@ -260,7 +353,11 @@ mod tests {
             strategy_sha256: String::new(),
             seed: 1,
             symbols: vec!["fx:EUR.USD".to_owned()],
-            timeframes: resolved.timeframes.iter().map(ToString::to_string).collect(),
+            timeframes: resolved
+                .timeframes
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
             versions: BTreeMap::new(),
         };
         let model = ModelManifest {
@@ -274,19 +371,45 @@ mod tests {
             created_at: 0,
         };
         let training = serde_json::Value::Null;
-        (model, ArtifactManifest { v: 1, files: BTreeMap::new(), network, lineage, training, created_at: 0 }, resolved)
+        (
+            model,
+            ArtifactManifest {
+                v: 1,
+                files: BTreeMap::new(),
+                network,
+                lineage,
+                training,
+                created_at: 0,
+            },
+            resolved,
+        )
     }
 
     #[test]
     fn a_model_gets_its_columns_back_whatever_order_of_timeframes_the_training_asked_for() {
         use Timeframe::{Day1, Hour1, Hour4};
-        let asked = [None, Some(vec![Hour4, Hour1]), Some(vec![Hour4]), Some(vec![Day1, Hour1, Hour4])];
+        let asked = [
+            None,
+            Some(vec![Hour4, Hour1]),
+            Some(vec![Hour4]),
+            Some(vec![Day1, Hour1, Hour4]),
+        ];
         for timeframes in asked {
             let (model, artifact, was) = trained(timeframes.clone());
             let found = resolved(&model, &artifact).unwrap();
-            assert_eq!((found.base, found.timeframes), (was.base, was.timeframes), "{timeframes:?}");
-            let names = |all: &[strategies::Feature]| all.iter().map(|each| each.name.clone()).collect::<Vec<_>>();
-            assert_eq!(names(&found.features), names(&was.features), "{timeframes:?}");
+            assert_eq!(
+                (found.base, found.timeframes),
+                (was.base, was.timeframes),
+                "{timeframes:?}"
+            );
+            let names = |all: &[strategies::Feature]| {
+                all.iter().map(|each| each.name.clone()).collect::<Vec<_>>()
+            };
+            assert_eq!(
+                names(&found.features),
+                names(&was.features),
+                "{timeframes:?}"
+            );
         }
     }
 
@@ -295,6 +418,9 @@ mod tests {
         let (model, mut artifact, _) = trained(None);
         artifact.network.features.pop();
         let failure = resolved(&model, &artifact).unwrap_err();
-        assert_eq!((failure.exit, failure.code.as_str()), (Exit::Failed, "MODEL-Features"));
+        assert_eq!(
+            (failure.exit, failure.code.as_str()),
+            (Exit::Failed, "MODEL-Features")
+        );
     }
 }

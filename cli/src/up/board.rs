@@ -1,4 +1,5 @@
-//! The board: what every part of the local system does now, one line each; live on a terminal, plain lines elsewhere.
+//! The board: what every part of the local system does now, one line each; live on a terminal,
+//! plain lines elsewhere.
 
 use std::fmt;
 use std::io::IsTerminal;
@@ -45,12 +46,20 @@ pub struct Line {
 
 impl fmt::Display for Line {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, state, detail } = self;
+        let Self {
+            name,
+            state,
+            detail,
+        } = self;
         match state {
             State::Starting => write!(formatter, "{name:<13} starting    {detail}"),
             State::Ready => write!(formatter, "{name:<13} ready       {detail}"),
             State::Restarting { reason, after } => {
-                write!(formatter, "{name:<13} restarting  in {:.1} s, {reason}", after.as_secs_f64())
+                write!(
+                    formatter,
+                    "{name:<13} restarting  in {:.1} s, {reason}",
+                    after.as_secs_f64()
+                )
             }
             State::Stopping => write!(formatter, "{name:<13} stopping"),
             State::Stopped => write!(formatter, "{name:<13} stopped"),
@@ -68,29 +77,40 @@ pub struct Board {
 impl Board {
     /// An empty board.
     pub fn new() -> Self {
-        Self { lines: watch::Sender::new(Vec::new()) }
+        Self {
+            lines: watch::Sender::new(Vec::new()),
+        }
     }
 
     /// Changes or adds the line of `name`.
     pub fn set(&self, name: &str, state: State, detail: &str) {
-        let line = Line { name: name.to_owned(), state, detail: detail.to_owned() };
-        self.lines.send_if_modified(|lines| match lines.iter_mut().find(|each| each.name == name) {
-            Some(found) if *found == line => false,
-            Some(found) => {
-                *found = line.clone();
-                true
-            }
-            None => {
-                lines.push(line.clone());
-                true
+        let line = Line {
+            name: name.to_owned(),
+            state,
+            detail: detail.to_owned(),
+        };
+        self.lines.send_if_modified(|lines| {
+            match lines.iter_mut().find(|each| each.name == name) {
+                Some(found) if *found == line => false,
+                Some(found) => {
+                    *found = line.clone();
+                    true
+                }
+                None => {
+                    lines.push(line.clone());
+                    true
+                }
             }
         });
     }
 
-    /// Sets the line to ready if it says starting: a sign of life after a stop must not bring it back.
+    /// Sets the line to ready if it says starting: a sign of life after a stop must not bring it
+    /// back.
     pub fn heard_of(&self, name: &str) {
         self.lines.send_if_modified(|lines| {
-            let found = lines.iter_mut().find(|line| line.name == name && line.state == State::Starting);
+            let found = lines
+                .iter_mut()
+                .find(|line| line.name == name && line.state == State::Starting);
             found.map(|line| line.state = State::Ready).is_some()
         });
     }
@@ -98,7 +118,9 @@ impl Board {
     /// Waits until nothing is starting or about to.
     pub async fn settled(&self) {
         let quiet = |lines: &Vec<Line>| {
-            !lines.iter().any(|line| matches!(line.state, State::Starting | State::Restarting { .. }))
+            !lines
+                .iter()
+                .any(|line| matches!(line.state, State::Starting | State::Restarting { .. }))
         };
         drop(self.lines.subscribe().wait_for(quiet).await);
     }
@@ -109,7 +131,8 @@ impl Board {
     }
 }
 
-/// Shows every change on standard error until the last board is dropped: `live` redraws the lines where it is a terminal.
+/// Shows every change on standard error until the last board is dropped: `live` redraws the lines
+/// where it is a terminal.
 pub async fn show(mut changes: watch::Receiver<Vec<Line>>, live: bool) {
     let live = (live && std::io::stderr().is_terminal()).then(MultiProgress::new);
     let mut shown: Vec<(Line, Option<ProgressBar>)> = Vec::new();
@@ -145,7 +168,8 @@ impl Default for Board {
 }
 
 fn plain_bar() -> ProgressBar {
-    let style = ProgressStyle::with_template("{wide_msg}").unwrap_or_else(|_| ProgressStyle::default_spinner());
+    let style = ProgressStyle::with_template("{wide_msg}")
+        .unwrap_or_else(|_| ProgressStyle::default_spinner());
     ProgressBar::new_spinner().with_style(style)
 }
 
@@ -163,12 +187,28 @@ mod tests {
 
     #[test]
     fn each_state_reads_as_one_aligned_line() {
-        let line = |state| Line { name: "trainer".to_owned(), state, detail: "pid 7".to_owned() }.to_string();
+        let line = |state| {
+            Line {
+                name: "trainer".to_owned(),
+                state,
+                detail: "pid 7".to_owned(),
+            }
+            .to_string()
+        };
         assert_eq!(line(State::Ready), "trainer       ready       pid 7");
         let reason = "not built: make trainer".to_owned();
-        assert_eq!(line(State::Absent { reason }), "trainer       absent      not built: make trainer");
-        let restarting = State::Restarting { reason: "exit code 1".to_owned(), after: Duration::from_millis(500) };
-        assert_eq!(line(restarting), "trainer       restarting  in 0.5 s, exit code 1");
+        assert_eq!(
+            line(State::Absent { reason }),
+            "trainer       absent      not built: make trainer"
+        );
+        let restarting = State::Restarting {
+            reason: "exit code 1".to_owned(),
+            after: Duration::from_millis(500),
+        };
+        assert_eq!(
+            line(restarting),
+            "trainer       restarting  in 0.5 s, exit code 1"
+        );
     }
 
     #[tokio::test]
@@ -179,7 +219,12 @@ mod tests {
         board.heard_of("a");
         board.heard_of("b");
         board.settled().await;
-        let states: Vec<State> = board.lines.borrow().iter().map(|line| line.state.clone()).collect();
+        let states: Vec<State> = board
+            .lines
+            .borrow()
+            .iter()
+            .map(|line| line.state.clone())
+            .collect();
         assert_eq!(states, [State::Ready, State::Stopped]);
     }
 }

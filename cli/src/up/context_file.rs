@@ -1,4 +1,5 @@
-//! The context file of a running local system: where its server and store are, for every other command to find.
+//! The context file of a running local system: where its server and store are, for every other
+//! command to find.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -59,17 +60,23 @@ impl ContextFile {
         Ok(serde_json::from_slice(&std::fs::read(path)?)?)
     }
 
-    /// The context that a command in `working_directory` uses: `$KTRDR_CONTEXT`, else `.ktrdr/context.json` there or in
-    /// the nearest parent. A file that cannot be read is an error only when it was named.
+    /// The context that a command in `working_directory` uses: `$KTRDR_CONTEXT`, else
+    /// `.ktrdr/context.json` there or in the nearest parent. A file that cannot be read is an error
+    /// only when it was named.
     ///
     /// # Errors
     /// `$KTRDR_CONTEXT` names a file that cannot be read.
-    pub fn find(env: &BTreeMap<String, String>, working_directory: &Path) -> std::io::Result<Option<(PathBuf, Self)>> {
+    pub fn find(
+        env: &BTreeMap<String, String>,
+        working_directory: &Path,
+    ) -> std::io::Result<Option<(PathBuf, Self)>> {
         if let Some(named) = env.get(VARIABLE) {
             let path = working_directory.join(named);
             return Ok(Some((path.clone(), Self::read(&path)?)));
         }
-        let mut folders = working_directory.ancestors().map(|folder| folder.join(DEFAULT_DIR).join(FILE_NAME));
+        let mut folders = working_directory
+            .ancestors()
+            .map(|folder| folder.join(DEFAULT_DIR).join(FILE_NAME));
         Ok(folders.find_map(|path| Self::read(&path).ok().map(|context| (path, context))))
     }
 }
@@ -98,7 +105,10 @@ mod tests {
         std::fs::create_dir(root.path().join(DEFAULT_DIR)).unwrap();
         let path = root.path().join(DEFAULT_DIR).join(FILE_NAME);
         context().write(&path).unwrap();
-        assert_eq!(ContextFile::find(&BTreeMap::new(), &below).unwrap(), Some((path, context())));
+        assert_eq!(
+            ContextFile::find(&BTreeMap::new(), &below).unwrap(),
+            Some((path, context()))
+        );
     }
 
     #[test]
@@ -106,7 +116,12 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let env = [(VARIABLE.to_owned(), "elsewhere.json".to_owned())].into();
         assert!(ContextFile::find(&env, root.path()).is_err());
-        context().write(&root.path().join("elsewhere.json")).unwrap();
-        assert_eq!(ContextFile::find(&env, root.path()).unwrap().unwrap().1, context());
+        context()
+            .write(&root.path().join("elsewhere.json"))
+            .unwrap();
+        assert_eq!(
+            ContextFile::find(&env, root.path()).unwrap().unwrap().1,
+            context()
+        );
     }
 }

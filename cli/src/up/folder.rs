@@ -1,4 +1,5 @@
-//! The folder of a local system: held by one `ktrdr up` at a time, cleared of what a killed one left running.
+//! The folder of a local system: held by one `ktrdr up` at a time, cleared of what a killed one
+//! left running.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::Write as _;
@@ -18,20 +19,30 @@ pub struct Folder {
 }
 
 impl Folder {
-    /// Takes the folder, creating it if needed, and ends programs that a killed `ktrdr up` left running in it.
+    /// Takes the folder, creating it if needed, and ends programs that a killed `ktrdr up` left
+    /// running in it.
     ///
     /// # Errors
     /// It cannot be written, or another process holds it.
     pub fn claim(path: &Path) -> Result<Self, UpError> {
-        let failed = |source| UpError::Folder { path: path.to_owned(), source };
+        let failed = |source| UpError::Folder {
+            path: path.to_owned(),
+            source,
+        };
         std::fs::create_dir_all(path.join("logs")).map_err(failed)?;
         let path = path.canonicalize().map_err(failed)?;
-        let lock =
-            OpenOptions::new().create(true).truncate(false).write(true).open(path.join("lock")).map_err(failed)?;
+        let lock = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(path.join("lock"))
+            .map_err(failed)?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                let owner = ContextFile::read(&path.join(FILE_NAME)).ok().map(|context| context.pid);
+                let owner = ContextFile::read(&path.join(FILE_NAME))
+                    .ok()
+                    .map(|context| context.pid);
                 return Err(UpError::AlreadyRunning { dir: path, owner });
             }
             Err(TryLockError::Error(source)) => return Err(failed(source)),
@@ -74,8 +85,12 @@ impl Folder {
     pub fn remember(&self, pid: u32, program: &Path) {
         // The system knows a running program by its real path.
         let program = std::fs::canonicalize(program).unwrap_or_else(|_| program.to_owned());
-        let list = OpenOptions::new().create(true).append(true).open(self.process_list());
-        if let Err(error) = list.and_then(|mut list| writeln!(list, "{pid} {}", program.display())) {
+        let list = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.process_list());
+        if let Err(error) = list.and_then(|mut list| writeln!(list, "{pid} {}", program.display()))
+        {
             tracing::warn!(%error, pid, "a started program could not be noted");
         }
     }
@@ -86,15 +101,21 @@ impl Folder {
         drop(std::fs::remove_file(self.context_file()));
     }
 
-    /// Kills what stands in the list and still runs the same program; a process id may have been given to another since.
+    /// Kills what stands in the list and still runs the same program; a process id may have been
+    /// given to another since.
     fn end_leftovers(&self) {
         let list = std::fs::read_to_string(self.process_list()).unwrap_or_default();
         for (pid, program) in list.lines().filter_map(|line| line.split_once(' ')) {
-            let same = std::fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|found| is_program(&found, program));
+            let same = std::fs::read_link(format!("/proc/{pid}/exe"))
+                .is_ok_and(|found| is_program(&found, program));
             if let Ok(number) = pid.parse().map(Pid::from_raw)
                 && same
             {
-                tracing::warn!(pid, program, "ending a program that a killed `ktrdr up` left running");
+                tracing::warn!(
+                    pid,
+                    program,
+                    "ending a program that a killed `ktrdr up` left running"
+                );
                 let _ = kill(number, Signal::SIGKILL);
             }
         }
@@ -104,7 +125,9 @@ impl Folder {
 
 /// True for the program itself, and for one that was built anew since.
 fn is_program(found: &Path, program: &str) -> bool {
-    found.to_str().is_some_and(|found| found.strip_suffix(" (deleted)").unwrap_or(found) == program)
+    found
+        .to_str()
+        .is_some_and(|found| found.strip_suffix(" (deleted)").unwrap_or(found) == program)
 }
 
 #[cfg(test)]
@@ -116,7 +139,10 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let held = Folder::claim(root.path()).unwrap();
         let refused = Folder::claim(root.path()).unwrap_err();
-        assert!(matches!(refused, UpError::AlreadyRunning { owner: None, .. }), "{refused}");
+        assert!(
+            matches!(refused, UpError::AlreadyRunning { owner: None, .. }),
+            "{refused}"
+        );
         drop(held);
         Folder::claim(root.path()).unwrap();
     }

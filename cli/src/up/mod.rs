@@ -1,7 +1,8 @@
 //! `ktrdr up`: a whole local system with one command, ended in order by Ctrl+C.
 //!
-//! It starts a NATS server and every service binary found beside it, applies the topology, does the housekeeping, and
-//! writes the context file by which all other commands find the system. What crashes is started again with growing pauses.
+//! It starts a NATS server and every service binary found beside it, applies the topology, does the
+//! housekeeping, and writes the context file by which all other commands find the system. What
+//! crashes is started again with growing pauses.
 
 pub mod board;
 pub mod context_file;
@@ -62,16 +63,29 @@ pub struct UpArgs {
     pub command: Vec<String>,
 }
 
-/// Runs a local system until Ctrl+C, SIGTERM or the end of the command given after `--`; returns the exit code.
+/// Runs a local system until Ctrl+C, SIGTERM or the end of the command given after `--`; returns
+/// the exit code.
 ///
 /// # Errors
 /// The system does not come up; nothing is left running then.
-pub async fn run(args: &UpArgs, env: &BTreeMap<String, String>, working_directory: &Path) -> Result<u8, UpError> {
+pub async fn run(
+    args: &UpArgs,
+    env: &BTreeMap<String, String>,
+    working_directory: &Path,
+) -> Result<u8, UpError> {
     let mut stop_signal = StopSignal::listen()?;
     let folder = Arc::new(Folder::claim(&working_directory.join(&args.dir))?);
     let board = Board::new();
     let shown = tokio::spawn(board::show(board.lines(), args.command.is_empty()));
-    let code = run_in(args, env, working_directory, folder.clone(), &board, &mut stop_signal).await;
+    let code = run_in(
+        args,
+        env,
+        working_directory,
+        folder.clone(),
+        &board,
+        &mut stop_signal,
+    )
+    .await;
     folder.forget();
     drop(board);
     drop(shown.await);
@@ -91,9 +105,13 @@ async fn run_in(
     let server = NatsServer::start(server, folder.clone(), args.port, board).await?;
     let context = context(args, &folder, server.addresses(), working_directory);
     let bus = connect(&context).await?;
-    bus.apply(&Topology::declare(args.profile, TopologyOptions::default())).await?;
+    bus.apply(&Topology::declare(args.profile, TopologyOptions::default()))
+        .await?;
     let path = folder.context_file();
-    context.write(&path).map_err(|source| UpError::Folder { path: path.clone(), source })?;
+    context.write(&path).map_err(|source| UpError::Folder {
+        path: path.clone(),
+        source,
+    })?;
 
     let (stop_services, stop_server) = (watch::Sender::new(false), watch::Sender::new(false));
     let server = tokio::spawn(server.supervise(board.clone(), stop_server.subscribe()));
@@ -101,7 +119,11 @@ async fn run_in(
     for program in programs(args, &binaries, &context, board) {
         services.spawn(program.supervise(folder.clone(), board.clone(), stop_services.subscribe()));
     }
-    services.spawn(keep_house(bus.clone(), board.clone(), stop_services.subscribe()));
+    services.spawn(keep_house(
+        bus.clone(),
+        board.clone(),
+        stop_services.subscribe(),
+    ));
     let heard = tokio::spawn(watch_signs_of_life(bus.clone(), board.clone()));
 
     let code = wait(args, board, &path, stop_signal).await;
@@ -121,16 +143,27 @@ async fn run_in(
 }
 
 /// Until a signal, or the end of the command given after `--`.
-async fn wait(args: &UpArgs, board: &Board, context: &Path, stop_signal: &mut StopSignal) -> Result<u8, UpError> {
+async fn wait(
+    args: &UpArgs,
+    board: &Board,
+    context: &Path,
+    stop_signal: &mut StopSignal,
+) -> Result<u8, UpError> {
     let Some((program, arguments)) = args.command.split_first() else {
         stop_signal.again().await;
         return Ok(0);
     };
     drop(tokio::time::timeout(COMMAND_WAIT, board.settled()).await);
     let mut command = tokio::process::Command::new(program);
-    command.args(arguments).env(context_file::VARIABLE, context).kill_on_drop(true);
+    command
+        .args(arguments)
+        .env(context_file::VARIABLE, context)
+        .kill_on_drop(true);
     let spawned = command.spawn();
-    let mut child = spawned.map_err(|source| UpError::Spawn { program: program.into(), source })?;
+    let mut child = spawned.map_err(|source| UpError::Spawn {
+        program: program.into(),
+        source,
+    })?;
     tokio::select! {
         ended = child.wait() => Ok(ended.ok().and_then(|status| u8::try_from(status.code()?).ok()).unwrap_or(1)),
         () = stop_signal.again() => {
@@ -140,9 +173,16 @@ async fn wait(args: &UpArgs, board: &Board, context: &Path, stop_signal: &mut St
     }
 }
 
-fn context(args: &UpArgs, folder: &Folder, addresses: &Addresses, working_directory: &Path) -> ContextFile {
+fn context(
+    args: &UpArgs,
+    folder: &Folder,
+    addresses: &Addresses,
+    working_directory: &Path,
+) -> ContextFile {
     let objects = folder.path().join("objects").display().to_string();
-    let store = StoreSettings { url: args.store.clone().unwrap_or(objects) };
+    let store = StoreSettings {
+        url: args.store.clone().unwrap_or(objects),
+    };
     ContextFile {
         v: ContextFile::VERSION,
         nats_url: addresses.nats_url(),
@@ -155,14 +195,22 @@ fn context(args: &UpArgs, folder: &Folder, addresses: &Addresses, working_direct
 }
 
 async fn connect(context: &ContextFile) -> Result<Bus, UpError> {
-    let settings = BusSettings { url: context.nats_url.clone(), profile: context.profile, ..BusSettings::default() };
+    let settings = BusSettings {
+        url: context.nats_url.clone(),
+        profile: context.profile,
+        ..BusSettings::default()
+    };
     Ok(Bus::connect(&settings.connect_options("ktrdr-up", false)).await?)
 }
 
 /// Where the service binaries are: `$KTRDR_BIN_DIR`, else beside this program.
 pub fn binaries_folder(env: &BTreeMap<String, String>) -> PathBuf {
     let named = env.get("KTRDR_BIN_DIR").map(PathBuf::from);
-    let beside = || std::env::current_exe().ok().and_then(|program| Some(program.parent()?.to_owned()));
+    let beside = || {
+        std::env::current_exe()
+            .ok()
+            .and_then(|program| Some(program.parent()?.to_owned()))
+    };
     named.or_else(beside).unwrap_or_default()
 }
 
@@ -173,17 +221,30 @@ pub fn binary(folder: &Path, service: Service) -> PathBuf {
 
 /// What to do about a service that is not built.
 pub fn not_built(service: Service) -> &'static str {
-    if service == Service::Trainer { "not built: make trainer" } else { "not built: make build" }
+    if service == Service::Trainer {
+        "not built: make trainer"
+    } else {
+        "not built: make build"
+    }
 }
 
 /// The services to start; what is not built goes on the board only.
 fn programs(args: &UpArgs, binaries: &Path, context: &ContextFile, board: &Board) -> Vec<Program> {
-    let wanted = args.services.clone().unwrap_or_else(|| Service::ALL.to_vec());
+    let wanted = args
+        .services
+        .clone()
+        .unwrap_or_else(|| Service::ALL.to_vec());
     let mut programs = Vec::new();
     for service in wanted {
         let path = binary(binaries, service);
         if !path.is_file() {
-            board.set(service.as_str(), State::Absent { reason: not_built(service).to_owned() }, "");
+            board.set(
+                service.as_str(),
+                State::Absent {
+                    reason: not_built(service).to_owned(),
+                },
+                "",
+            );
             continue;
         }
         board.set(service.as_str(), State::Starting, "");
@@ -193,7 +254,12 @@ fn programs(args: &UpArgs, binaries: &Path, context: &ContextFile, board: &Board
             ("KTRDR_STORE_URL", context.store_url.clone()),
         ];
         let env = env.map(|(name, value)| (name.to_owned(), value)).to_vec();
-        programs.push(Program { name: service.to_string(), path, env, stop_timeout: SERVICE_STOP_TIMEOUT });
+        programs.push(Program {
+            name: service.to_string(),
+            path,
+            env,
+            stop_timeout: SERVICE_STOP_TIMEOUT,
+        });
     }
     programs
 }
@@ -204,9 +270,12 @@ async fn keep_house(bus: Bus, board: Board, stop: watch::Receiver<bool>) {
     board.set("housekeeping", State::Stopped, "");
 }
 
-/// A service is ready once its first sign of life arrives: its streams were checked and its queue is open.
+/// A service is ready once its first sign of life arrives: its streams were checked and its queue
+/// is open.
 async fn watch_signs_of_life(bus: Bus, board: Board) {
-    let Ok(mut signs) = bus.watch_alive().await else { return };
+    let Ok(mut signs) = bus.watch_alive().await else {
+        return;
+    };
     while let Some(worker) = signs.next().await {
         if let Some((service, _)) = worker.as_str().split_once('-') {
             board.heard_of(service);
@@ -223,7 +292,10 @@ struct StopSignal {
 impl StopSignal {
     fn listen() -> Result<Self, UpError> {
         let listen = |kind| signal(kind).map_err(UpError::Signals);
-        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
+        Ok(Self {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+        })
     }
 
     /// Waits for the next one.

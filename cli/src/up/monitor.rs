@@ -1,4 +1,5 @@
-//! What the NATS server says about itself on its monitor port, which no ordinary client can ask for.
+//! What the NATS server says about itself on its monitor port, which no ordinary client can ask
+//! for.
 
 use std::time::Duration;
 
@@ -26,12 +27,16 @@ pub enum Durability {
 impl std::fmt::Display for Durability {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Synced => formatter.write_str("acknowledged means on disk (sync_interval: always)"),
+            Self::Synced => {
+                formatter.write_str("acknowledged means on disk (sync_interval: always)")
+            }
             Self::SyncedLater { seconds } => write!(
                 formatter,
                 "a power cut may lose the last {seconds} s of acknowledged messages; set `sync_interval: always`"
             ),
-            Self::Unverified => formatter.write_str("unverified (the monitor port does not answer)"),
+            Self::Unverified => {
+                formatter.write_str("unverified (the monitor port does not answer)")
+            }
         }
     }
 }
@@ -61,21 +66,31 @@ pub async fn durability(monitor_url: &str) -> Durability {
 fn parse(body: &str) -> Durability {
     match serde_json::from_str::<JetStreamState>(body) {
         Ok(JetStreamState { config }) if config.sync_always => Durability::Synced,
-        Ok(JetStreamState { config }) => Durability::SyncedLater { seconds: config.sync_interval / 1_000_000_000 },
+        Ok(JetStreamState { config }) => Durability::SyncedLater {
+            seconds: config.sync_interval / 1_000_000_000,
+        },
         Err(_) => Durability::Unverified,
     }
 }
 
-/// One plain request to a server on this host or network; enough for a monitor that answers in one piece.
+/// One plain request to a server on this host or network; enough for a monitor that answers in one
+/// piece.
 async fn get(url: &str, path: &str) -> Option<String> {
     let address = url.strip_prefix("http://")?.trim_end_matches('/');
     let mut stream = TcpStream::connect(address).await.ok()?;
     let request = format!("GET {path} HTTP/1.0\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.ok()?;
     let mut answer = String::new();
-    stream.take(ANSWER_BYTES_MAX).read_to_string(&mut answer).await.ok()?;
+    stream
+        .take(ANSWER_BYTES_MAX)
+        .read_to_string(&mut answer)
+        .await
+        .ok()?;
     let (head, body) = answer.split_once("\r\n\r\n")?;
-    head.lines().next()?.contains(" 200").then(|| body.to_owned())
+    head.lines()
+        .next()?
+        .contains(" 200")
+        .then(|| body.to_owned())
 }
 
 #[cfg(test)]
@@ -85,7 +100,9 @@ mod tests {
     #[test]
     fn the_setting_is_read_from_the_answer_of_the_monitor() {
         let body = |sync: &str| {
-            format!(r#"{{"memory": 0, "config": {{"sync_interval": 120000000000, {sync} "strict": true}}}}"#)
+            format!(
+                r#"{{"memory": 0, "config": {{"sync_interval": 120000000000, {sync} "strict": true}}}}"#
+            )
         };
         assert_eq!(parse(&body(r#""sync_always": true,"#)), Durability::Synced);
         assert_eq!(parse(&body("")), Durability::SyncedLater { seconds: 120 });
@@ -94,6 +111,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_port_that_nobody_answers_on_leaves_it_unverified() {
-        assert_eq!(durability("http://127.0.0.1:1").await, Durability::Unverified);
+        assert_eq!(
+            durability("http://127.0.0.1:1").await,
+            Durability::Unverified
+        );
     }
 }

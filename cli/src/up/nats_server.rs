@@ -1,4 +1,5 @@
-//! The NATS server of a local system: found, configured so that acknowledged means on disk, started, kept on its ports.
+//! The NATS server of a local system: found, configured so that acknowledged means on disk,
+//! started, kept on its ports.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -51,16 +52,27 @@ pub struct NatsServer {
     addresses: Addresses,
 }
 
-/// The server program: in `$KTRDR_DEPS`, in `.deps` beside the checkout that `places` lie in, or on `$PATH`.
+/// The server program: in `$KTRDR_DEPS`, in `.deps` beside the checkout that `places` lie in, or on
+/// `$PATH`.
 ///
 /// # Errors
 /// It is nowhere.
 pub fn find_program(env: &BTreeMap<String, String>, places: &[&Path]) -> Result<PathBuf, UpError> {
-    let named = env.get("KTRDR_DEPS").map(|deps| Path::new(deps).join("nats/bin"));
-    let checkouts = places.iter().flat_map(|place| place.ancestors()).map(|folder| folder.join(".deps/nats/bin"));
-    let path = env.get("PATH").map(|path| std::env::split_paths(path).collect::<Vec<_>>()).unwrap_or_default();
+    let named = env
+        .get("KTRDR_DEPS")
+        .map(|deps| Path::new(deps).join("nats/bin"));
+    let checkouts = places
+        .iter()
+        .flat_map(|place| place.ancestors())
+        .map(|folder| folder.join(".deps/nats/bin"));
+    let path = env
+        .get("PATH")
+        .map(|path| std::env::split_paths(path).collect::<Vec<_>>())
+        .unwrap_or_default();
     let mut folders = named.into_iter().chain(checkouts).chain(path);
-    folders.find_map(|folder| Some(folder.join(NAME)).filter(|program| program.is_file())).ok_or(UpError::NoServer)
+    folders
+        .find_map(|folder| Some(folder.join(NAME)).filter(|program| program.is_file()))
+        .ok_or(UpError::NoServer)
 }
 
 impl NatsServer {
@@ -76,7 +88,12 @@ impl NatsServer {
     ) -> Result<Self, UpError> {
         board.set(NAME, State::Starting, "");
         let (child, addresses) = launch(&program, &folder, port, None).await?;
-        let server = Self { program, folder, child, addresses };
+        let server = Self {
+            program,
+            folder,
+            child,
+            addresses,
+        };
         board.set(NAME, State::Ready, &server.detail());
         Ok(server)
     }
@@ -87,7 +104,11 @@ impl NatsServer {
     }
 
     fn detail(&self) -> String {
-        format!("{}, {}", self.addresses.nats_url(), self.folder.log(NAME).display())
+        format!(
+            "{}, {}",
+            self.addresses.nats_url(),
+            self.folder.log(NAME).display()
+        )
     }
 
     /// Keeps it running on the same ports until `stop` is true, then ends it.
@@ -143,29 +164,48 @@ async fn launch(
 ) -> Result<(Child, Addresses), UpError> {
     let conf = folder.path().join("nats.conf");
     let text = configuration(folder.path(), port, monitor_port);
-    std::fs::write(&conf, text).map_err(|source| UpError::Folder { path: conf.clone(), source })?;
+    std::fs::write(&conf, text).map_err(|source| UpError::Folder {
+        path: conf.clone(),
+        source,
+    })?;
     let mut command = Command::new(program);
-    command.arg("--config").arg(&conf).stdout(Stdio::null()).stderr(Stdio::piped());
+    command
+        .arg("--config")
+        .arg(&conf)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
     let mut child = spawn(command, program, folder)?;
-    let not_ready = |reason: String| UpError::ServerNotReady { reason, log: folder.log(NAME) };
+    let not_ready = |reason: String| UpError::ServerNotReady {
+        reason,
+        log: folder.log(NAME),
+    };
     let ready = wait_until_ready(&mut child, folder);
     let waited = tokio::time::timeout(READY_TIMEOUT, ready).await;
     let addresses = waited.map_err(|_| not_ready("it said nothing for a minute".to_owned()))??;
     Ok((child, addresses))
 }
 
-/// Copies the server's log to a file and reads the ports from it; ends with the line that says it is ready.
+/// Copies the server's log to a file and reads the ports from it; ends with the line that says it
+/// is ready.
 async fn wait_until_ready(child: &mut Child, folder: &Folder) -> Result<Addresses, UpError> {
-    let not_ready = |reason: String| UpError::ServerNotReady { reason, log: folder.log(NAME) };
+    let not_ready = |reason: String| UpError::ServerNotReady {
+        reason,
+        log: folder.log(NAME),
+    };
     let mut log = folder.open_log(NAME)?;
-    let stderr = child.stderr.take().ok_or_else(|| not_ready("it has no log".to_owned()))?;
+    let stderr = child
+        .stderr
+        .take()
+        .ok_or_else(|| not_ready("it has no log".to_owned()))?;
     let mut lines = BufReader::new(stderr).lines();
     let (mut port, mut monitor_port, mut last) = (None, None, String::new());
     while let Ok(Some(line)) = lines.next_line().await {
         drop(writeln!(log, "{line}"));
         port = port.or_else(|| port_after(&line, "Listening for client connections on "));
         monitor_port = monitor_port.or_else(|| port_after(&line, "Starting http monitor on "));
-        if let (true, Some(port), Some(monitor_port)) = (line.ends_with("Server is ready"), port, monitor_port) {
+        if let (true, Some(port), Some(monitor_port)) =
+            (line.ends_with("Server is ready"), port, monitor_port)
+        {
             tokio::spawn(async move {
                 while let Ok(Some(line)) = lines.next_line().await {
                     drop(writeln!(log, "{line}"));
@@ -175,12 +215,22 @@ async fn wait_until_ready(child: &mut Child, folder: &Folder) -> Result<Addresse
         }
         last = line;
     }
-    Err(not_ready(last.rsplit_once("] ").map_or(last.as_str(), |(_, text)| text).to_owned()))
+    Err(not_ready(
+        last.rsplit_once("] ")
+            .map_or(last.as_str(), |(_, text)| text)
+            .to_owned(),
+    ))
 }
 
 /// The port in a log line like `[7] … [INF] Listening for client connections on 127.0.0.1:4222`.
 fn port_after(line: &str, text: &str) -> Option<u16> {
-    line.split_once(text)?.1.rsplit_once(':')?.1.trim().parse().ok()
+    line.split_once(text)?
+        .1
+        .rsplit_once(':')?
+        .1
+        .trim()
+        .parse()
+        .ok()
 }
 
 #[cfg(test)]
@@ -194,14 +244,27 @@ mod tests {
         assert!(text.contains("listen: \"127.0.0.1:-1\""));
         assert!(text.contains("http: \"127.0.0.1:8222\""));
         assert!(text.contains("store_dir: \"/home/ann/.ktrdr/nats\""));
-        assert!(text.lines().filter(|line| !line.starts_with('#')).all(|line| !line.contains("_port}")));
+        assert!(
+            text.lines()
+                .filter(|line| !line.starts_with('#'))
+                .all(|line| !line.contains("_port}"))
+        );
     }
 
     #[test]
     fn ports_are_read_from_the_log_of_the_server() {
         let line = "[7] 2026/11/22 07:08:39.286861 [INF] Listening for client connections on 127.0.0.1:42117";
-        assert_eq!(port_after(line, "Listening for client connections on "), Some(42117));
-        assert_eq!(port_after("[7] [INF] Server is ready", "Listening for client connections on "), None);
+        assert_eq!(
+            port_after(line, "Listening for client connections on "),
+            Some(42117)
+        );
+        assert_eq!(
+            port_after(
+                "[7] [INF] Server is ready",
+                "Listening for client connections on "
+            ),
+            None
+        );
     }
 
     #[test]
@@ -211,7 +274,10 @@ mod tests {
         std::fs::create_dir_all(&bin).unwrap();
         std::fs::write(bin.join(NAME), "").unwrap();
         let deep = root.path().join("target/debug");
-        assert_eq!(find_program(&BTreeMap::new(), &[deep.as_path()]).unwrap(), bin.join(NAME));
+        assert_eq!(
+            find_program(&BTreeMap::new(), &[deep.as_path()]).unwrap(),
+            bin.join(NAME)
+        );
         let nowhere = find_program(&BTreeMap::new(), &[Path::new("/nowhere")]);
         assert!(matches!(nowhere, Err(UpError::NoServer)));
     }

@@ -1,4 +1,5 @@
-//! One program under supervision: started, watched, started again with growing pauses, asked to end, made to end.
+//! One program under supervision: started, watched, started again with growing pauses, asked to
+//! end, made to end.
 
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -21,7 +22,8 @@ const PAUSE_MAX: Duration = Duration::from_secs(10);
 /// After this long without a crash the pauses begin again at the shortest.
 const STEADY: Duration = Duration::from_secs(30);
 
-/// Growing pauses between starts: 0.5 s doubling to 10 s, from the start again after 30 s without a crash.
+/// Growing pauses between starts: 0.5 s doubling to 10 s, from the start again after 30 s without a
+/// crash.
 #[derive(Debug)]
 pub struct Pauses {
     next: Duration,
@@ -64,7 +66,12 @@ pub struct Program {
 
 impl Program {
     /// Keeps it running until `stop` is true, then asks it to end and waits.
-    pub async fn supervise(self, folder: Arc<Folder>, board: Board, mut stop: watch::Receiver<bool>) {
+    pub async fn supervise(
+        self,
+        folder: Arc<Folder>,
+        board: Board,
+        mut stop: watch::Receiver<bool>,
+    ) {
         let mut pauses = Pauses::new();
         let log = folder.log(&self.name);
         loop {
@@ -87,7 +94,10 @@ impl Program {
                 end(&mut child, self.stop_timeout).await;
                 return board.set(&self.name, State::Stopped, "");
             };
-            if ended.as_ref().is_ok_and(|status| status.code() == Some(WRONG_SETTINGS)) {
+            if ended
+                .as_ref()
+                .is_ok_and(|status| status.code() == Some(WRONG_SETTINGS))
+            {
                 let reason = format!("it refuses its settings, see {}", log.display());
                 return board.set(&self.name, State::Absent { reason }, "");
             }
@@ -104,23 +114,35 @@ impl Program {
     fn start(&self, folder: &Folder) -> Result<Child, UpError> {
         let log = folder.open_log(&self.name)?;
         let mut command = Command::new(&self.path);
-        command.envs(self.env.iter().cloned()).stdout(Stdio::null()).stderr(log);
+        command
+            .envs(self.env.iter().cloned())
+            .stdout(Stdio::null())
+            .stderr(log);
         spawn(command, &self.path, folder)
     }
 }
 
 /// Waits for a stop at most that long; true when it came.
 pub async fn stopped_within(stop: &mut watch::Receiver<bool>, pause: Duration) -> bool {
-    tokio::time::timeout(pause, stop.wait_for(|stop| *stop)).await.is_ok()
+    tokio::time::timeout(pause, stop.wait_for(|stop| *stop))
+        .await
+        .is_ok()
 }
 
-/// Starts a program in a process group of its own, so that Ctrl+C reaches only us and we end it in order.
+/// Starts a program in a process group of its own, so that Ctrl+C reaches only us and we end it in
+/// order.
 ///
 /// # Errors
 /// It cannot be started.
 pub fn spawn(mut command: Command, path: &Path, folder: &Folder) -> Result<Child, UpError> {
-    command.stdin(Stdio::null()).process_group(0).kill_on_drop(true);
-    let child = command.spawn().map_err(|source| UpError::Spawn { program: path.to_owned(), source })?;
+    command
+        .stdin(Stdio::null())
+        .process_group(0)
+        .kill_on_drop(true);
+    let child = command.spawn().map_err(|source| UpError::Spawn {
+        program: path.to_owned(),
+        source,
+    })?;
     if let Some(pid) = child.id() {
         folder.remember(pid, path);
     }
@@ -133,7 +155,10 @@ pub async fn end(child: &mut Child, timeout: Duration) {
         let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
     }
     if tokio::time::timeout(timeout, child.wait()).await.is_err() {
-        tracing::warn!(pid = child.id(), "a program did not end in time and is killed");
+        tracing::warn!(
+            pid = child.id(),
+            "a program did not end in time and is killed"
+        );
         drop(child.kill().await);
     }
 }
@@ -155,13 +180,20 @@ mod tests {
     fn program(path: &str, folder: &Folder) -> Program {
         let path = PathBuf::from(path);
         assert!(folder.path().is_dir());
-        Program { name: "it".to_owned(), path, env: Vec::new(), stop_timeout: Duration::from_secs(5) }
+        Program {
+            name: "it".to_owned(),
+            path,
+            env: Vec::new(),
+            stop_timeout: Duration::from_secs(5),
+        }
     }
 
     #[test]
     fn pauses_double_to_ten_seconds_and_begin_again_after_a_steady_run() {
         let mut pauses = Pauses::new();
-        let short: Vec<u128> = (0..7).map(|_| pauses.after(Duration::ZERO).as_millis()).collect();
+        let short: Vec<u128> = (0..7)
+            .map(|_| pauses.after(Duration::ZERO).as_millis())
+            .collect();
         assert_eq!(short, [500, 1_000, 2_000, 4_000, 8_000, 10_000, 10_000]);
         assert_eq!(pauses.after(STEADY).as_millis(), 500);
     }
@@ -172,7 +204,8 @@ mod tests {
         let folder = Arc::new(Folder::claim(root.path()).unwrap());
         let (board, stop) = (Board::new(), watch::Sender::new(false));
         let mut lines = board.lines();
-        let supervised = program("/bin/false", &folder).supervise(folder.clone(), board, stop.subscribe());
+        let supervised =
+            program("/bin/false", &folder).supervise(folder.clone(), board, stop.subscribe());
         let supervised = tokio::spawn(supervised);
         let restarting = |lines: &Vec<super::super::board::Line>| {
             lines.iter().any(|line| matches!(&line.state, State::Restarting { reason, .. } if reason == "exit code 1"))
@@ -189,7 +222,9 @@ mod tests {
         let folder = Arc::new(Folder::claim(root.path()).unwrap());
         let (board, stop) = (Board::new(), watch::Sender::new(false));
         let lines = board.lines();
-        program("/nowhere/ktrdr-trainer", &folder).supervise(folder.clone(), board, stop.subscribe()).await;
+        program("/nowhere/ktrdr-trainer", &folder)
+            .supervise(folder.clone(), board, stop.subscribe())
+            .await;
         assert!(
             matches!(&lines.borrow()[0].state, State::Absent { reason } if reason.contains("/nowhere/ktrdr-trainer"))
         );

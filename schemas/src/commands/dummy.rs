@@ -27,7 +27,13 @@ pub struct RunDummy {
 impl Default for RunDummy {
     /// 100 iterations of 2 s.
     fn default() -> Self {
-        Self { iterations: 100, seconds: 2.0, fail_at: None, crash_at: None, checkpoint_every: 0 }
+        Self {
+            iterations: 100,
+            seconds: 2.0,
+            fail_at: None,
+            crash_at: None,
+            checkpoint_every: 0,
+        }
     }
 }
 
@@ -50,8 +56,13 @@ impl RunDummy {
     /// The operation of one dummy step.
     pub fn operation(&self) -> NewOperation {
         let command = serde_json::to_value(self).unwrap_or_default();
-        let step =
-            StepSpec { service: Self::SERVICE, verb: Self::VERB.to_owned(), lane: Lane::Default, weight: 1.0, command };
+        let step = StepSpec {
+            service: Self::SERVICE,
+            verb: Self::VERB.to_owned(),
+            lane: Lane::Default,
+            weight: 1.0,
+            command,
+        };
         NewOperation {
             kind: "dummy".to_owned(),
             labels: [("iterations".to_owned(), self.iterations.to_string())].into(),

@@ -7,7 +7,8 @@ use super::series_list;
 use crate::command::Command;
 use crate::ids::Service;
 
-/// Most series of one command: every symbol of the largest strategy, 256, in each of the eight timeframes.
+/// Most series of one command: every symbol of the largest strategy, 256, in each of the eight
+/// timeframes.
 pub const SERIES_MAX: usize = 2_048;
 
 /// Which part of a series is looked at.
@@ -54,8 +55,8 @@ pub struct FetchBars {
     /// Whom to ask; `file` reads the fetcher's folder of files.
     #[serde(default = "file")]
     pub provider: String,
-    /// What to fetch, 1 to [`SERIES_MAX`]. In a message each is `{symbol, timeframe}`, or `[symbol, timeframe, …]` for several
-    /// timeframes of a symbol.
+    /// What to fetch, 1 to [`SERIES_MAX`]. In a message each is `{symbol, timeframe}`, or
+    /// `[symbol, timeframe, …]` for several timeframes of a symbol.
     #[serde(with = "series_list")]
     pub series: Vec<SeriesRequest>,
     /// Which part.
@@ -67,7 +68,8 @@ pub struct FetchBars {
     /// End of the range, exclusive; by default now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end: Option<Timestamp>,
-    /// Ask again for stored bars and for what the provider did not have; newer values replace stored ones.
+    /// Ask again for stored bars and for what the provider did not have; newer values replace
+    /// stored ones.
     #[serde(default)]
     pub refetch: bool,
 }

@@ -11,7 +11,8 @@ use crate::ids::Service;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ProcessBars {
-    /// Keys of series, `bars/…`; empty = those of the fetch step before. What the strategy does not need is left out.
+    /// Keys of series, `bars/…`; empty = those of the fetch step before. What the strategy does not
+    /// need is left out.
     pub series: Vec<String>,
 }
 

@@ -8,7 +8,8 @@ use serde_json::Value;
 use crate::command::Command;
 use crate::ids::Service;
 
-/// The `params` of a train operation: what processor, trainer and registry share. Workers never read strategy files.
+/// The `params` of a train operation: what processor, trainer and registry share. Workers never
+/// read strategy files.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainRequest {

@@ -38,7 +38,8 @@ pub struct Lineage {
     pub versions: BTreeMap<String, String>,
 }
 
-/// `artifacts/<sha256>/manifest.json`, written after every file it names. The directory is named by the hash of `model.safetensors`' manifest entry set.
+/// `artifacts/<sha256>/manifest.json`, written after every file it names. The directory is named by
+/// the hash of `model.safetensors`' manifest entry set.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ArtifactManifest {
     /// Version of this layout.
@@ -76,8 +77,8 @@ pub struct ModelManifest {
     pub created_at: i64,
 }
 
-/// `aliases/<model>/<alias>.<revision>.json`: what a movable name of a model points at. The highest revision counts; the
-/// earlier ones are its history.
+/// `aliases/<model>/<alias>.<revision>.json`: what a movable name of a model points at. The highest
+/// revision counts; the earlier ones are its history.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AliasManifest {
     /// Version of this layout.

@@ -1,4 +1,5 @@
-//! The manifest of a data set: what it was made from, what each column means, how its rows are split.
+//! The manifest of a data set: what it was made from, what each column means, how its rows are
+//! split.
 
 use std::collections::BTreeMap;
 
@@ -55,7 +56,8 @@ pub struct FittedThreshold {
     pub value: f64,
 }
 
-/// Values of an indicator that belong to no member of a fuzzy set over it, although they are among its central 98 %.
+/// Values of an indicator that belong to no member of a fuzzy set over it, although they are among
+/// its central 98 %.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FuzzyHole {
     /// `{timeframe}_{set}`, as the features of the set begin.
@@ -102,9 +104,11 @@ pub struct DatasetManifest {
     pub embargo_micros: i64,
     /// Counts per symbol and part.
     pub parts: Vec<PartCount>,
-    /// Rows dropped, by reason (`warm_up`, `undefined`, `unlabelled`, `no_event`, `purged`, `embargo`).
+    /// Rows dropped, by reason (`warm_up`, `undefined`, `unlabelled`, `no_event`, `purged`,
+    /// `embargo`).
     pub dropped: BTreeMap<String, u64>,
-    /// Share of the bars with a value on which at least one membership of the set is positive, by feature prefix.
+    /// Share of the bars with a value on which at least one membership of the set is positive, by
+    /// feature prefix.
     pub coverage: BTreeMap<String, f64>,
     /// Fuzzy sets with holes over the data; absent = none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -112,7 +116,8 @@ pub struct DatasetManifest {
     /// Thresholds of labels and events that were fitted on the training part; absent = none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub thresholds: Vec<FittedThreshold>,
-    /// Truncation points at which the leak test recomputed the features, per series; at least one each.
+    /// Truncation points at which the leak test recomputed the features, per series; at least one
+    /// each.
     pub leak_test_cuts: u64,
     /// Commit time, microseconds UTC.
     pub created_at: i64,
@@ -126,12 +131,23 @@ impl DatasetManifest {
 
     /// Rows of `part` over all symbols.
     pub fn rows_of(&self, part: &str) -> u64 {
-        self.parts.iter().filter(|count| count.part == part).map(|count| count.rows).sum()
+        self.parts
+            .iter()
+            .filter(|count| count.part == part)
+            .map(|count| count.rows)
+            .sum()
     }
 
     /// Rows per class of `part` over all symbols; empty for regression.
     pub fn classes_of(&self, part: &str) -> Vec<u64> {
-        let mut sums = vec![0; if self.output == OutputKind::Regression { 0 } else { self.output.width() }];
+        let mut sums = vec![
+            0;
+            if self.output == OutputKind::Regression {
+                0
+            } else {
+                self.output.width()
+            }
+        ];
         for count in self.parts.iter().filter(|count| count.part == part) {
             for (sum, rows) in sums.iter_mut().zip(&count.classes) {
                 *sum += rows;

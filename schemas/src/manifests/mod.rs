@@ -1,7 +1,8 @@
 //! Manifests: the JSON documents that give the immutable objects of the store their meaning.
 //!
-//! A manifest is written after everything it names, so an object that a manifest names exists. Every object is named
-//! by the SHA-256 (64 lowercase hex digits) of its bytes; whoever reads it checks it.
+//! A manifest is written after everything it names, so an object that a manifest names exists.
+//! Every object is named by the SHA-256 (64 lowercase hex digits) of its bytes; whoever reads it
+//! checks it.
 
 mod artifact;
 mod dataset;
@@ -9,6 +10,10 @@ mod network;
 mod series;
 
 pub use artifact::{AliasManifest, ArtifactManifest, Lineage, ModelManifest, ObjectRef};
-pub use dataset::{ColumnRange, DatasetManifest, FittedThreshold, FuzzyHole, PartCount, SeriesInput};
-pub use network::{Activation, FeatureColumn, Network, NetworkKind, Normalisation, OutputKind, TensorSpec};
+pub use dataset::{
+    ColumnRange, DatasetManifest, FittedThreshold, FuzzyHole, PartCount, SeriesInput,
+};
+pub use network::{
+    Activation, FeatureColumn, Network, NetworkKind, Normalisation, OutputKind, TensorSpec,
+};
 pub use series::{BarFile, EmptyInterval, SeriesManifest};

@@ -1,4 +1,5 @@
-//! The one definition of a network: the strategy resolves to it, the trainer builds libtorch from it, `inference` its plain forward pass.
+//! The one definition of a network: the strategy resolves to it, the trainer builds libtorch from
+//! it, `networks` its plain forward pass.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +7,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum NetworkKind {
-    /// Multi-layer perceptron: linear → activation → dropout for each hidden layer, then linear to the outputs.
+    /// Multi-layer perceptron: linear → activation → dropout for each hidden layer, then linear to
+    /// the outputs.
     Mlp,
 }
 
@@ -24,7 +26,8 @@ pub enum Activation {
     LeakyRelu,
 }
 
-/// What the outputs mean. Networks emit raw scores; softmax is applied by whoever reads class probabilities.
+/// What the outputs mean. Networks emit raw scores; softmax is applied by whoever reads class
+/// probabilities.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum OutputKind {
@@ -92,7 +95,8 @@ pub struct FeatureColumn {
 /// A parameter tensor as it stands in the safetensors file, float32.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TensorSpec {
-    /// `0.weight`, `0.bias`, `3.weight`, …: PyTorch's names in a `Sequential` of linear, activation, dropout blocks.
+    /// `0.weight`, `0.bias`, `3.weight`, …: PyTorch's names in a `Sequential` of linear,
+    /// activation, dropout blocks.
     pub name: String,
     /// `[out, in]` for a weight, `[out]` for a bias.
     pub shape: Vec<usize>,
@@ -124,7 +128,8 @@ impl Network {
         widths
     }
 
-    /// The parameter tensors in file order: for each linear layer its weight `[out, in]`, then its bias `[out]`.
+    /// The parameter tensors in file order: for each linear layer its weight `[out, in]`, then its
+    /// bias `[out]`.
     pub fn tensors(&self) -> Vec<TensorSpec> {
         let widths = self.widths();
         let pairs = widths.iter().zip(widths.iter().skip(1));
@@ -133,8 +138,14 @@ impl Network {
             .flat_map(|(layer, (&input, &output))| {
                 let position = 3 * layer;
                 [
-                    TensorSpec { name: format!("{position}.weight"), shape: vec![output, input] },
-                    TensorSpec { name: format!("{position}.bias"), shape: vec![output] },
+                    TensorSpec {
+                        name: format!("{position}.weight"),
+                        shape: vec![output, input],
+                    },
+                    TensorSpec {
+                        name: format!("{position}.bias"),
+                        shape: vec![output],
+                    },
                 ]
             })
             .collect()
@@ -142,7 +153,10 @@ impl Network {
 
     /// Number of trainable parameters.
     pub fn parameter_count(&self) -> usize {
-        self.tensors().iter().map(|tensor| tensor.shape.iter().product::<usize>()).sum()
+        self.tensors()
+            .iter()
+            .map(|tensor| tensor.shape.iter().product::<usize>())
+            .sum()
     }
 }
 
@@ -153,7 +167,12 @@ mod tests {
     #[test]
     fn nine_inputs_64_32_and_three_classes_have_2819_parameters() {
         // 9·64+64 + 64·32+32 + 32·3+3 = 640 + 2080 + 99
-        let features = (0..9).map(|index| FeatureColumn { name: format!("f{index}"), normalisation: None }).collect();
+        let features = (0..9)
+            .map(|index| FeatureColumn {
+                name: format!("f{index}"),
+                normalisation: None,
+            })
+            .collect();
         let names = ["BUY", "HOLD", "SELL"].map(str::to_owned).to_vec();
         let network = Network {
             kind: NetworkKind::Mlp,
@@ -165,8 +184,14 @@ mod tests {
         };
         assert_eq!(network.parameter_count(), 2_819);
         assert_eq!(
-            network.tensors().iter().map(|t| t.name.as_str()).collect::<Vec<_>>(),
-            ["0.weight", "0.bias", "3.weight", "3.bias", "6.weight", "6.bias"]
+            network
+                .tensors()
+                .iter()
+                .map(|t| t.name.as_str())
+                .collect::<Vec<_>>(),
+            [
+                "0.weight", "0.bias", "3.weight", "3.bias", "6.weight", "6.bias"
+            ]
         );
     }
 }

@@ -1,11 +1,13 @@
-//! The manifest of a stored bar series: which files hold it, what the provider was asked for in vain.
+//! The manifest of a stored bar series: which files hold it, what the provider was asked for in
+//! vain.
 
 use serde::{Deserialize, Serialize};
 
 /// One Parquet file of a series; periods do not overlap.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BarFile {
-    /// `2018` (daily and hourly) or `2018-03` (5 minutes and shorter): the UTC period of the bar opens in it.
+    /// `2018` (daily and hourly) or `2018-03` (5 minutes and shorter): the UTC period of the bar
+    /// opens in it.
     pub period: String,
     /// Hash of the bytes, part of the object's name `<period>.<sha256>.parquet`.
     pub sha256: String,
@@ -30,7 +32,8 @@ pub struct EmptyInterval {
     pub asked_at: i64,
 }
 
-/// `manifest.<revision>.json` of a series. Creating the next revision is the compare-and-set; the highest wins.
+/// `manifest.<revision>.json` of a series. Creating the next revision is the compare-and-set; the
+/// highest wins.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SeriesManifest {
     /// Version of this layout.

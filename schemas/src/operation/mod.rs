@@ -1,6 +1,8 @@
-//! The operation record: the only truth about an operation's state, changed by compare-and-set alone.
+//! The operation record: the only truth about an operation's state, changed by compare-and-set
+//! alone.
 //!
-//! [`transition`] holds every change that may be made to it, as pure functions; the bus applies them.
+//! [`transition`] holds every change that may be made to it, as pure functions; the bus applies
+//! them.
 
 mod transition;
 
@@ -114,7 +116,8 @@ impl StepState {
 pub struct Holder {
     /// The worker process.
     pub worker: WorkerId,
-    /// Ack subject of the delivery it works on: lets housekeeping hand the message on when the worker is silent.
+    /// Ack subject of the delivery it works on: lets housekeeping hand the message on when the
+    /// worker is silent.
     pub ack_subject: String,
     /// When it claimed.
     pub since: Timestamp,
@@ -273,7 +276,9 @@ impl OperationRecord {
 
     /// True when a step failed or was cancelled: no further step of the operation is started.
     pub fn has_stopped_step(&self) -> bool {
-        self.steps.iter().any(|step| matches!(step.state, StepState::Failed | StepState::Cancelled))
+        self.steps
+            .iter()
+            .any(|step| matches!(step.state, StepState::Failed | StepState::Cancelled))
     }
 
     /// True while any worker holds a step.
@@ -291,7 +296,9 @@ impl OperationRecord {
         let specs = self.plan.steps().zip(&self.steps).take(before.index());
         specs
             .filter(|(spec, step)| {
-                spec.service == C::SERVICE && spec.verb == C::VERB && step.state == StepState::Completed
+                spec.service == C::SERVICE
+                    && spec.verb == C::VERB
+                    && step.state == StepState::Completed
             })
             .last()
             .map(|(_, step)| &step.result)

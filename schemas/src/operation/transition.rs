@@ -1,13 +1,14 @@
 //! Every change that may be made to an operation record, as pure functions over it.
 //!
-//! A worker's write names its attempt, the fencing token: once a higher attempt is claimed, it is refused.
+//! A worker's write names its attempt, the fencing token: once a higher attempt is claimed, it is
+//! refused.
 
 use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{
-    ADVANCE_BYTES_MAX, BARREN_ATTEMPTS_MAX, CancelSeen, Holder, NOTE_BYTES_MAX, OperationRecord, OperationState,
-    REASON_BYTES_MAX, StepFailure, StepRecord, StepState, result_bytes_max,
+    ADVANCE_BYTES_MAX, BARREN_ATTEMPTS_MAX, CancelSeen, Holder, NOTE_BYTES_MAX, OperationRecord,
+    OperationState, REASON_BYTES_MAX, StepFailure, StepRecord, StepState, result_bytes_max,
 };
 use crate::codec::packed_bytes;
 use crate::errors::{ErrorRecord, shortened};
@@ -18,7 +19,8 @@ use crate::ids::{StepNumber, WorkerId};
 pub struct Claim {
     /// The fencing token of the new attempt.
     pub attempt: u32,
-    /// True when too many attempts went by without a durable advance: fail the step instead of running it.
+    /// True when too many attempts went by without a durable advance: fail the step instead of
+    /// running it.
     pub exhausted: bool,
 }
 
@@ -66,7 +68,9 @@ pub enum Refusal {
     #[error("an operation that is {0} cannot be resumed")]
     NotResumable(OperationState),
     /// The result does not fit the record.
-    #[error("the result has {size} bytes, at most {max} fit the record; store it as an object and return its key")]
+    #[error(
+        "the result has {size} bytes, at most {max} fit the record; store it as an object and return its key"
+    )]
     ResultTooLarge {
         /// Packed bytes.
         size: usize,
@@ -77,7 +81,9 @@ pub enum Refusal {
 
 impl OperationRecord {
     fn step_mut(&mut self, number: StepNumber) -> Result<&mut StepRecord, Refusal> {
-        self.steps.get_mut(number.index()).ok_or(Refusal::NoSuchStep(number))
+        self.steps
+            .get_mut(number.index())
+            .ok_or(Refusal::NoSuchStep(number))
     }
 
     /// The step, if the writer's attempt still stands and the operation has not ended.
@@ -85,7 +91,10 @@ impl OperationRecord {
         let operation = self.state;
         let step = self.step_mut(number)?;
         if step.attempt != attempt {
-            return Err(Refusal::Fenced { mine: attempt, current: step.attempt });
+            return Err(Refusal::Fenced {
+                mine: attempt,
+                current: step.attempt,
+            });
         }
         if step.state.is_terminal() {
             return Err(Refusal::StepEnded(step.state));
@@ -96,7 +105,8 @@ impl OperationRecord {
         Ok(step)
     }
 
-    /// A worker takes the step. `lost` names a holder whose worker key is gone: its hold does not count.
+    /// A worker takes the step. `lost` names a holder whose worker key is gone: its hold does not
+    /// count.
     pub fn claim(
         &mut self,
         number: StepNumber,
@@ -111,12 +121,19 @@ impl OperationRecord {
         let at = holder.since;
         let step = self.step_mut(number)?;
         if step.submission != submission {
-            return Err(Refusal::OtherSubmission { message: submission, record: step.submission });
+            return Err(Refusal::OtherSubmission {
+                message: submission,
+                record: step.submission,
+            });
         }
         if step.state.is_terminal() {
             return Err(Refusal::StepEnded(step.state));
         }
-        if let Some(current) = step.holder.as_ref().filter(|current| Some(&current.worker) != lost) {
+        if let Some(current) = step
+            .holder
+            .as_ref()
+            .filter(|current| Some(&current.worker) != lost)
+        {
             return Err(Refusal::Held(current.worker.clone()));
         }
         if stopped {
@@ -128,7 +145,10 @@ impl OperationRecord {
         step.started_at.get_or_insert(at);
         (step.note, step.retry_at) = (None, None);
         step.holder = Some(holder);
-        let claim = Claim { attempt: step.attempt, exhausted: step.barren_attempts > BARREN_ATTEMPTS_MAX };
+        let claim = Claim {
+            attempt: step.attempt,
+            exhausted: step.barren_attempts > BARREN_ATTEMPTS_MAX,
+        };
         self.resuming = false;
         self.started_at.get_or_insert(at);
         self.settle_state(at);
@@ -136,7 +156,13 @@ impl OperationRecord {
     }
 
     /// The work is done; `result` names what it made.
-    pub fn complete(&mut self, number: StepNumber, attempt: u32, result: Value, at: Timestamp) -> Result<(), Refusal> {
+    pub fn complete(
+        &mut self,
+        number: StepNumber,
+        attempt: u32,
+        result: Value,
+        at: Timestamp,
+    ) -> Result<(), Refusal> {
         let (size, max) = (packed_bytes(&result), result_bytes_max(self.steps.len()));
         let step = self.fenced(number, attempt)?;
         if size > max {
@@ -149,11 +175,20 @@ impl OperationRecord {
     }
 
     /// The step is given up.
-    pub fn fail(&mut self, number: StepNumber, attempt: u32, error: ErrorRecord, at: Timestamp) -> Result<(), Refusal> {
+    pub fn fail(
+        &mut self,
+        number: StepNumber,
+        attempt: u32,
+        error: ErrorRecord,
+        at: Timestamp,
+    ) -> Result<(), Refusal> {
         let step = self.fenced(number, attempt)?;
         end(step, StepState::Failed, at);
         step.note = Some(shortened(&error.to_string(), NOTE_BYTES_MAX));
-        self.failure.get_or_insert(StepFailure { step: number, error });
+        self.failure.get_or_insert(StepFailure {
+            step: number,
+            error,
+        });
         self.settle_state(at);
         Ok(())
     }
@@ -184,7 +219,12 @@ impl OperationRecord {
     }
 
     /// The holder shuts down and hands the step back; this attempt does not count as barren.
-    pub fn release(&mut self, number: StepNumber, attempt: u32, at: Timestamp) -> Result<(), Refusal> {
+    pub fn release(
+        &mut self,
+        number: StepNumber,
+        attempt: u32,
+        at: Timestamp,
+    ) -> Result<(), Refusal> {
         let step = self.fenced(number, attempt)?;
         step.state = StepState::Pending;
         step.holder = None;
@@ -194,8 +234,14 @@ impl OperationRecord {
         Ok(())
     }
 
-    /// Housekeeping has not heard from the holder: the hold goes, the attempt stands until a higher one is claimed.
-    pub fn clear_hold(&mut self, number: StepNumber, worker: &WorkerId, at: Timestamp) -> Result<(), Refusal> {
+    /// Housekeeping has not heard from the holder: the hold goes, the attempt stands until a higher
+    /// one is claimed.
+    pub fn clear_hold(
+        &mut self,
+        number: StepNumber,
+        worker: &WorkerId,
+        at: Timestamp,
+    ) -> Result<(), Refusal> {
         let step = self.step_mut(number)?;
         match &step.holder {
             Some(holder) if &holder.worker == worker && !step.state.is_terminal() => {}
@@ -203,7 +249,10 @@ impl OperationRecord {
         }
         step.state = StepState::Retrying;
         step.holder = None;
-        step.note = Some(shortened(&format!("worker {worker} is lost; another takes over"), NOTE_BYTES_MAX));
+        step.note = Some(shortened(
+            &format!("worker {worker} is lost; another takes over"),
+            NOTE_BYTES_MAX,
+        ));
         self.settle_state(at);
         Ok(())
     }
@@ -219,7 +268,10 @@ impl OperationRecord {
         let size = packed_bytes(&advance);
         let step = self.fenced(number, attempt)?;
         if size > ADVANCE_BYTES_MAX {
-            return Err(Refusal::ResultTooLarge { size, max: ADVANCE_BYTES_MAX });
+            return Err(Refusal::ResultTooLarge {
+                size,
+                max: ADVANCE_BYTES_MAX,
+            });
         }
         step.advance = advance;
         step.barren_attempts = 0;
@@ -228,34 +280,54 @@ impl OperationRecord {
     }
 
     /// A cancel request was seen on the control subject.
-    pub fn see_cancel(&mut self, sequence: u64, reason: &str, at: Timestamp) -> Result<(), Refusal> {
+    pub fn see_cancel(
+        &mut self,
+        sequence: u64,
+        reason: &str,
+        at: Timestamp,
+    ) -> Result<(), Refusal> {
         if self.state.is_terminal() {
             return Err(Refusal::OperationEnded(self.state));
         }
         if sequence <= self.cancel_floor {
             return Err(Refusal::CancelIsVoid);
         }
-        self.cancel.get_or_insert(CancelSeen { sequence, reason: shortened(reason, REASON_BYTES_MAX), at });
+        self.cancel.get_or_insert(CancelSeen {
+            sequence,
+            reason: shortened(reason, REASON_BYTES_MAX),
+            at,
+        });
         self.settle_state(at);
         Ok(())
     }
 
     /// Nobody holds any step and a cancel request is in force: the operation is cancelled at once.
-    pub fn cancel_unheld(&mut self, sequence: u64, reason: &str, at: Timestamp) -> Result<(), Refusal> {
+    pub fn cancel_unheld(
+        &mut self,
+        sequence: u64,
+        reason: &str,
+        at: Timestamp,
+    ) -> Result<(), Refusal> {
         if self.is_held() {
             return Err(Refusal::StillHeld);
         }
         self.see_cancel(sequence, reason, at)
     }
 
-    /// Failed or cancelled → resuming. Every unfinished step of the first unfinished stage gets a new submission;
-    /// control messages up to `floor` are void from now on.
+    /// Failed or cancelled → resuming. Every unfinished step of the first unfinished stage gets a
+    /// new submission; control messages up to `floor` are void from now on.
     pub fn resume(&mut self, floor: u64, at: Timestamp) -> Result<(), Refusal> {
-        if !matches!(self.state, OperationState::Failed | OperationState::Cancelled) {
+        if !matches!(
+            self.state,
+            OperationState::Failed | OperationState::Cancelled
+        ) {
             return Err(Refusal::NotResumable(self.state));
         }
-        let stage =
-            self.plan.numbered_stages().find(|stage| stage.clone().any(|index| self.is_open(index))).unwrap_or(0..0);
+        let stage = self
+            .plan
+            .numbered_stages()
+            .find(|stage| stage.clone().any(|index| self.is_open(index)))
+            .unwrap_or(0..0);
         for (index, step) in self.steps.iter_mut().enumerate() {
             if step.state == StepState::Completed {
                 continue;
@@ -275,13 +347,21 @@ impl OperationRecord {
     }
 
     /// Puts a step that lost its message on the queue again, under a new submission.
-    pub fn requeue(&mut self, number: StepNumber, submission: u32, at: Timestamp) -> Result<(), Refusal> {
+    pub fn requeue(
+        &mut self,
+        number: StepNumber,
+        submission: u32,
+        at: Timestamp,
+    ) -> Result<(), Refusal> {
         if self.state.is_terminal() {
             return Err(Refusal::OperationEnded(self.state));
         }
         let step = self.step_mut(number)?;
         if step.submission != submission {
-            return Err(Refusal::OtherSubmission { message: submission, record: step.submission });
+            return Err(Refusal::OtherSubmission {
+                message: submission,
+                record: step.submission,
+            });
         }
         if step.state.is_terminal() {
             return Err(Refusal::StepEnded(step.state));
@@ -295,7 +375,9 @@ impl OperationRecord {
     }
 
     fn is_open(&self, index: usize) -> bool {
-        self.steps.get(index).is_some_and(|step| step.state != StepState::Completed)
+        self.steps
+            .get(index)
+            .is_some_and(|step| step.state != StepState::Completed)
     }
 
     /// Recomputes the operation's state from its steps; part of every change.
@@ -322,7 +404,10 @@ impl OperationRecord {
             OperationState::Pending
         };
         if self.state == OperationState::Cancelled {
-            let open = self.steps.iter_mut().filter(|step| !step.state.is_terminal());
+            let open = self
+                .steps
+                .iter_mut()
+                .filter(|step| !step.state.is_terminal());
             open.for_each(|step| end(step, StepState::Cancelled, at));
         }
         if self.state.is_terminal() {

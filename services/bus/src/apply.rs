@@ -14,7 +14,8 @@ use crate::connect::Bus;
 use crate::error::BusError;
 use crate::topology::{Drift, Topology};
 
-/// Settings of a stream that the programs rely on. Sizes, replicas and texts are the installation's own business.
+/// Settings of a stream that the programs rely on. Sizes, replicas and texts are the installation's
+/// own business.
 const STREAM_FIELDS: &[&str] = &[
     "subjects",
     "retention",
@@ -55,7 +56,8 @@ pub struct Applied {
 }
 
 impl Bus {
-    /// Creates what is missing and changes what differs. Deletes nothing; running it twice changes nothing.
+    /// Creates what is missing and changes what differs. Deletes nothing; running it twice changes
+    /// nothing.
     ///
     /// # Errors
     /// [`BusError::Request`] when the server refuses, for example a change of retention or storage.
@@ -65,13 +67,17 @@ impl Bus {
             match self.stream_config(&declared.name).await? {
                 None => {
                     let failed = BusError::request(format!("create the stream {}", declared.name));
-                    self.js.create_stream(declared.clone()).await.map_err(failed)?;
+                    self.js
+                        .create_stream(declared.clone())
+                        .await
+                        .map_err(failed)?;
                     applied.created.push(declared.name.clone());
                 }
                 Some(found) => {
                     let differences = differences(&declared.name, STREAM_FIELDS, declared, &found);
                     if !differences.is_empty() {
-                        let failed = BusError::request(format!("change the stream {}", declared.name));
+                        let failed =
+                            BusError::request(format!("change the stream {}", declared.name));
                         let merged: Config = merged(&found, declared, STREAM_FIELDS)?;
                         self.js.update_stream(merged).await.map_err(failed)?;
                         applied.changed.extend(differences);
@@ -82,12 +88,17 @@ impl Bus {
         for declared in &topology.consumers {
             let name = consumer_name(declared);
             let found = self.consumer_config(name).await?;
-            let differences = found.as_ref().map(|found| differences(name, CONSUMER_FIELDS, declared, found));
+            let differences = found
+                .as_ref()
+                .map(|found| differences(name, CONSUMER_FIELDS, declared, found));
             if differences.as_ref().is_some_and(Vec::is_empty) {
                 continue;
             }
             let failed = BusError::request(format!("create the consumer {name}"));
-            self.js.create_consumer_on_stream(declared.clone(), subjects::COMMANDS).await.map_err(failed)?;
+            self.js
+                .create_consumer_on_stream(declared.clone(), subjects::COMMANDS)
+                .await
+                .map_err(failed)?;
             match differences {
                 None => applied.created.push(name.to_owned()),
                 Some(differences) => applied.changed.extend(differences),
@@ -98,21 +109,47 @@ impl Bus {
 
     /// Every difference between the declaration and the server, in the order of the declaration.
     pub async fn differences(&self, topology: &Topology) -> Result<Vec<Drift>, BusError> {
-        let streams: Vec<_> = topology.streams.iter().map(|declared| self.stream_differences(declared)).collect();
-        let consumers: Vec<_> = topology.consumers.iter().map(|declared| self.consumer_differences(declared)).collect();
-        let mut drifts: Vec<Vec<Drift>> = stream::iter(streams).buffered(CONCURRENCY).try_collect().await?;
-        drifts.extend(stream::iter(consumers).buffered(CONCURRENCY).try_collect::<Vec<_>>().await?);
+        let streams: Vec<_> = topology
+            .streams
+            .iter()
+            .map(|declared| self.stream_differences(declared))
+            .collect();
+        let consumers: Vec<_> = topology
+            .consumers
+            .iter()
+            .map(|declared| self.consumer_differences(declared))
+            .collect();
+        let mut drifts: Vec<Vec<Drift>> = stream::iter(streams)
+            .buffered(CONCURRENCY)
+            .try_collect()
+            .await?;
+        drifts.extend(
+            stream::iter(consumers)
+                .buffered(CONCURRENCY)
+                .try_collect::<Vec<_>>()
+                .await?,
+        );
         Ok(drifts.into_iter().flatten().collect())
     }
 
     async fn stream_differences(&self, declared: &Config) -> Result<Vec<Drift>, BusError> {
         let found = self.stream_config(&declared.name).await?;
-        Ok(compared(&declared.name, STREAM_FIELDS, declared, found.as_ref()))
+        Ok(compared(
+            &declared.name,
+            STREAM_FIELDS,
+            declared,
+            found.as_ref(),
+        ))
     }
 
     async fn consumer_differences(&self, declared: &pull::Config) -> Result<Vec<Drift>, BusError> {
         let name = consumer_name(declared);
-        Ok(compared(name, CONSUMER_FIELDS, declared, self.consumer_config(name).await?.as_ref()))
+        Ok(compared(
+            name,
+            CONSUMER_FIELDS,
+            declared,
+            self.consumer_config(name).await?.as_ref(),
+        ))
     }
 
     /// What every service does first: refuses to run on a server that differs.
@@ -135,29 +172,41 @@ impl Bus {
         match self.js.get_stream(name).await {
             Ok(stream) => Ok(Some(stream.cached_info().clone())),
             Err(error) => match error.kind() {
-                GetStreamErrorKind::JetStream(refusal) if refusal.error_code() == ErrorCode::STREAM_NOT_FOUND => {
+                GetStreamErrorKind::JetStream(refusal)
+                    if refusal.error_code() == ErrorCode::STREAM_NOT_FOUND =>
+                {
                     Ok(None)
                 }
-                _ => Err(BusError::request(format!("read the state of the stream {name}"))(error)),
+                _ => Err(BusError::request(format!(
+                    "read the state of the stream {name}"
+                ))(error)),
             },
         }
     }
 
     async fn consumer_config(&self, name: &str) -> Result<Option<pull::Config>, BusError> {
-        let found = self.js.get_consumer_from_stream::<pull::Config, _, _>(name, subjects::COMMANDS).await;
+        let found = self
+            .js
+            .get_consumer_from_stream::<pull::Config, _, _>(name, subjects::COMMANDS)
+            .await;
         match found {
             Ok(consumer) => {
                 let failed = BusError::request(format!("read the settings of the consumer {name}"));
                 let config = consumer.cached_info().config.clone();
-                pull::Config::try_from_consumer_config(config).map(Some).map_err(failed)
+                pull::Config::try_from_consumer_config(config)
+                    .map(Some)
+                    .map_err(failed)
             }
             Err(error) => match error.kind() {
                 ConsumerErrorKind::JetStream(refusal)
-                    if [ErrorCode::CONSUMER_NOT_FOUND, ErrorCode::STREAM_NOT_FOUND].contains(&refusal.error_code()) =>
+                    if [ErrorCode::CONSUMER_NOT_FOUND, ErrorCode::STREAM_NOT_FOUND]
+                        .contains(&refusal.error_code()) =>
                 {
                     Ok(None)
                 }
-                _ => Err(BusError::request(format!("read the state of the consumer {name}"))(error)),
+                _ => Err(BusError::request(format!(
+                    "read the state of the consumer {name}"
+                ))(error)),
             },
         }
     }
@@ -167,7 +216,12 @@ fn consumer_name(config: &pull::Config) -> &str {
     config.durable_name.as_deref().unwrap_or_default()
 }
 
-fn compared<T: Serialize>(what: &str, fields: &[&str], declared: &T, found: Option<&T>) -> Vec<Drift> {
+fn compared<T: Serialize>(
+    what: &str,
+    fields: &[&str],
+    declared: &T,
+    found: Option<&T>,
+) -> Vec<Drift> {
     match found {
         Some(found) => differences(what, fields, declared, found),
         None => vec![Drift {
@@ -179,7 +233,8 @@ fn compared<T: Serialize>(what: &str, fields: &[&str], declared: &T, found: Opti
     }
 }
 
-/// Compares the wire forms field by field, so that what is declared and what is compared cannot diverge.
+/// Compares the wire forms field by field, so that what is declared and what is compared cannot
+/// diverge.
 fn differences<T: Serialize>(what: &str, fields: &[&str], declared: &T, found: &T) -> Vec<Drift> {
     let (declared, found) = (json(declared), json(found));
     let differing = fields.iter().filter_map(|field| {
@@ -197,7 +252,11 @@ fn differences<T: Serialize>(what: &str, fields: &[&str], declared: &T, found: &
     differing.collect()
 }
 
-fn merged<T: Serialize + DeserializeOwned>(found: &T, declared: &T, fields: &[&str]) -> Result<T, BusError> {
+fn merged<T: Serialize + DeserializeOwned>(
+    found: &T,
+    declared: &T,
+    fields: &[&str],
+) -> Result<T, BusError> {
     let (mut merged, declared) = (json(found), json(declared));
     if let Some(merged) = merged.as_object_mut() {
         for field in fields {
@@ -226,7 +285,13 @@ fn is_unset(value: Option<&Value>) -> bool {
 
 /// Durations travel as nanoseconds; people read seconds.
 fn shown(field: &str, value: Option<&Value>) -> String {
-    let is_duration = ["max_age", "duplicate_window", "ack_wait", "subject_delete_marker_ttl"].contains(&field);
+    let is_duration = [
+        "max_age",
+        "duplicate_window",
+        "ack_wait",
+        "subject_delete_marker_ttl",
+    ]
+    .contains(&field);
     match value {
         Some(Value::Number(nanos)) if is_duration => {
             format!("{} s", nanos.as_f64().unwrap_or_default() / 1e9)

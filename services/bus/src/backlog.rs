@@ -28,7 +28,8 @@ impl Bus {
         Ok(self.queue_state(service, lane).await?.0)
     }
 
-    /// How many commands are ahead of a step's command in its queue; none when it is not waiting there.
+    /// How many commands are ahead of a step's command in its queue; none when it is not waiting
+    /// there.
     pub async fn ahead_of(
         &self,
         service: Service,
@@ -37,8 +38,15 @@ impl Bus {
         step: StepNumber,
     ) -> Result<Option<u64>, BusError> {
         let what = || format!("count what is queued before {op}");
-        let stream = self.js.get_stream_no_info(subjects::COMMANDS).await.map_err(BusError::request(what()))?;
-        let own = match stream.direct_get_last_for_subject(subjects::command(service, lane, op, step)).await {
+        let stream = self
+            .js
+            .get_stream_no_info(subjects::COMMANDS)
+            .await
+            .map_err(BusError::request(what()))?;
+        let own = match stream
+            .direct_get_last_for_subject(subjects::command(service, lane, op, step))
+            .await
+        {
             Ok(message) => message.sequence,
             Err(error) if error.kind() == DirectGetErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(BusError::request(what())(error)),
@@ -47,12 +55,20 @@ impl Bus {
         if own <= delivered {
             return Ok(None);
         }
-        let (filter, mut ahead, mut next) = (subjects::commands_of(service, lane), 0, delivered + 1);
+        let (filter, mut ahead, mut next) =
+            (subjects::commands_of(service, lane), 0, delivered + 1);
         while ahead < COUNTED_MAX.min(depth.pending) {
-            match stream.direct_get_next_for_subject(filter.clone(), Some(next)).await {
-                Ok(message) if message.sequence < own => (ahead, next) = (ahead + 1, message.sequence + 1),
+            match stream
+                .direct_get_next_for_subject(filter.clone(), Some(next))
+                .await
+            {
+                Ok(message) if message.sequence < own => {
+                    (ahead, next) = (ahead + 1, message.sequence + 1)
+                }
                 Ok(_) => return Ok(Some(ahead)),
-                Err(error) if error.kind() == DirectGetErrorKind::NotFound => return Ok(Some(ahead)),
+                Err(error) if error.kind() == DirectGetErrorKind::NotFound => {
+                    return Ok(Some(ahead));
+                }
                 Err(error) => return Err(BusError::request(what())(error)),
             }
         }
@@ -60,10 +76,19 @@ impl Bus {
     }
 
     /// The depth, and the stream sequence up to which the queue was handed out.
-    async fn queue_state(&self, service: Service, lane: Lane) -> Result<(QueueDepth, u64), BusError> {
+    async fn queue_state(
+        &self,
+        service: Service,
+        lane: Lane,
+    ) -> Result<(QueueDepth, u64), BusError> {
         let name = subjects::consumer(service, lane);
-        let consumer = self.js.get_consumer_from_stream::<pull::Config, _, _>(&name, subjects::COMMANDS).await;
-        let consumer = consumer.map_err(BusError::request(format!("read the state of the queue {name}")))?;
+        let consumer = self
+            .js
+            .get_consumer_from_stream::<pull::Config, _, _>(&name, subjects::COMMANDS)
+            .await;
+        let consumer = consumer.map_err(BusError::request(format!(
+            "read the state of the queue {name}"
+        )))?;
         let info = consumer.cached_info();
         let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
         let depth = QueueDepth {

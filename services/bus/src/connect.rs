@@ -1,4 +1,5 @@
-//! One connection to NATS: the client's settings, the version check, and what is known about the link.
+//! One connection to NATS: the client's settings, the version check, and what is known about the
+//! link.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -56,14 +57,17 @@ impl Bus {
     /// Connects, and refuses a server that is too old or runs without JetStream.
     ///
     /// # Errors
-    /// [`BusError::Connect`], [`BusError::Unauthorised`], [`BusError::Credentials`], [`BusError::ServerTooOld`],
-    /// [`BusError::NoJetStream`].
+    /// [`BusError::Connect`], [`BusError::Unauthorised`], [`BusError::Credentials`],
+    /// [`BusError::ServerTooOld`], [`BusError::NoJetStream`].
     pub async fn connect(options: &ConnectOptions) -> Result<Self, BusError> {
         let url = without_secrets(&options.url);
         let (link, connected_since, reconnects) = Link::new();
         let mut attempt = 0;
         let client = loop {
-            match client_options(options, link.clone())?.connect(addresses(options)).await {
+            match client_options(options, link.clone())?
+                .connect(addresses(options))
+                .await
+            {
                 Ok(client) => break client,
                 Err(error) => {
                     let error = refusal(&url, &error);
@@ -82,12 +86,18 @@ impl Bus {
         let info = client.server_info();
         let (major, minor, patch) = SERVER_VERSION_MIN;
         if !client.is_server_compatible(major, minor, patch) {
-            return Err(BusError::ServerTooOld { url, found: info.version, needed: SERVER_VERSION_MIN_TEXT });
+            return Err(BusError::ServerTooOld {
+                url,
+                found: info.version,
+                needed: SERVER_VERSION_MIN_TEXT,
+            });
         }
         if !info.jetstream {
             return Err(BusError::NoJetStream { url });
         }
-        let js = ContextBuilder::new().timeout(REQUEST_TIMEOUT).build(client.clone());
+        let js = ContextBuilder::new()
+            .timeout(REQUEST_TIMEOUT)
+            .build(client.clone());
         Ok(Self {
             client,
             js,
@@ -126,18 +136,27 @@ impl Bus {
 
     /// Hands everything published so far to the operating system.
     pub async fn flush(&self) -> Result<(), BusError> {
-        self.client.flush().await.map_err(BusError::request("flush the connection"))
+        self.client
+            .flush()
+            .await
+            .map_err(BusError::request("flush the connection"))
     }
 
     /// Ends all subscriptions, delivers what is under way, closes the connection.
     pub async fn drain(&self) -> Result<(), BusError> {
-        self.client.drain().await.map_err(BusError::request("drain the connection"))
+        self.client
+            .drain()
+            .await
+            .map_err(BusError::request("drain the connection"))
     }
 
     /// Time of one request to JetStream and back.
     pub async fn rtt(&self) -> Result<Duration, BusError> {
         let started = Instant::now();
-        self.js.query_account().await.map_err(BusError::request("ask JetStream for its state"))?;
+        self.js
+            .query_account()
+            .await
+            .map_err(BusError::request("ask JetStream for its state"))?;
         Ok(started.elapsed())
     }
 
@@ -164,11 +183,20 @@ impl Link {
     fn new() -> (Self, watch::Receiver<Option<Instant>>, watch::Receiver<u64>) {
         let (since, since_seen) = watch::channel(None);
         let (reconnects, reconnects_seen) = watch::channel(0);
-        (Self { connected_since: since, reconnects, lost: Arc::default() }, since_seen, reconnects_seen)
+        (
+            Self {
+                connected_since: since,
+                reconnects,
+                lost: Arc::default(),
+            },
+            since_seen,
+            reconnects_seen,
+        )
     }
 
     fn connected(&self) {
-        self.connected_since.send_if_modified(|since| since.is_none() && since.replace(Instant::now()).is_none());
+        self.connected_since
+            .send_if_modified(|since| since.is_none() && since.replace(Instant::now()).is_none());
     }
 
     fn handle(&self, event: &Event) {
@@ -185,16 +213,23 @@ impl Link {
                 self.lost.store(true, Ordering::Relaxed);
                 self.connected_since.send_replace(None);
             }
-            Event::ServerError(error) => tracing::error!(%error, "the NATS server refused something"),
+            Event::ServerError(error) => {
+                tracing::error!(%error, "the NATS server refused something")
+            }
             Event::ClientError(error) => tracing::warn!(%error, "the NATS client reports an error"),
-            Event::SlowConsumer(subscription) => tracing::warn!(subscription, "messages dropped by a slow reader"),
+            Event::SlowConsumer(subscription) => {
+                tracing::warn!(subscription, "messages dropped by a slow reader")
+            }
             Event::LameDuckMode => tracing::info!("the NATS server is about to shut down"),
             Event::Draining | Event::Closed => tracing::debug!(%event, "connection"),
         }
     }
 }
 
-fn client_options(options: &ConnectOptions, link: Link) -> Result<async_nats::ConnectOptions, BusError> {
+fn client_options(
+    options: &ConnectOptions,
+    link: Link,
+) -> Result<async_nats::ConnectOptions, BusError> {
     let lost = Arc::clone(&link.lost);
     let settings = async_nats::ConnectOptions::new()
         .name(&options.name)
@@ -208,11 +243,16 @@ fn client_options(options: &ConnectOptions, link: Link) -> Result<async_nats::Co
         });
     let Some(path) = &options.credentials else {
         return Ok(match user_and_password(&options.url) {
-            Some((user, password)) => settings.user_and_password(user.to_owned(), password.to_owned()),
+            Some((user, password)) => {
+                settings.user_and_password(user.to_owned(), password.to_owned())
+            }
             None => settings,
         });
     };
-    let unreadable = |source| BusError::Credentials { path: path.clone(), source };
+    let unreadable = |source| BusError::Credentials {
+        path: path.clone(),
+        source,
+    };
     let text = std::fs::read_to_string(path).map_err(unreadable)?;
     if text.trim_start().starts_with("SU") {
         return Ok(settings.nkey(text.trim().to_owned()));
@@ -228,18 +268,28 @@ fn user_and_password(url: &str) -> Option<(&str, &str)> {
 }
 
 fn addresses(options: &ConnectOptions) -> Vec<String> {
-    options.url.split(',').map(|each| each.trim().to_owned()).collect()
+    options
+        .url
+        .split(',')
+        .map(|each| each.trim().to_owned())
+        .collect()
 }
 
 /// The client asks for a delay before its very first connection too, which need not wait.
 fn first_delay(attempt: usize, lost: bool) -> Duration {
-    if attempt <= 1 && !lost { Duration::ZERO } else { reconnect_delay(attempt) }
+    if attempt <= 1 && !lost {
+        Duration::ZERO
+    } else {
+        reconnect_delay(attempt)
+    }
 }
 
 /// 0.1 s doubling to 4 s, times 0.5 to 1, so that a fleet does not come back in one instant.
 fn reconnect_delay(attempt: usize) -> Duration {
     let doublings = u32::try_from(attempt.saturating_sub(1).min(16)).unwrap_or(16);
-    let full = RECONNECT_DELAY_MIN.saturating_mul(1 << doublings).min(RECONNECT_DELAY_MAX);
+    let full = RECONNECT_DELAY_MIN
+        .saturating_mul(1 << doublings)
+        .min(RECONNECT_DELAY_MAX);
     full.mul_f64(rand::rng().random_range(0.5..=1.0))
 }
 
@@ -260,7 +310,10 @@ fn without_secrets(url: &str) -> String {
         (None, Some((_, host))) => host.to_owned(),
         _ => each.to_owned(),
     };
-    url.split(',').map(|each| shown(each.trim())).collect::<Vec<_>>().join(",")
+    url.split(',')
+        .map(|each| shown(each.trim()))
+        .collect::<Vec<_>>()
+        .join(",")
 }
 
 #[cfg(test)]
@@ -269,12 +322,18 @@ mod tests {
 
     #[test]
     fn an_address_is_shown_without_its_password() {
-        assert_eq!(without_secrets("nats://ann:s3cret@bus:4222, bus2:4222"), "nats://bus:4222,bus2:4222");
+        assert_eq!(
+            without_secrets("nats://ann:s3cret@bus:4222, bus2:4222"),
+            "nats://bus:4222,bus2:4222"
+        );
     }
 
     #[test]
     fn user_and_password_are_taken_from_the_first_address() {
-        assert_eq!(user_and_password("nats://ann:s3c:ret@bus:4222, nats://bus2:4222"), Some(("ann", "s3c:ret")));
+        assert_eq!(
+            user_and_password("nats://ann:s3c:ret@bus:4222, nats://bus2:4222"),
+            Some(("ann", "s3c:ret"))
+        );
         assert_eq!(user_and_password("nats://bus:4222"), None);
     }
 
@@ -288,7 +347,10 @@ mod tests {
     fn reconnects_wait_between_a_twentieth_of_a_second_and_four_seconds() {
         for attempt in 0..100 {
             let delay = reconnect_delay(attempt);
-            assert!((Duration::from_millis(50)..=RECONNECT_DELAY_MAX).contains(&delay), "{attempt}: {delay:?}");
+            assert!(
+                (Duration::from_millis(50)..=RECONNECT_DELAY_MAX).contains(&delay),
+                "{attempt}: {delay:?}"
+            );
         }
     }
 }

@@ -41,31 +41,53 @@ impl Bus {
     /// Asks for the operation to be cancelled. Returns when the request is stored; idempotent.
     pub async fn request_cancel(&self, op: &OperationId, reason: &str) -> Result<u64, BusError> {
         let payload = shortened(reason, REASON_BYTES_MAX).into_bytes();
-        let failed = |error| BusError::request(format!("publish the cancel request of {op}"))(error);
-        let ack = self.js.publish(subjects::cancel(op), payload.into()).await.map_err(failed)?;
+        let failed =
+            |error| BusError::request(format!("publish the cancel request of {op}"))(error);
+        let ack = self
+            .js
+            .publish(subjects::cancel(op), payload.into())
+            .await
+            .map_err(failed)?;
         Ok(ack.await.map_err(failed)?.sequence)
     }
 
     /// The newest stored cancel request, old ones included: compare with the record's floor.
-    pub async fn cancel_request(&self, op: &OperationId) -> Result<Option<CancelRequest>, BusError> {
+    pub async fn cancel_request(
+        &self,
+        op: &OperationId,
+    ) -> Result<Option<CancelRequest>, BusError> {
         let stream = self.js.get_stream_no_info(subjects::CONTROL).await;
-        let stream = stream.map_err(|error| BusError::request("open the control stream".to_owned())(error))?;
-        match stream.direct_get_last_for_subject(subjects::cancel(op)).await {
+        let stream = stream
+            .map_err(|error| BusError::request("open the control stream".to_owned())(error))?;
+        match stream
+            .direct_get_last_for_subject(subjects::cancel(op))
+            .await
+        {
             Ok(message) => Ok(Some(CancelRequest {
                 sequence: message.sequence,
                 reason: String::from_utf8_lossy(&message.payload).into_owned(),
             })),
             Err(error) if error.kind() == DirectGetErrorKind::NotFound => Ok(None),
-            Err(error) => Err(BusError::request(format!("read the cancel request of {op}"))(error)),
+            Err(error) => Err(BusError::request(format!(
+                "read the cancel request of {op}"
+            ))(error)),
         }
     }
 
-    /// The cancel request above `floor` that a message on the control subject has just announced: subscribers may get
-    /// it an instant before the stream has stored it. `None` when nothing is stored in half a second.
-    pub async fn announced_cancel(&self, op: &OperationId, floor: u64) -> Result<Option<CancelRequest>, BusError> {
+    /// The cancel request above `floor` that a message on the control subject has just announced:
+    /// subscribers may get it an instant before the stream has stored it. `None` when nothing is
+    /// stored in half a second.
+    pub async fn announced_cancel(
+        &self,
+        op: &OperationId,
+        floor: u64,
+    ) -> Result<Option<CancelRequest>, BusError> {
         let deadline = Instant::now() + ANNOUNCED_MAX;
         loop {
-            let request = self.cancel_request(op).await?.filter(|request| request.sequence > floor);
+            let request = self
+                .cancel_request(op)
+                .await?
+                .filter(|request| request.sequence > floor);
             if request.is_some() || Instant::now() >= deadline {
                 return Ok(request);
             }
@@ -73,14 +95,19 @@ impl Bus {
         }
     }
 
-    /// Subscribes to the operation's control subject and reads its last stored request. The server meets both on one
-    /// connection in this order, so nothing falls between, and no answer is waited for in between.
-    pub async fn arm_cancel(&self, op: &OperationId) -> Result<(ControlWatch, Option<CancelRequest>), BusError> {
+    /// Subscribes to the operation's control subject and reads its last stored request. The server
+    /// meets both on one connection in this order, so nothing falls between, and no answer is
+    /// waited for in between.
+    pub async fn arm_cancel(
+        &self,
+        op: &OperationId,
+    ) -> Result<(ControlWatch, Option<CancelRequest>), BusError> {
         let watch = self.subscribe_control(subjects::cancel(op)).await?;
         Ok((watch, self.cancel_request(op).await?))
     }
 
-    /// Subscribes to the drain requests of a worker; flushed, so that nothing published later is missed.
+    /// Subscribes to the drain requests of a worker; flushed, so that nothing published later is
+    /// missed.
     pub async fn watch_drain(&self, worker: &WorkerId) -> Result<ControlWatch, BusError> {
         let watch = self.subscribe_control(subjects::drain(worker)).await?;
         self.flush().await?;
@@ -89,21 +116,39 @@ impl Bus {
 
     async fn subscribe_control(&self, subject: String) -> Result<ControlWatch, BusError> {
         let failed = BusError::request(format!("subscribe to {subject}"));
-        Ok(ControlWatch(self.client.subscribe(subject).await.map_err(failed)?))
+        Ok(ControlWatch(
+            self.client.subscribe(subject).await.map_err(failed)?,
+        ))
     }
 
     /// Subscribes to all cancel requests: the operations they name, as they arrive.
-    pub async fn watch_cancels(&self) -> Result<impl futures::Stream<Item = OperationId> + Unpin + use<>, BusError> {
+    pub async fn watch_cancels(
+        &self,
+    ) -> Result<impl futures::Stream<Item = OperationId> + Unpin + use<>, BusError> {
         let failed = |error| BusError::request("subscribe to cancel requests".to_owned())(error);
-        let subscriber = self.client.subscribe(subjects::ALL_CANCELS).await.map_err(failed)?;
+        let subscriber = self
+            .client
+            .subscribe(subjects::ALL_CANCELS)
+            .await
+            .map_err(failed)?;
         Ok(subscriber.filter_map(|message| {
-            std::future::ready(message.subject.rsplit('.').next().and_then(|token| token.parse().ok()))
+            std::future::ready(
+                message
+                    .subject
+                    .rsplit('.')
+                    .next()
+                    .and_then(|token| token.parse().ok()),
+            )
         }))
     }
 
     /// Asks a worker to take nothing new.
     pub async fn request_drain(&self, worker: &WorkerId) -> Result<(), BusError> {
-        let failed = |error| BusError::request(format!("publish the drain request of {worker}"))(error);
-        self.client.publish(subjects::drain(worker), bytes::Bytes::new()).await.map_err(failed)
+        let failed =
+            |error| BusError::request(format!("publish the drain request of {worker}"))(error);
+        self.client
+            .publish(subjects::drain(worker), bytes::Bytes::new())
+            .await
+            .map_err(failed)
     }
 }

@@ -7,7 +7,8 @@ use schemas::codec::CodecError;
 
 use crate::topology::Drift;
 
-/// A cause as the client library told it. Its errors repeat their sources in their text, so only the text is kept.
+/// A cause as the client library told it. Its errors repeat their sources in their text, so only
+/// the text is kept.
 pub type Cause = Box<dyn Error + Send + Sync>;
 
 /// What can go wrong between us and the NATS server.
@@ -76,14 +77,21 @@ pub enum BusError {
 }
 
 fn listed(drifts: &[Drift]) -> String {
-    drifts.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    drifts
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("; ")
 }
 
 impl BusError {
     /// Wraps a failure of the client library: `.map_err(BusError::request("create the stream"))`.
     pub fn request<E: std::fmt::Display>(what: impl Into<String>) -> impl FnOnce(E) -> Self {
         let what = what.into();
-        move |error| Self::Request { what, source: error.to_string().into() }
+        move |error| Self::Request {
+            what,
+            source: error.to_string().into(),
+        }
     }
 
     /// What to do next.
@@ -95,13 +103,19 @@ impl BusError {
             Self::Unauthorised { .. } | Self::Credentials { .. } => {
                 "name a credentials file with --creds or KTRDR_CREDS"
             }
-            Self::ServerTooOld { .. } => "`infra/setup` fetches a server that is new enough; `ktrdr up` starts it",
+            Self::ServerTooOld { .. } => {
+                "`infra/setup` fetches a server that is new enough; `ktrdr up` starts it"
+            }
             Self::NoJetStream { .. } => "start it with `-js`, or let `ktrdr up` start one",
             Self::Request { .. } | Self::Timeout { .. } => {
                 "`ktrdr doctor` checks connection, streams and permissions; a new server needs `ktrdr infra apply` first"
             }
-            Self::Drift(_) => "`ktrdr infra apply` creates what is missing; `ktrdr infra diff` shows the rest",
-            Self::Codec(_) => "a program of another version may have written it; `ktrdr decode` shows what is in it",
+            Self::Drift(_) => {
+                "`ktrdr infra apply` creates what is missing; `ktrdr infra diff` shows the rest"
+            }
+            Self::Codec(_) => {
+                "a program of another version may have written it; `ktrdr decode` shows what is in it"
+            }
         }
     }
 }

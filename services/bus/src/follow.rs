@@ -1,7 +1,9 @@
-//! Follows one operation: its record, its events and its progress as they change, until the record is terminal.
+//! Follows one operation: its record, its events and its progress as they change, until the record
+//! is terminal.
 //!
-//! Subscribe first, then read what stands, then drop what is older than what was read: nothing falls between. A slow
-//! reader costs nobody anything, because of progress and records only the newest is kept for it.
+//! Subscribe first, then read what stands, then drop what is older than what was read: nothing
+//! falls between. A slow reader costs nobody anything, because of progress and records only the
+//! newest is kept for it.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -47,7 +49,8 @@ pub struct FollowOptions {
 }
 
 impl Bus {
-    /// Follows an operation. Ends after the record has been terminal; an operation without a record is waited for.
+    /// Follows an operation. Ends after the record has been terminal; an operation without a record
+    /// is waited for.
     pub async fn follow(
         &self,
         op: &OperationId,
@@ -69,10 +72,19 @@ impl Bus {
             revision: 0,
         };
         self.flush().await?;
-        let history = if options.from_start { watcher.history().await? } else { Vec::new() };
+        let history = if options.from_start {
+            watcher.history().await?
+        } else {
+            Vec::new()
+        };
         let mailbox = Arc::clone(&watcher.mailbox);
-        let reader = Reader { mailbox, task: tokio::spawn(watcher.run()) };
-        let live = stream::unfold(reader, |reader| async move { Some((reader.mailbox.take().await?, reader)) });
+        let reader = Reader {
+            mailbox,
+            task: tokio::spawn(watcher.run()),
+        };
+        let live = stream::unfold(reader, |reader| async move {
+            Some((reader.mailbox.take().await?, reader))
+        });
         Ok(Box::pin(stream::iter(history).chain(live)))
     }
 }
@@ -138,15 +150,37 @@ impl Watcher {
 
     /// Everything stored about the operation, in the order of its times.
     async fn history(&mut self) -> Result<Vec<Update>, BusError> {
-        let progress = self.bus.replay(subjects::PROGRESS, &subjects::progress_of(&self.op), 1, u64::MAX).await?;
-        let events = self.bus.replay(subjects::EVENTS, &subjects::events_of(&self.op), 1, u64::MAX).await?;
+        let progress = self
+            .bus
+            .replay(
+                subjects::PROGRESS,
+                &subjects::progress_of(&self.op),
+                1,
+                u64::MAX,
+            )
+            .await?;
+        let events = self
+            .bus
+            .replay(
+                subjects::EVENTS,
+                &subjects::events_of(&self.op),
+                1,
+                u64::MAX,
+            )
+            .await?;
         let mut history: Vec<(Timestamp, Update)> = Vec::new();
-        for record in progress.iter().filter_map(|kept| codec::decode::<ProgressRecord>(&kept.payload).ok()) {
+        for record in progress
+            .iter()
+            .filter_map(|kept| codec::decode::<ProgressRecord>(&kept.payload).ok())
+        {
             if self.is_news(&record) {
                 history.push((record.at, Update::Progress(Box::new(record))));
             }
         }
-        for event in events.iter().filter_map(|kept| codec::decode::<Event>(&kept.payload).ok()) {
+        for event in events
+            .iter()
+            .filter_map(|kept| codec::decode::<Event>(&kept.payload).ok())
+        {
             self.told.insert(event.message_id());
             history.push((event.at, Update::Event(Box::new(event))));
         }
@@ -161,10 +195,16 @@ impl Watcher {
             Ok(None) => return false,
             Err(error) => return failed(&error),
         };
-        let begun = stored.record.numbers().zip(stored.record.plan.steps()).zip(&stored.record.steps);
+        let begun = stored
+            .record
+            .numbers()
+            .zip(stored.record.plan.steps())
+            .zip(&stored.record.steps);
         for ((number, spec), _) in begun.filter(|(_, step)| step.attempt > 0) {
             match self.bus.last_progress(spec.service, &self.op, number).await {
-                Ok(Some(record)) if self.is_news(&record) => self.mailbox.offer(Update::Progress(Box::new(record))),
+                Ok(Some(record)) if self.is_news(&record) => {
+                    self.mailbox.offer(Update::Progress(Box::new(record)))
+                }
                 Ok(_) => {}
                 Err(error) => drop(failed(&error)),
             }
@@ -199,7 +239,9 @@ impl Watcher {
 
     fn take_progress(&mut self, payload: &[u8]) {
         match codec::decode::<ProgressRecord>(payload) {
-            Ok(record) if self.is_news(&record) => self.mailbox.offer(Update::Progress(Box::new(record))),
+            Ok(record) if self.is_news(&record) => {
+                self.mailbox.offer(Update::Progress(Box::new(record)))
+            }
             Ok(_) => {}
             Err(error) => tracing::debug!(%error, "a progress message that cannot be read"),
         }
@@ -229,8 +271,15 @@ impl Bus {
         step: StepNumber,
     ) -> Result<Option<ProgressRecord>, BusError> {
         let what = || format!("read the progress of {op}");
-        let stream = self.js.get_stream_no_info(subjects::PROGRESS).await.map_err(BusError::request(what()))?;
-        match stream.direct_get_last_for_subject(subjects::progress(service, op, step)).await {
+        let stream = self
+            .js
+            .get_stream_no_info(subjects::PROGRESS)
+            .await
+            .map_err(BusError::request(what()))?;
+        match stream
+            .direct_get_last_for_subject(subjects::progress(service, op, step))
+            .await
+        {
             Ok(message) => Ok(Some(codec::decode(&message.payload)?)),
             Err(error) if error.kind() == DirectGetErrorKind::NotFound => Ok(None),
             Err(error) => Err(BusError::request(what())(error)),
@@ -238,7 +287,8 @@ impl Bus {
     }
 }
 
-/// Hands updates from the watcher to one reader: of progress (a step) and of records only the newest waits.
+/// Hands updates from the watcher to one reader: of progress (a step) and of records only the
+/// newest waits.
 #[derive(Default)]
 struct Mailbox {
     inner: Mutex<Waiting>,
@@ -253,12 +303,18 @@ struct Waiting {
 
 impl Mailbox {
     fn offer(&self, update: Update) {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner).push(update);
+        self.inner
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(update);
         self.changed.notify_one();
     }
 
     fn close(&self) {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner).closed = true;
+        self.inner
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .closed = true;
         self.changed.notify_one();
     }
 
@@ -281,14 +337,19 @@ impl Mailbox {
 impl Waiting {
     fn push(&mut self, update: Update) {
         let replaced = match &update {
-            Update::Record(_) => self.updates.iter().position(|each| matches!(each, Update::Record(_))),
-            Update::Progress(new) => {
-                self.updates.iter().position(|each| matches!(each, Update::Progress(old) if old.step == new.step))
-            }
+            Update::Record(_) => self
+                .updates
+                .iter()
+                .position(|each| matches!(each, Update::Record(_))),
+            Update::Progress(new) => self
+                .updates
+                .iter()
+                .position(|each| matches!(each, Update::Progress(old) if old.step == new.step)),
             Update::Event(_) => {
                 let is_event = |each: &Update| matches!(each, Update::Event(_));
                 let full = self.updates.iter().filter(|each| is_event(each)).count() >= EVENTS_MAX;
-                full.then(|| self.updates.iter().position(is_event)).flatten()
+                full.then(|| self.updates.iter().position(is_event))
+                    .flatten()
             }
         };
         if let Some(index) = replaced {
@@ -305,7 +366,8 @@ mod tests {
 
     fn record(note: &str) -> Update {
         let op: OperationId = "op_dummy_20260301_142233_9f3a01bc".parse().unwrap();
-        let mut record = OperationRecord::create(op, RunDummy::default().operation(), Timestamp::UNIX_EPOCH);
+        let mut record =
+            OperationRecord::create(op, RunDummy::default().operation(), Timestamp::UNIX_EPOCH);
         record.nonce = note.to_owned();
         Update::Record(Box::new(record))
     }

@@ -44,7 +44,10 @@ impl Bus {
         };
         cell.get_or_try_init(|| async {
             let what = || format!("open the bucket {}", bucket.name());
-            self.js.get_key_value(bucket.name()).await.map_err(|error| BusError::request(what())(error))
+            self.js
+                .get_key_value(bucket.name())
+                .await
+                .map_err(|error| BusError::request(what())(error))
         })
         .await
     }

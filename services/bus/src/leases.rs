@@ -17,8 +17,16 @@ impl Bus {
     pub async fn acquire_lease(&self, key: &str, owner: &str) -> Result<Option<Lease>, BusError> {
         let bucket = self.bucket(Bucket::Leases).await?;
         match bucket.create(key, owner.to_owned().into()).await {
-            Ok(revision) => Ok(Some(Lease { key: key.to_owned(), owner: owner.to_owned(), revision })),
-            Err(error) => match bucket.get(key).await.map_err(BusError::request(format!("read the lease {key}")))? {
+            Ok(revision) => Ok(Some(Lease {
+                key: key.to_owned(),
+                owner: owner.to_owned(),
+                revision,
+            })),
+            Err(error) => match bucket
+                .get(key)
+                .await
+                .map_err(BusError::request(format!("read the lease {key}")))?
+            {
                 Some(_) => Ok(None),
                 None => Err(BusError::request(format!("take the lease {key}"))(error)),
             },
@@ -28,20 +36,35 @@ impl Bus {
     /// Renews a lease; `false` means that it is lost and its work must stop.
     pub async fn renew_lease(&self, lease: &mut Lease) -> Result<bool, BusError> {
         let bucket = self.bucket(Bucket::Leases).await?;
-        match bucket.update(&lease.key, lease.owner.clone().into(), lease.revision).await {
+        match bucket
+            .update(&lease.key, lease.owner.clone().into(), lease.revision)
+            .await
+        {
             Ok(revision) => {
                 lease.revision = revision;
                 Ok(true)
             }
-            Err(error) if error.kind() == async_nats::jetstream::kv::UpdateErrorKind::WrongLastRevision => Ok(false),
-            Err(error) => Err(BusError::request(format!("renew the lease {}", lease.key))(error)),
+            Err(error)
+                if error.kind()
+                    == async_nats::jetstream::kv::UpdateErrorKind::WrongLastRevision =>
+            {
+                Ok(false)
+            }
+            Err(error) => Err(BusError::request(format!("renew the lease {}", lease.key))(
+                error,
+            )),
         }
     }
 
     /// Gives a lease up at once.
     pub async fn release_lease(&self, lease: Lease) -> Result<(), BusError> {
         let bucket = self.bucket(Bucket::Leases).await?;
-        let purged = bucket.purge_expect_revision(&lease.key, Some(lease.revision)).await;
-        purged.map_err(BusError::request(format!("release the lease {}", lease.key)))
+        let purged = bucket
+            .purge_expect_revision(&lease.key, Some(lease.revision))
+            .await;
+        purged.map_err(BusError::request(format!(
+            "release the lease {}",
+            lease.key
+        )))
     }
 }

@@ -1,4 +1,5 @@
-//! Typed access to NATS: connect, declare streams, submit, follow, cancel, operation records. Nobody else links `async-nats`.
+//! Typed access to NATS: connect, declare streams, submit, follow, cancel, operation records.
+//! Nobody else links `async-nats`.
 
 mod apply;
 mod backlog;

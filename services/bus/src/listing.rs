@@ -16,7 +16,8 @@ use crate::topology::bucket_stream;
 /// Revisions read first; twice as many each time they were not enough.
 const STRETCH: u64 = 200;
 const STRETCH_MAX: u64 = 5_000;
-/// Of the active operations the oldest and the newest so many are read: the first run, the last were just submitted.
+/// Of the active operations the oldest and the newest so many are read: the first run, the last
+/// were just submitted.
 const ACTIVE_ENDS: usize = 200;
 /// Records read at once.
 const CONCURRENCY: usize = 32;
@@ -43,20 +44,30 @@ impl OperationFilter {
             && self.kind.as_ref().is_none_or(|kind| *kind == record.kind)
             && self.since.is_none_or(|since| record.created_at >= since)
             && !(self.active && record.state.is_terminal())
-            && self.labels.iter().all(|(key, value)| record.labels.get(key) == Some(value))
+            && self
+                .labels
+                .iter()
+                .all(|(key, value)| record.labels.get(key) == Some(value))
     }
 }
 
 impl Bus {
-    /// Up to `limit` operations, newest first. Those that have begun and not ended come before all others get a place.
-    pub async fn operations(&self, limit: usize, filter: &OperationFilter) -> Result<Vec<OperationRecord>, BusError> {
+    /// Up to `limit` operations, newest first. Those that have begun and not ended come before all
+    /// others get a place.
+    pub async fn operations(
+        &self,
+        limit: usize,
+        filter: &OperationFilter,
+    ) -> Result<Vec<OperationRecord>, BusError> {
         let mut found: Vec<OperationRecord> = self.active_records().await?;
         found.retain(|record| filter.matches(record));
         if !filter.active {
-            let known: BTreeSet<OperationId> = found.iter().map(|record| record.op.clone()).collect();
+            let known: BTreeSet<OperationId> =
+                found.iter().map(|record| record.op.clone()).collect();
             found.extend(self.recent_records(limit, filter, &known).await?);
         }
-        let waits = |record: &OperationRecord| record.state.is_terminal() || record.started_at.is_none();
+        let waits =
+            |record: &OperationRecord| record.state.is_terminal() || record.started_at.is_none();
         found.sort_by_key(|record| (waits(record), std::cmp::Reverse(record.created_at)));
         found.truncate(limit);
         found.sort_by(|a, b| (b.created_at, &b.op).cmp(&(a.created_at, &a.op)));
@@ -67,13 +78,24 @@ impl Bus {
         let mut active = self.active().await?;
         active.sort_by(|a, b| when(a).cmp(&when(b)));
         let middle = ACTIVE_ENDS..active.len().saturating_sub(ACTIVE_ENDS).max(ACTIVE_ENDS);
-        let ends = active.into_iter().enumerate().filter(|(index, _)| !middle.contains(index)).map(|(_, op)| op);
-        let records = stream::iter(ends).map(|op| async move { self.record(&op).await }).buffered(CONCURRENCY);
+        let ends = active
+            .into_iter()
+            .enumerate()
+            .filter(|(index, _)| !middle.contains(index))
+            .map(|(_, op)| op);
+        let records = stream::iter(ends)
+            .map(|op| async move { self.record(&op).await })
+            .buffered(CONCURRENCY);
         let records: Vec<_> = records.try_collect().await?;
-        Ok(records.into_iter().flatten().map(|stored| stored.record).collect())
+        Ok(records
+            .into_iter()
+            .flatten()
+            .map(|stored| stored.record)
+            .collect())
     }
 
-    /// The records written last: the end of the bucket's stream, read backwards in stretches until there are enough.
+    /// The records written last: the end of the bucket's stream, read backwards in stretches until
+    /// there are enough.
     async fn recent_records(
         &self,
         limit: usize,
@@ -88,17 +110,32 @@ impl Bus {
         let (mut stretch, mut found, mut until) = (STRETCH, Vec::new(), u64::MAX);
         while end >= first && found.len() < limit {
             let start = end.saturating_sub(stretch - 1).max(first);
-            let page = self.replay(&name, &format!("$KV.{}.>", subjects::OPERATIONS), start, until).await?;
+            let page = self
+                .replay(
+                    &name,
+                    &format!("$KV.{}.>", subjects::OPERATIONS),
+                    start,
+                    until,
+                )
+                .await?;
             let written_before = page.first().map(|kept| kept.at);
             for kept in page.iter().rev().filter(|kept| kept.is_value) {
                 match codec::decode::<OperationRecord>(&kept.payload) {
-                    Ok(record) if !known.contains(&record.op) && filter.matches(&record) => found.push(record),
+                    Ok(record) if !known.contains(&record.op) && filter.matches(&record) => {
+                        found.push(record)
+                    }
                     Ok(_) => {}
-                    Err(error) => tracing::warn!(sequence = kept.sequence, %error, "a record cannot be read"),
+                    Err(error) => {
+                        tracing::warn!(sequence = kept.sequence, %error, "a record cannot be read")
+                    }
                 }
             }
-            // Nothing was created after it was last written, so what stands before is older than asked for.
-            if written_before.zip(filter.since).is_some_and(|(written, since)| written < since) {
+            // Nothing was created after it was last written, so what stands before is older than
+            // asked for.
+            if written_before
+                .zip(filter.since)
+                .is_some_and(|(written, since)| written < since)
+            {
                 break;
             }
             (end, until) = (start - 1, start - 1);

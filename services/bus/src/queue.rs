@@ -30,26 +30,42 @@ pub struct Queue {
     name: String,
 }
 
-/// One delivery of a command. Dropping it without an answer leaves it to redelivery after `ack_wait`.
+/// One delivery of a command. Dropping it without an answer leaves it to redelivery after
+/// `ack_wait`.
 pub struct Delivered {
     message: Message,
 }
 
 impl Bus {
-    /// Opens the shared consumer of a queue. `priority` (0 = first) counts where the consumer is prioritized.
-    pub async fn queue(&self, service: Service, lane: Lane, priority: usize) -> Result<Queue, BusError> {
+    /// Opens the shared consumer of a queue. `priority` (0 = first) counts where the consumer is
+    /// prioritized.
+    pub async fn queue(
+        &self,
+        service: Service,
+        lane: Lane,
+        priority: usize,
+    ) -> Result<Queue, BusError> {
         let name = subjects::consumer(service, lane);
         let failed = |error| BusError::request(format!("open the consumer {name}"))(error);
-        let consumer: PullConsumer =
-            self.js.get_consumer_from_stream(&name, subjects::COMMANDS).await.map_err(failed)?;
+        let consumer: PullConsumer = self
+            .js
+            .get_consumer_from_stream(&name, subjects::COMMANDS)
+            .await
+            .map_err(failed)?;
         let prioritized = !consumer.cached_info().config.priority_groups.is_empty();
-        Ok(Queue { bus: self.clone(), consumer, priority: prioritized.then_some(priority), name })
+        Ok(Queue {
+            bus: self.clone(),
+            consumer,
+            priority: prioritized.then_some(priority),
+            name,
+        })
     }
 }
 
 impl Queue {
-    /// Waits for the next message; `None` once `stop` is true. A pull that is open by then is read to its end, and
-    /// what still arrives is handed back: a waiting pull that is dropped would lose its message for one `ack_wait`.
+    /// Waits for the next message; `None` once `stop` is true. A pull that is open by then is read
+    /// to its end, and what still arrives is handed back: a waiting pull that is dropped would lose
+    /// its message for one `ack_wait`.
     pub async fn next(&self, stop: &mut watch::Receiver<bool>) -> Option<Delivered> {
         let expires = self.bus.timing.pull;
         let mut reconnects = self.bus.reconnects.clone();
@@ -124,10 +140,15 @@ impl Delivered {
 
     /// A header's value.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.message.headers.as_ref()?.get(name).map(async_nats::HeaderValue::as_str)
+        self.message
+            .headers
+            .as_ref()?
+            .get(name)
+            .map(async_nats::HeaderValue::as_str)
     }
 
-    /// Where answers to this delivery go; kept in the record so that housekeeping can hand the message on.
+    /// Where answers to this delivery go; kept in the record so that housekeeping can hand the
+    /// message on.
     pub fn ack_subject(&self) -> &str {
         self.message.reply.as_deref().unwrap_or_default()
     }
@@ -139,17 +160,25 @@ impl Delivered {
 
     /// Deliveries the server counts, this one included.
     pub fn deliveries(&self) -> u64 {
-        self.message.info().map_or(1, |info| u64::try_from(info.delivered).unwrap_or(1))
+        self.message
+            .info()
+            .map_or(1, |info| u64::try_from(info.delivered).unwrap_or(1))
     }
 
     /// Renews the claim for another `ack_wait`.
     pub async fn in_progress(&self) -> Result<(), BusError> {
-        self.message.ack_with(AckKind::Progress).await.map_err(|error| BusError::request("renew a message")(error))
+        self.message
+            .ack_with(AckKind::Progress)
+            .await
+            .map_err(|error| BusError::request("renew a message")(error))
     }
 
     /// Settles the message, confirmed by the server.
     pub async fn ack(&self) -> Result<(), BusError> {
-        self.message.double_ack().await.map_err(|error| BusError::request("acknowledge a message")(error))
+        self.message
+            .double_ack()
+            .await
+            .map_err(|error| BusError::request("acknowledge a message")(error))
     }
 
     /// Ends the message for good without success, confirmed by the server.
@@ -163,16 +192,23 @@ impl Delivered {
     /// Gives the message back; the server delivers it again after `delay`.
     pub async fn hand_back(&self, delay: Duration) -> Result<(), BusError> {
         let kind = AckKind::Nak(Some(delay));
-        self.message.ack_with(kind).await.map_err(|error| BusError::request("hand back a message")(error))
+        self.message
+            .ack_with(kind)
+            .await
+            .map_err(|error| BusError::request("hand back a message")(error))
     }
 }
 
 impl Bus {
-    /// Hands on the message behind `ack_subject`, which a silent worker held. Only to be sent after the hold was
-    /// cleared by compare-and-set in the record that named the subject.
+    /// Hands on the message behind `ack_subject`, which a silent worker held. Only to be sent after
+    /// the hold was cleared by compare-and-set in the record that named the subject.
     pub async fn hand_on(&self, ack_subject: &str) -> Result<(), BusError> {
         let kind: Bytes = AckKind::Nak(Some(Duration::from_millis(1))).into();
-        let failed = |error| BusError::request(format!("hand on the message of {ack_subject}"))(error);
-        self.client.publish(ack_subject.to_owned(), kind).await.map_err(failed)
+        let failed =
+            |error| BusError::request(format!("hand on the message of {ack_subject}"))(error);
+        self.client
+            .publish(ack_subject.to_owned(), kind)
+            .await
+            .map_err(failed)
     }
 }

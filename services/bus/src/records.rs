@@ -69,28 +69,42 @@ impl Bus {
         let entry = bucket.entry(operation_key(op)).await.map_err(failed)?;
         match entry.filter(|entry| entry.operation == Operation::Put) {
             None => Ok(None),
-            Some(entry) => Ok(Some(Stored { record: codec::decode(&entry.value)?, revision: entry.revision })),
+            Some(entry) => Ok(Some(Stored {
+                record: codec::decode(&entry.value)?,
+                revision: entry.revision,
+            })),
         }
     }
 
-    /// Creates the record unless one stands. Returns the one that stands, and whether it is the one given.
-    pub async fn create_record(&self, mut record: OperationRecord) -> Result<(Stored, bool), BusError> {
+    /// Creates the record unless one stands. Returns the one that stands, and whether it is the one
+    /// given.
+    pub async fn create_record(
+        &self,
+        mut record: OperationRecord,
+    ) -> Result<(Stored, bool), BusError> {
         record.nonce = nonce();
         let payload = codec::encode(&record)?;
         let bucket = self.bucket(Bucket::Operations).await?;
-        match bucket.create(operation_key(&record.op), payload.into()).await {
+        match bucket
+            .create(operation_key(&record.op), payload.into())
+            .await
+        {
             Ok(revision) => Ok((Stored { record, revision }, true)),
             Err(error) => match self.record(&record.op).await? {
                 Some(stored) => {
                     let ours = stored.record.nonce == record.nonce;
                     Ok((stored, ours))
                 }
-                None => Err(BusError::request(format!("create the record of {}", record.op))(error)),
+                None => Err(BusError::request(format!(
+                    "create the record of {}",
+                    record.op
+                ))(error)),
             },
         }
     }
 
-    /// Applies `transition` to the record until the result is stored, the transition refuses, or 30 s have passed.
+    /// Applies `transition` to the record until the result is stored, the transition refuses, or 30
+    /// s have passed.
     ///
     /// A reply may be lost although the write won: our own nonce in the stored record tells.
     pub async fn change<T: Clone>(
@@ -102,7 +116,10 @@ impl Bus {
         let deadline = Instant::now() + CHANGE_TIMEOUT;
         let mut attempted: Option<T> = None;
         loop {
-            match self.change_once(op, &nonce, &mut attempted, &mut transition).await {
+            match self
+                .change_once(op, &nonce, &mut attempted, &mut transition)
+                .await
+            {
                 Ok(Some(changed)) => return Ok(changed),
                 Ok(None) => {}
                 Err(ChangeError::GaveUp { op, last }) if Instant::now() >= deadline => {
@@ -114,8 +131,13 @@ impl Bus {
                 Err(refused) => return Err(refused),
             }
             if Instant::now() >= deadline {
-                let last = BusError::Timeout { what: format!("change the record of {op} against conflicts") };
-                return Err(ChangeError::GaveUp { op: op.clone(), last: Box::new(last) });
+                let last = BusError::Timeout {
+                    what: format!("change the record of {op} against conflicts"),
+                };
+                return Err(ChangeError::GaveUp {
+                    op: op.clone(),
+                    last: Box::new(last),
+                });
             }
             // Jitter keeps two writers from meeting again; a reconnect ends the wait.
             let pause = Duration::from_micros(rand::rng().random_range(200..5_000));
@@ -131,25 +153,45 @@ impl Bus {
         attempted: &mut Option<T>,
         transition: &mut impl FnMut(&mut OperationRecord) -> Result<T, Refusal>,
     ) -> Result<Option<Changed<T>>, ChangeError> {
-        let gave_up = |last: BusError| ChangeError::GaveUp { op: op.clone(), last: Box::new(last) };
-        let Some(Stored { mut record, revision }) = self.record(op).await.map_err(gave_up)? else {
+        let gave_up = |last: BusError| ChangeError::GaveUp {
+            op: op.clone(),
+            last: Box::new(last),
+        };
+        let Some(Stored {
+            mut record,
+            revision,
+        }) = self.record(op).await.map_err(gave_up)?
+        else {
             return Err(ChangeError::NotFound(op.clone()));
         };
         if let Some(value) = attempted.as_ref().filter(|_| record.nonce == nonce) {
-            return Ok(Some(Changed { value: value.clone(), record }));
+            return Ok(Some(Changed {
+                value: value.clone(),
+                record,
+            }));
         }
         let value = match transition(&mut record) {
             Ok(value) => value,
-            Err(refusal) => return Err(ChangeError::Refused { refusal, record: Box::new(record) }),
+            Err(refusal) => {
+                return Err(ChangeError::Refused {
+                    refusal,
+                    record: Box::new(record),
+                });
+            }
         };
         record.nonce = nonce.to_owned();
         *attempted = Some(value.clone());
         let payload = codec::encode(&record).map_err(|error| gave_up(error.into()))?;
         let bucket = self.bucket(Bucket::Operations).await.map_err(gave_up)?;
-        match bucket.update(operation_key(op), payload.into(), revision).await {
+        match bucket
+            .update(operation_key(op), payload.into(), revision)
+            .await
+        {
             Ok(_) => Ok(Some(Changed { value, record })),
             Err(error) if error.kind() == UpdateErrorKind::WrongLastRevision => Ok(None),
-            Err(error) => Err(gave_up(BusError::request(format!("write the record of {op}"))(error))),
+            Err(error) => Err(gave_up(BusError::request(format!(
+                "write the record of {op}"
+            ))(error))),
         }
     }
 }

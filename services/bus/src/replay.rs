@@ -30,10 +30,15 @@ pub(crate) struct Kept {
 }
 
 impl Bus {
-    /// What happened to an operation, as far as it is still kept, in the order in which it was stored.
+    /// What happened to an operation, as far as it is still kept, in the order in which it was
+    /// stored.
     pub async fn events_of(&self, op: &OperationId) -> Result<Vec<Event>, BusError> {
-        let kept = self.replay(subjects::EVENTS, &subjects::events_of(op), 1, u64::MAX).await?;
-        kept.iter().map(|kept| Ok(codec::decode(&kept.payload)?)).collect()
+        let kept = self
+            .replay(subjects::EVENTS, &subjects::events_of(op), 1, u64::MAX)
+            .await?;
+        kept.iter()
+            .map(|kept| Ok(codec::decode(&kept.payload)?))
+            .collect()
     }
 
     /// The messages on `filter` from sequence `from` to sequence `until`, both inclusive, in order.
@@ -46,7 +51,9 @@ impl Bus {
     ) -> Result<Vec<Kept>, BusError> {
         let what = || format!("read the stream {stream}");
         let config = pull::Config {
-            deliver_policy: DeliverPolicy::ByStartSequence { start_sequence: from.max(1) },
+            deliver_policy: DeliverPolicy::ByStartSequence {
+                start_sequence: from.max(1),
+            },
             filter_subject: filter.to_owned(),
             ack_policy: AckPolicy::None,
             inactive_threshold: READER_TTL,
@@ -54,13 +61,21 @@ impl Bus {
             num_replicas: 1,
             ..pull::Config::default()
         };
-        let consumer = self.js.create_consumer_on_stream(config, stream).await.map_err(BusError::request(what()))?;
+        let consumer = self
+            .js
+            .create_consumer_on_stream(config, stream)
+            .await
+            .map_err(BusError::request(what()))?;
         let mut left = usize::try_from(consumer.cached_info().num_pending).unwrap_or(usize::MAX);
         let mut kept = Vec::new();
         while left > 0 {
             let batch = left.min(BATCH_MAX);
-            let mut messages =
-                consumer.fetch().max_messages(batch).messages().await.map_err(BusError::request(what()))?;
+            let mut messages = consumer
+                .fetch()
+                .max_messages(batch)
+                .messages()
+                .await
+                .map_err(BusError::request(what()))?;
             let before = kept.len();
             while let Some(message) = messages.next().await {
                 let message = message.map_err(BusError::request(what()))?;
@@ -73,7 +88,8 @@ impl Bus {
                     sequence,
                     at: Timestamp::from_nanosecond(at).unwrap_or_default(),
                     is_value: message.headers.as_ref().is_none_or(|headers| {
-                        headers.get("KV-Operation").is_none() && headers.get("Nats-Marker-Reason").is_none()
+                        headers.get("KV-Operation").is_none()
+                            && headers.get("Nats-Marker-Reason").is_none()
                     }),
                     payload: message.message.payload,
                 });

@@ -33,7 +33,10 @@ impl Endpoint {
         F: Fn(Vec<u8>) -> A + Send + Sync + 'static,
         A: Future<Output = Answer> + Send + 'static,
     {
-        Self { name, answer: Arc::new(move |payload| Box::pin(answer(payload))) }
+        Self {
+            name,
+            answer: Arc::new(move |payload| Box::pin(answer(payload))),
+        }
     }
 }
 
@@ -58,27 +61,60 @@ pub struct Answers {
 }
 
 impl Bus {
-    /// Registers a service and answers its endpoints, each in its own task; one request of an endpoint at a time.
-    pub async fn answer(&self, description: ServiceDescription, endpoints: Vec<Endpoint>) -> Result<Answers, BusError> {
+    /// Registers a service and answers its endpoints, each in its own task; one request of an
+    /// endpoint at a time.
+    pub async fn answer(
+        &self,
+        description: ServiceDescription,
+        endpoints: Vec<Endpoint>,
+    ) -> Result<Answers, BusError> {
         let name = subjects::service_name(description.service);
         let failed = || format!("register the service {name}");
-        let builder = self.client.service_builder().description(description.about).metadata(description.metadata);
-        let service = builder.start(&name, &description.version).await.map_err(BusError::request(failed()))?;
+        let builder = self
+            .client
+            .service_builder()
+            .description(description.about)
+            .metadata(description.metadata);
+        let service = builder
+            .start(&name, &description.version)
+            .await
+            .map_err(BusError::request(failed()))?;
         let group = service.group(subjects::service_group(description.service));
         let mut tasks = JoinSet::new();
         for endpoint in endpoints {
-            let requests = group.endpoint(endpoint.name).await.map_err(BusError::request(failed()))?;
+            let requests = group
+                .endpoint(endpoint.name)
+                .await
+                .map_err(BusError::request(failed()))?;
             tasks.spawn(answer_all(requests, endpoint));
         }
-        Ok(Answers { _service: service, _tasks: tasks })
+        Ok(Answers {
+            _service: service,
+            _tasks: tasks,
+        })
     }
 
     /// Asks one instance of a service. The error is what it said, or that nobody answers.
-    pub async fn ask(&self, service: Service, endpoint: &str, payload: Vec<u8>) -> Result<Vec<u8>, BusError> {
+    pub async fn ask(
+        &self,
+        service: Service,
+        endpoint: &str,
+        payload: Vec<u8>,
+    ) -> Result<Vec<u8>, BusError> {
         let subject = format!("{}.{endpoint}", subjects::service_group(service));
         let what = format!("ask the {service} for {endpoint}");
-        let reply = self.client.request(subject, payload.into()).await.map_err(BusError::request(what.clone()))?;
-        let text = |name: &str| reply.headers.as_ref().and_then(|headers| headers.get(name)).map(ToString::to_string);
+        let reply = self
+            .client
+            .request(subject, payload.into())
+            .await
+            .map_err(BusError::request(what.clone()))?;
+        let text = |name: &str| {
+            reply
+                .headers
+                .as_ref()
+                .and_then(|headers| headers.get(name))
+                .map(ToString::to_string)
+        };
         match text("Nats-Service-Error") {
             Some(error) => Err(BusError::request(what)(error)),
             None => Ok(reply.payload.to_vec()),
@@ -89,7 +125,9 @@ impl Bus {
 async fn answer_all(mut requests: Requests, endpoint: Endpoint) {
     while let Some(request) = requests.next().await {
         let answer = (endpoint.answer)(request.message.payload.to_vec()).await;
-        let reply = answer.map(Into::into).map_err(|(code, status)| async_nats::service::error::Error { status, code });
+        let reply = answer
+            .map(Into::into)
+            .map_err(|(code, status)| async_nats::service::error::Error { status, code });
         if let Err(error) = request.respond(reply).await {
             tracing::debug!(endpoint = endpoint.name, error = %error, "answer not sent");
         }

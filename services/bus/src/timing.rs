@@ -1,4 +1,5 @@
-//! The three profiles and their clocks: how long an unacknowledged command waits, how often a worker shows life.
+//! The three profiles and their clocks: how long an unacknowledged command waits, how often a
+//! worker shows life.
 
 use std::fmt;
 use std::str::FromStr;
@@ -22,7 +23,8 @@ pub enum Profile {
 /// The clocks of a profile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timing {
-    /// How long the server waits for a sign of life of a delivery before it delivers again: the backstop.
+    /// How long the server waits for a sign of life of a delivery before it delivers again: the
+    /// backstop.
     pub ack_wait: Duration,
     /// How often a worker renews its delivery.
     pub heartbeat: Duration,
@@ -36,7 +38,8 @@ pub struct Timing {
     pub worker_ttl: Duration,
     /// Age at which a lease expires; it is renewed three times as often.
     pub lease_ttl: Duration,
-    /// How long the server keeps a pull open before a free slot asks again. A worker that leaves waits for its end.
+    /// How long the server keeps a pull open before a free slot asks again. A worker that leaves
+    /// waits for its end.
     pub pull: Duration,
 }
 
@@ -106,7 +109,10 @@ impl FromStr for Profile {
     type Err = UnknownProfile;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|each| each.as_str() == text).ok_or_else(|| UnknownProfile(text.to_owned()))
+        Self::ALL
+            .into_iter()
+            .find(|each| each.as_str() == text)
+            .ok_or_else(|| UnknownProfile(text.to_owned()))
     }
 }
 

@@ -1,7 +1,9 @@
-//! Every stream, bucket and consumer, declared in one place as data, applied by one command, checked by every service.
+//! Every stream, bucket and consumer, declared in one place as data, applied by one command,
+//! checked by every service.
 //!
-//! Services never create streams: they compare what the server has with what is declared here, and refuse to start on a
-//! difference. `apply` creates what is missing and changes what the server lets it change; it deletes nothing.
+//! Services never create streams: they compare what the server has with what is declared here, and
+//! refuse to start on a difference. `apply` creates what is missing and changes what the server
+//! lets it change; it deletes nothing.
 
 use std::time::Duration;
 
@@ -22,7 +24,8 @@ const DAY: Duration = Duration::from_secs(24 * 3_600);
 pub const COMMANDS_BYTES_MAX: i64 = 256 * MIB;
 /// Progress messages kept a step.
 pub const PROGRESS_PER_STEP_MAX: i64 = 512;
-/// Commands of one queue that may be claimed at once: far above any fleet, because delivery stops silently at it.
+/// Commands of one queue that may be claimed at once: far above any fleet, because delivery stops
+/// silently at it.
 pub const CLAIMED_MAX: i64 = 10_000;
 /// Pulls that may wait at one queue.
 const WAITING_MAX: i64 = 4_096;
@@ -40,7 +43,10 @@ pub struct TopologyOptions {
 
 impl Default for TopologyOptions {
     fn default() -> Self {
-        Self { commands_bytes_max: COMMANDS_BYTES_MAX, replicas: 1 }
+        Self {
+            commands_bytes_max: COMMANDS_BYTES_MAX,
+            replicas: 1,
+        }
     }
 }
 
@@ -68,11 +74,19 @@ pub struct Drift {
 
 impl std::fmt::Display for Drift {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { what, field, declared, found } = self;
+        let Self {
+            what,
+            field,
+            declared,
+            found,
+        } = self;
         if field.is_empty() {
             write!(formatter, "{what} is {found}")
         } else {
-            write!(formatter, "{what} has {field} {found} instead of {declared}")
+            write!(
+                formatter,
+                "{what} has {field} {found} instead of {declared}"
+            )
         }
     }
 }
@@ -85,15 +99,24 @@ impl Topology {
         for stream in &mut streams {
             stream.num_replicas = options.replicas;
         }
-        let queues = Service::ALL.iter().flat_map(|&service| Lane::ALL.iter().map(move |&lane| (service, lane)));
-        Self { streams, consumers: queues.map(|(service, lane)| consumer(profile, service, lane)).collect() }
+        let queues = Service::ALL
+            .iter()
+            .flat_map(|&service| Lane::ALL.iter().map(move |&lane| (service, lane)));
+        Self {
+            streams,
+            consumers: queues
+                .map(|(service, lane)| consumer(profile, service, lane))
+                .collect(),
+        }
     }
 }
 
 fn streams(options: TopologyOptions) -> Vec<Config> {
     vec![
         Config {
-            description: about("work queue: at most one command a step, refused rather than replaced"),
+            description: about(
+                "work queue: at most one command a step, refused rather than replaced",
+            ),
             retention: RetentionPolicy::WorkQueue,
             discard: DiscardPolicy::New,
             discard_new_per_subject: true,
@@ -107,7 +130,12 @@ fn streams(options: TopologyOptions) -> Vec<Config> {
             max_messages_per_subject: 1,
             max_bytes: 64 * MIB,
             max_message_size: 16 * KIB,
-            ..stream(subjects::CONTROL, subjects::ALL_CANCELS, 14 * DAY, Duration::ZERO)
+            ..stream(
+                subjects::CONTROL,
+                subjects::ALL_CANCELS,
+                14 * DAY,
+                Duration::ZERO,
+            )
         },
         Config {
             description: about("life-cycle events, each once under a deterministic id"),
@@ -123,7 +151,12 @@ fn streams(options: TopologyOptions) -> Vec<Config> {
             max_bytes: 512 * MIB,
             max_message_size: 16 * KIB,
             persist_mode: Some(PersistenceMode::Async),
-            ..stream(subjects::PROGRESS, subjects::ALL_PROGRESS, DAY, Duration::from_millis(100))
+            ..stream(
+                subjects::PROGRESS,
+                subjects::ALL_PROGRESS,
+                DAY,
+                Duration::from_millis(100),
+            )
         },
         Config {
             description: about("commands that could not be carried out, with the reason"),
@@ -138,14 +171,46 @@ fn streams(options: TopologyOptions) -> Vec<Config> {
 fn buckets(profile: Profile) -> Vec<Config> {
     let timing = profile.timing();
     vec![
-        bucket(subjects::OPERATIONS, "operation records, the only truth about state", Duration::ZERO),
-        bucket(subjects::ACTIVE, "a superset of what is not settled", Duration::ZERO),
-        bucket(subjects::WORKERS, "workers that are alive, renewed by each", timing.worker_ttl),
-        bucket(subjects::LEASES, "leases, renewed by their holders", timing.lease_ttl),
-        bucket(subjects::MODELS, "cache of model manifests; rebuilt from the store", Duration::ZERO),
-        bucket(subjects::SERIES, "cache of series manifests; rebuilt from the store", Duration::ZERO),
-        bucket(subjects::TIMINGS, "durations of past steps, for estimates", 180 * DAY),
-        bucket(subjects::PACING, "request budgets of providers", Duration::ZERO),
+        bucket(
+            subjects::OPERATIONS,
+            "operation records, the only truth about state",
+            Duration::ZERO,
+        ),
+        bucket(
+            subjects::ACTIVE,
+            "a superset of what is not settled",
+            Duration::ZERO,
+        ),
+        bucket(
+            subjects::WORKERS,
+            "workers that are alive, renewed by each",
+            timing.worker_ttl,
+        ),
+        bucket(
+            subjects::LEASES,
+            "leases, renewed by their holders",
+            timing.lease_ttl,
+        ),
+        bucket(
+            subjects::MODELS,
+            "cache of model manifests; rebuilt from the store",
+            Duration::ZERO,
+        ),
+        bucket(
+            subjects::SERIES,
+            "cache of series manifests; rebuilt from the store",
+            Duration::ZERO,
+        ),
+        bucket(
+            subjects::TIMINGS,
+            "durations of past steps, for estimates",
+            180 * DAY,
+        ),
+        bucket(
+            subjects::PACING,
+            "request budgets of providers",
+            Duration::ZERO,
+        ),
     ]
 }
 
@@ -164,7 +229,8 @@ fn stream(name: &str, subjects: &str, max_age: Duration, duplicate_window: Durat
     }
 }
 
-/// A key-value bucket as a stream: history 1, expiry seen by watchers. `max_age` zero keeps keys for good.
+/// A key-value bucket as a stream: history 1, expiry seen by watchers. `max_age` zero keeps keys
+/// for good.
 fn bucket(name: &str, text: &str, max_age: Duration) -> Config {
     Config {
         name: bucket_stream(name),
@@ -201,7 +267,8 @@ fn unlimited() -> Config {
 
 fn consumer(profile: Profile, service: Service, lane: Lane) -> pull::Config {
     let name = subjects::consumer(service, lane);
-    // Trainers share one lane: those with a GPU ask with priority 0, those without with 5, as the spare.
+    // Trainers share one lane: those with a GPU ask with priority 0, those without with 5, as the
+    // spare.
     let prioritized = service == Service::Trainer && lane == Lane::Default;
     pull::Config {
         durable_name: Some(name.clone()),
@@ -212,8 +279,16 @@ fn consumer(profile: Profile, service: Service, lane: Lane) -> pull::Config {
         max_deliver: -1,
         max_ack_pending: CLAIMED_MAX,
         max_waiting: WAITING_MAX,
-        priority_policy: if prioritized { PriorityPolicy::Prioritized } else { PriorityPolicy::None },
-        priority_groups: if prioritized { vec![PRIORITY_GROUP.to_owned()] } else { Vec::new() },
+        priority_policy: if prioritized {
+            PriorityPolicy::Prioritized
+        } else {
+            PriorityPolicy::None
+        },
+        priority_groups: if prioritized {
+            vec![PRIORITY_GROUP.to_owned()]
+        } else {
+            Vec::new()
+        },
         ..pull::Config::default()
     }
 }
@@ -225,18 +300,44 @@ mod tests {
     #[test]
     fn every_queue_has_exactly_one_consumer_that_never_gives_up() {
         let topology = Topology::declare(Profile::Dev, TopologyOptions::default());
-        assert_eq!(topology.consumers.len(), Service::ALL.len() * Lane::ALL.len());
+        assert_eq!(
+            topology.consumers.len(),
+            Service::ALL.len() * Lane::ALL.len()
+        );
         for consumer in &topology.consumers {
-            assert_eq!((consumer.max_deliver, consumer.backoff.len()), (-1, 0), "{consumer:?}");
+            assert_eq!(
+                (consumer.max_deliver, consumer.backoff.len()),
+                (-1, 0),
+                "{consumer:?}"
+            );
         }
-        let prioritized: Vec<_> = topology.consumers.iter().filter(|each| !each.priority_groups.is_empty()).collect();
-        assert!(matches!(prioritized.as_slice(), [one] if one.durable_name.as_deref() == Some("trainer_default")));
+        let prioritized: Vec<_> = topology
+            .consumers
+            .iter()
+            .filter(|each| !each.priority_groups.is_empty())
+            .collect();
+        assert!(
+            matches!(prioritized.as_slice(), [one] if one.durable_name.as_deref() == Some("trainer_default"))
+        );
     }
 
     #[test]
     fn only_presence_leases_and_timings_expire() {
-        let expiring: Vec<_> = buckets(Profile::Dev).into_iter().filter(|each| !each.max_age.is_zero()).collect();
-        let ages: Vec<_> = expiring.iter().map(|each| (each.name.as_str(), each.max_age.as_secs())).collect();
-        assert_eq!(ages, [("KV_ktrdr_workers", 15), ("KV_ktrdr_leases", 10), ("KV_ktrdr_timings", 180 * 86_400)]);
+        let expiring: Vec<_> = buckets(Profile::Dev)
+            .into_iter()
+            .filter(|each| !each.max_age.is_zero())
+            .collect();
+        let ages: Vec<_> = expiring
+            .iter()
+            .map(|each| (each.name.as_str(), each.max_age.as_secs()))
+            .collect();
+        assert_eq!(
+            ages,
+            [
+                ("KV_ktrdr_workers", 15),
+                ("KV_ktrdr_leases", 10),
+                ("KV_ktrdr_timings", 180 * 86_400)
+            ]
+        );
     }
 }

@@ -29,7 +29,12 @@ const FROM_START: FollowOptions = FollowOptions { from_start: true };
 
 async fn ready(server: &Server) -> Bus {
     let bus = server.bus().await;
-    bus.apply(&Topology::declare(Profile::Test, TopologyOptions::default())).await.unwrap();
+    bus.apply(&Topology::declare(
+        Profile::Test,
+        TopologyOptions::default(),
+    ))
+    .await
+    .unwrap();
     bus
 }
 
@@ -83,18 +88,32 @@ fn event(record: &OperationRecord, what: What) -> Event {
 }
 
 async fn claim(bus: &Bus, op: &OperationId) -> OperationRecord {
-    let holder = Holder { worker: worker(), ack_subject: "x".to_owned(), since: Timestamp::now() };
-    bus.change(op, |record| record.claim(STEP, 1, holder.clone(), None)).await.unwrap().record
+    let holder = Holder {
+        worker: worker(),
+        ack_subject: "x".to_owned(),
+        since: Timestamp::now(),
+    };
+    bus.change(op, |record| record.claim(STEP, 1, holder.clone(), None))
+        .await
+        .unwrap()
+        .record
 }
 
 async fn complete(bus: &Bus, op: &OperationId) {
-    let change = bus.change(op, |record| record.complete(STEP, 1, serde_json::json!({}), Timestamp::now()));
+    let change = bus.change(op, |record| {
+        record.complete(STEP, 1, serde_json::json!({}), Timestamp::now())
+    });
     let record = change.await.unwrap().record;
-    bus.publish_event(&event(&record, What::Completed)).await.unwrap();
+    bus.publish_event(&event(&record, What::Completed))
+        .await
+        .unwrap();
 }
 
 /// The next update that `wanted` accepts; what comes before is passed over.
-async fn wait_for<T>(updates: &mut (impl Stream<Item = Update> + Unpin), wanted: impl Fn(Update) -> Option<T>) -> T {
+async fn wait_for<T>(
+    updates: &mut (impl Stream<Item = Update> + Unpin),
+    wanted: impl Fn(Update) -> Option<T>,
+) -> T {
     let search = async {
         loop {
             if let Some(found) = wanted(updates.next().await.expect("the stream goes on")) {
@@ -102,7 +121,9 @@ async fn wait_for<T>(updates: &mut (impl Stream<Item = Update> + Unpin), wanted:
             }
         }
     };
-    tokio::time::timeout(Duration::from_secs(5), search).await.expect("the update comes within 5 s")
+    tokio::time::timeout(Duration::from_secs(5), search)
+        .await
+        .expect("the update comes within 5 s")
 }
 
 fn message_of(update: Update) -> Option<String> {
@@ -117,7 +138,9 @@ async fn a_follower_sees_the_last_progress_at_once_then_what_comes_and_ends_with
     let server = Server::start();
     let bus = ready(&server).await;
     let op = op(1);
-    bus.submit(&op, &RunDummy::default().operation()).await.unwrap();
+    bus.submit(&op, &RunDummy::default().operation())
+        .await
+        .unwrap();
     claim(&bus, &op).await;
     bus.publish_progress(&progress(&op, 1, 7)).await.unwrap();
     bus.rtt().await.unwrap();
@@ -130,7 +153,9 @@ async fn a_follower_sees_the_last_progress_at_once_then_what_comes_and_ends_with
     assert_eq!(wait_for(&mut updates, message_of).await, "iteration 8");
 
     complete(&bus, &op).await;
-    let rest: Vec<Update> = tokio::time::timeout(Duration::from_secs(5), updates.collect()).await.unwrap();
+    let rest: Vec<Update> = tokio::time::timeout(Duration::from_secs(5), updates.collect())
+        .await
+        .unwrap();
     let states: Vec<_> = rest
         .iter()
         .filter_map(|update| match update {
@@ -146,9 +171,13 @@ async fn a_follower_from_the_start_hears_the_whole_story_in_order_and_once() {
     let server = Server::start();
     let bus = ready(&server).await;
     let op = op(1);
-    bus.submit(&op, &RunDummy::default().operation()).await.unwrap();
+    bus.submit(&op, &RunDummy::default().operation())
+        .await
+        .unwrap();
     let record = claim(&bus, &op).await;
-    bus.publish_event(&event(&record, What::Started)).await.unwrap();
+    bus.publish_event(&event(&record, What::Started))
+        .await
+        .unwrap();
     for seq in 1..=5 {
         bus.publish_progress(&progress(&op, 1, seq)).await.unwrap();
     }
@@ -179,11 +208,14 @@ async fn a_follower_from_the_start_hears_the_whole_story_in_order_and_once() {
 }
 
 #[tokio::test]
-async fn a_record_that_changes_without_an_event_is_seen_after_a_silence_and_after_a_server_restart() {
+async fn a_record_that_changes_without_an_event_is_seen_after_a_silence_and_after_a_server_restart()
+{
     let server = Server::start();
     let bus = ready(&server).await;
     let op = op(1);
-    bus.submit(&op, &RunDummy::default().operation()).await.unwrap();
+    bus.submit(&op, &RunDummy::default().operation())
+        .await
+        .unwrap();
     let mut updates = bus.follow(&op, LIVE).await.unwrap();
     let state = |wanted| {
         move |update| match update {
@@ -195,7 +227,11 @@ async fn a_record_that_changes_without_an_event_is_seen_after_a_silence_and_afte
     claim(&bus, &op).await;
     wait_for(&mut updates, state(OperationState::Running)).await;
     let _server = server.restart();
-    bus.change(&op, |record| record.complete(STEP, 1, serde_json::json!({}), Timestamp::now())).await.unwrap();
+    bus.change(&op, |record| {
+        record.complete(STEP, 1, serde_json::json!({}), Timestamp::now())
+    })
+    .await
+    .unwrap();
     wait_for(&mut updates, state(OperationState::Completed)).await;
     assert_eq!(updates.next().await, None);
 }
@@ -205,18 +241,36 @@ async fn a_command_knows_how_many_are_ahead_of_it() {
     let server = Server::start();
     let bus = ready(&server).await;
     for number in 1..=4 {
-        bus.submit(&op(number), &RunDummy::default().operation()).await.unwrap();
+        bus.submit(&op(number), &RunDummy::default().operation())
+            .await
+            .unwrap();
     }
-    let ahead = async |number| bus.ahead_of(Service::Dummy, Lane::Default, &op(number), STEP).await.unwrap();
-    assert_eq!((ahead(1).await, ahead(4).await, ahead(5).await), (Some(0), Some(3), None));
-    assert_eq!(bus.queue_depth(Service::Dummy, Lane::Default).await.unwrap().pending, 4);
+    let ahead = async |number| {
+        bus.ahead_of(Service::Dummy, Lane::Default, &op(number), STEP)
+            .await
+            .unwrap()
+    };
+    assert_eq!(
+        (ahead(1).await, ahead(4).await, ahead(5).await),
+        (Some(0), Some(3), None)
+    );
+    assert_eq!(
+        bus.queue_depth(Service::Dummy, Lane::Default)
+            .await
+            .unwrap()
+            .pending,
+        4
+    );
 
     let queue = bus.queue(Service::Dummy, Lane::Default, 0).await.unwrap();
     let (_stop, mut stopped) = tokio::sync::watch::channel(false);
     let first = queue.next(&mut stopped).await.unwrap();
     assert!(first.subject().contains(op(1).as_str()));
     assert_eq!((ahead(1).await, ahead(4).await), (None, Some(2)));
-    let depth = bus.queue_depth(Service::Dummy, Lane::Default).await.unwrap();
+    let depth = bus
+        .queue_depth(Service::Dummy, Lane::Default)
+        .await
+        .unwrap();
     assert_eq!((depth.pending, depth.claimed), (3, 1));
 }
 
@@ -224,42 +278,78 @@ async fn a_command_knows_how_many_are_ahead_of_it() {
 async fn a_list_holds_what_runs_and_the_newest_of_the_rest() {
     let server = Server::start();
     let bus = ready(&server).await;
-    // 300 finished operations, created a second apart, and one that has run since before all of them.
+    // 300 finished operations, created a second apart, and one that has run since before all of
+    // them.
     let start: Timestamp = "2026-03-01T00:00:00Z".parse().unwrap();
     let new = RunDummy::default().operation();
     let running = OperationId::new("dummy", start, 0).unwrap();
     bus.submit(&running, &new).await.unwrap();
     bus.change(&running, |record| {
         record.created_at = start;
-        let holder = Holder { worker: worker(), ack_subject: "x".to_owned(), since: Timestamp::now() };
+        let holder = Holder {
+            worker: worker(),
+            ack_subject: "x".to_owned(),
+            since: Timestamp::now(),
+        };
         record.claim(STEP, 1, holder, None)
     })
     .await
     .unwrap();
     for second in 1..=300_u32 {
         let at = start + Duration::from_secs(u64::from(second));
-        let mut record = OperationRecord::create(OperationId::new("dummy", at, second).unwrap(), new.clone(), at);
-        let holder = Holder { worker: worker(), ack_subject: "x".to_owned(), since: at };
+        let mut record = OperationRecord::create(
+            OperationId::new("dummy", at, second).unwrap(),
+            new.clone(),
+            at,
+        );
+        let holder = Holder {
+            worker: worker(),
+            ack_subject: "x".to_owned(),
+            since: at,
+        };
         record.claim(STEP, 1, holder, None).unwrap();
         record.complete(STEP, 1, serde_json::json!({}), at).unwrap();
         bus.create_record(record).await.unwrap();
     }
-    let list = bus.operations(50, &OperationFilter::default()).await.unwrap();
+    let list = bus
+        .operations(50, &OperationFilter::default())
+        .await
+        .unwrap();
     assert_eq!(list.len(), 50);
     assert_eq!(list[49].op, running);
     assert_eq!(list[0].created_at, start + Duration::from_secs(300));
     assert_eq!(list[48].created_at, start + Duration::from_secs(252));
 
-    let all = bus.operations(1_000, &OperationFilter::default()).await.unwrap();
+    let all = bus
+        .operations(1_000, &OperationFilter::default())
+        .await
+        .unwrap();
     assert_eq!(all.len(), 301);
-    let active = bus.operations(50, &OperationFilter { active: true, ..Default::default() }).await.unwrap();
+    let active = bus
+        .operations(
+            50,
+            &OperationFilter {
+                active: true,
+                ..Default::default()
+            },
+        )
+        .await
+        .unwrap();
     assert_eq!(active.len(), 1);
-    let failed = OperationFilter { states: vec![OperationState::Failed], ..Default::default() };
+    let failed = OperationFilter {
+        states: vec![OperationState::Failed],
+        ..Default::default()
+    };
     assert_eq!(bus.operations(50, &failed).await.unwrap(), vec![]);
-    let late = OperationFilter { since: Some(start + Duration::from_secs(291)), ..Default::default() };
+    let late = OperationFilter {
+        since: Some(start + Duration::from_secs(291)),
+        ..Default::default()
+    };
     assert_eq!(bus.operations(50, &late).await.unwrap().len(), 10);
 
     let started = Instant::now();
-    bus.operations(50, &OperationFilter::default()).await.unwrap();
+    bus.operations(50, &OperationFilter::default())
+        .await
+        .unwrap();
     println!("list of 50 out of 301: {:?}", started.elapsed());
 }

@@ -33,7 +33,9 @@ async fn applying_creates_everything_and_applying_again_changes_nothing() {
 #[tokio::test]
 async fn an_empty_server_is_refused_with_everything_that_is_missing() {
     let server = Server::start();
-    let Err(BusError::Drift(drifts)) = server.bus().await.check(&declared()).await else { panic!("no drift") };
+    let Err(BusError::Drift(drifts)) = server.bus().await.check(&declared()).await else {
+        panic!("no drift")
+    };
     assert_eq!(drifts.len(), 31);
     assert_eq!(drifts[0].to_string(), "KTRDR_COMMANDS is missing");
 }
@@ -46,8 +48,14 @@ async fn a_service_of_another_profile_sees_which_clocks_differ() {
     let dev = Topology::declare(Profile::Dev, TopologyOptions::default());
     let drifts = bus.differences(&dev).await.unwrap();
     let told: Vec<String> = drifts.iter().map(ToString::to_string).collect();
-    assert!(told.contains(&"KV_ktrdr_workers has max_age 3 s instead of 15 s".to_owned()), "{told:#?}");
-    assert!(told.contains(&"trainer_gpu has ack_wait 1 s instead of 5 s".to_owned()), "{told:#?}");
+    assert!(
+        told.contains(&"KV_ktrdr_workers has max_age 3 s instead of 15 s".to_owned()),
+        "{told:#?}"
+    );
+    assert!(
+        told.contains(&"trainer_gpu has ack_wait 1 s instead of 5 s".to_owned()),
+        "{told:#?}"
+    );
     assert_eq!(told.len(), 2 + 18, "{told:#?}");
 
     assert_eq!(bus.apply(&dev).await.unwrap().changed.len(), 20);
@@ -60,8 +68,13 @@ async fn a_service_of_another_profile_sees_which_clocks_differ() {
 async fn settings_that_an_operator_chose_survive_an_apply() {
     let server = Server::start();
     let bus = server.bus().await;
-    let tiny = TopologyOptions { commands_bytes_max: 64 * 1024, ..TopologyOptions::default() };
-    bus.apply(&Topology::declare(Profile::Test, tiny)).await.unwrap();
+    let tiny = TopologyOptions {
+        commands_bytes_max: 64 * 1024,
+        ..TopologyOptions::default()
+    };
+    bus.apply(&Topology::declare(Profile::Test, tiny))
+        .await
+        .unwrap();
     bus.apply(&declared()).await.unwrap();
     let stream = bus.jetstream().get_stream("KTRDR_COMMANDS").await.unwrap();
     assert_eq!(stream.cached_info().config.max_bytes, 64 * 1024);
@@ -74,15 +87,31 @@ async fn a_second_command_on_a_subject_is_refused_and_a_cancel_request_replaces_
     bus.apply(&declared()).await.unwrap();
     let js = bus.jetstream();
     let subject = "ktrdr.cmd.dummy.default.op_dummy_20260301_142233_9f3a01bc.1";
-    js.publish(subject, "1".into()).await.unwrap().await.unwrap();
-    assert!(js.publish(subject, "2".into()).await.unwrap().await.is_err());
+    js.publish(subject, "1".into())
+        .await
+        .unwrap()
+        .await
+        .unwrap();
+    assert!(
+        js.publish(subject, "2".into())
+            .await
+            .unwrap()
+            .await
+            .is_err()
+    );
 
     let subject = "ktrdr.control.cancel.op_dummy_20260301_142233_9f3a01bc";
     for _ in 0..2 {
         js.publish(subject, "".into()).await.unwrap().await.unwrap();
     }
     let control = js.get_stream("KTRDR_CONTROL").await.unwrap();
-    assert_eq!((control.cached_info().state.messages, control.cached_info().state.last_sequence), (1, 2));
+    assert_eq!(
+        (
+            control.cached_info().state.messages,
+            control.cached_info().state.last_sequence
+        ),
+        (1, 2)
+    );
 }
 
 #[tokio::test]
@@ -92,7 +121,9 @@ async fn a_closed_port_is_an_error_at_once_with_the_address_in_it() {
     drop(server);
     options.url = options.url.replace("nats://", "nats://ann:s3cret@");
     let error = bus::Bus::connect(&options).await.unwrap_err();
-    let BusError::Connect { url, .. } = &error else { panic!("{error:?}") };
+    let BusError::Connect { url, .. } = &error else {
+        panic!("{error:?}")
+    };
     assert!(url.starts_with("nats://127.0.0.1:"), "{url}");
     assert!(error.hint().contains("ktrdr up"));
 }

@@ -1,7 +1,8 @@
-//! The reference service: copy it to start a new one. It works through iterations, and can fail, crash or checkpoint.
+//! The reference service: copy it to start a new one. It works through iterations, and can fail,
+//! crash or checkpoint.
 //!
-//! Consumes `dummy.run` ([`RunDummy`]); produces a count. Every iteration ends early when the step is to stop, and a
-//! checkpoint makes the next attempt go on where the last one was.
+//! Consumes `dummy.run` ([`RunDummy`]); produces a count. Every iteration ends early when the step
+//! is to stop, and a checkpoint makes the next attempt go on where the last one was.
 
 use std::time::Duration;
 
@@ -15,7 +16,11 @@ pub struct Dummy;
 impl StepHandler for Dummy {
     type Command = RunDummy;
 
-    async fn handle(&self, command: RunDummy, step: &StepContext) -> Result<DummyOutcome, StepError> {
+    async fn handle(
+        &self,
+        command: RunDummy,
+        step: &StepContext,
+    ) -> Result<DummyOutcome, StepError> {
         let resumed_at = step.resume_point::<u64>().unwrap_or(0);
         let length = Duration::try_from_secs_f64(command.seconds).map_err(|error| {
             StepError::permanent(
@@ -30,7 +35,9 @@ impl StepHandler for Dummy {
                 fraction: done as f64 / total as f64,
                 message: format!("Working on iteration {current}/{total}"),
                 items: Some(Count { done, total }),
-                context: Context::Dummy { iterations: Count { done, total } },
+                context: Context::Dummy {
+                    iterations: Count { done, total },
+                },
                 waiting: None,
             });
             step.check_stop()?;
@@ -39,7 +46,11 @@ impl StepHandler for Dummy {
             step.check_stop()?;
             if command.fail_at == Some(current) {
                 let message = format!("failed at iteration {current} as asked");
-                return Err(StepError::permanent("DUMMY-Asked", message, "leave out fail_at"));
+                return Err(StepError::permanent(
+                    "DUMMY-Asked",
+                    message,
+                    "leave out fail_at",
+                ));
             }
             if command.crash_at == Some(current) {
                 std::process::abort();
@@ -48,6 +59,9 @@ impl StepHandler for Dummy {
                 step.advance(&current).await?;
             }
         }
-        Ok(DummyOutcome { iterations: command.iterations, resumed_at })
+        Ok(DummyOutcome {
+            iterations: command.iterations,
+            resumed_at,
+        })
     }
 }

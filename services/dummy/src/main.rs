@@ -7,7 +7,9 @@ use runtime::settings::NoSettings;
 use schemas::ids::Service;
 
 fn main() -> ExitCode {
-    runtime::run::<NoSettings, _>(Service::Dummy, "Works through iterations: the reference service", |start| {
-        Ok((Dummy, start))
-    })
+    runtime::run::<NoSettings, _>(
+        Service::Dummy,
+        "Works through iterations: the reference service",
+        |start| Ok((Dummy, start)),
+    )
 }

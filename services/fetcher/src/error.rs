@@ -4,7 +4,9 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use market::{CloseTimeError, InstrumentError, SeriesKey, SeriesKeyError, Timeframe, UnknownTimeframe};
+use market::{
+    CloseTimeError, InstrumentError, SeriesKey, SeriesKeyError, Timeframe, UnknownTimeframe,
+};
 use runtime::StepError;
 use schemas::commands::fetch::SERIES_MAX;
 use schemas::errors::ErrorRecord;
@@ -93,7 +95,9 @@ impl FetchError {
             Self::Timeframe(_) => "use one of 1m 5m 15m 30m 1h 4h 1d 1w",
             Self::Key(error) => error.hint(),
             Self::Range(_) => "give a start that is earlier than the end",
-            Self::NothingThere { .. } => "ask for other dates, or with --mode full for all there is",
+            Self::NothingThere { .. } => {
+                "ask for other dates, or with --mode full for all there is"
+            }
             Self::Provider(error) => error.hint(),
             Self::Labels(error) => error.hint(),
             Self::Store(error) => error.hint(),
@@ -104,7 +108,11 @@ impl FetchError {
 
 /// `AAPL 1d, IBM 1d`.
 fn names(series: &[SeriesKey]) -> String {
-    series.iter().map(|key| format!("{} {}", key.instrument.symbol(), key.timeframe)).collect::<Vec<_>>().join(", ")
+    series
+        .iter()
+        .map(|key| format!("{} {}", key.instrument.symbol(), key.timeframe))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// The command that brings these series.
@@ -112,7 +120,11 @@ fn load(series: &[SeriesKey]) -> String {
     let symbols: BTreeSet<String> = series.iter().map(|key| key.instrument.symbol()).collect();
     let timeframes: BTreeSet<Timeframe> = series.iter().map(|key| key.timeframe).collect();
     let symbols = symbols.into_iter().collect::<Vec<_>>().join(" ");
-    let timeframes = timeframes.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+    let timeframes = timeframes
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(",");
     let what = if series.len() == 1 { "it" } else { "them" };
     format!("`ktrdr data load {symbols} --timeframe {timeframes} --mode full` loads {what}")
 }
@@ -123,10 +135,14 @@ impl From<FetchError> for StepError {
             FetchError::Step(error) => error,
             FetchError::Store(error) => error.into(),
             error => {
-                let transient = matches!(&error, FetchError::Provider(provider) if provider.is_transient());
+                let transient =
+                    matches!(&error, FetchError::Provider(provider) if provider.is_transient());
                 let record = ErrorRecord::from_error(error.code(), &error, error.hint());
                 if transient {
-                    Self::Retry { after: Duration::from_secs(2), error: Box::new(record.retryable()) }
+                    Self::Retry {
+                        after: Duration::from_secs(2),
+                        error: Box::new(record.retryable()),
+                    }
                 } else {
                     Self::Permanent(record.into())
                 }

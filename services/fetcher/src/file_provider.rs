@@ -1,4 +1,5 @@
-//! The provider `file`: bars from a folder of files called `SYMBOL_TIMEFRAME.csv`, `.csv.gz` or `.parquet`.
+//! The provider `file`: bars from a folder of files called `SYMBOL_TIMEFRAME.csv`, `.csv.gz` or
+//! `.parquet`.
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -33,50 +34,96 @@ impl FileProvider {
     /// # Errors
     /// The place does not exist.
     pub fn open(place: &str, mapping: Mapping) -> Result<Self, ProviderError> {
-        let folder = Folder::open(place).map_err(|source| ProviderError::Place { place: place.to_owned(), source })?;
-        Ok(Self { folder, mapping, last: Mutex::default() })
+        let folder = Folder::open(place).map_err(|source| ProviderError::Place {
+            place: place.to_owned(),
+            source,
+        })?;
+        Ok(Self {
+            folder,
+            mapping,
+            last: Mutex::default(),
+        })
     }
 
     async fn content(&self, key: &SeriesKey) -> Result<Arc<Content>, ProviderError> {
         if let Some((_, content)) = self.cached(key) {
             return Ok(content);
         }
-        let fail = |source| ProviderError::Place { place: self.folder.place().to_owned(), source };
-        let found = self.folder.find(&key.instrument, key.timeframe).await.map_err(fail)?;
-        let Some(name) = found else { return Err(self.unknown(key).await?) };
+        let fail = |source| ProviderError::Place {
+            place: self.folder.place().to_owned(),
+            source,
+        };
+        let found = self
+            .folder
+            .find(&key.instrument, key.timeframe)
+            .await
+            .map_err(fail)?;
+        let Some(name) = found else {
+            return Err(self.unknown(key).await?);
+        };
         let bytes = self.folder.read(&name).await.map_err(fail)?;
-        let expected =
-            Expected { instrument: key.instrument.clone(), timeframe: key.timeframe, day_boundary: key.day_boundary };
-        let (mapping, file) = (self.mapping.clone(), format!("{}/{name}", self.folder.place()));
-        let work = tokio::task::spawn_blocking(move || Ok(usable(&file, read(&file, bytes, &mapping, &expected)?)));
-        let content = Arc::new(work.await.unwrap_or(Err(ProviderError::Stopped { file: name }))?);
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((key.clone(), Arc::clone(&content)));
+        let expected = Expected {
+            instrument: key.instrument.clone(),
+            timeframe: key.timeframe,
+            day_boundary: key.day_boundary,
+        };
+        let (mapping, file) = (
+            self.mapping.clone(),
+            format!("{}/{name}", self.folder.place()),
+        );
+        let work = tokio::task::spawn_blocking(move || {
+            Ok(usable(&file, read(&file, bytes, &mapping, &expected)?))
+        });
+        let content = Arc::new(
+            work.await
+                .unwrap_or(Err(ProviderError::Stopped { file: name }))?,
+        );
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some((key.clone(), Arc::clone(&content)));
         Ok(content)
     }
 
     fn cached(&self, key: &SeriesKey) -> Option<(SeriesKey, Arc<Content>)> {
-        self.last.lock().unwrap_or_else(PoisonError::into_inner).clone().filter(|(cached, _)| cached == key)
+        self.last
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+            .filter(|(cached, _)| cached == key)
     }
 
     async fn unknown(&self, key: &SeriesKey) -> Result<ProviderError, ProviderError> {
         let place = self.folder.place().to_owned();
         let names = self.folder.names().await;
-        let names = names.map_err(|source| ProviderError::Place { place: place.clone(), source })?;
+        let names = names.map_err(|source| ProviderError::Place {
+            place: place.clone(),
+            source,
+        })?;
         let known = names.iter().filter_map(|name| parse_name(name));
-        let list: Vec<String> =
-            known.map(|(instrument, timeframe)| format!("{} {timeframe}", instrument.symbol())).collect();
+        let list: Vec<String> = known
+            .map(|(instrument, timeframe)| format!("{} {timeframe}", instrument.symbol()))
+            .collect();
         let mut available = list.iter().take(10).cloned().collect::<Vec<_>>().join(", ");
         if list.is_empty() {
             "no bar file".clone_into(&mut available);
         }
         let (instrument, timeframe) = (key.instrument.clone(), key.timeframe);
-        Ok(ProviderError::Unknown { instrument, timeframe, place, available })
+        Ok(ProviderError::Unknown {
+            instrument,
+            timeframe,
+            place,
+            available,
+        })
     }
 }
 
-/// What of a file can be stored: sorted, one bar per label, with prices; the rest is counted by line.
+/// What of a file can be stored: sorted, one bar per label, with prices; the rest is counted by
+/// line.
 fn usable(name: &str, file: FileBars) -> Content {
-    let FileBars { bars, lines, mut notes } = file;
+    let FileBars {
+        bars,
+        lines,
+        mut notes,
+    } = file;
     let mut dropped = Vec::new();
     let mut priced = RawBars::default();
     for (bar, line) in bars.iter().zip(lines) {
@@ -97,9 +144,15 @@ fn usable(name: &str, file: FileBars) -> Content {
     let rows = priced.len();
     let sorted = priced.sorted();
     if sorted.len() < rows {
-        notes.push(format!("{} rows of {name} repeat a time; the last of each was kept", rows - sorted.len()));
+        notes.push(format!(
+            "{} rows of {name} repeat a time; the last of each was kept",
+            rows - sorted.len()
+        ));
     }
-    Content { bars: sorted, notes }
+    Content {
+        bars: sorted,
+        notes,
+    }
 }
 
 impl Provider for FileProvider {
@@ -115,7 +168,11 @@ impl Provider for FileProvider {
         None
     }
 
-    fn series(&self, instrument: Instrument, timeframe: Timeframe) -> Result<SeriesKey, SeriesKeyError> {
+    fn series(
+        &self,
+        instrument: Instrument,
+        timeframe: Timeframe,
+    ) -> Result<SeriesKey, SeriesKeyError> {
         let mut key = SeriesKey::standard(self.name(), instrument, timeframe)?;
         key.day_boundary = self.mapping.day_boundary.unwrap_or(key.day_boundary);
         Ok(key)
@@ -123,8 +180,13 @@ impl Provider for FileProvider {
 
     async fn coverage(&self, key: &SeriesKey) -> Result<Option<Range<Utc>>, ProviderError> {
         let content = self.content(key).await?;
-        let (first, last) = (content.bars.open_time.first(), content.bars.open_time.last());
-        Ok(first.zip(last).map(|(first, last)| *first..last.plus_micros(1)))
+        let (first, last) = (
+            content.bars.open_time.first(),
+            content.bars.open_time.last(),
+        );
+        Ok(first
+            .zip(last)
+            .map(|(first, last)| *first..last.plus_micros(1)))
     }
 
     async fn bars(&self, key: &SeriesKey, range: Range<Utc>) -> Result<RawBars, ProviderError> {
@@ -132,6 +194,8 @@ impl Provider for FileProvider {
     }
 
     fn notes(&self, key: &SeriesKey) -> Vec<String> {
-        self.cached(key).map(|(_, content)| content.notes.clone()).unwrap_or_default()
+        self.cached(key)
+            .map(|(_, content)| content.notes.clone())
+            .unwrap_or_default()
     }
 }

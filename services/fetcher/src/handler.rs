@@ -1,4 +1,5 @@
-//! The fetcher as a step handler: settings, the choice of a provider, and the bridge to the runtime.
+//! The fetcher as a step handler: settings, the choice of a provider, and the bridge to the
+//! runtime.
 
 use jiff::Timestamp;
 use market::Utc;
@@ -16,7 +17,8 @@ use crate::provider::ProviderError;
 /// Section `[fetcher]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FetcherSettings {
-    /// Folder or URL of the provider `file`: files called `SYMBOL_TIMEFRAME.csv`, `.csv.gz` or `.parquet`.
+    /// Folder or URL of the provider `file`: files called `SYMBOL_TIMEFRAME.csv`, `.csv.gz` or
+    /// `.parquet`.
     pub files: String,
     /// IANA zone of the times in these files that carry none.
     pub files_zone: Option<String>,
@@ -27,7 +29,11 @@ pub struct FetcherSettings {
 impl Default for FetcherSettings {
     /// The folder `data/bars` of the working directory, times with zone, labelled by their open.
     fn default() -> Self {
-        Self { files: "data/bars".to_owned(), files_zone: None, files_label: LabelSide::Open }
+        Self {
+            files: "data/bars".to_owned(),
+            files_zone: None,
+            files_label: LabelSide::Open,
+        }
     }
 }
 
@@ -43,12 +49,22 @@ impl Fetcher {
     }
 
     fn provider(&self, command: &FetchBars) -> Result<FileProvider, ProviderError> {
-        let FetcherSettings { files, files_zone, files_label } = &self.settings;
-        let mapping = Mapping { zone: files_zone.clone(), label_side: *files_label, ..Mapping::default() };
+        let FetcherSettings {
+            files,
+            files_zone,
+            files_label,
+        } = &self.settings;
+        let mapping = Mapping {
+            zone: files_zone.clone(),
+            label_side: *files_label,
+            ..Mapping::default()
+        };
         match command.provider.as_str() {
             "file" if command.mode == FetchMode::Local => FileProvider::open("memory:///", mapping),
             "file" => FileProvider::open(files, mapping),
-            name => Err(ProviderError::Unconfigured { name: name.to_owned() }),
+            name => Err(ProviderError::Unconfigured {
+                name: name.to_owned(),
+            }),
         }
     }
 }
@@ -56,7 +72,11 @@ impl Fetcher {
 impl StepHandler for Fetcher {
     type Command = FetchBars;
 
-    async fn handle(&self, command: FetchBars, step: &StepContext) -> Result<FetchOutcome, StepError> {
+    async fn handle(
+        &self,
+        command: FetchBars,
+        step: &StepContext,
+    ) -> Result<FetchOutcome, StepError> {
         let now = Utc::from_timestamp(Timestamp::now());
         let provider = self.provider(&command).map_err(FetchError::from)?;
         Ok(fetch(step.store(), &provider, &command, now, step).await?)

@@ -1,9 +1,10 @@
-//! The fetcher: brings stored series up to what a provider has, never further than that and never twice.
+//! The fetcher: brings stored series up to what a provider has, never further than that and never
+//! twice.
 //!
-//! Consumes `fetcher.fetch` ([`schemas::commands::FetchBars`]); produces revisions of series (`bars/…` in the store) and a
-//! [`schemas::commands::FetchOutcome`]. For each series: read what is stored, take the bars that the calendar expects, ask
-//! the provider for what is missing in pieces cut at fixed instants, commit each piece together with what the provider did
-//! not have, advance.
+//! Consumes `fetcher.fetch` ([`schemas::commands::FetchBars`]); produces revisions of series
+//! (`bars/…` in the store) and a [`schemas::commands::FetchOutcome`]. For each series: read what is
+//! stored, take the bars that the calendar expects, ask the provider for what is missing in pieces
+//! cut at fixed instants, commit each piece together with what the provider did not have, advance.
 //!
 //! | Failure | What happens |
 //! |---|---|
@@ -13,8 +14,8 @@
 //! | unknown symbol, bad file, bad range | the step fails and names file and line; nothing of that series is stored |
 //! | two fetchers of one series | both commits stand, merged |
 //!
-//! It deliberately never stores a bar that is not complete, never replaces a stored bar unless asked to refetch, and never
-//! fills a hole with anything but the provider's bars.
+//! It deliberately never stores a bar that is not complete, never replaces a stored bar unless
+//! asked to refetch, and never fills a hole with anything but the provider's bars.
 
 mod error;
 pub mod fetch;

@@ -1,8 +1,9 @@
 //! What to ask a provider for, decided without I/O: range, gaps, requests in order.
 //!
-//! Expected bars come from the calendar. A bar is missing if it is expected, completed, not stored, and not known to be
-//! absent at the provider; a stretch without expected bars is never asked for. Requests are cut at fixed instants, so
-//! that a repeated run makes the same ones, and each one is committed before the next is made.
+//! Expected bars come from the calendar. A bar is missing if it is expected, completed, not stored,
+//! and not known to be absent at the provider; a stretch without expected bars is never asked for.
+//! Requests are cut at fixed instants, so that a repeated run makes the same ones, and each one is
+//! committed before the next is made.
 
 use std::ops::Range;
 
@@ -89,22 +90,32 @@ pub struct EmptyRange {
 /// The range that the user gave is empty.
 pub fn plan(wanted: &Wanted, known: &Known<'_>) -> Result<Plan, EmptyRange> {
     let mut plan = Plan::default();
-    let Some(range) = range(wanted, known, &mut plan.warnings)? else { return Ok(plan) };
+    let Some(range) = range(wanted, known, &mut plan.warnings)? else {
+        return Ok(plan);
+    };
     let slots = completed(known, range.clone());
     let askable: Vec<Slot> = if wanted.refetch {
         slots.clone()
     } else {
-        slots.iter().filter(|slot| !is_empty(slot.open, known)).copied().collect()
+        slots
+            .iter()
+            .filter(|slot| !is_empty(slot.open, known))
+            .copied()
+            .collect()
     };
     let stored = if wanted.refetch { &[] } else { known.stored };
     let absent = missing(&askable, stored);
     plan.missing = missing(&slots, known.stored).len() as u64;
     plan.range = Some(range.clone());
-    let worth = gaps(&askable, stored).into_iter().filter(|gap| is_worth_asking(gap, known));
+    let worth = gaps(&askable, stored)
+        .into_iter()
+        .filter(|gap| is_worth_asking(gap, known));
     for gap in worth {
         // Up to the neighbouring slots, so that bars outside of every session come along.
-        let before =
-            slots.partition_point(|slot| slot.open < gap.start).checked_sub(1).and_then(|index| slots.get(index));
+        let before = slots
+            .partition_point(|slot| slot.open < gap.start)
+            .checked_sub(1)
+            .and_then(|index| slots.get(index));
         let after = slots.get(slots.partition_point(|slot| slot.open < gap.end));
         let start = before.map_or(range.start, |slot| slot.close.min(gap.start));
         let end = after.map_or(range.end.max(gap.end), |slot| slot.open);
@@ -124,36 +135,63 @@ pub fn plan(wanted: &Wanted, known: &Known<'_>) -> Result<Plan, EmptyRange> {
 /// The completed bars that the calendar expects in a range of labels.
 pub fn completed(known: &Known<'_>, range: Range<Utc>) -> Vec<Slot> {
     let key = known.key;
-    let mut slots = expected(known.calendar, key.timeframe, key.day_boundary, known.anchor, range);
+    let mut slots = expected(
+        known.calendar,
+        key.timeframe,
+        key.day_boundary,
+        known.anchor,
+        range,
+    );
     slots.retain(|slot| is_final(key.timeframe, slot.close, known.now));
     slots
 }
 
-/// True once a bar that closes at `close` does not change any more: at once within the day, half an hour later for
-/// daily and weekly bars.
+/// True once a bar that closes at `close` does not change any more: at once within the day, half an
+/// hour later for daily and weekly bars.
 pub fn is_final(timeframe: Timeframe, close: Utc, now: Utc) -> bool {
-    let settles = if timeframe.is_intraday() { 0 } else { 1_800_000_000 };
+    let settles = if timeframe.is_intraday() {
+        0
+    } else {
+        1_800_000_000
+    };
     close.plus_micros(settles) <= now
 }
 
 /// The labels to look at; `None` if the mode has nothing to look at.
-fn range(wanted: &Wanted, known: &Known<'_>, warnings: &mut Vec<String>) -> Result<Option<Range<Utc>>, EmptyRange> {
-    let newest = known.coverage.as_ref().map_or(known.now, |coverage| coverage.end.min(known.now));
+fn range(
+    wanted: &Wanted,
+    known: &Known<'_>,
+    warnings: &mut Vec<String>,
+) -> Result<Option<Range<Utc>>, EmptyRange> {
+    let newest = known
+        .coverage
+        .as_ref()
+        .map_or(known.now, |coverage| coverage.end.min(known.now));
     let oldest = known.coverage.as_ref().map(|coverage| coverage.start);
-    let history = || oldest.unwrap_or_else(|| known.now.plus_micros(-history_default(known.key.timeframe)));
+    let history =
+        || oldest.unwrap_or_else(|| known.now.plus_micros(-history_default(known.key.timeframe)));
     let (first, last) = (known.stored.first().copied(), known.stored.last().copied());
     let (start, end) = match wanted.mode {
         FetchMode::Local => return Ok(None),
-        FetchMode::Tail => (last.unwrap_or_else(|| newest.plus_micros(-30 * DAY)), known.now),
+        FetchMode::Tail => (
+            last.unwrap_or_else(|| newest.plus_micros(-30 * DAY)),
+            known.now,
+        ),
         FetchMode::Backfill => (history(), first.unwrap_or(known.now)),
         FetchMode::Full => (history(), known.now),
     };
     let mut range = wanted.start.unwrap_or(start)..wanted.end.unwrap_or(end);
     if range.start >= range.end && (wanted.start.is_some() || wanted.end.is_some()) {
-        return Err(EmptyRange { start: range.start, end: range.end });
+        return Err(EmptyRange {
+            start: range.start,
+            end: range.end,
+        });
     }
     if range.end > known.now {
-        warnings.push(format!("the end {} lies in the future: {} is used", range.end, known.now));
+        warnings.push(format!(
+            "the end {} lies in the future: {} is used",
+            range.end, known.now
+        ));
         range.end = known.now;
     }
     if let Some(coverage) = &known.coverage {
@@ -183,14 +221,18 @@ const fn history_default(timeframe: Timeframe) -> i64 {
 /// True if the provider said that it has no bar there, and the answer still holds.
 fn is_empty(open: Utc, known: &Known<'_>) -> bool {
     known.empty.iter().any(|interval| {
-        let holds = open.0 + EMPTY_FINAL_AGE < interval.asked_at || known.now.0 - interval.asked_at < EMPTY_HOLDS;
+        let holds = open.0 + EMPTY_FINAL_AGE < interval.asked_at
+            || known.now.0 - interval.asked_at < EMPTY_HOLDS;
         interval.start <= open.0 && open.0 < interval.end && holds
     })
 }
 
-/// Before and after the stored bars one missing bar is enough; between them a few minutes without a trade are normal.
+/// Before and after the stored bars one missing bar is enough; between them a few minutes without a
+/// trade are normal.
 fn is_worth_asking(gap: &Gap, known: &Known<'_>) -> bool {
-    let (Some(first), Some(last)) = (known.stored.first(), known.stored.last()) else { return true };
+    let (Some(first), Some(last)) = (known.stored.first(), known.stored.last()) else {
+        return true;
+    };
     let least = match known.key.timeframe {
         Timeframe::Minute1 => 5,
         Timeframe::Minute5 | Timeframe::Minute15 | Timeframe::Minute30 => 3,
@@ -199,7 +241,8 @@ fn is_worth_asking(gap: &Gap, known: &Known<'_>) -> bool {
     gap.start < *first || gap.end > *last || gap.bars >= least
 }
 
-/// Cuts a range at fixed instants and adds the pieces; what lies in one piece with the segment before joins it.
+/// Cuts a range at fixed instants and adds the pieces; what lies in one piece with the segment
+/// before joins it.
 fn cut(range: Range<Utc>, known: &Known<'_>, segments: &mut Vec<Segment>) {
     let mut start = range.start;
     while start < range.end {
@@ -207,7 +250,10 @@ fn cut(range: Range<Utc>, known: &Known<'_>, segments: &mut Vec<Segment>) {
         let end = range.end.min(piece.end);
         match segments.last_mut() {
             Some(last) if last.range.start >= piece.start => last.range.end = end,
-            _ => segments.push(Segment { range: start..end, bars: 0 }),
+            _ => segments.push(Segment {
+                range: start..end,
+                bars: 0,
+            }),
         }
         start = end;
     }

@@ -1,4 +1,5 @@
-//! Where bars come from: the trait behind which every provider stands, and what can go wrong with one.
+//! Where bars come from: the trait behind which every provider stands, and what can go wrong with
+//! one.
 
 use std::future::Future;
 use std::ops::Range;
@@ -22,15 +23,26 @@ pub trait Provider: Send + Sync {
     ///
     /// # Errors
     /// The provider's name is no token.
-    fn series(&self, instrument: Instrument, timeframe: Timeframe) -> Result<SeriesKey, SeriesKeyError> {
+    fn series(
+        &self,
+        instrument: Instrument,
+        timeframe: Timeframe,
+    ) -> Result<SeriesKey, SeriesKeyError> {
         SeriesKey::standard(self.name(), instrument, timeframe)
     }
 
     /// Labels that it may have, half-open; `None` if it does not tell.
-    fn coverage(&self, key: &SeriesKey) -> impl Future<Output = Result<Option<Range<Utc>>, ProviderError>> + Send;
+    fn coverage(
+        &self,
+        key: &SeriesKey,
+    ) -> impl Future<Output = Result<Option<Range<Utc>>, ProviderError>> + Send;
 
     /// The bars with labels in `range`, sorted, one per label.
-    fn bars(&self, key: &SeriesKey, range: Range<Utc>) -> impl Future<Output = Result<RawBars, ProviderError>> + Send;
+    fn bars(
+        &self,
+        key: &SeriesKey,
+        range: Range<Utc>,
+    ) -> impl Future<Output = Result<RawBars, ProviderError>> + Send;
 
     /// What people should know about the last answer for `key`.
     fn notes(&self, key: &SeriesKey) -> Vec<String>;

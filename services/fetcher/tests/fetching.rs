@@ -1,4 +1,5 @@
-//! What a fetch leaves behind, whatever interrupts it, against a scripted provider and against the sample files.
+//! What a fetch leaves behind, whatever interrupts it, against a scripted provider and against the
+//! sample files.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -42,9 +43,19 @@ impl Scripted {
     fn hourly(range: Range<Utc>) -> Self {
         let key = euro();
         let calendar = Calendar::for_key(&key);
-        let slots = expected(calendar, Timeframe::Hour1, key.day_boundary, HourAnchor::ClockHour, range);
+        let slots = expected(
+            calendar,
+            Timeframe::Hour1,
+            key.day_boundary,
+            HourAnchor::ClockHour,
+            range,
+        );
         let bars = slots.iter().map(|slot| bar(slot.open, 1.0)).collect();
-        Self { bars, tells_coverage: true, asked: Mutex::default() }
+        Self {
+            bars,
+            tells_coverage: true,
+            asked: Mutex::default(),
+        }
     }
 
     fn take_asked(&self) -> Vec<Range<Utc>> {
@@ -53,7 +64,11 @@ impl Scripted {
 }
 
 fn bar(open_time: Utc, close: f64) -> RawBar {
-    RawBar { open_time, prices: [1.0, 2.0, 0.5, close], volume: f64::NAN }
+    RawBar {
+        open_time,
+        prices: [1.0, 2.0, 0.5, close],
+        volume: f64::NAN,
+    }
 }
 
 impl Provider for Scripted {
@@ -71,7 +86,9 @@ impl Provider for Scripted {
 
     async fn coverage(&self, _: &SeriesKey) -> Result<Option<Range<Utc>>, ProviderError> {
         let edges = self.bars.open_time.first().zip(self.bars.open_time.last());
-        Ok(edges.filter(|_| self.tells_coverage).map(|(first, last)| *first..last.plus_micros(1)))
+        Ok(edges
+            .filter(|_| self.tells_coverage)
+            .map(|(first, last)| *first..last.plus_micros(1)))
     }
 
     async fn bars(&self, _: &SeriesKey, range: Range<Utc>) -> Result<RawBars, ProviderError> {
@@ -94,7 +111,10 @@ struct Runner {
 
 impl Runner {
     fn dying_at(advance: usize) -> Self {
-        Self { advances_left: Mutex::new(Some(advance)), ..Self::default() }
+        Self {
+            advances_left: Mutex::new(Some(advance)),
+            ..Self::default()
+        }
     }
 
     fn live_on(&self) {
@@ -122,19 +142,37 @@ impl Attempt for Runner {
             None => {}
         }
         let size = serde_json::to_string(advance).unwrap().len();
-        assert!(size <= schemas::operation::ADVANCE_BYTES_MAX, "an advance of {size} bytes");
+        assert!(
+            size <= schemas::operation::ADVANCE_BYTES_MAX,
+            "an advance of {size} bytes"
+        );
         *self.recorded.lock().unwrap() = Some(advance.clone());
         Ok(())
     }
 }
 
 fn euro() -> SeriesKey {
-    SeriesKey::standard("scripted", Instrument::parse("EURUSD").unwrap(), Timeframe::Hour1).unwrap()
+    SeriesKey::standard(
+        "scripted",
+        Instrument::parse("EURUSD").unwrap(),
+        Timeframe::Hour1,
+    )
+    .unwrap()
 }
 
 fn command(symbol: &str, timeframe: &str, mode: FetchMode) -> FetchBars {
-    let series = vec![SeriesRequest { symbol: symbol.to_owned(), timeframe: timeframe.to_owned() }];
-    FetchBars { provider: "file".to_owned(), series, mode, start: None, end: None, refetch: false }
+    let series = vec![SeriesRequest {
+        symbol: symbol.to_owned(),
+        timeframe: timeframe.to_owned(),
+    }];
+    FetchBars {
+        provider: "file".to_owned(),
+        series,
+        mode,
+        start: None,
+        end: None,
+        refetch: false,
+    }
 }
 
 fn hourly(mode: FetchMode) -> FetchBars {
@@ -162,7 +200,10 @@ async fn memory() -> Store {
 
 /// Trading hours between Monday 2020-03-02 and Saturday 2020-06-27.
 fn spring() -> (Scripted, Utc) {
-    (Scripted::hourly(utc("2020-03-02T00:00:00Z")..utc("2020-06-27T00:00:00Z")), utc("2020-06-27T12:00:00Z"))
+    (
+        Scripted::hourly(utc("2020-03-02T00:00:00Z")..utc("2020-06-27T00:00:00Z")),
+        utc("2020-06-27T12:00:00Z"),
+    )
 }
 
 #[tokio::test]
@@ -172,24 +213,52 @@ async fn the_sample_files_are_imported_once_and_whole() {
     let now = utc("2026-01-01T00:00:00Z");
     let mut request = command("EUR/USD", "1h", FetchMode::Full);
     for symbol in ["AAPL", "ibm", "stk:SPY"] {
-        request.series.push(SeriesRequest { symbol: symbol.to_owned(), timeframe: "1d".to_owned() });
+        request.series.push(SeriesRequest {
+            symbol: symbol.to_owned(),
+            timeframe: "1d".to_owned(),
+        });
     }
     let provider = || FileProvider::open(folder, Mapping::default()).unwrap();
     let runner = Runner::default();
-    let first = fetch(&store, &provider(), &request, now, &runner).await.unwrap();
+    let first = fetch(&store, &provider(), &request, now, &runner)
+        .await
+        .unwrap();
     // Lines of the files without their headers.
     assert_eq!(
-        first.series.iter().map(|series| (series.rows, series.work.new)).collect::<Vec<_>>(),
-        [(30_843, 30_843), (3_335, 3_335), (3_335, 3_335), (3_335, 3_335)]
+        first
+            .series
+            .iter()
+            .map(|series| (series.rows, series.work.new))
+            .collect::<Vec<_>>(),
+        [
+            (30_843, 30_843),
+            (3_335, 3_335),
+            (3_335, 3_335),
+            (3_335, 3_335)
+        ]
     );
     let fractions = runner.fractions.lock().unwrap().clone();
     assert!(fractions.is_sorted() && fractions[0] == 0.0 && *fractions.last().unwrap() <= 1.0);
     let euro: SeriesKey = first.series[0].series.parse().unwrap();
-    assert!(stored(&store, &euro).await.volume.iter().all(|volume| volume.is_nan()), "0 of a currency pair is unknown");
+    assert!(
+        stored(&store, &euro)
+            .await
+            .volume
+            .iter()
+            .all(|volume| volume.is_nan()),
+        "0 of a currency pair is unknown"
+    );
     insta::assert_debug_snapshot!(first.series[0].warnings);
-    let again = fetch(&store, &provider(), &request, now, &Runner::default()).await.unwrap();
+    let again = fetch(&store, &provider(), &request, now, &Runner::default())
+        .await
+        .unwrap();
     for (first, again) in first.series.iter().zip(&again.series) {
-        assert_eq!((again.work.segments, again.work.new, again.revision), (0, 0, first.revision), "{}", first.series);
+        assert_eq!(
+            (again.work.segments, again.work.new, again.revision),
+            (0, 0, first.revision),
+            "{}",
+            first.series
+        );
         assert_eq!(again.content_sha256, first.content_sha256);
     }
 }
@@ -198,14 +267,21 @@ async fn the_sample_files_are_imported_once_and_whole() {
 async fn a_fetch_is_for_as_many_series_as_the_largest_strategy_needs_and_not_one_more() {
     let most = schemas::commands::fetch::SERIES_MAX;
     let of = |count: usize| {
-        let series =
-            (0..count).map(|number| SeriesRequest { symbol: format!("S{number}"), timeframe: "1h".to_owned() });
-        FetchBars { series: series.collect(), ..hourly(FetchMode::Local) }
+        let series = (0..count).map(|number| SeriesRequest {
+            symbol: format!("S{number}"),
+            timeframe: "1h".to_owned(),
+        });
+        FetchBars {
+            series: series.collect(),
+            ..hourly(FetchMode::Local)
+        }
     };
     let ((provider, now), store) = (spring(), memory().await);
     let told = run(&store, &provider, &of(most), now).await.unwrap_err();
     assert!(matches!(told, FetchError::NothingStored { series } if series.len() == most));
-    let told = run(&store, &provider, &of(most + 1), now).await.unwrap_err();
+    let told = run(&store, &provider, &of(most + 1), now)
+        .await
+        .unwrap_err();
     assert!(matches!(told, FetchError::Count { count } if count == most + 1));
 }
 
@@ -213,11 +289,20 @@ async fn a_fetch_is_for_as_many_series_as_the_largest_strategy_needs_and_not_one
 async fn local_never_asks_a_provider() {
     let (provider, now) = spring();
     let store = memory().await;
-    let nothing = run(&store, &provider, &hourly(FetchMode::Local), now).await.unwrap_err();
-    assert!(matches!(nothing, FetchError::NothingStored { .. }), "{nothing}");
-    run(&store, &provider, &hourly(FetchMode::Full), now).await.unwrap();
+    let nothing = run(&store, &provider, &hourly(FetchMode::Local), now)
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(nothing, FetchError::NothingStored { .. }),
+        "{nothing}"
+    );
+    run(&store, &provider, &hourly(FetchMode::Full), now)
+        .await
+        .unwrap();
     provider.take_asked();
-    let local = run(&store, &provider, &hourly(FetchMode::Local), now).await.unwrap();
+    let local = run(&store, &provider, &hourly(FetchMode::Local), now)
+        .await
+        .unwrap();
     assert_eq!(local.rows, provider.bars.len() as u64);
     assert!(provider.take_asked().is_empty());
 }
@@ -230,15 +315,40 @@ async fn full_fills_before_inside_and_after_and_then_asks_for_nothing() {
     // Stored: all but the first 100, the last 100, and one Wednesday.
     let hole = utc("2020-04-15T00:00:00Z")..utc("2020-04-16T00:00:00Z");
     let inside = |bar: &RawBar| !hole.contains(&bar.open_time);
-    let some: RawBars = all.iter().take(all.len() - 100).skip(100).filter(inside).collect();
-    let edit = Edit { bars: some, empty_intervals: Vec::new(), calendar: String::new(), at: now };
+    let some: RawBars = all
+        .iter()
+        .take(all.len() - 100)
+        .skip(100)
+        .filter(inside)
+        .collect();
+    let edit = Edit {
+        bars: some,
+        empty_intervals: Vec::new(),
+        calendar: String::new(),
+        at: now,
+    };
     store.commit(&euro(), edit, None).await.unwrap();
-    let filled = run(&store, &provider, &hourly(FetchMode::Full), now).await.unwrap();
-    assert_eq!((filled.missing, filled.remaining, filled.work.new, filled.work.changed), (224, 0, 224, 0));
+    let filled = run(&store, &provider, &hourly(FetchMode::Full), now)
+        .await
+        .unwrap();
+    assert_eq!(
+        (
+            filled.missing,
+            filled.remaining,
+            filled.work.new,
+            filled.work.changed
+        ),
+        (224, 0, 224, 0)
+    );
     assert_eq!(stored(&store, &euro()).await.open_time, all.open_time);
     let asked = provider.take_asked();
-    assert!(asked.is_sorted_by(|later, earlier| earlier.end <= later.start), "newest first, disjoint: {asked:?}");
-    let again = run(&store, &provider, &hourly(FetchMode::Full), now).await.unwrap();
+    assert!(
+        asked.is_sorted_by(|later, earlier| earlier.end <= later.start),
+        "newest first, disjoint: {asked:?}"
+    );
+    let again = run(&store, &provider, &hourly(FetchMode::Full), now)
+        .await
+        .unwrap();
     assert_eq!((again.work.segments, again.revision), (0, filled.revision));
     assert!(provider.take_asked().is_empty());
 }
@@ -249,31 +359,54 @@ async fn tail_starts_at_the_last_stored_bar_however_old_it_is() {
     let store = memory().await;
     let old: RawBars = provider.bars.iter().take(300).collect();
     let last = *old.open_time.last().unwrap();
-    let edit = Edit { bars: old, empty_intervals: Vec::new(), calendar: String::new(), at: now };
+    let edit = Edit {
+        bars: old,
+        empty_intervals: Vec::new(),
+        calendar: String::new(),
+        at: now,
+    };
     store.commit(&euro(), edit, None).await.unwrap();
-    let tail = run(&store, &provider, &hourly(FetchMode::Tail), now).await.unwrap();
+    let tail = run(&store, &provider, &hourly(FetchMode::Tail), now)
+        .await
+        .unwrap();
     assert_eq!((tail.rows, tail.remaining), (provider.bars.len() as u64, 0));
     let asked = provider.take_asked();
-    assert!(asked.is_sorted_by(|earlier, later| earlier.end <= later.start), "oldest first");
-    assert!(asked[0].start > last && asked[0].start.0 - last.0 <= 3 * DAY, "{last} {asked:?}");
+    assert!(
+        asked.is_sorted_by(|earlier, later| earlier.end <= later.start),
+        "oldest first"
+    );
+    assert!(
+        asked[0].start > last && asked[0].start.0 - last.0 <= 3 * DAY,
+        "{last} {asked:?}"
+    );
 }
 
 #[tokio::test]
 async fn killed_after_any_piece_the_end_is_that_of_an_uninterrupted_run() {
     let (provider, now) = spring();
     let whole = memory().await;
-    let expected = run(&whole, &provider, &hourly(FetchMode::Full), now).await.unwrap();
+    let expected = run(&whole, &provider, &hourly(FetchMode::Full), now)
+        .await
+        .unwrap();
     let pieces = provider.take_asked();
     assert_eq!(pieces.len(), 5, "30-day pieces over 117 days");
     for dies_at in 0..pieces.len() {
         let store = memory().await;
         let runner = Runner::dying_at(dies_at);
-        let killed = fetch(&store, &provider, &hourly(FetchMode::Full), now, &runner).await.unwrap_err();
+        let killed = fetch(&store, &provider, &hourly(FetchMode::Full), now, &runner)
+            .await
+            .unwrap_err();
         assert_eq!(StepError::from(killed), StepError::Stopped);
         assert_eq!(provider.take_asked(), pieces[..=dies_at]);
         runner.live_on();
-        let rest = fetch(&store, &provider, &hourly(FetchMode::Full), now, &runner).await.unwrap();
-        assert_eq!(provider.take_asked(), pieces[dies_at + 1..], "no committed piece is asked for again");
+        let rest = fetch(&store, &provider, &hourly(FetchMode::Full), now, &runner)
+            .await
+            .unwrap();
+        assert_eq!(
+            provider.take_asked(),
+            pieces[dies_at + 1..],
+            "no committed piece is asked for again"
+        );
         assert_eq!(rest.series[0].content_sha256, expected.content_sha256);
     }
 }
@@ -283,25 +416,49 @@ async fn counts_of_several_series_survive_a_kill() {
     let (provider, now) = spring();
     let mut request = hourly(FetchMode::Full);
     for symbol in ["GBPUSD", "USDJPY"] {
-        request.series.push(SeriesRequest { symbol: symbol.to_owned(), timeframe: "1h".to_owned() });
+        request.series.push(SeriesRequest {
+            symbol: symbol.to_owned(),
+            timeframe: "1h".to_owned(),
+        });
     }
-    let expected = fetch(&memory().await, &provider, &request, now, &Runner::default()).await.unwrap();
+    let expected = fetch(
+        &memory().await,
+        &provider,
+        &request,
+        now,
+        &Runner::default(),
+    )
+    .await
+    .unwrap();
     // Three series of five pieces, and the end of the first two.
     for dies_at in 0..17 {
         let store = memory().await;
         let runner = Runner::dying_at(dies_at);
-        fetch(&store, &provider, &request, now, &runner).await.unwrap_err();
+        fetch(&store, &provider, &request, now, &runner)
+            .await
+            .unwrap_err();
         runner.live_on();
-        let rest = fetch(&store, &provider, &request, now, &runner).await.unwrap();
+        let rest = fetch(&store, &provider, &request, now, &runner)
+            .await
+            .unwrap();
         for (index, (rest, expected)) in rest.series.iter().zip(&expected.series).enumerate() {
             assert_eq!(rest.content_sha256, expected.content_sha256);
-            // What was committed and not yet counted is missing in the counts of the series in hand, and only there.
+            // What was committed and not yet counted is missing in the counts of the series in
+            // hand, and only there.
             let uncounted = expected.work.segments - rest.work.segments;
-            assert!(uncounted <= u64::from(dies_at / 6 == index), "died at {dies_at}: {rest:?}");
+            assert!(
+                uncounted <= u64::from(dies_at / 6 == index),
+                "died at {dies_at}: {rest:?}"
+            );
         }
     }
-    let largest = Advance { finished: Some("f".repeat(64)), current: Tally::from([9_999_999_999; 6]) };
-    assert!(serde_json::to_string(&largest).unwrap().len() <= schemas::operation::ADVANCE_BYTES_MAX);
+    let largest = Advance {
+        finished: Some("f".repeat(64)),
+        current: Tally::from([9_999_999_999; 6]),
+    };
+    assert!(
+        serde_json::to_string(&largest).unwrap().len() <= schemas::operation::ADVANCE_BYTES_MAX
+    );
 }
 
 #[tokio::test]
@@ -310,40 +467,77 @@ async fn a_bar_that_is_not_complete_is_not_stored() {
     let store = memory().await;
     // 10:30 on a Wednesday: the bar of 09:00 is the last complete one.
     let now = utc("2020-04-15T10:30:00Z");
-    let read = run(&store, &provider, &hourly(FetchMode::Full), now).await.unwrap();
+    let read = run(&store, &provider, &hourly(FetchMode::Full), now)
+        .await
+        .unwrap();
     assert_eq!(read.last, Some(utc("2020-04-15T09:00:00Z").0));
-    let later = run(&store, &provider, &hourly(FetchMode::Tail), utc("2020-04-15T11:00:00Z")).await.unwrap();
-    assert_eq!((later.last, later.work.new), (Some(utc("2020-04-15T10:00:00Z").0), 1));
+    let later = run(
+        &store,
+        &provider,
+        &hourly(FetchMode::Tail),
+        utc("2020-04-15T11:00:00Z"),
+    )
+    .await
+    .unwrap();
+    assert_eq!(
+        (later.last, later.work.new),
+        (Some(utc("2020-04-15T10:00:00Z").0), 1)
+    );
 }
 
 #[tokio::test]
 async fn what_the_provider_does_not_have_is_asked_for_once() {
     let (mut provider, now) = spring();
     provider.tells_coverage = false;
-    let third = provider.bars.iter().enumerate().filter(|(row, _)| row % 3 != 0).map(|(_, bar)| bar);
+    let third = provider
+        .bars
+        .iter()
+        .enumerate()
+        .filter(|(row, _)| row % 3 != 0)
+        .map(|(_, bar)| bar);
     provider.bars = third.collect();
     let store = memory().await;
-    let request = FetchBars { start: Some(utc("2020-03-02T00:00:00Z").timestamp()), ..hourly(FetchMode::Full) };
+    let request = FetchBars {
+        start: Some(utc("2020-03-02T00:00:00Z").timestamp()),
+        ..hourly(FetchMode::Full)
+    };
     let first = run(&store, &provider, &request, now).await.unwrap();
-    assert!(first.remaining > 600 && first.work.new == provider.bars.len() as u64, "{first:?}");
+    assert!(
+        first.remaining > 600 && first.work.new == provider.bars.len() as u64,
+        "{first:?}"
+    );
     provider.take_asked();
-    let second = run(&store, &provider, &request, now.plus_micros(HOUR)).await.unwrap();
+    let second = run(&store, &provider, &request, now.plus_micros(HOUR))
+        .await
+        .unwrap();
     assert_eq!((second.work.segments, second.revision), (0, first.revision));
     // A day later the answers about the last week are doubted; older ones are final.
-    run(&store, &provider, &request, now.plus_micros(25 * HOUR)).await.unwrap();
+    run(&store, &provider, &request, now.plus_micros(25 * HOUR))
+        .await
+        .unwrap();
     let asked = provider.take_asked();
-    assert!(!asked.is_empty() && asked.iter().all(|range| range.start.0 >= now.0 - 7 * DAY), "{asked:?}");
+    assert!(
+        !asked.is_empty() && asked.iter().all(|range| range.start.0 >= now.0 - 7 * DAY),
+        "{asked:?}"
+    );
 }
 
 #[tokio::test]
 async fn the_past_is_rewritten_only_when_asked_to() {
     let (mut provider, now) = spring();
     let store = memory().await;
-    let first = run(&store, &provider, &hourly(FetchMode::Full), now).await.unwrap();
+    let first = run(&store, &provider, &hourly(FetchMode::Full), now)
+        .await
+        .unwrap();
     provider.bars.close[17] = 9.0;
-    let same = run(&store, &provider, &hourly(FetchMode::Full), now).await.unwrap();
+    let same = run(&store, &provider, &hourly(FetchMode::Full), now)
+        .await
+        .unwrap();
     assert_eq!(same.content_sha256, first.content_sha256);
-    let request = FetchBars { refetch: true, ..hourly(FetchMode::Full) };
+    let request = FetchBars {
+        refetch: true,
+        ..hourly(FetchMode::Full)
+    };
     let changed = run(&store, &provider, &request, now).await.unwrap();
     assert_eq!((changed.work.changed, changed.work.new), (1, 0));
     assert_eq!(stored(&store, &euro()).await.close[17], 9.0);
@@ -353,9 +547,16 @@ async fn the_past_is_rewritten_only_when_asked_to() {
 async fn a_ranged_load_keeps_the_rest() {
     let (provider, now) = spring();
     let store = memory().await;
-    run(&store, &provider, &hourly(FetchMode::Full), now).await.unwrap();
+    run(&store, &provider, &hourly(FetchMode::Full), now)
+        .await
+        .unwrap();
     let april = |day: &str| Some(format!("2020-04-{day}T00:00:00Z").parse().unwrap());
-    let request = FetchBars { start: april("06"), end: april("11"), refetch: true, ..hourly(FetchMode::Full) };
+    let request = FetchBars {
+        start: april("06"),
+        end: april("11"),
+        refetch: true,
+        ..hourly(FetchMode::Full)
+    };
     provider.take_asked();
     let ranged = run(&store, &provider, &request, now).await.unwrap();
     assert_eq!(ranged.rows, provider.bars.len() as u64);
@@ -363,7 +564,8 @@ async fn a_ranged_load_keeps_the_rest() {
     assert!(
         asked
             .iter()
-            .all(|range| range.start >= utc("2020-04-06T00:00:00Z") && range.end <= utc("2020-04-11T00:00:00Z"))
+            .all(|range| range.start >= utc("2020-04-06T00:00:00Z")
+                && range.end <= utc("2020-04-11T00:00:00Z"))
     );
 }
 
@@ -376,11 +578,16 @@ async fn bad_requests_and_bad_files_fail_with_place_and_hint() {
     let store = memory().await;
     let now = utc("2026-01-01T00:00:00Z");
     let day = |day: &str| Some(format!("{day}T00:00:00Z").parse().unwrap());
-    let ranged =
-        FetchBars { start: day("2020-02-02"), end: day("2020-01-01"), ..command("EURUSD", "1h", FetchMode::Full) };
+    let ranged = FetchBars {
+        start: day("2020-02-02"),
+        end: day("2020-01-01"),
+        ..command("EURUSD", "1h", FetchMode::Full)
+    };
     std::fs::write(folder.path().join("EURUSD_1h.csv"), bars.replace('x', "1")).unwrap();
     let mut local = command("EURUSD", "1h", FetchMode::Local);
-    local.series.extend(command("AAPL", "1h", FetchMode::Local).series);
+    local
+        .series
+        .extend(command("AAPL", "1h", FetchMode::Local).series);
     let mut said = Vec::new();
     for request in [
         command("A PPL", "1h", FetchMode::Full),
@@ -391,9 +598,19 @@ async fn bad_requests_and_bad_files_fail_with_place_and_hint() {
         local,
     ] {
         let error = run(&store, &provider, &request, now).await.unwrap_err();
-        let StepError::Permanent(record) = StepError::from(error) else { panic!("{request:?} is retried") };
-        let ErrorRecord { code, message, hint, .. } = *record;
-        said.push(format!("{code}: {message}\n  hint: {hint}").replace(folder.path().to_str().unwrap(), "FOLDER"));
+        let StepError::Permanent(record) = StepError::from(error) else {
+            panic!("{request:?} is retried")
+        };
+        let ErrorRecord {
+            code,
+            message,
+            hint,
+            ..
+        } = *record;
+        said.push(
+            format!("{code}: {message}\n  hint: {hint}")
+                .replace(folder.path().to_str().unwrap(), "FOLDER"),
+        );
     }
     assert!(store.list_series().await.unwrap().is_empty());
     insta::assert_snapshot!(said.join("\n"));

@@ -77,12 +77,24 @@ proptest! {
 
 #[test]
 fn nights_weekends_holidays_and_changes_of_clocks_are_no_gaps() {
-    let key = SeriesKey::standard("file", Instrument::parse("AAPL").unwrap(), Timeframe::Minute5).unwrap();
+    let key = SeriesKey::standard(
+        "file",
+        Instrument::parse("AAPL").unwrap(),
+        Timeframe::Minute5,
+    )
+    .unwrap();
     let calendar = Calendar::for_key(&key);
     let year = utc("2019-01-01T00:00:00Z")..utc("2020-01-01T00:00:00Z");
-    let slots = expected(calendar, Timeframe::Minute5, key.day_boundary, HourAnchor::ClockHour, year.clone());
+    let slots = expected(
+        calendar,
+        Timeframe::Minute5,
+        key.day_boundary,
+        HourAnchor::ClockHour,
+        year.clone(),
+    );
     let stored: Vec<Utc> = slots.iter().map(|slot| slot.open).collect();
-    // 252 sessions of 78 bars less 3 early closes (3 July, 29 November, 24 December) of 36 bars each.
+    // 252 sessions of 78 bars less 3 early closes (3 July, 29 November, 24 December) of 36 bars
+    // each.
     assert_eq!(stored.len(), 252 * 78 - 3 * 36);
     let known = Known {
         key: &key,
@@ -94,6 +106,11 @@ fn nights_weekends_holidays_and_changes_of_clocks_are_no_gaps() {
         span_max: None,
         now: utc("2020-01-01T00:00:00Z"),
     };
-    let wanted = Wanted { mode: FetchMode::Full, start: Some(year.start), end: Some(year.end), refetch: false };
+    let wanted = Wanted {
+        mode: FetchMode::Full,
+        start: Some(year.start),
+        end: Some(year.end),
+        refetch: false,
+    };
     assert!(plan(&wanted, &known).unwrap().segments.is_empty());
 }

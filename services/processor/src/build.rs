@@ -1,4 +1,5 @@
-//! The work: read series, assemble, publish. No bus, no clock: time and progress come from the caller.
+//! The work: read series, assemble, publish. No bus, no clock: time and progress come from the
+//! caller.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -26,8 +27,8 @@ pub struct Built {
     pub reused: bool,
 }
 
-/// Builds the data set of `job` on so many threads, or finds it. `stop` is asked before each piece of work: the bars of a
-/// symbol, each indicator, labels, leak test.
+/// Builds the data set of `job` on so many threads, or finds it. `stop` is asked before each piece
+/// of work: the bars of a symbol, each indicator, labels, leak test.
 ///
 /// # Errors
 /// A series that is not stored, rows that cannot be made, a failing store, a stop.
@@ -40,12 +41,18 @@ pub async fn build(
     report: impl Fn(Progress) + Send + 'static,
 ) -> Result<Built, ProcessError> {
     let source = Source::new(store, job).await?;
-    let contents: BTreeMap<String, String> =
-        source.series.iter().map(|(_, _, found)| (found.key.prefix(), found.content_sha256())).collect();
+    let contents: BTreeMap<String, String> = source
+        .series
+        .iter()
+        .map(|(_, _, found)| (found.key.prefix(), found.content_sha256()))
+        .collect();
     let inputs = job.resolved.data_part(&contents);
     let inputs_sha256 = canonical_sha256(&inputs);
     if let Some(manifest) = store.find_dataset(&inputs_sha256).await? {
-        return Ok(Built { manifest, reused: true });
+        return Ok(Built {
+            manifest,
+            reused: true,
+        });
     }
     let (resolved, shared) = (job.resolved.clone(), Arc::new(source));
     let source = Arc::clone(&shared);
@@ -54,13 +61,21 @@ pub async fn build(
         let read = |symbol: &Instrument, timeframes: &[Timeframe]| source.read(symbol, timeframes);
         assemble(resolved, threads.get(), read, &mut move |step| {
             report(progress(resolved, step, source.bars()));
-            if stop() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            if stop() {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
         })
     });
     let set = match assembled.await {
         Ok(Err(ProcessError::DataSet(DataSetError::Stopped))) => return Err(ProcessError::Stopped),
         Ok(result) => result?,
-        Err(error) => return Err(ProcessError::Lost { reason: error.to_string() }),
+        Err(error) => {
+            return Err(ProcessError::Lost {
+                reason: error.to_string(),
+            });
+        }
     };
     let draft = DatasetManifest {
         v: DatasetManifest::VERSION,
@@ -85,7 +100,10 @@ pub async fn build(
         created_at: now.0,
         written_by: WRITTEN_BY.to_owned(),
     };
-    Ok(Built { manifest: store.publish_dataset(table(set), draft).await?, reused: false })
+    Ok(Built {
+        manifest: store.publish_dataset(table(set), draft).await?,
+        reused: false,
+    })
 }
 
 /// The series of a job, each at its newest revision, read when the turn of its symbol comes.
@@ -100,23 +118,41 @@ struct Source {
 
 impl Source {
     async fn new(store: &Store, job: &Job) -> Result<Self, ProcessError> {
-        let range = job.resolved.start.unwrap_or(Utc(i64::MIN))..job.resolved.end.unwrap_or(Utc(i64::MAX));
+        let range =
+            job.resolved.start.unwrap_or(Utc(i64::MIN))..job.resolved.end.unwrap_or(Utc(i64::MAX));
         let mut series = Vec::with_capacity(job.series.len());
         for (symbol, timeframe, key) in &job.series {
             let found = store.snapshot(key, None).await?;
-            let found = found.ok_or_else(|| ProcessError::NotStored { series: key.prefix() })?;
+            let found = found.ok_or_else(|| ProcessError::NotStored {
+                series: key.prefix(),
+            })?;
             series.push((symbol.clone(), *timeframe, found));
         }
         let runtime = Handle::current();
-        Ok(Self { store: store.clone(), runtime, range, series, rows: Mutex::default() })
+        Ok(Self {
+            store: store.clone(),
+            runtime,
+            range,
+            series,
+            rows: Mutex::default(),
+        })
     }
 
     /// For a thread that may block: it waits until the runtime has read the bars.
-    fn read(&self, symbol: &Instrument, timeframes: &[Timeframe]) -> Result<SymbolBars, ProcessError> {
+    fn read(
+        &self,
+        symbol: &Instrument,
+        timeframes: &[Timeframe],
+    ) -> Result<SymbolBars, ProcessError> {
         let mut all = SymbolBars::new();
-        let own = self.series.iter().filter(|(of, timeframe, _)| of == symbol && timeframes.contains(timeframe));
+        let own = self
+            .series
+            .iter()
+            .filter(|(of, timeframe, _)| of == symbol && timeframes.contains(timeframe));
         for (_, timeframe, snapshot) in own {
-            let bars = self.runtime.block_on(self.store.bars(snapshot, self.range.clone()))?;
+            let bars = self
+                .runtime
+                .block_on(self.store.bars(snapshot, self.range.clone()))?;
             let mut rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
             rows.insert(snapshot.key.prefix(), bars.len() as u64);
             all.insert(*timeframe, bars);
@@ -126,7 +162,11 @@ impl Source {
 
     /// Bars read so far.
     fn bars(&self) -> u64 {
-        self.rows.lock().unwrap_or_else(PoisonError::into_inner).values().sum()
+        self.rows
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .values()
+            .sum()
     }
 
     /// What the manifest says about the series.
@@ -142,24 +182,46 @@ impl Source {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "counts of symbols and indicators")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "counts of symbols and indicators"
+)]
 fn progress(resolved: &Resolved, step: Step<'_>, bars: u64) -> Progress {
     let total = step.symbols * step.works;
     let indicators = resolved.indicators.len();
     // The bars come before the first indicator.
-    let indicator = step.work_number.checked_sub(2).and_then(|position| resolved.indicators.get(position));
+    let indicator = step
+        .work_number
+        .checked_sub(2)
+        .and_then(|position| resolved.indicators.get(position));
     let work = match indicator {
         Some(planned) => {
-            format!("{} [{}] (indicator {}/{indicators})", step.work, planned.timeframe, step.work_number - 1)
+            format!(
+                "{} [{}] (indicator {}/{indicators})",
+                step.work,
+                planned.timeframe,
+                step.work_number - 1
+            )
         }
         None => step.work.to_owned(),
     };
     let (symbol, timeframe) = (step.symbol.to_owned(), resolved.base.to_string());
     Progress {
         fraction: WRITING * step.begun as f64 / total.max(1) as f64,
-        message: format!("Processing {symbol}: {work} (symbol {}/{})", step.symbol_number, step.symbols),
-        items: Some(Count { done: step.begun as u64, total: total as u64 }),
-        context: Context::Data { symbol, timeframe, bars, saved_bars: 0 },
+        message: format!(
+            "Processing {symbol}: {work} (symbol {}/{})",
+            step.symbol_number, step.symbols
+        ),
+        items: Some(Count {
+            done: step.begun as u64,
+            total: total as u64,
+        }),
+        context: Context::Data {
+            symbol,
+            timeframe,
+            bars,
+            saved_bars: 0,
+        },
         waiting: None,
     }
 }
@@ -167,15 +229,32 @@ fn progress(resolved: &Resolved, step: Step<'_>, bars: u64) -> Progress {
 /// The columns of the Parquet file.
 fn table(set: DataSet) -> DatasetTable {
     let micros = |times: Vec<Utc>| times.into_iter().map(|time| time.0).collect();
-    let code = |part| PARTS.iter().position(|name| *name == DataSet::part_name(part)).unwrap_or(PARTS.len());
+    let code = |part| {
+        PARTS
+            .iter()
+            .position(|name| *name == DataSet::part_name(part))
+            .unwrap_or(PARTS.len())
+    };
     DatasetTable {
         symbols: set.symbols.iter().map(market::Instrument::id).collect(),
-        symbol: set.symbol.iter().map(|symbol| u16::try_from(*symbol).unwrap_or(u16::MAX)).collect(),
+        symbol: set
+            .symbol
+            .iter()
+            .map(|symbol| u16::try_from(*symbol).unwrap_or(u16::MAX))
+            .collect(),
         open_time: micros(set.open_time),
         known_at: micros(set.decision_time),
-        part: set.part.iter().map(|part| u8::try_from(code(*part)).unwrap_or(u8::MAX)).collect(),
+        part: set
+            .part
+            .iter()
+            .map(|part| u8::try_from(code(*part)).unwrap_or(u8::MAX))
+            .collect(),
         label_known_at: micros(set.label_known_at),
-        feature_names: set.features.iter().map(|column| column.name.clone()).collect(),
+        feature_names: set
+            .features
+            .iter()
+            .map(|column| column.name.clone())
+            .collect(),
         features: set.values,
         label: set.label,
         weight: set.weight,

@@ -76,8 +76,12 @@ impl ProcessError {
             Self::Strategy(findings) => findings.hint().to_owned(),
             Self::Overrides(_) => "submit the request with this version of `ktrdr`".to_owned(),
             Self::SeriesKey(error) => error.hint().to_owned(),
-            Self::NoSeries { .. } => "name the series in the command, or put a fetch step before it".to_owned(),
-            Self::NotStored { .. } => "load it with `ktrdr data load <symbol> --timeframe <timeframe>`".to_owned(),
+            Self::NoSeries { .. } => {
+                "name the series in the command, or put a fetch step before it".to_owned()
+            }
+            Self::NotStored { .. } => {
+                "load it with `ktrdr data load <symbol> --timeframe <timeframe>`".to_owned()
+            }
             Self::DataSet(error) => error.hint(),
             Self::Store(error) => error.hint().to_owned(),
             Self::Lost { .. } => "the worker's log has the place; report this as a bug".to_owned(),

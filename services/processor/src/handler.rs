@@ -29,7 +29,9 @@ pub struct ProcessorSettings {
 impl Default for ProcessorSettings {
     /// As many as the machine has cores.
     fn default() -> Self {
-        Self { threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN) }
+        Self {
+            threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+        }
     }
 }
 
@@ -49,18 +51,38 @@ impl Processor {
 impl StepHandler for Processor {
     type Command = ProcessBars;
 
-    async fn handle(&self, command: ProcessBars, step: &StepContext) -> Result<ProcessOutcome, StepError> {
+    async fn handle(
+        &self,
+        command: ProcessBars,
+        step: &StepContext,
+    ) -> Result<ProcessOutcome, StepError> {
         let request: TrainRequest = step.params()?;
         let series = if command.series.is_empty() {
-            step.outcome_of::<FetchBars>().await?.series.into_iter().map(|each| each.series).collect()
+            step.outcome_of::<FetchBars>()
+                .await?
+                .series
+                .into_iter()
+                .map(|each| each.series)
+                .collect()
         } else {
             command.series
         };
         let job = Job::new(&request, &series).map_err(settled)?;
         let (stop, progress) = (step.stop().clone(), step.clone());
         let now = Utc::from_timestamp(Timestamp::now());
-        let (stopped, report) = (move || stop.is_requested(), move |value| progress.report(value));
-        let built = build(step.store(), &job, self.settings.threads, now, stopped, report).await;
+        let (stopped, report) = (
+            move || stop.is_requested(),
+            move |value| progress.report(value),
+        );
+        let built = build(
+            step.store(),
+            &job,
+            self.settings.threads,
+            now,
+            stopped,
+            report,
+        )
+        .await;
         built.map(|built| outcome(&job, &built)).map_err(settled)
     }
 }
@@ -74,15 +96,21 @@ fn settled(error: ProcessError) -> StepError {
 }
 
 fn outcome(job: &Job, Built { manifest, reused }: &Built) -> ProcessOutcome {
-    let parts = PARTS.iter().map(|part| ((*part).to_owned(), manifest.rows_of(part)));
-    let classes = PARTS.iter().map(|part| ((*part).to_owned(), manifest.classes_of(part)));
+    let parts = PARTS
+        .iter()
+        .map(|part| ((*part).to_owned(), manifest.rows_of(part)));
+    let classes = PARTS
+        .iter()
+        .map(|part| ((*part).to_owned(), manifest.classes_of(part)));
     ProcessOutcome {
         dataset: manifest.inputs_sha256.clone(),
         rows: manifest.rows,
         features: u32::try_from(manifest.features.len()).unwrap_or(u32::MAX),
         reused: *reused,
         parts: parts.collect(),
-        classes: classes.filter(|(_, counts)| !counts.is_empty()).collect::<BTreeMap<_, _>>(),
+        classes: classes
+            .filter(|(_, counts)| !counts.is_empty())
+            .collect::<BTreeMap<_, _>>(),
         dropped: manifest.dropped.clone(),
         warnings: warnings(job, manifest),
     }
@@ -93,9 +121,17 @@ fn outcome(job: &Job, Built { manifest, reused }: &Built) -> ProcessOutcome {
 fn warnings(job: &Job, manifest: &DatasetManifest) -> Vec<String> {
     let rare = PARTS.iter().flat_map(|part| {
         let (rows, names) = (manifest.rows_of(part) as f64, job.resolved.labels.classes());
-        let shares = names.iter().zip(manifest.classes_of(part)).map(move |(name, count)| (name, count as f64 / rows));
+        let shares = names
+            .iter()
+            .zip(manifest.classes_of(part))
+            .map(move |(name, count)| (name, count as f64 / rows));
         let rare = shares.filter(|(_, share)| *share < CLASS_SHARE_MIN);
-        rare.map(move |(name, share)| format!("only {:.1} % of the {part} rows are labelled {name}", share * 100.0))
+        rare.map(move |(name, share)| {
+            format!(
+                "only {:.1} % of the {part} rows are labelled {name}",
+                share * 100.0
+            )
+        })
     });
     let holes = manifest.holes.iter().map(|FuzzyHole { set, symbol, share, low, high }| {
         format!(
@@ -103,6 +139,12 @@ fn warnings(job: &Job, manifest: &DatasetManifest) -> Vec<String> {
             share * 100.0
         )
     });
-    let written = job.warnings.iter().map(|finding| format!("{}: {}", finding.path, finding.message));
-    rare.chain(holes).chain(written).take(WARNINGS_MAX).collect()
+    let written = job
+        .warnings
+        .iter()
+        .map(|finding| format!("{}: {}", finding.path, finding.message));
+    rare.chain(holes)
+        .chain(written)
+        .take(WARNINGS_MAX)
+        .collect()
 }

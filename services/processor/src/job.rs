@@ -18,28 +18,44 @@ pub struct Job {
 }
 
 impl Job {
-    /// Understands a request. `series` are keys of what may be read; they must hold all that the strategy needs.
+    /// Understands a request. `series` are keys of what may be read; they must hold all that the
+    /// strategy needs.
     ///
     /// # Errors
-    /// Every finding of a strategy that is wrong or does not fit the request; an unreadable key; a missing series.
+    /// Every finding of a strategy that is wrong or does not fit the request; an unreadable key; a
+    /// missing series.
     pub fn new(request: &TrainRequest, series: &[String]) -> Result<Self, ProcessError> {
         let strategy = Strategy::parse(&request.strategy)?;
         let overrides: Option<Overrides> =
             serde_json::from_value(request.overrides.clone()).map_err(ProcessError::Overrides)?;
         let resolved = strategy.resolve(&overrides.unwrap_or_default())?;
-        let keys: Vec<SeriesKey> = series.iter().map(|key| key.parse()).collect::<Result<_, _>>()?;
-        let needed = resolved
-            .symbols
+        let keys: Vec<SeriesKey> = series
             .iter()
-            .flat_map(|symbol| resolved.timeframes.iter().map(move |timeframe| (symbol.clone(), *timeframe)));
+            .map(|key| key.parse())
+            .collect::<Result<_, _>>()?;
+        let needed = resolved.symbols.iter().flat_map(|symbol| {
+            resolved
+                .timeframes
+                .iter()
+                .map(move |timeframe| (symbol.clone(), *timeframe))
+        });
         let find = |(symbol, timeframe): (Instrument, Timeframe)| {
-            let found = keys.iter().find(|key| key.instrument == symbol && key.timeframe == timeframe);
+            let found = keys
+                .iter()
+                .find(|key| key.instrument == symbol && key.timeframe == timeframe);
             match found {
                 Some(key) => Ok((symbol, timeframe, key.clone())),
-                None => Err(ProcessError::NoSeries { symbol: symbol.id(), timeframe }),
+                None => Err(ProcessError::NoSeries {
+                    symbol: symbol.id(),
+                    timeframe,
+                }),
             }
         };
         let series = needed.map(find).collect::<Result<_, _>>()?;
-        Ok(Self { resolved, warnings: strategy.warnings, series })
+        Ok(Self {
+            resolved,
+            warnings: strategy.warnings,
+            series,
+        })
     }
 }

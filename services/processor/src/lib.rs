@@ -7,9 +7,10 @@
 //! | Writes | `datasets/<hash of inputs>/<sha256>.parquet`, then its `manifest.json` |
 //! | Shows | symbol i/N, indicator i/N |
 //!
-//! The key of a data set is the hash of everything that decides its rows, and of nothing else, so a sweep over learning
-//! rates builds one. If it stands already, nothing is computed. Every rule about rows (features visible from the close,
-//! labels by row, purged splits, the leak test) is in `strategies`; here is only reading, naming and writing.
+//! The key of a data set is the hash of everything that decides its rows, and of nothing else, so a
+//! sweep over learning rates builds one. If it stands already, nothing is computed. Every rule
+//! about rows (features visible from the close, labels by row, purged splits, the leak test) is in
+//! `strategies`; here is only reading, naming and writing.
 //!
 //! | Failure | What happens |
 //! |---|---|

@@ -1,6 +1,6 @@
 //! Why an artifact got no version, and what to do about it.
 
-use inference::InferenceError;
+use networks::NetworkError;
 
 /// Why a model was not registered.
 #[derive(Debug, thiserror::Error)]
@@ -13,7 +13,7 @@ pub enum RegistryError {
     },
     /// The weights cannot be loaded.
     #[error("the model cannot be loaded")]
-    Load(#[source] InferenceError),
+    Load(#[source] NetworkError),
     /// It loads, but does not predict.
     #[error("the model does not predict for a row of {features}")]
     Predict {
@@ -21,7 +21,7 @@ pub enum RegistryError {
         features: &'static str,
         /// Why.
         #[source]
-        source: InferenceError,
+        source: NetworkError,
     },
     /// Probabilities that are none.
     #[error("the model's probabilities for a row of {features} sum to {sum}, not 1")]
@@ -44,7 +44,9 @@ impl RegistryError {
                 "the artifact was not written by a trainer of this version: train again"
             }
             Self::Load(source) | Self::Predict { source, .. } => source.hint(),
-            Self::Probabilities { .. } => "the weights are out of range: train again with a smaller learning_rate",
+            Self::Probabilities { .. } => {
+                "the weights are out of range: train again with a smaller learning_rate"
+            }
         }
     }
 }

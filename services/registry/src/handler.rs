@@ -31,7 +31,11 @@ struct Metrics {
 impl StepHandler for Registry {
     type Command = RegisterModel;
 
-    async fn handle(&self, command: RegisterModel, step: &StepContext) -> Result<RegisterOutcome, StepError> {
+    async fn handle(
+        &self,
+        command: RegisterModel,
+        step: &StepContext,
+    ) -> Result<RegisterOutcome, StepError> {
         show(step, 0.0, "Checking the artifact");
         let key = match command.artifact {
             Some(artifact) => artifact,
@@ -40,7 +44,10 @@ impl StepHandler for Registry {
         let artifact = step.store().read_artifact(&key).await?;
         step.check_stop()?;
         show(step, 0.5, "Trying the model");
-        let name = match command.name.or_else(|| step.params::<TrainRequest>().ok()?.model) {
+        let name = match command
+            .name
+            .or_else(|| step.params::<TrainRequest>().ok()?.model)
+        {
             Some(name) if strategies::is_name(&name) => name,
             Some(name) => {
                 let message = format!("`{name}` cannot name a model");
@@ -52,7 +59,11 @@ impl StepHandler for Registry {
         let (artifact, metrics) = step
             .blocking(move || {
                 let metrics = trial(&artifact).map_err(|error| {
-                    StepError::Permanent(Box::new(ErrorRecord::from_error("MODEL-Unfit", &error, error.hint())))
+                    StepError::Permanent(Box::new(ErrorRecord::from_error(
+                        "MODEL-Unfit",
+                        &error,
+                        error.hint(),
+                    )))
                 })?;
                 Ok((artifact, metrics))
             })
@@ -72,25 +83,45 @@ impl StepHandler for Registry {
             created_at,
         };
         let model = step.store().assign_version(&name, &operation, make).await?;
-        Ok(RegisterOutcome { name: model.name, version: model.version, artifact: model.artifact })
+        Ok(RegisterOutcome {
+            name: model.name,
+            version: model.version,
+            artifact: model.artifact,
+        })
     }
 }
 
 /// Tries the model and returns its headline metrics.
 fn trial(artifact: &Artifact) -> Result<BTreeMap<String, f64>, RegistryError> {
-    let file = |file| artifact.files.get(file).ok_or(RegistryError::FileMissing { file });
+    let file = |file| {
+        artifact
+            .files
+            .get(file)
+            .ok_or(RegistryError::FileMissing { file })
+    };
     try_model(&artifact.manifest.network, file(MODEL_FILE)?)?;
-    let metrics: Metrics = serde_json::from_slice(file(METRICS_FILE)?).map_err(RegistryError::Metrics)?;
+    let metrics: Metrics =
+        serde_json::from_slice(file(METRICS_FILE)?).map_err(RegistryError::Metrics)?;
     Ok(metrics.headline)
 }
 
 fn strategy_name(artifact: &Artifact) -> Result<String, StepError> {
-    Strategy::parse(&artifact.manifest.lineage.strategy).map(|strategy| strategy.name).map_err(|findings| {
-        let hint = "name the model in the command";
-        StepError::Permanent(Box::new(ErrorRecord::from_error("STRATEGY-Invalid", &findings, hint)))
-    })
+    Strategy::parse(&artifact.manifest.lineage.strategy)
+        .map(|strategy| strategy.name)
+        .map_err(|findings| {
+            let hint = "name the model in the command";
+            StepError::Permanent(Box::new(ErrorRecord::from_error(
+                "STRATEGY-Invalid",
+                &findings,
+                hint,
+            )))
+        })
 }
 
 fn show(step: &StepContext, fraction: f64, message: &str) {
-    step.report(Progress { fraction, message: message.to_owned(), ..Progress::default() });
+    step.report(Progress {
+        fraction,
+        message: message.to_owned(),
+        ..Progress::default()
+    });
 }

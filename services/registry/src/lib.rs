@@ -1,4 +1,5 @@
-//! The registry: a trained artifact in, a named version out; and answers about the models that stand.
+//! The registry: a trained artifact in, a named version out; and answers about the models that
+//! stand.
 //!
 //! | Subject | Reads | Writes |
 //! |---|---|---|
@@ -6,9 +7,9 @@
 //! | query `models.list` ([`schemas::queries::ListModels`] to a list of [`schemas::queries::ModelSummary`]) | every model manifest | |
 //! | query `models.show` ([`schemas::queries::ShowModel`] to a model manifest) | one model manifest | |
 //!
-//! A version is assigned only to a model that works: the registry checks every file against its hash, loads the weights into
-//! the plain forward pass and predicts once. Creating the version's manifest is the assignment; an operation that has one
-//! already gets the same again.
+//! A version is assigned only to a model that works: the registry checks every file against its
+//! hash, loads the weights into the plain forward pass and predicts once. Creating the version's
+//! manifest is the assignment; an operation that has one already gets the same again.
 //!
 //! | Failure | What happens |
 //! |---|---|

@@ -25,9 +25,17 @@ async fn list(store: &Store, query: ListModels) -> Answer {
         Some(name) => store.versions(&name).await,
         None => store.list_models().await,
     };
-    let mut models: Vec<ModelSummary> = found.map_err(failed)?.into_iter().map(ModelSummary::from).collect();
+    let mut models: Vec<ModelSummary> = found
+        .map_err(failed)?
+        .into_iter()
+        .map(ModelSummary::from)
+        .collect();
     models.sort_by(|one, other| {
-        (other.created_at, &one.name, other.version).cmp(&(one.created_at, &other.name, one.version))
+        (other.created_at, &one.name, other.version).cmp(&(
+            one.created_at,
+            &other.name,
+            one.version,
+        ))
     });
     models.truncate(listed(&models));
     encode(&models)
@@ -44,27 +52,48 @@ fn listed(models: &[ModelSummary]) -> usize {
 }
 
 async fn show(store: &Store, query: ShowModel) -> Answer {
-    match store.model(&query.name, query.version).await.map_err(failed)? {
+    match store
+        .model(&query.name, query.version)
+        .await
+        .map_err(failed)?
+    {
         Some(model) => encode(&model),
         None => {
-            let version = query.version.map_or(String::new(), |version| format!(" version {version}"));
-            Err((404, format!("there is no model {}{version}; `ktrdr models list` shows all", query.name)))
+            let version = query
+                .version
+                .map_or(String::new(), |version| format!(" version {version}"));
+            Err((
+                404,
+                format!(
+                    "there is no model {}{version}; `ktrdr models list` shows all",
+                    query.name
+                ),
+            ))
         }
     }
 }
 
 /// JSON; an empty payload is an empty object.
 fn parse<T: DeserializeOwned>(payload: &[u8]) -> Result<T, (usize, String)> {
-    let payload = if payload.trim_ascii().is_empty() { b"{}" } else { payload };
-    serde_json::from_slice(payload).map_err(|error| (400, format!("the query cannot be read: {error}")))
+    let payload = if payload.trim_ascii().is_empty() {
+        b"{}"
+    } else {
+        payload
+    };
+    serde_json::from_slice(payload)
+        .map_err(|error| (400, format!("the query cannot be read: {error}")))
 }
 
 fn encode(answer: &impl Serialize) -> Answer {
-    serde_json::to_vec(answer).map_err(|error| (500, format!("the answer cannot be written: {error}")))
+    serde_json::to_vec(answer)
+        .map_err(|error| (500, format!("the answer cannot be written: {error}")))
 }
 
 fn failed(error: StoreError) -> (usize, String) {
-    (500, format!("{}; {}", schemas::errors::chain(&error), error.hint()))
+    (
+        500,
+        format!("{}; {}", schemas::errors::chain(&error), error.hint()),
+    )
 }
 
 #[cfg(test)]
@@ -102,7 +131,12 @@ mod tests {
     async fn store_of_two() -> Store {
         let store = Store::open("memory:///").await.unwrap();
         for (version, at) in [(1, 100), (2, 200)] {
-            store.assign_version("trend", &format!("op{version}"), |given| manifest(given, at)).await.unwrap();
+            store
+                .assign_version("trend", &format!("op{version}"), |given| {
+                    manifest(given, at)
+                })
+                .await
+                .unwrap();
         }
         store
     }
@@ -115,7 +149,10 @@ mod tests {
             models.iter().map(|model| model.version).collect()
         };
         assert_eq!(versions(list(&store, parse(b"").unwrap()).await), [2, 1]);
-        assert_eq!(versions(list(&store, parse(br#"{"name":"trend"}"#).unwrap()).await), [2, 1]);
+        assert_eq!(
+            versions(list(&store, parse(br#"{"name":"trend"}"#).unwrap()).await),
+            [2, 1]
+        );
         assert!(versions(list(&store, parse(br#"{"name":"other"}"#).unwrap()).await).is_empty());
     }
 
@@ -123,9 +160,18 @@ mod tests {
     fn a_list_ends_where_models_of_many_symbols_have_filled_an_answer() {
         let small = vec![ModelSummary::from(manifest(1, 100)); LIST_MAX + 1];
         assert_eq!(listed(&small), LIST_MAX);
-        let symbols = (0..256).map(|number| format!("crypto:{number:017}.USD")).collect();
-        let large = vec![ModelSummary { symbols, ..ModelSummary::from(manifest(1, 100)) }; LIST_MAX];
-        // 256 ids of 28 characters with quotes and a comma are 7 936 bytes, everything else some 300: 63 or so fit.
+        let symbols = (0..256)
+            .map(|number| format!("crypto:{number:017}.USD"))
+            .collect();
+        let large = vec![
+            ModelSummary {
+                symbols,
+                ..ModelSummary::from(manifest(1, 100))
+            };
+            LIST_MAX
+        ];
+        // 256 ids of 28 characters with quotes and a comma are 7 936 bytes, everything else some
+        // 300: 63 or so fit.
         let fits = listed(&large);
         assert!((60..=65).contains(&fits), "{fits}");
         assert!(serde_json::to_vec(&large[..fits]).unwrap().len() <= LIST_BYTES_MAX + 1);
@@ -135,10 +181,17 @@ mod tests {
     async fn a_model_is_shown_by_version_or_newest_and_an_unknown_one_is_404() {
         let store = store_of_two().await;
         let show = |text: &'static str| show(&store, parse(text.as_bytes()).unwrap());
-        let model: ModelManifest = serde_json::from_slice(&show(r#"{"name":"trend"}"#).await.unwrap()).unwrap();
+        let model: ModelManifest =
+            serde_json::from_slice(&show(r#"{"name":"trend"}"#).await.unwrap()).unwrap();
         assert_eq!((model.version, model.operation.as_str()), (2, "op2"));
         let (code, text) = show(r#"{"name":"trend","version":7}"#).await.unwrap_err();
-        assert_eq!((code, text.as_str()), (404, "there is no model trend version 7; `ktrdr models list` shows all"));
+        assert_eq!(
+            (code, text.as_str()),
+            (
+                404,
+                "there is no model trend version 7; `ktrdr models list` shows all"
+            )
+        );
         assert_eq!(parse::<ShowModel>(b"{\"nam\":1}").unwrap_err().0, 400);
     }
 }

@@ -1,6 +1,7 @@
-//! The trial that a model must pass before it gets a version: loaded as its readers load it, it predicts something sane.
+//! The trial that a model must pass before it gets a version: loaded as its readers load it, it
+//! predicts something sane.
 
-use inference::{Model, Network};
+use networks::{Model, Network};
 use schemas::manifests::OutputKind;
 
 use crate::RegistryError;
@@ -8,7 +9,8 @@ use crate::RegistryError;
 /// How far probabilities may sum from 1.
 const TOLERANCE: f32 = 1e-5;
 
-/// Loads the weights of `network` and predicts for a row of zeros and one of ones: finite, and probabilities that sum to 1.
+/// Loads the weights of `network` and predicts for a row of zeros and one of ones: finite, and
+/// probabilities that sum to 1.
 ///
 /// # Errors
 /// When the weights do not fit, or a prediction is not what it must be.
@@ -16,7 +18,9 @@ pub fn try_model(network: &Network, weights: &[u8]) -> Result<(), RegistryError>
     let model = Model::from_safetensors(network, weights).map_err(RegistryError::Load)?;
     for (features, value) in [("zeros", 0.0), ("ones", 1.0)] {
         let row = vec![value; network.features.len()];
-        let predictions = model.predict(&[row]).map_err(|source| RegistryError::Predict { features, source })?;
+        let predictions = model
+            .predict(&[row])
+            .map_err(|source| RegistryError::Predict { features, source })?;
         let sum: f32 = predictions.iter().flatten().sum();
         let sane = (sum - 1.0).abs() <= TOLERANCE || network.output == OutputKind::Regression;
         if !sane {

@@ -8,14 +8,17 @@
     reason = "tests fail by panicking"
 )]
 
-use inference::Network;
+use networks::Network;
 use registry::{RegistryError, try_model};
 use safetensors::{Dtype, tensor::TensorView};
 use schemas::manifests::{Activation, FeatureColumn, NetworkKind, OutputKind};
 
 /// One feature, two outputs, no hidden layer: scores are `weight` times the feature, plus `bias`.
 fn network(output: OutputKind) -> Network {
-    let features = vec![FeatureColumn { name: "a".to_owned(), normalisation: None }];
+    let features = vec![FeatureColumn {
+        name: "a".to_owned(),
+        normalisation: None,
+    }];
     Network {
         kind: NetworkKind::Mlp,
         hidden_layers: vec![],
@@ -27,17 +30,30 @@ fn network(output: OutputKind) -> Network {
 }
 
 fn weights(weight: &[f32], bias: &[f32]) -> Vec<u8> {
-    let bytes = |values: &[f32]| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
+    let bytes = |values: &[f32]| {
+        values
+            .iter()
+            .flat_map(|value| value.to_le_bytes())
+            .collect::<Vec<u8>>()
+    };
     let (first, second) = (bytes(weight), bytes(bias));
     let tensors = [
-        ("0.weight", TensorView::new(Dtype::F32, vec![weight.len(), 1], &first).unwrap()),
-        ("0.bias", TensorView::new(Dtype::F32, vec![bias.len()], &second).unwrap()),
+        (
+            "0.weight",
+            TensorView::new(Dtype::F32, vec![weight.len(), 1], &first).unwrap(),
+        ),
+        (
+            "0.bias",
+            TensorView::new(Dtype::F32, vec![bias.len()], &second).unwrap(),
+        ),
     ];
     safetensors::serialize(tensors, None).unwrap()
 }
 
 fn classes() -> Network {
-    network(OutputKind::Classes { names: vec!["UP".to_owned(), "DOWN".to_owned()] })
+    network(OutputKind::Classes {
+        names: vec!["UP".to_owned(), "DOWN".to_owned()],
+    })
 }
 
 #[test]
@@ -55,6 +71,12 @@ fn weights_of_another_network_do_not_load() {
 #[test]
 fn a_model_whose_scores_leave_the_range_of_numbers_fails_and_says_for_which_row() {
     let error = try_model(&classes(), &weights(&[3e38, 0.0], &[3e38, 0.0])).unwrap_err();
-    assert_eq!(error.to_string(), "the model does not predict for a row of ones");
-    assert_eq!(error.hint(), "the training diverged: train again with a smaller learning_rate");
+    assert_eq!(
+        error.to_string(),
+        "the model does not predict for a row of ones"
+    );
+    assert_eq!(
+        error.hint(),
+        "the training diverged: train again with a smaller learning_rate"
+    );
 }

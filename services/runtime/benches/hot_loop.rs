@@ -1,5 +1,9 @@
-//! What the runtime costs inside a hot loop: one progress report (budget 1 µs) and one look at the stop token (budget 10 ns).
-#![allow(missing_docs, reason = "criterion's macros write undocumented functions")]
+//! What the runtime costs inside a hot loop: one progress report (budget 1 µs) and one look at the
+//! stop token (budget 10 ns).
+#![allow(
+    missing_docs,
+    reason = "criterion's macros write undocumented functions"
+)]
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use runtime::{ProgressSlot, StopToken};
@@ -9,18 +13,27 @@ fn training_progress(batch: u64) -> Progress {
     Progress {
         fraction: 0.5,
         message: String::new(),
-        items: Some(Count { done: batch, total: 1_100 }),
+        items: Some(Count {
+            done: batch,
+            total: 1_100,
+        }),
         context: Context::Train {
             model_type: String::new(),
             strategy: String::new(),
             symbols: Vec::new(),
             timeframes: Vec::new(),
             epoch: Count { done: 5, total: 10 },
-            batch: Count { done: batch, total: 110 },
+            batch: Count {
+                done: batch,
+                total: 110,
+            },
             train_loss: Some(0.7),
             val_loss: Some(0.8),
             learning_rate: 0.001,
-            device: Device { kind: String::new(), name: String::new() },
+            device: Device {
+                kind: String::new(),
+                name: String::new(),
+            },
         },
         waiting: None,
     }

@@ -1,7 +1,8 @@
-//! One delivery of a command, from decoding to the acknowledgement: the order that makes every crash harmless.
+//! One delivery of a command, from decoding to the acknowledgement: the order that makes every
+//! crash harmless.
 //!
-//! Effect, record, event, next command, ack: each one safe to repeat. The message is settled last in every branch,
-//! because only it brings a worker back after a crash.
+//! Effect, record, event, next command, ack: each one safe to repeat. The message is settled last
+//! in every branch, because only it brings a worker back after a crash.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +14,9 @@ use schemas::command::{Command, CommandMessage};
 use schemas::errors::ErrorRecord;
 use schemas::events::What;
 use schemas::ids::{OperationId, STEPS_MAX, Service, WorkerId};
-use schemas::operation::{BARREN_ATTEMPTS_MAX, Claim, Holder, OperationRecord, Refusal, StepState, result_bytes_max};
+use schemas::operation::{
+    BARREN_ATTEMPTS_MAX, Claim, Holder, OperationRecord, Refusal, StepState, result_bytes_max,
+};
 use schemas::settle::{self, Delivery};
 use schemas::subjects::CommandAddress;
 use store::Store;
@@ -60,8 +63,9 @@ pub(crate) enum Left {
 impl<H: StepHandler> Shared<H> {
     /// Handles one delivery to its end.
     pub(crate) async fn handle(&self, delivered: &Delivered) -> Result<(), Left> {
-        let decoded =
-            CommandAddress::parse(delivered.subject()).map_err(|error| error.to_string()).and_then(|address| {
+        let decoded = CommandAddress::parse(delivered.subject())
+            .map_err(|error| error.to_string())
+            .and_then(|address| {
                 codec::decode::<CommandMessage>(delivered.payload())
                     .map(|message| (address, message))
                     .map_err(|error| error.to_string())
@@ -70,10 +74,16 @@ impl<H: StepHandler> Shared<H> {
             Ok(decoded) => decoded,
             Err(reason) => {
                 let hint = "compare it with `ktrdr dummy start --dry-run`, then publish a corrected command";
-                return self.reject(delivered, ErrorRecord::new("BUS-Undecodable", reason, hint)).await;
+                return self
+                    .reject(delivered, ErrorRecord::new("BUS-Undecodable", reason, hint))
+                    .await;
             }
         };
-        let mut record = self.bus.record(&address.op).await?.map(|stored| stored.record);
+        let mut record = self
+            .bus
+            .record(&address.op)
+            .await?
+            .map(|stored| stored.record);
         if record.is_none()
             && let Delivery::Create = settle::decide(&address, &message, None, |_| true)
             && let Some(operation) = message.operation.clone()
@@ -84,15 +94,23 @@ impl<H: StepHandler> Shared<H> {
                 None => record = Some(stored),
             }
         }
-        let holder = record.as_ref().and_then(|record| record.step(address.step)?.holder.clone());
+        let holder = record
+            .as_ref()
+            .and_then(|record| record.step(address.step)?.holder.clone());
         let alive = match &holder {
-            // Our own hold counts only while one of our slots works on it: an earlier attempt may have lost the bus.
-            Some(holder) if holder.worker == self.worker => self.current.works_on(&address.op, address.step),
+            // Our own hold counts only while one of our slots works on it: an earlier attempt may
+            // have lost the bus.
+            Some(holder) if holder.worker == self.worker => {
+                self.current.works_on(&address.op, address.step)
+            }
             Some(holder) => self.bus.is_worker_alive(&holder.worker).await?,
             None => false,
         };
         match settle::decide(&address, &message, record.as_ref(), |_| alive) {
-            Delivery::Claim { lost } => self.claim(delivered, &address, message.submission, lost.as_ref()).await,
+            Delivery::Claim { lost } => {
+                self.claim(delivered, &address, message.submission, lost.as_ref())
+                    .await
+            }
             Delivery::Settle | Delivery::Advance => match record {
                 Some(record) => self.conclude(delivered, &record, &address).await,
                 None => self.hand_back(delivered).await,
@@ -101,14 +119,19 @@ impl<H: StepHandler> Shared<H> {
             Delivery::ClearHold { lost } => self.clear_hold(delivered, &address, &lost).await,
             Delivery::HandBack | Delivery::Create => self.hand_back(delivered).await,
             Delivery::DeadLetter(reason) => {
-                let hint = "submit the operation again; `ktrdr status <operation>` shows what is recorded";
-                self.reject(delivered, ErrorRecord::from_error("OPS-Unanswerable", &reason, hint)).await
+                let hint =
+                    "submit the operation again; `ktrdr status <operation>` shows what is recorded";
+                self.reject(
+                    delivered,
+                    ErrorRecord::from_error("OPS-Unanswerable", &reason, hint),
+                )
+                .await
             }
         }
     }
 
-    /// Creates the record with our claim in it, in one write. Somebody else may have been first: then the record that
-    /// stands is decided on like any other.
+    /// Creates the record with our claim in it, in one write. Somebody else may have been first:
+    /// then the record that stands is decided on like any other.
     async fn create(
         &self,
         delivered: &Delivered,
@@ -117,14 +140,21 @@ impl<H: StepHandler> Shared<H> {
     ) -> Result<(OperationRecord, Option<Claim>), Left> {
         let mut record = OperationRecord::create(address.op.clone(), operation, Timestamp::now());
         let claim = record.claim(address.step, 1, self.holder(delivered), None);
-        let (marked, created) = tokio::join!(self.bus.put_active(&address.op), self.bus.create_record(record));
+        let (marked, created) = tokio::join!(
+            self.bus.put_active(&address.op),
+            self.bus.create_record(record)
+        );
         marked?;
         let (Stored { record, .. }, ours) = created?;
         Ok((record, claim.ok().filter(|_| ours)))
     }
 
     fn holder(&self, delivered: &Delivered) -> Holder {
-        Holder { worker: self.worker.clone(), ack_subject: delivered.ack_subject().to_owned(), since: Timestamp::now() }
+        Holder {
+            worker: self.worker.clone(),
+            ack_subject: delivered.ack_subject().to_owned(),
+            since: Timestamp::now(),
+        }
     }
 
     /// Another worker is at it, or the record moved under us: look again later, without an attempt.
@@ -133,10 +163,23 @@ impl<H: StepHandler> Shared<H> {
     }
 
     /// The operation has stopped, and only a hold that nobody has any more keeps it from ending.
-    async fn clear_hold(&self, delivered: &Delivered, address: &CommandAddress, lost: &WorkerId) -> Result<(), Left> {
+    async fn clear_hold(
+        &self,
+        delivered: &Delivered,
+        address: &CommandAddress,
+        lost: &WorkerId,
+    ) -> Result<(), Left> {
         let at = Timestamp::now();
-        match self.bus.change(&address.op, |record| record.clear_hold(address.step, lost, at)).await {
-            Ok(_) | Err(ChangeError::Refused { .. } | ChangeError::NotFound(_)) => self.hand_back(delivered).await,
+        match self
+            .bus
+            .change(&address.op, |record| {
+                record.clear_hold(address.step, lost, at)
+            })
+            .await
+        {
+            Ok(_) | Err(ChangeError::Refused { .. } | ChangeError::NotFound(_)) => {
+                self.hand_back(delivered).await
+            }
             Err(error) => Err(error.into()),
         }
     }
@@ -155,12 +198,22 @@ impl<H: StepHandler> Shared<H> {
         lost: Option<&WorkerId>,
     ) -> Result<(), Left> {
         let holder = self.holder(delivered);
-        let claimed =
-            self.bus.change(&address.op, |record| record.claim(address.step, submission, holder.clone(), lost)).await;
-        let Changed { value: claim, record } = match claimed {
+        let claimed = self
+            .bus
+            .change(&address.op, |record| {
+                record.claim(address.step, submission, holder.clone(), lost)
+            })
+            .await;
+        let Changed {
+            value: claim,
+            record,
+        } = match claimed {
             Ok(changed) => changed,
-            // The record moved between the read and the claim: the message comes back and is decided anew.
-            Err(ChangeError::Refused { .. } | ChangeError::NotFound(_)) => return self.hand_back(delivered).await,
+            // The record moved between the read and the claim: the message comes back and is
+            // decided anew.
+            Err(ChangeError::Refused { .. } | ChangeError::NotFound(_)) => {
+                return self.hand_back(delivered).await;
+            }
             Err(error) => return Err(error.into()),
         };
         self.work(delivered, address, record, claim).await
@@ -182,8 +235,11 @@ impl<H: StepHandler> Shared<H> {
         if let Err(left) = &result
             && !matches!(left, Left::Killed)
         {
-            // The message comes back by itself; without a hold any worker may take it. Refused once the step has ended.
-            let release = |record: &mut OperationRecord| record.release(address.step, claim.attempt, Timestamp::now());
+            // The message comes back by itself; without a hold any worker may take it. Refused once
+            // the step has ended.
+            let release = |record: &mut OperationRecord| {
+                record.release(address.step, claim.attempt, Timestamp::now())
+            };
             drop(self.bus.change(&address.op, release).await);
         }
         result
@@ -197,7 +253,13 @@ impl<H: StepHandler> Shared<H> {
         Claim { attempt, exhausted }: Claim,
     ) -> Result<(), Left> {
         self.live_until(Moment::Claimed)?;
-        let started = announce::event(&record, address.step, What::Started, Some(&self.worker), record.updated_at);
+        let started = announce::event(
+            &record,
+            address.step,
+            What::Started,
+            Some(&self.worker),
+            record.updated_at,
+        );
         // A submit that died half-way is finished by the first worker.
         self.bus.publish_outstanding(&record).await?;
         if exhausted {
@@ -208,7 +270,9 @@ impl<H: StepHandler> Shared<H> {
             );
             let hint = "look into the logs of the workers that took it: the command may kill them";
             let error = ErrorRecord::new("OPS-AttemptsExhausted", message, hint);
-            return self.finish(delivered, address, attempt, Err(error.into())).await;
+            return self
+                .finish(delivered, address, attempt, Err(error.into()))
+                .await;
         }
         tracing::info!(service = %self.service, "step started");
         let context = StepContext {
@@ -223,7 +287,9 @@ impl<H: StepHandler> Shared<H> {
         };
         let result = run(self, delivered, &context, started).await;
         if context.stop.reason() == Some(crate::stop::StopReason::Fenced) {
-            tracing::warn!("attempt fenced off: another worker has the step, nothing is settled here");
+            tracing::warn!(
+                "attempt fenced off: another worker has the step, nothing is settled here"
+            );
             return Ok(());
         }
         self.live_until(Moment::Done)?;
@@ -241,20 +307,35 @@ impl<H: StepHandler> Shared<H> {
         let (op, step, at) = (&address.op, address.step, Timestamp::now());
         let shutting_down = *self.shutdown.borrow();
         let ended = self.bounded(op, Ended::of(result, shutting_down)).await;
-        let changed = self.bus.change(op, |record| ended.write(record, step, attempt, at)).await;
+        let changed = self
+            .bus
+            .change(op, |record| ended.write(record, step, attempt, at))
+            .await;
         let record = match changed {
             Ok(changed) => changed.record,
-            Err(ChangeError::Refused { refusal: Refusal::Fenced { .. }, .. } | ChangeError::NotFound(_)) => {
-                tracing::warn!("attempt fenced off before it could be recorded, nothing is settled here");
+            Err(
+                ChangeError::Refused {
+                    refusal: Refusal::Fenced { .. },
+                    ..
+                }
+                | ChangeError::NotFound(_),
+            ) => {
+                tracing::warn!(
+                    "attempt fenced off before it could be recorded, nothing is settled here"
+                );
                 return Ok(());
             }
-            // It ended under us, by a cancel of housekeeping or our own lost reply: settle what stands.
+            // It ended under us, by a cancel of housekeeping or our own lost reply: settle what
+            // stands.
             Err(ChangeError::Refused { record, .. }) => *record,
             Err(error) => return Err(error.into()),
         };
         self.live_until(Moment::Recorded)?;
         match &ended {
-            _ if record.step(step).is_some_and(|step| step.state.is_terminal()) => {
+            _ if record
+                .step(step)
+                .is_some_and(|step| step.state.is_terminal()) =>
+            {
                 self.conclude(delivered, &record, address).await
             }
             Ended::Retry { after, .. } => {
@@ -268,7 +349,9 @@ impl<H: StepHandler> Shared<H> {
 
     /// A result that has no room in the record becomes an object, and the record names it.
     async fn bounded(&self, op: &OperationId, ended: Ended) -> Ended {
-        let Ended::Completed(result) = ended else { return ended };
+        let Ended::Completed(result) = ended else {
+            return ended;
+        };
         let steps = match self.bus.record(op).await {
             Ok(Some(stored)) => stored.record.steps.len(),
             _ => STEPS_MAX,
@@ -277,18 +360,22 @@ impl<H: StepHandler> Shared<H> {
             return Ended::Completed(result);
         }
         match self.store.put_report(&result).await {
-            Ok(result_object) => {
-                Ended::Completed(serde_json::to_value(StoredResult { result_object }).unwrap_or_default())
-            }
+            Ok(result_object) => Ended::Completed(
+                serde_json::to_value(StoredResult { result_object }).unwrap_or_default(),
+            ),
             Err(error) => match StepError::from(error) {
-                StepError::Retry { after, error } => Ended::Retry { after, error: *error },
+                StepError::Retry { after, error } => Ended::Retry {
+                    after,
+                    error: *error,
+                },
                 StepError::Permanent(error) => Ended::Failed(*error),
                 StepError::Stopped => Ended::Cancelled,
             },
         }
     }
 
-    /// Event and dead letter, next commands, ack, active mark: for a step that has ended, as often as it takes.
+    /// Event and dead letter, next commands, ack, active mark: for a step that has ended, as often
+    /// as it takes.
     async fn conclude(
         &self,
         delivered: &Delivered,
@@ -298,7 +385,10 @@ impl<H: StepHandler> Shared<H> {
         announce::settle_step(&self.bus, record, address.step, delivered.deliveries()).await?;
         for number in record.numbers().filter(|number| *number != address.step) {
             // A step that nobody took ended with the cancel of this one.
-            if record.step(number).is_some_and(|step| step.state == StepState::Cancelled) {
+            if record
+                .step(number)
+                .is_some_and(|step| step.state == StepState::Cancelled)
+            {
                 announce::settle_step(&self.bus, record, number, 0).await?;
             }
         }
@@ -308,7 +398,9 @@ impl<H: StepHandler> Shared<H> {
             return Ok(delivered.hand_back(Duration::from_secs(1)).await?);
         }
         self.live_until(Moment::Continued)?;
-        let failed = record.step(address.step).is_some_and(|step| step.state == StepState::Failed);
+        let failed = record
+            .step(address.step)
+            .is_some_and(|step| step.state == StepState::Failed);
         if failed {
             delivered.term().await?;
         } else {
@@ -323,7 +415,11 @@ impl<H: StepHandler> Shared<H> {
     }
 
     fn live_until(&self, moment: Moment) -> Result<(), Left> {
-        if self.probe.dies_at(moment) { Err(Left::Killed) } else { Ok(()) }
+        if self.probe.dies_at(moment) {
+            Err(Left::Killed)
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -341,12 +437,17 @@ impl Ended {
         match result {
             Ok(outcome) => match serde_json::to_value(outcome) {
                 Ok(value) => Self::Completed(value),
-                Err(error) => {
-                    Self::Failed(ErrorRecord::from_error("SYS-Serialisation", &error, "report this as a bug"))
-                }
+                Err(error) => Self::Failed(ErrorRecord::from_error(
+                    "SYS-Serialisation",
+                    &error,
+                    "report this as a bug",
+                )),
             },
             Err(StepError::Permanent(error)) => Self::Failed(*error),
-            Err(StepError::Retry { after, error }) => Self::Retry { after, error: *error },
+            Err(StepError::Retry { after, error }) => Self::Retry {
+                after,
+                error: *error,
+            },
             Err(StepError::Stopped) if shutting_down => Self::Released,
             Err(StepError::Stopped) => Self::Cancelled,
         }
@@ -363,7 +464,9 @@ impl Ended {
         match self {
             Self::Completed(result) => record.complete(step, attempt, result.clone(), at),
             Self::Failed(error) => record.fail(step, attempt, error.clone(), at),
-            Self::Retry { error, .. } if barren >= BARREN_ATTEMPTS_MAX => record.fail(step, attempt, error.clone(), at),
+            Self::Retry { error, .. } if barren >= BARREN_ATTEMPTS_MAX => {
+                record.fail(step, attempt, error.clone(), at)
+            }
             Self::Retry { after, error } => {
                 let due = at.checked_add(*after).unwrap_or(at);
                 record.retry(step, attempt, &error.message, due, at)

@@ -1,4 +1,5 @@
-//! What a service writes: one handler for one command type, and the context that an attempt gives it.
+//! What a service writes: one handler for one command type, and the context that an attempt gives
+//! it.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -44,7 +45,10 @@ impl StepError {
 
     /// Another try after a while.
     pub fn retry(after: Duration, error: ErrorRecord) -> Self {
-        Self::Retry { after, error: Box::new(error.retryable()) }
+        Self::Retry {
+            after,
+            error: Box::new(error.retryable()),
+        }
     }
 }
 
@@ -58,7 +62,11 @@ impl From<ErrorRecord> for StepError {
 impl From<store::StoreError> for StepError {
     /// A store that is away or full is worth another try; everything else is permanent.
     fn from(error: store::StoreError) -> Self {
-        let code = if error.is_full() { "STORE-Full" } else { "STORE-Failed" };
+        let code = if error.is_full() {
+            "STORE-Full"
+        } else {
+            "STORE-Failed"
+        };
         let record = ErrorRecord::from_error(code, &error, error.hint());
         if error.is_transient() {
             return Self::retry(Duration::from_secs(2), record);
@@ -67,7 +75,8 @@ impl From<store::StoreError> for StepError {
     }
 }
 
-/// Carries out one kind of command. Effects are content-named objects, so carrying it out twice does no harm.
+/// Carries out one kind of command. Effects are content-named objects, so carrying it out twice
+/// does no harm.
 pub trait StepHandler: Send + Sync + 'static {
     /// The command: names its service, its verb and its outcome.
     type Command: Command;
@@ -126,7 +135,11 @@ impl StepContext {
 
     /// `Err(StepError::Stopped)` once the work must be left: put it at every check point.
     pub fn check_stop(&self) -> Result<(), StepError> {
-        if self.stop.is_requested() { Err(StepError::Stopped) } else { Ok(()) }
+        if self.stop.is_requested() {
+            Err(StepError::Stopped)
+        } else {
+            Ok(())
+        }
     }
 
     /// Shows progress: a store into the latest-value slot, which a task drains at its own pace.
@@ -137,24 +150,53 @@ impl StepContext {
     /// The operation's request.
     pub fn params<T: DeserializeOwned>(&self) -> Result<T, StepError> {
         serde_json::from_value(self.record.params.clone()).map_err(|error| {
-            let message = format!("the request of operation {} cannot be read: {error}", self.record.op);
-            StepError::permanent("OPS-InvalidRequest", message, "submit it again with this version of `ktrdr`")
+            let message = format!(
+                "the request of operation {} cannot be read: {error}",
+                self.record.op
+            );
+            StepError::permanent(
+                "OPS-InvalidRequest",
+                message,
+                "submit it again with this version of `ktrdr`",
+            )
         })
     }
 
-    /// The outcome of the nearest earlier step that handled `C`. One too large for the record is read from the store.
+    /// The outcome of the nearest earlier step that handled `C`. One too large for the record is
+    /// read from the store.
     pub async fn outcome_of<C: Command>(&self) -> Result<C::Outcome, StepError> {
-        let result = self.record.result_of::<C>(self.number).cloned().ok_or_else(|| {
-            let message = format!("no completed step `{} {}` comes before step {}", C::SERVICE, C::VERB, self.number);
-            StepError::permanent("OPS-InvalidPlan", message, "put it into the plan before this step")
-        })?;
+        let result = self
+            .record
+            .result_of::<C>(self.number)
+            .cloned()
+            .ok_or_else(|| {
+                let message = format!(
+                    "no completed step `{} {}` comes before step {}",
+                    C::SERVICE,
+                    C::VERB,
+                    self.number
+                );
+                StepError::permanent(
+                    "OPS-InvalidPlan",
+                    message,
+                    "put it into the plan before this step",
+                )
+            })?;
         let result = match serde_json::from_value::<StoredResult>(result.clone()) {
             Ok(StoredResult { result_object }) => self.store.report(&result_object).await?,
             Err(_) => result,
         };
         serde_json::from_value(result).map_err(|error| {
-            let message = format!("the outcome of step `{} {}` cannot be read: {error}", C::SERVICE, C::VERB);
-            StepError::permanent("OPS-InvalidOutcome", message, "upgrade the workers to one version")
+            let message = format!(
+                "the outcome of step `{} {}` cannot be read: {error}",
+                C::SERVICE,
+                C::VERB
+            );
+            StepError::permanent(
+                "OPS-InvalidOutcome",
+                message,
+                "upgrade the workers to one version",
+            )
         })
     }
 
@@ -164,8 +206,8 @@ impl StepContext {
         serde_json::from_value(advance.clone()).ok()
     }
 
-    /// Records a durable advance, such as a checkpoint's key: the next attempt goes on from there, and attempts are
-    /// counted anew. Call it after the objects it names are stored.
+    /// Records a durable advance, such as a checkpoint's key: the next attempt goes on from there,
+    /// and attempts are counted anew. Call it after the objects it names are stored.
     pub async fn advance(&self, advance: &impl Serialize) -> Result<(), StepError> {
         let value = serde_json::to_value(advance).map_err(|error| {
             StepError::permanent(
@@ -177,19 +219,33 @@ impl StepContext {
         let at = Timestamp::now();
         let changed = self
             .bus
-            .change(&self.record.op, |record| record.advance_durably(self.number, self.attempt, value.clone(), at))
+            .change(&self.record.op, |record| {
+                record.advance_durably(self.number, self.attempt, value.clone(), at)
+            })
             .await;
         match changed {
             Ok(changed) => {
-                let event = announce::event(&changed.record, self.number, What::Checkpointed, Some(&self.worker), at);
+                let event = announce::event(
+                    &changed.record,
+                    self.number,
+                    What::Checkpointed,
+                    Some(&self.worker),
+                    at,
+                );
                 announce::emit_lossy(&self.bus, event).await;
                 Ok(())
             }
             Err(ChangeError::GaveUp { op, last }) => {
                 let message = format!("the advance of {op} could not be recorded: {last}");
-                Err(StepError::retry(Duration::from_secs(2), ErrorRecord::new("BUS-Unreachable", message, last.hint())))
+                Err(StepError::retry(
+                    Duration::from_secs(2),
+                    ErrorRecord::new("BUS-Unreachable", message, last.hint()),
+                ))
             }
-            Err(ChangeError::Refused { refusal: refusal @ Refusal::ResultTooLarge { .. }, .. }) => {
+            Err(ChangeError::Refused {
+                refusal: refusal @ Refusal::ResultTooLarge { .. },
+                ..
+            }) => {
                 let hint = "report this as a bug: an advance names an object, it does not hold it";
                 Err(ErrorRecord::from_error("SYS-AdvanceTooLarge", &refusal, hint).into())
             }
@@ -221,9 +277,14 @@ pub struct StoredResult {
     pub result_object: String,
 }
 
-/// A panic is a bug of ours, but it may depend on the host: other attempts are allowed, up to the limit.
+/// A panic is a bug of ours, but it may depend on the host: other attempts are allowed, up to the
+/// limit.
 pub(crate) fn panicked(what: &str) -> StepError {
     let message = format!("the handler panicked: {what}");
-    let error = ErrorRecord::new("SYS-Panic", message, "the worker's log has the place; report this as a bug");
+    let error = ErrorRecord::new(
+        "SYS-Panic",
+        message,
+        "the worker's log has the place; report this as a bug",
+    );
     StepError::retry(Duration::from_secs(1), error)
 }

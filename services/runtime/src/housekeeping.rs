@@ -1,4 +1,5 @@
-//! Housekeeping: whoever holds the lease takes steps from silent workers, cancels what nobody holds, and settles what was left.
+//! Housekeeping: whoever holds the lease takes steps from silent workers, cancels what nobody
+//! holds, and settles what was left.
 //!
 //! It acts by compare-and-set only, so a second housekeeper would do no harm; the lease saves work.
 
@@ -88,7 +89,12 @@ struct House {
 
 impl House {
     fn new(bus: Bus) -> Self {
-        Self { bus, heard: HashMap::new(), holding: HashMap::new(), listening_since: Instant::now() }
+        Self {
+            bus,
+            heard: HashMap::new(),
+            holding: HashMap::new(),
+            listening_since: Instant::now(),
+        }
     }
 
     /// Facts are older than this before housekeeping acts on them (cancels excepted).
@@ -141,7 +147,9 @@ impl House {
 
     /// The same when a message on the control subject has just told of a request.
     async fn cancel_announced(&self, op: &OperationId) -> Result<(), Interrupted> {
-        let Some(stored) = self.bus.record(op).await? else { return Ok(()) };
+        let Some(stored) = self.bus.record(op).await? else {
+            return Ok(());
+        };
         let record = stored.record;
         if record.state.is_terminal() || record.is_held() {
             return Ok(());
@@ -152,15 +160,24 @@ impl House {
         }
     }
 
-    async fn cancel_by(&self, op: &OperationId, request: &CancelRequest) -> Result<(), Interrupted> {
-        let Some(stored) = self.bus.record(op).await? else { return Ok(()) };
+    async fn cancel_by(
+        &self,
+        op: &OperationId,
+        request: &CancelRequest,
+    ) -> Result<(), Interrupted> {
+        let Some(stored) = self.bus.record(op).await? else {
+            return Ok(());
+        };
         let record = stored.record;
-        if record.state.is_terminal() || record.is_held() || request.sequence <= record.cancel_floor {
+        if record.state.is_terminal() || record.is_held() || request.sequence <= record.cancel_floor
+        {
             return Ok(());
         }
         let queued = unfinished(&record);
         let at = Timestamp::now();
-        let cancel = |record: &mut OperationRecord| record.cancel_unheld(request.sequence, &request.reason, at);
+        let cancel = |record: &mut OperationRecord| {
+            record.cancel_unheld(request.sequence, &request.reason, at)
+        };
         match self.bus.change(op, cancel).await {
             Ok(changed) => {
                 tracing::info!(operation = %op, "cancelled, no worker held it");
@@ -172,8 +189,13 @@ impl House {
         }
     }
 
-    /// Emits what a terminal operation owes, removes its queued messages by sequence, then its active mark.
-    async fn settle(&self, record: &OperationRecord, queued: &[Outstanding]) -> Result<(), Interrupted> {
+    /// Emits what a terminal operation owes, removes its queued messages by sequence, then its
+    /// active mark.
+    async fn settle(
+        &self,
+        record: &OperationRecord,
+        queued: &[Outstanding],
+    ) -> Result<(), Interrupted> {
         for number in record.numbers() {
             announce::settle_step(&self.bus, record, number, 0).await?;
         }
@@ -188,16 +210,25 @@ impl House {
     /// Takes the steps of workers that were not heard for the profile's silence.
     async fn take_from_silent(&mut self) -> Result<(), Interrupted> {
         let timing = self.bus.timing();
-        let connected =
-            self.bus.connected_since().is_some_and(|since| since.elapsed() >= timing.housekeeping_connected);
+        let connected = self
+            .bus
+            .connected_since()
+            .is_some_and(|since| since.elapsed() >= timing.housekeeping_connected);
         if !connected || self.listening_since.elapsed() < timing.silence {
             return Ok(());
         }
-        // Nothing was missed only while the link stood: a worker counts as heard when the link came back.
+        // Nothing was missed only while the link stood: a worker counts as heard when the link came
+        // back.
         let silent: Vec<WorkerId> = self
             .holding
             .keys()
-            .filter(|worker| self.heard.get(worker).unwrap_or(&self.listening_since).elapsed() > timing.silence)
+            .filter(|worker| {
+                self.heard
+                    .get(worker)
+                    .unwrap_or(&self.listening_since)
+                    .elapsed()
+                    > timing.silence
+            })
             .cloned()
             .collect();
         for worker in silent {
@@ -210,21 +241,31 @@ impl House {
         Ok(())
     }
 
-    /// Clears the hold of `worker` on each step of the operation, and only if that wins hands its message on.
+    /// Clears the hold of `worker` on each step of the operation, and only if that wins hands its
+    /// message on.
     async fn take(&self, record: &OperationRecord, worker: &WorkerId) -> Result<(), Interrupted> {
         for number in record.numbers() {
-            let Some(holder) = record.step(number).and_then(|step| step.holder.clone()) else { continue };
+            let Some(holder) = record.step(number).and_then(|step| step.holder.clone()) else {
+                continue;
+            };
             if &holder.worker != worker {
                 continue;
             }
             let at = Timestamp::now();
-            match self.bus.change(&record.op, |record| record.clear_hold(number, worker, at)).await {
+            match self
+                .bus
+                .change(&record.op, |record| record.clear_hold(number, worker, at))
+                .await
+            {
                 Ok(changed) => {
                     tracing::warn!(operation = %record.op, step = %number, %worker, "worker lost, handing its step on");
                     self.bus.hand_on(&holder.ack_subject).await?;
                     let what = schemas::events::What::Retrying;
-                    announce::emit_lossy(&self.bus, announce::event(&changed.record, number, what, Some(worker), at))
-                        .await;
+                    announce::emit_lossy(
+                        &self.bus,
+                        announce::event(&changed.record, number, what, Some(worker), at),
+                    )
+                    .await;
                     self.cancel(&record.op).await?;
                 }
                 Err(ChangeError::Refused { .. } | ChangeError::NotFound(_)) => {}
@@ -247,7 +288,10 @@ impl House {
             };
             let record = stored.record;
             for holder in record.steps.iter().filter_map(|step| step.holder.as_ref()) {
-                self.holding.entry(holder.worker.clone()).or_default().insert(op.clone());
+                self.holding
+                    .entry(holder.worker.clone())
+                    .or_default()
+                    .insert(op.clone());
             }
             if record.state.is_terminal() {
                 if is_older(record.updated_at, self.patience()) {
@@ -258,7 +302,8 @@ impl House {
             self.cancel(&op).await?;
             self.requeue_lost(&record).await?;
         }
-        self.heard.retain(|_, at| at.elapsed() < Duration::from_secs(3_600));
+        self.heard
+            .retain(|_, at| at.elapsed() < Duration::from_secs(3_600));
         Ok(())
     }
 
@@ -268,11 +313,20 @@ impl House {
             return Ok(());
         }
         for step in record.plan.advance(record) {
-            let waits = record.step(step.step).is_some_and(|record| record.holder.is_none());
+            let waits = record
+                .step(step.step)
+                .is_some_and(|record| record.holder.is_none());
             if waits && self.bus.queued_command(&record.op, step).await?.is_none() {
                 tracing::warn!(operation = %record.op, step = %step.step, "its message is gone, putting it on the queue again");
-                match self.bus.requeue(&record.op, step.step, step.submission).await {
-                    Ok(()) | Err(ResumeError::Change(ChangeError::Refused { .. } | ChangeError::NotFound(_))) => {}
+                match self
+                    .bus
+                    .requeue(&record.op, step.step, step.submission)
+                    .await
+                {
+                    Ok(())
+                    | Err(ResumeError::Change(
+                        ChangeError::Refused { .. } | ChangeError::NotFound(_),
+                    )) => {}
                     Err(error) => return Err(error.into()),
                 }
             }
@@ -284,7 +338,10 @@ impl House {
 /// Every step that may have a message on its queue.
 fn unfinished(record: &OperationRecord) -> Vec<Outstanding> {
     let numbers = record.numbers().collect::<Vec<StepNumber>>();
-    let open = numbers.into_iter().zip(record.plan.steps()).zip(&record.steps);
+    let open = numbers
+        .into_iter()
+        .zip(record.plan.steps())
+        .zip(&record.steps);
     open.filter(|(_, step)| step.state != StepState::Completed)
         .map(|((number, spec), step)| Outstanding {
             step: number,

@@ -1,4 +1,5 @@
-//! What every service shares: the loop around a step handler, progress, stop, drain, housekeeping, settings, telemetry.
+//! What every service shares: the loop around a step handler, progress, stop, drain, housekeeping,
+//! settings, telemetry.
 
 mod announce;
 mod attempt;

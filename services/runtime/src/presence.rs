@@ -1,4 +1,5 @@
-//! A worker shows that it is there: a key that expires without it, and a sign of life each second from its own thread.
+//! A worker shows that it is there: a key that expires without it, and a sign of life each second
+//! from its own thread.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, mpsc};
@@ -21,11 +22,13 @@ impl Current {
     }
 
     pub(crate) fn add(&self, op: &OperationId, step: StepNumber) {
-        self.0.send_if_modified(|current| current.insert((op.clone(), step)));
+        self.0
+            .send_if_modified(|current| current.insert((op.clone(), step)));
     }
 
     pub(crate) fn remove(&self, op: &OperationId, step: StepNumber) {
-        self.0.send_if_modified(|current| current.remove(&(op.clone(), step)));
+        self.0
+            .send_if_modified(|current| current.remove(&(op.clone(), step)));
     }
 
     pub(crate) fn works_on(&self, op: &OperationId, step: StepNumber) -> bool {
@@ -37,14 +40,21 @@ impl Current {
     }
 
     pub(crate) fn operations(&self) -> Vec<OperationId> {
-        let mut operations: Vec<OperationId> = self.0.borrow().iter().map(|(op, _)| op.clone()).collect();
+        let mut operations: Vec<OperationId> =
+            self.0.borrow().iter().map(|(op, _)| op.clone()).collect();
         operations.dedup();
         operations
     }
 }
 
-/// Keeps the worker's key alive until it is dropped: renewed at a third of its life and at every change.
-pub(crate) async fn announce_presence(bus: Bus, info: WorkerInfo, current: Current, draining: watch::Receiver<bool>) {
+/// Keeps the worker's key alive until it is dropped: renewed at a third of its life and at every
+/// change.
+pub(crate) async fn announce_presence(
+    bus: Bus,
+    info: WorkerInfo,
+    current: Current,
+    draining: watch::Receiver<bool>,
+) {
     let mut changed = current.changes();
     let mut draining_changed = draining.clone();
     let mut renew = interval(bus.timing().worker_ttl / 3);
@@ -55,14 +65,19 @@ pub(crate) async fn announce_presence(bus: Bus, info: WorkerInfo, current: Curre
             Ok(()) = changed.changed() => {}
             Ok(()) = draining_changed.changed() => {}
         }
-        let now = WorkerInfo { current: current.operations(), draining: *draining.borrow(), ..info.clone() };
+        let now = WorkerInfo {
+            current: current.operations(),
+            draining: *draining.borrow(),
+            ..info.clone()
+        };
         if let Err(error) = bus.put_worker(&now).await {
             tracing::warn!(error = %error, "worker key not renewed");
         }
     }
 }
 
-/// Signs of life from a thread of its own, so that a busy executor does not look like a dead process.
+/// Signs of life from a thread of its own, so that a busy executor does not look like a dead
+/// process.
 pub(crate) struct SignsOfLife(Option<mpsc::Sender<()>>);
 
 impl SignsOfLife {
@@ -72,7 +87,8 @@ impl SignsOfLife {
         let (executor, every) = (Handle::current(), bus.timing().alive);
         let beat = move || {
             let once = || async {
-                // While the client is disconnected its buffer may be full: the next beat comes anyway.
+                // While the client is disconnected its buffer may be full: the next beat comes
+                // anyway.
                 drop(tokio::time::timeout(every, bus.publish_alive(&worker)).await);
             };
             executor.block_on(once());
@@ -80,7 +96,9 @@ impl SignsOfLife {
                 executor.block_on(once());
             }
         };
-        std::thread::Builder::new().name("alive".to_owned()).spawn(beat)?;
+        std::thread::Builder::new()
+            .name("alive".to_owned())
+            .spawn(beat)?;
         Ok(Self(Some(stop)))
     }
 }

@@ -1,4 +1,5 @@
-//! Named moments in the life of an attempt, where tests may stop a worker as if its process had been killed.
+//! Named moments in the life of an attempt, where tests may stop a worker as if its process had
+//! been killed.
 
 /// A moment between two steps of §"life of an operation" in ARCHITECTURE.md.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

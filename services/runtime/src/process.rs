@@ -1,4 +1,5 @@
-//! The life of a service process, so that each service's `main` is one call: settings, logs, bus, store, serve, drain.
+//! The life of a service process, so that each service's `main` is one call: settings, logs, bus,
+//! store, serve, drain.
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -46,11 +47,15 @@ pub struct Fatal {
 impl Fatal {
     /// From an error and its hint.
     pub fn new(error: &dyn std::error::Error, hint: impl Into<String>) -> Self {
-        Self { message: chain(error), hint: hint.into() }
+        Self {
+            message: chain(error),
+            hint: hint.into(),
+        }
     }
 }
 
-/// Runs a service until SIGTERM or Ctrl+C. Exit code 0 after a clean drain, 1 after a failure, 2 for wrong settings.
+/// Runs a service until SIGTERM or Ctrl+C. Exit code 0 after a clean drain, 1 after a failure, 2
+/// for wrong settings.
 pub fn run<Own, H>(
     service: Service,
     about: &'static str,
@@ -61,7 +66,9 @@ where
     H: StepHandler,
 {
     let name: &'static str = service_name(service).leak();
-    let command = clap::Command::new(name).about(about).version(env!("CARGO_PKG_VERSION"));
+    let command = clap::Command::new(name)
+        .about(about)
+        .version(env!("CARGO_PKG_VERSION"));
     let matches = ServiceArgs::augment_args(command).get_matches();
     let args = ServiceArgs::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let settled = match settle::<Own>(service, &args) {
@@ -94,14 +101,18 @@ where
     Own: Default + Serialize + DeserializeOwned,
 {
     let env: BTreeMap<String, String> = std::env::vars().collect();
-    let here = std::env::current_dir().map_err(|error| Fatal::new(&error, "the working directory is gone"))?;
+    let here = std::env::current_dir()
+        .map_err(|error| Fatal::new(&error, "the working directory is gone"))?;
     let defaults = ServiceSettings::<Own>::default();
     let settled = args.settle(service.as_str(), &defaults, &env, &here);
     let mut settled = settled.map_err(|error| Fatal::new(&error, error.hint()))?;
     settled.value.store.url = settled.value.store.resolved(&here);
     if settled.value.service.lanes.len() != 1 {
         let message = "a worker serves exactly one lane for now".to_owned();
-        return Err(Fatal { message, hint: "set lanes to one of default, gpu, background".to_owned() });
+        return Err(Fatal {
+            message,
+            hint: "set lanes to one of default, gpu, background".to_owned(),
+        });
     }
     Ok(settled)
 }
@@ -119,19 +130,31 @@ where
     crate::telemetry::init(&settings.log).map_err(|error| Fatal::new(&error, error.hint()))?;
     let shutdown = shutdown_on_signal()?;
     let connect = settings.bus.connect_options(&service_name(service), true);
-    let store = Store::open(&settings.store.url).await.map_err(|error| Fatal::new(&error, error.hint()))?;
+    let store = Store::open(&settings.store.url)
+        .await
+        .map_err(|error| Fatal::new(&error, error.hint()))?;
     let bus = tokio::select! {
         bus = Bus::connect(&connect) => bus.map_err(|error| Fatal::new(&error, error.hint()))?,
         () = until_true(shutdown.clone()) => return Ok(()),
     };
     let options = WorkerOptions {
         about,
-        lane: settings.service.lanes.first().copied().unwrap_or(Lane::Default),
+        lane: settings
+            .service
+            .lanes
+            .first()
+            .copied()
+            .unwrap_or(Lane::Default),
         slots: settings.service.slots.get(),
         drain_timeout: settings.service.drain_timeout,
         ..WorkerOptions::new(service, settings.bus.profile)
     };
-    let (handler, start) = build(Start { settings, bus, store, options })?;
+    let (handler, start) = build(Start {
+        settings,
+        bus,
+        store,
+        options,
+    })?;
     let served = serve(start.bus, start.store, handler, start.options, shutdown).await;
     served.map_err(|error| Fatal::new(&error, error.hint()))
 }
@@ -140,11 +163,14 @@ async fn until_true(mut shutdown: watch::Receiver<bool>) {
     drop(shutdown.wait_for(|shutdown| *shutdown).await);
 }
 
-/// Becomes true at the first SIGTERM or Ctrl+C. A second one ends the process at once: the steps come back by themselves.
+/// Becomes true at the first SIGTERM or Ctrl+C. A second one ends the process at once: the steps
+/// come back by themselves.
 fn shutdown_on_signal() -> Result<watch::Receiver<bool>, Fatal> {
     let hint = "signals cannot be handled on this host";
-    let mut terminate = signal(SignalKind::terminate()).map_err(|error| Fatal::new(&error, hint))?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| Fatal::new(&error, hint))?;
+    let mut terminate =
+        signal(SignalKind::terminate()).map_err(|error| Fatal::new(&error, hint))?;
+    let mut interrupt =
+        signal(SignalKind::interrupt()).map_err(|error| Fatal::new(&error, hint))?;
     let (sender, receiver) = watch::channel(false);
     tokio::spawn(async move {
         for first in [true, false] {

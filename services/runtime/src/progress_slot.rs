@@ -1,4 +1,5 @@
-//! Progress from the work to the bus: a latest-value slot, and a task that drains it at most 20 times a second.
+//! Progress from the work to the bus: a latest-value slot, and a task that drains it at most 20
+//! times a second.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -30,7 +31,8 @@ pub struct ProgressSlot {
 }
 
 impl ProgressSlot {
-    /// Stores a value. Costs well below a microsecond and never waits for the bus: the lock is held for a swap only.
+    /// Stores a value. Costs well below a microsecond and never waits for the bus: the lock is held
+    /// for a swap only.
     pub fn put(&self, progress: Progress) {
         if let Ok(mut newest) = self.newest.lock() {
             *newest = Some(progress);
@@ -68,7 +70,8 @@ pub struct ProgressOf {
     pub range: (f64, f64),
 }
 
-/// Turns values into records: sequence, percent that never falls, estimate. Pure but for the clock it is given.
+/// Turns values into records: sequence, percent that never falls, estimate. Pure but for the clock
+/// it is given.
 pub struct Renderer {
     of: ProgressOf,
     started_at: Timestamp,
@@ -82,12 +85,24 @@ pub struct Renderer {
 impl Renderer {
     /// Begins with sequence 1 at 0 %.
     pub fn new(of: ProgressOf, started_at: Timestamp, started: Instant) -> Self {
-        Self { of, started_at, started, seq: 0, fraction: 0.0, first: None, eta_s: None }
+        Self {
+            of,
+            started_at,
+            started,
+            seq: 0,
+            fraction: 0.0,
+            first: None,
+            eta_s: None,
+        }
     }
 
     /// The next record for `progress`, taken at `now`.
     pub fn render(&mut self, progress: &Progress, at: Timestamp, now: Instant) -> ProgressRecord {
-        let told = if progress.fraction.is_finite() { progress.fraction.clamp(0.0, 1.0) } else { 0.0 };
+        let told = if progress.fraction.is_finite() {
+            progress.fraction.clamp(0.0, 1.0)
+        } else {
+            0.0
+        };
         self.fraction = self.fraction.max(told);
         self.seq += 1;
         self.estimate(now);
@@ -116,10 +131,12 @@ impl Renderer {
         }
     }
 
-    /// remaining = time per fraction so far · what is left, counted from the first report so that a resumed step does
-    /// not credit the work of the attempt before, smoothed.
+    /// remaining = time per fraction so far · what is left, counted from the first report so that a
+    /// resumed step does not credit the work of the attempt before, smoothed.
     fn estimate(&mut self, now: Instant) {
-        let (since, from) = *self.first.get_or_insert((self.started, self.fraction.min(0.999)));
+        let (since, from) = *self
+            .first
+            .get_or_insert((self.started, self.fraction.min(0.999)));
         let done = self.fraction - from;
         let elapsed = now.saturating_duration_since(since);
         if elapsed < ESTIMATE_AFTER || done <= 0.0 {
@@ -165,7 +182,10 @@ mod tests {
     }
 
     fn at_fraction(fraction: f64) -> Progress {
-        Progress { fraction, ..Progress::default() }
+        Progress {
+            fraction,
+            ..Progress::default()
+        }
     }
 
     #[test]

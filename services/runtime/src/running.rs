@@ -1,4 +1,5 @@
-//! A handler at work: cancel is armed first, then the work runs while heartbeats, control messages and the record are watched.
+//! A handler at work: cancel is armed first, then the work runs while heartbeats, control messages
+//! and the record are watched.
 
 use std::time::Duration;
 
@@ -18,13 +19,15 @@ use crate::handler::{StepContext, StepError, StepHandler, panicked};
 use crate::progress_slot::{ProgressOf, publish};
 use crate::stop::{StopReason, StopToken};
 
-/// How often record and control subject are read again, for what a broken connection may have swallowed.
+/// How often record and control subject are read again, for what a broken connection may have
+/// swallowed.
 const REREAD: Duration = Duration::from_secs(5);
 
 /// The outcome type of a handler.
 type Outcome<H> = <<H as StepHandler>::Command as Command>::Outcome;
 
-/// Runs the handler of a claimed step to its end; `started` is announced as soon as cancel is armed.
+/// Runs the handler of a claimed step to its end; `started` is announced as soon as cancel is
+/// armed.
 pub(crate) async fn run<H: StepHandler>(
     shared: &Shared<H>,
     delivered: &Delivered,
@@ -33,7 +36,8 @@ pub(crate) async fn run<H: StepHandler>(
 ) -> Result<Outcome<H>, StepError> {
     let noted = OnceCell::new();
     let armed = arm(context, &noted).await;
-    // The work need not wait until the world knows of it: this is a synced write that would hold up what comes after it.
+    // The work need not wait until the world knows of it: this is a synced write that would hold up
+    // what comes after it.
     let bus = context.bus.clone();
     tokio::spawn(async move { announce::emit_lossy(&bus, started).await });
     let control = armed?;
@@ -47,7 +51,8 @@ pub(crate) async fn run<H: StepHandler>(
     let (handler, own) = (shared.handler.clone(), context.clone());
     let span = tracing::Span::current();
     let work = async move { handler.handle(command, &own).await };
-    let mut work = AbortOnDropHandle::new(tokio::spawn(tracing::Instrument::instrument(work, span)));
+    let mut work =
+        AbortOnDropHandle::new(tokio::spawn(tracing::Instrument::instrument(work, span)));
     let watching = watch(shared, delivered, context, control, &noted);
     let result = tokio::select! {
         result = &mut work => result,
@@ -68,10 +73,19 @@ pub(crate) async fn run<H: StepHandler>(
 /// Subscribes to the control subject, then reads its last stored message: nothing falls between.
 async fn arm(context: &StepContext, noted: &OnceCell<()>) -> Result<ControlWatch, StepError> {
     let unreachable = |error: bus::BusError| {
-        StepError::retry(Duration::from_secs(1), ErrorRecord::from_error("BUS-Unreachable", &error, error.hint()))
+        StepError::retry(
+            Duration::from_secs(1),
+            ErrorRecord::from_error("BUS-Unreachable", &error, error.hint()),
+        )
     };
-    let (control, request) = context.bus.arm_cancel(context.op()).await.map_err(unreachable)?;
-    obey_if_it_counts(context, noted, request).await.map_err(unreachable)?;
+    let (control, request) = context
+        .bus
+        .arm_cancel(context.op())
+        .await
+        .map_err(unreachable)?;
+    obey_if_it_counts(context, noted, request)
+        .await
+        .map_err(unreachable)?;
     Ok(control)
 }
 
@@ -92,8 +106,8 @@ async fn obey_if_it_counts(
     Ok(())
 }
 
-/// Leaves the work at once, then notes the request in the record. A message that arrives on the control subject was
-/// sent after our claim, so it counts before the stream shows it.
+/// Leaves the work at once, then notes the request in the record. A message that arrives on the
+/// control subject was sent after our claim, so it counts before the stream shows it.
 async fn obey_cancel(context: &StepContext, noted: &OnceCell<()>) -> Result<(), bus::BusError> {
     context.stop.request(StopReason::Cancelled);
     noted.get_or_try_init(|| note_cancel(context)).await?;
@@ -102,12 +116,26 @@ async fn obey_cancel(context: &StepContext, noted: &OnceCell<()>) -> Result<(), 
 
 async fn note_cancel(context: &StepContext) -> Result<(), bus::BusError> {
     let floor = context.record.cancel_floor;
-    let Some(request) = context.bus.announced_cancel(context.op(), floor).await? else { return Ok(()) };
+    let Some(request) = context.bus.announced_cancel(context.op(), floor).await? else {
+        return Ok(());
+    };
     tracing::info!(reason = request.reason, "cancel requested");
     let at = Timestamp::now();
-    match context.bus.change(context.op(), |record| record.see_cancel(request.sequence, &request.reason, at)).await {
+    match context
+        .bus
+        .change(context.op(), |record| {
+            record.see_cancel(request.sequence, &request.reason, at)
+        })
+        .await
+    {
         Ok(changed) => {
-            let event = announce::event(&changed.record, context.number, What::Cancelling, Some(&context.worker), at);
+            let event = announce::event(
+                &changed.record,
+                context.number,
+                What::Cancelling,
+                Some(&context.worker),
+                at,
+            );
             announce::emit_lossy(&context.bus, event).await;
         }
         // The record need not show `cancelling`: how the step ends is what counts.
@@ -117,21 +145,47 @@ async fn note_cancel(context: &StepContext) -> Result<(), bus::BusError> {
 }
 
 fn decode<H: StepHandler>(context: &StepContext) -> Result<H::Command, StepError> {
-    let spec = context.record.plan.step(context.number).filter(|spec| spec.verb == H::Command::VERB);
+    let spec = context
+        .record
+        .plan
+        .step(context.number)
+        .filter(|spec| spec.verb == H::Command::VERB);
     let Some(spec) = spec else {
-        let message = format!("this {} only knows the verb `{}`", H::Command::SERVICE, H::Command::VERB);
-        return Err(StepError::permanent("OPS-UnknownVerb", message, "upgrade the worker, or correct the plan"));
+        let message = format!(
+            "this {} only knows the verb `{}`",
+            H::Command::SERVICE,
+            H::Command::VERB
+        );
+        return Err(StepError::permanent(
+            "OPS-UnknownVerb",
+            message,
+            "upgrade the worker, or correct the plan",
+        ));
     };
-    let command = if spec.command.is_null() { serde_json::json!({}) } else { spec.command.clone() };
+    let command = if spec.command.is_null() {
+        serde_json::json!({})
+    } else {
+        spec.command.clone()
+    };
     serde_json::from_value(command).map_err(|error| {
-        let message = format!("the command of step {} cannot be read: {error}", context.number);
-        StepError::permanent("OPS-InvalidCommand", message, "correct the command and submit a new operation")
+        let message = format!(
+            "the command of step {} cannot be read: {error}",
+            context.number
+        );
+        StepError::permanent(
+            "OPS-InvalidCommand",
+            message,
+            "correct the command and submit a new operation",
+        )
     })
 }
 
 fn progress_of(context: &StepContext) -> ProgressOf {
     let record = &context.record;
-    let service = record.plan.step(context.number).map_or(schemas::ids::Service::Dummy, |spec| spec.service);
+    let service = record
+        .plan
+        .step(context.number)
+        .map_or(schemas::ids::Service::Dummy, |spec| spec.service);
     ProgressOf {
         op: record.op.clone(),
         step: context.number,
@@ -143,7 +197,8 @@ fn progress_of(context: &StepContext) -> ProgressOf {
     }
 }
 
-/// Renews the message while the work moves, and turns control messages, shutdown and a lost claim into a stop.
+/// Renews the message while the work moves, and turns control messages, shutdown and a lost claim
+/// into a stop.
 async fn watch<H: StepHandler>(
     shared: &Shared<H>,
     delivered: &Delivered,
@@ -157,7 +212,10 @@ async fn watch<H: StepHandler>(
     reread.set_missed_tick_behavior(MissedTickBehavior::Delay);
     reread.reset();
     let mut shutdown = shared.shutdown.clone();
-    let mut moved = Movement { puts: 0, at: Instant::now() };
+    let mut moved = Movement {
+        puts: 0,
+        at: Instant::now(),
+    };
     loop {
         tokio::select! {
             Some(()) = control.next() => reread_now(context, obey_cancel(context, noted).await),
@@ -190,7 +248,8 @@ fn reread_now(context: &StepContext, result: Result<(), bus::BusError>) {
     }
 }
 
-/// The work of a step that stands still for too long is not renewed, so that another worker takes it over.
+/// The work of a step that stands still for too long is not renewed, so that another worker takes
+/// it over.
 struct Movement {
     puts: u64,
     at: Instant,
@@ -200,7 +259,10 @@ impl Movement {
     fn still_moves(&mut self, context: &StepContext, stall: Duration) -> bool {
         let puts = context.progress.puts();
         if puts != self.puts {
-            *self = Self { puts, at: Instant::now() };
+            *self = Self {
+                puts,
+                at: Instant::now(),
+            };
         }
         self.at.elapsed() < stall
     }
@@ -215,14 +277,17 @@ async fn check_claim(context: &StepContext) {
             return;
         }
     };
-    let stands = stored.is_some_and(|stored| is_ours(&stored.record, context.number, context.attempt));
+    let stands =
+        stored.is_some_and(|stored| is_ours(&stored.record, context.number, context.attempt));
     if !stands {
         fence(&context.stop);
     }
 }
 
 fn is_ours(record: &schemas::operation::OperationRecord, number: StepNumber, attempt: u32) -> bool {
-    record.step(number).is_some_and(|step| step.attempt == attempt && !step.state.is_terminal())
+    record
+        .step(number)
+        .is_some_and(|step| step.attempt == attempt && !step.state.is_terminal())
 }
 
 fn fence(stop: &StopToken) {

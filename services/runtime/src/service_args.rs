@@ -33,7 +33,9 @@ pub struct ServiceArgs {
 
 fn key_and_value(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
-        Some((key, value)) if !key.trim().is_empty() => Ok((key.trim().to_owned(), value.trim().to_owned())),
+        Some((key, value)) if !key.trim().is_empty() => {
+            Ok((key.trim().to_owned(), value.trim().to_owned()))
+        }
         _ => Err("expected KEY=VALUE, as in slots=2".to_owned()),
     }
 }
@@ -41,15 +43,23 @@ fn key_and_value(text: &str) -> Result<(String, String), String> {
 impl ServiceArgs {
     /// The flags as pairs of key and text, for [`settings::load`].
     pub fn flags(&self) -> Vec<(String, String)> {
-        let named = [("bus.url", &self.nats_url), ("store.url", &self.store), ("bus.profile", &self.profile)];
-        let named = named.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value.clone()?)));
+        let named = [
+            ("bus.url", &self.nats_url),
+            ("store.url", &self.store),
+            ("bus.profile", &self.profile),
+        ];
+        let named = named
+            .into_iter()
+            .filter_map(|(key, value)| Some((key.to_owned(), value.clone()?)));
         named.chain(self.set.iter().cloned()).collect()
     }
 
     /// The file to read: the one named, else `ktrdr.toml` in `working_directory` if it exists.
     pub fn file(&self, working_directory: &Path) -> Option<PathBuf> {
         let default = working_directory.join(DEFAULT_FILE);
-        self.config.clone().or_else(|| default.is_file().then_some(default))
+        self.config
+            .clone()
+            .or_else(|| default.is_file().then_some(default))
     }
 
     /// Settles the settings of `service` from these flags, `env` and the file.
@@ -63,6 +73,12 @@ impl ServiceArgs {
         env: &BTreeMap<String, String>,
         working_directory: &Path,
     ) -> Result<Settled<T>, SettingsError> {
-        settings::load(service, defaults, self.file(working_directory).as_deref(), env, &self.flags())
+        settings::load(
+            service,
+            defaults,
+            self.file(working_directory).as_deref(),
+            env,
+            &self.flags(),
+        )
     }
 }

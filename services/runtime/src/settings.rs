@@ -1,9 +1,11 @@
-//! Settings of every process: defaults, then the file, then `KTRDR_*` variables, then flags; all mistakes reported at once.
+//! Settings of every process: defaults, then the file, then `KTRDR_*` variables, then flags; all
+//! mistakes reported at once.
 //!
-//! A file has the sections `[bus]`, `[store]`, `[log]` and one per service. Each key has one variable, `[bus] url` being
-//! `KTRDR_BUS_URL` and `[trainer] threads` being `KTRDR_TRAINER_THREADS`, and one flag, `--set bus.url=…` or
-//! `--set threads=…`. Keys nobody knows are refused with the nearest one that exists. What was settled remembers where it
-//! came from, so that `--check` and `ktrdr doctor` can say it; secrets are never shown.
+//! A file has the sections `[bus]`, `[store]`, `[log]` and one per service. Each key has one
+//! variable, `[bus] url` being `KTRDR_BUS_URL` and `[trainer] threads` being
+//! `KTRDR_TRAINER_THREADS`, and one flag, `--set bus.url=…` or `--set threads=…`. Keys nobody knows
+//! are refused with the nearest one that exists. What was settled remembers where it came from, so
+//! that `--check` and `ktrdr doctor` can say it; secrets are never shown.
 
 mod layers;
 
@@ -35,12 +37,17 @@ pub struct BusSettings {
 impl Default for BusSettings {
     /// A server on this host, no credentials, profile `dev`.
     fn default() -> Self {
-        Self { url: "nats://127.0.0.1:4222".to_owned(), credentials: None, profile: Profile::default() }
+        Self {
+            url: "nats://127.0.0.1:4222".to_owned(),
+            credentials: None,
+            profile: Profile::default(),
+        }
     }
 }
 
 impl BusSettings {
-    /// How a process called `name` connects: services wait for a server that is not there yet, people do not.
+    /// How a process called `name` connects: services wait for a server that is not there yet,
+    /// people do not.
     pub fn connect_options(&self, name: &str, wait_for_server: bool) -> bus::ConnectOptions {
         bus::ConnectOptions {
             url: self.url.clone(),
@@ -56,14 +63,17 @@ impl BusSettings {
 /// Where series, data sets, checkpoints and models are.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StoreSettings {
-    /// `file:///folder`, `s3://bucket/prefix`, `gs://…`, `az://…`, or a folder relative to the working directory.
+    /// `file:///folder`, `s3://bucket/prefix`, `gs://…`, `az://…`, or a folder relative to the
+    /// working directory.
     pub url: String,
 }
 
 impl Default for StoreSettings {
     /// The folder `.ktrdr/objects` of the working directory.
     fn default() -> Self {
-        Self { url: ".ktrdr/objects".to_owned() }
+        Self {
+            url: ".ktrdr/objects".to_owned(),
+        }
     }
 }
 
@@ -101,7 +111,10 @@ pub struct LogSettings {
 impl Default for LogSettings {
     /// Changes of state, as text; the NATS client only when something is odd.
     fn default() -> Self {
-        Self { filter: "info,async_nats=warn".to_owned(), format: LogFormat::default() }
+        Self {
+            filter: "info,async_nats=warn".to_owned(),
+            format: LogFormat::default(),
+        }
     }
 }
 
@@ -207,7 +220,12 @@ pub struct Settled<T> {
 
 impl<T> fmt::Display for Settled<T> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let width = self.settings.iter().map(|setting| setting.key.len()).max().unwrap_or(0);
+        let width = self
+            .settings
+            .iter()
+            .map(|setting| setting.key.len())
+            .max()
+            .unwrap_or(0);
         for Setting { key, value, origin } in &self.settings {
             writeln!(formatter, "{key:width$} = {value}  ({origin})")?;
         }
@@ -266,8 +284,16 @@ pub enum SettingsError {
 }
 
 fn sentence(mistakes: &[Mistake]) -> String {
-    let head = if mistakes.len() == 1 { "1 setting is".to_owned() } else { format!("{} settings are", mistakes.len()) };
-    mistakes.iter().fold(format!("{head} wrong"), |text, mistake| format!("{text}\n  {mistake}"))
+    let head = if mistakes.len() == 1 {
+        "1 setting is".to_owned()
+    } else {
+        format!("{} settings are", mistakes.len())
+    };
+    mistakes
+        .iter()
+        .fold(format!("{head} wrong"), |text, mistake| {
+            format!("{text}\n  {mistake}")
+        })
 }
 
 impl SettingsError {
@@ -275,20 +301,28 @@ impl SettingsError {
     pub fn hint(&self) -> String {
         match self {
             Self::Read { .. } => "check the path given with --config".to_owned(),
-            Self::Parse { .. } => "correct the line; sections are [bus], [store], [log] and one per service".to_owned(),
+            Self::Parse { .. } => {
+                "correct the line; sections are [bus], [store], [log] and one per service"
+                    .to_owned()
+            }
             Self::Defaults { .. } => "report this as a defect".to_owned(),
-            Self::Mistakes { .. } => "correct them, then look at the result with --check".to_owned(),
+            Self::Mistakes { .. } => {
+                "correct them, then look at the result with --check".to_owned()
+            }
         }
     }
 }
 
-/// Settles `T` for `service`: `defaults`, then `file`, then the `KTRDR_*` variables of `env`, then `flags`, later winning.
+/// Settles `T` for `service`: `defaults`, then `file`, then the `KTRDR_*` variables of `env`, then
+/// `flags`, later winning.
 ///
-/// A flag is a pair of key and text, the key being whole (`bus.url`) or, for the service's own section, its last part.
-/// The field `service` of `T` is the section `[<service>]`; sections and variables of other services are left to them.
+/// A flag is a pair of key and text, the key being whole (`bus.url`) or, for the service's own
+/// section, its last part. The field `service` of `T` is the section `[<service>]`; sections and
+/// variables of other services are left to them.
 ///
 /// # Errors
-/// The file cannot be read or parsed, or any setting is unknown or unfit: all of these in one error.
+/// The file cannot be read or parsed, or any setting is unknown or unfit: all of these in one
+/// error.
 pub fn load<T: Serialize + DeserializeOwned>(
     service: &str,
     defaults: &T,
@@ -305,5 +339,9 @@ pub fn load<T: Serialize + DeserializeOwned>(
     known.read_environment(env, &mut given, &mut mistakes);
     known.read_flags(flags, &mut given, &mut mistakes);
     let settled = known.settle(given, &mut mistakes)?;
-    if mistakes.is_empty() { Ok(settled) } else { Err(SettingsError::Mistakes { mistakes }) }
+    if mistakes.is_empty() {
+        Ok(settled)
+    } else {
+        Err(SettingsError::Mistakes { mistakes })
+    }
 }

@@ -1,4 +1,5 @@
-//! The stop token of an attempt: one relaxed load for hot loops, a future for everything that waits.
+//! The stop token of an attempt: one relaxed load for hot loops, a future for everything that
+//! waits.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -12,7 +13,8 @@ pub enum StopReason {
     Cancelled,
     /// The process shuts down: save what there is, another worker goes on.
     ShuttingDown,
-    /// A higher attempt was claimed or the operation has ended: nothing that is written now will count.
+    /// A higher attempt was claimed or the operation has ended: nothing that is written now will
+    /// count.
     Fenced,
 }
 
@@ -44,7 +46,10 @@ pub struct StopToken {
 
 impl Default for StopToken {
     fn default() -> Self {
-        Self { flag: Arc::default(), sender: Arc::new(watch::Sender::new(())) }
+        Self {
+            flag: Arc::default(),
+            sender: Arc::new(watch::Sender::new(())),
+        }
     }
 }
 
@@ -71,7 +76,10 @@ impl StopToken {
 
     /// Asks for the work to be left; `true` when nobody had asked before.
     pub fn request(&self, reason: StopReason) -> bool {
-        let first = self.flag.compare_exchange(0, reason.code(), Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        let first = self
+            .flag
+            .compare_exchange(0, reason.code(), Ordering::Relaxed, Ordering::Relaxed)
+            .is_ok();
         if first {
             self.sender.send_replace(());
         }

@@ -1,4 +1,5 @@
-//! Logs and spans: one subscriber a process, to standard error; one span a step, its field names written only here.
+//! Logs and spans: one subscriber a process, to standard error; one span a step, its field names
+//! written only here.
 
 use std::io::IsTerminal;
 
@@ -38,12 +39,22 @@ impl TelemetryError {
 /// # Errors
 /// The filter is not valid, or this was called before.
 pub fn init(log: &LogSettings) -> Result<(), TelemetryError> {
-    let filter = EnvFilter::try_new(&log.filter)
-        .map_err(|source| TelemetryError::Filter { filter: log.filter.clone(), source })?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let filter = EnvFilter::try_new(&log.filter).map_err(|source| TelemetryError::Filter {
+        filter: log.filter.clone(),
+        source,
+    })?;
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     let result = match log.format {
-        LogFormat::Text => builder.with_ansi(std::io::stderr().is_terminal()).try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).with_current_span(true).try_init(),
+        LogFormat::Text => builder
+            .with_ansi(std::io::stderr().is_terminal())
+            .try_init(),
+        LogFormat::Json => builder
+            .json()
+            .flatten_event(true)
+            .with_current_span(true)
+            .try_init(),
     };
     result.map_err(TelemetryError::Twice)
 }

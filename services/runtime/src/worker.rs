@@ -99,12 +99,15 @@ impl WorkerError {
 
 /// A new id for this process.
 pub fn worker_id(service: Service) -> WorkerId {
-    let host = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_default();
+    let host = nix::unistd::gethostname()
+        .ok()
+        .and_then(|name| name.into_string().ok())
+        .unwrap_or_default();
     WorkerId::new(service, &host, std::process::id(), rand::random())
 }
 
-/// Serves `handler` until `shutdown` becomes true, then drains. Running steps are asked to stop; they are handed to
-/// other workers.
+/// Serves `handler` until `shutdown` becomes true, then drains. Running steps are asked to stop;
+/// they are handed to other workers.
 pub async fn serve<H: StepHandler>(
     bus: Bus,
     store: Store,
@@ -112,7 +115,11 @@ pub async fn serve<H: StepHandler>(
     options: WorkerOptions,
     shutdown: watch::Receiver<bool>,
 ) -> Result<(), WorkerError> {
-    bus.check(&Topology::declare(options.profile, TopologyOptions::default())).await?;
+    bus.check(&Topology::declare(
+        options.profile,
+        TopologyOptions::default(),
+    ))
+    .await?;
     let worker = worker_id(options.service);
     let current = Current::new();
     let draining = watch::Sender::new(false);
@@ -122,10 +129,22 @@ pub async fn serve<H: StepHandler>(
     let presence = announce_presence(bus.clone(), info, current.clone(), draining.subscribe());
     let presence = AbortOnDropHandle::new(tokio::spawn(presence));
     let _house = options.housekeeping.then(|| {
-        AbortOnDropHandle::new(tokio::spawn(keep_house(bus.clone(), worker.to_string(), draining.subscribe())))
+        AbortOnDropHandle::new(tokio::spawn(keep_house(
+            bus.clone(),
+            worker.to_string(),
+            draining.subscribe(),
+        )))
     });
-    let _answering = bus.answer(description(&worker, &options), endpoints(&options, &current)).await?;
-    let queue = Arc::new(bus.queue(options.service, options.lane, options.priority).await?);
+    let _answering = bus
+        .answer(
+            description(&worker, &options),
+            endpoints(&options, &current),
+        )
+        .await?;
+    let queue = Arc::new(
+        bus.queue(options.service, options.lane, options.priority)
+            .await?,
+    );
     let shared = Arc::new(Shared {
         bus: bus.clone(),
         store,
@@ -151,11 +170,18 @@ pub async fn serve<H: StepHandler>(
     presence.abort();
     drop(presence.await);
     drop(signs);
-    if tokio::time::timeout(SIGN_OFF_TIMEOUT, bus.remove_worker(&worker)).await.is_err() {
+    if tokio::time::timeout(SIGN_OFF_TIMEOUT, bus.remove_worker(&worker))
+        .await
+        .is_err()
+    {
         tracing::debug!("not signed off, the key expires by itself");
     }
     drop(bus.flush().await);
-    if left > 0 { Err(WorkerError::DrainTimeout(left)) } else { Ok(()) }
+    if left > 0 {
+        Err(WorkerError::DrainTimeout(left))
+    } else {
+        Ok(())
+    }
 }
 
 /// Until shutdown, a drain request, or a probe: `true` when killed.
@@ -195,12 +221,17 @@ async fn drain(slots: &mut JoinSet<bool>, timeout: Duration) -> usize {
 }
 
 /// One slot: take a step, finish it, take the next. `true` when a probe killed the worker.
-async fn slot<H: StepHandler>(shared: Arc<Shared<H>>, queue: Arc<Queue>, mut stop: watch::Receiver<bool>) -> bool {
+async fn slot<H: StepHandler>(
+    shared: Arc<Shared<H>>,
+    queue: Arc<Queue>,
+    mut stop: watch::Receiver<bool>,
+) -> bool {
     while let Some(delivered) = queue.next(&mut stop).await {
         match shared.handle(&delivered).await {
             Ok(()) => {}
             Err(Left::Killed) => return true,
-            // Unanswered on purpose: it comes back after `ack_wait`, when the bus may be there again.
+            // Unanswered on purpose: it comes back after `ack_wait`, when the bus may be there
+            // again.
             Err(error) => {
                 let subject = delivered.subject();
                 tracing::error!(subject, error = %schemas::errors::chain(&error), "delivery left unanswered");
@@ -216,7 +247,10 @@ fn worker_info(worker: &WorkerId, options: &WorkerOptions) -> WorkerInfo {
         worker: worker.clone(),
         service: options.service,
         lanes: vec![options.lane],
-        host: nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_default(),
+        host: nix::unistd::gethostname()
+            .ok()
+            .and_then(|name| name.into_string().ok())
+            .unwrap_or_default(),
         pid: std::process::id(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         started_at: Timestamp::now(),
@@ -257,5 +291,7 @@ fn endpoints(options: &WorkerOptions, current: &Current) -> Vec<Endpoint> {
             Ok(body.to_string().into_bytes())
         }
     });
-    std::iter::once(health).chain(options.endpoints.iter().cloned()).collect()
+    std::iter::once(health)
+        .chain(options.endpoints.iter().cloned())
+        .collect()
 }

@@ -1,11 +1,18 @@
 //! Specifications of the settings: which layer wins, what is refused and how it is said.
-#![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "a test that fails may panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    missing_docs,
+    reason = "a test that fails may panic"
+)]
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use runtime::settings::{self, ClientSettings, NoSettings, Origin, Profile, ServiceSettings, SettingsError, Settled};
+use runtime::settings::{
+    self, ClientSettings, NoSettings, Origin, Profile, ServiceSettings, SettingsError, Settled,
+};
 use schemas::ids::Lane;
 use serde::{Deserialize, Serialize};
 
@@ -25,7 +32,10 @@ fn defaults() -> ServiceSettings<TrainerSettings> {
 }
 
 fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-    pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    pairs
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+        .collect()
 }
 
 fn load(file: &str, env: &[(&str, &str)], flags: &[(&str, &str)]) -> Loaded {
@@ -39,34 +49,54 @@ fn load(file: &str, env: &[(&str, &str)], flags: &[(&str, &str)]) -> Loaded {
 /// The error and its hint as a person sees them, the temporary folder left out.
 fn message(error: &SettingsError) -> String {
     let text = format!("error: {error}\nhint: {}", error.hint());
-    let lines = text.lines().map(|line| match (line.find("/tmp"), line.find("ktrdr.toml")) {
-        (Some(start), Some(end)) => format!("{}{}", &line[..start], &line[end..]),
-        _ => line.to_owned(),
-    });
+    let lines = text
+        .lines()
+        .map(|line| match (line.find("/tmp"), line.find("ktrdr.toml")) {
+            (Some(start), Some(end)) => format!("{}{}", &line[..start], &line[end..]),
+            _ => line.to_owned(),
+        });
     lines.collect::<Vec<_>>().join("\n")
 }
 
 #[test]
 fn a_flag_wins_over_a_variable_which_wins_over_the_file_which_wins_over_the_default() {
-    let file =
-        "[bus]\nurl = 'nats://file:1'\nprofile = 'prod'\n[trainer]\nthreads = 2\nslots = 3\ndrain_timeout = '5s'\n";
-    let env = [("KTRDR_BUS_URL", "nats://env:2"), ("KTRDR_TRAINER_THREADS", "4"), ("HOME", "/root")];
+    let file = "[bus]\nurl = 'nats://file:1'\nprofile = 'prod'\n[trainer]\nthreads = 2\nslots = 3\ndrain_timeout = '5s'\n";
+    let env = [
+        ("KTRDR_BUS_URL", "nats://env:2"),
+        ("KTRDR_TRAINER_THREADS", "4"),
+        ("HOME", "/root"),
+    ];
     let settled = load(file, &env, &[("threads", "8")]).unwrap();
     assert_eq!(settled.value.bus.url, "nats://env:2");
     assert_eq!(settled.value.bus.profile, Profile::Prod);
     assert_eq!(settled.value.service.own.threads, 8);
     assert_eq!(settled.value.service.slots.get(), 3);
     assert_eq!(settled.value.service.drain_timeout, Duration::from_secs(5));
-    let origin = |key: &str| settled.settings.iter().find(|setting| setting.key == key).unwrap().origin.clone();
+    let origin = |key: &str| {
+        settled
+            .settings
+            .iter()
+            .find(|setting| setting.key == key)
+            .unwrap()
+            .origin
+            .clone()
+    };
     assert_eq!(origin("trainer.threads"), Origin::Flag);
-    assert_eq!(origin("bus.url"), Origin::Environment("KTRDR_BUS_URL".to_owned()));
+    assert_eq!(
+        origin("bus.url"),
+        Origin::Environment("KTRDR_BUS_URL".to_owned())
+    );
     assert!(matches!(origin("bus.profile"), Origin::File(_)));
     assert_eq!(origin("store.url"), Origin::Default);
 }
 
 #[test]
 fn lists_options_and_short_names_are_read_from_variables() {
-    let env = [("KTRDR_TRAINER_LANES", "gpu, default"), ("KTRDR_TRAINER_DEVICE", "0"), ("KTRDR_PROFILE", "test")];
+    let env = [
+        ("KTRDR_TRAINER_LANES", "gpu, default"),
+        ("KTRDR_TRAINER_DEVICE", "0"),
+        ("KTRDR_PROFILE", "test"),
+    ];
     let settled = load("", &env, &[]).unwrap();
     assert_eq!(settled.value.service.lanes, [Lane::Gpu, Lane::Default]);
     assert_eq!(settled.value.service.own.device.as_deref(), Some("0"));
@@ -94,7 +124,10 @@ fn all_mistakes_are_told_at_once_with_the_nearest_name() {
 
 #[test]
 fn what_was_settled_is_shown_with_its_origin_and_without_secrets() {
-    let env = [("KTRDR_TRAINER_API_TOKEN", "abc"), ("KTRDR_NATS_URL", "nats://ann:s3cret@bus:4222")];
+    let env = [
+        ("KTRDR_TRAINER_API_TOKEN", "abc"),
+        ("KTRDR_NATS_URL", "nats://ann:s3cret@bus:4222"),
+    ];
     let settled = load("", &env, &[("log.format", "json")]).unwrap();
     insta::assert_snapshot!(settled.to_string(), @"
     bus.credentials       = (none)  (default)
@@ -115,7 +148,12 @@ fn what_was_settled_is_shown_with_its_origin_and_without_secrets() {
 #[test]
 fn sections_and_variables_of_other_services_are_left_to_them() {
     let file = "[fetcher]\nanything = 1\n[registry]\nlanes = []\n";
-    load(file, &[("KTRDR_FETCHER_HOST", "x"), ("KTRDR_CONTEXT", "y")], &[]).unwrap();
+    load(
+        file,
+        &[("KTRDR_FETCHER_HOST", "x"), ("KTRDR_CONTEXT", "y")],
+        &[],
+    )
+    .unwrap();
 }
 
 #[test]
@@ -128,14 +166,30 @@ fn a_file_that_is_no_toml_names_the_line() {
 
 #[test]
 fn a_file_that_is_not_there_is_named() {
-    let result = settings::load("trainer", &defaults(), Some(Path::new("/nowhere/ktrdr.toml")), &map(&[]), &[]);
-    assert_eq!(result.unwrap_err().to_string(), "cannot read /nowhere/ktrdr.toml");
+    let result = settings::load(
+        "trainer",
+        &defaults(),
+        Some(Path::new("/nowhere/ktrdr.toml")),
+        &map(&[]),
+        &[],
+    );
+    assert_eq!(
+        result.unwrap_err().to_string(),
+        "cannot read /nowhere/ktrdr.toml"
+    );
 }
 
 #[test]
 fn services_without_settings_of_their_own_and_the_cli_load_too() {
     let none = BTreeMap::new();
-    let service = settings::load("dummy", &ServiceSettings::<NoSettings>::default(), None, &none, &[]).unwrap();
+    let service = settings::load(
+        "dummy",
+        &ServiceSettings::<NoSettings>::default(),
+        None,
+        &none,
+        &[],
+    )
+    .unwrap();
     assert_eq!(service.value, ServiceSettings::default());
     let client = settings::load("cli", &ClientSettings::default(), None, &none, &[]).unwrap();
     assert_eq!(client.value, ClientSettings::default());
@@ -143,7 +197,12 @@ fn services_without_settings_of_their_own_and_the_cli_load_too() {
 
 #[test]
 fn a_plain_folder_is_a_store_below_the_working_directory() {
-    let store = |url: &str| settings::StoreSettings { url: url.to_owned() }.resolved(Path::new("/home/ann"));
+    let store = |url: &str| {
+        settings::StoreSettings {
+            url: url.to_owned(),
+        }
+        .resolved(Path::new("/home/ann"))
+    };
     assert_eq!(store("./data/store"), "file:///home/ann/data/store");
     assert_eq!(store("/var/store"), "file:///var/store");
     assert_eq!(store("s3://bucket/prefix"), "s3://bucket/prefix");

@@ -1,4 +1,5 @@
-//! Checkpoints: the files that let an interrupted step go on, visible only once their `state.json` stands.
+//! Checkpoints: the files that let an interrupted step go on, visible only once their `state.json`
+//! stands.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use crate::object::{Created, reference, segment};
 use crate::{Store, StoreError};
 
-/// Where a checkpoint stands: `checkpoints/<op>/<n>/<attempt>-<seq>`. Later ones of a step compare greater.
+/// Where a checkpoint stands: `checkpoints/<op>/<n>/<attempt>-<seq>`. Later ones of a step compare
+/// greater.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CheckpointKey {
     /// The operation.
@@ -27,7 +29,12 @@ pub struct CheckpointKey {
 
 impl fmt::Display for CheckpointKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { operation, step, attempt, seq } = self;
+        let Self {
+            operation,
+            step,
+            attempt,
+            seq,
+        } = self;
         write!(formatter, "checkpoints/{operation}/{step}/{attempt}-{seq}")
     }
 }
@@ -36,9 +43,14 @@ impl FromStr for CheckpointKey {
     type Err = StoreError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let wrong = || StoreError::Name { what: "the key of a checkpoint", text: text.to_owned() };
+        let wrong = || StoreError::Name {
+            what: "the key of a checkpoint",
+            text: text.to_owned(),
+        };
         let parts: Vec<&str> = text.split('/').collect();
-        let ["checkpoints", operation, step, place] = parts.as_slice() else { return Err(wrong()) };
+        let ["checkpoints", operation, step, place] = parts.as_slice() else {
+            return Err(wrong());
+        };
         let (attempt, seq) = place.split_once('-').ok_or_else(wrong)?;
         Ok(Self {
             operation: operation.parse().map_err(|_| wrong())?,
@@ -71,7 +83,11 @@ impl Store {
     ///
     /// # Errors
     /// A file name that is none, a failed write, or another checkpoint of that key.
-    pub async fn put_checkpoint(&self, key: &CheckpointKey, checkpoint: Checkpoint) -> Result<(), StoreError> {
+    pub async fn put_checkpoint(
+        &self,
+        key: &CheckpointKey,
+        checkpoint: Checkpoint,
+    ) -> Result<(), StoreError> {
         let Checkpoint { state, files } = checkpoint;
         let mut references = BTreeMap::new();
         for (name, bytes) in files {
@@ -80,11 +96,17 @@ impl Store {
             self.put_verified(&file, &written, bytes).await?;
             references.insert(name, written);
         }
-        let document = StateDocument { v: 1, files: references, state };
+        let document = StateDocument {
+            v: 1,
+            files: references,
+            state,
+        };
         let object = format!("{key}/state.json");
         if self.create_document(&object, &document).await? == Created::Stood {
             let standing: Option<StateDocument> = self.document(&object).await?;
-            if standing.is_none_or(|standing| standing.files != document.files || standing.state != document.state) {
+            if standing.is_none_or(|standing| {
+                standing.files != document.files || standing.state != document.state
+            }) {
                 return Err(StoreError::Conflict { key: object });
             }
         }
@@ -100,8 +122,12 @@ impl Store {
         operation: &OperationId,
         step: StepNumber,
     ) -> Result<Vec<CheckpointKey>, StoreError> {
-        let listed = self.keys(&format!("checkpoints/{operation}/{step}")).await?;
-        let complete = listed.iter().filter_map(|object| object.strip_suffix("/state.json")?.parse().ok());
+        let listed = self
+            .keys(&format!("checkpoints/{operation}/{step}"))
+            .await?;
+        let complete = listed
+            .iter()
+            .filter_map(|object| object.strip_suffix("/state.json")?.parse().ok());
         let mut keys: Vec<CheckpointKey> = complete.collect();
         keys.sort_unstable_by(|one, other| other.cmp(one));
         Ok(keys)
@@ -129,10 +155,15 @@ impl Store {
         let document = document.ok_or(StoreError::Missing { key: object })?;
         let mut files = BTreeMap::new();
         for (name, written) in document.files {
-            let bytes = self.get_checked(&format!("{key}/{name}"), &written.sha256).await?;
+            let bytes = self
+                .get_checked(&format!("{key}/{name}"), &written.sha256)
+                .await?;
             files.insert(name, bytes);
         }
-        Ok(Checkpoint { state: document.state, files })
+        Ok(Checkpoint {
+            state: document.state,
+            files,
+        })
     }
 
     /// Deletes a checkpoint, `state.json` first, so that no half of it is ever taken for a whole.

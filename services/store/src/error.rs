@@ -1,4 +1,5 @@
-//! What can go wrong with stored objects: one variant per failed operation, each with a next action.
+//! What can go wrong with stored objects: one variant per failed operation, each with a next
+//! action.
 
 use std::error::Error as _;
 use std::io;
@@ -156,8 +157,8 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// True if the device or a quota is full, or a file grew beyond what this user may write: retrying does not help until
-    /// somebody makes room.
+    /// True if the device or a quota is full, or a file grew beyond what this user may write:
+    /// retrying does not help until somebody makes room.
     pub fn is_full(&self) -> bool {
         let mut cause = self.source();
         while let Some(error) = cause {
@@ -199,16 +200,24 @@ impl StoreError {
             return "the store is full (disk, quota or file-size limit): make room, then run the command again; nothing half-written is visible";
         }
         match self {
-            Self::Url { .. } => "use file:///absolute/folder, s3://bucket/prefix or, for tests, memory:///",
+            Self::Url { .. } => {
+                "use file:///absolute/folder, s3://bucket/prefix or, for tests, memory:///"
+            }
             Self::NotBuiltIn { .. } => {
                 "s3 needs `cargo build --features store/s3`; gs and az are not supported yet; or use file:///…"
             }
-            Self::Open { .. } => "check that the folder or bucket exists and that this user may write to it",
+            Self::Open { .. } => {
+                "check that the folder or bucket exists and that this user may write to it"
+            }
             Self::Name { .. } => {
                 "use letters, digits, `_`, `-` and `.`, at most 128 characters, not starting with a dot"
             }
-            Self::Read { .. } | Self::List { .. } => "check that the store is reachable and that this user may read it",
-            Self::Missing { .. } => "check the name, and that every program uses the same store URL",
+            Self::Read { .. } | Self::List { .. } => {
+                "check that the store is reachable and that this user may read it"
+            }
+            Self::Missing { .. } => {
+                "check the name, and that every program uses the same store URL"
+            }
             Self::Write { .. } | Self::Delete { .. } | Self::Export { .. } => {
                 "check that the place is reachable and that this user may write to it"
             }
@@ -224,7 +233,9 @@ impl StoreError {
             Self::Edit { .. } => {
                 "look at the named bar in the source; `ktrdr data check` explains what is wrong with it"
             }
-            Self::Contended { .. } => "run the command again when the other writers are done; nothing was lost",
+            Self::Contended { .. } => {
+                "run the command again when the other writers are done; nothing was lost"
+            }
             Self::Stopped { .. } => "run the command again",
             Self::CloseTimes { source, .. } => source.hint(),
         }

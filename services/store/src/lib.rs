@@ -1,4 +1,5 @@
-//! Typed access to the object store: series, data sets, checkpoints, artifacts, models, and readers of bar files.
+//! Typed access to the object store: series, data sets, checkpoints, artifacts, models, and readers
+//! of bar files.
 //!
 //! The only crate that knows object keys, Parquet and the store's backend. Layout:
 //!
@@ -11,11 +12,12 @@
 //! ```
 //!
 //! Rules that hold everywhere:
-//! - An object is created, never overwritten; the name of content is its SHA-256. What stands already under the name of
-//!   content is verified.
-//! - A manifest is written after everything it names and carries a hash of itself, so a reader sees all or nothing, and a
-//!   flipped bit anywhere is an error that names the object.
-//! - Creating `manifest.<revision + 1>.json` is the compare-and-set of a series; creating a version's manifest assigns it.
+//! - An object is created, never overwritten; the name of content is its SHA-256. What stands
+//!   already under the name of content is verified.
+//! - A manifest is written after everything it names and carries a hash of itself, so a reader sees
+//!   all or nothing, and a flipped bit anywhere is an error that names the object.
+//! - Creating `manifest.<revision + 1>.json` is the compare-and-set of a series; creating a
+//!   version's manifest assigns it.
 //! - There is no clock in here: commit times are the caller's.
 //!
 //! | Failure | What is left |

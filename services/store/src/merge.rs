@@ -7,19 +7,32 @@ use schemas::manifests::EmptyInterval;
 
 use crate::raw_bars::{RawBar, RawBars};
 
-/// The labels that one stored file holds, around `instant`: a UTC month up to five-minute bars, else a UTC year.
+/// The labels that one stored file holds, around `instant`: a UTC month up to five-minute bars,
+/// else a UTC year.
 pub fn file_period(timeframe: Timeframe, instant: Utc) -> Range<Utc> {
     let date = instant.date();
     let monthly = timeframe <= Timeframe::Minute5;
-    let start = if monthly { date.first_of_month() } else { date.first_of_year() };
-    let last = if monthly { date.last_of_month() } else { date.last_of_year() };
+    let start = if monthly {
+        date.first_of_month()
+    } else {
+        date.first_of_year()
+    };
+    let last = if monthly {
+        date.last_of_month()
+    } else {
+        date.last_of_year()
+    };
     Utc::midnight(start)..last.tomorrow().map_or(Utc(i64::MAX), Utc::midnight)
 }
 
 /// The name of that file's period, `2018` or `2018-03`, and the labels in it.
 pub(crate) fn period(timeframe: Timeframe, instant: Utc) -> (String, Range<Utc>) {
     let covered = file_period(timeframe, instant);
-    let pattern = if timeframe <= Timeframe::Minute5 { "%Y-%m" } else { "%Y" };
+    let pattern = if timeframe <= Timeframe::Minute5 {
+        "%Y-%m"
+    } else {
+        "%Y"
+    };
     (covered.start.date().strftime(pattern).to_string(), covered)
 }
 
@@ -45,9 +58,14 @@ pub(crate) struct Merged {
     pub(crate) changed: u64,
 }
 
-/// Merges newly fetched bars into the stored ones of the same period. The newest wins; nothing else is touched.
+/// Merges newly fetched bars into the stored ones of the same period. The newest wins; nothing else
+/// is touched.
 pub(crate) fn merge(stored: &RawBars, newer: &RawBars) -> Merged {
-    let mut merged = Merged { bars: RawBars::default(), new: 0, changed: 0 };
+    let mut merged = Merged {
+        bars: RawBars::default(),
+        new: 0,
+        changed: 0,
+    };
     let mut rest = stored.iter().peekable();
     for bar in newer.iter() {
         while let Some(older) = rest.next_if(|older| older.open_time < bar.open_time) {
@@ -78,12 +96,18 @@ pub(crate) fn refused(bars: &RawBars) -> Option<(RawBar, &'static str)> {
     })
 }
 
-/// Adds newly learnt empty intervals. Touching intervals asked at one time become one; where an older and a newer
-/// answer overlap, the newer one counts.
+/// Adds newly learnt empty intervals. Touching intervals asked at one time become one; where an
+/// older and a newer answer overlap, the newer one counts.
 pub(crate) fn merge_empty(stored: &[EmptyInterval], newer: &[EmptyInterval]) -> Vec<EmptyInterval> {
     let mut all: Vec<EmptyInterval> = stored.to_vec();
-    for added in newer.iter().filter(|interval| interval.start < interval.end) {
-        let pieces = all.into_iter().flat_map(|old| without(old, added)).collect::<Vec<_>>();
+    for added in newer
+        .iter()
+        .filter(|interval| interval.start < interval.end)
+    {
+        let pieces = all
+            .into_iter()
+            .flat_map(|old| without(old, added))
+            .collect::<Vec<_>>();
         all = pieces;
         all.push(added.clone());
     }
@@ -91,7 +115,9 @@ pub(crate) fn merge_empty(stored: &[EmptyInterval], newer: &[EmptyInterval]) -> 
     let mut joined: Vec<EmptyInterval> = Vec::with_capacity(all.len());
     for next in all {
         match joined.last_mut() {
-            Some(last) if last.end == next.start && last.asked_at == next.asked_at => last.end = next.end,
+            Some(last) if last.end == next.start && last.asked_at == next.asked_at => {
+                last.end = next.end
+            }
             _ => joined.push(next),
         }
     }
@@ -100,9 +126,17 @@ pub(crate) fn merge_empty(stored: &[EmptyInterval], newer: &[EmptyInterval]) -> 
 
 /// What remains of `old` outside `cut`.
 fn without(old: EmptyInterval, cut: &EmptyInterval) -> impl Iterator<Item = EmptyInterval> {
-    let before = EmptyInterval { end: old.end.min(cut.start), ..old.clone() };
-    let after = EmptyInterval { start: old.start.max(cut.end), ..old };
-    [before, after].into_iter().filter(|piece| piece.start < piece.end)
+    let before = EmptyInterval {
+        end: old.end.min(cut.start),
+        ..old.clone()
+    };
+    let after = EmptyInterval {
+        start: old.start.max(cut.end),
+        ..old
+    };
+    [before, after]
+        .into_iter()
+        .filter(|piece| piece.start < piece.end)
 }
 
 #[cfg(test)]
@@ -112,7 +146,11 @@ mod tests {
     use super::*;
 
     fn bar(open: i64, close: f64) -> RawBar {
-        RawBar { open_time: Utc(open), prices: [1.0, 2.0, 0.5, close], volume: f64::NAN }
+        RawBar {
+            open_time: Utc(open),
+            prices: [1.0, 2.0, 0.5, close],
+            volume: f64::NAN,
+        }
     }
 
     fn utc(text: &str) -> Utc {
@@ -120,22 +158,42 @@ mod tests {
     }
 
     fn interval(start: i64, end: i64, asked_at: i64) -> EmptyInterval {
-        EmptyInterval { start, end, asked_at }
+        EmptyInterval {
+            start,
+            end,
+            asked_at,
+        }
     }
 
     #[test]
     fn hourly_bars_lie_in_years_and_five_minute_bars_in_months() {
         let instant = utc("2020-02-29T23:55:00Z");
         let (month, covered) = period(Timeframe::Minute5, instant);
-        assert_eq!((month.as_str(), covered), ("2020-02", utc("2020-02-01T00:00:00Z")..utc("2020-03-01T00:00:00Z")));
+        assert_eq!(
+            (month.as_str(), covered),
+            (
+                "2020-02",
+                utc("2020-02-01T00:00:00Z")..utc("2020-03-01T00:00:00Z")
+            )
+        );
         let (year, covered) = period(Timeframe::Minute15, instant);
-        assert_eq!((year.as_str(), covered), ("2020", utc("2020-01-01T00:00:00Z")..utc("2021-01-01T00:00:00Z")));
+        assert_eq!(
+            (year.as_str(), covered),
+            (
+                "2020",
+                utc("2020-01-01T00:00:00Z")..utc("2021-01-01T00:00:00Z")
+            )
+        );
     }
 
     #[test]
     fn the_newest_bar_wins_and_is_counted_once() {
-        let stored: RawBars = [bar(1, 10.0), bar(2, 20.0), bar(4, 40.0)].into_iter().collect();
-        let newer: RawBars = [bar(2, 21.0), bar(3, 30.0), bar(4, 40.0)].into_iter().collect();
+        let stored: RawBars = [bar(1, 10.0), bar(2, 20.0), bar(4, 40.0)]
+            .into_iter()
+            .collect();
+        let newer: RawBars = [bar(2, 21.0), bar(3, 30.0), bar(4, 40.0)]
+            .into_iter()
+            .collect();
         let merged = merge(&stored, &newer);
         assert_eq!(merged.bars.close, [10.0, 21.0, 30.0, 40.0]);
         assert_eq!((merged.new, merged.changed), (1, 1));
@@ -143,8 +201,12 @@ mod tests {
 
     #[test]
     fn a_newer_empty_answer_replaces_the_older_one_where_they_overlap() {
-        // [0,10) asked at 1 and [5,15) asked at 2 leave [0,5) of the first; [15,20) asked at 2 touches and joins.
-        let merged = merge_empty(&[interval(0, 10, 1)], &[interval(5, 15, 2), interval(15, 20, 2)]);
+        // [0,10) asked at 1 and [5,15) asked at 2 leave [0,5) of the first; [15,20) asked at 2
+        // touches and joins.
+        let merged = merge_empty(
+            &[interval(0, 10, 1)],
+            &[interval(5, 15, 2), interval(15, 20, 2)],
+        );
         assert_eq!(merged, [interval(0, 5, 1), interval(5, 20, 2)]);
     }
 

@@ -1,4 +1,5 @@
-//! One object at a time: open a store, create, read, check, list. Everything above is made of these.
+//! One object at a time: open a store, create, read, check, list. Everything above is made of
+//! these.
 
 use std::fmt;
 use std::sync::Arc;
@@ -37,9 +38,9 @@ pub(crate) enum Created {
 }
 
 impl Store {
-    /// Opens `file:///folder` (created if missing, every write synced to disk) or `memory:///` (a new, empty store
-    /// at every call); `s3://bucket/prefix` and the other clouds where the cargo feature is on, credentials from the
-    /// environment variables of their own tools.
+    /// Opens `file:///folder` (created if missing, every write synced to disk) or `memory:///` (a
+    /// new, empty store at every call); `s3://bucket/prefix` and the other clouds where the cargo
+    /// feature is on, credentials from the environment variables of their own tools.
     ///
     /// # Errors
     /// An unknown or unsupported URL, or a folder that cannot be made.
@@ -47,14 +48,20 @@ impl Store {
         if let Some(folder) = local_folder(url)? {
             tokio::fs::create_dir_all(&folder)
                 .await
-                .map_err(|source| StoreError::Open { url: url.to_owned(), source: Box::new(source) })?;
+                .map_err(|source| StoreError::Open {
+                    url: url.to_owned(),
+                    source: Box::new(source),
+                })?;
         }
         Ok(Self::over(backend(url)?, url))
     }
 
     /// A store over a given backend: for decorators that inject faults or delays.
     pub fn over(objects: Arc<dyn ObjectStore>, url: &str) -> Self {
-        Self { objects, url: url.into() }
+        Self {
+            objects,
+            url: url.into(),
+        }
     }
 
     /// The URL it was opened with.
@@ -67,8 +74,8 @@ impl Store {
         self.url.starts_with("file:")
     }
 
-    /// Stores bytes under `<prefix><sha256>.<extension>`; `prefix` ends in a separator, as in `reports/` or
-    /// `bars/…/2018.`. Storing the same bytes twice is one object.
+    /// Stores bytes under `<prefix><sha256>.<extension>`; `prefix` ends in a separator, as in
+    /// `reports/` or `bars/…/2018.`. Storing the same bytes twice is one object.
     ///
     /// # Errors
     /// Writing fails, or damaged bytes already stand under that name.
@@ -85,7 +92,12 @@ impl Store {
     }
 
     /// Creates `key`; if it stands already, checks that it holds exactly these bytes.
-    pub(crate) async fn put_verified(&self, key: &str, what: &ObjectRef, bytes: Bytes) -> Result<(), StoreError> {
+    pub(crate) async fn put_verified(
+        &self,
+        key: &str,
+        what: &ObjectRef,
+        bytes: Bytes,
+    ) -> Result<(), StoreError> {
         if self.create(key, bytes).await? == Created::Stood {
             self.get_checked(key, &what.sha256).await?;
         }
@@ -97,12 +109,18 @@ impl Store {
     /// # Errors
     /// It is absent, cannot be read, or its bytes have another hash.
     pub async fn get_checked(&self, key: &str, sha256: &str) -> Result<Bytes, StoreError> {
-        let bytes = self.get(key).await?.ok_or_else(|| StoreError::Missing { key: key.to_owned() })?;
+        let bytes = self.get(key).await?.ok_or_else(|| StoreError::Missing {
+            key: key.to_owned(),
+        })?;
         let found = sha256_hex(&bytes);
         if found == sha256 {
             Ok(bytes)
         } else {
-            Err(StoreError::Hash { key: key.to_owned(), expected: sha256.to_owned(), found })
+            Err(StoreError::Hash {
+                key: key.to_owned(),
+                expected: sha256.to_owned(),
+                found,
+            })
         }
     }
 
@@ -111,7 +129,10 @@ impl Store {
     /// # Errors
     /// The value is no JSON, or writing fails.
     pub async fn put_report(&self, report: &impl Serialize) -> Result<String, StoreError> {
-        let encode = |error: serde_json::Error| StoreError::Encode { what: "a report", reason: error.to_string() };
+        let encode = |error: serde_json::Error| StoreError::Encode {
+            what: "a report",
+            reason: error.to_string(),
+        };
         let value = serde_json::to_value(report).map_err(encode)?;
         let bytes = serde_json::to_vec_pretty(&value).map_err(encode)?;
         Ok(self.put_content("reports/", "json", bytes.into()).await?.0)
@@ -122,15 +143,23 @@ impl Store {
     /// # Errors
     /// The key is no report's, the report is absent, damaged or of another form.
     pub async fn report<T: DeserializeOwned>(&self, key: &str) -> Result<T, StoreError> {
-        let hash = key.strip_prefix("reports/").and_then(|name| name.strip_suffix(".json"));
-        let hash = hash.ok_or_else(|| StoreError::Name { what: "the key of a report", text: key.to_owned() })?;
+        let hash = key
+            .strip_prefix("reports/")
+            .and_then(|name| name.strip_suffix(".json"));
+        let hash = hash.ok_or_else(|| StoreError::Name {
+            what: "the key of a report",
+            text: key.to_owned(),
+        })?;
         let bytes = self.get_checked(key, hash).await?;
         serde_json::from_slice(&bytes).map_err(|error| form(key, error))
     }
 
     /// Bytes of an object, `None` if absent.
     pub(crate) async fn get(&self, key: &str) -> Result<Option<Bytes>, StoreError> {
-        let read = |source| StoreError::Read { key: key.to_owned(), source: Box::new(source) };
+        let read = |source| StoreError::Read {
+            key: key.to_owned(),
+            source: Box::new(source),
+        };
         match self.objects.get(&path(key)?).await {
             Ok(found) => Ok(Some(found.bytes().await.map_err(read)?)),
             Err(object_store::Error::NotFound { .. }) => Ok(None),
@@ -140,40 +169,75 @@ impl Store {
 
     /// Creates an object that must not exist yet; never overwrites.
     pub(crate) async fn create(&self, key: &str, bytes: Bytes) -> Result<Created, StoreError> {
-        let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
-        match self.objects.put_opts(&path(key)?, bytes.into(), options).await {
+        let options = PutOptions {
+            mode: PutMode::Create,
+            ..PutOptions::default()
+        };
+        match self
+            .objects
+            .put_opts(&path(key)?, bytes.into(), options)
+            .await
+        {
             Ok(_) => Ok(Created::New),
-            Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => {
-                Ok(Created::Stood)
-            }
-            Err(source) => Err(StoreError::Write { key: key.to_owned(), source: source.into() }),
+            Err(
+                object_store::Error::AlreadyExists { .. }
+                | object_store::Error::Precondition { .. },
+            ) => Ok(Created::Stood),
+            Err(source) => Err(StoreError::Write {
+                key: key.to_owned(),
+                source: source.into(),
+            }),
         }
     }
 
     /// Creates a JSON document that carries the hash of its own content.
-    pub(crate) async fn create_document(&self, key: &str, document: &impl Serialize) -> Result<Created, StoreError> {
-        let encode = |reason: String| StoreError::Encode { what: "a manifest", reason };
-        let mut value = serde_json::to_value(document).map_err(|error| encode(error.to_string()))?;
+    pub(crate) async fn create_document(
+        &self,
+        key: &str,
+        document: &impl Serialize,
+    ) -> Result<Created, StoreError> {
+        let encode = |reason: String| StoreError::Encode {
+            what: "a manifest",
+            reason,
+        };
+        let mut value =
+            serde_json::to_value(document).map_err(|error| encode(error.to_string()))?;
         let checksum = sha256_hex(value.to_string().as_bytes());
-        let fields = value.as_object_mut().ok_or_else(|| encode("it is no JSON object".to_owned()))?;
+        let fields = value
+            .as_object_mut()
+            .ok_or_else(|| encode("it is no JSON object".to_owned()))?;
         fields.insert(CHECKSUM.to_owned(), checksum.into());
         let bytes = serde_json::to_vec_pretty(&value).map_err(|error| encode(error.to_string()))?;
         self.create(key, bytes.into()).await
     }
 
     /// Reads a JSON document, `None` if absent, and checks the hash that it carries.
-    pub(crate) async fn document<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, StoreError> {
-        let Some(bytes) = self.get(key).await? else { return Ok(None) };
-        let mut value: serde_json::Value = serde_json::from_slice(&bytes).map_err(|error| form(key, error))?;
-        let expected = value.as_object_mut().and_then(|fields| fields.remove(CHECKSUM));
+    pub(crate) async fn document<T: DeserializeOwned>(
+        &self,
+        key: &str,
+    ) -> Result<Option<T>, StoreError> {
+        let Some(bytes) = self.get(key).await? else {
+            return Ok(None);
+        };
+        let mut value: serde_json::Value =
+            serde_json::from_slice(&bytes).map_err(|error| form(key, error))?;
+        let expected = value
+            .as_object_mut()
+            .and_then(|fields| fields.remove(CHECKSUM));
         let Some(serde_json::Value::String(expected)) = expected else {
             return Err(form(key, format!("it has no field `{CHECKSUM}`")));
         };
         let found = sha256_hex(value.to_string().as_bytes());
         if found != expected {
-            return Err(StoreError::Hash { key: key.to_owned(), expected, found });
+            return Err(StoreError::Hash {
+                key: key.to_owned(),
+                expected,
+                found,
+            });
         }
-        serde_json::from_value(value).map(Some).map_err(|error| form(key, error))
+        serde_json::from_value(value)
+            .map(Some)
+            .map_err(|error| form(key, error))
     }
 
     /// Keys of all objects below `prefix` (whole segments), in no order.
@@ -182,37 +246,55 @@ impl Store {
         list.map_ok(|meta| meta.location.to_string())
             .try_collect()
             .await
-            .map_err(|source| StoreError::List { prefix: prefix.to_owned(), source: source.into() })
+            .map_err(|source| StoreError::List {
+                prefix: prefix.to_owned(),
+                source: source.into(),
+            })
     }
 
     /// Deletes an object; absence is fine.
     pub(crate) async fn delete(&self, key: &str) -> Result<(), StoreError> {
         match self.objects.delete(&path(key)?).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-            Err(source) => Err(StoreError::Delete { key: key.to_owned(), source: source.into() }),
+            Err(source) => Err(StoreError::Delete {
+                key: key.to_owned(),
+                source: source.into(),
+            }),
         }
     }
 }
 
 impl fmt::Debug for Store {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Store").field("url", &self.url).finish_non_exhaustive()
+        formatter
+            .debug_struct("Store")
+            .field("url", &self.url)
+            .finish_non_exhaustive()
     }
 }
 
 /// SHA-256 in 64 lowercase hex digits.
 pub fn sha256_hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 /// Hash and size of bytes.
 pub(crate) fn reference(bytes: &Bytes) -> ObjectRef {
-    ObjectRef { sha256: sha256_hex(bytes), size_bytes: bytes.len() as u64 }
+    ObjectRef {
+        sha256: sha256_hex(bytes),
+        size_bytes: bytes.len() as u64,
+    }
 }
 
 /// An object that reads as something else than expected.
 pub(crate) fn form(key: &str, reason: impl fmt::Display) -> StoreError {
-    StoreError::Form { key: key.to_owned(), reason: reason.to_string() }
+    StoreError::Form {
+        key: key.to_owned(),
+        reason: reason.to_string(),
+    }
 }
 
 /// `text` if it can be one segment of a key: `[A-Za-z0-9_.-]{1,128}`, not starting with a dot.
@@ -221,7 +303,10 @@ pub(crate) fn segment<'a>(what: &'static str, text: &'a str) -> Result<&'a str, 
     if !text.is_empty() && text.len() <= 128 && !text.starts_with('.') && text.chars().all(legal) {
         Ok(text)
     } else {
-        Err(StoreError::Name { what, text: text.to_owned() })
+        Err(StoreError::Name {
+            what,
+            text: text.to_owned(),
+        })
     }
 }
 
@@ -230,14 +315,21 @@ pub(crate) async fn computed<T: Send + 'static>(
     key: &str,
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(StoreError::Stopped { key: key.to_owned() }))
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| {
+        Err(StoreError::Stopped {
+            key: key.to_owned(),
+        })
+    })
 }
 
 /// The backend behind a URL, without touching it.
 pub(crate) fn backend(url: &str) -> Result<Arc<dyn ObjectStore>, StoreError> {
     if let Some(folder) = local_folder(url)? {
-        let local = LocalFileSystem::new_with_prefix(folder)
-            .map_err(|source| StoreError::Open { url: url.to_owned(), source: Box::new(source) })?;
+        let local =
+            LocalFileSystem::new_with_prefix(folder).map_err(|source| StoreError::Open {
+                url: url.to_owned(),
+                source: Box::new(source),
+            })?;
         return Ok(Arc::new(local.with_fsync(true)));
     }
     let parsed = parse(url)?;
@@ -246,28 +338,46 @@ pub(crate) fn backend(url: &str) -> Result<Arc<dyn ObjectStore>, StoreError> {
         "s3" | "s3a" => cloud(&parsed, "s3"),
         "gs" => cloud(&parsed, "gs"),
         "az" | "abfs" | "abfss" => cloud(&parsed, "az"),
-        other => Err(StoreError::Url { url: url.to_owned(), reason: format!("`{other}` is not a kind of store") }),
+        other => Err(StoreError::Url {
+            url: url.to_owned(),
+            reason: format!("`{other}` is not a kind of store"),
+        }),
     }
 }
 
 #[cfg(feature = "s3")]
 fn cloud(url: &Url, scheme: &str) -> Result<Arc<dyn ObjectStore>, StoreError> {
     if scheme != "s3" {
-        return Err(StoreError::NotBuiltIn { url: url.to_string(), scheme: scheme.to_owned() });
+        return Err(StoreError::NotBuiltIn {
+            url: url.to_string(),
+            scheme: scheme.to_owned(),
+        });
     }
-    let open = |source: object_store::Error| StoreError::Open { url: url.to_string(), source: Box::new(source) };
+    let open = |source: object_store::Error| StoreError::Open {
+        url: url.to_string(),
+        source: Box::new(source),
+    };
     let builder = object_store::aws::AmazonS3Builder::from_env().with_url(url.as_str());
     let prefix = path(url.path().trim_matches('/'))?;
-    Ok(Arc::new(object_store::prefix::PrefixStore::new(builder.build().map_err(open)?, prefix)))
+    Ok(Arc::new(object_store::prefix::PrefixStore::new(
+        builder.build().map_err(open)?,
+        prefix,
+    )))
 }
 
 #[cfg(not(feature = "s3"))]
 fn cloud(url: &Url, scheme: &str) -> Result<Arc<dyn ObjectStore>, StoreError> {
-    Err(StoreError::NotBuiltIn { url: url.to_string(), scheme: scheme.to_owned() })
+    Err(StoreError::NotBuiltIn {
+        url: url.to_string(),
+        scheme: scheme.to_owned(),
+    })
 }
 
 fn parse(url: &str) -> Result<Url, StoreError> {
-    Url::parse(url).map_err(|error| StoreError::Url { url: url.to_owned(), reason: error.to_string() })
+    Url::parse(url).map_err(|error| StoreError::Url {
+        url: url.to_owned(),
+        reason: error.to_string(),
+    })
 }
 
 fn local_folder(url: &str) -> Result<Option<std::path::PathBuf>, StoreError> {
@@ -283,5 +393,8 @@ fn local_folder(url: &str) -> Result<Option<std::path::PathBuf>, StoreError> {
 }
 
 pub(crate) fn path(key: &str) -> Result<Path, StoreError> {
-    Path::parse(key).map_err(|_| StoreError::Name { what: "an object key", text: key.to_owned() })
+    Path::parse(key).map_err(|_| StoreError::Name {
+        what: "an object key",
+        text: key.to_owned(),
+    })
 }

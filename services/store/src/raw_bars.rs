@@ -7,8 +7,8 @@ use market::{Bars, Utc};
 /// Every instant: the range to pass for a whole series.
 pub const ALL_TIME: Range<Utc> = Utc(i64::MIN)..Utc(i64::MAX);
 
-/// OHLCV columns, all of one length. Stored bars strictly increase in `open_time` and have finite prices; bars read from
-/// a file that somebody else wrote may do neither.
+/// OHLCV columns, all of one length. Stored bars strictly increase in `open_time` and have finite
+/// prices; bars read from a file that somebody else wrote may do neither.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RawBars {
     /// Start of each bar.
@@ -59,7 +59,12 @@ impl RawBars {
     pub fn get(&self, index: usize) -> Option<RawBar> {
         Some(RawBar {
             open_time: *self.open_time.get(index)?,
-            prices: [*self.open.get(index)?, *self.high.get(index)?, *self.low.get(index)?, *self.close.get(index)?],
+            prices: [
+                *self.open.get(index)?,
+                *self.high.get(index)?,
+                *self.low.get(index)?,
+                *self.close.get(index)?,
+            ],
             volume: *self.volume.get(index)?,
         })
     }
@@ -83,8 +88,16 @@ impl RawBars {
     /// Makes room for so many more rows.
     pub(crate) fn reserve(&mut self, rows: usize) {
         self.open_time.reserve_exact(rows);
-        let columns = [&mut self.open, &mut self.high, &mut self.low, &mut self.close, &mut self.volume];
-        columns.into_iter().for_each(|column| column.reserve_exact(rows));
+        let columns = [
+            &mut self.open,
+            &mut self.high,
+            &mut self.low,
+            &mut self.close,
+            &mut self.volume,
+        ];
+        columns
+            .into_iter()
+            .for_each(|column| column.reserve_exact(rows));
     }
 
     /// Appends every row of `other`.
@@ -101,7 +114,10 @@ impl RawBars {
     #[must_use]
     pub fn between(&self, range: &Range<Utc>) -> Self {
         let start = self.open_time.partition_point(|open| *open < range.start);
-        let end = self.open_time.partition_point(|open| *open < range.end).max(start);
+        let end = self
+            .open_time
+            .partition_point(|open| *open < range.end)
+            .max(start);
         let part = |column: &[f64]| column.get(start..end).unwrap_or_default().to_vec();
         Self {
             open_time: self.open_time.get(start..end).unwrap_or_default().to_vec(),
@@ -116,7 +132,10 @@ impl RawBars {
     /// Rows sorted by open; of several with one open the last given stays.
     #[must_use]
     pub fn sorted(self) -> Self {
-        if self.open_time.is_sorted_by(|earlier, later| earlier < later) {
+        if self
+            .open_time
+            .is_sorted_by(|earlier, later| earlier < later)
+        {
             return self;
         }
         let mut order: Vec<RawBar> = self.iter().collect();
@@ -124,7 +143,10 @@ impl RawBars {
         let mut sorted = Self::default();
         let mut rows = order.into_iter().peekable();
         while let Some(bar) = rows.next() {
-            if rows.peek().is_none_or(|next| next.open_time != bar.open_time) {
+            if rows
+                .peek()
+                .is_none_or(|next| next.open_time != bar.open_time)
+            {
                 sorted.push(bar);
             }
         }
@@ -133,8 +155,23 @@ impl RawBars {
 
     /// The same bars with the instants at which they became known; both of one length.
     pub fn with_close_times(self, close_time: Vec<Utc>) -> Bars {
-        let Self { open_time, open, high, low, close, volume } = self;
-        Bars { open_time, close_time, open, high, low, close, volume }
+        let Self {
+            open_time,
+            open,
+            high,
+            low,
+            close,
+            volume,
+        } = self;
+        Bars {
+            open_time,
+            close_time,
+            open,
+            high,
+            low,
+            close,
+            volume,
+        }
     }
 }
 

@@ -14,10 +14,13 @@ use std::future::Future;
 use market::{Instrument, SeriesKey, Timeframe, Utc};
 use schemas::ids::{OperationId, StepNumber};
 use schemas::manifests::{
-    Activation, ArtifactManifest, DatasetManifest, EmptyInterval, FeatureColumn, Lineage, ModelManifest, Network,
-    NetworkKind, OutputKind,
+    Activation, ArtifactManifest, DatasetManifest, EmptyInterval, FeatureColumn, Lineage,
+    ModelManifest, Network, NetworkKind, OutputKind,
 };
-use store::{ALL_TIME, Bytes, Checkpoint, CheckpointKey, DatasetTable, Edit, RawBar, RawBars, Store, StoreError};
+use store::{
+    ALL_TIME, Bytes, Checkpoint, CheckpointKey, DatasetTable, Edit, RawBar, RawBars, Store,
+    StoreError,
+};
 
 const HOUR: i64 = 3_600_000_000;
 
@@ -25,7 +28,10 @@ const HOUR: i64 = 3_600_000_000;
 fn on_every_store<F: Future<Output = ()>>(specification: impl Fn(Store) -> F) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let folder = tempfile::tempdir().unwrap();
-    for url in [format!("file://{}/new/store", folder.path().display()), "memory:///".to_owned()] {
+    for url in [
+        format!("file://{}/new/store", folder.path().display()),
+        "memory:///".to_owned(),
+    ] {
         println!("{url}");
         runtime.block_on(async { specification(Store::open(&url).await.unwrap()).await });
     }
@@ -43,12 +49,21 @@ fn utc(text: &str) -> Utc {
 fn hours(start: &str, count: i64, close: f64) -> RawBars {
     let start = utc(start);
     (0..count)
-        .map(|k| RawBar { open_time: start.plus_micros(k * HOUR), prices: [1.0, 2.0, 0.5, close], volume: f64::NAN })
+        .map(|k| RawBar {
+            open_time: start.plus_micros(k * HOUR),
+            prices: [1.0, 2.0, 0.5, close],
+            volume: f64::NAN,
+        })
         .collect()
 }
 
 fn edit(bars: RawBars) -> Edit {
-    Edit { bars, empty_intervals: Vec::new(), calendar: "fx".to_owned(), at: Utc(7) }
+    Edit {
+        bars,
+        empty_intervals: Vec::new(),
+        calendar: "fx".to_owned(),
+        at: Utc(7),
+    }
 }
 
 #[test]
@@ -59,14 +74,40 @@ fn bars_come_back_as_committed_with_unknown_volume_as_unknown() {
         let mut bars = hours("2019-12-31T20:00:00Z", 8, 1.25);
         bars.volume[3] = 5.0;
         let outcome = store.commit(&key, edit(bars.clone()), None).await.unwrap();
-        assert_eq!((outcome.new, outcome.changed, outcome.snapshot.manifest.revision), (8, 0, 1));
-        let periods: Vec<_> = outcome.snapshot.manifest.files.iter().map(|f| (f.period.as_str(), f.rows)).collect();
+        assert_eq!(
+            (
+                outcome.new,
+                outcome.changed,
+                outcome.snapshot.manifest.revision
+            ),
+            (8, 0, 1)
+        );
+        let periods: Vec<_> = outcome
+            .snapshot
+            .manifest
+            .files
+            .iter()
+            .map(|f| (f.period.as_str(), f.rows))
+            .collect();
         assert_eq!(periods, [("2019", 4), ("2020", 4)]);
         let read = store.read_bars(&outcome.snapshot, ALL_TIME).await.unwrap();
         assert_eq!(read.open_time, bars.open_time);
-        assert_eq!((read.volume[3], read.volume.iter().filter(|v| v.is_nan()).count()), (5.0, 7));
+        assert_eq!(
+            (
+                read.volume[3],
+                read.volume.iter().filter(|v| v.is_nan()).count()
+            ),
+            (5.0, 7)
+        );
         let part = utc("2019-12-31T23:00:00Z")..utc("2020-01-01T01:00:00Z");
-        assert_eq!(store.read_bars(&outcome.snapshot, part).await.unwrap().len(), 2);
+        assert_eq!(
+            store
+                .read_bars(&outcome.snapshot, part)
+                .await
+                .unwrap()
+                .len(),
+            2
+        );
         // 20:00–21:00 on a trading day: known at 21:00.
         let (_, bars) = store.read(&key, ALL_TIME).await.unwrap();
         assert_eq!(bars.close_time[0], utc("2019-12-31T21:00:00Z"));
@@ -78,17 +119,32 @@ fn a_commit_of_one_month_leaves_every_other_file_as_it_was() {
     on_every_store(|store| async move {
         let key = series("EURUSD", Timeframe::Minute5);
         let ten_months = hours("2020-01-01T00:00:00Z", 24 * 300, 1.0);
-        let before = store.commit(&key, edit(ten_months), None).await.unwrap().snapshot;
+        let before = store
+            .commit(&key, edit(ten_months), None)
+            .await
+            .unwrap()
+            .snapshot;
         assert_eq!(before.manifest.files.len(), 10);
         let one_day = hours("2020-03-05T00:00:00Z", 24, 2.0);
         let after = store.commit(&key, edit(one_day), Some(1)).await.unwrap();
         assert_eq!((after.new, after.changed), (0, 24));
-        let changed: Vec<_> = (before.manifest.files.iter().zip(&after.snapshot.manifest.files))
-            .filter(|(old, new)| old != new)
-            .map(|(old, _)| old.period.as_str())
-            .collect();
+        let changed: Vec<_> = (before
+            .manifest
+            .files
+            .iter()
+            .zip(&after.snapshot.manifest.files))
+        .filter(|(old, new)| old != new)
+        .map(|(old, _)| old.period.as_str())
+        .collect();
         assert_eq!(changed, ["2020-03"]);
-        assert_eq!(store.read_bars(&after.snapshot, ALL_TIME).await.unwrap().len(), 24 * 300);
+        assert_eq!(
+            store
+                .read_bars(&after.snapshot, ALL_TIME)
+                .await
+                .unwrap()
+                .len(),
+            24 * 300
+        );
     });
 }
 
@@ -96,8 +152,15 @@ fn a_commit_of_one_month_leaves_every_other_file_as_it_was() {
 fn the_same_edit_twice_is_one_revision() {
     on_every_store(|store| async move {
         let key = series("EURUSD", Timeframe::Hour1);
-        let learnt = EmptyInterval { start: 10, end: 20, asked_at: 5 };
-        let same = Edit { empty_intervals: vec![learnt], ..edit(hours("2020-01-01T00:00:00Z", 10, 1.0)) };
+        let learnt = EmptyInterval {
+            start: 10,
+            end: 20,
+            asked_at: 5,
+        };
+        let same = Edit {
+            empty_intervals: vec![learnt],
+            ..edit(hours("2020-01-01T00:00:00Z", 10, 1.0))
+        };
         let first = store.commit(&key, same.clone(), None).await.unwrap();
         let second = store.commit(&key, same, None).await.unwrap();
         assert_eq!((second.new, second.changed), (0, 0));
@@ -108,12 +171,26 @@ fn the_same_edit_twice_is_one_revision() {
 #[test]
 fn content_does_not_depend_on_the_commits_that_led_to_it() {
     on_every_store(|store| async move {
-        let (whole, pieces) = (series("EURUSD", Timeframe::Hour1), series("GBPUSD", Timeframe::Hour1));
+        let (whole, pieces) = (
+            series("EURUSD", Timeframe::Hour1),
+            series("GBPUSD", Timeframe::Hour1),
+        );
         let bars = hours("2018-12-01T00:00:00Z", 2_000, 1.5);
-        let at_once = store.commit(&whole, edit(bars.clone()), None).await.unwrap().snapshot;
+        let at_once = store
+            .commit(&whole, edit(bars.clone()), None)
+            .await
+            .unwrap()
+            .snapshot;
         let middle = bars.open_time[700];
-        store.commit(&pieces, edit(bars.between(&(middle..Utc(i64::MAX)))), None).await.unwrap();
-        let last = store.commit(&pieces, edit(bars.between(&(Utc(0)..middle))), None).await.unwrap().snapshot;
+        store
+            .commit(&pieces, edit(bars.between(&(middle..Utc(i64::MAX)))), None)
+            .await
+            .unwrap();
+        let last = store
+            .commit(&pieces, edit(bars.between(&(Utc(0)..middle))), None)
+            .await
+            .unwrap()
+            .snapshot;
         assert_eq!(last.manifest.revision, 2);
         assert_eq!(at_once.content_sha256(), last.content_sha256());
     });
@@ -128,15 +205,24 @@ fn twenty_writers_of_one_series_lose_nothing() {
             tokio::spawn(async move {
                 let start = Utc(writer * 50 * HOUR).to_string();
                 // Neighbours overlap by ten bars.
-                store.commit(&key, edit(hours(&start, 60, 1.0)), None).await.unwrap()
+                store
+                    .commit(&key, edit(hours(&start, 60, 1.0)), None)
+                    .await
+                    .unwrap()
             })
         });
         for writer in writers.collect::<Vec<_>>() {
             writer.await.unwrap();
         }
         let snapshot = store.snapshot(&key, Some(3)).await.unwrap().unwrap();
-        assert_eq!(store.read_bars(&snapshot, ALL_TIME).await.unwrap().len(), 19 * 50 + 60);
-        assert!(snapshot.manifest.revision <= 20, "at most one revision a writer");
+        assert_eq!(
+            store.read_bars(&snapshot, ALL_TIME).await.unwrap().len(),
+            19 * 50 + 60
+        );
+        assert!(
+            snapshot.manifest.revision <= 20,
+            "at most one revision a writer"
+        );
     });
 }
 
@@ -144,25 +230,53 @@ fn twenty_writers_of_one_series_lose_nothing() {
 fn a_reader_keeps_its_revision_while_others_write() {
     on_every_store(|store| async move {
         let key = series("EURUSD", Timeframe::Hour1);
-        let old = store.commit(&key, edit(hours("2020-01-01T00:00:00Z", 5, 1.0)), None).await.unwrap().snapshot;
-        store.commit(&key, edit(hours("2020-01-01T00:00:00Z", 9, 2.0)), None).await.unwrap();
-        assert_eq!(store.read_bars(&old, ALL_TIME).await.unwrap().close, [1.0; 5]);
+        let old = store
+            .commit(&key, edit(hours("2020-01-01T00:00:00Z", 5, 1.0)), None)
+            .await
+            .unwrap()
+            .snapshot;
+        store
+            .commit(&key, edit(hours("2020-01-01T00:00:00Z", 9, 2.0)), None)
+            .await
+            .unwrap();
+        assert_eq!(
+            store.read_bars(&old, ALL_TIME).await.unwrap().close,
+            [1.0; 5]
+        );
         let newest = store.snapshot(&key, Some(1)).await.unwrap().unwrap();
-        assert_eq!(store.read_bars(&newest, ALL_TIME).await.unwrap().close, [2.0; 9]);
+        assert_eq!(
+            store.read_bars(&newest, ALL_TIME).await.unwrap().close,
+            [2.0; 9]
+        );
     });
 }
 
 #[test]
 fn every_series_is_listed_once_with_its_newest_revision() {
     on_every_store(|store| async move {
-        let keys = [series("AAPL", Timeframe::Day1), series("EURUSD", Timeframe::Hour1)];
+        let keys = [
+            series("AAPL", Timeframe::Day1),
+            series("EURUSD", Timeframe::Hour1),
+        ];
         for (key, commits) in keys.iter().zip([1, 2]) {
             for commit in 0..commits {
-                store.commit(key, edit(hours("2020-01-01T00:00:00Z", 1 + commit, 1.0)), None).await.unwrap();
+                store
+                    .commit(
+                        key,
+                        edit(hours("2020-01-01T00:00:00Z", 1 + commit, 1.0)),
+                        None,
+                    )
+                    .await
+                    .unwrap();
             }
         }
-        let mut listed: Vec<_> =
-            store.list_series().await.unwrap().into_iter().map(|s| (s.key, s.manifest.revision)).collect();
+        let mut listed: Vec<_> = store
+            .list_series()
+            .await
+            .unwrap()
+            .into_iter()
+            .map(|s| (s.key, s.manifest.revision))
+            .collect();
         listed.sort_unstable();
         let mut expected: Vec<_> = keys.into_iter().zip([1, 2]).collect();
         expected.sort_unstable();
@@ -175,8 +289,14 @@ fn a_bar_without_a_finite_price_is_refused_by_name() {
     on_every_store(|store| async move {
         let mut bars = hours("2020-01-01T00:00:00Z", 3, 1.0);
         bars.high[1] = f64::NAN;
-        let refused = store.commit(&series("EURUSD", Timeframe::Hour1), edit(bars), None).await.unwrap_err();
-        assert!(refused.to_string().contains("2020-01-01T01:00:00Z"), "{refused}");
+        let refused = store
+            .commit(&series("EURUSD", Timeframe::Hour1), edit(bars), None)
+            .await
+            .unwrap_err();
+        assert!(
+            refused.to_string().contains("2020-01-01T01:00:00Z"),
+            "{refused}"
+        );
         assert!(store.list_series().await.unwrap().is_empty());
     });
 }
@@ -209,7 +329,9 @@ fn dataset(inputs: &str) -> DatasetManifest {
 
 fn rows() -> DatasetTable {
     DatasetTable {
-        symbols: ["fx:EUR.USD", "stk:AAPL", "stk:IBM"].map(str::to_owned).to_vec(),
+        symbols: ["fx:EUR.USD", "stk:AAPL", "stk:IBM"]
+            .map(str::to_owned)
+            .to_vec(),
         symbol: vec![2, 0, 0],
         open_time: vec![1, 2, 3],
         known_at: vec![2, 3, 4],
@@ -228,13 +350,28 @@ fn a_data_set_is_found_by_its_inputs_and_reads_back() {
         assert!(store.find_dataset("abc").await.unwrap().is_none());
         let published = store.publish_dataset(rows(), dataset("abc")).await.unwrap();
         assert_eq!(published.rows, 3);
-        assert_eq!(store.find_dataset("abc").await.unwrap().as_ref(), Some(&published));
+        assert_eq!(
+            store.find_dataset("abc").await.unwrap().as_ref(),
+            Some(&published)
+        );
         assert_eq!(store.read_dataset(&published).await.unwrap(), rows());
         // Somebody else made other rows of the same inputs: the manifest that stands counts.
-        let other = DatasetTable { label: vec![9.0; 3], ..rows() };
-        assert_eq!(store.publish_dataset(other, dataset("abc")).await.unwrap(), published);
-        let weighted = DatasetTable { weight: Some(vec![0.25, 0.5, 1.0]), ..rows() };
-        let published = store.publish_dataset(weighted.clone(), dataset("def")).await.unwrap();
+        let other = DatasetTable {
+            label: vec![9.0; 3],
+            ..rows()
+        };
+        assert_eq!(
+            store.publish_dataset(other, dataset("abc")).await.unwrap(),
+            published
+        );
+        let weighted = DatasetTable {
+            weight: Some(vec![0.25, 0.5, 1.0]),
+            ..rows()
+        };
+        let published = store
+            .publish_dataset(weighted.clone(), dataset("def"))
+            .await
+            .unwrap();
         assert_eq!(store.read_dataset(&published).await.unwrap(), weighted);
     });
 }
@@ -244,24 +381,64 @@ fn a_checkpoint_without_its_state_does_not_exist() {
     on_every_store(|store| async move {
         let operation: OperationId = "op_train_20260301_142233_9f3a01bc".parse().unwrap();
         let step = StepNumber::new(4).unwrap();
-        let key = |attempt, seq| CheckpointKey { operation: operation.clone(), step, attempt, seq };
-        let files = BTreeMap::from([("model.safetensors".to_owned(), Bytes::from_static(b"weights"))]);
-        let checkpoint = Checkpoint { state: serde_json::json!({"epoch": 3}), files };
-        assert_eq!(store.latest_checkpoint(&operation, step).await.unwrap(), None);
+        let key = |attempt, seq| CheckpointKey {
+            operation: operation.clone(),
+            step,
+            attempt,
+            seq,
+        };
+        let files = BTreeMap::from([(
+            "model.safetensors".to_owned(),
+            Bytes::from_static(b"weights"),
+        )]);
+        let checkpoint = Checkpoint {
+            state: serde_json::json!({"epoch": 3}),
+            files,
+        };
+        assert_eq!(
+            store.latest_checkpoint(&operation, step).await.unwrap(),
+            None
+        );
         // Attempt 10 is later than attempt 9, whatever the alphabet says.
         for written in [key(9, 2), key(10, 1), key(9, 11)] {
-            store.put_checkpoint(&written, checkpoint.clone()).await.unwrap();
-            store.put_checkpoint(&written, checkpoint.clone()).await.unwrap();
+            store
+                .put_checkpoint(&written, checkpoint.clone())
+                .await
+                .unwrap();
+            store
+                .put_checkpoint(&written, checkpoint.clone())
+                .await
+                .unwrap();
         }
-        assert_eq!(store.checkpoints(&operation, step).await.unwrap(), [key(10, 1), key(9, 11), key(9, 2)]);
-        store.put_content(&format!("{}/", key(11, 1)), "safetensors", Bytes::from_static(b"half")).await.unwrap();
-        let latest = store.latest_checkpoint(&operation, step).await.unwrap().unwrap();
+        assert_eq!(
+            store.checkpoints(&operation, step).await.unwrap(),
+            [key(10, 1), key(9, 11), key(9, 2)]
+        );
+        store
+            .put_content(
+                &format!("{}/", key(11, 1)),
+                "safetensors",
+                Bytes::from_static(b"half"),
+            )
+            .await
+            .unwrap();
+        let latest = store
+            .latest_checkpoint(&operation, step)
+            .await
+            .unwrap()
+            .unwrap();
         assert_eq!(latest, key(10, 1));
         assert_eq!(latest.to_string().parse::<CheckpointKey>().unwrap(), latest);
         assert_eq!(store.get_checkpoint(&latest).await.unwrap(), checkpoint);
         store.delete_checkpoint(&latest).await.unwrap();
-        assert_eq!(store.latest_checkpoint(&operation, step).await.unwrap(), Some(key(9, 11)));
-        assert!(matches!(store.get_checkpoint(&latest).await, Err(StoreError::Missing { .. })));
+        assert_eq!(
+            store.latest_checkpoint(&operation, step).await.unwrap(),
+            Some(key(9, 11))
+        );
+        assert!(matches!(
+            store.get_checkpoint(&latest).await,
+            Err(StoreError::Missing { .. })
+        ));
     });
 }
 
@@ -285,7 +462,10 @@ fn artifact(operation: &str) -> ArtifactManifest {
         hidden_layers: vec![4],
         activation: Activation::Relu,
         dropout: 0.1,
-        features: vec![FeatureColumn { name: "1h_rsi_low".to_owned(), normalisation: None }],
+        features: vec![FeatureColumn {
+            name: "1h_rsi_low".to_owned(),
+            normalisation: None,
+        }],
         output: OutputKind::Regression,
     };
     ArtifactManifest {
@@ -301,13 +481,35 @@ fn artifact(operation: &str) -> ArtifactManifest {
 #[test]
 fn an_artifact_is_named_by_what_it_holds() {
     on_every_store(|store| async move {
-        let files = BTreeMap::from([("model.safetensors".to_owned(), Bytes::from_static(b"weights"))]);
-        let name = store.publish_artifact(files.clone(), artifact("op_1")).await.unwrap();
-        assert_eq!(store.publish_artifact(files.clone(), artifact("op_2")).await.unwrap(), name);
+        let files = BTreeMap::from([(
+            "model.safetensors".to_owned(),
+            Bytes::from_static(b"weights"),
+        )]);
+        let name = store
+            .publish_artifact(files.clone(), artifact("op_1"))
+            .await
+            .unwrap();
+        assert_eq!(
+            store
+                .publish_artifact(files.clone(), artifact("op_2"))
+                .await
+                .unwrap(),
+            name
+        );
         let read = store.read_artifact(&name).await.unwrap();
-        assert_eq!((read.files, read.manifest.lineage.operation.as_str()), (files, "op_1"));
-        let other = BTreeMap::from([("model.safetensors".to_owned(), Bytes::from_static(b"other"))]);
-        assert_ne!(store.publish_artifact(other, artifact("op_1")).await.unwrap(), name);
+        assert_eq!(
+            (read.files, read.manifest.lineage.operation.as_str()),
+            (files, "op_1")
+        );
+        let other =
+            BTreeMap::from([("model.safetensors".to_owned(), Bytes::from_static(b"other"))]);
+        assert_ne!(
+            store
+                .publish_artifact(other, artifact("op_1"))
+                .await
+                .unwrap(),
+            name
+        );
     });
 }
 
@@ -331,23 +533,51 @@ fn an_operation_gets_one_version_however_often_it_asks() {
             let store = store.clone();
             tokio::spawn(async move {
                 let operation = format!("op_{}", ask % 4);
-                store.assign_version("trend", &operation, |_| model(&operation)).await.unwrap()
+                store
+                    .assign_version("trend", &operation, |_| model(&operation))
+                    .await
+                    .unwrap()
             })
         });
         for ask in asks.collect::<Vec<_>>() {
             ask.await.unwrap();
         }
         let versions = store.versions("trend").await.unwrap();
-        assert_eq!(versions.iter().map(|m| m.version).collect::<Vec<_>>(), [1, 2, 3, 4]);
-        let operations: std::collections::BTreeSet<_> = versions.iter().map(|m| m.operation.clone()).collect();
-        assert_eq!(operations.len(), 4);
-        assert_eq!(store.model("trend", None).await.unwrap().unwrap().version, 4);
-        assert!(store.model("trend", Some(5)).await.unwrap().is_none());
-        store.assign_version("other", "op_0", |_| model("op_0")).await.unwrap();
-        let listed: Vec<_> = store.list_models().await.unwrap().into_iter().map(|m| (m.name, m.version)).collect();
         assert_eq!(
-            listed.iter().map(|(n, v)| (n.as_str(), *v)).collect::<Vec<_>>(),
-            [("other", 1), ("trend", 1), ("trend", 2), ("trend", 3), ("trend", 4)]
+            versions.iter().map(|m| m.version).collect::<Vec<_>>(),
+            [1, 2, 3, 4]
+        );
+        let operations: std::collections::BTreeSet<_> =
+            versions.iter().map(|m| m.operation.clone()).collect();
+        assert_eq!(operations.len(), 4);
+        assert_eq!(
+            store.model("trend", None).await.unwrap().unwrap().version,
+            4
+        );
+        assert!(store.model("trend", Some(5)).await.unwrap().is_none());
+        store
+            .assign_version("other", "op_0", |_| model("op_0"))
+            .await
+            .unwrap();
+        let listed: Vec<_> = store
+            .list_models()
+            .await
+            .unwrap()
+            .into_iter()
+            .map(|m| (m.name, m.version))
+            .collect();
+        assert_eq!(
+            listed
+                .iter()
+                .map(|(n, v)| (n.as_str(), *v))
+                .collect::<Vec<_>>(),
+            [
+                ("other", 1),
+                ("trend", 1),
+                ("trend", 2),
+                ("trend", 3),
+                ("trend", 4)
+            ]
         );
     });
 }
@@ -361,7 +591,10 @@ fn an_alias_moves_and_keeps_its_history() {
         assert_eq!((moved.version, moved.revision), (3, 2));
         let again = store.set_alias("trend", "production", 3, 30).await.unwrap();
         assert_eq!((again.revision, again.created_at), (2, 20));
-        assert_eq!(store.alias("trend", "production").await.unwrap(), Some(moved));
+        assert_eq!(
+            store.alias("trend", "production").await.unwrap(),
+            Some(moved)
+        );
     });
 }
 
@@ -370,7 +603,10 @@ fn a_name_that_could_leave_its_folder_is_refused() {
     on_every_store(|store| async move {
         for name in ["", "..", "a/b", "a b", ".hidden", "ü"] {
             let refused = store.model(name, None).await;
-            assert!(matches!(refused, Err(StoreError::Name { .. })), "{name}: {refused:?}");
+            assert!(
+                matches!(refused, Err(StoreError::Name { .. })),
+                "{name}: {refused:?}"
+            );
         }
     });
 }
@@ -381,6 +617,9 @@ fn a_report_is_named_by_its_content() {
         let report = serde_json::json!({"score": 99.5, "issues": []});
         let key = store.put_report(&report).await.unwrap();
         assert_eq!(store.put_report(&report).await.unwrap(), key);
-        assert_eq!(store.report::<serde_json::Value>(&key).await.unwrap(), report);
+        assert_eq!(
+            store.report::<serde_json::Value>(&key).await.unwrap(),
+            report
+        );
     });
 }

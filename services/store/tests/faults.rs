@@ -1,4 +1,5 @@
-//! What is left after a crash, a full disk, or a flipped bit: always the state before or the state after.
+//! What is left after a crash, a full disk, or a flipped bit: always the state before or the state
+//! after.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -21,8 +22,8 @@ use market::{Instrument, SeriesKey, Timeframe, Utc};
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{
-    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMultipartOptions,
-    PutOptions, PutPayload, PutResult, Result,
+    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 use schemas::errors::chain;
 use store::{ALL_TIME, Bytes, Edit, RawBar, RawBars, Store, StoreError};
@@ -38,16 +39,25 @@ struct Failing {
 
 impl Failing {
     fn new(after_effect: bool, kind: io::ErrorKind) -> Arc<Self> {
-        Arc::new(Self { inner: InMemory::new(), writes_left: AtomicI64::new(i64::MAX), after_effect, kind })
+        Arc::new(Self {
+            inner: InMemory::new(),
+            writes_left: AtomicI64::new(i64::MAX),
+            after_effect,
+            kind,
+        })
     }
 
     /// Lets this many writes through; a negative number lets all through.
     fn allow(&self, writes: i64) {
-        self.writes_left.store(if writes < 0 { i64::MAX } else { writes }, Ordering::SeqCst);
+        self.writes_left
+            .store(if writes < 0 { i64::MAX } else { writes }, Ordering::SeqCst);
     }
 
     fn error(&self) -> object_store::Error {
-        object_store::Error::Generic { store: "failing", source: Box::new(io::Error::from(self.kind)) }
+        object_store::Error::Generic {
+            store: "failing",
+            source: Box::new(io::Error::from(self.kind)),
+        }
     }
 }
 
@@ -92,7 +102,11 @@ impl ObjectStore for Failing {
         self.inner.put_multipart_opts(place, options)
     }
 
-    fn get_opts<'a, 'b, 'c>(&'a self, place: &'b Path, options: GetOptions) -> Pending<'c, Result<GetResult>>
+    fn get_opts<'a, 'b, 'c>(
+        &'a self,
+        place: &'b Path,
+        options: GetOptions,
+    ) -> Pending<'c, Result<GetResult>>
     where
         'a: 'c,
         'b: 'c,
@@ -113,7 +127,10 @@ impl ObjectStore for Failing {
         self.inner.get_ranges(place, ranges)
     }
 
-    fn delete_stream(&self, places: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
+    fn delete_stream(
+        &self,
+        places: BoxStream<'static, Result<Path>>,
+    ) -> BoxStream<'static, Result<Path>> {
         self.inner.delete_stream(places)
     }
 
@@ -121,7 +138,10 @@ impl ObjectStore for Failing {
         self.inner.list(prefix)
     }
 
-    fn list_with_delimiter<'a, 'b, 'c>(&'a self, prefix: Option<&'b Path>) -> Pending<'c, Result<ListResult>>
+    fn list_with_delimiter<'a, 'b, 'c>(
+        &'a self,
+        prefix: Option<&'b Path>,
+    ) -> Pending<'c, Result<ListResult>>
     where
         'a: 'c,
         'b: 'c,
@@ -145,7 +165,12 @@ impl ObjectStore for Failing {
 }
 
 fn key() -> SeriesKey {
-    SeriesKey::standard("file", Instrument::parse("EURUSD").unwrap(), Timeframe::Hour1).unwrap()
+    SeriesKey::standard(
+        "file",
+        Instrument::parse("EURUSD").unwrap(),
+        Timeframe::Hour1,
+    )
+    .unwrap()
 }
 
 /// Hourly bars over two years, so that a commit writes two files and a manifest.
@@ -157,7 +182,12 @@ fn edit(close: f64) -> Edit {
         volume: f64::NAN,
     };
     let bars: RawBars = (0..24).map(bar).collect();
-    Edit { bars, empty_intervals: Vec::new(), calendar: "fx".to_owned(), at: Utc(0) }
+    Edit {
+        bars,
+        empty_intervals: Vec::new(),
+        calendar: "fx".to_owned(),
+        at: Utc(0),
+    }
 }
 
 async fn closes(store: &Store) -> Vec<f64> {
@@ -179,12 +209,29 @@ async fn a_commit_that_dies_at_any_write_leaves_old_or_new_and_can_be_repeated()
             let failed = store.commit(&key(), edit(2.0), None).await.unwrap_err();
             assert!(failed.is_transient(), "{failed}");
             let seen = closes(&store).await;
-            let expected = if after_effect && dies_at == 2 { 2.0 } else { 1.0 };
-            assert_eq!(seen, [expected], "died at write {dies_at}, after its effect: {after_effect}");
+            let expected = if after_effect && dies_at == 2 {
+                2.0
+            } else {
+                1.0
+            };
+            assert_eq!(
+                seen,
+                [expected],
+                "died at write {dies_at}, after its effect: {after_effect}"
+            );
             backend.allow(-1);
             store.commit(&key(), edit(2.0), None).await.unwrap();
             assert_eq!(closes(&store).await, [2.0]);
-            assert_eq!(store.snapshot(&key(), None).await.unwrap().unwrap().manifest.revision, 2);
+            assert_eq!(
+                store
+                    .snapshot(&key(), None)
+                    .await
+                    .unwrap()
+                    .unwrap()
+                    .manifest
+                    .revision,
+                2
+            );
         }
     }
 }
@@ -203,14 +250,26 @@ async fn a_full_disk_is_named_and_leaves_the_state_before() {
 
 /// Every file below a folder.
 fn files(folder: &FilePath) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+    let entries = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    entries
+        .flat_map(|path| {
+            if path.is_dir() {
+                files(&path)
+            } else {
+                vec![path]
+            }
+        })
+        .collect()
 }
 
 #[tokio::test]
 async fn a_flipped_bit_in_any_object_is_an_error_that_names_it() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(&format!("file://{}", folder.path().display())).await.unwrap();
+    let store = Store::open(&format!("file://{}", folder.path().display()))
+        .await
+        .unwrap();
     store.commit(&key(), edit(1.0), None).await.unwrap();
     let objects = files(folder.path());
     assert_eq!(objects.len(), 3);
@@ -221,7 +280,10 @@ async fn a_flipped_bit_in_any_object_is_an_error_that_names_it() {
             damaged[position] ^= 0b100;
             std::fs::write(&path, &damaged).unwrap();
             let read = match store.snapshot(&key(), None).await {
-                Ok(snapshot) => store.read_bars(&snapshot.unwrap(), ALL_TIME).await.map(|_| ()),
+                Ok(snapshot) => store
+                    .read_bars(&snapshot.unwrap(), ALL_TIME)
+                    .await
+                    .map(|_| ()),
                 Err(error) => Err(error),
             };
             let name = path.file_name().unwrap().to_str().unwrap();
@@ -238,17 +300,30 @@ async fn a_flipped_bit_in_any_object_is_an_error_that_names_it() {
 #[tokio::test]
 async fn a_damaged_object_is_not_taken_for_the_content_that_is_written_again() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(&format!("file://{}", folder.path().display())).await.unwrap();
-    let (key, _) = store.put_content("reports/", "json", Bytes::from_static(b"{}")).await.unwrap();
+    let store = Store::open(&format!("file://{}", folder.path().display()))
+        .await
+        .unwrap();
+    let (key, _) = store
+        .put_content("reports/", "json", Bytes::from_static(b"{}"))
+        .await
+        .unwrap();
     std::fs::write(folder.path().join(&key), b"{ }").unwrap();
-    let again = store.put_content("reports/", "json", Bytes::from_static(b"{}")).await;
+    let again = store
+        .put_content("reports/", "json", Bytes::from_static(b"{}"))
+        .await;
     assert!(matches!(again, Err(StoreError::Hash { .. })), "{again:?}");
 }
 
 #[tokio::test]
 async fn a_url_that_cannot_be_opened_says_why() {
     let mut said = BTreeMap::new();
-    for url in ["data", "ftp://host/folder", "file://host/folder", "s3://bucket/prefix", "file:///proc/none"] {
+    for url in [
+        "data",
+        "ftp://host/folder",
+        "file://host/folder",
+        "s3://bucket/prefix",
+        "file:///proc/none",
+    ] {
         let error = Store::open(url).await.unwrap_err();
         said.insert(url, format!("{}\nhint: {}", chain(&error), error.hint()));
     }

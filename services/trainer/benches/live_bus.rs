@@ -1,14 +1,21 @@
-//! Time of an epoch with and without the bus: the same training as a plain call, and as an operation of the real service.
+//! Time of an epoch with and without the bus: the same training as a plain call, and as an
+//! operation of the real service.
 //!
-//! `cargo bench -p trainer --bench live_bus` (a NATS server from `infra/setup nats`). "Live" is everything on: a worker on a
-//! NATS server that syncs every write, claim, heartbeats, control subscription, progress on the bus, a follower that reads
-//! it, checkpoints in an object store on disk. "Silent" is the same function on the same thread pool while the worker waits.
-//! Rounds are interleaved silent, live, live, silent; a pair is two neighbours. Time is what the history of a training says,
-//! the mean of its epochs. Printed: medians, the median of the paired ratios and its 95 % interval by order statistics,
-//! which assumes nothing about the noise. 200 rounds of four at batch 256 and 100 at 32 take some six minutes; `-- 10` makes
-//! it 20 and 10. A round in which other processes use the machine is left out and tried again. Budget: a ratio of at most
-//! 1.01.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs, reason = "a benchmark fails by panicking")]
+//! `cargo bench -p trainer --bench live_bus` (a NATS server from `infra/setup nats`). "Live" is
+//! everything on: a worker on a NATS server that syncs every write, claim, heartbeats, control
+//! subscription, progress on the bus, a follower that reads it, checkpoints in an object store on
+//! disk. "Silent" is the same function on the same thread pool while the worker waits. Rounds are
+//! interleaved silent, live, live, silent; a pair is two neighbours. Time is what the history of a
+//! training says, the mean of its epochs. Printed: medians, the median of the paired ratios and its
+//! 95 % interval by order statistics, which assumes nothing about the noise. 200 rounds of four at
+//! batch 256 and 100 at 32 take some six minutes; `-- 10` makes it 20 and 10. A round in which
+//! other processes use the machine is left out and tried again. Budget: a ratio of at most 1.01.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "a benchmark fails by panicking"
+)]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -32,7 +39,8 @@ use store::{DatasetTable, sha256_hex};
 use strategies::{Overrides, Resolved, Strategy};
 use system_tests::Sandbox;
 use trainer::{
-    BatchProgress, Control, EpochRow, TrainState, Trainer, TrainingData, dataset::training_data, state, train,
+    BatchProgress, Control, EpochRow, TrainState, Trainer, TrainingData, dataset::training_data,
+    state, train,
 };
 
 /// Rows of the three parts.
@@ -79,7 +87,9 @@ struct Bench {
 
 fn main() {
     tokio::runtime::Runtime::new().unwrap().block_on(async {
-        let rounds = std::env::args().find_map(|argument| argument.parse().ok()).unwrap_or(100);
+        let rounds = std::env::args()
+            .find_map(|argument| argument.parse().ok())
+            .unwrap_or(100);
         for (batch_size, epochs, rounds) in [(256, 40, 2 * rounds), (32, 30, rounds)] {
             Bench::start(batch_size, epochs).await.run(rounds).await;
         }
@@ -89,14 +99,27 @@ fn main() {
 impl Bench {
     async fn start(batch_size: u32, epochs: u32) -> Self {
         let sandbox = Sandbox::start_in(Profile::Dev).await;
-        let resolved = Strategy::parse(STRATEGY).unwrap().resolve(&Overrides::default()).unwrap();
+        let resolved = Strategy::parse(STRATEGY)
+            .unwrap()
+            .resolve(&Overrides::default())
+            .unwrap();
         let (columns, table) = (resolved.feature_columns(), table(&resolved));
         let draft = draft(&resolved, &columns);
         let network = resolved.network(columns);
         let data = Arc::new(training_data(&table, &network, false).unwrap());
         let manifest = sandbox.store().publish_dataset(table, draft).await.unwrap();
-        let settings = TrainingSettings { epochs, batch_size, ..resolved.settings };
-        Self { sandbox, dataset: manifest.inputs_sha256, data, network, settings }
+        let settings = TrainingSettings {
+            epochs,
+            batch_size,
+            ..resolved.settings
+        };
+        Self {
+            sandbox,
+            dataset: manifest.inputs_sha256,
+            data,
+            network,
+            settings,
+        }
     }
 
     async fn run(&self, rounds: usize) {
@@ -109,7 +132,11 @@ impl Bench {
             while self.others_are_busy(async {}).await {}
             let busy = self.others_are_busy(async {
                 for live in [false, true, true, false] {
-                    let time = if live { self.live().await.0 } else { self.silent().await };
+                    let time = if live {
+                        self.live().await.0
+                    } else {
+                        self.silent().await
+                    };
                     round.push((live, time));
                 }
             });
@@ -122,7 +149,9 @@ impl Bench {
                 eprintln!("  so far {}", summary(&times));
             }
         }
-        let TrainingSettings { batch_size, epochs, .. } = self.settings;
+        let TrainingSettings {
+            batch_size, epochs, ..
+        } = self.settings;
         println!(
             "batch {batch_size}: {}, {epochs} epochs each; a live one tells {messages} progress records and keeps \
              {checkpoints} checkpoints; {left_out} rounds left out",
@@ -130,8 +159,8 @@ impl Bench {
         );
     }
 
-    /// Does `work` and a tenth of a second of nothing, and says whether other processes meanwhile took more than a sixth of
-    /// a core. The NATS server counts as one of them and takes less.
+    /// Does `work` and a tenth of a second of nothing, and says whether other processes meanwhile
+    /// took more than a sixth of a core. The NATS server counts as one of them and takes less.
     async fn others_are_busy(&self, work: impl Future<Output = ()>) -> bool {
         let (began, before) = (Instant::now(), others());
         work.await;
@@ -141,12 +170,27 @@ impl Bench {
 
     /// Milliseconds an epoch of a plain call.
     async fn silent(&self) -> f64 {
-        let (data, network, settings) = (self.data.clone(), self.network.clone(), self.settings.clone());
-        let work = move || train(&data, &network, &settings, 42, &Silent(Instant::now()), None).unwrap();
+        let (data, network, settings) = (
+            self.data.clone(),
+            self.network.clone(),
+            self.settings.clone(),
+        );
+        let work = move || {
+            train(
+                &data,
+                &network,
+                &settings,
+                42,
+                &Silent(Instant::now()),
+                None,
+            )
+            .unwrap()
+        };
         mean(&tokio::task::spawn_blocking(work).await.unwrap().history)
     }
 
-    /// Milliseconds an epoch of an operation; how many progress records and checkpoints it left behind on its way.
+    /// Milliseconds an epoch of an operation; how many progress records and checkpoints it left
+    /// behind on its way.
     async fn live(&self) -> (f64, (usize, u32)) {
         let op = self.sandbox.submit(&self.operation()).await;
         let record = self.sandbox.settled(&op).await;
@@ -160,15 +204,21 @@ impl Bench {
     }
 
     fn operation(&self) -> NewOperation {
-        let overrides =
-            serde_json::json!({ "epochs": self.settings.epochs, "batch_size": self.settings.batch_size, "seed": 42 });
-        let request = TrainRequest { strategy: STRATEGY.to_owned(), overrides, model: None };
+        let overrides = serde_json::json!({ "epochs": self.settings.epochs, "batch_size": self.settings.batch_size, "seed": 42 });
+        let request = TrainRequest {
+            strategy: STRATEGY.to_owned(),
+            overrides,
+            model: None,
+        };
         let train = StepSpec {
             service: TrainModel::SERVICE,
             verb: TrainModel::VERB.to_owned(),
             lane: Lane::Default,
             weight: 1.0,
-            command: serde_json::to_value(TrainModel { dataset: Some(self.dataset.clone()) }).unwrap(),
+            command: serde_json::to_value(TrainModel {
+                dataset: Some(self.dataset.clone()),
+            })
+            .unwrap(),
         };
         NewOperation {
             kind: "train".to_owned(),
@@ -184,15 +234,30 @@ fn table(resolved: &Resolved) -> DatasetTable {
     let mut generator = ChaCha8Rng::seed_from_u64(1);
     let rows: usize = ROWS.iter().sum();
     let times: Vec<i64> = (0..rows as i64).map(|row| row * 3_600_000_000).collect();
-    let mut column = || (0..rows).map(|_| generator.next_u32() as f32 / 4_294_967_296.0).collect::<Vec<f32>>();
-    let feature_names: Vec<String> = resolved.feature_columns().into_iter().map(|column| column.name).collect();
+    let mut column = || {
+        (0..rows)
+            .map(|_| generator.next_u32() as f32 / 4_294_967_296.0)
+            .collect::<Vec<f32>>()
+    };
+    let feature_names: Vec<String> = resolved
+        .feature_columns()
+        .into_iter()
+        .map(|column| column.name)
+        .collect();
     DatasetTable {
         symbols: vec!["fx:EUR.USD".to_owned()],
         symbol: vec![0; rows],
         open_time: times.clone(),
         known_at: times.clone(),
-        part: ROWS.iter().zip(0..).flat_map(|(rows, part)| vec![part; *rows]).collect(),
-        label: column().into_iter().map(|value| (value * 3.0).floor()).collect(),
+        part: ROWS
+            .iter()
+            .zip(0..)
+            .flat_map(|(rows, part)| vec![part; *rows])
+            .collect(),
+        label: column()
+            .into_iter()
+            .map(|value| (value * 3.0).floor())
+            .collect(),
         label_known_at: times,
         weight: None,
         features: feature_names.iter().map(|_| column()).collect(),
@@ -211,7 +276,8 @@ fn draft(resolved: &Resolved, features: &[FeatureColumn]) -> DatasetManifest {
     serde_json::from_value(draft).unwrap()
 }
 
-/// CPU seconds that all processes but this one have used since the machine started, what the host stole included.
+/// CPU seconds that all processes but this one have used since the machine started, what the host
+/// stole included.
 fn others() -> f64 {
     let ticks = |file, skipped: usize, taken: &[usize]| {
         let text = std::fs::read_to_string(file).unwrap();
@@ -231,11 +297,21 @@ fn others() -> f64 {
 
 /// Medians of silent and live, and of their ratio with its interval.
 fn summary([silent, live]: &[Vec<f64>; 2]) -> String {
-    let mut ratios: Vec<f64> = live.iter().zip(silent).map(|(live, silent)| live / silent).collect();
+    let mut ratios: Vec<f64> = live
+        .iter()
+        .zip(silent)
+        .map(|(live, silent)| live / silent)
+        .collect();
     ratios.sort_by(f64::total_cmp);
     // Ranks n/2 ± 0.98 √n enclose the median in 95 % of all samples.
-    let (middle, half) = (ratios.len() as f64 / 2.0, 0.98 * (ratios.len() as f64).sqrt());
-    let (low, high) = (ratios[(middle - half) as usize], ratios[(middle + half) as usize]);
+    let (middle, half) = (
+        ratios.len() as f64 / 2.0,
+        0.98 * (ratios.len() as f64).sqrt(),
+    );
+    let (low, high) = (
+        ratios[(middle - half) as usize],
+        ratios[(middle + half) as usize],
+    );
     format!(
         "silent {:.3} ms, live {:.3} ms, live/silent {:.4} (95 % {low:.4} to {high:.4}) over {} pairs",
         median(silent.clone()),

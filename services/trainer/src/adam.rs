@@ -1,6 +1,8 @@
-//! Adam (Kingma and Ba, 2015) with L2 in the gradient, and clipping of the gradient, on one flat tensor.
+//! Adam (Kingma and Ba, 2015) with L2 in the gradient, and clipping of the gradient, on one flat
+//! tensor.
 //!
-//! Written here because libtorch's optimiser gives no access to its moments, and an exact resume needs them.
+//! Written here because libtorch's optimiser gives no access to its moments, and an exact resume
+//! needs them.
 
 use tch::{TchError, Tensor};
 
@@ -28,7 +30,11 @@ impl Adam {
     ///
     /// # Errors
     /// When libtorch refuses.
-    pub fn update(&mut self, parameters: &mut Tensor, mut gradient: Tensor) -> Result<(), TchError> {
+    pub fn update(
+        &mut self,
+        parameters: &mut Tensor,
+        mut gradient: Tensor,
+    ) -> Result<(), TchError> {
         if self.weight_decay > 0.0 {
             let _ = gradient.f_add_(&parameters.f_mul_scalar(self.weight_decay)?)?;
         }
@@ -40,14 +46,16 @@ impl Adam {
         let (correction_1, root_2) = (1.0 - BETA_1.powf(steps), (1.0 - BETA_2.powf(steps)).sqrt());
         let mut divisor = self.second.f_sqrt()?;
         let _ = divisor.f_add_scalar_(EPSILON * root_2)?;
-        let scaled = self.first.f_mul_scalar(-self.learning_rate * root_2 / correction_1)?;
+        let scaled = self
+            .first
+            .f_mul_scalar(-self.learning_rate * root_2 / correction_1)?;
         let _ = parameters.f_addcdiv_(&scaled, &divisor)?;
         Ok(())
     }
 }
 
-/// Shrinks `gradient` to an L2 norm of at most `limit`, by min(1, limit / (norm + 1e-6)); a limit of 0 changes nothing.
-/// The norm stays on the device.
+/// Shrinks `gradient` to an L2 norm of at most `limit`, by min(1, limit / (norm + 1e-6)); a limit
+/// of 0 changes nothing. The norm stays on the device.
 ///
 /// # Errors
 /// When libtorch refuses.
@@ -72,19 +80,33 @@ mod tests {
 
     fn gradients() -> Vec<Tensor> {
         let scale = [1.0_f32, -2.0, 0.5, 10.0, 1e-4, 0.0, 3.0, -1.0];
-        scale.iter().map(|s| Tensor::from_slice(&[0.1 * s, -0.2, 0.3 * s * s, 1e-6])).collect()
+        scale
+            .iter()
+            .map(|s| Tensor::from_slice(&[0.1 * s, -0.2, 0.3 * s * s, 1e-6]))
+            .collect()
     }
 
     #[test]
     fn eight_steps_agree_with_libtorchs_adam() {
         for weight_decay in [0.0, 1e-2] {
             let store = nn::VarStore::new(Device::Cpu);
-            let mut theirs = store.root().var_copy("w", &Tensor::from_slice(&[0.5_f32, -0.5, 2.0, 0.0]));
-            let config = nn::Adam { wd: weight_decay, ..nn::Adam::default() };
+            let mut theirs = store
+                .root()
+                .var_copy("w", &Tensor::from_slice(&[0.5_f32, -0.5, 2.0, 0.0]));
+            let config = nn::Adam {
+                wd: weight_decay,
+                ..nn::Adam::default()
+            };
             let mut optimizer = config.build(&store, 0.01).unwrap();
             let mut ours = theirs.detach().copy();
             let zeros = || Tensor::zeros([4], (Kind::Float, Device::Cpu));
-            let mut adam = Adam { first: zeros(), second: zeros(), step: 0, learning_rate: 0.01, weight_decay };
+            let mut adam = Adam {
+                first: zeros(),
+                second: zeros(),
+                step: 0,
+                learning_rate: 0.01,
+                weight_decay,
+            };
             for gradient in gradients() {
                 theirs.zero_grad();
                 (&theirs * &gradient).sum(Kind::Float).backward(); // its gradient by w is `gradient`
@@ -92,7 +114,10 @@ mod tests {
                 tch::no_grad(|| adam.update(&mut ours, gradient)).unwrap();
             }
             let distance = (theirs.detach() - &ours).abs().max().double_value(&[]);
-            assert!(distance < 1e-6, "{distance} with weight decay {weight_decay}");
+            assert!(
+                distance < 1e-6,
+                "{distance} with weight decay {weight_decay}"
+            );
         }
     }
 
@@ -100,7 +125,10 @@ mod tests {
     fn a_gradient_of_norm_five_is_clipped_to_one_and_a_short_one_is_left_alone() {
         let mut long = Tensor::from_slice(&[3.0_f32, 4.0]);
         clip(&mut long, 1.0).unwrap();
-        assert!((long.double_value(&[0]) - 0.6).abs() < 1e-6 && (long.double_value(&[1]) - 0.8).abs() < 1e-6);
+        assert!(
+            (long.double_value(&[0]) - 0.6).abs() < 1e-6
+                && (long.double_value(&[1]) - 0.8).abs() < 1e-6
+        );
         for (values, limit) in [([0.3_f32, 0.4], 1.0), ([3.0, 4.0], 0.0)] {
             let mut short = Tensor::from_slice(&values);
             clip(&mut short, limit).unwrap();

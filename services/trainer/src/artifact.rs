@@ -1,7 +1,8 @@
 //! The files of a trained artifact: `model.safetensors`, `metrics.json`, `history.parquet`.
 //!
-//! They hold no wall-clock time but the duration of each epoch, which a checkpoint keeps; so publishing again after a resume
-//! from the last checkpoint gives the same bytes and the same artifact.
+//! They hold no wall-clock time but the duration of each epoch, which a checkpoint keeps; so
+//! publishing again after a resume from the last checkpoint gives the same bytes and the same
+//! artifact.
 
 use std::collections::BTreeMap;
 
@@ -61,15 +62,26 @@ impl MetricsDocument {
         };
         Self {
             v: Self::VERSION,
-            headline: trained.metrics.get("test").map(PartMetrics::headline).unwrap_or_default(),
-            warnings: trained.metrics.iter().flat_map(|(part, metrics)| warnings(part, metrics)).collect(),
+            headline: trained
+                .metrics
+                .get("test")
+                .map(PartMetrics::headline)
+                .unwrap_or_default(),
+            warnings: trained
+                .metrics
+                .iter()
+                .flat_map(|(part, metrics)| warnings(part, metrics))
+                .collect(),
             epochs: trained.history.last().map_or(0, |row| row.epoch),
             best_epoch: trained.best_epoch,
             stopped_early: trained.stopped_early,
             seed,
             parameters: network.parameter_count() as u64,
             device: trained.device.clone(),
-            class_weights: names.into_iter().zip(trained.class_weights.iter().copied()).collect(),
+            class_weights: names
+                .into_iter()
+                .zip(trained.class_weights.iter().copied())
+                .collect(),
             parts: trained.metrics.clone(),
         }
     }
@@ -84,26 +96,42 @@ pub fn files(
     network: &Network,
     metrics: &MetricsDocument,
 ) -> Result<BTreeMap<String, Bytes>, TrainError> {
-    let failed =
-        |file, source: Box<dyn std::error::Error + Send + Sync>| TrainError::File { file, doing: "written", source };
-    let json = serde_json::to_vec_pretty(metrics).map_err(|error| failed(METRICS_FILE, error.into()))?;
+    let failed = |file, source: Box<dyn std::error::Error + Send + Sync>| TrainError::File {
+        file,
+        doing: "written",
+        source,
+    };
+    let json =
+        serde_json::to_vec_pretty(metrics).map_err(|error| failed(METRICS_FILE, error.into()))?;
     let history = history(&trained.history).map_err(|error| failed(HISTORY_FILE, error.into()))?;
     let files = [
         (MODEL_FILE, model_file(network, &trained.weights)?.into()),
         (METRICS_FILE, json.into()),
         (HISTORY_FILE, history),
     ];
-    Ok(files.into_iter().map(|(name, bytes)| (name.to_owned(), bytes)).collect())
+    Ok(files
+        .into_iter()
+        .map(|(name, bytes)| (name.to_owned(), bytes))
+        .collect())
 }
 
 fn history(rows: &[EpochRow]) -> Result<Bytes, StoreError> {
     let column = |value: fn(&EpochRow) -> f64| Cells::Number(rows.iter().map(value).collect());
     Table::default()
-        .with("epoch", Cells::Integer(rows.iter().map(|row| i64::from(row.epoch)).collect()))
+        .with(
+            "epoch",
+            Cells::Integer(rows.iter().map(|row| i64::from(row.epoch)).collect()),
+        )
         .with("train_loss", column(|row| row.train_loss))
-        .with("train_accuracy", column(|row| row.train_accuracy.unwrap_or(f64::NAN)))
+        .with(
+            "train_accuracy",
+            column(|row| row.train_accuracy.unwrap_or(f64::NAN)),
+        )
         .with("validation_loss", column(|row| row.validation_loss))
-        .with("validation_accuracy", column(|row| row.validation_accuracy.unwrap_or(f64::NAN)))
+        .with(
+            "validation_accuracy",
+            column(|row| row.validation_accuracy.unwrap_or(f64::NAN)),
+        )
         .with("learning_rate", column(|row| row.learning_rate))
         .with("seconds", column(|row| row.seconds))
         .to_parquet()
@@ -115,11 +143,17 @@ fn warnings(part: &str, metrics: &PartMetrics) -> Vec<String> {
         KindMetrics::Classes(classes) => {
             for class in &classes.classes {
                 if class.support == 0 {
-                    found.push(format!("the {part} part has no row of class {}", class.name));
+                    found.push(format!(
+                        "the {part} part has no row of class {}",
+                        class.name
+                    ));
                 }
                 if class.predicted_share > COLLAPSED {
                     let percent = 100.0 * class.predicted_share;
-                    found.push(format!("the model answers {} on {percent:.1} % of the {part} part", class.name));
+                    found.push(format!(
+                        "the model answers {} on {percent:.1} % of the {part} part",
+                        class.name
+                    ));
                 }
             }
             if part == "test" && classes.accuracy <= classes.majority_accuracy {
@@ -129,8 +163,13 @@ fn warnings(part: &str, metrics: &PartMetrics) -> Vec<String> {
                 ));
             }
         }
-        KindMetrics::Regression(regression) if part == "test" && regression.mse >= regression.baseline_mse => {
-            found.push("the test error does not beat always predicting the training part's mean".to_owned());
+        KindMetrics::Regression(regression)
+            if part == "test" && regression.mse >= regression.baseline_mse =>
+        {
+            found.push(
+                "the test error does not beat always predicting the training part's mean"
+                    .to_owned(),
+            );
         }
         KindMetrics::Regression(_) => {}
     }

@@ -1,4 +1,5 @@
-//! Checkpoints of a step in the store: written beside the training, named in the record, read by the next attempt.
+//! Checkpoints of a step in the store: written beside the training, named in the record, read by
+//! the next attempt.
 
 use std::sync::Arc;
 
@@ -24,11 +25,16 @@ pub struct Checkpoints {
 impl Checkpoints {
     /// For the attempt of `step`; `previous` is the checkpoint it goes on from.
     pub fn new(step: StepContext, network: Network, previous: Option<CheckpointKey>) -> Self {
-        Self { step, network, previous, seq: 0 }
+        Self {
+            step,
+            network,
+            previous,
+            seq: 0,
+        }
     }
 
-    /// Saves the newest state whenever there is one, until the training drops its end. A checkpoint that cannot be
-    /// written is a warning: the training goes on, and the next one is tried.
+    /// Saves the newest state whenever there is one, until the training drops its end. A checkpoint
+    /// that cannot be written is a warning: the training goes on, and the next one is tried.
     pub async fn follow(mut self, mut states: watch::Receiver<Option<Arc<TrainState>>>) -> Self {
         while states.changed().await.is_ok() {
             let state = states.borrow_and_update().clone();
@@ -39,8 +45,8 @@ impl Checkpoints {
         self
     }
 
-    /// Stores `state`, names it in the record, then deletes the one before. Nothing is written for an attempt that was
-    /// fenced off: it would not count.
+    /// Stores `state`, names it in the record, then deletes the one before. Nothing is written for
+    /// an attempt that was fenced off: it would not count.
     pub async fn save(&mut self, state: &TrainState) {
         if self.step.stop().reason() == Some(StopReason::Fenced) {
             return;
@@ -48,7 +54,9 @@ impl Checkpoints {
         let epoch = state.progress.epoch;
         if let Err(error) = self.write(state).await {
             match error {
-                StepError::Stopped => tracing::debug!(epoch, "checkpoint not recorded: the attempt was fenced off"),
+                StepError::Stopped => {
+                    tracing::debug!(epoch, "checkpoint not recorded: the attempt was fenced off")
+                }
                 StepError::Permanent(error) | StepError::Retry { error, .. } => {
                     tracing::warn!(epoch, error = %error, "checkpoint not written");
                 }
@@ -59,8 +67,15 @@ impl Checkpoints {
     async fn write(&mut self, state: &TrainState) -> Result<(), StepError> {
         self.seq += 1;
         let (operation, step) = (self.step.op().clone(), self.step.step());
-        let key = CheckpointKey { operation, step, attempt: self.step.attempt(), seq: self.seq };
-        let checkpoint = state.to_checkpoint(&self.network).map_err(|error| permanent(&error))?;
+        let key = CheckpointKey {
+            operation,
+            step,
+            attempt: self.step.attempt(),
+            seq: self.seq,
+        };
+        let checkpoint = state
+            .to_checkpoint(&self.network)
+            .map_err(|error| permanent(&error))?;
         self.step.store().put_checkpoint(&key, checkpoint).await?;
         self.step.advance(&key.to_string()).await?;
         if let Some(previous) = self.previous.replace(key) {
@@ -70,7 +85,8 @@ impl Checkpoints {
     }
 }
 
-/// The state to go on from, and its key. A checkpoint that cannot be used is a warning, and training starts anew.
+/// The state to go on from, and its key. A checkpoint that cannot be used is a warning, and
+/// training starts anew.
 ///
 /// # Errors
 /// When the store is away for now.
@@ -80,7 +96,10 @@ pub async fn resume(
     settings: &TrainingSettings,
     seed: u64,
 ) -> Result<Option<(CheckpointKey, TrainState)>, StepError> {
-    let Some(key) = step.resume_point::<String>().and_then(|key| key.parse::<CheckpointKey>().ok()) else {
+    let Some(key) = step
+        .resume_point::<String>()
+        .and_then(|key| key.parse::<CheckpointKey>().ok())
+    else {
         return Ok(None);
     };
     let checkpoint = match step.store().get_checkpoint(&key).await {
@@ -103,5 +122,9 @@ pub async fn resume(
 
 /// A training error as the step's permanent error.
 pub fn permanent(error: &crate::TrainError) -> StepError {
-    StepError::Permanent(Box::new(ErrorRecord::from_error(error.code(), error, error.hint())))
+    StepError::Permanent(Box::new(ErrorRecord::from_error(
+        error.code(),
+        error,
+        error.hint(),
+    )))
 }

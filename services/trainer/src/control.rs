@@ -1,4 +1,5 @@
-//! How the world outside talks with a running training: it is told of progress and is asked whether to go on.
+//! How the world outside talks with a running training: it is told of progress and is asked whether
+//! to go on.
 
 use std::time::Duration;
 
@@ -6,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::state::TrainState;
 
-/// Where a training stands inside an epoch. Losses and accuracies are means over the epoch so far, with dropout active and
-/// weights moving: they are no evaluation of the weights.
+/// Where a training stands inside an epoch. Losses and accuracies are means over the epoch so far,
+/// with dropout active and weights moving: they are no evaluation of the weights.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BatchProgress {
     /// Epoch from 1.
@@ -28,12 +29,14 @@ impl BatchProgress {
     /// Share of the whole run that is done, in 0..=1; never falls.
     pub fn done(&self) -> f64 {
         let batches = f64::from(self.batches.max(1));
-        (f64::from(self.epoch - 1) + f64::from(self.batch) / batches) / f64::from(self.epochs.max(1))
+        (f64::from(self.epoch - 1) + f64::from(self.batch) / batches)
+            / f64::from(self.epochs.max(1))
     }
 }
 
-/// One finished epoch: a row of `history.parquet`. An accuracy is the share of right classes, or of right signs for a
-/// regression, where rows whose label is 0 are left out; it is absent when no row is left.
+/// One finished epoch: a row of `history.parquet`. An accuracy is the share of right classes, or of
+/// right signs for a regression, where rows whose label is 0 are left out; it is absent when no row
+/// is left.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EpochRow {
     /// Epoch from 1.
@@ -52,7 +55,8 @@ pub struct EpochRow {
     pub seconds: f64,
 }
 
-/// Called from the training thread, so every method returns at once: store into a slot, load a flag, send to a task.
+/// Called from the training thread, so every method returns at once: store into a slot, load a
+/// flag, send to a task.
 pub trait Control {
     /// True once the training shall stop; asked every batch and every chunk of an evaluation.
     fn cancelled(&self) -> bool;
@@ -62,6 +66,7 @@ pub trait Control {
     fn batch(&self, progress: &BatchProgress);
     /// Every epoch, before its checkpoint.
     fn epoch(&self, row: &EpochRow);
-    /// Every 10 epochs, every 300 seconds and after the last epoch: all that an exact resume needs, by value.
+    /// Every 10 epochs, every 300 seconds and after the last epoch: all that an exact resume needs,
+    /// by value.
     fn checkpoint(&self, state: TrainState);
 }

@@ -18,7 +18,9 @@ pub enum TrainError {
         part: &'static str,
     },
     /// The features of a part are not rows × columns of the network.
-    #[error("the {part} part has {values} feature values for {rows} labels; the network takes {width} a row")]
+    #[error(
+        "the {part} part has {values} feature values for {rows} labels; the network takes {width} a row"
+    )]
     Shape {
         /// Name of the part.
         part: &'static str,
@@ -105,7 +107,8 @@ pub enum TrainError {
     Diverged {
         /// Epoch from 1.
         epoch: u32,
-        /// Batch from 1 at which it was noticed; one past the last when the validation loss showed it.
+        /// Batch from 1 at which it was noticed; one past the last when the validation loss showed
+        /// it.
         batch: u32,
         /// The state after the last epoch whose losses were finite; absent in the first epoch.
         last_good: Option<Box<TrainState>>,
@@ -140,7 +143,10 @@ impl TrainError {
     /// The last good state that this error carries.
     pub fn last_state(&self) -> Option<&TrainState> {
         match self {
-            Self::Diverged { last_good: state, .. } | Self::Cancelled { last: state } => state.as_deref(),
+            Self::Diverged {
+                last_good: state, ..
+            }
+            | Self::Cancelled { last: state } => state.as_deref(),
             _ => None,
         }
     }
@@ -154,15 +160,23 @@ impl TrainError {
             | Self::Column { .. }
             | Self::Value { .. }
             | Self::Weights { .. }
-            | Self::Label { .. } => "the data set is damaged or another strategy's: process it again",
-            Self::Kinds => "use cross_entropy or focal with classes, huber or mse with a regression",
+            | Self::Label { .. } => {
+                "the data set is damaged or another strategy's: process it again"
+            }
+            Self::Kinds => {
+                "use cross_entropy or focal with classes, huber or mse with a regression"
+            }
             Self::ClassAbsent { .. } => {
                 "widen the date range, or lower the label thresholds so that every class occurs"
             }
-            Self::Checkpoint { .. } => "submit a new operation; a checkpoint continues only the training that wrote it",
+            Self::Checkpoint { .. } => {
+                "submit a new operation; a checkpoint continues only the training that wrote it"
+            }
             Self::File { .. } => "the checkpoint is damaged: submit a new operation",
             Self::Libtorch(_) => "use a smaller batch_size or network, or a host with more memory",
-            Self::Diverged { .. } => "lower training.learning_rate, or set training.gradient_clip to 1",
+            Self::Diverged { .. } => {
+                "lower training.learning_rate, or set training.gradient_clip to 1"
+            }
             Self::Cancelled { .. } => "resume the operation to continue from its last checkpoint",
         }
     }

@@ -1,4 +1,5 @@
-//! The service around the training: reads the data set, trains on a thread of its own, publishes the artifact.
+//! The service around the training: reads the data set, trains on a thread of its own, publishes
+//! the artifact.
 
 use std::collections::BTreeMap;
 
@@ -41,18 +42,32 @@ struct Job {
 impl StepHandler for Trainer {
     type Command = TrainModel;
 
-    async fn handle(&self, command: TrainModel, step: &StepContext) -> Result<TrainOutcome, StepError> {
+    async fn handle(
+        &self,
+        command: TrainModel,
+        step: &StepContext,
+    ) -> Result<TrainOutcome, StepError> {
         show(step, 0.0, "Reading the data set".to_owned());
         let job = Job::read(command, step).await?;
         let (settings, seed) = (&job.resolved.settings, job.resolved.seed);
         let resumed = checkpoints::resume(step, &job.network, settings, seed).await?;
-        let resumed_at = resumed.as_ref().map_or(0, |(_, state)| state.progress.epoch);
+        let resumed_at = resumed
+            .as_ref()
+            .map_or(0, |(_, state)| state.progress.epoch);
         let (job, trained) = run(job, resumed, step).await?;
-        show(step, 0.97, format!("Publishing the model of epoch {}", trained.best_epoch));
+        show(
+            step,
+            0.97,
+            format!("Publishing the model of epoch {}", trained.best_epoch),
+        );
         step.check_stop()?;
         let document = MetricsDocument::new(&trained, &job.network, job.resolved.seed);
-        let files = artifact::files(&trained, &job.network, &document).map_err(|error| permanent(&error))?;
-        let artifact = step.store().publish_artifact(files, job.draft(step)).await?;
+        let files = artifact::files(&trained, &job.network, &document)
+            .map_err(|error| permanent(&error))?;
+        let artifact = step
+            .store()
+            .publish_artifact(files, job.draft(step))
+            .await?;
         Ok(TrainOutcome {
             artifact,
             epochs: document.epochs,
@@ -66,8 +81,8 @@ impl StepHandler for Trainer {
     }
 }
 
-/// Trains on a blocking thread while checkpoints are written beside it. A training that was stopped or diverged leaves its
-/// last good state behind as a checkpoint.
+/// Trains on a blocking thread while checkpoints are written beside it. A training that was stopped
+/// or diverged leaves its last good state behind as a checkpoint.
 async fn run(
     job: Job,
     resumed: Option<(CheckpointKey, TrainState)>,
@@ -81,7 +96,14 @@ async fn run(
     let work = move || {
         let reporter = Reporter::new(reporter_step, job.facts(), sender);
         let settings = &job.resolved.settings;
-        let result = train(&job.data, &job.network, settings, job.resolved.seed, &reporter, state);
+        let result = train(
+            &job.data,
+            &job.network,
+            settings,
+            job.resolved.seed,
+            &reporter,
+            state,
+        );
         Ok((job, result))
     };
     let (worked, mut checkpoints) = tokio::join!(step.blocking(work), checkpoints.follow(receiver));
@@ -90,7 +112,10 @@ async fn run(
         Ok(trained) => return Ok((job, trained)),
         Err(error) => error,
     };
-    if let Some(last) = error.last_state().filter(|last| last.progress.epoch > saved) {
+    if let Some(last) = error
+        .last_state()
+        .filter(|last| last.progress.epoch > saved)
+    {
         checkpoints.save(last).await;
     }
     Err(match error {
@@ -109,13 +134,24 @@ impl Job {
         };
         let manifest = step.store().find_dataset(&dataset).await?.ok_or_else(|| {
             let message = format!("the data set {dataset} is not in the store");
-            StepError::permanent("DATA-DatasetMissing", message, "submit the operation again: processing makes it")
+            StepError::permanent(
+                "DATA-DatasetMissing",
+                message,
+                "submit the operation again: processing makes it",
+            )
         })?;
         let table = step.store().read_dataset(&manifest).await?;
         let network = resolved.network(manifest.features.clone());
         step.blocking(move || {
-            let data = training_data(&table, &network, resolved.weighted).map_err(|error| permanent(&error))?;
-            Ok(Self { request, resolved, manifest, network, data })
+            let data = training_data(&table, &network, resolved.weighted)
+                .map_err(|error| permanent(&error))?;
+            Ok(Self {
+                request,
+                resolved,
+                manifest,
+                network,
+                data,
+            })
         })
         .await
     }
@@ -125,24 +161,44 @@ impl Job {
         Facts {
             model_type: "mlp".to_owned(),
             strategy: self.resolved.name.clone(),
-            symbols: self.resolved.symbols.iter().map(market::Instrument::symbol).collect(),
+            symbols: self
+                .resolved
+                .symbols
+                .iter()
+                .map(market::Instrument::symbol)
+                .collect(),
             timeframes: self.timeframes(),
             learning_rate: self.resolved.settings.learning_rate,
-            device: Device { kind: if gpu { "cuda" } else { "cpu" }.to_owned(), name: String::new() },
+            device: Device {
+                kind: if gpu { "cuda" } else { "cpu" }.to_owned(),
+                name: String::new(),
+            },
         }
     }
 
     fn symbols(&self) -> Vec<String> {
-        self.resolved.symbols.iter().map(ToString::to_string).collect()
+        self.resolved
+            .symbols
+            .iter()
+            .map(ToString::to_string)
+            .collect()
     }
 
     fn timeframes(&self) -> Vec<String> {
-        self.resolved.timeframes.iter().map(ToString::to_string).collect()
+        self.resolved
+            .timeframes
+            .iter()
+            .map(ToString::to_string)
+            .collect()
     }
 
     /// The manifest of the artifact, but for its files.
     fn draft(&self, step: &StepContext) -> ArtifactManifest {
-        let series = self.manifest.series.iter().map(|input| (input.series.clone(), input.content_sha256.clone()));
+        let series = self
+            .manifest
+            .series
+            .iter()
+            .map(|input| (input.series.clone(), input.content_sha256.clone()));
         let versions = [
             ("trainer", env!("CARGO_PKG_VERSION").to_owned()),
             ("features", strategies::ENGINE_VERSION.to_string()),
@@ -161,7 +217,9 @@ impl Job {
                 seed: self.resolved.seed,
                 symbols: self.symbols(),
                 timeframes: self.timeframes(),
-                versions: versions.map(|(name, version)| (name.to_owned(), version)).into(),
+                versions: versions
+                    .map(|(name, version)| (name.to_owned(), version))
+                    .into(),
             },
             training: serde_json::to_value(&self.resolved.settings).unwrap_or_default(),
             created_at: Timestamp::now().as_microsecond(),
@@ -172,7 +230,11 @@ impl Job {
 /// The strategy of the request with what the request changes in it.
 fn resolve(request: &TrainRequest) -> Result<Resolved, StepError> {
     let invalid = |findings: Findings| {
-        StepError::Permanent(Box::new(ErrorRecord::from_error("STRATEGY-Invalid", &findings, findings.hint())))
+        StepError::Permanent(Box::new(ErrorRecord::from_error(
+            "STRATEGY-Invalid",
+            &findings,
+            findings.hint(),
+        )))
     };
     let overrides = match &request.overrides {
         serde_json::Value::Null => Ok(Overrides::default()),
@@ -180,12 +242,20 @@ fn resolve(request: &TrainRequest) -> Result<Resolved, StepError> {
     };
     let overrides = overrides.map_err(|error| {
         let message = format!("the overrides of the request cannot be read: {error}");
-        StepError::permanent("OPS-InvalidRequest", message, "submit it again with this version of `ktrdr`")
+        StepError::permanent(
+            "OPS-InvalidRequest",
+            message,
+            "submit it again with this version of `ktrdr`",
+        )
     })?;
     let strategy = Strategy::parse(&request.strategy).map_err(invalid)?;
     strategy.resolve(&overrides).map_err(invalid)
 }
 
 fn show(step: &StepContext, fraction: f64, message: String) {
-    step.report(Progress { fraction, message, ..Progress::default() });
+    step.report(Progress {
+        fraction,
+        message,
+        ..Progress::default()
+    });
 }

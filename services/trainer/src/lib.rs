@@ -1,8 +1,9 @@
 //! The trainer: a data set in, a model artifact out. The only crate that links libtorch.
 //!
-//! [`train`] is the core: a pure function of data, network, settings and seed, but for the [`Control`] it reports to. It knows
-//! no bus, no store and no clock. Around it the service reads the data set, stores checkpoints and publishes the artifact:
-//! `model.safetensors` (PyTorch's names, float32), `metrics.json` and `history.parquet`.
+//! [`train`] is the core: a pure function of data, network, settings and seed, but for the
+//! [`Control`] it reports to. It knows no bus, no store and no clock. Around it the service reads
+//! the data set, stores checkpoints and publishes the artifact: `model.safetensors` (PyTorch's
+//! names, float32), `metrics.json` and `history.parquet`.
 //!
 //! | Subject | Reads | Writes |
 //! |---|---|---|
@@ -16,9 +17,11 @@
 //! | data set absent or damaged, class absent, settings out of bounds | the step fails and says where |
 //! | loss diverges | the step fails; the last good state is kept as a checkpoint |
 //!
-//! Same seed, same data, same settings, same number of threads: same bits, on CPU, interrupted or not.
+//! Same seed, same data, same settings, same number of threads: same bits, on CPU, interrupted or
+//! not.
 //!
-//! Deliberately absent: optimisers but Adam, learning-rate schedules, mixed precision, sequence networks.
+//! Deliberately absent: optimisers but Adam, learning-rate schedules, mixed precision, sequence
+//! networks.
 
 mod adam;
 pub mod artifact;

@@ -1,4 +1,5 @@
-//! What a model's scores are worth: losses, rates per class, baselines. Pure, in f64, without libtorch.
+//! What a model's scores are worth: losses, rates per class, baselines. Pure, in f64, without
+//! libtorch.
 
 use std::collections::BTreeMap;
 
@@ -27,7 +28,8 @@ pub struct PartMetrics {
     pub rows: u64,
     /// The criterion that training minimised, with its weights.
     pub criterion: f64,
-    /// The plain loss, comparable between trainings: unweighted cross entropy, or mean squared error.
+    /// The plain loss, comparable between trainings: unweighted cross entropy, or mean squared
+    /// error.
     pub loss: f64,
     /// By kind of output.
     #[serde(flatten)]
@@ -70,7 +72,8 @@ pub struct ClassRates {
     pub name: String,
     /// Rows of this class.
     pub support: u64,
-    /// Share of all rows predicted to be of this class: 1 for one class means that the model has collapsed.
+    /// Share of all rows predicted to be of this class: 1 for one class means that the model has
+    /// collapsed.
     pub predicted_share: f64,
     /// Right among those predicted.
     pub precision: f64,
@@ -105,36 +108,58 @@ impl Scored<'_> {
         self.loss_as(self.criterion, self.class_weights)
     }
 
-    /// Share of right classes, or of right signs among labels other than 0; absent when nothing can be counted.
+    /// Share of right classes, or of right signs among labels other than 0; absent when nothing can
+    /// be counted.
     pub fn accuracy(&self) -> Option<f64> {
         let (right, counted) = match self.labels {
             Labels::Classes(labels) => {
-                let right = self.rows().zip(labels).filter(|(row, label)| argmax(row) as i64 == **label).count();
+                let right = self
+                    .rows()
+                    .zip(labels)
+                    .filter(|(row, label)| argmax(row) as i64 == **label)
+                    .count();
                 (right, labels.len())
             }
             Labels::Returns(labels) => {
-                let moved = self.scores.iter().zip(labels).filter(|(_, label)| **label != 0.0);
-                let right = moved.clone().filter(|(score, label)| **score != 0.0 && (**score > 0.0) == (**label > 0.0));
+                let moved = self
+                    .scores
+                    .iter()
+                    .zip(labels)
+                    .filter(|(_, label)| **label != 0.0);
+                let right = moved
+                    .clone()
+                    .filter(|(score, label)| **score != 0.0 && (**score > 0.0) == (**label > 0.0));
                 (right.count(), moved.count())
             }
         };
         (counted > 0).then(|| right as f64 / counted as f64)
     }
 
-    /// All metrics; `names` are the class names, `train_mean` is the mean label of the training part of a regression.
+    /// All metrics; `names` are the class names, `train_mean` is the mean label of the training
+    /// part of a regression.
     pub fn metrics(&self, names: &[String], train_mean: f64) -> PartMetrics {
         let (plain, kind) = match self.labels {
-            Labels::Classes(labels) => (Loss::CrossEntropy, KindMetrics::Classes(self.class_metrics(labels, names))),
-            Labels::Returns(labels) => {
-                (Loss::Mse, KindMetrics::Regression(self.regression_metrics(labels, train_mean)))
-            }
+            Labels::Classes(labels) => (
+                Loss::CrossEntropy,
+                KindMetrics::Classes(self.class_metrics(labels, names)),
+            ),
+            Labels::Returns(labels) => (
+                Loss::Mse,
+                KindMetrics::Regression(self.regression_metrics(labels, train_mean)),
+            ),
         };
         let loss = self.loss_as(plain, &vec![1.0; names.len()]);
-        PartMetrics { rows: self.labels.len() as u64, criterion: self.criterion(), loss, kind }
+        PartMetrics {
+            rows: self.labels.len() as u64,
+            criterion: self.criterion(),
+            loss,
+            kind,
+        }
     }
 
     fn rows(&self) -> impl Iterator<Item = &[f32]> {
-        self.scores.chunks_exact((self.scores.len() / self.labels.len().max(1)).max(1))
+        self.scores
+            .chunks_exact((self.scores.len() / self.labels.len().max(1)).max(1))
     }
 
     fn loss_as(&self, loss: Loss, weights: &[f64]) -> f64 {
@@ -145,11 +170,19 @@ impl Scored<'_> {
                     let class = usize::try_from(label).unwrap_or(usize::MAX);
                     let weight = weights.get(class).copied().unwrap_or(f64::NAN);
                     let log = log_probability(row, class);
-                    let focus = if let Loss::Focal { gamma } = loss { (1.0 - log.exp()).powf(gamma) } else { 1.0 };
+                    let focus = if let Loss::Focal { gamma } = loss {
+                        (1.0 - log.exp()).powf(gamma)
+                    } else {
+                        1.0
+                    };
                     sum -= weight * focus * log;
                     weight_sum += weight;
                 }
-                sum / if matches!(loss, Loss::Focal { .. }) { labels.len() as f64 } else { weight_sum }
+                sum / if matches!(loss, Loss::Focal { .. }) {
+                    labels.len() as f64
+                } else {
+                    weight_sum
+                }
             }
             Labels::Returns(labels) => mean(errors(self.scores, labels).map(|error| match loss {
                 Loss::Huber { delta } if error.abs() <= delta => 0.5 * error * error,
@@ -162,7 +195,9 @@ impl Scored<'_> {
     fn class_metrics(&self, labels: &[i64], names: &[String]) -> ClassMetrics {
         let mut confusion = vec![vec![0_u64; names.len()]; names.len()];
         for (row, &label) in self.rows().zip(labels) {
-            let truth = usize::try_from(label).ok().and_then(|label| confusion.get_mut(label));
+            let truth = usize::try_from(label)
+                .ok()
+                .and_then(|label| confusion.get_mut(label));
             if let Some(cell) = truth.and_then(|counts| counts.get_mut(argmax(row))) {
                 *cell += 1;
             }
@@ -170,9 +205,14 @@ impl Scored<'_> {
         let total = labels.len() as f64;
         let rates = |(class, name): (usize, &String)| {
             let of = |row: &Vec<u64>| row.get(class).copied().unwrap_or(0);
-            let (right, support) = confusion.get(class).map_or((0, 0), |row| (of(row), row.iter().sum::<u64>()));
+            let (right, support) = confusion
+                .get(class)
+                .map_or((0, 0), |row| (of(row), row.iter().sum::<u64>()));
             let predicted: u64 = confusion.iter().map(of).sum();
-            let (precision, recall) = (ratio(right as f64, predicted as f64), ratio(right as f64, support as f64));
+            let (precision, recall) = (
+                ratio(right as f64, predicted as f64),
+                ratio(right as f64, support as f64),
+            );
             let f1 = ratio(2.0 * precision * recall, precision + recall);
             ClassRates {
                 name: name.clone(),
@@ -205,7 +245,11 @@ impl Scored<'_> {
         RegressionMetrics {
             mae: mean(errors(self.scores, labels).map(f64::abs)),
             mse,
-            r2: if variance == 0.0 { 0.0 } else { 1.0 - mse / variance },
+            r2: if variance == 0.0 {
+                0.0
+            } else {
+                1.0 - mse / variance
+            },
             directional_accuracy: self.accuracy(),
             zero_labels: labels.iter().filter(|label| **label == 0.0).count() as u64,
             baseline_mae: mean(values().map(|label| (label - train_mean).abs())),
@@ -217,7 +261,10 @@ impl Scored<'_> {
 impl PartMetrics {
     /// The few numbers that a list of models shows.
     pub fn headline(&self) -> BTreeMap<String, f64> {
-        let mut headline = BTreeMap::from([("criterion".to_owned(), self.criterion), ("loss".to_owned(), self.loss)]);
+        let mut headline = BTreeMap::from([
+            ("criterion".to_owned(), self.criterion),
+            ("loss".to_owned(), self.loss),
+        ]);
         let more: Vec<(&str, Option<f64>)> = match &self.kind {
             KindMetrics::Classes(metrics) => vec![
                 ("accuracy", Some(metrics.accuracy)),
@@ -231,17 +278,26 @@ impl PartMetrics {
                 ("directional_accuracy", metrics.directional_accuracy),
             ],
         };
-        headline.extend(more.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+        headline.extend(
+            more.into_iter()
+                .filter_map(|(name, value)| Some((name.to_owned(), value?))),
+        );
         headline
     }
 }
 
-/// Weights of the classes in a criterion from their training rows: (1/n_c) / Σ(1/n_j) × C, so that they average to 1.
-/// A class without rows weighs 0.
+/// Weights of the classes in a criterion from their training rows: (1/n_c) / Σ(1/n_j) × C, so that
+/// they average to 1. A class without rows weighs 0.
 pub fn class_weights(counts: &[u64]) -> Vec<f64> {
-    let inverse: Vec<f64> = counts.iter().map(|&count| ratio(1.0, count as f64)).collect();
+    let inverse: Vec<f64> = counts
+        .iter()
+        .map(|&count| ratio(1.0, count as f64))
+        .collect();
     let sum: f64 = inverse.iter().sum();
-    inverse.iter().map(|value| ratio(value * counts.len() as f64, sum)).collect()
+    inverse
+        .iter()
+        .map(|value| ratio(value * counts.len() as f64, sum))
+        .collect()
 }
 
 /// Mean label of a regression; 0 for classes.
@@ -253,21 +309,34 @@ pub fn mean_label(labels: &Labels) -> f64 {
 }
 
 fn errors(scores: &[f32], labels: &[f32]) -> impl Iterator<Item = f64> {
-    scores.iter().zip(labels).map(|(&score, &label)| f64::from(score) - f64::from(label))
+    scores
+        .iter()
+        .zip(labels)
+        .map(|(&score, &label)| f64::from(score) - f64::from(label))
 }
 
 /// s_c − max − ln Σ e^(s − max): softmax in logarithms, safe for large scores.
 fn log_probability(scores: &[f32], class: usize) -> f64 {
     let max = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let sum: f64 = scores.iter().map(|&score| (f64::from(score) - f64::from(max)).exp()).sum();
-    scores.get(class).map_or(f64::NAN, |&score| f64::from(score) - f64::from(max) - sum.ln())
+    let sum: f64 = scores
+        .iter()
+        .map(|&score| (f64::from(score) - f64::from(max)).exp())
+        .sum();
+    scores.get(class).map_or(f64::NAN, |&score| {
+        f64::from(score) - f64::from(max) - sum.ln()
+    })
 }
 
 /// Index of the highest score, the first of equals.
 fn argmax(scores: &[f32]) -> usize {
-    let better =
-        |best: (usize, f32), (index, &score): (usize, &f32)| if score > best.1 { (index, score) } else { best };
-    scores.iter().enumerate().fold((0, f32::NEG_INFINITY), better).0
+    let better = |best: (usize, f32), (index, &score): (usize, &f32)| {
+        if score > best.1 { (index, score) } else { best }
+    };
+    scores
+        .iter()
+        .enumerate()
+        .fold((0, f32::NEG_INFINITY), better)
+        .0
 }
 
 fn mean(values: impl Iterator<Item = f64>) -> f64 {

@@ -1,7 +1,8 @@
 //! Every random number of a training, as a function of its seed, its purpose and the epoch.
 //!
-//! No generator outlives an epoch, so a checkpoint needs no generator state: the seed and the number of finished epochs are
-//! enough. ChaCha8 and the three formulas below are ours, so that an upgrade of a library cannot change a seed's meaning.
+//! No generator outlives an epoch, so a checkpoint needs no generator state: the seed and the
+//! number of finished epochs are enough. ChaCha8 and the three formulas below are ours, so that an
+//! upgrade of a library cannot change a seed's meaning.
 
 use rand_chacha::{
     ChaCha8Rng,
@@ -23,7 +24,8 @@ fn generator(seed: u64, purpose: Purpose, epoch: u32) -> ChaCha8Rng {
     generator
 }
 
-/// First weights of `network`, flat, in file order: weights and biases uniform in ±1/√fan_in, as PyTorch's `Linear`.
+/// First weights of `network`, flat, in file order: weights and biases uniform in ±1/√fan_in, as
+/// PyTorch's `Linear`.
 pub fn first_weights(network: &Network, seed: u64) -> Vec<f32> {
     let mut generator = generator(seed, Purpose::Weights, 0);
     let widths = network.widths();
@@ -42,7 +44,8 @@ pub fn order(rows: usize, seed: u64, epoch: u32) -> Vec<i64> {
     let mut generator = generator(seed, Purpose::Order, epoch);
     let mut order: Vec<i64> = (0..rows as i64).collect();
     for last in (1..rows).rev() {
-        // The high half of a 64 × 64 bit product: uniform in 0..=last, biased by less than rows / 2^64.
+        // The high half of a 64 × 64 bit product: uniform in 0..=last, biased by less than rows /
+        // 2^64.
         let chosen = (u128::from(generator.next_u64()) * (last as u128 + 1)) >> 64;
         order.swap(last, chosen as usize);
     }
@@ -64,7 +67,9 @@ impl Lottery {
             sum += f64::from(*weight);
             sum
         });
-        Self { ends: ends.collect() }
+        Self {
+            ends: ends.collect(),
+        }
     }
 
     /// The rows of `epoch` (from 1): as many draws as there are rows.
@@ -91,7 +96,8 @@ pub struct Dropout {
 }
 
 impl Dropout {
-    /// The masks of `epoch` (from 1) that drop a unit with `probability`; absent when nothing is dropped.
+    /// The masks of `epoch` (from 1) that drop a unit with `probability`; absent when nothing is
+    /// dropped.
     pub fn new(probability: f64, seed: u64, epoch: u32) -> Option<Self> {
         (probability > 0.0).then(|| Self {
             generator: generator(seed, Purpose::Dropout, epoch),
@@ -109,8 +115,13 @@ impl Dropout {
         let (words, _) = self.words.as_chunks::<4>();
         let (threshold, kept) = (self.threshold, self.kept);
         self.mask.clear();
-        self.mask
-            .extend(words.iter().map(|word| if u64::from(u32::from_le_bytes(*word)) < threshold { 0.0 } else { kept }));
+        self.mask.extend(words.iter().map(|word| {
+            if u64::from(u32::from_le_bytes(*word)) < threshold {
+                0.0
+            } else {
+                kept
+            }
+        }));
         &self.mask
     }
 }
@@ -134,24 +145,44 @@ mod tests {
         let mut counts = std::collections::BTreeMap::new();
         (1..=6_000).for_each(|epoch| *counts.entry(order(3, 1, epoch)).or_insert(0) += 1);
         // 6 000 draws: 1 000 each, standard deviation √(6 000 · 1/6 · 5/6) = 29; 5 of them are 145.
-        assert!(counts.len() == 6 && counts.values().all(|&count: &i32| (count - 1_000).abs() < 145), "{counts:?}");
+        assert!(
+            counts.len() == 6
+                && counts
+                    .values()
+                    .all(|&count: &i32| (count - 1_000).abs() < 145),
+            "{counts:?}"
+        );
     }
 
     #[test]
     fn rows_are_drawn_as_often_as_they_weigh() {
-        // Σ = 2: probabilities 1/8, 1/4, 1/2 and 1/8, over 10 000 epochs of 4 draws: 5 000, 10 000, 20 000, 5 000.
+        // Σ = 2: probabilities 1/8, 1/4, 1/2 and 1/8, over 10 000 epochs of 4 draws: 5 000, 10 000,
+        // 20 000, 5 000.
         let lottery = Lottery::new(&[0.25, 0.5, 1.0, 0.25]);
         let mut counts = [0.0_f64; 4];
         for epoch in 1..=10_000 {
-            lottery.order(9, epoch).into_iter().for_each(|row| counts[row as usize] += 1.0);
+            lottery
+                .order(9, epoch)
+                .into_iter()
+                .for_each(|row| counts[row as usize] += 1.0);
         }
         let expected = [5_000.0, 10_000.0, 20_000.0, 5_000.0];
-        let chi_square: f64 = counts.iter().zip(expected).map(|(count, mean)| (count - mean).powi(2) / mean).sum();
+        let chi_square: f64 = counts
+            .iter()
+            .zip(expected)
+            .map(|(count, mean)| (count - mean).powi(2) / mean)
+            .sum();
         // The 99.9 % quantile of a chi-square with 3 degrees of freedom.
         assert!(chi_square < 16.27, "{chi_square}: {counts:?}");
         assert_eq!(lottery.order(9, 3), lottery.order(9, 3));
-        assert_ne!(Lottery::new(&[1.0; 99]).order(9, 3), Lottery::new(&[1.0; 99]).order(9, 4));
-        assert_ne!(Lottery::new(&[1.0; 99]).order(9, 3), Lottery::new(&[1.0; 99]).order(8, 3));
+        assert_ne!(
+            Lottery::new(&[1.0; 99]).order(9, 3),
+            Lottery::new(&[1.0; 99]).order(9, 4)
+        );
+        assert_ne!(
+            Lottery::new(&[1.0; 99]).order(9, 3),
+            Lottery::new(&[1.0; 99]).order(8, 3)
+        );
     }
 
     #[test]
@@ -160,7 +191,12 @@ mod tests {
         let ends = Lottery::new(&[1.0, 2.0, 1.0]).ends;
         assert_eq!(ends, [1.0, 3.0, 4.0]);
         // Weights that leave the whole sum to one row draw nothing else but once in 10^38.
-        assert!(Lottery::new(&[f32::MIN_POSITIVE, 1.0, f32::MIN_POSITIVE]).order(1, 1).iter().all(|row| *row == 1));
+        assert!(
+            Lottery::new(&[f32::MIN_POSITIVE, 1.0, f32::MIN_POSITIVE])
+                .order(1, 1)
+                .iter()
+                .all(|row| *row == 1)
+        );
         assert!(Lottery::new(&[]).order(1, 1).is_empty());
     }
 

@@ -1,4 +1,5 @@
-//! A training's control in the service: the stop token, the progress slot, and checkpoints handed to another task.
+//! A training's control in the service: the stop token, the progress slot, and checkpoints handed
+//! to another task.
 
 use std::{
     cell::Cell,
@@ -12,7 +13,8 @@ use tokio::sync::watch;
 
 use crate::{BatchProgress, Control, EpochRow, TrainState};
 
-/// Share of the step that the epochs take; reading before and measuring and publishing after share the rest.
+/// Share of the step that the epochs take; reading before and measuring and publishing after share
+/// the rest.
 const BEFORE: f64 = 0.02;
 const EPOCHS: f64 = 0.95;
 
@@ -43,9 +45,20 @@ pub struct Reporter {
 }
 
 impl Reporter {
-    /// Reports through `step` and puts checkpoints into `checkpoints`, where the newest replaces one that still waits.
-    pub fn new(step: StepContext, facts: Facts, checkpoints: watch::Sender<Option<Arc<TrainState>>>) -> Self {
-        Self { step, facts, began: Instant::now(), validation_loss: Cell::new(None), checkpoints }
+    /// Reports through `step` and puts checkpoints into `checkpoints`, where the newest replaces
+    /// one that still waits.
+    pub fn new(
+        step: StepContext,
+        facts: Facts,
+        checkpoints: watch::Sender<Option<Arc<TrainState>>>,
+    ) -> Self {
+        Self {
+            step,
+            facts,
+            began: Instant::now(),
+            validation_loss: Cell::new(None),
+            checkpoints,
+        }
     }
 }
 
@@ -54,7 +67,11 @@ impl Facts {
     pub fn subject(&self) -> String {
         let more = self.symbols.len().saturating_sub(3);
         let named: Vec<&str> = self.symbols.iter().take(3).map(String::as_str).collect();
-        let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let rest = if more > 0 {
+            format!(" and {more} more")
+        } else {
+            String::new()
+        };
         format!(
             "{} model on {}{rest} [{}]",
             self.model_type.to_uppercase(),
@@ -74,14 +91,30 @@ impl Control for Reporter {
     }
 
     fn batch(&self, at: &BatchProgress) {
-        let BatchProgress { epoch, epochs, batch, batches, loss, .. } = *at;
-        let count = |done: u32, total: u32| Count { done: done.into(), total: total.into() };
+        let BatchProgress {
+            epoch,
+            epochs,
+            batch,
+            batches,
+            loss,
+            ..
+        } = *at;
+        let count = |done: u32, total: u32| Count {
+            done: done.into(),
+            total: total.into(),
+        };
         let done = u64::from(epoch - 1) * u64::from(batches) + u64::from(batch);
         let facts = self.facts.clone();
         self.step.report(Progress {
             fraction: BEFORE + (EPOCHS - BEFORE) * at.done(),
-            message: format!("Training {} [epoch {epoch}/{epochs}] (batch {batch}/{batches})", facts.subject()),
-            items: Some(Count { done, total: u64::from(epochs) * u64::from(batches) }),
+            message: format!(
+                "Training {} [epoch {epoch}/{epochs}] (batch {batch}/{batches})",
+                facts.subject()
+            ),
+            items: Some(Count {
+                done,
+                total: u64::from(epochs) * u64::from(batches),
+            }),
             context: Context::Train {
                 model_type: facts.model_type,
                 strategy: facts.strategy,

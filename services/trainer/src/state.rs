@@ -1,4 +1,5 @@
-//! All that a training needs to go on as if it had never stopped, and its document and two files in a checkpoint.
+//! All that a training needs to go on as if it had never stopped, and its document and two files in
+//! a checkpoint.
 
 use std::collections::HashMap;
 
@@ -11,7 +12,8 @@ use crate::{TrainError, control::EpochRow};
 
 /// `model.safetensors` of a checkpoint or an artifact: PyTorch's names, float32.
 pub const MODEL_FILE: &str = "model.safetensors";
-/// `optimizer.safetensors` of a checkpoint: `first_moment`, `second_moment` and `best`, flat, float32.
+/// `optimizer.safetensors` of a checkpoint: `first_moment`, `second_moment` and `best`, flat,
+/// float32.
 pub const OPTIMIZER_FILE: &str = "optimizer.safetensors";
 /// What the document of a checkpoint is called in errors.
 const STATE: &str = "the state of the checkpoint";
@@ -75,13 +77,21 @@ impl TrainState {
             stale: 0,
             history: Vec::new(),
         };
-        Self { weights, first_moment: zeros.clone(), second_moment: zeros, best_weights: Vec::new(), progress }
+        Self {
+            weights,
+            first_moment: zeros.clone(),
+            second_moment: zeros,
+            best_weights: Vec::new(),
+            progress,
+        }
     }
 
     /// True when early stopping has run out of patience.
     pub fn stopped_early(&self) -> bool {
         let settings = &self.progress.settings;
-        settings.early_stopping.is_some_and(|rule| self.progress.stale >= rule.patience)
+        settings
+            .early_stopping
+            .is_some_and(|rule| self.progress.stale >= rule.patience)
     }
 
     /// True when no epoch is left to train.
@@ -89,8 +99,9 @@ impl TrainState {
         self.progress.epoch >= self.progress.settings.epochs || self.stopped_early()
     }
 
-    /// Takes over an epoch's row and weights. The best weights follow the lowest validation loss; early stopping counts an
-    /// improvement only from `min_delta` on: absolute for classes, a share of the loss to beat for a regression.
+    /// Takes over an epoch's row and weights. The best weights follow the lowest validation loss;
+    /// early stopping counts an improvement only from `min_delta` on: absolute for classes, a share
+    /// of the loss to beat for a regression.
     pub fn finish_epoch(&mut self, row: EpochRow) {
         let progress = &mut self.progress;
         let loss = row.validation_loss;
@@ -101,8 +112,16 @@ impl TrainState {
         }
         if let Some(rule) = progress.settings.early_stopping {
             let absolute = progress.settings.loss.is_for_classes();
-            let target = |best: f64| best - if absolute { rule.min_delta } else { rule.min_delta * best };
-            let improved = progress.stopping_loss.is_none_or(|best| loss < best && loss <= target(best));
+            let target = |best: f64| {
+                best - if absolute {
+                    rule.min_delta
+                } else {
+                    rule.min_delta * best
+                }
+            };
+            let improved = progress
+                .stopping_loss
+                .is_none_or(|best| loss < best && loss <= target(best));
             if improved {
                 progress.stopping_loss = Some(loss);
             }
@@ -116,10 +135,20 @@ impl TrainState {
     ///
     /// # Errors
     /// Names what differs.
-    pub fn check(&self, network: &Network, settings: &TrainingSettings, seed: u64) -> Result<(), TrainError> {
+    pub fn check(
+        &self,
+        network: &Network,
+        settings: &TrainingSettings,
+        seed: u64,
+    ) -> Result<(), TrainError> {
         let count = network.parameter_count();
         let tensors = [&self.weights, &self.first_moment, &self.second_moment];
-        let best_ok = self.best_weights.len() == if self.progress.best_epoch == 0 { 0 } else { count };
+        let best_ok = self.best_weights.len()
+            == if self.progress.best_epoch == 0 {
+                0
+            } else {
+                count
+            };
         let what = match () {
             () if self.progress.v > Self::VERSION => "version",
             () if self.progress.seed != seed => "seed",
@@ -135,16 +164,26 @@ impl TrainState {
     /// # Errors
     /// When one of its files cannot be written.
     pub fn to_checkpoint(&self, network: &Network) -> Result<Checkpoint, TrainError> {
-        let flat = |name: &str, values: &[f32]| (name.to_owned(), vec![values.len()], bytes_of(values));
+        let flat =
+            |name: &str, values: &[f32]| (name.to_owned(), vec![values.len()], bytes_of(values));
         let moments = vec![
             flat("first_moment", &self.first_moment),
             flat("second_moment", &self.second_moment),
             flat("best", &self.best_weights),
         ];
-        let state = serde_json::to_value(&self.progress).map_err(|source| failed(STATE, "written", source))?;
+        let state = serde_json::to_value(&self.progress)
+            .map_err(|source| failed(STATE, "written", source))?;
         let optimizer = safetensors_of(OPTIMIZER_FILE, moments)?;
-        let files = [(MODEL_FILE, model_file(network, &self.weights)?), (OPTIMIZER_FILE, optimizer)];
-        Ok(Checkpoint { state, files: files.map(|(name, bytes)| (name.to_owned(), bytes.into())).into() })
+        let files = [
+            (MODEL_FILE, model_file(network, &self.weights)?),
+            (OPTIMIZER_FILE, optimizer),
+        ];
+        Ok(Checkpoint {
+            state,
+            files: files
+                .map(|(name, bytes)| (name.to_owned(), bytes.into()))
+                .into(),
+        })
     }
 
     /// Reads a checkpoint.
@@ -153,14 +192,18 @@ impl TrainState {
     /// When a file is absent or damaged, or the weights are not those of `network`.
     pub fn from_checkpoint(network: &Network, checkpoint: Checkpoint) -> Result<Self, TrainError> {
         let Checkpoint { state, files } = checkpoint;
-        let progress = serde_json::from_value(state).map_err(|source| failed(STATE, "read", source))?;
+        let progress =
+            serde_json::from_value(state).map_err(|source| failed(STATE, "read", source))?;
         let read = |file| {
             let bytes = files.get(file).map_or(&[][..], AsRef::as_ref);
             SafeTensors::deserialize(bytes).map_err(|source| failed(file, "read", source))
         };
         let (model, optimizer) = (read(MODEL_FILE)?, read(OPTIMIZER_FILE)?);
         let tensor = |file, tensors: &SafeTensors<'_>, name: &str| {
-            tensors.tensor(name).map(|view| values_of(view.data())).map_err(|source| failed(file, "read", source))
+            tensors
+                .tensor(name)
+                .map(|view| values_of(view.data()))
+                .map_err(|source| failed(file, "read", source))
         };
         let mut weights = Vec::with_capacity(network.parameter_count());
         for spec in network.tensors() {
@@ -194,10 +237,16 @@ pub fn model_file(network: &Network, weights: &[f32]) -> Result<Vec<u8>, TrainEr
     safetensors_of(MODEL_FILE, tensors)
 }
 
-fn safetensors_of(file: &'static str, tensors: Vec<(String, Vec<usize>, Vec<u8>)>) -> Result<Vec<u8>, TrainError> {
-    let view = |(name, shape, bytes)| TensorView::new(Dtype::F32, shape, bytes).map(|view| (name, view));
-    let views: Result<Vec<_>, _> =
-        tensors.iter().map(|(name, shape, bytes)| view((name, shape.clone(), bytes))).collect();
+fn safetensors_of(
+    file: &'static str,
+    tensors: Vec<(String, Vec<usize>, Vec<u8>)>,
+) -> Result<Vec<u8>, TrainError> {
+    let view =
+        |(name, shape, bytes)| TensorView::new(Dtype::F32, shape, bytes).map(|view| (name, view));
+    let views: Result<Vec<_>, _> = tensors
+        .iter()
+        .map(|(name, shape, bytes)| view((name, shape.clone(), bytes)))
+        .collect();
     // PyTorch's reader wants the key "format".
     let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
     views
@@ -210,15 +259,27 @@ fn failed(
     doing: &'static str,
     source: impl std::error::Error + Send + Sync + 'static,
 ) -> TrainError {
-    TrainError::File { file, doing, source: Box::new(source) }
+    TrainError::File {
+        file,
+        doing,
+        source: Box::new(source),
+    }
 }
 
 fn bytes_of(values: &[f32]) -> Vec<u8> {
-    values.iter().flat_map(|value| value.to_le_bytes()).collect()
+    values
+        .iter()
+        .flat_map(|value| value.to_le_bytes())
+        .collect()
 }
 
 fn values_of(bytes: &[u8]) -> Vec<f32> {
-    bytes.as_chunks::<4>().0.iter().map(|word| f32::from_le_bytes(*word)).collect()
+    bytes
+        .as_chunks::<4>()
+        .0
+        .iter()
+        .map(|word| f32::from_le_bytes(*word))
+        .collect()
 }
 
 #[cfg(test)]
@@ -253,27 +314,46 @@ mod tests {
     }
 
     fn stopping(settings: TrainingSettings, patience: u32, min_delta: f64) -> TrainingSettings {
-        TrainingSettings { early_stopping: Some(EarlyStopping { patience, min_delta }), ..settings }
+        TrainingSettings {
+            early_stopping: Some(EarlyStopping {
+                patience,
+                min_delta,
+            }),
+            ..settings
+        }
     }
 
     #[test]
     fn small_gains_move_the_best_weights_but_do_not_renew_patience() {
-        // From 1.00, falls of 0.004 stay short of 0.01 twice; the third epoch without improvement is the fourth.
+        // From 1.00, falls of 0.004 stay short of 0.01 twice; the third epoch without improvement
+        // is the fourth.
         let settings = stopping(TrainingSettings::for_classes(), 3, 0.01);
-        assert_eq!(run(settings.clone(), &[1.0, 0.996, 0.992, 0.9901]), (4, Some(4)));
+        assert_eq!(
+            run(settings.clone(), &[1.0, 0.996, 0.992, 0.9901]),
+            (4, Some(4))
+        );
         // 0.988 is 0.012 below 1.00 and renews it.
-        assert_eq!(run(settings, &[1.0, 0.996, 0.992, 0.988, 0.987, 0.986]), (6, None));
+        assert_eq!(
+            run(settings, &[1.0, 0.996, 0.992, 0.988, 0.987, 0.986]),
+            (6, None)
+        );
     }
 
     #[test]
     fn a_regression_compares_by_share_so_that_losses_of_1e_5_can_improve() {
         let settings = stopping(TrainingSettings::for_regression(), 2, 0.01);
         // 1 % of 1e-5 is 1e-7: 9.8e-6 improves, 9.75e-6 and 9.76e-6 do not.
-        assert_eq!(run(settings, &[1e-5, 9.8e-6, 9.75e-6, 9.76e-6]), (3, Some(4)));
+        assert_eq!(
+            run(settings, &[1e-5, 9.8e-6, 9.75e-6, 9.76e-6]),
+            (3, Some(4))
+        );
     }
 
     #[test]
     fn without_early_stopping_every_epoch_runs_and_the_lowest_loss_wins() {
-        assert_eq!(run(TrainingSettings::for_classes(), &[0.9, 0.5, 0.7, 0.8]), (2, None));
+        assert_eq!(
+            run(TrainingSettings::for_classes(), &[0.9, 0.5, 0.7, 0.8]),
+            (2, None)
+        );
     }
 }

@@ -1,10 +1,14 @@
-//! The training loop: epochs of shuffled or drawn batches, validation, best weights, early stopping, checkpoints.
+//! The training loop: epochs of shuffled or drawn batches, validation, best weights, early
+//! stopping, checkpoints.
 //!
 //! Invariants:
 //! - the training matrix stays on the device; a batch is gathered there by index;
-//! - between two batches stand one load of a flag and, every tenth batch, one reading of the running sums: no wait, no lock;
-//! - the state changes only at the end of an epoch whose losses are finite, so it is always the last good one;
-//! - an interrupted and resumed training ends with the same bits as an uninterrupted one, on CPU at one number of threads.
+//! - between two batches stand one load of a flag and, every tenth batch, one reading of the
+//!   running sums: no wait, no lock;
+//! - the state changes only at the end of an epoch whose losses are finite, so it is always the
+//!   last good one;
+//! - an interrupted and resumed training ends with the same bits as an uninterrupted one, on CPU at
+//!   one number of threads.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -32,7 +36,8 @@ pub const CHECKPOINT_EPOCHS: u32 = 10;
 pub const CHECKPOINT_AGE: Duration = Duration::from_secs(300);
 /// Batches between two reports.
 const REPORT_BATCHES: usize = 10;
-/// Multiply-adds in a chunk of an evaluation: some 10 ms on one CPU core, so that a cancel is heard in time.
+/// Multiply-adds in a chunk of an evaluation: some 10 ms on one CPU core, so that a cancel is heard
+/// in time.
 const CHUNK_OPERATIONS: usize = 20_000_000;
 
 /// A finished training.
@@ -57,8 +62,8 @@ pub struct Trained {
 /// Trains `network` on `data`, from the beginning or from the state of a checkpoint.
 ///
 /// # Errors
-/// When settings, data or checkpoint do not fit the network, the loss diverges, libtorch refuses, or `control` cancels. The
-/// last two of these variants hold the last good state.
+/// When settings, data or checkpoint do not fit the network, the loss diverges, libtorch refuses,
+/// or `control` cancels. The last two of these variants hold the last good state.
 pub fn train(
     data: &TrainingData,
     network: &Network,
@@ -84,7 +89,8 @@ pub fn train(
             }
             Err(stop) => return Err(stop.with(state)),
         }
-        let due = state.progress.epoch - saved.0 >= CHECKPOINT_EPOCHS || control.elapsed() - saved.1 >= CHECKPOINT_AGE;
+        let due = state.progress.epoch - saved.0 >= CHECKPOINT_EPOCHS
+            || control.elapsed() - saved.1 >= CHECKPOINT_AGE;
         if due || state.is_finished() {
             control.checkpoint(state.clone());
             saved = (state.progress.epoch, control.elapsed());
@@ -104,7 +110,11 @@ pub fn train(
     }
 }
 
-fn check(data: &TrainingData, network: &Network, settings: &TrainingSettings) -> Result<(), TrainError> {
+fn check(
+    data: &TrainingData,
+    network: &Network,
+    settings: &TrainingSettings,
+) -> Result<(), TrainError> {
     let mut problems = settings.problems();
     if !(0.0..1.0).contains(&network.dropout) {
         problems.push("dropout must be at least 0 and below 1".to_owned());
@@ -136,7 +146,11 @@ impl Stop {
         let last = (last.progress.epoch > 0).then(|| Box::new(last));
         match self {
             Self::Cancelled => TrainError::Cancelled { last },
-            Self::Diverged { epoch, batch } => TrainError::Diverged { epoch, batch, last_good: last },
+            Self::Diverged { epoch, batch } => TrainError::Diverged {
+                epoch,
+                batch,
+                last_good: last,
+            },
             Self::Libtorch(error) => TrainError::Libtorch(error),
         }
     }
@@ -179,7 +193,9 @@ impl<'a> Session<'a> {
         tch::set_num_threads(settings.threads as i32);
         let device = Device::cuda_if_available();
         let class_weights = match &network.output {
-            OutputKind::Classes { names } => metrics::class_weights(&data.train.labels.counts(names.len())),
+            OutputKind::Classes { names } => {
+                metrics::class_weights(&data.train.labels.counts(names.len()))
+            }
             OutputKind::Regression => Vec::new(),
         };
         let resident = |values: &[f32]| Tensor::f_from_slice(values)?.f_to_device(device);
@@ -217,7 +233,12 @@ impl<'a> Session<'a> {
         let indices = Tensor::f_from_slice(&order)?.f_to_device(self.device)?;
         let mut dropout = Dropout::new(self.network.dropout, seed, epoch);
         let zero = |kind| Tensor::f_zeros([0_i64; 0], (kind, self.device));
-        let mut sums = Sums { loss: zero(Kind::Double)?, right: zero(Kind::Int64)?, rows: 0, counted: 0 };
+        let mut sums = Sums {
+            loss: zero(Kind::Double)?,
+            right: zero(Kind::Int64)?,
+            rows: 0,
+            counted: 0,
+        };
         let size = self.settings.batch_size as usize;
         let batches = order.len().div_ceil(size);
         let (mut train_loss, mut train_accuracy) = (0.0, None);
@@ -234,16 +255,30 @@ impl<'a> Session<'a> {
                 if !train_loss.is_finite() {
                     return Err(Stop::Diverged { epoch, batch });
                 }
-                let (epochs, batches, loss, accuracy) =
-                    (self.settings.epochs, batches as u32, train_loss, train_accuracy);
-                self.control.batch(&BatchProgress { epoch, epochs, batch, batches, loss, accuracy });
+                let (epochs, batches, loss, accuracy) = (
+                    self.settings.epochs,
+                    batches as u32,
+                    train_loss,
+                    train_accuracy,
+                );
+                self.control.batch(&BatchProgress {
+                    epoch,
+                    epochs,
+                    batch,
+                    batches,
+                    loss,
+                    accuracy,
+                });
             }
         }
         let scores = self.scores(&self.validation)?;
         let scored = self.scored(&scores, &self.data.validation);
         let validation_loss = scored.criterion();
         if !validation_loss.is_finite() {
-            return Err(Stop::Diverged { epoch, batch: batches as u32 + 1 });
+            return Err(Stop::Diverged {
+                epoch,
+                batch: batches as u32 + 1,
+            });
         }
         Ok(EpochRow {
             epoch,
@@ -257,7 +292,12 @@ impl<'a> Session<'a> {
     }
 
     /// One step of the optimiser on the rows `chosen`.
-    fn step(&mut self, chosen: &Tensor, dropout: Option<&mut Dropout>, sums: &mut Sums) -> Result<(), TchError> {
+    fn step(
+        &mut self,
+        chosen: &Tensor,
+        dropout: Option<&mut Dropout>,
+        sums: &mut Sums,
+    ) -> Result<(), TchError> {
         let features = self.features.f_index_select(0, chosen)?;
         let targets = self.targets.f_index_select(0, chosen)?;
         let scores = self.mlp.forward(&features, dropout)?;
@@ -267,8 +307,12 @@ impl<'a> Session<'a> {
         adam::clip(&mut gradient, self.settings.gradient_clip)?;
         self.adam.update(&mut self.mlp.flat, gradient)?;
         let rows = chosen.numel() as u64;
-        let _ = sums.loss.f_add_(&loss.f_detach()?.f_mul_scalar(rows as f64)?)?;
-        let _ = sums.right.f_add_(&self.criterion.right(&scores.f_detach()?, &targets)?)?;
+        let _ = sums
+            .loss
+            .f_add_(&loss.f_detach()?.f_mul_scalar(rows as f64)?)?;
+        let _ = sums
+            .right
+            .f_add_(&self.criterion.right(&scores.f_detach()?, &targets)?)?;
         sums.rows += rows;
         Ok(())
     }
@@ -277,7 +321,8 @@ impl<'a> Session<'a> {
     fn scores(&self, features: &Tensor) -> Result<Vec<f32>, Stop> {
         let _guard = tch::no_grad_guard();
         let rows = features.size().first().copied().unwrap_or(0);
-        let chunk = (CHUNK_OPERATIONS / self.network.parameter_count().max(1)).clamp(1, 65_536) as i64;
+        let chunk =
+            (CHUNK_OPERATIONS / self.network.parameter_count().max(1)).clamp(1, 65_536) as i64;
         let mut scores = Vec::new();
         let mut start = 0;
         while start < rows {
@@ -285,14 +330,23 @@ impl<'a> Session<'a> {
                 return Err(Stop::Cancelled);
             }
             let length = chunk.min(rows - start);
-            scores.extend(to_host(&self.mlp.forward(&features.f_narrow(0, start, length)?, None)?)?);
+            scores.extend(to_host(
+                &self
+                    .mlp
+                    .forward(&features.f_narrow(0, start, length)?, None)?,
+            )?);
             start += length;
         }
         Ok(scores)
     }
 
     fn scored<'b>(&'b self, scores: &'b [f32], part: &'b Part) -> Scored<'b> {
-        Scored { scores, labels: &part.labels, criterion: self.settings.loss, class_weights: &self.class_weights }
+        Scored {
+            scores,
+            labels: &part.labels,
+            criterion: self.settings.loss,
+            class_weights: &self.class_weights,
+        }
     }
 
     /// Copies weights and moments to the host.
@@ -314,9 +368,17 @@ impl<'a> Session<'a> {
         let train_mean = metrics::mean_label(&self.data.train.labels);
         let mut found = BTreeMap::new();
         let test = matrix(&self.data.test, self.network, self.device)?;
-        for ((name, part), features) in self.data.parts().into_iter().zip([&self.features, &self.validation, &test]) {
+        for ((name, part), features) in
+            self.data
+                .parts()
+                .into_iter()
+                .zip([&self.features, &self.validation, &test])
+        {
             let scores = self.scores(features)?;
-            found.insert(name.to_owned(), self.scored(&scores, part).metrics(names, train_mean));
+            found.insert(
+                name.to_owned(),
+                self.scored(&scores, part).metrics(names, train_mean),
+            );
         }
         Ok(found)
     }
@@ -326,14 +388,19 @@ impl Sums {
     fn read(&self) -> Result<(f64, Option<f64>), TchError> {
         let right = self.right.f_int64_value(&[])? as f64;
         let accuracy = (self.counted > 0).then(|| right / self.counted as f64);
-        Ok((self.loss.f_double_value(&[])? / self.rows.max(1) as f64, accuracy))
+        Ok((
+            self.loss.f_double_value(&[])? / self.rows.max(1) as f64,
+            accuracy,
+        ))
     }
 }
 
 /// The features of a part on the device, `[rows, features]`.
 fn matrix(part: &Part, network: &Network, device: Device) -> Result<Tensor, TchError> {
     let shape = [part.labels.len() as i64, network.features.len() as i64];
-    Tensor::f_from_slice(&part.features)?.f_view(shape)?.f_to_device(device)
+    Tensor::f_from_slice(&part.features)?
+        .f_view(shape)?
+        .f_to_device(device)
 }
 
 /// True when trainings on this host run on a GPU.

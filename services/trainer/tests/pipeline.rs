@@ -1,4 +1,5 @@
-//! The whole pipeline as real processes: fetch, validate, process, train, register, whoever is killed or cancelled when.
+//! The whole pipeline as real processes: fetch, validate, process, train, register, whoever is
+//! killed or cancelled when.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -13,7 +14,8 @@ use std::time::{Duration, Instant};
 
 use schemas::command::NewOperation;
 use schemas::commands::{
-    FetchBars, FetchMode, FetchOutcome, ProcessOutcome, RegisterOutcome, SeriesRequest, TrainOutcome, TrainRequest,
+    FetchBars, FetchMode, FetchOutcome, ProcessOutcome, RegisterOutcome, SeriesRequest,
+    TrainOutcome, TrainRequest,
 };
 use schemas::events::What;
 use schemas::ids::{Lane, OperationId, Service};
@@ -23,35 +25,60 @@ use serde::de::DeserializeOwned;
 use system_tests::{Process, Sandbox};
 
 const STRATEGY: &str = include_str!("../../../strategies/catalog/eurusd_rsi_macd.yaml");
-const SERVICES: [Service; 5] =
-    [Service::Fetcher, Service::Validator, Service::Processor, Service::Trainer, Service::Registry];
+const SERVICES: [Service; 5] = [
+    Service::Fetcher,
+    Service::Validator,
+    Service::Processor,
+    Service::Trainer,
+    Service::Registry,
+];
 
 /// Two years of hourly EURUSD from the sample files, `epochs` epochs to the end, a fixed seed.
 fn training(epochs: u32) -> NewOperation {
     let (start, end) = ("2014-01-01T00:00:00Z", "2016-01-01T00:00:00Z");
     let micros = |text: &str| text.parse::<jiff::Timestamp>().unwrap().as_microsecond();
     let overrides = serde_json::json!({ "epochs": epochs, "seed": 7, "start": micros(start), "end": micros(end) });
-    let request = TrainRequest { strategy: STRATEGY.replace("  early_stopping:", "  #"), overrides, model: None };
+    let request = TrainRequest {
+        strategy: STRATEGY.replace("  early_stopping:", "  #"),
+        overrides,
+        model: None,
+    };
     let fetch = FetchBars {
         provider: "file".to_owned(),
-        series: vec![SeriesRequest { symbol: "EURUSD".to_owned(), timeframe: "1h".to_owned() }],
+        series: vec![SeriesRequest {
+            symbol: "EURUSD".to_owned(),
+            timeframe: "1h".to_owned(),
+        }],
         mode: FetchMode::Full,
         start: Some(start.parse().unwrap()),
         end: Some(end.parse().unwrap()),
         refetch: false,
     };
-    Training { request, fetch, lane: Lane::Default, labels: [].into() }.operation()
+    Training {
+        request,
+        fetch,
+        lane: Lane::Default,
+        labels: [].into(),
+    }
+    .operation()
 }
 
 fn spawn(sandbox: &Sandbox, service: Service) -> Process {
     let bars = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/bars");
     let files = format!("files={}", bars.display());
-    let flags: &[&str] = if service == Service::Fetcher { &["--set", &files] } else { &[] };
+    let flags: &[&str] = if service == Service::Fetcher {
+        &["--set", &files]
+    } else {
+        &[]
+    };
     sandbox.spawn_with(&format!("ktrdr-{service}"), flags)
 }
 
 fn spawn_all(sandbox: &Sandbox) -> Vec<Process> {
-    SERVICES.iter().map(|service| spawn(sandbox, *service)).collect()
+    SERVICES
+        .iter()
+        .map(|service| spawn(sandbox, *service))
+        .collect()
 }
 
 fn outcome<T: DeserializeOwned>(record: &OperationRecord, step: usize) -> T {
@@ -60,7 +87,12 @@ fn outcome<T: DeserializeOwned>(record: &OperationRecord, step: usize) -> T {
 
 async fn completed(sandbox: &Sandbox, op: &OperationId) -> OperationRecord {
     let record = sandbox.settled(op).await;
-    assert_eq!(record.state, OperationState::Completed, "{:#?}", record.failure);
+    assert_eq!(
+        record.state,
+        OperationState::Completed,
+        "{:#?}",
+        record.failure
+    );
     sandbox.only_completion_of(op).await;
     record
 }
@@ -68,7 +100,14 @@ async fn completed(sandbox: &Sandbox, op: &OperationId) -> OperationRecord {
 /// Hash of the weights that a completed training left.
 async fn weights(sandbox: &Sandbox, record: &OperationRecord) -> String {
     let artifact = outcome::<TrainOutcome>(record, 4).artifact;
-    sandbox.store().artifact_manifest(&artifact).await.unwrap().files["model.safetensors"].sha256.clone()
+    sandbox
+        .store()
+        .artifact_manifest(&artifact)
+        .await
+        .unwrap()
+        .files["model.safetensors"]
+        .sha256
+        .clone()
 }
 
 /// Weights of a training in a system of its own that nothing disturbs.
@@ -85,16 +124,27 @@ async fn a_second_training_on_the_same_data_fetches_nothing_and_reuses_the_data_
     let _services = spawn_all(&sandbox);
     let op = sandbox.submit(&training(3)).await;
     let first = completed(&sandbox, &op).await;
-    let (data, version) = (outcome::<ProcessOutcome>(&first, 3), outcome::<RegisterOutcome>(&first, 5));
+    let (data, version) = (
+        outcome::<ProcessOutcome>(&first, 3),
+        outcome::<RegisterOutcome>(&first, 5),
+    );
     assert!(data.rows > 10_000 && !data.reused, "{data:?}");
     assert_eq!(version.version, 1);
     let op = sandbox.submit(&training(4)).await;
     let second = completed(&sandbox, &op).await;
-    assert_eq!(outcome::<FetchOutcome>(&second, 1).series[0].work.fetched, 0);
+    assert_eq!(
+        outcome::<FetchOutcome>(&second, 1).series[0].work.fetched,
+        0
+    );
     let again = outcome::<ProcessOutcome>(&second, 3);
     assert_eq!((again.dataset, again.reused), (data.dataset, true));
     assert_eq!(outcome::<RegisterOutcome>(&second, 5).version, 2);
-    let stored = sandbox.store().model(&version.name, Some(1)).await.unwrap().unwrap();
+    let stored = sandbox
+        .store()
+        .model(&version.name, Some(1))
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(stored.lineage.operation, first.op.to_string());
 }
 
@@ -102,20 +152,33 @@ async fn a_second_training_on_the_same_data_fetches_nothing_and_reuses_the_data_
 async fn every_service_may_be_killed_in_its_step_and_the_model_is_the_same() {
     const EPOCHS: u32 = 20;
     let sandbox = Sandbox::start().await;
-    let mut services: Vec<Process> = spawn_all(&sandbox).into_iter().chain(spawn_all(&sandbox)).collect();
+    let mut services: Vec<Process> = spawn_all(&sandbox)
+        .into_iter()
+        .chain(spawn_all(&sandbox))
+        .collect();
     for service in SERVICES {
         sandbox.workers(service, 2).await;
     }
     let op = sandbox.submit(&training(EPOCHS)).await;
     for step in 1..=5 {
-        let begun =
-            sandbox.until_event(&op, "started", |event| event.step.get() == step && event.what == What::Started).await;
+        let begun = sandbox
+            .until_event(&op, "started", |event| {
+                event.step.get() == step && event.what == What::Started
+            })
+            .await;
         let holder = begun.worker.unwrap();
-        services.iter_mut().find(|process| process.runs(&holder)).unwrap().kill();
+        services
+            .iter_mut()
+            .find(|process| process.runs(&holder))
+            .unwrap()
+            .kill();
     }
     let record = completed(&sandbox, &op).await;
     let interrupted = record.steps.iter().filter(|step| step.attempt > 1).count();
-    assert!(interrupted >= 3, "fetch, process and train are long enough to be hit: {interrupted}");
+    assert!(
+        interrupted >= 3,
+        "fetch, process and train are long enough to be hit: {interrupted}"
+    );
     let version = outcome::<RegisterOutcome>(&record, 5);
     assert_eq!(version.version, 1, "the version was assigned once");
     assert_eq!(weights(&sandbox, &record).await, undisturbed(EPOCHS).await);
@@ -127,11 +190,17 @@ async fn a_training_cancelled_and_resumed_at_twenty_random_moments_ends_with_the
     let sandbox = Sandbox::start().await;
     let _services = spawn_all(&sandbox);
     let op = sandbox.submit(&training(EPOCHS)).await;
-    sandbox.until_event(&op, "training", |event| event.step.get() == 4 && event.what == What::Started).await;
+    sandbox
+        .until_event(&op, "training", |event| {
+            event.step.get() == 4 && event.what == What::Started
+        })
+        .await;
     let (mut cancelled, mut slowest) = (0, Duration::ZERO);
     for attempt in 1..=20 {
         sandbox.working_on(&op, 4, attempt).await;
-        sandbox.after(Duration::from_millis(u64::from(attempt * 37 % 100))).await;
+        sandbox
+            .after(Duration::from_millis(u64::from(attempt * 37 % 100)))
+            .await;
         let asked = Instant::now();
         sandbox.bus().request_cancel(&op, "").await.unwrap();
         let record = sandbox.ended(&op).await;
@@ -143,7 +212,10 @@ async fn a_training_cancelled_and_resumed_at_twenty_random_moments_ends_with_the
         cancelled += 1;
         sandbox.bus().resume(&op).await.unwrap();
     }
-    assert!(cancelled >= 10 && slowest < Duration::from_secs(1), "{cancelled} times cancelled, slowest {slowest:?}");
+    assert!(
+        cancelled >= 10 && slowest < Duration::from_secs(1),
+        "{cancelled} times cancelled, slowest {slowest:?}"
+    );
     let record = completed(&sandbox, &op).await;
     assert_eq!(weights(&sandbox, &record).await, undisturbed(EPOCHS).await);
 }
@@ -155,7 +227,10 @@ async fn a_flipped_bit_in_stored_bars_is_named_and_nothing_is_trained_on_it() {
     let op = sandbox.submit(&training(3)).await;
     completed(&sandbox, &op).await;
     let bars = sandbox.folder().join("objects/bars");
-    let file = files_under(&bars).into_iter().find(|path| path.extension().is_some_and(|it| it == "parquet")).unwrap();
+    let file = files_under(&bars)
+        .into_iter()
+        .find(|path| path.extension().is_some_and(|it| it == "parquet"))
+        .unwrap();
     let mut bytes = std::fs::read(&file).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
@@ -164,14 +239,43 @@ async fn a_flipped_bit_in_stored_bars_is_named_and_nothing_is_trained_on_it() {
     let op = sandbox.submit(&training(4)).await;
     let record = sandbox.settled(&op).await;
     let failure = record.failure.expect("the training fails");
-    let hash = file.file_stem().unwrap().to_str().unwrap().rsplit('.').next().unwrap().to_owned();
+    let hash = file
+        .file_stem()
+        .unwrap()
+        .to_str()
+        .unwrap()
+        .rsplit('.')
+        .next()
+        .unwrap()
+        .to_owned();
     assert_eq!(record.state, OperationState::Failed);
-    assert!(failure.error.message.contains(&hash), "{:?} does not name {hash}", failure.error);
-    assert!(failure.step.get() < 4 && !failure.error.hint.is_empty(), "{failure:?}");
-    assert_eq!(sandbox.store().list_models().await.unwrap().len(), 1, "only the model from before");
+    assert!(
+        failure.error.message.contains(&hash),
+        "{:?} does not name {hash}",
+        failure.error
+    );
+    assert!(
+        failure.step.get() < 4 && !failure.error.hint.is_empty(),
+        "{failure:?}"
+    );
+    assert_eq!(
+        sandbox.store().list_models().await.unwrap().len(),
+        1,
+        "only the model from before"
+    );
 }
 
 fn files_under(folder: &Path) -> Vec<std::path::PathBuf> {
-    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    entries.flat_map(|path| if path.is_dir() { files_under(&path) } else { vec![path] }).collect()
+    let entries = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    entries
+        .flat_map(|path| {
+            if path.is_dir() {
+                files_under(&path)
+            } else {
+                vec![path]
+            }
+        })
+        .collect()
 }

@@ -1,4 +1,5 @@
-//! The train command on a real NATS server: data set in, registered version out, whoever is killed on the way.
+//! The train command on a real NATS server: data set in, registered version out, whoever is killed
+//! on the way.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -28,17 +29,27 @@ use trainer::{Trainer, random};
 const STRATEGY: &str = include_str!("../../../strategies/catalog/eurusd_rsi_macd.yaml");
 const ROWS: usize = 1_400;
 
-/// A data set of the catalog's strategy with made-up numbers; the label follows the first two features. `absent` never
-/// occurs.
+/// A data set of the catalog's strategy with made-up numbers; the label follows the first two
+/// features. `absent` never occurs.
 async fn publish_dataset(store: &Store, absent: Option<f32>) -> String {
-    let resolved = Strategy::parse(STRATEGY).unwrap().resolve(&Overrides::default()).unwrap();
+    let resolved = Strategy::parse(STRATEGY)
+        .unwrap()
+        .resolve(&Overrides::default())
+        .unwrap();
     let columns = resolved.feature_columns();
     let words = random::order(ROWS * columns.len(), 5, 1);
-    let values: Vec<f32> = words.iter().map(|word| *word as f32 / words.len() as f32).collect();
+    let values: Vec<f32> = words
+        .iter()
+        .map(|word| *word as f32 / words.len() as f32)
+        .collect();
     let features: Vec<Vec<f32>> = values.chunks(ROWS).map(<[f32]>::to_vec).collect();
     let class = |row: usize| {
         let sum = features[0][row] + features[1][row];
-        let class = if sum > 1.2 { 0.0 } else { 1.0 + f32::from(u8::from(sum < 0.8)) };
+        let class = if sum > 1.2 {
+            0.0
+        } else {
+            1.0 + f32::from(u8::from(sum < 0.8))
+        };
         if Some(class) == absent { 0.0 } else { class }
     };
     let times: Vec<i64> = (0..ROWS as i64).map(|row| row * 3_600_000_000).collect();
@@ -47,7 +58,9 @@ async fn publish_dataset(store: &Store, absent: Option<f32>) -> String {
         symbol: vec![0; ROWS],
         open_time: times.clone(),
         known_at: times.clone(),
-        part: (0..ROWS).map(|row| u8::from(row >= 1_000) + u8::from(row >= 1_200)).collect(),
+        part: (0..ROWS)
+            .map(|row| u8::from(row >= 1_000) + u8::from(row >= 1_200))
+            .collect(),
         label: (0..ROWS).map(class).collect(),
         label_known_at: times,
         weight: None,
@@ -77,19 +90,35 @@ async fn publish_dataset(store: &Store, absent: Option<f32>) -> String {
         created_at: 0,
         written_by: "test".to_owned(),
     };
-    store.publish_dataset(table, draft).await.unwrap().inputs_sha256
+    store
+        .publish_dataset(table, draft)
+        .await
+        .unwrap()
+        .inputs_sha256
 }
 
 fn step<C: Command>(command: &C) -> StepSpec {
     let command = serde_json::to_value(command).unwrap();
-    StepSpec { service: C::SERVICE, verb: C::VERB.to_owned(), lane: Lane::Default, weight: 1.0, command }
+    StepSpec {
+        service: C::SERVICE,
+        verb: C::VERB.to_owned(),
+        lane: Lane::Default,
+        weight: 1.0,
+        command,
+    }
 }
 
 fn operation(dataset: &str, epochs: u32) -> NewOperation {
     let overrides = serde_json::json!({ "epochs": epochs, "seed": 7, "batch_size": 32 });
     let strategy = STRATEGY.replace("  early_stopping:", "  #");
-    let request = TrainRequest { strategy, overrides, model: Some("tested".to_owned()) };
-    let train = step(&TrainModel { dataset: Some(dataset.to_owned()) });
+    let request = TrainRequest {
+        strategy,
+        overrides,
+        model: Some("tested".to_owned()),
+    };
+    let train = step(&TrainModel {
+        dataset: Some(dataset.to_owned()),
+    });
     NewOperation {
         kind: "train".to_owned(),
         labels: BTreeMap::new(),
@@ -105,7 +134,13 @@ fn trained(record: &OperationRecord) -> TrainOutcome {
 
 /// Hash of the model's weights.
 async fn weights(store: &Store, outcome: &TrainOutcome) -> String {
-    store.artifact_manifest(&outcome.artifact).await.unwrap().files["model.safetensors"].sha256.clone()
+    store
+        .artifact_manifest(&outcome.artifact)
+        .await
+        .unwrap()
+        .files["model.safetensors"]
+        .sha256
+        .clone()
 }
 
 /// Weights of `epochs` that nothing interrupted.
@@ -118,7 +153,9 @@ async fn undisturbed(sandbox: &Sandbox, dataset: &str, epochs: u32) -> String {
 }
 
 async fn until_checkpointed(sandbox: &Sandbox, op: &OperationId) {
-    sandbox.until_event(op, "checkpointed", |event| event.what == What::Checkpointed).await;
+    sandbox
+        .until_event(op, "checkpointed", |event| event.what == What::Checkpointed)
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -129,20 +166,49 @@ async fn a_trained_model_becomes_a_version_that_predicts() {
     let op = sandbox.submit(&operation(&dataset, 25)).await;
     let record = sandbox.settled(&op).await;
     let outcome = trained(&record);
-    let registered: RegisterOutcome = serde_json::from_value(record.steps[1].result.clone()).unwrap();
-    let expected = RegisterOutcome { name: "tested".to_owned(), version: 1, artifact: outcome.artifact.clone() };
+    let registered: RegisterOutcome =
+        serde_json::from_value(record.steps[1].result.clone()).unwrap();
+    let expected = RegisterOutcome {
+        name: "tested".to_owned(),
+        version: 1,
+        artifact: outcome.artifact.clone(),
+    };
     assert_eq!(registered, expected);
     assert!(outcome.metrics["accuracy"] > 0.8, "{outcome:?}");
-    let model = sandbox.store().model("tested", None).await.unwrap().unwrap();
-    assert_eq!((model.lineage.operation, model.metrics), (op.to_string(), outcome.metrics));
-    let artifact = sandbox.store().read_artifact(&outcome.artifact).await.unwrap();
-    let model = inference::Model::from_safetensors(&artifact.manifest.network, &artifact.files["model.safetensors"]);
+    let model = sandbox
+        .store()
+        .model("tested", None)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        (model.lineage.operation, model.metrics),
+        (op.to_string(), outcome.metrics)
+    );
+    let artifact = sandbox
+        .store()
+        .read_artifact(&outcome.artifact)
+        .await
+        .unwrap();
+    let model = networks::Model::from_safetensors(
+        &artifact.manifest.network,
+        &artifact.files["model.safetensors"],
+    );
     let row = vec![0.5; artifact.manifest.network.features.len()];
     assert_eq!(model.unwrap().predict(&[row]).unwrap()[0].len(), 3);
-    let told = sandbox.progress_of(&op).await.into_iter().map(|progress| progress.message);
-    let told: Vec<String> = told.filter(|message| message.starts_with("Training")).collect();
+    let told = sandbox
+        .progress_of(&op)
+        .await
+        .into_iter()
+        .map(|progress| progress.message);
+    let told: Vec<String> = told
+        .filter(|message| message.starts_with("Training"))
+        .collect();
     let expected = "Training MLP model on EURUSD [1h] [epoch ";
-    assert!(!told.is_empty() && told.iter().all(|message| message.starts_with(expected)), "{told:?}");
+    assert!(
+        !told.is_empty() && told.iter().all(|message| message.starts_with(expected)),
+        "{told:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -157,7 +223,10 @@ async fn a_training_whose_worker_is_killed_goes_on_elsewhere_and_ends_with_the_s
     first.kill();
     let _second = sandbox.run(Trainer).await;
     let outcome = trained(&sandbox.settled(&op).await);
-    assert!(outcome.resumed_at >= 10 && outcome.epochs == 150, "{outcome:?}");
+    assert!(
+        outcome.resumed_at >= 10 && outcome.epochs == 150,
+        "{outcome:?}"
+    );
     assert_eq!(weights(sandbox.store(), &outcome).await, expected);
 }
 
@@ -170,14 +239,26 @@ async fn a_cancelled_training_keeps_its_last_epoch_and_a_resume_ends_with_the_sa
     let _worker = sandbox.run(Trainer).await;
     let op = sandbox.submit(&operation(&dataset, 150)).await;
     until_checkpointed(&sandbox, &op).await;
-    sandbox.bus().request_cancel(&op, "changed my mind").await.unwrap();
+    sandbox
+        .bus()
+        .request_cancel(&op, "changed my mind")
+        .await
+        .unwrap();
     assert_eq!(sandbox.ended(&op).await.state, OperationState::Cancelled);
     sandbox.bus().resume(&op).await.unwrap();
-    let record = sandbox.until_record(&op, "completed", |record| record.state == OperationState::Completed).await;
+    let record = sandbox
+        .until_record(&op, "completed", |record| {
+            record.state == OperationState::Completed
+        })
+        .await;
     let outcome = trained(&record);
     assert!(outcome.resumed_at >= 10, "{outcome:?}");
     assert_eq!(weights(sandbox.store(), &outcome).await, expected);
-    let left = sandbox.store().checkpoints(&op, record.numbers().next().unwrap()).await.unwrap();
+    let left = sandbox
+        .store()
+        .checkpoints(&op, record.numbers().next().unwrap())
+        .await
+        .unwrap();
     assert_eq!(left.len(), 1, "only the last checkpoint is kept");
 }
 
@@ -186,12 +267,21 @@ async fn a_data_set_without_a_class_fails_with_its_name_and_one_that_is_not_ther
     let sandbox = Sandbox::start().await;
     let _worker = sandbox.run(Trainer).await;
     let dataset = publish_dataset(sandbox.store(), Some(1.0)).await;
-    let ends = [(dataset, "TRAIN-ClassAbsent", "HOLD"), ("0".repeat(64), "DATA-DatasetMissing", "0000")];
+    let ends = [
+        (dataset, "TRAIN-ClassAbsent", "HOLD"),
+        ("0".repeat(64), "DATA-DatasetMissing", "0000"),
+    ];
     for (dataset, code, named) in ends {
         let op = sandbox.submit(&operation(&dataset, 5)).await;
         let record = sandbox.settled(&op).await;
         let failure = record.failure.expect("it fails");
-        assert_eq!((record.state, failure.error.code.as_str()), (OperationState::Failed, code));
-        assert!(failure.error.message.contains(named) && !failure.error.hint.is_empty(), "{failure:?}");
+        assert_eq!(
+            (record.state, failure.error.code.as_str()),
+            (OperationState::Failed, code)
+        );
+        assert!(
+            failure.error.message.contains(named) && !failure.error.hint.is_empty(),
+            "{failure:?}"
+        );
     }
 }

@@ -14,8 +14,16 @@ pub struct Validator;
 impl StepHandler for Validator {
     type Command = ValidateBars;
 
-    async fn handle(&self, command: ValidateBars, step: &StepContext) -> Result<ValidateOutcome, StepError> {
-        let ValidateBars { mut series, start, end } = command;
+    async fn handle(
+        &self,
+        command: ValidateBars,
+        step: &StepContext,
+    ) -> Result<ValidateOutcome, StepError> {
+        let ValidateBars {
+            mut series,
+            start,
+            end,
+        } = command;
         if series.is_empty() {
             let fetched = step.outcome_of::<FetchBars>().await?.series;
             series = fetched.into_iter().map(|fetched| fetched.series).collect();

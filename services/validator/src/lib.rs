@@ -1,8 +1,10 @@
-//! The validator: checks stored series, keeps a report of each, and stops the operation where bars cannot be used.
+//! The validator: checks stored series, keeps a report of each, and stops the operation where bars
+//! cannot be used.
 //!
-//! Consumes `validator.validate` ([`schemas::commands::ValidateBars`]); produces reports (`reports/<sha256>.json` in the
-//! store, form: [`quality::Report`]) and a [`schemas::commands::ValidateOutcome`]. What is checked, and with which
-//! severity, is the table in [`quality`].
+//! Consumes `validator.validate` ([`schemas::commands::ValidateBars`]); produces reports
+//! (`reports/<sha256>.json` in the store, form: [`quality::Report`]) and a
+//! [`schemas::commands::ValidateOutcome`]. What is checked, and with which severity, is the table
+//! in [`quality`].
 //!
 //! | Failure | What happens |
 //! |---|---|

@@ -7,7 +7,9 @@ use schemas::ids::Service;
 use validator::Validator;
 
 fn main() -> ExitCode {
-    runtime::run::<NoSettings, _>(Service::Validator, "Checks the quality of stored bars", |start| {
-        Ok((Validator, start))
-    })
+    runtime::run::<NoSettings, _>(
+        Service::Validator,
+        "Checks the quality of stored bars",
+        |start| Ok((Validator, start)),
+    )
 }

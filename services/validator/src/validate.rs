@@ -1,4 +1,5 @@
-//! The work itself: read each series, check it, keep the report, and fail where bars cannot be used.
+//! The work itself: read each series, check it, keep the report, and fail where bars cannot be
+//! used.
 
 use std::ops::Range;
 
@@ -85,13 +86,23 @@ fn sentence(found: &[(String, String, Finding)]) -> String {
             .rows
             .iter()
             .map(|sample| {
-                sample.row.map_or_else(|| sample.time.to_string(), |row| format!("row {row} ({})", sample.time))
+                sample.row.map_or_else(
+                    || sample.time.to_string(),
+                    |row| format!("row {row} ({})", sample.time),
+                )
             })
             .collect();
-        let places = if rows.is_empty() { String::new() } else { format!(": {}", rows.join(", ")) };
+        let places = if rows.is_empty() {
+            String::new()
+        } else {
+            format!(": {}", rows.join(", "))
+        };
         format!("{series}: {}{places}", finding.message)
     };
-    format!("the bars cannot be used: {}", found.iter().map(one).collect::<Vec<_>>().join("; "))
+    format!(
+        "the bars cannot be used: {}",
+        found.iter().map(one).collect::<Vec<_>>().join("; ")
+    )
 }
 
 impl ValidateError {
@@ -100,7 +111,9 @@ impl ValidateError {
         match self {
             Self::Nothing => "name the series, or put a fetch step before",
             Self::Key(error) => error.hint(),
-            Self::NoBars { .. } => "load the bars first, for example with `ktrdr data load --mode full`",
+            Self::NoBars { .. } => {
+                "load the bars first, for example with `ktrdr data load --mode full`"
+            }
             Self::Store(error) => error.hint(),
             Self::Critical { .. } => {
                 "correct the bars at their source and load them again with --refetch; the report lists all"
@@ -126,15 +139,21 @@ impl From<ValidateError> for StepError {
             ValidateError::Step(error) => error,
             ValidateError::Store(error) => error.into(),
             ValidateError::Critical { found } => {
-                let reports: Vec<&String> = found.iter().map(|(_, report, _)| report).take(3).collect();
-                Self::Permanent(record.with_details(serde_json::json!({ "reports": reports })).into())
+                let reports: Vec<&String> =
+                    found.iter().map(|(_, report, _)| report).take(3).collect();
+                Self::Permanent(
+                    record
+                        .with_details(serde_json::json!({ "reports": reports }))
+                        .into(),
+                )
             }
             _ => Self::Permanent(record.into()),
         }
     }
 }
 
-/// Checks every series of a request and stores a report for each; the reports of all are kept even if one is unusable.
+/// Checks every series of a request and stores a report for each; the reports of all are kept even
+/// if one is unusable.
 ///
 /// # Errors
 /// See [`ValidateError`].
@@ -144,7 +163,11 @@ pub async fn validate(
     now: Utc,
     attempt: &impl Attempt,
 ) -> Result<ValidateOutcome, ValidateError> {
-    let keys = request.series.iter().map(|key| key.parse()).collect::<Result<Vec<SeriesKey>, _>>()?;
+    let keys = request
+        .series
+        .iter()
+        .map(|key| key.parse())
+        .collect::<Result<Vec<SeriesKey>, _>>()?;
     if keys.is_empty() {
         return Err(ValidateError::Nothing);
     }
@@ -156,10 +179,18 @@ pub async fn validate(
         let (snapshot, report) = checked(store, key, request, now).await?;
         let object = store.put_report(&report).await?;
         let title = format!("{} {}", key.instrument.symbol(), key.timeframe);
-        critical.extend(report.critical().map(|finding| (title.clone(), object.clone(), finding.clone())));
+        critical.extend(
+            report
+                .critical()
+                .map(|finding| (title.clone(), object.clone(), finding.clone())),
+        );
         series.push(summary(&snapshot, report, object));
     }
-    if critical.is_empty() { Ok(ValidateOutcome { series }) } else { Err(ValidateError::Critical { found: critical }) }
+    if critical.is_empty() {
+        Ok(ValidateOutcome { series })
+    } else {
+        Err(ValidateError::Critical { found: critical })
+    }
 }
 
 async fn checked(
@@ -168,7 +199,9 @@ async fn checked(
     request: &Request,
     now: Utc,
 ) -> Result<(SeriesSnapshot, Report), ValidateError> {
-    let none = || ValidateError::NoBars { series: key.clone() };
+    let none = || ValidateError::NoBars {
+        series: key.clone(),
+    };
     let snapshot = store.snapshot(key, None).await?.ok_or_else(none)?;
     let bound = |given: Option<Timestamp>, default: Utc| given.map_or(default, Utc::from_timestamp);
     let range = bound(request.start, ALL_TIME.start)..bound(request.end, ALL_TIME.end);
@@ -176,21 +209,38 @@ async fn checked(
     if bars.is_empty() {
         return Err(none());
     }
-    let known_empty: Vec<Range<Utc>> =
-        snapshot.manifest.empty.iter().map(|interval| Utc(interval.start)..Utc(interval.end)).collect();
+    let known_empty: Vec<Range<Utc>> = snapshot
+        .manifest
+        .empty
+        .iter()
+        .map(|interval| Utc(interval.start)..Utc(interval.end))
+        .collect();
     let series = key.clone();
     let work = tokio::task::spawn_blocking(move || {
-        let options = Options { range: None, now: Some(now), known_empty: &known_empty };
+        let options = Options {
+            range: None,
+            now: Some(now),
+            known_empty: &known_empty,
+        };
         check(&bars, &series, Calendar::for_key(&series), &options)
     });
-    let report = work.await.map_err(|_| ValidateError::Stopped { series: key.clone() })?;
+    let report = work.await.map_err(|_| ValidateError::Stopped {
+        series: key.clone(),
+    })?;
     Ok((snapshot, report))
 }
 
 fn summary(snapshot: &SeriesSnapshot, report: Report, object: String) -> ValidatedSeries {
-    let mut worst: Vec<&Finding> = report.findings.iter().filter(|finding| finding.severity > Severity::Info).collect();
+    let mut worst: Vec<&Finding> = report
+        .findings
+        .iter()
+        .filter(|finding| finding.severity > Severity::Info)
+        .collect();
     worst.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
-    let serious = worst.iter().filter(|finding| finding.severity >= Severity::High).count();
+    let serious = worst
+        .iter()
+        .filter(|finding| finding.severity >= Severity::High)
+        .count();
     ValidatedSeries {
         series: snapshot.key.prefix(),
         revision: snapshot.manifest.revision,
@@ -200,7 +250,11 @@ fn summary(snapshot: &SeriesSnapshot, report: Report, object: String) -> Validat
         score: report.score.total,
         healthy: report.healthy,
         serious: serious as u64,
-        findings: worst.iter().take(FINDINGS_MAX).map(|finding| finding.message.clone()).collect(),
+        findings: worst
+            .iter()
+            .take(FINDINGS_MAX)
+            .map(|finding| finding.message.clone())
+            .collect(),
     }
 }
 
@@ -209,8 +263,16 @@ fn progress(key: &SeriesKey, done: usize, of: usize) -> Progress {
     Progress {
         fraction: done as f64 / of as f64,
         message: format!("Checking {symbol} {timeframe} [series {}/{of}]", done + 1),
-        items: Some(Count { done: done as u64, total: of as u64 }),
-        context: Context::Data { symbol, timeframe, bars: 0, saved_bars: 0 },
+        items: Some(Count {
+            done: done as u64,
+            total: of as u64,
+        }),
+        context: Context::Data {
+            symbol,
+            timeframe,
+            bars: 0,
+            saved_bars: 0,
+        },
         waiting: None,
     }
 }

@@ -20,17 +20,31 @@ use crate::commands::{endless, short};
 
 /// What `nats pub ktrdr.control.cancel.<op> ''` does.
 async fn publish_bare_cancel(sandbox: &Sandbox, op: &OperationId) {
-    sandbox.bus().client().publish(subjects::cancel(op), Vec::new().into()).await.unwrap();
+    sandbox
+        .bus()
+        .client()
+        .publish(subjects::cancel(op), Vec::new().into())
+        .await
+        .unwrap();
 }
 
 async fn assert_cancelled_for_good(sandbox: &Sandbox, op: &OperationId) -> OperationRecord {
     let record = sandbox.settled(op).await;
     assert_eq!(record.state, OperationState::Cancelled);
-    let ends: Vec<What> =
-        sandbox.events(op).await.iter().map(|event| event.what).filter(|what| what.is_terminal()).collect();
+    let ends: Vec<What> = sandbox
+        .events(op)
+        .await
+        .iter()
+        .map(|event| event.what)
+        .filter(|what| what.is_terminal())
+        .collect();
     assert_eq!(
         ends.iter().filter(|what| **what == What::Cancelled).count(),
-        record.steps.iter().filter(|step| step.state == StepState::Cancelled).count()
+        record
+            .steps
+            .iter()
+            .filter(|step| step.state == StepState::Cancelled)
+            .count()
     );
     assert!(sandbox.dead_letters(op).await.is_empty());
     record
@@ -48,11 +62,17 @@ async fn what_no_worker_has_taken_is_cancelled_at_once_and_never_runs() {
     let sandbox = Sandbox::start().await;
     let _house = sandbox.keep_house().await;
     let op = sandbox.submit(&short(1).operation()).await;
-    sandbox.bus().request_cancel(&op, "not needed").await.unwrap();
+    sandbox
+        .bus()
+        .request_cancel(&op, "not needed")
+        .await
+        .unwrap();
     let record = assert_cancelled_for_good(&sandbox, &op).await;
     assert_eq!(record.cancel.unwrap().reason, "not needed");
     let _worker = sandbox.run(Dummy).await;
-    sandbox.only_completion_of(&sandbox.submit(&short(1).operation()).await).await;
+    sandbox
+        .only_completion_of(&sandbox.submit(&short(1).operation()).await)
+        .await;
     assert_eq!(sandbox.story(&op).await, "1.cancelled");
     assert_eq!(sandbox.record(&op).await.steps[0].attempt, 0);
 }
@@ -72,7 +92,9 @@ async fn cancel_between_two_steps_keeps_the_result_of_the_first() {
     let sandbox = Sandbox::start().await;
     let (_house, _worker) = (sandbox.keep_house().await, sandbox.run(Dummy).await);
     let op = sandbox.submit(&stuck_after_the_first_step()).await;
-    sandbox.until_event(&op, "completed", |event| event.what == What::Completed).await;
+    sandbox
+        .until_event(&op, "completed", |event| event.what == What::Completed)
+        .await;
     sandbox.bus().request_cancel(&op, "").await.unwrap();
     let record = assert_cancelled_for_good(&sandbox, &op).await;
     assert_eq!(record.steps[0].state, StepState::Completed);
@@ -86,10 +108,17 @@ async fn cancel_while_a_step_waits_for_its_next_try_does_not_wait_with_it() {
     let _house = sandbox.keep_house().await;
     let hour = Duration::from_secs(3_600);
     let _worker = sandbox
-        .run(Act(move |_, _| async move { Err(StepError::retry(hour, ErrorRecord::new("TEST-Away", "away", "wait"))) }))
+        .run(Act(move |_, _| async move {
+            Err(StepError::retry(
+                hour,
+                ErrorRecord::new("TEST-Away", "away", "wait"),
+            ))
+        }))
         .await;
     let op = sandbox.submit(&short(1).operation()).await;
-    sandbox.until_event(&op, "retrying", |event| event.what == What::Retrying).await;
+    sandbox
+        .until_event(&op, "retrying", |event| event.what == What::Retrying)
+        .await;
     sandbox.bus().request_cancel(&op, "").await.unwrap();
     assert_cancelled_for_good(&sandbox, &op).await;
     assert_eq!(sandbox.story(&op).await, "1.started 1.retrying 1.cancelled");
@@ -101,12 +130,21 @@ async fn cancel_of_running_work_stops_it_and_says_so() {
     let (_house, _worker) = (sandbox.keep_house().await, sandbox.run(Dummy).await);
     let op = sandbox.submit(&steps(&[endless(), short(1)])).await;
     sandbox.working(&op, 1).await;
-    sandbox.bus().request_cancel(&op, "wrong symbol").await.unwrap();
+    sandbox
+        .bus()
+        .request_cancel(&op, "wrong symbol")
+        .await
+        .unwrap();
     let record = assert_cancelled_for_good(&sandbox, &op).await;
-    assert_eq!(sandbox.story(&op).await, "1.started 1.cancelling 1.cancelled 2.cancelled");
+    assert_eq!(
+        sandbox.story(&op).await,
+        "1.started 1.cancelling 1.cancelled 2.cancelled"
+    );
     assert_eq!(record.cancel.unwrap().reason, "wrong symbol");
     // The worker is free again.
-    sandbox.only_completion_of(&sandbox.submit(&short(1).operation()).await).await;
+    sandbox
+        .only_completion_of(&sandbox.submit(&short(1).operation()).await)
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -148,7 +186,11 @@ async fn cancel_of_what_has_ended_changes_nothing() {
     sandbox.only_completion_of(&done).await;
     let before = sandbox.record(&done).await;
     worker.shut_down().await.unwrap();
-    sandbox.bus().request_cancel(&done, "too late").await.unwrap();
+    sandbox
+        .bus()
+        .request_cancel(&done, "too late")
+        .await
+        .unwrap();
     // Housekeeping obeys requests in their order: once the second is done, the first was looked at.
     let queued = sandbox.submit(&short(1).operation()).await;
     sandbox.bus().request_cancel(&queued, "").await.unwrap();
@@ -186,8 +228,15 @@ async fn a_hot_loop_is_left_within_fifty_milliseconds_of_the_request() {
         let op = new_id("dummy");
         rounds.store(0, Ordering::Relaxed);
         let moment = rand::random_range(1..100);
-        sandbox.bus().submit(&op, &short(1).operation()).await.unwrap();
-        until("the loop", || std::future::ready((rounds.load(Ordering::Relaxed) >= moment).then_some(()))).await;
+        sandbox
+            .bus()
+            .submit(&op, &short(1).operation())
+            .await
+            .unwrap();
+        until("the loop", || {
+            std::future::ready((rounds.load(Ordering::Relaxed) >= moment).then_some(()))
+        })
+        .await;
         let published = Instant::now();
         sandbox.bus().request_cancel(&op, "").await.unwrap();
         took.push(left.recv().await.unwrap() - published);

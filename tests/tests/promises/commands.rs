@@ -13,12 +13,20 @@ use system_tests::{Sandbox, new_id, side_by_side, steps, until};
 
 /// `iterations` of 5 ms.
 pub fn short(iterations: u64) -> RunDummy {
-    RunDummy { iterations, seconds: 0.005, ..RunDummy::default() }
+    RunDummy {
+        iterations,
+        seconds: 0.005,
+        ..RunDummy::default()
+    }
 }
 
 /// Runs until it is stopped.
 pub fn endless() -> RunDummy {
-    RunDummy { iterations: 1_000_000, seconds: 0.005, ..RunDummy::default() }
+    RunDummy {
+        iterations: 1_000_000,
+        seconds: 0.005,
+        ..RunDummy::default()
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -29,20 +37,31 @@ async fn an_operation_runs_its_steps_in_order_and_tells_so() {
     let completion = sandbox.only_completion_of(&op).await;
     assert_eq!(completion.state, OperationState::Completed);
     assert_eq!(completion.result["iterations"], 2);
-    assert_eq!(sandbox.story(&op).await, "1.started 1.completed 2.started 2.completed");
+    assert_eq!(
+        sandbox.story(&op).await,
+        "1.started 1.completed 2.started 2.completed"
+    );
     let record = sandbox.record(&op).await;
-    assert!(record.created_at <= record.started_at.unwrap() && record.started_at <= record.finished_at);
+    assert!(
+        record.created_at <= record.started_at.unwrap() && record.started_at <= record.finished_at
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_steps_of_a_stage_run_side_by_side_and_the_next_stage_waits_for_all() {
     let sandbox = Sandbox::start().await;
     let _workers = [sandbox.run(Dummy).await, sandbox.run(Dummy).await];
-    let op = sandbox.submit(&side_by_side(&[short(20), short(1)], short(1))).await;
+    let op = sandbox
+        .submit(&side_by_side(&[short(20), short(1)], short(1)))
+        .await;
     sandbox.only_completion_of(&op).await;
     let record = sandbox.record(&op).await;
     let last_start = record.steps[2].started_at.unwrap();
-    assert!(record.steps[..2].iter().all(|step| step.finished_at.unwrap() <= last_start));
+    assert!(
+        record.steps[..2]
+            .iter()
+            .all(|step| step.finished_at.unwrap() <= last_start)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -57,7 +76,10 @@ async fn publishing_a_command_twice_is_one_run() {
     // Its message id was consumed long ago: publishing it once more starts nothing.
     sandbox.bus().submit(&op, &new).await.unwrap();
     let record = sandbox.settled(&op).await;
-    assert_eq!((record.steps[0].attempt, record.steps[0].submission), (1, 1));
+    assert_eq!(
+        (record.steps[0].attempt, record.steps[0].submission),
+        (1, 1)
+    );
     assert_eq!(sandbox.story(&op).await, "1.started 1.completed");
 }
 
@@ -67,19 +89,41 @@ async fn a_bare_json_command_runs_like_one_of_the_cli() {
     let _worker = sandbox.run(Dummy).await;
     let op = new_id("dummy");
     let payload =
-        serde_json::json!({ "v": 1, "operation": side_by_side(&[short(2), short(30)], short(1)) }).to_string();
+        serde_json::json!({ "v": 1, "operation": side_by_side(&[short(2), short(30)], short(1)) })
+            .to_string();
     for step in [1, 2] {
-        let subject = subjects::command(Service::Dummy, Lane::Default, &op, StepNumber::new(step).unwrap());
-        sandbox.bus().client().publish(subject, payload.clone().into()).await.unwrap();
+        let subject = subjects::command(
+            Service::Dummy,
+            Lane::Default,
+            &op,
+            StepNumber::new(step).unwrap(),
+        );
+        sandbox
+            .bus()
+            .client()
+            .publish(subject, payload.clone().into())
+            .await
+            .unwrap();
     }
     let completion = sandbox.only_completion_of(&op).await;
     assert_eq!(completion.state, OperationState::Completed);
-    assert!(sandbox.record(&op).await.steps.iter().all(|step| (step.attempt, step.submission) == (1, 1)));
+    assert!(
+        sandbox
+            .record(&op)
+            .await
+            .steps
+            .iter()
+            .all(|step| (step.attempt, step.submission) == (1, 1))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_queue_refuses_submissions_clearly_and_what_runs_still_finishes() {
-    let sandbox = Sandbox::start_with(TopologyOptions { commands_bytes_max: 32 * 1024, ..Default::default() }).await;
+    let sandbox = Sandbox::start_with(TopologyOptions {
+        commands_bytes_max: 32 * 1024,
+        ..Default::default()
+    })
+    .await;
     let new = steps(&[short(1), short(1), short(1)]);
     let mut accepted = Vec::new();
     let refused = loop {
@@ -89,12 +133,24 @@ async fn a_full_queue_refuses_submissions_clearly_and_what_runs_still_finishes()
             Err(error) => break error,
         }
     };
-    assert!(matches!(&refused, SubmitError::Full { percent: 80..=100, .. }), "{refused:?}");
+    assert!(
+        matches!(
+            &refused,
+            SubmitError::Full {
+                percent: 80..=100,
+                ..
+            }
+        ),
+        "{refused:?}"
+    );
     assert!(refused.hint().contains("wait until workers have caught up"));
     assert!(accepted.len() > 10, "{} operations fit", accepted.len());
     let _worker = sandbox.run(Dummy).await;
     for op in &accepted {
-        assert_eq!(sandbox.only_completion_of(op).await.state, OperationState::Completed);
+        assert_eq!(
+            sandbox.only_completion_of(op).await.state,
+            OperationState::Completed
+        );
     }
 }
 
@@ -102,14 +158,28 @@ async fn a_full_queue_refuses_submissions_clearly_and_what_runs_still_finishes()
 async fn a_command_that_cannot_be_read_becomes_a_dead_letter_and_the_next_one_runs() {
     let sandbox = Sandbox::start().await;
     let _worker = sandbox.run(Dummy).await;
-    let (bad, subject_of) =
-        (new_id("dummy"), |op| subjects::command(Service::Dummy, Lane::Default, op, StepNumber::FIRST));
+    let (bad, subject_of) = (new_id("dummy"), |op| {
+        subjects::command(Service::Dummy, Lane::Default, op, StepNumber::FIRST)
+    });
     for (payload, hex) in [("no command", "6e6f20636f6d6d616e64"), ("none", "6e6f6e65")] {
-        sandbox.bus().client().publish(subject_of(&bad), payload.into()).await.unwrap();
-        sandbox.only_completion_of(&sandbox.submit(&short(1).operation()).await).await;
-        until("the command to be gone", || async { sandbox.commands_of(&bad).await.is_empty().then_some(()) }).await;
+        sandbox
+            .bus()
+            .client()
+            .publish(subject_of(&bad), payload.into())
+            .await
+            .unwrap();
+        sandbox
+            .only_completion_of(&sandbox.submit(&short(1).operation()).await)
+            .await;
+        until("the command to be gone", || async {
+            sandbox.commands_of(&bad).await.is_empty().then_some(())
+        })
+        .await;
         let letter = sandbox.dead_letters(&bad).await.pop().unwrap();
-        assert_eq!((letter.error.code.as_str(), letter.payload_hex.as_str()), ("BUS-Undecodable", hex));
+        assert_eq!(
+            (letter.error.code.as_str(), letter.payload_hex.as_str()),
+            ("BUS-Undecodable", hex)
+        );
     }
     assert_eq!(sandbox.dead_letters(&bad).await.len(), 2);
     assert_eq!(sandbox.story(&bad).await, "1.rejected");
@@ -120,14 +190,27 @@ async fn a_command_for_an_operation_nobody_knows_becomes_a_dead_letter() {
     let sandbox = Sandbox::start().await;
     let _worker = sandbox.run(Dummy).await;
     let op = new_id("dummy");
-    let payload = schemas::codec::encode(&CommandMessage::new(&op, StepNumber::FIRST, 2, None)).unwrap();
+    let payload =
+        schemas::codec::encode(&CommandMessage::new(&op, StepNumber::FIRST, 2, None)).unwrap();
     let subject = subjects::command(Service::Dummy, Lane::Default, &op, StepNumber::FIRST);
-    sandbox.bus().client().publish(subject, payload.into()).await.unwrap();
+    sandbox
+        .bus()
+        .client()
+        .publish(subject, payload.into())
+        .await
+        .unwrap();
     let letters = until("the dead letter", || async {
         Some(sandbox.dead_letters(&op).await).filter(|letters| !letters.is_empty())
     })
     .await;
-    assert!(letters[0].error.message.contains("there is no record of operation"), "{}", letters[0].error);
+    assert!(
+        letters[0]
+            .error
+            .message
+            .contains("there is no record of operation"),
+        "{}",
+        letters[0].error
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -135,16 +218,37 @@ async fn two_workers_share_two_operations_and_neither_hoards() {
     let sandbox = Sandbox::start().await;
     let _workers = [sandbox.run(Dummy).await, sandbox.run(Dummy).await];
     sandbox.workers(Service::Dummy, 2).await;
-    let ops = [sandbox.submit(&endless().operation()).await, sandbox.submit(&endless().operation()).await];
+    let ops = [
+        sandbox.submit(&endless().operation()).await,
+        sandbox.submit(&endless().operation()).await,
+    ];
     let mut holders = Vec::new();
     for op in &ops {
         holders.push(sandbox.started(op).await.worker.unwrap());
     }
     assert_ne!(holders[0], holders[1]);
     let third = sandbox.submit(&short(1).operation()).await;
-    let depth = sandbox.bus().queue_depth(Service::Dummy, Lane::Default).await.unwrap();
-    assert_eq!((depth.claimed, depth.pending), (2, 1), "the third waits on the queue, not in a worker");
-    sandbox.bus().request_cancel(&ops[0], "make room").await.unwrap();
+    let depth = sandbox
+        .bus()
+        .queue_depth(Service::Dummy, Lane::Default)
+        .await
+        .unwrap();
+    assert_eq!(
+        (depth.claimed, depth.pending),
+        (2, 1),
+        "the third waits on the queue, not in a worker"
+    );
+    sandbox
+        .bus()
+        .request_cancel(&ops[0], "make room")
+        .await
+        .unwrap();
     sandbox.only_completion_of(&third).await;
-    assert!(sandbox.events(&ops[0]).await.iter().any(|event| event.what == What::Cancelled));
+    assert!(
+        sandbox
+            .events(&ops[0])
+            .await
+            .iter()
+            .any(|event| event.what == What::Cancelled)
+    );
 }

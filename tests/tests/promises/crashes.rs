@@ -1,4 +1,5 @@
-//! Crashes: any process, at any moment; what was accepted still ends right, and every effect stands once.
+//! Crashes: any process, at any moment; what was accepted still ends right, and every effect stands
+//! once.
 
 use std::time::{Duration, Instant};
 
@@ -15,20 +16,36 @@ use system_tests::{Dies, Process, Sandbox, side_by_side, steps, until};
 
 use crate::commands::{endless, short};
 
-const MOMENTS: [Moment; 6] =
-    [Moment::Claimed, Moment::Done, Moment::Recorded, Moment::Announced, Moment::Continued, Moment::Acked];
+const MOMENTS: [Moment; 6] = [
+    Moment::Claimed,
+    Moment::Done,
+    Moment::Recorded,
+    Moment::Announced,
+    Moment::Continued,
+    Moment::Acked,
+];
 
 /// A second of work in 100 iterations with a checkpoint after each tenth.
 fn a_second() -> RunDummy {
-    RunDummy { iterations: 100, seconds: 0.01, checkpoint_every: 10, ..RunDummy::default() }
+    RunDummy {
+        iterations: 100,
+        seconds: 0.01,
+        checkpoint_every: 10,
+        ..RunDummy::default()
+    }
 }
 
 fn position_of(worker: &WorkerId, processes: &[Process]) -> usize {
-    processes.iter().position(|process| process.runs(worker)).expect("one of the processes holds it")
+    processes
+        .iter()
+        .position(|process| process.runs(worker))
+        .expect("one of the processes holds it")
 }
 
 async fn first_checkpoint(sandbox: &Sandbox, op: &OperationId) -> WorkerId {
-    let event = sandbox.until_event(op, "checkpointed", |event| event.what == What::Checkpointed).await;
+    let event = sandbox
+        .until_event(op, "checkpointed", |event| event.what == What::Checkpointed)
+        .await;
     event.worker.unwrap()
 }
 
@@ -54,7 +71,16 @@ async fn with_the_clocks_of_a_fleet_a_killed_worker_is_replaced_within_six_secon
     let _house = sandbox.keep_house().await;
     let mut processes = [sandbox.spawn("ktrdr-dummy"), sandbox.spawn("ktrdr-dummy")];
     sandbox.workers(Service::Dummy, 2).await;
-    let op = sandbox.submit(&RunDummy { checkpoint_every: 1, seconds: 0.1, ..endless() }.operation()).await;
+    let op = sandbox
+        .submit(
+            &RunDummy {
+                checkpoint_every: 1,
+                seconds: 0.1,
+                ..endless()
+            }
+            .operation(),
+        )
+        .await;
     let holder = first_checkpoint(&sandbox, &op).await;
     // Housekeeping calls nobody silent before it has listened for ten seconds itself.
     let listens = sandbox.bus().timing().housekeeping_connected + Duration::from_secs(1);
@@ -64,9 +90,15 @@ async fn with_the_clocks_of_a_fleet_a_killed_worker_is_replaced_within_six_secon
     .await;
     processes[position_of(&holder, &processes)].kill();
     let killed = Instant::now();
-    sandbox.until_record(&op, "taken over", |record| record.steps[0].attempt == 2).await;
+    sandbox
+        .until_record(&op, "taken over", |record| record.steps[0].attempt == 2)
+        .await;
     // Five seconds of silence after the last sign of life, looked for each second.
-    assert!(killed.elapsed() < Duration::from_millis(6_500), "{:?}", killed.elapsed());
+    assert!(
+        killed.elapsed() < Duration::from_millis(6_500),
+        "{:?}",
+        killed.elapsed()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -96,10 +128,16 @@ async fn a_server_killed_in_mid_step_loses_nothing() {
     for _ in 0..2 {
         sandbox.kill_server();
         sandbox.restart_server();
-        until("the connection", || async { sandbox.bus().rtt().await.ok() }).await;
+        until("the connection", || async {
+            sandbox.bus().rtt().await.ok()
+        })
+        .await;
     }
     for op in [&running, &queued] {
-        assert_eq!(sandbox.only_completion_of(op).await.state, OperationState::Completed);
+        assert_eq!(
+            sandbox.only_completion_of(op).await.state,
+            OperationState::Completed
+        );
     }
 }
 
@@ -113,13 +151,18 @@ async fn nothing_of_a_worker_that_slept_through_the_loss_of_its_claim_becomes_vi
     let stale = first_checkpoint(&sandbox, &op).await;
     let sleeper = &processes[position_of(&stale, &processes)];
     sleeper.freeze();
-    sandbox.until_record(&op, "taken over", |record| record.steps[0].attempt == 2).await;
+    sandbox
+        .until_record(&op, "taken over", |record| record.steps[0].attempt == 2)
+        .await;
     let others = sandbox.events(&op).await.len();
     sleeper.thaw();
     let completion = sandbox.only_completion_of(&op).await;
     assert_eq!(completion.attempt, 2);
     // The sleeper notices, leaves the step alone and is free for the next one, as is the other.
-    let next = [sandbox.submit(&endless().operation()).await, sandbox.submit(&endless().operation()).await];
+    let next = [
+        sandbox.submit(&endless().operation()).await,
+        sandbox.submit(&endless().operation()).await,
+    ];
     for op in &next {
         sandbox.started(op).await;
     }
@@ -128,14 +171,20 @@ async fn nothing_of_a_worker_that_slept_through_the_loss_of_its_claim_becomes_vi
     assert_eq!(sandbox.record(&op).await.steps[0].attempt, 2);
 }
 
-/// Lets a worker die at every moment in turn while it works on the first step of `new`; another then finishes.
+/// Lets a worker die at every moment in turn while it works on the first step of `new`; another
+/// then finishes.
 async fn crash_everywhere(new: &NewOperation, check: impl AsyncFn(&Sandbox, &OperationId, Moment)) {
     let sandbox = Sandbox::start().await;
     let _house = sandbox.keep_house().await;
     for moment in MOMENTS {
-        let mut dying = sandbox.run_with(Dummy, |options| options.probe = Dies::at(moment)).await;
+        let mut dying = sandbox
+            .run_with(Dummy, |options| options.probe = Dies::at(moment))
+            .await;
         let op = sandbox.submit(new).await;
-        assert!(matches!(dying.left().await, Err(WorkerError::Killed)), "it died at {moment:?}");
+        assert!(
+            matches!(dying.left().await, Err(WorkerError::Killed)),
+            "it died at {moment:?}"
+        );
         let successor = sandbox.run(Dummy).await;
         check(&sandbox, &op, moment).await;
         successor.kill();
@@ -144,10 +193,17 @@ async fn crash_everywhere(new: &NewOperation, check: impl AsyncFn(&Sandbox, &Ope
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crash_between_any_two_steps_of_the_protocol_leads_to_one_completion() {
-    crash_everywhere(&steps(&[short(2), short(1)]), async |sandbox, op, moment| {
-        assert_eq!(sandbox.only_completion_of(op).await.state, OperationState::Completed, "{moment:?}");
-        assert!(sandbox.dead_letters(op).await.is_empty());
-    })
+    crash_everywhere(
+        &steps(&[short(2), short(1)]),
+        async |sandbox, op, moment| {
+            assert_eq!(
+                sandbox.only_completion_of(op).await.state,
+                OperationState::Completed,
+                "{moment:?}"
+            );
+            assert!(sandbox.dead_letters(op).await.is_empty());
+        },
+    )
     .await;
 }
 
@@ -155,7 +211,11 @@ async fn a_crash_between_any_two_steps_of_the_protocol_leads_to_one_completion()
 async fn a_crash_in_the_last_step_of_a_plan_leaves_nothing_unsettled() {
     crash_everywhere(&short(2).operation(), async |sandbox, op, moment| {
         let completion = sandbox.only_completion_of(op).await;
-        let expected = if matches!(moment, Moment::Claimed | Moment::Done) { 2 } else { 1 };
+        let expected = if matches!(moment, Moment::Claimed | Moment::Done) {
+            2
+        } else {
+            1
+        };
         assert_eq!(completion.attempt, expected, "{moment:?}");
     })
     .await;
@@ -163,11 +223,30 @@ async fn a_crash_in_the_last_step_of_a_plan_leaves_nothing_unsettled() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crash_while_a_failure_is_settled_leaves_one_failed_event_and_one_dead_letter() {
-    let failing = steps(&[RunDummy { fail_at: Some(1), ..short(1) }, short(1)]);
+    let failing = steps(&[
+        RunDummy {
+            fail_at: Some(1),
+            ..short(1)
+        },
+        short(1),
+    ]);
     crash_everywhere(&failing, async |sandbox, op, moment| {
-        assert_eq!(sandbox.settled(op).await.state, OperationState::Failed, "{moment:?}");
-        let failed = sandbox.events(op).await.iter().filter(|event| event.what == What::Failed).count();
-        assert_eq!((failed, sandbox.dead_letters(op).await.len()), (1, 1), "{moment:?}");
+        assert_eq!(
+            sandbox.settled(op).await.state,
+            OperationState::Failed,
+            "{moment:?}"
+        );
+        let failed = sandbox
+            .events(op)
+            .await
+            .iter()
+            .filter(|event| event.what == What::Failed)
+            .count();
+        assert_eq!(
+            (failed, sandbox.dead_letters(op).await.len()),
+            (1, 1),
+            "{moment:?}"
+        );
     })
     .await;
 }
@@ -175,12 +254,29 @@ async fn a_crash_while_a_failure_is_settled_leaves_one_failed_event_and_one_dead
 #[tokio::test(flavor = "multi_thread")]
 async fn an_operation_ends_although_the_worker_of_a_sibling_died_after_a_failure() {
     let sandbox = Sandbox::start().await;
-    let op = sandbox.submit(&side_by_side(&[endless(), RunDummy { fail_at: Some(1), ..short(1) }], short(1))).await;
+    let op = sandbox
+        .submit(&side_by_side(
+            &[
+                endless(),
+                RunDummy {
+                    fail_at: Some(1),
+                    ..short(1)
+                },
+            ],
+            short(1),
+        ))
+        .await;
     let first = sandbox.run(Dummy).await;
     sandbox.working(&op, 1).await;
     let _second = sandbox.run(Dummy).await;
-    sandbox.until_event(&op, "failed", |event| event.what == What::Failed).await;
-    assert_eq!(sandbox.record(&op).await.state, OperationState::Running, "the sibling still runs");
+    sandbox
+        .until_event(&op, "failed", |event| event.what == What::Failed)
+        .await;
+    assert_eq!(
+        sandbox.record(&op).await.state,
+        OperationState::Running,
+        "the sibling still runs"
+    );
     first.kill();
     // Nobody does the housekeeping: the hold ends with the key of the killed worker.
     assert_eq!(sandbox.settled(&op).await.state, OperationState::Failed);
@@ -189,10 +285,20 @@ async fn an_operation_ends_although_the_worker_of_a_sibling_died_after_a_failure
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_settled_again_after_the_server_forgot_its_message_ids_is_still_told_once() {
     let sandbox = Sandbox::start().await;
-    let mut dying = sandbox.run_with(Dummy, |options| options.probe = Dies::at(Moment::Acked)).await;
+    let mut dying = sandbox
+        .run_with(Dummy, |options| options.probe = Dies::at(Moment::Acked))
+        .await;
     sandbox.workers(Service::Dummy, 1).await;
     sandbox.forget_message_ids().await;
-    let op = sandbox.submit(&RunDummy { fail_at: Some(1), ..short(1) }.operation()).await;
+    let op = sandbox
+        .submit(
+            &RunDummy {
+                fail_at: Some(1),
+                ..short(1)
+            }
+            .operation(),
+        )
+        .await;
     dying.left().await.unwrap_err();
     // The mark still stands: housekeeping settles the operation again once it is older than 2 s.
     let _house = sandbox.keep_house().await;
@@ -205,16 +311,33 @@ async fn what_is_settled_again_after_the_server_forgot_its_message_ids_is_still_
 async fn a_crash_while_a_cancel_is_settled_leaves_one_cancelled_event() {
     let sandbox = Sandbox::start().await;
     let _house = sandbox.keep_house().await;
-    for moment in [Moment::Done, Moment::Recorded, Moment::Announced, Moment::Continued, Moment::Acked] {
-        let mut dying = sandbox.run_with(Dummy, |options| options.probe = Dies::at(moment)).await;
+    for moment in [
+        Moment::Done,
+        Moment::Recorded,
+        Moment::Announced,
+        Moment::Continued,
+        Moment::Acked,
+    ] {
+        let mut dying = sandbox
+            .run_with(Dummy, |options| options.probe = Dies::at(moment))
+            .await;
         let op = sandbox.submit(&endless().operation()).await;
         sandbox.working(&op, 1).await;
         sandbox.bus().request_cancel(&op, "").await.unwrap();
         dying.left().await.unwrap_err();
         let successor = sandbox.run(Dummy).await;
-        assert_eq!(sandbox.settled(&op).await.state, OperationState::Cancelled, "{moment:?}");
+        assert_eq!(
+            sandbox.settled(&op).await.state,
+            OperationState::Cancelled,
+            "{moment:?}"
+        );
         successor.kill();
-        let cancelled = sandbox.events(&op).await.iter().filter(|event| event.what == What::Cancelled).count();
+        let cancelled = sandbox
+            .events(&op)
+            .await
+            .iter()
+            .filter(|event| event.what == What::Cancelled)
+            .count();
         assert_eq!(cancelled, 1, "{moment:?}");
     }
 }
@@ -225,24 +348,51 @@ async fn a_command_that_kills_its_worker_every_time_is_given_up_after_its_limit(
     let _house = sandbox.keep_house().await;
     let mut processes: Vec<Process> = (0..4).map(|_| sandbox.spawn("ktrdr-dummy")).collect();
     sandbox.workers(Service::Dummy, 4).await;
-    let op = sandbox.submit(&RunDummy { crash_at: Some(1), ..short(1) }.operation()).await;
+    let op = sandbox
+        .submit(
+            &RunDummy {
+                crash_at: Some(1),
+                ..short(1)
+            }
+            .operation(),
+        )
+        .await;
     let record = sandbox.settled(&op).await;
-    assert_eq!((record.state, record.steps[0].attempt), (OperationState::Failed, 4));
+    assert_eq!(
+        (record.state, record.steps[0].attempt),
+        (OperationState::Failed, 4)
+    );
     assert_eq!(record.failure.unwrap().error.code, "OPS-AttemptsExhausted");
     assert_eq!(sandbox.dead_letters(&op).await.len(), 1);
-    let survivors = processes.iter_mut().filter_map(|process| process.is_running().then_some(())).count();
+    let survivors = processes
+        .iter_mut()
+        .filter_map(|process| process.is_running().then_some(()))
+        .count();
     assert_eq!(survivors, 1, "three of four were killed by it");
-    sandbox.only_completion_of(&sandbox.submit(&short(1).operation()).await).await;
+    sandbox
+        .only_completion_of(&sandbox.submit(&short(1).operation()).await)
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_step_that_checkpoints_may_be_interrupted_ten_times() {
     let sandbox = Sandbox::start().await;
     let _house = sandbox.keep_house().await;
-    let op = sandbox.submit(&RunDummy { iterations: 300, checkpoint_every: 1, ..endless() }.operation()).await;
+    let op = sandbox
+        .submit(
+            &RunDummy {
+                iterations: 300,
+                checkpoint_every: 1,
+                ..endless()
+            }
+            .operation(),
+        )
+        .await;
     for attempt in 1..=10 {
         let worker = sandbox.run(Dummy).await;
-        let of_this = |event: &schemas::events::Event| event.what == What::Checkpointed && event.attempt == attempt;
+        let of_this = |event: &schemas::events::Event| {
+            event.what == What::Checkpointed && event.attempt == attempt
+        };
         sandbox.until_event(&op, "checkpointed", of_this).await;
         worker.kill();
     }

@@ -1,4 +1,5 @@
-//! Loading data with the real services: killed, cancelled or repeated, the stored series is the same to the last bit.
+//! Loading data with the real services: killed, cancelled or repeated, the stored series is the
+//! same to the last bit.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -24,17 +25,27 @@ fn bars() -> PathBuf {
 fn load(refetch: bool) -> NewOperation {
     let fetch = FetchBars {
         provider: "file".to_owned(),
-        series: vec![SeriesRequest { symbol: "EURUSD".to_owned(), timeframe: "1h".to_owned() }],
+        series: vec![SeriesRequest {
+            symbol: "EURUSD".to_owned(),
+            timeframe: "1h".to_owned(),
+        }],
         mode: FetchMode::Full,
         start: Some("2014-01-01T00:00:00Z".parse().unwrap()),
         end: Some("2019-01-01T00:00:00Z".parse().unwrap()),
         refetch,
     };
-    DataLoad { fetch, labels: [].into() }.operation()
+    DataLoad {
+        fetch,
+        labels: [].into(),
+    }
+    .operation()
 }
 
 fn fetcher(sandbox: &Sandbox) -> Process {
-    sandbox.spawn_with("ktrdr-fetcher", &["--set", &format!("files={}", bars().display())])
+    sandbox.spawn_with(
+        "ktrdr-fetcher",
+        &["--set", &format!("files={}", bars().display())],
+    )
 }
 
 async fn fetched(sandbox: &Sandbox, op: &OperationId) -> FetchOutcome {
@@ -50,8 +61,14 @@ async fn loading_twice_stores_once() {
     assert!(first.series[0].rows > 30_000, "{first:?}");
     assert_eq!(first.series[0].work.new, first.series[0].rows);
     let second = fetched(&sandbox, &sandbox.submit(&load(false)).await).await;
-    assert_eq!((second.series[0].work.fetched, second.series[0].revision), (0, first.series[0].revision));
-    assert_eq!(second.series[0].content_sha256, first.series[0].content_sha256);
+    assert_eq!(
+        (second.series[0].work.fetched, second.series[0].revision),
+        (0, first.series[0].revision)
+    );
+    assert_eq!(
+        second.series[0].content_sha256,
+        first.series[0].content_sha256
+    );
 }
 
 /// Ten bars of each of these series as files of a new folder.
@@ -60,27 +77,45 @@ fn some_bars(series: &[SeriesRequest]) -> tempfile::TempDir {
     for SeriesRequest { symbol, timeframe } in series {
         let minutes: i64 = timeframe.trim_end_matches('m').parse().unwrap();
         let opens = (0..10).map(|bar| WEDNESDAY + jiff::SignedDuration::from_mins(minutes * bar));
-        let rows: String = opens.map(|open| format!("{open},1.0,1.2,0.9,1.1,0\n")).collect();
+        let rows: String = opens
+            .map(|open| format!("{open},1.0,1.2,0.9,1.1,0\n"))
+            .collect();
         let text = format!("timestamp,open,high,low,close,volume\n{rows}");
-        std::fs::write(folder.path().join(format!("{symbol}_{timeframe}.csv")), text).unwrap();
+        std::fs::write(
+            folder.path().join(format!("{symbol}_{timeframe}.csv")),
+            text,
+        )
+        .unwrap();
     }
     folder
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_symbols_in_four_timeframes_are_one_operation_whose_results_are_objects() {
-    let currencies = ["AUD", "CAD", "CHF", "EUR", "GBP", "HKD", "JPY", "NOK", "NZD", "SEK", "USD"];
-    let pairs = currencies.iter().flat_map(|base| currencies.iter().map(move |quote| format!("{base}{quote}")));
-    let symbols: Vec<String> = pairs.filter(|pair| pair[..3] != pair[3..]).take(100).collect();
+    let currencies = [
+        "AUD", "CAD", "CHF", "EUR", "GBP", "HKD", "JPY", "NOK", "NZD", "SEK", "USD",
+    ];
+    let pairs = currencies
+        .iter()
+        .flat_map(|base| currencies.iter().map(move |quote| format!("{base}{quote}")));
+    let symbols: Vec<String> = pairs
+        .filter(|pair| pair[..3] != pair[3..])
+        .take(100)
+        .collect();
     let each = |symbol: &String| {
-        ["1m", "5m", "15m", "30m"]
-            .map(|timeframe| SeriesRequest { symbol: symbol.clone(), timeframe: timeframe.into() })
+        ["1m", "5m", "15m", "30m"].map(|timeframe| SeriesRequest {
+            symbol: symbol.clone(),
+            timeframe: timeframe.into(),
+        })
     };
     let series: Vec<SeriesRequest> = symbols.iter().flat_map(each).collect();
     let folder = some_bars(&series);
     let sandbox = Sandbox::start().await;
     let files = format!("files={}", folder.path().display());
-    let _services = (sandbox.spawn_with("ktrdr-fetcher", &["--set", &files]), sandbox.spawn("ktrdr-validator"));
+    let _services = (
+        sandbox.spawn_with("ktrdr-fetcher", &["--set", &files]),
+        sandbox.spawn("ktrdr-validator"),
+    );
     let fetch = FetchBars {
         provider: "file".to_owned(),
         series,
@@ -89,7 +124,15 @@ async fn a_hundred_symbols_in_four_timeframes_are_one_operation_whose_results_ar
         end: Some(WEDNESDAY + jiff::SignedDuration::from_hours(6)),
         refetch: false,
     };
-    let op = sandbox.submit(&DataLoad { fetch, labels: [].into() }.operation()).await;
+    let op = sandbox
+        .submit(
+            &DataLoad {
+                fetch,
+                labels: [].into(),
+            }
+            .operation(),
+        )
+        .await;
     sandbox.only_completion_of(&op).await;
     let record = sandbox.record(&op).await;
     schemas::codec::encode(&record).unwrap();
@@ -97,12 +140,22 @@ async fn a_hundred_symbols_in_four_timeframes_are_one_operation_whose_results_ar
     let fetched: FetchOutcome = serde_json::from_value(fetched.await).unwrap();
     let validated: ValidateOutcome = serde_json::from_value(validated.await).unwrap();
     assert_eq!((fetched.series.len(), validated.series.len()), (400, 400));
-    assert!(fetched.series.iter().zip(&validated.series).all(|(one, other)| one.series == other.series));
+    assert!(
+        fetched
+            .series
+            .iter()
+            .zip(&validated.series)
+            .all(|(one, other)| one.series == other.series)
+    );
 }
 
 /// A result that was too large for the record.
 async fn result(sandbox: &Sandbox, stored: &serde_json::Value) -> serde_json::Value {
-    sandbox.store().report(stored["result_object"].as_str().unwrap()).await.unwrap()
+    sandbox
+        .store()
+        .report(stored["result_object"].as_str().unwrap())
+        .await
+        .unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -114,7 +167,8 @@ async fn a_fetch_killed_again_and_again_stores_what_an_undisturbed_one_stores() 
     for attempt in 1..=5 {
         let mut killed = fetcher(&sandbox);
         let of_this = |event: &schemas::events::Event| {
-            (event.what == What::Checkpointed && event.attempt == attempt) || event.what.is_terminal()
+            (event.what == What::Checkpointed && event.attempt == attempt)
+                || event.what.is_terminal()
         };
         sandbox.until_event(&op, "an advance", of_this).await;
         killed.kill();
@@ -122,8 +176,14 @@ async fn a_fetch_killed_again_and_again_stores_what_an_undisturbed_one_stores() 
     let _last = fetcher(&sandbox);
     let disturbed = fetched(&sandbox, &op).await;
     let undisturbed = alone().await;
-    assert_eq!(disturbed.series[0].content_sha256, undisturbed.series[0].content_sha256);
-    assert!(sandbox.record(&op).await.steps[0].attempt > 1, "the fetch was interrupted");
+    assert_eq!(
+        disturbed.series[0].content_sha256,
+        undisturbed.series[0].content_sha256
+    );
+    assert!(
+        sandbox.record(&op).await.steps[0].attempt > 1,
+        "the fetch was interrupted"
+    );
 }
 
 /// What a fetch in a system of its own stores.
@@ -141,7 +201,9 @@ async fn a_fetch_cancelled_at_any_moment_stops_at_once_and_goes_on_when_resumed(
     let (mut cancelled, mut worst) = (0, Duration::ZERO);
     for round in 1..=20 {
         sandbox.working(&op, round).await;
-        sandbox.after(Duration::from_millis(rand::random_range(0..60))).await;
+        sandbox
+            .after(Duration::from_millis(rand::random_range(0..60)))
+            .await;
         let asked = Instant::now();
         sandbox.bus().request_cancel(&op, "").await.unwrap();
         let record = sandbox.ended(&op).await;
@@ -154,6 +216,12 @@ async fn a_fetch_cancelled_at_any_moment_stops_at_once_and_goes_on_when_resumed(
         sandbox.bus().resume(&op).await.unwrap();
     }
     let outcome = fetched(&sandbox, &op).await;
-    assert_eq!(outcome.series[0].content_sha256, alone().await.series[0].content_sha256);
-    assert!(cancelled > 0 && worst < Duration::from_secs(1), "{cancelled} times cancelled, slowest {worst:?}");
+    assert_eq!(
+        outcome.series[0].content_sha256,
+        alone().await.series[0].content_sha256
+    );
+    assert!(
+        cancelled > 0 && worst < Duration::from_secs(1),
+        "{cancelled} times cancelled, slowest {worst:?}"
+    );
 }

@@ -17,36 +17,86 @@ async fn people_and_workers_can_do_all_they_are_for() {
     let sandbox = Sandbox::start_guarded().await;
     let _house = sandbox.keep_house().await;
     let _process = sandbox.spawn("ktrdr-dummy");
-    let mut dying = sandbox.run_with(Dummy, |options| options.probe = Dies::at(Moment::Done)).await;
+    let mut dying = sandbox
+        .run_with(Dummy, |options| options.probe = Dies::at(Moment::Done))
+        .await;
     sandbox.workers(Service::Dummy, 2).await;
     // Two at a time: one of them dies with the worker and is taken over.
     let ops = [
-        sandbox.submit(&steps(&[RunDummy { checkpoint_every: 1, ..short(5) }, short(1)])).await,
-        sandbox.submit(&RunDummy { checkpoint_every: 1, ..short(5) }.operation()).await,
+        sandbox
+            .submit(&steps(&[
+                RunDummy {
+                    checkpoint_every: 1,
+                    ..short(5)
+                },
+                short(1),
+            ]))
+            .await,
+        sandbox
+            .submit(
+                &RunDummy {
+                    checkpoint_every: 1,
+                    ..short(5)
+                }
+                .operation(),
+            )
+            .await,
     ];
     for op in &ops {
         sandbox.only_completion_of(op).await;
     }
     dying.left().await.unwrap_err();
-    let failing = sandbox.submit(&RunDummy { fail_at: Some(1), ..short(1) }.operation()).await;
-    assert_eq!(sandbox.settled(&failing).await.state, OperationState::Failed);
+    let failing = sandbox
+        .submit(
+            &RunDummy {
+                fail_at: Some(1),
+                ..short(1)
+            }
+            .operation(),
+        )
+        .await;
+    assert_eq!(
+        sandbox.settled(&failing).await.state,
+        OperationState::Failed
+    );
     sandbox.bus().resume(&failing).await.unwrap();
     assert_eq!(sandbox.dead_letters(&failing).await.len(), 1);
     let running = sandbox.submit(&endless().operation()).await;
     sandbox.working(&running, 1).await;
     let queued = sandbox.submit(&short(1).operation()).await;
     assert_eq!(
-        sandbox.bus().ahead_of(Service::Dummy, Lane::Default, &queued, schemas::ids::StepNumber::FIRST).await.unwrap(),
+        sandbox
+            .bus()
+            .ahead_of(
+                Service::Dummy,
+                Lane::Default,
+                &queued,
+                schemas::ids::StepNumber::FIRST
+            )
+            .await
+            .unwrap(),
         Some(0)
     );
     for op in [&queued, &running] {
         sandbox.bus().request_cancel(op, "").await.unwrap();
         assert_eq!(sandbox.settled(op).await.state, OperationState::Cancelled);
     }
-    assert_eq!(sandbox.bus().operations(10, &OperationFilter::default()).await.unwrap().len(), 5);
+    assert_eq!(
+        sandbox
+            .bus()
+            .operations(10, &OperationFilter::default())
+            .await
+            .unwrap()
+            .len(),
+        5
+    );
     let told = sandbox.bus().events_of(&failing).await.unwrap();
     assert!(told.iter().any(|event| event.error.is_some()), "{told:?}");
-    let health = sandbox.bus().ask(Service::Dummy, "health", Vec::new()).await.unwrap();
+    let health = sandbox
+        .bus()
+        .ask(Service::Dummy, "health", Vec::new())
+        .await
+        .unwrap();
     assert!(String::from_utf8(health).unwrap().contains("healthy"));
     let worker = sandbox.workers(Service::Dummy, 1).await.remove(0).worker;
     sandbox.bus().request_drain(&worker).await.unwrap();
@@ -56,16 +106,43 @@ async fn people_and_workers_can_do_all_they_are_for() {
 #[tokio::test(flavor = "multi_thread")]
 async fn only_infra_changes_streams_and_nobody_does_the_work_of_another_role() {
     let sandbox = Sandbox::start_guarded().await;
-    let (worker, person) = (sandbox.connect_as(Role::Worker).await, sandbox.connect_as(Role::Person).await);
+    let (worker, person) = (
+        sandbox.connect_as(Role::Worker).await,
+        sandbox.connect_as(Role::Person).await,
+    );
     // Another profile: every consumer would have to change.
     let other = Topology::declare(Profile::Dev, TopologyOptions::default());
     let results = tokio::join!(
         async { worker.apply(&other).await.map(drop) },
         async { person.apply(&other).await.map(drop) },
-        async { person.acquire_lease("housekeeping", "person").await.map(drop) },
-        async { worker.request_cancel(&system_tests::new_id("dummy"), "").await.map(drop) },
-        async { person.jetstream().delete_stream(subjects::EVENTS).await.map(drop).map_err(BusError::request("")) },
-        async { worker.jetstream().delete_stream(subjects::EVENTS).await.map(drop).map_err(BusError::request("")) },
+        async {
+            person
+                .acquire_lease("housekeeping", "person")
+                .await
+                .map(drop)
+        },
+        async {
+            worker
+                .request_cancel(&system_tests::new_id("dummy"), "")
+                .await
+                .map(drop)
+        },
+        async {
+            person
+                .jetstream()
+                .delete_stream(subjects::EVENTS)
+                .await
+                .map(drop)
+                .map_err(BusError::request(""))
+        },
+        async {
+            worker
+                .jetstream()
+                .delete_stream(subjects::EVENTS)
+                .await
+                .map(drop)
+                .map_err(BusError::request(""))
+        },
     );
     for (who, refused) in [
         ("a worker changes streams", results.0),
@@ -77,5 +154,12 @@ async fn only_infra_changes_streams_and_nobody_does_the_work_of_another_role() {
     ] {
         assert!(refused.is_err(), "{who}");
     }
-    sandbox.bus().check(&Topology::declare(Profile::Test, TopologyOptions::default())).await.unwrap();
+    sandbox
+        .bus()
+        .check(&Topology::declare(
+            Profile::Test,
+            TopologyOptions::default(),
+        ))
+        .await
+        .unwrap();
 }

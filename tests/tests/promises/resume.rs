@@ -15,7 +15,12 @@ use crate::commands::{endless, short};
 
 type Handler = Act<
     Box<
-        dyn Fn(RunDummy, runtime::StepContext) -> futures::future::Ready<Result<DummyOutcome, StepError>> + Send + Sync,
+        dyn Fn(
+                RunDummy,
+                runtime::StepContext,
+            ) -> futures::future::Ready<Result<DummyOutcome, StepError>>
+            + Send
+            + Sync,
     >,
 >;
 
@@ -27,8 +32,15 @@ fn fails_once() -> (impl Fn() -> Handler, Arc<AtomicU64>) {
         let counted = counted.clone();
         let act = move |_, _| {
             futures::future::ready(match counted.fetch_add(1, Ordering::SeqCst) {
-                0 => Err(StepError::permanent("TEST-First", "the first run fails", "resume it")),
-                _ => Ok(DummyOutcome { iterations: 1, resumed_at: 0 }),
+                0 => Err(StepError::permanent(
+                    "TEST-First",
+                    "the first run fails",
+                    "resume it",
+                )),
+                _ => Ok(DummyOutcome {
+                    iterations: 1,
+                    resumed_at: 0,
+                }),
             })
         };
         Act(Box::new(act) as Box<_>)
@@ -46,7 +58,10 @@ async fn a_failed_operation_runs_its_unfinished_steps_again_when_resumed() {
     let resumed = sandbox.bus().resume(&op).await.unwrap();
     assert_eq!(resumed.state, OperationState::Resuming);
     sandbox.only_completion_of(&op).await;
-    assert_eq!(sandbox.story(&op).await, "1.started 1.failed 1.started 1.completed 2.started 2.completed");
+    assert_eq!(
+        sandbox.story(&op).await,
+        "1.started 1.failed 1.started 1.completed 2.started 2.completed"
+    );
     assert_eq!(runs.load(Ordering::SeqCst), 3);
 }
 
@@ -54,16 +69,30 @@ async fn a_failed_operation_runs_its_unfinished_steps_again_when_resumed() {
 async fn a_resume_while_the_old_message_is_in_flight_runs_the_step_exactly_once_more() {
     let sandbox = Sandbox::start().await;
     let (handler, runs) = fails_once();
-    let mut dying = sandbox.run_with(handler(), |options| options.probe = Dies::at(Moment::Recorded)).await;
+    let mut dying = sandbox
+        .run_with(handler(), |options| {
+            options.probe = Dies::at(Moment::Recorded)
+        })
+        .await;
     let op = sandbox.submit(&short(1).operation()).await;
     dying.left().await.unwrap_err();
     assert_eq!(sandbox.record(&op).await.state, OperationState::Failed);
-    assert_eq!(sandbox.commands_of(&op).await.len(), 1, "the message of the failed run is not settled");
+    assert_eq!(
+        sandbox.commands_of(&op).await.len(),
+        1,
+        "the message of the failed run is not settled"
+    );
     sandbox.bus().resume(&op).await.unwrap();
-    let (_house, _workers) = (sandbox.keep_house().await, [sandbox.run(handler()).await, sandbox.run(handler()).await]);
+    let (_house, _workers) = (
+        sandbox.keep_house().await,
+        [sandbox.run(handler()).await, sandbox.run(handler()).await],
+    );
     sandbox.only_completion_of(&op).await;
     let record = sandbox.record(&op).await;
-    assert_eq!((record.steps[0].submission, record.steps[0].attempt), (2, 2));
+    assert_eq!(
+        (record.steps[0].submission, record.steps[0].attempt),
+        (2, 2)
+    );
     assert_eq!(runs.load(Ordering::SeqCst), 2);
 }
 
@@ -71,17 +100,37 @@ async fn a_resume_while_the_old_message_is_in_flight_runs_the_step_exactly_once_
 async fn a_cancelled_operation_can_be_resumed_and_the_old_request_does_not_stop_it_again() {
     let sandbox = Sandbox::start().await;
     let (_house, _worker) = (sandbox.keep_house().await, sandbox.run(Dummy).await);
-    let op = sandbox.submit(&RunDummy { checkpoint_every: 1, iterations: 40, ..endless() }.operation()).await;
-    sandbox.until_event(&op, "checkpointed", |event| event.what == schemas::events::What::Checkpointed).await;
+    let op = sandbox
+        .submit(
+            &RunDummy {
+                checkpoint_every: 1,
+                iterations: 40,
+                ..endless()
+            }
+            .operation(),
+        )
+        .await;
+    sandbox
+        .until_event(&op, "checkpointed", |event| {
+            event.what == schemas::events::What::Checkpointed
+        })
+        .await;
     sandbox.bus().request_cancel(&op, "pause").await.unwrap();
     let cancelled = sandbox.settled(&op).await;
     assert_eq!(cancelled.state, OperationState::Cancelled);
     sandbox.bus().resume(&op).await.unwrap();
     let completion = sandbox.only_completion_of(&op).await;
-    assert!(completion.result["resumed_at"].as_u64().unwrap() > 0, "{}", completion.result);
+    assert!(
+        completion.result["resumed_at"].as_u64().unwrap() > 0,
+        "{}",
+        completion.result
+    );
     // Cancelled once more after the resume it stops again: only old requests are void.
     let again = sandbox.bus().resume(&op).await.unwrap_err();
-    assert!(matches!(again, ResumeError::Change(ChangeError::Refused { .. })), "completed operations stay completed");
+    assert!(
+        matches!(again, ResumeError::Change(ChangeError::Refused { .. })),
+        "completed operations stay completed"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -93,7 +142,10 @@ async fn a_request_after_the_resume_counts() {
         sandbox.working(&op, attempt).await;
         sandbox.bus().request_cancel(&op, "").await.unwrap();
         let record = sandbox.settled(&op).await;
-        assert_eq!((record.state, record.steps[0].attempt), (OperationState::Cancelled, attempt));
+        assert_eq!(
+            (record.state, record.steps[0].attempt),
+            (OperationState::Cancelled, attempt)
+        );
         sandbox.bus().resume(&op).await.unwrap();
     }
 }
@@ -105,7 +157,12 @@ async fn what_was_queued_and_cancelled_can_be_resumed_before_any_worker_comes() 
     let op = sandbox.submit(&steps(&[short(1), short(1)])).await;
     sandbox.bus().request_cancel(&op, "").await.unwrap();
     let record = sandbox.settled(&op).await;
-    assert!(record.steps.iter().all(|step| step.state == StepState::Cancelled));
+    assert!(
+        record
+            .steps
+            .iter()
+            .all(|step| step.state == StepState::Cancelled)
+    );
     sandbox.bus().resume(&op).await.unwrap();
     let _worker = sandbox.run(Dummy).await;
     sandbox.only_completion_of(&op).await;

@@ -1,4 +1,5 @@
-//! Starting: a server that does not fit is refused with what to do about it, and presence comes and goes.
+//! Starting: a server that does not fit is refused with what to do about it, and presence comes and
+//! goes.
 
 use std::time::Duration;
 
@@ -22,7 +23,10 @@ async fn a_server_of(version: &str) -> String {
     tokio::spawn(async move {
         while let Ok((socket, _)) = listener.accept().await {
             let (reader, mut writer) = socket.into_split();
-            writer.write_all(format!("INFO {info}\r\n").as_bytes()).await.unwrap();
+            writer
+                .write_all(format!("INFO {info}\r\n").as_bytes())
+                .await
+                .unwrap();
             let mut lines = BufReader::new(reader).lines();
             while let Ok(Some(line)) = lines.next_line().await {
                 if line == "PING" {
@@ -50,9 +54,14 @@ async fn a_server_older_than_2_14_is_refused_by_name_and_version() {
     let url = a_server_of("2.13.9").await;
     let error = Bus::connect(&options(url.clone())).await.unwrap_err();
     assert!(matches!(error, BusError::ServerTooOld { .. }), "{error:?}");
-    assert_eq!(error.to_string(), format!("the NATS server at {url} has version 2.13.9; at least 2.14 is needed"));
+    assert_eq!(
+        error.to_string(),
+        format!("the NATS server at {url} has version 2.13.9; at least 2.14 is needed")
+    );
     assert!(error.hint().contains("infra/setup"));
-    Bus::connect(&options(a_server_of("2.14.0").await)).await.unwrap();
+    Bus::connect(&options(a_server_of("2.14.0").await))
+        .await
+        .unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -61,7 +70,10 @@ async fn a_service_refuses_to_start_when_the_streams_are_not_as_it_needs_them() 
     let mut process = sandbox.spawn_with("ktrdr-dummy", &["--set", "bus.profile=dev"]);
     assert_eq!(process.ended().await.code(), Some(1));
     let log = process.log();
-    assert!(log.contains("KV_ktrdr_workers has max_age 3 s instead of 15 s"), "{log}");
+    assert!(
+        log.contains("KV_ktrdr_workers has max_age 3 s instead of 15 s"),
+        "{log}"
+    );
     assert!(log.contains("hint: `ktrdr infra apply`"), "{log}");
 }
 
@@ -71,13 +83,21 @@ async fn a_service_may_start_before_its_server() {
     sandbox.kill_server();
     let process = sandbox.spawn("ktrdr-dummy");
     until("the process to wait for the server", || async {
-        process.log().contains("waiting for the NATS server").then_some(())
+        process
+            .log()
+            .contains("waiting for the NATS server")
+            .then_some(())
     })
     .await;
     sandbox.restart_server();
     let op = until("the submission", || async {
         let op = system_tests::new_id("dummy");
-        sandbox.bus().submit(&op, &short(1).operation()).await.ok().map(|_| op)
+        sandbox
+            .bus()
+            .submit(&op, &short(1).operation())
+            .await
+            .ok()
+            .map(|_| op)
     })
     .await;
     sandbox.only_completion_of(&op).await;
@@ -104,8 +124,10 @@ async fn the_key_of_a_worker_expires_returns_with_it_and_expires_again() {
     for _ in 0..2 {
         sandbox.bus().put_worker(&info).await.unwrap();
         assert!(sandbox.bus().is_worker_alive(&worker).await.unwrap());
-        until("the key to expire", || async { (!sandbox.bus().is_worker_alive(&worker).await.unwrap()).then_some(()) })
-            .await;
+        until("the key to expire", || async {
+            (!sandbox.bus().is_worker_alive(&worker).await.unwrap()).then_some(())
+        })
+        .await;
         assert!(sandbox.bus().workers().await.unwrap().is_empty());
     }
 }
@@ -116,10 +138,21 @@ async fn a_worker_that_was_frozen_longer_than_its_key_lives_is_listed_again() {
     let process = sandbox.spawn("ktrdr-dummy");
     sandbox.workers(Service::Dummy, 1).await;
     process.freeze();
-    until("its key to expire", || async { sandbox.bus().workers().await.unwrap().is_empty().then_some(()) }).await;
+    until("its key to expire", || async {
+        sandbox
+            .bus()
+            .workers()
+            .await
+            .unwrap()
+            .is_empty()
+            .then_some(())
+    })
+    .await;
     process.thaw();
     sandbox.workers(Service::Dummy, 1).await;
-    sandbox.only_completion_of(&sandbox.submit(&short(1).operation()).await).await;
+    sandbox
+        .only_completion_of(&sandbox.submit(&short(1).operation()).await)
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -127,11 +160,16 @@ async fn when_the_housekeeper_dies_another_takes_over() {
     let sandbox = Sandbox::start().await;
     let (first, _second) = (sandbox.keep_house().await, sandbox.keep_house().await);
     let _worker = sandbox.run(Dummy).await;
-    sandbox.only_completion_of(&sandbox.submit(&short(1).operation()).await).await;
+    sandbox
+        .only_completion_of(&sandbox.submit(&short(1).operation()).await)
+        .await;
     first.kill();
     let op = sandbox.submit(&unclaimable()).await;
     sandbox.bus().request_cancel(&op, "").await.unwrap();
-    assert_eq!(sandbox.settled(&op).await.state, schemas::operation::OperationState::Cancelled);
+    assert_eq!(
+        sandbox.settled(&op).await.state,
+        schemas::operation::OperationState::Cancelled
+    );
 }
 
 /// For a service that has no worker here.

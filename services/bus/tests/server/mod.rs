@@ -77,6 +77,11 @@ impl Drop for Server {
 /// `KTRDR_NATS_SERVER`, else the one that `infra/setup nats` fetched, else the one on PATH.
 fn program() -> PathBuf {
     let folders = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
-    let fetched = folders.map(|folder| folder.join(".deps/nats/bin/nats-server")).find(|path| path.exists());
-    std::env::var_os("KTRDR_NATS_SERVER").map(PathBuf::from).or(fetched).unwrap_or_else(|| "nats-server".into())
+    let fetched = folders
+        .map(|folder| folder.join(".deps/nats/bin/nats-server"))
+        .find(|path| path.exists());
+    std::env::var_os("KTRDR_NATS_SERVER")
+        .map(PathBuf::from)
+        .or(fetched)
+        .unwrap_or_else(|| "nats-server".into())
 }

@@ -20,7 +20,8 @@ pub struct Detected {
     pub delimiter: Option<char>,
     /// Column names in order.
     pub columns: Vec<String>,
-    /// How times are written: `instants` (with offset or Unix time), `local times` (a zone is needed) or `dates`.
+    /// How times are written: `instants` (with offset or Unix time), `local times` (a zone is
+    /// needed) or `dates`.
     pub times: String,
     /// Length of the bars by the spacing of the rows, such as `1h`; absent with less than two rows.
     pub timeframe: Option<String>,
@@ -40,12 +41,21 @@ pub struct Detected {
 /// See [`FileError`]: a file that cannot be read under any zone is refused here too.
 pub fn detect(path: &Path, mapping: &Mapping) -> Result<Detected, FileError> {
     let name = path.display().to_string();
-    let bytes = std::fs::read(path).map_err(|source| FileError::Open { file: name.clone(), source })?;
+    let bytes = std::fs::read(path).map_err(|source| FileError::Open {
+        file: name.clone(),
+        source,
+    })?;
     let sheet = Sheet::read(&name, bytes.into(), mapping)?;
-    let times: Vec<Utc> = sheet.stamps.iter().filter_map(|stamp| stamp.instant(Some(&TimeZone::UTC)).ok()).collect();
+    let times: Vec<Utc> = sheet
+        .stamps
+        .iter()
+        .filter_map(|stamp| stamp.instant(Some(&TimeZone::UTC)).ok())
+        .collect();
     let count = |test: fn(&Stamp) -> bool| sheet.stamps.iter().filter(|stamp| test(stamp)).count();
-    let (local, dates) =
-        (count(|stamp| matches!(stamp, Stamp::Civil(_))), count(|stamp| matches!(stamp, Stamp::Date(_))));
+    let (local, dates) = (
+        count(|stamp| matches!(stamp, Stamp::Civil(_))),
+        count(|stamp| matches!(stamp, Stamp::Date(_))),
+    );
     let mut issues = Vec::new();
     let mut note = |number: usize, text: &str| {
         if number > 0 {
@@ -55,12 +65,28 @@ pub fn detect(path: &Path, mapping: &Mapping) -> Result<Detected, FileError> {
     if mapping.zone.is_none() {
         note(local, "times have no zone: name it");
     }
-    note(times.windows(2).filter(|pair| pair.first() > pair.last()).count(), "rows are earlier than the row before");
+    note(
+        times
+            .windows(2)
+            .filter(|pair| pair.first() > pair.last())
+            .count(),
+        "rows are earlier than the row before",
+    );
     let mut sorted = times.clone();
     sorted.sort_unstable();
-    note(sorted.windows(2).filter(|pair| pair.first() == pair.last()).count(), "rows repeat a time");
-    let missing = (0..sheet.lines.len())
-        .filter(|row| sheet.prices.iter().any(|prices| prices.get(*row).is_none_or(|price| !price.is_finite())));
+    note(
+        sorted
+            .windows(2)
+            .filter(|pair| pair.first() == pair.last())
+            .count(),
+        "rows repeat a time",
+    );
+    let missing = (0..sheet.lines.len()).filter(|row| {
+        sheet
+            .prices
+            .iter()
+            .any(|prices| prices.get(*row).is_none_or(|price| !price.is_finite()))
+    });
     note(missing.count(), "rows lack a price");
     note(
         sheet.volume.iter().filter(|volume| **volume == 0.0).count(),
@@ -86,8 +112,9 @@ pub fn detect(path: &Path, mapping: &Mapping) -> Result<Detected, FileError> {
     })
 }
 
-/// The spacing of bars in microseconds: the smallest distance that at least a tenth of the neighbours have. Nights and
-/// weekends are larger, single odd rows are rarer. `None` below two different times.
+/// The spacing of bars in microseconds: the smallest distance that at least a tenth of the
+/// neighbours have. Nights and weekends are larger, single odd rows are rarer. `None` below two
+/// different times.
 pub fn timeframe_of(times: &[Utc]) -> Option<i64> {
     let mut sorted = times.to_vec();
     sorted.sort_unstable();
@@ -97,11 +124,19 @@ pub fn timeframe_of(times: &[Utc]) -> Option<i64> {
         *counts.entry(later.0 - earlier.0).or_default() += 1;
     }
     let enough = (sorted.len() - 1).div_ceil(10);
-    counts.into_iter().find(|(_, count)| *count >= enough.max(1)).map(|(micros, _)| micros)
+    counts
+        .into_iter()
+        .find(|(_, count)| *count >= enough.max(1))
+        .map(|(micros, _)| micros)
 }
 
 /// `1h`, or the length in words if no timeframe has it.
 pub(super) fn describe(micros: i64) -> String {
-    let known = Timeframe::ALL.into_iter().find(|timeframe| timeframe.micros() == micros);
-    known.map_or_else(|| format!("{} s", micros / 1_000_000), |timeframe| timeframe.to_string())
+    let known = Timeframe::ALL
+        .into_iter()
+        .find(|timeframe| timeframe.micros() == micros);
+    known.map_or_else(
+        || format!("{} s", micros / 1_000_000),
+        |timeframe| timeframe.to_string(),
+    )
 }

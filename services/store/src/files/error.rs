@@ -76,7 +76,9 @@ pub enum FileError {
         text: String,
     },
     /// A local time that happens twice or never, when clocks change.
-    #[error("`{file}` line {line}: the local time `{text}` is ambiguous or does not exist in its zone")]
+    #[error(
+        "`{file}` line {line}: the local time `{text}` is ambiguous or does not exist in its zone"
+    )]
     Ambiguous {
         /// Path or name.
         file: String,
@@ -145,18 +147,28 @@ impl FileError {
             Self::Unpack { .. } => "the file is damaged: fetch it again from where it came",
             Self::Format { .. } => "give the file the ending of what it is",
             Self::Empty { .. } => "a CSV file needs a header and at least one row",
-            Self::Column { .. } => "name the column in the mapping, for example --column close=px_last",
+            Self::Column { .. } => {
+                "name the column in the mapping, for example --column close=px_last"
+            }
             Self::Row { .. } => "correct the row, or name the delimiter",
             Self::Time { .. } => "write times as 2020-01-02T14:30:00Z, 2020-01-02 or Unix seconds",
-            Self::Naive { .. } => "name the zone of the times, for example --zone America/New_York or --zone UTC",
-            Self::Ambiguous { .. } => "write the time with its offset from UTC, as in 2020-11-01T01:30:00-05:00",
-            Self::Label { .. } => "write the date alone, or name the zone in which the time is midnight",
+            Self::Naive { .. } => {
+                "name the zone of the times, for example --zone America/New_York or --zone UTC"
+            }
+            Self::Ambiguous { .. } => {
+                "write the time with its offset from UTC, as in 2020-11-01T01:30:00-05:00"
+            }
+            Self::Label { .. } => {
+                "write the date alone, or name the zone in which the time is midnight"
+            }
             Self::Number { .. } => {
                 "write numbers with a decimal point and without separators; leave unknown cells empty"
             }
             Self::Zone { .. } => "use a name of the tz database such as Europe/Berlin",
             Self::Timeframe { .. } => "ask for the timeframe of the file, or choose another file",
-            Self::Parquet { .. } => "export with plain columns: a timestamp, float prices, no nesting",
+            Self::Parquet { .. } => {
+                "export with plain columns: a timestamp, float prices, no nesting"
+            }
         }
     }
 }

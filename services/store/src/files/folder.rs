@@ -1,4 +1,5 @@
-//! A folder of bar files called `SYMBOL_TIMEFRAME.csv`, `.csv.gz` or `.parquet`, on disk or in an object store.
+//! A folder of bar files called `SYMBOL_TIMEFRAME.csv`, `.csv.gz` or `.parquet`, on disk or in an
+//! object store.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -27,9 +28,14 @@ impl Folder {
             backend(place)?
         } else {
             let local = LocalFileSystem::new_with_prefix(Path::new(place));
-            Arc::new(local.map_err(|source| StoreError::Open { url: place.to_owned(), source: Box::new(source) })?)
+            Arc::new(local.map_err(|source| StoreError::Open {
+                url: place.to_owned(),
+                source: Box::new(source),
+            })?)
         };
-        Ok(Self { store: Store::over(objects, place) })
+        Ok(Self {
+            store: Store::over(objects, place),
+        })
     }
 
     /// Where it is.
@@ -43,10 +49,15 @@ impl Folder {
     /// It cannot be listed.
     pub async fn names(&self) -> Result<Vec<String>, StoreError> {
         let listed = self.store.objects.list_with_delimiter(None).await;
-        let listed =
-            listed.map_err(|source| StoreError::List { prefix: self.place().to_owned(), source: source.into() })?;
-        let mut names: Vec<String> =
-            listed.objects.iter().filter_map(|object| object.location.filename().map(str::to_owned)).collect();
+        let listed = listed.map_err(|source| StoreError::List {
+            prefix: self.place().to_owned(),
+            source: source.into(),
+        })?;
+        let mut names: Vec<String> = listed
+            .objects
+            .iter()
+            .filter_map(|object| object.location.filename().map(str::to_owned))
+            .collect();
         names.sort_unstable();
         Ok(names)
     }
@@ -55,8 +66,14 @@ impl Folder {
     ///
     /// # Errors
     /// It cannot be listed.
-    pub async fn find(&self, instrument: &Instrument, timeframe: Timeframe) -> Result<Option<String>, StoreError> {
-        let wanted = |name: &String| parse_name(name).is_some_and(|(i, t)| i == *instrument && t == timeframe);
+    pub async fn find(
+        &self,
+        instrument: &Instrument,
+        timeframe: Timeframe,
+    ) -> Result<Option<String>, StoreError> {
+        let wanted = |name: &String| {
+            parse_name(name).is_some_and(|(i, t)| i == *instrument && t == timeframe)
+        };
         Ok(self.names().await?.into_iter().find(wanted))
     }
 
@@ -65,16 +82,26 @@ impl Folder {
     /// # Errors
     /// It is absent or cannot be read.
     pub async fn read(&self, name: &str) -> Result<Bytes, StoreError> {
-        self.store.get(name).await?.ok_or_else(|| StoreError::Missing { key: format!("{}/{name}", self.place()) })
+        self.store
+            .get(name)
+            .await?
+            .ok_or_else(|| StoreError::Missing {
+                key: format!("{}/{name}", self.place()),
+            })
     }
 }
 
-/// Instrument and timeframe of a file name such as `EURUSD_1h.csv.gz`, `BRK.B_1d.parquet` or `crypto-btc-usd_1h.csv`.
+/// Instrument and timeframe of a file name such as `EURUSD_1h.csv.gz`, `BRK.B_1d.parquet` or
+/// `crypto-btc-usd_1h.csv`.
 pub fn parse_name(name: &str) -> Option<(Instrument, Timeframe)> {
     let lower = name.to_ascii_lowercase();
-    let ending = [".csv.gz", ".csv", ".parquet"].into_iter().find(|ending| lower.ends_with(ending))?;
+    let ending = [".csv.gz", ".csv", ".parquet"]
+        .into_iter()
+        .find(|ending| lower.ends_with(ending))?;
     let (symbol, timeframe) = name.get(..name.len() - ending.len())?.rsplit_once('_')?;
-    let instrument = Instrument::from_token(symbol).or_else(|_| Instrument::parse(symbol)).ok()?;
+    let instrument = Instrument::from_token(symbol)
+        .or_else(|_| Instrument::parse(symbol))
+        .ok()?;
     Some((instrument, timeframe.parse().ok()?))
 }
 
@@ -84,10 +111,15 @@ mod tests {
 
     #[test]
     fn file_names_say_instrument_and_timeframe() {
-        let read = |name: &str| parse_name(name).map(|(instrument, timeframe)| format!("{instrument} {timeframe}"));
+        let read = |name: &str| {
+            parse_name(name).map(|(instrument, timeframe)| format!("{instrument} {timeframe}"))
+        };
         assert_eq!(read("EURUSD_1h.csv.gz").as_deref(), Some("fx:EUR.USD 1h"));
         assert_eq!(read("BRK.B_1d.parquet").as_deref(), Some("stk:BRK.B 1d"));
-        assert_eq!(read("crypto-btc-usd_5m.csv").as_deref(), Some("crypto:BTC.USD 5m"));
+        assert_eq!(
+            read("crypto-btc-usd_5m.csv").as_deref(),
+            Some("crypto:BTC.USD 5m")
+        );
         assert_eq!(read("README.md"), None);
         assert_eq!(read("AAPL_2h.csv"), None);
     }

@@ -1,7 +1,9 @@
-//! Bars from files that others wrote: CSV, gzipped CSV and Parquet, read exactly or refused with file and line.
+//! Bars from files that others wrote: CSV, gzipped CSV and Parquet, read exactly or refused with
+//! file and line.
 //!
-//! Reading never repairs: rows come back as they stand, in file order, with their line numbers, for `quality` to judge.
-//! What a number or a time means is never guessed: a time without zone needs a zone, an unreadable cell is an error.
+//! Reading never repairs: rows come back as they stand, in file order, with their line numbers, for
+//! `quality` to judge. What a number or a time means is never guessed: a time without zone needs a
+//! zone, an unreadable cell is an error.
 
 mod detect;
 mod error;
@@ -70,7 +72,8 @@ pub struct Mapping {
     pub label_side: LabelSide,
     /// What a daily bar stands for, where it is not the usual thing for the instrument.
     pub day_boundary: Option<DayBoundary>,
-    /// Between the cells of a CSV file; by default the most frequent of `,`, `;`, tab and `|` in the header.
+    /// Between the cells of a CSV file; by default the most frequent of `,`, `;`, tab and `|` in
+    /// the header.
     pub delimiter: Option<char>,
 }
 
@@ -85,7 +88,8 @@ pub struct Expected {
     pub day_boundary: DayBoundary,
 }
 
-/// The rows of a file in file order; they may be unsorted, repeated, or have prices that are missing (NaN).
+/// The rows of a file in file order; they may be unsorted, repeated, or have prices that are
+/// missing (NaN).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct FileBars {
     /// The bars.
@@ -100,9 +104,16 @@ pub struct FileBars {
 ///
 /// # Errors
 /// See [`FileError`].
-pub fn read_path(path: &Path, mapping: &Mapping, expected: &Expected) -> Result<FileBars, FileError> {
+pub fn read_path(
+    path: &Path,
+    mapping: &Mapping,
+    expected: &Expected,
+) -> Result<FileBars, FileError> {
     let name = path.display().to_string();
-    let bytes = std::fs::read(path).map_err(|source| FileError::Open { file: name.clone(), source })?;
+    let bytes = std::fs::read(path).map_err(|source| FileError::Open {
+        file: name.clone(),
+        source,
+    })?;
     read(&name, bytes.into(), mapping, expected)
 }
 
@@ -110,13 +121,25 @@ pub fn read_path(path: &Path, mapping: &Mapping, expected: &Expected) -> Result<
 ///
 /// # Errors
 /// See [`FileError`].
-pub fn read(name: &str, bytes: bytes::Bytes, mapping: &Mapping, expected: &Expected) -> Result<FileBars, FileError> {
+pub fn read(
+    name: &str,
+    bytes: bytes::Bytes,
+    mapping: &Mapping,
+    expected: &Expected,
+) -> Result<FileBars, FileError> {
     let sheet = Sheet::read(name, bytes, mapping)?;
     let zone = zone(name, mapping)?;
     let mut read = FileBars::default();
     let (mut unknown, mut moved) = (0_usize, 0_usize);
     for ((stamp, line), row) in sheet.stamps.iter().zip(&sheet.lines).zip(0..) {
-        let open = label(name, *line, stamp, mapping.label_side, zone.as_ref(), expected)?;
+        let open = label(
+            name,
+            *line,
+            stamp,
+            mapping.label_side,
+            zone.as_ref(),
+            expected,
+        )?;
         let (open_time, shifted) = open;
         moved += usize::from(shifted);
         let cell = |column: &[f64]| column.get(row).copied().unwrap_or(f64::NAN);
@@ -129,7 +152,11 @@ pub fn read(name: &str, bytes: bytes::Bytes, mapping: &Mapping, expected: &Expec
             -1.0 => f64::NAN,
             volume => volume,
         };
-        read.bars.push(RawBar { open_time, prices: [cell(open), cell(high), cell(low), cell(close)], volume });
+        read.bars.push(RawBar {
+            open_time,
+            prices: [cell(open), cell(high), cell(low), cell(close)],
+            volume,
+        });
         read.lines.push(*line);
     }
     if unknown > 0 {
@@ -137,7 +164,9 @@ pub fn read(name: &str, bytes: bytes::Bytes, mapping: &Mapping, expected: &Expec
         read.notes.push(format!("{note} ({unknown} rows)"));
     }
     if moved > 0 {
-        read.notes.push(format!("weekly bars are labelled by their Monday: {moved} rows moved to it"));
+        read.notes.push(format!(
+            "weekly bars are labelled by their Monday: {moved} rows moved to it"
+        ));
     }
     match timeframe_of(&read.bars.open_time) {
         Some(micros) if micros != expected.timeframe.micros() => Err(FileError::Timeframe {
@@ -150,12 +179,18 @@ pub fn read(name: &str, bytes: bytes::Bytes, mapping: &Mapping, expected: &Expec
 }
 
 fn zone(name: &str, mapping: &Mapping) -> Result<Option<TimeZone>, FileError> {
-    let Some(text) = &mapping.zone else { return Ok(None) };
-    let found = TimeZone::get(text).map_err(|_| FileError::Zone { file: name.to_owned(), zone: text.clone() });
+    let Some(text) = &mapping.zone else {
+        return Ok(None);
+    };
+    let found = TimeZone::get(text).map_err(|_| FileError::Zone {
+        file: name.to_owned(),
+        zone: text.clone(),
+    });
     found.map(Some)
 }
 
-/// The open of the bar that a timestamp labels, and whether a weekly one had to be moved to its Monday.
+/// The open of the bar that a timestamp labels, and whether a weekly one had to be moved to its
+/// Monday.
 fn label(
     name: &str,
     line: u64,
@@ -168,15 +203,28 @@ fn label(
     let timeframe = expected.timeframe;
     if timeframe.is_intraday() {
         let instant = stamp.instant(zone).map_err(|why| why.at(place()))?;
-        let shift = if side == LabelSide::Close { -timeframe.micros() } else { 0 };
+        let shift = if side == LabelSide::Close {
+            -timeframe.micros()
+        } else {
+            0
+        };
         return Ok((instant.plus_micros(shift), false));
     }
     let midnight = stamp.midnight(zone).ok_or_else(|| {
         let (file, line, text) = place();
-        FileError::Label { file, line, text, timeframe }
+        FileError::Label {
+            file,
+            line,
+            text,
+            timeframe,
+        }
     })?;
     let ends_next = side == LabelSide::Close && expected.day_boundary == DayBoundary::UtcMidnight;
-    let start = if ends_next { midnight.plus_micros(-timeframe.micros()) } else { midnight };
+    let start = if ends_next {
+        midnight.plus_micros(-timeframe.micros())
+    } else {
+        midnight
+    };
     if timeframe == Timeframe::Day1 {
         return Ok((start, false));
     }

@@ -37,7 +37,8 @@ impl NoInstant {
 }
 
 impl Stamp {
-    /// Reads RFC 3339, `2020-01-02 09:30`, `2020-01-02`, `20200102`, or Unix time in s, ms, µs or ns by its length.
+    /// Reads RFC 3339, `2020-01-02 09:30`, `2020-01-02`, `20200102`, or Unix time in s, ms, µs or
+    /// ns by its length.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         if text.len() > 8 && text.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -47,7 +48,11 @@ impl Stamp {
             return Some(Self::Instant(Utc::from_timestamp(instant)));
         }
         let civil = text.parse::<DateTime>().ok()?;
-        Some(if text.len() <= 10 { Self::Date(civil.date()) } else { Self::Civil(civil) })
+        Some(if text.len() <= 10 {
+            Self::Date(civil.date())
+        } else {
+            Self::Civil(civil)
+        })
     }
 
     /// Unix time in the unit that gives a year between 1973 and 5138.
@@ -70,13 +75,17 @@ impl Stamp {
             Self::Date(date) => date.to_datetime(jiff::civil::Time::midnight()),
         };
         let local = zone.ok_or(NoInstant::Naive)?.to_ambiguous_timestamp(civil);
-        local.unambiguous().map(Utc::from_timestamp).map_err(|_| NoInstant::Ambiguous)
+        local
+            .unambiguous()
+            .map(Utc::from_timestamp)
+            .map_err(|_| NoInstant::Ambiguous)
     }
 
-    /// 00:00 UTC of the date that the stamp names: a date, a local midnight, or an instant that is midnight in UTC or in
-    /// `zone`.
+    /// 00:00 UTC of the date that the stamp names: a date, a local midnight, or an instant that is
+    /// midnight in UTC or in `zone`.
     pub(super) fn midnight(&self, zone: Option<&TimeZone>) -> Option<Utc> {
-        let whole = |civil: DateTime| (civil.time() == jiff::civil::Time::midnight()).then(|| civil.date());
+        let whole =
+            |civil: DateTime| (civil.time() == jiff::civil::Time::midnight()).then(|| civil.date());
         let date = match self {
             Self::Date(date) => *date,
             Self::Civil(civil) => whole(*civil)?,
@@ -117,7 +126,10 @@ mod tests {
         ] {
             assert_eq!(Stamp::parse(text), instant, "{text}");
         }
-        assert!(matches!(Stamp::parse("2020-01-02 09:30"), Some(Stamp::Civil(_))));
+        assert!(matches!(
+            Stamp::parse("2020-01-02 09:30"),
+            Some(Stamp::Civil(_))
+        ));
         assert!(matches!(Stamp::parse("2020-01-02"), Some(Stamp::Date(_))));
         assert!(matches!(Stamp::parse("20200102"), Some(Stamp::Date(_))));
         for text in ["", "yesterday", "02.01.2020", "2020-13-01", "12"] {

@@ -1,0 +1,170 @@
+//! Why no data set can be made, and what to do about it.
+
+use std::collections::BTreeMap;
+
+use market::Timeframe;
+use thiserror::Error;
+
+use crate::features::FeatureError;
+use crate::labels::LabelError;
+use crate::leak::Leak;
+use crate::splits::SplitError;
+
+/// Why no data set can be made.
+#[derive(Clone, Debug, Error, PartialEq)]
+pub enum DataSetError {
+    /// A symbol of the strategy has no bars.
+    #[error("there are no bars of {symbol}")]
+    NoSymbol {
+        /// Instrument id.
+        symbol: String,
+    },
+    /// Fewer base bars than the strategy asks for.
+    #[error(
+        "{symbol} has {bars} {timeframe} bars in the date range, the strategy requires {required}"
+    )]
+    ShortHistory {
+        /// Instrument id.
+        symbol: String,
+        /// The base timeframe.
+        timeframe: Timeframe,
+        /// Bars in the range.
+        bars: usize,
+        /// `training_data.history_required`.
+        required: u32,
+    },
+    /// Features of a symbol cannot be computed.
+    #[error("the features of {symbol} cannot be computed")]
+    Features {
+        /// Instrument id.
+        symbol: String,
+        /// Why.
+        source: FeatureError,
+    },
+    /// Labels of a symbol cannot be computed.
+    #[error("the labels of {symbol} cannot be computed")]
+    Labels {
+        /// Instrument id.
+        symbol: String,
+        /// Why.
+        source: LabelError,
+    },
+    /// A feature knew the future.
+    #[error("the feature `{feature}` of {symbol} changes between {} and {} when bars after {} are not known", .leak.rows.0, .leak.rows.1, .leak.cut)]
+    Leak {
+        /// Instrument id.
+        symbol: String,
+        /// Its name.
+        feature: String,
+        /// Where.
+        leak: Leak,
+    },
+    /// Too many rows lack a value after the warm-up.
+    #[error(
+        "{undefined} of {rows} rows of {symbol} lack a value after the warm-up, most in `{feature}`"
+    )]
+    Undefined {
+        /// Instrument id.
+        symbol: String,
+        /// Incomplete rows.
+        undefined: u64,
+        /// All rows after the warm-up.
+        rows: u64,
+        /// The column with most gaps.
+        feature: String,
+    },
+    /// The rows cannot be cut into parts.
+    #[error("the rows cannot be split")]
+    Split(#[from] SplitError),
+    /// A part is too small.
+    #[error("the {part} part has {rows} rows, the fewest is {required}; {}", counts(.dropped))]
+    FewRows {
+        /// Its name.
+        part: &'static str,
+        /// Rows left.
+        rows: usize,
+        /// Fewest rows.
+        required: usize,
+        /// Rows dropped, by reason.
+        dropped: BTreeMap<String, u64>,
+    },
+    /// A part lacks a class.
+    #[error("no row of the {part} part is labelled {class}; its classes are {}", counts(.classes))]
+    NoClass {
+        /// Its name.
+        part: &'static str,
+        /// The class without a row.
+        class: String,
+        /// Rows per class.
+        classes: BTreeMap<String, u64>,
+    },
+    /// The system gives no threads.
+    #[error("{threads} threads cannot be started: {reason}")]
+    Threads {
+        /// Number asked for.
+        threads: usize,
+        /// What the system says.
+        reason: String,
+    },
+    /// The progress callback asked to stop.
+    #[error("stopped on request")]
+    Stopped,
+}
+
+fn counts(rows: &BTreeMap<String, u64>) -> String {
+    rows.iter()
+        .map(|(name, rows)| format!("{name} {rows}"))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+impl DataSetError {
+    /// A word for machines.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NoSymbol { .. } => "DATA-NoSymbol",
+            Self::ShortHistory { .. } => "DATA-ShortHistory",
+            Self::Features { .. } => "PROC-Features",
+            Self::Labels { .. } => "PROC-Labels",
+            Self::Leak { .. } => "PROC-Leak",
+            Self::Undefined { .. } => "PROC-Undefined",
+            Self::Split(_) => "PROC-Split",
+            Self::FewRows { .. } => "PROC-FewRows",
+            Self::NoClass { .. } => "PROC-NoClass",
+            Self::Threads { .. } => "SYS-Threads",
+            Self::Stopped => "PROC-Stopped",
+        }
+    }
+
+    /// What to do next.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::NoSymbol { .. } => {
+                "load it with `ktrdr data load <symbol> --timeframe <timeframe>`".to_owned()
+            }
+            Self::ShortHistory { .. } => {
+                "load more history, widen the dates, or lower training_data.history_required"
+                    .to_owned()
+            }
+            Self::Features { source, .. } => source.hint().to_owned(),
+            Self::Labels { source, .. } => source.hint(),
+            Self::Leak { .. } => {
+                "this is a defect of the program: report it with the strategy and the dates"
+                    .to_owned()
+            }
+            Self::Undefined { .. } => {
+                "look at that indicator: a flat or missing input leaves it undefined".to_owned()
+            }
+            Self::Split(source) => source.hint().to_owned(),
+            Self::FewRows { .. } => {
+                "use more history, other split dates, or a smaller training.embargo_bars".to_owned()
+            }
+            Self::NoClass { .. } => {
+                "use other label parameters or split dates, so that every part holds every class"
+                    .to_owned()
+            }
+            Self::Threads { .. } => "allow the process more threads, or set fewer".to_owned(),
+            Self::Stopped => "run the operation again or resume it".to_owned(),
+        }
+    }
+}

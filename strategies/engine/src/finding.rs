@@ -1,0 +1,210 @@
+//! Findings: everything wrong with a strategy file, each with its place, its rule and a way out.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// Whether a strategy with this finding can be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// The strategy is refused.
+    Error,
+    /// The strategy works; the author should look.
+    Warning,
+}
+
+/// One finding.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// Where: keys joined by dots, positions in brackets: `indicators.rsi_14.perod`,
+    /// `nn_inputs[2].timeframes`.
+    pub path: String,
+    /// 1-based line of the file; 0 when the finding comes from the request.
+    pub line: usize,
+    /// The rule that was broken, for tests and for machines: `key.unknown`.
+    pub rule: &'static str,
+    /// Error or warning.
+    pub severity: Severity,
+    /// What is wrong, in a sentence without its place.
+    pub message: String,
+    /// What would be right, where that is a short list.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub allowed: Vec<String>,
+    /// The allowed word most similar to what was written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nearest: Option<String>,
+}
+
+impl Finding {
+    /// An error without a list of what is allowed.
+    pub fn error(
+        path: impl Into<String>,
+        line: usize,
+        rule: &'static str,
+        message: impl Into<String>,
+    ) -> Self {
+        let (path, message) = (path.into(), message.into());
+        Self {
+            path,
+            line,
+            rule,
+            severity: Severity::Error,
+            message,
+            allowed: Vec::new(),
+            nearest: None,
+        }
+    }
+
+    /// A warning.
+    pub fn warning(
+        path: impl Into<String>,
+        line: usize,
+        rule: &'static str,
+        message: impl Into<String>,
+    ) -> Self {
+        Self {
+            severity: Severity::Warning,
+            ..Self::error(path, line, rule, message)
+        }
+    }
+
+    /// The same finding with what is allowed, and the nearest of it to `written`.
+    #[must_use]
+    pub fn allowing<T: AsRef<str>>(
+        mut self,
+        written: &str,
+        allowed: impl IntoIterator<Item = T>,
+    ) -> Self {
+        self.allowed = allowed
+            .into_iter()
+            .map(|word| word.as_ref().to_owned())
+            .collect();
+        self.nearest = nearest(written, self.allowed.iter().map(String::as_str)).map(str::to_owned);
+        self
+    }
+}
+
+impl fmt::Display for Finding {
+    /// `error[key.unknown] line 7, indicators.rsi_14.perod: unknown key (did you mean period?)`.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let severity = if self.severity == Severity::Error {
+            "error"
+        } else {
+            "warning"
+        };
+        write!(formatter, "{severity}[{}] ", self.rule)?;
+        if self.line > 0 {
+            write!(formatter, "line {}, ", self.line)?;
+        }
+        let path = if self.path.is_empty() {
+            "(file)"
+        } else {
+            &self.path
+        };
+        write!(formatter, "{path}: {}", self.message)?;
+        if let Some(nearest) = &self.nearest {
+            write!(formatter, " (did you mean `{nearest}`?)")?;
+        }
+        if !self.allowed.is_empty() {
+            write!(formatter, " [allowed: {}]", self.allowed.join(", "))?;
+        }
+        Ok(())
+    }
+}
+
+/// All findings of one run over a file, in file order.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Findings(Vec<Finding>);
+
+impl Findings {
+    /// Sorts by line, then by path.
+    pub fn new(mut findings: Vec<Finding>) -> Self {
+        findings.sort_by(|left, right| (left.line, &left.path).cmp(&(right.line, &right.path)));
+        Self(findings)
+    }
+
+    /// The findings.
+    pub fn iter(&self) -> std::slice::Iter<'_, Finding> {
+        self.0.iter()
+    }
+
+    /// True without any.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Number of findings.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// True when one of them is an error.
+    pub fn has_errors(&self) -> bool {
+        self.0
+            .iter()
+            .any(|finding| finding.severity == Severity::Error)
+    }
+
+    /// What to do next.
+    pub fn hint(&self) -> &'static str {
+        "correct the places listed; `ktrdr strategies validate <file>` checks them again without starting anything"
+    }
+}
+
+impl fmt::Display for Findings {
+    /// A count, then a finding a line.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let errors = self
+            .0
+            .iter()
+            .filter(|finding| finding.severity == Severity::Error)
+            .count();
+        let warnings = self.0.len() - errors;
+        write!(
+            formatter,
+            "the strategy has {errors} error(s) and {warnings} warning(s)"
+        )?;
+        self.0
+            .iter()
+            .try_for_each(|finding| write!(formatter, "\n  {finding}"))
+    }
+}
+
+impl std::error::Error for Findings {}
+
+impl<'a> IntoIterator for &'a Findings {
+    type Item = &'a Finding;
+    type IntoIter = std::slice::Iter<'a, Finding>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+/// The candidate most similar to what was written (Jaro-Winkler above 0.8), or the only one that
+/// contains it.
+pub(crate) fn nearest<'a>(
+    written: &str,
+    candidates: impl Iterator<Item = &'a str>,
+) -> Option<&'a str> {
+    let written = written.to_ascii_lowercase();
+    candidates
+        .map(|candidate| {
+            let inside = written.len() > 2 && candidate.contains(&written);
+            (
+                strsim::jaro_winkler(&written, &candidate.to_ascii_lowercase())
+                    + if inside { 0.2 } else { 0.0 },
+                candidate,
+            )
+        })
+        .filter(|(similarity, _)| *similarity > 0.8)
+        .max_by(|left, right| left.0.total_cmp(&right.0))
+        .map(|(_, candidate)| candidate)
+}
+
+/// A computed number as a person would write it: twelve digits, so that 0.6 + 0.3 reads 0.9.
+pub(crate) fn rounded(value: f64) -> f64 {
+    format!("{value:.11e}").parse().unwrap_or(value)
+}

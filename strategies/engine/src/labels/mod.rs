@@ -1,0 +1,205 @@
+//! Labels: what a network is taught to foretell, and how far into the future each label looks.
+//!
+//! A label may look ahead, and says how far: the label of row i depends on bars up to i +
+//! `look_ahead[i]` and on none after. Splits purge by that figure. A row whose label cannot be
+//! known from the bars given has none. A threshold that is a statistic of the bars is fitted on the
+//! training part and then frozen ([`LabelSource::fitted`], [`EventFilter::fitted`]), so that no
+//! label knows the validation or test part.
+
+mod events;
+mod forward_return;
+mod regime;
+mod source;
+mod triple_barrier;
+mod uniqueness;
+mod volatility;
+mod zigzag;
+mod zigzag_window;
+
+use market::Bars;
+use thiserror::Error;
+
+pub use events::EventFilter;
+pub use source::{
+    CONTEXT_CLASSES, Context, EfficiencyRegime, LabelSource, REGIME_CLASSES, Regime,
+    SIGNAL_CLASSES, TripleBarrier, VolatilityMethod, ZigzagWindow,
+};
+pub use uniqueness::uniqueness;
+
+const BUY: f32 = 0.0;
+const HOLD: f32 = 1.0;
+const SELL: f32 = 2.0;
+
+/// One label per bar.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Labels {
+    /// Class number or return; NaN = unlabelled.
+    pub values: Vec<f32>,
+    /// Number of later bars that the label of row i depends on; meaningful where it is labelled, 0
+    /// elsewhere.
+    pub look_ahead: Vec<u32>,
+    /// Class names by number; empty = regression.
+    pub classes: &'static [&'static str],
+}
+
+impl Labels {
+    fn unlabelled(rows: usize, classes: &'static [&'static str]) -> Self {
+        Self {
+            values: vec![f32::NAN; rows],
+            look_ahead: vec![0; rows],
+            classes,
+        }
+    }
+
+    /// Takes the label from every row whose entry in `events` is false; rows are joined by
+    /// position.
+    ///
+    /// # Errors
+    /// The mask has another number of rows than the labels.
+    pub fn keep(&mut self, events: &[bool]) -> Result<(), LabelError> {
+        if events.len() != self.values.len() {
+            return Err(LabelError::OtherRows {
+                rows: self.values.len(),
+                mask: events.len(),
+            });
+        }
+        for (row, _) in events.iter().enumerate().filter(|(_, event)| !**event) {
+            self.set(row, f32::NAN, 0);
+        }
+        Ok(())
+    }
+
+    fn set(&mut self, row: usize, value: f32, look_ahead: usize) {
+        if let (Some(cell), Some(ahead)) = (self.values.get_mut(row), self.look_ahead.get_mut(row))
+        {
+            *cell = value;
+            *ahead = u32::try_from(look_ahead).unwrap_or(u32::MAX);
+        }
+    }
+}
+
+/// Why labels cannot be made.
+#[derive(Clone, Debug, Error, PartialEq)]
+pub enum LabelError {
+    /// A parameter is not legal.
+    #[error("labels.{parameter} is {value} but must be {legal}")]
+    OutOfBounds {
+        /// Key in the strategy file.
+        parameter: &'static str,
+        /// Value as written.
+        value: f64,
+        /// What is legal, as a phrase.
+        legal: &'static str,
+    },
+    /// The series is too short for a single label.
+    #[error("{rows} bars are too few for {source_name} labels, which need {needed}")]
+    TooFewBars {
+        /// Label source.
+        source_name: &'static str,
+        /// Bars given.
+        rows: usize,
+        /// Bars needed.
+        needed: usize,
+    },
+    /// A threshold that is a statistic of the training part has not been fitted.
+    #[error("{source_name} needs a threshold that is fitted on the training part")]
+    NotFitted {
+        /// Label source or event filter.
+        source_name: &'static str,
+    },
+    /// The bars give no usable threshold.
+    #[error("{rows} bars give no usable threshold for {source_name}: it would be {threshold}")]
+    Unfittable {
+        /// Label source or event filter.
+        source_name: &'static str,
+        /// Bars of the training part.
+        rows: usize,
+        /// What came out.
+        threshold: f64,
+    },
+    /// A row mask is not for these labels.
+    #[error("a mask of {mask} rows cannot be joined with {rows} labels")]
+    OtherRows {
+        /// Rows of the labels.
+        rows: usize,
+        /// Rows of the mask.
+        mask: usize,
+    },
+}
+
+impl LabelError {
+    /// What to do about it.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::OutOfBounds {
+                parameter, legal, ..
+            } => format!("set {parameter} to {legal}"),
+            Self::TooFewBars { .. } => "use a longer date range, or a shorter horizon".to_owned(),
+            Self::NotFitted { .. } => {
+                "call `fitted` with the bars of the training part first".to_owned()
+            }
+            Self::Unfittable { .. } => {
+                "use a longer training part, or another multiplier".to_owned()
+            }
+            Self::OtherRows { .. } => "make the mask from the same bars as the labels".to_owned(),
+        }
+    }
+}
+
+/// The zigzag of a series: the close at every pivot, NaN elsewhere; empty for a threshold outside
+/// of 0..1 (exclusive).
+///
+/// The last pivot moves as bars arrive, so this is for labels and for charts of the past, never an
+/// input of a model.
+pub fn zigzag_pivots(close: &[f64], threshold: f64) -> Vec<f64> {
+    if !(threshold > 0.0 && threshold < 1.0) {
+        return Vec::new();
+    }
+    let mut values = vec![f64::NAN; close.len()];
+    for row in zigzag::pivots(close, threshold) {
+        if let (Some(cell), Some(price)) = (values.get_mut(row), close.get(row)) {
+            *cell = *price;
+        }
+    }
+    values
+}
+
+/// Labels every bar that can be labelled.
+///
+/// # Errors
+/// The first illegal parameter, or too few bars for any label.
+pub fn compute(source: &LabelSource, bars: &Bars) -> Result<Labels, LabelError> {
+    if let Some(error) = source.check().into_iter().next() {
+        return Err(error);
+    }
+    let needed = source.bars_needed();
+    if bars.len() < needed {
+        return Err(LabelError::TooFewBars {
+            source_name: source.name(),
+            rows: bars.len(),
+            needed,
+        });
+    }
+    let mut labels = Labels::unlabelled(bars.len(), source.classes());
+    match *source {
+        LabelSource::ForwardReturn { horizon } => {
+            forward_return::label(&mut labels, &bars.close, horizon as usize)
+        }
+        LabelSource::Context(context) => {
+            forward_return::label_context(&mut labels, &bars.close, &context)
+        }
+        LabelSource::TripleBarrier(barrier) => triple_barrier::label(&mut labels, bars, &barrier),
+        LabelSource::Zigzag { threshold } => zigzag::label(&mut labels, &bars.close, threshold),
+        LabelSource::ZigzagWindow(window) => {
+            zigzag_window::label(&mut labels, &bars.close, &window)
+        }
+        LabelSource::Regime(regime) => regime::label(&mut labels, &bars.close, &regime)?,
+        LabelSource::EfficiencyRegime(regime) => {
+            regime::label_by_efficiency(&mut labels, &bars.close, &regime)
+        }
+    }
+    Ok(labels)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,55 @@
+//! strategies: what a strategy file means, from its text to the rows a network learns from. Pure
+//! computation over slices.
+//!
+//! ```text
+//! text ─ Strategy::parse ─▶ Strategy ─ resolve(request) ─▶ Resolved ─┬─ features(bars) ─▶ FeatureMatrix   (prediction)
+//!        every finding at once                                      └─ assemble(bars) ─▶ DataSet         (training)
+//! ```
+//!
+//! Training and prediction build features with the same function; a bar is visible from its close,
+//! never before; labels look ahead by a declared number of bars, and splits purge by it. Nothing
+//! here reads a clock, a file or a network.
+
+mod dataset;
+mod expression;
+mod features;
+mod fields;
+mod finding;
+mod folds;
+mod grammar;
+mod holes;
+mod leak;
+mod resolve;
+mod rules;
+mod schema;
+mod yaml;
+
+pub mod fuzzy;
+pub mod indicators;
+pub mod labels;
+pub mod splits;
+
+pub use dataset::{DataSet, DataSetError, Step, assemble};
+pub use expression::{Expression, ExpressionError, column_names};
+pub use features::{
+    Columns, CompleteRows, FeatureError, FeatureMatrix, KnownBars, SymbolBars, columns, features,
+    known,
+};
+pub use finding::{Finding, Findings, Severity};
+pub use folds::{Fold, Growth, WalkForward, walk_forward};
+pub use grammar::{
+    Decisions, FuzzySet, Input, InputSource, Model, NamedIndicator, OutputRef, Scaling, Signal,
+    Split, Strategy, Training, TrainingData, is_name,
+};
+pub use holes::{SetCoverage, holes, set_coverage};
+pub use leak::{Leak, LeakTest};
+pub use resolve::{
+    ENGINE_VERSION, Feature, FeatureKind, Overrides, PlannedIndicator, Resolved, canonical_json,
+    canonical_sha256,
+};
+pub use rules::{Rule, rule_of, rules};
+pub use schema::schema;
+pub use yaml::TEXT_BYTES_MAX;
+
+/// A commented strategy to start from: `eurusd_rsi_macd` of the catalogue.
+pub const STARTER: &str = include_str!("../../catalog/eurusd_rsi_macd.yaml");

@@ -1,0 +1,26 @@
+//! Instruments, timeframes, calendars, bars, and the grid of bars that a calendar expects. Pure: no
+//! I/O, no clock.
+//!
+//! Time is [`Utc`] everywhere; civil time and zones exist inside [`Calendar`] only. A bar is
+//! labelled by its start and is known from its close time on, which [`close_times`] derives from
+//! the calendar.
+
+mod bars;
+mod calendar;
+mod calendar_file;
+mod grid;
+mod instrument;
+mod series;
+mod time;
+mod timeframe;
+
+pub use bars::{BarSlice, Bars};
+pub use calendar::{Calendar, TradingSession};
+pub use calendar_file::CalendarError;
+pub use grid::{
+    CloseTimeError, Gap, HourAnchor, Slot, close_times, expected, gaps, missing, slot_index,
+};
+pub use instrument::{AssetClass, Instrument, InstrumentError, SYMBOL_LENGTH_MAX};
+pub use series::{Adjustment, DayBoundary, PriceKind, SeriesKey, SeriesKeyError, Session};
+pub use time::Utc;
+pub use timeframe::{Timeframe, UnknownTimeframe};
