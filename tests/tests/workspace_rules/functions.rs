@@ -1,0 +1,243 @@
+//! How functions are written: paragraphs, sizes, bindings, names. Read by `syn`, so that strings
+//! and comments cannot mislead a rule.
+
+use proc_macro2::{Ident, TokenStream, TokenTree};
+use quote::ToTokens;
+use syn::spanned::Spanned;
+use syn::visit::{self, Visit};
+use syn::{Attribute, Block, Expr, FnArg, Local, Macro, Pat, Signature};
+
+use crate::checkout::{Source, assert_none, sources};
+
+/// From this length on a function needs paragraphs.
+const PARAGRAPHS_FROM_LINES: usize = 15;
+const TOKENS_MAX: usize = 400;
+const TEST_NAME_MAX: usize = 60;
+
+/// Participles and adjectives that say nothing without the noun they leave out.
+const NAMES_WITHOUT_NOUN: &[&str] = &[
+    "asked", "found", "given", "heard", "kept", "known", "left", "meant", "own", "shown", "told",
+    "usual", "wanted",
+];
+
+/// What a rule found, by the rule.
+#[derive(Default)]
+struct Violations {
+    without_paragraphs: Vec<String>,
+    too_many_tokens: Vec<String>,
+    tuple_lets: Vec<String>,
+    long_closures: Vec<String>,
+    tuple_parameters: Vec<String>,
+    without_noun: Vec<String>,
+    long_test_names: Vec<String>,
+}
+
+/// Visits one file and notes what breaks a rule.
+struct Reader<'a> {
+    source: &'a Source,
+    lines: Vec<&'a str>,
+    violations: Violations,
+}
+
+fn read_all() -> Violations {
+    let mut violations = Violations::default();
+
+    for source in sources() {
+        let file = match syn::parse_file(&source.text) {
+            Ok(file) => file,
+            Err(error) => panic!("{}: {error}", source.path),
+        };
+        let lines = source.text.lines().collect();
+        let mut reader = Reader {
+            source: &source,
+            lines,
+            violations,
+        };
+
+        reader.visit_file(&file);
+        violations = reader.violations;
+    }
+    violations
+}
+
+impl Reader<'_> {
+    fn place(&self, item: &impl Spanned) -> String {
+        format!("{}:{}", self.source.path, item.span().start().line)
+    }
+
+    fn read_function(&mut self, attributes: &[Attribute], signature: &Signature, block: &Block) {
+        let place = format!("{} {}", self.place(&signature.ident), signature.ident);
+        let first = signature.span().start().line;
+        let last = block.span().end().line;
+
+        // Paragraphs: somewhere between the braces there is a blank line.
+        let body_start = block.span().start().line;
+        let body = &self.lines[body_start..last - 1];
+        let has_paragraphs = body.iter().any(|line| line.trim().is_empty());
+        if last - first + 1 >= PARAGRAPHS_FROM_LINES && !has_paragraphs {
+            self.violations.without_paragraphs.push(place.clone());
+        }
+
+        let tokens =
+            count_tokens(signature.to_token_stream()) + count_tokens(block.to_token_stream());
+        if tokens > TOKENS_MAX {
+            self.violations
+                .too_many_tokens
+                .push(format!("{place}: {tokens}"));
+        }
+
+        let takes_tuple =
+            |input: &FnArg| matches!(input, FnArg::Typed(typed) if is_tuple(&typed.pat));
+        if signature.inputs.iter().any(takes_tuple) {
+            self.violations.tuple_parameters.push(place);
+        }
+
+        self.read_name(&signature.ident);
+        if attributes.iter().any(is_test) {
+            self.read_test_name(&signature.ident);
+        }
+    }
+
+    fn read_name(&mut self, name: &Ident) {
+        if NAMES_WITHOUT_NOUN.contains(&name.to_string().as_str()) {
+            let violation = format!("{} {name}", self.place(name));
+            self.violations.without_noun.push(violation);
+        }
+    }
+
+    fn read_test_name(&mut self, name: &Ident) {
+        let length = name.to_string().len();
+        if length > TEST_NAME_MAX {
+            let violation = format!("{} {name}: {length}", self.place(name));
+            self.violations.long_test_names.push(violation);
+        }
+    }
+}
+
+impl<'ast> Visit<'ast> for Reader<'_> {
+    fn visit_item_fn(&mut self, item: &'ast syn::ItemFn) {
+        self.read_function(&item.attrs, &item.sig, &item.block);
+        visit::visit_item_fn(self, item);
+    }
+
+    fn visit_impl_item_fn(&mut self, item: &'ast syn::ImplItemFn) {
+        self.read_function(&item.attrs, &item.sig, &item.block);
+        visit::visit_impl_item_fn(self, item);
+    }
+
+    fn visit_trait_item_fn(&mut self, item: &'ast syn::TraitItemFn) {
+        if let Some(block) = &item.default {
+            self.read_function(&item.attrs, &item.sig, block);
+        }
+        visit::visit_trait_item_fn(self, item);
+    }
+
+    fn visit_local(&mut self, local: &'ast Local) {
+        let place = self.place(local);
+        let value = local.init.as_ref().map(|init| &*init.expr);
+
+        match value {
+            Some(Expr::Tuple(_)) if is_tuple(&local.pat) => self.violations.tuple_lets.push(place),
+            Some(closure @ Expr::Closure(_)) if line_count(closure) > 1 => {
+                self.violations.long_closures.push(place);
+            }
+            Some(_) | None => {}
+        }
+        visit::visit_local(self, local);
+    }
+
+    fn visit_pat_ident(&mut self, pattern: &'ast syn::PatIdent) {
+        self.read_name(&pattern.ident);
+        visit::visit_pat_ident(self, pattern);
+    }
+
+    fn visit_macro(&mut self, call: &'ast Macro) {
+        // The tests inside `proptest!` are tokens to syn; their names follow `fn`.
+        if call.path.is_ident("proptest") {
+            let tokens: Vec<TokenTree> = call.tokens.clone().into_iter().collect();
+            for pair in tokens.windows(2) {
+                if let [TokenTree::Ident(word), TokenTree::Ident(name)] = pair
+                    && word == "fn"
+                {
+                    self.read_test_name(name);
+                }
+            }
+        }
+        visit::visit_macro(self, call);
+    }
+}
+
+fn is_tuple(pattern: &Pat) -> bool {
+    match pattern {
+        Pat::Tuple(_) => true,
+        Pat::Type(typed) => is_tuple(&typed.pat),
+        _ => false,
+    }
+}
+
+fn is_test(attribute: &Attribute) -> bool {
+    attribute
+        .path()
+        .segments
+        .last()
+        .is_some_and(|segment| segment.ident == "test")
+}
+
+fn line_count(item: &impl Spanned) -> usize {
+    let span = item.span();
+    span.end().line - span.start().line + 1
+}
+
+/// Tokens as a reader meets them: a pair of brackets counts two.
+fn count_tokens(stream: TokenStream) -> usize {
+    stream.into_iter().map(count_tree).sum()
+}
+
+fn count_tree(tree: TokenTree) -> usize {
+    match tree {
+        TokenTree::Group(group) => 2 + count_tokens(group.stream()),
+        TokenTree::Ident(_) | TokenTree::Punct(_) | TokenTree::Literal(_) => 1,
+    }
+}
+
+#[test]
+fn functions_of_fifteen_lines_have_paragraphs() {
+    let rule = "separate the thoughts of these functions by blank lines";
+    assert_none(read_all().without_paragraphs, rule);
+}
+
+#[test]
+fn no_function_has_more_than_four_hundred_tokens() {
+    assert_none(read_all().too_many_tokens, "split these functions");
+}
+
+#[test]
+fn no_let_binds_a_tuple_of_values() {
+    assert_none(read_all().tuple_lets, "write one let per value");
+}
+
+#[test]
+fn a_closure_of_several_lines_is_a_function() {
+    assert_none(read_all().long_closures, "make these closures functions");
+}
+
+#[test]
+fn no_parameter_is_a_tuple_pattern() {
+    assert_none(
+        read_all().tuple_parameters,
+        "pass a struct, or separate parameters",
+    );
+}
+
+#[test]
+fn names_have_their_noun() {
+    assert_none(
+        read_all().without_noun,
+        "say what it is that was found, known, left …",
+    );
+}
+
+#[test]
+fn test_names_have_at_most_sixty_characters() {
+    assert_none(read_all().long_test_names, "say it in a short sentence");
+}

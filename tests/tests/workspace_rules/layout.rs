@@ -1,0 +1,190 @@
+//! What lies where: the root, sizes and names of files, their first lines.
+
+use std::fs;
+
+use crate::checkout::{assert_none, files, production_lines, read, root, sources};
+
+/// Where production code may wait for time to pass, and why nothing else would do.
+const MAY_WAIT: &[(&str, &str)] = &[
+    (
+        "services/bus/src/",
+        "back-off between attempts, and silence raced against messages",
+    ),
+    (
+        "services/dummy/src/",
+        "pretending to work is what it is for",
+    ),
+    (
+        "services/runtime/src/",
+        "back-off and periodic duties, always raced against a stop",
+    ),
+    (
+        "cli/src/watch/",
+        "the user's time limit and a redraw each second, raced against messages",
+    ),
+    (
+        "cli/src/up/",
+        "back-off before a crashed service starts again, raced against a stop",
+    ),
+];
+
+/// Everything that may lie in the root.
+const ROOT: &[&str] = &[
+    ".cargo",
+    ".ci",
+    ".github",
+    ".gitignore",
+    "ARCHITECTURE.md",
+    "Cargo.lock",
+    "Cargo.toml",
+    "LICENSE",
+    "Makefile",
+    "README.md",
+    "clippy.toml",
+    "cli",
+    "deny.toml",
+    "docs",
+    "infra",
+    "rust-toolchain.toml",
+    "rustfmt.toml",
+    "schemas",
+    "services",
+    "strategies",
+    "tests",
+];
+
+const FILE_LINES_MAX: usize = 600;
+
+#[test]
+fn no_source_file_is_longer_than_six_hundred_lines() {
+    let mut violations = Vec::new();
+    for source in sources() {
+        let lines = source.text.lines().count();
+        if lines > FILE_LINES_MAX {
+            violations.push(format!("{}: {lines}", source.path));
+        }
+    }
+
+    assert_none(violations, "split these files");
+}
+
+#[test]
+fn the_first_line_of_every_file_says_what_it_is_for() {
+    let mut violations = Vec::new();
+
+    for path in files() {
+        let Some(marker) = comment_marker(&path) else {
+            continue;
+        };
+        let text = read(&path);
+        let first = text
+            .lines()
+            .find(|line| !line.starts_with("#!/"))
+            .unwrap_or_default();
+
+        let prose = first.strip_prefix(marker).unwrap_or_default();
+        let words_min = if marker == "//! " { 2 } else { 4 };
+        if prose.split_whitespace().count() < words_min {
+            violations.push(format!("{path}: {first}"));
+        }
+    }
+
+    assert_none(
+        violations,
+        "these first lines do not say in prose what the file is for",
+    );
+}
+
+/// What opens a comment in this kind of file; `None` where a first line is not asked for.
+fn comment_marker(path: &str) -> Option<&'static str> {
+    let name = path.rsplit('/').next().unwrap();
+    match name.rsplit_once('.').map(|(_, ending)| ending) {
+        Some("rs") => Some("//! "),
+        Some("toml" | "yaml" | "yml" | "sh" | "conf" | "service") => Some("# "),
+        None if name == "Makefile" || path.starts_with("infra/") || path.starts_with(".ci/") => {
+            Some("# ")
+        }
+        Some(_) | None => None,
+    }
+}
+
+#[test]
+fn nothing_is_called_utils_common_helpers_base_or_misc() {
+    let banned = [
+        "util", "utils", "common", "helper", "helpers", "base", "misc",
+    ];
+    let mut violations = files();
+    violations.retain(|path| {
+        path.split('/')
+            .any(|part| banned.contains(&part.split('.').next().unwrap()))
+    });
+
+    assert_none(violations, "find the noun these files are about");
+}
+
+#[test]
+fn subjects_are_written_in_one_file_only() {
+    let tokens = [
+        "cmd", "control", "event", "progress", "dead", "alive", "svc",
+    ];
+    let subjects = tokens.map(|token| format!("ktrdr.{token}."));
+    let mut violations = Vec::new();
+
+    for line in production_lines() {
+        let is_home = line.place.starts_with("schemas/src/subjects.rs");
+        if !is_home && subjects.iter().any(|subject| line.text.contains(subject)) {
+            violations.push(format!("{}: {}", line.place, line.text.trim()));
+        }
+    }
+
+    assert_none(violations, "use the functions of schemas::subjects");
+}
+
+#[test]
+fn production_code_waits_for_events_not_for_time() {
+    let mut violations = Vec::new();
+
+    for line in production_lines() {
+        let calls = ["thread::sleep", "time::sleep", " sleep("];
+        let waits = calls.iter().any(|call| line.text.contains(call));
+        let may_wait = MAY_WAIT
+            .iter()
+            .any(|(path, _)| line.place.starts_with(path));
+        if waits && !may_wait {
+            violations.push(format!("{}: {}", line.place, line.text.trim()));
+        }
+    }
+
+    assert_none(violations, "wait for an event here");
+}
+
+#[test]
+fn every_exception_to_waiting_is_used() {
+    let lines = production_lines();
+    let mut violations = Vec::new();
+
+    for (path, reason) in MAY_WAIT {
+        let mut room = lines.iter().filter(|line| line.place.starts_with(path));
+        if !room.any(|line| line.text.contains("sleep")) {
+            violations.push(format!("{path}: {reason}"));
+        }
+    }
+
+    assert_none(violations, "nothing waits here any more");
+}
+
+#[test]
+fn the_root_holds_what_the_architecture_lists_and_nothing_else() {
+    let ignored = [".git", ".deps", ".demo", ".ktrdr", "target"];
+    let entries = fs::read_dir(root()).unwrap();
+    let mut violations = Vec::new();
+
+    for entry in entries {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        if !ignored.contains(&&*name) && !ROOT.contains(&&*name) {
+            violations.push(name);
+        }
+    }
+
+    assert_none(violations, "not in the root");
+}

@@ -1,0 +1,15 @@
+//! House rules that a machine can check. A binary apart from the promises: it reads files and
+//! needs no server.
+
+#[cfg(test)]
+mod arrows;
+#[cfg(test)]
+mod checkout;
+#[cfg(test)]
+mod functions;
+#[cfg(test)]
+mod layout;
+#[cfg(test)]
+mod promises;
+#[cfg(test)]
+mod prose;

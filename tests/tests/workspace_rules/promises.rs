@@ -1,0 +1,64 @@
+//! The table of promises in ARCHITECTURE.md: each row names the test that keeps it.
+
+use std::fs;
+
+use crate::checkout::{assert_none, read, root};
+
+/// One row of the table under `## Promises`.
+struct Promise {
+    /// What is promised.
+    text: String,
+    /// The cell that names its tests.
+    tests: String,
+}
+
+fn read_promises() -> Vec<Promise> {
+    let text = read("ARCHITECTURE.md");
+    let mut sections = text.split("\n## ");
+    let section = sections
+        .find(|section| section.starts_with("Promises"))
+        .unwrap();
+
+    let rows = section.lines().filter(|line| line.starts_with('|')).skip(2);
+    rows.map(read_row).collect()
+}
+
+fn read_row(row: &str) -> Promise {
+    let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+    Promise {
+        text: cells[0].to_owned(),
+        tests: (*cells.last().unwrap()).to_owned(),
+    }
+}
+
+/// Whether a name such as `tests/tests/loop.rs::a_test`, or a path, exists in the checkout.
+fn exists(name: &str) -> bool {
+    let Some((path, test)) = name.split_once("::") else {
+        return root().join(name).is_file();
+    };
+    fs::read_to_string(root().join(path)).is_ok_and(|text| text.contains(&format!("fn {test}(")))
+}
+
+#[test]
+fn each_promise_names_a_test_that_exists() {
+    let promises = read_promises();
+    let mut violations = Vec::new();
+
+    for promise in &promises {
+        let names: Vec<&str> = promise.tests.split('`').skip(1).step_by(2).collect();
+        if names.is_empty() {
+            violations.push(format!("{}: no test", promise.text));
+        }
+        let missing = names.iter().filter(|name| !exists(name));
+        violations.extend(missing.map(|name| format!("{}: there is no `{name}`", promise.text)));
+    }
+
+    assert!(
+        promises.len() >= 8,
+        "the table of promises is shorter than the design's"
+    );
+    assert_none(
+        violations,
+        "each row ends with its test, as in `tests/tests/loop.rs::a_test`",
+    );
+}
