@@ -248,7 +248,7 @@ pub async fn open_store(context: &Context) -> Result<Store, Failure> {
 }
 
 async fn list(context: &Context) -> Result<Exit, Failure> {
-    let all = open_store(context).await?.list_series().await?;
+    let all = open_store(context).await?.series().list().await?;
     let rows: Vec<Vec<String>> = all.iter().map(series_row).collect();
     for series in &all {
         context.output.json(&series_json(series));
@@ -330,6 +330,7 @@ pub fn key(
 async fn stored(args: &SeriesArgs, store: &Store) -> Result<SeriesSnapshot, Failure> {
     let key = key(&args.provider, &args.symbol, args.timeframe)?;
     store
+        .series()
         .snapshot(&key, None)
         .await?
         .ok_or_else(|| no_data(&args.symbol, args.timeframe))
@@ -369,12 +370,12 @@ async fn show(args: &ShowArgs, context: &Context) -> Result<Exit, Failure> {
     let series = stored(&args.series, &store).await?;
     if let Some(file) = &args.out {
         return export(
-            &store.read_bars(&series, args.range.times()).await?,
+            &store.series().raw_bars(&series, args.range.times()).await?,
             file,
             context,
         );
     }
-    let bars = store.bars(&series, args.range.times()).await?;
+    let bars = store.series().bars(&series, args.range.times()).await?;
     let shown = bars.slice(bars.len().saturating_sub(args.rows)..bars.len());
     let rows: Vec<Vec<String>> = (0..shown.len()).map(|row| bar_row(&shown, row)).collect();
     for row in 0..shown.len() {

@@ -203,6 +203,7 @@ pub async fn import(args: &ImportArgs, context: &Context) -> Result<Exit, Failur
     };
     let outcome = open_store(context)
         .await?
+        .series()
         .commit(&judged.key, edit, None)
         .await?;
     context.output.json(&json!({

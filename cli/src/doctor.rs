@@ -248,7 +248,8 @@ async fn objects(context: &Context) -> Check {
     let asked = async {
         Store::open(&url)
             .await?
-            .report::<serde_json::Value>(&format!("reports/{:064}.json", 0))
+            .reports()
+            .get::<serde_json::Value>(&format!("reports/{:064}.json", 0))
             .await
     };
     match asked.await {

@@ -37,7 +37,7 @@ pub enum ModelsCommand {
 /// One version of a model.
 #[derive(Clone, Debug, Args)]
 pub struct ModelArgs {
-    /// NAME for the newest version, NAME@3 for version 3, NAME@production for an alias
+    /// NAME for the newest version, NAME@3 for version 3
     pub model: String,
 }
 
@@ -111,7 +111,7 @@ async fn from_store(context: &Context) -> Result<Vec<ModelSummary>, Failure> {
         "no registry answers; read from {}",
         context.store_url()
     ));
-    let found = open_store(context).await?.list_models().await?;
+    let found = open_store(context).await?.models().list().await?;
     let mut models: Vec<ModelSummary> = found.into_iter().map(ModelSummary::from).collect();
     models.sort_by_key(|model| std::cmp::Reverse(model.created_at));
     Ok(models)
@@ -165,26 +165,18 @@ fn summary(model: &ModelSummary) -> Value {
     })
 }
 
-/// The version that `NAME`, `NAME@3` or `NAME@alias` means.
+/// The version that `NAME` (the newest) or `NAME@3` names.
 ///
 /// # Errors
 /// There is none, or the store cannot be read.
 pub async fn find(store: &Store, text: &str) -> Result<ModelManifest, Failure> {
     let (name, version) = match text.split_once('@') {
         None => (text, None),
-        Some((name, label)) => match label.parse::<u32>() {
-            Ok(number) => (name, Some(number)),
-            Err(_) => {
-                let alias = store
-                    .alias(name, label)
-                    .await?
-                    .ok_or_else(|| unknown(text))?;
-                (name, Some(alias.version))
-            }
-        },
+        Some((name, number)) => (name, Some(number.parse().map_err(|_| unknown(text))?)),
     };
     store
-        .model(name, version)
+        .models()
+        .find(name, version)
         .await?
         .ok_or_else(|| unknown(text))
 }
@@ -198,7 +190,7 @@ fn unknown(text: &str) -> Failure {
     .with_hint("`ktrdr models list` shows the models that stand")
 }
 
-/// The query for `text`; an alias is not the registry's to resolve.
+/// The query for `text`, `None` if its version is not a number.
 fn query(text: &str) -> Option<ShowModel> {
     match text.split_once('@') {
         None => Some(ShowModel {
@@ -222,7 +214,7 @@ async fn show(args: &ModelArgs, context: &Context) -> Result<Exit, Failure> {
         Some(model) => model,
         None => find(&store, &args.model).await?,
     };
-    let artifact = store.artifact_manifest(&model.artifact).await?;
+    let artifact = store.artifacts().manifest(&model.artifact).await?;
     let mut all = summary(&model.clone().into());
     if let Some(all) = all.as_object_mut() {
         all.insert("lineage".to_owned(), json!(model.lineage));

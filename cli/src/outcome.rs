@@ -44,7 +44,7 @@ async fn fill_from(store: &str, output: &Output, record: &mut OperationRecord) {
 }
 
 async fn result_of(store: &str, object: &str) -> Result<Value, StoreError> {
-    Store::open(store).await?.report(object).await
+    Store::open(store).await?.reports().get(object).await
 }
 
 /// The scalars of each completed step's result.
@@ -207,7 +207,8 @@ mod tests {
         let object = Store::open(&url)
             .await
             .unwrap()
-            .put_report(&json!({"series": 400}))
+            .reports()
+            .put(&json!({"series": 400}))
             .await
             .unwrap();
         let fetch = FetchBars {

@@ -343,7 +343,7 @@ async fn store_hand(place: &Place) {
         ("3.weight", &[1, 1], 0.001),
     ]);
     let files = BTreeMap::from([("model.safetensors".to_owned(), Bytes::from(weights))]);
-    let artifact = store.publish_artifact(files, draft).await.unwrap();
+    let artifact = store.artifacts().publish(files, draft).await.unwrap();
     let model = |version| ModelManifest {
         v: ModelManifest::VERSION,
         name: "hand".to_owned(),
@@ -358,6 +358,7 @@ async fn store_hand(place: &Place) {
         created_at: 1_704_240_000_000_000,
     };
     store
+        .models()
         .assign_version("hand", &lineage.operation, model)
         .await
         .unwrap();

@@ -159,14 +159,14 @@ impl Disk {
             at: Utc(1),
         };
         self.runtime
-            .block_on(self.store.commit(&key(timeframe), edit, None))
+            .block_on(self.store.series().commit(&key(timeframe), edit, None))
             .unwrap();
     }
 
     fn read(&self, timeframe: Timeframe) -> SymbolBars {
         let (_, bars) = self
             .runtime
-            .block_on(self.store.read(&key(timeframe), ALL_TIME))
+            .block_on(self.store.series().read_newest(&key(timeframe), ALL_TIME))
             .unwrap();
         SymbolBars::from([(timeframe, bars)])
     }

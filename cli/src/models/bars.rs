@@ -50,10 +50,11 @@ async fn stored(
     for timeframe in &resolved.timeframes {
         let key = key(&args.provider, &symbol, *timeframe)?;
         let snapshot = store
+            .series()
             .snapshot(&key, None)
             .await?
             .ok_or_else(|| no_data(&symbol, *timeframe))?;
-        bars.insert(*timeframe, store.bars(&snapshot, ALL_TIME).await?);
+        bars.insert(*timeframe, store.series().bars(&snapshot, ALL_TIME).await?);
     }
     Ok((symbol, bars))
 }

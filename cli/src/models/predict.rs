@@ -62,7 +62,7 @@ pub async fn run(args: &PredictArgs, context: &Context) -> Result<Exit, Failure>
     }
     let store = open_store(context).await?;
     let model = find(&store, &args.model.model).await?;
-    let artifact = store.read_artifact(&model.artifact).await?;
+    let artifact = store.artifacts().read(&model.artifact).await?;
     let resolved = resolved(&model, &artifact.manifest)?;
     let (symbol, series) = bars::read(args, context, &store, &model, &resolved).await?;
     let network = &artifact.manifest.network;

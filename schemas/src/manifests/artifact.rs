@@ -77,29 +77,6 @@ pub struct ModelManifest {
     pub created_at: i64,
 }
 
-/// `aliases/<model>/<alias>.<revision>.json`: what a movable name of a model points at. The highest
-/// revision counts; the earlier ones are its history.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AliasManifest {
-    /// Version of this layout.
-    pub v: u16,
-    /// Model name.
-    pub model: String,
-    /// `production`, `candidate`, ….
-    pub alias: String,
-    /// The version it points at.
-    pub version: u32,
-    /// 1 for the first target, then one more each.
-    pub revision: u64,
-    /// When it was set, microseconds UTC.
-    pub created_at: i64,
-}
-
-impl AliasManifest {
-    /// Version of the layout written now.
-    pub const VERSION: u16 = 1;
-}
-
 impl ArtifactManifest {
     /// Version of the layout written now.
     pub const VERSION: u16 = 1;

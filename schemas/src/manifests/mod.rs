@@ -9,7 +9,7 @@ mod dataset;
 mod network;
 mod series;
 
-pub use artifact::{AliasManifest, ArtifactManifest, Lineage, ModelManifest, ObjectRef};
+pub use artifact::{ArtifactManifest, Lineage, ModelManifest, ObjectRef};
 pub use dataset::{
     ColumnRange, DatasetManifest, FittedThreshold, FuzzyHole, PartCount, SeriesInput,
 };

@@ -10,7 +10,7 @@ use schemas::commands::{
 use schemas::manifests::EmptyInterval;
 use schemas::progress::{Context, Count, Progress};
 use serde::{Deserialize, Serialize};
-use store::{ALL_TIME, Edit, RawBars, SeriesSnapshot, Store};
+use store::{ALL_TIME, Edit, RawBars, SeriesSnapshot, Store, report_key, report_sha256};
 
 use crate::error::FetchError;
 use crate::plan::{Known, Segment, Wanted, completed, is_final, plan};
@@ -122,7 +122,7 @@ pub async fn fetch<P: Provider>(
     }
     let resumed = attempt.resume_point().unwrap_or_default();
     let mut finished: Vec<Tally> = match &resumed.finished {
-        Some(hash) => store.report(&tally_key(hash)).await?,
+        Some(hash) => store.reports().get(&report_key(hash)).await?,
         None => Vec::new(),
     };
     let mut advance = resumed;
@@ -149,9 +149,9 @@ pub async fn fetch<P: Provider>(
         series.push(fetched);
         if known.is_none() && index + 1 < keys.len() {
             finished.push(tally);
-            let report = store.put_report(&finished).await?;
+            let report = store.reports().put(&finished).await?;
             advance = Advance {
-                finished: tally_hash(&report),
+                finished: report_sha256(&report).map(str::to_owned),
                 current: Tally::default(),
             };
             attempt.advance(&advance).await?;
@@ -167,24 +167,11 @@ async fn not_stored(
 ) -> Result<FetchError, FetchError> {
     let mut series = Vec::new();
     for key in keys {
-        if store.snapshot(&key, None).await?.is_none() {
+        if store.series().snapshot(&key, None).await?.is_none() {
             series.push(key);
         }
     }
     Ok(FetchError::NothingStored { series })
-}
-
-/// Key of a report by its hash, which is all that a record has room for, and back.
-fn tally_key(hash: &str) -> String {
-    format!("reports/{hash}.json")
-}
-
-fn tally_hash(key: &str) -> Option<String> {
-    Some(
-        key.strip_prefix("reports/")?
-            .strip_suffix(".json")?
-            .to_owned(),
-    )
 }
 
 fn series_key(provider: &impl Provider, request: &SeriesRequest) -> Result<SeriesKey, FetchError> {
@@ -217,9 +204,15 @@ impl<P: Provider, A: Attempt> Job<'_, P, A> {
             format!("Reading what is stored of {}", self.title()),
             None,
         );
-        let mut snapshot = self.store.snapshot(self.key, None).await?;
+        let mut snapshot = self.store.series().snapshot(self.key, None).await?;
         let mut stored = match &snapshot {
-            Some(snapshot) => self.store.read_bars(snapshot, ALL_TIME).await?.open_time,
+            Some(snapshot) => {
+                self.store
+                    .series()
+                    .raw_bars(snapshot, ALL_TIME)
+                    .await?
+                    .open_time
+            }
             None => Vec::new(),
         };
         if self.command.mode == FetchMode::Local {
@@ -314,7 +307,7 @@ impl<P: Provider, A: Attempt> Job<'_, P, A> {
             calendar: calendar.name().to_owned(),
             at: self.now,
         };
-        let outcome = self.store.commit(self.key, edit, cached).await?;
+        let outcome = self.store.series().commit(self.key, edit, cached).await?;
         work.fetched += fetched;
         work.new += outcome.new;
         work.changed += outcome.changed;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use market::{HourAnchor, Instrument, SeriesKey, SeriesKeyError, Timeframe, Utc};
 use store::RawBars;
-use store::files::{Expected, FileBars, Folder, Mapping, parse_name, read};
+use store::files::{BarFolder, Expected, FileBars, Mapping, parse_name, read};
 
 use crate::provider::{Provider, ProviderError};
 
@@ -16,7 +16,7 @@ const LINES_MAX: usize = 5;
 /// Reads each file once and answers from memory; make a new one for each command.
 #[derive(Debug)]
 pub struct FileProvider {
-    folder: Folder,
+    folder: BarFolder,
     mapping: Mapping,
     last: Mutex<Option<(SeriesKey, Arc<Content>)>>,
 }
@@ -34,7 +34,7 @@ impl FileProvider {
     /// # Errors
     /// The place does not exist.
     pub fn open(place: &str, mapping: Mapping) -> Result<Self, ProviderError> {
-        let folder = Folder::open(place).map_err(|source| ProviderError::Place {
+        let folder = BarFolder::open(place).map_err(|source| ProviderError::Place {
             place: place.to_owned(),
             source,
         })?;

@@ -190,8 +190,8 @@ async fn run(
 }
 
 async fn stored(store: &Store, key: &SeriesKey) -> RawBars {
-    let snapshot = store.snapshot(key, None).await.unwrap().unwrap();
-    store.read_bars(&snapshot, ALL_TIME).await.unwrap()
+    let snapshot = store.series().snapshot(key, None).await.unwrap().unwrap();
+    store.series().raw_bars(&snapshot, ALL_TIME).await.unwrap()
 }
 
 async fn memory() -> Store {
@@ -327,7 +327,7 @@ async fn full_fills_before_inside_and_after_and_then_asks_for_nothing() {
         calendar: String::new(),
         at: now,
     };
-    store.commit(&euro(), edit, None).await.unwrap();
+    store.series().commit(&euro(), edit, None).await.unwrap();
     let filled = run(&store, &provider, &hourly(FetchMode::Full), now)
         .await
         .unwrap();
@@ -365,7 +365,7 @@ async fn tail_starts_at_the_last_stored_bar_however_old_it_is() {
         calendar: String::new(),
         at: now,
     };
-    store.commit(&euro(), edit, None).await.unwrap();
+    store.series().commit(&euro(), edit, None).await.unwrap();
     let tail = run(&store, &provider, &hourly(FetchMode::Tail), now)
         .await
         .unwrap();
@@ -612,6 +612,6 @@ async fn bad_requests_and_bad_files_fail_with_place_and_hint() {
                 .replace(folder.path().to_str().unwrap(), "FOLDER"),
         );
     }
-    assert!(store.list_series().await.unwrap().is_empty());
+    assert!(store.series().list().await.unwrap().is_empty());
     insta::assert_snapshot!(said.join("\n"));
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use market::{Instrument, Timeframe, Utc};
 use schemas::manifests::{DatasetManifest, SeriesInput};
 use schemas::progress::{Context, Count, Progress};
-use store::{DatasetTable, PARTS, SeriesSnapshot, Store, WRITTEN_BY};
+use store::{DataSetTable, PARTS, SeriesSnapshot, Store, WRITTEN_BY};
 use strategies::{DataSet, DataSetError, Resolved, Step, SymbolBars, assemble, canonical_sha256};
 use tokio::runtime::Handle;
 
@@ -48,7 +48,7 @@ pub async fn build(
         .collect();
     let inputs = job.resolved.data_part(&contents);
     let inputs_sha256 = canonical_sha256(&inputs);
-    if let Some(manifest) = store.find_dataset(&inputs_sha256).await? {
+    if let Some(manifest) = store.data_sets().find(&inputs_sha256).await? {
         return Ok(Built {
             manifest,
             reused: true,
@@ -101,7 +101,7 @@ pub async fn build(
         written_by: WRITTEN_BY.to_owned(),
     };
     Ok(Built {
-        manifest: store.publish_dataset(table(set), draft).await?,
+        manifest: store.data_sets().publish(table(set), draft).await?,
         reused: false,
     })
 }
@@ -122,7 +122,7 @@ impl Source {
             job.resolved.start.unwrap_or(Utc(i64::MIN))..job.resolved.end.unwrap_or(Utc(i64::MAX));
         let mut series = Vec::with_capacity(job.series.len());
         for (symbol, timeframe, key) in &job.series {
-            let found = store.snapshot(key, None).await?;
+            let found = store.series().snapshot(key, None).await?;
             let found = found.ok_or_else(|| ProcessError::NotStored {
                 series: key.prefix(),
             })?;
@@ -152,7 +152,7 @@ impl Source {
         for (_, timeframe, snapshot) in own {
             let bars = self
                 .runtime
-                .block_on(self.store.bars(snapshot, self.range.clone()))?;
+                .block_on(self.store.series().bars(snapshot, self.range.clone()))?;
             let mut rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
             rows.insert(snapshot.key.prefix(), bars.len() as u64);
             all.insert(*timeframe, bars);
@@ -227,7 +227,7 @@ fn progress(resolved: &Resolved, step: Step<'_>, bars: u64) -> Progress {
 }
 
 /// The columns of the Parquet file.
-fn table(set: DataSet) -> DatasetTable {
+fn table(set: DataSet) -> DataSetTable {
     let micros = |times: Vec<Utc>| times.into_iter().map(|time| time.0).collect();
     let code = |part| {
         PARTS
@@ -235,7 +235,7 @@ fn table(set: DataSet) -> DatasetTable {
             .position(|name| *name == DataSet::part_name(part))
             .unwrap_or(PARTS.len())
     };
-    DatasetTable {
+    DataSetTable {
         symbols: set.symbols.iter().map(market::Instrument::id).collect(),
         symbol: set
             .symbol

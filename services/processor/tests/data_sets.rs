@@ -17,7 +17,7 @@ use flate2::read::GzDecoder;
 use market::{Instrument, SeriesKey, Timeframe, Utc};
 use processor::{Built, Job, ProcessError, build};
 use schemas::commands::TrainRequest;
-use store::{ALL_TIME, DatasetTable, Edit, RawBar, RawBars, Store};
+use store::{ALL_TIME, DataSetTable, Edit, RawBar, RawBars, Store};
 use strategies::{SymbolBars, features};
 
 fn project() -> &'static Path {
@@ -70,7 +70,7 @@ async fn load(store: &Store, symbol: &str, timeframe: Timeframe, rows: usize) ->
         at: Utc(1),
     };
     let key = key(symbol, timeframe);
-    store.commit(&key, edit, None).await.unwrap();
+    store.series().commit(&key, edit, None).await.unwrap();
     key.prefix()
 }
 
@@ -98,9 +98,10 @@ async fn what_is_stored_is_what_prediction_computes_from_the_same_bars() {
     let series = [load(&store, "EURUSD", Timeframe::Hour1, 8_000).await];
     let request = request("eurusd_momentum_regression", serde_json::Value::Null);
     let manifest = built(&store, &request, &series).await.unwrap().manifest;
-    let table = store.read_dataset(&manifest).await.unwrap();
+    let table = store.data_sets().read(&manifest).await.unwrap();
     let (_, bars) = store
-        .read(&key("EURUSD", Timeframe::Hour1), ALL_TIME)
+        .series()
+        .read_newest(&key("EURUSD", Timeframe::Hour1), ALL_TIME)
         .await
         .unwrap();
     let job = Job::new(&request, &series).unwrap();
@@ -148,15 +149,15 @@ async fn weights_are_a_column_of_the_data_sets_that_ask_for_them_and_of_no_other
         None,
         "an older manifest is the same bytes"
     );
-    let weighted = store.read_dataset(&asked.manifest).await.unwrap();
+    let weighted = store.data_sets().read(&asked.manifest).await.unwrap();
     let weights = weighted.weight.clone().unwrap();
     assert!(
         weights.len() == weighted.rows()
             && weights.iter().all(|weight| (0.0..=1.0).contains(weight))
     );
     assert_eq!(
-        store.read_dataset(&plain.manifest).await.unwrap(),
-        DatasetTable {
+        store.data_sets().read(&plain.manifest).await.unwrap(),
+        DataSetTable {
             weight: None,
             ..weighted
         }
@@ -178,7 +179,7 @@ async fn several_symbols_are_stacked_in_the_order_of_the_strategy() {
     .await
     .unwrap();
     assert!(!reused);
-    let table = store.read_dataset(&manifest).await.unwrap();
+    let table = store.data_sets().read(&manifest).await.unwrap();
     assert_eq!(table.symbols, ["stk:AAPL", "stk:IBM", "stk:SPY"]);
     assert!(table.symbol.is_sorted());
     assert_eq!(

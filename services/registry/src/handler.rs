@@ -41,7 +41,7 @@ impl StepHandler for Registry {
             Some(artifact) => artifact,
             None => step.outcome_of::<TrainModel>().await?.artifact,
         };
-        let artifact = step.store().read_artifact(&key).await?;
+        let artifact = step.store().artifacts().read(&key).await?;
         step.check_stop()?;
         show(step, 0.5, "Trying the model");
         let name = match command
@@ -82,7 +82,11 @@ impl StepHandler for Registry {
             lineage: artifact.manifest.lineage.clone(),
             created_at,
         };
-        let model = step.store().assign_version(&name, &operation, make).await?;
+        let model = step
+            .store()
+            .models()
+            .assign_version(&name, &operation, make)
+            .await?;
         Ok(RegisterOutcome {
             name: model.name,
             version: model.version,

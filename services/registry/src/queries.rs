@@ -22,8 +22,8 @@ pub fn endpoints(store: &Store) -> Vec<Endpoint> {
 
 async fn list(store: &Store, query: ListModels) -> Answer {
     let found = match query.name {
-        Some(name) => store.versions(&name).await,
-        None => store.list_models().await,
+        Some(name) => store.models().versions(&name).await,
+        None => store.models().list().await,
     };
     let mut models: Vec<ModelSummary> = found
         .map_err(failed)?
@@ -53,7 +53,8 @@ fn listed(models: &[ModelSummary]) -> usize {
 
 async fn show(store: &Store, query: ShowModel) -> Answer {
     match store
-        .model(&query.name, query.version)
+        .models()
+        .find(&query.name, query.version)
         .await
         .map_err(failed)?
     {
@@ -132,6 +133,7 @@ mod tests {
         let store = Store::open("memory:///").await.unwrap();
         for (version, at) in [(1, 100), (2, 200)] {
             store
+                .models()
                 .assign_version("trend", &format!("op{version}"), |given| {
                     manifest(given, at)
                 })

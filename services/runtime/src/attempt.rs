@@ -359,7 +359,7 @@ impl<H: StepHandler> Shared<H> {
         if codec::packed_bytes(&result) <= result_bytes_max(steps) {
             return Ended::Completed(result);
         }
-        match self.store.put_report(&result).await {
+        match self.store.reports().put(&result).await {
             Ok(result_object) => Ended::Completed(
                 serde_json::to_value(StoredResult { result_object }).unwrap_or_default(),
             ),

@@ -183,7 +183,7 @@ impl StepContext {
                 )
             })?;
         let result = match serde_json::from_value::<StoredResult>(result.clone()) {
-            Ok(StoredResult { result_object }) => self.store.report(&result_object).await?,
+            Ok(StoredResult { result_object }) => self.store.reports().get(&result_object).await?,
             Err(_) => result,
         };
         serde_json::from_value(result).map_err(|error| {

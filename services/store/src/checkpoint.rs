@@ -78,22 +78,24 @@ struct StateDocument {
     state: serde_json::Value,
 }
 
-impl Store {
+/// Checkpoints by step: the handle that [`Store::checkpoints`] returns.
+#[derive(Clone, Copy, Debug)]
+pub struct StoredCheckpoints<'a> {
+    pub(crate) store: &'a Store,
+}
+
+impl StoredCheckpoints<'_> {
     /// Writes a checkpoint: its files, then `state.json`. Writing the same one twice is harmless.
     ///
     /// # Errors
     /// A file name that is none, a failed write, or another checkpoint of that key.
-    pub async fn put_checkpoint(
-        &self,
-        key: &CheckpointKey,
-        checkpoint: Checkpoint,
-    ) -> Result<(), StoreError> {
+    pub async fn put(self, key: &CheckpointKey, checkpoint: Checkpoint) -> Result<(), StoreError> {
         let Checkpoint { state, files } = checkpoint;
         let mut references = BTreeMap::new();
         for (name, bytes) in files {
             let file = format!("{key}/{}", segment("a file name", &name)?);
             let written = reference(&bytes);
-            self.put_verified(&file, &written, bytes).await?;
+            self.store.put_verified(&file, &written, bytes).await?;
             references.insert(name, written);
         }
         let document = StateDocument {
@@ -102,8 +104,8 @@ impl Store {
             state,
         };
         let object = format!("{key}/state.json");
-        if self.create_document(&object, &document).await? == Created::Stood {
-            let standing: Option<StateDocument> = self.document(&object).await?;
+        if self.store.create_document(&object, &document).await? == Created::Stood {
+            let standing: Option<StateDocument> = self.store.document(&object).await?;
             if standing.is_none_or(|standing| {
                 standing.files != document.files || standing.state != document.state
             }) {
@@ -117,12 +119,13 @@ impl Store {
     ///
     /// # Errors
     /// Listing fails.
-    pub async fn checkpoints(
-        &self,
+    pub async fn list(
+        self,
         operation: &OperationId,
         step: StepNumber,
     ) -> Result<Vec<CheckpointKey>, StoreError> {
         let listed = self
+            .store
             .keys(&format!("checkpoints/{operation}/{step}"))
             .await?;
         let complete = listed
@@ -133,29 +136,18 @@ impl Store {
         Ok(keys)
     }
 
-    /// The newest complete checkpoint of a step.
-    ///
-    /// # Errors
-    /// Listing fails.
-    pub async fn latest_checkpoint(
-        &self,
-        operation: &OperationId,
-        step: StepNumber,
-    ) -> Result<Option<CheckpointKey>, StoreError> {
-        Ok(self.checkpoints(operation, step).await?.into_iter().next())
-    }
-
     /// Reads a checkpoint and checks every file.
     ///
     /// # Errors
     /// It is incomplete, absent or damaged.
-    pub async fn get_checkpoint(&self, key: &CheckpointKey) -> Result<Checkpoint, StoreError> {
+    pub async fn get(self, key: &CheckpointKey) -> Result<Checkpoint, StoreError> {
         let object = format!("{key}/state.json");
-        let document: Option<StateDocument> = self.document(&object).await?;
+        let document: Option<StateDocument> = self.store.document(&object).await?;
         let document = document.ok_or(StoreError::Missing { key: object })?;
         let mut files = BTreeMap::new();
         for (name, written) in document.files {
             let bytes = self
+                .store
                 .get_checked(&format!("{key}/{name}"), &written.sha256)
                 .await?;
             files.insert(name, bytes);
@@ -170,10 +162,10 @@ impl Store {
     ///
     /// # Errors
     /// Listing or deleting fails.
-    pub async fn delete_checkpoint(&self, key: &CheckpointKey) -> Result<(), StoreError> {
-        self.delete(&format!("{key}/state.json")).await?;
-        for object in self.keys(&key.to_string()).await? {
-            self.delete(&object).await?;
+    pub async fn delete(self, key: &CheckpointKey) -> Result<(), StoreError> {
+        self.store.delete(&format!("{key}/state.json")).await?;
+        for object in self.store.keys(&key.to_string()).await? {
+            self.store.delete(&object).await?;
         }
         Ok(())
     }

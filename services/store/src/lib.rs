@@ -8,7 +8,7 @@
 //! datasets/<hash of inputs>/<sha256>.parquet, manifest.json
 //! checkpoints/<op>/<n>/<attempt>-<seq>/{model.safetensors, …, state.json}
 //! artifacts/<sha256>/{model.safetensors, …, manifest.json}
-//! models/<name>/<version>/manifest.json      aliases/<name>/<alias>.<revision>.json      reports/<sha256>.json
+//! models/<name>/<version>/manifest.json      reports/<sha256>.json
 //! ```
 //!
 //! Rules that hold everywhere:
@@ -30,8 +30,9 @@
 //!
 //! It deliberately has no locks, no overwriting, and no deleting but for checkpoints.
 
+mod artifact;
 mod checkpoint;
-mod dataset;
+mod data_set;
 mod error;
 pub mod files;
 mod merge;
@@ -39,18 +40,23 @@ mod model;
 mod object;
 mod parquet_file;
 mod raw_bars;
+mod report;
 mod series;
 mod table;
 
+pub use artifact::{Artifact, StoredArtifacts};
 pub use bytes::Bytes;
-pub use checkpoint::{Checkpoint, CheckpointKey};
-pub use dataset::{DatasetTable, PARTS};
+pub use checkpoint::{Checkpoint, CheckpointKey, StoredCheckpoints};
+pub use data_set::{DataSetTable, PARTS, StoredDataSets};
 pub use error::StoreError;
 pub use merge::file_period;
-pub use model::Artifact;
+pub use model::StoredModels;
 pub use object::{Store, sha256_hex};
 pub use raw_bars::{ALL_TIME, RawBar, RawBars};
-pub use series::{COMMIT_TIME_MAX, CommitOutcome, Edit, SeriesSnapshot, content_sha256};
+pub use report::{StoredReports, report_key, report_sha256};
+pub use series::{
+    COMMIT_TIME_MAX, CommitOutcome, Edit, SeriesSnapshot, StoredSeries, content_sha256,
+};
 pub use table::{Cells, Table};
 
 /// What manifests name as the program that wrote them.

@@ -16,7 +16,10 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use crate::StoreError;
+use crate::{
+    StoreError, StoredArtifacts, StoredCheckpoints, StoredDataSets, StoredModels, StoredReports,
+    StoredSeries,
+};
 
 /// Field of a JSON document that holds the hash of the rest of it.
 const CHECKSUM: &str = "checksum";
@@ -69,6 +72,36 @@ impl Store {
         &self.url
     }
 
+    /// Bars by series.
+    pub fn series(&self) -> StoredSeries<'_> {
+        StoredSeries { store: self }
+    }
+
+    /// Data sets by the hash of their inputs.
+    pub fn data_sets(&self) -> StoredDataSets<'_> {
+        StoredDataSets { store: self }
+    }
+
+    /// Checkpoints by step.
+    pub fn checkpoints(&self) -> StoredCheckpoints<'_> {
+        StoredCheckpoints { store: self }
+    }
+
+    /// Artifacts by their hash.
+    pub fn artifacts(&self) -> StoredArtifacts<'_> {
+        StoredArtifacts { store: self }
+    }
+
+    /// Model versions by name.
+    pub fn models(&self) -> StoredModels<'_> {
+        StoredModels { store: self }
+    }
+
+    /// Reports by the hash of their content.
+    pub fn reports(&self) -> StoredReports<'_> {
+        StoredReports { store: self }
+    }
+
     /// True for a folder on this machine, false for a service.
     pub(crate) fn is_folder(&self) -> bool {
         self.url.starts_with("file:")
@@ -79,7 +112,7 @@ impl Store {
     ///
     /// # Errors
     /// Writing fails, or damaged bytes already stand under that name.
-    pub async fn put_content(
+    pub(crate) async fn put_content(
         &self,
         prefix: &str,
         extension: &str,
@@ -108,7 +141,7 @@ impl Store {
     ///
     /// # Errors
     /// It is absent, cannot be read, or its bytes have another hash.
-    pub async fn get_checked(&self, key: &str, sha256: &str) -> Result<Bytes, StoreError> {
+    pub(crate) async fn get_checked(&self, key: &str, sha256: &str) -> Result<Bytes, StoreError> {
         let bytes = self.get(key).await?.ok_or_else(|| StoreError::Missing {
             key: key.to_owned(),
         })?;
@@ -122,36 +155,6 @@ impl Store {
                 found,
             })
         }
-    }
-
-    /// Stores a JSON report (canonical: keys sorted) and returns its key `reports/<sha256>.json`.
-    ///
-    /// # Errors
-    /// The value is no JSON, or writing fails.
-    pub async fn put_report(&self, report: &impl Serialize) -> Result<String, StoreError> {
-        let encode = |error: serde_json::Error| StoreError::Encode {
-            what: "a report",
-            reason: error.to_string(),
-        };
-        let value = serde_json::to_value(report).map_err(encode)?;
-        let bytes = serde_json::to_vec_pretty(&value).map_err(encode)?;
-        Ok(self.put_content("reports/", "json", bytes.into()).await?.0)
-    }
-
-    /// Reads a report by its key.
-    ///
-    /// # Errors
-    /// The key is no report's, the report is absent, damaged or of another form.
-    pub async fn report<T: DeserializeOwned>(&self, key: &str) -> Result<T, StoreError> {
-        let hash = key
-            .strip_prefix("reports/")
-            .and_then(|name| name.strip_suffix(".json"));
-        let hash = hash.ok_or_else(|| StoreError::Name {
-            what: "the key of a report",
-            text: key.to_owned(),
-        })?;
-        let bytes = self.get_checked(key, hash).await?;
-        serde_json::from_slice(&bytes).map_err(|error| form(key, error))
     }
 
     /// Bytes of an object, `None` if absent.

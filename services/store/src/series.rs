@@ -79,14 +79,20 @@ pub struct CommitOutcome {
     pub changed: u64,
 }
 
-impl Store {
+/// Bars by series: the handle that [`Store::series`] returns.
+#[derive(Clone, Copy, Debug)]
+pub struct StoredSeries<'a> {
+    pub(crate) store: &'a Store,
+}
+
+impl StoredSeries<'_> {
     /// The newest revision of a series, `None` if nothing is stored. With the revision last seen
     /// (`cached`) it probes upward from there; only without, or when that one is gone, it lists.
     ///
     /// # Errors
     /// Reading fails or a manifest is damaged.
     pub async fn snapshot(
-        &self,
+        self,
         key: &SeriesKey,
         cached: Option<u64>,
     ) -> Result<Option<SeriesSnapshot>, StoreError> {
@@ -95,7 +101,7 @@ impl Store {
             None => None,
         };
         if newest.is_none() {
-            let listed = self.keys(&key.prefix()).await?;
+            let listed = self.store.keys(&key.prefix()).await?;
             let Some(revision) = listed.iter().filter_map(|object| revision_of(object)).max()
             else {
                 return Ok(None);
@@ -119,9 +125,9 @@ impl Store {
     ///
     /// # Errors
     /// Listing or reading fails, or a manifest is damaged.
-    pub async fn list_series(&self) -> Result<Vec<SeriesSnapshot>, StoreError> {
+    pub async fn list(self) -> Result<Vec<SeriesSnapshot>, StoreError> {
         let mut newest: BTreeMap<String, u64> = BTreeMap::new();
-        for object in self.keys("bars").await? {
+        for object in self.store.keys("bars").await? {
             if let (Some(revision), Some((prefix, _))) =
                 (revision_of(&object), object.rsplit_once('/'))
             {
@@ -155,8 +161,8 @@ impl Store {
     ///
     /// # Errors
     /// A file is absent, damaged or of another form.
-    pub async fn read_bars(
-        &self,
+    pub async fn raw_bars(
+        self,
         snapshot: &SeriesSnapshot,
         range: Range<Utc>,
     ) -> Result<RawBars, StoreError> {
@@ -171,7 +177,7 @@ impl Store {
             stream::iter(wanted).map(|file| async move { self.fetch_file(prefix, &file).await });
         // A service is slow to answer, so several files are on their way at a time. A disk is not:
         // there each would only take memory, of which the threads that read keep a part.
-        let files = files.buffered(if self.is_folder() { 1 } else { READS_MAX });
+        let files = files.buffered(if self.store.is_folder() { 1 } else { READS_MAX });
         let mut bars = RawBars::default();
         let mut files = std::pin::pin!(files);
         // No more than one is decoded at a time: that takes many times the memory.
@@ -194,13 +200,13 @@ impl Store {
     /// became known according to the default calendar of the series.
     ///
     /// # Errors
-    /// As [`read_bars`](Self::read_bars), or a label that the series cannot have.
+    /// As [`raw_bars`](Self::raw_bars), or a label that the series cannot have.
     pub async fn bars(
-        &self,
+        self,
         snapshot: &SeriesSnapshot,
         range: Range<Utc>,
     ) -> Result<Bars, StoreError> {
-        let raw = self.read_bars(snapshot, range).await?;
+        let raw = self.raw_bars(snapshot, range).await?;
         let known = close_times(
             Calendar::for_key(&snapshot.key),
             &snapshot.key,
@@ -217,8 +223,8 @@ impl Store {
     ///
     /// # Errors
     /// Nothing is stored, or as [`bars`](Self::bars).
-    pub async fn read(
-        &self,
+    pub async fn read_newest(
+        self,
         key: &SeriesKey,
         range: Range<Utc>,
     ) -> Result<(SeriesSnapshot, Bars), StoreError> {
@@ -239,7 +245,7 @@ impl Store {
     /// A bar without finite prices, a failed read or write, or endless contention. Whatever fails,
     /// the series is as before or as after.
     pub async fn commit(
-        &self,
+        self,
         key: &SeriesKey,
         edit: Edit,
         cached: Option<u64>,
@@ -273,7 +279,7 @@ impl Store {
                 });
             }
             let object = manifest_key(key, draft.revision);
-            if self.create_document(&object, &draft).await? == Created::New {
+            if self.store.create_document(&object, &draft).await? == Created::New {
                 return Ok(CommitOutcome {
                     snapshot: SeriesSnapshot {
                         key: key.clone(),
@@ -310,7 +316,7 @@ impl Store {
     /// Writes the files of the next revision and returns its manifest, with the counts of new and
     /// changed bars.
     async fn draft(
-        &self,
+        self,
         key: &SeriesKey,
         base: Option<&SeriesSnapshot>,
         pieces: &[(String, RawBars)],
@@ -366,12 +372,12 @@ impl Store {
     }
 
     async fn manifest(
-        &self,
+        self,
         key: &SeriesKey,
         revision: u64,
     ) -> Result<Option<SeriesManifest>, StoreError> {
         let object = manifest_key(key, revision);
-        let found: Option<SeriesManifest> = self.document(&object).await?;
+        let found: Option<SeriesManifest> = self.store.document(&object).await?;
         if let Some(manifest) = &found
             && (manifest.revision != revision || manifest.series != key.prefix())
         {
@@ -386,36 +392,33 @@ impl Store {
         Ok(found)
     }
 
-    async fn read_file(&self, series: &str, file: &BarFile) -> Result<RawBars, StoreError> {
+    async fn read_file(self, series: &str, file: &BarFile) -> Result<RawBars, StoreError> {
         let (key, bytes) = self.fetch_file(series, file).await?;
         decode_bars(&key, bytes)
     }
 
     /// A file's key and its bytes, which match their hash.
-    async fn fetch_file(
-        &self,
-        series: &str,
-        file: &BarFile,
-    ) -> Result<(String, Bytes), StoreError> {
+    async fn fetch_file(self, series: &str, file: &BarFile) -> Result<(String, Bytes), StoreError> {
         let key = format!("{series}/{}.{}.parquet", file.period, file.sha256);
-        let bytes = self.get_checked(&key, &file.sha256).await?;
+        let bytes = self.store.get_checked(&key, &file.sha256).await?;
         Ok((key, bytes))
     }
 
     async fn write_file(
-        &self,
+        self,
         series: &str,
         period: &str,
         bars: &RawBars,
     ) -> Result<BarFile, StoreError> {
         let bytes = encode_bars(bars)?;
         let written = reference(&bytes);
-        self.put_verified(
-            &format!("{series}/{period}.{}.parquet", written.sha256),
-            &written,
-            bytes,
-        )
-        .await?;
+        self.store
+            .put_verified(
+                &format!("{series}/{period}.{}.parquet", written.sha256),
+                &written,
+                bytes,
+            )
+            .await?;
         let edge = |open: Option<&Utc>| open.map_or(0, |open| open.0);
         Ok(BarFile {
             period: period.to_owned(),

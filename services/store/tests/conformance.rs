@@ -18,7 +18,7 @@ use schemas::manifests::{
     ModelManifest, Network, NetworkKind, OutputKind,
 };
 use store::{
-    ALL_TIME, Bytes, Checkpoint, CheckpointKey, DatasetTable, Edit, RawBar, RawBars, Store,
+    ALL_TIME, Bytes, Checkpoint, CheckpointKey, DataSetTable, Edit, RawBar, RawBars, Store,
     StoreError,
 };
 
@@ -70,10 +70,14 @@ fn edit(bars: RawBars) -> Edit {
 fn bars_come_back_as_committed_with_unknown_volume_as_unknown() {
     on_every_store(|store| async move {
         let key = series("EURUSD", Timeframe::Hour1);
-        assert!(store.snapshot(&key, None).await.unwrap().is_none());
+        assert!(store.series().snapshot(&key, None).await.unwrap().is_none());
         let mut bars = hours("2019-12-31T20:00:00Z", 8, 1.25);
         bars.volume[3] = 5.0;
-        let outcome = store.commit(&key, edit(bars.clone()), None).await.unwrap();
+        let outcome = store
+            .series()
+            .commit(&key, edit(bars.clone()), None)
+            .await
+            .unwrap();
         assert_eq!(
             (
                 outcome.new,
@@ -90,7 +94,11 @@ fn bars_come_back_as_committed_with_unknown_volume_as_unknown() {
             .map(|f| (f.period.as_str(), f.rows))
             .collect();
         assert_eq!(periods, [("2019", 4), ("2020", 4)]);
-        let read = store.read_bars(&outcome.snapshot, ALL_TIME).await.unwrap();
+        let read = store
+            .series()
+            .raw_bars(&outcome.snapshot, ALL_TIME)
+            .await
+            .unwrap();
         assert_eq!(read.open_time, bars.open_time);
         assert_eq!(
             (
@@ -102,14 +110,15 @@ fn bars_come_back_as_committed_with_unknown_volume_as_unknown() {
         let part = utc("2019-12-31T23:00:00Z")..utc("2020-01-01T01:00:00Z");
         assert_eq!(
             store
-                .read_bars(&outcome.snapshot, part)
+                .series()
+                .raw_bars(&outcome.snapshot, part)
                 .await
                 .unwrap()
                 .len(),
             2
         );
         // 20:00–21:00 on a trading day: known at 21:00.
-        let (_, bars) = store.read(&key, ALL_TIME).await.unwrap();
+        let (_, bars) = store.series().read_newest(&key, ALL_TIME).await.unwrap();
         assert_eq!(bars.close_time[0], utc("2019-12-31T21:00:00Z"));
     });
 }
@@ -120,13 +129,18 @@ fn a_commit_of_one_month_leaves_every_other_file_as_it_was() {
         let key = series("EURUSD", Timeframe::Minute5);
         let ten_months = hours("2020-01-01T00:00:00Z", 24 * 300, 1.0);
         let before = store
+            .series()
             .commit(&key, edit(ten_months), None)
             .await
             .unwrap()
             .snapshot;
         assert_eq!(before.manifest.files.len(), 10);
         let one_day = hours("2020-03-05T00:00:00Z", 24, 2.0);
-        let after = store.commit(&key, edit(one_day), Some(1)).await.unwrap();
+        let after = store
+            .series()
+            .commit(&key, edit(one_day), Some(1))
+            .await
+            .unwrap();
         assert_eq!((after.new, after.changed), (0, 24));
         let changed: Vec<_> = (before
             .manifest
@@ -139,7 +153,8 @@ fn a_commit_of_one_month_leaves_every_other_file_as_it_was() {
         assert_eq!(changed, ["2020-03"]);
         assert_eq!(
             store
-                .read_bars(&after.snapshot, ALL_TIME)
+                .series()
+                .raw_bars(&after.snapshot, ALL_TIME)
                 .await
                 .unwrap()
                 .len(),
@@ -161,8 +176,12 @@ fn the_same_edit_twice_is_one_revision() {
             empty_intervals: vec![learnt],
             ..edit(hours("2020-01-01T00:00:00Z", 10, 1.0))
         };
-        let first = store.commit(&key, same.clone(), None).await.unwrap();
-        let second = store.commit(&key, same, None).await.unwrap();
+        let first = store
+            .series()
+            .commit(&key, same.clone(), None)
+            .await
+            .unwrap();
+        let second = store.series().commit(&key, same, None).await.unwrap();
         assert_eq!((second.new, second.changed), (0, 0));
         assert_eq!(second.snapshot, first.snapshot);
     });
@@ -177,16 +196,19 @@ fn content_does_not_depend_on_the_commits_that_led_to_it() {
         );
         let bars = hours("2018-12-01T00:00:00Z", 2_000, 1.5);
         let at_once = store
+            .series()
             .commit(&whole, edit(bars.clone()), None)
             .await
             .unwrap()
             .snapshot;
         let middle = bars.open_time[700];
         store
+            .series()
             .commit(&pieces, edit(bars.between(&(middle..Utc(i64::MAX)))), None)
             .await
             .unwrap();
         let last = store
+            .series()
             .commit(&pieces, edit(bars.between(&(Utc(0)..middle))), None)
             .await
             .unwrap()
@@ -206,6 +228,7 @@ fn twenty_writers_of_one_series_lose_nothing() {
                 let start = Utc(writer * 50 * HOUR).to_string();
                 // Neighbours overlap by ten bars.
                 store
+                    .series()
                     .commit(&key, edit(hours(&start, 60, 1.0)), None)
                     .await
                     .unwrap()
@@ -214,9 +237,19 @@ fn twenty_writers_of_one_series_lose_nothing() {
         for writer in writers.collect::<Vec<_>>() {
             writer.await.unwrap();
         }
-        let snapshot = store.snapshot(&key, Some(3)).await.unwrap().unwrap();
+        let snapshot = store
+            .series()
+            .snapshot(&key, Some(3))
+            .await
+            .unwrap()
+            .unwrap();
         assert_eq!(
-            store.read_bars(&snapshot, ALL_TIME).await.unwrap().len(),
+            store
+                .series()
+                .raw_bars(&snapshot, ALL_TIME)
+                .await
+                .unwrap()
+                .len(),
             19 * 50 + 60
         );
         assert!(
@@ -231,21 +264,33 @@ fn a_reader_keeps_its_revision_while_others_write() {
     on_every_store(|store| async move {
         let key = series("EURUSD", Timeframe::Hour1);
         let old = store
+            .series()
             .commit(&key, edit(hours("2020-01-01T00:00:00Z", 5, 1.0)), None)
             .await
             .unwrap()
             .snapshot;
         store
+            .series()
             .commit(&key, edit(hours("2020-01-01T00:00:00Z", 9, 2.0)), None)
             .await
             .unwrap();
         assert_eq!(
-            store.read_bars(&old, ALL_TIME).await.unwrap().close,
+            store.series().raw_bars(&old, ALL_TIME).await.unwrap().close,
             [1.0; 5]
         );
-        let newest = store.snapshot(&key, Some(1)).await.unwrap().unwrap();
+        let newest = store
+            .series()
+            .snapshot(&key, Some(1))
+            .await
+            .unwrap()
+            .unwrap();
         assert_eq!(
-            store.read_bars(&newest, ALL_TIME).await.unwrap().close,
+            store
+                .series()
+                .raw_bars(&newest, ALL_TIME)
+                .await
+                .unwrap()
+                .close,
             [2.0; 9]
         );
     });
@@ -261,6 +306,7 @@ fn every_series_is_listed_once_with_its_newest_revision() {
         for (key, commits) in keys.iter().zip([1, 2]) {
             for commit in 0..commits {
                 store
+                    .series()
                     .commit(
                         key,
                         edit(hours("2020-01-01T00:00:00Z", 1 + commit, 1.0)),
@@ -271,7 +317,8 @@ fn every_series_is_listed_once_with_its_newest_revision() {
             }
         }
         let mut listed: Vec<_> = store
-            .list_series()
+            .series()
+            .list()
             .await
             .unwrap()
             .into_iter()
@@ -290,6 +337,7 @@ fn a_bar_without_a_finite_price_is_refused_by_name() {
         let mut bars = hours("2020-01-01T00:00:00Z", 3, 1.0);
         bars.high[1] = f64::NAN;
         let refused = store
+            .series()
             .commit(&series("EURUSD", Timeframe::Hour1), edit(bars), None)
             .await
             .unwrap_err();
@@ -297,7 +345,7 @@ fn a_bar_without_a_finite_price_is_refused_by_name() {
             refused.to_string().contains("2020-01-01T01:00:00Z"),
             "{refused}"
         );
-        assert!(store.list_series().await.unwrap().is_empty());
+        assert!(store.series().list().await.unwrap().is_empty());
     });
 }
 
@@ -327,8 +375,8 @@ fn dataset(inputs: &str) -> DatasetManifest {
     }
 }
 
-fn rows() -> DatasetTable {
-    DatasetTable {
+fn rows() -> DataSetTable {
+    DataSetTable {
         symbols: ["fx:EUR.USD", "stk:AAPL", "stk:IBM"]
             .map(str::to_owned)
             .to_vec(),
@@ -347,37 +395,46 @@ fn rows() -> DatasetTable {
 #[test]
 fn a_data_set_is_found_by_its_inputs_and_reads_back() {
     on_every_store(|store| async move {
-        assert!(store.find_dataset("abc").await.unwrap().is_none());
-        let published = store.publish_dataset(rows(), dataset("abc")).await.unwrap();
+        assert!(store.data_sets().find("abc").await.unwrap().is_none());
+        let published = store
+            .data_sets()
+            .publish(rows(), dataset("abc"))
+            .await
+            .unwrap();
         assert_eq!(published.rows, 3);
         assert_eq!(
-            store.find_dataset("abc").await.unwrap().as_ref(),
+            store.data_sets().find("abc").await.unwrap().as_ref(),
             Some(&published)
         );
-        assert_eq!(store.read_dataset(&published).await.unwrap(), rows());
+        assert_eq!(store.data_sets().read(&published).await.unwrap(), rows());
         // Somebody else made other rows of the same inputs: the manifest that stands counts.
-        let other = DatasetTable {
+        let other = DataSetTable {
             label: vec![9.0; 3],
             ..rows()
         };
         assert_eq!(
-            store.publish_dataset(other, dataset("abc")).await.unwrap(),
+            store
+                .data_sets()
+                .publish(other, dataset("abc"))
+                .await
+                .unwrap(),
             published
         );
-        let weighted = DatasetTable {
+        let weighted = DataSetTable {
             weight: Some(vec![0.25, 0.5, 1.0]),
             ..rows()
         };
         let published = store
-            .publish_dataset(weighted.clone(), dataset("def"))
+            .data_sets()
+            .publish(weighted.clone(), dataset("def"))
             .await
             .unwrap();
-        assert_eq!(store.read_dataset(&published).await.unwrap(), weighted);
+        assert_eq!(store.data_sets().read(&published).await.unwrap(), weighted);
     });
 }
 
 #[test]
-fn a_checkpoint_without_its_state_does_not_exist() {
+fn the_newest_checkpoint_is_listed_first() {
     on_every_store(|store| async move {
         let operation: OperationId = "op_train_20260301_142233_9f3a01bc".parse().unwrap();
         let step = StepNumber::new(4).unwrap();
@@ -396,47 +453,36 @@ fn a_checkpoint_without_its_state_does_not_exist() {
             files,
         };
         assert_eq!(
-            store.latest_checkpoint(&operation, step).await.unwrap(),
-            None
+            store.checkpoints().list(&operation, step).await.unwrap(),
+            []
         );
         // Attempt 10 is later than attempt 9, whatever the alphabet says.
         for written in [key(9, 2), key(10, 1), key(9, 11)] {
             store
-                .put_checkpoint(&written, checkpoint.clone())
+                .checkpoints()
+                .put(&written, checkpoint.clone())
                 .await
                 .unwrap();
             store
-                .put_checkpoint(&written, checkpoint.clone())
+                .checkpoints()
+                .put(&written, checkpoint.clone())
                 .await
                 .unwrap();
         }
         assert_eq!(
-            store.checkpoints(&operation, step).await.unwrap(),
+            store.checkpoints().list(&operation, step).await.unwrap(),
             [key(10, 1), key(9, 11), key(9, 2)]
         );
-        store
-            .put_content(
-                &format!("{}/", key(11, 1)),
-                "safetensors",
-                Bytes::from_static(b"half"),
-            )
-            .await
-            .unwrap();
-        let latest = store
-            .latest_checkpoint(&operation, step)
-            .await
-            .unwrap()
-            .unwrap();
-        assert_eq!(latest, key(10, 1));
+        let latest = key(10, 1);
         assert_eq!(latest.to_string().parse::<CheckpointKey>().unwrap(), latest);
-        assert_eq!(store.get_checkpoint(&latest).await.unwrap(), checkpoint);
-        store.delete_checkpoint(&latest).await.unwrap();
+        assert_eq!(store.checkpoints().get(&latest).await.unwrap(), checkpoint);
+        store.checkpoints().delete(&latest).await.unwrap();
         assert_eq!(
-            store.latest_checkpoint(&operation, step).await.unwrap(),
-            Some(key(9, 11))
+            store.checkpoints().list(&operation, step).await.unwrap(),
+            [key(9, 11), key(9, 2)]
         );
         assert!(matches!(
-            store.get_checkpoint(&latest).await,
+            store.checkpoints().get(&latest).await,
             Err(StoreError::Missing { .. })
         ));
     });
@@ -486,17 +532,19 @@ fn an_artifact_is_named_by_what_it_holds() {
             Bytes::from_static(b"weights"),
         )]);
         let name = store
-            .publish_artifact(files.clone(), artifact("op_1"))
+            .artifacts()
+            .publish(files.clone(), artifact("op_1"))
             .await
             .unwrap();
         assert_eq!(
             store
-                .publish_artifact(files.clone(), artifact("op_2"))
+                .artifacts()
+                .publish(files.clone(), artifact("op_2"))
                 .await
                 .unwrap(),
             name
         );
-        let read = store.read_artifact(&name).await.unwrap();
+        let read = store.artifacts().read(&name).await.unwrap();
         assert_eq!(
             (read.files, read.manifest.lineage.operation.as_str()),
             (files, "op_1")
@@ -505,7 +553,8 @@ fn an_artifact_is_named_by_what_it_holds() {
             BTreeMap::from([("model.safetensors".to_owned(), Bytes::from_static(b"other"))]);
         assert_ne!(
             store
-                .publish_artifact(other, artifact("op_1"))
+                .artifacts()
+                .publish(other, artifact("op_1"))
                 .await
                 .unwrap(),
             name
@@ -534,6 +583,7 @@ fn an_operation_gets_one_version_however_often_it_asks() {
             tokio::spawn(async move {
                 let operation = format!("op_{}", ask % 4);
                 store
+                    .models()
                     .assign_version("trend", &operation, |_| model(&operation))
                     .await
                     .unwrap()
@@ -542,7 +592,7 @@ fn an_operation_gets_one_version_however_often_it_asks() {
         for ask in asks.collect::<Vec<_>>() {
             ask.await.unwrap();
         }
-        let versions = store.versions("trend").await.unwrap();
+        let versions = store.models().versions("trend").await.unwrap();
         assert_eq!(
             versions.iter().map(|m| m.version).collect::<Vec<_>>(),
             [1, 2, 3, 4]
@@ -551,16 +601,31 @@ fn an_operation_gets_one_version_however_often_it_asks() {
             versions.iter().map(|m| m.operation.clone()).collect();
         assert_eq!(operations.len(), 4);
         assert_eq!(
-            store.model("trend", None).await.unwrap().unwrap().version,
+            store
+                .models()
+                .find("trend", None)
+                .await
+                .unwrap()
+                .unwrap()
+                .version,
             4
         );
-        assert!(store.model("trend", Some(5)).await.unwrap().is_none());
+        assert!(
+            store
+                .models()
+                .find("trend", Some(5))
+                .await
+                .unwrap()
+                .is_none()
+        );
         store
+            .models()
             .assign_version("other", "op_0", |_| model("op_0"))
             .await
             .unwrap();
         let listed: Vec<_> = store
-            .list_models()
+            .models()
+            .list()
             .await
             .unwrap()
             .into_iter()
@@ -583,26 +648,10 @@ fn an_operation_gets_one_version_however_often_it_asks() {
 }
 
 #[test]
-fn an_alias_moves_and_keeps_its_history() {
-    on_every_store(|store| async move {
-        assert!(store.alias("trend", "production").await.unwrap().is_none());
-        store.set_alias("trend", "production", 1, 10).await.unwrap();
-        let moved = store.set_alias("trend", "production", 3, 20).await.unwrap();
-        assert_eq!((moved.version, moved.revision), (3, 2));
-        let again = store.set_alias("trend", "production", 3, 30).await.unwrap();
-        assert_eq!((again.revision, again.created_at), (2, 20));
-        assert_eq!(
-            store.alias("trend", "production").await.unwrap(),
-            Some(moved)
-        );
-    });
-}
-
-#[test]
 fn a_name_that_could_leave_its_folder_is_refused() {
     on_every_store(|store| async move {
         for name in ["", "..", "a/b", "a b", ".hidden", "ü"] {
-            let refused = store.model(name, None).await;
+            let refused = store.models().find(name, None).await;
             assert!(
                 matches!(refused, Err(StoreError::Name { .. })),
                 "{name}: {refused:?}"
@@ -615,10 +664,14 @@ fn a_name_that_could_leave_its_folder_is_refused() {
 fn a_report_is_named_by_its_content() {
     on_every_store(|store| async move {
         let report = serde_json::json!({"score": 99.5, "issues": []});
-        let key = store.put_report(&report).await.unwrap();
-        assert_eq!(store.put_report(&report).await.unwrap(), key);
+        let key = store.reports().put(&report).await.unwrap();
+        assert_eq!(store.reports().put(&report).await.unwrap(), key);
         assert_eq!(
-            store.report::<serde_json::Value>(&key).await.unwrap(),
+            store
+                .reports()
+                .get::<serde_json::Value>(&key)
+                .await
+                .unwrap(),
             report
         );
     });

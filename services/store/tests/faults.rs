@@ -26,7 +26,8 @@ use object_store::{
     PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 use schemas::errors::chain;
-use store::{ALL_TIME, Bytes, Edit, RawBar, RawBars, Store, StoreError};
+use schemas::ids::StepNumber;
+use store::{ALL_TIME, Bytes, Checkpoint, CheckpointKey, Edit, RawBar, RawBars, Store, StoreError};
 
 /// A backend whose writes fail once a budget is used up, before or after they took effect.
 #[derive(Debug)]
@@ -191,8 +192,18 @@ fn edit(close: f64) -> Edit {
 }
 
 async fn closes(store: &Store) -> Vec<f64> {
-    let snapshot = store.snapshot(&key(), None).await.unwrap().unwrap();
-    let mut closes = store.read_bars(&snapshot, ALL_TIME).await.unwrap().close;
+    let snapshot = store
+        .series()
+        .snapshot(&key(), None)
+        .await
+        .unwrap()
+        .unwrap();
+    let mut closes = store
+        .series()
+        .raw_bars(&snapshot, ALL_TIME)
+        .await
+        .unwrap()
+        .close;
     closes.dedup();
     closes
 }
@@ -204,9 +215,17 @@ async fn a_commit_that_dies_at_any_write_leaves_old_or_new_and_can_be_repeated()
         for dies_at in 0..3 {
             let backend = Failing::new(after_effect, io::ErrorKind::ConnectionReset);
             let store = Store::over(backend.clone(), "failing:///");
-            store.commit(&key(), edit(1.0), None).await.unwrap();
+            store
+                .series()
+                .commit(&key(), edit(1.0), None)
+                .await
+                .unwrap();
             backend.allow(dies_at);
-            let failed = store.commit(&key(), edit(2.0), None).await.unwrap_err();
+            let failed = store
+                .series()
+                .commit(&key(), edit(2.0), None)
+                .await
+                .unwrap_err();
             assert!(failed.is_transient(), "{failed}");
             let seen = closes(&store).await;
             let expected = if after_effect && dies_at == 2 {
@@ -220,10 +239,15 @@ async fn a_commit_that_dies_at_any_write_leaves_old_or_new_and_can_be_repeated()
                 "died at write {dies_at}, after its effect: {after_effect}"
             );
             backend.allow(-1);
-            store.commit(&key(), edit(2.0), None).await.unwrap();
+            store
+                .series()
+                .commit(&key(), edit(2.0), None)
+                .await
+                .unwrap();
             assert_eq!(closes(&store).await, [2.0]);
             assert_eq!(
                 store
+                    .series()
                     .snapshot(&key(), None)
                     .await
                     .unwrap()
@@ -237,12 +261,54 @@ async fn a_commit_that_dies_at_any_write_leaves_old_or_new_and_can_be_repeated()
 }
 
 #[tokio::test]
+async fn a_checkpoint_without_its_state_does_not_exist() {
+    let backend = Failing::new(false, io::ErrorKind::ConnectionReset);
+    let store = Store::over(backend.clone(), "failing:///");
+    let key = CheckpointKey {
+        operation: "op_train_20260301_142233_9f3a01bc".parse().unwrap(),
+        step: StepNumber::new(4).unwrap(),
+        attempt: 1,
+        seq: 1,
+    };
+    let checkpoint = Checkpoint {
+        state: serde_json::json!({"epoch": 3}),
+        files: BTreeMap::from([("model.safetensors".to_owned(), Bytes::from_static(b"half"))]),
+    };
+
+    // One file is written, then the process dies before it writes `state.json`.
+    backend.allow(1);
+    store
+        .checkpoints()
+        .put(&key, checkpoint.clone())
+        .await
+        .unwrap_err();
+    let listed = store.checkpoints().list(&key.operation, key.step).await;
+    assert_eq!(listed.unwrap(), []);
+
+    backend.allow(-1);
+    store
+        .checkpoints()
+        .put(&key, checkpoint.clone())
+        .await
+        .unwrap();
+    assert_eq!(store.checkpoints().get(&key).await.unwrap(), checkpoint);
+}
+
+#[tokio::test]
 async fn a_full_disk_is_named_and_leaves_the_state_before() {
     let backend = Failing::new(false, io::ErrorKind::StorageFull);
     let store = Store::over(backend.clone(), "failing:///");
-    store.commit(&key(), edit(1.0), None).await.unwrap();
+    store
+        .series()
+        .commit(&key(), edit(1.0), None)
+        .await
+        .unwrap();
     backend.allow(1);
-    let failed = store.commit(&key(), edit(2.0), None).await.unwrap_err();
+    let failed = store
+        .series()
+        .commit(&key(), edit(2.0), None)
+        .await
+        .unwrap_err();
     assert!(failed.is_full() && !failed.is_transient());
     insta::assert_snapshot!(failed.hint(), @"the store is full (disk, quota or file-size limit): make room, then run the command again; nothing half-written is visible");
     assert_eq!(closes(&store).await, [1.0]);
@@ -270,7 +336,11 @@ async fn a_flipped_bit_in_any_object_is_an_error_that_names_it() {
     let store = Store::open(&format!("file://{}", folder.path().display()))
         .await
         .unwrap();
-    store.commit(&key(), edit(1.0), None).await.unwrap();
+    store
+        .series()
+        .commit(&key(), edit(1.0), None)
+        .await
+        .unwrap();
     let objects = files(folder.path());
     assert_eq!(objects.len(), 3);
     for path in objects {
@@ -279,9 +349,10 @@ async fn a_flipped_bit_in_any_object_is_an_error_that_names_it() {
             let mut damaged = whole.clone();
             damaged[position] ^= 0b100;
             std::fs::write(&path, &damaged).unwrap();
-            let read = match store.snapshot(&key(), None).await {
+            let read = match store.series().snapshot(&key(), None).await {
                 Ok(snapshot) => store
-                    .read_bars(&snapshot.unwrap(), ALL_TIME)
+                    .series()
+                    .raw_bars(&snapshot.unwrap(), ALL_TIME)
                     .await
                     .map(|_| ()),
                 Err(error) => Err(error),
@@ -303,14 +374,10 @@ async fn a_damaged_object_is_not_taken_for_the_content_that_is_written_again() {
     let store = Store::open(&format!("file://{}", folder.path().display()))
         .await
         .unwrap();
-    let (key, _) = store
-        .put_content("reports/", "json", Bytes::from_static(b"{}"))
-        .await
-        .unwrap();
+    let report = serde_json::json!({});
+    let key = store.reports().put(&report).await.unwrap();
     std::fs::write(folder.path().join(&key), b"{ }").unwrap();
-    let again = store
-        .put_content("reports/", "json", Bytes::from_static(b"{}"))
-        .await;
+    let again = store.reports().put(&report).await;
     assert!(matches!(again, Err(StoreError::Hash { .. })), "{again:?}");
 }
 

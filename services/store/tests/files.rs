@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 
 use market::{DayBoundary, Instrument, Timeframe, Utc};
 use store::files::{
-    ColumnNames, Expected, FileBars, FileError, Folder, LabelSide, Mapping, detect, read, read_path,
+    BarFolder, ColumnNames, Expected, FileBars, FileError, LabelSide, Mapping, detect, read,
+    read_path,
 };
 use store::{Bytes, Cells, RawBar, RawBars, Table};
 
@@ -341,7 +342,7 @@ async fn what_is_exported_as_csv_gzip_or_parquet_reads_back_the_same() {
             "{name}"
         );
     }
-    let source = Folder::open(folder.path().to_str().unwrap()).unwrap();
+    let source = BarFolder::open(folder.path().to_str().unwrap()).unwrap();
     let found = source
         .find(&Instrument::parse("AAPL").unwrap(), Timeframe::Hour1)
         .await

@@ -35,7 +35,7 @@ use schemas::{
     plan::{Plan, StepSpec},
     training::TrainingSettings,
 };
-use store::{DatasetTable, sha256_hex};
+use store::{DataSetTable, sha256_hex};
 use strategies::{Overrides, Resolved, Strategy};
 use system_tests::Sandbox;
 use trainer::{
@@ -107,7 +107,12 @@ impl Bench {
         let draft = draft(&resolved, &columns);
         let network = resolved.network(columns);
         let data = Arc::new(training_data(&table, &network, false).unwrap());
-        let manifest = sandbox.store().publish_dataset(table, draft).await.unwrap();
+        let manifest = sandbox
+            .store()
+            .data_sets()
+            .publish(table, draft)
+            .await
+            .unwrap();
         let settings = TrainingSettings {
             epochs,
             batch_size,
@@ -196,8 +201,9 @@ impl Bench {
         let record = self.sandbox.settled(&op).await;
         assert_eq!(record.state, OperationState::Completed, "{record:#?}");
         let (store, step) = (self.sandbox.store(), record.numbers().next().unwrap());
-        let key = store.latest_checkpoint(&op, step).await.unwrap().unwrap();
-        let state = store.get_checkpoint(&key).await.unwrap().state;
+        let keys = store.checkpoints().list(&op, step).await.unwrap();
+        let key = keys.first().unwrap();
+        let state = store.checkpoints().get(key).await.unwrap().state;
         let progress: state::Progress = serde_json::from_value(state).unwrap();
         let messages = self.sandbox.progress_of(&op).await.len();
         (mean(&progress.history), (messages, key.seq))
@@ -230,7 +236,7 @@ impl Bench {
 }
 
 /// Random features in 0..1 and random classes.
-fn table(resolved: &Resolved) -> DatasetTable {
+fn table(resolved: &Resolved) -> DataSetTable {
     let mut generator = ChaCha8Rng::seed_from_u64(1);
     let rows: usize = ROWS.iter().sum();
     let times: Vec<i64> = (0..rows as i64).map(|row| row * 3_600_000_000).collect();
@@ -244,7 +250,7 @@ fn table(resolved: &Resolved) -> DatasetTable {
         .into_iter()
         .map(|column| column.name)
         .collect();
-    DatasetTable {
+    DataSetTable {
         symbols: vec!["fx:EUR.USD".to_owned()],
         symbol: vec![0; rows],
         open_time: times.clone(),

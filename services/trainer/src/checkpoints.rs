@@ -76,10 +76,14 @@ impl Checkpoints {
         let checkpoint = state
             .to_checkpoint(&self.network)
             .map_err(|error| permanent(&error))?;
-        self.step.store().put_checkpoint(&key, checkpoint).await?;
+        self.step
+            .store()
+            .checkpoints()
+            .put(&key, checkpoint)
+            .await?;
         self.step.advance(&key.to_string()).await?;
         if let Some(previous) = self.previous.replace(key) {
-            self.step.store().delete_checkpoint(&previous).await?;
+            self.step.store().checkpoints().delete(&previous).await?;
         }
         Ok(())
     }
@@ -102,7 +106,7 @@ pub async fn resume(
     else {
         return Ok(None);
     };
-    let checkpoint = match step.store().get_checkpoint(&key).await {
+    let checkpoint = match step.store().checkpoints().get(&key).await {
         Ok(checkpoint) => checkpoint,
         Err(error) if error.is_transient() => return Err(error.into()),
         Err(error) => {

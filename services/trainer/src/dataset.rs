@@ -1,7 +1,7 @@
 //! From the columns of a stored data set to the rows that a training takes.
 
 use schemas::manifests::{Network, OutputKind};
-use store::{DatasetTable, PARTS};
+use store::{DataSetTable, PARTS};
 
 use crate::{Labels, Part, TrainError, TrainingData};
 
@@ -12,7 +12,7 @@ use crate::{Labels, Part, TrainError, TrainingData};
 /// When the columns are not those of `network` in its order, a class label is no whole number, or
 /// weights are missing.
 pub fn training_data(
-    table: &DatasetTable,
+    table: &DataSetTable,
     network: &Network,
     weighted: bool,
 ) -> Result<TrainingData, TrainError> {
@@ -49,7 +49,7 @@ pub fn training_data(
 }
 
 /// Positions of the rows of a part.
-fn rows_of(table: &DatasetTable, code: u8) -> impl Iterator<Item = usize> {
+fn rows_of(table: &DataSetTable, code: u8) -> impl Iterator<Item = usize> {
     table
         .part
         .iter()
@@ -58,7 +58,7 @@ fn rows_of(table: &DatasetTable, code: u8) -> impl Iterator<Item = usize> {
         .map(|(row, _)| row)
 }
 
-fn part(table: &DatasetTable, network: &Network, code: u8) -> Result<Part, TrainError> {
+fn part(table: &DataSetTable, network: &Network, code: u8) -> Result<Part, TrainError> {
     let rows: Vec<usize> = rows_of(table, code).collect();
     let mut features = Vec::with_capacity(rows.len() * network.features.len());
     for &row in &rows {
@@ -119,13 +119,13 @@ mod tests {
         }
     }
 
-    fn table() -> DatasetTable {
-        DatasetTable {
+    fn table() -> DataSetTable {
+        DataSetTable {
             part: vec![0, 1, 0, 2],
             label: vec![0.0, 1.0, 1.0, 0.0],
             feature_names: ["a", "b"].map(str::to_owned).to_vec(),
             features: vec![vec![1.0, 2.0, 3.0, 4.0], vec![10.0, 20.0, 30.0, 40.0]],
-            ..DatasetTable::default()
+            ..DataSetTable::default()
         }
     }
 
@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn weights_are_those_of_the_training_rows_and_are_read_only_where_they_are_asked_for() {
-        let table = DatasetTable {
+        let table = DataSetTable {
             weight: Some(vec![0.1, 0.2, 0.3, 0.4]),
             ..table()
         };
@@ -183,7 +183,7 @@ mod tests {
 
     #[test]
     fn half_a_class_is_refused() {
-        let table = DatasetTable {
+        let table = DataSetTable {
             label: vec![0.0, 1.0, 0.5, 0.0],
             ..table()
         };

@@ -66,7 +66,8 @@ impl StepHandler for Trainer {
             .map_err(|error| permanent(&error))?;
         let artifact = step
             .store()
-            .publish_artifact(files, job.draft(step))
+            .artifacts()
+            .publish(files, job.draft(step))
             .await?;
         Ok(TrainOutcome {
             artifact,
@@ -132,15 +133,20 @@ impl Job {
             Some(dataset) => dataset,
             None => step.outcome_of::<ProcessBars>().await?.dataset,
         };
-        let manifest = step.store().find_dataset(&dataset).await?.ok_or_else(|| {
-            let message = format!("the data set {dataset} is not in the store");
-            StepError::permanent(
-                "DATA-DatasetMissing",
-                message,
-                "submit the operation again: processing makes it",
-            )
-        })?;
-        let table = step.store().read_dataset(&manifest).await?;
+        let manifest = step
+            .store()
+            .data_sets()
+            .find(&dataset)
+            .await?
+            .ok_or_else(|| {
+                let message = format!("the data set {dataset} is not in the store");
+                StepError::permanent(
+                    "DATA-DatasetMissing",
+                    message,
+                    "submit the operation again: processing makes it",
+                )
+            })?;
+        let table = step.store().data_sets().read(&manifest).await?;
         let network = resolved.network(manifest.features.clone());
         step.blocking(move || {
             let data = training_data(&table, &network, resolved.weighted)

@@ -102,7 +102,8 @@ async fn weights(sandbox: &Sandbox, record: &OperationRecord) -> String {
     let artifact = outcome::<TrainOutcome>(record, 4).artifact;
     sandbox
         .store()
-        .artifact_manifest(&artifact)
+        .artifacts()
+        .manifest(&artifact)
         .await
         .unwrap()
         .files["model.safetensors"]
@@ -141,7 +142,8 @@ async fn a_second_training_on_the_same_data_fetches_nothing_and_reuses_the_data_
     assert_eq!(outcome::<RegisterOutcome>(&second, 5).version, 2);
     let stored = sandbox
         .store()
-        .model(&version.name, Some(1))
+        .models()
+        .find(&version.name, Some(1))
         .await
         .unwrap()
         .unwrap();
@@ -259,7 +261,7 @@ async fn a_flipped_bit_in_stored_bars_is_named_and_nothing_is_trained_on_it() {
         "{failure:?}"
     );
     assert_eq!(
-        sandbox.store().list_models().await.unwrap().len(),
+        sandbox.store().models().list().await.unwrap().len(),
         1,
         "only the model from before"
     );

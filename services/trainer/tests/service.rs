@@ -21,7 +21,7 @@ use schemas::{
     operation::{OperationRecord, OperationState},
     plan::{Plan, StepSpec},
 };
-use store::{DatasetTable, Store, sha256_hex};
+use store::{DataSetTable, Store, sha256_hex};
 use strategies::{Overrides, Strategy};
 use system_tests::Sandbox;
 use trainer::{Trainer, random};
@@ -53,7 +53,7 @@ async fn publish_dataset(store: &Store, absent: Option<f32>) -> String {
         if Some(class) == absent { 0.0 } else { class }
     };
     let times: Vec<i64> = (0..ROWS as i64).map(|row| row * 3_600_000_000).collect();
-    let table = DatasetTable {
+    let table = DataSetTable {
         symbols: vec!["EURUSD".to_owned()],
         symbol: vec![0; ROWS],
         open_time: times.clone(),
@@ -91,7 +91,8 @@ async fn publish_dataset(store: &Store, absent: Option<f32>) -> String {
         written_by: "test".to_owned(),
     };
     store
-        .publish_dataset(table, draft)
+        .data_sets()
+        .publish(table, draft)
         .await
         .unwrap()
         .inputs_sha256
@@ -135,7 +136,8 @@ fn trained(record: &OperationRecord) -> TrainOutcome {
 /// Hash of the model's weights.
 async fn weights(store: &Store, outcome: &TrainOutcome) -> String {
     store
-        .artifact_manifest(&outcome.artifact)
+        .artifacts()
+        .manifest(&outcome.artifact)
         .await
         .unwrap()
         .files["model.safetensors"]
@@ -177,7 +179,8 @@ async fn a_trained_model_becomes_a_version_that_predicts() {
     assert!(outcome.metrics["accuracy"] > 0.8, "{outcome:?}");
     let model = sandbox
         .store()
-        .model("tested", None)
+        .models()
+        .find("tested", None)
         .await
         .unwrap()
         .unwrap();
@@ -187,7 +190,8 @@ async fn a_trained_model_becomes_a_version_that_predicts() {
     );
     let artifact = sandbox
         .store()
-        .read_artifact(&outcome.artifact)
+        .artifacts()
+        .read(&outcome.artifact)
         .await
         .unwrap();
     let model = networks::Model::from_safetensors(
@@ -256,7 +260,8 @@ async fn a_cancelled_training_keeps_its_last_epoch_and_a_resume_ends_with_the_sa
     assert_eq!(weights(sandbox.store(), &outcome).await, expected);
     let left = sandbox
         .store()
-        .checkpoints(&op, record.numbers().next().unwrap())
+        .checkpoints()
+        .list(&op, record.numbers().next().unwrap())
         .await
         .unwrap();
     assert_eq!(left.len(), 1, "only the last checkpoint is kept");

@@ -177,7 +177,7 @@ pub async fn validate(
         attempt.check_stop()?;
         attempt.report(progress(key, done, keys.len()));
         let (snapshot, report) = checked(store, key, request, now).await?;
-        let object = store.put_report(&report).await?;
+        let object = store.reports().put(&report).await?;
         let title = format!("{} {}", key.instrument.symbol(), key.timeframe);
         critical.extend(
             report
@@ -202,10 +202,10 @@ async fn checked(
     let none = || ValidateError::NoBars {
         series: key.clone(),
     };
-    let snapshot = store.snapshot(key, None).await?.ok_or_else(none)?;
+    let snapshot = store.series().snapshot(key, None).await?.ok_or_else(none)?;
     let bound = |given: Option<Timestamp>, default: Utc| given.map_or(default, Utc::from_timestamp);
     let range = bound(request.start, ALL_TIME.start)..bound(request.end, ALL_TIME.end);
-    let bars = store.bars(&snapshot, range.clone()).await?;
+    let bars = store.series().bars(&snapshot, range.clone()).await?;
     if bars.is_empty() {
         return Err(none());
     }

@@ -74,7 +74,7 @@ async fn stored(spoil: impl Fn(&mut RawBars)) -> (Store, Request) {
         calendar: String::new(),
         at: Utc(0),
     };
-    store.commit(&key, edit, None).await.unwrap();
+    store.series().commit(&key, edit, None).await.unwrap();
     (
         store,
         Request {
@@ -97,7 +97,7 @@ async fn good_bars_score_one_hundred_and_leave_a_report() {
         (100.0, true, 0),
         "{series:?}"
     );
-    let report: Report = store.report(&series.report).await.unwrap();
+    let report: Report = store.reports().get(&series.report).await.unwrap();
     assert_eq!(report.bars as u64, series.bars);
     // The same bars give the same report, under the same key.
     assert_eq!(
@@ -147,7 +147,7 @@ async fn critical_bars_fail_the_step_and_are_named_after_their_report_is_stored(
     let ValidateError::Critical { found } = &error else {
         panic!("{error}")
     };
-    let report: Report = store.report(&found[0].1).await.unwrap();
+    let report: Report = store.reports().get(&found[0].1).await.unwrap();
     assert_eq!(
         report
             .critical()

@@ -153,7 +153,8 @@ async fn a_hundred_symbols_in_four_timeframes_are_one_operation_whose_results_ar
 async fn result(sandbox: &Sandbox, stored: &serde_json::Value) -> serde_json::Value {
     sandbox
         .store()
-        .report(stored["result_object"].as_str().unwrap())
+        .reports()
+        .get(stored["result_object"].as_str().unwrap())
         .await
         .unwrap()
 }

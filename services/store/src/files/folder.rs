@@ -14,11 +14,11 @@ use crate::{Store, StoreError};
 
 /// A place to read files from; never written.
 #[derive(Clone, Debug)]
-pub struct Folder {
+pub struct BarFolder {
     store: Store,
 }
 
-impl Folder {
+impl BarFolder {
     /// Opens a path or a URL as in [`Store::open`]; nothing is created.
     ///
     /// # Errors

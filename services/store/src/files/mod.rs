@@ -21,7 +21,7 @@ use crate::raw_bars::{RawBar, RawBars};
 
 pub use detect::{Detected, detect, timeframe_of};
 pub use error::FileError;
-pub use folder::{Folder, parse_name};
+pub use folder::{BarFolder, parse_name};
 use sheet::Sheet;
 use stamp::Stamp;
 

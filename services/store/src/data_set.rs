@@ -13,7 +13,7 @@ use crate::object::{Created, computed, form, reference, segment};
 use crate::parquet_file::{Column, Decoded, encode, instants};
 use crate::{Store, StoreError};
 
-/// Names of the parts, the position being the code in [`DatasetTable::part`].
+/// Names of the parts, the position being the code in [`DataSetTable::part`].
 pub const PARTS: [&str; 3] = ["train", "validation", "test"];
 
 /// Columns that are no features, in file order.
@@ -38,7 +38,7 @@ const SYMBOLS: &str = "ktrdr:symbols";
 /// `label_known_at` (timestamp(us, UTC)), `label`, `weight` where rows are weighed, and one column
 /// per feature (float32).
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct DatasetTable {
+pub struct DataSetTable {
     /// Instrument ids.
     pub symbols: Vec<String>,
     /// Index into `symbols`.
@@ -62,7 +62,7 @@ pub struct DatasetTable {
     pub features: Vec<Vec<f32>>,
 }
 
-impl DatasetTable {
+impl DataSetTable {
     /// Number of rows.
     pub fn rows(&self) -> usize {
         self.open_time.len()
@@ -194,20 +194,23 @@ fn codes<K: arrow_array::types::ArrowDictionaryKeyType>(
     Ok(all)
 }
 
-impl Store {
+/// Data sets by the hash of their inputs: the handle that [`Store::data_sets`] returns.
+#[derive(Clone, Copy, Debug)]
+pub struct StoredDataSets<'a> {
+    pub(crate) store: &'a Store,
+}
+
+impl StoredDataSets<'_> {
     /// The data set made from these inputs, if one stands.
     ///
     /// # Errors
     /// The hash is no hash, or the manifest cannot be read.
-    pub async fn find_dataset(
-        &self,
-        inputs_sha256: &str,
-    ) -> Result<Option<DatasetManifest>, StoreError> {
+    pub async fn find(self, inputs_sha256: &str) -> Result<Option<DatasetManifest>, StoreError> {
         let key = format!(
             "datasets/{}/manifest.json",
             segment("the hash of inputs", inputs_sha256)?
         );
-        self.document(&key).await
+        self.store.document(&key).await
     }
 
     /// Stores a data set: the Parquet file, then the manifest, of which `sha256`, `size_bytes` and
@@ -216,9 +219,9 @@ impl Store {
     ///
     /// # Errors
     /// Columns that do not fit together, or a failed write.
-    pub async fn publish_dataset(
-        &self,
-        table: DatasetTable,
+    pub async fn publish(
+        self,
+        table: DataSetTable,
         draft: DatasetManifest,
     ) -> Result<DatasetManifest, StoreError> {
         let prefix = format!(
@@ -232,12 +235,13 @@ impl Store {
             Ok((bytes, written))
         })
         .await?;
-        self.put_verified(
-            &format!("{prefix}{}.parquet", written.sha256),
-            &written,
-            bytes,
-        )
-        .await?;
+        self.store
+            .put_verified(
+                &format!("{prefix}{}.parquet", written.sha256),
+                &written,
+                bytes,
+            )
+            .await?;
         let manifest = DatasetManifest {
             sha256: written.sha256,
             size_bytes: written.size_bytes,
@@ -245,9 +249,10 @@ impl Store {
             ..draft
         };
         let key = format!("{prefix}manifest.json");
-        match self.create_document(&key, &manifest).await? {
+        match self.store.create_document(&key, &manifest).await? {
             Created::New => Ok(manifest),
             Created::Stood => self
+                .store
                 .document(&key)
                 .await?
                 .ok_or(StoreError::Missing { key }),
@@ -258,16 +263,13 @@ impl Store {
     ///
     /// # Errors
     /// The file is absent, damaged, or not of the manifest's form.
-    pub async fn read_dataset(
-        &self,
-        manifest: &DatasetManifest,
-    ) -> Result<DatasetTable, StoreError> {
+    pub async fn read(self, manifest: &DatasetManifest) -> Result<DataSetTable, StoreError> {
         let key = format!(
             "datasets/{}/{}.parquet",
             manifest.inputs_sha256, manifest.sha256
         );
-        let bytes = self.get_checked(&key, &manifest.sha256).await?;
+        let bytes = self.store.get_checked(&key, &manifest.sha256).await?;
         let name = key.clone();
-        computed(&key, move || DatasetTable::decode(&name, bytes)).await
+        computed(&key, move || DataSetTable::decode(&name, bytes)).await
     }
 }
