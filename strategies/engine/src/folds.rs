@@ -13,9 +13,9 @@ use jiff::Timestamp;
 use market::Utc;
 use serde::{Deserialize, Serialize};
 
-use crate::grammar::Split;
 use crate::resolve::Resolved;
 use crate::splits::{CutDates, SplitError};
+use crate::strategy::Split;
 
 /// What the training part of a later fold does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

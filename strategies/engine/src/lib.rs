@@ -22,6 +22,7 @@ mod leak;
 mod resolve;
 mod rules;
 mod schema;
+mod strategy;
 mod yaml;
 
 pub mod fuzzy;
@@ -37,10 +38,6 @@ pub use features::{
 };
 pub use finding::{Finding, Findings, Severity};
 pub use folds::{Fold, Growth, WalkForward, walk_forward};
-pub use grammar::{
-    Decisions, FuzzySet, Input, InputSource, Model, NamedIndicator, OutputRef, Scaling, Signal,
-    Split, Strategy, Training, TrainingData, is_name,
-};
 pub use holes::{SetCoverage, holes, set_coverage};
 pub use leak::{Leak, LeakTest};
 pub use resolve::{
@@ -49,6 +46,10 @@ pub use resolve::{
 };
 pub use rules::{Rule, rule_of, rules};
 pub use schema::schema;
+pub use strategy::{
+    Decisions, FuzzySet, Input, InputSource, Model, NamedIndicator, OutputRef, Scaling, Signal,
+    Split, Strategy, Training, TrainingData, is_name,
+};
 pub use yaml::TEXT_BYTES_MAX;
 
 /// A commented strategy to start from: `eurusd_rsi_macd` of the catalogue.

@@ -9,14 +9,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 
-use crate::features::{FeatureName, feature_names};
 use crate::finding::{Finding, Findings};
 use crate::fuzzy::Membership;
-use crate::grammar::{
-    Decisions, InputSource, Model, OutputRef, SYMBOLS_MAX, Scaling, Split, Strategy,
-};
 use crate::indicators::{Indicator, Value};
 use crate::labels::{EventFilter, LabelSource, Regime};
+use crate::strategy::{
+    Decisions, FeatureName, InputSource, Model, OutputRef, SYMBOLS_MAX, Scaling, Split, Strategy,
+    feature_names,
+};
 
 /// Version of everything that turns bars into a data set. It is part of a data set's key, so a new
 /// number builds all of them anew, and models tell by it which features they know. Raise it by one

@@ -8,8 +8,8 @@
 use market::Timeframe;
 use serde_json::{Map, Value as Json, json};
 
-use crate::grammar::SYMBOLS_MAX;
 use crate::indicators::{IndicatorSpec, ParameterKind, ParameterSpec, ZIGZAG_THRESHOLD, specs};
+use crate::strategy::SYMBOLS_MAX;
 
 /// The schema.
 pub fn schema() -> Json {

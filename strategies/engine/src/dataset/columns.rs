@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use schemas::manifests::{FeatureColumn, Normalisation};
 
 use super::runs::Runs;
-use crate::grammar::Scaling;
 use crate::resolve::{Feature, FeatureKind, Resolved};
+use crate::strategy::Scaling;
 
 /// The values of one feature.
 #[derive(Clone, Debug, PartialEq)]

@@ -20,9 +20,9 @@ use market::{Instrument, Timeframe, Utc};
 use schemas::manifests::{FeatureColumn, FittedThreshold, FuzzyHole, OutputKind, PartCount};
 
 use crate::features::SymbolBars;
-use crate::grammar::Split;
 use crate::resolve::Resolved;
 use crate::splits::{self, CutDates, Part, SplitError};
+use crate::strategy::Split;
 use columns::Sets;
 pub use error::DataSetError;
 use join::symbol_rows;

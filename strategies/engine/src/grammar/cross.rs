@@ -9,11 +9,10 @@ use std::collections::BTreeMap;
 use market::Timeframe;
 
 use super::inputs::{Drafts, InputDraft};
-use super::{FuzzySet, Input, InputSource, OutputRef};
-use crate::features::{FeatureName, feature_names};
 use crate::fields::Fields;
 use crate::finding::{Finding, nearest};
 use crate::fuzzy::Membership;
+use crate::strategy::{FeatureName, FuzzySet, Input, InputSource, OutputRef, feature_names};
 
 /// Most feature columns.
 const FEATURES_MAX: usize = 1_024;

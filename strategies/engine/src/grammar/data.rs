@@ -6,11 +6,10 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use market::{Instrument, Timeframe, Utc};
-use schemas::commands::fetch::SERIES_MAX;
 
-use super::TrainingData;
 use crate::fields::{Fields, Retired, wrong_type};
 use crate::finding::Finding;
+use crate::strategy::{SYMBOLS_MAX, TrainingData};
 use crate::yaml::{Content, Node};
 
 const RETIRED: &[Retired] = &[(
@@ -24,16 +23,6 @@ const RETIRED_SYMBOLS: &[Retired] = &[(
     "key.no_effect",
     "nothing selects symbols by criteria: list them",
 )];
-
-/// Most symbols of one strategy. Named in full twice, in the text and in a request that changes
-/// them, and in a fetch of every timeframe, they take 29 of the 36 KiB of a request; the rest of a
-/// strategy takes 2 to 3.
-pub(crate) const SYMBOLS_MAX: usize = 256;
-
-const _: () = assert!(
-    SYMBOLS_MAX * Timeframe::ALL.len() <= SERIES_MAX,
-    "a fetch brings all that a strategy may need"
-);
 
 #[derive(Clone, Copy, PartialEq)]
 enum Mode {

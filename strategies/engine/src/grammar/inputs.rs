@@ -5,11 +5,10 @@ use market::Timeframe;
 use super::data::Timeframes;
 use super::indicator::IndicatorDraft;
 use super::set::SetDraft;
-use super::{
-    FuzzySet, Input, InputSource, NamedIndicator, OutputRef, Scaling, cross, data, indicator, set,
-};
+use super::{cross, data, indicator, set};
 use crate::fields::{Fields, wrong_type};
 use crate::finding::Finding;
+use crate::strategy::{FuzzySet, Input, InputSource, NamedIndicator, OutputRef, Scaling};
 use crate::yaml::{Content, Entry};
 
 /// Most entries of each of the three sections.

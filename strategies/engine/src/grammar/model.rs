@@ -2,9 +2,9 @@
 
 use schemas::manifests::{Activation, NetworkKind};
 
-use super::{Decisions, Model};
 use crate::fields::{Fields, Retired, wrong_type};
 use crate::finding::Finding;
+use crate::strategy::{CLASS_SIGNALS, Decisions, Model};
 use crate::yaml::Content;
 
 const LAYERS_MAX: usize = 16;
@@ -192,7 +192,7 @@ pub(super) fn read_decisions(fields: Fields<'_>) -> DecisionsDraft {
         Some(true) => costs,
         Some(false) => Some(Decisions::Classification {
             confidence_threshold: confidence.unwrap_or(0.5),
-            signals: super::SIGNALS,
+            signals: CLASS_SIGNALS,
         }),
         None => None,
     };

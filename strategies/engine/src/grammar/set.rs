@@ -3,10 +3,10 @@
 
 use super::indicator::IndicatorDraft;
 use super::inputs::{check_id, entries, resolve};
-use super::{FuzzySet, OutputRef};
 use crate::fields::{Fields, number, wrong_type};
 use crate::finding::Finding;
 use crate::fuzzy::{Membership, MembershipError};
+use crate::strategy::{FuzzySet, OutputRef};
 use crate::yaml::{Content, Entry};
 
 /// A fuzzy set as far as it could be read.

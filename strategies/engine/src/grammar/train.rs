@@ -3,10 +3,11 @@
 use schemas::training::{EarlyStopping, Loss, TrainingSettings};
 
 use super::model::wrong_format;
-use super::{Split, Training, data, labels};
+use super::{data, labels};
 use crate::fields::{Fields, Retired};
 use crate::finding::{Finding, rounded};
 use crate::labels::LabelSource;
+use crate::strategy::{Split, Training};
 
 const RETIRED: &[Retired] = &[
     (

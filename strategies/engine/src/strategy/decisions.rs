@@ -1,0 +1,101 @@
+//! What a prediction means: a signal, from the probabilities of classes or from a forward return.
+
+use serde::{Deserialize, Serialize};
+
+use crate::labels::{CONTEXT_CLASSES, LabelSource, REGIME_CLASSES};
+
+/// The `decisions` section.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Decisions {
+    /// One class a row.
+    Classification {
+        /// Below this probability the signal is HOLD; 0.5 unless given.
+        confidence_threshold: f64,
+        /// What each class of the labels suggests, by class number.
+        signals: &'static [Signal],
+    },
+    /// One forward return a row.
+    Regression {
+        /// Cost of entering and leaving, as a fraction of the price.
+        round_trip_cost: f64,
+        /// The prediction must exceed this multiple of the cost.
+        min_edge_multiplier: f64,
+    },
+}
+
+/// What to do, as a prediction suggests it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Signal {
+    /// Expect a rise.
+    Buy,
+    /// Stay out.
+    Hold,
+    /// Expect a fall.
+    Sell,
+}
+
+impl Decisions {
+    /// The signal of one prediction: a probability per class, or one forward return as a fraction.
+    ///
+    /// Classes: what the most probable one suggests, HOLD when its probability is below the
+    /// threshold or another signal is as probable. Regression: BUY above cost × multiplier, SELL
+    /// below its negative. HOLD for anything that is not a prediction of this kind.
+    pub fn signal(&self, prediction: &[f64]) -> Signal {
+        match (*self, prediction) {
+            (
+                Self::Classification {
+                    confidence_threshold,
+                    signals,
+                },
+                probabilities,
+            ) if probabilities.len() == signals.len() => {
+                let best = probabilities
+                    .iter()
+                    .copied()
+                    .fold(f64::NEG_INFINITY, f64::max);
+                let mut suggested = signals
+                    .iter()
+                    .zip(probabilities)
+                    .filter(|(_, each)| **each == best);
+                match (suggested.next(), best >= confidence_threshold) {
+                    (Some((signal, _)), true) if suggested.all(|(other, _)| other == signal) => {
+                        *signal
+                    }
+                    _ => Signal::Hold,
+                }
+            }
+            (
+                Self::Regression {
+                    round_trip_cost,
+                    min_edge_multiplier,
+                },
+                [value],
+            ) => {
+                let edge = round_trip_cost * min_edge_multiplier;
+                if *value > edge {
+                    Signal::Buy
+                } else if *value < -edge {
+                    Signal::Sell
+                } else {
+                    Signal::Hold
+                }
+            }
+            _ => Signal::Hold,
+        }
+    }
+}
+
+/// What the classes of a label source suggest: a rising, or a falling market, or neither.
+pub(crate) fn signals_of(labels: &LabelSource) -> &'static [Signal] {
+    match labels.classes() {
+        classes if classes == CONTEXT_CLASSES => &[Signal::Buy, Signal::Sell, Signal::Hold],
+        classes if classes == REGIME_CLASSES => {
+            &[Signal::Buy, Signal::Sell, Signal::Hold, Signal::Hold]
+        }
+        _ => CLASS_SIGNALS,
+    }
+}
+
+/// The signals of BUY, HOLD and SELL.
+pub(crate) const CLASS_SIGNALS: &[Signal] = &[Signal::Buy, Signal::Hold, Signal::Sell];
