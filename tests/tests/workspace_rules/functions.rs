@@ -72,7 +72,7 @@ impl Reader<'_> {
 
         // Paragraphs: somewhere between the braces there is a blank line.
         let body_start = block.span().start().line;
-        let body = &self.lines[body_start..last - 1];
+        let body = self.lines.get(body_start..last - 1).unwrap_or_default();
         let has_paragraphs = body.iter().any(|line| line.trim().is_empty());
         if last - first + 1 >= PARAGRAPHS_FROM_LINES && !has_paragraphs {
             self.violations.without_paragraphs.push(place.clone());

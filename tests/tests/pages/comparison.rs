@@ -1,0 +1,103 @@
+//! Compares the output that a page shows with the one that came: word for word, but for what no
+//! two runs share.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+/// What differs from run to run or from machine to machine, and the mark that replaces it.
+static MASKS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
+    let masks = [
+        (r"op_([a-z]+)_\d{8}_\d{6}_[0-9a-f]{8}", "op_$1_<id>"),
+        (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z", "<instant>"),
+        (r"\b(in|after) \d+(\.\d+)?(ms|s)\b", "$1 <time>"),
+        (r"\b(answers in) \d+(\.\d+)? ms", "$1 <time>"),
+        (r"\(\d+(m \d+)?s\)", "(<time>)"),
+        (r"127\.0\.0\.1:\d+", "<address>"),
+        (r"\bpid \d+", "pid <pid>"),
+        (r"version \d+\.\d+\.\d+", "version <version>"),
+        // Trained numbers depend on the processor's arithmetic.
+        (
+            r"(accuracy|macro F1|loss|class,|class:) \d+\.\d+",
+            "$1 <number>",
+        ),
+        (r"epochs +\d+ \(best \d+", "epochs <n> (best <n>"),
+        (r"Z +0\.\d{4} +0\.\d{4} +0\.\d{4} +[A-Z]+", "Z <prediction>"),
+        (
+            r"it was at \d+\.\d %: Working on iteration \d+/",
+            "it was at <n> %: iteration <n>/",
+        ),
+        (r"from checkpoint: \d+", "from checkpoint: <n>"),
+        (r"resumed at \d+", "resumed at <n>"),
+        (r" {2,}", " "),
+    ];
+    masks
+        .map(|(pattern, mark)| (Regex::new(pattern).unwrap(), mark))
+        .into()
+});
+
+static OPERATION: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"op_[a-z]+_\d{8}_\d{6}_[0-9a-f]{8}").unwrap());
+
+fn mask(line: &str) -> String {
+    let mut masked = line.trim().to_owned();
+    for (pattern, mark) in MASKS.iter() {
+        masked = pattern.replace_all(&masked, *mark).into_owned();
+    }
+    masked
+}
+
+/// Whether this run may have passed over a line: progress is drawn a few times a second, so that
+/// a fast step shows none.
+fn is_passing(line: &str) -> bool {
+    line.starts_with('[') && !line.contains("completed")
+}
+
+/// Finds each shown line among the lines that came, in any order; returns those that are missing.
+///
+/// Notes which operation of this run stands for which one of the page, so that later commands of
+/// the page can name it. A shown line that ends with `…` is the beginning of one.
+pub fn missing_lines(
+    shown: &[String],
+    came: &str,
+    operations: &mut BTreeMap<String, String>,
+) -> Vec<String> {
+    let mut missing = Vec::new();
+
+    for line in shown.iter().filter(|line| !is_passing(line)) {
+        let wanted = mask(line);
+        let is_match = |candidate: &&str| match wanted.strip_suffix('…') {
+            Some(beginning) => mask(candidate).starts_with(beginning),
+            None => mask(candidate) == wanted,
+        };
+
+        match came.lines().find(is_match) {
+            Some(line_that_came) => note_operation(line, line_that_came, operations),
+            None => missing.push(line.clone()),
+        }
+    }
+    missing
+}
+
+fn note_operation(shown: &str, came: &str, operations: &mut BTreeMap<String, String>) {
+    if let (Some(on_page), Some(here)) = (OPERATION.find(shown), OPERATION.find(came)) {
+        operations.insert(on_page.as_str().to_owned(), here.as_str().to_owned());
+    }
+}
+
+#[test]
+fn only_what_differs_from_run_to_run_is_masked() {
+    let mut operations = BTreeMap::new();
+    let shown = ["Completed data op_data_20261122_075404_29d79ff9 in 0.6s".to_owned()];
+
+    let same = "Completed data op_data_20270101_000000_00000001 in 12.1s\n";
+    assert!(missing_lines(&shown, same, &mut operations).is_empty());
+    assert_eq!(
+        operations["op_data_20261122_075404_29d79ff9"],
+        "op_data_20270101_000000_00000001"
+    );
+
+    let other = "Failed data op_data_20270101_000000_00000001 in 12.1s\n";
+    assert_eq!(missing_lines(&shown, other, &mut operations), shown);
+}
