@@ -36,7 +36,7 @@ test: lint ## set up, lint, build everything, run every test
 	$(CARGO) build --locked --workspace --bins
 	$(CARGO) test --locked --workspace --no-fail-fast
 
-demo: setup ## a whole system for two minutes: data, a training, a prediction; leaves nothing running
+demo: setup ## a whole system for a quarter of a minute: data, a training, a prediction; leaves nothing running
 	@[ -x '$(BIN)/ktrdr-trainer' ] || echo 'building everything once, 5 to 10 minutes on two cores; then the demo, a quarter of a minute'
 	$(CARGO) build --locked --workspace --bins
 	@KTRDR_BIN_DIR='$(BIN)' infra/demo
