@@ -1,38 +1,16 @@
 //! The `ktrdr` command: parse, submit, follow, print; `ktrdr up` supervises a local system.
+//!
+//! Its rooms, each of which imports only those below it: `commands` (one file or folder a command),
+//! `up` (the local system), `watch` (following an operation), `inputs` (files, strategies and stored
+//! series), `context` (settings and connections), `console` (what is written, and how a command
+//! ends), `arguments` (shared flags and values).
 
-pub mod args;
-mod bar_files;
-pub mod context;
-pub mod data;
-pub mod data_file;
-pub mod decode;
-pub mod doctor;
-pub mod dummy;
-pub mod echo;
-pub mod exit;
-mod failures;
-pub mod follow;
-pub mod indicators;
-pub mod infra;
-pub mod interrupts;
-pub mod logs;
-pub mod models;
-pub mod ops;
-mod ops_logs;
-pub mod outcome;
-pub mod output;
-pub mod progress_line;
-pub mod run;
-pub mod screen;
-pub mod spans;
-pub mod status;
-pub mod strategies;
-mod strategies_features;
-mod strategies_folds;
-mod strategies_validate;
-pub mod train;
-mod train_result;
-mod train_strategy;
-pub mod up;
-pub mod why;
-pub mod workers;
+mod arguments;
+mod commands;
+mod console;
+mod context;
+mod inputs;
+mod up;
+mod watch;
+
+pub use commands::{CommandLine, run};

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 /// What a part does.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum State {
+pub(crate) enum State {
     /// Started, not yet heard of.
     Starting,
     /// At work.
@@ -35,13 +35,13 @@ pub enum State {
 
 /// One part.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line {
+pub(crate) struct Line {
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// What it does.
-    pub state: State,
+    pub(crate) state: State,
     /// Process id, address or log: what helps a person.
-    pub detail: String,
+    pub(crate) detail: String,
 }
 
 impl fmt::Display for Line {
@@ -70,20 +70,20 @@ impl fmt::Display for Line {
 
 /// All lines, in the order in which they were added.
 #[derive(Clone, Debug)]
-pub struct Board {
+pub(crate) struct Board {
     lines: watch::Sender<Vec<Line>>,
 }
 
 impl Board {
     /// An empty board.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             lines: watch::Sender::new(Vec::new()),
         }
     }
 
     /// Changes or adds the line of `name`.
-    pub fn set(&self, name: &str, state: State, detail: &str) {
+    pub(crate) fn set(&self, name: &str, state: State, detail: &str) {
         let line = Line {
             name: name.to_owned(),
             state,
@@ -106,7 +106,7 @@ impl Board {
 
     /// Sets the line to ready if it says starting: a sign of life after a stop must not bring it
     /// back.
-    pub fn heard_of(&self, name: &str) {
+    pub(crate) fn note_service(&self, name: &str) {
         self.lines.send_if_modified(|lines| {
             let found = lines
                 .iter_mut()
@@ -116,7 +116,7 @@ impl Board {
     }
 
     /// Waits until nothing is starting or about to.
-    pub async fn settled(&self) {
+    pub(crate) async fn wait_until_started(&self) {
         let quiet = |lines: &Vec<Line>| {
             !lines
                 .iter()
@@ -126,14 +126,14 @@ impl Board {
     }
 
     /// What [`show`] reads.
-    pub fn lines(&self) -> watch::Receiver<Vec<Line>> {
+    pub(crate) fn lines(&self) -> watch::Receiver<Vec<Line>> {
         self.lines.subscribe()
     }
 }
 
 /// Shows every change on standard error until the last board is dropped: `live` redraws the lines
 /// where it is a terminal.
-pub async fn show(mut changes: watch::Receiver<Vec<Line>>, live: bool) {
+pub(crate) async fn show(mut changes: watch::Receiver<Vec<Line>>, live: bool) {
     let live = (live && std::io::stderr().is_terminal()).then(MultiProgress::new);
     let mut shown: Vec<(Line, Option<ProgressBar>)> = Vec::new();
     loop {
@@ -216,9 +216,9 @@ mod tests {
         let board = Board::new();
         board.set("a", State::Starting, "");
         board.set("b", State::Stopped, "");
-        board.heard_of("a");
-        board.heard_of("b");
-        board.settled().await;
+        board.note_service("a");
+        board.note_service("b");
+        board.wait_until_started().await;
         let states: Vec<State> = board
             .lines
             .borrow()

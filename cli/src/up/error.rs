@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use bus::BusError;
 
-use crate::exit::{Exit, Failure};
+use crate::console::{Exit, Failure};
 
 /// One variant per failed operation.
 #[derive(Debug, thiserror::Error)]
-pub enum UpError {
+pub(crate) enum UpError {
     /// The folder or a file in it.
     #[error("cannot use {}", path.display())]
     Folder {
@@ -47,14 +47,11 @@ pub enum UpError {
     /// Connecting or applying the topology.
     #[error("cannot set up the bus")]
     Bus(#[from] BusError),
-    /// Signals cannot be listened to.
-    #[error("cannot listen for signals")]
-    Signals(#[source] std::io::Error),
 }
 
 impl UpError {
     /// What to do next.
-    pub fn hint(&self) -> String {
+    pub(crate) fn hint(&self) -> String {
         match self {
             Self::Folder { .. } => "check the permissions and the space, or choose another place with --dir".to_owned(),
             Self::AlreadyRunning { .. } => {
@@ -66,7 +63,6 @@ impl UpError {
             Self::Spawn { .. } => "build it with `make build` (the trainer with `make trainer`)".to_owned(),
             Self::ServerNotReady { log, .. } => format!("see {}; a port given with --port may be taken", log.display()),
             Self::Bus(error) => error.hint().to_owned(),
-            Self::Signals(_) => "report this as a defect".to_owned(),
         }
     }
 }
@@ -80,7 +76,6 @@ impl From<UpError> for Failure {
             UpError::Spawn { .. } => (Exit::Failed, "UP-Spawn"),
             UpError::ServerNotReady { .. } => (Exit::Failed, "UP-ServerNotReady"),
             UpError::Bus(_) => (Exit::Failed, "UP-Bus"),
-            UpError::Signals(_) => (Exit::Failed, "UP-Signals"),
         };
         Self::of(exit, code, &error).with_hint(error.hint())
     }

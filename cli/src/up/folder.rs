@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::context_file::{ContextFile, FILE_NAME};
 use super::error::UpError;
+use crate::context::{ContextFile, FILE_NAME};
 
 /// A folder that this process holds until the value is dropped.
 #[derive(Debug)]
-pub struct Folder {
+pub(crate) struct Folder {
     path: PathBuf,
     _lock: File,
 }
@@ -24,7 +24,7 @@ impl Folder {
     ///
     /// # Errors
     /// It cannot be written, or another process holds it.
-    pub fn claim(path: &Path) -> Result<Self, UpError> {
+    pub(crate) fn claim(path: &Path) -> Result<Self, UpError> {
         let failed = |source| UpError::Folder {
             path: path.to_owned(),
             source,
@@ -53,17 +53,17 @@ impl Folder {
     }
 
     /// Where it is, absolute.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// The context file.
-    pub fn context_file(&self) -> PathBuf {
+    pub(crate) fn context_file(&self) -> PathBuf {
         self.path.join(FILE_NAME)
     }
 
     /// The log of one program.
-    pub fn log(&self, name: &str) -> PathBuf {
+    pub(crate) fn log(&self, name: &str) -> PathBuf {
         self.path.join("logs").join(format!("{name}.log"))
     }
 
@@ -71,7 +71,7 @@ impl Folder {
     ///
     /// # Errors
     /// It cannot be opened.
-    pub fn open_log(&self, name: &str) -> Result<File, UpError> {
+    pub(crate) fn open_log(&self, name: &str) -> Result<File, UpError> {
         let path = self.log(name);
         let opened = OpenOptions::new().create(true).append(true).open(&path);
         opened.map_err(|source| UpError::Folder { path, source })
@@ -82,7 +82,7 @@ impl Folder {
     }
 
     /// Remembers a started program, for the case that this process is killed.
-    pub fn remember(&self, pid: u32, program: &Path) {
+    pub(crate) fn remember(&self, pid: u32, program: &Path) {
         // The system knows a running program by its real path.
         let program = std::fs::canonicalize(program).unwrap_or_else(|_| program.to_owned());
         let list = OpenOptions::new()
@@ -96,7 +96,7 @@ impl Folder {
     }
 
     /// Forgets all programs: they have ended.
-    pub fn forget(&self) {
+    pub(crate) fn forget(&self) {
         drop(std::fs::remove_file(self.process_list()));
         drop(std::fs::remove_file(self.context_file()));
     }

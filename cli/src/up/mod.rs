@@ -4,13 +4,12 @@
 //! housekeeping, and writes the context file by which all other commands find the system. What
 //! crashes is started again with growing pauses.
 
-pub mod board;
-pub mod context_file;
-pub mod error;
-pub mod folder;
-pub mod monitor;
-pub mod nats_server;
-pub mod program;
+mod board;
+mod error;
+mod folder;
+mod monitor;
+mod nats_server;
+mod program;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -23,14 +22,16 @@ use futures::StreamExt as _;
 use jiff::Timestamp;
 use runtime::settings::{BusSettings, Profile, StoreSettings};
 use schemas::ids::Service;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-pub use context_file::ContextFile;
-pub use error::UpError;
+pub(crate) use monitor::{Durability, read_durability};
+pub(crate) use nats_server::find_nats_server;
 
+use crate::console::{Exit, Failure, Interrupts};
+use crate::context::{Context, ContextFile, DEFAULT_DIR, VARIABLE};
 use board::{Board, State};
+use error::UpError;
 use folder::Folder;
 use nats_server::{Addresses, NatsServer};
 use program::Program;
@@ -42,25 +43,25 @@ const COMMAND_WAIT: Duration = Duration::from_secs(20);
 
 /// Starts a local system: NATS server, services, housekeeping
 #[derive(Clone, Debug, clap::Args)]
-pub struct UpArgs {
+pub(crate) struct UpArgs {
     /// Timing: test, dev or prod
     #[arg(long, default_value_t)]
-    pub profile: Profile,
+    pub(crate) profile: Profile,
     /// Folder of the system: messages, objects, logs, context file
-    #[arg(long, value_name = "DIR", default_value = context_file::DEFAULT_DIR)]
-    pub dir: PathBuf,
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_DIR)]
+    pub(crate) dir: PathBuf,
     /// Object store; without it the folder `objects` in --dir
     #[arg(long, value_name = "URL")]
-    pub store: Option<String>,
+    pub(crate) store: Option<String>,
     /// Services to start, separated by commas; without it all that are built
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
-    pub services: Option<Vec<Service>>,
+    pub(crate) services: Option<Vec<Service>>,
     /// Port of the NATS server; without it any free one
     #[arg(long)]
-    pub port: Option<u16>,
+    pub(crate) port: Option<u16>,
     /// Run one command inside the system, then stop it and end with the command's exit code
     #[arg(value_name = "COMMAND", last = true)]
-    pub command: Vec<String>,
+    pub(crate) command: Vec<String>,
 }
 
 /// Runs a local system until Ctrl+C, SIGTERM or the end of the command given after `--`; returns
@@ -68,28 +69,34 @@ pub struct UpArgs {
 ///
 /// # Errors
 /// The system does not come up; nothing is left running then.
-pub async fn run(
-    args: &UpArgs,
-    env: &BTreeMap<String, String>,
-    working_directory: &Path,
-) -> Result<u8, UpError> {
-    let mut stop_signal = StopSignal::listen()?;
+pub(crate) async fn run(args: &UpArgs, context: &Context) -> Result<Exit, Failure> {
+    // Its log settings; the server and the store are its own.
+    context.setup()?;
+    let env = &context.environment;
+    let working_directory = &context.working_directory;
+    let mut interrupts = Interrupts::listen()?;
     let folder = Arc::new(Folder::claim(&working_directory.join(&args.dir))?);
     let board = Board::new();
     let shown = tokio::spawn(board::show(board.lines(), args.command.is_empty()));
+
     let code = run_in(
         args,
         env,
         working_directory,
         folder.clone(),
         &board,
-        &mut stop_signal,
+        &mut interrupts,
     )
     .await;
+
     folder.forget();
     drop(board);
-    drop(shown.await);
-    code
+    // The last lines are written before the program ends.
+    let _ = shown.await;
+    Ok(match code? {
+        0 => Exit::Done,
+        code => Exit::OfCommand(code),
+    })
 }
 
 async fn run_in(
@@ -98,10 +105,10 @@ async fn run_in(
     working_directory: &Path,
     folder: Arc<Folder>,
     board: &Board,
-    stop_signal: &mut StopSignal,
+    interrupts: &mut Interrupts,
 ) -> Result<u8, UpError> {
     let binaries = binaries_folder(env);
-    let server = nats_server::find_program(env, &[&binaries, working_directory])?;
+    let server = find_nats_server(env, &[&binaries, working_directory])?;
     let server = NatsServer::start(server, folder.clone(), args.port, board).await?;
     let context = context(args, &folder, server.addresses(), working_directory);
     let bus = connect(&context).await?;
@@ -126,13 +133,13 @@ async fn run_in(
     ));
     let heard = tokio::spawn(watch_signs_of_life(bus.clone(), board.clone()));
 
-    let code = wait(args, board, &path, stop_signal).await;
+    let code = wait(args, board, &path, interrupts).await;
 
     stop_services.send_replace(true);
     let ended = async { while services.join_next().await.is_some() {} };
     tokio::select! {
         () = ended => {}
-        () = stop_signal.again() => tracing::warn!("second request to stop: not waiting for the services"),
+        _ = interrupts.next() => tracing::warn!("second request to stop: not waiting for the services"),
     }
     drop(services);
     heard.abort();
@@ -147,17 +154,17 @@ async fn wait(
     args: &UpArgs,
     board: &Board,
     context: &Path,
-    stop_signal: &mut StopSignal,
+    interrupts: &mut Interrupts,
 ) -> Result<u8, UpError> {
     let Some((program, arguments)) = args.command.split_first() else {
-        stop_signal.again().await;
+        interrupts.next().await;
         return Ok(0);
     };
-    drop(tokio::time::timeout(COMMAND_WAIT, board.settled()).await);
+    drop(tokio::time::timeout(COMMAND_WAIT, board.wait_until_started()).await);
     let mut command = tokio::process::Command::new(program);
     command
         .args(arguments)
-        .env(context_file::VARIABLE, context)
+        .env(VARIABLE, context)
         .kill_on_drop(true);
     let spawned = command.spawn();
     let mut child = spawned.map_err(|source| UpError::Spawn {
@@ -166,7 +173,7 @@ async fn wait(
     })?;
     tokio::select! {
         ended = child.wait() => Ok(ended.ok().and_then(|status| u8::try_from(status.code()?).ok()).unwrap_or(1)),
-        () = stop_signal.again() => {
+        _ = interrupts.next() => {
             program::end(&mut child, SERVICE_STOP_TIMEOUT).await;
             Ok(130)
         }
@@ -204,7 +211,7 @@ async fn connect(context: &ContextFile) -> Result<Bus, UpError> {
 }
 
 /// Where the service binaries are: `$KTRDR_BIN_DIR`, else beside this program.
-pub fn binaries_folder(env: &BTreeMap<String, String>) -> PathBuf {
+pub(crate) fn binaries_folder(env: &BTreeMap<String, String>) -> PathBuf {
     let named = env.get("KTRDR_BIN_DIR").map(PathBuf::from);
     let beside = || {
         std::env::current_exe()
@@ -215,12 +222,12 @@ pub fn binaries_folder(env: &BTreeMap<String, String>) -> PathBuf {
 }
 
 /// The binary of a service.
-pub fn binary(folder: &Path, service: Service) -> PathBuf {
+pub(crate) fn binary(folder: &Path, service: Service) -> PathBuf {
     folder.join(schemas::subjects::service_name(service))
 }
 
 /// What to do about a service that is not built.
-pub fn not_built(service: Service) -> &'static str {
+pub(crate) fn not_built(service: Service) -> &'static str {
     if service == Service::Trainer {
         "not built: make trainer"
     } else {
@@ -278,31 +285,7 @@ async fn watch_signs_of_life(bus: Bus, board: Board) {
     };
     while let Some(worker) = signs.next().await {
         if let Some((service, _)) = worker.as_str().split_once('-') {
-            board.heard_of(service);
-        }
-    }
-}
-
-/// Ctrl+C and SIGTERM.
-struct StopSignal {
-    interrupt: tokio::signal::unix::Signal,
-    terminate: tokio::signal::unix::Signal,
-}
-
-impl StopSignal {
-    fn listen() -> Result<Self, UpError> {
-        let listen = |kind| signal(kind).map_err(UpError::Signals);
-        Ok(Self {
-            interrupt: listen(SignalKind::interrupt())?,
-            terminate: listen(SignalKind::terminate())?,
-        })
-    }
-
-    /// Waits for the next one.
-    async fn again(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
+            board.note_service(service);
         }
     }
 }

@@ -12,7 +12,7 @@ const ANSWER_BYTES_MAX: u64 = 1 << 20;
 
 /// Whether an acknowledged message survives a power cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Durability {
+pub(crate) enum Durability {
     /// Every acknowledged message is on disk.
     Synced,
     /// Acknowledged messages reach the disk later.
@@ -56,7 +56,7 @@ struct JetStreamConfig {
 }
 
 /// Asks the monitor at `http://host:port`.
-pub async fn durability(monitor_url: &str) -> Durability {
+pub(crate) async fn read_durability(monitor_url: &str) -> Durability {
     match tokio::time::timeout(TIMEOUT, get(monitor_url, "/jsz")).await {
         Ok(Some(body)) => parse(&body),
         _ => Durability::Unverified,
@@ -112,7 +112,7 @@ mod tests {
     #[tokio::test]
     async fn a_port_that_nobody_answers_on_leaves_it_unverified() {
         assert_eq!(
-            durability("http://127.0.0.1:1").await,
+            read_durability("http://127.0.0.1:1").await,
             Durability::Unverified
         );
     }

@@ -25,27 +25,27 @@ const NAME: &str = "nats-server";
 
 /// Where the server listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Addresses {
+pub(crate) struct Addresses {
     /// Port of clients.
-    pub port: u16,
+    pub(crate) port: u16,
     /// Port of the monitor.
-    pub monitor_port: u16,
+    pub(crate) monitor_port: u16,
 }
 
 impl Addresses {
     /// For clients.
-    pub fn nats_url(&self) -> String {
+    pub(crate) fn nats_url(&self) -> String {
         format!("nats://127.0.0.1:{}", self.port)
     }
 
     /// For the monitor.
-    pub fn monitor_url(&self) -> String {
+    pub(crate) fn monitor_url(&self) -> String {
         format!("http://127.0.0.1:{}", self.monitor_port)
     }
 }
 
 /// A server that runs.
-pub struct NatsServer {
+pub(crate) struct NatsServer {
     program: PathBuf,
     folder: Arc<Folder>,
     child: Child,
@@ -57,7 +57,10 @@ pub struct NatsServer {
 ///
 /// # Errors
 /// It is nowhere.
-pub fn find_program(env: &BTreeMap<String, String>, places: &[&Path]) -> Result<PathBuf, UpError> {
+pub(crate) fn find_nats_server(
+    env: &BTreeMap<String, String>,
+    places: &[&Path],
+) -> Result<PathBuf, UpError> {
     let named = env
         .get("KTRDR_DEPS")
         .map(|deps| Path::new(deps).join("nats/bin"));
@@ -80,7 +83,7 @@ impl NatsServer {
     ///
     /// # Errors
     /// It cannot be started, ends, or is not ready in a minute.
-    pub async fn start(
+    pub(crate) async fn start(
         program: PathBuf,
         folder: Arc<Folder>,
         port: Option<u16>,
@@ -99,7 +102,7 @@ impl NatsServer {
     }
 
     /// Where it listens, for as long as the local system runs.
-    pub fn addresses(&self) -> &Addresses {
+    pub(crate) fn addresses(&self) -> &Addresses {
         &self.addresses
     }
 
@@ -112,7 +115,7 @@ impl NatsServer {
     }
 
     /// Keeps it running on the same ports until `stop` is true, then ends it.
-    pub async fn supervise(mut self, board: Board, mut stop: watch::Receiver<bool>) {
+    pub(crate) async fn supervise(mut self, board: Board, mut stop: watch::Receiver<bool>) {
         let mut pauses = Pauses::new();
         let mut started = Instant::now();
         loop {
@@ -275,10 +278,10 @@ mod tests {
         std::fs::write(bin.join(NAME), "").unwrap();
         let deep = root.path().join("target/debug");
         assert_eq!(
-            find_program(&BTreeMap::new(), &[deep.as_path()]).unwrap(),
+            find_nats_server(&BTreeMap::new(), &[deep.as_path()]).unwrap(),
             bin.join(NAME)
         );
-        let nowhere = find_program(&BTreeMap::new(), &[Path::new("/nowhere")]);
+        let nowhere = find_nats_server(&BTreeMap::new(), &[Path::new("/nowhere")]);
         assert!(matches!(nowhere, Err(UpError::NoServer)));
     }
 }

@@ -25,18 +25,18 @@ const STEADY: Duration = Duration::from_secs(30);
 /// Growing pauses between starts: 0.5 s doubling to 10 s, from the start again after 30 s without a
 /// crash.
 #[derive(Debug)]
-pub struct Pauses {
+pub(crate) struct Pauses {
     next: Duration,
 }
 
 impl Pauses {
     /// Begins at the shortest.
-    pub const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self { next: PAUSE_MIN }
     }
 
     /// The pause after a run of that length.
-    pub fn after(&mut self, run: Duration) -> Duration {
+    pub(crate) fn after(&mut self, run: Duration) -> Duration {
         if run >= STEADY {
             self.next = PAUSE_MIN;
         }
@@ -53,20 +53,20 @@ impl Default for Pauses {
 }
 
 /// A service of the local system.
-pub struct Program {
+pub(crate) struct Program {
     /// As on the board and in the name of the log.
-    pub name: String,
+    pub(crate) name: String,
     /// The binary.
-    pub path: PathBuf,
+    pub(crate) path: PathBuf,
     /// Variables added to ours.
-    pub env: Vec<(String, String)>,
+    pub(crate) env: Vec<(String, String)>,
     /// How long it may take to end once asked.
-    pub stop_timeout: Duration,
+    pub(crate) stop_timeout: Duration,
 }
 
 impl Program {
     /// Keeps it running until `stop` is true, then asks it to end and waits.
-    pub async fn supervise(
+    pub(crate) async fn supervise(
         self,
         folder: Arc<Folder>,
         board: Board,
@@ -123,7 +123,7 @@ impl Program {
 }
 
 /// Waits for a stop at most that long; true when it came.
-pub async fn stopped_within(stop: &mut watch::Receiver<bool>, pause: Duration) -> bool {
+pub(crate) async fn stopped_within(stop: &mut watch::Receiver<bool>, pause: Duration) -> bool {
     tokio::time::timeout(pause, stop.wait_for(|stop| *stop))
         .await
         .is_ok()
@@ -134,7 +134,7 @@ pub async fn stopped_within(stop: &mut watch::Receiver<bool>, pause: Duration) -
 ///
 /// # Errors
 /// It cannot be started.
-pub fn spawn(mut command: Command, path: &Path, folder: &Folder) -> Result<Child, UpError> {
+pub(crate) fn spawn(mut command: Command, path: &Path, folder: &Folder) -> Result<Child, UpError> {
     command
         .stdin(Stdio::null())
         .process_group(0)
@@ -150,7 +150,7 @@ pub fn spawn(mut command: Command, path: &Path, folder: &Folder) -> Result<Child
 }
 
 /// Asks a program to end and waits; ends it by force after `timeout`.
-pub async fn end(child: &mut Child, timeout: Duration) {
+pub(crate) async fn end(child: &mut Child, timeout: Duration) {
     if let Some(pid) = child.id().and_then(|pid| i32::try_from(pid).ok()) {
         let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
     }
@@ -164,7 +164,7 @@ pub async fn end(child: &mut Child, timeout: Duration) {
 }
 
 /// How a program ended, in words.
-pub fn ending(status: ExitStatus) -> String {
+pub(crate) fn ending(status: ExitStatus) -> String {
     use std::os::unix::process::ExitStatusExt as _;
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("exit code {code}"),

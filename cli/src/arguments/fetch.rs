@@ -1,0 +1,95 @@
+//! Which bars a command asks a provider for: the part of a series, and every symbol in every
+//! timeframe.
+
+use clap::ValueEnum;
+use market::{Instrument, Timeframe};
+use schemas::commands::{FetchMode, SeriesRequest};
+
+/// Longest list of symbols or timeframes in a label, in characters.
+const LABEL_CHARS_MAX: usize = 60;
+
+/// Which part of a series is fetched.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FetchModeArg {
+    /// Nothing: only the stored bars are used
+    Local,
+    /// Bars after the last stored one; of an empty series the last 30 days
+    #[default]
+    Tail,
+    /// Bars before the first stored one
+    Backfill,
+    /// Every missing bar: before, between and after the stored ones
+    Full,
+}
+
+impl From<FetchModeArg> for FetchMode {
+    fn from(mode: FetchModeArg) -> Self {
+        match mode {
+            FetchModeArg::Local => Self::Local,
+            FetchModeArg::Tail => Self::Tail,
+            FetchModeArg::Backfill => Self::Backfill,
+            FetchModeArg::Full => Self::Full,
+        }
+    }
+}
+
+/// Every symbol in every timeframe.
+pub(crate) fn series_requests(
+    symbols: &[Instrument],
+    timeframes: &[Timeframe],
+) -> Vec<SeriesRequest> {
+    let mut requests = Vec::with_capacity(symbols.len() * timeframes.len());
+    for symbol in symbols {
+        for timeframe in timeframes {
+            requests.push(SeriesRequest {
+                symbol: symbol.id(),
+                timeframe: timeframe.to_string(),
+            });
+        }
+    }
+    requests
+}
+
+/// `EURUSD, GBPUSD` for a label, cut after 60 characters: a label is for people who look for an
+/// operation.
+pub(crate) fn join_names(names: impl Iterator<Item = String>) -> String {
+    let text = names.collect::<Vec<_>>().join(", ");
+    match text.char_indices().nth(LABEL_CHARS_MAX) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_symbol_is_asked_for_in_every_timeframe() {
+        let symbols = ["EURUSD", "AAPL"].map(|text| Instrument::parse(text).unwrap());
+
+        let requests = series_requests(&symbols, &[Timeframe::Hour1, Timeframe::Day1]);
+
+        let texts: Vec<String> = requests
+            .iter()
+            .map(|each| format!("{} {}", each.symbol, each.timeframe))
+            .collect();
+        assert_eq!(
+            texts,
+            [
+                "fx:EUR.USD 1h",
+                "fx:EUR.USD 1d",
+                "stk:AAPL 1h",
+                "stk:AAPL 1d"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_long_list_of_symbols_makes_a_short_label() {
+        let label = join_names((0..100).map(|index| format!("SYM{index}")));
+
+        assert_eq!(label.chars().count(), LABEL_CHARS_MAX + 1);
+        assert!(label.starts_with("SYM0, SYM1, ") && label.ends_with('…'));
+    }
+}

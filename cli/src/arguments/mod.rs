@@ -1,0 +1,13 @@
+//! Arguments that several commands share, and how their values are read. A command's own arguments
+//! stand beside the command.
+
+mod fetch;
+mod global;
+mod range;
+mod run;
+pub(crate) mod values;
+
+pub(crate) use fetch::{FetchModeArg, join_names, series_requests};
+pub(crate) use global::{Color, GlobalArgs};
+pub(crate) use range::RangeArgs;
+pub(crate) use run::RunArgs;

@@ -1,0 +1,30 @@
+//! `ktrdr decode`: one payload from standard input as one line of JSON, for
+//! `nats sub --translate 'ktrdr decode'`.
+
+use std::io::{Read as _, Write as _};
+
+use clap::Args;
+use schemas::codec;
+
+use crate::console::{Exit, Failure};
+use crate::context::Context;
+
+/// `ktrdr decode`, which takes no arguments of its own.
+#[derive(Debug, Args)]
+pub(crate) struct DecodeArgs {}
+
+/// Reads standard input to its end. A payload that is neither MessagePack nor JSON is an error.
+pub(crate) async fn run(_args: &DecodeArgs, _context: &Context) -> Result<Exit, Failure> {
+    let mut payload = Vec::new();
+    std::io::stdin()
+        .lock()
+        .read_to_end(&mut payload)
+        .map_err(|error| Failure::of(Exit::Failed, "SYS-Input", &error))?;
+    let value = codec::to_json(&payload).map_err(|error| {
+        Failure::of(Exit::Failed, "BUS-Undecodable", &error)
+            .with_hint("give exactly one payload, without the headers")
+    })?;
+    // A closed pipe is a reader that has seen enough, not an error.
+    let _ = writeln!(std::io::stdout().lock(), "{value}");
+    Ok(Exit::Done)
+}

@@ -1,0 +1,156 @@
+//! The command line: one entry for each command, with its help, its arguments and the function that
+//! runs it.
+//!
+//! A command is a file or a folder here. It imports the rooms below (`arguments`, `console`,
+//! `context`, `inputs`, `watch`, `up`) and no other command.
+
+mod data;
+mod decode;
+mod doctor;
+mod dummy;
+mod indicators;
+mod infra;
+mod models;
+mod operations;
+mod strategies;
+mod workers;
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use schemas::operation::OperationRecord;
+
+use crate::arguments::GlobalArgs;
+use crate::console::{Exit, Failure, Output};
+use crate::context::Context;
+use crate::up;
+
+/// Market bars in, trained and versioned neuro-fuzzy models out.
+#[derive(Debug, Parser)]
+#[command(
+    name = "ktrdr",
+    version,
+    about,
+    max_term_width = 100,
+    propagate_version = true
+)]
+pub struct CommandLine {
+    /// Flags of every command.
+    #[command(flatten)]
+    global: GlobalArgs,
+    /// The command.
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Declares every command once: its help, its arguments, and the function that runs it.
+macro_rules! commands {
+    ($($(#[$help:meta])* $name:ident($arguments:ty) => $run:path,)+) => {
+        /// The commands of `ktrdr`.
+        #[derive(Debug, Subcommand)]
+        enum Command {
+            $($(#[$help])* $name($arguments),)+
+        }
+
+        impl Command {
+            async fn run(&self, context: &Context) -> Result<Exit, Failure> {
+                match self {
+                    $(Self::$name(arguments) => $run(arguments, context).await,)+
+                }
+            }
+        }
+    };
+}
+
+commands! {
+    /// Start a local system: NATS server, services, housekeeping
+    Up(up::UpArgs) => up::run,
+    /// Check the settings, the server, the queues, the store and the programs
+    Doctor(doctor::DoctorArgs) => doctor::run,
+    /// Apply or check the streams, buckets and consumers on the server
+    Infra(infra::InfraArgs) => infra::run,
+    /// Load, import, check and show bars
+    Data(data::DataArgs) => data::run,
+    /// List, show and check strategies, their features and folds; needs no server
+    Strategies(strategies::StrategiesArgs) => strategies::run,
+    /// List, describe and compute indicators; needs no server
+    Indicators(indicators::IndicatorsArgs) => indicators::run,
+    /// Train a model from a strategy
+    Train(Box<models::TrainArgs>) => models::train,
+    /// List and show models, and predict with them
+    Models(models::ModelsArgs) => models::run,
+    /// List operations, newest first
+    Ops(operations::OpsArgs) => operations::run,
+    /// Show one operation, or the whole system
+    Status(operations::StatusArgs) => operations::status,
+    /// Follow an operation to its end
+    Follow(operations::FollowArgs) => operations::follow,
+    /// Ask for operations to be stopped
+    Cancel(operations::CancelArgs) => operations::cancel,
+    /// Put a failed or cancelled operation back on its queue; it continues from its last checkpoint
+    Resume(operations::ResumeArgs) => operations::resume,
+    /// List the running workers, or drain one
+    Workers(workers::WorkersArgs) => workers::run,
+    /// Run the reference service: a number of iterations of equal length
+    Dummy(dummy::DummyArgs) => dummy::run,
+    /// Decode one message payload from standard input to a line of JSON, as in
+    /// `nats sub --translate 'ktrdr decode'`
+    Decode(decode::DecodeArgs) => decode::run,
+}
+
+/// Runs the program: the exit code is that of the command, and a failure is printed.
+pub fn run(line: &CommandLine) -> ExitCode {
+    let environment: BTreeMap<String, String> = std::env::vars().collect();
+    let output = Output::new(&line.global, &environment);
+
+    let ended = tokio::runtime::Runtime::new()
+        .map_err(|error| Failure::of(Exit::Failed, "SYS-Runtime", &error))
+        .and_then(|runtime| runtime.block_on(run_command(line, output.clone(), environment)));
+
+    match ended {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            output.failure(&failure);
+            failure.exit.into()
+        }
+    }
+}
+
+async fn run_command(
+    line: &CommandLine,
+    output: Output,
+    environment: BTreeMap<String, String>,
+) -> Result<Exit, Failure> {
+    let working_directory =
+        std::env::current_dir().map_err(|error| Failure::of(Exit::Failed, "SYS-Folder", &error))?;
+    let context = Context::new(
+        &line.global,
+        output,
+        environment,
+        working_directory,
+        describe_result,
+    );
+    line.command.run(&context).await
+}
+
+/// The result of a completed operation in the words of the command that starts its kind; none where
+/// the scalars of its steps say enough.
+fn describe_result(record: &OperationRecord) -> Option<Vec<(String, String)>> {
+    match record.kind.as_str() {
+        "train" => models::describe_training(record),
+        "data" => data::describe_load(record),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        CommandLine::command().debug_assert();
+    }
+}

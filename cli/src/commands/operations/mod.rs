@@ -1,0 +1,74 @@
+//! Operations: list them, show one or the whole system, follow one, stop it, resume it, and read its
+//! events.
+
+mod cancel;
+mod follow;
+mod list;
+mod logs;
+mod resume;
+mod status;
+
+use clap::{Args, Subcommand};
+use schemas::ids::OperationId;
+use schemas::operation::OperationRecord;
+
+pub(crate) use cancel::{CancelArgs, run as cancel};
+pub(crate) use follow::{FollowArgs, run as follow};
+pub(crate) use resume::{ResumeArgs, run as resume};
+pub(crate) use status::{StatusArgs, run as status};
+
+use crate::arguments::values::parse_operation;
+use crate::console::{Exit, Failure};
+use crate::context::Context;
+use crate::watch::{brief, current_step};
+use list::ListArgs;
+
+/// `ktrdr ops`.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct OpsArgs {
+    /// What to do; list when absent.
+    #[command(subcommand)]
+    command: Option<OpsCommand>,
+    /// Flags of the list.
+    #[command(flatten)]
+    list: ListArgs,
+}
+
+/// `ktrdr ops …`.
+#[derive(Debug, Subcommand)]
+enum OpsCommand {
+    /// List operations, newest first
+    List(ListArgs),
+    /// Show what happened to an operation: who took which step when, and why it was tried again or
+    /// failed
+    #[command(visible_alias = "events")]
+    Logs {
+        /// The operation
+        #[arg(value_parser = parse_operation)]
+        op: OperationId,
+    },
+}
+
+/// Runs `ktrdr ops`.
+///
+/// # Errors
+/// The server cannot be asked, or there is no such operation.
+pub(crate) async fn run(args: &OpsArgs, context: &Context) -> Result<Exit, Failure> {
+    match &args.command {
+        Some(OpsCommand::List(list)) => list::run(list, context).await,
+        Some(OpsCommand::Logs { op }) => logs::run(op, context).await,
+        None => list::run(&args.list, context).await,
+    }
+}
+
+/// The checkpoint from which the current step would continue, in a few words; none where there is
+/// none.
+fn describe_checkpoint(record: &OperationRecord) -> Option<String> {
+    let step = record.step(current_step(record)?)?;
+    let text = match &step.advance {
+        fields if fields.is_object() || fields.is_null() => brief(fields),
+        scalar => scalar.to_string(),
+    };
+    Some(text).filter(|text| !text.is_empty())
+}

@@ -1,0 +1,19 @@
+//! Everything between a command and the person or program in front of it: what is written where,
+//! how a command ends, and what Ctrl+C means.
+
+pub(crate) mod durations;
+mod exit;
+mod failures;
+mod interrupts;
+mod logs;
+mod output;
+mod table_file;
+mod terminal_echo;
+
+pub(crate) use exit::Exit;
+pub(crate) use failures::Failure;
+pub(crate) use interrupts::{Interrupt, Interrupts};
+pub(crate) use logs::start_logging;
+pub(crate) use output::{Output, Style, Tone, extended, print_pairs};
+pub(crate) use table_file::write_table;
+pub(crate) use terminal_echo::ControlEchoOff;

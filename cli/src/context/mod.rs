@@ -1,0 +1,227 @@
+//! Where a command works: server, clocks and store, from flags, `KTRDR_*` variables, the running
+//! local system, the settings file, and defaults, in this order.
+
+mod context_file;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use bus::{Bus, BusError};
+use runtime::settings::{self, ClientSettings, DEFAULT_FILE, Origin, Settled};
+use schemas::operation::OperationRecord;
+
+pub(crate) use context_file::{ContextFile, DEFAULT_DIR, FILE_NAME, VARIABLE};
+
+use crate::arguments::GlobalArgs;
+use crate::console::{Exit, Failure, Output, start_logging};
+
+/// People do not wait long for a server that is not there.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Describes a completed operation as lines of name and text; none for a kind without words of its
+/// own.
+pub(crate) type DescribeResult = fn(&OperationRecord) -> Option<Vec<(String, String)>>;
+
+/// What every command gets.
+#[derive(Debug)]
+pub(crate) struct Context {
+    /// Where and how the command writes.
+    pub(crate) output: Output,
+    /// The folder that the command was typed in.
+    pub(crate) working_directory: PathBuf,
+    /// The environment, as it was at the start.
+    pub(crate) environment: BTreeMap<String, String>,
+    /// Describes results, whichever command started the operation.
+    pub(crate) describe_result: DescribeResult,
+    global: GlobalArgs,
+    setup: OnceLock<Setup>,
+}
+
+/// The settings, and the local system that gave their defaults.
+#[derive(Clone, Debug)]
+pub(crate) struct Setup {
+    /// Every setting with its origin.
+    pub(crate) settings: Settled<ClientSettings>,
+    /// The local system that runs in this folder or above.
+    pub(crate) system: Option<LocalSystem>,
+}
+
+/// A running `ktrdr up`.
+#[derive(Clone, Debug)]
+pub(crate) struct LocalSystem {
+    /// The file that announces it.
+    pub(crate) path: PathBuf,
+    /// Its server, store and clocks.
+    pub(crate) file: ContextFile,
+}
+
+impl Context {
+    /// Reads nothing yet: settings are read by the first part of a command that needs them, so that
+    /// a command without a server works whatever the environment and the files hold.
+    pub(crate) fn new(
+        global: &GlobalArgs,
+        output: Output,
+        environment: BTreeMap<String, String>,
+        working_directory: PathBuf,
+        describe_result: DescribeResult,
+    ) -> Self {
+        Self {
+            output,
+            working_directory,
+            environment,
+            describe_result,
+            global: global.clone(),
+            setup: OnceLock::new(),
+        }
+    }
+
+    /// The settings; the first call reads them and starts logging as they say.
+    ///
+    /// # Errors
+    /// A setting or the file that `KTRDR_CONTEXT` names is wrong.
+    pub(crate) fn setup(&self) -> Result<&Setup, Failure> {
+        if let Some(setup) = self.setup.get() {
+            return Ok(setup);
+        }
+
+        let setup = self.read_setup()?;
+        let log = &setup.settings.value.log;
+        let filter_is_set = setup
+            .settings
+            .settings
+            .iter()
+            .any(|each| each.key == "log.filter" && each.origin != Origin::Default);
+        start_logging(log, filter_is_set, self.global.verbose)?;
+        Ok(self.setup.get_or_init(|| setup))
+    }
+
+    fn read_setup(&self) -> Result<Setup, Failure> {
+        // A settings file that was named wins over a system that happens to run here.
+        let system = match &self.global.config {
+            Some(_) => None,
+            None => self.find_local_system()?,
+        };
+
+        let mut defaults = ClientSettings::default();
+        if let Some(LocalSystem { file, .. }) = &system {
+            defaults.bus.url.clone_from(&file.nats_url);
+            defaults.bus.profile = file.profile;
+            defaults.store.url.clone_from(&file.store_url);
+        }
+
+        let local_file = Some(self.working_directory.join(DEFAULT_FILE))
+            .filter(|path| system.is_none() && path.is_file());
+        let settings_file = self.global.config.clone().or(local_file);
+        let settings = settings::load(
+            "ktrdr",
+            &defaults,
+            settings_file.as_deref(),
+            &self.environment,
+            &self.global.settings(),
+        )?;
+        Ok(Setup { settings, system })
+    }
+
+    fn find_local_system(&self) -> Result<Option<LocalSystem>, Failure> {
+        let system = ContextFile::find(&self.environment, &self.working_directory)
+            .map_err(unreadable_context)?;
+        Ok(system.map(|(path, file)| LocalSystem { path, file }))
+    }
+
+    /// The settings without their origins.
+    pub(crate) fn settings(&self) -> Result<&ClientSettings, Failure> {
+        Ok(&self.setup()?.settings.value)
+    }
+
+    /// The URL of the object store, absolute.
+    pub(crate) fn store_url(&self) -> Result<String, Failure> {
+        Ok(self.settings()?.store.resolved(&self.working_directory))
+    }
+
+    /// Connects to the server, or fails within seconds.
+    pub(crate) async fn bus(&self) -> Result<Bus, Failure> {
+        let setup = self.setup()?;
+        let name = format!("ktrdr-cli/{}", std::process::id());
+        let mut options = setup.settings.value.bus.connect_options(&name, false);
+        options.connect_timeout = CONNECT_TIMEOUT;
+
+        Bus::connect(&options).await.map_err(|error| {
+            let is_unreachable = matches!(error, BusError::Connect { .. });
+            let failure = Failure::from(error);
+            match &setup.system {
+                Some(system) if is_unreachable && options.url == system.file.nats_url => failure
+                    .with_hint(format!(
+                        "{} names this server: is its `ktrdr up` still running?",
+                        system.path.display()
+                    )),
+                _ => failure,
+            }
+        })
+    }
+}
+
+fn unreadable_context(error: std::io::Error) -> Failure {
+    Failure {
+        causes: vec![error.to_string()],
+        ..Failure::new(
+            Exit::Usage,
+            "CONFIG-Context",
+            "cannot read the file that KTRDR_CONTEXT names",
+        )
+    }
+    .with_hint(
+        "`ktrdr up` writes it as .ktrdr/context.json; unset KTRDR_CONTEXT to look for it from here \
+         upwards",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn context(global: &GlobalArgs, variables: &[(&str, &str)], here: &Path) -> Context {
+        let environment = variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        let output = Output::new(global, &BTreeMap::new());
+        Context::new(global, output, environment, here.to_owned(), |_| None)
+    }
+
+    fn url(global: &GlobalArgs, variables: &[(&str, &str)], here: &Path) -> String {
+        let context = context(global, variables, here);
+        context.read_setup().unwrap().settings.value.bus.url
+    }
+
+    #[test]
+    fn a_nearer_source_of_a_setting_wins() {
+        let folder = tempfile::tempdir().unwrap();
+        let here = folder.path();
+        let no_flags = GlobalArgs::default();
+        assert_eq!(url(&no_flags, &[], here), "nats://127.0.0.1:4222");
+
+        // A file wins over the defaults.
+        std::fs::write(here.join(DEFAULT_FILE), "[bus]\nurl = \"nats://file:1\"\n").unwrap();
+        assert_eq!(url(&no_flags, &[], here), "nats://file:1");
+
+        // The running system wins over the file.
+        let system = r#"{"v": 1, "nats_url": "nats://system:1", "store_url": "memory:///",
+            "profile": "test", "monitor_url": "", "pid": 1, "started_at": "2026-03-01T00:00:00Z"}"#;
+        std::fs::create_dir(here.join(".ktrdr")).unwrap();
+        std::fs::write(here.join(".ktrdr/context.json"), system).unwrap();
+        assert_eq!(url(&no_flags, &[], here), "nats://system:1");
+
+        // A variable wins over the system, and a flag over the variable.
+        let variable = [("KTRDR_NATS_URL", "nats://variable:1")];
+        assert_eq!(url(&no_flags, &variable, here), "nats://variable:1");
+        let flags = GlobalArgs {
+            server: Some("nats://flag:1".to_owned()),
+            ..GlobalArgs::default()
+        };
+        assert_eq!(url(&flags, &variable, here), "nats://flag:1");
+    }
+}

@@ -1,0 +1,6 @@
+//! What commands work on: files of bars, strategies, stored series, registered models.
+
+pub(crate) mod bar_files;
+pub(crate) mod models;
+pub(crate) mod stored_series;
+pub(crate) mod strategy_files;

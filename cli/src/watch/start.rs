@@ -1,0 +1,59 @@
+//! Starts an operation: gives it its id, submits it, and watches it unless asked to return at once.
+
+use jiff::Timestamp;
+use schemas::command::NewOperation;
+use schemas::ids::OperationId;
+use serde_json::json;
+
+use super::{WatchOptions, watch_to_end};
+use crate::arguments::RunArgs;
+use crate::console::{Exit, Failure, Interrupts, Output};
+use crate::context::Context;
+
+/// Submits `new` as `args` say, and watches it to its end unless `args` say otherwise.
+pub(crate) async fn start(
+    context: &Context,
+    mut new: NewOperation,
+    args: &RunArgs,
+) -> Result<Exit, Failure> {
+    let output = &context.output;
+    new.labels.extend(args.label.iter().cloned());
+    let op = OperationId::new(&new.kind, Timestamp::now(), rand::random())
+        .map_err(|error| Failure::of(Exit::Usage, "OPS-Invalid", &error))?;
+    new.validate(&op)
+        .map_err(|error| Failure::of(Exit::Usage, "OPS-Invalid", &error).about(&op))?;
+
+    if args.dry_run {
+        let request = serde_json::to_value(&new).unwrap_or_default();
+        output.json(&request);
+        output.line(&serde_json::to_string_pretty(&request).unwrap_or_default());
+        return Ok(Exit::Done);
+    }
+
+    // Before the operation exists: a Ctrl+C right after the submission must cancel it.
+    let mut interrupts = Interrupts::listen()?;
+    let bus = context.bus().await?;
+    bus.submit(&op, &new).await?;
+    output.json(&json!({"type": "started", "op": op, "kind": new.kind, "at": Timestamp::now()}));
+
+    let started = format!("Started {}: {op}", new.kind);
+    if args.detach {
+        output.line(&started);
+        print_follow_hints(output, &op);
+        return Ok(Exit::Done);
+    }
+    output.note(&started);
+    let options = WatchOptions {
+        is_ours: true,
+        wait_timeout: args.wait_timeout,
+        ..WatchOptions::default()
+    };
+    watch_to_end(context, &bus, &mut interrupts, &op, options).await
+}
+
+/// How to find an operation that runs on without this process.
+pub(crate) fn print_follow_hints(output: &Output, op: &OperationId) {
+    output.note(&format!(
+        "Track progress: ktrdr status {op}\nFollow live:    ktrdr follow {op}"
+    ));
+}

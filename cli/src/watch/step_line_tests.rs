@@ -1,0 +1,336 @@
+//! What the progress lines of typical moments look like: a changed snapshot is a changed promise.
+
+use std::collections::BTreeMap;
+
+use bus::Profile;
+use jiff::{SignedDuration, Timestamp};
+use schemas::command::NewOperation;
+use schemas::errors::ErrorRecord;
+use schemas::ids::{Lane, OperationId, WorkerId};
+use schemas::operation::{Holder, OperationRecord};
+use schemas::plan::{Plan, StepSpec};
+use schemas::progress::{Context, ProgressRecord, Waiting};
+
+use super::*;
+use crate::watch::waiting_reason::QueueFacts;
+
+/// A moment of a training of five steps that began at [`start`]; the knobs are set by each test.
+struct Moment {
+    record: OperationRecord,
+    progress: BTreeMap<StepNumber, ProgressRecord>,
+    queue: Option<QueueFacts>,
+    silent: BTreeMap<WorkerId, Duration>,
+    offline: Option<Duration>,
+    cancel_asked: Option<Duration>,
+    now: Timestamp,
+}
+
+fn start() -> Timestamp {
+    "2026-03-01T14:22:33Z".parse().unwrap()
+}
+
+fn at(seconds: i64) -> Timestamp {
+    start() + SignedDuration::from_secs(seconds)
+}
+
+fn number(number: usize) -> StepNumber {
+    StepNumber::new(number).unwrap()
+}
+
+fn worker() -> WorkerId {
+    "trainer-here-1-0001".parse().unwrap()
+}
+
+impl Moment {
+    fn new() -> Self {
+        let steps = [
+            (Service::Fetcher, 15.0),
+            (Service::Validator, 5.0),
+            (Service::Processor, 15.0),
+            (Service::Trainer, 60.0),
+            (Service::Registry, 5.0),
+        ];
+        let spec = |(service, weight)| StepSpec {
+            service,
+            verb: "run".to_owned(),
+            lane: Lane::Default,
+            weight,
+            command: serde_json::Value::Null,
+        };
+        let plan = Plan::sequence(steps.into_iter().map(spec).collect());
+        let new = NewOperation {
+            kind: "train".to_owned(),
+            labels: BTreeMap::new(),
+            params: serde_json::Value::Null,
+            plan,
+        };
+        let op: OperationId = "op_train_20260301_142233_9f3a01bc".parse().unwrap();
+        Self {
+            record: OperationRecord::create(op, new, start()),
+            progress: BTreeMap::new(),
+            queue: None,
+            silent: BTreeMap::new(),
+            offline: None,
+            cancel_asked: None,
+            now: start(),
+        }
+    }
+
+    fn claimed(mut self, step: usize, seconds: i64) -> Self {
+        let holder = Holder {
+            worker: worker(),
+            ack_subject: "x".to_owned(),
+            since: at(seconds),
+        };
+        let submission = self.record.steps[step - 1].submission;
+        self.record
+            .claim(number(step), submission, holder, None)
+            .unwrap();
+        self.now = at(seconds);
+        self
+    }
+
+    fn completed(mut self, step: usize, seconds: i64, result: Value) -> Self {
+        let attempt = self.record.steps[step - 1].attempt;
+        self.record
+            .complete(number(step), attempt, result, at(seconds))
+            .unwrap();
+        self.now = at(seconds);
+        self
+    }
+
+    /// Data is there; the trainer has worked for 72 s and is at 45.2 %.
+    fn training() -> Self {
+        let moment = Self::new()
+            .claimed(1, 0)
+            .completed(
+                1,
+                12,
+                serde_json::json!({"bars": 46_800, "series": "EURUSD 1h"}),
+            )
+            .claimed(2, 12)
+            .completed(2, 13, serde_json::json!({"score": 0.98}))
+            .claimed(3, 13)
+            .completed(3, 20, serde_json::json!({"samples": 46_511}))
+            .claimed(4, 20);
+        let message = "Training MLP model on EURUSD [1h] [epoch 5/10] (batch 120/500)";
+        moment.with_progress(4, 92, 45.2, message)
+    }
+
+    fn with_progress(
+        mut self,
+        step: usize,
+        seconds: i64,
+        step_percent: f64,
+        message: &str,
+    ) -> Self {
+        let record = ProgressRecord {
+            v: 1,
+            op: self.record.op.clone(),
+            step: number(step),
+            steps: 5,
+            service: self.record.plan.step(number(step)).unwrap().service,
+            worker: worker(),
+            attempt: self.record.steps[step - 1].attempt,
+            seq: 1,
+            at: at(seconds),
+            started_at: at(20),
+            percent: 0.0,
+            step_percent,
+            eta_s: Some(87.0),
+            message: message.to_owned(),
+            items: None,
+            context: Context::None,
+            waiting: None,
+        };
+        self.progress.insert(number(step), record);
+        self.now = at(seconds);
+        self
+    }
+
+    fn facts(&self) -> WaitingFacts<'_> {
+        WaitingFacts {
+            record: Some(&self.record),
+            progress: &self.progress,
+            queue: self.queue,
+            silent: &self.silent,
+            offline: self.offline,
+            cancel_asked: self.cancel_asked,
+            timing: Profile::Dev.timing(),
+            now: self.now,
+        }
+    }
+
+    fn live(&self, style: Style) -> String {
+        step_lines(&self.facts())
+            .iter()
+            .map(|line| line.live(style, 2, 15) + "\n")
+            .collect()
+    }
+
+    /// The one line of the step that is worked on or waits.
+    fn current(&self) -> String {
+        let lines = step_lines(&self.facts());
+        let line = lines
+            .iter()
+            .find(|line| {
+                line.state
+                    .is_some_and(|state| state != StepState::Completed)
+            })
+            .unwrap();
+        format!(
+            "{}\n{}\n\n",
+            line.live(Style::default(), 2, 15),
+            line.plain(Style::default())
+        )
+    }
+}
+
+#[test]
+fn a_training_at_work() {
+    insta::assert_snapshot!(Moment::training().live(Style::default()));
+}
+
+#[test]
+fn a_training_at_work_on_an_ascii_terminal() {
+    insta::assert_snapshot!(Moment::training().live(Style {
+        ascii: true,
+        color: false
+    }));
+}
+
+#[test]
+fn a_training_at_work_in_colour() {
+    insta::assert_snapshot!(Moment::training().live(Style {
+        ascii: false,
+        color: true
+    }));
+}
+
+#[test]
+fn every_reason_why_nothing_moves() {
+    let queued = |ahead, workers, busy| {
+        let facts = QueueFacts {
+            step: StepNumber::FIRST,
+            ahead,
+            workers,
+            busy,
+        };
+        Moment {
+            queue: Some(facts),
+            ..Moment::new()
+        }
+        .current()
+    };
+    let waiting = |waiting: Waiting| {
+        let mut moment = Moment::training();
+        moment.progress.get_mut(&number(4)).unwrap().waiting = Some(waiting);
+        moment.current()
+    };
+    let mut retrying = Moment::training();
+    retrying
+        .record
+        .retry(number(4), 1, "provider timed out", at(100), at(92))
+        .unwrap();
+    let mut lost = Moment::training();
+    lost.record
+        .clear_hold(number(4), &worker(), at(92))
+        .unwrap();
+    let silent = |seconds| {
+        let silent = [(worker(), Duration::from_secs(seconds))].into();
+        Moment {
+            silent,
+            ..Moment::training()
+        }
+        .current()
+    };
+    let told = [
+        Moment::new().current(),
+        queued(Some(3), 2, 2),
+        queued(Some(0), 0, 0),
+        queued(Some(0), 1, 1),
+        queued(Some(0), 4, 4),
+        // A worker has just taken it, and is busy with it.
+        queued(None, 1, 1),
+        waiting(Waiting {
+            reason: "provider pacing".to_owned(),
+            until: Some(at(92 + 37)),
+        }),
+        waiting(Waiting {
+            reason: "object store".to_owned(),
+            until: None,
+        }),
+        silent(1),
+        silent(4),
+        silent(6),
+        silent(9),
+        lost.current(),
+        retrying.current(),
+        Moment {
+            now: at(92 + 20),
+            ..Moment::training()
+        }
+        .current(),
+        Moment {
+            cancel_asked: Some(Duration::from_secs(2)),
+            ..Moment::training()
+        }
+        .current(),
+        Moment {
+            offline: Some(Duration::from_secs(3)),
+            ..Moment::training()
+        }
+        .current(),
+    ];
+    insta::assert_snapshot!(told.concat());
+}
+
+#[test]
+fn a_failed_step_keeps_its_last_words_and_the_later_steps_stay_open() {
+    let mut moment = Moment::training();
+    moment
+        .record
+        .fail(
+            number(4),
+            1,
+            ErrorRecord::new("TRAIN-GpuError", "out of memory", ""),
+            at(95),
+        )
+        .unwrap();
+    moment.now = at(100);
+    insta::assert_snapshot!(moment.live(Style::default()));
+}
+
+#[test]
+fn percent_of_the_operation_is_weighted_by_the_plan() {
+    // 15 + 5 + 15 done, and 45.2 % of 60: 62.12.
+    let moment = Moment::training();
+    let lines = step_lines(&moment.facts());
+    assert!((lines[3].operation_percent - 62.12).abs() < 1e-9);
+}
+
+#[test]
+fn a_resumed_step_without_checkpoint_does_not_boast_of_its_last_attempt() {
+    let mut moment = Moment::training();
+    moment
+        .record
+        .fail(
+            number(4),
+            1,
+            ErrorRecord::new("TRAIN-GpuError", "out of memory", ""),
+            at(95),
+        )
+        .unwrap();
+    moment.record.resume(0, at(200)).unwrap();
+    let pending = step_lines(&moment.facts())[3].plain(Style::default());
+    let moment = moment.claimed(4, 201);
+    let claimed = step_lines(&moment.facts())[3].plain(Style::default());
+    assert!(
+        pending.starts_with("[ 35.0%] trainer (4/5)  queued"),
+        "{pending}"
+    );
+    assert!(
+        claimed.starts_with("[ 62.1%] trainer (4/5)  started"),
+        "{claimed}"
+    );
+}

@@ -1,0 +1,480 @@
+//! The data, train and models commands as a user meets them: messages, exit codes, and a prediction
+//! worked by hand.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+
+use schemas::manifests::{
+    Activation, ArtifactManifest, FeatureColumn, Lineage, ModelManifest, Network, NetworkKind,
+    OutputKind,
+};
+use store::{Bytes, Store};
+
+/// Hourly closes that rise by 10 % and then halve, so that the rate of change is 10, then −50.
+const BARS: &str = "timestamp,open,high,low,close,volume\n\
+    2024-01-02T10:00:00Z,100,100,100,100,5\n\
+    2024-01-02T11:00:00Z,110,110,110,110,5\n\
+    2024-01-02T12:00:00Z,55,55,55,55,5\n";
+
+/// One raw input, the rate of change over one bar in percent, and a linear model of it.
+const STRATEGY: &str = "name: hand\nversion: \"1.0\"\n\
+    training_data:\n  symbols: {mode: single, symbol: EURUSD}\n  timeframes: {mode: single, timeframe: \"1h\"}\n\
+    indicators:\n  roc_1: {type: roc, period: 1}\n\
+    fuzzy_sets: {}\n\
+    nn_inputs:\n  - {raw_indicator: roc_1, timeframes: all}\n\
+    model:\n  type: mlp\n  architecture: {hidden_layers: [1], activation: relu, dropout: 0.0}\n\
+    decisions:\n  output_format: regression\n  cost_model: {round_trip_cost: 0.0001, min_edge_multiplier: 1.5}\n\
+    training:\n  labels: {source: forward_return, horizon: 1}\n  data_split: {train: 0.7, validation: 0.15, test: 0.15}\n";
+
+/// A folder of its own, without a server, and what commands in it say.
+struct Place(tempfile::TempDir);
+
+impl Place {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn file(&self, name: &str, text: &str) -> &Self {
+        std::fs::write(self.path().join(name), text).unwrap();
+        self
+    }
+
+    /// What `ktrdr arguments` printed and its exit code, the folder written as `<here>`.
+    fn told(&self, arguments: &[&str]) -> String {
+        let output = Command::new(env!("CARGO_BIN_EXE_ktrdr"))
+            .args(arguments)
+            .current_dir(self.path())
+            .env_clear()
+            .env("KTRDR_NATS_URL", "nats://127.0.0.1:1")
+            .env("LANG", "C.UTF-8")
+            .output()
+            .unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        let text = String::from_utf8(text)
+            .unwrap()
+            .replace(&self.path().display().to_string(), "<here>");
+        format!("{text}exit {}", output.status.code().unwrap())
+    }
+}
+
+#[test]
+fn a_missing_strategy_is_reported_with_every_place_tried() {
+    insta::assert_snapshot!(Place::new().told(&["train", "nothing"]), @"
+    error: there is no strategy `nothing`
+      cause: tried <here>/nothing
+      cause: tried <here>/strategies/catalog/nothing.yaml
+    hint: give the path of a .yaml file, or set KTRDR_STRATEGIES to a folder of them
+    exit 4
+    ");
+}
+
+#[test]
+fn every_mistake_of_a_strategy_is_reported_at_once() {
+    let text = STRATEGY
+        .replace(
+            "roc_1: {type: roc, period: 1}",
+            "roc_1: {type: roc, perod: 1}\n  x: {type: rssi, period: 3}",
+        )
+        .replace("dropout: 0.0", "dropout: 0.0, hiden: 3")
+        .replace(
+            "fuzzy_sets: {}",
+            "fuzzy_sets:\n  moves:\n    indicator: roc_1\n    up: [3, 2, 1]",
+        );
+    let place = Place::new();
+    place.file("wrong.yaml", &text);
+    let told = place.told(&["train", "wrong.yaml"]);
+    // The list of indicator types grows; it is somebody else's promise.
+    let types = told
+        .find(" [allowed: adline")
+        .map(|start| start..start + told[start..].find('\n').unwrap());
+    insta::assert_snapshot!(told.replace(&told[types.unwrap()], ""), @r#"
+    error: <here>/wrong.yaml: the strategy has 4 error(s) and 2 warning(s)
+      error[indicator.parameter] line 7, indicators.roc_1.perod: roc has no parameter "perod" (did you mean `period`?) [allowed: period, source]
+      warning[indicator.unused] line 8, indicators.x: nothing uses this indicator
+      error[indicator.unknown] line 8, indicators.x.type: `rssi` is no indicator type (did you mean `rsi`?)
+      warning[fuzzy_set.unused] line 10, fuzzy_sets.moves: no input uses this fuzzy set
+      error[membership.invalid] line 12, fuzzy_sets.moves.up: triangular parameters must not descend: a, b, c = [3.0, 2.0, 1.0], where 3.0 is followed by 2.0; write the points from left to right
+      error[key.unknown] line 17, model.architecture.hiden: unknown key (did you mean `hidden_layers`?) [allowed: activation, dropout, hidden_layers]
+    hint: correct the places listed; `ktrdr strategies validate <file>` checks them again without starting anything
+    exit 2
+    "#);
+}
+
+#[test]
+fn a_training_without_a_server_shows_its_parameters() {
+    let place = Place::new();
+    place.file("hand.yaml", STRATEGY);
+    insta::assert_snapshot!(place.told(&["train", "hand.yaml", "--epochs", "3", "--seed", "7", "--end", "2024-01-31"]), @"
+    Strategy hand (<here>/hand.yaml)
+      symbols     EURUSD
+      timeframes  1h
+      bars        from the first to before 2024-02-01T00:00:00Z, as stored
+      parts       70 % train, 15 % validation, 15 % test
+      features    1 columns of 1 indicators
+      training    3 epochs, 32 rows a batch, learning rate 0.001, seed 7
+      model       hand
+    error: cannot connect to the NATS server at nats://127.0.0.1:1
+      cause: IO error: Connection refused (os error 111)
+    hint: start a local system with `ktrdr up`, or name the server with --server or KTRDR_NATS_URL
+    exit 3
+    ");
+}
+
+#[test]
+fn a_training_in_an_unknown_timeframe_is_refused() {
+    let place = Place::new();
+    place.file("hand.yaml", STRATEGY);
+    insta::assert_snapshot!(place.told(&["train", "hand.yaml", "--timeframes", "2h"]), @"
+    error: invalid value '2h' for '--timeframes <TIMEFRAMES>': `2h` is not a timeframe; use one of 1m 5m 15m 30m 1h 4h 1d 1w
+
+    For more information, try '--help'.
+    exit 2
+    ");
+}
+
+#[test]
+fn a_strategy_larger_than_a_command_may_be_is_refused() {
+    let place = Place::new();
+    place.file(
+        "large.yaml",
+        &format!("{STRATEGY}# {}\n", "x".repeat(33_000)),
+    );
+    insta::assert_snapshot!(place.told(&["train", "large.yaml"]), @"
+    error: <here>/large.yaml: the strategy has 1 error(s) and 0 warning(s)
+      error[file.size] (file): the file has 33553 bytes, the most is 32768
+    hint: correct the places listed; `ktrdr strategies validate <file>` checks them again without starting anything
+    exit 2
+    ");
+}
+
+#[test]
+fn mistakes_in_a_file_of_bars_are_reported_with_their_line() {
+    let place = Place::new();
+    place
+        .file(
+            "bad_EURUSD_1h.csv",
+            &BARS.replace("110,110,110,110", "110,x,110,110"),
+        )
+        .file("naive_EURUSD_1h.csv", &BARS.replace('Z', ""))
+        .file("EURUSD_4h.csv", BARS);
+    let check = |file: &str| place.told(&["data", "check", file, "--symbol", "EURUSD"]);
+    let all = [
+        "missing.csv",
+        "bad_EURUSD_1h.csv",
+        "naive_EURUSD_1h.csv",
+        "EURUSD_4h.csv",
+    ]
+    .map(check);
+    insta::assert_snapshot!(all.join("\n\n"), @"
+    error: cannot read `<here>/missing.csv`
+      cause: No such file or directory (os error 2)
+    hint: check the path, and that this user may read it
+    exit 4
+
+    error: `<here>/bad_EURUSD_1h.csv` line 3: high `x` is not a number
+    hint: write numbers with a decimal point and without separators; leave unknown cells empty
+    exit 2
+
+    error: `<here>/naive_EURUSD_1h.csv` line 2: the time `2024-01-02T10:00:00` has no zone
+    hint: name the zone of the times, for example --zone America/New_York or --zone UTC
+    exit 2
+
+    error: `<here>/EURUSD_4h.csv` holds bars of 1h, not 4h
+    hint: ask for the timeframe of the file, or choose another file
+    exit 2
+    ");
+}
+
+#[test]
+fn a_critical_finding_ends_a_check_with_exit_code_1() {
+    let place = Place::new();
+    place.file(
+        "EURUSD_1h.csv",
+        &BARS.replace("55,55,55,55", "-55,-55,-55,-55"),
+    );
+    insta::assert_snapshot!(place.told(&["data", "check", "EURUSD_1h.csv"]), @"
+      format    csv, cells between `,`
+      columns   timestamp, open, high, low, close, volume
+      times     instants with their zone
+      series    bars/file/fx-eur-usd/bid-regular-raw-utc_midnight/1h
+    EURUSD 1h: 3 bars, 2024-01-02T10:00:00Z to 2024-01-02T12:00:00Z
+    score 70.0 of 100 (look at the findings); 0 of 3 expected bars missing in 0 gaps
+      critical  1 bar with a price of zero or less (line 4)
+      medium    1 bar closing over 10 % away from the bar before (line 3)
+    exit 1
+    ");
+}
+
+#[test]
+fn an_import_shows_its_findings_and_writes_only_with_yes() {
+    let place = Place::new();
+    place.file("prices.csv", &BARS.replace("close", "px").replace(',', ";"));
+    let import = |more: &[&str]| {
+        place.told(
+            &[
+                &[
+                    "data",
+                    "import",
+                    "prices.csv",
+                    "--symbol",
+                    "EURUSD",
+                    "--column",
+                    "close=px",
+                ],
+                more,
+            ]
+            .concat(),
+        )
+    };
+    let (dry, before) = (import(&[]), place.told(&["data", "list"]));
+    let (written, after) = (
+        import(&["--yes"]),
+        place.told(&["data", "range", "EURUSD", "-t", "1h"]),
+    );
+    insta::assert_snapshot!([dry, before, written, after].join("\n\n"), @"
+      format    csv, cells between `;`
+      columns   timestamp, open, high, low, px, volume
+      times     instants with their zone
+      series    bars/file/fx-eur-usd/bid-regular-raw-utc_midnight/1h
+    EURUSD 1h: 3 bars, 2024-01-02T10:00:00Z to 2024-01-02T12:00:00Z
+    score 80.0 of 100 (healthy); 0 of 3 expected bars missing in 0 gaps
+      high      1 bar closing over 20 % away from the bar before (line 4)
+      medium    1 bar closing over 10 % away from the bar before (line 3)
+    would store 3 bars as bars/file/fx-eur-usd/bid-regular-raw-utc_midnight/1h
+    nothing was written; add --yes to write
+    exit 0
+
+    nothing is stored in file://<here>/.ktrdr/objects
+    hint: `ktrdr data import FILE --yes` or `ktrdr data load SYMBOL` stores bars
+    exit 0
+
+      format    csv, cells between `;`
+      columns   timestamp, open, high, low, px, volume
+      times     instants with their zone
+      series    bars/file/fx-eur-usd/bid-regular-raw-utc_midnight/1h
+    EURUSD 1h: 3 bars, 2024-01-02T10:00:00Z to 2024-01-02T12:00:00Z
+    score 80.0 of 100 (healthy); 0 of 3 expected bars missing in 0 gaps
+      high      1 bar closing over 20 % away from the bar before (line 4)
+      medium    1 bar closing over 10 % away from the bar before (line 3)
+    EURUSD 1h: 3 bars, 3 new, 0 changed, revision 1
+    exit 0
+
+    EURUSD 1h: 3 bars, 2024-01-02T10:00:00Z to 2024-01-02T12:00:00Z
+    exit 0
+    ");
+}
+
+#[test]
+fn an_unknown_model_is_not_found_with_and_without_a_version() {
+    let place = Place::new();
+    let all = [
+        vec!["models", "show", "trend@3"],
+        vec!["models", "predict", "trend"],
+        vec!["models", "list"],
+    ];
+    insta::assert_snapshot!(all.map(|arguments| place.told(&arguments)).join("\n\n"), @"
+    error: there is no model `trend@3`
+    hint: `ktrdr models list` shows the models that stand
+    exit 4
+
+    error: there is no model `trend`
+    hint: `ktrdr models list` shows the models that stand
+    exit 4
+
+    no registry answers; read from file://<here>/.ktrdr/objects
+    there is no model yet
+    hint: `ktrdr train STRATEGY` makes one
+    exit 0
+    ");
+}
+
+/// Stores model `hand@1`: forward return = 0.001 × max(0, rate of change) − 0.0001.
+async fn store_hand(place: &Place) {
+    let store = Store::open(&format!("file://{}/.ktrdr/objects", place.path().display()))
+        .await
+        .unwrap();
+    let network = Network {
+        kind: NetworkKind::Mlp,
+        hidden_layers: vec![1],
+        activation: Activation::Relu,
+        dropout: 0.0,
+        features: vec![FeatureColumn {
+            name: "1h_roc_1_raw".to_owned(),
+            normalisation: None,
+        }],
+        output: OutputKind::Regression,
+    };
+    let lineage = Lineage {
+        operation: "op_train_20240103_000000_00000001".to_owned(),
+        dataset: "d".repeat(64),
+        series: BTreeMap::new(),
+        strategy: STRATEGY.to_owned(),
+        strategy_sha256: "s".repeat(64),
+        seed: 42,
+        symbols: vec!["fx:EUR.USD".to_owned()],
+        timeframes: vec!["1h".to_owned()],
+        versions: BTreeMap::new(),
+    };
+    let draft = ArtifactManifest {
+        v: ArtifactManifest::VERSION,
+        files: BTreeMap::new(),
+        network,
+        lineage: lineage.clone(),
+        training: serde_json::Value::Null,
+        created_at: 0,
+    };
+    let weights = safetensors(&[
+        ("0.bias", &[1], 0.0),
+        ("0.weight", &[1, 1], 1.0),
+        ("3.bias", &[1], -0.0001),
+        ("3.weight", &[1, 1], 0.001),
+    ]);
+    let files = BTreeMap::from([("model.safetensors".to_owned(), Bytes::from(weights))]);
+    let artifact = store.artifacts().publish(files, draft).await.unwrap();
+    let model = |version| ModelManifest {
+        v: ModelManifest::VERSION,
+        name: "hand".to_owned(),
+        version,
+        artifact: artifact.clone(),
+        operation: lineage.operation.clone(),
+        metrics: BTreeMap::from([
+            ("mae".to_owned(), 0.002),
+            ("baseline_mae".to_owned(), 0.003),
+        ]),
+        lineage: lineage.clone(),
+        created_at: 1_704_240_000_000_000,
+    };
+    store
+        .models()
+        .assign_version("hand", &lineage.operation, model)
+        .await
+        .unwrap();
+}
+
+/// The format by its definition: length of the header, header, numbers; every tensor holds one
+/// number here.
+fn safetensors(tensors: &[(&str, &[usize], f32)]) -> Vec<u8> {
+    let entry = |(index, (name, shape, _)): (usize, &(&str, &[usize], f32))| {
+        format!(
+            "\"{name}\":{{\"dtype\":\"F32\",\"shape\":{shape:?},\"data_offsets\":[{},{}]}}",
+            4 * index,
+            4 * index + 4
+        )
+    };
+    let header = format!(
+        "{{{}}}",
+        tensors
+            .iter()
+            .enumerate()
+            .map(entry)
+            .collect::<Vec<_>>()
+            .join(",")
+    );
+    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+    bytes.extend(header.as_bytes());
+    tensors
+        .iter()
+        .for_each(|(.., number)| bytes.extend(number.to_le_bytes()));
+    bytes
+}
+
+#[tokio::test]
+async fn a_prediction_worked_by_hand_comes_out_of_a_file_of_bars() {
+    let place = Place::new();
+    store_hand(&place).await;
+    place.file("mine.csv", BARS);
+    // The first bar has no rate of change. Then 0.001 · 10 − 0.0001 = 0.0099 and 0.001 · max(0,
+    // −50) − 0.0001 = −0.0001; only the first is beyond 1.5 × the cost of 0.0001.
+    let told = place.told(&[
+        "models",
+        "predict",
+        "hand@1",
+        "--bars",
+        "EURUSD:1h=mine.csv",
+        "--out",
+        "out.csv",
+    ]);
+    let csv = std::fs::read_to_string(place.path().join("out.csv")).unwrap();
+    let rows: Vec<Vec<&str>> = csv.lines().map(|line| line.split(',').collect()).collect();
+    assert_eq!(
+        rows[0],
+        [
+            "symbol",
+            "open_time",
+            "decision_time",
+            "forward_return",
+            "signal"
+        ]
+    );
+    assert_eq!(
+        rows[1][..3],
+        ["fx:EUR.USD", "2024-01-02T11:00:00Z", "2024-01-02T12:00:00Z"]
+    );
+    assert_eq!((rows.len(), rows[1][4], rows[2][4]), (3, "BUY", "HOLD"));
+    assert!((rows[1][3].parse::<f64>().unwrap() - 0.0099).abs() < 1e-6);
+    assert!((rows[2][3].parse::<f64>().unwrap() + 0.0001).abs() < 1e-6);
+    let listed = place.told(&["models", "list"]);
+    insta::assert_snapshot!([told, listed].join("\n\n"), @"
+    2 predictions of hand@1 on EURUSD; left out: 1 bars of warm-up, 0 with undefined features; written to out.csv
+    exit 0
+
+    MODEL   SYMBOLS  TIMEFRAMES  CREATED               TEST SCORE
+    hand@1  EURUSD   1h          2024-01-03T00:00:00Z  error 0.002000 (mean 0.003000)
+    no registry answers; read from file://<here>/.ktrdr/objects
+    exit 0
+    ");
+    assert!(
+        place
+            .told(&[
+                "models",
+                "predict",
+                "hand",
+                "--bars",
+                "EURUSD:1h=mine.csv",
+                "--out",
+                "-"
+            ])
+            .starts_with(&csv)
+    );
+}
+
+#[tokio::test]
+async fn bars_that_cannot_be_predicted_on_are_refused() {
+    let place = Place::new();
+    store_hand(&place).await;
+    place
+        .file("hole.csv", &BARS.replace("110,110,110,110", "110,110,110,"))
+        .file("mine.csv", BARS);
+    let predict =
+        |bars: &[&str]| place.told(&[&["models", "predict", "hand", "--bars"], bars].concat());
+    let daily = "timestamp,open,high,low,close\n2024-01-02,1,1,1,1\n2024-01-03,1,1,1,1\n";
+    place.file("daily.csv", daily);
+    let all = [
+        predict(&["EURUSD:1h=hole.csv"]),
+        predict(&["EURUSD:1d=daily.csv"]),
+        predict(&["EURUSD:1h=mine.csv", "GBPUSD:1h=mine.csv"]),
+        place.told(&["models", "predict", "hand"]),
+    ];
+    insta::assert_snapshot!(all.join("\n\n"), @"
+    error: `hole.csv` line 3: a price is missing
+    hint: complete or remove the row; `ktrdr data check FILE` names all of them
+    exit 2
+
+    error: the model needs 1h bars and no file holds them
+    hint: add --bars EURUSD:1h=FILE
+    exit 2
+
+    error: mine.csv is of GBPUSD, the file before it of EURUSD
+    hint: predict one symbol at a time
+    exit 2
+
+    error: No cached data found for EURUSD (1h)
+    hint: `ktrdr data load EURUSD --timeframe 1h --mode full` fetches it
+    exit 4
+    ");
+}

@@ -1,0 +1,14 @@
+//! Tests of the program `ktrdr` from the outside, linked once.
+
+#[cfg(test)]
+mod bad_input;
+#[cfg(test)]
+mod command_line;
+#[cfg(test)]
+mod data_train_models;
+#[cfg(test)]
+mod local_system;
+#[cfg(test)]
+mod offline;
+#[cfg(test)]
+mod rooms;
