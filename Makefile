@@ -13,7 +13,7 @@ BIN := $(TARGET)/debug
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do printf 'make %-11s %s\n' "$$name" "$$text"; done
 
-setup: ## fetch the NATS server (8 MB) and libtorch (540 MB) into .deps; nothing is installed outside the checkout
+setup: ## fetch the NATS server (8 MB), libtorch (540 MB) and an S3 server for tests (30 MB) into .deps; nothing is installed outside the checkout
 	@command -v $(CARGO) >/dev/null || { echo 'error: cargo is not on PATH'; echo 'hint: install Rust with rustup (https://rustup.rs); rust-toolchain.toml chooses the version'; exit 1; }
 	@command -v cc >/dev/null || { echo 'error: there is no C compiler'; echo 'hint: Debian and Ubuntu: apt install build-essential'; exit 1; }
 	@infra/setup all

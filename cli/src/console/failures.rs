@@ -189,8 +189,8 @@ impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let (exit, code) = match &error {
             StoreError::Missing { .. } => (Exit::NotFound, "STORE-Missing"),
-            StoreError::Url { .. } | StoreError::NotBuiltIn { .. } => (Exit::Usage, "STORE-Url"),
-            StoreError::Open { .. } => (Exit::Unreachable, "STORE-Unreachable"),
+            StoreError::Url { .. } => (Exit::Usage, "STORE-Url"),
+            error if error.is_unreachable() => (Exit::Unreachable, "STORE-Unreachable"),
             StoreError::Name { .. } => (Exit::Usage, "STORE-Name"),
             _ => (Exit::Failed, "STORE-Failed"),
         };

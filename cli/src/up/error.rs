@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use bus::BusError;
+use store::StoreError;
 
 use crate::console::{Exit, Failure};
 
@@ -44,6 +45,9 @@ pub(crate) enum UpError {
         /// Its log.
         log: PathBuf,
     },
+    /// The object store cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// Connecting or applying the topology.
     #[error("cannot set up the bus")]
     Bus(#[from] BusError),
@@ -62,6 +66,7 @@ impl UpError {
             }
             Self::Spawn { .. } => "build it with `make build` (the trainer with `make trainer`)".to_owned(),
             Self::ServerNotReady { log, .. } => format!("see {}; a port given with --port may be taken", log.display()),
+            Self::Store(error) => error.hint().to_owned(),
             Self::Bus(error) => error.hint().to_owned(),
         }
     }
@@ -70,6 +75,7 @@ impl UpError {
 impl From<UpError> for Failure {
     fn from(error: UpError) -> Self {
         let (exit, code) = match &error {
+            UpError::Store(_) => (Exit::Unreachable, "STORE-Unreachable"),
             UpError::Folder { .. } => (Exit::Failed, "UP-Folder"),
             UpError::AlreadyRunning { .. } => (Exit::Refused, "UP-AlreadyRunning"),
             UpError::NoServer => (Exit::Usage, "UP-NoServer"),

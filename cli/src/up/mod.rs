@@ -22,6 +22,7 @@ use futures::StreamExt as _;
 use jiff::Timestamp;
 use runtime::settings::{BusSettings, Profile, StoreSettings};
 use schemas::ids::Service;
+use store::Store;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -50,7 +51,7 @@ pub(crate) struct UpArgs {
     /// Folder of the system: messages, objects, logs, context file
     #[arg(long, value_name = "DIR", default_value = DEFAULT_DIR)]
     pub(crate) dir: PathBuf,
-    /// Object store; without it the folder `objects` in --dir
+    /// Object store: a folder or s3://bucket/prefix; without it the folder `objects` in --dir
     #[arg(long, value_name = "URL")]
     pub(crate) store: Option<String>,
     /// Services to start, separated by commas; without it all that are built
@@ -108,9 +109,13 @@ async fn run_in(
     interrupts: &mut Interrupts,
 ) -> Result<u8, UpError> {
     let binaries = binaries_folder(env);
+    let store_url = store_url_of(args, &folder, working_directory);
+    // Once, before five services fail at it one by one.
+    Store::open(&store_url).await?.check_access().await?;
+
     let server = find_nats_server(env, &[&binaries, working_directory])?;
     let server = NatsServer::start(server, folder.clone(), args.port, board).await?;
-    let context = context(args, &folder, server.addresses(), working_directory);
+    let context = context(args, store_url, server.addresses());
     let bus = connect(&context).await?;
     bus.apply(&Topology::declare(args.profile, TopologyOptions::default()))
         .await?;
@@ -180,20 +185,20 @@ async fn wait(
     }
 }
 
-fn context(
-    args: &UpArgs,
-    folder: &Folder,
-    addresses: &Addresses,
-    working_directory: &Path,
-) -> ContextFile {
+/// URL of the store that `--store` names, else of the folder `objects` of the system.
+fn store_url_of(args: &UpArgs, folder: &Folder, working_directory: &Path) -> String {
     let objects = folder.path().join("objects").display().to_string();
     let store = StoreSettings {
         url: args.store.clone().unwrap_or(objects),
     };
+    store.resolved(working_directory)
+}
+
+fn context(args: &UpArgs, store_url: String, addresses: &Addresses) -> ContextFile {
     ContextFile {
         v: ContextFile::VERSION,
         nats_url: addresses.nats_url(),
-        store_url: store.resolved(working_directory),
+        store_url,
         profile: args.profile,
         monitor_url: addresses.monitor_url(),
         pid: std::process::id(),

@@ -130,9 +130,7 @@ where
     crate::telemetry::init(&settings.log).map_err(|error| Fatal::new(&error, error.hint()))?;
     let shutdown = shutdown_on_signal()?;
     let connect = settings.bus.connect_options(&service_name(service), true);
-    let store = Store::open(&settings.store.url)
-        .await
-        .map_err(|error| Fatal::new(&error, error.hint()))?;
+    let store = open_store(&settings.store.url).await?;
     let bus = tokio::select! {
         bus = Bus::connect(&connect) => bus.map_err(|error| Fatal::new(&error, error.hint()))?,
         () = until_true(shutdown.clone()) => return Ok(()),
@@ -157,6 +155,17 @@ where
     })?;
     let served = serve(start.bus, start.store, handler, start.options, shutdown).await;
     served.map_err(|error| Fatal::new(&error, error.hint()))
+}
+
+/// Opens the store and asks it something: a worker without its store would take work only to fail.
+async fn open_store(url: &str) -> Result<Store, Fatal> {
+    let store = Store::open(url)
+        .await
+        .map_err(|error| Fatal::new(&error, error.hint()))?;
+    match store.check_access().await {
+        Ok(()) => Ok(store),
+        Err(error) => Err(Fatal::new(&error, error.hint())),
+    }
 }
 
 async fn until_true(mut shutdown: watch::Receiver<bool>) {

@@ -17,7 +17,7 @@ pub struct ServiceArgs {
     /// NATS server, as in nats://127.0.0.1:4222
     #[arg(long, value_name = "URL")]
     pub nats_url: Option<String>,
-    /// Object store: file:///folder, s3://bucket/prefix, gs://… or az://…
+    /// Object store: a folder, file:///folder or s3://bucket/prefix
     #[arg(long, value_name = "URL")]
     pub store: Option<String>,
     /// Timing: test, dev or prod

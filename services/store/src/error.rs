@@ -4,6 +4,8 @@
 use std::error::Error as _;
 use std::io;
 
+use crate::{BackendError, RemoteFault};
+
 /// A failed operation on the object store.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -15,14 +17,6 @@ pub enum StoreError {
         /// What is wrong with it.
         reason: String,
     },
-    /// The URL is fine, this program was built without its backend.
-    #[error("cannot open the object store `{url}`: support for `{scheme}` is not built in")]
-    NotBuiltIn {
-        /// What was given.
-        url: String,
-        /// `s3` (needs the cargo feature `store/s3`), `gs` or `az` (not supported yet).
-        scheme: String,
-    },
     /// The backend could not be reached or created.
     #[error("cannot open the object store `{url}`")]
     Open {
@@ -31,6 +25,15 @@ pub enum StoreError {
         /// Cause.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The backend cannot be used at all, as a first request showed.
+    #[error("cannot use the object store `{url}`")]
+    Unusable {
+        /// URL of the store.
+        url: String,
+        /// What the backend answered.
+        #[source]
+        source: Box<BackendError>,
     },
     /// A name that cannot be part of an object key.
     #[error("`{text}` cannot be used as {what}")]
@@ -47,7 +50,7 @@ pub enum StoreError {
         key: String,
         /// Cause.
         #[source]
-        source: Box<object_store::Error>,
+        source: Box<BackendError>,
     },
     /// An object that a manifest names, or that was asked for by name, is absent.
     #[error("`{key}` does not exist")]
@@ -62,7 +65,7 @@ pub enum StoreError {
         key: String,
         /// Cause.
         #[source]
-        source: Box<object_store::Error>,
+        source: Box<BackendError>,
     },
     /// Listing failed.
     #[error("cannot list `{prefix}`")]
@@ -71,7 +74,7 @@ pub enum StoreError {
         prefix: String,
         /// Cause.
         #[source]
-        source: Box<object_store::Error>,
+        source: Box<BackendError>,
     },
     /// Deleting failed.
     #[error("cannot delete `{key}`")]
@@ -80,7 +83,7 @@ pub enum StoreError {
         key: String,
         /// Cause.
         #[source]
-        source: Box<object_store::Error>,
+        source: Box<BackendError>,
     },
     /// The bytes are not those that were written.
     #[error("`{key}` is damaged: its SHA-256 is {found}, expected {expected}")]
@@ -145,6 +148,20 @@ pub enum StoreError {
         #[source]
         source: market::CloseTimeError,
     },
+    /// The store did not answer within the time that a check may take.
+    #[error("the object store `{url}` did not answer within {seconds} s")]
+    Silent {
+        /// URL of the store.
+        url: String,
+        /// Time waited.
+        seconds: u64,
+    },
+    /// The store replaced an object that should have been refused as existing.
+    #[error("the object store `{url}` overwrites objects that exist: it has no conditional create")]
+    Overwrites {
+        /// URL of the store.
+        url: String,
+    },
     /// A local file could not be written.
     #[error("cannot write the file `{path}`")]
     Export {
@@ -174,14 +191,12 @@ impl StoreError {
 
     /// True if the same call may succeed later without anybody doing anything.
     pub fn is_transient(&self) -> bool {
-        match self {
-            Self::Read { source, .. }
-            | Self::Write { source, .. }
-            | Self::List { source, .. }
-            | Self::Delete { source, .. } => {
+        match (self, self.backend()) {
+            (_, Some(BackendError::Remote { fault, .. })) => fault.is_transient(),
+            (_, Some(BackendError::Local(source))) => {
                 !self.is_full()
                     && !matches!(
-                        source.as_ref(),
+                        source,
                         object_store::Error::PermissionDenied { .. }
                             | object_store::Error::Unauthenticated { .. }
                             | object_store::Error::InvalidPath { .. }
@@ -189,24 +204,46 @@ impl StoreError {
                             | object_store::Error::NotImplemented { .. }
                     )
             }
-            Self::Contended { .. } | Self::Stopped { .. } => true,
+            (Self::Contended { .. } | Self::Stopped { .. } | Self::Silent { .. }, None) => true,
             _ => false,
+        }
+    }
+
+    /// True if the server of the store gave no usable answer, so that nothing is known of what it
+    /// holds.
+    pub fn is_unreachable(&self) -> bool {
+        match (self, self.backend()) {
+            (Self::Open { .. } | Self::Unusable { .. } | Self::Silent { .. }, _) => true,
+            (_, Some(BackendError::Remote { fault, .. })) => *fault != RemoteFault::Refused,
+            _ => false,
+        }
+    }
+
+    /// The backend's own error, for failures of single objects.
+    fn backend(&self) -> Option<&BackendError> {
+        match self {
+            Self::Read { source, .. }
+            | Self::Write { source, .. }
+            | Self::List { source, .. }
+            | Self::Delete { source, .. }
+            | Self::Unusable { source, .. } => Some(source),
+            _ => None,
         }
     }
 
     /// What to do next.
     pub fn hint(&self) -> &'static str {
+        if let Some(BackendError::Remote { fault, .. }) = self.backend() {
+            return fault.hint();
+        }
         if self.is_full() {
             return "the store is full (disk, quota or file-size limit): make room, then run the command again; nothing half-written is visible";
         }
         match self {
             Self::Url { .. } => {
-                "use file:///absolute/folder, s3://bucket/prefix or, for tests, memory:///"
+                "use file:///absolute/folder or s3://bucket/prefix; docs/operating.md, \"S3\", lists the variables"
             }
-            Self::NotBuiltIn { .. } => {
-                "s3 needs `cargo build --features store/s3`; gs and az are not supported yet; or use file:///…"
-            }
-            Self::Open { .. } => {
+            Self::Open { .. } | Self::Unusable { .. } => {
                 "check that the folder or bucket exists and that this user may write to it"
             }
             Self::Name { .. } => {
@@ -237,6 +274,8 @@ impl StoreError {
                 "run the command again when the other writers are done; nothing was lost"
             }
             Self::Stopped { .. } => "run the command again",
+            Self::Silent { .. } => RemoteFault::Timeout.hint(),
+            Self::Overwrites { .. } => RemoteFault::Unsupported.hint(),
             Self::CloseTimes { source, .. } => source.hint(),
         }
     }

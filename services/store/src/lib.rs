@@ -31,6 +31,7 @@
 //! It deliberately has no locks, no overwriting, and no deleting but for checkpoints.
 
 mod artifact;
+mod backend;
 mod checkpoint;
 mod data_set;
 mod error;
@@ -39,12 +40,14 @@ mod merge;
 mod model;
 mod object;
 mod parquet_file;
+mod probe;
 mod raw_bars;
 mod report;
 mod series;
 mod table;
 
 pub use artifact::{Artifact, StoredArtifacts};
+pub use backend::{BackendError, RemoteFault};
 pub use bytes::Bytes;
 pub use checkpoint::{Checkpoint, CheckpointKey, StoredCheckpoints};
 pub use data_set::{DataSetTable, PARTS, StoredDataSets};

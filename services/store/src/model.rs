@@ -53,7 +53,9 @@ impl StoredModels<'_> {
             }
             match self.find(name, Some(version)).await? {
                 Some(other) if other.operation == operation => return Ok(other),
-                _ => version += 1,
+                Some(_) => version += 1,
+                // Refused for another create that then failed: the number is still free.
+                None => {}
             }
         }
     }

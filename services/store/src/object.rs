@@ -4,25 +4,25 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::backend::{Environment, backend, local_folder, names_no_bucket, process_environment};
+use crate::{
+    BackendError, StoreError, StoredArtifacts, StoredCheckpoints, StoredDataSets, StoredModels,
+    StoredReports, StoredSeries,
+};
 use bytes::Bytes;
 use futures::TryStreamExt;
-use object_store::local::LocalFileSystem;
-use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
 use schemas::manifests::ObjectRef;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
-use url::Url;
-
-use crate::{
-    StoreError, StoredArtifacts, StoredCheckpoints, StoredDataSets, StoredModels, StoredReports,
-    StoredSeries,
-};
 
 /// Field of a JSON document that holds the hash of the rest of it.
 const CHECKSUM: &str = "checksum";
+
+/// How often an object is created that is refused as existing and then found absent.
+const CREATES_MAX: usize = 5;
 
 /// Access to one object store. Cloning is cheap and gives access to the same objects.
 #[derive(Clone)]
@@ -41,13 +41,21 @@ pub(crate) enum Created {
 }
 
 impl Store {
-    /// Opens `file:///folder` (created if missing, every write synced to disk) or `memory:///` (a
-    /// new, empty store at every call); `s3://bucket/prefix` and the other clouds where the cargo
-    /// feature is on, credentials from the environment variables of their own tools.
+    /// Opens `file:///folder` (created if missing, every write synced to disk), `s3://bucket/prefix`
+    /// (server and credentials from the `AWS_*` variables of this process; nothing is asked yet), or
+    /// `memory:///` (a new, empty store at every call).
     ///
     /// # Errors
-    /// An unknown or unsupported URL, or a folder that cannot be made.
+    /// A URL or variables that cannot be used, or a folder that cannot be made.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
+        Self::open_with(url, &process_environment()).await
+    }
+
+    /// [`open`](Self::open) with the given environment variables instead of those of this process.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn open_with(url: &str, environment: &Environment) -> Result<Self, StoreError> {
         if let Some(folder) = local_folder(url)? {
             tokio::fs::create_dir_all(&folder)
                 .await
@@ -56,7 +64,7 @@ impl Store {
                     source: Box::new(source),
                 })?;
         }
-        Ok(Self::over(backend(url)?, url))
+        Ok(Self::over(backend(url, environment)?, url))
     }
 
     /// A store over a given backend: for decorators that inject faults or delays.
@@ -124,17 +132,27 @@ impl Store {
         Ok((key, reference))
     }
 
-    /// Creates `key`; if it stands already, checks that it holds exactly these bytes.
+    /// Creates `key`; if it exists already, checks that it holds exactly these bytes.
     pub(crate) async fn put_verified(
         &self,
         key: &str,
         what: &ObjectRef,
         bytes: Bytes,
     ) -> Result<(), StoreError> {
-        if self.create(key, bytes).await? == Created::Stood {
-            self.get_checked(key, &what.sha256).await?;
+        // S3 may refuse a create because another one is under way, which then fails: the object is
+        // absent and the next create succeeds.
+        for _ in 1..CREATES_MAX {
+            if self.create(key, bytes.clone()).await? == Created::New {
+                return Ok(());
+            }
+            match self.get_checked(key, &what.sha256).await {
+                Err(StoreError::Missing { .. }) => {}
+                checked => return checked.map(|_| ()),
+            }
         }
-        Ok(())
+        Err(StoreError::Missing {
+            key: key.to_owned(),
+        })
     }
 
     /// Reads an object and checks its hash (64 lowercase hex digits).
@@ -161,10 +179,14 @@ impl Store {
     pub(crate) async fn get(&self, key: &str) -> Result<Option<Bytes>, StoreError> {
         let read = |source| StoreError::Read {
             key: key.to_owned(),
-            source: Box::new(source),
+            source: Box::new(BackendError::from(source)),
         };
         match self.objects.get(&path(key)?).await {
-            Ok(found) => Ok(Some(found.bytes().await.map_err(read)?)),
+            Ok(object) => Ok(Some(object.bytes().await.map_err(read)?)),
+            // A missing bucket is reported in the same way, and must not pass for an empty store.
+            Err(source @ object_store::Error::NotFound { .. }) if names_no_bucket(&source) => {
+                Err(read(source))
+            }
             Err(object_store::Error::NotFound { .. }) => Ok(None),
             Err(source) => Err(read(source)),
         }
@@ -188,7 +210,7 @@ impl Store {
             ) => Ok(Created::Stood),
             Err(source) => Err(StoreError::Write {
                 key: key.to_owned(),
-                source: source.into(),
+                source: Box::new(source.into()),
             }),
         }
     }
@@ -251,7 +273,7 @@ impl Store {
             .await
             .map_err(|source| StoreError::List {
                 prefix: prefix.to_owned(),
-                source: source.into(),
+                source: Box::new(source.into()),
             })
     }
 
@@ -261,7 +283,7 @@ impl Store {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(source) => Err(StoreError::Delete {
                 key: key.to_owned(),
-                source: source.into(),
+                source: Box::new(source.into()),
             }),
         }
     }
@@ -322,76 +344,6 @@ pub(crate) async fn computed<T: Send + 'static>(
         Err(StoreError::Stopped {
             key: key.to_owned(),
         })
-    })
-}
-
-/// The backend behind a URL, without touching it.
-pub(crate) fn backend(url: &str) -> Result<Arc<dyn ObjectStore>, StoreError> {
-    if let Some(folder) = local_folder(url)? {
-        let local =
-            LocalFileSystem::new_with_prefix(folder).map_err(|source| StoreError::Open {
-                url: url.to_owned(),
-                source: Box::new(source),
-            })?;
-        return Ok(Arc::new(local.with_fsync(true)));
-    }
-    let parsed = parse(url)?;
-    match parsed.scheme() {
-        "memory" => Ok(Arc::new(InMemory::new())),
-        "s3" | "s3a" => cloud(&parsed, "s3"),
-        "gs" => cloud(&parsed, "gs"),
-        "az" | "abfs" | "abfss" => cloud(&parsed, "az"),
-        other => Err(StoreError::Url {
-            url: url.to_owned(),
-            reason: format!("`{other}` is not a kind of store"),
-        }),
-    }
-}
-
-#[cfg(feature = "s3")]
-fn cloud(url: &Url, scheme: &str) -> Result<Arc<dyn ObjectStore>, StoreError> {
-    if scheme != "s3" {
-        return Err(StoreError::NotBuiltIn {
-            url: url.to_string(),
-            scheme: scheme.to_owned(),
-        });
-    }
-    let open = |source: object_store::Error| StoreError::Open {
-        url: url.to_string(),
-        source: Box::new(source),
-    };
-    let builder = object_store::aws::AmazonS3Builder::from_env().with_url(url.as_str());
-    let prefix = path(url.path().trim_matches('/'))?;
-    Ok(Arc::new(object_store::prefix::PrefixStore::new(
-        builder.build().map_err(open)?,
-        prefix,
-    )))
-}
-
-#[cfg(not(feature = "s3"))]
-fn cloud(url: &Url, scheme: &str) -> Result<Arc<dyn ObjectStore>, StoreError> {
-    Err(StoreError::NotBuiltIn {
-        url: url.to_string(),
-        scheme: scheme.to_owned(),
-    })
-}
-
-fn parse(url: &str) -> Result<Url, StoreError> {
-    Url::parse(url).map_err(|error| StoreError::Url {
-        url: url.to_owned(),
-        reason: error.to_string(),
-    })
-}
-
-fn local_folder(url: &str) -> Result<Option<std::path::PathBuf>, StoreError> {
-    let parsed = parse(url)?;
-    if parsed.scheme() != "file" {
-        return Ok(None);
-    }
-    let folder = parsed.to_file_path();
-    folder.map(Some).map_err(|()| StoreError::Url {
-        url: url.to_owned(),
-        reason: "it has a host, or its path is not absolute".to_owned(),
     })
 }
 

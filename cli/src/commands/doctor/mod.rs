@@ -11,7 +11,7 @@ use schemas::errors::chain;
 use schemas::ids::Service;
 use serde::Serialize;
 use serde_json::json;
-use store::{Store, StoreError};
+use store::Store;
 
 use crate::console::{Exit, Failure, Tone};
 use crate::context::{Context, Setup};
@@ -248,17 +248,19 @@ async fn workers(bus: &Bus) -> Check {
     Check::note("workers", detail, &hint)
 }
 
-/// Reads an object that nobody wrote: the answer that it is missing needs a store that works.
+/// Tries every operation on a scratch object: a store that answers may still refuse to write.
 async fn objects(url: String) -> Check {
-    let asked = async {
-        Store::open(&url)
-            .await?
-            .reports()
-            .get::<serde_json::Value>(&format!("reports/{:064}.json", 0))
-            .await
+    let probed = match Store::open(&url).await {
+        Ok(store) => store.probe().await,
+        Err(error) => Err(error),
     };
-    match asked.await {
-        Ok(_) | Err(StoreError::Missing { .. }) => Check::ok("store", url),
+    match probed {
+        Ok(()) => Check::ok(
+            "store",
+            format!(
+                "{url}: an object was written, read, listed, protected from overwriting, deleted"
+            ),
+        ),
         Err(error) => Check::bad("store", format!("{url}: {}", chain(&error)), error.hint()),
     }
 }

@@ -9,7 +9,7 @@ use market::{Instrument, Timeframe};
 use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
 
-use crate::object::backend;
+use crate::backend::{backend, process_environment};
 use crate::{Store, StoreError};
 
 /// A place to read files from; never written.
@@ -25,7 +25,7 @@ impl BarFolder {
     /// It does not exist or is not reachable.
     pub fn open(place: &str) -> Result<Self, StoreError> {
         let objects: Arc<dyn ObjectStore> = if place.contains("://") {
-            backend(place)?
+            backend(place, &process_environment())?
         } else {
             let local = LocalFileSystem::new_with_prefix(Path::new(place));
             Arc::new(local.map_err(|source| StoreError::Open {
@@ -51,7 +51,7 @@ impl BarFolder {
         let listed = self.store.objects.list_with_delimiter(None).await;
         let listed = listed.map_err(|source| StoreError::List {
             prefix: self.place().to_owned(),
-            source: source.into(),
+            source: Box::new(source.into()),
         })?;
         let mut names: Vec<String> = listed
             .objects

@@ -1,0 +1,248 @@
+//! What a backend answered, in words: the server's XML and the library's layers stay out of sight.
+
+use std::error::Error;
+use std::fmt;
+
+use object_store::client::{HttpError, HttpErrorKind};
+
+/// Why a server did not do what was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RemoteFault {
+    /// No connection: wrong address, no network, or nothing listens there.
+    Unreachable,
+    /// No answer within the time limit.
+    Timeout,
+    /// The connection ended before the answer did.
+    Interrupted,
+    /// The server is overloaded or fails (429, 5xx).
+    Busy,
+    /// The bucket does not exist.
+    NoBucket,
+    /// The bucket is in another region than the one that was named.
+    Region,
+    /// The server knows the key and refuses the action, or does not know the key (401, 403).
+    Denied,
+    /// No key was named, and the machine has no role.
+    NoCredentials,
+    /// The server does not support what was asked (501), such as conditional creates.
+    Unsupported,
+    /// Any other answer that is an error.
+    Refused,
+}
+
+impl RemoteFault {
+    /// True if the same request may succeed later without anybody doing anything.
+    pub(crate) fn is_transient(self) -> bool {
+        matches!(
+            self,
+            Self::Unreachable | Self::Timeout | Self::Interrupted | Self::Busy
+        )
+    }
+
+    /// Next action of the person who reads the error.
+    pub(crate) fn hint(self) -> &'static str {
+        match self {
+            Self::Unreachable => {
+                "check that the server runs and that AWS_ENDPOINT_URL names it; \
+                 nothing half-written is visible, so the command may simply be run again"
+            }
+            Self::Timeout | Self::Interrupted | Self::Busy => {
+                "run the command again when the server or the network has recovered; \
+                 nothing half-written is visible"
+            }
+            Self::NoBucket => "create the bucket, or correct its name in the URL of the store",
+            Self::Region => "set AWS_REGION to the region of the bucket",
+            Self::Denied => {
+                "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and that this user may get, put, \
+                 delete and list objects of the bucket (docs/operating.md has the policy)"
+            }
+            Self::NoCredentials => {
+                "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
+            }
+            Self::Unsupported => {
+                "the store needs a server with conditional creates (If-None-Match), as Amazon S3, \
+                 MinIO, Ceph and R2 have"
+            }
+            Self::Refused => "docs/operating.md lists what a store needs",
+        }
+    }
+}
+
+/// A failed request to a backend. Its text is for people; for a server it names the host, what the
+/// server answered, and how often it was asked.
+#[derive(Debug)]
+pub enum BackendError {
+    /// An answer of a server, or none.
+    Remote {
+        /// Kind of failure, which decides on hint and retries.
+        fault: RemoteFault,
+        /// The failure in words.
+        text: String,
+    },
+    /// A failure on this machine, as the library reports it.
+    Local(object_store::Error),
+}
+
+impl fmt::Display for BackendError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Remote { text, .. } => formatter.write_str(text),
+            Self::Local(error) => error.fmt(formatter),
+        }
+    }
+}
+
+impl Error for BackendError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Remote { .. } => None,
+            Self::Local(error) => error.source(),
+        }
+    }
+}
+
+impl From<object_store::Error> for BackendError {
+    fn from(error: object_store::Error) -> Self {
+        match Answer::read(&error) {
+            Some(answer) => Self::Remote {
+                fault: answer.fault(),
+                text: answer.words(),
+            },
+            None => Self::Local(error),
+        }
+    }
+}
+
+/// True if the server said that the bucket, not the object, does not exist.
+pub(crate) fn names_no_bucket(error: &object_store::Error) -> bool {
+    Answer::read(error).is_some_and(|answer| answer.fault() == RemoteFault::NoBucket)
+}
+
+/// What the library's error says about one request.
+///
+/// The library keeps the parts of a failed request private and prints them as
+/// `Error performing GET http://host/key in 1.2s, after 4 retries, max_retries: … - Server returned
+/// non-2xx status code: 503 Service Unavailable: <body>`; this reads them from there.
+#[derive(Debug, Default)]
+struct Answer {
+    /// Scheme, host and port of the server.
+    server: String,
+    /// How often it was asked.
+    attempts: usize,
+    /// Status line such as `503 Service Unavailable`; empty without an answer.
+    status: String,
+    /// `<Code>` of the body, such as `SlowDown`.
+    code: String,
+    /// `<Message>` of the body.
+    message: String,
+    /// What went wrong below HTTP.
+    transport: Option<HttpErrorKind>,
+    /// The innermost cause, such as `Connection refused (os error 111)`.
+    cause: String,
+}
+
+impl Answer {
+    /// Reads the error of a request over the network; `None` for any other error.
+    fn read(error: &object_store::Error) -> Option<Self> {
+        let mut answer = Self::default();
+        let mut is_remote = false;
+        let mut next: Option<&(dyn Error + 'static)> = Some(error);
+        while let Some(current) = next {
+            if let Some(http) = current.downcast_ref::<HttpError>() {
+                answer.transport = Some(http.kind());
+                is_remote = true;
+            }
+            let text = current.to_string();
+            if let Some((_, request)) = text.split_once("Error performing ") {
+                is_remote = true;
+                answer.read_request(request);
+            }
+            answer.cause = text;
+            next = current.source();
+        }
+        is_remote.then_some(answer)
+    }
+
+    /// Reads the text after `Error performing `.
+    fn read_request(&mut self, request: &str) {
+        let url = request.split(' ').nth(1).unwrap_or_default();
+        self.server = match url::Url::parse(url) {
+            Ok(url) => url.origin().ascii_serialization(),
+            Err(_) => "the server".to_owned(),
+        };
+        let retries = text_between(request, "after ", " retries");
+        self.attempts = 1 + retries.and_then(|text| text.parse().ok()).unwrap_or(0);
+
+        if let Some((_, status)) = request.split_once("status code: ") {
+            let line = status.split_once(": ").map_or(status, |(line, _)| line);
+            self.status = line.trim().to_owned();
+        }
+        self.code = text_between(request, "<Code>", "</Code>")
+            .unwrap_or_default()
+            .to_owned();
+        self.message = text_between(request, "<Message>", "</Message>")
+            .unwrap_or_default()
+            .to_owned();
+        if request.contains("Received redirect without LOCATION") {
+            self.status = "301 Moved Permanently".to_owned();
+        }
+    }
+
+    fn fault(&self) -> RemoteFault {
+        // Asking the machine for its role is how the library looks for credentials when none are
+        // set.
+        if self.server.contains("169.254.169.254") {
+            return RemoteFault::NoCredentials;
+        }
+        match self.code.as_str() {
+            "NoSuchBucket" => return RemoteFault::NoBucket,
+            "SlowDown" | "InternalError" | "ServiceUnavailable" => return RemoteFault::Busy,
+            "PermanentRedirect" | "AuthorizationHeaderMalformed" => return RemoteFault::Region,
+            "NotImplemented" => return RemoteFault::Unsupported,
+            _ => {}
+        }
+
+        let status = self.status.split(' ').next().unwrap_or_default();
+        match (status, self.transport) {
+            ("401" | "403", _) => RemoteFault::Denied,
+            ("301" | "307", _) => RemoteFault::Region,
+            ("501", _) => RemoteFault::Unsupported,
+            ("429" | "500" | "502" | "503" | "504", _) => RemoteFault::Busy,
+            ("", Some(HttpErrorKind::Connect)) => RemoteFault::Unreachable,
+            ("", Some(HttpErrorKind::Timeout)) => RemoteFault::Timeout,
+            ("", Some(_)) => RemoteFault::Interrupted,
+            _ => RemoteFault::Refused,
+        }
+    }
+
+    fn words(&self) -> String {
+        let server = if self.server.is_empty() {
+            "the server"
+        } else {
+            &self.server
+        };
+        let answer = match self.fault() {
+            RemoteFault::NoCredentials => "no credentials for S3 were found".to_owned(),
+            RemoteFault::Unreachable => format!("cannot connect to {server}: {}", self.cause),
+            RemoteFault::Timeout => format!("{server} did not answer in time"),
+            RemoteFault::Interrupted => {
+                format!("the connection to {server} ended before its answer did")
+            }
+            _ if self.code.is_empty() => format!("{server} answered {}", self.status),
+            _ => {
+                let message = self.message.trim().trim_end_matches('.');
+                format!("{server} answered {}: {message}", self.code)
+            }
+        };
+        match self.attempts {
+            0 | 1 => answer,
+            attempts => format!("{answer} (asked {attempts} times)"),
+        }
+    }
+}
+
+/// The text between the first `start` and the next `end`.
+fn text_between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {
+    let (_, rest) = text.split_once(start)?;
+    Some(rest.split_once(end)?.0)
+}

@@ -1,0 +1,87 @@
+//! From the URL of a store to the program interface behind it: a folder, an S3 bucket, or memory.
+
+mod aws_profile;
+mod fault;
+mod s3;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use object_store::ObjectStore;
+use object_store::local::LocalFileSystem;
+use object_store::memory::InMemory;
+use url::Url;
+
+pub(crate) use self::fault::names_no_bucket;
+pub use self::fault::{BackendError, RemoteFault};
+use crate::StoreError;
+
+/// Environment variables by name. An argument everywhere, so that a test can pass its own.
+pub(crate) type Environment = BTreeMap<String, String>;
+
+/// The variables of this process; those that are not UTF-8 are left out.
+pub(crate) fn process_environment() -> Environment {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
+}
+
+/// The backend behind a URL, without touching it.
+///
+/// # Errors
+/// The URL names no kind of store that exists here, or its settings contradict each other.
+pub(crate) fn backend(
+    url: &str,
+    environment: &Environment,
+) -> Result<Arc<dyn ObjectStore>, StoreError> {
+    if let Some(folder) = local_folder(url)? {
+        let local =
+            LocalFileSystem::new_with_prefix(folder).map_err(|source| StoreError::Open {
+                url: url.to_owned(),
+                source: Box::new(source),
+            })?;
+        return Ok(Arc::new(local.with_fsync(true)));
+    }
+
+    let parsed = parse_url(url)?;
+    match parsed.scheme() {
+        "memory" => Ok(Arc::new(InMemory::new())),
+        "s3" => s3::bucket(&parsed, environment),
+        other => Err(invalid(url, format!("`{other}` is not a kind of store"))),
+    }
+}
+
+/// The folder of a `file:` URL, `None` for another kind of URL.
+///
+/// # Errors
+/// The text is no URL, or the path in it is not absolute.
+pub(crate) fn local_folder(url: &str) -> Result<Option<PathBuf>, StoreError> {
+    let parsed = parse_url(url)?;
+    if parsed.scheme() != "file" {
+        return Ok(None);
+    }
+    match parsed.to_file_path() {
+        Ok(folder) => Ok(Some(folder)),
+        Err(()) => Err(invalid(url, "it has a host, or its path is not absolute")),
+    }
+}
+
+fn parse_url(url: &str) -> Result<Url, StoreError> {
+    Url::parse(url).map_err(|error| invalid(url, error.to_string()))
+}
+
+/// A URL or a setting of its backend that cannot be used. A password in the URL is not repeated.
+fn invalid(url: &str, reason: impl Into<String>) -> StoreError {
+    let shown = match Url::parse(url) {
+        Ok(mut parsed) if parsed.password().is_some() => {
+            let _ = parsed.set_password(Some("***"));
+            parsed.to_string()
+        }
+        _ => url.to_owned(),
+    };
+    StoreError::Url {
+        url: shown,
+        reason: reason.into(),
+    }
+}
