@@ -14,6 +14,7 @@ pub mod progress;
 pub mod queries;
 pub mod requests;
 pub mod settle;
+pub mod spelling;
 pub mod subjects;
 pub mod trace;
 pub mod training;

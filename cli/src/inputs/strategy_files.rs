@@ -1,6 +1,7 @@
 //! Where a strategy is found: as a file, in the folder that `KTRDR_STRATEGIES` names, or in the
 //! catalog of the checkout.
 
+use schemas::spelling::nearest_name;
 use std::path::{Path, PathBuf};
 use strategies::{Findings, Overrides, Resolved, Split, Strategy};
 
@@ -9,8 +10,6 @@ use crate::context::Context;
 
 /// A folder of strategies that is searched before the catalog.
 pub(crate) const VARIABLE: &str = "KTRDR_STRATEGIES";
-/// From this Jaro-Winkler similarity on, a name is taken for a misspelt one.
-const ALIKE: f64 = 0.9;
 /// Where the strategies of a checkout are.
 const CATALOG: &str = "strategies/catalog";
 
@@ -158,11 +157,7 @@ fn nowhere(name: &str, places: &[PathBuf], folders: &[PathBuf]) -> Failure {
         .collect();
     let known: Vec<String> = folders.iter().flat_map(|folder| names(folder)).collect();
     let written = name.trim_end_matches(".yaml").trim_end_matches(".yml");
-    let likeness = |known: &&String| strsim::jaro_winkler(written, known);
-    let nearest = known
-        .iter()
-        .max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
-    let hint = match nearest.filter(|nearest| likeness(nearest) >= ALIKE) {
+    let hint = match nearest_name(written, known.iter().map(String::as_str)) {
         Some(nearest) => {
             format!("did you mean `{nearest}`? `ktrdr strategies list` shows every name")
         }

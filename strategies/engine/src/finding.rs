@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use schemas::spelling::nearest_name;
 use serde::Serialize;
 
 /// Whether a strategy with this finding can be used.
@@ -80,7 +81,8 @@ impl Finding {
             .into_iter()
             .map(|word| word.as_ref().to_owned())
             .collect();
-        self.nearest = nearest(written, self.allowed.iter().map(String::as_str)).map(str::to_owned);
+        self.nearest =
+            nearest_name(written, self.allowed.iter().map(String::as_str)).map(str::to_owned);
         self
     }
 }
@@ -181,27 +183,6 @@ impl<'a> IntoIterator for &'a Findings {
     fn into_iter(self) -> Self::IntoIter {
         self.iter()
     }
-}
-
-/// The candidate most similar to what was written (Jaro-Winkler above 0.8), or the only one that
-/// contains it.
-pub(crate) fn nearest<'a>(
-    written: &str,
-    candidates: impl Iterator<Item = &'a str>,
-) -> Option<&'a str> {
-    let written = written.to_ascii_lowercase();
-    candidates
-        .map(|candidate| {
-            let inside = written.len() > 2 && candidate.contains(&written);
-            (
-                strsim::jaro_winkler(&written, &candidate.to_ascii_lowercase())
-                    + if inside { 0.2 } else { 0.0 },
-                candidate,
-            )
-        })
-        .filter(|(similarity, _)| *similarity > 0.8)
-        .max_by(|left, right| left.0.total_cmp(&right.0))
-        .map(|(_, candidate)| candidate)
 }
 
 /// A computed number as a person would write it: twelve digits, so that 0.6 + 0.3 reads 0.9.

@@ -5,6 +5,7 @@
 
 mod coverage;
 
+use schemas::spelling::nearest_name;
 use thiserror::Error;
 
 use crate::finding::rounded;
@@ -141,19 +142,10 @@ impl MembershipError {
     pub fn hint(&self) -> String {
         match self {
             Self::UnknownType { name } => {
-                let nearest = TYPES
-                    .into_iter()
-                    .map(|(known, _)| {
-                        (
-                            strsim::jaro_winkler(&name.to_ascii_lowercase(), known),
-                            known,
-                        )
-                    })
-                    .filter(|(similarity, _)| *similarity > 0.7)
-                    .max_by(|left, right| left.0.total_cmp(&right.0));
-                match nearest {
-                    Some((_, known)) => format!("did you mean {known}?"),
-                    None => format!("use one of {}", TYPES.map(|(known, _)| known).join(", ")),
+                let types = TYPES.map(|(kind, _)| kind);
+                match nearest_name(name, types) {
+                    Some(nearest) => format!("did you mean {nearest}?"),
+                    None => format!("use one of {}", types.join(", ")),
                 }
             }
             Self::WrongCount {

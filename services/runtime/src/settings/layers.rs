@@ -6,6 +6,7 @@ use std::path::Path;
 
 use config::{Config, ConfigError, File, FileFormat, Map, Source, Value, ValueKind};
 use schemas::ids::Service;
+use schemas::spelling::nearest_name;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -96,13 +97,10 @@ impl Known {
     }
 
     fn unknown(&self, key: &str, origin: Origin) -> Mistake {
-        let shown = self.defaults.keys().map(|path| self.shown(path));
-        let near = shown
-            .map(|name| (strsim::jaro_winkler(key, &name), name))
-            .max_by(|a, b| a.0.total_cmp(&b.0));
-        let hint = match near {
-            Some((score, name)) if score > 0.7 => format!("; did you mean `{name}`?"),
-            _ => String::new(),
+        let names: Vec<String> = self.defaults.keys().map(|path| self.shown(path)).collect();
+        let hint = match nearest_name(key, names.iter().map(String::as_str)) {
+            Some(name) => format!("; did you mean `{name}`?"),
+            None => String::new(),
         };
         Mistake {
             origin,

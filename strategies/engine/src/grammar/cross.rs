@@ -7,10 +7,11 @@
 use std::collections::BTreeMap;
 
 use market::Timeframe;
+use schemas::spelling::nearest_name;
 
 use super::inputs::{Drafts, InputDraft};
 use crate::fields::Fields;
-use crate::finding::{Finding, nearest};
+use crate::finding::Finding;
 use crate::fuzzy::Membership;
 use crate::strategy::{FeatureName, FuzzySet, Input, InputSource, OutputRef, feature_names};
 
@@ -77,7 +78,7 @@ pub(super) fn warn_unused(fields: &Fields<'_>, drafts: &Drafts<'_>) {
 fn meant<'a, 'b>(references: impl Iterator<Item = &'b str>, ids: &[&'a str]) -> Vec<&'a str> {
     let named = references.filter_map(|text| {
         let same = ids.iter().copied().find(|id| *id == text);
-        same.or_else(|| nearest(text, ids.iter().copied()))
+        same.or_else(|| nearest_name(text, ids.iter().copied()))
     });
     named.collect()
 }

@@ -66,6 +66,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use market::{BarSlice, Bars};
+use schemas::spelling;
 use thiserror::Error;
 
 pub use kernel::Bar;
@@ -135,11 +136,10 @@ pub fn find(name: &str) -> Option<&'static IndicatorSpec> {
 /// The known name or alias most similar to a misspelt one, those that may only label included, if
 /// one is similar.
 pub fn nearest_name(name: &str) -> Option<&'static str> {
-    let name = name.to_ascii_lowercase();
     let all = SPECS.iter().map(|spec| (spec.name, spec.aliases));
     let all = all.chain(label_only().iter().map(|spec| (spec.name, spec.aliases)));
-    nearest(
-        &name,
+    spelling::nearest_name(
+        name,
         all.flat_map(|(name, aliases)| std::iter::once(name).chain(aliases.iter().copied())),
     )
 }
@@ -302,15 +302,6 @@ impl fmt::Display for Indicator {
                 Value::Text(value) => write!(formatter, " {name}={value:?}"),
             })
     }
-}
-
-/// The candidate most similar to `name`, if its similarity is above 0.7 (Jaro-Winkler).
-fn nearest(name: &str, candidates: impl Iterator<Item = &'static str>) -> Option<&'static str> {
-    candidates
-        .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
-        .filter(|(similarity, _)| *similarity > 0.7)
-        .max_by(|left, right| left.0.total_cmp(&right.0))
-        .map(|(_, candidate)| candidate)
 }
 
 #[cfg(test)]

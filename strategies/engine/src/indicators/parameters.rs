@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use schemas::spelling::nearest_name;
 use thiserror::Error;
 
 use super::reader::Source;
@@ -199,12 +200,7 @@ fn unknown(spec: &'static IndicatorSpec, name: &str) -> ParameterError {
         .iter()
         .map(|parameter| parameter.name)
         .collect();
-    let nearest = super::nearest(name, known.iter().copied()).or_else(|| {
-        known
-            .iter()
-            .copied()
-            .find(|known| known.contains(name) && name.len() > 2)
-    });
+    let nearest = nearest_name(name, known.iter().copied());
     ParameterError::Unknown {
         indicator: spec.name,
         name: name.to_owned(),
