@@ -96,7 +96,7 @@ fn every_mistake_of_a_strategy_is_reported_at_once() {
     error: <here>/wrong.yaml: the strategy has 4 error(s) and 2 warning(s)
       error[indicator.parameter] line 7, indicators.roc_1.perod: roc has no parameter "perod" (did you mean `period`?) [allowed: period, source]
       warning[indicator.unused] line 8, indicators.x: nothing uses this indicator
-      error[indicator.unknown] line 8, indicators.x.type: `rssi` is no indicator type (did you mean `rsi`?)
+      error[indicator.unknown] line 8, indicators.x.type: `rssi` is not an indicator type (did you mean `rsi`?)
       warning[fuzzy_set.unused] line 10, fuzzy_sets.moves: no input uses this fuzzy set
       error[membership.invalid] line 12, fuzzy_sets.moves.up: triangular parameters must not descend: a, b, c = [3.0, 2.0, 1.0], where 3.0 is followed by 2.0; write the points from left to right
       error[key.unknown] line 17, model.architecture.hiden: unknown key (did you mean `hidden_layers`?) [allowed: activation, dropout, hidden_layers]
@@ -146,7 +146,7 @@ fn a_strategy_larger_than_a_command_may_be_is_refused() {
     );
     insta::assert_snapshot!(place.told(&["train", "large.yaml"]), @"
     error: <here>/large.yaml: the strategy has 1 error(s) and 0 warning(s)
-      error[file.size] (file): the file has 33553 bytes, the most is 32768
+      error[file.size] (file): the file has 33553 bytes; at most 32768 are allowed
     hint: correct the places listed; `ktrdr strategies validate <file>` checks them again without starting anything
     exit 2
     ");

@@ -38,7 +38,7 @@ pub enum ExpressionError {
         expected: &'static str,
     },
     /// There is no such type.
-    #[error("`{text}`, column {column}: `{name}` is no indicator type")]
+    #[error("`{text}`, column {column}: `{name}` is not an indicator type")]
     UnknownType {
         /// The expression.
         text: String,
@@ -50,7 +50,7 @@ pub enum ExpressionError {
         nearest: Option<&'static str>,
     },
     /// The type exists as a label only.
-    #[error("`{text}`, column {column}: `{name}` is no indicator: {reason}")]
+    #[error("`{text}`, column {column}: `{name}` is not an indicator: {reason}")]
     LabelOnly {
         /// The expression.
         text: String,

@@ -1,5 +1,5 @@
-//! The typed reader of one mapping: each key is asked for once, and what nobody asked for is an
-//! unknown key.
+//! Reads the keys of one mapping. Each key is asked for by name and type, and a key that nothing
+//! asked for is reported as unknown: no key of a file is silently ignored.
 
 use std::cell::RefCell;
 
@@ -15,20 +15,33 @@ impl Sink {
         self.0.borrow_mut().push(finding);
     }
 
-    pub(crate) fn into_inner(self) -> Vec<Finding> {
+    pub(crate) fn into_findings(self) -> Vec<Finding> {
         self.0.into_inner()
     }
 }
 
-/// A key of an earlier grammar that has no effect here, and what to do instead.
-pub(crate) type Retired = (&'static str, &'static str, &'static str);
+/// A key of an earlier grammar that has no effect any more.
+#[derive(Clone, Copy)]
+pub(crate) struct RetiredKey {
+    key: &'static str,
+    rule: &'static str,
+    /// What to write instead, as the message of the finding.
+    advice: &'static str,
+}
+
+impl RetiredKey {
+    pub(crate) const fn new(key: &'static str, rule: &'static str, advice: &'static str) -> Self {
+        Self { key, rule, advice }
+    }
+}
 
 /// The keys of one mapping.
 pub(crate) struct Fields<'a> {
     pub(crate) path: String,
     pub(crate) line: usize,
+    /// `None` when the node is not a mapping.
     entries: Option<&'a [Entry]>,
-    asked: RefCell<Vec<&'static str>>,
+    keys_read: RefCell<Vec<&'static str>>,
     pub(crate) sink: &'a Sink,
 }
 
@@ -44,57 +57,53 @@ impl<'a> Fields<'a> {
                 None
             }
         };
+
         Self {
             path,
             line: node.line,
             entries,
-            asked: RefCell::default(),
+            keys_read: RefCell::default(),
             sink,
         }
     }
 
-    /// False when the node was something else, which is a finding already.
-    pub(crate) fn is_mapping(&self) -> bool {
-        self.entries.is_some()
-    }
-
-    /// The same mapping, of which nothing has been asked yet, with another place for findings.
-    pub(crate) fn mirrored<'b>(&'b self, sink: &'b Sink) -> Fields<'b> {
+    /// The same mapping with no key read yet and another place for findings.
+    pub(crate) fn unread_copy<'b>(&'b self, sink: &'b Sink) -> Fields<'b> {
         Fields {
             path: self.path.clone(),
             line: self.line,
             entries: self.entries,
-            asked: RefCell::default(),
+            keys_read: RefCell::default(),
             sink,
         }
     }
 
-    /// The keys that were asked for so far.
-    pub(crate) fn asked(&self) -> Vec<&'static str> {
-        self.asked.borrow().clone()
+    /// False when the node is something else, which is a finding already.
+    pub(crate) fn is_mapping(&self) -> bool {
+        self.entries.is_some()
     }
 
-    fn entry(&self, key: &str) -> Option<&'a Entry> {
+    /// True when the key is written.
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.entry(key).is_some()
+    }
+
+    /// The keys that were read so far, whether the file has them or not.
+    pub(crate) fn keys_read(&self) -> Vec<&'static str> {
+        self.keys_read.borrow().clone()
+    }
+
+    /// Every entry whose key was not read yet, in file order.
+    pub(crate) fn unread_entries(&self) -> impl Iterator<Item = &'a Entry> {
+        let keys_read = self.keys_read();
         self.entries
             .unwrap_or_default()
             .iter()
-            .find(|entry| entry.key == key)
+            .filter(move |entry| !keys_read.contains(&entry.key.as_str()))
     }
 
-    /// The line of a key of a mapping below this one.
-    pub(crate) fn section_line(&self, section: &str, key: &str) -> usize {
-        let Some(Content::Map(entries)) = self.entry(section).map(|entry| &entry.value.content)
-        else {
-            return self.line;
-        };
-        entries
-            .iter()
-            .find(|entry| entry.key == key)
-            .map_or(self.line, |entry| entry.line)
-    }
-
-    /// The path of a key below this mapping.
-    pub(crate) fn at(&self, key: &str) -> String {
+    /// The path of a key of this mapping.
+    pub(crate) fn path_of(&self, key: &str) -> String {
         if self.path.is_empty() {
             key.to_owned()
         } else {
@@ -107,23 +116,21 @@ impl<'a> Fields<'a> {
         self.entry(key).map_or(self.line, |entry| entry.line)
     }
 
-    /// Every key that was not asked for yet, in file order.
-    pub(crate) fn rest(&self) -> impl Iterator<Item = &'a Entry> {
-        let asked = self.asked();
-        self.entries
-            .unwrap_or_default()
+    /// The line of a key of a mapping below this one, or of this mapping when it is absent.
+    pub(crate) fn line_in_section(&self, section: &str, key: &str) -> usize {
+        let entries = match self.entry(section).map(|entry| &entry.value.content) {
+            Some(Content::Map(entries)) => entries.as_slice(),
+            _ => &[],
+        };
+        entries
             .iter()
-            .filter(move |entry| !asked.contains(&entry.key.as_str()))
-    }
-
-    /// True when the key is written.
-    pub(crate) fn has(&self, key: &str) -> bool {
-        self.entry(key).is_some()
+            .find(|entry| entry.key == key)
+            .map_or(self.line, |entry| entry.line)
     }
 
     /// The node of an optional key.
     pub(crate) fn node(&self, key: &'static str) -> Option<&'a Node> {
-        self.asked.borrow_mut().push(key);
+        self.keys_read.borrow_mut().push(key);
         self.entry(key).map(|entry| &entry.value)
     }
 
@@ -131,7 +138,7 @@ impl<'a> Fields<'a> {
     pub(crate) fn required(&self, key: &'static str) -> Option<&'a Node> {
         let node = self.node(key);
         if node.is_none() && self.is_mapping() {
-            self.finding(key, "key.missing", format!("the key `{key}` is missing"));
+            self.add_error(key, "key.missing", format!("the key `{key}` is missing"));
         }
         node
     }
@@ -139,13 +146,13 @@ impl<'a> Fields<'a> {
     /// A mapping below this one.
     pub(crate) fn section(&self, key: &'static str) -> Option<Fields<'a>> {
         self.node(key)
-            .map(|node| Fields::of(node, self.at(key), self.sink))
+            .map(|node| Fields::of(node, self.path_of(key), self.sink))
     }
 
     /// A mapping that must be there.
     pub(crate) fn required_section(&self, key: &'static str) -> Option<Fields<'a>> {
         self.required(key)
-            .map(|node| Fields::of(node, self.at(key), self.sink))
+            .map(|node| Fields::of(node, self.path_of(key), self.sink))
     }
 
     /// A non-empty text.
@@ -153,44 +160,53 @@ impl<'a> Fields<'a> {
         let node = self.node(key)?;
         match &node.content {
             Content::Text(text) if !text.trim().is_empty() => Some(text),
-            Content::Text(_) => self.refuse(key, "value.empty", "the text is empty"),
-            _ => self.wrong(key, node, "a text (in quotes if it looks like a number)"),
+            Content::Text(_) => self.refuse_value(key, "value.empty", "the text is empty"),
+            _ => self.refuse_type(key, node, "a text (in quotes if it looks like a number)"),
         }
+    }
+
+    /// A non-empty text that must be there.
+    pub(crate) fn required_text(&self, key: &'static str) -> Option<&'a str> {
+        self.required(key).and_then(|_| self.text(key))
     }
 
     /// A whole number within `min..=max`.
     pub(crate) fn integer(&self, key: &'static str, min: u32, max: u32) -> Option<u32> {
         let node = self.node(key)?;
         let Content::Integer(value) = node.content else {
-            return self.wrong(key, node, &format!("an integer from {min} to {max}"));
+            return self.refuse_type(key, node, &format!("an integer from {min} to {max}"));
         };
-        let legal = u32::try_from(value)
-            .ok()
-            .filter(|value| (min..=max).contains(value));
-        legal.or_else(|| {
-            self.refuse(
-                key,
-                "value.range",
-                &format!("{value} is outside {min} to {max}"),
-            )
-        })
+
+        match u32::try_from(value) {
+            Ok(value) if (min..=max).contains(&value) => Some(value),
+            _ => {
+                let message = format!("{value} is outside {min} to {max}");
+                self.refuse_value(key, "value.range", &message)
+            }
+        }
     }
 
-    /// A finite number for which `legal` holds; `wanted` says in words what that is.
+    /// A finite number for which `is_legal` holds; `expected` says in words what that is.
     pub(crate) fn number(
         &self,
         key: &'static str,
-        wanted: &str,
-        legal: impl Fn(f64) -> bool,
+        expected: &str,
+        is_legal: impl Fn(f64) -> bool,
     ) -> Option<f64> {
         let node = self.node(key)?;
-        let Some(value) = number(&node.content) else {
-            return self.wrong(key, node, wanted);
+        let Some(value) = number_of(&node.content) else {
+            return self.refuse_type(key, node, expected);
         };
-        if value.is_finite() && legal(value) {
+
+        if value.is_finite() && is_legal(value) {
             return Some(value);
         }
-        self.refuse(key, "value.range", &format!("{value} is not {wanted}"))
+        self.refuse_value(key, "value.range", &format!("{value} is not {expected}"))
+    }
+
+    /// A number above 0.
+    pub(crate) fn positive_number(&self, key: &'static str, expected: &str) -> Option<f64> {
+        self.number(key, expected, |value| value > 0.0)
     }
 
     /// `true` or `false`.
@@ -198,50 +214,36 @@ impl<'a> Fields<'a> {
         let node = self.node(key)?;
         match node.content {
             Content::Boolean(value) => Some(value),
-            _ => self.wrong(key, node, "true or false"),
+            _ => self.refuse_type(key, node, "true or false"),
         }
     }
 
-    /// One of a few words.
+    /// One of a few words, each with its meaning.
     pub(crate) fn word<T: Copy>(&self, key: &'static str, words: &[(&str, T)]) -> Option<T> {
         let node = self.node(key)?;
+        let names = words.iter().map(|(name, _)| *name);
         let Content::Text(text) = &node.content else {
-            let finding = wrong_type(&self.at(key), node, "one of a few words");
-            self.sink
-                .push(finding.allowing("", words.iter().map(|(name, _)| *name)));
+            let finding = wrong_type(&self.path_of(key), node, "one of these words");
+            self.sink.push(finding.allowing("", names));
             return None;
         };
-        let found = words
-            .iter()
-            .find(|(name, _)| name == text)
-            .map(|(_, value)| *value);
-        if found.is_none() {
-            let finding = Finding::error(
-                self.at(key),
-                node.line,
-                "value.unknown",
-                format!("`{text}` is not known here"),
-            );
-            self.sink
-                .push(finding.allowing(text, words.iter().map(|(name, _)| *name)));
+
+        let word = words.iter().find(|(name, _)| name == text);
+        if word.is_none() {
+            let message = format!("`{text}` is not one of the allowed words");
+            let finding = Finding::error(self.path_of(key), node.line, "value.unknown", message);
+            self.sink.push(finding.allowing(text, names));
         }
-        found
+        word.map(|(_, meaning)| *meaning)
     }
 
-    /// True, with a finding, when the key holds one of the words that name something not built yet.
-    pub(crate) fn is_unsupported(
+    /// One of a few words, at a key that must be there.
+    pub(crate) fn required_word<T: Copy>(
         &self,
-        key: &str,
-        words: &[&str],
-        rule: &'static str,
-        message: &str,
-    ) -> bool {
-        let text = self.entry(key).map(|entry| &entry.value.content);
-        let found = matches!(text, Some(Content::Text(text)) if words.contains(&text.as_str()));
-        if found {
-            self.finding(key, rule, message);
-        }
-        found
+        key: &'static str,
+        words: &[(&str, T)],
+    ) -> Option<T> {
+        self.required(key).and_then(|_| self.word(key, words))
     }
 
     /// A list; other content is a finding.
@@ -249,56 +251,87 @@ impl<'a> Fields<'a> {
         let node = self.node(key)?;
         match &node.content {
             Content::List(items) => Some(items),
-            _ => self.wrong(key, node, "a list"),
+            _ => self.refuse_type(key, node, "a list"),
         }
     }
 
-    /// Reports what nobody asked for: keys of `retired` with where they belong now, all others as
+    /// A list that must be there.
+    pub(crate) fn required_list(&self, key: &'static str) -> Option<&'a [Node]> {
+        self.required(key).and_then(|_| self.list(key))
+    }
+
+    /// True when the key holds one of `words`, each of which names something that is not built yet.
+    pub(crate) fn holds_word_of(&self, key: &str, words: &[&str]) -> bool {
+        let content = self.entry(key).map(|entry| &entry.value.content);
+        matches!(content, Some(Content::Text(text)) if words.contains(&text.as_str()))
+    }
+
+    /// Reports every key that was not read: retired ones with what to write instead, all others as
     /// unknown.
-    pub(crate) fn finish(self, retired: &[Retired]) {
-        let mut asked = self.asked();
-        asked.sort_unstable();
-        asked.dedup();
-        for entry in self.rest() {
-            let place = self.at(&entry.key);
-            let finding = match retired.iter().find(|(key, ..)| *key == entry.key) {
-                Some((_, rule, message)) => Finding::error(place, entry.line, rule, *message),
-                None => Finding::error(place, entry.line, "key.unknown", "unknown key")
-                    .allowing(&entry.key, &asked),
-            };
-            self.sink.push(finding);
+    pub(crate) fn finish(self, retired_keys: &[RetiredKey]) {
+        let mut known_keys = self.keys_read();
+        known_keys.sort_unstable();
+        known_keys.dedup();
+
+        for entry in self.unread_entries() {
+            let path = self.path_of(&entry.key);
+            let retired = retired_keys.iter().find(|retired| retired.key == entry.key);
+            self.sink.push(match retired {
+                Some(retired) => Finding::error(path, entry.line, retired.rule, retired.advice),
+                None => Finding::error(path, entry.line, "key.unknown", "unknown key")
+                    .allowing(&entry.key, &known_keys),
+            });
         }
     }
 
-    /// Adds an error at a key of this mapping.
-    pub(crate) fn finding(&self, key: &str, rule: &'static str, message: impl Into<String>) {
-        self.sink.push(Finding::error(
-            self.at(key),
-            self.line_of(key),
-            rule,
-            message,
-        ));
+    /// An error at a key of this mapping, which the caller may extend before it reports it.
+    pub(crate) fn error_at(
+        &self,
+        key: &str,
+        rule: &'static str,
+        message: impl Into<String>,
+    ) -> Finding {
+        Finding::error(self.path_of(key), self.line_of(key), rule, message)
     }
 
-    fn refuse<T>(&self, key: &str, rule: &'static str, message: &str) -> Option<T> {
-        self.finding(key, rule, message);
+    /// Reports an error at a key of this mapping.
+    pub(crate) fn add_error(&self, key: &str, rule: &'static str, message: impl Into<String>) {
+        self.sink.push(self.error_at(key, rule, message));
+    }
+
+    /// Reports an error of this mapping as a whole.
+    pub(crate) fn add_own_error(&self, rule: &'static str, message: impl Into<String>) {
+        self.sink
+            .push(Finding::error(&self.path, self.line, rule, message));
+    }
+
+    fn entry(&self, key: &str) -> Option<&'a Entry> {
+        self.entries
+            .unwrap_or_default()
+            .iter()
+            .find(|entry| entry.key == key)
+    }
+
+    fn refuse_value<T>(&self, key: &str, rule: &'static str, message: &str) -> Option<T> {
+        self.add_error(key, rule, message);
         None
     }
 
-    fn wrong<T>(&self, key: &str, node: &Node, wanted: &str) -> Option<T> {
-        self.sink.push(wrong_type(&self.at(key), node, wanted));
+    fn refuse_type<T>(&self, key: &str, node: &Node, expected: &str) -> Option<T> {
+        self.sink
+            .push(wrong_type(&self.path_of(key), node, expected));
         None
     }
 }
 
-/// The finding for a value of another kind than the grammar wants.
-pub(crate) fn wrong_type(path: &str, node: &Node, wanted: &str) -> Finding {
-    let message = format!("this is {} and must be {wanted}", node.content.kind());
+/// The finding for a value of another kind than the grammar expects.
+pub(crate) fn wrong_type(path: &str, node: &Node, expected: &str) -> Finding {
+    let message = format!("expected {expected}, found {}", node.content.kind());
     Finding::error(path, node.line, "value.type", message)
 }
 
-/// A number, whole or not.
-pub(crate) fn number(content: &Content) -> Option<f64> {
+/// The value of a number, whole or not.
+pub(crate) fn number_of(content: &Content) -> Option<f64> {
     match content {
         #[expect(
             clippy::cast_precision_loss,

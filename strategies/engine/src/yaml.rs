@@ -73,7 +73,7 @@ struct Open {
 pub(crate) fn parse(text: &str, findings: &mut Vec<Finding>) -> Option<Node> {
     if text.len() > TEXT_BYTES_MAX {
         let message = format!(
-            "the file has {} bytes, the most is {TEXT_BYTES_MAX}",
+            "the file has {} bytes; at most {TEXT_BYTES_MAX} are allowed",
             text.len()
         );
         findings.push(Finding::error("", 0, "file.size", message));

@@ -17,7 +17,7 @@ use crate::labels::{EventFilter, LabelSource};
 
 pub(crate) use decisions::{CLASS_SIGNALS, signals_of};
 pub use decisions::{Decisions, Signal};
-pub(crate) use feature_names::{FeatureName, feature_names};
+pub(crate) use feature_names::feature_names;
 
 /// Most symbols of one strategy. Named in full twice, in the text and in a request that changes
 /// them, and in a fetch of every timeframe, they take 29 of the 36 KiB of a request; the rest of a

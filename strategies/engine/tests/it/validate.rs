@@ -186,7 +186,7 @@ fn weights_are_a_choice_of_triple_barrier_labels_and_part_of_the_data_set_s_key(
     let findings = of("source: triple_barrier, compute_weights: maybe").unwrap_err();
     assert_eq!(
         findings.to_string().lines().nth(1).unwrap(),
-        "  error[value.type] line 18, training.labels.compute_weights: this is a text and must be true or false"
+        "  error[value.type] line 18, training.labels.compute_weights: expected true or false, found a text"
     );
 }
 
@@ -398,7 +398,7 @@ fn a_strategy_may_have_256_symbols_and_not_one_more() {
     );
     let long = findings(&[("mode: single, symbol: EURUSD", &multi(257))]);
     assert!(
-        long.contains("[list.long] line 3, training_data.symbols.list: 257 entries are listed, the most is 256"),
+        long.contains("[list.long] line 3, training_data.symbols.list: 257 entries are listed; at most 256 are allowed"),
         "{long}"
     );
     // A request is bounded in the same way.
@@ -407,7 +407,7 @@ fn a_strategy_may_have_256_symbols_and_not_one_more() {
     assert_eq!(strategy.resolve(&request(256)).unwrap().symbols.len(), 256);
     let long = strategy.resolve(&request(257)).unwrap_err().to_string();
     assert!(
-        long.contains("[list.long] request.symbols: 257 entries are listed, the most is 256"),
+        long.contains("[list.long] request.symbols: 257 entries are listed; at most 256 are allowed"),
         "{long}"
     );
 }

@@ -1,0 +1,123 @@
+//! Whether a request fits the strategy that it changes. The findings have paths that start with
+//! `request`, and no line.
+
+use schemas::training::TrainingSettings;
+
+use super::Overrides;
+use crate::finding::Finding;
+use crate::strategy::{SYMBOLS_MAX, Strategy};
+
+/// Every way in which the request does not fit.
+pub(super) fn check_overrides(strategy: &Strategy, overrides: &Overrides) -> Vec<Finding> {
+    let mut findings = RequestFindings::default();
+    check_symbols(overrides, &mut findings);
+    check_timeframes(strategy, overrides, &mut findings);
+    check_range(strategy, overrides, &mut findings);
+    check_split(overrides, &mut findings);
+
+    let settings = overrides.apply_to_settings(&strategy.training.settings);
+    check_settings(&settings, &mut findings);
+    findings.0
+}
+
+#[derive(Default)]
+struct RequestFindings(Vec<Finding>);
+
+impl RequestFindings {
+    fn add(&mut self, key: &str, rule: &'static str, message: impl Into<String>) {
+        let path = format!("request.{key}");
+        self.0.push(Finding::error(path, 0, rule, message));
+    }
+}
+
+fn check_symbols(overrides: &Overrides, findings: &mut RequestFindings) {
+    let Some(symbols) = &overrides.symbols else {
+        return;
+    };
+
+    if symbols.is_empty() {
+        findings.add("symbols", "value.empty", "the list is empty");
+    }
+    let count = symbols.len();
+    if count > SYMBOLS_MAX {
+        let message = format!("{count} entries are listed; at most {SYMBOLS_MAX} are allowed");
+        findings.add("symbols", "list.long", message);
+    }
+    if let Some(symbol) = first_repeated(symbols) {
+        let message = format!("{symbol} is listed twice");
+        findings.add("symbols", "value.duplicate", message);
+    }
+}
+
+fn check_timeframes(strategy: &Strategy, overrides: &Overrides, findings: &mut RequestFindings) {
+    let Some(listed) = &overrides.timeframes else {
+        return;
+    };
+
+    if listed.is_empty() {
+        findings.add("timeframes", "value.empty", "the list is empty");
+    }
+    if let Some(timeframe) = first_repeated(listed) {
+        let message = format!("{timeframe} is listed twice");
+        findings.add("timeframes", "value.duplicate", message);
+    }
+
+    // Inputs on all timeframes follow the request; the others name timeframes of their own.
+    for (index, input) in strategy.inputs.iter().enumerate() {
+        for timeframe in input.timeframes.iter().flatten() {
+            if !listed.contains(timeframe) {
+                let message = format!("nn_inputs[{index}] needs {timeframe}");
+                findings.add("timeframes", "reference.timeframe", message);
+            }
+        }
+    }
+}
+
+fn check_range(strategy: &Strategy, overrides: &Overrides, findings: &mut RequestFindings) {
+    let start = overrides.start.or(strategy.data.start);
+    let end = overrides.end.or(strategy.data.end);
+    if let Some((start, end)) = start.zip(end).filter(|(start, end)| end <= start) {
+        let message = format!("the end {end} is not after the start {start}");
+        findings.add("end", "date.order", message);
+    }
+}
+
+fn check_split(overrides: &Overrides, findings: &mut RequestFindings) {
+    match (overrides.validation_start, overrides.test_start) {
+        (Some(validation), Some(test)) if test <= validation => {
+            let message = format!(
+                "the test part starts at {test}, which is not after the start of validation \
+                 {validation}"
+            );
+            findings.add("test_start", "date.order", message);
+        }
+        (Some(_), None) => {
+            findings.add(
+                "test_start",
+                "key.missing",
+                "the key `test_start` is missing",
+            );
+        }
+        (None, Some(_)) => findings.add(
+            "validation_start",
+            "key.missing",
+            "the key `validation_start` is missing",
+        ),
+        _ => {}
+    }
+}
+
+fn check_settings(settings: &TrainingSettings, findings: &mut RequestFindings) {
+    for problem in settings.problems() {
+        findings.add("training", "value.range", problem);
+    }
+}
+
+/// The first item that an earlier one equals.
+fn first_repeated<T: PartialEq>(items: &[T]) -> Option<&T> {
+    let repeated = items.iter().enumerate().find(|(index, item)| {
+        let mut earlier_items = items.iter().take(*index);
+        earlier_items.any(|earlier| earlier == *item)
+    });
+    repeated.map(|(_, item)| item)
+}

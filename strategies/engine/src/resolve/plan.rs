@@ -1,0 +1,149 @@
+//! Which feature columns a strategy has, and what each of them is computed from.
+
+use std::collections::BTreeMap;
+
+use market::Timeframe;
+
+use crate::fuzzy::Membership;
+use crate::indicators::Indicator;
+use crate::strategy::{InputSource, OutputRef, Scaling, Strategy, feature_names};
+
+/// An indicator on the bars of one timeframe.
+#[derive(Clone, Debug)]
+pub struct PlannedIndicator {
+    /// Whose bars.
+    pub timeframe: Timeframe,
+    /// Its id in the strategy.
+    pub id: String,
+    /// Type and effective parameters.
+    pub indicator: Indicator,
+}
+
+/// One input column of the network.
+#[derive(Clone, Debug)]
+pub struct Feature {
+    /// `{timeframe}_{set}_{member}` or `{timeframe}_{reference}_raw`, followed by `_lag_{k}` where
+    /// it lags.
+    pub name: String,
+    /// Whose bars.
+    pub timeframe: Timeframe,
+    /// Position in [`Resolved::indicators`](crate::Resolved::indicators).
+    pub indicator: usize,
+    /// Output column of that indicator.
+    pub output: usize,
+    /// Bars of its timeframe back; 0 = the current one.
+    pub lag: u32,
+    /// What is made of it.
+    pub kind: FeatureKind,
+}
+
+/// What a feature makes of its indicator.
+#[derive(Clone, Debug)]
+pub enum FeatureKind {
+    /// Its degree of membership.
+    Membership {
+        /// Id of the fuzzy set.
+        set: String,
+        /// The function.
+        function: Membership,
+        /// 1-based line of the set in the file.
+        line: usize,
+    },
+    /// The value itself.
+    Raw {
+        /// How it is scaled, once fitted.
+        scaling: Option<Scaling>,
+    },
+}
+
+/// The columns and what they are computed from.
+#[derive(Default)]
+pub(super) struct Plan {
+    /// In contract order: that of the inputs, then timeframes, lags and members.
+    pub(super) features: Vec<Feature>,
+    /// Each once per timeframe, however many columns are made of it.
+    pub(super) indicators: Vec<PlannedIndicator>,
+    /// Positions in `indicators`, by position in the strategy and timeframe.
+    positions: BTreeMap<(usize, Timeframe), usize>,
+}
+
+impl Plan {
+    /// The plan of a strategy on these timeframes.
+    pub(super) fn of(strategy: &Strategy, timeframes: &[Timeframe]) -> Self {
+        let mut plan = Self::default();
+        for input in &strategy.inputs {
+            let Some(columns) = InputColumns::of(strategy, &input.source) else {
+                continue;
+            };
+
+            // Names repeat the columns of the input for each timeframe and lag.
+            let names = feature_names(input, &strategy.fuzzy_sets, timeframes);
+            for (name, kind) in names.into_iter().zip(columns.kinds.iter().cycle()) {
+                let position = columns.of.indicator;
+                let Some(indicator) = plan.add_indicator(strategy, position, name.timeframe) else {
+                    continue;
+                };
+                plan.features.push(Feature {
+                    name: name.name,
+                    timeframe: name.timeframe,
+                    indicator,
+                    output: columns.of.output,
+                    lag: name.lag,
+                    kind: kind.clone(),
+                });
+            }
+        }
+        plan
+    }
+
+    /// The position of an indicator of the strategy on a timeframe, planned if it was not yet.
+    fn add_indicator(
+        &mut self,
+        strategy: &Strategy,
+        position: usize,
+        timeframe: Timeframe,
+    ) -> Option<usize> {
+        let named = strategy.indicators.get(position)?;
+        let indicators = &mut self.indicators;
+        let planned = self.positions.entry((position, timeframe));
+        Some(*planned.or_insert_with(|| {
+            indicators.push(PlannedIndicator {
+                timeframe,
+                id: named.id.clone(),
+                indicator: named.indicator.clone(),
+            });
+            indicators.len() - 1
+        }))
+    }
+}
+
+/// The columns of one input on one timeframe, without lags.
+struct InputColumns {
+    /// What all of them are made of.
+    of: OutputRef,
+    kinds: Vec<FeatureKind>,
+}
+
+impl InputColumns {
+    fn of(strategy: &Strategy, source: &InputSource) -> Option<Self> {
+        match source {
+            InputSource::Raw { of, scaling, .. } => Some(Self {
+                of: *of,
+                kinds: vec![FeatureKind::Raw { scaling: *scaling }],
+            }),
+            InputSource::Fuzzy(position) => {
+                let set = strategy.fuzzy_sets.get(*position)?;
+                let functions = set.members.iter().map(|(_, function)| function);
+                let kinds = functions.map(|function| FeatureKind::Membership {
+                    set: set.id.clone(),
+                    function: *function,
+                    line: set.line,
+                });
+                Some(Self {
+                    of: set.of,
+                    kinds: kinds.collect(),
+                })
+            }
+        }
+    }
+}
