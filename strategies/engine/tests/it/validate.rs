@@ -407,7 +407,9 @@ fn a_strategy_may_have_256_symbols_and_not_one_more() {
     assert_eq!(strategy.resolve(&request(256)).unwrap().symbols.len(), 256);
     let long = strategy.resolve(&request(257)).unwrap_err().to_string();
     assert!(
-        long.contains("[list.long] request.symbols: 257 entries are listed; at most 256 are allowed"),
+        long.contains(
+            "[list.long] request.symbols: 257 entries are listed; at most 256 are allowed"
+        ),
         "{long}"
     );
 }
