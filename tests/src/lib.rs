@@ -12,6 +12,7 @@
     reason = "a test that fails may panic"
 )]
 
+mod crashes;
 mod observe;
 mod process;
 mod requests;
@@ -29,6 +30,7 @@ use schemas::ids::OperationId;
 use schemas::subjects;
 use store::Store;
 
+pub use crashes::MOMENTS;
 pub use observe::Kept;
 pub use process::Process;
 pub use requests::{new_id, side_by_side, steps};

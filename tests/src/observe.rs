@@ -72,15 +72,15 @@ impl Sandbox {
     }
 
     /// Waits for the end of the operation.
-    pub async fn ended(&self, op: &OperationId) -> OperationRecord {
+    pub async fn until_ended(&self, op: &OperationId) -> OperationRecord {
         self.until_record(op, "ended", |record| record.state.is_terminal())
             .await
     }
 
     /// Waits for the end, and until nothing of the operation is left to do: no active mark, no
     /// command.
-    pub async fn settled(&self, op: &OperationId) -> OperationRecord {
-        self.ended(op).await;
+    pub async fn until_concluded(&self, op: &OperationId) -> OperationRecord {
+        self.until_ended(op).await;
         until(format!("{op} to be settled"), || async {
             let open = self.bus().active().await.ok()?.contains(op)
                 || !self.commands_of(op).await.is_empty();
@@ -116,19 +116,24 @@ impl Sandbox {
     }
 
     /// Waits until a worker has claimed a step and its handler may run.
-    pub async fn started(&self, op: &OperationId) -> Event {
+    pub async fn until_started(&self, op: &OperationId) -> Event {
         self.until_event(op, "started", |event| event.what == What::Started)
             .await
     }
 
     /// Waits for progress of the first step, in attempt `attempt` or a later one: the handler is at
     /// work.
-    pub async fn working(&self, op: &OperationId, attempt: u32) -> ProgressRecord {
-        self.working_on(op, 1, attempt).await
+    pub async fn until_working(&self, op: &OperationId, attempt: u32) -> ProgressRecord {
+        self.until_working_on(op, 1, attempt).await
     }
 
     /// The same for any step, counted from 1.
-    pub async fn working_on(&self, op: &OperationId, step: u16, attempt: u32) -> ProgressRecord {
+    pub async fn until_working_on(
+        &self,
+        op: &OperationId,
+        step: u16,
+        attempt: u32,
+    ) -> ProgressRecord {
         let mut updates = self.follow(op, false).await;
         let found = async {
             while let Some(update) = updates.next().await {
@@ -202,7 +207,7 @@ impl Sandbox {
     /// The one `completed` event of the operation's last step; fails when there is none or more
     /// than one of any step.
     pub async fn only_completion_of(&self, op: &OperationId) -> Event {
-        let record = self.settled(op).await;
+        let record = self.until_concluded(op).await;
         let mut completions = self.events(op).await;
         completions.retain(|event| event.what == What::Completed);
         completions.sort_by_key(|event| event.step);
@@ -235,7 +240,7 @@ impl Sandbox {
     }
 
     /// Waits until `count` workers have announced themselves and wait for work.
-    pub async fn workers(&self, service: Service, count: usize) -> Vec<WorkerInfo> {
+    pub async fn until_workers(&self, service: Service, count: usize) -> Vec<WorkerInfo> {
         until(format!("{count} workers of {service}"), || async {
             let mut workers = self.bus().workers().await.ok()?;
             workers.retain(|worker| worker.service == service);

@@ -106,7 +106,7 @@ impl Process {
     }
 
     /// Waits for its end.
-    pub async fn ended(&mut self) -> ExitStatus {
+    pub async fn until_ended(&mut self) -> ExitStatus {
         let what = format!("the end of process {}", self.id());
         let child = &mut self.child;
         until(what, || std::future::ready(child.try_wait().unwrap())).await

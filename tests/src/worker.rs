@@ -55,12 +55,12 @@ impl Sandbox {
     }
 
     /// Does the housekeeping, as `ktrdr up` does.
-    pub async fn keep_house(&self) -> Housekeeper {
+    pub async fn start_housekeeper(&self) -> Housekeeper {
         let (stop, told) = watch::channel(false);
         let owner = format!("test-{:08x}", rand::random::<u32>());
         Housekeeper {
             stop,
-            task: tokio::spawn(runtime::keep_house(self.connect().await, owner, told)),
+            task: tokio::spawn(runtime::run_housekeeper(self.connect().await, owner, told)),
         }
     }
 }
@@ -69,11 +69,11 @@ impl Worker {
     /// Ends it as SIGTERM would; returns when it has left.
     pub async fn shut_down(mut self) -> Result<(), WorkerError> {
         self.shutdown.send_replace(true);
-        self.left().await
+        self.until_left().await
     }
 
     /// Waits until it leaves by itself: drained, or killed by its probe.
-    pub async fn left(&mut self) -> Result<(), WorkerError> {
+    pub async fn until_left(&mut self) -> Result<(), WorkerError> {
         match self.task.take() {
             Some(task) => patiently("the end of a worker", task)
                 .await

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use bus::{Bus, BusError};
-use runtime::settings::{self, ClientSettings, DEFAULT_FILE, Origin, Settled};
+use runtime::settings::{self, ClientSettings, DEFAULT_FILE, LoadedSettings, Origin};
 use schemas::operation::OperationRecord;
 
 pub(crate) use context_file::{ContextFile, DEFAULT_DIR, FILE_NAME, VARIABLE};
@@ -43,7 +43,7 @@ pub(crate) struct Context {
 #[derive(Clone, Debug)]
 pub(crate) struct Setup {
     /// Every setting with its origin.
-    pub(crate) settings: Settled<ClientSettings>,
+    pub(crate) settings: LoadedSettings<ClientSettings>,
     /// The local system that runs in this folder or above.
     pub(crate) system: Option<LocalSystem>,
 }
@@ -90,10 +90,13 @@ impl Context {
         let log = &setup.settings.value.log;
         let filter_is_set = setup
             .settings
-            .settings
+            .entries
             .iter()
             .any(|each| each.key == "log.filter" && each.origin != Origin::Default);
         start_logging(log, filter_is_set, self.global.verbose)?;
+        for warning in &setup.settings.warnings {
+            self.output.note(&format!("warning: {warning}"));
+        }
         Ok(self.setup.get_or_init(|| setup))
     }
 

@@ -131,7 +131,7 @@ async fn run_in(
     for program in programs(args, &binaries, &context, board) {
         services.spawn(program.supervise(folder.clone(), board.clone(), stop_services.subscribe()));
     }
-    services.spawn(keep_house(
+    services.spawn(run_housekeeper(
         bus.clone(),
         board.clone(),
         stop_services.subscribe(),
@@ -276,9 +276,9 @@ fn programs(args: &UpArgs, binaries: &Path, context: &ContextFile, board: &Board
     programs
 }
 
-async fn keep_house(bus: Bus, board: Board, stop: watch::Receiver<bool>) {
+async fn run_housekeeper(bus: Bus, board: Board, stop: watch::Receiver<bool>) {
     board.set("housekeeping", State::Ready, "in this process");
-    runtime::keep_house(bus, format!("up-{}", std::process::id()), stop).await;
+    runtime::run_housekeeper(bus, format!("up-{}", std::process::id()), stop).await;
     board.set("housekeeping", State::Stopped, "");
 }
 

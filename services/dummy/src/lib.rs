@@ -56,7 +56,7 @@ impl StepHandler for Dummy {
                 std::process::abort();
             }
             if command.checkpoint_every > 0 && current % command.checkpoint_every == 0 {
-                step.advance(&current).await?;
+                step.checkpoint(&current).await?;
             }
         }
         Ok(DummyOutcome {

@@ -97,6 +97,6 @@ impl Attempt for StepContext {
     }
 
     async fn advance(&self, advance: &Advance) -> Result<(), StepError> {
-        Self::advance(self, advance).await
+        Self::checkpoint(self, advance).await
     }
 }

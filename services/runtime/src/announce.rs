@@ -1,29 +1,42 @@
-//! Events and dead letters of a step, built from the record alone, so that whoever settles again
-//! emits the same.
+//! Events and dead letters of a step, built from the record alone, so that whoever announces an
+//! ending again announces the same.
 
 use bus::{Bus, BusError, Delivered};
 use jiff::Timestamp;
+use schemas::codec;
 use schemas::command::{CommandMessage, DeadLetter};
-use schemas::errors::ErrorRecord;
+use schemas::errors::{ErrorRecord, HINT_BYTES_MAX, shortened};
 use schemas::events::{Event, What};
-use schemas::ids::{Service, StepNumber, WorkerId};
+use schemas::ids::{Lane, OperationId, Service, StepNumber, WorkerId};
 use schemas::operation::{OperationRecord, OperationState, StepState};
-use schemas::subjects;
+use schemas::subjects::{self, CommandAddress};
+use serde_json::Value;
+
+/// Largest readable command that a dead letter repeats, in packed bytes; the letter with its error
+/// must fit one message.
+const REPEATED_COMMAND_BYTES_MAX: usize = 48 * 1024;
+/// Bytes of an unreadable payload that a dead letter shows in hexadecimal.
+const PAYLOAD_BYTES_SHOWN: usize = 256;
 
 /// The event of a step; `None` when the plan has no such step.
-pub fn event(
+pub(crate) fn event(
     record: &OperationRecord,
     number: StepNumber,
     what: What,
     worker: Option<&WorkerId>,
     at: Timestamp,
 ) -> Option<Event> {
-    let (step, spec) = (record.step(number)?, record.plan.step(number)?);
-    let error = if what == What::Failed {
-        error_of(record, number)
-    } else {
-        None
+    let step = record.step(number)?;
+    let spec = record.plan.step(number)?;
+    let result = match what {
+        What::Completed => step.result.clone(),
+        _ => Value::Null,
     };
+    let error = match what {
+        What::Failed => failure_of(record, number),
+        _ => None,
+    };
+
     Some(Event {
         v: 1,
         op: record.op.clone(),
@@ -36,34 +49,46 @@ pub fn event(
         state: record.state,
         at,
         worker: worker.cloned(),
-        result: if what == What::Completed {
-            step.result.clone()
-        } else {
-            serde_json::Value::Null
-        },
+        result,
         error,
+    })
+}
+
+/// The event of a step that will be tried again because of `error`.
+pub(crate) fn retrying(
+    record: &OperationRecord,
+    number: StepNumber,
+    worker: &WorkerId,
+    error: &ErrorRecord,
+    at: Timestamp,
+) -> Option<Event> {
+    let event = event(record, number, What::Retrying, Some(worker), at)?;
+
+    Some(Event {
+        error: Some(error.clone()),
+        ..event
     })
 }
 
 /// Why a step failed: the record keeps the whole error of the first that did, and a note of each
 /// that followed.
-fn error_of(record: &OperationRecord, number: StepNumber) -> Option<ErrorRecord> {
-    let first = record
+fn failure_of(record: &OperationRecord, number: StepNumber) -> Option<ErrorRecord> {
+    let first_failure = record
         .failure
         .as_ref()
         .filter(|failure| failure.step == number);
-    let first = first.map(|failure| failure.error.clone());
-    first.or_else(|| {
-        Some(ErrorRecord::new(
-            "OPS-StepFailed",
-            record.step(number)?.note.clone()?,
-            "",
-        ))
-    })
+
+    match first_failure {
+        Some(failure) => Some(failure.error.clone()),
+        None => {
+            let note = record.step(number)?.note.clone()?;
+            Some(ErrorRecord::new("OPS-StepFailed", note, ""))
+        }
+    }
 }
 
-/// The terminal event of a step that has ended.
-pub fn terminal_event(record: &OperationRecord, number: StepNumber) -> Option<Event> {
+/// The terminal event of a step that has ended; `None` before.
+fn terminal_event(record: &OperationRecord, number: StepNumber) -> Option<Event> {
     let step = record.step(number)?;
     let what = match step.state {
         StepState::Completed => What::Completed,
@@ -71,26 +96,23 @@ pub fn terminal_event(record: &OperationRecord, number: StepNumber) -> Option<Ev
         StepState::Cancelled => What::Cancelled,
         StepState::Pending | StepState::Running | StepState::Retrying => return None,
     };
-    event(
-        record,
-        number,
-        what,
-        None,
-        step.finished_at.unwrap_or(record.updated_at),
-    )
+    let at = step.finished_at.unwrap_or(record.updated_at);
+
+    event(record, number, what, None, at)
 }
 
 /// Publishes an event whose loss does no harm: the record has the truth.
-pub async fn emit_lossy(bus: &Bus, event: Option<Event>) {
+pub(crate) async fn emit_lossy(bus: &Bus, event: Option<Event>) {
     let Some(event) = event else { return };
+
     if let Err(error) = bus.publish_event(&event).await {
         tracing::warn!(what = event.what.as_str(), error = %error, "event not published");
     }
 }
 
-/// Publishes what an ended step owes the world: its event and, when it failed, its dead letter.
-/// Safe to repeat.
-pub async fn settle_step(
+/// Publishes the event of an ended step, and its dead letter when it failed. Safe to repeat; does
+/// nothing for a step that has not ended.
+pub(crate) async fn announce_step(
     bus: &Bus,
     record: &OperationRecord,
     number: StepNumber,
@@ -99,88 +121,130 @@ pub async fn settle_step(
     let Some(event) = terminal_event(record, number) else {
         return Ok(());
     };
-    if let (What::Failed, Some(error)) = (event.what, event.error.clone()) {
-        let lane = record
-            .plan
-            .step(number)
-            .map_or(schemas::ids::Lane::Default, |spec| spec.lane);
-        let command = CommandMessage::new(&record.op, number, event.submission, None);
-        let letter = DeadLetter {
-            v: 1,
-            subject: subjects::command(event.service, lane, &record.op, number),
-            error: with_requeue_hint(error, &record.op.to_string()),
-            deliveries,
-            command: serde_json::to_value(&command).unwrap_or_default(),
-            payload_hex: String::new(),
-            at: event.at,
-        };
+
+    // The letter first: with the event out, nobody may come back for it.
+    if event.what == What::Failed
+        && let Some(error) = event.error.clone()
+    {
+        let letter = letter_of_failure(record, &event, error, deliveries);
         let subject = subjects::dead(event.service, &record.op, number);
         bus.publish_dead(subject, &letter, &format!("{}.dead", event.message_id()))
             .await?;
     }
+
     bus.publish_event(&event).await
 }
 
-fn with_requeue_hint(mut error: ErrorRecord, op: &str) -> ErrorRecord {
+fn letter_of_failure(
+    record: &OperationRecord,
+    event: &Event,
+    error: ErrorRecord,
+    deliveries: u64,
+) -> DeadLetter {
+    let lane = record
+        .plan
+        .step(event.step)
+        .map_or(Lane::Default, |spec| spec.lane);
+    let command = CommandMessage::new(&record.op, event.step, event.submission, None);
+
+    DeadLetter {
+        v: 1,
+        subject: subjects::command(event.service, lane, &record.op, event.step),
+        error: with_requeue_hint(error, &record.op),
+        deliveries,
+        command: serde_json::to_value(&command).unwrap_or_default(),
+        payload_hex: String::new(),
+        at: event.at,
+    }
+}
+
+fn with_requeue_hint(error: ErrorRecord, op: &OperationId) -> ErrorRecord {
     let requeue = format!("requeue with `ktrdr resume {op}`");
-    error.hint = if error.hint.is_empty() {
+    let hint = if error.hint.is_empty() {
         requeue
     } else {
         format!("{}; then {requeue}", error.hint)
     };
+
     ErrorRecord {
-        hint: schemas::errors::shortened(&error.hint, schemas::errors::HINT_BYTES_MAX),
+        hint: shortened(&hint, HINT_BYTES_MAX),
         ..error
     }
 }
 
 /// Publishes the dead letter and the event of a message that can never be carried out. Safe to
 /// repeat.
-pub async fn reject(
+pub(crate) async fn reject(
     bus: &Bus,
     service: Service,
     delivered: &Delivered,
     error: ErrorRecord,
 ) -> Result<(), BusError> {
-    let (subject, payload, at) = (delivered.subject(), delivered.payload(), Timestamp::now());
-    let address = subjects::CommandAddress::parse(subject).ok();
-    let command = schemas::codec::to_json(payload).unwrap_or_default();
-    let hex = || {
-        payload
-            .iter()
-            .take(256)
-            .map(|byte| format!("{byte:02x}"))
-            .collect::<String>()
+    let address = CommandAddress::parse(delivered.subject()).ok();
+    let letter = letter_of_message(delivered, error.clone());
+    let subject = match &address {
+        Some(address) => subjects::dead(address.service, &address.op, address.step),
+        None => subjects::dead_unreadable(service),
     };
-    let unreadable = !command.is_object() || schemas::codec::packed_bytes(&command) > 48 * 1024;
-    let letter = DeadLetter {
-        v: 1,
-        subject: subject.to_owned(),
-        error: error.clone(),
-        deliveries: delivered.deliveries(),
-        payload_hex: if unreadable { hex() } else { String::new() },
-        command: if unreadable {
-            serde_json::Value::Null
-        } else {
-            command
-        },
-        at,
-    };
-    let dead = address.as_ref().map_or_else(
-        || subjects::dead_unreadable(service),
-        |address| subjects::dead(address.service, &address.op, address.step),
-    );
-    bus.publish_dead(dead, &letter, &format!("rejected.{}", delivered.sequence()))
-        .await?;
+    bus.publish_dead(
+        subject,
+        &letter,
+        &format!("rejected.{}", delivered.sequence()),
+    )
+    .await?;
+
+    // Without an operation there is nobody to tell.
     let Some(address) = address else {
         return Ok(());
     };
     let record = bus.record(&address.op).await?.map(|stored| stored.record);
-    bus.publish_event(&Event {
+    let event = rejected_event(address, record.as_ref(), error, letter.at);
+    bus.publish_event(&event).await
+}
+
+/// Repeats the command of a message, or shows the beginning of a payload that cannot be repeated.
+fn letter_of_message(delivered: &Delivered, error: ErrorRecord) -> DeadLetter {
+    let payload = delivered.payload();
+    let command = codec::to_json(payload).unwrap_or_default();
+    let is_repeatable =
+        command.is_object() && codec::packed_bytes(&command) <= REPEATED_COMMAND_BYTES_MAX;
+    let (command, payload_hex) = if is_repeatable {
+        (command, String::new())
+    } else {
+        (Value::Null, hex_of_beginning(payload))
+    };
+
+    DeadLetter {
+        v: 1,
+        subject: delivered.subject().to_owned(),
+        error,
+        deliveries: delivered.deliveries(),
+        payload_hex,
+        command,
+        at: Timestamp::now(),
+    }
+}
+
+fn hex_of_beginning(payload: &[u8]) -> String {
+    payload
+        .iter()
+        .take(PAYLOAD_BYTES_SHOWN)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+/// The event of a command that no attempt was made at.
+fn rejected_event(
+    address: CommandAddress,
+    record: Option<&OperationRecord>,
+    error: ErrorRecord,
+    at: Timestamp,
+) -> Event {
+    Event {
         v: 1,
         op: address.op,
         step: address.step,
-        steps: record.as_ref().map_or(0, |record| {
+        steps: record.map_or(0, |record| {
             u16::try_from(record.steps.len()).unwrap_or(u16::MAX)
         }),
         service: address.service,
@@ -190,8 +254,7 @@ pub async fn reject(
         state: record.map_or(OperationState::Failed, |record| record.state),
         at,
         worker: None,
-        result: serde_json::Value::Null,
+        result: Value::Null,
         error: Some(error),
-    })
-    .await
+    }
 }

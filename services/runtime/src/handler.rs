@@ -20,6 +20,12 @@ use store::Store;
 use crate::announce;
 use crate::progress_slot::ProgressSlot;
 use crate::stop::{StopReason, StopToken};
+use crate::worker_context::WorkerContext;
+
+/// How long a step waits before it is tried again when store or bus were away.
+const AWAY_RETRY: Duration = Duration::from_secs(2);
+/// How long a step waits before it is tried again after its handler panicked.
+const PANIC_RETRY: Duration = Duration::from_secs(1);
 
 /// Why an attempt did not complete.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,7 +75,7 @@ impl From<store::StoreError> for StepError {
         };
         let record = ErrorRecord::from_error(code, &error, error.hint());
         if error.is_transient() {
-            return Self::retry(Duration::from_secs(2), record);
+            return Self::retry(AWAY_RETRY, record);
         }
         record.into()
     }
@@ -103,6 +109,25 @@ pub struct StepContext {
 }
 
 impl StepContext {
+    /// The context of an attempt that was just claimed; `record` has the claim in it.
+    pub(crate) fn new(
+        worker: &WorkerContext,
+        number: StepNumber,
+        attempt: u32,
+        record: Arc<OperationRecord>,
+    ) -> Self {
+        Self {
+            bus: worker.bus.clone(),
+            store: worker.store.clone(),
+            record,
+            number,
+            attempt,
+            worker: worker.id.clone(),
+            stop: StopToken::default(),
+            progress: Arc::new(ProgressSlot::default()),
+        }
+    }
+
     /// The operation.
     pub fn op(&self) -> &OperationId {
         &self.record.op
@@ -200,22 +225,28 @@ impl StepContext {
         })
     }
 
-    /// Where the last attempt got to, as it said itself through [`Self::advance`].
+    /// Where the last attempt got to, as it said itself through [`Self::checkpoint`].
     pub fn resume_point<T: DeserializeOwned>(&self) -> Option<T> {
         let advance = &self.record.step(self.number)?.advance;
         serde_json::from_value(advance.clone()).ok()
     }
 
-    /// Records a durable advance, such as a checkpoint's key: the next attempt goes on from there,
-    /// and attempts are counted anew. Call it after the objects it names are stored.
-    pub async fn advance(&self, advance: &impl Serialize) -> Result<(), StepError> {
-        let value = serde_json::to_value(advance).map_err(|error| {
+    /// Records a checkpoint, such as the key of stored objects: the next attempt goes on from
+    /// there, and attempts are counted from zero again. Call it after the objects it names are
+    /// stored.
+    ///
+    /// # Errors
+    /// [`StepError::Stopped`] when another attempt has the step by now, a retry when the bus is
+    /// away, and a permanent error for a checkpoint too large for the record.
+    pub async fn checkpoint(&self, checkpoint: &impl Serialize) -> Result<(), StepError> {
+        let value = serde_json::to_value(checkpoint).map_err(|error| {
             StepError::permanent(
                 "SYS-Serialisation",
-                format!("cannot write an advance: {error}"),
+                format!("cannot write a checkpoint: {error}"),
                 "report this as a bug",
             )
         })?;
+
         let at = Timestamp::now();
         let changed = self
             .bus
@@ -223,35 +254,40 @@ impl StepContext {
                 record.advance_durably(self.number, self.attempt, value.clone(), at)
             })
             .await;
+
         match changed {
             Ok(changed) => {
-                let event = announce::event(
-                    &changed.record,
-                    self.number,
-                    What::Checkpointed,
-                    Some(&self.worker),
-                    at,
-                );
+                let what = What::Checkpointed;
+                let worker = Some(&self.worker);
+                let event = announce::event(&changed.record, self.number, what, worker, at);
                 announce::emit_lossy(&self.bus, event).await;
                 Ok(())
             }
-            Err(ChangeError::GaveUp { op, last }) => {
-                let message = format!("the advance of {op} could not be recorded: {last}");
-                Err(StepError::retry(
-                    Duration::from_secs(2),
+            Err(error) => Err(self.checkpoint_failed(error)),
+        }
+    }
+
+    fn checkpoint_failed(&self, error: ChangeError) -> StepError {
+        match error {
+            ChangeError::GaveUp { op, last } => {
+                let message = format!("the checkpoint of {op} could not be recorded: {last}");
+                StepError::retry(
+                    AWAY_RETRY,
                     ErrorRecord::new("BUS-Unreachable", message, last.hint()),
-                ))
+                )
             }
-            Err(ChangeError::Refused {
+            ChangeError::Refused {
                 refusal: refusal @ Refusal::ResultTooLarge { .. },
                 ..
-            }) => {
-                let hint = "report this as a bug: an advance names an object, it does not hold it";
-                Err(ErrorRecord::from_error("SYS-AdvanceTooLarge", &refusal, hint).into())
+            } => {
+                let hint =
+                    "report this as a bug: a checkpoint names an object, it does not hold it";
+                ErrorRecord::from_error("SYS-AdvanceTooLarge", &refusal, hint).into()
             }
-            Err(ChangeError::Refused { .. } | ChangeError::NotFound(_)) => {
+            // The step ended or has a higher attempt: nothing that we do counts any more.
+            ChangeError::Refused { .. } | ChangeError::NotFound(_) => {
                 self.stop.request(StopReason::Fenced);
-                Err(StepError::Stopped)
+                StepError::Stopped
             }
         }
     }
@@ -286,5 +322,5 @@ pub(crate) fn panicked(what: &str) -> StepError {
         message,
         "the worker's log has the place; report this as a bug",
     );
-    StepError::retry(Duration::from_secs(1), error)
+    StepError::retry(PANIC_RETRY, error)
 }

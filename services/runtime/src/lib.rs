@@ -3,23 +3,31 @@
 
 mod announce;
 mod attempt;
+mod cancel;
+mod claim;
+mod conclusion;
+mod delivery;
 mod handler;
 mod housekeeping;
 mod presence;
 pub mod probe;
 mod process;
 mod progress_slot;
-mod running;
+mod received_command;
+mod reporter;
 pub mod service_args;
 pub mod settings;
 mod stop;
 pub mod telemetry;
+mod ticks;
 mod worker;
+mod worker_context;
 
 pub use bus::{Answer, Endpoint};
 pub use handler::{StepContext, StepError, StepHandler, StoredResult};
-pub use housekeeping::keep_house;
+pub use housekeeping::run_housekeeper;
 pub use process::{Fatal, Start, run};
 pub use progress_slot::ProgressSlot;
+pub use reporter::StepReporter;
 pub use stop::{StopReason, StopToken};
 pub use worker::{WorkerError, WorkerOptions, serve, worker_id};

@@ -10,13 +10,19 @@ use schemas::ids::{OperationId, StepNumber, WorkerId};
 use schemas::worker::WorkerInfo;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::timeout;
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::ticks::unhurried_ticks;
+
+/// How long a worker may take to remove its key when it leaves; the key expires by itself anyway.
+const SIGN_OFF_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Steps a worker works on now; every change renews the worker's key.
 #[derive(Clone, Debug)]
-pub(crate) struct Current(Arc<watch::Sender<BTreeSet<(OperationId, StepNumber)>>>);
+pub(crate) struct CurrentSteps(Arc<watch::Sender<BTreeSet<(OperationId, StepNumber)>>>);
 
-impl Current {
+impl CurrentSteps {
     pub(crate) fn new() -> Self {
         Self(Arc::new(watch::Sender::new(BTreeSet::new())))
     }
@@ -31,14 +37,15 @@ impl Current {
             .send_if_modified(|current| current.remove(&(op.clone(), step)));
     }
 
-    pub(crate) fn works_on(&self, op: &OperationId, step: StepNumber) -> bool {
+    pub(crate) fn contains(&self, op: &OperationId, step: StepNumber) -> bool {
         self.0.borrow().contains(&(op.clone(), step))
     }
 
-    pub(crate) fn changes(&self) -> watch::Receiver<BTreeSet<(OperationId, StepNumber)>> {
+    fn changes(&self) -> watch::Receiver<BTreeSet<(OperationId, StepNumber)>> {
         self.0.subscribe()
     }
 
+    /// Each operation once, in the order of their ids.
     pub(crate) fn operations(&self) -> Vec<OperationId> {
         let mut operations: Vec<OperationId> =
             self.0.borrow().iter().map(|(op, _)| op.clone()).collect();
@@ -47,30 +54,83 @@ impl Current {
     }
 }
 
-/// Keeps the worker's key alive until it is dropped: renewed at a third of its life and at every
-/// change.
-pub(crate) async fn announce_presence(
+/// The signs that one worker gives, from its start to its sign-off.
+pub(crate) struct Presence {
+    worker: WorkerId,
+    renewals: AbortOnDropHandle<()>,
+    signs_of_life: SignsOfLife,
+}
+
+impl Presence {
+    /// Renews the key of `info`, which is put already, and shows life until the sign-off. A value
+    /// that is dropped falls silent, as a killed process does.
+    pub(crate) fn start(
+        bus: &Bus,
+        info: WorkerInfo,
+        current: &CurrentSteps,
+        draining: watch::Receiver<bool>,
+    ) -> std::io::Result<Self> {
+        let worker = info.worker.clone();
+        let signs_of_life = SignsOfLife::start(bus.clone(), worker.clone())?;
+        let renewals = renew_key(bus.clone(), info, current.clone(), draining);
+
+        Ok(Self {
+            worker,
+            renewals: AbortOnDropHandle::new(tokio::spawn(renewals)),
+            signs_of_life,
+        })
+    }
+
+    /// Removes the key, so that nobody has to wait until it expires.
+    pub(crate) async fn sign_off(self, bus: &Bus) {
+        let Self {
+            worker,
+            renewals,
+            signs_of_life,
+        } = self;
+
+        // Ended before the key goes, or a renewal under way would bring it back. The error is the
+        // cancellation itself.
+        renewals.abort();
+        let _ = renewals.await;
+        drop(signs_of_life);
+
+        if timeout(SIGN_OFF_TIMEOUT, bus.remove_worker(&worker))
+            .await
+            .is_err()
+        {
+            tracing::debug!("not signed off, the key expires by itself");
+        }
+        if let Err(error) = bus.flush().await {
+            tracing::debug!(error = %error, "last messages not flushed");
+        }
+    }
+}
+
+/// Keeps the worker's key alive: renewed at a third of its life and at every change.
+async fn renew_key(
     bus: Bus,
     info: WorkerInfo,
-    current: Current,
+    current: CurrentSteps,
     draining: watch::Receiver<bool>,
 ) {
-    let mut changed = current.changes();
-    let mut draining_changed = draining.clone();
-    let mut renew = interval(bus.timing().worker_ttl / 3);
-    renew.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut current_changes = current.changes();
+    let mut draining_changes = draining.clone();
+    let mut renewals = unhurried_ticks(bus.timing().worker_ttl / 3);
+
     loop {
         tokio::select! {
-            _ = renew.tick() => {}
-            Ok(()) = changed.changed() => {}
-            Ok(()) = draining_changed.changed() => {}
+            _ = renewals.tick() => {}
+            Ok(()) = current_changes.changed() => {}
+            Ok(()) = draining_changes.changed() => {}
         }
-        let now = WorkerInfo {
+
+        let info_now = WorkerInfo {
             current: current.operations(),
             draining: *draining.borrow(),
             ..info.clone()
         };
-        if let Err(error) = bus.put_worker(&now).await {
+        if let Err(error) = bus.put_worker(&info_now).await {
             tracing::warn!(error = %error, "worker key not renewed");
         }
     }
@@ -78,36 +138,33 @@ pub(crate) async fn announce_presence(
 
 /// Signs of life from a thread of its own, so that a busy executor does not look like a dead
 /// process.
-pub(crate) struct SignsOfLife(Option<mpsc::Sender<()>>);
+struct SignsOfLife {
+    /// Dropping it ends the thread.
+    _stop: mpsc::Sender<()>,
+}
 
 impl SignsOfLife {
     /// Starts the thread; it ends when this value is dropped.
-    pub(crate) fn start(bus: Bus, worker: WorkerId) -> std::io::Result<Self> {
+    fn start(bus: Bus, worker: WorkerId) -> std::io::Result<Self> {
         let (stop, stopped) = mpsc::channel::<()>();
-        let (executor, every) = (Handle::current(), bus.timing().alive);
-        let beat = move || {
-            let once = || async {
-                // While the client is disconnected its buffer may be full: the next beat comes
-                // anyway.
-                drop(tokio::time::timeout(every, bus.publish_alive(&worker)).await);
-            };
-            executor.block_on(once());
-            while stopped.recv_timeout(every) == Err(mpsc::RecvTimeoutError::Timeout) {
-                executor.block_on(once());
-            }
-        };
+        let executor = Handle::current();
+        let period = bus.timing().alive;
+
         std::thread::Builder::new()
             .name("alive".to_owned())
-            .spawn(beat)?;
-        Ok(Self(Some(stop)))
+            .spawn(move || {
+                executor.block_on(show_life(&bus, &worker));
+                while stopped.recv_timeout(period) == Err(mpsc::RecvTimeoutError::Timeout) {
+                    executor.block_on(show_life(&bus, &worker));
+                }
+            })?;
+
+        Ok(Self { _stop: stop })
     }
 }
 
-impl Drop for SignsOfLife {
-    fn drop(&mut self) {
-        self.0.take();
-    }
+async fn show_life(bus: &Bus, worker: &WorkerId) {
+    // While the client is disconnected its buffer may be full. A sign that is lost does no harm:
+    // the next one comes anyway.
+    let _ = timeout(bus.timing().alive, bus.publish_alive(worker)).await;
 }
-
-/// How long a sign-off may take.
-pub(crate) const SIGN_OFF_TIMEOUT: Duration = Duration::from_secs(2);

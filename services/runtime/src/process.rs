@@ -17,13 +17,16 @@ use tokio::sync::watch;
 
 use crate::handler::StepHandler;
 use crate::service_args::ServiceArgs;
-use crate::settings::{ServiceSettings, Settled};
+use crate::settings::{LoadedSettings, ServiceSettings};
+use crate::stop::shutdown_requested;
 use crate::worker::{WorkerOptions, serve};
 
 /// Wrong usage, or settings that are not valid.
 const EXIT_USAGE: u8 = 2;
+/// The service could not start, or ended before it was asked to.
+const EXIT_FAILED: u8 = 1;
 
-/// What a service gets to build its handler from.
+/// The parts from which a service builds its handler.
 pub struct Start<Own: Default> {
     /// All settings of the process.
     pub settings: ServiceSettings<Own>,
@@ -65,30 +68,37 @@ where
     Own: Default + Serialize + DeserializeOwned,
     H: StepHandler,
 {
+    // Once per process; clap wants a name that lives as long.
     let name: &'static str = service_name(service).leak();
     let command = clap::Command::new(name)
         .about(about)
         .version(env!("CARGO_PKG_VERSION"));
     let matches = ServiceArgs::augment_args(command).get_matches();
     let args = ServiceArgs::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-    let settled = match settle::<Own>(service, &args) {
-        Ok(settled) => settled,
-        Err(fatal) => return failed(&fatal, EXIT_USAGE),
+
+    let loaded = match load_settings::<Own>(service, &args) {
+        Ok(loaded) => loaded,
+        Err(fatal) => return exit_with(&fatal, EXIT_USAGE),
     };
     if args.check {
-        print!("{settled}");
+        print!("{loaded}");
         return ExitCode::SUCCESS;
     }
-    match tokio::runtime::Runtime::new() {
-        Ok(executor) => match executor.block_on(live(service, about, settled.value, build)) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(fatal) => failed(&fatal, 1),
-        },
-        Err(error) => failed(&Fatal::new(&error, "the host may be out of threads"), 1),
+
+    let executor = match tokio::runtime::Runtime::new() {
+        Ok(executor) => executor,
+        Err(error) => {
+            let fatal = Fatal::new(&error, "the host may be out of threads");
+            return exit_with(&fatal, EXIT_FAILED);
+        }
+    };
+    match executor.block_on(serve_until_signal(service, about, loaded, build)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fatal) => exit_with(&fatal, EXIT_FAILED),
     }
 }
 
-fn failed(fatal: &Fatal, code: u8) -> ExitCode {
+fn exit_with(fatal: &Fatal, code: u8) -> ExitCode {
     eprintln!("error: {}", fatal.message);
     if !fatal.hint.is_empty() {
         eprintln!("hint: {}", fatal.hint);
@@ -96,7 +106,10 @@ fn failed(fatal: &Fatal, code: u8) -> ExitCode {
     ExitCode::from(code)
 }
 
-fn settle<Own>(service: Service, args: &ServiceArgs) -> Result<Settled<ServiceSettings<Own>>, Fatal>
+fn load_settings<Own>(
+    service: Service,
+    args: &ServiceArgs,
+) -> Result<LoadedSettings<ServiceSettings<Own>>, Fatal>
 where
     Own: Default + Serialize + DeserializeOwned,
 {
@@ -104,47 +117,52 @@ where
     let here = std::env::current_dir()
         .map_err(|error| Fatal::new(&error, "the working directory is gone"))?;
     let defaults = ServiceSettings::<Own>::default();
-    let settled = args.settle(service.as_str(), &defaults, &env, &here);
-    let mut settled = settled.map_err(|error| Fatal::new(&error, error.hint()))?;
-    settled.value.store.url = settled.value.store.resolved(&here);
-    if settled.value.service.lanes.len() != 1 {
-        let message = "a worker serves exactly one lane for now".to_owned();
+    let mut loaded = args
+        .load(service.as_str(), &defaults, &env, &here)
+        .map_err(|error| Fatal::new(&error, error.hint()))?;
+
+    loaded.value.store.url = loaded.value.store.resolved(&here);
+    if loaded.value.service.lanes.len() != 1 {
         return Err(Fatal {
-            message,
+            message: "a worker serves exactly one lane for now".to_owned(),
             hint: "set lanes to one of default, gpu, background".to_owned(),
         });
     }
-    Ok(settled)
+    Ok(loaded)
 }
 
-async fn live<Own, H>(
+async fn serve_until_signal<Own, H>(
     service: Service,
     about: &'static str,
-    settings: ServiceSettings<Own>,
+    loaded: LoadedSettings<ServiceSettings<Own>>,
     build: impl FnOnce(Start<Own>) -> Result<(H, Start<Own>), Fatal>,
 ) -> Result<(), Fatal>
 where
     Own: Default,
     H: StepHandler,
 {
+    let settings = loaded.value;
     crate::telemetry::init(&settings.log).map_err(|error| Fatal::new(&error, error.hint()))?;
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+
+    // A server that is not there yet is waited for, but not longer than until the first signal.
     let shutdown = shutdown_on_signal()?;
-    let connect = settings.bus.connect_options(&service_name(service), true);
     let store = open_store(&settings.store.url).await?;
+    let connect = settings.bus.connect_options(&service_name(service), true);
+    let mut until_shutdown = shutdown.clone();
     let bus = tokio::select! {
         bus = Bus::connect(&connect) => bus.map_err(|error| Fatal::new(&error, error.hint()))?,
-        () = until_true(shutdown.clone()) => return Ok(()),
+        () = shutdown_requested(&mut until_shutdown) => return Ok(()),
     };
+
+    let work = &settings.service;
     let options = WorkerOptions {
         about,
-        lane: settings
-            .service
-            .lanes
-            .first()
-            .copied()
-            .unwrap_or(Lane::Default),
-        slots: settings.service.slots.get(),
-        drain_timeout: settings.service.drain_timeout,
+        lane: work.lanes.first().copied().unwrap_or(Lane::Default),
+        slots: work.slots.get(),
+        drain_timeout: work.drain_timeout,
         ..WorkerOptions::new(service, settings.bus.profile)
     };
     let (handler, start) = build(Start {
@@ -153,8 +171,10 @@ where
         store,
         options,
     })?;
-    let served = serve(start.bus, start.store, handler, start.options, shutdown).await;
-    served.map_err(|error| Fatal::new(&error, error.hint()))
+
+    serve(start.bus, start.store, handler, start.options, shutdown)
+        .await
+        .map_err(|error| Fatal::new(&error, error.hint()))
 }
 
 /// Opens the store and asks it something: a worker without its store would take work only to fail.
@@ -162,14 +182,11 @@ async fn open_store(url: &str) -> Result<Store, Fatal> {
     let store = Store::open(url)
         .await
         .map_err(|error| Fatal::new(&error, error.hint()))?;
+
     match store.check_access().await {
         Ok(()) => Ok(store),
         Err(error) => Err(Fatal::new(&error, error.hint())),
     }
-}
-
-async fn until_true(mut shutdown: watch::Receiver<bool>) {
-    drop(shutdown.wait_for(|shutdown| *shutdown).await);
 }
 
 /// Becomes true at the first SIGTERM or Ctrl+C. A second one ends the process at once: the steps
@@ -180,6 +197,7 @@ fn shutdown_on_signal() -> Result<watch::Receiver<bool>, Fatal> {
         signal(SignalKind::terminate()).map_err(|error| Fatal::new(&error, hint))?;
     let mut interrupt =
         signal(SignalKind::interrupt()).map_err(|error| Fatal::new(&error, hint))?;
+
     let (sender, receiver) = watch::channel(false);
     tokio::spawn(async move {
         for first in [true, false] {

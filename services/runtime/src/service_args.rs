@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::settings::{self, DEFAULT_FILE, SettingsError, Settled};
+use crate::settings::{self, DEFAULT_FILE, LoadedSettings, SettingsError};
 
 /// Flags of a service; they win over `KTRDR_*` variables, which win over the file.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -26,7 +26,7 @@ pub struct ServiceArgs {
     /// Any other setting, as in --set slots=2 or --set log.format=json; may be repeated
     #[arg(long, value_name = "KEY=VALUE", value_parser = key_and_value)]
     pub set: Vec<(String, String)>,
-    /// Show what was settled and where it came from, then end
+    /// Show all settings and where each came from, then end
     #[arg(long)]
     pub check: bool,
 }
@@ -62,17 +62,17 @@ impl ServiceArgs {
             .or_else(|| default.is_file().then_some(default))
     }
 
-    /// Settles the settings of `service` from these flags, `env` and the file.
+    /// Loads the settings of `service` from these flags, `env` and the file.
     ///
     /// # Errors
     /// As [`settings::load`].
-    pub fn settle<T: Serialize + DeserializeOwned>(
+    pub fn load<T: Serialize + DeserializeOwned>(
         &self,
         service: &str,
         defaults: &T,
         env: &BTreeMap<String, String>,
         working_directory: &Path,
-    ) -> Result<Settled<T>, SettingsError> {
+    ) -> Result<LoadedSettings<T>, SettingsError> {
         settings::load(
             service,
             defaults,

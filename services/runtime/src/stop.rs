@@ -87,6 +87,12 @@ impl StopToken {
     }
 }
 
+/// Waits until the process is asked to end.
+pub(crate) async fn shutdown_requested(shutdown: &mut watch::Receiver<bool>) {
+    // An error means that nobody can ask any more: the process is ending.
+    let _ = shutdown.wait_for(|requested| *requested).await;
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,5 +1,5 @@
-//! Logs and spans: one subscriber a process, to standard error; one span a step, its field names
-//! written only here.
+//! Logs and spans: one subscriber per process, to standard error; one span per step, its field
+//! names written only here.
 
 use std::io::IsTerminal;
 
@@ -14,12 +14,12 @@ pub enum TelemetryError {
     /// The filter cannot be read.
     #[error("log.filter `{filter}` is not valid")]
     Filter {
-        /// As given.
+        /// The text of the setting.
         filter: String,
-        /// Why.
+        /// The directive that cannot be read.
         source: tracing_subscriber::filter::ParseError,
     },
-    /// A subscriber stands already.
+    /// There is a subscriber already.
     #[error("logging was set up twice")]
     Twice(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
@@ -43,9 +43,11 @@ pub fn init(log: &LogSettings) -> Result<(), TelemetryError> {
         filter: log.filter.clone(),
         source,
     })?;
+
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);
+
     let result = match log.format {
         LogFormat::Text => builder
             .with_ansi(std::io::stderr().is_terminal())
@@ -56,6 +58,7 @@ pub fn init(log: &LogSettings) -> Result<(), TelemetryError> {
             .with_current_span(true)
             .try_init(),
     };
+
     result.map_err(TelemetryError::Twice)
 }
 

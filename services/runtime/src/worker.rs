@@ -6,26 +6,30 @@ use std::time::Duration;
 use bus::topology::{Topology, TopologyOptions};
 use bus::{Bus, BusError, Endpoint, Profile, Queue, ServiceDescription};
 use jiff::Timestamp;
+use schemas::errors::chain;
 use schemas::ids::{Lane, Service, WorkerId};
 use schemas::progress::Device;
 use schemas::worker::WorkerInfo;
 use store::Store;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::attempt::{Left, Shared};
+use crate::delivery::DeliveryHandler;
 use crate::handler::StepHandler;
-use crate::housekeeping::keep_house;
-use crate::presence::{Current, SIGN_OFF_TIMEOUT, SignsOfLife, announce_presence};
+use crate::housekeeping::run_housekeeper;
+use crate::presence::{CurrentSteps, Presence};
 use crate::probe::{NeverDies, Probe};
+use crate::stop::shutdown_requested;
+use crate::worker_context::{Unanswered, WorkerContext};
 
 /// A step that reports nothing for this long is not renewed any more: another worker takes it over.
 const STALL: Duration = Duration::from_secs(600);
 
-/// What a worker process is told.
+/// How a worker works; the service's handler is given apart from it.
 pub struct WorkerOptions {
-    /// What it serves.
+    /// The service whose queue it takes from.
     pub service: Service,
     /// One line for `nats micro ls`.
     pub about: &'static str,
@@ -37,15 +41,15 @@ pub struct WorkerOptions {
     pub slots: u16,
     /// Order among workers of a prioritized queue, 0 first.
     pub priority: usize,
-    /// How long running steps may take to stop once the process is told to.
+    /// How long running steps may take to stop once the process is asked to end.
     pub drain_timeout: Duration,
     /// Where it computes, if that matters.
     pub device: Option<Device>,
     /// True where the credential allows housekeeping.
     pub housekeeping: bool,
-    /// Queries it answers beside `health`.
+    /// Queries that it answers in addition to `health`.
     pub endpoints: Vec<Endpoint>,
-    /// Tests only: where it dies.
+    /// Decides where it dies: in tests only.
     pub probe: Arc<dyn Probe>,
 }
 
@@ -71,10 +75,10 @@ impl WorkerOptions {
 /// Why a worker could not start, or ended in the middle.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkerError {
-    /// Streams, connection, presence.
+    /// A stream differs, the connection failed, or the worker could not be announced.
     #[error("the worker cannot use the bus")]
     Bus(#[from] BusError),
-    /// The thread for signs of life.
+    /// The system gives no thread for signs of life.
     #[error("the worker cannot start its thread for signs of life")]
     Thread(#[source] std::io::Error),
     /// Steps did not stop in time; their messages come back to other workers by themselves.
@@ -99,15 +103,15 @@ impl WorkerError {
 
 /// A new id for this process.
 pub fn worker_id(service: Service) -> WorkerId {
-    let host = nix::unistd::gethostname()
-        .ok()
-        .and_then(|name| name.into_string().ok())
-        .unwrap_or_default();
-    WorkerId::new(service, &host, std::process::id(), rand::random())
+    WorkerId::new(service, &host_name(), std::process::id(), rand::random())
 }
 
 /// Serves `handler` until `shutdown` becomes true, then drains. Running steps are asked to stop;
 /// they are handed to other workers.
+///
+/// # Errors
+/// The bus cannot be used, steps did not stop within the drain timeout, or a test's probe killed
+/// the worker.
 pub async fn serve<H: StepHandler>(
     bus: Bus,
     store: Store,
@@ -115,25 +119,22 @@ pub async fn serve<H: StepHandler>(
     options: WorkerOptions,
     shutdown: watch::Receiver<bool>,
 ) -> Result<(), WorkerError> {
-    bus.check(&Topology::declare(
-        options.profile,
-        TopologyOptions::default(),
-    ))
-    .await?;
+    let topology = Topology::declare(options.profile, TopologyOptions::default());
+    bus.check(&topology).await?;
+
+    // Known to everybody before it takes its first step, or a claim of ours would look like that of
+    // a dead worker.
     let worker = worker_id(options.service);
-    let current = Current::new();
+    let current = CurrentSteps::new();
     let draining = watch::Sender::new(false);
     let info = worker_info(&worker, &options);
     bus.put_worker(&info).await?;
-    let signs = SignsOfLife::start(bus.clone(), worker.clone()).map_err(WorkerError::Thread)?;
-    let presence = announce_presence(bus.clone(), info, current.clone(), draining.subscribe());
-    let presence = AbortOnDropHandle::new(tokio::spawn(presence));
-    let _house = options.housekeeping.then(|| {
-        AbortOnDropHandle::new(tokio::spawn(keep_house(
-            bus.clone(),
-            worker.to_string(),
-            draining.subscribe(),
-        )))
+    let presence =
+        Presence::start(&bus, info, &current, draining.subscribe()).map_err(WorkerError::Thread)?;
+    let _housekeeper = options.housekeeping.then(|| {
+        let stop = draining.subscribe();
+        let housekeeper = run_housekeeper(bus.clone(), worker.to_string(), stop);
+        AbortOnDropHandle::new(tokio::spawn(housekeeper))
     });
     let _answering = bus
         .answer(
@@ -141,104 +142,130 @@ pub async fn serve<H: StepHandler>(
             endpoints(&options, &current),
         )
         .await?;
-    let queue = Arc::new(
-        bus.queue(options.service, options.lane, options.priority)
-            .await?,
-    );
-    let shared = Arc::new(Shared {
-        bus: bus.clone(),
-        store,
-        worker: worker.clone(),
-        service: options.service,
+
+    let queue = bus
+        .queue(options.service, options.lane, options.priority)
+        .await?;
+    let queue = Arc::new(queue);
+    let deliveries = Arc::new(DeliveryHandler {
+        worker: WorkerContext {
+            bus: bus.clone(),
+            store,
+            id: worker.clone(),
+            service: options.service,
+            shutdown: shutdown.clone(),
+            current,
+            probe: options.probe.clone(),
+            stall: STALL,
+        },
         handler: Arc::new(handler),
-        shutdown: shutdown.clone(),
-        current,
-        probe: options.probe.clone(),
-        stall: STALL,
     });
     tracing::info!(%worker, service = %options.service, slots = options.slots, "worker ready");
     let mut slots = JoinSet::new();
     for _ in 0..options.slots {
-        slots.spawn(slot(shared.clone(), queue.clone(), draining.subscribe()));
+        slots.spawn(serve_slot(
+            deliveries.clone(),
+            queue.clone(),
+            draining.subscribe(),
+        ));
     }
-    let killed = wait(&bus, &worker, shutdown.clone(), &draining, &mut slots).await?;
-    if killed {
-        return Err(WorkerError::Killed);
-    }
-    let left = drain(&mut slots, options.drain_timeout).await;
-    // Ended before the key goes, or a renewal under way would bring it back.
-    presence.abort();
-    drop(presence.await);
-    drop(signs);
-    if tokio::time::timeout(SIGN_OFF_TIMEOUT, bus.remove_worker(&worker))
-        .await
-        .is_err()
-    {
-        tracing::debug!("not signed off, the key expires by itself");
-    }
-    drop(bus.flush().await);
-    if left > 0 {
-        Err(WorkerError::DrainTimeout(left))
-    } else {
-        Ok(())
+
+    match wait_for_end(&bus, &worker, shutdown, &draining, &mut slots).await? {
+        End::Killed => Err(WorkerError::Killed),
+        End::Requested => {
+            let still_running = drain(&mut slots, options.drain_timeout).await;
+            presence.sign_off(&bus).await;
+            match still_running {
+                0 => Ok(()),
+                count => Err(WorkerError::DrainTimeout(count)),
+            }
+        }
     }
 }
 
-/// Until shutdown, a drain request, or a probe: `true` when killed.
-async fn wait(
+/// Why a worker stops to take steps.
+enum End {
+    /// Shutdown, or a drain request after which its slots have finished.
+    Requested,
+    /// A test's probe killed it.
+    Killed,
+}
+
+async fn wait_for_end(
     bus: &Bus,
     worker: &WorkerId,
     mut shutdown: watch::Receiver<bool>,
     draining: &watch::Sender<bool>,
-    slots: &mut JoinSet<bool>,
-) -> Result<bool, BusError> {
+    slots: &mut JoinSet<SlotEnd>,
+) -> Result<End, BusError> {
     let mut drain_requests = bus.watch_drain(worker).await?;
+
     loop {
         tokio::select! {
-            _ = shutdown.wait_for(|shutdown| *shutdown) => break,
+            () = shutdown_requested(&mut shutdown) => break,
             Some(()) = drain_requests.next() => {
                 tracing::info!("asked to drain: finishing what runs, taking nothing new");
                 draining.send_replace(true);
             }
             ended = slots.join_next() => match ended {
-                Some(Ok(true)) => return Ok(true),
+                Some(Ok(SlotEnd::Killed)) => return Ok(End::Killed),
                 Some(_) => {}
+                // All slots have finished what they had.
                 None => break,
             },
         }
     }
+
     draining.send_replace(true);
-    Ok(false)
+    Ok(End::Requested)
 }
 
-/// Waits for running steps; returns how many did not stop.
-async fn drain(slots: &mut JoinSet<bool>, timeout: Duration) -> usize {
-    let all = async { while slots.join_next().await.is_some() {} };
-    if tokio::time::timeout(timeout, all).await.is_err() {
-        return slots.len();
+/// Waits for running steps; returns the number of slots that did not stop in time.
+async fn drain(slots: &mut JoinSet<SlotEnd>, drain_timeout: Duration) -> usize {
+    let all_ended = async { while slots.join_next().await.is_some() {} };
+
+    match timeout(drain_timeout, all_ended).await {
+        Ok(()) => 0,
+        Err(_) => slots.len(),
     }
-    0
 }
 
-/// One slot: take a step, finish it, take the next. `true` when a probe killed the worker.
-async fn slot<H: StepHandler>(
-    shared: Arc<Shared<H>>,
+/// Why a slot takes no more steps.
+enum SlotEnd {
+    /// The worker drains.
+    Drained,
+    /// A test's probe killed the worker.
+    Killed,
+}
+
+/// One slot: takes a step, finishes it, takes the next.
+async fn serve_slot<H: StepHandler>(
+    deliveries: Arc<DeliveryHandler<H>>,
     queue: Arc<Queue>,
     mut stop: watch::Receiver<bool>,
-) -> bool {
+) -> SlotEnd {
     while let Some(delivered) = queue.next(&mut stop).await {
-        match shared.handle(&delivered).await {
+        match deliveries.handle(&delivered).await {
             Ok(()) => {}
-            Err(Left::Killed) => return true,
+            Err(Unanswered::Killed) => return SlotEnd::Killed,
             // Unanswered on purpose: it comes back after `ack_wait`, when the bus may be there
             // again.
-            Err(error) => {
-                let subject = delivered.subject();
-                tracing::error!(subject, error = %schemas::errors::chain(&error), "delivery left unanswered");
-            }
+            Err(error) => tracing::error!(
+                subject = delivered.subject(),
+                error = %chain(&error),
+                "delivery left unanswered"
+            ),
         }
     }
-    false
+    SlotEnd::Drained
+}
+
+/// The name of this host; empty when it has none that can be written.
+fn host_name() -> String {
+    nix::unistd::gethostname()
+        .ok()
+        .and_then(|name| name.into_string().ok())
+        .unwrap_or_default()
 }
 
 fn worker_info(worker: &WorkerId, options: &WorkerOptions) -> WorkerInfo {
@@ -247,10 +274,7 @@ fn worker_info(worker: &WorkerId, options: &WorkerOptions) -> WorkerInfo {
         worker: worker.clone(),
         service: options.service,
         lanes: vec![options.lane],
-        host: nix::unistd::gethostname()
-            .ok()
-            .and_then(|name| name.into_string().ok())
-            .unwrap_or_default(),
+        host: host_name(),
         pid: std::process::id(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         started_at: Timestamp::now(),
@@ -277,20 +301,20 @@ fn description(worker: &WorkerId, options: &WorkerOptions) -> ServiceDescription
 }
 
 /// The service's own queries and `health`: a JSON object that says what the process does now.
-fn endpoints(options: &WorkerOptions, current: &Current) -> Vec<Endpoint> {
-    let (current, service, started_at) = (current.clone(), options.service, Timestamp::now());
+fn endpoints(options: &WorkerOptions, current: &CurrentSteps) -> Vec<Endpoint> {
+    let current = current.clone();
+    let service = options.service;
+    let started_at = Timestamp::now();
     let health = Endpoint::new("health", move |_| {
-        let current = current.clone();
-        async move {
-            let body = serde_json::json!({
-                "status": "healthy",
-                "service": service,
-                "started_at": started_at,
-                "current": current.operations(),
-            });
-            Ok(body.to_string().into_bytes())
-        }
+        let body = serde_json::json!({
+            "status": "healthy",
+            "service": service,
+            "started_at": started_at,
+            "current": current.operations(),
+        });
+        std::future::ready(Ok(body.to_string().into_bytes()))
     });
+
     std::iter::once(health)
         .chain(options.endpoints.iter().cloned())
         .collect()

@@ -11,7 +11,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use runtime::settings::{
-    self, ClientSettings, NoSettings, Origin, Profile, ServiceSettings, SettingsError, Settled,
+    self, ClientSettings, LoadedSettings, NoSettings, Origin, Profile, ServiceSettings,
+    SettingsError,
 };
 use schemas::ids::Lane;
 use serde::{Deserialize, Serialize};
@@ -23,7 +24,7 @@ struct TrainerSettings {
     api_token: Option<String>,
 }
 
-type Loaded = Result<Settled<ServiceSettings<TrainerSettings>>, SettingsError>;
+type Loaded = Result<LoadedSettings<ServiceSettings<TrainerSettings>>, SettingsError>;
 
 fn defaults() -> ServiceSettings<TrainerSettings> {
     let mut defaults = ServiceSettings::<TrainerSettings>::default();
@@ -74,7 +75,7 @@ fn a_flag_wins_over_a_variable_which_wins_over_the_file_which_wins_over_the_defa
     assert_eq!(settled.value.service.drain_timeout, Duration::from_secs(5));
     let origin = |key: &str| {
         settled
-            .settings
+            .entries
             .iter()
             .find(|setting| setting.key == key)
             .unwrap()
@@ -107,19 +108,38 @@ fn lists_options_and_short_names_are_read_from_variables() {
 fn all_mistakes_are_told_at_once_with_the_nearest_name() {
     let error = load(
         "[bus]\nulr = 'nats://a:1'\n[trainer]\nslots = 0\n",
-        &[("KTRDR_TRAINER_THREDS", "4")],
-        &[("bus.profile", "fast"), ("threads", "many")],
+        &[("KTRDR_TRAINER_THREADS", "four")],
+        &[("bus.profile", "fast"), ("threds", "4")],
     )
     .unwrap_err();
     insta::assert_snapshot!(message(&error), @r#"
     error: 5 settings are wrong
       ktrdr.toml: there is no setting `bus.ulr`; did you mean `bus.url`?
-      KTRDR_TRAINER_THREDS: there is no setting `trainer.threds`; did you mean `trainer.threads`?
+      command line: there is no setting `threds`; did you mean `trainer.threads`?
       ktrdr.toml: trainer.slots: invalid value: integer `0`, expected a nonzero u16
+      KTRDR_TRAINER_THREADS: trainer.threads: invalid type: string "four", expected u32
       command line: bus.profile: unknown variant `fast`, expected one of `test`, `dev`, `prod`
-      command line: trainer.threads: invalid type: string "many", expected u32
     hint: correct them, then look at the result with --check
     "#);
+}
+
+#[test]
+fn unknown_variables_are_warned_of_with_the_nearest_name() {
+    let env = [
+        ("KTRDR_BIN", "/opt/ktrdr/bin"),
+        ("KTRDR_TRAINER_THREDS", "4"),
+        ("KTRDR_ZZZ", "1"),
+    ];
+
+    let loaded = load("", &env, &[]).unwrap();
+
+    let warnings: Vec<String> = loaded.warnings.iter().map(ToString::to_string).collect();
+    insta::assert_snapshot!(warnings.join("\n"), @r"
+    KTRDR_BIN: nothing reads this variable; did you mean `KTRDR_BIN_DIR`?
+    KTRDR_TRAINER_THREDS: nothing reads this variable; did you mean `KTRDR_TRAINER_THREADS`?
+    KTRDR_ZZZ: nothing reads this variable
+    ");
+    assert_eq!(loaded.value, defaults());
 }
 
 #[test]

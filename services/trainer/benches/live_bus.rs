@@ -198,7 +198,7 @@ impl Bench {
     /// behind on its way.
     async fn live(&self) -> (f64, (usize, u32)) {
         let op = self.sandbox.submit(&self.operation()).await;
-        let record = self.sandbox.settled(&op).await;
+        let record = self.sandbox.until_concluded(&op).await;
         assert_eq!(record.state, OperationState::Completed, "{record:#?}");
         let (store, step) = (self.sandbox.store(), record.numbers().next().unwrap());
         let keys = store.checkpoints().list(&op, step).await.unwrap();

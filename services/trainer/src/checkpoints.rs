@@ -81,7 +81,7 @@ impl Checkpoints {
             .checkpoints()
             .put(&key, checkpoint)
             .await?;
-        self.step.advance(&key.to_string()).await?;
+        self.step.checkpoint(&key.to_string()).await?;
         if let Some(previous) = self.previous.replace(key) {
             self.step.store().checkpoints().delete(&previous).await?;
         }

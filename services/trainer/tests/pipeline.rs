@@ -86,7 +86,7 @@ fn outcome<T: DeserializeOwned>(record: &OperationRecord, step: usize) -> T {
 }
 
 async fn completed(sandbox: &Sandbox, op: &OperationId) -> OperationRecord {
-    let record = sandbox.settled(op).await;
+    let record = sandbox.until_concluded(op).await;
     assert_eq!(
         record.state,
         OperationState::Completed,
@@ -159,7 +159,7 @@ async fn every_service_may_be_killed_in_its_step_and_the_model_is_the_same() {
         .chain(spawn_all(&sandbox))
         .collect();
     for service in SERVICES {
-        sandbox.workers(service, 2).await;
+        sandbox.until_workers(service, 2).await;
     }
     let op = sandbox.submit(&training(EPOCHS)).await;
     for step in 1..=5 {
@@ -199,13 +199,13 @@ async fn a_training_cancelled_and_resumed_at_twenty_random_moments_ends_with_the
         .await;
     let (mut cancelled, mut slowest) = (0, Duration::ZERO);
     for attempt in 1..=20 {
-        sandbox.working_on(&op, 4, attempt).await;
+        sandbox.until_working_on(&op, 4, attempt).await;
         sandbox
             .after(Duration::from_millis(u64::from(attempt * 37 % 100)))
             .await;
         let asked = Instant::now();
         sandbox.bus().request_cancel(&op, "").await.unwrap();
-        let record = sandbox.ended(&op).await;
+        let record = sandbox.until_ended(&op).await;
         slowest = slowest.max(asked.elapsed());
         if record.state == OperationState::Completed {
             break;
@@ -239,7 +239,7 @@ async fn a_flipped_bit_in_stored_bars_is_named_and_nothing_is_trained_on_it() {
     std::fs::write(&file, bytes).unwrap();
     // More epochs are another training of the same data: without the damage it would complete.
     let op = sandbox.submit(&training(4)).await;
-    let record = sandbox.settled(&op).await;
+    let record = sandbox.until_concluded(&op).await;
     let failure = record.failure.expect("the training fails");
     let hash = file
         .file_stem()

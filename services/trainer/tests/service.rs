@@ -149,7 +149,7 @@ async fn weights(store: &Store, outcome: &TrainOutcome) -> String {
 async fn undisturbed(sandbox: &Sandbox, dataset: &str, epochs: u32) -> String {
     let _worker = sandbox.run(Trainer).await;
     let op = sandbox.submit(&operation(dataset, epochs)).await;
-    let outcome = trained(&sandbox.ended(&op).await);
+    let outcome = trained(&sandbox.until_ended(&op).await);
     assert_eq!((outcome.epochs, outcome.resumed_at), (epochs, 0));
     weights(sandbox.store(), &outcome).await
 }
@@ -166,7 +166,7 @@ async fn a_trained_model_becomes_a_version_that_predicts() {
     let _workers = (sandbox.run(Trainer).await, sandbox.run(Registry).await);
     let dataset = publish_dataset(sandbox.store(), None).await;
     let op = sandbox.submit(&operation(&dataset, 25)).await;
-    let record = sandbox.settled(&op).await;
+    let record = sandbox.until_concluded(&op).await;
     let outcome = trained(&record);
     let registered: RegisterOutcome =
         serde_json::from_value(record.steps[1].result.clone()).unwrap();
@@ -226,7 +226,7 @@ async fn a_training_whose_worker_is_killed_goes_on_elsewhere_and_ends_with_the_s
     until_checkpointed(&sandbox, &op).await;
     first.kill();
     let _second = sandbox.run(Trainer).await;
-    let outcome = trained(&sandbox.settled(&op).await);
+    let outcome = trained(&sandbox.until_concluded(&op).await);
     assert!(
         outcome.resumed_at >= 10 && outcome.epochs == 150,
         "{outcome:?}"
@@ -248,7 +248,10 @@ async fn a_cancelled_training_keeps_its_last_epoch_and_a_resume_ends_with_the_sa
         .request_cancel(&op, "changed my mind")
         .await
         .unwrap();
-    assert_eq!(sandbox.ended(&op).await.state, OperationState::Cancelled);
+    assert_eq!(
+        sandbox.until_ended(&op).await.state,
+        OperationState::Cancelled
+    );
     sandbox.bus().resume(&op).await.unwrap();
     let record = sandbox
         .until_record(&op, "completed", |record| {
@@ -278,7 +281,7 @@ async fn a_data_set_without_a_class_fails_with_its_name_and_one_that_is_not_ther
     ];
     for (dataset, code, named) in ends {
         let op = sandbox.submit(&operation(&dataset, 5)).await;
-        let record = sandbox.settled(&op).await;
+        let record = sandbox.until_concluded(&op).await;
         let failure = record.failure.expect("it fails");
         assert_eq!(
             (record.state, failure.error.code.as_str()),

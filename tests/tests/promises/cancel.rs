@@ -29,7 +29,7 @@ async fn publish_bare_cancel(sandbox: &Sandbox, op: &OperationId) {
 }
 
 async fn assert_cancelled_for_good(sandbox: &Sandbox, op: &OperationId) -> OperationRecord {
-    let record = sandbox.settled(op).await;
+    let record = sandbox.until_concluded(op).await;
     assert_eq!(record.state, OperationState::Cancelled);
     let ends: Vec<What> = sandbox
         .events(op)
@@ -60,7 +60,7 @@ fn stuck_after_the_first_step() -> NewOperation {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_no_worker_has_taken_is_cancelled_at_once_and_never_runs() {
     let sandbox = Sandbox::start().await;
-    let _house = sandbox.keep_house().await;
+    let _housekeeper = sandbox.start_housekeeper().await;
     let op = sandbox.submit(&short(1).operation()).await;
     sandbox
         .bus()
@@ -83,14 +83,14 @@ async fn a_request_published_while_no_housekeeper_lives_is_obeyed_by_the_next_on
     let op = sandbox.submit(&short(1).operation()).await;
     publish_bare_cancel(&sandbox, &op).await;
     sandbox.bus().flush().await.unwrap();
-    let _house = sandbox.keep_house().await;
+    let _housekeeper = sandbox.start_housekeeper().await;
     assert_cancelled_for_good(&sandbox, &op).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn cancel_between_two_steps_keeps_the_result_of_the_first() {
     let sandbox = Sandbox::start().await;
-    let (_house, _worker) = (sandbox.keep_house().await, sandbox.run(Dummy).await);
+    let (_housekeeper, _worker) = (sandbox.start_housekeeper().await, sandbox.run(Dummy).await);
     let op = sandbox.submit(&stuck_after_the_first_step()).await;
     sandbox
         .until_event(&op, "completed", |event| event.what == What::Completed)
@@ -105,7 +105,7 @@ async fn cancel_between_two_steps_keeps_the_result_of_the_first() {
 #[tokio::test(flavor = "multi_thread")]
 async fn cancel_while_a_step_waits_for_its_next_try_does_not_wait_with_it() {
     let sandbox = Sandbox::start().await;
-    let _house = sandbox.keep_house().await;
+    let _housekeeper = sandbox.start_housekeeper().await;
     let hour = Duration::from_secs(3_600);
     let _worker = sandbox
         .run(Act(move |_, _| async move {
@@ -127,9 +127,9 @@ async fn cancel_while_a_step_waits_for_its_next_try_does_not_wait_with_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn cancel_of_running_work_stops_it_and_says_so() {
     let sandbox = Sandbox::start().await;
-    let (_house, _worker) = (sandbox.keep_house().await, sandbox.run(Dummy).await);
+    let (_housekeeper, _worker) = (sandbox.start_housekeeper().await, sandbox.run(Dummy).await);
     let op = sandbox.submit(&steps(&[endless(), short(1)])).await;
-    sandbox.working(&op, 1).await;
+    sandbox.until_working(&op, 1).await;
     sandbox
         .bus()
         .request_cancel(&op, "wrong symbol")
@@ -150,9 +150,9 @@ async fn cancel_of_running_work_stops_it_and_says_so() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_empty_message_on_the_control_subject_is_a_request_whoever_publishes_it() {
     let sandbox = Sandbox::start().await;
-    let (_house, _worker) = (sandbox.keep_house().await, sandbox.run(Dummy).await);
+    let (_housekeeper, _worker) = (sandbox.start_housekeeper().await, sandbox.run(Dummy).await);
     let running = sandbox.submit(&endless().operation()).await;
-    sandbox.working(&running, 1).await;
+    sandbox.until_working(&running, 1).await;
     let queued = sandbox.submit(&short(1).operation()).await;
     for op in [&queued, &running] {
         publish_bare_cancel(&sandbox, op).await;
@@ -181,7 +181,7 @@ async fn a_request_older_than_the_claim_is_seen_before_the_work_begins() {
 #[tokio::test(flavor = "multi_thread")]
 async fn cancel_of_what_has_ended_changes_nothing() {
     let sandbox = Sandbox::start().await;
-    let (_house, worker) = (sandbox.keep_house().await, sandbox.run(Dummy).await);
+    let (_housekeeper, worker) = (sandbox.start_housekeeper().await, sandbox.run(Dummy).await);
     let done = sandbox.submit(&short(1).operation()).await;
     sandbox.only_completion_of(&done).await;
     let before = sandbox.record(&done).await;
@@ -240,7 +240,10 @@ async fn a_hot_loop_is_left_within_fifty_milliseconds_of_the_request() {
         let published = Instant::now();
         sandbox.bus().request_cancel(&op, "").await.unwrap();
         took.push(left.recv().await.unwrap() - published);
-        assert_eq!(sandbox.ended(&op).await.state, OperationState::Cancelled);
+        assert_eq!(
+            sandbox.until_ended(&op).await.state,
+            OperationState::Cancelled
+        );
     }
     took.sort();
     assert!(took[MOMENTS - 1] < Duration::from_millis(50), "{took:?}");

@@ -37,7 +37,7 @@ async fn disturb(sandbox: &Sandbox, fleet: &mut [Process], random: &mut SmallRng
         }
         7..9 => {
             fleet[chosen].terminate();
-            fleet[chosen].ended().await;
+            fleet[chosen].until_ended().await;
             fleet[chosen] = sandbox.spawn("ktrdr-dummy");
         }
         _ => {
@@ -54,7 +54,10 @@ async fn disturb(sandbox: &Sandbox, fleet: &mut [Process], random: &mut SmallRng
 async fn survive(seed: u64) {
     let mut random = SmallRng::seed_from_u64(seed);
     let sandbox = Sandbox::start().await;
-    let _houses = (sandbox.keep_house().await, sandbox.keep_house().await);
+    let _housekeepers = (
+        sandbox.start_housekeeper().await,
+        sandbox.start_housekeeper().await,
+    );
     let mut fleet: Vec<Process> = (0..3).map(|_| sandbox.spawn("ktrdr-dummy")).collect();
     let mut ops: Vec<OperationId> = Vec::new();
     for index in 0..10 {
@@ -78,14 +81,14 @@ async fn survive(seed: u64) {
         }
     }
     for op in &ops {
-        let mut record = sandbox.settled(op).await;
+        let mut record = sandbox.until_concluded(op).await;
         if record.state == OperationState::Cancelled {
             assert!(
                 asked.contains(op),
                 "seed {seed}: {op} was cancelled although nobody asked"
             );
             sandbox.bus().resume(op).await.unwrap();
-            record = sandbox.settled(op).await;
+            record = sandbox.until_concluded(op).await;
         }
         assert_eq!(
             record.state,

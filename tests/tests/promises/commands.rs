@@ -75,7 +75,7 @@ async fn publishing_a_command_twice_is_one_run() {
     sandbox.only_completion_of(&op).await;
     // Its message id was consumed long ago: publishing it once more starts nothing.
     sandbox.bus().submit(&op, &new).await.unwrap();
-    let record = sandbox.settled(&op).await;
+    let record = sandbox.until_concluded(&op).await;
     assert_eq!(
         (record.steps[0].attempt, record.steps[0].submission),
         (1, 1)
@@ -217,14 +217,14 @@ async fn a_command_for_an_operation_nobody_knows_becomes_a_dead_letter() {
 async fn two_workers_share_two_operations_and_neither_hoards() {
     let sandbox = Sandbox::start().await;
     let _workers = [sandbox.run(Dummy).await, sandbox.run(Dummy).await];
-    sandbox.workers(Service::Dummy, 2).await;
+    sandbox.until_workers(Service::Dummy, 2).await;
     let ops = [
         sandbox.submit(&endless().operation()).await,
         sandbox.submit(&endless().operation()).await,
     ];
     let mut holders = Vec::new();
     for op in &ops {
-        holders.push(sandbox.started(op).await.worker.unwrap());
+        holders.push(sandbox.until_started(op).await.worker.unwrap());
     }
     assert_ne!(holders[0], holders[1]);
     let third = sandbox.submit(&short(1).operation()).await;

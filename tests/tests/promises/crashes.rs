@@ -1,29 +1,18 @@
-//! Crashes: any process, at any moment; what was accepted still ends right, and every effect stands
-//! once.
+//! Crashes of whole processes: workers and the server are killed or frozen, and what was accepted
+//! still ends right.
 
 use std::time::{Duration, Instant};
 
 use bus::Profile;
 use dummy::Dummy;
-use runtime::WorkerError;
-use runtime::probe::Moment;
 use schemas::command::NewOperation;
 use schemas::commands::RunDummy;
 use schemas::events::What;
 use schemas::ids::{OperationId, Service, WorkerId};
 use schemas::operation::OperationState;
-use system_tests::{Dies, Process, Sandbox, side_by_side, steps, until};
+use system_tests::{Process, Sandbox, side_by_side, steps, until};
 
 use crate::commands::{endless, short};
-
-const MOMENTS: [Moment; 6] = [
-    Moment::Claimed,
-    Moment::Done,
-    Moment::Recorded,
-    Moment::Announced,
-    Moment::Continued,
-    Moment::Acked,
-];
 
 /// A second of work in 100 iterations with a checkpoint after each tenth.
 fn a_second() -> RunDummy {
@@ -52,9 +41,9 @@ async fn first_checkpoint(sandbox: &Sandbox, op: &OperationId) -> WorkerId {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_killed_in_mid_step_is_replaced_and_the_step_goes_on_from_its_checkpoint() {
     let sandbox = Sandbox::start().await;
-    let _house = sandbox.keep_house().await;
+    let _housekeeper = sandbox.start_housekeeper().await;
     let mut processes = [sandbox.spawn("ktrdr-dummy"), sandbox.spawn("ktrdr-dummy")];
-    sandbox.workers(Service::Dummy, 2).await;
+    sandbox.until_workers(Service::Dummy, 2).await;
     let op = sandbox.submit(&steps(&[a_second(), short(1)])).await;
     let holder = first_checkpoint(&sandbox, &op).await;
     processes[position_of(&holder, &processes)].kill();
@@ -68,9 +57,9 @@ async fn a_worker_killed_in_mid_step_is_replaced_and_the_step_goes_on_from_its_c
 #[tokio::test(flavor = "multi_thread")]
 async fn with_the_clocks_of_a_fleet_a_killed_worker_is_replaced_within_six_seconds() {
     let sandbox = Sandbox::start_in(Profile::Prod).await;
-    let _house = sandbox.keep_house().await;
+    let _housekeeper = sandbox.start_housekeeper().await;
     let mut processes = [sandbox.spawn("ktrdr-dummy"), sandbox.spawn("ktrdr-dummy")];
-    sandbox.workers(Service::Dummy, 2).await;
+    sandbox.until_workers(Service::Dummy, 2).await;
     let op = sandbox
         .submit(
             &RunDummy {
@@ -120,7 +109,7 @@ fn endless_then_done() -> NewOperation {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_killed_in_mid_step_loses_nothing() {
     let sandbox = Sandbox::start().await;
-    let _house = sandbox.keep_house().await;
+    let _housekeeper = sandbox.start_housekeeper().await;
     let _process = sandbox.spawn("ktrdr-dummy");
     let running = sandbox.submit(&steps(&[a_second(), short(2)])).await;
     let queued = sandbox.submit(&steps(&[short(2), short(2)])).await;
@@ -144,9 +133,9 @@ async fn a_server_killed_in_mid_step_loses_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_of_a_worker_that_slept_through_the_loss_of_its_claim_becomes_visible() {
     let sandbox = Sandbox::start().await;
-    let _house = sandbox.keep_house().await;
+    let _housekeeper = sandbox.start_housekeeper().await;
     let processes = [sandbox.spawn("ktrdr-dummy"), sandbox.spawn("ktrdr-dummy")];
-    sandbox.workers(Service::Dummy, 2).await;
+    sandbox.until_workers(Service::Dummy, 2).await;
     let op = sandbox.submit(&a_second().operation()).await;
     let stale = first_checkpoint(&sandbox, &op).await;
     let sleeper = &processes[position_of(&stale, &processes)];
@@ -164,91 +153,11 @@ async fn nothing_of_a_worker_that_slept_through_the_loss_of_its_claim_becomes_vi
         sandbox.submit(&endless().operation()).await,
     ];
     for op in &next {
-        sandbox.started(op).await;
+        sandbox.until_started(op).await;
     }
     let late = &sandbox.events(&op).await[others..];
     assert!(late.iter().all(|event| event.attempt == 2), "{late:?}");
     assert_eq!(sandbox.record(&op).await.steps[0].attempt, 2);
-}
-
-/// Lets a worker die at every moment in turn while it works on the first step of `new`; another
-/// then finishes.
-async fn crash_everywhere(new: &NewOperation, check: impl AsyncFn(&Sandbox, &OperationId, Moment)) {
-    let sandbox = Sandbox::start().await;
-    let _house = sandbox.keep_house().await;
-    for moment in MOMENTS {
-        let mut dying = sandbox
-            .run_with(Dummy, |options| options.probe = Dies::at(moment))
-            .await;
-        let op = sandbox.submit(new).await;
-        assert!(
-            matches!(dying.left().await, Err(WorkerError::Killed)),
-            "it died at {moment:?}"
-        );
-        let successor = sandbox.run(Dummy).await;
-        check(&sandbox, &op, moment).await;
-        successor.kill();
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_crash_between_any_two_steps_of_the_protocol_leads_to_one_completion() {
-    crash_everywhere(
-        &steps(&[short(2), short(1)]),
-        async |sandbox, op, moment| {
-            assert_eq!(
-                sandbox.only_completion_of(op).await.state,
-                OperationState::Completed,
-                "{moment:?}"
-            );
-            assert!(sandbox.dead_letters(op).await.is_empty());
-        },
-    )
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_crash_in_the_last_step_of_a_plan_leaves_nothing_unsettled() {
-    crash_everywhere(&short(2).operation(), async |sandbox, op, moment| {
-        let completion = sandbox.only_completion_of(op).await;
-        let expected = if matches!(moment, Moment::Claimed | Moment::Done) {
-            2
-        } else {
-            1
-        };
-        assert_eq!(completion.attempt, expected, "{moment:?}");
-    })
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_crash_while_a_failure_is_settled_leaves_one_failed_event_and_one_dead_letter() {
-    let failing = steps(&[
-        RunDummy {
-            fail_at: Some(1),
-            ..short(1)
-        },
-        short(1),
-    ]);
-    crash_everywhere(&failing, async |sandbox, op, moment| {
-        assert_eq!(
-            sandbox.settled(op).await.state,
-            OperationState::Failed,
-            "{moment:?}"
-        );
-        let failed = sandbox
-            .events(op)
-            .await
-            .iter()
-            .filter(|event| event.what == What::Failed)
-            .count();
-        assert_eq!(
-            (failed, sandbox.dead_letters(op).await.len()),
-            (1, 1),
-            "{moment:?}"
-        );
-    })
-    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -267,7 +176,7 @@ async fn an_operation_ends_although_the_worker_of_a_sibling_died_after_a_failure
         ))
         .await;
     let first = sandbox.run(Dummy).await;
-    sandbox.working(&op, 1).await;
+    sandbox.until_working(&op, 1).await;
     let _second = sandbox.run(Dummy).await;
     sandbox
         .until_event(&op, "failed", |event| event.what == What::Failed)
@@ -279,75 +188,18 @@ async fn an_operation_ends_although_the_worker_of_a_sibling_died_after_a_failure
     );
     first.kill();
     // Nobody does the housekeeping: the hold ends with the key of the killed worker.
-    assert_eq!(sandbox.settled(&op).await.state, OperationState::Failed);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_settled_again_after_the_server_forgot_its_message_ids_is_still_told_once() {
-    let sandbox = Sandbox::start().await;
-    let mut dying = sandbox
-        .run_with(Dummy, |options| options.probe = Dies::at(Moment::Acked))
-        .await;
-    sandbox.workers(Service::Dummy, 1).await;
-    sandbox.forget_message_ids().await;
-    let op = sandbox
-        .submit(
-            &RunDummy {
-                fail_at: Some(1),
-                ..short(1)
-            }
-            .operation(),
-        )
-        .await;
-    dying.left().await.unwrap_err();
-    // The mark still stands: housekeeping settles the operation again once it is older than 2 s.
-    let _house = sandbox.keep_house().await;
-    sandbox.settled(&op).await;
-    assert_eq!(sandbox.story(&op).await, "1.started 1.failed");
-    assert_eq!(sandbox.dead_letters(&op).await.len(), 1);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_crash_while_a_cancel_is_settled_leaves_one_cancelled_event() {
-    let sandbox = Sandbox::start().await;
-    let _house = sandbox.keep_house().await;
-    for moment in [
-        Moment::Done,
-        Moment::Recorded,
-        Moment::Announced,
-        Moment::Continued,
-        Moment::Acked,
-    ] {
-        let mut dying = sandbox
-            .run_with(Dummy, |options| options.probe = Dies::at(moment))
-            .await;
-        let op = sandbox.submit(&endless().operation()).await;
-        sandbox.working(&op, 1).await;
-        sandbox.bus().request_cancel(&op, "").await.unwrap();
-        dying.left().await.unwrap_err();
-        let successor = sandbox.run(Dummy).await;
-        assert_eq!(
-            sandbox.settled(&op).await.state,
-            OperationState::Cancelled,
-            "{moment:?}"
-        );
-        successor.kill();
-        let cancelled = sandbox
-            .events(&op)
-            .await
-            .iter()
-            .filter(|event| event.what == What::Cancelled)
-            .count();
-        assert_eq!(cancelled, 1, "{moment:?}");
-    }
+    assert_eq!(
+        sandbox.until_concluded(&op).await.state,
+        OperationState::Failed
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_command_that_kills_its_worker_every_time_is_given_up_after_its_limit() {
     let sandbox = Sandbox::start().await;
-    let _house = sandbox.keep_house().await;
+    let _housekeeper = sandbox.start_housekeeper().await;
     let mut processes: Vec<Process> = (0..4).map(|_| sandbox.spawn("ktrdr-dummy")).collect();
-    sandbox.workers(Service::Dummy, 4).await;
+    sandbox.until_workers(Service::Dummy, 4).await;
     let op = sandbox
         .submit(
             &RunDummy {
@@ -357,7 +209,7 @@ async fn a_command_that_kills_its_worker_every_time_is_given_up_after_its_limit(
             .operation(),
         )
         .await;
-    let record = sandbox.settled(&op).await;
+    let record = sandbox.until_concluded(&op).await;
     assert_eq!(
         (record.state, record.steps[0].attempt),
         (OperationState::Failed, 4)
@@ -377,7 +229,7 @@ async fn a_command_that_kills_its_worker_every_time_is_given_up_after_its_limit(
 #[tokio::test(flavor = "multi_thread")]
 async fn a_step_that_checkpoints_may_be_interrupted_ten_times() {
     let sandbox = Sandbox::start().await;
-    let _house = sandbox.keep_house().await;
+    let _housekeeper = sandbox.start_housekeeper().await;
     let op = sandbox
         .submit(
             &RunDummy {

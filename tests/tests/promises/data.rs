@@ -162,7 +162,7 @@ async fn result(sandbox: &Sandbox, stored: &serde_json::Value) -> serde_json::Va
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fetch_killed_again_and_again_stores_what_an_undisturbed_one_stores() {
     let sandbox = Sandbox::start().await;
-    let _house = sandbox.keep_house().await;
+    let _housekeeper = sandbox.start_housekeeper().await;
     let _validator = sandbox.spawn("ktrdr-validator");
     let op = sandbox.submit(&load(false)).await;
     for attempt in 1..=5 {
@@ -201,13 +201,13 @@ async fn a_fetch_cancelled_at_any_moment_stops_at_once_and_goes_on_when_resumed(
     let op = sandbox.submit(&load(false)).await;
     let (mut cancelled, mut worst) = (0, Duration::ZERO);
     for round in 1..=20 {
-        sandbox.working(&op, round).await;
+        sandbox.until_working(&op, round).await;
         sandbox
             .after(Duration::from_millis(rand::random_range(0..60)))
             .await;
         let asked = Instant::now();
         sandbox.bus().request_cancel(&op, "").await.unwrap();
-        let record = sandbox.ended(&op).await;
+        let record = sandbox.until_ended(&op).await;
         worst = worst.max(asked.elapsed());
         if record.state == OperationState::Completed {
             break;

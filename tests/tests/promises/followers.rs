@@ -28,7 +28,7 @@ async fn a_follower_that_attaches_late_sees_the_last_progress_within_300_ms() {
             .operation(),
         )
         .await;
-    sandbox.working(&op, 1).await;
+    sandbox.until_working(&op, 1).await;
     let late = sandbox.connect().await;
     let attached = Instant::now();
     let mut updates = late.follow(&op, LIVE).await.unwrap();

@@ -25,7 +25,7 @@ async fn a_drained_worker_finishes_its_step_takes_nothing_new_and_leaves() {
             .operation(),
         )
         .await;
-    let holder = sandbox.started(&running).await.worker.unwrap();
+    let holder = sandbox.until_started(&running).await.worker.unwrap();
     sandbox.bus().request_drain(&holder).await.unwrap();
     until("the key to say that it drains", || async {
         sandbox
@@ -39,7 +39,7 @@ async fn a_drained_worker_finishes_its_step_takes_nothing_new_and_leaves() {
     })
     .await;
     let waiting = sandbox.submit(&short(1).operation()).await;
-    worker.left().await.unwrap();
+    worker.until_left().await.unwrap();
     sandbox.only_completion_of(&running).await;
     assert!(
         sandbox.bus().workers().await.unwrap().is_empty(),
@@ -62,7 +62,7 @@ async fn a_command_that_reaches_a_leaving_worker_is_handed_to_another() {
     let sandbox = Sandbox::start().await;
     for _ in 0..5 {
         let leaving = sandbox.run(Dummy).await;
-        sandbox.workers(Service::Dummy, 1).await;
+        sandbox.until_workers(Service::Dummy, 1).await;
         let new = short(1).operation();
         let (left, op) = tokio::join!(leaving.shut_down(), sandbox.submit(&new));
         left.unwrap();
@@ -88,7 +88,7 @@ async fn shutdown_hands_the_step_over_at_once_and_counts_no_attempt() {
     // More often than the three attempts that a step without any advance has.
     for attempt in 1..=5 {
         let worker = sandbox.run(Dummy).await;
-        sandbox.working(&op, attempt).await;
+        sandbox.until_working(&op, attempt).await;
         worker.shut_down().await.unwrap();
         let record = sandbox.record(&op).await;
         assert_eq!(
@@ -122,7 +122,7 @@ async fn a_process_told_to_end_saves_its_checkpoint_and_exits_with_success() {
         })
         .await;
     process.terminate();
-    assert!(process.ended().await.success(), "{}", process.log());
+    assert!(process.until_ended().await.success(), "{}", process.log());
     let _next = sandbox.spawn("ktrdr-dummy");
     let completion = sandbox.only_completion_of(&op).await;
     assert!(completion.result["resumed_at"].as_u64().unwrap() > 0);
@@ -142,7 +142,7 @@ async fn a_step_that_does_not_stop_in_time_is_left_to_another_worker() {
         })
         .await;
     let op = sandbox.submit(&short(1).operation()).await;
-    sandbox.working(&op, 1).await;
+    sandbox.until_working(&op, 1).await;
     let left = worker.shut_down().await;
     assert!(
         matches!(left, Err(WorkerError::DrainTimeout(1))),

@@ -16,6 +16,7 @@ mod data;
 mod followers;
 mod leaving;
 mod permissions;
+mod protocol_crashes;
 mod queues;
 mod resume;
 mod retries;

@@ -15,12 +15,12 @@ use crate::commands::{endless, short};
 #[tokio::test(flavor = "multi_thread")]
 async fn people_and_workers_can_do_all_they_are_for() {
     let sandbox = Sandbox::start_guarded().await;
-    let _house = sandbox.keep_house().await;
+    let _housekeeper = sandbox.start_housekeeper().await;
     let _process = sandbox.spawn("ktrdr-dummy");
     let mut dying = sandbox
         .run_with(Dummy, |options| options.probe = Dies::at(Moment::Done))
         .await;
-    sandbox.workers(Service::Dummy, 2).await;
+    sandbox.until_workers(Service::Dummy, 2).await;
     // Two at a time: one of them dies with the worker and is taken over.
     let ops = [
         sandbox
@@ -45,7 +45,7 @@ async fn people_and_workers_can_do_all_they_are_for() {
     for op in &ops {
         sandbox.only_completion_of(op).await;
     }
-    dying.left().await.unwrap_err();
+    dying.until_left().await.unwrap_err();
     let failing = sandbox
         .submit(
             &RunDummy {
@@ -56,13 +56,13 @@ async fn people_and_workers_can_do_all_they_are_for() {
         )
         .await;
     assert_eq!(
-        sandbox.settled(&failing).await.state,
+        sandbox.until_concluded(&failing).await.state,
         OperationState::Failed
     );
     sandbox.bus().resume(&failing).await.unwrap();
     assert_eq!(sandbox.dead_letters(&failing).await.len(), 1);
     let running = sandbox.submit(&endless().operation()).await;
-    sandbox.working(&running, 1).await;
+    sandbox.until_working(&running, 1).await;
     let queued = sandbox.submit(&short(1).operation()).await;
     assert_eq!(
         sandbox
@@ -79,7 +79,10 @@ async fn people_and_workers_can_do_all_they_are_for() {
     );
     for op in [&queued, &running] {
         sandbox.bus().request_cancel(op, "").await.unwrap();
-        assert_eq!(sandbox.settled(op).await.state, OperationState::Cancelled);
+        assert_eq!(
+            sandbox.until_concluded(op).await.state,
+            OperationState::Cancelled
+        );
     }
     assert_eq!(
         sandbox
@@ -98,9 +101,13 @@ async fn people_and_workers_can_do_all_they_are_for() {
         .await
         .unwrap();
     assert!(String::from_utf8(health).unwrap().contains("healthy"));
-    let worker = sandbox.workers(Service::Dummy, 1).await.remove(0).worker;
+    let worker = sandbox
+        .until_workers(Service::Dummy, 1)
+        .await
+        .remove(0)
+        .worker;
     sandbox.bus().request_drain(&worker).await.unwrap();
-    sandbox.workers(Service::Dummy, 0).await;
+    sandbox.until_workers(Service::Dummy, 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

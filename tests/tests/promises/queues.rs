@@ -51,7 +51,7 @@ async fn a_trainer_with_a_gpu_goes_first_and_the_others_are_its_spare() {
     let _cpu = sandbox
         .run_with(Counting(spare.clone()), |options| options.priority = 5)
         .await;
-    sandbox.workers(Service::Trainer, 2).await;
+    sandbox.until_workers(Service::Trainer, 2).await;
     for _ in 0..10 {
         sandbox
             .only_completion_of(&sandbox.submit(&training(Lane::Default)).await)

@@ -54,7 +54,10 @@ async fn a_failed_operation_runs_its_unfinished_steps_again_when_resumed() {
     let (handler, runs) = fails_once();
     let _worker = sandbox.run(handler()).await;
     let op = sandbox.submit(&steps(&[short(1), short(1)])).await;
-    assert_eq!(sandbox.settled(&op).await.state, OperationState::Failed);
+    assert_eq!(
+        sandbox.until_concluded(&op).await.state,
+        OperationState::Failed
+    );
     let resumed = sandbox.bus().resume(&op).await.unwrap();
     assert_eq!(resumed.state, OperationState::Resuming);
     sandbox.only_completion_of(&op).await;
@@ -75,7 +78,7 @@ async fn a_resume_while_the_old_message_is_in_flight_runs_the_step_exactly_once_
         })
         .await;
     let op = sandbox.submit(&short(1).operation()).await;
-    dying.left().await.unwrap_err();
+    dying.until_left().await.unwrap_err();
     assert_eq!(sandbox.record(&op).await.state, OperationState::Failed);
     assert_eq!(
         sandbox.commands_of(&op).await.len(),
@@ -83,8 +86,8 @@ async fn a_resume_while_the_old_message_is_in_flight_runs_the_step_exactly_once_
         "the message of the failed run is not settled"
     );
     sandbox.bus().resume(&op).await.unwrap();
-    let (_house, _workers) = (
-        sandbox.keep_house().await,
+    let (_housekeeper, _workers) = (
+        sandbox.start_housekeeper().await,
         [sandbox.run(handler()).await, sandbox.run(handler()).await],
     );
     sandbox.only_completion_of(&op).await;
@@ -99,7 +102,7 @@ async fn a_resume_while_the_old_message_is_in_flight_runs_the_step_exactly_once_
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cancelled_operation_can_be_resumed_and_the_old_request_does_not_stop_it_again() {
     let sandbox = Sandbox::start().await;
-    let (_house, _worker) = (sandbox.keep_house().await, sandbox.run(Dummy).await);
+    let (_housekeeper, _worker) = (sandbox.start_housekeeper().await, sandbox.run(Dummy).await);
     let op = sandbox
         .submit(
             &RunDummy {
@@ -116,7 +119,7 @@ async fn a_cancelled_operation_can_be_resumed_and_the_old_request_does_not_stop_
         })
         .await;
     sandbox.bus().request_cancel(&op, "pause").await.unwrap();
-    let cancelled = sandbox.settled(&op).await;
+    let cancelled = sandbox.until_concluded(&op).await;
     assert_eq!(cancelled.state, OperationState::Cancelled);
     sandbox.bus().resume(&op).await.unwrap();
     let completion = sandbox.only_completion_of(&op).await;
@@ -136,12 +139,12 @@ async fn a_cancelled_operation_can_be_resumed_and_the_old_request_does_not_stop_
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_after_the_resume_counts() {
     let sandbox = Sandbox::start().await;
-    let (_house, _worker) = (sandbox.keep_house().await, sandbox.run(Dummy).await);
+    let (_housekeeper, _worker) = (sandbox.start_housekeeper().await, sandbox.run(Dummy).await);
     let op = sandbox.submit(&endless().operation()).await;
     for attempt in 1..=3 {
-        sandbox.working(&op, attempt).await;
+        sandbox.until_working(&op, attempt).await;
         sandbox.bus().request_cancel(&op, "").await.unwrap();
-        let record = sandbox.settled(&op).await;
+        let record = sandbox.until_concluded(&op).await;
         assert_eq!(
             (record.state, record.steps[0].attempt),
             (OperationState::Cancelled, attempt)
@@ -153,10 +156,10 @@ async fn a_request_after_the_resume_counts() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_queued_and_cancelled_can_be_resumed_before_any_worker_comes() {
     let sandbox = Sandbox::start().await;
-    let _house = sandbox.keep_house().await;
+    let _housekeeper = sandbox.start_housekeeper().await;
     let op = sandbox.submit(&steps(&[short(1), short(1)])).await;
     sandbox.bus().request_cancel(&op, "").await.unwrap();
-    let record = sandbox.settled(&op).await;
+    let record = sandbox.until_concluded(&op).await;
     assert!(
         record
             .steps

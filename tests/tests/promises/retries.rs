@@ -50,7 +50,7 @@ async fn tries_without_any_advance_end_after_three() {
     let sandbox = Sandbox::start().await;
     let _worker = sandbox.run(Act(|_, _| async { Err(away()) })).await;
     let op = sandbox.submit(&short(1).operation()).await;
-    let record = sandbox.settled(&op).await;
+    let record = sandbox.until_concluded(&op).await;
     assert_eq!(
         (record.state, record.steps[0].attempt),
         (OperationState::Failed, 3)
@@ -81,7 +81,7 @@ async fn a_handler_that_panics_takes_nothing_else_with_it() {
     let bad = sandbox.submit(&short(13).operation()).await;
     let good = sandbox.submit(&short(1).operation()).await;
     sandbox.only_completion_of(&good).await;
-    let record = sandbox.settled(&bad).await;
+    let record = sandbox.until_concluded(&bad).await;
     assert_eq!(
         (record.state, record.failure.unwrap().error.code.as_str()),
         (OperationState::Failed, "SYS-Panic")
@@ -101,7 +101,7 @@ async fn a_step_that_fails_for_good_is_not_tried_again_and_leaves_a_dead_letter(
             short(1),
         ]))
         .await;
-    let record = sandbox.settled(&op).await;
+    let record = sandbox.until_concluded(&op).await;
     assert_eq!(
         (record.state, record.steps[0].attempt),
         (OperationState::Failed, 1)
@@ -142,7 +142,7 @@ async fn a_failed_step_leaves_its_running_sibling_alone_and_starts_no_other() {
             short(1),
         ))
         .await;
-    let record = sandbox.settled(&op).await;
+    let record = sandbox.until_concluded(&op).await;
     assert_eq!(record.state, OperationState::Failed);
     let states: Vec<StepState> = record.steps.iter().map(|step| step.state).collect();
     assert_eq!(states[..2], [StepState::Completed, StepState::Failed]);
@@ -154,7 +154,7 @@ async fn a_failed_step_leaves_its_running_sibling_alone_and_starts_no_other() {
 async fn of_two_steps_that_fail_each_says_why() {
     let sandbox = Sandbox::start().await;
     let _workers = [sandbox.run(Dummy).await, sandbox.run(Dummy).await];
-    sandbox.workers(Service::Dummy, 2).await;
+    sandbox.until_workers(Service::Dummy, 2).await;
     let failing = |iteration| RunDummy {
         iterations: 50,
         fail_at: Some(iteration),
@@ -163,7 +163,10 @@ async fn of_two_steps_that_fail_each_says_why() {
     let op = sandbox
         .submit(&side_by_side(&[failing(30), failing(50)], short(1)))
         .await;
-    assert_eq!(sandbox.settled(&op).await.state, OperationState::Failed);
+    assert_eq!(
+        sandbox.until_concluded(&op).await.state,
+        OperationState::Failed
+    );
     let mut letters = sandbox.dead_letters(&op).await;
     letters.sort_by_key(|letter| letter.at);
     let told: Vec<_> = letters
@@ -192,7 +195,7 @@ async fn a_command_the_worker_does_not_know_fails_with_what_to_do() {
         (misspelt, "OPS-InvalidCommand"),
     ] {
         let op = sandbox.submit(&new).await;
-        let error = sandbox.settled(&op).await.failure.unwrap().error;
+        let error = sandbox.until_concluded(&op).await.failure.unwrap().error;
         assert_eq!(error.code, code);
         assert!(!error.hint.is_empty());
     }

@@ -68,7 +68,7 @@ async fn a_server_older_than_2_14_is_refused_by_name_and_version() {
 async fn a_service_refuses_to_start_when_the_streams_are_not_as_it_needs_them() {
     let sandbox = Sandbox::start().await;
     let mut process = sandbox.spawn_with("ktrdr-dummy", &["--set", "bus.profile=dev"]);
-    assert_eq!(process.ended().await.code(), Some(1));
+    assert_eq!(process.until_ended().await.code(), Some(1));
     let log = process.log();
     assert!(
         log.contains("KV_ktrdr_workers has max_age 3 s instead of 15 s"),
@@ -136,7 +136,7 @@ async fn the_key_of_a_worker_expires_returns_with_it_and_expires_again() {
 async fn a_worker_that_was_frozen_longer_than_its_key_lives_is_listed_again() {
     let sandbox = Sandbox::start().await;
     let process = sandbox.spawn("ktrdr-dummy");
-    sandbox.workers(Service::Dummy, 1).await;
+    sandbox.until_workers(Service::Dummy, 1).await;
     process.freeze();
     until("its key to expire", || async {
         sandbox
@@ -149,7 +149,7 @@ async fn a_worker_that_was_frozen_longer_than_its_key_lives_is_listed_again() {
     })
     .await;
     process.thaw();
-    sandbox.workers(Service::Dummy, 1).await;
+    sandbox.until_workers(Service::Dummy, 1).await;
     sandbox
         .only_completion_of(&sandbox.submit(&short(1).operation()).await)
         .await;
@@ -158,7 +158,10 @@ async fn a_worker_that_was_frozen_longer_than_its_key_lives_is_listed_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn when_the_housekeeper_dies_another_takes_over() {
     let sandbox = Sandbox::start().await;
-    let (first, _second) = (sandbox.keep_house().await, sandbox.keep_house().await);
+    let (first, _second) = (
+        sandbox.start_housekeeper().await,
+        sandbox.start_housekeeper().await,
+    );
     let _worker = sandbox.run(Dummy).await;
     sandbox
         .only_completion_of(&sandbox.submit(&short(1).operation()).await)
@@ -167,7 +170,7 @@ async fn when_the_housekeeper_dies_another_takes_over() {
     let op = sandbox.submit(&unclaimable()).await;
     sandbox.bus().request_cancel(&op, "").await.unwrap();
     assert_eq!(
-        sandbox.settled(&op).await.state,
+        sandbox.until_concluded(&op).await.state,
         schemas::operation::OperationState::Cancelled
     );
 }

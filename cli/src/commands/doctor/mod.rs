@@ -120,7 +120,7 @@ fn show(context: &Context, setup: &Setup, checks: &[Check]) {
         .map(|system| system.path.display().to_string());
     output.json(&json!({
         "type": "doctor",
-        "settings": setup.settings.settings,
+        "settings": setup.settings.entries,
         "system": system,
         "checks": checks,
     }));

@@ -1,0 +1,104 @@
+//! Cancel as an attempt sees it: armed before the work runs, applied at once, noted in the record.
+
+use bus::{BusError, CancelRequest, ControlWatch};
+use jiff::Timestamp;
+use schemas::events::What;
+use tokio::sync::OnceCell;
+
+use crate::announce;
+use crate::handler::StepContext;
+use crate::stop::StopReason;
+
+/// The control subject of one attempt.
+pub(crate) struct CancelWatch<'a> {
+    context: &'a StepContext,
+    /// Filled once a request is noted in the record: one note is enough.
+    noted: OnceCell<()>,
+}
+
+impl<'a> CancelWatch<'a> {
+    pub(crate) fn new(context: &'a StepContext) -> Self {
+        Self {
+            context,
+            noted: OnceCell::new(),
+        }
+    }
+
+    /// Subscribes to the control subject, then reads its last stored message.
+    pub(crate) async fn arm(&self) -> Result<ControlWatch, BusError> {
+        let (messages, request) = self.context.bus.arm_cancel(self.context.op()).await?;
+        self.apply_if_in_force(request).await?;
+
+        Ok(messages)
+    }
+
+    /// Reads the last stored control message, for one that a broken connection may have swallowed.
+    pub(crate) async fn check_stored_request(&self) -> Result<(), BusError> {
+        let request = self.context.bus.cancel_request(self.context.op()).await?;
+
+        self.apply_if_in_force(request).await
+    }
+
+    async fn apply_if_in_force(&self, request: Option<CancelRequest>) -> Result<(), BusError> {
+        match request {
+            Some(request) if request.sequence > self.context.record.cancel_floor => {
+                self.apply_cancel().await
+            }
+            // Requests up to the floor stopped an earlier run.
+            _ => Ok(()),
+        }
+    }
+
+    /// Leaves the work at once, then notes the request in the record. A message that arrives on the
+    /// control subject was sent after our claim, so it counts before the stream shows it.
+    pub(crate) async fn apply_cancel(&self) -> Result<(), BusError> {
+        self.context.stop.request(StopReason::Cancelled);
+        self.noted.get_or_try_init(|| self.note_cancel()).await?;
+
+        Ok(())
+    }
+
+    async fn note_cancel(&self) -> Result<(), BusError> {
+        let context = self.context;
+        let floor = context.record.cancel_floor;
+        let Some(request) = context.bus.announced_cancel(context.op(), floor).await? else {
+            return Ok(());
+        };
+
+        tracing::info!(reason = request.reason, "cancel requested");
+        let at = Timestamp::now();
+        let changed = context
+            .bus
+            .change(context.op(), |record| {
+                record.see_cancel(request.sequence, &request.reason, at)
+            })
+            .await;
+
+        match changed {
+            Ok(changed) => {
+                let event = announce::event(
+                    &changed.record,
+                    context.number,
+                    What::Cancelling,
+                    Some(&context.worker),
+                    at,
+                );
+                announce::emit_lossy(&context.bus, event).await;
+            }
+            // The record need not show `cancelling`: how the step ends is what counts.
+            Err(error) => tracing::debug!(error = %error, "cancelling was not recorded"),
+        }
+        Ok(())
+    }
+
+    /// Logs a control subject that could not be read; it is read again with the next check.
+    pub(crate) fn warn_control_unread(&self, result: Result<(), BusError>) {
+        if let Err(error) = result {
+            tracing::warn!(
+                operation = %self.context.op(),
+                error = %error,
+                "control subject not read, trying again soon"
+            );
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! One delivery of a command, from decoding it to answering its message: the order that makes every
+//! crash harmless.
+//!
+//! The numbers in the comments of this file and of [`crate::claim`], [`crate::attempt`] and
+//! [`crate::conclusion`] are those of "Life of a step" in ARCHITECTURE.md. In every branch the
+//! message is answered last, because only the message brings a worker back after a crash.
+
+use std::sync::Arc;
+
+use bus::{ChangeError, Delivered};
+use jiff::Timestamp;
+use schemas::errors::ErrorRecord;
+use schemas::events::What;
+use schemas::ids::WorkerId;
+use schemas::operation::{BARREN_ATTEMPTS_MAX, OperationRecord};
+use schemas::settle::{self, Delivery};
+use tracing::Instrument;
+
+use crate::announce;
+use crate::attempt::Attempt;
+use crate::claim::{Claimed, FoundRecord};
+use crate::handler::{StepContext, StepError, StepHandler};
+use crate::probe::Moment;
+use crate::received_command::ReceivedCommand;
+use crate::stop::StopReason;
+use crate::telemetry::step_span;
+use crate::worker_context::{Unanswered, WorkerContext};
+
+/// Takes deliveries of one worker through the protocol, whatever its handler does.
+pub(crate) struct DeliveryHandler<H> {
+    pub(crate) worker: WorkerContext,
+    pub(crate) handler: Arc<H>,
+}
+
+impl<H: StepHandler> DeliveryHandler<H> {
+    /// Handles one delivery to its end.
+    pub(crate) async fn handle(&self, delivered: &Delivered) -> Result<(), Unanswered> {
+        let command = match ReceivedCommand::decode(delivered) {
+            Ok(command) => command,
+            Err(reason) => return self.reject_undecodable(delivered, reason).await,
+        };
+
+        // 1. The client creates the record last; a command may be faster, or outlive its client.
+        let record = match self.worker.read_or_create_record(&command).await? {
+            FoundRecord::Claimed(claimed) => return self.work(&command, claimed).await,
+            FoundRecord::Stored(record) => Some(record),
+            FoundRecord::Missing => None,
+        };
+
+        // 2. Done, void, or held by somebody alive: there is nothing to do.
+        let holder_alive = self
+            .worker
+            .is_holder_alive(record.as_ref(), &command)
+            .await?;
+        let decision = settle::decide(&command.address, &command.message, record.as_ref(), |_| {
+            holder_alive
+        });
+
+        self.carry_out(&command, record.as_ref(), decision).await
+    }
+
+    async fn carry_out(
+        &self,
+        command: &ReceivedCommand<'_>,
+        record: Option<&OperationRecord>,
+        decision: Delivery,
+    ) -> Result<(), Unanswered> {
+        match decision {
+            Delivery::Claim { lost } => match self.worker.claim(command, lost.as_ref()).await? {
+                Some(claimed) => self.work(command, claimed).await,
+                // The record moved between the read and the claim: decide again later.
+                None => self.hand_back(command).await,
+            },
+            Delivery::Settle | Delivery::Advance => match record {
+                Some(record) => self.worker.conclude(command, record).await,
+                None => self.hand_back(command).await,
+            },
+            Delivery::Void => Ok(command.delivered.ack().await?),
+            Delivery::ClearHold { lost } => self.clear_hold(command, &lost).await,
+            Delivery::HandBack | Delivery::Create => self.hand_back(command).await,
+            Delivery::DeadLetter(reason) => {
+                let hint =
+                    "submit the operation again; `ktrdr status <operation>` shows what is recorded";
+                let error = ErrorRecord::from_error("OPS-Unanswerable", &reason, hint);
+                self.reject(command.delivered, error).await
+            }
+        }
+    }
+
+    /// Works on a step that is ours now, and gives it back if the bus is lost on the way.
+    async fn work(
+        &self,
+        command: &ReceivedCommand<'_>,
+        claimed: Claimed,
+    ) -> Result<(), Unanswered> {
+        let attempt = claimed.claim.attempt;
+        let span = step_span(command.op(), command.step(), attempt);
+
+        self.worker.current.add(command.op(), command.step());
+        let result = self.run_claimed(command, claimed).instrument(span).await;
+        self.worker.current.remove(command.op(), command.step());
+
+        match result {
+            Ok(()) | Err(Unanswered::Killed) => result,
+            Err(unanswered) => {
+                self.worker.release_claim(command, attempt).await;
+                Err(unanswered)
+            }
+        }
+    }
+
+    async fn run_claimed(
+        &self,
+        command: &ReceivedCommand<'_>,
+        claimed: Claimed,
+    ) -> Result<(), Unanswered> {
+        let Claimed { record, claim } = claimed;
+        self.worker.die_if_probed(Moment::Claimed)?;
+        let started = announce::event(
+            &record,
+            command.step(),
+            What::Started,
+            Some(&self.worker.id),
+            record.updated_at,
+        );
+
+        // A submission that died half-way is finished by the first worker that comes by.
+        self.worker.bus.publish_outstanding(&record).await?;
+
+        if claim.exhausted {
+            announce::emit_lossy(&self.worker.bus, started).await;
+            let error = attempts_exhausted(command);
+            return self
+                .worker
+                .end_attempt(command, claim.attempt, Err::<(), _>(error))
+                .await;
+        }
+
+        // 4. and 5. are the attempt itself.
+        tracing::info!(service = %self.worker.service, "step started");
+        let context = StepContext::new(&self.worker, command.step(), claim.attempt, record);
+        let attempt = Attempt {
+            worker: &self.worker,
+            delivered: command.delivered,
+            context: &context,
+        };
+        let result = attempt.run(&self.handler, started).await;
+
+        if context.stop.reason() == Some(StopReason::Fenced) {
+            tracing::warn!("attempt fenced off: another worker has the step, nothing is recorded");
+            return Ok(());
+        }
+        self.worker.die_if_probed(Moment::Done)?;
+
+        self.worker
+            .end_attempt(command, claim.attempt, result)
+            .await
+    }
+
+    async fn hand_back(&self, command: &ReceivedCommand<'_>) -> Result<(), Unanswered> {
+        Ok(command.hand_back(self.worker.bus.timing().ack_wait).await?)
+    }
+
+    /// The operation has stopped, and only the hold of a worker that is gone keeps it from ending.
+    async fn clear_hold(
+        &self,
+        command: &ReceivedCommand<'_>,
+        lost: &WorkerId,
+    ) -> Result<(), Unanswered> {
+        let at = Timestamp::now();
+        let cleared = self
+            .worker
+            .bus
+            .change(command.op(), |record| {
+                record.clear_hold(command.step(), lost, at)
+            })
+            .await;
+
+        match cleared {
+            // Refused: somebody else cleared it first. Either way the message is decided on again.
+            Ok(_) | Err(ChangeError::Refused { .. } | ChangeError::NotFound(_)) => {
+                self.hand_back(command).await
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn reject_undecodable(
+        &self,
+        delivered: &Delivered,
+        reason: String,
+    ) -> Result<(), Unanswered> {
+        let hint =
+            "compare it with `ktrdr dummy start --dry-run`, then publish a corrected command";
+        let error = ErrorRecord::new("BUS-Undecodable", reason, hint);
+
+        self.reject(delivered, error).await
+    }
+
+    /// Takes a message off the queue that can never be carried out; a dead letter keeps it.
+    async fn reject(&self, delivered: &Delivered, error: ErrorRecord) -> Result<(), Unanswered> {
+        tracing::warn!(subject = delivered.subject(), error = %error, "command rejected");
+        announce::reject(&self.worker.bus, self.worker.service, delivered, error).await?;
+
+        Ok(delivered.term().await?)
+    }
+}
+
+fn attempts_exhausted(command: &ReceivedCommand<'_>) -> StepError {
+    let message = format!(
+        "step {} was interrupted {BARREN_ATTEMPTS_MAX} times \
+         without any durable progress in between",
+        command.step()
+    );
+    let hint = "look into the logs of the workers that took it: the command may kill them";
+
+    ErrorRecord::new("OPS-AttemptsExhausted", message, hint).into()
+}

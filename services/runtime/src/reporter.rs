@@ -1,0 +1,57 @@
+//! The part of a [`StepContext`] that the work itself needs, so that it runs in a test without any
+//! server.
+
+use std::future::{Future, ready};
+
+use schemas::progress::Progress;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::handler::{StepContext, StepError};
+
+/// What work tells whoever runs it, and asks of it. Services run it with a [`StepContext`], tests
+/// with whatever they like to see.
+pub trait StepReporter: Sync {
+    /// Shows progress.
+    fn report(&self, progress: Progress);
+
+    /// Fails once the work must be left: call it at every check point.
+    ///
+    /// # Errors
+    /// The reason to leave.
+    fn check_stop(&self) -> Result<(), StepError>;
+
+    /// The last checkpoint of an earlier attempt. `None` unless the runner keeps checkpoints.
+    fn resume_point<T: DeserializeOwned>(&self) -> Option<T> {
+        None
+    }
+
+    /// Keeps a checkpoint for the next attempt; does nothing unless the runner keeps checkpoints.
+    ///
+    /// # Errors
+    /// As [`StepContext::checkpoint`].
+    fn checkpoint<T: Serialize + Sync>(
+        &self,
+        _checkpoint: &T,
+    ) -> impl Future<Output = Result<(), StepError>> + Send {
+        ready(Ok(()))
+    }
+}
+
+impl StepReporter for StepContext {
+    fn report(&self, progress: Progress) {
+        Self::report(self, progress);
+    }
+
+    fn check_stop(&self) -> Result<(), StepError> {
+        Self::check_stop(self)
+    }
+
+    fn resume_point<T: DeserializeOwned>(&self) -> Option<T> {
+        Self::resume_point(self)
+    }
+
+    async fn checkpoint<T: Serialize + Sync>(&self, checkpoint: &T) -> Result<(), StepError> {
+        Self::checkpoint(self, checkpoint).await
+    }
+}

@@ -1,0 +1,162 @@
+//! The sections of the settings: what there is to set, and its defaults.
+
+use std::num::NonZeroU16;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bus::Profile;
+use schemas::ids::Lane;
+use serde::{Deserialize, Serialize};
+
+/// How long a process waits for one connection to the server before it tries again or gives up.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Where the NATS server is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BusSettings {
+    /// `nats://host:port`, several separated by commas.
+    pub url: String,
+    /// A NATS credentials file; absent = none needed.
+    pub credentials: Option<PathBuf>,
+    /// Timing of claims, signs of life and takeovers; the same in all processes of a system.
+    pub profile: Profile,
+}
+
+impl Default for BusSettings {
+    /// A server on this host, no credentials, profile `dev`.
+    fn default() -> Self {
+        Self {
+            url: "nats://127.0.0.1:4222".to_owned(),
+            credentials: None,
+            profile: Profile::default(),
+        }
+    }
+}
+
+impl BusSettings {
+    /// How a process called `name` connects: services wait for a server that is not there yet,
+    /// people do not.
+    pub fn connect_options(&self, name: &str, wait_for_server: bool) -> bus::ConnectOptions {
+        bus::ConnectOptions {
+            url: self.url.clone(),
+            credentials: self.credentials.clone(),
+            name: name.to_owned(),
+            profile: self.profile,
+            connect_timeout: CONNECT_TIMEOUT,
+            wait_for_server,
+        }
+    }
+}
+
+/// Where series, data sets, checkpoints and models are.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StoreSettings {
+    /// `file:///folder`, `s3://bucket/prefix` (server and credentials from the `AWS_*` variables), or
+    /// a folder relative to the working directory.
+    pub url: String,
+}
+
+impl Default for StoreSettings {
+    /// The folder `.ktrdr/objects` of the working directory.
+    fn default() -> Self {
+        Self {
+            url: ".ktrdr/objects".to_owned(),
+        }
+    }
+}
+
+impl StoreSettings {
+    /// The URL to open: a plain folder becomes `file:///…`, taken from `working_directory`.
+    pub fn resolved(&self, working_directory: &Path) -> String {
+        if self.url.contains("://") {
+            return self.url.clone();
+        }
+        let plain = Path::new(self.url.strip_prefix("./").unwrap_or(&self.url));
+        format!("file://{}", working_directory.join(plain).display())
+    }
+}
+
+/// The shape of log lines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// Lines for people, coloured on a terminal.
+    #[default]
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+/// Which log lines are written, and how. Logs go to standard error.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LogSettings {
+    /// Directives as in `info,runtime=debug`.
+    pub filter: String,
+    /// Text for people, or JSON for programs.
+    pub format: LogFormat,
+}
+
+impl Default for LogSettings {
+    /// Changes of state, as text; the NATS client only when something is odd.
+    fn default() -> Self {
+        Self {
+            filter: "info,async_nats=warn".to_owned(),
+            format: LogFormat::default(),
+        }
+    }
+}
+
+/// The settings of a service that has none of its own.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NoSettings {}
+
+/// The section of one service: settings that every worker has, and its `Own`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WorkSettings<Own> {
+    /// Queues this process serves.
+    pub lanes: Vec<Lane>,
+    /// Steps it works on at a time.
+    pub slots: NonZeroU16,
+    /// How long a stop waits for running steps to reach a checkpoint, as in `30s`.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub drain_timeout: Duration,
+    /// The settings that only this service has.
+    #[serde(flatten)]
+    pub own: Own,
+}
+
+impl<Own: Default> Default for WorkSettings<Own> {
+    /// One step at a time from the default lane; 20 s to stop.
+    fn default() -> Self {
+        Self {
+            lanes: vec![Lane::Default],
+            slots: NonZeroU16::MIN,
+            drain_timeout: Duration::from_secs(20),
+            own: Own::default(),
+        }
+    }
+}
+
+/// Everything that a service process can be set to: the common sections and its own one.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ServiceSettings<Own: Default = NoSettings> {
+    /// Section `[bus]`.
+    pub bus: BusSettings,
+    /// Section `[store]`.
+    pub store: StoreSettings,
+    /// Section `[log]`.
+    pub log: LogSettings,
+    /// The section with the service's name.
+    pub service: WorkSettings<Own>,
+}
+
+/// The sections that every process has; the command line needs no others.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ClientSettings {
+    /// Section `[bus]`.
+    pub bus: BusSettings,
+    /// Section `[store]`.
+    pub store: StoreSettings,
+    /// Section `[log]`.
+    pub log: LogSettings,
+}

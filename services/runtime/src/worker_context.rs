@@ -1,0 +1,55 @@
+//! What all deliveries of one worker share: its connections, its identity and its limits.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bus::{Bus, BusError, ChangeError, ResumeError};
+use schemas::ids::{Service, WorkerId};
+use store::Store;
+use tokio::sync::watch;
+
+use crate::presence::CurrentSteps;
+use crate::probe::{Moment, Probe};
+
+/// One worker process, as its slots see it.
+pub(crate) struct WorkerContext {
+    pub(crate) bus: Bus,
+    pub(crate) store: Store,
+    pub(crate) id: WorkerId,
+    pub(crate) service: Service,
+    /// Becomes true when the process is asked to end.
+    pub(crate) shutdown: watch::Receiver<bool>,
+    /// The steps that its slots work on now.
+    pub(crate) current: CurrentSteps,
+    pub(crate) probe: Arc<dyn Probe>,
+    /// A step whose counter of reports does not move for this long is not renewed any more.
+    pub(crate) stall: Duration,
+}
+
+/// Why a delivery was left unanswered: its message comes back after `ack_wait`.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unanswered {
+    /// The server could not be reached for long.
+    #[error("the bus is not reachable")]
+    Bus(#[from] BusError),
+    /// The record could not be changed for long.
+    #[error("the record is not reachable")]
+    Record(#[from] ChangeError),
+    /// A new submission could not be written.
+    #[error("what follows could not be put on its queue")]
+    Requeue(#[from] ResumeError),
+    /// The test's probe killed the worker.
+    #[error("killed by the probe")]
+    Killed,
+}
+
+impl WorkerContext {
+    /// Ends the worker here, without any cleaning up, if a test wants it dead at `moment`.
+    pub(crate) fn die_if_probed(&self, moment: Moment) -> Result<(), Unanswered> {
+        if self.probe.dies_at(moment) {
+            Err(Unanswered::Killed)
+        } else {
+            Ok(())
+        }
+    }
+}
