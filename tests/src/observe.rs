@@ -6,7 +6,7 @@ use std::time::Duration;
 use bus::{FollowOptions, Update};
 use futures::{Stream, StreamExt};
 use schemas::codec::{self, Message};
-use schemas::command::DeadLetter;
+use schemas::command::{DeadLetter, NewOperation};
 use schemas::events::{Event, What};
 use schemas::ids::{Lane, OperationId, Service};
 use schemas::operation::OperationRecord;
@@ -219,6 +219,12 @@ impl Sandbox {
             record.state
         );
         completions.pop().unwrap()
+    }
+
+    /// Submits `new` under a new id and waits for its completion.
+    pub async fn complete(&self, new: &NewOperation) -> Event {
+        let op = self.submit(new).await;
+        self.only_completion_of(&op).await
     }
 
     /// Dead letters of an operation.

@@ -17,7 +17,7 @@ use tracing::Instrument;
 
 use crate::announce;
 use crate::cancel::CancelWatch;
-use crate::handler::{StepContext, StepError, StepHandler, panicked};
+use crate::handler::{StepContext, StepError, StepHandler, retry_panicked};
 use crate::progress_slot::{ProgressOf, publish};
 use crate::stop::{StopReason, shutdown_requested};
 use crate::ticks::unhurried_ticks;
@@ -80,7 +80,7 @@ impl Attempt<'_> {
 
         match result {
             Ok(result) => result,
-            Err(error) if error.is_panic() => Err(panicked(&error.to_string())),
+            Err(error) if error.is_panic() => Err(retry_panicked(&error.to_string())),
             Err(_) => Err(StepError::Stopped),
         }
     }

@@ -74,15 +74,17 @@ impl From<store::StoreError> for StepError {
             "STORE-Failed"
         };
         let record = ErrorRecord::from_error(code, &error, error.hint());
+
         if error.is_transient() {
-            return Self::retry(AWAY_RETRY, record);
+            Self::retry(AWAY_RETRY, record)
+        } else {
+            record.into()
         }
-        record.into()
     }
 }
 
-/// Carries out one kind of command. Effects are content-named objects, so carrying it out twice
-/// does no harm.
+/// Carries out one kind of command. Effects are objects named by their content, so that carrying it
+/// out twice does no harm.
 pub trait StepHandler: Send + Sync + 'static {
     /// The command: names its service, its verb and its outcome.
     type Command: Command;
@@ -95,7 +97,8 @@ pub trait StepHandler: Send + Sync + 'static {
     ) -> impl Future<Output = Result<<Self::Command as Command>::Outcome, StepError>> + Send;
 }
 
-/// What an attempt knows and may do. Cheap to clone into a blocking thread.
+/// The record of an attempt's operation, and everything that a handler may do with it. Cheap to clone
+/// into a blocking thread.
 #[derive(Clone)]
 pub struct StepContext {
     pub(crate) bus: Bus,
@@ -143,7 +146,7 @@ impl StepContext {
         self.attempt
     }
 
-    /// The record as it stood at the claim.
+    /// The record as it was at the claim.
     pub fn record(&self) -> &OperationRecord {
         &self.record
     }
@@ -153,7 +156,7 @@ impl StepContext {
         &self.store
     }
 
-    /// Tells when to leave.
+    /// Says when the work must be left.
     pub fn stop(&self) -> &StopToken {
         &self.stop
     }
@@ -207,10 +210,12 @@ impl StepContext {
                     "put it into the plan before this step",
                 )
             })?;
+
         let result = match serde_json::from_value::<StoredResult>(result.clone()) {
             Ok(StoredResult { result_object }) => self.store.reports().get(&result_object).await?,
             Err(_) => result,
         };
+
         serde_json::from_value(result).map_err(|error| {
             let message = format!(
                 "the outcome of step `{} {}` cannot be read: {error}",
@@ -225,7 +230,7 @@ impl StepContext {
         })
     }
 
-    /// Where the last attempt got to, as it said itself through [`Self::checkpoint`].
+    /// The last checkpoint of an earlier attempt; `None` without one, or when it has another form.
     pub fn resume_point<T: DeserializeOwned>(&self) -> Option<T> {
         let advance = &self.record.step(self.number)?.advance;
         serde_json::from_value(advance.clone()).ok()
@@ -300,12 +305,12 @@ impl StepContext {
         let span = tracing::Span::current();
         match tokio::task::spawn_blocking(move || span.in_scope(work)).await {
             Ok(result) => result,
-            Err(error) => Err(panicked(&error.to_string())),
+            Err(error) => Err(retry_panicked(&error.to_string())),
         }
     }
 }
 
-/// What a record holds in place of a result that has no room in it.
+/// Stands in a record for a result that has no room in it.
 #[derive(Debug, Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StoredResult {
@@ -315,8 +320,8 @@ pub struct StoredResult {
 
 /// A panic is a bug of ours, but it may depend on the host: other attempts are allowed, up to the
 /// limit.
-pub(crate) fn panicked(what: &str) -> StepError {
-    let message = format!("the handler panicked: {what}");
+pub(crate) fn retry_panicked(panic: &str) -> StepError {
+    let message = format!("the handler panicked: {panic}");
     let error = ErrorRecord::new(
         "SYS-Panic",
         message,

@@ -1,8 +1,8 @@
 //! Progress from the work to the bus: a latest-value slot, and a task that drains it at most 20
 //! times a second.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bus::Bus;
@@ -11,7 +11,7 @@ use schemas::errors::shortened;
 use schemas::ids::{OperationId, Service, StepNumber, WorkerId};
 use schemas::progress::{PROGRESS_MESSAGE_BYTES_MAX, Progress, ProgressRecord};
 use tokio::sync::Notify;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until, timeout};
 
 /// At most one message in this time; after this much quiet the next value goes out at once.
 const QUIET: Duration = Duration::from_millis(50);
@@ -51,40 +51,38 @@ impl ProgressSlot {
     }
 }
 
-/// Whose progress it is.
+/// The attempt that reports, and its place in the operation.
 #[derive(Clone, Debug)]
-pub struct ProgressOf {
-    /// The operation.
-    pub op: OperationId,
-    /// The step.
-    pub step: StepNumber,
-    /// Steps in the plan.
-    pub steps: u16,
-    /// The service.
-    pub service: Service,
-    /// The worker.
-    pub worker: WorkerId,
-    /// The attempt.
-    pub attempt: u32,
-    /// Percent of the operation that the step covers.
-    pub range: (f64, f64),
+pub(crate) struct ProgressOf {
+    pub(crate) op: OperationId,
+    pub(crate) step: StepNumber,
+    /// Number of steps in the plan.
+    pub(crate) steps: u16,
+    pub(crate) service: Service,
+    pub(crate) worker: WorkerId,
+    pub(crate) attempt: u32,
+    /// Percent of the operation at the beginning and at the end of the step.
+    pub(crate) range: (f64, f64),
 }
 
-/// Turns values into records: sequence, percent that never falls, estimate. Pure but for the clock
-/// it is given.
-pub struct Renderer {
+/// Turns values into records: sequence, percent that never falls, estimate. Its clock is given with
+/// each value.
+struct Renderer {
     of: ProgressOf,
     started_at: Timestamp,
     started: Instant,
     seq: u64,
+    /// The largest fraction of the step so far, 0 to 1.
     fraction: f64,
+    /// Where the first report began: estimates count from there.
     first: Option<(Instant, f64)>,
+    /// Smoothed estimate of the remaining seconds.
     eta_s: Option<f64>,
 }
 
 impl Renderer {
     /// Begins with sequence 1 at 0 %.
-    pub fn new(of: ProgressOf, started_at: Timestamp, started: Instant) -> Self {
+    fn new(of: ProgressOf, started_at: Timestamp, started: Instant) -> Self {
         Self {
             of,
             started_at,
@@ -97,18 +95,18 @@ impl Renderer {
     }
 
     /// The next record for `progress`, taken at `now`.
-    pub fn render(&mut self, progress: &Progress, at: Timestamp, now: Instant) -> ProgressRecord {
-        let told = if progress.fraction.is_finite() {
+    fn render(&mut self, progress: &Progress, at: Timestamp, now: Instant) -> ProgressRecord {
+        let reported = if progress.fraction.is_finite() {
             progress.fraction.clamp(0.0, 1.0)
         } else {
             0.0
         };
-        self.fraction = self.fraction.max(told);
+        self.fraction = self.fraction.max(reported);
         self.seq += 1;
-        self.estimate(now);
+        self.update_estimate(now);
+
         let (start, end) = self.of.range;
         let percent = start + (end - start) * self.fraction;
-        let tenth = |value: f64| (value * 10.0).round() / 10.0;
         ProgressRecord {
             v: 1,
             op: self.of.op.clone(),
@@ -120,10 +118,10 @@ impl Renderer {
             seq: self.seq,
             at,
             started_at: self.started_at,
-            // 100 is reserved for completion, which the record tells.
-            percent: tenth(percent).min(99.9),
-            step_percent: tenth(100.0 * self.fraction),
-            eta_s: self.eta_s.map(tenth),
+            // 100 is reserved for completion, which only the record can show.
+            percent: round_to_tenth(percent).min(99.9),
+            step_percent: round_to_tenth(100.0 * self.fraction),
+            eta_s: self.eta_s.map(round_to_tenth),
             message: shortened(&progress.message, PROGRESS_MESSAGE_BYTES_MAX),
             items: progress.items,
             context: progress.context.clone(),
@@ -131,9 +129,9 @@ impl Renderer {
         }
     }
 
-    /// remaining = time per fraction so far · what is left, counted from the first report so that a
-    /// resumed step does not credit the work of the attempt before, smoothed.
-    fn estimate(&mut self, now: Instant) {
+    /// Remaining seconds = seconds per fraction so far · fraction left, smoothed. Counted from the
+    /// first report, so that a resumed step does not credit the work of the attempt before.
+    fn update_estimate(&mut self, now: Instant) {
         let (since, from) = *self
             .first
             .get_or_insert((self.started, self.fraction.min(0.999)));
@@ -142,26 +140,34 @@ impl Renderer {
         if elapsed < ESTIMATE_AFTER || done <= 0.0 {
             return;
         }
+
         let remaining = elapsed.as_secs_f64() / done * (1.0 - self.fraction);
         let before = self.eta_s.unwrap_or(remaining);
         self.eta_s = Some(before + ESTIMATE_SMOOTHING * (remaining - before));
     }
 }
 
-/// Publishes what is put into the slot until it is dropped.
-pub async fn publish(bus: Bus, slot: std::sync::Arc<ProgressSlot>, of: ProgressOf) {
+fn round_to_tenth(value: f64) -> f64 {
+    (value * 10.0).round() / 10.0
+}
+
+/// Publishes the values of the slot until it is dropped.
+pub(crate) async fn publish(bus: Bus, slot: Arc<ProgressSlot>, of: ProgressOf) {
     let mut renderer = Renderer::new(of, Timestamp::now(), Instant::now());
     let mut last = Progress::default();
+
     loop {
-        drop(tokio::time::timeout(REPEAT, slot.filled.notified()).await);
+        // Without news the last value is repeated, so that a late follower finds one.
+        let _ = timeout(REPEAT, slot.filled.notified()).await;
         if let Some(progress) = slot.take() {
             last = progress;
         }
+
         let record = renderer.render(&last, Timestamp::now(), Instant::now());
         if let Err(error) = bus.publish_progress(&record).await {
             tracing::debug!(error = %error, "progress not published");
         }
-        tokio::time::sleep_until(Instant::now() + QUIET).await;
+        sleep_until(Instant::now() + QUIET).await;
     }
 }
 
@@ -189,30 +195,36 @@ mod tests {
     }
 
     #[test]
-    fn percent_never_falls_and_stays_inside_the_range_of_the_step() {
-        let (start, now) = (Instant::now(), Timestamp::UNIX_EPOCH);
+    fn percent_stays_in_the_range_of_the_step_and_never_falls() {
+        let start = Instant::now();
+        let now = Timestamp::UNIX_EPOCH;
         let mut renderer = Renderer::new(of((20.0, 40.0)), now, start);
-        let percents: Vec<f64> = [0.0, 0.5, 0.25, f64::NAN, 1.0]
-            .iter()
-            .map(|&f| renderer.render(&at_fraction(f), now, start).percent)
-            .collect();
+
+        let percents = [0.0, 0.5, 0.25, f64::NAN, 1.0]
+            .map(|fraction| renderer.render(&at_fraction(fraction), now, start).percent);
+
         assert_eq!(percents, [20.0, 30.0, 30.0, 30.0, 40.0]);
     }
 
     #[test]
     fn a_hundred_percent_is_left_to_completion() {
-        let (start, now) = (Instant::now(), Timestamp::UNIX_EPOCH);
+        let start = Instant::now();
+        let now = Timestamp::UNIX_EPOCH;
         let mut renderer = Renderer::new(of((0.0, 100.0)), now, start);
+
         assert_eq!(renderer.render(&at_fraction(1.0), now, start).percent, 99.9);
     }
 
     #[test]
     fn half_of_a_steady_step_after_ten_seconds_leaves_ten() {
-        let (start, now) = (Instant::now(), Timestamp::UNIX_EPOCH);
+        let start = Instant::now();
+        let now = Timestamp::UNIX_EPOCH;
         let mut renderer = Renderer::new(of((0.0, 100.0)), now, start);
         assert_eq!(renderer.render(&at_fraction(0.05), now, start).eta_s, None);
+
         // From 5 % at the start to 50 % after 9 s is 5 % a second: ten seconds are left.
-        let record = renderer.render(&at_fraction(0.5), now, start + Duration::from_secs(9));
+        let after = start + Duration::from_secs(9);
+        let record = renderer.render(&at_fraction(0.5), now, after);
         assert_eq!(record.eta_s, Some(10.0));
     }
 
@@ -221,10 +233,16 @@ mod tests {
         let slot = ProgressSlot::default();
         std::thread::scope(|scope| {
             for _ in 0..8 {
-                scope.spawn(|| (0..10_000).for_each(|_| slot.put(at_fraction(0.5))));
+                scope.spawn(|| {
+                    for _ in 0..10_000 {
+                        slot.put(at_fraction(0.5));
+                    }
+                });
             }
         });
+
         slot.put(at_fraction(1.0));
+
         assert_eq!(slot.take().map(|progress| progress.fraction), Some(1.0));
         assert_eq!(slot.puts(), 80_001);
     }

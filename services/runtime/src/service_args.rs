@@ -43,20 +43,23 @@ fn key_and_value(text: &str) -> Result<(String, String), String> {
 impl ServiceArgs {
     /// The flags as pairs of key and text, for [`settings::load`].
     pub fn flags(&self) -> Vec<(String, String)> {
-        let named = [
+        let named_flags = [
             ("bus.url", &self.nats_url),
             ("store.url", &self.store),
             ("bus.profile", &self.profile),
         ];
-        let named = named
+
+        named_flags
             .into_iter()
-            .filter_map(|(key, value)| Some((key.to_owned(), value.clone()?)));
-        named.chain(self.set.iter().cloned()).collect()
+            .filter_map(|(key, value)| Some((key.to_owned(), value.clone()?)))
+            .chain(self.set.iter().cloned())
+            .collect()
     }
 
     /// The file to read: the one named, else `ktrdr.toml` in `working_directory` if it exists.
     pub fn file(&self, working_directory: &Path) -> Option<PathBuf> {
         let default = working_directory.join(DEFAULT_FILE);
+
         self.config
             .clone()
             .or_else(|| default.is_file().then_some(default))

@@ -37,7 +37,8 @@ impl StopReason {
     }
 }
 
-/// Cheap to clone; all clones see the same request. The first reason stands.
+/// The request to leave the work. Cheap to clone; all clones see the same request, and the first
+/// reason is kept.
 #[derive(Clone, Debug)]
 pub struct StopToken {
     flag: Arc<AtomicU8>,
@@ -59,16 +60,18 @@ impl StopToken {
         self.flag.load(Ordering::Relaxed) != 0
     }
 
-    /// Why, once it was requested.
+    /// The first reason; `None` while nobody has asked.
     pub fn reason(&self) -> Option<StopReason> {
         StopReason::of(self.flag.load(Ordering::Relaxed))
     }
 
     /// Waits until the work must be left.
     pub async fn requested(&self) {
-        let mut seen = self.sender.subscribe();
+        // Subscribed before the first look, or a request in between would be slept through.
+        let mut requests = self.sender.subscribe();
+
         while !self.is_requested() {
-            if seen.changed().await.is_err() {
+            if requests.changed().await.is_err() {
                 return;
             }
         }
@@ -83,6 +86,7 @@ impl StopToken {
         if first {
             self.sender.send_replace(());
         }
+
         first
     }
 }
@@ -98,14 +102,16 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_first_reason_stands_and_wakes_who_waits() {
+    async fn the_first_reason_wins_and_ends_the_wait() {
         let token = StopToken::default();
         let waiting = tokio::spawn({
             let token = token.clone();
             async move { token.requested().await }
         });
+
         token.request(StopReason::Cancelled);
         token.request(StopReason::ShuttingDown);
+
         waiting.await.unwrap();
         assert_eq!(token.reason(), Some(StopReason::Cancelled));
     }

@@ -6,7 +6,7 @@ use dummy::Dummy;
 use schemas::command::CommandMessage;
 use schemas::commands::RunDummy;
 use schemas::events::What;
-use schemas::ids::{Lane, Service, StepNumber};
+use schemas::ids::{Lane, OperationId, Service, StepNumber};
 use schemas::operation::OperationState;
 use schemas::subjects;
 use system_tests::{Sandbox, new_id, side_by_side, steps, until};
@@ -22,19 +22,28 @@ pub fn short(iterations: u64) -> RunDummy {
 
 /// Runs until it is stopped.
 pub fn endless() -> RunDummy {
-    RunDummy {
-        iterations: 1_000_000,
-        seconds: 0.005,
-        ..RunDummy::default()
-    }
+    short(1_000_000)
+}
+
+/// Publishes a payload where a worker takes the first command of `op` from.
+async fn publish_first_command(sandbox: &Sandbox, op: &OperationId, payload: Vec<u8>) {
+    publish_command(sandbox, op, StepNumber::FIRST, payload).await;
+}
+
+async fn publish_command(sandbox: &Sandbox, op: &OperationId, step: StepNumber, payload: Vec<u8>) {
+    let subject = subjects::command(Service::Dummy, Lane::Default, op, step);
+    let client = sandbox.bus().client();
+    client.publish(subject, payload.into()).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_operation_runs_its_steps_in_order_and_tells_so() {
+async fn an_operation_runs_its_steps_in_order() {
     let sandbox = Sandbox::start().await;
     let _worker = sandbox.run(Dummy).await;
+
     let op = sandbox.submit(&steps(&[short(3), short(2)])).await;
     let completion = sandbox.only_completion_of(&op).await;
+
     assert_eq!(completion.state, OperationState::Completed);
     assert_eq!(completion.result["iterations"], 2);
     assert_eq!(
@@ -42,44 +51,44 @@ async fn an_operation_runs_its_steps_in_order_and_tells_so() {
         "1.started 1.completed 2.started 2.completed"
     );
     let record = sandbox.record(&op).await;
-    assert!(
-        record.created_at <= record.started_at.unwrap() && record.started_at <= record.finished_at
-    );
+    assert!(record.created_at <= record.started_at.unwrap());
+    assert!(record.started_at <= record.finished_at);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_steps_of_a_stage_run_side_by_side_and_the_next_stage_waits_for_all() {
+async fn the_next_stage_waits_for_all_steps_of_the_one_before() {
     let sandbox = Sandbox::start().await;
     let _workers = [sandbox.run(Dummy).await, sandbox.run(Dummy).await];
+
     let op = sandbox
         .submit(&side_by_side(&[short(20), short(1)], short(1)))
         .await;
     sandbox.only_completion_of(&op).await;
+
     let record = sandbox.record(&op).await;
     let last_start = record.steps[2].started_at.unwrap();
-    assert!(
-        record.steps[..2]
-            .iter()
-            .all(|step| step.finished_at.unwrap() <= last_start)
-    );
+    for step in &record.steps[..2] {
+        assert!(step.finished_at.unwrap() <= last_start, "{step:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn publishing_a_command_twice_is_one_run() {
     let sandbox = Sandbox::start().await;
-    let (op, new) = (new_id("dummy"), short(3).operation());
+    let op = new_id("dummy");
+    let new = short(3).operation();
     for _ in 0..2 {
         sandbox.bus().submit(&op, &new).await.unwrap();
     }
     let _worker = sandbox.run(Dummy).await;
     sandbox.only_completion_of(&op).await;
+
     // Its message id was consumed long ago: publishing it once more starts nothing.
     sandbox.bus().submit(&op, &new).await.unwrap();
+
     let record = sandbox.until_concluded(&op).await;
-    assert_eq!(
-        (record.steps[0].attempt, record.steps[0].submission),
-        (1, 1)
-    );
+    assert_eq!(record.steps[0].attempt, 1);
+    assert_eq!(record.steps[0].submission, 1);
     assert_eq!(sandbox.story(&op).await, "1.started 1.completed");
 }
 
@@ -88,43 +97,30 @@ async fn a_bare_json_command_runs_like_one_of_the_cli() {
     let sandbox = Sandbox::start().await;
     let _worker = sandbox.run(Dummy).await;
     let op = new_id("dummy");
-    let payload =
-        serde_json::json!({ "v": 1, "operation": side_by_side(&[short(2), short(30)], short(1)) })
-            .to_string();
+    let operation = side_by_side(&[short(2), short(30)], short(1));
+    let payload = serde_json::json!({ "v": 1, "operation": operation }).to_string();
+
     for step in [1, 2] {
-        let subject = subjects::command(
-            Service::Dummy,
-            Lane::Default,
-            &op,
-            StepNumber::new(step).unwrap(),
-        );
-        sandbox
-            .bus()
-            .client()
-            .publish(subject, payload.clone().into())
-            .await
-            .unwrap();
+        let step = StepNumber::new(step).unwrap();
+        publish_command(&sandbox, &op, step, payload.clone().into_bytes()).await;
     }
+
     let completion = sandbox.only_completion_of(&op).await;
     assert_eq!(completion.state, OperationState::Completed);
-    assert!(
-        sandbox
-            .record(&op)
-            .await
-            .steps
-            .iter()
-            .all(|step| (step.attempt, step.submission) == (1, 1))
-    );
+    for step in sandbox.record(&op).await.steps {
+        assert_eq!((step.attempt, step.submission), (1, 1));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_full_queue_refuses_submissions_clearly_and_what_runs_still_finishes() {
+async fn a_full_queue_refuses_submissions_and_loses_nothing() {
     let sandbox = Sandbox::start_with(TopologyOptions {
         commands_bytes_max: 32 * 1024,
         ..Default::default()
     })
     .await;
     let new = steps(&[short(1), short(1), short(1)]);
+
     let mut accepted = Vec::new();
     let refused = loop {
         let op = new_id("dummy");
@@ -133,88 +129,68 @@ async fn a_full_queue_refuses_submissions_clearly_and_what_runs_still_finishes()
             Err(error) => break error,
         }
     };
-    assert!(
-        matches!(
-            &refused,
-            SubmitError::Full {
-                percent: 80..=100,
-                ..
-            }
-        ),
-        "{refused:?}"
-    );
+
+    let SubmitError::Full { percent, .. } = &refused else {
+        panic!("{refused:?}");
+    };
+    assert!((80..=100).contains(percent), "{percent}");
     assert!(refused.hint().contains("wait until workers have caught up"));
     assert!(accepted.len() > 10, "{} operations fit", accepted.len());
+
     let _worker = sandbox.run(Dummy).await;
     for op in &accepted {
-        assert_eq!(
-            sandbox.only_completion_of(op).await.state,
-            OperationState::Completed
-        );
+        let completion = sandbox.only_completion_of(op).await;
+        assert_eq!(completion.state, OperationState::Completed);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_command_that_cannot_be_read_becomes_a_dead_letter_and_the_next_one_runs() {
+async fn an_unreadable_command_becomes_a_dead_letter() {
     let sandbox = Sandbox::start().await;
     let _worker = sandbox.run(Dummy).await;
-    let (bad, subject_of) = (new_id("dummy"), |op| {
-        subjects::command(Service::Dummy, Lane::Default, op, StepNumber::FIRST)
-    });
+    let bad = new_id("dummy");
+
     for (payload, hex) in [("no command", "6e6f20636f6d6d616e64"), ("none", "6e6f6e65")] {
-        sandbox
-            .bus()
-            .client()
-            .publish(subject_of(&bad), payload.into())
-            .await
-            .unwrap();
-        sandbox
-            .only_completion_of(&sandbox.submit(&short(1).operation()).await)
-            .await;
+        publish_first_command(&sandbox, &bad, payload.into()).await;
+
+        // The queue lives on.
+        sandbox.complete(&short(1).operation()).await;
         until("the command to be gone", || async {
             sandbox.commands_of(&bad).await.is_empty().then_some(())
         })
         .await;
         let letter = sandbox.dead_letters(&bad).await.pop().unwrap();
-        assert_eq!(
-            (letter.error.code.as_str(), letter.payload_hex.as_str()),
-            ("BUS-Undecodable", hex)
-        );
+        assert_eq!(letter.error.code, "BUS-Undecodable");
+        assert_eq!(letter.payload_hex, hex);
     }
+
     assert_eq!(sandbox.dead_letters(&bad).await.len(), 2);
     assert_eq!(sandbox.story(&bad).await, "1.rejected");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_command_for_an_operation_nobody_knows_becomes_a_dead_letter() {
+async fn a_command_without_an_operation_becomes_a_dead_letter() {
     let sandbox = Sandbox::start().await;
     let _worker = sandbox.run(Dummy).await;
     let op = new_id("dummy");
-    let payload =
-        schemas::codec::encode(&CommandMessage::new(&op, StepNumber::FIRST, 2, None)).unwrap();
-    let subject = subjects::command(Service::Dummy, Lane::Default, &op, StepNumber::FIRST);
-    sandbox
-        .bus()
-        .client()
-        .publish(subject, payload.into())
-        .await
-        .unwrap();
+    let message = CommandMessage::new(&op, StepNumber::FIRST, 2, None);
+
+    let payload = schemas::codec::encode(&message).unwrap();
+    publish_first_command(&sandbox, &op, payload).await;
+
     let letters = until("the dead letter", || async {
         Some(sandbox.dead_letters(&op).await).filter(|letters| !letters.is_empty())
     })
     .await;
+    let message = &letters[0].error.message;
     assert!(
-        letters[0]
-            .error
-            .message
-            .contains("there is no record of operation"),
-        "{}",
-        letters[0].error
+        message.contains("there is no record of operation"),
+        "{message}"
     );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_workers_share_two_operations_and_neither_hoards() {
+async fn two_workers_share_two_operations_and_hoard_none() {
     let sandbox = Sandbox::start().await;
     let _workers = [sandbox.run(Dummy).await, sandbox.run(Dummy).await];
     sandbox.until_workers(Service::Dummy, 2).await;
@@ -227,28 +203,22 @@ async fn two_workers_share_two_operations_and_neither_hoards() {
         holders.push(sandbox.until_started(op).await.worker.unwrap());
     }
     assert_ne!(holders[0], holders[1]);
+
+    // The third waits on the queue, not in a worker.
     let third = sandbox.submit(&short(1).operation()).await;
     let depth = sandbox
         .bus()
         .queue_depth(Service::Dummy, Lane::Default)
         .await
         .unwrap();
-    assert_eq!(
-        (depth.claimed, depth.pending),
-        (2, 1),
-        "the third waits on the queue, not in a worker"
-    );
+    assert_eq!((depth.claimed, depth.pending), (2, 1));
+
     sandbox
         .bus()
         .request_cancel(&ops[0], "make room")
         .await
         .unwrap();
     sandbox.only_completion_of(&third).await;
-    assert!(
-        sandbox
-            .events(&ops[0])
-            .await
-            .iter()
-            .any(|event| event.what == What::Cancelled)
-    );
+    let events = sandbox.events(&ops[0]).await;
+    assert!(events.iter().any(|event| event.what == What::Cancelled));
 }

@@ -5,17 +5,20 @@ use std::time::{Duration, Instant};
 
 use bus::Profile;
 use dummy::Dummy;
-use schemas::command::NewOperation;
 use schemas::commands::RunDummy;
-use schemas::events::What;
+use schemas::events::{Event, What};
 use schemas::ids::{OperationId, Service, WorkerId};
 use schemas::operation::OperationState;
 use system_tests::{Process, Sandbox, side_by_side, steps, until};
 
 use crate::commands::{endless, short};
 
+/// A killed worker is replaced within six seconds: five of silence, looked at once per second. One
+/// more is for a host that is busy with other tests.
+const TAKEOVER_MAX: Duration = Duration::from_secs(7);
+
 /// A second of work in 100 iterations with a checkpoint after each tenth.
-fn a_second() -> RunDummy {
+fn one_second() -> RunDummy {
     RunDummy {
         iterations: 100,
         seconds: 0.01,
@@ -24,13 +27,15 @@ fn a_second() -> RunDummy {
     }
 }
 
-fn position_of(worker: &WorkerId, processes: &[Process]) -> usize {
+/// The process that runs `worker`.
+fn process_of<'a>(worker: &WorkerId, processes: &'a mut [Process]) -> &'a mut Process {
     processes
-        .iter()
-        .position(|process| process.runs(worker))
+        .iter_mut()
+        .find(|process| process.runs(worker))
         .expect("one of the processes holds it")
 }
 
+/// Waits for the first checkpoint of `op`; returns its worker.
 async fn first_checkpoint(sandbox: &Sandbox, op: &OperationId) -> WorkerId {
     let event = sandbox
         .until_event(op, "checkpointed", |event| event.what == What::Checkpointed)
@@ -39,14 +44,16 @@ async fn first_checkpoint(sandbox: &Sandbox, op: &OperationId) -> WorkerId {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_worker_killed_in_mid_step_is_replaced_and_the_step_goes_on_from_its_checkpoint() {
+async fn a_killed_worker_is_replaced_from_its_checkpoint_on() {
     let sandbox = Sandbox::start().await;
     let _housekeeper = sandbox.start_housekeeper().await;
     let mut processes = [sandbox.spawn("ktrdr-dummy"), sandbox.spawn("ktrdr-dummy")];
     sandbox.until_workers(Service::Dummy, 2).await;
-    let op = sandbox.submit(&steps(&[a_second(), short(1)])).await;
+    let op = sandbox.submit(&steps(&[one_second(), short(1)])).await;
     let holder = first_checkpoint(&sandbox, &op).await;
-    processes[position_of(&holder, &processes)].kill();
+
+    process_of(&holder, &mut processes).kill();
+
     sandbox.only_completion_of(&op).await;
     let record = sandbox.record(&op).await;
     assert_eq!(record.steps[0].attempt, 2);
@@ -54,56 +61,60 @@ async fn a_worker_killed_in_mid_step_is_replaced_and_the_step_goes_on_from_its_c
     assert_eq!(record.steps[1].attempt, 1);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn with_the_clocks_of_a_fleet_a_killed_worker_is_replaced_within_six_seconds() {
-    let sandbox = Sandbox::start_in(Profile::Prod).await;
+/// The time from the kill of a worker to the claim of its step by another.
+async fn takeover_time(profile: Profile) -> Duration {
+    let sandbox = Sandbox::start_in(profile).await;
     let _housekeeper = sandbox.start_housekeeper().await;
     let mut processes = [sandbox.spawn("ktrdr-dummy"), sandbox.spawn("ktrdr-dummy")];
     sandbox.until_workers(Service::Dummy, 2).await;
-    let op = sandbox
-        .submit(
-            &RunDummy {
-                checkpoint_every: 1,
-                seconds: 0.1,
-                ..endless()
-            }
-            .operation(),
-        )
-        .await;
+    let command = RunDummy {
+        checkpoint_every: 1,
+        seconds: 0.1,
+        ..endless()
+    };
+    let op = sandbox.submit(&command.operation()).await;
     let holder = first_checkpoint(&sandbox, &op).await;
+
     // Housekeeping calls nobody silent before it has listened for ten seconds itself.
     let listens = sandbox.bus().timing().housekeeping_connected + Duration::from_secs(1);
     until("the housekeeper to be sure", || async {
-        (sandbox.bus().connected_since().unwrap().elapsed() > listens).then_some(())
+        let connected_since = sandbox.bus().connected_since().unwrap();
+        (connected_since.elapsed() > listens).then_some(())
     })
     .await;
-    processes[position_of(&holder, &processes)].kill();
+
+    process_of(&holder, &mut processes).kill();
     let killed = Instant::now();
     sandbox
         .until_record(&op, "taken over", |record| record.steps[0].attempt == 2)
         .await;
-    // Five seconds of silence after the last sign of life, looked for each second.
-    assert!(
-        killed.elapsed() < Duration::from_millis(6_500),
-        "{:?}",
-        killed.elapsed()
-    );
+    killed.elapsed()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_killed_worker_is_replaced_even_while_nobody_does_the_housekeeping() {
+async fn in_dev_a_killed_worker_is_replaced_in_six_seconds() {
+    let time = takeover_time(Profile::Dev).await;
+    assert!(time < TAKEOVER_MAX, "{time:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_prod_a_killed_worker_is_replaced_in_six_seconds() {
+    let time = takeover_time(Profile::Prod).await;
+    assert!(time < TAKEOVER_MAX, "{time:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_worker_is_replaced_without_a_housekeeper() {
     let sandbox = Sandbox::start().await;
     let first = sandbox.run(Dummy).await;
-    let op = sandbox.submit(&endless_then_done()).await;
+    let op = sandbox.submit(&one_second().operation()).await;
     first_checkpoint(&sandbox, &op).await;
+
     first.kill();
+
     let _second = sandbox.run(Dummy).await;
     sandbox.only_completion_of(&op).await;
     assert_eq!(sandbox.record(&op).await.steps[0].attempt, 2);
-}
-
-fn endless_then_done() -> NewOperation {
-    a_second().operation()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -111,9 +122,10 @@ async fn a_server_killed_in_mid_step_loses_nothing() {
     let sandbox = Sandbox::start().await;
     let _housekeeper = sandbox.start_housekeeper().await;
     let _process = sandbox.spawn("ktrdr-dummy");
-    let running = sandbox.submit(&steps(&[a_second(), short(2)])).await;
+    let running = sandbox.submit(&steps(&[one_second(), short(2)])).await;
     let queued = sandbox.submit(&steps(&[short(2), short(2)])).await;
     first_checkpoint(&sandbox, &running).await;
+
     for _ in 0..2 {
         sandbox.kill_server();
         sandbox.restart_server();
@@ -122,31 +134,34 @@ async fn a_server_killed_in_mid_step_loses_nothing() {
         })
         .await;
     }
+
     for op in [&running, &queued] {
-        assert_eq!(
-            sandbox.only_completion_of(op).await.state,
-            OperationState::Completed
-        );
+        let completion = sandbox.only_completion_of(op).await;
+        assert_eq!(completion.state, OperationState::Completed);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_of_a_worker_that_slept_through_the_loss_of_its_claim_becomes_visible() {
+async fn nothing_of_a_worker_that_overslept_becomes_visible() {
     let sandbox = Sandbox::start().await;
     let _housekeeper = sandbox.start_housekeeper().await;
-    let processes = [sandbox.spawn("ktrdr-dummy"), sandbox.spawn("ktrdr-dummy")];
+    let mut processes = [sandbox.spawn("ktrdr-dummy"), sandbox.spawn("ktrdr-dummy")];
     sandbox.until_workers(Service::Dummy, 2).await;
-    let op = sandbox.submit(&a_second().operation()).await;
-    let stale = first_checkpoint(&sandbox, &op).await;
-    let sleeper = &processes[position_of(&stale, &processes)];
+    let op = sandbox.submit(&one_second().operation()).await;
+    let holder = first_checkpoint(&sandbox, &op).await;
+
+    // It sleeps through the loss of its claim.
+    let sleeper = process_of(&holder, &mut processes);
     sleeper.freeze();
     sandbox
         .until_record(&op, "taken over", |record| record.steps[0].attempt == 2)
         .await;
-    let others = sandbox.events(&op).await.len();
+    let events_before = sandbox.events(&op).await.len();
     sleeper.thaw();
+
     let completion = sandbox.only_completion_of(&op).await;
     assert_eq!(completion.attempt, 2);
+
     // The sleeper notices, leaves the step alone and is free for the next one, as is the other.
     let next = [
         sandbox.submit(&endless().operation()).await,
@@ -155,25 +170,23 @@ async fn nothing_of_a_worker_that_slept_through_the_loss_of_its_claim_becomes_vi
     for op in &next {
         sandbox.until_started(op).await;
     }
-    let late = &sandbox.events(&op).await[others..];
-    assert!(late.iter().all(|event| event.attempt == 2), "{late:?}");
+    let late_events = &sandbox.events(&op).await[events_before..];
+    assert!(
+        late_events.iter().all(|event| event.attempt == 2),
+        "{late_events:?}"
+    );
     assert_eq!(sandbox.record(&op).await.steps[0].attempt, 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_operation_ends_although_the_worker_of_a_sibling_died_after_a_failure() {
+async fn a_failure_ends_although_the_worker_of_a_sibling_died() {
     let sandbox = Sandbox::start().await;
+    let failing = RunDummy {
+        fail_at: Some(1),
+        ..short(1)
+    };
     let op = sandbox
-        .submit(&side_by_side(
-            &[
-                endless(),
-                RunDummy {
-                    fail_at: Some(1),
-                    ..short(1)
-                },
-            ],
-            short(1),
-        ))
+        .submit(&side_by_side(&[endless(), failing], short(1)))
         .await;
     let first = sandbox.run(Dummy).await;
     sandbox.until_working(&op, 1).await;
@@ -181,73 +194,63 @@ async fn an_operation_ends_although_the_worker_of_a_sibling_died_after_a_failure
     sandbox
         .until_event(&op, "failed", |event| event.what == What::Failed)
         .await;
-    assert_eq!(
-        sandbox.record(&op).await.state,
-        OperationState::Running,
-        "the sibling still runs"
-    );
+    let record = sandbox.record(&op).await;
+    assert_eq!(record.state, OperationState::Running, "the sibling runs");
+
     first.kill();
+
     // Nobody does the housekeeping: the hold ends with the key of the killed worker.
-    assert_eq!(
-        sandbox.until_concluded(&op).await.state,
-        OperationState::Failed
-    );
+    let record = sandbox.until_concluded(&op).await;
+    assert_eq!(record.state, OperationState::Failed);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_command_that_kills_its_worker_every_time_is_given_up_after_its_limit() {
+async fn a_command_that_kills_its_workers_is_given_up() {
     let sandbox = Sandbox::start().await;
     let _housekeeper = sandbox.start_housekeeper().await;
     let mut processes: Vec<Process> = (0..4).map(|_| sandbox.spawn("ktrdr-dummy")).collect();
     sandbox.until_workers(Service::Dummy, 4).await;
-    let op = sandbox
-        .submit(
-            &RunDummy {
-                crash_at: Some(1),
-                ..short(1)
-            }
-            .operation(),
-        )
-        .await;
+    let deadly = RunDummy {
+        crash_at: Some(1),
+        ..short(1)
+    };
+
+    let op = sandbox.submit(&deadly.operation()).await;
     let record = sandbox.until_concluded(&op).await;
-    assert_eq!(
-        (record.state, record.steps[0].attempt),
-        (OperationState::Failed, 4)
-    );
+
+    assert_eq!(record.state, OperationState::Failed);
+    assert_eq!(record.steps[0].attempt, 4, "the fourth claim gives it up");
     assert_eq!(record.failure.unwrap().error.code, "OPS-AttemptsExhausted");
     assert_eq!(sandbox.dead_letters(&op).await.len(), 1);
-    let survivors = processes
-        .iter_mut()
-        .filter_map(|process| process.is_running().then_some(()))
-        .count();
+
+    let mut survivors = 0;
+    for process in &mut processes {
+        survivors += usize::from(process.is_running());
+    }
     assert_eq!(survivors, 1, "three of four were killed by it");
-    sandbox
-        .only_completion_of(&sandbox.submit(&short(1).operation()).await)
-        .await;
+    sandbox.complete(&short(1).operation()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_step_that_checkpoints_may_be_interrupted_ten_times() {
     let sandbox = Sandbox::start().await;
     let _housekeeper = sandbox.start_housekeeper().await;
-    let op = sandbox
-        .submit(
-            &RunDummy {
-                iterations: 300,
-                checkpoint_every: 1,
-                ..endless()
-            }
-            .operation(),
-        )
-        .await;
+    let command = RunDummy {
+        checkpoint_every: 1,
+        ..short(300)
+    };
+    let op = sandbox.submit(&command.operation()).await;
+
     for attempt in 1..=10 {
         let worker = sandbox.run(Dummy).await;
-        let of_this = |event: &schemas::events::Event| {
-            event.what == What::Checkpointed && event.attempt == attempt
-        };
-        sandbox.until_event(&op, "checkpointed", of_this).await;
+        let is_of_attempt =
+            |event: &Event| event.what == What::Checkpointed && event.attempt == attempt;
+        sandbox
+            .until_event(&op, "checkpointed", is_of_attempt)
+            .await;
         worker.kill();
     }
+
     let _last = sandbox.run(Dummy).await;
     sandbox.only_completion_of(&op).await;
     assert_eq!(sandbox.record(&op).await.steps[0].attempt, 11);

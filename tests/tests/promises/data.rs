@@ -4,225 +4,223 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
+use market::Timeframe;
+use schemas::codec;
 use schemas::command::NewOperation;
+use schemas::commands::fetch::SERIES_MAX;
 use schemas::commands::{FetchBars, FetchMode, FetchOutcome, SeriesRequest, ValidateOutcome};
-use schemas::events::What;
+use schemas::events::{Event, What};
 use schemas::ids::OperationId;
 use schemas::operation::OperationState;
 use schemas::requests::DataLoad;
+use serde_json::Value;
 use system_tests::{Process, Sandbox};
 
-/// 2023-11-15T00:00:00Z: a day of trade, and no summer time anywhere.
-const WEDNESDAY: Timestamp = Timestamp::constant(1_700_006_400, 0);
+/// 2023-11-13T00:00:00Z: a Monday of a week without a holiday.
+const MONDAY: Timestamp = Timestamp::constant(1_699_833_600, 0);
+const WEEK: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// The sample files.
 fn bars() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("bars")
 }
 
-/// Five years of hourly EURUSD; `refetch` asks for every bar again.
-fn load(refetch: bool) -> NewOperation {
-    let fetch = FetchBars {
-        provider: "file".to_owned(),
-        series: vec![SeriesRequest {
-            symbol: "EURUSD".to_owned(),
-            timeframe: "1h".to_owned(),
-        }],
-        mode: FetchMode::Full,
-        start: Some("2014-01-01T00:00:00Z".parse().unwrap()),
-        end: Some("2019-01-01T00:00:00Z".parse().unwrap()),
-        refetch,
-    };
+/// A load of everything that the sample files or others have of these series.
+fn load_of(series: Vec<SeriesRequest>, start: Timestamp, end: Timestamp) -> DataLoad {
     DataLoad {
-        fetch,
+        fetch: FetchBars {
+            provider: "file".to_owned(),
+            series,
+            mode: FetchMode::Full,
+            start: Some(start),
+            end: Some(end),
+            refetch: false,
+        },
         labels: [].into(),
     }
-    .operation()
 }
 
-fn fetcher(sandbox: &Sandbox) -> Process {
-    sandbox.spawn_with(
-        "ktrdr-fetcher",
-        &["--set", &format!("files={}", bars().display())],
-    )
+/// Five years of hourly EURUSD.
+fn five_years() -> NewOperation {
+    let eurusd = SeriesRequest {
+        symbol: "EURUSD".to_owned(),
+        timeframe: "1h".to_owned(),
+    };
+    let start = "2014-01-01T00:00:00Z".parse().unwrap();
+    let end = "2019-01-01T00:00:00Z".parse().unwrap();
+
+    load_of(vec![eurusd], start, end).operation()
 }
 
-async fn fetched(sandbox: &Sandbox, op: &OperationId) -> FetchOutcome {
+fn start_fetcher(sandbox: &Sandbox) -> Process {
+    let files = format!("files={}", bars().display());
+    sandbox.spawn_with("ktrdr-fetcher", &["--set", &files])
+}
+
+/// Waits for the end of a load; returns the outcome of its fetch.
+async fn fetch_outcome(sandbox: &Sandbox, op: &OperationId) -> FetchOutcome {
     sandbox.only_completion_of(op).await;
-    serde_json::from_value(sandbox.record(op).await.steps[0].result.clone()).unwrap()
+    let record = sandbox.record(op).await;
+    serde_json::from_value(record.steps[0].result.clone()).unwrap()
+}
+
+/// The hash of the series that an undisturbed load in a system of its own stores.
+async fn undisturbed_hash() -> String {
+    let sandbox = Sandbox::start().await;
+    let _services = [start_fetcher(&sandbox), sandbox.spawn("ktrdr-validator")];
+
+    let op = sandbox.submit(&five_years()).await;
+    fetch_outcome(&sandbox, &op).await.series[0]
+        .content_sha256
+        .clone()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn loading_twice_stores_once() {
     let sandbox = Sandbox::start().await;
-    let _services = (fetcher(&sandbox), sandbox.spawn("ktrdr-validator"));
-    let first = fetched(&sandbox, &sandbox.submit(&load(false)).await).await;
-    assert!(first.series[0].rows > 30_000, "{first:?}");
-    assert_eq!(first.series[0].work.new, first.series[0].rows);
-    let second = fetched(&sandbox, &sandbox.submit(&load(false)).await).await;
-    assert_eq!(
-        (second.series[0].work.fetched, second.series[0].revision),
-        (0, first.series[0].revision)
-    );
-    assert_eq!(
-        second.series[0].content_sha256,
-        first.series[0].content_sha256
-    );
+    let _services = [start_fetcher(&sandbox), sandbox.spawn("ktrdr-validator")];
+
+    let op = sandbox.submit(&five_years()).await;
+    let first = fetch_outcome(&sandbox, &op).await.series.remove(0);
+    let op = sandbox.submit(&five_years()).await;
+    let second = fetch_outcome(&sandbox, &op).await.series.remove(0);
+
+    assert!(first.rows > 30_000, "{first:?}");
+    assert_eq!(first.work.new, first.rows);
+    assert_eq!(second.work.fetched, 0);
+    assert_eq!(second.revision, first.revision);
+    assert_eq!(second.content_sha256, first.content_sha256);
 }
 
-/// Ten bars of each of these series as files of a new folder.
-fn some_bars(series: &[SeriesRequest]) -> tempfile::TempDir {
+/// 256 currency pairs.
+fn many_symbols() -> Vec<String> {
+    let currencies = [
+        "AUD", "CAD", "CHF", "CZK", "DKK", "EUR", "GBP", "HKD", "HUF", "JPY", "MXN", "NOK", "NZD",
+        "PLN", "SEK", "SGD", "USD",
+    ];
+
+    currencies
+        .iter()
+        .flat_map(|base| currencies.iter().map(move |quote| (base, quote)))
+        .filter(|(base, quote)| base != quote)
+        .map(|(base, quote)| format!("{base}{quote}"))
+        .take(256)
+        .collect()
+}
+
+/// Each symbol in every timeframe.
+fn all_series(symbols: &[String]) -> Vec<SeriesRequest> {
+    symbols
+        .iter()
+        .flat_map(|symbol| {
+            Timeframe::ALL.map(|timeframe| SeriesRequest {
+                symbol: symbol.clone(),
+                timeframe: timeframe.to_string(),
+            })
+        })
+        .collect()
+}
+
+/// Writes the first bar of the week of each series as a file of a new folder.
+fn write_one_bar_each(series: &[SeriesRequest]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
+    let text = format!("timestamp,open,high,low,close,volume\n{MONDAY},1.0,1.2,0.9,1.1,0\n");
     for SeriesRequest { symbol, timeframe } in series {
-        let minutes: i64 = timeframe.trim_end_matches('m').parse().unwrap();
-        let opens = (0..10).map(|bar| WEDNESDAY + jiff::SignedDuration::from_mins(minutes * bar));
-        let rows: String = opens
-            .map(|open| format!("{open},1.0,1.2,0.9,1.1,0\n"))
-            .collect();
-        let text = format!("timestamp,open,high,low,close,volume\n{rows}");
-        std::fs::write(
-            folder.path().join(format!("{symbol}_{timeframe}.csv")),
-            text,
-        )
-        .unwrap();
+        let name = format!("{symbol}_{timeframe}.csv");
+        std::fs::write(folder.path().join(name), &text).unwrap();
     }
     folder
 }
 
+/// The result of a step that was too large for the record.
+async fn stored_result(sandbox: &Sandbox, result: &Value) -> Value {
+    let key = result["result_object"].as_str().expect("an object's key");
+    sandbox.store().reports().get(key).await.unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hundred_symbols_in_four_timeframes_are_one_operation_whose_results_are_objects() {
-    let currencies = [
-        "AUD", "CAD", "CHF", "EUR", "GBP", "HKD", "JPY", "NOK", "NZD", "SEK", "USD",
-    ];
-    let pairs = currencies
-        .iter()
-        .flat_map(|base| currencies.iter().map(move |quote| format!("{base}{quote}")));
-    let symbols: Vec<String> = pairs
-        .filter(|pair| pair[..3] != pair[3..])
-        .take(100)
-        .collect();
-    let each = |symbol: &String| {
-        ["1m", "5m", "15m", "30m"].map(|timeframe| SeriesRequest {
-            symbol: symbol.clone(),
-            timeframe: timeframe.into(),
-        })
-    };
-    let series: Vec<SeriesRequest> = symbols.iter().flat_map(each).collect();
-    let folder = some_bars(&series);
+async fn every_symbol_in_every_timeframe_is_one_operation() {
+    let series = all_series(&many_symbols());
+    assert_eq!(series.len(), SERIES_MAX);
+    let folder = write_one_bar_each(&series);
     let sandbox = Sandbox::start().await;
     let files = format!("files={}", folder.path().display());
-    let _services = (
+    let _services = [
         sandbox.spawn_with("ktrdr-fetcher", &["--set", &files]),
         sandbox.spawn("ktrdr-validator"),
-    );
-    let fetch = FetchBars {
-        provider: "file".to_owned(),
-        series,
-        mode: FetchMode::Full,
-        start: Some(WEDNESDAY),
-        end: Some(WEDNESDAY + jiff::SignedDuration::from_hours(6)),
-        refetch: false,
-    };
-    let op = sandbox
-        .submit(
-            &DataLoad {
-                fetch,
-                labels: [].into(),
-            }
-            .operation(),
-        )
-        .await;
-    sandbox.only_completion_of(&op).await;
-    let record = sandbox.record(&op).await;
-    schemas::codec::encode(&record).unwrap();
-    let [fetched, validated] = [0, 1].map(|step| result(&sandbox, &record.steps[step].result));
-    let fetched: FetchOutcome = serde_json::from_value(fetched.await).unwrap();
-    let validated: ValidateOutcome = serde_json::from_value(validated.await).unwrap();
-    assert_eq!((fetched.series.len(), validated.series.len()), (400, 400));
-    assert!(
-        fetched
-            .series
-            .iter()
-            .zip(&validated.series)
-            .all(|(one, other)| one.series == other.series)
-    );
-}
+    ];
 
-/// A result that was too large for the record.
-async fn result(sandbox: &Sandbox, stored: &serde_json::Value) -> serde_json::Value {
-    sandbox
-        .store()
-        .reports()
-        .get(stored["result_object"].as_str().unwrap())
-        .await
-        .unwrap()
+    let load = load_of(series, MONDAY, MONDAY + WEEK);
+    let op = sandbox.submit(&load.operation()).await;
+    sandbox.only_completion_of(&op).await;
+
+    // The record fits its message, because the long results are objects.
+    let record = sandbox.record(&op).await;
+    codec::encode(&record).unwrap();
+    let fetched = stored_result(&sandbox, &record.steps[0].result).await;
+    let validated = stored_result(&sandbox, &record.steps[1].result).await;
+    let fetched: FetchOutcome = serde_json::from_value(fetched).unwrap();
+    let validated: ValidateOutcome = serde_json::from_value(validated).unwrap();
+    assert_eq!(fetched.series.len(), SERIES_MAX);
+    assert_eq!(validated.series.len(), SERIES_MAX);
+    for (fetched, validated) in fetched.series.iter().zip(&validated.series) {
+        assert_eq!(fetched.series, validated.series);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_fetch_killed_again_and_again_stores_what_an_undisturbed_one_stores() {
+async fn a_fetch_killed_again_and_again_stores_the_same() {
     let sandbox = Sandbox::start().await;
     let _housekeeper = sandbox.start_housekeeper().await;
     let _validator = sandbox.spawn("ktrdr-validator");
-    let op = sandbox.submit(&load(false)).await;
-    for attempt in 1..=5 {
-        let mut killed = fetcher(&sandbox);
-        let of_this = |event: &schemas::events::Event| {
-            (event.what == What::Checkpointed && event.attempt == attempt)
-                || event.what.is_terminal()
-        };
-        sandbox.until_event(&op, "an advance", of_this).await;
-        killed.kill();
-    }
-    let _last = fetcher(&sandbox);
-    let disturbed = fetched(&sandbox, &op).await;
-    let undisturbed = alone().await;
-    assert_eq!(
-        disturbed.series[0].content_sha256,
-        undisturbed.series[0].content_sha256
-    );
-    assert!(
-        sandbox.record(&op).await.steps[0].attempt > 1,
-        "the fetch was interrupted"
-    );
-}
+    let op = sandbox.submit(&five_years()).await;
 
-/// What a fetch in a system of its own stores.
-async fn alone() -> FetchOutcome {
-    let sandbox = Sandbox::start().await;
-    let _services = (fetcher(&sandbox), sandbox.spawn("ktrdr-validator"));
-    fetched(&sandbox, &sandbox.submit(&load(false)).await).await
+    for attempt in 1..=5 {
+        let mut fetcher = start_fetcher(&sandbox);
+        let moves_on = |event: &Event| match event.what {
+            What::Checkpointed => event.attempt == attempt,
+            what => what.is_terminal(),
+        };
+        sandbox.until_event(&op, "a checkpoint", moves_on).await;
+        fetcher.kill();
+    }
+    let _last = start_fetcher(&sandbox);
+
+    let disturbed = fetch_outcome(&sandbox, &op).await;
+    assert_eq!(disturbed.series[0].content_sha256, undisturbed_hash().await);
+    let attempts = sandbox.record(&op).await.steps[0].attempt;
+    assert!(attempts > 1, "the fetch was never interrupted");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_fetch_cancelled_at_any_moment_stops_at_once_and_goes_on_when_resumed() {
+async fn a_fetch_cancelled_again_and_again_stores_the_same() {
     let sandbox = Sandbox::start().await;
-    let _services = (fetcher(&sandbox), sandbox.spawn("ktrdr-validator"));
-    let op = sandbox.submit(&load(false)).await;
-    let (mut cancelled, mut worst) = (0, Duration::ZERO);
+    let _services = [start_fetcher(&sandbox), sandbox.spawn("ktrdr-validator")];
+    let op = sandbox.submit(&five_years()).await;
+
+    let mut cancelled = 0;
+    let mut slowest = Duration::ZERO;
     for round in 1..=20 {
         sandbox.until_working(&op, round).await;
-        sandbox
-            .after(Duration::from_millis(rand::random_range(0..60)))
-            .await;
-        let asked = Instant::now();
+        let moment = Duration::from_millis(rand::random_range(0..60));
+        sandbox.after(moment).await;
+
+        let requested = Instant::now();
         sandbox.bus().request_cancel(&op, "").await.unwrap();
         let record = sandbox.until_ended(&op).await;
-        worst = worst.max(asked.elapsed());
+        slowest = slowest.max(requested.elapsed());
         if record.state == OperationState::Completed {
             break;
         }
+
         assert_eq!(record.state, OperationState::Cancelled);
         cancelled += 1;
         sandbox.bus().resume(&op).await.unwrap();
     }
-    let outcome = fetched(&sandbox, &op).await;
-    assert_eq!(
-        outcome.series[0].content_sha256,
-        alone().await.series[0].content_sha256
-    );
-    assert!(
-        cancelled > 0 && worst < Duration::from_secs(1),
-        "{cancelled} times cancelled, slowest {worst:?}"
-    );
+
+    let outcome = fetch_outcome(&sandbox, &op).await;
+    assert_eq!(outcome.series[0].content_sha256, undisturbed_hash().await);
+    assert!(cancelled > 0, "it was never cancelled in time");
+    assert!(slowest < Duration::from_secs(1), "{slowest:?}");
 }

@@ -1,23 +1,30 @@
 //! The specifications of what the system promises, each on a real NATS server of its own.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    missing_docs,
-    reason = "a test that fails may panic"
-)]
 
+#[cfg(test)]
 mod cancel;
+#[cfg(test)]
 mod chaos;
+#[cfg(test)]
 mod commands;
+#[cfg(test)]
 mod crashes;
+#[cfg(test)]
 mod data;
+#[cfg(test)]
 mod followers;
+#[cfg(test)]
+mod latency;
+#[cfg(test)]
 mod leaving;
+#[cfg(test)]
 mod permissions;
+#[cfg(test)]
 mod protocol_crashes;
+#[cfg(test)]
 mod queues;
+#[cfg(test)]
 mod resume;
+#[cfg(test)]
 mod retries;
+#[cfg(test)]
 mod startup;

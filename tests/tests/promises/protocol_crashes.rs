@@ -23,7 +23,7 @@ use validator::Validator;
 use crate::commands::{endless, short};
 
 /// A strategy over the daily bars of the sample files.
-const STRATEGY: &str = include_str!("../../../strategies/catalog/eurusd_rsi_macd.yaml");
+const STRATEGY: &str = include_str!("../../../strategies/catalog/spy_return_regression.yaml");
 
 async fn count_events(sandbox: &Sandbox, op: &OperationId, what: What) -> usize {
     let events = sandbox.events(op).await;
@@ -148,7 +148,7 @@ async fn an_end_is_announced_once_after_ids_were_forgotten() {
     assert_eq!(sandbox.dead_letters(&op).await.len(), 1);
 }
 
-/// Loads the daily bars of EURUSD; returns the key of the series.
+/// Loads the daily bars of SPY; returns the key of the series.
 async fn load_daily_bars(sandbox: &Sandbox) -> String {
     let bars = Path::new(env!("CARGO_MANIFEST_DIR")).join("bars");
     let files = format!("files={}", bars.display());
@@ -157,7 +157,7 @@ async fn load_daily_bars(sandbox: &Sandbox) -> String {
     let fetch = FetchBars {
         provider: "file".to_owned(),
         series: vec![SeriesRequest {
-            symbol: "EURUSD".to_owned(),
+            symbol: "SPY".to_owned(),
             timeframe: "1d".to_owned(),
         }],
         mode: FetchMode::Full,

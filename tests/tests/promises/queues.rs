@@ -10,18 +10,29 @@ use schemas::command::NewOperation;
 use schemas::commands::{TrainModel, TrainOutcome};
 use schemas::ids::{Lane, Service};
 use schemas::operation::OperationState;
+use serde_json::Value;
 use system_tests::{Sandbox, steps};
 
 use crate::commands::short;
 
-/// A trainer that only counts.
-struct Counting(Arc<AtomicU64>);
+/// A trainer that only counts its runs.
+#[derive(Clone, Default)]
+struct CountingTrainer {
+    runs: Arc<AtomicU64>,
+}
 
-impl StepHandler for Counting {
+impl CountingTrainer {
+    fn runs(&self) -> u64 {
+        self.runs.load(Ordering::SeqCst)
+    }
+}
+
+impl StepHandler for CountingTrainer {
     type Command = TrainModel;
 
     async fn handle(&self, _: TrainModel, _: &StepContext) -> Result<TrainOutcome, StepError> {
-        self.0.fetch_add(1, Ordering::SeqCst);
+        self.runs.fetch_add(1, Ordering::SeqCst);
+
         Ok(TrainOutcome {
             artifact: "a".repeat(64),
             epochs: 1,
@@ -35,60 +46,55 @@ impl StepHandler for Counting {
     }
 }
 
+/// A training of one step on a lane.
 fn training(lane: Lane) -> NewOperation {
     let mut new = short(1).operation();
     let step = &mut new.plan.stages[0][0];
-    (step.service, step.verb, step.lane) = (Service::Trainer, "train".to_owned(), lane);
-    step.command = serde_json::Value::Null;
+    step.service = Service::Trainer;
+    step.verb = "train".to_owned();
+    step.lane = lane;
+    step.command = Value::Null;
     new
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_trainer_with_a_gpu_goes_first_and_the_others_are_its_spare() {
+async fn a_trainer_of_priority_0_goes_before_one_of_5() {
     let sandbox = Sandbox::start().await;
-    let (fast, spare) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
-    let gpu = sandbox.run(Counting(fast.clone())).await;
-    let _cpu = sandbox
-        .run_with(Counting(spare.clone()), |options| options.priority = 5)
+    let preferred = CountingTrainer::default();
+    let spare = CountingTrainer::default();
+    let preferred_worker = sandbox.run(preferred.clone()).await;
+    let _spare_worker = sandbox
+        .run_with(spare.clone(), |options| options.priority = 5)
         .await;
     sandbox.until_workers(Service::Trainer, 2).await;
+
     for _ in 0..10 {
-        sandbox
-            .only_completion_of(&sandbox.submit(&training(Lane::Default)).await)
-            .await;
+        sandbox.complete(&training(Lane::Default)).await;
     }
-    assert_eq!(
-        (fast.load(Ordering::SeqCst), spare.load(Ordering::SeqCst)),
-        (10, 0)
-    );
-    gpu.shut_down().await.unwrap();
-    sandbox
-        .only_completion_of(&sandbox.submit(&training(Lane::Default)).await)
-        .await;
-    assert_eq!(spare.load(Ordering::SeqCst), 1);
+    assert_eq!((preferred.runs(), spare.runs()), (10, 0));
+
+    preferred_worker.shut_down().await.unwrap();
+    sandbox.complete(&training(Lane::Default)).await;
+    assert_eq!(spare.runs(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lane_is_served_by_its_own_workers_only() {
     let sandbox = Sandbox::start().await;
-    let counts = [Lane::Default, Lane::Gpu].map(|lane| (lane, Arc::new(AtomicU64::new(0))));
-    let mut workers = Vec::new();
-    for (lane, count) in &counts {
-        workers.push(
-            sandbox
-                .run_with(Counting(count.clone()), |options| options.lane = *lane)
-                .await,
-        );
-    }
-    for _ in 0..3 {
+    let on_default = CountingTrainer::default();
+    let on_gpu = CountingTrainer::default();
+    let _workers = [
+        sandbox.run(on_default.clone()).await,
         sandbox
-            .only_completion_of(&sandbox.submit(&training(Lane::Gpu)).await)
-            .await;
+            .run_with(on_gpu.clone(), |options| options.lane = Lane::Gpu)
+            .await,
+    ];
+
+    for _ in 0..3 {
+        sandbox.complete(&training(Lane::Gpu)).await;
     }
-    assert_eq!(
-        counts.map(|(_, count)| count.load(Ordering::SeqCst)),
-        [0, 3]
-    );
+
+    assert_eq!((on_default.runs(), on_gpu.runs()), (0, 3));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -99,31 +105,23 @@ async fn hundreds_of_operations_may_wait_and_each_runs_once() {
     for _ in 0..MANY {
         ops.push(sandbox.submit(&steps(&[short(0), short(0)])).await);
     }
-    assert_eq!(
-        sandbox
-            .bus()
-            .queue_depth(Service::Dummy, Lane::Default)
-            .await
-            .unwrap()
-            .pending,
-        MANY as u64
-    );
+    let depth = sandbox
+        .bus()
+        .queue_depth(Service::Dummy, Lane::Default)
+        .await
+        .unwrap();
+    assert_eq!(depth.pending, MANY as u64);
+
     let mut workers = Vec::new();
     for _ in 0..3 {
         workers.push(sandbox.run_with(Dummy, |options| options.slots = 3).await);
     }
+
     for op in &ops {
-        assert_eq!(
-            sandbox.only_completion_of(op).await.state,
-            OperationState::Completed
-        );
-        let record = sandbox.record(op).await;
-        assert!(
-            record
-                .steps
-                .iter()
-                .all(|step| (step.attempt, step.submission) == (1, 1)),
-            "{record:#?}"
-        );
+        let completion = sandbox.only_completion_of(op).await;
+        assert_eq!(completion.state, OperationState::Completed);
+        for step in sandbox.record(op).await.steps {
+            assert_eq!((step.attempt, step.submission), (1, 1), "{op}");
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Failures inside the handler: tried again while it may help, given up in time, told clearly.
+//! Failures inside the handler: tried again while it may help, given up in time, reported clearly.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use dummy::Dummy;
 use runtime::StepError;
+use schemas::command::NewOperation;
 use schemas::commands::{DummyOutcome, RunDummy};
 use schemas::errors::ErrorRecord;
+use schemas::events::What;
 use schemas::ids::Service;
 use schemas::operation::{OperationState, StepState};
 use system_tests::{Act, Sandbox, side_by_side, steps};
@@ -21,24 +23,29 @@ fn away() -> StepError {
     )
 }
 
+fn outcome(iterations: u64) -> DummyOutcome {
+    DummyOutcome {
+        iterations,
+        resumed_at: 0,
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_step_that_asks_for_another_try_gets_it() {
     let sandbox = Sandbox::start().await;
     let runs = Arc::new(AtomicU64::new(0));
     let flaky = move |_, _| {
-        let first = runs.fetch_add(1, Ordering::SeqCst) == 0;
-        futures::future::ready(if first {
-            Err(away())
-        } else {
-            Ok(DummyOutcome {
-                iterations: 1,
-                resumed_at: 0,
-            })
-        })
+        let result = match runs.fetch_add(1, Ordering::SeqCst) {
+            0 => Err(away()),
+            _ => Ok(outcome(1)),
+        };
+        std::future::ready(result)
     };
     let _worker = sandbox.run(Act(flaky)).await;
+
     let op = sandbox.submit(&short(1).operation()).await;
     sandbox.only_completion_of(&op).await;
+
     assert_eq!(
         sandbox.story(&op).await,
         "1.started 1.retrying 1.started 1.completed"
@@ -46,20 +53,52 @@ async fn a_step_that_asks_for_another_try_gets_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tries_without_any_advance_end_after_three() {
+async fn a_retrying_event_says_why() {
     let sandbox = Sandbox::start().await;
     let _worker = sandbox.run(Act(|_, _| async { Err(away()) })).await;
+
+    let op = sandbox.submit(&short(1).operation()).await;
+    let retrying = sandbox
+        .until_event(&op, "retrying", |event| event.what == What::Retrying)
+        .await;
+
+    let error = retrying.error.unwrap();
+    assert_eq!(error.code, "TEST-Away");
+    assert_eq!(error.message, "the provider is away");
+    assert!(error.retryable);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_event_of_a_takeover_names_the_lost_worker() {
+    let sandbox = Sandbox::start().await;
+    let _housekeeper = sandbox.start_housekeeper().await;
+    let worker = sandbox.run(Dummy).await;
+    let op = sandbox.submit(&endless().operation()).await;
+    let holder = sandbox.until_started(&op).await.worker.unwrap();
+
+    worker.kill();
+    let retrying = sandbox
+        .until_event(&op, "retrying", |event| event.what == What::Retrying)
+        .await;
+
+    let error = retrying.error.unwrap();
+    assert_eq!(error.code, "OPS-WorkerLost");
+    assert!(error.message.contains(holder.as_str()), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tries_without_a_checkpoint_end_after_three() {
+    let sandbox = Sandbox::start().await;
+    let _worker = sandbox.run(Act(|_, _| async { Err(away()) })).await;
+
     let op = sandbox.submit(&short(1).operation()).await;
     let record = sandbox.until_concluded(&op).await;
-    assert_eq!(
-        (record.state, record.steps[0].attempt),
-        (OperationState::Failed, 3)
-    );
+
+    assert_eq!(record.state, OperationState::Failed);
+    assert_eq!(record.steps[0].attempt, 3);
     let failure = record.failure.unwrap();
-    assert_eq!(
-        (failure.error.code.as_str(), failure.step.get()),
-        ("TEST-Away", 1)
-    );
+    assert_eq!(failure.error.code, "TEST-Away");
+    assert_eq!(failure.step.get(), 1);
     assert_eq!(
         sandbox.story(&op).await,
         "1.started 1.retrying 1.started 1.retrying 1.started 1.failed"
@@ -70,84 +109,78 @@ async fn tries_without_any_advance_end_after_three() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_handler_that_panics_takes_nothing_else_with_it() {
     let sandbox = Sandbox::start().await;
-    let act = |command: RunDummy, _| async move {
+    let panics_at_13 = |command: RunDummy, _| async move {
         assert_ne!(command.iterations, 13, "unlucky");
-        Ok(DummyOutcome {
-            iterations: command.iterations,
-            resumed_at: 0,
-        })
+        Ok(outcome(command.iterations))
     };
-    let _worker = sandbox.run(Act(act)).await;
+    let _worker = sandbox.run(Act(panics_at_13)).await;
+
     let bad = sandbox.submit(&short(13).operation()).await;
-    let good = sandbox.submit(&short(1).operation()).await;
-    sandbox.only_completion_of(&good).await;
+    sandbox.complete(&short(1).operation()).await;
+
     let record = sandbox.until_concluded(&bad).await;
-    assert_eq!(
-        (record.state, record.failure.unwrap().error.code.as_str()),
-        (OperationState::Failed, "SYS-Panic")
-    );
+    assert_eq!(record.state, OperationState::Failed);
+    assert_eq!(record.failure.unwrap().error.code, "SYS-Panic");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_step_that_fails_for_good_is_not_tried_again_and_leaves_a_dead_letter() {
+async fn a_permanent_failure_is_not_tried_again() {
     let sandbox = Sandbox::start().await;
     let _worker = sandbox.run(Dummy).await;
-    let op = sandbox
-        .submit(&steps(&[
-            RunDummy {
-                fail_at: Some(2),
-                ..short(3)
-            },
-            short(1),
-        ]))
-        .await;
+    let failing = RunDummy {
+        fail_at: Some(2),
+        ..short(3)
+    };
+
+    let op = sandbox.submit(&steps(&[failing, short(1)])).await;
     let record = sandbox.until_concluded(&op).await;
-    assert_eq!(
-        (record.state, record.steps[0].attempt),
-        (OperationState::Failed, 1)
-    );
-    assert_eq!(
-        record.steps[1].state,
-        StepState::Pending,
-        "what follows was never started"
-    );
+
+    assert_eq!(record.state, OperationState::Failed);
+    assert_eq!(record.steps[0].attempt, 1);
+    assert_eq!(record.steps[1].state, StepState::Pending, "never started");
     assert_eq!(sandbox.story(&op).await, "1.started 1.failed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_dead_letter_of_a_failure_says_how_to_requeue() {
+    let sandbox = Sandbox::start().await;
+    let _worker = sandbox.run(Dummy).await;
+    let failing = RunDummy {
+        fail_at: Some(2),
+        ..short(3)
+    };
+
+    let op = sandbox.submit(&failing.operation()).await;
+    sandbox.until_concluded(&op).await;
+
     let letters = sandbox.dead_letters(&op).await;
     assert_eq!(letters.len(), 1);
-    assert_eq!(letters[0].error.message, "failed at iteration 2 as asked");
+    let error = &letters[0].error;
+    assert_eq!(error.message, "failed at iteration 2 as asked");
     assert_eq!(
-        letters[0].error.hint,
+        error.hint,
         format!("leave out fail_at; then requeue with `ktrdr resume {op}`")
     );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_failed_step_leaves_its_running_sibling_alone_and_starts_no_other() {
+async fn a_failed_step_lets_its_running_sibling_finish() {
     let sandbox = Sandbox::start().await;
     let _workers = [sandbox.run(Dummy).await, sandbox.run(Dummy).await];
     let failing = RunDummy {
         fail_at: Some(3),
         ..short(3)
     };
-    let op = sandbox
-        .submit(&side_by_side(
-            &[
-                RunDummy {
-                    iterations: 60,
-                    ..endless()
-                },
-                failing,
-                short(1),
-            ],
-            short(1),
-        ))
-        .await;
+
+    let first_stage = [short(60), failing, short(1)];
+    let op = sandbox.submit(&side_by_side(&first_stage, short(1))).await;
     let record = sandbox.until_concluded(&op).await;
+
     assert_eq!(record.state, OperationState::Failed);
-    let states: Vec<StepState> = record.steps.iter().map(|step| step.state).collect();
-    assert_eq!(states[..2], [StepState::Completed, StepState::Failed]);
-    assert_eq!(states[3], StepState::Pending);
+    assert_eq!(record.steps[0].state, StepState::Completed);
     assert_eq!(record.steps[0].result["iterations"], 60);
+    assert_eq!(record.steps[1].state, StepState::Failed);
+    assert_eq!(record.steps[3].state, StepState::Pending);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -155,26 +188,23 @@ async fn of_two_steps_that_fail_each_says_why() {
     let sandbox = Sandbox::start().await;
     let _workers = [sandbox.run(Dummy).await, sandbox.run(Dummy).await];
     sandbox.until_workers(Service::Dummy, 2).await;
-    let failing = |iteration| RunDummy {
-        iterations: 50,
+    let first_stage = [30, 50].map(|iteration| RunDummy {
         fail_at: Some(iteration),
-        ..endless()
-    };
-    let op = sandbox
-        .submit(&side_by_side(&[failing(30), failing(50)], short(1)))
-        .await;
-    assert_eq!(
-        sandbox.until_concluded(&op).await.state,
-        OperationState::Failed
-    );
+        ..short(50)
+    });
+
+    let op = sandbox.submit(&side_by_side(&first_stage, short(1))).await;
+    let record = sandbox.until_concluded(&op).await;
+    assert_eq!(record.state, OperationState::Failed);
+
     let mut letters = sandbox.dead_letters(&op).await;
     letters.sort_by_key(|letter| letter.at);
-    let told: Vec<_> = letters
+    let messages: Vec<_> = letters
         .iter()
         .map(|letter| letter.error.message.as_str())
         .collect();
     assert_eq!(
-        told,
+        messages,
         [
             "failed at iteration 30 as asked",
             "failed at iteration 50 as asked (DUMMY-Asked)"
@@ -182,21 +212,30 @@ async fn of_two_steps_that_fail_each_says_why() {
     );
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_command_the_worker_does_not_know_fails_with_what_to_do() {
+/// Fails an operation that the worker cannot understand, and returns the code of its failure.
+async fn failure_code(new: &NewOperation) -> String {
     let sandbox = Sandbox::start().await;
     let _worker = sandbox.run(Dummy).await;
+
+    let op = sandbox.submit(new).await;
+    let error = sandbox.until_concluded(&op).await.failure.unwrap().error;
+
+    assert!(!error.hint.is_empty());
+    error.code
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_verb_that_the_worker_does_not_know_fails() {
     let mut unknown = short(1).operation();
     unknown.plan.stages[0][0].verb = "dance".to_owned();
+
+    assert_eq!(failure_code(&unknown).await, "OPS-UnknownVerb");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_field_that_the_worker_does_not_know_fails() {
     let mut misspelt = short(1).operation();
     misspelt.plan.stages[0][0].command = serde_json::json!({ "iteratoins": 3 });
-    for (new, code) in [
-        (unknown, "OPS-UnknownVerb"),
-        (misspelt, "OPS-InvalidCommand"),
-    ] {
-        let op = sandbox.submit(&new).await;
-        let error = sandbox.until_concluded(&op).await.failure.unwrap().error;
-        assert_eq!(error.code, code);
-        assert!(!error.hint.is_empty());
-    }
+
+    assert_eq!(failure_code(&misspelt).await, "OPS-InvalidCommand");
 }

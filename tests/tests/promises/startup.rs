@@ -6,36 +6,44 @@ use std::time::Duration;
 use bus::{Bus, BusError, ConnectOptions, Profile};
 use dummy::Dummy;
 use jiff::Timestamp;
+use schemas::command::NewOperation;
 use schemas::ids::{Lane, Service, WorkerId};
+use schemas::operation::OperationState;
 use schemas::worker::WorkerInfo;
-use system_tests::{Sandbox, until};
+use system_tests::{Sandbox, new_id, until};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::commands::short;
 
-/// Speaks just enough of the protocol to say which version it is.
-async fn a_server_of(version: &str) -> String {
+/// Starts a server that speaks just enough of the protocol to say which version it has.
+async fn start_server_of(version: &str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("nats://{}", listener.local_addr().unwrap());
-    let info = serde_json::json!({ "server_id": "OLD", "server_name": "old", "version": version, "proto": 1, "go": "go",
-        "host": "127.0.0.1", "port": 0, "headers": true, "max_payload": 1_048_576, "jetstream": true, "client_id": 1 });
+    let info = serde_json::json!({
+        "server_id": "OLD", "server_name": "old", "version": version, "proto": 1, "go": "go",
+        "host": "127.0.0.1", "port": 0, "headers": true, "max_payload": 1_048_576,
+        "jetstream": true, "client_id": 1
+    });
+
     tokio::spawn(async move {
         while let Ok((socket, _)) = listener.accept().await {
-            let (reader, mut writer) = socket.into_split();
-            writer
-                .write_all(format!("INFO {info}\r\n").as_bytes())
-                .await
-                .unwrap();
-            let mut lines = BufReader::new(reader).lines();
-            while let Ok(Some(line)) = lines.next_line().await {
-                if line == "PING" {
-                    writer.write_all(b"PONG\r\n").await.unwrap();
-                }
-            }
+            answer_pings(socket, &format!("INFO {info}\r\n")).await;
         }
     });
     url
+}
+
+async fn answer_pings(socket: TcpStream, greeting: &str) {
+    let (reader, mut writer) = socket.into_split();
+    writer.write_all(greeting.as_bytes()).await.unwrap();
+
+    let mut lines = BufReader::new(reader).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        if line == "PING" {
+            writer.write_all(b"PONG\r\n").await.unwrap();
+        }
+    }
 }
 
 fn options(url: String) -> ConnectOptions {
@@ -49,25 +57,42 @@ fn options(url: String) -> ConnectOptions {
     }
 }
 
+/// Waits until no worker has a key.
+async fn until_nobody_is_listed(sandbox: &Sandbox) {
+    until("the key to expire", || async {
+        let workers = sandbox.bus().workers().await.unwrap();
+        workers.is_empty().then_some(())
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_older_than_2_14_is_refused_by_name_and_version() {
-    let url = a_server_of("2.13.9").await;
+async fn a_server_older_than_2_14_is_refused() {
+    let url = start_server_of("2.13.9").await;
+
     let error = Bus::connect(&options(url.clone())).await.unwrap_err();
+
     assert!(matches!(error, BusError::ServerTooOld { .. }), "{error:?}");
     assert_eq!(
         error.to_string(),
         format!("the NATS server at {url} has version 2.13.9; at least 2.14 is needed")
     );
     assert!(error.hint().contains("infra/setup"));
-    Bus::connect(&options(a_server_of("2.14.0").await))
-        .await
-        .unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_service_refuses_to_start_when_the_streams_are_not_as_it_needs_them() {
+async fn a_server_of_2_14_is_good_enough() {
+    let url = start_server_of("2.14.0").await;
+
+    Bus::connect(&options(url)).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_refuses_streams_that_it_cannot_use() {
     let sandbox = Sandbox::start().await;
+
     let mut process = sandbox.spawn_with("ktrdr-dummy", &["--set", "bus.profile=dev"]);
+
     assert_eq!(process.until_ended().await.code(), Some(1));
     let log = process.log();
     assert!(
@@ -83,28 +108,25 @@ async fn a_service_may_start_before_its_server() {
     sandbox.kill_server();
     let process = sandbox.spawn("ktrdr-dummy");
     until("the process to wait for the server", || async {
-        process
-            .log()
-            .contains("waiting for the NATS server")
-            .then_some(())
+        let log = process.log();
+        log.contains("waiting for the NATS server").then_some(())
     })
     .await;
+
     sandbox.restart_server();
+
+    let new = short(1).operation();
     let op = until("the submission", || async {
-        let op = system_tests::new_id("dummy");
-        sandbox
-            .bus()
-            .submit(&op, &short(1).operation())
-            .await
-            .ok()
-            .map(|_| op)
+        let op = new_id("dummy");
+        let submitted = sandbox.bus().submit(&op, &new).await;
+        submitted.ok().map(|_| op)
     })
     .await;
     sandbox.only_completion_of(&op).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_key_of_a_worker_expires_returns_with_it_and_expires_again() {
+async fn the_key_of_a_worker_expires_each_time_it_is_put() {
     let sandbox = Sandbox::start().await;
     let worker = WorkerId::new(Service::Dummy, "test", 1, 1);
     let info = WorkerInfo {
@@ -121,62 +143,50 @@ async fn the_key_of_a_worker_expires_returns_with_it_and_expires_again() {
         device: None,
         draining: false,
     };
+
+    // Twice: a key that is created again over its expired self may lose its life span.
     for _ in 0..2 {
         sandbox.bus().put_worker(&info).await.unwrap();
         assert!(sandbox.bus().is_worker_alive(&worker).await.unwrap());
-        until("the key to expire", || async {
-            (!sandbox.bus().is_worker_alive(&worker).await.unwrap()).then_some(())
-        })
-        .await;
-        assert!(sandbox.bus().workers().await.unwrap().is_empty());
+
+        until_nobody_is_listed(&sandbox).await;
+        assert!(!sandbox.bus().is_worker_alive(&worker).await.unwrap());
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_worker_that_was_frozen_longer_than_its_key_lives_is_listed_again() {
+async fn a_worker_frozen_for_long_is_listed_again() {
     let sandbox = Sandbox::start().await;
     let process = sandbox.spawn("ktrdr-dummy");
     sandbox.until_workers(Service::Dummy, 1).await;
     process.freeze();
-    until("its key to expire", || async {
-        sandbox
-            .bus()
-            .workers()
-            .await
-            .unwrap()
-            .is_empty()
-            .then_some(())
-    })
-    .await;
+    until_nobody_is_listed(&sandbox).await;
+
     process.thaw();
+
     sandbox.until_workers(Service::Dummy, 1).await;
-    sandbox
-        .only_completion_of(&sandbox.submit(&short(1).operation()).await)
-        .await;
+    sandbox.complete(&short(1).operation()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn when_the_housekeeper_dies_another_takes_over() {
     let sandbox = Sandbox::start().await;
-    let (first, _second) = (
-        sandbox.start_housekeeper().await,
-        sandbox.start_housekeeper().await,
-    );
+    let first = sandbox.start_housekeeper().await;
+    let _second = sandbox.start_housekeeper().await;
     let _worker = sandbox.run(Dummy).await;
-    sandbox
-        .only_completion_of(&sandbox.submit(&short(1).operation()).await)
-        .await;
+    sandbox.complete(&short(1).operation()).await;
+
     first.kill();
+
+    // Only a housekeeper cancels what no worker takes.
     let op = sandbox.submit(&unclaimable()).await;
     sandbox.bus().request_cancel(&op, "").await.unwrap();
-    assert_eq!(
-        sandbox.until_concluded(&op).await.state,
-        schemas::operation::OperationState::Cancelled
-    );
+    let record = sandbox.until_concluded(&op).await;
+    assert_eq!(record.state, OperationState::Cancelled);
 }
 
 /// For a service that has no worker here.
-fn unclaimable() -> schemas::command::NewOperation {
+fn unclaimable() -> NewOperation {
     let mut new = short(1).operation();
     new.plan.stages[0][0].service = Service::Registry;
     new

@@ -1,11 +1,4 @@
 //! Specifications of the settings: which layer wins, what is refused and how it is said.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    missing_docs,
-    reason = "a test that fails may panic"
-)]
-
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
@@ -60,58 +53,75 @@ fn message(error: &SettingsError) -> String {
 }
 
 #[test]
-fn a_flag_wins_over_a_variable_which_wins_over_the_file_which_wins_over_the_default() {
-    let file = "[bus]\nurl = 'nats://file:1'\nprofile = 'prod'\n[trainer]\nthreads = 2\nslots = 3\ndrain_timeout = '5s'\n";
+fn flags_win_over_variables_over_the_file_over_the_defaults() {
+    let file = "\
+[bus]
+url = 'nats://file:1'
+profile = 'prod'
+[trainer]
+threads = 2
+slots = 3
+drain_timeout = '5s'
+";
     let env = [
         ("KTRDR_BUS_URL", "nats://env:2"),
         ("KTRDR_TRAINER_THREADS", "4"),
         ("HOME", "/root"),
     ];
-    let settled = load(file, &env, &[("threads", "8")]).unwrap();
-    assert_eq!(settled.value.bus.url, "nats://env:2");
-    assert_eq!(settled.value.bus.profile, Profile::Prod);
-    assert_eq!(settled.value.service.own.threads, 8);
-    assert_eq!(settled.value.service.slots.get(), 3);
-    assert_eq!(settled.value.service.drain_timeout, Duration::from_secs(5));
-    let origin = |key: &str| {
-        settled
-            .entries
-            .iter()
-            .find(|setting| setting.key == key)
-            .unwrap()
-            .origin
-            .clone()
-    };
-    assert_eq!(origin("trainer.threads"), Origin::Flag);
-    assert_eq!(
-        origin("bus.url"),
-        Origin::Environment("KTRDR_BUS_URL".to_owned())
-    );
-    assert!(matches!(origin("bus.profile"), Origin::File(_)));
-    assert_eq!(origin("store.url"), Origin::Default);
+
+    let loaded = load(file, &env, &[("threads", "8")]).unwrap();
+
+    assert_eq!(loaded.value.bus.url, "nats://env:2");
+    assert_eq!(loaded.value.bus.profile, Profile::Prod);
+    assert_eq!(loaded.value.service.own.threads, 8);
+    assert_eq!(loaded.value.service.slots.get(), 3);
+    assert_eq!(loaded.value.service.drain_timeout, Duration::from_secs(5));
 }
 
 #[test]
-fn lists_options_and_short_names_are_read_from_variables() {
+fn each_value_remembers_the_layer_that_won() {
+    let file = "[bus]\nurl = 'nats://file:1'\nprofile = 'prod'\n";
+    let env = [("KTRDR_BUS_URL", "nats://env:2")];
+
+    let loaded = load(file, &env, &[("threads", "8")]).unwrap();
+
+    let origin_of = |key: &str| {
+        let mut entries = loaded.entries.iter();
+        &entries.find(|setting| setting.key == key).unwrap().origin
+    };
+    assert_eq!(origin_of("trainer.threads"), &Origin::Flag);
+    assert_eq!(
+        origin_of("bus.url"),
+        &Origin::Environment("KTRDR_BUS_URL".to_owned())
+    );
+    assert!(matches!(origin_of("bus.profile"), Origin::File(_)));
+    assert_eq!(origin_of("store.url"), &Origin::Default);
+}
+
+#[test]
+fn variables_set_lists_options_and_short_names() {
     let env = [
         ("KTRDR_TRAINER_LANES", "gpu, default"),
         ("KTRDR_TRAINER_DEVICE", "0"),
         ("KTRDR_PROFILE", "test"),
     ];
-    let settled = load("", &env, &[]).unwrap();
-    assert_eq!(settled.value.service.lanes, [Lane::Gpu, Lane::Default]);
-    assert_eq!(settled.value.service.own.device.as_deref(), Some("0"));
-    assert_eq!(settled.value.bus.profile, Profile::Test);
+
+    let loaded = load("", &env, &[]).unwrap();
+
+    assert_eq!(loaded.value.service.lanes, [Lane::Gpu, Lane::Default]);
+    assert_eq!(loaded.value.service.own.device.as_deref(), Some("0"));
+    assert_eq!(loaded.value.bus.profile, Profile::Test);
 }
 
 #[test]
-fn all_mistakes_are_told_at_once_with_the_nearest_name() {
+fn all_mistakes_are_reported_at_once_with_the_nearest_name() {
     let error = load(
         "[bus]\nulr = 'nats://a:1'\n[trainer]\nslots = 0\n",
         &[("KTRDR_TRAINER_THREADS", "four")],
         &[("bus.profile", "fast"), ("threds", "4")],
     )
     .unwrap_err();
+
     insta::assert_snapshot!(message(&error), @r#"
     error: 5 settings are wrong
       ktrdr.toml: there is no setting `bus.ulr`; did you mean `bus.url`?
@@ -143,13 +153,15 @@ fn unknown_variables_are_warned_of_with_the_nearest_name() {
 }
 
 #[test]
-fn what_was_settled_is_shown_with_its_origin_and_without_secrets() {
+fn settings_are_shown_with_their_origin_without_secrets() {
     let env = [
         ("KTRDR_TRAINER_API_TOKEN", "abc"),
         ("KTRDR_NATS_URL", "nats://ann:s3cret@bus:4222"),
     ];
-    let settled = load("", &env, &[("log.format", "json")]).unwrap();
-    insta::assert_snapshot!(settled.to_string(), @"
+
+    let loaded = load("", &env, &[("log.format", "json")]).unwrap();
+
+    insta::assert_snapshot!(loaded.to_string(), @"
     bus.credentials       = (none)  (default)
     bus.profile           = dev  (default)
     bus.url               = nats://…@bus:4222  (KTRDR_NATS_URL)
@@ -166,19 +178,19 @@ fn what_was_settled_is_shown_with_its_origin_and_without_secrets() {
 }
 
 #[test]
-fn sections_and_variables_of_other_services_are_left_to_them() {
+fn settings_of_other_services_are_left_to_them() {
     let file = "[fetcher]\nanything = 1\n[registry]\nlanes = []\n";
-    load(
-        file,
-        &[("KTRDR_FETCHER_HOST", "x"), ("KTRDR_CONTEXT", "y")],
-        &[],
-    )
-    .unwrap();
+    let env = [("KTRDR_FETCHER_HOST", "x"), ("KTRDR_CONTEXT", "y")];
+
+    let loaded = load(file, &env, &[]).unwrap();
+
+    assert_eq!(loaded.warnings, []);
 }
 
 #[test]
-fn a_file_that_is_no_toml_names_the_line() {
+fn a_file_that_is_not_toml_names_the_line() {
     let error = load("[bus]\nurl = nats\n", &[], &[]).unwrap_err();
+
     let source = std::error::Error::source(&error).unwrap().to_string();
     assert!(matches!(error, SettingsError::Parse { .. }));
     assert!(source.contains("line 2"), "{source}");
@@ -193,6 +205,7 @@ fn a_file_that_is_not_there_is_named() {
         &map(&[]),
         &[],
     );
+
     assert_eq!(
         result.unwrap_err().to_string(),
         "cannot read /nowhere/ktrdr.toml"
@@ -200,30 +213,33 @@ fn a_file_that_is_not_there_is_named() {
 }
 
 #[test]
-fn services_without_settings_of_their_own_and_the_cli_load_too() {
-    let none = BTreeMap::new();
-    let service = settings::load(
-        "dummy",
-        &ServiceSettings::<NoSettings>::default(),
-        None,
-        &none,
-        &[],
-    )
-    .unwrap();
-    assert_eq!(service.value, ServiceSettings::default());
-    let client = settings::load("cli", &ClientSettings::default(), None, &none, &[]).unwrap();
-    assert_eq!(client.value, ClientSettings::default());
+fn a_service_without_settings_of_its_own_loads() {
+    let defaults = ServiceSettings::<NoSettings>::default();
+
+    let loaded = settings::load("dummy", &defaults, None, &BTreeMap::new(), &[]).unwrap();
+
+    assert_eq!(loaded.value, defaults);
+}
+
+#[test]
+fn the_settings_of_the_command_line_load() {
+    let defaults = ClientSettings::default();
+
+    let loaded = settings::load("cli", &defaults, None, &BTreeMap::new(), &[]).unwrap();
+
+    assert_eq!(loaded.value, defaults);
 }
 
 #[test]
 fn a_plain_folder_is_a_store_below_the_working_directory() {
-    let store = |url: &str| {
-        settings::StoreSettings {
-            url: url.to_owned(),
-        }
-        .resolved(Path::new("/home/ann"))
-    };
-    assert_eq!(store("./data/store"), "file:///home/ann/data/store");
-    assert_eq!(store("/var/store"), "file:///var/store");
-    assert_eq!(store("s3://bucket/prefix"), "s3://bucket/prefix");
+    for (setting, url) in [
+        ("./data/store", "file:///home/ann/data/store"),
+        ("/var/store", "file:///var/store"),
+        ("s3://bucket/prefix", "s3://bucket/prefix"),
+    ] {
+        let store = settings::StoreSettings {
+            url: setting.to_owned(),
+        };
+        assert_eq!(store.resolved(Path::new("/home/ann")), url);
+    }
 }
