@@ -135,38 +135,42 @@ impl SettingKeys {
 
     /// Says that a key does not exist, and which one may be meant.
     pub(super) fn unknown_key(&self, key: &str) -> String {
-        let names = self.defaults.keys().map(|path| self.name_of(path));
+        let names: Vec<String> = self
+            .defaults
+            .keys()
+            .map(|path| self.name_of(path))
+            .collect();
 
-        format!("there is no setting `{key}`{}", suggest(key, names))
+        match nearest_name(key, names.iter().map(String::as_str)) {
+            Some(name) => format!("there is no setting `{key}`; did you mean `{name}`?"),
+            None => format!("there is no setting `{key}`"),
+        }
     }
 
     /// Says that nothing reads a variable, and which one may be meant.
     pub(super) fn unknown_variable(&self, variable: &str) -> String {
-        let words = self
+        let words: Vec<String> = self
             .defaults
             .keys()
             .map(|path| variable_word(&self.name_of(path)))
             .chain(ALIASES.map(|(short, _)| short.to_owned()))
-            .chain(FOREIGN.map(str::to_owned));
-        let names = words.map(|word| format!("{PREFIX}{word}"));
+            .chain(FOREIGN.map(str::to_owned))
+            .collect();
 
-        format!("nothing reads this variable{}", suggest(variable, names))
+        // Compared without the prefix, which makes any two of them look alike.
+        let word = variable.strip_prefix(PREFIX).unwrap_or(variable);
+        match nearest_name(word, words.iter().map(String::as_str)) {
+            Some(word) => {
+                format!("nothing reads this variable; did you mean `{PREFIX}{word}`?")
+            }
+            None => "nothing reads this variable".to_owned(),
+        }
     }
 }
 
 /// `bus.url` → `BUS_URL`.
 fn variable_word(name: &str) -> String {
     name.replace('.', "_").to_ascii_uppercase()
-}
-
-/// `; did you mean …?` with the name most similar to `wrong`; empty when none is similar.
-fn suggest(wrong: &str, names: impl Iterator<Item = String>) -> String {
-    let names: Vec<String> = names.collect();
-
-    match nearest_name(wrong, names.iter().map(String::as_str)) {
-        Some(name) => format!("; did you mean `{name}`?"),
-        None => String::new(),
-    }
 }
 
 /// All values that are not tables, by their path.
