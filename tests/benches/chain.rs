@@ -23,7 +23,8 @@ use std::time::Instant;
 use market::{Bars, Instrument, SeriesKey, Timeframe, Utc};
 use store::{ALL_TIME, Edit, RawBar, RawBars, Store};
 use strategies::{
-    DataSet, DataSetError, Overrides, Resolved, Step, Strategy, SymbolBars, assemble,
+    AssemblyStep, DataSet, DataSetError, Overrides, Resolved, Strategy, SymbolBars,
+    assemble_data_set,
 };
 
 const SIZES: [(usize, Timeframe, usize); 2] = [
@@ -286,11 +287,11 @@ fn stages(disk: &Disk, resolved: &Resolved) -> Vec<(String, Clock)> {
     times
 }
 
-type Progress<'a> = &'a mut (dyn FnMut(Step<'_>) -> ControlFlow<()> + Send);
+type Progress<'a> = &'a mut (dyn FnMut(AssemblyStep<'_>) -> ControlFlow<()> + Send);
 
 fn example(disk: &Disk, resolved: &Resolved, progress: Progress<'_>) -> DataSet {
     let read = |_: &Instrument, _: &[Timeframe]| Ok::<_, DataSetError>(disk.read(resolved.base));
-    assemble(resolved, 1, read, progress).unwrap()
+    assemble_data_set(resolved, 1, read, progress).unwrap()
 }
 
 /// A field of this process's status in bytes.
@@ -487,7 +488,7 @@ fn timed(resolved: &Resolved, threads: usize) -> [f64; 3] {
     };
     let (start, own_before, all_before) = (Instant::now(), own(), all());
     drop(
-        assemble(resolved, threads, many_bars, &mut |_| {
+        assemble_data_set(resolved, threads, many_bars, &mut |_| {
             ControlFlow::Continue(())
         })
         .unwrap(),
@@ -523,11 +524,11 @@ fn many_symbols() {
     }
 }
 
-/// Measured beside the bound that `assemble` documents.
+/// Measured beside the bound that `assemble_data_set` documents.
 fn many_peak(threads: usize) {
     let resolved = many();
     let before = status("VmRSS");
-    let set = assemble(&resolved, threads, many_bars, &mut |_| {
+    let set = assemble_data_set(&resolved, threads, many_bars, &mut |_| {
         ControlFlow::Continue(())
     })
     .unwrap();

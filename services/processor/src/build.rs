@@ -10,7 +10,9 @@ use market::{Instrument, Timeframe, Utc};
 use schemas::manifests::{DatasetManifest, SeriesInput};
 use schemas::progress::{Context, Count, Progress};
 use store::{DataSetTable, PARTS, SeriesSnapshot, Store, WRITTEN_BY};
-use strategies::{DataSet, DataSetError, Resolved, Step, SymbolBars, assemble, canonical_sha256};
+use strategies::{
+    AssemblyStep, DataSet, DataSetError, Resolved, SymbolBars, assemble_data_set, canonical_sha256,
+};
 use tokio::runtime::Handle;
 
 use crate::{Job, ProcessError};
@@ -59,7 +61,7 @@ pub async fn build(
     let assembled = tokio::task::spawn_blocking(move || {
         let (resolved, source) = (&resolved, source.as_ref());
         let read = |symbol: &Instrument, timeframes: &[Timeframe]| source.read(symbol, timeframes);
-        assemble(resolved, threads.get(), read, &mut move |step| {
+        assemble_data_set(resolved, threads.get(), read, &mut move |step| {
             report(progress(resolved, step, source.bars()));
             if stop() {
                 ControlFlow::Break(())
@@ -186,7 +188,7 @@ impl Source {
     clippy::cast_precision_loss,
     reason = "counts of symbols and indicators"
 )]
-fn progress(resolved: &Resolved, step: Step<'_>, bars: u64) -> Progress {
+fn progress(resolved: &Resolved, step: AssemblyStep<'_>, bars: u64) -> Progress {
     let total = step.symbols * step.works;
     let indicators = resolved.indicators.len();
     // The bars come before the first indicator.
@@ -232,7 +234,7 @@ fn table(set: DataSet) -> DataSetTable {
     let code = |part| {
         PARTS
             .iter()
-            .position(|name| *name == DataSet::part_name(part))
+            .position(|name| *name == part.name())
             .unwrap_or(PARTS.len())
     };
     DataSetTable {
@@ -243,7 +245,7 @@ fn table(set: DataSet) -> DataSetTable {
             .map(|symbol| u16::try_from(*symbol).unwrap_or(u16::MAX))
             .collect(),
         open_time: micros(set.open_time),
-        known_at: micros(set.decision_time),
+        known_at: micros(set.known_at),
         part: set
             .part
             .iter()

@@ -22,7 +22,7 @@ const CLASS_SHARE_MIN: f64 = 0.05;
 /// Section `[processor]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessorSettings {
-    /// Symbols worked on at a time. More take more memory: see `strategies::assemble`.
+    /// Symbols worked on at a time. More take more memory: see `strategies::assemble_data_set`.
     pub threads: NonZeroUsize,
 }
 

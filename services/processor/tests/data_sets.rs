@@ -18,7 +18,7 @@ use market::{Instrument, SeriesKey, Timeframe, Utc};
 use processor::{Built, Job, ProcessError, build};
 use schemas::commands::TrainRequest;
 use store::{ALL_TIME, DataSetTable, Edit, RawBar, RawBars, Store};
-use strategies::{SymbolBars, features};
+use strategies::{SymbolBars, compute_features};
 
 fn project() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -105,7 +105,7 @@ async fn what_is_stored_is_what_prediction_computes_from_the_same_bars() {
         .await
         .unwrap();
     let job = Job::new(&request, &series).unwrap();
-    let matrix = features(
+    let matrix = compute_features(
         &job.resolved,
         &SymbolBars::from([(Timeframe::Hour1, bars)]),
         &manifest.features,
@@ -120,7 +120,7 @@ async fn what_is_stored_is_what_prediction_computes_from_the_same_bars() {
         let predicted = &matrix.values[position * matrix.width..(position + 1) * matrix.width];
         let stored: Vec<f32> = table.features.iter().map(|column| column[row]).collect();
         assert_eq!(predicted, stored, "row {row}");
-        assert_eq!(matrix.decision_time[position], Utc(table.known_at[row]));
+        assert_eq!(matrix.known_at[position], Utc(table.known_at[row]));
     }
 }
 

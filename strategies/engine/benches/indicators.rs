@@ -8,7 +8,7 @@ use std::hint::black_box;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use market::{Bars, Utc};
 use strategies::indicators::{Indicator, specs};
-use strategies::labels::{LabelSource, TripleBarrier, compute};
+use strategies::labels::{LabelSource, TripleBarrier, compute_labels};
 
 const ROWS: i64 = 100_000;
 
@@ -55,7 +55,7 @@ fn labels(criterion: &mut Criterion) {
     ];
     for source in sources {
         group.bench_function(source.name(), |bencher| {
-            bencher.iter(|| black_box(compute(&source, black_box(&bars)).unwrap()))
+            bencher.iter(|| black_box(compute_labels(&source, black_box(&bars)).unwrap()))
         });
     }
     group.finish();

@@ -10,7 +10,7 @@ use thiserror::Error;
 
 use crate::finding::rounded;
 
-pub use coverage::{Coverage, MemberCoverage, coverage, sentence};
+pub use coverage::{CoverageReport, MemberCoverage, describe_set, measure_coverage};
 
 /// One membership function, legal by construction.
 #[derive(Clone, Copy, Debug, PartialEq)]

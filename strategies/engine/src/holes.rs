@@ -1,25 +1,19 @@
-//! Fuzzy sets over bars: how their members cover what an indicator really gave, and the holes,
-//! values that belong to none.
+//! Fuzzy sets over bars: how their members cover the values that an indicator really gave, and the
+//! holes: values that belong to no member, so that a network cannot tell them apart.
 
 use std::collections::BTreeMap;
 
 use market::Timeframe;
 
-use crate::features::{FeatureError, KnownBars, SymbolBars, check_volumes, known};
+use crate::features::{
+    FeatureError, KnownBars, SymbolBars, borrow_bars, check_volumes, fill_outputs, get_series,
+};
 use crate::finding::{Finding, Findings};
-use crate::fuzzy::{Coverage, Membership, coverage};
+use crate::fuzzy::{CoverageReport, Membership, measure_coverage};
 use crate::resolve::{FeatureKind, Resolved};
 
 /// Share of the values left out at each end: the rarest may belong to no set.
 const TAIL: f64 = 0.01;
-
-/// The members of a set, its line in the file, and where its values come from: position of the
-/// indicator, output column.
-struct Set {
-    line: usize,
-    of: (usize, usize),
-    members: Vec<(String, Membership)>,
-}
 
 /// Values of an indicator that belong to no member of a set over it, although they are among its
 /// central 98 %.
@@ -28,20 +22,20 @@ pub(crate) struct Hole {
     /// Id of the set.
     set: String,
     timeframe: Timeframe,
-    /// Of the set in the file.
+    /// Line of the set in the strategy file, 1-based.
     line: usize,
     /// Smallest and largest of the central values.
-    central: (f64, f64),
-    /// How many there are.
+    central_range: (f64, f64),
+    /// Number of central values.
     values: usize,
-    /// How many of them belong to no member.
-    pub(crate) uncovered: usize,
+    /// Number of central values that belong to no member.
+    uncovered: usize,
     /// Smallest and largest of those.
-    pub(crate) range: (f64, f64),
+    pub(crate) uncovered_range: (f64, f64),
 }
 
 impl Hole {
-    /// `{timeframe}_{set}`, which the features of the set begin with.
+    /// `{timeframe}_{set}`, which the names of the set's features begin with.
     pub(crate) fn name(&self) -> String {
         format!("{}_{}", self.timeframe, self.set)
     }
@@ -56,15 +50,16 @@ impl Hole {
             set,
             timeframe,
             line,
-            central: (first, last),
+            central_range: (first, last),
             values,
             uncovered,
-            range: (low, high),
+            uncovered_range: (low, high),
         } = self;
         let message = format!(
-            "{uncovered} of {values} values on {timeframe} between {first:.6} and {last:.6} (the central 98 %) belong to no \
-             member; they lie from {low:.6} to {high:.6}"
+            "{uncovered} of {values} values on {timeframe} between {first:.6} and {last:.6} \
+             (the central 98 %) belong to no member; they lie from {low:.6} to {high:.6}"
         );
+
         Finding::warning(
             format!("fuzzy_sets.{set}"),
             *line,
@@ -79,85 +74,117 @@ impl Hole {
 pub struct SetCoverage {
     /// Id of the set.
     pub set: String,
-    /// Whose bars.
+    /// Timeframe that the indicator is computed on.
     pub timeframe: Timeframe,
-    /// Of every bar from the first value on, the rarest included; members have the names that the
-    /// file gives them.
-    pub coverage: Coverage,
+    /// Counts over every bar from the first value on, the rarest values included; members have the
+    /// names that the file gives them.
+    pub coverage: CoverageReport,
 }
 
-/// The coverage of every fuzzy set that is an input, on every timeframe that it is one of.
+/// Measures the coverage of every fuzzy set that is an input, on every timeframe on which it is one.
 ///
 /// # Errors
 /// A timeframe has no bars, or an indicator refuses them.
-pub fn set_coverage(
+pub fn measure_set_coverage(
     resolved: &Resolved,
     bars: &SymbolBars,
 ) -> Result<Vec<SetCoverage>, FeatureError> {
-    let known = known(bars);
-    check_volumes(resolved, &known)?;
+    let bars = borrow_bars(bars);
+    check_volumes(resolved, &bars)?;
+
     let mut reports = Vec::new();
-    for ((timeframe, set), Set { of, members, .. }) in sets(resolved, |_| true) {
-        let coverage = coverage(&members, values(resolved, of, timeframe, &known)?);
+    for ((timeframe, id), set) in select_sets(resolved, |_| true) {
+        let values = set.values(resolved, timeframe, &bars)?;
         reports.push(SetCoverage {
-            set: set.to_owned(),
+            set: id.to_owned(),
             timeframe,
-            coverage,
+            coverage: measure_coverage(&set.members, values),
         });
     }
+
     Ok(reports)
 }
 
-/// A warning for every fuzzy set and timeframe with a hole in the central 98 % of the values of its
-/// indicator.
+/// Finds every fuzzy set and timeframe with a hole in the central 98 % of the values of its
+/// indicator; each is a warning.
 ///
 /// # Errors
 /// A timeframe has no bars, or an indicator refuses them.
-pub fn holes(resolved: &Resolved, bars: &SymbolBars) -> Result<Findings, FeatureError> {
-    let known = known(bars);
-    check_volumes(resolved, &known)?;
-    Ok(Findings::new(
-        holes_in(resolved, &known, |_| true)?
-            .iter()
-            .map(Hole::finding)
-            .collect(),
-    ))
+pub fn find_holes(resolved: &Resolved, bars: &SymbolBars) -> Result<Findings, FeatureError> {
+    let bars = borrow_bars(bars);
+    check_volumes(resolved, &bars)?;
+
+    let holes = find_holes_of(resolved, &bars, |_| true)?;
+    Ok(Findings::new(holes.iter().map(Hole::finding).collect()))
 }
 
-/// The holes of the sets whose `{timeframe}_{set}` is wanted.
-pub(crate) fn holes_in(
+/// The holes of the sets whose `{timeframe}_{set}` is selected.
+///
+/// # Errors
+/// A timeframe has no bars, or an indicator refuses them.
+pub(crate) fn find_holes_of(
     resolved: &Resolved,
     bars: &KnownBars<'_>,
-    wanted: impl Fn(&str) -> bool,
+    is_selected: impl Fn(&str) -> bool,
 ) -> Result<Vec<Hole>, FeatureError> {
-    let mut found = Vec::new();
-    for ((timeframe, id), set) in sets(resolved, wanted) {
-        let central = central(values(resolved, set.of, timeframe, bars)?);
-        let range = |low: (f64, f64), value: &f64| (low.0.min(*value), low.1.max(*value));
-        let whole = central
-            .iter()
-            .fold((f64::INFINITY, f64::NEG_INFINITY), range);
-        let report = coverage(&set.members, central);
-        if let Some(range) = report.uncovered_range {
-            let (values, uncovered) = (report.values, report.uncovered);
-            let (set, line) = (id.to_owned(), set.line);
-            found.push(Hole {
-                set,
+    let mut holes = Vec::new();
+    for ((timeframe, id), set) in select_sets(resolved, is_selected) {
+        let central_values = without_tails(set.values(resolved, timeframe, bars)?);
+        let central_range = range_of(&central_values);
+        let report = measure_coverage(&set.members, central_values);
+
+        if let Some(uncovered_range) = report.uncovered_range {
+            holes.push(Hole {
+                set: id.to_owned(),
                 timeframe,
-                line,
-                central: whole,
-                values,
-                uncovered,
-                range,
+                line: set.line,
+                central_range,
+                values: report.values,
+                uncovered: report.uncovered,
+                uncovered_range,
             });
         }
     }
-    Ok(found)
+
+    Ok(holes)
 }
 
-/// The sets whose `{timeframe}_{set}` is wanted, by timeframe and id.
-fn sets(resolved: &Resolved, wanted: impl Fn(&str) -> bool) -> BTreeMap<(Timeframe, &str), Set> {
-    let mut sets: BTreeMap<(Timeframe, &str), Set> = BTreeMap::new();
+/// A fuzzy set on one timeframe.
+struct SetMembers {
+    /// Line of the set in the strategy file, 1-based.
+    line: usize,
+    /// Position of the indicator that the set is over.
+    indicator: usize,
+    /// Position of the output of that indicator.
+    output: usize,
+    members: Vec<(String, Membership)>,
+}
+
+impl SetMembers {
+    /// The values of the indicator output, one per bar of the timeframe.
+    fn values(
+        &self,
+        resolved: &Resolved,
+        timeframe: Timeframe,
+        bars: &KnownBars<'_>,
+    ) -> Result<Vec<f64>, FeatureError> {
+        let Some(planned) = resolved.indicators.get(self.indicator) else {
+            return Ok(Vec::new());
+        };
+        let outputs = fill_outputs(planned, get_series(bars, timeframe)?)?;
+
+        Ok(outputs.into_iter().nth(self.output).unwrap_or_default())
+    }
+}
+
+/// The sets whose `{timeframe}_{set}` is selected, by timeframe and id.
+fn select_sets(
+    resolved: &Resolved,
+    is_selected: impl Fn(&str) -> bool,
+) -> BTreeMap<(Timeframe, &str), SetMembers> {
+    let mut sets: BTreeMap<(Timeframe, &str), SetMembers> = BTreeMap::new();
+
+    // A feature with a lag has the values of the one without, which is always there.
     for feature in resolved.features.iter().filter(|feature| feature.lag == 0) {
         let FeatureKind::Membership {
             set,
@@ -167,62 +194,48 @@ fn sets(resolved: &Resolved, wanted: impl Fn(&str) -> bool) -> BTreeMap<(Timefra
         else {
             continue;
         };
-        let name = format!("{}_{set}", feature.timeframe);
-        if wanted(&name) {
-            let of = (feature.indicator, feature.output);
-            let own = Set {
-                line: *line,
-                of,
-                members: Vec::new(),
-            };
-            let entry = sets.entry((feature.timeframe, set)).or_insert(own);
-            let member = feature.name.get(name.len() + 1..).unwrap_or_default();
-            entry.members.push((member.to_owned(), *function));
+
+        let set_name = format!("{}_{set}", feature.timeframe);
+        if !is_selected(&set_name) {
+            continue;
         }
+
+        let set_members = sets
+            .entry((feature.timeframe, set))
+            .or_insert_with(|| SetMembers {
+                line: *line,
+                indicator: feature.indicator,
+                output: feature.output,
+                members: Vec::new(),
+            });
+        let member = feature.name.get(set_name.len() + 1..).unwrap_or_default();
+        set_members.members.push((member.to_owned(), *function));
     }
+
     sets
 }
 
-/// What an indicator gives in one of its outputs, a value a bar.
-fn values(
-    resolved: &Resolved,
-    (indicator, output): (usize, usize),
-    timeframe: Timeframe,
-    bars: &KnownBars<'_>,
-) -> Result<Vec<f64>, FeatureError> {
-    let Some(planned) = resolved.indicators.get(indicator) else {
-        return Ok(Vec::new());
-    };
-    let own = bars
-        .get(&timeframe)
-        .ok_or(FeatureError::NoBars { timeframe })?;
-    let mut outputs = vec![vec![f64::NAN; own.len()]; planned.indicator.spec().output_count()];
-    let refused = |source| FeatureError::Indicator {
-        id: planned.id.clone(),
-        timeframe,
-        source,
-    };
-    let mut walk = planned.indicator.walk(*own).map_err(refused)?;
-    walk.fill(
-        &mut outputs
-            .iter_mut()
-            .map(Vec::as_mut_slice)
-            .collect::<Vec<_>>(),
-    );
-    Ok(outputs.into_iter().nth(output).unwrap_or_default())
+/// Smallest and largest of finite values.
+fn range_of(values: &[f64]) -> (f64, f64) {
+    let low = values.iter().copied().fold(f64::INFINITY, f64::min);
+    let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+
+    (low, high)
 }
 
 /// The finite values without the tails, in no order.
-fn central(mut values: Vec<f64>) -> Vec<f64> {
+fn without_tails(mut values: Vec<f64>) -> Vec<f64> {
     values.retain(|value| value.is_finite());
+
     let tail = (values.len() as f64 * TAIL).floor() as usize;
-    let left = values.len() - 2 * tail;
+    let central = values.len() - 2 * tail;
     if tail > 0 {
         values.select_nth_unstable_by(tail, f64::total_cmp);
         values.drain(..tail);
-        values.select_nth_unstable_by(left - 1, f64::total_cmp);
-        values.truncate(left);
+        values.select_nth_unstable_by(central - 1, f64::total_cmp);
+        values.truncate(central);
     }
+
     values
 }
 
@@ -233,10 +246,10 @@ mod tests {
     #[test]
     fn the_tails_are_one_per_cent_of_the_values_at_each_end() {
         let values: Vec<f64> = (0..200).rev().map(f64::from).chain([f64::NAN]).collect();
-        let mut central = central(values);
+        let mut central = without_tails(values);
         central.sort_by(f64::total_cmp);
         assert!(central.iter().copied().eq((2..198).map(f64::from)));
-        assert_eq!(super::central(vec![1.0]), [1.0]);
-        assert!(super::central(Vec::new()).is_empty());
+        assert_eq!(super::without_tails(vec![1.0]), [1.0]);
+        assert!(super::without_tails(Vec::new()).is_empty());
     }
 }

@@ -1,51 +1,76 @@
 //! The leak test: features recomputed without the future must not change.
 //!
-//! A series is cut at several instants. What was known at each is given to the computation once
-//! more, and every value of every column up to the cut must come out with the same bits. Columns
-//! are compared by [`Digest`], a run of rows at a time, so that the test keeps no column and no
-//! copy of the bars, and is as strict as one that does.
+//! A series is cut at several instants. The features are computed again from what was known at each
+//! cut, and every value of every column up to the cut must come out with the same bits. Columns are
+//! compared by [`Digest`], one run of rows at a time, so that the test keeps no column and no copy
+//! of the bars, and is as strict as one that does.
 
 use market::Utc;
 
-use crate::features::{FeatureError, KnownBars, Take};
+use crate::features::{ColumnSink, FeatureError, KnownBars, bars_known_at};
 
 /// A feature that knew the future.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Leak {
     /// Position of the column.
     pub feature: usize,
-    /// Decision times of the rows among which it changed, both inclusive.
+    /// First and last row among which it changed, both inclusive, by the instants from which these
+    /// rows may be used.
     pub rows: (Utc, Utc),
-    /// Nothing known after this instant was left.
+    /// The instant after which nothing was known to the computation that differs.
     pub cut: Utc,
 }
 
-/// What the columns of a whole series were, to be compared with what they are without the future.
+/// Digests of the columns of a whole series, to be compared with those of columns that are computed
+/// without the future.
 #[derive(Clone, Debug)]
 pub struct LeakTest {
-    /// Runs of rows: first and last decision time, and number of rows up to its end. A cut follows
-    /// on each.
-    runs: Vec<(Utc, Utc, usize)>,
-    /// By feature, then run.
-    seen: Vec<Vec<Digest>>,
+    /// Consecutive runs of rows. A cut follows on each.
+    runs: Vec<RowRun>,
+    digests: ColumnDigests,
 }
 
+/// Consecutive rows between two cuts.
+#[derive(Clone, Copy, Debug)]
+struct RowRun {
+    first_known_at: Utc,
+    last_known_at: Utc,
+    /// Number of rows up to the end of the run.
+    end: usize,
+}
+
+/// By feature, then by run.
+type ColumnDigests = Vec<Vec<Digest>>;
+
 impl LeakTest {
-    /// Of rows with these decision times: cut after a third, after two thirds, and before the last
-    /// row. A column that peeks one bar ahead differs at any cut, one that needs the whole series
-    /// (a mean over all of it) at the first.
-    pub fn new(close_time: &[Utc]) -> Self {
-        let rows = close_time.len();
+    /// A test of rows that are known at these instants, with cuts after a third, after two thirds,
+    /// and before the last row. A column that peeks one bar ahead differs at any cut, one that needs
+    /// the whole series (a mean over all of it) at the first.
+    pub fn new(known_at: &[Utc]) -> Self {
+        let rows = known_at.len();
         let mut last_rows = [rows / 3, rows / 3 * 2, rows.saturating_sub(2)];
         last_rows.sort_unstable();
+
+        let mut runs = Vec::new();
         let mut start = 0;
-        let runs = last_rows.iter().filter_map(|&last| {
-            let first = std::mem::replace(&mut start, last + 1).min(last);
-            Some((*close_time.get(first)?, *close_time.get(last)?, last + 1))
-        });
+        for last_row in last_rows {
+            // Of a short series several cuts may be the same.
+            let first_row = start.min(last_row);
+            if let (Some(&first_known_at), Some(&last_known_at)) =
+                (known_at.get(first_row), known_at.get(last_row))
+            {
+                runs.push(RowRun {
+                    first_known_at,
+                    last_known_at,
+                    end: last_row + 1,
+                });
+            }
+            start = last_row + 1;
+        }
+
         Self {
-            runs: runs.collect(),
-            seen: Vec::new(),
+            runs,
+            digests: Vec::new(),
         }
     }
 
@@ -54,114 +79,151 @@ impl LeakTest {
         self.runs.len()
     }
 
-    /// Takes a stretch of a column that was computed with everything known, from `row` on.
-    /// Stretches come in order.
-    pub fn see(&mut self, feature: usize, row: usize, values: &[f64]) {
-        take(&self.runs, &mut self.seen, feature, row, values);
-    }
-
-    /// Lets `compute` hand over the columns of the bars known at each cut, stretch by stretch, and
-    /// gives the first leak.
+    /// Lets `compute` hand over the columns of the bars known at each cut, and returns the first
+    /// leak.
     ///
     /// # Errors
     /// Those of `compute`.
     pub fn check(
         &self,
         bars: &KnownBars<'_>,
-        mut compute: impl FnMut(&KnownBars<'_>, Take<'_>) -> Result<(), FeatureError>,
+        mut compute: impl FnMut(&KnownBars<'_>, &mut dyn ColumnSink) -> Result<(), FeatureError>,
     ) -> Result<Option<Leak>, FeatureError> {
-        for (number, &(_, cut, _)) in self.runs.iter().enumerate().rev() {
-            let known = bars
-                .iter()
-                .map(|(timeframe, bars)| (*timeframe, bars.known_at(cut)))
-                .collect();
-            let left = self.runs.get(..=number).unwrap_or_default();
-            let mut seen = Vec::new();
-            compute(&known, &mut |feature, row, values| {
-                take(left, &mut seen, feature, row, values)
-            })?;
-            for (feature, with) in self.seen.iter().enumerate() {
-                let without = seen.get(feature);
-                let same = |run: usize| {
-                    with.get(run) == without.and_then(|without: &Vec<Digest>| without.get(run))
-                };
-                let changed = (0..=number)
-                    .find(|run| !same(*run))
-                    .and_then(|run| self.runs.get(run));
-                if let Some((first, last, _)) = changed {
-                    return Ok(Some(Leak {
+        // The latest cut first: it compares most rows.
+        for cut in (0..self.runs.len()).rev() {
+            let known_runs = self.runs.get(..=cut).unwrap_or_default();
+            let Some(last_run) = known_runs.last() else {
+                continue;
+            };
+
+            let mut recomputed = DigestSink {
+                runs: known_runs,
+                digests: Vec::new(),
+            };
+            let known_bars = bars_known_at(bars, last_run.last_known_at);
+            compute(&known_bars, &mut recomputed)?;
+
+            if let Some(leak) = self.find_difference(known_runs, &recomputed.digests) {
+                return Ok(Some(leak));
+            }
+        }
+
+        Ok(None)
+    }
+
+    /// The first feature, and its first run, whose digest differs from the one without the future.
+    fn find_difference(&self, known_runs: &[RowRun], recomputed: &ColumnDigests) -> Option<Leak> {
+        for (feature, digests) in self.digests.iter().enumerate() {
+            for (position, run) in known_runs.iter().enumerate() {
+                let without_future = recomputed
+                    .get(feature)
+                    .and_then(|digests| digests.get(position));
+                if digests.get(position) != without_future {
+                    return Some(Leak {
                         feature,
-                        rows: (*first, *last),
-                        cut,
-                    }));
+                        rows: (run.first_known_at, run.last_known_at),
+                        cut: known_runs.last()?.last_known_at,
+                    });
                 }
             }
         }
-        Ok(None)
+
+        None
     }
 }
 
-/// Adds a stretch of a column to the digests of the runs that it touches.
-fn take(
-    runs: &[(Utc, Utc, usize)],
-    seen: &mut Vec<Vec<Digest>>,
+/// Takes the columns that were computed with everything known.
+impl ColumnSink for LeakTest {
+    fn take(&mut self, feature: usize, first_row: usize, values: &[f64]) {
+        digest_chunk(&mut self.digests, &self.runs, feature, first_row, values);
+    }
+}
+
+/// Digests the columns that were computed without the future.
+struct DigestSink<'a> {
+    runs: &'a [RowRun],
+    digests: ColumnDigests,
+}
+
+impl ColumnSink for DigestSink<'_> {
+    fn take(&mut self, feature: usize, first_row: usize, values: &[f64]) {
+        digest_chunk(&mut self.digests, self.runs, feature, first_row, values);
+    }
+}
+
+/// Adds a chunk of a column to the digests of the runs that it touches.
+fn digest_chunk(
+    digests: &mut ColumnDigests,
+    runs: &[RowRun],
     feature: usize,
-    row: usize,
+    first_row: usize,
     values: &[f64],
 ) {
-    if seen.len() <= feature {
-        seen.resize_with(feature + 1, Vec::new);
+    if digests.len() <= feature {
+        digests.resize_with(feature + 1, || vec![Digest::default(); runs.len()]);
     }
-    let digests = seen.iter_mut().skip(feature).take(1);
-    let (mut row, mut rest) = (row, values);
-    for digests in digests {
-        digests.resize(runs.len(), Digest::default());
-        for (digest, (_, _, end)) in digests.iter_mut().zip(runs) {
-            let (own, later) = rest.split_at(end.saturating_sub(row).min(rest.len()));
-            digest.take(row, own);
-            (row, rest) = (row + own.len(), later);
-        }
+    let Some(digests) = digests.get_mut(feature) else {
+        return;
+    };
+
+    let mut row = first_row;
+    let mut values = values;
+    for (digest, run) in digests.iter_mut().zip(runs) {
+        let rows_in_run = run.end.saturating_sub(row).min(values.len());
+        let (values_in_run, later_values) = values.split_at(rows_in_run);
+        digest.add(row, values_in_run);
+        row += rows_in_run;
+        values = later_values;
     }
 }
 
-/// What a run of values amounts to: 256 bits that any one changed value changes for certain, as
-/// every step is reversible, and that several changed values leave as they are about once in 2^64
-/// times. All NaN are one value.
+/// A digest of a run of values.
+///
+/// Any one changed value changes it for certain, as every step is reversible; several changed values
+/// leave it as it was about once in 2^64 times. All NaN are one value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Digest([u64; 4]);
+struct Digest {
+    /// Row `r` belongs to lane `r % 4`, however the run is cut into chunks; so a processor works on
+    /// four rows at once.
+    lanes: [u64; LANES],
+}
+
+const LANES: usize = 4;
 
 impl Digest {
-    /// Adds the values from `row` on. A row's lane is its number modulo four, however the run is
-    /// cut into stretches; so a processor works on four rows at once.
-    fn take(&mut self, row: usize, values: &[f64]) {
-        let mix = |lane: &mut u64, value: f64| {
-            let bits = if value.is_nan() {
-                f64::NAN.to_bits()
-            } else {
-                value.to_bits()
-            };
-            *lane = (lane.rotate_left(5) ^ bits).wrapping_mul(0x517c_c1b7_2722_0a95);
-        };
-        let (head, values) = values.split_at((row.wrapping_neg() % 4).min(values.len()));
-        let mut lanes = self.0;
-        lanes
-            .iter_mut()
-            .skip(row % 4)
-            .zip(head)
-            .for_each(|(lane, value)| mix(lane, *value));
-        let (fours, tail) = values.as_chunks::<4>();
-        for four in fours {
-            lanes
-                .iter_mut()
-                .zip(four)
-                .for_each(|(lane, value)| mix(lane, *value));
+    /// Adds the values from `first_row` on.
+    fn add(&mut self, first_row: usize, values: &[f64]) {
+        // Up to the next row of lane 0 one by one, then four rows at a time.
+        let rows_to_lane_0 = first_row.wrapping_neg() % LANES;
+        let (head, rest) = values.split_at(rows_to_lane_0.min(values.len()));
+        let (fours, tail) = rest.as_chunks::<LANES>();
+
+        // A copy, which the compiler keeps in registers.
+        let mut lanes = self.lanes;
+        for (lane, value) in lanes.iter_mut().skip(first_row % LANES).zip(head) {
+            mix(lane, *value);
         }
-        lanes
-            .iter_mut()
-            .zip(tail)
-            .for_each(|(lane, value)| mix(lane, *value));
-        self.0 = lanes;
+        for four in fours {
+            for (lane, value) in lanes.iter_mut().zip(four) {
+                mix(lane, *value);
+            }
+        }
+        for (lane, value) in lanes.iter_mut().zip(tail) {
+            mix(lane, *value);
+        }
+        self.lanes = lanes;
     }
+}
+
+/// One step of FxHash: rotation, exclusive or, and multiplication by an odd number.
+#[inline]
+fn mix(lane: &mut u64, value: f64) {
+    let bits = if value.is_nan() {
+        f64::NAN.to_bits()
+    } else {
+        value.to_bits()
+    };
+    *lane = (lane.rotate_left(5) ^ bits).wrapping_mul(0x517c_c1b7_2722_0a95);
 }
 
 #[cfg(test)]
@@ -171,12 +233,12 @@ mod tests {
     use market::{Bars, Timeframe};
 
     use super::*;
-    use crate::features::{SymbolBars, known};
+    use crate::features::{SymbolBars, borrow_bars};
 
     fn digest(stretches: &[&[f64]]) -> Digest {
         let (mut digest, mut row) = (Digest::default(), 3);
         for stretch in stretches {
-            digest.take(row, stretch);
+            digest.add(row, stretch);
             row += stretch.len();
         }
         digest
@@ -232,23 +294,20 @@ mod tests {
     /// The leak that the test finds where `column` makes the second of two columns.
     fn leak(rows: usize, column: impl Fn(&[f64]) -> Vec<f64>) -> Option<Leak> {
         let bars = rising(rows);
-        let compute = |bars: &KnownBars<'_>, take: Take<'_>| {
+        let compute = |bars: &KnownBars<'_>, sink: &mut dyn ColumnSink| {
             let close = bars[&Timeframe::Hour1].close;
             for (feature, values) in [close.to_vec(), column(close)].iter().enumerate() {
-                values
-                    .chunks(7)
-                    .enumerate()
-                    .for_each(|(number, values)| take(feature, 7 * number, values));
+                for (chunk, values) in values.chunks(7).enumerate() {
+                    sink.take(feature, 7 * chunk, values);
+                }
             }
             Ok(())
         };
         let mut test = LeakTest::new(&bars[&Timeframe::Hour1].close_time);
         assert_eq!(test.cuts(), 3);
-        compute(&known(&bars), &mut |feature, row, values| {
-            test.see(feature, row, values)
-        })
-        .unwrap();
-        test.check(&known(&bars), compute).unwrap()
+
+        compute(&borrow_bars(&bars), &mut test).unwrap();
+        test.check(&borrow_bars(&bars), compute).unwrap()
     }
 
     /// Of 30 rows the last ones left are 28, 20 and 10; the runs between are 0..=10, 11..=20,

@@ -2,8 +2,8 @@
 //! computation over slices.
 //!
 //! ```text
-//! text ─ Strategy::parse ─▶ Strategy ─ resolve(request) ─▶ Resolved ─┬─ features(bars) ─▶ FeatureMatrix   (prediction)
-//!        every finding at once                                      └─ assemble(bars) ─▶ DataSet         (training)
+//! text ─ Strategy::parse ─▶ Strategy ─ resolve(request) ─▶ Resolved ─┬─ compute_features(bars)  ─▶ FeatureMatrix   (prediction)
+//!        every finding at once                                      └─ assemble_data_set(bars) ─▶ DataSet         (training)
 //! ```
 //!
 //! Training and prediction build features with the same function; a bar is visible from its close,
@@ -30,15 +30,15 @@ pub mod indicators;
 pub mod labels;
 pub mod splits;
 
-pub use dataset::{DataSet, DataSetError, Step, assemble};
+pub use dataset::{AssemblyStep, DataSet, DataSetError, assemble_data_set};
 pub use expression::{Expression, ExpressionError, column_names};
 pub use features::{
-    Columns, CompleteRows, FeatureError, FeatureMatrix, KnownBars, SymbolBars, columns, features,
-    known,
+    ColumnSink, Columns, CompleteRows, FeatureError, FeatureMatrix, KnownBars, SymbolBars,
+    borrow_bars, compute_columns, compute_features,
 };
 pub use finding::{Finding, Findings, Severity};
 pub use folds::{Fold, Growth, WalkForward, walk_forward};
-pub use holes::{SetCoverage, holes, set_coverage};
+pub use holes::{SetCoverage, find_holes, measure_set_coverage};
 pub use leak::{Leak, LeakTest};
 pub use resolve::{
     ENGINE_VERSION, Feature, FeatureKind, Overrides, PlannedIndicator, Resolved, canonical_json,

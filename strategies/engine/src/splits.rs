@@ -9,8 +9,6 @@
 //!
 //! So from the last label of one part to the first row of the next more than the embargo passes.
 
-use std::borrow::Borrow;
-
 use market::Utc;
 use thiserror::Error;
 
@@ -24,7 +22,7 @@ pub struct CutDates {
     pub test_start: Utc,
 }
 
-/// When one row and its label became known.
+/// The instants from which one row and its label may be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RowTime {
     /// Instant from which the row's features are known.
@@ -33,7 +31,7 @@ pub struct RowTime {
     pub label_known_at: Utc,
 }
 
-/// What a row is used for.
+/// The use of a row. Parts are ordered in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Part {
     /// Weights are fitted on it.
@@ -42,6 +40,20 @@ pub enum Part {
     Validation,
     /// Looked at once, for the final figures.
     Test,
+}
+
+impl Part {
+    /// All parts, in the order of their discriminants.
+    pub const ALL: [Self; 3] = [Self::Train, Self::Validation, Self::Test];
+
+    /// The name in manifests and files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Validation => "validation",
+            Self::Test => "test",
+        }
+    }
 }
 
 /// Why rows cannot be split.
@@ -130,48 +142,43 @@ pub fn embargo_micros(times: &[Utc], cuts: &CutDates, bars: usize) -> i64 {
 
 /// Why a row is in no part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Dropped {
-    /// Its label was known too late.
+pub(crate) enum NoPart {
+    /// The label becomes known at or after the cut that ends the row's part.
     Purged,
-    /// It was known too early in its part, and is not purged.
+    /// The row is not purged, and becomes known less than the embargo after the cut that starts its
+    /// part.
     Embargoed,
 }
 
-/// The part of every row, in the order given; `None` = dropped by purge or embargo. Rows need no
-/// order.
+/// The part of one row, or why it has none.
 ///
 /// A label that claims to be known before its row counts as known with it; a negative embargo
-/// counts as none.
-pub fn assign(
-    rows: impl IntoIterator<Item = impl Borrow<RowTime>>,
+/// counts as 0.
+pub(crate) fn assign_part(
+    row: RowTime,
     cuts: &CutDates,
     embargo_micros: i64,
-) -> Vec<Option<Part>> {
-    rows.into_iter()
-        .map(|row| part_of(*row.borrow(), cuts, embargo_micros).ok())
-        .collect()
-}
-
-/// The part of one row, as [`assign`] says.
-pub(crate) fn part_of(row: RowTime, cuts: &CutDates, embargo_micros: i64) -> Result<Part, Dropped> {
-    let (validation, test) = (
-        cuts.validation_start,
-        cuts.test_start.max(cuts.validation_start),
-    );
-    let label = row.label_known_at.max(row.known_at);
-    let (part, start, end) = if row.known_at < validation {
-        (Part::Train, None, Some(validation))
-    } else if row.known_at < test {
-        (Part::Validation, Some(validation), Some(test))
+) -> Result<Part, NoPart> {
+    let validation_start = cuts.validation_start;
+    let test_start = cuts.test_start.max(validation_start);
+    let (part, start, end) = if row.known_at < validation_start {
+        (Part::Train, None, Some(validation_start))
+    } else if row.known_at < test_start {
+        (Part::Validation, Some(validation_start), Some(test_start))
     } else {
-        (Part::Test, Some(test), None)
+        (Part::Test, Some(test_start), None)
     };
-    if end.is_some_and(|end| label >= end) {
-        return Err(Dropped::Purged);
+
+    let label_known_at = row.label_known_at.max(row.known_at);
+    if end.is_some_and(|end| label_known_at >= end) {
+        return Err(NoPart::Purged);
     }
-    if start.is_some_and(|start| row.known_at < start.plus_micros(embargo_micros.max(0))) {
-        return Err(Dropped::Embargoed);
+
+    let embargo = embargo_micros.max(0);
+    if start.is_some_and(|start| row.known_at < start.plus_micros(embargo)) {
+        return Err(NoPart::Embargoed);
     }
+
     Ok(part)
 }
 
@@ -185,6 +192,12 @@ mod tests {
     const TRAIN: Option<Part> = Some(Part::Train);
     const VALIDATION: Option<Part> = Some(Part::Validation);
     const TEST: Option<Part> = Some(Part::Test);
+
+    fn parts_of(rows: &[RowTime], cuts: &CutDates, embargo_micros: i64) -> Vec<Option<Part>> {
+        rows.iter()
+            .map(|row| assign_part(*row, cuts, embargo_micros).ok())
+            .collect()
+    }
 
     /// Rows 0..=13 known at 0, 10, …, 130, labels two bars later, cuts at 50 and 100, embargo 11.
     #[test]
@@ -206,7 +219,7 @@ mod tests {
             NONE, // known at 50 and 60 < 61; label known at 90; at 100 and 110
             NONE, NONE, TEST, TEST, // known at 100 and 110 < 111
         ];
-        assert_eq!(assign(&rows, &cuts, 11), expected);
+        assert_eq!(parts_of(&rows, &cuts, 11), expected);
     }
 
     /// N = 10: validation from index 7, test from index ⌊8.5⌋ = 8. A second symbol with the same
@@ -296,7 +309,7 @@ mod tests {
                 .iter()
                 .map(|&(known, ahead)| RowTime { known_at: Utc(known), label_known_at: Utc(known + ahead) })
                 .collect();
-            let parts = assign(&rows, &CutDates { validation_start: Utc(cuts.0), test_start: Utc(cuts.1) }, embargo);
+            let parts = parts_of(&rows, &CutDates { validation_start: Utc(cuts.0), test_start: Utc(cuts.1) }, embargo);
             prop_assert_eq!(parts.len(), rows.len());
             for (earlier, before) in rows.iter().zip(&parts) {
                 for (later, after) in rows.iter().zip(&parts) {
@@ -312,7 +325,7 @@ mod tests {
         fn any_instants_split_without_overflow(rows in prop::collection::vec((any::<i64>(), any::<i64>()), 0..20), cuts in any::<(i64, i64)>(), embargo in any::<i64>()) {
             let rows: Vec<_> = rows.iter().map(|&(known, label)| RowTime { known_at: Utc(known), label_known_at: Utc(label) }).collect();
             let cuts = CutDates { validation_start: Utc(cuts.0), test_start: Utc(cuts.1) };
-            prop_assert_eq!(assign(&rows, &cuts, embargo).len(), rows.len());
+            prop_assert_eq!(parts_of(&rows, &cuts, embargo).len(), rows.len());
         }
     }
 }

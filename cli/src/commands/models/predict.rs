@@ -8,7 +8,7 @@ use market::{Instrument, Timeframe, Utc};
 use schemas::manifests::{ArtifactManifest, ModelManifest, OutputKind};
 use serde_json::json;
 use store::{Cells, Table};
-use strategies::{FeatureMatrix, Overrides, Resolved, Signal, Strategy, features};
+use strategies::{FeatureMatrix, Overrides, Resolved, Signal, Strategy, compute_features};
 
 use super::bars;
 use crate::arguments::RangeArgs;
@@ -73,12 +73,12 @@ pub(crate) async fn run(args: &PredictArgs, context: &Context) -> Result<Exit, F
         Failure::new(Exit::Failed, "MODEL-Incomplete", message).with_hint("train the model again")
     })?;
     let forward = networks::Model::from_safetensors(network, weights)?;
-    let matrix = features(&resolved, &series, &network.features)?;
+    let matrix = compute_features(&resolved, &series, &network.features)?;
     let rows: Vec<&[f32]> = matrix.values.chunks_exact(matrix.width.max(1)).collect();
     let predictions = forward.predict(&rows)?;
     let within = |row: &usize| {
         matrix
-            .decision_time
+            .known_at
             .get(*row)
             .is_some_and(|time| args.range.times().contains(time))
     };
@@ -158,7 +158,7 @@ impl Predictions<'_> {
             .with("open_time", Cells::Time(self.times(&self.matrix.open_time)))
             .with(
                 "decision_time",
-                Cells::Time(self.times(&self.matrix.decision_time)),
+                Cells::Time(self.times(&self.matrix.known_at)),
             );
         for (position, name) in self.columns().into_iter().enumerate() {
             let column = self.kept.iter().map(|row| {
@@ -226,7 +226,7 @@ fn screen(made: &Predictions<'_>, context: &Context) {
     for &row in made.kept.iter().skip(made.kept.len().saturating_sub(SHOWN)) {
         let (open, decision) = (
             time(&made.matrix.open_time, row),
-            time(&made.matrix.decision_time, row),
+            time(&made.matrix.known_at, row),
         );
         let outputs = made.outputs(row);
         context.output.json(&json!({

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde_json::json;
-use strategies::{Finding, Resolved, SetCoverage, SymbolBars, holes, set_coverage};
+use strategies::{Finding, Resolved, SetCoverage, SymbolBars, find_holes, measure_set_coverage};
 
 use crate::console::{Failure, extended};
 use crate::context::Context;
@@ -16,7 +16,7 @@ pub(super) fn cover(
     let mut reports = Vec::new();
     for (symbol, bars) in symbols {
         reports.extend(
-            set_coverage(resolved, bars)?
+            measure_set_coverage(resolved, bars)?
                 .into_iter()
                 .map(|report| (symbol.clone(), report)),
         );
@@ -105,7 +105,7 @@ pub(super) fn holes_of(
             message: format!("{of}{}", hole.message),
             ..hole.clone()
         };
-        found.extend(holes(resolved, bars)?.iter().map(named));
+        found.extend(find_holes(resolved, bars)?.iter().map(named));
     }
     Ok(found)
 }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 use store::{Cells, Table};
-use strategies::{Columns, Resolved, columns};
+use strategies::{Columns, Resolved, compute_columns};
 
 use super::coverage::holes_of;
 use super::meaning;
@@ -62,7 +62,7 @@ pub(crate) fn run(args: &FeaturesArgs, context: &Context) -> Result<Exit, Failur
     for (symbol, bars) in symbols {
         computed.push((
             symbol,
-            columns(&resolved, &bars, &mut |_, _| ControlFlow::Continue(()))?,
+            compute_columns(&resolved, &bars, &mut |_, _| ControlFlow::Continue(()))?,
         ));
     }
     let rows = computed

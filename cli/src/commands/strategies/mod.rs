@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
-use strategies::fuzzy::sentence;
+use strategies::fuzzy::describe_set;
 use strategies::indicators::Indicator;
 use strategies::{
     Feature, FeatureKind, FuzzySet, InputSource, OutputRef, Resolved, STARTER, Scaling, Strategy,
@@ -248,7 +248,7 @@ fn fuzzy_sets(strategy: &Strategy) -> Value {
     let told = |set: &FuzzySet| {
         (
             set.id.clone(),
-            Value::from(sentence(&subject(strategy, set.of), &set.members)),
+            Value::from(describe_set(&subject(strategy, set.of), &set.members)),
         )
     };
     Value::Object(strategy.fuzzy_sets.iter().map(told).collect())
@@ -265,7 +265,7 @@ fn list_inputs(strategy: &Strategy, context: &Context) {
                 };
                 (
                     set.id.clone(),
-                    sentence(&subject(strategy, set.of), &set.members),
+                    describe_set(&subject(strategy, set.of), &set.members),
                 )
             }
             InputSource::Raw {

@@ -8,51 +8,55 @@ use schemas::manifests::{
     ColumnRange, FeatureColumn, FittedThreshold, FuzzyHole, OutputKind, PartCount,
 };
 
-use super::columns::{Column, Coverage, Sets, append};
-use super::join::SymbolRows;
+use super::DataSet;
+use super::columns::{Column, append};
+use super::coverage::{CoverageCount, FuzzySets};
+use super::rows::SymbolRows;
 use super::runs::Runs;
 use super::workers::Workers;
-use super::{DataSet, PARTS};
-use crate::resolve::Resolved;
-use crate::splits::{self, CutDates, Dropped, Part, RowTime};
+use crate::resolve::{Feature, Resolved};
+use crate::splits::{self, CutDates, NoPart, Part, RowTime};
+
+/// Embargo where the strategy gives none: this fraction of the rows of the longest symbol, and at
+/// least the longest warm-up.
+const EMBARGO_FRACTION: usize = 100;
 
 /// The rows of all symbols so far.
 pub(super) struct Stack {
     symbols: Vec<StackedSymbol>,
-    /// Symbols that are still to come.
-    left: usize,
+    symbols_to_come: usize,
     open_time: Vec<Utc>,
     known_at: Vec<Utc>,
     label_known_at: Vec<Utc>,
     labels: Vec<f32>,
     weights: Option<Vec<f32>>,
     columns: Vec<Column>,
-    coverage: Vec<Coverage>,
+    coverage: Vec<CoverageCount>,
     dropped: BTreeMap<String, u64>,
     leak_test_cuts: u64,
     thresholds: Vec<FittedThreshold>,
-    /// The worst one of each set.
+    /// The largest hole of each set.
     holes: BTreeMap<String, FuzzyHole>,
 }
 
 struct StackedSymbol {
     rows: usize,
-    /// Of all base bars.
+    /// Closes of all base bars, rows or not.
     close_time: Vec<Utc>,
 }
 
 impl Stack {
-    pub(super) fn new(resolved: &Resolved, sets: &Sets) -> Self {
+    pub(super) fn new(resolved: &Resolved, sets: &FuzzySets) -> Self {
         Self {
             symbols: Vec::new(),
-            left: resolved.symbols.len(),
+            symbols_to_come: resolved.symbols.len(),
             open_time: Vec::new(),
             known_at: Vec::new(),
             label_known_at: Vec::new(),
             labels: Vec::new(),
             weights: resolved.weighted.then(Vec::new),
             columns: resolved.features.iter().map(Column::of).collect(),
-            coverage: vec![Coverage::default(); sets.len()],
+            coverage: vec![CoverageCount::default(); sets.len()],
             dropped: BTreeMap::new(),
             leak_test_cuts: 0,
             thresholds: Vec::new(),
@@ -60,15 +64,17 @@ impl Stack {
         }
     }
 
-    /// Appends the next symbol. Its columns come back empty, for one that is to come.
+    /// Appends the next symbol. Returns its columns, emptied, for a symbol that is to come.
     pub(super) fn push(&mut self, mut symbol: SymbolRows) -> Vec<Column> {
         let rows = symbol.known_at.len();
-        let expected = rows.saturating_mul(self.left);
-        self.left = self.left.saturating_sub(1);
         self.symbols.push(StackedSymbol {
             rows,
             close_time: symbol.close_time,
         });
+
+        // Symbols mostly have as many rows as each other.
+        let expected = rows.saturating_mul(self.symbols_to_come);
+        self.symbols_to_come = self.symbols_to_come.saturating_sub(1);
         append(&mut self.open_time, &mut symbol.open_time, expected);
         append(&mut self.known_at, &mut symbol.known_at, expected);
         append(
@@ -80,44 +86,47 @@ impl Stack {
         if let (Some(all), Some(weights)) = (&mut self.weights, &mut symbol.weights) {
             append(all, weights, expected);
         }
-        self.coverage
-            .iter_mut()
-            .zip(symbol.coverage)
-            .for_each(|(all, own)| all.add(own));
+        for (all, column) in self.columns.iter_mut().zip(&mut symbol.columns) {
+            all.append(column, expected);
+        }
+
+        for (total, count) in self.coverage.iter_mut().zip(symbol.coverage) {
+            total.add(count);
+        }
         for (reason, count) in symbol.dropped {
             *self.dropped.entry(reason.to_owned()).or_default() += count;
         }
+        for hole in symbol.holes {
+            self.note_hole(hole);
+        }
         self.leak_test_cuts = symbol.leak_test_cuts;
         self.thresholds.append(&mut symbol.thresholds);
-        for hole in symbol.holes {
-            if self
-                .holes
-                .get(&hole.set)
-                .is_none_or(|worst| worst.share < hole.share)
-            {
-                self.holes.insert(hole.set.clone(), hole);
-            }
-        }
-        self.columns
-            .iter_mut()
-            .zip(&mut symbol.columns)
-            .for_each(|(all, own)| all.append(own, expected));
+
         symbol.columns
     }
 
-    /// The distinct instants at which a row of some symbol was known, ascending.
+    /// Of the holes of a set in several symbols the largest is kept, the first one among equals.
+    fn note_hole(&mut self, hole: FuzzyHole) {
+        let is_largest = self
+            .holes
+            .get(&hole.set)
+            .is_none_or(|largest| largest.share < hole.share);
+        if is_largest {
+            self.holes.insert(hole.set.clone(), hole);
+        }
+    }
+
+    /// The distinct instants at which a row of some symbol became known, ascending.
     pub(super) fn instants(&self) -> Vec<Utc> {
         let mut instants = Vec::new();
-        let mut start = 0;
+        let mut first_row = 0;
         for symbol in &self.symbols {
-            merge(
-                &mut instants,
-                self.known_at
-                    .get(start..start + symbol.rows)
-                    .unwrap_or_default(),
-            );
-            start += symbol.rows;
+            let end = first_row + symbol.rows;
+            let known_at = self.known_at.get(first_row..end).unwrap_or_default();
+            merge_instants(&mut instants, known_at);
+            first_row = end;
         }
+
         instants
     }
 
@@ -125,53 +134,38 @@ impl Stack {
     pub(super) fn finish(
         mut self,
         resolved: &Resolved,
-        sets: &Sets,
+        sets: &FuzzySets,
         cuts: CutDates,
         workers: &Workers,
     ) -> DataSet {
-        let longest = self
-            .symbols
-            .iter()
-            .map(|symbol| symbol.rows)
-            .max()
-            .unwrap_or(0);
-        let usual = || longest.div_ceil(100).max(resolved.warm_up_bars());
-        let embargo_bars = resolved
-            .embargo_bars
-            .map_or_else(usual, |bars| bars as usize);
-        // Bars and not rows: where events are learnt from only, a bar is not a row.
-        let embargoes = self
-            .symbols
-            .iter()
-            .map(|each| splits::embargo_micros(&each.close_time, &cuts, embargo_bars));
-        let embargo_micros = embargoes.max().unwrap_or(0);
-        let (part, rows) = self.parts(&cuts, embargo_micros);
-        let training = Runs::of(part.iter().map(|part| *part == Part::Train));
-        let (features, values) = scaled(
-            resolved,
-            std::mem::take(&mut self.columns),
-            [&rows, &training],
-            workers,
-        );
-        let times = [
-            &mut self.open_time,
-            &mut self.known_at,
-            &mut self.label_known_at,
-        ];
-        times.into_iter().for_each(|all| rows.keep_tight(all));
-        rows.keep_tight(&mut self.labels);
-        self.weights
-            .iter_mut()
-            .for_each(|weights| rows.keep_tight(weights));
-        let mut symbol = self.numbers();
-        rows.keep_tight(&mut symbol);
-        let mut set = DataSet {
+        let embargo_micros = self.embargo_micros(resolved, &cuts);
+        let row_parts = self.row_parts(&cuts, embargo_micros);
+        self.count_without_part(&row_parts);
+
+        let kept_rows = Runs::of(row_parts.iter().map(Result::is_ok));
+        let part: Vec<Part> = row_parts.into_iter().flatten().collect();
+
+        let columns = std::mem::take(&mut self.columns);
+        let (features, values) =
+            scale_columns(&resolved.features, columns, &kept_rows, &part, workers);
+
+        let mut symbol = self.symbol_positions();
+        kept_rows.keep_tight(&mut symbol);
+        kept_rows.keep_tight(&mut self.open_time);
+        kept_rows.keep_tight(&mut self.known_at);
+        kept_rows.keep_tight(&mut self.label_known_at);
+        kept_rows.keep_tight(&mut self.labels);
+        if let Some(weights) = &mut self.weights {
+            kept_rows.keep_tight(weights);
+        }
+
+        let mut data_set = DataSet {
             features,
             output: resolved.output(),
             symbols: resolved.symbols.clone(),
             symbol,
             open_time: self.open_time,
-            decision_time: self.known_at,
+            known_at: self.known_at,
             part,
             label: self.labels,
             label_known_at: self.label_known_at,
@@ -181,116 +175,183 @@ impl Stack {
             embargo_micros,
             parts: Vec::new(),
             dropped: self.dropped,
-            coverage: sets.named(self.coverage.into_iter().map(Coverage::share)),
+            coverage: sets.by_name(self.coverage.into_iter().map(CoverageCount::share)),
             leak_test_cuts: self.leak_test_cuts,
             thresholds: self.thresholds,
             holes: self.holes.into_values().collect(),
         };
-        set.parts = counts(&set);
-        set
+        data_set.parts = count_parts(&data_set);
+
+        data_set
     }
 
-    /// The parts of the rows that have one, and which rows have one; counts the others.
-    fn parts(&mut self, cuts: &CutDates, embargo_micros: i64) -> (Vec<Part>, Runs) {
-        let times = self.known_at.iter().zip(&self.label_known_at);
-        let times = times.map(|(&known_at, &label_known_at)| RowTime {
-            known_at,
-            label_known_at,
-        });
-        let parts: Vec<_> = times
-            .map(|row| splits::part_of(row, cuts, embargo_micros))
-            .collect();
-        for (reason, why) in [("purged", Dropped::Purged), ("embargo", Dropped::Embargoed)] {
-            let count = parts.iter().filter(|part| **part == Err(why)).count();
-            self.dropped.insert(reason.to_owned(), count as u64);
+    /// The longest time that the embargo takes at the cuts of any symbol.
+    fn embargo_micros(&self, resolved: &Resolved, cuts: &CutDates) -> i64 {
+        let embargo_bars = match resolved.embargo_bars {
+            Some(bars) => bars as usize,
+            None => {
+                let rows_max = self.symbols.iter().map(|symbol| symbol.rows).max();
+                rows_max
+                    .unwrap_or(0)
+                    .div_ceil(EMBARGO_FRACTION)
+                    .max(resolved.warm_up_bars())
+            }
+        };
+
+        // Over bars and not rows: where only events are learnt from, a bar is not a row.
+        self.symbols
+            .iter()
+            .map(|symbol| splits::embargo_micros(&symbol.close_time, cuts, embargo_bars))
+            .max()
+            .unwrap_or(0)
+    }
+
+    /// The part of every row, or why it has none.
+    fn row_parts(&self, cuts: &CutDates, embargo_micros: i64) -> Vec<Result<Part, NoPart>> {
+        self.known_at
+            .iter()
+            .zip(&self.label_known_at)
+            .map(|(&known_at, &label_known_at)| {
+                let row = RowTime {
+                    known_at,
+                    label_known_at,
+                };
+                splits::assign_part(row, cuts, embargo_micros)
+            })
+            .collect()
+    }
+
+    fn count_without_part(&mut self, row_parts: &[Result<Part, NoPart>]) {
+        for (reason, name) in [(NoPart::Purged, "purged"), (NoPart::Embargoed, "embargo")] {
+            let rows = row_parts
+                .iter()
+                .filter(|part| **part == Err(reason))
+                .count();
+            self.dropped.insert(name.to_owned(), rows as u64);
         }
-        (
-            parts.iter().filter_map(|part| part.ok()).collect(),
-            Runs::of(parts.iter().map(Result::is_ok)),
-        )
     }
 
     /// The position of the symbol of every row.
-    fn numbers(&self) -> Vec<u32> {
-        let own =
-            |(number, symbol): (u32, &StackedSymbol)| std::iter::repeat_n(number, symbol.rows);
-        (0..).zip(&self.symbols).flat_map(own).collect()
+    fn symbol_positions(&self) -> Vec<u32> {
+        let mut positions = Vec::with_capacity(self.known_at.len());
+        for (position, symbol) in (0..).zip(&self.symbols) {
+            positions.extend(std::iter::repeat_n(position, symbol.rows));
+        }
+
+        positions
     }
 }
 
-/// The rows of every column that stay, with the scaling that those of them give which train.
-fn scaled(
-    resolved: &Resolved,
+/// A column on its way from stacked values to scaled ones.
+struct ColumnWork<'a> {
+    column: Column,
+    feature: &'a Feature,
+    scaled: Option<(FeatureColumn, Vec<f32>)>,
+}
+
+/// Keeps the rows of every column that have a part, and scales them as the rows of the training
+/// part demand. `part` is by kept row.
+fn scale_columns(
+    features: &[Feature],
     columns: Vec<Column>,
-    [rows, training]: [&Runs; 2],
+    kept_rows: &Runs,
+    part: &[Part],
     workers: &Workers,
 ) -> (Vec<FeatureColumn>, Vec<Vec<f32>>) {
-    let mut work: Vec<_> = columns
+    let training_rows = Runs::of(part.iter().map(|part| *part == Part::Train));
+    let mut work: Vec<ColumnWork<'_>> = columns
         .into_iter()
-        .zip(&resolved.features)
-        .map(|column| (column, None))
+        .zip(features)
+        .map(|(column, feature)| ColumnWork {
+            column,
+            feature,
+            scaled: None,
+        })
         .collect();
-    workers.each(&mut work, |((column, feature), done)| {
-        column.keep(rows);
-        let fitted = column.fit(feature, training);
-        let values = std::mem::take(column).scaled(fitted.normalisation);
-        *done = Some((fitted, values));
+
+    workers.change_each(&mut work, |work| {
+        // Each column is freed as soon as its scaled form exists.
+        let mut column = std::mem::take(&mut work.column);
+        column.keep(kept_rows);
+        let fitted = column.fit(work.feature, &training_rows);
+        let values = column.scaled(fitted.normalisation);
+        work.scaled = Some((fitted, values));
     });
-    work.into_iter().filter_map(|(_, done)| done).unzip()
+
+    work.into_iter().filter_map(|work| work.scaled).unzip()
 }
 
 /// Adds instants to others; both ascend.
-pub(super) fn merge(instants: &mut Vec<Utc>, more: &[Utc]) {
+pub(super) fn merge_instants(instants: &mut Vec<Utc>, more: &[Utc]) {
     // Symbols mostly have bars at the same instants.
-    let first = more.first().map_or(0, |first| {
+    let start = more.first().map_or(0, |first| {
         instants.partition_point(|instant| instant < first)
     });
-    if instants.get(first..first + more.len()) == Some(more) {
+    if instants.get(start..start + more.len()) == Some(more) {
         return;
     }
-    instants.extend_from_slice(more);
+
     // The stable sort sees that these are two ascending runs, and merges them.
+    instants.extend_from_slice(more);
     instants.sort();
     instants.dedup();
 }
 
 /// Rows per symbol and part, in this order.
-fn counts(set: &DataSet) -> Vec<PartCount> {
-    let classes = if set.output == OutputKind::Regression {
-        0
-    } else {
-        set.output.width()
+fn count_parts(data_set: &DataSet) -> Vec<PartCount> {
+    let classes = match data_set.output {
+        OutputKind::Regression => 0,
+        OutputKind::Classes { .. } => data_set.output.width(),
     };
-    let count = |symbol: &Instrument, part: &str| PartCount {
+    let mut counts: Vec<[PartCount; 3]> = data_set
+        .symbols
+        .iter()
+        .map(|symbol| Part::ALL.map(|part| empty_count(symbol, part, classes)))
+        .collect();
+
+    let rows = data_set
+        .symbol
+        .iter()
+        .zip(&data_set.part)
+        .zip(&data_set.known_at)
+        .zip(&data_set.label);
+    for (((symbol, part), known_at), label) in rows {
+        let count = counts
+            .get_mut(*symbol as usize)
+            .and_then(|parts| parts.get_mut(*part as usize));
+        if let Some(count) = count {
+            count_row(count, *known_at, *label);
+        }
+    }
+
+    counts.into_iter().flatten().collect()
+}
+
+fn empty_count(symbol: &Instrument, part: Part, classes: usize) -> PartCount {
+    PartCount {
         symbol: symbol.id(),
-        part: part.to_owned(),
+        part: part.name().to_owned(),
         rows: 0,
         classes: vec![0; classes],
         range: None,
-    };
-    let of_symbol = |symbol: &Instrument| PARTS.map(|(_, name)| count(symbol, name));
-    let mut counts: Vec<[PartCount; 3]> = set.symbols.iter().map(of_symbol).collect();
-    let rows = set
-        .symbol
-        .iter()
-        .zip(&set.part)
-        .zip(&set.decision_time)
-        .zip(&set.label);
-    for (((symbol, part), time), label) in rows {
-        let own = counts
-            .get_mut(*symbol as usize)
-            .and_then(|own| own.get_mut(*part as usize));
-        let Some(count) = own else { continue };
-        count.rows += 1;
-        let first = count.range.map_or(time.0, |range: ColumnRange| range.first);
-        count.range = Some(ColumnRange {
-            first,
-            last: time.0,
-        });
-        let class = (0_u16..)
-            .zip(&mut count.classes)
-            .find(|(class, _)| f32::from(*class) == *label);
-        class.into_iter().for_each(|(_, rows)| *rows += 1);
     }
-    counts.into_iter().flatten().collect()
+}
+
+/// Counts the next row; the rows of a symbol ascend in time.
+fn count_row(count: &mut PartCount, known_at: Utc, label: f32) {
+    count.rows += 1;
+
+    let first = count.range.map_or(known_at.0, |range| range.first);
+    count.range = Some(ColumnRange {
+        first,
+        last: known_at.0,
+    });
+
+    // A class label is the number of its class.
+    let class_rows = (0_u16..)
+        .zip(&mut count.classes)
+        .find(|(class, _)| f32::from(*class) == label);
+    if let Some((_, rows)) = class_rows {
+        *rows += 1;
+    }
 }

@@ -1,95 +1,80 @@
-//! Threads: the same work on every item, results in the order of the items whatever the number of
-//! threads.
-
-use std::collections::BTreeMap;
-use std::sync::mpsc::channel;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+//! Threads: the same work on every item, with results in the order of the items whatever the number
+//! of threads.
 
 use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use super::DataSetError;
 
+/// Items per thread in a wave. One wave is taken while the next is at work, so twice as many items
+/// per thread may be in memory. Fewer would leave threads idle at the end of each wave.
+const WAVE_ITEMS_PER_THREAD: usize = 2;
+
 /// One thread is the caller's own; more are a pool that lives as long as this.
-pub(super) struct Workers(Option<ThreadPool>);
+pub(super) struct Workers {
+    pool: Option<ThreadPool>,
+}
 
 impl Workers {
+    /// # Errors
+    /// [`DataSetError::Threads`].
     pub(super) fn new(threads: usize) -> Result<Self, DataSetError> {
         if threads <= 1 {
-            return Ok(Self(None));
+            return Ok(Self { pool: None });
         }
-        let pool = ThreadPoolBuilder::new().num_threads(threads).build();
-        let failed = |error: rayon::ThreadPoolBuildError| DataSetError::Threads {
-            threads,
-            reason: error.to_string(),
-        };
-        Ok(Self(Some(pool.map_err(failed)?)))
+
+        let pool = ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .map_err(|error| DataSetError::Threads {
+                threads,
+                reason: error.to_string(),
+            })?;
+
+        Ok(Self { pool: Some(pool) })
     }
 
-    /// The results in the order of the items.
-    pub(super) fn map<T: Sync, R: Send>(
+    /// Works on every item and hands each result to `take` in the order of the items.
+    ///
+    /// Items are worked on in waves. The results of one wave are taken while the next wave is at
+    /// work, so at most 4 items per thread are in memory.
+    ///
+    /// # Errors
+    /// The first one in the order of the items.
+    pub(super) fn map_in_order<T: Sync, R: Send, E: Send>(
         &self,
         items: &[T],
-        work: impl Fn(&T) -> R + Sync + Send,
-    ) -> Vec<R> {
-        match &self.0 {
-            // One item at a time: symbols are few and long.
-            Some(pool) => pool.install(|| items.par_iter().with_max_len(1).map(work).collect()),
-            None => items.iter().map(work).collect(),
-        }
-    }
-
-    /// Hands each result to `take`, on the caller's thread and in the order of the items; gives the
-    /// error that comes first in that order, after which nothing is taken. At most `ahead` items
-    /// are at work or wait, so that a slow one holds up the others only when they are that far
-    /// ahead of it.
-    pub(super) fn in_order<T: Sync, R: Send, E: Send>(
-        &self,
-        items: &[T],
-        ahead: usize,
         work: impl Fn(&T) -> Result<R, E> + Sync,
-        mut take: impl FnMut(R),
+        mut take: impl FnMut(R) + Send,
     ) -> Result<(), E> {
-        let Some(pool) = &self.0 else {
-            return items.iter().try_for_each(|item| work(item).map(&mut take));
-        };
-        let queue = Queue {
-            ahead: ahead.max(1),
-            items: items.len(),
-            state: Mutex::default(),
-            changed: Condvar::new(),
-        };
-        pool.in_place_scope(|scope| {
-            let (sender, receiver) = channel();
-            for _ in 0..pool.current_num_threads() {
-                let (sender, queue, work) = (sender.clone(), &queue, &work);
-                scope.spawn(move |_| {
-                    let _guard = StopOnPanic(queue);
-                    while let Some((at, item)) =
-                        queue.next().and_then(|at| Some((at, items.get(at)?)))
-                    {
-                        // Nobody listens any more after an error.
-                        let _ = sender.send((at, work(item)));
-                    }
-                });
+        let Some(pool) = &self.pool else {
+            for item in items {
+                take(work(item)?);
             }
-            drop(sender);
-            let (mut waiting, mut taken) = (BTreeMap::new(), 0);
-            for (at, result) in receiver {
-                waiting.insert(at, result);
-                while let Some(result) = waiting.remove(&taken) {
-                    take(result.inspect_err(|_| queue.stop())?);
-                    taken += 1;
-                    queue.taken(taken);
-                }
-            }
-            Ok(())
-        })
+            return Ok(());
+        };
+
+        let mut finished: Vec<R> = Vec::new();
+        for wave in items.chunks(pool.current_num_threads() * WAVE_ITEMS_PER_THREAD) {
+            let ((), results) = pool.join(
+                || finished.into_iter().for_each(&mut take),
+                || map_wave(wave, &work),
+            );
+            // Collected here and not by rayon, which may give another error than the first.
+            finished = results.into_iter().collect::<Result<_, E>>()?;
+        }
+        finished.into_iter().for_each(take);
+
+        Ok(())
     }
 
     /// Changes every item.
-    pub(super) fn each<T: Send>(&self, items: &mut [T], work: impl Fn(&mut T) + Sync + Send) {
-        match &self.0 {
+    pub(super) fn change_each<T: Send>(
+        &self,
+        items: &mut [T],
+        work: impl Fn(&mut T) + Sync + Send,
+    ) {
+        match &self.pool {
             // One item at a time, as some take much longer than others.
             Some(pool) => pool.install(|| items.par_iter_mut().with_max_len(1).for_each(work)),
             None => items.iter_mut().for_each(work),
@@ -97,58 +82,10 @@ impl Workers {
     }
 }
 
-/// Which item is next, and how far ahead of those that are done with.
-struct Queue {
-    ahead: usize,
-    items: usize,
-    state: Mutex<State>,
-    changed: Condvar,
-}
-
-#[derive(Default)]
-struct State {
-    next: usize,
-    taken: usize,
-    stopped: bool,
-}
-
-impl Queue {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The position of the next item once it may begin; none when there is none or all is stopped.
-    fn next(&self) -> Option<usize> {
-        let full = |state: &mut State| {
-            !state.stopped && state.next < self.items && state.next >= state.taken + self.ahead
-        };
-        let mut state = self
-            .changed
-            .wait_while(self.state(), full)
-            .unwrap_or_else(PoisonError::into_inner);
-        let next = state.next;
-        state.next += 1;
-        (!state.stopped && next < self.items).then_some(next)
-    }
-
-    fn taken(&self, taken: usize) {
-        self.state().taken = taken;
-        self.changed.notify_all();
-    }
-
-    fn stop(&self) {
-        self.state().stopped = true;
-        self.changed.notify_all();
-    }
-}
-
-/// A thread that panics leaves a result that never comes; nobody shall wait for it.
-struct StopOnPanic<'a>(&'a Queue);
-
-impl Drop for StopOnPanic<'_> {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.0.stop();
-        }
-    }
+fn map_wave<T: Sync, R: Send, E: Send>(
+    wave: &[T],
+    work: impl Fn(&T) -> Result<R, E> + Sync + Send,
+) -> Vec<Result<R, E>> {
+    // One item at a time: symbols are few and long.
+    wave.par_iter().with_max_len(1).map(work).collect()
 }

@@ -7,7 +7,7 @@ use super::Membership;
 
 /// How the members of a set cover the values that an indicator really gave.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Coverage {
+pub struct CoverageReport {
     /// Values looked at; NaN is left out.
     pub values: usize,
     /// Values with a degree of 0 in every member. A network cannot tell them apart.
@@ -34,10 +34,10 @@ pub struct MemberCoverage {
 }
 
 /// How `members` (name and function) cover `values`.
-pub fn coverage(
+pub fn measure_coverage(
     members: &[(String, Membership)],
     values: impl IntoIterator<Item = f64>,
-) -> Coverage {
+) -> CoverageReport {
     let member = |(name, _): &(String, _)| MemberCoverage {
         name: name.clone(),
         mean_degree: 0.0,
@@ -45,7 +45,7 @@ pub fn coverage(
         strongest: 0,
     };
     let entries = members.iter().map(member).collect();
-    let mut report = Coverage {
+    let mut report = CoverageReport {
         values: 0,
         uncovered: 0,
         uncovered_range: None,
@@ -82,7 +82,7 @@ pub fn coverage(
 }
 
 /// The set in words: `rsi_14 is low (full up to 20, falls to 0 at 40) or high (…).`
-pub fn sentence(subject: &str, members: &[(String, Membership)]) -> String {
+pub fn describe_set(subject: &str, members: &[(String, Membership)]) -> String {
     if members.is_empty() {
         return format!("{subject} has no memberships.");
     }

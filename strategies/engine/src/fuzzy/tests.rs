@@ -55,7 +55,7 @@ fn low_and_high() -> Vec<(String, Membership)> {
 /// to neither.
 #[test]
 fn coverage_finds_values_that_belong_to_no_set() {
-    let report = coverage(
+    let report = measure_coverage(
         &low_and_high(),
         [0.0, 20.0, 40.0, 60.0, 80.0, 100.0, f64::NAN],
     );
@@ -72,12 +72,12 @@ fn coverage_finds_values_that_belong_to_no_set() {
         ),
         ("low", 0.25, 2, 2)
     );
-    let full = coverage(&low_and_high(), [10.0, 90.0]);
+    let full = measure_coverage(&low_and_high(), [10.0, 90.0]);
     assert_eq!(
         (full.uncovered, full.uncovered_range, full.weakest),
         (0, None, Some((10.0, 0.75)))
     );
-    let none = coverage(&low_and_high(), [f64::NAN]);
+    let none = measure_coverage(&low_and_high(), [f64::NAN]);
     assert_eq!(
         (none.values, none.weakest, none.members[0].mean_degree),
         (0, None, 0.0)
@@ -87,10 +87,10 @@ fn coverage_finds_values_that_belong_to_no_set() {
 #[test]
 fn a_set_reads_as_a_sentence() {
     assert_eq!(
-        sentence("rsi_14", &low_and_high()),
+        describe_set("rsi_14", &low_and_high()),
         "rsi_14 is low (0 below 0, full at 0, falls to 0 at 40) or high (rises from 60 to 100, full at 100, 0 above 100)."
     );
-    assert_eq!(sentence("rsi_14", &[]), "rsi_14 has no memberships.");
+    assert_eq!(describe_set("rsi_14", &[]), "rsi_14 has no memberships.");
 }
 
 #[test]

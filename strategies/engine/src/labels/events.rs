@@ -74,7 +74,7 @@ impl EventFilter {
     }
 
     /// One entry a bar: true at events. Join it with labels of the same bars by
-    /// [`super::Labels::keep`].
+    /// [`super::BarLabels::keep`].
     ///
     /// # Errors
     /// The threshold is not fitted, or not above 0.

@@ -1,11 +1,11 @@
 //! Forward return: the relative change of the close over a fixed number of bars, as a number or as
 //! a context class.
 
-use super::{Context, Labels};
+use super::{BarLabels, Context};
 
 /// (close\[i+h\] − close\[i\])/close\[i\]; no label in the last h rows nor where the quotient is
 /// not finite.
-pub(super) fn label(labels: &mut Labels, close: &[f64], horizon: usize) {
+pub(super) fn label(labels: &mut BarLabels, close: &[f64], horizon: usize) {
     for (row, (now, later)) in close.iter().zip(close.iter().skip(horizon)).enumerate() {
         let value = ((later - now) / now) as f32;
         if value.is_finite() {
@@ -16,7 +16,7 @@ pub(super) fn label(labels: &mut Labels, close: &[f64], horizon: usize) {
 
 /// The class of the forward return: BULLISH above one threshold, BEARISH below another, else
 /// NEUTRAL.
-pub(super) fn label_context(labels: &mut Labels, close: &[f64], context: &Context) {
+pub(super) fn label_context(labels: &mut BarLabels, close: &[f64], context: &Context) {
     let horizon = context.horizon as usize;
     for (row, (now, later)) in close.iter().zip(close.iter().skip(horizon)).enumerate() {
         let change = (later - now) / now;

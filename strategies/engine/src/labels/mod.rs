@@ -24,7 +24,7 @@ pub use source::{
     CONTEXT_CLASSES, Context, EfficiencyRegime, LabelSource, REGIME_CLASSES, Regime,
     SIGNAL_CLASSES, TripleBarrier, VolatilityMethod, ZigzagWindow,
 };
-pub use uniqueness::uniqueness;
+pub use uniqueness::uniqueness_weights;
 
 const BUY: f32 = 0.0;
 const HOLD: f32 = 1.0;
@@ -32,7 +32,7 @@ const SELL: f32 = 2.0;
 
 /// One label per bar.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Labels {
+pub struct BarLabels {
     /// Class number or return; NaN = unlabelled.
     pub values: Vec<f32>,
     /// Number of later bars that the label of row i depends on; meaningful where it is labelled, 0
@@ -42,7 +42,7 @@ pub struct Labels {
     pub classes: &'static [&'static str],
 }
 
-impl Labels {
+impl BarLabels {
     fn unlabelled(rows: usize, classes: &'static [&'static str]) -> Self {
         Self {
             values: vec![f32::NAN; rows],
@@ -146,29 +146,11 @@ impl LabelError {
     }
 }
 
-/// The zigzag of a series: the close at every pivot, NaN elsewhere; empty for a threshold outside
-/// of 0..1 (exclusive).
-///
-/// The last pivot moves as bars arrive, so this is for labels and for charts of the past, never an
-/// input of a model.
-pub fn zigzag_pivots(close: &[f64], threshold: f64) -> Vec<f64> {
-    if !(threshold > 0.0 && threshold < 1.0) {
-        return Vec::new();
-    }
-    let mut values = vec![f64::NAN; close.len()];
-    for row in zigzag::pivots(close, threshold) {
-        if let (Some(cell), Some(price)) = (values.get_mut(row), close.get(row)) {
-            *cell = *price;
-        }
-    }
-    values
-}
-
 /// Labels every bar that can be labelled.
 ///
 /// # Errors
 /// The first illegal parameter, or too few bars for any label.
-pub fn compute(source: &LabelSource, bars: &Bars) -> Result<Labels, LabelError> {
+pub fn compute_labels(source: &LabelSource, bars: &Bars) -> Result<BarLabels, LabelError> {
     if let Some(error) = source.check().into_iter().next() {
         return Err(error);
     }
@@ -180,7 +162,7 @@ pub fn compute(source: &LabelSource, bars: &Bars) -> Result<Labels, LabelError> 
             needed,
         });
     }
-    let mut labels = Labels::unlabelled(bars.len(), source.classes());
+    let mut labels = BarLabels::unlabelled(bars.len(), source.classes());
     match *source {
         LabelSource::ForwardReturn { horizon } => {
             forward_return::label(&mut labels, &bars.close, horizon as usize)

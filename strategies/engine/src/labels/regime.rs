@@ -17,7 +17,7 @@ use market::Bars;
 
 use super::volatility::{log_returns, volatility_ratio};
 use super::zigzag::{Segment, segments};
-use super::{EfficiencyRegime, LabelError, Labels, Regime};
+use super::{BarLabels, EfficiencyRegime, LabelError, Regime};
 
 const UP: f32 = 0.0;
 const DOWN: f32 = 1.0;
@@ -98,7 +98,11 @@ fn median(mut values: Vec<f64>) -> f64 {
     }
 }
 
-pub(super) fn label(labels: &mut Labels, close: &[f64], regime: &Regime) -> Result<(), LabelError> {
+pub(super) fn label(
+    labels: &mut BarLabels,
+    close: &[f64],
+    regime: &Regime,
+) -> Result<(), LabelError> {
     let Some(range) = regime.typical_range else {
         return Err(LabelError::NotFitted { source_name: NAME });
     };
@@ -196,7 +200,11 @@ fn is_progressive(segment: &Segment, micro: &[usize], close: &[f64], tolerance: 
     steps > 0 && progress as f64 / steps as f64 >= tolerance
 }
 
-pub(super) fn label_by_efficiency(labels: &mut Labels, close: &[f64], regime: &EfficiencyRegime) {
+pub(super) fn label_by_efficiency(
+    labels: &mut BarLabels,
+    close: &[f64],
+    regime: &EfficiencyRegime,
+) {
     let returns = log_returns(close);
     let (horizon, back) = (regime.horizon as usize, regime.vol_lookback as usize);
     for (row, path) in close.windows(horizon + 1).enumerate().skip(back) {

@@ -31,8 +31,8 @@ fn closes(values: &[f64]) -> Bars {
     bars(&values.iter().map(|&value| [value; 3]).collect::<Vec<_>>())
 }
 
-/// Labels as text: `B3` = BUY looking three bars ahead, `-` = none.
-fn text(labels: &Labels) -> String {
+/// BarLabels as text: `B3` = BUY looking three bars ahead, `-` = none.
+fn text(labels: &BarLabels) -> String {
     let word = |(value, ahead): (&f32, &u32)| match labels.classes.get(*value as usize) {
         Some(class) if !value.is_nan() => format!("{}{ahead}", &class[..1]),
         _ => "-".to_owned(),
@@ -48,7 +48,7 @@ fn text(labels: &Labels) -> String {
 
 #[test]
 fn a_forward_return_is_the_relative_change_and_the_last_rows_have_none() {
-    let labels = compute(
+    let labels = compute_labels(
         &LabelSource::ForwardReturn { horizon: 2 },
         &closes(&[4.0, 5.0, 6.0, 2.5]),
     )
@@ -63,7 +63,7 @@ fn a_forward_return_is_the_relative_change_and_the_last_rows_have_none() {
 /// at row 7: +10.5 %), then a rise that nothing confirms.
 #[test]
 fn zigzag_labels_look_to_the_bar_that_confirms_their_pivot_and_the_open_segment_has_none() {
-    let labels = compute(
+    let labels = compute_labels(
         &LabelSource::Zigzag { threshold: 0.1 },
         &closes(&[100.0, 111.0, 105.0, 112.0, 100.0, 95.0, 97.0, 105.0, 106.0]),
     );
@@ -73,7 +73,7 @@ fn zigzag_labels_look_to_the_bar_that_confirms_their_pivot_and_the_open_segment_
 /// Without a reversal of 10 % nothing is known, however far the price drifts.
 #[test]
 fn zigzag_labels_nothing_before_the_first_confirmation() {
-    let labels = compute(
+    let labels = compute_labels(
         &LabelSource::Zigzag { threshold: 0.1 },
         &closes(&[100.0, 104.0, 108.0, 120.0, 130.0]),
     )
@@ -92,7 +92,7 @@ fn walk(later: &[[f64; 3]]) -> String {
         max_holding_period: 3,
         ..TripleBarrier::default()
     };
-    let labels = compute(&LabelSource::TripleBarrier(barrier), &bars(&rows)).unwrap();
+    let labels = compute_labels(&LabelSource::TripleBarrier(barrier), &bars(&rows)).unwrap();
     text(&labels).split(' ').next().unwrap().to_owned()
 }
 
@@ -138,7 +138,7 @@ fn rows_without_volatility_or_without_the_whole_walk_have_no_label() {
         vol_method: VolatilityMethod::Std,
         ..TripleBarrier::default()
     };
-    let labels = compute(
+    let labels = compute_labels(
         &LabelSource::TripleBarrier(barrier),
         &closes(&[100.0, 101.0, 100.0, 104.0, 104.0]),
     )
@@ -161,7 +161,7 @@ fn deviations_are_the_unbiased_weighted_ones() {
 #[test]
 fn illegal_parameters_and_short_series_are_errors_with_a_hint() {
     let message = |source: &LabelSource, rows: usize| {
-        let error = compute(source, &closes(&vec![1.0; rows])).unwrap_err();
+        let error = compute_labels(source, &closes(&vec![1.0; rows])).unwrap_err();
         format!("{error}; hint: {}", error.hint())
     };
     assert_eq!(
@@ -227,7 +227,7 @@ fn the_section_of_a_strategy_file_is_the_serialised_form_and_unknown_keys_are_re
 }
 
 fn classes(source: LabelSource, closes_given: &[f64]) -> String {
-    text(&compute(&source, &closes(closes_given)).unwrap())
+    text(&compute_labels(&source, &closes(closes_given)).unwrap())
 }
 
 /// Row 0: +12 % two bars ahead beats −5 %. Row 1: neither move reaches 10 %. Row 2: −15 % comes
@@ -253,7 +253,7 @@ fn a_context_is_the_coming_return_against_two_thresholds() {
         bullish: 0.01,
         bearish: -0.01,
     });
-    let labels = compute(&context, &closes(&[100.0, 102.0, 100.0, 100.5])).unwrap();
+    let labels = compute_labels(&context, &closes(&[100.0, 102.0, 100.0, 100.5])).unwrap();
     assert_eq!(labels.values[..3], [0.0, 1.0, 2.0]);
     assert_eq!(labels.look_ahead, [1, 1, 1, 0]);
     let crossed = Context {
@@ -338,7 +338,7 @@ fn a_threshold_that_is_a_statistic_is_fitted_once_and_then_frozen() {
     let open = LabelSource::Regime(Regime::default());
     let message = |error: LabelError| format!("{error}; hint: {}", error.hint());
     assert_eq!(
-        message(compute(&open, &closes(&[1.0; 40])).unwrap_err()),
+        message(compute_labels(&open, &closes(&[1.0; 40])).unwrap_err()),
         "regime needs a threshold that is fitted on the training part; hint: call `fitted` with the bars of the training part first"
     );
     assert_eq!(
@@ -382,7 +382,8 @@ fn events_are_drifts_beyond_the_threshold_and_join_labels_by_row() {
     .events(&closes(&prices))
     .unwrap();
     assert_eq!(events, [false, false, true, true, false]);
-    let mut labels = compute(&LabelSource::ForwardReturn { horizon: 1 }, &closes(&prices)).unwrap();
+    let mut labels =
+        compute_labels(&LabelSource::ForwardReturn { horizon: 1 }, &closes(&prices)).unwrap();
     labels.keep(&events).unwrap();
     assert_eq!(
         labels
@@ -404,7 +405,7 @@ fn events_are_drifts_beyond_the_threshold_and_join_labels_by_row() {
 /// the series and not among the labels that are left.
 #[test]
 fn labels_that_share_their_bars_weigh_less() {
-    let mut labels = Labels {
+    let mut labels = BarLabels {
         values: vec![0.0, 1.0, 2.0, f32::NAN],
         look_ahead: vec![2, 2, 1, 0],
         classes: SIGNAL_CLASSES,
@@ -415,9 +416,9 @@ fn labels_that_share_their_bars_weigh_less() {
             .zip(expected)
             .all(|(weight, expected)| (weight - expected).abs() < 1e-15)
     };
-    assert!(close(&uniqueness(&labels), [0.75, 0.5, 0.5, 0.0]));
+    assert!(close(&uniqueness_weights(&labels), [0.75, 0.5, 0.5, 0.0]));
     labels.keep(&[true, false, true, true]).unwrap();
-    assert!(close(&uniqueness(&labels), [1.0, 0.0, 1.0, 0.0]));
+    assert!(close(&uniqueness_weights(&labels), [1.0, 0.0, 1.0, 0.0]));
 }
 
 /// One source of every kind, with parameters for a short series that moves by about 2 % a bar.
@@ -473,12 +474,12 @@ fn swings(rows: u32) -> Vec<[f64; 3]> {
 fn at_the_edge_of_the_look_ahead_some_labels_of_every_source_change() {
     let rows = swings(200);
     for source in every_source() {
-        let labels = compute(&source, &bars(&rows)).unwrap();
+        let labels = compute_labels(&source, &bars(&rows)).unwrap();
         let changes = |row: usize, scale: f64| {
             let mut changed = rows.clone();
             let edge = row + labels.look_ahead[row] as usize;
             changed[edge] = changed[edge].map(|price| price * scale);
-            let other = compute(&source, &bars(&changed)).unwrap();
+            let other = compute_labels(&source, &bars(&changed)).unwrap();
             other.values[row].to_bits() != labels.values[row].to_bits()
                 || other.look_ahead[row] != labels.look_ahead[row]
         };
@@ -592,8 +593,8 @@ proptest! {
         let from = from.index(rows.len());
         let mut changed = rows.clone();
         changed[from..].copy_from_slice(&others[from..rows.len()]);
-        let labels = compute(&source, &bars(&rows)).unwrap();
-        let later = compute(&source, &bars(&changed)).unwrap();
+        let labels = compute_labels(&source, &bars(&rows)).unwrap();
+        let later = compute_labels(&source, &bars(&changed)).unwrap();
         for row in 0..rows.len() {
             if !labels.values[row].is_nan() && row + (labels.look_ahead[row] as usize) < from {
                 prop_assert_eq!(labels.values[row], later.values[row], "row {}", row);
@@ -611,8 +612,8 @@ proptest! {
         kept in any::<prop::sample::Index>(),
     ) {
         let kept = kept.index(rows.len());
-        let labels = compute(&source, &bars(&rows)).unwrap();
-        let Ok(shorter) = compute(&source, &bars(&rows[..kept])) else { return Ok(()) };
+        let labels = compute_labels(&source, &bars(&rows)).unwrap();
+        let Ok(shorter) = compute_labels(&source, &bars(&rows[..kept])) else { return Ok(()) };
         let tail = if let LabelSource::TripleBarrier(barrier) = source { barrier.max_holding_period as usize } else { 0 };
         for row in 0..kept {
             let known = row + (labels.look_ahead[row] as usize) < kept && row + tail < kept;
@@ -633,9 +634,9 @@ proptest! {
         let filter = EventFilter { threshold: Some(0.02), ..EventFilter::default() };
         let events = filter.events(&bars(&rows)).unwrap();
         prop_assert_eq!(&filter.events(&bars(&rows[..kept])).unwrap()[..], &events[..kept]);
-        let mut labels = compute(&source, &bars(&rows)).unwrap();
+        let mut labels = compute_labels(&source, &bars(&rows)).unwrap();
         labels.keep(&events).unwrap();
-        let weights = uniqueness(&labels);
+        let weights = uniqueness_weights(&labels);
         // Every bar that some label is active on is given away once, in equal shares.
         let span = |row: usize| row..row + (labels.look_ahead[row] as usize).max(1);
         let labelled = || (0..rows.len()).filter(|row| !labels.values[*row].is_nan());
@@ -653,7 +654,7 @@ proptest! {
         source in any_source(),
         rows in prop::collection::vec(any_row(), 0..40),
     ) {
-        if let Ok(labels) = compute(&source, &bars(&rows)) {
+        if let Ok(labels) = compute_labels(&source, &bars(&rows)) {
             prop_assert_eq!(labels.values.len(), rows.len());
             for (row, (value, ahead)) in labels.values.iter().zip(&labels.look_ahead).enumerate() {
                 prop_assert!(value.is_nan() || row + (*ahead as usize) < rows.len());

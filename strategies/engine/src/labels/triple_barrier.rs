@@ -13,9 +13,9 @@
 use market::Bars;
 
 use super::volatility::Weighted;
-use super::{BUY, HOLD, Labels, SELL, TripleBarrier, VolatilityMethod};
+use super::{BUY, BarLabels, HOLD, SELL, TripleBarrier, VolatilityMethod};
 
-pub(super) fn label(labels: &mut Labels, bars: &Bars, barrier: &TripleBarrier) {
+pub(super) fn label(labels: &mut BarLabels, bars: &Bars, barrier: &TripleBarrier) {
     let volatility = volatility(bars, barrier);
     let labelled = bars
         .len()

@@ -7,10 +7,10 @@
 //! nothing here is divided by a mean over all labels: who draws by weights does that. Source: López
 //! de Prado, *Advances in Financial Machine Learning*, chapter 4.
 
-use super::Labels;
+use super::BarLabels;
 
 /// One weight a bar: 0 without a label, else above 0 and at most 1.
-pub fn uniqueness(labels: &Labels) -> Vec<f64> {
+pub fn uniqueness_weights(labels: &BarLabels) -> Vec<f64> {
     let rows = labels.values.len();
     let span = |row: usize| {
         let labelled = labels.values.get(row).is_some_and(|value| !value.is_nan());

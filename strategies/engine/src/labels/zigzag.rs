@@ -6,9 +6,9 @@
 //! ends its segment is confirmed, which is what the look-ahead says. Rows after the last confirmed
 //! pivot have no label: what segment they lie in is not known yet.
 
-use super::{BUY, HOLD, Labels, SELL};
+use super::{BUY, BarLabels, HOLD, SELL};
 
-pub(super) fn label(labels: &mut Labels, close: &[f64], threshold: f64) {
+pub(super) fn label(labels: &mut BarLabels, close: &[f64], threshold: f64) {
     for segment in segments(close, threshold) {
         let inner = if segment.rising { BUY } else { SELL };
         for inside in segment.start + 1..segment.end {
@@ -35,29 +35,6 @@ pub(super) fn segments(close: &[f64], threshold: f64) -> impl Iterator<Item = Se
         .enumerate()
         .filter(|(_, price)| **price > 0.0 && price.is_finite());
     priced.filter_map(move |(row, &price)| scan.push(row, price, threshold))
-}
-
-/// Positions of all pivots: the confirmed ones, then the moving one. Row 0 (of those with a price)
-/// is the first.
-pub(super) fn pivots(close: &[f64], threshold: f64) -> Vec<usize> {
-    let mut scan = Scan::new();
-    let mut pivots = Vec::new();
-    for (row, &price) in close
-        .iter()
-        .enumerate()
-        .filter(|(_, price)| **price > 0.0 && price.is_finite())
-    {
-        if let Some(segment) = scan.push(row, price, threshold) {
-            pivots.push(segment.start);
-        }
-    }
-    if scan.rising.is_some() {
-        pivots.push(scan.start);
-    }
-    if !scan.extreme.is_nan() {
-        pivots.push(scan.pivot);
-    }
-    pivots
 }
 
 /// Two neighbouring confirmed pivots.

@@ -6,9 +6,9 @@
 //! first one among equals); SELL mirrored; else HOLD. The last L rows have no label, nor has a row
 //! whose window lacks a price.
 
-use super::{BUY, HOLD, Labels, SELL, ZigzagWindow};
+use super::{BUY, BarLabels, HOLD, SELL, ZigzagWindow};
 
-pub(super) fn label(labels: &mut Labels, close: &[f64], window: &ZigzagWindow) {
+pub(super) fn label(labels: &mut BarLabels, close: &[f64], window: &ZigzagWindow) {
     let lookahead = window.lookahead as usize;
     for (row, ahead) in close.windows(lookahead + 1).enumerate() {
         if let Some((&now, later)) = ahead.split_first()

@@ -7,11 +7,11 @@ use std::ops::ControlFlow;
 use crate::sample_bars::{HOUR, SymbolInput, assembled, catalog, inputs, names, read, shipped};
 use market::{Bars, Timeframe, Utc};
 use schemas::manifests::Normalisation;
-use strategies::labels::{self, LabelError, LabelSource, Labels, uniqueness};
+use strategies::labels::{self, BarLabels, LabelError, LabelSource, uniqueness_weights};
 use strategies::splits::Part;
 use strategies::{
-    Columns, DataSet, DataSetError, KnownBars, LeakTest, Overrides, Resolved, Strategy, SymbolBars,
-    columns, known,
+    ColumnSink, Columns, DataSet, DataSetError, KnownBars, LeakTest, Overrides, Resolved, Strategy,
+    SymbolBars, borrow_bars, compute_columns,
 };
 
 const CATALOG: [&str; 10] = [
@@ -46,7 +46,7 @@ fn data_set(resolved: &Resolved) -> Result<DataSet, DataSetError> {
 }
 
 fn compute(resolved: &Resolved, bars: &SymbolBars) -> Columns {
-    columns(resolved, bars, &mut |_, _| ControlFlow::Continue(())).unwrap()
+    compute_columns(resolved, bars, &mut |_, _| ControlFlow::Continue(())).unwrap()
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn no_label_of_a_part_is_known_only_in_the_next_one() {
                     .partition_point(|close| *close < set.cuts.validation_start),
             );
             let labels =
-                labels::compute(&resolved.labels.fitted(&training).unwrap(), &bars).unwrap();
+                labels::compute_labels(&resolved.labels.fitted(&training).unwrap(), &bars).unwrap();
             for row in (0..set.rows()).filter(|row| set.symbol[*row] as usize == index) {
                 let bar = bars.open_time.binary_search(&set.open_time[row]).unwrap();
                 assert_eq!(
@@ -156,7 +156,7 @@ fn no_label_of_a_part_is_known_only_in_the_next_one() {
                     ),
                 };
                 assert!(
-                    set.decision_time[row] >= start && label_known < end,
+                    set.known_at[row] >= start && label_known < end,
                     "{name}: row {row}"
                 );
             }
@@ -264,7 +264,7 @@ fn same(left: f64, right: f64) -> bool {
 struct Learnt {
     columns: Columns,
     /// Before events take some away.
-    labels: Labels,
+    labels: BarLabels,
     events: Option<Vec<bool>>,
     weights: Option<Vec<f64>>,
 }
@@ -272,9 +272,9 @@ struct Learnt {
 fn learn(resolved: &Resolved, bars: &SymbolBars) -> Learnt {
     let columns = compute(resolved, bars);
     let base = &bars[&resolved.base];
-    let labels = match labels::compute(&resolved.labels, base) {
+    let labels = match labels::compute_labels(&resolved.labels, base) {
         Ok(labels) => labels,
-        Err(LabelError::TooFewBars { rows, .. }) => Labels {
+        Err(LabelError::TooFewBars { rows, .. }) => BarLabels {
             values: vec![f32::NAN; rows],
             look_ahead: vec![0; rows],
             classes: resolved.labels.classes(),
@@ -288,7 +288,7 @@ fn learn(resolved: &Resolved, bars: &SymbolBars) -> Learnt {
         columns,
         labels,
         events,
-        weights: resolved.weighted.then(|| uniqueness(&kept)),
+        weights: resolved.weighted.then(|| uniqueness_weights(&kept)),
     }
 }
 
@@ -303,7 +303,7 @@ fn unlabelled_tail(source: &LabelSource) -> usize {
 
 /// Value and look-ahead of a label that is known at `row`; `None` where there is none, or it looks
 /// further.
-fn known_label(labels: &Labels, early: usize, row: usize) -> Option<(u32, u32)> {
+fn known_label(labels: &BarLabels, early: usize, row: usize) -> Option<(u32, u32)> {
     let (value, ahead) = (labels.values[early], labels.look_ahead[early]);
     (!value.is_nan() && early + ahead as usize <= row).then_some((value.to_bits(), ahead))
 }
@@ -318,7 +318,7 @@ fn assert_causal(
     full: &Learnt,
     row: usize,
 ) -> usize {
-    let instant = full.columns.close_time[row];
+    let instant = full.columns.known_at[row];
     let mut edge = 0;
     let futures = [1.08, 0.85].map(|factor| with_another_future(bars, instant, factor));
     let removed = without_future(bars, instant);
@@ -450,7 +450,7 @@ fn no_feature_over_three_timeframes_knows_the_future() {
 fn the_leak_test_catches_a_column_that_knows_the_next_close() {
     let bars = SymbolBars::from([(Timeframe::Hour1, shipped("EURUSD").slice(0..500))]);
     let times = &bars[&Timeframe::Hour1].close_time;
-    let foreseeing = |bars: &KnownBars<'_>, take: &mut dyn FnMut(usize, usize, &[f64])| {
+    let foreseeing = |bars: &KnownBars<'_>, sink: &mut dyn ColumnSink| {
         let next: Vec<f64> = bars[&Timeframe::Hour1]
             .close
             .iter()
@@ -458,16 +458,13 @@ fn the_leak_test_catches_a_column_that_knows_the_next_close() {
             .chain([&f64::NAN])
             .copied()
             .collect();
-        take(0, 0, &next);
+        sink.take(0, 0, &next);
         Ok(())
     };
     let mut test = LeakTest::new(times);
-    foreseeing(&known(&bars), &mut |feature, row, values| {
-        test.see(feature, row, values)
-    })
-    .unwrap();
+    foreseeing(&borrow_bars(&bars), &mut test).unwrap();
     let leak = test
-        .check(&known(&bars), foreseeing)
+        .check(&borrow_bars(&bars), foreseeing)
         .unwrap()
         .expect("a leak");
     assert_eq!(

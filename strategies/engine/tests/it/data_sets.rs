@@ -164,7 +164,7 @@ fn only_events_are_learnt_from_and_all_of_them() {
             .iter()
             .map(|reason| set.dropped[*reason])
             .sum::<u64>();
-    let all = labels::compute(&resolved.labels, &bars).unwrap();
+    let all = labels::compute_labels(&resolved.labels, &bars).unwrap();
     let warm_up = usize::try_from(set.dropped["warm_up"]).unwrap();
     let expected = (warm_up..bars.len())
         .filter(|row| events[*row] && !all.values[*row].is_nan())
@@ -190,7 +190,7 @@ fn a_row_weighs_what_its_label_has_to_itself_and_rows_that_are_dropped_count_too
             .close_time
             .partition_point(|close| *close < set.cuts.validation_start),
     );
-    let mut all = labels::compute(&resolved.labels, &bars).unwrap();
+    let mut all = labels::compute_labels(&resolved.labels, &bars).unwrap();
     all.keep(
         &resolved
             .events
@@ -268,12 +268,13 @@ fn a_lagged_column_shows_the_bar_that_many_bars_before() {
     );
     let bars = &inputs(&resolved)[0].bars;
     let columns =
-        strategies::columns(&resolved, bars, &mut |_, _| ControlFlow::Continue(())).unwrap();
+        strategies::compute_columns(&resolved, bars, &mut |_, _| ControlFlow::Continue(()))
+            .unwrap();
     let column = |name: &str| &columns.values[names.iter().position(|each| *each == name).unwrap()];
     let closed = |timeframe: Timeframe, row: usize| {
         bars[&timeframe]
             .close_time
-            .partition_point(|close| *close <= columns.close_time[row])
+            .partition_point(|close| *close <= columns.known_at[row])
     };
     let mut compared = 0;
     for (prefix, timeframe) in [("1h", Timeframe::Hour1), ("1d", Timeframe::Day1)] {
@@ -358,14 +359,14 @@ fn a_set_that_leaves_out_what_the_indicator_often_is_has_a_hole() {
         .replace("low: [25, 40, 50]", "low: [25, 35, 45]");
     let resolved = parsed(&text);
     let bars = SymbolBars::from([(Timeframe::Hour1, shipped("EURUSD").slice(0..3_000))]);
-    let found = strategies::holes(&resolved, &bars).unwrap();
+    let found = strategies::find_holes(&resolved, &bars).unwrap();
     insta::assert_snapshot!(found);
     assert!(found.iter().all(|finding| finding.rule == "fuzzy_set.hole"));
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
     let c = parsed(&std::fs::read_to_string(folder.join("strategy_c.yaml")).unwrap());
     let missing = SymbolBars::from([(Timeframe::Hour1, read("tests/data", "eurusd_1h", HOUR))]);
     assert!(
-        strategies::holes(&c, &missing).is_err(),
+        strategies::find_holes(&c, &missing).is_err(),
         "a timeframe without bars is an error"
     );
 }

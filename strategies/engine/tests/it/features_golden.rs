@@ -8,7 +8,7 @@ use crate::golden_data::{assert_meets, table};
 use crate::sample_bars::{HOUR, read};
 use market::Timeframe::{Day1, Hour1, Hour4};
 use schemas::manifests::{FeatureColumn, Normalisation};
-use strategies::{Columns, Overrides, Resolved, Strategy, SymbolBars, features};
+use strategies::{Columns, Overrides, Resolved, Strategy, SymbolBars, compute_features};
 
 /// Rows after which an exponential average has forgotten how it was seeded.
 const SEED_FORGOTTEN: usize = 500;
@@ -44,7 +44,7 @@ fn bars() -> SymbolBars {
 }
 
 fn compute(resolved: &Resolved) -> Columns {
-    strategies::columns(resolved, &bars(), &mut |_, _| ControlFlow::Continue(())).unwrap()
+    strategies::compute_columns(resolved, &bars(), &mut |_, _| ControlFlow::Continue(())).unwrap()
 }
 
 /// The seed matters for everything made of ADX, DI, MACD or EMA.
@@ -182,7 +182,7 @@ fn scaling_of_a_trained_network_is_applied_and_never_refitted() {
         assert_meets(&column.name, &scaled, &expected[&column.name], from);
     }
     // What prediction reads is the same, complete rows only, rounded to f32.
-    let matrix = features(&resolved, &bars(), &scaling).unwrap();
+    let matrix = compute_features(&resolved, &bars(), &scaling).unwrap();
     let first = usize::try_from(matrix.warm_up).unwrap();
     let row: Vec<f32> = scaling
         .iter()
@@ -196,7 +196,7 @@ fn scaling_of_a_trained_network_is_applied_and_never_refitted() {
     assert_eq!(matrix.values[..matrix.width], row);
     assert_eq!(matrix.open_time[0], actual.open_time[first]);
     assert!(
-        features(&resolved, &bars(), &scaling[1..]).is_err(),
+        compute_features(&resolved, &bars(), &scaling[1..]).is_err(),
         "a model of other columns is refused"
     );
 }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::golden_data::{assert_meets, bars, columns, indicator};
 use market::Bars;
-use strategies::labels::zigzag_pivots;
+use strategies::labels::{LabelSource, compute_labels};
 
 /// Column of the file without its output, indicator, and first row that is compared.
 type Case = (&'static str, &'static str, usize);
@@ -78,12 +78,9 @@ fn check_file(series: &str, file: &str, cases: &[&[Case]], zigzag: Option<(&str,
         seen.extend(check(file, &bars, &expected, *case));
     }
     if let Some((name, threshold)) = zigzag {
-        assert_meets(
-            &format!("{file} {name}"),
-            &zigzag_pivots(&bars.close, threshold),
-            &expected[name],
-            0,
-        );
+        let pivots = confirmed_pivots(&bars, threshold);
+        let expected_pivots = &expected[name][..pivots.len()];
+        assert_meets(&format!("{file} {name}"), &pivots, expected_pivots, 0);
         seen.push(name.to_owned());
     }
     seen.extend(
@@ -104,6 +101,28 @@ fn check_file(series: &str, file: &str, cases: &[&[Case]], zigzag: Option<(&str,
         header.len(),
         "{file}: a column is compared twice, or compared and excused"
     );
+}
+
+/// The close at every pivot that a later reversal confirms, NaN on other rows, up to the last of
+/// them: the rows that zigzag labels call HOLD. After it only the pivot that still moves is left.
+fn confirmed_pivots(bars: &Bars, threshold: f64) -> Vec<f64> {
+    let labels = compute_labels(&LabelSource::Zigzag { threshold }, bars).unwrap();
+    let is_pivot = |label: &f32| labels.classes.get(*label as usize) == Some(&"HOLD");
+    let rows = labels
+        .values
+        .iter()
+        .rposition(|label| !label.is_nan() && is_pivot(label));
+
+    labels
+        .values
+        .iter()
+        .zip(&bars.close)
+        .take(rows.unwrap() + 1)
+        .map(|(label, close)| match !label.is_nan() && is_pivot(label) {
+            true => *close,
+            false => f64::NAN,
+        })
+        .collect()
 }
 
 /// `stochastic_alt.k` → `stochastic`.

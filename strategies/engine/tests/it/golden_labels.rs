@@ -3,11 +3,11 @@
 //! language.
 
 use crate::golden_data;
-use strategies::labels::{LabelSource, TripleBarrier, VolatilityMethod, compute};
+use strategies::labels::{LabelSource, TripleBarrier, VolatilityMethod, compute_labels};
 
 /// Rows of BUY, HOLD and SELL, rows without a label, and the sum of all look-aheads.
 fn check(source: LabelSource, classes: [usize; 3], unlabelled: usize, look_ahead: u64) {
-    let labels = compute(&source, &golden_data::bars("eurusd_1h")).unwrap();
+    let labels = compute_labels(&source, &golden_data::bars("eurusd_1h")).unwrap();
     let count = |class: f32| {
         labels
             .values

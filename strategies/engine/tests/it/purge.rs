@@ -109,7 +109,7 @@ fn expected(
         let bars = &input.bars[&resolved.base];
         let training = bars.slice(0..bars.close_time.partition_point(|close| *close < validation));
         let mut labels =
-            labels::compute(&resolved.labels.fitted(&training).unwrap(), bars).unwrap();
+            labels::compute_labels(&resolved.labels.fitted(&training).unwrap(), bars).unwrap();
         if let Some(events) = resolved.events {
             labels
                 .keep(&events.fitted(&training).unwrap().events(bars).unwrap())

@@ -6,7 +6,7 @@ use std::path::Path;
 use flate2::read::GzDecoder;
 
 use market::{Bars, Instrument, Timeframe, Utc};
-use strategies::{DataSet, DataSetError, Resolved, Step, SymbolBars, assemble};
+use strategies::{AssemblyStep, DataSet, DataSetError, Resolved, SymbolBars, assemble_data_set};
 
 pub const HOUR: i64 = 3_600_000_000;
 
@@ -57,7 +57,7 @@ pub fn assembled(
     resolved: &Resolved,
     inputs: &[SymbolInput],
     threads: usize,
-    progress: &mut (dyn FnMut(Step<'_>) -> ControlFlow<()> + Send),
+    progress: &mut (dyn FnMut(AssemblyStep<'_>) -> ControlFlow<()> + Send),
 ) -> Result<DataSet, DataSetError> {
     let read = |symbol: &Instrument, _: &[Timeframe]| {
         let input = inputs.iter().find(|input| input.symbol == *symbol);
@@ -67,7 +67,7 @@ pub fn assembled(
                 symbol: symbol.id(),
             })
     };
-    assemble(resolved, threads, read, progress)
+    assemble_data_set(resolved, threads, read, progress)
 }
 
 /// The sample bars that a strategy asks for.

@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use crate::sample_bars::{assembled, catalog, inputs, names};
-use strategies::{DataSet, FeatureKind, Overrides, Resolved, Strategy, holes, rules};
+use strategies::{DataSet, FeatureKind, Overrides, Resolved, Strategy, find_holes, rules};
 
 const HEAD: &str = "Strategies: every strategy of the catalogue, its feature columns, and its classes on the sample bars.
 
@@ -106,7 +106,7 @@ fn section(page: &mut String, name: &str) {
         .unwrap();
     }
     for input in &inputs {
-        let found = holes(&resolved, &input.bars).unwrap();
+        let found = find_holes(&resolved, &input.bars).unwrap();
         assert!(
             found.is_empty(),
             "{name}, {}: {found}",

@@ -120,7 +120,7 @@ fn of_several_symbols_that_fail_the_first_one_in_order_is_named() {
 fn progress_tells_every_piece_of_work_once_and_a_stop_stops_every_thread() {
     let (resolved, inputs) = twelve("us_equities_trend");
     let mut seen = Vec::new();
-    let mut note = |step: strategies::Step<'_>| {
+    let mut note = |step: strategies::AssemblyStep<'_>| {
         seen.push((step.begun, step.symbol_number, step.work_number));
         assert_eq!(
             (step.symbols, step.works),
