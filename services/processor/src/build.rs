@@ -231,7 +231,7 @@ fn progress(resolved: &Resolved, step: AssemblyStep<'_>, bars: u64) -> Progress 
 /// The columns of the Parquet file.
 fn table(set: DataSet) -> DataSetTable {
     let micros = |times: Vec<Utc>| times.into_iter().map(|time| time.0).collect();
-    let code = |part| {
+    let code = |part: strategies::splits::Part| {
         PARTS
             .iter()
             .position(|name| *name == part.name())

@@ -5,7 +5,7 @@ use crate::fields::{Fields, RetiredKey, Sink};
 use crate::finding::Finding;
 use crate::indicators::{ParameterKind, ParameterSpec, ZIGZAG_THRESHOLD};
 use crate::labels::{
-    Context, EfficiencyRegime, EventFilter, LabelError, LabelSource, Regime, TripleBarrier,
+    ContextLabels, EfficiencyRegime, EventFilter, LabelError, LabelSource, Regime, TripleBarrier,
     VolatilityMethod, ZigzagWindow,
 };
 
@@ -216,13 +216,13 @@ fn read_zigzag_window(fields: &Fields<'_>) -> ZigzagWindow {
     }
 }
 
-fn read_context(fields: &Fields<'_>) -> Context {
-    let default = Context::default();
+fn read_context(fields: &Fields<'_>) -> ContextLabels {
+    let default = ContextLabels::default();
     let expected = "a return as a fraction";
     let bullish = fields.number("bullish_threshold", expected, |_| true);
     let bearish = fields.number("bearish_threshold", expected, |_| true);
 
-    Context {
+    ContextLabels {
         horizon: read_bars(fields, "horizon", 1, default.horizon),
         bullish: bullish.unwrap_or(default.bullish),
         bearish: bearish.unwrap_or(default.bearish),

@@ -1,11 +1,12 @@
-//! Labels: what a network is taught to foretell, and how far into the future each label looks.
+//! Labels: what a network learns to predict, and how far into the future each label looks.
 //!
 //! A label may look ahead, and says how far: the label of row i depends on bars up to i +
 //! `look_ahead[i]` and on none after. Splits purge by that figure. A row whose label cannot be
-//! known from the bars given has none. A threshold that is a statistic of the bars is fitted on the
+//! known from the bars has none. A threshold that is a statistic of the bars is fitted on the
 //! training part and then frozen ([`LabelSource::fitted`], [`EventFilter::fitted`]), so that no
 //! label knows the validation or test part.
 
+mod efficiency;
 mod events;
 mod forward_return;
 mod regime;
@@ -21,14 +22,21 @@ use thiserror::Error;
 
 pub use events::EventFilter;
 pub use source::{
-    CONTEXT_CLASSES, Context, EfficiencyRegime, LabelSource, REGIME_CLASSES, Regime,
+    CONTEXT_CLASSES, ContextLabels, EfficiencyRegime, LabelSource, REGIME_CLASSES, Regime,
     SIGNAL_CLASSES, TripleBarrier, VolatilityMethod, ZigzagWindow,
 };
 pub use uniqueness::uniqueness_weights;
 
+// Class numbers of [`SIGNAL_CLASSES`].
 const BUY: f32 = 0.0;
 const HOLD: f32 = 1.0;
 const SELL: f32 = 2.0;
+
+// Class numbers of [`REGIME_CLASSES`].
+const UP: f32 = 0.0;
+const DOWN: f32 = 1.0;
+const RANGING: f32 = 2.0;
+const VOLATILE: f32 = 3.0;
 
 /// One label per bar.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,7 +51,7 @@ pub struct BarLabels {
 }
 
 impl BarLabels {
-    fn unlabelled(rows: usize, classes: &'static [&'static str]) -> Self {
+    fn without_labels(rows: usize, classes: &'static [&'static str]) -> Self {
         Self {
             values: vec![f32::NAN; rows],
             look_ahead: vec![0; rows],
@@ -51,8 +59,8 @@ impl BarLabels {
         }
     }
 
-    /// Takes the label from every row whose entry in `events` is false; rows are joined by
-    /// position.
+    /// Takes the label from every row whose entry in `events` is false. Entries and rows correspond
+    /// by position.
     ///
     /// # Errors
     /// The mask has another number of rows than the labels.
@@ -63,10 +71,27 @@ impl BarLabels {
                 mask: events.len(),
             });
         }
-        for (row, _) in events.iter().enumerate().filter(|(_, event)| !**event) {
-            self.set(row, f32::NAN, 0);
+
+        for (row, is_event) in events.iter().enumerate() {
+            if !is_event {
+                self.clear(row);
+            }
         }
+
         Ok(())
+    }
+
+    /// Takes the label from every row without a usable price.
+    fn clear_rows_without_price(&mut self, close: &[f64]) {
+        for (row, price) in close.iter().enumerate() {
+            if !volatility::is_price(*price) {
+                self.clear(row);
+            }
+        }
+    }
+
+    fn clear(&mut self, row: usize) {
+        self.set(row, f32::NAN, 0);
     }
 
     fn set(&mut self, row: usize, value: f32, look_ahead: usize) {
@@ -81,40 +106,40 @@ impl BarLabels {
 /// Why labels cannot be made.
 #[derive(Clone, Debug, Error, PartialEq)]
 pub enum LabelError {
-    /// A parameter is not legal.
+    /// A parameter is out of its bounds.
     #[error("labels.{parameter} is {value} but must be {legal}")]
     OutOfBounds {
         /// Key in the strategy file.
         parameter: &'static str,
         /// Value as written.
         value: f64,
-        /// What is legal, as a phrase.
+        /// The legal values, as a phrase.
         legal: &'static str,
     },
     /// The series is too short for a single label.
     #[error("{rows} bars are too few for {source_name} labels, which need {needed}")]
     TooFewBars {
-        /// Label source.
+        /// Name of the label source.
         source_name: &'static str,
-        /// Bars given.
+        /// Bars of the series.
         rows: usize,
-        /// Bars needed.
+        /// Fewest bars that give a label.
         needed: usize,
     },
     /// A threshold that is a statistic of the training part has not been fitted.
     #[error("{source_name} needs a threshold that is fitted on the training part")]
     NotFitted {
-        /// Label source or event filter.
+        /// Name of the label source, or `event filter`.
         source_name: &'static str,
     },
     /// The bars give no usable threshold.
     #[error("{rows} bars give no usable threshold for {source_name}: it would be {threshold}")]
     Unfittable {
-        /// Label source or event filter.
+        /// Name of the label source, or `event filter`.
         source_name: &'static str,
         /// Bars of the training part.
         rows: usize,
-        /// What came out.
+        /// The unusable threshold.
         threshold: f64,
     },
     /// A row mask is not for these labels.
@@ -128,7 +153,7 @@ pub enum LabelError {
 }
 
 impl LabelError {
-    /// What to do about it.
+    /// What the user can do about it.
     pub fn hint(&self) -> String {
         match self {
             Self::OutOfBounds {
@@ -149,11 +174,12 @@ impl LabelError {
 /// Labels every bar that can be labelled.
 ///
 /// # Errors
-/// The first illegal parameter, or too few bars for any label.
+/// The first illegal parameter, too few bars for any label, or a threshold that is not fitted.
 pub fn compute_labels(source: &LabelSource, bars: &Bars) -> Result<BarLabels, LabelError> {
     if let Some(error) = source.check().into_iter().next() {
         return Err(error);
     }
+
     let needed = source.bars_needed();
     if bars.len() < needed {
         return Err(LabelError::TooFewBars {
@@ -162,24 +188,32 @@ pub fn compute_labels(source: &LabelSource, bars: &Bars) -> Result<BarLabels, La
             needed,
         });
     }
-    let mut labels = BarLabels::unlabelled(bars.len(), source.classes());
-    match *source {
+
+    let mut labels = BarLabels::without_labels(bars.len(), source.classes());
+    match source {
         LabelSource::ForwardReturn { horizon } => {
-            forward_return::label(&mut labels, &bars.close, horizon as usize)
+            forward_return::label_returns(&mut labels, &bars.close, *horizon as usize);
         }
         LabelSource::Context(context) => {
-            forward_return::label_context(&mut labels, &bars.close, &context)
+            forward_return::label_context(&mut labels, &bars.close, context);
         }
-        LabelSource::TripleBarrier(barrier) => triple_barrier::label(&mut labels, bars, &barrier),
-        LabelSource::Zigzag { threshold } => zigzag::label(&mut labels, &bars.close, threshold),
+        LabelSource::TripleBarrier(barrier) => {
+            triple_barrier::label_barriers(&mut labels, bars, barrier);
+        }
+        LabelSource::Zigzag { threshold } => {
+            zigzag::label_segments(&mut labels, &bars.close, *threshold);
+        }
         LabelSource::ZigzagWindow(window) => {
-            zigzag_window::label(&mut labels, &bars.close, &window)
+            zigzag_window::label_windows(&mut labels, &bars.close, window);
         }
-        LabelSource::Regime(regime) => regime::label(&mut labels, &bars.close, &regime)?,
+        LabelSource::Regime(regime) => {
+            regime::label_regimes(&mut labels, &bars.close, regime)?;
+        }
         LabelSource::EfficiencyRegime(regime) => {
-            regime::label_by_efficiency(&mut labels, &bars.close, &regime)
+            efficiency::label_efficiency(&mut labels, &bars.close, regime);
         }
     }
+
     Ok(labels)
 }
 

@@ -1,33 +1,32 @@
-//! Market regimes: UP, DOWN, RANGING or VOLATILE, by zigzags on two scales or by the efficiency of
-//! the path ahead.
+//! Market regimes by zigzags on two scales: UP, DOWN, RANGING or VOLATILE.
 //!
-//! Two scales: macro pivots cut the series into segments. A segment is progressive if it holds at
-//! least four micro pivots and a large enough share of its consecutive lows rise (in a rising
-//! segment) or of its consecutive highs fall. Its rows are then UP or DOWN, else RANGING. A row is
-//! VOLATILE instead when log returns deviate more ahead than `limit` times what they did before.
-//! The pivot that two segments share belongs to the later one. A label is known when the pivot that
-//! ends its segment is confirmed and the returns ahead are in; rows after the last confirmed pivot
-//! have none.
+//! Macro pivots cut the series into segments. A segment is progressive if it holds at least four
+//! micro pivots and a large enough share of its consecutive lows rise (in a rising segment) or of
+//! its consecutive highs fall. Its rows are then UP or DOWN, else RANGING. A row is VOLATILE
+//! instead when log returns deviate more ahead than `vol_crisis_threshold` times their deviation
+//! before. The pivot that two segments share belongs to the later one. A label is known when the
+//! pivot that ends its segment is confirmed and the returns ahead are in; rows after the last
+//! confirmed pivot have none.
 //!
-//! Efficiency: (close\[t+h\] − close\[t\]) over the sum of |close\[i+1\] − close\[i\]| on the way,
-//! 0 without a way; VOLATILE comes first, then UP above the threshold, DOWN below its negative,
-//! else RANGING.
+//! Source: our own. Segments are zigzags (Merrill 1977, *Filtered Waves*) with thresholds in
+//! average true ranges (Wilder 1978, *New Concepts in Technical Trading Systems*); that a trend has
+//! rising lows or falling highs is Dow theory.
 
 use market::Bars;
 
 use super::volatility::{log_returns, volatility_ratio};
-use super::zigzag::{Segment, segments};
-use super::{BarLabels, EfficiencyRegime, LabelError, Regime};
+use super::zigzag::{ZigzagSegment, segments_of};
+use super::{BarLabels, DOWN, LabelError, RANGING, Regime, UP, VOLATILE};
 
-const UP: f32 = 0.0;
-const DOWN: f32 = 1.0;
-const RANGING: f32 = 2.0;
-const VOLATILE: f32 = 3.0;
-
+/// The name in errors.
 const NAME: &str = "regime";
 
+/// Fewest micro pivots of a progressive segment.
+const MICRO_PIVOTS_MIN: usize = 4;
+
 impl Regime {
-    /// With the typical true range of `training` frozen, unless it is set already.
+    /// These parameters with the typical true range of `training` frozen, unless it is set already:
+    /// the median of the mean true range over `atr_period` bars, over the median close.
     ///
     /// # Errors
     /// The bars are too few, or their typical range would make a threshold outside of 0..1
@@ -36,7 +35,9 @@ impl Regime {
         if self.typical_range.is_some() {
             return Ok(*self);
         }
-        let (rows, needed) = (training.len(), self.atr_period as usize + 2);
+
+        let rows = training.len();
+        let needed = self.atr_period as usize + 2;
         if rows < needed {
             return Err(LabelError::TooFewBars {
                 source_name: NAME,
@@ -44,19 +45,13 @@ impl Regime {
                 needed,
             });
         }
-        let usable = |values: &[f64]| {
-            values
-                .iter()
-                .copied()
-                .filter(|value| value.is_finite())
-                .collect::<Vec<f64>>()
-        };
-        let ranges = true_ranges(training);
-        let means = ranges
+
+        let mean_ranges: Vec<f64> = true_ranges_of(training)
             .windows(self.atr_period as usize)
-            .map(|window| window.iter().sum::<f64>());
-        let means: Vec<f64> = means.map(|sum| sum / f64::from(self.atr_period)).collect();
-        let range = median(usable(&means)) / median(usable(&training.close));
+            .map(|ranges| ranges.iter().sum::<f64>() / f64::from(self.atr_period))
+            .collect();
+        let range = median_of_finite(&mean_ranges) / median_of_finite(&training.close);
+
         let threshold = range * self.macro_atr_mult;
         if threshold > 0.0 && threshold < 1.0 && range * self.micro_atr_mult > 0.0 {
             Ok(Self {
@@ -73,12 +68,15 @@ impl Regime {
     }
 }
 
-fn true_ranges(bars: &Bars) -> Vec<f64> {
-    let previous = std::iter::once(&f64::NAN).chain(&bars.close);
-    let prices = bars.high.iter().zip(&bars.low).zip(previous);
-    // The first bar has no close before it: its range is high − low, as `max` ignores NaN.
-    prices
+fn true_ranges_of(bars: &Bars) -> Vec<f64> {
+    let previous_close = std::iter::once(&f64::NAN).chain(&bars.close);
+
+    bars.high
+        .iter()
+        .zip(&bars.low)
+        .zip(previous_close)
         .map(|((high, low), close)| {
+            // The first bar has no close before it: its range is high − low, as `max` ignores NaN.
             (high - low)
                 .max((high - close).abs())
                 .max((low - close).abs())
@@ -86,19 +84,26 @@ fn true_ranges(bars: &Bars) -> Vec<f64> {
         .collect()
 }
 
-/// NaN for no values.
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    let at = |index: usize| values.get(index).copied().unwrap_or(f64::NAN);
-    if values.len() % 2 == 1 {
-        at(middle)
+/// The median of the values that are finite; NaN where there are none.
+fn median_of_finite(values: &[f64]) -> f64 {
+    let mut sorted: Vec<f64> = values
+        .iter()
+        .copied()
+        .filter(|value| value.is_finite())
+        .collect();
+    sorted.sort_by(f64::total_cmp);
+
+    let middle = sorted.len() / 2;
+    let value_at = |index: usize| sorted.get(index).copied().unwrap_or(f64::NAN);
+    if sorted.len() % 2 == 1 {
+        value_at(middle)
     } else {
-        f64::midpoint(at(middle.wrapping_sub(1)), at(middle))
+        f64::midpoint(value_at(middle.wrapping_sub(1)), value_at(middle))
     }
 }
 
-pub(super) fn label(
+/// Labels every row up to the last confirmed macro pivot whose returns are there.
+pub(super) fn label_regimes(
     labels: &mut BarLabels,
     close: &[f64],
     regime: &Regime,
@@ -106,133 +111,118 @@ pub(super) fn label(
     let Some(range) = regime.typical_range else {
         return Err(LabelError::NotFitted { source_name: NAME });
     };
-    let (large, small) = (range * regime.macro_atr_mult, range * regime.micro_atr_mult);
-    if !(large < 1.0 && small > 0.0) {
+    let macro_threshold = range * regime.macro_atr_mult;
+    let micro_threshold = range * regime.micro_atr_mult;
+    if !(macro_threshold < 1.0 && micro_threshold > 0.0) {
         return Err(LabelError::Unfittable {
             source_name: NAME,
             rows: close.len(),
-            threshold: large,
+            threshold: macro_threshold,
         });
     }
-    let returns = log_returns(close);
-    let micro: Vec<usize> = segments(close, small)
+
+    let micro_pivots: Vec<usize> = segments_of(close, micro_threshold)
         .flat_map(|segment| [segment.start, segment.end])
         .collect();
-    let (ahead, back) = (regime.atr_period as usize, regime.vol_lookback as usize);
-    for segment in segments(close, large) {
-        let trend = match (
-            is_progressive(&segment, &micro, close, regime.progression_tolerance),
-            segment.rising,
-        ) {
+    let returns = log_returns(close);
+    for segment in segments_of(close, macro_threshold) {
+        let micro_prices = prices_at_pivots(&segment, &micro_pivots, close);
+        let is_progressive = progresses(
+            &micro_prices,
+            segment.is_rising,
+            regime.progression_tolerance,
+        );
+        let trend = match (is_progressive, segment.is_rising) {
             (false, _) => RANGING,
             (true, true) => UP,
             (true, false) => DOWN,
         };
-        for row in segment.start..segment.end {
-            let known = segment.confirmed - row;
-            if row < back {
-                labels.set(row, trend, known);
-            } else if let Some(ratio) = volatility_ratio(&returns, row, ahead, back) {
-                let class = if ratio > regime.vol_crisis_threshold {
-                    VOLATILE
-                } else {
-                    trend
-                };
-                labels.set(row, class, known.max(ahead));
-            }
-        }
+        label_segment(labels, &segment, trend, &returns, regime);
     }
-    for (row, _) in close
-        .iter()
-        .enumerate()
-        .filter(|(_, price)| !(**price > 0.0 && price.is_finite()))
-    {
-        labels.set(row, f32::NAN, 0);
-    }
+    labels.clear_rows_without_price(close);
+
     Ok(())
 }
 
-/// Whether the micro pivots inside the segment, its ends included, go the segment's way.
-fn is_progressive(segment: &Segment, micro: &[usize], close: &[f64], tolerance: f64) -> bool {
-    let first = micro.partition_point(|pivot| *pivot < segment.start);
-    let last = micro.partition_point(|pivot| *pivot <= segment.end);
-    let mut prices: Vec<f64> = Vec::new();
-    let mut before = None;
-    for &pivot in micro.get(first..last).unwrap_or_default() {
-        // Each micro segment gives both of its ends, so that inner pivots come twice.
-        if before.replace(pivot) != Some(pivot) {
-            prices.extend(close.get(pivot));
+/// Labels the rows of a segment with its trend, or as VOLATILE.
+fn label_segment(
+    labels: &mut BarLabels,
+    segment: &ZigzagSegment,
+    trend: f32,
+    returns: &[f64],
+    regime: &Regime,
+) {
+    let ahead = regime.atr_period as usize;
+    let back = regime.vol_lookback as usize;
+
+    for row in segment.start..segment.end {
+        let look_ahead = segment.confirmed - row;
+
+        // Too early for a volatility to compare with: the trend alone decides.
+        if row < back {
+            labels.set(row, trend, look_ahead);
+            continue;
+        }
+
+        if let Some(ratio) = volatility_ratio(returns, row, ahead, back) {
+            let class = if ratio > regime.vol_crisis_threshold {
+                VOLATILE
+            } else {
+                trend
+            };
+            labels.set(row, class, look_ahead.max(ahead));
         }
     }
-    if prices.len() < 4 {
+}
+
+/// The prices at the micro pivots inside a segment, its ends included.
+fn prices_at_pivots(segment: &ZigzagSegment, micro_pivots: &[usize], close: &[f64]) -> Vec<f64> {
+    let first = micro_pivots.partition_point(|pivot| *pivot < segment.start);
+    let end = micro_pivots.partition_point(|pivot| *pivot <= segment.end);
+    let mut pivots = micro_pivots.get(first..end).unwrap_or_default().to_vec();
+
+    // Each micro segment gives both of its ends, so that inner pivots come twice.
+    pivots.dedup();
+
+    pivots
+        .iter()
+        .filter_map(|pivot| close.get(*pivot).copied())
+        .collect()
+}
+
+/// Whether at least a share of `tolerance` of the consecutive turns goes the segment's way: lows
+/// rise in a rising segment, highs fall in a falling one.
+fn progresses(micro_prices: &[f64], is_rising: bool, tolerance: f64) -> bool {
+    if micro_prices.len() < MICRO_PIVOTS_MIN {
         return false;
     }
-    let beyond = |price: f64, other: Option<&f64>| {
-        other.is_none_or(|other| {
-            if segment.rising {
-                price < *other
-            } else {
-                price > *other
-            }
-        })
+
+    let turns = turns_of(micro_prices, is_rising);
+    let steps = turns.len().saturating_sub(1);
+    let steps_forward = turns
+        .iter()
+        .zip(turns.iter().skip(1))
+        .filter(|(one, next)| if is_rising { next > one } else { next < one })
+        .count();
+
+    steps > 0 && steps_forward as f64 / steps as f64 >= tolerance
+}
+
+/// The lows among pivot prices, or the highs; an end counts by its one neighbour.
+fn turns_of(prices: &[f64], lows: bool) -> Vec<f64> {
+    let is_beyond = |price: f64, neighbour: Option<&f64>| match neighbour {
+        Some(neighbour) if lows => price < *neighbour,
+        Some(neighbour) => price > *neighbour,
+        None => true,
     };
-    let turns: Vec<f64> = prices
+
+    prices
         .iter()
         .enumerate()
         .filter(|(index, price)| {
-            let earlier = index.checked_sub(1).and_then(|index| prices.get(index));
-            beyond(**price, earlier) && beyond(**price, prices.get(index + 1))
+            let before = index.checked_sub(1).and_then(|index| prices.get(index));
+            is_beyond(**price, before) && is_beyond(**price, prices.get(index + 1))
         })
         .map(|(_, price)| *price)
-        .collect();
-    let steps = turns.len().saturating_sub(1);
-    let progress = turns
-        .iter()
-        .zip(turns.iter().skip(1))
-        .filter(|(one, next)| {
-            if segment.rising {
-                next > one
-            } else {
-                next < one
-            }
-        })
-        .count();
-    steps > 0 && progress as f64 / steps as f64 >= tolerance
-}
-
-pub(super) fn label_by_efficiency(
-    labels: &mut BarLabels,
-    close: &[f64],
-    regime: &EfficiencyRegime,
-) {
-    let returns = log_returns(close);
-    let (horizon, back) = (regime.horizon as usize, regime.vol_lookback as usize);
-    for (row, path) in close.windows(horizon + 1).enumerate().skip(back) {
-        let Some(ratio) = volatility_ratio(&returns, row, horizon, back) else {
-            continue;
-        };
-        let (Some(first), Some(last)) = (path.first(), path.last()) else {
-            continue;
-        };
-        let length: f64 = path
-            .iter()
-            .zip(path.iter().skip(1))
-            .map(|(one, next)| (next - one).abs())
-            .sum();
-        let efficiency = if length == 0.0 {
-            0.0
-        } else {
-            (last - first) / length
-        };
-        let class = if ratio > regime.vol_crisis_threshold {
-            VOLATILE
-        } else if efficiency > regime.trending_threshold {
-            UP
-        } else if efficiency < -regime.trending_threshold {
-            DOWN
-        } else {
-            RANGING
-        };
-        labels.set(row, class, horizon);
-    }
+        .collect()
 }

@@ -15,6 +15,9 @@ pub const REGIME_CLASSES: &[&str] = &["UP", "DOWN", "RANGING", "VOLATILE"];
 /// The classes of a context, by class number.
 pub const CONTEXT_CLASSES: &[&str] = &["BULLISH", "BEARISH", "NEUTRAL"];
 
+/// Largest number of bars that a parameter may be.
+const COUNT_MAX: u32 = 100_000;
+
 /// How labels are made. The serialised form is the `training.labels` section of a strategy file.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "source", rename_all = "snake_case", deny_unknown_fields)]
@@ -37,10 +40,10 @@ pub enum LabelSource {
     ZigzagWindow(ZigzagWindow),
     /// Trend, range or turmoil, by zigzags on two scales.
     Regime(Regime),
-    /// Trend, range or turmoil, by the share of a path that leads anywhere.
+    /// Trend, range or turmoil, by the net move ahead as a share of the path.
     EfficiencyRegime(EfficiencyRegime),
     /// Whether the coming return is bullish, bearish or neither.
-    Context(Context),
+    Context(ContextLabels),
 }
 
 /// Parameters of the window form of zigzag labels.
@@ -133,7 +136,7 @@ impl Default for EfficiencyRegime {
 /// Parameters of context labels.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Context {
+pub struct ContextLabels {
     /// Bars ahead, at least 1.
     pub horizon: u32,
     /// Return above which the context is BULLISH.
@@ -142,7 +145,7 @@ pub struct Context {
     pub bearish: f64,
 }
 
-impl Default for Context {
+impl Default for ContextLabels {
     /// 5 bars, 0.5 %, -0.5 %.
     fn default() -> Self {
         Self {
@@ -164,9 +167,9 @@ pub struct TripleBarrier {
     pub sl_multiplier: f64,
     /// Bars until the time barrier, at least 1.
     pub max_holding_period: u32,
-    /// Span of the volatility average in bars, at least 1.
+    /// Span, in bars, of the weighted mean or deviation that measures volatility, at least 1.
     pub vol_span: u32,
-    /// What volatility is.
+    /// How volatility is measured.
     pub vol_method: VolatilityMethod,
 }
 
@@ -239,64 +242,50 @@ impl LabelSource {
         }
     }
 
-    /// Everything that is wrong with the parameters.
+    /// Every parameter that is out of its bounds.
     pub fn check(&self) -> Vec<LabelError> {
-        let findings = match *self {
-            Self::ForwardReturn { horizon } => vec![counted("horizon", horizon, 1)],
+        let findings: Vec<Option<LabelError>> = match *self {
+            Self::ForwardReturn { horizon } => vec![check_count("horizon", horizon, 1)],
             Self::TripleBarrier(barrier) => vec![
-                positive("pt_multiplier", barrier.pt_multiplier),
-                positive("sl_multiplier", barrier.sl_multiplier),
-                counted("max_holding_period", barrier.max_holding_period, 1),
-                counted("vol_span", barrier.vol_span, 1),
+                check_positive("pt_multiplier", barrier.pt_multiplier),
+                check_positive("sl_multiplier", barrier.sl_multiplier),
+                check_count("max_holding_period", barrier.max_holding_period, 1),
+                check_count("vol_span", barrier.vol_span, 1),
             ],
-            Self::Zigzag { threshold } => vec![fraction("threshold", threshold)],
+            Self::Zigzag { threshold } => vec![check_fraction("threshold", threshold)],
             Self::ZigzagWindow(window) => {
                 vec![
-                    fraction("threshold", window.threshold),
-                    counted("lookahead", window.lookahead, 1),
+                    check_fraction("threshold", window.threshold),
+                    check_count("lookahead", window.lookahead, 1),
                 ]
             }
             Self::Regime(regime) => vec![
-                positive("macro_atr_mult", regime.macro_atr_mult),
-                positive("micro_atr_mult", regime.micro_atr_mult),
-                (regime.micro_atr_mult > regime.macro_atr_mult).then_some(
-                    LabelError::OutOfBounds {
-                        parameter: "micro_atr_mult",
-                        value: regime.micro_atr_mult,
-                        legal: "at most macro_atr_mult",
-                    },
-                ),
-                counted("atr_period", regime.atr_period, 2),
-                counted("vol_lookback", regime.vol_lookback, 2),
-                positive("vol_crisis_threshold", regime.vol_crisis_threshold),
-                share("progression_tolerance", regime.progression_tolerance),
+                check_positive("macro_atr_mult", regime.macro_atr_mult),
+                check_positive("micro_atr_mult", regime.micro_atr_mult),
+                check_scales(&regime),
+                check_count("atr_period", regime.atr_period, 2),
+                check_count("vol_lookback", regime.vol_lookback, 2),
+                check_positive("vol_crisis_threshold", regime.vol_crisis_threshold),
+                check_share("progression_tolerance", regime.progression_tolerance),
                 regime
                     .typical_range
-                    .and_then(|range| positive("typical_range", range)),
+                    .and_then(|range| check_positive("typical_range", range)),
             ],
             Self::EfficiencyRegime(regime) => vec![
-                counted("horizon", regime.horizon, 2),
-                share("trending_threshold", regime.trending_threshold),
-                counted("vol_lookback", regime.vol_lookback, 2),
-                positive("vol_crisis_threshold", regime.vol_crisis_threshold),
+                check_count("horizon", regime.horizon, 2),
+                check_share("trending_threshold", regime.trending_threshold),
+                check_count("vol_lookback", regime.vol_lookback, 2),
+                check_positive("vol_crisis_threshold", regime.vol_crisis_threshold),
             ],
-            Self::Context(context) => {
-                let (parameter, value) = ("bearish", context.bearish);
-                let legal = "a finite number below bullish, which is finite too";
-                let ordered =
-                    context.bullish.is_finite() && value.is_finite() && value < context.bullish;
-                let order = (!ordered).then_some(LabelError::OutOfBounds {
-                    parameter,
-                    value,
-                    legal,
-                });
-                vec![counted("horizon", context.horizon, 1), order]
-            }
+            Self::Context(context) => vec![
+                check_count("horizon", context.horizon, 1),
+                check_order(&context),
+            ],
         };
         findings.into_iter().flatten().collect()
     }
 
-    /// Fewest bars that can give a label.
+    /// Fewest bars that can have a label.
     pub(super) fn bars_needed(&self) -> usize {
         match self {
             Self::ForwardReturn { horizon } => *horizon as usize + 1,
@@ -312,41 +301,53 @@ impl LabelSource {
     }
 }
 
-fn positive(parameter: &'static str, value: f64) -> Option<LabelError> {
-    let legal = "a finite number above 0";
-    (!(value > 0.0 && value.is_finite())).then_some(LabelError::OutOfBounds {
-        parameter,
-        value,
-        legal,
-    })
+fn check_positive(parameter: &'static str, value: f64) -> Option<LabelError> {
+    let is_legal = value > 0.0 && value.is_finite();
+    require(is_legal, parameter, value, "a finite number above 0")
 }
 
-fn counted(parameter: &'static str, value: u32, min: u32) -> Option<LabelError> {
+fn check_count(parameter: &'static str, value: u32, min: u32) -> Option<LabelError> {
     let legal = if min == 1 {
         "a whole number from 1 to 100000"
     } else {
         "a whole number from 2 to 100000"
     };
-    let value = f64::from(value);
-    (!(f64::from(min)..=100_000.0).contains(&value)).then_some(LabelError::OutOfBounds {
-        parameter,
-        value,
-        legal,
-    })
+    let is_legal = (min..=COUNT_MAX).contains(&value);
+    require(is_legal, parameter, f64::from(value), legal)
 }
 
-fn fraction(parameter: &'static str, value: f64) -> Option<LabelError> {
-    let legal = "a number above 0 and below 1";
-    (!(value > 0.0 && value < 1.0)).then_some(LabelError::OutOfBounds {
-        parameter,
-        value,
-        legal,
-    })
+fn check_fraction(parameter: &'static str, value: f64) -> Option<LabelError> {
+    let is_legal = value > 0.0 && value < 1.0;
+    require(is_legal, parameter, value, "a number above 0 and below 1")
 }
 
-fn share(parameter: &'static str, value: f64) -> Option<LabelError> {
-    let legal = "a number from 0 to 1";
-    (!(0.0..=1.0).contains(&value)).then_some(LabelError::OutOfBounds {
+fn check_share(parameter: &'static str, value: f64) -> Option<LabelError> {
+    let is_legal = (0.0..=1.0).contains(&value);
+    require(is_legal, parameter, value, "a number from 0 to 1")
+}
+
+fn check_scales(regime: &Regime) -> Option<LabelError> {
+    // False for NaN, which is reported as a number that is not positive.
+    let exceeds = regime.micro_atr_mult > regime.macro_atr_mult;
+    let value = regime.micro_atr_mult;
+    require(!exceeds, "micro_atr_mult", value, "at most macro_atr_mult")
+}
+
+fn check_order(context: &ContextLabels) -> Option<LabelError> {
+    let is_legal = context.bullish.is_finite()
+        && context.bearish.is_finite()
+        && context.bearish < context.bullish;
+    let legal = "a finite number below bullish, which is finite too";
+    require(is_legal, "bearish", context.bearish, legal)
+}
+
+fn require(
+    is_legal: bool,
+    parameter: &'static str,
+    value: f64,
+    legal: &'static str,
+) -> Option<LabelError> {
+    (!is_legal).then_some(LabelError::OutOfBounds {
         parameter,
         value,
         legal,

@@ -151,7 +151,7 @@ fn rows_without_volatility_or_without_the_whole_walk_have_no_label() {
 /// of two values is half their squared difference, (2 ln 2)²/2, so the deviation is √2·ln 2.
 #[test]
 fn deviations_are_the_unbiased_weighted_ones() {
-    let mut average = volatility::Weighted::new(3);
+    let mut average = volatility::WeightedStatistics::new(3);
     let ln2 = std::f64::consts::LN_2;
     average.push(ln2).push(-ln2);
     assert!((average.mean() + ln2 / 3.0).abs() < 1e-15);
@@ -203,7 +203,7 @@ fn the_section_of_a_strategy_file_is_the_serialised_form_and_unknown_keys_are_re
     );
     assert_eq!(
         read(r#"{"source":"context"}"#).unwrap(),
-        LabelSource::Context(Context::default())
+        LabelSource::Context(ContextLabels::default())
     );
     assert_eq!(
         read(r#"{"source":"forward_return"}"#).unwrap(),
@@ -248,7 +248,7 @@ fn a_zigzag_window_takes_the_stronger_move_that_does_not_come_too_soon() {
 
 #[test]
 fn a_context_is_the_coming_return_against_two_thresholds() {
-    let context = LabelSource::Context(Context {
+    let context = LabelSource::Context(ContextLabels {
         horizon: 1,
         bullish: 0.01,
         bearish: -0.01,
@@ -256,10 +256,10 @@ fn a_context_is_the_coming_return_against_two_thresholds() {
     let labels = compute_labels(&context, &closes(&[100.0, 102.0, 100.0, 100.5])).unwrap();
     assert_eq!(labels.values[..3], [0.0, 1.0, 2.0]);
     assert_eq!(labels.look_ahead, [1, 1, 1, 0]);
-    let crossed = Context {
+    let crossed = ContextLabels {
         bullish: -0.01,
         bearish: 0.01,
-        ..Context::default()
+        ..ContextLabels::default()
     };
     assert_eq!(LabelSource::Context(crossed).check().len(), 1);
 }
@@ -450,9 +450,9 @@ fn every_source() -> Vec<LabelSource> {
         LabelSource::ZigzagWindow(window),
         LabelSource::Regime(regime),
         LabelSource::EfficiencyRegime(efficiency),
-        LabelSource::Context(Context {
+        LabelSource::Context(ContextLabels {
             horizon: 3,
-            ..Context::default()
+            ..ContextLabels::default()
         }),
     ]
 }
@@ -552,7 +552,7 @@ fn any_source() -> impl Strategy<Value = LabelSource> {
             }
         ),
         (1u32..8, 0.0..0.05).prop_map(|(horizon, bullish)| {
-            LabelSource::Context(Context {
+            LabelSource::Context(ContextLabels {
                 horizon,
                 bullish,
                 bearish: -0.001 - bullish,

@@ -4,39 +4,69 @@
 //! With c the number of labels active on a bar, its weight is the mean of 1/c over its bars: 1 for
 //! a label that shares none of them. Bars are counted by position in the series, also after an
 //! event filter has taken labels away. A weight depends on no price after the end of its label; so
-//! nothing here is divided by a mean over all labels: who draws by weights does that. Source: López
-//! de Prado, *Advances in Financial Machine Learning*, chapter 4.
+//! weights are not divided by a mean over all labels: whoever draws by weights divides by the sum
+//! of the weights that it draws from.
+//!
+//! Source: López de Prado, *Advances in Financial Machine Learning*, sections 4.3 and 4.4.
+
+use std::ops::Range;
 
 use super::BarLabels;
 
-/// One weight a bar: 0 without a label, else above 0 and at most 1.
+/// One weight per bar: 0 without a label, else above 0 and at most 1.
 pub fn uniqueness_weights(labels: &BarLabels) -> Vec<f64> {
-    let rows = labels.values.len();
-    let span = |row: usize| {
-        let labelled = labels.values.get(row).is_some_and(|value| !value.is_nan());
-        let held = labels
-            .look_ahead
-            .get(row)
-            .map_or(1, |ahead| (*ahead as usize).max(1));
-        labelled.then(|| (row, row.saturating_add(held).min(rows)))
-    };
-    let mut changes = vec![0_i64; rows + 1];
-    for (start, end) in (0..rows).filter_map(span) {
-        for (at, change) in [(start, 1), (end, -1)] {
-            if let Some(cell) = changes.get_mut(at) {
-                *cell += change;
+    let shares_before = sum_shares(labels);
+    let share_up_to = |bar: usize| shares_before.get(bar).copied().unwrap_or(0.0);
+
+    (0..labels.values.len())
+        .map(|bar| match active_bars(labels, bar) {
+            Some(active) => {
+                let shares = share_up_to(active.end) - share_up_to(active.start);
+                shares / active.len() as f64
             }
+            None => 0.0,
+        })
+        .collect()
+}
+
+/// The bars on which the label of `bar` is active; `None` without a label.
+fn active_bars(labels: &BarLabels, bar: usize) -> Option<Range<usize>> {
+    let label = labels.values.get(bar)?;
+    let look_ahead = labels.look_ahead.get(bar)?;
+    if label.is_nan() {
+        return None;
+    }
+
+    let end = bar.saturating_add((*look_ahead as usize).max(1));
+    Some(bar..end.min(labels.values.len()))
+}
+
+/// For each position the sum of 1/c over the bars before it, c being the number of labels active on
+/// a bar. A bar without an active label adds nothing.
+fn sum_shares(labels: &BarLabels) -> Vec<f64> {
+    let bars = labels.values.len();
+
+    // By how many labels more or fewer are active from each bar on.
+    let mut changes = vec![0_i64; bars + 1];
+    for active in (0..bars).filter_map(|bar| active_bars(labels, bar)) {
+        if let Some(change) = changes.get_mut(active.start) {
+            *change += 1;
+        }
+        if let Some(change) = changes.get_mut(active.end) {
+            *change -= 1;
         }
     }
-    // Sum of 1/c over the bars before each position.
-    let mut before = Vec::with_capacity(rows + 1);
-    let (mut active, mut sum) = (0, 0.0);
+
+    let mut sums = Vec::with_capacity(bars + 1);
+    let mut sum = 0.0;
+    let mut active_labels = 0;
     for change in &changes {
-        before.push(sum);
-        active += change;
-        sum += if active > 0 { 1.0 / active as f64 } else { 0.0 };
+        sums.push(sum);
+        active_labels += change;
+        if active_labels > 0 {
+            sum += 1.0 / active_labels as f64;
+        }
     }
-    let at = |position: usize| before.get(position).copied().unwrap_or(0.0);
-    let weight = |(start, end): (usize, usize)| (at(end) - at(start)) / (end - start) as f64;
-    (0..rows).map(|row| span(row).map_or(0.0, weight)).collect()
+
+    sums
 }

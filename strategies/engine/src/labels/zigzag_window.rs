@@ -5,34 +5,59 @@
 //! threshold, gain > loss and the highest close lies at least `min_swing_length` bars ahead (the
 //! first one among equals); SELL mirrored; else HOLD. The last L rows have no label, nor has a row
 //! whose window lacks a price.
+//!
+//! Source: our own simplification of the zigzag, whose look-ahead is the same on every row.
 
+use super::volatility::is_price;
 use super::{BUY, BarLabels, HOLD, SELL, ZigzagWindow};
 
-pub(super) fn label(labels: &mut BarLabels, close: &[f64], window: &ZigzagWindow) {
-    let lookahead = window.lookahead as usize;
-    for (row, ahead) in close.windows(lookahead + 1).enumerate() {
-        if let Some((&now, later)) = ahead.split_first()
-            && ahead.iter().all(|price| *price > 0.0 && price.is_finite())
+/// Labels every row whose whole window has prices.
+pub(super) fn label_windows(labels: &mut BarLabels, close: &[f64], window: &ZigzagWindow) {
+    let look_ahead = window.lookahead as usize;
+
+    for (row, prices) in close.windows(look_ahead + 1).enumerate() {
+        if let Some((&now, later)) = prices.split_first()
+            && prices.iter().all(|price| is_price(*price))
         {
-            labels.set(row, class(now, later, window), lookahead);
+            labels.set(row, classify_window(now, later, window), look_ahead);
         }
     }
 }
 
-fn class(now: f64, later: &[f64], window: &ZigzagWindow) -> f32 {
-    let (mut highest, mut lowest) = ((1, f64::NEG_INFINITY), (1, f64::INFINITY));
-    for (steps, &price) in (1u32..).zip(later) {
-        if price > highest.1 {
-            highest = (steps, price);
+/// An extreme close of a window, and its distance in bars.
+#[derive(Clone, Copy)]
+struct Extreme {
+    price: f64,
+    bars_ahead: u32,
+}
+
+fn classify_window(now: f64, later: &[f64], window: &ZigzagWindow) -> f32 {
+    let mut highest = Extreme {
+        price: f64::NEG_INFINITY,
+        bars_ahead: 1,
+    };
+    let mut lowest = Extreme {
+        price: f64::INFINITY,
+        bars_ahead: 1,
+    };
+    for (bars_ahead, &price) in (1..).zip(later) {
+        if price > highest.price {
+            highest = Extreme { price, bars_ahead };
         }
-        if price < lowest.1 {
-            lowest = (steps, price);
+        if price < lowest.price {
+            lowest = Extreme { price, bars_ahead };
         }
     }
-    let (gain, loss) = (highest.1 / now - 1.0, 1.0 - lowest.1 / now);
-    if gain >= window.threshold && gain > loss && highest.0 >= window.min_swing_length {
+
+    let gain = highest.price / now - 1.0;
+    let loss = 1.0 - lowest.price / now;
+    let is_swing = |size: f64, extreme: Extreme| {
+        size >= window.threshold && extreme.bars_ahead >= window.min_swing_length
+    };
+
+    if gain > loss && is_swing(gain, highest) {
         BUY
-    } else if loss >= window.threshold && loss > gain && lowest.0 >= window.min_swing_length {
+    } else if loss > gain && is_swing(loss, lowest) {
         SELL
     } else {
         HOLD

@@ -9,7 +9,7 @@ use crate::sample_bars::{HOUR, SymbolInput, assembled, catalog, shipped};
 use market::{Bars, Utc};
 use proptest::prelude::*;
 use strategies::labels::{
-    self, Context, EfficiencyRegime, EventFilter, LabelSource, Regime, TripleBarrier,
+    self, ContextLabels, EfficiencyRegime, EventFilter, LabelSource, Regime, TripleBarrier,
     VolatilityMethod, ZigzagWindow,
 };
 use strategies::splits::Part;
@@ -49,7 +49,7 @@ fn sources() -> Vec<LabelSource> {
             vol_crisis_threshold: 1.3,
             ..Default::default()
         }),
-        LabelSource::Context(Context {
+        LabelSource::Context(ContextLabels {
             horizon: 24,
             bullish: 0.002,
             bearish: -0.002,
