@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::codes::Advice;
+
 /// Longest message, in bytes.
 pub const MESSAGE_BYTES_MAX: usize = 1_000;
 /// Longest hint, in bytes.
@@ -13,8 +15,8 @@ pub const DETAILS_BYTES_MAX: usize = 600;
 /// A failure that a person reads. Bounded, so that a record always fits its message.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ErrorRecord {
-    /// `<FAMILY>-<Name>`, stable: families CONFIG STRATEGY DATA PROC MODEL TRAIN PROVIDER OPS BUS
-    /// STORE SYS.
+    /// The text of a [`crate::codes::Code`]; one that this program does not know when a newer one
+    /// wrote the record.
     pub code: String,
     /// What failed, on what, why.
     pub message: String,
@@ -31,10 +33,10 @@ pub struct ErrorRecord {
 
 impl ErrorRecord {
     /// A permanent error, cut to the bounds.
-    pub fn new(code: &str, message: impl Into<String>, hint: impl Into<String>) -> Self {
+    pub fn new(code: impl AsRef<str>, message: impl Into<String>, hint: impl Into<String>) -> Self {
         let cut = |text: String, max: usize| shortened(&text, max);
         Self {
-            code: shortened(code, 64),
+            code: shortened(code.as_ref(), 64),
             message: cut(message.into(), MESSAGE_BYTES_MAX),
             hint: cut(hint.into(), HINT_BYTES_MAX),
             retryable: false,
@@ -43,8 +45,17 @@ impl ErrorRecord {
     }
 
     /// The error and its causes, `: `-separated, as one permanent record.
-    pub fn from_error(code: &str, error: &dyn std::error::Error, hint: impl Into<String>) -> Self {
+    pub fn from_error(
+        code: impl AsRef<str>,
+        error: &dyn std::error::Error,
+        hint: impl Into<String>,
+    ) -> Self {
         Self::new(code, chain(error), hint)
+    }
+
+    /// An error that brings its own code and hint, as one permanent record.
+    pub fn from_advice(error: &impl Advice) -> Self {
+        Self::from_error(error.code(), error, error.hint())
     }
 
     /// The same, marked as worth another try.

@@ -2,18 +2,21 @@
 //! progress, errors, manifests. No I/O.
 
 pub mod codec;
+pub mod codes;
 pub mod command;
 pub mod commands;
+pub mod delivery;
 pub mod errors;
 pub mod events;
 pub mod ids;
 pub mod manifests;
+pub mod messages;
+pub mod names;
 pub mod operation;
 pub mod plan;
 pub mod progress;
 pub mod queries;
 pub mod requests;
-pub mod settle;
 pub mod spelling;
 pub mod subjects;
 pub mod trace;

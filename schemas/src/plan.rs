@@ -1,11 +1,11 @@
-//! The plan that travels with an operation, and `advance`: the only place that knows what follows
-//! what.
+//! The plan that travels with an operation: stages in order, each of one or more steps.
+//!
+//! Which command comes next is decided by [`crate::operation::OperationRecord::outstanding_commands`].
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::ids::{Lane, STEPS_MAX, Service, StepNumber};
-use crate::operation::{OperationRecord, StepState};
 
 /// One command for one service.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -71,19 +71,6 @@ pub enum InvalidPlan {
         /// As given.
         verb: String,
     },
-}
-
-/// A command that must be on its queue now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Outstanding {
-    /// The step.
-    pub step: StepNumber,
-    /// Its service.
-    pub service: Service,
-    /// Its queue.
-    pub lane: Lane,
-    /// Which submission of it.
-    pub submission: u32,
 }
 
 impl Plan {
@@ -174,48 +161,5 @@ impl Plan {
             .sum();
         let own = self.step(number).map_or(0.0, |step| step.weight);
         (100.0 * before / total, 100.0 * (before + own) / total)
-    }
-
-    /// The commands that must be on their queues for the operation to go on: every unfinished step
-    /// of the first unfinished stage. Nothing once the operation is settled, is being cancelled, or
-    /// a step of it has failed.
-    pub fn advance(&self, record: &OperationRecord) -> Vec<Outstanding> {
-        if record.state.is_terminal() || record.cancel.is_some() || record.has_stopped_step() {
-            return Vec::new();
-        }
-        self.open_steps(record)
-            .map(|(step, spec, submission)| Outstanding {
-                step,
-                service: spec.service,
-                lane: spec.lane,
-                submission,
-            })
-            .collect()
-    }
-
-    fn open_steps<'a>(
-        &'a self,
-        record: &'a OperationRecord,
-    ) -> impl Iterator<Item = (StepNumber, &'a StepSpec, u32)> + 'a {
-        let finished = |index: usize| {
-            record
-                .steps
-                .get(index)
-                .is_some_and(|step| step.state == StepState::Completed)
-        };
-        let stage = self
-            .numbered_stages()
-            .find(|steps| steps.clone().any(|index| !finished(index)));
-        stage
-            .unwrap_or(0..0)
-            .filter(move |&index| !finished(index))
-            .filter_map(move |index| {
-                let number = StepNumber::new(index + 1).ok()?;
-                Some((
-                    number,
-                    self.step(number)?,
-                    record.steps.get(index)?.submission,
-                ))
-            })
     }
 }

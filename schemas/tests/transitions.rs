@@ -10,15 +10,15 @@
 
 use jiff::Timestamp;
 use proptest::prelude::*;
-use schemas::command::CommandMessage;
 use schemas::commands::RunDummy;
+use schemas::delivery::{Decision, decide};
 use schemas::errors::ErrorRecord;
 use schemas::ids::{OperationId, StepNumber, WorkerId};
+use schemas::messages::CommandMessage;
 use schemas::operation::{
     BARREN_ATTEMPTS_MAX, Holder, OperationRecord, OperationState, Refusal, StepState,
 };
 use schemas::plan::Plan;
-use schemas::settle::{Delivery, decide};
 use schemas::subjects::CommandAddress;
 use serde_json::json;
 
@@ -103,7 +103,7 @@ fn record_of(stages: &[usize]) -> OperationRecord {
             .collect(),
     };
     let op: OperationId = "op_dummy_20260301_142233_9f3a01bc".parse().unwrap();
-    let new = schemas::command::NewOperation {
+    let new = schemas::operation::NewOperation {
         plan,
         ..RunDummy::default().operation()
     };
@@ -188,7 +188,7 @@ fn apply(record: &mut OperationRecord, change: &Change, now: Timestamp) -> Resul
         }
         Change::Advance { step, behind } => {
             let (step, attempt) = by_attempt(record, step, behind);
-            record.advance_durably(step, attempt, json!(attempt), now)
+            record.record_checkpoint(step, attempt, json!(attempt), now)
         }
         Change::ClearHold { step, worker: who } => {
             record.clear_hold(number(step, record), &worker(who), now)
@@ -252,7 +252,7 @@ fn assert_sound(record: &OperationRecord) {
 
 /// What is outstanding is exactly the unfinished part of the first unfinished stage.
 fn assert_plan_kept(record: &OperationRecord) {
-    let outstanding = record.plan.advance(record);
+    let outstanding = record.outstanding_commands();
     if record.state.is_terminal() || record.has_stopped_step() || record.cancel.is_some() {
         assert!(outstanding.is_empty());
         return;
@@ -372,19 +372,19 @@ proptest! {
         let message = CommandMessage::new(&record.op, step, submission, None);
         let holder = Holder { worker: worker(9), ack_subject: "$JS.ACK.y".to_owned(), since: at(100) };
         match decide(&address, &message, Some(&record), |_| alive) {
-            Delivery::Claim { lost } => {
+            Decision::Claim { lost } => {
                 prop_assert!(!(alive && current.holder.is_some()), "a live holder is respected");
                 let claim = record.claim(step, submission, holder, lost.as_ref()).unwrap();
                 prop_assert_eq!(claim.attempt, current.attempt + 1);
             }
-            Delivery::Settle => prop_assert!(current.state.is_terminal() || record.state.is_terminal()),
-            Delivery::Advance => prop_assert_eq!(current.state, StepState::Completed),
-            Delivery::ClearHold { lost } => {
+            Decision::Conclude => prop_assert!(current.state.is_terminal() || record.state.is_terminal()),
+            Decision::Continue => prop_assert_eq!(current.state, StepState::Completed),
+            Decision::ClearHold { lost } => {
                 prop_assert!(!alive && record.has_stopped_step());
                 record.clear_hold(step, &lost, at(100)).unwrap();
             }
-            Delivery::HandBack => prop_assert!(alive && current.holder.is_some()),
-            Delivery::Void => prop_assert!(submission < current.submission || record.has_stopped_step()),
+            Decision::HandBack => prop_assert!(alive && current.holder.is_some()),
+            Decision::Void => prop_assert!(submission < current.submission || record.has_stopped_step()),
             other => prop_assert!(false, "{other:?} on a record that knows the step"),
         }
     }

@@ -13,13 +13,15 @@ use insta::assert_json_snapshot;
 use jiff::Timestamp;
 use proptest::prelude::*;
 use schemas::codec::{self, CodecError, Message, PAYLOAD_BYTES_MAX};
-use schemas::command::{CommandMessage, DeadLetter, NewOperation};
 use schemas::commands::RunDummy;
 use schemas::errors::ErrorRecord;
 use schemas::events::{Event, What};
 use schemas::ids::{Lane, OperationId, STEPS_MAX, Service, StepNumber, WorkerId};
+use schemas::messages::{CommandMessage, DeadLetter};
+use schemas::operation::NewOperation;
 use schemas::operation::{
-    ADVANCE_BYTES_MAX, Holder, OperationRecord, OperationState, REQUEST_BYTES_MAX, result_bytes_max,
+    CHECKPOINT_BYTES_MAX, Holder, OperationRecord, OperationState, REQUEST_BYTES_MAX,
+    result_bytes_max,
 };
 use schemas::plan::Plan;
 use schemas::progress::{Context, Count, Device, ProgressRecord, Waiting};
@@ -86,7 +88,7 @@ fn record() -> OperationRecord {
         .unwrap();
     record.claim(second, 1, holder(), None).unwrap();
     record
-        .advance_durably(second, 1, json!({ "segment": 3 }), at(3))
+        .record_checkpoint(second, 1, json!({ "segment": 3 }), at(3))
         .unwrap();
     record.claim(third, 1, holder(), None).unwrap();
     record
@@ -382,7 +384,7 @@ fn largest(steps: usize, held: bool, numbers: bool) -> OperationRecord {
     for number in record.numbers() {
         record.claim(number, 1, holder.clone(), None).unwrap();
         record
-            .advance_durably(number, 1, filling(ADVANCE_BYTES_MAX, numbers), at(2))
+            .record_checkpoint(number, 1, filling(CHECKPOINT_BYTES_MAX, numbers), at(2))
             .unwrap();
         let last = number.get() as usize == steps;
         match (held, last) {

@@ -179,7 +179,7 @@ async fn until_slot_waits(sandbox: &Sandbox) {
 async fn publish_command(sandbox: &Sandbox, op: &OperationId) {
     let request = run(1).operation();
     let record = OperationRecord::create(op.clone(), request.clone(), Timestamp::now());
-    let step = record.plan.advance(&record)[0];
+    let step = record.outstanding_commands()[0];
 
     sandbox
         .bus()

@@ -3,8 +3,8 @@
 
 use runtime::probe::Moment;
 use runtime::{StepHandler, WorkerError};
-use schemas::command::NewOperation;
 use schemas::ids::OperationId;
+use schemas::operation::NewOperation;
 
 use crate::{Dies, Sandbox};
 

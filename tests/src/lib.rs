@@ -25,8 +25,8 @@ use std::time::Duration;
 
 use bus::topology::{Topology, TopologyOptions};
 use bus::{Bus, ConnectOptions, Profile};
-use schemas::command::NewOperation;
 use schemas::ids::OperationId;
+use schemas::operation::NewOperation;
 use schemas::subjects;
 use store::Store;
 

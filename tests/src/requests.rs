@@ -1,9 +1,9 @@
 //! Requests that tests submit: ids, and plans of several dummy steps.
 
 use jiff::Timestamp;
-use schemas::command::NewOperation;
 use schemas::commands::RunDummy;
 use schemas::ids::OperationId;
+use schemas::operation::NewOperation;
 use schemas::plan::{Plan, Stage};
 
 /// A new id, as the CLI makes it.

@@ -5,6 +5,7 @@ use std::error::Error;
 use bus::{BusError, ChangeError, ResumeError, SubmitError};
 use networks::NetworkError;
 use runtime::settings::SettingsError;
+use schemas::codes::Advice;
 use schemas::errors::{ErrorRecord, messages};
 use schemas::ids::OperationId;
 use serde_json::{Value, json};
@@ -33,8 +34,8 @@ pub(crate) struct Failure {
 
 impl Failure {
     /// A failure without a cause.
-    pub(crate) fn new(exit: Exit, code: &str, message: impl Into<String>) -> Self {
-        let (code, message) = (code.to_owned(), message.into());
+    pub(crate) fn new(exit: Exit, code: impl AsRef<str>, message: impl Into<String>) -> Self {
+        let (code, message) = (code.as_ref().to_owned(), message.into());
         Self {
             exit,
             code,
@@ -46,7 +47,7 @@ impl Failure {
     }
 
     /// From an error with its sources as causes.
-    pub(crate) fn of(exit: Exit, code: &str, error: &dyn Error) -> Self {
+    pub(crate) fn of(exit: Exit, code: impl AsRef<str>, error: &dyn Error) -> Self {
         let causes = messages(error).into_iter().skip(1).collect();
         Self {
             causes,
@@ -223,7 +224,7 @@ impl From<FeatureError> for Failure {
 
 impl From<NetworkError> for Failure {
     fn from(error: NetworkError) -> Self {
-        Self::of(Exit::Failed, "MODEL-Prediction", &error)
+        Self::of(Exit::Failed, error.code(), &error).with_hint(error.hint())
     }
 }
 

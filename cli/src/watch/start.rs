@@ -1,8 +1,8 @@
 //! Starts an operation: gives it its id, submits it, and watches it unless asked to return at once.
 
 use jiff::Timestamp;
-use schemas::command::NewOperation;
 use schemas::ids::OperationId;
+use schemas::operation::NewOperation;
 use serde_json::json;
 
 use super::{WatchOptions, watch_to_end};

@@ -89,8 +89,7 @@ impl WatchState {
                 .is_some_and(|step| step.state == StepState::Pending)
         };
         let waiting = record
-            .plan
-            .advance(record)
+            .outstanding_commands()
             .into_iter()
             .find(|step| is_pending(step.step))?;
         Some(WaitingStep {

@@ -82,7 +82,7 @@ fn step_line(
         .map_or((0.0, 0.0), |record| record.plan.percent_range(number));
     let done = step.state == StepState::Completed;
     // A new attempt begins where the last durable advance was, or from nothing.
-    let begins_anew = step.state == StepState::Pending && step.advance.is_null();
+    let begins_anew = step.state == StepState::Pending && step.checkpoint.is_null();
     let percent = match progress {
         _ if done => 100.0,
         Some(progress) if !begins_anew => progress.step_percent,

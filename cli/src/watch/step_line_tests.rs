@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use bus::Profile;
 use jiff::{SignedDuration, Timestamp};
-use schemas::command::NewOperation;
 use schemas::errors::ErrorRecord;
 use schemas::ids::{Lane, OperationId, WorkerId};
+use schemas::operation::NewOperation;
 use schemas::operation::{Holder, OperationRecord};
 use schemas::plan::{Plan, StepSpec};
 use schemas::progress::{Context, ProgressRecord, Waiting};

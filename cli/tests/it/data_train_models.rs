@@ -315,6 +315,7 @@ async fn store_hand(place: &Place) {
         series: BTreeMap::new(),
         strategy: STRATEGY.to_owned(),
         strategy_sha256: "s".repeat(64),
+        overrides: Some(serde_json::json!({})),
         seed: 42,
         symbols: vec!["fx:EUR.USD".to_owned()],
         timeframes: vec!["1h".to_owned()],

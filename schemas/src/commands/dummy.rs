@@ -2,9 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::command::{Command, NewOperation};
-use crate::ids::{Lane, Service};
-use crate::plan::{Plan, StepSpec};
+use crate::command::Command;
+use crate::ids::Service;
 
 /// Works through `iterations` of `seconds` each.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -50,24 +49,4 @@ pub struct DummyOutcome {
     pub iterations: u64,
     /// Iteration at which the last attempt began: > 0 after a resume from a checkpoint.
     pub resumed_at: u64,
-}
-
-impl RunDummy {
-    /// The operation of one dummy step.
-    pub fn operation(&self) -> NewOperation {
-        let command = serde_json::to_value(self).unwrap_or_default();
-        let step = StepSpec {
-            service: Self::SERVICE,
-            verb: Self::VERB.to_owned(),
-            lane: Lane::Default,
-            weight: 1.0,
-            command,
-        };
-        NewOperation {
-            kind: "dummy".to_owned(),
-            labels: [("iterations".to_owned(), self.iterations.to_string())].into(),
-            params: serde_json::Value::Null,
-            plan: Plan::sequence(vec![step]),
-        }
-    }
 }

@@ -28,6 +28,10 @@ pub struct Lineage {
     pub strategy: String,
     /// SHA-256 of that text.
     pub strategy_sha256: String,
+    /// The overrides of the request, an empty object when it changed nothing. Absent in manifests
+    /// written before lineages kept them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overrides: Option<serde_json::Value>,
     /// Seed of initialisation, shuffling and dropout.
     pub seed: u64,
     /// Instruments trained on, in order.

@@ -4,6 +4,8 @@
 //! [`transition`] holds every change that may be made to it, as pure functions; the bus applies
 //! them.
 
+mod outstanding;
+mod request;
 mod transition;
 
 use std::collections::BTreeMap;
@@ -12,21 +14,24 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::command::NewOperation;
+use crate::codec::Message;
+use crate::command::Command;
 use crate::errors::ErrorRecord;
 use crate::ids::{OperationId, StepNumber, WorkerId};
 use crate::plan::Plan;
 
+pub use outstanding::Outstanding;
+pub use request::{InvalidOperation, NewOperation};
 pub use transition::{Claim, Refusal};
 
-/// Attempts without a durable advance after which a step is given up.
+/// Attempts without a recorded checkpoint after which a step is given up.
 pub const BARREN_ATTEMPTS_MAX: u32 = 3;
 /// Largest request (kind, labels, params, plan), encoded.
 pub const REQUEST_BYTES_MAX: usize = 36 * 1024;
 /// Packed bytes of all results of one operation together.
 pub const RESULTS_BYTES_MAX: usize = 12 * 1024;
-/// Largest description of a durable advance, in packed bytes.
-pub const ADVANCE_BYTES_MAX: usize = 160;
+/// Largest checkpoint in a record, in packed bytes: it names objects, it does not hold them.
+pub const CHECKPOINT_BYTES_MAX: usize = 160;
 /// Longest note on a step.
 pub const NOTE_BYTES_MAX: usize = 100;
 /// Longest reason of a cancel request.
@@ -132,7 +137,7 @@ pub struct StepRecord {
     pub submission: u32,
     /// Claims so far, over all submissions: the fencing token.
     pub attempt: u32,
-    /// Claims since the last durable advance.
+    /// Claims since the last recorded checkpoint.
     #[serde(default)]
     pub barren_attempts: u32,
     /// Who works on it; none while it waits.
@@ -147,9 +152,10 @@ pub struct StepRecord {
     /// Result keys of a completed step.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub result: Value,
-    /// The last durable advance, such as a checkpoint key: where the next attempt goes on.
-    #[serde(default, skip_serializing_if = "Value::is_null")]
-    pub advance: Value,
+    /// The last recorded checkpoint, such as the key of one: where the next attempt goes on. Called
+    /// `advance` in stored records.
+    #[serde(default, rename = "advance", skip_serializing_if = "Value::is_null")]
+    pub checkpoint: Value,
     /// Why it waits, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
@@ -169,7 +175,7 @@ impl StepRecord {
             started_at: None,
             finished_at: None,
             result: Value::Null,
-            advance: Value::Null,
+            checkpoint: Value::Null,
             note: None,
             retry_at: None,
         }
@@ -244,12 +250,17 @@ pub struct OperationRecord {
     pub nonce: String,
 }
 
+impl Message for OperationRecord {
+    const NAME: &'static str = "operation";
+    const VERSION: u16 = 1;
+}
+
 impl OperationRecord {
     /// The record of a freshly submitted operation; the caller has validated `new`.
     pub fn create(op: OperationId, new: NewOperation, at: Timestamp) -> Self {
         let steps = new.plan.steps().map(|_| StepRecord::new()).collect();
         Self {
-            v: <Self as crate::codec::Message>::VERSION,
+            v: Self::VERSION,
             op,
             kind: new.kind,
             labels: new.labels,
@@ -292,7 +303,7 @@ impl OperationRecord {
     }
 
     /// The result of the completed step that handled `C`, nearest before `before`.
-    pub fn result_of<C: crate::command::Command>(&self, before: StepNumber) -> Option<&Value> {
+    pub fn result_of<C: Command>(&self, before: StepNumber) -> Option<&Value> {
         let specs = self.plan.steps().zip(&self.steps).take(before.index());
         specs
             .filter(|(spec, step)| {

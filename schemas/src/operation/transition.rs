@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{
-    ADVANCE_BYTES_MAX, BARREN_ATTEMPTS_MAX, CancelSeen, Holder, NOTE_BYTES_MAX, OperationRecord,
+    BARREN_ATTEMPTS_MAX, CHECKPOINT_BYTES_MAX, CancelSeen, Holder, NOTE_BYTES_MAX, OperationRecord,
     OperationState, REASON_BYTES_MAX, StepFailure, StepRecord, StepState, result_bytes_max,
 };
 use crate::codec::packed_bytes;
@@ -19,7 +19,7 @@ use crate::ids::{StepNumber, WorkerId};
 pub struct Claim {
     /// The fencing token of the new attempt.
     pub attempt: u32,
-    /// True when too many attempts went by without a durable advance: fail the step instead of
+    /// True when too many attempts went by without a checkpoint: fail the step instead of
     /// running it.
     pub exhausted: bool,
 }
@@ -64,6 +64,9 @@ pub enum Refusal {
     /// A worker holds a step: the holder must stop first.
     #[error("a worker still holds a step")]
     StillHeld,
+    /// The worker that is thought to be lost does not hold the step.
+    #[error("the step is not held by {0}")]
+    NotHeldBy(WorkerId),
     /// Only failed and cancelled operations can be resumed.
     #[error("an operation that is {0} cannot be resumed")]
     NotResumable(OperationState),
@@ -72,6 +75,14 @@ pub enum Refusal {
         "the result has {size} bytes, at most {max} fit the record; store it as an object and return its key"
     )]
     ResultTooLarge {
+        /// Packed bytes.
+        size: usize,
+        /// Limit.
+        max: usize,
+    },
+    /// The checkpoint does not fit the record.
+    #[error("the checkpoint has {size} bytes, at most {max} fit the record")]
+    CheckpointTooLarge {
         /// Packed bytes.
         size: usize,
         /// Limit.
@@ -87,7 +98,11 @@ impl OperationRecord {
     }
 
     /// The step, if the writer's attempt still stands and the operation has not ended.
-    fn fenced(&mut self, number: StepNumber, attempt: u32) -> Result<&mut StepRecord, Refusal> {
+    fn step_of_attempt(
+        &mut self,
+        number: StepNumber,
+        attempt: u32,
+    ) -> Result<&mut StepRecord, Refusal> {
         let operation = self.state;
         let step = self.step_mut(number)?;
         if step.attempt != attempt {
@@ -151,7 +166,7 @@ impl OperationRecord {
         };
         self.resuming = false;
         self.started_at.get_or_insert(at);
-        self.settle_state(at);
+        self.recompute_state(at);
         Ok(claim)
     }
 
@@ -164,13 +179,13 @@ impl OperationRecord {
         at: Timestamp,
     ) -> Result<(), Refusal> {
         let (size, max) = (packed_bytes(&result), result_bytes_max(self.steps.len()));
-        let step = self.fenced(number, attempt)?;
+        let step = self.step_of_attempt(number, attempt)?;
         if size > max {
             return Err(Refusal::ResultTooLarge { size, max });
         }
         step.result = result;
         end(step, StepState::Completed, at);
-        self.settle_state(at);
+        self.recompute_state(at);
         Ok(())
     }
 
@@ -182,14 +197,14 @@ impl OperationRecord {
         error: ErrorRecord,
         at: Timestamp,
     ) -> Result<(), Refusal> {
-        let step = self.fenced(number, attempt)?;
+        let step = self.step_of_attempt(number, attempt)?;
         end(step, StepState::Failed, at);
         step.note = Some(shortened(&error.to_string(), NOTE_BYTES_MAX));
         self.failure.get_or_insert(StepFailure {
             step: number,
             error,
         });
-        self.settle_state(at);
+        self.recompute_state(at);
         Ok(())
     }
 
@@ -202,19 +217,23 @@ impl OperationRecord {
         due: Timestamp,
         at: Timestamp,
     ) -> Result<(), Refusal> {
-        let step = self.fenced(number, attempt)?;
+        let step = self.step_of_attempt(number, attempt)?;
         step.state = StepState::Retrying;
         step.holder = None;
         step.note = Some(shortened(note, NOTE_BYTES_MAX));
         step.retry_at = Some(due);
-        self.settle_state(at);
+        self.recompute_state(at);
         Ok(())
     }
 
     /// The holder has stopped on request.
     pub fn stop(&mut self, number: StepNumber, attempt: u32, at: Timestamp) -> Result<(), Refusal> {
-        end(self.fenced(number, attempt)?, StepState::Cancelled, at);
-        self.settle_state(at);
+        end(
+            self.step_of_attempt(number, attempt)?,
+            StepState::Cancelled,
+            at,
+        );
+        self.recompute_state(at);
         Ok(())
     }
 
@@ -225,12 +244,12 @@ impl OperationRecord {
         attempt: u32,
         at: Timestamp,
     ) -> Result<(), Refusal> {
-        let step = self.fenced(number, attempt)?;
+        let step = self.step_of_attempt(number, attempt)?;
         step.state = StepState::Pending;
         step.holder = None;
         step.barren_attempts = step.barren_attempts.saturating_sub(1);
         step.note = Some("handed back by a worker that shut down".to_owned());
-        self.settle_state(at);
+        self.recompute_state(at);
         Ok(())
     }
 
@@ -245,7 +264,7 @@ impl OperationRecord {
         let step = self.step_mut(number)?;
         match &step.holder {
             Some(holder) if &holder.worker == worker && !step.state.is_terminal() => {}
-            _ => return Err(Refusal::StillHeld),
+            _ => return Err(Refusal::NotHeldBy(worker.clone())),
         }
         step.state = StepState::Retrying;
         step.holder = None;
@@ -253,29 +272,30 @@ impl OperationRecord {
             &format!("worker {worker} is lost; another takes over"),
             NOTE_BYTES_MAX,
         ));
-        self.settle_state(at);
+        self.recompute_state(at);
         Ok(())
     }
 
-    /// A checkpoint or a committed segment: the next attempt goes on from `advance`.
-    pub fn advance_durably(
+    /// Durable progress, such as a stored checkpoint or a committed segment: the next attempt goes
+    /// on from `checkpoint`, and attempts are counted from zero again.
+    pub fn record_checkpoint(
         &mut self,
         number: StepNumber,
         attempt: u32,
-        advance: Value,
+        checkpoint: Value,
         at: Timestamp,
     ) -> Result<(), Refusal> {
-        let size = packed_bytes(&advance);
-        let step = self.fenced(number, attempt)?;
-        if size > ADVANCE_BYTES_MAX {
-            return Err(Refusal::ResultTooLarge {
+        let size = packed_bytes(&checkpoint);
+        let step = self.step_of_attempt(number, attempt)?;
+        if size > CHECKPOINT_BYTES_MAX {
+            return Err(Refusal::CheckpointTooLarge {
                 size,
-                max: ADVANCE_BYTES_MAX,
+                max: CHECKPOINT_BYTES_MAX,
             });
         }
-        step.advance = advance;
+        step.checkpoint = checkpoint;
         step.barren_attempts = 0;
-        self.settle_state(at);
+        self.recompute_state(at);
         Ok(())
     }
 
@@ -297,7 +317,7 @@ impl OperationRecord {
             reason: shortened(reason, REASON_BYTES_MAX),
             at,
         });
-        self.settle_state(at);
+        self.recompute_state(at);
         Ok(())
     }
 
@@ -323,11 +343,7 @@ impl OperationRecord {
         ) {
             return Err(Refusal::NotResumable(self.state));
         }
-        let stage = self
-            .plan
-            .numbered_stages()
-            .find(|stage| stage.clone().any(|index| self.is_open(index)))
-            .unwrap_or(0..0);
+        let stage = self.open_stage();
         for (index, step) in self.steps.iter_mut().enumerate() {
             if step.state == StepState::Completed {
                 continue;
@@ -342,7 +358,7 @@ impl OperationRecord {
         self.cancel_floor = floor;
         (self.cancel, self.failure, self.finished_at) = (None, None, None);
         self.resuming = true;
-        self.settle_state(at);
+        self.recompute_state(at);
         Ok(())
     }
 
@@ -370,18 +386,12 @@ impl OperationRecord {
             return Err(Refusal::Held(holder.worker.clone()));
         }
         step.submission += 1;
-        self.settle_state(at);
+        self.recompute_state(at);
         Ok(())
     }
 
-    fn is_open(&self, index: usize) -> bool {
-        self.steps
-            .get(index)
-            .is_some_and(|step| step.state != StepState::Completed)
-    }
-
     /// Recomputes the operation's state from its steps; part of every change.
-    fn settle_state(&mut self, at: Timestamp) {
+    fn recompute_state(&mut self, at: Timestamp) {
         self.updated_at = at;
         let all = |state: StepState| self.steps.iter().all(|step| step.state == state);
         let any = |state: StepState| self.steps.iter().any(|step| step.state == state);

@@ -7,10 +7,11 @@ use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::stream::DirectGetErrorKind;
 use jiff::Timestamp;
 use schemas::codec::{self, CONTENT_TYPE};
-use schemas::command::{CommandMessage, InvalidOperation, NewOperation};
 use schemas::ids::{OperationId, StepNumber};
+use schemas::messages::CommandMessage;
+use schemas::operation::Outstanding;
+use schemas::operation::{InvalidOperation, NewOperation};
 use schemas::operation::{OperationRecord, StepState};
-use schemas::plan::Outstanding;
 use schemas::subjects::{self, command_id};
 use schemas::trace::traceparent;
 
@@ -228,16 +229,14 @@ impl Bus {
                 .is_some_and(|step| step.holder.is_none())
         };
         let mut open: Vec<StepNumber> = record
-            .plan
-            .advance(&record)
+            .outstanding_commands()
             .iter()
             .filter(|step| waits(step))
             .map(|step| step.step)
             .collect();
         while let Some(number) = open.pop() {
             let Some(step) = record
-                .plan
-                .advance(&record)
+                .outstanding_commands()
                 .into_iter()
                 .find(|step| step.step == number)
             else {
@@ -281,7 +280,7 @@ impl Bus {
         room?;
         active.map_err(failed)?;
         let record = OperationRecord::create(op.clone(), new.clone(), Timestamp::now());
-        for step in record.plan.advance(&record) {
+        for step in record.outstanding_commands() {
             let published = self
                 .publish_command(op, step, Some(new), record.steps.len())
                 .await

@@ -143,7 +143,7 @@ impl Attempt for Runner {
         }
         let size = serde_json::to_string(advance).unwrap().len();
         assert!(
-            size <= schemas::operation::ADVANCE_BYTES_MAX,
+            size <= schemas::operation::CHECKPOINT_BYTES_MAX,
             "an advance of {size} bytes"
         );
         *self.recorded.lock().unwrap() = Some(advance.clone());
@@ -457,7 +457,7 @@ async fn counts_of_several_series_survive_a_kill() {
         current: Tally::from([9_999_999_999; 6]),
     };
     assert!(
-        serde_json::to_string(&largest).unwrap().len() <= schemas::operation::ADVANCE_BYTES_MAX
+        serde_json::to_string(&largest).unwrap().len() <= schemas::operation::CHECKPOINT_BYTES_MAX
     );
 }
 

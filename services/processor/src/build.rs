@@ -8,8 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use market::{Instrument, Timeframe, Utc};
 use schemas::manifests::{DatasetManifest, SeriesInput};
+use schemas::names::PARTS;
 use schemas::progress::{Context, Count, Progress};
-use store::{DataSetTable, PARTS, SeriesSnapshot, Store, WRITTEN_BY};
+use store::{DataSetTable, SeriesSnapshot, Store, WRITTEN_BY};
 use strategies::{
     AssemblyStep, DataSet, DataSetError, Resolved, SymbolBars, assemble_data_set, canonical_sha256,
 };

@@ -1,19 +1,18 @@
 //! What can go wrong between a request and its data set.
 
+use std::borrow::Cow;
+
 use market::{SeriesKeyError, Timeframe};
-use schemas::errors::ErrorRecord;
+use schemas::codes::{self, Advice, Code};
 use store::StoreError;
-use strategies::{DataSetError, Findings};
+use strategies::{DataSetError, RequestError};
 
 /// Why no data set was built.
 #[derive(Debug, thiserror::Error)]
 pub enum ProcessError {
-    /// The strategy is wrong, or the request does not fit it.
-    #[error("{0}")]
-    Strategy(Findings),
-    /// The overrides of the request are no overrides.
-    #[error("the overrides of the request cannot be read")]
-    Overrides(#[source] serde_json::Error),
+    /// The strategy has errors, or the request does not fit it.
+    #[error(transparent)]
+    Request(#[from] RequestError),
     /// A key names no series.
     #[error("a series of the request cannot be read")]
     SeriesKey(#[from] SeriesKeyError),
@@ -48,49 +47,35 @@ pub enum ProcessError {
     Stopped,
 }
 
-impl From<Findings> for ProcessError {
-    fn from(findings: Findings) -> Self {
-        Self::Strategy(findings)
-    }
-}
-
-impl ProcessError {
-    /// A word for machines.
-    pub fn code(&self) -> &'static str {
+impl Advice for ProcessError {
+    fn code(&self) -> Code {
         match self {
-            Self::Strategy(_) => "STRATEGY-Invalid",
-            Self::Overrides(_) => "STRATEGY-Overrides",
-            Self::SeriesKey(_) => "DATA-SeriesKey",
-            Self::NoSeries { .. } => "DATA-NoSeries",
-            Self::NotStored { .. } => "DATA-NotStored",
+            Self::Request(error) => error.code(),
+            Self::SeriesKey(_) => codes::DATA_SERIES_KEY,
+            Self::NoSeries { .. } => codes::DATA_NO_SERIES,
+            Self::NotStored { .. } => codes::DATA_NOT_STORED,
             Self::DataSet(error) => error.code(),
-            Self::Store(_) => "STORE-Failed",
-            Self::Lost { .. } => "SYS-Panic",
-            Self::Stopped => "PROC-Stopped",
+            Self::Store(_) => codes::STORE_FAILED,
+            Self::Lost { .. } => codes::SYS_PANIC,
+            Self::Stopped => codes::PROC_STOPPED,
         }
     }
 
-    /// What to do next.
-    pub fn hint(&self) -> String {
-        match self {
-            Self::Strategy(findings) => findings.hint().to_owned(),
-            Self::Overrides(_) => "submit the request with this version of `ktrdr`".to_owned(),
-            Self::SeriesKey(error) => error.hint().to_owned(),
+    fn hint(&self) -> Cow<'static, str> {
+        let hint = match self {
+            Self::Request(error) => return error.hint(),
+            Self::DataSet(error) => return error.hint(),
+            Self::SeriesKey(error) => error.hint(),
+            Self::Store(error) => error.hint(),
             Self::NoSeries { .. } => {
-                "name the series in the command, or put a fetch step before it".to_owned()
+                "name the series in the command, or put a fetch step before it"
             }
             Self::NotStored { .. } => {
-                "load it with `ktrdr data load <symbol> --timeframe <timeframe>`".to_owned()
+                "load it with `ktrdr data load <symbol> --timeframe <timeframe>`"
             }
-            Self::DataSet(error) => error.hint(),
-            Self::Store(error) => error.hint().to_owned(),
-            Self::Lost { .. } => "the worker's log has the place; report this as a bug".to_owned(),
-            Self::Stopped => "run the operation again or resume it".to_owned(),
-        }
-    }
-
-    /// The error with its causes, as it stands in records.
-    pub fn record(&self) -> ErrorRecord {
-        ErrorRecord::from_error(self.code(), self, self.hint())
+            Self::Lost { .. } => "the worker's log has the place; report this as a bug",
+            Self::Stopped => "run the operation again or resume it",
+        };
+        hint.into()
     }
 }

@@ -7,9 +7,10 @@ use jiff::Timestamp;
 use market::Utc;
 use runtime::{StepContext, StepError, StepHandler};
 use schemas::commands::{FetchBars, ProcessBars, ProcessOutcome, TrainRequest};
+use schemas::errors::ErrorRecord;
 use schemas::manifests::{DatasetManifest, FuzzyHole};
+use schemas::names::PARTS;
 use serde::{Deserialize, Serialize};
-use store::PARTS;
 
 use crate::{Built, Job, ProcessError, build};
 
@@ -67,7 +68,7 @@ impl StepHandler for Processor {
         } else {
             command.series
         };
-        let job = Job::new(&request, &series).map_err(settled)?;
+        let job = Job::new(&request, &series).map_err(into_step_error)?;
         let (stop, progress) = (step.stop().clone(), step.clone());
         let now = Utc::from_timestamp(Timestamp::now());
         let (stopped, report) = (
@@ -83,15 +84,18 @@ impl StepHandler for Processor {
             report,
         )
         .await;
-        built.map(|built| outcome(&job, &built)).map_err(settled)
+        built
+            .map(|built| outcome(&job, &built))
+            .map_err(into_step_error)
     }
 }
 
-fn settled(error: ProcessError) -> StepError {
+fn into_step_error(error: ProcessError) -> StepError {
     match error {
         ProcessError::Stopped => StepError::Stopped,
+        // The store knows which of its failures may pass.
         ProcessError::Store(error) => error.into(),
-        error => StepError::Permanent(Box::new(error.record())),
+        error => ErrorRecord::from_advice(&error).into(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use market::{Instrument, SeriesKey, Timeframe};
 use schemas::commands::TrainRequest;
-use strategies::{Findings, Overrides, Resolved, Strategy};
+use strategies::{Findings, Resolved, ResolvedRequest};
 
 use crate::ProcessError;
 
@@ -25,10 +25,7 @@ impl Job {
     /// Every finding of a strategy that is wrong or does not fit the request; an unreadable key; a
     /// missing series.
     pub fn new(request: &TrainRequest, series: &[String]) -> Result<Self, ProcessError> {
-        let strategy = Strategy::parse(&request.strategy)?;
-        let overrides: Option<Overrides> =
-            serde_json::from_value(request.overrides.clone()).map_err(ProcessError::Overrides)?;
-        let resolved = strategy.resolve(&overrides.unwrap_or_default())?;
+        let ResolvedRequest { resolved, warnings } = Resolved::from_request(request)?;
         let keys: Vec<SeriesKey> = series
             .iter()
             .map(|key| key.parse())
@@ -54,7 +51,7 @@ impl Job {
         let series = needed.map(find).collect::<Result<_, _>>()?;
         Ok(Self {
             resolved,
-            warnings: strategy.warnings,
+            warnings,
             series,
         })
     }

@@ -17,6 +17,7 @@ use flate2::read::GzDecoder;
 use market::{Instrument, SeriesKey, Timeframe, Utc};
 use processor::{Built, Job, ProcessError, build};
 use schemas::commands::TrainRequest;
+use schemas::errors::ErrorRecord;
 use store::{ALL_TIME, DataSetTable, Edit, RawBar, RawBars, Store};
 use strategies::{SymbolBars, compute_features};
 
@@ -341,7 +342,8 @@ async fn every_refusal_says_what_is_wrong_and_what_to_do() {
         (good.clone(), series.to_vec(), "DATA-NotStored"),
     ];
     for (request, series, code) in cases {
-        let record = built(&store, &request, &series).await.unwrap_err().record();
+        let error = built(&store, &request, &series).await.unwrap_err();
+        let record = ErrorRecord::from_advice(&error);
         assert_eq!(record.code, code);
         assert!(
             !record.message.is_empty() && !record.hint.is_empty() && !record.retryable,
@@ -349,7 +351,8 @@ async fn every_refusal_says_what_is_wrong_and_what_to_do() {
         );
     }
     load(&store, "EURUSD", Timeframe::Hour1, 300).await;
-    let record = built(&store, &good, &series).await.unwrap_err().record();
+    let error = built(&store, &good, &series).await.unwrap_err();
+    let record = ErrorRecord::from_advice(&error);
     assert_eq!(record.code, "DATA-ShortHistory");
     assert!(
         record.message.contains("300") && record.message.contains("2000"),

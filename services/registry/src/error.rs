@@ -1,6 +1,9 @@
 //! Why an artifact got no version, and what to do about it.
 
+use std::borrow::Cow;
+
 use networks::NetworkError;
+use schemas::codes::{self, Advice, Code};
 
 /// Why a model was not registered.
 #[derive(Debug, thiserror::Error)]
@@ -36,16 +39,19 @@ pub enum RegistryError {
     Metrics(#[source] serde_json::Error),
 }
 
-impl RegistryError {
-    /// What to do next.
-    pub fn hint(&self) -> &'static str {
+impl Advice for RegistryError {
+    fn code(&self) -> Code {
+        codes::MODEL_UNFIT
+    }
+
+    fn hint(&self) -> Cow<'static, str> {
         match self {
             Self::FileMissing { .. } | Self::Metrics(_) => {
-                "the artifact was not written by a trainer of this version: train again"
+                "the artifact was not written by a trainer of this version: train again".into()
             }
             Self::Load(source) | Self::Predict { source, .. } => source.hint(),
             Self::Probabilities { .. } => {
-                "the weights are out of range: train again with a smaller learning_rate"
+                "the weights are out of range: train again with a smaller learning_rate".into()
             }
         }
     }

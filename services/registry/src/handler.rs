@@ -5,19 +5,18 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use runtime::{StepContext, StepError, StepHandler};
 use schemas::{
+    codes::{self, Advice},
     commands::{RegisterModel, RegisterOutcome, TrainModel, TrainRequest},
     errors::ErrorRecord,
-    manifests::ModelManifest,
+    manifests::{ArtifactManifest, ModelManifest},
+    names::{METRICS_FILE, MODEL_FILE},
     progress::Progress,
 };
 use serde::Deserialize;
 use store::Artifact;
-use strategies::Strategy;
+use strategies::Resolved;
 
 use crate::{RegistryError, trial::try_model};
-
-const MODEL_FILE: &str = "model.safetensors";
-const METRICS_FILE: &str = "metrics.json";
 
 /// The handler; it has no state.
 pub struct Registry;
@@ -52,19 +51,17 @@ impl StepHandler for Registry {
             Some(name) => {
                 let message = format!("`{name}` cannot name a model");
                 let hint = "use 1 to 64 of a-z, 0-9, _ and -, a letter or digit first";
-                return Err(StepError::permanent("MODEL-InvalidName", message, hint));
+                return Err(StepError::permanent(
+                    codes::MODEL_INVALID_NAME,
+                    message,
+                    hint,
+                ));
             }
             None => strategy_name(&artifact)?,
         };
         let (artifact, metrics) = step
             .blocking(move || {
-                let metrics = trial(&artifact).map_err(|error| {
-                    StepError::Permanent(Box::new(ErrorRecord::from_error(
-                        "MODEL-Unfit",
-                        &error,
-                        error.hint(),
-                    )))
-                })?;
+                let metrics = trial(&artifact).map_err(|error| ErrorRecord::from_advice(&error))?;
                 Ok((artifact, metrics))
             })
             .await?;
@@ -110,16 +107,14 @@ fn trial(artifact: &Artifact) -> Result<BTreeMap<String, f64>, RegistryError> {
 }
 
 fn strategy_name(artifact: &Artifact) -> Result<String, StepError> {
-    Strategy::parse(&artifact.manifest.lineage.strategy)
-        .map(|strategy| strategy.name)
-        .map_err(|findings| {
-            let hint = "name the model in the command";
-            StepError::Permanent(Box::new(ErrorRecord::from_error(
-                "STRATEGY-Invalid",
-                &findings,
-                hint,
-            )))
-        })
+    let ArtifactManifest {
+        lineage, network, ..
+    } = &artifact.manifest;
+    let resolved = Resolved::from_lineage(lineage, &network.features).map_err(|error| {
+        let hint = "name the model in the command";
+        ErrorRecord::from_error(error.code(), &error, hint)
+    })?;
+    Ok(resolved.name)
 }
 
 fn show(step: &StepContext, fraction: f64, message: &str) {

@@ -112,6 +112,7 @@ mod tests {
             series: BTreeMap::new(),
             strategy: "name: x".to_owned(),
             strategy_sha256: String::new(),
+            overrides: None,
             seed: 1,
             symbols: vec!["EURUSD".to_owned()],
             timeframes: vec!["1h".to_owned()],

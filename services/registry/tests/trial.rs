@@ -11,6 +11,7 @@
 use networks::Network;
 use registry::{RegistryError, try_model};
 use safetensors::{Dtype, tensor::TensorView};
+use schemas::codes::Advice;
 use schemas::manifests::{Activation, FeatureColumn, NetworkKind, OutputKind};
 
 /// One feature, two outputs, no hidden layer: scores are `weight` times the feature, plus `bias`.

@@ -4,10 +4,10 @@
 use bus::{Bus, BusError, Delivered};
 use jiff::Timestamp;
 use schemas::codec;
-use schemas::command::{CommandMessage, DeadLetter};
 use schemas::errors::{ErrorRecord, HINT_BYTES_MAX, shortened};
 use schemas::events::{Event, What};
 use schemas::ids::{Lane, OperationId, Service, StepNumber, WorkerId};
+use schemas::messages::{CommandMessage, DeadLetter};
 use schemas::operation::{OperationRecord, OperationState, StepState};
 use schemas::subjects::{self, CommandAddress};
 use serde_json::Value;

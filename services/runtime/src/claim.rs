@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use bus::{ChangeError, Stored};
 use jiff::Timestamp;
-use schemas::command::NewOperation;
+use schemas::delivery::{self, Decision};
+use schemas::operation::NewOperation;
 use schemas::operation::{Claim, Holder, OperationRecord};
-use schemas::settle::{self, Delivery};
 
 use crate::received_command::ReceivedCommand;
 use crate::worker_context::{Unanswered, WorkerContext};
@@ -38,9 +38,9 @@ impl WorkerContext {
             return Ok(FoundRecord::Stored(stored.record));
         }
 
-        let decision = settle::decide(&command.address, &command.message, None, |_| true);
+        let decision = delivery::decide(&command.address, &command.message, None, |_| true);
         match (decision, command.message.operation.clone()) {
-            (Delivery::Create, Some(operation)) => self.create_record(command, operation).await,
+            (Decision::Create, Some(operation)) => self.create_record(command, operation).await,
             _ => Ok(FoundRecord::Missing),
         }
     }

@@ -9,11 +9,11 @@ use std::sync::Arc;
 
 use bus::{ChangeError, Delivered};
 use jiff::Timestamp;
+use schemas::delivery::{self, Decision};
 use schemas::errors::ErrorRecord;
 use schemas::events::What;
 use schemas::ids::WorkerId;
 use schemas::operation::{BARREN_ATTEMPTS_MAX, OperationRecord};
-use schemas::settle::{self, Delivery};
 use tracing::Instrument;
 
 use crate::announce;
@@ -52,9 +52,10 @@ impl<H: StepHandler> DeliveryHandler<H> {
             .worker
             .is_holder_alive(record.as_ref(), &command)
             .await?;
-        let decision = settle::decide(&command.address, &command.message, record.as_ref(), |_| {
-            holder_alive
-        });
+        let decision =
+            delivery::decide(&command.address, &command.message, record.as_ref(), |_| {
+                holder_alive
+            });
 
         self.carry_out(&command, record.as_ref(), decision).await
     }
@@ -63,22 +64,22 @@ impl<H: StepHandler> DeliveryHandler<H> {
         &self,
         command: &ReceivedCommand<'_>,
         record: Option<&OperationRecord>,
-        decision: Delivery,
+        decision: Decision,
     ) -> Result<(), Unanswered> {
         match decision {
-            Delivery::Claim { lost } => match self.worker.claim(command, lost.as_ref()).await? {
+            Decision::Claim { lost } => match self.worker.claim(command, lost.as_ref()).await? {
                 Some(claimed) => self.work(command, claimed).await,
                 // The record moved between the read and the claim: decide again later.
                 None => self.hand_back(command).await,
             },
-            Delivery::Settle | Delivery::Advance => match record {
+            Decision::Conclude | Decision::Continue => match record {
                 Some(record) => self.worker.conclude(command, record).await,
                 None => self.hand_back(command).await,
             },
-            Delivery::Void => Ok(command.delivered.ack().await?),
-            Delivery::ClearHold { lost } => self.clear_hold(command, &lost).await,
-            Delivery::HandBack | Delivery::Create => self.hand_back(command).await,
-            Delivery::DeadLetter(reason) => {
+            Decision::Void => Ok(command.delivered.ack().await?),
+            Decision::ClearHold { lost } => self.clear_hold(command, &lost).await,
+            Decision::HandBack | Decision::Create => self.hand_back(command).await,
+            Decision::DeadLetter(reason) => {
                 let hint =
                     "submit the operation again; `ktrdr status <operation>` shows what is recorded";
                 let error = ErrorRecord::from_error("OPS-Unanswerable", &reason, hint);

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bus::{Bus, ChangeError};
 use jiff::Timestamp;
+use schemas::codes;
 use schemas::command::Command;
 use schemas::errors::ErrorRecord;
 use schemas::events::What;
@@ -45,7 +46,11 @@ pub enum StepError {
 
 impl StepError {
     /// A permanent error from parts.
-    pub fn permanent(code: &str, message: impl Into<String>, hint: impl Into<String>) -> Self {
+    pub fn permanent(
+        code: impl AsRef<str>,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Self {
         ErrorRecord::new(code, message, hint).into()
     }
 
@@ -232,8 +237,8 @@ impl StepContext {
 
     /// The last checkpoint of an earlier attempt; `None` without one, or when it has another form.
     pub fn resume_point<T: DeserializeOwned>(&self) -> Option<T> {
-        let advance = &self.record.step(self.number)?.advance;
-        serde_json::from_value(advance.clone()).ok()
+        let checkpoint = &self.record.step(self.number)?.checkpoint;
+        serde_json::from_value(checkpoint.clone()).ok()
     }
 
     /// Records a checkpoint, such as the key of stored objects: the next attempt goes on from
@@ -256,7 +261,7 @@ impl StepContext {
         let changed = self
             .bus
             .change(&self.record.op, |record| {
-                record.advance_durably(self.number, self.attempt, value.clone(), at)
+                record.record_checkpoint(self.number, self.attempt, value.clone(), at)
             })
             .await;
 
@@ -282,12 +287,12 @@ impl StepContext {
                 )
             }
             ChangeError::Refused {
-                refusal: refusal @ Refusal::ResultTooLarge { .. },
+                refusal: refusal @ Refusal::CheckpointTooLarge { .. },
                 ..
             } => {
                 let hint =
                     "report this as a bug: a checkpoint names an object, it does not hold it";
-                ErrorRecord::from_error("SYS-AdvanceTooLarge", &refusal, hint).into()
+                ErrorRecord::from_error(codes::SYS_CHECKPOINT_TOO_LARGE, &refusal, hint).into()
             }
             // The step ended or has a higher attempt: nothing that we do counts any more.
             ChangeError::Refused { .. } | ChangeError::NotFound(_) => {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use bus::{BusError, Delivered};
 use schemas::codec;
-use schemas::command::CommandMessage;
 use schemas::ids::{OperationId, StepNumber};
+use schemas::messages::CommandMessage;
 use schemas::subjects::CommandAddress;
 
 /// A readable command, with the message that must be answered once it is dealt with.

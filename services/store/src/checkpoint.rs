@@ -8,6 +8,7 @@ use std::str::FromStr;
 use bytes::Bytes;
 use schemas::ids::{OperationId, StepNumber};
 use schemas::manifests::ObjectRef;
+use schemas::names::CHECKPOINT_STATE_FILE;
 use serde::{Deserialize, Serialize};
 
 use crate::object::{Created, reference, segment};
@@ -103,7 +104,7 @@ impl StoredCheckpoints<'_> {
             files: references,
             state,
         };
-        let object = format!("{key}/state.json");
+        let object = format!("{key}/{CHECKPOINT_STATE_FILE}");
         if self.store.create_document(&object, &document).await? == Created::Stood {
             let standing: Option<StateDocument> = self.store.document(&object).await?;
             if standing.is_none_or(|standing| {
@@ -141,7 +142,7 @@ impl StoredCheckpoints<'_> {
     /// # Errors
     /// It is incomplete, absent or damaged.
     pub async fn get(self, key: &CheckpointKey) -> Result<Checkpoint, StoreError> {
-        let object = format!("{key}/state.json");
+        let object = format!("{key}/{CHECKPOINT_STATE_FILE}");
         let document: Option<StateDocument> = self.store.document(&object).await?;
         let document = document.ok_or(StoreError::Missing { key: object })?;
         let mut files = BTreeMap::new();
@@ -163,7 +164,9 @@ impl StoredCheckpoints<'_> {
     /// # Errors
     /// Listing or deleting fails.
     pub async fn delete(self, key: &CheckpointKey) -> Result<(), StoreError> {
-        self.store.delete(&format!("{key}/state.json")).await?;
+        self.store
+            .delete(&format!("{key}/{CHECKPOINT_STATE_FILE}"))
+            .await?;
         for object in self.store.keys(&key.to_string()).await? {
             self.store.delete(&object).await?;
         }

@@ -8,13 +8,11 @@ use arrow_array::types::{Float32Type, UInt8Type, UInt16Type};
 use arrow_array::{Array, ArrayRef, DictionaryArray, Float32Array, PrimitiveArray, StringArray};
 use bytes::Bytes;
 use schemas::manifests::DatasetManifest;
+use schemas::names::PARTS;
 
 use crate::object::{Created, computed, form, reference, segment};
 use crate::parquet_file::{Column, Decoded, encode, instants};
 use crate::{Store, StoreError};
-
-/// Names of the parts, the position being the code in [`DataSetTable::part`].
-pub const PARTS: [&str; 3] = ["train", "validation", "test"];
 
 /// Columns that are no features, in file order.
 const FIXED: [&str; 6] = [

@@ -50,7 +50,7 @@ pub use artifact::{Artifact, StoredArtifacts};
 pub use backend::{BackendError, RemoteFault};
 pub use bytes::Bytes;
 pub use checkpoint::{Checkpoint, CheckpointKey, StoredCheckpoints};
-pub use data_set::{DataSetTable, PARTS, StoredDataSets};
+pub use data_set::{DataSetTable, StoredDataSets};
 pub use error::StoreError;
 pub use merge::file_period;
 pub use model::StoredModels;

@@ -495,6 +495,7 @@ fn lineage(operation: &str) -> Lineage {
         series: BTreeMap::new(),
         strategy: "name: s".to_owned(),
         strategy_sha256: "def".to_owned(),
+        overrides: None,
         seed: 42,
         symbols: Vec::new(),
         timeframes: Vec::new(),

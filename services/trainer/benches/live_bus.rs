@@ -27,11 +27,11 @@ use rand_chacha::{
     rand_core::{Rng, SeedableRng},
 };
 use schemas::{
-    command::{Command, NewOperation},
+    command::Command,
     commands::{TrainModel, TrainRequest},
     ids::Lane,
     manifests::{DatasetManifest, FeatureColumn, Network},
-    operation::OperationState,
+    operation::{NewOperation, OperationState},
     plan::{Plan, StepSpec},
     training::TrainingSettings,
 };

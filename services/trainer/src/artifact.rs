@@ -7,19 +7,16 @@
 use std::collections::BTreeMap;
 
 use schemas::manifests::{Network, OutputKind};
+use schemas::names::{HISTORY_FILE, METRICS_FILE, MODEL_FILE};
 use serde::{Deserialize, Serialize};
 use store::{Bytes, Cells, StoreError, Table};
 
 use crate::{
     EpochRow, TrainError, Trained,
     metrics::{KindMetrics, PartMetrics},
-    state::{MODEL_FILE, model_file},
+    state::model_file,
 };
 
-/// `metrics.json` of an artifact.
-pub const METRICS_FILE: &str = "metrics.json";
-/// `history.parquet` of an artifact: one row an epoch, the columns of [`EpochRow`].
-pub const HISTORY_FILE: &str = "history.parquet";
 /// One class predicted this often means that the model has collapsed.
 const COLLAPSED: f64 = 0.95;
 

@@ -75,7 +75,7 @@ impl Checkpoints {
         };
         let checkpoint = state
             .to_checkpoint(&self.network)
-            .map_err(|error| permanent(&error))?;
+            .map_err(|error| ErrorRecord::from_advice(&error))?;
         self.step
             .store()
             .checkpoints()
@@ -122,13 +122,4 @@ pub async fn resume(
             Ok(None)
         }
     }
-}
-
-/// A training error as the step's permanent error.
-pub fn permanent(error: &crate::TrainError) -> StepError {
-    StepError::Permanent(Box::new(ErrorRecord::from_error(
-        error.code(),
-        error,
-        error.hint(),
-    )))
 }

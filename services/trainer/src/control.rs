@@ -3,8 +3,7 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
+use crate::history::EpochRow;
 use crate::state::TrainState;
 
 /// Where a training stands inside an epoch. Losses and accuracies are means over the epoch so far,
@@ -32,27 +31,6 @@ impl BatchProgress {
         (f64::from(self.epoch - 1) + f64::from(self.batch) / batches)
             / f64::from(self.epochs.max(1))
     }
-}
-
-/// One finished epoch: a row of `history.parquet`. An accuracy is the share of right classes, or of
-/// right signs for a regression, where rows whose label is 0 are left out; it is absent when no row
-/// is left.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct EpochRow {
-    /// Epoch from 1.
-    pub epoch: u32,
-    /// Mean training criterion, with dropout active and weights moving.
-    pub train_loss: f64,
-    /// Accuracy in the same sense.
-    pub train_accuracy: Option<f64>,
-    /// Training criterion over the whole validation part, without dropout.
-    pub validation_loss: f64,
-    /// Accuracy over the whole validation part.
-    pub validation_accuracy: Option<f64>,
-    /// Step size in this epoch.
-    pub learning_rate: f64,
-    /// Wall clock of the epoch.
-    pub seconds: f64,
 }
 
 /// Called from the training thread, so every method returns at once: store into a slot, load a

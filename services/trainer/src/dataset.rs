@@ -1,7 +1,8 @@
 //! From the columns of a stored data set to the rows that a training takes.
 
 use schemas::manifests::{Network, OutputKind};
-use store::{DataSetTable, PARTS};
+use schemas::names::PARTS;
+use store::DataSetTable;
 
 use crate::{Labels, Part, TrainError, TrainingData};
 

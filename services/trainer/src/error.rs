@@ -1,5 +1,9 @@
 //! Why a training did not end with a model, and what to do about it.
 
+use std::borrow::Cow;
+
+use schemas::codes::{self, Advice, Code};
+
 use crate::state::TrainState;
 
 /// Why [`crate::train`] returned no model.
@@ -122,24 +126,6 @@ pub enum TrainError {
 }
 
 impl TrainError {
-    /// The stable code of the error record.
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Settings { .. } | Self::Kinds => "TRAIN-InvalidSettings",
-            Self::EmptyPart { .. } => "TRAIN-EmptyPart",
-            Self::Shape { .. }
-            | Self::Column { .. }
-            | Self::Value { .. }
-            | Self::Weights { .. }
-            | Self::Label { .. } => "TRAIN-InvalidDataset",
-            Self::ClassAbsent { .. } => "TRAIN-ClassAbsent",
-            Self::Checkpoint { .. } | Self::File { .. } => "TRAIN-InvalidFile",
-            Self::Libtorch(_) => "TRAIN-Libtorch",
-            Self::Diverged { .. } => "TRAIN-Diverged",
-            Self::Cancelled { .. } => "TRAIN-Cancelled",
-        }
-    }
-
     /// The last good state that this error carries.
     pub fn last_state(&self) -> Option<&TrainState> {
         match self {
@@ -150,10 +136,28 @@ impl TrainError {
             _ => None,
         }
     }
+}
 
-    /// What to do next.
-    pub fn hint(&self) -> &'static str {
+impl Advice for TrainError {
+    fn code(&self) -> Code {
         match self {
+            Self::Settings { .. } | Self::Kinds => codes::TRAIN_INVALID_SETTINGS,
+            Self::EmptyPart { .. } => codes::TRAIN_EMPTY_PART,
+            Self::Shape { .. }
+            | Self::Column { .. }
+            | Self::Value { .. }
+            | Self::Weights { .. }
+            | Self::Label { .. } => codes::TRAIN_INVALID_DATASET,
+            Self::ClassAbsent { .. } => codes::TRAIN_CLASS_ABSENT,
+            Self::Checkpoint { .. } | Self::File { .. } => codes::TRAIN_INVALID_FILE,
+            Self::Libtorch(_) => codes::TRAIN_LIBTORCH,
+            Self::Diverged { .. } => codes::TRAIN_DIVERGED,
+            Self::Cancelled { .. } => codes::TRAIN_CANCELLED,
+        }
+    }
+
+    fn hint(&self) -> Cow<'static, str> {
+        let hint = match self {
             Self::Settings { .. } => "correct the training section of the strategy",
             Self::EmptyPart { .. } => "widen the date range, or change training.data_split",
             Self::Shape { .. }
@@ -178,6 +182,7 @@ impl TrainError {
                 "lower training.learning_rate, or set training.gradient_clip to 1"
             }
             Self::Cancelled { .. } => "resume the operation to continue from its last checkpoint",
-        }
+        };
+        hint.into()
     }
 }

@@ -6,19 +6,20 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use runtime::{StepContext, StepError, StepHandler};
 use schemas::{
+    codes,
     commands::{ProcessBars, TrainModel, TrainOutcome, TrainRequest},
     errors::ErrorRecord,
     manifests::{ArtifactManifest, DatasetManifest, Lineage, Network},
     progress::{Device, Progress},
 };
 use store::{CheckpointKey, sha256_hex};
-use strategies::{Findings, Overrides, Resolved, Strategy};
+use strategies::{Resolved, ResolvedRequest};
 use tokio::sync::watch;
 
 use crate::{
     TrainError, TrainState, Trained, TrainingData,
     artifact::{self, MetricsDocument},
-    checkpoints::{self, Checkpoints, permanent},
+    checkpoints::{self, Checkpoints},
     dataset::training_data,
     report::{Facts, Reporter},
     train::{train, uses_gpu},
@@ -63,7 +64,7 @@ impl StepHandler for Trainer {
         step.check_stop()?;
         let document = MetricsDocument::new(&trained, &job.network, job.resolved.seed);
         let files = artifact::files(&trained, &job.network, &document)
-            .map_err(|error| permanent(&error))?;
+            .map_err(|error| ErrorRecord::from_advice(&error))?;
         let artifact = step
             .store()
             .artifacts()
@@ -121,14 +122,15 @@ async fn run(
     }
     Err(match error {
         TrainError::Cancelled { .. } => StepError::Stopped,
-        error => permanent(&error),
+        error => ErrorRecord::from_advice(&error).into(),
     })
 }
 
 impl Job {
     async fn read(command: TrainModel, step: &StepContext) -> Result<Self, StepError> {
         let request: TrainRequest = step.params()?;
-        let resolved = resolve(&request)?;
+        let ResolvedRequest { resolved, .. } =
+            Resolved::from_request(&request).map_err(|error| ErrorRecord::from_advice(&error))?;
         let dataset = match command.dataset {
             Some(dataset) => dataset,
             None => step.outcome_of::<ProcessBars>().await?.dataset,
@@ -141,7 +143,7 @@ impl Job {
             .ok_or_else(|| {
                 let message = format!("the data set {dataset} is not in the store");
                 StepError::permanent(
-                    "DATA-DatasetMissing",
+                    codes::DATA_DATASET_MISSING,
                     message,
                     "submit the operation again: processing makes it",
                 )
@@ -150,7 +152,7 @@ impl Job {
         let network = resolved.network(manifest.features.clone());
         step.blocking(move || {
             let data = training_data(&table, &network, resolved.weighted)
-                .map_err(|error| permanent(&error))?;
+                .map_err(|error| ErrorRecord::from_advice(&error))?;
             Ok(Self {
                 request,
                 resolved,
@@ -220,6 +222,7 @@ impl Job {
                 series: series.collect(),
                 strategy: self.request.strategy.clone(),
                 strategy_sha256: sha256_hex(self.request.strategy.as_bytes()),
+                overrides: Some(overrides_of(&self.request)),
                 seed: self.resolved.seed,
                 symbols: self.symbols(),
                 timeframes: self.timeframes(),
@@ -233,29 +236,13 @@ impl Job {
     }
 }
 
-/// The strategy of the request with what the request changes in it.
-fn resolve(request: &TrainRequest) -> Result<Resolved, StepError> {
-    let invalid = |findings: Findings| {
-        StepError::Permanent(Box::new(ErrorRecord::from_error(
-            "STRATEGY-Invalid",
-            &findings,
-            findings.hint(),
-        )))
-    };
-    let overrides = match &request.overrides {
-        serde_json::Value::Null => Ok(Overrides::default()),
-        overrides => serde_json::from_value(overrides.clone()),
-    };
-    let overrides = overrides.map_err(|error| {
-        let message = format!("the overrides of the request cannot be read: {error}");
-        StepError::permanent(
-            "OPS-InvalidRequest",
-            message,
-            "submit it again with this version of `ktrdr`",
-        )
-    })?;
-    let strategy = Strategy::parse(&request.strategy).map_err(invalid)?;
-    strategy.resolve(&overrides).map_err(invalid)
+/// The overrides as lineages keep them: an object even when the request changes nothing.
+fn overrides_of(request: &TrainRequest) -> serde_json::Value {
+    if request.overrides.is_null() {
+        serde_json::json!({})
+    } else {
+        request.overrides.clone()
+    }
 }
 
 fn show(step: &StepContext, fraction: f64, message: String) {

@@ -4,17 +4,14 @@
 use std::collections::HashMap;
 
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
-use schemas::{manifests::Network, training::TrainingSettings};
+use schemas::manifests::Network;
+use schemas::names::{MODEL_FILE, OPTIMIZER_FILE};
+use schemas::training::TrainingSettings;
 use serde::{Deserialize, Serialize};
 use store::Checkpoint;
 
-use crate::{TrainError, control::EpochRow};
+use crate::{EpochRow, TrainError};
 
-/// `model.safetensors` of a checkpoint or an artifact: PyTorch's names, float32.
-pub const MODEL_FILE: &str = "model.safetensors";
-/// `optimizer.safetensors` of a checkpoint: `first_moment`, `second_moment` and `best`, flat,
-/// float32.
-pub const OPTIMIZER_FILE: &str = "optimizer.safetensors";
 /// What the document of a checkpoint is called in errors.
 const STATE: &str = "the state of the checkpoint";
 

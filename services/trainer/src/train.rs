@@ -19,9 +19,9 @@ use schemas::{
 use tch::{Device, Kind, TchError, Tensor};
 
 use crate::{
-    TrainError,
+    EpochRow, TrainError,
     adam::{self, Adam},
-    control::{BatchProgress, Control, EpochRow},
+    control::{BatchProgress, Control},
     criterion::{self, Criterion},
     data::{Part, TrainingData},
     metrics::{self, PartMetrics, Scored},

@@ -13,13 +13,13 @@ use std::collections::BTreeMap;
 
 use schemas::{
     manifests::{Activation, FeatureColumn, Network, NetworkKind, OutputKind},
+    names::{HISTORY_FILE, METRICS_FILE, MODEL_FILE},
     training::Loss,
 };
 use trainer::{
     EpochRow, Labels, Trained,
-    artifact::{HISTORY_FILE, METRICS_FILE, MetricsDocument, files},
+    artifact::{MetricsDocument, files},
     metrics::Scored,
-    state::MODEL_FILE,
 };
 
 /// A model that always answers BUY, on 3 BUY and 1 SELL.

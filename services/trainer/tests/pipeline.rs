@@ -12,13 +12,13 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use schemas::command::NewOperation;
 use schemas::commands::{
     FetchBars, FetchMode, FetchOutcome, ProcessOutcome, RegisterOutcome, SeriesRequest,
     TrainOutcome, TrainRequest,
 };
 use schemas::events::What;
 use schemas::ids::{Lane, OperationId, Service};
+use schemas::operation::NewOperation;
 use schemas::operation::{OperationRecord, OperationState};
 use schemas::requests::Training;
 use serde::de::DeserializeOwned;

@@ -27,12 +27,12 @@ use rand_chacha::{
 };
 use schemas::{
     manifests::{Activation, FeatureColumn, Network, NetworkKind, OutputKind},
+    names::MODEL_FILE,
     training::TrainingSettings,
 };
 use trainer::{
     BatchProgress, Control, EpochRow, Labels, Part, TrainState, TrainingData,
     artifact::{MetricsDocument, files},
-    state::MODEL_FILE,
     train,
 };
 

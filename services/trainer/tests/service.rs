@@ -13,12 +13,12 @@ use std::collections::BTreeMap;
 
 use registry::Registry;
 use schemas::{
-    command::{Command, NewOperation},
+    command::Command,
     commands::{RegisterModel, RegisterOutcome, TrainModel, TrainOutcome, TrainRequest},
     events::What,
     ids::{Lane, OperationId},
     manifests::DatasetManifest,
-    operation::{OperationRecord, OperationState},
+    operation::{NewOperation, OperationRecord, OperationState},
     plan::{Plan, StepSpec},
 };
 use store::{DataSetTable, Store, sha256_hex};

@@ -19,6 +19,7 @@ mod folds;
 mod grammar;
 mod holes;
 mod leak;
+mod request;
 mod resolve;
 mod rules;
 mod schema;
@@ -40,6 +41,7 @@ pub use finding::{Finding, Findings, Severity};
 pub use folds::{Fold, Growth, WalkForward, walk_forward};
 pub use holes::{SetCoverage, find_holes, measure_set_coverage};
 pub use leak::{Leak, LeakTest};
+pub use request::{RequestError, ResolvedRequest};
 pub use resolve::{
     ENGINE_VERSION, Feature, FeatureKind, Overrides, PlannedIndicator, Resolved, canonical_json,
     canonical_sha256,

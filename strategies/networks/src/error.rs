@@ -1,5 +1,9 @@
 //! What can be wrong with a file of weights or with a row of features.
 
+use std::borrow::Cow;
+
+use schemas::codes::{self, Advice, Code};
+
 /// Why a model could not be made or did not predict.
 #[derive(Debug, thiserror::Error)]
 pub enum NetworkError {
@@ -72,10 +76,13 @@ pub enum NetworkError {
     },
 }
 
-impl NetworkError {
-    /// What to do next.
-    pub fn hint(&self) -> &'static str {
-        match self {
+impl Advice for NetworkError {
+    fn code(&self) -> Code {
+        codes::MODEL_PREDICTION
+    }
+
+    fn hint(&self) -> Cow<'static, str> {
+        let hint = match self {
             Self::Unreadable(_) => {
                 "the object is damaged or not a model: compare its SHA-256 with its manifest"
             }
@@ -94,6 +101,7 @@ impl NetworkError {
             Self::Feature { .. } => {
                 "predict from the first row after the warm-up of every indicator"
             }
-        }
+        };
+        hint.into()
     }
 }

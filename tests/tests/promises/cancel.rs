@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use dummy::Dummy;
 use runtime::{StepContext, StepError};
-use schemas::command::NewOperation;
 use schemas::errors::ErrorRecord;
 use schemas::events::What;
 use schemas::ids::{OperationId, Service};
+use schemas::operation::NewOperation;
 use schemas::operation::{OperationRecord, OperationState, StepState};
 use schemas::progress::Progress;
 use schemas::subjects;

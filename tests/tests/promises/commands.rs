@@ -3,10 +3,10 @@
 use bus::SubmitError;
 use bus::topology::TopologyOptions;
 use dummy::Dummy;
-use schemas::command::CommandMessage;
 use schemas::commands::RunDummy;
 use schemas::events::What;
 use schemas::ids::{Lane, OperationId, Service, StepNumber};
+use schemas::messages::CommandMessage;
 use schemas::operation::OperationState;
 use schemas::subjects;
 use system_tests::{Sandbox, new_id, side_by_side, steps, until};

@@ -6,13 +6,14 @@ use std::path::Path;
 use dummy::Dummy;
 use processor::{Processor, ProcessorSettings};
 use runtime::probe::Moment;
-use schemas::command::{Command, NewOperation};
+use schemas::command::Command;
 use schemas::commands::{
     FetchBars, FetchMode, FetchOutcome, ProcessBars, ProcessOutcome, RunDummy, SeriesRequest,
     TrainRequest, ValidateBars,
 };
 use schemas::events::What;
 use schemas::ids::{Lane, OperationId, Service};
+use schemas::operation::NewOperation;
 use schemas::operation::OperationState;
 use schemas::plan::{Plan, StepSpec};
 use schemas::requests::DataLoad;

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use dummy::Dummy;
 use runtime::{StepContext, StepError, StepHandler};
-use schemas::command::NewOperation;
 use schemas::commands::{TrainModel, TrainOutcome};
 use schemas::ids::{Lane, Service};
+use schemas::operation::NewOperation;
 use schemas::operation::OperationState;
 use serde_json::Value;
 use system_tests::{Sandbox, steps};

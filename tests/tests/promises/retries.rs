@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use dummy::Dummy;
 use runtime::StepError;
-use schemas::command::NewOperation;
 use schemas::commands::{DummyOutcome, RunDummy};
 use schemas::errors::ErrorRecord;
 use schemas::events::What;
 use schemas::ids::Service;
+use schemas::operation::NewOperation;
 use schemas::operation::{OperationState, StepState};
 use system_tests::{Act, Sandbox, side_by_side, steps};
 

@@ -4,11 +4,14 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use market::{Instrument, Timeframe, Utc};
+use market::{Instrument, Utc};
+use schemas::codes;
+use schemas::errors::messages;
 use schemas::manifests::{ArtifactManifest, ModelManifest, OutputKind};
+use schemas::names::MODEL_FILE;
 use serde_json::json;
 use store::{Cells, Table};
-use strategies::{FeatureMatrix, Overrides, Resolved, Signal, Strategy, compute_features};
+use strategies::{FeatureMatrix, RequestError, Resolved, Signal, compute_features};
 
 use super::bars;
 use crate::arguments::RangeArgs;
@@ -19,8 +22,6 @@ use crate::inputs::bar_files::NamedFile;
 use crate::inputs::models::{ModelArgs, find_model};
 use crate::inputs::stored_series::open_store;
 
-/// The file of an artifact that holds the weights.
-const WEIGHTS: &str = "model.safetensors";
 /// Predictions on the screen.
 const SHOWN: usize = 10;
 
@@ -68,8 +69,8 @@ pub(crate) async fn run(args: &PredictArgs, context: &Context) -> Result<Exit, F
     let resolved = resolved(&model, &artifact.manifest)?;
     let (symbol, series) = bars::read(args, context, &store, &model, &resolved).await?;
     let network = &artifact.manifest.network;
-    let weights = artifact.files.get(WEIGHTS).ok_or_else(|| {
-        let message = format!("the artifact {} holds no {WEIGHTS}", model.artifact);
+    let weights = artifact.files.get(MODEL_FILE).ok_or_else(|| {
+        let message = format!("the artifact {} holds no {MODEL_FILE}", model.artifact);
         Failure::new(Exit::Failed, "MODEL-Incomplete", message).with_hint("train the model again")
     })?;
     let forward = networks::Model::from_safetensors(network, weights)?;
@@ -256,173 +257,21 @@ fn screen(made: &Predictions<'_>, context: &Context) {
         .table(&heads.iter().map(String::as_str).collect::<Vec<_>>(), &rows);
 }
 
-/// The strategy as the model was trained with it. The lineage has the text and the timeframes of
-/// the training, base first, but not the order in which a request listed them; the columns of the
-/// network tell which order it was.
+/// The strategy as the model was trained with it.
 fn resolved(model: &ModelManifest, artifact: &ArtifactManifest) -> Result<Resolved, Failure> {
-    let strategy = Strategy::parse(&model.lineage.strategy).map_err(|findings| {
-        let cause = Failure::from(findings).message;
-        Failure {
-            causes: vec![cause],
-            ..not_ours(model)
-        }
-    })?;
-    let trained: Vec<Timeframe> = model
-        .lineage
-        .timeframes
-        .iter()
-        .filter_map(|text| text.parse().ok())
-        .collect();
-    let columns = &artifact.network.features;
-    let of_column = |name: &str| {
-        trained
-            .iter()
-            .copied()
-            .find(|timeframe| name.starts_with(&format!("{timeframe}_")))
-    };
-    let mut by_columns: Vec<Timeframe> = Vec::new();
-    for timeframe in columns
-        .iter()
-        .filter_map(|column| of_column(&column.name))
-        .chain(trained.iter().copied())
-    {
-        if !by_columns.contains(&timeframe) {
-            by_columns.push(timeframe);
-        }
-    }
-    let same = |resolved: &Resolved| {
-        let names = resolved.features.iter().map(|feature| &feature.name);
-        resolved.timeframes.first() == trained.first()
-            && columns.iter().map(|column| &column.name).eq(names)
-    };
-    let orders = [None, Some(by_columns), Some(trained.clone())];
-    let fitting = orders.into_iter().find_map(|timeframes| {
-        strategy
-            .resolve(&Overrides {
-                timeframes,
-                ..Overrides::default()
-            })
-            .ok()
-            .filter(same)
-    });
-    fitting.ok_or_else(|| not_ours(model))
-}
-
-fn not_ours(model: &ModelManifest) -> Failure {
-    let message = format!(
-        "the strategy in {}@{} does not give the inputs of its network",
-        model.name, model.version
-    );
-    Failure::new(Exit::Failed, "MODEL-Features", message)
-        .with_hint("it was trained by another version of the program: train it again")
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use schemas::manifests::{Lineage, Network};
-
-    use super::*;
-
-    const STRATEGY: &str = "name: two\nversion: \"1.0\"\n\
-        training_data:\n  symbols: {mode: single, symbol: EURUSD}\n\
-        \x20 timeframes: {mode: multi_timeframe, list: [\"1h\", \"4h\"], base_timeframe: \"1h\"}\n\
-        indicators:\n  roc_1: {type: roc, period: 1}\n\
-        fuzzy_sets: {}\n\
-        nn_inputs:\n  - {raw_indicator: roc_1, timeframes: all}\n\
-        model:\n  type: mlp\n  architecture: {hidden_layers: [1], activation: relu, dropout: 0.0}\n\
-        decisions:\n  output_format: regression\n  cost_model: {round_trip_cost: 0.0001, min_edge_multiplier: 1.5}\n\
-        training:\n  labels: {source: forward_return, horizon: 1}\n\
-        \x20 data_split: {train: 0.7, validation: 0.15, test: 0.15}\n";
-
-    /// What a training that was asked for `timeframes` leaves behind, as far as it matters here.
-    fn trained(timeframes: Option<Vec<Timeframe>>) -> (ModelManifest, ArtifactManifest, Resolved) {
-        let overrides = Overrides {
-            timeframes,
-            ..Overrides::default()
-        };
-        let resolved = Strategy::parse(STRATEGY)
-            .unwrap()
-            .resolve(&overrides)
-            .unwrap();
-        let network: Network = resolved.network(resolved.feature_columns());
-        let lineage = Lineage {
-            operation: "op".to_owned(),
-            dataset: "d".to_owned(),
-            series: BTreeMap::new(),
-            strategy: STRATEGY.to_owned(),
-            strategy_sha256: String::new(),
-            seed: 1,
-            symbols: vec!["fx:EUR.USD".to_owned()],
-            timeframes: resolved
-                .timeframes
-                .iter()
-                .map(ToString::to_string)
-                .collect(),
-            versions: BTreeMap::new(),
-        };
-        let model = ModelManifest {
-            v: 1,
-            name: "two".to_owned(),
-            version: 1,
-            artifact: "a".to_owned(),
-            operation: "op".to_owned(),
-            metrics: BTreeMap::new(),
-            lineage: lineage.clone(),
-            created_at: 0,
-        };
-        let training = serde_json::Value::Null;
-        (
-            model,
-            ArtifactManifest {
-                v: 1,
-                files: BTreeMap::new(),
-                network,
-                lineage,
-                training,
-                created_at: 0,
-            },
-            resolved,
-        )
-    }
-
-    #[test]
-    fn a_model_gets_its_columns_back_whatever_order_of_timeframes_the_training_asked_for() {
-        use Timeframe::{Day1, Hour1, Hour4};
-        let asked = [
-            None,
-            Some(vec![Hour4, Hour1]),
-            Some(vec![Hour4]),
-            Some(vec![Day1, Hour1, Hour4]),
-        ];
-        for timeframes in asked {
-            let (model, artifact, was) = trained(timeframes.clone());
-            let found = resolved(&model, &artifact).unwrap();
-            assert_eq!(
-                (found.base, found.timeframes),
-                (was.base, was.timeframes),
-                "{timeframes:?}"
-            );
-            let names = |all: &[strategies::Feature]| {
-                all.iter().map(|each| each.name.clone()).collect::<Vec<_>>()
-            };
-            assert_eq!(
-                names(&found.features),
-                names(&was.features),
-                "{timeframes:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_network_with_other_inputs_than_its_strategy_is_refused() {
-        let (model, mut artifact, _) = trained(None);
-        artifact.network.features.pop();
-        let failure = resolved(&model, &artifact).unwrap_err();
-        assert_eq!(
-            (failure.exit, failure.code.as_str()),
-            (Exit::Failed, "MODEL-Features")
+    Resolved::from_lineage(&model.lineage, &artifact.network.features).map_err(|error| {
+        let message = format!(
+            "the strategy in {}@{} does not give the inputs of its network",
+            model.name, model.version
         );
-    }
+        let causes = match &error {
+            RequestError::Columns => Vec::new(),
+            cause => messages(cause),
+        };
+        Failure {
+            causes,
+            ..Failure::new(Exit::Failed, codes::MODEL_FEATURES, message)
+        }
+        .with_hint("it was trained by another version of the program: train it again")
+    })
 }

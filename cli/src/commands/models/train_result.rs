@@ -6,14 +6,13 @@ use market::{Instrument, Utc};
 use schemas::commands::{ProcessOutcome, RegisterOutcome, TrainOutcome, TrainRequest};
 use schemas::ids::Service;
 use schemas::manifests::OutputKind;
+use schemas::names::PARTS;
 use schemas::operation::OperationRecord;
-use strategies::{Overrides, Resolved, Strategy};
+use strategies::Resolved;
 
 use crate::inputs::strategy_files::describe_split;
 use crate::watch::outcome_of;
 
-/// The parts of a data set, in order of time.
-const PARTS: [&str; 3] = ["train", "validation", "test"];
 /// Most class names in a line.
 const CLASSES_MAX: usize = 8;
 
@@ -101,15 +100,9 @@ pub(crate) fn describe_training(record: &OperationRecord) -> Option<Vec<(String,
 /// Class names in label order, from the strategy in the operation's request; empty for a
 /// regression.
 fn class_names(record: &OperationRecord) -> Vec<String> {
-    let resolved = || {
-        let request: TrainRequest = serde_json::from_value(record.params.clone()).ok()?;
-        let overrides: Overrides = serde_json::from_value(request.overrides).unwrap_or_default();
-        Strategy::parse(&request.strategy)
-            .ok()?
-            .resolve(&overrides)
-            .ok()
-    };
-    match resolved().map(|resolved| resolved.output()) {
+    let request: Option<TrainRequest> = serde_json::from_value(record.params.clone()).ok();
+    let request = request.and_then(|request| Resolved::from_request(&request).ok());
+    match request.map(|request| request.resolved.output()) {
         Some(OutputKind::Classes { names }) => names,
         _ => Vec::new(),
     }

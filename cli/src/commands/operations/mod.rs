@@ -66,7 +66,7 @@ pub(crate) async fn run(args: &OpsArgs, context: &Context) -> Result<Exit, Failu
 /// none.
 fn describe_checkpoint(record: &OperationRecord) -> Option<String> {
     let step = record.step(current_step(record)?)?;
-    let text = match &step.advance {
+    let text = match &step.checkpoint {
         fields if fields.is_object() || fields.is_null() => brief(fields),
         scalar => scalar.to_string(),
     };

@@ -159,7 +159,7 @@ fn step_row(
         progress
             .filter(|_| step.state == StepState::Running)
             .map(|progress| progress.message.clone()),
-        Some(brief(&step.advance))
+        Some(brief(&step.checkpoint))
             .filter(|text| !text.is_empty())
             .map(|text| format!("checkpoint: {text}")),
         step.holder

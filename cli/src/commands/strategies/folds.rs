@@ -2,8 +2,9 @@
 //! `ktrdr train` takes as flags.
 
 use clap::{Args, ValueEnum};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use market::{Bars, Utc};
+use schemas::names::MICROS_PER_DAY;
 use serde_json::json;
 use strategies::splits::SplitError;
 use strategies::{Fold, Growth, Resolved, WalkForward, walk_forward};
@@ -13,8 +14,6 @@ use crate::console::{Exit, Failure, extended};
 use crate::context::Context;
 use crate::inputs::bar_files::{NamedFile, TimeArgs, read_symbols};
 use crate::inputs::strategy_files::load_strategy;
-
-const DAY_MICROS: i64 = SignedDuration::from_hours(24).as_micros() as i64;
 
 /// `ktrdr strategies folds`.
 #[derive(Clone, Debug, Args)]
@@ -161,9 +160,9 @@ fn of_days(args: &FoldsArgs, resolved: &Resolved) -> Result<Span, Failure> {
         return Err(Failure::new(Exit::Usage, "STRATEGY-Folds", message)
             .with_hint("change --start or --end"));
     }
-    let days = (end.0.saturating_sub(start.0)).div_euclid(DAY_MICROS);
+    let days = (end.0.saturating_sub(start.0)).div_euclid(MICROS_PER_DAY);
     let instants = (0..days)
-        .map(|day| start.plus_micros(day * DAY_MICROS))
+        .map(|day| start.plus_micros(day * MICROS_PER_DAY))
         .collect();
     Ok(Span {
         instants,

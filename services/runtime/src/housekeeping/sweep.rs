@@ -8,7 +8,7 @@ use bus::ResumeError;
 use jiff::Timestamp;
 use schemas::ids::OperationId;
 use schemas::operation::OperationRecord;
-use schemas::plan::Outstanding;
+use schemas::operation::Outstanding;
 
 use super::{Housekeeper, Interrupted};
 
@@ -68,7 +68,7 @@ impl Housekeeper {
 
     /// Puts steps on their queue whose message is gone although nobody works on them.
     async fn requeue_lost(&self, record: &OperationRecord) -> Result<(), Interrupted> {
-        for step in record.plan.advance(record) {
+        for step in record.outstanding_commands() {
             let waits = record
                 .step(step.step)
                 .is_some_and(|record| record.holder.is_none());

@@ -3,8 +3,8 @@
 use bus::{CancelRequest, ChangeError};
 use jiff::Timestamp;
 use schemas::ids::{OperationId, StepNumber};
+use schemas::operation::Outstanding;
 use schemas::operation::{OperationRecord, StepState};
-use schemas::plan::Outstanding;
 
 use super::{Housekeeper, Interrupted};
 use crate::announce;

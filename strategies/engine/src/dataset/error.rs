@@ -1,8 +1,10 @@
 //! Why no data set can be made, and what to do about it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use market::Timeframe;
+use schemas::codes::{self, Advice, Code};
 use thiserror::Error;
 
 use crate::features::FeatureError;
@@ -118,53 +120,49 @@ fn counts(rows: &BTreeMap<String, u64>) -> String {
         .join(", ")
 }
 
-impl DataSetError {
-    /// A word for machines.
-    pub fn code(&self) -> &'static str {
+impl Advice for DataSetError {
+    fn code(&self) -> Code {
         match self {
-            Self::NoSymbol { .. } => "DATA-NoSymbol",
-            Self::ShortHistory { .. } => "DATA-ShortHistory",
-            Self::Features { .. } => "PROC-Features",
-            Self::Labels { .. } => "PROC-Labels",
-            Self::Leak { .. } => "PROC-Leak",
-            Self::Undefined { .. } => "PROC-Undefined",
-            Self::Split(_) => "PROC-Split",
-            Self::FewRows { .. } => "PROC-FewRows",
-            Self::NoClass { .. } => "PROC-NoClass",
-            Self::Threads { .. } => "SYS-Threads",
-            Self::Stopped => "PROC-Stopped",
+            Self::NoSymbol { .. } => codes::DATA_NO_SYMBOL,
+            Self::ShortHistory { .. } => codes::DATA_SHORT_HISTORY,
+            Self::Features { .. } => codes::PROC_FEATURES,
+            Self::Labels { .. } => codes::PROC_LABELS,
+            Self::Leak { .. } => codes::PROC_LEAK,
+            Self::Undefined { .. } => codes::PROC_UNDEFINED,
+            Self::Split(_) => codes::PROC_SPLIT,
+            Self::FewRows { .. } => codes::PROC_FEW_ROWS,
+            Self::NoClass { .. } => codes::PROC_NO_CLASS,
+            Self::Threads { .. } => codes::SYS_THREADS,
+            Self::Stopped => codes::PROC_STOPPED,
         }
     }
 
-    /// What to do next.
-    pub fn hint(&self) -> String {
+    fn hint(&self) -> Cow<'static, str> {
         match self {
             Self::NoSymbol { .. } => {
-                "load it with `ktrdr data load <symbol> --timeframe <timeframe>`".to_owned()
+                "load it with `ktrdr data load <symbol> --timeframe <timeframe>`".into()
             }
             Self::ShortHistory { .. } => {
-                "load more history, widen the dates, or lower training_data.history_required"
-                    .to_owned()
+                "load more history, widen the dates, or lower training_data.history_required".into()
             }
-            Self::Features { source, .. } => source.hint().to_owned(),
-            Self::Labels { source, .. } => source.hint(),
+            Self::Features { source, .. } => source.hint().into(),
+            Self::Labels { source, .. } => source.hint().into(),
             Self::Leak { .. } => {
-                "this is a defect of the program: report it with the strategy and the dates"
-                    .to_owned()
+                "this is a defect of the program: report it with the strategy and the dates".into()
             }
             Self::Undefined { .. } => {
-                "look at that indicator: a flat or missing input leaves it undefined".to_owned()
+                "look at that indicator: a flat or missing input leaves it undefined".into()
             }
-            Self::Split(source) => source.hint().to_owned(),
+            Self::Split(source) => source.hint().into(),
             Self::FewRows { .. } => {
-                "use more history, other split dates, or a smaller training.embargo_bars".to_owned()
+                "use more history, other split dates, or a smaller training.embargo_bars".into()
             }
             Self::NoClass { .. } => {
                 "use other label parameters or split dates, so that every part holds every class"
-                    .to_owned()
+                    .into()
             }
-            Self::Threads { .. } => "allow the process more threads, or set fewer".to_owned(),
-            Self::Stopped => "run the operation again or resume it".to_owned(),
+            Self::Threads { .. } => "allow the process more threads, or set fewer".into(),
+            Self::Stopped => "run the operation again or resume it".into(),
         }
     }
 }

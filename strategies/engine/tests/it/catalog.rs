@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 
 use crate::sample_bars::{HOUR, SymbolInput, assembled, catalog, inputs, names, read, shipped};
 use market::{Bars, Timeframe, Utc};
+use schemas::codes::Advice;
 use schemas::manifests::Normalisation;
 use strategies::labels::{self, BarLabels, LabelError, LabelSource, uniqueness_weights};
 use strategies::splits::Part;

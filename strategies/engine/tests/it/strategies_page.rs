@@ -8,6 +8,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use crate::sample_bars::{assembled, catalog, inputs, names};
+use schemas::codes::Advice;
 use strategies::{DataSet, FeatureKind, Overrides, Resolved, Strategy, find_holes, rules};
 
 const HEAD: &str = "Strategies: every strategy of the catalogue, its feature columns, and its classes on the sample bars.

@@ -1,15 +1,18 @@
-//! What people ask for, as operations: the only place where the stages of a training or a data load
-//! are written down.
+//! What people ask for, as operations: the only place where the stages of a training, a data load
+//! or a dummy run are written down.
+
+mod dummy;
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::command::{Command, NewOperation};
+use crate::command::Command;
 use crate::commands::{
     FetchBars, ProcessBars, RegisterModel, TrainModel, TrainRequest, ValidateBars,
 };
 use crate::ids::Lane;
+use crate::operation::NewOperation;
 use crate::plan::{Plan, StepSpec};
 
 /// Shares of a training's percent, as a typical one spends its time.

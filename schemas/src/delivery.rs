@@ -1,13 +1,13 @@
 //! What to do with a message from a work queue, decided from the message and the record alone.
 
-use crate::command::CommandMessage;
 use crate::ids::{StepNumber, WorkerId};
+use crate::messages::CommandMessage;
 use crate::operation::{OperationRecord, StepState};
 use crate::subjects::CommandAddress;
 
 /// The decision on one delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Delivery {
+pub enum Decision {
     /// No record yet: create it from the operation in the message, then decide again.
     Create,
     /// Take the step; `lost` is a holder that is gone and need not be respected.
@@ -15,11 +15,11 @@ pub enum Delivery {
         /// The holder whose worker key has expired.
         lost: Option<WorkerId>,
     },
-    /// The step or the operation has ended: emit its events again, then ack. Only the ack means
-    /// settled.
-    Settle,
-    /// The step is completed: publish what follows, then ack.
-    Advance,
+    /// The step or the operation has ended: emit its events again, then ack. Until the ack it is
+    /// not certain that they were emitted.
+    Conclude,
+    /// The step is completed and the operation goes on: publish the next commands, then ack.
+    Continue,
     /// The message says nothing any more (an older submission, or a sibling stopped the operation):
     /// ack.
     Void,
@@ -74,9 +74,9 @@ pub fn decide(
     message: &CommandMessage,
     record: Option<&OperationRecord>,
     alive: impl Fn(&WorkerId) -> bool,
-) -> Delivery {
+) -> Decision {
     if let Some(contradiction) = contradiction(address, message) {
-        return Delivery::DeadLetter(contradiction);
+        return Decision::DeadLetter(contradiction);
     }
     let Some(record) = record else {
         return create(address, message);
@@ -86,30 +86,30 @@ pub fn decide(
         .step(address.step)
         .is_some_and(|spec| spec.service == address.service);
     let Some(step) = record.step(address.step).filter(|_| handled_here) else {
-        return Delivery::DeadLetter(Unanswerable::NotInPlan { step: address.step });
+        return Decision::DeadLetter(Unanswerable::NotInPlan { step: address.step });
     };
     if message.submission < step.submission {
-        return Delivery::Void;
+        return Decision::Void;
     }
     if message.submission > step.submission {
         let (message, record) = (message.submission, step.submission);
-        return Delivery::DeadLetter(Unanswerable::FromTheFuture { message, record });
+        return Decision::DeadLetter(Unanswerable::FromTheFuture { message, record });
     }
     match step.state {
-        StepState::Completed if !record.state.is_terminal() => return Delivery::Advance,
-        _ if record.state.is_terminal() || step.state.is_terminal() => return Delivery::Settle,
+        StepState::Completed if !record.state.is_terminal() => return Decision::Continue,
+        _ if record.state.is_terminal() || step.state.is_terminal() => return Decision::Conclude,
         _ => {}
     }
     match &step.holder {
-        Some(holder) if alive(&holder.worker) => Delivery::HandBack,
-        Some(holder) if record.has_stopped_step() => Delivery::ClearHold {
+        Some(holder) if alive(&holder.worker) => Decision::HandBack,
+        Some(holder) if record.has_stopped_step() => Decision::ClearHold {
             lost: holder.worker.clone(),
         },
-        Some(holder) => Delivery::Claim {
+        Some(holder) => Decision::Claim {
             lost: Some(holder.worker.clone()),
         },
-        None if record.has_stopped_step() => Delivery::Void,
-        None => Delivery::Claim { lost: None },
+        None if record.has_stopped_step() => Decision::Void,
+        None => Decision::Claim { lost: None },
     }
 }
 
@@ -129,23 +129,23 @@ fn contradiction(address: &CommandAddress, message: &CommandMessage) -> Option<U
     })
 }
 
-fn create(address: &CommandAddress, message: &CommandMessage) -> Delivery {
+fn create(address: &CommandAddress, message: &CommandMessage) -> Decision {
     let Some(operation) = message
         .operation
         .as_ref()
         .filter(|_| message.submission == 1)
     else {
-        return Delivery::DeadLetter(Unanswerable::NoRecord(address.op.to_string()));
+        return Decision::DeadLetter(Unanswerable::NoRecord(address.op.to_string()));
     };
     if let Err(error) = operation.validate(&address.op) {
-        return Delivery::DeadLetter(Unanswerable::Invalid(crate::errors::chain(&error)));
+        return Decision::DeadLetter(Unanswerable::Invalid(crate::errors::chain(&error)));
     }
     let handled_here = operation
         .plan
         .step(address.step)
         .is_some_and(|spec| spec.service == address.service);
     if !handled_here || !operation.plan.is_first_stage(address.step) {
-        return Delivery::DeadLetter(Unanswerable::NotInPlan { step: address.step });
+        return Decision::DeadLetter(Unanswerable::NotInPlan { step: address.step });
     }
-    Delivery::Create
+    Decision::Create
 }

@@ -1,0 +1,72 @@
+//! A request as a client submits it, before a record exists.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::REQUEST_BYTES_MAX;
+use crate::ids::OperationId;
+use crate::plan::{InvalidPlan, Plan};
+
+/// A request before it has become a record: what a client submits.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NewOperation {
+    /// `train`, `data`, `dummy`: the same word as in the id.
+    pub kind: String,
+    /// For lists and filters: symbol, timeframe, strategy, …
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    /// The whole request, enough to run it again; steps read what they share from here.
+    #[serde(default)]
+    pub params: Value,
+    /// The steps that carry it out.
+    pub plan: Plan,
+}
+
+/// Why a request cannot be submitted.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum InvalidOperation {
+    /// The plan is out of bounds.
+    #[error("the plan is not valid")]
+    Plan(#[from] InvalidPlan),
+    /// The kind differs from the word in the id.
+    #[error("the operation says it is of kind `{kind}`, its id says `{id}`")]
+    Kind {
+        /// In the request.
+        kind: String,
+        /// In the id.
+        id: String,
+    },
+    /// Too large to leave room for results in the record.
+    #[error(
+        "the request has {size} bytes, at most {REQUEST_BYTES_MAX} are allowed; \
+         make the strategy text or the lists shorter"
+    )]
+    TooLarge {
+        /// Encoded bytes.
+        size: usize,
+    },
+}
+
+impl NewOperation {
+    /// Checks plan, kind and size.
+    pub fn validate(&self, op: &OperationId) -> Result<(), InvalidOperation> {
+        self.plan.validate()?;
+
+        if self.kind != op.kind() {
+            return Err(InvalidOperation::Kind {
+                kind: self.kind.clone(),
+                id: op.kind().to_owned(),
+            });
+        }
+
+        // A request that cannot be encoded cannot be sent either, so it counts as too large.
+        let size = rmp_serde::to_vec_named(self).map_or(usize::MAX, |bytes| bytes.len());
+        if size > REQUEST_BYTES_MAX {
+            return Err(InvalidOperation::TooLarge { size });
+        }
+
+        Ok(())
+    }
+}
