@@ -9,6 +9,7 @@ mod logs;
 mod output;
 mod table_file;
 mod terminal_echo;
+mod words;
 
 pub(crate) use exit::Exit;
 pub(crate) use failures::Failure;
@@ -17,3 +18,4 @@ pub(crate) use logs::start_logging;
 pub(crate) use output::{Output, Style, Tone, extended, print_pairs};
 pub(crate) use table_file::write_table;
 pub(crate) use terminal_echo::ControlEchoOff;
+pub(crate) use words::{count_of, join_with_commas, now, percent_of, time_or_blank};

@@ -7,11 +7,11 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use store::{Store, StoreError};
 
-use super::step_line::brief;
+use super::step_line::summarise_fields;
 use super::{Ended, Watched};
 use crate::console::durations::{after, compact};
 use crate::console::{Exit, Failure, Output, print_pairs};
-use crate::context::{Context, DescribeResult};
+use crate::context::Context;
 
 /// The outcome that `service` stored in `record`; none where its step has no result of this type.
 pub(crate) fn outcome_of<T: DeserializeOwned>(
@@ -34,36 +34,26 @@ pub(crate) async fn fill_results(context: &Context, record: &mut OperationRecord
     }
 }
 
-async fn fill_from(store: &str, output: &Output, record: &mut OperationRecord) {
+async fn fill_from(store_url: &str, output: &Output, record: &mut OperationRecord) {
     for step in &mut record.steps {
         let Ok(StoredResult { result_object }) = serde_json::from_value(step.result.clone()) else {
             continue;
         };
-        match result_of(store, &result_object).await {
+        match read_result(store_url, &result_object).await {
             Ok(result) => step.result = result,
             Err(error) => output.note(&format!("the result {result_object} is not shown: {error}")),
         }
     }
 }
 
-async fn result_of(store: &str, object: &str) -> Result<Value, StoreError> {
-    Store::open(store).await?.reports().get(object).await
+async fn read_result(store_url: &str, object: &str) -> Result<Value, StoreError> {
+    Store::open(store_url).await?.reports().get(object).await
 }
 
-/// The scalars of each completed step's result.
-fn step_results(record: &OperationRecord) -> Vec<(String, String)> {
-    let steps = record
-        .plan
-        .steps()
-        .zip(&record.steps)
-        .filter(|(_, step)| step.state == StepState::Completed);
-    steps
-        .map(|(spec, step)| (spec.service.to_string(), brief(&step.result)))
-        .filter(|(_, text)| !text.is_empty())
-        .collect()
-}
-
-/// Says how watching ended.
+/// Reports how watching ended.
+///
+/// # Errors
+/// The operation failed, or the wait timeout passed.
 pub(crate) fn report(
     context: &Context,
     op: &OperationId,
@@ -71,138 +61,162 @@ pub(crate) fn report(
 ) -> Result<Exit, Failure> {
     let output = &context.output;
     match &watched.ended {
-        Ended::Reached(record) => report_record(output, record, watched, context.describe_result),
+        Ended::Reached(record) => report_record(context, record, watched),
         Ended::Detached => {
-            output.note(&format!(
-                "Detached from operation {op}; it continues. Re-attach: ktrdr follow {op}"
-            ));
+            print_detached(output, op);
             Ok(Exit::Done)
+        }
+        Ended::Terminated => {
+            print_detached(output, op);
+            Ok(Exit::Terminated)
         }
         Ended::Abandoned => {
             output.note(&format!(
-                "Left {op} to its worker; it has been asked to stop. Look again: ktrdr status {op}"
+                "Left {op} to its worker, which has been asked to stop. Look again: ktrdr status \
+                 {op}"
             ));
             Ok(Exit::Cancelled)
         }
-        Ended::Terminated => {
-            output.note(&format!(
-                "Detached from operation {op}; it continues. Re-attach: ktrdr follow {op}"
-            ));
-            Ok(Exit::Terminated)
-        }
-        Ended::TimedOut => Err(Failure::new(
-            Exit::TimedOut,
-            "OPS-WaitTimeout",
-            format!("operation {op} has not ended yet"),
-        )
-        .with_hint(format!(
-            "it continues; re-attach with `ktrdr follow {op}`, stop it with `ktrdr cancel {op}`"
-        ))
-        .about(op)),
+        Ended::TimedOut => Err(still_running(op)),
     }
 }
 
+fn print_detached(output: &Output, op: &OperationId) {
+    output.note(&format!(
+        "Detached from operation {op}; it continues. Re-attach: ktrdr follow {op}"
+    ));
+}
+
+fn still_running(op: &OperationId) -> Failure {
+    let message = format!("operation {op} has not ended yet");
+    let hint = format!(
+        "it continues; re-attach with `ktrdr follow {op}`, stop it with `ktrdr cancel {op}`"
+    );
+    Failure::new(Exit::TimedOut, "OPS-WaitTimeout", message)
+        .with_hint(hint)
+        .about(op)
+}
+
 fn report_record(
-    output: &Output,
+    context: &Context,
     record: &OperationRecord,
     watched: &Watched,
-    describe: DescribeResult,
 ) -> Result<Exit, Failure> {
-    let OperationRecord { op, kind, .. } = record;
-    let took = compact(after(
-        record.created_at,
-        record.finished_at.unwrap_or(record.updated_at),
-    ));
+    let output = &context.output;
     match record.state {
         OperationState::Failed => Err(failure_of(record)),
         OperationState::Completed => {
-            output.json(&result(record, Exit::Done));
-            output.line(&format!("Completed {kind} {op} in {took}"));
-            let lines = describe(record).unwrap_or_else(|| step_results(record));
-            print_pairs(output, &lines);
+            output.json(&result_json(record, Exit::Done));
+            print_completed(context, record);
             Ok(Exit::Done)
         }
         OperationState::Cancelled => {
-            output.json(&result(record, Exit::Cancelled));
-            let reason = record
-                .cancel
-                .as_ref()
-                .map(|cancel| format!(": {}", cancel.reason))
-                .unwrap_or_default();
-            output.line(&format!("Cancelled {kind} {op} after {took}{reason}"));
-            let last = watched.progress.values().max_by_key(|progress| progress.at);
-            if let Some(last) = last.filter(|last| !last.message.is_empty()) {
-                output.line(&format!(
-                    "  it was at {:.1} %: {}",
-                    last.percent, last.message
-                ));
-            }
+            output.json(&result_json(record, Exit::Cancelled));
+            print_cancelled(output, record, watched);
             Ok(Exit::Cancelled)
         }
         state => {
-            output.json(&result(record, Exit::Done));
-            output.line(&format!("{op} is {state}"));
+            output.json(&result_json(record, Exit::Done));
+            output.line(&format!("{} is {state}", record.op));
             Ok(Exit::Done)
         }
+    }
+}
+
+fn print_completed(context: &Context, record: &OperationRecord) {
+    let OperationRecord { op, kind, .. } = record;
+    let duration = compact(duration_of(record));
+    let result = (context.describe_result)(record).unwrap_or_else(|| step_results(record));
+
+    context
+        .output
+        .line(&format!("Completed {kind} {op} in {duration}"));
+    print_pairs(&context.output, &result);
+}
+
+fn print_cancelled(output: &Output, record: &OperationRecord, watched: &Watched) {
+    let OperationRecord { op, kind, .. } = record;
+    let duration = compact(duration_of(record));
+    let reason = match &record.cancel {
+        Some(cancel) => format!(": {}", cancel.reason),
+        None => String::new(),
+    };
+    output.line(&format!("Cancelled {kind} {op} after {duration}{reason}"));
+
+    // How far it came decides whether it is worth resuming.
+    let last = watched.progress.values().max_by_key(|progress| progress.at);
+    if let Some(last) = last.filter(|last| !last.message.is_empty()) {
+        output.line(&format!(
+            "  it was at {:.1} %: {}",
+            last.percent, last.message
+        ));
     }
 }
 
 /// The failure of a failed operation.
 pub(crate) fn failure_of(record: &OperationRecord) -> Failure {
+    let op = &record.op;
     let Some(failure) = &record.failure else {
-        return Failure::new(
-            Exit::Failed,
-            "OPS-Failed",
-            format!("operation {} failed", record.op),
-        )
-        .about(&record.op);
+        return Failure::new(Exit::Failed, "OPS-Failed", format!("operation {op} failed"))
+            .with_hint(format!("`ktrdr ops logs {op}` shows what happened"))
+            .about(op);
     };
-    let service = record
-        .plan
-        .step(failure.step)
-        .map_or("?", |spec| spec.service.as_str());
+
+    let service = match record.plan.step(failure.step) {
+        Some(spec) => spec.service.as_str(),
+        None => "?",
+    };
     let place = format!("step {service} ({}/{})", failure.step, record.steps.len());
-    Failure::of_operation(&record.op, &place, &failure.error)
+    Failure::of_operation(op, &place, &failure.error)
 }
 
-fn result(record: &OperationRecord, exit: Exit) -> Value {
-    let steps = record
-        .plan
-        .steps()
-        .zip(&record.steps)
-        .filter(|(_, step)| !step.result.is_null());
-    let results: Map<String, Value> = steps
-        .map(|(spec, step)| (spec.service.to_string(), step.result.clone()))
-        .collect();
-    let took = after(
-        record.created_at,
-        record.finished_at.unwrap_or(record.updated_at),
-    )
-    .as_secs_f64();
+/// The scalars of the result of each completed step, by its service.
+fn step_results(record: &OperationRecord) -> Vec<(String, String)> {
+    let mut results = Vec::new();
+    for (spec, step) in record.plan.steps().zip(&record.steps) {
+        let text = summarise_fields(&step.result);
+        if step.state == StepState::Completed && !text.is_empty() {
+            results.push((spec.service.to_string(), text));
+        }
+    }
+    results
+}
+
+/// The result as programs read it.
+fn result_json(record: &OperationRecord, exit: Exit) -> Value {
+    let mut results = Map::new();
+    for (spec, step) in record.plan.steps().zip(&record.steps) {
+        if !step.result.is_null() {
+            results.insert(spec.service.to_string(), step.result.clone());
+        }
+    }
+
     json!({
-        "type": "result", "op": record.op, "kind": record.kind, "state": record.state, "duration_s": took,
-        "results": results, "exit": exit.code(),
+        "type": "result",
+        "op": record.op,
+        "kind": record.kind,
+        "state": record.state,
+        "duration_s": duration_of(record).as_secs_f64(),
+        "results": results,
+        "exit": exit.code(),
     })
+}
+
+/// From the submission to the end, waiting included.
+fn duration_of(record: &OperationRecord) -> std::time::Duration {
+    let end = record.finished_at.unwrap_or(record.updated_at);
+    after(record.created_at, end)
 }
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
     use schemas::commands::{FetchBars, FetchMode};
     use schemas::requests::DataLoad;
 
     use super::*;
 
-    #[tokio::test]
-    async fn a_result_without_room_in_the_record_is_told_from_the_store() {
-        let folder = tempfile::tempdir().unwrap();
-        let url = format!("file://{}", folder.path().display());
-        let object = Store::open(&url)
-            .await
-            .unwrap()
-            .reports()
-            .put(&json!({"series": 400}))
-            .await
-            .unwrap();
+    fn data_load() -> OperationRecord {
         let fetch = FetchBars {
             provider: "file".to_owned(),
             series: Vec::new(),
@@ -216,9 +230,18 @@ mod tests {
             labels: [].into(),
         }
         .operation();
-        let op = OperationId::new("data", jiff::Timestamp::UNIX_EPOCH, 7).unwrap();
-        let mut record = OperationRecord::create(op, operation, jiff::Timestamp::UNIX_EPOCH);
+        let op = OperationId::new("data", Timestamp::UNIX_EPOCH, 7).unwrap();
+        OperationRecord::create(op, operation, Timestamp::UNIX_EPOCH)
+    }
+
+    #[tokio::test]
+    async fn a_result_without_room_in_the_record_comes_from_the_store() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("file://{}", folder.path().display());
+        let store = Store::open(&url).await.unwrap();
+        let object = store.reports().put(&json!({"series": 400})).await.unwrap();
         let absent = json!({"result_object": format!("reports/{:064}.json", 0)});
+        let mut record = data_load();
         record.steps[0].result = json!({ "result_object": object });
         record.steps[1].result = absent.clone();
         let output = Output {
@@ -227,7 +250,9 @@ mod tests {
             style: Default::default(),
             live: false,
         };
+
         fill_from(&url, &output, &mut record).await;
+
         assert_eq!(record.steps[0].result, json!({"series": 400}));
         assert_eq!(record.steps[1].result, absent);
     }

@@ -7,6 +7,7 @@
 
 mod ending;
 mod queue_probe;
+mod queues;
 mod screen;
 mod start;
 mod state;
@@ -24,10 +25,11 @@ use schemas::progress::ProgressRecord;
 use tokio::task::JoinHandle;
 
 pub(crate) use ending::{failure_of, fill_results, outcome_of, report};
+pub(crate) use queues::{QueueLoad, read_queues};
 pub(crate) use screen::Screen;
 pub(crate) use start::{print_follow_hints, start};
 pub(crate) use state::current_step;
-pub(crate) use step_line::brief;
+pub(crate) use step_line::summarise_fields;
 
 use crate::console::{Exit, Failure, Interrupt, Interrupts};
 use crate::context::Context;

@@ -2,6 +2,7 @@
 //! programs, or not at all.
 
 use std::collections::BTreeMap;
+use std::mem::Discriminant;
 use std::time::{Duration, Instant};
 
 use bus::Update;
@@ -13,43 +14,49 @@ use schemas::progress::ProgressRecord;
 use serde_json::{Value, json};
 
 use super::step_line::{StepLine, step_lines};
-use super::waiting_reason::{WaitingFacts, Why};
+use super::waiting_reason::{WaitingFacts, WaitingReason};
 use crate::console::{ControlEchoOff, Output, extended};
 
 /// How often a live screen is redrawn.
 pub(super) const REDRAW: Duration = Duration::from_millis(250);
-/// A log has a line at least so often while the operation runs.
+/// A terminal is written to at most this often.
+const DRAWS_PER_SECOND_MAX: u8 = 20;
+/// A log has a line at least this often while the operation runs.
 const LOG_EVERY: Duration = Duration::from_secs(10);
-/// In between it has a line for every so many percent of the operation: enough to see it move, few
-/// enough to read.
+/// In between, a log has a line each time the operation has moved by this many percent: enough to
+/// see it move, few enough to read.
 const LOG_PERCENT: f64 = 10.0;
 
 /// Where an operation is shown.
 pub(crate) struct Screen {
     output: Output,
-    kind: Kind,
+    kind: ScreenKind,
 }
 
-enum Kind {
-    Live(Live),
-    Log(BTreeMap<StepNumber, Logged>),
-    Json(BTreeMap<StepNumber, Option<std::mem::Discriminant<Why>>>),
+/// The same reason with other numbers is not worth another line.
+type ReasonKind = Discriminant<WaitingReason>;
+
+enum ScreenKind {
+    Live(LiveLines),
+    Log(BTreeMap<StepNumber, LoggedLine>),
+    /// The last reason that programs got for each step.
+    Json(BTreeMap<StepNumber, Option<ReasonKind>>),
     Quiet,
 }
 
-/// Lines that are drawn over and over.
-struct Live {
+/// Lines that are redrawn in place.
+struct LiveLines {
     multi: MultiProgress,
     bars: BTreeMap<StepNumber, ProgressBar>,
     tick: usize,
-    /// Put back when the screen goes.
+    /// The echo comes back when the screen goes.
     _echo_off: Option<ControlEchoOff>,
 }
 
-/// What was last logged of a step.
-struct Logged {
+/// The state of a step when it was last logged.
+struct LoggedLine {
     state: Option<StepState>,
-    why: Option<std::mem::Discriminant<Why>>,
+    reason: Option<ReasonKind>,
     percent: f64,
     at: Instant,
 }
@@ -58,18 +65,10 @@ impl Screen {
     /// A screen that suits the output.
     pub(crate) fn new(output: &Output) -> Self {
         let kind = match output {
-            Output { json: true, .. } => Kind::Json(BTreeMap::new()),
-            Output { quiet: true, .. } => Kind::Quiet,
-            Output { live: true, .. } => {
-                let multi = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(20));
-                Kind::Live(Live {
-                    multi,
-                    bars: BTreeMap::new(),
-                    tick: 0,
-                    _echo_off: ControlEchoOff::set(),
-                })
-            }
-            _ => Kind::Log(BTreeMap::new()),
+            Output { json: true, .. } => ScreenKind::Json(BTreeMap::new()),
+            Output { quiet: true, .. } => ScreenKind::Quiet,
+            Output { live: true, .. } => ScreenKind::Live(LiveLines::new()),
+            _ => ScreenKind::Log(BTreeMap::new()),
         };
         Self {
             output: output.clone(),
@@ -77,31 +76,35 @@ impl Screen {
         }
     }
 
-    /// A remark above the lines.
+    /// Prints a remark above the lines.
     pub(crate) fn note(&self, text: &str) {
         match &self.kind {
-            Kind::Live(live) => drop(live.multi.println(self.output.style.plain_lines(text))),
+            ScreenKind::Live(live) => {
+                // A terminal that is gone shows no remarks either.
+                let _ = live.multi.println(self.output.style.plain_lines(text));
+            }
             _ => self.output.note(text),
         }
     }
 
-    /// One update as programs want it: every progress message and every event.
-    pub(crate) fn print_update(&self, update: &Update) {
-        if matches!(self.kind, Kind::Json(_)) {
-            match update {
-                Update::Progress(progress) => self
-                    .output
-                    .json(&extended(progress.as_ref(), [("type", "progress".into())])),
-                Update::Event(event) => self
-                    .output
-                    .json(&extended(event.as_ref(), [("type", "event".into())])),
-                Update::Record(_) => {}
-            }
+    /// Prints an update for programs: every progress message and every event is a line.
+    pub(super) fn print_update(&self, update: &Update) {
+        if !matches!(self.kind, ScreenKind::Json(_)) {
+            return;
+        }
+        match update {
+            Update::Progress(progress) => self
+                .output
+                .json(&extended(progress.as_ref(), [("type", "progress".into())])),
+            Update::Event(event) => self
+                .output
+                .json(&extended(event.as_ref(), [("type", "event".into())])),
+            Update::Record(_) => {}
         }
     }
 
-    /// One update as people read a history.
-    pub(crate) fn print_history(&self, update: &Update) {
+    /// Prints an update as a line of the operation's history, for people.
+    pub(super) fn print_history(&self, update: &Update) {
         match update {
             Update::Progress(progress) => self.note(&progress_text(progress)),
             Update::Event(event) => self.note(&event_text(event)),
@@ -109,62 +112,49 @@ impl Screen {
         }
     }
 
-    /// Shows the moment.
-    pub(crate) fn show(&mut self, facts: &WaitingFacts<'_>) {
+    /// Shows the steps as they are at this moment.
+    pub(super) fn show(&mut self, facts: &WaitingFacts<'_>) {
         let lines = step_lines(facts);
         match &mut self.kind {
-            Kind::Live(Live {
-                multi, bars, tick, ..
-            }) => {
-                *tick += 1;
-                let width = lines
-                    .iter()
-                    .map(|line| line.name().len())
-                    .max()
-                    .unwrap_or(0);
-                for line in &lines {
-                    let bar = bars
-                        .entry(line.number)
-                        .or_insert_with(|| multi.add(text_bar()));
-                    bar.set_message(line.live(self.output.style, *tick, width));
-                    bar.tick();
-                }
-            }
-            Kind::Log(logged) => {
-                for line in lines.iter().filter(|line| is_telling(line)) {
-                    if is_due(logged.get(&line.number), line) {
-                        self.output.note(&line.plain(self.output.style));
-                        let why = line.why.as_ref().map(Why::kind);
-                        let (state, percent, at) =
-                            (line.state, line.operation_percent, Instant::now());
-                        logged.insert(
-                            line.number,
-                            Logged {
-                                state,
-                                why,
-                                percent,
-                                at,
-                            },
-                        );
-                    }
-                }
-            }
-            Kind::Json(told) => {
-                for line in lines.iter().filter(|line| is_telling(line)) {
-                    let kind = line.why.as_ref().map(Why::kind);
-                    if told.insert(line.number, kind).flatten() != kind && line.why.is_some() {
-                        self.output.json(&waiting(facts, line));
-                    }
-                }
-            }
-            Kind::Quiet => {}
+            ScreenKind::Live(live) => live.draw(&lines, &self.output),
+            ScreenKind::Log(logged) => log_lines(logged, &lines, &self.output),
+            ScreenKind::Json(reasons) => print_reasons(reasons, &lines, facts, &self.output),
+            ScreenKind::Quiet => {}
         }
     }
 
-    /// Leaves the last lines standing and the cursor below them.
-    pub(crate) fn close(&mut self) {
-        if let Kind::Live(live) = &self.kind {
-            live.bars.values().for_each(ProgressBar::abandon);
+    /// Keeps the last lines on the screen and puts the cursor below them.
+    pub(super) fn close(&mut self) {
+        if let ScreenKind::Live(live) = &self.kind {
+            for bar in live.bars.values() {
+                bar.abandon();
+            }
+        }
+    }
+}
+
+impl LiveLines {
+    fn new() -> Self {
+        let target = ProgressDrawTarget::stderr_with_hz(DRAWS_PER_SECOND_MAX);
+        Self {
+            multi: MultiProgress::with_draw_target(target),
+            bars: BTreeMap::new(),
+            tick: 0,
+            _echo_off: ControlEchoOff::set(),
+        }
+    }
+
+    fn draw(&mut self, lines: &[StepLine], output: &Output) {
+        self.tick += 1;
+        let name_width = lines.iter().map(|line| line.name().len()).max();
+
+        for line in lines {
+            let bar = self
+                .bars
+                .entry(line.number)
+                .or_insert_with(|| self.multi.add(text_bar()));
+            bar.set_message(line.live(output.style, self.tick, name_width.unwrap_or(0)));
+            bar.tick();
         }
     }
 }
@@ -176,35 +166,77 @@ fn text_bar() -> ProgressBar {
     ProgressBar::new(1).with_style(style)
 }
 
-/// False for what passes within milliseconds: a stage that has not come, a command of whose queue
-/// nothing is known yet.
-fn is_telling(line: &StepLine) -> bool {
-    line.state.is_some() && line.why != Some(Why::Queued(None))
+fn log_lines(logged: &mut BTreeMap<StepNumber, LoggedLine>, lines: &[StepLine], output: &Output) {
+    for line in lines.iter().filter(|line| is_informative(line)) {
+        if !is_due(logged.get(&line.number), line) {
+            continue;
+        }
+        output.note(&line.plain(output.style));
+        let logged_line = LoggedLine {
+            state: line.state,
+            reason: line.reason.as_ref().map(WaitingReason::kind),
+            percent: line.operation_percent,
+            at: Instant::now(),
+        };
+        logged.insert(line.number, logged_line);
+    }
 }
 
-/// A change of state or reason at once; progress by percent; and now and then a line in any case.
-fn is_due(last: Option<&Logged>, line: &StepLine) -> bool {
+/// Programs get a line when a step begins to wait, or waits for something else.
+fn print_reasons(
+    reasons: &mut BTreeMap<StepNumber, Option<ReasonKind>>,
+    lines: &[StepLine],
+    facts: &WaitingFacts<'_>,
+    output: &Output,
+) {
+    for line in lines.iter().filter(|line| is_informative(line)) {
+        let kind = line.reason.as_ref().map(WaitingReason::kind);
+        let is_new = reasons.insert(line.number, kind).flatten() != kind;
+        if is_new && line.reason.is_some() {
+            output.json(&waiting_json(facts, line));
+        }
+    }
+}
+
+/// False for what passes within milliseconds: a stage that has not begun, a command about whose
+/// queue nothing is known yet.
+fn is_informative(line: &StepLine) -> bool {
+    line.state.is_some() && line.reason != Some(WaitingReason::Queued(None))
+}
+
+/// A change of state or reason is logged at once, progress by percent, and every step that has not
+/// ended now and then in any case.
+fn is_due(last: Option<&LoggedLine>, line: &StepLine) -> bool {
     let Some(last) = last else { return true };
-    let ended = line.state.is_some_and(StepState::is_terminal);
-    last.state != line.state
-        || (!ended
-            && (last.why != line.why.as_ref().map(Why::kind)
-                || line.operation_percent - last.percent >= LOG_PERCENT
-                || last.at.elapsed() >= LOG_EVERY))
+    if last.state != line.state {
+        return true;
+    }
+    if line.state.is_some_and(StepState::is_terminal) {
+        return false;
+    }
+
+    last.reason != line.reason.as_ref().map(WaitingReason::kind)
+        || line.operation_percent - last.percent >= LOG_PERCENT
+        || last.at.elapsed() >= LOG_EVERY
 }
 
-fn waiting(facts: &WaitingFacts<'_>, line: &StepLine) -> Value {
+fn waiting_json(facts: &WaitingFacts<'_>, line: &StepLine) -> Value {
     let op = facts.record.map(|record| record.op.as_str());
-    let reason = line.why.as_ref().map(ToString::to_string);
+    let reason = line.reason.as_ref().map(ToString::to_string);
     json!({
-        "type": "progress", "op": op, "step": line.number, "steps": line.steps, "service": line.service,
-        "percent": line.operation_percent, "step_percent": line.percent, "waiting": {"reason": reason},
+        "type": "progress",
+        "op": op,
+        "step": line.number,
+        "steps": line.steps,
+        "service": line.service,
+        "percent": line.operation_percent,
+        "step_percent": line.percent,
+        "waiting": {"reason": reason},
     })
 }
 
 fn progress_text(progress: &ProgressRecord) -> String {
     let ProgressRecord {
-        at,
         percent,
         service,
         step,
@@ -212,40 +244,29 @@ fn progress_text(progress: &ProgressRecord) -> String {
         message,
         ..
     } = progress;
-    format!(
-        "{}  [{percent:>5.1}%] {service} ({step}/{steps})  {message}",
-        at.strftime("%H:%M:%S")
-    )
+    let time = progress.at.strftime("%H:%M:%S");
+    format!("{time}  [{percent:>5.1}%] {service} ({step}/{steps})  {message}")
 }
 
 fn event_text(event: &Event) -> String {
     let Event {
-        at,
         service,
         step,
         steps,
-        what,
         attempt,
-        worker,
-        error,
         ..
     } = event;
-    let by = worker
-        .as_ref()
-        .map(|worker| format!(" by {worker}"))
-        .unwrap_or_default();
-    let attempt = if *attempt > 1 {
-        format!(", attempt {attempt}")
-    } else {
-        String::new()
-    };
-    let why = error
-        .as_ref()
-        .map(|error| format!(": {error}"))
-        .unwrap_or_default();
-    format!(
-        "{}  {} {service} ({step}/{steps}){by}{attempt}{why}",
-        at.strftime("%H:%M:%S"),
-        what.as_str()
-    )
+    let time = event.at.strftime("%H:%M:%S");
+    let mut text = format!("{time}  {} {service} ({step}/{steps})", event.what.as_str());
+
+    if let Some(worker) = &event.worker {
+        text.push_str(&format!(" by {worker}"));
+    }
+    if *attempt > 1 {
+        text.push_str(&format!(", attempt {attempt}"));
+    }
+    if let Some(error) = &event.error {
+        text.push_str(&format!(": {error}"));
+    }
+    text
 }

@@ -1,133 +1,148 @@
-//! The progress of an operation as lines, one a step: a pure function of what is known, drawn by
-//! whoever has a screen.
+//! The progress of an operation as lines, one per step: a pure function of the facts of a moment,
+//! which a screen draws.
 
 use std::time::Duration;
 
 use schemas::ids::{Service, StepNumber};
-use schemas::operation::{StepRecord, StepState};
+use schemas::operation::{OperationRecord, StepRecord, StepState};
+use schemas::progress::ProgressRecord;
 use serde_json::Value;
 
-use super::waiting_reason::{WaitingFacts, Why, why};
+use super::waiting_reason::{WaitingFacts, WaitingReason, waiting_reason};
 use crate::console::durations::{after, compact, rough};
 use crate::console::{Style, Tone};
 
 const BAR_CELLS: usize = 20;
-/// Estimates are shown only above this.
+/// A shorter estimate is not shown: it is over before it is read.
 const ESTIMATE_MIN: Duration = Duration::from_secs(5);
+/// Longest text of a result that is shown in a line.
+const TEXT_CHARS_MAX: usize = 40;
 const SPINNER: [&str; 8] = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧"];
 const SPINNER_ASCII: [&str; 4] = ["|", "/", "-", "\\"];
 
 /// One step, ready to be shown.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct StepLine {
-    /// 1-based.
-    pub(crate) number: StepNumber,
-    /// Steps in the plan.
-    pub(crate) steps: usize,
-    /// Who handles it.
-    pub(crate) service: Service,
-    /// State; none before its stage has come.
-    pub(crate) state: Option<StepState>,
-    /// Of the step, 0 to 100.
-    pub(crate) percent: f64,
-    /// Of the operation, 0 to 100.
-    pub(crate) operation_percent: f64,
-    /// Time worked on it.
-    pub(crate) elapsed: Option<Duration>,
-    /// Time left, if it is known and worth telling.
-    pub(crate) left: Option<Duration>,
-    /// What the worker says.
-    pub(crate) message: String,
-    /// Why it does not move.
-    pub(crate) why: Option<Why>,
+pub(super) struct StepLine {
+    /// Number of the step, from 1.
+    pub(super) number: StepNumber,
+    /// Number of steps in the plan.
+    pub(super) steps: usize,
+    /// Service that handles the step.
+    pub(super) service: Service,
+    /// State of the step; none before its stage has begun.
+    pub(super) state: Option<StepState>,
+    /// Progress of the step, 0 to 100.
+    pub(super) percent: f64,
+    /// Progress of the operation, 0 to 100.
+    pub(super) operation_percent: f64,
+    /// Time worked on the step.
+    pub(super) elapsed: Option<Duration>,
+    /// Estimated time left, if it is worth showing.
+    pub(super) remaining: Option<Duration>,
+    /// Last message of the worker; the result of a completed step.
+    pub(super) message: String,
+    /// Why the step does not move; none while it does.
+    pub(super) reason: Option<WaitingReason>,
 }
 
-/// The lines of all steps.
-pub(crate) fn step_lines(facts: &WaitingFacts<'_>) -> Vec<StepLine> {
+/// The lines of all steps, in order; none before the record exists.
+pub(super) fn step_lines(facts: &WaitingFacts<'_>) -> Vec<StepLine> {
     let Some(record) = facts.record else {
         return Vec::new();
     };
-    let unfinished = |stage: &std::ops::Range<usize>| {
-        record
-            .steps
-            .get(stage.clone())
-            .is_some_and(|steps| steps.iter().any(|step| step.state != StepState::Completed))
-    };
-    let current = record
-        .plan
-        .numbered_stages()
-        .find(unfinished)
-        .map_or(usize::MAX, |stage| stage.end);
-    let steps = record.numbers().zip(record.plan.steps()).zip(&record.steps);
-    steps
-        .map(|((number, spec), step)| {
-            step_line(facts, number, spec.service, step, number.index() < current)
-        })
-        .collect()
+
+    let begun = begun_steps(record);
+    let mut lines = Vec::with_capacity(record.steps.len());
+    for (index, number) in record.numbers().enumerate() {
+        lines.extend(step_line(facts, record, number, index < begun));
+    }
+    lines
+}
+
+/// The number of steps up to the end of the first stage that is not completed.
+fn begun_steps(record: &OperationRecord) -> usize {
+    for stage in record.plan.numbered_stages() {
+        let steps = record.steps.get(stage.clone()).unwrap_or_default();
+        if steps.iter().any(|step| step.state != StepState::Completed) {
+            return stage.end;
+        }
+    }
+    record.steps.len()
 }
 
 fn step_line(
     facts: &WaitingFacts<'_>,
+    record: &OperationRecord,
     number: StepNumber,
-    service: Service,
-    step: &StepRecord,
-    begun: bool,
-) -> StepLine {
+    has_begun: bool,
+) -> Option<StepLine> {
+    let step = record.step(number)?;
+    let service = record.plan.step(number)?.service;
     let progress = facts.progress.get(&number);
-    let own = progress
+
+    // Progress of an earlier attempt says how far the step came, but neither its time nor its
+    // message is that of this attempt.
+    let of_attempt = progress
         .filter(|progress| progress.attempt == step.attempt && step.state != StepState::Pending);
-    let current = own.filter(|_| step.state == StepState::Running);
-    let (start, end) = facts
-        .record
-        .map_or((0.0, 0.0), |record| record.plan.percent_range(number));
-    let done = step.state == StepState::Completed;
-    // A new attempt begins where the last durable advance was, or from nothing.
-    let begins_anew = step.state == StepState::Pending && step.checkpoint.is_null();
-    let percent = match progress {
-        _ if done => 100.0,
-        Some(progress) if !begins_anew => progress.step_percent,
-        _ => 0.0,
+    let running = of_attempt.filter(|_| step.state == StepState::Running);
+    let started = running.map(|progress| progress.started_at);
+    let percent = percent_of_step(step, progress);
+    let (start, end) = record.plan.percent_range(number);
+    let message = match (step.state, of_attempt) {
+        (StepState::Completed, _) => summarise_fields(&step.result),
+        (_, Some(progress)) => progress.message.clone(),
+        (_, None) => String::new(),
     };
-    let started = current
-        .map(|progress| progress.started_at)
-        .or(step.started_at);
-    let left = current.and_then(|progress| {
-        let left = Duration::try_from_secs_f64(progress.eta_s?).ok()?;
-        left.checked_sub(after(progress.at, facts.now))
-            .filter(|left| *left > ESTIMATE_MIN)
-    });
-    StepLine {
+
+    Some(StepLine {
         number,
-        steps: facts.record.map_or(0, |record| record.steps.len()),
+        steps: record.steps.len(),
         service,
-        state: begun.then_some(step.state),
+        state: has_begun.then_some(step.state),
         percent,
         operation_percent: start + (end - start) * percent / 100.0,
-        elapsed: started.map(|started| after(started, step.finished_at.unwrap_or(facts.now))),
-        left,
-        message: if done {
-            brief(&step.result)
-        } else {
-            own.map(|own| own.message.clone()).unwrap_or_default()
-        },
-        why: begun.then(|| why(facts, number)).flatten(),
+        elapsed: started
+            .or(step.started_at)
+            .map(|started| after(started, step.finished_at.unwrap_or(facts.now))),
+        remaining: running.and_then(|progress| remaining_time(progress, facts)),
+        message,
+        reason: has_begun.then(|| waiting_reason(facts, number)).flatten(),
+    })
+}
+
+fn percent_of_step(step: &StepRecord, progress: Option<&ProgressRecord>) -> f64 {
+    // A new attempt begins at the last durable checkpoint, or at nothing.
+    let begins_at_nothing = step.state == StepState::Pending && step.checkpoint.is_null();
+    match progress {
+        _ if step.state == StepState::Completed => 100.0,
+        Some(progress) if !begins_at_nothing => progress.step_percent,
+        _ => 0.0,
     }
+}
+
+/// The worker's estimate, less the time since it was made.
+fn remaining_time(progress: &ProgressRecord, facts: &WaitingFacts<'_>) -> Option<Duration> {
+    let estimate = Duration::try_from_secs_f64(progress.eta_s?).ok()?;
+    estimate
+        .checked_sub(after(progress.at, facts.now))
+        .filter(|remaining| *remaining > ESTIMATE_MIN)
 }
 
 impl StepLine {
     /// `trainer (4/5)`.
-    pub(crate) fn name(&self) -> String {
+    pub(super) fn name(&self) -> String {
         format!("{} ({}/{})", self.service, self.number, self.steps)
     }
 
-    /// For a screen that is redrawn; `tick` turns the spinner. What may be cut off at the right
-    /// stands last.
-    pub(crate) fn live(&self, style: Style, tick: usize, name_width: usize) -> String {
+    /// The line for a screen that is redrawn; `tick` turns the spinner. The text that may be cut
+    /// off at the right edge comes last.
+    pub(super) fn live(&self, style: Style, tick: usize, name_width: usize) -> String {
         let mark = self.mark(style, tick);
         let name = format!("{:<name_width$}", self.name());
         let Some(state) = self.state else {
             return style.paint(Tone::Dim, format!("{mark} {name}").trim_end());
         };
+
         let text = style.plain(&self.text());
         if state == StepState::Completed {
             let elapsed = self.elapsed.map(compact).unwrap_or_default();
@@ -137,47 +152,52 @@ impl StepLine {
                 style.paint(Tone::Dim, &text)
             );
         }
+
         let tone = match state {
             StepState::Failed => Tone::Bad,
-            _ if self.why.is_some() => Tone::Odd,
+            _ if self.reason.is_some() => Tone::Odd,
             _ => Tone::Good,
         };
-        let bar = bar(self.percent, style);
-        let time = self
-            .time()
-            .map(|time| format!("  {time}"))
-            .unwrap_or_default();
+        let time = match self.time() {
+            Some(time) => format!("  {time}"),
+            None => String::new(),
+        };
         format!(
-            "{} {name}  {bar} {:>3.0}%{time}  {text}",
+            "{} {name}  {} {:>3.0}%{time}  {text}",
             style.paint(tone, &mark),
+            bar(self.percent, style),
             self.percent.floor()
         )
     }
 
-    /// For a log: one line without bar or colour.
-    pub(crate) fn plain(&self, style: Style) -> String {
-        let name = self.name();
-        let percent = self.operation_percent;
+    /// The line for a log, without bar or colour.
+    pub(super) fn plain(&self, style: Style) -> String {
+        let is_silent = self.message.is_empty() && self.reason.is_none();
         let text = match self.state {
             Some(StepState::Completed) => format!("completed  {}", self.text()),
             Some(StepState::Failed) => "failed".to_owned(),
             Some(StepState::Cancelled) => "cancelled".to_owned(),
-            Some(StepState::Running) if self.message.is_empty() && self.why.is_none() => {
-                "started".to_owned()
-            }
+            Some(StepState::Running) if is_silent => "started".to_owned(),
             _ => self.text(),
         };
-        let time = self
-            .time()
-            .map(|time| format!("  ({time})"))
-            .unwrap_or_default();
-        style.plain(format!("[{percent:>5.1}%] {name}  {}{time}", text.trim_end()).trim_end())
+
+        let time = match self.time() {
+            Some(time) => format!("  ({time})"),
+            None => String::new(),
+        };
+        let line = format!(
+            "[{:>5.1}%] {}  {}{time}",
+            self.operation_percent,
+            self.name(),
+            text.trim_end()
+        );
+        style.plain(line.trim_end())
     }
 
     fn text(&self) -> String {
-        match &self.why {
-            Some(why) if self.message.is_empty() => why.to_string(),
-            Some(why) => format!("{why} · {}", self.message),
+        match &self.reason {
+            Some(reason) if self.message.is_empty() => reason.to_string(),
+            Some(reason) => format!("{reason} · {}", self.message),
             None => self.message.clone(),
         }
     }
@@ -185,8 +205,8 @@ impl StepLine {
     /// `1m 12s, 45s left`.
     fn time(&self) -> Option<String> {
         let elapsed = rough(self.elapsed?);
-        Some(match self.left {
-            Some(left) => format!("{elapsed}, {} left", rough(left)),
+        Some(match self.remaining {
+            Some(remaining) => format!("{elapsed}, {} left", rough(remaining)),
             None => elapsed,
         })
     }
@@ -199,13 +219,15 @@ impl StepLine {
             Some(StepState::Cancelled) => ("-", "■"),
             Some(StepState::Retrying) => ("~", "↻"),
             Some(StepState::Pending) => ("?", "◌"),
-            Some(StepState::Running) => (pick(&SPINNER_ASCII, tick), pick(&SPINNER, tick)),
+            Some(StepState::Running) => {
+                (pick_frame(&SPINNER_ASCII, tick), pick_frame(&SPINNER, tick))
+            }
         };
         if style.ascii { ascii } else { symbol }.to_owned()
     }
 }
 
-fn pick<'a>(frames: &[&'a str], tick: usize) -> &'a str {
+fn pick_frame<'a>(frames: &[&'a str], tick: usize) -> &'a str {
     frames.get(tick % frames.len()).copied().unwrap_or_default()
 }
 
@@ -221,26 +243,29 @@ fn bar(percent: f64, style: Style) -> String {
     } else {
         ("█", "░")
     };
-    format!(
-        "{}{}",
-        full.repeat(filled),
-        style.paint(Tone::Dim, &empty.repeat(BAR_CELLS - filled))
-    )
+
+    let rest = style.paint(Tone::Dim, &empty.repeat(BAR_CELLS - filled));
+    format!("{}{rest}", full.repeat(filled))
 }
 
-/// The scalars of a result in one line: `iterations 100, resumed at 0`.
-pub(crate) fn brief(result: &Value) -> String {
+/// The numbers and short texts of a result in one line: `iterations 100, resumed at 0`.
+pub(crate) fn summarise_fields(result: &Value) -> String {
     let Some(fields) = result.as_object() else {
         return String::new();
     };
-    let shown = fields.iter().filter_map(|(key, value)| match value {
-        Value::Number(_) | Value::Bool(_) => Some(format!("{} {value}", key.replace('_', " "))),
-        Value::String(text) if text.chars().count() <= 40 => {
-            Some(format!("{} {text}", key.replace('_', " ")))
+
+    let mut parts = Vec::new();
+    for (key, value) in fields {
+        let name = key.replace('_', " ");
+        match value {
+            Value::Number(_) | Value::Bool(_) => parts.push(format!("{name} {value}")),
+            Value::String(text) if text.chars().count() <= TEXT_CHARS_MAX => {
+                parts.push(format!("{name} {text}"));
+            }
+            _ => {}
         }
-        _ => None,
-    });
-    shown.collect::<Vec<_>>().join(", ")
+    }
+    parts.join(", ")
 }
 
 #[cfg(test)]

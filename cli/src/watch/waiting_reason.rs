@@ -1,250 +1,261 @@
-//! Why nothing moves: the one reason worth telling, decided from what is known about a step at one
+//! Why nothing moves: the one reason that matters most, decided from the facts about a step at one
 //! moment.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::mem::Discriminant;
 use std::time::Duration;
 
 use bus::Timing;
 use jiff::Timestamp;
-use schemas::ids::{Service, StepNumber, WorkerId};
+use schemas::ids::{Lane, Service, StepNumber, WorkerId};
 use schemas::operation::{OperationRecord, OperationState, StepRecord, StepState};
+use schemas::plan::StepSpec;
 use schemas::progress::ProgressRecord;
 
 use crate::console::durations::{after, rough};
 
-/// A worker repeats its progress every 5 s; after this much silence of the work something is odd.
+/// A worker repeats its progress every 5 s; silence of the work beyond this is odd.
 const NO_NEWS: Duration = Duration::from_secs(15);
-
-/// What is known about the queue in which a step waits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct QueueFacts {
-    /// The step that waits.
-    pub(crate) step: StepNumber,
-    /// Commands ahead of its own; none when it is not waiting in the queue.
-    pub(crate) ahead: Option<u64>,
-    /// Workers that serve the queue.
-    pub(crate) workers: usize,
-    /// Those of them without a free slot.
-    pub(crate) busy: usize,
-}
-
-/// Everything known at one moment.
-#[derive(Clone, Debug)]
-pub(crate) struct WaitingFacts<'a> {
-    /// The record; none until it exists.
-    pub(crate) record: Option<&'a OperationRecord>,
-    /// The newest progress of each step.
-    pub(crate) progress: &'a BTreeMap<StepNumber, ProgressRecord>,
-    /// The queue of the step that waits.
-    pub(crate) queue: Option<QueueFacts>,
-    /// How long each holder has not been heard of.
-    pub(crate) silent: &'a BTreeMap<WorkerId, Duration>,
-    /// How long the connection has been down.
-    pub(crate) offline: Option<Duration>,
-    /// How long ago the cancel was asked for here.
-    pub(crate) cancel_asked: Option<Duration>,
-    /// The clocks of the system.
-    pub(crate) timing: Timing,
-    /// The moment.
-    pub(crate) now: Timestamp,
-}
-
-/// How long after the silence has counted a takeover may take without anything being odd.
+/// The time that a takeover may need once the silence of a worker counts.
 const TAKEOVER: Duration = Duration::from_secs(3);
+/// Allowance for a sign of life on its way.
+const DELIVERY: Duration = Duration::from_millis(500);
 
-/// A reason.
+/// Facts about the queue in which a step waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct QueueFacts {
+    /// Number of the step that waits.
+    pub(super) step: StepNumber,
+    /// Commands before its own; none if its command is not in the queue.
+    pub(super) ahead: Option<u64>,
+    /// Workers that serve the queue.
+    pub(super) workers: usize,
+    /// Workers among them without a free slot.
+    pub(super) busy: usize,
+}
+
+/// The facts of one moment, from which all that is shown follows.
+#[derive(Clone, Debug)]
+pub(super) struct WaitingFacts<'a> {
+    /// Record of the operation; none until it exists.
+    pub(super) record: Option<&'a OperationRecord>,
+    /// Newest progress of each step.
+    pub(super) progress: &'a BTreeMap<StepNumber, ProgressRecord>,
+    /// Queue of the step that waits.
+    pub(super) queue: Option<QueueFacts>,
+    /// How long each worker that holds a step has been silent.
+    pub(super) silent: &'a BTreeMap<WorkerId, Duration>,
+    /// How long the connection has been down.
+    pub(super) offline: Option<Duration>,
+    /// How long ago Ctrl+C asked for the cancel here.
+    pub(super) cancel_asked: Option<Duration>,
+    /// Clocks of the system.
+    pub(super) timing: Timing,
+    /// The moment itself.
+    pub(super) now: Timestamp,
+}
+
+/// A reason why a step does not move.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Why {
-    /// We are not connected.
+pub(super) enum WaitingReason {
+    /// The connection has been down for this long.
     Offline(Duration),
-    /// Asked to stop, not confirmed yet.
+    /// The worker was asked to stop, this long ago if from here, and has not confirmed it.
     Cancelling(Option<Duration>),
-    /// In the queue, and nobody serves it.
-    NoWorker(Service),
-    /// In the queue behind others.
+    /// The step is in the queue of this service and lane, and no worker serves it.
+    NoWorker(Service, Lane),
+    /// The step is in the queue behind this many commands.
     Behind(u64),
-    /// First in the queue, but all workers are busy.
+    /// The step is the first in the queue, but all of this many workers are busy.
     Busy(usize),
-    /// In the queue, nothing more is known.
+    /// The step is in the queue; the note of its record, if there is one.
     Queued(Option<String>),
-    /// Waits for its next attempt.
+    /// The step waits for its next attempt.
     Retrying {
-        /// Until when.
+        /// Time until the attempt; none if it is due.
         left: Option<Duration>,
-        /// Why it was interrupted.
+        /// Why the last attempt was interrupted.
         note: String,
     },
-    /// The worker says that it waits.
+    /// The worker reports that it waits.
     Waiting {
-        /// For what.
+        /// What it waits for.
         reason: String,
-        /// How much longer.
+        /// Time until the wait ends; none if that is unknown.
         left: Option<Duration>,
     },
-    /// The worker is not heard of.
+    /// The worker gives no sign of life.
     Silent {
-        /// How long.
+        /// Time since the last one.
         silent: Duration,
-        /// When another takes over; none when that is overdue.
+        /// Time until another worker takes over; none if that is overdue.
         left: Option<Duration>,
     },
-    /// The worker lives but its work reports nothing.
+    /// The worker is alive, but its work has reported nothing for this long.
     NoNews(Duration),
 }
 
-impl Why {
+impl WaitingReason {
     /// The same for reasons that differ in their numbers only.
-    pub(crate) fn kind(&self) -> std::mem::Discriminant<Self> {
+    pub(super) fn kind(&self) -> Discriminant<Self> {
         std::mem::discriminant(self)
     }
 }
 
-impl std::fmt::Display for Why {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Offline(since) => write!(
-                formatter,
+impl fmt::Display for WaitingReason {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = match self {
+            Self::Offline(since) => format!(
                 "connection to NATS lost {} ago, reconnecting",
                 rough(*since)
             ),
-            Self::Cancelling(None) => write!(
-                formatter,
-                "asked to stop, waiting for the worker to confirm"
+            Self::Cancelling(since) => cancelling_text(*since),
+            Self::NoWorker(service, Lane::Default) => {
+                format!("queued: no {service} is running, see `ktrdr doctor`")
+            }
+            Self::NoWorker(service, lane) => {
+                format!("queued: no {service} serves the lane {lane}, see `ktrdr doctor`")
+            }
+            Self::Behind(ahead) => format!("queued behind {ahead}"),
+            Self::Busy(1) => "queued: the only worker is busy".to_owned(),
+            Self::Busy(workers) => format!("queued: all {workers} workers are busy"),
+            Self::Queued(None) => "queued".to_owned(),
+            Self::Queued(Some(note)) => format!("queued: {note}"),
+            Self::Retrying { left, note } => match left {
+                Some(left) => format!("retrying in {}: {note}", rough(*left)),
+                None => note.clone(),
+            },
+            Self::Waiting { reason, left } => match left {
+                Some(left) => format!("waiting {} for {reason}", rough(*left)),
+                None => format!("waiting for {reason}"),
+            },
+            Self::Silent { silent, left } => silent_text(*silent, *left),
+            Self::NoNews(since) => format!(
+                "the worker is alive, but its work has not reported for {}",
+                rough(*since)
             ),
-            Self::Cancelling(Some(since)) => {
-                write!(
-                    formatter,
-                    "asked to stop {} ago, waiting for the worker to confirm",
-                    rough(*since)
-                )
-            }
-            Self::NoWorker(service) => write!(
-                formatter,
-                "queued: no {service} is running, see `ktrdr doctor`"
-            ),
-            Self::Behind(ahead) => write!(formatter, "queued behind {ahead}"),
-            Self::Busy(1) => write!(formatter, "queued: the only worker is busy"),
-            Self::Busy(workers) => write!(formatter, "queued: all {workers} workers are busy"),
-            Self::Queued(None) => write!(formatter, "queued"),
-            Self::Queued(Some(note)) => write!(formatter, "queued: {note}"),
-            Self::Retrying {
-                left: Some(left),
-                note,
-            } => write!(formatter, "retrying in {}: {note}", rough(*left)),
-            Self::Retrying { left: None, note } => write!(formatter, "{note}"),
-            Self::Waiting {
-                reason,
-                left: Some(left),
-            } => write!(formatter, "waiting {} for {reason}", rough(*left)),
-            Self::Waiting { reason, left: None } => write!(formatter, "waiting for {reason}"),
-            Self::Silent {
-                left: Some(left), ..
-            } if left.is_zero() => {
-                write!(formatter, "worker lost, another takes over any moment")
-            }
-            Self::Silent {
-                left: Some(left), ..
-            } => {
-                write!(
-                    formatter,
-                    "worker lost, another takes over in {}",
-                    rough(*left)
-                )
-            }
-            Self::Silent { silent, left: None } => {
-                write!(
-                    formatter,
-                    "worker lost {} ago, another takes over once its claim lapses",
-                    rough(*silent)
-                )
-            }
-            Self::NoNews(since) => {
-                write!(
-                    formatter,
-                    "the worker lives, but its work has not reported for {}",
-                    rough(*since)
-                )
-            }
-        }
+        };
+        formatter.write_str(&text)
+    }
+}
+
+fn cancelling_text(since: Option<Duration>) -> String {
+    let asked = match since {
+        Some(since) => format!("asked to stop {} ago", rough(since)),
+        None => "asked to stop".to_owned(),
+    };
+    format!("{asked}, waiting for the worker to confirm")
+}
+
+fn silent_text(silent: Duration, left: Option<Duration>) -> String {
+    match left {
+        Some(left) if left.is_zero() => "worker lost, another takes over any moment".to_owned(),
+        Some(left) => format!("worker lost, another takes over in {}", rough(left)),
+        None => format!(
+            "worker lost {} ago, another takes over once its claim lapses",
+            rough(silent)
+        ),
     }
 }
 
 /// The reason why a step of the current stage does not move; none while it does.
-pub(crate) fn why(facts: &WaitingFacts<'_>, number: StepNumber) -> Option<Why> {
+pub(super) fn waiting_reason(
+    facts: &WaitingFacts<'_>,
+    number: StepNumber,
+) -> Option<WaitingReason> {
+    // Without a connection nothing else is known to be true.
     if let Some(since) = facts.offline {
-        return Some(Why::Offline(since));
+        return Some(WaitingReason::Offline(since));
     }
+
     let record = facts.record?;
-    let (step, spec) = (record.step(number)?, record.plan.step(number)?);
+    let step = record.step(number)?;
     if step.state.is_terminal() || record.state.is_terminal() {
         return None;
     }
     if record.state == OperationState::Cancelling || facts.cancel_asked.is_some() {
-        return Some(Why::Cancelling(facts.cancel_asked));
+        return Some(WaitingReason::Cancelling(facts.cancel_asked));
     }
+
     match step.state {
-        StepState::Retrying => Some(retrying(facts, step)),
-        StepState::Running => working(facts, number, step),
+        StepState::Retrying => Some(reason_of_retry(facts, step)),
+        StepState::Running => reason_of_running(facts, number, step),
         _ => {
-            let queue = facts.queue.filter(|queue| queue.step == number);
-            Some(match queue {
-                Some(QueueFacts { workers: 0, .. }) => Why::NoWorker(spec.service),
-                Some(QueueFacts {
-                    ahead: Some(ahead), ..
-                }) if ahead > 0 => Why::Behind(ahead),
-                Some(QueueFacts {
-                    ahead: Some(_),
-                    workers,
-                    busy,
-                    ..
-                }) if busy == workers => Why::Busy(workers),
-                _ => Why::Queued(step.note.clone()),
-            })
+            let spec = record.plan.step(number)?;
+            Some(reason_in_queue(facts, number, spec, step))
         }
     }
 }
 
-fn retrying(facts: &WaitingFacts<'_>, step: &StepRecord) -> Why {
-    let left = step
-        .retry_at
-        .map(|due| after(facts.now, due))
-        .filter(|left| !left.is_zero());
-    Why::Retrying {
-        left,
-        note: step
-            .note
-            .clone()
-            .unwrap_or_else(|| "interrupted".to_owned()),
+fn reason_in_queue(
+    facts: &WaitingFacts<'_>,
+    number: StepNumber,
+    spec: &StepSpec,
+    step: &StepRecord,
+) -> WaitingReason {
+    let queue = facts.queue.filter(|queue| queue.step == number);
+    match queue {
+        Some(QueueFacts { workers: 0, .. }) => WaitingReason::NoWorker(spec.service, spec.lane),
+        Some(QueueFacts {
+            ahead: Some(ahead), ..
+        }) if ahead > 0 => WaitingReason::Behind(ahead),
+        Some(QueueFacts {
+            ahead: Some(_),
+            workers,
+            busy,
+            ..
+        }) if busy == workers => WaitingReason::Busy(workers),
+        _ => WaitingReason::Queued(step.note.clone()),
     }
 }
 
-fn working(facts: &WaitingFacts<'_>, number: StepNumber, step: &StepRecord) -> Option<Why> {
-    // Two signs of life missed, and half a second for the way.
-    let patience = facts.timing.alive * 2 + Duration::from_millis(500);
-    let silent = step
-        .holder
-        .as_ref()
-        .and_then(|holder| facts.silent.get(&holder.worker))
-        .copied();
-    if let Some(silent) = silent.filter(|silent| *silent > patience) {
-        let soon = silent < facts.timing.silence + TAKEOVER;
-        let left = soon.then(|| facts.timing.silence.saturating_sub(silent));
-        return Some(Why::Silent { silent, left });
+fn reason_of_retry(facts: &WaitingFacts<'_>, step: &StepRecord) -> WaitingReason {
+    let left = step.retry_at.map(|due| after(facts.now, due));
+    let note = step.note.clone();
+    WaitingReason::Retrying {
+        left: left.filter(|left| !left.is_zero()),
+        note: note.unwrap_or_else(|| "interrupted".to_owned()),
     }
+}
+
+fn reason_of_running(
+    facts: &WaitingFacts<'_>,
+    number: StepNumber,
+    step: &StepRecord,
+) -> Option<WaitingReason> {
+    if let Some(reason) = reason_of_silence(facts, step) {
+        return Some(reason);
+    }
+
     let progress = facts
         .progress
         .get(&number)
         .filter(|progress| progress.attempt == step.attempt)?;
     if let Some(waiting) = &progress.waiting {
-        let left = waiting
-            .until
-            .map(|until| after(facts.now, until))
-            .filter(|left| !left.is_zero());
-        return Some(Why::Waiting {
+        let left = waiting.until.map(|until| after(facts.now, until));
+        return Some(WaitingReason::Waiting {
             reason: waiting.reason.clone(),
-            left,
+            left: left.filter(|left| !left.is_zero()),
         });
     }
-    let quiet = after(progress.at, facts.now);
-    (quiet >= NO_NEWS).then_some(Why::NoNews(quiet))
+
+    let since_news = after(progress.at, facts.now);
+    (since_news >= NO_NEWS).then_some(WaitingReason::NoNews(since_news))
+}
+
+fn reason_of_silence(facts: &WaitingFacts<'_>, step: &StepRecord) -> Option<WaitingReason> {
+    let holder = step.holder.as_ref()?;
+    let silent = *facts.silent.get(&holder.worker)?;
+    // One sign of life may get lost; two in a row do not.
+    if silent <= facts.timing.alive * 2 + DELIVERY {
+        return None;
+    }
+
+    let is_overdue = silent >= facts.timing.silence + TAKEOVER;
+    let left = facts.timing.silence.saturating_sub(silent);
+    Some(WaitingReason::Silent {
+        silent,
+        left: (!is_overdue).then_some(left),
+    })
 }

@@ -1,5 +1,5 @@
-//! What `ktrdr data load` says when it is done: one line a series, with what was fetched and what
-//! the validator found.
+//! What `ktrdr data load` says at its end: for each series what was fetched, and what the validator
+//! found.
 
 use market::{SeriesKey, Utc};
 use schemas::commands::{FetchOutcome, FetchedSeries, ValidateOutcome, ValidatedSeries};
@@ -8,52 +8,64 @@ use schemas::operation::OperationRecord;
 
 use crate::watch::outcome_of;
 
-/// The result of a completed data load.
+/// The result of a completed data load; none if its fetcher stored none.
 pub(crate) fn describe_load(record: &OperationRecord) -> Option<Vec<(String, String)>> {
     let fetched: FetchOutcome = outcome_of(record, Service::Fetcher)?;
     let validated = outcome_of::<ValidateOutcome>(record, Service::Validator)
-        .map_or_else(Vec::new, |all| all.series);
-    let lines = fetched
-        .series
-        .iter()
-        .flat_map(|series| lines(series, &validated))
-        .collect();
+        .map_or_else(Vec::new, |outcome| outcome.series);
+
+    let mut lines = Vec::new();
+    for series in &fetched.series {
+        let checked = validated.iter().find(|each| each.series == series.series);
+        lines.extend(describe_series(series, checked));
+    }
     Some(lines)
 }
 
-fn lines(series: &FetchedSeries, validated: &[ValidatedSeries]) -> Vec<(String, String)> {
-    let name = match series.series.parse::<SeriesKey>() {
+/// The lines of one series, named on the first.
+fn describe_series(
+    series: &FetchedSeries,
+    checked: Option<&ValidatedSeries>,
+) -> Vec<(String, String)> {
+    let mut texts = vec![describe_stored(series)];
+    if let Some(checked) = checked {
+        texts.push(describe_quality(checked));
+    }
+    texts.extend(series.warnings.iter().cloned());
+    if let Some(checked) = checked {
+        texts.extend(checked.findings.iter().cloned());
+    }
+
+    let names = std::iter::once(name_of(series)).chain(std::iter::repeat(String::new()));
+    names.zip(texts).collect()
+}
+
+/// `EURUSD 1h`, or the key as it is where this program cannot read it.
+fn name_of(series: &FetchedSeries) -> String {
+    match series.series.parse::<SeriesKey>() {
         Ok(key) => format!("{} {}", key.instrument.symbol(), key.timeframe),
         Err(_) => series.series.clone(),
-    };
+    }
+}
+
+fn describe_stored(series: &FetchedSeries) -> String {
     let range = match (series.first, series.last) {
         (Some(first), Some(last)) => format!(", {} to {}", Utc(first), Utc(last)),
         _ => String::new(),
     };
-    let work = &series.work;
-    let stored = format!(
+    format!(
         "{} bars{range}; {} new, {} changed, {} still missing",
-        series.rows, work.new, work.changed, series.remaining
-    );
-    let mut lines = vec![(name.clone(), stored)];
-    let checked = validated.iter().find(|each| each.series == series.series);
-    if let Some(checked) = checked {
-        let healthy = if checked.healthy {
-            "healthy"
-        } else {
-            "look at the findings"
-        };
-        lines.push((
-            String::new(),
-            format!("quality {:.1} of 100 ({healthy})", checked.score),
-        ));
-    }
-    let remarks = series
-        .warnings
-        .iter()
-        .chain(checked.iter().flat_map(|checked| &checked.findings));
-    lines.extend(remarks.map(|remark| (String::new(), remark.clone())));
-    lines
+        series.rows, series.work.new, series.work.changed, series.remaining
+    )
+}
+
+fn describe_quality(checked: &ValidatedSeries) -> String {
+    let verdict = if checked.healthy {
+        "healthy"
+    } else {
+        "look at the findings"
+    };
+    format!("quality {:.1} of 100 ({verdict})", checked.score)
 }
 
 #[cfg(test)]
@@ -62,11 +74,11 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn a_series_is_told_with_what_is_new_and_how_good_it_is() {
-        let key = "bars/file/fx-eur-usd/bid-regular-raw-utc_midnight/1h".to_owned();
-        let fetched = FetchedSeries {
-            series: key.clone(),
+    const KEY: &str = "bars/file/fx-eur-usd/bid-regular-raw-utc_midnight/1h";
+
+    fn fetched() -> FetchedSeries {
+        FetchedSeries {
+            series: KEY.to_owned(),
             revision: 2,
             content_sha256: "c".to_owned(),
             rows: 120,
@@ -83,9 +95,12 @@ mod tests {
             missing: 26,
             remaining: 2,
             warnings: vec!["the provider has no volume".to_owned()],
-        };
-        let checked = ValidatedSeries {
-            series: key,
+        }
+    }
+
+    fn checked() -> ValidatedSeries {
+        ValidatedSeries {
+            series: KEY.to_owned(),
             revision: 2,
             content_sha256: "c".to_owned(),
             report: "reports/r.json".to_owned(),
@@ -94,11 +109,16 @@ mod tests {
             healthy: true,
             serious: 0,
             findings: Vec::new(),
-        };
-        let text: Vec<String> = lines(&fetched, &[checked])
+        }
+    }
+
+    #[test]
+    fn a_series_is_described_with_its_new_bars_and_quality() {
+        let text: Vec<String> = describe_series(&fetched(), Some(&checked()))
             .iter()
             .map(|(name, text)| format!("{name}|{text}"))
             .collect();
+
         insta::assert_snapshot!(text.join("\n"), @"
         EURUSD 1h|120 bars, 2020-01-02T00:00:00Z to 2020-01-07T00:00:00Z; 24 new, 1 changed, 2 still missing
         |quality 99.2 of 100 (healthy)

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bus::Bus;
 use clap::Args;
 use schemas::ids::OperationId;
-use schemas::operation::OperationState;
+use schemas::operation::{OperationRecord, OperationState};
 use serde_json::json;
 
 use crate::arguments::values::{parse_duration, parse_operation};
@@ -16,32 +16,39 @@ use crate::watch::{Ended, Screen, WatchOptions, report, watch};
 /// `ktrdr cancel`.
 #[derive(Debug, Args)]
 pub(crate) struct CancelArgs {
-    /// The operations
+    /// Operations to cancel
     #[arg(required = true, value_parser = parse_operation)]
-    pub(crate) ops: Vec<OperationId>,
-    /// Why, for the record
+    ops: Vec<OperationId>,
+    /// Reason, kept with the operation
     #[arg(long, short, default_value = "Operation cancelled by user")]
-    pub(crate) reason: String,
+    reason: String,
     /// Wait until the work has stopped
     #[arg(long, short)]
-    pub(crate) wait: bool,
+    wait: bool,
     /// Stop waiting after this time, as in 30s or 5m
     #[arg(long, value_name = "TIME", value_parser = parse_duration, requires = "wait")]
-    pub(crate) wait_timeout: Option<Duration>,
+    wait_timeout: Option<Duration>,
 }
 
-/// `ktrdr cancel`.
+/// Asks for every operation to be stopped, also after one that cannot be; the exit code is that of
+/// the first one that failed.
+///
+/// # Errors
+/// The server cannot be reached. What fails for one operation is printed at once.
 pub(crate) async fn run(args: &CancelArgs, context: &Context) -> Result<Exit, Failure> {
     let mut interrupts = Interrupts::listen()?;
     let bus = context.bus().await?;
-    let mut first: Option<Failure> = None;
+
+    let mut exit = Exit::Done;
     for op in &args.ops {
         if let Err(failure) = cancel_one(context, &bus, &mut interrupts, op, args).await {
             context.output.failure(&failure);
-            first.get_or_insert(failure);
+            if exit == Exit::Done {
+                exit = failure.exit;
+            }
         }
     }
-    Ok(first.map_or(Exit::Done, |failure| failure.exit))
+    Ok(exit)
 }
 
 async fn cancel_one(
@@ -51,45 +58,72 @@ async fn cancel_one(
     op: &OperationId,
     args: &CancelArgs,
 ) -> Result<(), Failure> {
-    let output = &context.output;
     let Some(stored) = bus.record(op).await? else {
         return Err(Failure::no_operation(op));
     };
-    let state = stored.record.state;
-    if state.is_terminal() {
-        let message = format!("Operation {op} cannot be cancelled (status: {state})");
-        return Err(Failure::new(Exit::Refused, "OPS-CancelFailed", message)
-            .with_hint(format!("it has ended; `ktrdr status {op}` shows how"))
-            .about(op));
+    if stored.record.state.is_terminal() {
+        return Err(already_ended(&stored.record));
     }
+
     bus.request_cancel(op, &args.reason).await?;
-    if !args.wait {
-        let result = json!({"type": "result", "op": op, "state": "cancelling", "reason": args.reason, "exit": 0});
-        output.json(&result);
-        output.line(&format!("Cancel requested for {op}: {}", args.reason));
-        return Ok(());
+    if args.wait {
+        return wait_for_stop(context, bus, interrupts, op, args).await;
     }
+    context.output.json(&json!({
+        "type": "result",
+        "op": op,
+        "state": "cancelling",
+        "reason": args.reason,
+        "exit": 0,
+    }));
+    context
+        .output
+        .line(&format!("Cancel requested for {op}: {}", args.reason));
+    Ok(())
+}
+
+fn already_ended(record: &OperationRecord) -> Failure {
+    let op = &record.op;
+    let message = format!(
+        "Operation {op} cannot be cancelled (status: {})",
+        record.state
+    );
+    Failure::new(Exit::Refused, "OPS-CancelFailed", message)
+        .with_hint(format!("it has ended; `ktrdr status {op}` shows how"))
+        .about(op)
+}
+
+/// Waits without a screen: only the end matters to somebody who wants an operation stopped.
+async fn wait_for_stop(
+    context: &Context,
+    bus: &Bus,
+    interrupts: &mut Interrupts,
+    op: &OperationId,
+    args: &CancelArgs,
+) -> Result<(), Failure> {
     let quiet = Output {
         quiet: true,
         live: false,
-        ..output.clone()
+        ..context.output.clone()
     };
     let options = WatchOptions {
         wait_timeout: args.wait_timeout,
         ..WatchOptions::default()
     };
     let watched = watch(bus, interrupts, op, options, &mut Screen::new(&quiet)).await?;
-    match &watched.ended {
-        Ended::Reached(record) if record.state == OperationState::Cancelled => {
-            report(context, op, &watched).map(drop)
-        }
-        Ended::Reached(record) => {
-            let message = format!(
-                "Operation {op} was {} before the cancel was seen",
-                record.state
-            );
-            Err(Failure::new(Exit::Refused, "OPS-CancelFailed", message).about(op))
-        }
-        _ => report(context, op, &watched).map(drop),
+
+    if let Ended::Reached(record) = &watched.ended
+        && record.state != OperationState::Cancelled
+    {
+        let message = format!(
+            "Operation {op} was {} before it saw the cancel",
+            record.state
+        );
+        return Err(Failure::new(Exit::Refused, "OPS-CancelFailed", message)
+            .with_hint(format!("`ktrdr status {op}` shows how it ended"))
+            .about(op));
     }
+    // A confirmed stop is what was asked for: it is a success of `cancel`.
+    report(context, op, &watched)?;
+    Ok(())
 }

@@ -14,18 +14,18 @@ use crate::watch::{WatchOptions, watch_to_end};
 /// `ktrdr follow`.
 #[derive(Debug, Args)]
 pub(crate) struct FollowArgs {
-    /// The operation
+    /// Operation to follow
     #[arg(value_parser = parse_operation)]
-    pub(crate) op: OperationId,
-    /// First tell everything that is still stored about it
+    op: OperationId,
+    /// First print everything that is still stored about it
     #[arg(long)]
-    pub(crate) from_start: bool,
-    /// End as soon as it is in this state
+    from_start: bool,
+    /// End as soon as the operation is in this state
     #[arg(long, value_name = "STATE", value_parser = parse_state)]
-    pub(crate) until: Option<OperationState>,
-    /// Stop watching after this time, as in 30s or 5m; the operation continues
+    until: Option<OperationState>,
+    /// Stop following after this time, as in 30s or 5m; the operation continues
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
-    pub(crate) wait_timeout: Option<Duration>,
+    wait_timeout: Option<Duration>,
 }
 
 /// Runs the command.
@@ -39,6 +39,7 @@ pub(crate) async fn run(args: &FollowArgs, context: &Context) -> Result<Exit, Fa
         return Err(Failure::no_operation(&args.op));
     }
 
+    // Another process started it: Ctrl+C ends the watching, not the work.
     let options = WatchOptions {
         is_ours: false,
         from_start: args.from_start,

@@ -4,6 +4,7 @@ use bus::{Bus, OperationFilter};
 use clap::Args;
 use futures::stream::{self, StreamExt as _};
 use jiff::Timestamp;
+use schemas::errors::shortened;
 use schemas::operation::{OperationRecord, OperationState};
 use serde_json::json;
 
@@ -14,148 +15,150 @@ use crate::console::{Exit, Failure, extended};
 use crate::context::Context;
 use crate::watch::current_step;
 
+const HEADS: [&str; 7] = [
+    "ID", "TYPE", "STATE", "PROGRESS", "STEP", "DURATION", "ABOUT",
+];
+/// Progress records on their way at once.
+const REQUESTS_MAX: usize = 16;
+/// Characters of a failure's message; `ktrdr status` has all of it.
+const FAILURE_CHARS_MAX: usize = 60;
+
 /// Which operations to list.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ListArgs {
-    /// Only these states
+    /// Only operations in these states
     #[arg(long, value_name = "STATE", value_parser = parse_state, value_delimiter = ',')]
-    pub(crate) status: Vec<schemas::operation::OperationState>,
-    /// Only this kind
+    status: Vec<OperationState>,
+    /// Only operations of this kind
     #[arg(long, visible_alias = "type", short = 't')]
-    pub(crate) kind: Option<String>,
-    /// At most so many
-    #[arg(long, short, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=1000))]
-    pub(crate) limit: u16,
-    /// Only what has not ended
+    kind: Option<String>,
+    /// At most N operations
+    #[arg(
+        long,
+        short,
+        value_name = "N",
+        default_value_t = 50,
+        value_parser = clap::value_parser!(u16).range(1..=1000)
+    )]
+    limit: u16,
+    /// Only operations that have not ended
     #[arg(long, short)]
-    pub(crate) active: bool,
-    /// Only what can be resumed
+    active: bool,
+    /// Only operations that can be resumed
     #[arg(long, short)]
-    pub(crate) resumable: bool,
-    /// Only what was created since: a date, an instant, or a time ago as in 2h or 3d
+    resumable: bool,
+    /// Only operations created since a date, an instant, or a time ago as in 2h or 3d
     #[arg(long, value_name = "WHEN", value_parser = parse_since)]
-    pub(crate) since: Option<Timestamp>,
-    /// Only with this label, may be repeated
+    since: Option<Timestamp>,
+    /// Only operations with this label; may be repeated
     #[arg(long, value_name = "KEY=VALUE", value_parser = parse_key_and_value)]
-    pub(crate) label: Vec<(String, String)>,
+    label: Vec<(String, String)>,
 }
 
-/// Runs the command.
+/// Lists the operations.
 ///
 /// # Errors
 /// The server cannot be asked.
-pub(super) async fn run(list: &ListArgs, context: &Context) -> Result<Exit, Failure> {
-    let filter = filter_of(list);
+pub(super) async fn run(args: &ListArgs, context: &Context) -> Result<Exit, Failure> {
+    let output = &context.output;
     let bus = context.bus().await?;
-    let records = bus.operations(usize::from(list.limit), &filter).await?;
+    let records = bus
+        .operations(usize::from(args.limit), &filter_of(args))
+        .await?;
     let percents: Vec<Option<f64>> = stream::iter(&records)
-        .map(|record| percent(&bus, record))
-        .buffered(16)
+        .map(|record| read_percent(&bus, record))
+        .buffered(REQUESTS_MAX)
         .collect()
         .await;
-    for (record, percent) in records.iter().zip(&percents) {
-        context
-            .output
-            .json(&extended(record, [("percent", json!(percent))]));
-    }
+
     if records.is_empty() {
-        context.output.note(match (list.active, list.resumable) {
+        output.note(match (args.active, args.resumable) {
             (true, _) => "No active operations found",
             (_, true) => "No resumable operations found",
             _ => "No operations found",
         });
         return Ok(Exit::Done);
     }
+
     let now = Timestamp::now();
-    let rows: Vec<_> = records
-        .iter()
-        .zip(percents)
-        .map(|(record, percent)| row(record, percent, now))
-        .collect();
-    context.output.table_with_remarks(
-        &[
-            "ID", "TYPE", "STATE", "PROGRESS", "STEP", "DURATION", "ABOUT",
-        ],
-        &rows,
-    );
+    let mut rows = Vec::with_capacity(records.len());
+    for (record, percent) in records.iter().zip(percents) {
+        output.json(&extended(record, [("percent", json!(percent))]));
+        rows.push(operation_row(record, percent, now));
+    }
+    output.table_with_remarks(&HEADS, &rows);
     Ok(Exit::Done)
 }
 
-fn filter_of(list: &ListArgs) -> OperationFilter {
-    let mut states = list.status.clone();
-    if list.resumable {
+fn filter_of(args: &ListArgs) -> OperationFilter {
+    let mut states = args.status.clone();
+    if args.resumable {
         states.extend([OperationState::Failed, OperationState::Cancelled]);
     }
     OperationFilter {
         states,
-        kind: list.kind.clone(),
-        since: list.since,
-        active: list.active,
-        labels: list.label.iter().cloned().collect(),
+        kind: args.kind.clone(),
+        since: args.since,
+        active: args.active,
+        labels: args.label.iter().cloned().collect(),
     }
 }
 
-/// Percent of the operation: exact at its ends, from the last progress message in between.
-async fn percent(bus: &Bus, record: &OperationRecord) -> Option<f64> {
+/// Percent of the operation: exact at the ends of its steps, from the last progress message in
+/// between; none if that cannot be read.
+async fn read_percent(bus: &Bus, record: &OperationRecord) -> Option<f64> {
     let Some(number) = current_step(record) else {
         return Some(100.0);
     };
-    let (step, spec) = (record.step(number)?, record.plan.step(number)?);
-    if step.attempt == 0 {
-        return Some(record.plan.percent_range(number).0);
+    let (step_start, _) = record.plan.percent_range(number);
+    if record.step(number)?.attempt == 0 {
+        return Some(step_start);
     }
-    let progress = bus
-        .last_progress(spec.service, &record.op, number)
-        .await
-        .ok()
-        .flatten();
-    Some(
-        progress.map_or(record.plan.percent_range(number).0, |progress| {
-            progress.percent
-        }),
-    )
+
+    let service = record.plan.step(number)?.service;
+    let progress = bus.last_progress(service, &record.op, number).await.ok()?;
+    Some(progress.map_or(step_start, |progress| progress.percent))
 }
 
-fn row(record: &OperationRecord, percent: Option<f64>, now: Timestamp) -> Vec<String> {
-    let number = current_step(record);
-    let step = number.and_then(|number| {
-        Some(format!(
-            "{} ({number}/{})",
-            record.plan.step(number)?.service,
-            record.steps.len()
-        ))
-    });
-    let took = record
+fn operation_row(record: &OperationRecord, percent: Option<f64>, now: Timestamp) -> Vec<String> {
+    let missing = || "-".to_owned();
+    let duration = record
         .started_at
         .map(|started| compact(after(started, record.finished_at.unwrap_or(now))));
     vec![
         record.op.to_string(),
         record.kind.clone(),
         record.state.to_string(),
-        percent.map_or_else(|| "-".to_owned(), |percent| format!("{percent:.0}%")),
-        step.unwrap_or_else(|| "-".to_owned()),
-        took.unwrap_or_else(|| "-".to_owned()),
-        about(record),
+        percent.map_or_else(missing, |percent| format!("{percent:.0}%")),
+        describe_step(record).unwrap_or_else(missing),
+        duration.unwrap_or_else(missing),
+        describe_subject(record),
     ]
 }
 
-/// What it is about, where it goes on from, or why it failed.
-fn about(record: &OperationRecord) -> String {
-    let labels = record
+/// The current step, as in `trainer (4/5)`.
+fn describe_step(record: &OperationRecord) -> Option<String> {
+    let number = current_step(record)?;
+    let service = record.plan.step(number)?.service;
+    Some(format!("{service} ({number}/{})", record.steps.len()))
+}
+
+/// The labels, where it would continue, and why it failed.
+fn describe_subject(record: &OperationRecord) -> String {
+    let labels: Vec<String> = record
         .labels
         .iter()
         .map(|(key, value)| format!("{key}={value}"))
-        .collect::<Vec<_>>()
-        .join(" ");
-    let failure = record
-        .failure
-        .as_ref()
-        .map(|failure| schemas::errors::shortened(&failure.error.message, 60));
-    let checkpoint = describe_checkpoint(record).map(|text| format!("checkpoint: {text}"));
-    let parts = [
-        Some(labels).filter(|labels| !labels.is_empty()),
-        checkpoint,
-        failure,
-    ];
-    parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
+        .collect();
+
+    let mut parts = vec![labels.join(" ")];
+    if let Some(checkpoint) = describe_checkpoint(record) {
+        parts.push(format!("checkpoint: {checkpoint}"));
+    }
+    if let Some(failure) = &record.failure {
+        parts.push(shortened(&failure.error.message, FAILURE_CHARS_MAX));
+    }
+
+    parts.retain(|part| !part.is_empty());
+    parts.join("; ")
 }

@@ -1,71 +1,74 @@
-//! `ktrdr ops logs`: what happened to an operation, step by step, as its events tell it.
+//! `ktrdr ops logs`: the history of an operation, from its events.
 
+use clap::Args;
 use schemas::events::{Event, What};
 use schemas::ids::OperationId;
 use serde_json::json;
 
+use crate::arguments::values::parse_operation;
 use crate::console::{Exit, Failure, extended};
 use crate::context::Context;
-use crate::watch::brief;
+use crate::watch::summarise_fields;
 
-/// Runs the command.
+const HEADS: [&str; 6] = ["TIME", "STEP", "WHAT", "ATTEMPT", "WORKER", "DETAIL"];
+
+/// `ktrdr ops logs`.
+#[derive(Debug, Args)]
+pub(super) struct LogsArgs {
+    /// Operation to show
+    #[arg(value_parser = parse_operation)]
+    op: OperationId,
+}
+
+/// Lists the events, oldest first.
 ///
 /// # Errors
-/// The operation is not known, or the server cannot be asked.
-pub(super) async fn run(op: &OperationId, context: &Context) -> Result<Exit, Failure> {
+/// There is no such operation, or the server cannot be asked.
+pub(super) async fn run(args: &LogsArgs, context: &Context) -> Result<Exit, Failure> {
+    let op = &args.op;
+    let output = &context.output;
     let bus = context.bus().await?;
     let events = bus.events_of(op).await?;
-    if events.is_empty() && bus.record(op).await?.is_none() {
-        return Err(Failure::no_operation(op));
-    }
+
     if events.is_empty() {
-        context.output.note(&format!(
-            "Nothing has happened to {op} yet, or its events are no longer kept"
+        if bus.record(op).await?.is_none() {
+            return Err(Failure::no_operation(op));
+        }
+        output.note(&format!(
+            "Nothing has happened to {op} yet, or its events are no longer stored"
         ));
         return Ok(Exit::Done);
     }
+
     for event in &events {
-        context
-            .output
-            .json(&extended(event, [("type", json!("event"))]));
+        output.json(&extended(event, [("type", json!("event"))]));
     }
-    let rows: Vec<Vec<String>> = events.iter().map(row).collect();
-    context.output.table(
-        &["TIME", "STEP", "WHAT", "ATTEMPT", "WORKER", "DETAIL"],
-        &rows,
-    );
+    let rows: Vec<Vec<String>> = events.iter().map(event_row).collect();
+    output.table(&HEADS, &rows);
     Ok(Exit::Done)
 }
 
-fn row(event: &Event) -> Vec<String> {
-    let Event {
-        step,
-        steps,
-        service,
-        what,
-        attempt,
-        at,
-        worker,
-        ..
-    } = event;
+fn event_row(event: &Event) -> Vec<String> {
+    let worker = match &event.worker {
+        Some(worker) => worker.to_string(),
+        None => "-".to_owned(),
+    };
     vec![
-        at.strftime("%Y-%m-%d %H:%M:%S%.3fZ").to_string(),
-        format!("{step}/{steps} {service}"),
-        what.as_str().to_owned(),
-        attempt.to_string(),
-        worker
-            .as_ref()
-            .map_or_else(|| "-".to_owned(), ToString::to_string),
-        detail(event),
+        event.at.strftime("%Y-%m-%d %H:%M:%S%.3fZ").to_string(),
+        format!("{}/{} {}", event.step, event.steps, event.service),
+        event.what.as_str().to_owned(),
+        event.attempt.to_string(),
+        worker,
+        describe_event(event),
     ]
 }
 
-/// Why, where something went wrong; what came out, where it went well.
-fn detail(event: &Event) -> String {
+/// The error with its hint where something went wrong, the result where it went well.
+fn describe_event(event: &Event) -> String {
     match (&event.error, event.what) {
         (Some(error), _) if error.hint.is_empty() => error.to_string(),
         (Some(error), _) => format!("{error}; {}", error.hint),
-        (None, What::Completed) => brief(&event.result),
+        (None, What::Completed) => summarise_fields(&event.result),
         (None, _) => String::new(),
     }
 }

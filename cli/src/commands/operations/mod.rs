@@ -9,7 +9,6 @@ mod resume;
 mod status;
 
 use clap::{Args, Subcommand};
-use schemas::ids::OperationId;
 use schemas::operation::OperationRecord;
 
 pub(crate) use cancel::{CancelArgs, run as cancel};
@@ -17,17 +16,17 @@ pub(crate) use follow::{FollowArgs, run as follow};
 pub(crate) use resume::{ResumeArgs, run as resume};
 pub(crate) use status::{StatusArgs, run as status};
 
-use crate::arguments::values::parse_operation;
 use crate::console::{Exit, Failure};
 use crate::context::Context;
-use crate::watch::{brief, current_step};
+use crate::watch::{current_step, summarise_fields};
 use list::ListArgs;
+use logs::LogsArgs;
 
 /// `ktrdr ops`.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct OpsArgs {
-    /// What to do; list when absent.
+    /// The command; list when absent.
     #[command(subcommand)]
     command: Option<OpsCommand>,
     /// Flags of the list.
@@ -40,14 +39,10 @@ pub(crate) struct OpsArgs {
 enum OpsCommand {
     /// List operations, newest first
     List(ListArgs),
-    /// Show what happened to an operation: who took which step when, and why it was tried again or
-    /// failed
+    /// Show the history of an operation: which worker took which step when, and why a step was
+    /// tried again or failed
     #[command(visible_alias = "events")]
-    Logs {
-        /// The operation
-        #[arg(value_parser = parse_operation)]
-        op: OperationId,
-    },
+    Logs(LogsArgs),
 }
 
 /// Runs `ktrdr ops`.
@@ -56,8 +51,8 @@ enum OpsCommand {
 /// The server cannot be asked, or there is no such operation.
 pub(crate) async fn run(args: &OpsArgs, context: &Context) -> Result<Exit, Failure> {
     match &args.command {
-        Some(OpsCommand::List(list)) => list::run(list, context).await,
-        Some(OpsCommand::Logs { op }) => logs::run(op, context).await,
+        Some(OpsCommand::List(args)) => list::run(args, context).await,
+        Some(OpsCommand::Logs(args)) => logs::run(args, context).await,
         None => list::run(&args.list, context).await,
     }
 }
@@ -67,7 +62,7 @@ pub(crate) async fn run(args: &OpsArgs, context: &Context) -> Result<Exit, Failu
 fn describe_checkpoint(record: &OperationRecord) -> Option<String> {
     let step = record.step(current_step(record)?)?;
     let text = match &step.checkpoint {
-        fields if fields.is_object() || fields.is_null() => brief(fields),
+        fields if fields.is_object() || fields.is_null() => summarise_fields(fields),
         scalar => scalar.to_string(),
     };
     Some(text).filter(|text| !text.is_empty())

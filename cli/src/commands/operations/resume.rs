@@ -15,37 +15,51 @@ use crate::watch::{WatchOptions, print_follow_hints, watch_to_end};
 /// `ktrdr resume`.
 #[derive(Debug, Args)]
 pub(crate) struct ResumeArgs {
-    /// The operation
+    /// Operation to resume
     #[arg(value_parser = parse_operation)]
-    pub(crate) op: OperationId,
+    op: OperationId,
     /// Return at once
     #[arg(long, short)]
-    pub(crate) detach: bool,
-    /// Watch it to its end (the default)
+    detach: bool,
+    /// Follow the operation to its end (the default)
     #[arg(long, short, conflicts_with = "detach")]
-    pub(crate) follow: bool,
-    /// Stop watching after this time, as in 30s or 5m; the operation continues
+    follow: bool,
+    /// Stop following after this time, as in 30s or 5m; the operation continues
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
-    pub(crate) wait_timeout: Option<Duration>,
+    wait_timeout: Option<Duration>,
 }
 
-/// `ktrdr resume`.
+/// Resumes the operation, and follows it unless asked to return at once.
+///
+/// # Errors
+/// There is no such operation, it cannot be resumed in its state, or it fails again.
 pub(crate) async fn run(args: &ResumeArgs, context: &Context) -> Result<Exit, Failure> {
-    let (output, op) = (&context.output, &args.op);
+    let output = &context.output;
+    let op = &args.op;
+    // Before the operation runs: a Ctrl+C right after the resumption must cancel it.
     let mut interrupts = Interrupts::listen()?;
     let bus = context.bus().await?;
+
     let record = bus.resume(op).await?;
-    let from = describe_checkpoint(&record).map_or("its beginning".to_owned(), |text| {
-        format!("checkpoint: {text}")
-    });
-    output.json(&json!({"type": "started", "op": op, "kind": record.kind, "resumed": true, "at": record.updated_at}));
-    let started = format!("Resumed {} {op} from {from}", record.kind);
+    let kind = &record.kind;
+    output.json(&json!({
+        "type": "started",
+        "op": op,
+        "kind": kind,
+        "resumed": true,
+        "at": record.updated_at,
+    }));
+    let resumed = match describe_checkpoint(&record) {
+        Some(checkpoint) => format!("Resumed {kind} {op} from checkpoint: {checkpoint}"),
+        None => format!("Resumed {kind} {op} from its beginning"),
+    };
+
     if args.detach {
-        output.line(&started);
+        output.line(&resumed);
         print_follow_hints(output, op);
         return Ok(Exit::Done);
     }
-    output.note(&started);
+    output.note(&resumed);
     let options = WatchOptions {
         is_ours: true,
         wait_timeout: args.wait_timeout,

@@ -3,109 +3,118 @@
 use std::path::Path;
 
 use serde_json::json;
-use strategies::{Finding, Resolved, SetCoverage, SymbolBars, find_holes, measure_set_coverage};
+use strategies::{Finding, Resolved, SetCoverage, SymbolBars, measure_set_coverage};
 
-use crate::console::{Failure, extended};
+use crate::console::{Failure, extended, percent_of};
 use crate::context::Context;
 
+const HEADS: [&str; 8] = [
+    "  SYMBOL",
+    "TF",
+    "SET",
+    "VALUES",
+    "UNCOVERED",
+    "MEMBER",
+    "MEAN DEGREE",
+    "STRONGEST",
+];
+/// Columns that describe a set as a whole, before those of its members.
+const SET_COLUMNS: usize = 5;
+
+/// How one fuzzy set covers the bars of one symbol.
+pub(super) struct SymbolCoverage {
+    symbol: String,
+    set: SetCoverage,
+}
+
 /// How each fuzzy set covers the bars of each symbol.
-pub(super) fn cover(
+///
+/// # Errors
+/// An indicator refuses the bars.
+pub(super) fn measure_coverage(
     resolved: &Resolved,
     symbols: &[(String, SymbolBars)],
-) -> Result<Vec<(String, SetCoverage)>, Failure> {
+) -> Result<Vec<SymbolCoverage>, Failure> {
     let mut reports = Vec::new();
     for (symbol, bars) in symbols {
-        reports.extend(
-            measure_set_coverage(resolved, bars)?
-                .into_iter()
-                .map(|report| (symbol.clone(), report)),
-        );
+        for set in measure_set_coverage(resolved, bars)? {
+            reports.push(SymbolCoverage {
+                symbol: symbol.clone(),
+                set,
+            });
+        }
     }
     Ok(reports)
 }
 
-/// A row a member; what is said of a whole set stands in its first row.
-pub(super) fn show_coverage(path: &Path, reports: &[(String, SetCoverage)], context: &Context) {
+/// Shows one row per member; what describes the whole set is in the row of its first member.
+pub(super) fn show_coverage(path: &Path, reports: &[SymbolCoverage], context: &Context) {
     let mut rows = Vec::new();
-    for (
-        symbol,
-        SetCoverage {
-            set,
-            timeframe,
-            coverage,
-        },
-    ) in reports
-    {
-        let own = [
-            ("type", json!("coverage")),
-            ("file", json!(path)),
-            ("symbol", json!(symbol)),
-        ];
-        let of = [("timeframe", json!(timeframe)), ("set", json!(set))];
-        context
-            .output
-            .json(&extended(coverage, own.into_iter().chain(of)));
-        let share = |count: usize| {
-            format!(
-                "{:.1} %",
-                count as f64 * 1e2 / coverage.values.max(1) as f64
-            )
-        };
-        let whole = [
-            format!("  {symbol}"),
-            timeframe.to_string(),
-            set.clone(),
-            coverage.values.to_string(),
-        ];
-        let mut whole = whole
-            .into_iter()
-            .chain([coverage.uncovered.to_string()])
-            .collect();
-        for member in &coverage.members {
-            let mut row: Vec<String> = std::mem::replace(&mut whole, vec![String::new(); 5]);
-            row.extend([
-                member.name.clone(),
-                format!("{:.3}", member.mean_degree),
-                share(member.strongest),
-            ]);
-            rows.push(row);
-        }
+    for report in reports {
+        let set = &report.set;
+        context.output.json(&extended(
+            &set.coverage,
+            [
+                ("type", json!("coverage")),
+                ("file", json!(path)),
+                ("symbol", json!(report.symbol)),
+                ("timeframe", json!(set.timeframe)),
+                ("set", json!(set.set)),
+            ],
+        ));
+        rows.extend(coverage_rows(report));
     }
+
     if !rows.is_empty() {
-        let heads = [
-            "  SYMBOL",
-            "TF",
-            "SET",
-            "VALUES",
-            "UNCOVERED",
-            "MEMBER",
-            "MEAN DEGREE",
-            "STRONGEST",
-        ];
-        context.output.table(&heads, &rows);
+        context.output.table(&HEADS, &rows);
     }
+}
+
+fn coverage_rows(report: &SymbolCoverage) -> Vec<Vec<String>> {
+    let SetCoverage {
+        set,
+        timeframe,
+        coverage,
+    } = &report.set;
+    let set_cells = vec![
+        format!("  {}", report.symbol),
+        timeframe.to_string(),
+        set.clone(),
+        coverage.values.to_string(),
+        coverage.uncovered.to_string(),
+    ];
+
+    let mut rows = Vec::new();
+    for (position, member) in coverage.members.iter().enumerate() {
+        let mut row = match position {
+            0 => set_cells.clone(),
+            _ => vec![String::new(); SET_COLUMNS],
+        };
+        row.push(member.name.clone());
+        row.push(format!("{:.3}", member.mean_degree));
+        row.push(percent_of(member.strongest, coverage.values));
+        rows.push(row);
+    }
+    rows
 }
 
 /// The holes over the bars of each symbol, which is named where there are several.
 ///
 /// # Errors
 /// An indicator refuses the bars.
-pub(super) fn holes_of(
+pub(super) fn find_symbol_holes(
     resolved: &Resolved,
     symbols: &[(String, SymbolBars)],
 ) -> Result<Vec<Finding>, Failure> {
-    let mut found = Vec::new();
+    let mut findings = Vec::new();
     for (symbol, bars) in symbols {
-        let of = if symbols.len() > 1 {
-            format!("{symbol}: ")
-        } else {
-            String::new()
-        };
-        let named = |hole: &Finding| Finding {
-            message: format!("{of}{}", hole.message),
-            ..hole.clone()
-        };
-        found.extend(find_holes(resolved, bars)?.iter().map(named));
+        for hole in strategies::find_holes(resolved, bars)?.iter() {
+            let mut finding = hole.clone();
+            if symbols.len() > 1 {
+                finding.message = format!("{symbol}: {}", hole.message);
+            }
+            findings.push(finding);
+        }
     }
-    Ok(found)
+    Ok(findings)
 }

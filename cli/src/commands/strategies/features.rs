@@ -1,5 +1,5 @@
-//! `ktrdr strategies features`: the columns of a strategy, and their values over bars of files, a
-//! row a base bar.
+//! `ktrdr strategies features`: the columns of a strategy, and their values over bars in files, one
+//! row per base bar.
 
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -7,10 +7,10 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 use store::{Cells, Table};
-use strategies::{Columns, Resolved, compute_columns};
+use strategies::{Columns, Resolved, SymbolBars, compute_columns};
 
-use super::coverage::holes_of;
-use super::meaning;
+use super::coverage::find_symbol_holes;
+use super::meaning::feature_meaning;
 use crate::console::{Exit, Failure, write_table};
 use crate::context::Context;
 use crate::inputs::bar_files::{NamedFile, TimeArgs, read_symbols};
@@ -18,14 +18,14 @@ use crate::inputs::strategy_files::load_strategy;
 
 /// `ktrdr strategies features`.
 #[derive(Clone, Debug, Args)]
-pub(crate) struct FeaturesArgs {
-    /// Its name, or a .yaml file
-    pub(crate) strategy: String,
-    /// Compute the columns over these bars, as in EURUSD:1h=bars.csv or EURUSD_1h.csv; once for
+pub(super) struct FeaturesArgs {
+    /// Name of the strategy, or a .yaml file
+    strategy: String,
+    /// File of bars to compute the columns over, as in EURUSD:1h=bars.csv or EURUSD_1h.csv; one for
     /// each symbol and timeframe
     #[arg(long, value_name = "SYMBOL:TF=FILE", value_parser = NamedFile::parse)]
-    pub(crate) bars: Vec<NamedFile>,
-    /// Where to: a .csv, .csv.gz or .parquet file, or - for CSV on standard output
+    bars: Vec<NamedFile>,
+    /// Output: a .csv, .csv.gz or .parquet file, or - for CSV on standard output
     #[arg(
         long,
         short,
@@ -33,44 +33,46 @@ pub(crate) struct FeaturesArgs {
         default_value = "-",
         requires = "bars"
     )]
-    pub(crate) out: PathBuf,
-    /// How times are read.
+    out: PathBuf,
+    /// How the times of the files are read.
     #[command(flatten)]
-    pub(crate) times: TimeArgs,
+    times: TimeArgs,
 }
 
-/// Runs the command.
+/// The columns of one symbol.
+struct SymbolColumns {
+    symbol: String,
+    columns: Columns,
+}
+
+/// Lists the columns, or computes them where there are bars.
 ///
 /// # Errors
-/// What went wrong, with its exit code.
-pub(crate) fn run(args: &FeaturesArgs, context: &Context) -> Result<Exit, Failure> {
+/// The strategy or the bars cannot be used, or the output cannot be written.
+pub(super) fn run(args: &FeaturesArgs, context: &Context) -> Result<Exit, Failure> {
     let resolved = load_strategy(&args.strategy, context)?.resolved;
     if args.bars.is_empty() {
-        list(&resolved, context);
+        list_columns(&resolved, context);
         return Ok(Exit::Done);
     }
+
     let symbols = read_symbols(
         &args.bars,
         &resolved.timeframes,
         &args.times,
         &context.working_directory,
     )?;
-    holes_of(&resolved, &symbols)?
-        .iter()
-        .for_each(|hole| context.output.note(&hole.to_string()));
-    let mut computed = Vec::new();
-    for (symbol, bars) in symbols {
-        computed.push((
-            symbol,
-            compute_columns(&resolved, &bars, &mut |_, _| ControlFlow::Continue(()))?,
-        ));
+    for hole in find_symbol_holes(&resolved, &symbols)? {
+        context.output.note(&hole.to_string());
     }
+
+    let computed = compute_symbols(&resolved, symbols)?;
     let rows = computed
         .iter()
-        .map(|(_, columns)| columns.open_time.len())
+        .map(|each| each.columns.open_time.len())
         .sum();
     write_table(
-        &table(&resolved, &computed),
+        &feature_table(&resolved, &computed),
         &args.out,
         &context.working_directory,
         rows,
@@ -79,42 +81,60 @@ pub(crate) fn run(args: &FeaturesArgs, context: &Context) -> Result<Exit, Failur
     )
 }
 
-/// The columns, numbered as the network sees them.
-pub(crate) fn list(resolved: &Resolved, context: &Context) {
+fn compute_symbols(
+    resolved: &Resolved,
+    symbols: Vec<(String, SymbolBars)>,
+) -> Result<Vec<SymbolColumns>, Failure> {
+    let mut computed = Vec::with_capacity(symbols.len());
+    for (symbol, bars) in symbols {
+        let columns = compute_columns(resolved, &bars, &mut |_, _| ControlFlow::Continue(()))?;
+        computed.push(SymbolColumns { symbol, columns });
+    }
+    Ok(computed)
+}
+
+/// Lists the columns, numbered as the network sees them.
+pub(super) fn list_columns(resolved: &Resolved, context: &Context) {
     let mut rows = Vec::new();
     for (position, feature) in resolved.features.iter().enumerate() {
-        let meaning = meaning(resolved, feature);
-        let name = &feature.name;
+        let meaning = feature_meaning(resolved, feature);
         context.output.json(&json!({
-            "type": "feature", "position": position, "name": name, "timeframe": feature.timeframe, "meaning": meaning,
+            "type": "feature",
+            "position": position,
+            "name": feature.name,
+            "timeframe": feature.timeframe,
+            "meaning": meaning,
         }));
-        rows.push(vec![position.to_string(), name.clone(), meaning]);
+        rows.push(vec![position.to_string(), feature.name.clone(), meaning]);
     }
+
     context.output.table(&["COLUMN", "NAME", "MEANING"], &rows);
 }
 
-/// `timestamp` and the columns, with `symbol` before them where there are several, symbol after
-/// symbol.
-fn table(resolved: &Resolved, computed: &[(String, Columns)]) -> Table {
+/// `timestamp` and the columns, symbol after symbol; `symbol` is a column of its own where there are
+/// several.
+fn feature_table(resolved: &Resolved, computed: &[SymbolColumns]) -> Table {
     let mut table = Table::default();
     if computed.len() > 1 {
-        let symbols = computed
-            .iter()
-            .flat_map(|(name, columns)| columns.open_time.iter().map(|_| name.clone()));
-        table = table.with("symbol", Cells::Text(symbols.collect()));
+        let mut names = Vec::new();
+        for each in computed {
+            let rows = each.columns.open_time.len();
+            names.extend(std::iter::repeat_n(each.symbol.clone(), rows));
+        }
+        table = table.with("symbol", Cells::Text(names));
     }
+
     let times = computed
         .iter()
-        .flat_map(|(_, columns)| columns.open_time.iter().map(|open| open.0));
+        .flat_map(|each| each.columns.open_time.iter().map(|open| open.0));
     table = table.with("timestamp", Cells::Time(times.collect()));
+
     for (position, feature) in resolved.features.iter().enumerate() {
         let values = computed
             .iter()
-            .flat_map(|(_, columns)| columns.values.get(position).into_iter().flatten());
-        table = table.with(
-            feature.name.clone(),
-            Cells::Number(values.copied().collect()),
-        );
+            .flat_map(|each| each.columns.values.get(position).into_iter().flatten());
+        let column = Cells::Number(values.copied().collect());
+        table = table.with(feature.name.clone(), column);
     }
     table
 }

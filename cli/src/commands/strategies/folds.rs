@@ -15,99 +15,124 @@ use crate::context::Context;
 use crate::inputs::bar_files::{NamedFile, TimeArgs, read_symbols};
 use crate::inputs::strategy_files::load_strategy;
 
+const HEADS: [&str; 8] = [
+    "FOLD",
+    "TRAIN FROM",
+    "VALIDATION FROM",
+    "TEST FROM",
+    "TO BEFORE",
+    "TRAIN BARS",
+    "VALIDATION BARS",
+    "TEST BARS",
+];
+/// Columns that need no bars.
+const DATE_COLUMNS: usize = 5;
+
 /// `ktrdr strategies folds`.
 #[derive(Clone, Debug, Args)]
-pub(crate) struct FoldsArgs {
-    /// Its name, or a .yaml file
-    pub(crate) strategy: String,
-    /// Cut the time of these base bars, within the strategy's dates, so that the tests have equally
-    /// many; as in EURUSD:1h=bars.csv or EURUSD_1h.csv, once for each symbol
+pub(super) struct FoldsArgs {
+    /// Name of the strategy, or a .yaml file
+    strategy: String,
+    /// File of base bars, as in EURUSD:1h=bars.csv or EURUSD_1h.csv, one for each symbol: cut their
+    /// time, within the strategy's dates, so that every test has the same number of bars
     #[arg(long, value_name = "SYMBOL:TF=FILE", value_parser = NamedFile::parse, conflicts_with_all = ["start", "end"])]
-    pub(crate) bars: Vec<NamedFile>,
-    /// Cut whole days from here on instead of the strategy's start: a date or an instant
+    bars: Vec<NamedFile>,
+    /// Cut whole days from this date or instant instead of the strategy's start
     #[arg(long, visible_alias = "start-date", value_name = "WHEN", value_parser = parse_instant)]
-    pub(crate) start: Option<Timestamp>,
-    /// Last date, included, instead of the strategy's; or an instant, excluded
+    start: Option<Timestamp>,
+    /// End instead of the strategy's: a date, included, or an instant, excluded
     #[arg(long, visible_alias = "end-date", value_name = "WHEN", value_parser = parse_end)]
-    pub(crate) end: Option<Timestamp>,
-    /// How many trainings
+    end: Option<Timestamp>,
+    /// Number of folds
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=1_000))]
-    pub(crate) folds: u16,
-    /// What the training part does from fold to fold
+    folds: u16,
+    /// How the training part changes from fold to fold
     #[arg(long, value_enum, default_value = "expanding")]
-    pub(crate) growth: Growing,
+    growth: GrowthArg,
     /// Share of the whole time in the training part of the first fold
     #[arg(long, value_name = "SHARE", default_value_t = 0.5)]
-    pub(crate) train: f64,
-    /// Share of the whole time in the validation part of every fold; the tests share what is left
+    train: f64,
+    /// Share of the whole time in the validation part of every fold; the tests share the rest
     #[arg(long, value_name = "SHARE", default_value_t = 0.1)]
-    pub(crate) validation: f64,
-    /// How times are read.
+    validation: f64,
+    /// How the times of the files are read.
     #[command(flatten)]
-    pub(crate) times: TimeArgs,
+    times: TimeArgs,
 }
 
-/// What the training part does from fold to fold.
+/// How the training part changes from fold to fold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Growing {
-    /// It keeps its start, and grows
+enum GrowthArg {
+    /// It keeps its start and grows
     Expanding,
-    /// It keeps its length, and moves
+    /// It keeps its length and moves
     Sliding,
 }
 
-/// What is cut: the instants, what one of them is called, and where the last fold ends.
-struct Span {
+/// The time that is cut into folds.
+struct TimeToCut {
+    /// Every instant at which a part may begin.
     instants: Vec<Utc>,
+    /// The plural name of one instant, for messages.
     unit: &'static str,
+    /// Where the last fold ends, exclusive.
     end: Utc,
 }
 
-/// Runs the command.
+/// Bars of all symbols in each part of a fold.
+#[derive(Default)]
+struct PartCounts {
+    train: usize,
+    validation: usize,
+    test: usize,
+}
+
+/// Lists the folds.
 ///
 /// # Errors
-/// What went wrong, with its exit code.
-pub(crate) fn run(args: &FoldsArgs, context: &Context) -> Result<Exit, Failure> {
+/// The strategy or the bars cannot be used, or the time is too short for the folds.
+pub(super) fn run(args: &FoldsArgs, context: &Context) -> Result<Exit, Failure> {
     let resolved = load_strategy(&args.strategy, context)?.resolved;
-    let bars = base_bars(args, &resolved, context)?;
-    let span = if args.bars.is_empty() {
-        of_days(args, &resolved)?
+    let bars = read_base_bars(args, &resolved, context)?;
+    let time = if args.bars.is_empty() {
+        time_of_days(args, &resolved)?
     } else {
-        of_bars(&bars, &resolved)
+        time_of_bars(&bars, &resolved)
     };
-    let growth = match args.growth {
-        Growing::Expanding => Growth::Expanding,
-        Growing::Sliding => Growth::Sliding,
-    };
-    let plan = WalkForward {
-        folds: args.folds.into(),
-        growth,
-        train: args.train,
-        validation: args.validation,
-    };
-    let folds =
-        walk_forward(&plan, span.instants).map_err(|error| refused(&error, span.unit, args))?;
-    // The last fold is closed too: bars that come later change no test.
-    let folds: Vec<Fold> = folds
-        .into_iter()
-        .map(|fold| Fold {
-            end: fold.end.or(Some(span.end)),
-            ..fold
-        })
-        .collect();
-    show(&folds, &bars, &resolved, context);
+
+    let mut folds = walk_forward(&walk_forward_plan(args), time.instants)
+        .map_err(|error| refused_folds(&error, time.unit, args))?;
+    // The last fold is closed too, so that bars that come later change no test.
+    for fold in &mut folds {
+        fold.end = fold.end.or(Some(time.end));
+    }
+
+    show_folds(&folds, &bars, &resolved, context);
     if let Some(first) = folds.first() {
-        let flags = flags(first);
         context.output.note(&format!(
-            "hint: `ktrdr train {} {flags}` trains the first",
-            args.strategy
+            "hint: `ktrdr train {} {}` trains the first",
+            args.strategy,
+            train_flags(first)
         ));
     }
     Ok(Exit::Done)
 }
 
+fn walk_forward_plan(args: &FoldsArgs) -> WalkForward {
+    let growth = match args.growth {
+        GrowthArg::Expanding => Growth::Expanding,
+        GrowthArg::Sliding => Growth::Sliding,
+    };
+    WalkForward {
+        folds: args.folds.into(),
+        growth,
+        train: args.train,
+        validation: args.validation,
+    }
+}
+
 /// The base bars of each symbol, within the strategy's dates.
-fn base_bars(
+fn read_base_bars(
     args: &FoldsArgs,
     resolved: &Resolved,
     context: &Context,
@@ -124,34 +149,31 @@ fn base_bars(
         .collect())
 }
 
-fn of_bars(bars: &[Bars], resolved: &Resolved) -> Span {
-    let instants: Vec<Utc> = bars
-        .iter()
-        .flat_map(|bars| bars.open_time.iter().copied())
-        .collect();
-    let after = instants
+fn time_of_bars(bars: &[Bars], resolved: &Resolved) -> TimeToCut {
+    let mut instants = Vec::new();
+    for symbol in bars {
+        instants.extend_from_slice(&symbol.open_time);
+    }
+
+    // A strategy whose end lies within the last bar ends there.
+    let after_last_bar = instants
         .iter()
         .max()
         .map(|last| last.plus_micros(resolved.base.micros()));
-    // A strategy that ends within the last bar ends there.
-    let end = resolved
-        .end
-        .into_iter()
-        .chain(after)
-        .min()
-        .unwrap_or(Utc(0));
-    Span {
+    let end = resolved.end.into_iter().chain(after_last_bar).min();
+    TimeToCut {
         instants,
         unit: "bar times",
-        end,
+        end: end.unwrap_or(Utc(0)),
     }
 }
 
-fn of_days(args: &FoldsArgs, resolved: &Resolved) -> Result<Span, Failure> {
+fn time_of_days(args: &FoldsArgs, resolved: &Resolved) -> Result<TimeToCut, Failure> {
     let start = args.start.map(Utc::from_timestamp).or(resolved.start);
     let end = args.end.map(Utc::from_timestamp).or(resolved.end);
     let (Some(start), Some(end)) = (start, end) else {
-        let message = "what time to cut is not known: neither flags nor the strategy say both its start and its end";
+        let message = "the time to cut needs a start and an end, and neither the flags nor the \
+                       strategy give both";
         return Err(Failure::new(Exit::Usage, "STRATEGY-Folds", message)
             .with_hint("add --start DATE --end DATE, or --bars SYMBOL:TF=FILE"));
     };
@@ -160,21 +182,22 @@ fn of_days(args: &FoldsArgs, resolved: &Resolved) -> Result<Span, Failure> {
         return Err(Failure::new(Exit::Usage, "STRATEGY-Folds", message)
             .with_hint("change --start or --end"));
     }
+
     let days = (end.0.saturating_sub(start.0)).div_euclid(MICROS_PER_DAY);
     let instants = (0..days)
         .map(|day| start.plus_micros(day * MICROS_PER_DAY))
         .collect();
-    Ok(Span {
+    Ok(TimeToCut {
         instants,
         unit: "days",
         end,
     })
 }
 
-fn refused(error: &SplitError, unit: &str, args: &FoldsArgs) -> Failure {
+fn refused_folds(error: &SplitError, unit: &str, args: &FoldsArgs) -> Failure {
     match error {
         SplitError::TooFewRows { instants } => {
-            let more = if args.bars.is_empty() {
+            let longer = if args.bars.is_empty() {
                 "cut a longer time"
             } else {
                 "give more bars within the strategy's dates"
@@ -184,7 +207,7 @@ fn refused(error: &SplitError, unit: &str, args: &FoldsArgs) -> Failure {
                 args.folds
             );
             Failure::new(Exit::Usage, "STRATEGY-Folds", message)
-                .with_hint(format!("{more}, or ask for fewer --folds"))
+                .with_hint(format!("{longer}, or ask for fewer --folds"))
         }
         SplitError::Fractions { .. } => {
             Failure::of(Exit::Usage, "STRATEGY-Folds", error).with_hint(error.hint())
@@ -192,66 +215,58 @@ fn refused(error: &SplitError, unit: &str, args: &FoldsArgs) -> Failure {
     }
 }
 
-fn show(folds: &[Fold], bars: &[Bars], resolved: &Resolved, context: &Context) {
+fn show_folds(folds: &[Fold], bars: &[Bars], resolved: &Resolved, context: &Context) {
     let mut rows = Vec::new();
     for (number, fold) in (1..).zip(folds) {
-        let mut row = vec![number.to_string()];
-        row.extend(dates(fold).map(|(_, date)| date));
         let mut fields = vec![("type", json!("fold")), ("number", json!(number))];
+        let mut row = vec![number.to_string()];
+        row.extend(dates_of(fold).map(|(_, date)| date));
+
         if !bars.is_empty() {
-            let [train, validation, test] = counts(fold, bars, resolved);
+            let counts = count_bars(fold, bars, resolved);
+            row.extend([counts.train, counts.validation, counts.test].map(|n| n.to_string()));
             fields.push((
                 "bars",
-                json!({"train": train, "validation": validation, "test": test}),
+                json!({
+                    "train": counts.train,
+                    "validation": counts.validation,
+                    "test": counts.test,
+                }),
             ));
-            row.extend([train, validation, test].map(|count| count.to_string()));
         }
         context.output.json(&extended(fold, fields));
         rows.push(row);
     }
-    let heads = [
-        "FOLD",
-        "TRAIN FROM",
-        "VALIDATION FROM",
-        "TEST FROM",
-        "TO BEFORE",
-        "TRAIN BARS",
-        "VALIDATION BARS",
-        "TEST BARS",
-    ];
-    let shown = if bars.is_empty() {
-        heads.len() - 3
+
+    let columns = if bars.is_empty() {
+        DATE_COLUMNS
     } else {
-        heads.len()
+        HEADS.len()
     };
-    context
-        .output
-        .table(heads.get(..shown).unwrap_or_default(), &rows);
+    let heads = HEADS.get(..columns).unwrap_or_default();
+    context.output.table(heads, &rows);
 }
 
-/// Bars of all symbols in each part, before purge and embargo. As in a training, a bar counts where
-/// it is known.
-fn counts(fold: &Fold, bars: &[Bars], resolved: &Resolved) -> [usize; 3] {
-    let own = fold.of(resolved);
-    let mut counts = [0; 3];
-    for bars in bars {
-        let known = own.clip(bars).close_time;
-        let before = |cut: Utc| known.partition_point(|close| *close < cut);
-        let (train, second) = (
-            before(fold.cuts.validation_start),
-            before(fold.cuts.test_start),
-        );
-        let parts = [train, second - train, known.len() - second];
-        counts
-            .iter_mut()
-            .zip(parts)
-            .for_each(|(count, part)| *count += part);
+/// Bars of all symbols in each part, before purge and embargo. As in a training, a bar counts from
+/// the instant at which it is known.
+fn count_bars(fold: &Fold, bars: &[Bars], resolved: &Resolved) -> PartCounts {
+    let of_fold = fold.of(resolved);
+    let mut counts = PartCounts::default();
+    for symbol in bars {
+        let known_at = of_fold.clip(symbol).close_time;
+        let before = |cut: Utc| known_at.partition_point(|instant| *instant < cut);
+        let train = before(fold.cuts.validation_start);
+        let train_and_validation = before(fold.cuts.test_start);
+
+        counts.train += train;
+        counts.validation += train_and_validation - train;
+        counts.test += known_at.len() - train_and_validation;
     }
     counts
 }
 
 /// The dates of a fold with the flags of `ktrdr train` that take them.
-fn dates(fold: &Fold) -> [(&'static str, String); 4] {
+fn dates_of(fold: &Fold) -> [(&'static str, String); 4] {
     [
         ("--start", fold.start.to_string()),
         ("--validation-start", fold.cuts.validation_start.to_string()),
@@ -263,8 +278,8 @@ fn dates(fold: &Fold) -> [(&'static str, String); 4] {
     ]
 }
 
-fn flags(fold: &Fold) -> String {
-    dates(fold)
+fn train_flags(fold: &Fold) -> String {
+    dates_of(fold)
         .map(|(flag, date)| format!("{flag} {date}"))
         .join(" ")
 }

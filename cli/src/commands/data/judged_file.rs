@@ -1,0 +1,319 @@
+//! A file of bars, read and judged by the same checks that the validator runs: `ktrdr data check`,
+//! and the first half of an import.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use market::{Calendar, Instrument, SeriesKey, Timeframe, Utc};
+use quality::{Finding, Options, Report};
+use serde_json::json;
+use store::files::{ColumnNames, Detected, FileBars, LabelSide, Mapping, detect};
+
+use crate::arguments::values::{parse_instrument, parse_timeframe};
+use crate::console::{Exit, Failure, Output, now, time_or_blank};
+use crate::context::Context;
+use crate::inputs::bar_files::{close_times_of, parse_file_name, read_file};
+use crate::inputs::stored_series::series_key;
+
+const ROLES: &str = "the roles are time, open, high, low, close and volume";
+/// Lines of the file that a finding names.
+const LINES_MAX: usize = 3;
+
+/// A file of bars, and how to read it.
+#[derive(Clone, Debug, Args)]
+pub(super) struct FileArgs {
+    /// File of bars: .csv, .csv.gz or .parquet; the name SYMBOL_TIMEFRAME.csv says what it holds
+    pub(super) file: PathBuf,
+    /// Symbol, if the name of the file does not contain it
+    #[arg(long, value_parser = parse_instrument)]
+    symbol: Option<Instrument>,
+    /// Length of a bar, if the name of the file does not contain it
+    #[arg(long, short, value_parser = parse_timeframe)]
+    timeframe: Option<Timeframe>,
+    /// IANA zone of times without a zone, as in America/New_York
+    #[arg(long)]
+    zone: Option<String>,
+    /// End of a bar that its time names
+    #[arg(long, value_enum, default_value_t)]
+    label: LabelArg,
+    /// Name of a column, if it is not a usual one, as in close=px_last; for time, open, high, low,
+    /// close or volume
+    #[arg(
+        long,
+        value_name = "ROLE=NAME",
+        value_parser = parse_column,
+        value_delimiter = ','
+    )]
+    column: Vec<(Role, String)>,
+    /// Character between the cells of a CSV file; without it the most frequent of , ; | and tab in
+    /// the header
+    #[arg(long, value_name = "CHARACTER")]
+    delimiter: Option<char>,
+    /// Provider under which the bars are stored
+    #[arg(long, default_value = "file")]
+    provider: String,
+}
+
+/// End of a bar that its time names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum LabelArg {
+    /// The start of the bar, as in this system
+    #[default]
+    Open,
+    /// The end of the bar
+    Close,
+}
+
+/// What a column holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Role {
+    /// When the bar opens or closes
+    Time,
+    /// First price of the bar
+    Open,
+    /// Highest price of the bar
+    High,
+    /// Lowest price of the bar
+    Low,
+    /// Last price of the bar
+    Close,
+    /// Traded volume
+    Volume,
+}
+
+/// `close=px_last`: a role and the name of its column.
+fn parse_column(text: &str) -> Result<(Role, String), String> {
+    match text.split_once('=') {
+        Some((role, name)) if !name.is_empty() => {
+            let role = Role::from_str(role, true).map_err(|_| ROLES)?;
+            Ok((role, name.to_owned()))
+        }
+        _ => Err("expected ROLE=NAME, as in close=px_last".to_owned()),
+    }
+}
+
+impl FileArgs {
+    /// How the file is read.
+    fn mapping(&self) -> Mapping {
+        let label_side = match self.label {
+            LabelArg::Open => LabelSide::Open,
+            LabelArg::Close => LabelSide::Close,
+        };
+        Mapping {
+            columns: ColumnNames {
+                time: self.column_of(Role::Time),
+                open: self.column_of(Role::Open),
+                high: self.column_of(Role::High),
+                low: self.column_of(Role::Low),
+                close: self.column_of(Role::Close),
+                volume: self.column_of(Role::Volume),
+            },
+            zone: self.zone.clone(),
+            label_side,
+            delimiter: self.delimiter,
+            ..Mapping::default()
+        }
+    }
+
+    /// The column that was named for a role; the last one wins.
+    fn column_of(&self, role: Role) -> Option<String> {
+        let (_, name) = self.column.iter().rev().find(|(each, _)| *each == role)?;
+        Some(name.clone())
+    }
+}
+
+/// A file that was read and judged.
+pub(super) struct JudgedFile {
+    /// The series that the file holds bars of.
+    pub(super) key: SeriesKey,
+    /// Format, columns and times of the file.
+    detected: Detected,
+    /// Its rows in file order, with the line of each.
+    pub(super) file: FileBars,
+    /// The findings about them.
+    pub(super) report: Report,
+}
+
+/// `ktrdr data check`: exit code 1 if a finding is critical.
+///
+/// # Errors
+/// The file cannot be read, or its series is unknown.
+pub(super) fn check(args: &FileArgs, context: &Context) -> Result<Exit, Failure> {
+    let judged = judge_file(args, &context.working_directory, now())?;
+
+    context.output.json(&json!({
+        "type": "check",
+        "file": args.file,
+        "detected": judged.detected,
+        "notes": judged.file.notes,
+        "report": judged.report,
+    }));
+    show_judged(&judged, args, &context.output);
+    if judged.report.critical().next().is_some() {
+        return Ok(Exit::Failed);
+    }
+    Ok(Exit::Done)
+}
+
+/// Reads and judges a file as of `now`: bars that are not complete then are findings.
+///
+/// # Errors
+/// The file cannot be read, or its series is unknown.
+pub(super) fn judge_file(
+    args: &FileArgs,
+    working_directory: &Path,
+    now: Utc,
+) -> Result<JudgedFile, Failure> {
+    let path = working_directory.join(&args.file);
+    let mapping = args.mapping();
+    let detected = detect(&path, &mapping)?;
+    let key = key_of(args, &path, &detected)?;
+    let file = read_file(&path, &key, &mapping)?;
+
+    let close_times = close_times_of(&file.bars, &key)?;
+    let bars = file.bars.clone().with_close_times(close_times);
+    let options = Options {
+        now: Some(now),
+        ..Options::default()
+    };
+    let report = quality::check(&bars, &key, Calendar::for_key(&key), &options);
+    Ok(JudgedFile {
+        key,
+        detected,
+        file,
+        report,
+    })
+}
+
+/// The series of a file: the flags win over its name, and its name over its times.
+fn key_of(args: &FileArgs, path: &Path, detected: &Detected) -> Result<SeriesKey, Failure> {
+    let (named_symbol, named_timeframe) = parse_file_name(path);
+    let detected_timeframe = detected
+        .timeframe
+        .as_deref()
+        .and_then(|text| text.parse().ok());
+
+    let instrument = args
+        .symbol
+        .clone()
+        .or(named_symbol)
+        .ok_or_else(|| unknown_part(&args.file, "symbol", "--symbol"))?;
+    let timeframe = args
+        .timeframe
+        .or(named_timeframe)
+        .or(detected_timeframe)
+        .ok_or_else(|| unknown_part(&args.file, "timeframe", "--timeframe"))?;
+    series_key(&args.provider, &instrument, timeframe)
+}
+
+fn unknown_part(file: &Path, part: &str, flag: &str) -> Failure {
+    let message = format!("the {part} of {} is not known", file.display());
+    Failure::new(Exit::Usage, "DATA-Unnamed", message).with_hint(format!(
+        "name it with {flag}, or call the file SYMBOL_TIMEFRAME.csv"
+    ))
+}
+
+/// Shows what the file holds, its score and its findings.
+pub(super) fn show_judged(judged: &JudgedFile, args: &FileArgs, output: &Output) {
+    for (name, text) in contents_of(judged, args.zone.as_deref()) {
+        output.line(&format!("  {name:<9} {text}"));
+    }
+    show_score(judged, output);
+    for note in &judged.file.notes {
+        output.line(&format!("  note      {note}"));
+    }
+    for finding in &judged.report.findings {
+        show_finding(finding, judged, output);
+    }
+    show_gaps(&judged.report, output);
+}
+
+/// What the file seems to hold, before anything is done with it.
+fn contents_of(judged: &JudgedFile, zone: Option<&str>) -> Vec<(&'static str, String)> {
+    let detected = &judged.detected;
+    let delimiter = match detected.delimiter {
+        Some('\t') => ", cells between tabs".to_owned(),
+        Some(character) => format!(", cells between `{character}`"),
+        None => String::new(),
+    };
+    let zone = match (zone, detected.times.as_str()) {
+        (_, "instants") => "with their zone".to_owned(),
+        (Some(zone), _) => format!("in {zone}"),
+        (None, _) => "of the trading day".to_owned(),
+    };
+
+    vec![
+        ("format", format!("{}{delimiter}", detected.format)),
+        ("columns", detected.columns.join(", ")),
+        ("times", format!("{} {zone}", detected.times)),
+        ("series", judged.key.prefix()),
+    ]
+}
+
+fn show_score(judged: &JudgedFile, output: &Output) {
+    let report = &judged.report;
+    let verdict = if report.healthy {
+        "healthy"
+    } else {
+        "look at the findings"
+    };
+
+    output.line(&format!(
+        "{} {}: {} bars, {} to {}",
+        judged.key.instrument.symbol(),
+        judged.key.timeframe,
+        report.bars,
+        time_or_blank(report.first),
+        time_or_blank(report.last)
+    ));
+    output.line(&format!(
+        "score {:.1} of 100 ({verdict}); {} of {} expected bars missing in {} gaps",
+        report.score.total, report.missing, report.expected, report.gap_count
+    ));
+}
+
+fn show_finding(finding: &Finding, judged: &JudgedFile, output: &Output) {
+    let lines: Vec<String> = finding
+        .rows
+        .iter()
+        .filter_map(|sample| judged.file.lines.get(sample.row?))
+        .take(LINES_MAX)
+        .map(|line| format!("line {line}"))
+        .collect();
+    let place = match lines.as_slice() {
+        [] => String::new(),
+        lines => format!(" ({})", lines.join(", ")),
+    };
+
+    let severity = format!("{:?}", finding.severity).to_lowercase();
+    output.line(&format!("  {severity:<9} {}{place}", finding.message));
+}
+
+fn show_gaps(report: &Report, output: &Output) {
+    for gap in &report.gaps {
+        output.line(&format!(
+            "  gap       {} bars, {} to {}",
+            gap.bars, gap.start, gap.end
+        ));
+    }
+
+    let more = report.gap_count.saturating_sub(report.gaps.len());
+    if more > 0 {
+        output.line(&format!("  gap       and {more} more"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_named_by_their_role() {
+        let column = parse_column("close=px last").unwrap();
+        assert_eq!(column, (Role::Close, "px last".to_owned()));
+
+        assert_eq!(parse_column("adj=x").unwrap_err(), ROLES);
+        assert!(parse_column("close").is_err());
+        assert!(parse_column("close=").is_err());
+    }
+}

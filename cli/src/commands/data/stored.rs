@@ -1,0 +1,231 @@
+//! `ktrdr data list`, `show` and `range`: the series in the store.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use market::{Bars, Instrument, Timeframe, Utc};
+use serde_json::{Value, json};
+use store::{RawBars, SeriesSnapshot, Store, Table};
+
+use crate::arguments::RangeArgs;
+use crate::arguments::values::{parse_instrument, parse_timeframe};
+use crate::console::{Exit, Failure, count_of, time_or_blank};
+use crate::context::Context;
+use crate::inputs::stored_series::{no_stored_bars, open_store, series_key};
+
+const SERIES_HEADS: [&str; 7] = [
+    "SYMBOL",
+    "TIMEFRAME",
+    "PROVIDER",
+    "BARS",
+    "FIRST",
+    "LAST",
+    "REVISION",
+];
+const BAR_HEADS: [&str; 7] = [
+    "OPENS",
+    "OPEN",
+    "HIGH",
+    "LOW",
+    "CLOSE",
+    "VOLUME",
+    "KNOWN FROM",
+];
+
+/// One stored series.
+#[derive(Clone, Debug, Args)]
+pub(super) struct SeriesArgs {
+    /// Symbol, as in EURUSD
+    #[arg(value_parser = parse_instrument)]
+    symbol: Instrument,
+    /// Length of a bar
+    #[arg(long, short, default_value = "1d", value_parser = parse_timeframe)]
+    timeframe: Timeframe,
+    /// Provider that the bars came from
+    #[arg(long, default_value = "file")]
+    provider: String,
+}
+
+/// `ktrdr data show`.
+#[derive(Clone, Debug, Args)]
+pub(super) struct ShowArgs {
+    /// The series to show.
+    #[command(flatten)]
+    series: SeriesArgs,
+    /// Number of bars to show, counted from the end
+    #[arg(long, short, default_value_t = 10)]
+    rows: usize,
+    /// The range of bars.
+    #[command(flatten)]
+    range: RangeArgs,
+    /// Write all bars of the range to a .csv or .parquet file
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+/// How much of a series is stored.
+struct Extent {
+    bars: u64,
+    /// Label of the first bar.
+    first: Option<Utc>,
+    /// Label of the last bar.
+    last: Option<Utc>,
+}
+
+/// Lists every stored series.
+pub(super) async fn list(context: &Context) -> Result<Exit, Failure> {
+    let output = &context.output;
+    let all = open_store(context).await?.series().list().await?;
+    if all.is_empty() {
+        output.note(&format!("nothing is stored in {}", context.store_url()?));
+        output.note("hint: `ktrdr data import FILE --yes` or `ktrdr data load SYMBOL` stores bars");
+        return Ok(Exit::Done);
+    }
+
+    let mut rows = Vec::with_capacity(all.len());
+    for series in &all {
+        output.json(&series_json(series));
+        rows.push(series_row(series));
+    }
+    output.table(&SERIES_HEADS, &rows);
+    Ok(Exit::Done)
+}
+
+/// Shows the first and the last time of a series.
+pub(super) async fn show_range(args: &SeriesArgs, context: &Context) -> Result<Exit, Failure> {
+    let series = find_series(args, &open_store(context).await?).await?;
+    let extent = extent_of(&series);
+
+    context.output.json(&series_json(&series));
+    context.output.line(&format!(
+        "{} {}: {} bars, {} to {}",
+        args.symbol.symbol(),
+        args.timeframe,
+        extent.bars,
+        time_or_blank(extent.first),
+        time_or_blank(extent.last)
+    ));
+    Ok(Exit::Done)
+}
+
+/// Shows the last bars of a series, or writes those of the range to a file.
+pub(super) async fn show(args: &ShowArgs, context: &Context) -> Result<Exit, Failure> {
+    let store = open_store(context).await?;
+    let series = find_series(&args.series, &store).await?;
+    let range = args.range.times();
+    if let Some(file) = &args.out {
+        // As they were stored: an export that is imported again gives the same series.
+        let bars = store.series().raw_bars(&series, range).await?;
+        return export(&bars, file, context);
+    }
+
+    let bars = store.series().bars(&series, range).await?;
+    let first = bars.len().saturating_sub(args.rows);
+    let mut rows = Vec::new();
+    for row in first..bars.len() {
+        context.output.json(&bar_json(&bars, row));
+        rows.push(bar_row(&bars, row));
+    }
+    context.output.table(&BAR_HEADS, &rows);
+    Ok(Exit::Done)
+}
+
+fn export(bars: &RawBars, file: &Path, context: &Context) -> Result<Exit, Failure> {
+    Table::bars(bars).write(&context.working_directory.join(file))?;
+
+    let count = bars.len();
+    context
+        .output
+        .json(&json!({"type": "export", "file": file, "bars": count}));
+    context.output.line(&format!(
+        "{} written to {}",
+        count_of(count, "bar"),
+        file.display()
+    ));
+    Ok(Exit::Done)
+}
+
+async fn find_series(args: &SeriesArgs, store: &Store) -> Result<SeriesSnapshot, Failure> {
+    let key = series_key(&args.provider, &args.symbol, args.timeframe)?;
+    store
+        .series()
+        .snapshot(&key, None)
+        .await?
+        .ok_or_else(|| no_stored_bars(&args.symbol, args.timeframe))
+}
+
+fn extent_of(series: &SeriesSnapshot) -> Extent {
+    let files = &series.manifest.files;
+    Extent {
+        bars: files.iter().map(|file| file.rows).sum(),
+        first: files.iter().map(|file| Utc(file.first)).min(),
+        last: files.iter().map(|file| Utc(file.last)).max(),
+    }
+}
+
+fn series_row(series: &SeriesSnapshot) -> Vec<String> {
+    let extent = extent_of(series);
+    vec![
+        series.key.instrument.symbol(),
+        series.key.timeframe.to_string(),
+        series.key.provider().to_owned(),
+        extent.bars.to_string(),
+        time_or_blank(extent.first),
+        time_or_blank(extent.last),
+        series.manifest.revision.to_string(),
+    ]
+}
+
+fn series_json(series: &SeriesSnapshot) -> Value {
+    let extent = extent_of(series);
+    json!({
+        "type": "series",
+        "series": series.key.prefix(),
+        "symbol": series.key.instrument.id(),
+        "timeframe": series.key.timeframe.to_string(),
+        "provider": series.key.provider(),
+        "bars": extent.bars,
+        "first": extent.first.map(|time| time.to_string()),
+        "last": extent.last.map(|time| time.to_string()),
+        "revision": series.manifest.revision,
+        "content_sha256": series.content_sha256(),
+    })
+}
+
+fn bar_row(bars: &Bars, row: usize) -> Vec<String> {
+    vec![
+        time_at(&bars.open_time, row),
+        price_text(&bars.open, row),
+        price_text(&bars.high, row),
+        price_text(&bars.low, row),
+        price_text(&bars.close, row),
+        price_text(&bars.volume, row),
+        time_at(&bars.close_time, row),
+    ]
+}
+
+fn bar_json(bars: &Bars, row: usize) -> Value {
+    json!({
+        "type": "bar",
+        "open_time": time_at(&bars.open_time, row),
+        "known_at": time_at(&bars.close_time, row),
+        "open": number_at(&bars.open, row),
+        "high": number_at(&bars.high, row),
+        "low": number_at(&bars.low, row),
+        "close": number_at(&bars.close, row),
+        "volume": number_at(&bars.volume, row),
+    })
+}
+
+/// The value of a row; none where it is missing.
+fn number_at(column: &[f64], row: usize) -> Option<f64> {
+    column.get(row).copied().filter(|value| value.is_finite())
+}
+
+fn price_text(column: &[f64], row: usize) -> String {
+    number_at(column, row).map_or_else(|| "–".to_owned(), |value| value.to_string())
+}
+
+fn time_at(column: &[Utc], row: usize) -> String {
+    time_or_blank(column.get(row).copied())
+}

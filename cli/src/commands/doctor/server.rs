@@ -1,0 +1,225 @@
+//! Checks of everything that the NATS server knows: itself, its durability, streams and consumers,
+//! workers, and queues that no worker serves.
+
+use std::collections::BTreeMap;
+
+use bus::topology::{Topology, TopologyOptions};
+use bus::{Bus, BusError};
+use schemas::errors::chain;
+use schemas::ids::{Lane, Service};
+use schemas::worker::WorkerInfo;
+
+use super::check::Check;
+use crate::console::count_of;
+use crate::context::Setup;
+use crate::up::{Durability, read_durability};
+use crate::watch::{QueueLoad, read_queues};
+
+/// The monitor of a server that `ktrdr up` did not start, if it runs on this host with the usual
+/// port.
+const DEFAULT_MONITOR: &str = "http://127.0.0.1:8222";
+/// Differences that fit in a line; `ktrdr infra check` shows all.
+const DIFFERENCES_MAX: usize = 3;
+
+/// Every check that needs a connection.
+pub(super) async fn check_server(bus: &Bus, setup: &Setup) -> Vec<Check> {
+    let mut checks = vec![
+        check_round_trip(bus).await,
+        check_durability(setup).await,
+        check_topology(bus, setup).await,
+    ];
+    match bus.workers().await {
+        Ok(workers) => {
+            checks.push(check_workers(&workers));
+            checks.extend(check_queues(bus, &workers).await);
+        }
+        Err(error) => checks.push(failed_request("workers", &error)),
+    }
+    checks
+}
+
+fn failed_request(name: &'static str, error: &BusError) -> Check {
+    Check::bad(name, chain(error), error.hint())
+}
+
+async fn check_round_trip(bus: &Bus) -> Check {
+    match bus.rtt().await {
+        Ok(round_trip) => {
+            let ms = round_trip.as_secs_f64() * 1e3;
+            let detail = format!(
+                "{}, version {}, answers in {ms:.1} ms",
+                bus.url(),
+                bus.server_version()
+            );
+            Check::ok("server", detail)
+        }
+        Err(error) => failed_request("server", &error),
+    }
+}
+
+/// Whether an acknowledged message survives a power cut.
+async fn check_durability(setup: &Setup) -> Check {
+    let url = &setup.settings.value.bus.url;
+    // The usual monitor port says something only about a server on this host.
+    let is_local = url.contains("127.0.0.1") || url.contains("localhost");
+    let durability = match &setup.system {
+        Some(system) => read_durability(&system.file.monitor_url).await,
+        None if is_local => read_durability(DEFAULT_MONITOR).await,
+        None => Durability::Unverified,
+    };
+
+    let detail = durability.to_string();
+    match durability {
+        Durability::Synced => Check::ok("durability", detail),
+        Durability::SyncedLater { .. } => {
+            Check::bad("durability", detail, "infra/nats/server.conf shows how")
+        }
+        Durability::Unverified => {
+            Check::note("durability", detail, "run this on the server's host")
+        }
+    }
+}
+
+async fn check_topology(bus: &Bus, setup: &Setup) -> Check {
+    let profile = setup.settings.value.bus.profile;
+    let declared = Topology::declare(profile, TopologyOptions::default());
+    let differences = match bus.differences(&declared).await {
+        Ok(differences) => differences,
+        Err(error) => return failed_request("topology", &error),
+    };
+
+    if differences.is_empty() {
+        let detail = format!(
+            "{} streams and buckets, {} consumers: as declared",
+            declared.streams.len(),
+            declared.consumers.len()
+        );
+        return Check::ok("topology", detail);
+    }
+    let examples: Vec<String> = differences
+        .iter()
+        .take(DIFFERENCES_MAX)
+        .map(ToString::to_string)
+        .collect();
+    let detail = format!(
+        "{}: {}",
+        count_of(differences.len(), "difference"),
+        examples.join("; ")
+    );
+    let hint = "`ktrdr infra check` shows all, `ktrdr infra apply` removes them";
+    Check::bad("topology", detail, hint)
+}
+
+fn check_workers(workers: &[WorkerInfo]) -> Check {
+    let mut counts: BTreeMap<Service, usize> = BTreeMap::new();
+    for worker in workers {
+        *counts.entry(worker.service).or_default() += 1;
+    }
+
+    let running: Vec<String> = counts
+        .iter()
+        .map(|(service, count)| format!("{count} {service}"))
+        .collect();
+    let detail = match running.as_slice() {
+        [] => "none".to_owned(),
+        running => running.join(", "),
+    };
+
+    let absent: Vec<&str> = Service::ALL
+        .iter()
+        .filter(|service| !counts.contains_key(service))
+        .map(|service| service.as_str())
+        .collect();
+    if absent.is_empty() {
+        return Check::ok("workers", detail);
+    }
+    let hint = format!(
+        "no worker runs for {}: commands for them would wait",
+        absent.join(", ")
+    );
+    Check::note("workers", detail, &hint)
+}
+
+/// A check of all queues, or one for each queue whose commands wait for ever.
+async fn check_queues(bus: &Bus, workers: &[WorkerInfo]) -> Vec<Check> {
+    match read_queues(bus, workers).await {
+        Ok(queues) => judge_queues(&queues),
+        Err(error) => vec![failed_request("queues", &error)],
+    }
+}
+
+fn judge_queues(queues: &[QueueLoad]) -> Vec<Check> {
+    let stranded: Vec<Check> = queues.iter().filter_map(stranded_queue).collect();
+    if !stranded.is_empty() {
+        return stranded;
+    }
+
+    let waiting: u64 = queues.iter().map(|queue| queue.pending).sum();
+    let detail = match waiting {
+        0 => "no command waits".to_owned(),
+        1 => "1 command waits, and a worker serves its queue".to_owned(),
+        waiting => format!("{waiting} commands wait, and workers serve their queues"),
+    };
+    vec![Check::ok("queues", detail)]
+}
+
+/// The fault of a queue that no worker serves while commands wait in it.
+fn stranded_queue(queue: &QueueLoad) -> Option<Check> {
+    let QueueLoad { service, lane, .. } = queue;
+    let wait = match queue.stranded() {
+        0 => return None,
+        1 => "1 command waits".to_owned(),
+        count => format!("{count} commands wait"),
+    };
+
+    let detail = format!("{wait} for a {service} of the lane {lane}, and no worker serves it");
+    let cancel = "`ktrdr ops list --active` shows which operations wait, `ktrdr cancel` stops one";
+    let start = match lane {
+        Lane::Default => format!("start a {service}"),
+        Lane::Gpu => format!("start a {service} with --set lanes=gpu on a host with a GPU"),
+        lane => format!("start a {service} with --set lanes={lane}"),
+    };
+    Some(Check::bad("queues", detail, &format!("{start}; {cancel}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::check::Verdict;
+    use super::*;
+
+    fn queue(lane: Lane, pending: u64, workers: usize) -> QueueLoad {
+        QueueLoad {
+            service: Service::Trainer,
+            lane,
+            pending,
+            claimed: 0,
+            workers,
+            taking: workers,
+        }
+    }
+
+    #[test]
+    fn a_queue_that_no_worker_serves_is_a_fault() {
+        let queues = [queue(Lane::Default, 5, 1), queue(Lane::Gpu, 2, 0)];
+
+        let checks = judge_queues(&queues);
+
+        assert_eq!(checks.len(), 1);
+        assert_eq!(checks[0].verdict, Verdict::Bad);
+        insta::assert_json_snapshot!(checks[0], @r#"
+        {
+          "name": "queues",
+          "verdict": "bad",
+          "detail": "2 commands wait for a trainer of the lane gpu, and no worker serves it",
+          "hint": "start a trainer with --set lanes=gpu on a host with a GPU; `ktrdr ops list --active` shows which operations wait, `ktrdr cancel` stops one"
+        }
+        "#);
+    }
+
+    #[test]
+    fn queues_that_workers_serve_are_ok() {
+        let checks = judge_queues(&[queue(Lane::Default, 5, 1), queue(Lane::Gpu, 0, 0)]);
+
+        assert_eq!(checks[0].verdict, Verdict::Ok);
+    }
+}

@@ -1,0 +1,109 @@
+//! `ktrdr status` without an operation: server, store, counts of operations, queues.
+
+use std::collections::BTreeMap;
+
+use bus::{Bus, OperationFilter};
+use schemas::ids::Lane;
+use serde_json::{Value, json};
+
+use crate::console::{Exit, Failure, print_pairs};
+use crate::context::Context;
+use crate::watch::{QueueLoad, read_queues};
+
+/// The newest operations that are counted by their state.
+const COUNTED_OPERATIONS: usize = 1_000;
+
+/// Counts of operations by state, as `completed` → 3.
+type StateCounts = BTreeMap<String, usize>;
+
+/// Shows the whole system.
+pub(super) async fn show_system(context: &Context, bus: &Bus) -> Result<Exit, Failure> {
+    let filter = OperationFilter::default();
+    let (records, workers, round_trip) = tokio::try_join!(
+        bus.operations(COUNTED_OPERATIONS, &filter),
+        bus.workers(),
+        bus.rtt()
+    )?;
+    let mut queues = read_queues(bus, &workers).await?;
+    queues.retain(is_worth_showing);
+
+    let mut states = StateCounts::new();
+    for record in &records {
+        *states.entry(record.state.to_string()).or_default() += 1;
+    }
+
+    let round_trip_ms = round_trip.as_secs_f64() * 1e3;
+    context.output.json(&json!({
+        "type": "result",
+        "server": {
+            "url": bus.url(),
+            "version": bus.server_version(),
+            "rtt_ms": round_trip_ms,
+        },
+        "operations": states,
+        "workers": workers,
+        "queues": queues.iter().map(queue_json).collect::<Vec<_>>(),
+        "exit": 0,
+    }));
+    let server = format!(
+        "{} (nats-server {}, {round_trip_ms:.1} ms)",
+        bus.url(),
+        bus.server_version()
+    );
+    print_system(context, server, &states, &queues)?;
+    Ok(Exit::Done)
+}
+
+fn print_system(
+    context: &Context,
+    server: String,
+    states: &StateCounts,
+    queues: &[QueueLoad],
+) -> Result<(), Failure> {
+    let counts: Vec<String> = states
+        .iter()
+        .map(|(state, count)| format!("{count} {state}"))
+        .collect();
+    let operations = match counts.as_slice() {
+        [] => "none".to_owned(),
+        counts => counts.join(", "),
+    };
+
+    let facts = [
+        ("server", server),
+        ("store", context.store_url()?),
+        ("operations", operations),
+    ];
+    let facts = facts.map(|(name, text)| (name.to_owned(), text));
+    let rows: Vec<Vec<String>> = queues.iter().map(queue_row).collect();
+
+    let output = &context.output;
+    print_pairs(output, &facts);
+    output.line("");
+    output.table(&["SERVICE", "LANE", "WORKERS", "WAITING", "IN WORK"], &rows);
+    Ok(())
+}
+
+/// The default lane of every service, and every other lane with commands in it.
+fn is_worth_showing(queue: &QueueLoad) -> bool {
+    queue.lane == Lane::Default || queue.pending + queue.claimed > 0
+}
+
+fn queue_json(queue: &QueueLoad) -> Value {
+    json!({
+        "service": queue.service,
+        "lane": queue.lane,
+        "pending": queue.pending,
+        "claimed": queue.claimed,
+    })
+}
+
+fn queue_row(queue: &QueueLoad) -> Vec<String> {
+    vec![
+        queue.service.to_string(),
+        queue.lane.to_string(),
+        queue.workers.to_string(),
+        queue.pending.to_string(),
+        queue.claimed.to_string(),
+    ]
+}

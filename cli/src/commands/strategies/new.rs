@@ -1,0 +1,70 @@
+//! `ktrdr strategies new`: a commented strategy to start from.
+
+use std::fs::OpenOptions;
+use std::io::{ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::json;
+use strategies::STARTER;
+
+use crate::console::{Exit, Failure};
+use crate::context::Context;
+use crate::inputs::strategy_files::parse_and_resolve;
+
+/// `ktrdr strategies new`.
+#[derive(Clone, Debug, Args)]
+pub(super) struct NewArgs {
+    /// Name of the strategy: a-z, 0-9, _ and -; the file is called NAME.yaml
+    name: String,
+}
+
+/// Writes the file; one that exists is never overwritten.
+///
+/// # Errors
+/// The name cannot be that of a strategy, or the file exists or cannot be written.
+pub(super) fn run(args: &NewArgs, context: &Context) -> Result<Exit, Failure> {
+    let name = &args.name;
+    let text = STARTER
+        .replacen("name: eurusd_rsi_macd", &format!("name: {name}"), 1)
+        .replace(
+            "validate eurusd_rsi_macd`",
+            &format!("validate {name}.yaml`"),
+        );
+    // The only part that can be wrong is the name: the finding names its rule.
+    parse_and_resolve(&text)?;
+
+    let file = PathBuf::from(format!("{name}.yaml"));
+    let path = context.working_directory.join(&file);
+    write_new_file(&path, &text).map_err(|error| not_written(&file, &error))?;
+
+    let output = &context.output;
+    output.json(&json!({"type": "strategy", "name": name, "file": path}));
+    output.line(&format!("wrote {}", file.display()));
+    output.note(&format!(
+        "hint: edit it, then `ktrdr strategies validate {}`",
+        file.display()
+    ));
+    Ok(Exit::Done)
+}
+
+fn write_new_file(path: &Path, text: &str) -> std::io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
+    file.write_all(text.as_bytes())
+}
+
+fn not_written(file: &Path, error: &std::io::Error) -> Failure {
+    let message = format!("cannot write {}", file.display());
+    let (exit, hint) = match error.kind() {
+        ErrorKind::AlreadyExists => (
+            Exit::Refused,
+            "choose another name, or remove the file first; nothing was changed",
+        ),
+        _ => (Exit::Failed, "the working folder must be writable"),
+    };
+    Failure {
+        causes: vec![error.to_string()],
+        ..Failure::new(exit, "STRATEGY-NotWritten", message)
+    }
+    .with_hint(hint)
+}

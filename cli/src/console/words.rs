@@ -1,0 +1,42 @@
+//! Small pieces of text that many commands write.
+
+use jiff::Timestamp;
+use market::Utc;
+
+/// `1 bar`, `2 bars`: a count with its noun, whose plural ends in s.
+pub(crate) fn count_of(count: usize, noun: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{plural}")
+}
+
+/// Items as people write a list in one cell of a table: `1h,4h`.
+pub(crate) fn join_with_commas<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
+    let texts: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
+    texts.join(",")
+}
+
+/// The time, or an empty cell.
+pub(crate) fn time_or_blank(time: Option<Utc>) -> String {
+    time.map(|time| time.to_string()).unwrap_or_default()
+}
+
+/// A share of a whole in percent, as in `37.8 %`.
+pub(crate) fn percent_of(part: usize, whole: usize) -> String {
+    format!("{:.1} %", part as f64 * 1e2 / whole.max(1) as f64)
+}
+
+/// The present moment in the time of bars.
+pub(crate) fn now() -> Utc {
+    Utc::from_timestamp(Timestamp::now())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_count_has_the_number_of_its_noun() {
+        assert_eq!(count_of(1, "bar"), "1 bar");
+        assert_eq!(count_of(0, "bar"), "0 bars");
+    }
+}
