@@ -15,7 +15,7 @@ pub enum Severity {
     Warning,
 }
 
-/// One finding.
+/// One thing that is wrong, or worth a look.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
     /// Where: keys joined by dots, positions in brackets: `indicators.rsi_14.perod`,
@@ -45,13 +45,13 @@ impl Finding {
         rule: &'static str,
         message: impl Into<String>,
     ) -> Self {
-        let (path, message) = (path.into(), message.into());
         Self {
-            path,
+            path: path.into(),
             line,
             rule,
             severity: Severity::Error,
-            message,
+            message: message.into(),
+
             allowed: Vec::new(),
             nearest: None,
         }
@@ -90,21 +90,22 @@ impl Finding {
 impl fmt::Display for Finding {
     /// `error[key.unknown] line 7, indicators.rsi_14.perod: unknown key (did you mean period?)`.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let severity = if self.severity == Severity::Error {
-            "error"
-        } else {
-            "warning"
+        let severity = match self.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
         };
         write!(formatter, "{severity}[{}] ", self.rule)?;
+
+        // A finding about the request has no line, one about the whole file no path.
         if self.line > 0 {
             write!(formatter, "line {}, ", self.line)?;
         }
-        let path = if self.path.is_empty() {
-            "(file)"
-        } else {
-            &self.path
+        let path = match self.path.as_str() {
+            "" => "(file)",
+            path => path,
         };
         write!(formatter, "{path}: {}", self.message)?;
+
         if let Some(nearest) = &self.nearest {
             write!(formatter, " (did you mean `{nearest}`?)")?;
         }
@@ -127,12 +128,12 @@ impl Findings {
         Self(findings)
     }
 
-    /// The findings.
+    /// The findings in file order.
     pub fn iter(&self) -> std::slice::Iter<'_, Finding> {
         self.0.iter()
     }
 
-    /// True without any.
+    /// True without any finding.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -151,26 +152,24 @@ impl Findings {
 
     /// What to do next.
     pub fn hint(&self) -> &'static str {
-        "correct the places listed; `ktrdr strategies validate <file>` checks them again without starting anything"
+        "correct the places listed; `ktrdr strategies validate <file>` checks them again without \
+         starting anything"
     }
 }
 
 impl fmt::Display for Findings {
-    /// A count, then a finding a line.
+    /// How many there are, then one finding per line.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let errors = self
-            .0
-            .iter()
-            .filter(|finding| finding.severity == Severity::Error)
-            .count();
+        let is_error = |finding: &&Finding| finding.severity == Severity::Error;
+        let errors = self.0.iter().filter(is_error).count();
         let warnings = self.0.len() - errors;
-        write!(
-            formatter,
-            "the strategy has {errors} error(s) and {warnings} warning(s)"
-        )?;
-        self.0
-            .iter()
-            .try_for_each(|finding| write!(formatter, "\n  {finding}"))
+        let counts = format!("{errors} error(s) and {warnings} warning(s)");
+
+        write!(formatter, "the strategy has {counts}")?;
+        for finding in &self.0 {
+            write!(formatter, "\n  {finding}")?;
+        }
+        Ok(())
     }
 }
 

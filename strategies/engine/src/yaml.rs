@@ -32,7 +32,7 @@ pub(crate) enum Content {
 }
 
 impl Content {
-    /// The kind in a reader's words.
+    /// What the author of a file would call it.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Null => "nothing",
@@ -65,7 +65,12 @@ pub(crate) struct Entry {
 struct Open {
     node: Node,
     /// The key that waits for its value.
-    key: Option<(String, usize)>,
+    key: Option<Key>,
+}
+
+struct Key {
+    name: String,
+    line: usize,
 }
 
 /// Reads one document. What cannot be read is a finding; a tree comes back only if the text is
@@ -79,21 +84,24 @@ pub(crate) fn parse(text: &str, findings: &mut Vec<Finding>) -> Option<Node> {
         findings.push(Finding::error("", 0, "file.size", message));
         return None;
     }
+
     let mut tree = Tree {
         open: Vec::new(),
         root: None,
         findings,
     };
     for event in Parser::new_from_str(text) {
-        let step = match event {
-            Ok((event, span)) => tree.take(event, span),
+        let outcome = match event {
+            Ok((event, span)) => tree.add_event(event, span),
             Err(error) => refuse(error.marker().line(), "yaml.syntax", error.info()),
         };
-        if let Err(finding) = step {
+        // What follows a fault of the text would be read at the wrong depth.
+        if let Err(finding) = outcome {
             tree.findings.push(*finding);
             return None;
         }
     }
+
     let root = tree.root.take();
     if root.is_none() {
         findings.push(Finding::error("", 1, "yaml.empty", "the file is empty"));
@@ -101,60 +109,57 @@ pub(crate) fn parse(text: &str, findings: &mut Vec<Finding>) -> Option<Node> {
     root
 }
 
+/// The part of the document that has been read.
 struct Tree<'a> {
+    /// The collections that are still open, the innermost last.
     open: Vec<Open>,
     root: Option<Node>,
     findings: &'a mut Vec<Finding>,
 }
 
 impl Tree<'_> {
-    fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), Box<Finding>> {
+    fn add_event(&mut self, event: Event<'_>, span: Span) -> Result<(), Box<Finding>> {
         let line = span.start.line();
         match event {
             Event::Scalar(text, style, _, tag) => {
-                let content = match Scalar::parse_from_cow_and_metadata(text, style, tag.as_ref()) {
-                    Some(Scalar::Null) => Content::Null,
-                    Some(Scalar::Boolean(value)) => Content::Boolean(value),
-                    Some(Scalar::Integer(value)) => Content::Integer(value),
-                    Some(Scalar::FloatingPoint(value)) => Content::Float(value.into_inner()),
-                    Some(Scalar::String(value)) => Content::Text(value.into_owned()),
-                    None => return refuse(line, "yaml.tag", "the value does not fit its tag"),
-                };
-                self.place(Node { line, content })
+                match Scalar::parse_from_cow_and_metadata(text, style, tag.as_ref()) {
+                    Some(scalar) => self.place(Node {
+                        line,
+                        content: content_of(scalar),
+                    }),
+                    None => refuse(line, "yaml.tag", "the value does not fit its tag"),
+                }
             }
-            Event::SequenceStart(..) => self.begin(Node {
+
+            Event::SequenceStart(..) => self.open_collection(Node {
                 line,
                 content: Content::List(Vec::new()),
             }),
-            Event::MappingStart(..) => self.begin(Node {
+            Event::MappingStart(..) => self.open_collection(Node {
                 line,
                 content: Content::Map(Vec::new()),
             }),
-            Event::SequenceEnd | Event::MappingEnd => self
-                .open
-                .pop()
-                .map_or(Ok(()), |finished| self.place(finished.node)),
-            Event::Alias(_) => refuse(
-                line,
-                "yaml.alias",
-                "aliases are not supported: write the value out",
-            ),
-            Event::DocumentStart(_) if self.root.is_some() => refuse(
-                line,
-                "yaml.documents",
-                "the file holds more than one document",
-            ),
+            Event::SequenceEnd | Event::MappingEnd => match self.open.pop() {
+                Some(finished) => self.place(finished.node),
+                None => Ok(()),
+            },
+
+            Event::Alias(_) => {
+                let message = "aliases are not supported: write the value out";
+                refuse(line, "yaml.alias", message)
+            }
+            Event::DocumentStart(_) if self.root.is_some() => {
+                let message = "the file holds more than one document";
+                refuse(line, "yaml.documents", message)
+            }
             _ => Ok(()),
         }
     }
 
-    fn begin(&mut self, node: Node) -> Result<(), Box<Finding>> {
+    fn open_collection(&mut self, node: Node) -> Result<(), Box<Finding>> {
         if self.open.len() == DEPTH_MAX {
-            return refuse(
-                node.line,
-                "yaml.depth",
-                &format!("nested deeper than {DEPTH_MAX} levels"),
-            );
+            let message = format!("nested deeper than {DEPTH_MAX} levels");
+            return refuse(node.line, "yaml.depth", &message);
         }
         self.open.push(Open { node, key: None });
         Ok(())
@@ -168,36 +173,24 @@ impl Tree<'_> {
             self.root = Some(node);
             return Ok(());
         };
-        match (&mut parent.node.content, parent.key.take()) {
+
+        let waiting_key = parent.key.take();
+        match (&mut parent.node.content, waiting_key) {
             (Content::List(items), _) => items.push(node),
             (Content::Map(_), None) => {
-                let Some(key) = key_text(&node.content) else {
-                    return Err(Box::new(Finding::error(
-                        path,
-                        node.line,
-                        "yaml.key",
-                        "a key must be a plain word",
-                    )));
+                let Some(name) = key_text(&node.content) else {
+                    let message = "a key must be a plain word";
+                    let finding = Finding::error(path, node.line, "yaml.key", message);
+                    return Err(Box::new(finding));
                 };
-                parent.key = Some((key, node.line));
+                parent.key = Some(Key {
+                    name,
+                    line: node.line,
+                });
             }
-            (Content::Map(entries), Some((key, line))) => {
-                if let Some(first) = entries.iter().find(|entry| entry.key == key) {
-                    let place = if path.is_empty() {
-                        key
-                    } else {
-                        format!("{path}.{key}")
-                    };
-                    let message = format!("the key was already given on line {}", first.line);
-                    self.findings
-                        .push(Finding::error(place, line, "key.duplicate", message));
-                } else {
-                    entries.push(Entry {
-                        key,
-                        line,
-                        value: node,
-                    });
-                }
+            (Content::Map(entries), Some(key)) => {
+                let finding = add_entry(entries, key, node, &path);
+                self.findings.extend(finding);
             }
             _ => {}
         }
@@ -210,11 +203,45 @@ impl Tree<'_> {
         parents.fold(String::new(), |path, open| {
             match (&open.node.content, &open.key) {
                 (Content::List(items), _) => format!("{path}[{}]", items.len()),
-                (_, Some((key, _))) if path.is_empty() => key.clone(),
-                (_, Some((key, _))) => format!("{path}.{key}"),
+                (_, Some(key)) => join_path(&path, &key.name),
                 _ => path,
             }
         })
+    }
+}
+
+/// Adds an entry to a mapping. Of a repeated key the first value stays, and the finding is given
+/// back.
+fn add_entry(entries: &mut Vec<Entry>, key: Key, value: Node, path: &str) -> Option<Finding> {
+    if let Some(first) = entries.iter().find(|entry| entry.key == key.name) {
+        let path = join_path(path, &key.name);
+        let message = format!("the key was already given on line {}", first.line);
+        return Some(Finding::error(path, key.line, "key.duplicate", message));
+    }
+
+    entries.push(Entry {
+        key: key.name,
+        line: key.line,
+        value,
+    });
+    None
+}
+
+fn join_path(path: &str, key: &str) -> String {
+    if path.is_empty() {
+        key.to_owned()
+    } else {
+        format!("{path}.{key}")
+    }
+}
+
+fn content_of(scalar: Scalar<'_>) -> Content {
+    match scalar {
+        Scalar::Null => Content::Null,
+        Scalar::Boolean(value) => Content::Boolean(value),
+        Scalar::Integer(value) => Content::Integer(value),
+        Scalar::FloatingPoint(value) => Content::Float(value.into_inner()),
+        Scalar::String(value) => Content::Text(value.into_owned()),
     }
 }
 

@@ -7,14 +7,14 @@ use crate::labels::{CONTEXT_CLASSES, LabelSource, REGIME_CLASSES};
 /// The `decisions` section.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Decisions {
-    /// One class a row.
+    /// One class per row.
     Classification {
         /// Below this probability the signal is HOLD; 0.5 unless given.
         confidence_threshold: f64,
         /// What each class of the labels suggests, by class number.
         signals: &'static [Signal],
     },
-    /// One forward return a row.
+    /// One forward return per row.
     Regression {
         /// Cost of entering and leaving, as a fraction of the price.
         round_trip_cost: f64,
@@ -29,64 +29,16 @@ pub enum Decisions {
 pub enum Signal {
     /// Expect a rise.
     Buy,
-    /// Stay out.
+    /// Stay out of the market.
     Hold,
     /// Expect a fall.
     Sell,
 }
 
-impl Decisions {
-    /// The signal of one prediction: a probability per class, or one forward return as a fraction.
-    ///
-    /// Classes: what the most probable one suggests, HOLD when its probability is below the
-    /// threshold or another signal is as probable. Regression: BUY above cost × multiplier, SELL
-    /// below its negative. HOLD for anything that is not a prediction of this kind.
-    pub fn signal(&self, prediction: &[f64]) -> Signal {
-        match (*self, prediction) {
-            (
-                Self::Classification {
-                    confidence_threshold,
-                    signals,
-                },
-                probabilities,
-            ) if probabilities.len() == signals.len() => {
-                let best = probabilities
-                    .iter()
-                    .copied()
-                    .fold(f64::NEG_INFINITY, f64::max);
-                let mut suggested = signals
-                    .iter()
-                    .zip(probabilities)
-                    .filter(|(_, each)| **each == best);
-                match (suggested.next(), best >= confidence_threshold) {
-                    (Some((signal, _)), true) if suggested.all(|(other, _)| other == signal) => {
-                        *signal
-                    }
-                    _ => Signal::Hold,
-                }
-            }
-            (
-                Self::Regression {
-                    round_trip_cost,
-                    min_edge_multiplier,
-                },
-                [value],
-            ) => {
-                let edge = round_trip_cost * min_edge_multiplier;
-                if *value > edge {
-                    Signal::Buy
-                } else if *value < -edge {
-                    Signal::Sell
-                } else {
-                    Signal::Hold
-                }
-            }
-            _ => Signal::Hold,
-        }
-    }
-}
+/// The signals of BUY, HOLD and SELL.
+pub(crate) const CLASS_SIGNALS: &[Signal] = &[Signal::Buy, Signal::Hold, Signal::Sell];
 
-/// What the classes of a label source suggest: a rising, or a falling market, or neither.
+/// What the classes of a label source suggest: a rising or a falling market, or neither.
 pub(crate) fn signals_of(labels: &LabelSource) -> &'static [Signal] {
     match labels.classes() {
         classes if classes == CONTEXT_CLASSES => &[Signal::Buy, Signal::Sell, Signal::Hold],
@@ -97,5 +49,57 @@ pub(crate) fn signals_of(labels: &LabelSource) -> &'static [Signal] {
     }
 }
 
-/// The signals of BUY, HOLD and SELL.
-pub(crate) const CLASS_SIGNALS: &[Signal] = &[Signal::Buy, Signal::Hold, Signal::Sell];
+impl Decisions {
+    /// The signal of one prediction: a probability per class, or one forward return as a fraction.
+    ///
+    /// Classes: what the most probable one suggests, HOLD when its probability is below the
+    /// threshold or another signal is as probable. Regression: BUY above cost × multiplier, SELL
+    /// below its negative. HOLD for anything that is not a prediction of this kind.
+    pub fn signal(&self, prediction: &[f64]) -> Signal {
+        match *self {
+            Self::Classification {
+                confidence_threshold,
+                signals,
+            } => signal_of_classes(signals, prediction, confidence_threshold),
+            Self::Regression {
+                round_trip_cost,
+                min_edge_multiplier,
+            } => match *prediction {
+                [value] => signal_of_return(value, round_trip_cost * min_edge_multiplier),
+                _ => Signal::Hold,
+            },
+        }
+    }
+}
+
+fn signal_of_classes(signals: &[Signal], probabilities: &[f64], threshold: f64) -> Signal {
+    let best = probabilities
+        .iter()
+        .copied()
+        .fold(f64::NEG_INFINITY, f64::max);
+    let is_confident = best >= threshold;
+    if probabilities.len() != signals.len() || !is_confident {
+        return Signal::Hold;
+    }
+
+    // Two classes may be as probable and still suggest the same.
+    let mut suggestions = signals
+        .iter()
+        .zip(probabilities)
+        .filter(|(_, probability)| **probability == best)
+        .map(|(signal, _)| *signal);
+    match suggestions.next() {
+        Some(first) if suggestions.all(|other| other == first) => first,
+        _ => Signal::Hold,
+    }
+}
+
+fn signal_of_return(value: f64, edge: f64) -> Signal {
+    if value > edge {
+        Signal::Buy
+    } else if value < -edge {
+        Signal::Sell
+    } else {
+        Signal::Hold
+    }
+}

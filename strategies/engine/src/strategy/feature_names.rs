@@ -19,37 +19,40 @@ pub(crate) struct FeatureName {
 pub(crate) fn feature_names(
     input: &Input,
     sets: &[FuzzySet],
-    strategy: &[Timeframe],
+    strategy_timeframes: &[Timeframe],
 ) -> Vec<FeatureName> {
-    let timeframes = input.timeframes.as_deref().unwrap_or(strategy);
-    let names = |timeframe: Timeframe| match &input.source {
-        InputSource::Fuzzy(set) => {
-            let set = sets.get(*set);
-            set.iter()
-                .flat_map(|set| {
-                    set.members
-                        .iter()
-                        .map(|(member, _)| format!("{timeframe}_{}_{member}", set.id))
-                })
-                .collect()
-        }
-        InputSource::Raw { reference, .. } => vec![format!("{timeframe}_{reference}_raw")],
-    };
-    let mut all = Vec::new();
+    let timeframes = input.timeframes.as_deref().unwrap_or(strategy_timeframes);
+    let mut columns = Vec::new();
+
     for &timeframe in timeframes {
         for lag in std::iter::once(0).chain(input.lags.iter().copied()) {
-            let suffix = if lag == 0 {
-                String::new()
-            } else {
-                format!("_lag_{lag}")
+            // The current column keeps the name that it has without lags.
+            let suffix = match lag {
+                0 => String::new(),
+                lag => format!("_lag_{lag}"),
             };
-            let of_lag = names(timeframe).into_iter().map(|name| FeatureName {
-                timeframe,
-                lag,
-                name: name + &suffix,
-            });
-            all.extend(of_lag);
+            for name in names_without_lag(&input.source, sets, timeframe) {
+                columns.push(FeatureName {
+                    timeframe,
+                    lag,
+                    name: format!("{name}{suffix}"),
+                });
+            }
         }
     }
-    all
+    columns
+}
+
+fn names_without_lag(source: &InputSource, sets: &[FuzzySet], timeframe: Timeframe) -> Vec<String> {
+    match source {
+        InputSource::Raw { reference, .. } => vec![format!("{timeframe}_{reference}_raw")],
+        InputSource::Fuzzy(position) => match sets.get(*position) {
+            Some(set) => set
+                .members
+                .iter()
+                .map(|(member, _)| format!("{timeframe}_{}_{member}", set.id))
+                .collect(),
+            None => Vec::new(),
+        },
+    }
 }

@@ -19,6 +19,9 @@ pub(crate) use decisions::{CLASS_SIGNALS, signals_of};
 pub use decisions::{Decisions, Signal};
 pub(crate) use feature_names::feature_names;
 
+/// Longest strategy name, in characters.
+pub(crate) const NAME_LENGTH_MAX: usize = 64;
+
 /// Most symbols of one strategy. Named in full twice, in the text and in a request that changes
 /// them, and in a fetch of every timeframe, they take 29 of the 36 KiB of a request; the rest of a
 /// strategy takes 2 to 3.
@@ -29,8 +32,8 @@ const _: () = assert!(
     "a fetch brings all that a strategy may need"
 );
 
-/// A valid strategy file. [`Strategy::resolve`](Self::resolve) turns it into what is
-/// computed.
+/// A valid strategy file. [`Strategy::resolve`](Self::resolve) turns it into the columns, labels and
+/// settings of a training.
 #[derive(Clone, Debug)]
 pub struct Strategy {
     /// Also the default name of the model: 1 to 64 characters of `[a-z0-9_-]`, starting with a
@@ -97,7 +100,7 @@ pub struct OutputRef {
 /// One entry of `fuzzy_sets`.
 #[derive(Clone, Debug)]
 pub struct FuzzySet {
-    /// Its key.
+    /// Its key in the section.
     pub id: String,
     /// What is fuzzified.
     pub of: OutputRef,
@@ -150,7 +153,7 @@ pub enum Scaling {
 /// The `model` section.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Model {
-    /// Family.
+    /// Family of networks.
     pub kind: NetworkKind,
     /// Widths of the hidden layers, 1 to 4 096 each, at most 16.
     pub hidden_layers: Vec<usize>,
@@ -186,11 +189,11 @@ pub struct Training {
 pub enum Split {
     /// `data_split`: shares of the rows, each above 0, sum 1; 0.7, 0.15, 0.15 unless given.
     Fractions {
-        /// First share.
+        /// Share of the rows that train.
         train: f64,
-        /// Second share.
+        /// Share of the rows after them.
         validation: f64,
-        /// Last share.
+        /// Share of the last rows.
         test: f64,
     },
     /// `split`: fixed dates.
@@ -202,14 +205,13 @@ pub enum Split {
     },
 }
 
-/// Longest strategy name.
-pub(crate) const NAME_LENGTH_MAX: usize = 64;
-
 /// True for a name of a strategy or a model: lowercase letters, digits, `_` and `-`, not first `_`
 /// or `-`, at most 64 characters. It becomes part of object keys.
 pub fn is_name(name: &str) -> bool {
-    let word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let is_first_character = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     name.len() <= NAME_LENGTH_MAX
-        && name.chars().next().is_some_and(word)
-        && name.chars().all(|c| word(c) || c == '_' || c == '-')
+        && name.chars().next().is_some_and(is_first_character)
+        && name
+            .chars()
+            .all(|c| is_first_character(c) || c == '_' || c == '-')
 }
