@@ -46,7 +46,7 @@ pub use resolve::{
     ENGINE_VERSION, Feature, FeatureKind, Overrides, PlannedIndicator, Resolved, canonical_json,
     canonical_sha256,
 };
-pub use rules::{Rule, rule_of, rules};
+pub use rules::{Rule, rules};
 pub use schema::schema;
 pub use strategy::{
     Decisions, FuzzySet, Input, InputSource, Model, NamedIndicator, OutputRef, Scaling, Signal,

@@ -1,257 +1,252 @@
 //! The rules of the grammar by id: what each refuses, and why; where an earlier grammar was looser,
 //! what that led to.
 
-/// One rule.
+/// One rule of the grammar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rule {
     /// What findings carry: `key.unknown`.
     pub id: &'static str,
     /// What is refused, or warned of.
     pub refuses: &'static str,
-    /// Why; empty where it goes without saying.
+    /// The reason, or what happened without the rule; empty where it is obvious.
     pub why: &'static str,
 }
 
-const fn rule(id: &'static str, refuses: &'static str, why: &'static str) -> Rule {
+const fn new_rule(id: &'static str, refuses: &'static str, why: &'static str) -> Rule {
     Rule { id, refuses, why }
 }
 
-/// Every rule, by id.
+/// Every rule, sorted by id.
 pub fn rules() -> &'static [Rule] {
     RULES
 }
 
-/// The rule with that id.
-pub fn rule_of(id: &str) -> Option<&'static Rule> {
-    RULES.iter().find(|rule| rule.id == id)
-}
-
 const EARLIER: &str =
     "the earlier grammar accepted it and ignored it, so a strategy could say what it did not do";
-const LATER: &str = "the earlier grammar accepted it and failed, or went astray, once training ran";
+const LATER: &str = "the earlier grammar accepted it, and training failed or went wrong later";
 
 static RULES: &[Rule] = &[
-    rule(
+    new_rule(
         "date.form",
         "a date that is neither a date nor an instant",
-        "\"soon\" used to pass and the dates of the request were used instead",
+        "\"soon\" was accepted, and the dates of the request were used instead",
     ),
-    rule("date.order", "an end that is not after its start", LATER),
-    rule(
+    new_rule("date.order", "an end that is not after its start", LATER),
+    new_rule(
         "decisions.unsupported",
         "rules about open positions",
-        "they come with back-tests; accepting them now would promise what does not happen",
+        "they come with back-tests; accepted now, they would have no effect",
     ),
-    rule(
+    new_rule(
         "feature.collision",
         "two inputs whose columns would have one name",
-        "one column silently stood for both",
+        "one column silently replaced the other",
     ),
-    rule(
+    new_rule(
         "feature.unsupported",
         "context series and data_source",
-        "series of other providers are not loaded; dates of observation used to stand for dates of publication, which knows the future",
+        "series of other providers are not loaded; dates of observation were used as dates of publication, which leaks the future",
     ),
-    rule(
+    new_rule(
         "file.size",
         "a file larger than 32 KiB",
         "the text travels inside the operation",
     ),
-    rule(
+    new_rule(
         "format.conflict",
         "labels or a loss of the other output format",
-        "numbers learnt as classes, or the reverse, train to nonsense",
+        "numbers learnt as classes, or classes as numbers, make a useless model",
     ),
-    rule(
+    new_rule(
         "fuzzy_set.empty",
         "a fuzzy set without a membership function",
         "",
     ),
-    rule(
+    new_rule(
         "fuzzy_set.hole",
-        "warns, where --bars are given: values of the central 98 % that belong to no member",
-        "all columns are 0 there, which a network cannot tell from any other hole",
+        "warns, with --bars: values of the central 98 % that belong to no member",
+        "all columns are 0 there, so the network cannot distinguish one hole from another",
     ),
-    rule(
+    new_rule(
         "fuzzy_set.unused",
         "warns: a fuzzy set that no input uses",
         "",
     ),
-    rule(
+    new_rule(
         "grammar.version",
         "keys of grammar version 1 or 2",
-        "those files have no order of inputs",
+        "such files do not say in which order the inputs come",
     ),
-    rule(
+    new_rule(
         "id.form",
         "an id with a dot, a blank or more than 64 characters",
-        "text after a dot is the name of an output, so such an id cannot be referred to",
+        "the text after a dot names an output, so no reference can reach such an id",
     ),
-    rule(
+    new_rule(
         "id.price_column",
         "an id that is the name of a price column",
-        "it replaced the price and later look-ups failed",
+        "it replaced the price, and later look-ups failed",
     ),
-    rule(
+    new_rule(
         "indicator.parameter",
         "a parameter that the type does not have",
         "it was dropped: `macd: {fast: 5}` computed 12, 26, 9",
     ),
-    rule(
+    new_rule(
         "indicator.repaints",
-        "an indicator whose past changes as bars arrive",
-        "as an input it knows the future",
+        "an indicator whose past values change as bars arrive",
+        "as an input it leaks the future",
     ),
-    rule("indicator.unknown", "an unknown indicator type", LATER),
-    rule(
+    new_rule("indicator.unknown", "an unknown indicator type", LATER),
+    new_rule(
         "indicator.unused",
         "warns: an indicator that nothing uses",
         "",
     ),
-    rule("indicators.empty", "no indicator at all", ""),
-    rule(
+    new_rule("indicators.empty", "no indicator at all", ""),
+    new_rule(
         "key.duplicate",
         "a key that is written twice",
         "the last one won silently",
     ),
-    rule(
+    new_rule(
         "key.missing",
-        "a key that must be there and is not",
-        "an absent symbol, list or model was noticed only once training ran",
+        "a required key that is missing",
+        "a missing symbol, list or model was noticed only once training ran",
     ),
-    rule("key.moved", "a key that has its effect elsewhere", EARLIER),
-    rule("key.no_effect", "a key without effect", EARLIER),
-    rule(
+    new_rule("key.moved", "a key that belongs in another place", EARLIER),
+    new_rule("key.no_effect", "a key that has no effect", EARLIER),
+    new_rule(
         "key.unknown",
         "a key that the grammar does not have",
         EARLIER,
     ),
-    rule(
+    new_rule(
         "labels.order",
         "label parameters that contradict each other",
         LATER,
     ),
-    rule(
+    new_rule(
         "labels.unsupported",
         "sample weights for a source other than triple_barrier",
-        "labels of one length overlap evenly, and those of a segment end together: there is nothing to weigh; the key was ignored",
+        "labels of one length overlap evenly, and those of a segment end together: all weights would be equal; the key was ignored",
     ),
-    rule(
+    new_rule(
         "lags.order",
         "lags that do not ascend",
-        "two spellings of one strategy would be two data sets",
+        "one strategy in two spellings would build two data sets",
     ),
-    rule(
+    new_rule(
         "list.long",
         "a list longer than its limit",
-        "a record has a size",
+        "the record of an operation has a size limit",
     ),
-    rule(
+    new_rule(
         "membership.invalid",
-        "numbers that are no membership function",
-        "NaN, and infinite slopes, gave undefined memberships that were trained on as 0",
+        "numbers that are not a membership function",
+        "NaN and infinite slopes gave undefined memberships, which were trained on as 0",
     ),
-    rule(
+    new_rule(
         "mode.conflict",
-        "a list with mode single, or the reverse",
+        "a list with mode single, or a single value with another mode",
         "the list won silently over the single value",
     ),
-    rule(
+    new_rule(
         "model.unsupported",
         "recurrent networks and their keys",
         "only mlp is built",
     ),
-    rule(
+    new_rule(
         "name.form",
-        "a name that cannot be a file's",
-        "it names the model",
+        "a name that cannot be a file name",
+        "the model is stored under it",
     ),
-    rule(
+    new_rule(
         "nn_inputs.duplicate",
         "the same input twice for one timeframe, under one name or two",
-        "it gave two equal columns",
+        "it made two equal columns",
     ),
-    rule("nn_inputs.empty", "no input at all", LATER),
-    rule(
+    new_rule("nn_inputs.empty", "no input at all", LATER),
+    new_rule(
         "nn_inputs.source",
-        "an input with both or neither of fuzzy_set and raw_indicator",
+        "an input with both fuzzy_set and raw_indicator, or with neither",
         "",
     ),
-    rule(
+    new_rule(
         "nn_inputs.timeframes",
         "timeframes as a bare word other than `all`",
-        "the word was read letter by letter: `1h` asked for the timeframes `1` and `h`",
+        "the word was read letter by letter: `1h` became the timeframes `1` and `h`",
     ),
-    rule(
+    new_rule(
         "reference.output",
         "an output that the indicator does not have",
         "",
     ),
-    rule(
+    new_rule(
         "reference.timeframe",
         "a timeframe that the strategy does not list",
         "",
     ),
-    rule(
+    new_rule(
         "reference.unknown",
-        "an indicator or fuzzy set that is not there",
+        "an indicator or fuzzy set that does not exist",
         "",
     ),
-    rule(
+    new_rule(
         "split.sum",
         "shares that do not sum to 1",
         "rows were left out or used twice",
     ),
-    rule("split.twice", "shares and dates at once", ""),
-    rule("symbol.unknown", "a symbol that cannot be one", LATER),
-    rule(
+    new_rule("split.twice", "shares and dates at once", ""),
+    new_rule("symbol.unknown", "an invalid symbol", LATER),
+    new_rule(
         "timeframe.unknown",
         "a timeframe that does not exist",
         LATER,
     ),
-    rule(
+    new_rule(
         "timeframes.base",
         "a base timeframe that is not listed",
-        "the check existed and never fired",
+        "the check existed but never took effect",
     ),
-    rule("timeframes.few", "multi_timeframe with fewer than two", ""),
-    rule(
+    new_rule("timeframes.few", "multi_timeframe with fewer than two", ""),
+    new_rule(
         "training.unsupported",
         "learning rate schedules and optimisers other than adam",
         EARLIER,
     ),
-    rule(
+    new_rule(
         "value.duplicate",
         "a symbol, timeframe or entry that is listed twice",
         "it was loaded and counted twice",
     ),
-    rule("value.empty", "an empty text or list", LATER),
-    rule("value.range", "a number outside of its bounds", ""),
-    rule(
+    new_rule("value.empty", "an empty text or list", LATER),
+    new_rule("value.range", "a number outside of its bounds", ""),
+    new_rule(
         "value.type",
-        "a value of another type, such as a number in quotes",
+        "a value of the wrong type, such as a number in quotes",
         "\"14\" was a number in some places and a text in others",
     ),
-    rule(
+    new_rule(
         "value.unknown",
         "a word that is not one of those allowed",
         "an unknown label source silently became zigzag, an unknown activation relu",
     ),
-    rule(
+    new_rule(
         "yaml.alias",
         "an alias",
-        "a small file can stand for an enormous one",
+        "a small file can expand to an enormous one",
     ),
-    rule(
+    new_rule(
         "yaml.depth",
         "nesting deeper than 16 levels",
         "the grammar needs six",
     ),
-    rule("yaml.documents", "a second document", "it was never read"),
-    rule("yaml.empty", "an empty file", ""),
-    rule("yaml.key", "a key that is no plain word", ""),
-    rule("yaml.syntax", "a text that is no YAML", ""),
-    rule("yaml.tag", "a value that does not fit its tag", ""),
+    new_rule("yaml.documents", "a second document", "it was never read"),
+    new_rule("yaml.empty", "an empty file", ""),
+    new_rule("yaml.key", "a key that is not a plain word", ""),
+    new_rule("yaml.syntax", "a text that is not YAML", ""),
+    new_rule("yaml.tag", "a value that does not fit its tag", ""),
 ];
 
 #[cfg(test)]
@@ -261,39 +256,40 @@ mod tests {
 
     use super::*;
 
-    fn sources(folder: &Path, texts: &mut Vec<String>) {
+    /// Reads every file below a folder but this one, which names all rules by itself.
+    fn read_sources(folder: &Path, texts: &mut Vec<String>) {
         for entry in std::fs::read_dir(folder).unwrap().flatten() {
             match entry.path() {
-                path if path.is_dir() => sources(&path, texts),
-                path if path.file_name().is_some_and(|name| name == "rules.rs") => {}
+                path if path.is_dir() => read_sources(&path, texts),
+                path if path.ends_with("rules.rs") => {}
                 path => texts.push(std::fs::read_to_string(path).unwrap()),
             }
         }
     }
 
-    /// `"word.word"` in the sources is the id of a rule and nothing else.
-    #[test]
-    fn every_rule_that_the_sources_name_is_in_the_registry_and_the_reverse() {
-        let mut texts = Vec::new();
-        sources(
-            &Path::new(env!("CARGO_MANIFEST_DIR")).join("src"),
-            &mut texts,
-        );
+    /// `word.word` in quotes is the id of a rule and nothing else.
+    fn is_id(text: &str) -> bool {
         let is_word = |word: &str| {
             !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase() || c == '_')
         };
-        let is_id = |text: &&str| {
-            text.split_once('.')
-                .is_some_and(|(one, two)| is_word(one) && is_word(two))
-        };
-        let used: BTreeSet<&str> = texts
+        text.split_once('.')
+            .is_some_and(|(one, other)| is_word(one) && is_word(other))
+    }
+
+    #[test]
+    fn the_registry_has_exactly_the_rules_that_sources_name() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let mut texts = Vec::new();
+        read_sources(&folder, &mut texts);
+
+        let used_ids: BTreeSet<&str> = texts
             .iter()
             .flat_map(|text| text.split('"'))
-            .filter(is_id)
+            .filter(|text| is_id(text))
             .collect();
-        let known: BTreeSet<&str> = rules().iter().map(|rule| rule.id).collect();
-        assert_eq!(used, known);
+        let registered_ids: BTreeSet<&str> = rules().iter().map(|rule| rule.id).collect();
+
+        assert_eq!(used_ids, registered_ids);
         assert!(rules().is_sorted_by_key(|rule| rule.id), "by id");
-        assert_eq!(rule_of("key.unknown").map(|rule| rule.why), Some(EARLIER));
     }
 }

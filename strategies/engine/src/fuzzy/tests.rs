@@ -135,12 +135,12 @@ fn every_refusal_names_the_values_and_what_to_do() {
         (
             "triangle",
             &[0.0, 1.0, 2.0],
-            "no membership function is called \"triangle\"; hint: did you mean triangular?",
+            "\"triangle\" is not a type of membership function; hint: did you mean triangular?",
         ),
         (
             "qqq",
             &[0.0, 1.0],
-            "no membership function is called \"qqq\"; hint: use one of triangular, trapezoidal, gaussian, bell, sigmoid, singleton",
+            "\"qqq\" is not a type of membership function; hint: use one of triangular, trapezoidal, gaussian, bell, sigmoid, singleton",
         ),
         (
             "sigmoid",

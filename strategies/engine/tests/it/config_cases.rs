@@ -1,5 +1,5 @@
-//! The verdicts on 119 forms of one strategy: those of an earlier grammar beside ours, and why they
-//! differ where they do.
+//! The verdicts on 119 forms of one strategy, compared with those of an earlier grammar, and why
+//! they differ where they do.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use crate::golden_data::table;
 use saphyr::{LoadableYamlNode, Scalar, Yaml};
 use serde_json::Value;
-use strategies::{Finding, Overrides, Severity, Strategy, rule_of};
+use strategies::{Finding, Overrides, Severity, Strategy, rules};
 
 /// Accepted here although the earlier grammar refused it, with the reason.
 const LOOSER: &[(&str, &str)] = &[
@@ -45,8 +45,8 @@ fn json_of(yaml: Yaml<'_>) -> Value {
     }
 }
 
-/// Edits of strategy a: each puts raw text at a path, or removes what stands there.
-fn edited(edits: &[(&str, &str)]) -> String {
+/// Strategy a after edits: each puts raw text at a path, or removes the value there.
+fn edit_strategy(edits: &[(&str, &str)]) -> String {
     let mut root = strategy_a();
     for (index, (path, value)) in edits.iter().enumerate() {
         let mut keys: Vec<&str> = path.split('/').collect();
@@ -58,122 +58,129 @@ fn edited(edits: &[(&str, &str)]) -> String {
             parent[last] = format!("@{index}").into();
         }
     }
-    let text = root.to_string();
-    edits
-        .iter()
-        .enumerate()
-        .fold(text, |text, (index, (_, value))| {
-            text.replace(
-                &format!("\"@{index}\""),
-                &value.replace("-Infinity", "-.inf").replace("NaN", ".nan"),
-            )
-        })
+
+    // JSON has no word for what some cases put in, so it is put into the text.
+    let mut text = root.to_string();
+    for (index, (_, value)) in edits.iter().enumerate() {
+        let value = value.replace("-Infinity", "-.inf").replace("NaN", ".nan");
+        text = text.replace(&format!("\"@{index}\""), &value);
+    }
+    text
 }
+
+const COSTS: &str = r#"{"output_format": "regression", "cost_model": {"round_trip_cost": 0.001, "min_edge_multiplier": 1.5}}"#;
 
 /// The strategy of one case.
 fn text_of(path: &str, value: &str) -> String {
-    let costs = r#"{"output_format": "regression", "cost_model": {"round_trip_cost": 0.001, "min_edge_multiplier": 1.5}}"#;
     match (path, value) {
         ("(none)", _) => strategy_a().to_string(),
         ("(whole file)", "a YAML list") => "- 1\n- 2\n".to_owned(),
         ("(whole file)", "malformed YAML") => "name: [1".to_owned(),
         ("(whole file)", "empty") => String::new(),
+
+        // Two edits at once.
         (path, value) if path.contains(" + ") => {
-            let (one, two) = path.split_once(" + ").unwrap();
-            let (first, second) = value.split_once(" + ").unwrap();
-            let first = if first == "regression with valid cost_model" {
-                costs
-            } else {
-                first
+            let (first_path, second_path) = path.split_once(" + ").unwrap();
+            let (first_value, second_value) = value.split_once(" + ").unwrap();
+            let first_value = match first_value {
+                "regression with valid cost_model" => COSTS,
+                value => value,
             };
-            edited(&[(one, first), (two, second)])
+            edit_strategy(&[(first_path, first_value), (second_path, second_value)])
         }
-        (path, value) => edited(&[(path, value.trim_start_matches("unquoted YAML "))]),
+        (path, value) => edit_strategy(&[(path, value.trim_start_matches("unquoted YAML "))]),
     }
 }
 
-/// Errors by path and rule, each once.
-fn errors(text: &str) -> BTreeSet<(String, &'static str)> {
-    match Strategy::parse(text).and_then(|strategy| strategy.resolve(&Overrides::default())) {
-        Ok(_) => BTreeSet::new(),
-        Err(findings) => {
-            let is_error = |finding: &&Finding| finding.severity == Severity::Error;
-            findings
-                .iter()
-                .filter(is_error)
-                .map(|finding| (finding.path.clone(), finding.rule))
-                .collect()
-        }
-    }
+/// Path and rule of an error.
+type PlacedRule = (String, &'static str);
+
+/// The errors of a strategy, each once.
+fn errors_of(text: &str) -> BTreeSet<PlacedRule> {
+    let Err(findings) =
+        Strategy::parse(text).and_then(|strategy| strategy.resolve(&Overrides::default()))
+    else {
+        return BTreeSet::new();
+    };
+
+    let is_error = |finding: &&Finding| finding.severity == Severity::Error;
+    findings
+        .iter()
+        .filter(is_error)
+        .map(|finding| (finding.path.clone(), finding.rule))
+        .collect()
 }
 
-/// Golden strategy a has a key that the earlier grammar read and did not use, so the file itself is
-/// refused. The verdict on an edit is what it adds to that: an edit without new errors counts as
-/// accepted.
+/// The strategy has a key that the earlier grammar read and did not use, so the file itself is
+/// refused.
+fn own_errors() -> BTreeSet<PlacedRule> {
+    let own_errors = errors_of(STRATEGY_A);
+
+    let as_json = errors_of(&strategy_a().to_string());
+    assert_eq!(own_errors, as_json, "as JSON it is the same strategy");
+    let path = "training.labels.label_lookahead".to_owned();
+    assert_eq!(own_errors, BTreeSet::from([(path, "key.no_effect")]));
+    own_errors
+}
+
+/// Why a case that was accepted is refused: the reasons of the rules that it breaks.
+fn why_stricter(case: &str, rule_ids: &BTreeSet<&str>) -> String {
+    let reasons: Vec<&str> = rules()
+        .iter()
+        .filter(|rule| rule_ids.contains(rule.id))
+        .map(|rule| rule.why)
+        .collect();
+    let have_reasons = reasons.iter().all(|why| !why.is_empty());
+    assert!(have_reasons, "{case}: {rule_ids:?} says no reason");
+    reasons.join("; ")
+}
+
+/// Why a case that was refused is accepted.
+fn why_looser(case: &str, value: &str) -> &'static str {
+    let reason = LOOSER.iter().find(|(part, _)| value.contains(part));
+    reason.unwrap_or_else(|| panic!("{case} is accepted")).1
+}
+
+/// The verdict on an edit is what it adds to the errors of the file: an edit without new errors
+/// counts as accepted.
 #[test]
-fn every_case_has_a_verdict_and_where_it_differs_from_the_earlier_one_a_reason() {
+fn every_verdict_that_differs_from_the_earlier_has_a_reason() {
     let (_, cases) = table("config_cases");
     assert_eq!(cases.len(), 119);
-    let own = errors(STRATEGY_A);
-    assert_eq!(
-        own,
-        errors(&strategy_a().to_string()),
-        "as JSON it is the same strategy"
-    );
-    assert_eq!(
-        own,
-        BTreeSet::from([(
-            "training.labels.label_lookahead".to_owned(),
-            "key.no_effect"
-        )])
-    );
+    let own_errors = own_errors();
+
     let mut page = String::new();
-    let (mut stricter, mut looser) = (0, 0);
-    for case in &cases {
-        let (path, value, earlier) = (case[0].as_str(), case[1].as_str(), case[2].as_str());
-        let found = errors(&text_of(path, value));
-        let added = found
+    let mut stricter = 0;
+    let mut looser = 0;
+    for columns in &cases {
+        let [path, value, earlier_verdict] = [0, 1, 2].map(|column| columns[column].as_str());
+        let case = format!("{path} = {value}");
+        let errors = errors_of(&text_of(path, value));
+        let new_errors = errors
             .iter()
-            .filter(|error| path == "(none)" || !own.contains(error));
-        let rules: BTreeSet<&str> = added.map(|(_, rule)| *rule).collect();
-        let ours = if rules.is_empty() {
-            "accepted"
-        } else {
-            "rejected"
-        };
-        let listed = rules.iter().copied().collect::<Vec<_>>().join(" ");
-        let change = match (earlier, ours) {
-            ("accepted", "rejected") => {
+            .filter(|error| path == "(none)" || !own_errors.contains(error));
+        let rule_ids: BTreeSet<&str> = new_errors.map(|(_, rule)| *rule).collect();
+
+        let is_accepted = rule_ids.is_empty();
+        let verdict = if is_accepted { "accepted" } else { "rejected" };
+        let change = match (earlier_verdict, is_accepted) {
+            ("accepted", false) => {
                 stricter += 1;
-                let reasons: Vec<&str> = rules
-                    .iter()
-                    .map(|rule| rule_of(rule).unwrap().why)
-                    .collect();
-                assert!(
-                    reasons.iter().all(|why| !why.is_empty()),
-                    "{path} {value}: {listed} says no reason"
-                );
-                format!(" STRICTER: {}", reasons.join("; "))
+                format!(" STRICTER: {}", why_stricter(&case, &rule_ids))
             }
-            ("rejected", "accepted") => {
+            ("rejected", true) => {
                 looser += 1;
-                let reason = LOOSER.iter().find(|(part, _)| value.contains(part));
-                format!(
-                    " LOOSER: {}",
-                    reason
-                        .unwrap_or_else(|| panic!("{path} {value} is accepted"))
-                        .1
-                )
+                format!(" LOOSER: {}", why_looser(&case, value))
             }
             _ => String::new(),
         };
-        writeln!(page, "{path} = {value}\n    {ours} [{listed}]{change}").unwrap();
+
+        let rule_ids: Vec<&str> = rule_ids.into_iter().collect();
+        let rule_ids = rule_ids.join(" ");
+        writeln!(page, "{case}\n    {verdict} [{rule_ids}]{change}").unwrap();
     }
-    writeln!(
-        page,
-        "{} cases, {stricter} stricter, {looser} looser",
-        cases.len()
-    )
-    .unwrap();
+
+    let count = cases.len();
+    writeln!(page, "{count} cases, {stricter} stricter, {looser} looser").unwrap();
     insta::assert_snapshot!(page);
 }

@@ -9,6 +9,8 @@ mod config_cases;
 #[cfg(test)]
 mod data_sets;
 #[cfg(test)]
+mod edited_text;
+#[cfg(test)]
 mod features_golden;
 #[cfg(test)]
 mod golden_data;
@@ -24,6 +26,8 @@ mod hostile;
 mod indicator_definitions;
 #[cfg(test)]
 mod indicators_page;
+#[cfg(test)]
+mod layers;
 #[cfg(test)]
 mod purge;
 #[cfg(test)]
