@@ -3,7 +3,7 @@
 //!
 //! It runs services in-process ([`Sandbox::run`]) or as real processes ([`Sandbox::spawn`]), kills
 //! and freezes them, kills and restarts the NATS server, and waits for records and events, never
-//! for time. What it waits for in vain it says.
+//! for time. A wait that times out says what it was for.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -31,7 +31,7 @@ use schemas::subjects;
 use store::Store;
 
 pub use crashes::MOMENTS;
-pub use observe::Kept;
+pub use observe::StoredMessage;
 pub use process::Process;
 pub use requests::{new_id, side_by_side, steps};
 pub use server::{Role, Server};
@@ -74,6 +74,8 @@ impl Sandbox {
         show_logs();
         let folder = tempfile::tempdir().unwrap();
         let server = Server::start(&folder.path().join("nats"), guarded);
+
+        // On a guarded server only this role may declare streams.
         let infra = Bus::connect(&connect_options(&server.url(Role::Infra), profile))
             .await
             .unwrap();
@@ -81,6 +83,7 @@ impl Sandbox {
             .apply(&Topology::declare(profile, options))
             .await
             .unwrap();
+
         let bus = Bus::connect(&connect_options(&server.url(Role::Person), profile))
             .await
             .unwrap();
@@ -91,6 +94,7 @@ impl Sandbox {
         ))
         .await
         .unwrap();
+
         Self {
             server: Mutex::new(server),
             bus,
@@ -146,9 +150,10 @@ impl Sandbox {
         op
     }
 
-    /// Lets the server forget message ids after 100 ms, as it does in real life after an hour.
+    /// Makes the server forget message ids after 100 ms, as it does in real life after an hour.
     pub async fn forget_message_ids(&self) {
         let jetstream = self.bus.jetstream();
+
         for name in [subjects::EVENTS, subjects::DEAD] {
             let mut config = jetstream
                 .get_stream(name)
@@ -193,7 +198,8 @@ fn show_logs() {
             let subscriber = tracing_subscriber::fmt()
                 .with_env_filter(filter)
                 .with_writer(std::io::stderr);
-            drop(subscriber.try_init());
+            // A test may have set up a subscriber of its own.
+            let _ = subscriber.try_init();
         }
     });
 }

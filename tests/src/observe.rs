@@ -1,5 +1,5 @@
-//! What a test sees of the system: records, events, dead letters, queues, as any other process
-//! would read them.
+//! The system as a test sees it: records, events, dead letters and queues, read as any other process
+//! reads them.
 
 use std::time::Duration;
 
@@ -14,22 +14,21 @@ use schemas::operation::OperationRecord;
 use schemas::progress::ProgressRecord;
 use schemas::subjects;
 use schemas::worker::WorkerInfo;
-
 use tokio::time::interval;
 
 use crate::Sandbox;
 use crate::waiting::{patiently, until};
 
-/// One stored message.
-pub struct Kept {
-    /// Where it was published.
+/// One message of a stream.
+pub struct StoredMessage {
+    /// The subject on which it was published.
     pub subject: String,
-    /// As it was published.
+    /// The bytes that were published.
     pub payload: Vec<u8>,
 }
 
 impl Sandbox {
-    /// The record as it stands.
+    /// The record as it is now.
     pub async fn record(&self, op: &OperationId) -> OperationRecord {
         self.bus()
             .record(op)
@@ -50,26 +49,27 @@ impl Sandbox {
             .unwrap()
     }
 
-    /// Waits until the record satisfies `wanted`.
+    /// Waits until the record satisfies `is_reached`; `what` names that state.
     pub async fn until_record(
         &self,
         op: &OperationId,
         what: &str,
-        wanted: impl Fn(&OperationRecord) -> bool,
+        is_reached: impl Fn(&OperationRecord) -> bool,
     ) -> OperationRecord {
         let mut updates = self.follow(op, false).await;
-        let found = async {
+        let reached = async {
             let mut last = None;
             while let Some(update) = updates.next().await {
                 match update {
-                    Update::Record(record) if wanted(&record) => return *record,
+                    Update::Record(record) if is_reached(&record) => return *record,
                     Update::Record(record) => last = Some(record),
                     _ => {}
                 }
             }
             panic!("{op} ended and was never {what}: {last:#?}");
         };
-        patiently(format!("{op} to be {what}"), found).await
+
+        patiently(format!("{op} to be {what}"), reached).await
     }
 
     /// Waits for the end of the operation.
@@ -82,38 +82,40 @@ impl Sandbox {
     /// command.
     pub async fn until_concluded(&self, op: &OperationId) -> OperationRecord {
         self.until_ended(op).await;
-        until(format!("{op} to be settled"), || async {
-            let open = self.bus().active().await.ok()?.contains(op)
-                || !self.commands_of(op).await.is_empty();
-            if open { None } else { Some(()) }
+
+        until(format!("{op} to be concluded"), || async {
+            let is_marked = self.bus().active().await.ok()?.contains(op);
+            let has_commands = !self.commands_of(op).await.is_empty();
+            (!is_marked && !has_commands).then_some(())
         })
         .await;
         self.record(op).await
     }
 
-    /// Waits for an event, stored ones included.
+    /// Waits for an event that satisfies `is_meant`, stored ones included; `what` names it.
     pub async fn until_event(
         &self,
         op: &OperationId,
         what: &str,
-        wanted: impl Fn(&Event) -> bool,
+        is_meant: impl Fn(&Event) -> bool,
     ) -> Event {
-        let found = async {
+        let event = async {
             // An operation that has ended ends the follower, maybe just before its last event is
             // stored.
-            let mut again = interval(Duration::from_millis(100));
+            let mut follows = interval(Duration::from_millis(100));
             loop {
-                again.tick().await;
+                follows.tick().await;
                 let mut updates = self.follow(op, true).await;
                 while let Some(update) = updates.next().await {
                     match update {
-                        Update::Event(event) if wanted(&event) => return *event,
+                        Update::Event(event) if is_meant(&event) => return *event,
                         _ => {}
                     }
                 }
             }
         };
-        patiently(format!("{op} to tell {what}"), found).await
+
+        patiently(format!("event {what} of {op}"), event).await
     }
 
     /// Waits until a worker has claimed a step and its handler may run.
@@ -128,7 +130,7 @@ impl Sandbox {
         self.until_working_on(op, 1, attempt).await
     }
 
-    /// The same for any step, counted from 1.
+    /// Waits for progress of a step, counted from 1, in attempt `attempt` or a later one.
     pub async fn until_working_on(
         &self,
         op: &OperationId,
@@ -136,7 +138,7 @@ impl Sandbox {
         attempt: u32,
     ) -> ProgressRecord {
         let mut updates = self.follow(op, false).await;
-        let found = async {
+        let progress = async {
             while let Some(update) = updates.next().await {
                 match update {
                     Update::Progress(progress)
@@ -152,40 +154,40 @@ impl Sandbox {
                 self.record(op).await
             );
         };
-        patiently(
-            format!("progress of {op}, step {step}, attempt {attempt}"),
-            found,
-        )
-        .await
+
+        let what = format!("progress of {op}, step {step}, attempt {attempt}");
+        patiently(what, progress).await
     }
 
     /// All messages of a stream on `filter`, oldest first.
-    pub async fn stored(&self, stream: &str, filter: &str) -> Vec<Kept> {
+    pub async fn stored(&self, stream: &str, filter: &str) -> Vec<StoredMessage> {
         let stream = self
             .bus()
             .jetstream()
             .get_stream_no_info(stream)
             .await
             .unwrap();
-        let (mut kept, mut next) = (Vec::new(), 1);
+
+        let mut messages = Vec::new();
+        let mut next = 1;
         while let Ok(message) = stream
             .direct_get_next_for_subject(filter.to_owned(), Some(next))
             .await
         {
             next = message.sequence + 1;
-            kept.push(Kept {
+            messages.push(StoredMessage {
                 subject: message.subject.to_string(),
                 payload: message.payload.to_vec(),
             });
         }
-        kept
+        messages
     }
 
     async fn decoded<M: Message>(&self, stream: &str, filter: &str) -> Vec<M> {
         self.stored(stream, filter)
             .await
             .iter()
-            .map(|kept| codec::decode(&kept.payload).unwrap())
+            .map(|message| codec::decode(&message.payload).unwrap())
             .collect()
     }
 
@@ -195,13 +197,14 @@ impl Sandbox {
             .await
     }
 
-    /// What happened, as `step.what` words: `1.started 1.completed`.
+    /// The events as words `step.what`, as in `1.started 1.completed`.
     pub async fn story(&self, op: &OperationId) -> String {
         let events = self.events(op).await;
         let words: Vec<String> = events
             .iter()
             .map(|event| format!("{}.{}", event.step, event.what.as_str()))
             .collect();
+
         words.join(" ")
     }
 
@@ -209,9 +212,11 @@ impl Sandbox {
     /// than one of any step.
     pub async fn only_completion_of(&self, op: &OperationId) -> Event {
         let record = self.until_concluded(op).await;
+
         let mut completions = self.events(op).await;
         completions.retain(|event| event.what == What::Completed);
         completions.sort_by_key(|event| event.step);
+
         let steps: Vec<_> = completions.iter().map(|event| event.step).collect();
         assert_eq!(
             steps,
@@ -235,7 +240,7 @@ impl Sandbox {
     }
 
     /// Commands of an operation that are on a queue or claimed.
-    pub async fn commands_of(&self, op: &OperationId) -> Vec<Kept> {
+    pub async fn commands_of(&self, op: &OperationId) -> Vec<StoredMessage> {
         self.stored(subjects::COMMANDS, &format!("ktrdr.cmd.*.*.{op}.*"))
             .await
     }
@@ -251,17 +256,15 @@ impl Sandbox {
         until(format!("{count} workers of {service}"), || async {
             let mut workers = self.bus().workers().await.ok()?;
             workers.retain(|worker| worker.service == service);
-            let waiting = self
-                .bus()
-                .queue_depth(service, Lane::Default)
-                .await
-                .ok()?
-                .waiting_pulls;
             let busy = workers
                 .iter()
                 .filter(|worker| !worker.current.is_empty())
                 .count();
-            (workers.len() == count && waiting + busy as u64 >= count as u64).then_some(workers)
+
+            // A worker without work asks its queue for some.
+            let queue = self.bus().queue_depth(service, Lane::Default).await.ok()?;
+            let ready = queue.waiting_pulls + busy as u64;
+            (workers.len() == count && ready >= count as u64).then_some(workers)
         })
         .await
     }

@@ -24,17 +24,20 @@ impl Sandbox {
         self.spawn_with(program, &[])
     }
 
-    /// The same with more flags, as in `--set slots=2`.
+    /// Starts a program with more flags, as in `--set slots=2`.
     pub fn spawn_with(&self, program: &str, flags: &[&str]) -> Process {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let log = self.folder().join(format!("{program}-{number}.log"));
-        let mut command = Command::new(built(program));
-        for (name, _) in
-            std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("KTRDR_"))
-        {
-            command.env_remove(name);
+        let mut command = Command::new(program_path(program));
+
+        // Nothing of the settings of whoever runs the tests.
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("KTRDR_") {
+                command.env_remove(name);
+            }
         }
+
         let child = command
             .args([
                 "--nats-url",
@@ -51,26 +54,28 @@ impl Sandbox {
             .stderr(std::fs::File::create(&log).unwrap())
             .spawn()
             .unwrap();
+
         Process { child, log }
     }
 }
 
-/// The executable beside the one of this test.
-fn built(program: &str) -> PathBuf {
+/// The executable in the folder of the one of this test, or in the folder above.
+fn program_path(program: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
-    let found = test
+    let mut paths = test
         .ancestors()
         .skip(1)
         .take(2)
-        .map(|folder| folder.join(program))
-        .find(|path| path.is_file());
-    found.unwrap_or_else(|| {
-        panic!("{program} is not built: run `cargo build --workspace --bins` first")
-    })
+        .map(|folder| folder.join(program));
+
+    match paths.find(|path| path.is_file()) {
+        Some(path) => path,
+        None => panic!("{program} is not built: run `cargo build --workspace --bins` first"),
+    }
 }
 
 impl Process {
-    /// Process id, as it stands in the worker's key.
+    /// Process id, as in the worker's key.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
@@ -82,21 +87,22 @@ impl Process {
 
     /// kill -9, and gone when it returns.
     pub fn kill(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
+        // Both fail for a process that has ended, which is as good.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 
-    /// SIGSTOP: it stands still and knows nothing of it.
+    /// SIGSTOP: it does not move, and does not notice.
     pub fn freeze(&self) {
         self.signal(Signal::SIGSTOP);
     }
 
-    /// SIGCONT.
+    /// SIGCONT: it goes on where it was frozen.
     pub fn thaw(&self) {
         self.signal(Signal::SIGCONT);
     }
 
-    /// SIGTERM.
+    /// SIGTERM: it is asked to end.
     pub fn terminate(&self) {
         self.signal(Signal::SIGTERM);
     }

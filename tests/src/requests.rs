@@ -27,11 +27,16 @@ pub fn side_by_side(first: &[RunDummy], last: RunDummy) -> NewOperation {
 }
 
 fn stages(stages: Vec<Vec<RunDummy>>) -> NewOperation {
-    let spec = |command: &RunDummy| command.operation().plan.stages[0][0].clone();
     let stages: Vec<Stage> = stages
         .iter()
-        .map(|stage| stage.iter().map(spec).collect())
+        .map(|commands| {
+            commands
+                .iter()
+                .map(|command| command.operation().plan.stages[0][0].clone())
+                .collect()
+        })
         .collect();
+
     NewOperation {
         plan: Plan { stages },
         ..RunDummy::default().operation()

@@ -3,9 +3,10 @@
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStderr, Command, Stdio};
 
-/// Who connects. On a guarded server each may do what `infra/nats/permissions.conf` says.
+/// The roles in which one connects. On a guarded server each may do what
+/// `infra/nats/permissions.conf` allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// Applies streams, buckets and consumers.
@@ -28,7 +29,7 @@ impl Role {
     }
 }
 
-/// Killed when it is dropped.
+/// A server process; killed when it is dropped.
 pub struct Server {
     child: Child,
     address: String,
@@ -59,10 +60,11 @@ impl Server {
         format!("nats://{credentials}{}", self.address)
     }
 
-    /// kill -9.
+    /// kill -9, and gone when it returns.
     pub fn kill(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
+        // Both fail for a server that has ended, which is as good.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 
     /// Starts again on the same port and folder.
@@ -79,53 +81,76 @@ impl Drop for Server {
     }
 }
 
+/// Starts a server; returns it with its address once it is ready.
 fn start(folder: &Path, port: &str, guarded: bool) -> (Child, String) {
     let config = folder.join("nats.conf");
-    let store = folder.join("streams");
-    let mut text = format!(
-        "jetstream {{ store_dir: \"{}\", sync_interval: always }}\n",
-        store.display()
-    );
-    if guarded {
-        let permissions =
-            Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra/nats/permissions.conf");
-        text += &std::fs::read_to_string(permissions).unwrap();
-    }
-    std::fs::write(&config, text).unwrap();
-    let password = |role: Role| {
-        (
-            format!("KTRDR_{}_PASSWORD", role.user().to_uppercase()),
-            format!("{}-password", role.user()),
-        )
-    };
+    std::fs::write(&config, config_text(folder, guarded)).unwrap();
+
     let mut child = Command::new(program())
         .args(["-a", "127.0.0.1", "-p", port, "-c"])
         .arg(&config)
-        .envs(Role::ALL.map(password))
+        .envs(Role::ALL.map(password_variable))
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
         .expect("nats-server starts: `infra/setup nats` fetches one, KTRDR_NATS_SERVER names one");
-    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    let (mut address, mut log) = (String::new(), Vec::new());
-    for line in lines.by_ref().map(Result::unwrap) {
-        if let Some((_, told)) = line.split_once("Listening for client connections on ") {
-            told.clone_into(&mut address);
-        }
-        let ready = line.contains("Server is ready");
-        log.push(line);
-        if ready {
-            std::thread::spawn(move || lines.for_each(drop));
-            return (child, address);
+    let log = BufReader::new(child.stderr.take().unwrap());
+
+    match wait_until_ready(log) {
+        Ok(address) => (child, address),
+        Err(log) => {
+            let _ = child.wait();
+            panic!("the NATS server did not become ready:\n{log}");
         }
     }
-    drop(child.wait());
-    panic!("the NATS server did not become ready:\n{}", log.join("\n"));
+}
+
+fn config_text(folder: &Path, guarded: bool) -> String {
+    let store = folder.join("streams");
+    let text = format!(
+        "jetstream {{ store_dir: \"{}\", sync_interval: always }}\n",
+        store.display()
+    );
+    if !guarded {
+        return text;
+    }
+
+    let permissions = Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra/nats/permissions.conf");
+    text + &std::fs::read_to_string(permissions).unwrap()
+}
+
+/// The variable from which the server takes the password of a role.
+fn password_variable(role: Role) -> (String, String) {
+    let name = format!("KTRDR_{}_PASSWORD", role.user().to_uppercase());
+
+    (name, format!("{}-password", role.user()))
+}
+
+/// Reads the log until the server is ready, and returns its address; the whole log when it ends
+/// before. What it logs later is read by a thread and thrown away, or the server would block.
+fn wait_until_ready(log: BufReader<ChildStderr>) -> Result<String, String> {
+    let mut lines = log.lines().map(Result::unwrap);
+    let mut address = String::new();
+    let mut seen = Vec::new();
+
+    while let Some(line) = lines.next() {
+        if let Some((_, listening)) = line.split_once("Listening for client connections on ") {
+            listening.clone_into(&mut address);
+        }
+        let is_ready = line.contains("Server is ready");
+        seen.push(line);
+        if is_ready {
+            std::thread::spawn(move || for _ in lines {});
+            return Ok(address);
+        }
+    }
+    Err(seen.join("\n"))
 }
 
 /// `KTRDR_NATS_SERVER`, else the one that `infra/setup nats` fetched, else the one on PATH.
 fn program() -> PathBuf {
     let fetched = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.deps/nats/bin/nats-server");
+
     match std::env::var_os("KTRDR_NATS_SERVER") {
         Some(named) => named.into(),
         None if fetched.exists() => fetched,

@@ -12,24 +12,26 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// Looks again and again until `look` finds something; fails after [`PATIENCE`], saying what it
 /// waited for.
-pub async fn until<T, F, Found>(what: impl Display, mut look: F) -> T
+pub async fn until<T, F, Looking>(what: impl Display, mut look: F) -> T
 where
-    F: FnMut() -> Found,
-    Found: Future<Output = Option<T>>,
+    F: FnMut() -> Looking,
+    Looking: Future<Output = Option<T>>,
 {
     let started = Instant::now();
-    let mut every = interval(LOOK_EVERY);
-    every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut looks = interval(LOOK_EVERY);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+
     while started.elapsed() < PATIENCE {
-        every.tick().await;
-        if let Some(found) = look().await {
-            return found;
+        looks.tick().await;
+        if let Some(value) = look().await {
+            return value;
         }
     }
+
     panic!("still waiting for {what} after {} s", PATIENCE.as_secs());
 }
 
-/// The same for a future that waits by itself.
+/// Waits for a future; fails after [`PATIENCE`], saying what it waited for.
 pub(crate) async fn patiently<T>(what: impl Display, waiting: impl Future<Output = T>) -> T {
     match tokio::time::timeout(PATIENCE, waiting).await {
         Ok(value) => value,

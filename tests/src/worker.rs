@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use runtime::probe::{Moment, Probe};
 use runtime::{StepContext, StepError, StepHandler, WorkerError, WorkerOptions, serve};
@@ -40,13 +40,14 @@ impl Sandbox {
     ) -> Worker {
         let mut options = WorkerOptions::new(H::Command::SERVICE, self.profile());
         choose(&mut options);
-        let (shutdown, told) = watch::channel(false);
+
+        let (shutdown, shutdown_requested) = watch::channel(false);
         let task = tokio::spawn(serve(
             self.connect().await,
             self.store().clone(),
             handler,
             options,
-            told,
+            shutdown_requested,
         ));
         Worker {
             shutdown,
@@ -56,11 +57,13 @@ impl Sandbox {
 
     /// Does the housekeeping, as `ktrdr up` does.
     pub async fn start_housekeeper(&self) -> Housekeeper {
-        let (stop, told) = watch::channel(false);
+        let (stop, stop_requested) = watch::channel(false);
         let owner = format!("test-{:08x}", rand::random::<u32>());
+        let housekeeper = runtime::run_housekeeper(self.connect().await, owner, stop_requested);
+
         Housekeeper {
             stop,
-            task: tokio::spawn(runtime::run_housekeeper(self.connect().await, owner, told)),
+            task: tokio::spawn(housekeeper),
         }
     }
 }
@@ -82,15 +85,21 @@ impl Worker {
         }
     }
 
-    /// Ends it in the middle of whatever it does, without any farewell.
+    /// Ends it in the middle of whatever it does, without signing off.
     pub fn kill(mut self) {
-        self.task.take().inspect(JoinHandle::abort);
+        self.abort();
+    }
+
+    fn abort(&mut self) {
+        if let Some(task) = self.task.take() {
+            task.abort();
+        }
     }
 }
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        self.task.take().inspect(JoinHandle::abort);
+        self.abort();
     }
 }
 
@@ -115,31 +124,25 @@ impl Drop for Housekeeper {
     }
 }
 
-/// Kills its worker the first `times` times it comes to a moment.
+/// Kills its worker the first time that it comes to a moment.
 pub struct Dies {
-    at: Moment,
-    left: AtomicU32,
+    moment: Moment,
+    is_due: AtomicBool,
 }
 
 impl Dies {
-    /// Once.
-    pub fn at(at: Moment) -> Arc<Self> {
+    /// Kills it at this moment, once.
+    pub fn at(moment: Moment) -> Arc<Self> {
         Arc::new(Self {
-            at,
-            left: AtomicU32::new(1),
+            moment,
+            is_due: AtomicBool::new(true),
         })
     }
 }
 
 impl Probe for Dies {
     fn dies_at(&self, moment: Moment) -> bool {
-        moment == self.at
-            && self
-                .left
-                .try_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
-                    left.checked_sub(1)
-                })
-                .is_ok()
+        moment == self.moment && self.is_due.swap(false, Ordering::SeqCst)
     }
 }
 

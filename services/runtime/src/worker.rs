@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bus::topology::{Topology, TopologyOptions};
-use bus::{Bus, BusError, Endpoint, Profile, Queue, ServiceDescription};
+use bus::{Answers, Bus, BusError, Endpoint, Profile, Queue, ServiceDescription};
 use jiff::Timestamp;
 use schemas::errors::chain;
 use schemas::ids::{Lane, Service, WorkerId};
@@ -122,27 +122,79 @@ pub async fn serve<H: StepHandler>(
     let topology = Topology::declare(options.profile, TopologyOptions::default());
     bus.check(&topology).await?;
 
-    // Known to everybody before it takes its first step, or a claim of ours would look like that of
-    // a dead worker.
-    let worker = worker_id(options.service);
-    let current = CurrentSteps::new();
-    let draining = watch::Sender::new(false);
-    let info = worker_info(&worker, &options);
-    bus.put_worker(&info).await?;
-    let presence =
-        Presence::start(&bus, info, &current, draining.subscribe()).map_err(WorkerError::Thread)?;
-    let _housekeeper = options.housekeeping.then(|| {
-        let stop = draining.subscribe();
-        let housekeeper = run_housekeeper(bus.clone(), worker.to_string(), stop);
-        AbortOnDropHandle::new(tokio::spawn(housekeeper))
-    });
-    let _answering = bus
-        .answer(
-            description(&worker, &options),
-            endpoints(&options, &current),
-        )
-        .await?;
+    // Announced before it takes its first step, or its claim would look like that of a dead worker.
+    let announced = Announced::start(&bus, &options).await?;
+    let mut slots = start_slots(&bus, store, handler, &options, &shutdown, &announced).await?;
+    tracing::info!(
+        worker = %announced.worker,
+        service = %options.service,
+        slots = options.slots,
+        "worker ready"
+    );
 
+    match wait_for_end(&bus, shutdown, &announced, &mut slots).await? {
+        End::Killed => Err(WorkerError::Killed),
+        End::Requested => {
+            let still_running = drain(&mut slots, options.drain_timeout).await;
+            announced.presence.sign_off(&bus).await;
+            match still_running {
+                0 => Ok(()),
+                count => Err(WorkerError::DrainTimeout(count)),
+            }
+        }
+    }
+}
+
+/// A worker that others can see: its key, its signs of life, its endpoints. Dropped, it falls
+/// silent.
+struct Announced {
+    worker: WorkerId,
+    current: CurrentSteps,
+    draining: watch::Sender<bool>,
+    presence: Presence,
+    _housekeeper: Option<AbortOnDropHandle<()>>,
+    _answering: Answers,
+}
+
+impl Announced {
+    async fn start(bus: &Bus, options: &WorkerOptions) -> Result<Self, WorkerError> {
+        let worker = worker_id(options.service);
+        let current = CurrentSteps::new();
+        let draining = watch::Sender::new(false);
+
+        let info = worker_info(&worker, options);
+        bus.put_worker(&info).await?;
+        let presence = Presence::start(bus, info, &current, draining.subscribe())
+            .map_err(WorkerError::Thread)?;
+
+        let housekeeper = options.housekeeping.then(|| {
+            let stop = draining.subscribe();
+            let housekeeper = run_housekeeper(bus.clone(), worker.to_string(), stop);
+            AbortOnDropHandle::new(tokio::spawn(housekeeper))
+        });
+        let answering = bus
+            .answer(description(&worker, options), endpoints(options, &current))
+            .await?;
+
+        Ok(Self {
+            worker,
+            current,
+            draining,
+            presence,
+            _housekeeper: housekeeper,
+            _answering: answering,
+        })
+    }
+}
+
+async fn start_slots<H: StepHandler>(
+    bus: &Bus,
+    store: Store,
+    handler: H,
+    options: &WorkerOptions,
+    shutdown: &watch::Receiver<bool>,
+    announced: &Announced,
+) -> Result<JoinSet<SlotEnd>, BusError> {
     let queue = bus
         .queue(options.service, options.lane, options.priority)
         .await?;
@@ -151,36 +203,25 @@ pub async fn serve<H: StepHandler>(
         worker: WorkerContext {
             bus: bus.clone(),
             store,
-            id: worker.clone(),
+            id: announced.worker.clone(),
             service: options.service,
             shutdown: shutdown.clone(),
-            current,
+            current: announced.current.clone(),
             probe: options.probe.clone(),
             stall: STALL,
         },
         handler: Arc::new(handler),
     });
-    tracing::info!(%worker, service = %options.service, slots = options.slots, "worker ready");
+
     let mut slots = JoinSet::new();
     for _ in 0..options.slots {
         slots.spawn(serve_slot(
             deliveries.clone(),
             queue.clone(),
-            draining.subscribe(),
+            announced.draining.subscribe(),
         ));
     }
-
-    match wait_for_end(&bus, &worker, shutdown, &draining, &mut slots).await? {
-        End::Killed => Err(WorkerError::Killed),
-        End::Requested => {
-            let still_running = drain(&mut slots, options.drain_timeout).await;
-            presence.sign_off(&bus).await;
-            match still_running {
-                0 => Ok(()),
-                count => Err(WorkerError::DrainTimeout(count)),
-            }
-        }
-    }
+    Ok(slots)
 }
 
 /// Why a worker stops to take steps.
@@ -193,19 +234,18 @@ enum End {
 
 async fn wait_for_end(
     bus: &Bus,
-    worker: &WorkerId,
     mut shutdown: watch::Receiver<bool>,
-    draining: &watch::Sender<bool>,
+    announced: &Announced,
     slots: &mut JoinSet<SlotEnd>,
 ) -> Result<End, BusError> {
-    let mut drain_requests = bus.watch_drain(worker).await?;
+    let mut drain_requests = bus.watch_drain(&announced.worker).await?;
 
     loop {
         tokio::select! {
             () = shutdown_requested(&mut shutdown) => break,
             Some(()) = drain_requests.next() => {
                 tracing::info!("asked to drain: finishing what runs, taking nothing new");
-                draining.send_replace(true);
+                announced.draining.send_replace(true);
             }
             ended = slots.join_next() => match ended {
                 Some(Ok(SlotEnd::Killed)) => return Ok(End::Killed),
@@ -216,7 +256,7 @@ async fn wait_for_end(
         }
     }
 
-    draining.send_replace(true);
+    announced.draining.send_replace(true);
     Ok(End::Requested)
 }
 
@@ -244,6 +284,7 @@ async fn serve_slot<H: StepHandler>(
     queue: Arc<Queue>,
     mut stop: watch::Receiver<bool>,
 ) -> SlotEnd {
+    // Exactly one message per slot: what a worker cannot begin stays on the queue for others.
     while let Some(delivered) = queue.next(&mut stop).await {
         match deliveries.handle(&delivered).await {
             Ok(()) => {}
@@ -257,6 +298,7 @@ async fn serve_slot<H: StepHandler>(
             ),
         }
     }
+
     SlotEnd::Drained
 }
 
