@@ -226,6 +226,7 @@ codes! {
         OPS_UNANSWERABLE = "Unanswerable": "A command does not belong to any recorded operation.";
         OPS_UNKNOWN_VERB = "UnknownVerb": "The service has no command of that name.";
         OPS_WAIT_TIMEOUT = "WaitTimeout": "The operation did not end within the time that --wait-timeout allows.";
+        OPS_WORKER_LOST = "WorkerLost": "The worker of a step fell silent, and another one takes over.";
     }
     Proc "PROC" "Building data sets." {
         PROC_FEATURES = "Features": "The features of a symbol cannot be computed.";

@@ -143,7 +143,7 @@ impl From<BusError> for Failure {
 
 impl From<SettingsError> for Failure {
     fn from(error: SettingsError) -> Self {
-        Self::of(Exit::Usage, "CONFIG-Invalid", &error).with_hint(error.hint())
+        Self::of(Exit::Usage, error.code(), &error).with_hint(error.hint())
     }
 }
 

@@ -3,6 +3,7 @@
 
 use runtime::settings::LogSettings;
 use runtime::telemetry;
+use schemas::codes::Advice;
 
 use super::{Exit, Failure};
 
@@ -27,5 +28,5 @@ pub(crate) fn start_logging(
         ..log.clone()
     };
     telemetry::init(&log)
-        .map_err(|error| Failure::of(Exit::Usage, "CONFIG-Log", &error).with_hint(error.hint()))
+        .map_err(|error| Failure::of(Exit::Usage, error.code(), &error).with_hint(error.hint()))
 }

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use runtime::{StepContext, StepError, StepHandler};
+use schemas::codes;
 use schemas::commands::{DummyOutcome, RunDummy};
 use schemas::progress::{Context, Count, Progress};
 
@@ -24,7 +25,7 @@ impl StepHandler for Dummy {
         let resumed_at = step.resume_point::<u64>().unwrap_or(0);
         let length = Duration::try_from_secs_f64(command.seconds).map_err(|error| {
             StepError::permanent(
-                "OPS-InvalidCommand",
+                codes::OPS_INVALID_COMMAND,
                 format!("seconds = {}: {error}", command.seconds),
                 "use 0 or more",
             )
@@ -47,7 +48,7 @@ impl StepHandler for Dummy {
             if command.fail_at == Some(current) {
                 let message = format!("failed at iteration {current} as asked");
                 return Err(StepError::permanent(
-                    "DUMMY-Asked",
+                    codes::DUMMY_ASKED,
                     message,
                     "leave out fail_at",
                 ));

@@ -4,6 +4,7 @@
 use bus::{Bus, BusError, Delivered};
 use jiff::Timestamp;
 use schemas::codec;
+use schemas::codes;
 use schemas::errors::{ErrorRecord, HINT_BYTES_MAX, shortened};
 use schemas::events::{Event, What};
 use schemas::ids::{Lane, OperationId, Service, StepNumber, WorkerId};
@@ -82,7 +83,7 @@ fn failure_of(record: &OperationRecord, number: StepNumber) -> Option<ErrorRecor
         Some(failure) => Some(failure.error.clone()),
         None => {
             let note = record.step(number)?.note.clone()?;
-            Some(ErrorRecord::new("OPS-StepFailed", note, ""))
+            Some(ErrorRecord::new(codes::OPS_STEP_FAILED, note, ""))
         }
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bus::{BusError, ControlWatch, Delivered};
+use schemas::codes;
 use schemas::command::Command;
 use schemas::errors::ErrorRecord;
 use schemas::events::Event;
@@ -155,7 +156,7 @@ fn spawn_handler<H: StepHandler>(
 fn retry_unarmed(error: &BusError) -> StepError {
     StepError::retry(
         UNARMED_RETRY,
-        ErrorRecord::from_error("BUS-Unreachable", error, error.hint()),
+        ErrorRecord::from_error(codes::BUS_UNREACHABLE, error, error.hint()),
     )
 }
 
@@ -173,7 +174,7 @@ fn decode_command<H: StepHandler>(context: &StepContext) -> Result<H::Command, S
             H::Command::VERB
         );
         let hint = "upgrade the worker, or correct the plan";
-        return Err(StepError::permanent("OPS-UnknownVerb", message, hint));
+        return Err(StepError::permanent(codes::OPS_UNKNOWN_VERB, message, hint));
     };
 
     // A command without parameters may leave them out altogether.
@@ -184,7 +185,7 @@ fn decode_command<H: StepHandler>(context: &StepContext) -> Result<H::Command, S
     };
     serde_json::from_value(command).map_err(|error| {
         StepError::permanent(
-            "OPS-InvalidCommand",
+            codes::OPS_INVALID_COMMAND,
             format!(
                 "the command of step {} cannot be read: {error}",
                 context.number

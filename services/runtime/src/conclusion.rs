@@ -6,6 +6,7 @@ use std::time::Duration;
 use bus::{ChangeError, Published};
 use jiff::Timestamp;
 use schemas::codec;
+use schemas::codes;
 use schemas::errors::ErrorRecord;
 use schemas::ids::{OperationId, STEPS_MAX, StepNumber};
 use schemas::operation::{
@@ -186,7 +187,7 @@ impl Ending {
             Ok(outcome) => match serde_json::to_value(outcome) {
                 Ok(value) => Self::Completed(value),
                 Err(error) => Self::Failed(ErrorRecord::from_error(
-                    "SYS-Serialisation",
+                    codes::SYS_SERIALISATION,
                     &error,
                     "report this as a bug",
                 )),

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use bus::{ChangeError, Delivered};
 use jiff::Timestamp;
+use schemas::codes;
 use schemas::delivery::{self, Decision};
 use schemas::errors::ErrorRecord;
 use schemas::events::What;
@@ -82,7 +83,7 @@ impl<H: StepHandler> DeliveryHandler<H> {
             Decision::DeadLetter(reason) => {
                 let hint =
                     "submit the operation again; `ktrdr status <operation>` shows what is recorded";
-                let error = ErrorRecord::from_error("OPS-Unanswerable", &reason, hint);
+                let error = ErrorRecord::from_error(codes::OPS_UNANSWERABLE, &reason, hint);
                 self.reject(command.delivered, error).await
             }
         }
@@ -193,7 +194,7 @@ impl<H: StepHandler> DeliveryHandler<H> {
     ) -> Result<(), Unanswered> {
         let hint =
             "compare it with `ktrdr dummy start --dry-run`, then publish a corrected command";
-        let error = ErrorRecord::new("BUS-Undecodable", reason, hint);
+        let error = ErrorRecord::new(codes::BUS_UNDECODABLE, reason, hint);
 
         self.reject(delivered, error).await
     }
@@ -215,5 +216,5 @@ fn attempts_exhausted(command: &ReceivedCommand<'_>) -> StepError {
     );
     let hint = "look into the logs of the workers that took it: the command may kill them";
 
-    ErrorRecord::new("OPS-AttemptsExhausted", message, hint).into()
+    ErrorRecord::new(codes::OPS_ATTEMPTS_EXHAUSTED, message, hint).into()
 }

@@ -74,9 +74,9 @@ impl From<store::StoreError> for StepError {
     /// A store that is away or full is worth another try; everything else is permanent.
     fn from(error: store::StoreError) -> Self {
         let code = if error.is_full() {
-            "STORE-Full"
+            codes::STORE_FULL
         } else {
-            "STORE-Failed"
+            codes::STORE_FAILED
         };
         let record = ErrorRecord::from_error(code, &error, error.hint());
 
@@ -188,7 +188,7 @@ impl StepContext {
                 self.record.op
             );
             StepError::permanent(
-                "OPS-InvalidRequest",
+                codes::OPS_INVALID_REQUEST,
                 message,
                 "submit it again with this version of `ktrdr`",
             )
@@ -210,7 +210,7 @@ impl StepContext {
                     self.number
                 );
                 StepError::permanent(
-                    "OPS-InvalidPlan",
+                    codes::OPS_INVALID_PLAN,
                     message,
                     "put it into the plan before this step",
                 )
@@ -228,7 +228,7 @@ impl StepContext {
                 C::VERB
             );
             StepError::permanent(
-                "OPS-InvalidOutcome",
+                codes::OPS_INVALID_OUTCOME,
                 message,
                 "upgrade the workers to one version",
             )
@@ -251,7 +251,7 @@ impl StepContext {
     pub async fn checkpoint(&self, checkpoint: &impl Serialize) -> Result<(), StepError> {
         let value = serde_json::to_value(checkpoint).map_err(|error| {
             StepError::permanent(
-                "SYS-Serialisation",
+                codes::SYS_SERIALISATION,
                 format!("cannot write a checkpoint: {error}"),
                 "report this as a bug",
             )
@@ -283,7 +283,7 @@ impl StepContext {
                 let message = format!("the checkpoint of {op} could not be recorded: {last}");
                 StepError::retry(
                     AWAY_RETRY,
-                    ErrorRecord::new("BUS-Unreachable", message, last.hint()),
+                    ErrorRecord::new(codes::BUS_UNREACHABLE, message, last.hint()),
                 )
             }
             ChangeError::Refused {
@@ -328,7 +328,7 @@ pub struct StoredResult {
 pub(crate) fn retry_panicked(panic: &str) -> StepError {
     let message = format!("the handler panicked: {panic}");
     let error = ErrorRecord::new(
-        "SYS-Panic",
+        codes::SYS_PANIC,
         message,
         "the worker's log has the place; report this as a bug",
     );

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use bus::Bus;
 use clap::{Args, FromArgMatches};
+use schemas::codes::Advice;
 use schemas::errors::chain;
 use schemas::ids::{Lane, Service};
 use schemas::subjects::service_name;

@@ -1,8 +1,10 @@
 //! Logs and spans: one subscriber per process, to standard error; one span per step, its field
 //! names written only here.
 
+use std::borrow::Cow;
 use std::io::IsTerminal;
 
+use schemas::codes::{self, Advice, Code};
 use schemas::ids::{OperationId, StepNumber};
 use tracing_subscriber::EnvFilter;
 
@@ -24,13 +26,16 @@ pub enum TelemetryError {
     Twice(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-impl TelemetryError {
-    /// What to do next.
-    pub fn hint(&self) -> &'static str {
-        match self {
+impl Advice for TelemetryError {
+    fn code(&self) -> Code {
+        codes::CONFIG_LOG
+    }
+
+    fn hint(&self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
             Self::Filter { .. } => "write it like info,runtime=debug",
             Self::Twice(_) => "call telemetry::init once, first thing in main",
-        }
+        })
     }
 }
 

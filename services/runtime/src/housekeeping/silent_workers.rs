@@ -3,6 +3,7 @@
 
 use bus::ChangeError;
 use jiff::Timestamp;
+use schemas::codes;
 use schemas::errors::ErrorRecord;
 use schemas::ids::{StepNumber, WorkerId};
 use schemas::operation::{Holder, OperationRecord};
@@ -108,5 +109,5 @@ fn worker_lost(worker: &WorkerId) -> ErrorRecord {
     let message = format!("worker {worker} is lost; another takes over");
     let hint = "if it happens again, read the log of that worker";
 
-    ErrorRecord::new("OPS-WorkerLost", message, hint).retryable()
+    ErrorRecord::new(codes::OPS_WORKER_LOST, message, hint).retryable()
 }

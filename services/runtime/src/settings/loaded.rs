@@ -1,8 +1,10 @@
 //! Settings as they were loaded: where each value came from, and what was wrong.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::PathBuf;
 
+use schemas::codes::{self, Advice, Code};
 use serde::Serialize;
 
 /// The layer that a value came from.
@@ -129,17 +131,19 @@ fn list_mistakes(mistakes: &[Mistake]) -> String {
         .fold(head, |text, mistake| format!("{text}\n  {mistake}"))
 }
 
-impl SettingsError {
-    /// What to do next.
-    pub fn hint(&self) -> String {
-        let hint = match self {
+impl Advice for SettingsError {
+    fn code(&self) -> Code {
+        codes::CONFIG_INVALID
+    }
+
+    fn hint(&self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
             Self::Read { .. } => "check the path given with --config",
             Self::Parse { .. } => {
                 "correct the line; sections are [bus], [store], [log] and one per service"
             }
             Self::Defaults { .. } => "report this as a defect",
             Self::Mistakes { .. } => "correct them, then look at the result with --check",
-        };
-        hint.to_owned()
+        })
     }
 }

@@ -7,6 +7,7 @@ use runtime::settings::{
     self, ClientSettings, LoadedSettings, NoSettings, Origin, Profile, ServiceSettings,
     SettingsError,
 };
+use schemas::codes::Advice;
 use schemas::ids::Lane;
 use serde::{Deserialize, Serialize};
 
