@@ -20,9 +20,15 @@ const NAMES_WITHOUT_NOUN: &[&str] = &[
     "usual", "wanted",
 ];
 
+/// Words that had several meanings, and have none any more: see "Words" in ARCHITECTURE.md.
+const RETIRED_WORDS: &[&str] = &[
+    "advance", "advanced", "advances", "settle", "settled", "settles",
+];
+
 /// What a rule found, by the rule.
 #[derive(Default)]
 struct Violations {
+    retired_words: Vec<String>,
     without_paragraphs: Vec<String>,
     too_many_tokens: Vec<String>,
     tuple_lets: Vec<String>,
@@ -93,6 +99,7 @@ impl Reader<'_> {
         }
 
         self.read_name(&signature.ident);
+        self.read_words(&signature.ident);
         if attributes.iter().any(is_test) {
             self.read_test_name(&signature.ident);
         }
@@ -102,6 +109,15 @@ impl Reader<'_> {
         if NAMES_WITHOUT_NOUN.contains(&name.to_string().as_str()) {
             let violation = format!("{} {name}", self.place(name));
             self.violations.without_noun.push(violation);
+        }
+    }
+
+    /// Looks for retired words in a name that this project chose, not in names of libraries.
+    fn read_words(&mut self, name: &Ident) {
+        let text = name.to_string().to_lowercase();
+        if text.split('_').any(|word| RETIRED_WORDS.contains(&word)) {
+            let violation = format!("{} {name}", self.place(name));
+            self.violations.retired_words.push(violation);
         }
     }
 
@@ -148,7 +164,30 @@ impl<'ast> Visit<'ast> for Reader<'_> {
 
     fn visit_pat_ident(&mut self, pattern: &'ast syn::PatIdent) {
         self.read_name(&pattern.ident);
+        self.read_words(&pattern.ident);
         visit::visit_pat_ident(self, pattern);
+    }
+
+    fn visit_item_struct(&mut self, item: &'ast syn::ItemStruct) {
+        self.read_words(&item.ident);
+        visit::visit_item_struct(self, item);
+    }
+
+    fn visit_item_enum(&mut self, item: &'ast syn::ItemEnum) {
+        self.read_words(&item.ident);
+        visit::visit_item_enum(self, item);
+    }
+
+    fn visit_variant(&mut self, variant: &'ast syn::Variant) {
+        self.read_words(&variant.ident);
+        visit::visit_variant(self, variant);
+    }
+
+    fn visit_field(&mut self, field: &'ast syn::Field) {
+        if let Some(name) = &field.ident {
+            self.read_words(name);
+        }
+        visit::visit_field(self, field);
     }
 
     fn visit_macro(&mut self, call: &'ast Macro) {
@@ -227,6 +266,11 @@ fn no_parameter_is_a_tuple_pattern() {
         read_all().tuple_parameters,
         "pass a struct, or separate parameters",
     );
+}
+
+#[test]
+fn retired_words_do_not_come_back() {
+    assert_none(read_all().retired_words, "see \"Words\" in ARCHITECTURE.md");
 }
 
 #[test]
