@@ -9,6 +9,8 @@ mod config_cases;
 #[cfg(test)]
 mod data_sets;
 #[cfg(test)]
+mod decisions;
+#[cfg(test)]
 mod edited_text;
 #[cfg(test)]
 mod features_golden;
@@ -21,6 +23,8 @@ mod golden_labels;
 #[cfg(test)]
 mod golden_memberships;
 #[cfg(test)]
+mod good_strategy;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod indicator_definitions;
@@ -32,6 +36,8 @@ mod layers;
 mod purge;
 #[cfg(test)]
 mod random_walk;
+#[cfg(test)]
+mod requests;
 #[cfg(test)]
 mod sample_bars;
 #[cfg(test)]
