@@ -205,7 +205,7 @@ codes! {
         MODEL_INCOMPLETE = "Incomplete": "The artifact of the model lacks a file.";
         MODEL_INVALID_NAME = "InvalidName": "A text cannot be the name of a model.";
         MODEL_NO_SYMBOL = "NoSymbol": "Neither the command nor the model names a symbol.";
-        MODEL_NOT_FOUND = "NotFound": "There is no such model, version or alias.";
+        MODEL_NOT_FOUND = "NotFound": "There is no such model or version.";
         MODEL_OUTPUT = "Output": "Standard output cannot take two formats at once.";
         MODEL_PREDICTION = "Prediction": "The weights cannot be loaded, or the model does not predict.";
         MODEL_UNFIT = "Unfit": "The artifact failed the trial before its registration.";
@@ -248,7 +248,7 @@ codes! {
         STORE_FULL = "Full": "The store has no room: disk, quota or file-size limit.";
         STORE_MISSING = "Missing": "The store does not hold the object.";
         STORE_NAME = "Name": "A text cannot be part of an object's key.";
-        STORE_UNREACHABLE = "Unreachable": "The store cannot be opened.";
+        STORE_UNREACHABLE = "Unreachable": "The store cannot be opened, or its server gives no usable answer.";
         STORE_URL = "Url": "The address is not that of a store which this program can open.";
     }
     Strategy "STRATEGY" "Strategy files." {

@@ -80,7 +80,6 @@ impl Sandbox {
             .await
             .unwrap();
         infra
-            .infra()
             .apply(&Topology::declare(profile, options))
             .await
             .unwrap();
@@ -147,7 +146,7 @@ impl Sandbox {
     /// Submits under a new id.
     pub async fn submit(&self, new: &NewOperation) -> OperationId {
         let op = new_id(&new.kind);
-        self.bus.operations().submit(&op, new).await.unwrap();
+        self.bus.submit(&op, new).await.unwrap();
         op
     }
 

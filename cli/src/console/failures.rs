@@ -5,7 +5,7 @@ use std::error::Error;
 use bus::{BusError, ChangeError, ResumeError, SubmitError};
 use networks::NetworkError;
 use runtime::settings::SettingsError;
-use schemas::codes::Advice;
+use schemas::codes::{self, Advice};
 use schemas::errors::{ErrorRecord, messages};
 use schemas::ids::OperationId;
 use serde_json::{Value, json};
@@ -188,12 +188,12 @@ impl From<ResumeError> for Failure {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        let (exit, code) = match &error {
-            StoreError::Missing { .. } => (Exit::NotFound, "STORE-Missing"),
-            StoreError::Url { .. } => (Exit::Usage, "STORE-Url"),
-            error if error.is_unreachable() => (Exit::Unreachable, "STORE-Unreachable"),
-            StoreError::Name { .. } => (Exit::Usage, "STORE-Name"),
-            _ => (Exit::Failed, "STORE-Failed"),
+        let code = error.code();
+        let exit = match code {
+            codes::STORE_MISSING => Exit::NotFound,
+            codes::STORE_URL | codes::STORE_NAME => Exit::Usage,
+            codes::STORE_UNREACHABLE => Exit::Unreachable,
+            _ => Exit::Failed,
         };
         Self::of(exit, code, &error).with_hint(error.hint())
     }
@@ -206,7 +206,7 @@ impl From<FileError> for Failure {
         } else {
             Exit::Usage
         };
-        Self::of(exit, "DATA-File", &error).with_hint(error.hint())
+        Self::of(exit, error.code(), &error).with_hint(error.hint())
     }
 }
 

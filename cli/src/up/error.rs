@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use bus::BusError;
+use schemas::codes::{self, Advice as _};
 use store::StoreError;
 
 use crate::console::{Exit, Failure};
@@ -66,7 +67,7 @@ impl UpError {
             }
             Self::Spawn { .. } => "build it with `make build` (the trainer with `make trainer`)".to_owned(),
             Self::ServerNotReady { log, .. } => format!("see {}; a port given with --port may be taken", log.display()),
-            Self::Store(error) => error.hint().to_owned(),
+            Self::Store(error) => error.hint().into_owned(),
             Self::Bus(error) => error.hint().to_owned(),
         }
     }
@@ -75,7 +76,7 @@ impl UpError {
 impl From<UpError> for Failure {
     fn from(error: UpError) -> Self {
         let (exit, code) = match &error {
-            UpError::Store(_) => (Exit::Unreachable, "STORE-Unreachable"),
+            UpError::Store(_) => (Exit::Unreachable, codes::STORE_UNREACHABLE.as_str()),
             UpError::Folder { .. } => (Exit::Failed, "UP-Folder"),
             UpError::AlreadyRunning { .. } => (Exit::Refused, "UP-AlreadyRunning"),
             UpError::NoServer => (Exit::Usage, "UP-NoServer"),

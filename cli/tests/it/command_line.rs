@@ -80,13 +80,12 @@ impl Place {
 async fn ready() -> (Server, Place) {
     let server = Server::start();
     let bus = server.bus().await;
-    bus.infra()
-        .apply(&Topology::declare(
-            Profile::Test,
-            TopologyOptions::default(),
-        ))
-        .await
-        .unwrap();
+    bus.apply(&Topology::declare(
+        Profile::Test,
+        TopologyOptions::default(),
+    ))
+    .await
+    .unwrap();
     let place = Place::new(&server.url);
     (server, place)
 }

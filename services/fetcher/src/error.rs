@@ -8,6 +8,7 @@ use market::{
     CloseTimeError, InstrumentError, SeriesKey, SeriesKeyError, Timeframe, UnknownTimeframe,
 };
 use runtime::StepError;
+use schemas::codes::Advice as _;
 use schemas::commands::fetch::SERIES_MAX;
 use schemas::errors::ErrorRecord;
 use store::StoreError;
@@ -98,9 +99,9 @@ impl FetchError {
             Self::NothingThere { .. } => {
                 "ask for other dates, or with --mode full for all there is"
             }
-            Self::Provider(error) => error.hint(),
+            Self::Provider(error) => return error.hint(),
             Self::Labels(error) => error.hint(),
-            Self::Store(error) => error.hint(),
+            Self::Store(error) => return error.hint(),
             Self::Step(_) | Self::NothingStored { .. } => "",
         })
     }

@@ -1,10 +1,12 @@
 //! Where bars come from: the trait behind which every provider stands, and what can go wrong with
 //! one.
 
+use std::borrow::Cow;
 use std::future::Future;
 use std::ops::Range;
 
 use market::{HourAnchor, Instrument, SeriesKey, SeriesKeyError, Timeframe, Utc};
+use schemas::codes::Advice as _;
 use store::files::FileError;
 use store::{RawBars, StoreError};
 
@@ -111,15 +113,15 @@ impl ProviderError {
     }
 
     /// What to do next.
-    pub fn hint(&self) -> &'static str {
-        match self {
+    pub fn hint(&self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
             Self::Unconfigured { .. } => "use --provider file",
             Self::Unknown { .. } => {
                 "put a file called SYMBOL_TIMEFRAME.csv, .csv.gz or .parquet there, or name another folder in `[fetcher] files`"
             }
-            Self::Place { source, .. } => source.hint(),
-            Self::File(error) => error.hint(),
+            Self::Place { source, .. } => return source.hint(),
+            Self::File(error) => return error.hint(),
             Self::Stopped { .. } => "run the command again",
-        }
+        })
     }
 }

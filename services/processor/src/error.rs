@@ -55,7 +55,7 @@ impl Advice for ProcessError {
             Self::NoSeries { .. } => codes::DATA_NO_SERIES,
             Self::NotStored { .. } => codes::DATA_NOT_STORED,
             Self::DataSet(error) => error.code(),
-            Self::Store(_) => codes::STORE_FAILED,
+            Self::Store(error) => error.code(),
             Self::Lost { .. } => codes::SYS_PANIC,
             Self::Stopped => codes::PROC_STOPPED,
         }
@@ -66,7 +66,7 @@ impl Advice for ProcessError {
             Self::Request(error) => return error.hint(),
             Self::DataSet(error) => return error.hint(),
             Self::SeriesKey(error) => error.hint(),
-            Self::Store(error) => error.hint(),
+            Self::Store(error) => return error.hint(),
             Self::NoSeries { .. } => {
                 "name the series in the command, or put a fetch step before it"
             }

@@ -1,6 +1,7 @@
 //! The queries that the registry answers on the services API, from the store itself.
 
 use runtime::{Answer, Endpoint};
+use schemas::codes::Advice as _;
 use schemas::queries::{LIST_BYTES_MAX, LIST_MAX, ListModels, ModelSummary, ShowModel};
 use serde::{Serialize, de::DeserializeOwned};
 use store::{Store, StoreError};

@@ -73,12 +73,7 @@ impl From<ErrorRecord> for StepError {
 impl From<store::StoreError> for StepError {
     /// A store that is away or full is worth another try; everything else is permanent.
     fn from(error: store::StoreError) -> Self {
-        let code = if error.is_full() {
-            codes::STORE_FULL
-        } else {
-            codes::STORE_FAILED
-        };
-        let record = ErrorRecord::from_error(code, &error, error.hint());
+        let record = ErrorRecord::from_advice(&error);
 
         if error.is_transient() {
             Self::retry(AWAY_RETRY, record)
@@ -260,7 +255,6 @@ impl StepContext {
         let at = Timestamp::now();
         let changed = self
             .bus
-            .operations()
             .change(&self.record.op, |record| {
                 record.record_checkpoint(self.number, self.attempt, value.clone(), at)
             })

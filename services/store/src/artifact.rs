@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use schemas::manifests::{ArtifactManifest, Network, ObjectRef};
 
-use crate::object::{reference, segment, sha256_hex};
+use crate::object::{checked_segment, reference_to, sha256_hex};
 use crate::{Store, StoreError};
 
 /// An artifact that was read, every file checked.
@@ -13,10 +13,96 @@ use crate::{Store, StoreError};
 pub struct Artifact {
     /// Its name: `artifacts/<sha256>`.
     pub sha256: String,
-    /// What it holds and where it came from.
+    /// Its network, files and origin.
     pub manifest: ArtifactManifest,
     /// Files by name: `model.safetensors`, `metrics.json`, `history.parquet`.
     pub files: BTreeMap<String, Bytes>,
+}
+
+/// Artifacts by their hash: the handle that [`Store::artifacts`] returns.
+#[derive(Clone, Copy, Debug)]
+pub struct StoredArtifacts<'a> {
+    pub(crate) store: &'a Store,
+}
+
+impl StoredArtifacts<'_> {
+    /// Stores an artifact: its files, then the manifest, of which `files` is filled in here.
+    /// Returns its name, which follows from files and network, so publishing twice is one artifact;
+    /// the first manifest counts.
+    ///
+    /// # Errors
+    /// An invalid file name, or a failed write.
+    pub async fn publish(
+        self,
+        files: BTreeMap<String, Bytes>,
+        draft: ArtifactManifest,
+    ) -> Result<String, StoreError> {
+        let references: BTreeMap<String, ObjectRef> = files
+            .iter()
+            .map(|(name, bytes)| (name.clone(), reference_to(bytes)))
+            .collect();
+        let sha256 = artifact_sha256(&draft.network, &references)?;
+
+        for (name, bytes) in files {
+            let name = checked_segment("a file name", &name)?;
+            let key = format!("artifacts/{sha256}/{name}");
+            let written = reference_to(&bytes);
+            self.store.put_verified(&key, &written, bytes).await?;
+        }
+
+        let manifest = ArtifactManifest {
+            files: references,
+            ..draft
+        };
+        let key = manifest_key(&sha256)?;
+        self.store.create_document(&key, &manifest).await?;
+        Ok(sha256)
+    }
+
+    /// The manifest of an artifact.
+    ///
+    /// # Errors
+    /// It is absent, damaged, or in the folder of another artifact.
+    pub async fn manifest(self, sha256: &str) -> Result<ArtifactManifest, StoreError> {
+        let key = manifest_key(sha256)?;
+        let manifest: Option<ArtifactManifest> = self.store.document(&key).await?;
+        let manifest = manifest.ok_or_else(|| StoreError::Missing { key: key.clone() })?;
+
+        let actual = artifact_sha256(&manifest.network, &manifest.files)?;
+        if actual == sha256 {
+            Ok(manifest)
+        } else {
+            Err(StoreError::Hash {
+                key,
+                expected: sha256.to_owned(),
+                actual,
+            })
+        }
+    }
+
+    /// Reads an artifact and checks every file.
+    ///
+    /// # Errors
+    /// It is absent or damaged.
+    pub async fn read(self, sha256: &str) -> Result<Artifact, StoreError> {
+        let manifest = self.manifest(sha256).await?;
+        let mut files = BTreeMap::new();
+        for (name, file) in &manifest.files {
+            let key = format!("artifacts/{sha256}/{name}");
+            let bytes = self.store.get_checked(&key, &file.sha256).await?;
+            files.insert(name.clone(), bytes);
+        }
+        Ok(Artifact {
+            sha256: sha256.to_owned(),
+            manifest,
+            files,
+        })
+    }
+}
+
+fn manifest_key(sha256: &str) -> Result<String, StoreError> {
+    let name = checked_segment("the hash of an artifact", sha256)?;
+    Ok(format!("artifacts/{name}/manifest.json"))
 }
 
 /// Name of an artifact: SHA-256 over the network (canonical JSON) and the names and hashes of its
@@ -34,87 +120,4 @@ fn artifact_sha256(
         .map(|(name, file)| format!("{name} {}\n", file.sha256))
         .collect();
     Ok(sha256_hex(format!("{network}\n{lines}").as_bytes()))
-}
-
-/// Artifacts by their hash: the handle that [`Store::artifacts`] returns.
-#[derive(Clone, Copy, Debug)]
-pub struct StoredArtifacts<'a> {
-    pub(crate) store: &'a Store,
-}
-
-impl StoredArtifacts<'_> {
-    /// Stores an artifact: its files, then the manifest, of which `files` is filled in here.
-    /// Returns its name, which follows from files and network, so publishing twice is one artifact;
-    /// the manifest that stands counts.
-    ///
-    /// # Errors
-    /// A file name that is none, or a failed write.
-    pub async fn publish(
-        self,
-        files: BTreeMap<String, Bytes>,
-        draft: ArtifactManifest,
-    ) -> Result<String, StoreError> {
-        let references: BTreeMap<String, ObjectRef> = files
-            .iter()
-            .map(|(name, bytes)| (name.clone(), reference(bytes)))
-            .collect();
-        let sha256 = artifact_sha256(&draft.network, &references)?;
-        for (name, bytes) in files {
-            let key = format!("artifacts/{sha256}/{}", segment("a file name", &name)?);
-            let written = reference(&bytes);
-            self.store.put_verified(&key, &written, bytes).await?;
-        }
-        let manifest = ArtifactManifest {
-            files: references,
-            ..draft
-        };
-        self.store
-            .create_document(&format!("artifacts/{sha256}/manifest.json"), &manifest)
-            .await?;
-        Ok(sha256)
-    }
-
-    /// The manifest of an artifact.
-    ///
-    /// # Errors
-    /// It is absent, damaged, or stands under a name that is not its own.
-    pub async fn manifest(self, sha256: &str) -> Result<ArtifactManifest, StoreError> {
-        let key = format!(
-            "artifacts/{}/manifest.json",
-            segment("the hash of an artifact", sha256)?
-        );
-        let manifest: Option<ArtifactManifest> = self.store.document(&key).await?;
-        let manifest = manifest.ok_or_else(|| StoreError::Missing { key: key.clone() })?;
-        let found = artifact_sha256(&manifest.network, &manifest.files)?;
-        if found == sha256 {
-            Ok(manifest)
-        } else {
-            Err(StoreError::Hash {
-                key,
-                expected: sha256.to_owned(),
-                found,
-            })
-        }
-    }
-
-    /// Reads an artifact and checks every file.
-    ///
-    /// # Errors
-    /// It is absent or damaged.
-    pub async fn read(self, sha256: &str) -> Result<Artifact, StoreError> {
-        let manifest = self.manifest(sha256).await?;
-        let mut files = BTreeMap::new();
-        for (name, file) in &manifest.files {
-            let bytes = self
-                .store
-                .get_checked(&format!("artifacts/{sha256}/{name}"), &file.sha256)
-                .await?;
-            files.insert(name.clone(), bytes);
-        }
-        Ok(Artifact {
-            sha256: sha256.to_owned(),
-            manifest,
-            files,
-        })
-    }
 }

@@ -1,5 +1,5 @@
 //! Checkpoints: the files that let an interrupted step go on, visible only once their `state.json`
-//! stands.
+//! exists.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,10 +11,10 @@ use schemas::manifests::ObjectRef;
 use schemas::names::CHECKPOINT_STATE_FILE;
 use serde::{Deserialize, Serialize};
 
-use crate::object::{Created, reference, segment};
+use crate::object::{Created, checked_segment, reference_to};
 use crate::{Store, StoreError};
 
-/// Where a checkpoint stands: `checkpoints/<op>/<n>/<attempt>-<seq>`. Later ones of a step compare
+/// Where a checkpoint is: `checkpoints/<op>/<n>/<attempt>-<seq>`. Later ones of a step compare
 /// greater.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CheckpointKey {
@@ -44,22 +44,24 @@ impl FromStr for CheckpointKey {
     type Err = StoreError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let wrong = || StoreError::Name {
+        parse_key(text).ok_or_else(|| StoreError::Name {
             what: "the key of a checkpoint",
             text: text.to_owned(),
-        };
-        let parts: Vec<&str> = text.split('/').collect();
-        let ["checkpoints", operation, step, place] = parts.as_slice() else {
-            return Err(wrong());
-        };
-        let (attempt, seq) = place.split_once('-').ok_or_else(wrong)?;
-        Ok(Self {
-            operation: operation.parse().map_err(|_| wrong())?,
-            step: step.parse().map_err(|_| wrong())?,
-            attempt: attempt.parse().map_err(|_| wrong())?,
-            seq: seq.parse().map_err(|_| wrong())?,
         })
     }
+}
+
+fn parse_key(text: &str) -> Option<CheckpointKey> {
+    let path = text.strip_prefix("checkpoints/")?;
+    let (operation, rest) = path.split_once('/')?;
+    let (step, place) = rest.split_once('/')?;
+    let (attempt, seq) = place.split_once('-')?;
+    Some(CheckpointKey {
+        operation: operation.parse().ok()?,
+        step: step.parse().ok()?,
+        attempt: attempt.parse().ok()?,
+        seq: seq.parse().ok()?,
+    })
 }
 
 /// A checkpoint that was read.
@@ -72,7 +74,7 @@ pub struct Checkpoint {
 }
 
 /// `state.json`, written after the files it names.
-#[derive(Serialize, Deserialize)]
+#[derive(PartialEq, Serialize, Deserialize)]
 struct StateDocument {
     v: u16,
     files: BTreeMap<String, ObjectRef>,
@@ -89,31 +91,33 @@ impl StoredCheckpoints<'_> {
     /// Writes a checkpoint: its files, then `state.json`. Writing the same one twice is harmless.
     ///
     /// # Errors
-    /// A file name that is none, a failed write, or another checkpoint of that key.
+    /// An invalid file name, a failed write, or another checkpoint of that key.
     pub async fn put(self, key: &CheckpointKey, checkpoint: Checkpoint) -> Result<(), StoreError> {
-        let Checkpoint { state, files } = checkpoint;
-        let mut references = BTreeMap::new();
-        for (name, bytes) in files {
-            let file = format!("{key}/{}", segment("a file name", &name)?);
-            let written = reference(&bytes);
+        let mut files = BTreeMap::new();
+        for (name, bytes) in checkpoint.files {
+            let file = format!("{key}/{}", checked_segment("a file name", &name)?);
+            let written = reference_to(&bytes);
             self.store.put_verified(&file, &written, bytes).await?;
-            references.insert(name, written);
+            files.insert(name, written);
         }
+
         let document = StateDocument {
             v: 1,
-            files: references,
-            state,
+            files,
+            state: checkpoint.state,
         };
-        let object = format!("{key}/{CHECKPOINT_STATE_FILE}");
-        if self.store.create_document(&object, &document).await? == Created::Stood {
-            let standing: Option<StateDocument> = self.store.document(&object).await?;
-            if standing.is_none_or(|standing| {
-                standing.files != document.files || standing.state != document.state
-            }) {
-                return Err(StoreError::Conflict { key: object });
-            }
+        let object = state_key(key);
+        if self.store.create_document(&object, &document).await? == Created::New {
+            return Ok(());
         }
-        Ok(())
+
+        // The same attempt may write it again after an answer that was lost.
+        let existing: Option<StateDocument> = self.store.document(&object).await?;
+        if existing.as_ref() == Some(&document) {
+            Ok(())
+        } else {
+            Err(StoreError::Conflict { key: object })
+        }
     }
 
     /// Complete checkpoints of a step, newest first.
@@ -125,14 +129,20 @@ impl StoredCheckpoints<'_> {
         operation: &OperationId,
         step: StepNumber,
     ) -> Result<Vec<CheckpointKey>, StoreError> {
-        let listed = self
-            .store
-            .keys(&format!("checkpoints/{operation}/{step}"))
-            .await?;
-        let complete = listed
+        let folder = format!("checkpoints/{operation}/{step}");
+        let objects = self.store.keys(&folder).await?;
+
+        let mut keys: Vec<CheckpointKey> = objects
             .iter()
-            .filter_map(|object| object.strip_suffix("/state.json")?.parse().ok());
-        let mut keys: Vec<CheckpointKey> = complete.collect();
+            .filter_map(|object| {
+                let (folder, name) = object.rsplit_once('/')?;
+                if name == CHECKPOINT_STATE_FILE {
+                    parse_key(folder)
+                } else {
+                    None
+                }
+            })
+            .collect();
         keys.sort_unstable_by(|one, other| other.cmp(one));
         Ok(keys)
     }
@@ -142,15 +152,14 @@ impl StoredCheckpoints<'_> {
     /// # Errors
     /// It is incomplete, absent or damaged.
     pub async fn get(self, key: &CheckpointKey) -> Result<Checkpoint, StoreError> {
-        let object = format!("{key}/{CHECKPOINT_STATE_FILE}");
+        let object = state_key(key);
         let document: Option<StateDocument> = self.store.document(&object).await?;
         let document = document.ok_or(StoreError::Missing { key: object })?;
+
         let mut files = BTreeMap::new();
         for (name, written) in document.files {
-            let bytes = self
-                .store
-                .get_checked(&format!("{key}/{name}"), &written.sha256)
-                .await?;
+            let file = format!("{key}/{name}");
+            let bytes = self.store.get_checked(&file, &written.sha256).await?;
             files.insert(name, bytes);
         }
         Ok(Checkpoint {
@@ -159,17 +168,19 @@ impl StoredCheckpoints<'_> {
         })
     }
 
-    /// Deletes a checkpoint, `state.json` first, so that no half of it is ever taken for a whole.
+    /// Deletes a checkpoint, `state.json` first, so that no half of it ever passes for a whole.
     ///
     /// # Errors
     /// Listing or deleting fails.
     pub async fn delete(self, key: &CheckpointKey) -> Result<(), StoreError> {
-        self.store
-            .delete(&format!("{key}/{CHECKPOINT_STATE_FILE}"))
-            .await?;
+        self.store.delete(&state_key(key)).await?;
         for object in self.store.keys(&key.to_string()).await? {
             self.store.delete(&object).await?;
         }
         Ok(())
     }
+}
+
+fn state_key(key: &CheckpointKey) -> String {
+    format!("{key}/{CHECKPOINT_STATE_FILE}")
 }

@@ -4,17 +4,17 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use arrow_array::types::{Float32Type, UInt8Type, UInt16Type};
+use arrow_array::types::{ArrowDictionaryKeyType, Float32Type, UInt8Type, UInt16Type};
 use arrow_array::{Array, ArrayRef, DictionaryArray, Float32Array, PrimitiveArray, StringArray};
 use bytes::Bytes;
 use schemas::manifests::DatasetManifest;
 use schemas::names::PARTS;
 
-use crate::object::{Created, computed, form, reference, segment};
-use crate::parquet_file::{Column, Decoded, encode, instants};
+use crate::object::{Created, checked_segment, form_error, reference_to, run_blocking};
+use crate::parquet_file::{Column, Decoded, encode, instant_column};
 use crate::{Store, StoreError};
 
-/// Columns that are no features, in file order.
+/// Columns that are not features, in file order.
 const FIXED: [&str; 6] = [
     "symbol",
     "open_time",
@@ -43,16 +43,16 @@ pub struct DataSetTable {
     pub symbol: Vec<u16>,
     /// Open of the base bar, microseconds UTC.
     pub open_time: Vec<i64>,
-    /// Decision time: every feature of the row was known then, microseconds UTC.
+    /// Instant from which every feature of the row was known, microseconds UTC.
     pub known_at: Vec<i64>,
     /// 0 train, 1 validation, 2 test: index into [`PARTS`].
     pub part: Vec<u8>,
     /// Class index, or the forward return as a fraction.
     pub label: Vec<f32>,
-    /// When the label became known, microseconds UTC.
+    /// Instant from which the label was known, microseconds UTC.
     pub label_known_at: Vec<i64>,
-    /// How often the row is drawn in training, beside others: above 0. Absent where rows are not
-    /// weighed.
+    /// How often the row is drawn in training relative to other rows: above 0. Absent where rows
+    /// are not weighed.
     pub weight: Option<Vec<f32>>,
     /// Feature columns in contract order.
     pub feature_names: Vec<String>,
@@ -71,125 +71,145 @@ impl DataSetTable {
     /// # Errors
     /// Columns of unequal length, a code without a name, or two columns of one name.
     fn encode(self) -> Result<Bytes, StoreError> {
-        let fail = |reason: String| StoreError::Encode {
-            what: "a data set",
-            reason,
-        };
-        let mut names: BTreeSet<&str> = FIXED.into_iter().chain([WEIGHT]).collect();
-        if let Some(twice) = self.feature_names.iter().find(|name| !names.insert(name)) {
-            return Err(fail(format!("two columns are called `{twice}`")));
-        }
-        if self.feature_names.len() != self.features.len() {
-            return Err(fail(format!(
-                "{} names for {} features",
-                self.feature_names.len(),
-                self.features.len()
-            )));
-        }
+        self.check_names()?;
+        let list = serde_json::to_string(&self.symbols).map_err(unencodable)?;
+
         let symbols = StringArray::from_iter_values(&self.symbols);
         let symbol = DictionaryArray::<UInt16Type>::try_new(self.symbol.into(), Arc::new(symbols));
         let parts = StringArray::from_iter_values(PARTS);
         let part = DictionaryArray::<UInt8Type>::try_new(self.part.into(), Arc::new(parts));
-        let float = |values: Vec<f32>| Arc::new(Float32Array::from(values)) as ArrayRef;
-        let values: [ArrayRef; 6] = [
-            Arc::new(symbol.map_err(|error| fail(error.to_string()))?),
-            instants(self.open_time),
-            instants(self.known_at),
-            Arc::new(part.map_err(|error| fail(error.to_string()))?),
-            float(self.label),
-            instants(self.label_known_at),
+        let fixed: [ArrayRef; 6] = [
+            Arc::new(symbol.map_err(unencodable)?),
+            instant_column(self.open_time),
+            instant_column(self.known_at),
+            Arc::new(part.map_err(unencodable)?),
+            float_column(self.label),
+            instant_column(self.label_known_at),
         ];
-        let fixed = FIXED.iter().map(|name| (*name).to_owned()).zip(values);
-        let weight = self.weight.map(|values| (WEIGHT.to_owned(), float(values)));
-        let features = self
-            .feature_names
-            .into_iter()
-            .zip(self.features.into_iter().map(float));
-        let columns: Vec<Column> = fixed
-            .chain(weight)
-            .chain(features)
-            .map(|(name, values)| (name, false, values))
-            .collect();
-        let symbols =
-            serde_json::to_string(&self.symbols).map_err(|error| fail(error.to_string()))?;
-        encode("a data set", columns, Some((SYMBOLS, symbols)))
+
+        let mut columns = Vec::with_capacity(FIXED.len() + 1 + self.features.len());
+        for (name, values) in FIXED.into_iter().zip(fixed) {
+            columns.push(Column::required(name, values));
+        }
+        if let Some(weight) = self.weight {
+            columns.push(Column::required(WEIGHT, float_column(weight)));
+        }
+        for (name, values) in self.feature_names.into_iter().zip(self.features) {
+            columns.push(Column::required(name, float_column(values)));
+        }
+        encode("a data set", columns, Some((SYMBOLS, list)))
+    }
+
+    /// One name per feature, and no name twice.
+    fn check_names(&self) -> Result<(), StoreError> {
+        let names = self.feature_names.len();
+        let features = self.features.len();
+        if names != features {
+            return Err(unencodable(format!(
+                "{names} names for {features} features"
+            )));
+        }
+
+        let mut taken: BTreeSet<&str> = FIXED.into_iter().chain([WEIGHT]).collect();
+        match self.feature_names.iter().find(|name| !taken.insert(name)) {
+            Some(twice) => Err(unencodable(format!("two columns are called `{twice}`"))),
+            None => Ok(()),
+        }
     }
 
     fn decode(key: &str, bytes: Bytes) -> Result<Self, StoreError> {
         let file = Decoded::read(key, bytes)?;
-        let symbols = file
+        let list = file
             .metadata(SYMBOLS)
-            .ok_or_else(|| form(key, format!("it has no metadata `{SYMBOLS}`")))?;
+            .ok_or_else(|| form_error(key, format!("it has no metadata `{SYMBOLS}`")))?;
         let symbols: Vec<String> =
-            serde_json::from_str(symbols).map_err(|error| form(key, error))?;
-        let mut feature_names: Vec<String> = file
-            .schema
-            .fields()
-            .iter()
-            .map(|field| field.name().clone())
-            .collect();
-        let weighted = feature_names.iter().any(|name| name == WEIGHT);
+            serde_json::from_str(list).map_err(|error| form_error(key, error))?;
+        let symbol = read_codes::<UInt16Type>(&file, key, "symbol", &symbols)?;
+        let parts = PARTS.map(str::to_owned);
+        let part = read_codes::<UInt8Type>(&file, key, "part", &parts)?;
+
+        // Every other column is a feature; their order in the file is the contract.
+        let fields = file.schema.fields().iter();
+        let mut feature_names: Vec<String> = fields.map(|field| field.name().clone()).collect();
+        let is_weighted = feature_names.iter().any(|name| name == WEIGHT);
         feature_names.retain(|name| name != WEIGHT && !FIXED.contains(&name.as_str()));
-        let features = feature_names
-            .iter()
-            .map(|name| file.values::<Float32Type>(key, name, None));
-        let part_names: Vec<String> = PARTS.map(str::to_owned).to_vec();
+
+        let floats = |name: &str| file.values::<Float32Type>(key, name, None);
+        let mut features = Vec::with_capacity(feature_names.len());
+        for name in &feature_names {
+            features.push(floats(name)?);
+        }
         Ok(Self {
-            symbol: codes::<UInt16Type>(&file, key, "symbol", &symbols)?
-                .into_iter()
-                .filter_map(|code| u16::try_from(code).ok())
-                .collect(),
-            part: codes::<UInt8Type>(&file, key, "part", &part_names)?
-                .into_iter()
-                .filter_map(|code| u8::try_from(code).ok())
-                .collect(),
+            symbol,
+            part,
             open_time: file.instants(key, "open_time")?,
             known_at: file.instants(key, "known_at")?,
-            label: file.values::<Float32Type>(key, "label", None)?,
+            label: floats("label")?,
             label_known_at: file.instants(key, "label_known_at")?,
-            weight: weighted
-                .then(|| file.values::<Float32Type>(key, WEIGHT, None))
-                .transpose()?,
-            features: features.collect::<Result<_, _>>()?,
+            weight: is_weighted.then(|| floats(WEIGHT)).transpose()?,
+            features,
             symbols,
             feature_names,
         })
     }
 }
 
+fn float_column(values: Vec<f32>) -> ArrayRef {
+    Arc::new(Float32Array::from(values))
+}
+
+fn unencodable(reason: impl ToString) -> StoreError {
+    StoreError::Encode {
+        what: "a data set",
+        reason: reason.to_string(),
+    }
+}
+
 /// The codes of a text column in terms of `names`; the dictionary in the file may have another
 /// order.
-fn codes<K: arrow_array::types::ArrowDictionaryKeyType>(
+fn read_codes<K>(
     file: &Decoded,
     key: &str,
     column: &str,
     names: &[String],
-) -> Result<Vec<usize>, StoreError> {
-    let mut all = Vec::new();
+) -> Result<Vec<K::Native>, StoreError>
+where
+    K: ArrowDictionaryKeyType,
+    K::Native: TryFrom<usize>,
+{
+    let mut codes = Vec::new();
     for batch in &file.batches {
         let array = batch
             .column_by_name(column)
-            .and_then(|array| array.as_any().downcast_ref::<DictionaryArray<K>>());
-        let array = array.ok_or_else(|| form(key, format!("it has no text column `{column}`")))?;
-        let texts = array.values().as_any().downcast_ref::<StringArray>();
-        let texts = texts.ok_or_else(|| form(key, format!("column `{column}` is no text")))?;
-        let position =
-            |text: Option<&str>| text.and_then(|text| names.iter().position(|name| name == text));
-        let meaning: Vec<Option<usize>> = texts.iter().map(position).collect();
+            .and_then(|array| array.as_any().downcast_ref::<DictionaryArray<K>>())
+            .ok_or_else(|| form_error(key, format!("it has no text column `{column}`")))?;
+        let texts = array
+            .values()
+            .as_any()
+            .downcast_ref::<StringArray>()
+            .ok_or_else(|| form_error(key, format!("column `{column}` is not text")))?;
+
+        // Looked up once per text of the dictionary, not once per row.
+        let meanings: Vec<Option<K::Native>> =
+            texts.iter().map(|text| code_of(names, text?)).collect();
         let keys: &PrimitiveArray<K> = array.keys();
         for row in 0..keys.len() {
             let code = array
                 .key(row)
-                .and_then(|code| meaning.get(code).copied().flatten());
-            all.push(code.ok_or_else(|| {
-                form(
-                    key,
-                    format!("column `{column}` has an unknown name in row {row}"),
-                )
+                .and_then(|entry| meanings.get(entry).copied().flatten());
+            codes.push(code.ok_or_else(|| {
+                let reason = format!("column `{column}` has an unknown name in row {row}");
+                form_error(key, reason)
             })?);
         }
     }
-    Ok(all)
+    Ok(codes)
+}
+
+/// The position of `text` among `names`, if the code can hold it.
+fn code_of<C: TryFrom<usize>>(names: &[String], text: &str) -> Option<C> {
+    let position = names.iter().position(|name| name == text)?;
+    C::try_from(position).ok()
 }
 
 /// Data sets by the hash of their inputs: the handle that [`Store::data_sets`] returns.
@@ -199,20 +219,17 @@ pub struct StoredDataSets<'a> {
 }
 
 impl StoredDataSets<'_> {
-    /// The data set made from these inputs, if one stands.
+    /// The data set made from these inputs, `None` if there is none yet.
     ///
     /// # Errors
-    /// The hash is no hash, or the manifest cannot be read.
+    /// The text is not a hash, or the manifest cannot be read.
     pub async fn find(self, inputs_sha256: &str) -> Result<Option<DatasetManifest>, StoreError> {
-        let key = format!(
-            "datasets/{}/manifest.json",
-            segment("the hash of inputs", inputs_sha256)?
-        );
+        let key = format!("{}manifest.json", prefix_of(inputs_sha256)?);
         self.store.document(&key).await
     }
 
     /// Stores a data set: the Parquet file, then the manifest, of which `sha256`, `size_bytes` and
-    /// `rows` are filled in here. If a manifest for these inputs stands already, that one is
+    /// `rows` are filled in here. If there is a manifest for these inputs already, that one is
     /// returned and counts.
     ///
     /// # Errors
@@ -222,24 +239,18 @@ impl StoredDataSets<'_> {
         table: DataSetTable,
         draft: DatasetManifest,
     ) -> Result<DatasetManifest, StoreError> {
-        let prefix = format!(
-            "datasets/{}/",
-            segment("the hash of inputs", &draft.inputs_sha256)?
-        );
+        let prefix = prefix_of(&draft.inputs_sha256)?;
         let rows = table.rows() as u64;
-        let (bytes, written) = computed(&prefix, move || {
+        let encoded = run_blocking(&prefix, move || {
             let bytes = table.encode()?;
-            let written = reference(&bytes);
+            let written = reference_to(&bytes);
             Ok((bytes, written))
-        })
-        .await?;
-        self.store
-            .put_verified(
-                &format!("{prefix}{}.parquet", written.sha256),
-                &written,
-                bytes,
-            )
-            .await?;
+        });
+        let (bytes, written) = encoded.await?;
+
+        let file = format!("{prefix}{}.parquet", written.sha256);
+        self.store.put_verified(&file, &written, bytes).await?;
+
         let manifest = DatasetManifest {
             sha256: written.sha256,
             size_bytes: written.size_bytes,
@@ -249,11 +260,10 @@ impl StoredDataSets<'_> {
         let key = format!("{prefix}manifest.json");
         match self.store.create_document(&key, &manifest).await? {
             Created::New => Ok(manifest),
-            Created::Stood => self
-                .store
-                .document(&key)
-                .await?
-                .ok_or(StoreError::Missing { key }),
+            Created::Existed => {
+                let existing = self.store.document(&key).await?;
+                existing.ok_or(StoreError::Missing { key })
+            }
         }
     }
 
@@ -262,12 +272,16 @@ impl StoredDataSets<'_> {
     /// # Errors
     /// The file is absent, damaged, or not of the manifest's form.
     pub async fn read(self, manifest: &DatasetManifest) -> Result<DataSetTable, StoreError> {
-        let key = format!(
-            "datasets/{}/{}.parquet",
-            manifest.inputs_sha256, manifest.sha256
-        );
+        let prefix = prefix_of(&manifest.inputs_sha256)?;
+        let key = format!("{prefix}{}.parquet", manifest.sha256);
         let bytes = self.store.get_checked(&key, &manifest.sha256).await?;
         let name = key.clone();
-        computed(&key, move || DataSetTable::decode(&name, bytes)).await
+        run_blocking(&key, move || DataSetTable::decode(&name, bytes)).await
     }
+}
+
+/// The folder of a data set, with the separator.
+fn prefix_of(inputs_sha256: &str) -> Result<String, StoreError> {
+    let hash = checked_segment("the hash of inputs", inputs_sha256)?;
+    Ok(format!("datasets/{hash}/"))
 }

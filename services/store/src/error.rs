@@ -1,28 +1,31 @@
 //! What can go wrong with stored objects: one variant per failed operation, each with a next
 //! action.
 
+use std::borrow::Cow;
 use std::error::Error as _;
 use std::io;
+
+use schemas::codes::{self, Advice, Code};
 
 use crate::{BackendError, RemoteFault};
 
 /// A failed operation on the object store.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The URL names no store.
+    /// The URL names no store, or the settings of its backend cannot be used.
     #[error("cannot open the object store `{url}`: {reason}")]
     Url {
-        /// What was given.
+        /// The URL, without a password.
         url: String,
         /// What is wrong with it.
         reason: String,
     },
-    /// The backend could not be reached or created.
+    /// The folder of the store cannot be made or read.
     #[error("cannot open the object store `{url}`")]
     Open {
-        /// What was given.
+        /// URL or path of the store.
         url: String,
-        /// Cause.
+        /// The answer of the file system.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
@@ -31,16 +34,30 @@ pub enum StoreError {
     Unusable {
         /// URL of the store.
         url: String,
-        /// What the backend answered.
+        /// The answer of the backend.
         #[source]
         source: Box<BackendError>,
+    },
+    /// The store did not answer within the time that a check may take.
+    #[error("the object store `{url}` did not answer within {seconds} s")]
+    Silent {
+        /// URL of the store.
+        url: String,
+        /// Time waited.
+        seconds: u64,
+    },
+    /// The store replaced an object that should have been refused as existing.
+    #[error("the object store `{url}` overwrites objects that exist: it has no conditional create")]
+    Overwrites {
+        /// URL of the store.
+        url: String,
     },
     /// A name that cannot be part of an object key.
     #[error("`{text}` cannot be used as {what}")]
     Name {
-        /// What the text was for.
+        /// The use of the text, such as `a model name`.
         what: &'static str,
-        /// The text.
+        /// The refused text.
         text: String,
     },
     /// Reading failed for another reason than absence.
@@ -48,7 +65,7 @@ pub enum StoreError {
     Read {
         /// Object key.
         key: String,
-        /// Cause.
+        /// The answer of the backend.
         #[source]
         source: Box<BackendError>,
     },
@@ -63,7 +80,7 @@ pub enum StoreError {
     Write {
         /// Object key.
         key: String,
-        /// Cause.
+        /// The answer of the backend.
         #[source]
         source: Box<BackendError>,
     },
@@ -72,7 +89,7 @@ pub enum StoreError {
     List {
         /// Key prefix.
         prefix: String,
-        /// Cause.
+        /// The answer of the backend.
         #[source]
         source: Box<BackendError>,
     },
@@ -81,34 +98,34 @@ pub enum StoreError {
     Delete {
         /// Object key.
         key: String,
-        /// Cause.
+        /// The answer of the backend.
         #[source]
         source: Box<BackendError>,
     },
     /// The bytes are not those that were written.
-    #[error("`{key}` is damaged: its SHA-256 is {found}, expected {expected}")]
+    #[error("`{key}` is damaged: its SHA-256 is {actual}, expected {expected}")]
     Hash {
         /// Object key.
         key: String,
         /// Hash in the manifest.
         expected: String,
         /// Hash of the bytes read.
-        found: String,
+        actual: String,
     },
     /// The bytes have the right hash, or carry none, and do not have the expected form.
     #[error("`{key}` cannot be understood: {reason}")]
     Form {
         /// Object key.
         key: String,
-        /// What is wrong.
+        /// The first deviation from the form.
         reason: String,
     },
     /// Values that cannot be turned into a file.
     #[error("cannot encode {what}: {reason}")]
     Encode {
-        /// Which kind of file.
+        /// The kind of file, such as `a data set`.
         what: &'static str,
-        /// What is wrong.
+        /// The first value that has no place in it.
         reason: String,
     },
     /// The bars of an edit break the rules of a stored series.
@@ -116,7 +133,7 @@ pub enum StoreError {
     Edit {
         /// Series key.
         series: String,
-        /// What is wrong, with the first bar that it concerns.
+        /// The broken rule, with the first bar that breaks it.
         reason: String,
     },
     /// An object of that name has other content.
@@ -144,43 +161,30 @@ pub enum StoreError {
     CloseTimes {
         /// Series key.
         series: String,
-        /// Cause.
+        /// The bar whose close is unknown.
         #[source]
         source: market::CloseTimeError,
-    },
-    /// The store did not answer within the time that a check may take.
-    #[error("the object store `{url}` did not answer within {seconds} s")]
-    Silent {
-        /// URL of the store.
-        url: String,
-        /// Time waited.
-        seconds: u64,
-    },
-    /// The store replaced an object that should have been refused as existing.
-    #[error("the object store `{url}` overwrites objects that exist: it has no conditional create")]
-    Overwrites {
-        /// URL of the store.
-        url: String,
     },
     /// A local file could not be written.
     #[error("cannot write the file `{path}`")]
     Export {
         /// File path.
         path: String,
-        /// Cause.
+        /// The answer of the file system.
         #[source]
         source: io::Error,
     },
 }
 
 impl StoreError {
-    /// True if the device or a quota is full, or a file grew beyond what this user may write:
-    /// retrying does not help until somebody makes room.
+    /// True if the device or a quota is full, or a file grew beyond the size that this user may
+    /// write: retrying does not help until somebody makes room.
     pub fn is_full(&self) -> bool {
+        use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+
         let mut cause = self.source();
         while let Some(error) = cause {
             let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
-            use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
             if matches!(kind, Some(StorageFull | QuotaExceeded | FileTooLarge)) {
                 return true;
             }
@@ -191,32 +195,32 @@ impl StoreError {
 
     /// True if the same call may succeed later without anybody doing anything.
     pub fn is_transient(&self) -> bool {
-        match (self, self.backend()) {
-            (_, Some(BackendError::Remote { fault, .. })) => fault.is_transient(),
-            (_, Some(BackendError::Local(source))) => {
-                !self.is_full()
-                    && !matches!(
-                        source,
-                        object_store::Error::PermissionDenied { .. }
-                            | object_store::Error::Unauthenticated { .. }
-                            | object_store::Error::InvalidPath { .. }
-                            | object_store::Error::NotSupported { .. }
-                            | object_store::Error::NotImplemented { .. }
-                    )
-            }
-            (Self::Contended { .. } | Self::Stopped { .. } | Self::Silent { .. }, None) => true,
-            _ => false,
+        match self.backend() {
+            Some(BackendError::Remote { fault, .. }) => fault.is_transient(),
+            Some(BackendError::Local(source)) => !self.is_full() && !is_permanent(source),
+            None => matches!(
+                self,
+                Self::Contended { .. } | Self::Stopped { .. } | Self::Silent { .. }
+            ),
         }
     }
 
-    /// True if the server of the store gave no usable answer, so that nothing is known of what it
-    /// holds.
+    /// True if the server of the store gave no usable answer, so that nothing is known about its
+    /// objects.
     pub fn is_unreachable(&self) -> bool {
-        match (self, self.backend()) {
-            (Self::Open { .. } | Self::Unusable { .. } | Self::Silent { .. }, _) => true,
-            (_, Some(BackendError::Remote { fault, .. })) => *fault != RemoteFault::Refused,
-            _ => false,
+        if let Some(BackendError::Remote { fault, .. }) = self.backend() {
+            return *fault != RemoteFault::Refused;
         }
+        matches!(
+            self,
+            Self::Open { .. } | Self::Unusable { .. } | Self::Silent { .. }
+        )
+    }
+
+    /// True if the connection to a server broke before its answer.
+    pub(crate) fn is_interrupted(&self) -> bool {
+        let fault = RemoteFault::Interrupted;
+        matches!(self.backend(), Some(BackendError::Remote { fault: actual, .. }) if *actual == fault)
     }
 
     /// The backend's own error, for failures of single objects.
@@ -231,52 +235,111 @@ impl StoreError {
         }
     }
 
-    /// What to do next.
-    pub fn hint(&self) -> &'static str {
-        if let Some(BackendError::Remote { fault, .. }) = self.backend() {
-            return fault.hint();
-        }
-        if self.is_full() {
-            return "the store is full (disk, quota or file-size limit): make room, then run the command again; nothing half-written is visible";
-        }
-        match self {
+    /// The hint for an error of the store as a whole, `None` for one of an object.
+    fn hint_on_store(&self) -> Option<&'static str> {
+        let hint = match self {
             Self::Url { .. } => {
-                "use file:///absolute/folder or s3://bucket/prefix; docs/operating.md, \"S3\", lists the variables"
+                "use file:///absolute/folder or s3://bucket/prefix; \
+                 \"S3\" in docs/operating.md lists the variables"
             }
             Self::Open { .. } | Self::Unusable { .. } => {
-                "check that the folder or bucket exists and that this user may write to it"
+                "check that the folder exists and that this user may write to it"
             }
-            Self::Name { .. } => {
-                "use letters, digits, `_`, `-` and `.`, at most 128 characters, not starting with a dot"
-            }
-            Self::Read { .. } | Self::List { .. } => {
-                "check that the store is reachable and that this user may read it"
-            }
-            Self::Missing { .. } => {
-                "check the name, and that every program uses the same store URL"
-            }
-            Self::Write { .. } | Self::Delete { .. } | Self::Export { .. } => {
-                "check that the place is reachable and that this user may write to it"
-            }
-            Self::Hash { key, .. } | Self::Form { key, .. } if key.starts_with("bars/") => {
-                "the file was changed after it was written: restore it from a backup, or delete the folder it is in (`ktrdr doctor` shows where the store is) and load the bars again with `ktrdr data load`"
-            }
-            Self::Hash { .. } | Self::Form { .. } => {
-                "the object was changed after it was written: restore it from a backup, or delete its folder (`ktrdr doctor` shows where the store is) and make it again"
-            }
-            Self::Encode { .. } | Self::Conflict { .. } => {
-                "this is a defect of the program that wrote: please report it"
-            }
-            Self::Edit { .. } => {
-                "look at the named bar in the source; `ktrdr data check` explains what is wrong with it"
-            }
+            Self::Silent { .. } => RemoteFault::Timeout.hint(),
+            Self::Overwrites { .. } => RemoteFault::Unsupported.hint(),
+
             Self::Contended { .. } => {
                 "run the command again when the other writers are done; nothing was lost"
             }
             Self::Stopped { .. } => "run the command again",
-            Self::Silent { .. } => RemoteFault::Timeout.hint(),
-            Self::Overwrites { .. } => RemoteFault::Unsupported.hint(),
-            Self::CloseTimes { source, .. } => source.hint(),
+            _ => return None,
+        };
+        Some(hint)
+    }
+
+    /// The hint for an error of one object, file or edit.
+    fn hint_on_object(&self) -> &'static str {
+        match self {
+            Self::Name { .. } => {
+                "use letters, digits, `_`, `-` and `.`, at most 128 characters, \
+                 not starting with a dot"
+            }
+            Self::Missing { .. } => {
+                "check the name, and that every program uses the same store URL"
+            }
+
+            Self::Read { .. } | Self::List { .. } => {
+                "check that the store is reachable and that this user may read it"
+            }
+            Self::Write { .. } | Self::Delete { .. } | Self::Export { .. } => {
+                "check that the place is reachable and that this user may write to it"
+            }
+
+            Self::Hash { key, .. } | Self::Form { key, .. } if key.starts_with("bars/") => {
+                "the file was changed after it was written: restore it from a backup, or delete \
+                 the folder it is in (`ktrdr doctor` shows where the store is) and load the bars \
+                 again with `ktrdr data load`"
+            }
+            Self::Hash { .. } | Self::Form { .. } => {
+                "the object was changed after it was written: restore it from a backup, or delete \
+                 its folder (`ktrdr doctor` shows where the store is) and make it again"
+            }
+
+            Self::Edit { .. } => {
+                "look at the named bar in the source; \
+                 `ktrdr data check` explains what is wrong with it"
+            }
+            Self::Encode { .. } | Self::Conflict { .. } => {
+                "this is a defect of the program that wrote: please report it"
+            }
+            _ => "",
         }
     }
+}
+
+impl Advice for StoreError {
+    fn code(&self) -> Code {
+        match self {
+            _ if self.is_full() => codes::STORE_FULL,
+            Self::Missing { .. } => codes::STORE_MISSING,
+            Self::Url { .. } => codes::STORE_URL,
+            Self::Name { .. } => codes::STORE_NAME,
+            _ if self.is_unreachable() => codes::STORE_UNREACHABLE,
+            _ => codes::STORE_FAILED,
+        }
+    }
+
+    fn hint(&self) -> Cow<'static, str> {
+        // Whatever was being written, room is what is missing.
+        if self.is_full() {
+            return Cow::Borrowed(
+                "the store is full (disk, quota or file-size limit): make room, then run the \
+                 command again; nothing half-written is visible",
+            );
+        }
+
+        match (self, self.backend()) {
+            (_, Some(BackendError::Remote { fault, .. })) => Cow::Borrowed(fault.hint()),
+            (Self::CloseTimes { source, .. }, _) => source.hint().into(),
+            _ => Cow::Borrowed(
+                self.hint_on_store()
+                    .unwrap_or_else(|| self.hint_on_object()),
+            ),
+        }
+    }
+}
+
+/// True for failures on this machine that stay until a person changes something.
+fn is_permanent(error: &object_store::Error) -> bool {
+    use object_store::Error::{
+        InvalidPath, NotImplemented, NotSupported, PermissionDenied, Unauthenticated,
+    };
+    matches!(
+        error,
+        PermissionDenied { .. }
+            | Unauthenticated { .. }
+            | InvalidPath { .. }
+            | NotSupported { .. }
+            | NotImplemented { .. }
+    )
 }

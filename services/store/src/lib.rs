@@ -4,7 +4,8 @@
 //! The only crate that knows object keys, Parquet and the store's backend. Layout:
 //!
 //! ```text
-//! bars/<provider>/<instrument>/<what>-<session>-<adjustment>-<day boundary>/<timeframe>/<yyyy>[-<mm>].<sha256>.parquet, manifest.<revision>.json
+//! bars/<provider>/<instrument>/<what>-<session>-<adjustment>-<day boundary>/<timeframe>/
+//!     <yyyy>[-<mm>].<sha256>.parquet, manifest.<revision>.json
 //! datasets/<hash of inputs>/<sha256>.parquet, manifest.json
 //! checkpoints/<op>/<n>/<attempt>-<seq>/{model.safetensors, …, state.json}
 //! artifacts/<sha256>/{model.safetensors, …, manifest.json}
@@ -12,23 +13,27 @@
 //! ```
 //!
 //! Rules that hold everywhere:
-//! - An object is created, never overwritten; the name of content is its SHA-256. What stands
-//!   already under the name of content is verified.
+//! - An object is created, never overwritten; the name of content is its SHA-256. An object that
+//!   exists already under the name of content is verified.
 //! - A manifest is written after everything it names and carries a hash of itself, so a reader sees
 //!   all or nothing, and a flipped bit anywhere is an error that names the object.
 //! - Creating `manifest.<revision + 1>.json` is the compare-and-set of a series; creating a
 //!   version's manifest assigns it.
 //! - There is no clock in here: commit times are the caller's.
 //!
-//! | Failure | What is left |
+//! | Failure | State afterwards |
 //! |---|---|
 //! | killed between objects and manifest | unreachable objects; readers see the state before |
-//! | killed after the manifest, before the caller knew | the effect stands; repeating the call changes nothing |
+//! | killed after the manifest, before the caller knew | the effect is there; repeating the call changes nothing |
 //! | two writers | both effects; the later one merged its edit into the earlier one's result |
 //! | full disk | [`StoreError::is_full`]; the state before |
 //! | flipped bit | [`StoreError::Hash`] or [`StoreError::Form`] with the key |
+//! | server away, overloaded, or slow | asked again for a minute, then [`StoreError::is_transient`]; the state before |
+//! | answer of a create lost | asked again; the object that exists is recognised as our own |
+//! | bucket absent, key refused | [`StoreError::is_unreachable`]; never taken for an empty store |
 //!
-//! It deliberately has no locks, no overwriting, and no deleting but for checkpoints.
+//! It deliberately has no locks, no overwriting, and no deleting but of checkpoints and of what
+//! [`Store::probe`] writes.
 
 mod artifact;
 mod backend;
@@ -62,5 +67,5 @@ pub use series::{
 };
 pub use table::{Cells, Table};
 
-/// What manifests name as the program that wrote them.
+/// The name under which manifests list the program that wrote them.
 pub const WRITTEN_BY: &str = concat!("ktrdr ", env!("CARGO_PKG_VERSION"));

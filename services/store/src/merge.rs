@@ -1,56 +1,55 @@
 //! What a commit changes, decided without I/O: periods, merged bars, merged knowledge of emptiness.
 
+use std::fmt;
 use std::ops::Range;
 
 use market::{Timeframe, Utc};
 use schemas::manifests::EmptyInterval;
 
-use crate::raw_bars::{RawBar, RawBars};
+use crate::raw_bars::RawBars;
 
-/// The labels that one stored file holds, around `instant`: a UTC month up to five-minute bars,
-/// else a UTC year.
+/// The opens that one stored file holds, around `instant`, half-open: a UTC month up to five-minute
+/// bars, else a UTC year.
 pub fn file_period(timeframe: Timeframe, instant: Utc) -> Range<Utc> {
     let date = instant.date();
-    let monthly = timeframe <= Timeframe::Minute5;
-    let start = if monthly {
-        date.first_of_month()
+    let (first, last) = if is_monthly(timeframe) {
+        (date.first_of_month(), date.last_of_month())
     } else {
-        date.first_of_year()
+        (date.first_of_year(), date.last_of_year())
     };
-    let last = if monthly {
-        date.last_of_month()
-    } else {
-        date.last_of_year()
-    };
-    Utc::midnight(start)..last.tomorrow().map_or(Utc(i64::MAX), Utc::midnight)
+    let end = last.tomorrow().map_or(Utc(i64::MAX), Utc::midnight);
+    Utc::midnight(first)..end
 }
 
-/// The name of that file's period, `2018` or `2018-03`, and the labels in it.
-pub(crate) fn period(timeframe: Timeframe, instant: Utc) -> (String, Range<Utc>) {
-    let covered = file_period(timeframe, instant);
-    let pattern = if timeframe <= Timeframe::Minute5 {
-        "%Y-%m"
-    } else {
-        "%Y"
-    };
-    (covered.start.date().strftime(pattern).to_string(), covered)
+/// True if a file holds a month of these bars: a year of them would be too large to write again for
+/// a few new bars.
+fn is_monthly(timeframe: Timeframe) -> bool {
+    timeframe <= Timeframe::Minute5
 }
 
-/// Cuts sorted bars by period, oldest first.
-pub(crate) fn by_period(timeframe: Timeframe, bars: &RawBars) -> Vec<(String, RawBars)> {
+/// The name of a file's period, `2018` or `2018-03`, from its first instant.
+fn name_period(timeframe: Timeframe, start: Utc) -> String {
+    let pattern = if is_monthly(timeframe) { "%Y-%m" } else { "%Y" };
+    start.date().strftime(pattern).to_string()
+}
+
+/// Cuts sorted bars by period, oldest first; each piece with the name of its period.
+pub(crate) fn cut_by_period(timeframe: Timeframe, bars: &RawBars) -> Vec<(String, RawBars)> {
     let mut pieces = Vec::new();
     let mut next = bars.open_time.first().copied();
     while let Some(open) = next {
-        let (name, covered) = period(timeframe, open);
-        let after = bars.open_time.partition_point(|other| *other < covered.end);
-        next = bars.open_time.get(after).copied();
-        pieces.push((name, bars.between(&covered)));
+        let period = file_period(timeframe, open);
+        let name = name_period(timeframe, period.start);
+        let end = bars.open_time.partition_point(|other| *other < period.end);
+        next = bars.open_time.get(end).copied();
+        pieces.push((name, bars.between(&period)));
     }
     pieces
 }
 
-/// Two sorted series made one.
+/// Two sorted series in one.
 pub(crate) struct Merged {
+    /// The bars of both, in order.
     pub(crate) bars: RawBars,
     /// Bars that were not stored.
     pub(crate) new: u64,
@@ -67,6 +66,7 @@ pub(crate) fn merge(stored: &RawBars, newer: &RawBars) -> Merged {
         changed: 0,
     };
     let mut rest = stored.iter().peekable();
+
     for bar in newer.iter() {
         while let Some(older) = rest.next_if(|older| older.open_time < bar.open_time) {
             merged.bars.push(older);
@@ -78,21 +78,43 @@ pub(crate) fn merge(stored: &RawBars, newer: &RawBars) -> Merged {
         }
         merged.bars.push(bar);
     }
-    rest.for_each(|older| merged.bars.push(older));
+    for older in rest {
+        merged.bars.push(older);
+    }
     merged
 }
 
-/// The first bar that must not be stored, and why.
-pub(crate) fn refused(bars: &RawBars) -> Option<(RawBar, &'static str)> {
+/// A bar that must not be stored.
+pub(crate) struct UnstorableBar {
+    open_time: Utc,
+    reason: &'static str,
+}
+
+impl fmt::Display for UnstorableBar {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "the bar at {} has {}",
+            self.open_time, self.reason
+        )
+    }
+}
+
+/// The first bar that must not be stored.
+pub(crate) fn find_unstorable(bars: &RawBars) -> Option<UnstorableBar> {
     bars.iter().find_map(|bar| {
         let reason = if bar.prices.iter().any(|price| !price.is_finite()) {
-            "a price that is no number"
+            "a price that is not a number"
         } else if bar.volume.is_infinite() {
             "an infinite volume"
         } else {
             return None;
         };
-        Some((bar, reason))
+
+        Some(UnstorableBar {
+            open_time: bar.open_time,
+            reason,
+        })
     })
 }
 
@@ -100,18 +122,19 @@ pub(crate) fn refused(bars: &RawBars) -> Option<(RawBar, &'static str)> {
 /// older and a newer answer overlap, the newer one counts.
 pub(crate) fn merge_empty(stored: &[EmptyInterval], newer: &[EmptyInterval]) -> Vec<EmptyInterval> {
     let mut all: Vec<EmptyInterval> = stored.to_vec();
-    for added in newer
-        .iter()
-        .filter(|interval| interval.start < interval.end)
-    {
-        let pieces = all
-            .into_iter()
-            .flat_map(|old| without(old, added))
-            .collect::<Vec<_>>();
-        all = pieces;
-        all.push(added.clone());
+    for added in newer {
+        if added.start >= added.end {
+            continue;
+        }
+        let mut rest = Vec::with_capacity(all.len() + 1);
+        for old in all {
+            rest.extend(cut_out(old, added));
+        }
+        rest.push(added.clone());
+        all = rest;
     }
     all.sort_by_key(|interval| interval.start);
+
     let mut joined: Vec<EmptyInterval> = Vec::with_capacity(all.len());
     for next in all {
         match joined.last_mut() {
@@ -124,8 +147,8 @@ pub(crate) fn merge_empty(stored: &[EmptyInterval], newer: &[EmptyInterval]) -> 
     joined
 }
 
-/// What remains of `old` outside `cut`.
-fn without(old: EmptyInterval, cut: &EmptyInterval) -> impl Iterator<Item = EmptyInterval> {
+/// The parts of `old` before and after `cut`.
+fn cut_out(old: EmptyInterval, cut: &EmptyInterval) -> impl Iterator<Item = EmptyInterval> {
     let before = EmptyInterval {
         end: old.end.min(cut.start),
         ..old.clone()
@@ -141,9 +164,12 @@ fn without(old: EmptyInterval, cut: &EmptyInterval) -> impl Iterator<Item = Empt
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use proptest::prelude::*;
 
     use super::*;
+    use crate::raw_bars::RawBar;
 
     fn bar(open: i64, close: f64) -> RawBar {
         RawBar {
@@ -166,24 +192,23 @@ mod tests {
     }
 
     #[test]
-    fn hourly_bars_lie_in_years_and_five_minute_bars_in_months() {
-        let instant = utc("2020-02-29T23:55:00Z");
-        let (month, covered) = period(Timeframe::Minute5, instant);
+    fn five_minute_bars_are_filed_by_month() {
+        let month = file_period(Timeframe::Minute5, utc("2020-02-29T23:55:00Z"));
         assert_eq!(
-            (month.as_str(), covered),
-            (
-                "2020-02",
-                utc("2020-02-01T00:00:00Z")..utc("2020-03-01T00:00:00Z")
-            )
+            month,
+            utc("2020-02-01T00:00:00Z")..utc("2020-03-01T00:00:00Z")
         );
-        let (year, covered) = period(Timeframe::Minute15, instant);
+        assert_eq!(name_period(Timeframe::Minute5, month.start), "2020-02");
+    }
+
+    #[test]
+    fn longer_bars_are_filed_by_year() {
+        let year = file_period(Timeframe::Minute15, utc("2020-02-29T23:55:00Z"));
         assert_eq!(
-            (year.as_str(), covered),
-            (
-                "2020",
-                utc("2020-01-01T00:00:00Z")..utc("2021-01-01T00:00:00Z")
-            )
+            year,
+            utc("2020-01-01T00:00:00Z")..utc("2021-01-01T00:00:00Z")
         );
+        assert_eq!(name_period(Timeframe::Minute15, year.start), "2020");
     }
 
     #[test]
@@ -194,13 +219,15 @@ mod tests {
         let newer: RawBars = [bar(2, 21.0), bar(3, 30.0), bar(4, 40.0)]
             .into_iter()
             .collect();
+
         let merged = merge(&stored, &newer);
+
         assert_eq!(merged.bars.close, [10.0, 21.0, 30.0, 40.0]);
         assert_eq!((merged.new, merged.changed), (1, 1));
     }
 
     #[test]
-    fn a_newer_empty_answer_replaces_the_older_one_where_they_overlap() {
+    fn a_newer_empty_answer_replaces_the_overlap_of_an_older_one() {
         // [0,10) asked at 1 and [5,15) asked at 2 leave [0,5) of the first; [15,20) asked at 2
         // touches and joins.
         let merged = merge_empty(
@@ -210,26 +237,33 @@ mod tests {
         assert_eq!(merged, [interval(0, 5, 1), interval(5, 20, 2)]);
     }
 
+    fn rows(closes: &BTreeMap<i64, i32>) -> RawBars {
+        closes
+            .iter()
+            .map(|(open, close)| bar(*open, f64::from(*close)))
+            .collect()
+    }
+
     proptest! {
         #[test]
         fn merging_equals_a_map_with_the_newest_value(
             stored in prop::collection::btree_map(0_i64..60, 0_i32..3, 0..40),
             newer in prop::collection::btree_map(0_i64..60, 0_i32..3, 0..40),
         ) {
-            let rows = |map: &std::collections::BTreeMap<i64, i32>| {
-                map.iter().map(|(open, close)| bar(*open, f64::from(*close))).collect::<RawBars>()
-            };
             let mut expected = stored.clone();
-            let mut counts = (0, 0);
+            let mut new = 0;
+            let mut changed = 0;
             for (open, close) in &newer {
                 match expected.insert(*open, *close) {
-                    None => counts.0 += 1,
-                    Some(old) if old != *close => counts.1 += 1,
+                    None => new += 1,
+                    Some(old) if old != *close => changed += 1,
                     Some(_) => {}
                 }
             }
+
             let merged = merge(&rows(&stored), &rows(&newer));
-            prop_assert_eq!((merged.new, merged.changed), counts);
+
+            prop_assert_eq!((merged.new, merged.changed), (new, changed));
             prop_assert_eq!(merged.bars.close, rows(&expected).close);
             prop_assert_eq!(merged.bars.open_time, rows(&expected).open_time);
         }

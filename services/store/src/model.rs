@@ -1,9 +1,11 @@
 //! Named model versions, each the work of one operation.
 
+use std::collections::BTreeSet;
+
 use futures::{StreamExt, TryStreamExt, stream};
 use schemas::manifests::ModelManifest;
 
-use crate::object::{Created, form, segment};
+use crate::object::{Created, checked_segment, form_error};
 use crate::{Store, StoreError};
 
 /// Manifests read at once.
@@ -21,21 +23,22 @@ impl StoredModels<'_> {
     /// written. `make` is called with a version and may be called again with a higher one.
     ///
     /// # Errors
-    /// A name that is none, or a failed read or write.
+    /// An invalid name, or a failed read or write.
     pub async fn assign_version(
         self,
         name: &str,
         operation: &str,
         make: impl Fn(u32) -> ModelManifest + Send,
     ) -> Result<ModelManifest, StoreError> {
-        let standing = self.versions(name).await?;
-        let mut version = standing.last().map_or(0, |newest| newest.version) + 1;
-        if let Some(ours) = standing
+        let existing = self.versions(name).await?;
+        let mut version = existing.last().map_or(0, |newest| newest.version) + 1;
+        let assigned = existing
             .into_iter()
-            .find(|model| model.operation == operation)
-        {
-            return Ok(ours);
+            .find(|model| model.operation == operation);
+        if let Some(model) = assigned {
+            return Ok(model);
         }
+
         loop {
             let manifest = ModelManifest {
                 name: name.to_owned(),
@@ -43,15 +46,13 @@ impl StoredModels<'_> {
                 operation: operation.to_owned(),
                 ..make(version)
             };
-            if self
-                .store
-                .create_document(&model_key(name, version), &manifest)
-                .await?
-                == Created::New
-            {
+            let key = model_key(name, version);
+            if self.store.create_document(&key, &manifest).await? == Created::New {
                 return Ok(manifest);
             }
+
             match self.find(name, Some(version)).await? {
+                // Created by an earlier request of ours, whose answer was lost.
                 Some(other) if other.operation == operation => return Ok(other),
                 Some(_) => version += 1,
                 // Refused for another create that then failed: the number is still free.
@@ -63,45 +64,43 @@ impl StoredModels<'_> {
     /// A version of a model, or its newest; `None` if there is none.
     ///
     /// # Errors
-    /// A name that is none, or a failed read.
+    /// An invalid name, or a failed read.
     pub async fn find(
         self,
         name: &str,
         version: Option<u32>,
     ) -> Result<Option<ModelManifest>, StoreError> {
-        let version = match version {
-            Some(version) => version,
-            None => match self.version_numbers(name).await?.last() {
-                Some(newest) => *newest,
-                None => return Ok(None),
-            },
+        let newest = match version {
+            Some(_) => version,
+            None => self.version_numbers(name).await?.last().copied(),
         };
-        let key = model_key(segment("a model name", name)?, version);
-        let found: Option<ModelManifest> = self.store.document(&key).await?;
-        match found {
-            Some(model) if model.name != name || model.version != version => Err(form(
-                &key,
-                format!("it is version {} of {}", model.version, model.name),
-            )),
-            found => Ok(found),
+        let Some(version) = newest else {
+            return Ok(None);
+        };
+
+        let key = model_key(checked_segment("a model name", name)?, version);
+        let manifest: Option<ModelManifest> = self.store.document(&key).await?;
+        match manifest {
+            // A manifest that somebody copied to another place has a valid hash and is still wrong.
+            Some(other) if other.name != name || other.version != version => {
+                let reason = format!("it is version {} of {}", other.version, other.name);
+                Err(form_error(&key, reason))
+            }
+            manifest => Ok(manifest),
         }
     }
 
     /// Every version of a model, oldest first.
     ///
     /// # Errors
-    /// A name that is none, or a failed read.
+    /// An invalid name, or a failed read.
     pub async fn versions(self, name: &str) -> Result<Vec<ModelManifest>, StoreError> {
         let numbers = self.version_numbers(name).await?;
         let reads = stream::iter(numbers)
             .map(|version| self.find(name, Some(version)))
             .buffered(READS_MAX);
-        Ok(reads
-            .try_collect::<Vec<_>>()
-            .await?
-            .into_iter()
-            .flatten()
-            .collect())
+        let models: Vec<_> = reads.try_collect().await?;
+        Ok(models.into_iter().flatten().collect())
     }
 
     /// Every version of every model, by name, oldest first.
@@ -109,11 +108,12 @@ impl StoredModels<'_> {
     /// # Errors
     /// A failed read.
     pub async fn list(self) -> Result<Vec<ModelManifest>, StoreError> {
-        let listed = self.store.keys("models").await?;
-        let names = listed
+        let keys = self.store.keys("models").await?;
+        let names: BTreeSet<&str> = keys
             .iter()
             .filter_map(|key| key.split('/').nth(1))
-            .collect::<std::collections::BTreeSet<_>>();
+            .collect();
+
         let mut models = Vec::new();
         for name in names {
             models.extend(self.versions(name).await?);
@@ -123,20 +123,11 @@ impl StoredModels<'_> {
 
     /// Version numbers of a model, ascending.
     async fn version_numbers(self, name: &str) -> Result<Vec<u32>, StoreError> {
-        let prefix = format!("models/{}", segment("a model name", name)?);
-        let number = |key: &String| {
-            key.strip_prefix(&prefix)?
-                .strip_prefix('/')?
-                .strip_suffix("/manifest.json")?
-                .parse()
-                .ok()
-        };
-        let mut numbers: Vec<u32> = self
-            .store
-            .keys(&prefix)
-            .await?
+        let folder = format!("models/{}", checked_segment("a model name", name)?);
+        let keys = self.store.keys(&folder).await?;
+        let mut numbers: Vec<u32> = keys
             .iter()
-            .filter_map(number)
+            .filter_map(|key| version_of(key.strip_prefix(&folder)?))
             .collect();
         numbers.sort_unstable();
         Ok(numbers)
@@ -145,4 +136,10 @@ impl StoredModels<'_> {
 
 fn model_key(name: &str, version: u32) -> String {
     format!("models/{name}/{version}/manifest.json")
+}
+
+/// The version in the part of a manifest's key after the model's name.
+fn version_of(rest: &str) -> Option<u32> {
+    let version = rest.strip_prefix('/')?.strip_suffix("/manifest.json")?;
+    version.parse().ok()
 }

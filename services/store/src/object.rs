@@ -4,11 +4,6 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::backend::{Environment, backend, local_folder, names_no_bucket, process_environment};
-use crate::{
-    BackendError, StoreError, StoredArtifacts, StoredCheckpoints, StoredDataSets, StoredModels,
-    StoredReports, StoredSeries,
-};
 use bytes::Bytes;
 use futures::TryStreamExt;
 use object_store::path::Path;
@@ -16,13 +11,23 @@ use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
 use schemas::manifests::ObjectRef;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
+
+use crate::backend::{Environment, backend, local_folder, names_no_bucket, process_environment};
+use crate::{
+    StoreError, StoredArtifacts, StoredCheckpoints, StoredDataSets, StoredModels, StoredReports,
+    StoredSeries,
+};
 
 /// Field of a JSON document that holds the hash of the rest of it.
 const CHECKSUM: &str = "checksum";
 
 /// How often an object is created that is refused as existing and then found absent.
 const CREATES_MAX: usize = 5;
+
+/// How often a create is sent in all when the connection breaks before its answer.
+const CREATE_ATTEMPTS: usize = 3;
 
 /// Access to one object store. Cloning is cheap and gives access to the same objects.
 #[derive(Clone)]
@@ -31,19 +36,21 @@ pub struct Store {
     url: Arc<str>,
 }
 
-/// What became of a conditional create.
+/// The answer to a conditional create.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Created {
     /// The object is ours.
     New,
-    /// Somebody was there before.
-    Stood,
+    /// There was an object of that name before.
+    Existed,
 }
 
 impl Store {
-    /// Opens `file:///folder` (created if missing, every write synced to disk), `s3://bucket/prefix`
-    /// (server and credentials from the `AWS_*` variables of this process; nothing is asked yet), or
-    /// `memory:///` (a new, empty store at every call).
+    /// Opens a store by its URL:
+    /// - `file:///folder`, created if missing, every write synced to disk;
+    /// - `s3://bucket/prefix`, server and credentials from the `AWS_*` variables of this process;
+    ///   the server is not asked yet;
+    /// - `memory:///`, a new, empty store at every call.
     ///
     /// # Errors
     /// A URL or variables that cannot be used, or a folder that cannot be made.
@@ -57,12 +64,11 @@ impl Store {
     /// As [`open`](Self::open).
     pub async fn open_with(url: &str, environment: &Environment) -> Result<Self, StoreError> {
         if let Some(folder) = local_folder(url)? {
-            tokio::fs::create_dir_all(&folder)
-                .await
-                .map_err(|source| StoreError::Open {
-                    url: url.to_owned(),
-                    source: Box::new(source),
-                })?;
+            let made = tokio::fs::create_dir_all(&folder).await;
+            made.map_err(|source| StoreError::Open {
+                url: url.to_owned(),
+                source: Box::new(source),
+            })?;
         }
         Ok(Self::over(backend(url, environment)?, url))
     }
@@ -110,44 +116,29 @@ impl Store {
         StoredReports { store: self }
     }
 
-    /// True for a folder on this machine, false for a service.
+    /// True for a folder on this machine, false for a server.
     pub(crate) fn is_folder(&self) -> bool {
         self.url.starts_with("file:")
-    }
-
-    /// Stores bytes under `<prefix><sha256>.<extension>`; `prefix` ends in a separator, as in
-    /// `reports/` or `bars/…/2018.`. Storing the same bytes twice is one object.
-    ///
-    /// # Errors
-    /// Writing fails, or damaged bytes already stand under that name.
-    pub(crate) async fn put_content(
-        &self,
-        prefix: &str,
-        extension: &str,
-        bytes: Bytes,
-    ) -> Result<(String, ObjectRef), StoreError> {
-        let reference = reference(&bytes);
-        let key = format!("{prefix}{}.{extension}", reference.sha256);
-        self.put_verified(&key, &reference, bytes).await?;
-        Ok((key, reference))
     }
 
     /// Creates `key`; if it exists already, checks that it holds exactly these bytes.
     pub(crate) async fn put_verified(
         &self,
         key: &str,
-        what: &ObjectRef,
+        written: &ObjectRef,
         bytes: Bytes,
     ) -> Result<(), StoreError> {
-        // S3 may refuse a create because another one is under way, which then fails: the object is
-        // absent and the next create succeeds.
-        for _ in 1..CREATES_MAX {
+        for _ in 0..CREATES_MAX {
             if self.create(key, bytes.clone()).await? == Created::New {
                 return Ok(());
             }
-            match self.get_checked(key, &what.sha256).await {
+
+            // S3 may refuse a create because another one is under way, which then fails: the object
+            // is absent and the next create succeeds.
+            match self.get_checked(key, &written.sha256).await {
+                Ok(_) => return Ok(()),
                 Err(StoreError::Missing { .. }) => {}
-                checked => return checked.map(|_| ()),
+                Err(error) => return Err(error),
             }
         }
         Err(StoreError::Missing {
@@ -156,58 +147,66 @@ impl Store {
     }
 
     /// Reads an object and checks its hash (64 lowercase hex digits).
-    ///
-    /// # Errors
-    /// It is absent, cannot be read, or its bytes have another hash.
     pub(crate) async fn get_checked(&self, key: &str, sha256: &str) -> Result<Bytes, StoreError> {
         let bytes = self.get(key).await?.ok_or_else(|| StoreError::Missing {
             key: key.to_owned(),
         })?;
-        let found = sha256_hex(&bytes);
-        if found == sha256 {
+
+        let actual = sha256_hex(&bytes);
+        if actual == sha256 {
             Ok(bytes)
         } else {
-            Err(StoreError::Hash {
-                key: key.to_owned(),
-                expected: sha256.to_owned(),
-                found,
-            })
+            Err(hash_error(key, sha256.to_owned(), actual))
         }
     }
 
     /// Bytes of an object, `None` if absent.
     pub(crate) async fn get(&self, key: &str) -> Result<Option<Bytes>, StoreError> {
-        let read = |source| StoreError::Read {
-            key: key.to_owned(),
-            source: Box::new(BackendError::from(source)),
+        let source = match self.objects.get(&object_path(key)?).await {
+            Ok(object) => match object.bytes().await {
+                Ok(bytes) => return Ok(Some(bytes)),
+                Err(source) => source,
+            },
+            Err(source) => source,
         };
-        match self.objects.get(&path(key)?).await {
-            Ok(object) => Ok(Some(object.bytes().await.map_err(read)?)),
-            // A missing bucket is reported in the same way, and must not pass for an empty store.
-            Err(source @ object_store::Error::NotFound { .. }) if names_no_bucket(&source) => {
-                Err(read(source))
-            }
-            Err(object_store::Error::NotFound { .. }) => Ok(None),
-            Err(source) => Err(read(source)),
+
+        // A missing bucket is reported in the same way, and must not pass for an empty store.
+        if matches!(source, object_store::Error::NotFound { .. }) && !names_no_bucket(&source) {
+            return Ok(None);
         }
+        Err(StoreError::Read {
+            key: key.to_owned(),
+            source: Box::new(source.into()),
+        })
     }
 
     /// Creates an object that must not exist yet; never overwrites.
+    ///
+    /// A connection that breaks leaves open whether the object was created, and the library does not
+    /// ask again. This does: every caller recognises an object that it created itself.
     pub(crate) async fn create(&self, key: &str, bytes: Bytes) -> Result<Created, StoreError> {
+        for _ in 1..CREATE_ATTEMPTS {
+            match self.create_once(key, bytes.clone()).await {
+                Err(error) if error.is_interrupted() => {
+                    tracing::debug!(key, "creating again after a broken connection");
+                }
+                answer => return answer,
+            }
+        }
+        self.create_once(key, bytes).await
+    }
+
+    async fn create_once(&self, key: &str, bytes: Bytes) -> Result<Created, StoreError> {
+        use object_store::Error::{AlreadyExists, Precondition};
+
         let options = PutOptions {
             mode: PutMode::Create,
             ..PutOptions::default()
         };
-        match self
-            .objects
-            .put_opts(&path(key)?, bytes.into(), options)
-            .await
-        {
+        let path = object_path(key)?;
+        match self.objects.put_opts(&path, bytes.into(), options).await {
             Ok(_) => Ok(Created::New),
-            Err(
-                object_store::Error::AlreadyExists { .. }
-                | object_store::Error::Precondition { .. },
-            ) => Ok(Created::Stood),
+            Err(AlreadyExists { .. } | Precondition { .. }) => Ok(Created::Existed),
             Err(source) => Err(StoreError::Write {
                 key: key.to_owned(),
                 source: Box::new(source.into()),
@@ -221,18 +220,14 @@ impl Store {
         key: &str,
         document: &impl Serialize,
     ) -> Result<Created, StoreError> {
-        let encode = |reason: String| StoreError::Encode {
-            what: "a manifest",
-            reason,
-        };
-        let mut value =
-            serde_json::to_value(document).map_err(|error| encode(error.to_string()))?;
+        let mut value = serde_json::to_value(document).map_err(unencodable)?;
         let checksum = sha256_hex(value.to_string().as_bytes());
         let fields = value
             .as_object_mut()
-            .ok_or_else(|| encode("it is no JSON object".to_owned()))?;
+            .ok_or_else(|| unencodable("it is not a JSON object"))?;
         fields.insert(CHECKSUM.to_owned(), checksum.into());
-        let bytes = serde_json::to_vec_pretty(&value).map_err(|error| encode(error.to_string()))?;
+
+        let bytes = serde_json::to_vec_pretty(&value).map_err(unencodable)?;
         self.create(key, bytes.into()).await
     }
 
@@ -244,42 +239,39 @@ impl Store {
         let Some(bytes) = self.get(key).await? else {
             return Ok(None);
         };
-        let mut value: serde_json::Value =
-            serde_json::from_slice(&bytes).map_err(|error| form(key, error))?;
-        let expected = value
+        let mut value: Value =
+            serde_json::from_slice(&bytes).map_err(|error| form_error(key, error))?;
+
+        let checksum = value
             .as_object_mut()
             .and_then(|fields| fields.remove(CHECKSUM));
-        let Some(serde_json::Value::String(expected)) = expected else {
-            return Err(form(key, format!("it has no field `{CHECKSUM}`")));
+        let Some(Value::String(expected)) = checksum else {
+            return Err(form_error(key, format!("it has no field `{CHECKSUM}`")));
         };
-        let found = sha256_hex(value.to_string().as_bytes());
-        if found != expected {
-            return Err(StoreError::Hash {
-                key: key.to_owned(),
-                expected,
-                found,
-            });
+        let actual = sha256_hex(value.to_string().as_bytes());
+        if actual != expected {
+            return Err(hash_error(key, expected, actual));
         }
-        serde_json::from_value(value)
-            .map(Some)
-            .map_err(|error| form(key, error))
+
+        let document = serde_json::from_value(value).map_err(|error| form_error(key, error))?;
+        Ok(Some(document))
     }
 
     /// Keys of all objects below `prefix` (whole segments), in no order.
     pub(crate) async fn keys(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
-        let list = self.objects.list(Some(&path(prefix)?));
-        list.map_ok(|meta| meta.location.to_string())
-            .try_collect()
-            .await
-            .map_err(|source| StoreError::List {
-                prefix: prefix.to_owned(),
-                source: Box::new(source.into()),
-            })
+        let listed = self.objects.list(Some(&object_path(prefix)?));
+        let keys = listed
+            .map_ok(|meta| meta.location.to_string())
+            .try_collect();
+        keys.await.map_err(|source| StoreError::List {
+            prefix: prefix.to_owned(),
+            source: Box::new(source.into()),
+        })
     }
 
     /// Deletes an object; absence is fine.
     pub(crate) async fn delete(&self, key: &str) -> Result<(), StoreError> {
-        match self.objects.delete(&path(key)?).await {
+        match self.objects.delete(&object_path(key)?).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(source) => Err(StoreError::Delete {
                 key: key.to_owned(),
@@ -300,14 +292,12 @@ impl fmt::Debug for Store {
 
 /// SHA-256 in 64 lowercase hex digits.
 pub fn sha256_hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    let digest = Sha256::digest(bytes);
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Hash and size of bytes.
-pub(crate) fn reference(bytes: &Bytes) -> ObjectRef {
+pub(crate) fn reference_to(bytes: &Bytes) -> ObjectRef {
     ObjectRef {
         sha256: sha256_hex(bytes),
         size_bytes: bytes.len() as u64,
@@ -315,17 +305,39 @@ pub(crate) fn reference(bytes: &Bytes) -> ObjectRef {
 }
 
 /// An object that reads as something else than expected.
-pub(crate) fn form(key: &str, reason: impl fmt::Display) -> StoreError {
+pub(crate) fn form_error(key: &str, reason: impl fmt::Display) -> StoreError {
     StoreError::Form {
         key: key.to_owned(),
         reason: reason.to_string(),
     }
 }
 
+fn hash_error(key: &str, expected: String, actual: String) -> StoreError {
+    StoreError::Hash {
+        key: key.to_owned(),
+        expected,
+        actual,
+    }
+}
+
+fn unencodable(reason: impl fmt::Display) -> StoreError {
+    StoreError::Encode {
+        what: "a manifest",
+        reason: reason.to_string(),
+    }
+}
+
 /// `text` if it can be one segment of a key: `[A-Za-z0-9_.-]{1,128}`, not starting with a dot.
-pub(crate) fn segment<'a>(what: &'static str, text: &'a str) -> Result<&'a str, StoreError> {
-    let legal = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
-    if !text.is_empty() && text.len() <= 128 && !text.starts_with('.') && text.chars().all(legal) {
+pub(crate) fn checked_segment<'a>(
+    what: &'static str,
+    text: &'a str,
+) -> Result<&'a str, StoreError> {
+    let is_long_enough = (1..=128).contains(&text.len());
+    let is_legal = text
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c));
+
+    if is_long_enough && is_legal && !text.starts_with('.') {
         Ok(text)
     } else {
         Err(StoreError::Name {
@@ -336,18 +348,19 @@ pub(crate) fn segment<'a>(what: &'static str, text: &'a str) -> Result<&'a str, 
 }
 
 /// Runs a computation that takes longer than a few milliseconds on a thread for blocking work.
-pub(crate) async fn computed<T: Send + 'static>(
+pub(crate) async fn run_blocking<T: Send + 'static>(
     key: &str,
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| {
-        Err(StoreError::Stopped {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(_) => Err(StoreError::Stopped {
             key: key.to_owned(),
-        })
-    })
+        }),
+    }
 }
 
-pub(crate) fn path(key: &str) -> Result<Path, StoreError> {
+fn object_path(key: &str) -> Result<Path, StoreError> {
     Path::parse(key).map_err(|_| StoreError::Name {
         what: "an object key",
         text: key.to_owned(),

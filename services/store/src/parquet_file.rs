@@ -18,61 +18,97 @@ use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 
 use crate::StoreError;
-use crate::object::form;
+use crate::object::form_error;
 
 /// Rows of a row group, and of a batch when reading.
 const ROW_GROUP_ROWS: usize = 65_536;
 
-/// One column to write: name, may it hold nulls, values.
-pub(crate) type Column = (String, bool, ArrayRef);
+/// One column to write.
+pub(crate) struct Column {
+    name: String,
+    is_nullable: bool,
+    values: ArrayRef,
+}
+
+impl Column {
+    /// A column without empty cells.
+    pub(crate) fn required(name: impl Into<String>, values: ArrayRef) -> Self {
+        Self {
+            name: name.into(),
+            is_nullable: false,
+            values,
+        }
+    }
+
+    /// A column that may have empty cells.
+    pub(crate) fn optional(name: impl Into<String>, values: ArrayRef) -> Self {
+        Self {
+            is_nullable: true,
+            ..Self::required(name, values)
+        }
+    }
+}
 
 /// Instants as the Arrow column `timestamp(us, UTC)`.
-pub(crate) fn instants(micros: Vec<i64>) -> ArrayRef {
+pub(crate) fn instant_column(micros: Vec<i64>) -> ArrayRef {
     Arc::new(TimestampMicrosecondArray::from(micros).with_timezone("UTC"))
 }
 
-/// True for the type that [`instants`] writes.
+/// True for the type that [`instant_column`] writes.
 pub(crate) fn is_instant(data_type: &DataType) -> bool {
-    matches!(data_type, DataType::Timestamp(TimeUnit::Microsecond, Some(zone)) if zone.as_ref() == "UTC")
+    match data_type {
+        DataType::Timestamp(TimeUnit::Microsecond, Some(zone)) => zone.as_ref() == "UTC",
+        _ => false,
+    }
 }
 
 /// Floats with NaN written as null.
-pub(crate) fn nullable(values: &[f64]) -> ArrayRef {
+pub(crate) fn nullable_column(values: &[f64]) -> ArrayRef {
     let cells = values
         .iter()
         .map(|value| (!value.is_nan()).then_some(*value));
     Arc::new(cells.collect::<PrimitiveArray<Float64Type>>())
 }
 
-/// Parquet bytes of `columns`, all of one length, with key-value `metadata`.
+/// Parquet bytes of `columns`, all of one length, with key-value `metadata`. `what` names the kind
+/// of file in errors.
 pub(crate) fn encode(
     what: &'static str,
     columns: Vec<Column>,
     metadata: Option<(&str, String)>,
 ) -> Result<Bytes, StoreError> {
-    let fail = |error: &dyn std::error::Error| StoreError::Encode {
+    write_parquet(columns, metadata).map_err(|error| StoreError::Encode {
         what,
         reason: error.to_string(),
-    };
+    })
+}
+
+fn write_parquet(
+    columns: Vec<Column>,
+    metadata: Option<(&str, String)>,
+) -> Result<Bytes, parquet::errors::ParquetError> {
     let fields: Vec<Field> = columns
         .iter()
-        .map(|(name, null, values)| Field::new(name, values.data_type().clone(), *null))
+        .map(|column| {
+            let data_type = column.values.data_type().clone();
+            Field::new(&column.name, data_type, column.is_nullable)
+        })
         .collect();
     let schema = Arc::new(Schema::new(fields));
-    let arrays = columns.into_iter().map(|(_, _, values)| values).collect();
-    let batch = RecordBatch::try_new(Arc::clone(&schema), arrays).map_err(|error| fail(&error))?;
+    let arrays = columns.into_iter().map(|column| column.values).collect();
+    let batch = RecordBatch::try_new(Arc::clone(&schema), arrays)?;
+
+    let pairs = metadata.map(|(key, value)| vec![KeyValue::new(key.to_owned(), value)]);
     let properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
         .set_created_by("ktrdr".to_owned())
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
-        .set_key_value_metadata(
-            metadata.map(|(key, value)| vec![KeyValue::new(key.to_owned(), value)]),
-        )
+        .set_key_value_metadata(pairs)
         .build();
-    let mut writer =
-        ArrowWriter::try_new(Vec::new(), schema, Some(properties)).map_err(|error| fail(&error))?;
-    writer.write(&batch).map_err(|error| fail(&error))?;
-    Ok(writer.into_inner().map_err(|error| fail(&error))?.into())
+
+    let mut writer = ArrowWriter::try_new(Vec::new(), schema, Some(properties))?;
+    writer.write(&batch)?;
+    Ok(writer.into_inner()?.into())
 }
 
 /// A Parquet file in memory: its columns by name, and its key-value metadata.
@@ -87,86 +123,85 @@ pub(crate) struct Decoded {
 impl Decoded {
     /// Reads every row; `key` names the file in errors.
     pub(crate) fn read(key: &str, bytes: Bytes) -> Result<Self, StoreError> {
-        let builder =
-            ParquetRecordBatchReaderBuilder::try_new(bytes).map_err(|error| form(key, error))?;
+        let builder = ParquetRecordBatchReaderBuilder::try_new(bytes)
+            .map_err(|error| form_error(key, error))?;
         let schema = Arc::clone(builder.schema());
-        let metadata = builder
-            .metadata()
-            .file_metadata()
-            .key_value_metadata()
-            .cloned()
-            .unwrap_or_default();
+        let file_metadata = builder.metadata().file_metadata();
+        let metadata = file_metadata.key_value_metadata().cloned();
+
         let reader = builder
             .with_batch_size(ROW_GROUP_ROWS)
             .build()
-            .map_err(|error| form(key, error))?;
+            .map_err(|error| form_error(key, error))?;
         let batches = reader
             .collect::<Result<_, _>>()
-            .map_err(|error| form(key, error))?;
+            .map_err(|error| form_error(key, error))?;
         Ok(Self {
             schema,
             batches,
-            metadata,
+            metadata: metadata.unwrap_or_default(),
         })
     }
 
     /// Value of a metadata key.
     pub(crate) fn metadata(&self, key: &str) -> Option<&str> {
-        self.metadata
-            .iter()
-            .find(|pair| pair.key == key)?
-            .value
-            .as_deref()
+        let pair = self.metadata.iter().find(|pair| pair.key == key)?;
+        pair.value.as_deref()
     }
 
-    /// All values of a column of exactly this type; nulls become `null`.
+    /// All values of a column of exactly this type; empty cells become `null`, and are an error
+    /// without one.
     pub(crate) fn values<T: ArrowPrimitiveType>(
         &self,
         key: &str,
         name: &str,
         null: Option<T::Native>,
     ) -> Result<Vec<T::Native>, StoreError> {
-        let mut all = Vec::with_capacity(self.batches.iter().map(RecordBatch::num_rows).sum());
+        let mut values = Vec::with_capacity(self.batches.iter().map(RecordBatch::num_rows).sum());
         for batch in &self.batches {
-            let column = batch
-                .column_by_name(name)
-                .ok_or_else(|| form(key, format!("it has no column `{name}`")))?;
-            let array = column.as_any().downcast_ref::<PrimitiveArray<T>>();
-            let array = array.ok_or_else(|| {
-                form(
-                    key,
-                    format!(
-                        "column `{name}` is {}, not {}",
-                        column.data_type(),
-                        T::DATA_TYPE
-                    ),
-                )
-            })?;
+            let array = primitive_column::<T>(batch, key, name)?;
             if array.null_count() == 0 {
-                all.extend_from_slice(array.values());
+                values.extend_from_slice(array.values());
                 continue;
             }
-            let null = null.ok_or_else(|| form(key, format!("column `{name}` has empty cells")))?;
-            all.extend(array.iter().map(|cell| cell.unwrap_or(null)));
+
+            let null =
+                null.ok_or_else(|| form_error(key, format!("column `{name}` has empty cells")))?;
+            values.extend(array.iter().map(|cell| cell.unwrap_or(null)));
         }
-        Ok(all)
+        Ok(values)
     }
 
-    /// A column that [`instants`] wrote.
+    /// A column that [`instant_column`] wrote.
     pub(crate) fn instants(&self, key: &str, name: &str) -> Result<Vec<i64>, StoreError> {
         let field = self
             .schema
             .field_with_name(name)
-            .map_err(|error| form(key, error))?;
+            .map_err(|error| form_error(key, error))?;
         if !is_instant(field.data_type()) {
-            return Err(form(
-                key,
-                format!(
-                    "column `{name}` is {}, not timestamp(us, UTC)",
-                    field.data_type()
-                ),
-            ));
+            let data_type = field.data_type();
+            let reason = format!("column `{name}` is {data_type}, not timestamp(us, UTC)");
+            return Err(form_error(key, reason));
         }
         self.values::<TimestampMicrosecondType>(key, name, None)
     }
+}
+
+fn primitive_column<'a, T: ArrowPrimitiveType>(
+    batch: &'a RecordBatch,
+    key: &str,
+    name: &str,
+) -> Result<&'a PrimitiveArray<T>, StoreError> {
+    let column = batch
+        .column_by_name(name)
+        .ok_or_else(|| form_error(key, format!("it has no column `{name}`")))?;
+
+    column.as_any().downcast_ref().ok_or_else(|| {
+        let data_type = column.data_type();
+        let expected = T::DATA_TYPE;
+        form_error(
+            key,
+            format!("column `{name}` is {data_type}, not {expected}"),
+        )
+    })
 }

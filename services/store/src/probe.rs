@@ -17,24 +17,24 @@ const CHECK_TIME_MAX: Duration = Duration::from_secs(15);
 const SCRATCH: &str = "scratch";
 
 impl Store {
-    /// Asks for an object that does not exist: fails unless the store answers, the bucket exists and
-    /// this user may read.
+    /// Asks for an object that does not exist: fails unless the store answers, the bucket exists
+    /// and this user may read.
     ///
     /// # Errors
     /// The store cannot be used, with the reason; or it does not answer within 15 s.
     pub async fn check_access(&self) -> Result<(), StoreError> {
         let key = scratch_key();
-        let asked = self
+        let answer = self
             .within_check_time(async { self.get(&key).await.map(|_| ()) })
             .await;
 
         // The key means nothing to anybody; the store is what cannot be used.
-        match asked {
+        match answer {
             Err(StoreError::Read { source, .. }) => Err(StoreError::Unusable {
                 url: self.url().to_owned(),
                 source,
             }),
-            asked => asked,
+            answer => answer,
         }
     }
 
@@ -45,6 +45,8 @@ impl Store {
     /// The first operation that fails, [`StoreError::Overwrites`] if the second create succeeds, or
     /// no answer within 15 s.
     pub async fn probe(&self) -> Result<(), StoreError> {
+        self.check_access().await?;
+
         let key = scratch_key();
         let tried = self.within_check_time(self.try_operations(&key)).await;
 

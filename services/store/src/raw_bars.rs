@@ -11,28 +11,28 @@ pub const ALL_TIME: Range<Utc> = Utc(i64::MIN)..Utc(i64::MAX);
 /// prices; bars read from a file that somebody else wrote may do neither.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RawBars {
-    /// Start of each bar.
+    /// Start of each bar, UTC.
     pub open_time: Vec<Utc>,
-    /// First price.
+    /// First price of each bar.
     pub open: Vec<f64>,
-    /// Highest price.
+    /// Highest price of each bar.
     pub high: Vec<f64>,
-    /// Lowest price.
+    /// Lowest price of each bar.
     pub low: Vec<f64>,
-    /// Last price.
+    /// Last price of each bar.
     pub close: Vec<f64>,
-    /// Traded volume, NaN = not available.
+    /// Traded volume; NaN if it is not available.
     pub volume: Vec<f64>,
 }
 
 /// One row of [`RawBars`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RawBar {
-    /// Start of the bar.
+    /// Start of the bar, UTC.
     pub open_time: Utc,
     /// Open, high, low, close.
     pub prices: [f64; 4],
-    /// Traded volume, NaN = not available.
+    /// Traded volume; NaN if it is not available.
     pub volume: f64,
 }
 
@@ -85,19 +85,18 @@ impl RawBars {
         self.volume.push(bar.volume);
     }
 
-    /// Makes room for so many more rows.
+    /// Makes room for `rows` more rows, and no more than that: a series may fill the memory.
     pub(crate) fn reserve(&mut self, rows: usize) {
         self.open_time.reserve_exact(rows);
-        let columns = [
+        for column in [
             &mut self.open,
             &mut self.high,
             &mut self.low,
             &mut self.close,
             &mut self.volume,
-        ];
-        columns
-            .into_iter()
-            .for_each(|column| column.reserve_exact(rows));
+        ] {
+            column.reserve_exact(rows);
+        }
     }
 
     /// Appends every row of `other`.
@@ -110,69 +109,60 @@ impl RawBars {
         self.volume.extend_from_slice(&other.volume);
     }
 
-    /// The rows whose open lies in `range`; the rows are in order.
+    /// The rows whose open lies in `range`, half-open; the rows are in order.
     #[must_use]
     pub fn between(&self, range: &Range<Utc>) -> Self {
         let start = self.open_time.partition_point(|open| *open < range.start);
-        let end = self
-            .open_time
-            .partition_point(|open| *open < range.end)
-            .max(start);
-        let part = |column: &[f64]| column.get(start..end).unwrap_or_default().to_vec();
+        let end = self.open_time.partition_point(|open| *open < range.end);
+        let rows = start..end.max(start);
         Self {
-            open_time: self.open_time.get(start..end).unwrap_or_default().to_vec(),
-            open: part(&self.open),
-            high: part(&self.high),
-            low: part(&self.low),
-            close: part(&self.close),
-            volume: part(&self.volume),
+            open_time: part_of(&self.open_time, &rows),
+            open: part_of(&self.open, &rows),
+            high: part_of(&self.high, &rows),
+            low: part_of(&self.low, &rows),
+            close: part_of(&self.close, &rows),
+            volume: part_of(&self.volume, &rows),
         }
     }
 
-    /// Rows sorted by open; of several with one open the last given stays.
+    /// Rows sorted by open; of several with one open the last one stays.
     #[must_use]
     pub fn sorted(self) -> Self {
-        if self
-            .open_time
-            .is_sorted_by(|earlier, later| earlier < later)
-        {
+        let opens = &self.open_time;
+        if opens.is_sorted_by(|earlier, later| earlier < later) {
             return self;
         }
+
         let mut order: Vec<RawBar> = self.iter().collect();
         order.sort_by_key(|bar| bar.open_time);
+
         let mut sorted = Self::default();
         let mut rows = order.into_iter().peekable();
         while let Some(bar) = rows.next() {
-            if rows
-                .peek()
-                .is_none_or(|next| next.open_time != bar.open_time)
-            {
+            let next_open = rows.peek().map(|next| next.open_time);
+            if next_open != Some(bar.open_time) {
                 sorted.push(bar);
             }
         }
         sorted
     }
 
-    /// The same bars with the instants at which they became known; both of one length.
+    /// The same bars with their closes, the instants from which they are known; both of one length.
     pub fn with_close_times(self, close_time: Vec<Utc>) -> Bars {
-        let Self {
-            open_time,
-            open,
-            high,
-            low,
-            close,
-            volume,
-        } = self;
         Bars {
-            open_time,
+            open_time: self.open_time,
             close_time,
-            open,
-            high,
-            low,
-            close,
-            volume,
+            open: self.open,
+            high: self.high,
+            low: self.low,
+            close: self.close,
+            volume: self.volume,
         }
     }
+}
+
+fn part_of<T: Clone>(column: &[T], rows: &Range<usize>) -> Vec<T> {
+    column.get(rows.clone()).unwrap_or_default().to_vec()
 }
 
 impl FromIterator<RawBar> for RawBars {

@@ -1,16 +1,20 @@
 //! Small tables for people and their tools: training history, predictions, exported bars, as
 //! Parquet or CSV.
 
-use std::io::Write;
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::{Int64Array, StringArray};
 use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use market::Utc;
 
 use crate::StoreError;
-use crate::parquet_file::{encode, instants, nullable};
+use crate::parquet_file::{Column, encode, instant_column, nullable_column};
 use crate::raw_bars::RawBars;
 
 /// The cells of one column.
@@ -18,11 +22,11 @@ use crate::raw_bars::RawBars;
 pub enum Cells {
     /// Instants, microseconds UTC; RFC 3339 with `Z` in CSV.
     Time(Vec<i64>),
-    /// Words.
+    /// Text of any length.
     Text(Vec<String>),
     /// Numbers; NaN is an empty cell.
     Number(Vec<f64>),
-    /// Whole numbers.
+    /// Whole numbers without empty cells.
     Integer(Vec<i64>),
 }
 
@@ -35,15 +39,30 @@ impl Cells {
         }
     }
 
+    /// A cell as in CSV; `None` for an empty one.
     fn text(&self, row: usize) -> Option<String> {
         match self {
             Self::Time(cells) => cells.get(row).map(|micros| Utc(*micros).to_string()),
             Self::Text(cells) => cells.get(row).cloned(),
-            Self::Number(cells) => cells
-                .get(row)
-                .filter(|number| !number.is_nan())
-                .map(f64::to_string),
+            Self::Number(cells) => {
+                let number = cells.get(row).filter(|number| !number.is_nan())?;
+                Some(number.to_string())
+            }
             Self::Integer(cells) => cells.get(row).map(i64::to_string),
+        }
+    }
+
+    fn to_column(&self, name: &str) -> Column {
+        match self {
+            Self::Time(values) => Column::required(name, instant_column(values.clone())),
+            Self::Text(values) => {
+                let texts = StringArray::from_iter_values(values);
+                Column::required(name, Arc::new(texts))
+            }
+            Self::Number(values) => Column::optional(name, nullable_column(values)),
+            Self::Integer(values) => {
+                Column::required(name, Arc::new(Int64Array::from(values.clone())))
+            }
         }
     }
 }
@@ -64,21 +83,18 @@ impl Table {
 
     /// Number columns only, such as a training history.
     pub fn numbers(columns: impl IntoIterator<Item = (String, Vec<f64>)>) -> Self {
-        Self {
-            columns: columns
-                .into_iter()
-                .map(|(name, values)| (name, Cells::Number(values)))
-                .collect(),
+        let mut table = Self::default();
+        for (name, values) in columns {
+            table = table.with(name, Cells::Number(values));
         }
+        table
     }
 
-    /// `timestamp`, `open`, `high`, `low`, `close`, `volume`: what the bar readers accept again.
+    /// `timestamp`, `open`, `high`, `low`, `close`, `volume`: a table that the bar readers accept.
     pub fn bars(bars: &RawBars) -> Self {
+        let opens = bars.open_time.iter().map(|open| open.0).collect();
         Self::default()
-            .with(
-                "timestamp",
-                Cells::Time(bars.open_time.iter().map(|open| open.0).collect()),
-            )
+            .with("timestamp", Cells::Time(opens))
             .with("open", Cells::Number(bars.open.clone()))
             .with("high", Cells::Number(bars.high.clone()))
             .with("low", Cells::Number(bars.low.clone()))
@@ -92,21 +108,9 @@ impl Table {
     /// Columns of unequal length or of one name.
     pub fn to_parquet(&self) -> Result<Bytes, StoreError> {
         self.check()?;
-        let columns = self.columns.iter().map(|(name, cells)| match cells {
-            Cells::Time(values) => (name.clone(), false, instants(values.clone())),
-            Cells::Text(values) => (
-                name.clone(),
-                false,
-                Arc::new(StringArray::from_iter_values(values)) as _,
-            ),
-            Cells::Number(values) => (name.clone(), true, nullable(values)),
-            Cells::Integer(values) => (
-                name.clone(),
-                false,
-                Arc::new(Int64Array::from(values.clone())) as _,
-            ),
-        });
-        encode("a table", columns.collect(), None)
+        let columns = self.columns.iter();
+        let columns = columns.map(|(name, cells)| cells.to_column(name)).collect();
+        encode("a table", columns, None)
     }
 
     /// CSV bytes with a header; numbers in the shortest form that reads back to the same value.
@@ -115,24 +119,20 @@ impl Table {
     /// Columns of unequal length or of one name.
     pub fn to_csv(&self) -> Result<Bytes, StoreError> {
         let rows = self.check()?;
-        let fail = |error: csv::Error| StoreError::Encode {
-            what: "a table",
-            reason: error.to_string(),
-        };
+        self.write_csv(rows)
+            .map_err(|error| unencodable(error.to_string()))
+    }
+
+    fn write_csv(&self, rows: usize) -> Result<Bytes, csv::Error> {
         let mut writer = csv::Writer::from_writer(Vec::new());
-        writer
-            .write_record(self.columns.iter().map(|(name, _)| name))
-            .map_err(fail)?;
+        writer.write_record(self.columns.iter().map(|(name, _)| name))?;
         for row in 0..rows {
-            let cells = self
-                .columns
-                .iter()
-                .map(|(_, cells)| cells.text(row).unwrap_or_default());
-            writer.write_record(cells).map_err(fail)?;
+            let cells = self.columns.iter();
+            writer.write_record(cells.map(|(_, cells)| cells.text(row).unwrap_or_default()))?;
         }
         let bytes = writer
             .into_inner()
-            .map_err(|error| fail(error.into_error().into()))?;
+            .map_err(csv::IntoInnerError::into_error)?;
         Ok(bytes.into())
     }
 
@@ -142,53 +142,62 @@ impl Table {
     /// # Errors
     /// Columns of unequal length or of one name, or a failed write.
     pub fn write(&self, file: &Path) -> Result<(), StoreError> {
-        let fail = |source| StoreError::Export {
-            path: file.display().to_string(),
-            source,
-        };
-        let ends = |extension: &str| {
-            file.extension()
-                .is_some_and(|found| found.eq_ignore_ascii_case(extension))
-        };
-        let bytes = if ends("parquet") {
+        let bytes = if has_extension(file, "parquet") {
             self.to_parquet()?
         } else {
             self.to_csv()?
         };
-        let mut name = file.file_name().unwrap_or_default().to_owned();
-        name.push(".partial");
-        let partial = file.with_file_name(name);
-        let mut target = std::fs::File::create(&partial).map_err(fail)?;
-        if ends("gz") {
-            let mut packer = flate2::write::GzEncoder::new(&target, flate2::Compression::default());
-            packer
-                .write_all(&bytes)
-                .and_then(|()| packer.try_finish())
-                .map_err(fail)?;
-        } else {
-            target.write_all(&bytes).map_err(fail)?;
-        }
-        target.sync_all().map_err(fail)?;
-        std::fs::rename(&partial, file).map_err(fail)
+        write_whole(file, &bytes).map_err(|source| StoreError::Export {
+            path: file.display().to_string(),
+            source,
+        })
     }
 
     /// Number of rows, if all columns agree.
     fn check(&self) -> Result<usize, StoreError> {
         let rows = self.columns.first().map_or(0, |(_, cells)| cells.len());
-        let fail = |reason| StoreError::Encode {
-            what: "a table",
-            reason,
-        };
-        if let Some((name, cells)) = self.columns.iter().find(|(_, cells)| cells.len() != rows) {
-            return Err(fail(format!(
-                "column `{name}` has {} rows, the first one {rows}",
-                cells.len()
-            )));
+        let mut names = BTreeSet::new();
+
+        for (name, cells) in &self.columns {
+            let length = cells.len();
+            if length != rows {
+                let reason = format!("column `{name}` has {length} rows, the first one {rows}");
+                return Err(unencodable(reason));
+            }
+            if !names.insert(name) {
+                return Err(unencodable(format!("two columns are called `{name}`")));
+            }
         }
-        let mut names = std::collections::BTreeSet::new();
-        match self.columns.iter().find(|(name, _)| !names.insert(name)) {
-            Some((name, _)) => Err(fail(format!("two columns are called `{name}`"))),
-            None => Ok(rows),
-        }
+        Ok(rows)
     }
+}
+
+fn unencodable(reason: String) -> StoreError {
+    StoreError::Encode {
+        what: "a table",
+        reason,
+    }
+}
+
+fn has_extension(file: &Path, extension: &str) -> bool {
+    file.extension()
+        .is_some_and(|actual| actual.eq_ignore_ascii_case(extension))
+}
+
+/// Writes beside the file and renames, so that nobody ever sees half of it.
+fn write_whole(file: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut name = file.file_name().unwrap_or_default().to_owned();
+    name.push(".partial");
+    let partial = file.with_file_name(name);
+
+    let mut target = File::create(&partial)?;
+    if has_extension(file, "gz") {
+        let mut packer = GzEncoder::new(&target, Compression::default());
+        packer.write_all(bytes)?;
+        packer.try_finish()?;
+    } else {
+        target.write_all(bytes)?;
+    }
+    target.sync_all()?;
+    std::fs::rename(&partial, file)
 }

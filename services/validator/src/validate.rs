@@ -114,11 +114,11 @@ impl ValidateError {
             Self::NoBars { .. } => {
                 "load the bars first, for example with `ktrdr data load --mode full`"
             }
-            Self::Store(error) => error.hint(),
             Self::Critical { .. } => {
                 "correct the bars at their source and load them again with --refetch; the report lists all"
             }
-            Self::Stopped { .. } | Self::Step(_) => "",
+            // A failed store explains itself when it becomes the error of the step.
+            Self::Store(_) | Self::Stopped { .. } | Self::Step(_) => "",
         }
     }
 }

@@ -9,4 +9,6 @@ mod console;
 #[cfg(test)]
 mod reader;
 #[cfg(test)]
+mod s3;
+#[cfg(test)]
 mod tours;

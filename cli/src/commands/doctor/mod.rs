@@ -5,9 +5,10 @@ mod programs;
 mod server;
 
 use clap::Args;
+use schemas::codes::Advice as _;
 use schemas::errors::chain;
 use serde_json::json;
-use store::{Store, StoreError};
+use store::Store;
 
 use crate::console::{Exit, Failure};
 use crate::context::{Context, Setup};
@@ -52,16 +53,20 @@ fn unreachable_server(failure: Failure) -> Check {
     Check::bad("server", detail, &failure.hint)
 }
 
-/// Reads an object that does not exist: the answer that it is missing needs a store that works.
+/// Tries every operation on a scratch object: a store that answers may still refuse to write.
 async fn check_store(url: String) -> Check {
-    let read = async {
-        let store = Store::open(&url).await?;
-        let absent = format!("reports/{:064}.json", 0);
-        store.reports().get::<serde_json::Value>(&absent).await
+    let probed = match Store::open(&url).await {
+        Ok(store) => store.probe().await,
+        Err(error) => Err(error),
     };
-    match read.await {
-        Ok(_) | Err(StoreError::Missing { .. }) => Check::ok("store", url),
-        Err(error) => Check::bad("store", format!("{url}: {}", chain(&error)), error.hint()),
+    match probed {
+        Ok(()) => Check::ok(
+            "store",
+            format!(
+                "{url}: an object was written, read, listed, protected from overwriting, deleted"
+            ),
+        ),
+        Err(error) => Check::bad("store", chain(&error), &error.hint()),
     }
 }
 

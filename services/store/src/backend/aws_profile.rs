@@ -119,14 +119,14 @@ mod tests {
     fn a_key_in_the_environment_is_not_mixed_with_a_profile() {
         let home = home();
         let here = home.path().to_str().unwrap();
-        let own = environment(&[
+        let variables = environment(&[
             ("HOME", here),
             ("AWS_PROFILE", "work"),
             ("AWS_ACCESS_KEY_ID", "E"),
             ("AWS_SECRET_ACCESS_KEY", "e"),
         ]);
 
-        let merged = with_profile(&own).unwrap();
+        let merged = with_profile(&variables).unwrap();
         assert_eq!(merged["AWS_SECRET_ACCESS_KEY"], "e");
         assert!(!merged.contains_key("AWS_SESSION_TOKEN"));
         assert_eq!(merged["AWS_REGION"], "eu-central-1");

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 
 use object_store::client::{HttpError, HttpErrorKind};
+use url::Url;
 
 /// Why a server did not do what was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +43,7 @@ impl RemoteFault {
     /// Next action of the person who reads the error.
     pub(crate) fn hint(self) -> &'static str {
         match self {
+            // Nothing a person can change about the request: the server has to recover.
             Self::Unreachable => {
                 "check that the server runs and that AWS_ENDPOINT_URL names it; \
                  nothing half-written is visible, so the command may simply be run again"
@@ -50,11 +52,13 @@ impl RemoteFault {
                 "run the command again when the server or the network has recovered; \
                  nothing half-written is visible"
             }
+
+            // Settings of this process or of the bucket.
             Self::NoBucket => "create the bucket, or correct its name in the URL of the store",
             Self::Region => "set AWS_REGION to the region of the bucket",
             Self::Denied => {
-                "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and that this user may get, put, \
-                 delete and list objects of the bucket (docs/operating.md has the policy)"
+                "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and that this user may get, \
+                 put, delete and list objects of the bucket (docs/operating.md has the policy)"
             }
             Self::NoCredentials => {
                 "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
@@ -127,6 +131,9 @@ pub(crate) fn names_no_bucket(error: &object_store::Error) -> bool {
 struct Answer {
     /// Scheme, host and port of the server.
     server: String,
+    /// The request went to the metadata service of a cloud machine: that is how the library looks
+    /// for credentials when none are set.
+    asks_for_role: bool,
     /// How often it was asked.
     attempts: usize,
     /// Status line such as `503 Service Unavailable`; empty without an answer.
@@ -146,6 +153,8 @@ impl Answer {
     fn read(error: &object_store::Error) -> Option<Self> {
         let mut answer = Self::default();
         let mut is_remote = false;
+
+        // Every layer prints its own part; the innermost one says what really happened.
         let mut next: Option<&(dyn Error + 'static)> = Some(error);
         while let Some(current) = next {
             if let Some(http) = current.downcast_ref::<HttpError>() {
@@ -166,13 +175,14 @@ impl Answer {
     /// Reads the text after `Error performing `.
     fn read_request(&mut self, request: &str) {
         let url = request.split(' ').nth(1).unwrap_or_default();
-        self.server = match url::Url::parse(url) {
-            Ok(url) => url.origin().ascii_serialization(),
-            Err(_) => "the server".to_owned(),
-        };
+        if let Ok(url) = Url::parse(url) {
+            self.server = url.origin().ascii_serialization();
+            self.asks_for_role = url.path().starts_with("/latest/");
+        }
         let retries = text_between(request, "after ", " retries");
         self.attempts = 1 + retries.and_then(|text| text.parse().ok()).unwrap_or(0);
 
+        // The status line ends where the body begins.
         if let Some((_, status)) = request.split_once("status code: ") {
             let line = status.split_once(": ").map_or(status, |(line, _)| line);
             self.status = line.trim().to_owned();
@@ -189,9 +199,7 @@ impl Answer {
     }
 
     fn fault(&self) -> RemoteFault {
-        // Asking the machine for its role is how the library looks for credentials when none are
-        // set.
-        if self.server.contains("169.254.169.254") {
+        if self.asks_for_role {
             return RemoteFault::NoCredentials;
         }
         match self.code.as_str() {
@@ -221,6 +229,7 @@ impl Answer {
         } else {
             &self.server
         };
+
         let answer = match self.fault() {
             RemoteFault::NoCredentials => "no credentials for S3 were found".to_owned(),
             RemoteFault::Unreachable => format!("cannot connect to {server}: {}", self.cause),
@@ -234,6 +243,7 @@ impl Answer {
                 format!("{server} answered {}: {message}", self.code)
             }
         };
+
         match self.attempts {
             0 | 1 => answer,
             attempts => format!("{answer} (asked {attempts} times)"),

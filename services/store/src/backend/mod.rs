@@ -73,7 +73,7 @@ fn parse_url(url: &str) -> Result<Url, StoreError> {
 
 /// A URL or a setting of its backend that cannot be used. A password in the URL is not repeated.
 fn invalid(url: &str, reason: impl Into<String>) -> StoreError {
-    let shown = match Url::parse(url) {
+    let safe_url = match Url::parse(url) {
         Ok(mut parsed) if parsed.password().is_some() => {
             let _ = parsed.set_password(Some("***"));
             parsed.to_string()
@@ -81,7 +81,7 @@ fn invalid(url: &str, reason: impl Into<String>) -> StoreError {
         _ => url.to_owned(),
     };
     StoreError::Url {
-        url: shown,
+        url: safe_url,
         reason: reason.into(),
     }
 }

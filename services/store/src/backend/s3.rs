@@ -3,6 +3,7 @@
 //! Everything comes from the usual `AWS_*` variables, or from a profile in `~/.aws`. Limits that
 //! nobody set are set here, because those of the library let a call hang for many minutes.
 
+use std::error::Error;
 use std::sync::{Arc, Once};
 use std::time::Duration;
 
@@ -43,7 +44,7 @@ pub(super) fn bucket(
     let bucket = url.host_str().filter(|host| !host.is_empty());
     let bucket = bucket.ok_or_else(|| invalid(text, "it names no bucket"))?;
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(invalid(text, "keys belong into AWS_* variables, not here"));
+        return Err(invalid(text, "keys belong in AWS_* variables, not here"));
     }
     if url.port().is_some() || url.query().is_some() || url.fragment().is_some() {
         return Err(invalid(
@@ -70,8 +71,17 @@ pub(super) fn bucket(
         .with_bucket_name(bucket)
         .with_conditional_put(S3ConditionalPut::ETagMatch)
         .build()
-        .map_err(|error| invalid(text, error.to_string()))?;
+        .map_err(|error| invalid(text, innermost_cause(&error)))?;
     Ok(Arc::new(PrefixStore::new(client, prefix)))
+}
+
+/// The text of an error without those of the layers around it.
+fn innermost_cause(error: &dyn Error) -> String {
+    let mut cause = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause.to_string()
 }
 
 /// The setting of an `AWS_*` variable, `None` for variables of other purposes.
@@ -153,6 +163,7 @@ fn retries(settings: &Environment) -> Result<RetryConfig, String> {
             _ => return Err(format!("AWS_MAX_ATTEMPTS is `{text}`, not a number from 1")),
         },
     };
+
     let [first_pause, longest_pause] = PAUSES;
     Ok(RetryConfig {
         backoff: BackoffConfig {
@@ -191,19 +202,18 @@ mod tests {
 
     #[test]
     fn http_is_for_this_machine_or_said_explicitly() {
-        let endpoint = |url| [("AWS_ENDPOINT_URL", url)];
-        for local in [
+        for url in [
             "http://127.0.0.1:9000",
             "http://localhost:9000",
             "http://[::1]:9000",
+            "https://minio.lan",
         ] {
-            assert_eq!(reason("s3://b/p", &endpoint(local)), "opens");
+            assert_eq!(reason("s3://b/p", &[("AWS_ENDPOINT_URL", url)]), "opens");
         }
-        assert_eq!(reason("s3://b", &endpoint("https://minio.lan")), "opens");
 
-        let elsewhere = "http://minio.lan:9000";
-        insta::assert_snapshot!(reason("s3://b", &endpoint(elsewhere)));
-        let allowed = [("AWS_ENDPOINT_URL", elsewhere), ("AWS_ALLOW_HTTP", "true")];
+        let elsewhere = ("AWS_ENDPOINT_URL", "http://minio.lan:9000");
+        insta::assert_snapshot!(reason("s3://b", &[elsewhere]));
+        let allowed = [elsewhere, ("AWS_ALLOW_HTTP", "true")];
         assert_eq!(reason("s3://b", &allowed), "opens");
     }
 

@@ -11,7 +11,7 @@ use super::sheet::Sheet;
 use super::stamp::Stamp;
 use super::{FileError, Mapping};
 
-/// What was found in a file.
+/// Format, columns, times and peculiarities of a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Detected {
     /// `csv` or `parquet`.
@@ -29,9 +29,9 @@ pub struct Detected {
     pub rows: u64,
     /// Smallest timestamp as written, local times taken as UTC.
     pub first: Utc,
-    /// Largest timestamp.
+    /// Largest timestamp, local times taken as UTC.
     pub last: Utc,
-    /// What needs attention.
+    /// Remarks for the person who imports it, each with the number of rows it concerns.
     pub issues: Vec<String>,
 }
 
@@ -46,70 +46,95 @@ pub fn detect(path: &Path, mapping: &Mapping) -> Result<Detected, FileError> {
         source,
     })?;
     let sheet = Sheet::read(&name, bytes.into(), mapping)?;
+
     let times: Vec<Utc> = sheet
         .stamps
         .iter()
         .filter_map(|stamp| stamp.instant(Some(&TimeZone::UTC)).ok())
         .collect();
-    let count = |test: fn(&Stamp) -> bool| sheet.stamps.iter().filter(|stamp| test(stamp)).count();
-    let (local, dates) = (
-        count(|stamp| matches!(stamp, Stamp::Civil(_))),
-        count(|stamp| matches!(stamp, Stamp::Date(_))),
-    );
-    let mut issues = Vec::new();
-    let mut note = |number: usize, text: &str| {
-        if number > 0 {
-            issues.push(format!("{number} {text}"));
-        }
-    };
-    if mapping.zone.is_none() {
-        note(local, "times have no zone: name it");
-    }
-    note(
-        times
-            .windows(2)
-            .filter(|pair| pair.first() > pair.last())
-            .count(),
-        "rows are earlier than the row before",
-    );
-    let mut sorted = times.clone();
-    sorted.sort_unstable();
-    note(
-        sorted
-            .windows(2)
-            .filter(|pair| pair.first() == pair.last())
-            .count(),
-        "rows repeat a time",
-    );
-    let missing = (0..sheet.lines.len()).filter(|row| {
-        sheet
-            .prices
-            .iter()
-            .any(|prices| prices.get(*row).is_none_or(|price| !price.is_finite()))
-    });
-    note(missing.count(), "rows lack a price");
-    note(
-        sheet.volume.iter().filter(|volume| **volume == 0.0).count(),
-        "rows have volume 0 (not available for currency pairs)",
-    );
+    let mut sorted_times = times.clone();
+    sorted_times.sort_unstable();
+
     Ok(Detected {
         format: sheet.format.to_owned(),
         delimiter: sheet.delimiter,
-        times: if local > 0 {
-            "local times"
-        } else if dates > 0 {
-            "dates"
-        } else {
-            "instants"
-        }
-        .to_owned(),
+        times: kind_of_times(&sheet).to_owned(),
         timeframe: timeframe_of(&times).map(describe),
         rows: sheet.lines.len() as u64,
-        first: sorted.first().copied().unwrap_or(Utc(0)),
-        last: sorted.last().copied().unwrap_or(Utc(0)),
+        first: sorted_times.first().copied().unwrap_or(Utc(0)),
+        last: sorted_times.last().copied().unwrap_or(Utc(0)),
+        issues: find_issues(&sheet, &times, &sorted_times, mapping),
         columns: sheet.columns,
-        issues,
     })
+}
+
+/// The kind that decides what is needed to read them: one local time needs a zone for all.
+fn kind_of_times(sheet: &Sheet) -> &'static str {
+    if count_local_times(sheet) > 0 {
+        "local times"
+    } else if sheet
+        .stamps
+        .iter()
+        .any(|stamp| matches!(stamp, Stamp::Date(_)))
+    {
+        "dates"
+    } else {
+        "instants"
+    }
+}
+
+fn count_local_times(sheet: &Sheet) -> usize {
+    let stamps = sheet.stamps.iter();
+    stamps
+        .filter(|stamp| matches!(stamp, Stamp::Civil(_)))
+        .count()
+}
+
+/// What a person may want to know before they import the file.
+fn find_issues(
+    sheet: &Sheet,
+    times: &[Utc],
+    sorted_times: &[Utc],
+    mapping: &Mapping,
+) -> Vec<String> {
+    let local_times = match &mapping.zone {
+        None => count_local_times(sheet),
+        Some(_) => 0,
+    };
+    let steps_back = times
+        .windows(2)
+        .filter(|pair| pair.first() > pair.last())
+        .count();
+    let repeated_times = sorted_times
+        .windows(2)
+        .filter(|pair| pair.first() == pair.last())
+        .count();
+    let lacking_rows = (0..sheet.lines.len())
+        .filter(|row| lacks_price(sheet, *row))
+        .count();
+    let zero_volumes = sheet.volume.iter().filter(|volume| **volume == 0.0).count();
+
+    [
+        (local_times, "times have no zone: name it"),
+        (steps_back, "rows are earlier than the row before"),
+        (repeated_times, "rows repeat a time"),
+        (lacking_rows, "rows lack a price"),
+        (
+            zero_volumes,
+            "rows have volume 0 (not available for currency pairs)",
+        ),
+    ]
+    .into_iter()
+    .filter(|(count, _)| *count > 0)
+    .map(|(count, issue)| format!("{count} {issue}"))
+    .collect()
+}
+
+fn lacks_price(sheet: &Sheet, row: usize) -> bool {
+    sheet
+        .prices
+        .iter()
+        .any(|prices| prices.get(row).is_none_or(|price| !price.is_finite()))
 }
 
 /// The spacing of bars in microseconds: the smallest distance that at least a tenth of the
@@ -119,24 +144,27 @@ pub fn timeframe_of(times: &[Utc]) -> Option<i64> {
     let mut sorted = times.to_vec();
     sorted.sort_unstable();
     sorted.dedup();
+
     let mut counts: BTreeMap<i64, usize> = BTreeMap::new();
     for (earlier, later) in sorted.iter().zip(sorted.iter().skip(1)) {
         *counts.entry(later.0 - earlier.0).or_default() += 1;
     }
-    let enough = (sorted.len() - 1).div_ceil(10);
+
+    let neighbours = sorted.len().saturating_sub(1);
+    let enough = neighbours.div_ceil(10).max(1);
     counts
         .into_iter()
-        .find(|(_, count)| *count >= enough.max(1))
+        .find(|(_, count)| *count >= enough)
         .map(|(micros, _)| micros)
 }
 
-/// `1h`, or the length in words if no timeframe has it.
+/// `1h`, or the length in seconds if no timeframe has it.
 pub(super) fn describe(micros: i64) -> String {
-    let known = Timeframe::ALL
+    let timeframe = Timeframe::ALL
         .into_iter()
         .find(|timeframe| timeframe.micros() == micros);
-    known.map_or_else(
-        || format!("{} s", micros / 1_000_000),
-        |timeframe| timeframe.to_string(),
-    )
+    match timeframe {
+        Some(timeframe) => timeframe.to_string(),
+        None => format!("{} s", micros / 1_000_000),
+    }
 }

@@ -1,6 +1,9 @@
 //! Why a file of bars is refused: always the file, and the line where there is one.
 
+use std::borrow::Cow;
+
 use market::Timeframe;
+use schemas::codes::{self, Advice, Code};
 
 /// A file that cannot be read as bars.
 #[derive(Debug, thiserror::Error)]
@@ -10,7 +13,7 @@ pub enum FileError {
     Open {
         /// Path or name.
         file: String,
-        /// Cause.
+        /// The answer of the file system.
         #[source]
         source: std::io::Error,
     },
@@ -19,7 +22,7 @@ pub enum FileError {
     Unpack {
         /// Path or name.
         file: String,
-        /// Cause.
+        /// The answer of the file system.
         #[source]
         source: std::io::Error,
     },
@@ -35,24 +38,24 @@ pub enum FileError {
         /// Path or name.
         file: String,
     },
-    /// A column that is needed.
-    #[error("`{file}` line 1: no column for {column}; the columns are: {found}")]
+    /// A required column is absent.
+    #[error("`{file}` line 1: no column for {column}; the columns are: {existing}")]
     Column {
         /// Path or name.
         file: String,
-        /// What is missing.
+        /// The missing column: its role, and its name where one was given.
         column: String,
-        /// What is there.
-        found: String,
+        /// Names of the columns that exist.
+        existing: String,
     },
-    /// A row that is no row of the table.
+    /// A row that does not fit the header.
     #[error("`{file}` line {line}: {reason}")]
     Row {
         /// Path or name.
         file: String,
         /// Line, or row of a Parquet file.
         line: u64,
-        /// What is wrong.
+        /// The first deviation.
         reason: String,
     },
     /// A cell that should be a time.
@@ -62,7 +65,7 @@ pub enum FileError {
         file: String,
         /// Line, or row of a Parquet file.
         line: u64,
-        /// The cell.
+        /// Text of the cell.
         text: String,
     },
     /// A time without zone.
@@ -72,7 +75,7 @@ pub enum FileError {
         file: String,
         /// Line, or row of a Parquet file.
         line: u64,
-        /// The cell.
+        /// Text of the cell.
         text: String,
     },
     /// A local time that happens twice or never, when clocks change.
@@ -84,7 +87,7 @@ pub enum FileError {
         file: String,
         /// Line, or row of a Parquet file.
         line: u64,
-        /// The cell.
+        /// Text of the cell.
         text: String,
     },
     /// A daily or weekly bar whose date cannot be told.
@@ -94,9 +97,9 @@ pub enum FileError {
         file: String,
         /// Line, or row of a Parquet file.
         line: u64,
-        /// The cell.
+        /// Text of the cell.
         text: String,
-        /// What was asked for.
+        /// Timeframe that was asked for.
         timeframe: Timeframe,
     },
     /// A cell that should be a number.
@@ -106,9 +109,9 @@ pub enum FileError {
         file: String,
         /// Line, or row of a Parquet file.
         line: u64,
-        /// Column.
+        /// Name of the column.
         column: String,
-        /// The cell.
+        /// Text of the cell.
         text: String,
     },
     /// A zone that the tz database does not have.
@@ -116,37 +119,43 @@ pub enum FileError {
     Zone {
         /// Path or name.
         file: String,
-        /// What was given.
+        /// The text that was given.
         zone: String,
     },
     /// The bars have another length.
-    #[error("`{file}` holds bars of {found}, not {asked}")]
+    #[error("`{file}` holds bars of {actual}, not {expected}")]
     Timeframe {
         /// Path or name.
         file: String,
-        /// What was asked for.
-        asked: Timeframe,
-        /// What the spacing of the rows says.
-        found: String,
+        /// Timeframe that was asked for.
+        expected: Timeframe,
+        /// Timeframe by the spacing of the rows.
+        actual: String,
     },
-    /// The bytes are no Parquet of usable columns.
+    /// The bytes are not Parquet, or a column has an unusable type.
     #[error("cannot read `{file}` as Parquet: {reason}")]
     Parquet {
         /// Path or name.
         file: String,
-        /// What is wrong.
+        /// The first deviation.
         reason: String,
     },
 }
 
-impl FileError {
-    /// What to do next.
-    pub const fn hint(&self) -> &'static str {
-        match self {
+impl Advice for FileError {
+    fn code(&self) -> Code {
+        codes::DATA_INVALID_FILE
+    }
+
+    fn hint(&self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
+            // The file as a whole.
             Self::Open { .. } => "check the path, and that this user may read it",
             Self::Unpack { .. } => "the file is damaged: fetch it again from where it came",
             Self::Format { .. } => "give the file the ending of what it is",
             Self::Empty { .. } => "a CSV file needs a header and at least one row",
+
+            // A column, a row or a cell.
             Self::Column { .. } => {
                 "name the column in the mapping, for example --column close=px_last"
             }
@@ -162,13 +171,16 @@ impl FileError {
                 "write the date alone, or name the zone in which the time is midnight"
             }
             Self::Number { .. } => {
-                "write numbers with a decimal point and without separators; leave unknown cells empty"
+                "write numbers with a decimal point and without separators; \
+                 leave unknown cells empty"
             }
+
+            // What was asked for does not fit the file.
             Self::Zone { .. } => "use a name of the tz database such as Europe/Berlin",
             Self::Timeframe { .. } => "ask for the timeframe of the file, or choose another file",
             Self::Parquet { .. } => {
                 "export with plain columns: a timestamp, float prices, no nesting"
             }
-        }
+        })
     }
 }

@@ -38,7 +38,7 @@ impl BarFolder {
         })
     }
 
-    /// Where it is.
+    /// Path or URL of the folder.
     pub fn place(&self) -> &str {
         self.store.url()
     }
@@ -48,11 +48,12 @@ impl BarFolder {
     /// # Errors
     /// It cannot be listed.
     pub async fn names(&self) -> Result<Vec<String>, StoreError> {
-        let listed = self.store.objects.list_with_delimiter(None).await;
-        let listed = listed.map_err(|source| StoreError::List {
+        let answer = self.store.objects.list_with_delimiter(None).await;
+        let listed = answer.map_err(|source| StoreError::List {
             prefix: self.place().to_owned(),
             source: Box::new(source.into()),
         })?;
+
         let mut names: Vec<String> = listed
             .objects
             .iter()
@@ -71,10 +72,10 @@ impl BarFolder {
         instrument: &Instrument,
         timeframe: Timeframe,
     ) -> Result<Option<String>, StoreError> {
-        let wanted = |name: &String| {
-            parse_name(name).is_some_and(|(i, t)| i == *instrument && t == timeframe)
-        };
-        Ok(self.names().await?.into_iter().find(wanted))
+        let names = self.names().await?;
+        Ok(names.into_iter().find(|name| {
+            parse_name(name).is_some_and(|series| series.0 == *instrument && series.1 == timeframe)
+        }))
     }
 
     /// The bytes of a file.
@@ -82,12 +83,10 @@ impl BarFolder {
     /// # Errors
     /// It is absent or cannot be read.
     pub async fn read(&self, name: &str) -> Result<Bytes, StoreError> {
-        self.store
-            .get(name)
-            .await?
-            .ok_or_else(|| StoreError::Missing {
-                key: format!("{}/{name}", self.place()),
-            })
+        let bytes = self.store.get(name).await?;
+        bytes.ok_or_else(|| StoreError::Missing {
+            key: format!("{}/{name}", self.place()),
+        })
     }
 }
 
@@ -95,10 +94,12 @@ impl BarFolder {
 /// `crypto-btc-usd_1h.csv`.
 pub fn parse_name(name: &str) -> Option<(Instrument, Timeframe)> {
     let lower = name.to_ascii_lowercase();
-    let ending = [".csv.gz", ".csv", ".parquet"]
-        .into_iter()
-        .find(|ending| lower.ends_with(ending))?;
-    let (symbol, timeframe) = name.get(..name.len() - ending.len())?.rsplit_once('_')?;
+    let endings = [".csv.gz", ".csv", ".parquet"];
+    let ending = endings.into_iter().find(|ending| lower.ends_with(ending))?;
+    let stem = name.get(..name.len() - ending.len())?;
+    let (symbol, timeframe) = stem.rsplit_once('_')?;
+
+    // `crypto-btc-usd` is how this system writes an instrument where `/` and `:` may not be.
     let instrument = Instrument::from_token(symbol)
         .or_else(|_| Instrument::parse(symbol))
         .ok()?;

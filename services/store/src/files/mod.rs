@@ -1,7 +1,7 @@
 //! Bars from files that others wrote: CSV, gzipped CSV and Parquet, read exactly or refused with
 //! file and line.
 //!
-//! Reading never repairs: rows come back as they stand, in file order, with their line numbers, for
+//! Reading never repairs: rows come back as they are, in file order, with their line numbers, for
 //! `quality` to judge. What a number or a time means is never guessed: a time without zone needs a
 //! zone, an unreadable cell is an error.
 
@@ -15,6 +15,7 @@ use std::path::Path;
 
 use jiff::tz::TimeZone;
 use market::{AssetClass, DayBoundary, Instrument, Timeframe, Utc};
+use schemas::names::MICROS_PER_DAY;
 use serde::{Deserialize, Serialize};
 
 use crate::raw_bars::{RawBar, RawBars};
@@ -23,15 +24,15 @@ pub use detect::{Detected, detect, timeframe_of};
 pub use error::FileError;
 pub use folder::{BarFolder, parse_name};
 use sheet::Sheet;
-use stamp::Stamp;
+use stamp::{Place, Stamp, StampProblem};
 
 /// Largest file that is read, in bytes after unpacking.
 pub const FILE_BYTES_MAX: u64 = 4 << 30;
 
 /// Microseconds of a day.
-const DAY: i64 = 86_400_000_000;
+const DAY: i64 = MICROS_PER_DAY;
 
-/// Which end of a bar its timestamp names.
+/// The end of a bar that its timestamp names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LabelSide {
@@ -68,23 +69,23 @@ pub struct Mapping {
     pub columns: ColumnNames,
     /// IANA name of the zone of times that carry none, such as `America/New_York`.
     pub zone: Option<String>,
-    /// What a timestamp names.
+    /// The end of a bar that its timestamp names.
     pub label_side: LabelSide,
-    /// What a daily bar stands for, where it is not the usual thing for the instrument.
+    /// The day that a daily bar covers, where it is not the usual one of the instrument.
     pub day_boundary: Option<DayBoundary>,
     /// Between the cells of a CSV file; by default the most frequent of `,`, `;`, tab and `|` in
     /// the header.
     pub delimiter: Option<char>,
 }
 
-/// What the bars of the file are.
+/// The series that the file should hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expected {
-    /// What is traded: decides whether a volume of 0 can be meant.
+    /// Decides whether a volume of 0 is a number or means that there is none.
     pub instrument: Instrument,
     /// Length of a bar.
     pub timeframe: Timeframe,
-    /// What a daily bar stands for.
+    /// The day that a daily bar covers.
     pub day_boundary: DayBoundary,
 }
 
@@ -92,11 +93,11 @@ pub struct Expected {
 /// missing (NaN).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct FileBars {
-    /// The bars.
+    /// One bar per row.
     pub bars: RawBars,
     /// Line of each bar (the header of a CSV file is line 1); for Parquet the row, from 1.
     pub lines: Vec<u64>,
-    /// What was read otherwise than written, for people.
+    /// Values that were read otherwise than they are written, for people.
     pub notes: Vec<String>,
 }
 
@@ -128,107 +129,142 @@ pub fn read(
     expected: &Expected,
 ) -> Result<FileBars, FileError> {
     let sheet = Sheet::read(name, bytes, mapping)?;
-    let zone = zone(name, mapping)?;
+    let labels = Labels {
+        zone: find_zone(name, mapping)?,
+        side: mapping.label_side,
+        expected,
+    };
+
     let mut read = FileBars::default();
-    let (mut unknown, mut moved) = (0_usize, 0_usize);
-    for ((stamp, line), row) in sheet.stamps.iter().zip(&sheet.lines).zip(0..) {
-        let open = label(
-            name,
-            *line,
-            stamp,
-            mapping.label_side,
-            zone.as_ref(),
-            expected,
-        )?;
-        let (open_time, shifted) = open;
-        moved += usize::from(shifted);
+    let mut moved_weeks = 0_usize;
+    for (row, (stamp, line)) in sheet.stamps.iter().zip(&sheet.lines).enumerate() {
+        let open = labels.open_of(stamp).map_err(|problem| {
+            let place = Place {
+                file: name.to_owned(),
+                line: *line,
+                text: stamp.to_string(),
+            };
+            problem.at(place, expected.timeframe)
+        })?;
+        moved_weeks += usize::from(open.was_moved);
+
         let cell = |column: &[f64]| column.get(row).copied().unwrap_or(f64::NAN);
-        let [open, high, low, close] = &sheet.prices;
-        let volume = match cell(&sheet.volume) {
-            0.0 if expected.instrument.class() == AssetClass::Fx => {
-                unknown += 1;
-                f64::NAN
-            }
-            -1.0 => f64::NAN,
-            volume => volume,
-        };
+        let [opens, highs, lows, closes] = &sheet.prices;
         read.bars.push(RawBar {
-            open_time,
-            prices: [cell(open), cell(high), cell(low), cell(close)],
-            volume,
+            open_time: open.time,
+            prices: [cell(opens), cell(highs), cell(lows), cell(closes)],
+            volume: known_volume(cell(&sheet.volume), expected),
         });
         read.lines.push(*line);
     }
-    if unknown > 0 {
-        let note = "volume 0 of a currency pair means that there is none: stored as not available";
-        read.notes.push(format!("{note} ({unknown} rows)"));
-    }
-    if moved > 0 {
-        read.notes.push(format!(
-            "weekly bars are labelled by their Monday: {moved} rows moved to it"
-        ));
-    }
+
+    read.notes = notes_on(&sheet, moved_weeks, expected);
     match timeframe_of(&read.bars.open_time) {
         Some(micros) if micros != expected.timeframe.micros() => Err(FileError::Timeframe {
             file: name.to_owned(),
-            asked: expected.timeframe,
-            found: detect::describe(micros),
+            expected: expected.timeframe,
+            actual: detect::describe(micros),
         }),
         _ => Ok(read),
     }
 }
 
-fn zone(name: &str, mapping: &Mapping) -> Result<Option<TimeZone>, FileError> {
+fn find_zone(name: &str, mapping: &Mapping) -> Result<Option<TimeZone>, FileError> {
     let Some(text) = &mapping.zone else {
         return Ok(None);
     };
-    let found = TimeZone::get(text).map_err(|_| FileError::Zone {
-        file: name.to_owned(),
-        zone: text.clone(),
-    });
-    found.map(Some)
+    match TimeZone::get(text) {
+        Ok(zone) => Ok(Some(zone)),
+        Err(_) => Err(FileError::Zone {
+            file: name.to_owned(),
+            zone: text.clone(),
+        }),
+    }
 }
 
-/// The open of the bar that a timestamp labels, and whether a weekly one had to be moved to its
-/// Monday.
-fn label(
-    name: &str,
-    line: u64,
-    stamp: &Stamp,
+/// A volume as it is stored; NaN where the file says in its own way that there is none.
+fn known_volume(volume: f64, expected: &Expected) -> f64 {
+    let is_absent = volume == -1.0 || (volume == 0.0 && has_no_volume(expected));
+    if is_absent { f64::NAN } else { volume }
+}
+
+/// True for currency pairs: nobody counts what is traded of them, and files say 0.
+fn has_no_volume(expected: &Expected) -> bool {
+    expected.instrument.class() == AssetClass::Fx
+}
+
+/// What was read otherwise than written, for people.
+fn notes_on(sheet: &Sheet, moved_weeks: usize, expected: &Expected) -> Vec<String> {
+    let mut notes = Vec::new();
+    let zero_volumes = sheet.volume.iter().filter(|volume| **volume == 0.0).count();
+    if zero_volumes > 0 && has_no_volume(expected) {
+        notes.push(format!(
+            "volume 0 of a currency pair means that there is none: \
+             stored as not available ({zero_volumes} rows)"
+        ));
+    }
+
+    if moved_weeks > 0 {
+        notes.push(format!(
+            "weekly bars are labelled by their Monday: {moved_weeks} rows moved to it"
+        ));
+    }
+    notes
+}
+
+/// How the timestamps of a file name its bars.
+struct Labels<'a> {
+    /// Zone of times that carry none.
+    zone: Option<TimeZone>,
     side: LabelSide,
-    zone: Option<&TimeZone>,
-    expected: &Expected,
-) -> Result<(Utc, bool), FileError> {
-    let place = || (name.to_owned(), line, stamp.to_string());
-    let timeframe = expected.timeframe;
-    if timeframe.is_intraday() {
-        let instant = stamp.instant(zone).map_err(|why| why.at(place()))?;
-        let shift = if side == LabelSide::Close {
-            -timeframe.micros()
-        } else {
-            0
-        };
-        return Ok((instant.plus_micros(shift), false));
-    }
-    let midnight = stamp.midnight(zone).ok_or_else(|| {
-        let (file, line, text) = place();
-        FileError::Label {
-            file,
-            line,
-            text,
-            timeframe,
+    expected: &'a Expected,
+}
+
+/// The open of a bar as its timestamp gives it.
+struct Open {
+    time: Utc,
+    /// A weekly bar was labelled by another day than its Monday.
+    was_moved: bool,
+}
+
+impl Labels<'_> {
+    /// The open of the bar that a timestamp labels.
+    fn open_of(&self, stamp: &Stamp) -> Result<Open, StampProblem> {
+        let timeframe = self.expected.timeframe;
+        if timeframe.is_intraday() {
+            let instant = stamp.instant(self.zone.as_ref())?;
+            let time = match self.side {
+                LabelSide::Open => instant,
+                LabelSide::Close => instant.plus_micros(-timeframe.micros()),
+            };
+            return Ok(Open {
+                time,
+                was_moved: false,
+            });
         }
-    })?;
-    let ends_next = side == LabelSide::Close && expected.day_boundary == DayBoundary::UtcMidnight;
-    let start = if ends_next {
-        midnight.plus_micros(-timeframe.micros())
-    } else {
-        midnight
-    };
-    if timeframe == Timeframe::Day1 {
-        return Ok((start, false));
+
+        // A trading date is itself, whichever end is meant; a day in UTC ends at the next midnight.
+        let midnight = stamp.midnight(self.zone.as_ref());
+        let midnight = midnight.ok_or(StampProblem::NotADate)?;
+        let names_the_next_day =
+            self.side == LabelSide::Close && self.expected.day_boundary == DayBoundary::UtcMidnight;
+        let start = if names_the_next_day {
+            midnight.plus_micros(-timeframe.micros())
+        } else {
+            midnight
+        };
+        if timeframe == Timeframe::Day1 {
+            return Ok(Open {
+                time: start,
+                was_moved: false,
+            });
+        }
+
+        // 1970-01-05 was a Monday.
+        let monday = Utc(start.0 - (start.0 - 4 * DAY).rem_euclid(7 * DAY));
+        Ok(Open {
+            time: monday,
+            was_moved: monday != start,
+        })
     }
-    // 1970-01-05 was a Monday.
-    let monday = Utc(start.0 - (start.0 - 4 * DAY).rem_euclid(7 * DAY));
-    Ok((monday, monday != start))
 }

@@ -3,13 +3,13 @@
 use std::fmt;
 
 use jiff::Timestamp;
-use jiff::civil::{Date, DateTime};
+use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
-use market::Utc;
+use market::{Timeframe, Utc};
 
 use super::FileError;
 
-/// What a cell says about time, no more and no less.
+/// A time exactly as a cell states it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stamp {
     /// With zone or offset, or as Unix time.
@@ -20,18 +20,39 @@ pub(super) enum Stamp {
     Date(Date),
 }
 
-/// Why a stamp is no instant.
+/// Why a stamp does not label a bar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum NoInstant {
+pub(super) enum StampProblem {
+    /// A local time, and no zone is named.
     Naive,
+    /// A local time that happens twice or never, when clocks change.
     Ambiguous,
+    /// A time of day where a daily or weekly bar needs a date.
+    NotADate,
 }
 
-impl NoInstant {
-    pub(super) fn at(self, (file, line, text): (String, u64, String)) -> FileError {
+/// Where a stamp was read.
+pub(super) struct Place {
+    pub(super) file: String,
+    /// Line of a CSV file, row of a Parquet file.
+    pub(super) line: u64,
+    /// The stamp in words.
+    pub(super) text: String,
+}
+
+impl StampProblem {
+    /// The error of a file that should hold bars of `timeframe`.
+    pub(super) fn at(self, place: Place, timeframe: Timeframe) -> FileError {
+        let Place { file, line, text } = place;
         match self {
             Self::Naive => FileError::Naive { file, line, text },
             Self::Ambiguous => FileError::Ambiguous { file, line, text },
+            Self::NotADate => FileError::Label {
+                file,
+                line,
+                text,
+                timeframe,
+            },
         }
     }
 }
@@ -41,18 +62,21 @@ impl Stamp {
     /// ns by its length.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
-        if text.len() > 8 && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+        if is_number && text.len() > 8 {
             return text.parse().ok().and_then(Self::unix);
         }
         if let Ok(instant) = text.parse::<Timestamp>() {
             return Some(Self::Instant(Utc::from_timestamp(instant)));
         }
+
+        // `2020-01-02` has ten characters; whatever is longer has a time of day.
         let civil = text.parse::<DateTime>().ok()?;
-        Some(if text.len() <= 10 {
-            Self::Date(civil.date())
+        if text.len() <= 10 {
+            Some(Self::Date(civil.date()))
         } else {
-            Self::Civil(civil)
-        })
+            Some(Self::Civil(civil))
+        }
     }
 
     /// Unix time in the unit that gives a year between 1973 and 5138.
@@ -68,34 +92,41 @@ impl Stamp {
     }
 
     /// The instant; a local time needs a zone in which it happens exactly once.
-    pub(super) fn instant(&self, zone: Option<&TimeZone>) -> Result<Utc, NoInstant> {
+    pub(super) fn instant(&self, zone: Option<&TimeZone>) -> Result<Utc, StampProblem> {
         let civil = match self {
             Self::Instant(instant) => return Ok(*instant),
             Self::Civil(civil) => *civil,
-            Self::Date(date) => date.to_datetime(jiff::civil::Time::midnight()),
+            Self::Date(date) => date.to_datetime(Time::midnight()),
         };
-        let local = zone.ok_or(NoInstant::Naive)?.to_ambiguous_timestamp(civil);
+        let local = zone
+            .ok_or(StampProblem::Naive)?
+            .to_ambiguous_timestamp(civil);
         local
             .unambiguous()
             .map(Utc::from_timestamp)
-            .map_err(|_| NoInstant::Ambiguous)
+            .map_err(|_| StampProblem::Ambiguous)
     }
 
     /// 00:00 UTC of the date that the stamp names: a date, a local midnight, or an instant that is
     /// midnight in UTC or in `zone`.
     pub(super) fn midnight(&self, zone: Option<&TimeZone>) -> Option<Utc> {
-        let whole =
-            |civil: DateTime| (civil.time() == jiff::civil::Time::midnight()).then(|| civil.date());
         let date = match self {
             Self::Date(date) => *date,
-            Self::Civil(civil) => whole(*civil)?,
+            Self::Civil(civil) => date_at_midnight(*civil)?,
             Self::Instant(instant) => {
-                let there = |zone: &TimeZone| whole(zone.to_datetime(instant.timestamp()));
-                zone.and_then(there).or_else(|| there(&TimeZone::UTC))?
+                let local_date =
+                    |zone: &TimeZone| date_at_midnight(zone.to_datetime(instant.timestamp()));
+                zone.and_then(local_date)
+                    .or_else(|| local_date(&TimeZone::UTC))?
             }
         };
         Some(Utc::midnight(date))
     }
+}
+
+/// The date of a local time that is midnight, `None` for any other.
+fn date_at_midnight(civil: DateTime) -> Option<Date> {
+    (civil.time() == Time::midnight()).then(|| civil.date())
 }
 
 impl fmt::Display for Stamp {
@@ -141,7 +172,7 @@ mod tests {
     fn a_local_time_that_happens_twice_is_no_instant() {
         let zone = TimeZone::get("America/New_York").unwrap();
         let stamp = Stamp::parse("2020-11-01 01:30:00").unwrap();
-        assert_eq!(stamp.instant(Some(&zone)), Err(NoInstant::Ambiguous));
-        assert_eq!(stamp.instant(None), Err(NoInstant::Naive));
+        assert_eq!(stamp.instant(Some(&zone)), Err(StampProblem::Ambiguous));
+        assert_eq!(stamp.instant(None), Err(StampProblem::Naive));
     }
 }

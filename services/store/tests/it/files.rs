@@ -1,16 +1,9 @@
 //! Bar files of others: read exactly, or refused with file and line.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    missing_docs,
-    reason = "tests"
-)]
 
 use std::path::{Path, PathBuf};
 
 use market::{DayBoundary, Instrument, Timeframe, Utc};
+use schemas::codes::Advice as _;
 use store::files::{
     BarFolder, ColumnNames, Expected, FileBars, FileError, LabelSide, Mapping, detect, read,
     read_path,

@@ -1,13 +1,5 @@
 //! What is left after a crash, a full disk, or a flipped bit: always the state before or the state
 //! after.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    missing_docs,
-    reason = "tests"
-)]
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -23,8 +15,9 @@ use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{
     CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
-    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
+    PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
+use schemas::codes::Advice as _;
 use schemas::errors::chain;
 use schemas::ids::StepNumber;
 use store::{ALL_TIME, Bytes, Checkpoint, CheckpointKey, Edit, RawBar, RawBars, Store, StoreError};
@@ -33,25 +26,37 @@ use store::{ALL_TIME, Bytes, Checkpoint, CheckpointKey, Edit, RawBar, RawBars, S
 #[derive(Debug)]
 struct Failing {
     inner: InMemory,
+    /// Overwrites although it was asked to create.
+    overwrites: bool,
     writes_left: AtomicI64,
     after_effect: bool,
     kind: io::ErrorKind,
 }
 
 impl Failing {
+    /// A backend that fails with `kind` from the moment at which [`allow`](Self::allow) says so.
     fn new(after_effect: bool, kind: io::ErrorKind) -> Arc<Self> {
         Arc::new(Self {
-            inner: InMemory::new(),
-            writes_left: AtomicI64::new(i64::MAX),
             after_effect,
             kind,
+            ..Self::passing()
         })
+    }
+
+    fn passing() -> Self {
+        Self {
+            inner: InMemory::new(),
+            overwrites: false,
+            writes_left: AtomicI64::new(i64::MAX),
+            after_effect: false,
+            kind: io::ErrorKind::Other,
+        }
     }
 
     /// Lets this many writes through; a negative number lets all through.
     fn allow(&self, writes: i64) {
-        self.writes_left
-            .store(if writes < 0 { i64::MAX } else { writes }, Ordering::SeqCst);
+        let budget = if writes < 0 { i64::MAX } else { writes };
+        self.writes_left.store(budget, Ordering::SeqCst);
     }
 
     fn error(&self) -> object_store::Error {
@@ -75,7 +80,7 @@ impl ObjectStore for Failing {
         &'a self,
         place: &'b Path,
         bytes: PutPayload,
-        options: PutOptions,
+        mut options: PutOptions,
     ) -> Pending<'c, Result<PutResult>>
     where
         'a: 'c,
@@ -85,6 +90,9 @@ impl ObjectStore for Failing {
             let allowed = self.writes_left.fetch_sub(1, Ordering::SeqCst) > 0;
             if !allowed && !self.after_effect {
                 return Err(self.error());
+            }
+            if self.overwrites {
+                options.mode = PutMode::Overwrite;
             }
             let done = self.inner.put_opts(place, bytes, options).await?;
             if allowed { Ok(done) } else { Err(self.error()) }
@@ -165,24 +173,22 @@ impl ObjectStore for Failing {
     }
 }
 
-fn key() -> SeriesKey {
-    SeriesKey::standard(
-        "file",
-        Instrument::parse("EURUSD").unwrap(),
-        Timeframe::Hour1,
-    )
-    .unwrap()
+/// The series that these tests write.
+pub(crate) fn key() -> SeriesKey {
+    let instrument = Instrument::parse("EURUSD").unwrap();
+    SeriesKey::standard("file", instrument, Timeframe::Hour1).unwrap()
 }
 
 /// Hourly bars over two years, so that a commit writes two files and a manifest.
-fn edit(close: f64) -> Edit {
-    let start: Utc = Utc::from_timestamp("2019-12-31T12:00:00Z".parse().unwrap());
-    let bar = |k: i64| RawBar {
-        open_time: start.plus_micros(k * 3_600_000_000),
-        prices: [1.0, 2.0, 0.5, close],
-        volume: f64::NAN,
-    };
-    let bars: RawBars = (0..24).map(bar).collect();
+pub(crate) fn edit(close: f64) -> Edit {
+    let start = Utc::from_timestamp("2019-12-31T12:00:00Z".parse().unwrap());
+    let bars = (0..24)
+        .map(|k| RawBar {
+            open_time: start.plus_micros(k * 3_600_000_000),
+            prices: [1.0, 2.0, 0.5, close],
+            volume: f64::NAN,
+        })
+        .collect();
     Edit {
         bars,
         empty_intervals: Vec::new(),
@@ -191,71 +197,42 @@ fn edit(close: f64) -> Edit {
     }
 }
 
-async fn closes(store: &Store) -> Vec<f64> {
-    let snapshot = store
-        .series()
-        .snapshot(&key(), None)
-        .await
-        .unwrap()
-        .unwrap();
-    let mut closes = store
-        .series()
-        .raw_bars(&snapshot, ALL_TIME)
-        .await
-        .unwrap()
-        .close;
+/// The different closes of the newest revision.
+pub(crate) async fn newest_closes(store: &Store) -> Vec<f64> {
+    let snapshot = store.series().snapshot(&key(), None).await.unwrap();
+    let bars = store.series().raw_bars(&snapshot.unwrap(), ALL_TIME).await;
+    let mut closes = bars.unwrap().close;
     closes.dedup();
     closes
 }
 
 #[tokio::test]
-async fn a_commit_that_dies_at_any_write_leaves_old_or_new_and_can_be_repeated() {
+async fn a_commit_that_dies_at_any_write_can_be_repeated() {
     for after_effect in [false, true] {
         // Two files and the manifest are three writes.
         for dies_at in 0..3 {
             let backend = Failing::new(after_effect, io::ErrorKind::ConnectionReset);
             let store = Store::over(backend.clone(), "failing:///");
+            let case = format!("died at write {dies_at}, after its effect: {after_effect}");
             store
                 .series()
                 .commit(&key(), edit(1.0), None)
                 .await
                 .unwrap();
+
             backend.allow(dies_at);
-            let failed = store
-                .series()
-                .commit(&key(), edit(2.0), None)
-                .await
-                .unwrap_err();
-            assert!(failed.is_transient(), "{failed}");
-            let seen = closes(&store).await;
-            let expected = if after_effect && dies_at == 2 {
-                2.0
-            } else {
-                1.0
-            };
-            assert_eq!(
-                seen,
-                [expected],
-                "died at write {dies_at}, after its effect: {after_effect}"
-            );
+            let failed = store.series().commit(&key(), edit(2.0), None).await;
+            assert!(failed.unwrap_err().is_transient());
+
+            // Readers see the state before or the state after, and nothing between.
+            let is_done = after_effect && dies_at == 2;
+            let expected = if is_done { 2.0 } else { 1.0 };
+            assert_eq!(newest_closes(&store).await, [expected], "{case}");
+
             backend.allow(-1);
-            store
-                .series()
-                .commit(&key(), edit(2.0), None)
-                .await
-                .unwrap();
-            assert_eq!(closes(&store).await, [2.0]);
-            assert_eq!(
-                store
-                    .series()
-                    .snapshot(&key(), None)
-                    .await
-                    .unwrap()
-                    .unwrap()
-                    .manifest
-                    .revision,
-                2
-            );
+            let repeated = store.series().commit(&key(), edit(2.0), None).await;
+            assert_eq!(repeated.unwrap().snapshot.manifest.revision, 2, "{case}");
+            assert_eq!(newest_closes(&store).await, [2.0], "{case}");
         }
     }
 }
@@ -264,34 +241,29 @@ async fn a_commit_that_dies_at_any_write_leaves_old_or_new_and_can_be_repeated()
 async fn a_checkpoint_without_its_state_does_not_exist() {
     let backend = Failing::new(false, io::ErrorKind::ConnectionReset);
     let store = Store::over(backend.clone(), "failing:///");
+    let checkpoints = store.checkpoints();
     let key = CheckpointKey {
         operation: "op_train_20260301_142233_9f3a01bc".parse().unwrap(),
         step: StepNumber::new(4).unwrap(),
         attempt: 1,
         seq: 1,
     };
+    let weights = ("model.safetensors".to_owned(), Bytes::from_static(b"half"));
     let checkpoint = Checkpoint {
         state: serde_json::json!({"epoch": 3}),
-        files: BTreeMap::from([("model.safetensors".to_owned(), Bytes::from_static(b"half"))]),
+        files: BTreeMap::from([weights]),
     };
 
     // One file is written, then the process dies before it writes `state.json`.
     backend.allow(1);
-    store
-        .checkpoints()
-        .put(&key, checkpoint.clone())
-        .await
-        .unwrap_err();
-    let listed = store.checkpoints().list(&key.operation, key.step).await;
-    assert_eq!(listed.unwrap(), []);
+    let died = checkpoints.put(&key, checkpoint.clone()).await;
+    assert!(died.is_err());
+    let listed = checkpoints.list(&key.operation, key.step).await.unwrap();
+    assert_eq!(listed, []);
 
     backend.allow(-1);
-    store
-        .checkpoints()
-        .put(&key, checkpoint.clone())
-        .await
-        .unwrap();
-    assert_eq!(store.checkpoints().get(&key).await.unwrap(), checkpoint);
+    checkpoints.put(&key, checkpoint.clone()).await.unwrap();
+    assert_eq!(checkpoints.get(&key).await.unwrap(), checkpoint);
 }
 
 #[tokio::test]
@@ -303,96 +275,108 @@ async fn a_full_disk_is_named_and_leaves_the_state_before() {
         .commit(&key(), edit(1.0), None)
         .await
         .unwrap();
+
     backend.allow(1);
-    let failed = store
-        .series()
-        .commit(&key(), edit(2.0), None)
-        .await
-        .unwrap_err();
-    assert!(failed.is_full() && !failed.is_transient());
-    insta::assert_snapshot!(failed.hint(), @"the store is full (disk, quota or file-size limit): make room, then run the command again; nothing half-written is visible");
-    assert_eq!(closes(&store).await, [1.0]);
+    let failed = store.series().commit(&key(), edit(2.0), None).await;
+
+    let error = failed.unwrap_err();
+    assert!(error.is_full() && !error.is_transient());
+    insta::assert_snapshot!(error.hint(), @"the store is full (disk, quota or file-size limit): make room, then run the command again; nothing half-written is visible");
+    assert_eq!(newest_closes(&store).await, [1.0]);
+}
+
+#[tokio::test]
+async fn a_store_that_overwrites_is_found_out() {
+    let backend = Failing {
+        overwrites: true,
+        ..Failing::passing()
+    };
+    let store = Store::over(Arc::new(backend), "failing:///");
+
+    let error = store.probe().await.unwrap_err();
+    assert!(matches!(error, StoreError::Overwrites { .. }), "{error:?}");
 }
 
 /// Every file below a folder.
-fn files(folder: &FilePath) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path());
-    entries
-        .flat_map(|path| {
-            if path.is_dir() {
-                files(&path)
-            } else {
-                vec![path]
-            }
-        })
-        .collect()
+fn files_below(folder: &FilePath) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(files_below(&path));
+        } else {
+            files.push(path);
+        }
+    }
+    files
+}
+
+async fn read_all(store: &Store) -> Result<(), StoreError> {
+    let snapshot = store.series().snapshot(&key(), None).await?.unwrap();
+    store.series().raw_bars(&snapshot, ALL_TIME).await?;
+    Ok(())
 }
 
 #[tokio::test]
 async fn a_flipped_bit_in_any_object_is_an_error_that_names_it() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(&format!("file://{}", folder.path().display()))
-        .await
-        .unwrap();
+    let url = format!("file://{}", folder.path().display());
+    let store = Store::open(&url).await.unwrap();
     store
         .series()
         .commit(&key(), edit(1.0), None)
         .await
         .unwrap();
-    let objects = files(folder.path());
+    let objects = files_below(folder.path());
     assert_eq!(objects.len(), 3);
+
     for path in objects {
-        let whole = std::fs::read(&path).unwrap();
-        for position in [0, whole.len() / 3, whole.len() / 2, whole.len() - 1] {
-            let mut damaged = whole.clone();
+        let intact = std::fs::read(&path).unwrap();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        for position in [0, intact.len() / 3, intact.len() / 2, intact.len() - 1] {
+            let mut damaged = intact.clone();
             damaged[position] ^= 0b100;
             std::fs::write(&path, &damaged).unwrap();
-            let read = match store.series().snapshot(&key(), None).await {
-                Ok(snapshot) => store
-                    .series()
-                    .raw_bars(&snapshot.unwrap(), ALL_TIME)
-                    .await
-                    .map(|_| ()),
-                Err(error) => Err(error),
-            };
-            let name = path.file_name().unwrap().to_str().unwrap();
+
+            let read = read_all(&store).await;
             let Err(error @ (StoreError::Hash { .. } | StoreError::Form { .. })) = read else {
                 panic!("{name} with a flipped bit at {position}: {read:?}")
             };
             assert!(error.to_string().contains(name), "{error}");
         }
-        std::fs::write(&path, &whole).unwrap();
+        std::fs::write(&path, &intact).unwrap();
     }
-    assert_eq!(closes(&store).await, [1.0]);
+    assert_eq!(newest_closes(&store).await, [1.0]);
 }
 
 #[tokio::test]
-async fn a_damaged_object_is_not_taken_for_the_content_that_is_written_again() {
+async fn a_damaged_object_does_not_pass_for_its_content() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(&format!("file://{}", folder.path().display()))
-        .await
-        .unwrap();
+    let url = format!("file://{}", folder.path().display());
+    let store = Store::open(&url).await.unwrap();
     let report = serde_json::json!({});
     let key = store.reports().put(&report).await.unwrap();
+
     std::fs::write(folder.path().join(&key), b"{ }").unwrap();
+
     let again = store.reports().put(&report).await;
     assert!(matches!(again, Err(StoreError::Hash { .. })), "{again:?}");
 }
 
 #[tokio::test]
 async fn a_url_that_cannot_be_opened_says_why() {
-    let mut said = BTreeMap::new();
+    let mut reasons = BTreeMap::new();
     for url in [
         "data",
         "ftp://host/folder",
         "file://host/folder",
-        "s3://bucket/prefix",
+        "gs://bucket/prefix",
+        "s3://key:secret@bucket",
         "file:///proc/none",
     ] {
         let error = Store::open(url).await.unwrap_err();
-        said.insert(url, format!("{}\nhint: {}", chain(&error), error.hint()));
+        let text = format!("{}\nhint: {}", chain(&error), error.hint());
+        reasons.insert(url, text);
     }
-    insta::assert_debug_snapshot!(said);
+    insta::assert_debug_snapshot!(reasons);
 }

@@ -1,0 +1,143 @@
+//! Rows of a CSV file, which may be packed with gzip.
+
+use std::io::{Error, Read};
+
+use csv::{ErrorKind, StringRecord};
+use flate2::read::MultiGzDecoder;
+
+use super::super::stamp::Stamp;
+use super::super::{FILE_BYTES_MAX, FileError, Mapping};
+use super::{PRICE_ROLES, Positions, Sheet, find_columns};
+
+/// Reads the text of a file called `name`.
+pub(super) fn read(name: &str, text: &[u8], mapping: &Mapping) -> Result<Sheet, FileError> {
+    if text.trim_ascii().is_empty() {
+        return Err(FileError::Empty {
+            file: name.to_owned(),
+        });
+    }
+
+    let delimiter = mapping.delimiter.unwrap_or_else(|| guess_delimiter(text));
+    let byte = u8::try_from(delimiter).map_err(|_| FileError::Row {
+        file: name.to_owned(),
+        line: 1,
+        reason: format!("the delimiter `{delimiter}` is not a single byte"),
+    })?;
+    let mut reader = csv::ReaderBuilder::new()
+        .delimiter(byte)
+        .trim(csv::Trim::All)
+        .from_reader(text);
+    let header = reader.headers().map_err(|error| row_error(name, &error))?;
+    let columns: Vec<String> = header.iter().map(str::to_owned).collect();
+    let positions = find_columns(name, &columns, mapping)?;
+
+    let mut sheet = Sheet::empty("csv", Some(delimiter), columns);
+    let mut record = StringRecord::new();
+    while reader
+        .read_record(&mut record)
+        .map_err(|error| row_error(name, &error))?
+    {
+        add_row(&mut sheet, name, &record, &positions)?;
+    }
+    Ok(sheet)
+}
+
+fn add_row(
+    sheet: &mut Sheet,
+    name: &str,
+    record: &StringRecord,
+    positions: &Positions,
+) -> Result<(), FileError> {
+    let line = record.position().map_or(0, csv::Position::line);
+    let cell = |position: usize| record.get(position).unwrap_or_default();
+    let number = |role: &str, position: usize| {
+        let text = cell(position);
+        parse_number(text).ok_or_else(|| FileError::Number {
+            file: name.to_owned(),
+            line,
+            column: role.to_owned(),
+            text: text.to_owned(),
+        })
+    };
+
+    let time = cell(positions.time);
+    let stamp = Stamp::parse(time).ok_or_else(|| FileError::Time {
+        file: name.to_owned(),
+        line,
+        text: time.to_owned(),
+    })?;
+    sheet.stamps.push(stamp);
+    sheet.lines.push(line);
+
+    let roles = PRICE_ROLES.into_iter().zip(positions.prices);
+    for (values, (role, position)) in sheet.prices.iter_mut().zip(roles) {
+        values.push(number(role, position)?);
+    }
+    sheet.volume.push(match positions.volume {
+        Some(position) => number("volume", position)?,
+        None => f64::NAN,
+    });
+    Ok(())
+}
+
+/// A cell as a number; NaN if it is empty, `None` if it holds anything else.
+fn parse_number(text: &str) -> Option<f64> {
+    if text.is_empty() {
+        return Some(f64::NAN);
+    }
+    text.parse().ok()
+}
+
+/// A row that the CSV reader refuses.
+fn row_error(name: &str, error: &csv::Error) -> FileError {
+    let reason = match error.kind() {
+        ErrorKind::UnequalLengths {
+            expected_len, len, ..
+        } => format!("{len} cells where the header has {expected_len}"),
+        _ => error.to_string(),
+    };
+    FileError::Row {
+        file: name.to_owned(),
+        line: error.position().map_or(1, csv::Position::line),
+        reason,
+    }
+}
+
+/// The most frequent of the usual delimiters in the first line.
+fn guess_delimiter(text: &[u8]) -> char {
+    let header = text.split(|byte| *byte == b'\n').next();
+    let header = header.unwrap_or_default();
+    let occurrences = |delimiter: char| {
+        header
+            .iter()
+            .filter(|byte| char::from(**byte) == delimiter)
+            .count()
+    };
+
+    // Of equally frequent ones the last counts, so the commonest delimiter comes last.
+    let candidates = ['|', '\t', ';', ','];
+    let best = candidates
+        .into_iter()
+        .max_by_key(|delimiter| occurrences(*delimiter));
+    best.unwrap_or(',')
+}
+
+/// The text in a gzip file, up to a size that no file of bars has.
+pub(super) fn unpack(name: &str, bytes: &[u8]) -> Result<Vec<u8>, FileError> {
+    let mut text = Vec::new();
+    let mut decoder = MultiGzDecoder::new(bytes).take(FILE_BYTES_MAX);
+    let unpacked = decoder.read_to_end(&mut text);
+
+    let problem = match unpacked {
+        Err(error) => error,
+        // A small file may unpack to one that fills the memory.
+        Ok(size) if size as u64 == FILE_BYTES_MAX => {
+            Error::other(format!("more than {FILE_BYTES_MAX} bytes"))
+        }
+        Ok(_) => return Ok(text),
+    };
+    Err(FileError::Unpack {
+        file: name.to_owned(),
+        source: problem,
+    })
+}

@@ -1,0 +1,146 @@
+//! The cells of a file as stamps and numbers, before anything is decided about their meaning.
+
+mod csv_rows;
+mod parquet_rows;
+
+use bytes::Bytes;
+
+use super::stamp::Stamp;
+use super::{ColumnNames, FileError, Mapping};
+
+/// A file's rows in file order, all columns of one length.
+#[derive(Debug)]
+pub(super) struct Sheet {
+    /// `csv` or `parquet`.
+    pub(super) format: &'static str,
+    /// Between cells, for CSV.
+    pub(super) delimiter: Option<char>,
+    /// All column names.
+    pub(super) columns: Vec<String>,
+    /// Line of each row.
+    pub(super) lines: Vec<u64>,
+    /// Time of each row as it is written.
+    pub(super) stamps: Vec<Stamp>,
+    /// Open, high, low, close; NaN = empty cell.
+    pub(super) prices: [Vec<f64>; 4],
+    /// NaN = empty cell or no such column.
+    pub(super) volume: Vec<f64>,
+}
+
+impl Sheet {
+    /// Reads a file of a kind that its name says.
+    ///
+    /// # Errors
+    /// See [`FileError`]; a file without rows is refused, too.
+    pub(super) fn read(name: &str, bytes: Bytes, mapping: &Mapping) -> Result<Self, FileError> {
+        let lower = name.to_ascii_lowercase();
+        let sheet = if lower.ends_with(".parquet") {
+            parquet_rows::read(name, bytes, mapping)?
+        } else if lower.ends_with(".csv") {
+            csv_rows::read(name, &bytes, mapping)?
+        } else if lower.ends_with(".csv.gz") {
+            csv_rows::read(name, &csv_rows::unpack(name, &bytes)?, mapping)?
+        } else {
+            return Err(FileError::Format {
+                file: name.to_owned(),
+            });
+        };
+
+        if sheet.stamps.is_empty() {
+            return Err(FileError::Empty {
+                file: name.to_owned(),
+            });
+        }
+        Ok(sheet)
+    }
+
+    fn empty(format: &'static str, delimiter: Option<char>, columns: Vec<String>) -> Self {
+        Self {
+            format,
+            delimiter,
+            columns,
+            lines: Vec::new(),
+            stamps: Vec::new(),
+            prices: Default::default(),
+            volume: Vec::new(),
+        }
+    }
+}
+
+/// Positions of the columns that are read.
+#[derive(Clone, Copy)]
+struct Positions {
+    time: usize,
+    /// Open, high, low, close.
+    prices: [usize; 4],
+    volume: Option<usize>,
+}
+
+/// Names by which the prices are known in errors, in the order of [`Positions::prices`].
+const PRICE_ROLES: [&str; 4] = ["open", "high", "low", "close"];
+
+/// Finds the columns by the names in `mapping`, else by usual names; only volume may be absent.
+fn find_columns(file: &str, columns: &[String], mapping: &Mapping) -> Result<Positions, FileError> {
+    let ColumnNames {
+        time,
+        open,
+        high,
+        low,
+        close,
+        volume,
+    } = &mapping.columns;
+    let required = |role: &str, name: &Option<String>, usual: &[&str]| {
+        position_of(columns, name, usual).ok_or_else(|| no_column(file, columns, role, name))
+    };
+
+    let usual_times = [
+        "timestamp",
+        "time",
+        "datetime",
+        "date",
+        "ts",
+        "open_time",
+        // Indices that pandas writes without a name.
+        "",
+        "__index_level_0__",
+        "unnamed: 0",
+    ];
+    let volume_position = position_of(columns, volume, &["volume", "v", "vol"]);
+    if volume_position.is_none() && volume.is_some() {
+        return Err(no_column(file, columns, "volume", volume));
+    }
+    Ok(Positions {
+        time: required("time", time, &usual_times)?,
+        prices: [
+            required("open", open, &["open", "o"])?,
+            required("high", high, &["high", "h"])?,
+            required("low", low, &["low", "l"])?,
+            required("close", close, &["close", "c", "last"])?,
+        ],
+        volume: volume_position,
+    })
+}
+
+fn position_of(columns: &[String], name: &Option<String>, usual: &[&str]) -> Option<usize> {
+    let position = |wanted: &str| {
+        columns
+            .iter()
+            .position(|column| column.trim().eq_ignore_ascii_case(wanted))
+    };
+    match name {
+        Some(wanted) => position(wanted),
+        None => usual.iter().find_map(|wanted| position(wanted)),
+    }
+}
+
+fn no_column(file: &str, columns: &[String], role: &str, name: &Option<String>) -> FileError {
+    let column = match name {
+        Some(wanted) => format!("{role}, `{wanted}`"),
+        None => role.to_owned(),
+    };
+    FileError::Column {
+        file: file.to_owned(),
+        column,
+        existing: columns.join(", "),
+    }
+}

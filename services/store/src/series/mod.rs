@@ -1,0 +1,257 @@
+//! Stored series: snapshots and reading; `commit` adds bars.
+//!
+//! A series is a chain of manifests `manifest.<revision>.json`; creating the next one is the
+//! compare-and-set, and the highest revision is the series. A reader holds one manifest, so it sees
+//! one revision whatever writers do meanwhile.
+
+mod bar_file;
+mod commit;
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::pin::pin;
+
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt, stream};
+use market::{Bars, Calendar, SeriesKey, Utc, close_times};
+use schemas::manifests::{BarFile, SeriesManifest};
+
+use crate::object::{form_error, sha256_hex};
+use crate::raw_bars::RawBars;
+use crate::{Store, StoreError};
+
+pub use commit::{COMMIT_TIME_MAX, CommitOutcome, Edit};
+
+use bar_file::decode_bars;
+
+/// Objects read at once.
+const READS_MAX: usize = 8;
+
+/// One revision of a series.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeriesSnapshot {
+    /// Provider, instrument, timeframe, and what the numbers mean.
+    pub key: SeriesKey,
+    /// Files and empty intervals of this revision.
+    pub manifest: SeriesManifest,
+}
+
+impl SeriesSnapshot {
+    /// Hash over the files' hashes: equal for equal stored bars, whatever commits led to them.
+    pub fn content_sha256(&self) -> String {
+        content_sha256(&self.manifest)
+    }
+}
+
+/// Hash over the files' hashes of a series.
+pub fn content_sha256(manifest: &SeriesManifest) -> String {
+    let lines: String = manifest
+        .files
+        .iter()
+        .map(|file| format!("{} {}\n", file.period, file.sha256))
+        .collect();
+    sha256_hex(lines.as_bytes())
+}
+
+/// Bars by series: the handle that [`Store::series`] returns.
+#[derive(Clone, Copy, Debug)]
+pub struct StoredSeries<'a> {
+    pub(crate) store: &'a Store,
+}
+
+impl StoredSeries<'_> {
+    /// The newest revision of a series, `None` if nothing is stored. With the revision last seen
+    /// (`cached`) it probes upward from there; only without, or when that one is gone, it lists.
+    ///
+    /// # Errors
+    /// Reading fails or a manifest is damaged.
+    pub async fn snapshot(
+        self,
+        key: &SeriesKey,
+        cached: Option<u64>,
+    ) -> Result<Option<SeriesSnapshot>, StoreError> {
+        let mut newest = match cached {
+            Some(revision) => self.manifest(key, revision).await?,
+            None => None,
+        };
+        if newest.is_none() {
+            let keys = self.store.keys(&key.prefix()).await?;
+            let Some(revision) = keys.iter().filter_map(|key| revision_of(key)).max() else {
+                return Ok(None);
+            };
+            newest = self.manifest(key, revision).await?;
+        }
+
+        // Others may have committed since the listing, or since the cached revision.
+        while let Some(current) = &newest {
+            match self.manifest(key, current.revision + 1).await? {
+                Some(next) => newest = Some(next),
+                None => break,
+            }
+        }
+        Ok(newest.map(|manifest| SeriesSnapshot {
+            key: key.clone(),
+            manifest,
+        }))
+    }
+
+    /// The newest snapshot of every stored series, sorted by key. Prefixes that are not series keys
+    /// are left out with a warning in the log.
+    ///
+    /// # Errors
+    /// Listing or reading fails, or a manifest is damaged.
+    pub async fn list(self) -> Result<Vec<SeriesSnapshot>, StoreError> {
+        let mut revisions: BTreeMap<String, u64> = BTreeMap::new();
+        for object in self.store.keys("bars").await? {
+            let Some(revision) = revision_of(&object) else {
+                continue;
+            };
+            if let Some((prefix, _)) = object.rsplit_once('/') {
+                let newest = revisions.entry(prefix.to_owned()).or_default();
+                *newest = revision.max(*newest);
+            }
+        }
+
+        let mut series = Vec::with_capacity(revisions.len());
+        for (prefix, revision) in revisions {
+            match prefix.parse::<SeriesKey>() {
+                Ok(key) => series.push((key, revision)),
+                Err(error) => tracing::warn!(prefix, %error, "not a series"),
+            }
+        }
+
+        let reads = stream::iter(series)
+            .map(|(key, revision)| async move { self.snapshot(&key, Some(revision)).await });
+        let snapshots: Vec<_> = reads.buffered(READS_MAX).try_collect().await?;
+        Ok(snapshots.into_iter().flatten().collect())
+    }
+
+    /// The stored bars of a snapshot whose open lies in `range`, half-open; only the files that
+    /// overlap are read.
+    ///
+    /// # Errors
+    /// A file is absent, damaged or of another form.
+    pub async fn raw_bars(
+        self,
+        snapshot: &SeriesSnapshot,
+        range: Range<Utc>,
+    ) -> Result<RawBars, StoreError> {
+        let prefix = snapshot.manifest.series.as_str();
+        let mut files = snapshot.manifest.files.clone();
+        files.retain(|file| file.last >= range.start.0 && file.first < range.end.0);
+        let rows = files
+            .iter()
+            .map(|file| usize::try_from(file.rows).unwrap_or(0))
+            .sum();
+
+        // A server is slow to answer, so several files are fetched at a time. A disk is not: there
+        // each would only take memory, of which the threads that read keep a part.
+        let reads_at_once = if self.store.is_folder() { 1 } else { READS_MAX };
+        let fetched = stream::iter(files)
+            .map(|file| async move { self.fetch_file(prefix, &file).await })
+            .buffered(reads_at_once);
+        let mut fetched = pin!(fetched);
+
+        // Decoded one after another, because that takes many times the memory of the file.
+        let mut bars = RawBars::default();
+        while let Some((key, bytes)) = fetched.try_next().await? {
+            let piece = within(decode_bars(&key, bytes)?, &range);
+            if bars.is_empty() && piece.len() == rows {
+                bars = piece;
+            } else {
+                bars.reserve(rows - bars.len().min(rows));
+                bars.extend(&piece);
+            }
+        }
+        Ok(bars)
+    }
+
+    /// The stored bars of a snapshot whose open lies in `range`, half-open, with the instants at
+    /// which they became known according to the default calendar of the series.
+    ///
+    /// # Errors
+    /// As [`raw_bars`](Self::raw_bars), or a label that the series cannot have.
+    pub async fn bars(
+        self,
+        snapshot: &SeriesSnapshot,
+        range: Range<Utc>,
+    ) -> Result<Bars, StoreError> {
+        let raw = self.raw_bars(snapshot, range).await?;
+
+        let calendar = Calendar::for_key(&snapshot.key);
+        match close_times(calendar, &snapshot.key, &raw.open_time) {
+            Ok(known_at) => Ok(raw.with_close_times(known_at)),
+            Err(source) => Err(StoreError::CloseTimes {
+                series: snapshot.key.prefix(),
+                source,
+            }),
+        }
+    }
+
+    /// The newest snapshot of a series and its bars in `range`, half-open.
+    ///
+    /// # Errors
+    /// Nothing is stored, or as [`bars`](Self::bars).
+    pub async fn read_newest(
+        self,
+        key: &SeriesKey,
+        range: Range<Utc>,
+    ) -> Result<(SeriesSnapshot, Bars), StoreError> {
+        let snapshot = self.snapshot(key, None).await?;
+        let snapshot = snapshot.ok_or_else(|| StoreError::Missing { key: key.prefix() })?;
+        let bars = self.bars(&snapshot, range).await?;
+        Ok((snapshot, bars))
+    }
+
+    /// One revision, `None` if it does not exist.
+    async fn manifest(
+        self,
+        key: &SeriesKey,
+        revision: u64,
+    ) -> Result<Option<SeriesManifest>, StoreError> {
+        let object = manifest_key(key, revision);
+        let manifest: Option<SeriesManifest> = self.store.document(&object).await?;
+
+        // A file that somebody copied to another place has a valid hash and is still wrong.
+        match manifest {
+            Some(other) if other.revision != revision || other.series != key.prefix() => {
+                let reason = format!("it is revision {} of {}", other.revision, other.series);
+                Err(form_error(&object, reason))
+            }
+            manifest => Ok(manifest),
+        }
+    }
+
+    async fn read_file(self, series: &str, file: &BarFile) -> Result<RawBars, StoreError> {
+        let (key, bytes) = self.fetch_file(series, file).await?;
+        decode_bars(&key, bytes)
+    }
+
+    /// A file's key and its bytes, which match their hash.
+    async fn fetch_file(self, series: &str, file: &BarFile) -> Result<(String, Bytes), StoreError> {
+        let key = format!("{series}/{}.{}.parquet", file.period, file.sha256);
+        let bytes = self.store.get_checked(&key, &file.sha256).await?;
+        Ok((key, bytes))
+    }
+}
+
+/// The bars of a file whose open lies in `range`; most files lie in it as a whole.
+fn within(bars: RawBars, range: &Range<Utc>) -> RawBars {
+    let is_inside = |open: Option<&Utc>| open.is_none_or(|open| range.contains(open));
+    if is_inside(bars.open_time.first()) && is_inside(bars.open_time.last()) {
+        bars
+    } else {
+        bars.between(range)
+    }
+}
+
+fn manifest_key(key: &SeriesKey, revision: u64) -> String {
+    format!("{}/manifest.{revision}.json", key.prefix())
+}
+
+/// The revision in the key of a series manifest.
+fn revision_of(object: &str) -> Option<u64> {
+    let (_, name) = object.rsplit_once('/')?;
+    let revision = name.strip_prefix("manifest.")?.strip_suffix(".json")?;
+    revision.parse().ok()
+}

@@ -1,0 +1,138 @@
+//! Data sets by the hash of their inputs, and checkpoints of a step.
+
+use std::collections::BTreeMap;
+
+use schemas::ids::{OperationId, StepNumber};
+use schemas::manifests::{DatasetManifest, OutputKind};
+use store::{Bytes, Checkpoint, CheckpointKey, DataSetTable, StoreError};
+
+use super::on_every_store;
+
+fn manifest(inputs: &str) -> DatasetManifest {
+    DatasetManifest {
+        v: DatasetManifest::VERSION,
+        inputs_sha256: inputs.to_owned(),
+        sha256: String::new(),
+        size_bytes: 0,
+        rows: 0,
+        inputs: serde_json::json!({"symbols": ["stk:AAPL"]}),
+        series: Vec::new(),
+        features: Vec::new(),
+        output: OutputKind::Regression,
+        weighted: false,
+        validation_start: 2,
+        test_start: 3,
+        embargo_micros: 0,
+        parts: Vec::new(),
+        dropped: BTreeMap::new(),
+        coverage: BTreeMap::from([("1h_rsi".to_owned(), 0.1 + 0.2)]),
+        holes: Vec::new(),
+        thresholds: Vec::new(),
+        leak_test_cuts: 1,
+        created_at: 0,
+        written_by: store::WRITTEN_BY.to_owned(),
+    }
+}
+
+/// Three rows of two symbols, stacked in another order than the list of symbols.
+fn rows() -> DataSetTable {
+    DataSetTable {
+        symbols: ["fx:EUR.USD", "stk:AAPL", "stk:IBM"]
+            .map(str::to_owned)
+            .to_vec(),
+        symbol: vec![2, 0, 0],
+        open_time: vec![1, 2, 3],
+        known_at: vec![2, 3, 4],
+        part: vec![0, 1, 2],
+        label: vec![0.0, 1.0, -0.5],
+        label_known_at: vec![5, 6, 7],
+        weight: None,
+        feature_names: ["1h_rsi_low", "1d_rsi_raw"].map(str::to_owned).to_vec(),
+        features: vec![vec![0.1, 0.2, 0.3], vec![30.0, 50.0, 70.0]],
+    }
+}
+
+#[test]
+fn a_data_set_is_found_by_its_inputs_and_reads_back() {
+    on_every_store(|store| async move {
+        let data_sets = store.data_sets();
+        assert!(data_sets.find("abc").await.unwrap().is_none());
+
+        let published = data_sets.publish(rows(), manifest("abc")).await.unwrap();
+        assert_eq!(published.rows, 3);
+        let found_again = data_sets.find("abc").await.unwrap();
+        assert_eq!(found_again.as_ref(), Some(&published));
+        assert_eq!(data_sets.read(&published).await.unwrap(), rows());
+
+        // Somebody else made other rows of the same inputs: the first manifest counts.
+        let other = DataSetTable {
+            label: vec![9.0; 3],
+            ..rows()
+        };
+        let second = data_sets.publish(other, manifest("abc")).await.unwrap();
+        assert_eq!(second, published);
+    });
+}
+
+#[test]
+fn weights_of_rows_are_kept() {
+    on_every_store(|store| async move {
+        let weighted = DataSetTable {
+            weight: Some(vec![0.25, 0.5, 1.0]),
+            ..rows()
+        };
+
+        let data_sets = store.data_sets();
+        let published = data_sets
+            .publish(weighted.clone(), manifest("def"))
+            .await
+            .unwrap();
+
+        assert_eq!(data_sets.read(&published).await.unwrap(), weighted);
+    });
+}
+
+#[test]
+fn the_newest_checkpoint_is_listed_first() {
+    on_every_store(|store| async move {
+        let operation: OperationId = "op_train_20260301_142233_9f3a01bc".parse().unwrap();
+        let step = StepNumber::new(4).unwrap();
+        let key = |attempt, seq| CheckpointKey {
+            operation: operation.clone(),
+            step,
+            attempt,
+            seq,
+        };
+        let weights = (
+            "model.safetensors".to_owned(),
+            Bytes::from_static(b"weights"),
+        );
+        let checkpoint = Checkpoint {
+            state: serde_json::json!({"epoch": 3}),
+            files: BTreeMap::from([weights]),
+        };
+        let checkpoints = store.checkpoints();
+        assert_eq!(checkpoints.list(&operation, step).await.unwrap(), []);
+
+        // Attempt 10 is later than attempt 9, whatever the alphabet says.
+        for written in [key(9, 2), key(10, 1), key(9, 11)] {
+            let twice = [checkpoint.clone(), checkpoint.clone()];
+            for same in twice {
+                checkpoints.put(&written, same).await.unwrap();
+            }
+        }
+        let listed = checkpoints.list(&operation, step).await.unwrap();
+        assert_eq!(listed, [key(10, 1), key(9, 11), key(9, 2)]);
+
+        let newest = key(10, 1);
+        let text = newest.to_string();
+        assert_eq!(text.parse::<CheckpointKey>().unwrap(), newest);
+        assert_eq!(checkpoints.get(&newest).await.unwrap(), checkpoint);
+
+        checkpoints.delete(&newest).await.unwrap();
+        let listed = checkpoints.list(&operation, step).await.unwrap();
+        assert_eq!(listed, [key(9, 11), key(9, 2)]);
+        let deleted = checkpoints.get(&newest).await;
+        assert!(matches!(deleted, Err(StoreError::Missing { .. })));
+    });
+}

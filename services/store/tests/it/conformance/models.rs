@@ -1,0 +1,137 @@
+//! Artifacts named by their content, and versions that are assigned once per operation.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use schemas::manifests::{
+    Activation, ArtifactManifest, FeatureColumn, Lineage, ModelManifest, Network, NetworkKind,
+    OutputKind,
+};
+use store::{Bytes, Store};
+
+use super::on_every_store;
+
+fn lineage(operation: &str) -> Lineage {
+    Lineage {
+        operation: operation.to_owned(),
+        dataset: "abc".to_owned(),
+        series: BTreeMap::new(),
+        strategy: "name: s".to_owned(),
+        strategy_sha256: "def".to_owned(),
+        overrides: None,
+        seed: 42,
+        symbols: Vec::new(),
+        timeframes: Vec::new(),
+        versions: BTreeMap::new(),
+    }
+}
+
+fn artifact(operation: &str) -> ArtifactManifest {
+    let network = Network {
+        kind: NetworkKind::Mlp,
+        hidden_layers: vec![4],
+        activation: Activation::Relu,
+        dropout: 0.1,
+        features: vec![FeatureColumn {
+            name: "1h_rsi_low".to_owned(),
+            normalisation: None,
+        }],
+        output: OutputKind::Regression,
+    };
+    ArtifactManifest {
+        v: ArtifactManifest::VERSION,
+        files: BTreeMap::new(),
+        network,
+        lineage: lineage(operation),
+        training: serde_json::Value::Null,
+        created_at: 1,
+    }
+}
+
+fn model(operation: &str) -> ModelManifest {
+    ModelManifest {
+        v: ModelManifest::VERSION,
+        name: String::new(),
+        version: 0,
+        artifact: "abc".to_owned(),
+        operation: operation.to_owned(),
+        metrics: BTreeMap::from([("accuracy".to_owned(), 0.625)]),
+        lineage: lineage(operation),
+        created_at: 1,
+    }
+}
+
+fn weights(bytes: &'static [u8]) -> BTreeMap<String, Bytes> {
+    BTreeMap::from([("model.safetensors".to_owned(), Bytes::from_static(bytes))])
+}
+
+#[test]
+fn an_artifact_is_named_by_what_it_holds() {
+    on_every_store(|store| async move {
+        let publish = async |files, operation| {
+            let draft = artifact(operation);
+            store.artifacts().publish(files, draft).await.unwrap()
+        };
+
+        let name = publish(weights(b"weights"), "op_1").await;
+        let same = publish(weights(b"weights"), "op_2").await;
+        let other = publish(weights(b"other"), "op_1").await;
+        assert_eq!(same, name);
+        assert_ne!(other, name);
+
+        let stored = store.artifacts().read(&name).await.unwrap();
+        assert_eq!(stored.files, weights(b"weights"));
+        assert_eq!(stored.manifest.lineage.operation, "op_1");
+    });
+}
+
+async fn ask_for_version(store: Store, operation: String) {
+    store
+        .models()
+        .assign_version("trend", &operation, |_| model(&operation))
+        .await
+        .unwrap();
+}
+
+#[test]
+fn an_operation_gets_one_version_however_often_it_asks() {
+    on_every_store(|store| async move {
+        let requests: Vec<_> = (0..12)
+            .map(|request| format!("op_{}", request % 4))
+            .map(|operation| tokio::spawn(ask_for_version(store.clone(), operation)))
+            .collect();
+        for request in requests {
+            request.await.unwrap();
+        }
+
+        let models = store.models();
+        let versions = models.versions("trend").await.unwrap();
+        let numbers: Vec<_> = versions.iter().map(|model| model.version).collect();
+        assert_eq!(numbers, [1, 2, 3, 4]);
+        let operations: BTreeSet<_> = versions.iter().map(|model| &model.operation).collect();
+        assert_eq!(operations.len(), 4);
+
+        let newest = models.find("trend", None).await.unwrap().unwrap();
+        assert_eq!(newest.version, 4);
+        assert!(models.find("trend", Some(5)).await.unwrap().is_none());
+    });
+}
+
+#[test]
+fn versions_of_all_models_are_listed_by_name() {
+    on_every_store(|store| async move {
+        for (name, operation) in [("trend", "op_1"), ("trend", "op_2"), ("other", "op_1")] {
+            store
+                .models()
+                .assign_version(name, operation, |_| model(operation))
+                .await
+                .unwrap();
+        }
+
+        let listed = store.models().list().await.unwrap();
+        let listed: Vec<_> = listed
+            .iter()
+            .map(|model| (model.name.as_str(), model.version))
+            .collect();
+        assert_eq!(listed, [("other", 1), ("trend", 1), ("trend", 2)]);
+    });
+}

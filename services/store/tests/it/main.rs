@@ -1,0 +1,14 @@
+//! One binary with every test of the crate, so that they are linked once.
+
+#[cfg(test)]
+mod conformance;
+#[cfg(test)]
+mod fault_proxy;
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
+mod files;
+#[cfg(test)]
+mod s3_faults;
+#[cfg(test)]
+mod s3_server;
