@@ -14,10 +14,10 @@ use market::Utc;
 use serde::{Deserialize, Serialize};
 
 use crate::resolve::Resolved;
-use crate::splits::{CutDates, SplitError};
+use crate::splits::{CutDates, Fractions, SplitError, distinct_instants};
 use crate::strategy::Split;
 
-/// What the training part of a later fold does.
+/// How the training part changes from fold to fold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Growth {
@@ -32,7 +32,7 @@ pub enum Growth {
 pub struct WalkForward {
     /// Number of folds, at least 1.
     pub folds: usize,
-    /// What the training part does.
+    /// How the training part changes from fold to fold.
     pub growth: Growth,
     /// Share of all instants in the training part of the first fold, above 0.
     pub train: f64,
@@ -44,7 +44,7 @@ pub struct WalkForward {
 /// One training with its test. As JSON its four dates are texts, under the names that a strategy's
 /// `split` and a request have for them: `start`, `validation_start`, `test_start`, `end`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "Dates", into = "Dates")]
+#[serde(from = "FoldDates", into = "FoldDates")]
 pub struct Fold {
     /// Bars that open before it are not used.
     pub start: Utc,
@@ -56,43 +56,31 @@ pub struct Fold {
 
 /// A fold as people and other programs read it.
 #[derive(Serialize, Deserialize)]
-struct Dates {
+struct FoldDates {
     start: Timestamp,
     validation_start: Timestamp,
     test_start: Timestamp,
     end: Option<Timestamp>,
 }
 
-impl From<Fold> for Dates {
+impl From<Fold> for FoldDates {
     fn from(fold: Fold) -> Self {
-        let Fold {
-            start,
-            cuts:
-                CutDates {
-                    validation_start,
-                    test_start,
-                },
-            end,
-        } = fold;
-        let (validation_start, test_start) = (validation_start.timestamp(), test_start.timestamp());
         Self {
-            start: start.timestamp(),
-            validation_start,
-            test_start,
-            end: end.map(Utc::timestamp),
+            start: fold.start.timestamp(),
+            validation_start: fold.cuts.validation_start.timestamp(),
+            test_start: fold.cuts.test_start.timestamp(),
+            end: fold.end.map(Utc::timestamp),
         }
     }
 }
 
-impl From<Dates> for Fold {
-    fn from(dates: Dates) -> Self {
-        let [start, validation_start, test_start] =
-            [dates.start, dates.validation_start, dates.test_start].map(Utc::from_timestamp);
+impl From<FoldDates> for Fold {
+    fn from(dates: FoldDates) -> Self {
         Self {
-            start,
+            start: Utc::from_timestamp(dates.start),
             cuts: CutDates {
-                validation_start,
-                test_start,
+                validation_start: Utc::from_timestamp(dates.validation_start),
+                test_start: Utc::from_timestamp(dates.test_start),
             },
             end: dates.end.map(Utc::from_timestamp),
         }
@@ -102,24 +90,24 @@ impl From<Dates> for Fold {
 impl Fold {
     /// The strategy over this fold: its dates and its split.
     pub fn of(&self, resolved: &Resolved) -> Resolved {
-        let CutDates {
-            validation_start,
-            test_start,
-        } = self.cuts;
-        let split = Split::Dates {
-            validation_start,
-            test_start,
-        };
         Resolved {
             start: Some(self.start),
             end: self.end,
-            split,
+            split: Split::Dates {
+                validation_start: self.cuts.validation_start,
+                test_start: self.cuts.test_start,
+            },
             ..resolved.clone()
         }
     }
 }
 
-/// The folds over the distinct opens of the base bars of all symbols, in order of time.
+/// Cuts the time of all symbols into folds, in order of time. `opens` are the opens of the base
+/// bars of all symbols.
+///
+/// Of N distinct opens the first fold trains on ⌊N·train⌋ and every fold validates on
+/// ⌊N·validation⌋; the others are shared equally between the tests, and the last test takes the
+/// remainder.
 ///
 /// # Errors
 /// A share leaves a part empty, or there are too few instants for that many folds.
@@ -127,49 +115,73 @@ pub fn walk_forward(
     plan: &WalkForward,
     opens: impl IntoIterator<Item = Utc>,
 ) -> Result<Vec<Fold>, SplitError> {
-    let WalkForward {
-        folds,
-        growth,
-        train,
-        validation,
-    } = *plan;
-    if !(train > 0.0 && validation > 0.0 && train + validation < 1.0) {
-        return Err(SplitError::Fractions { train, validation });
+    Fractions {
+        train: plan.train,
+        validation: plan.validation,
     }
-    let mut instants: Vec<Utc> = opens.into_iter().collect();
-    instants.sort_unstable();
-    instants.dedup();
-    let few = SplitError::TooFewRows {
+    .check()?;
+
+    let instants = distinct_instants(opens);
+    let count_share = |share: f64| (instants.len() as f64 * share).floor() as usize;
+    let train = count_share(plan.train);
+    let validation = count_share(plan.validation);
+    let test = (instants.len() - train - validation)
+        .checked_div(plan.folds)
+        .unwrap_or(0);
+    let too_few = SplitError::TooFewRows {
         instants: instants.len(),
     };
-    let count = |share: f64| (instants.len() as f64 * share).floor() as usize;
-    let (train, validation) = (count(train), count(validation));
-    let test = (instants.len() - train - validation)
-        .checked_div(folds)
-        .unwrap_or(0);
     if train == 0 || validation == 0 || test == 0 {
-        return Err(few);
+        return Err(too_few);
     }
-    let at = |index: usize| instants.get(index).copied();
-    let fold = |number: usize| {
-        let moved = number * test;
-        let start = if growth == Growth::Sliding { moved } else { 0 };
-        let cuts = CutDates {
-            validation_start: at(train + moved)?,
-            test_start: at(train + validation + moved)?,
+
+    let lengths = FoldLengths {
+        train,
+        validation,
+        test,
+    };
+    (0..plan.folds)
+        .map(|number| lengths.fold(plan, number, &instants))
+        .collect::<Option<_>>()
+        .ok_or(too_few)
+}
+
+/// Numbers of instants in the parts of a fold.
+struct FoldLengths {
+    train: usize,
+    validation: usize,
+    test: usize,
+}
+
+impl FoldLengths {
+    /// The fold with this 0-based number; `None` where the instants end before it does.
+    fn fold(&self, plan: &WalkForward, number: usize, instants: &[Utc]) -> Option<Fold> {
+        let instant_at = |index: usize| instants.get(index).copied();
+        let moved = number * self.test;
+        let validation_start = self.train + moved;
+        let test_start = validation_start + self.validation;
+
+        let start = match plan.growth {
+            Growth::Expanding => 0,
+            Growth::Sliding => moved,
         };
-        let end = if number + 1 == folds {
+        // The last test goes on to the end of the series.
+        let is_last = number + 1 == plan.folds;
+        let end = if is_last {
             None
         } else {
-            at(train + validation + moved + test)
+            instant_at(test_start + self.test)
         };
+
         Some(Fold {
-            start: at(start)?,
-            cuts,
+            start: instant_at(start)?,
+            cuts: CutDates {
+                validation_start: instant_at(validation_start)?,
+                test_start: instant_at(test_start)?,
+            },
             end,
         })
-    };
-    (0..folds).map(fold).collect::<Option<_>>().ok_or(few)
+    }
 }
 
 #[cfg(test)]
@@ -177,123 +189,119 @@ mod tests {
     use super::*;
 
     fn fold(start: i64, validation_start: i64, test_start: i64, end: Option<i64>) -> Fold {
-        let cuts = CutDates {
-            validation_start: Utc(validation_start),
-            test_start: Utc(test_start),
-        };
         Fold {
             start: Utc(start),
-            cuts,
+            cuts: CutDates {
+                validation_start: Utc(validation_start),
+                test_start: Utc(test_start),
+            },
             end: end.map(Utc),
         }
     }
 
+    const PLAN: WalkForward = WalkForward {
+        folds: 3,
+        growth: Growth::Expanding,
+        train: 0.5,
+        validation: 0.2,
+    };
+
     /// 21 instants 0, 10, …, 200: 10 train, 4 validate, and 7 are 3 tests of 2 with 1 left for the
     /// last.
     #[test]
-    fn tests_follow_each_other_and_the_training_part_grows_or_moves() {
-        let opens = || {
-            (0..21)
-                .map(|index| Utc(index * 10))
-                .chain((0..21).map(|index| Utc(index * 10)))
-        };
-        let plan = WalkForward {
-            folds: 3,
-            growth: Growth::Expanding,
-            train: 0.5,
-            validation: 0.2,
-        };
-        let expanding = [
+    fn tests_follow_each_other_and_an_expanding_part_grows() {
+        // A second symbol with the same bars changes nothing.
+        let opens = (0..21).chain(0..21).map(|index| Utc(index * 10));
+
+        let folds = walk_forward(&PLAN, opens).unwrap();
+
+        let expected = [
             fold(0, 100, 140, Some(160)),
             fold(0, 120, 160, Some(180)),
             fold(0, 140, 180, None),
         ];
-        assert_eq!(walk_forward(&plan, opens()).unwrap(), expanding);
-        let sliding = [
+        assert_eq!(folds, expected);
+    }
+
+    #[test]
+    fn a_sliding_training_part_moves_with_its_test() {
+        let plan = WalkForward {
+            growth: Growth::Sliding,
+            ..PLAN
+        };
+
+        let folds = walk_forward(&plan, (0..21).map(|index| Utc(index * 10))).unwrap();
+
+        let expected = [
             fold(0, 100, 140, Some(160)),
             fold(20, 120, 160, Some(180)),
             fold(40, 140, 180, None),
         ];
-        assert_eq!(
-            walk_forward(
-                &WalkForward {
-                    growth: Growth::Sliding,
-                    ..plan
-                },
-                opens()
-            )
-            .unwrap(),
-            sliding
-        );
+        assert_eq!(folds, expected);
     }
 
     #[test]
-    fn plans_and_folds_are_data_with_dates_that_people_can_read() {
+    fn folds_are_json_with_dates_that_people_can_read() {
         let day = 86_400_000_000;
-        let (open, closed) = (
+        let folds = [
             fold(0, day, 2 * day, None),
             fold(day, 2 * day, 3 * day, Some(4 * day)),
-        );
-        let text = serde_json::to_string(&[open, closed]).unwrap();
-        let dates = |days: [&str; 3], end: &str| {
-            let [start, validation, test] = days.map(|day| format!("\"1970-01-0{day}T00:00:00Z\""));
-            format!(
-                r#"{{"start":{start},"validation_start":{validation},"test_start":{test},"end":{end}}}"#
-            )
-        };
-        let expected = [
-            dates(["1", "2", "3"], "null"),
-            dates(["2", "3", "4"], r#""1970-01-05T00:00:00Z""#),
         ];
-        assert_eq!(text, format!("[{}]", expected.join(",")));
-        assert_eq!(
-            serde_json::from_str::<[Fold; 2]>(&text).unwrap(),
-            [open, closed]
+
+        let text = serde_json::to_string(&folds).unwrap();
+
+        let expected = concat!(
+            r#"[{"start":"1970-01-01T00:00:00Z","validation_start":"1970-01-02T00:00:00Z","#,
+            r#""test_start":"1970-01-03T00:00:00Z","end":null},"#,
+            r#"{"start":"1970-01-02T00:00:00Z","validation_start":"1970-01-03T00:00:00Z","#,
+            r#""test_start":"1970-01-04T00:00:00Z","end":"1970-01-05T00:00:00Z"}]"#,
         );
+        assert_eq!(text, expected);
+        assert_eq!(serde_json::from_str::<[Fold; 2]>(&text).unwrap(), folds);
+    }
+
+    #[test]
+    fn a_plan_is_json_under_the_names_of_its_flags() {
         let plan = WalkForward {
-            folds: 3,
             growth: Growth::Sliding,
-            train: 0.5,
             validation: 0.25,
+            ..PLAN
         };
         let text = r#"{"folds":3,"growth":"sliding","train":0.5,"validation":0.25}"#;
+
         assert_eq!(serde_json::to_string(&plan).unwrap(), text);
         assert_eq!(serde_json::from_str::<WalkForward>(text).unwrap(), plan);
     }
 
     #[test]
-    fn folds_that_leave_a_part_empty_are_refused() {
-        let plan = WalkForward {
-            folds: 3,
-            growth: Growth::Sliding,
-            train: 0.5,
-            validation: 0.2,
-        };
-        let opens = |count: i64| (0..count).map(Utc);
-        for plan in [
-            WalkForward { folds: 0, ..plan },
-            WalkForward { folds: 100, ..plan },
-        ] {
+    fn folds_without_an_instant_for_every_test_are_refused() {
+        let none = WalkForward { folds: 0, ..PLAN };
+        let too_many = WalkForward { folds: 100, ..PLAN };
+
+        for plan in [none, too_many] {
             assert_eq!(
-                walk_forward(&plan, opens(21)),
+                walk_forward(&plan, (0..21).map(Utc)),
                 Err(SplitError::TooFewRows { instants: 21 })
             );
         }
         assert_eq!(
-            walk_forward(&plan, opens(0)),
+            walk_forward(&PLAN, []),
             Err(SplitError::TooFewRows { instants: 0 })
         );
+    }
+
+    #[test]
+    fn shares_that_leave_a_part_empty_are_refused() {
         for (train, validation) in [(0.0, 0.2), (0.8, 0.2), (f64::NAN, 0.2)] {
-            let error = walk_forward(
-                &WalkForward {
-                    train,
-                    validation,
-                    ..plan
-                },
-                opens(21),
-            )
-            .unwrap_err();
-            assert!(matches!(error, SplitError::Fractions { .. }));
+            let plan = WalkForward {
+                train,
+                validation,
+                ..PLAN
+            };
+
+            let error = walk_forward(&plan, (0..21).map(Utc)).unwrap_err();
+
+            assert!(matches!(error, SplitError::Fractions { .. }), "{error}");
         }
     }
 }

@@ -2,6 +2,10 @@
 //!
 //! A closed shoulder belongs to its plateau, so a set that ends at 100 still holds the value 100 in
 //! full. Open shoulders are written with infinities, in a trapezoid only.
+//!
+//! Source: Zadeh (1965), *Fuzzy Sets*; shapes and parameters are those of MATLAB's Fuzzy Logic
+//! Toolbox (`trimf`, `trapmf`, `gaussmf`, `gbellmf`, `sigmf`), but that the mean of a Gaussian comes
+//! before its deviation.
 
 mod check;
 mod coverage;

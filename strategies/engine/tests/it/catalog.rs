@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use crate::sample_bars::{HOUR, SymbolInput, assembled, catalog, inputs, names, read, shipped};
+use crate::sample_bars::{
+    HOUR, SymbolInput, assembled, catalog, hourly_eurusd, inputs, names, read,
+};
 use market::{Bars, Timeframe, Utc};
 use schemas::codes::Advice;
 use schemas::manifests::Normalisation;
@@ -449,7 +451,7 @@ fn no_feature_over_three_timeframes_knows_the_future() {
 /// is not known.
 #[test]
 fn the_leak_test_catches_a_column_that_knows_the_next_close() {
-    let bars = SymbolBars::from([(Timeframe::Hour1, shipped("EURUSD").slice(0..500))]);
+    let bars = SymbolBars::from([(Timeframe::Hour1, hourly_eurusd().slice(0..500))]);
     let times = &bars[&Timeframe::Hour1].close_time;
     let foreseeing = |bars: &KnownBars<'_>, sink: &mut dyn ColumnSink| {
         let next: Vec<f64> = bars[&Timeframe::Hour1]

@@ -4,7 +4,9 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use crate::sample_bars::{HOUR, SymbolInput, assembled, catalog, inputs, names, read, shipped};
+use crate::sample_bars::{
+    HOUR, SymbolInput, assembled, catalog, hourly_eurusd, inputs, names, read,
+};
 use market::{Bars, Timeframe, Utc};
 use strategies::labels;
 use strategies::splits::Part;
@@ -358,7 +360,7 @@ fn a_set_that_leaves_out_what_the_indicator_often_is_has_a_hole() {
         .replace("middle: [40, 50, 60]", "middle: [48, 50, 52]")
         .replace("low: [25, 40, 50]", "low: [25, 35, 45]");
     let resolved = parsed(&text);
-    let bars = SymbolBars::from([(Timeframe::Hour1, shipped("EURUSD").slice(0..3_000))]);
+    let bars = SymbolBars::from([(Timeframe::Hour1, hourly_eurusd().slice(0..3_000))]);
     let found = strategies::find_holes(&resolved, &bars).unwrap();
     insta::assert_snapshot!(found);
     assert!(found.iter().all(|finding| finding.rule == "fuzzy_set.hole"));

@@ -108,7 +108,7 @@ fn check_file(series: &str, file: &str, cases: &[&[Case]], zigzag: Option<(&str,
 fn confirmed_pivots(bars: &Bars, threshold: f64) -> Vec<f64> {
     let labels = compute_labels(&LabelSource::Zigzag { threshold }, bars).unwrap();
     let is_pivot = |label: &f32| labels.classes.get(*label as usize) == Some(&"HOLD");
-    let rows = labels
+    let last_pivot = labels
         .values
         .iter()
         .rposition(|label| !label.is_nan() && is_pivot(label));
@@ -117,7 +117,7 @@ fn confirmed_pivots(bars: &Bars, threshold: f64) -> Vec<f64> {
         .values
         .iter()
         .zip(&bars.close)
-        .take(rows.unwrap() + 1)
+        .take(last_pivot.map_or(0, |row| row + 1))
         .map(|(label, close)| match !label.is_nan() && is_pivot(label) {
             true => *close,
             false => f64::NAN,

@@ -5,7 +5,7 @@
 use std::cell::Cell;
 use std::ops::ControlFlow;
 
-use crate::sample_bars::{HOUR, SymbolInput, assembled, catalog, shipped};
+use crate::sample_bars::{HOUR, SymbolInput, assembled, catalog, hourly_eurusd};
 use market::{Bars, Utc};
 use proptest::prelude::*;
 use strategies::labels::{
@@ -65,7 +65,7 @@ fn symbols() -> (Resolved, Vec<SymbolInput>) {
     let text = catalog("eurusd_rsi_macd").replace("symbols: {mode: single, symbol: EURUSD}", two);
     let strategy = Strategy::parse(&text).unwrap_or_else(|findings| panic!("{findings}"));
     let resolved = strategy.resolve(&Overrides::default()).unwrap();
-    let all = shipped("EURUSD");
+    let all = hourly_eurusd();
     let (first, mut second) = (all.slice(0..BARS), all.slice(9_000..9_000 + BARS));
     (second.open_time, second.close_time) = (first.open_time.clone(), first.close_time.clone());
     let rows: Vec<usize> = (400..BARS).filter(|row| row % 41 != 0).collect();

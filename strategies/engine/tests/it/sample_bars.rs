@@ -1,11 +1,11 @@
-//! Reads gzipped CSV bars for tests; every bar is known a fixed time after its open.
+//! Reads gzipped CSV bars for tests, and assembles data sets from them.
 
 use std::ops::ControlFlow;
 use std::path::Path;
 
 use flate2::read::GzDecoder;
 
-use market::{Bars, Instrument, Timeframe, Utc};
+use market::{Bars, Calendar, Instrument, SeriesKey, Timeframe, Utc, close_times};
 use strategies::{AssemblyStep, DataSet, DataSetError, Resolved, SymbolBars, assemble_data_set};
 
 pub const HOUR: i64 = 3_600_000_000;
@@ -35,14 +35,20 @@ pub fn read(folder: &str, name: &str, length: i64) -> Bars {
     bars
 }
 
-/// The sample bars that ship with the project: currencies hourly, shares daily (known at 16:00 in
-/// New York, winter time).
-pub fn shipped(symbol: &str) -> Bars {
-    if symbol == "EURUSD" {
-        read("../../tests/bars", "EURUSD_1h", HOUR)
-    } else {
-        read("../../tests/bars", &format!("{symbol}_1d"), 21 * HOUR)
-    }
+/// The sample bars of an instrument that ship with the project. Each is known when the calendar of
+/// its instrument says, as in a series that was loaded from them.
+pub fn shipped(instrument: &Instrument, timeframe: Timeframe) -> Bars {
+    let name = format!("{}_{timeframe}", instrument.symbol());
+    let mut bars = read("../../tests/bars", &name, 0);
+
+    let key = SeriesKey::standard("file", instrument.clone(), timeframe).unwrap();
+    bars.close_time = close_times(Calendar::for_key(&key), &key, &bars.open_time).unwrap();
+
+    bars
+}
+
+pub fn hourly_eurusd() -> Bars {
+    shipped(&Instrument::parse("EURUSD").unwrap(), Timeframe::Hour1)
 }
 
 /// The bars of one symbol.
@@ -72,21 +78,18 @@ pub fn assembled(
 
 /// The sample bars that a strategy asks for.
 pub fn inputs(resolved: &Resolved) -> Vec<SymbolInput> {
-    let series = |symbol: &str, timeframe: Timeframe| match (symbol, timeframe) {
-        ("EURUSD", Timeframe::Day1) => read("../../tests/bars", "EURUSD_1d", 24 * HOUR),
-        _ => shipped(symbol),
-    };
-    let input = |symbol: &market::Instrument| {
-        let bars = resolved
-            .timeframes
-            .iter()
-            .map(|timeframe| (*timeframe, series(&symbol.symbol(), *timeframe)));
-        SymbolInput {
+    resolved
+        .symbols
+        .iter()
+        .map(|symbol| SymbolInput {
             symbol: symbol.clone(),
-            bars: bars.collect::<SymbolBars>(),
-        }
-    };
-    resolved.symbols.iter().map(input).collect()
+            bars: resolved
+                .timeframes
+                .iter()
+                .map(|timeframe| (*timeframe, shipped(symbol, *timeframe)))
+                .collect(),
+        })
+        .collect()
 }
 
 /// The names of the catalogue, sorted.
