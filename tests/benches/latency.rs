@@ -142,7 +142,12 @@ async fn measure_submit_to_entry(load: &str, busy: usize) {
         let start = Instant::now();
         let times = if round % 2 == 0 {
             let request = run(1).operation();
-            sandbox.bus().submit(&op, &request).await.unwrap();
+            sandbox
+                .bus()
+                .operations()
+                .submit(&op, &request)
+                .await
+                .unwrap();
             &mut submitted
         } else {
             publish_command(&sandbox, &op).await;
@@ -168,6 +173,7 @@ async fn until_slot_waits(sandbox: &Sandbox) {
     until("a free slot", || async {
         let depth = sandbox
             .bus()
+            .commands()
             .queue_depth(Service::Dummy, Lane::Default)
             .await
             .unwrap();
@@ -183,7 +189,8 @@ async fn publish_command(sandbox: &Sandbox, op: &OperationId) {
 
     sandbox
         .bus()
-        .publish_command(op, step, Some(&request), 1)
+        .commands()
+        .publish(op, step, Some(&request), 1)
         .await
         .unwrap();
 }
@@ -191,6 +198,7 @@ async fn publish_command(sandbox: &Sandbox, op: &OperationId) {
 async fn until_followed_to_end(sandbox: &Sandbox, op: &OperationId) {
     let mut updates = sandbox
         .bus()
+        .operations()
         .follow(op, FollowOptions::default())
         .await
         .unwrap();
@@ -262,11 +270,13 @@ async fn measure_report_to_follower() {
     let op = new_id("dummy");
     let mut updates = sandbox
         .bus()
+        .operations()
         .follow(&op, FollowOptions::default())
         .await
         .unwrap();
     sandbox
         .bus()
+        .operations()
         .submit(&op, &run(1).operation())
         .await
         .unwrap();
@@ -324,7 +334,7 @@ async fn measure_cancel_to_exit() {
         .await;
 
         let published = Instant::now();
-        sandbox.bus().request_cancel(&op, "").await.unwrap();
+        sandbox.bus().cancels().request(&op, "").await.unwrap();
         times.push(exited.recv().await.unwrap().duration_since(published));
         sandbox.until_concluded(&op).await;
     }

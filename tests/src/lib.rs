@@ -80,6 +80,7 @@ impl Sandbox {
             .await
             .unwrap();
         infra
+            .infra()
             .apply(&Topology::declare(profile, options))
             .await
             .unwrap();
@@ -146,7 +147,7 @@ impl Sandbox {
     /// Submits under a new id.
     pub async fn submit(&self, new: &NewOperation) -> OperationId {
         let op = new_id(&new.kind);
-        self.bus.submit(&op, new).await.unwrap();
+        self.bus.operations().submit(&op, new).await.unwrap();
         op
     }
 

@@ -31,7 +31,8 @@ impl Sandbox {
     /// The record as it is now.
     pub async fn record(&self, op: &OperationId) -> OperationRecord {
         self.bus()
-            .record(op)
+            .operations()
+            .get(op)
             .await
             .unwrap()
             .expect("there is a record")
@@ -44,6 +45,7 @@ impl Sandbox {
         from_start: bool,
     ) -> impl Stream<Item = Update> + Unpin + use<> {
         self.bus()
+            .operations()
             .follow(op, FollowOptions { from_start })
             .await
             .unwrap()
@@ -84,7 +86,7 @@ impl Sandbox {
         self.until_ended(op).await;
 
         until(format!("{op} to be concluded"), || async {
-            let is_marked = self.bus().active().await.ok()?.contains(op);
+            let is_marked = self.bus().active().list().await.ok()?.contains(op);
             let has_commands = !self.commands_of(op).await.is_empty();
             (!is_marked && !has_commands).then_some(())
         })
@@ -254,7 +256,7 @@ impl Sandbox {
     /// Waits until `count` workers have announced themselves and wait for work.
     pub async fn until_workers(&self, service: Service, count: usize) -> Vec<WorkerInfo> {
         until(format!("{count} workers of {service}"), || async {
-            let mut workers = self.bus().workers().await.ok()?;
+            let mut workers = self.bus().workers().list().await.ok()?;
             workers.retain(|worker| worker.service == service);
             let busy = workers
                 .iter()
@@ -262,7 +264,12 @@ impl Sandbox {
                 .count();
 
             // A worker without work asks its queue for some.
-            let queue = self.bus().queue_depth(service, Lane::Default).await.ok()?;
+            let queue = self
+                .bus()
+                .commands()
+                .queue_depth(service, Lane::Default)
+                .await
+                .ok()?;
             let ready = queue.waiting_pulls + busy as u64;
             (workers.len() == count && ready >= count as u64).then_some(workers)
         })

@@ -1,7 +1,8 @@
 //! `ktrdr infra`: bring the server to the declared streams, buckets and consumers, or show how it
 //! differs.
 
-use bus::topology::{Drift, Topology, TopologyOptions};
+use bus::Drift;
+use bus::topology::{Topology, TopologyOptions};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
@@ -57,7 +58,7 @@ pub(crate) async fn run(args: &InfraArgs, context: &Context) -> Result<Exit, Fai
     let topology = Topology::declare(context.settings()?.bus.profile, args.options());
     let bus = context.bus().await?;
     if let InfraCommand::Check(_) = command {
-        let drifts = bus.differences(&topology).await?;
+        let drifts = bus.infra().differences(&topology).await?;
         drifts
             .iter()
             .for_each(|drift| context.output.line(&drift.to_string()));
@@ -76,7 +77,7 @@ pub(crate) async fn run(args: &InfraArgs, context: &Context) -> Result<Exit, Fai
         ));
         return Ok(Exit::Done);
     }
-    let applied = bus.apply(&topology).await?;
+    let applied = bus.infra().apply(&topology).await?;
     let changed = applied.changed.iter().map(drift_json).collect::<Vec<_>>();
     context
         .output

@@ -39,7 +39,7 @@ pub(crate) async fn run(args: &WorkersArgs, context: &Context) -> Result<Exit, F
 }
 
 async fn list(context: &Context) -> Result<Exit, Failure> {
-    let workers = context.bus().await?.workers().await?;
+    let workers = context.bus().await?.workers().list().await?;
     for worker in &workers {
         context
             .output
@@ -100,7 +100,7 @@ fn row(worker: &WorkerInfo, now: Timestamp) -> Vec<String> {
 
 async fn drain(context: &Context, worker: &WorkerId) -> Result<Exit, Failure> {
     let bus = context.bus().await?;
-    if !bus.is_worker_alive(worker).await? {
+    if !bus.workers().is_alive(worker).await? {
         return Err(Failure::new(
             Exit::NotFound,
             "OPS-NoWorker",
@@ -108,7 +108,7 @@ async fn drain(context: &Context, worker: &WorkerId) -> Result<Exit, Failure> {
         )
         .with_hint("`ktrdr workers list` shows the workers that are alive"));
     }
-    bus.request_drain(worker).await?;
+    bus.workers().request_drain(worker).await?;
     bus.flush().await?;
     context
         .output

@@ -117,7 +117,8 @@ async fn run_in(
     let server = NatsServer::start(server, folder.clone(), args.port, board).await?;
     let context = context(args, store_url, server.addresses());
     let bus = connect(&context).await?;
-    bus.apply(&Topology::declare(args.profile, TopologyOptions::default()))
+    bus.infra()
+        .apply(&Topology::declare(args.profile, TopologyOptions::default()))
         .await?;
     let path = folder.context_file();
     context.write(&path).map_err(|source| UpError::Folder {
@@ -285,7 +286,7 @@ async fn run_housekeeper(bus: Bus, board: Board, stop: watch::Receiver<bool>) {
 /// A service is ready once its first sign of life arrives: its streams were checked and its queue
 /// is open.
 async fn watch_signs_of_life(bus: Bus, board: Board) {
-    let Ok(mut signs) = bus.watch_alive().await else {
+    let Ok(mut signs) = bus.workers().watch_signs_of_life().await else {
         return;
     };
     while let Some(worker) = signs.next().await {

@@ -107,8 +107,11 @@ pub(crate) async fn watch(
     screen: &mut Screen,
 ) -> Result<Watched, Failure> {
     let from_start = options.from_start;
-    let mut updates = bus.follow(op, FollowOptions { from_start }).await?;
-    let mut signs_of_life = bus.watch_alive().await?;
+    let mut updates = bus
+        .operations()
+        .follow(op, FollowOptions { from_start })
+        .await?;
+    let mut signs_of_life = bus.workers().watch_signs_of_life().await?;
     let mut redraw = tokio::time::interval(REDRAW);
     let timeout = wait_for_timeout(options.wait_timeout);
     tokio::pin!(timeout);
@@ -190,7 +193,7 @@ impl Watch<'_> {
         let bus = self.bus.clone();
         let op = self.op.clone();
         self.cancel = Some(tokio::spawn(async move {
-            bus.request_cancel(&op, CTRL_C_REASON).await
+            bus.cancels().request(&op, CTRL_C_REASON).await
         }));
 
         self.screen.note(&format!(

@@ -90,9 +90,10 @@ async fn read_queue_facts(
     op: &OperationId,
     step: WaitingStep,
 ) -> Result<QueueFacts, BusError> {
-    let workers = bus.workers().await?;
+    let workers = bus.workers().list().await?;
     // Only now, or a worker would count as busy with what it took meanwhile, which is this step.
     let ahead = bus
+        .commands()
         .ahead_of(step.service, step.lane, op, step.number)
         .await?;
 

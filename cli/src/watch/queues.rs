@@ -58,7 +58,7 @@ async fn read_queue(
     service: Service,
     lane: Lane,
 ) -> Result<QueueLoad, BusError> {
-    let depth = bus.queue_depth(service, lane).await?;
+    let depth = bus.commands().queue_depth(service, lane).await?;
     let serving: Vec<&WorkerInfo> = workers
         .iter()
         .filter(|worker| worker.service == service && worker.lanes.contains(&lane))

@@ -33,7 +33,7 @@ pub(crate) async fn start(
     // Before the operation exists: a Ctrl+C right after the submission must cancel it.
     let mut interrupts = Interrupts::listen()?;
     let bus = context.bus().await?;
-    bus.submit(&op, &new).await?;
+    bus.operations().submit(&op, &new).await?;
     output.json(&json!({"type": "started", "op": op, "kind": new.kind, "at": Timestamp::now()}));
 
     let started = format!("Started {}: {op}", new.kind);

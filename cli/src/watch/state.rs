@@ -119,7 +119,7 @@ impl WatchState {
     /// The facts of this moment.
     pub(super) fn facts(&mut self, bus: &Bus, queue: Option<QueueFacts>) -> WaitingFacts<'_> {
         let now = Instant::now();
-        let connected_since = bus.connected_since();
+        let connected_since = bus.connection().connected_since();
         self.offline_since = match connected_since {
             Some(_) => None,
             None => Some(self.offline_since.unwrap_or(now)),

@@ -80,12 +80,13 @@ impl Place {
 async fn ready() -> (Server, Place) {
     let server = Server::start();
     let bus = server.bus().await;
-    bus.apply(&Topology::declare(
-        Profile::Test,
-        TopologyOptions::default(),
-    ))
-    .await
-    .unwrap();
+    bus.infra()
+        .apply(&Topology::declare(
+            Profile::Test,
+            TopologyOptions::default(),
+        ))
+        .await
+        .unwrap();
     let place = Place::new(&server.url);
     (server, place)
 }

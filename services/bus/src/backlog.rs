@@ -5,8 +5,8 @@ use async_nats::jetstream::stream::DirectGetErrorKind;
 use schemas::ids::{Lane, OperationId, Service, StepNumber};
 use schemas::subjects;
 
-use crate::connect::Bus;
 use crate::error::BusError;
+use crate::handles::Commands;
 
 /// Commands ahead are counted up to here; beyond, the number of all that wait is told.
 const COUNTED_MAX: u64 = 50;
@@ -22,16 +22,16 @@ pub struct QueueDepth {
     pub waiting_pulls: u64,
 }
 
-impl Bus {
+impl Commands<'_> {
     /// State of the queue of one service and lane.
-    pub async fn queue_depth(&self, service: Service, lane: Lane) -> Result<QueueDepth, BusError> {
+    pub async fn queue_depth(self, service: Service, lane: Lane) -> Result<QueueDepth, BusError> {
         Ok(self.queue_state(service, lane).await?.0)
     }
 
     /// How many commands are ahead of a step's command in its queue; none when it is not waiting
     /// there.
     pub async fn ahead_of(
-        &self,
+        self,
         service: Service,
         lane: Lane,
         op: &OperationId,
@@ -39,6 +39,7 @@ impl Bus {
     ) -> Result<Option<u64>, BusError> {
         let what = || format!("count what is queued before {op}");
         let stream = self
+            .bus
             .js
             .get_stream_no_info(subjects::COMMANDS)
             .await
@@ -77,12 +78,13 @@ impl Bus {
 
     /// The depth, and the stream sequence up to which the queue was handed out.
     async fn queue_state(
-        &self,
+        self,
         service: Service,
         lane: Lane,
     ) -> Result<(QueueDepth, u64), BusError> {
         let name = subjects::consumer(service, lane);
         let consumer = self
+            .bus
             .js
             .get_consumer_from_stream::<pull::Config, _, _>(&name, subjects::COMMANDS)
             .await;

@@ -1,5 +1,4 @@
-//! Commands on their queues: publish one and know that it is stored, submit an operation, resume
-//! one.
+//! Commands on their queues: publish one and know that it is stored, find it, delete it.
 
 use async_nats::header::NATS_MESSAGE_ID;
 use async_nats::jetstream::ErrorCode;
@@ -9,23 +8,17 @@ use jiff::Timestamp;
 use schemas::codec::{self, CONTENT_TYPE};
 use schemas::ids::{OperationId, StepNumber};
 use schemas::messages::CommandMessage;
-use schemas::operation::Outstanding;
-use schemas::operation::{InvalidOperation, NewOperation};
-use schemas::operation::{OperationRecord, StepState};
+use schemas::operation::{NewOperation, OperationRecord, Outstanding, StepState};
 use schemas::subjects::{self, command_id};
 use schemas::trace::traceparent;
 
-use crate::connect::Bus;
 use crate::error::BusError;
-use crate::records::{ChangeError, Stored};
+use crate::handles::Commands;
+use crate::submit::ResumeError;
 
 /// Error 10077, a store that refuses: the subject has a message, or the stream is full. The code
 /// does not tell which.
 const STORE_REFUSED: ErrorCode = ErrorCode::STREAM_STORE_FAILED;
-/// The CLI refuses to submit above this share of the command stream's bytes, so that continuations
-/// find room.
-const SUBMIT_FILL_PERCENT_MAX: u64 = 80;
-
 /// What became of a published command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Published {
@@ -38,63 +31,12 @@ pub enum Published {
     Full,
 }
 
-/// Why an operation was not submitted.
-#[derive(Debug, thiserror::Error)]
-pub enum SubmitError {
-    /// The request is out of bounds.
-    #[error("operation {op} cannot be submitted")]
-    Invalid {
-        /// The operation.
-        op: OperationId,
-        /// Why.
-        source: InvalidOperation,
-    },
-    /// The queue is (nearly) full.
-    #[error(
-        "the command queue is {percent} % full ({bytes} of {bytes_max} bytes): operation {op} was not submitted"
-    )]
-    Full {
-        /// The operation.
-        op: OperationId,
-        /// Fill.
-        percent: u64,
-        /// Bytes stored.
-        bytes: u64,
-        /// Limit.
-        bytes_max: u64,
-    },
-    /// The server could not be asked.
-    #[error("operation {op} may not have been submitted")]
-    Bus {
-        /// The operation.
-        op: OperationId,
-        /// Cause.
-        source: BusError,
-    },
-}
-
-impl SubmitError {
-    /// What to do next.
-    pub fn hint(&self) -> String {
-        match self {
-            Self::Invalid { .. } => "correct the request and submit it again".to_owned(),
-            Self::Full { .. } => {
-                "wait until workers have caught up, start more of them, or cancel what is queued (`ktrdr ops list --active`)"
-                    .to_owned()
-            }
-            Self::Bus { op, source } => {
-                format!("{}; submitting the same id again is safe: `ktrdr status {op}` tells whether it is there", source.hint())
-            }
-        }
-    }
-}
-
-impl Bus {
+impl Commands<'_> {
     /// Puts the command of an outstanding step on its queue, verified: an acknowledgement alone can
     /// mean an id that was consumed long ago, and a refusal can mean that our own message is
     /// already there.
-    pub async fn publish_command(
-        &self,
+    pub async fn publish(
+        self,
         op: &OperationId,
         step: Outstanding,
         operation: Option<&NewOperation>,
@@ -116,7 +58,7 @@ impl Bus {
                     format!("{} ({}/{steps})", step.service, step.step),
                 )
                 .header("traceparent", traceparent(op, step.step, 0));
-            let ack = match self.js.send_publish(subject.clone(), publish).await {
+            let ack = match self.bus.js.send_publish(subject.clone(), publish).await {
                 Ok(ack) => ack.await,
                 Err(error) => Err(error),
             };
@@ -133,7 +75,7 @@ impl Bus {
             match self.message_on(&subject).await? {
                 Some((_, Some(stored))) if stored == id => return Ok(Published::Queued),
                 Some((sequence, stored)) if is_older(stored.as_deref(), op, step) => {
-                    self.delete_command(sequence).await?;
+                    self.delete(sequence).await?;
                 }
                 // Somebody published it by hand, without an id: it is on its queue.
                 Some((_, None)) => return Ok(Published::Queued),
@@ -145,8 +87,8 @@ impl Bus {
     }
 
     /// Our id was used and its message is gone: fine when the record shows that a worker took it.
-    async fn consumed(&self, op: &OperationId, step: Outstanding) -> Result<Published, BusError> {
-        let taken = self.record(op).await?.is_some_and(|stored| {
+    async fn consumed(self, op: &OperationId, step: Outstanding) -> Result<Published, BusError> {
+        let taken = self.bus.operations().get(op).await?.is_some_and(|stored| {
             stored.record.step(step.step).is_some_and(|record| {
                 record.submission > step.submission
                     || record.state != StepState::Pending
@@ -161,8 +103,8 @@ impl Bus {
     }
 
     /// Sequence and message id of what is stored on a command subject.
-    async fn message_on(&self, subject: &str) -> Result<Option<(u64, Option<String>)>, BusError> {
-        let stream = self.js.get_stream_no_info(subjects::COMMANDS).await;
+    async fn message_on(self, subject: &str) -> Result<Option<(u64, Option<String>)>, BusError> {
+        let stream = self.bus.js.get_stream_no_info(subjects::COMMANDS).await;
         let stream = stream.map_err(BusError::request("open the command stream"))?;
         match stream.direct_get_last_for_subject(subject).await {
             Ok(message) => {
@@ -180,8 +122,8 @@ impl Bus {
     }
 
     /// The sequence of the command of a step, if one is on its queue.
-    pub async fn queued_command(
-        &self,
+    pub async fn sequence_of(
+        self,
         op: &OperationId,
         step: Outstanding,
     ) -> Result<Option<u64>, BusError> {
@@ -194,8 +136,8 @@ impl Bus {
 
     /// Removes one message by its sequence; never by its subject, which may carry a newer one by
     /// now.
-    pub async fn delete_command(&self, sequence: u64) -> Result<(), BusError> {
-        let stream = self.js.get_stream_no_info(subjects::COMMANDS).await;
+    pub async fn delete(self, sequence: u64) -> Result<(), BusError> {
+        let stream = self.bus.js.get_stream_no_info(subjects::COMMANDS).await;
         let stream = stream.map_err(BusError::request("open the command stream"))?;
         match stream.delete_message(sequence).await {
             Ok(_) => Ok(()),
@@ -217,7 +159,7 @@ impl Bus {
     /// Publishes every outstanding command of the record. A step whose id was consumed although no
     /// worker took it gets a new submission, written first.
     pub async fn publish_outstanding(
-        &self,
+        self,
         record: &OperationRecord,
     ) -> Result<Published, ResumeError> {
         let mut record = record.clone();
@@ -243,7 +185,7 @@ impl Bus {
                 continue;
             };
             match self
-                .publish_command(&record.op, step, None, record.steps.len())
+                .publish(&record.op, step, None, record.steps.len())
                 .await?
             {
                 Published::Queued => {}
@@ -252,7 +194,12 @@ impl Bus {
                     let requeue = |record: &mut OperationRecord| {
                         record.requeue(number, step.submission, Timestamp::now())
                     };
-                    record = self.change(&record.op, requeue).await?.record;
+                    record = self
+                        .bus
+                        .operations()
+                        .change(&record.op, requeue)
+                        .await?
+                        .record;
                     open.push(number);
                 }
             }
@@ -260,70 +207,9 @@ impl Bus {
         Ok(worst)
     }
 
-    /// Submits an operation: active key, commands of the first stage with the whole operation in
-    /// them, record. Submitting the same id twice is one operation. A submit that dies half-way is
-    /// finished by the first worker.
-    pub async fn submit(
-        &self,
-        op: &OperationId,
-        new: &NewOperation,
-    ) -> Result<OperationRecord, SubmitError> {
-        new.validate(op).map_err(|source| SubmitError::Invalid {
-            op: op.clone(),
-            source,
-        })?;
-        let failed = |source| SubmitError::Bus {
-            op: op.clone(),
-            source,
-        };
-        let (room, active) = tokio::join!(self.refuse_when_nearly_full(op), self.put_active(op));
-        room?;
-        active.map_err(failed)?;
-        let record = OperationRecord::create(op.clone(), new.clone(), Timestamp::now());
-        for step in record.outstanding_commands() {
-            let published = self
-                .publish_command(op, step, Some(new), record.steps.len())
-                .await
-                .map_err(failed)?;
-            if published == Published::Full {
-                let (bytes, bytes_max) = self.command_bytes().await.map_err(failed)?;
-                return Err(SubmitError::Full {
-                    op: op.clone(),
-                    percent: 100,
-                    bytes,
-                    bytes_max,
-                });
-            }
-        }
-        let (Stored { record, .. }, _) = self.create_record(record).await.map_err(failed)?;
-        // Submitted again after its end: nobody else would take the mark away.
-        if record.state.is_terminal() {
-            self.settle_active(op).await.map_err(failed)?;
-        }
-        Ok(record)
-    }
-
-    async fn refuse_when_nearly_full(&self, op: &OperationId) -> Result<(), SubmitError> {
-        let failed = |source| SubmitError::Bus {
-            op: op.clone(),
-            source,
-        };
-        let (bytes, bytes_max) = self.command_bytes().await.map_err(failed)?;
-        let percent = (bytes * 100).checked_div(bytes_max).unwrap_or(0);
-        if percent >= SUBMIT_FILL_PERCENT_MAX {
-            return Err(SubmitError::Full {
-                op: op.clone(),
-                percent,
-                bytes,
-                bytes_max,
-            });
-        }
-        Ok(())
-    }
-
     /// Bytes stored in the command stream, and its limit (0 = none).
-    async fn command_bytes(&self) -> Result<(u64, u64), BusError> {
-        let stream = self.js.get_stream(subjects::COMMANDS).await;
+    pub(crate) async fn stored_bytes(self) -> Result<(u64, u64), BusError> {
+        let stream = self.bus.js.get_stream(subjects::COMMANDS).await;
         let stream = stream.map_err(BusError::request("read the state of the command stream"))?;
         let info = stream.cached_info();
         Ok((
@@ -331,48 +217,6 @@ impl Bus {
             u64::try_from(info.config.max_bytes).unwrap_or(0),
         ))
     }
-
-    /// Resumes a failed or cancelled operation: one compare-and-set, then the commands under their
-    /// new submissions.
-    pub async fn resume(&self, op: &OperationId) -> Result<OperationRecord, ResumeError> {
-        let floor = self
-            .cancel_request(op)
-            .await?
-            .map_or(0, |request| request.sequence);
-        self.put_active(op).await?;
-        let changed = self
-            .change(op, |record| record.resume(floor, Timestamp::now()))
-            .await?;
-        self.publish_outstanding(&changed.record).await?;
-        Ok(changed.record)
-    }
-
-    /// Puts one step on its queue again under a new submission, which is written first.
-    pub async fn requeue(
-        &self,
-        op: &OperationId,
-        step: StepNumber,
-        submission: u32,
-    ) -> Result<(), ResumeError> {
-        let changed = self
-            .change(op, |record| {
-                record.requeue(step, submission, Timestamp::now())
-            })
-            .await?;
-        self.publish_outstanding(&changed.record).await?;
-        Ok(())
-    }
-}
-
-/// Why an operation was not resumed.
-#[derive(Debug, thiserror::Error)]
-pub enum ResumeError {
-    /// The record refused, or could not be written.
-    #[error("the operation was not put on its queue again")]
-    Change(#[from] ChangeError),
-    /// The server could not be asked.
-    #[error("the operation may not be on its queue")]
-    Bus(#[from] BusError),
 }
 
 fn refused_by_store(error: &async_nats::jetstream::context::PublishError) -> bool {

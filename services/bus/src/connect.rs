@@ -3,16 +3,18 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use async_nats::jetstream::kv;
 use async_nats::jetstream::{self, context::ContextBuilder};
-use async_nats::{Client, ConnectErrorKind, Event};
+use async_nats::{Client, ConnectErrorKind};
 use rand::RngExt as _;
 use tokio::sync::watch;
 
+use crate::buckets::{Bucket, Buckets};
 use crate::error::BusError;
-use crate::handles::Handles;
+use crate::link::Link;
 use crate::timing::{Profile, Timing};
 
 /// Oldest server that has everything we use.
@@ -49,8 +51,8 @@ pub struct Bus {
     pub(crate) timing: Timing,
     pub(crate) connected_since: watch::Receiver<Option<Instant>>,
     pub(crate) reconnects: watch::Receiver<u64>,
-    pub(crate) handles: Handles,
-    url: String,
+    pub(crate) buckets: Buckets,
+    pub(crate) url: String,
 }
 
 impl Bus {
@@ -104,7 +106,7 @@ impl Bus {
             timing: options.profile.timing(),
             connected_since,
             reconnects,
-            handles: Handles::default(),
+            buckets: Buckets::default(),
             url,
         })
     }
@@ -112,26 +114,6 @@ impl Bus {
     /// The clocks of the profile.
     pub fn timing(&self) -> Timing {
         self.timing
-    }
-
-    /// The address without credentials.
-    pub fn url(&self) -> &str {
-        &self.url
-    }
-
-    /// Version of the server.
-    pub fn server_version(&self) -> String {
-        self.client.server_info().version
-    }
-
-    /// Since when the connection has stood without a break; none while it is down.
-    pub fn connected_since(&self) -> Option<Instant> {
-        *self.connected_since.borrow()
-    }
-
-    /// Changes at every reconnect: open pulls must be asked for again.
-    pub fn reconnects(&self) -> watch::Receiver<u64> {
-        self.reconnects.clone()
     }
 
     /// Hands everything published so far to the operating system.
@@ -150,14 +132,12 @@ impl Bus {
             .map_err(BusError::request("drain the connection"))
     }
 
-    /// Time of one request to JetStream and back.
-    pub async fn rtt(&self) -> Result<Duration, BusError> {
-        let started = Instant::now();
-        self.js
-            .query_account()
-            .await
-            .map_err(BusError::request("ask JetStream for its state"))?;
-        Ok(started.elapsed())
+    pub(crate) async fn bucket(&self, bucket: Bucket) -> Result<&kv::Store, BusError> {
+        self.buckets.open(&self.js, bucket).await
+    }
+
+    pub(crate) async fn keys_of(&self, bucket: Bucket) -> Result<Vec<String>, BusError> {
+        self.buckets.list_keys(&self.js, bucket).await
     }
 
     /// The core client, for the services API and for signs of life.
@@ -168,61 +148,6 @@ impl Bus {
     /// The JetStream context, for services that speak to it directly.
     pub fn jetstream(&self) -> &jetstream::Context {
         &self.js
-    }
-}
-
-/// What the event callback tells the rest of the process about the connection.
-#[derive(Clone, Debug)]
-struct Link {
-    connected_since: watch::Sender<Option<Instant>>,
-    reconnects: watch::Sender<u64>,
-    lost: Arc<AtomicBool>,
-}
-
-impl Link {
-    fn new() -> (Self, watch::Receiver<Option<Instant>>, watch::Receiver<u64>) {
-        let (since, since_seen) = watch::channel(None);
-        let (reconnects, reconnects_seen) = watch::channel(0);
-        (
-            Self {
-                connected_since: since,
-                reconnects,
-                lost: Arc::default(),
-            },
-            since_seen,
-            reconnects_seen,
-        )
-    }
-
-    fn connected(&self) {
-        self.connected_since
-            .send_if_modified(|since| since.is_none() && since.replace(Instant::now()).is_none());
-    }
-
-    fn handle(&self, event: &Event) {
-        match event {
-            Event::Connected => {
-                self.connected();
-                if self.lost.swap(false, Ordering::Relaxed) {
-                    tracing::info!("connected to NATS again");
-                    self.reconnects.send_modify(|count| *count += 1);
-                }
-            }
-            Event::Disconnected => {
-                tracing::warn!("connection to NATS lost");
-                self.lost.store(true, Ordering::Relaxed);
-                self.connected_since.send_replace(None);
-            }
-            Event::ServerError(error) => {
-                tracing::error!(%error, "the NATS server refused something")
-            }
-            Event::ClientError(error) => tracing::warn!(%error, "the NATS client reports an error"),
-            Event::SlowConsumer(subscription) => {
-                tracing::warn!(subscription, "messages dropped by a slow reader")
-            }
-            Event::LameDuckMode => tracing::info!("the NATS server is about to shut down"),
-            Event::Draining | Event::Closed => tracing::debug!(%event, "connection"),
-        }
     }
 }
 

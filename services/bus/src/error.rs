@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use schemas::codec::CodecError;
 
-use crate::topology::Drift;
+use crate::drift::Drift;
 
 /// A cause as the client library told it. Its errors repeat their sources in their text, so only
 /// the text is kept.

@@ -10,12 +10,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_nats::Subscriber;
-use async_nats::jetstream::stream::DirectGetErrorKind;
 use futures::{FutureExt as _, Stream, StreamExt as _, stream};
 use jiff::Timestamp;
 use schemas::codec;
 use schemas::events::Event;
-use schemas::ids::{OperationId, Service, StepNumber};
+use schemas::ids::{OperationId, StepNumber};
 use schemas::operation::OperationRecord;
 use schemas::progress::ProgressRecord;
 use schemas::subjects;
@@ -24,6 +23,7 @@ use tokio::task::JoinHandle;
 
 use crate::connect::Bus;
 use crate::error::BusError;
+use crate::handles::Operations;
 
 /// After this much silence the record is read again.
 const SILENCE: Duration = Duration::from_secs(2);
@@ -48,30 +48,30 @@ pub struct FollowOptions {
     pub from_start: bool,
 }
 
-impl Bus {
+impl Operations<'_> {
     /// Follows an operation. Ends after the record has been terminal; an operation without a record
     /// is waited for.
     pub async fn follow(
-        &self,
+        self,
         op: &OperationId,
         options: FollowOptions,
     ) -> Result<impl Stream<Item = Update> + Unpin + Send + use<>, BusError> {
         let subscribe = |subject: String| async move {
             let failed = BusError::request(format!("subscribe to {subject}"));
-            self.client.subscribe(subject).await.map_err(failed)
+            self.bus.client.subscribe(subject).await.map_err(failed)
         };
         let mut watcher = Watcher {
             events: subscribe(subjects::events_of(op)).await?,
             progress: subscribe(subjects::progress_of(op)).await?,
-            reconnects: self.reconnects(),
-            bus: self.clone(),
+            reconnects: self.bus.connection().reconnects(),
+            bus: self.bus.clone(),
             op: op.clone(),
             mailbox: Arc::default(),
             seen: BTreeMap::new(),
             told: BTreeSet::new(),
             revision: 0,
         };
-        self.flush().await?;
+        self.bus.flush().await?;
         let history = if options.from_start {
             watcher.history().await?
         } else {
@@ -190,7 +190,7 @@ impl Watcher {
 
     /// Record and last progress of every step that has begun. True when the record is terminal.
     async fn read_all(&mut self) -> bool {
-        let stored = match self.bus.record(&self.op).await {
+        let stored = match self.bus.operations().get(&self.op).await {
             Ok(Some(stored)) => stored,
             Ok(None) => return false,
             Err(error) => return failed(&error),
@@ -201,7 +201,12 @@ impl Watcher {
             .zip(stored.record.plan.steps())
             .zip(&stored.record.steps);
         for ((number, spec), _) in begun.filter(|(_, step)| step.attempt > 0) {
-            match self.bus.last_progress(spec.service, &self.op, number).await {
+            match self
+                .bus
+                .progress()
+                .newest(spec.service, &self.op, number)
+                .await
+            {
                 Ok(Some(record)) if self.is_news(&record) => {
                     self.mailbox.offer(Update::Progress(Box::new(record)))
                 }
@@ -213,7 +218,7 @@ impl Watcher {
     }
 
     async fn read_record(&mut self) -> bool {
-        match self.bus.record(&self.op).await {
+        match self.bus.operations().get(&self.op).await {
             Ok(Some(stored)) => self.take_record(stored.record, stored.revision),
             Ok(None) => false,
             Err(error) => failed(&error),
@@ -260,31 +265,6 @@ impl Watcher {
 fn failed(error: &BusError) -> bool {
     tracing::debug!(%error, "the operation cannot be read now");
     false
-}
-
-impl Bus {
-    /// The newest stored progress of a step.
-    pub async fn last_progress(
-        &self,
-        service: Service,
-        op: &OperationId,
-        step: StepNumber,
-    ) -> Result<Option<ProgressRecord>, BusError> {
-        let what = || format!("read the progress of {op}");
-        let stream = self
-            .js
-            .get_stream_no_info(subjects::PROGRESS)
-            .await
-            .map_err(BusError::request(what()))?;
-        match stream
-            .direct_get_last_for_subject(subjects::progress(service, op, step))
-            .await
-        {
-            Ok(message) => Ok(Some(codec::decode(&message.payload)?)),
-            Err(error) if error.kind() == DirectGetErrorKind::NotFound => Ok(None),
-            Err(error) => Err(BusError::request(what())(error)),
-        }
-    }
 }
 
 /// Hands updates from the watcher to one reader: of progress (a step) and of records only the

@@ -1,54 +1,129 @@
-//! Handles of buckets, looked up once a connection.
-
-use std::sync::Arc;
-
-use async_nats::jetstream::kv::Store;
-use schemas::subjects;
-use tokio::sync::OnceCell;
+//! The handles: one for each kind of thing on the bus, each with the few methods that belong to it.
+//!
+//! A handle only borrows the connection, so making one costs nothing:
+//! `bus.operations().get(&op)`.
 
 use crate::connect::Bus;
-use crate::error::BusError;
 
-/// One lazily opened handle a bucket that services write.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Handles(Arc<[OnceCell<Store>; 4]>);
-
-/// The buckets that have a cached handle.
-#[derive(Clone, Copy)]
-pub(crate) enum Bucket {
-    Operations,
-    Active,
-    Workers,
-    Leases,
+/// Address, version and health of the connection itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Connection<'a> {
+    pub(crate) bus: &'a Bus,
 }
 
-impl Bucket {
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Operations => subjects::OPERATIONS,
-            Self::Active => subjects::ACTIVE,
-            Self::Workers => subjects::WORKERS,
-            Self::Leases => subjects::LEASES,
-        }
-    }
+/// Streams, buckets and consumers: bring the server to the declared topology, or find what differs.
+#[derive(Clone, Copy, Debug)]
+pub struct Infra<'a> {
+    pub(crate) bus: &'a Bus,
+}
+
+/// Operation records, which alone say what state an operation is in.
+#[derive(Clone, Copy, Debug)]
+pub struct Operations<'a> {
+    pub(crate) bus: &'a Bus,
+}
+
+/// Marks of the operations that are not finished.
+#[derive(Clone, Copy, Debug)]
+pub struct Active<'a> {
+    pub(crate) bus: &'a Bus,
+}
+
+/// Commands on their queues.
+#[derive(Clone, Copy, Debug)]
+pub struct Commands<'a> {
+    pub(crate) bus: &'a Bus,
+}
+
+/// Cancel requests.
+#[derive(Clone, Copy, Debug)]
+pub struct Cancels<'a> {
+    pub(crate) bus: &'a Bus,
+}
+
+/// Workers: who is there, who still lives, who is to leave.
+#[derive(Clone, Copy, Debug)]
+pub struct Workers<'a> {
+    pub(crate) bus: &'a Bus,
+}
+
+/// Events and dead letters: what happened to the steps.
+#[derive(Clone, Copy, Debug)]
+pub struct Events<'a> {
+    pub(crate) bus: &'a Bus,
+}
+
+/// Progress of the steps.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress<'a> {
+    pub(crate) bus: &'a Bus,
+}
+
+/// Leases: duties that one process at a time has.
+#[derive(Clone, Copy, Debug)]
+pub struct Leases<'a> {
+    pub(crate) bus: &'a Bus,
+}
+
+/// The NATS services API: register a service, or ask one.
+#[derive(Clone, Copy, Debug)]
+pub struct Services<'a> {
+    pub(crate) bus: &'a Bus,
 }
 
 impl Bus {
-    pub(crate) async fn bucket(&self, bucket: Bucket) -> Result<&Store, BusError> {
-        let [operations, active, workers, leases] = &*self.handles.0;
-        let cell = match bucket {
-            Bucket::Operations => operations,
-            Bucket::Active => active,
-            Bucket::Workers => workers,
-            Bucket::Leases => leases,
-        };
-        cell.get_or_try_init(|| async {
-            let what = || format!("open the bucket {}", bucket.name());
-            self.js
-                .get_key_value(bucket.name())
-                .await
-                .map_err(|error| BusError::request(what())(error))
-        })
-        .await
+    /// Address, version and health of the connection itself.
+    pub const fn connection(&self) -> Connection<'_> {
+        Connection { bus: self }
+    }
+
+    /// Streams, buckets and consumers.
+    pub const fn infra(&self) -> Infra<'_> {
+        Infra { bus: self }
+    }
+
+    /// Operation records.
+    pub const fn operations(&self) -> Operations<'_> {
+        Operations { bus: self }
+    }
+
+    /// Marks of the operations that are not finished.
+    pub const fn active(&self) -> Active<'_> {
+        Active { bus: self }
+    }
+
+    /// Commands on their queues.
+    pub const fn commands(&self) -> Commands<'_> {
+        Commands { bus: self }
+    }
+
+    /// Cancel requests.
+    pub const fn cancels(&self) -> Cancels<'_> {
+        Cancels { bus: self }
+    }
+
+    /// Workers and their signs of life.
+    pub const fn workers(&self) -> Workers<'_> {
+        Workers { bus: self }
+    }
+
+    /// Events and dead letters.
+    pub const fn events(&self) -> Events<'_> {
+        Events { bus: self }
+    }
+
+    /// Progress of the steps.
+    pub const fn progress(&self) -> Progress<'_> {
+        Progress { bus: self }
+    }
+
+    /// Leases.
+    pub const fn leases(&self) -> Leases<'_> {
+        Leases { bus: self }
+    }
+
+    /// The NATS services API.
+    pub const fn services(&self) -> Services<'_> {
+        Services { bus: self }
     }
 }

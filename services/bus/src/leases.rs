@@ -1,8 +1,8 @@
 //! Leases: one holder at a time, renewed by compare-and-set, expiring with the bucket's age.
 
-use crate::connect::Bus;
+use crate::buckets::Bucket;
 use crate::error::BusError;
-use crate::handles::Bucket;
+use crate::handles::Leases;
 
 /// A lease that we hold until it is renewed too late.
 #[derive(Debug)]
@@ -12,10 +12,10 @@ pub struct Lease {
     revision: u64,
 }
 
-impl Bus {
+impl Leases<'_> {
     /// Takes the lease `key` if nobody holds it.
-    pub async fn acquire_lease(&self, key: &str, owner: &str) -> Result<Option<Lease>, BusError> {
-        let bucket = self.bucket(Bucket::Leases).await?;
+    pub async fn acquire(self, key: &str, owner: &str) -> Result<Option<Lease>, BusError> {
+        let bucket = self.bus.bucket(Bucket::Leases).await?;
         match bucket.create(key, owner.to_owned().into()).await {
             Ok(revision) => Ok(Some(Lease {
                 key: key.to_owned(),
@@ -34,8 +34,8 @@ impl Bus {
     }
 
     /// Renews a lease; `false` means that it is lost and its work must stop.
-    pub async fn renew_lease(&self, lease: &mut Lease) -> Result<bool, BusError> {
-        let bucket = self.bucket(Bucket::Leases).await?;
+    pub async fn renew(self, lease: &mut Lease) -> Result<bool, BusError> {
+        let bucket = self.bus.bucket(Bucket::Leases).await?;
         match bucket
             .update(&lease.key, lease.owner.clone().into(), lease.revision)
             .await
@@ -57,8 +57,8 @@ impl Bus {
     }
 
     /// Gives a lease up at once.
-    pub async fn release_lease(&self, lease: Lease) -> Result<(), BusError> {
-        let bucket = self.bucket(Bucket::Leases).await?;
+    pub async fn release(self, lease: Lease) -> Result<(), BusError> {
+        let bucket = self.bus.bucket(Bucket::Leases).await?;
         let purged = bucket
             .purge_expect_revision(&lease.key, Some(lease.revision))
             .await;

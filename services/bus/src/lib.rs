@@ -1,35 +1,50 @@
 //! Typed access to NATS: connect, declare streams, submit, follow, cancel, operation records.
 //! Nobody else links `async-nats`.
 
-mod apply;
+mod active;
 mod backlog;
+mod buckets;
+mod cancels;
 mod commands;
 mod connect;
-mod control;
+mod connection;
+mod drift;
 mod error;
+mod events;
 mod follow;
 mod handles;
+mod headers;
+mod infra;
 mod leases;
+mod link;
 mod listing;
-mod presence;
-mod publish;
+mod operations;
+mod progress;
 mod queue;
-mod records;
 mod replay;
 mod services;
+mod signs_of_life;
+mod submit;
 mod timing;
 pub mod topology;
+mod workers;
 
-pub use apply::Applied;
 pub use backlog::QueueDepth;
-pub use commands::{Published, ResumeError, SubmitError};
+pub use cancels::{CancelRequest, ControlWatch};
+pub use commands::Published;
 pub use connect::{Bus, ConnectOptions, REQUEST_TIMEOUT, SERVER_VERSION_MIN};
-pub use control::{CancelRequest, ControlWatch};
+pub use drift::Drift;
 pub use error::{BusError, Cause};
 pub use follow::{FollowOptions, Update};
+pub use handles::{
+    Active, Cancels, Commands, Connection, Events, Infra, Leases, Operations, Progress, Services,
+    Workers,
+};
+pub use infra::Applied;
 pub use leases::Lease;
 pub use listing::OperationFilter;
+pub use operations::{ChangeError, Changed, Stored};
 pub use queue::{Delivered, Queue};
-pub use records::{ChangeError, Changed, Stored};
 pub use services::{Answer, Answers, Endpoint, ServiceDescription};
+pub use submit::{ResumeError, SubmitError};
 pub use timing::{Profile, Timing, UnknownProfile};

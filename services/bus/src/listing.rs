@@ -9,8 +9,8 @@ use schemas::ids::OperationId;
 use schemas::operation::{OperationRecord, OperationState};
 use schemas::subjects;
 
-use crate::connect::Bus;
 use crate::error::BusError;
+use crate::handles::Operations;
 use crate::topology::bucket_stream;
 
 /// Revisions read first; twice as many each time they were not enough.
@@ -51,11 +51,11 @@ impl OperationFilter {
     }
 }
 
-impl Bus {
+impl Operations<'_> {
     /// Up to `limit` operations, newest first. Those that have begun and not ended come before all
     /// others get a place.
-    pub async fn operations(
-        &self,
+    pub async fn list(
+        self,
         limit: usize,
         filter: &OperationFilter,
     ) -> Result<Vec<OperationRecord>, BusError> {
@@ -74,8 +74,8 @@ impl Bus {
         Ok(found)
     }
 
-    async fn active_records(&self) -> Result<Vec<OperationRecord>, BusError> {
-        let mut active = self.active().await?;
+    async fn active_records(self) -> Result<Vec<OperationRecord>, BusError> {
+        let mut active = self.bus.active().list().await?;
         active.sort_by(|a, b| when(a).cmp(&when(b)));
         let middle = ACTIVE_ENDS..active.len().saturating_sub(ACTIVE_ENDS).max(ACTIVE_ENDS);
         let ends = active
@@ -84,7 +84,7 @@ impl Bus {
             .filter(|(index, _)| !middle.contains(index))
             .map(|(_, op)| op);
         let records = stream::iter(ends)
-            .map(|op| async move { self.record(&op).await })
+            .map(|op| async move { self.get(&op).await })
             .buffered(CONCURRENCY);
         let records: Vec<_> = records.try_collect().await?;
         Ok(records
@@ -97,13 +97,13 @@ impl Bus {
     /// The records written last: the end of the bucket's stream, read backwards in stretches until
     /// there are enough.
     async fn recent_records(
-        &self,
+        self,
         limit: usize,
         filter: &OperationFilter,
         known: &BTreeSet<OperationId>,
     ) -> Result<Vec<OperationRecord>, BusError> {
         let name = bucket_stream(subjects::OPERATIONS);
-        let Some(info) = self.stream_info(&name).await? else {
+        let Some(info) = self.bus.infra().stream_info(&name).await? else {
             return Ok(Vec::new());
         };
         let (first, mut end) = (info.state.first_sequence.max(1), info.state.last_sequence);
@@ -111,6 +111,7 @@ impl Bus {
         while end >= first && found.len() < limit {
             let start = end.saturating_sub(stretch - 1).max(first);
             let page = self
+                .bus
                 .replay(
                     &name,
                     &format!("$KV.{}.>", subjects::OPERATIONS),

@@ -12,6 +12,8 @@ use tokio::sync::watch;
 
 use crate::connect::Bus;
 use crate::error::BusError;
+use crate::handles::Commands;
+use crate::topology::PRIORITY_GROUP;
 
 /// How much longer than its pull a slot that leaves waits for the server to end it.
 const PULL_END_PATIENCE: Duration = Duration::from_secs(2);
@@ -19,8 +21,6 @@ const PULL_END_PATIENCE: Duration = Duration::from_secs(2);
 const UNWANTED_DELAY: Duration = Duration::from_millis(100);
 /// Pause after a pull that failed, unless the client reconnects first.
 const PULL_RETRY: Duration = Duration::from_millis(250);
-/// The one priority group of prioritized consumers.
-pub(crate) const PRIORITY_GROUP: &str = "jobs";
 
 /// The queue of one service and lane.
 pub struct Queue {
@@ -36,11 +36,11 @@ pub struct Delivered {
     message: Message,
 }
 
-impl Bus {
+impl Commands<'_> {
     /// Opens the shared consumer of a queue. `priority` (0 = first) counts where the consumer is
     /// prioritized.
-    pub async fn queue(
-        &self,
+    pub async fn open_queue(
+        self,
         service: Service,
         lane: Lane,
         priority: usize,
@@ -48,13 +48,14 @@ impl Bus {
         let name = subjects::consumer(service, lane);
         let failed = |error| BusError::request(format!("open the consumer {name}"))(error);
         let consumer: PullConsumer = self
+            .bus
             .js
             .get_consumer_from_stream(&name, subjects::COMMANDS)
             .await
             .map_err(failed)?;
         let prioritized = !consumer.cached_info().config.priority_groups.is_empty();
         Ok(Queue {
-            bus: self.clone(),
+            bus: self.bus.clone(),
             consumer,
             priority: prioritized.then_some(priority),
             name,
@@ -199,14 +200,15 @@ impl Delivered {
     }
 }
 
-impl Bus {
+impl Commands<'_> {
     /// Hands on the message behind `ack_subject`, which a silent worker held. Only to be sent after
     /// the hold was cleared by compare-and-set in the record that named the subject.
-    pub async fn hand_on(&self, ack_subject: &str) -> Result<(), BusError> {
+    pub async fn hand_on(self, ack_subject: &str) -> Result<(), BusError> {
         let kind: Bytes = AckKind::Nak(Some(Duration::from_millis(1))).into();
         let failed =
             |error| BusError::request(format!("hand on the message of {ack_subject}"))(error);
-        self.client
+        self.bus
+            .client
             .publish(ack_subject.to_owned(), kind)
             .await
             .map_err(failed)

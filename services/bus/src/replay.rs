@@ -6,10 +6,6 @@ use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
 use bytes::Bytes;
 use futures::StreamExt as _;
 use jiff::Timestamp;
-use schemas::codec;
-use schemas::events::Event;
-use schemas::ids::OperationId;
-use schemas::subjects;
 
 use crate::connect::Bus;
 use crate::error::BusError;
@@ -30,17 +26,6 @@ pub(crate) struct Kept {
 }
 
 impl Bus {
-    /// What happened to an operation, as far as it is still kept, in the order in which it was
-    /// stored.
-    pub async fn events_of(&self, op: &OperationId) -> Result<Vec<Event>, BusError> {
-        let kept = self
-            .replay(subjects::EVENTS, &subjects::events_of(op), 1, u64::MAX)
-            .await?;
-        kept.iter()
-            .map(|kept| Ok(codec::decode(&kept.payload)?))
-            .collect()
-    }
-
     /// The messages on `filter` from sequence `from` to sequence `until`, both inclusive, in order.
     pub(crate) async fn replay(
         &self,

@@ -12,8 +12,8 @@ use schemas::ids::Service;
 use schemas::subjects;
 use tokio::task::JoinSet;
 
-use crate::connect::Bus;
 use crate::error::BusError;
+use crate::handles::Services;
 
 /// An answer, or an HTTP-like code with a text that starts with our error code.
 pub type Answer = Result<Vec<u8>, (usize, String)>;
@@ -60,17 +60,18 @@ pub struct Answers {
     _tasks: JoinSet<()>,
 }
 
-impl Bus {
+impl Services<'_> {
     /// Registers a service and answers its endpoints, each in its own task; one request of an
     /// endpoint at a time.
     pub async fn answer(
-        &self,
+        self,
         description: ServiceDescription,
         endpoints: Vec<Endpoint>,
     ) -> Result<Answers, BusError> {
         let name = subjects::service_name(description.service);
         let failed = || format!("register the service {name}");
         let builder = self
+            .bus
             .client
             .service_builder()
             .description(description.about)
@@ -96,7 +97,7 @@ impl Bus {
 
     /// Asks one instance of a service. The error is what it said, or that nobody answers.
     pub async fn ask(
-        &self,
+        self,
         service: Service,
         endpoint: &str,
         payload: Vec<u8>,
@@ -104,6 +105,7 @@ impl Bus {
         let subject = format!("{}.{endpoint}", subjects::service_group(service));
         let what = format!("ask the {service} for {endpoint}");
         let reply = self
+            .bus
             .client
             .request(subject, payload.into())
             .await

@@ -12,7 +12,6 @@ use async_nats::jetstream::stream::{Config, DiscardPolicy, PersistenceMode, Rete
 use schemas::ids::{Lane, Service};
 use schemas::subjects;
 
-use crate::queue::PRIORITY_GROUP;
 use crate::timing::Profile;
 
 const KIB: i32 = 1024;
@@ -29,6 +28,8 @@ pub const PROGRESS_PER_STEP_MAX: i64 = 512;
 pub const CLAIMED_MAX: i64 = 10_000;
 /// Pulls that may wait at one queue.
 const WAITING_MAX: i64 = 4_096;
+/// The one priority group of prioritized consumers.
+pub(crate) const PRIORITY_GROUP: &str = "jobs";
 /// How long a bucket remembers that a key expired or was purged.
 const MARKER_TTL: Duration = HOUR;
 
@@ -57,38 +58,6 @@ pub struct Topology {
     pub streams: Vec<Config>,
     /// Durable pull consumers of the command stream, one a queue.
     pub consumers: Vec<pull::Config>,
-}
-
-/// One difference between what is declared and what the server has.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Drift {
-    /// The stream, bucket or consumer.
-    pub what: String,
-    /// The setting, as the server names it; empty when the whole thing is missing.
-    pub field: String,
-    /// As declared here.
-    pub declared: String,
-    /// As found on the server.
-    pub found: String,
-}
-
-impl std::fmt::Display for Drift {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self {
-            what,
-            field,
-            declared,
-            found,
-        } = self;
-        if field.is_empty() {
-            write!(formatter, "{what} is {found}")
-        } else {
-            write!(
-                formatter,
-                "{what} has {field} {found} instead of {declared}"
-            )
-        }
-    }
 }
 
 impl Topology {

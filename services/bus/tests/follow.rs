@@ -29,12 +29,13 @@ const FROM_START: FollowOptions = FollowOptions { from_start: true };
 
 async fn ready(server: &Server) -> Bus {
     let bus = server.bus().await;
-    bus.apply(&Topology::declare(
-        Profile::Test,
-        TopologyOptions::default(),
-    ))
-    .await
-    .unwrap();
+    bus.infra()
+        .apply(&Topology::declare(
+            Profile::Test,
+            TopologyOptions::default(),
+        ))
+        .await
+        .unwrap();
     bus
 }
 
@@ -93,18 +94,20 @@ async fn claim(bus: &Bus, op: &OperationId) -> OperationRecord {
         ack_subject: "x".to_owned(),
         since: Timestamp::now(),
     };
-    bus.change(op, |record| record.claim(STEP, 1, holder.clone(), None))
+    bus.operations()
+        .change(op, |record| record.claim(STEP, 1, holder.clone(), None))
         .await
         .unwrap()
         .record
 }
 
 async fn complete(bus: &Bus, op: &OperationId) {
-    let change = bus.change(op, |record| {
+    let change = bus.operations().change(op, |record| {
         record.complete(STEP, 1, serde_json::json!({}), Timestamp::now())
     });
     let record = change.await.unwrap().record;
-    bus.publish_event(&event(&record, What::Completed))
+    bus.events()
+        .publish(&event(&record, What::Completed))
         .await
         .unwrap();
 }
@@ -138,18 +141,19 @@ async fn a_follower_sees_the_last_progress_at_once_then_what_comes_and_ends_with
     let server = Server::start();
     let bus = ready(&server).await;
     let op = op(1);
-    bus.submit(&op, &RunDummy::default().operation())
+    bus.operations()
+        .submit(&op, &RunDummy::default().operation())
         .await
         .unwrap();
     claim(&bus, &op).await;
-    bus.publish_progress(&progress(&op, 1, 7)).await.unwrap();
-    bus.rtt().await.unwrap();
+    bus.progress().publish(&progress(&op, 1, 7)).await.unwrap();
+    bus.connection().rtt().await.unwrap();
 
-    let mut updates = bus.follow(&op, LIVE).await.unwrap();
+    let mut updates = bus.operations().follow(&op, LIVE).await.unwrap();
     assert_eq!(wait_for(&mut updates, message_of).await, "iteration 7");
     // What is not newer by (attempt, sequence) is dropped, whenever it comes.
-    bus.publish_progress(&progress(&op, 1, 6)).await.unwrap();
-    bus.publish_progress(&progress(&op, 1, 8)).await.unwrap();
+    bus.progress().publish(&progress(&op, 1, 6)).await.unwrap();
+    bus.progress().publish(&progress(&op, 1, 8)).await.unwrap();
     assert_eq!(wait_for(&mut updates, message_of).await, "iteration 8");
 
     complete(&bus, &op).await;
@@ -171,19 +175,25 @@ async fn a_follower_from_the_start_hears_the_whole_story_in_order_and_once() {
     let server = Server::start();
     let bus = ready(&server).await;
     let op = op(1);
-    bus.submit(&op, &RunDummy::default().operation())
+    bus.operations()
+        .submit(&op, &RunDummy::default().operation())
         .await
         .unwrap();
     let record = claim(&bus, &op).await;
-    bus.publish_event(&event(&record, What::Started))
+    bus.events()
+        .publish(&event(&record, What::Started))
         .await
         .unwrap();
     for seq in 1..=5 {
-        bus.publish_progress(&progress(&op, 1, seq)).await.unwrap();
+        bus.progress()
+            .publish(&progress(&op, 1, seq))
+            .await
+            .unwrap();
     }
     complete(&bus, &op).await;
 
     let story: Vec<String> = bus
+        .operations()
         .follow(&op, FROM_START)
         .await
         .unwrap()
@@ -213,10 +223,11 @@ async fn a_record_that_changes_without_an_event_is_seen_after_a_silence_and_afte
     let server = Server::start();
     let bus = ready(&server).await;
     let op = op(1);
-    bus.submit(&op, &RunDummy::default().operation())
+    bus.operations()
+        .submit(&op, &RunDummy::default().operation())
         .await
         .unwrap();
-    let mut updates = bus.follow(&op, LIVE).await.unwrap();
+    let mut updates = bus.operations().follow(&op, LIVE).await.unwrap();
     let state = |wanted| {
         move |update| match update {
             Update::Record(record) if record.state == wanted => Some(()),
@@ -227,11 +238,12 @@ async fn a_record_that_changes_without_an_event_is_seen_after_a_silence_and_afte
     claim(&bus, &op).await;
     wait_for(&mut updates, state(OperationState::Running)).await;
     let _server = server.restart();
-    bus.change(&op, |record| {
-        record.complete(STEP, 1, serde_json::json!({}), Timestamp::now())
-    })
-    .await
-    .unwrap();
+    bus.operations()
+        .change(&op, |record| {
+            record.complete(STEP, 1, serde_json::json!({}), Timestamp::now())
+        })
+        .await
+        .unwrap();
     wait_for(&mut updates, state(OperationState::Completed)).await;
     assert_eq!(updates.next().await, None);
 }
@@ -241,12 +253,14 @@ async fn a_command_knows_how_many_are_ahead_of_it() {
     let server = Server::start();
     let bus = ready(&server).await;
     for number in 1..=4 {
-        bus.submit(&op(number), &RunDummy::default().operation())
+        bus.operations()
+            .submit(&op(number), &RunDummy::default().operation())
             .await
             .unwrap();
     }
     let ahead = async |number| {
-        bus.ahead_of(Service::Dummy, Lane::Default, &op(number), STEP)
+        bus.commands()
+            .ahead_of(Service::Dummy, Lane::Default, &op(number), STEP)
             .await
             .unwrap()
     };
@@ -255,19 +269,25 @@ async fn a_command_knows_how_many_are_ahead_of_it() {
         (Some(0), Some(3), None)
     );
     assert_eq!(
-        bus.queue_depth(Service::Dummy, Lane::Default)
+        bus.commands()
+            .queue_depth(Service::Dummy, Lane::Default)
             .await
             .unwrap()
             .pending,
         4
     );
 
-    let queue = bus.queue(Service::Dummy, Lane::Default, 0).await.unwrap();
+    let queue = bus
+        .commands()
+        .open_queue(Service::Dummy, Lane::Default, 0)
+        .await
+        .unwrap();
     let (_stop, mut stopped) = tokio::sync::watch::channel(false);
     let first = queue.next(&mut stopped).await.unwrap();
     assert!(first.subject().contains(op(1).as_str()));
     assert_eq!((ahead(1).await, ahead(4).await), (None, Some(2)));
     let depth = bus
+        .commands()
         .queue_depth(Service::Dummy, Lane::Default)
         .await
         .unwrap();
@@ -283,18 +303,19 @@ async fn a_list_holds_what_runs_and_the_newest_of_the_rest() {
     let start: Timestamp = "2026-03-01T00:00:00Z".parse().unwrap();
     let new = RunDummy::default().operation();
     let running = OperationId::new("dummy", start, 0).unwrap();
-    bus.submit(&running, &new).await.unwrap();
-    bus.change(&running, |record| {
-        record.created_at = start;
-        let holder = Holder {
-            worker: worker(),
-            ack_subject: "x".to_owned(),
-            since: Timestamp::now(),
-        };
-        record.claim(STEP, 1, holder, None)
-    })
-    .await
-    .unwrap();
+    bus.operations().submit(&running, &new).await.unwrap();
+    bus.operations()
+        .change(&running, |record| {
+            record.created_at = start;
+            let holder = Holder {
+                worker: worker(),
+                ack_subject: "x".to_owned(),
+                since: Timestamp::now(),
+            };
+            record.claim(STEP, 1, holder, None)
+        })
+        .await
+        .unwrap();
     for second in 1..=300_u32 {
         let at = start + Duration::from_secs(u64::from(second));
         let mut record = OperationRecord::create(
@@ -309,10 +330,11 @@ async fn a_list_holds_what_runs_and_the_newest_of_the_rest() {
         };
         record.claim(STEP, 1, holder, None).unwrap();
         record.complete(STEP, 1, serde_json::json!({}), at).unwrap();
-        bus.create_record(record).await.unwrap();
+        bus.operations().create(record).await.unwrap();
     }
     let list = bus
-        .operations(50, &OperationFilter::default())
+        .operations()
+        .list(50, &OperationFilter::default())
         .await
         .unwrap();
     assert_eq!(list.len(), 50);
@@ -321,12 +343,14 @@ async fn a_list_holds_what_runs_and_the_newest_of_the_rest() {
     assert_eq!(list[48].created_at, start + Duration::from_secs(252));
 
     let all = bus
-        .operations(1_000, &OperationFilter::default())
+        .operations()
+        .list(1_000, &OperationFilter::default())
         .await
         .unwrap();
     assert_eq!(all.len(), 301);
     let active = bus
-        .operations(
+        .operations()
+        .list(
             50,
             &OperationFilter {
                 active: true,
@@ -340,15 +364,16 @@ async fn a_list_holds_what_runs_and_the_newest_of_the_rest() {
         states: vec![OperationState::Failed],
         ..Default::default()
     };
-    assert_eq!(bus.operations(50, &failed).await.unwrap(), vec![]);
+    assert_eq!(bus.operations().list(50, &failed).await.unwrap(), vec![]);
     let late = OperationFilter {
         since: Some(start + Duration::from_secs(291)),
         ..Default::default()
     };
-    assert_eq!(bus.operations(50, &late).await.unwrap().len(), 10);
+    assert_eq!(bus.operations().list(50, &late).await.unwrap().len(), 10);
 
     let started = Instant::now();
-    bus.operations(50, &OperationFilter::default())
+    bus.operations()
+        .list(50, &OperationFilter::default())
         .await
         .unwrap();
     println!("list of 50 out of 301: {:?}", started.elapsed());

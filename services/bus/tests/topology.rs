@@ -22,10 +22,10 @@ fn declared() -> Topology {
 async fn applying_creates_everything_and_applying_again_changes_nothing() {
     let server = Server::start();
     let bus = server.bus().await;
-    let first = bus.apply(&declared()).await.unwrap();
+    let first = bus.infra().apply(&declared()).await.unwrap();
     // 5 streams, 8 buckets, 6 services x 3 lanes.
     assert_eq!((first.created.len(), first.changed.len()), (5 + 8 + 18, 0));
-    let second = bus.apply(&declared()).await.unwrap();
+    let second = bus.infra().apply(&declared()).await.unwrap();
     assert_eq!((second.created, second.changed), (vec![], vec![]));
     bus.check(&declared()).await.unwrap();
 }
@@ -44,9 +44,9 @@ async fn an_empty_server_is_refused_with_everything_that_is_missing() {
 async fn a_service_of_another_profile_sees_which_clocks_differ() {
     let server = Server::start();
     let bus = server.bus().await;
-    bus.apply(&declared()).await.unwrap();
+    bus.infra().apply(&declared()).await.unwrap();
     let dev = Topology::declare(Profile::Dev, TopologyOptions::default());
-    let drifts = bus.differences(&dev).await.unwrap();
+    let drifts = bus.infra().differences(&dev).await.unwrap();
     let told: Vec<String> = drifts.iter().map(ToString::to_string).collect();
     assert!(
         told.contains(&"KV_ktrdr_workers has max_age 3 s instead of 15 s".to_owned()),
@@ -58,9 +58,9 @@ async fn a_service_of_another_profile_sees_which_clocks_differ() {
     );
     assert_eq!(told.len(), 2 + 18, "{told:#?}");
 
-    assert_eq!(bus.apply(&dev).await.unwrap().changed.len(), 20);
+    assert_eq!(bus.infra().apply(&dev).await.unwrap().changed.len(), 20);
     bus.check(&dev).await.unwrap();
-    bus.apply(&declared()).await.unwrap();
+    bus.infra().apply(&declared()).await.unwrap();
     bus.check(&declared()).await.unwrap();
 }
 
@@ -72,10 +72,11 @@ async fn settings_that_an_operator_chose_survive_an_apply() {
         commands_bytes_max: 64 * 1024,
         ..TopologyOptions::default()
     };
-    bus.apply(&Topology::declare(Profile::Test, tiny))
+    bus.infra()
+        .apply(&Topology::declare(Profile::Test, tiny))
         .await
         .unwrap();
-    bus.apply(&declared()).await.unwrap();
+    bus.infra().apply(&declared()).await.unwrap();
     let stream = bus.jetstream().get_stream("KTRDR_COMMANDS").await.unwrap();
     assert_eq!(stream.cached_info().config.max_bytes, 64 * 1024);
 }
@@ -84,7 +85,7 @@ async fn settings_that_an_operator_chose_survive_an_apply() {
 async fn a_second_command_on_a_subject_is_refused_and_a_cancel_request_replaces_the_older() {
     let server = Server::start();
     let bus = server.bus().await;
-    bus.apply(&declared()).await.unwrap();
+    bus.infra().apply(&declared()).await.unwrap();
     let js = bus.jetstream();
     let subject = "ktrdr.cmd.dummy.default.op_dummy_20260301_142233_9f3a01bc.1";
     js.publish(subject, "1".into())
@@ -132,11 +133,14 @@ async fn a_closed_port_is_an_error_at_once_with_the_address_in_it() {
 async fn a_restarted_server_is_found_again_and_told_to_whoever_pulls() {
     let server = Server::start();
     let bus = server.bus().await;
-    let mut reconnects = bus.reconnects();
-    let before = bus.connected_since().unwrap();
+    let mut reconnects = bus.connection().reconnects();
+    let before = bus.connection().connected_since().unwrap();
     let server = server.restart();
     reconnects.changed().await.unwrap();
-    assert!(bus.connected_since().unwrap() > before);
-    assert_eq!(bus.server_version(), server.bus().await.server_version());
-    assert!(bus.rtt().await.unwrap().as_millis() < 1_000);
+    assert!(bus.connection().connected_since().unwrap() > before);
+    assert_eq!(
+        bus.connection().server_version(),
+        server.bus().await.connection().server_version()
+    );
+    assert!(bus.connection().rtt().await.unwrap().as_millis() < 1_000);
 }

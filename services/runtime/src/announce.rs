@@ -106,7 +106,7 @@ fn terminal_event(record: &OperationRecord, number: StepNumber) -> Option<Event>
 pub(crate) async fn emit_lossy(bus: &Bus, event: Option<Event>) {
     let Some(event) = event else { return };
 
-    if let Err(error) = bus.publish_event(&event).await {
+    if let Err(error) = bus.events().publish(&event).await {
         tracing::warn!(what = event.what.as_str(), error = %error, "event not published");
     }
 }
@@ -129,11 +129,12 @@ pub(crate) async fn announce_step(
     {
         let letter = letter_of_failure(record, &event, error, deliveries);
         let subject = subjects::dead(event.service, &record.op, number);
-        bus.publish_dead(subject, &letter, &format!("{}.dead", event.message_id()))
+        bus.events()
+            .publish_dead_letter(subject, &letter, &format!("{}.dead", event.message_id()))
             .await?;
     }
 
-    bus.publish_event(&event).await
+    bus.events().publish(&event).await
 }
 
 fn letter_of_failure(
@@ -187,20 +188,25 @@ pub(crate) async fn reject(
         Some(address) => subjects::dead(address.service, &address.op, address.step),
         None => subjects::dead_unreadable(service),
     };
-    bus.publish_dead(
-        subject,
-        &letter,
-        &format!("rejected.{}", delivered.sequence()),
-    )
-    .await?;
+    bus.events()
+        .publish_dead_letter(
+            subject,
+            &letter,
+            &format!("rejected.{}", delivered.sequence()),
+        )
+        .await?;
 
     // Without an operation there is nobody to tell.
     let Some(address) = address else {
         return Ok(());
     };
-    let record = bus.record(&address.op).await?.map(|stored| stored.record);
+    let record = bus
+        .operations()
+        .get(&address.op)
+        .await?
+        .map(|stored| stored.record);
     let event = rejected_event(address, record.as_ref(), error, letter.at);
-    bus.publish_event(&event).await
+    bus.events().publish(&event).await
 }
 
 /// Repeats the command of a message, or shows the beginning of a payload that cannot be repeated.

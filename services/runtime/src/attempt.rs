@@ -125,7 +125,7 @@ impl Attempt<'_> {
 
     /// Stops the attempt once its claim does not hold any more.
     async fn check_claim(&self) {
-        let stored = match self.context.bus.record(self.context.op()).await {
+        let stored = match self.context.bus.operations().get(self.context.op()).await {
             Ok(stored) => stored,
             Err(error) => {
                 tracing::debug!(error = %error, "record not read, trying again soon");

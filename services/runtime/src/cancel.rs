@@ -26,7 +26,7 @@ impl<'a> CancelWatch<'a> {
 
     /// Subscribes to the control subject, then reads its last stored message.
     pub(crate) async fn arm(&self) -> Result<ControlWatch, BusError> {
-        let (messages, request) = self.context.bus.arm_cancel(self.context.op()).await?;
+        let (messages, request) = self.context.bus.cancels().arm(self.context.op()).await?;
         self.apply_if_in_force(request).await?;
 
         Ok(messages)
@@ -34,7 +34,7 @@ impl<'a> CancelWatch<'a> {
 
     /// Reads the last stored control message, for one that a broken connection may have swallowed.
     pub(crate) async fn check_stored_request(&self) -> Result<(), BusError> {
-        let request = self.context.bus.cancel_request(self.context.op()).await?;
+        let request = self.context.bus.cancels().newest(self.context.op()).await?;
 
         self.apply_if_in_force(request).await
     }
@@ -61,7 +61,12 @@ impl<'a> CancelWatch<'a> {
     async fn note_cancel(&self) -> Result<(), BusError> {
         let context = self.context;
         let floor = context.record.cancel_floor;
-        let Some(request) = context.bus.announced_cancel(context.op(), floor).await? else {
+        let Some(request) = context
+            .bus
+            .cancels()
+            .await_announced(context.op(), floor)
+            .await?
+        else {
             return Ok(());
         };
 
@@ -69,6 +74,7 @@ impl<'a> CancelWatch<'a> {
         let at = Timestamp::now();
         let changed = context
             .bus
+            .operations()
             .change(context.op(), |record| {
                 record.see_cancel(request.sequence, &request.reason, at)
             })

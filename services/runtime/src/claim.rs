@@ -34,7 +34,7 @@ impl WorkerContext {
         &self,
         command: &ReceivedCommand<'_>,
     ) -> Result<FoundRecord, Unanswered> {
-        if let Some(stored) = self.bus.record(command.op()).await? {
+        if let Some(stored) = self.bus.operations().get(command.op()).await? {
             return Ok(FoundRecord::Stored(stored.record));
         }
 
@@ -55,8 +55,8 @@ impl WorkerContext {
         let claim = record.claim(command.step(), 1, self.holder(command), None);
 
         let (marked, created) = tokio::join!(
-            self.bus.put_active(command.op()),
-            self.bus.create_record(record)
+            self.bus.active().mark(command.op()),
+            self.bus.operations().create(record)
         );
         marked?;
         let (Stored { record, .. }, is_ours) = created?;
@@ -87,7 +87,7 @@ impl WorkerContext {
             Some(holder) if holder.worker == self.id => {
                 Ok(self.current.contains(command.op(), command.step()))
             }
-            Some(holder) => Ok(self.bus.is_worker_alive(&holder.worker).await?),
+            Some(holder) => Ok(self.bus.workers().is_alive(&holder.worker).await?),
             None => Ok(false),
         }
     }
@@ -105,6 +105,7 @@ impl WorkerContext {
         // 3. Running, attempt + 1, this worker: every later write demands that attempt.
         let changed = self
             .bus
+            .operations()
             .change(command.op(), |record| {
                 record.claim(command.step(), submission, holder.clone(), lost)
             })
@@ -125,6 +126,7 @@ impl WorkerContext {
     pub(crate) async fn release_claim(&self, command: &ReceivedCommand<'_>, attempt: u32) {
         let released = self
             .bus
+            .operations()
             .change(command.op(), |record| {
                 record.release(command.step(), attempt, Timestamp::now())
             })

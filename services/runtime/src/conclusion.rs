@@ -74,6 +74,7 @@ impl WorkerContext {
     ) -> Result<Option<OperationRecord>, Unanswered> {
         let changed = self
             .bus
+            .operations()
             .change(command.op(), |record| {
                 ending.write(record, command.step(), attempt, at)
             })
@@ -102,7 +103,7 @@ impl WorkerContext {
         };
 
         // Unreadable for now: the share of the longest plan fits every record.
-        let steps = match self.bus.record(op).await {
+        let steps = match self.bus.operations().get(op).await {
             Ok(Some(stored)) => stored.record.steps.len(),
             _ => STEPS_MAX,
         };
@@ -127,7 +128,7 @@ impl WorkerContext {
         self.announce_ended(command, record).await?;
         self.die_if_probed(Moment::Announced)?;
 
-        if self.bus.publish_outstanding(record).await? == Published::Full {
+        if self.bus.commands().publish_outstanding(record).await? == Published::Full {
             tracing::warn!("the command queue is full, handing the message back");
             return Ok(command.delivered.hand_back(QUEUE_FULL_DELAY).await?);
         }
@@ -144,7 +145,7 @@ impl WorkerContext {
         self.die_if_probed(Moment::Acked)?;
 
         if record.state.is_terminal() {
-            self.bus.settle_active(&record.op).await?;
+            self.bus.active().unmark(&record.op).await?;
         }
         Ok(())
     }

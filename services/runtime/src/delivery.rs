@@ -127,7 +127,11 @@ impl<H: StepHandler> DeliveryHandler<H> {
         );
 
         // A submission that died half-way is finished by the first worker that comes by.
-        self.worker.bus.publish_outstanding(&record).await?;
+        self.worker
+            .bus
+            .commands()
+            .publish_outstanding(&record)
+            .await?;
 
         if claim.exhausted {
             announce::emit_lossy(&self.worker.bus, started).await;
@@ -173,6 +177,7 @@ impl<H: StepHandler> DeliveryHandler<H> {
         let cleared = self
             .worker
             .bus
+            .operations()
             .change(command.op(), |record| {
                 record.clear_hold(command.step(), lost, at)
             })

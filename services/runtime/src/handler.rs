@@ -255,6 +255,7 @@ impl StepContext {
         let at = Timestamp::now();
         let changed = self
             .bus
+            .operations()
             .change(&self.record.op, |record| {
                 record.record_checkpoint(self.number, self.attempt, value.clone(), at)
             })

@@ -45,7 +45,7 @@ pub async fn run_housekeeper(bus: Bus, owner: String, mut stop: watch::Receiver<
             _ = stop.wait_for(|stop| *stop) => return,
         }
 
-        match bus.acquire_lease(LEASE, &owner).await {
+        match bus.leases().acquire(LEASE, &owner).await {
             Ok(Some(lease)) => keep_house_with(&bus, lease, &mut stop).await,
             // Somebody else has it.
             Ok(None) => {}
@@ -64,7 +64,7 @@ async fn keep_house_with(bus: &Bus, mut lease: Lease, stop: &mut watch::Receiver
         _ = stop.wait_for(|stop| *stop) => {}
     }
 
-    if let Err(error) = bus.release_lease(lease).await {
+    if let Err(error) = bus.leases().release(lease).await {
         tracing::debug!(error = %error, "lease not released, it expires by itself");
     }
 }
@@ -76,7 +76,7 @@ async fn renew_until_lost(bus: &Bus, lease: &mut Lease) {
 
     loop {
         renewals.tick().await;
-        match bus.renew_lease(lease).await {
+        match bus.leases().renew(lease).await {
             Ok(true) => renewed_at = Instant::now(),
             Ok(false) => return,
             // Not renewed for its whole life: it has expired, whatever the server would say.
@@ -122,9 +122,9 @@ impl Housekeeper {
     }
 
     async fn listen(&mut self) -> Result<(), Interrupted> {
-        let mut signs_of_life = self.bus.watch_alive().await?;
-        let mut cancels = self.bus.watch_cancels().await?;
-        let mut starts = self.bus.watch_starts().await?;
+        let mut signs_of_life = self.bus.workers().watch_signs_of_life().await?;
+        let mut cancels = self.bus.cancels().watch().await?;
+        let mut starts = self.bus.events().watch_starts().await?;
 
         self.listening_since = Instant::now();
         let mut silence_checks = unhurried_ticks(self.bus.timing().alive);

@@ -95,7 +95,7 @@ impl Presence {
         let _ = renewals.await;
         drop(signs_of_life);
 
-        if timeout(SIGN_OFF_TIMEOUT, bus.remove_worker(&worker))
+        if timeout(SIGN_OFF_TIMEOUT, bus.workers().sign_off(&worker))
             .await
             .is_err()
         {
@@ -130,7 +130,7 @@ async fn renew_key(
             draining: *draining.borrow(),
             ..info.clone()
         };
-        if let Err(error) = bus.put_worker(&info_now).await {
+        if let Err(error) = bus.workers().announce(&info_now).await {
             tracing::warn!(error = %error, "worker key not renewed");
         }
     }
@@ -166,5 +166,5 @@ impl SignsOfLife {
 async fn show_life(bus: &Bus, worker: &WorkerId) {
     // While the client is disconnected its buffer may be full. A sign that is lost does no harm:
     // the next one comes anyway.
-    let _ = timeout(bus.timing().alive, bus.publish_alive(worker)).await;
+    let _ = timeout(bus.timing().alive, bus.workers().send_sign_of_life(worker)).await;
 }

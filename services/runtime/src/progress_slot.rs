@@ -164,7 +164,7 @@ pub(crate) async fn publish(bus: Bus, slot: Arc<ProgressSlot>, of: ProgressOf) {
         }
 
         let record = renderer.render(&last, Timestamp::now(), Instant::now());
-        if let Err(error) = bus.publish_progress(&record).await {
+        if let Err(error) = bus.progress().publish(&record).await {
             tracing::debug!(error = %error, "progress not published");
         }
         sleep_until(Instant::now() + QUIET).await;

@@ -163,7 +163,7 @@ impl Announced {
         let draining = watch::Sender::new(false);
 
         let info = worker_info(&worker, options);
-        bus.put_worker(&info).await?;
+        bus.workers().announce(&info).await?;
         let presence = Presence::start(bus, info, &current, draining.subscribe())
             .map_err(WorkerError::Thread)?;
 
@@ -173,6 +173,7 @@ impl Announced {
             AbortOnDropHandle::new(tokio::spawn(housekeeper))
         });
         let answering = bus
+            .services()
             .answer(description(&worker, options), endpoints(options, &current))
             .await?;
 
@@ -196,7 +197,8 @@ async fn start_slots<H: StepHandler>(
     announced: &Announced,
 ) -> Result<JoinSet<SlotEnd>, BusError> {
     let queue = bus
-        .queue(options.service, options.lane, options.priority)
+        .commands()
+        .open_queue(options.service, options.lane, options.priority)
         .await?;
     let queue = Arc::new(queue);
     let deliveries = Arc::new(DeliveryHandler {
@@ -238,7 +240,7 @@ async fn wait_for_end(
     announced: &Announced,
     slots: &mut JoinSet<SlotEnd>,
 ) -> Result<End, BusError> {
-    let mut drain_requests = bus.watch_drain(&announced.worker).await?;
+    let mut drain_requests = bus.workers().watch_drain(&announced.worker).await?;
 
     loop {
         tokio::select! {

@@ -204,7 +204,7 @@ async fn a_training_cancelled_and_resumed_at_twenty_random_moments_ends_with_the
             .after(Duration::from_millis(u64::from(attempt * 37 % 100)))
             .await;
         let asked = Instant::now();
-        sandbox.bus().request_cancel(&op, "").await.unwrap();
+        sandbox.bus().cancels().request(&op, "").await.unwrap();
         let record = sandbox.until_ended(&op).await;
         slowest = slowest.max(asked.elapsed());
         if record.state == OperationState::Completed {
@@ -212,7 +212,7 @@ async fn a_training_cancelled_and_resumed_at_twenty_random_moments_ends_with_the
         }
         assert_eq!(record.state, OperationState::Cancelled);
         cancelled += 1;
-        sandbox.bus().resume(&op).await.unwrap();
+        sandbox.bus().operations().resume(&op).await.unwrap();
     }
     assert!(
         cancelled >= 10 && slowest < Duration::from_secs(1),

@@ -245,14 +245,15 @@ async fn a_cancelled_training_keeps_its_last_epoch_and_a_resume_ends_with_the_sa
     until_checkpointed(&sandbox, &op).await;
     sandbox
         .bus()
-        .request_cancel(&op, "changed my mind")
+        .cancels()
+        .request(&op, "changed my mind")
         .await
         .unwrap();
     assert_eq!(
         sandbox.until_ended(&op).await.state,
         OperationState::Cancelled
     );
-    sandbox.bus().resume(&op).await.unwrap();
+    sandbox.bus().operations().resume(&op).await.unwrap();
     let record = sandbox
         .until_record(&op, "completed", |record| {
             record.state == OperationState::Completed

@@ -64,7 +64,8 @@ async fn work_on_its_queue_is_cancelled_and_never_runs() {
 
     sandbox
         .bus()
-        .request_cancel(&op, "not needed")
+        .cancels()
+        .request(&op, "not needed")
         .await
         .unwrap();
 
@@ -100,7 +101,7 @@ async fn cancel_between_two_steps_keeps_the_first_result() {
         .until_event(&op, "completed", |event| event.what == What::Completed)
         .await;
 
-    sandbox.bus().request_cancel(&op, "").await.unwrap();
+    sandbox.bus().cancels().request(&op, "").await.unwrap();
 
     let record = assert_cancelled_for_good(&sandbox, &op).await;
     assert_eq!(record.steps[0].state, StepState::Completed);
@@ -122,7 +123,7 @@ async fn cancel_does_not_wait_for_the_next_try_of_a_step() {
         .until_event(&op, "retrying", |event| event.what == What::Retrying)
         .await;
 
-    sandbox.bus().request_cancel(&op, "").await.unwrap();
+    sandbox.bus().cancels().request(&op, "").await.unwrap();
 
     assert_cancelled_for_good(&sandbox, &op).await;
     assert_eq!(sandbox.story(&op).await, "1.started 1.retrying 1.cancelled");
@@ -138,7 +139,8 @@ async fn cancel_of_running_work_stops_it_and_says_so() {
 
     sandbox
         .bus()
-        .request_cancel(&op, "wrong symbol")
+        .cancels()
+        .request(&op, "wrong symbol")
         .await
         .unwrap();
 
@@ -180,7 +182,7 @@ async fn a_request_older_than_the_claim_stops_the_work_first() {
         async { Err(StepError::Stopped) }
     };
     let op = sandbox.submit(&short(1).operation()).await;
-    sandbox.bus().request_cancel(&op, "").await.unwrap();
+    sandbox.bus().cancels().request(&op, "").await.unwrap();
 
     let _worker = sandbox.run(Act(count_runs)).await;
 
@@ -200,13 +202,14 @@ async fn cancel_of_a_completed_operation_changes_nothing() {
 
     sandbox
         .bus()
-        .request_cancel(&done, "too late")
+        .cancels()
+        .request(&done, "too late")
         .await
         .unwrap();
 
     // Housekeeping obeys requests in their order: once the second is done, the first was looked at.
     let queued = sandbox.submit(&short(1).operation()).await;
-    sandbox.bus().request_cancel(&queued, "").await.unwrap();
+    sandbox.bus().cancels().request(&queued, "").await.unwrap();
     assert_cancelled_for_good(&sandbox, &queued).await;
     assert_eq!(sandbox.record(&done).await, before);
     assert_eq!(sandbox.story(&done).await, "1.started 1.completed");
@@ -249,7 +252,7 @@ async fn a_hot_loop_is_left_50_ms_after_the_request() {
         .await;
 
         let published = Instant::now();
-        sandbox.bus().request_cancel(&op, "").await.unwrap();
+        sandbox.bus().cancels().request(&op, "").await.unwrap();
         times.push(exited.recv().await.unwrap() - published);
         let record = sandbox.until_ended(&op).await;
         assert_eq!(record.state, OperationState::Cancelled);

@@ -47,7 +47,7 @@ async fn disturb(sandbox: &Sandbox, fleet: &mut [Process], random: &mut SmallRng
             sandbox.kill_server();
             sandbox.restart_server();
             until("the connection", || async {
-                sandbox.bus().rtt().await.ok()
+                sandbox.bus().connection().rtt().await.ok()
             })
             .await;
         }
@@ -71,7 +71,7 @@ async fn assert_completed_once(sandbox: &Sandbox, op: &OperationId, may_be_cance
     let mut record = sandbox.until_concluded(op).await;
     if record.state == OperationState::Cancelled {
         assert!(may_be_cancelled, "{op} was cancelled without a request");
-        sandbox.bus().resume(op).await.unwrap();
+        sandbox.bus().operations().resume(op).await.unwrap();
         record = sandbox.until_concluded(op).await;
     }
 
@@ -102,7 +102,12 @@ async fn a_fleet_under_random_kills_completes_everything_once() {
         disturb(&sandbox, &mut fleet, &mut random).await;
         if random.random_bool(0.2) {
             let op = &ops[random.random_range(0..ops.len())];
-            sandbox.bus().request_cancel(op, "bad hour").await.unwrap();
+            sandbox
+                .bus()
+                .cancels()
+                .request(op, "bad hour")
+                .await
+                .unwrap();
             cancelled.insert(op.clone());
         }
     }

@@ -78,13 +78,13 @@ async fn publishing_a_command_twice_is_one_run() {
     let op = new_id("dummy");
     let new = short(3).operation();
     for _ in 0..2 {
-        sandbox.bus().submit(&op, &new).await.unwrap();
+        sandbox.bus().operations().submit(&op, &new).await.unwrap();
     }
     let _worker = sandbox.run(Dummy).await;
     sandbox.only_completion_of(&op).await;
 
     // Its message id was consumed long ago: publishing it once more starts nothing.
-    sandbox.bus().submit(&op, &new).await.unwrap();
+    sandbox.bus().operations().submit(&op, &new).await.unwrap();
 
     let record = sandbox.until_concluded(&op).await;
     assert_eq!(record.steps[0].attempt, 1);
@@ -124,7 +124,7 @@ async fn a_full_queue_refuses_submissions_and_loses_nothing() {
     let mut accepted = Vec::new();
     let refused = loop {
         let op = new_id("dummy");
-        match sandbox.bus().submit(&op, &new).await {
+        match sandbox.bus().operations().submit(&op, &new).await {
             Ok(_) => accepted.push(op),
             Err(error) => break error,
         }
@@ -208,6 +208,7 @@ async fn two_workers_share_two_operations_and_hoard_none() {
     let third = sandbox.submit(&short(1).operation()).await;
     let depth = sandbox
         .bus()
+        .commands()
         .queue_depth(Service::Dummy, Lane::Default)
         .await
         .unwrap();
@@ -215,7 +216,8 @@ async fn two_workers_share_two_operations_and_hoard_none() {
 
     sandbox
         .bus()
-        .request_cancel(&ops[0], "make room")
+        .cancels()
+        .request(&ops[0], "make room")
         .await
         .unwrap();
     sandbox.only_completion_of(&third).await;

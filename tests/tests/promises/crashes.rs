@@ -78,7 +78,7 @@ async fn takeover_time(profile: Profile) -> Duration {
     // Housekeeping calls nobody silent before it has listened for ten seconds itself.
     let listens = sandbox.bus().timing().housekeeping_connected + Duration::from_secs(1);
     until("the housekeeper to be sure", || async {
-        let connected_since = sandbox.bus().connected_since().unwrap();
+        let connected_since = sandbox.bus().connection().connected_since().unwrap();
         (connected_since.elapsed() > listens).then_some(())
     })
     .await;
@@ -130,7 +130,7 @@ async fn a_server_killed_in_mid_step_loses_nothing() {
         sandbox.kill_server();
         sandbox.restart_server();
         until("the connection", || async {
-            sandbox.bus().rtt().await.ok()
+            sandbox.bus().connection().rtt().await.ok()
         })
         .await;
     }

@@ -207,7 +207,7 @@ async fn a_fetch_cancelled_again_and_again_stores_the_same() {
         sandbox.after(moment).await;
 
         let requested = Instant::now();
-        sandbox.bus().request_cancel(&op, "").await.unwrap();
+        sandbox.bus().cancels().request(&op, "").await.unwrap();
         let record = sandbox.until_ended(&op).await;
         slowest = slowest.max(requested.elapsed());
         if record.state == OperationState::Completed {
@@ -216,7 +216,7 @@ async fn a_fetch_cancelled_again_and_again_stores_the_same() {
 
         assert_eq!(record.state, OperationState::Cancelled);
         cancelled += 1;
-        sandbox.bus().resume(&op).await.unwrap();
+        sandbox.bus().operations().resume(&op).await.unwrap();
     }
 
     let outcome = fetch_outcome(&sandbox, &op).await;

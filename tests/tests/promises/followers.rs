@@ -28,7 +28,7 @@ async fn a_late_follower_sees_the_last_progress_in_300_ms() {
 
     let late = sandbox.connect().await;
     let attached = Instant::now();
-    let mut updates = late.follow(&op, LIVE).await.unwrap();
+    let mut updates = late.operations().follow(&op, LIVE).await.unwrap();
     let progress = loop {
         match updates.next().await.expect("the operation runs") {
             Update::Progress(progress) => break progress,
@@ -48,7 +48,7 @@ async fn a_follower_that_reads_nothing_finds_the_newest_later() {
     let op = sandbox.submit(&short(100).operation()).await;
     let mut slow_followers = Vec::new();
     for _ in 0..20 {
-        slow_followers.push(sandbox.bus().follow(&op, LIVE).await.unwrap());
+        slow_followers.push(sandbox.bus().operations().follow(&op, LIVE).await.unwrap());
     }
 
     sandbox.only_completion_of(&op).await;

@@ -83,9 +83,10 @@ async fn reported_progress_is_seen_within_a_fifth_of_a_second() {
     let _worker = sandbox.run(Act(report_rarely)).await;
     let op = new_id("dummy");
     let live = FollowOptions { from_start: false };
-    let mut updates = sandbox.bus().follow(&op, live).await.unwrap();
+    let mut updates = sandbox.bus().operations().follow(&op, live).await.unwrap();
     sandbox
         .bus()
+        .operations()
         .submit(&op, &short(1).operation())
         .await
         .unwrap();

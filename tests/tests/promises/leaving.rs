@@ -14,10 +14,10 @@ use crate::commands::short;
 
 /// Asks a worker to drain, and waits until its key says so.
 async fn drain(sandbox: &Sandbox, worker: &WorkerId) {
-    sandbox.bus().request_drain(worker).await.unwrap();
+    sandbox.bus().workers().request_drain(worker).await.unwrap();
 
     until("the key to say that it drains", || async {
-        let workers = sandbox.bus().workers().await.unwrap();
+        let workers = sandbox.bus().workers().list().await.unwrap();
         workers.iter().any(|worker| worker.draining).then_some(())
     })
     .await;
@@ -35,7 +35,7 @@ async fn a_drained_worker_finishes_its_step_and_takes_no_other() {
     worker.until_left().await.unwrap();
 
     sandbox.only_completion_of(&running).await;
-    let workers = sandbox.bus().workers().await.unwrap();
+    let workers = sandbox.bus().workers().list().await.unwrap();
     assert!(workers.is_empty(), "it signed off");
     assert_eq!(sandbox.record(&waiting).await.steps[0].attempt, 0);
     assert_eq!(sandbox.commands_of(&waiting).await.len(), 1);

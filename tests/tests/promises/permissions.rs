@@ -54,9 +54,9 @@ async fn people_may_submit_resume_cancel_and_list() {
     let record = sandbox.until_concluded(&failed).await;
     assert_eq!(record.state, OperationState::Failed);
     assert_eq!(sandbox.dead_letters(&failed).await.len(), 1);
-    let events = sandbox.bus().events_of(&failed).await.unwrap();
+    let events = sandbox.bus().events().list(&failed).await.unwrap();
     assert!(events.iter().any(|event| event.error.is_some()));
-    sandbox.bus().resume(&failed).await.unwrap();
+    sandbox.bus().operations().resume(&failed).await.unwrap();
     sandbox.until_concluded(&failed).await;
 
     // The queue, and cancels of what runs and of what waits.
@@ -65,18 +65,19 @@ async fn people_may_submit_resume_cancel_and_list() {
     let queued = sandbox.submit(&short(1).operation()).await;
     let ahead = sandbox
         .bus()
+        .commands()
         .ahead_of(Service::Dummy, Lane::Default, &queued, StepNumber::FIRST)
         .await
         .unwrap();
     assert_eq!(ahead, Some(0));
     for op in [&queued, &running] {
-        sandbox.bus().request_cancel(op, "").await.unwrap();
+        sandbox.bus().cancels().request(op, "").await.unwrap();
         let record = sandbox.until_concluded(op).await;
         assert_eq!(record.state, OperationState::Cancelled);
     }
 
     let filter = OperationFilter::default();
-    let listed = sandbox.bus().operations(10, &filter).await.unwrap();
+    let listed = sandbox.bus().operations().list(10, &filter).await.unwrap();
     assert_eq!(listed.len(), 3);
 }
 
@@ -92,12 +93,18 @@ async fn people_may_ask_for_health_and_drain_workers() {
 
     let health = sandbox
         .bus()
+        .services()
         .ask(Service::Dummy, "health", Vec::new())
         .await
         .unwrap();
     assert!(String::from_utf8(health).unwrap().contains("healthy"));
 
-    sandbox.bus().request_drain(&worker).await.unwrap();
+    sandbox
+        .bus()
+        .workers()
+        .request_drain(&worker)
+        .await
+        .unwrap();
     sandbox.until_workers(Service::Dummy, 0).await;
 }
 
@@ -109,7 +116,7 @@ async fn only_infra_changes_streams() {
 
     for role in [Role::Worker, Role::Person] {
         let bus = sandbox.connect_as(role).await;
-        let applied = bus.apply(&other).await;
+        let applied = bus.infra().apply(&other).await;
         let deleted = bus.jetstream().delete_stream(subjects::EVENTS).await;
 
         assert!(applied.is_err(), "{role:?} changed streams");
@@ -126,8 +133,8 @@ async fn no_role_does_the_work_of_another() {
     let worker = sandbox.connect_as(Role::Worker).await;
     let person = sandbox.connect_as(Role::Person).await;
 
-    let lease: Result<_, BusError> = person.acquire_lease("housekeeping", "person").await;
-    let cancel = worker.request_cancel(&new_id("dummy"), "").await;
+    let lease: Result<_, BusError> = person.leases().acquire("housekeeping", "person").await;
+    let cancel = worker.cancels().request(&new_id("dummy"), "").await;
 
     assert!(lease.is_err(), "a person does the housekeeping");
     assert!(cancel.is_err(), "a worker asks for a cancel");

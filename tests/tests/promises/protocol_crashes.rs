@@ -112,7 +112,7 @@ async fn a_crash_while_a_step_is_cancelled_leaves_one_event() {
             .await;
         let op = sandbox.submit(&endless().operation()).await;
         sandbox.until_working(&op, 1).await;
-        sandbox.bus().request_cancel(&op, "").await.unwrap();
+        sandbox.bus().cancels().request(&op, "").await.unwrap();
         dying.until_left().await.unwrap_err();
 
         let successor = sandbox.run(Dummy).await;

@@ -107,6 +107,7 @@ async fn hundreds_of_operations_may_wait_and_each_runs_once() {
     }
     let depth = sandbox
         .bus()
+        .commands()
         .queue_depth(Service::Dummy, Lane::Default)
         .await
         .unwrap();

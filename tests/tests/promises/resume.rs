@@ -53,7 +53,7 @@ async fn a_resume_runs_the_unfinished_steps_of_a_failure() {
     let record = sandbox.until_concluded(&op).await;
     assert_eq!(record.state, OperationState::Failed);
 
-    let resumed = sandbox.bus().resume(&op).await.unwrap();
+    let resumed = sandbox.bus().operations().resume(&op).await.unwrap();
     assert_eq!(resumed.state, OperationState::Resuming);
 
     sandbox.only_completion_of(&op).await;
@@ -80,7 +80,7 @@ async fn a_resume_with_the_old_message_in_flight_is_one_run() {
     assert_eq!(sandbox.record(&op).await.state, OperationState::Failed);
     assert_eq!(sandbox.commands_of(&op).await.len(), 1);
 
-    sandbox.bus().resume(&op).await.unwrap();
+    sandbox.bus().operations().resume(&op).await.unwrap();
     let _housekeeper = sandbox.start_housekeeper().await;
     let _workers = [
         sandbox.run(handler.clone()).await,
@@ -108,11 +108,11 @@ async fn a_resume_voids_the_request_that_cancelled_the_work() {
             event.what == What::Checkpointed
         })
         .await;
-    sandbox.bus().request_cancel(&op, "pause").await.unwrap();
+    sandbox.bus().cancels().request(&op, "pause").await.unwrap();
     let cancelled = sandbox.until_concluded(&op).await;
     assert_eq!(cancelled.state, OperationState::Cancelled);
 
-    sandbox.bus().resume(&op).await.unwrap();
+    sandbox.bus().operations().resume(&op).await.unwrap();
 
     let completion = sandbox.only_completion_of(&op).await;
     let resumed_at = completion.result["resumed_at"].as_u64().unwrap();
@@ -126,7 +126,7 @@ async fn a_completed_operation_cannot_be_resumed() {
     let op = sandbox.submit(&short(1).operation()).await;
     sandbox.only_completion_of(&op).await;
 
-    let refused = sandbox.bus().resume(&op).await.unwrap_err();
+    let refused = sandbox.bus().operations().resume(&op).await.unwrap_err();
 
     assert!(
         matches!(refused, ResumeError::Change(ChangeError::Refused { .. })),
@@ -143,12 +143,12 @@ async fn a_request_after_the_resume_counts() {
 
     for attempt in 1..=3 {
         sandbox.until_working(&op, attempt).await;
-        sandbox.bus().request_cancel(&op, "").await.unwrap();
+        sandbox.bus().cancels().request(&op, "").await.unwrap();
 
         let record = sandbox.until_concluded(&op).await;
         assert_eq!(record.state, OperationState::Cancelled);
         assert_eq!(record.steps[0].attempt, attempt);
-        sandbox.bus().resume(&op).await.unwrap();
+        sandbox.bus().operations().resume(&op).await.unwrap();
     }
 }
 
@@ -157,14 +157,14 @@ async fn work_cancelled_on_its_queue_can_be_resumed() {
     let sandbox = Sandbox::start().await;
     let _housekeeper = sandbox.start_housekeeper().await;
     let op = sandbox.submit(&steps(&[short(1), short(1)])).await;
-    sandbox.bus().request_cancel(&op, "").await.unwrap();
+    sandbox.bus().cancels().request(&op, "").await.unwrap();
     let record = sandbox.until_concluded(&op).await;
     for step in &record.steps {
         assert_eq!(step.state, StepState::Cancelled);
     }
 
     // Before any worker comes.
-    sandbox.bus().resume(&op).await.unwrap();
+    sandbox.bus().operations().resume(&op).await.unwrap();
 
     let _worker = sandbox.run(Dummy).await;
     sandbox.only_completion_of(&op).await;

@@ -60,7 +60,7 @@ fn options(url: String) -> ConnectOptions {
 /// Waits until no worker has a key.
 async fn until_nobody_is_listed(sandbox: &Sandbox) {
     until("the key to expire", || async {
-        let workers = sandbox.bus().workers().await.unwrap();
+        let workers = sandbox.bus().workers().list().await.unwrap();
         workers.is_empty().then_some(())
     })
     .await;
@@ -118,7 +118,7 @@ async fn a_service_may_start_before_its_server() {
     let new = short(1).operation();
     let op = until("the submission", || async {
         let op = new_id("dummy");
-        let submitted = sandbox.bus().submit(&op, &new).await;
+        let submitted = sandbox.bus().operations().submit(&op, &new).await;
         submitted.ok().map(|_| op)
     })
     .await;
@@ -146,11 +146,11 @@ async fn the_key_of_a_worker_expires_each_time_it_is_put() {
 
     // Twice: a key that is created again over its expired self may lose its life span.
     for _ in 0..2 {
-        sandbox.bus().put_worker(&info).await.unwrap();
-        assert!(sandbox.bus().is_worker_alive(&worker).await.unwrap());
+        sandbox.bus().workers().announce(&info).await.unwrap();
+        assert!(sandbox.bus().workers().is_alive(&worker).await.unwrap());
 
         until_nobody_is_listed(&sandbox).await;
-        assert!(!sandbox.bus().is_worker_alive(&worker).await.unwrap());
+        assert!(!sandbox.bus().workers().is_alive(&worker).await.unwrap());
     }
 }
 
@@ -180,7 +180,7 @@ async fn when_the_housekeeper_dies_another_takes_over() {
 
     // Only a housekeeper cancels what no worker takes.
     let op = sandbox.submit(&unclaimable()).await;
-    sandbox.bus().request_cancel(&op, "").await.unwrap();
+    sandbox.bus().cancels().request(&op, "").await.unwrap();
     let record = sandbox.until_concluded(&op).await;
     assert_eq!(record.state, OperationState::Cancelled);
 }

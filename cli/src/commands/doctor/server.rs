@@ -28,7 +28,7 @@ pub(super) async fn check_server(bus: &Bus, setup: &Setup) -> Vec<Check> {
         check_durability(setup).await,
         check_topology(bus, setup).await,
     ];
-    match bus.workers().await {
+    match bus.workers().list().await {
         Ok(workers) => {
             checks.push(check_workers(&workers));
             checks.extend(check_queues(bus, &workers).await);
@@ -43,13 +43,13 @@ fn failed_request(name: &'static str, error: &BusError) -> Check {
 }
 
 async fn check_round_trip(bus: &Bus) -> Check {
-    match bus.rtt().await {
+    match bus.connection().rtt().await {
         Ok(round_trip) => {
             let ms = round_trip.as_secs_f64() * 1e3;
             let detail = format!(
                 "{}, version {}, answers in {ms:.1} ms",
-                bus.url(),
-                bus.server_version()
+                bus.connection().url(),
+                bus.connection().server_version()
             );
             Check::ok("server", detail)
         }
@@ -83,7 +83,7 @@ async fn check_durability(setup: &Setup) -> Check {
 async fn check_topology(bus: &Bus, setup: &Setup) -> Check {
     let profile = setup.settings.value.bus.profile;
     let declared = Topology::declare(profile, TopologyOptions::default());
-    let differences = match bus.differences(&declared).await {
+    let differences = match bus.infra().differences(&declared).await {
         Ok(differences) => differences,
         Err(error) => return failed_request("topology", &error),
     };

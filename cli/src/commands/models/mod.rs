@@ -67,6 +67,7 @@ async fn ask<T: DeserializeOwned>(
     let query = serde_json::to_vec(query).ok()?;
     let answer = match context.bus().await {
         Ok(bus) => bus
+            .services()
             .ask(Service::Registry, endpoint, query)
             .await
             .map_err(Failure::from),

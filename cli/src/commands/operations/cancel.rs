@@ -58,14 +58,14 @@ async fn cancel_one(
     op: &OperationId,
     args: &CancelArgs,
 ) -> Result<(), Failure> {
-    let Some(stored) = bus.record(op).await? else {
+    let Some(stored) = bus.operations().get(op).await? else {
         return Err(Failure::no_operation(op));
     };
     if stored.record.state.is_terminal() {
         return Err(already_ended(&stored.record));
     }
 
-    bus.request_cancel(op, &args.reason).await?;
+    bus.cancels().request(op, &args.reason).await?;
     if args.wait {
         return wait_for_stop(context, bus, interrupts, op, args).await;
     }

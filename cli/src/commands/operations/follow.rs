@@ -35,7 +35,7 @@ pub(crate) struct FollowArgs {
 pub(crate) async fn run(args: &FollowArgs, context: &Context) -> Result<Exit, Failure> {
     let mut interrupts = Interrupts::listen()?;
     let bus = context.bus().await?;
-    if bus.record(&args.op).await?.is_none() {
+    if bus.operations().get(&args.op).await?.is_none() {
         return Err(Failure::no_operation(&args.op));
     }
 

@@ -63,7 +63,8 @@ pub(super) async fn run(args: &ListArgs, context: &Context) -> Result<Exit, Fail
     let output = &context.output;
     let bus = context.bus().await?;
     let records = bus
-        .operations(usize::from(args.limit), &filter_of(args))
+        .operations()
+        .list(usize::from(args.limit), &filter_of(args))
         .await?;
     let percents: Vec<Option<f64>> = stream::iter(&records)
         .map(|record| read_percent(&bus, record))
@@ -116,7 +117,11 @@ async fn read_percent(bus: &Bus, record: &OperationRecord) -> Option<f64> {
     }
 
     let service = record.plan.step(number)?.service;
-    let progress = bus.last_progress(service, &record.op, number).await.ok()?;
+    let progress = bus
+        .progress()
+        .newest(service, &record.op, number)
+        .await
+        .ok()?;
     Some(progress.map_or(step_start, |progress| progress.percent))
 }
 

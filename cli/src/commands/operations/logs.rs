@@ -28,10 +28,10 @@ pub(super) async fn run(args: &LogsArgs, context: &Context) -> Result<Exit, Fail
     let op = &args.op;
     let output = &context.output;
     let bus = context.bus().await?;
-    let events = bus.events_of(op).await?;
+    let events = bus.events().list(op).await?;
 
     if events.is_empty() {
-        if bus.record(op).await?.is_none() {
+        if bus.operations().get(op).await?.is_none() {
             return Err(Failure::no_operation(op));
         }
         output.note(&format!(

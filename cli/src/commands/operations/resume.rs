@@ -40,7 +40,7 @@ pub(crate) async fn run(args: &ResumeArgs, context: &Context) -> Result<Exit, Fa
     let mut interrupts = Interrupts::listen()?;
     let bus = context.bus().await?;
 
-    let record = bus.resume(op).await?;
+    let record = bus.operations().resume(op).await?;
     let kind = &record.kind;
     output.json(&json!({
         "type": "started",

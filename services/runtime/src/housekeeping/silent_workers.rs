@@ -20,7 +20,7 @@ impl Housekeeper {
 
         for worker in self.silent_workers() {
             for op in self.holdings.remove(&worker).unwrap_or_default() {
-                if let Some(stored) = self.bus.record(&op).await? {
+                if let Some(stored) = self.bus.operations().get(&op).await? {
                     self.take_steps_of(&stored.record, &worker).await?;
                 }
             }
@@ -34,6 +34,7 @@ impl Housekeeper {
         let timing = self.bus.timing();
         let connected_long_enough = self
             .bus
+            .connection()
             .connected_since()
             .is_some_and(|since| since.elapsed() >= timing.housekeeping_connected);
 
@@ -81,6 +82,7 @@ impl Housekeeper {
         let at = Timestamp::now();
         let changed = self
             .bus
+            .operations()
             .change(&record.op, |record| record.clear_hold(number, worker, at))
             .await;
         let record = match changed {
@@ -96,7 +98,7 @@ impl Housekeeper {
             %worker,
             "worker lost, handing its step on"
         );
-        self.bus.hand_on(&holder.ack_subject).await?;
+        self.bus.commands().hand_on(&holder.ack_subject).await?;
         let event = announce::retrying(&record, number, worker, &worker_lost(worker), at);
         announce::emit_lossy(&self.bus, event).await;
 

@@ -19,16 +19,16 @@ const SIGNS_KEPT_FOR: Duration = Duration::from_secs(3_600);
 impl Housekeeper {
     /// Looks at every operation that is marked as active.
     pub(super) async fn sweep(&mut self) -> Result<(), Interrupted> {
-        let active = self.bus.active().await?;
+        let active = self.bus.active().list().await?;
         for operations in self.holdings.values_mut() {
             operations.retain(|op| active.contains(op));
         }
 
         for op in active {
-            match self.bus.record(&op).await? {
+            match self.bus.operations().get(&op).await? {
                 Some(stored) => self.sweep_operation(&op, &stored.record).await?,
                 // A submission that died before anything of it could be taken.
-                None => self.bus.drop_stale_mark(&op, self.patience()).await?,
+                None => self.bus.active().unmark_stale(&op, self.patience()).await?,
             }
         }
 
@@ -72,7 +72,14 @@ impl Housekeeper {
             let waits = record
                 .step(step.step)
                 .is_some_and(|record| record.holder.is_none());
-            if waits && self.bus.queued_command(&record.op, step).await?.is_none() {
+            if waits
+                && self
+                    .bus
+                    .commands()
+                    .sequence_of(&record.op, step)
+                    .await?
+                    .is_none()
+            {
                 self.requeue(&record.op, step).await?;
             }
         }
@@ -86,7 +93,12 @@ impl Housekeeper {
             "its message is gone, putting it on the queue again"
         );
 
-        match self.bus.requeue(op, step.step, step.submission).await {
+        match self
+            .bus
+            .operations()
+            .requeue(op, step.step, step.submission)
+            .await
+        {
             // Refused: it was claimed or ended meanwhile.
             Ok(())
             | Err(ResumeError::Change(ChangeError::Refused { .. } | ChangeError::NotFound(_))) => {

@@ -12,7 +12,7 @@ use crate::announce;
 impl Housekeeper {
     /// Cancels an operation if a request for it is stored and nobody holds it.
     pub(super) async fn cancel_if_requested(&self, op: &OperationId) -> Result<(), Interrupted> {
-        match self.bus.cancel_request(op).await? {
+        match self.bus.cancels().newest(op).await? {
             Some(request) => self.cancel_unheld(op, &request).await,
             None => Ok(()),
         }
@@ -21,7 +21,7 @@ impl Housekeeper {
     /// The same for a request that has just arrived on the control subject, and that the stream may
     /// not show yet.
     pub(super) async fn cancel_announced(&self, op: &OperationId) -> Result<(), Interrupted> {
-        let Some(stored) = self.bus.record(op).await? else {
+        let Some(stored) = self.bus.operations().get(op).await? else {
             return Ok(());
         };
         let record = stored.record;
@@ -29,7 +29,12 @@ impl Housekeeper {
             return Ok(());
         }
 
-        match self.bus.announced_cancel(op, record.cancel_floor).await? {
+        match self
+            .bus
+            .cancels()
+            .await_announced(op, record.cancel_floor)
+            .await?
+        {
             Some(request) => self.cancel_unheld(op, &request).await,
             None => Ok(()),
         }
@@ -40,7 +45,7 @@ impl Housekeeper {
         op: &OperationId,
         request: &CancelRequest,
     ) -> Result<(), Interrupted> {
-        let Some(stored) = self.bus.record(op).await? else {
+        let Some(stored) = self.bus.operations().get(op).await? else {
             return Ok(());
         };
         let record = stored.record;
@@ -54,6 +59,7 @@ impl Housekeeper {
         let at = Timestamp::now();
         let changed = self
             .bus
+            .operations()
             .change(op, |record| {
                 record.cancel_unheld(request.sequence, &request.reason, at)
             })
@@ -82,12 +88,12 @@ impl Housekeeper {
         }
 
         for step in queued {
-            if let Some(sequence) = self.bus.queued_command(&record.op, *step).await? {
-                self.bus.delete_command(sequence).await?;
+            if let Some(sequence) = self.bus.commands().sequence_of(&record.op, *step).await? {
+                self.bus.commands().delete(sequence).await?;
             }
         }
 
-        Ok(self.bus.settle_active(&record.op).await?)
+        Ok(self.bus.active().unmark(&record.op).await?)
     }
 }
 

@@ -25,7 +25,7 @@ pub(super) async fn show_operation(
     bus: &Bus,
     op: &OperationId,
 ) -> Result<Exit, Failure> {
-    let Some(stored) = bus.record(op).await? else {
+    let Some(stored) = bus.operations().get(op).await? else {
         return Err(Failure::no_operation(op));
     };
     let mut record = stored.record;
@@ -45,7 +45,10 @@ async fn read_progress(bus: &Bus, record: &OperationRecord) -> Result<StepProgre
     let mut progress = StepProgress::new();
     for (number, spec) in record.numbers().zip(record.plan.steps()) {
         if record.step(number).is_some_and(|step| step.attempt > 0)
-            && let Some(last) = bus.last_progress(spec.service, &record.op, number).await?
+            && let Some(last) = bus
+                .progress()
+                .newest(spec.service, &record.op, number)
+                .await?
         {
             progress.insert(number, last);
         }

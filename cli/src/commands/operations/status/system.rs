@@ -20,9 +20,9 @@ type StateCounts = BTreeMap<String, usize>;
 pub(super) async fn show_system(context: &Context, bus: &Bus) -> Result<Exit, Failure> {
     let filter = OperationFilter::default();
     let (records, workers, round_trip) = tokio::try_join!(
-        bus.operations(COUNTED_OPERATIONS, &filter),
-        bus.workers(),
-        bus.rtt()
+        bus.operations().list(COUNTED_OPERATIONS, &filter),
+        bus.workers().list(),
+        bus.connection().rtt()
     )?;
     let mut queues = read_queues(bus, &workers).await?;
     queues.retain(is_worth_showing);
@@ -36,8 +36,8 @@ pub(super) async fn show_system(context: &Context, bus: &Bus) -> Result<Exit, Fa
     context.output.json(&json!({
         "type": "result",
         "server": {
-            "url": bus.url(),
-            "version": bus.server_version(),
+            "url": bus.connection().url(),
+            "version": bus.connection().server_version(),
             "rtt_ms": round_trip_ms,
         },
         "operations": states,
@@ -47,8 +47,8 @@ pub(super) async fn show_system(context: &Context, bus: &Bus) -> Result<Exit, Fa
     }));
     let server = format!(
         "{} (nats-server {}, {round_trip_ms:.1} ms)",
-        bus.url(),
-        bus.server_version()
+        bus.connection().url(),
+        bus.connection().server_version()
     );
     print_system(context, server, &states, &queues)?;
     Ok(Exit::Done)

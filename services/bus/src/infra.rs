@@ -6,13 +6,12 @@ use async_nats::jetstream::context::GetStreamErrorKind;
 use async_nats::jetstream::stream::{Config, ConsumerErrorKind, Info};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use schemas::subjects;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use serde_json::Value;
 
 use crate::connect::Bus;
+use crate::drift::{Drift, compared, differences, merged};
 use crate::error::BusError;
-use crate::topology::{Drift, Topology};
+use crate::handles::Infra;
+use crate::topology::Topology;
 
 /// Settings of a stream that the programs rely on. Sizes, replicas and texts are the installation's
 /// own business.
@@ -56,18 +55,32 @@ pub struct Applied {
 }
 
 impl Bus {
+    /// What every service does first: refuses to run on a server that differs.
+    ///
+    /// # Errors
+    /// [`BusError::Drift`] with every difference.
+    pub async fn check(&self, topology: &Topology) -> Result<(), BusError> {
+        match self.infra().differences(topology).await? {
+            drifts if drifts.is_empty() => Ok(()),
+            drifts => Err(BusError::Drift(drifts)),
+        }
+    }
+}
+
+impl Infra<'_> {
     /// Creates what is missing and changes what differs. Deletes nothing; running it twice changes
     /// nothing.
     ///
     /// # Errors
     /// [`BusError::Request`] when the server refuses, for example a change of retention or storage.
-    pub async fn apply(&self, topology: &Topology) -> Result<Applied, BusError> {
+    pub async fn apply(self, topology: &Topology) -> Result<Applied, BusError> {
         let mut applied = Applied::default();
         for declared in &topology.streams {
             match self.stream_config(&declared.name).await? {
                 None => {
                     let failed = BusError::request(format!("create the stream {}", declared.name));
-                    self.js
+                    self.bus
+                        .js
                         .create_stream(declared.clone())
                         .await
                         .map_err(failed)?;
@@ -79,7 +92,7 @@ impl Bus {
                         let failed =
                             BusError::request(format!("change the stream {}", declared.name));
                         let merged: Config = merged(&found, declared, STREAM_FIELDS)?;
-                        self.js.update_stream(merged).await.map_err(failed)?;
+                        self.bus.js.update_stream(merged).await.map_err(failed)?;
                         applied.changed.extend(differences);
                     }
                 }
@@ -95,7 +108,8 @@ impl Bus {
                 continue;
             }
             let failed = BusError::request(format!("create the consumer {name}"));
-            self.js
+            self.bus
+                .js
                 .create_consumer_on_stream(declared.clone(), subjects::COMMANDS)
                 .await
                 .map_err(failed)?;
@@ -108,7 +122,7 @@ impl Bus {
     }
 
     /// Every difference between the declaration and the server, in the order of the declaration.
-    pub async fn differences(&self, topology: &Topology) -> Result<Vec<Drift>, BusError> {
+    pub async fn differences(self, topology: &Topology) -> Result<Vec<Drift>, BusError> {
         let streams: Vec<_> = topology
             .streams
             .iter()
@@ -132,7 +146,7 @@ impl Bus {
         Ok(drifts.into_iter().flatten().collect())
     }
 
-    async fn stream_differences(&self, declared: &Config) -> Result<Vec<Drift>, BusError> {
+    async fn stream_differences(self, declared: &Config) -> Result<Vec<Drift>, BusError> {
         let found = self.stream_config(&declared.name).await?;
         Ok(compared(
             &declared.name,
@@ -142,7 +156,7 @@ impl Bus {
         ))
     }
 
-    async fn consumer_differences(&self, declared: &pull::Config) -> Result<Vec<Drift>, BusError> {
+    async fn consumer_differences(self, declared: &pull::Config) -> Result<Vec<Drift>, BusError> {
         let name = consumer_name(declared);
         Ok(compared(
             name,
@@ -152,24 +166,13 @@ impl Bus {
         ))
     }
 
-    /// What every service does first: refuses to run on a server that differs.
-    ///
-    /// # Errors
-    /// [`BusError::Drift`] with every difference.
-    pub async fn check(&self, topology: &Topology) -> Result<(), BusError> {
-        match self.differences(topology).await? {
-            drifts if drifts.is_empty() => Ok(()),
-            drifts => Err(BusError::Drift(drifts)),
-        }
-    }
-
     /// The stream's settings as the server has them; none when it does not exist.
-    async fn stream_config(&self, name: &str) -> Result<Option<Config>, BusError> {
+    async fn stream_config(self, name: &str) -> Result<Option<Config>, BusError> {
         Ok(self.stream_info(name).await?.map(|info| info.config))
     }
 
-    pub(crate) async fn stream_info(&self, name: &str) -> Result<Option<Info>, BusError> {
-        match self.js.get_stream(name).await {
+    pub(crate) async fn stream_info(self, name: &str) -> Result<Option<Info>, BusError> {
+        match self.bus.js.get_stream(name).await {
             Ok(stream) => Ok(Some(stream.cached_info().clone())),
             Err(error) => match error.kind() {
                 GetStreamErrorKind::JetStream(refusal)
@@ -184,8 +187,9 @@ impl Bus {
         }
     }
 
-    async fn consumer_config(&self, name: &str) -> Result<Option<pull::Config>, BusError> {
+    async fn consumer_config(self, name: &str) -> Result<Option<pull::Config>, BusError> {
         let found = self
+            .bus
             .js
             .get_consumer_from_stream::<pull::Config, _, _>(name, subjects::COMMANDS)
             .await;
@@ -214,90 +218,4 @@ impl Bus {
 
 fn consumer_name(config: &pull::Config) -> &str {
     config.durable_name.as_deref().unwrap_or_default()
-}
-
-fn compared<T: Serialize>(
-    what: &str,
-    fields: &[&str],
-    declared: &T,
-    found: Option<&T>,
-) -> Vec<Drift> {
-    match found {
-        Some(found) => differences(what, fields, declared, found),
-        None => vec![Drift {
-            what: what.to_owned(),
-            field: String::new(),
-            declared: "present".to_owned(),
-            found: "missing".to_owned(),
-        }],
-    }
-}
-
-/// Compares the wire forms field by field, so that what is declared and what is compared cannot
-/// diverge.
-fn differences<T: Serialize>(what: &str, fields: &[&str], declared: &T, found: &T) -> Vec<Drift> {
-    let (declared, found) = (json(declared), json(found));
-    let differing = fields.iter().filter_map(|field| {
-        let (declared, found) = (declared.get(*field), found.get(*field));
-        // A duplicate window left open is the server's to choose.
-        let left_open = *field == "duplicate_window" && is_unset(declared);
-        let same = left_open || declared == found || (is_unset(declared) && is_unset(found));
-        (!same).then(|| Drift {
-            what: what.to_owned(),
-            field: (*field).to_owned(),
-            declared: shown(field, declared),
-            found: shown(field, found),
-        })
-    });
-    differing.collect()
-}
-
-fn merged<T: Serialize + DeserializeOwned>(
-    found: &T,
-    declared: &T,
-    fields: &[&str],
-) -> Result<T, BusError> {
-    let (mut merged, declared) = (json(found), json(declared));
-    if let Some(merged) = merged.as_object_mut() {
-        for field in fields {
-            match declared.get(*field) {
-                Some(value) => drop(merged.insert((*field).to_owned(), value.clone())),
-                None => drop(merged.remove(*field)),
-            }
-        }
-    }
-    serde_json::from_value(merged).map_err(BusError::request("combine the settings of a stream"))
-}
-
-fn json<T: Serialize>(config: &T) -> Value {
-    serde_json::to_value(config).unwrap_or_default()
-}
-
-fn is_unset(value: Option<&Value>) -> bool {
-    match value {
-        None | Some(Value::Null | Value::Bool(false)) => true,
-        Some(Value::Number(number)) => number.as_i64() == Some(0),
-        Some(Value::String(text)) => text.is_empty() || text == "none" || text == "default",
-        Some(Value::Array(items)) => items.is_empty(),
-        Some(_) => false,
-    }
-}
-
-/// Durations travel as nanoseconds; people read seconds.
-fn shown(field: &str, value: Option<&Value>) -> String {
-    let is_duration = [
-        "max_age",
-        "duplicate_window",
-        "ack_wait",
-        "subject_delete_marker_ttl",
-    ]
-    .contains(&field);
-    match value {
-        Some(Value::Number(nanos)) if is_duration => {
-            format!("{} s", nanos.as_f64().unwrap_or_default() / 1e9)
-        }
-        Some(Value::String(text)) => text.clone(),
-        Some(value) => value.to_string(),
-        None => "unset".to_owned(),
-    }
 }

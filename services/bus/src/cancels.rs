@@ -6,13 +6,14 @@ use async_nats::Subscriber;
 use async_nats::jetstream::stream::DirectGetErrorKind;
 use futures::StreamExt;
 use schemas::errors::shortened;
-use schemas::ids::{OperationId, WorkerId};
+use schemas::ids::OperationId;
 use schemas::operation::REASON_BYTES_MAX;
 use schemas::subjects;
 use tokio::time::Instant;
 
 use crate::connect::Bus;
 use crate::error::BusError;
+use crate::handles::Cancels;
 
 /// How long a request may be on its way into the stream, and the pause between two looks.
 const ANNOUNCED_MAX: Duration = Duration::from_millis(500);
@@ -37,13 +38,14 @@ impl ControlWatch {
     }
 }
 
-impl Bus {
+impl Cancels<'_> {
     /// Asks for the operation to be cancelled. Returns when the request is stored; idempotent.
-    pub async fn request_cancel(&self, op: &OperationId, reason: &str) -> Result<u64, BusError> {
+    pub async fn request(self, op: &OperationId, reason: &str) -> Result<u64, BusError> {
         let payload = shortened(reason, REASON_BYTES_MAX).into_bytes();
         let failed =
             |error| BusError::request(format!("publish the cancel request of {op}"))(error);
         let ack = self
+            .bus
             .js
             .publish(subjects::cancel(op), payload.into())
             .await
@@ -52,11 +54,8 @@ impl Bus {
     }
 
     /// The newest stored cancel request, old ones included: compare with the record's floor.
-    pub async fn cancel_request(
-        &self,
-        op: &OperationId,
-    ) -> Result<Option<CancelRequest>, BusError> {
-        let stream = self.js.get_stream_no_info(subjects::CONTROL).await;
+    pub async fn newest(self, op: &OperationId) -> Result<Option<CancelRequest>, BusError> {
+        let stream = self.bus.js.get_stream_no_info(subjects::CONTROL).await;
         let stream = stream
             .map_err(|error| BusError::request("open the control stream".to_owned())(error))?;
         match stream
@@ -77,15 +76,15 @@ impl Bus {
     /// The cancel request above `floor` that a message on the control subject has just announced:
     /// subscribers may get it an instant before the stream has stored it. `None` when nothing is
     /// stored in half a second.
-    pub async fn announced_cancel(
-        &self,
+    pub async fn await_announced(
+        self,
         op: &OperationId,
         floor: u64,
     ) -> Result<Option<CancelRequest>, BusError> {
         let deadline = Instant::now() + ANNOUNCED_MAX;
         loop {
             let request = self
-                .cancel_request(op)
+                .newest(op)
                 .await?
                 .filter(|request| request.sequence > floor);
             if request.is_some() || Instant::now() >= deadline {
@@ -98,35 +97,21 @@ impl Bus {
     /// Subscribes to the operation's control subject and reads its last stored request. The server
     /// meets both on one connection in this order, so nothing falls between, and no answer is
     /// waited for in between.
-    pub async fn arm_cancel(
-        &self,
+    pub async fn arm(
+        self,
         op: &OperationId,
     ) -> Result<(ControlWatch, Option<CancelRequest>), BusError> {
-        let watch = self.subscribe_control(subjects::cancel(op)).await?;
-        Ok((watch, self.cancel_request(op).await?))
-    }
-
-    /// Subscribes to the drain requests of a worker; flushed, so that nothing published later is
-    /// missed.
-    pub async fn watch_drain(&self, worker: &WorkerId) -> Result<ControlWatch, BusError> {
-        let watch = self.subscribe_control(subjects::drain(worker)).await?;
-        self.flush().await?;
-        Ok(watch)
-    }
-
-    async fn subscribe_control(&self, subject: String) -> Result<ControlWatch, BusError> {
-        let failed = BusError::request(format!("subscribe to {subject}"));
-        Ok(ControlWatch(
-            self.client.subscribe(subject).await.map_err(failed)?,
-        ))
+        let watch = self.bus.subscribe_control(subjects::cancel(op)).await?;
+        Ok((watch, self.newest(op).await?))
     }
 
     /// Subscribes to all cancel requests: the operations they name, as they arrive.
-    pub async fn watch_cancels(
-        &self,
+    pub async fn watch(
+        self,
     ) -> Result<impl futures::Stream<Item = OperationId> + Unpin + use<>, BusError> {
         let failed = |error| BusError::request("subscribe to cancel requests".to_owned())(error);
         let subscriber = self
+            .bus
             .client
             .subscribe(subjects::ALL_CANCELS)
             .await
@@ -141,14 +126,16 @@ impl Bus {
             )
         }))
     }
+}
 
-    /// Asks a worker to take nothing new.
-    pub async fn request_drain(&self, worker: &WorkerId) -> Result<(), BusError> {
-        let failed =
-            |error| BusError::request(format!("publish the drain request of {worker}"))(error);
-        self.client
-            .publish(subjects::drain(worker), bytes::Bytes::new())
-            .await
-            .map_err(failed)
+impl Bus {
+    pub(crate) async fn subscribe_control(
+        &self,
+        subject: String,
+    ) -> Result<ControlWatch, BusError> {
+        let failed = BusError::request(format!("subscribe to {subject}"));
+        Ok(ControlWatch(
+            self.client.subscribe(subject).await.map_err(failed)?,
+        ))
     }
 }

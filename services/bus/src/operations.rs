@@ -10,9 +10,9 @@ use schemas::operation::{OperationRecord, Refusal};
 use schemas::subjects::operation_key;
 use tokio::time::Instant;
 
-use crate::connect::Bus;
+use crate::buckets::Bucket;
 use crate::error::BusError;
-use crate::handles::Bucket;
+use crate::handles::Operations;
 
 /// How long a change is tried against conflicts and a server that is away.
 const CHANGE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -61,10 +61,10 @@ pub enum ChangeError {
     },
 }
 
-impl Bus {
+impl Operations<'_> {
     /// The record of an operation; `None` when there is none.
-    pub async fn record(&self, op: &OperationId) -> Result<Option<Stored>, BusError> {
-        let bucket = self.bucket(Bucket::Operations).await?;
+    pub async fn get(self, op: &OperationId) -> Result<Option<Stored>, BusError> {
+        let bucket = self.bus.bucket(Bucket::Operations).await?;
         let failed = |error| BusError::request(format!("read the record of {op}"))(error);
         let entry = bucket.entry(operation_key(op)).await.map_err(failed)?;
         match entry.filter(|entry| entry.operation == Operation::Put) {
@@ -78,19 +78,16 @@ impl Bus {
 
     /// Creates the record unless one stands. Returns the one that stands, and whether it is the one
     /// given.
-    pub async fn create_record(
-        &self,
-        mut record: OperationRecord,
-    ) -> Result<(Stored, bool), BusError> {
+    pub async fn create(self, mut record: OperationRecord) -> Result<(Stored, bool), BusError> {
         record.nonce = nonce();
         let payload = codec::encode(&record)?;
-        let bucket = self.bucket(Bucket::Operations).await?;
+        let bucket = self.bus.bucket(Bucket::Operations).await?;
         match bucket
             .create(operation_key(&record.op), payload.into())
             .await
         {
             Ok(revision) => Ok((Stored { record, revision }, true)),
-            Err(error) => match self.record(&record.op).await? {
+            Err(error) => match self.get(&record.op).await? {
                 Some(stored) => {
                     let ours = stored.record.nonce == record.nonce;
                     Ok((stored, ours))
@@ -108,7 +105,7 @@ impl Bus {
     ///
     /// A reply may be lost although the write won: our own nonce in the stored record tells.
     pub async fn change<T: Clone>(
-        &self,
+        self,
         op: &OperationId,
         mut transition: impl FnMut(&mut OperationRecord) -> Result<T, Refusal>,
     ) -> Result<Changed<T>, ChangeError> {
@@ -141,13 +138,13 @@ impl Bus {
             }
             // Jitter keeps two writers from meeting again; a reconnect ends the wait.
             let pause = Duration::from_micros(rand::rng().random_range(200..5_000));
-            drop(tokio::time::timeout(pause, self.reconnects.clone().changed()).await);
+            drop(tokio::time::timeout(pause, self.bus.reconnects.clone().changed()).await);
         }
     }
 
     /// One round: `Ok(None)` after a conflict.
     async fn change_once<T: Clone>(
-        &self,
+        self,
         op: &OperationId,
         nonce: &str,
         attempted: &mut Option<T>,
@@ -160,7 +157,7 @@ impl Bus {
         let Some(Stored {
             mut record,
             revision,
-        }) = self.record(op).await.map_err(gave_up)?
+        }) = self.get(op).await.map_err(gave_up)?
         else {
             return Err(ChangeError::NotFound(op.clone()));
         };
@@ -182,7 +179,7 @@ impl Bus {
         record.nonce = nonce.to_owned();
         *attempted = Some(value.clone());
         let payload = codec::encode(&record).map_err(|error| gave_up(error.into()))?;
-        let bucket = self.bucket(Bucket::Operations).await.map_err(gave_up)?;
+        let bucket = self.bus.bucket(Bucket::Operations).await.map_err(gave_up)?;
         match bucket
             .update(operation_key(op), payload.into(), revision)
             .await

@@ -1,22 +1,23 @@
 //! What workers tell the world: events and dead letters with acknowledgement, progress without.
 
-use async_nats::HeaderMap;
 use async_nats::header::NATS_MESSAGE_ID;
 use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::stream::DirectGetErrorKind;
+use futures::{Stream, StreamExt as _};
 use schemas::codec::{self, CONTENT_TYPE, Message};
 use schemas::events::Event;
+use schemas::ids::{OperationId, WorkerId};
 use schemas::messages::DeadLetter;
-use schemas::progress::ProgressRecord;
 use schemas::subjects;
 use schemas::trace::traceparent;
 
-use crate::connect::Bus;
 use crate::error::BusError;
+use crate::handles::Events;
+use crate::headers::ascii;
 
-impl Bus {
+impl Events<'_> {
     /// Publishes an event, acknowledged; its deterministic id makes repetition harmless.
-    pub async fn publish_event(&self, event: &Event) -> Result<(), BusError> {
+    pub async fn publish(self, event: &Event) -> Result<(), BusError> {
         let subject = subjects::event(event.service, &event.op, event.step, event.what.as_str());
         let headers = [
             (
@@ -41,8 +42,8 @@ impl Bus {
     }
 
     /// Publishes a dead letter, acknowledged; `id` makes repetition harmless.
-    pub async fn publish_dead(
-        &self,
+    pub async fn publish_dead_letter(
+        self,
         subject: String,
         letter: &DeadLetter,
         id: &str,
@@ -56,9 +57,10 @@ impl Bus {
 
     /// True when the newest message on the subject has this id: it was published before, however
     /// long ago. Two that publish at the same moment meet in the duplicate window.
-    async fn is_stored(&self, stream: &str, subject: &str, id: &str) -> Result<bool, BusError> {
+    async fn is_stored(self, stream: &str, subject: &str, id: &str) -> Result<bool, BusError> {
         let failed = || format!("read the last message on {subject}");
         let stream = self
+            .bus
             .js
             .get_stream_no_info(stream)
             .await
@@ -74,7 +76,7 @@ impl Bus {
     }
 
     async fn publish_stored<M: Message>(
-        &self,
+        self,
         subject: String,
         message: &M,
         id: &str,
@@ -90,6 +92,7 @@ impl Bus {
         }
         let failed = || format!("publish on {subject}");
         let ack = self
+            .bus
             .js
             .send_publish(subject.clone(), publish)
             .await
@@ -97,49 +100,27 @@ impl Bus {
         ack.await.map(|_| ()).map_err(BusError::request(failed()))
     }
 
-    /// Publishes progress without acknowledgement: losing one is harmless. May wait while the
-    /// client is disconnected, so it is called from the publisher task only, never from the work.
-    pub async fn publish_progress(&self, progress: &ProgressRecord) -> Result<(), BusError> {
-        let subject = subjects::progress(progress.service, &progress.op, progress.step);
-        let mut headers = HeaderMap::new();
-        headers.insert("Content-Type", CONTENT_TYPE);
-        headers.insert(
-            "Ktrdr-Schema",
-            codec::schema_of::<ProgressRecord>().as_str(),
-        );
-        headers.insert("Ktrdr-Op", progress.op.as_str());
-        headers.insert(
-            "Ktrdr-Step",
-            format!(
-                "{} ({}/{})",
-                progress.service, progress.step, progress.steps
-            )
-            .as_str(),
-        );
-        headers.insert("Ktrdr-Percent", format!("{:.1}", progress.percent).as_str());
-        headers.insert("Ktrdr-Message", ascii(&progress.message).as_str());
-        headers.insert(
-            "traceparent",
-            traceparent(&progress.op, progress.step, progress.attempt).as_str(),
-        );
-        let payload = codec::encode(progress)?;
-        let publish = self
-            .client
-            .publish_with_headers(subject, headers, payload.into())
-            .await;
-        publish.map_err(BusError::request(format!(
-            "publish progress of {}",
-            progress.op
-        )))
+    /// Claims as they are announced: the operation and its new holder.
+    pub async fn watch_starts(
+        self,
+    ) -> Result<impl Stream<Item = (OperationId, WorkerId)> + Unpin + use<>, BusError> {
+        let subscriber = self.bus.client.subscribe(subjects::ALL_STARTS).await;
+        let subscriber = subscriber.map_err(BusError::request("subscribe to started steps"))?;
+        Ok(subscriber.filter_map(|message| {
+            let event = codec::decode::<Event>(&message.payload).ok();
+            std::future::ready(event.and_then(|event| Some((event.op, event.worker?))))
+        }))
     }
-}
 
-/// Header text: printable ASCII, at most 200 characters; anything else is left out.
-fn ascii(text: &str) -> String {
-    text.chars()
-        .filter(|each| each.is_ascii() && !each.is_ascii_control())
-        .take(200)
-        .collect::<String>()
-        .trim()
-        .to_owned()
+    /// What happened to an operation, as far as it is still kept, in the order in which it was
+    /// stored.
+    pub async fn list(self, op: &OperationId) -> Result<Vec<Event>, BusError> {
+        let kept = self
+            .bus
+            .replay(subjects::EVENTS, &subjects::events_of(op), 1, u64::MAX)
+            .await?;
+        kept.iter()
+            .map(|kept| Ok(codec::decode(&kept.payload)?))
+            .collect()
+    }
 }

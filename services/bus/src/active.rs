@@ -1,0 +1,129 @@
+//! Marks of the operations that are not finished: a superset of them, so that they are found
+//! without reading all records.
+
+use async_nats::jetstream::context::PublishErrorKind;
+use async_nats::jetstream::kv::Operation;
+use async_nats::jetstream::message::PublishMessage;
+use jiff::Timestamp;
+use schemas::codec;
+use schemas::ids::OperationId;
+use schemas::subjects;
+use std::time::Duration;
+
+use crate::buckets::Bucket;
+use crate::error::BusError;
+use crate::handles::Active;
+use crate::operations::Stored;
+
+/// How long a settled record is kept: longer than any command or control message lives.
+const RETENTION: Duration = Duration::from_secs(30 * 86_400);
+/// How long the marker of a removed active key stays.
+const MARKER_TTL: Duration = Duration::from_secs(1);
+
+impl Active<'_> {
+    /// Marks an operation as not settled. Put before its command is published and before a resume.
+    pub async fn mark(self, op: &OperationId) -> Result<(), BusError> {
+        let bucket = self.bus.bucket(Bucket::Active).await?;
+        let put = bucket.put(op.as_str(), bytes::Bytes::new()).await;
+        put.map(|_| ())
+            .map_err(BusError::request(format!("mark {op} as active")))
+    }
+
+    /// Removes the mark if the record is terminal. The mark's revision is read before the record,
+    /// so that a resume in between keeps its own mark.
+    pub async fn unmark(self, op: &OperationId) -> Result<(), BusError> {
+        let bucket = self.bus.bucket(Bucket::Active).await?;
+        let failed = || format!("settle the mark of {op}");
+        let Some(mark) = bucket
+            .entry(op.as_str())
+            .await
+            .map_err(BusError::request(failed()))?
+        else {
+            return Ok(());
+        };
+        if mark.operation != Operation::Put {
+            return Ok(());
+        }
+        let Some(stored) = self
+            .bus
+            .operations()
+            .get(op)
+            .await?
+            .filter(|stored| stored.record.state.is_terminal())
+        else {
+            return Ok(());
+        };
+        self.let_expire(&stored).await?;
+        match bucket
+            .purge_expect_revision_with_ttl(op.as_str(), mark.revision, MARKER_TTL)
+            .await
+        {
+            Ok(()) => Ok(()),
+            // Another settled it, or a resume marked it anew: both are right, and neither is ours
+            // to undo.
+            Err(error) => {
+                tracing::debug!(%op, error = %error, "the mark changed meanwhile");
+                Ok(())
+            }
+        }
+    }
+
+    /// Gives a terminal record its last term: the same value, expiring after [`RETENTION`]. A
+    /// resume writes a revision without a term, which keeps it.
+    async fn let_expire(self, stored: &Stored) -> Result<(), BusError> {
+        let op = &stored.record.op;
+        let publish = PublishMessage::build()
+            .payload(codec::encode(&stored.record)?.into())
+            .expected_last_subject_sequence(stored.revision)
+            .ttl(RETENTION);
+        let subject = format!(
+            "$KV.{}.{}",
+            subjects::OPERATIONS,
+            subjects::operation_key(op)
+        );
+        let what = || format!("set the term of the record of {op}");
+        let ack = self
+            .bus
+            .js
+            .send_publish(subject, publish)
+            .await
+            .map_err(BusError::request(what()))?;
+        match ack.await {
+            Ok(_) => Ok(()),
+            // Resumed, or settled by another: both know better.
+            Err(error) if error.kind() == PublishErrorKind::WrongLastSequence => Ok(()),
+            Err(error) => Err(BusError::request(what())(error)),
+        }
+    }
+
+    /// All operations marked as active: a superset of what is not settled.
+    pub async fn list(self) -> Result<Vec<OperationId>, BusError> {
+        let keys = self.bus.keys_of(Bucket::Active).await?;
+        Ok(keys.iter().filter_map(|key| key.parse().ok()).collect())
+    }
+
+    /// Removes the mark of an operation that has no record and whose mark is older than `age`: its
+    /// submit died before anything was on a queue.
+    pub async fn unmark_stale(self, op: &OperationId, age: Duration) -> Result<(), BusError> {
+        let bucket = self.bus.bucket(Bucket::Active).await?;
+        let what = || format!("drop the mark of {op}");
+        let Some(mark) = bucket
+            .entry(op.as_str())
+            .await
+            .map_err(BusError::request(what()))?
+        else {
+            return Ok(());
+        };
+        let written = Timestamp::from_nanosecond(mark.created.unix_timestamp_nanos())
+            .unwrap_or(Timestamp::MAX);
+        if mark.operation == Operation::Put
+            && Timestamp::now().duration_since(written).unsigned_abs() > age
+        {
+            let purged = bucket
+                .purge_expect_revision_with_ttl(op.as_str(), mark.revision, MARKER_TTL)
+                .await;
+            purged.map_err(BusError::request(what()))?;
+        }
+        Ok(())
+    }
+}

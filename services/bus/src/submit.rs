@@ -1,0 +1,182 @@
+//! Submit an operation, resume one, put one step on its queue again.
+
+use jiff::Timestamp;
+use schemas::ids::{OperationId, StepNumber};
+use schemas::operation::{InvalidOperation, NewOperation, OperationRecord};
+
+use crate::commands::Published;
+use crate::error::BusError;
+use crate::handles::Operations;
+use crate::operations::{ChangeError, Stored};
+
+/// The CLI refuses to submit above this share of the command stream's bytes, so that continuations
+/// find room.
+const SUBMIT_FILL_PERCENT_MAX: u64 = 80;
+
+/// Why an operation was not submitted.
+#[derive(Debug, thiserror::Error)]
+pub enum SubmitError {
+    /// The request is out of bounds.
+    #[error("operation {op} cannot be submitted")]
+    Invalid {
+        /// The operation.
+        op: OperationId,
+        /// Why.
+        source: InvalidOperation,
+    },
+    /// The queue is (nearly) full.
+    #[error(
+        "the command queue is {percent} % full ({bytes} of {bytes_max} bytes): operation {op} was not submitted"
+    )]
+    Full {
+        /// The operation.
+        op: OperationId,
+        /// Fill.
+        percent: u64,
+        /// Bytes stored.
+        bytes: u64,
+        /// Limit.
+        bytes_max: u64,
+    },
+    /// The server could not be asked.
+    #[error("operation {op} may not have been submitted")]
+    Bus {
+        /// The operation.
+        op: OperationId,
+        /// Cause.
+        source: BusError,
+    },
+}
+
+impl SubmitError {
+    /// What to do next.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Invalid { .. } => "correct the request and submit it again".to_owned(),
+            Self::Full { .. } => {
+                "wait until workers have caught up, start more of them, or cancel what is queued (`ktrdr ops list --active`)"
+                    .to_owned()
+            }
+            Self::Bus { op, source } => {
+                format!("{}; submitting the same id again is safe: `ktrdr status {op}` tells whether it is there", source.hint())
+            }
+        }
+    }
+}
+
+/// Why an operation was not resumed.
+#[derive(Debug, thiserror::Error)]
+pub enum ResumeError {
+    /// The record refused, or could not be written.
+    #[error("the operation was not put on its queue again")]
+    Change(#[from] ChangeError),
+    /// The server could not be asked.
+    #[error("the operation may not be on its queue")]
+    Bus(#[from] BusError),
+}
+
+impl Operations<'_> {
+    /// Submits an operation: active key, commands of the first stage with the whole operation in
+    /// them, record. Submitting the same id twice is one operation. A submit that dies half-way is
+    /// finished by the first worker.
+    pub async fn submit(
+        self,
+        op: &OperationId,
+        new: &NewOperation,
+    ) -> Result<OperationRecord, SubmitError> {
+        new.validate(op).map_err(|source| SubmitError::Invalid {
+            op: op.clone(),
+            source,
+        })?;
+        let failed = |source| SubmitError::Bus {
+            op: op.clone(),
+            source,
+        };
+        let (room, active) =
+            tokio::join!(self.refuse_when_nearly_full(op), self.bus.active().mark(op));
+        room?;
+        active.map_err(failed)?;
+        let record = OperationRecord::create(op.clone(), new.clone(), Timestamp::now());
+        for step in record.outstanding_commands() {
+            let published = self
+                .bus
+                .commands()
+                .publish(op, step, Some(new), record.steps.len())
+                .await
+                .map_err(failed)?;
+            if published == Published::Full {
+                let (bytes, bytes_max) =
+                    self.bus.commands().stored_bytes().await.map_err(failed)?;
+                return Err(SubmitError::Full {
+                    op: op.clone(),
+                    percent: 100,
+                    bytes,
+                    bytes_max,
+                });
+            }
+        }
+        let (Stored { record, .. }, _) = self.create(record).await.map_err(failed)?;
+        // Submitted again after its end: nobody else would take the mark away.
+        if record.state.is_terminal() {
+            self.bus.active().unmark(op).await.map_err(failed)?;
+        }
+        Ok(record)
+    }
+
+    async fn refuse_when_nearly_full(self, op: &OperationId) -> Result<(), SubmitError> {
+        let failed = |source| SubmitError::Bus {
+            op: op.clone(),
+            source,
+        };
+        let (bytes, bytes_max) = self.bus.commands().stored_bytes().await.map_err(failed)?;
+        let percent = (bytes * 100).checked_div(bytes_max).unwrap_or(0);
+        if percent >= SUBMIT_FILL_PERCENT_MAX {
+            return Err(SubmitError::Full {
+                op: op.clone(),
+                percent,
+                bytes,
+                bytes_max,
+            });
+        }
+        Ok(())
+    }
+
+    /// Resumes a failed or cancelled operation: one compare-and-set, then the commands under their
+    /// new submissions.
+    pub async fn resume(self, op: &OperationId) -> Result<OperationRecord, ResumeError> {
+        let floor = self
+            .bus
+            .cancels()
+            .newest(op)
+            .await?
+            .map_or(0, |request| request.sequence);
+        self.bus.active().mark(op).await?;
+        let changed = self
+            .change(op, |record| record.resume(floor, Timestamp::now()))
+            .await?;
+        self.bus
+            .commands()
+            .publish_outstanding(&changed.record)
+            .await?;
+        Ok(changed.record)
+    }
+
+    /// Puts one step on its queue again under a new submission, which is written first.
+    pub async fn requeue(
+        self,
+        op: &OperationId,
+        step: StepNumber,
+        submission: u32,
+    ) -> Result<(), ResumeError> {
+        let changed = self
+            .change(op, |record| {
+                record.requeue(step, submission, Timestamp::now())
+            })
+            .await?;
+        self.bus
+            .commands()
+            .publish_outstanding(&changed.record)
+            .await?;
+        Ok(())
+    }
+}
