@@ -1,9 +1,9 @@
 //! Every strategy of the catalogue works on the bars that ship with the project, and none of them
 //! knows the future.
 
-use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
+use crate::edited_text::apply_edits;
 use crate::sample_bars::{
     HOUR, SymbolInput, assembled, catalog, hourly_eurusd, inputs, names, read,
 };
@@ -13,8 +13,8 @@ use schemas::manifests::Normalisation;
 use strategies::labels::{self, BarLabels, LabelError, LabelSource, uniqueness_weights};
 use strategies::splits::Part;
 use strategies::{
-    ColumnSink, Columns, DataSet, DataSetError, KnownBars, LeakTest, Overrides, Resolved, Strategy,
-    SymbolBars, borrow_bars, compute_columns,
+    ColumnSink, Columns, DataSet, DataSetError, FeatureError, KnownBars, LeakTest, Overrides,
+    Resolved, Strategy, SymbolBars, borrow_bars, compute_columns,
 };
 
 const CATALOG: [&str; 10] = [
@@ -52,77 +52,112 @@ fn compute(resolved: &Resolved, bars: &SymbolBars) -> Columns {
     compute_columns(resolved, bars, &mut |_, _| ControlFlow::Continue(())).unwrap()
 }
 
+const SOURCES: [&str; 7] = [
+    "zigzag",
+    "zigzag_window",
+    "forward_return",
+    "triple_barrier",
+    "context",
+    "regime",
+    "efficiency_regime",
+];
+
 #[test]
-fn the_catalogue_holds_the_strategies_that_are_tested() {
+fn the_catalogue_holds_a_strategy_of_every_kind() {
     assert_eq!(names(), CATALOG);
+
     let resolved = CATALOG.map(resolved);
-    for source in [
-        "zigzag",
-        "zigzag_window",
-        "forward_return",
-        "triple_barrier",
-        "context",
-        "regime",
-        "efficiency_regime",
-    ] {
-        assert!(
-            resolved.iter().any(|each| each.labels.name() == source),
-            "no strategy learns {source}"
-        );
+    for source in SOURCES {
+        let is_learnt = resolved.iter().any(|each| each.labels.name() == source);
+        assert!(is_learnt, "no strategy learns {source}");
     }
-    assert!(
-        resolved.iter().any(|each| each.symbols.len() > 1)
-            && resolved.iter().any(|each| each.timeframes.len() > 1)
-    );
+
+    assert!(resolved.iter().any(|each| each.symbols.len() > 1));
+    assert!(resolved.iter().any(|each| each.timeframes.len() > 1));
     assert!(resolved.iter().any(|each| each.events.is_some()));
 }
 
+/// A class with fewer rows can hardly be learnt.
+fn assert_every_class_has_a_tenth(name: &str, resolved: &Resolved, set: &DataSet, part: &str) {
+    let counts: Vec<_> = set
+        .parts
+        .iter()
+        .filter(|count| count.part == part)
+        .collect();
+    let rows: u64 = counts.iter().map(|count| count.rows).sum();
+
+    for class in 0..resolved.labels.classes().len() {
+        let class_rows: u64 = counts.iter().map(|count| count.classes[class]).sum();
+        assert!(
+            class_rows * 10 >= rows,
+            "{name}: class {class} has {class_rows} of {rows} rows of {part}"
+        );
+    }
+}
+
 #[test]
-fn every_strategy_gives_a_data_set_with_all_classes_and_covered_sets() {
+fn every_strategy_gives_a_data_set_with_all_classes() {
     for name in CATALOG {
         let resolved = resolved(name);
         let set =
             data_set(&resolved).unwrap_or_else(|error| panic!("{name}: {error}; {}", error.hint()));
+
         for part in ["train", "validation", "test"] {
-            let counts = set.parts.iter().filter(|count| count.part == part);
-            let rows: u64 = counts.clone().map(|count| count.rows).sum();
-            let classes = resolved.labels.classes().len();
-            for class in 0..classes {
-                let own: u64 = counts.clone().map(|count| count.classes[class]).sum();
-                assert!(
-                    own * 10 >= rows,
-                    "{name}: class {class} has {own} of {rows} rows of {part}"
-                );
-            }
+            assert_every_class_has_a_tenth(name, &resolved, &set, part);
         }
-        assert!(
-            set.coverage.values().all(|share| *share > 0.999),
-            "{name}: {:?}",
-            set.coverage
-        );
-        assert!(
-            set.values.iter().flatten().all(|value| value.is_finite()),
-            "{name}"
-        );
+        let are_covered = set.coverage.values().all(|share| *share > 0.999);
+        assert!(are_covered, "{name}: {:?}", set.coverage);
+
         assert_eq!(set.values.len(), set.features.len());
-        assert!(
-            set.values.iter().all(|column| column.len() == set.rows()),
-            "{name}"
-        );
+        for column in &set.values {
+            assert_eq!(column.len(), set.rows(), "{name}");
+            assert!(column.iter().all(|value| value.is_finite()), "{name}");
+        }
         assert_eq!(set.leak_test_cuts, 3);
-        // Every bar in the date range is a row or was dropped for a reason that is counted.
+    }
+}
+
+#[test]
+fn every_bar_in_the_date_range_is_a_row_or_was_dropped() {
+    for name in CATALOG {
+        let resolved = resolved(name);
+        let set = data_set(&resolved).unwrap();
+
         let bars: usize = inputs(&resolved)
             .iter()
             .map(|input| resolved.clip(&input.bars[&resolved.base]).len())
             .sum();
+        let dropped: u64 = set.dropped.values().sum();
+
         assert_eq!(
-            set.rows() as u64 + set.dropped.values().sum::<u64>(),
+            set.rows() as u64 + dropped,
             bars as u64,
             "{name}: {:?}",
             set.dropped
         );
-        println!("{name}: {} rows, dropped {:?}", set.rows(), set.dropped);
     }
+}
+
+/// From when on a feature of this part may be known, and before when its label must be.
+fn bounds_of(set: &DataSet, part: Part) -> (Utc, Utc) {
+    let validation_start = set.cuts.validation_start;
+    let test_start = set.cuts.test_start;
+    let after_embargo = |cut: Utc| cut.plus_micros(set.embargo_micros);
+
+    match part {
+        Part::Train => (Utc(i64::MIN), validation_start),
+        Part::Validation => (after_embargo(validation_start), test_start),
+        Part::Test => (after_embargo(test_start), Utc(i64::MAX)),
+    }
+}
+
+/// Labels of the bars of a symbol, with thresholds fitted as the data set fits them.
+fn labels_as_in(set: &DataSet, resolved: &Resolved, bars: &Bars) -> BarLabels {
+    let training_end = bars
+        .close_time
+        .partition_point(|close| *close < set.cuts.validation_start);
+    let fitted = resolved.labels.fitted(&bars.slice(0..training_end));
+    labels::compute_labels(&fitted.unwrap(), bars).unwrap()
 }
 
 #[test]
@@ -130,136 +165,114 @@ fn no_label_of_a_part_is_known_only_in_the_next_one() {
     for name in CATALOG {
         let resolved = resolved(name);
         let set = data_set(&resolved).unwrap();
+
         for (index, input) in inputs(&resolved).iter().enumerate() {
             let bars = resolved.clip(&input.bars[&resolved.base]);
-            let training = bars.slice(
-                0..bars
-                    .close_time
-                    .partition_point(|close| *close < set.cuts.validation_start),
-            );
-            let labels =
-                labels::compute_labels(&resolved.labels.fitted(&training).unwrap(), &bars).unwrap();
+            let labels = labels_as_in(&set, &resolved, &bars);
+
             for row in (0..set.rows()).filter(|row| set.symbol[*row] as usize == index) {
+                // Features and labels are joined by bar.
                 let bar = bars.open_time.binary_search(&set.open_time[row]).unwrap();
-                assert_eq!(
-                    labels.values[bar], set.label[row],
-                    "features and labels are joined by bar"
-                );
-                let label_known = bars.close_time[bar + labels.look_ahead[bar] as usize];
-                assert_eq!(set.label_known_at[row], label_known);
-                let (start, end) = match set.part[row] {
-                    Part::Train => (Utc(i64::MIN), set.cuts.validation_start),
-                    Part::Validation => (
-                        set.cuts.validation_start.plus_micros(set.embargo_micros),
-                        set.cuts.test_start,
-                    ),
-                    Part::Test => (
-                        set.cuts.test_start.plus_micros(set.embargo_micros),
-                        Utc(i64::MAX),
-                    ),
-                };
-                assert!(
-                    set.known_at[row] >= start && label_known < end,
-                    "{name}: row {row}"
-                );
+                assert_eq!(labels.values[bar], set.label[row]);
+                let label_known_at = bars.close_time[bar + labels.look_ahead[bar] as usize];
+                assert_eq!(set.label_known_at[row], label_known_at);
+
+                let (start, end) = bounds_of(&set, set.part[row]);
+                let is_within = set.known_at[row] >= start && label_known_at < end;
+                assert!(is_within, "{name}: row {row}");
             }
         }
     }
 }
 
 #[test]
-fn symbols_are_stacked_in_order_and_each_runs_as_if_it_were_alone() {
-    let together = data_set(&resolved("us_equities_trend")).unwrap();
-    assert!(together.symbol.is_sorted(), "symbol after symbol");
+fn a_stacked_symbol_has_the_rows_that_it_has_alone() {
     let mut alone = resolved("us_equities_trend");
     alone.symbols = vec![alone.symbols[1].clone()];
+
+    let together = data_set(&resolved("us_equities_trend")).unwrap();
     let alone = data_set(&alone).unwrap();
-    let first = together
-        .symbol
-        .iter()
-        .position(|symbol| *symbol == 1)
-        .unwrap();
-    assert_eq!(
-        together.open_time[first..first + alone.rows()],
-        alone.open_time[..]
-    );
+
+    assert!(together.symbol.is_sorted(), "symbol after symbol");
+    let is_second = |symbol: &_| *symbol == 1;
+    let first = together.symbol.iter().position(is_second).unwrap();
+    let rows = first..first + alone.rows();
+    assert_eq!(together.open_time[rows.clone()], alone.open_time[..]);
+    assert_eq!(together.label[rows.clone()], alone.label[..]);
     for (together, alone) in together.values.iter().zip(&alone.values) {
-        assert_eq!(together[first..first + alone.len()], alone[..]);
+        assert_eq!(together[rows.clone()], alone[..]);
     }
-    assert_eq!(together.label[first..first + alone.rows()], alone.label[..]);
+}
+
+/// The values of a column in the training part.
+fn training_values(set: &DataSet, position: usize) -> Vec<f64> {
+    set.values[position]
+        .iter()
+        .zip(&set.part)
+        .filter(|(_, part)| **part == Part::Train)
+        .map(|(value, _)| f64::from(*value))
+        .collect()
 }
 
 #[test]
 fn scaling_is_fitted_on_the_training_part_only() {
-    let resolved = resolved("eurusd_momentum_regression");
-    let set = data_set(&resolved).unwrap();
-    let scaled = set
-        .features
-        .iter()
-        .enumerate()
-        .filter_map(|(position, column)| column.normalisation.map(|fit| (position, fit)));
-    let mut seen = 0;
-    for (position, fit) in scaled {
-        seen += 1;
-        let rows = set.values[position]
-            .iter()
-            .zip(&set.part)
-            .filter(|(_, part)| **part == Part::Train);
-        let train: Vec<f64> = rows.map(|(x, _)| f64::from(*x)).collect();
-        let mean = train.iter().sum::<f64>() / train.len() as f64;
-        match fit {
+    let set = data_set(&resolved("eurusd_momentum_regression")).unwrap();
+
+    let mut scaled_columns = 0;
+    for (position, column) in set.features.iter().enumerate() {
+        let Some(normalisation) = column.normalisation else {
+            continue;
+        };
+        scaled_columns += 1;
+
+        let values = training_values(&set, position);
+        match normalisation {
             Normalisation::Minmax { .. } => {
-                let (low, high) = train.iter().fold((f64::MAX, f64::MIN), |(low, high), x| {
-                    (low.min(*x), high.max(*x))
-                });
-                assert_eq!((low, high), (0.0, 1.0));
+                assert_eq!(values.iter().copied().fold(f64::MAX, f64::min), 0.0);
+                assert_eq!(values.iter().copied().fold(f64::MIN, f64::max), 1.0);
             }
             Normalisation::Zscore { .. } => {
-                let deviation = (train.iter().map(|x| (x - mean).powi(2)).sum::<f64>()
-                    / (train.len() - 1) as f64)
-                    .sqrt();
-                assert!(
-                    mean.abs() < 1e-5 && (deviation - 1.0).abs() < 1e-5,
-                    "{mean} {deviation}"
-                );
+                let count = values.len() as f64;
+                let mean = values.iter().sum::<f64>() / count;
+                let squares: f64 = values.iter().map(|x| (x - mean).powi(2)).sum();
+                let deviation = (squares / (count - 1.0)).sqrt();
+                assert!(mean.abs() < 1e-5, "{mean}");
+                assert!((deviation - 1.0).abs() < 1e-5, "{deviation}");
             }
         }
     }
-    assert_eq!(seen, 5);
+    assert_eq!(scaled_columns, 5);
 }
 
 /// Only the bars that are known at `instant`.
 fn without_future(bars: &SymbolBars, instant: Utc) -> SymbolBars {
-    let known =
-        |bars: &Bars| bars.slice(0..bars.close_time.partition_point(|close| *close <= instant));
-    bars.iter()
-        .map(|(timeframe, bars)| (*timeframe, known(bars)))
-        .collect()
+    let mut past = SymbolBars::new();
+    for (timeframe, bars) in bars {
+        let end = bars.close_time.partition_point(|close| *close <= instant);
+        past.insert(*timeframe, bars.slice(0..end));
+    }
+    past
 }
 
 /// Bars after `instant` replaced by others: every price moves up or down by some per cent.
 fn with_another_future(bars: &SymbolBars, instant: Utc, factor: f64) -> SymbolBars {
-    let changed = bars.iter().map(|(timeframe, bars)| {
-        let mut bars = bars.clone();
-        for row in bars.close_time.partition_point(|close| *close <= instant)..bars.len() {
+    let mut changed = bars.clone();
+    for bars in changed.values_mut() {
+        let start = bars.close_time.partition_point(|close| *close <= instant);
+        for row in start..bars.len() {
             let factor = factor + 0.01 * (row % 7) as f64;
-            for column in [
-                &mut bars.open,
-                &mut bars.high,
-                &mut bars.low,
-                &mut bars.close,
-                &mut bars.volume,
-            ] {
-                column[row] *= factor;
-            }
+            bars.open[row] *= factor;
+            bars.high[row] *= factor;
+            bars.low[row] *= factor;
+            bars.close[row] *= factor;
+            bars.volume[row] *= factor;
         }
-        (*timeframe, bars)
-    });
-    changed.collect()
+    }
+    changed
 }
 
-fn same(left: f64, right: f64) -> bool {
-    left.to_bits() == right.to_bits() || (left.is_nan() && right.is_nan())
+fn is_same(one: f64, other: f64) -> bool {
+    one.to_bits() == other.to_bits() || (one.is_nan() && other.is_nan())
 }
 
 /// All that a network learns from, row by row: features, labels with their look-ahead, which bars
@@ -275,6 +288,8 @@ struct Learnt {
 fn learn(resolved: &Resolved, bars: &SymbolBars) -> Learnt {
     let columns = compute(resolved, bars);
     let base = &bars[&resolved.base];
+
+    // The shortest series of a cut have no label at all.
     let labels = match labels::compute_labels(&resolved.labels, base) {
         Ok(labels) => labels,
         Err(LabelError::TooFewBars { rows, .. }) => BarLabels {
@@ -285,13 +300,17 @@ fn learn(resolved: &Resolved, bars: &SymbolBars) -> Learnt {
         Err(error) => panic!("{error}"),
     };
     let events = resolved.events.map(|events| events.events(base).unwrap());
-    let mut kept = labels.clone();
-    events.iter().for_each(|events| kept.keep(events).unwrap());
+
+    // Only labels of events overlap.
+    let mut event_labels = labels.clone();
+    if let Some(events) = &events {
+        event_labels.keep(events).unwrap();
+    }
     Learnt {
         columns,
         labels,
         events,
-        weights: resolved.weighted.then(|| uniqueness_weights(&kept)),
+        weights: resolved.weighted.then(|| uniqueness_weights(&event_labels)),
     }
 }
 
@@ -304,147 +323,191 @@ fn unlabelled_tail(source: &LabelSource) -> usize {
     }
 }
 
-/// Value and look-ahead of a label that is known at `row`; `None` where there is none, or it looks
-/// further.
-fn known_label(labels: &BarLabels, early: usize, row: usize) -> Option<(u32, u32)> {
-    let (value, ahead) = (labels.values[early], labels.look_ahead[early]);
-    (!value.is_nan() && early + ahead as usize <= row).then_some((value.to_bits(), ahead))
+/// Value and look-ahead of the label of `early`, if it is known at `row`.
+fn label_known_at(labels: &BarLabels, early: usize, row: usize) -> Option<(u32, u32)> {
+    let value = labels.values[early];
+    let look_ahead = labels.look_ahead[early];
+    let is_known = !value.is_nan() && early + look_ahead as usize <= row;
+    is_known.then_some((value.to_bits(), look_ahead))
 }
 
-/// Asserts that nothing up to `row` knows more of the future than it declares: features and events
-/// nothing at all, a label what its look-ahead reaches, a weight what the label does. Gives the
-/// number of labels that changed on the very edge.
-fn assert_causal(
-    name: &str,
-    resolved: &Resolved,
-    bars: &SymbolBars,
-    full: &Learnt,
+/// A cut through the bars of a strategy, and what is learnt from all of them.
+struct Cut<'a> {
+    name: &'a str,
+    resolved: &'a Resolved,
+    full: &'a Learnt,
+    /// The last row before the cut.
     row: usize,
-) -> usize {
-    let instant = full.columns.known_at[row];
-    let mut edge = 0;
-    let futures = [1.08, 0.85].map(|factor| with_another_future(bars, instant, factor));
-    let removed = without_future(bars, instant);
-    assert_eq!(removed[&resolved.base].len(), row + 1);
-    for (bars, tail) in [(removed, unlabelled_tail(&resolved.labels))]
-        .into_iter()
-        .chain(futures.map(|bars| (bars, 0)))
-    {
-        let other = learn(resolved, &bars);
-        for (feature, (with, without)) in resolved
-            .features
-            .iter()
-            .zip(full.columns.values.iter().zip(&other.columns.values))
-        {
-            let changed = (0..=row).find(|row| !same(with[*row], without[*row]));
-            assert_eq!(
-                changed, None,
-                "{name}: {} changed when bars after {instant} did",
-                feature.name
-            );
+    /// When it is known.
+    instant: Utc,
+}
+
+impl Cut<'_> {
+    /// Asserts that nothing up to the cut knows more of the future than it declares: features and
+    /// events nothing at all, a label what its look-ahead reaches, a weight what the label does.
+    /// Gives the number of labels that changed on the very edge.
+    fn assert_causal(&self, bars: &SymbolBars) -> usize {
+        let past = without_future(bars, self.instant);
+        assert_eq!(past[&self.resolved.base].len(), self.row + 1);
+        let tail = unlabelled_tail(&self.resolved.labels);
+        let mut edge_changes = self.compare(&past, tail);
+
+        for factor in [1.08, 0.85] {
+            let other_bars = with_another_future(bars, self.instant, factor);
+            edge_changes += self.compare(&other_bars, 0);
         }
-        let known =
-            |events: &Option<Vec<bool>>| events.as_ref().map(|events| events[..=row].to_vec());
-        assert_eq!(
-            known(&full.events),
-            known(&other.events),
-            "{name}: events up to {instant}"
-        );
-        for early in 0..=row {
-            let labels =
-                [&full.labels, &other.labels].map(|labels| known_label(labels, early, row));
-            let (was, now) = (full.labels.values[early], other.labels.values[early]);
-            if early + tail <= row {
-                assert_eq!(
-                    labels[0], labels[1],
-                    "{name}: the label of row {early}, {instant}"
-                );
-            } else {
-                assert!(
-                    now.is_nan(),
-                    "{name}: row {early} lies in the tail and has a label"
-                );
-            }
-            let reach = early + full.labels.look_ahead[early] as usize;
-            // A weight is shared with labels that begin later, up to where its own label ends.
-            if let (Some(with), Some(without)) = (&full.weights, &other.weights)
-                && reach + tail <= row
-            {
-                assert!(
-                    same(with[early], without[early]),
-                    "{name}: the weight of row {early}, {instant}"
-                );
-            }
-            edge += usize::from(
-                !same(was.into(), now.into()) && !was.is_nan() && !now.is_nan() && reach == row + 1,
+        edge_changes
+    }
+
+    /// Compares all that is learnt from other bars after the cut. The last `tail` rows before it
+    /// have no label.
+    fn compare(&self, other_bars: &SymbolBars, tail: usize) -> usize {
+        let other = learn(self.resolved, other_bars);
+        self.compare_features(&other);
+        self.compare_events(&other);
+
+        let mut edge_changes = 0;
+        for early in 0..=self.row {
+            self.compare_label(&other, early, tail);
+            self.compare_weight(&other, early, tail);
+            edge_changes += usize::from(self.is_changed_on_the_edge(&other, early));
+        }
+        edge_changes
+    }
+
+    fn compare_features(&self, other: &Learnt) {
+        let columns = self.full.columns.values.iter().zip(&other.columns.values);
+        for (feature, (full, other)) in self.resolved.features.iter().zip(columns) {
+            let changed_row = (0..=self.row).find(|row| !is_same(full[*row], other[*row]));
+            assert_eq!(
+                changed_row, None,
+                "{}: {} changed when bars after {} did",
+                self.name, feature.name, self.instant
             );
         }
     }
-    edge
+
+    fn compare_events(&self, other: &Learnt) {
+        let [full, other] = [self.full, other]
+            .map(|learnt| learnt.events.as_ref().map(|events| &events[..=self.row]));
+        assert_eq!(full, other, "{}: events up to {}", self.name, self.instant);
+    }
+
+    fn compare_label(&self, other: &Learnt, early: usize, tail: usize) {
+        let name = self.name;
+        if early + tail > self.row {
+            let is_unlabelled = other.labels.values[early].is_nan();
+            assert!(is_unlabelled, "{name}: row {early} of the tail has a label");
+            return;
+        }
+
+        let [full, other] =
+            [self.full, other].map(|learnt| label_known_at(&learnt.labels, early, self.row));
+        let instant = self.instant;
+        assert_eq!(full, other, "{name}: the label of row {early}, {instant}");
+    }
+
+    /// A weight is shared with labels that begin later, up to where its own label ends.
+    fn compare_weight(&self, other: &Learnt, early: usize, tail: usize) {
+        let Some((full, other)) = self.full.weights.as_ref().zip(other.weights.as_ref()) else {
+            return;
+        };
+        if self.end_of_label(early) + tail <= self.row {
+            assert!(
+                is_same(full[early], other[early]),
+                "{}: the weight of row {early}, {}",
+                self.name,
+                self.instant
+            );
+        }
+    }
+
+    /// True for a label that needs exactly one bar more than the cut leaves, and changes with it.
+    fn is_changed_on_the_edge(&self, other: &Learnt, early: usize) -> bool {
+        let [full, other] = [self.full, other].map(|learnt| learnt.labels.values[early]);
+        let is_changed = !is_same(full.into(), other.into());
+        let are_labels = !full.is_nan() && !other.is_nan();
+        is_changed && are_labels && self.end_of_label(early) == self.row + 1
+    }
+
+    fn end_of_label(&self, early: usize) -> usize {
+        early + self.full.labels.look_ahead[early] as usize
+    }
 }
 
-/// The base timeframe and its features are cut at every place in turn; thresholds are frozen
-/// before.
-fn hunt(name: &str, mut resolved: Resolved, input: &SymbolInput) {
-    let bars: SymbolBars = input
-        .bars
-        .iter()
-        .map(|(timeframe, bars)| (*timeframe, bars.slice(0..bars.len().min(3_000))))
-        .collect();
+fn cut_at<'a>(name: &'a str, resolved: &'a Resolved, full: &'a Learnt, row: usize) -> Cut<'a> {
+    Cut {
+        name,
+        resolved,
+        full,
+        row,
+        instant: full.columns.known_at[row],
+    }
+}
+
+/// Cuts the base timeframe and its features at every place in turn; thresholds are frozen before.
+fn assert_causal_everywhere(name: &str, mut resolved: Resolved, input: &SymbolInput) {
+    let mut bars = input.bars.clone();
+    for bars in bars.values_mut() {
+        *bars = bars.slice(0..bars.len().min(3_000));
+    }
     let training = bars[&resolved.base].slice(0..2_000);
     resolved.labels = resolved.labels.fitted(&training).unwrap();
     resolved.events = resolved
         .events
         .map(|events| events.fitted(&training).unwrap());
+
     let full = learn(&resolved, &bars);
     let rows = full.columns.open_time.len();
-    let edges: usize = (1..24)
-        .map(|step| assert_causal(name, &resolved, &bars, &full, rows * step / 24))
+    let edge_changes: usize = (1..24)
+        .map(|step| cut_at(name, &resolved, &full, rows * step / 24).assert_causal(&bars))
         .sum();
+
+    // A label that changes at the edge shows that its look-ahead is not overstated.
     let symbol = &input.symbol;
-    assert!(
-        edges > 0,
-        "{name} {symbol:?}: a label that changes at the edge shows that its look-ahead is not overstated"
-    );
+    assert!(edge_changes > 0, "{name} {symbol:?}: no label changes");
 }
 
 #[test]
-fn no_feature_of_the_catalogue_knows_the_future_and_labels_know_as_much_as_they_declare() {
-    let mut hunted = Vec::new();
+fn features_of_the_catalogue_know_nothing_of_the_future() {
+    let mut symbols = Vec::new();
     for name in CATALOG {
         let resolved = resolved(name);
         for input in &inputs(&resolved) {
-            hunt(name, resolved.clone(), input);
-            hunted.push(input.symbol.symbol());
+            assert_causal_everywhere(name, resolved.clone(), input);
+            symbols.push(input.symbol.symbol());
         }
     }
-    let times = |symbol: &str| hunted.iter().filter(|each| *each == symbol).count();
-    assert_eq!(["EURUSD", "AAPL", "IBM", "SPY"].map(times), [6, 2, 2, 4]);
+
+    let count = |symbol: &str| symbols.iter().filter(|each| *each == symbol).count();
+    assert_eq!(["EURUSD", "AAPL", "IBM", "SPY"].map(count), [6, 2, 2, 4]);
 }
 
 #[test]
 fn no_feature_over_three_timeframes_knows_the_future() {
-    let text = std::fs::read_to_string(
-        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/strategy_c.yaml"),
-    )
-    .unwrap();
-    let resolved = Strategy::parse(&text)
-        .unwrap()
-        .resolve(&Overrides::default())
-        .unwrap();
-    let series = [
-        (Timeframe::Hour1, "eurusd_1h", 1),
-        (Timeframe::Hour4, "eurusd_4h", 4),
-        (Timeframe::Day1, "eurusd_1d", 24),
-    ];
-    let bars: SymbolBars = series
-        .into_iter()
-        .map(|(timeframe, name, hours)| (timeframe, read("tests/data", name, hours * HOUR)))
-        .collect();
+    let text = include_str!("../data/strategy_c.yaml");
+    let strategy = Strategy::parse(text).unwrap();
+    let resolved = strategy.resolve(&Overrides::default()).unwrap();
+    let bars = SymbolBars::from([
+        (Timeframe::Hour1, read("tests/data", "eurusd_1h", HOUR)),
+        (Timeframe::Hour4, read("tests/data", "eurusd_4h", 4 * HOUR)),
+        (Timeframe::Day1, read("tests/data", "eurusd_1d", 24 * HOUR)),
+    ]);
+
     let full = learn(&resolved, &bars);
     for row in (50..full.columns.open_time.len()).step_by(311) {
-        assert_causal("c", &resolved, &bars, &full, row);
+        cut_at("c", &resolved, &full, row).assert_causal(&bars);
     }
+}
+
+/// A column with the close of the next bar.
+fn take_next_close(bars: &KnownBars<'_>, sink: &mut dyn ColumnSink) -> Result<(), FeatureError> {
+    let close = bars[&Timeframe::Hour1].close;
+    let mut next_close = close[1..].to_vec();
+    next_close.push(f64::NAN);
+
+    sink.take(0, 0, &next_close);
+    Ok(())
 }
 
 /// Cuts leave the rows 166, 332 and 498; the next close of the last row left is the one thing that
@@ -453,66 +516,73 @@ fn no_feature_over_three_timeframes_knows_the_future() {
 fn the_leak_test_catches_a_column_that_knows_the_next_close() {
     let bars = SymbolBars::from([(Timeframe::Hour1, hourly_eurusd().slice(0..500))]);
     let times = &bars[&Timeframe::Hour1].close_time;
-    let foreseeing = |bars: &KnownBars<'_>, sink: &mut dyn ColumnSink| {
-        let next: Vec<f64> = bars[&Timeframe::Hour1]
-            .close
-            .iter()
-            .skip(1)
-            .chain([&f64::NAN])
-            .copied()
-            .collect();
-        sink.take(0, 0, &next);
-        Ok(())
-    };
+
     let mut test = LeakTest::new(times);
-    foreseeing(&borrow_bars(&bars), &mut test).unwrap();
-    let leak = test
-        .check(&borrow_bars(&bars), foreseeing)
-        .unwrap()
-        .expect("a leak");
-    assert_eq!(
-        (leak.feature, leak.rows, leak.cut),
-        (0, (times[333], times[498]), times[498])
-    );
+    take_next_close(&borrow_bars(&bars), &mut test).unwrap();
+    let leak = test.check(&borrow_bars(&bars), take_next_close).unwrap();
+
+    let leak = leak.expect("a leak");
+    assert_eq!(leak.feature, 0);
+    assert_eq!(leak.rows, (times[333], times[498]));
+    assert_eq!(leak.cut, times[498]);
 }
 
 #[test]
 fn a_part_without_a_class_is_an_error_that_says_which() {
-    let text = catalog("eurusd_rsi_macd").replace(
-        "    source: triple_barrier\n    pt_multiplier: 3.0\n    sl_multiplier: 3.0\n    max_holding_period: 12\n",
-        "    source: zigzag\n    zigzag_threshold: 0.05\n",
-    );
-    let resolved = Strategy::parse(&text)
-        .unwrap()
-        .resolve(&Overrides::default())
-        .unwrap();
+    let barrier = "    source: triple_barrier\n    pt_multiplier: 3.0\n    sl_multiplier: 3.0\n    max_holding_period: 12\n";
+    let zigzag = "    source: zigzag\n    zigzag_threshold: 0.05\n";
+    let text = apply_edits(&catalog("eurusd_rsi_macd"), &[(barrier, zigzag)]);
+    let strategy = Strategy::parse(&text).unwrap();
+    let resolved = strategy.resolve(&Overrides::default()).unwrap();
+
     let error = data_set(&resolved).unwrap_err();
+
     assert!(matches!(error, DataSetError::NoClass { .. }), "{error}");
     insta::assert_snapshot!(format!("{}: {error}\nhint: {}", error.code(), error.hint()));
 }
 
+fn describe_error(error: &DataSetError) -> String {
+    format!("{}: {error}\nhint: {}", error.code(), error.hint())
+}
+
 #[test]
-fn too_little_history_missing_series_and_a_stop_are_told_apart() {
-    let mut resolved = resolved("eurusd_rsi_macd");
-    let nothing = assembled(&resolved, &[], 1, &mut |_| ControlFlow::Continue(())).unwrap_err();
-    let mut seen = Vec::new();
-    let stopped = assembled(&resolved, &inputs(&resolved), 1, &mut |step| {
-        seen.push(format!(
+fn missing_series_are_an_error_of_their_own() {
+    let resolved = resolved("eurusd_rsi_macd");
+
+    let error = assembled(&resolved, &[], 1, &mut |_| ControlFlow::Continue(())).unwrap_err();
+
+    insta::assert_snapshot!(describe_error(&error));
+}
+
+#[test]
+fn a_stop_is_an_error_of_its_own_after_the_steps_before_it() {
+    let resolved = resolved("eurusd_rsi_macd");
+    let mut steps = Vec::new();
+
+    let error = assembled(&resolved, &inputs(&resolved), 1, &mut |step| {
+        steps.push(format!(
             "{} {}/{} {} {}/{}",
             step.symbol, step.symbol_number, step.symbols, step.work, step.work_number, step.works
         ));
-        if step.work == "labels" {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
+        match step.work {
+            "labels" => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
         }
     });
+
+    let error = describe_error(&error.unwrap_err());
+    insta::assert_snapshot!(format!("{error}\n{steps:#?}"));
+}
+
+#[test]
+fn too_little_history_is_an_error_with_or_without_a_minimum() {
+    let mut resolved = resolved("eurusd_rsi_macd");
     resolved.start = Some(Utc::from_timestamp("2018-12-20T00:00:00Z".parse().unwrap()));
-    let short = data_set(&resolved).unwrap_err();
+
+    let below_minimum = data_set(&resolved).unwrap_err();
     resolved.history_required = 50;
-    let few = data_set(&resolved).unwrap_err();
-    let errors: BTreeMap<_, _> = [nothing, stopped.unwrap_err(), short, few]
-        .map(|error| (error.code(), format!("{error}; hint: {}", error.hint())))
-        .into();
-    insta::assert_snapshot!(format!("{errors:#?}\n{seen:#?}"));
+    let too_few_rows = data_set(&resolved).unwrap_err();
+
+    let errors = [below_minimum, too_few_rows].map(|error| describe_error(&error));
+    insta::assert_snapshot!(errors.join("\n"));
 }

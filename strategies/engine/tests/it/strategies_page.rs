@@ -9,7 +9,7 @@ use std::path::Path;
 
 use crate::sample_bars::{assembled, catalog, inputs, names};
 use schemas::codes::Advice;
-use strategies::{DataSet, FeatureKind, Overrides, Resolved, Strategy, find_holes, rules};
+use strategies::{DataSet, Feature, FeatureKind, Overrides, Resolved, Strategy, find_holes, rules};
 
 const HEAD: &str = "Strategies: every strategy of the catalogue, its feature columns, and its classes on the sample bars.
 
@@ -21,34 +21,32 @@ embargo. Thresholds that are statistics, and scalings, are measured on the train
 
 ";
 
-/// `BUY 32 %, HOLD 40 %, SELL 28 %` of one part.
-fn balance(set: &DataSet, resolved: &Resolved, part: &str) -> (u64, String) {
-    let own = || set.parts.iter().filter(|count| count.part == part);
-    let rows: u64 = own().map(|count| count.rows).sum();
-    let share = |class: usize| {
-        own().map(|count| count.classes[class]).sum::<u64>() as f64 * 100.0 / rows as f64
-    };
-    let classes = resolved.labels.classes().iter().enumerate();
-    let shares: Vec<String> = classes
-        .map(|(class, name)| format!("{name} {:.0} %", share(class)))
+/// `BUY 32 %, HOLD 40 %, SELL 28 %` of the rows of one part.
+fn describe_classes(set: &DataSet, resolved: &Resolved, part: &str) -> String {
+    let counts: Vec<_> = set
+        .parts
+        .iter()
+        .filter(|count| count.part == part)
         .collect();
-    (
-        rows,
-        if shares.is_empty() {
-            "numbers".to_owned()
-        } else {
-            shares.join(", ")
-        },
-    )
+    let rows: u64 = counts.iter().map(|count| count.rows).sum();
+
+    let names = resolved.labels.classes();
+    let mut shares = Vec::new();
+    for (class, name) in names.iter().enumerate() {
+        let class_rows: u64 = counts.iter().map(|count| count.classes[class]).sum();
+        let percent = class_rows as f64 * 100.0 / rows as f64;
+        shares.push(format!("{name} {percent:.0} %"));
+    }
+
+    if shares.is_empty() {
+        "numbers".to_owned()
+    } else {
+        shares.join(", ")
+    }
 }
 
-fn section(page: &mut String, name: &str) {
-    let strategy =
-        Strategy::parse(&catalog(name)).unwrap_or_else(|findings| panic!("{name}: {findings}"));
-    let resolved = strategy.resolve(&Overrides::default()).unwrap();
-    let inputs = inputs(&resolved);
-    let set = assembled(&resolved, &inputs, 1, &mut |_| ControlFlow::Continue(()));
-    let set = set.unwrap_or_else(|error| panic!("{name}: {error}; {}", error.hint()));
+/// `EURUSD [1h, 4h], labels `zigzag`.`
+fn describe_series(resolved: &Resolved) -> String {
     let symbols: Vec<String> = resolved
         .symbols
         .iter()
@@ -59,78 +57,108 @@ fn section(page: &mut String, name: &str) {
         .iter()
         .map(|each| each.as_str())
         .collect();
-    writeln!(page, "\n## {name}\n\n{}\n", strategy.description.unwrap()).unwrap();
-    writeln!(
-        page,
-        "{} [{}], labels `{}`.\n",
+    format!(
+        "{} [{}], labels `{}`.",
         symbols.join(", "),
         timeframes.join(", "),
         resolved.labels.name()
     )
-    .unwrap();
-    writeln!(page, "| part | rows | classes |\n|---|---|---|").unwrap();
-    for part in ["train", "validation", "test"] {
-        let (rows, classes) = balance(&set, &resolved, part);
-        writeln!(page, "| {part} | {rows} | {classes} |").unwrap();
+}
+
+/// One row of the table of columns.
+fn describe_feature(resolved: &Resolved, feature: &Feature) -> String {
+    let indicator = &resolved.indicators[feature.indicator].indicator;
+    let output = match indicator.spec().outputs.get(feature.output) {
+        Some(name) => format!(".{name}"),
+        None => String::new(),
+    };
+    let lag = match feature.lag {
+        0 => String::new(),
+        1 => ", 1 bar ago".to_owned(),
+        lag => format!(", {lag} bars ago"),
+    };
+
+    let degree = match &feature.kind {
+        FeatureKind::Membership { function, .. } => function.describe(),
+        FeatureKind::Raw {
+            scaling: Some(scaling),
+        } => format!("{scaling:?}").to_lowercase(),
+        FeatureKind::Raw { scaling: None } => "the value".to_owned(),
+    };
+    format!(
+        "| `{}` | {indicator}{output}{lag} | {degree} |",
+        feature.name
+    )
+}
+
+/// The section of one strategy, whose sets must cover the sample bars.
+fn section_of(name: &str) -> String {
+    let strategy =
+        Strategy::parse(&catalog(name)).unwrap_or_else(|findings| panic!("{name}: {findings}"));
+    let resolved = strategy.resolve(&Overrides::default()).unwrap();
+    let inputs = inputs(&resolved);
+    let set = assembled(&resolved, &inputs, 1, &mut |_| ControlFlow::Continue(()))
+        .unwrap_or_else(|error| panic!("{name}: {error}; {}", error.hint()));
+    for input in &inputs {
+        let holes = find_holes(&resolved, &input.bars).unwrap();
+        assert!(
+            holes.is_empty(),
+            "{name}, {}: {holes}",
+            input.symbol.symbol()
+        );
     }
+
+    let mut section = format!("\n## {name}\n\n{}\n\n", strategy.description.unwrap());
+    section += &describe_series(&resolved);
+    section += "\n\n| part | rows | classes |\n|---|---|---|\n";
+    for part in ["train", "validation", "test"] {
+        let counts = set.parts.iter().filter(|count| count.part == part);
+        let rows: u64 = counts.map(|count| count.rows).sum();
+        let classes = describe_classes(&set, &resolved, part);
+        writeln!(section, "| {part} | {rows} | {classes} |").unwrap();
+    }
+
     let dropped: Vec<String> = set
         .dropped
         .iter()
         .map(|(reason, rows)| format!("{reason} {rows}"))
         .collect();
-    writeln!(page, "\nRows dropped: {}.\n", dropped.join(", ")).unwrap();
-    writeln!(page, "| column | from | degree |\n|---|---|---|").unwrap();
+    write!(section, "\nRows dropped: {}.\n\n", dropped.join(", ")).unwrap();
+    section += "| column | from | degree |\n|---|---|---|\n";
     for feature in &resolved.features {
-        let planned = &resolved.indicators[feature.indicator];
-        let output = planned
-            .indicator
-            .spec()
-            .outputs
-            .get(feature.output)
-            .map_or(String::new(), |name| format!(".{name}"));
-        let lag = match feature.lag {
-            0 => String::new(),
-            1 => ", 1 bar ago".to_owned(),
-            lag => format!(", {lag} bars ago"),
-        };
-        let degree = match &feature.kind {
-            FeatureKind::Membership { function, .. } => function.describe(),
-            FeatureKind::Raw { scaling } => scaling.map_or("the value".to_owned(), |each| {
-                format!("{each:?}").to_lowercase()
-            }),
-        };
-        writeln!(
-            page,
-            "| `{}` | {}{output}{lag} | {degree} |",
-            feature.name, planned.indicator
-        )
-        .unwrap();
+        writeln!(section, "{}", describe_feature(&resolved, feature)).unwrap();
     }
-    for input in &inputs {
-        let found = find_holes(&resolved, &input.bars).unwrap();
-        assert!(
-            found.is_empty(),
-            "{name}, {}: {found}",
-            input.symbol.symbol()
-        );
-    }
+    section
 }
+
+const RULES_HEAD: &str = "
+## Rules
+
+What `ktrdr strategies validate` refuses or warns of.
+
+| rule | refuses | why |
+|---|---|---|
+";
 
 #[test]
 fn the_page_of_the_catalogue_is_current() {
     let mut page = HEAD.to_owned();
-    names().iter().for_each(|name| section(&mut page, name));
-    page.push_str("\n## Rules\n\nWhat `ktrdr strategies validate` refuses or warns of.\n\n| rule | refuses | why |\n|---|---|---|\n");
+    for name in names() {
+        page += &section_of(&name);
+    }
+    page += RULES_HEAD;
     for rule in rules() {
         writeln!(page, "| `{}` | {} | {} |", rule.id, rule.refuses, rule.why).unwrap();
     }
+
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/strategies.md");
     if std::env::var_os("KTRDR_WRITE_DOCS").is_some() {
         std::fs::write(&path, &page).unwrap();
     }
-    let written = std::fs::read_to_string(&path).unwrap_or_default();
+
+    let written_page = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(
-        written == page,
+        written_page == page,
         "write it again: KTRDR_WRITE_DOCS=1 cargo test -p strategies --test it strategies_page"
     );
 }
