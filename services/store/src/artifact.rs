@@ -43,6 +43,7 @@ impl StoredArtifacts<'_> {
             .collect();
         let sha256 = artifact_sha256(&draft.network, &references)?;
 
+        // The manifest comes last: an artifact without it does not exist.
         for (name, bytes) in files {
             let name = checked_segment("a file name", &name)?;
             let key = format!("artifacts/{sha256}/{name}");
@@ -50,6 +51,7 @@ impl StoredArtifacts<'_> {
             self.store.put_verified(&key, &written, bytes).await?;
         }
 
+        // If it exists already, an earlier publication of the same files wrote it.
         let manifest = ArtifactManifest {
             files: references,
             ..draft
@@ -68,6 +70,7 @@ impl StoredArtifacts<'_> {
         let manifest: Option<ArtifactManifest> = self.store.document(&key).await?;
         let manifest = manifest.ok_or_else(|| StoreError::Missing { key: key.clone() })?;
 
+        // Its checksum says that it is intact; only its name says that it is the right one.
         let actual = artifact_sha256(&manifest.network, &manifest.files)?;
         if actual == sha256 {
             Ok(manifest)
@@ -86,12 +89,14 @@ impl StoredArtifacts<'_> {
     /// It is absent or damaged.
     pub async fn read(self, sha256: &str) -> Result<Artifact, StoreError> {
         let manifest = self.manifest(sha256).await?;
+
         let mut files = BTreeMap::new();
         for (name, file) in &manifest.files {
             let key = format!("artifacts/{sha256}/{name}");
             let bytes = self.store.get_checked(&key, &file.sha256).await?;
             files.insert(name.clone(), bytes);
         }
+
         Ok(Artifact {
             sha256: sha256.to_owned(),
             manifest,
@@ -115,6 +120,8 @@ fn artifact_sha256(
         what: "a network",
         reason: error.to_string(),
     })?;
+
+    // In the order of their names, so that the same files always give the same artifact.
     let lines: String = files
         .iter()
         .map(|(name, file)| format!("{name} {}\n", file.sha256))

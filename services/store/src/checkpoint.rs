@@ -56,6 +56,7 @@ fn parse_key(text: &str) -> Option<CheckpointKey> {
     let (operation, rest) = path.split_once('/')?;
     let (step, place) = rest.split_once('/')?;
     let (attempt, seq) = place.split_once('-')?;
+
     Some(CheckpointKey {
         operation: operation.parse().ok()?,
         step: step.parse().ok()?,
@@ -132,6 +133,7 @@ impl StoredCheckpoints<'_> {
         let folder = format!("checkpoints/{operation}/{step}");
         let objects = self.store.keys(&folder).await?;
 
+        // Files of a checkpoint that was never finished stay invisible.
         let mut keys: Vec<CheckpointKey> = objects
             .iter()
             .filter_map(|object| {
@@ -156,12 +158,14 @@ impl StoredCheckpoints<'_> {
         let document: Option<StateDocument> = self.store.document(&object).await?;
         let document = document.ok_or(StoreError::Missing { key: object })?;
 
+        // A file may have been deleted or damaged since; half a checkpoint is an error.
         let mut files = BTreeMap::new();
         for (name, written) in document.files {
             let file = format!("{key}/{name}");
             let bytes = self.store.get_checked(&file, &written.sha256).await?;
             files.insert(name, bytes);
         }
+
         Ok(Checkpoint {
             state: document.state,
             files,
@@ -174,6 +178,7 @@ impl StoredCheckpoints<'_> {
     /// Listing or deleting fails.
     pub async fn delete(self, key: &CheckpointKey) -> Result<(), StoreError> {
         self.store.delete(&state_key(key)).await?;
+
         for object in self.store.keys(&key.to_string()).await? {
             self.store.delete(&object).await?;
         }

@@ -72,12 +72,16 @@ impl DataSetTable {
     /// Columns of unequal length, a code without a name, or two columns of one name.
     fn encode(self) -> Result<Bytes, StoreError> {
         self.check_names()?;
+
+        // The dictionary in the file may lose symbols that have no row; the metadata keeps all.
         let list = serde_json::to_string(&self.symbols).map_err(unencodable)?;
 
+        // As dictionaries: readers see text, and a row costs one or two bytes.
         let symbols = StringArray::from_iter_values(&self.symbols);
         let symbol = DictionaryArray::<UInt16Type>::try_new(self.symbol.into(), Arc::new(symbols));
         let parts = StringArray::from_iter_values(PARTS);
         let part = DictionaryArray::<UInt8Type>::try_new(self.part.into(), Arc::new(parts));
+
         let fixed: [ArrayRef; 6] = [
             Arc::new(symbol.map_err(unencodable)?),
             instant_column(self.open_time),
@@ -110,6 +114,7 @@ impl DataSetTable {
             )));
         }
 
+        // Readers find columns by name, so a feature may not hide one of the fixed columns.
         let mut taken: BTreeSet<&str> = FIXED.into_iter().chain([WEIGHT]).collect();
         match self.feature_names.iter().find(|name| !taken.insert(name)) {
             Some(twice) => Err(unencodable(format!("two columns are called `{twice}`"))),
@@ -124,6 +129,7 @@ impl DataSetTable {
             .ok_or_else(|| form_error(key, format!("it has no metadata `{SYMBOLS}`")))?;
         let symbols: Vec<String> =
             serde_json::from_str(list).map_err(|error| form_error(key, error))?;
+
         let symbol = read_codes::<UInt16Type>(&file, key, "symbol", &symbols)?;
         let parts = PARTS.map(str::to_owned);
         let part = read_codes::<UInt8Type>(&file, key, "part", &parts)?;
@@ -136,9 +142,11 @@ impl DataSetTable {
 
         let floats = |name: &str| file.values::<Float32Type>(key, name, None);
         let mut features = Vec::with_capacity(feature_names.len());
+
         for name in &feature_names {
             features.push(floats(name)?);
         }
+
         Ok(Self {
             symbol,
             part,
@@ -193,6 +201,7 @@ where
         let meanings: Vec<Option<K::Native>> =
             texts.iter().map(|text| code_of(names, text?)).collect();
         let keys: &PrimitiveArray<K> = array.keys();
+
         for row in 0..keys.len() {
             let code = array
                 .key(row)
@@ -241,6 +250,8 @@ impl StoredDataSets<'_> {
     ) -> Result<DatasetManifest, StoreError> {
         let prefix = prefix_of(&draft.inputs_sha256)?;
         let rows = table.rows() as u64;
+
+        // Compressing takes seconds for a large table, which no thread of the runtime can spare.
         let encoded = run_blocking(&prefix, move || {
             let bytes = table.encode()?;
             let written = reference_to(&bytes);
@@ -258,6 +269,9 @@ impl StoredDataSets<'_> {
             ..draft
         };
         let key = format!("{prefix}manifest.json");
+
+        // Somebody else may have built the same data set meanwhile; the first manifest counts, so
+        // that everybody trains on the same rows.
         match self.store.create_document(&key, &manifest).await? {
             Created::New => Ok(manifest),
             Created::Existed => {

@@ -182,6 +182,7 @@ impl StoreError {
     pub fn is_full(&self) -> bool {
         use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
 
+        // The error of the system is at the bottom of the chain, below the library's own.
         let mut cause = self.source();
         while let Some(error) = cause {
             let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
@@ -190,6 +191,7 @@ impl StoreError {
             }
             cause = error.source();
         }
+
         false
     }
 
@@ -219,8 +221,10 @@ impl StoreError {
 
     /// True if the connection to a server broke before its answer.
     pub(crate) fn is_interrupted(&self) -> bool {
-        let fault = RemoteFault::Interrupted;
-        matches!(self.backend(), Some(BackendError::Remote { fault: actual, .. }) if *actual == fault)
+        match self.backend() {
+            Some(BackendError::Remote { fault, .. }) => *fault == RemoteFault::Interrupted,
+            _ => false,
+        }
     }
 
     /// The backend's own error, for failures of single objects.

@@ -24,11 +24,11 @@
 //! | Failure | State afterwards |
 //! |---|---|
 //! | killed between objects and manifest | unreachable objects; readers see the state before |
-//! | killed after the manifest, before the caller knew | the effect is there; repeating the call changes nothing |
+//! | killed after the manifest, before the caller knew | the effect; repeating changes nothing |
 //! | two writers | both effects; the later one merged its edit into the earlier one's result |
 //! | full disk | [`StoreError::is_full`]; the state before |
 //! | flipped bit | [`StoreError::Hash`] or [`StoreError::Form`] with the key |
-//! | server away, overloaded, or slow | asked again for a minute, then [`StoreError::is_transient`]; the state before |
+//! | server away or overloaded | asked again, then [`StoreError::is_transient`]; the state before |
 //! | answer of a create lost | asked again; the object that exists is recognised as our own |
 //! | bucket absent, key refused | [`StoreError::is_unreachable`]; never taken for an empty store |
 //!

@@ -12,6 +12,7 @@ use crate::raw_bars::RawBars;
 /// bars, else a UTC year.
 pub fn file_period(timeframe: Timeframe, instant: Utc) -> Range<Utc> {
     let date = instant.date();
+
     let (first, last) = if is_monthly(timeframe) {
         (date.first_of_month(), date.last_of_month())
     } else {
@@ -40,6 +41,8 @@ pub(crate) fn cut_by_period(timeframe: Timeframe, bars: &RawBars) -> Vec<(String
     while let Some(open) = next {
         let period = file_period(timeframe, open);
         let name = name_period(timeframe, period.start);
+
+        // The bars are sorted, so those of the period are one stretch.
         let end = bars.open_time.partition_point(|other| *other < period.end);
         next = bars.open_time.get(end).copied();
         pieces.push((name, bars.between(&period)));
@@ -67,6 +70,7 @@ pub(crate) fn merge(stored: &RawBars, newer: &RawBars) -> Merged {
     };
     let mut rest = stored.iter().peekable();
 
+    // Both are sorted: one walk over the two.
     for bar in newer.iter() {
         while let Some(older) = rest.next_if(|older| older.open_time < bar.open_time) {
             merged.bars.push(older);
@@ -78,6 +82,7 @@ pub(crate) fn merge(stored: &RawBars, newer: &RawBars) -> Merged {
         }
         merged.bars.push(bar);
     }
+
     for older in rest {
         merged.bars.push(older);
     }
@@ -122,6 +127,8 @@ pub(crate) fn find_unstorable(bars: &RawBars) -> Option<UnstorableBar> {
 /// older and a newer answer overlap, the newer one counts.
 pub(crate) fn merge_empty(stored: &[EmptyInterval], newer: &[EmptyInterval]) -> Vec<EmptyInterval> {
     let mut all: Vec<EmptyInterval> = stored.to_vec();
+
+    // A newer answer replaces what an older one said of the same time.
     for added in newer {
         if added.start >= added.end {
             continue;
@@ -130,11 +137,13 @@ pub(crate) fn merge_empty(stored: &[EmptyInterval], newer: &[EmptyInterval]) -> 
         for old in all {
             rest.extend(cut_out(old, added));
         }
+
         rest.push(added.clone());
         all = rest;
     }
     all.sort_by_key(|interval| interval.start);
 
+    // Joined where they touch, so that a daily question does not grow the manifest every day.
     let mut joined: Vec<EmptyInterval> = Vec::with_capacity(all.len());
     for next in all {
         match joined.last_mut() {
@@ -157,6 +166,7 @@ fn cut_out(old: EmptyInterval, cut: &EmptyInterval) -> impl Iterator<Item = Empt
         start: old.start.max(cut.end),
         ..old
     };
+
     [before, after]
         .into_iter()
         .filter(|piece| piece.start < piece.end)

@@ -30,6 +30,7 @@ impl StoredModels<'_> {
         operation: &str,
         make: impl Fn(u32) -> ModelManifest + Send,
     ) -> Result<ModelManifest, StoreError> {
+        // An attempt that was repeated must not become a second version.
         let existing = self.versions(name).await?;
         let mut version = existing.last().map_or(0, |newest| newest.version) + 1;
         let assigned = existing
@@ -109,6 +110,7 @@ impl StoredModels<'_> {
     /// A failed read.
     pub async fn list(self) -> Result<Vec<ModelManifest>, StoreError> {
         let keys = self.store.keys("models").await?;
+        // There is no list of models but that of their manifests.
         let names: BTreeSet<&str> = keys
             .iter()
             .filter_map(|key| key.split('/').nth(1))

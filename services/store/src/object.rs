@@ -182,8 +182,8 @@ impl Store {
 
     /// Creates an object that must not exist yet; never overwrites.
     ///
-    /// A connection that breaks leaves open whether the object was created, and the library does not
-    /// ask again. This does: every caller recognises an object that it created itself.
+    /// A connection that breaks leaves open whether the object was created, and the library does
+    /// not ask again. This does: every caller recognises an object that it created itself.
     pub(crate) async fn create(&self, key: &str, bytes: Bytes) -> Result<Created, StoreError> {
         for _ in 1..CREATE_ATTEMPTS {
             match self.create_once(key, bytes.clone()).await {
@@ -199,11 +199,13 @@ impl Store {
     async fn create_once(&self, key: &str, bytes: Bytes) -> Result<Created, StoreError> {
         use object_store::Error::{AlreadyExists, Precondition};
 
+        // The condition is the server's to check: only there it is atomic.
         let options = PutOptions {
             mode: PutMode::Create,
             ..PutOptions::default()
         };
         let path = object_path(key)?;
+
         match self.objects.put_opts(&path, bytes.into(), options).await {
             Ok(_) => Ok(Created::New),
             Err(AlreadyExists { .. } | Precondition { .. }) => Ok(Created::Existed),
@@ -221,6 +223,8 @@ impl Store {
         document: &impl Serialize,
     ) -> Result<Created, StoreError> {
         let mut value = serde_json::to_value(document).map_err(unencodable)?;
+
+        // Keys are sorted in a value, so the text under the hash is the same wherever it is made.
         let checksum = sha256_hex(value.to_string().as_bytes());
         let fields = value
             .as_object_mut()
@@ -239,9 +243,11 @@ impl Store {
         let Some(bytes) = self.get(key).await? else {
             return Ok(None);
         };
+
         let mut value: Value =
             serde_json::from_slice(&bytes).map_err(|error| form_error(key, error))?;
 
+        // The hash is of the document without it.
         let checksum = value
             .as_object_mut()
             .and_then(|fields| fields.remove(CHECKSUM));
@@ -253,6 +259,7 @@ impl Store {
             return Err(hash_error(key, expected, actual));
         }
 
+        // An intact document of another version may still lack what this one needs.
         let document = serde_json::from_value(value).map_err(|error| form_error(key, error))?;
         Ok(Some(document))
     }
@@ -337,6 +344,7 @@ pub(crate) fn checked_segment<'a>(
         .chars()
         .all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c));
 
+    // A leading dot covers `.` and `..`, which would leave the folder.
     if is_long_enough && is_legal && !text.starts_with('.') {
         Ok(text)
     } else {

@@ -98,6 +98,7 @@ fn write_parquet(
     let arrays = columns.into_iter().map(|column| column.values).collect();
     let batch = RecordBatch::try_new(Arc::clone(&schema), arrays)?;
 
+    // `created_by` would name the version of the library, and change the bytes with every update.
     let pairs = metadata.map(|(key, value)| vec![KeyValue::new(key.to_owned(), value)]);
     let properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
@@ -125,6 +126,7 @@ impl Decoded {
     pub(crate) fn read(key: &str, bytes: Bytes) -> Result<Self, StoreError> {
         let builder = ParquetRecordBatchReaderBuilder::try_new(bytes)
             .map_err(|error| form_error(key, error))?;
+
         let schema = Arc::clone(builder.schema());
         let file_metadata = builder.metadata().file_metadata();
         let metadata = file_metadata.key_value_metadata().cloned();
@@ -133,6 +135,7 @@ impl Decoded {
             .with_batch_size(ROW_GROUP_ROWS)
             .build()
             .map_err(|error| form_error(key, error))?;
+
         let batches = reader
             .collect::<Result<_, _>>()
             .map_err(|error| form_error(key, error))?;
@@ -157,9 +160,12 @@ impl Decoded {
         name: &str,
         null: Option<T::Native>,
     ) -> Result<Vec<T::Native>, StoreError> {
+        // Reserved once, because growing would hold a large column twice.
         let mut values = Vec::with_capacity(self.batches.iter().map(RecordBatch::num_rows).sum());
         for batch in &self.batches {
             let array = primitive_column::<T>(batch, key, name)?;
+
+            // Nearly every column: one copy instead of a look at each cell.
             if array.null_count() == 0 {
                 values.extend_from_slice(array.values());
                 continue;
@@ -183,6 +189,7 @@ impl Decoded {
             let reason = format!("column `{name}` is {data_type}, not timestamp(us, UTC)");
             return Err(form_error(key, reason));
         }
+
         self.values::<TimestampMicrosecondType>(key, name, None)
     }
 }

@@ -73,6 +73,7 @@ impl Store {
             });
         }
 
+        // Without the right to list, series and models could not be found.
         let listed = self.keys(SCRATCH).await?;
         if !listed.iter().any(|listed_key| listed_key == key) {
             return Err(StoreError::Missing {

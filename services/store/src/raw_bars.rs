@@ -114,7 +114,10 @@ impl RawBars {
     pub fn between(&self, range: &Range<Utc>) -> Self {
         let start = self.open_time.partition_point(|open| *open < range.start);
         let end = self.open_time.partition_point(|open| *open < range.end);
+
+        // An inverted range has no rows.
         let rows = start..end.max(start);
+
         Self {
             open_time: part_of(&self.open_time, &rows),
             open: part_of(&self.open, &rows),
@@ -133,6 +136,7 @@ impl RawBars {
             return self;
         }
 
+        // A stable sort keeps bars of one open in the order in which they were given.
         let mut order: Vec<RawBar> = self.iter().collect();
         order.sort_by_key(|bar| bar.open_time);
 

@@ -126,10 +126,12 @@ impl Table {
     fn write_csv(&self, rows: usize) -> Result<Bytes, csv::Error> {
         let mut writer = csv::Writer::from_writer(Vec::new());
         writer.write_record(self.columns.iter().map(|(name, _)| name))?;
+
         for row in 0..rows {
             let cells = self.columns.iter();
             writer.write_record(cells.map(|(_, cells)| cells.text(row).unwrap_or_default()))?;
         }
+
         let bytes = writer
             .into_inner()
             .map_err(csv::IntoInnerError::into_error)?;
@@ -147,6 +149,7 @@ impl Table {
         } else {
             self.to_csv()?
         };
+
         write_whole(file, &bytes).map_err(|source| StoreError::Export {
             path: file.display().to_string(),
             source,
@@ -190,6 +193,7 @@ fn write_whole(file: &Path, bytes: &[u8]) -> io::Result<()> {
     name.push(".partial");
     let partial = file.with_file_name(name);
 
+    // Synced before the rename: after a power cut the name must not lead to an empty file.
     let mut target = File::create(&partial)?;
     if has_extension(file, "gz") {
         let mut packer = GzEncoder::new(&target, Compression::default());
@@ -198,6 +202,7 @@ fn write_whole(file: &Path, bytes: &[u8]) -> io::Result<()> {
     } else {
         target.write_all(bytes)?;
     }
+
     target.sync_all()?;
     std::fs::rename(&partial, file)
 }

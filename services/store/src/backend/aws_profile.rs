@@ -25,6 +25,7 @@ pub(super) fn with_profile(environment: &Environment) -> Result<Environment, Str
     let mut merged = environment.clone();
     let named = environment.get("AWS_PROFILE");
     let profile = named.map_or("default", String::as_str);
+
     let credentials = file_of(
         environment,
         "AWS_SHARED_CREDENTIALS_FILE",
@@ -32,11 +33,14 @@ pub(super) fn with_profile(environment: &Environment) -> Result<Environment, Str
     );
     let config = file_of(environment, "AWS_CONFIG_FILE", ".aws/config");
 
+    // The two files write the name of a profile in two ways, but for the default one.
     let from_credentials = credentials.and_then(|file| read_section(&file, profile));
     let from_config = config.and_then(|file| {
         read_section(&file, &format!("profile {profile}"))
             .or_else(|| read_section(&file, profile).filter(|_| profile == "default"))
     });
+
+    // Without a name nobody asked for a profile, and there need not be one.
     if named.is_some() && from_credentials.is_none() && from_config.is_none() {
         return Err(format!(
             "AWS_PROFILE is `{profile}`, and neither ~/.aws/credentials nor ~/.aws/config has it"
@@ -72,6 +76,7 @@ fn read_section(file: &Path, section: &str) -> Option<Vec<(String, String)>> {
     let header = format!("[{section}]");
     let mut lines = text.lines().map(str::trim);
     lines.find(|line| *line == header)?;
+
     let pairs = lines
         .take_while(|line| !line.starts_with('['))
         .filter_map(|line| line.split_once('='))

@@ -34,10 +34,14 @@ pub enum RemoteFault {
 impl RemoteFault {
     /// True if the same request may succeed later without anybody doing anything.
     pub(crate) fn is_transient(self) -> bool {
-        matches!(
-            self,
-            Self::Unreachable | Self::Timeout | Self::Interrupted | Self::Busy
-        )
+        match self {
+            Self::Unreachable | Self::Timeout | Self::Interrupted | Self::Busy => true,
+            // A process without any would not have started: the machine's role is away for now.
+            Self::NoCredentials => true,
+            Self::NoBucket | Self::Region | Self::Denied | Self::Unsupported | Self::Refused => {
+                false
+            }
+        }
     }
 
     /// Next action of the person who reads the error.
@@ -161,11 +165,13 @@ impl Answer {
                 answer.transport = Some(http.kind());
                 is_remote = true;
             }
+
             let text = current.to_string();
             if let Some((_, request)) = text.split_once("Error performing ") {
                 is_remote = true;
                 answer.read_request(request);
             }
+
             answer.cause = text;
             next = current.source();
         }
@@ -177,8 +183,12 @@ impl Answer {
         let url = request.split(' ').nth(1).unwrap_or_default();
         if let Ok(url) = Url::parse(url) {
             self.server = url.origin().ascii_serialization();
-            self.asks_for_role = url.path().starts_with("/latest/");
+            let path = url.path();
+            self.asks_for_role =
+                path == "/latest/api/token" || path.starts_with("/latest/meta-data");
         }
+
+        // Only a request that was repeated says how often.
         let retries = text_between(request, "after ", " retries");
         self.attempts = 1 + retries.and_then(|text| text.parse().ok()).unwrap_or(0);
 
@@ -187,12 +197,15 @@ impl Answer {
             let line = status.split_once(": ").map_or(status, |(line, _)| line);
             self.status = line.trim().to_owned();
         }
+
+        // Every error of S3 has these two elements; other servers may send a page instead.
         self.code = text_between(request, "<Code>", "</Code>")
             .unwrap_or_default()
             .to_owned();
         self.message = text_between(request, "<Message>", "</Message>")
             .unwrap_or_default()
             .to_owned();
+
         if request.contains("Received redirect without LOCATION") {
             self.status = "301 Moved Permanently".to_owned();
         }
@@ -202,6 +215,8 @@ impl Answer {
         if self.asks_for_role {
             return RemoteFault::NoCredentials;
         }
+
+        // The code says more than the status: a bucket and an object are both absent with 404.
         match self.code.as_str() {
             "NoSuchBucket" => return RemoteFault::NoBucket,
             "SlowDown" | "InternalError" | "ServiceUnavailable" => return RemoteFault::Busy,
@@ -210,6 +225,7 @@ impl Answer {
             _ => {}
         }
 
+        // Without a status there was no answer, and the transport says why.
         let status = self.status.split(' ').next().unwrap_or_default();
         match (status, self.transport) {
             ("401" | "403", _) => RemoteFault::Denied,
@@ -223,6 +239,7 @@ impl Answer {
         }
     }
 
+    /// The failure in one phrase, with the server's own words where it sent any.
     fn words(&self) -> String {
         let server = if self.server.is_empty() {
             "the server"

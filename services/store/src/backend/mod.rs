@@ -35,6 +35,7 @@ pub(crate) fn backend(
     url: &str,
     environment: &Environment,
 ) -> Result<Arc<dyn ObjectStore>, StoreError> {
+    // Synced, because an acknowledged write must survive a power cut.
     if let Some(folder) = local_folder(url)? {
         let local =
             LocalFileSystem::new_with_prefix(folder).map_err(|source| StoreError::Open {
@@ -80,6 +81,7 @@ fn invalid(url: &str, reason: impl Into<String>) -> StoreError {
         }
         _ => url.to_owned(),
     };
+
     StoreError::Url {
         url: safe_url,
         reason: reason.into(),

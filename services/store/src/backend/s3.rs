@@ -43,15 +43,20 @@ pub(super) fn bucket(
     let text = url.as_str();
     let bucket = url.host_str().filter(|host| !host.is_empty());
     let bucket = bucket.ok_or_else(|| invalid(text, "it names no bucket"))?;
+
+    // The URL is shown by `--check`, `ktrdr doctor` and in errors, so it may hold no secret.
     if !url.username().is_empty() || url.password().is_some() {
         return Err(invalid(text, "keys belong in AWS_* variables, not here"));
     }
+
+    // What would be ignored is refused: somebody expects an effect of it.
     if url.port().is_some() || url.query().is_some() || url.fragment().is_some() {
         return Err(invalid(
             text,
             "it may hold a bucket and a prefix only; AWS_ENDPOINT_URL names the server",
         ));
     }
+
     let prefix = Path::parse(url.path().trim_matches('/'))
         .map_err(|error| invalid(text, error.to_string()))?;
 
@@ -59,6 +64,7 @@ pub(super) fn bucket(
     let mut builder = AmazonS3Builder::new()
         .with_client_options(client_options(&settings).map_err(|why| invalid(text, why))?)
         .with_retry(retries(&settings).map_err(|why| invalid(text, why))?);
+
     for (variable, value) in &settings {
         if let Some(key) = setting_of(variable) {
             builder = builder.with_config(key, value);
@@ -98,6 +104,7 @@ fn client_options(settings: &Environment) -> Result<ClientOptions, String> {
         .with_connect_timeout(CONNECT_TIMEOUT)
         .with_timeout(REQUEST_TIMEOUT);
 
+    // The library does not know this variable, which every other tool for S3 reads.
     if let Some(file) = settings.get("AWS_CA_BUNDLE") {
         let pem = std::fs::read(file).map_err(|error| format!("AWS_CA_BUNDLE: {error}"))?;
         let bundle = Certificate::from_pem_bundle(&pem)
@@ -137,12 +144,14 @@ fn may_be_unencrypted(endpoint: &str, settings: &Environment) -> Result<bool, St
         }
     }
 
+    // Between two processes of one machine nobody listens.
     let is_local = match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => address.is_loopback(),
         None => false,
     };
+
     let is_allowed = settings.get("AWS_ALLOW_HTTP").map(String::as_str) == Some("true");
     if is_local || is_allowed {
         Ok(true)
@@ -164,6 +173,7 @@ fn retries(settings: &Environment) -> Result<RetryConfig, String> {
         },
     };
 
+    // The pause grows, so that a server that is overloaded is not asked harder than before.
     let [first_pause, longest_pause] = PAUSES;
     Ok(RetryConfig {
         backoff: BackoffConfig {

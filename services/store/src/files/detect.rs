@@ -52,6 +52,8 @@ pub fn detect(path: &Path, mapping: &Mapping) -> Result<Detected, FileError> {
         .iter()
         .filter_map(|stamp| stamp.instant(Some(&TimeZone::UTC)).ok())
         .collect();
+
+    // The order in the file decides nothing here, and may be wrong.
     let mut sorted_times = times.clone();
     sorted_times.sort_unstable();
 
@@ -97,10 +99,12 @@ fn find_issues(
     sorted_times: &[Utc],
     mapping: &Mapping,
 ) -> Vec<String> {
+    // A named zone makes instants of them.
     let local_times = match &mapping.zone {
         None => count_local_times(sheet),
         Some(_) => 0,
     };
+
     let steps_back = times
         .windows(2)
         .filter(|pair| pair.first() > pair.last())
@@ -109,6 +113,7 @@ fn find_issues(
         .windows(2)
         .filter(|pair| pair.first() == pair.last())
         .count();
+
     let lacking_rows = (0..sheet.lines.len())
         .filter(|row| lacks_price(sheet, *row))
         .count();
@@ -150,6 +155,7 @@ pub fn timeframe_of(times: &[Utc]) -> Option<i64> {
         *counts.entry(later.0 - earlier.0).or_default() += 1;
     }
 
+    // At least one: two rows have one distance, and it counts.
     let neighbours = sorted.len().saturating_sub(1);
     let enough = neighbours.div_ceil(10).max(1);
     counts
@@ -163,6 +169,7 @@ pub(super) fn describe(micros: i64) -> String {
     let timeframe = Timeframe::ALL
         .into_iter()
         .find(|timeframe| timeframe.micros() == micros);
+
     match timeframe {
         Some(timeframe) => timeframe.to_string(),
         None => format!("{} s", micros / 1_000_000),

@@ -24,6 +24,7 @@ impl BarFolder {
     /// # Errors
     /// It does not exist or is not reachable.
     pub fn open(place: &str) -> Result<Self, StoreError> {
+        // A path is relative to the working directory, as people expect of a path.
         let objects: Arc<dyn ObjectStore> = if place.contains("://") {
             backend(place, &process_environment())?
         } else {
@@ -33,6 +34,7 @@ impl BarFolder {
                 source: Box::new(source),
             })?)
         };
+
         Ok(Self {
             store: Store::over(objects, place),
         })
@@ -59,6 +61,7 @@ impl BarFolder {
             .iter()
             .filter_map(|object| object.location.filename().map(str::to_owned))
             .collect();
+
         names.sort_unstable();
         Ok(names)
     }

@@ -138,6 +138,7 @@ pub fn read(
     let mut read = FileBars::default();
     let mut moved_weeks = 0_usize;
     for (row, (stamp, line)) in sheet.stamps.iter().zip(&sheet.lines).enumerate() {
+        // The first row that cannot be placed refuses the file: a person has to look at it.
         let open = labels.open_of(stamp).map_err(|problem| {
             let place = Place {
                 file: name.to_owned(),
@@ -148,6 +149,7 @@ pub fn read(
         })?;
         moved_weeks += usize::from(open.was_moved);
 
+        // Empty cells stay empty: `quality` judges them, and nothing here repairs them.
         let cell = |column: &[f64]| column.get(row).copied().unwrap_or(f64::NAN);
         let [opens, highs, lows, closes] = &sheet.prices;
         read.bars.push(RawBar {
@@ -158,6 +160,7 @@ pub fn read(
         read.lines.push(*line);
     }
 
+    // Bars of another length would be stored without complaint and be wrong everywhere.
     read.notes = notes_on(&sheet, moved_weeks, expected);
     match timeframe_of(&read.bars.open_time) {
         Some(micros) if micros != expected.timeframe.micros() => Err(FileError::Timeframe {
@@ -196,6 +199,7 @@ fn has_no_volume(expected: &Expected) -> bool {
 /// What was read otherwise than written, for people.
 fn notes_on(sheet: &Sheet, moved_weeks: usize, expected: &Expected) -> Vec<String> {
     let mut notes = Vec::new();
+
     let zero_volumes = sheet.volume.iter().filter(|volume| **volume == 0.0).count();
     if zero_volumes > 0 && has_no_volume(expected) {
         notes.push(format!(

@@ -62,6 +62,8 @@ impl Stamp {
     /// ns by its length.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
+
+        // Eight digits are a date, 20200102; Unix time has more.
         let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
         if is_number && text.len() > 8 {
             return text.parse().ok().and_then(Self::unix);
@@ -113,6 +115,8 @@ impl Stamp {
         let date = match self {
             Self::Date(date) => *date,
             Self::Civil(civil) => date_at_midnight(*civil)?,
+
+            // Midnight where the instrument trades, or else in UTC: programs write both.
             Self::Instant(instant) => {
                 let local_date =
                     |zone: &TimeZone| date_at_midnight(zone.to_datetime(instant.timestamp()));

@@ -15,6 +15,8 @@ use crate::raw_bars::RawBars;
 /// or null.
 pub(super) fn encode_bars(bars: &RawBars) -> Result<Bytes, StoreError> {
     let opens = bars.open_time.iter().map(|open| open.0).collect();
+
+    // Plain names, so that other tools read the files without a mapping.
     let columns = vec![
         Column::required("ts", instant_column(opens)),
         price_column("open", &bars.open),
@@ -35,6 +37,8 @@ fn price_column(name: &str, values: &[f64]) -> Column {
 pub(super) fn decode_bars(key: &str, bytes: Bytes) -> Result<RawBars, StoreError> {
     let file = Decoded::read(key, bytes)?;
     let prices = |name: &str| file.values::<Float64Type>(key, name, None);
+
+    // Only a volume may be unknown; an empty price is damage.
     Ok(RawBars {
         open_time: file.instants(key, "ts")?.into_iter().map(Utc).collect(),
         open: prices("open")?,

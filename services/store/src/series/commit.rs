@@ -95,11 +95,14 @@ impl StoredSeries<'_> {
         }
 
         let pieces = cut_by_period(key.timeframe, &edit.bars);
+
         let started = Instant::now();
         let mut last_seen = cached;
         loop {
             let base = self.snapshot(key, last_seen).await?;
             let draft = self.draft(key, base.as_ref(), &pieces, &edit).await?;
+
+            // A revision without a change would only make readers probe further.
             if let Some(snapshot) = base
                 && draft.changes_nothing_of(&snapshot.manifest)
             {
@@ -153,6 +156,7 @@ impl StoredSeries<'_> {
             changed: 0,
         };
         let series = &draft.manifest.series;
+
         let mut files: BTreeMap<String, BarFile> = base
             .iter()
             .flat_map(|manifest| &manifest.files)
@@ -174,6 +178,7 @@ impl StoredSeries<'_> {
                 draft.changed += merged.changed;
             }
         }
+
         draft.manifest.files = files.into_values().collect();
         Ok(draft)
     }
@@ -186,6 +191,8 @@ impl StoredSeries<'_> {
     ) -> Result<BarFile, StoreError> {
         let bytes = encode_bars(bars)?;
         let written = reference_to(&bytes);
+
+        // Named by its content: a file that an earlier attempt wrote is found again.
         let key = format!("{series}/{period}.{}.parquet", written.sha256);
         self.store.put_verified(&key, &written, bytes).await?;
 
@@ -204,6 +211,8 @@ impl StoredSeries<'_> {
 fn next_manifest(key: &SeriesKey, base: Option<&SeriesManifest>, edit: &Edit) -> SeriesManifest {
     let stored_empty = base.map_or(&[][..], |manifest| &manifest.empty);
     let stored_calendar = base.map_or("", |manifest| &manifest.calendar);
+
+    // An edit without a calendar says nothing about it.
     let calendar = if edit.calendar.is_empty() {
         stored_calendar
     } else {

@@ -74,6 +74,7 @@ impl StoredSeries<'_> {
             Some(revision) => self.manifest(key, revision).await?,
             None => None,
         };
+
         if newest.is_none() {
             let keys = self.store.keys(&key.prefix()).await?;
             let Some(revision) = keys.iter().filter_map(|key| revision_of(key)).max() else {
@@ -89,6 +90,7 @@ impl StoredSeries<'_> {
                 None => break,
             }
         }
+
         Ok(newest.map(|manifest| SeriesSnapshot {
             key: key.clone(),
             manifest,
@@ -101,6 +103,7 @@ impl StoredSeries<'_> {
     /// # Errors
     /// Listing or reading fails, or a manifest is damaged.
     pub async fn list(self) -> Result<Vec<SeriesSnapshot>, StoreError> {
+        // One listing for all: the highest revision of each prefix is the series.
         let mut revisions: BTreeMap<String, u64> = BTreeMap::new();
         for object in self.store.keys("bars").await? {
             let Some(revision) = revision_of(&object) else {
@@ -112,6 +115,7 @@ impl StoredSeries<'_> {
             }
         }
 
+        // Somebody may have put files of their own into the folder; they hide no series.
         let mut series = Vec::with_capacity(revisions.len());
         for (prefix, revision) in revisions {
             match prefix.parse::<SeriesKey>() {
@@ -137,6 +141,7 @@ impl StoredSeries<'_> {
         range: Range<Utc>,
     ) -> Result<RawBars, StoreError> {
         let prefix = snapshot.manifest.series.as_str();
+
         let mut files = snapshot.manifest.files.clone();
         files.retain(|file| file.last >= range.start.0 && file.first < range.end.0);
         let rows = files
@@ -156,6 +161,8 @@ impl StoredSeries<'_> {
         let mut bars = RawBars::default();
         while let Some((key, bytes)) = fetched.try_next().await? {
             let piece = within(decode_bars(&key, bytes)?, &range);
+
+            // A series of one file, the usual one of daily bars, is not copied.
             if bars.is_empty() && piece.len() == rows {
                 bars = piece;
             } else {
@@ -178,6 +185,7 @@ impl StoredSeries<'_> {
     ) -> Result<Bars, StoreError> {
         let raw = self.raw_bars(snapshot, range).await?;
 
+        // Closes are not stored: they follow from the opens and the calendar.
         let calendar = Calendar::for_key(&snapshot.key);
         match close_times(calendar, &snapshot.key, &raw.open_time) {
             Ok(known_at) => Ok(raw.with_close_times(known_at)),

@@ -11,37 +11,43 @@ use store::files::{
 use store::{Bytes, Cells, RawBar, RawBars, Table};
 
 fn sample(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../tests/bars")
-        .join(name)
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/bars");
+    folder.join(name)
 }
 
 fn expected(symbol: &str, timeframe: Timeframe) -> Expected {
-    let instrument = Instrument::parse(symbol).unwrap();
     let day_boundary = if symbol.contains("USD") {
         DayBoundary::UtcMidnight
     } else {
         DayBoundary::SessionClose
     };
     Expected {
-        instrument,
+        instrument: Instrument::parse(symbol).unwrap(),
         timeframe,
         day_boundary,
     }
 }
 
-fn text(
+fn read_sample(name: &str, symbol: &str, timeframe: Timeframe) -> FileBars {
+    let expected = expected(symbol, timeframe);
+    read_path(&sample(name), &Mapping::default(), &expected).unwrap()
+}
+
+fn read_text(
     csv: &str,
     mapping: &Mapping,
     symbol: &str,
     timeframe: Timeframe,
 ) -> Result<FileBars, FileError> {
-    read(
-        "in.csv",
-        Bytes::from(csv.to_owned()),
-        mapping,
-        &expected(symbol, timeframe),
-    )
+    let bytes = Bytes::from(csv.to_owned());
+    read("in.csv", bytes, mapping, &expected(symbol, timeframe))
+}
+
+fn in_zone(zone: &str) -> Mapping {
+    Mapping {
+        zone: Some(zone.to_owned()),
+        ..Mapping::default()
+    }
 }
 
 fn opens(read: &FileBars) -> Vec<String> {
@@ -49,45 +55,33 @@ fn opens(read: &FileBars) -> Vec<String> {
 }
 
 #[test]
-fn the_sample_files_read_whole() {
-    let apple = read_path(
-        &sample("AAPL_1d.csv.gz"),
-        &Mapping::default(),
-        &expected("AAPL", Timeframe::Day1),
-    )
-    .unwrap();
-    assert_eq!(
-        (apple.bars.len(), apple.lines[0], apple.lines[3_334]),
-        (3_335, 2, 3_336)
-    );
-    assert_eq!(
-        apple.bars.get(3_334).unwrap(),
-        RawBar {
-            open_time: Utc::from_timestamp("2021-03-31T00:00:00Z".parse().unwrap()),
-            prices: [121.65, 123.54, 121.15, 122.15],
-            volume: 109_019_052.0
-        }
-    );
+fn a_sample_of_daily_bars_reads_whole() {
+    let apple = read_sample("AAPL_1d.csv.gz", "AAPL", Timeframe::Day1);
+
+    assert_eq!(apple.bars.len(), 3_335);
+    assert_eq!((apple.lines[0], apple.lines[3_334]), (2, 3_336));
+    let last = RawBar {
+        open_time: Utc::from_timestamp("2021-03-31T00:00:00Z".parse().unwrap()),
+        prices: [121.65, 123.54, 121.15, 122.15],
+        volume: 109_019_052.0,
+    };
+    assert_eq!(apple.bars.get(3_334).unwrap(), last);
     assert!(apple.notes.is_empty());
-    let euro = read_path(
-        &sample("EURUSD_1h.csv.gz"),
-        &Mapping::default(),
-        &expected("EURUSD", Timeframe::Hour1),
-    )
-    .unwrap();
+}
+
+#[test]
+fn volume_zero_of_a_currency_pair_is_not_available() {
+    let euro = read_sample("EURUSD_1h.csv.gz", "EURUSD", Timeframe::Hour1);
+
     assert_eq!(euro.bars.len(), 30_843);
     assert!(euro.bars.volume.iter().all(|volume| volume.is_nan()));
-    insta::assert_debug_snapshot!(euro.notes, @r#"
-    [
-        "volume 0 of a currency pair means that there is none: stored as not available (30843 rows)",
-    ]
-    "#);
+    insta::assert_snapshot!(euro.notes.join("\n"));
 }
 
 #[test]
 fn detection_shows_what_a_file_holds() {
-    let found = detect(&sample("EURUSD_1h.csv.gz"), &Mapping::default()).unwrap();
-    insta::assert_json_snapshot!(found, @r#"
+    let detected = detect(&sample("EURUSD_1h.csv.gz"), &Mapping::default()).unwrap();
+    insta::assert_json_snapshot!(detected, @r#"
     {
       "format": "csv",
       "delimiter": ",",
@@ -111,172 +105,176 @@ fn detection_shows_what_a_file_holds() {
     "#);
 }
 
+const HEADER: &str = "time,open,high,low,close";
+const GOOD_ROW: &str = "2020-01-02T14:30:00Z,1,2,0.5,1";
+
+/// What is said of a file of intraday bars with this header and these rows.
+fn refusal(what: &str, header: &str, rows: &[&str]) -> String {
+    refusal_in(&Mapping::default(), what, header, rows)
+}
+
+fn refusal_in(mapping: &Mapping, what: &str, header: &str, rows: &[&str]) -> String {
+    let csv = format!("{header}\n{}\n", rows.join("\n"));
+    let refused = read_text(&csv, mapping, "AAPL", Timeframe::Hour1);
+    words(what, &refused.unwrap_err())
+}
+
+fn words(what: &str, error: &FileError) -> String {
+    format!("{what}: {error}\n  hint: {}", error.hint())
+}
+
 #[test]
 fn every_bad_file_is_refused_with_its_line() {
-    let intraday = [
-        (
+    let utc = in_zone("UTC");
+    let mars = in_zone("Mars/Olympus");
+    let days = ["2020-01-02,1,2,0.5,1", "2020-01-03,1,2,0.5,1"];
+    let mut refusals = vec![
+        refusal(
             "missing column",
-            "time,open,high,low\n2020-01-02T14:30:00Z,1,2,0.5\n",
+            "time,open,high,low",
+            &["2020-01-02T14:30:00Z,1,2,0.5"],
         ),
-        (
+        refusal(
             "unreadable time",
-            "time,open,high,low,close\n2020-01-02T14:30:00Z,1,2,0.5,1\nyesterday,1,2,0.5,1\n",
+            HEADER,
+            &[GOOD_ROW, "yesterday,1,2,0.5,1"],
         ),
-        (
+        refusal(
             "naive time",
-            "time,open,high,low,close\n2020-01-02T14:30:00Z,1,2,0.5,1\n2020-01-02 15:30:00,1,2,0.5,1\n",
+            HEADER,
+            &[GOOD_ROW, "2020-01-02 15:30:00,1,2,0.5,1"],
         ),
-        (
+        refusal(
             "bad number",
-            "time,open,high,low,close\n2020-01-02T14:30:00Z,1,2,\"0,5\",1\n",
+            HEADER,
+            &["2020-01-02T14:30:00Z,1,2,\"0,5\",1"],
         ),
-        (
-            "short row",
-            "time,open,high,low,close\n2020-01-02T14:30:00Z,1,2,0.5,1\n2020-01-02T15:30:00Z,1,2\n",
-        ),
-        (
-            "wrong timeframe",
-            "time,open,high,low,close\n2020-01-02,1,2,0.5,1\n2020-01-03,1,2,0.5,1\n",
-        ),
-        ("no rows", "time,open,high,low,close\n"),
-        ("nothing", ""),
+        refusal("short row", HEADER, &[GOOD_ROW, "2020-01-02T15:30:00Z,1,2"]),
+        refusal_in(&utc, "wrong timeframe", HEADER, &days),
+        refusal("no rows", HEADER, &[]),
+        refusal("nothing", "", &[]),
+        refusal_in(&mars, "no time column", "t,o,h,l,c", &[]),
+        refusal_in(&mars, "zone", HEADER, &days),
     ];
-    let utc = Mapping {
-        zone: Some("UTC".to_owned()),
-        ..Mapping::default()
-    };
-    let mut said = Vec::new();
-    for (what, csv) in intraday {
-        let mapping = if what == "wrong timeframe" {
-            utc.clone()
-        } else {
-            Mapping::default()
-        };
-        let error = text(csv, &mapping, "AAPL", Timeframe::Hour1).unwrap_err();
-        said.push(format!("{what}: {error}\n  hint: {}", error.hint()));
-    }
-    let daily = "time,open,high,low,close\n2020-01-02T14:30:00Z,1,2,0.5,1\n";
-    let error = text(daily, &Mapping::default(), "AAPL", Timeframe::Day1).unwrap_err();
-    said.push(format!(
-        "daily bar at half past two: {error}\n  hint: {}",
-        error.hint()
-    ));
-    let error = read(
+
+    let half_past_two = format!("{HEADER}\n{GOOD_ROW}\n");
+    let daily = read_text(&half_past_two, &Mapping::default(), "AAPL", Timeframe::Day1);
+    refusals.push(words("daily bar at half past two", &daily.unwrap_err()));
+    let sheet = read(
         "in.xlsx",
         Bytes::new(),
         &utc,
         &expected("AAPL", Timeframe::Day1),
-    )
-    .unwrap_err();
-    said.push(format!("format: {error}\n  hint: {}", error.hint()));
-    let zone = Mapping {
-        zone: Some("Mars/Olympus".to_owned()),
-        ..Mapping::default()
-    };
-    let error = text("t,o,h,l,c\n", &zone, "AAPL", Timeframe::Day1).unwrap_err();
-    said.push(format!("no time column: {error}"));
-    let error = text(
-        "time,o,h,l,c\n2020-01-02,1,2,0.5,1\n",
-        &zone,
-        "AAPL",
-        Timeframe::Day1,
-    )
-    .unwrap_err();
-    said.push(format!("zone: {error}\n  hint: {}", error.hint()));
-    insta::assert_snapshot!(said.join("\n"));
+    );
+    refusals.push(words("format", &sheet.unwrap_err()));
+
+    insta::assert_snapshot!(refusals.join("\n"));
 }
 
 #[test]
 fn local_times_become_utc_across_the_change_of_clocks() {
     // New York: UTC−5 until Sunday 2020-03-08, then UTC−4.
-    let csv = "Date;O;H;L;Last\n2020-03-06 15:00;1;2;0.5;1\n2020-03-09 09:00;1;2;0.5;1\n2020-03-09 10:00;1;2;0.5;1\n";
-    let mapping = Mapping {
-        zone: Some("America/New_York".to_owned()),
+    let csv = "Date;O;H;L;Last\n\
+        2020-03-06 15:00;1;2;0.5;1\n\
+        2020-03-09 09:00;1;2;0.5;1\n\
+        2020-03-09 10:00;1;2;0.5;1\n";
+
+    let read = read_text(csv, &in_zone("America/New_York"), "AAPL", Timeframe::Hour1);
+
+    let utc = [
+        "2020-03-06T20:00:00Z",
+        "2020-03-09T13:00:00Z",
+        "2020-03-09T14:00:00Z",
+    ];
+    assert_eq!(opens(&read.unwrap()), utc);
+}
+
+#[test]
+fn a_local_time_that_happens_twice_is_refused() {
+    let csv = "time,o,h,l,c\n2020-11-01 01:30:00,1,2,0.5,1\n";
+    let zone = in_zone("America/New_York");
+
+    let refused = read_text(csv, &zone, "crypto:BTCUSD", Timeframe::Hour1);
+
+    assert!(matches!(refused, Err(FileError::Ambiguous { line: 2, .. })));
+}
+
+fn closing_labels() -> Mapping {
+    Mapping {
+        label_side: LabelSide::Close,
         ..Mapping::default()
-    };
-    let read = text(csv, &mapping, "AAPL", Timeframe::Hour1).unwrap();
-    assert_eq!(
-        opens(&read),
-        [
-            "2020-03-06T20:00:00Z",
-            "2020-03-09T13:00:00Z",
-            "2020-03-09T14:00:00Z"
-        ]
-    );
-    let twice = "time,o,h,l,c\n2020-11-01 01:30:00,1,2,0.5,1\n";
-    let refused = text(twice, &mapping, "crypto:BTCUSD", Timeframe::Hour1).unwrap_err();
-    assert!(
-        matches!(refused, FileError::Ambiguous { line: 2, .. }),
-        "{refused}"
-    );
+    }
 }
 
 #[test]
 fn times_that_name_the_end_of_a_bar_are_moved_to_its_start() {
-    let close = Mapping {
-        label_side: LabelSide::Close,
-        ..Mapping::default()
-    };
     let csv = "time,o,h,l,c\n2020-01-02T15:00:00Z,1,2,0.5,1\n2020-01-02T16:00:00Z,1,2,0.5,1\n";
-    let read = text(csv, &close, "AAPL", Timeframe::Hour1).unwrap();
-    assert_eq!(
-        opens(&read),
-        ["2020-01-02T14:00:00Z", "2020-01-02T15:00:00Z"]
-    );
-    // A day bucket in UTC ends at the next midnight; a trading date is itself whichever end is
-    // meant.
+
+    let read = read_text(csv, &closing_labels(), "AAPL", Timeframe::Hour1);
+
+    let starts = ["2020-01-02T14:00:00Z", "2020-01-02T15:00:00Z"];
+    assert_eq!(opens(&read.unwrap()), starts);
+}
+
+#[test]
+fn the_end_of_a_day_is_the_next_midnight_or_its_own_date() {
     let days = "time,o,h,l,c\n2020-01-03,1,2,0.5,1\n2020-01-04,1,2,0.5,1\n";
-    assert_eq!(
-        opens(&text(days, &close, "EURUSD", Timeframe::Day1).unwrap())[0],
-        "2020-01-02T00:00:00Z"
-    );
-    assert_eq!(
-        opens(&text(days, &close, "AAPL", Timeframe::Day1).unwrap())[0],
-        "2020-01-03T00:00:00Z"
-    );
+    let closing = closing_labels();
+
+    // A day bucket in UTC ends at the next midnight.
+    let bucket = read_text(days, &closing, "EURUSD", Timeframe::Day1);
+    assert_eq!(opens(&bucket.unwrap())[0], "2020-01-02T00:00:00Z");
+
+    // A trading date is itself, whichever end is meant.
+    let session = read_text(days, &closing, "AAPL", Timeframe::Day1);
+    assert_eq!(opens(&session.unwrap())[0], "2020-01-03T00:00:00Z");
 }
 
 #[test]
 fn a_daily_bar_at_local_midnight_is_its_date() {
     let csv =
-        "time,o,h,l,c\n2020-01-02T00:00:00-05:00,1,2,0.5,1\n2020-07-02T00:00:00-04:00,1,2,0.5,1\n";
-    let mapping = Mapping {
-        zone: Some("America/New_York".to_owned()),
-        ..Mapping::default()
-    };
-    let refused = text(csv, &mapping, "AAPL", Timeframe::Day1).unwrap_err();
-    assert!(
-        matches!(refused, FileError::Timeframe { .. }),
-        "two rows half a year apart: {refused}"
-    );
-    let csv = csv.replace("2020-07-02T00:00:00-04:00", "2020-01-03T00:00:00-05:00");
-    assert_eq!(
-        opens(&text(&csv, &mapping, "AAPL", Timeframe::Day1).unwrap())[1],
-        "2020-01-03T00:00:00Z"
-    );
+        "time,o,h,l,c\n2020-01-02T00:00:00-05:00,1,2,0.5,1\n2020-01-03T00:00:00-05:00,1,2,0.5,1\n";
+    let zone = in_zone("America/New_York");
+
+    let read = read_text(csv, &zone, "AAPL", Timeframe::Day1).unwrap();
+    assert_eq!(opens(&read)[1], "2020-01-03T00:00:00Z");
+
+    // Two rows half a year apart are not daily bars.
+    let sparse = csv.replace("2020-01-03T00:00:00-05:00", "2020-07-02T00:00:00-04:00");
+    let refused = read_text(&sparse, &zone, "AAPL", Timeframe::Day1);
+    assert!(matches!(refused, Err(FileError::Timeframe { .. })));
+}
+
+#[test]
+fn weekly_bars_are_moved_to_their_monday() {
     // Pandas labels weeks by their Sunday; 2020-01-05 ends the week of Monday 2019-12-30.
     let weeks = "time,o,h,l,c\n2020-01-05,1,2,0.5,1\n2020-01-12,1,2,0.5,1\n";
-    let read = text(weeks, &mapping, "AAPL", Timeframe::Week1).unwrap();
-    assert_eq!(
-        opens(&read),
-        ["2019-12-30T00:00:00Z", "2020-01-06T00:00:00Z"]
-    );
+
+    let read = read_text(weeks, &Mapping::default(), "AAPL", Timeframe::Week1).unwrap();
+
+    let mondays = ["2019-12-30T00:00:00Z", "2020-01-06T00:00:00Z"];
+    assert_eq!(opens(&read), mondays);
     assert_eq!(read.notes.len(), 1);
 }
 
 #[test]
-fn rows_come_back_in_file_order_with_what_is_wrong_with_them() {
+fn rows_come_back_in_file_order_with_all_their_faults() {
     let csv = "time,open,high,low,close,volume\n\
-        2020-01-02T16:00:00Z,1,2,0.5,1,-1\n2020-01-02T15:00:00Z,,2,0.5,1,7\n2020-01-02T15:00:00Z,1,2,0.5,1,-3\n\
+        2020-01-02T16:00:00Z,1,2,0.5,1,-1\n\
+        2020-01-02T15:00:00Z,,2,0.5,1,7\n\
+        2020-01-02T15:00:00Z,1,2,0.5,1,-3\n\
         2020-01-02T17:00:00Z,1,2,0.5,1,0\n";
-    let read = text(csv, &Mapping::default(), "AAPL", Timeframe::Hour1).unwrap();
+
+    let read = read_text(csv, &Mapping::default(), "AAPL", Timeframe::Hour1).unwrap();
+
     assert_eq!(read.lines, [2, 3, 4, 5]);
-    assert!(read.bars.open[1].is_nan() && read.bars.volume[0].is_nan());
-    assert_eq!((read.bars.volume[2], read.bars.volume[3]), (-3.0, 0.0));
-    assert_eq!(
-        opens(&read)[..2],
-        ["2020-01-02T16:00:00Z", "2020-01-02T15:00:00Z"]
-    );
+    let descending = ["2020-01-02T16:00:00Z", "2020-01-02T15:00:00Z"];
+    assert_eq!(opens(&read)[..2], descending);
+    assert!(read.bars.open[1].is_nan());
+
+    // −1 is how one provider writes that there is no volume; every other number stays.
+    assert!(read.bars.volume[0].is_nan());
+    assert_eq!(read.bars.volume[1..], [7.0, -3.0, 0.0]);
 }
 
 #[test]
@@ -290,84 +288,75 @@ fn columns_can_be_named() {
         ..Mapping::default()
     };
     let csv = "time,o,h,l,c,PX_LAST\n2020-01-02T15:00:00Z,1,2,0.5,1,1.5\n";
-    assert_eq!(
-        text(csv, &mapping, "AAPL", Timeframe::Hour1)
-            .unwrap()
-            .bars
-            .close,
-        [1.5]
-    );
-    let refused = text("time,o,h,l,c\n", &mapping, "AAPL", Timeframe::Hour1).unwrap_err();
-    assert!(refused.to_string().contains("`px_last`"), "{refused}");
+
+    let read = read_text(csv, &mapping, "AAPL", Timeframe::Hour1);
+    assert_eq!(read.unwrap().bars.close, [1.5]);
+
+    let absent = read_text("time,o,h,l,c\n", &mapping, "AAPL", Timeframe::Hour1);
+    let text = absent.unwrap_err().to_string();
+    assert!(text.contains("`px_last`"), "{text}");
 }
 
-#[tokio::test]
-async fn what_is_exported_as_csv_gzip_or_parquet_reads_back_the_same() {
-    let folder = tempfile::tempdir().unwrap();
-    let bars: RawBars = (0..100)
+/// 100 hourly bars whose prices need every digit; every second volume is unknown.
+fn exact_bars() -> RawBars {
+    (0..100)
         .map(|k| RawBar {
             open_time: Utc(1_577_975_400_000_000 + k * 3_600_000_000),
             prices: [0.1 + 0.2, 2.0, 1e-9, 1.0 / 3.0],
             volume: if k % 2 == 0 { 12.0 } else { f64::NAN },
         })
-        .collect();
+        .collect()
+}
+
+#[test]
+fn exported_bars_read_back_the_same_in_every_format() {
+    let folder = tempfile::tempdir().unwrap();
+    let bars = exact_bars();
     for name in ["AAPL_1h.csv", "AAPL_1h.csv.gz", "AAPL_1h.parquet"] {
         let path = folder.path().join(name);
         Table::bars(&bars).write(&path).unwrap();
-        let back = read_path(
-            &path,
-            &Mapping::default(),
-            &expected("AAPL", Timeframe::Hour1),
-        )
-        .unwrap()
-        .bars;
-        assert_eq!(
-            (back.open_time, back.open, back.low, back.close),
-            (
-                bars.open_time.clone(),
-                bars.open.clone(),
-                bars.low.clone(),
-                bars.close.clone()
-            )
-        );
-        assert!(
-            (0..100).all(|k| back.volume[k].is_nan() == (k % 2 == 1)),
-            "{name}"
-        );
+
+        let expected = expected("AAPL", Timeframe::Hour1);
+        let back = read_path(&path, &Mapping::default(), &expected).unwrap();
+
+        assert_eq!(back.bars.open_time, bars.open_time, "{name}");
+        assert_eq!(back.bars.open, bars.open, "{name}");
+        assert_eq!(back.bars.low, bars.low, "{name}");
+        assert_eq!(back.bars.close, bars.close, "{name}");
+        let volumes = back.bars.volume.iter().zip(&bars.volume);
+        let mut both = volumes.map(|(back, written)| (back.is_nan(), written.is_nan()));
+        assert!(both.all(|(back, written)| back == written), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_folder_finds_the_file_of_a_series() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["AAPL_1h.csv", "AAPL_1h.parquet", "README.md"] {
+        std::fs::write(folder.path().join(name), "").unwrap();
     }
     let source = BarFolder::open(folder.path().to_str().unwrap()).unwrap();
-    let found = source
-        .find(&Instrument::parse("AAPL").unwrap(), Timeframe::Hour1)
-        .await
-        .unwrap();
-    assert_eq!(found.as_deref(), Some("AAPL_1h.csv"));
+    let apple = Instrument::parse("AAPL").unwrap();
+    let ibm = Instrument::parse("IBM").unwrap();
+
     assert_eq!(source.names().await.unwrap().len(), 3);
-    assert!(
-        source
-            .find(&Instrument::parse("IBM").unwrap(), Timeframe::Hour1)
-            .await
-            .unwrap()
-            .is_none()
-    );
+    let file = source.find(&apple, Timeframe::Hour1).await.unwrap();
+    assert_eq!(file.as_deref(), Some("AAPL_1h.csv"));
+    let absent = source.find(&ibm, Timeframe::Hour1).await.unwrap();
+    assert_eq!(absent, None);
 }
 
 #[test]
 fn a_table_keeps_types_and_refuses_uneven_columns() {
+    let parts = ["train", "a,b"].map(str::to_owned).to_vec();
     let table = Table::numbers([("loss".to_owned(), vec![0.5, f64::NAN])])
-        .with("epoch", Cells::Integer(vec![1, 2]));
-    let table = table.with(
-        "part",
-        Cells::Text(["train", "a,b"].map(str::to_owned).to_vec()),
-    );
-    assert_eq!(
-        table.to_csv().unwrap(),
-        Bytes::from_static(b"loss,epoch,part\n0.5,1,train\n,2,\"a,b\"\n")
-    );
+        .with("epoch", Cells::Integer(vec![1, 2]))
+        .with("part", Cells::Text(parts));
+
+    let csv = Bytes::from_static(b"loss,epoch,part\n0.5,1,train\n,2,\"a,b\"\n");
+    assert_eq!(table.to_csv().unwrap(), csv);
     assert!(table.to_parquet().is_ok());
-    assert!(
-        table
-            .with("more", Cells::Number(vec![1.0]))
-            .to_csv()
-            .is_err()
-    );
+
+    let uneven = table.with("more", Cells::Number(vec![1.0]));
+    assert!(uneven.to_csv().is_err());
 }

@@ -1,4 +1,5 @@
-//! What an S3 server can do wrong: each case is said in words, and leaves the state before or after.
+//! What an S3 server can do wrong: each case is said in words, and the state is the one before or
+//! the one after.
 
 use std::collections::BTreeMap;
 

@@ -17,12 +17,14 @@ pub(super) fn read(name: &str, text: &[u8], mapping: &Mapping) -> Result<Sheet, 
         });
     }
 
+    // The reader takes bytes; every delimiter in use is one.
     let delimiter = mapping.delimiter.unwrap_or_else(|| guess_delimiter(text));
     let byte = u8::try_from(delimiter).map_err(|_| FileError::Row {
         file: name.to_owned(),
         line: 1,
         reason: format!("the delimiter `{delimiter}` is not a single byte"),
     })?;
+
     let mut reader = csv::ReaderBuilder::new()
         .delimiter(byte)
         .trim(csv::Trim::All)
@@ -31,6 +33,7 @@ pub(super) fn read(name: &str, text: &[u8], mapping: &Mapping) -> Result<Sheet, 
     let columns: Vec<String> = header.iter().map(str::to_owned).collect();
     let positions = find_columns(name, &columns, mapping)?;
 
+    // One record for all rows, so that a large file costs no allocation per row.
     let mut sheet = Sheet::empty("csv", Some(delimiter), columns);
     let mut record = StringRecord::new();
     while reader
@@ -50,6 +53,7 @@ fn add_row(
 ) -> Result<(), FileError> {
     let line = record.position().map_or(0, csv::Position::line);
     let cell = |position: usize| record.get(position).unwrap_or_default();
+
     let number = |role: &str, position: usize| {
         let text = cell(position);
         parse_number(text).ok_or_else(|| FileError::Number {
@@ -60,6 +64,7 @@ fn add_row(
         })
     };
 
+    // Nothing is guessed: a cell that is not a time or a number refuses the file with its line.
     let time = cell(positions.time);
     let stamp = Stamp::parse(time).ok_or_else(|| FileError::Time {
         file: name.to_owned(),
@@ -73,6 +78,7 @@ fn add_row(
     for (values, (role, position)) in sheet.prices.iter_mut().zip(roles) {
         values.push(number(role, position)?);
     }
+
     sheet.volume.push(match positions.volume {
         Some(position) => number("volume", position)?,
         None => f64::NAN,
@@ -96,6 +102,7 @@ fn row_error(name: &str, error: &csv::Error) -> FileError {
         } => format!("{len} cells where the header has {expected_len}"),
         _ => error.to_string(),
     };
+
     FileError::Row {
         file: name.to_owned(),
         line: error.position().map_or(1, csv::Position::line),

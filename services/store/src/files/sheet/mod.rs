@@ -33,6 +33,7 @@ impl Sheet {
     /// # Errors
     /// See [`FileError`]; a file without rows is refused, too.
     pub(super) fn read(name: &str, bytes: Bytes, mapping: &Mapping) -> Result<Self, FileError> {
+        // By the name and not by the bytes, so that a damaged file is refused for what it is.
         let lower = name.to_ascii_lowercase();
         let sheet = if lower.ends_with(".parquet") {
             parquet_rows::read(name, bytes, mapping)?
@@ -105,10 +106,13 @@ fn find_columns(file: &str, columns: &[String], mapping: &Mapping) -> Result<Pos
         "__index_level_0__",
         "unnamed: 0",
     ];
+
+    // A volume that was named and is absent is a mistake; one that nobody named is not needed.
     let volume_position = position_of(columns, volume, &["volume", "v", "vol"]);
     if volume_position.is_none() && volume.is_some() {
         return Err(no_column(file, columns, "volume", volume));
     }
+
     Ok(Positions {
         time: required("time", time, &usual_times)?,
         prices: [
@@ -127,6 +131,8 @@ fn position_of(columns: &[String], name: &Option<String>, usual: &[&str]) -> Opt
             .iter()
             .position(|column| column.trim().eq_ignore_ascii_case(wanted))
     };
+
+    // A name that was given is the only one that counts.
     match name {
         Some(wanted) => position(wanted),
         None => usual.iter().find_map(|wanted| position(wanted)),

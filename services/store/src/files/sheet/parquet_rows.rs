@@ -24,6 +24,7 @@ pub(super) fn read(name: &str, bytes: Bytes, mapping: &Mapping) -> Result<Sheet,
         StoreError::Form { reason, .. } => parquet_error(name, reason),
         other => parquet_error(name, other.to_string()),
     })?;
+
     let fields = decoded.schema.fields().iter();
     let columns: Vec<String> = fields.map(|field| field.name().clone()).collect();
     let positions = find_columns(name, &columns, mapping)?;
@@ -72,6 +73,7 @@ fn add_numbers(
     batch: &RecordBatch,
     positions: &Positions,
 ) -> Result<(), String> {
+    // Row groups arrive one after another and are appended.
     for (values, position) in sheet.prices.iter_mut().zip(positions.prices) {
         values.extend(read_numbers(column_at(batch, position)?)?);
     }
@@ -99,6 +101,7 @@ fn read_stamps(column: &ArrayRef) -> Result<Vec<Option<Stamp>>, String> {
             let stamps = micros.into_iter().map(|cell| cell.map(stamp_of));
             Ok(stamps.collect())
         }
+
         DataType::Date32 => Ok(read_cells::<Date32Type, _>(column, |days| {
             let midnight = Utc(i64::from(days).checked_mul(DAY)?);
             Some(Stamp::Date(midnight.date()))
@@ -161,6 +164,7 @@ fn read_numbers(column: &ArrayRef) -> Result<Vec<f64>, String> {
         DataType::Int32 => read_cells::<Int32Type, _>(column, |cell| Some(f64::from(cell))),
         other => return Err(format!("a price or volume column is {other}")),
     };
+
     let numbers = cells.into_iter().map(|cell| cell.unwrap_or(f64::NAN));
     Ok(numbers.collect())
 }
