@@ -1,0 +1,25 @@
+//! Chaikin's money flow: the volume of a bar, weighted by where the bar closed in its range.
+
+use crate::indicators::engine::BarRows;
+
+/// Where the bar closed in its range, from −1 at the low to 1 at the high; 0 without a range.
+#[inline(always)]
+pub(crate) fn money_flow_multiplier(high: f64, low: f64, close: f64) -> f64 {
+    let range = high - low;
+    if range == 0.0 {
+        0.0
+    } else {
+        ((close - low) - (high - close)) / range
+    }
+}
+
+/// Multiplier and money flow of each row.
+#[inline(always)]
+pub(crate) fn fill_money_flows(rows: BarRows<'_>, multipliers: &mut [f64], flows: &mut [f64]) {
+    let prices = rows.high.iter().zip(rows.low).zip(rows.close);
+    let cells = multipliers.iter_mut().zip(flows);
+    for ((multiplier, flow), (((high, low), close), volume)) in cells.zip(prices.zip(rows.volume)) {
+        *multiplier = money_flow_multiplier(*high, *low, *close);
+        *flow = *multiplier * volume;
+    }
+}

@@ -1,0 +1,447 @@
+//! Runs a kernel over a series or a stream of bars, and keeps the rules that hold for every type.
+//!
+//! A missing input (NaN or infinite) makes its row undefined and restarts the kernel, so a value
+//! depends only on the unbroken run of inputs that ends at its row. What a formula yields beyond
+//! the finite numbers is undefined.
+//!
+//! A whole series goes through [`fill`], which is compiled twice: for any processor, and for those
+//! with wide vectors and fused multiply-add. The bits are the same on both, because a fused
+//! operation is asked for by name (`mul_add`) and never left to the compiler.
+
+use std::marker::PhantomData;
+
+use market::BarSlice;
+use multiversion::multiversion;
+use serde::{Deserialize, Serialize};
+
+use super::bar::Bar;
+use super::inputs::{Input, Rows, count_gaps, first_mut};
+use super::kernel::{BLOCK, BlockKernel, HISTORY, Kernel, Scratch};
+use super::reader::Reader;
+
+/// A computation whose reader and kernel are known at run time only.
+pub(crate) trait Engine: Send + Sync {
+    /// Starts on a whole series, by blocks where the type has them.
+    fn over<'a>(self: Box<Self>, bars: BarSlice<'a>) -> Box<dyn Walk + 'a>;
+
+    /// Starts on a whole series by steps, whatever the type has.
+    fn over_by_steps<'a>(self: Box<Self>, bars: BarSlice<'a>) -> Box<dyn Walk + 'a>;
+
+    /// True when [`Engine::over`] goes by blocks.
+    fn has_blocks(&self) -> bool;
+
+    /// Takes one bar; fills one cell per output.
+    fn push(&mut self, bar: &Bar, outputs: &mut [f64]);
+
+    /// The state after the bars so far, as MessagePack.
+    fn save(&self) -> Result<Vec<u8>, rmp_serde::encode::Error>;
+
+    /// Continues from a state that [`Engine::save`] gave for the same indicator.
+    fn load(&mut self, state: &[u8]) -> Result<(), rmp_serde::decode::Error>;
+
+    /// A copy with a state of its own.
+    fn copy(&self) -> Box<dyn Engine>;
+}
+
+/// An indicator on its way over a series.
+pub(crate) trait Walk {
+    /// Fills the cells of the next rows: one column per output, in output order and all of one
+    /// length.
+    fn fill(&mut self, columns: &mut [&mut [f64]]);
+}
+
+/// An engine whose series go step by step.
+pub(crate) fn run_steps<R, K, const OUTPUTS: usize>(reader: R, kernel: K) -> Box<dyn Engine>
+where
+    R: Reader,
+    K: Kernel<R::Input, OUTPUTS>,
+{
+    Box::new(Runner::<R, K, Steps, OUTPUTS>::new(reader, kernel))
+}
+
+/// An engine whose series go by blocks.
+pub(crate) fn run_blocks<R, K, const OUTPUTS: usize>(reader: R, kernel: K) -> Box<dyn Engine>
+where
+    R: Reader,
+    K: BlockKernel<R::Input, OUTPUTS>,
+{
+    Box::new(Runner::<R, K, Blocks, OUTPUTS>::new(reader, kernel))
+}
+
+/// How a kernel goes over the rows of a series.
+trait Pace<I: Input, K, const OUTPUTS: usize>: Clone + Send + Sync + 'static {
+    const HAS_BLOCKS: bool;
+
+    /// True if the next rows may be filled before anybody has looked for missing inputs; see
+    /// [`BlockKernel::OUTPUT_SHOWS_GAPS`].
+    fn may_look_later(kernel: &K) -> bool;
+
+    /// Fills the cells of the last rows of `run`, those from `from` on. The kernel comes and goes
+    /// by value: a local variable whose address nothing takes can live in registers.
+    fn fill_rows(
+        kernel: K,
+        run: I::Rows<'_>,
+        from: usize,
+        cells: [&mut [f64]; OUTPUTS],
+        scratch: &mut Scratch,
+    ) -> K;
+}
+
+#[derive(Clone)]
+struct Steps;
+
+#[derive(Clone)]
+struct Blocks;
+
+impl<I: Input, K: Kernel<I, OUTPUTS>, const OUTPUTS: usize> Pace<I, K, OUTPUTS> for Steps {
+    const HAS_BLOCKS: bool = false;
+
+    #[inline(always)]
+    fn may_look_later(_: &K) -> bool {
+        false
+    }
+
+    #[inline(always)]
+    fn fill_rows(
+        mut kernel: K,
+        run: I::Rows<'_>,
+        from: usize,
+        mut cells: [&mut [f64]; OUTPUTS],
+        _: &mut Scratch,
+    ) -> K {
+        let inputs = run.slice(from..run.len()).iter();
+
+        // Loops and no `for_each`, whose body might become a function of its own, without the wide
+        // instructions. One column has a loop of its own, which needs no array of iterators.
+        if let [column] = &mut cells[..] {
+            for (cell, input) in column.iter_mut().zip(inputs) {
+                *cell = kernel.step(input).into_iter().sum();
+            }
+        } else {
+            let mut cells = cells.map(|column| column.iter_mut());
+            for input in inputs {
+                let values = kernel.step(input);
+                for (column, value) in cells.iter_mut().zip(values) {
+                    if let Some(cell) = column.next() {
+                        *cell = value;
+                    }
+                }
+            }
+        }
+        kernel
+    }
+}
+
+impl<I: Input, K: BlockKernel<I, OUTPUTS>, const OUTPUTS: usize> Pace<I, K, OUTPUTS> for Blocks {
+    const HAS_BLOCKS: bool = true;
+
+    #[inline(always)]
+    fn may_look_later(kernel: &K) -> bool {
+        K::OUTPUT_SHOWS_GAPS && kernel.is_warm()
+    }
+
+    #[inline(always)]
+    fn fill_rows(
+        mut kernel: K,
+        run: I::Rows<'_>,
+        mut from: usize,
+        mut cells: [&mut [f64]; OUTPUTS],
+        scratch: &mut Scratch,
+    ) -> K {
+        if !kernel.is_warm() {
+            let first_rows = run.slice(from..run.len());
+            let rows = step_until_warm(&mut kernel, first_rows, &mut cells);
+            from += rows;
+            cells = cells.map(|column| column.get_mut(rows..).unwrap_or_default());
+        }
+
+        if from < run.len() {
+            kernel.block(run, from, cells, scratch);
+        }
+        kernel
+    }
+}
+
+/// Fills rows by steps until the kernel is warm or the rows end. Returns how many it has filled.
+#[cold]
+#[inline(never)]
+fn step_until_warm<I: Input, K: BlockKernel<I, OUTPUTS>, const OUTPUTS: usize>(
+    kernel: &mut K,
+    inputs: I::Rows<'_>,
+    cells: &mut [&mut [f64]; OUTPUTS],
+) -> usize {
+    let mut rows = 0;
+    for input in inputs.iter() {
+        if kernel.is_warm() {
+            break;
+        }
+        for (column, value) in cells.iter_mut().zip(kernel.step(input)) {
+            if let Some(cell) = column.get_mut(rows) {
+                *cell = value;
+            }
+        }
+        rows += 1;
+    }
+    rows
+}
+
+#[derive(Clone)]
+struct Runner<R, K, P, const OUTPUTS: usize> {
+    reader: R,
+    /// The kernel before any input, to restart from.
+    fresh: K,
+    state: State<K>,
+    pace: PhantomData<P>,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+struct State<K> {
+    kernel: K,
+    /// True when the kernel has taken an input since it was fresh.
+    started: bool,
+}
+
+impl<R, K: Clone, P, const OUTPUTS: usize> Runner<R, K, P, OUTPUTS> {
+    fn new(reader: R, kernel: K) -> Self {
+        Self {
+            reader,
+            fresh: kernel.clone(),
+            state: State {
+                kernel,
+                started: false,
+            },
+            pace: PhantomData,
+        }
+    }
+}
+
+impl<R: Reader, K, P, const OUTPUTS: usize> Runner<R, K, P, OUTPUTS> {
+    fn into_walker<Q>(self, bars: BarSlice<'_>) -> Walker<'_, R, K, Q, OUTPUTS> {
+        Walker {
+            columns: self.reader.make_columns(bars),
+            reader: self.reader,
+            fresh: self.fresh,
+            kernel: Some(self.state.kernel),
+            position: Position::default(),
+            pace: PhantomData,
+        }
+    }
+}
+
+impl<R, K, P, const OUTPUTS: usize> Engine for Runner<R, K, P, OUTPUTS>
+where
+    R: Reader,
+    K: Kernel<R::Input, OUTPUTS>,
+    P: Pace<R::Input, K, OUTPUTS>,
+{
+    fn over<'a>(self: Box<Self>, bars: BarSlice<'a>) -> Box<dyn Walk + 'a> {
+        Box::new(self.into_walker::<P>(bars))
+    }
+
+    fn over_by_steps<'a>(self: Box<Self>, bars: BarSlice<'a>) -> Box<dyn Walk + 'a> {
+        Box::new(self.into_walker::<Steps>(bars))
+    }
+
+    fn has_blocks(&self) -> bool {
+        P::HAS_BLOCKS
+    }
+
+    fn push(&mut self, bar: &Bar, outputs: &mut [f64]) {
+        let input = self.reader.read(bar);
+        let mut row = [f64::NAN; OUTPUTS];
+
+        if self.reader.is_present(&input) {
+            self.state.started = true;
+            row = self.state.kernel.step(input).map(finite_or_nan);
+        } else if self.state.started {
+            self.state = State {
+                kernel: restart(&self.fresh),
+                started: false,
+            };
+        }
+
+        for (cell, value) in outputs.iter_mut().zip(row) {
+            *cell = value;
+        }
+    }
+
+    fn save(&self) -> Result<Vec<u8>, rmp_serde::encode::Error> {
+        rmp_serde::to_vec(&self.state)
+    }
+
+    fn load(&mut self, state: &[u8]) -> Result<(), rmp_serde::decode::Error> {
+        self.state = rmp_serde::from_slice(state)?;
+        Ok(())
+    }
+
+    fn copy(&self) -> Box<dyn Engine> {
+        Box::new(self.clone())
+    }
+}
+
+/// Where a walk is.
+#[derive(Clone, Copy, Default)]
+struct Position {
+    /// First row of the unbroken run of inputs that the next row may belong to.
+    run_start: usize,
+    next_row: usize,
+}
+
+struct Walker<'a, R: Reader, K, P, const OUTPUTS: usize> {
+    reader: R,
+    fresh: K,
+    /// Missing only while its rows are filled.
+    kernel: Option<K>,
+    columns: R::Columns<'a>,
+    position: Position,
+    pace: PhantomData<P>,
+}
+
+impl<R, K, P, const OUTPUTS: usize> Walk for Walker<'_, R, K, P, OUTPUTS>
+where
+    R: Reader,
+    K: Kernel<R::Input, OUTPUTS>,
+    P: Pace<R::Input, K, OUTPUTS>,
+{
+    fn fill(&mut self, columns: &mut [&mut [f64]]) {
+        let mut columns = columns.iter_mut();
+        let cells = std::array::from_fn(|_| match columns.next() {
+            Some(column) => &mut **column,
+            None => Default::default(),
+        });
+        let Some(kernel) = self.kernel.take() else {
+            return;
+        };
+
+        let rows = self.reader.rows(&self.columns);
+        let kernel = fill::<R, K, P, OUTPUTS>(
+            &self.reader,
+            &self.fresh,
+            kernel,
+            rows,
+            &mut self.position,
+            cells,
+        );
+        self.kernel = Some(kernel);
+    }
+}
+
+/// Rows that are filled at once before anybody has looked for missing inputs.
+const ROWS_BEFORE_LOOK: usize = 8 * BLOCK;
+
+/// Fills the columns with the values of the rows from `position` on, and moves it behind them.
+/// Returns the kernel after these rows.
+#[multiversion(targets("x86_64+avx+avx2+fma+bmi1+bmi2"), dispatcher = "direct")]
+fn fill<R, K, P, const OUTPUTS: usize>(
+    reader: &R,
+    fresh: &K,
+    mut kernel: K,
+    rows: <R::Input as Input>::Rows<'_>,
+    position: &mut Position,
+    mut columns: [&mut [f64]; OUTPUTS],
+) -> K
+where
+    R: Reader,
+    K: Kernel<R::Input, OUTPUTS>,
+    P: Pace<R::Input, K, OUTPUTS>,
+{
+    let mut scratch = [[0.0; HISTORY + BLOCK]; 4];
+    let mut run_start = position.run_start;
+    let mut row = position.next_row;
+    let capacity = columns.first().map_or(0, |column| column.len());
+    let end = rows.len().min(row + capacity);
+    // Rows before this one are known to hold a value that is not finite.
+    let mut look_first_until = row;
+
+    while row < end {
+        if P::may_look_later(&kernel) && row >= look_first_until {
+            let try_end = end.min(row + ROWS_BEFORE_LOOK);
+            let run = rows.slice(run_start..try_end);
+            let cells = columns
+                .each_mut()
+                .map(|column| first_mut(column, try_end - row));
+            kernel = P::fill_rows(kernel, run, row - run_start, cells, &mut scratch);
+
+            let are_finite = columns
+                .each_mut()
+                .map(|column| count_gaps(first_mut(column, try_end - row)) == 0);
+            if are_finite.into_iter().all(|is_finite| is_finite) {
+                split_cells(&mut columns, try_end - row);
+                row = try_end;
+            } else {
+                look_first_until = try_end;
+            }
+            continue;
+        }
+
+        let block_end = end.min(row + BLOCK);
+        let ahead = rows.slice(row..block_end);
+        let present = if reader.are_present(ahead) {
+            ahead.len()
+        } else {
+            let inputs = ahead.iter();
+            inputs.take_while(|input| reader.is_present(input)).count()
+        };
+
+        if present > 0 {
+            let run = rows.slice(run_start..row + present);
+            let mut cells = split_cells(&mut columns, present);
+            let block_cells = cells.each_mut().map(|cells| &mut **cells);
+            kernel = P::fill_rows(kernel, run, row - run_start, block_cells, &mut scratch);
+            for cells in cells {
+                mark_undefined(cells);
+            }
+            row += present;
+        }
+
+        // The first missing input ends the run; its row is undefined in every column.
+        if row < block_end {
+            for cells in split_cells(&mut columns, 1) {
+                cells.fill(f64::NAN);
+            }
+            if run_start < row {
+                kernel = restart(fresh);
+            }
+            row += 1;
+            run_start = row;
+        }
+    }
+
+    position.run_start = run_start;
+    position.next_row = row;
+    kernel
+}
+
+/// Takes the next `rows` cells off each column.
+#[inline(always)]
+fn split_cells<'a, const OUTPUTS: usize>(
+    columns: &mut [&'a mut [f64]; OUTPUTS],
+    rows: usize,
+) -> [&'a mut [f64]; OUTPUTS] {
+    columns
+        .each_mut()
+        .map(|column| column.split_off_mut(..rows).unwrap_or_default())
+}
+
+/// Out of line, because it happens at gaps only and would take registers from the loop.
+#[cold]
+#[inline(never)]
+fn restart<K: Clone>(fresh: &K) -> K {
+    fresh.clone()
+}
+
+/// NaN for a value that is not finite.
+#[inline(always)]
+fn finite_or_nan(value: f64) -> f64 {
+    if value.is_finite() { value } else { f64::NAN }
+}
+
+/// Makes NaN of what is not finite. Looking first is faster than writing every cell again.
+#[inline(always)]
+fn mark_undefined(cells: &mut [f64]) {
+    if count_gaps(cells) > 0 {
+        for cell in cells {
+            *cell = finite_or_nan(*cell);
+        }
+    }
+}
