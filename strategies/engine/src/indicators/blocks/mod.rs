@@ -36,3 +36,6 @@ pub(crate) use seeded_average::SeededAverage;
 pub(crate) use since_maximum::SinceMaximum;
 pub(crate) use sums::{sum_by, sum_of};
 pub(crate) use true_range::{fill_true_ranges, true_range};
+
+#[cfg(test)]
+mod tests;

@@ -67,12 +67,12 @@ mod tests {
     use crate::labels::LabelSource;
 
     #[test]
-    fn a_label_only_type_is_a_label_source_of_that_name_and_no_indicator() {
+    fn a_label_only_type_is_a_label_source_and_no_indicator() {
         for spec in label_only() {
             for name in [spec.name].iter().chain(spec.aliases) {
                 assert!(super::super::find(name).is_none(), "{name}");
                 assert_eq!(
-                    find_label_only(&name.to_uppercase()).map(|found| found.name),
+                    find_label_only(&name.to_uppercase()).map(|spec| spec.name),
                     Some(spec.name)
                 );
             }
@@ -87,8 +87,8 @@ mod tests {
         let ParameterKind::Float { default, .. } = ZIGZAG_THRESHOLD.kind else {
             panic!("a number")
         };
-        let usual: LabelSource = serde_json::from_str("{\"source\": \"zigzag\"}").unwrap();
-        assert_eq!(usual, LabelSource::Zigzag { threshold: default });
+        let default_source: LabelSource = serde_json::from_str("{\"source\": \"zigzag\"}").unwrap();
+        assert_eq!(default_source, LabelSource::Zigzag { threshold: default });
         assert_eq!(
             ZIGZAG_THRESHOLD.kind.to_string(),
             "a number above 0 and below 1"

@@ -15,6 +15,8 @@ mod stream;
 pub use bar::Bar;
 pub use indicator::{Indicator, IndicatorError};
 pub(crate) use inputs::{BarAndValue, BarRows, Rows, first_mut, slice_of};
+#[cfg(test)]
+pub(crate) use kernel::HISTORY;
 pub(crate) use kernel::{BlockKernel, Kernel, Scratch};
 pub(crate) use parameter_spec::{DDOF, SOURCE, above, bars, choice, flag, period};
 pub use parameter_spec::{ParameterKind, ParameterSpec};

@@ -74,17 +74,17 @@ trait Pace<I: Input, K, const OUTPUTS: usize>: Clone + Send + Sync + 'static {
 
     /// True if the next rows may be filled before anybody has looked for missing inputs; see
     /// [`BlockKernel::OUTPUT_SHOWS_GAPS`].
-    fn may_look_later(kernel: &K) -> bool;
+    fn may_look_later(kernel: &Option<K>) -> bool;
 
-    /// Fills the cells of the last rows of `run`, those from `from` on. The kernel comes and goes
-    /// by value: a local variable whose address nothing takes can live in registers.
+    /// Fills the cells of the last rows of `run`, those from `from` on. The kernel is optional so
+    /// that an implementation can move it into a local variable for the time being.
     fn fill_rows(
-        kernel: K,
+        kernel: &mut Option<K>,
         run: I::Rows<'_>,
         from: usize,
         cells: [&mut [f64]; OUTPUTS],
         scratch: &mut Scratch,
-    ) -> K;
+    );
 }
 
 #[derive(Clone)]
@@ -97,18 +97,22 @@ impl<I: Input, K: Kernel<I, OUTPUTS>, const OUTPUTS: usize> Pace<I, K, OUTPUTS> 
     const HAS_BLOCKS: bool = false;
 
     #[inline(always)]
-    fn may_look_later(_: &K) -> bool {
+    fn may_look_later(_: &Option<K>) -> bool {
         false
     }
 
     #[inline(always)]
     fn fill_rows(
-        mut kernel: K,
+        state: &mut Option<K>,
         run: I::Rows<'_>,
         from: usize,
         mut cells: [&mut [f64]; OUTPUTS],
         _: &mut Scratch,
-    ) -> K {
+    ) {
+        // A local variable, whose address nothing takes, can live in registers.
+        let Some(mut kernel) = state.take() else {
+            return;
+        };
         let inputs = run.slice(from..run.len()).iter();
 
         // Loops and no `for_each`, whose body might become a function of its own, without the wide
@@ -128,7 +132,7 @@ impl<I: Input, K: Kernel<I, OUTPUTS>, const OUTPUTS: usize> Pace<I, K, OUTPUTS> 
                 }
             }
         }
-        kernel
+        *state = Some(kernel);
     }
 }
 
@@ -136,21 +140,24 @@ impl<I: Input, K: BlockKernel<I, OUTPUTS>, const OUTPUTS: usize> Pace<I, K, OUTP
     const HAS_BLOCKS: bool = true;
 
     #[inline(always)]
-    fn may_look_later(kernel: &K) -> bool {
-        K::OUTPUT_SHOWS_GAPS && kernel.is_warm()
+    fn may_look_later(kernel: &Option<K>) -> bool {
+        K::OUTPUT_SHOWS_GAPS && kernel.as_ref().is_some_and(K::is_warm)
     }
 
     #[inline(always)]
     fn fill_rows(
-        mut kernel: K,
+        kernel: &mut Option<K>,
         run: I::Rows<'_>,
         mut from: usize,
         mut cells: [&mut [f64]; OUTPUTS],
         scratch: &mut Scratch,
-    ) -> K {
+    ) {
+        let Some(kernel) = kernel else {
+            return;
+        };
         if !kernel.is_warm() {
             let first_rows = run.slice(from..run.len());
-            let rows = step_until_warm(&mut kernel, first_rows, &mut cells);
+            let rows = step_until_warm(kernel, first_rows, &mut cells);
             from += rows;
             cells = cells.map(|column| column.get_mut(rows..).unwrap_or_default());
         }
@@ -158,7 +165,6 @@ impl<I: Input, K: BlockKernel<I, OUTPUTS>, const OUTPUTS: usize> Pace<I, K, OUTP
         if from < run.len() {
             kernel.block(run, from, cells, scratch);
         }
-        kernel
     }
 }
 
@@ -309,38 +315,35 @@ where
             Some(column) => &mut **column,
             None => Default::default(),
         });
-        let Some(kernel) = self.kernel.take() else {
-            return;
-        };
 
         let rows = self.reader.rows(&self.columns);
-        let kernel = fill::<R, K, P, OUTPUTS>(
+        fill::<R, K, P, OUTPUTS>(
             &self.reader,
             &self.fresh,
-            kernel,
+            &mut self.kernel,
             rows,
             &mut self.position,
             cells,
         );
-        self.kernel = Some(kernel);
     }
 }
+
+/// Length of a line of the cache, in bytes.
+const CACHE_LINE: usize = 64;
 
 /// Rows that are filled at once before anybody has looked for missing inputs.
 const ROWS_BEFORE_LOOK: usize = 8 * BLOCK;
 
 /// Fills the columns with the values of the rows from `position` on, and moves it behind them.
-/// Returns the kernel after these rows.
 #[multiversion(targets("x86_64+avx+avx2+fma+bmi1+bmi2"), dispatcher = "direct")]
 fn fill<R, K, P, const OUTPUTS: usize>(
     reader: &R,
     fresh: &K,
-    mut kernel: K,
+    kernel: &mut Option<K>,
     rows: <R::Input as Input>::Rows<'_>,
     position: &mut Position,
     mut columns: [&mut [f64]; OUTPUTS],
-) -> K
-where
+) where
     R: Reader,
     K: Kernel<R::Input, OUTPUTS>,
     P: Pace<R::Input, K, OUTPUTS>,
@@ -350,17 +353,18 @@ where
     let mut row = position.next_row;
     let capacity = columns.first().map_or(0, |column| column.len());
     let end = rows.len().min(row + capacity);
+    let aligned_row = row + cells_before_cache_line(&columns);
     // Rows before this one are known to hold a value that is not finite.
     let mut look_first_until = row;
 
     while row < end {
-        if P::may_look_later(&kernel) && row >= look_first_until {
+        if row >= look_first_until.max(aligned_row) && P::may_look_later(kernel) {
             let try_end = end.min(row + ROWS_BEFORE_LOOK);
             let run = rows.slice(run_start..try_end);
             let cells = columns
                 .each_mut()
                 .map(|column| first_mut(column, try_end - row));
-            kernel = P::fill_rows(kernel, run, row - run_start, cells, &mut scratch);
+            P::fill_rows(kernel, run, row - run_start, cells, &mut scratch);
 
             let are_finite = columns
                 .each_mut()
@@ -374,7 +378,12 @@ where
             continue;
         }
 
-        let block_end = end.min(row + BLOCK);
+        // A short first block lets the others begin where a line of the cache does.
+        let block_end = if row < aligned_row {
+            end.min(aligned_row)
+        } else {
+            end.min(row + BLOCK)
+        };
         let ahead = rows.slice(row..block_end);
         let present = if reader.are_present(ahead) {
             ahead.len()
@@ -387,7 +396,7 @@ where
             let run = rows.slice(run_start..row + present);
             let mut cells = split_cells(&mut columns, present);
             let block_cells = cells.each_mut().map(|cells| &mut **cells);
-            kernel = P::fill_rows(kernel, run, row - run_start, block_cells, &mut scratch);
+            P::fill_rows(kernel, run, row - run_start, block_cells, &mut scratch);
             for cells in cells {
                 mark_undefined(cells);
             }
@@ -400,7 +409,7 @@ where
                 cells.fill(f64::NAN);
             }
             if run_start < row {
-                kernel = restart(fresh);
+                *kernel = Some(restart(fresh));
             }
             row += 1;
             run_start = row;
@@ -409,7 +418,14 @@ where
 
     position.run_start = run_start;
     position.next_row = row;
-    kernel
+}
+
+/// Cells of the first column before the one that a line of the cache begins with; less than a
+/// block.
+fn cells_before_cache_line<const OUTPUTS: usize>(columns: &[&mut [f64]; OUTPUTS]) -> usize {
+    let first_cell = columns.first().map(|column| column.as_ptr());
+    let cells = first_cell.map_or(0, |cell| cell.align_offset(CACHE_LINE));
+    cells % BLOCK
 }
 
 /// Takes the next `rows` cells off each column.
