@@ -45,7 +45,7 @@ impl Kernel<f64, 1> for Tema {
     }
 }
 
-/// Without it: STEPNS.
+/// Without it: 4.25 ns per row instead of 1.11.
 impl BlockKernel<f64, 1> for Tema {
     #[inline(always)]
     fn is_warm(&self) -> bool {

@@ -37,7 +37,7 @@ impl Kernel<Bar, 1> for TrueRange {
     }
 }
 
-/// Without it: STEPNS.
+/// Without it: 0.50 ns per row instead of 0.43.
 impl BlockKernel<Bar, 1> for TrueRange {
     #[inline(always)]
     fn is_warm(&self) -> bool {
