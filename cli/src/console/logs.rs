@@ -3,6 +3,7 @@
 
 use runtime::settings::LogSettings;
 use runtime::telemetry;
+use schemas::codes::Advice;
 
 use super::{Exit, Failure};
 
@@ -26,5 +27,6 @@ pub(crate) fn start_logging(
         filter,
         ..log.clone()
     };
-    telemetry::init(&log).map_err(|error| Failure::advised(Exit::Usage, &error))
+    telemetry::init(&log)
+        .map_err(|error| Failure::of(Exit::Usage, error.code(), &error).with_hint(error.hint()))
 }

@@ -1,7 +1,6 @@
 //! Which registered model a command means.
 
 use clap::Args;
-use schemas::codes;
 use schemas::manifests::ModelManifest;
 use store::Store;
 
@@ -36,7 +35,7 @@ pub(crate) async fn find_model(store: &Store, text: &str) -> Result<ModelManifes
 fn unknown_model(text: &str) -> Failure {
     Failure::new(
         Exit::NotFound,
-        codes::MODEL_NOT_FOUND,
+        "MODEL-NotFound",
         format!("there is no model `{text}`"),
     )
     .with_hint("`ktrdr models list` shows every model with its versions; write NAME or NAME@3")

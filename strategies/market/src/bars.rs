@@ -1,5 +1,7 @@
 //! Bars as columns: the in-memory form of a series.
 
+use std::ops::Range;
+
 use crate::time::Utc;
 
 /// OHLCV columns of one series, oldest first, all of one length.
@@ -13,13 +15,13 @@ pub struct Bars {
     pub open_time: Vec<Utc>,
     /// Instant from which each bar is known.
     pub close_time: Vec<Utc>,
-    /// First price.
+    /// First price of each bar.
     pub open: Vec<f64>,
-    /// Highest price.
+    /// Highest price of each bar.
     pub high: Vec<f64>,
-    /// Lowest price.
+    /// Lowest price of each bar.
     pub low: Vec<f64>,
-    /// Last price.
+    /// Last price of each bar.
     pub close: Vec<f64>,
     /// Traded volume, NaN = not available.
     pub volume: Vec<f64>,
@@ -50,19 +52,18 @@ impl Bars {
     }
 
     /// A copy of the rows in `range`, clamped to what exists.
-    pub fn slice(&self, range: std::ops::Range<usize>) -> Self {
+    pub fn slice(&self, range: Range<usize>) -> Self {
         let end = range.end.min(self.len());
         let start = range.start.min(end);
-        let part = |column: &[f64]| column.get(start..end).unwrap_or_default().to_vec();
-        let times = |column: &[Utc]| column.get(start..end).unwrap_or_default().to_vec();
+
         Self {
-            open_time: times(&self.open_time),
-            close_time: times(&self.close_time),
-            open: part(&self.open),
-            high: part(&self.high),
-            low: part(&self.low),
-            close: part(&self.close),
-            volume: part(&self.volume),
+            open_time: copy_rows(&self.open_time, start..end),
+            close_time: copy_rows(&self.close_time, start..end),
+            open: copy_rows(&self.open, start..end),
+            high: copy_rows(&self.high, start..end),
+            low: copy_rows(&self.low, start..end),
+            close: copy_rows(&self.close, start..end),
+            volume: copy_rows(&self.volume, start..end),
         }
     }
 
@@ -85,13 +86,13 @@ pub struct BarSlice<'a> {
     pub open_time: &'a [Utc],
     /// Instant from which each bar is known.
     pub close_time: &'a [Utc],
-    /// First price.
+    /// First price of each bar.
     pub open: &'a [f64],
-    /// Highest price.
+    /// Highest price of each bar.
     pub high: &'a [f64],
-    /// Lowest price.
+    /// Lowest price of each bar.
     pub low: &'a [f64],
-    /// Last price.
+    /// Last price of each bar.
     pub close: &'a [f64],
     /// Traded volume, NaN = not available.
     pub volume: &'a [f64],
@@ -110,17 +111,24 @@ impl<'a> BarSlice<'a> {
 
     /// The bars that were known at `instant`, one that closes just then included.
     pub fn known_at(&self, instant: Utc) -> Self {
-        let known = self.close_time.partition_point(|close| *close <= instant);
-        let times = |column: &'a [Utc]| column.get(..known).unwrap_or(column);
-        let part = |column: &'a [f64]| column.get(..known).unwrap_or(column);
+        let rows = self.close_time.partition_point(|close| *close <= instant);
+
         Self {
-            open_time: times(self.open_time),
-            close_time: times(self.close_time),
-            open: part(self.open),
-            high: part(self.high),
-            low: part(self.low),
-            close: part(self.close),
-            volume: part(self.volume),
+            open_time: first_rows(self.open_time, rows),
+            close_time: first_rows(self.close_time, rows),
+            open: first_rows(self.open, rows),
+            high: first_rows(self.high, rows),
+            low: first_rows(self.low, rows),
+            close: first_rows(self.close, rows),
+            volume: first_rows(self.volume, rows),
         }
     }
+}
+
+fn copy_rows<T: Clone>(column: &[T], rows: Range<usize>) -> Vec<T> {
+    column.get(rows).unwrap_or_default().to_vec()
+}
+
+fn first_rows<T>(column: &[T], rows: usize) -> &[T] {
+    column.get(..rows).unwrap_or(column)
 }

@@ -75,41 +75,37 @@ impl Calendar {
     /// refused.
     ///
     /// # Errors
-    /// No JSON of that form, an unknown zone, no session, a session that ends before it opens,
-    /// overlapping sessions, or a coverage that ends before it starts.
+    /// A text that is not JSON of that form, an unknown zone, no session, a session that ends before
+    /// it opens, overlapping sessions, or a coverage that ends before it starts.
     pub fn from_json(text: &str) -> Result<Self, CalendarError> {
         let file = CalendarFile::parse(text)?;
-        let zone =
-            TimeZone::get(&file.exchange_time_zone).map_err(|source| CalendarError::Zone {
-                zone: file.exchange_time_zone.clone(),
-                source,
-            })?;
-        let midnight = |date: Date| date.to_datetime(Time::midnight());
-        let next = |date: Date| midnight(date.saturating_add(1.day()));
-        let mut closed: Vec<_> = file
+        let zone = TimeZone::get(&file.exchange_time_zone).map_err(|source| {
+            let zone = file.exchange_time_zone.clone();
+            CalendarError::Zone { zone, source }
+        })?;
+
+        // A holiday, an early close and a late open are all stretches in which nothing trades.
+        let holidays = file
             .holidays
             .iter()
-            .map(|&date| (midnight(date), next(date)))
-            .collect();
-        closed.extend(
-            file.early_closes
-                .iter()
-                .map(|(&date, &time)| (date.to_datetime(time), next(date))),
-        );
-        closed.extend(
-            file.late_opens
-                .iter()
-                .map(|(&date, &time)| (midnight(date), date.to_datetime(time))),
-        );
+            .map(|date| (midnight(*date), next_midnight(*date)));
+        let early_closes = file.early_closes.iter();
+        let early_closes =
+            early_closes.map(|(date, time)| (date.to_datetime(*time), next_midnight(*date)));
+        let late_opens = file.late_opens.iter();
+        let late_opens = late_opens.map(|(date, time)| (midnight(*date), date.to_datetime(*time)));
+        let mut closed: Vec<_> = holidays.chain(early_closes).chain(late_opens).collect();
         closed.sort_unstable();
+
         let covers = file
             .covers
             .as_ref()
             .map(|covers| (covers.first, covers.last));
         let week = file.sessions.days().map(|day| {
-            day.iter()
-                .map(|each| (each.open, each.close, each.phase))
-                .collect()
+            let hours = day
+                .iter()
+                .map(|hours| (hours.open, hours.close, hours.phase));
+            hours.collect()
         });
         Ok(Self {
             name: file.name,
@@ -142,17 +138,12 @@ impl Calendar {
             .is_none_or(|(first, last)| first <= date && date <= last)
     }
 
-    /// True if any session of `date` takes place.
-    pub fn is_trading_date(&self, date: Date) -> bool {
-        let mut sessions = Vec::new();
-        self.push_sessions(date, &mut sessions);
-        !sessions.is_empty()
-    }
-
     /// The sessions of the trading dates in `dates` (half-open), in order, disjoint. Touching
     /// sessions of one date are one. Dates before 1970 and after 2099 have none.
     pub fn sessions(&self, dates: Range<Date>) -> Vec<TradingSession> {
-        let (mut date, end) = (dates.start.max(FIRST_DATE), dates.end.min(LAST_DATE));
+        let mut date = dates.start.max(FIRST_DATE);
+        let end = dates.end.min(LAST_DATE);
+
         let mut sessions = Vec::new();
         while date < end {
             self.push_sessions(date, &mut sessions);
@@ -172,7 +163,7 @@ impl Calendar {
 
     /// The first local midnight after the local calendar day `date`.
     pub fn day_end(&self, date: Date) -> Utc {
-        self.instant(date.saturating_add(1.day()).to_datetime(Time::midnight()))
+        self.instant(next_midnight(date))
     }
 
     fn push_sessions(&self, date: Date, sessions: &mut Vec<TradingSession>) {
@@ -181,9 +172,12 @@ impl Calendar {
             if *phase != Phase::Regular && self.hours == Session::Regular {
                 continue;
             }
+
             for (from, until) in self.open_parts(open.on(date), close.on(date)) {
-                let (open, close) = (self.instant(from), self.instant(until));
+                let open = self.instant(from);
+                let close = self.instant(until);
                 match sessions.last_mut() {
+                    // Pre-market, regular hours and post-market touch: they are one session.
                     Some(last) if last.date == date && last.close == open => last.close = close,
                     _ if open < close => sessions.push(TradingSession { date, open, close }),
                     _ => {}
@@ -194,16 +188,14 @@ impl Calendar {
 
     /// What the closed stretches leave of `[open, close)`.
     fn open_parts(&self, open: DateTime, close: DateTime) -> Vec<(DateTime, DateTime)> {
-        let near = self
-            .closed
-            .partition_point(|(from, _)| *from < open.saturating_sub(Span::new().days(1)));
-        let (mut parts, mut open) = (Vec::with_capacity(1), open);
-        for (from, until) in self
-            .closed
-            .iter()
-            .skip(near)
-            .take_while(|(from, _)| *from < close)
-        {
+        // A closed stretch lasts a day at most, so earlier ones cannot reach this session.
+        let earliest = open.saturating_sub(Span::new().days(1));
+        let first = self.closed.partition_point(|(from, _)| *from < earliest);
+        let stretches = self.closed.iter().skip(first);
+
+        let mut parts = Vec::with_capacity(1);
+        let mut open = open;
+        for (from, until) in stretches.take_while(|(from, _)| *from < close) {
             if *until > open {
                 if open < *from {
                     parts.push((open, *from));
@@ -211,6 +203,7 @@ impl Calendar {
                 open = *until;
             }
         }
+
         if open < close {
             parts.push((open, close));
         }
@@ -229,6 +222,14 @@ impl Calendar {
     pub(crate) fn local(&self, instant: Utc) -> DateTime {
         self.zone.to_datetime(instant.timestamp())
     }
+}
+
+fn midnight(date: Date) -> DateTime {
+    date.to_datetime(Time::midnight())
+}
+
+fn next_midnight(date: Date) -> DateTime {
+    midnight(date.saturating_add(1.day()))
 }
 
 #[expect(

@@ -98,19 +98,16 @@ impl TryFrom<String> for LocalTime {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
+        let forms = "-1.HH:MM, HH:MM or 1.HH:MM";
         let (days, time) = match text.split_once('.') {
             Some(("-1", time)) => (-1, time),
             Some(("1", time)) => (1, time),
-            Some(_) => {
-                return Err(format!(
-                    "`{text}` is more than a day away; write -1.HH:MM, HH:MM or 1.HH:MM"
-                ));
-            }
+            Some(_) => return Err(format!("`{text}` is more than a day away; write {forms}")),
             None => (0, text.as_str()),
         };
-        let time = time
-            .parse()
-            .map_err(|_| format!("`{text}` is no time; write -1.HH:MM, HH:MM or 1.HH:MM"))?;
+
+        let time = time.parse();
+        let time = time.map_err(|_| format!("`{text}` is not a time; write {forms}"))?;
         Ok(Self { days, time })
     }
 }
@@ -124,33 +121,58 @@ impl CalendarFile {
         {
             return Err(CalendarError::Coverage { first, last });
         }
+
         file.check_week()?;
         Ok(file)
     }
 
     /// Sessions of a week, end to start again, must follow each other without overlap.
     fn check_week(&self) -> Result<(), CalendarError> {
-        let hours = (0..).zip(self.sessions.days()).flat_map(|(day, hours)| {
-            hours.iter().map(move |each| {
-                (
-                    day * DAY_MINUTES + each.open.minutes(),
-                    day * DAY_MINUTES + each.close.minutes(),
-                )
-            })
-        });
-        let hours: Vec<(i64, i64)> = hours.collect();
-        let first = hours.first().ok_or(CalendarError::Closed)?;
-        let again = (first.0 + 7 * DAY_MINUTES, first.1 + 7 * DAY_MINUTES);
-        for ((open, close), (next, _)) in hours.iter().zip(hours.iter().skip(1).chain([&again])) {
-            if close <= open || next < close {
-                let weekday =
-                    Date::constant(2024, 1, 1).saturating_add(open.div_euclid(DAY_MINUTES).days());
-                return Err(CalendarError::Sessions {
-                    weekday: weekday.strftime("%A").to_string(),
-                });
+        let mut sessions: Vec<WeekMinutes> = Vec::new();
+        for (day, hours) in (0..).zip(self.sessions.days()) {
+            sessions.extend(hours.iter().map(|hours| WeekMinutes::of(day, hours)));
+        }
+
+        // The week starts again after its last session.
+        let first = sessions.first().ok_or(CalendarError::Closed)?;
+        let next_week = first.open + 7 * DAY_MINUTES;
+        let next_opens = sessions
+            .iter()
+            .skip(1)
+            .map(|session| session.open)
+            .chain([next_week]);
+
+        for (session, next_open) in sessions.iter().zip(next_opens) {
+            if session.close <= session.open || next_open < session.close {
+                let weekday = session.weekday();
+                return Err(CalendarError::Sessions { weekday });
             }
         }
         Ok(())
+    }
+}
+
+/// A session in minutes since the local midnight that begins Monday.
+struct WeekMinutes {
+    open: i64,
+    close: i64,
+}
+
+impl WeekMinutes {
+    /// The session that `hours` gives on `day`, Monday being 0.
+    fn of(day: i64, hours: &Hours) -> Self {
+        let midnight = day * DAY_MINUTES;
+        Self {
+            open: midnight + hours.open.minutes(),
+            close: midnight + hours.close.minutes(),
+        }
+    }
+
+    /// Local weekday on which the session opens.
+    fn weekday(&self) -> String {
+        let monday = Date::constant(2024, 1, 1);
+        let date = monday.saturating_add(self.open.div_euclid(DAY_MINUTES).days());
+        date.strftime("%A").to_string()
     }
 }
 
@@ -166,7 +188,7 @@ pub enum CalendarError {
     /// A zone that the tz database does not have.
     #[error("`{zone}` is not a time zone of the tz database")]
     Zone {
-        /// What was read.
+        /// The zone as written.
         zone: String,
         /// What the database said.
         source: jiff::Error,
@@ -181,11 +203,11 @@ pub enum CalendarError {
         weekday: String,
     },
     /// Coverage that ends before it starts.
-    #[error("the calendar covers {first} to {last}, which is no range")]
+    #[error("the calendar covers {first} to {last}, which ends before it starts")]
     Coverage {
-        /// First date.
+        /// First covered date.
         first: Date,
-        /// Last date.
+        /// Last covered date.
         last: Date,
     },
 }
@@ -199,7 +221,8 @@ impl CalendarError {
             }
             Self::Zone { .. } => "write an IANA name such as America/New_York",
             Self::Closed => {
-                "list at least one session, such as monday: [{open: 09:30, close: 16:00, phase: regular}]"
+                "list at least one session, such as \
+                 monday: [{open: 09:30, close: 16:00, phase: regular}]"
             }
             Self::Sessions { .. } => {
                 "write a close after midnight as 1.HH:MM and an open on the day before as -1.HH:MM"

@@ -3,13 +3,14 @@
 //!
 //! | timeframe | boundary | label (`open`) | known (`close`) |
 //! |---|---|---|---|
-//! | below 1d | any | anchor + k × timeframe, see [`HourAnchor`] | label + timeframe, at most the session's close |
-//! | 1d | session close | the trading date at 00:00 UTC | the close of the date's last session |
+//! | below 1d | any | [`HourAnchor`] + k × timeframe | label + timeframe, capped |
+//! | 1d | session close | the trading date at 00:00 UTC | close of the date's last session |
 //! | 1d | UTC midnight | the UTC date at 00:00 | the next midnight UTC |
-//! | 1w | session close | Monday of the trading dates at 00:00 UTC | the close of the week's last session |
-//! | 1w | UTC midnight | Monday 00:00 UTC (an FX Sunday evening ends the week) | the next Monday 00:00 UTC |
+//! | 1w | session close | the dates' Monday at 00:00 UTC | close of the week's last session |
+//! | 1w | UTC midnight | Monday 00:00 UTC | the next Monday 00:00 UTC |
 //!
-//! A stretch without trading has no slot, so nothing in it can be missing.
+//! "Capped": at most the close of the bar's session. Under UTC midnight an FX Sunday evening ends
+//! the week. A stretch without trading has no slot, so nothing in it can be missing.
 
 use std::ops::Range;
 
@@ -68,17 +69,20 @@ pub fn expected(
     if start >= end {
         return Vec::new();
     }
+
     // The widest slot is a week, and its label may lie a week before its session.
     let around = start.plus_micros(-8 * DAY_MICROS)..end.plus_micros(9 * DAY_MICROS);
     let mut slots: Vec<Slot> = Vec::new();
     for session in calendar.sessions_between(around) {
         for slot in session_slots(calendar, timeframe, boundary, anchor, &session) {
             match slots.last_mut() {
+                // Two sessions share a bar: it is known when the later one ends.
                 Some(last) if last.open == slot.open => last.close = last.close.max(slot.close),
                 _ => slots.push(slot),
             }
         }
     }
+
     slots.retain(|slot| start <= slot.open && slot.open < end);
     slots
 }
@@ -91,17 +95,11 @@ fn session_slots(
     anchor: HourAnchor,
     session: &TradingSession,
 ) -> Vec<Slot> {
-    let step = timeframe.micros();
-    let floor = |instant: Utc, origin: i64| Utc(instant.0 - (instant.0 - origin).rem_euclid(step));
-    let origin = if timeframe == Timeframe::Week1 {
-        EPOCH_MONDAY
-    } else {
-        0
-    };
     let first = match (timeframe.is_intraday(), boundary, anchor) {
         (false, DayBoundary::SessionClose, _) => {
+            let open = floor_label(Utc::midnight(session.date), timeframe);
             return vec![Slot {
-                open: floor(Utc::midnight(session.date), origin),
+                open,
                 close: session.close,
             }];
         }
@@ -113,21 +111,39 @@ fn session_slots(
                 .open
                 .plus_micros(-(minutes % timeframe.minutes()) * 60_000_000)
         }
-        (_, DayBoundary::UtcMidnight, _) => floor(session.open, origin),
+        (_, DayBoundary::UtcMidnight, _) => floor_label(session.open, timeframe),
     };
-    let last = if timeframe.is_intraday() {
+
+    // Only an intraday bar ends with its session; a day or a week ends at its boundary.
+    let last_close = if timeframe.is_intraday() {
         session.close
     } else {
         Utc(i64::MAX)
     };
+    let step = timeframe.micros();
+
     let labels = std::iter::successors(Some(first), |label| Some(label.plus_micros(step)));
     let labels = labels.take_while(|label| *label < session.close);
-    labels
-        .map(|open| Slot {
-            open,
-            close: open.plus_micros(step).min(last),
-        })
-        .collect()
+    let slots = labels.map(|open| Slot {
+        open,
+        close: open.plus_micros(step).min(last_close),
+    });
+    slots.collect()
+}
+
+/// The last multiple of the timeframe at or before `instant`; weeks begin on Monday.
+fn floor_label(instant: Utc, timeframe: Timeframe) -> Utc {
+    let since_origin = instant.0 - label_origin(timeframe);
+    Utc(instant.0 - since_origin.rem_euclid(timeframe.micros()))
+}
+
+/// An instant that is a label of the timeframe, from which the others are counted.
+fn label_origin(timeframe: Timeframe) -> i64 {
+    if timeframe == Timeframe::Week1 {
+        EPOCH_MONDAY
+    } else {
+        0
+    }
 }
 
 /// When each bar of a series became known.
@@ -139,103 +155,124 @@ fn session_slots(
 /// later). `quality` reports such bars.
 ///
 /// # Errors
-/// A daily or weekly label that is not midnight UTC, or a weekly one that is no Monday: what it
-/// stands for is unknown.
+/// A daily or weekly label that is not midnight UTC, or a weekly one that is not a Monday: nobody
+/// can say which date it means.
 pub fn close_times(
     calendar: &Calendar,
     key: &SeriesKey,
     open_times: &[Utc],
 ) -> Result<Vec<Utc>, CloseTimeError> {
-    let (timeframe, step) = (key.timeframe, key.timeframe.micros());
-    let origin = if timeframe == Timeframe::Week1 {
-        EPOCH_MONDAY
-    } else {
-        0
+    let timeframe = key.timeframe;
+    if !timeframe.is_intraday() {
+        check_date_labels(timeframe, open_times)?;
+    }
+
+    let first = open_times.iter().min();
+    let last = open_times.iter().max();
+    let (Some(&first), Some(&last)) = (first, last) else {
+        return Ok(Vec::new());
     };
-    if !timeframe.is_intraday()
-        && let Some(row) = open_times
+
+    if timeframe.is_intraday() {
+        let sessions = calendar.sessions_between(first..last.plus_micros(timeframe.micros()));
+        let closes = open_times
             .iter()
-            .position(|open| (open.0 - origin).rem_euclid(step) != 0)
-    {
-        let open = open_times.get(row).copied().unwrap_or(Utc(0));
-        return Err(CloseTimeError::Label {
+            .map(|open| intraday_close(*open, timeframe, &sessions));
+        return Ok(closes.collect());
+    }
+    if key.day_boundary == DayBoundary::UtcMidnight {
+        let closes = open_times
+            .iter()
+            .map(|open| open.plus_micros(timeframe.micros()));
+        return Ok(closes.collect());
+    }
+
+    let anchor = HourAnchor::SessionOpen;
+    let range = first..last.plus_micros(1);
+    let slots = expected(calendar, timeframe, key.day_boundary, anchor, range);
+    let closes = open_times
+        .iter()
+        .map(|open| trading_date_close(*open, timeframe, &slots, calendar));
+    Ok(closes.collect())
+}
+
+/// A daily label is midnight UTC, a weekly one the midnight that begins Monday.
+fn check_date_labels(timeframe: Timeframe, open_times: &[Utc]) -> Result<(), CloseTimeError> {
+    let mut labels = open_times.iter().copied().enumerate();
+    let odd_label = labels.find(|(_, open)| floor_label(*open, timeframe) != *open);
+
+    match odd_label {
+        Some((row, open)) => Err(CloseTimeError::Label {
             row,
             open,
             timeframe,
-        });
+        }),
+        None => Ok(()),
     }
-    let (Some(&first), Some(&last)) = (open_times.iter().min(), open_times.iter().max()) else {
-        return Ok(Vec::new());
-    };
-    let plain = |open: &Utc| open.plus_micros(step);
-    if !timeframe.is_intraday() && key.day_boundary == DayBoundary::UtcMidnight {
-        return Ok(open_times.iter().map(plain).collect());
+}
+
+/// Label + timeframe, but no later than the close of the session that the bar is in.
+fn intraday_close(open: Utc, timeframe: Timeframe, sessions: &[TradingSession]) -> Utc {
+    let close = open.plus_micros(timeframe.micros());
+    let opened_before = sessions.partition_point(|session| session.open < close);
+    let session = opened_before
+        .checked_sub(1)
+        .and_then(|index| sessions.get(index));
+
+    match session.filter(|session| open < session.close) {
+        Some(session) => close.min(session.close),
+        None => close,
     }
-    if timeframe.is_intraday() {
-        let sessions = calendar.sessions_between(first..last.plus_micros(step));
-        let capped = |open: &Utc| {
-            let close = plain(open);
-            let before = sessions.partition_point(|session| session.open < close);
-            let session = before.checked_sub(1).and_then(|index| sessions.get(index));
-            session
-                .filter(|session| *open < session.close)
-                .map_or(close, |session| close.min(session.close))
-        };
-        return Ok(open_times.iter().map(capped).collect());
+}
+
+/// The close of the last session of the date or week; without a session the end of its last day,
+/// in UTC or at the exchange, whichever is later.
+fn trading_date_close(open: Utc, timeframe: Timeframe, slots: &[Slot], calendar: &Calendar) -> Utc {
+    let index = slots.binary_search_by_key(&open, |slot| slot.open).ok();
+    if let Some(slot) = index.and_then(|index| slots.get(index)) {
+        return slot.close;
     }
-    let slots = expected(
-        calendar,
-        timeframe,
-        key.day_boundary,
-        HourAnchor::SessionOpen,
-        first..last.plus_micros(1),
-    );
-    let known = |open: &Utc| {
-        let slot = slots
-            .binary_search_by_key(open, |slot| slot.open)
-            .ok()
-            .and_then(|index| slots.get(index));
-        slot.map_or_else(
-            || plain(open).max(calendar.day_end(plain(open).plus_micros(-1).date())),
-            |slot| slot.close,
-        )
-    };
-    Ok(open_times.iter().map(known).collect())
+
+    let utc_end = open.plus_micros(timeframe.micros());
+    let last_date = utc_end.plus_micros(-1).date();
+    utc_end.max(calendar.day_end(last_date))
 }
 
 /// The slots into which no stored bar falls, in order. `expected` is as [`expected`] gives it,
 /// `stored` may have any order; a bar matches the last slot that opens at or before its label, if
 /// the label lies before that slot's close.
 pub fn missing(expected: &[Slot], stored: &[Utc]) -> Vec<Slot> {
-    let present = present(expected, stored);
-    expected
-        .iter()
-        .zip(present)
-        .filter(|(_, present)| !present)
-        .map(|(slot, _)| *slot)
-        .collect()
+    let slots = expected.iter().zip(find_present(expected, stored));
+    let missing = slots.filter(|(_, is_present)| !is_present);
+    missing.map(|(slot, _)| *slot).collect()
 }
 
 /// The maximal runs of slots into which no stored bar falls, matched as in [`missing`].
 pub fn gaps(expected: &[Slot], stored: &[Utc]) -> Vec<Gap> {
-    let (mut gaps, mut open): (Vec<Gap>, bool) = (Vec::new(), false);
-    for (slot, present) in expected.iter().zip(present(expected, stored)) {
-        match gaps.last_mut() {
-            Some(gap) if open && !present => (gap.end, gap.bars) = (slot.close, gap.bars + 1),
-            _ if !present => gaps.push(Gap {
-                start: slot.open,
-                end: slot.close,
-                bars: 1,
-            }),
-            _ => {}
+    let mut gaps: Vec<Gap> = Vec::new();
+    let mut in_gap = false;
+
+    for (slot, is_present) in expected.iter().zip(find_present(expected, stored)) {
+        if !is_present {
+            match gaps.last_mut() {
+                Some(gap) if in_gap => {
+                    gap.end = slot.close;
+                    gap.bars += 1;
+                }
+                _ => gaps.push(Gap {
+                    start: slot.open,
+                    end: slot.close,
+                    bars: 1,
+                }),
+            }
         }
-        open = !present;
+        in_gap = !is_present;
     }
     gaps
 }
 
 /// For each slot, whether a stored bar falls into it.
-fn present(expected: &[Slot], stored: &[Utc]) -> Vec<bool> {
+fn find_present(expected: &[Slot], stored: &[Utc]) -> Vec<bool> {
     let mut present = vec![false; expected.len()];
     for &bar in stored {
         let slot = slot_index(expected, bar);
@@ -265,7 +302,7 @@ pub enum CloseTimeError {
     Label {
         /// Position in the input.
         row: usize,
-        /// The label.
+        /// The label as given.
         open: Utc,
         /// The series' timeframe.
         timeframe: Timeframe,

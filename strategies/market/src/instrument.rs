@@ -43,6 +43,13 @@ impl AssetClass {
             Self::Crypto => "crypto",
         }
     }
+
+    /// The class of a prefix, in any case.
+    fn from_prefix(prefix: &str) -> Result<Self, InstrumentError> {
+        let mut classes = Self::ALL.into_iter();
+        let class = classes.find(|class| class.as_str().eq_ignore_ascii_case(prefix));
+        class.ok_or_else(|| InstrumentError::Class(prefix.to_ascii_lowercase()))
+    }
 }
 
 impl fmt::Display for AssetClass {
@@ -67,53 +74,27 @@ impl Instrument {
     /// `crypto:BTC-USD`.
     ///
     /// # Errors
-    /// Empty, too long, with a character outside `[A-Za-z0-9._/-]`, of an unknown class, or no pair
-    /// where the class demands one.
+    /// A symbol that is empty, too long, has a character outside `[A-Za-z0-9._/-]` or an unknown
+    /// class, or is not a pair where the class demands one.
     pub fn parse(text: &str) -> Result<Self, InstrumentError> {
-        let trimmed = text.trim().to_ascii_uppercase();
-        let (class, symbol) = match trimmed.split_once(':') {
-            Some((prefix, symbol)) => {
-                let known = AssetClass::ALL
-                    .into_iter()
-                    .find(|class| class.as_str().eq_ignore_ascii_case(prefix));
-                (
-                    Some(known.ok_or_else(|| InstrumentError::Class(prefix.to_ascii_lowercase()))?),
-                    symbol,
-                )
-            }
-            None => (None, trimmed.as_str()),
+        let upper = text.trim().to_ascii_uppercase();
+        let (class, symbol) = match upper.split_once(':') {
+            Some((prefix, symbol)) => (Some(AssetClass::from_prefix(prefix)?), symbol),
+            None => (None, upper.as_str()),
         };
-        if symbol.is_empty() {
-            return Err(InstrumentError::Empty);
-        }
-        if symbol.len() > SYMBOL_LENGTH_MAX {
-            return Err(InstrumentError::Long {
-                symbol: symbol.to_owned(),
-                length: symbol.len(),
-            });
-        }
-        if let Some(bad) = symbol
-            .chars()
-            .find(|c| !(c.is_ascii_alphanumeric() || "._/-".contains(*c)))
-        {
-            return Err(InstrumentError::Character {
-                symbol: symbol.to_owned(),
-                bad,
-            });
-        }
+        check_characters(symbol)?;
+
+        let not_a_pair = || InstrumentError::Pair(symbol.to_owned());
         match class {
-            None => Ok(currency_pair(symbol)
-                .map_or_else(|| Self::stock(symbol), |name| Ok(Self::fx(name)))?),
-            Some(AssetClass::Fx) => currency_pair(symbol)
-                .map(Self::fx)
-                .ok_or_else(|| InstrumentError::Pair(symbol.to_owned())),
+            // Without a prefix, two currencies make a pair, and everything else is a share.
+            None => {
+                currency_pair(symbol).map_or_else(|| Self::stock(symbol), |pair| Ok(Self::fx(pair)))
+            }
             Some(AssetClass::Stock) => Self::stock(symbol),
-            Some(AssetClass::Crypto) => crypto_pair(symbol)
-                .map(|name| Self {
-                    class: AssetClass::Crypto,
-                    name,
-                })
-                .ok_or_else(|| InstrumentError::Pair(symbol.to_owned())),
+            Some(AssetClass::Fx) => currency_pair(symbol).map(Self::fx).ok_or_else(not_a_pair),
+            Some(AssetClass::Crypto) => {
+                crypto_pair(symbol).map(Self::crypto).ok_or_else(not_a_pair)
+            }
         }
     }
 
@@ -124,9 +105,17 @@ impl Instrument {
         }
     }
 
+    fn crypto(name: String) -> Self {
+        Self {
+            class: AssetClass::Crypto,
+            name,
+        }
+    }
+
     fn stock(symbol: &str) -> Result<Self, InstrumentError> {
-        let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
-        if symbol.contains('/') || !edge(symbol.chars().next()) || !edge(symbol.chars().last()) {
+        let starts_well = symbol.starts_with(|c: char| c.is_ascii_alphanumeric());
+        let ends_well = symbol.ends_with(|c: char| c.is_ascii_alphanumeric());
+        if symbol.contains('/') || !starts_well || !ends_well {
             return Err(InstrumentError::Stock(symbol.to_owned()));
         }
         Ok(Self {
@@ -183,12 +172,36 @@ impl Instrument {
         let unknown = || InstrumentError::Token(token.to_owned());
         let (class, name) = token.split_once('-').ok_or_else(unknown)?;
         let name = name.replace('-', ".").replace("_m", "-").replace("_u", "_");
-        let found = Self::parse(&format!("{class}:{name}")).map_err(|_| unknown())?;
-        if found.token() == token {
-            Ok(found)
+        let instrument = Self::parse(&format!("{class}:{name}")).map_err(|_| unknown())?;
+
+        // Several texts read as one instrument; only one of them is its token.
+        if instrument.token() == token {
+            Ok(instrument)
         } else {
             Err(unknown())
         }
+    }
+}
+
+/// Between 1 and [`SYMBOL_LENGTH_MAX`] characters, each of which a symbol may have.
+fn check_characters(symbol: &str) -> Result<(), InstrumentError> {
+    if symbol.is_empty() {
+        return Err(InstrumentError::Empty);
+    }
+    if symbol.len() > SYMBOL_LENGTH_MAX {
+        return Err(InstrumentError::Long {
+            symbol: symbol.to_owned(),
+            length: symbol.len(),
+        });
+    }
+
+    let is_allowed = |c: &char| c.is_ascii_alphanumeric() || "._/-".contains(*c);
+    match symbol.chars().find(|c| !is_allowed(c)) {
+        Some(bad) => Err(InstrumentError::Character {
+            symbol: symbol.to_owned(),
+            bad,
+        }),
+        None => Ok(()),
     }
 }
 
@@ -208,8 +221,12 @@ fn crypto_pair(symbol: &str) -> Option<String> {
             .iter()
             .find_map(|quote| symbol.strip_suffix(quote).map(|base| (base, *quote)))
     })?;
-    let plain = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric());
-    (plain(base) && plain(quote)).then(|| format!("{base}.{quote}"))
+
+    (is_asset_code(base) && is_asset_code(quote)).then(|| format!("{base}.{quote}"))
+}
+
+fn is_asset_code(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric())
 }
 
 impl fmt::Display for Instrument {
@@ -241,7 +258,7 @@ impl From<Instrument> for String {
     }
 }
 
-/// Why a text names no instrument.
+/// Why a text does not name an instrument.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 pub enum InstrumentError {
     /// Nothing but blanks or a class.
@@ -250,23 +267,23 @@ pub enum InstrumentError {
     /// More than [`SYMBOL_LENGTH_MAX`] characters.
     #[error("symbol `{symbol}` has {length} characters, the most is {SYMBOL_LENGTH_MAX}")]
     Long {
-        /// What was read.
+        /// The symbol as read.
         symbol: String,
-        /// Its length.
+        /// Its length in characters.
         length: usize,
     },
     /// A character that no symbol has.
     #[error("symbol `{symbol}` contains {bad:?}")]
     Character {
-        /// What was read.
+        /// The symbol as read.
         symbol: String,
-        /// The offending character.
+        /// The first offending character.
         bad: char,
     },
     /// A prefix that names no class.
-    #[error("`{0}:` is no asset class")]
+    #[error("`{0}:` is not an asset class")]
     Class(String),
-    /// The class wants a pair and the symbol is none.
+    /// The class wants a pair and the symbol is not one.
     #[error("`{0}` is not a pair of assets that are known")]
     Pair(String),
     /// Neither a currency pair nor a stock symbol.
@@ -290,7 +307,8 @@ impl InstrumentError {
             }
             Self::Pair(_) => "write the pair as BASE/QUOTE, such as EUR/USD or crypto:BTC/USD",
             Self::Stock(_) => {
-                "write a stock as AAPL or BRK.B, a currency pair as EUR/USD, a crypto pair as crypto:BTC/USD"
+                "write a stock as AAPL or BRK.B, a currency pair as EUR/USD, \
+                 a crypto pair as crypto:BTC/USD"
             }
             Self::Token(_) => {
                 "keys look like fx-eur-usd or stk-aapl; list what is stored with `ktrdr data list`"

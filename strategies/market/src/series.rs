@@ -40,9 +40,10 @@ macro_rules! words {
             type Err = SeriesKeyError;
 
             fn from_str(text: &str) -> Result<Self, Self::Err> {
-                Self::ALL.iter().copied().find(|each| each.as_str() == text).ok_or_else(|| SeriesKeyError::Word {
-                    text: text.to_owned(),
-                    allowed: [$($text),+].join(", "),
+                let word = Self::ALL.iter().copied().find(|word| word.as_str() == text);
+                word.ok_or_else(|| {
+                    let allowed = [$($text),+].join(", ");
+                    SeriesKeyError::Word { text: text.to_owned(), allowed }
                 })
             }
         }
@@ -76,11 +77,11 @@ words! {
 words! {
     /// What earlier prices were adjusted for.
     Adjustment {
-        /// Nothing.
+        /// Prices as they were traded.
         Raw = "raw",
-        /// Splits.
+        /// Adjusted for splits.
         Split = "split",
-        /// Splits and dividends.
+        /// Adjusted for splits and dividends.
         SplitDividend = "split_dividend",
     }
 }
@@ -104,11 +105,11 @@ pub struct SeriesKey {
     provider: String,
     /// What is traded.
     pub instrument: Instrument,
-    /// Which price.
+    /// Which price a bar is made of.
     pub what: PriceKind,
-    /// Which hours.
+    /// Which trading hours it covers.
     pub session: Session,
-    /// What was adjusted.
+    /// What earlier prices were adjusted for.
     pub adjustment: Adjustment,
     /// What a daily bar is.
     pub day_boundary: DayBoundary,
@@ -117,21 +118,22 @@ pub struct SeriesKey {
 }
 
 impl SeriesKey {
-    /// The usual series of an instrument: stocks and crypto by trades, stocks split-adjusted and
-    /// per trading date, currency pairs by bid, pairs per UTC date. Change the public fields for
-    /// another one.
+    /// The standard series of an instrument: stocks and crypto by trades, currency pairs by bid;
+    /// stocks split-adjusted and per trading date, pairs per UTC date. Change the public fields for
+    /// another series.
     ///
     /// # Errors
-    /// A provider that is no token: 1 to 32 characters of `[a-z0-9_-]`.
+    /// A provider that is not a token: 1 to 32 characters of `[a-z0-9_-]`.
     pub fn standard(
         provider: &str,
         instrument: Instrument,
         timeframe: Timeframe,
     ) -> Result<Self, SeriesKeyError> {
-        let token = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
-        if provider.is_empty() || provider.len() > 32 || !provider.chars().all(token) {
+        if !is_provider(provider) {
             return Err(SeriesKeyError::Provider(provider.to_owned()));
         }
+
+        // What most providers mean by a bar of this class.
         let (what, adjustment, day_boundary) = match instrument.class() {
             AssetClass::Stock => (
                 PriceKind::Trades,
@@ -141,12 +143,12 @@ impl SeriesKey {
             AssetClass::Fx => (PriceKind::Bid, Adjustment::Raw, DayBoundary::UtcMidnight),
             AssetClass::Crypto => (PriceKind::Trades, Adjustment::Raw, DayBoundary::UtcMidnight),
         };
-        let session = Session::Regular;
+
         Ok(Self {
             provider: provider.to_owned(),
             instrument,
             what,
-            session,
+            session: Session::Regular,
             adjustment,
             day_boundary,
             timeframe,
@@ -170,20 +172,17 @@ impl SeriesKey {
             day_boundary,
             timeframe,
         } = self;
+
         format!(
             "bars/{provider}/{}/{what}-{session}-{adjustment}-{day_boundary}/{timeframe}",
             instrument.token()
         )
     }
+}
 
-    /// The same series in another timeframe.
-    #[must_use]
-    pub fn with_timeframe(&self, timeframe: Timeframe) -> Self {
-        Self {
-            timeframe,
-            ..self.clone()
-        }
-    }
+fn is_provider(text: &str) -> bool {
+    let is_allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "_-".contains(c);
+    (1..=32).contains(&text.len()) && text.chars().all(is_allowed)
 }
 
 impl fmt::Display for SeriesKey {
@@ -201,15 +200,15 @@ impl FromStr for SeriesKey {
         let ["bars", provider, instrument, kind, timeframe] = parts.as_slice() else {
             return Err(SeriesKeyError::Shape(text.to_owned()));
         };
+
         let kinds: Vec<&str> = kind.split('-').collect();
         let [what, session, adjustment, day_boundary] = kinds.as_slice() else {
             return Err(SeriesKeyError::Shape(text.to_owned()));
         };
-        let standard = Self::standard(
-            provider,
-            Instrument::from_token(instrument)?,
-            timeframe.parse()?,
-        )?;
+
+        // The standard series checks the provider; the words of the key then replace its defaults.
+        let instrument = Instrument::from_token(instrument)?;
+        let standard = Self::standard(provider, instrument, timeframe.parse()?)?;
         Ok(Self {
             what: what.parse()?,
             session: session.parse()?,
@@ -234,7 +233,7 @@ impl From<SeriesKey> for String {
     }
 }
 
-/// Why a text names no series.
+/// Why a text does not name a series.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 pub enum SeriesKeyError {
     /// A provider outside `[a-z0-9_-]{1,32}`.
@@ -243,12 +242,12 @@ pub enum SeriesKeyError {
     /// Not five segments, or not four words in the fourth.
     #[error("`{0}` is not the key of a series")]
     Shape(String),
-    /// A word that is none of those allowed.
+    /// A word that is not one of those allowed.
     #[error("`{text}` is none of {allowed}")]
     Word {
-        /// What was read.
+        /// The word as read.
         text: String,
-        /// What would be right.
+        /// The words that are allowed, comma-separated.
         allowed: String,
     },
     /// The instrument segment is wrong.
@@ -265,7 +264,8 @@ impl SeriesKeyError {
         match self {
             Self::Provider(_) => "provider names are 1 to 32 characters of a-z, 0-9, `_` and `-`",
             Self::Shape(_) => {
-                "write bars/<provider>/<instrument>/<what>-<session>-<adjustment>-<day boundary>/<timeframe>"
+                "write bars/<provider>/<instrument>/\
+                 <what>-<session>-<adjustment>-<day boundary>/<timeframe>"
             }
             Self::Word { .. } => "use one of the words listed",
             Self::Instrument(error) => error.hint(),

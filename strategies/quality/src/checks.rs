@@ -4,17 +4,17 @@ use market::{Bars, PriceKind, SeriesKey, Utc};
 
 use crate::report::{Check, Draft, Severity};
 
-/// Prices may contradict each other by this share, which is rounding.
+/// Prices may contradict each other by this share: it is rounding.
 const TOLERANCE: f64 = 1e-9;
 /// 1970-01-01; no series is older.
 const OLDEST: Utc = Utc(0);
 
-/// One row.
+/// One bar with its row in the input.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Row {
     pub(crate) row: usize,
     pub(crate) time: Utc,
-    pub(crate) known: Utc,
+    pub(crate) known_at: Utc,
     pub(crate) open: f64,
     pub(crate) high: f64,
     pub(crate) low: f64,
@@ -35,9 +35,12 @@ impl Row {
     }
 
     fn same_values(&self, other: &Self) -> bool {
-        let bits =
-            |row: &Self| [row.open, row.high, row.low, row.close, row.volume].map(f64::to_bits);
-        bits(self) == bits(other)
+        self.value_bits() == other.value_bits()
+    }
+
+    /// By bits, so that NaN equals NaN.
+    fn value_bits(&self) -> [u64; 5] {
+        [self.open, self.high, self.low, self.close, self.volume].map(f64::to_bits)
     }
 }
 
@@ -45,74 +48,20 @@ impl Row {
 pub(crate) struct Rows(Vec<Row>);
 
 impl Rows {
-    /// Sorts and removes duplicates, reporting both and labels that no bar can have; such rows are
-    /// left out.
+    /// Sorts and removes duplicates, and reports both. Rows with a label that no bar can have are
+    /// reported and left out.
     pub(crate) fn new(bars: &Bars, draft: &mut Draft, now: Option<Utc>) -> Self {
-        let newest = now.map_or(Utc(i64::MAX), |now| {
-            now.plus_micros(draft.timeframe().micros())
-        });
-        let (mut rows, mut wrong, mut late, mut latest) =
-            (Vec::with_capacity(bars.len()), vec![], vec![], OLDEST);
-        for row in all_rows(bars) {
-            if row.time < OLDEST || row.time > newest {
-                wrong.push((row.row, row.time));
-                continue;
-            }
-            if row.time < latest {
-                late.push((row.row, row.time));
-            }
-            latest = latest.max(row.time);
-            rows.push(row);
-        }
-        draft.rows(
-            Check::Timestamp,
-            Severity::Critical,
-            &wrong,
-            "before 1970 or in the future",
-        );
-        draft.rows(
-            Check::Order,
-            Severity::Medium,
-            &late,
-            "older than a bar further up",
-        );
+        let mut rows = rows_with_possible_labels(bars, draft, now);
+
+        // Equal labels stay in the order of the input: the last one is the newest.
         rows.sort_by_key(|row| (row.time, row.row));
-        let (mut identical, mut differing) = (Vec::new(), Vec::new());
-        for group in rows.chunk_by(|a, b| a.time == b.time) {
-            if let Some((last, earlier)) = group.split_last() {
-                for row in earlier {
-                    let list = if row.same_values(last) {
-                        &mut identical
-                    } else {
-                        &mut differing
-                    };
-                    list.push((row.row, row.time));
-                }
-            }
-        }
-        draft.rows(
-            Check::DuplicateIdentical,
-            Severity::Low,
-            &identical,
-            "repeated further down",
-        );
-        draft.rows(
-            Check::DuplicateDiffering,
-            Severity::Medium,
-            &differing,
-            "given again further down with other values",
-        );
-        let mut kept: Vec<Row> = Vec::with_capacity(rows.len());
-        for row in rows {
-            match kept.last_mut() {
-                Some(last) if last.time == row.time => *last = row,
-                _ => kept.push(row),
-            }
-        }
-        if let (Some(first), Some(last)) = (kept.first(), kept.last()) {
+        report_duplicates(&rows, draft);
+        let rows = last_of_each_label(rows);
+
+        if let (Some(first), Some(last)) = (rows.first(), rows.last()) {
             draft.span(first.time, last.time);
         }
-        Self(kept)
+        Self(rows)
     }
 
     pub(crate) fn iter(&self) -> std::slice::Iter<'_, Row> {
@@ -135,38 +84,113 @@ impl Rows {
 fn all_rows(bars: &Bars) -> impl Iterator<Item = Row> {
     let times = bars.open_time.iter().zip(&bars.close_time);
     let outer = bars.open.iter().zip(&bars.close);
-    let rest = bars.high.iter().zip(&bars.low).zip(&bars.volume);
-    times.zip(outer).zip(rest).enumerate().map(
-        |(row, (((&time, &known), (&open, &close)), ((&high, &low), &volume)))| Row {
+    let inner = bars.high.iter().zip(&bars.low).zip(&bars.volume);
+
+    times
+        .zip(outer)
+        .zip(inner)
+        .enumerate()
+        .map(|(row, ((times, outer), (inner, volume)))| Row {
             row,
-            time,
-            known,
-            open,
-            high,
-            low,
-            close,
-            volume,
-        },
-    )
+            time: *times.0,
+            known_at: *times.1,
+            open: *outer.0,
+            high: *inner.0,
+            low: *inner.1,
+            close: *outer.1,
+            volume: *volume,
+        })
+}
+
+/// The rows whose label lies between 1970 and one bar after `now`, in the order of the input.
+fn rows_with_possible_labels(bars: &Bars, draft: &mut Draft, now: Option<Utc>) -> Vec<Row> {
+    let bar_micros = draft.timeframe().micros();
+    let newest = now.map_or(Utc(i64::MAX), |now| now.plus_micros(bar_micros));
+    let mut rows = Vec::with_capacity(bars.len());
+    let mut impossible = Vec::new();
+    let mut out_of_order = Vec::new();
+    let mut latest = OLDEST;
+
+    for row in all_rows(bars) {
+        if row.time < OLDEST || row.time > newest {
+            impossible.push((row.row, row.time));
+            continue;
+        }
+        if row.time < latest {
+            out_of_order.push((row.row, row.time));
+        }
+        latest = latest.max(row.time);
+        rows.push(row);
+    }
+
+    let text = "before 1970 or in the future";
+    draft.rows(Check::Timestamp, Severity::Critical, &impossible, text);
+    let text = "older than a bar further up";
+    draft.rows(Check::Order, Severity::Medium, &out_of_order, text);
+    rows
+}
+
+/// Reports every row that a later row of the same label replaces. `rows` are sorted.
+fn report_duplicates(rows: &[Row], draft: &mut Draft) {
+    let mut identical = Vec::new();
+    let mut differing = Vec::new();
+
+    for group in rows.chunk_by(|a, b| a.time == b.time) {
+        let Some((last, earlier)) = group.split_last() else {
+            continue;
+        };
+        for row in earlier {
+            let list = if row.same_values(last) {
+                &mut identical
+            } else {
+                &mut differing
+            };
+            list.push((row.row, row.time));
+        }
+    }
+
+    let text = "repeated further down";
+    draft.rows(Check::DuplicateIdentical, Severity::Low, &identical, text);
+    let text = "given again further down with other values";
+    draft.rows(
+        Check::DuplicateDiffering,
+        Severity::Medium,
+        &differing,
+        text,
+    );
+}
+
+fn last_of_each_label(rows: Vec<Row>) -> Vec<Row> {
+    let mut last_rows: Vec<Row> = Vec::with_capacity(rows.len());
+    for row in rows {
+        match last_rows.last_mut() {
+            Some(last) if last.time == row.time => *last = row,
+            _ => last_rows.push(row),
+        }
+    }
+    last_rows
 }
 
 /// True if there are rows, all of them whole.
-pub(crate) fn columns(bars: &Bars, draft: &mut Draft) -> bool {
-    let columns = [&bars.open, &bars.high, &bars.low, &bars.close, &bars.volume].map(Vec::len);
-    if columns.iter().any(|length| *length != bars.len()) || bars.close_time.len() != bars.len() {
-        let message = format!(
-            "columns differ in length: open_time {}, close_time {}, open {}, high {}, low {}, close {}, volume {}",
-            bars.len(),
-            bars.close_time.len(),
-            columns[0],
-            columns[1],
-            columns[2],
-            columns[3],
-            columns[4],
-        );
+pub(crate) fn check_columns(bars: &Bars, draft: &mut Draft) -> bool {
+    let lengths = [
+        ("open_time", bars.open_time.len()),
+        ("close_time", bars.close_time.len()),
+        ("open", bars.open.len()),
+        ("high", bars.high.len()),
+        ("low", bars.low.len()),
+        ("close", bars.close.len()),
+        ("volume", bars.volume.len()),
+    ];
+    if lengths.iter().any(|(_, length)| *length != bars.len()) {
+        let lengths = lengths
+            .map(|(column, length)| format!("{column} {length}"))
+            .join(", ");
+        let message = format!("columns differ in length: {lengths}");
         draft.unchecked(Check::Columns, bars.len(), message);
         return false;
     }
+
     if bars.is_empty() {
         draft.unchecked(Check::Empty, 0, "there are no bars".to_owned());
     }
@@ -174,88 +198,107 @@ pub(crate) fn columns(bars: &Bars, draft: &mut Draft) -> bool {
 }
 
 /// Are the four prices possible, alone and together?
-pub(crate) fn prices(rows: &Rows, draft: &mut Draft) {
-    let finite = |row: &Row| row.prices().iter().all(|price| price.is_finite());
-    let found = rows.select(|row| !finite(row));
-    draft.rows(
-        Check::PriceNotFinite,
-        Severity::High,
-        &found,
-        "with a price that is NaN or infinite",
-    );
-    let found = rows.select(|row| {
-        row.prices()
-            .iter()
-            .any(|price| price.is_finite() && *price <= 0.0)
-    });
+pub(crate) fn check_prices(rows: &Rows, draft: &mut Draft) {
+    let rows_at_fault = rows.select(|row| !has_finite_prices(row));
+    let text = "with a price that is NaN or infinite";
+    draft.rows(Check::PriceNotFinite, Severity::High, &rows_at_fault, text);
+
+    let rows_at_fault = rows.select(has_price_of_zero_or_less);
+    let text = "with a price of zero or less";
     draft.rows(
         Check::PriceNotPositive,
         Severity::Critical,
-        &found,
-        "with a price of zero or less",
+        &rows_at_fault,
+        text,
     );
 
-    let above = |a: f64, b: f64| a - b > TOLERANCE * b.abs();
-    let crossed = |row: &Row| above(row.low, row.high);
-    let found =
-        rows.select(|row| finite(row) && !crossed(row) && above(row.open.max(row.close), row.high));
-    draft.rows(
-        Check::HighTooLow,
-        Severity::High,
-        &found,
-        "with a high below their open or close",
-    );
-    let found =
-        rows.select(|row| finite(row) && !crossed(row) && above(row.low, row.open.min(row.close)));
-    draft.rows(
-        Check::LowTooHigh,
-        Severity::High,
-        &found,
-        "with a low above their open or close",
-    );
-    let found = rows.select(|row| finite(row) && crossed(row));
+    // A bar whose high and low are swapped is reported as that alone.
+    let is_comparable = |row: &Row| has_finite_prices(row) && !is_crossed(row);
+    let rows_at_fault =
+        rows.select(|row| is_comparable(row) && is_above(row.open.max(row.close), row.high));
+    let text = "with a high below their open or close";
+    draft.rows(Check::HighTooLow, Severity::High, &rows_at_fault, text);
+
+    let rows_at_fault =
+        rows.select(|row| is_comparable(row) && is_above(row.low, row.open.min(row.close)));
+    let text = "with a low above their open or close";
+    draft.rows(Check::LowTooHigh, Severity::High, &rows_at_fault, text);
+
+    let rows_at_fault = rows.select(|row| has_finite_prices(row) && is_crossed(row));
+    let text = "with a high below their low";
     draft.rows(
         Check::HighBelowLow,
         Severity::Critical,
-        &found,
-        "with a high below their low",
+        &rows_at_fault,
+        text,
     );
 }
 
-/// Is the volume possible, and is there any? NaN is "not available" and right.
-pub(crate) fn volumes(rows: &Rows, key: &SeriesKey, draft: &mut Draft) {
-    let unavailable = |row: &Row| row.volume == -1.0;
-    let found = rows.select(unavailable);
+fn has_finite_prices(row: &Row) -> bool {
+    row.prices().iter().all(|price| price.is_finite())
+}
+
+fn has_price_of_zero_or_less(row: &Row) -> bool {
+    row.prices()
+        .iter()
+        .any(|price| price.is_finite() && *price <= 0.0)
+}
+
+fn is_crossed(row: &Row) -> bool {
+    is_above(row.low, row.high)
+}
+
+/// Whether `a` is above `b` by more than rounding.
+fn is_above(a: f64, b: f64) -> bool {
+    a - b > TOLERANCE * b.abs()
+}
+
+/// Is the volume possible, and is there any? NaN means "not available" and is right.
+pub(crate) fn check_volumes(rows: &Rows, key: &SeriesKey, draft: &mut Draft) {
+    let rows_at_fault = rows.select(is_unavailable);
+    let text = "with volume -1, which stands for not available";
     draft.rows(
         Check::VolumeUnavailable,
         Severity::Info,
-        &found,
-        "with volume -1, which stands for not available",
+        &rows_at_fault,
+        text,
     );
-    let found =
-        rows.select(|row| row.volume.is_infinite() || row.volume < 0.0 && !unavailable(row));
+
+    let rows_at_fault = rows.select(is_impossible_volume);
+    let text = "with a negative or infinite volume";
     draft.rows(
         Check::VolumeNegative,
         Severity::Medium,
-        &found,
-        "with a negative or infinite volume",
+        &rows_at_fault,
+        text,
     );
 
     // Quotes have no volume; a zero there is a gap-filler of the provider.
     if key.what == PriceKind::Trades {
-        let found = rows.select(|row| row.volume == 0.0);
-        let share =
-            found.len() as f64 / rows.iter().filter(|row| row.volume >= 0.0).count().max(1) as f64;
-        let severity = match share {
-            share if share > 0.5 => Severity::High,
-            share if share > 0.2 => Severity::Medium,
-            _ => Severity::Low,
-        };
-        draft.rows(
-            Check::VolumeZero,
-            severity,
-            &found,
-            &format!("({:.2} %) without volume", share * 100.0),
-        );
+        check_zero_volumes(rows, draft);
     }
+}
+
+/// Some data vendors write -1 where they have no volume.
+fn is_unavailable(row: &Row) -> bool {
+    row.volume == -1.0
+}
+
+fn is_impossible_volume(row: &Row) -> bool {
+    row.volume.is_infinite() || row.volume < 0.0 && !is_unavailable(row)
+}
+
+/// A few bars without a trade are thin trading; many are a feed without volume.
+fn check_zero_volumes(rows: &Rows, draft: &mut Draft) {
+    let without_volume = rows.select(|row| row.volume == 0.0);
+    let with_known_volume = rows.iter().filter(|row| row.volume >= 0.0).count();
+    let share = without_volume.len() as f64 / with_known_volume.max(1) as f64;
+
+    let severity = match share {
+        share if share > 0.5 => Severity::High,
+        share if share > 0.2 => Severity::Medium,
+        _ => Severity::Low,
+    };
+    let text = format!("({:.2} %) without volume", share * 100.0);
+    draft.rows(Check::VolumeZero, severity, &without_volume, &text);
 }

@@ -1,28 +1,34 @@
 //! quality: what is wrong with a series of bars, how much of it, and a score.
 //!
 //! Pure: bars, their key and a calendar in, a [`Report`] out; the same input gives the same report,
-//! byte for byte. Nothing is repaired here and nothing is changed: a finding names rows, a person
-//! or a service decides.
+//! byte for byte. Nothing is repaired or changed here: a finding names rows, and a person or a
+//! service decides what to do.
 //!
 //! | check | severity | flagged |
 //! |---|---|---|
-//! | `empty`, `columns` | critical | no row; columns of different lengths (nothing else is then checked) |
-//! | `timestamp` | critical | a label before 1970 or more than one bar after now; a span of over 2²⁴ bars, unchecked then |
+//! | `empty`, `columns` | critical | no row; columns of different lengths ¹ |
+//! | `timestamp` | critical | a label before 1970 or after now; a span over 2²⁴ bars ¹ |
 //! | `order` | medium | a label older than one above it |
-//! | `duplicate_identical`, `duplicate_differing` | low, medium | every row but the last of one label |
+//! | `duplicate_identical` | low | every row but the last of one label, equal to it |
+//! | `duplicate_differing` | medium | every row but the last of one label, not equal to it |
 //! | `off_session` | low | a bar in no session |
 //! | `off_grid` | high | a label that no bar of the timeframe has, or a second bar in one slot |
 //! | `visibility` | critical | a close time before the bar can be known |
 //! | `price_not_finite`, `price_not_positive` | high, critical | NaN or infinite; zero or less |
-//! | `high_too_low`, `low_too_high`, `high_below_low` | high, high, critical | against open and close; against each other |
+//! | `high_too_low`, `low_too_high` | high | against open and close |
+//! | `high_below_low` | critical | against each other |
 //! | `volume_unavailable`, `volume_negative` | info, medium | −1; below 0 or infinite |
 //! | `volume_zero` | low, medium > 20 %, high > 50 % | traded instruments only |
 //! | `volume_spike` | medium | over 100 × the rolling median of 500 |
-//! | `price_move` | intraday medium > 10 %, high > 20 %; daily 20 %, 40 % | close to close, not across missing bars |
-//! | `outlier`, `spike` | medium, high | robust z of the log return > 8; > 15 and undone by the next bar |
+//! | `price_move` intraday | medium > 10 %, high > 20 % | close to close, not across missing bars |
+//! | `price_move` daily | medium > 20 %, high > 40 % | the same |
+//! | `outlier` | medium | robust z of the log return > 8 |
+//! | `spike` | high | robust z of the log return > 15, undone by the next bar |
 //! | `stale` | medium, high ≥ 50 | one price for ≥ 10 bars intraday, ≥ 5 daily, without a break |
 //! | `missing` | low, medium > 5 %, high > 10 % | expected bars that are not there |
 //! | `calendar` | info | bars outside of the dates whose holidays the calendar knows |
+//!
+//! ¹ Nothing else is checked then, and the score is 0.
 //!
 //! Values are checked on the rows that remain after sorting and keeping the last of each label.
 
@@ -60,19 +66,22 @@ pub struct Options<'a> {
 /// critical. A volume that is not available is NaN.
 pub fn check(bars: &Bars, key: &SeriesKey, calendar: &Calendar, options: &Options<'_>) -> Report {
     let mut draft = Draft::new(key, bars.len());
-    if !checks::columns(bars, &mut draft) {
+    if !checks::check_columns(bars, &mut draft) {
         return draft.finish();
     }
+
     let rows = Rows::new(bars, &mut draft, options.now);
     if !grid::is_checkable(&rows, key, options, &mut draft) {
         return draft.finish();
     }
+
     let grid = Grid::new(&rows, key, calendar, options);
     grid.check_labels(&rows, &mut draft);
-    checks::prices(&rows, &mut draft);
-    checks::volumes(&rows, key, &mut draft);
-    plausibility::check(&rows, &grid, key, &mut draft);
+    checks::check_prices(&rows, &mut draft);
+    checks::check_volumes(&rows, key, &mut draft);
+    plausibility::check_plausibility(&rows, &grid, key, &mut draft);
     grid.check_missing(&mut draft);
     grid.check_coverage(&rows, calendar, &mut draft);
+
     draft.finish()
 }

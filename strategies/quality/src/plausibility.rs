@@ -17,36 +17,62 @@ const VOLUME_MULTIPLE: f64 = 100.0;
 /// Flat bars in a row from which on a run is severe.
 const STALE_HIGH: usize = 50;
 
-pub(crate) fn check(rows: &Rows, grid: &Grid, key: &SeriesKey, draft: &mut Draft) {
-    let intraday = key.timeframe.is_intraday();
-    volume_spikes(rows, draft);
-    price_moves(
-        rows,
-        grid,
-        if intraday { [0.1, 0.2] } else { [0.2, 0.4] },
-        draft,
-    );
-    outliers(rows, grid, draft);
-    stale_runs(rows, grid, if intraday { 10 } else { 5 }, draft);
+/// Relative moves from one close to the next that are worth a look, intraday and per day.
+const INTRADAY_MOVES: MoveLimits = MoveLimits {
+    medium: 0.1,
+    high: 0.2,
+};
+const DAILY_MOVES: MoveLimits = MoveLimits {
+    medium: 0.2,
+    high: 0.4,
+};
+/// Flat bars in a row from which on a run is reported, intraday and per day.
+const STALE_INTRADAY: usize = 10;
+const STALE_DAILY: usize = 5;
+
+struct MoveLimits {
+    medium: f64,
+    high: f64,
 }
 
-fn volume_spikes(rows: &Rows, draft: &mut Draft) {
-    let traded: Vec<&Row> = rows
-        .iter()
-        .filter(|row| row.volume.is_finite() && row.volume >= 0.0)
-        .collect();
+/// Reports everything that is possible but unlikely.
+pub(crate) fn check_plausibility(rows: &Rows, grid: &Grid, key: &SeriesKey, draft: &mut Draft) {
+    let is_intraday = key.timeframe.is_intraday();
+    let moves = if is_intraday {
+        INTRADAY_MOVES
+    } else {
+        DAILY_MOVES
+    };
+    let stale_min = if is_intraday {
+        STALE_INTRADAY
+    } else {
+        STALE_DAILY
+    };
+
+    report_volume_spikes(rows, draft);
+    report_price_moves(rows, grid, &moves, draft);
+    report_outliers(rows, grid, draft);
+    report_stale_runs(rows, grid, stale_min, draft);
+}
+
+fn report_volume_spikes(rows: &Rows, draft: &mut Draft) {
+    let has_volume = |row: &&Row| row.volume.is_finite() && row.volume >= 0.0;
+    let traded: Vec<&Row> = rows.iter().filter(has_volume).collect();
     let volumes: Vec<f64> = traded.iter().map(|row| row.volume).collect();
-    let usual = rolling(&volumes, median);
-    let spikes = traded.iter().zip(usual).filter(|(row, usual)| {
-        usual.is_some_and(|usual| usual > 0.0 && row.volume > VOLUME_MULTIPLE * usual)
-    });
-    let found: Vec<_> = spikes.map(|(row, _)| (row.row, row.time)).collect();
-    draft.rows(
-        Check::VolumeSpike,
-        Severity::Medium,
-        &found,
-        "with over 100 times the usual volume",
-    );
+    let medians = rolling(&volumes, median);
+
+    let mut spikes = Vec::new();
+    for (row, median) in traded.iter().zip(medians) {
+        let limit = median
+            .filter(|median| *median > 0.0)
+            .map(|median| VOLUME_MULTIPLE * median);
+        if limit.is_some_and(|limit| row.volume > limit) {
+            spikes.push((row.row, row.time));
+        }
+    }
+
+    let text = "with over 100 times the usual volume";
+    draft.rows(Check::VolumeSpike, Severity::Medium, &spikes, text);
 }
 
 /// A bar with the log return from the bar before it.
@@ -57,119 +83,123 @@ struct Return {
 }
 
 /// The returns of all priced bars that follow a priced bar without missing bars between them.
-fn returns(rows: &Rows, grid: &Grid) -> Vec<Return> {
+fn log_returns(rows: &Rows, grid: &Grid) -> Vec<Return> {
+    let mut returns = Vec::new();
+
     let pairs = rows.iter().zip(rows.iter().skip(1)).enumerate();
-    let following = pairs.map(|(index, (before, row))| (grid.step(index + 1), before, row));
-    let priced = following.filter(|(step, before, row)| {
-        *step != Step::Apart && before.is_priced() && row.is_priced()
-    });
-    priced
-        .map(|(step, before, row)| Return {
-            at: (row.row, row.time),
-            step,
-            value: (row.close / before.close).ln(),
-        })
-        .collect()
-}
-
-fn price_moves(rows: &Rows, grid: &Grid, [medium, high]: [f64; 2], draft: &mut Draft) {
-    let returns = returns(rows, grid);
-    let moved = |over: f64, most: f64| -> Vec<_> {
-        let size = |each: &&Return| {
-            let size = each.value.exp_m1().abs();
-            size > over && size <= most
-        };
-        returns.iter().filter(size).map(|each| each.at).collect()
-    };
-    let text = |limit: f64| {
-        format!(
-            "closing over {:.0} % away from the bar before",
-            limit * 100.0
-        )
-    };
-    draft.rows(
-        Check::PriceMove,
-        Severity::High,
-        &moved(high, f64::INFINITY),
-        &text(high),
-    );
-    draft.rows(
-        Check::PriceMove,
-        Severity::Medium,
-        &moved(medium, high),
-        &text(medium),
-    );
-}
-
-/// Returns over a break of trading follow another law, and are compared with nothing.
-fn outliers(rows: &Rows, grid: &Grid, draft: &mut Draft) {
-    let mut returns = returns(rows, grid);
-    returns.retain(|each| each.step == Step::Next);
-    let values: Vec<f64> = returns.iter().map(|each| each.value).collect();
-    let usual = rolling(&values, centre_and_scale);
-    let (mut outliers, mut spikes) = (Vec::new(), Vec::new());
-    for (index, (each, usual)) in returns.iter().zip(usual).enumerate() {
-        let z = usual.map_or(0.0, |(centre, scale)| {
-            if scale > 0.0 {
-                (each.value - centre).abs() / scale
-            } else {
-                0.0
-            }
-        });
-        // Undone: the two returns together move less than half as far as the first.
-        let next = values.get(index + 1).copied();
-        let undone = next.is_some_and(|next| (each.value + next).abs() < 0.5 * each.value.abs());
-        if z > SPIKE_Z && undone {
-            spikes.push(each.at);
-        } else if z > OUTLIER_Z {
-            outliers.push(each.at);
+    for (index, (before, row)) in pairs {
+        let step = grid.step(index + 1);
+        if step != Step::Apart && before.is_priced() && row.is_priced() {
+            let value = (row.close / before.close).ln();
+            returns.push(Return {
+                at: (row.row, row.time),
+                step,
+                value,
+            });
         }
     }
-    draft.rows(
-        Check::Outlier,
-        Severity::Medium,
-        &outliers,
-        "moving more than 8 robust standard deviations",
-    );
-    draft.rows(
-        Check::Spike,
-        Severity::High,
-        &spikes,
-        "moving more than 15 robust standard deviations and back",
-    );
+    returns
 }
 
-fn stale_runs(rows: &Rows, grid: &Grid, least: usize, draft: &mut Draft) {
-    let flat = |row: &Row| row.open == row.close && row.high == row.open && row.low == row.open;
-    let (mut medium, mut high, mut run): (Vec<_>, Vec<_>, Vec<(usize, Utc)>) =
-        (Vec::new(), Vec::new(), Vec::new());
-    let mut price = f64::NAN;
-    let mut flush = |run: &mut Vec<(usize, Utc)>| match run.len() {
-        length if length >= STALE_HIGH => high.append(run),
-        length if length >= least => medium.append(run),
-        _ => run.clear(),
-    };
-    for (index, row) in rows.iter().enumerate() {
-        let goes_on = flat(row) && row.close == price && grid.step(index) == Step::Next;
-        if !goes_on {
-            flush(&mut run);
+fn report_price_moves(rows: &Rows, grid: &Grid, limits: &MoveLimits, draft: &mut Draft) {
+    let mut medium = Vec::new();
+    let mut high = Vec::new();
+    for bar_return in log_returns(rows, grid) {
+        let size = bar_return.value.exp_m1().abs();
+        if size > limits.high {
+            high.push(bar_return.at);
+        } else if size > limits.medium {
+            medium.push(bar_return.at);
         }
-        if flat(row) {
+    }
+
+    let text = price_move_text(limits.high);
+    draft.rows(Check::PriceMove, Severity::High, &high, &text);
+    let text = price_move_text(limits.medium);
+    draft.rows(Check::PriceMove, Severity::Medium, &medium, &text);
+}
+
+fn price_move_text(limit: f64) -> String {
+    format!(
+        "closing over {:.0} % away from the bar before",
+        limit * 100.0
+    )
+}
+
+/// Returns over a break of trading are distributed differently, so they are left out.
+fn report_outliers(rows: &Rows, grid: &Grid, draft: &mut Draft) {
+    let mut returns = log_returns(rows, grid);
+    returns.retain(|bar_return| bar_return.step == Step::Next);
+    let values: Vec<f64> = returns.iter().map(|bar_return| bar_return.value).collect();
+    let statistics = rolling(&values, centre_and_scale);
+
+    let mut outliers = Vec::new();
+    let mut spikes = Vec::new();
+    for (index, (bar_return, statistic)) in returns.iter().zip(statistics).enumerate() {
+        let z = statistic.map_or(0.0, |statistic| statistic.z_of(bar_return.value));
+
+        // Undone: the two returns together move less than half as far as the first.
+        let next = values.get(index + 1);
+        let is_undone =
+            next.is_some_and(|next| (bar_return.value + next).abs() < 0.5 * bar_return.value.abs());
+        if z > SPIKE_Z && is_undone {
+            spikes.push(bar_return.at);
+        } else if z > OUTLIER_Z {
+            outliers.push(bar_return.at);
+        }
+    }
+
+    let text = "moving more than 8 robust standard deviations";
+    draft.rows(Check::Outlier, Severity::Medium, &outliers, text);
+    let text = "moving more than 15 robust standard deviations and back";
+    draft.rows(Check::Spike, Severity::High, &spikes, text);
+}
+
+/// Runs of flat bars, sorted by their length.
+struct StaleRuns {
+    length_min: usize,
+    medium: Vec<(usize, Utc)>,
+    high: Vec<(usize, Utc)>,
+}
+
+impl StaleRuns {
+    /// Ends `run`: it is noted if it is long enough, and empty afterwards.
+    fn end(&mut self, run: &mut Vec<(usize, Utc)>) {
+        match run.len() {
+            length if length >= STALE_HIGH => self.high.append(run),
+            length if length >= self.length_min => self.medium.append(run),
+            _ => run.clear(),
+        }
+    }
+}
+
+fn report_stale_runs(rows: &Rows, grid: &Grid, length_min: usize, draft: &mut Draft) {
+    let mut runs = StaleRuns {
+        length_min,
+        medium: Vec::new(),
+        high: Vec::new(),
+    };
+    let mut run = Vec::new();
+    let mut price = f64::NAN;
+
+    for (index, row) in rows.iter().enumerate() {
+        let goes_on = is_flat(row) && row.close == price && grid.step(index) == Step::Next;
+        if !goes_on {
+            runs.end(&mut run);
+        }
+        if is_flat(row) {
             run.push((row.row, row.time));
         }
         price = row.close;
     }
-    flush(&mut run);
-    draft.rows(
-        Check::Stale,
-        Severity::High,
-        &high,
-        "repeating one price, 50 or more in a row",
-    );
-    draft.rows(
-        Check::Stale,
-        Severity::Medium,
-        &medium,
-        &format!("repeating one price, {least} or more in a row"),
-    );
+    runs.end(&mut run);
+
+    let text = "repeating one price, 50 or more in a row";
+    draft.rows(Check::Stale, Severity::High, &runs.high, text);
+    let text = format!("repeating one price, {length_min} or more in a row");
+    draft.rows(Check::Stale, Severity::Medium, &runs.medium, &text);
+}
+
+fn is_flat(row: &Row) -> bool {
+    row.open == row.close && row.high == row.open && row.low == row.open
 }

@@ -1,5 +1,6 @@
 //! The report: findings in a fixed order, and the score computed from them.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use market::{Gap, SeriesKey, Timeframe, Utc};
@@ -15,9 +16,9 @@ const SAMPLES_MAX: usize = 5;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
-    /// Worth knowing.
+    /// A fact worth knowing.
     Info,
-    /// Harmless.
+    /// Harmless to most uses.
     Low,
     /// Look at it when results surprise.
     Medium,
@@ -63,7 +64,7 @@ pub enum Check {
     VolumeUnavailable,
     /// Any other negative or infinite volume.
     VolumeNegative,
-    /// No trade.
+    /// A bar without any trade.
     VolumeZero,
     /// Volume far above the usual.
     VolumeSpike,
@@ -98,16 +99,16 @@ impl Check {
 pub struct Sample {
     /// Row of the input, from 0; none for a bar that is not there.
     pub row: Option<usize>,
-    /// Its label.
+    /// Label of the bar.
     pub time: Utc,
 }
 
 /// What one check found at one severity.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
-    /// Which check.
+    /// The check that found it.
     pub check: Check,
-    /// How bad.
+    /// How bad it is.
     pub severity: Severity,
     /// Number of bars.
     pub count: usize,
@@ -124,7 +125,7 @@ pub struct Hole {
     pub start: Utc,
     /// Close of the last one.
     pub end: Utc,
-    /// How many.
+    /// Number of missing bars.
     pub bars: usize,
 }
 
@@ -144,7 +145,7 @@ pub struct Score {
 /// Findings and bars of one severity.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
-    /// Findings.
+    /// Number of findings.
     pub findings: usize,
     /// Bars in them, a bar counted once per finding.
     pub bars: usize,
@@ -155,13 +156,13 @@ pub struct Tally {
 pub struct Report {
     /// [`CHECKS_VERSION`] of the checks.
     pub version: u32,
-    /// The series.
+    /// The series that was checked.
     pub series: SeriesKey,
-    /// Rows given.
+    /// Rows of the input.
     pub bars: usize,
-    /// Oldest label.
+    /// Oldest label of the input.
     pub first: Option<Utc>,
-    /// Newest label.
+    /// Newest label of the input.
     pub last: Option<Utc>,
     /// Bars that the calendar expects.
     pub expected: usize,
@@ -169,7 +170,7 @@ pub struct Report {
     pub known_empty: usize,
     /// Of these, bars that are not there although the provider may have them.
     pub missing: usize,
-    /// The score.
+    /// The score and its parts.
     pub score: Score,
     /// No critical finding, high findings on at most max(5, 0.1 %) of the bars, completeness ≥
     /// 0.95.
@@ -238,21 +239,22 @@ impl Draft {
 
     /// Sets the span of labels.
     pub(crate) fn span(&mut self, first: Utc, last: Utc) {
-        (self.report.first, self.report.last) = (Some(first), Some(last));
+        self.report.first = Some(first);
+        self.report.last = Some(last);
     }
 
-    /// Adds a finding about rows `(row, label)` unless there are none; `what` says which after "N
-    /// bars ".
+    /// Adds a finding about rows `(row, label)` unless there are none; `text` follows "N bars ".
     pub(crate) fn rows(
         &mut self,
         check: Check,
         severity: Severity,
         rows: &[(usize, Utc)],
-        what: &str,
+        text: &str,
     ) {
         if rows.is_empty() {
             return;
         }
+
         for &(row, _) in rows {
             if let Some(touched) = self.touched.get_mut(row) {
                 touched.high |= severity == Severity::High;
@@ -260,22 +262,16 @@ impl Draft {
                 touched.implausible |= check.is_plausibility();
             }
         }
-        let bars = if rows.len() == 1 { "bar" } else { "bars" };
-        let samples = rows
-            .iter()
-            .take(SAMPLES_MAX)
-            .map(|&(row, time)| Sample {
-                row: Some(row),
-                time,
-            })
-            .collect();
-        self.push(
-            check,
-            severity,
-            rows.len(),
-            samples,
-            format!("{} {bars} {what}", rows.len()),
-        );
+
+        let count = rows.len();
+        let bars = if count == 1 { "bar" } else { "bars" };
+        let first_rows = rows.iter().take(SAMPLES_MAX);
+        let samples = first_rows.map(|(row, time)| Sample {
+            row: Some(*row),
+            time: *time,
+        });
+        let message = format!("{count} {bars} {text}");
+        self.push(check, severity, count, samples.collect(), message);
     }
 
     /// Adds a finding that is not about rows.
@@ -305,83 +301,100 @@ impl Draft {
     /// Records which expected bars are missing.
     pub(crate) fn missing(&mut self, expected: usize, known_empty: usize, gaps: &[Gap]) {
         let missing = gaps.iter().map(|gap| gap.bars).sum();
-        (
-            self.report.expected,
-            self.report.known_empty,
-            self.report.missing,
-        ) = (expected, known_empty, missing);
-        self.report.gap_count = gaps.len();
-        let hole = |gap: &Gap| Hole {
+        let first_gaps = gaps.iter().take(SAMPLES_MAX);
+        let holes = first_gaps.clone().map(|gap| Hole {
             start: gap.start,
             end: gap.end,
             bars: gap.bars,
-        };
-        self.report.gaps = gaps.iter().take(SAMPLES_MAX).map(hole).collect();
-        let share = missing as f64 / (expected - known_empty).max(1) as f64;
+        });
+        self.report.expected = expected;
+        self.report.known_empty = known_empty;
+        self.report.missing = missing;
+        self.report.gap_count = gaps.len();
+        self.report.gaps = holes.collect();
+
+        let obtainable = expected - known_empty;
+        let share = missing as f64 / obtainable.max(1) as f64;
         let severity = match share {
             _ if missing == 0 => return,
             share if share > 0.10 => Severity::High,
             share if share > 0.05 => Severity::Medium,
             _ => Severity::Low,
         };
-        let samples = gaps
-            .iter()
-            .take(SAMPLES_MAX)
-            .map(|gap| Sample {
-                row: None,
-                time: gap.start,
-            })
-            .collect();
-        let runs = if gaps.len() == 1 { "gap" } else { "gaps" };
+
+        let percent = share * 100.0;
+        let count = gaps.len();
+        let runs = if count == 1 { "gap" } else { "gaps" };
         let message = format!(
-            "{missing} of {} expected bars ({:.2} %) are missing, in {} {runs}",
-            expected - known_empty,
-            share * 100.0,
-            gaps.len()
+            "{missing} of {obtainable} expected bars ({percent:.2} %) are missing, \
+             in {count} {runs}"
         );
-        self.push(Check::Missing, severity, missing, samples, message);
+        let samples = first_gaps.map(|gap| Sample {
+            row: None,
+            time: gap.start,
+        });
+        self.push(
+            Check::Missing,
+            severity,
+            missing,
+            samples.collect(),
+            message,
+        );
     }
 
     /// Orders the findings and computes totals, score and health.
     pub(crate) fn finish(mut self) -> Report {
-        let report = &mut self.report;
-        report
-            .findings
-            .sort_by_key(|finding| (finding.check, std::cmp::Reverse(finding.severity)));
-        for finding in &report.findings {
-            let tally = report.totals.entry(finding.severity).or_default();
-            (tally.findings, tally.bars) = (tally.findings + 1, tally.bars + finding.count);
+        let findings = &mut self.report.findings;
+        findings.sort_by_key(|finding| (finding.check, Reverse(finding.severity)));
+        for finding in &self.report.findings {
+            let tally = self.report.totals.entry(finding.severity).or_default();
+            tally.findings += 1;
+            tally.bars += finding.count;
         }
+
+        // Without a check there is no score: it stays 0.
         if self.unchecked {
             return self.report;
         }
-        let bars = report.bars.max(1) as f64;
-        let count = |select: fn(&Touched) -> bool| {
-            self.touched
-                .iter()
-                .filter(|touched| select(touched))
-                .count() as f64
-        };
-        let asked = report.expected - report.known_empty;
-        let completeness = if asked == 0 {
+        self.report.score = self.compute_score();
+
+        // A few rows with wrong values are normal in a long series; more of them are not.
+        let high_max = (0.001 * self.report.bars as f64).max(5.0);
+        let high_count = self.count_rows(|touched| touched.high);
+        let is_complete = self.report.score.completeness >= 0.95;
+        let is_usable = self.report.critical().next().is_none();
+        self.report.healthy = is_usable && high_count <= high_max && is_complete;
+        self.report
+    }
+
+    fn compute_score(&self) -> Score {
+        let bars = self.report.bars.max(1) as f64;
+        let obtainable = self.report.expected - self.report.known_empty;
+        let missing_share = self.report.missing as f64 / obtainable.max(1) as f64;
+        let implausible_share = self.count_rows(|touched| touched.implausible) / bars;
+
+        let completeness = if obtainable == 0 {
             1.0
         } else {
-            1.0 - report.missing as f64 / asked as f64
+            1.0 - missing_share
         };
-        let integrity = 1.0 - count(|touched| touched.broken) / bars;
-        let plausibility = 1.0 - (10.0 * count(|touched| touched.implausible) / bars).min(1.0);
-        let total =
-            (1_000.0 * (0.5 * completeness + 0.3 * integrity + 0.2 * plausibility)).round() / 10.0;
-        report.score = Score {
+        let integrity = 1.0 - self.count_rows(|touched| touched.broken) / bars;
+        let plausibility = 1.0 - (10.0 * implausible_share).min(1.0);
+        let weighted = 0.5 * completeness + 0.3 * integrity + 0.2 * plausibility;
+
+        let total = (1_000.0 * weighted).round() / 10.0;
+        Score {
             total,
             completeness,
             integrity,
             plausibility,
-        };
-        let high_max = (0.001 * bars).max(5.0);
-        report.healthy = report.critical().next().is_none()
-            && count(|touched| touched.high) <= high_max
-            && completeness >= 0.95;
-        self.report
+        }
+    }
+
+    fn count_rows(&self, select: impl Fn(&Touched) -> bool) -> f64 {
+        self.touched
+            .iter()
+            .filter(|touched| select(touched))
+            .count() as f64
     }
 }

@@ -11,6 +11,8 @@ use crate::checkout::{Source, assert_none, sources};
 
 /// From this length on a function needs paragraphs.
 const PARAGRAPHS_FROM_LINES: usize = 15;
+/// A body of one expression, such as a table of hints in a `match`, is one thought up to here.
+const ONE_THOUGHT_LINES_MAX: usize = 40;
 const TOKENS_MAX: usize = 400;
 const TEST_NAME_MAX: usize = 60;
 
@@ -80,7 +82,8 @@ impl Reader<'_> {
         let body_start = block.span().start().line;
         let body = self.lines.get(body_start..last - 1).unwrap_or_default();
         let has_paragraphs = body.iter().any(|line| line.trim().is_empty());
-        if last - first + 1 >= PARAGRAPHS_FROM_LINES && !has_paragraphs {
+        let has_thoughts = block.stmts.len() > 1 || last - first + 1 > ONE_THOUGHT_LINES_MAX;
+        if last - first + 1 >= PARAGRAPHS_FROM_LINES && has_thoughts && !has_paragraphs {
             self.violations.without_paragraphs.push(place.clone());
         }
 

@@ -2,7 +2,6 @@
 
 use clap::Args;
 use market::{Calendar, Utc};
-use schemas::codes;
 use serde_json::json;
 use store::{Edit, RawBars};
 
@@ -61,7 +60,7 @@ fn critical_findings(args: &ImportArgs, count: usize) -> Failure {
         args.file.file.display(),
         count_of(count, "critical finding")
     );
-    Failure::new(Exit::Failed, codes::DATA_CRITICAL, message)
+    Failure::new(Exit::Failed, "DATA-Critical", message)
         .with_hint("correct the file, or write it all the same with --yes --force")
 }
 

@@ -5,7 +5,6 @@ use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use schemas::codes;
 use serde_json::json;
 use strategies::STARTER;
 
@@ -65,7 +64,7 @@ fn not_written(file: &Path, error: &std::io::Error) -> Failure {
     };
     Failure {
         causes: vec![error.to_string()],
-        ..Failure::new(exit, codes::STRATEGY_NOT_WRITTEN, message)
+        ..Failure::new(exit, "STRATEGY-NotWritten", message)
     }
     .with_hint(hint)
 }

@@ -1,11 +1,4 @@
 //! Calendars: hours, daylight saving, exceptions, and what a calendar file is refused for.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    missing_docs
-)] // a test may stop
 
 use jiff::civil::{Date, date};
 use market::{AssetClass, Calendar, CalendarError, Instrument, SeriesKey, Session, Timeframe};
@@ -55,7 +48,7 @@ fn new_york_opens_at_1430_utc_in_winter_and_1330_in_summer() {
 }
 
 #[test]
-fn the_currency_week_opens_at_2200_utc_in_winter_and_2100_in_summer() {
+fn the_currency_week_opens_at_2200_utc_or_2100_in_summer() {
     assert_eq!(
         hours(fx(), date(2021, 3, 8)),
         ["2021-03-07T22:00 2021-03-08T22:00"]
@@ -77,10 +70,6 @@ fn the_day_after_thanksgiving_closes_at_1300() {
     assert_eq!(
         hours(equities(), date(2019, 11, 29)),
         ["2019-11-29T14:30 2019-11-29T18:00"]
-    );
-    assert!(
-        !equities().is_trading_date(date(2019, 11, 28))
-            && equities().is_trading_date(date(2019, 11, 29))
     );
 }
 
@@ -137,7 +126,7 @@ fn crypto_never_closes() {
         hours(always, date(2024, 2, 29)),
         ["2024-02-29T00:00 2024-03-01T00:00"]
     );
-    assert!(always.covers(date(1990, 1, 1)) && always.is_trading_date(date(2024, 12, 25)));
+    assert!(always.covers(date(1990, 1, 1)));
 }
 
 #[test]
@@ -168,7 +157,7 @@ const TOKYO: &str = r#"{"name": "tokyo", "exchange_time_zone": "Asia/Tokyo", "la
                              {"open": "12:30", "close": "15:30", "phase": "regular"}]}}"#;
 
 #[test]
-fn a_calendar_of_ones_own_may_have_breaks_late_opens_and_early_closes() {
+fn a_calendar_file_may_have_breaks_late_opens_and_early_closes() {
     let tokyo = Calendar::from_json(TOKYO).unwrap();
     let late = [
         "2024-01-05T01:00 2024-01-05T02:30",

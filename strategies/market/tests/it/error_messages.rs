@@ -1,12 +1,5 @@
 //! What a person reads when a symbol, a key, a label or a calendar is wrong: the message, its
 //! causes, and the hint.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    missing_docs
-)] // a test may stop
 
 use std::error::Error;
 use std::fmt::Write;

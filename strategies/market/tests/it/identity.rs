@@ -1,12 +1,5 @@
 //! Identity: every spelling of an instrument is one instrument, and keys are read back as they were
 //! written.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    missing_docs
-)] // a test may stop
 
 use market::{
     Adjustment, AssetClass, DayBoundary, Instrument, InstrumentError, PriceKind, SeriesKey,

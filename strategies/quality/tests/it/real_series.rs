@@ -1,12 +1,5 @@
 //! Real series: published bars are healthy, and the report is stable, serialisable and quick to
 //! read.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    missing_docs
-)] // a test may stop
 
 use market::{Bars, Calendar, Instrument, SeriesKey, Timeframe, Utc, close_times};
 use quality::{Check, Options, Report, check};

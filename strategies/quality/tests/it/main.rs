@@ -1,0 +1,6 @@
+//! The specifications of the crate `quality`, in one binary.
+
+#[cfg(test)]
+mod findings;
+#[cfg(test)]
+mod real_series;
