@@ -269,6 +269,7 @@ impl<'a> Fields<'a> {
     /// Reports every key that was not read: retired ones with what to write instead, all others as
     /// unknown.
     pub(crate) fn finish(self, retired_keys: &[RetiredKey]) {
+        // A key may be read more than once, in any order.
         let mut known_keys = self.keys_read();
         known_keys.sort_unstable();
         known_keys.dedup();

@@ -70,6 +70,11 @@ impl Finding {
         }
     }
 
+    /// True when the strategy is refused for it.
+    pub fn is_error(&self) -> bool {
+        self.severity == Severity::Error
+    }
+
     /// The same finding with what is allowed, and the nearest of it to `written`.
     #[must_use]
     pub fn allowing<T: AsRef<str>>(
@@ -145,9 +150,7 @@ impl Findings {
 
     /// True when one of them is an error.
     pub fn has_errors(&self) -> bool {
-        self.0
-            .iter()
-            .any(|finding| finding.severity == Severity::Error)
+        self.0.iter().any(Finding::is_error)
     }
 
     /// What to do next.
@@ -160,8 +163,7 @@ impl Findings {
 impl fmt::Display for Findings {
     /// How many there are, then one finding per line.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let is_error = |finding: &&Finding| finding.severity == Severity::Error;
-        let errors = self.0.iter().filter(is_error).count();
+        let errors = self.0.iter().filter(|finding| finding.is_error()).count();
         let warnings = self.0.len() - errors;
         let counts = format!("{errors} error(s) and {warnings} warning(s)");
 

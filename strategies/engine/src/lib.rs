@@ -1,14 +1,21 @@
-//! strategies: what a strategy file means, from its text to the rows a network learns from. Pure
-//! computation over slices.
+//! strategies: what a strategy file means, from its text to the rows that a network learns from.
+//! Pure computation over slices.
 //!
 //! ```text
-//! text ─ Strategy::parse ─▶ Strategy ─ resolve(request) ─▶ Resolved ─┬─ compute_features(bars)  ─▶ FeatureMatrix   (prediction)
-//!        every finding at once                                      └─ assemble_data_set(bars) ─▶ DataSet         (training)
+//! text
+//!  └─ Strategy::parse ─▶ Strategy                         every finding at once
+//!      └─ resolve(request) ─▶ Resolved                    what exactly is computed
+//!          ├─ compute_features(bars) ─▶ FeatureMatrix     to predict
+//!          └─ assemble_data_set(bars) ─▶ DataSet          to train
 //! ```
 //!
 //! Training and prediction build features with the same function; a bar is visible from its close,
 //! never before; labels look ahead by a declared number of bars, and splits purge by it. Nothing
 //! here reads a clock, a file or a network.
+//!
+//! The modules are layers, each above those that it imports: `strategy` (what a file says) below
+//! `grammar` (how its text is read) below `resolve` (with a request applied) below `features`
+//! (columns from bars) below `dataset` (features with labels, split in time).
 
 mod dataset;
 mod expression;

@@ -45,7 +45,8 @@ static RULES: &[Rule] = &[
     new_rule(
         "feature.unsupported",
         "context series and data_source",
-        "series of other providers are not loaded; dates of observation were used as dates of publication, which leaks the future",
+        "series of other providers are not loaded; dates of observation were used as dates of \
+         publication, which leaks the future",
     ),
     new_rule(
         "file.size",
@@ -129,7 +130,8 @@ static RULES: &[Rule] = &[
     new_rule(
         "labels.unsupported",
         "sample weights for a source other than triple_barrier",
-        "labels of one length overlap evenly, and those of a segment end together: all weights would be equal; the key was ignored",
+        "labels of one length overlap evenly, and those of a segment end together: all weights \
+         would be equal; the key was ignored",
     ),
     new_rule(
         "lags.order",
@@ -269,11 +271,12 @@ mod tests {
 
     /// `word.word` in quotes is the id of a rule and nothing else.
     fn is_id(text: &str) -> bool {
-        let is_word = |word: &str| {
-            !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase() || c == '_')
-        };
         text.split_once('.')
-            .is_some_and(|(one, other)| is_word(one) && is_word(other))
+            .is_some_and(|(family, name)| is_word(family) && is_word(name))
+    }
+
+    fn is_word(text: &str) -> bool {
+        !text.is_empty() && text.chars().all(|c| c.is_ascii_lowercase() || c == '_')
     }
 
     #[test]

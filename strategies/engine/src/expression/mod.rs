@@ -143,6 +143,7 @@ fn unknown_type(text: &str, column: usize, name: &str) -> ExpressionError {
             name: name.to_owned(),
             reason: label.reason,
         },
+
         None => ExpressionError::UnknownType {
             text: text.to_owned(),
             column,

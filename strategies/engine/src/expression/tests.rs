@@ -15,49 +15,59 @@ fn parsed(texts: &[&str]) -> Vec<Expression> {
 
 #[test]
 fn parameters_are_optional_and_blanks_do_not_matter() {
-    let shown = |text| Expression::parse(text).unwrap().indicator.to_string();
-    assert_eq!(shown("RSI"), "rsi period=14 source=\"close\"");
-    assert_eq!(shown(" rsi ( ) "), "rsi period=14 source=\"close\"");
+    let indicator_of = |text| Expression::parse(text).unwrap().indicator.to_string();
+
+    assert_eq!(indicator_of("RSI"), "rsi period=14 source=\"close\"");
+    assert_eq!(indicator_of(" rsi ( ) "), "rsi period=14 source=\"close\"");
     assert_eq!(
-        shown("rsi( period = 7 ,source=\"hl2\")"),
+        indicator_of("rsi( period = 7 ,source=\"hl2\")"),
         "rsi period=7 source=\"hl2\""
     );
     assert_eq!(
-        shown("bbands(multiplier=2,period=10)"),
+        indicator_of("bbands(multiplier=2,period=10)"),
         "bollingerbands period=10 multiplier=2.0 source=\"close\" ddof=0"
     );
 }
 
+fn names_of(texts: &[&str]) -> Vec<String> {
+    column_names(&parsed(texts)).unwrap().concat()
+}
+
 #[test]
-fn columns_are_named_by_type_and_output_and_by_parameters_only_where_a_type_comes_twice() {
-    let names = column_names(&parsed(&["rsi(period=7)", "macd"])).unwrap();
+fn columns_are_named_by_type_and_output() {
     assert_eq!(
-        names,
-        [
-            vec!["rsi".to_owned()],
-            ["line", "signal", "histogram"]
-                .map(|o| format!("macd.{o}"))
-                .into()
-        ]
+        names_of(&["rsi(period=7)", "macd"]),
+        ["rsi", "macd.line", "macd.signal", "macd.histogram"]
     );
-    let names = column_names(&parsed(&["rsi(source=open, period=7)", "rsi"]))
-        .unwrap()
-        .concat();
+}
+
+#[test]
+fn columns_show_parameters_where_a_type_comes_twice() {
     assert_eq!(
-        names,
+        names_of(&["rsi(source=open, period=7)", "rsi"]),
         ["rsi(period=7,source=open)", "rsi(period=14,source=close)"]
     );
-    let names = column_names(&parsed(&["macd(fast_period=5)", "rsi", "macd"])).unwrap();
-    let macd = |fast| {
-        ["line", "signal", "histogram"].map(|output| format!("macd(fast_period={fast}).{output}"))
-    };
+
     assert_eq!(
-        names,
-        [macd(5).to_vec(), vec!["rsi".to_owned()], macd(12).to_vec()]
+        names_of(&["macd(fast_period=5)", "rsi", "macd"]),
+        [
+            "macd(fast_period=5).line",
+            "macd(fast_period=5).signal",
+            "macd(fast_period=5).histogram",
+            "rsi",
+            "macd(fast_period=12).line",
+            "macd(fast_period=12).signal",
+            "macd(fast_period=12).histogram",
+        ]
     );
-    let twice = column_names(&parsed(&["rsi", "rsi(period=14)"])).unwrap_err();
+}
+
+#[test]
+fn one_indicator_twice_is_refused() {
+    let error = column_names(&parsed(&["rsi", "rsi(period=14)"])).unwrap_err();
+
     assert_eq!(
-        twice.to_string(),
+        error.to_string(),
         "`rsi period=14 source=\"close\"` is asked for twice"
     );
 }
@@ -82,14 +92,16 @@ fn every_refusal_names_the_column() {
         "rsi(period=1-2)",
         "rsi(,)",
     ];
-    let shown = texts.map(|text| {
+
+    let refusals = texts.map(|text| {
         let error = Expression::parse(text).unwrap_err();
         let cause = std::error::Error::source(&error)
             .map(|cause| format!(": {cause}"))
             .unwrap_or_default();
         format!("{error}{cause}; hint: {}", error.hint())
     });
-    insta::assert_snapshot!(shown.join("\n"));
+
+    insta::assert_snapshot!(refusals.join("\n"));
 }
 
 proptest! {

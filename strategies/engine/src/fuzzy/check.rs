@@ -70,7 +70,8 @@ fn find_infinity(kind: MembershipType, values: &[f64]) -> Option<MembershipError
     })
 }
 
-/// True when the number at `index` is one of two equal infinities that open a trapezoid to its side.
+/// True when the number at `index` is one of two equal infinities, which open a trapezoid to that
+/// side.
 fn is_open_shoulder(kind: MembershipType, values: &[f64], index: usize) -> bool {
     match *values {
         [a, b, ..] if kind == TRAPEZOIDAL && index < 2 => a == b && a == f64::NEG_INFINITY,

@@ -11,7 +11,7 @@ impl Membership {
             Self::Triangular { a, b, c } => Trapezoid { a, b, c: b, d: c }.describe(),
             Self::Trapezoidal { a, b, c, d } => Trapezoid { a, b, c, d }.describe(),
 
-            // A bell and a gaussian have no feet: their width is where the degree has a plain value.
+            // These have no feet: their width is shown where the degree is a plain number.
             Self::Gaussian { mean, deviation } => {
                 let low = rounded(mean - deviation);
                 let high = rounded(mean + deviation);

@@ -4,8 +4,8 @@
 //! full. Open shoulders are written with infinities, in a trapezoid only.
 //!
 //! Source: Zadeh (1965), *Fuzzy Sets*; shapes and parameters are those of MATLAB's Fuzzy Logic
-//! Toolbox (`trimf`, `trapmf`, `gaussmf`, `gbellmf`, `sigmf`), but that the mean of a Gaussian comes
-//! before its deviation.
+//! Toolbox (`trimf`, `trapmf`, `gaussmf`, `gbellmf`, `sigmf`), except that the mean of a Gaussian
+//! comes before its deviation.
 
 mod check;
 mod coverage;

@@ -5,83 +5,93 @@ use proptest::prelude::*;
 
 use super::*;
 
+fn function_of(type_name: &str, parameters: &[f64]) -> Membership {
+    Membership::new(type_name, parameters).unwrap()
+}
+
 #[test]
 fn a_closed_shoulder_belongs_to_the_plateau() {
-    let high = Membership::new("Trapezoidal", &[60.0, 80.0, 100.0, 100.0]).unwrap();
+    let high = function_of("Trapezoidal", &[60.0, 80.0, 100.0, 100.0]);
+    let low = function_of("triangularmf", &[0.0, 0.0, 40.0]);
+
     assert_eq!(
         [60.0, 70.0, 80.0, 100.0, 100.1].map(|x| high.degree(x)),
         [0.0, 0.5, 1.0, 1.0, 0.0]
     );
-    let low = Membership::new("triangularmf", &[0.0, 0.0, 40.0]).unwrap();
     assert_eq!(
         [-0.1, 0.0, 30.0, 40.0].map(|x| low.degree(x)),
         [0.0, 1.0, 0.25, 0.0]
     );
 }
 
-/// Bell: |(x − 50)/10| = 0, 1, 2 to the fourth power, so 1, 1/2, 1/17. Sigmoid: e⁰ = 1, so 1/2;
-/// e^(−ln 3), so 3/4.
+/// |(x − 50)/10| = 0, 1, 2 to the fourth power, so 1, 1/2, 1/17.
 #[test]
-fn bells_sigmoids_and_singletons_have_their_textbook_degrees() {
-    let bell = Membership::new("gbellmf", &[10.0, 2.0, 50.0]).unwrap();
+fn a_bell_has_its_textbook_degrees() {
+    let bell = function_of("gbellmf", &[10.0, 2.0, 50.0]);
+
     assert_eq!(
         [50.0, 40.0, 60.0, 30.0].map(|x| bell.degree(x)),
         [1.0, 0.5, 0.5, 1.0 / 17.0]
     );
-    let sigmoid = Membership::new("Sigmoid", &[3.0_f64.ln(), 7.0]).unwrap();
+}
+
+/// e⁰ = 1, so 1/2; e^(−ln 3), so 3/4.
+#[test]
+fn a_sigmoid_has_its_textbook_degrees() {
+    let sigmoid = function_of("Sigmoid", &[3.0_f64.ln(), 7.0]);
+
     assert_eq!(sigmoid.degree(7.0), 0.5);
-    assert!(
-        (sigmoid.degree(8.0) - 0.75).abs() < 1e-15 && (sigmoid.degree(6.0) - 0.25).abs() < 1e-15
-    );
-    let one = Membership::new("singleton", &[1.0]).unwrap();
+    assert!((sigmoid.degree(8.0) - 0.75).abs() < 1e-15);
+    assert!((sigmoid.degree(6.0) - 0.25).abs() < 1e-15);
+}
+
+#[test]
+fn a_singleton_is_1_at_one_value() {
+    let one = function_of("singleton", &[1.0]);
+
     assert_eq!([0.0, 1.0, 1.1].map(|x| one.degree(x)), [0.0, 1.0, 0.0]);
     assert!(one.degree(f64::NAN).is_nan());
 }
 
 fn low_and_high() -> Vec<(String, Membership)> {
-    vec![
-        (
-            "low".to_owned(),
-            Membership::new("triangular", &[0.0, 0.0, 40.0]).unwrap(),
-        ),
-        (
-            "high".to_owned(),
-            Membership::new("triangular", &[60.0, 100.0, 100.0]).unwrap(),
-        ),
-    ]
+    let low = function_of("triangular", &[0.0, 0.0, 40.0]);
+    let high = function_of("triangular", &[60.0, 100.0, 100.0]);
+    vec![("low".to_owned(), low), ("high".to_owned(), high)]
 }
 
 /// 0, 20, 40, 60, 80, 100: low is 1, ½, 0, 0, 0, 0 and high 0, 0, 0, 0, ½, 1, so 40 and 60 belong
 /// to neither.
 #[test]
 fn coverage_finds_values_that_belong_to_no_set() {
-    let report = measure_coverage(
-        &low_and_high(),
-        [0.0, 20.0, 40.0, 60.0, 80.0, 100.0, f64::NAN],
-    );
-    assert_eq!((report.values, report.uncovered), (6, 2));
+    let values = [0.0, 20.0, 40.0, 60.0, 80.0, 100.0, f64::NAN];
+
+    let report = measure_coverage(&low_and_high(), values);
+
+    assert_eq!(report.values, 6);
+    assert_eq!(report.uncovered, 2);
     assert_eq!(report.uncovered_range, Some((40.0, 60.0)));
     assert_eq!(report.weakest, Some((40.0, 0.0)));
+
     let low = &report.members[0];
-    assert_eq!(
-        (
-            low.name.as_str(),
-            low.mean_degree,
-            low.active,
-            low.strongest
-        ),
-        ("low", 0.25, 2, 2)
-    );
-    let full = measure_coverage(&low_and_high(), [10.0, 90.0]);
-    assert_eq!(
-        (full.uncovered, full.uncovered_range, full.weakest),
-        (0, None, Some((10.0, 0.75)))
-    );
-    let none = measure_coverage(&low_and_high(), [f64::NAN]);
-    assert_eq!(
-        (none.values, none.weakest, none.members[0].mean_degree),
-        (0, None, 0.0)
-    );
+    assert_eq!(low.name, "low");
+    assert_eq!(low.mean_degree, 0.25);
+    assert_eq!((low.active, low.strongest), (2, 2));
+}
+
+#[test]
+fn coverage_without_holes_has_a_weakest_value() {
+    let report = measure_coverage(&low_and_high(), [10.0, 90.0]);
+
+    assert_eq!((report.uncovered, report.uncovered_range), (0, None));
+    assert_eq!(report.weakest, Some((10.0, 0.75)));
+}
+
+#[test]
+fn coverage_of_no_value_is_zero() {
+    let report = measure_coverage(&low_and_high(), [f64::NAN]);
+
+    assert_eq!((report.values, report.weakest), (0, None));
+    assert_eq!(report.members[0].mean_degree, 0.0);
 }
 
 #[test]
@@ -163,6 +173,7 @@ fn every_refusal_names_the_values_and_what_to_do() {
             "singleton parameters must be finite numbers: value = [inf]; hint: give finite numbers",
         ),
     ];
+
     for (kind, parameters, expected) in cases {
         let error = Membership::new(kind, parameters).unwrap_err();
         assert_eq!(format!("{error}; hint: {}", error.hint()), expected);
@@ -225,17 +236,16 @@ fn a_function_describes_itself() {
         ),
         ("singleton", &[1.0], "full at 1, 0 elsewhere"),
     ];
-    for (kind, parameters, expected) in cases {
-        assert_eq!(
-            Membership::new(kind, parameters).unwrap().describe(),
-            expected
-        );
+
+    for (type_name, parameters, expected) in cases {
+        let function = function_of(type_name, parameters);
+        assert_eq!(function.describe(), expected);
     }
 }
 
 proptest! {
     #[test]
-    fn a_degree_lies_between_0_and_1_and_is_undefined_for_nan_only(
+    fn a_degree_lies_between_0_and_1_but_for_nan(
         kind in prop::sample::select(vec!["triangular", "trapezoidal", "gaussian", "bell", "sigmoid", "singleton"]),
         mut parameters in prop::collection::vec(prop_oneof![any::<f64>(), -100.0..100.0], 1..=4),
         x in prop_oneof![any::<f64>(), -100.0..100.0],
@@ -243,9 +253,12 @@ proptest! {
         if kind.starts_with("tr") {
             parameters.sort_by(f64::total_cmp);
         }
+
         if let Ok(membership) = Membership::new(kind, &parameters) {
             let degree = membership.degree(x);
-            prop_assert!((0.0..=1.0).contains(&degree) || (x.is_nan() && degree.is_nan()), "{degree}");
+            let is_legal = (0.0..=1.0).contains(&degree) || (x.is_nan() && degree.is_nan());
+            prop_assert!(is_legal, "{degree}");
+
             prop_assert!(!membership.describe().is_empty());
             let (kind, parameters) = membership.type_and_parameters();
             prop_assert_eq!(Membership::new(kind, &parameters), Ok(membership));
@@ -253,59 +266,45 @@ proptest! {
     }
 }
 
+/// How many reasons there are; the refusal must name the first of them.
+fn count_reasons(type_name: &str, numbers: &[f64]) -> usize {
+    let reasons = Membership::problems(type_name, Some(numbers));
+    let refusal = Membership::new(type_name, numbers).err();
+
+    assert_eq!(refusal.as_ref(), reasons.first(), "{type_name} {numbers:?}");
+    reasons.len()
+}
+
 #[test]
-fn every_reason_against_a_function_is_given_and_the_first_of_them_refuses_it() {
-    let reasons = |name: &str, numbers: &[f64]| {
-        let problems = Membership::problems(name, Some(numbers));
-        let refusal = Membership::new(name, numbers)
-            .err()
-            .map(|error| error.to_string());
-        assert_eq!(
-            refusal,
-            problems.first().map(ToString::to_string),
-            "{name} {numbers:?}"
-        );
-        problems.len()
-    };
-    assert_eq!(
-        reasons("triangular", &[f64::INFINITY, 1.0, 0.0]),
-        2,
-        "it falls, and is not finite"
-    );
-    assert_eq!(
-        reasons("bell", &[0.0, -1.0, f64::NAN]),
-        3,
-        "width, slope and centre"
-    );
-    assert_eq!(
-        reasons("gaussian", &[f64::NAN, 0.0]),
-        2,
-        "mean and deviation"
-    );
-    assert_eq!(
-        reasons("sigmoid", &[0.0, f64::INFINITY]),
-        2,
-        "slope and centre"
-    );
-    assert_eq!(
-        reasons(
-            "trapezoidalmf",
-            &[f64::NEG_INFINITY, f64::NEG_INFINITY, 1.0, 2.0]
-        ),
-        0,
-        "an open shoulder"
-    );
-    assert_eq!(
-        reasons("trapezoidal", &[f64::NEG_INFINITY, 0.0, 1.0, 2.0]),
-        1
-    );
-    assert_eq!(reasons("GBellMF", &[1.0, 2.0, 3.0]), 0);
-    assert_eq!(reasons("triangle", &[0.0, 1.0, 2.0]), 1);
+fn every_reason_against_a_function_is_given() {
+    let infinity = f64::INFINITY;
+
+    // It descends, and is not finite.
+    assert_eq!(count_reasons("triangular", &[infinity, 1.0, 0.0]), 2);
+    // Width, slope and centre.
+    assert_eq!(count_reasons("bell", &[0.0, -1.0, f64::NAN]), 3);
+    // Mean and deviation.
+    assert_eq!(count_reasons("gaussian", &[f64::NAN, 0.0]), 2);
+    // Slope and centre.
+    assert_eq!(count_reasons("sigmoid", &[0.0, infinity]), 2);
+    assert_eq!(count_reasons("triangle", &[0.0, 1.0, 2.0]), 1);
+}
+
+#[test]
+fn an_open_shoulder_has_two_infinities() {
+    let infinity = f64::INFINITY;
+    let open = [-infinity, -infinity, 1.0, 2.0];
+    let half_open = [-infinity, 0.0, 1.0, 2.0];
+
+    assert_eq!(count_reasons("trapezoidalmf", &open), 0);
+    assert_eq!(count_reasons("trapezoidal", &half_open), 1);
+}
+
+#[test]
+fn every_type_needs_numbers() {
     for name in Membership::type_names() {
-        assert!(
-            Membership::problems(name, None).is_empty(),
-            "{name} is a type"
-        );
-        assert_eq!(reasons(name, &[]), 1, "{name} needs numbers");
+        assert!(Membership::problems(name, None).is_empty(), "{name}");
+        assert_eq!(count_reasons(name, &[]), 1, "{name}");
     }
+    assert_eq!(count_reasons("GBellMF", &[1.0, 2.0, 3.0]), 0);
 }

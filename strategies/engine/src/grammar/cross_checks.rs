@@ -39,8 +39,8 @@ fn warn(fields: &Fields<'_>, section: &str, id: &str, rule: &'static str, messag
         .push(Finding::warning(path, line, rule, message));
 }
 
-/// Ids of the fuzzy sets that no input names; `None` while a section is missing or an input does not
-/// say what it shows, because that input may use any of them.
+/// Ids of the fuzzy sets that no input names; `None` while a section is missing or an input does
+/// not say what it shows, because that input may use any of them.
 fn unused_sets<'a>(drafts: &Drafts<'a>) -> Option<Vec<&'a str>> {
     drafts.indicators.as_ref()?;
     let sets = drafts.sets.as_ref()?;

@@ -27,8 +27,8 @@ const RETIRED_KEYS: &[RetiredKey] = &[
     ),
 ];
 
-const POSITION_DEPENDENT: &str = "decisions that depend on a position come with back-tests, which are not supported yet: \
-     remove the key";
+const POSITION_DEPENDENT: &str = "decisions that depend on a position come with back-tests, \
+     which are not supported yet: remove the key";
 
 /// What the network puts out.
 #[derive(Clone, Copy, PartialEq)]

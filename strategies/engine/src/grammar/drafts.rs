@@ -1,5 +1,5 @@
-//! Indicators, fuzzy sets and inputs as far as they could be read. What is missing has a finding; the
-//! rest of a broken entry is still checked against the other entries.
+//! Indicators, fuzzy sets and inputs as far as they could be read. What is missing has a finding;
+//! the rest of a broken entry is still checked against the other entries.
 
 use market::Timeframe;
 

@@ -45,8 +45,8 @@ pub(super) fn check_id(section: &Fields<'_>, entry: &Entry) {
     }
 }
 
-/// Finds the output that `id` or `id.output` at `key` refers to. A reference that leads nowhere is a
-/// finding.
+/// Finds the output that `id` or `id.output` at `key` refers to. A reference that leads nowhere is
+/// a finding.
 pub(super) fn resolve_output(
     fields: &Fields<'_>,
     key: &str,
@@ -72,7 +72,7 @@ pub(super) fn resolve_output(
         });
     };
 
-    // Nobody knows the outputs of an unknown type, which is a finding already.
+    // An unknown type has unknown outputs; it is a finding already.
     let spec = indicators.get(indicator)?.spec?;
     let position = spec.outputs.iter().position(|name| *name == output);
     if position.is_none() {

@@ -144,18 +144,20 @@ impl WrittenMembership<'_> {
     /// The function, if it is one; every reason why it is not is reported.
     fn build(self, sink: &Sink) -> Option<Membership> {
         for problem in Membership::problems(self.type_name, self.numbers.as_deref()) {
-            let message = problem.to_string();
-            sink.push(match problem {
-                MembershipError::UnknownType { .. } => self
-                    .type_place
-                    .error("value.unknown", message)
-                    .allowing(self.type_name, Membership::type_names()),
-                _ => self.numbers_place.error(
-                    "membership.invalid",
-                    format!("{message}; {}", problem.hint()),
-                ),
-            });
+            let finding = self.finding_of(&problem);
+            sink.push(finding);
         }
         Membership::new(self.type_name, &self.numbers?).ok()
+    }
+
+    fn finding_of(&self, problem: &MembershipError) -> Finding {
+        if let MembershipError::UnknownType { .. } = problem {
+            let finding = self.type_place.error("value.unknown", problem.to_string());
+            return finding.allowing(self.type_name, Membership::type_names());
+        }
+
+        // Findings have no hint of their own, and a wrong function often needs one.
+        let message = format!("{problem}; {}", problem.hint());
+        self.numbers_place.error("membership.invalid", message)
     }
 }

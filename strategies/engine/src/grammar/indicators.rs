@@ -60,23 +60,29 @@ fn read_indicator<'a>(section: &Fields<'a>, entry: &'a Entry) -> IndicatorDraft<
 fn read_parameters(fields: &Fields<'_>) -> BTreeMap<String, Value> {
     let mut parameters = BTreeMap::new();
     for entry in fields.unread_entries() {
-        let value = match &entry.value.content {
-            Content::Integer(value) => Value::Integer(*value),
-            Content::Float(value) => Value::Float(*value),
-            Content::Boolean(value) => Value::Boolean(*value),
-            Content::Text(value) => Value::Text(value.clone()),
-            Content::Null | Content::List(_) | Content::Map(_) => {
-                fields.sink.push(wrong_type(
-                    &fields.path_of(&entry.key),
-                    &entry.value,
-                    "a number, a word or a boolean",
-                ));
-                continue;
+        match value_of(&entry.value.content) {
+            Some(value) => {
+                parameters.insert(entry.key.clone(), value);
             }
-        };
-        parameters.insert(entry.key.clone(), value);
+            None => {
+                let path = fields.path_of(&entry.key);
+                let expected = "a number, a word or a boolean";
+                fields.sink.push(wrong_type(&path, &entry.value, expected));
+            }
+        }
     }
+
     parameters
+}
+
+fn value_of(content: &Content) -> Option<Value> {
+    match content {
+        Content::Integer(value) => Some(Value::Integer(*value)),
+        Content::Float(value) => Some(Value::Float(*value)),
+        Content::Boolean(value) => Some(Value::Boolean(*value)),
+        Content::Text(value) => Some(Value::Text(value.clone())),
+        Content::Null | Content::List(_) | Content::Map(_) => None,
+    }
 }
 
 fn build_indicator(
@@ -84,15 +90,15 @@ fn build_indicator(
     spec: &'static IndicatorSpec,
     parameters: &BTreeMap<String, Value>,
 ) -> Option<Indicator> {
-    match Indicator::new(spec, parameters) {
-        Ok(indicator) => Some(indicator),
-        Err(errors) => {
-            for error in &errors {
-                fields.sink.push(parameter_finding(fields, error));
-            }
-            None
-        }
+    let errors = match Indicator::new(spec, parameters) {
+        Ok(indicator) => return Some(indicator),
+        Err(errors) => errors,
+    };
+
+    for error in &errors {
+        fields.sink.push(parameter_finding(fields, error));
     }
+    None
 }
 
 /// The type of that name. An unknown name, or one of a label source, is a finding.

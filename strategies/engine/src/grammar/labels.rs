@@ -233,6 +233,7 @@ fn read_regime(fields: &Fields<'_>) -> Regime {
     let default = Regime::default();
     let crisis_threshold = default.vol_crisis_threshold;
     let tolerance = default.progression_tolerance;
+
     Regime {
         macro_atr_mult: read_positive(fields, "macro_atr_mult", default.macro_atr_mult),
         micro_atr_mult: read_positive(fields, "micro_atr_mult", default.micro_atr_mult),
@@ -249,6 +250,7 @@ fn read_efficiency_regime(fields: &Fields<'_>) -> EfficiencyRegime {
     let default = EfficiencyRegime::default();
     let trending_threshold = default.trending_threshold;
     let crisis_threshold = default.vol_crisis_threshold;
+
     EfficiencyRegime {
         horizon: read_bars(fields, "horizon", 2, default.horizon),
         trending_threshold: read_share(fields, "trending_threshold", trending_threshold),

@@ -1,5 +1,5 @@
-//! Lists of symbols and timeframes: each item checked, repeated ones reported, and the place of each
-//! remembered for findings about it.
+//! Lists of symbols and timeframes: each item is checked, and keeps its place for findings about
+//! it. Repeated items are reported.
 
 use std::fmt;
 
@@ -151,6 +151,7 @@ fn drop_repeated<T: PartialEq + fmt::Display>(
     values: Vec<Placed<T>>,
 ) -> Vec<Placed<T>> {
     let mut first_values: Vec<Placed<T>> = Vec::new();
+
     for value in values {
         let is_repeated = first_values.iter().any(|first| first.value == value.value);
         if is_repeated {

@@ -6,7 +6,7 @@
 //! report every finding they have, so that one run shows an author everything.
 //!
 //! [`read`] reads the whole file and [`sections`] the three sections that refer to each other. They
-//! become [`drafts`], in which what could not be read is missing, so that [`cross_checks`] can still
+//! become [`drafts`], which lack whatever could not be read, so that [`cross_checks`] can still
 //! compare the rest.
 
 mod cross_checks;

@@ -94,6 +94,7 @@ fn check_format(fields: &Fields<'_>, source: &LabelSource, output_format: Option
              source with classes",
             &labels::SOURCES_OF_CLASSES,
         ),
+
         (Some(OutputFormat::Regression), OutputFormat::Classification) => report_wrong_format(
             fields,
             "labels",

@@ -84,6 +84,7 @@ fn check_range(strategy: &Strategy, overrides: &Overrides, findings: &mut Reques
 
 fn check_split(overrides: &Overrides, findings: &mut RequestFindings) {
     match (overrides.validation_start, overrides.test_start) {
+        (None, None) => {}
         (Some(validation), Some(test)) if test <= validation => {
             let message = format!(
                 "the test part starts at {test}, which is not after the start of validation \
@@ -91,6 +92,9 @@ fn check_split(overrides: &Overrides, findings: &mut RequestFindings) {
             );
             findings.add("test_start", "date.order", message);
         }
+        (Some(_), Some(_)) => {}
+
+        // One date alone would leave the other part of the strategy's split in place.
         (Some(_), None) => {
             findings.add(
                 "test_start",
@@ -103,7 +107,6 @@ fn check_split(overrides: &Overrides, findings: &mut RequestFindings) {
             "key.missing",
             "the key `validation_start` is missing",
         ),
-        _ => {}
     }
 }
 

@@ -89,6 +89,7 @@ impl Resolved {
 /// equal texts.
 pub fn canonical_json(value: &Json) -> String {
     match value {
+        // The order of keys in memory is that of their insertion.
         Json::Object(map) => {
             let sorted: BTreeMap<&String, &Json> = map.iter().collect();
             let entries: Vec<String> = sorted
@@ -100,6 +101,7 @@ pub fn canonical_json(value: &Json) -> String {
                 .collect();
             format!("{{{}}}", entries.join(","))
         }
+
         Json::Array(items) => {
             let items: Vec<String> = items.iter().map(canonical_json).collect();
             format!("[{}]", items.join(","))

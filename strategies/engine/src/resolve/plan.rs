@@ -103,17 +103,19 @@ impl Plan {
         position: usize,
         timeframe: Timeframe,
     ) -> Option<usize> {
+        if let Some(planned) = self.positions.get(&(position, timeframe)) {
+            return Some(*planned);
+        }
+
         let named = strategy.indicators.get(position)?;
-        let indicators = &mut self.indicators;
-        let planned = self.positions.entry((position, timeframe));
-        Some(*planned.or_insert_with(|| {
-            indicators.push(PlannedIndicator {
-                timeframe,
-                id: named.id.clone(),
-                indicator: named.indicator.clone(),
-            });
-            indicators.len() - 1
-        }))
+        let planned = self.indicators.len();
+        self.indicators.push(PlannedIndicator {
+            timeframe,
+            id: named.id.clone(),
+            indicator: named.indicator.clone(),
+        });
+        self.positions.insert((position, timeframe), planned);
+        Some(planned)
     }
 }
 
@@ -133,6 +135,7 @@ impl InputColumns {
             }),
             InputSource::Fuzzy(position) => {
                 let set = strategy.fuzzy_sets.get(*position)?;
+
                 let functions = set.members.iter().map(|(_, function)| function);
                 let kinds = functions.map(|function| FeatureKind::Membership {
                     set: set.id.clone(),

@@ -40,12 +40,13 @@ fn is_type(value: &Json, name: &str) -> bool {
 }
 
 fn matches_pattern(text: &str, pattern: &str) -> bool {
-    let word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    let lower = text.chars().all(|c| !c.is_ascii_uppercase());
-    let short = (1..=64).contains(&text.len()) && text.chars().all(word);
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    let is_id = (1..=64).contains(&text.len()) && text.chars().all(is_plain);
+    let is_lower = text.chars().all(|c| !c.is_ascii_uppercase());
+
     match pattern {
-        "^[A-Za-z0-9_-]{1,64}$" => short,
-        "^[a-z0-9][a-z0-9_-]{0,63}$" => short && lower && !text.starts_with(['_', '-']),
+        "^[A-Za-z0-9_-]{1,64}$" => is_id,
+        "^[a-z0-9][a-z0-9_-]{0,63}$" => is_id && is_lower && !text.starts_with(['_', '-']),
         other => panic!("pattern {other}"),
     }
 }
@@ -53,96 +54,89 @@ fn matches_pattern(text: &str, pattern: &str) -> bool {
 /// One keyword of a schema; an unknown one is a mistake in the schema or here.
 fn holds(root: &Json, schema: &Json, keyword: &str, value: &Json) -> bool {
     let limit = &schema[keyword];
-    let number = || value.as_f64().zip(limit.as_f64());
-    let size = || {
-        value
-            .as_array()
-            .map(Vec::len)
-            .or(value.as_object().map(serde_json::Map::len))
-            .zip(limit.as_u64())
-    };
     match keyword {
         "$schema" | "$defs" | "title" | "description" | "default" => true,
-        "$ref" => valid(
-            root,
-            root.pointer(limit.as_str().unwrap().trim_start_matches('#'))
-                .unwrap(),
-            value,
-        ),
+        "$ref" => {
+            let pointer = limit.as_str().unwrap().trim_start_matches('#');
+            is_valid(root, root.pointer(pointer).unwrap(), value)
+        }
         "type" => is_type(value, limit.as_str().unwrap()),
         "enum" => limit.as_array().unwrap().contains(value),
         "const" => limit == value,
         "oneOf" => {
-            limit
-                .as_array()
-                .unwrap()
-                .iter()
-                .filter(|each| valid(root, each, value))
-                .count()
-                == 1
+            let schemas = limit.as_array().unwrap().iter();
+            schemas.filter(|each| is_valid(root, each, value)).count() == 1
         }
-        "minimum" => number().is_none_or(|(value, limit)| value >= limit),
-        "maximum" => number().is_none_or(|(value, limit)| value <= limit),
-        "exclusiveMinimum" => number().is_none_or(|(value, limit)| value > limit),
-        "exclusiveMaximum" => number().is_none_or(|(value, limit)| value < limit),
-        "minItems" | "minProperties" => size().is_none_or(|(size, limit)| size as u64 >= limit),
-        "maxItems" => size().is_none_or(|(size, limit)| size as u64 <= limit),
+
+        "minimum" => compare(value, limit, |value, limit| value >= limit),
+        "maximum" => compare(value, limit, |value, limit| value <= limit),
+        "exclusiveMinimum" => compare(value, limit, |value, limit| value > limit),
+        "exclusiveMaximum" => compare(value, limit, |value, limit| value < limit),
+        "minItems" | "minProperties" => compare_size(value, limit, |size, limit| size >= limit),
+        "maxItems" => compare_size(value, limit, |size, limit| size <= limit),
         "minLength" => value.as_str().is_none_or(|text| !text.is_empty()),
         "pattern" => value
             .as_str()
             .is_none_or(|text| matches_pattern(text, limit.as_str().unwrap())),
-        "items" => value
-            .as_array()
-            .into_iter()
-            .flatten()
-            .all(|item| valid(root, limit, item)),
-        "required" => limit
-            .as_array()
-            .unwrap()
-            .iter()
-            .all(|key| value.get(key.as_str().unwrap()).is_some()),
-        "propertyNames" => value
-            .as_object()
-            .unwrap()
-            .keys()
-            .all(|key| valid(root, limit, &json!(key))),
-        "properties" => {
-            let known = limit.as_object().unwrap();
-            known.iter().all(|(key, schema)| {
-                value
-                    .get(key)
-                    .is_none_or(|value| valid(root, schema, value))
-            })
+
+        _ => holds_for_entries(root, schema, keyword, value),
+    }
+}
+
+/// True for a value that is not a number: its type is judged elsewhere.
+fn compare(value: &Json, limit: &Json, holds: fn(f64, f64) -> bool) -> bool {
+    match (value.as_f64(), limit.as_f64()) {
+        (Some(value), Some(limit)) => holds(value, limit),
+        _ => true,
+    }
+}
+
+/// True for a value that is not a collection.
+fn compare_size(value: &Json, limit: &Json, holds: fn(u64, u64) -> bool) -> bool {
+    let size = match value {
+        Json::Array(items) => items.len(),
+        Json::Object(entries) => entries.len(),
+        _ => return true,
+    };
+    holds(size as u64, limit.as_u64().unwrap())
+}
+
+/// A keyword about the items of a list or the entries of a mapping.
+fn holds_for_entries(root: &Json, schema: &Json, keyword: &str, value: &Json) -> bool {
+    let limit = &schema[keyword];
+    let no_entries = serde_json::Map::new();
+    let entries = value.as_object().unwrap_or(&no_entries);
+
+    match keyword {
+        "items" => {
+            let mut items = value.as_array().into_iter().flatten();
+            items.all(|item| is_valid(root, limit, item))
         }
-        "additionalProperties" => {
-            let known = |key: &str| schema["properties"].get(key).is_some();
-            let others = value
-                .as_object()
-                .into_iter()
-                .flatten()
-                .filter(|(key, _)| !known(key));
-            others
-                .into_iter()
-                .all(|(_, value)| limit.is_object() && valid(root, limit, value))
+        "required" => {
+            let mut keys = limit.as_array().unwrap().iter();
+            keys.all(|key| entries.contains_key(key.as_str().unwrap()))
         }
+        "propertyNames" => entries.keys().all(|key| is_valid(root, limit, &json!(key))),
+        "properties" => limit.as_object().unwrap().iter().all(|(key, schema)| {
+            let value = entries.get(key);
+            value.is_none_or(|value| is_valid(root, schema, value))
+        }),
+        "additionalProperties" => entries.iter().all(|(key, value)| {
+            let has_schema = schema["properties"].get(key).is_some();
+            has_schema || (limit.is_object() && is_valid(root, limit, value))
+        }),
         other => panic!("keyword {other}"),
     }
 }
 
-fn valid(root: &Json, schema: &Json, value: &Json) -> bool {
-    let keywords: Vec<&str> = schema
-        .as_object()
-        .unwrap()
-        .keys()
-        .map(String::as_str)
-        .collect();
+fn is_valid(root: &Json, schema: &Json, value: &Json) -> bool {
+    let schema_keywords = schema.as_object().unwrap();
+
     // A wrong type makes the other keywords meaningless.
-    keywords
-        .iter()
-        .filter(|keyword| **keyword == "type")
-        .all(|keyword| holds(root, schema, keyword, value))
-        && keywords
-            .iter()
+    let has_type = !schema_keywords.contains_key("type") || holds(root, schema, "type", value);
+    has_type
+        && schema_keywords
+            .keys()
             .all(|keyword| holds(root, schema, keyword, value))
 }
 
@@ -150,66 +144,63 @@ fn valid(root: &Json, schema: &Json, value: &Json) -> bool {
 fn every_strategy_of_the_catalogue_meets_the_schema() {
     let schema = schema();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../catalog");
-    let mut seen = 0;
+    let sections = schema["properties"].as_object().unwrap();
+
+    let mut strategies = 0;
     for entry in std::fs::read_dir(folder).unwrap().flatten() {
         let value = read(&std::fs::read_to_string(entry.path()).unwrap());
-        let sections = schema["properties"].as_object().unwrap();
-        for (key, section) in sections
-            .iter()
-            .filter(|(key, _)| value.get(key.as_str()).is_some())
-        {
-            assert!(
-                valid(&schema, section, &value[key]),
-                "{}: {key}",
-                entry.path().display()
-            );
+        let path = entry.path().display().to_string();
+
+        // Section by section first: the failure then says which.
+        for (key, section) in sections {
+            if let Some(value) = value.get(key) {
+                assert!(is_valid(&schema, section, value), "{path}: {key}");
+            }
         }
-        assert!(
-            valid(&schema, &schema, &value),
-            "{}",
-            entry.path().display()
-        );
-        seen += 1;
+        assert!(is_valid(&schema, &schema, &value), "{path}");
+        strategies += 1;
     }
-    assert!(seen >= 3);
+
+    assert!(strategies >= 3);
 }
 
-/// What the grammar refuses in one place, the schema refuses too.
+const FAULTS: [(&str, &str); 16] = [
+    ("name: eurusd_rsi_macd", "name: Eurusd"),
+    ("mode: single, symbol", "mode: multi_symbol, symbol"),
+    ("timeframe: \"1h\"", "timeframe: \"1hr\""),
+    ("period: 14", "period: 1"),
+    ("period: 14", "perod: 14"),
+    ("type: rsi", "type: rsii"),
+    ("low: [25, 40, 50]", "low: [25, 40]"),
+    (
+        "low: [25, 40, 50]",
+        "low: {type: gaussian, parameters: [1, 2, 3]}",
+    ),
+    (
+        "- {fuzzy_set: rsi_zone, timeframes: all}",
+        "- {fuzzy_set: rsi_zone, timeframes: 1h}",
+    ),
+    (
+        "- {fuzzy_set: rsi_zone, timeframes: all}",
+        "- {fuzzy_set: rsi_zone, timeframes: all, lags: [0]}",
+    ),
+    ("hidden_layers: [32, 16]", "hidden_layers: [32, 0]"),
+    ("confidence_threshold: 0.5", "confidence_threshold: 1.5"),
+    ("source: triple_barrier", "source: zigzag"),
+    ("max_holding_period: 12", "max_holding: 12"),
+    ("seed: 42", "seed: -1"),
+    ("epochs: 20", "epochs: 20.5"),
+];
+
 #[test]
-fn misspelt_keys_and_values_out_of_bounds_do_not_meet_the_schema() {
+fn what_the_grammar_refuses_in_one_place_the_schema_refuses() {
     let schema = schema();
-    let good = crate::STARTER;
-    let edits = [
-        ("name: eurusd_rsi_macd", "name: Eurusd"),
-        ("mode: single, symbol", "mode: multi_symbol, symbol"),
-        ("timeframe: \"1h\"", "timeframe: \"1hr\""),
-        ("period: 14", "period: 1"),
-        ("period: 14", "perod: 14"),
-        ("type: rsi", "type: rsii"),
-        ("low: [25, 40, 50]", "low: [25, 40]"),
-        (
-            "low: [25, 40, 50]",
-            "low: {type: gaussian, parameters: [1, 2, 3]}",
-        ),
-        (
-            "- {fuzzy_set: rsi_zone, timeframes: all}",
-            "- {fuzzy_set: rsi_zone, timeframes: 1h}",
-        ),
-        (
-            "- {fuzzy_set: rsi_zone, timeframes: all}",
-            "- {fuzzy_set: rsi_zone, timeframes: all, lags: [0]}",
-        ),
-        ("hidden_layers: [32, 16]", "hidden_layers: [32, 0]"),
-        ("confidence_threshold: 0.5", "confidence_threshold: 1.5"),
-        ("source: triple_barrier", "source: zigzag"),
-        ("max_holding_period: 12", "max_holding: 12"),
-        ("seed: 42", "seed: -1"),
-        ("epochs: 20", "epochs: 20.5"),
-    ];
-    for (from, to) in edits {
-        let text = good.replacen(from, to, 1);
-        assert_ne!(text, good, "{from}");
+
+    for (from, to) in FAULTS {
+        let text = crate::STARTER.replacen(from, to, 1);
+
+        assert_ne!(text, crate::STARTER, "{from}");
         assert!(crate::Strategy::parse(&text).is_err(), "{to}");
-        assert!(!valid(&schema, &schema, &read(&text)), "{to}");
+        assert!(!is_valid(&schema, &schema, &read(&text)), "{to}");
     }
 }

@@ -58,6 +58,7 @@ fn schema_of_labels() -> Json {
         ZIGZAG_THRESHOLD.name,
         schema_of_parameter(&ZIGZAG_THRESHOLD),
     );
+
     one_of(&[
         schema_of_source("zigzag", &[zigzag]),
         schema_of_source(
@@ -109,6 +110,7 @@ fn barrier_parameters() -> [(&'static str, Json); 8] {
         ("max_holding_period", bars_from(1)),
         ("vol_span", bars_from(1)),
         ("vol_method", one_word_of(["atr", "std"])),
+        // Which bars are learnt from, and how often.
         ("cusum_threshold", number_above_zero()),
         ("cusum_multiplier", number_above_zero()),
         (

@@ -61,6 +61,7 @@ impl Decisions {
                 confidence_threshold,
                 signals,
             } => signal_of_classes(signals, prediction, confidence_threshold),
+
             Self::Regression {
                 round_trip_cost,
                 min_edge_multiplier,

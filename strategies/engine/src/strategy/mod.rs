@@ -32,8 +32,8 @@ const _: () = assert!(
     "a fetch brings all that a strategy may need"
 );
 
-/// A valid strategy file. [`Strategy::resolve`](Self::resolve) turns it into the columns, labels and
-/// settings of a training.
+/// A valid strategy file. [`Strategy::resolve`](Self::resolve) turns it into the columns, labels
+/// and settings of a training.
 #[derive(Clone, Debug)]
 pub struct Strategy {
     /// Also the default name of the model: 1 to 64 characters of `[a-z0-9_-]`, starting with a
@@ -208,10 +208,13 @@ pub enum Split {
 /// True for a name of a strategy or a model: lowercase letters, digits, `_` and `-`, not first `_`
 /// or `-`, at most 64 characters. It becomes part of object keys.
 pub fn is_name(name: &str) -> bool {
-    let is_first_character = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     name.len() <= NAME_LENGTH_MAX
-        && name.chars().next().is_some_and(is_first_character)
+        && name.chars().next().is_some_and(may_begin_name)
         && name
             .chars()
-            .all(|c| is_first_character(c) || c == '_' || c == '-')
+            .all(|c| may_begin_name(c) || c == '_' || c == '-')
+}
+
+fn may_begin_name(c: char) -> bool {
+    c.is_ascii_lowercase() || c.is_ascii_digit()
 }
