@@ -10,6 +10,7 @@ use runtime::{StepContext, StepError, StepHandler};
 use schemas::codes;
 use schemas::commands::{DummyOutcome, RunDummy};
 use schemas::progress::{Context, Count, Progress};
+use tokio::time::timeout;
 
 /// The handler; it has no state.
 pub struct Dummy;
@@ -22,47 +23,60 @@ impl StepHandler for Dummy {
         command: RunDummy,
         step: &StepContext,
     ) -> Result<DummyOutcome, StepError> {
+        let length = iteration_length(&command)?;
         let resumed_at = step.resume_point::<u64>().unwrap_or(0);
-        let length = Duration::try_from_secs_f64(command.seconds).map_err(|error| {
-            StepError::permanent(
-                codes::OPS_INVALID_COMMAND,
-                format!("seconds = {}: {error}", command.seconds),
-                "use 0 or more",
-            )
-        })?;
+
         for done in resumed_at..command.iterations {
-            let (current, total) = (done + 1, command.iterations);
-            step.report(Progress {
-                fraction: done as f64 / total as f64,
-                message: format!("Working on iteration {current}/{total}"),
-                items: Some(Count { done, total }),
-                context: Context::Dummy {
-                    iterations: Count { done, total },
-                },
-                waiting: None,
-            });
+            let current = done + 1;
+            step.report(progress(done, command.iterations));
+
+            // The work of the iteration, which the stop token interrupts.
             step.check_stop()?;
-            // The iteration's work, which the stop token interrupts.
-            drop(tokio::time::timeout(length, step.stop().requested()).await);
+            let _ = timeout(length, step.stop().requested()).await;
             step.check_stop()?;
+
+            // Faults on request, for tests of everything around a handler.
             if command.fail_at == Some(current) {
-                let message = format!("failed at iteration {current} as asked");
                 return Err(StepError::permanent(
                     codes::DUMMY_ASKED,
-                    message,
+                    format!("failed at iteration {current} as asked"),
                     "leave out fail_at",
                 ));
             }
             if command.crash_at == Some(current) {
                 std::process::abort();
             }
+
             if command.checkpoint_every > 0 && current % command.checkpoint_every == 0 {
                 step.checkpoint(&current).await?;
             }
         }
+
         Ok(DummyOutcome {
             iterations: command.iterations,
             resumed_at,
         })
+    }
+}
+
+fn iteration_length(command: &RunDummy) -> Result<Duration, StepError> {
+    Duration::try_from_secs_f64(command.seconds).map_err(|error| {
+        StepError::permanent(
+            codes::OPS_INVALID_COMMAND,
+            format!("seconds = {}: {error}", command.seconds),
+            "use 0 or more",
+        )
+    })
+}
+
+fn progress(done: u64, total: u64) -> Progress {
+    Progress {
+        fraction: done as f64 / total as f64,
+        message: format!("Working on iteration {}/{total}", done + 1),
+        items: Some(Count { done, total }),
+        context: Context::Dummy {
+            iterations: Count { done, total },
+        },
+        waiting: None,
     }
 }

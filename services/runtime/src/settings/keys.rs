@@ -31,6 +31,8 @@ const FOREIGN: [&str; 7] = [
 ];
 /// The field of the settings type that is the service's own section.
 const OWN_FIELD: &str = "service";
+/// The beginning of the paths of its keys.
+const OWN_PREFIX: &str = "service.";
 
 /// The keys that exist, with their defaults. A *path* is a key as the settings type has it: the own
 /// section is called `service`, whatever the service's name is.
@@ -75,7 +77,7 @@ impl SettingKeys {
 
     /// The name that people use for a path: the own section has the service's name.
     pub(super) fn name_of(&self, path: &str) -> String {
-        match path.strip_prefix("service.") {
+        match path.strip_prefix(OWN_PREFIX) {
             Some(rest) => format!("{}.{rest}", self.service),
             None => path.to_owned(),
         }
@@ -84,10 +86,10 @@ impl SettingKeys {
     /// The path of a key as people write it, whole or the last part of an own one.
     pub(super) fn path_of(&self, key: &str) -> Option<String> {
         let path = match key.split_once('.') {
-            Some((section, rest)) if section == self.service => format!("{OWN_FIELD}.{rest}"),
+            Some((section, rest)) if section == self.service => format!("{OWN_PREFIX}{rest}"),
             Some((OWN_FIELD, _)) => return None,
             _ if self.defaults.contains_key(key) => key.to_owned(),
-            _ => format!("{OWN_FIELD}.{key}"),
+            _ => format!("{OWN_PREFIX}{key}"),
         };
 
         Some(path).filter(|path| self.defaults.contains_key(path))
@@ -135,16 +137,26 @@ impl SettingKeys {
 
     /// Says that a key does not exist, and which one may be meant.
     pub(super) fn unknown_key(&self, key: &str) -> String {
+        // A flag may leave out the section of the service.
         let names: Vec<String> = self
             .defaults
             .keys()
             .map(|path| self.name_of(path))
+            .chain(self.own_names())
             .collect();
 
         match nearest_name(key, names.iter().map(String::as_str)) {
             Some(name) => format!("there is no setting `{key}`; did you mean `{name}`?"),
             None => format!("there is no setting `{key}`"),
         }
+    }
+
+    /// The keys of the service's own section, without it.
+    fn own_names(&self) -> impl Iterator<Item = String> {
+        self.defaults
+            .keys()
+            .filter_map(|path| path.strip_prefix(OWN_PREFIX))
+            .map(str::to_owned)
     }
 
     /// Says that nothing reads a variable, and which one may be meant.

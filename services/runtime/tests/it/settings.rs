@@ -126,7 +126,7 @@ fn all_mistakes_are_reported_at_once_with_the_nearest_name() {
     insta::assert_snapshot!(message(&error), @r#"
     error: 5 settings are wrong
       ktrdr.toml: there is no setting `bus.ulr`; did you mean `bus.url`?
-      command line: there is no setting `threds`; did you mean `trainer.threads`?
+      command line: there is no setting `threds`; did you mean `threads`?
       ktrdr.toml: trainer.slots: invalid value: integer `0`, expected a nonzero u16
       KTRDR_TRAINER_THREADS: trainer.threads: invalid type: string "four", expected u32
       command line: bus.profile: unknown variant `fast`, expected one of `test`, `dev`, `prod`
