@@ -18,8 +18,10 @@ use tracing::Instrument;
 
 use crate::announce;
 use crate::cancel::CancelWatch;
-use crate::handler::{StepContext, StepError, StepHandler, retry_panicked};
+use crate::handler::StepHandler;
 use crate::progress_slot::{ProgressOf, publish};
+use crate::step_context::StepContext;
+use crate::step_error::{StepError, retry_panicked};
 use crate::stop::{StopReason, shutdown_requested};
 use crate::ticks::unhurried_ticks;
 use crate::worker_context::WorkerContext;

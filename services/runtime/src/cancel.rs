@@ -6,7 +6,7 @@ use schemas::events::What;
 use tokio::sync::OnceCell;
 
 use crate::announce;
-use crate::handler::StepContext;
+use crate::step_context::StepContext;
 use crate::stop::StopReason;
 
 /// The control subject of one attempt.

@@ -15,9 +15,10 @@ use schemas::operation::{
 use serde::Serialize;
 
 use crate::announce;
-use crate::handler::{StepError, StoredResult};
 use crate::probe::Moment;
 use crate::received_command::ReceivedCommand;
+use crate::step_context::StoredResult;
+use crate::step_error::StepError;
 use crate::worker_context::{Unanswered, WorkerContext};
 
 /// A released step goes to the next free worker at once. Never zero: a message that is handed back
@@ -193,11 +194,14 @@ impl Ending {
                     "report this as a bug",
                 )),
             },
+
             Err(StepError::Permanent(error)) => Self::Failed(*error),
             Err(StepError::Retry { after, error }) => Self::Retry {
                 after,
                 error: *error,
             },
+
+            // Without a shutdown only a cancel stops the work: a fenced attempt records nothing.
             Err(StepError::Stopped) if shutting_down => Self::Released,
             Err(StepError::Stopped) => Self::Cancelled,
         }

@@ -20,9 +20,11 @@ use tracing::Instrument;
 use crate::announce;
 use crate::attempt::Attempt;
 use crate::claim::{Claimed, FoundRecord};
-use crate::handler::{StepContext, StepError, StepHandler};
+use crate::handler::StepHandler;
 use crate::probe::Moment;
 use crate::received_command::ReceivedCommand;
+use crate::step_context::StepContext;
+use crate::step_error::StepError;
 use crate::stop::StopReason;
 use crate::telemetry::step_span;
 use crate::worker_context::{Unanswered, WorkerContext};
@@ -73,10 +75,13 @@ impl<H: StepHandler> DeliveryHandler<H> {
                 // The record moved between the read and the claim: decide again later.
                 None => self.hand_back(command).await,
             },
+
+            // It ended before, and whoever ended it may have died before all followed from it.
             Decision::Conclude | Decision::Continue => match record {
                 Some(record) => self.worker.conclude(command, record).await,
                 None => self.hand_back(command).await,
             },
+
             Decision::Void => Ok(command.delivered.ack().await?),
             Decision::ClearHold { lost } => self.clear_hold(command, &lost).await,
             Decision::HandBack | Decision::Create => self.hand_back(command).await,

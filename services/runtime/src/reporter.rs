@@ -7,7 +7,8 @@ use schemas::progress::Progress;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::handler::{StepContext, StepError};
+use crate::step_context::StepContext;
+use crate::step_error::StepError;
 
 /// What work tells whoever runs it, and asks of it. Services run it with a [`StepContext`], tests
 /// with whatever they like to see.

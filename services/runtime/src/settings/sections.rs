@@ -51,8 +51,8 @@ impl BusSettings {
 /// Where series, data sets, checkpoints and models are.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StoreSettings {
-    /// `file:///folder`, `s3://bucket/prefix` (server and credentials from the `AWS_*` variables), or
-    /// a folder relative to the working directory.
+    /// `file:///folder`, `s3://bucket/prefix` (server and credentials from the `AWS_*` variables),
+    /// or a folder relative to the working directory.
     pub url: String,
 }
 

@@ -1,0 +1,247 @@
+//! The context that an attempt gives to its handler: its record, its store, progress, stop and
+//! checkpoints.
+
+use std::sync::Arc;
+
+use bus::{Bus, ChangeError};
+use jiff::Timestamp;
+use schemas::codes;
+use schemas::command::Command;
+use schemas::errors::ErrorRecord;
+use schemas::events::What;
+use schemas::ids::{OperationId, StepNumber, WorkerId};
+use schemas::operation::{OperationRecord, Refusal};
+use schemas::progress::Progress;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use store::Store;
+
+use crate::announce;
+use crate::progress_slot::ProgressSlot;
+use crate::step_error::{AWAY_RETRY, StepError, retry_panicked};
+use crate::stop::{StopReason, StopToken};
+use crate::worker_context::WorkerContext;
+
+/// The record of an attempt's operation, and everything that a handler may do with it. Cheap to
+/// clone into a blocking thread.
+#[derive(Clone)]
+pub struct StepContext {
+    pub(crate) bus: Bus,
+    pub(crate) store: Store,
+    pub(crate) record: Arc<OperationRecord>,
+    pub(crate) number: StepNumber,
+    pub(crate) attempt: u32,
+    pub(crate) worker: WorkerId,
+    pub(crate) stop: StopToken,
+    pub(crate) progress: Arc<ProgressSlot>,
+}
+
+impl StepContext {
+    /// The context of an attempt that was just claimed; `record` has the claim in it.
+    pub(crate) fn new(
+        worker: &WorkerContext,
+        number: StepNumber,
+        attempt: u32,
+        record: Arc<OperationRecord>,
+    ) -> Self {
+        Self {
+            bus: worker.bus.clone(),
+            store: worker.store.clone(),
+            record,
+            number,
+            attempt,
+            worker: worker.id.clone(),
+            stop: StopToken::default(),
+            progress: Arc::new(ProgressSlot::default()),
+        }
+    }
+
+    /// The operation.
+    pub fn op(&self) -> &OperationId {
+        &self.record.op
+    }
+
+    /// The step.
+    pub fn step(&self) -> StepNumber {
+        self.number
+    }
+
+    /// The fencing token of this attempt.
+    pub fn attempt(&self) -> u32 {
+        self.attempt
+    }
+
+    /// The record as it was at the claim.
+    pub fn record(&self) -> &OperationRecord {
+        &self.record
+    }
+
+    /// The object store.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Says when the work must be left.
+    pub fn stop(&self) -> &StopToken {
+        &self.stop
+    }
+
+    /// `Err(StepError::Stopped)` once the work must be left: put it at every check point.
+    pub fn check_stop(&self) -> Result<(), StepError> {
+        if self.stop.is_requested() {
+            Err(StepError::Stopped)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Shows progress: a store into the latest-value slot, which a task drains at its own pace.
+    pub fn report(&self, progress: Progress) {
+        self.progress.put(progress);
+    }
+
+    /// The operation's request.
+    pub fn params<T: DeserializeOwned>(&self) -> Result<T, StepError> {
+        serde_json::from_value(self.record.params.clone()).map_err(|error| {
+            let message = format!(
+                "the request of operation {} cannot be read: {error}",
+                self.record.op
+            );
+            StepError::permanent(
+                codes::OPS_INVALID_REQUEST,
+                message,
+                "submit it again with this version of `ktrdr`",
+            )
+        })
+    }
+
+    /// The outcome of the nearest earlier step that handled `C`. One too large for the record is
+    /// read from the store.
+    pub async fn outcome_of<C: Command>(&self) -> Result<C::Outcome, StepError> {
+        let result = self
+            .record
+            .result_of::<C>(self.number)
+            .cloned()
+            .ok_or_else(|| {
+                let message = format!(
+                    "no completed step `{} {}` comes before step {}",
+                    C::SERVICE,
+                    C::VERB,
+                    self.number
+                );
+                StepError::permanent(
+                    codes::OPS_INVALID_PLAN,
+                    message,
+                    "put it into the plan before this step",
+                )
+            })?;
+
+        let result = match serde_json::from_value::<StoredResult>(result.clone()) {
+            Ok(StoredResult { result_object }) => self.store.reports().get(&result_object).await?,
+            Err(_) => result,
+        };
+
+        serde_json::from_value(result).map_err(|error| {
+            let message = format!(
+                "the outcome of step `{} {}` cannot be read: {error}",
+                C::SERVICE,
+                C::VERB
+            );
+            StepError::permanent(
+                codes::OPS_INVALID_OUTCOME,
+                message,
+                "upgrade the workers to one version",
+            )
+        })
+    }
+
+    /// The last checkpoint of an earlier attempt; `None` without one, or when it has another form.
+    pub fn resume_point<T: DeserializeOwned>(&self) -> Option<T> {
+        let checkpoint = &self.record.step(self.number)?.checkpoint;
+        serde_json::from_value(checkpoint.clone()).ok()
+    }
+
+    /// Records a checkpoint, such as the key of stored objects: the next attempt goes on from
+    /// there, and attempts are counted from zero again. Call it after the objects it names are
+    /// stored.
+    ///
+    /// # Errors
+    /// [`StepError::Stopped`] when another attempt has the step by now, a retry when the bus is
+    /// away, and a permanent error for a checkpoint too large for the record.
+    pub async fn checkpoint(&self, checkpoint: &impl Serialize) -> Result<(), StepError> {
+        let value = serde_json::to_value(checkpoint).map_err(|error| {
+            StepError::permanent(
+                codes::SYS_SERIALISATION,
+                format!("cannot write a checkpoint: {error}"),
+                "report this as a bug",
+            )
+        })?;
+
+        let at = Timestamp::now();
+        let changed = self
+            .bus
+            .operations()
+            .change(&self.record.op, |record| {
+                record.record_checkpoint(self.number, self.attempt, value.clone(), at)
+            })
+            .await;
+
+        match changed {
+            Ok(changed) => {
+                let what = What::Checkpointed;
+                let worker = Some(&self.worker);
+                let event = announce::event(&changed.record, self.number, what, worker, at);
+                announce::emit_lossy(&self.bus, event).await;
+                Ok(())
+            }
+            Err(error) => Err(self.checkpoint_failed(error)),
+        }
+    }
+
+    fn checkpoint_failed(&self, error: ChangeError) -> StepError {
+        match error {
+            ChangeError::GaveUp { op, last } => {
+                let message = format!("the checkpoint of {op} could not be recorded: {last}");
+                StepError::retry(
+                    AWAY_RETRY,
+                    ErrorRecord::new(codes::BUS_UNREACHABLE, message, last.hint()),
+                )
+            }
+            ChangeError::Refused {
+                refusal: refusal @ Refusal::CheckpointTooLarge { .. },
+                ..
+            } => {
+                let hint =
+                    "report this as a bug: a checkpoint names an object, it does not hold it";
+                ErrorRecord::from_error(codes::SYS_CHECKPOINT_TOO_LARGE, &refusal, hint).into()
+            }
+            // The step ended or has a higher attempt: nothing that we do counts any more.
+            ChangeError::Refused { .. } | ChangeError::NotFound(_) => {
+                self.stop.request(StopReason::Fenced);
+                StepError::Stopped
+            }
+        }
+    }
+
+    /// Runs `work` on a thread for blocking code; a panic in it becomes an error of the step.
+    pub async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, StepError> + Send + 'static,
+    ) -> Result<T, StepError> {
+        // Log lines of the work carry the operation, as those of the handler do.
+        let span = tracing::Span::current();
+
+        match tokio::task::spawn_blocking(move || span.in_scope(work)).await {
+            Ok(result) => result,
+            Err(error) => Err(retry_panicked(&error.to_string())),
+        }
+    }
+}
+
+/// Stands in a record for a result that has no room in it.
+#[derive(Debug, Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StoredResult {
+    /// Key of the report object with the whole result.
+    pub result_object: String,
+}
