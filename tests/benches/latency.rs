@@ -20,12 +20,12 @@ use std::time::{Duration, Instant};
 use bus::{FollowOptions, Update};
 use futures::StreamExt;
 use jiff::Timestamp;
-use runtime::{StepContext, StepError};
+use runtime::{StepContext, StepError, StepHandler};
 use schemas::commands::{DummyOutcome, RunDummy};
 use schemas::ids::{Lane, OperationId, Service};
 use schemas::operation::OperationRecord;
 use schemas::progress::{Context, Count, Progress};
-use system_tests::{Act, Sandbox, Worker, new_id, until};
+use system_tests::{Sandbox, new_id, until};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -129,7 +129,14 @@ async fn measure_synced_publishes() {
 async fn measure_submit_to_entry(load: &str, busy: usize) {
     let sandbox = Sandbox::start().await;
     let entered: Entered = Arc::default();
-    let _worker = start_worker(&sandbox, &entered, busy).await;
+    let handler = EntryNoter {
+        entered: entered.clone(),
+    };
+    let _worker = sandbox
+        .run_with(handler, |options| {
+            options.slots = u16::try_from(busy + 1).unwrap();
+        })
+        .await;
     for _ in 0..busy {
         sandbox.submit(&run(2).operation()).await;
     }
@@ -211,26 +218,28 @@ fn entry_of(entered: &Entered, op: &OperationId) -> Instant {
     entry.unwrap().1
 }
 
-/// A worker that notes when its handler is entered. A command of more than one iteration keeps its
-/// slot busy until it is stopped.
-async fn start_worker(sandbox: &Sandbox, entered: &Entered, busy: usize) -> Worker {
-    let entered = entered.clone();
-    let handle = move |command: RunDummy, step: StepContext| {
-        let entry = (step.op().to_string(), Instant::now());
-        entered.lock().unwrap().push(entry);
-        async move {
-            if command.iterations > 1 {
-                report_until_stopped(&step).await;
-            }
-            Ok(outcome(1))
-        }
-    };
+/// Notes when it is entered. A command of more than one iteration keeps its slot busy until it is
+/// stopped.
+struct EntryNoter {
+    entered: Entered,
+}
 
-    sandbox
-        .run_with(Act(handle), |options| {
-            options.slots = u16::try_from(busy + 1).unwrap();
-        })
-        .await
+impl StepHandler for EntryNoter {
+    type Command = RunDummy;
+
+    async fn handle(
+        &self,
+        command: RunDummy,
+        step: &StepContext,
+    ) -> Result<DummyOutcome, StepError> {
+        let entry = (step.op().to_string(), Instant::now());
+        self.entered.lock().unwrap().push(entry);
+
+        if command.iterations > 1 {
+            report_until_stopped(step).await;
+        }
+        Ok(outcome(1))
+    }
 }
 
 async fn report_until_stopped(step: &StepContext) {
@@ -245,28 +254,37 @@ async fn report_until_stopped(step: &StepContext) {
     }
 }
 
+/// Reports its progress some times, each after a quiet time.
+struct RareReporter {
+    /// Gets each report's number and moment.
+    reports: mpsc::Sender<(u64, Instant)>,
+}
+
+impl StepHandler for RareReporter {
+    type Command = RunDummy;
+
+    async fn handle(&self, _: RunDummy, step: &StepContext) -> Result<DummyOutcome, StepError> {
+        for done in 1..=UPDATES {
+            let _ = timeout(QUIET, step.stop().requested()).await;
+            self.reports.send((done, Instant::now())).await.unwrap();
+            let total = UPDATES;
+            step.report(Progress {
+                context: Context::Dummy {
+                    iterations: Count { done, total },
+                },
+                ..Progress::default()
+            });
+        }
+
+        Ok(outcome(UPDATES))
+    }
+}
+
 /// From the store into the slot, after a quiet time, to the follower's stream.
 async fn measure_report_to_follower() {
     let sandbox = Sandbox::start().await;
     let (reports, mut reported) = mpsc::channel(UPDATES as usize);
-    let report_rarely = move |_: RunDummy, step: StepContext| {
-        let reports = reports.clone();
-        async move {
-            for done in 1..=UPDATES {
-                let _ = timeout(QUIET, step.stop().requested()).await;
-                reports.send((done, Instant::now())).await.unwrap();
-                let total = UPDATES;
-                step.report(Progress {
-                    context: Context::Dummy {
-                        iterations: Count { done, total },
-                    },
-                    ..Progress::default()
-                });
-            }
-            Ok(outcome(UPDATES))
-        }
-    };
-    let _worker = sandbox.run(Act(report_rarely)).await;
+    let _worker = sandbox.run(RareReporter { reports }).await;
     let op = new_id("dummy");
     let mut updates = sandbox
         .bus()
@@ -299,30 +317,44 @@ async fn measure_report_to_follower() {
     print_row("progress reported, after 60 ms of quiet -> follower", times);
 }
 
-/// From the publish of the request to the end of a loop on a blocking thread that looks at its stop
-/// token once in half a millisecond.
+/// Loops on a blocking thread, and looks at its stop token once in half a millisecond.
+struct Looper {
+    /// Rounds of the current operation.
+    rounds: Arc<AtomicU64>,
+    /// Gets the moment at which the loop is left.
+    exits: mpsc::UnboundedSender<Instant>,
+}
+
+impl StepHandler for Looper {
+    type Command = RunDummy;
+
+    async fn handle(&self, _: RunDummy, step: &StepContext) -> Result<DummyOutcome, StepError> {
+        let rounds = self.rounds.clone();
+        let exits = self.exits.clone();
+        let stop = step.stop().clone();
+
+        step.blocking(move || {
+            while !stop.is_requested() {
+                std::thread::park_timeout(Duration::from_micros(500));
+                rounds.fetch_add(1, Ordering::Relaxed);
+            }
+            exits.send(Instant::now()).unwrap();
+            Err(StepError::Stopped)
+        })
+        .await
+    }
+}
+
+/// From the publish of the request to the end of the loop.
 async fn measure_cancel_to_exit() {
     let sandbox = Sandbox::start().await;
     let rounds = Arc::new(AtomicU64::new(0));
     let (exits, mut exited) = mpsc::unbounded_channel();
-    let counter = rounds.clone();
-    let loop_until_stopped = move |_: RunDummy, step: StepContext| {
-        let exits = exits.clone();
-        let counter = counter.clone();
-        async move {
-            let stop = step.stop().clone();
-            step.blocking(move || {
-                while !stop.is_requested() {
-                    std::thread::park_timeout(Duration::from_micros(500));
-                    counter.fetch_add(1, Ordering::Relaxed);
-                }
-                exits.send(Instant::now()).unwrap();
-                Err(StepError::Stopped)
-            })
-            .await
-        }
+    let looper = Looper {
+        rounds: rounds.clone(),
+        exits,
     };
-    let _worker = sandbox.run(Act(loop_until_stopped)).await;
+    let _worker = sandbox.run(looper).await;
 
     let mut times = Vec::new();
     for _ in 0..ROUNDS {

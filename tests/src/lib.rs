@@ -38,7 +38,7 @@ pub use server::{Role, Server};
 pub use waiting::{PATIENCE, until};
 pub use worker::{Act, Dies, Housekeeper, Worker};
 
-/// One system.
+/// One system of its own: a server, a store, and whatever the test starts in it.
 pub struct Sandbox {
     server: Mutex<Server>,
     bus: Bus,

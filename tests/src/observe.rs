@@ -1,5 +1,5 @@
-//! The system as a test sees it: records, events, dead letters and queues, read as any other process
-//! reads them.
+//! The system as a test sees it: records, events, dead letters and queues, read as any other
+//! process reads them.
 
 use std::time::Duration;
 

@@ -11,7 +11,7 @@ use std::process::{Child, ChildStderr, Command, Stdio};
 pub enum Role {
     /// Applies streams, buckets and consumers.
     Infra,
-    /// Services.
+    /// The services, which take commands.
     Worker,
     /// People with the CLI.
     Person,

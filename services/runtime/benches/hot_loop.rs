@@ -15,17 +15,19 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use runtime::{ProgressSlot, StopToken};
 use schemas::progress::{Context, Count, Device, Progress};
 
-const BATCHES: u64 = 110;
-
 fn training_progress(batch: u64) -> Progress {
+    let message = format!("Training MLP model on EURUSD [1h] [epoch 5/10] (batch {batch}/110)");
+    let device = Device {
+        kind: "cpu".to_owned(),
+        name: "AMD EPYC 9B14".to_owned(),
+    };
+
     Progress {
         fraction: 0.5,
-        message: format!(
-            "Training MLP model on EURUSD [1h] [epoch 5/10] (batch {batch}/{BATCHES})"
-        ),
+        message,
         items: Some(Count {
-            done: 4 * BATCHES + batch,
-            total: 10 * BATCHES,
+            done: 440 + batch,
+            total: 1_100,
         }),
         context: Context::Train {
             model_type: "mlp".to_owned(),
@@ -35,15 +37,12 @@ fn training_progress(batch: u64) -> Progress {
             epoch: Count { done: 5, total: 10 },
             batch: Count {
                 done: batch,
-                total: BATCHES,
+                total: 110,
             },
             train_loss: Some(0.7),
             val_loss: Some(0.8),
             learning_rate: 0.001,
-            device: Device {
-                kind: "cpu".to_owned(),
-                name: "AMD EPYC 9B14".to_owned(),
-            },
+            device,
         },
         waiting: None,
     }
@@ -54,7 +53,7 @@ fn hot_loop(criterion: &mut Criterion) {
     let mut batch = 0;
     criterion.bench_function("report the progress of a training", |bencher| {
         bencher.iter(|| {
-            batch = batch % BATCHES + 1;
+            batch = batch % 110 + 1;
             slot.put(training_progress(batch));
         });
     });

@@ -247,18 +247,20 @@ fn rejected_event(
     error: ErrorRecord,
     at: Timestamp,
 ) -> Event {
+    // Without a record nobody knows the number of steps, and nothing will run.
+    let steps = record.map_or(0, |record| record.steps.len());
+    let state = record.map_or(OperationState::Failed, |record| record.state);
+
     Event {
         v: 1,
         op: address.op,
         step: address.step,
-        steps: record.map_or(0, |record| {
-            u16::try_from(record.steps.len()).unwrap_or(u16::MAX)
-        }),
+        steps: u16::try_from(steps).unwrap_or(u16::MAX),
         service: address.service,
         what: What::Rejected,
         submission: 0,
         attempt: 0,
-        state: record.map_or(OperationState::Failed, |record| record.state),
+        state,
         at,
         worker: None,
         result: Value::Null,

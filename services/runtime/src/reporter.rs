@@ -13,7 +13,7 @@ use crate::step_error::StepError;
 /// What work tells whoever runs it, and asks of it. Services run it with a [`StepContext`], tests
 /// with whatever they like to see.
 pub trait StepReporter: Sync {
-    /// Shows progress.
+    /// Shows progress; the newest value replaces the one before.
     fn report(&self, progress: Progress);
 
     /// Fails once the work must be left: call it at every check point.

@@ -76,12 +76,8 @@ impl ServiceArgs {
         env: &BTreeMap<String, String>,
         working_directory: &Path,
     ) -> Result<LoadedSettings<T>, SettingsError> {
-        settings::load(
-            service,
-            defaults,
-            self.file(working_directory).as_deref(),
-            env,
-            &self.flags(),
-        )
+        let file = self.file(working_directory);
+
+        settings::load(service, defaults, file.as_deref(), env, &self.flags())
     }
 }

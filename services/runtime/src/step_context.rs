@@ -44,6 +44,10 @@ impl StepContext {
         attempt: u32,
         record: Arc<OperationRecord>,
     ) -> Self {
+        // Of this attempt alone: a request to stop must not outlive it.
+        let stop = StopToken::default();
+        let progress = Arc::new(ProgressSlot::default());
+
         Self {
             bus: worker.bus.clone(),
             store: worker.store.clone(),
@@ -51,17 +55,17 @@ impl StepContext {
             number,
             attempt,
             worker: worker.id.clone(),
-            stop: StopToken::default(),
-            progress: Arc::new(ProgressSlot::default()),
+            stop,
+            progress,
         }
     }
 
-    /// The operation.
+    /// Id of the operation.
     pub fn op(&self) -> &OperationId {
         &self.record.op
     }
 
-    /// The step.
+    /// Number of the step in the plan.
     pub fn step(&self) -> StepNumber {
         self.number
     }
@@ -215,6 +219,7 @@ impl StepContext {
                     "report this as a bug: a checkpoint names an object, it does not hold it";
                 ErrorRecord::from_error(codes::SYS_CHECKPOINT_TOO_LARGE, &refusal, hint).into()
             }
+
             // The step ended or has a higher attempt: nothing that we do counts any more.
             ChangeError::Refused { .. } | ChangeError::NotFound(_) => {
                 self.stop.request(StopReason::Fenced);

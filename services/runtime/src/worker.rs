@@ -54,8 +54,10 @@ pub struct WorkerOptions {
 }
 
 impl WorkerOptions {
-    /// One slot on the default lane.
+    /// One slot on the default lane; 20 s to stop.
     pub fn new(service: Service, profile: Profile) -> Self {
+        let drain_timeout = Duration::from_secs(20);
+
         Self {
             service,
             about: "",
@@ -63,7 +65,7 @@ impl WorkerOptions {
             lane: Lane::Default,
             slots: 1,
             priority: 0,
-            drain_timeout: Duration::from_secs(20),
+            drain_timeout,
             device: None,
             housekeeping: false,
             endpoints: Vec::new(),
@@ -312,7 +314,10 @@ fn host_name() -> String {
         .unwrap_or_default()
 }
 
+/// The key of a worker that has no step yet.
 fn worker_info(worker: &WorkerId, options: &WorkerOptions) -> WorkerInfo {
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+
     WorkerInfo {
         v: 1,
         worker: worker.clone(),
@@ -320,7 +325,7 @@ fn worker_info(worker: &WorkerId, options: &WorkerOptions) -> WorkerInfo {
         lanes: vec![options.lane],
         host: host_name(),
         pid: std::process::id(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
+        version,
         started_at: Timestamp::now(),
         slots: options.slots,
         current: Vec::new(),

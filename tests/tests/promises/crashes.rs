@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bus::Profile;
 use dummy::Dummy;
 use schemas::commands::RunDummy;
-use schemas::events::{Event, What};
+use schemas::events::What;
 use schemas::ids::{OperationId, Service, WorkerId};
 use schemas::operation::OperationState;
 use system_tests::{Process, Sandbox, side_by_side, steps, until};
@@ -243,10 +243,10 @@ async fn a_step_that_checkpoints_may_be_interrupted_ten_times() {
 
     for attempt in 1..=10 {
         let worker = sandbox.run(Dummy).await;
-        let is_of_attempt =
-            |event: &Event| event.what == What::Checkpointed && event.attempt == attempt;
         sandbox
-            .until_event(&op, "checkpointed", is_of_attempt)
+            .until_event(&op, "checkpointed", |event| {
+                event.what == What::Checkpointed && event.attempt == attempt
+            })
             .await;
         worker.kill();
     }

@@ -13,7 +13,7 @@ use schemas::commands::{
     FetchBars, FetchCounts, FetchMode, FetchOutcome, FetchedSeries, SeriesRequest, ValidateBars,
     ValidateOutcome, ValidatedSeries,
 };
-use schemas::events::{Event, What};
+use schemas::events::What;
 use schemas::ids::OperationId;
 use schemas::operation::NewOperation;
 use schemas::operation::OperationState;
@@ -264,11 +264,12 @@ async fn a_fetch_killed_again_and_again_stores_the_same() {
 
     for attempt in 1..=5 {
         let mut fetcher = start_fetcher(&sandbox);
-        let moves_on = |event: &Event| match event.what {
-            What::Checkpointed => event.attempt == attempt,
-            what => what.is_terminal(),
-        };
-        sandbox.until_event(&op, "a checkpoint", moves_on).await;
+        sandbox
+            .until_event(&op, "a checkpoint", |event| match event.what {
+                What::Checkpointed => event.attempt == attempt,
+                what => what.is_terminal(),
+            })
+            .await;
         fetcher.kill();
     }
     let _last = start_fetcher(&sandbox);

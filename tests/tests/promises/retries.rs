@@ -34,14 +34,15 @@ fn outcome(iterations: u64) -> DummyOutcome {
 async fn a_step_that_asks_for_another_try_gets_it() {
     let sandbox = Sandbox::start().await;
     let runs = Arc::new(AtomicU64::new(0));
-    let flaky = move |_, _| {
-        let result = match runs.fetch_add(1, Ordering::SeqCst) {
-            0 => Err(away()),
-            _ => Ok(outcome(1)),
-        };
-        std::future::ready(result)
-    };
-    let _worker = sandbox.run(Act(flaky)).await;
+    let _worker = sandbox
+        .run(Act(move |_, _| {
+            let result = match runs.fetch_add(1, Ordering::SeqCst) {
+                0 => Err(away()),
+                _ => Ok(outcome(1)),
+            };
+            std::future::ready(result)
+        }))
+        .await;
 
     let op = sandbox.submit(&short(1).operation()).await;
     sandbox.only_completion_of(&op).await;
@@ -109,11 +110,12 @@ async fn tries_without_a_checkpoint_end_after_three() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_handler_that_panics_takes_nothing_else_with_it() {
     let sandbox = Sandbox::start().await;
-    let panics_at_13 = |command: RunDummy, _| async move {
-        assert_ne!(command.iterations, 13, "unlucky");
-        Ok(outcome(command.iterations))
-    };
-    let _worker = sandbox.run(Act(panics_at_13)).await;
+    let _worker = sandbox
+        .run(Act(|command: RunDummy, _| async move {
+            assert_ne!(command.iterations, 13, "unlucky");
+            Ok(outcome(command.iterations))
+        }))
+        .await;
 
     let bad = sandbox.submit(&short(13).operation()).await;
     sandbox.complete(&short(1).operation()).await;

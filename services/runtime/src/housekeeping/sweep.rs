@@ -72,14 +72,12 @@ impl Housekeeper {
             let waits = record
                 .step(step.step)
                 .is_some_and(|record| record.holder.is_none());
-            if waits
-                && self
-                    .bus
-                    .commands()
-                    .sequence_of(&record.op, step)
-                    .await?
-                    .is_none()
-            {
+            if !waits {
+                continue;
+            }
+
+            let message = self.bus.commands().sequence_of(&record.op, step).await?;
+            if message.is_none() {
                 self.requeue(&record.op, step).await?;
             }
         }

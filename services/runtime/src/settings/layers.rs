@@ -72,12 +72,14 @@ impl<'a> Layers<'a> {
     pub(super) fn read_environment(&mut self, env: &BTreeMap<String, String>) {
         for (name, text) in env {
             let origin = Origin::Environment(name.clone());
+
             match self.keys.owner_of_variable(name) {
                 Some(VariableOwner::Key(path)) => self.values.push(LayerValue {
                     readings: self.readings_of(&path, text),
                     path,
                     origin,
                 }),
+                // A shell may have variables of other programs: no reason to refuse to work.
                 Some(VariableOwner::Nobody) => self.warnings.push(Mistake {
                     origin,
                     problem: self.keys.unknown_variable(name),

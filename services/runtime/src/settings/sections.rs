@@ -140,11 +140,11 @@ impl<Own: Default> Default for WorkSettings<Own> {
 /// Everything that a service process can be set to: the common sections and its own one.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ServiceSettings<Own: Default = NoSettings> {
-    /// Section `[bus]`.
+    /// The server and the clocks, section `[bus]`.
     pub bus: BusSettings,
-    /// Section `[store]`.
+    /// The object store, section `[store]`.
     pub store: StoreSettings,
-    /// Section `[log]`.
+    /// The log lines, section `[log]`.
     pub log: LogSettings,
     /// The section with the service's name.
     pub service: WorkSettings<Own>,
@@ -153,10 +153,10 @@ pub struct ServiceSettings<Own: Default = NoSettings> {
 /// The sections that every process has; the command line needs no others.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ClientSettings {
-    /// Section `[bus]`.
+    /// The server and the clocks, section `[bus]`.
     pub bus: BusSettings,
-    /// Section `[store]`.
+    /// The object store, section `[store]`.
     pub store: StoreSettings,
-    /// Section `[log]`.
+    /// The log lines, section `[log]`.
     pub log: LogSettings,
 }

@@ -86,17 +86,16 @@ fn each_value_remembers_the_layer_that_won() {
 
     let loaded = load(file, &env, &[("threads", "8")]).unwrap();
 
-    let origin_of = |key: &str| {
-        let mut entries = loaded.entries.iter();
-        &entries.find(|setting| setting.key == key).unwrap().origin
-    };
-    assert_eq!(origin_of("trainer.threads"), &Origin::Flag);
-    assert_eq!(
-        origin_of("bus.url"),
-        &Origin::Environment("KTRDR_BUS_URL".to_owned())
-    );
-    assert!(matches!(origin_of("bus.profile"), Origin::File(_)));
-    assert_eq!(origin_of("store.url"), &Origin::Default);
+    let origins: BTreeMap<&str, &Origin> = loaded
+        .entries
+        .iter()
+        .map(|setting| (setting.key.as_str(), &setting.origin))
+        .collect();
+    let variable = Origin::Environment("KTRDR_BUS_URL".to_owned());
+    assert_eq!(origins["trainer.threads"], &Origin::Flag);
+    assert_eq!(origins["bus.url"], &variable);
+    assert!(matches!(origins["bus.profile"], Origin::File(_)));
+    assert_eq!(origins["store.url"], &Origin::Default);
 }
 
 #[test]
