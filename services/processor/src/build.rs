@@ -1,93 +1,122 @@
 //! The work: read series, assemble, publish. No bus, no clock: time and progress come from the
 //! caller.
 
-use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
-use std::ops::{ControlFlow, Range};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::ops::ControlFlow;
+use std::sync::Arc;
 
-use market::{Instrument, Timeframe, Utc};
-use schemas::manifests::{DatasetManifest, SeriesInput};
+use market::Utc;
+use schemas::manifests::DatasetManifest;
 use schemas::names::PARTS;
 use schemas::progress::{Context, Count, Progress};
-use store::{DataSetTable, SeriesSnapshot, Store, WRITTEN_BY};
+use store::{DataSetTable, Store, WRITTEN_BY};
+use strategies::splits::Part;
 use strategies::{
-    AssemblyStep, DataSet, DataSetError, Resolved, SymbolBars, assemble_data_set, canonical_sha256,
+    AssemblyStep, DataSet, DataSetError, Resolved, assemble_data_set, canonical_sha256,
 };
-use tokio::runtime::Handle;
 
-use crate::{Job, ProcessError};
+use crate::source::StoredSource;
+use crate::{ProcessError, ProcessJob};
 
 /// Share of the step's progress at which writing begins.
-const WRITING: f64 = 0.95;
+const WRITING_BEGINS: f64 = 0.95;
+/// Works of a symbol that come before its first indicator: reading its bars.
+const WORKS_BEFORE_INDICATORS: usize = 1;
 
-/// A data set that stands in the store.
+/// A data set that is in the store.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Built {
+pub struct BuiltDataSet {
     /// Its manifest.
     pub manifest: DatasetManifest,
-    /// True when it stood before.
+    /// True when it was there before.
     pub reused: bool,
 }
 
-/// Builds the data set of `job` on so many threads, or finds it. `stop` is asked before each piece
-/// of work: the bars of a symbol, each indicator, labels, leak test.
+/// Builds the data set of `job` on that number of threads, or finds it. `stop` is asked before each
+/// piece of work: the bars of a symbol, each indicator, labels, leak test.
 ///
 /// # Errors
-/// A series that is not stored, rows that cannot be made, a failing store, a stop.
-pub async fn build(
+/// A series is not stored, rows cannot be made, the store fails, or `stop` says so.
+pub async fn build_data_set(
     store: &Store,
-    job: &Job,
+    job: &ProcessJob,
     threads: NonZeroUsize,
     now: Utc,
     stop: impl Fn() -> bool + Send + 'static,
     report: impl Fn(Progress) + Send + 'static,
-) -> Result<Built, ProcessError> {
-    let source = Source::new(store, job).await?;
-    let contents: BTreeMap<String, String> = source
-        .series
-        .iter()
-        .map(|(_, _, found)| (found.key.prefix(), found.content_sha256()))
-        .collect();
-    let inputs = job.resolved.data_part(&contents);
+) -> Result<BuiltDataSet, ProcessError> {
+    let source = Arc::new(StoredSource::open(store, job).await?);
+
+    // Everything that decides the rows is in the key, so a stored data set with it is this one.
+    let inputs = job.resolved.data_part(&source.contents());
     let inputs_sha256 = canonical_sha256(&inputs);
     if let Some(manifest) = store.data_sets().find(&inputs_sha256).await? {
-        return Ok(Built {
+        return Ok(BuiltDataSet {
             manifest,
             reused: true,
         });
     }
-    let (resolved, shared) = (job.resolved.clone(), Arc::new(source));
-    let source = Arc::clone(&shared);
-    let assembled = tokio::task::spawn_blocking(move || {
-        let (resolved, source) = (&resolved, source.as_ref());
-        let read = |symbol: &Instrument, timeframes: &[Timeframe]| source.read(symbol, timeframes);
-        assemble_data_set(resolved, threads.get(), read, &mut move |step| {
-            report(progress(resolved, step, source.bars()));
-            if stop() {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
-            }
-        })
-    });
-    let set = match assembled.await {
-        Ok(Err(ProcessError::DataSet(DataSetError::Stopped))) => return Err(ProcessError::Stopped),
-        Ok(result) => result?,
-        Err(error) => {
-            return Err(ProcessError::Lost {
-                reason: error.to_string(),
-            });
-        }
-    };
+
+    let set = assemble_on_thread(job, &source, threads, stop, report).await?;
     let draft = DatasetManifest {
-        v: DatasetManifest::VERSION,
         inputs_sha256,
+        inputs,
+        ..draft_manifest(&set, &source, now)
+    };
+    let manifest = store.data_sets().publish(table_of(set), draft).await?;
+    Ok(BuiltDataSet {
+        manifest,
+        reused: false,
+    })
+}
+
+/// Computes the rows on a thread for blocking code; its own threads share the symbols.
+async fn assemble_on_thread(
+    job: &ProcessJob,
+    source: &Arc<StoredSource>,
+    threads: NonZeroUsize,
+    stop: impl Fn() -> bool + Send + 'static,
+    report: impl Fn(Progress) + Send + 'static,
+) -> Result<DataSet, ProcessError> {
+    let resolved = job.resolved.clone();
+    let source = Arc::clone(source);
+    let assembled = tokio::task::spawn_blocking(move || {
+        let resolved = &resolved;
+        let source = source.as_ref();
+        assemble_data_set(
+            resolved,
+            threads.get(),
+            |symbol, timeframes| source.read_symbol(symbol, timeframes),
+            &mut move |step| {
+                report(progress_of(resolved, step, source.bars_read()));
+                if stop() {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
+                }
+            },
+        )
+    });
+
+    match assembled.await {
+        Ok(Err(ProcessError::DataSet(DataSetError::Stopped))) => Err(ProcessError::Stopped),
+        Ok(result) => result,
+        Err(error) => Err(ProcessError::Lost {
+            reason: error.to_string(),
+        }),
+    }
+}
+
+/// The manifest but for the inputs; the store fills in hash, size and rows of the file.
+fn draft_manifest(set: &DataSet, source: &StoredSource, now: Utc) -> DatasetManifest {
+    DatasetManifest {
+        v: DatasetManifest::VERSION,
+        inputs_sha256: String::new(),
         sha256: String::new(),
         size_bytes: 0,
         rows: 0,
-        inputs,
-        series: shared.inputs(),
+        inputs: serde_json::Value::Null,
+        series: source.inputs(),
         features: set.features.clone(),
         output: set.output.clone(),
         weighted: set.weight.is_some(),
@@ -102,86 +131,6 @@ pub async fn build(
         leak_test_cuts: set.leak_test_cuts,
         created_at: now.0,
         written_by: WRITTEN_BY.to_owned(),
-    };
-    Ok(Built {
-        manifest: store.data_sets().publish(table(set), draft).await?,
-        reused: false,
-    })
-}
-
-/// The series of a job, each at its newest revision, read when the turn of its symbol comes.
-struct Source {
-    store: Store,
-    runtime: Handle,
-    range: Range<Utc>,
-    series: Vec<(Instrument, Timeframe, SeriesSnapshot)>,
-    /// Bars read, by the prefix of their series.
-    rows: Mutex<BTreeMap<String, u64>>,
-}
-
-impl Source {
-    async fn new(store: &Store, job: &Job) -> Result<Self, ProcessError> {
-        let range =
-            job.resolved.start.unwrap_or(Utc(i64::MIN))..job.resolved.end.unwrap_or(Utc(i64::MAX));
-        let mut series = Vec::with_capacity(job.series.len());
-        for (symbol, timeframe, key) in &job.series {
-            let found = store.series().snapshot(key, None).await?;
-            let found = found.ok_or_else(|| ProcessError::NotStored {
-                series: key.prefix(),
-            })?;
-            series.push((symbol.clone(), *timeframe, found));
-        }
-        let runtime = Handle::current();
-        Ok(Self {
-            store: store.clone(),
-            runtime,
-            range,
-            series,
-            rows: Mutex::default(),
-        })
-    }
-
-    /// For a thread that may block: it waits until the runtime has read the bars.
-    fn read(
-        &self,
-        symbol: &Instrument,
-        timeframes: &[Timeframe],
-    ) -> Result<SymbolBars, ProcessError> {
-        let mut all = SymbolBars::new();
-        let own = self
-            .series
-            .iter()
-            .filter(|(of, timeframe, _)| of == symbol && timeframes.contains(timeframe));
-        for (_, timeframe, snapshot) in own {
-            let bars = self
-                .runtime
-                .block_on(self.store.series().bars(snapshot, self.range.clone()))?;
-            let mut rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
-            rows.insert(snapshot.key.prefix(), bars.len() as u64);
-            all.insert(*timeframe, bars);
-        }
-        Ok(all)
-    }
-
-    /// Bars read so far.
-    fn bars(&self) -> u64 {
-        self.rows
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .values()
-            .sum()
-    }
-
-    /// What the manifest says about the series.
-    fn inputs(&self) -> Vec<SeriesInput> {
-        let rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
-        let input = |(_, _, snapshot): &(Instrument, Timeframe, SeriesSnapshot)| SeriesInput {
-            series: snapshot.key.prefix(),
-            revision: snapshot.manifest.revision,
-            content_sha256: snapshot.content_sha256(),
-            rows: rows.get(&snapshot.key.prefix()).copied().unwrap_or(0),
-        };
-        self.series.iter().map(input).collect()
     }
 }
 
@@ -189,39 +138,26 @@ impl Source {
     clippy::cast_precision_loss,
     reason = "counts of symbols and indicators"
 )]
-fn progress(resolved: &Resolved, step: AssemblyStep<'_>, bars: u64) -> Progress {
+fn progress_of(resolved: &Resolved, step: AssemblyStep<'_>, bars: u64) -> Progress {
     let total = step.symbols * step.works;
-    let indicators = resolved.indicators.len();
-    // The bars come before the first indicator.
-    let indicator = step
-        .work_number
-        .checked_sub(2)
-        .and_then(|position| resolved.indicators.get(position));
-    let work = match indicator {
-        Some(planned) => {
-            format!(
-                "{} [{}] (indicator {}/{indicators})",
-                step.work,
-                planned.timeframe,
-                step.work_number - 1
-            )
-        }
-        None => step.work.to_owned(),
-    };
-    let (symbol, timeframe) = (step.symbol.to_owned(), resolved.base.to_string());
+    let message = format!(
+        "Processing {}: {} (symbol {}/{})",
+        step.symbol,
+        describe_work(resolved, &step),
+        step.symbol_number,
+        step.symbols
+    );
+
     Progress {
-        fraction: WRITING * step.begun as f64 / total.max(1) as f64,
-        message: format!(
-            "Processing {symbol}: {work} (symbol {}/{})",
-            step.symbol_number, step.symbols
-        ),
+        fraction: WRITING_BEGINS * step.begun as f64 / total.max(1) as f64,
+        message,
         items: Some(Count {
             done: step.begun as u64,
             total: total as u64,
         }),
         context: Context::Data {
-            symbol,
-            timeframe,
+            symbol: step.symbol.to_owned(),
+            timeframe: resolved.base.to_string(),
             bars,
             saved_bars: 0,
         },
@@ -229,37 +165,55 @@ fn progress(resolved: &Resolved, step: AssemblyStep<'_>, bars: u64) -> Progress 
     }
 }
 
+/// `rsi_14 [1h] (indicator 1/3)`, or the word for another piece of work.
+fn describe_work(resolved: &Resolved, step: &AssemblyStep<'_>) -> String {
+    let indicators = &resolved.indicators;
+    // Works count from 1.
+    let indicator = step
+        .work_number
+        .checked_sub(WORKS_BEFORE_INDICATORS + 1)
+        .and_then(|position| Some((position, indicators.get(position)?)));
+
+    match indicator {
+        Some((position, planned)) => format!(
+            "{} [{}] (indicator {}/{})",
+            step.work,
+            planned.timeframe,
+            position + 1,
+            indicators.len()
+        ),
+        None => step.work.to_owned(),
+    }
+}
+
 /// The columns of the Parquet file.
-fn table(set: DataSet) -> DataSetTable {
-    let micros = |times: Vec<Utc>| times.into_iter().map(|time| time.0).collect();
-    let code = |part: strategies::splits::Part| {
-        PARTS
-            .iter()
-            .position(|name| *name == part.name())
-            .unwrap_or(PARTS.len())
-    };
+fn table_of(set: DataSet) -> DataSetTable {
+    let symbol_numbers = set.symbol.iter().map(|symbol| u16::try_from(*symbol));
+    let names = set.features.iter().map(|column| column.name.clone());
     DataSetTable {
         symbols: set.symbols.iter().map(market::Instrument::id).collect(),
-        symbol: set
-            .symbol
-            .iter()
-            .map(|symbol| u16::try_from(*symbol).unwrap_or(u16::MAX))
+        symbol: symbol_numbers
+            .map(|number| number.unwrap_or(u16::MAX))
             .collect(),
-        open_time: micros(set.open_time),
-        known_at: micros(set.known_at),
-        part: set
-            .part
-            .iter()
-            .map(|part| u8::try_from(code(*part)).unwrap_or(u8::MAX))
-            .collect(),
-        label_known_at: micros(set.label_known_at),
-        feature_names: set
-            .features
-            .iter()
-            .map(|column| column.name.clone())
-            .collect(),
+        open_time: micros_of(set.open_time),
+        known_at: micros_of(set.known_at),
+        part: set.part.into_iter().map(code_of).collect(),
+        label_known_at: micros_of(set.label_known_at),
+        feature_names: names.collect(),
         features: set.values,
         label: set.label,
         weight: set.weight,
     }
+}
+
+fn micros_of(times: Vec<Utc>) -> Vec<i64> {
+    times.into_iter().map(|time| time.0).collect()
+}
+
+/// The code of a part in the table: its position among [`PARTS`].
+fn code_of(part: Part) -> u8 {
+    let position = PARTS.iter().position(|name| *name == part.name());
+    position
+        .and_then(|position| u8::try_from(position).ok())
+        .unwrap_or(u8::MAX)
 }

@@ -13,10 +13,10 @@ pub enum ProcessError {
     /// The strategy has errors, or the request does not fit it.
     #[error(transparent)]
     Request(#[from] RequestError),
-    /// A key names no series.
+    /// A text is not the key of a series.
     #[error("a series of the request cannot be read")]
     SeriesKey(#[from] SeriesKeyError),
-    /// No key for something that the strategy needs.
+    /// The request names no series for bars that the strategy needs.
     #[error("the strategy needs {timeframe} bars of {symbol}, and no such series was given")]
     NoSeries {
         /// Instrument id.
@@ -27,7 +27,7 @@ pub enum ProcessError {
     /// Nothing is stored under a key.
     #[error("the series `{series}` is not stored")]
     NotStored {
-        /// Its key.
+        /// Key of the series.
         series: String,
     },
     /// The rows cannot be made.
@@ -39,10 +39,10 @@ pub enum ProcessError {
     /// The computation panicked.
     #[error("the computation ended unexpectedly: {reason}")]
     Lost {
-        /// What the runtime says.
+        /// The message of the runtime.
         reason: String,
     },
-    /// It was told to stop.
+    /// The caller asked it to stop.
     #[error("stopped on request")]
     Stopped,
 }

@@ -1,4 +1,4 @@
-//! The shell around the work: what the step says, what it tells, how its errors settle.
+//! The service around the work: what its step shows, what it records, how its errors are classed.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -12,9 +12,9 @@ use schemas::manifests::{DatasetManifest, FuzzyHole};
 use schemas::names::PARTS;
 use serde::{Deserialize, Serialize};
 
-use crate::{Built, Job, ProcessError, build};
+use crate::{BuiltDataSet, ProcessError, ProcessJob, build_data_set};
 
-/// Most warnings of an outcome: it stands in the operation's record.
+/// Most warnings of an outcome: it is part of the operation's record.
 const WARNINGS_MAX: usize = 6;
 
 /// Share of rows that a class should have in every part.
@@ -59,35 +59,34 @@ impl StepHandler for Processor {
     ) -> Result<ProcessOutcome, StepError> {
         let request: TrainRequest = step.params()?;
         let series = if command.series.is_empty() {
-            step.outcome_of::<FetchBars>()
-                .await?
-                .series
-                .into_iter()
-                .map(|each| each.series)
-                .collect()
+            fetched_series(step).await?
         } else {
             command.series
         };
-        let job = Job::new(&request, &series).map_err(into_step_error)?;
-        let (stop, progress) = (step.stop().clone(), step.clone());
-        let now = Utc::from_timestamp(Timestamp::now());
-        let (stopped, report) = (
-            move || stop.is_requested(),
-            move |value| progress.report(value),
-        );
-        let built = build(
+        let job = ProcessJob::new(&request, &series).map_err(into_step_error)?;
+
+        let stop = step.stop().clone();
+        let reporter = step.clone();
+        let built = build_data_set(
             step.store(),
             &job,
             self.settings.threads,
-            now,
-            stopped,
-            report,
+            Utc::from_timestamp(Timestamp::now()),
+            move || stop.is_requested(),
+            move |progress| reporter.report(progress),
         )
         .await;
-        built
-            .map(|built| outcome(&job, &built))
-            .map_err(into_step_error)
+        match built {
+            Ok(built) => Ok(outcome_of(&job, &built)),
+            Err(error) => Err(into_step_error(error)),
+        }
     }
+}
+
+/// Keys of the series that the fetch step of the operation brought up to date.
+async fn fetched_series(step: &StepContext) -> Result<Vec<String>, StepError> {
+    let fetched = step.outcome_of::<FetchBars>().await?.series;
+    Ok(fetched.into_iter().map(|series| series.series).collect())
 }
 
 fn into_step_error(error: ProcessError) -> StepError {
@@ -99,56 +98,78 @@ fn into_step_error(error: ProcessError) -> StepError {
     }
 }
 
-fn outcome(job: &Job, Built { manifest, reused }: &Built) -> ProcessOutcome {
-    let parts = PARTS
-        .iter()
-        .map(|part| ((*part).to_owned(), manifest.rows_of(part)));
-    let classes = PARTS
-        .iter()
-        .map(|part| ((*part).to_owned(), manifest.classes_of(part)));
+fn outcome_of(job: &ProcessJob, built: &BuiltDataSet) -> ProcessOutcome {
+    let manifest = &built.manifest;
+    let mut parts = BTreeMap::new();
+    let mut classes = BTreeMap::new();
+    for part in PARTS {
+        parts.insert(part.to_owned(), manifest.rows_of(part));
+        let counts = manifest.classes_of(part);
+        // A regression has none.
+        if !counts.is_empty() {
+            classes.insert(part.to_owned(), counts);
+        }
+    }
+
     ProcessOutcome {
         dataset: manifest.inputs_sha256.clone(),
         rows: manifest.rows,
         features: u32::try_from(manifest.features.len()).unwrap_or(u32::MAX),
-        reused: *reused,
-        parts: parts.collect(),
-        classes: classes
-            .filter(|(_, counts)| !counts.is_empty())
-            .collect::<BTreeMap<_, _>>(),
+        reused: built.reused,
+        parts,
+        classes,
         dropped: manifest.dropped.clone(),
-        warnings: warnings(job, manifest),
+        warnings: warnings_of(job, manifest),
     }
 }
 
 /// What people should know before they trust a model of this data set.
+fn warnings_of(job: &ProcessJob, manifest: &DatasetManifest) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for part in PARTS {
+        warnings.extend(warnings_of_rare_classes(job, manifest, part));
+    }
+    warnings.extend(manifest.holes.iter().map(describe_hole));
+
+    let findings = job.warnings.iter();
+    warnings.extend(findings.map(|finding| format!("{}: {}", finding.path, finding.message)));
+
+    warnings.truncate(WARNINGS_MAX);
+    warnings
+}
+
 #[expect(clippy::cast_precision_loss, reason = "row counts are far below 2^53")]
-fn warnings(job: &Job, manifest: &DatasetManifest) -> Vec<String> {
-    let rare = PARTS.iter().flat_map(|part| {
-        let (rows, names) = (manifest.rows_of(part) as f64, job.resolved.labels.classes());
-        let shares = names
-            .iter()
-            .zip(manifest.classes_of(part))
-            .map(move |(name, count)| (name, count as f64 / rows));
-        let rare = shares.filter(|(_, share)| *share < CLASS_SHARE_MIN);
-        rare.map(move |(name, share)| {
-            format!(
+fn warnings_of_rare_classes(
+    job: &ProcessJob,
+    manifest: &DatasetManifest,
+    part: &str,
+) -> Vec<String> {
+    let rows = manifest.rows_of(part) as f64;
+    let mut warnings = Vec::new();
+    let names = job.resolved.labels.classes();
+    for (name, count) in names.iter().zip(manifest.classes_of(part)) {
+        let share = count as f64 / rows;
+        if share < CLASS_SHARE_MIN {
+            warnings.push(format!(
                 "only {:.1} % of the {part} rows are labelled {name}",
                 share * 100.0
-            )
-        })
-    });
-    let holes = manifest.holes.iter().map(|FuzzyHole { set, symbol, share, low, high }| {
-        format!(
-            "{:.2} % of the central values behind {set} belong to no member on {symbol}; they lie from {low:.6} to {high:.6}",
-            share * 100.0
-        )
-    });
-    let written = job
-        .warnings
-        .iter()
-        .map(|finding| format!("{}: {}", finding.path, finding.message));
-    rare.chain(holes)
-        .chain(written)
-        .take(WARNINGS_MAX)
-        .collect()
+            ));
+        }
+    }
+    warnings
+}
+
+fn describe_hole(hole: &FuzzyHole) -> String {
+    let FuzzyHole {
+        set,
+        symbol,
+        share,
+        low,
+        high,
+    } = hole;
+    format!(
+        "{:.2} % of the central values behind {set} belong to no member on {symbol}; \
+         they lie from {low:.6} to {high:.6}",
+        share * 100.0
+    )
 }

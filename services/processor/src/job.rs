@@ -6,18 +6,29 @@ use strategies::{Findings, Resolved, ResolvedRequest};
 
 use crate::ProcessError;
 
-/// What is to be built from what.
+/// A data set to be built, and the series that it is built from.
 #[derive(Clone, Debug)]
-pub struct Job {
+pub struct ProcessJob {
     /// The strategy with the request applied.
     pub resolved: Resolved,
     /// What the author of the strategy should look at.
     pub warnings: Findings,
     /// Every series needed: symbols in order, each with its timeframes, the base first.
-    pub series: Vec<(Instrument, Timeframe, SeriesKey)>,
+    pub series: Vec<NeededSeries>,
 }
 
-impl Job {
+/// A series that the strategy needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NeededSeries {
+    /// The instrument whose bars they are.
+    pub symbol: Instrument,
+    /// Length of the bars.
+    pub timeframe: Timeframe,
+    /// Where the bars are stored.
+    pub key: SeriesKey,
+}
+
+impl ProcessJob {
     /// Understands a request. `series` are keys of what may be read; they must hold all that the
     /// strategy needs.
     ///
@@ -26,33 +37,45 @@ impl Job {
     /// missing series.
     pub fn new(request: &TrainRequest, series: &[String]) -> Result<Self, ProcessError> {
         let ResolvedRequest { resolved, warnings } = Resolved::from_request(request)?;
-        let keys: Vec<SeriesKey> = series
-            .iter()
-            .map(|key| key.parse())
-            .collect::<Result<_, _>>()?;
-        let needed = resolved.symbols.iter().flat_map(|symbol| {
-            resolved
-                .timeframes
-                .iter()
-                .map(move |timeframe| (symbol.clone(), *timeframe))
-        });
-        let find = |(symbol, timeframe): (Instrument, Timeframe)| {
-            let found = keys
-                .iter()
-                .find(|key| key.instrument == symbol && key.timeframe == timeframe);
-            match found {
-                Some(key) => Ok((symbol, timeframe, key.clone())),
-                None => Err(ProcessError::NoSeries {
-                    symbol: symbol.id(),
-                    timeframe,
-                }),
+
+        let mut keys: Vec<SeriesKey> = Vec::with_capacity(series.len());
+        for text in series {
+            keys.push(text.parse()?);
+        }
+
+        let mut needed = Vec::new();
+        for symbol in &resolved.symbols {
+            for timeframe in &resolved.timeframes {
+                needed.push(find_series(&keys, symbol, *timeframe)?);
             }
-        };
-        let series = needed.map(find).collect::<Result<_, _>>()?;
+        }
+
         Ok(Self {
             resolved,
             warnings,
-            series,
+            series: needed,
         })
+    }
+}
+
+/// The first of `keys` that names the bars of `symbol` in `timeframe`.
+fn find_series(
+    keys: &[SeriesKey],
+    symbol: &Instrument,
+    timeframe: Timeframe,
+) -> Result<NeededSeries, ProcessError> {
+    let key = keys
+        .iter()
+        .find(|key| key.instrument == *symbol && key.timeframe == timeframe);
+    match key {
+        Some(key) => Ok(NeededSeries {
+            symbol: symbol.clone(),
+            timeframe,
+            key: key.clone(),
+        }),
+        None => Err(ProcessError::NoSeries {
+            symbol: symbol.id(),
+            timeframe,
+        }),
     }
 }

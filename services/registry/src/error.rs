@@ -11,7 +11,7 @@ pub enum RegistryError {
     /// The artifact lacks a file.
     #[error("the artifact has no file {file}")]
     FileMissing {
-        /// Its name.
+        /// Name of the file.
         file: &'static str,
     },
     /// The weights cannot be loaded.
@@ -20,18 +20,18 @@ pub enum RegistryError {
     /// It loads, but does not predict.
     #[error("the model does not predict for a row of {features}")]
     Predict {
-        /// What the features were: `zeros` or `ones`.
+        /// Value of all features of the row, in words: `zeros` or `ones`.
         features: &'static str,
-        /// Why.
+        /// Why it does not.
         #[source]
         source: NetworkError,
     },
-    /// Probabilities that are none.
+    /// The outputs are not probabilities.
     #[error("the model's probabilities for a row of {features} sum to {sum}, not 1")]
     Probabilities {
-        /// What the features were.
+        /// Value of all features of the row, in words.
         features: &'static str,
-        /// Their sum.
+        /// Sum of the outputs.
         sum: f32,
     },
     /// `metrics.json` has no headline.

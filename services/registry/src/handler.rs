@@ -8,7 +8,7 @@ use schemas::{
     codes::{self, Advice},
     commands::{RegisterModel, RegisterOutcome, TrainModel, TrainRequest},
     errors::ErrorRecord,
-    manifests::{ArtifactManifest, ModelManifest},
+    manifests::ModelManifest,
     names::{METRICS_FILE, MODEL_FILE},
     progress::Progress,
 };
@@ -18,12 +18,17 @@ use strategies::Resolved;
 
 use crate::{RegistryError, trial::try_model};
 
-/// The handler; it has no state.
+/// Share of the step at which the trial begins.
+const TRYING: f64 = 0.5;
+/// Share of the step at which a version is assigned.
+const ASSIGNING: f64 = 0.8;
+
+/// Handles `register`; it has no state.
 pub struct Registry;
 
-/// What the registry reads of `metrics.json`.
+/// The part of `metrics.json` that the registry reads.
 #[derive(Deserialize)]
-struct Metrics {
+struct ArtifactMetrics {
     headline: BTreeMap<String, f64>,
 }
 
@@ -36,37 +41,21 @@ impl StepHandler for Registry {
         step: &StepContext,
     ) -> Result<RegisterOutcome, StepError> {
         show(step, 0.0, "Checking the artifact");
-        let key = match command.artifact {
-            Some(artifact) => artifact,
+        let key = match &command.artifact {
+            Some(artifact) => artifact.clone(),
             None => step.outcome_of::<TrainModel>().await?.artifact,
         };
         let artifact = step.store().artifacts().read(&key).await?;
+        let name = name_of(command, step, &artifact)?;
         step.check_stop()?;
-        show(step, 0.5, "Trying the model");
-        let name = match command
-            .name
-            .or_else(|| step.params::<TrainRequest>().ok()?.model)
-        {
-            Some(name) if strategies::is_name(&name) => name,
-            Some(name) => {
-                let message = format!("`{name}` cannot name a model");
-                let hint = "use 1 to 64 of a-z, 0-9, _ and -, a letter or digit first";
-                return Err(StepError::permanent(
-                    codes::MODEL_INVALID_NAME,
-                    message,
-                    hint,
-                ));
-            }
-            None => strategy_name(&artifact)?,
-        };
-        let (artifact, metrics) = step
-            .blocking(move || {
-                let metrics = trial(&artifact).map_err(|error| ErrorRecord::from_advice(&error))?;
-                Ok((artifact, metrics))
-            })
-            .await?;
+
+        // A forward pass of a large network takes too long for a thread of the runtime.
+        show(step, TRYING, "Trying the model");
+        let Tried { artifact, metrics } =
+            step.blocking(move || Ok(try_artifact(artifact)?)).await?;
         step.check_stop()?;
-        show(step, 0.8, "Assigning a version");
+
+        show(step, ASSIGNING, "Assigning a version");
         let operation = step.op().to_string();
         let created_at = Timestamp::now().as_microsecond();
         let make = |version| ModelManifest {
@@ -79,11 +68,9 @@ impl StepHandler for Registry {
             lineage: artifact.manifest.lineage.clone(),
             created_at,
         };
-        let model = step
-            .store()
-            .models()
-            .assign_version(&name, &operation, make)
-            .await?;
+        let models = step.store().models();
+        let model = models.assign_version(&name, &operation, make).await?;
+
         Ok(RegisterOutcome {
             name: model.name,
             version: model.version,
@@ -92,29 +79,65 @@ impl StepHandler for Registry {
     }
 }
 
+/// The name of the model: that of the command, else of the request, else of the strategy.
+fn name_of(
+    command: RegisterModel,
+    step: &StepContext,
+    artifact: &Artifact,
+) -> Result<String, StepError> {
+    let requested_name = || step.params::<TrainRequest>().ok()?.model;
+    match command.name.or_else(requested_name) {
+        Some(name) if strategies::is_name(&name) => Ok(name),
+        Some(name) => Err(StepError::permanent(
+            codes::MODEL_INVALID_NAME,
+            format!("`{name}` cannot name a model"),
+            "use 1 to 64 of a-z, 0-9, _ and -, a letter or digit first",
+        )),
+        None => Ok(strategy_name(artifact)?),
+    }
+}
+
+/// The name of the strategy that the artifact was trained from.
+fn strategy_name(artifact: &Artifact) -> Result<String, ErrorRecord> {
+    let manifest = &artifact.manifest;
+    match Resolved::from_lineage(&manifest.lineage, &manifest.network.features) {
+        Ok(resolved) => Ok(resolved.name),
+        Err(error) => {
+            let hint = "name the model in the command";
+            Err(ErrorRecord::from_error(error.code(), &error, hint))
+        }
+    }
+}
+
+/// An artifact that has passed its trial.
+struct Tried {
+    artifact: Artifact,
+    /// Headline figures of the test part.
+    metrics: BTreeMap<String, f64>,
+}
+
+fn try_artifact(artifact: Artifact) -> Result<Tried, ErrorRecord> {
+    match check_artifact(&artifact) {
+        Ok(metrics) => Ok(Tried { artifact, metrics }),
+        Err(error) => Err(ErrorRecord::from_advice(&error)),
+    }
+}
+
 /// Tries the model and returns its headline metrics.
-fn trial(artifact: &Artifact) -> Result<BTreeMap<String, f64>, RegistryError> {
-    let file = |file| {
-        artifact
-            .files
-            .get(file)
-            .ok_or(RegistryError::FileMissing { file })
-    };
-    try_model(&artifact.manifest.network, file(MODEL_FILE)?)?;
-    let metrics: Metrics =
-        serde_json::from_slice(file(METRICS_FILE)?).map_err(RegistryError::Metrics)?;
+fn check_artifact(artifact: &Artifact) -> Result<BTreeMap<String, f64>, RegistryError> {
+    try_model(&artifact.manifest.network, file_of(artifact, MODEL_FILE)?)?;
+
+    let metrics = file_of(artifact, METRICS_FILE)?;
+    let metrics: ArtifactMetrics =
+        serde_json::from_slice(metrics).map_err(RegistryError::Metrics)?;
     Ok(metrics.headline)
 }
 
-fn strategy_name(artifact: &Artifact) -> Result<String, StepError> {
-    let ArtifactManifest {
-        lineage, network, ..
-    } = &artifact.manifest;
-    let resolved = Resolved::from_lineage(lineage, &network.features).map_err(|error| {
-        let hint = "name the model in the command";
-        ErrorRecord::from_error(error.code(), &error, hint)
-    })?;
-    Ok(resolved.name)
+fn file_of<'a>(artifact: &'a Artifact, file: &'static str) -> Result<&'a [u8], RegistryError> {
+    match artifact.files.get(file) {
+        Some(bytes) => Ok(bytes),
+        None => Err(RegistryError::FileMissing { file }),
+    }
 }
 
 fn show(step: &StepContext, fraction: f64, message: &str) {

@@ -1,5 +1,5 @@
 //! The registry: a trained artifact in, a named version out; and answers about the models that
-//! stand.
+//! exist.
 //!
 //! | Subject | Reads | Writes |
 //! |---|---|---|

@@ -13,13 +13,13 @@ pub enum NetworkError {
     /// A tensor that the network asks for is not in the file.
     #[error("tensor {name} is missing from the weights")]
     MissingTensor {
-        /// Its name, as in [`schemas::manifests::TensorSpec`].
+        /// Name of the tensor, as in [`schemas::manifests::TensorSpec`].
         name: String,
     },
     /// The file has a tensor that the network does not ask for.
     #[error("tensor {name} does not belong to the network")]
     UnknownTensor {
-        /// Its name in the file.
+        /// Name of the tensor in the file.
         name: String,
     },
     /// A tensor has another shape.

@@ -1,12 +1,14 @@
 //! A network with its weights, and its forward pass: linear → activation for each hidden layer,
 //! then linear to the outputs.
 
-use std::collections::HashMap;
-
-use safetensors::{Dtype, SafeTensors, tensor::TensorView};
-use schemas::manifests::{Activation, Network, OutputKind, TensorSpec};
+use safetensors::SafeTensors;
+use schemas::manifests::{Activation, Network, OutputKind};
 
 use crate::NetworkError;
+use crate::weights::NamedTensors;
+
+/// Slope of a leaky ReLU below zero, as PyTorch's default.
+const LEAKY_SLOPE: f32 = 0.01;
 
 /// One linear layer: `weight` is `[out, in]` in row-major order, `bias` is `[out]`.
 #[derive(Clone, Debug)]
@@ -31,24 +33,23 @@ impl Model {
     /// finite.
     pub fn from_safetensors(network: &Network, bytes: &[u8]) -> Result<Self, NetworkError> {
         let file = SafeTensors::deserialize(bytes).map_err(NetworkError::Unreadable)?;
-        let mut found: HashMap<String, TensorView<'_>> = file.tensors().into_iter().collect();
+        let mut tensors = NamedTensors::of(&file);
+
         let mut layers = Vec::new();
         let mut specs = network.tensors().into_iter();
         while let (Some(weight), Some(bias)) = (specs.next(), specs.next()) {
-            let inputs = weight.shape.last().copied().unwrap_or_default();
             layers.push(Linear {
-                inputs,
-                weight: take(&mut found, &weight)?,
-                bias: take(&mut found, &bias)?,
+                inputs: weight.shape.last().copied().unwrap_or_default(),
+                weight: tensors.take(&weight)?,
+                bias: tensors.take(&bias)?,
             });
         }
-        match found.into_keys().min() {
-            Some(name) => Err(NetworkError::UnknownTensor { name }),
-            None => Ok(Self {
-                network: network.clone(),
-                layers,
-            }),
-        }
+
+        tensors.check_empty()?;
+        Ok(Self {
+            network: network.clone(),
+            layers,
+        })
     }
 
     /// The network whose weights these are.
@@ -56,38 +57,27 @@ impl Model {
         &self.network
     }
 
-    /// Raw scores of one row `[features]`: one a class, or the number itself for a regression.
+    /// Raw scores `[outputs]` of one row `[features]`: one per class, or the number itself for a
+    /// regression.
     ///
     /// # Errors
     /// When the row has another width, a feature is NaN or infinite, or a score leaves the range of
     /// f32.
     pub fn scores(&self, features: &[f32]) -> Result<Vec<f32>, NetworkError> {
-        let names = &self.network.features;
-        if features.len() != names.len() {
-            return Err(NetworkError::RowWidth {
-                expected: names.len(),
-                found: features.len(),
-            });
-        }
-        if let Some((column, &value)) = names
-            .iter()
-            .zip(features)
-            .find(|(_, value)| !value.is_finite())
-        {
-            return Err(NetworkError::Feature {
-                name: column.name.clone(),
-                value,
-            });
-        }
+        self.check_row(features)?;
+
         let mut values = features.to_vec();
         for (index, layer) in self.layers.iter().enumerate() {
             values = layer.forward(&values);
+
+            // The last layer gives raw scores.
             if index + 1 < self.layers.len() {
-                values
-                    .iter_mut()
-                    .for_each(|value| *value = activate(self.network.activation, *value));
+                for value in &mut values {
+                    *value = activate(self.network.activation, *value);
+                }
             }
         }
+
         match values.iter().position(|value| !value.is_finite()) {
             Some(position) => {
                 let value = values.get(position).copied().unwrap_or(f32::NAN);
@@ -97,51 +87,74 @@ impl Model {
         }
     }
 
-    /// Predictions of `rows`, one vector a row: class probabilities that sum to 1, or one number
+    fn check_row(&self, features: &[f32]) -> Result<(), NetworkError> {
+        let columns = &self.network.features;
+        if features.len() != columns.len() {
+            return Err(NetworkError::RowWidth {
+                expected: columns.len(),
+                found: features.len(),
+            });
+        }
+
+        for (column, &value) in columns.iter().zip(features) {
+            if !value.is_finite() {
+                return Err(NetworkError::Feature {
+                    name: column.name.clone(),
+                    value,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Predictions of `rows`, one vector per row: class probabilities that sum to 1, or one number
     /// for a regression.
     ///
     /// # Errors
     /// As [`Model::scores`], for the first row that fails.
     pub fn predict<Row: AsRef<[f32]>>(&self, rows: &[Row]) -> Result<Vec<Vec<f32>>, NetworkError> {
-        let predict = |row: &Row| {
+        let mut predictions = Vec::with_capacity(rows.len());
+        for row in rows {
             let scores = self.scores(row.as_ref())?;
-            Ok(match self.network.output {
+            predictions.push(match self.network.output {
                 OutputKind::Classes { .. } => softmax(&scores),
                 OutputKind::Regression => scores,
-            })
-        };
-        rows.iter().map(predict).collect()
+            });
+        }
+        Ok(predictions)
     }
 }
 
 impl Linear {
+    /// W·x + b, each output summed in f64 and rounded once, so that the result does not depend on
+    /// the machine.
     fn forward(&self, values: &[f32]) -> Vec<f32> {
         if self.inputs == 0 {
             return self.bias.clone();
         }
-        let unit = |(weights, &bias): (&[f32], &f32)| {
-            let products = weights
-                .iter()
-                .zip(values)
-                .map(|(&weight, &value)| f64::from(weight) * f64::from(value));
-            (products.sum::<f64>() + f64::from(bias)) as f32
-        };
-        self.weight
-            .chunks_exact(self.inputs)
-            .zip(&self.bias)
-            .map(unit)
+
+        let units = self.weight.chunks_exact(self.inputs).zip(&self.bias);
+        units
+            .map(|(weights, &bias)| {
+                let products = weights
+                    .iter()
+                    .zip(values)
+                    .map(|(&weight, &value)| f64::from(weight) * f64::from(value));
+                (products.sum::<f64>() + f64::from(bias)) as f32
+            })
             .collect()
     }
 }
 
 fn activate(activation: Activation, value: f32) -> f32 {
     match activation {
-        Activation::Relu if value < 0.0 => 0.0, // a NaN is neither below nor above: it goes on and is reported
+        // A NaN is not below zero: it goes on and is reported as an output.
+        Activation::Relu if value < 0.0 => 0.0,
         Activation::Relu => value,
         Activation::Tanh => f64::from(value).tanh() as f32,
         Activation::Sigmoid => (1.0 / (1.0 + (-f64::from(value)).exp())) as f32,
         Activation::LeakyRelu if value > 0.0 => value,
-        Activation::LeakyRelu => 0.01 * value,
+        Activation::LeakyRelu => LEAKY_SLOPE * value,
     }
 }
 
@@ -153,48 +166,7 @@ fn softmax(scores: &[f32]) -> Vec<f32> {
         .iter()
         .map(|&score| (f64::from(score) - f64::from(max)).exp())
         .collect();
+
     let sum: f64 = powers.iter().sum();
     powers.iter().map(|power| (power / sum) as f32).collect()
-}
-
-fn take(
-    found: &mut HashMap<String, TensorView<'_>>,
-    spec: &TensorSpec,
-) -> Result<Vec<f32>, NetworkError> {
-    let name = spec.name.clone();
-    let Some(tensor) = found.remove(&name) else {
-        return Err(NetworkError::MissingTensor { name });
-    };
-    if tensor.dtype() != Dtype::F32 {
-        return Err(NetworkError::Type {
-            name,
-            found: format!("{:?}", tensor.dtype()),
-        });
-    }
-    if tensor.shape() != spec.shape {
-        return Err(NetworkError::Shape {
-            name,
-            expected: spec.shape.clone(),
-            found: tensor.shape().to_vec(),
-        });
-    }
-    let values: Vec<f32> = tensor
-        .data()
-        .as_chunks::<4>()
-        .0
-        .iter()
-        .map(|bytes| f32::from_le_bytes(*bytes))
-        .collect();
-    match values
-        .iter()
-        .enumerate()
-        .find(|(_, value)| !value.is_finite())
-    {
-        Some((position, &value)) => Err(NetworkError::Weight {
-            name,
-            position,
-            value,
-        }),
-        None => Ok(values),
-    }
 }

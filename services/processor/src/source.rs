@@ -1,0 +1,127 @@
+//! The stored series of a job, each at its newest revision.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
+
+use market::{Instrument, Timeframe, Utc};
+use schemas::manifests::SeriesInput;
+use store::{SeriesSnapshot, Store};
+use strategies::SymbolBars;
+use tokio::runtime::Handle;
+
+use crate::{ProcessError, ProcessJob};
+
+/// The series of a job. Their bars are read when the turn of their symbol comes, so that only the
+/// symbols at work take memory.
+pub(crate) struct StoredSource {
+    store: Store,
+    runtime: Handle,
+    /// Bars outside of it are not read.
+    range: Range<Utc>,
+    series: Vec<SourceSeries>,
+    /// Bars read so far, by the prefix of their series.
+    rows: Mutex<BTreeMap<String, u64>>,
+}
+
+/// A series of the source at one revision.
+struct SourceSeries {
+    symbol: Instrument,
+    timeframe: Timeframe,
+    snapshot: SeriesSnapshot,
+}
+
+impl StoredSource {
+    /// Finds the newest revision of every series.
+    ///
+    /// # Errors
+    /// A series is not stored, or the store fails.
+    pub(crate) async fn open(store: &Store, job: &ProcessJob) -> Result<Self, ProcessError> {
+        let start = job.resolved.start.unwrap_or(Utc(i64::MIN));
+        let end = job.resolved.end.unwrap_or(Utc(i64::MAX));
+
+        let mut series = Vec::with_capacity(job.series.len());
+        for needed in &job.series {
+            let snapshot = store.series().snapshot(&needed.key, None).await?;
+            let snapshot = snapshot.ok_or_else(|| ProcessError::NotStored {
+                series: needed.key.prefix(),
+            })?;
+            series.push(SourceSeries {
+                symbol: needed.symbol.clone(),
+                timeframe: needed.timeframe,
+                snapshot,
+            });
+        }
+
+        Ok(Self {
+            store: store.clone(),
+            runtime: Handle::current(),
+            range: start..end,
+            series,
+            rows: Mutex::default(),
+        })
+    }
+
+    /// The bars of a symbol in these timeframes. For a thread that may block: it waits until the
+    /// runtime has read them.
+    ///
+    /// # Errors
+    /// Reading fails.
+    pub(crate) fn read_symbol(
+        &self,
+        symbol: &Instrument,
+        timeframes: &[Timeframe],
+    ) -> Result<SymbolBars, ProcessError> {
+        let mut bars_of_symbol = SymbolBars::new();
+        let wanted = |series: &&SourceSeries| {
+            series.symbol == *symbol && timeframes.contains(&series.timeframe)
+        };
+        for series in self.series.iter().filter(wanted) {
+            let stored = self.store.series();
+            let reading = stored.bars(&series.snapshot, self.range.clone());
+            let bars = self.runtime.block_on(reading)?;
+            self.count_rows(&series.snapshot, bars.len());
+            bars_of_symbol.insert(series.timeframe, bars);
+        }
+        Ok(bars_of_symbol)
+    }
+
+    fn count_rows(&self, snapshot: &SeriesSnapshot, rows: usize) {
+        // A thread that panicked left at most one count out.
+        let mut counts = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.insert(snapshot.key.prefix(), rows as u64);
+    }
+
+    /// Bars read so far, of all series.
+    pub(crate) fn bars_read(&self) -> u64 {
+        let counts = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.values().sum()
+    }
+
+    /// Hashes of what the series hold, by their prefixes.
+    pub(crate) fn contents(&self) -> BTreeMap<String, String> {
+        let series = self.series.iter();
+        series
+            .map(|series| {
+                let snapshot = &series.snapshot;
+                (snapshot.key.prefix(), snapshot.content_sha256())
+            })
+            .collect()
+    }
+
+    /// The series as a manifest lists them, with the bars that were read of each.
+    pub(crate) fn inputs(&self) -> Vec<SeriesInput> {
+        let counts = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inputs = Vec::with_capacity(self.series.len());
+        for SourceSeries { snapshot, .. } in &self.series {
+            let prefix = snapshot.key.prefix();
+            inputs.push(SeriesInput {
+                revision: snapshot.manifest.revision,
+                content_sha256: snapshot.content_sha256(),
+                rows: counts.get(&prefix).copied().unwrap_or(0),
+                series: prefix,
+            });
+        }
+        inputs
+    }
+}

@@ -1,0 +1,8 @@
+//! Specifications of the processor, one module per subject.
+
+#[cfg(test)]
+mod data_sets;
+#[cfg(test)]
+mod refusals;
+#[cfg(test)]
+mod stored_bars;

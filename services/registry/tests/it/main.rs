@@ -1,0 +1,4 @@
+//! Specifications of the registry, one module per subject.
+
+#[cfg(test)]
+mod trial;

@@ -1,0 +1,4 @@
+//! Specifications of the forward pass.
+
+#[cfg(test)]
+mod model;
