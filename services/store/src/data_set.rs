@@ -1,4 +1,4 @@
-//! Data sets: features and labels of one training job as one Parquet file, found again by the hash
+//! Data sets: features and labels of one training job as one Parquet file, looked up by the hash
 //! of what made it.
 
 use std::collections::BTreeSet;

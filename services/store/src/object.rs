@@ -23,7 +23,7 @@ use crate::{
 /// Field of a JSON document that holds the hash of the rest of it.
 const CHECKSUM: &str = "checksum";
 
-/// How often an object is created that is refused as existing and then found absent.
+/// How often a create is repeated whose object was refused as existing and then was absent.
 const CREATES_MAX: usize = 5;
 
 /// How often a create is sent in all when the connection breaks before its answer.
@@ -49,7 +49,7 @@ impl Store {
     /// Opens a store by its URL:
     /// - `file:///folder`, created if missing, every write synced to disk;
     /// - `s3://bucket/prefix`, server and credentials from the `AWS_*` variables of this process;
-    ///   the server is not asked yet;
+    ///   no request is made yet;
     /// - `memory:///`, a new, empty store at every call.
     ///
     /// # Errors

@@ -66,7 +66,7 @@ impl Store {
             });
         }
 
-        // Commits and versions rest on this one: the first writer wins, every other one is told.
+        // Commits and versions rest on this one: only the first writer may succeed.
         if self.create(key, content).await? == Created::New {
             return Err(StoreError::Overwrites {
                 url: self.url().to_owned(),

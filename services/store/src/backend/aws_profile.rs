@@ -1,6 +1,6 @@
 //! One profile of `~/.aws/credentials` and `~/.aws/config`, for people who log in to S3 that way.
 //!
-//! Only keys that stand in these files are used. Profiles that log in somewhere else first (SSO,
+//! Only keys written in these files are used. Profiles that log in somewhere else first (SSO,
 //! assumed roles) have none; `aws configure export-credentials --format env` turns those into
 //! variables.
 
@@ -40,22 +40,21 @@ pub(super) fn with_profile(environment: &Environment) -> Result<Environment, Str
             .or_else(|| read_section(&file, profile).filter(|_| profile == "default"))
     });
 
-    // Without a name nobody asked for a profile, and there need not be one.
+    // Only a profile that was named has to exist.
     if named.is_some() && from_credentials.is_none() && from_config.is_none() {
         return Err(format!(
             "AWS_PROFILE is `{profile}`, and neither ~/.aws/credentials nor ~/.aws/config has it"
         ));
     }
 
-    // A key in the environment comes with its own secret and token: those of a profile would not
-    // fit.
-    let has_own_key = environment.contains_key("AWS_ACCESS_KEY_ID");
+    // A key in the environment comes with a secret and a token: those of a profile would not fit.
+    let has_environment_key = environment.contains_key("AWS_ACCESS_KEY_ID");
     for (key, value) in from_credentials.into_iter().chain(from_config).flatten() {
         let Some((_, variable)) = KEYS.iter().find(|(name, _)| *name == key) else {
             continue;
         };
         let is_login = key.starts_with("aws_");
-        if !(is_login && has_own_key) {
+        if !(is_login && has_environment_key) {
             merged.entry((*variable).to_owned()).or_insert(value);
         }
     }

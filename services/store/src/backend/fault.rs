@@ -6,7 +6,7 @@ use std::fmt;
 use object_store::client::{HttpError, HttpErrorKind};
 use url::Url;
 
-/// Why a server did not do what was asked.
+/// Why a request to a server failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RemoteFault {
     /// No connection: wrong address, no network, or nothing listens there.
@@ -25,7 +25,7 @@ pub enum RemoteFault {
     Denied,
     /// No key was named, and the machine has no role.
     NoCredentials,
-    /// The server does not support what was asked (501), such as conditional creates.
+    /// The server does not support the request (501), such as a conditional create.
     Unsupported,
     /// Any other answer that is an error.
     Refused,
@@ -77,7 +77,7 @@ impl RemoteFault {
 }
 
 /// A failed request to a backend. Its text is for people; for a server it names the host, what the
-/// server answered, and how often it was asked.
+/// server answered, and the number of attempts.
 #[derive(Debug)]
 pub enum BackendError {
     /// An answer of a server, or none.
@@ -138,7 +138,7 @@ struct Answer {
     /// The request went to the metadata service of a cloud machine: that is how the library looks
     /// for credentials when none are set.
     asks_for_role: bool,
-    /// How often it was asked.
+    /// Requests that were made, the first one included.
     attempts: usize,
     /// Status line such as `503 Service Unavailable`; empty without an answer.
     status: String,
@@ -158,7 +158,7 @@ impl Answer {
         let mut answer = Self::default();
         let mut is_remote = false;
 
-        // Every layer prints its own part; the innermost one says what really happened.
+        // Every layer prints its own part; the innermost one has the cause.
         let mut next: Option<&(dyn Error + 'static)> = Some(error);
         while let Some(current) = next {
             if let Some(http) = current.downcast_ref::<HttpError>() {
@@ -239,7 +239,7 @@ impl Answer {
         }
     }
 
-    /// The failure in one phrase, with the server's own words where it sent any.
+    /// The failure in one phrase, with the server's message where it sent one.
     fn words(&self) -> String {
         let server = if self.server.is_empty() {
             "the server"
@@ -248,7 +248,7 @@ impl Answer {
         };
 
         let answer = match self.fault() {
-            RemoteFault::NoCredentials => "no credentials for S3 were found".to_owned(),
+            RemoteFault::NoCredentials => "there are no credentials for S3".to_owned(),
             RemoteFault::Unreachable => format!("cannot connect to {server}: {}", self.cause),
             RemoteFault::Timeout => format!("{server} did not answer in time"),
             RemoteFault::Interrupted => {
@@ -263,7 +263,7 @@ impl Answer {
 
         match self.attempts {
             0 | 1 => answer,
-            attempts => format!("{answer} (asked {attempts} times)"),
+            attempts => format!("{answer} (tried {attempts} times)"),
         }
     }
 }

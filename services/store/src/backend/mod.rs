@@ -17,7 +17,7 @@ pub(crate) use self::fault::names_no_bucket;
 pub use self::fault::{BackendError, RemoteFault};
 use crate::StoreError;
 
-/// Environment variables by name. An argument everywhere, so that a test can pass its own.
+/// Environment variables by name. An argument everywhere, so that a test can pass others.
 pub(crate) type Environment = BTreeMap<String, String>;
 
 /// The variables of this process; those that are not UTF-8 are left out.
@@ -56,7 +56,7 @@ pub(crate) fn backend(
 /// The folder of a `file:` URL, `None` for another kind of URL.
 ///
 /// # Errors
-/// The text is no URL, or the path in it is not absolute.
+/// The text is not a URL, or the path in it is not absolute.
 pub(crate) fn local_folder(url: &str) -> Result<Option<PathBuf>, StoreError> {
     let parsed = parse_url(url)?;
     if parsed.scheme() != "file" {

@@ -1,7 +1,7 @@
 //! The S3 backend: where the server is, who asks, and how long to wait.
 //!
-//! Everything comes from the usual `AWS_*` variables, or from a profile in `~/.aws`. Limits that
-//! nobody set are set here, because those of the library let a call hang for many minutes.
+//! Everything comes from the usual `AWS_*` variables, or from a profile in `~/.aws`. Limits
+//! that no variable sets are set here: those of the library let a call hang for many minutes.
 
 use std::error::Error;
 use std::sync::{Arc, Once};
@@ -130,7 +130,7 @@ fn endpoint_of(settings: &Environment) -> Option<&String> {
 /// True for an `http://` endpoint on this machine, or if `AWS_ALLOW_HTTP` allows any.
 ///
 /// # Errors
-/// The endpoint is no URL, or it is elsewhere and would receive everything unencrypted.
+/// The endpoint is not a URL, or it is elsewhere and would receive everything unencrypted.
 fn may_be_unencrypted(endpoint: &str, settings: &Environment) -> Result<bool, String> {
     let url =
         Url::parse(endpoint).map_err(|error| format!("the endpoint `{endpoint}`: {error}"))?;
@@ -144,7 +144,7 @@ fn may_be_unencrypted(endpoint: &str, settings: &Environment) -> Result<bool, St
         }
     }
 
-    // Between two processes of one machine nobody listens.
+    // What stays on one machine cannot be read on the network.
     let is_local = match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(address)) => address.is_loopback(),
@@ -173,7 +173,7 @@ fn retries(settings: &Environment) -> Result<RetryConfig, String> {
         },
     };
 
-    // The pause grows, so that a server that is overloaded is not asked harder than before.
+    // The pauses grow, so that an overloaded server gets fewer requests and not more.
     let [first_pause, longest_pause] = PAUSES;
     Ok(RetryConfig {
         backoff: BackoffConfig {

@@ -90,7 +90,7 @@ pub enum FileError {
         /// Text of the cell.
         text: String,
     },
-    /// A daily or weekly bar whose date cannot be told.
+    /// A time of day where a daily or weekly bar needs a date.
     #[error("`{file}` line {line}: `{text}` is not the date of a {timeframe} bar")]
     Label {
         /// Path or name.
@@ -175,7 +175,7 @@ impl Advice for FileError {
                  leave unknown cells empty"
             }
 
-            // What was asked for does not fit the file.
+            // The request does not fit the file.
             Self::Zone { .. } => "use a name of the tz database such as Europe/Berlin",
             Self::Timeframe { .. } => "ask for the timeframe of the file, or choose another file",
             Self::Parquet { .. } => {

@@ -43,21 +43,21 @@ pub enum LabelSide {
     Close,
 }
 
-/// Names of columns where they are not the usual ones; upper and lower case are the same.
+/// Names of columns that differ from the common ones; upper and lower case are the same.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ColumnNames {
-    /// Usually `timestamp`, `time`, `datetime`, `date`, `ts`, `open_time` or nothing.
+    /// Without it `timestamp`, `time`, `datetime`, `date`, `ts`, `open_time`, or an empty name.
     pub time: Option<String>,
-    /// Usually `open` or `o`.
+    /// Without it `open` or `o`.
     pub open: Option<String>,
-    /// Usually `high` or `h`.
+    /// Without it `high` or `h`.
     pub high: Option<String>,
-    /// Usually `low` or `l`.
+    /// Without it `low` or `l`.
     pub low: Option<String>,
-    /// Usually `close`, `c` or `last`.
+    /// Without it `close`, `c` or `last`.
     pub close: Option<String>,
-    /// Usually `volume`, `v` or `vol`; may be absent.
+    /// Without it `volume`, `v` or `vol`; the file may have none.
     pub volume: Option<String>,
 }
 
@@ -71,7 +71,7 @@ pub struct Mapping {
     pub zone: Option<String>,
     /// The end of a bar that its timestamp names.
     pub label_side: LabelSide,
-    /// The day that a daily bar covers, where it is not the usual one of the instrument.
+    /// The day that a daily bar covers, where it differs from the default of the instrument.
     pub day_boundary: Option<DayBoundary>,
     /// Between the cells of a CSV file; by default the most frequent of `,`, `;`, tab and `|` in
     /// the header.
@@ -191,7 +191,7 @@ fn known_volume(volume: f64, expected: &Expected) -> f64 {
     if is_absent { f64::NAN } else { volume }
 }
 
-/// True for currency pairs: nobody counts what is traded of them, and files say 0.
+/// True for currency pairs: their trades are not counted anywhere, and files hold 0.
 fn has_no_volume(expected: &Expected) -> bool {
     expected.instrument.class() == AssetClass::Fx
 }

@@ -192,7 +192,7 @@ impl StoredSeries<'_> {
         let bytes = encode_bars(bars)?;
         let written = reference_to(&bytes);
 
-        // Named by its content: a file that an earlier attempt wrote is found again.
+        // Named by its content, so an attempt that is repeated reuses the file of the earlier one.
         let key = format!("{series}/{period}.{}.parquet", written.sha256);
         self.store.put_verified(&key, &written, bytes).await?;
 

@@ -115,7 +115,7 @@ impl StoredSeries<'_> {
             }
         }
 
-        // Somebody may have put files of their own into the folder; they hide no series.
+        // The folder may hold files of other programs, which must not hide the series.
         let mut series = Vec::with_capacity(revisions.len());
         for (prefix, revision) in revisions {
             match prefix.parse::<SeriesKey>() {
@@ -162,7 +162,7 @@ impl StoredSeries<'_> {
         while let Some((key, bytes)) = fetched.try_next().await? {
             let piece = within(decode_bars(&key, bytes)?, &range);
 
-            // A series of one file, the usual one of daily bars, is not copied.
+            // A series in one file, as most daily ones are, is not copied.
             if bars.is_empty() && piece.len() == rows {
                 bars = piece;
             } else {

@@ -20,7 +20,7 @@ use object_store::{
 use schemas::codes::Advice as _;
 use schemas::errors::chain;
 use schemas::ids::StepNumber;
-use store::{ALL_TIME, Bytes, Checkpoint, CheckpointKey, Edit, RawBar, RawBars, Store, StoreError};
+use store::{ALL_TIME, Bytes, Checkpoint, CheckpointKey, Edit, RawBar, Store, StoreError};
 
 /// A backend whose writes fail once a budget is used up, before or after they took effect.
 #[derive(Debug)]

@@ -23,7 +23,7 @@ async fn proxied() -> (FaultProxy, Store) {
 }
 
 /// Error and hint as a user sees them, without what differs from run to run.
-fn shown(error: &StoreError) -> String {
+fn describe(error: &StoreError) -> String {
     let text = format!("{}\n  hint: {}", chain(error), error.hint());
     let ports = regex::Regex::new(r"127\.0\.0\.1:\d+").unwrap();
     let places = regex::Regex::new(r"test/\d+").unwrap();
@@ -35,7 +35,7 @@ async fn open_with(url: &str, variables: &BTreeMap<String, String>) -> String {
     let store = Store::open_with(url, variables).await.unwrap();
     let error = store.check_access().await.unwrap_err();
     assert!(error.is_unreachable(), "{error:?}");
-    shown(&error)
+    describe(&error)
 }
 
 #[tokio::test]
@@ -52,7 +52,7 @@ async fn a_store_that_cannot_be_used_says_why() {
     );
 
     let url = "s3://ktrdr/test";
-    let mut said = Vec::new();
+    let mut messages = Vec::new();
     for (what, text) in [
         (
             "no server",
@@ -69,9 +69,9 @@ async fn a_store_that_cannot_be_used_says_why() {
         ),
         ("no key", open_with(url, &without_key).await),
     ] {
-        said.push(format!("{what}: {text}"));
+        messages.push(format!("{what}: {text}"));
     }
-    insta::assert_snapshot!(said.join("\n"));
+    insta::assert_snapshot!(messages.join("\n"));
 }
 
 #[tokio::test]
@@ -85,7 +85,7 @@ async fn every_failure_of_a_server_is_said_in_words() {
         .collect();
     let impatient = Store::open_with(store.url(), &impatient).await.unwrap();
 
-    let mut said = Vec::new();
+    let mut messages = Vec::new();
     for (fault, is_transient) in [
         (SLOW_DOWN, true),
         (Fault::Silence, true),
@@ -124,9 +124,9 @@ async fn every_failure_of_a_server_is_said_in_words() {
         let read = impatient.reports().get::<serde_json::Value>(&key).await;
         let error = read.unwrap_err();
         assert_eq!(error.is_transient(), is_transient, "{fault:?}: {error:?}");
-        said.push(format!("{fault:?}: {}", shown(&error)));
+        messages.push(format!("{fault:?}: {}", describe(&error)));
     }
-    insta::assert_snapshot!(said.join("\n"));
+    insta::assert_snapshot!(messages.join("\n"));
 }
 
 #[tokio::test]
@@ -150,7 +150,7 @@ async fn a_missing_bucket_does_not_pass_for_an_empty_store() {
         store.data_sets().find("abc").await.unwrap_err(),
         store.probe().await.unwrap_err(),
     ] {
-        assert!(shown(&error).contains("NoSuchBucket"), "{error:?}");
+        assert!(describe(&error).contains("NoSuchBucket"), "{error:?}");
     }
 }
 

@@ -110,7 +110,7 @@ fn row_error(name: &str, error: &csv::Error) -> FileError {
     }
 }
 
-/// The most frequent of the usual delimiters in the first line.
+/// The delimiter that is most frequent in the first line.
 fn guess_delimiter(text: &[u8]) -> char {
     let header = text.split(|byte| *byte == b'\n').next();
     let header = header.unwrap_or_default();

@@ -80,7 +80,7 @@ struct Positions {
 /// Names by which the prices are known in errors, in the order of [`Positions::prices`].
 const PRICE_ROLES: [&str; 4] = ["open", "high", "low", "close"];
 
-/// Finds the columns by the names in `mapping`, else by usual names; only volume may be absent.
+/// Finds the columns by the names in `mapping`, else by common names; only volume may be absent.
 fn find_columns(file: &str, columns: &[String], mapping: &Mapping) -> Result<Positions, FileError> {
     let ColumnNames {
         time,
@@ -90,11 +90,11 @@ fn find_columns(file: &str, columns: &[String], mapping: &Mapping) -> Result<Pos
         close,
         volume,
     } = &mapping.columns;
-    let required = |role: &str, name: &Option<String>, usual: &[&str]| {
-        position_of(columns, name, usual).ok_or_else(|| no_column(file, columns, role, name))
+    let required = |role: &str, name: &Option<String>, common_names: &[&str]| {
+        position_of(columns, name, common_names).ok_or_else(|| no_column(file, columns, role, name))
     };
 
-    let usual_times = [
+    let time_names = [
         "timestamp",
         "time",
         "datetime",
@@ -107,14 +107,14 @@ fn find_columns(file: &str, columns: &[String], mapping: &Mapping) -> Result<Pos
         "unnamed: 0",
     ];
 
-    // A volume that was named and is absent is a mistake; one that nobody named is not needed.
+    // A volume that was named and is absent is a mistake; without a name it is optional.
     let volume_position = position_of(columns, volume, &["volume", "v", "vol"]);
     if volume_position.is_none() && volume.is_some() {
         return Err(no_column(file, columns, "volume", volume));
     }
 
     Ok(Positions {
-        time: required("time", time, &usual_times)?,
+        time: required("time", time, &time_names)?,
         prices: [
             required("open", open, &["open", "o"])?,
             required("high", high, &["high", "h"])?,
@@ -125,7 +125,7 @@ fn find_columns(file: &str, columns: &[String], mapping: &Mapping) -> Result<Pos
     })
 }
 
-fn position_of(columns: &[String], name: &Option<String>, usual: &[&str]) -> Option<usize> {
+fn position_of(columns: &[String], name: &Option<String>, common_names: &[&str]) -> Option<usize> {
     let position = |wanted: &str| {
         columns
             .iter()
@@ -135,7 +135,7 @@ fn position_of(columns: &[String], name: &Option<String>, usual: &[&str]) -> Opt
     // A name that was given is the only one that counts.
     match name {
         Some(wanted) => position(wanted),
-        None => usual.iter().find_map(|wanted| position(wanted)),
+        None => common_names.iter().find_map(|wanted| position(wanted)),
     }
 }
 
