@@ -5,6 +5,7 @@ use std::io::{Read as _, Write as _};
 
 use clap::Args;
 use schemas::codec;
+use schemas::codes;
 
 use crate::console::{Exit, Failure};
 use crate::context::Context;
@@ -19,9 +20,9 @@ pub(crate) async fn run(_args: &DecodeArgs, _context: &Context) -> Result<Exit, 
     std::io::stdin()
         .lock()
         .read_to_end(&mut payload)
-        .map_err(|error| Failure::of(Exit::Failed, "SYS-Input", &error))?;
+        .map_err(|error| Failure::of(Exit::Failed, codes::SYS_INPUT, &error))?;
     let value = codec::to_json(&payload).map_err(|error| {
-        Failure::of(Exit::Failed, "BUS-Undecodable", &error)
+        Failure::of(Exit::Failed, codes::BUS_UNDECODABLE, &error)
             .with_hint("give exactly one payload, without the headers")
     })?;
     // A closed pipe is a reader that has seen enough, not an error.

@@ -19,6 +19,7 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use schemas::codes;
 use schemas::operation::OperationRecord;
 
 use crate::arguments::GlobalArgs;
@@ -105,7 +106,7 @@ pub fn run(line: &CommandLine) -> ExitCode {
     let output = Output::new(&line.global, &environment);
 
     let ended = tokio::runtime::Runtime::new()
-        .map_err(|error| Failure::of(Exit::Failed, "SYS-Runtime", &error))
+        .map_err(|error| Failure::of(Exit::Failed, codes::SYS_RUNTIME, &error))
         .and_then(|runtime| runtime.block_on(run_command(line, output.clone(), environment)));
 
     match ended {
@@ -122,8 +123,8 @@ async fn run_command(
     output: Output,
     environment: BTreeMap<String, String>,
 ) -> Result<Exit, Failure> {
-    let working_directory =
-        std::env::current_dir().map_err(|error| Failure::of(Exit::Failed, "SYS-Folder", &error))?;
+    let working_directory = std::env::current_dir()
+        .map_err(|error| Failure::of(Exit::Failed, codes::SYS_FOLDER, &error))?;
     let context = Context::new(
         &line.global,
         output,

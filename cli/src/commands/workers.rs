@@ -2,6 +2,7 @@
 
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
+use schemas::codes;
 use schemas::ids::WorkerId;
 use schemas::worker::WorkerInfo;
 use serde_json::json;
@@ -103,7 +104,7 @@ async fn drain(context: &Context, worker: &WorkerId) -> Result<Exit, Failure> {
     if !bus.workers().is_alive(worker).await? {
         return Err(Failure::new(
             Exit::NotFound,
-            "OPS-NoWorker",
+            codes::OPS_NO_WORKER,
             format!("Worker not found: {worker}"),
         )
         .with_hint("`ktrdr workers list` shows the workers that are alive"));

@@ -5,7 +5,7 @@ use std::error::Error;
 use bus::{BusError, ChangeError, ResumeError, SubmitError};
 use networks::NetworkError;
 use runtime::settings::SettingsError;
-use schemas::codes::{self, Advice};
+use schemas::codes::{self, Advice, Code};
 use schemas::errors::{ErrorRecord, messages};
 use schemas::ids::OperationId;
 use serde_json::{Value, json};
@@ -15,44 +15,48 @@ use strategies::{FeatureError, Findings};
 
 use super::Exit;
 
-/// Why a command failed: what is shown, and the exit code.
+/// Why a command failed, and how the program ends because of it.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Failure {
-    /// Exit code.
+    /// Exit code of the program.
     pub(crate) exit: Exit,
     /// Stable code for programs, as in error records.
     pub(crate) code: String,
-    /// What failed.
+    /// What failed, as one phrase.
     pub(crate) message: String,
-    /// Why, outermost first.
+    /// Why it failed, outermost cause first.
     pub(crate) causes: Vec<String>,
-    /// What to do next; may be empty.
+    /// The next action of the person who reads it.
     pub(crate) hint: String,
-    /// The operation it is about.
+    /// The operation that failed or cannot be found.
     pub(crate) op: Option<Box<OperationId>>,
 }
 
 impl Failure {
-    /// A failure without a cause.
-    pub(crate) fn new(exit: Exit, code: impl AsRef<str>, message: impl Into<String>) -> Self {
-        let (code, message) = (code.as_ref().to_owned(), message.into());
+    /// A failure without causes and, until [`Self::with_hint`], without advice.
+    pub(crate) fn new(exit: Exit, code: Code, message: impl Into<String>) -> Self {
         Self {
             exit,
-            code,
-            message,
+            code: code.into(),
+            message: message.into(),
             causes: Vec::new(),
             hint: String::new(),
             op: None,
         }
     }
 
-    /// From an error with its sources as causes.
-    pub(crate) fn of(exit: Exit, code: impl AsRef<str>, error: &dyn Error) -> Self {
+    /// The failure of an error, with its sources as causes.
+    pub(crate) fn of(exit: Exit, code: Code, error: &dyn Error) -> Self {
         let causes = messages(error).into_iter().skip(1).collect();
         Self {
             causes,
             ..Self::new(exit, code, error.to_string())
         }
+    }
+
+    /// The failure of an error that knows its code and its advice.
+    pub(crate) fn advised(exit: Exit, error: &impl Advice) -> Self {
+        Self::of(exit, error.code(), error).with_hint(error.hint())
     }
 
     /// Adds the next action.
@@ -61,6 +65,12 @@ impl Failure {
             hint: hint.into(),
             ..self
         }
+    }
+
+    /// Adds one cause.
+    pub(crate) fn with_cause(mut self, cause: &dyn Error) -> Self {
+        self.causes.push(cause.to_string());
+        self
     }
 
     /// Names the operation.
@@ -73,31 +83,29 @@ impl Failure {
 
     /// There is no such operation.
     pub(crate) fn no_operation(op: &OperationId) -> Self {
-        Self::new(
-            Exit::NotFound,
-            "OPS-NotFound",
-            format!("Operation not found: {op}"),
-        )
-        .with_hint("`ktrdr ops list` shows the operations that are known")
-        .about(op)
+        let message = format!("Operation not found: {op}");
+        Self::new(Exit::NotFound, codes::OPS_NOT_FOUND, message)
+            .with_hint("`ktrdr ops list` shows the operations that exist")
+            .about(op)
     }
 
-    /// The operation failed in a step; `place` names it.
+    /// The operation failed in a step; `place` names it, as in `step trainer (4/5)`.
     pub(crate) fn of_operation(op: &OperationId, place: &str, error: &ErrorRecord) -> Self {
         let hint = match error.hint.as_str() {
             "" => format!("`ktrdr resume {op}` tries again from where it stopped"),
             hint => hint.to_owned(),
         };
-        let message = format!("operation {op} failed in {place}");
         Self {
+            exit: Exit::Failed,
+            code: error.code.clone(),
+            message: format!("operation {op} failed in {place}"),
             causes: vec![error.message.clone()],
-            ..Self::new(Exit::Failed, &error.code, message)
+            hint,
+            op: Some(Box::new(op.clone())),
         }
-        .with_hint(hint)
-        .about(op)
     }
 
-    /// As people read it: `error:`, one `cause:` each, `hint:`.
+    /// The text for people: `error:`, one `cause:` each, `hint:`.
     pub(crate) fn human(&self) -> String {
         let mut text = format!("error: {}", self.message);
         for cause in &self.causes {
@@ -109,33 +117,31 @@ impl Failure {
         text
     }
 
-    /// As programs read it.
+    /// The value for programs.
     pub(crate) fn json(&self) -> Value {
-        let Self {
-            exit,
-            code,
-            message,
-            causes,
-            hint,
-            op,
-        } = self;
-        let exit = exit.code();
-        let op = op.as_ref().map(|op| op.as_str());
-        json!({"type": "error", "code": code, "message": message, "causes": causes, "hint": hint, "op": op, "exit": exit})
+        json!({
+            "type": "error",
+            "code": self.code,
+            "message": self.message,
+            "causes": self.causes,
+            "hint": self.hint,
+            "op": self.op.as_ref().map(|op| op.as_str()),
+            "exit": self.exit.code(),
+        })
     }
 }
 
 impl From<BusError> for Failure {
     fn from(error: BusError) -> Self {
         let (exit, code) = match &error {
-            BusError::Connect { .. } => (Exit::Unreachable, "BUS-Unreachable"),
-            BusError::Unauthorised { .. } => (Exit::Unreachable, "BUS-Unauthorised"),
-            BusError::Credentials { .. } => (Exit::Usage, "CONFIG-Credentials"),
-            BusError::ServerTooOld { .. } => (Exit::Unreachable, "BUS-ServerTooOld"),
-            BusError::NoJetStream { .. } => (Exit::Unreachable, "BUS-NoJetStream"),
-            BusError::Drift(_) => (Exit::Failed, "BUS-Drift"),
-            BusError::Timeout { .. } => (Exit::Unreachable, "BUS-Timeout"),
-            _ => (Exit::Failed, "BUS-RequestFailed"),
+            BusError::Connect { .. } => (Exit::Unreachable, codes::BUS_UNREACHABLE),
+            BusError::Unauthorised { .. } => (Exit::Unreachable, codes::BUS_UNAUTHORISED),
+            BusError::Credentials { .. } => (Exit::Usage, codes::CONFIG_CREDENTIALS),
+            BusError::ServerTooOld { .. } => (Exit::Unreachable, codes::BUS_SERVER_TOO_OLD),
+            BusError::NoJetStream { .. } => (Exit::Unreachable, codes::BUS_NO_JET_STREAM),
+            BusError::Drift(_) => (Exit::Failed, codes::BUS_DRIFT),
+            BusError::Timeout { .. } => (Exit::Unreachable, codes::BUS_TIMEOUT),
+            _ => (Exit::Failed, codes::BUS_REQUEST_FAILED),
         };
         Self::of(exit, code, &error).with_hint(error.hint())
     }
@@ -143,16 +149,16 @@ impl From<BusError> for Failure {
 
 impl From<SettingsError> for Failure {
     fn from(error: SettingsError) -> Self {
-        Self::of(Exit::Usage, error.code(), &error).with_hint(error.hint())
+        Self::advised(Exit::Usage, &error)
     }
 }
 
 impl From<SubmitError> for Failure {
     fn from(error: SubmitError) -> Self {
         let (exit, code, op) = match &error {
-            SubmitError::Invalid { op, .. } => (Exit::Usage, "OPS-Invalid", op.clone()),
-            SubmitError::Full { op, .. } => (Exit::Refused, "BUS-QueueFull", op.clone()),
-            SubmitError::Bus { op, .. } => (Exit::Failed, "BUS-RequestFailed", op.clone()),
+            SubmitError::Invalid { op, .. } => (Exit::Usage, codes::OPS_INVALID, op.clone()),
+            SubmitError::Full { op, .. } => (Exit::Refused, codes::BUS_QUEUE_FULL, op.clone()),
+            SubmitError::Bus { op, .. } => (Exit::Failed, codes::BUS_REQUEST_FAILED, op.clone()),
         };
         Self::of(exit, code, &error)
             .with_hint(error.hint())
@@ -162,40 +168,40 @@ impl From<SubmitError> for Failure {
 
 impl From<ResumeError> for Failure {
     fn from(error: ResumeError) -> Self {
-        let status = |op| format!("`ktrdr status {op}` shows the state it is in");
         match &error {
             ResumeError::Change(ChangeError::NotFound(op)) => Self::no_operation(op),
             ResumeError::Change(ChangeError::Refused { refusal, record }) => {
                 let message = format!("Operation {} cannot be resumed", record.op);
-                Self {
-                    causes: vec![refusal.to_string()],
-                    ..Self::new(Exit::Refused, "OPS-NotResumable", message)
-                }
-                .with_hint(status(&record.op))
-                .about(&record.op)
+                Self::new(Exit::Refused, codes::OPS_NOT_RESUMABLE, message)
+                    .with_cause(refusal)
+                    .with_hint(hint_to_status(&record.op))
+                    .about(&record.op)
             }
             ResumeError::Change(ChangeError::GaveUp { op, .. }) => {
-                Self::of(Exit::Failed, "BUS-RequestFailed", &error)
-                    .with_hint(status(op))
+                Self::of(Exit::Failed, codes::BUS_REQUEST_FAILED, &error)
+                    .with_hint(hint_to_status(op))
                     .about(op)
             }
             ResumeError::Bus(cause) => {
-                Self::of(Exit::Failed, "BUS-RequestFailed", &error).with_hint(cause.hint())
+                Self::of(Exit::Failed, codes::BUS_REQUEST_FAILED, &error).with_hint(cause.hint())
             }
         }
     }
 }
 
+fn hint_to_status(op: &OperationId) -> String {
+    format!("`ktrdr status {op}` shows the state it is in")
+}
+
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        let code = error.code();
-        let exit = match code {
+        let exit = match error.code() {
             codes::STORE_MISSING => Exit::NotFound,
             codes::STORE_URL | codes::STORE_NAME => Exit::Usage,
             codes::STORE_UNREACHABLE => Exit::Unreachable,
             _ => Exit::Failed,
         };
-        Self::of(exit, code, &error).with_hint(error.hint())
+        Self::advised(exit, &error)
     }
 }
 
@@ -206,25 +212,26 @@ impl From<FileError> for Failure {
         } else {
             Exit::Usage
         };
-        Self::of(exit, error.code(), &error).with_hint(error.hint())
+        Self::advised(exit, &error)
     }
 }
 
 impl From<Findings> for Failure {
     fn from(findings: Findings) -> Self {
-        Self::new(Exit::Usage, "STRATEGY-Invalid", findings.to_string()).with_hint(findings.hint())
+        Self::new(Exit::Usage, codes::STRATEGY_INVALID, findings.to_string())
+            .with_hint(findings.hint())
     }
 }
 
 impl From<FeatureError> for Failure {
     fn from(error: FeatureError) -> Self {
-        Self::of(Exit::Failed, "MODEL-Features", &error).with_hint(error.hint())
+        Self::of(Exit::Failed, codes::MODEL_FEATURES, &error).with_hint(error.hint())
     }
 }
 
 impl From<NetworkError> for Failure {
     fn from(error: NetworkError) -> Self {
-        Self::of(Exit::Failed, error.code(), &error).with_hint(error.hint())
+        Self::advised(Exit::Failed, &error)
     }
 }
 

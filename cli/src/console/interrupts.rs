@@ -1,6 +1,7 @@
 //! Ctrl+C and SIGTERM as events, so that the first press can mean "stop the work" rather than "stop
 //! looking".
 
+use schemas::codes;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{Exit, Failure};
@@ -44,7 +45,7 @@ fn listen_for(kind: SignalKind) -> Result<Signal, Failure> {
         causes: vec![error.to_string()],
         ..Failure::new(
             Exit::Failed,
-            "SYS-Signals",
+            codes::SYS_SIGNALS,
             "cannot listen for Ctrl+C and SIGTERM",
         )
         .with_hint("this host does not let a program handle signals")

@@ -3,7 +3,6 @@
 
 use runtime::settings::LogSettings;
 use runtime::telemetry;
-use schemas::codes::Advice;
 
 use super::{Exit, Failure};
 
@@ -27,6 +26,5 @@ pub(crate) fn start_logging(
         filter,
         ..log.clone()
     };
-    telemetry::init(&log)
-        .map_err(|error| Failure::of(Exit::Usage, error.code(), &error).with_hint(error.hint()))
+    telemetry::init(&log).map_err(|error| Failure::advised(Exit::Usage, &error))
 }

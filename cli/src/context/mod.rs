@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use bus::{Bus, BusError};
 use runtime::settings::{self, ClientSettings, DEFAULT_FILE, LoadedSettings, Origin};
+use schemas::codes;
 use schemas::operation::OperationRecord;
 
 pub(crate) use context_file::{ContextFile, DEFAULT_DIR, FILE_NAME, VARIABLE};
@@ -170,7 +171,7 @@ fn unreadable_context(error: std::io::Error) -> Failure {
         causes: vec![error.to_string()],
         ..Failure::new(
             Exit::Usage,
-            "CONFIG-Context",
+            codes::CONFIG_CONTEXT,
             "cannot read the file that KTRDR_CONTEXT names",
         )
     }

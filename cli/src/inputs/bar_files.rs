@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use market::{Bars, Calendar, DayBoundary, Instrument, SeriesKey, Timeframe, Utc, close_times};
+use schemas::codes;
 use store::RawBars;
 use store::files::{Expected, FileBars, LabelSide, Mapping, detect, parse_name, read_path};
 use strategies::SymbolBars;
@@ -135,8 +136,9 @@ pub(crate) fn read_file(
 /// # Errors
 /// A time is none of a bar.
 pub(crate) fn close_times_of(bars: &RawBars, key: &SeriesKey) -> Result<Vec<Utc>, Failure> {
-    close_times(Calendar::for_key(key), key, &bars.open_time)
-        .map_err(|error| Failure::of(Exit::Failed, "DATA-Labels", &error).with_hint(error.hint()))
+    close_times(Calendar::for_key(key), key, &bars.open_time).map_err(|error| {
+        Failure::of(Exit::Failed, codes::DATA_INVALID_LABEL, &error).with_hint(error.hint())
+    })
 }
 
 /// Bars with the time at which each of them is known, every row in file order.
@@ -204,7 +206,7 @@ fn by_symbol<'a>(
             Some(group) if group.iter().any(|other| other.timeframe == file.timeframe) => {
                 let (symbol, timeframe) = (file.symbol.symbol(), file.timeframe);
                 let message = format!("--bars {symbol}:{timeframe} is given twice");
-                return Err(Failure::new(Exit::Usage, "DATA-Twice", message)
+                return Err(Failure::new(Exit::Usage, codes::DATA_TWICE, message)
                     .with_hint("give one file a series"));
             }
             Some(group) => group.push(file),
@@ -219,7 +221,7 @@ fn by_symbol<'a>(
         ) {
             let symbol = first.symbol.symbol();
             let message = format!("the strategy needs {missing} bars of {symbol}");
-            return Err(Failure::new(Exit::Usage, "DATA-Missing", message)
+            return Err(Failure::new(Exit::Usage, codes::DATA_MISSING, message)
                 .with_hint(format!("add --bars {symbol}:{missing}=FILE")));
         }
     }
@@ -258,7 +260,7 @@ pub(crate) fn read_any(
     // written.
     let unnamed = || {
         Instrument::parse("stk:UNNAMED")
-            .map_err(|error| Failure::of(Exit::Usage, "DATA-Unnamed", &error))
+            .map_err(|error| Failure::of(Exit::Usage, codes::DATA_UNNAMED, &error))
     };
     let instrument = symbol.cloned().or(named_symbol).map_or_else(unnamed, Ok)?;
     let expected = Expected {
@@ -283,7 +285,7 @@ fn ascending(read: FileBars, file: &Path) -> Result<RawBars, Failure> {
                 "{}, line {line}: the bar of {next} follows that of {one}",
                 file.display()
             );
-            Err(Failure::new(Exit::Usage, "DATA-Order", message)
+            Err(Failure::new(Exit::Usage, codes::DATA_ORDER, message)
                 .with_hint("sort the rows by time and remove repeated ones; `ktrdr data check FILE` lists them all"))
         }
         None => Ok(read.bars),

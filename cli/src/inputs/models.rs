@@ -1,6 +1,7 @@
 //! Which registered model a command means.
 
 use clap::Args;
+use schemas::codes;
 use schemas::manifests::ModelManifest;
 use store::Store;
 
@@ -35,7 +36,7 @@ pub(crate) async fn find_model(store: &Store, text: &str) -> Result<ModelManifes
 fn unknown_model(text: &str) -> Failure {
     Failure::new(
         Exit::NotFound,
-        "MODEL-NotFound",
+        codes::MODEL_NOT_FOUND,
         format!("there is no model `{text}`"),
     )
     .with_hint("`ktrdr models list` shows every model with its versions; write NAME or NAME@3")

@@ -1,6 +1,7 @@
 //! The object store of a command, and the series in it.
 
 use market::{Instrument, SeriesKey, Timeframe};
+use schemas::codes;
 use store::Store;
 
 use crate::console::{Exit, Failure};
@@ -24,7 +25,7 @@ pub(crate) fn series_key(
     timeframe: Timeframe,
 ) -> Result<SeriesKey, Failure> {
     SeriesKey::standard(provider, instrument.clone(), timeframe).map_err(|error| {
-        Failure::of(Exit::Usage, "DATA-InvalidSeries", &error).with_hint(error.hint())
+        Failure::of(Exit::Usage, codes::DATA_SERIES_KEY, &error).with_hint(error.hint())
     })
 }
 
@@ -32,7 +33,7 @@ pub(crate) fn series_key(
 pub(crate) fn no_stored_bars(symbol: &Instrument, timeframe: Timeframe) -> Failure {
     let name = symbol.symbol();
     let message = format!("no bars of {name} ({timeframe}) are stored");
-    Failure::new(Exit::NotFound, "DATA-NotFound", message).with_hint(format!(
+    Failure::new(Exit::NotFound, codes::DATA_NOT_FOUND, message).with_hint(format!(
         "`ktrdr data load {name} --timeframe {timeframe} --mode full` fetches them"
     ))
 }

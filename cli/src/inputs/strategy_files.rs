@@ -1,6 +1,7 @@
 //! Where a strategy is found: as a file, in the folder that `KTRDR_STRATEGIES` names, or in the
 //! catalog of the checkout.
 
+use schemas::codes;
 use schemas::spelling::nearest_name;
 use std::path::{Path, PathBuf};
 use strategies::{Findings, Overrides, Resolved, Split, Strategy};
@@ -98,7 +99,7 @@ pub(crate) fn find_in(
         let message = format!("cannot read the strategy {}", path.display());
         Failure {
             causes: vec![error.to_string()],
-            ..Failure::new(Exit::Failed, "STRATEGY-Unreadable", message)
+            ..Failure::new(Exit::Failed, codes::STRATEGY_UNREADABLE, message)
         }
         .with_hint("a strategy is a YAML file in UTF-8 that this user may read")
     })?;
@@ -172,7 +173,7 @@ fn nowhere(name: &str, places: &[PathBuf], folders: &[PathBuf]) -> Failure {
         causes: tried,
         ..Failure::new(
             Exit::NotFound,
-            "STRATEGY-NotFound",
+            codes::STRATEGY_NOT_FOUND,
             format!("there is no strategy `{name}`"),
         )
     }

@@ -76,13 +76,13 @@ impl UpError {
 impl From<UpError> for Failure {
     fn from(error: UpError) -> Self {
         let (exit, code) = match &error {
-            UpError::Store(_) => (Exit::Unreachable, codes::STORE_UNREACHABLE.as_str()),
-            UpError::Folder { .. } => (Exit::Failed, "UP-Folder"),
-            UpError::AlreadyRunning { .. } => (Exit::Refused, "UP-AlreadyRunning"),
-            UpError::NoServer => (Exit::Usage, "UP-NoServer"),
-            UpError::Spawn { .. } => (Exit::Failed, "UP-Spawn"),
-            UpError::ServerNotReady { .. } => (Exit::Failed, "UP-ServerNotReady"),
-            UpError::Bus(_) => (Exit::Failed, "UP-Bus"),
+            UpError::Store(_) => (Exit::Unreachable, codes::STORE_UNREACHABLE),
+            UpError::Folder { .. } => (Exit::Failed, codes::UP_FOLDER),
+            UpError::AlreadyRunning { .. } => (Exit::Refused, codes::UP_ALREADY_RUNNING),
+            UpError::NoServer => (Exit::Usage, codes::UP_NO_SERVER),
+            UpError::Spawn { .. } => (Exit::Failed, codes::UP_SPAWN),
+            UpError::ServerNotReady { .. } => (Exit::Failed, codes::UP_SERVER_NOT_READY),
+            UpError::Bus(_) => (Exit::Failed, codes::UP_BUS),
         };
         Self::of(exit, code, &error).with_hint(error.hint())
     }

@@ -1,6 +1,7 @@
 //! How an operation ended, for people and for programs, with the exit code that says so.
 
 use runtime::StoredResult;
+use schemas::codes;
 use schemas::ids::{OperationId, Service};
 use schemas::operation::{OperationRecord, OperationState, StepState};
 use serde::de::DeserializeOwned;
@@ -92,7 +93,7 @@ fn still_running(op: &OperationId) -> Failure {
     let hint = format!(
         "it continues; re-attach with `ktrdr follow {op}`, stop it with `ktrdr cancel {op}`"
     );
-    Failure::new(Exit::TimedOut, "OPS-WaitTimeout", message)
+    Failure::new(Exit::TimedOut, codes::OPS_WAIT_TIMEOUT, message)
         .with_hint(hint)
         .about(op)
 }
@@ -157,9 +158,13 @@ fn print_cancelled(output: &Output, record: &OperationRecord, watched: &Watched)
 pub(crate) fn failure_of(record: &OperationRecord) -> Failure {
     let op = &record.op;
     let Some(failure) = &record.failure else {
-        return Failure::new(Exit::Failed, "OPS-Failed", format!("operation {op} failed"))
-            .with_hint(format!("`ktrdr ops logs {op}` shows what happened"))
-            .about(op);
+        return Failure::new(
+            Exit::Failed,
+            codes::OPS_FAILED,
+            format!("operation {op} failed"),
+        )
+        .with_hint(format!("`ktrdr ops logs {op}` shows what happened"))
+        .about(op);
     };
 
     let service = match record.plan.step(failure.step) {

@@ -1,6 +1,7 @@
 //! Starts an operation: gives it its id, submits it, and watches it unless asked to return at once.
 
 use jiff::Timestamp;
+use schemas::codes;
 use schemas::ids::OperationId;
 use schemas::operation::NewOperation;
 use serde_json::json;
@@ -19,9 +20,9 @@ pub(crate) async fn start(
     let output = &context.output;
     new.labels.extend(args.label.iter().cloned());
     let op = OperationId::new(&new.kind, Timestamp::now(), rand::random())
-        .map_err(|error| Failure::of(Exit::Usage, "OPS-Invalid", &error))?;
+        .map_err(|error| Failure::of(Exit::Usage, codes::OPS_INVALID, &error))?;
     new.validate(&op)
-        .map_err(|error| Failure::of(Exit::Usage, "OPS-Invalid", &error).about(&op))?;
+        .map_err(|error| Failure::of(Exit::Usage, codes::OPS_INVALID, &error).about(&op))?;
 
     if args.dry_run {
         let request = serde_json::to_value(&new).unwrap_or_default();

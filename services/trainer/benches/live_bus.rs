@@ -39,8 +39,8 @@ use store::{DataSetTable, sha256_hex};
 use strategies::{Overrides, Resolved, Strategy};
 use system_tests::Sandbox;
 use trainer::{
-    BatchProgress, Control, EpochRow, TrainState, Trainer, TrainingData, dataset::training_data,
-    state, train,
+    BatchProgress, ComputeDevice, Control, EpochRow, TrainJob, TrainState, Trainer, TrainingData,
+    data_set::training_data, state, train,
 };
 
 /// Rows of the three parts.
@@ -128,7 +128,7 @@ impl Bench {
     }
 
     async fn run(&self, rounds: usize) {
-        let _worker = self.sandbox.run(Trainer).await;
+        let _worker = self.sandbox.run(Trainer::new(ComputeDevice::Cpu)).await;
         let (messages, checkpoints) = self.live().await.1; // also warms both up
         self.silent().await;
         let mut times = [const { Vec::new() }; 2];
@@ -158,7 +158,7 @@ impl Bench {
             batch_size, epochs, ..
         } = self.settings;
         println!(
-            "batch {batch_size}: {}, {epochs} epochs each; a live one tells {messages} progress records and keeps \
+            "batch {batch_size}: {}, {epochs} epochs each; a live one publishes {messages} progress records and writes \
              {checkpoints} checkpoints; {left_out} rounds left out",
             summary(&times)
         );
@@ -173,28 +173,25 @@ impl Bench {
         (others() - before) * 6.0 > began.elapsed().as_secs_f64()
     }
 
-    /// Milliseconds an epoch of a plain call.
+    /// Milliseconds per epoch of a plain call.
     async fn silent(&self) -> f64 {
-        let (data, network, settings) = (
-            self.data.clone(),
-            self.network.clone(),
-            self.settings.clone(),
-        );
-        let work = move || {
-            train(
-                &data,
-                &network,
-                &settings,
-                42,
-                &Silent(Instant::now()),
-                None,
-            )
-            .unwrap()
-        };
-        mean(&tokio::task::spawn_blocking(work).await.unwrap().history)
+        let data = self.data.clone();
+        let network = self.network.clone();
+        let settings = self.settings.clone();
+        let training = tokio::task::spawn_blocking(move || {
+            let job = TrainJob {
+                data: &data,
+                network: &network,
+                settings: &settings,
+                seed: 42,
+                device: ComputeDevice::Cpu,
+            };
+            train(&job, &Silent(Instant::now()), None).unwrap()
+        });
+        mean(&training.await.unwrap().history)
     }
 
-    /// Milliseconds an epoch of an operation; how many progress records and checkpoints it left
+    /// Milliseconds per epoch of an operation; how many progress records and checkpoints it left
     /// behind on its way.
     async fn live(&self) -> (f64, (usize, u32)) {
         let op = self.sandbox.submit(&self.operation()).await;
@@ -204,7 +201,7 @@ impl Bench {
         let keys = store.checkpoints().list(&op, step).await.unwrap();
         let key = keys.first().unwrap();
         let state = store.checkpoints().get(key).await.unwrap().state;
-        let progress: state::Progress = serde_json::from_value(state).unwrap();
+        let progress: state::TrainProgress = serde_json::from_value(state).unwrap();
         let messages = self.sandbox.progress_of(&op).await.len();
         (mean(&progress.history), (messages, key.seq))
     }

@@ -7,20 +7,20 @@
 use std::collections::BTreeMap;
 
 use schemas::manifests::{Network, OutputKind};
-use schemas::names::{HISTORY_FILE, METRICS_FILE, MODEL_FILE};
+use schemas::names::{HISTORY_FILE, METRICS_FILE, MODEL_FILE, TEST_PART};
 use serde::{Deserialize, Serialize};
 use store::{Bytes, Cells, StoreError, Table};
 
 use crate::{
     EpochRow, TrainError, Trained,
-    metrics::{KindMetrics, PartMetrics},
+    metrics::{ClassMetrics, KindMetrics, PartMetrics},
     state::model_file,
 };
 
-/// One class predicted this often means that the model has collapsed.
-const COLLAPSED: f64 = 0.95;
+/// Share of rows from which on one predicted class means that the model has collapsed.
+const COLLAPSED_SHARE: f64 = 0.95;
 
-/// `metrics.json`.
+/// The document `metrics.json` of an artifact.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MetricsDocument {
     /// Version of this layout.
@@ -53,29 +53,27 @@ impl MetricsDocument {
 
     /// The document of a finished training.
     pub fn new(trained: &Trained, network: &Network, seed: u64) -> Self {
-        let names = match &network.output {
+        let class_names = match &network.output {
             OutputKind::Classes { names } => names.clone(),
             OutputKind::Regression => Vec::new(),
         };
+        let test = trained.metrics.get(TEST_PART);
+        let warnings = trained
+            .metrics
+            .iter()
+            .flat_map(|(part, metrics)| warnings_of(part, metrics));
+
         Self {
             v: Self::VERSION,
-            headline: trained
-                .metrics
-                .get("test")
-                .map(PartMetrics::headline)
-                .unwrap_or_default(),
-            warnings: trained
-                .metrics
-                .iter()
-                .flat_map(|(part, metrics)| warnings(part, metrics))
-                .collect(),
+            headline: test.map(PartMetrics::headline).unwrap_or_default(),
+            warnings: warnings.collect(),
             epochs: trained.history.last().map_or(0, |row| row.epoch),
             best_epoch: trained.best_epoch,
             stopped_early: trained.stopped_early,
             seed,
             parameters: network.parameter_count() as u64,
             device: trained.device.clone(),
-            class_weights: names
+            class_weights: class_names
                 .into_iter()
                 .zip(trained.class_weights.iter().copied())
                 .collect(),
@@ -88,37 +86,39 @@ impl MetricsDocument {
 ///
 /// # Errors
 /// When the weights are not those of `network`, or a file cannot be encoded.
-pub fn files(
+pub fn encode_files(
     trained: &Trained,
     network: &Network,
     metrics: &MetricsDocument,
 ) -> Result<BTreeMap<String, Bytes>, TrainError> {
-    let failed = |file, source: Box<dyn std::error::Error + Send + Sync>| TrainError::File {
+    let model = model_file(network, &trained.weights)?;
+    let metrics = serde_json::to_vec_pretty(metrics)
+        .map_err(|error| not_encoded(METRICS_FILE, error.into()))?;
+    let history =
+        history_file(&trained.history).map_err(|error| not_encoded(HISTORY_FILE, error.into()))?;
+
+    Ok(BTreeMap::from([
+        (MODEL_FILE.to_owned(), model.into()),
+        (METRICS_FILE.to_owned(), metrics.into()),
+        (HISTORY_FILE.to_owned(), history),
+    ]))
+}
+
+fn not_encoded(file: &'static str, source: Box<dyn std::error::Error + Send + Sync>) -> TrainError {
+    TrainError::File {
         file,
         doing: "written",
         source,
-    };
-    let json =
-        serde_json::to_vec_pretty(metrics).map_err(|error| failed(METRICS_FILE, error.into()))?;
-    let history = history(&trained.history).map_err(|error| failed(HISTORY_FILE, error.into()))?;
-    let files = [
-        (MODEL_FILE, model_file(network, &trained.weights)?.into()),
-        (METRICS_FILE, json.into()),
-        (HISTORY_FILE, history),
-    ];
-    Ok(files
-        .into_iter()
-        .map(|(name, bytes)| (name.to_owned(), bytes))
-        .collect())
+    }
 }
 
-fn history(rows: &[EpochRow]) -> Result<Bytes, StoreError> {
+/// One row per epoch, with the fields of [`EpochRow`] as columns; an absent accuracy is NaN.
+fn history_file(rows: &[EpochRow]) -> Result<Bytes, StoreError> {
     let column = |value: fn(&EpochRow) -> f64| Cells::Number(rows.iter().map(value).collect());
+    let epochs = rows.iter().map(|row| i64::from(row.epoch)).collect();
+
     Table::default()
-        .with(
-            "epoch",
-            Cells::Integer(rows.iter().map(|row| i64::from(row.epoch)).collect()),
-        )
+        .with("epoch", Cells::Integer(epochs))
         .with("train_loss", column(|row| row.train_loss))
         .with(
             "train_accuracy",
@@ -134,41 +134,44 @@ fn history(rows: &[EpochRow]) -> Result<Bytes, StoreError> {
         .to_parquet()
 }
 
-fn warnings(part: &str, metrics: &PartMetrics) -> Vec<String> {
-    let mut found = Vec::new();
+/// What a reader must know before trusting the model on `part`.
+fn warnings_of(part: &str, metrics: &PartMetrics) -> Vec<String> {
     match &metrics.kind {
-        KindMetrics::Classes(classes) => {
-            for class in &classes.classes {
-                if class.support == 0 {
-                    found.push(format!(
-                        "the {part} part has no row of class {}",
-                        class.name
-                    ));
-                }
-                if class.predicted_share > COLLAPSED {
-                    let percent = 100.0 * class.predicted_share;
-                    found.push(format!(
-                        "the model answers {} on {percent:.1} % of the {part} part",
-                        class.name
-                    ));
-                }
-            }
-            if part == "test" && classes.accuracy <= classes.majority_accuracy {
-                let (ours, theirs) = (100.0 * classes.accuracy, 100.0 * classes.majority_accuracy);
-                found.push(format!(
-                    "test accuracy {ours:.1} % does not beat always answering the most frequent class, {theirs:.1} %"
-                ));
-            }
-        }
+        KindMetrics::Classes(classes) => class_warnings(part, classes),
         KindMetrics::Regression(regression)
-            if part == "test" && regression.mse >= regression.baseline_mse =>
+            if part == TEST_PART && regression.mse >= regression.baseline_mse =>
         {
-            found.push(
-                "the test error does not beat always predicting the training part's mean"
-                    .to_owned(),
-            );
+            let warning = "the test error does not beat always predicting the mean of the \
+                           training part";
+            vec![warning.to_owned()]
         }
-        KindMetrics::Regression(_) => {}
+        KindMetrics::Regression(_) => Vec::new(),
     }
-    found
+}
+
+fn class_warnings(part: &str, metrics: &ClassMetrics) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for class in &metrics.classes {
+        let name = &class.name;
+        if class.support == 0 {
+            warnings.push(format!("the {part} part has no row of class {name}"));
+        }
+        if class.predicted_share > COLLAPSED_SHARE {
+            let percent = 100.0 * class.predicted_share;
+            warnings.push(format!(
+                "the model answers {name} on {percent:.1} % of the {part} part"
+            ));
+        }
+    }
+
+    // Only the test part is unseen: a model that does not beat the simplest answer there is worth
+    // nothing.
+    if part == TEST_PART && metrics.accuracy <= metrics.majority_accuracy {
+        warnings.push(format!(
+            "test accuracy {:.1} % does not beat always answering the most frequent class, {:.1} %",
+            100.0 * metrics.accuracy,
+            100.0 * metrics.majority_accuracy
+        ));
+    }
+    warnings
 }

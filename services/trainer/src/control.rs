@@ -1,13 +1,13 @@
-//! How the world outside talks with a running training: it is told of progress and is asked whether
-//! to go on.
+//! How a running training talks to its surroundings: it reports progress, hands over checkpoints,
+//! and asks whether to go on.
 
 use std::time::Duration;
 
 use crate::history::EpochRow;
 use crate::state::TrainState;
 
-/// Where a training stands inside an epoch. Losses and accuracies are means over the epoch so far,
-/// with dropout active and weights moving: they are no evaluation of the weights.
+/// Where a training is inside an epoch. Losses and accuracies are means over the epoch so far, with
+/// dropout active and weights moving: they are no evaluation of the weights.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BatchProgress {
     /// Epoch from 1.
@@ -20,31 +20,35 @@ pub struct BatchProgress {
     pub batches: u32,
     /// Mean of the training criterion.
     pub loss: f64,
-    /// Share of right answers; absent while there was nothing to count.
+    /// Share of right answers; absent while no row counts.
     pub accuracy: Option<f64>,
 }
 
 impl BatchProgress {
     /// Share of the whole run that is done, in 0..=1; never falls.
-    pub fn done(&self) -> f64 {
-        let batches = f64::from(self.batches.max(1));
-        (f64::from(self.epoch - 1) + f64::from(self.batch) / batches)
-            / f64::from(self.epochs.max(1))
+    pub fn fraction_done(&self) -> f64 {
+        let finished_epochs = f64::from(self.epoch - 1);
+        let of_this_epoch = f64::from(self.batch) / f64::from(self.batches.max(1));
+        (finished_epochs + of_this_epoch) / f64::from(self.epochs.max(1))
     }
 }
 
 /// Called from the training thread, so every method returns at once: store into a slot, load a
 /// flag, send to a task.
 pub trait Control {
-    /// True once the training shall stop; asked every batch and every chunk of an evaluation.
+    /// True once the training must stop; asked before every batch and every chunk of an evaluation.
     fn cancelled(&self) -> bool;
+
     /// Time since the training began, from a monotonic clock.
     fn elapsed(&self) -> Duration;
-    /// Batch 1, every tenth, and the last two of an epoch.
+
+    /// Called after batch 1, every tenth after it, and the last two of an epoch.
     fn batch(&self, progress: &BatchProgress);
-    /// Every epoch, before its checkpoint.
+
+    /// Called after every epoch, before its checkpoint.
     fn epoch(&self, row: &EpochRow);
-    /// Every 10 epochs, every 300 seconds and after the last epoch: all that an exact resume needs,
-    /// by value.
+
+    /// Called every 10 epochs, every 300 seconds and after the last epoch, with all that an exact
+    /// resume needs, by value.
     fn checkpoint(&self, state: TrainState);
 }

@@ -1,29 +1,40 @@
 //! The training criteria in libtorch, for the gradient. Their values on the host are in
-//! [`crate::metrics`].
+//! [`crate::metrics`], from the same formulas: see [`Loss`].
 
 use schemas::training::Loss;
 use tch::{Device, Kind, Reduction, TchError, Tensor};
 
 use crate::data::Labels;
 
+/// libtorch's number for "no class is ignored". No label is negative, so it never occurs.
+const NO_IGNORED_CLASS: i64 = -100;
+/// Labels are taken as they are, without smoothing.
+const NO_LABEL_SMOOTHING: f64 = 0.0;
+
 /// A loss with its class weights on the device.
 #[derive(Debug)]
 pub struct Criterion {
     loss: Loss,
+    /// `[classes]`, float32; absent for a regression.
     class_weights: Option<Tensor>,
 }
 
 impl Criterion {
-    /// `loss` with one weight a class, none for a regression.
+    /// `loss` with one weight per class, none for a regression.
     ///
     /// # Errors
     /// When libtorch refuses.
     pub fn new(loss: Loss, class_weights: &[f64], device: Device) -> Result<Self, TchError> {
-        let values: Vec<f32> = class_weights.iter().map(|&weight| weight as f32).collect();
-        let tensor = || Tensor::f_from_slice(&values)?.f_to_device(device);
+        let class_weights = if loss.is_for_classes() {
+            let values: Vec<f32> = class_weights.iter().map(|&weight| weight as f32).collect();
+            Some(Tensor::f_from_slice(&values)?.f_to_device(device)?)
+        } else {
+            None
+        };
+
         Ok(Self {
             loss,
-            class_weights: loss.is_for_classes().then(tensor).transpose()?,
+            class_weights,
         })
     }
 
@@ -31,28 +42,16 @@ impl Criterion {
     ///
     /// # Errors
     /// When libtorch refuses.
-    pub fn loss(&self, scores: &Tensor, targets: &Tensor) -> Result<Tensor, TchError> {
-        let weights = self.class_weights.as_ref();
+    pub fn loss_of(&self, scores: &Tensor, targets: &Tensor) -> Result<Tensor, TchError> {
         match self.loss {
-            Loss::CrossEntropy => {
-                scores.f_cross_entropy_loss(targets, weights, Reduction::Mean, -100, 0.0)
-            }
-            Loss::Focal { gamma } => {
-                let logs = scores
-                    .f_log_softmax(-1, Kind::Float)?
-                    .f_gather(1, &targets.f_unsqueeze(1)?, false)?
-                    .f_squeeze_dim(1)?;
-                let focus = logs
-                    .f_exp()?
-                    .f_neg()?
-                    .f_add_scalar(1.0)?
-                    .f_pow_tensor_scalar(gamma)?;
-                let weighted = match weights {
-                    Some(weights) => logs.f_mul(&weights.f_index_select(0, targets)?)?,
-                    None => logs,
-                };
-                focus.f_mul(&weighted)?.f_neg()?.f_mean(Kind::Float)
-            }
+            Loss::CrossEntropy => scores.f_cross_entropy_loss(
+                targets,
+                self.class_weights.as_ref(),
+                Reduction::Mean,
+                NO_IGNORED_CLASS,
+                NO_LABEL_SMOOTHING,
+            ),
+            Loss::Focal { gamma } => self.focal_loss(scores, targets, gamma),
             Loss::Huber { delta } => {
                 scores
                     .f_squeeze_dim(-1)?
@@ -64,13 +63,38 @@ impl Criterion {
         }
     }
 
-    /// Rows whose class is right, or whose sign is right among targets other than 0, as a scalar
-    /// tensor.
+    /// Mean of w·(1 − p)^gamma·(−log p), p being the probability of the true class (Lin and others,
+    /// 2017). The mean is over rows, not over weights.
+    fn focal_loss(
+        &self,
+        scores: &Tensor,
+        targets: &Tensor,
+        gamma: f64,
+    ) -> Result<Tensor, TchError> {
+        let log_probabilities = scores
+            .f_log_softmax(-1, Kind::Float)?
+            .f_gather(1, &targets.f_unsqueeze(1)?, false)?
+            .f_squeeze_dim(1)?;
+        let focus = log_probabilities
+            .f_exp()?
+            .f_neg()?
+            .f_add_scalar(1.0)?
+            .f_pow_tensor_scalar(gamma)?;
+
+        let weighted = match &self.class_weights {
+            Some(weights) => log_probabilities.f_mul(&weights.f_index_select(0, targets)?)?,
+            None => log_probabilities,
+        };
+        focus.f_mul(&weighted)?.f_neg()?.f_mean(Kind::Float)
+    }
+
+    /// Number of rows whose class is right, or whose sign is right among targets other than 0, as a
+    /// scalar tensor that stays on the device.
     ///
     /// # Errors
     /// When libtorch refuses.
-    pub fn right(&self, scores: &Tensor, targets: &Tensor) -> Result<Tensor, TchError> {
-        let right = if self.loss.is_for_classes() {
+    pub fn count_right(&self, scores: &Tensor, targets: &Tensor) -> Result<Tensor, TchError> {
+        let is_right = if self.loss.is_for_classes() {
             scores.f_argmax(-1, false)?.f_eq_tensor(targets)?
         } else {
             scores
@@ -79,7 +103,7 @@ impl Criterion {
                 .f_mul(&targets.f_sign()?)?
                 .f_gt(0.0)?
         };
-        right.f_sum(Kind::Int64)
+        is_right.f_sum(Kind::Int64)
     }
 }
 
@@ -87,7 +111,7 @@ impl Criterion {
 ///
 /// # Errors
 /// When libtorch refuses.
-pub fn targets(labels: &Labels, device: Device) -> Result<Tensor, TchError> {
+pub fn targets_on(device: Device, labels: &Labels) -> Result<Tensor, TchError> {
     match labels {
         Labels::Classes(labels) => Tensor::f_from_slice(labels)?.f_to_device(device),
         Labels::Returns(labels) => Tensor::f_from_slice(labels)?.f_to_device(device),

@@ -1,10 +1,11 @@
 //! What a training learns from: three parts of rows with labels, checked before the first step.
 
 use schemas::manifests::{Network, OutputKind};
+use schemas::names::{TEST_PART, TRAIN_PART, VALIDATION_PART};
 
 use crate::TrainError;
 
-/// The labels of a part, one a row.
+/// The labels of a part, one per row.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Labels {
     /// Index into the network's class names.
@@ -14,7 +15,7 @@ pub enum Labels {
 }
 
 impl Labels {
-    /// Rows.
+    /// Number of rows.
     pub fn len(&self) -> usize {
         match self {
             Self::Classes(labels) => labels.len(),
@@ -28,64 +29,67 @@ impl Labels {
     }
 
     /// How many of `rows` count for an accuracy: every classified row, and every return other than
-    /// 0.
+    /// 0, which has a direction.
     pub fn countable(&self, rows: &[i64]) -> u64 {
-        let moved = |labels: &[f32], row: &i64| {
-            labels.get(*row as usize).is_some_and(|label| *label != 0.0)
-        };
         match self {
             Self::Classes(_) => rows.len() as u64,
-            Self::Returns(labels) => rows.iter().filter(|row| moved(labels, row)).count() as u64,
+            Self::Returns(labels) => {
+                let has_direction = |row: &&i64| {
+                    let label = labels.get(**row as usize);
+                    label.is_some_and(|label| *label != 0.0)
+                };
+                rows.iter().filter(has_direction).count() as u64
+            }
         }
     }
 
     /// Rows of each class `0..classes`; all zero for returns.
     pub fn counts(&self, classes: usize) -> Vec<u64> {
         let mut counts = vec![0; classes];
-        if let Self::Classes(labels) = self {
-            for &label in labels {
-                if let Some(count) = usize::try_from(label)
-                    .ok()
-                    .and_then(|class| counts.get_mut(class))
-                {
-                    *count += 1;
-                }
+        let Self::Classes(labels) = self else {
+            return counts;
+        };
+
+        for &label in labels {
+            let class = usize::try_from(label).ok();
+            if let Some(count) = class.and_then(|class| counts.get_mut(class)) {
+                *count += 1;
             }
         }
         counts
     }
 }
 
-/// One part of a data set.
+/// The rows of one part of a data set.
 #[derive(Clone, Debug)]
-pub struct Part {
+pub struct PartData {
     /// `[rows, features]`, row-major, scaled as the data set says, in the network's column order.
     pub features: Vec<f32>,
     /// `[rows]`.
     pub labels: Labels,
 }
 
-/// The parts in time order. Validation and test are never weighed.
+/// The parts in time order. Validation and test are never weighted.
 #[derive(Clone, Debug)]
 pub struct TrainingData {
-    /// What the weights are fitted to.
-    pub train: Part,
-    /// What chooses the best epoch.
-    pub validation: Part,
-    /// What is measured once, at the end.
-    pub test: Part,
-    /// How often each training row is drawn, beside the others; absent = an epoch sees every row
-    /// once.
+    /// The weights are fitted to it.
+    pub train: PartData,
+    /// It chooses the best epoch.
+    pub validation: PartData,
+    /// It is measured once, at the end.
+    pub test: PartData,
+    /// How often each training row is drawn, relative to the others; absent = an epoch sees every
+    /// row once.
     pub weights: Option<Vec<f32>>,
 }
 
 impl TrainingData {
-    /// The parts with their names.
-    pub fn parts(&self) -> [(&'static str, &Part); 3] {
+    /// The parts with their names, in time order.
+    pub fn parts(&self) -> [(&'static str, &PartData); 3] {
         [
-            ("train", &self.train),
-            ("validation", &self.validation),
-            ("test", &self.test),
+            (TRAIN_PART, &self.train),
+            (VALIDATION_PART, &self.validation),
+            (TEST_PART, &self.test),
         ]
     }
 
@@ -102,16 +106,23 @@ impl TrainingData {
         if let Some(weights) = &self.weights {
             check_weights(weights, self.train.labels.len())?;
         }
-        let OutputKind::Classes { names } = &network.output else {
-            return Ok(());
-        };
+
+        match &network.output {
+            OutputKind::Classes { names } => self.check_classes(names),
+            OutputKind::Regression => Ok(()),
+        }
+    }
+
+    /// Nothing can be learnt about a class without a training row.
+    fn check_classes(&self, names: &[String]) -> Result<(), TrainError> {
         let counts = self.train.labels.counts(names.len());
         let absent: Vec<String> = names
             .iter()
             .zip(counts)
             .filter(|(_, count)| *count == 0)
-            .map(|(n, _)| n.clone())
+            .map(|(name, _)| name.clone())
             .collect();
+
         if absent.is_empty() {
             Ok(())
         } else {
@@ -120,7 +131,7 @@ impl TrainingData {
     }
 }
 
-/// One weight a row, each above 0: a row that can never be drawn would be no row of the part.
+/// One weight per row, each above 0: a row that can never be drawn is not part of the training.
 fn check_weights(weights: &[f32], rows: usize) -> Result<(), TrainError> {
     if weights.len() != rows {
         return Err(TrainError::Weights {
@@ -128,62 +139,67 @@ fn check_weights(weights: &[f32], rows: usize) -> Result<(), TrainError> {
             rows,
         });
     }
-    match weights
-        .iter()
-        .enumerate()
-        .find(|(_, weight)| !(weight.is_finite() && **weight > 0.0))
-    {
-        Some((row, &value)) => Err(TrainError::Value {
-            part: "train",
+
+    let unusable = |weight: &f32| !(weight.is_finite() && *weight > 0.0);
+    match weights.iter().position(unusable) {
+        Some(row) => Err(TrainError::Value {
+            part: TRAIN_PART,
             row,
             column: "weight".to_owned(),
-            value,
+            value: weights.get(row).copied().unwrap_or(f32::NAN),
         }),
         None => Ok(()),
     }
 }
 
-impl Part {
+impl PartData {
     fn check(&self, part: &'static str, network: &Network) -> Result<(), TrainError> {
-        let (rows, width, values) = (
-            self.labels.len(),
-            network.features.len(),
-            self.features.len(),
-        );
+        let rows = self.labels.len();
         if rows == 0 {
             return Err(TrainError::EmptyPart { part });
         }
-        if rows * width != values {
+
+        let width = network.features.len();
+        if rows * width != self.features.len() {
             return Err(TrainError::Shape {
                 part,
                 rows,
-                values,
+                values: self.features.len(),
                 width,
             });
         }
-        if let Some((position, &value)) = self
-            .features
-            .iter()
-            .enumerate()
-            .find(|(_, value)| !value.is_finite())
-        {
-            let column = network
-                .features
-                .get(position % width)
-                .map(|column| column.name.clone())
-                .unwrap_or_default();
-            return Err(TrainError::Value {
-                part,
-                row: position / width,
-                column,
-                value,
-            });
-        }
+
+        self.check_features(part, network)?;
+        self.check_labels(part, network)
+    }
+
+    fn check_features(&self, part: &'static str, network: &Network) -> Result<(), TrainError> {
+        let Some(position) = position_of_infinite(&self.features) else {
+            return Ok(());
+        };
+
+        // Features are row by row, so the position says both row and column.
+        let width = network.features.len().max(1);
+        let column = network.features.get(position % width);
+        Err(TrainError::Value {
+            part,
+            row: position / width,
+            column: column.map(|column| column.name.clone()).unwrap_or_default(),
+            value: self.features.get(position).copied().unwrap_or(f32::NAN),
+        })
+    }
+
+    fn check_labels(&self, part: &'static str, network: &Network) -> Result<(), TrainError> {
         match (&self.labels, &network.output) {
             (Labels::Classes(labels), OutputKind::Classes { names }) => {
                 let classes = names.len();
-                let known = |label: i64| usize::try_from(label).is_ok_and(|class| class < classes);
-                match labels.iter().enumerate().find(|(_, label)| !known(**label)) {
+                let is_class =
+                    |label: i64| usize::try_from(label).is_ok_and(|class| class < classes);
+                match labels
+                    .iter()
+                    .enumerate()
+                    .find(|(_, label)| !is_class(**label))
+                {
                     Some((row, &label)) => Err(TrainError::Label {
                         part,
                         row,
@@ -194,16 +210,12 @@ impl Part {
                 }
             }
             (Labels::Returns(labels), OutputKind::Regression) => {
-                match labels
-                    .iter()
-                    .enumerate()
-                    .find(|(_, value)| !value.is_finite())
-                {
-                    Some((row, &value)) => Err(TrainError::Value {
+                match position_of_infinite(labels) {
+                    Some(row) => Err(TrainError::Value {
                         part,
                         row,
                         column: "label".to_owned(),
-                        value,
+                        value: labels.get(row).copied().unwrap_or(f32::NAN),
                     }),
                     None => Ok(()),
                 }
@@ -211,4 +223,9 @@ impl Part {
             _ => Err(TrainError::Kinds),
         }
     }
+}
+
+/// Position of the first value that is infinite or NaN.
+fn position_of_infinite(values: &[f32]) -> Option<usize> {
+    values.iter().position(|value| !value.is_finite())
 }

@@ -9,10 +9,10 @@ use crate::state::TrainState;
 /// Why [`crate::train`] returned no model.
 #[derive(Debug, thiserror::Error)]
 pub enum TrainError {
-    /// Settings that cannot be trained with.
+    /// The settings cannot be trained with.
     #[error("the training settings break a rule: {}", problems.join("; "))]
     Settings {
-        /// One sentence a rule.
+        /// One sentence per broken rule.
         problems: Vec<String>,
     },
     /// A part of the data without rows.
@@ -23,14 +23,14 @@ pub enum TrainError {
     },
     /// The features of a part are not rows × columns of the network.
     #[error(
-        "the {part} part has {values} feature values for {rows} labels; the network takes {width} a row"
+        "the {part} part has {values} feature values for {rows} labels; the network takes {width} per row"
     )]
     Shape {
         /// Name of the part.
         part: &'static str,
-        /// Labels.
+        /// Number of labels.
         rows: usize,
-        /// Feature values.
+        /// Number of feature values.
         values: usize,
         /// Columns of the network.
         width: usize,
@@ -50,11 +50,11 @@ pub enum TrainError {
     Value {
         /// Name of the part.
         part: &'static str,
-        /// Row from 0.
+        /// Row of the part, from 0.
         row: usize,
         /// Name of the feature, `label` or `weight`.
         column: String,
-        /// What stands there.
+        /// The value that cannot be used.
         value: f32,
     },
     /// Weights of some rows only, or of none although the strategy asks for them.
@@ -70,9 +70,9 @@ pub enum TrainError {
     Label {
         /// Name of the part.
         part: &'static str,
-        /// Row from 0.
+        /// Row of the part, from 0.
         row: usize,
-        /// The label.
+        /// The label as stored.
         label: i64,
         /// Number of classes.
         classes: usize,
@@ -83,23 +83,23 @@ pub enum TrainError {
     /// Classes without a single training row: nothing can be learnt about them.
     #[error("the train part has no row of class {}", names.join(", "))]
     ClassAbsent {
-        /// Their names.
+        /// Names of the absent classes.
         names: Vec<String>,
     },
     /// The checkpoint belongs to another training.
     #[error("the checkpoint does not belong to this training: its {what} differs")]
     Checkpoint {
-        /// What differs.
+        /// The part that differs, as a noun.
         what: &'static str,
     },
     /// A file of a checkpoint or an artifact cannot be written or read.
     #[error("{file} cannot be {doing}")]
     File {
-        /// Its name.
+        /// Name of the file.
         file: &'static str,
         /// `read` or `written`.
         doing: &'static str,
-        /// Why.
+        /// Why it cannot.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
@@ -117,7 +117,7 @@ pub enum TrainError {
         /// The state after the last epoch whose losses were finite; absent in the first epoch.
         last_good: Option<Box<TrainState>>,
     },
-    /// The control said so.
+    /// The control asked to stop.
     #[error("the training was cancelled")]
     Cancelled {
         /// The state after the last whole epoch; absent in the first epoch.

@@ -12,38 +12,45 @@
 //! | Failure | What happens |
 //! |---|---|
 //! | killed, shut down, cancelled | the next attempt or a resume goes on from the last checkpoint, in the same bits |
-//! | checkpoint damaged | a warning, and the training starts anew |
+//! | checkpoint damaged | a warning, and the training starts from the beginning |
 //! | checkpoint cannot be written | a warning; the training goes on, and the next one is tried |
 //! | data set absent or damaged, class absent, settings out of bounds | the step fails and says where |
 //! | loss diverges | the step fails; the last good state is kept as a checkpoint |
+//! | the configured GPU is absent, or the lane is `gpu` and there is none | the process does not start |
 //!
 //! Same seed, same data, same settings, same number of threads: same bits, on CPU, interrupted or
 //! not.
 //!
-//! Deliberately absent: optimisers but Adam, learning-rate schedules, mixed precision, sequence
+//! Deliberately absent: optimisers other than Adam, learning-rate schedules, mixed precision, sequence
 //! networks.
 
 mod adam;
 pub mod artifact;
 mod checkpoints;
-pub mod control;
+mod control;
 mod criterion;
 mod data;
-pub mod dataset;
+pub mod data_set;
+mod device;
 mod error;
 mod handler;
 mod history;
+mod job;
 pub mod metrics;
 mod mlp;
+mod prepared;
 pub mod random;
 mod report;
+mod session;
 pub mod state;
 mod train;
 
 pub use control::{BatchProgress, Control};
-pub use data::{Labels, Part, TrainingData};
+pub use data::{Labels, PartData, TrainingData};
+pub use device::{ComputeDevice, DeviceError, DeviceSetting};
 pub use error::TrainError;
-pub use handler::Trainer;
+pub use handler::{Trainer, TrainerSettings};
 pub use history::EpochRow;
+pub use job::TrainJob;
 pub use state::{TrainState, model_file};
-pub use train::{CHECKPOINT_AGE, CHECKPOINT_EPOCHS, Trained, train, uses_gpu};
+pub use train::{CHECKPOINT_AGE, CHECKPOINT_EPOCHS, Trained, train};

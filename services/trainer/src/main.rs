@@ -2,24 +2,44 @@
 
 use std::process::ExitCode;
 
-use runtime::settings::NoSettings;
-use schemas::{ids::Service, progress::Device};
-use trainer::{Trainer, uses_gpu};
+use runtime::{Fatal, Start};
+use schemas::codes::Advice;
+use schemas::ids::Service;
+use trainer::{DeviceError, Trainer, TrainerSettings};
+
+/// Priority of a trainer on a GPU: it takes first from the queue that all trainers share.
+const GPU_PRIORITY: usize = 0;
+/// Priority of a trainer on a CPU, which is the spare. A lower number goes first.
+const CPU_PRIORITY: usize = 5;
 
 fn main() -> ExitCode {
-    runtime::run::<NoSettings, _>(
+    runtime::run(
         Service::Trainer,
         "Fits networks to data sets",
-        |mut start| {
-            let gpu = uses_gpu();
-            // GPU workers take first from the queue that all trainers share; CPU workers are the
-            // spare.
-            start.options.priority = if gpu { 0 } else { 5 };
-            start.options.device = Some(Device {
-                kind: if gpu { "cuda" } else { "cpu" }.to_owned(),
-                name: String::new(),
-            });
-            Ok((Trainer, start))
-        },
+        build_trainer,
     )
+}
+
+/// Chooses the device, and refuses work that this device is not meant for.
+fn build_trainer(
+    mut start: Start<TrainerSettings>,
+) -> Result<(Trainer, Start<TrainerSettings>), Fatal> {
+    let fatal = |error: DeviceError| Fatal::new(&error, error.hint());
+
+    let device = start
+        .settings
+        .service
+        .own
+        .device
+        .find_device()
+        .map_err(fatal)?;
+    device.check_lane(start.options.lane).map_err(fatal)?;
+
+    start.options.priority = if device.is_gpu() {
+        GPU_PRIORITY
+    } else {
+        CPU_PRIORITY
+    };
+    start.options.device = Some(device.describe());
+    Ok((Trainer::new(device), start))
 }

@@ -13,7 +13,9 @@ use crate::random::Dropout;
 pub struct Mlp {
     /// All parameters, `[parameters]`, float32, in file order; layers see every change of it.
     pub flat: Tensor,
+    /// Weight `[out, in]` and bias `[out]` of each layer in turn, views into `flat`.
     leaves: Vec<Tensor>,
+    /// Width of each hidden layer.
     hidden: Vec<i64>,
     activation: Activation,
     device: Device,
@@ -23,20 +25,23 @@ impl Mlp {
     /// `network` with the given flat weights on `device`.
     ///
     /// # Errors
-    /// When libtorch refuses, usually for want of memory, or the weights are not those of the
+    /// When libtorch refuses, usually for lack of memory, or the weights are not those of the
     /// network.
     pub fn new(network: &Network, weights: &[f32], device: Device) -> Result<Self, TchError> {
         let flat = Tensor::f_from_slice(weights)?.f_to_device(device)?;
+
         let mut leaves = Vec::new();
         let mut start = 0;
         for spec in network.tensors() {
             let shape: Vec<i64> = spec.shape.iter().map(|&size| size as i64).collect();
             let length = shape.iter().product();
-            // Detached views share storage with `flat` and are leaves of the graph.
+            // Detached views share storage with `flat` and are leaves of the graph: the optimiser
+            // changes `flat`, autograd sees the layers.
             let view = flat.f_narrow(0, start, length)?.f_view(shape.as_slice())?;
             leaves.push(view.f_detach()?.f_set_requires_grad(true)?);
             start += length;
         }
+
         let hidden = network
             .hidden_layers
             .iter()
@@ -51,7 +56,8 @@ impl Mlp {
         })
     }
 
-    /// Raw scores `[rows, outputs]` of features `[rows, features]`, with dropout where it is given.
+    /// Raw scores `[rows, outputs]` of features `[rows, features]`. Each layer is x·Wᵀ + b; hidden
+    /// ones are followed by the activation and, if `dropout` is present, by its mask.
     ///
     /// # Errors
     /// When libtorch refuses.
@@ -60,16 +66,18 @@ impl Mlp {
         features: &Tensor,
         dropout: Option<&mut Dropout>,
     ) -> Result<Tensor, TchError> {
-        let rows = features.size().first().copied().unwrap_or(0);
-        let masks = dropout
-            .map(|dropout| self.masks(rows, dropout))
-            .transpose()?
-            .unwrap_or_default();
+        let masks = match dropout {
+            Some(dropout) => self.draw_masks(row_count(features), dropout)?,
+            None => Vec::new(),
+        };
         let mut masks = masks.iter();
+
         let mut values = features.shallow_clone();
         for (layer, pair) in self.leaves.chunks_exact(2).enumerate() {
             let [weight, bias] = pair else { continue };
             values = values.f_linear(weight, Some(bias))?;
+
+            // The output layer gives raw scores: no activation, no dropout.
             if layer < self.hidden.len() {
                 values = self.activate(&values)?;
                 if let Some(mask) = masks.next() {
@@ -77,6 +85,7 @@ impl Mlp {
                 }
             }
         }
+
         Ok(values)
     }
 
@@ -84,7 +93,7 @@ impl Mlp {
     ///
     /// # Errors
     /// When libtorch refuses.
-    pub fn gradient(&self, loss: &Tensor) -> Result<Tensor, TchError> {
+    pub fn gradient_of(&self, loss: &Tensor) -> Result<Tensor, TchError> {
         let gradients = Tensor::f_run_backward(&[loss], &self.leaves, false, false)?;
         let flat: Result<Vec<Tensor>, TchError> = gradients
             .iter()
@@ -93,10 +102,12 @@ impl Mlp {
         Tensor::f_cat(&flat?, 0)
     }
 
-    /// One mask `[rows, width]` a hidden layer.
-    fn masks(&self, rows: i64, dropout: &mut Dropout) -> Result<Vec<Tensor>, TchError> {
+    /// One mask `[rows, width]` per hidden layer, all drawn and moved to the device at once.
+    fn draw_masks(&self, rows: i64, dropout: &mut Dropout) -> Result<Vec<Tensor>, TchError> {
         let units = rows * self.hidden.iter().sum::<i64>();
-        let all = Tensor::f_from_slice(dropout.next(units as usize))?.f_to_device(self.device)?;
+        let all =
+            Tensor::f_from_slice(dropout.next_mask(units as usize))?.f_to_device(self.device)?;
+
         let mut start = 0;
         let mut masks = Vec::with_capacity(self.hidden.len());
         for &width in &self.hidden {
@@ -106,6 +117,7 @@ impl Mlp {
             );
             start += rows * width;
         }
+
         Ok(masks)
     }
 
@@ -114,18 +126,24 @@ impl Mlp {
             Activation::Relu => values.f_relu(),
             Activation::Tanh => values.f_tanh(),
             Activation::Sigmoid => values.f_sigmoid(),
-            Activation::LeakyRelu => values.f_leaky_relu(), // slope 0.01
+            // The slope of libtorch's default, 0.01, is that of `networks`.
+            Activation::LeakyRelu => values.f_leaky_relu(),
         }
     }
+}
+
+/// Length of the first dimension of a table.
+pub fn row_count(table: &Tensor) -> i64 {
+    table.size().first().copied().unwrap_or(0)
 }
 
 /// The values of a float tensor on the host, row-major: a copy, never a view.
 ///
 /// # Errors
 /// When libtorch refuses.
-pub fn to_host(tensor: &Tensor) -> Result<Vec<f32>, TchError> {
-    let mut values = vec![0.0; tensor.numel()];
-    let length = values.len();
+pub fn copy_to_host(tensor: &Tensor) -> Result<Vec<f32>, TchError> {
+    let length = tensor.numel();
+    let mut values = vec![0.0; length];
     tensor
         .f_to_device(Device::Cpu)?
         .f_to_kind(Kind::Float)?
@@ -143,12 +161,76 @@ mod tests {
     use schemas::manifests::{FeatureColumn, NetworkKind, OutputKind};
 
     use super::*;
-    use crate::{model_file, random::first_weights};
+    use crate::{model_file, random::initial_weights};
 
-    #[test]
-    fn plain_rust_and_libtorch_agree_within_1e_5_for_every_activation_and_depth() {
+    const WIDTH: usize = 9;
+    const ROWS: usize = 200;
+
+    fn network(features: usize, hidden_layers: Vec<usize>, output: OutputKind) -> Network {
+        let column = |index: usize| FeatureColumn {
+            name: format!("f{index}"),
+            normalisation: None,
+        };
+        Network {
+            kind: NetworkKind::Mlp,
+            hidden_layers,
+            activation: Activation::Relu,
+            dropout: 0.2,
+            features: (0..features).map(column).collect(),
+            output,
+        }
+    }
+
+    fn three_classes() -> OutputKind {
+        OutputKind::Classes {
+            names: ["BUY", "HOLD", "SELL"].map(str::to_owned).to_vec(),
+        }
+    }
+
+    /// Rows of numbers in -3..3.
+    fn rows() -> Vec<[f32; WIDTH]> {
         let mut generator = ChaCha8Rng::seed_from_u64(1);
         let mut uniform = || (f64::from(generator.next_u32()) / 2_147_483_648.0 - 1.0) as f32 * 3.0;
+        (0..ROWS)
+            .map(|_| std::array::from_fn(|_| uniform()))
+            .collect()
+    }
+
+    /// Compares scores and probabilities of all rows in libtorch and in `networks`.
+    fn compare_with_plain_rust(network: &Network) {
+        let rows = rows();
+        let weights = initial_weights(network, 5);
+        let file = model_file(network, &weights).unwrap();
+        let plain = networks::Model::from_safetensors(network, &file).unwrap();
+
+        let table = Tensor::from_slice(&rows.concat()).view([ROWS as i64, WIDTH as i64]);
+        let mlp = Mlp::new(network, &weights, Device::Cpu).unwrap();
+        let scores = mlp.forward(&table, None).unwrap();
+
+        let plain_scores: Vec<f32> = rows
+            .iter()
+            .flat_map(|row| plain.scores(row).unwrap())
+            .collect();
+        assert_close(&plain_scores, &copy_to_host(&scores).unwrap(), network);
+
+        let probabilities = copy_to_host(&scores.softmax(-1, Kind::Float)).unwrap();
+        let plain_probabilities = plain.predict(&rows).unwrap().concat();
+        assert_close(&plain_probabilities, &probabilities, network);
+    }
+
+    fn assert_close(ours: &[f32], theirs: &[f32], network: &Network) {
+        assert_eq!(ours.len(), 3 * ROWS);
+        assert_eq!(theirs.len(), ours.len());
+        for (one, other) in ours.iter().zip(theirs) {
+            assert!(
+                (one - other).abs() < 1e-5,
+                "{one} is not {other}: {network:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn plain_rust_and_libtorch_agree_within_1e_5() {
         for activation in [
             Activation::Relu,
             Activation::Tanh,
@@ -156,80 +238,36 @@ mod tests {
             Activation::LeakyRelu,
         ] {
             for hidden_layers in [vec![], vec![64, 32], vec![128, 64, 32, 16]] {
-                let features = (0..9)
-                    .map(|i| FeatureColumn {
-                        name: format!("f{i}"),
-                        normalisation: None,
-                    })
-                    .collect();
-                let names = ["BUY", "HOLD", "SELL"].map(str::to_owned).to_vec();
-                let output = OutputKind::Classes { names };
-                let network = Network {
-                    kind: NetworkKind::Mlp,
-                    hidden_layers,
+                compare_with_plain_rust(&Network {
                     activation,
-                    dropout: 0.2,
-                    features,
-                    output,
-                };
-                let weights = first_weights(&network, 5);
-                let model = networks::Model::from_safetensors(
-                    &network,
-                    &model_file(&network, &weights).unwrap(),
-                )
-                .unwrap();
-                let rows: Vec<[f32; 9]> = (0..200)
-                    .map(|_| std::array::from_fn(|_| uniform()))
-                    .collect();
-                let table = Tensor::from_slice(&rows.concat()).view([200, 9]);
-                let scores = Mlp::new(&network, &weights, Device::Cpu)
-                    .unwrap()
-                    .forward(&table, None)
-                    .unwrap();
-                let theirs = to_host(&scores.softmax(-1, Kind::Float)).unwrap();
-                let raw: Vec<f32> = rows
-                    .iter()
-                    .flat_map(|row| model.scores(row).unwrap())
-                    .collect();
-                for (ours, theirs) in [
-                    (model.predict(&rows).unwrap().concat(), theirs),
-                    (raw, to_host(&scores).unwrap()),
-                ] {
-                    let distances = ours.iter().zip(&theirs).map(|(a, b)| (a - b).abs());
-                    let distance = distances.fold(0.0, f32::max);
-                    assert!(
-                        ours.len() == 600 && distance < 1e-5,
-                        "{activation:?}: {distance}"
-                    );
-                }
+                    ..network(WIDTH, hidden_layers, three_classes())
+                });
             }
         }
     }
 
     #[test]
     fn layers_see_a_change_of_the_flat_tensor() {
-        let features = vec![FeatureColumn {
-            name: "a".to_owned(),
-            normalisation: None,
-        }];
-        let (kind, activation, output) =
-            (NetworkKind::Mlp, Activation::Relu, OutputKind::Regression);
-        let network = Network {
-            kind,
-            hidden_layers: vec![],
-            activation,
-            dropout: 0.0,
-            features,
-            output,
-        };
+        let network = network(1, vec![], OutputKind::Regression);
         let mut mlp = Mlp::new(&network, &[2.0, 1.0], Device::Cpu).unwrap();
         let input = Tensor::from_slice(&[3.0_f32]).view([1, 1]);
         let score = |mlp: &Mlp| mlp.forward(&input, None).unwrap().double_value(&[0, 0]);
         assert_eq!(score(&mlp), 7.0);
+
         tch::no_grad(|| mlp.flat.copy_(&Tensor::from_slice(&[5.0_f32, -1.0])));
         assert_eq!(score(&mlp), 14.0);
-        // d(5·3 − 1)/dw = 3, /db = 1
+    }
+
+    #[test]
+    fn the_gradient_is_in_the_order_of_the_flat_tensor() {
+        let network = network(1, vec![], OutputKind::Regression);
+        let mlp = Mlp::new(&network, &[5.0, -1.0], Device::Cpu).unwrap();
+        let input = Tensor::from_slice(&[3.0_f32]).view([1, 1]);
+
         let loss = mlp.forward(&input, None).unwrap().sum(Kind::Float);
-        assert_eq!(to_host(&mlp.gradient(&loss).unwrap()).unwrap(), [3.0, 1.0]);
+        let gradient = copy_to_host(&mlp.gradient_of(&loss).unwrap()).unwrap();
+
+        // d(5·3 − 1)/dw = 3, /db = 1
+        assert_eq!(gradient, [3.0, 1.0]);
     }
 }

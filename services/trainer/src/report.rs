@@ -1,11 +1,9 @@
 //! A training's control in the service: the stop token, the progress slot, and checkpoints handed
 //! to another task.
 
-use std::{
-    cell::Cell,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::cell::Cell;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use runtime::StepContext;
 use schemas::progress::{Context, Count, Device, Progress};
@@ -13,33 +11,36 @@ use tokio::sync::watch;
 
 use crate::{BatchProgress, Control, EpochRow, TrainState};
 
-/// Share of the step that the epochs take; reading before and measuring and publishing after share
-/// the rest.
-const BEFORE: f64 = 0.02;
-const EPOCHS: f64 = 0.95;
+/// Share of the step at which the first epoch begins; before it the data set is read.
+const EPOCHS_BEGIN: f64 = 0.02;
+/// Share of the step at which the last epoch ends; after it the model is measured and published.
+const EPOCHS_END: f64 = 0.95;
+/// Most instruments that a message names.
+const NAMED_SYMBOLS_MAX: usize = 3;
 
-/// What every progress record of a training repeats.
+/// The facts that every progress record of a training repeats.
 #[derive(Clone, Debug)]
-pub struct Facts {
-    /// `mlp`.
+pub struct TrainFacts {
+    /// Kind of network: `mlp`.
     pub model_type: String,
     /// Strategy name.
     pub strategy: String,
-    /// Instruments.
+    /// Instruments in stacking order.
     pub symbols: Vec<String>,
     /// Timeframes, base first.
     pub timeframes: Vec<String>,
-    /// Step size.
+    /// Step size of the optimiser.
     pub learning_rate: f64,
-    /// Where it runs.
+    /// The device that it is computed on.
     pub device: Device,
 }
 
-/// Lives on the training thread.
+/// Reports a training through its step. Lives on the training thread.
 pub struct Reporter {
     step: StepContext,
-    facts: Facts,
+    facts: TrainFacts,
     began: Instant,
+    /// Of the last finished epoch.
     validation_loss: Cell<Option<f64>>,
     checkpoints: watch::Sender<Option<Arc<TrainState>>>,
 }
@@ -49,7 +50,7 @@ impl Reporter {
     /// one that still waits.
     pub fn new(
         step: StepContext,
-        facts: Facts,
+        facts: TrainFacts,
         checkpoints: watch::Sender<Option<Arc<TrainState>>>,
     ) -> Self {
         Self {
@@ -60,18 +61,36 @@ impl Reporter {
             checkpoints,
         }
     }
+
+    fn context_of(&self, at: &BatchProgress) -> Context {
+        let facts = self.facts.clone();
+        Context::Train {
+            model_type: facts.model_type,
+            strategy: facts.strategy,
+            symbols: facts.symbols,
+            timeframes: facts.timeframes,
+            epoch: count_of(at.epoch, at.epochs),
+            batch: count_of(at.batch, at.batches),
+            train_loss: Some(at.loss),
+            val_loss: self.validation_loss.get(),
+            learning_rate: facts.learning_rate,
+            device: facts.device,
+        }
+    }
 }
 
-impl Facts {
+impl TrainFacts {
     /// `MLP model on EURUSD [1h]`, with at most three instruments named.
     pub fn subject(&self) -> String {
-        let more = self.symbols.len().saturating_sub(3);
-        let named: Vec<&str> = self.symbols.iter().take(3).map(String::as_str).collect();
-        let rest = if more > 0 {
-            format!(" and {more} more")
-        } else {
+        let (named, others) = self
+            .symbols
+            .split_at(self.symbols.len().min(NAMED_SYMBOLS_MAX));
+        let rest = if others.is_empty() {
             String::new()
+        } else {
+            format!(" and {} more", others.len())
         };
+
         format!(
             "{} model on {}{rest} [{}]",
             self.model_type.to_uppercase(),
@@ -96,37 +115,22 @@ impl Control for Reporter {
             epochs,
             batch,
             batches,
-            loss,
             ..
         } = *at;
-        let count = |done: u32, total: u32| Count {
-            done: done.into(),
-            total: total.into(),
+        let message = format!(
+            "Training {} [epoch {epoch}/{epochs}] (batch {batch}/{batches})",
+            self.facts.subject()
+        );
+        let batches_of_run = Count {
+            done: u64::from(epoch - 1) * u64::from(batches) + u64::from(batch),
+            total: u64::from(epochs) * u64::from(batches),
         };
-        let done = u64::from(epoch - 1) * u64::from(batches) + u64::from(batch);
-        let facts = self.facts.clone();
+
         self.step.report(Progress {
-            fraction: BEFORE + (EPOCHS - BEFORE) * at.done(),
-            message: format!(
-                "Training {} [epoch {epoch}/{epochs}] (batch {batch}/{batches})",
-                facts.subject()
-            ),
-            items: Some(Count {
-                done,
-                total: u64::from(epochs) * u64::from(batches),
-            }),
-            context: Context::Train {
-                model_type: facts.model_type,
-                strategy: facts.strategy,
-                symbols: facts.symbols,
-                timeframes: facts.timeframes,
-                epoch: count(epoch, epochs),
-                batch: count(batch, batches),
-                train_loss: Some(loss),
-                val_loss: self.validation_loss.get(),
-                learning_rate: facts.learning_rate,
-                device: facts.device,
-            },
+            fraction: EPOCHS_BEGIN + (EPOCHS_END - EPOCHS_BEGIN) * at.fraction_done(),
+            message,
+            items: Some(batches_of_run),
+            context: self.context_of(at),
             waiting: None,
         });
     }
@@ -144,5 +148,12 @@ impl Control for Reporter {
 
     fn checkpoint(&self, state: TrainState) {
         self.checkpoints.send_replace(Some(Arc::new(state)));
+    }
+}
+
+fn count_of(done: u32, total: u32) -> Count {
+    Count {
+        done: done.into(),
+        total: total.into(),
     }
 }

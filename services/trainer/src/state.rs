@@ -6,14 +6,18 @@ use std::collections::HashMap;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use schemas::manifests::Network;
 use schemas::names::{MODEL_FILE, OPTIMIZER_FILE};
-use schemas::training::TrainingSettings;
+use schemas::training::{EarlyStopping, TrainingSettings};
 use serde::{Deserialize, Serialize};
 use store::Checkpoint;
 
 use crate::{EpochRow, TrainError};
 
-/// What the document of a checkpoint is called in errors.
-const STATE: &str = "the state of the checkpoint";
+/// What errors call the document of a checkpoint.
+const STATE_DOCUMENT: &str = "the state of the checkpoint";
+/// Tensors of the optimiser's file, each flat, in the order of the weights.
+const FIRST_MOMENT: &str = "first_moment";
+const SECOND_MOMENT: &str = "second_moment";
+const BEST_WEIGHTS: &str = "best";
 
 /// The state after a whole epoch, by value. Generators need no state: see [`crate::random`].
 #[derive(Clone, Debug, PartialEq)]
@@ -27,12 +31,12 @@ pub struct TrainState {
     /// Weights of the epoch with the lowest validation loss; empty before the first epoch.
     pub best_weights: Vec<f32>,
     /// Everything that is not a tensor.
-    pub progress: Progress,
+    pub progress: TrainProgress,
 }
 
-/// The document of a checkpoint, as JSON.
+/// The document of a checkpoint, as JSON: where the training is, and what it was asked to do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Progress {
+pub struct TrainProgress {
     /// Version of this layout.
     pub v: u16,
     /// Seed of the run.
@@ -49,20 +53,21 @@ pub struct Progress {
     pub best_loss: Option<f64>,
     /// The loss that early stopping compares with: the last one that improved by `min_delta`.
     pub stopping_loss: Option<f64>,
-    /// Epochs since then.
-    pub stale: u32,
+    /// Epochs since the last improvement by `min_delta`.
+    #[serde(rename = "stale")]
+    pub epochs_without_improvement: u32,
     /// Every finished epoch.
     pub history: Vec<EpochRow>,
 }
 
 impl TrainState {
-    /// Version of the layout of [`Progress`] written now.
+    /// Version of the layout of [`TrainProgress`] written now.
     pub const VERSION: u16 = 1;
 
     /// The state before the first epoch.
     pub fn new(weights: Vec<f32>, settings: &TrainingSettings, seed: u64) -> Self {
         let zeros = vec![0.0; weights.len()];
-        let progress = Progress {
+        let progress = TrainProgress {
             v: Self::VERSION,
             seed,
             settings: settings.clone(),
@@ -71,7 +76,7 @@ impl TrainState {
             best_epoch: 0,
             best_loss: None,
             stopping_loss: None,
-            stale: 0,
+            epochs_without_improvement: 0,
             history: Vec::new(),
         };
         Self {
@@ -84,48 +89,34 @@ impl TrainState {
     }
 
     /// True when early stopping has run out of patience.
-    pub fn stopped_early(&self) -> bool {
+    pub fn has_stopped_early(&self) -> bool {
         let settings = &self.progress.settings;
         settings
             .early_stopping
-            .is_some_and(|rule| self.progress.stale >= rule.patience)
+            .is_some_and(|rule| self.progress.epochs_without_improvement >= rule.patience)
     }
 
     /// True when no epoch is left to train.
     pub fn is_finished(&self) -> bool {
-        self.progress.epoch >= self.progress.settings.epochs || self.stopped_early()
+        self.progress.epoch >= self.progress.settings.epochs || self.has_stopped_early()
     }
 
-    /// Takes over an epoch's row and weights. The best weights follow the lowest validation loss;
-    /// early stopping counts an improvement only from `min_delta` on: absolute for classes, a share
-    /// of the loss to beat for a regression.
+    /// Takes over an epoch's row and weights. The best weights follow the lowest validation loss,
+    /// however little lower it is; early stopping asks for more.
     pub fn finish_epoch(&mut self, row: EpochRow) {
-        let progress = &mut self.progress;
         let loss = row.validation_loss;
-        if progress.best_loss.is_none_or(|best| loss < best) {
-            progress.best_loss = Some(loss);
-            progress.best_epoch = row.epoch;
+        if self.progress.best_loss.is_none_or(|best| loss < best) {
+            self.progress.best_loss = Some(loss);
+            self.progress.best_epoch = row.epoch;
             self.best_weights.clone_from(&self.weights);
         }
-        if let Some(rule) = progress.settings.early_stopping {
-            let absolute = progress.settings.loss.is_for_classes();
-            let target = |best: f64| {
-                best - if absolute {
-                    rule.min_delta
-                } else {
-                    rule.min_delta * best
-                }
-            };
-            let improved = progress
-                .stopping_loss
-                .is_none_or(|best| loss < best && loss <= target(best));
-            if improved {
-                progress.stopping_loss = Some(loss);
-            }
-            progress.stale = if improved { 0 } else { progress.stale + 1 };
+
+        if let Some(rule) = self.progress.settings.early_stopping {
+            self.progress.update_early_stopping(rule, loss);
         }
-        progress.epoch = row.epoch;
-        progress.history.push(row);
+
+        self.progress.epoch = row.epoch;
+        self.progress.history.push(row);
     }
 
     /// Checks that this state continues the training of `network` with `settings` and `seed`.
@@ -138,22 +129,34 @@ impl TrainState {
         settings: &TrainingSettings,
         seed: u64,
     ) -> Result<(), TrainError> {
-        let count = network.parameter_count();
-        let tensors = [&self.weights, &self.first_moment, &self.second_moment];
-        let best_ok = self.best_weights.len()
-            == if self.progress.best_epoch == 0 {
-                0
-            } else {
-                count
-            };
-        let what = match () {
-            () if self.progress.v > Self::VERSION => "version",
-            () if self.progress.seed != seed => "seed",
-            () if &self.progress.settings != settings => "training settings",
-            () if !best_ok || tensors.iter().any(|tensor| tensor.len() != count) => "network",
-            () => return Ok(()),
+        let what = if self.progress.v > Self::VERSION {
+            "version"
+        } else if self.progress.seed != seed {
+            "seed"
+        } else if &self.progress.settings != settings {
+            "training settings"
+        } else if !self.fits(network) {
+            "network"
+        } else {
+            return Ok(());
         };
         Err(TrainError::Checkpoint { what })
+    }
+
+    /// True when every tensor has as many values as `network` has parameters.
+    fn fits(&self, network: &Network) -> bool {
+        let count = network.parameter_count();
+        // There are no best weights before the first epoch has ended.
+        let best_count = if self.progress.best_epoch == 0 {
+            0
+        } else {
+            count
+        };
+
+        self.best_weights.len() == best_count
+            && [&self.weights, &self.first_moment, &self.second_moment]
+                .iter()
+                .all(|tensor| tensor.len() == count)
     }
 
     /// This state as a checkpoint of the store.
@@ -161,16 +164,17 @@ impl TrainState {
     /// # Errors
     /// When one of its files cannot be written.
     pub fn to_checkpoint(&self, network: &Network) -> Result<Checkpoint, TrainError> {
-        let flat =
-            |name: &str, values: &[f32]| (name.to_owned(), vec![values.len()], bytes_of(values));
-        let moments = vec![
-            flat("first_moment", &self.first_moment),
-            flat("second_moment", &self.second_moment),
-            flat("best", &self.best_weights),
-        ];
         let state = serde_json::to_value(&self.progress)
-            .map_err(|source| failed(STATE, "written", source))?;
-        let optimizer = safetensors_of(OPTIMIZER_FILE, moments)?;
+            .map_err(|source| not_written(STATE_DOCUMENT, source))?;
+        let optimizer = safetensors_of(
+            OPTIMIZER_FILE,
+            vec![
+                FileTensor::flat(FIRST_MOMENT, &self.first_moment),
+                FileTensor::flat(SECOND_MOMENT, &self.second_moment),
+                FileTensor::flat(BEST_WEIGHTS, &self.best_weights),
+            ],
+        )?;
+
         let files = [
             (MODEL_FILE, model_file(network, &self.weights)?),
             (OPTIMIZER_FILE, optimizer),
@@ -188,31 +192,46 @@ impl TrainState {
     /// # Errors
     /// When a file is absent or damaged, or the weights are not those of `network`.
     pub fn from_checkpoint(network: &Network, checkpoint: Checkpoint) -> Result<Self, TrainError> {
-        let Checkpoint { state, files } = checkpoint;
-        let progress =
-            serde_json::from_value(state).map_err(|source| failed(STATE, "read", source))?;
-        let read = |file| {
-            let bytes = files.get(file).map_or(&[][..], AsRef::as_ref);
-            SafeTensors::deserialize(bytes).map_err(|source| failed(file, "read", source))
-        };
-        let (model, optimizer) = (read(MODEL_FILE)?, read(OPTIMIZER_FILE)?);
-        let tensor = |file, tensors: &SafeTensors<'_>, name: &str| {
-            tensors
-                .tensor(name)
-                .map(|view| values_of(view.data()))
-                .map_err(|source| failed(file, "read", source))
-        };
+        let progress = serde_json::from_value(checkpoint.state.clone())
+            .map_err(|source| not_read(STATE_DOCUMENT, source))?;
+        let model = StoredTensors::read(&checkpoint, MODEL_FILE)?;
+        let optimizer = StoredTensors::read(&checkpoint, OPTIMIZER_FILE)?;
+
         let mut weights = Vec::with_capacity(network.parameter_count());
         for spec in network.tensors() {
-            weights.extend(tensor(MODEL_FILE, &model, &spec.name)?);
+            weights.extend(model.values_of(&spec.name)?);
         }
+
         Ok(Self {
             weights,
-            first_moment: tensor(OPTIMIZER_FILE, &optimizer, "first_moment")?,
-            second_moment: tensor(OPTIMIZER_FILE, &optimizer, "second_moment")?,
-            best_weights: tensor(OPTIMIZER_FILE, &optimizer, "best")?,
+            first_moment: optimizer.values_of(FIRST_MOMENT)?,
+            second_moment: optimizer.values_of(SECOND_MOMENT)?,
+            best_weights: optimizer.values_of(BEST_WEIGHTS)?,
             progress,
         })
+    }
+}
+
+impl TrainProgress {
+    /// Counts the epochs since the last improvement by `min_delta`: absolute for classes, a share
+    /// of the loss to beat for a regression, whose losses are as small as returns squared.
+    fn update_early_stopping(&mut self, rule: EarlyStopping, loss: f64) {
+        let is_absolute = self.settings.loss.is_for_classes();
+        let has_improved = self.stopping_loss.is_none_or(|best| {
+            let min_fall = if is_absolute {
+                rule.min_delta
+            } else {
+                rule.min_delta * best
+            };
+            loss < best && loss <= best - min_fall
+        });
+
+        if has_improved {
+            self.stopping_loss = Some(loss);
+            self.epochs_without_improvement = 0;
+        } else {
+            self.epochs_without_improvement += 1;
+        }
     }
 }
 
@@ -224,41 +243,91 @@ pub fn model_file(network: &Network, weights: &[f32]) -> Result<Vec<u8>, TrainEr
     if weights.len() != network.parameter_count() {
         return Err(TrainError::Checkpoint { what: "network" });
     }
+
     let mut rest = weights;
     let mut tensors = Vec::new();
     for spec in network.tensors() {
         let (values, after) = rest.split_at(spec.shape.iter().product());
-        tensors.push((spec.name, spec.shape, bytes_of(values)));
+        tensors.push(FileTensor {
+            name: spec.name,
+            shape: spec.shape,
+            bytes: bytes_of(values),
+        });
         rest = after;
     }
     safetensors_of(MODEL_FILE, tensors)
 }
 
-fn safetensors_of(
-    file: &'static str,
-    tensors: Vec<(String, Vec<usize>, Vec<u8>)>,
-) -> Result<Vec<u8>, TrainError> {
-    let view =
-        |(name, shape, bytes)| TensorView::new(Dtype::F32, shape, bytes).map(|view| (name, view));
-    let views: Result<Vec<_>, _> = tensors
-        .iter()
-        .map(|(name, shape, bytes)| view((name, shape.clone(), bytes)))
-        .collect();
-    // PyTorch's reader wants the key "format".
-    let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
-    views
-        .and_then(|views| safetensors::serialize(views, Some(metadata)))
-        .map_err(|source| failed(file, "written", source))
+/// A float32 tensor to be written.
+struct FileTensor {
+    name: String,
+    shape: Vec<usize>,
+    bytes: Vec<u8>,
 }
 
-fn failed(
+impl FileTensor {
+    /// A tensor of one dimension.
+    fn flat(name: &str, values: &[f32]) -> Self {
+        Self {
+            name: name.to_owned(),
+            shape: vec![values.len()],
+            bytes: bytes_of(values),
+        }
+    }
+}
+
+fn safetensors_of(file: &'static str, tensors: Vec<FileTensor>) -> Result<Vec<u8>, TrainError> {
+    let mut views = Vec::with_capacity(tensors.len());
+    for tensor in &tensors {
+        let view = TensorView::new(Dtype::F32, tensor.shape.clone(), &tensor.bytes)
+            .map_err(|source| not_written(file, source))?;
+        views.push((tensor.name.as_str(), view));
+    }
+
+    // PyTorch's reader wants the key "format".
+    let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
+    safetensors::serialize(views, Some(metadata)).map_err(|source| not_written(file, source))
+}
+
+/// The tensors of a file of a checkpoint.
+struct StoredTensors<'a> {
     file: &'static str,
-    doing: &'static str,
+    tensors: SafeTensors<'a>,
+}
+
+impl<'a> StoredTensors<'a> {
+    fn read(checkpoint: &'a Checkpoint, file: &'static str) -> Result<Self, TrainError> {
+        // A file that is absent reads as one without a header.
+        let bytes = checkpoint.files.get(file).map_or(&[][..], AsRef::as_ref);
+        let tensors = SafeTensors::deserialize(bytes).map_err(|source| not_read(file, source))?;
+        Ok(Self { file, tensors })
+    }
+
+    fn values_of(&self, name: &str) -> Result<Vec<f32>, TrainError> {
+        let view = self.tensors.tensor(name);
+        let view = view.map_err(|source| not_read(self.file, source))?;
+        Ok(floats_of(view.data()))
+    }
+}
+
+fn not_written(
+    file: &'static str,
     source: impl std::error::Error + Send + Sync + 'static,
 ) -> TrainError {
     TrainError::File {
         file,
-        doing,
+        doing: "written",
+        source: Box::new(source),
+    }
+}
+
+fn not_read(
+    file: &'static str,
+    source: impl std::error::Error + Send + Sync + 'static,
+) -> TrainError {
+    TrainError::File {
+        file,
+        doing: "read",
         source: Box::new(source),
     }
 }
@@ -270,7 +339,7 @@ fn bytes_of(values: &[f32]) -> Vec<u8> {
         .collect()
 }
 
-fn values_of(bytes: &[u8]) -> Vec<f32> {
+fn floats_of(bytes: &[u8]) -> Vec<f32> {
     bytes
         .as_chunks::<4>()
         .0
@@ -281,33 +350,47 @@ fn values_of(bytes: &[u8]) -> Vec<f32> {
 
 #[cfg(test)]
 mod tests {
-    use schemas::training::{EarlyStopping, TrainingSettings};
-
     use super::*;
 
-    /// The epoch of the best weights and the epoch at which `losses` stop, if they do.
-    fn run(settings: TrainingSettings, losses: &[f64]) -> (u32, Option<u32>) {
-        let mut state = TrainState::new(vec![0.0], &settings, 0);
-        for (&validation_loss, epoch) in losses.iter().zip(1..) {
-            let (train_accuracy, validation_accuracy) = (None, None);
-            let (train_loss, learning_rate, seconds) = (1.0, 0.001, 0.0);
-            let row = EpochRow {
-                epoch,
-                train_loss,
-                train_accuracy,
-                validation_loss,
-                validation_accuracy,
-                learning_rate,
-                seconds,
-            };
+    /// How a run ended.
+    #[derive(Debug, PartialEq)]
+    struct Ending {
+        best_epoch: u32,
+        stopped_at: Option<u32>,
+    }
+
+    fn row(epoch: u32, validation_loss: f64) -> EpochRow {
+        EpochRow {
+            epoch,
+            train_loss: 1.0,
+            train_accuracy: None,
+            validation_loss,
+            validation_accuracy: None,
+            learning_rate: 0.001,
+            seconds: 0.0,
+        }
+    }
+
+    /// Epochs with these validation losses, until early stopping ends them.
+    fn run_epochs(settings: &TrainingSettings, losses: &[f64]) -> Ending {
+        let mut state = TrainState::new(vec![0.0], settings, 0);
+        for (&loss, epoch) in losses.iter().zip(1..) {
             state.weights = vec![epoch as f32];
-            state.finish_epoch(row);
+            state.finish_epoch(row(epoch, loss));
             assert_eq!(state.best_weights, [state.progress.best_epoch as f32]);
-            if state.stopped_early() {
-                return (state.progress.best_epoch, Some(epoch));
+
+            if state.has_stopped_early() {
+                return Ending {
+                    best_epoch: state.progress.best_epoch,
+                    stopped_at: Some(epoch),
+                };
             }
         }
-        (state.progress.best_epoch, None)
+
+        Ending {
+            best_epoch: state.progress.best_epoch,
+            stopped_at: None,
+        }
     }
 
     fn stopping(settings: TrainingSettings, patience: u32, min_delta: f64) -> TrainingSettings {
@@ -322,35 +405,61 @@ mod tests {
 
     #[test]
     fn small_gains_move_the_best_weights_but_do_not_renew_patience() {
+        let settings = stopping(TrainingSettings::for_classes(), 3, 0.01);
+
         // From 1.00, falls of 0.004 stay short of 0.01 twice; the third epoch without improvement
         // is the fourth.
+        let ending = run_epochs(&settings, &[1.0, 0.996, 0.992, 0.9901]);
+
+        let expected = Ending {
+            best_epoch: 4,
+            stopped_at: Some(4),
+        };
+        assert_eq!(ending, expected);
+    }
+
+    #[test]
+    fn a_gain_of_min_delta_renews_patience() {
         let settings = stopping(TrainingSettings::for_classes(), 3, 0.01);
-        assert_eq!(
-            run(settings.clone(), &[1.0, 0.996, 0.992, 0.9901]),
-            (4, Some(4))
-        );
-        // 0.988 is 0.012 below 1.00 and renews it.
-        assert_eq!(
-            run(settings, &[1.0, 0.996, 0.992, 0.988, 0.987, 0.986]),
-            (6, None)
-        );
+
+        // 0.988 is 0.012 below 1.00.
+        let ending = run_epochs(&settings, &[1.0, 0.996, 0.992, 0.988, 0.987, 0.986]);
+
+        let expected = Ending {
+            best_epoch: 6,
+            stopped_at: None,
+        };
+        assert_eq!(ending, expected);
     }
 
     #[test]
-    fn a_regression_compares_by_share_so_that_losses_of_1e_5_can_improve() {
+    fn the_tiny_losses_of_a_regression_are_compared_by_share() {
         let settings = stopping(TrainingSettings::for_regression(), 2, 0.01);
+
         // 1 % of 1e-5 is 1e-7: 9.8e-6 improves, 9.75e-6 and 9.76e-6 do not.
-        assert_eq!(
-            run(settings, &[1e-5, 9.8e-6, 9.75e-6, 9.76e-6]),
-            (3, Some(4))
-        );
+        let ending = run_epochs(&settings, &[1e-5, 9.8e-6, 9.75e-6, 9.76e-6]);
+
+        let expected = Ending {
+            best_epoch: 3,
+            stopped_at: Some(4),
+        };
+        assert_eq!(ending, expected);
     }
 
     #[test]
-    fn without_early_stopping_every_epoch_runs_and_the_lowest_loss_wins() {
-        assert_eq!(
-            run(TrainingSettings::for_classes(), &[0.9, 0.5, 0.7, 0.8]),
-            (2, None)
-        );
+    fn without_early_stopping_every_epoch_runs() {
+        let ending = run_epochs(&TrainingSettings::for_classes(), &[0.9, 0.5, 0.7, 0.8]);
+        let expected = Ending {
+            best_epoch: 2,
+            stopped_at: None,
+        };
+        assert_eq!(ending, expected);
+    }
+
+    #[test]
+    fn a_stored_document_keeps_its_field_names() {
+        let state = TrainState::new(vec![0.0], &TrainingSettings::for_classes(), 0);
+        let document = serde_json::to_value(&state.progress).unwrap();
+        assert_eq!(document["stale"], 0);
     }
 }

@@ -2,6 +2,7 @@
 
 use clap::Args;
 use market::{Calendar, Utc};
+use schemas::codes;
 use serde_json::json;
 use store::{Edit, RawBars};
 
@@ -60,7 +61,7 @@ fn critical_findings(args: &ImportArgs, count: usize) -> Failure {
         args.file.file.display(),
         count_of(count, "critical finding")
     );
-    Failure::new(Exit::Failed, "DATA-Critical", message)
+    Failure::new(Exit::Failed, codes::DATA_CRITICAL, message)
         .with_hint("correct the file, or write it all the same with --yes --force")
 }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use market::{Calendar, Instrument, SeriesKey, Timeframe, Utc};
 use quality::{Finding, Options, Report};
+use schemas::codes;
 use serde_json::json;
 use store::files::{ColumnNames, Detected, FileBars, LabelSide, Mapping, detect};
 
@@ -208,7 +209,7 @@ fn key_of(args: &FileArgs, path: &Path, detected: &Detected) -> Result<SeriesKey
 
 fn unknown_part(file: &Path, part: &str, flag: &str) -> Failure {
     let message = format!("the {part} of {} is not known", file.display());
-    Failure::new(Exit::Usage, "DATA-Unnamed", message).with_hint(format!(
+    Failure::new(Exit::Usage, codes::DATA_UNNAMED, message).with_hint(format!(
         "name it with {flag}, or call the file SYMBOL_TIMEFRAME.csv"
     ))
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use market::{Bars, Instrument, Timeframe};
+use schemas::codes;
 use store::{Cells, Table};
 use strategies::{Expression, column_names};
 
@@ -87,7 +88,7 @@ pub(super) fn run(args: &ComputeArgs, context: &Context) -> Result<Exit, Failure
 
 fn compute_table(expressions: &[Expression], bars: &Bars) -> Result<ComputedTable, Failure> {
     let names = column_names(expressions).map_err(|error| {
-        Failure::of(Exit::Usage, "INDICATOR-Twice", &error).with_hint(error.hint())
+        Failure::of(Exit::Usage, codes::INDICATOR_TWICE, &error).with_hint(error.hint())
     })?;
     let times = bars.open_time.iter().map(|open| open.0).collect();
     let mut table = Table::default().with("timestamp", Cells::Time(times));
@@ -95,7 +96,7 @@ fn compute_table(expressions: &[Expression], bars: &Bars) -> Result<ComputedTabl
 
     for (expression, names) in expressions.iter().zip(names) {
         let outputs = expression.indicator.compute(bars).map_err(|error| {
-            Failure::of(Exit::Failed, "INDICATOR-Input", &error).with_hint(error.hint())
+            Failure::of(Exit::Failed, codes::INDICATOR_INPUT, &error).with_hint(error.hint())
         })?;
         for (name, values) in names.into_iter().zip(outputs) {
             table = table.with(name, Cells::Number(values));

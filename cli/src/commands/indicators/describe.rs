@@ -1,6 +1,7 @@
 //! `ktrdr indicators describe`: parameters, outputs, formula and source of one type.
 
 use clap::Args;
+use schemas::codes;
 use strategies::indicators::{
     IndicatorSpec, LabelOnlySpec, ParameterSpec, find, find_label_only, nearest_name,
 };
@@ -40,7 +41,7 @@ pub(super) fn run(args: &DescribeArgs, context: &Context) -> Result<Exit, Failur
         None => list.to_owned(),
     };
     let message = format!("there is no indicator type `{name}`");
-    Err(Failure::new(Exit::NotFound, "INDICATOR-NotFound", message).with_hint(hint))
+    Err(Failure::new(Exit::NotFound, codes::INDICATOR_NOT_FOUND, message).with_hint(hint))
 }
 
 fn describe_indicator(spec: &'static IndicatorSpec, context: &Context) {

@@ -2,9 +2,10 @@
 //! usable.
 
 use market::Instrument;
+use schemas::codes;
 use schemas::manifests::ModelManifest;
 use store::files::{FileBars, Mapping};
-use store::{ALL_TIME, Store};
+use store::{ALL_TIME, RawBars, Store};
 use strategies::{Resolved, SymbolBars};
 
 use super::predict::PredictArgs;
@@ -13,40 +14,48 @@ use crate::context::Context;
 use crate::inputs::bar_files::{NamedFile, close_times_of, read_file};
 use crate::inputs::stored_series::{no_stored_bars, series_key};
 
-/// The bars of one symbol in every timeframe that `resolved` needs.
+/// The bars of one symbol in every timeframe that a model needs.
+pub(super) struct ModelBars {
+    pub(super) symbol: Instrument,
+    pub(super) series: SymbolBars,
+}
+
+/// Reads the bars from the files of `args`, or from the store where there are none.
 ///
 /// # Errors
 /// Bars are missing, of different symbols, or not usable.
-pub(crate) async fn read(
+pub(super) async fn read_model_bars(
     args: &PredictArgs,
     context: &Context,
     store: &Store,
     model: &ModelManifest,
     resolved: &Resolved,
-) -> Result<(Instrument, SymbolBars), Failure> {
+) -> Result<ModelBars, Failure> {
     if args.bars.is_empty() {
-        stored(args, store, model, resolved).await
+        read_stored(args, store, model, resolved).await
     } else {
-        from_files(args, context, resolved)
+        read_files(args, context, resolved)
     }
 }
 
-async fn stored(
+async fn read_stored(
     args: &PredictArgs,
     store: &Store,
     model: &ModelManifest,
     resolved: &Resolved,
-) -> Result<(Instrument, SymbolBars), Failure> {
-    let trained_on = model
-        .lineage
-        .symbols
-        .first()
-        .and_then(|text| Instrument::parse(text).ok());
+) -> Result<ModelBars, Failure> {
+    let trained_on = model.lineage.symbols.first();
+    let trained_on = trained_on.and_then(|text| Instrument::parse(text).ok());
     let symbol = args.symbol.clone().or(trained_on).ok_or_else(|| {
-        Failure::new(Exit::Usage, "MODEL-NoSymbol", "the model names no symbol")
-            .with_hint("name one with --symbol")
+        Failure::new(
+            Exit::Usage,
+            codes::MODEL_NO_SYMBOL,
+            "the model names no symbol",
+        )
+        .with_hint("name one with --symbol")
     })?;
-    let mut bars = SymbolBars::new();
+
+    let mut series = SymbolBars::new();
     for timeframe in &resolved.timeframes {
         let key = series_key(&args.provider, &symbol, *timeframe)?;
         let snapshot = store
@@ -54,70 +63,69 @@ async fn stored(
             .snapshot(&key, None)
             .await?
             .ok_or_else(|| no_stored_bars(&symbol, *timeframe))?;
-        bars.insert(*timeframe, store.series().bars(&snapshot, ALL_TIME).await?);
+        series.insert(*timeframe, store.series().bars(&snapshot, ALL_TIME).await?);
     }
-    Ok((symbol, bars))
+    Ok(ModelBars { symbol, series })
 }
 
-fn from_files(
+fn read_files(
     args: &PredictArgs,
     context: &Context,
     resolved: &Resolved,
-) -> Result<(Instrument, SymbolBars), Failure> {
-    let refused = |text: String| Failure::new(Exit::Usage, "MODEL-Bars", text);
-    let first = args
-        .bars
-        .first()
-        .ok_or_else(|| refused("no file was given".to_owned()))?;
+) -> Result<ModelBars, Failure> {
+    let Some(first) = args.bars.first() else {
+        return Err(
+            refused_bars("no file of bars was given".to_owned()).with_hint("add --bars FILE")
+        );
+    };
     let symbol = first.symbol.clone();
-    let mut bars = SymbolBars::new();
-    for NamedFile {
-        symbol: other,
-        timeframe,
-        file,
-    } in &args.bars
-    {
-        if *other != symbol {
-            let text = format!(
-                "{} is of {}, the file before it of {}",
-                file.display(),
-                other.symbol(),
-                symbol.symbol()
-            );
-            return Err(refused(text).with_hint("predict one symbol at a time"));
+
+    let mut series = SymbolBars::new();
+    for named in &args.bars {
+        if named.symbol != symbol {
+            return Err(other_symbol(named, &symbol));
         }
-        let key = series_key(&args.provider, other, *timeframe)?;
-        let mapping = Mapping {
-            zone: args.zone.clone(),
-            ..Mapping::default()
-        };
-        let read = read_file(&context.working_directory.join(file), &key, &mapping)?;
-        let raw = usable(&file.display().to_string(), read)?.sorted();
-        let known = close_times_of(&raw, &key)?;
-        if bars
-            .insert(*timeframe, raw.with_close_times(known))
-            .is_some()
-        {
-            return Err(refused(format!("two files hold {timeframe} bars"))
-                .with_hint("give one file a timeframe"));
+        let bars = read_usable(named, args, context)?;
+        if series.insert(named.timeframe, bars).is_some() {
+            let text = format!("two files hold {} bars", named.timeframe);
+            return Err(refused_bars(text).with_hint("give one file for each timeframe"));
         }
     }
-    match resolved
+
+    let missing = resolved
         .timeframes
         .iter()
-        .find(|needed| !bars.contains_key(needed))
-    {
-        Some(missing) => Err(refused(format!(
-            "the model needs {missing} bars and no file holds them"
-        ))
-        .with_hint(format!("add --bars {}:{missing}=FILE", symbol.symbol()))),
-        None => Ok((symbol, bars)),
+        .find(|timeframe| !series.contains_key(timeframe));
+    if let Some(missing) = missing {
+        let text = format!("the model needs {missing} bars and no file holds them");
+        return Err(
+            refused_bars(text).with_hint(format!("add --bars {}:{missing}=FILE", symbol.symbol()))
+        );
     }
+    Ok(ModelBars { symbol, series })
+}
+
+/// Reads one file, with the time at which each bar becomes known.
+fn read_usable(
+    named: &NamedFile,
+    args: &PredictArgs,
+    context: &Context,
+) -> Result<market::Bars, Failure> {
+    let key = series_key(&args.provider, &named.symbol, named.timeframe)?;
+    let mapping = Mapping {
+        zone: args.zone.clone(),
+        ..Mapping::default()
+    };
+    let file = read_file(&context.working_directory.join(&named.file), &key, &mapping)?;
+
+    let raw = require_prices(&named.file.display().to_string(), file)?.sorted();
+    let close_times = close_times_of(&raw, &key)?;
+    Ok(raw.with_close_times(close_times))
 }
 
 /// The rows, if every one has its prices: an indicator would carry a hole far beyond the row that
 /// has it.
-fn usable(file: &str, read: FileBars) -> Result<store::RawBars, Failure> {
+fn require_prices(file: &str, read: FileBars) -> Result<RawBars, Failure> {
     let hole = read
         .bars
         .iter()
@@ -125,11 +133,24 @@ fn usable(file: &str, read: FileBars) -> Result<store::RawBars, Failure> {
     let Some(row) = hole else {
         return Ok(read.bars);
     };
+
     let line = read.lines.get(row).copied().unwrap_or_default();
-    Err(Failure::new(
-        Exit::Usage,
-        "MODEL-Bars",
-        format!("`{file}` line {line}: a price is missing"),
+    Err(
+        refused_bars(format!("`{file}` line {line}: a price is missing"))
+            .with_hint("complete or remove the row; `ktrdr data check FILE` names all of them"),
     )
-    .with_hint("complete or remove the row; `ktrdr data check FILE` names all of them"))
+}
+
+fn other_symbol(named: &NamedFile, symbol: &Instrument) -> Failure {
+    refused_bars(format!(
+        "{} holds bars of {}, the first file bars of {}",
+        named.file.display(),
+        named.symbol.symbol(),
+        symbol.symbol()
+    ))
+    .with_hint("predict one symbol at a time")
+}
+
+fn refused_bars(text: String) -> Failure {
+    Failure::new(Exit::Usage, codes::MODEL_BARS, text)
 }

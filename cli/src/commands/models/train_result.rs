@@ -1,8 +1,7 @@
-//! What `ktrdr train` says: the settled parameters before it starts, and what came out of it.
+//! What `ktrdr train` says at its end: the model, the rows it learnt from, and how good it is.
 
 use std::collections::BTreeMap;
 
-use market::{Instrument, Utc};
 use schemas::commands::{ProcessOutcome, RegisterOutcome, TrainOutcome, TrainRequest};
 use schemas::ids::Service;
 use schemas::manifests::OutputKind;
@@ -10,202 +9,162 @@ use schemas::names::PARTS;
 use schemas::operation::OperationRecord;
 use strategies::Resolved;
 
-use crate::inputs::strategy_files::describe_split;
 use crate::watch::outcome_of;
 
-/// Most class names in a line.
+/// Most classes in a line.
 const CLASSES_MAX: usize = 8;
 
-/// Everything that decides the training, as settled from the file and the flags: one line each.
-pub(crate) fn parameters(resolved: &Resolved, model: &str, bars: &str) -> String {
-    let list = |words: Vec<String>| words.join(", ");
-    let when = |time: Option<Utc>, open: &str| {
-        time.map_or_else(|| open.to_owned(), |time| time.to_string())
-    };
-    let settings = &resolved.settings;
-    let rows = [
-        (
-            "symbols",
-            list(resolved.symbols.iter().map(Instrument::symbol).collect()),
-        ),
-        (
-            "timeframes",
-            list(
-                resolved
-                    .timeframes
-                    .iter()
-                    .map(ToString::to_string)
-                    .collect(),
-            ),
-        ),
-        (
-            "bars",
-            format!(
-                "from {} to before {}, {bars}",
-                when(resolved.start, "the first"),
-                when(resolved.end, "now")
-            ),
-        ),
-        ("parts", describe_split(&resolved.split)),
-        (
-            "features",
-            format!(
-                "{} columns of {} indicators",
-                resolved.features.len(),
-                resolved.indicators.len()
-            ),
-        ),
-        (
-            "training",
-            format!(
-                "{} epochs, {} rows a batch, learning rate {}, seed {}",
-                settings.epochs, settings.batch_size, settings.learning_rate, resolved.seed
-            ),
-        ),
-        ("model", model.to_owned()),
-    ];
-    rows.map(|(name, text)| format!("  {name:<10}  {text}"))
-        .join("\n")
-}
-
-/// The result of a completed training: model, rows, classes, how good it is beside the simplest
-/// rival, warnings.
+/// The result of a completed training: model, rows, classes, metrics next to those of the simplest
+/// rival, warnings. None if the trainer stored no result.
 pub(crate) fn describe_training(record: &OperationRecord) -> Option<Vec<(String, String)>> {
     let trained: TrainOutcome = outcome_of(record, Service::Trainer)?;
+    let processed: Option<ProcessOutcome> = outcome_of(record, Service::Processor);
+    let registered: Option<RegisterOutcome> = outcome_of(record, Service::Registry);
+
     let mut lines = Vec::new();
-    let mut add = |name: &str, text: String| lines.push((name.to_owned(), text));
-    if let Some(model) = outcome_of::<RegisterOutcome>(record, Service::Registry) {
-        add("model", format!("{}@{}", model.name, model.version));
+    if let Some(model) = registered {
+        lines.push(("model", format!("{}@{}", model.name, model.version)));
     }
-    let processed = outcome_of::<ProcessOutcome>(record, Service::Processor);
-    if let Some(data) = &processed {
-        add("rows", rows(data));
-        for line in classes(data, &class_names(record)) {
-            add("classes", line);
+    if let Some(data_set) = &processed {
+        lines.push(("rows", describe_rows(data_set)));
+        for part in describe_classes(data_set, &class_names(record)) {
+            lines.push(("classes", part));
         }
     }
-    add("test", scores(&trained.metrics));
-    add("epochs", epochs(&trained));
-    let warnings = processed
-        .iter()
-        .flat_map(|data| &data.warnings)
-        .chain(&trained.warnings);
-    for warning in warnings {
-        add("warning", warning.clone());
+    lines.push(("test", describe_metrics(&trained.metrics)));
+    lines.push(("epochs", describe_epochs(&trained)));
+
+    for warning in processed.iter().flat_map(|data_set| &data_set.warnings) {
+        lines.push(("warning", warning.clone()));
     }
-    add("artifact", format!("artifacts/{}", trained.artifact));
-    Some(lines)
+    for warning in &trained.warnings {
+        lines.push(("warning", warning.clone()));
+    }
+    lines.push(("artifact", format!("artifacts/{}", trained.artifact)));
+    Some(
+        lines
+            .into_iter()
+            .map(|(name, text)| (name.to_owned(), text))
+            .collect(),
+    )
 }
 
 /// Class names in label order, from the strategy in the operation's request; empty for a
 /// regression.
 fn class_names(record: &OperationRecord) -> Vec<String> {
     let request: Option<TrainRequest> = serde_json::from_value(record.params.clone()).ok();
-    let request = request.and_then(|request| Resolved::from_request(&request).ok());
-    match request.map(|request| request.resolved.output()) {
+    let resolved = request.and_then(|request| Resolved::from_request(&request).ok());
+    match resolved.map(|request| request.resolved.output()) {
         Some(OutputKind::Classes { names }) => names,
         _ => Vec::new(),
     }
 }
 
-fn rows(data: &ProcessOutcome) -> String {
-    let parts = PARTS
-        .iter()
-        .filter_map(|part| Some(format!("{} {part}", data.parts.get(*part)?)));
-    let dropped: Vec<String> = data
+/// `100 with 13 features: 70 train, 15 validation, 15 test; left out: 34 warm_up`.
+fn describe_rows(data_set: &ProcessOutcome) -> String {
+    let mut parts = Vec::new();
+    for part in PARTS {
+        if let Some(count) = data_set.parts.get(part) {
+            parts.push(format!("{count} {part}"));
+        }
+    }
+    let mut text = format!(
+        "{} with {} features: {}",
+        data_set.rows,
+        data_set.features,
+        parts.join(", ")
+    );
+
+    let dropped: Vec<String> = data_set
         .dropped
         .iter()
         .filter(|(_, count)| **count > 0)
-        .map(|(why, count)| format!("{count} {why}"))
+        .map(|(reason, count)| format!("{count} {reason}"))
         .collect();
-    let left_out = if dropped.is_empty() {
-        String::new()
-    } else {
-        format!("; left out: {}", dropped.join(", "))
-    };
-    let reused = if data.reused {
-        "; the data set stood already"
-    } else {
-        ""
-    };
-    let parts = parts.collect::<Vec<_>>().join(", ");
-    format!(
-        "{} of {} features: {parts}{left_out}{reused}",
-        data.rows, data.features
-    )
-}
-
-/// `train: BUY 710 (34 %), …`, one line a part.
-fn classes(data: &ProcessOutcome, names: &[String]) -> Vec<String> {
-    let line = |part: &&str| {
-        let counts = data
-            .classes
-            .get(*part)
-            .filter(|counts| !counts.is_empty())?;
-        let sum = counts.iter().sum::<u64>().max(1) as f64;
-        let each = counts
-            .iter()
-            .enumerate()
-            .take(CLASSES_MAX)
-            .map(|(index, count)| {
-                let name = names
-                    .get(index)
-                    .cloned()
-                    .unwrap_or_else(|| format!("class {index}"));
-                format!("{name} {count} ({:.1} %)", 100.0 * *count as f64 / sum)
-            });
-        Some(format!("{part}: {}", each.collect::<Vec<_>>().join(", ")))
-    };
-    PARTS.iter().filter_map(line).collect()
-}
-
-/// Metrics of the test part, each that has a rival with what the rival reaches.
-fn scores(metrics: &BTreeMap<String, f64>) -> String {
-    let value = |name: &str| metrics.get(name).copied();
-    let percent = |share: f64| format!("{:.2} %", 100.0 * share);
-    let mut told = Vec::new();
-    if let Some(accuracy) = value("accuracy") {
-        let rival = value("majority_accuracy")
-            .map(|rival| format!(" (always the most frequent class: {})", percent(rival)));
-        told.push(format!(
-            "accuracy {}{}",
-            percent(accuracy),
-            rival.unwrap_or_default()
-        ));
+    if !dropped.is_empty() {
+        text.push_str(&format!("; left out: {}", dropped.join(", ")));
     }
-    if let Some(mae) = value("mae") {
-        let rival = value("baseline_mae").map(|rival| format!(" (always the mean: {rival:.6})"));
-        told.push(format!(
-            "mean absolute error {mae:.6}{}",
-            rival.unwrap_or_default()
-        ));
+    if data_set.reused {
+        text.push_str("; the stored data set was used");
     }
-    told.extend(
-        value("directional_accuracy").map(|share| format!("direction right {}", percent(share))),
-    );
-    let plain = [("macro_f1", "macro F1"), ("r2", "R²"), ("loss", "loss")];
-    told.extend(
-        plain
-            .iter()
-            .filter_map(|(key, name)| Some(format!("{name} {:.4}", value(key)?))),
-    );
-    told.join(", ")
+    text
 }
 
-fn epochs(trained: &TrainOutcome) -> String {
-    let early = if trained.stopped_early {
-        ", stopped early"
-    } else {
-        ""
-    };
-    let resumed = match trained.resumed_at {
-        0 => String::new(),
-        epoch => format!(", resumed after {epoch}"),
-    };
-    format!(
-        "{} (best {}{early}{resumed}) on {}",
-        trained.epochs, trained.best_epoch, trained.device
-    )
+/// `train: BUY 710 (34.1 %), …`, one line for each part that has classes.
+fn describe_classes(data_set: &ProcessOutcome, names: &[String]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for part in PARTS {
+        match data_set.classes.get(part) {
+            Some(counts) if !counts.is_empty() => {
+                lines.push(format!("{part}: {}", describe_counts(counts, names)));
+            }
+            _ => {}
+        }
+    }
+    lines
+}
+
+fn describe_counts(counts: &[u64], names: &[String]) -> String {
+    let sum = counts.iter().sum::<u64>().max(1) as f64;
+    let mut classes = Vec::new();
+    for (index, count) in counts.iter().enumerate().take(CLASSES_MAX) {
+        let name = match names.get(index) {
+            Some(name) => name.clone(),
+            None => format!("class {index}"),
+        };
+        let percent = 100.0 * *count as f64 / sum;
+        classes.push(format!("{name} {count} ({percent:.1} %)"));
+    }
+    classes.join(", ")
+}
+
+/// Metrics of the test part; next to one that has a rival, what the rival reaches.
+fn describe_metrics(metrics: &BTreeMap<String, f64>) -> String {
+    let metric = |name: &str| metrics.get(name).copied();
+    let mut texts = Vec::new();
+
+    if let Some(accuracy) = metric("accuracy") {
+        let rival = match metric("majority_accuracy") {
+            Some(rival) => format!(
+                " (always the most frequent class: {})",
+                percent_of_one(rival)
+            ),
+            None => String::new(),
+        };
+        texts.push(format!("accuracy {}{rival}", percent_of_one(accuracy)));
+    }
+    if let Some(error) = metric("mae") {
+        let rival = match metric("baseline_mae") {
+            Some(rival) => format!(" (always the mean: {rival:.6})"),
+            None => String::new(),
+        };
+        texts.push(format!("mean absolute error {error:.6}{rival}"));
+    }
+    if let Some(share) = metric("directional_accuracy") {
+        texts.push(format!("direction right {}", percent_of_one(share)));
+    }
+
+    for (key, name) in [("macro_f1", "macro F1"), ("r2", "R²"), ("loss", "loss")] {
+        if let Some(value) = metric(key) {
+            texts.push(format!("{name} {value:.4}"));
+        }
+    }
+    texts.join(", ")
+}
+
+fn percent_of_one(share: f64) -> String {
+    format!("{:.2} %", 100.0 * share)
+}
+
+fn describe_epochs(trained: &TrainOutcome) -> String {
+    let mut best = format!("best {}", trained.best_epoch);
+    if trained.stopped_early {
+        best.push_str(", stopped early");
+    }
+    if trained.resumed_at > 0 {
+        best.push_str(&format!(", resumed after {}", trained.resumed_at));
+    }
+    format!("{} ({best}) on {}", trained.epochs, trained.device)
 }
 
 #[cfg(test)]
@@ -220,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn scores_stand_beside_what_the_simplest_rival_reaches() {
+    fn metrics_are_shown_next_to_those_of_the_simplest_rival() {
         let classes = numbers(&[
             ("accuracy", 0.4321),
             ("majority_accuracy", 0.5),
@@ -233,33 +192,38 @@ mod tests {
             ("r2", -0.01),
             ("directional_accuracy", 0.5),
         ]);
-        insta::assert_snapshot!(format!("{}\n{}", scores(&classes), scores(&regression)), @"
+
+        let text = [describe_metrics(&classes), describe_metrics(&regression)].join("\n");
+
+        insta::assert_snapshot!(text, @"
         accuracy 43.21 % (always the most frequent class: 50.00 %), macro F1 0.3000, loss 1.0500
         mean absolute error 0.002100 (always the mean: 0.002000), direction right 50.00 %, R² -0.0100
         ");
     }
 
     #[test]
-    fn rows_and_classes_are_told_part_by_part() {
-        let data = ProcessOutcome {
+    fn rows_and_classes_are_shown_part_by_part() {
+        // 35 of 70 = 50 %, 14 of 70 = 20 %, 21 of 70 = 30 %.
+        let classes = [("train", vec![35, 14, 21]), ("test", vec![5, 5, 5])];
+        let data_set = ProcessOutcome {
             dataset: "d".to_owned(),
             rows: 100,
             features: 13,
             reused: false,
             parts: numbers(&[("train", 70), ("validation", 15), ("test", 15)]),
-            classes: [("train", vec![35, 14, 21]), ("test", vec![5, 5, 5])]
+            classes: classes
                 .map(|(part, counts)| (part.to_owned(), counts))
                 .into(),
             dropped: numbers(&[("warm_up", 34), ("purged", 0)]),
             warnings: Vec::new(),
         };
         let names = ["BUY", "HOLD", "SELL"].map(str::to_owned);
-        let text = [vec![rows(&data)], classes(&data, &names)]
-            .concat()
-            .join("\n");
-        // 35 of 70 = 50 %, 14 of 70 = 20 %, 21 of 70 = 30 %.
-        insta::assert_snapshot!(text, @"
-        100 of 13 features: 70 train, 15 validation, 15 test; left out: 34 warm_up
+
+        let mut lines = vec![describe_rows(&data_set)];
+        lines.extend(describe_classes(&data_set, &names));
+
+        insta::assert_snapshot!(lines.join("\n"), @"
+        100 with 13 features: 70 train, 15 validation, 15 test; left out: 34 warm_up
         train: BUY 35 (50.0 %), HOLD 14 (20.0 %), SELL 21 (30.0 %)
         test: BUY 5 (33.3 %), HOLD 5 (33.3 %), SELL 5 (33.3 %)
         ");

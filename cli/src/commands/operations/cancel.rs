@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bus::Bus;
 use clap::Args;
+use schemas::codes;
 use schemas::ids::OperationId;
 use schemas::operation::{OperationRecord, OperationState};
 use serde_json::json;
@@ -88,7 +89,7 @@ fn already_ended(record: &OperationRecord) -> Failure {
         "Operation {op} cannot be cancelled (status: {})",
         record.state
     );
-    Failure::new(Exit::Refused, "OPS-CancelFailed", message)
+    Failure::new(Exit::Refused, codes::OPS_CANCEL_FAILED, message)
         .with_hint(format!("it has ended; `ktrdr status {op}` shows how"))
         .about(op)
 }
@@ -119,9 +120,11 @@ async fn wait_for_stop(
             "Operation {op} was {} before it saw the cancel",
             record.state
         );
-        return Err(Failure::new(Exit::Refused, "OPS-CancelFailed", message)
-            .with_hint(format!("`ktrdr status {op}` shows how it ended"))
-            .about(op));
+        return Err(
+            Failure::new(Exit::Refused, codes::OPS_CANCEL_FAILED, message)
+                .with_hint(format!("`ktrdr status {op}` shows how it ended"))
+                .about(op),
+        );
     }
     // A confirmed stop is what was asked for: it is a success of `cancel`.
     report(context, op, &watched)?;

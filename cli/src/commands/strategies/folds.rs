@@ -4,6 +4,7 @@
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use market::{Bars, Utc};
+use schemas::codes;
 use schemas::names::MICROS_PER_DAY;
 use serde_json::json;
 use strategies::splits::SplitError;
@@ -174,12 +175,12 @@ fn time_of_days(args: &FoldsArgs, resolved: &Resolved) -> Result<TimeToCut, Fail
     let (Some(start), Some(end)) = (start, end) else {
         let message = "the time to cut needs a start and an end, and neither the flags nor the \
                        strategy give both";
-        return Err(Failure::new(Exit::Usage, "STRATEGY-Folds", message)
+        return Err(Failure::new(Exit::Usage, codes::STRATEGY_FOLDS, message)
             .with_hint("add --start DATE --end DATE, or --bars SYMBOL:TF=FILE"));
     };
     if end <= start {
         let message = format!("the end {end} is not after the start {start}");
-        return Err(Failure::new(Exit::Usage, "STRATEGY-Folds", message)
+        return Err(Failure::new(Exit::Usage, codes::STRATEGY_FOLDS, message)
             .with_hint("change --start or --end"));
     }
 
@@ -206,11 +207,11 @@ fn refused_folds(error: &SplitError, unit: &str, args: &FoldsArgs) -> Failure {
                 "{instants} {unit} are too few for {} folds with these shares",
                 args.folds
             );
-            Failure::new(Exit::Usage, "STRATEGY-Folds", message)
+            Failure::new(Exit::Usage, codes::STRATEGY_FOLDS, message)
                 .with_hint(format!("{longer}, or ask for fewer --folds"))
         }
         SplitError::Fractions { .. } => {
-            Failure::of(Exit::Usage, "STRATEGY-Folds", error).with_hint(error.hint())
+            Failure::of(Exit::Usage, codes::STRATEGY_FOLDS, error).with_hint(error.hint())
         }
     }
 }

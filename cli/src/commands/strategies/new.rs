@@ -5,6 +5,7 @@ use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use schemas::codes;
 use serde_json::json;
 use strategies::STARTER;
 
@@ -64,7 +65,7 @@ fn not_written(file: &Path, error: &std::io::Error) -> Failure {
     };
     Failure {
         causes: vec![error.to_string()],
-        ..Failure::new(exit, "STRATEGY-NotWritten", message)
+        ..Failure::new(exit, codes::STRATEGY_NOT_WRITTEN, message)
     }
     .with_hint(hint)
 }

@@ -1,15 +1,7 @@
 //! The whole pipeline as real processes: fetch, validate, process, train, register, whoever is
 //! killed or cancelled when.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    missing_docs,
-    reason = "a test that fails may panic"
-)]
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use schemas::commands::{
@@ -18,13 +10,12 @@ use schemas::commands::{
 };
 use schemas::events::What;
 use schemas::ids::{Lane, OperationId, Service};
-use schemas::operation::NewOperation;
-use schemas::operation::{OperationRecord, OperationState};
+use schemas::operation::{NewOperation, OperationRecord, OperationState};
 use schemas::requests::Training;
 use serde::de::DeserializeOwned;
 use system_tests::{Process, Sandbox};
 
-const STRATEGY: &str = include_str!("../../../strategies/catalog/eurusd_rsi_macd.yaml");
+const STRATEGY: &str = include_str!("../../../../strategies/catalog/eurusd_rsi_macd.yaml");
 const SERVICES: [Service; 5] = [
     Service::Fetcher,
     Service::Validator,
@@ -120,38 +111,45 @@ async fn undisturbed(epochs: u32) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_second_training_on_the_same_data_fetches_nothing_and_reuses_the_data_set() {
+async fn a_second_training_on_the_same_data_reuses_the_data_set() {
     let sandbox = Sandbox::start().await;
     let _services = spawn_all(&sandbox);
+
     let op = sandbox.submit(&training(3)).await;
     let first = completed(&sandbox, &op).await;
-    let (data, version) = (
-        outcome::<ProcessOutcome>(&first, 3),
-        outcome::<RegisterOutcome>(&first, 5),
-    );
-    assert!(data.rows > 10_000 && !data.reused, "{data:?}");
+    let data = outcome::<ProcessOutcome>(&first, 3);
+    let version = outcome::<RegisterOutcome>(&first, 5);
+    assert!(data.rows > 10_000, "{data:?}");
+    assert!(!data.reused);
     assert_eq!(version.version, 1);
+
     let op = sandbox.submit(&training(4)).await;
     let second = completed(&sandbox, &op).await;
-    assert_eq!(
-        outcome::<FetchOutcome>(&second, 1).series[0].work.fetched,
-        0
-    );
+    let fetched = outcome::<FetchOutcome>(&second, 1);
+    assert_eq!(fetched.series[0].work.fetched, 0);
     let again = outcome::<ProcessOutcome>(&second, 3);
     assert_eq!((again.dataset, again.reused), (data.dataset, true));
     assert_eq!(outcome::<RegisterOutcome>(&second, 5).version, 2);
-    let stored = sandbox
-        .store()
-        .models()
-        .find(&version.name, Some(1))
-        .await
-        .unwrap()
-        .unwrap();
+
+    let stored = sandbox.store().models().find(&version.name, Some(1)).await;
+    let stored = stored.unwrap().unwrap();
     assert_eq!(stored.lineage.operation, first.op.to_string());
 }
 
+/// Kills the worker that has claimed `step`, as soon as it has.
+async fn kill_holder(sandbox: &Sandbox, services: &mut [Process], op: &OperationId, step: u16) {
+    let started = sandbox
+        .until_event(op, "started", |event| {
+            event.step.get() == step && event.what == What::Started
+        })
+        .await;
+    let holder = started.worker.unwrap();
+    let process = services.iter_mut().find(|process| process.runs(&holder));
+    process.unwrap().kill();
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn every_service_may_be_killed_in_its_step_and_the_model_is_the_same() {
+async fn a_service_killed_in_its_step_leaves_the_model_the_same() {
     const EPOCHS: u32 = 20;
     let sandbox = Sandbox::start().await;
     let mut services: Vec<Process> = spawn_all(&sandbox)
@@ -161,21 +159,13 @@ async fn every_service_may_be_killed_in_its_step_and_the_model_is_the_same() {
     for service in SERVICES {
         sandbox.until_workers(service, 2).await;
     }
+
     let op = sandbox.submit(&training(EPOCHS)).await;
     for step in 1..=5 {
-        let begun = sandbox
-            .until_event(&op, "started", |event| {
-                event.step.get() == step && event.what == What::Started
-            })
-            .await;
-        let holder = begun.worker.unwrap();
-        services
-            .iter_mut()
-            .find(|process| process.runs(&holder))
-            .unwrap()
-            .kill();
+        kill_holder(&sandbox, &mut services, &op, step).await;
     }
     let record = completed(&sandbox, &op).await;
+
     let interrupted = record.steps.iter().filter(|step| step.attempt > 1).count();
     assert!(
         interrupted >= 3,
@@ -187,7 +177,7 @@ async fn every_service_may_be_killed_in_its_step_and_the_model_is_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_training_cancelled_and_resumed_at_twenty_random_moments_ends_with_the_same_weights() {
+async fn a_training_cancelled_twenty_times_ends_with_the_same_weights() {
     const EPOCHS: u32 = 60;
     let sandbox = Sandbox::start().await;
     let _services = spawn_all(&sandbox);
@@ -197,12 +187,15 @@ async fn a_training_cancelled_and_resumed_at_twenty_random_moments_ends_with_the
             event.step.get() == 4 && event.what == What::Started
         })
         .await;
-    let (mut cancelled, mut slowest) = (0, Duration::ZERO);
+
+    let mut cancelled = 0;
+    let mut slowest = Duration::ZERO;
     for attempt in 1..=20 {
+        // Moments that differ from attempt to attempt, and are the same in every run.
         sandbox.until_working_on(&op, 4, attempt).await;
-        sandbox
-            .after(Duration::from_millis(u64::from(attempt * 37 % 100)))
-            .await;
+        let pause = Duration::from_millis(u64::from(attempt * 37 % 100));
+        sandbox.after(pause).await;
+
         let asked = Instant::now();
         sandbox.bus().cancels().request(&op, "").await.unwrap();
         let record = sandbox.until_ended(&op).await;
@@ -214,70 +207,59 @@ async fn a_training_cancelled_and_resumed_at_twenty_random_moments_ends_with_the
         cancelled += 1;
         sandbox.bus().operations().resume(&op).await.unwrap();
     }
-    assert!(
-        cancelled >= 10 && slowest < Duration::from_secs(1),
-        "{cancelled} times cancelled, slowest {slowest:?}"
-    );
+
+    assert!(cancelled >= 10, "{cancelled} times cancelled");
+    assert!(slowest < Duration::from_secs(1), "slowest {slowest:?}");
     let record = completed(&sandbox, &op).await;
     assert_eq!(weights(&sandbox, &record).await, undisturbed(EPOCHS).await);
 }
 
+/// Changes one bit in the middle of a stored file of bars; returns the hash in its name.
+fn damage_stored_bars(sandbox: &Sandbox) -> String {
+    let files = files_under(&sandbox.folder().join("objects/bars"));
+    let is_parquet = |path: &&PathBuf| path.extension().is_some_and(|it| it == "parquet");
+    let file = files.iter().find(is_parquet).unwrap();
+
+    let mut bytes = std::fs::read(file).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(file, bytes).unwrap();
+
+    // `<period>.<sha256>.parquet`
+    let stem = file.file_stem().unwrap().to_str().unwrap();
+    stem.rsplit('.').next().unwrap().to_owned()
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn a_flipped_bit_in_stored_bars_is_named_and_nothing_is_trained_on_it() {
+async fn nothing_is_trained_on_stored_bars_with_a_flipped_bit() {
     let sandbox = Sandbox::start().await;
     let _services = spawn_all(&sandbox);
     let op = sandbox.submit(&training(3)).await;
     completed(&sandbox, &op).await;
-    let bars = sandbox.folder().join("objects/bars");
-    let file = files_under(&bars)
-        .into_iter()
-        .find(|path| path.extension().is_some_and(|it| it == "parquet"))
-        .unwrap();
-    let mut bytes = std::fs::read(&file).unwrap();
-    let middle = bytes.len() / 2;
-    bytes[middle] ^= 1;
-    std::fs::write(&file, bytes).unwrap();
+    let hash = damage_stored_bars(&sandbox);
+
     // More epochs are another training of the same data: without the damage it would complete.
     let op = sandbox.submit(&training(4)).await;
     let record = sandbox.until_concluded(&op).await;
-    let failure = record.failure.expect("the training fails");
-    let hash = file
-        .file_stem()
-        .unwrap()
-        .to_str()
-        .unwrap()
-        .rsplit('.')
-        .next()
-        .unwrap()
-        .to_owned();
+
     assert_eq!(record.state, OperationState::Failed);
-    assert!(
-        failure.error.message.contains(&hash),
-        "{:?} does not name {hash}",
-        failure.error
-    );
-    assert!(
-        failure.step.get() < 4 && !failure.error.hint.is_empty(),
-        "{failure:?}"
-    );
-    assert_eq!(
-        sandbox.store().models().list().await.unwrap().len(),
-        1,
-        "only the model from before"
-    );
+    let failure = record.failure.expect("the training fails");
+    assert!(failure.step.get() < 4, "{failure:?}");
+    assert!(failure.error.message.contains(&hash), "{failure:?}");
+    assert!(!failure.error.hint.is_empty());
+    let models = sandbox.store().models().list().await.unwrap();
+    assert_eq!(models.len(), 1, "only the model from before");
 }
 
-fn files_under(folder: &Path) -> Vec<std::path::PathBuf> {
-    let entries = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path());
-    entries
-        .flat_map(|path| {
-            if path.is_dir() {
-                files_under(&path)
-            } else {
-                vec![path]
-            }
-        })
-        .collect()
+fn files_under(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(files_under(&path));
+        } else {
+            files.push(path);
+        }
+    }
+    files
 }

@@ -4,14 +4,6 @@
 //! The first needs a `python3` and always runs. The second runs with `KTRDR_TEST_PYTHON`, a Python
 //! that must have torch, safetensors and numpy, else with `python3` if that one has them, else it
 //! says that nothing was compared.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    missing_docs,
-    reason = "tests fail by panicking"
-)]
 
 use std::{
     collections::BTreeMap,
@@ -31,10 +23,11 @@ use schemas::{
     training::TrainingSettings,
 };
 use trainer::{
-    BatchProgress, Control, EpochRow, Labels, Part, TrainState, TrainingData,
-    artifact::{MetricsDocument, files},
-    train,
+    BatchProgress, Control, EpochRow, Labels, PartData, TrainState, TrainingData,
+    artifact::{MetricsDocument, encode_files},
 };
+
+use crate::made_up::train;
 
 const WIDTH: usize = 5;
 
@@ -61,7 +54,7 @@ fn rows(rows: usize, seed: u64) -> Vec<Vec<f32>> {
         .collect()
 }
 
-fn part(output: &OutputKind, seed: u64) -> Part {
+fn part(output: &OutputKind, seed: u64) -> PartData {
     let rows = rows(60, seed);
     let labels = match output {
         OutputKind::Classes { .. } => {
@@ -71,120 +64,113 @@ fn part(output: &OutputKind, seed: u64) -> Part {
             Labels::Returns(rows.iter().map(|row| row[0] - 0.5 * row[2]).collect())
         }
     };
-    Part {
+    PartData {
         features: rows.concat(),
         labels,
     }
 }
 
 /// The file of weights of a short training.
-fn trained(network: &Network) -> Vec<u8> {
-    let usual = match network.output {
+fn train_weights(network: &Network) -> Vec<u8> {
+    let defaults = match network.output {
         OutputKind::Classes { .. } => TrainingSettings::for_classes(),
         OutputKind::Regression => TrainingSettings::for_regression(),
     };
     let settings = TrainingSettings {
         epochs: 3,
         learning_rate: 0.01,
-        ..usual
+        ..defaults
     };
-    let [train_part, validation, test] = [1, 2, 3].map(|seed| part(&network.output, seed));
     let data = TrainingData {
-        train: train_part,
-        validation,
-        test,
+        train: part(&network.output, 1),
+        validation: part(&network.output, 2),
+        test: part(&network.output, 3),
         weights: None,
     };
+
     let trained = train(&data, network, &settings, 1, &Silent, None).unwrap();
-    let written = files(
-        &trained,
-        network,
-        &MetricsDocument::new(&trained, network, 1),
-    )
-    .unwrap();
-    written[MODEL_FILE].to_vec()
+
+    let document = MetricsDocument::new(&trained, network, 1);
+    let files = encode_files(&trained, network, &document).unwrap();
+    files[MODEL_FILE].to_vec()
 }
 
-/// Every activation with classes and with a regression: what `script` predicts is what our forward
-/// pass predicts.
-fn compare(python: &str, script: &str) {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests")
-        .join(script);
+fn network(activation: Activation, output: OutputKind) -> Network {
+    let column = |index: usize| FeatureColumn {
+        name: format!("f{index}"),
+        normalisation: None,
+    };
+    Network {
+        kind: NetworkKind::Mlp,
+        hidden_layers: vec![8, 4],
+        activation,
+        dropout: 0.2,
+        features: (0..WIDTH).map(column).collect(),
+        output,
+    }
+}
+
+/// Every activation with classes and with a regression.
+fn compare_all(python: &str, script: &str) {
+    let classes = OutputKind::Classes {
+        names: vec!["x".to_owned(), "y".to_owned()],
+    };
     for activation in [
         Activation::Relu,
         Activation::Tanh,
         Activation::Sigmoid,
         Activation::LeakyRelu,
     ] {
-        for output in [
-            OutputKind::Regression,
-            OutputKind::Classes {
-                names: vec!["x".to_owned(), "y".to_owned()],
-            },
-        ] {
-            let features = (0..WIDTH)
-                .map(|i| FeatureColumn {
-                    name: format!("f{i}"),
-                    normalisation: None,
-                })
-                .collect();
-            let (kind, hidden_layers) = (NetworkKind::Mlp, vec![8, 4]);
-            let network = Network {
-                kind,
-                hidden_layers,
-                activation,
-                dropout: 0.2,
-                features,
-                output,
-            };
-            let weights = trained(&network);
-            let folder = tempfile::tempdir().unwrap();
-            std::fs::write(folder.path().join(MODEL_FILE), &weights).unwrap();
-            let manifest = BTreeMap::from([("network", &network)]);
-            std::fs::write(
-                folder.path().join("manifest.json"),
-                serde_json::to_vec(&manifest).unwrap(),
-            )
-            .unwrap();
-            let rows = rows(20, 4);
-            let theirs = predict(python, &script, folder.path(), &rows);
-            let ours = networks::Model::from_safetensors(&network, &weights)
-                .unwrap()
-                .predict(&rows)
-                .unwrap();
-            assert_eq!((ours.len(), theirs.len()), (20, 20));
-            for (row, (ours, theirs)) in ours.iter().zip(&theirs).enumerate() {
-                let near = ours
-                    .iter()
-                    .zip(theirs)
-                    .all(|(a, b)| (f64::from(*a) - b).abs() < 1e-5);
-                assert!(
-                    near && ours.len() == theirs.len(),
-                    "{activation:?}, row {row}: {ours:?} and {theirs:?}"
-                );
-            }
+        for output in [OutputKind::Regression, classes.clone()] {
+            compare(python, script, &network(activation, output));
+        }
+    }
+}
+
+/// What `script` predicts is what our forward pass predicts.
+fn compare(python: &str, script: &str, network: &Network) {
+    let weights = train_weights(network);
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join(MODEL_FILE), &weights).unwrap();
+    let manifest = serde_json::to_vec(&BTreeMap::from([("network", network)])).unwrap();
+    std::fs::write(folder.path().join("manifest.json"), manifest).unwrap();
+
+    let rows = rows(20, 4);
+    let script = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests")
+        .join(script);
+    let theirs = predict(python, &script, folder.path(), &rows);
+    let model = networks::Model::from_safetensors(network, &weights).unwrap();
+    let ours = model.predict(&rows).unwrap();
+
+    assert_eq!((ours.len(), theirs.len()), (20, 20));
+    for (row, (ours, theirs)) in ours.iter().zip(&theirs).enumerate() {
+        assert_eq!(ours.len(), theirs.len(), "row {row}");
+        for (one, other) in ours.iter().zip(theirs) {
+            assert!(
+                (f64::from(*one) - other).abs() < 1e-5,
+                "{:?}, row {row}: {ours:?} and {theirs:?}",
+                network.activation
+            );
         }
     }
 }
 
 fn predict(python: &str, script: &Path, folder: &Path, rows: &[Vec<f32>]) -> Vec<Vec<f64>> {
-    let mut command = Command::new(python);
-    command
+    let mut child = Command::new(python)
         .arg(script)
         .arg(folder)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    let mut child = command
+        .stderr(Stdio::piped())
         .spawn()
         .unwrap_or_else(|error| panic!("`{python}` does not run: {error}"));
-    child
-        .stdin
-        .take()
-        .unwrap()
-        .write_all(&serde_json::to_vec(rows).unwrap())
-        .unwrap();
+
+    // The input is closed with the pipe that is dropped here.
+    let mut input = child.stdin.take().unwrap();
+    input.write_all(&serde_json::to_vec(rows).unwrap()).unwrap();
+    std::mem::drop(input);
+
     let output = child.wait_with_output().unwrap();
     assert!(
         output.status.success(),
@@ -196,7 +182,7 @@ fn predict(python: &str, script: &Path, folder: &Path, rows: &[Vec<f32>]) -> Vec
 
 #[test]
 fn plain_python_reads_an_artifact_and_predicts_the_same() {
-    compare("python3", "predict_in_python.py");
+    compare_all("python3", "predict_in_python.py");
 }
 
 #[test]
@@ -208,9 +194,10 @@ fn pytorch_loads_an_artifact_and_predicts_the_same() {
         .output();
     let has_torch = probe.is_ok_and(|output| output.status.success());
     if has_torch || named.is_some() {
-        return compare(python, "load_in_pytorch.py");
+        return compare_all(python, "load_in_pytorch.py");
     }
     // Written past the capture of the test runner, which hides what a passing test prints.
-    let skipped = "skipped: python3 has no torch, nothing was compared with PyTorch (KTRDR_TEST_PYTHON names one that has)";
+    let skipped = "skipped: python3 has no torch, nothing was compared with PyTorch \
+                   (KTRDR_TEST_PYTHON names one that has)";
     writeln!(std::io::stderr(), "{skipped}").unwrap();
 }

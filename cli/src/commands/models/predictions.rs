@@ -1,0 +1,225 @@
+//! The predictions of a model on the bars of one symbol: on the screen, as CSV, or in a file.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::Path;
+
+use market::{Instrument, Utc};
+use schemas::manifests::OutputKind;
+use serde_json::{Value, json};
+use store::{Cells, Table};
+use strategies::{FeatureMatrix, Resolved, Signal};
+
+use crate::console::{Failure, time_or_blank};
+use crate::context::Context;
+
+/// Predictions on the screen: the last ones are the ones that matter now.
+const SHOWN_MAX: usize = 10;
+
+/// What was predicted, row by row.
+pub(super) struct Predictions<'a> {
+    /// `NAME@VERSION` of the model.
+    model: String,
+    symbol: Instrument,
+    resolved: &'a Resolved,
+    matrix: &'a FeatureMatrix,
+    /// Outputs of the network for each row of the matrix.
+    outputs: &'a [Vec<f32>],
+    /// Rows of the matrix in the range that was asked for.
+    rows: Vec<usize>,
+}
+
+impl<'a> Predictions<'a> {
+    /// The predictions whose decision lies in `range`.
+    pub(super) fn new(
+        model: String,
+        symbol: Instrument,
+        resolved: &'a Resolved,
+        matrix: &'a FeatureMatrix,
+        outputs: &'a [Vec<f32>],
+        range: Range<Utc>,
+    ) -> Self {
+        let mut rows = Vec::new();
+        for (row, known_at) in matrix.known_at.iter().enumerate().take(outputs.len()) {
+            if range.contains(known_at) {
+                rows.push(row);
+            }
+        }
+        Self {
+            model,
+            symbol,
+            resolved,
+            matrix,
+            outputs,
+            rows,
+        }
+    }
+
+    /// Shows the last predictions.
+    pub(super) fn show_last(&self, context: &Context) {
+        let output = &context.output;
+        let columns = self.output_columns();
+        let first = self.rows.len().saturating_sub(SHOWN_MAX);
+
+        let mut cells = Vec::new();
+        for row in self.rows.iter().skip(first) {
+            output.json(&self.row_json(*row, &columns));
+            cells.push(self.row_cells(*row));
+        }
+        let mut heads = vec!["OPENS".to_owned(), "DECISION".to_owned()];
+        heads.extend(columns.iter().map(|name| name.to_uppercase()));
+        heads.push("SIGNAL".to_owned());
+        let heads: Vec<&str> = heads.iter().map(String::as_str).collect();
+
+        output.table(&heads, &cells);
+        output.json(&self.summary_json());
+        output.note(&self.summary());
+    }
+
+    /// Prints all predictions as CSV on standard output.
+    ///
+    /// # Errors
+    /// The table cannot be written as CSV.
+    pub(super) fn print_csv(&self, context: &Context) -> Result<(), Failure> {
+        let csv = self.table().to_csv()?;
+        context
+            .output
+            .line(String::from_utf8_lossy(&csv).trim_end());
+        context.output.note(&self.summary());
+        Ok(())
+    }
+
+    /// Writes all predictions to a file.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub(super) fn write(&self, file: &Path, context: &Context) -> Result<(), Failure> {
+        self.table().write(&context.working_directory.join(file))?;
+
+        let mut summary = self.summary_json();
+        if let Some(fields) = summary.as_object_mut() {
+            fields.insert("file".to_owned(), json!(file));
+        }
+        context.output.json(&summary);
+        context.output.line(&format!(
+            "{}; written to {}",
+            self.summary(),
+            file.display()
+        ));
+        Ok(())
+    }
+
+    fn summary(&self) -> String {
+        let FeatureMatrix {
+            warm_up, undefined, ..
+        } = self.matrix;
+        format!(
+            "{} predictions of {} on {}; left out: {warm_up} bars of warm-up, {undefined} with \
+             undefined features",
+            self.rows.len(),
+            self.model,
+            self.symbol.symbol()
+        )
+    }
+
+    fn summary_json(&self) -> Value {
+        json!({
+            "type": "predictions",
+            "model": self.model,
+            "symbol": self.symbol.id(),
+            "rows": self.rows.len(),
+            "warm_up": self.matrix.warm_up,
+            "undefined": self.matrix.undefined,
+        })
+    }
+
+    /// The names of the outputs: a probability for each class, or the return.
+    fn output_columns(&self) -> Vec<String> {
+        match self.resolved.output() {
+            OutputKind::Classes { names } => names
+                .iter()
+                .map(|name| format!("p_{}", name.to_lowercase()))
+                .collect(),
+            OutputKind::Regression => vec!["forward_return".to_owned()],
+        }
+    }
+
+    fn outputs_of(&self, row: usize) -> Vec<f64> {
+        let outputs = self.outputs.get(row).map(Vec::as_slice);
+        outputs
+            .unwrap_or_default()
+            .iter()
+            .map(|value| f64::from(*value))
+            .collect()
+    }
+
+    fn signal_of(&self, row: usize) -> &'static str {
+        match self.resolved.decisions.signal(&self.outputs_of(row)) {
+            Signal::Buy => "BUY",
+            Signal::Hold => "HOLD",
+            Signal::Sell => "SELL",
+        }
+    }
+
+    fn row_json(&self, row: usize, columns: &[String]) -> Value {
+        let outputs: BTreeMap<&String, f64> = columns.iter().zip(self.outputs_of(row)).collect();
+        json!({
+            "type": "prediction",
+            "model": self.model,
+            "open_time": time_at(&self.matrix.open_time, row),
+            "decision_time": time_at(&self.matrix.known_at, row),
+            "outputs": outputs,
+            "signal": self.signal_of(row),
+        })
+    }
+
+    fn row_cells(&self, row: usize) -> Vec<String> {
+        let mut cells = vec![
+            time_at(&self.matrix.open_time, row),
+            time_at(&self.matrix.known_at, row),
+        ];
+        for value in self.outputs_of(row) {
+            cells.push(format!("{value:.4}"));
+        }
+        cells.push(self.signal_of(row).to_owned());
+        cells
+    }
+
+    /// All predictions as columns.
+    fn table(&self) -> Table {
+        let symbols = vec![self.symbol.id(); self.rows.len()];
+        let mut table = Table::default()
+            .with("symbol", Cells::Text(symbols))
+            .with("open_time", self.times_of(&self.matrix.open_time))
+            .with("decision_time", self.times_of(&self.matrix.known_at));
+
+        for (position, name) in self.output_columns().into_iter().enumerate() {
+            let mut column = Vec::with_capacity(self.rows.len());
+            for row in &self.rows {
+                let value = self.outputs_of(*row).get(position).copied();
+                column.push(value.unwrap_or(f64::NAN));
+            }
+            table = table.with(name, Cells::Number(column));
+        }
+
+        let signals = self
+            .rows
+            .iter()
+            .map(|row| self.signal_of(*row).to_owned())
+            .collect();
+        table.with("signal", Cells::Text(signals))
+    }
+
+    fn times_of(&self, times: &[Utc]) -> Cells {
+        let micros = self
+            .rows
+            .iter()
+            .filter_map(|row| times.get(*row))
+            .map(|time| time.0);
+        Cells::Time(micros.collect())
+    }
+}
+
+fn time_at(times: &[Utc], row: usize) -> String {
+    time_or_blank(times.get(row).copied())
+}

@@ -1,0 +1,86 @@
+//! `ktrdr models show`: one version of a model: its origin, its metrics, its network.
+
+use market::Utc;
+use schemas::manifests::{ArtifactManifest, ModelManifest};
+use schemas::queries::ShowModel;
+use serde_json::json;
+
+use super::registry::{ask_registry, join_symbols, summary_json};
+use crate::console::{Exit, Failure, print_pairs};
+use crate::context::Context;
+use crate::inputs::models::{ModelArgs, find_model};
+use crate::inputs::stored_series::open_store;
+
+/// Shows one version.
+///
+/// # Errors
+/// There is no such version, or the store cannot be read.
+pub(super) async fn run(args: &ModelArgs, context: &Context) -> Result<Exit, Failure> {
+    let store = open_store(context).await?;
+    let answer = match query_for(&args.model) {
+        Some(query) => ask_registry(context, "models.show", &query).await,
+        None => None,
+    };
+    let model = match answer {
+        Some(model) => model,
+        None => find_model(&store, &args.model).await?,
+    };
+    let artifact = store.artifacts().manifest(&model.artifact).await?;
+
+    let mut value = summary_json(&model.clone().into());
+    if let Some(fields) = value.as_object_mut() {
+        fields.insert("lineage".to_owned(), json!(model.lineage));
+        fields.insert("network".to_owned(), json!(artifact.network));
+        fields.insert("training".to_owned(), artifact.training.clone());
+    }
+    context.output.json(&value);
+    print_pairs(&context.output, &describe_model(&model, &artifact));
+    Ok(Exit::Done)
+}
+
+/// The query for `NAME` or `NAME@3`; none if the version is not a number.
+fn query_for(text: &str) -> Option<ShowModel> {
+    let (name, version) = match text.split_once('@') {
+        None => (text, None),
+        Some((name, version)) => (name, Some(version.parse().ok()?)),
+    };
+    Some(ShowModel {
+        name: name.to_owned(),
+        version,
+    })
+}
+
+fn describe_model(model: &ModelManifest, artifact: &ArtifactManifest) -> Vec<(String, String)> {
+    let network = &artifact.network;
+    let lineage = &model.lineage;
+    let widths: Vec<String> = network.widths().iter().map(ToString::to_string).collect();
+    let features: Vec<&str> = network
+        .features
+        .iter()
+        .map(|feature| feature.name.as_str())
+        .collect();
+    let metrics: Vec<String> = model
+        .metrics
+        .iter()
+        .map(|(name, value)| format!("{name} {value:.4}"))
+        .collect();
+
+    let registered = format!("{} by {}", Utc(model.created_at), model.operation);
+    let trained_on = format!(
+        "{} [{}]",
+        join_symbols(&lineage.symbols),
+        lineage.timeframes.join(", ")
+    );
+    let lines = [
+        ("model", format!("{}@{}", model.name, model.version)),
+        ("registered", registered),
+        ("trained on", trained_on),
+        ("test part", metrics.join(", ")),
+        ("network", widths.join(" → ")),
+        ("features", features.join(", ")),
+        ("data set", format!("datasets/{}", lineage.dataset)),
+        ("artifact", format!("artifacts/{}", model.artifact)),
+        ("seed", lineage.seed.to_string()),
+    ];
+    lines.map(|(name, text)| (name.to_owned(), text)).into()
+}

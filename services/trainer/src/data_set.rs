@@ -1,0 +1,208 @@
+//! From the columns of a stored data set to the rows that a training takes.
+
+use schemas::manifests::{Network, OutputKind};
+use schemas::names::PARTS;
+use store::DataSetTable;
+
+use crate::{Labels, PartData, TrainError, TrainingData};
+
+/// Codes of the parts in a table: their positions in [`PARTS`].
+const TRAIN: u8 = 0;
+const VALIDATION: u8 = 1;
+const TEST: u8 = 2;
+
+/// The three parts of `table`, rows in its order; with the weights of the training rows if the
+/// training is `weighted`.
+///
+/// # Errors
+/// When the columns are not those of `network` in its order, a class label is not a whole number, or
+/// weights are missing.
+pub fn training_data(
+    table: &DataSetTable,
+    network: &Network,
+    weighted: bool,
+) -> Result<TrainingData, TrainError> {
+    check_columns(table, network)?;
+
+    Ok(TrainingData {
+        train: read_part(table, network, TRAIN)?,
+        validation: read_part(table, network, VALIDATION)?,
+        test: read_part(table, network, TEST)?,
+        weights: weighted.then(|| read_weights(table)),
+    })
+}
+
+/// The table must have exactly the columns of the network, in its order.
+fn check_columns(table: &DataSetTable, network: &Network) -> Result<(), TrainError> {
+    let expected_names = network.features.iter().map(|column| column.name.as_str());
+    let stored_names = table.feature_names.iter().map(String::as_str);
+    // One that is missing at the end compares as an empty name.
+    let width = network.features.len().max(table.feature_names.len());
+    let expected_names = expected_names.chain(std::iter::repeat(""));
+    let stored_names = stored_names.chain(std::iter::repeat(""));
+
+    let columns = (1..=width).zip(expected_names.zip(stored_names));
+    for (position, (expected, found)) in columns {
+        if expected != found {
+            return Err(TrainError::Column {
+                position,
+                expected: expected.to_owned(),
+                found: found.to_owned(),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Weights of the training rows. Fewer than rows when the data set has none, which
+/// [`TrainingData::check`] refuses.
+fn read_weights(table: &DataSetTable) -> Vec<f32> {
+    let column = table.weight.as_deref().unwrap_or_default();
+    rows_of(table, TRAIN)
+        .filter_map(|row| column.get(row))
+        .copied()
+        .collect()
+}
+
+/// Positions of the rows of a part.
+fn rows_of(table: &DataSetTable, code: u8) -> impl Iterator<Item = usize> {
+    table
+        .part
+        .iter()
+        .enumerate()
+        .filter(move |(_, part)| **part == code)
+        .map(|(row, _)| row)
+}
+
+fn read_part(table: &DataSetTable, network: &Network, code: u8) -> Result<PartData, TrainError> {
+    let rows: Vec<usize> = rows_of(table, code).collect();
+
+    // The table has columns, a training takes rows.
+    let mut features = Vec::with_capacity(rows.len() * network.features.len());
+    for &row in &rows {
+        features.extend(table.features.iter().filter_map(|column| column.get(row)));
+    }
+
+    let labels: Vec<f32> = rows
+        .iter()
+        .filter_map(|&row| table.label.get(row))
+        .copied()
+        .collect();
+    let labels = match &network.output {
+        OutputKind::Regression => Labels::Returns(labels),
+        OutputKind::Classes { .. } => Labels::Classes(read_classes(&labels, code)?),
+    };
+
+    Ok(PartData { features, labels })
+}
+
+/// Class numbers from the label column, which holds numbers of any kind.
+fn read_classes(labels: &[f32], code: u8) -> Result<Vec<i64>, TrainError> {
+    if let Some(row) = labels.iter().position(|label| label.fract() != 0.0) {
+        return Err(TrainError::Value {
+            part: PARTS.get(usize::from(code)).copied().unwrap_or_default(),
+            row,
+            column: "label".to_owned(),
+            value: labels.get(row).copied().unwrap_or(f32::NAN),
+        });
+    }
+    Ok(labels.iter().map(|label| *label as i64).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use schemas::manifests::{Activation, FeatureColumn, NetworkKind};
+
+    use super::*;
+
+    fn network(names: &[&str]) -> Network {
+        let column = |name: &&str| FeatureColumn {
+            name: (*name).to_owned(),
+            normalisation: None,
+        };
+        Network {
+            kind: NetworkKind::Mlp,
+            hidden_layers: vec![],
+            activation: Activation::Relu,
+            dropout: 0.0,
+            features: names.iter().map(column).collect(),
+            output: OutputKind::Classes {
+                names: ["x", "y"].map(str::to_owned).to_vec(),
+            },
+        }
+    }
+
+    fn table() -> DataSetTable {
+        DataSetTable {
+            part: vec![TRAIN, VALIDATION, TRAIN, TEST],
+            label: vec![0.0, 1.0, 1.0, 0.0],
+            feature_names: ["a", "b"].map(str::to_owned).to_vec(),
+            features: vec![vec![1.0, 2.0, 3.0, 4.0], vec![10.0, 20.0, 30.0, 40.0]],
+            ..DataSetTable::default()
+        }
+    }
+
+    #[test]
+    fn columns_become_rows_of_their_part_in_order() {
+        let data = training_data(&table(), &network(&["a", "b"]), false).unwrap();
+
+        assert_eq!(data.train.features, [1.0, 10.0, 3.0, 30.0]);
+        assert_eq!(data.train.labels, Labels::Classes(vec![0, 1]));
+        assert_eq!(data.validation.features, [2.0, 20.0]);
+        assert_eq!(data.test.labels, Labels::Classes(vec![0]));
+    }
+
+    #[test]
+    fn weights_of_training_rows_are_read_for_a_weighted_training() {
+        let table = DataSetTable {
+            weight: Some(vec![0.1, 0.2, 0.3, 0.4]),
+            ..table()
+        };
+        let network = network(&["a", "b"]);
+
+        let weighted = training_data(&table, &network, true).unwrap();
+        assert_eq!(weighted.weights, Some(vec![0.1, 0.3]));
+
+        let plain = training_data(&table, &network, false).unwrap();
+        assert_eq!(plain.weights, None);
+    }
+
+    #[test]
+    fn a_weighted_training_without_stored_weights_is_refused() {
+        let network = network(&["a", "b"]);
+        let data = training_data(&table(), &network, true).unwrap();
+        let error = data.check(&network).unwrap_err();
+        assert_eq!(error.to_string(), "2 training rows have 0 weights");
+    }
+
+    #[test]
+    fn columns_in_another_order_are_refused() {
+        let error = training_data(&table(), &network(&["b", "a"]), false).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "feature 1 of the data set is a; the network takes b"
+        );
+    }
+
+    #[test]
+    fn a_missing_column_is_refused() {
+        let error = training_data(&table(), &network(&["a", "b", "c"]), false).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "feature 3 of the data set is ; the network takes c"
+        );
+    }
+
+    #[test]
+    fn half_a_class_is_refused() {
+        let table = DataSetTable {
+            label: vec![0.0, 1.0, 0.5, 0.0],
+            ..table()
+        };
+        let error = training_data(&table, &network(&["a", "b"]), false).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "row 1 of the train part holds 0.5 in label"
+        );
+    }
+}

@@ -1,0 +1,54 @@
+//! What is to be trained: the input of [`crate::train`].
+
+use schemas::manifests::{Network, OutputKind};
+use schemas::training::TrainingSettings;
+
+use crate::data::TrainingData;
+use crate::random::initial_weights;
+use crate::state::TrainState;
+use crate::{ComputeDevice, TrainError};
+
+/// Everything that decides what a training computes. Equal jobs give equal weights, on CPU at an
+/// equal number of threads.
+#[derive(Clone, Copy, Debug)]
+pub struct TrainJob<'a> {
+    /// The rows to learn from and to measure on.
+    pub data: &'a TrainingData,
+    /// The network to fit.
+    pub network: &'a Network,
+    /// Loss, optimiser, batches, epochs and early stopping.
+    pub settings: &'a TrainingSettings,
+    /// Seed of initialisation, shuffling and dropout.
+    pub seed: u64,
+    /// Where it is computed.
+    pub device: ComputeDevice,
+}
+
+impl TrainJob<'_> {
+    /// The state before the first epoch.
+    pub(crate) fn initial_state(&self) -> TrainState {
+        let weights = initial_weights(self.network, self.seed);
+        TrainState::new(weights, self.settings, self.seed)
+    }
+
+    /// Checks settings, network and data before anything is computed.
+    ///
+    /// # Errors
+    /// The first thing that cannot be trained with; of the settings every one.
+    pub(crate) fn check(&self) -> Result<(), TrainError> {
+        let mut problems = self.settings.problems();
+        if !(0.0..1.0).contains(&self.network.dropout) {
+            problems.push("dropout must be at least 0 and below 1".to_owned());
+        }
+        if !problems.is_empty() {
+            return Err(TrainError::Settings { problems });
+        }
+
+        let has_classes = matches!(self.network.output, OutputKind::Classes { .. });
+        if self.settings.loss.is_for_classes() != has_classes {
+            return Err(TrainError::Kinds);
+        }
+
+        self.data.check(self.network)
+    }
+}

@@ -1,0 +1,176 @@
+//! A train command with everything that it names: the resolved strategy, the data set, the network.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use runtime::{StepContext, StepError};
+use schemas::codes;
+use schemas::commands::{ProcessBars, TrainModel, TrainRequest};
+use schemas::errors::ErrorRecord;
+use schemas::ids::OperationId;
+use schemas::manifests::{ArtifactManifest, DatasetManifest, Lineage, Network};
+use store::sha256_hex;
+use strategies::{Resolved, ResolvedRequest};
+
+use crate::TrainingData;
+use crate::data_set::training_data;
+use crate::device::ComputeDevice;
+use crate::job::TrainJob;
+use crate::report::TrainFacts;
+
+/// The libtorch that `infra/setup` fetches and `tch` binds to.
+const LIBTORCH_VERSION: &str = "2.13.0";
+
+/// A training that can begin.
+pub(crate) struct PreparedTraining {
+    request: TrainRequest,
+    resolved: Resolved,
+    manifest: DatasetManifest,
+    /// The network to fit, its columns scaled as the data set says.
+    pub(crate) network: Network,
+    data: TrainingData,
+    device: ComputeDevice,
+}
+
+impl PreparedTraining {
+    /// Reads what `command` and the request of its operation name.
+    ///
+    /// # Errors
+    /// The request cannot be resolved, the data set is absent or damaged, or its columns are not
+    /// those of the strategy.
+    pub(crate) async fn read(
+        command: TrainModel,
+        step: &StepContext,
+        device: ComputeDevice,
+    ) -> Result<Self, StepError> {
+        let request: TrainRequest = step.params()?;
+        let ResolvedRequest { resolved, .. } =
+            Resolved::from_request(&request).map_err(|error| ErrorRecord::from_advice(&error))?;
+        let dataset = match command.dataset {
+            Some(dataset) => dataset,
+            None => step.outcome_of::<ProcessBars>().await?.dataset,
+        };
+
+        let data_sets = step.store().data_sets();
+        let manifest = data_sets.find(&dataset).await?.ok_or_else(|| {
+            StepError::permanent(
+                codes::DATA_DATASET_MISSING,
+                format!("the data set {dataset} is not in the store"),
+                "submit the operation again: processing makes it",
+            )
+        })?;
+        let table = data_sets.read(&manifest).await?;
+        let network = resolved.network(manifest.features.clone());
+
+        // Turning columns into rows takes seconds for a large data set.
+        step.blocking(move || {
+            let data = training_data(&table, &network, resolved.weighted)
+                .map_err(|error| ErrorRecord::from_advice(&error))?;
+            Ok(Self {
+                request,
+                resolved,
+                manifest,
+                network,
+                data,
+                device,
+            })
+        })
+        .await
+    }
+
+    /// The input of [`crate::train`].
+    pub(crate) fn job(&self) -> TrainJob<'_> {
+        TrainJob {
+            data: &self.data,
+            network: &self.network,
+            settings: &self.resolved.settings,
+            seed: self.resolved.seed,
+            device: self.device,
+        }
+    }
+
+    /// Seed of initialisation, shuffling and dropout.
+    pub(crate) fn seed(&self) -> u64 {
+        self.resolved.seed
+    }
+
+    /// The facts that its progress records repeat.
+    pub(crate) fn facts(&self) -> TrainFacts {
+        let symbols = self.resolved.symbols.iter();
+        TrainFacts {
+            model_type: "mlp".to_owned(),
+            strategy: self.resolved.name.clone(),
+            symbols: symbols.map(market::Instrument::symbol).collect(),
+            timeframes: self.timeframes(),
+            learning_rate: self.resolved.settings.learning_rate,
+            device: self.device.describe(),
+        }
+    }
+
+    /// The manifest of the artifact, but for its files.
+    pub(crate) fn artifact_manifest(&self, op: &OperationId) -> ArtifactManifest {
+        ArtifactManifest {
+            v: ArtifactManifest::VERSION,
+            files: BTreeMap::new(),
+            network: self.network.clone(),
+            lineage: self.lineage(op),
+            training: serde_json::to_value(&self.resolved.settings).unwrap_or_default(),
+            created_at: Timestamp::now().as_microsecond(),
+        }
+    }
+
+    fn lineage(&self, op: &OperationId) -> Lineage {
+        let series = self
+            .manifest
+            .series
+            .iter()
+            .map(|input| (input.series.clone(), input.content_sha256.clone()));
+        let symbols = self.resolved.symbols.iter();
+        let versions = [
+            ("trainer", env!("CARGO_PKG_VERSION").to_owned()),
+            ("features", strategies::ENGINE_VERSION.to_string()),
+            ("libtorch", LIBTORCH_VERSION.to_owned()),
+        ];
+
+        Lineage {
+            operation: op.to_string(),
+            dataset: self.manifest.inputs_sha256.clone(),
+            series: series.collect(),
+            strategy: self.request.strategy.clone(),
+            strategy_sha256: sha256_hex(self.request.strategy.as_bytes()),
+            overrides: Some(overrides_of(&self.request)),
+            seed: self.resolved.seed,
+            symbols: symbols.map(ToString::to_string).collect(),
+            timeframes: self.timeframes(),
+            versions: versions
+                .map(|(name, version)| (name.to_owned(), version))
+                .into(),
+        }
+    }
+
+    fn timeframes(&self) -> Vec<String> {
+        let timeframes = self.resolved.timeframes.iter();
+        timeframes.map(ToString::to_string).collect()
+    }
+}
+
+/// The overrides as lineages keep them: an object even when the request changes nothing, so that
+/// they differ from those of a manifest that does not have the field.
+fn overrides_of(request: &TrainRequest) -> serde_json::Value {
+    if request.overrides.is_null() {
+        serde_json::json!({})
+    } else {
+        request.overrides.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_recorded_libtorch_is_the_one_that_is_set_up() {
+        let setup = include_str!("../../../infra/setup");
+        assert!(setup.contains(&format!("TORCH_VERSION={LIBTORCH_VERSION}\n")));
+    }
+}

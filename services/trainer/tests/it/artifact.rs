@@ -1,0 +1,111 @@
+//! Specifications of the files of an artifact: what they warn of, what is in them, that equal runs
+//! give equal bytes.
+
+use std::collections::BTreeMap;
+
+use schemas::{
+    manifests::{Activation, FeatureColumn, Network, NetworkKind, OutputKind},
+    names::{HISTORY_FILE, METRICS_FILE, MODEL_FILE},
+    training::Loss,
+};
+use trainer::{
+    EpochRow, Labels, Trained,
+    artifact::{MetricsDocument, encode_files},
+    metrics::Scored,
+};
+
+const NAMES: [&str; 2] = ["BUY", "SELL"];
+
+/// One feature, two classes, no hidden layer.
+fn network() -> Network {
+    Network {
+        kind: NetworkKind::Mlp,
+        hidden_layers: vec![],
+        activation: Activation::Relu,
+        dropout: 0.0,
+        features: vec![FeatureColumn {
+            name: "a".to_owned(),
+            normalisation: None,
+        }],
+        output: OutputKind::Classes {
+            names: NAMES.map(str::to_owned).to_vec(),
+        },
+    }
+}
+
+/// A model that always answers BUY, on 3 BUY and 1 SELL.
+fn collapsed() -> Trained {
+    let labels = Labels::Classes(vec![0, 0, 0, 1]);
+    let scored = Scored {
+        scores: &[1., 0., 1., 0., 1., 0., 1., 0.],
+        labels: &labels,
+        criterion: Loss::CrossEntropy,
+        class_weights: &[0.5, 1.5],
+    };
+    let metrics = scored.metrics(&NAMES.map(str::to_owned), 0.0);
+
+    let row = EpochRow {
+        epoch: 1,
+        train_loss: 0.5,
+        train_accuracy: None,
+        validation_loss: 0.25,
+        validation_accuracy: Some(0.75),
+        learning_rate: 0.001,
+        seconds: 0.125,
+    };
+    Trained {
+        weights: vec![1.0, 2.0, 3.0, 4.0],
+        best_epoch: 1,
+        history: vec![row],
+        stopped_early: false,
+        metrics: BTreeMap::from([("test".to_owned(), metrics)]),
+        class_weights: vec![0.5, 1.5],
+        device: "cpu".to_owned(),
+    }
+}
+
+#[test]
+fn a_collapsed_model_says_so() {
+    let document = MetricsDocument::new(&collapsed(), &network(), 7);
+    assert_eq!(
+        document.warnings,
+        [
+            "the model answers BUY on 100.0 % of the test part",
+            "test accuracy 75.0 % does not beat always answering the most frequent class, 75.0 %",
+        ]
+    );
+}
+
+#[test]
+fn the_headline_has_the_accuracy_and_what_it_must_beat() {
+    let document = MetricsDocument::new(&collapsed(), &network(), 7);
+    assert_eq!(document.headline["accuracy"], 0.75);
+    assert_eq!(document.headline["majority_accuracy"], 0.75);
+    assert_eq!(document.class_weights["SELL"], 1.5);
+}
+
+#[test]
+fn equal_trainings_give_equal_files() {
+    let document = MetricsDocument::new(&collapsed(), &network(), 7);
+
+    let first = encode_files(&collapsed(), &network(), &document).unwrap();
+    let second = encode_files(&collapsed(), &network(), &document).unwrap();
+
+    assert_eq!(first, second);
+    let names: Vec<&String> = first.keys().collect();
+    assert_eq!(names, [HISTORY_FILE, METRICS_FILE, MODEL_FILE]);
+}
+
+#[test]
+fn the_files_of_an_artifact_can_be_read_back() {
+    let document = MetricsDocument::new(&collapsed(), &network(), 7);
+    let files = encode_files(&collapsed(), &network(), &document).unwrap();
+
+    let metrics: MetricsDocument = serde_json::from_slice(&files[METRICS_FILE]).unwrap();
+    assert_eq!(metrics, document);
+    assert_eq!(files[HISTORY_FILE][..4], *b"PAR1");
+
+    let model = networks::Model::from_safetensors(&network(), &files[MODEL_FILE]).unwrap();
+    // weight [2, 1] = (1, 2), bias (3, 4), row 10: (13, 24)
+    assert_eq!(model.scores(&[10.0]).unwrap(), [13.0, 24.0]);
+}

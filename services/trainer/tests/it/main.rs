@@ -1,0 +1,24 @@
+//! Specifications of the trainer, one module per subject.
+
+#[cfg(test)]
+mod artifact;
+#[cfg(test)]
+mod device;
+#[cfg(test)]
+mod interruption;
+#[cfg(test)]
+mod made_up;
+#[cfg(test)]
+mod metrics;
+#[cfg(test)]
+mod pipeline;
+#[cfg(test)]
+mod python;
+#[cfg(test)]
+mod refusal;
+#[cfg(test)]
+mod service;
+#[cfg(test)]
+mod setup;
+#[cfg(test)]
+mod training;

@@ -1,0 +1,327 @@
+//! The train command on a real NATS server: data set in, registered version out, whoever is killed
+//! on the way.
+
+use std::collections::BTreeMap;
+
+use registry::Registry;
+use schemas::{
+    command::Command,
+    commands::{RegisterModel, RegisterOutcome, TrainModel, TrainOutcome, TrainRequest},
+    errors::ErrorRecord,
+    events::What,
+    ids::{Lane, OperationId},
+    manifests::{DatasetManifest, FeatureColumn},
+    operation::{NewOperation, OperationRecord, OperationState},
+    plan::{Plan, StepSpec},
+};
+use store::{DataSetTable, Store, sha256_hex};
+use strategies::{Overrides, Resolved, Strategy};
+use system_tests::Sandbox;
+use trainer::{ComputeDevice, Trainer, random};
+
+const STRATEGY: &str = include_str!("../../../../strategies/catalog/eurusd_rsi_macd.yaml");
+const ROWS: usize = 1_400;
+
+/// A data set of the catalogue's strategy with made-up numbers; the label follows the first two
+/// features. The class `absent` never occurs.
+async fn publish_dataset(store: &Store, absent: Option<f32>) -> String {
+    let resolved = Strategy::parse(STRATEGY)
+        .unwrap()
+        .resolve(&Overrides::default())
+        .unwrap();
+    let columns = resolved.feature_columns();
+    let features = made_up_features(columns.len());
+    let table = table(&columns, features, absent);
+    let draft = DatasetManifest {
+        v: DatasetManifest::VERSION,
+        inputs_sha256: sha256_hex(format!("{absent:?}").as_bytes()),
+        sha256: String::new(),
+        size_bytes: 0,
+        rows: 0,
+        inputs: serde_json::Value::Null,
+        series: Vec::new(),
+        features: columns,
+        output: resolved.output(),
+        weighted: false,
+        validation_start: 0,
+        test_start: 0,
+        embargo_micros: 0,
+        parts: Vec::new(),
+        dropped: BTreeMap::new(),
+        coverage: BTreeMap::new(),
+        holes: Vec::new(),
+        thresholds: Vec::new(),
+        leak_test_cuts: 1,
+        created_at: 0,
+        written_by: "test".to_owned(),
+    };
+
+    let manifest = store.data_sets().publish(table, draft).await.unwrap();
+    manifest.inputs_sha256
+}
+
+/// Columns of numbers in 0..1.
+fn made_up_features(columns: usize) -> Vec<Vec<f32>> {
+    let words = random::shuffle_rows(ROWS * columns, 5, 1);
+    let values: Vec<f32> = words
+        .iter()
+        .map(|word| *word as f32 / words.len() as f32)
+        .collect();
+    values.chunks(ROWS).map(<[f32]>::to_vec).collect()
+}
+
+/// BUY, HOLD or SELL by the sum of the first two features.
+fn class_of(sum: f32) -> f32 {
+    if sum > 1.2 {
+        0.0
+    } else {
+        1.0 + f32::from(u8::from(sum < 0.8))
+    }
+}
+
+fn table(columns: &[FeatureColumn], features: Vec<Vec<f32>>, absent: Option<f32>) -> DataSetTable {
+    let times: Vec<i64> = (0..ROWS as i64).map(|row| row * 3_600_000_000).collect();
+    let label = |row: usize| {
+        let class = class_of(features[0][row] + features[1][row]);
+        if Some(class) == absent { 0.0 } else { class }
+    };
+    DataSetTable {
+        symbols: vec!["EURUSD".to_owned()],
+        symbol: vec![0; ROWS],
+        open_time: times.clone(),
+        known_at: times.clone(),
+        part: (0..ROWS)
+            .map(|row| u8::from(row >= 1_000) + u8::from(row >= 1_200))
+            .collect(),
+        label: (0..ROWS).map(label).collect(),
+        label_known_at: times,
+        weight: None,
+        feature_names: columns.iter().map(|column| column.name.clone()).collect(),
+        features,
+    }
+}
+
+fn step<C: Command>(command: &C) -> StepSpec {
+    let command = serde_json::to_value(command).unwrap();
+    StepSpec {
+        service: C::SERVICE,
+        verb: C::VERB.to_owned(),
+        lane: Lane::Default,
+        weight: 1.0,
+        command,
+    }
+}
+
+fn operation(dataset: &str, epochs: u32) -> NewOperation {
+    let overrides = serde_json::json!({ "epochs": epochs, "seed": 7, "batch_size": 32 });
+    let strategy = STRATEGY.replace("  early_stopping:", "  #");
+    let request = TrainRequest {
+        strategy,
+        overrides,
+        model: Some("tested".to_owned()),
+    };
+    let train = step(&TrainModel {
+        dataset: Some(dataset.to_owned()),
+    });
+    NewOperation {
+        kind: "train".to_owned(),
+        labels: BTreeMap::new(),
+        params: serde_json::to_value(request).unwrap(),
+        plan: Plan::sequence(vec![train, step(&RegisterModel::default())]),
+    }
+}
+
+fn trained(record: &OperationRecord) -> TrainOutcome {
+    assert_eq!(record.state, OperationState::Completed, "{record:#?}");
+    serde_json::from_value(record.steps[0].result.clone()).unwrap()
+}
+
+/// Hash of the model's weights.
+async fn weights(store: &Store, outcome: &TrainOutcome) -> String {
+    store
+        .artifacts()
+        .manifest(&outcome.artifact)
+        .await
+        .unwrap()
+        .files["model.safetensors"]
+        .sha256
+        .clone()
+}
+
+/// Weights of `epochs` that nothing interrupted.
+async fn undisturbed(sandbox: &Sandbox, dataset: &str, epochs: u32) -> String {
+    let _worker = sandbox.run(Trainer::new(ComputeDevice::Cpu)).await;
+    let op = sandbox.submit(&operation(dataset, epochs)).await;
+    let outcome = trained(&sandbox.until_ended(&op).await);
+    assert_eq!((outcome.epochs, outcome.resumed_at), (epochs, 0));
+    weights(sandbox.store(), &outcome).await
+}
+
+async fn until_checkpointed(sandbox: &Sandbox, op: &OperationId) {
+    sandbox
+        .until_event(op, "checkpointed", |event| event.what == What::Checkpointed)
+        .await;
+}
+
+fn trainer() -> Trainer {
+    Trainer::new(ComputeDevice::Cpu)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trained_model_becomes_a_registered_version() {
+    let sandbox = Sandbox::start().await;
+    let _trainer = sandbox.run(trainer()).await;
+    let _registry = sandbox.run(Registry).await;
+    let dataset = publish_dataset(sandbox.store(), None).await;
+
+    let op = sandbox.submit(&operation(&dataset, 25)).await;
+    let record = sandbox.until_concluded(&op).await;
+
+    let outcome = trained(&record);
+    assert!(outcome.metrics["accuracy"] > 0.8, "{outcome:?}");
+    let registered: RegisterOutcome =
+        serde_json::from_value(record.steps[1].result.clone()).unwrap();
+    let expected = RegisterOutcome {
+        name: "tested".to_owned(),
+        version: 1,
+        artifact: outcome.artifact,
+    };
+    assert_eq!(registered, expected);
+
+    let model = sandbox.store().models().find("tested", None).await;
+    let model = model.unwrap().unwrap();
+    assert_eq!(model.lineage.operation, op.to_string());
+    assert_eq!(model.metrics, outcome.metrics);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_artifact_predicts_and_remembers_its_request() {
+    let sandbox = Sandbox::start().await;
+    let _trainer = sandbox.run(trainer()).await;
+    let _registry = sandbox.run(Registry).await;
+    let dataset = publish_dataset(sandbox.store(), None).await;
+
+    let op = sandbox.submit(&operation(&dataset, 3)).await;
+    let outcome = trained(&sandbox.until_concluded(&op).await);
+
+    let artifact = sandbox.store().artifacts().read(&outcome.artifact).await;
+    let artifact = artifact.unwrap();
+    let network = &artifact.manifest.network;
+    let weights = &artifact.files["model.safetensors"];
+    let model = networks::Model::from_safetensors(network, weights).unwrap();
+    let row = vec![0.5; network.features.len()];
+    assert_eq!(model.predict(&[row]).unwrap()[0].len(), 3);
+
+    let lineage = &artifact.manifest.lineage;
+    assert_eq!(lineage.overrides.as_ref().unwrap()["epochs"], 3);
+    let resolved = Resolved::from_lineage(lineage, &network.features).unwrap();
+    assert_eq!(resolved.settings.epochs, 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn progress_names_network_symbol_and_timeframe() {
+    let sandbox = Sandbox::start().await;
+    let _trainer = sandbox.run(trainer()).await;
+    let _registry = sandbox.run(Registry).await;
+    let dataset = publish_dataset(sandbox.store(), None).await;
+
+    let op = sandbox.submit(&operation(&dataset, 25)).await;
+    sandbox.until_concluded(&op).await;
+
+    let progress = sandbox.progress_of(&op).await;
+    let mut messages = progress
+        .iter()
+        .map(|record| record.message.as_str())
+        .filter(|message| message.starts_with("Training"))
+        .peekable();
+    assert!(messages.peek().is_some());
+    for message in messages {
+        let expected = "Training MLP model on EURUSD [1h] [epoch ";
+        assert!(message.starts_with(expected), "{message}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_training_taken_over_ends_with_the_same_weights() {
+    let sandbox = Sandbox::start().await;
+    let _registry = sandbox.run(Registry).await;
+    let dataset = publish_dataset(sandbox.store(), None).await;
+    let expected = undisturbed(&sandbox, &dataset, 150).await;
+
+    let first = sandbox.run(trainer()).await;
+    let op = sandbox.submit(&operation(&dataset, 150)).await;
+    until_checkpointed(&sandbox, &op).await;
+    first.kill();
+    let _second = sandbox.run(trainer()).await;
+    let outcome = trained(&sandbox.until_concluded(&op).await);
+
+    assert!(outcome.resumed_at >= 10, "{outcome:?}");
+    assert_eq!(outcome.epochs, 150);
+    assert_eq!(weights(sandbox.store(), &outcome).await, expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_training_cancelled_and_resumed_ends_with_the_same_weights() {
+    let sandbox = Sandbox::start().await;
+    let _registry = sandbox.run(Registry).await;
+    let dataset = publish_dataset(sandbox.store(), None).await;
+    let expected = undisturbed(&sandbox, &dataset, 150).await;
+    let _trainer = sandbox.run(trainer()).await;
+
+    let op = sandbox.submit(&operation(&dataset, 150)).await;
+    until_checkpointed(&sandbox, &op).await;
+    let cancel = sandbox.bus().cancels().request(&op, "changed my mind");
+    cancel.await.unwrap();
+    let cancelled = sandbox.until_ended(&op).await;
+    assert_eq!(cancelled.state, OperationState::Cancelled);
+    sandbox.bus().operations().resume(&op).await.unwrap();
+    let record = sandbox
+        .until_record(&op, "completed", |record| {
+            record.state == OperationState::Completed
+        })
+        .await;
+
+    let outcome = trained(&record);
+    assert!(outcome.resumed_at >= 10, "{outcome:?}");
+    assert_eq!(weights(sandbox.store(), &outcome).await, expected);
+    let step = record.numbers().next().unwrap();
+    let checkpoints = sandbox.store().checkpoints().list(&op, step).await;
+    assert_eq!(
+        checkpoints.unwrap().len(),
+        1,
+        "only the last checkpoint is kept"
+    );
+}
+
+/// The error of a training on `dataset`.
+async fn failure_of(sandbox: &Sandbox, dataset: &str) -> ErrorRecord {
+    let op = sandbox.submit(&operation(dataset, 5)).await;
+    let record = sandbox.until_concluded(&op).await;
+    assert_eq!(record.state, OperationState::Failed);
+    record.failure.expect("it fails").error
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_data_set_without_a_class_fails_with_its_name() {
+    let sandbox = Sandbox::start().await;
+    let _trainer = sandbox.run(trainer()).await;
+    let dataset = publish_dataset(sandbox.store(), Some(1.0)).await;
+
+    let error = failure_of(&sandbox, &dataset).await;
+
+    assert_eq!(error.code, "TRAIN-ClassAbsent");
+    assert!(error.message.contains("HOLD"), "{error:?}");
+    assert!(!error.hint.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_data_set_that_is_not_stored_fails_with_its_hash() {
+    let sandbox = Sandbox::start().await;
+    let _trainer = sandbox.run(trainer()).await;
+
+    let error = failure_of(&sandbox, &"0".repeat(64)).await;
+
+    assert_eq!(error.code, "DATA-DatasetMissing");
+    assert!(error.message.contains("0000"), "{error:?}");
+    assert!(!error.hint.is_empty());
+}
