@@ -165,6 +165,7 @@ codes! {
         CONFIG_CREDENTIALS = "Credentials": "The credentials file cannot be read.";
         CONFIG_INVALID = "Invalid": "A setting is unknown, or its value is not legal.";
         CONFIG_LOG = "Log": "The log settings cannot be applied.";
+        CONFIG_PROFILE = "Profile": "The server has another profile than the settings say.";
     }
     Data "DATA" "Bars, series and data sets." {
         DATA_CALENDAR = "Calendar": "A trading calendar breaks a rule of its format.";

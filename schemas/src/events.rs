@@ -13,8 +13,6 @@ use crate::operation::OperationState;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum What {
-    /// The command was put on the queue.
-    Queued,
     /// A worker claimed it.
     Started,
     /// A durable advance was recorded.
@@ -37,7 +35,6 @@ impl What {
     /// The last token of the subject.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Queued => "queued",
             Self::Started => "started",
             Self::Checkpointed => "checkpointed",
             Self::Retrying => "retrying",

@@ -20,14 +20,6 @@ pub const OPERATIONS: &str = "ktrdr_operations";
 pub const ACTIVE: &str = "ktrdr_active";
 /// Workers that are alive.
 pub const WORKERS: &str = "ktrdr_workers";
-/// Cache of model manifests.
-pub const MODELS: &str = "ktrdr_models";
-/// Cache of series manifests.
-pub const SERIES: &str = "ktrdr_series";
-/// Durations of past steps, for estimates.
-pub const TIMINGS: &str = "ktrdr_timings";
-/// Request budgets of providers.
-pub const PACING: &str = "ktrdr_pacing";
 /// Leases, such as who does the housekeeping.
 pub const LEASES: &str = "ktrdr_leases";
 

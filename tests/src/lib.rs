@@ -45,7 +45,6 @@ pub struct Sandbox {
     store: Store,
     folder: tempfile::TempDir,
     url: String,
-    profile: Profile,
 }
 
 impl Sandbox {
@@ -76,7 +75,7 @@ impl Sandbox {
         let server = Server::start(&folder.path().join("nats"), guarded);
 
         // On a guarded server only this role may declare streams.
-        let infra = Bus::connect(&connect_options(&server.url(Role::Infra), profile))
+        let infra = Bus::connect(&connect_options(&server.url(Role::Infra)))
             .await
             .unwrap();
         infra
@@ -85,7 +84,7 @@ impl Sandbox {
             .await
             .unwrap();
 
-        let bus = Bus::connect(&connect_options(&server.url(Role::Person), profile))
+        let bus = Bus::connect(&connect_options(&server.url(Role::Person)))
             .await
             .unwrap();
         let url = server.url(Role::Worker);
@@ -102,7 +101,6 @@ impl Sandbox {
             store,
             folder,
             url,
-            profile,
         }
     }
 
@@ -114,11 +112,6 @@ impl Sandbox {
     /// Address of the NATS server, as services use it.
     pub fn url(&self) -> &str {
         &self.url
-    }
-
-    /// The clocks of this system.
-    pub fn profile(&self) -> Profile {
-        self.profile
     }
 
     /// The object store that all workers share.
@@ -139,9 +132,7 @@ impl Sandbox {
     /// A connection in a role.
     pub async fn connect_as(&self, role: Role) -> Bus {
         let url = self.server.lock().unwrap().url(role);
-        Bus::connect(&connect_options(&url, self.profile))
-            .await
-            .unwrap()
+        Bus::connect(&connect_options(&url)).await.unwrap()
     }
 
     /// Submits under a new id.
@@ -179,12 +170,12 @@ impl Sandbox {
     }
 }
 
-fn connect_options(url: &str, profile: Profile) -> ConnectOptions {
+fn connect_options(url: &str) -> ConnectOptions {
     ConnectOptions {
         url: url.to_owned(),
         credentials: None,
         name: "system-test".to_owned(),
-        profile,
+        profile: None,
         connect_timeout: Duration::from_secs(5),
         wait_for_server: false,
     }

@@ -39,14 +39,7 @@ impl Sandbox {
         }
 
         let child = command
-            .args([
-                "--nats-url",
-                self.url(),
-                "--store",
-                self.store().url(),
-                "--profile",
-                self.profile().as_str(),
-            ])
+            .args(["--nats-url", self.url(), "--store", self.store().url()])
             .args(flags)
             .current_dir(self.folder())
             .stdin(Stdio::null())

@@ -38,7 +38,7 @@ impl Sandbox {
         handler: H,
         choose: impl FnOnce(&mut WorkerOptions),
     ) -> Worker {
-        let mut options = WorkerOptions::new(H::Command::SERVICE, self.profile());
+        let mut options = WorkerOptions::new(H::Command::SERVICE);
         choose(&mut options);
 
         let (shutdown, shutdown_requested) = watch::channel(false);

@@ -1,12 +1,12 @@
 //! `ktrdr infra`: bring the server to the declared streams, buckets and consumers, or show how it
 //! differs.
 
-use bus::Drift;
 use bus::topology::{Topology, TopologyOptions};
+use bus::{Applied, Bus, Drift, Profile};
 use clap::{Args, Subcommand};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::console::{Exit, Failure};
+use crate::console::{Exit, Failure, Output};
 use crate::context::Context;
 
 /// `ktrdr infra`.
@@ -31,19 +31,23 @@ enum InfraCommand {
 /// What an installation may choose.
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct TopologyArgs {
+    /// Clocks of the whole system: test, dev or prod; without it those that the server has, on a new
+    /// server dev
+    #[arg(long)]
+    profile: Option<Profile>,
     /// Copies of each message: 1 on one node, 3 in a cluster
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=5))]
-    pub(crate) replicas: u8,
+    replicas: u8,
     /// Size of the command queue in MiB; full means that new operations are refused
     #[arg(long, value_name = "MIB", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    pub(crate) commands_size: u32,
+    commands_size: u32,
 }
 
 impl TopologyArgs {
-    fn options(self) -> TopologyOptions {
+    const fn options(self) -> TopologyOptions {
         TopologyOptions {
-            commands_bytes_max: i64::from(self.commands_size) * 1024 * 1024,
-            replicas: usize::from(self.replicas),
+            commands_bytes_max: self.commands_size as i64 * 1024 * 1024,
+            replicas: self.replicas as usize,
         }
     }
 }
@@ -52,52 +56,91 @@ impl TopologyArgs {
 ///
 /// # Errors
 /// The server cannot be reached, or refuses the change.
-pub(crate) async fn run(args: &InfraArgs, context: &Context) -> Result<Exit, Failure> {
-    let command = &args.command;
-    let (InfraCommand::Apply(args) | InfraCommand::Check(args)) = command;
-    let topology = Topology::declare(context.settings()?.bus.profile, args.options());
-    let bus = context.bus().await?;
-    if let InfraCommand::Check(_) = command {
-        let drifts = bus.infra().differences(&topology).await?;
-        drifts
-            .iter()
-            .for_each(|drift| context.output.line(&drift.to_string()));
-        context.output.json(
-            &json!({"type": "infra", "drift": drifts.iter().map(drift_json).collect::<Vec<_>>()}),
-        );
-        if !drifts.is_empty() {
-            context
-                .output
-                .note("hint: `ktrdr infra apply` brings the server to what is declared");
-            return Ok(Exit::Failed);
+pub(crate) async fn run(command: &InfraArgs, context: &Context) -> Result<Exit, Failure> {
+    let (InfraCommand::Apply(args) | InfraCommand::Check(args)) = &command.command;
+    // Whoever names no profile keeps that of the server: an upgrade must not change its clocks.
+    let requested = args.profile.or(context.settings()?.bus.profile);
+    let bus = context.bus_of_any_profile().await?;
+    let profile = requested.unwrap_or(bus.profile());
+    let topology = Topology::declare(profile, args.options());
+
+    match &command.command {
+        InfraCommand::Apply(_) => apply(&bus, &topology, &context.output).await,
+        InfraCommand::Check(_) => {
+            let drifts = bus.infra().differences(&topology).await?;
+            Ok(show_drifts(
+                &drifts,
+                profile,
+                &topology,
+                requested,
+                &context.output,
+            ))
         }
-        let (streams, consumers) = (topology.streams.len(), topology.consumers.len());
-        context.output.line(&format!(
-            "{streams} streams and buckets, {consumers} consumers: as declared"
-        ));
-        return Ok(Exit::Done);
     }
-    let applied = bus.infra().apply(&topology).await?;
-    let changed = applied.changed.iter().map(drift_json).collect::<Vec<_>>();
-    context
-        .output
-        .json(&json!({"type": "infra", "created": applied.created, "changed": changed}));
-    applied
-        .created
-        .iter()
-        .for_each(|name| context.output.line(&format!("created {name}")));
-    applied
-        .changed
-        .iter()
-        .for_each(|drift| context.output.line(&format!("changed: {drift}")));
-    if applied.created.is_empty() && changed.is_empty() {
-        context
-            .output
-            .line("nothing to do: everything is as declared");
+}
+
+fn show_drifts(
+    drifts: &[Drift],
+    profile: Profile,
+    topology: &Topology,
+    requested: Option<Profile>,
+    output: &Output,
+) -> Exit {
+    let drift: Vec<Value> = drifts.iter().map(drift_json).collect();
+    output.json(&json!({"type": "infra", "profile": profile, "drift": drift}));
+    for drift in drifts {
+        output.line(&drift.to_string());
+    }
+
+    if drifts.is_empty() {
+        output.line(&describe_topology(topology, profile));
+        return Exit::Done;
+    }
+    let apply = match requested {
+        Some(profile) => format!("ktrdr infra apply --profile {profile}"),
+        None => "ktrdr infra apply".to_owned(),
+    };
+    output.note(&format!(
+        "hint: `{apply}` brings the server to what is declared"
+    ));
+    Exit::Failed
+}
+
+async fn apply(bus: &Bus, topology: &Topology, output: &Output) -> Result<Exit, Failure> {
+    let Applied { created, changed } = bus.infra().apply(topology).await?;
+    let changes: Vec<Value> = changed.iter().map(drift_json).collect();
+    output.json(&json!({"type": "infra", "created": created, "changed": changes}));
+
+    for name in &created {
+        output.line(&format!("created {name}"));
+    }
+    for drift in &changed {
+        output.line(&format!("changed: {drift}"));
+    }
+    if created.is_empty() && changed.is_empty() {
+        output.line("nothing to do: everything is as declared");
+    }
+
+    // A running service has the clocks that the server had when it started.
+    if changed.iter().any(|drift| drift.field == "profile") {
+        output.note("note: services take the profile when they start; start those again that run");
     }
     Ok(Exit::Done)
 }
 
-fn drift_json(drift: &Drift) -> serde_json::Value {
-    json!({"what": drift.what, "field": drift.field, "declared": drift.declared, "found": drift.found})
+fn describe_topology(topology: &Topology, profile: Profile) -> String {
+    format!(
+        "{} streams and buckets, {} consumers, profile {profile}: as declared",
+        topology.streams.len(),
+        topology.consumers.len()
+    )
+}
+
+fn drift_json(drift: &Drift) -> Value {
+    json!({
+        "what": drift.what,
+        "field": drift.field,
+        "declared": drift.declared,
+        "found": drift.found,
+    })
 }

@@ -133,17 +133,16 @@ impl Failure {
 
 impl From<BusError> for Failure {
     fn from(error: BusError) -> Self {
-        let (exit, code) = match &error {
-            BusError::Connect { .. } => (Exit::Unreachable, codes::BUS_UNREACHABLE),
-            BusError::Unauthorised { .. } => (Exit::Unreachable, codes::BUS_UNAUTHORISED),
-            BusError::Credentials { .. } => (Exit::Usage, codes::CONFIG_CREDENTIALS),
-            BusError::ServerTooOld { .. } => (Exit::Unreachable, codes::BUS_SERVER_TOO_OLD),
-            BusError::NoJetStream { .. } => (Exit::Unreachable, codes::BUS_NO_JET_STREAM),
-            BusError::Drift(_) => (Exit::Failed, codes::BUS_DRIFT),
-            BusError::Timeout { .. } => (Exit::Unreachable, codes::BUS_TIMEOUT),
-            _ => (Exit::Failed, codes::BUS_REQUEST_FAILED),
+        let exit = match &error {
+            BusError::Connect { .. }
+            | BusError::Unauthorised { .. }
+            | BusError::ServerTooOld { .. }
+            | BusError::NoJetStream { .. }
+            | BusError::Timeout { .. } => Exit::Unreachable,
+            BusError::Credentials { .. } | BusError::OtherProfile { .. } => Exit::Usage,
+            BusError::Drift(_) | BusError::Request { .. } | BusError::Codec(_) => Exit::Failed,
         };
-        Self::of(exit, code, &error).with_hint(error.hint())
+        Self::advised(exit, &error)
     }
 }
 
@@ -155,14 +154,15 @@ impl From<SettingsError> for Failure {
 
 impl From<SubmitError> for Failure {
     fn from(error: SubmitError) -> Self {
-        let (exit, code, op) = match &error {
-            SubmitError::Invalid { op, .. } => (Exit::Usage, codes::OPS_INVALID, op.clone()),
-            SubmitError::Full { op, .. } => (Exit::Refused, codes::BUS_QUEUE_FULL, op.clone()),
-            SubmitError::Bus { op, .. } => (Exit::Failed, codes::BUS_REQUEST_FAILED, op.clone()),
+        let (SubmitError::Invalid { op, .. }
+        | SubmitError::Full { op, .. }
+        | SubmitError::Bus { op, .. }) = &error;
+        let exit = match &error {
+            SubmitError::Invalid { .. } => Exit::Usage,
+            SubmitError::Full { .. } => Exit::Refused,
+            SubmitError::Bus { .. } => Exit::Failed,
         };
-        Self::of(exit, code, &error)
-            .with_hint(error.hint())
-            .about(&op)
+        Self::advised(exit, &error).about(op)
     }
 }
 
@@ -172,25 +172,17 @@ impl From<ResumeError> for Failure {
             ResumeError::Change(ChangeError::NotFound(op)) => Self::no_operation(op),
             ResumeError::Change(ChangeError::Refused { refusal, record }) => {
                 let message = format!("Operation {} cannot be resumed", record.op);
-                Self::new(Exit::Refused, codes::OPS_NOT_RESUMABLE, message)
+                Self::new(Exit::Refused, error.code(), message)
                     .with_cause(refusal)
-                    .with_hint(hint_to_status(&record.op))
+                    .with_hint(error.hint())
                     .about(&record.op)
             }
             ResumeError::Change(ChangeError::GaveUp { op, .. }) => {
-                Self::of(Exit::Failed, codes::BUS_REQUEST_FAILED, &error)
-                    .with_hint(hint_to_status(op))
-                    .about(op)
+                Self::advised(Exit::Failed, &error).about(op)
             }
-            ResumeError::Bus(cause) => {
-                Self::of(Exit::Failed, codes::BUS_REQUEST_FAILED, &error).with_hint(cause.hint())
-            }
+            ResumeError::Bus(_) => Self::advised(Exit::Failed, &error),
         }
     }
-}
-
-fn hint_to_status(op: &OperationId) -> String {
-    format!("`ktrdr status {op}` shows the state it is in")
 }
 
 impl From<StoreError> for Failure {

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use bus::{Bus, BusError};
+use bus::{Bus, BusError, Profile};
 use runtime::settings::{self, ClientSettings, DEFAULT_FILE, LoadedSettings, Origin};
 use schemas::codes;
 use schemas::operation::OperationRecord;
@@ -111,7 +111,6 @@ impl Context {
         let mut defaults = ClientSettings::default();
         if let Some(LocalSystem { file, .. }) = &system {
             defaults.bus.url.clone_from(&file.nats_url);
-            defaults.bus.profile = file.profile;
             defaults.store.url.clone_from(&file.store_url);
         }
 
@@ -144,12 +143,24 @@ impl Context {
         Ok(self.settings()?.store.resolved(&self.working_directory))
     }
 
-    /// Connects to the server, or fails within seconds.
+    /// Connects to the server, or fails within seconds; also when the settings name another profile
+    /// than the server has.
     pub(crate) async fn bus(&self) -> Result<Bus, Failure> {
+        let expected = self.settings()?.bus.profile;
+        self.connect(expected).await
+    }
+
+    /// Connects whichever profile the server has, for the commands that show or change it.
+    pub(crate) async fn bus_of_any_profile(&self) -> Result<Bus, Failure> {
+        self.connect(None).await
+    }
+
+    async fn connect(&self, profile: Option<Profile>) -> Result<Bus, Failure> {
         let setup = self.setup()?;
         let name = format!("ktrdr-cli/{}", std::process::id());
         let mut options = setup.settings.value.bus.connect_options(&name, false);
         options.connect_timeout = CONNECT_TIMEOUT;
+        options.profile = profile;
 
         Bus::connect(&options).await.map_err(|error| {
             let is_unreachable = matches!(error, BusError::Connect { .. });

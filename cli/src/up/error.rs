@@ -68,7 +68,7 @@ impl UpError {
             Self::Spawn { .. } => "build it with `make build` (the trainer with `make trainer`)".to_owned(),
             Self::ServerNotReady { log, .. } => format!("see {}; a port given with --port may be taken", log.display()),
             Self::Store(error) => error.hint().into_owned(),
-            Self::Bus(error) => error.hint().to_owned(),
+            Self::Bus(error) => error.hint().into_owned(),
         }
     }
 }

@@ -116,10 +116,7 @@ async fn run_in(
     let server = find_nats_server(env, &[&binaries, working_directory])?;
     let server = NatsServer::start(server, folder.clone(), args.port, board).await?;
     let context = context(args, store_url, server.addresses());
-    let bus = connect(&context).await?;
-    bus.infra()
-        .apply(&Topology::declare(args.profile, TopologyOptions::default()))
-        .await?;
+    let bus = connect_and_apply(&context).await?;
     let path = folder.context_file();
     context.write(&path).map_err(|source| UpError::Folder {
         path: path.clone(),
@@ -207,13 +204,21 @@ fn context(args: &UpArgs, store_url: String, addresses: &Addresses) -> ContextFi
     }
 }
 
-async fn connect(context: &ContextFile) -> Result<Bus, UpError> {
+async fn connect_and_apply(context: &ContextFile) -> Result<Bus, UpError> {
     let settings = BusSettings {
         url: context.nats_url.clone(),
-        profile: context.profile,
         ..BusSettings::default()
     };
-    Ok(Bus::connect(&settings.connect_options("ktrdr-up", false)).await?)
+    let options = settings.connect_options("ktrdr-up", false);
+    let topology = Topology::declare(context.profile, TopologyOptions::default());
+    Bus::connect(&options)
+        .await?
+        .infra()
+        .apply(&topology)
+        .await?;
+
+    // A connection takes its clocks from the server when it is made.
+    Ok(Bus::connect(&options).await?)
 }
 
 /// Where the service binaries are: `$KTRDR_BIN_DIR`, else beside this program.
@@ -263,7 +268,6 @@ fn programs(args: &UpArgs, binaries: &Path, context: &ContextFile, board: &Board
         board.set(service.as_str(), State::Starting, "");
         let env = [
             ("KTRDR_BUS_URL", context.nats_url.clone()),
-            ("KTRDR_BUS_PROFILE", context.profile.to_string()),
             ("KTRDR_STORE_URL", context.store_url.clone()),
         ];
         let env = env.map(|(name, value)| (name.to_owned(), value)).to_vec();

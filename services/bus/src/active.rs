@@ -8,17 +8,12 @@ use jiff::Timestamp;
 use schemas::codec;
 use schemas::ids::OperationId;
 use schemas::subjects;
-use std::time::Duration;
 
 use crate::buckets::Bucket;
 use crate::error::BusError;
 use crate::handles::Active;
 use crate::operations::Stored;
-
-/// How long a settled record is kept: longer than any command or control message lives.
-const RETENTION: Duration = Duration::from_secs(30 * 86_400);
-/// How long the marker of a removed active key stays.
-const MARKER_TTL: Duration = Duration::from_secs(1);
+use crate::topology::{ENDED_RECORD_TTL, REMOVED_MARK_MARKER_TTL};
 
 impl Active<'_> {
     /// Marks an operation as not settled. Put before its command is published and before a resume.
@@ -55,7 +50,7 @@ impl Active<'_> {
         };
         self.let_expire(&stored).await?;
         match bucket
-            .purge_expect_revision_with_ttl(op.as_str(), mark.revision, MARKER_TTL)
+            .purge_expect_revision_with_ttl(op.as_str(), mark.revision, REMOVED_MARK_MARKER_TTL)
             .await
         {
             Ok(()) => Ok(()),
@@ -68,14 +63,14 @@ impl Active<'_> {
         }
     }
 
-    /// Gives a terminal record its last term: the same value, expiring after [`RETENTION`]. A
+    /// Gives a terminal record its last term: the same value, expiring after [`ENDED_RECORD_TTL`]. A
     /// resume writes a revision without a term, which keeps it.
     async fn let_expire(self, stored: &Stored) -> Result<(), BusError> {
         let op = &stored.record.op;
         let publish = PublishMessage::build()
             .payload(codec::encode(&stored.record)?.into())
             .expected_last_subject_sequence(stored.revision)
-            .ttl(RETENTION);
+            .ttl(ENDED_RECORD_TTL);
         let subject = format!(
             "$KV.{}.{}",
             subjects::OPERATIONS,
@@ -104,7 +99,11 @@ impl Active<'_> {
 
     /// Removes the mark of an operation that has no record and whose mark is older than `age`: its
     /// submit died before anything was on a queue.
-    pub async fn unmark_stale(self, op: &OperationId, age: Duration) -> Result<(), BusError> {
+    pub async fn unmark_stale(
+        self,
+        op: &OperationId,
+        age: std::time::Duration,
+    ) -> Result<(), BusError> {
         let bucket = self.bus.bucket(Bucket::Active).await?;
         let what = || format!("drop the mark of {op}");
         let Some(mark) = bucket
@@ -120,7 +119,7 @@ impl Active<'_> {
             && Timestamp::now().duration_since(written).unsigned_abs() > age
         {
             let purged = bucket
-                .purge_expect_revision_with_ttl(op.as_str(), mark.revision, MARKER_TTL)
+                .purge_expect_revision_with_ttl(op.as_str(), mark.revision, REMOVED_MARK_MARKER_TTL)
                 .await;
             purged.map_err(BusError::request(what()))?;
         }

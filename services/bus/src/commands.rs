@@ -14,7 +14,7 @@ use schemas::trace::traceparent;
 
 use crate::error::BusError;
 use crate::handles::Commands;
-use crate::submit::ResumeError;
+use crate::submit_error::ResumeError;
 
 /// Error 10077, a store that refuses: the subject has a message, or the stream is full. The code
 /// does not tell which.

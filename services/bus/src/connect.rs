@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use crate::buckets::{Bucket, Buckets};
 use crate::error::BusError;
 use crate::link::Link;
+use crate::stream_info::read_profile;
 use crate::timing::{Profile, Timing};
 
 /// Oldest server that has everything we use.
@@ -35,8 +36,8 @@ pub struct ConnectOptions {
     pub credentials: Option<PathBuf>,
     /// Shown in the server's connection list: `ktrdr-<service>/<worker>`.
     pub name: String,
-    /// The clocks of the system.
-    pub profile: Profile,
+    /// The profile that the system is expected to have; none takes the one that the server says.
+    pub profile: Option<Profile>,
     /// Bound of one attempt to connect.
     pub connect_timeout: Duration,
     /// True for services: wait for a server that is not there yet. False for people: fail at once.
@@ -48,7 +49,7 @@ pub struct ConnectOptions {
 pub struct Bus {
     pub(crate) client: Client,
     pub(crate) js: jetstream::Context,
-    pub(crate) timing: Timing,
+    profile: Profile,
     pub(crate) connected_since: watch::Receiver<Option<Instant>>,
     pub(crate) reconnects: watch::Receiver<u64>,
     pub(crate) buckets: Buckets,
@@ -56,11 +57,13 @@ pub struct Bus {
 }
 
 impl Bus {
-    /// Connects, and refuses a server that is too old or runs without JetStream.
+    /// Connects, takes the profile from the server, and refuses a server that is too old, runs
+    /// without JetStream or has another profile than expected.
     ///
     /// # Errors
     /// [`BusError::Connect`], [`BusError::Unauthorised`], [`BusError::Credentials`],
-    /// [`BusError::ServerTooOld`], [`BusError::NoJetStream`].
+    /// [`BusError::ServerTooOld`], [`BusError::NoJetStream`], [`BusError::OtherProfile`], or
+    /// [`BusError::Request`] when the profile cannot be read.
     pub async fn connect(options: &ConnectOptions) -> Result<Self, BusError> {
         let url = without_secrets(&options.url);
         let (link, connected_since, reconnects) = Link::new();
@@ -100,10 +103,11 @@ impl Bus {
         let js = ContextBuilder::new()
             .timeout(REQUEST_TIMEOUT)
             .build(client.clone());
+        let profile = agree_on_profile(&js, &url, options.profile).await?;
         Ok(Self {
             client,
             js,
-            timing: options.profile.timing(),
+            profile,
             connected_since,
             reconnects,
             buckets: Buckets::default(),
@@ -111,9 +115,15 @@ impl Bus {
         })
     }
 
+    /// The profile of the system, as the server says; on a server without streams the expected one,
+    /// else `dev`.
+    pub const fn profile(&self) -> Profile {
+        self.profile
+    }
+
     /// The clocks of the profile.
-    pub fn timing(&self) -> Timing {
-        self.timing
+    pub const fn timing(&self) -> Timing {
+        self.profile.timing()
     }
 
     /// Hands everything published so far to the operating system.
@@ -148,6 +158,22 @@ impl Bus {
     /// The JetStream context, for services that speak to it directly.
     pub fn jetstream(&self) -> &jetstream::Context {
         &self.js
+    }
+}
+
+/// The profile that the server has, unless another one is expected.
+async fn agree_on_profile(
+    js: &jetstream::Context,
+    url: &str,
+    expected: Option<Profile>,
+) -> Result<Profile, BusError> {
+    match (expected, read_profile(js).await?) {
+        (Some(expected), Some(server)) if expected != server => Err(BusError::OtherProfile {
+            url: url.to_owned(),
+            server,
+            expected,
+        }),
+        (expected, server) => Ok(server.or(expected).unwrap_or_default()),
     }
 }
 

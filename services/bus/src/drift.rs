@@ -21,6 +21,17 @@ pub struct Drift {
     pub found: String,
 }
 
+impl Drift {
+    pub(crate) fn missing(what: &str) -> Self {
+        Self {
+            what: what.to_owned(),
+            field: String::new(),
+            declared: "present".to_owned(),
+            found: "missing".to_owned(),
+        }
+    }
+}
+
 impl fmt::Display for Drift {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
@@ -37,23 +48,6 @@ impl fmt::Display for Drift {
                 "{what} has {field} {found} instead of {declared}"
             )
         }
-    }
-}
-
-pub(crate) fn compared<T: Serialize>(
-    what: &str,
-    fields: &[&str],
-    declared: &T,
-    found: Option<&T>,
-) -> Vec<Drift> {
-    match found {
-        Some(found) => differences(what, fields, declared, found),
-        None => vec![Drift {
-            what: what.to_owned(),
-            field: String::new(),
-            declared: "present".to_owned(),
-            found: "missing".to_owned(),
-        }],
     }
 }
 

@@ -1,25 +1,29 @@
 //! The errors of the bus: one variant per failed operation, each with the next action as a hint.
 
+use std::borrow::Cow;
 use std::error::Error;
+use std::fmt;
 use std::path::PathBuf;
 
 use schemas::codec::CodecError;
+use schemas::codes::{self, Advice, Code};
 
 use crate::drift::Drift;
+use crate::timing::Profile;
 
-/// A cause as the client library told it. Its errors repeat their sources in their text, so only
-/// the text is kept.
+/// A cause in the words of the client library. Its errors repeat their sources in their text, so
+/// only the text is kept.
 pub type Cause = Box<dyn Error + Send + Sync>;
 
-/// What can go wrong between us and the NATS server.
+/// What can go wrong between a process and the NATS server.
 #[derive(Debug, thiserror::Error)]
 pub enum BusError {
-    /// Nobody answers at the address.
+    /// Nothing answers at the address.
     #[error("cannot connect to the NATS server at {url}")]
     Connect {
         /// Address without credentials.
         url: String,
-        /// Cause.
+        /// The failure of the last attempt.
         source: Cause,
     },
     /// The server refuses our credentials.
@@ -27,25 +31,25 @@ pub enum BusError {
     Unauthorised {
         /// Address without credentials.
         url: String,
-        /// Cause.
+        /// The refusal of the server.
         source: Cause,
     },
     /// The credentials file cannot be used.
     #[error("cannot read the credentials in {}", path.display())]
     Credentials {
-        /// The file.
+        /// The file that the settings name.
         path: PathBuf,
-        /// Cause.
+        /// The failed read, or the fault in its text.
         source: std::io::Error,
     },
-    /// The server lacks what we build on.
+    /// The server lacks features that we build on.
     #[error("the NATS server at {url} has version {found}; at least {needed} is needed")]
     ServerTooOld {
         /// Address without credentials.
         url: String,
-        /// Its version.
+        /// Version of the server.
         found: String,
-        /// Our minimum.
+        /// The oldest version that is accepted.
         needed: &'static str,
     },
     /// The server runs without JetStream.
@@ -54,51 +58,73 @@ pub enum BusError {
         /// Address without credentials.
         url: String,
     },
-    /// A request to the server failed.
+    /// The settings of this process name another profile than the server has.
+    #[error(
+        "the system at {url} runs with the profile `{server}`, but the settings of this program \
+         say `{expected}`"
+    )]
+    OtherProfile {
+        /// Address without credentials.
+        url: String,
+        /// The profile that `ktrdr infra apply` wrote into the server.
+        server: Profile,
+        /// The profile in the settings.
+        expected: Profile,
+    },
+    /// The server refused a request, or it could not be sent.
     #[error("cannot {what}")]
     Request {
-        /// What was asked for, as a verb phrase.
+        /// The request as a verb phrase, such as "read the record of …".
         what: String,
-        /// Cause.
+        /// The refusal of the server, or of the client library.
         source: Cause,
     },
     /// No answer in time.
     #[error("no answer in time while trying to {what}")]
     Timeout {
-        /// What was asked for, as a verb phrase.
+        /// The request as a verb phrase.
         what: String,
     },
     /// Streams, buckets or consumers differ from what this program declares.
-    #[error("the streams on the NATS server differ from what this program needs: {}", listed(.0))]
+    #[error("the streams on the NATS server differ from what this program needs: {}", Listed(.0))]
     Drift(Vec<Drift>),
     /// A message cannot be written or read.
     #[error("a message cannot be used")]
     Codec(#[from] CodecError),
 }
 
-fn listed(drifts: &[Drift]) -> String {
-    drifts
-        .iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join("; ")
-}
-
 impl BusError {
     /// Wraps a failure of the client library: `.map_err(BusError::request("create the stream"))`.
-    pub fn request<E: std::fmt::Display>(what: impl Into<String>) -> impl FnOnce(E) -> Self {
+    pub fn request<E: fmt::Display>(what: impl Into<String>) -> impl FnOnce(E) -> Self {
         let what = what.into();
         move |error| Self::Request {
             what,
             source: error.to_string().into(),
         }
     }
+}
 
-    /// What to do next.
-    pub fn hint(&self) -> &'static str {
+impl Advice for BusError {
+    fn code(&self) -> Code {
         match self {
+            Self::Connect { .. } => codes::BUS_UNREACHABLE,
+            Self::Unauthorised { .. } => codes::BUS_UNAUTHORISED,
+            Self::Credentials { .. } => codes::CONFIG_CREDENTIALS,
+            Self::ServerTooOld { .. } => codes::BUS_SERVER_TOO_OLD,
+            Self::NoJetStream { .. } => codes::BUS_NO_JET_STREAM,
+            Self::OtherProfile { .. } => codes::CONFIG_PROFILE,
+            Self::Request { .. } => codes::BUS_REQUEST_FAILED,
+            Self::Timeout { .. } => codes::BUS_TIMEOUT,
+            Self::Drift(_) => codes::BUS_DRIFT,
+            Self::Codec(_) => codes::BUS_UNDECODABLE,
+        }
+    }
+
+    fn hint(&self) -> Cow<'static, str> {
+        let hint = match self {
             Self::Connect { .. } => {
-                "start a local system with `ktrdr up`, or name the server with --server or KTRDR_NATS_URL"
+                "start a local system with `ktrdr up`, or name the server with --server or \
+                 KTRDR_NATS_URL"
             }
             Self::Unauthorised { .. } | Self::Credentials { .. } => {
                 "name a credentials file with --creds or KTRDR_CREDS"
@@ -107,15 +133,37 @@ impl BusError {
                 "`infra/setup` fetches a server that is new enough; `ktrdr up` starts it"
             }
             Self::NoJetStream { .. } => "start it with `-js`, or let `ktrdr up` start one",
+            Self::OtherProfile { expected, .. } => {
+                return format!(
+                    "leave the profile out of the settings to use the server's, or change it for \
+                     the whole system with `ktrdr infra apply --profile {expected}`"
+                )
+                .into();
+            }
             Self::Request { .. } | Self::Timeout { .. } => {
-                "`ktrdr doctor` checks connection, streams and permissions; a new server needs `ktrdr infra apply` first"
+                "`ktrdr doctor` checks connection, streams and permissions; a new server needs \
+                 `ktrdr infra apply` first"
             }
             Self::Drift(_) => {
-                "`ktrdr infra apply` creates what is missing; `ktrdr infra diff` shows the rest"
+                "`ktrdr infra apply` creates what is missing; `ktrdr infra check` shows the rest"
             }
             Self::Codec(_) => {
-                "a program of another version may have written it; `ktrdr decode` shows what is in it"
+                "a program of another version may have written it; `ktrdr decode` shows its content"
             }
+        };
+        hint.into()
+    }
+}
+
+/// Differences in one line.
+struct Listed<'a>(&'a [Drift]);
+
+impl fmt::Display for Listed<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, drift) in self.0.iter().enumerate() {
+            let separator = if index == 0 { "" } else { "; " };
+            write!(formatter, "{separator}{drift}")?;
         }
+        Ok(())
     }
 }

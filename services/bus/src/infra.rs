@@ -2,16 +2,16 @@
 
 use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::consumer::{FromConsumer as _, pull};
-use async_nats::jetstream::context::GetStreamErrorKind;
-use async_nats::jetstream::stream::{Config, ConsumerErrorKind, Info};
+use async_nats::jetstream::stream::{Config, ConsumerErrorKind};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use schemas::subjects;
 
 use crate::connect::Bus;
-use crate::drift::{Drift, compared, differences, merged};
+use crate::drift::{Drift, differences, merged};
 use crate::error::BusError;
 use crate::handles::Infra;
-use crate::topology::Topology;
+use crate::stream_info::read_stream_info;
+use crate::topology::{PROFILE_KEY, Topology};
 
 /// Settings of a stream that the programs rely on. Sizes, replicas and texts are the installation's
 /// own business.
@@ -87,11 +87,12 @@ impl Infra<'_> {
                     applied.created.push(declared.name.clone());
                 }
                 Some(found) => {
-                    let differences = differences(&declared.name, STREAM_FIELDS, declared, &found);
+                    let differences = stream_differences(declared, &found);
                     if !differences.is_empty() {
                         let failed =
                             BusError::request(format!("change the stream {}", declared.name));
-                        let merged: Config = merged(&found, declared, STREAM_FIELDS)?;
+                        let mut merged: Config = merged(&found, declared, STREAM_FIELDS)?;
+                        merged.metadata.extend(declared.metadata.clone());
                         self.bus.js.update_stream(merged).await.map_err(failed)?;
                         applied.changed.extend(differences);
                     }
@@ -126,12 +127,12 @@ impl Infra<'_> {
         let streams: Vec<_> = topology
             .streams
             .iter()
-            .map(|declared| self.stream_differences(declared))
+            .map(|declared| self.compare_stream(declared))
             .collect();
         let consumers: Vec<_> = topology
             .consumers
             .iter()
-            .map(|declared| self.consumer_differences(declared))
+            .map(|declared| self.compare_consumer(declared))
             .collect();
         let mut drifts: Vec<Vec<Drift>> = stream::iter(streams)
             .buffered(CONCURRENCY)
@@ -146,45 +147,26 @@ impl Infra<'_> {
         Ok(drifts.into_iter().flatten().collect())
     }
 
-    async fn stream_differences(self, declared: &Config) -> Result<Vec<Drift>, BusError> {
-        let found = self.stream_config(&declared.name).await?;
-        Ok(compared(
-            &declared.name,
-            STREAM_FIELDS,
-            declared,
-            found.as_ref(),
-        ))
+    async fn compare_stream(self, declared: &Config) -> Result<Vec<Drift>, BusError> {
+        Ok(match self.stream_config(&declared.name).await? {
+            Some(found) => stream_differences(declared, &found),
+            None => vec![Drift::missing(&declared.name)],
+        })
     }
 
-    async fn consumer_differences(self, declared: &pull::Config) -> Result<Vec<Drift>, BusError> {
+    async fn compare_consumer(self, declared: &pull::Config) -> Result<Vec<Drift>, BusError> {
         let name = consumer_name(declared);
-        Ok(compared(
-            name,
-            CONSUMER_FIELDS,
-            declared,
-            self.consumer_config(name).await?.as_ref(),
-        ))
+        Ok(match self.consumer_config(name).await? {
+            Some(found) => differences(name, CONSUMER_FIELDS, declared, &found),
+            None => vec![Drift::missing(name)],
+        })
     }
 
     /// The stream's settings as the server has them; none when it does not exist.
     async fn stream_config(self, name: &str) -> Result<Option<Config>, BusError> {
-        Ok(self.stream_info(name).await?.map(|info| info.config))
-    }
-
-    pub(crate) async fn stream_info(self, name: &str) -> Result<Option<Info>, BusError> {
-        match self.bus.js.get_stream(name).await {
-            Ok(stream) => Ok(Some(stream.cached_info().clone())),
-            Err(error) => match error.kind() {
-                GetStreamErrorKind::JetStream(refusal)
-                    if refusal.error_code() == ErrorCode::STREAM_NOT_FOUND =>
-                {
-                    Ok(None)
-                }
-                _ => Err(BusError::request(format!(
-                    "read the state of the stream {name}"
-                ))(error)),
-            },
-        }
+        Ok(read_stream_info(&self.bus.js, name)
+            .await?
+            .map(|info| info.config))
     }
 
     async fn consumer_config(self, name: &str) -> Result<Option<pull::Config>, BusError> {
@@ -218,4 +200,22 @@ impl Infra<'_> {
 
 fn consumer_name(config: &pull::Config) -> &str {
     config.durable_name.as_deref().unwrap_or_default()
+}
+
+/// The settings that differ, and the profile, which the server keeps among entries of its own.
+fn stream_differences(declared: &Config, found: &Config) -> Vec<Drift> {
+    let mut drifts = differences(&declared.name, STREAM_FIELDS, declared, found);
+
+    let server_profile = found.metadata.get(PROFILE_KEY);
+    if let Some(profile) = declared.metadata.get(PROFILE_KEY)
+        && server_profile != Some(profile)
+    {
+        drifts.push(Drift {
+            what: declared.name.clone(),
+            field: "profile".to_owned(),
+            declared: profile.clone(),
+            found: server_profile.map_or_else(|| "unset".to_owned(), Clone::clone),
+        });
+    }
+    drifts
 }

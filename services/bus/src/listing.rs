@@ -11,6 +11,7 @@ use schemas::subjects;
 
 use crate::error::BusError;
 use crate::handles::Operations;
+use crate::stream_info::read_stream_info;
 use crate::topology::bucket_stream;
 
 /// Revisions read first; twice as many each time they were not enough.
@@ -103,7 +104,7 @@ impl Operations<'_> {
         known: &BTreeSet<OperationId>,
     ) -> Result<Vec<OperationRecord>, BusError> {
         let name = bucket_stream(subjects::OPERATIONS);
-        let Some(info) = self.bus.infra().stream_info(&name).await? else {
+        let Some(info) = read_stream_info(&self.bus.js, &name).await? else {
             return Ok(Vec::new());
         };
         let (first, mut end) = (info.state.first_sequence.max(1), info.state.last_sequence);

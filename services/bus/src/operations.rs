@@ -1,10 +1,12 @@
 //! Operation records: read, create once, change by compare-and-set.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use async_nats::jetstream::kv::{Operation, UpdateErrorKind};
 use rand::RngExt;
 use schemas::codec;
+use schemas::codes::{self, Advice, Code};
 use schemas::ids::OperationId;
 use schemas::operation::{OperationRecord, Refusal};
 use schemas::subjects::operation_key;
@@ -59,6 +61,28 @@ pub enum ChangeError {
         #[source]
         last: Box<BusError>,
     },
+}
+
+impl Advice for ChangeError {
+    fn code(&self) -> Code {
+        match self {
+            Self::Refused { .. } => codes::OPS_NOT_RESUMABLE,
+            Self::NotFound(_) => codes::OPS_NOT_FOUND,
+            Self::GaveUp { .. } => codes::BUS_REQUEST_FAILED,
+        }
+    }
+
+    fn hint(&self) -> Cow<'static, str> {
+        match self {
+            Self::NotFound(_) => "`ktrdr ops list` lists what there is".into(),
+            Self::Refused { record, .. } => {
+                format!("`ktrdr status {}` shows the state it is in", record.op).into()
+            }
+            Self::GaveUp { op, .. } => {
+                format!("`ktrdr status {op}` shows the state it is in").into()
+            }
+        }
+    }
 }
 
 impl Operations<'_> {

@@ -68,7 +68,7 @@ impl Queue {
     /// to its end, and what still arrives is handed back: a waiting pull that is dropped would lose
     /// its message for one `ack_wait`.
     pub async fn next(&self, stop: &mut watch::Receiver<bool>) -> Option<Delivered> {
-        let expires = self.bus.timing.pull;
+        let expires = self.bus.timing().pull;
         let mut reconnects = self.bus.reconnects.clone();
         reconnects.mark_unchanged();
         while !*stop.borrow() {

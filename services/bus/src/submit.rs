@@ -2,78 +2,16 @@
 
 use jiff::Timestamp;
 use schemas::ids::{OperationId, StepNumber};
-use schemas::operation::{InvalidOperation, NewOperation, OperationRecord};
+use schemas::operation::{NewOperation, OperationRecord};
 
 use crate::commands::Published;
-use crate::error::BusError;
 use crate::handles::Operations;
-use crate::operations::{ChangeError, Stored};
+use crate::operations::Stored;
+use crate::submit_error::{ResumeError, SubmitError};
 
 /// The CLI refuses to submit above this share of the command stream's bytes, so that continuations
 /// find room.
 const SUBMIT_FILL_PERCENT_MAX: u64 = 80;
-
-/// Why an operation was not submitted.
-#[derive(Debug, thiserror::Error)]
-pub enum SubmitError {
-    /// The request is out of bounds.
-    #[error("operation {op} cannot be submitted")]
-    Invalid {
-        /// The operation.
-        op: OperationId,
-        /// Why.
-        source: InvalidOperation,
-    },
-    /// The queue is (nearly) full.
-    #[error(
-        "the command queue is {percent} % full ({bytes} of {bytes_max} bytes): operation {op} was not submitted"
-    )]
-    Full {
-        /// The operation.
-        op: OperationId,
-        /// Fill.
-        percent: u64,
-        /// Bytes stored.
-        bytes: u64,
-        /// Limit.
-        bytes_max: u64,
-    },
-    /// The server could not be asked.
-    #[error("operation {op} may not have been submitted")]
-    Bus {
-        /// The operation.
-        op: OperationId,
-        /// Cause.
-        source: BusError,
-    },
-}
-
-impl SubmitError {
-    /// What to do next.
-    pub fn hint(&self) -> String {
-        match self {
-            Self::Invalid { .. } => "correct the request and submit it again".to_owned(),
-            Self::Full { .. } => {
-                "wait until workers have caught up, start more of them, or cancel what is queued (`ktrdr ops list --active`)"
-                    .to_owned()
-            }
-            Self::Bus { op, source } => {
-                format!("{}; submitting the same id again is safe: `ktrdr status {op}` tells whether it is there", source.hint())
-            }
-        }
-    }
-}
-
-/// Why an operation was not resumed.
-#[derive(Debug, thiserror::Error)]
-pub enum ResumeError {
-    /// The record refused, or could not be written.
-    #[error("the operation was not put on its queue again")]
-    Change(#[from] ChangeError),
-    /// The server could not be asked.
-    #[error("the operation may not be on its queue")]
-    Bus(#[from] BusError),
-}
 
 impl Operations<'_> {
     /// Submits an operation: active key, commands of the first stage with the whole operation in

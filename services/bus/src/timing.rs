@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// Which set of clocks a system runs with. All processes of one system must use the same.
+/// Which set of clocks a system runs with. `ktrdr infra apply` writes it into the server, and every
+/// process takes it from there, so that all of them use the same.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Profile {
@@ -102,7 +103,7 @@ impl fmt::Display for Profile {
 
 /// A word that names no profile.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no profile: expected test, dev or prod")]
+#[error("`{0}` is not a profile: expected test, dev or prod")]
 pub struct UnknownProfile(pub String);
 
 impl FromStr for Profile {
@@ -133,7 +134,7 @@ mod tests {
     fn an_unknown_profile_names_the_known_ones() {
         assert_eq!(
             "staging".parse::<Profile>().unwrap_err().to_string(),
-            "`staging` is no profile: expected test, dev or prod"
+            "`staging` is not a profile: expected test, dev or prod"
         );
         assert_eq!("prod".parse(), Ok(Profile::Prod));
     }

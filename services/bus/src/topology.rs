@@ -5,6 +5,7 @@
 //! refuse to start on a difference. `apply` creates what is missing and changes what the server
 //! lets it change; it deletes nothing.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use async_nats::jetstream::consumer::{AckPolicy, PriorityPolicy, pull};
@@ -30,8 +31,15 @@ pub const CLAIMED_MAX: i64 = 10_000;
 const WAITING_MAX: i64 = 4_096;
 /// The one priority group of prioritized consumers.
 pub(crate) const PRIORITY_GROUP: &str = "jobs";
-/// How long a bucket remembers that a key expired or was purged.
-const MARKER_TTL: Duration = HOUR;
+/// How long a bucket remembers that a key expired, so that whoever watches it learns of it.
+const EXPIRED_KEY_MARKER_TTL: Duration = HOUR;
+/// How long a bucket remembers that an active mark was removed: nothing watches for it.
+pub(crate) const REMOVED_MARK_MARKER_TTL: Duration = Duration::from_secs(1);
+/// How long the record of an operation is kept after its end: longer than any command or control
+/// message lives.
+pub(crate) const ENDED_RECORD_TTL: Duration = Duration::from_secs(30 * 24 * 3_600);
+/// Where the server keeps the profile: an entry in the metadata of the command stream.
+pub(crate) const PROFILE_KEY: &str = "ktrdr_profile";
 
 /// What an installation may choose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +59,7 @@ impl Default for TopologyOptions {
     }
 }
 
-/// Everything that must stand on the server.
+/// Everything that must exist on the server.
 #[derive(Clone, Debug)]
 pub struct Topology {
     /// Streams, and buckets in the form the server knows them: a stream `KV_<bucket>` each.
@@ -63,7 +71,7 @@ pub struct Topology {
 impl Topology {
     /// The declaration for a profile.
     pub fn declare(profile: Profile, options: TopologyOptions) -> Self {
-        let mut streams = streams(options);
+        let mut streams = streams(profile, options);
         streams.extend(buckets(profile));
         for stream in &mut streams {
             stream.num_replicas = options.replicas;
@@ -80,7 +88,7 @@ impl Topology {
     }
 }
 
-fn streams(options: TopologyOptions) -> Vec<Config> {
+fn streams(profile: Profile, options: TopologyOptions) -> Vec<Config> {
     vec![
         Config {
             description: about(
@@ -92,6 +100,7 @@ fn streams(options: TopologyOptions) -> Vec<Config> {
             max_messages_per_subject: 1,
             max_bytes: options.commands_bytes_max,
             max_message_size: 256 * KIB,
+            metadata: HashMap::from([(PROFILE_KEY.to_owned(), profile.to_string())]),
             ..stream(subjects::COMMANDS, subjects::ALL_COMMANDS, 14 * DAY, HOUR)
         },
         Config {
@@ -137,48 +146,31 @@ fn streams(options: TopologyOptions) -> Vec<Config> {
     ]
 }
 
+/// Every bucket with the age at which its keys expire; zero keeps them until they are removed.
 fn buckets(profile: Profile) -> Vec<Config> {
     let timing = profile.timing();
+    let never = Duration::ZERO;
+
     vec![
         bucket(
             subjects::OPERATIONS,
+            never,
             "operation records, the only truth about state",
-            Duration::ZERO,
         ),
         bucket(
             subjects::ACTIVE,
-            "a superset of what is not settled",
-            Duration::ZERO,
+            never,
+            "marks: a superset of the operations that are not over",
         ),
         bucket(
             subjects::WORKERS,
-            "workers that are alive, renewed by each",
             timing.worker_ttl,
+            "workers that are alive, renewed by each",
         ),
         bucket(
             subjects::LEASES,
-            "leases, renewed by their holders",
             timing.lease_ttl,
-        ),
-        bucket(
-            subjects::MODELS,
-            "cache of model manifests; rebuilt from the store",
-            Duration::ZERO,
-        ),
-        bucket(
-            subjects::SERIES,
-            "cache of series manifests; rebuilt from the store",
-            Duration::ZERO,
-        ),
-        bucket(
-            subjects::TIMINGS,
-            "durations of past steps, for estimates",
-            180 * DAY,
-        ),
-        bucket(
-            subjects::PACING,
-            "request budgets of providers",
-            Duration::ZERO,
+            "leases, renewed by their holders",
         ),
     ]
 }
@@ -200,7 +192,7 @@ fn stream(name: &str, subjects: &str, max_age: Duration, duplicate_window: Durat
 
 /// A key-value bucket as a stream: history 1, expiry seen by watchers. `max_age` zero keeps keys
 /// for good.
-fn bucket(name: &str, text: &str, max_age: Duration) -> Config {
+fn bucket(name: &str, max_age: Duration, text: &str) -> Config {
     Config {
         name: bucket_stream(name),
         description: about(text),
@@ -213,7 +205,7 @@ fn bucket(name: &str, text: &str, max_age: Duration) -> Config {
         deny_delete: true,
         allow_direct: true,
         allow_message_ttl: true,
-        subject_delete_marker_ttl: Some(MARKER_TTL),
+        subject_delete_marker_ttl: Some(EXPIRED_KEY_MARKER_TTL),
         ..unlimited()
     }
 }
@@ -291,22 +283,14 @@ mod tests {
     }
 
     #[test]
-    fn only_presence_leases_and_timings_expire() {
-        let expiring: Vec<_> = buckets(Profile::Dev)
-            .into_iter()
-            .filter(|each| !each.max_age.is_zero())
-            .collect();
+    fn only_worker_keys_and_leases_expire() {
+        let mut expiring = buckets(Profile::Dev);
+        expiring.retain(|bucket| !bucket.max_age.is_zero());
+
         let ages: Vec<_> = expiring
             .iter()
-            .map(|each| (each.name.as_str(), each.max_age.as_secs()))
+            .map(|bucket| (bucket.name.as_str(), bucket.max_age.as_secs()))
             .collect();
-        assert_eq!(
-            ages,
-            [
-                ("KV_ktrdr_workers", 15),
-                ("KV_ktrdr_leases", 10),
-                ("KV_ktrdr_timings", 180 * 86_400)
-            ]
-        );
+        assert_eq!(ages, [("KV_ktrdr_workers", 15), ("KV_ktrdr_leases", 10)]);
     }
 }

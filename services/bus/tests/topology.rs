@@ -12,6 +12,7 @@ mod server;
 
 use bus::topology::{Topology, TopologyOptions};
 use bus::{BusError, Profile};
+use schemas::codes::Advice as _;
 use server::Server;
 
 fn declared() -> Topology {
@@ -23,8 +24,8 @@ async fn applying_creates_everything_and_applying_again_changes_nothing() {
     let server = Server::start();
     let bus = server.bus().await;
     let first = bus.infra().apply(&declared()).await.unwrap();
-    // 5 streams, 8 buckets, 6 services x 3 lanes.
-    assert_eq!((first.created.len(), first.changed.len()), (5 + 8 + 18, 0));
+    // 5 streams, 4 buckets, 6 services x 3 lanes.
+    assert_eq!((first.created.len(), first.changed.len()), (5 + 4 + 18, 0));
     let second = bus.infra().apply(&declared()).await.unwrap();
     assert_eq!((second.created, second.changed), (vec![], vec![]));
     bus.check(&declared()).await.unwrap();
@@ -36,7 +37,7 @@ async fn an_empty_server_is_refused_with_everything_that_is_missing() {
     let Err(BusError::Drift(drifts)) = server.bus().await.check(&declared()).await else {
         panic!("no drift")
     };
-    assert_eq!(drifts.len(), 31);
+    assert_eq!(drifts.len(), 27);
     assert_eq!(drifts[0].to_string(), "KTRDR_COMMANDS is missing");
 }
 
@@ -56,9 +57,9 @@ async fn a_service_of_another_profile_sees_which_clocks_differ() {
         told.contains(&"trainer_gpu has ack_wait 1 s instead of 5 s".to_owned()),
         "{told:#?}"
     );
-    assert_eq!(told.len(), 2 + 18, "{told:#?}");
+    assert_eq!(told.len(), 1 + 2 + 18, "{told:#?}");
 
-    assert_eq!(bus.infra().apply(&dev).await.unwrap().changed.len(), 20);
+    assert_eq!(bus.infra().apply(&dev).await.unwrap().changed.len(), 21);
     bus.check(&dev).await.unwrap();
     bus.infra().apply(&declared()).await.unwrap();
     bus.check(&declared()).await.unwrap();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bus::{BusError, ControlWatch, Delivered};
-use schemas::codes;
+use schemas::codes::{self, Advice as _};
 use schemas::command::Command;
 use schemas::errors::ErrorRecord;
 use schemas::events::Event;

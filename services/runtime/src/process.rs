@@ -164,7 +164,7 @@ where
         lane: work.lanes.first().copied().unwrap_or(Lane::Default),
         slots: work.slots.get(),
         drain_timeout: work.drain_timeout,
-        ..WorkerOptions::new(service, settings.bus.profile)
+        ..WorkerOptions::new(service)
     };
     let (handler, start) = build(Start {
         settings,

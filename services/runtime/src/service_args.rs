@@ -20,7 +20,7 @@ pub struct ServiceArgs {
     /// Object store: a folder, file:///folder or s3://bucket/prefix
     #[arg(long, value_name = "URL")]
     pub store: Option<String>,
-    /// Timing: test, dev or prod
+    /// Profile that the system must have: test, dev or prod; without it the server's
     #[arg(long)]
     pub profile: Option<String>,
     /// Any other setting, as in --set slots=2 or --set log.format=json; may be repeated

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bus::{Bus, ChangeError};
 use jiff::Timestamp;
-use schemas::codes;
+use schemas::codes::{self, Advice as _};
 use schemas::command::Command;
 use schemas::errors::ErrorRecord;
 use schemas::events::What;

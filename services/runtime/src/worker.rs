@@ -1,11 +1,13 @@
 //! The worker process: connect, check, announce itself, take one step per free slot, drain, leave.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bus::topology::{Topology, TopologyOptions};
-use bus::{Answers, Bus, BusError, Endpoint, Profile, Queue, ServiceDescription};
+use bus::{Answers, Bus, BusError, Endpoint, Queue, ServiceDescription};
 use jiff::Timestamp;
+use schemas::codes::Advice as _;
 use schemas::errors::chain;
 use schemas::ids::{Lane, Service, WorkerId};
 use schemas::progress::Device;
@@ -33,8 +35,6 @@ pub struct WorkerOptions {
     pub service: Service,
     /// One line for `nats micro ls`.
     pub about: &'static str,
-    /// The clocks of the system, the same in all its processes.
-    pub profile: Profile,
     /// The queue it takes from.
     pub lane: Lane,
     /// Steps it takes at a time.
@@ -55,13 +55,12 @@ pub struct WorkerOptions {
 
 impl WorkerOptions {
     /// One slot on the default lane; 20 s to stop.
-    pub fn new(service: Service, profile: Profile) -> Self {
+    pub fn new(service: Service) -> Self {
         let drain_timeout = Duration::from_secs(20);
 
         Self {
             service,
             about: "",
-            profile,
             lane: Lane::Default,
             slots: 1,
             priority: 0,
@@ -93,12 +92,12 @@ pub enum WorkerError {
 
 impl WorkerError {
     /// What to do next.
-    pub fn hint(&self) -> &str {
+    pub fn hint(&self) -> Cow<'static, str> {
         match self {
             Self::Bus(error) => error.hint(),
-            Self::Thread(_) => "the host may be out of threads or memory",
-            Self::DrainTimeout(_) => "give it more time with --set drain_timeout=60s",
-            Self::Killed => "",
+            Self::Thread(_) => "the host may be out of threads or memory".into(),
+            Self::DrainTimeout(_) => "give it more time with --set drain_timeout=60s".into(),
+            Self::Killed => "".into(),
         }
     }
 }
@@ -121,7 +120,7 @@ pub async fn serve<H: StepHandler>(
     options: WorkerOptions,
     shutdown: watch::Receiver<bool>,
 ) -> Result<(), WorkerError> {
-    let topology = Topology::declare(options.profile, TopologyOptions::default());
+    let topology = Topology::declare(bus.profile(), TopologyOptions::default());
     bus.check(&topology).await?;
 
     // Announced before it takes its first step, or its claim would look like that of a dead worker.

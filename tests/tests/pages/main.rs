@@ -1,11 +1,13 @@
 //! Runs the tours of the README as a reader would, and compares what the screen shows. A binary
-//! apart from the promises: it needs the programs themselves, the trainer among them, and none of
-//! the sandbox.
+//! apart from the promises: it needs the programs themselves, the trainer among them, and only the
+//! server of the sandbox.
 
 #[cfg(test)]
 mod comparison;
 #[cfg(test)]
 mod console;
+#[cfg(test)]
+mod fleet;
 #[cfg(test)]
 mod reader;
 #[cfg(test)]

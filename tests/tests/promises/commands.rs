@@ -3,6 +3,7 @@
 use bus::SubmitError;
 use bus::topology::TopologyOptions;
 use dummy::Dummy;
+use schemas::codes::Advice as _;
 use schemas::commands::RunDummy;
 use schemas::events::What;
 use schemas::ids::{Lane, OperationId, Service, StepNumber};

@@ -3,38 +3,54 @@
 
 use std::time::Duration;
 
-use bus::{Bus, BusError, ConnectOptions, Profile};
+use bus::{Bus, BusError, ConnectOptions};
 use dummy::Dummy;
 use jiff::Timestamp;
+use schemas::codes::Advice as _;
 use schemas::ids::{Lane, Service, WorkerId};
 use schemas::operation::NewOperation;
 use schemas::operation::OperationState;
+use schemas::subjects;
 use schemas::worker::WorkerInfo;
 use system_tests::{Sandbox, new_id, until};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
 
 use crate::commands::short;
 
-/// Starts a server that speaks just enough of the protocol to say which version it has.
-async fn start_server_of(version: &str) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("nats://{}", listener.local_addr().unwrap());
-    let info = serde_json::json!({
-        "server_id": "OLD", "server_name": "old", "version": version, "proto": 1, "go": "go",
-        "host": "127.0.0.1", "port": 0, "headers": true, "max_payload": 1_048_576,
-        "jetstream": true, "client_id": 1
-    });
-
-    tokio::spawn(async move {
-        while let Ok((socket, _)) = listener.accept().await {
-            answer_pings(socket, &format!("INFO {info}\r\n")).await;
-        }
-    });
-    url
+/// A server that speaks just enough of the protocol to say which version it has.
+struct FakeServer {
+    url: String,
+    /// Every request that a client publishes.
+    questions: mpsc::UnboundedReceiver<String>,
 }
 
-async fn answer_pings(socket: TcpStream, greeting: &str) {
+impl FakeServer {
+    async fn start(version: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("nats://{}", listener.local_addr().unwrap());
+        let info = serde_json::json!({
+            "server_id": "OLD", "server_name": "old", "version": version, "proto": 1, "go": "go",
+            "host": "127.0.0.1", "port": 0, "headers": true, "max_payload": 1_048_576,
+            "jetstream": true, "client_id": 1
+        });
+
+        let (sender, questions) = mpsc::unbounded_channel();
+        tokio::spawn(async move {
+            while let Ok((socket, _)) = listener.accept().await {
+                answer_pings(socket, &format!("INFO {info}\r\n"), &sender).await;
+            }
+        });
+        Self { url, questions }
+    }
+}
+
+async fn answer_pings(
+    socket: TcpStream,
+    greeting: &str,
+    questions: &mpsc::UnboundedSender<String>,
+) {
     let (reader, mut writer) = socket.into_split();
     writer.write_all(greeting.as_bytes()).await.unwrap();
 
@@ -42,6 +58,8 @@ async fn answer_pings(socket: TcpStream, greeting: &str) {
     while let Ok(Some(line)) = lines.next_line().await {
         if line == "PING" {
             writer.write_all(b"PONG\r\n").await.unwrap();
+        } else if line.starts_with("PUB") || line.starts_with("HPUB") {
+            let _ = questions.send(line);
         }
     }
 }
@@ -51,7 +69,7 @@ fn options(url: String) -> ConnectOptions {
         url,
         credentials: None,
         name: "test".to_owned(),
-        profile: Profile::Test,
+        profile: None,
         connect_timeout: Duration::from_secs(2),
         wait_for_server: true,
     }
@@ -68,7 +86,7 @@ async fn until_nobody_is_listed(sandbox: &Sandbox) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_older_than_2_14_is_refused() {
-    let url = start_server_of("2.13.9").await;
+    let FakeServer { url, .. } = FakeServer::start("2.13.9").await;
 
     let error = Bus::connect(&options(url.clone())).await.unwrap_err();
 
@@ -82,24 +100,43 @@ async fn a_server_older_than_2_14_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_of_2_14_is_good_enough() {
-    let url = start_server_of("2.14.0").await;
+    let mut server = FakeServer::start("2.14.0").await;
 
-    Bus::connect(&options(url)).await.unwrap();
+    // The first question to JetStream shows that the version was accepted.
+    let options = options(server.url.clone());
+    tokio::select! {
+        connected = Bus::connect(&options) => panic!("ended without a question: {connected:?}"),
+        question = server.questions.recv() => assert!(question.unwrap().contains("$JS.API.")),
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_refuses_streams_that_it_cannot_use() {
     let sandbox = Sandbox::start().await;
+    let jetstream = sandbox.bus().jetstream();
+    jetstream.delete_stream(subjects::EVENTS).await.unwrap();
 
-    let mut process = sandbox.spawn_with("ktrdr-dummy", &["--set", "bus.profile=dev"]);
+    let mut process = sandbox.spawn("ktrdr-dummy");
+
+    assert_eq!(process.until_ended().await.code(), Some(1));
+    let log = process.log();
+    assert!(log.contains("KTRDR_EVENTS is missing"), "{log}");
+    assert!(log.contains("hint: `ktrdr infra apply`"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_expects_another_profile_says_how_to_get_it() {
+    let sandbox = Sandbox::start().await;
+
+    let mut process = sandbox.spawn_with("ktrdr-dummy", &["--profile", "prod"]);
 
     assert_eq!(process.until_ended().await.code(), Some(1));
     let log = process.log();
     assert!(
-        log.contains("KV_ktrdr_workers has max_age 3 s instead of 15 s"),
+        log.contains("runs with the profile `test`, but the settings of this program say `prod`"),
         "{log}"
     );
-    assert!(log.contains("hint: `ktrdr infra apply`"), "{log}");
+    assert!(log.contains("`ktrdr infra apply --profile prod`"), "{log}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -26,7 +26,7 @@ pub(crate) struct DoctorArgs {}
 pub(crate) async fn run(_args: &DoctorArgs, context: &Context) -> Result<Exit, Failure> {
     let setup = context.setup()?;
     let mut checks = Vec::new();
-    let bus = context.bus().await;
+    let bus = context.bus_of_any_profile().await;
     let is_reachable = bus.is_ok();
     match bus {
         Ok(bus) => checks.extend(server::check_server(&bus, setup).await),

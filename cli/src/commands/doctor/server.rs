@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use bus::topology::{Topology, TopologyOptions};
 use bus::{Bus, BusError};
+use schemas::codes::Advice as _;
 use schemas::errors::chain;
 use schemas::ids::{Lane, Service};
 use schemas::worker::WorkerInfo;
@@ -39,7 +40,7 @@ pub(super) async fn check_server(bus: &Bus, setup: &Setup) -> Vec<Check> {
 }
 
 fn failed_request(name: &'static str, error: &BusError) -> Check {
-    Check::bad(name, chain(error), error.hint())
+    Check::bad(name, chain(error), &error.hint())
 }
 
 async fn check_round_trip(bus: &Bus) -> Check {
@@ -81,21 +82,29 @@ async fn check_durability(setup: &Setup) -> Check {
 }
 
 async fn check_topology(bus: &Bus, setup: &Setup) -> Check {
-    let profile = setup.settings.value.bus.profile;
+    let profile = setup.settings.value.bus.profile.unwrap_or(bus.profile());
     let declared = Topology::declare(profile, TopologyOptions::default());
     let differences = match bus.infra().differences(&declared).await {
         Ok(differences) => differences,
         Err(error) => return failed_request("topology", &error),
     };
-
     if differences.is_empty() {
         let detail = format!(
-            "{} streams and buckets, {} consumers: as declared",
+            "{} streams and buckets, {} consumers, profile {profile}: as declared",
             declared.streams.len(),
             declared.consumers.len()
         );
         return Check::ok("topology", detail);
     }
+    if profile != bus.profile() {
+        let server = bus.profile();
+        let detail = format!("the server has the profile {server}, the settings say {profile}");
+        let hint = format!(
+            "leave bus.profile out of the settings, or `ktrdr infra apply --profile {profile}`"
+        );
+        return Check::bad("topology", detail, &hint);
+    }
+
     let examples: Vec<String> = differences
         .iter()
         .take(DIFFERENCES_MAX)

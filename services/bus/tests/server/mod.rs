@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use bus::{Bus, ConnectOptions, Profile};
+use bus::{Bus, ConnectOptions};
 
 pub struct Server {
     child: Child,
@@ -56,7 +56,7 @@ impl Server {
             url: self.url.clone(),
             credentials: None,
             name: "test".to_owned(),
-            profile: Profile::Test,
+            profile: None,
             connect_timeout: Duration::from_secs(2),
             wait_for_server: false,
         }

@@ -18,17 +18,17 @@ pub struct BusSettings {
     pub url: String,
     /// A NATS credentials file; absent = none needed.
     pub credentials: Option<PathBuf>,
-    /// Timing of claims, signs of life and takeovers; the same in all processes of a system.
-    pub profile: Profile,
+    /// The profile that the system is expected to have; absent = whichever the server says.
+    pub profile: Option<Profile>,
 }
 
 impl Default for BusSettings {
-    /// A server on this host, no credentials, profile `dev`.
+    /// A server on this host, no credentials, whichever profile it has.
     fn default() -> Self {
         Self {
             url: "nats://127.0.0.1:4222".to_owned(),
             credentials: None,
-            profile: Profile::default(),
+            profile: None,
         }
     }
 }

@@ -73,7 +73,7 @@ drain_timeout = '5s'
     let loaded = load(file, &env, &[("threads", "8")]).unwrap();
 
     assert_eq!(loaded.value.bus.url, "nats://env:2");
-    assert_eq!(loaded.value.bus.profile, Profile::Prod);
+    assert_eq!(loaded.value.bus.profile, Some(Profile::Prod));
     assert_eq!(loaded.value.service.own.threads, 8);
     assert_eq!(loaded.value.service.slots.get(), 3);
     assert_eq!(loaded.value.service.drain_timeout, Duration::from_secs(5));
@@ -110,7 +110,7 @@ fn variables_set_lists_options_and_short_names() {
 
     assert_eq!(loaded.value.service.lanes, [Lane::Gpu, Lane::Default]);
     assert_eq!(loaded.value.service.own.device.as_deref(), Some("0"));
-    assert_eq!(loaded.value.bus.profile, Profile::Test);
+    assert_eq!(loaded.value.bus.profile, Some(Profile::Test));
 }
 
 #[test]
@@ -163,7 +163,7 @@ fn settings_are_shown_with_their_origin_without_secrets() {
 
     insta::assert_snapshot!(loaded.to_string(), @"
     bus.credentials       = (none)  (default)
-    bus.profile           = dev  (default)
+    bus.profile           = (none)  (default)
     bus.url               = nats://…@bus:4222  (KTRDR_NATS_URL)
     log.filter            = info,async_nats=warn  (default)
     log.format            = json  (command line)
