@@ -56,8 +56,8 @@ pub use resolve::{
 pub use rules::{Rule, rules};
 pub use schema::schema;
 pub use strategy::{
-    Decisions, FuzzySet, Input, InputSource, Model, NamedIndicator, OutputRef, Scaling, Signal,
-    Split, Strategy, Training, TrainingData, is_name,
+    DataSection, Decisions, FuzzySet, Input, InputSource, NamedIndicator, NetworkShape, OutputRef,
+    Scaling, Signal, Split, Strategy, TrainingSection, is_name,
 };
 pub use yaml::TEXT_BYTES_MAX;
 

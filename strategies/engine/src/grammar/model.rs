@@ -4,7 +4,7 @@ use schemas::manifests::{Activation, NetworkKind};
 
 use crate::fields::{Fields, RetiredKey, wrong_type};
 use crate::finding::Finding;
-use crate::strategy::Model;
+use crate::strategy::NetworkShape;
 use crate::yaml::{Content, Node};
 
 const LAYERS_MAX: usize = 16;
@@ -44,7 +44,7 @@ const RECURRENT_KEY: &str =
     "this is a key of lstm and gru, which are not supported yet; an mlp has hidden_layers";
 
 /// Reads `model`; `None` after an error.
-pub(super) fn read_model(fields: Fields<'_>) -> Option<Model> {
+pub(super) fn read_model(fields: Fields<'_>) -> Option<NetworkShape> {
     let kind = read_kind(&fields);
     let architecture = fields
         .required_section("architecture")
@@ -64,7 +64,7 @@ fn read_kind(fields: &Fields<'_>) -> Option<NetworkKind> {
 }
 
 /// Reads the section whatever the kind: what is wrong in it is wrong for every kind.
-fn read_architecture(fields: Fields<'_>, kind: Option<NetworkKind>) -> Option<Model> {
+fn read_architecture(fields: Fields<'_>, kind: Option<NetworkKind>) -> Option<NetworkShape> {
     let hidden_layers = read_hidden_layers(&fields);
     let dropout = fields.number("dropout", "a number of at least 0 and below 1", |value| {
         (0.0..1.0).contains(&value)
@@ -78,7 +78,7 @@ fn read_architecture(fields: Fields<'_>, kind: Option<NetworkKind>) -> Option<Mo
     let activation = fields.word("activation", &activations);
     fields.finish(RETIRED_ARCHITECTURE_KEYS);
 
-    Some(Model {
+    Some(NetworkShape {
         kind: kind?,
         hidden_layers: hidden_layers?,
         activation: activation.unwrap_or(Activation::Relu),

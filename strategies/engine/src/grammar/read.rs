@@ -3,7 +3,7 @@
 use super::{decisions, model, sections, training, training_data};
 use crate::fields::{Fields, RetiredKey};
 use crate::finding::Findings;
-use crate::strategy::{Decisions, NAME_LENGTH_MAX, Strategy, Training, is_name, signals_of};
+use crate::strategy::{Decisions, NAME_LENGTH_MAX, Strategy, TrainingSection, is_name, signals_of};
 
 const RETIRED_KEYS: &[RetiredKey] = &[
     RetiredKey::new(
@@ -81,7 +81,7 @@ fn read_name<'a>(fields: &Fields<'a>) -> Option<&'a str> {
 }
 
 /// What a class suggests depends on the label source, which another section names.
-fn with_signals_of_labels(decisions: Decisions, training: &Training) -> Decisions {
+fn with_signals_of_labels(decisions: Decisions, training: &TrainingSection) -> Decisions {
     match decisions {
         Decisions::Classification {
             confidence_threshold,

@@ -7,7 +7,7 @@ use super::{dates, labels};
 use crate::fields::{Fields, RetiredKey};
 use crate::finding::{Finding, rounded};
 use crate::labels::LabelSource;
-use crate::strategy::{Split, Training};
+use crate::strategy::{Split, TrainingSection};
 
 const RETIRED_KEYS: &[RetiredKey] = &[
     RetiredKey::new("lr_scheduler", "training.unsupported", NO_SCHEDULES),
@@ -46,7 +46,7 @@ const NOT_NEGATIVE: &str = "a number of 0 or more";
 pub(super) fn read_training(
     fields: Fields<'_>,
     output_format: Option<OutputFormat>,
-) -> Option<Training> {
+) -> Option<TrainingSection> {
     let labels = fields
         .required_section("labels")
         .and_then(labels::read_labels);
@@ -64,7 +64,7 @@ pub(super) fn read_training(
     fields.finish(RETIRED_KEYS);
 
     let labels = labels?;
-    Some(Training {
+    Some(TrainingSection {
         labels: labels.source,
         events: labels.events,
         weighted: labels.weighted,

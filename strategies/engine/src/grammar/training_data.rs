@@ -5,7 +5,7 @@ use market::{Instrument, Timeframe};
 use super::dates;
 use super::lists::{self, Placed};
 use crate::fields::{Fields, RetiredKey};
-use crate::strategy::TrainingData;
+use crate::strategy::DataSection;
 
 const RETIRED_KEYS: &[RetiredKey] = &[RetiredKey::new(
     "date_range",
@@ -23,7 +23,7 @@ const RETIRED_SYMBOL_KEYS: &[RetiredKey] = &[RetiredKey::new(
 #[derive(Default)]
 pub(super) struct TrainingDataDraft {
     pub(super) timeframes: DraftTimeframes,
-    pub(super) data: Option<TrainingData>,
+    pub(super) data: Option<DataSection>,
 }
 
 /// The timeframes as far as they could be read: inputs are checked against them whatever else is
@@ -65,7 +65,7 @@ pub(super) fn read_training_data(fields: Fields<'_>) -> TrainingDataDraft {
 
     let data = symbols
         .zip(timeframes.base())
-        .map(|(symbols, base)| TrainingData {
+        .map(|(symbols, base)| DataSection {
             symbols,
             timeframes: timeframes.listed.clone(),
             base,

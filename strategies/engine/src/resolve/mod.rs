@@ -12,7 +12,7 @@ use schemas::training::TrainingSettings;
 
 use crate::finding::Findings;
 use crate::labels::{EventFilter, LabelSource, Regime};
-use crate::strategy::{Decisions, Model, Split, Strategy};
+use crate::strategy::{Decisions, NetworkShape, Split, Strategy};
 
 pub use data_part::{ENGINE_VERSION, canonical_json, canonical_sha256};
 pub use overrides::Overrides;
@@ -51,7 +51,7 @@ pub struct Resolved {
     /// Bars left out after each boundary, when the strategy says so.
     pub embargo_bars: Option<u32>,
     /// The network's shape.
-    pub model: Model,
+    pub model: NetworkShape,
     /// What a prediction means.
     pub decisions: Decisions,
     /// What the trainer obeys.

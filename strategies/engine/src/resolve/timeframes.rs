@@ -3,11 +3,11 @@
 use market::Timeframe;
 
 use super::plan::PlannedIndicator;
-use crate::strategy::TrainingData;
+use crate::strategy::DataSection;
 
 /// The base timeframe when the request lists these: that of the strategy if it is among them, else
 /// the finest.
-pub(super) fn choose_base(data: &TrainingData, listed: &[Timeframe]) -> Timeframe {
+pub(super) fn choose_base(data: &DataSection, listed: &[Timeframe]) -> Timeframe {
     if listed.contains(&data.base) {
         return data.base;
     }

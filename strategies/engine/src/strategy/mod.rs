@@ -44,7 +44,7 @@ pub struct Strategy {
     /// One paragraph for people.
     pub description: Option<String>,
     /// What to train on.
-    pub data: TrainingData,
+    pub data: DataSection,
     /// Indicators in file order.
     pub indicators: Vec<NamedIndicator>,
     /// Fuzzy sets in file order.
@@ -52,18 +52,18 @@ pub struct Strategy {
     /// Network inputs in file order; their order decides the order of the features.
     pub inputs: Vec<Input>,
     /// The network.
-    pub model: Model,
+    pub model: NetworkShape,
     /// What a prediction means.
     pub decisions: Decisions,
     /// How the network is trained.
-    pub training: Training,
+    pub training: TrainingSection,
     /// What the author should look at although the strategy works.
     pub warnings: Findings,
 }
 
 /// The `training_data` section.
 #[derive(Clone, Debug, PartialEq)]
-pub struct TrainingData {
+pub struct DataSection {
     /// Instruments in file order, at least one.
     pub symbols: Vec<Instrument>,
     /// Timeframes in file order, at least one.
@@ -152,7 +152,7 @@ pub enum Scaling {
 
 /// The `model` section.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Model {
+pub struct NetworkShape {
     /// Family of networks.
     pub kind: NetworkKind,
     /// Widths of the hidden layers, 1 to 4 096 each, at most 16.
@@ -165,7 +165,7 @@ pub struct Model {
 
 /// The `training` section: the one home of everything about training.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Training {
+pub struct TrainingSection {
     /// What is learnt.
     pub labels: LabelSource,
     /// Which bars are learnt from; all unless given.
