@@ -147,6 +147,7 @@ fn letter_of_failure(
         .plan
         .step(event.step)
         .map_or(Lane::Default, |spec| spec.lane);
+    // Without the operation: the record has it, and a requeue goes on from there.
     let command = CommandMessage::new(&record.op, event.step, event.submission, None);
 
     DeadLetter {

@@ -93,6 +93,8 @@ impl Attempt<'_> {
     async fn watch(&self, mut control: ControlWatch, cancel: &CancelWatch<'_>) -> Infallible {
         let timing = self.context.bus.timing();
         let mut heartbeat = unhurried_ticks(timing.heartbeat);
+
+        // The first recheck waits a period: record and control subject were read a moment ago.
         let mut recheck = unhurried_ticks(RECHECK.min(timing.ack_wait * 2));
         recheck.reset();
         let mut shutdown = self.worker.shutdown.clone();
@@ -135,6 +137,7 @@ impl Attempt<'_> {
             }
         };
 
+        // A step that ended was cancelled by the housekeeping, or taken over and finished.
         let is_ours = stored.is_some_and(|stored| {
             is_held_by_attempt(&stored.record, self.context.number, self.context.attempt)
         });

@@ -103,6 +103,7 @@ impl<H: StepHandler> DeliveryHandler<H> {
         let attempt = claimed.claim.attempt;
         let span = step_span(command.op(), command.step(), attempt);
 
+        // Listed while we work: our own claim is respected only then.
         self.worker.current.add(command.op(), command.step());
         let result = self.run_claimed(command, claimed).instrument(span).await;
         self.worker.current.remove(command.op(), command.step());

@@ -124,6 +124,7 @@ impl Housekeeper {
     async fn listen(&mut self) -> Result<(), Interrupted> {
         let mut signs_of_life = self.bus.workers().watch_signs_of_life().await?;
         let mut cancels = self.bus.cancels().watch().await?;
+        // Who holds what is learned from `started` events, and by each sweep from the records.
         let mut starts = self.bus.events().watch_starts().await?;
 
         self.listening_since = Instant::now();

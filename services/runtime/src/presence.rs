@@ -125,6 +125,7 @@ async fn renew_key(
             Ok(()) = draining_changes.changed() => {}
         }
 
+        // Put as a whole each time: the key expires at a fixed age after its last write.
         let info_now = WorkerInfo {
             current: current.operations(),
             draining: *draining.borrow(),

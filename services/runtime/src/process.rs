@@ -122,6 +122,7 @@ where
         .load(service.as_str(), &defaults, &env, &here)
         .map_err(|error| Fatal::new(&error, error.hint()))?;
 
+    // Made absolute here, so that logs and errors name the folder that is meant.
     loaded.value.store.url = loaded.value.store.resolved(&here);
     if loaded.value.service.lanes.len() != 1 {
         return Err(Fatal {
@@ -199,6 +200,7 @@ fn shutdown_on_signal() -> Result<watch::Receiver<bool>, Fatal> {
     let mut interrupt =
         signal(SignalKind::interrupt()).map_err(|error| Fatal::new(&error, hint))?;
 
+    // Never joined: the second signal may come at any time until the process ends.
     let (sender, receiver) = watch::channel(false);
     tokio::spawn(async move {
         for first in [true, false] {

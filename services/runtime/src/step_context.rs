@@ -140,6 +140,7 @@ impl StepContext {
                 )
             })?;
 
+        // A result that had no room in the record is an object that the record names.
         let result = match serde_json::from_value::<StoredResult>(result.clone()) {
             Ok(StoredResult { result_object }) => self.store.reports().get(&result_object).await?,
             Err(_) => result,
@@ -195,6 +196,7 @@ impl StepContext {
                 let what = What::Checkpointed;
                 let worker = Some(&self.worker);
                 let event = announce::event(&changed.record, self.number, what, worker, at);
+                // The record has the checkpoint: the event only shows it.
                 announce::emit_lossy(&self.bus, event).await;
                 Ok(())
             }

@@ -53,6 +53,7 @@ pub fn init(log: &LogSettings) -> Result<(), TelemetryError> {
         .with_env_filter(filter)
         .with_writer(std::io::stderr);
 
+    // JSON is one flat object per line, with the span's operation, step and attempt in it.
     let result = match log.format {
         LogFormat::Text => builder
             .with_ansi(std::io::stderr().is_terminal())

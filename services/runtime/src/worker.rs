@@ -168,6 +168,7 @@ impl Announced {
         let presence = Presence::start(bus, info, &current, draining.subscribe())
             .map_err(WorkerError::Thread)?;
 
+        // A draining worker leaves the lease to another one.
         let housekeeper = options.housekeeping.then(|| {
             let stop = draining.subscribe();
             let housekeeper = run_housekeeper(bus.clone(), worker.to_string(), stop);
@@ -216,6 +217,7 @@ async fn start_slots<H: StepHandler>(
         handler: Arc::new(handler),
     });
 
+    // One queue for all slots, each of which asks for one message at a time.
     let mut slots = JoinSet::new();
     for _ in 0..options.slots {
         slots.spawn(serve_slot(

@@ -72,6 +72,7 @@ impl Housekeeper {
             let waits = record
                 .step(step.step)
                 .is_some_and(|record| record.holder.is_none());
+            // A held step has its message: the server keeps it until the holder answers.
             if !waits {
                 continue;
             }

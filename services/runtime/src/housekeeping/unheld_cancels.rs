@@ -87,6 +87,7 @@ impl Housekeeper {
             announce::announce_step(&self.bus, record, number, 0).await?;
         }
 
+        // By sequence and not by subject, which may have the message of a resume by now.
         for step in queued {
             if let Some(sequence) = self.bus.commands().sequence_of(&record.op, *step).await? {
                 self.bus.commands().delete(sequence).await?;

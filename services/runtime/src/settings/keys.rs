@@ -57,6 +57,7 @@ pub(super) enum VariableOwner {
 impl SettingKeys {
     /// Takes the leaves of the defaults as the keys.
     pub(super) fn of<T: Serialize>(service: &str, defaults: &T) -> Result<Self, SettingsError> {
+        // By way of JSON, because `config` reads values and does not write them.
         let base: Value = serde_json::to_value(defaults)
             .and_then(serde_json::from_value)
             .map_err(|error| SettingsError::Defaults {

@@ -24,6 +24,7 @@ pub(super) fn merge<T: DeserializeOwned>(
     keys: &SettingKeys,
     layers: Layers<'_>,
 ) -> Result<LoadedSettings<T>, SettingsError> {
+    // In the order of the layers, so that a later value of a key replaces an earlier one.
     let mut mistakes = layers.mistakes;
     let mut chosen = Chosen::new();
     for value in layers.values {
@@ -41,6 +42,7 @@ pub(super) fn merge<T: DeserializeOwned>(
         return Err(SettingsError::Mistakes { mistakes });
     }
 
+    // Each value fits alone, so a failure of all together is a defect of the defaults.
     let values = chosen
         .iter()
         .map(|(path, (value, _))| (path.as_str(), value));
