@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 /// Largest payload on the bus; what is larger is an object.
 pub const PAYLOAD_BYTES_MAX: usize = 64 * 1024;
-/// `Content-Type` of what we write.
+/// `Content-Type` of every payload that this program writes.
 pub const CONTENT_TYPE: &str = "application/msgpack";
 
 /// A top-level message: its first field is `v`.
@@ -27,7 +27,7 @@ pub enum CodecError {
     Encode {
         /// Message name.
         name: &'static str,
-        /// Cause.
+        /// What the encoder said.
         source: rmp_serde::encode::Error,
     },
     /// The payload exceeds [`PAYLOAD_BYTES_MAX`].
@@ -35,7 +35,7 @@ pub enum CodecError {
     TooLarge {
         /// Message name.
         name: &'static str,
-        /// Bytes.
+        /// Size of the payload in bytes.
         size: usize,
     },
     /// Neither MessagePack nor JSON of the expected shape.
@@ -47,7 +47,10 @@ pub enum CodecError {
         reason: String,
     },
     /// Written by a program too old or too new.
-    #[error("the {name} message has version {found}; this program reads {} and {current}", current.saturating_sub(1))]
+    #[error(
+        "the {name} message has version {found}; this program reads {} and {current}",
+        current.saturating_sub(1)
+    )]
     Version {
         /// Message name.
         name: &'static str,
@@ -69,6 +72,8 @@ pub fn encode<M: Message>(message: &M) -> Result<Vec<u8>, CodecError> {
         name: M::NAME,
         source,
     })?;
+
+    // Here rather than on the server, whose refusal would not say which message it was.
     if bytes.len() > PAYLOAD_BYTES_MAX {
         return Err(CodecError::TooLarge {
             name: M::NAME,
@@ -78,8 +83,9 @@ pub fn encode<M: Message>(message: &M) -> Result<Vec<u8>, CodecError> {
     Ok(bytes)
 }
 
+/// The field that every message begins with, whatever its version.
 #[derive(serde::Deserialize)]
-struct Head {
+struct VersionField {
     v: u16,
 }
 
@@ -91,27 +97,29 @@ pub fn decode<M: Message>(payload: &[u8]) -> Result<M, CodecError> {
             size: payload.len(),
         });
     }
-    let head: Head = decode_as::<M, _>(payload)?;
-    if head.v > M::VERSION || head.v + 1 < M::VERSION {
+
+    // The version first: a message of another one may lack fields, and the reader's complaint about
+    // those would hide the reason.
+    let VersionField { v } = read_payload(M::NAME, payload)?;
+    if v > M::VERSION || v + 1 < M::VERSION {
         return Err(CodecError::Version {
             name: M::NAME,
-            found: head.v,
+            found: v,
             current: M::VERSION,
         });
     }
-    decode_as::<M, _>(payload)
+
+    read_payload(M::NAME, payload)
 }
 
-fn decode_as<M: Message, T: DeserializeOwned>(payload: &[u8]) -> Result<T, CodecError> {
-    let failed = |reason: String| CodecError::Decode {
-        name: M::NAME,
-        reason,
+/// Reads a payload of either form; `name` is for the error.
+fn read_payload<T: DeserializeOwned>(name: &'static str, payload: &[u8]) -> Result<T, CodecError> {
+    let result = match payload.first() {
+        None => Err("the payload is empty".to_owned()),
+        Some(b'{') => serde_json::from_slice(payload).map_err(|error| error.to_string()),
+        Some(_) => rmp_serde::from_slice(payload).map_err(|error| error.to_string()),
     };
-    match payload.first() {
-        None => Err(failed("the payload is empty".to_owned())),
-        Some(b'{') => serde_json::from_slice(payload).map_err(|error| failed(error.to_string())),
-        Some(_) => rmp_serde::from_slice(payload).map_err(|error| failed(error.to_string())),
-    }
+    result.map_err(|reason| CodecError::Decode { name, reason })
 }
 
 /// Bytes that a value takes in a message. Its JSON text can be shorter: `0.5` packs into nine
@@ -122,13 +130,8 @@ pub fn packed_bytes(value: &serde_json::Value) -> usize {
 
 /// Any payload as JSON, for people: what `ktrdr decode` prints.
 pub fn to_json(payload: &[u8]) -> Result<serde_json::Value, CodecError> {
-    let failed = |reason: String| CodecError::Decode {
-        name: "ktrdr",
-        reason,
-    };
-    match payload.first() {
-        None => Ok(serde_json::Value::Null),
-        Some(b'{') => serde_json::from_slice(payload).map_err(|error| failed(error.to_string())),
-        Some(_) => rmp_serde::from_slice(payload).map_err(|error| failed(error.to_string())),
+    if payload.is_empty() {
+        return Ok(serde_json::Value::Null);
     }
+    read_payload("ktrdr", payload)
 }

@@ -1,8 +1,9 @@
 //! What to do with a message from a work queue, decided from the message and the record alone.
 
+use crate::errors::chain;
 use crate::ids::{StepNumber, WorkerId};
 use crate::messages::CommandMessage;
-use crate::operation::{OperationRecord, StepState};
+use crate::operation::{OperationRecord, StepRecord, StepState};
 use crate::subjects::CommandAddress;
 
 /// The decision on one delivery.
@@ -20,7 +21,7 @@ pub enum Decision {
     Conclude,
     /// The step is completed and the operation goes on: publish the next commands, then ack.
     Continue,
-    /// The message says nothing any more (an older submission, or a sibling stopped the operation):
+    /// The message has lost its meaning (an older submission, or a sibling stopped the operation):
     /// ack.
     Void,
     /// A sibling stopped the operation while a worker that is gone held the step: clear the hold,
@@ -68,40 +69,53 @@ pub enum Unanswerable {
     },
 }
 
-/// Decides on a delivery. `alive` answers whether a worker's key stands in the workers bucket.
+/// Decides on a delivery. `alive` answers whether a worker's key is in the workers bucket.
 pub fn decide(
     address: &CommandAddress,
     message: &CommandMessage,
     record: Option<&OperationRecord>,
     alive: impl Fn(&WorkerId) -> bool,
 ) -> Decision {
-    if let Some(contradiction) = contradiction(address, message) {
+    if let Some(contradiction) = find_contradiction(address, message) {
         return Decision::DeadLetter(contradiction);
     }
     let Some(record) = record else {
-        return create(address, message);
+        return decide_without_record(address, message);
     };
-    let handled_here = record
-        .plan
-        .step(address.step)
-        .is_some_and(|spec| spec.service == address.service);
-    let Some(step) = record.step(address.step).filter(|_| handled_here) else {
+    let Some(step) = step_for_queue(record, address) else {
         return Decision::DeadLetter(Unanswerable::NotInPlan { step: address.step });
     };
+
+    // A message of another submission says nothing about the step as it is now.
     if message.submission < step.submission {
         return Decision::Void;
     }
     if message.submission > step.submission {
-        let (message, record) = (message.submission, step.submission);
-        return Decision::DeadLetter(Unanswerable::FromTheFuture { message, record });
+        return Decision::DeadLetter(Unanswerable::FromTheFuture {
+            message: message.submission,
+            record: step.submission,
+        });
     }
-    match step.state {
-        StepState::Completed if !record.state.is_terminal() => return Decision::Continue,
-        _ if record.state.is_terminal() || step.state.is_terminal() => return Decision::Conclude,
-        _ => {}
+
+    if step.state == StepState::Completed && !record.state.is_terminal() {
+        return Decision::Continue;
     }
+    if record.state.is_terminal() || step.state.is_terminal() {
+        return Decision::Conclude;
+    }
+    decide_by_holder(record, step, alive)
+}
+
+/// The decision on a step that has not ended.
+fn decide_by_holder(
+    record: &OperationRecord,
+    step: &StepRecord,
+    alive: impl Fn(&WorkerId) -> bool,
+) -> Decision {
     match &step.holder {
         Some(holder) if alive(&holder.worker) => Decision::HandBack,
+
+        // Nothing of a stopped operation is started, but a hold keeps it from ending.
         Some(holder) if record.has_stopped_step() => Decision::ClearHold {
             lost: holder.worker.clone(),
         },
@@ -113,39 +127,50 @@ pub fn decide(
     }
 }
 
-fn contradiction(address: &CommandAddress, message: &CommandMessage) -> Option<Unanswerable> {
-    let op = message
-        .op
-        .as_ref()
-        .filter(|op| **op != address.op)
-        .map(ToString::to_string);
-    let step = message
-        .step
-        .filter(|step| *step != address.step)
-        .map(|step| format!("step {step}"));
-    op.or(step).map(|payload| Unanswerable::Contradiction {
+/// The step that the subject names, if the plan gives it to the service of this queue.
+fn step_for_queue<'a>(
+    record: &'a OperationRecord,
+    address: &CommandAddress,
+) -> Option<&'a StepRecord> {
+    let spec = record.plan.step(address.step)?;
+    record
+        .step(address.step)
+        .filter(|_| spec.service == address.service)
+}
+
+/// Where payload and subject name different operations or steps.
+fn find_contradiction(address: &CommandAddress, message: &CommandMessage) -> Option<Unanswerable> {
+    let other_op = message.op.as_ref().filter(|op| **op != address.op);
+    let other_step = message.step.filter(|step| *step != address.step);
+
+    let payload = match (other_op, other_step) {
+        (Some(op), _) => op.to_string(),
+        (None, Some(step)) => format!("step {step}"),
+        (None, None) => return None,
+    };
+    Some(Unanswerable::Contradiction {
         payload,
         subject: format!("{}, step {}", address.op, address.step),
     })
 }
 
-fn create(address: &CommandAddress, message: &CommandMessage) -> Decision {
-    let Some(operation) = message
-        .operation
-        .as_ref()
-        .filter(|_| message.submission == 1)
-    else {
+/// Only the first submission of a first-stage step carries what a record is made of.
+fn decide_without_record(address: &CommandAddress, message: &CommandMessage) -> Decision {
+    let is_first = message.submission == 1;
+    let Some(operation) = message.operation.as_ref().filter(|_| is_first) else {
         return Decision::DeadLetter(Unanswerable::NoRecord(address.op.to_string()));
     };
+    // Whoever published it may have skipped the checks of the client.
     if let Err(error) = operation.validate(&address.op) {
-        return Decision::DeadLetter(Unanswerable::Invalid(crate::errors::chain(&error)));
+        return Decision::DeadLetter(Unanswerable::Invalid(chain(&error)));
     }
-    let handled_here = operation
-        .plan
-        .step(address.step)
-        .is_some_and(|spec| spec.service == address.service);
-    if !handled_here || !operation.plan.is_first_stage(address.step) {
-        return Decision::DeadLetter(Unanswerable::NotInPlan { step: address.step });
+
+    let plan = &operation.plan;
+    let spec = plan.step(address.step);
+    let is_for_this_queue = spec.is_some_and(|spec| spec.service == address.service);
+    if is_for_this_queue && plan.is_first_stage(address.step) {
+        Decision::Create
+    } else {
+        Decision::DeadLetter(Unanswerable::NotInPlan { step: address.step })
     }
-    Decision::Create
 }

@@ -1,10 +1,12 @@
-//! The error record: what failed, why, and what to do next, as it stands in records, events and
-//! dead letters.
+//! The error record: what failed, why, and what to do next, as records, events and dead letters
+//! hold it.
 
 use serde::{Deserialize, Serialize};
 
 use crate::codes::Advice;
 
+/// Longest code, in bytes.
+const CODE_BYTES_MAX: usize = 64;
 /// Longest message, in bytes.
 pub const MESSAGE_BYTES_MAX: usize = 1_000;
 /// Longest hint, in bytes.
@@ -34,11 +36,10 @@ pub struct ErrorRecord {
 impl ErrorRecord {
     /// A permanent error, cut to the bounds.
     pub fn new(code: impl AsRef<str>, message: impl Into<String>, hint: impl Into<String>) -> Self {
-        let cut = |text: String, max: usize| shortened(&text, max);
         Self {
-            code: shortened(code.as_ref(), 64),
-            message: cut(message.into(), MESSAGE_BYTES_MAX),
-            hint: cut(hint.into(), HINT_BYTES_MAX),
+            code: shortened(code.as_ref(), CODE_BYTES_MAX),
+            message: shortened(&message.into(), MESSAGE_BYTES_MAX),
+            hint: shortened(&hint.into(), HINT_BYTES_MAX),
             retryable: false,
             details: serde_json::Value::Null,
         }
@@ -84,19 +85,20 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     messages(error).join(": ")
 }
 
-/// The messages of an error and of its sources, outermost first. A library that puts its source's
-/// words into its own would say them twice: they are left out the second time.
+/// The messages of an error and of its sources, outermost first. Some libraries repeat the words of
+/// their source in their own message: they are left out the second time.
 pub fn messages(error: &dyn std::error::Error) -> Vec<String> {
-    let mut told = vec![error.to_string()];
+    let mut messages = vec![error.to_string()];
     let mut source = error.source();
     while let Some(cause) = source {
         let text = cause.to_string();
-        if !told.last().is_some_and(|last| last.contains(&text)) {
-            told.push(text);
+        let is_repeated = messages.last().is_some_and(|last| last.contains(&text));
+        if !is_repeated {
+            messages.push(text);
         }
         source = cause.source();
     }
-    told
+    messages
 }
 
 /// `text` cut to at most `max` bytes at a character boundary, with an ellipsis when something is
@@ -105,7 +107,9 @@ pub fn shortened(text: &str, max: usize) -> String {
     if text.len() <= max {
         return text.to_owned();
     }
-    let mut end = max.saturating_sub(3);
+
+    // The ellipsis takes three bytes.
+    let mut end = max.saturating_sub("…".len());
     while !text.is_char_boundary(end) {
         end -= 1;
     }
@@ -116,24 +120,30 @@ pub fn shortened(text: &str, max: usize) -> String {
 mod tests {
     use super::*;
 
-    #[test]
-    fn what_a_library_repeats_of_its_source_is_told_once() {
-        use std::io::Error;
-        #[derive(Debug, thiserror::Error)]
-        #[error("{text}")]
-        struct Layer {
-            text: &'static str,
-            source: Error,
-        }
-        let full = |text| Layer {
+    #[derive(Debug, thiserror::Error)]
+    #[error("{text}")]
+    struct Layer {
+        text: &'static str,
+        source: std::io::Error,
+    }
+
+    fn disk_full_under(text: &'static str) -> Layer {
+        Layer {
             text,
-            source: Error::other("disk full"),
-        };
-        assert_eq!(
-            chain(&full("cannot copy: disk full")),
-            "cannot copy: disk full"
-        );
-        assert_eq!(messages(&full("cannot copy")), ["cannot copy", "disk full"]);
+            source: std::io::Error::other("disk full"),
+        }
+    }
+
+    #[test]
+    fn every_cause_has_its_message() {
+        let error = disk_full_under("cannot copy");
+        assert_eq!(messages(&error), ["cannot copy", "disk full"]);
+    }
+
+    #[test]
+    fn words_that_a_library_repeats_are_left_out() {
+        let error = disk_full_under("cannot copy: disk full");
+        assert_eq!(chain(&error), "cannot copy: disk full");
     }
 
     #[test]

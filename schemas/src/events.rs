@@ -9,23 +9,23 @@ use crate::errors::ErrorRecord;
 use crate::ids::{OperationId, Service, StepNumber, WorkerId};
 use crate::operation::OperationState;
 
-/// What happened.
+/// The kind of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum What {
     /// A worker claimed it.
     Started,
-    /// A durable advance was recorded.
+    /// A checkpoint was recorded.
     Checkpointed,
     /// It will be tried again.
     Retrying,
     /// The holder has seen the cancel request.
     Cancelling,
-    /// Done.
+    /// The step has its result.
     Completed,
-    /// Given up.
+    /// The step was given up.
     Failed,
-    /// Stopped on request.
+    /// The step was stopped on request.
     Cancelled,
     /// The command could not be read.
     Rejected,
@@ -68,7 +68,7 @@ pub struct Event {
     pub steps: u16,
     /// The service of the step.
     pub service: Service,
-    /// What happened.
+    /// The kind of this event: the last token of its subject.
     pub what: What,
     /// Submission of the step.
     pub submission: u32,
@@ -78,7 +78,7 @@ pub struct Event {
     pub state: OperationState,
     /// When the record was written.
     pub at: Timestamp,
-    /// Who.
+    /// The worker that it happened on; absent where no worker was involved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worker: Option<WorkerId>,
     /// The result keys, with `completed`.
@@ -90,24 +90,27 @@ pub struct Event {
 }
 
 impl Event {
-    /// The message id. Terminal events have one a submission, whoever emits them again; the others
-    /// one an attempt.
+    /// The message id. Terminal events have one per submission, whoever emits them again; the
+    /// others one per attempt.
     pub fn message_id(&self) -> String {
-        let Self {
-            op,
-            step,
-            submission,
-            attempt,
-            ..
-        } = self;
-        let what = self.what.as_str();
+        let of_submission = format!(
+            "{}.{}.{}.{}",
+            self.op,
+            self.step,
+            self.what.as_str(),
+            self.submission
+        );
+        if self.what.is_terminal() {
+            return of_submission;
+        }
+
+        // An attempt may write many checkpoints.
+        let attempt = self.attempt;
         match self.what {
-            What::Checkpointed => format!(
-                "{op}.{step}.{what}.{submission}.{attempt}.{}",
-                self.at.as_millisecond()
-            ),
-            terminal if terminal.is_terminal() => format!("{op}.{step}.{what}.{submission}"),
-            _ => format!("{op}.{step}.{what}.{submission}.{attempt}"),
+            What::Checkpointed => {
+                format!("{of_submission}.{attempt}.{}", self.at.as_millisecond())
+            }
+            _ => format!("{of_submission}.{attempt}"),
         }
     }
 }

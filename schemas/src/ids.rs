@@ -10,24 +10,42 @@ use serde::{Deserialize, Serialize};
 /// Longest plan: more work is one step over a list.
 pub const STEPS_MAX: usize = 32;
 
+/// Characters of a host name in the id of a worker.
+const HOST_CHARACTERS_MAX: usize = 20;
+
 /// Text that is not a valid identifier.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is not a valid {what}: expected {expected}")]
 pub struct InvalidId {
     /// Which kind of identifier was expected.
     pub what: &'static str,
-    /// What was found.
+    /// The text that is not one.
     pub text: String,
     /// The form it should have.
     pub expected: &'static str,
 }
 
+/// 1 to `max` of `[a-z0-9_-]`: text that cannot break a subject.
 fn is_token(text: &str, max: usize) -> bool {
-    !text.is_empty()
-        && text.len() <= max
-        && text.bytes().all(|byte| {
-            byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_' || byte == b'-'
-        })
+    let is_allowed = |byte: u8| {
+        byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_' || byte == b'-'
+    };
+    !text.is_empty() && text.len() <= max && text.bytes().all(is_allowed)
+}
+
+/// A kind of operation inside an id: 1 to 16 of `[a-z0-9]`.
+fn is_kind(text: &str) -> bool {
+    let is_allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    !text.is_empty() && text.len() <= 16 && text.bytes().all(is_allowed)
+}
+
+fn is_digits(text: &str, length: usize) -> bool {
+    text.len() == length && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn is_hex(text: &str, length: usize) -> bool {
+    let is_allowed = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    text.len() == length && text.bytes().all(is_allowed)
 }
 
 /// `op_<kind>_<yyyymmdd>_<hhmmss>_<8 hex>` in UTC, made by the client: publishing twice is one
@@ -67,19 +85,15 @@ impl FromStr for OperationId {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let parts: Vec<&str> = text.split('_').collect();
-        let digits = |part: &str, length: usize| {
-            part.len() == length && part.bytes().all(|byte| byte.is_ascii_digit())
+        // Exact, since ids become tokens of subjects and names of folders.
+        let is_valid = match parts.as_slice() {
+            ["op", kind, day, time, random] => {
+                is_kind(kind) && is_digits(day, 8) && is_digits(time, 6) && is_hex(random, 8)
+            }
+            _ => false,
         };
-        let hex = |part: &str| {
-            part.len() == 8
-                && part
-                    .bytes()
-                    .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
-        };
-        let valid = matches!(parts.as_slice(), ["op", kind, day, time, random]
-            if !kind.is_empty() && kind.len() <= 16 && kind.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
-                && digits(day, 8) && digits(time, 6) && hex(random));
-        if valid {
+
+        if is_valid {
             Ok(Self(text.to_owned()))
         } else {
             Err(InvalidId {
@@ -100,9 +114,11 @@ impl WorkerId {
     /// `<service>-<host>-<pid>-<4 hex>`; the host name is reduced to the token alphabet and
     /// shortened.
     pub fn new(service: Service, host: &str, pid: u32, random: u16) -> Self {
+        let host = host.to_ascii_lowercase();
+
+        // With the longest service, process id and number it stays below 48 characters.
+        let host = host.chars().take(HOST_CHARACTERS_MAX);
         let host: String = host
-            .to_ascii_lowercase()
-            .chars()
             .map(|each| {
                 if each.is_ascii_alphanumeric() {
                     each
@@ -110,7 +126,6 @@ impl WorkerId {
                     '-'
                 }
             })
-            .take(20)
             .collect();
         Self(format!("{service}-{host}-{pid}-{random:04x}"))
     }
@@ -227,7 +242,12 @@ impl fmt::Display for StepNumber {
 
 /// Declares an enum whose variants are subject tokens.
 macro_rules! token_enum {
-    ($(#[$doc:meta])* $name:ident, $what:literal, $expected:literal { $($(#[$variant_doc:meta])* $variant:ident = $token:literal),* $(,)? }) => {
+    (
+        $(#[$doc:meta])*
+        $name:ident, $what:literal, $expected:literal {
+            $($(#[$variant_doc:meta])* $variant:ident = $token:literal),* $(,)?
+        }
+    ) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(rename_all = "lowercase")]
@@ -257,7 +277,8 @@ macro_rules! token_enum {
             type Err = InvalidId;
 
             fn from_str(text: &str) -> Result<Self, Self::Err> {
-                Self::ALL.iter().copied().find(|each| each.as_str() == text).ok_or_else(|| InvalidId {
+                let value = Self::ALL.iter().copied().find(|each| each.as_str() == text);
+                value.ok_or_else(|| InvalidId {
                     what: $what,
                     text: text.to_owned(),
                     expected: $expected,
@@ -302,13 +323,15 @@ mod tests {
     #[test]
     fn an_operation_id_reads_back_its_kind_and_day() {
         let now: Timestamp = "2026-03-01T14:22:33Z".parse().unwrap();
+
         let id = OperationId::new("train", now, 0x9f3a_01bc).unwrap();
+
         assert_eq!(id.as_str(), "op_train_20260301_142233_9f3a01bc");
         assert_eq!((id.kind(), id.day()), ("train", "20260301"));
     }
 
     #[test]
-    fn text_that_could_break_a_subject_is_no_operation_id() {
+    fn text_that_could_break_a_subject_is_not_an_operation_id() {
         for text in [
             "",
             "op",

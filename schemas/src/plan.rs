@@ -1,26 +1,30 @@
 //! The plan that travels with an operation: stages in order, each of one or more steps.
 //!
-//! Which command comes next is decided by [`crate::operation::OperationRecord::outstanding_commands`].
+//! Which command comes next is decided by
+//! [`crate::operation::OperationRecord::outstanding_commands`].
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::ids::{Lane, STEPS_MAX, Service, StepNumber};
 
+/// Longest verb, in bytes.
+const VERB_BYTES_MAX: usize = 32;
+
 /// One command for one service.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StepSpec {
-    /// Who handles it.
+    /// The service that handles it.
     pub service: Service,
-    /// What is to be done: names the command type within the service.
+    /// The name of the command type within the service.
     pub verb: String,
-    /// Which queue it goes to.
+    /// The queue of that service that it goes to.
     #[serde(default = "default_lane")]
     pub lane: Lane,
     /// Share of the operation's percent, relative to the other steps; > 0.
     #[serde(default = "default_weight")]
     pub weight: f64,
-    /// The command's own parameters; what several steps need stands in the operation's `params`.
+    /// The command's own parameters; what several steps need is in the operation's `params`.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub command: Value,
 }
@@ -52,13 +56,14 @@ pub enum InvalidPlan {
     EmptyStage(usize),
     /// More steps than [`STEPS_MAX`].
     #[error(
-        "the plan has {0} steps; at most {STEPS_MAX} are allowed, put more work into one step over a list"
+        "the plan has {0} steps; at most {STEPS_MAX} are allowed, \
+         put more work into one step over a list"
     )]
     TooLong(usize),
     /// A weight that is not a positive number.
     #[error("step {step} has the weight {weight}; it must be a positive number")]
     Weight {
-        /// 1-based.
+        /// Number of the step, from 1.
         step: usize,
         /// As given.
         weight: f64,
@@ -66,15 +71,38 @@ pub enum InvalidPlan {
     /// A verb that is not a short lowercase word.
     #[error("step {step} has the verb `{verb}`; it must be 1 to 32 of [a-z0-9_]")]
     Verb {
-        /// 1-based.
+        /// Number of the step, from 1.
         step: usize,
         /// As given.
         verb: String,
     },
 }
 
+impl StepSpec {
+    /// Checks weight and verb; `step` is its 1-based number, for the error.
+    fn validate(&self, step: usize) -> Result<(), InvalidPlan> {
+        if !(self.weight.is_finite() && self.weight > 0.0) {
+            return Err(InvalidPlan::Weight {
+                step,
+                weight: self.weight,
+            });
+        }
+
+        let is_allowed =
+            |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+        let is_short = (1..=VERB_BYTES_MAX).contains(&self.verb.len());
+        if !is_short || !self.verb.bytes().all(is_allowed) {
+            return Err(InvalidPlan::Verb {
+                step,
+                verb: self.verb.clone(),
+            });
+        }
+        Ok(())
+    }
+}
+
 impl Plan {
-    /// One step a stage.
+    /// One step per stage.
     pub fn sequence(steps: Vec<StepSpec>) -> Self {
         Self {
             stages: steps.into_iter().map(|step| vec![step]).collect(),
@@ -92,21 +120,10 @@ impl Plan {
         if self.len() > STEPS_MAX {
             return Err(InvalidPlan::TooLong(self.len()));
         }
-        for (index, spec) in self.steps().enumerate() {
-            if !(spec.weight.is_finite() && spec.weight > 0.0) {
-                return Err(InvalidPlan::Weight {
-                    step: index + 1,
-                    weight: spec.weight,
-                });
-            }
-            let word =
-                |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
-            if spec.verb.is_empty() || spec.verb.len() > 32 || !spec.verb.bytes().all(word) {
-                return Err(InvalidPlan::Verb {
-                    step: index + 1,
-                    verb: spec.verb.clone(),
-                });
-            }
+
+        // Percent ranges divide by the sum of the weights.
+        for (step, spec) in (1..).zip(self.steps()) {
+            spec.validate(step)?;
         }
         Ok(())
     }
@@ -151,7 +168,7 @@ impl Plan {
         })
     }
 
-    /// The share of the operation in percent, `[start, end]`, that a step covers.
+    /// The share of the operation in percent, from start to end, that a step covers.
     pub fn percent_range(&self, number: StepNumber) -> (f64, f64) {
         let total: f64 = self.steps().map(|step| step.weight).sum();
         let before: f64 = self
@@ -159,7 +176,10 @@ impl Plan {
             .take(number.index())
             .map(|step| step.weight)
             .sum();
-        let own = self.step(number).map_or(0.0, |step| step.weight);
-        (100.0 * before / total, 100.0 * (before + own) / total)
+        let weight = self.step(number).map_or(0.0, |step| step.weight);
+
+        let start = 100.0 * before / total;
+        let end = 100.0 * (before + weight) / total;
+        (start, end)
     }
 }

@@ -10,12 +10,12 @@ use crate::ids::{OperationId, Service, StepNumber, WorkerId};
 /// Longest rendered message, in bytes.
 pub const PROGRESS_MESSAGE_BYTES_MAX: usize = 300;
 
-/// Done of total.
+/// How many of how many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Count {
-    /// Finished so far.
+    /// Items finished so far.
     pub done: u64,
-    /// Of how many; 0 = unknown.
+    /// Items in all; 0 = unknown.
     pub total: u64,
 }
 
@@ -24,7 +24,7 @@ pub struct Count {
 pub struct Device {
     /// `cpu` or `cuda`.
     pub kind: String,
-    /// Product name; empty for a CPU.
+    /// What tells it from other devices of its kind, such as `GPU 1`; empty for a CPU.
     #[serde(default)]
     pub name: String,
 }
@@ -38,7 +38,7 @@ pub enum Context {
     None,
     /// The dummy service.
     Dummy {
-        /// Iterations.
+        /// Iterations done, of all.
         iterations: Count,
     },
     /// Loading, checking and processing bars.
@@ -52,13 +52,13 @@ pub enum Context {
         /// Bars committed to the store so far.
         saved_bars: u64,
     },
-    /// Training.
+    /// Fitting a network.
     Train {
         /// `mlp`.
         model_type: String,
         /// Strategy name.
         strategy: String,
-        /// Instruments.
+        /// Instruments trained on, in stacking order.
         symbols: Vec<String>,
         /// Timeframes, base first.
         timeframes: Vec<String>,
@@ -70,9 +70,9 @@ pub enum Context {
         train_loss: Option<f64>,
         /// Validation loss of the last finished epoch.
         val_loss: Option<f64>,
-        /// Step size.
+        /// Step size of the optimiser.
         learning_rate: f64,
-        /// Where it runs.
+        /// The device that it is computed on.
         device: Device,
     },
     /// Written by a newer program.
@@ -80,17 +80,17 @@ pub enum Context {
     Other,
 }
 
-/// Why nothing moves.
+/// Why a step does not move.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Waiting {
     /// `provider pacing`, `object store`, …
     pub reason: String,
-    /// Until when, if known.
+    /// When it goes on; absent if that is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
 }
 
-/// What a handler reports: the newest value wins, nothing waits for it.
+/// What a handler reports: the newest value wins, and the work never waits for it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Progress {
     /// Share of the step in [0, 1]; the runtime never lets it fall within an attempt.
@@ -101,7 +101,7 @@ pub struct Progress {
     pub items: Option<Count>,
     /// Kind-specific facts.
     pub context: Context,
-    /// Why it stands still.
+    /// Why it does not move; absent while it does.
     pub waiting: Option<Waiting>,
 }
 
@@ -118,11 +118,11 @@ pub struct ProgressRecord {
     pub steps: u16,
     /// The service of the step.
     pub service: Service,
-    /// Who works.
+    /// The worker that has the step.
     pub worker: WorkerId,
     /// Attempt of the step.
     pub attempt: u32,
-    /// Grows by one within an attempt; readers drop older ones.
+    /// Grows by one within an attempt; readers drop records with a lower one.
     pub seq: u64,
     /// When it was taken.
     pub at: Timestamp,
@@ -135,15 +135,15 @@ pub struct ProgressRecord {
     /// Seconds left for the step; absent while unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub eta_s: Option<f64>,
-    /// One line for people.
+    /// One line for people, UTF-8.
     pub message: String,
-    /// Work items.
+    /// Work items, such as bars or batches.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub items: Option<Count>,
     /// Kind-specific facts.
     #[serde(default)]
     pub context: Context,
-    /// Why it stands still.
+    /// Why it does not move; absent while it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting: Option<Waiting>,
 }

@@ -25,9 +25,9 @@ pub struct ListModels {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ShowModel {
-    /// Which model.
+    /// Name of the model.
     pub name: String,
-    /// Which version; the newest by default.
+    /// Version, from 1; the newest by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<u32>,
 }
@@ -35,7 +35,7 @@ pub struct ShowModel {
 /// A model in a list, newest first.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ModelSummary {
-    /// Its name.
+    /// Name of the model.
     pub name: String,
     /// 1 for the first.
     pub version: u32,
@@ -55,26 +55,15 @@ pub struct ModelSummary {
 
 impl From<ModelManifest> for ModelSummary {
     fn from(model: ModelManifest) -> Self {
-        let ModelManifest {
-            name,
-            version,
-            artifact,
-            operation,
-            metrics,
-            lineage,
-            created_at,
-            ..
-        } = model;
-        let (symbols, timeframes) = (lineage.symbols, lineage.timeframes);
         Self {
-            name,
-            version,
-            artifact,
-            operation,
-            symbols,
-            timeframes,
-            metrics,
-            created_at,
+            name: model.name,
+            version: model.version,
+            artifact: model.artifact,
+            operation: model.operation,
+            symbols: model.lineage.symbols,
+            timeframes: model.lineage.timeframes,
+            metrics: model.metrics,
+            created_at: model.created_at,
         }
     }
 }

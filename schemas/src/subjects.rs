@@ -9,14 +9,14 @@ pub const COMMANDS: &str = "KTRDR_COMMANDS";
 pub const CONTROL: &str = "KTRDR_CONTROL";
 /// Life-cycle events.
 pub const EVENTS: &str = "KTRDR_EVENTS";
-/// Progress, newest 512 a step.
+/// Progress, the newest 512 records of each step.
 pub const PROGRESS: &str = "KTRDR_PROGRESS";
 /// Commands that could not be carried out, with the reason.
 pub const DEAD: &str = "KTRDR_DEAD";
 
 /// Operation records, the only truth about state.
 pub const OPERATIONS: &str = "ktrdr_operations";
-/// A superset of what is not settled.
+/// A superset of the operations that have not been concluded.
 pub const ACTIVE: &str = "ktrdr_active";
 /// Workers that are alive.
 pub const WORKERS: &str = "ktrdr_workers";
@@ -29,7 +29,7 @@ pub const ALL_COMMANDS: &str = "ktrdr.cmd.>";
 pub const ALL_CANCELS: &str = "ktrdr.control.cancel.*";
 /// Filter of all events.
 pub const ALL_EVENTS: &str = "ktrdr.event.>";
-/// Filter of the events that tell of a claim.
+/// Filter of the events that report a claim.
 pub const ALL_STARTS: &str = "ktrdr.event.*.*.*.started";
 /// Filter of all progress.
 pub const ALL_PROGRESS: &str = "ktrdr.progress.>";
@@ -118,12 +118,12 @@ pub fn command_id(op: &OperationId, step: StepNumber, submission: u32) -> String
     format!("{op}.{step}.{submission}")
 }
 
-/// What a command's subject says.
+/// The tokens of a command's subject.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommandAddress {
-    /// Who handles it.
+    /// The service that handles it.
     pub service: Service,
-    /// Which queue it is in.
+    /// The queue of that service that it is in.
     pub lane: Lane,
     /// The operation.
     pub op: OperationId,
@@ -134,7 +134,10 @@ pub struct CommandAddress {
 impl CommandAddress {
     /// Reads a subject `ktrdr.cmd.<service>.<lane>.<op>.<n>`.
     pub fn parse(subject: &str) -> Result<Self, InvalidId> {
-        match subject.split('.').collect::<Vec<_>>().as_slice() {
+        let tokens: Vec<&str> = subject.split('.').collect();
+
+        // Each token names itself in the error when it is not one.
+        match tokens.as_slice() {
             ["ktrdr", "cmd", service, lane, op, step] => Ok(Self {
                 service: service.parse()?,
                 lane: lane.parse()?,
@@ -175,13 +178,14 @@ mod tests {
     }
 
     #[test]
-    fn a_subject_with_a_foreign_token_says_which() {
+    fn a_subject_with_an_unknown_token_names_it() {
         let error =
             CommandAddress::parse("ktrdr.cmd.baker.default.op_train_20260301_142233_9f3a01bc.4")
                 .unwrap_err();
         assert_eq!(
             error.to_string(),
-            "`baker` is not a valid service: expected fetcher, validator, processor, trainer, registry or dummy"
+            "`baker` is not a valid service: \
+             expected fetcher, validator, processor, trainer, registry or dummy"
         );
     }
 }

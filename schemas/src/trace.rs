@@ -11,16 +11,28 @@ const FNV_128_PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
 const FNV_64_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
 const FNV_64_PRIME: u64 = 0x0000_0100_0000_01b3;
 
-/// The `traceparent` header of everything that an attempt publishes; attempt 0 stands for the
-/// submitter.
+/// The `traceparent` header of everything that an attempt publishes; attempt 0 is the
+/// submitter's.
 pub fn traceparent(op: &OperationId, step: StepNumber, attempt: u32) -> String {
-    let hash_128 = |hash: u128, byte: u8| (hash ^ u128::from(byte)).wrapping_mul(FNV_128_PRIME);
-    let hash_64 = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(FNV_64_PRIME);
-    let trace = op.as_str().bytes().fold(FNV_128_OFFSET, hash_128);
-    let span = format!("{op}.{step}.{attempt}")
-        .bytes()
-        .fold(FNV_64_OFFSET, hash_64);
+    let trace = hash_128(op.as_str());
+    let span = hash_64(&format!("{op}.{step}.{attempt}"));
     format!("00-{trace:032x}-{span:016x}-01")
+}
+
+fn hash_128(text: &str) -> u128 {
+    let mut hash = FNV_128_OFFSET;
+    for byte in text.bytes() {
+        hash = (hash ^ u128::from(byte)).wrapping_mul(FNV_128_PRIME);
+    }
+    hash
+}
+
+fn hash_64(text: &str) -> u64 {
+    let mut hash = FNV_64_OFFSET;
+    for byte in text.bytes() {
+        hash = (hash ^ u64::from(byte)).wrapping_mul(FNV_64_PRIME);
+    }
+    hash
 }
 
 #[cfg(test)]
@@ -28,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn steps_of_one_operation_share_the_trace_and_differ_in_the_span() {
+    fn steps_of_one_operation_share_the_trace_but_not_the_span() {
         let op: OperationId = "op_train_20260301_142233_9f3a01bc".parse().unwrap();
         let first = traceparent(&op, StepNumber::FIRST, 1);
         let second = traceparent(&op, StepNumber::new(2).unwrap(), 1);

@@ -3,6 +3,11 @@
 
 use serde::{Deserialize, Serialize};
 
+/// Most passes over the training part.
+const EPOCHS_MAX: u32 = 100_000;
+/// Most CPU threads of one training.
+const THREADS_MAX: u32 = 64;
+
 /// The criterion that training minimises.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind", deny_unknown_fields)]
@@ -30,6 +35,14 @@ impl Loss {
     pub fn is_for_classes(&self) -> bool {
         matches!(self, Self::CrossEntropy | Self::Focal { .. })
     }
+
+    fn has_legal_parameter(&self) -> bool {
+        match *self {
+            Self::CrossEntropy | Self::Mse => true,
+            Self::Focal { gamma } => is_not_negative(gamma),
+            Self::Huber { delta } => is_positive(delta),
+        }
+    }
 }
 
 /// Stops a training whose validation loss no longer falls.
@@ -42,6 +55,12 @@ pub struct EarlyStopping {
     /// for regression a share of the best loss so far (0.001 = 0.1 %), because losses of returns
     /// are as small as the returns squared.
     pub min_delta: f64,
+}
+
+impl EarlyStopping {
+    fn is_legal(&self) -> bool {
+        self.patience >= 1 && is_not_negative(self.min_delta)
+    }
 }
 
 impl Default for EarlyStopping {
@@ -62,9 +81,9 @@ pub struct TrainingSettings {
     pub epochs: u32,
     /// Step size of Adam, > 0.
     pub learning_rate: f64,
-    /// Rows a step, ≥ 1; the last batch of an epoch may be smaller.
+    /// Rows per step, ≥ 1; the last batch of an epoch may be smaller.
     pub batch_size: u32,
-    /// What is minimised.
+    /// The criterion that training minimises.
     pub loss: Loss,
     /// L2 penalty added to the gradient (coupled, not AdamW), ≥ 0.
     pub weight_decay: f64,
@@ -75,11 +94,11 @@ pub struct TrainingSettings {
     pub early_stopping: Option<EarlyStopping>,
     /// CPU threads of one training. Equal weights for equal seeds are promised at an equal number
     /// only.
-    #[serde(default = "one")]
+    #[serde(default = "one_thread")]
     pub threads: u32,
 }
 
-fn one() -> u32 {
+fn one_thread() -> u32 {
     1
 }
 
@@ -111,53 +130,54 @@ impl TrainingSettings {
     /// Every rule that the values break, each as a sentence naming the key; empty when they can be
     /// trained with.
     pub fn problems(&self) -> Vec<String> {
-        let positive = |value: f64| value.is_finite() && value > 0.0;
-        let not_negative = |value: f64| value.is_finite() && value >= 0.0;
-        let loss_ok = match self.loss {
-            Loss::CrossEntropy | Loss::Mse => true,
-            Loss::Focal { gamma } => not_negative(gamma),
-            Loss::Huber { delta } => positive(delta),
+        let mut problems = Vec::new();
+        let mut require = |is_kept: bool, rule: &str| {
+            if !is_kept {
+                problems.push(rule.to_owned());
+            }
         };
-        let stopping_ok = self
-            .early_stopping
-            .is_none_or(|rule| rule.patience >= 1 && not_negative(rule.min_delta));
-        let rules = [
-            (
-                (1..=100_000).contains(&self.epochs),
-                "epochs must be between 1 and 100 000",
-            ),
-            (
-                positive(self.learning_rate),
-                "learning_rate must be above 0",
-            ),
-            (self.batch_size >= 1, "batch_size must be at least 1"),
-            (
-                loss_ok,
-                "loss: huber needs delta above 0, focal needs gamma of 0 or more",
-            ),
-            (
-                not_negative(self.weight_decay),
-                "weight_decay must be 0 or more",
-            ),
-            (
-                not_negative(self.gradient_clip),
-                "gradient_clip must be 0 (off) or more",
-            ),
-            (
-                stopping_ok,
-                "early_stopping needs patience of 1 or more and min_delta of 0 or more",
-            ),
-            (
-                (1..=64).contains(&self.threads),
-                "threads must be between 1 and 64",
-            ),
-        ];
-        rules
-            .into_iter()
-            .filter(|(kept, _)| !kept)
-            .map(|(_, rule)| rule.to_owned())
-            .collect()
+
+        // All of them at once: a person corrects a file in one go.
+        require(
+            (1..=EPOCHS_MAX).contains(&self.epochs),
+            "epochs must be between 1 and 100 000",
+        );
+        require(
+            is_positive(self.learning_rate),
+            "learning_rate must be above 0",
+        );
+        require(self.batch_size >= 1, "batch_size must be at least 1");
+        require(
+            self.loss.has_legal_parameter(),
+            "loss: huber needs delta above 0, focal needs gamma of 0 or more",
+        );
+        require(
+            is_not_negative(self.weight_decay),
+            "weight_decay must be 0 or more",
+        );
+        require(
+            is_not_negative(self.gradient_clip),
+            "gradient_clip must be 0 (off) or more",
+        );
+        require(
+            self.early_stopping.is_none_or(|rule| rule.is_legal()),
+            "early_stopping needs patience of 1 or more and min_delta of 0 or more",
+        );
+        require(
+            (1..=THREADS_MAX).contains(&self.threads),
+            "threads must be between 1 and 64",
+        );
+
+        problems
     }
+}
+
+fn is_positive(value: f64) -> bool {
+    value.is_finite() && value > 0.0
+}
+
+fn is_not_negative(value: f64) -> bool {
+    value.is_finite() && value >= 0.0
 }
 
 #[cfg(test)]
@@ -178,31 +198,38 @@ mod tests {
             batch_size: 0,
             ..TrainingSettings::for_classes()
         };
+
         let problems = settings.problems();
+
         assert_eq!(problems.len(), 3);
-        assert!(
-            problems
-                .iter()
-                .zip(["epochs", "learning_rate", "batch_size"])
-                .all(|(text, key)| text.starts_with(key))
-        );
+        for (problem, key) in problems
+            .iter()
+            .zip(["epochs", "learning_rate", "batch_size"])
+        {
+            assert!(problem.starts_with(key), "{problem}");
+        }
+    }
+
+    fn with_early_stopping() -> TrainingSettings {
+        TrainingSettings {
+            early_stopping: Some(EarlyStopping::default()),
+            ..TrainingSettings::for_regression()
+        }
     }
 
     #[test]
-    fn settings_survive_json_and_refuse_unknown_keys() {
-        let settings = TrainingSettings {
-            early_stopping: Some(EarlyStopping::default()),
-            ..TrainingSettings::for_regression()
-        };
-        let mut json = serde_json::to_value(&settings).unwrap();
-        assert_eq!(
-            json["loss"],
-            serde_json::json!({"kind": "huber", "delta": 0.01})
-        );
-        assert_eq!(
-            serde_json::from_value::<TrainingSettings>(json.clone()).unwrap(),
-            settings
-        );
+    fn settings_survive_json() {
+        let json = serde_json::to_value(with_early_stopping()).unwrap();
+        let huber = serde_json::json!({"kind": "huber", "delta": 0.01});
+        assert_eq!(json["loss"], huber);
+
+        let settings: TrainingSettings = serde_json::from_value(json).unwrap();
+        assert_eq!(settings, with_early_stopping());
+    }
+
+    #[test]
+    fn settings_refuse_unknown_keys() {
+        let mut json = serde_json::to_value(with_early_stopping()).unwrap();
         json["momentum"] = serde_json::json!(0.9);
         assert!(serde_json::from_value::<TrainingSettings>(json).is_err());
     }

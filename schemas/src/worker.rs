@@ -15,11 +15,11 @@ pub struct WorkerInfo {
     pub v: u16,
     /// The process; new at every start.
     pub worker: WorkerId,
-    /// What it serves.
+    /// The service whose commands it takes.
     pub service: Service,
     /// The queues it takes from.
     pub lanes: Vec<Lane>,
-    /// Host name.
+    /// Name of its host.
     pub host: String,
     /// Process id on that host.
     pub pid: u32,
@@ -29,10 +29,10 @@ pub struct WorkerInfo {
     pub started_at: Timestamp,
     /// Steps it takes at a time.
     pub slots: u16,
-    /// What it works on now.
+    /// Operations that it works on now.
     #[serde(default)]
     pub current: Vec<OperationId>,
-    /// Where it computes; only trainers say so.
+    /// The device that it computes on; only trainers say so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<Device>,
     /// True once it takes nothing new.

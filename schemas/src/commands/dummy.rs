@@ -9,17 +9,17 @@ use crate::ids::Service;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RunDummy {
-    /// How many iterations, at least 1.
+    /// Number of iterations, at least 1.
     pub iterations: u64,
-    /// Length of one, in seconds.
+    /// Length of one iteration, in seconds.
     pub seconds: f64,
     /// Fail for good at this iteration (1-based).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fail_at: Option<u64>,
-    /// Kill the own process at this iteration (1-based), every time it is reached.
+    /// Kill the worker's process at this iteration (1-based), every time it is reached.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub crash_at: Option<u64>,
-    /// Write a checkpoint every so many iterations; 0 = never.
+    /// Iterations between two checkpoints; 0 = none is written.
     pub checkpoint_every: u64,
 }
 
@@ -42,7 +42,7 @@ impl Command for RunDummy {
     type Outcome = DummyOutcome;
 }
 
-/// What a finished run tells.
+/// What a finished run records.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DummyOutcome {
     /// Iterations done, over all attempts.

@@ -11,7 +11,7 @@ use crate::ids::Service;
 /// timeframes.
 pub const SERIES_MAX: usize = 2_048;
 
-/// Which part of a series is looked at.
+/// The part of a series that is compared with the provider's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FetchMode {
@@ -27,7 +27,7 @@ pub enum FetchMode {
 }
 
 impl FetchMode {
-    /// The word people write.
+    /// The word that people write and read.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Local => "local",
@@ -52,14 +52,14 @@ pub struct SeriesRequest {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FetchBars {
-    /// Whom to ask; `file` reads the fetcher's folder of files.
-    #[serde(default = "file")]
+    /// The provider to ask; `file` reads the fetcher's folder of files.
+    #[serde(default = "default_provider")]
     pub provider: String,
-    /// What to fetch, 1 to [`SERIES_MAX`]. In a message each is `{symbol, timeframe}`, or
+    /// The series to fetch, 1 to [`SERIES_MAX`]. In a message each is `{symbol, timeframe}`, or
     /// `[symbol, timeframe, …]` for several timeframes of a symbol.
     #[serde(with = "series_list")]
     pub series: Vec<SeriesRequest>,
-    /// Which part.
+    /// The part of each series that is compared with the provider's.
     #[serde(default)]
     pub mode: FetchMode,
     /// Earliest bar, inclusive; by default what the mode says.
@@ -74,7 +74,7 @@ pub struct FetchBars {
     pub refetch: bool,
 }
 
-fn file() -> String {
+fn default_provider() -> String {
     "file".to_owned()
 }
 
@@ -84,7 +84,7 @@ impl Command for FetchBars {
     type Outcome = FetchOutcome;
 }
 
-/// What a finished fetch tells, in the order of the request.
+/// What a finished fetch records, in the order of the request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FetchOutcome {
     /// One per series asked for.
@@ -94,9 +94,9 @@ pub struct FetchOutcome {
 /// A series after a fetch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FetchedSeries {
-    /// Its key: the object prefix `bars/…`.
+    /// Key of the series: the object prefix `bars/…`.
     pub series: String,
-    /// Revision that stands now.
+    /// Revision after the fetch.
     pub revision: u64,
     /// Hash of the stored bars, whatever commits led to them.
     pub content_sha256: String,
@@ -110,7 +110,7 @@ pub struct FetchedSeries {
     pub work: FetchCounts,
     /// Expected bars that were missing in the range before.
     pub missing: u64,
-    /// Of these, bars that are missing still: the provider has none, or was not asked.
+    /// Of these, bars that are still missing: the provider has none, or was not asked.
     pub remaining: u64,
     /// What people should know, a few at most.
     #[serde(default)]

@@ -1,5 +1,4 @@
-//! The typed commands of every service, with what each records as its outcome, and the requests
-//! that make plans of them.
+//! The typed commands of every service, each with the outcome that it records.
 
 pub mod dummy;
 pub mod fetch;

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::command::Command;
 use crate::ids::Service;
 
-/// Builds the data set of the operation's train request, which stands in the operation's `params`.
+/// Builds the data set of the operation's train request, which is in the operation's
+/// `params`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ProcessBars {
@@ -22,16 +23,16 @@ impl Command for ProcessBars {
     type Outcome = ProcessOutcome;
 }
 
-/// What a finished processing tells.
+/// What a finished processing records.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ProcessOutcome {
     /// Key of the data set: `inputs_sha256` of its manifest.
     pub dataset: String,
     /// Rows in all parts.
     pub rows: u64,
-    /// Feature columns.
+    /// Number of feature columns.
     pub features: u32,
-    /// True when the data set stood already and nothing was computed.
+    /// True when the data set was there already and nothing was computed.
     pub reused: bool,
     /// Rows by part: `train`, `validation`, `test`. Counts per symbol are in the manifest.
     pub parts: BTreeMap<String, u64>,

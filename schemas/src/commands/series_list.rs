@@ -8,8 +8,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::SeriesRequest;
 
-/// Longest list that is written series by series, which is all that fetchers of the version before
-/// read, and read no longer.
+/// Longest list that is written series by series: fetchers of the version before read that form
+/// only.
 const PLAIN_MAX: usize = 64;
 
 /// One entry of a written list.
@@ -30,16 +30,17 @@ pub(super) fn serialize<S: Serializer>(
     if series.len() <= PLAIN_MAX {
         return series.serialize(serializer);
     }
-    serializer.collect_seq(
-        series
-            .chunk_by(|one, next| one.symbol == next.symbol)
-            .map(|run| {
-                let symbol = run.iter().take(1).map(|each| each.symbol.as_str());
-                symbol
-                    .chain(run.iter().map(|each| each.timeframe.as_str()))
-                    .collect::<Vec<_>>()
-            }),
-    )
+
+    let by_symbol = series.chunk_by(|one, next| one.symbol == next.symbol);
+    serializer.collect_seq(by_symbol.map(words_of))
+}
+
+/// The symbol of these series, then the timeframe of each.
+fn words_of(series: &[SeriesRequest]) -> Vec<&str> {
+    let mut words = Vec::with_capacity(series.len() + 1);
+    words.extend(series.first().map(|each| each.symbol.as_str()));
+    words.extend(series.iter().map(|each| each.timeframe.as_str()));
+    words
 }
 
 pub(super) fn deserialize<'de, D: Deserializer<'de>>(
@@ -47,24 +48,34 @@ pub(super) fn deserialize<'de, D: Deserializer<'de>>(
 ) -> Result<Vec<SeriesRequest>, D::Error> {
     let mut series = Vec::new();
     for entry in Vec::<Entry>::deserialize(deserializer)? {
-        match entry {
-            Entry::One(one) => series.push(one),
-            Entry::Several(words) => match words.split_first() {
-                Some((symbol, timeframes)) if !timeframes.is_empty() => {
-                    series.extend(timeframes.iter().map(|each| SeriesRequest {
-                        symbol: symbol.clone(),
-                        timeframe: each.clone(),
-                    }))
-                }
-                _ => {
-                    return Err(serde::de::Error::custom(
-                        "a symbol needs a timeframe: [symbol, timeframe, …]",
-                    ));
-                }
-            },
+        let words = match entry {
+            Entry::One(request) => {
+                series.push(request);
+                continue;
+            }
+            Entry::Several(words) => words,
+        };
+
+        // A symbol alone would vanish without a word.
+        match words.split_first() {
+            Some((symbol, timeframes)) if !timeframes.is_empty() => {
+                series.extend(requests_of(symbol, timeframes));
+            }
+            _ => {
+                return Err(serde::de::Error::custom(
+                    "a symbol needs a timeframe: [symbol, timeframe, …]",
+                ));
+            }
         }
     }
     Ok(series)
+}
+
+fn requests_of(symbol: &str, timeframes: &[String]) -> impl Iterator<Item = SeriesRequest> {
+    timeframes.iter().map(|timeframe| SeriesRequest {
+        symbol: symbol.to_owned(),
+        timeframe: timeframe.clone(),
+    })
 }
 
 #[cfg(test)]
@@ -76,37 +87,43 @@ mod tests {
 
     /// A command for `symbols` symbols, each in these timeframes.
     fn command(symbols: usize, timeframes: &[&str]) -> FetchBars {
-        let series = (0..symbols).flat_map(|number| {
-            let request = move |timeframe: &&str| SeriesRequest {
-                symbol: format!("stk:S{number}"),
-                timeframe: (*timeframe).to_owned(),
-            };
-            timeframes.iter().map(request)
-        });
-        let command = json!({ "series": series.collect::<Vec<_>>() });
-        serde_json::from_value(command).unwrap()
+        let mut series = Vec::new();
+        for number in 0..symbols {
+            for timeframe in timeframes {
+                series.push(SeriesRequest {
+                    symbol: format!("stk:S{number}"),
+                    timeframe: (*timeframe).to_owned(),
+                });
+            }
+        }
+        serde_json::from_value(json!({ "series": series })).unwrap()
     }
 
-    fn read(series: Value) -> Result<Vec<SeriesRequest>, String> {
-        let read = serde_json::from_value::<FetchBars>(json!({ "series": series }));
-        read.map(|command| command.series)
-            .map_err(|error| error.to_string())
+    fn read_series(series: Value) -> Result<Vec<SeriesRequest>, String> {
+        match serde_json::from_value::<FetchBars>(json!({ "series": series })) {
+            Ok(command) => Ok(command.series),
+            Err(error) => Err(error.to_string()),
+        }
     }
 
     #[test]
-    fn up_to_sixty_four_series_are_written_as_ever_and_more_of_them_symbol_by_symbol() {
-        let short = serde_json::to_value(command(32, &["1h", "1d"])).unwrap();
+    fn up_to_sixty_four_series_are_written_one_by_one() {
+        let written = serde_json::to_value(command(32, &["1h", "1d"])).unwrap();
         assert_eq!(
-            short["series"][1],
+            written["series"][1],
             json!({ "symbol": "stk:S0", "timeframe": "1d" })
         );
-        let long = serde_json::to_value(command(33, &["1h", "1d"])).unwrap();
-        assert_eq!(long["series"][1], json!(["stk:S1", "1h", "1d"]));
-        assert_eq!(long["series"].as_array().unwrap().len(), 33);
     }
 
     #[test]
-    fn both_forms_read_back_in_order_from_json_and_from_messagepack() {
+    fn more_series_are_written_symbol_by_symbol() {
+        let written = serde_json::to_value(command(33, &["1h", "1d"])).unwrap();
+        assert_eq!(written["series"][1], json!(["stk:S1", "1h", "1d"]));
+        assert_eq!(written["series"].as_array().unwrap().len(), 33);
+    }
+
+    #[test]
+    fn both_forms_read_back_from_json_and_from_messagepack() {
         for command in [
             command(1, &["1h"]),
             command(100, &["1h"]),
@@ -114,37 +131,40 @@ mod tests {
         ] {
             let json = serde_json::to_vec(&command).unwrap();
             assert_eq!(serde_json::from_slice::<FetchBars>(&json).unwrap(), command);
+
             let packed = rmp_serde::to_vec_named(&command).unwrap();
-            assert_eq!(
-                rmp_serde::from_slice::<FetchBars>(&packed).unwrap(),
-                command
-            );
+            let read: FetchBars = rmp_serde::from_slice(&packed).unwrap();
+            assert_eq!(read, command);
+
             let value = serde_json::to_value(&command).unwrap();
             assert_eq!(serde_json::from_value::<FetchBars>(value).unwrap(), command);
         }
-        let mixed = read(json!([["A", "1h", "1d"], { "symbol": "B", "timeframe": "1h" }])).unwrap();
-        let shown: Vec<String> = mixed
-            .iter()
-            .map(|each| format!("{} {}", each.symbol, each.timeframe))
-            .collect();
-        assert_eq!(shown, ["A 1h", "A 1d", "B 1h"]);
     }
 
     #[test]
-    fn an_entry_that_names_no_series_is_refused_with_what_would() {
-        let form = "a series must be {symbol, timeframe} or [symbol, timeframe, …]";
-        assert_eq!(
-            read(json!([{ "symbl": "A", "timeframe": "1h" }])).unwrap_err(),
-            form
-        );
-        assert_eq!(read(json!(["A"])).unwrap_err(), form);
-        assert_eq!(
-            read(json!([["A"]])).unwrap_err(),
-            "a symbol needs a timeframe: [symbol, timeframe, …]"
-        );
-        assert_eq!(
-            read(json!([[]])).unwrap_err(),
-            "a symbol needs a timeframe: [symbol, timeframe, …]"
-        );
+    fn a_list_of_both_forms_keeps_its_order() {
+        let series = json!([["A", "1h", "1d"], { "symbol": "B", "timeframe": "1h" }]);
+        let series = read_series(series).unwrap();
+        let names: Vec<String> = series
+            .iter()
+            .map(|each| format!("{} {}", each.symbol, each.timeframe))
+            .collect();
+        assert_eq!(names, ["A 1h", "A 1d", "B 1h"]);
+    }
+
+    #[test]
+    fn an_entry_of_neither_form_is_refused() {
+        let expected = "a series must be {symbol, timeframe} or [symbol, timeframe, …]";
+        for series in [json!([{ "symbl": "A", "timeframe": "1h" }]), json!(["A"])] {
+            assert_eq!(read_series(series).unwrap_err(), expected);
+        }
+    }
+
+    #[test]
+    fn a_symbol_without_a_timeframe_is_refused() {
+        let expected = "a symbol needs a timeframe: [symbol, timeframe, …]";
+        for series in [json!([["A"]]), json!([[]])] {
+            assert_eq!(read_series(series).unwrap_err(), expected);
+        }
     }
 }

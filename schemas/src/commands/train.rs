@@ -38,7 +38,7 @@ impl Command for TrainModel {
     type Outcome = TrainOutcome;
 }
 
-/// What a finished training tells; everything else is in the artifact's `metrics.json`.
+/// What a finished training records; everything else is in the artifact's `metrics.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrainOutcome {
     /// Name of the artifact: `artifacts/<sha256>`.
@@ -56,7 +56,7 @@ pub struct TrainOutcome {
     /// What a reader must know before trusting the model, a few at most.
     #[serde(default)]
     pub warnings: Vec<String>,
-    /// `cpu` or `cuda:0`.
+    /// The device that it was computed on: `cpu` or `cuda:N`.
     pub device: String,
 }
 
@@ -78,7 +78,7 @@ impl Command for RegisterModel {
     type Outcome = RegisterOutcome;
 }
 
-/// The version that was assigned.
+/// The version that was assigned to an artifact.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RegisterOutcome {
     /// Name of the model.

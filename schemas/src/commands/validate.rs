@@ -26,17 +26,17 @@ impl Command for ValidateBars {
     type Outcome = ValidateOutcome;
 }
 
-/// What a finished check tells, in the order of the request.
+/// What a finished check records, in the order of the request.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ValidateOutcome {
-    /// One per series.
+    /// One per series of the request.
     pub series: Vec<ValidatedSeries>,
 }
 
 /// The quality of one series.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ValidatedSeries {
-    /// Its key: the object prefix `bars/…`.
+    /// Key of the series: the object prefix `bars/…`.
     pub series: String,
     /// Revision that was checked.
     pub revision: u64,
@@ -46,7 +46,7 @@ pub struct ValidatedSeries {
     pub report: String,
     /// Bars checked.
     pub bars: u64,
-    /// 0 to 100.
+    /// Quality from 0 to 100, the best.
     pub score: f64,
     /// No critical finding, few high ones, at least 95 % of the expected bars.
     pub healthy: bool,

@@ -11,7 +11,7 @@ use super::network::Network;
 pub struct ObjectRef {
     /// Hash of the bytes, checked on read.
     pub sha256: String,
-    /// Bytes.
+    /// Size in bytes.
     pub size_bytes: u64,
 }
 
@@ -52,7 +52,7 @@ pub struct ArtifactManifest {
     pub files: BTreeMap<String, ObjectRef>,
     /// The network whose weights `model.safetensors` holds.
     pub network: Network,
-    /// Origin.
+    /// Where it came from.
     pub lineage: Lineage,
     /// The effective training settings.
     pub training: serde_json::Value,
@@ -75,7 +75,7 @@ pub struct ModelManifest {
     pub operation: String,
     /// Headline metrics of the test part, copied from the artifact's metrics.
     pub metrics: BTreeMap<String, f64>,
-    /// Origin, copied from the artifact.
+    /// Where it came from, copied from the artifact.
     pub lineage: Lineage,
     /// Registration time, microseconds UTC.
     pub created_at: i64,

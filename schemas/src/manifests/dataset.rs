@@ -23,9 +23,9 @@ pub struct SeriesInput {
 /// First and last decision time of a part, microseconds UTC, both inclusive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ColumnRange {
-    /// Earliest.
+    /// Earliest decision time.
     pub first: i64,
-    /// Latest.
+    /// Latest decision time.
     pub last: i64,
 }
 
@@ -36,7 +36,7 @@ pub struct PartCount {
     pub symbol: String,
     /// `train`, `validation` or `test`.
     pub part: String,
-    /// Rows.
+    /// Rows of the symbol in the part.
     pub rows: u64,
     /// Rows per class, in class order; empty for regression.
     pub classes: Vec<u64>,
@@ -52,7 +52,7 @@ pub struct FittedThreshold {
     pub symbol: String,
     /// `typical_range` of regime labels, or `event_threshold` of the event filter.
     pub name: String,
-    /// What came out.
+    /// The threshold, in units of what it is compared with.
     pub value: f64,
 }
 
@@ -79,7 +79,7 @@ pub struct DatasetManifest {
     pub v: u16,
     /// Hash of the canonical data part of the request: the data set's identity.
     pub inputs_sha256: String,
-    /// Hash of the Parquet file beside this manifest, which is its name.
+    /// Hash of the Parquet file in the folder of this manifest; it is the name of the file.
     pub sha256: String,
     /// Bytes of the Parquet file.
     pub size_bytes: u64,
@@ -87,7 +87,7 @@ pub struct DatasetManifest {
     pub rows: u64,
     /// The canonical data part itself.
     pub inputs: serde_json::Value,
-    /// Series read.
+    /// The series whose bars were read.
     pub series: Vec<SeriesInput>,
     /// Feature columns in contract order, with their fitted scaling.
     pub features: Vec<FeatureColumn>,
@@ -140,14 +140,13 @@ impl DatasetManifest {
 
     /// Rows per class of `part` over all symbols; empty for regression.
     pub fn classes_of(&self, part: &str) -> Vec<u64> {
-        let mut sums = vec![
-            0;
-            if self.output == OutputKind::Regression {
-                0
-            } else {
-                self.output.width()
-            }
-        ];
+        let classes = match &self.output {
+            OutputKind::Classes { names } => names.len(),
+            OutputKind::Regression => 0,
+        };
+
+        // Symbols without a row in the part add nothing.
+        let mut sums = vec![0; classes];
         for count in self.parts.iter().filter(|count| count.part == part) {
             for (sum, rows) in sums.iter_mut().zip(&count.classes) {
                 *sum += rows;

@@ -31,7 +31,7 @@ pub enum Activation {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum OutputKind {
-    /// One score a class, in this order.
+    /// One score per class, in this order.
     Classes {
         /// Class names, the index being the label.
         names: Vec<String>,
@@ -92,7 +92,7 @@ pub struct FeatureColumn {
     pub normalisation: Option<Normalisation>,
 }
 
-/// A parameter tensor as it stands in the safetensors file, float32.
+/// A parameter tensor of the safetensors file, float32.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TensorSpec {
     /// `0.weight`, `0.bias`, `3.weight`, …: PyTorch's names in a `Sequential` of linear,
@@ -105,17 +105,17 @@ pub struct TensorSpec {
 /// A network, complete enough to build it anywhere.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Network {
-    /// Family.
+    /// The family it belongs to.
     pub kind: NetworkKind,
     /// Width of each hidden layer, first to last; may be empty (a linear model).
     pub hidden_layers: Vec<usize>,
-    /// After every hidden layer.
+    /// Applied after every hidden layer.
     pub activation: Activation,
     /// Probability of dropping a unit in training, in [0, 1); without effect in prediction.
     pub dropout: f64,
     /// Input columns in order.
     pub features: Vec<FeatureColumn>,
-    /// Meaning of the outputs.
+    /// Meaning of the outputs, and with it their number.
     pub output: OutputKind,
 }
 
@@ -132,23 +132,22 @@ impl Network {
     /// bias `[out]`.
     pub fn tensors(&self) -> Vec<TensorSpec> {
         let widths = self.widths();
-        let pairs = widths.iter().zip(widths.iter().skip(1));
-        pairs
-            .enumerate()
-            .flat_map(|(layer, (&input, &output))| {
-                let position = 3 * layer;
-                [
-                    TensorSpec {
-                        name: format!("{position}.weight"),
-                        shape: vec![output, input],
-                    },
-                    TensorSpec {
-                        name: format!("{position}.bias"),
-                        shape: vec![output],
-                    },
-                ]
-            })
-            .collect()
+        let layers = widths.iter().zip(widths.iter().skip(1));
+
+        let mut tensors = Vec::new();
+        for (layer, (&inputs, &outputs)) in layers.enumerate() {
+            // PyTorch counts the activation and the dropout after each layer, too.
+            let position = 3 * layer;
+            tensors.push(TensorSpec {
+                name: format!("{position}.weight"),
+                shape: vec![outputs, inputs],
+            });
+            tensors.push(TensorSpec {
+                name: format!("{position}.bias"),
+                shape: vec![outputs],
+            });
+        }
+        tensors
     }
 
     /// Number of trainable parameters.
@@ -164,31 +163,39 @@ impl Network {
 mod tests {
     use super::*;
 
-    #[test]
-    fn nine_inputs_64_32_and_three_classes_have_2819_parameters() {
-        // 9·64+64 + 64·32+32 + 32·3+3 = 640 + 2080 + 99
-        let features = (0..9)
-            .map(|index| FeatureColumn {
-                name: format!("f{index}"),
-                normalisation: None,
-            })
-            .collect();
-        let names = ["BUY", "HOLD", "SELL"].map(str::to_owned).to_vec();
-        let network = Network {
+    /// Nine inputs, hidden layers of 64 and 32, three classes.
+    fn network() -> Network {
+        let column = |index: usize| FeatureColumn {
+            name: format!("f{index}"),
+            normalisation: None,
+        };
+        Network {
             kind: NetworkKind::Mlp,
             hidden_layers: vec![64, 32],
             activation: Activation::Relu,
             dropout: 0.2,
-            features,
-            output: OutputKind::Classes { names },
-        };
-        assert_eq!(network.parameter_count(), 2_819);
+            features: (0..9).map(column).collect(),
+            output: OutputKind::Classes {
+                names: ["BUY", "HOLD", "SELL"].map(str::to_owned).to_vec(),
+            },
+        }
+    }
+
+    #[test]
+    fn parameters_are_counted_as_by_hand() {
+        // 9·64+64 + 64·32+32 + 32·3+3 = 640 + 2080 + 99
+        assert_eq!(network().parameter_count(), 2_819);
+    }
+
+    #[test]
+    fn tensors_have_the_names_that_pytorch_gives_them() {
+        let names: Vec<String> = network()
+            .tensors()
+            .into_iter()
+            .map(|tensor| tensor.name)
+            .collect();
         assert_eq!(
-            network
-                .tensors()
-                .iter()
-                .map(|t| t.name.as_str())
-                .collect::<Vec<_>>(),
+            names,
             [
                 "0.weight", "0.bias", "3.weight", "3.bias", "6.weight", "6.bias"
             ]

@@ -1,5 +1,5 @@
-//! The manifest of a stored bar series: which files hold it, what the provider was asked for in
-//! vain.
+//! The manifest of a stored bar series: which files hold it, and where the provider has no
+//! bars.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +11,7 @@ pub struct BarFile {
     pub period: String,
     /// Hash of the bytes, part of the object's name `<period>.<sha256>.parquet`.
     pub sha256: String,
-    /// Bytes.
+    /// Size in bytes.
     pub size_bytes: u64,
     /// Bars in the file.
     pub rows: u64,
@@ -40,7 +40,7 @@ pub struct SeriesManifest {
     pub v: u16,
     /// The series key as its object prefix `bars/<provider>/<instrument>/<what>-…/<timeframe>`.
     pub series: String,
-    /// 1 for the first commit, then one more each.
+    /// 1 for the first commit, then one more for each.
     pub revision: u64,
     /// Chosen at random by the writer: our own nonce in a revision means that we wrote it.
     pub nonce: String,
@@ -48,7 +48,7 @@ pub struct SeriesManifest {
     pub calendar: String,
     /// Files by period, oldest first.
     pub files: Vec<BarFile>,
-    /// What need not be asked again.
+    /// Intervals that need not be asked for again.
     #[serde(default)]
     pub empty: Vec<EmptyInterval>,
     /// Commit time, microseconds UTC.

@@ -42,7 +42,7 @@ pub const fn result_bytes_max(steps: usize) -> usize {
     RESULTS_BYTES_MAX / if steps == 0 { 1 } else { steps }
 }
 
-/// State of an operation.
+/// State of an operation, computed from those of its steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OperationState {
@@ -91,21 +91,21 @@ impl std::fmt::Display for OperationState {
     }
 }
 
-/// State of a step.
+/// State of a step within its submission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum StepState {
     /// Not claimed in this submission, or handed back.
     Pending,
-    /// Claimed.
+    /// A worker has claimed it.
     Running,
     /// Interrupted; waits for its next attempt.
     Retrying,
-    /// Done.
+    /// It has its result.
     Completed,
-    /// Given up.
+    /// It was given up.
     Failed,
-    /// Stopped on request.
+    /// It was stopped on request.
     Cancelled,
 }
 
@@ -116,7 +116,7 @@ impl StepState {
     }
 }
 
-/// Who works on a step.
+/// The worker that has claimed a step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holder {
     /// The worker process.
@@ -131,7 +131,7 @@ pub struct Holder {
 /// Record of one step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StepRecord {
-    /// State.
+    /// State within this submission.
     pub state: StepState,
     /// The n-th time the step is on the queue.
     pub submission: u32,
@@ -140,7 +140,7 @@ pub struct StepRecord {
     /// Claims since the last recorded checkpoint.
     #[serde(default)]
     pub barren_attempts: u32,
-    /// Who works on it; none while it waits.
+    /// The worker that has claimed it; absent while it waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub holder: Option<Holder>,
     /// First claim.
@@ -172,6 +172,7 @@ impl StepRecord {
             attempt: 0,
             barren_attempts: 0,
             holder: None,
+
             started_at: None,
             finished_at: None,
             result: Value::Null,
@@ -198,7 +199,7 @@ pub struct CancelSeen {
 pub struct StepFailure {
     /// The step that failed first.
     pub step: StepNumber,
-    /// Why.
+    /// Why that step failed.
     pub error: ErrorRecord,
 }
 
@@ -207,7 +208,7 @@ pub struct StepFailure {
 pub struct OperationRecord {
     /// Version of this layout.
     pub v: u16,
-    /// The id.
+    /// The id, made by the client.
     pub op: OperationId,
     /// `train`, `data`, `dummy`.
     pub kind: String,
@@ -217,11 +218,11 @@ pub struct OperationRecord {
     /// The whole request.
     #[serde(default)]
     pub params: Value,
-    /// What is to be done.
+    /// The steps that carry it out.
     pub plan: Plan,
     /// Computed from the steps in the same write.
     pub state: OperationState,
-    /// One record a step, in plan order.
+    /// One record per step, in plan order.
     pub steps: Vec<StepRecord>,
     /// Control messages up to this stream sequence are void: they stopped an earlier run.
     #[serde(default)]
@@ -232,12 +233,12 @@ pub struct OperationRecord {
     /// True from a resume until its first claim.
     #[serde(default)]
     pub resuming: bool,
-    /// Why it failed.
+    /// The failure that ended it; absent unless a step failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<StepFailure>,
     /// When the record was created.
     pub created_at: Timestamp,
-    /// Last write.
+    /// When the record was last written.
     pub updated_at: Timestamp,
     /// First claim of any step; never invented by a reader.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -245,7 +246,8 @@ pub struct OperationRecord {
     /// When a terminal state was reached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<Timestamp>,
-    /// Drawn anew for every write: our own nonce in the stored record means that our write won.
+    /// Drawn at random for every write: a writer that finds its own nonce in the stored record has
+    /// won.
     #[serde(default)]
     pub nonce: String,
 }
@@ -258,16 +260,17 @@ impl Message for OperationRecord {
 impl OperationRecord {
     /// The record of a freshly submitted operation; the caller has validated `new`.
     pub fn create(op: OperationId, new: NewOperation, at: Timestamp) -> Self {
-        let steps = new.plan.steps().map(|_| StepRecord::new()).collect();
         Self {
             v: Self::VERSION,
             op,
             kind: new.kind,
             labels: new.labels,
             params: new.params,
+            steps: vec![StepRecord::new(); new.plan.len()],
             plan: new.plan,
+
+            // No worker has seen it yet.
             state: OperationState::Pending,
-            steps,
             cancel_floor: 0,
             cancel: None,
             resuming: false,
@@ -304,14 +307,14 @@ impl OperationRecord {
 
     /// The result of the completed step that handled `C`, nearest before `before`.
     pub fn result_of<C: Command>(&self, before: StepNumber) -> Option<&Value> {
-        let specs = self.plan.steps().zip(&self.steps).take(before.index());
-        specs
-            .filter(|(spec, step)| {
-                spec.service == C::SERVICE
-                    && spec.verb == C::VERB
-                    && step.state == StepState::Completed
-            })
-            .last()
-            .map(|(_, step)| &step.result)
+        let earlier_steps = self.plan.steps().zip(&self.steps).take(before.index());
+        let mut result = None;
+        for (spec, step) in earlier_steps {
+            let handles = spec.service == C::SERVICE && spec.verb == C::VERB;
+            if handles && step.state == StepState::Completed {
+                result = Some(&step.result);
+            }
+        }
+        result
     }
 }

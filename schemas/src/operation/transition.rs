@@ -72,12 +72,13 @@ pub enum Refusal {
     NotResumable(OperationState),
     /// The result does not fit the record.
     #[error(
-        "the result has {size} bytes, at most {max} fit the record; store it as an object and return its key"
+        "the result has {size} bytes, at most {max} fit the record; \
+         store it as an object and return its key"
     )]
     ResultTooLarge {
         /// Packed bytes.
         size: usize,
-        /// Limit.
+        /// Most bytes that fit.
         max: usize,
     },
     /// The checkpoint does not fit the record.
@@ -85,7 +86,7 @@ pub enum Refusal {
     CheckpointTooLarge {
         /// Packed bytes.
         size: usize,
-        /// Limit.
+        /// Most bytes that fit.
         max: usize,
     },
 }
@@ -97,7 +98,27 @@ impl OperationRecord {
             .ok_or(Refusal::NoSuchStep(number))
     }
 
-    /// The step, if the writer's attempt still stands and the operation has not ended.
+    /// The step, if it has not ended and a message of `submission` speaks of it.
+    fn open_step_mut(
+        &mut self,
+        number: StepNumber,
+        submission: u32,
+    ) -> Result<&mut StepRecord, Refusal> {
+        let step = self.step_mut(number)?;
+        if step.submission != submission {
+            return Err(Refusal::OtherSubmission {
+                message: submission,
+                record: step.submission,
+            });
+        }
+
+        if step.state.is_terminal() {
+            return Err(Refusal::StepEnded(step.state));
+        }
+        Ok(step)
+    }
+
+    /// The step, if `attempt` is still its attempt and neither step nor operation has ended.
     fn step_of_attempt(
         &mut self,
         number: StepNumber,
@@ -111,6 +132,8 @@ impl OperationRecord {
                 current: step.attempt,
             });
         }
+
+        // The same attempt may have ended the step in a write whose reply was lost.
         if step.state.is_terminal() {
             return Err(Refusal::StepEnded(step.state));
         }
@@ -132,38 +155,31 @@ impl OperationRecord {
         if self.state.is_terminal() {
             return Err(Refusal::OperationEnded(self.state));
         }
-        let stopped = self.has_stopped_step();
+        let has_stopped_step = self.has_stopped_step();
         let at = holder.since;
-        let step = self.step_mut(number)?;
-        if step.submission != submission {
-            return Err(Refusal::OtherSubmission {
-                message: submission,
-                record: step.submission,
-            });
+        let step = self.open_step_mut(number, submission)?;
+
+        let other_holder = step.holder.as_ref().map(|current| &current.worker);
+        if let Some(worker) = other_holder.filter(|worker| Some(*worker) != lost) {
+            return Err(Refusal::Held(worker.clone()));
         }
-        if step.state.is_terminal() {
-            return Err(Refusal::StepEnded(step.state));
-        }
-        if let Some(current) = step
-            .holder
-            .as_ref()
-            .filter(|current| Some(&current.worker) != lost)
-        {
-            return Err(Refusal::Held(current.worker.clone()));
-        }
-        if stopped {
+        if has_stopped_step {
             return Err(Refusal::SiblingStopped);
         }
+
+        // Every claim is a new attempt: from here on, writes of earlier ones are refused.
         step.state = StepState::Running;
         step.attempt += 1;
         step.barren_attempts += 1;
         step.started_at.get_or_insert(at);
-        (step.note, step.retry_at) = (None, None);
+        step.note = None;
+        step.retry_at = None;
         step.holder = Some(holder);
         let claim = Claim {
             attempt: step.attempt,
             exhausted: step.barren_attempts > BARREN_ATTEMPTS_MAX,
         };
+
         self.resuming = false;
         self.started_at.get_or_insert(at);
         self.recompute_state(at);
@@ -178,11 +194,14 @@ impl OperationRecord {
         result: Value,
         at: Timestamp,
     ) -> Result<(), Refusal> {
-        let (size, max) = (packed_bytes(&result), result_bytes_max(self.steps.len()));
+        let size = packed_bytes(&result);
+        let max = result_bytes_max(self.steps.len());
         let step = self.step_of_attempt(number, attempt)?;
         if size > max {
             return Err(Refusal::ResultTooLarge { size, max });
         }
+
+        // Only results named in the record count: what a stale worker stored is never seen.
         step.result = result;
         end(step, StepState::Completed, at);
         self.recompute_state(at);
@@ -200,6 +219,8 @@ impl OperationRecord {
         let step = self.step_of_attempt(number, attempt)?;
         end(step, StepState::Failed, at);
         step.note = Some(shortened(&error.to_string(), NOTE_BYTES_MAX));
+
+        // The record has room for one whole error: that of the first step that failed.
         self.failure.get_or_insert(StepFailure {
             step: number,
             error,
@@ -218,10 +239,12 @@ impl OperationRecord {
         at: Timestamp,
     ) -> Result<(), Refusal> {
         let step = self.step_of_attempt(number, attempt)?;
+        // The attempt keeps its number, and counts as barren until a checkpoint is recorded.
         step.state = StepState::Retrying;
         step.holder = None;
         step.note = Some(shortened(note, NOTE_BYTES_MAX));
         step.retry_at = Some(due);
+
         self.recompute_state(at);
         Ok(())
     }
@@ -245,16 +268,18 @@ impl OperationRecord {
         at: Timestamp,
     ) -> Result<(), Refusal> {
         let step = self.step_of_attempt(number, attempt)?;
+        // A worker that is restarted often must not use up the attempts of its steps.
         step.state = StepState::Pending;
         step.holder = None;
         step.barren_attempts = step.barren_attempts.saturating_sub(1);
         step.note = Some("handed back by a worker that shut down".to_owned());
+
         self.recompute_state(at);
         Ok(())
     }
 
-    /// Housekeeping has not heard from the holder: the hold goes, the attempt stands until a higher
-    /// one is claimed.
+    /// Housekeeping has not heard from the holder: the hold goes, but its attempt may still write
+    /// until a higher one is claimed.
     pub fn clear_hold(
         &mut self,
         number: StepNumber,
@@ -266,12 +291,13 @@ impl OperationRecord {
             Some(holder) if &holder.worker == worker && !step.state.is_terminal() => {}
             _ => return Err(Refusal::NotHeldBy(worker.clone())),
         }
+
+        // The attempt stays barren: a command that kills its workers must come to an end.
+        let note = format!("worker {worker} is lost; another takes over");
         step.state = StepState::Retrying;
         step.holder = None;
-        step.note = Some(shortened(
-            &format!("worker {worker} is lost; another takes over"),
-            NOTE_BYTES_MAX,
-        ));
+        step.note = Some(shortened(&note, NOTE_BYTES_MAX));
+
         self.recompute_state(at);
         Ok(())
     }
@@ -293,6 +319,8 @@ impl OperationRecord {
                 max: CHECKPOINT_BYTES_MAX,
             });
         }
+
+        // A training may be interrupted any number of times, as long as it gets further.
         step.checkpoint = checkpoint;
         step.barren_attempts = 0;
         self.recompute_state(at);
@@ -312,6 +340,8 @@ impl OperationRecord {
         if sequence <= self.cancel_floor {
             return Err(Refusal::CancelIsVoid);
         }
+
+        // The first request counts; later ones change neither its reason nor its time.
         self.cancel.get_or_insert(CancelSeen {
             sequence,
             reason: shortened(reason, REASON_BYTES_MAX),
@@ -321,7 +351,8 @@ impl OperationRecord {
         Ok(())
     }
 
-    /// Nobody holds any step and a cancel request is in force: the operation is cancelled at once.
+    /// A cancel request is in force while no worker holds a step: the operation is cancelled at
+    /// once.
     pub fn cancel_unheld(
         &mut self,
         sequence: u64,
@@ -343,20 +374,26 @@ impl OperationRecord {
         ) {
             return Err(Refusal::NotResumable(self.state));
         }
+
         let stage = self.open_stage();
         for (index, step) in self.steps.iter_mut().enumerate() {
             if step.state == StepState::Completed {
                 continue;
             }
+            // Only these are put on their queues now; later stages keep their first submission.
             if stage.contains(&index) {
                 step.submission += 1;
             }
             step.state = StepState::Pending;
             step.barren_attempts = 0;
-            (step.holder, step.finished_at, step.note, step.retry_at) = (None, None, None, None);
+            step.finished_at = None;
+            let_go(step);
         }
+
         self.cancel_floor = floor;
-        (self.cancel, self.failure, self.finished_at) = (None, None, None);
+        self.cancel = None;
+        self.failure = None;
+        self.finished_at = None;
         self.resuming = true;
         self.recompute_state(at);
         Ok(())
@@ -372,19 +409,12 @@ impl OperationRecord {
         if self.state.is_terminal() {
             return Err(Refusal::OperationEnded(self.state));
         }
-        let step = self.step_mut(number)?;
-        if step.submission != submission {
-            return Err(Refusal::OtherSubmission {
-                message: submission,
-                record: step.submission,
-            });
-        }
-        if step.state.is_terminal() {
-            return Err(Refusal::StepEnded(step.state));
-        }
+        let step = self.open_step_mut(number, submission)?;
         if let Some(holder) = &step.holder {
             return Err(Refusal::Held(holder.worker.clone()));
         }
+
+        // Written before anything is published: messages of the old submission are void from now on.
         step.submission += 1;
         self.recompute_state(at);
         Ok(())
@@ -393,14 +423,34 @@ impl OperationRecord {
     /// Recomputes the operation's state from its steps; part of every change.
     fn recompute_state(&mut self, at: Timestamp) {
         self.updated_at = at;
+        self.state = self.state_of_steps();
+
+        // Steps that no worker has taken will never be: they end with the operation.
+        if self.state == OperationState::Cancelled {
+            for step in &mut self.steps {
+                if !step.state.is_terminal() {
+                    end(step, StepState::Cancelled, at);
+                }
+            }
+        }
+        if self.state.is_terminal() {
+            self.finished_at.get_or_insert(at);
+        }
+    }
+
+    /// The operation's state, as a function of its steps, its cancel request and its resume. It
+    /// ends only when no worker holds a step.
+    fn state_of_steps(&self) -> OperationState {
         let all = |state: StepState| self.steps.iter().all(|step| step.state == state);
         let any = |state: StepState| self.steps.iter().any(|step| step.state == state);
-        let held = self.is_held();
-        self.state = if all(StepState::Completed) {
+        let is_held = self.is_held();
+
+        // The order matters: an end is said first, and a cancel before anything that goes on.
+        if all(StepState::Completed) {
             OperationState::Completed
-        } else if any(StepState::Failed) && !held {
+        } else if any(StepState::Failed) && !is_held {
             OperationState::Failed
-        } else if (any(StepState::Cancelled) || self.cancel.is_some()) && !held {
+        } else if (any(StepState::Cancelled) || self.cancel.is_some()) && !is_held {
             OperationState::Cancelled
         } else if self.cancel.is_some() {
             OperationState::Cancelling
@@ -412,16 +462,6 @@ impl OperationRecord {
             OperationState::Running
         } else {
             OperationState::Pending
-        };
-        if self.state == OperationState::Cancelled {
-            let open = self
-                .steps
-                .iter_mut()
-                .filter(|step| !step.state.is_terminal());
-            open.for_each(|step| end(step, StepState::Cancelled, at));
-        }
-        if self.state.is_terminal() {
-            self.finished_at.get_or_insert(at);
         }
     }
 }
@@ -429,5 +469,12 @@ impl OperationRecord {
 fn end(step: &mut StepRecord, state: StepState, at: Timestamp) {
     step.state = state;
     step.finished_at = Some(at);
-    (step.holder, step.note, step.retry_at) = (None, None, None);
+    let_go(step);
+}
+
+/// Nobody holds the step any more, and it does not wait for anything.
+fn let_go(step: &mut StepRecord) {
+    step.holder = None;
+    step.note = None;
+    step.retry_at = None;
 }

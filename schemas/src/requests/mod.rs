@@ -38,22 +38,19 @@ pub struct Training {
 impl Training {
     /// The operation, kind `train`.
     pub fn operation(&self) -> NewOperation {
-        let validate = ValidateBars {
-            series: Vec::new(),
-            start: self.fetch.start,
-            end: self.fetch.end,
-        };
+        // Only training gains from a GPU; everything else stays on the default lane.
         let train = StepSpec {
             lane: self.lane,
             ..step(&TrainModel::default(), TRAIN_WEIGHT)
         };
+
         NewOperation {
             kind: "train".to_owned(),
             labels: self.labels.clone(),
             params: json(&self.request),
             plan: Plan::sequence(vec![
                 step(&self.fetch, FETCH_WEIGHT),
-                step(&validate, VALIDATE_WEIGHT),
+                validate(&self.fetch),
                 step(&ProcessBars::default(), PROCESS_WEIGHT),
                 train,
                 step(&RegisterModel::default(), REGISTER_WEIGHT),
@@ -74,21 +71,23 @@ pub struct DataLoad {
 impl DataLoad {
     /// The operation, kind `data`.
     pub fn operation(&self) -> NewOperation {
-        let validate = ValidateBars {
-            series: Vec::new(),
-            start: self.fetch.start,
-            end: self.fetch.end,
-        };
         NewOperation {
             kind: "data".to_owned(),
             labels: self.labels.clone(),
             params: Value::Null,
-            plan: Plan::sequence(vec![
-                step(&self.fetch, FETCH_WEIGHT),
-                step(&validate, VALIDATE_WEIGHT),
-            ]),
+            plan: Plan::sequence(vec![step(&self.fetch, FETCH_WEIGHT), validate(&self.fetch)]),
         }
     }
+}
+
+/// The step that checks what `fetch` brings, in its range.
+fn validate(fetch: &FetchBars) -> StepSpec {
+    let command = ValidateBars {
+        series: Vec::new(),
+        start: fetch.start,
+        end: fetch.end,
+    };
+    step(&command, VALIDATE_WEIGHT)
 }
 
 /// The step that carries out `command` on the default lane.
@@ -102,8 +101,8 @@ fn step<C: Command>(command: &C, weight: f64) -> StepSpec {
     }
 }
 
-/// Our own command types always have a JSON form; were one not to, the service would refuse the
-/// null and name it.
+/// Every command type has a JSON form; if one had none, the service would refuse the null and name
+/// it.
 fn json(value: &impl serde::Serialize) -> Value {
     serde_json::to_value(value).unwrap_or_default()
 }
@@ -146,31 +145,20 @@ mod tests {
     #[test]
     fn a_training_goes_through_five_services_one_after_the_other() {
         let operation = training();
-        let steps: Vec<String> = operation
-            .plan
-            .steps()
-            .map(|step| format!("{} {}", step.service, step.verb))
+        assert_eq!(operation.plan.stages.len(), 5);
+
+        let steps = operation.plan.steps();
+        let steps: Vec<String> = steps
+            .map(|step| format!("{} {} {}", step.service, step.verb, step.lane))
             .collect();
         assert_eq!(
             steps,
             [
-                "fetcher fetch",
-                "validator validate",
-                "processor process",
-                "trainer train",
-                "registry register"
-            ]
-        );
-        assert_eq!(operation.plan.stages.len(), 5);
-        let lanes: Vec<Lane> = operation.plan.steps().map(|step| step.lane).collect();
-        assert_eq!(
-            lanes,
-            [
-                Lane::Default,
-                Lane::Default,
-                Lane::Default,
-                Lane::Gpu,
-                Lane::Default
+                "fetcher fetch default",
+                "validator validate default",
+                "processor process default",
+                "trainer train gpu",
+                "registry register default"
             ]
         );
     }
@@ -178,43 +166,42 @@ mod tests {
     #[test]
     fn the_train_step_covers_sixty_of_a_hundred_percent() {
         // 15 + 5 + 15 = 35 before it.
-        assert_eq!(
-            training().plan.percent_range(StepNumber::new(4).unwrap()),
-            (35.0, 95.0)
-        );
+        let train = StepNumber::new(4).unwrap();
+        assert_eq!(training().plan.percent_range(train), (35.0, 95.0));
+    }
+
+    /// The command of a step of a training, counted from 0.
+    fn command<C: Command>(index: usize) -> C {
+        let operation = training();
+        let step = operation.plan.steps().nth(index).unwrap();
+        serde_json::from_value(step.command.clone()).unwrap()
     }
 
     #[test]
     fn each_command_reads_back_from_its_step() {
-        let operation = training();
-        let command = |index: usize| operation.plan.steps().nth(index).unwrap().command.clone();
-        assert_eq!(
-            serde_json::from_value::<FetchBars>(command(0)).unwrap(),
-            fetch()
-        );
-        assert_eq!(
-            serde_json::from_value::<ValidateBars>(command(1))
-                .unwrap()
-                .end,
-            fetch().end
-        );
-        serde_json::from_value::<ProcessBars>(command(2)).unwrap();
-        serde_json::from_value::<TrainModel>(command(3)).unwrap();
-        serde_json::from_value::<RegisterModel>(command(4)).unwrap();
+        assert_eq!(command::<FetchBars>(0), fetch());
+        assert_eq!(command::<ValidateBars>(1).end, fetch().end);
+        assert_eq!(command::<ProcessBars>(2), ProcessBars::default());
+        assert_eq!(command::<TrainModel>(3), TrainModel::default());
+        assert_eq!(command::<RegisterModel>(4), RegisterModel::default());
+    }
+
+    fn id(kind: &str) -> OperationId {
+        let now = "2026-03-01T14:22:33Z".parse().unwrap();
+        OperationId::new(kind, now, 7).unwrap()
     }
 
     #[test]
-    fn both_operations_may_be_submitted() {
-        let id = |kind: &str| {
-            OperationId::new(kind, "2026-03-01T14:22:33Z".parse().unwrap(), 7).unwrap()
-        };
+    fn a_training_may_be_submitted() {
         training().validate(&id("train")).unwrap();
-        DataLoad {
+    }
+
+    #[test]
+    fn a_data_load_may_be_submitted() {
+        let load = DataLoad {
             fetch: fetch(),
             labels: BTreeMap::new(),
-        }
-        .operation()
-        .validate(&id("data"))
-        .unwrap();
+        };
+        load.operation().validate(&id("data")).unwrap();
     }
 }

@@ -98,6 +98,7 @@ async fn assemble_on_thread(
         )
     });
 
+    // A panic must not take the worker with it: other steps may be running there.
     match assembled.await {
         Ok(Err(ProcessError::DataSet(DataSetError::Stopped))) => Err(ProcessError::Stopped),
         Ok(result) => result,
@@ -111,11 +112,14 @@ async fn assemble_on_thread(
 fn draft_manifest(set: &DataSet, source: &StoredSource, now: Utc) -> DatasetManifest {
     DatasetManifest {
         v: DatasetManifest::VERSION,
+
+        // Filled in by the caller and by the store.
         inputs_sha256: String::new(),
         sha256: String::new(),
         size_bytes: 0,
         rows: 0,
         inputs: serde_json::Value::Null,
+
         series: source.inputs(),
         features: set.features.clone(),
         output: set.output.clone(),
@@ -148,6 +152,7 @@ fn progress_of(resolved: &Resolved, step: AssemblyStep<'_>, bars: u64) -> Progre
         step.symbols
     );
 
+    // Every piece of work counts the same, whatever it costs.
     Progress {
         fraction: WRITING_BEGINS * step.begun as f64 / total.max(1) as f64,
         message,
@@ -188,8 +193,10 @@ fn describe_work(resolved: &Resolved, step: &AssemblyStep<'_>) -> String {
 
 /// The columns of the Parquet file.
 fn table_of(set: DataSet) -> DataSetTable {
+    // A strategy has at most 256 symbols, so every number fits.
     let symbol_numbers = set.symbol.iter().map(|symbol| u16::try_from(*symbol));
     let names = set.features.iter().map(|column| column.name.clone());
+
     DataSetTable {
         symbols: set.symbols.iter().map(market::Instrument::id).collect(),
         symbol: symbol_numbers

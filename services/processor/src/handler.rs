@@ -65,6 +65,7 @@ impl StepHandler for Processor {
         };
         let job = ProcessJob::new(&request, &series).map_err(into_step_error)?;
 
+        // Both outlive this call on the thread that computes.
         let stop = step.stop().clone();
         let reporter = step.clone();
         let built = build_data_set(
@@ -146,6 +147,8 @@ fn warnings_of_rare_classes(
 ) -> Vec<String> {
     let rows = manifest.rows_of(part) as f64;
     let mut warnings = Vec::new();
+
+    // A class that hardly occurs is hardly learnt, and its scores mean little.
     let names = job.resolved.labels.classes();
     for (name, count) in names.iter().zip(manifest.classes_of(part)) {
         let share = count as f64 / rows;

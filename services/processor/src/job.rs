@@ -43,6 +43,7 @@ impl ProcessJob {
             keys.push(text.parse()?);
         }
 
+        // Every symbol needs every timeframe: rows without one of them could not be stacked.
         let mut needed = Vec::new();
         for symbol in &resolved.symbols {
             for timeframe in &resolved.timeframes {
@@ -67,6 +68,7 @@ fn find_series(
     let key = keys
         .iter()
         .find(|key| key.instrument == *symbol && key.timeframe == timeframe);
+
     match key {
         Some(key) => Ok(NeededSeries {
             symbol: symbol.clone(),

@@ -40,6 +40,7 @@ impl StoredSource {
         let start = job.resolved.start.unwrap_or(Utc(i64::MIN));
         let end = job.resolved.end.unwrap_or(Utc(i64::MAX));
 
+        // All of them before any bar is read: a series that is not stored is reported at once.
         let mut series = Vec::with_capacity(job.series.len());
         for needed in &job.series {
             let snapshot = store.series().snapshot(&needed.key, None).await?;
@@ -73,10 +74,11 @@ impl StoredSource {
         timeframes: &[Timeframe],
     ) -> Result<SymbolBars, ProcessError> {
         let mut bars_of_symbol = SymbolBars::new();
-        let wanted = |series: &&SourceSeries| {
-            series.symbol == *symbol && timeframes.contains(&series.timeframe)
-        };
-        for series in self.series.iter().filter(wanted) {
+        for series in &self.series {
+            if series.symbol != *symbol || !timeframes.contains(&series.timeframe) {
+                continue;
+            }
+
             let stored = self.store.series();
             let reading = stored.bars(&series.snapshot, self.range.clone());
             let bars = self.runtime.block_on(reading)?;

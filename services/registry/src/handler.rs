@@ -85,7 +85,9 @@ fn name_of(
     step: &StepContext,
     artifact: &Artifact,
 ) -> Result<String, StepError> {
+    // A plan of a register step alone has no train request; then the strategy's name is used.
     let requested_name = || step.params::<TrainRequest>().ok()?.model;
+
     match command.name.or_else(requested_name) {
         Some(name) if strategies::is_name(&name) => Ok(name),
         Some(name) => Err(StepError::permanent(

@@ -16,6 +16,8 @@ type QueryError = (usize, String);
 pub fn endpoints(store: &Store) -> Vec<Endpoint> {
     let store_to_list = store.clone();
     let store_to_show = store.clone();
+
+    // Each query gets a handle of its own: queries run at the same time.
     vec![
         Endpoint::new("models.list", move |payload| {
             let store = store_to_list.clone();

@@ -1,4 +1,4 @@
-//! Time of an epoch: a bare libtorch loop, our loop with a silent control, and our loop with
+//! Time of an epoch: a bare libtorch loop, ours with a silent control, and ours with
 //! everything on.
 //!
 //! `cargo bench -p trainer` prints wall milliseconds per epoch, median and least of the rounds, and
@@ -8,6 +8,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::panic,
     missing_docs,
     reason = "a benchmark fails by panicking"
 )]
@@ -38,7 +39,10 @@ use trainer::{
     TrainingData, random, train,
 };
 
+/// Epochs of one training.
 const EPOCHS: u32 = 10;
+/// Feature columns.
+const WIDTH: usize = 9;
 
 struct Silent(Instant);
 
@@ -87,90 +91,126 @@ impl Control for Full {
 
 fn part(rows: usize, seed: u64) -> PartData {
     let mut generator = ChaCha8Rng::seed_from_u64(seed);
-    let features = (0..rows * 9)
-        .map(|_| generator.next_u32() as f32 / 4_294_967_296.0)
-        .collect();
+    let features = (0..rows * WIDTH).map(|_| generator.next_u32() as f32 / 4_294_967_296.0);
+    let features = features.collect();
+    let labels = (0..rows).map(|_| i64::from(generator.next_u32() % 3));
     PartData {
         features,
-        labels: Labels::Classes(
-            (0..rows)
-                .map(|_| i64::from(generator.next_u32() % 3))
-                .collect(),
-        ),
+        labels: Labels::Classes(labels.collect()),
     }
 }
 
-fn tensors(part: &PartData) -> (Tensor, Tensor) {
-    let Labels::Classes(labels) = &part.labels else {
-        return (Tensor::new(), Tensor::new());
-    };
-    (
-        Tensor::from_slice(&part.features).view([labels.len() as i64, 9]),
-        Tensor::from_slice(labels),
-    )
+fn data() -> TrainingData {
+    TrainingData {
+        train: part(3_500, 1),
+        validation: part(750, 2),
+        test: part(750, 3),
+        weights: None,
+    }
 }
 
-/// What one would write by hand with tch, doing the same learning: running loss and accuracy,
-/// validation each epoch.
-fn bare(data: &TrainingData, settings: &TrainingSettings) -> f64 {
+fn network() -> Network {
+    let column = |index: usize| FeatureColumn {
+        name: format!("f{index}"),
+        normalisation: None,
+    };
+    Network {
+        kind: NetworkKind::Mlp,
+        hidden_layers: vec![64, 32],
+        activation: Activation::Relu,
+        dropout: 0.2,
+        features: (0..WIDTH).map(column).collect(),
+        output: OutputKind::Classes {
+            names: ["BUY", "HOLD", "SELL"].map(str::to_owned).to_vec(),
+        },
+    }
+}
+
+/// Rows and labels of a part on the CPU.
+struct PartTensors {
+    features: Tensor,
+    labels: Tensor,
+}
+
+fn tensors_of(part: &PartData) -> PartTensors {
+    let Labels::Classes(labels) = &part.labels else {
+        panic!("classes were made")
+    };
+    let features = Tensor::from_slice(&part.features);
+    PartTensors {
+        features: features.view([labels.len() as i64, WIDTH as i64]),
+        labels: Tensor::from_slice(labels),
+    }
+}
+
+/// The network as one would write it with tch.
+fn sequential(root: &nn::Path<'_>) -> nn::SequentialT {
+    nn::seq_t()
+        .add(nn::linear(root / 0, 9, 64, nn::LinearConfig::default()))
+        .add_fn_t(|x, train| x.relu().dropout(0.2, train))
+        .add(nn::linear(root / 1, 64, 32, nn::LinearConfig::default()))
+        .add_fn_t(|x, train| x.relu().dropout(0.2, train))
+        .add(nn::linear(root / 2, 32, 3, nn::LinearConfig::default()))
+}
+
+/// A training loop by hand with tch that learns the same: running loss and accuracy, validation
+/// after each epoch. Returns a number that depends on all of it, so that nothing is left out.
+fn train_bare(data: &TrainingData, settings: &TrainingSettings) -> f64 {
     tch::set_num_threads(1);
     let store = nn::VarStore::new(Device::Cpu);
-    let root = store.root();
-    let net = nn::seq_t()
-        .add(nn::linear(&root / 0, 9, 64, nn::LinearConfig::default()))
-        .add_fn_t(|x, train| x.relu().dropout(0.2, train))
-        .add(nn::linear(&root / 1, 64, 32, nn::LinearConfig::default()))
-        .add_fn_t(|x, train| x.relu().dropout(0.2, train))
-        .add(nn::linear(&root / 2, 32, 3, nn::LinearConfig::default()));
+    let net = sequential(&store.root());
     let config = nn::Adam {
         wd: settings.weight_decay,
         ..nn::Adam::default()
     };
     let mut optimizer = config.build(&store, settings.learning_rate).unwrap();
     let weights = Tensor::from_slice(&[1.0_f32, 1.0, 1.0]);
-    let (features, targets) = tensors(&data.train);
-    let (validation, truth) = tensors(&data.validation);
     let loss_of = |x: &Tensor, y: &Tensor| {
         x.cross_entropy_loss(y, Some(&weights), Reduction::Mean, -100, 0.0)
     };
+
+    let train = tensors_of(&data.train);
+    let validation = tensors_of(&data.validation);
+    let batch_size = settings.batch_size as usize;
     let mut total = 0.0;
     for epoch in 1..=EPOCHS {
         let order = random::shuffle_rows(data.train.labels.len(), 1, epoch);
         let indices = Tensor::from_slice(&order);
-        let (mut loss_sum, mut right) = (Tensor::from(0.0), Tensor::from(0_i64));
-        for (index, rows) in order.chunks(settings.batch_size as usize).enumerate() {
-            let chosen = indices.narrow(
-                0,
-                index as i64 * i64::from(settings.batch_size),
-                rows.len() as i64,
-            );
-            let (x, y) = (
-                features.index_select(0, &chosen),
-                targets.index_select(0, &chosen),
-            );
+        let mut loss_sum = Tensor::from(0.0);
+        let mut right = Tensor::from(0_i64);
+
+        for (index, rows) in order.chunks(batch_size).enumerate() {
+            let chosen = indices.narrow(0, (index * batch_size) as i64, rows.len() as i64);
+            let x = train.features.index_select(0, &chosen);
+            let y = train.labels.index_select(0, &chosen);
             let scores = net.forward_t(&x, true);
             let loss = loss_of(&scores, &y);
             optimizer.backward_step_clip_norm(&loss, 1.0);
             loss_sum += loss.detach() * rows.len() as f64;
             right += scores.argmax(-1, false).eq_tensor(&y).sum(Kind::Int64);
         }
-        let scores = tch::no_grad(|| net.forward_t(&validation, false));
-        total += loss_of(&scores, &truth).double_value(&[])
-            + loss_sum.double_value(&[])
-            + right.int64_value(&[]) as f64;
+
+        let scores = tch::no_grad(|| net.forward_t(&validation.features, false));
+        total += loss_of(&scores, &validation.labels).double_value(&[]);
+        total += loss_sum.double_value(&[]) + right.int64_value(&[]) as f64;
     }
     total
 }
 
-fn milliseconds(work: impl FnOnce()) -> f64 {
+/// Milliseconds per epoch of a training.
+fn milliseconds(training: impl FnOnce()) -> f64 {
     let began = Instant::now();
-    work();
+    training();
     began.elapsed().as_secs_f64() * 1e3 / f64::from(EPOCHS)
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
+}
+
+fn median_ratio(over: &[f64], under: &[f64]) -> f64 {
+    median(over.iter().zip(under).map(|(a, b)| a / b).collect())
 }
 
 /// 95 % interval of the geometric mean of paired ratios, by the normal approximation on their
@@ -184,102 +224,102 @@ fn interval(over: &[f64], under: &[f64]) -> (f64, f64) {
     ((mean - half).exp(), (mean + half).exp())
 }
 
+/// Milliseconds per epoch of each round.
+#[derive(Default)]
+struct Times {
+    bare: Vec<f64>,
+    silent: Vec<f64>,
+    full: Vec<f64>,
+}
+
+/// Times of `rounds` rounds, after one that warms everything up.
+fn measure(settings: &TrainingSettings, rounds: usize) -> Times {
+    let data = data();
+    let network = network();
+    let job = TrainJob {
+        data: &data,
+        network: &network,
+        settings,
+        seed: 1,
+        device: ComputeDevice::Cpu,
+    };
+    let train_ours = |control: &dyn Control| {
+        // Only its duration counts.
+        let _ = train(&job, control, None).unwrap();
+    };
+
+    // Another thread encodes the checkpoints, as a task of the service does.
+    let (sender, receiver) = sync_channel::<TrainState>(4);
+    let net = network.clone();
+    let saver = std::thread::spawn(move || {
+        let files = receiver
+            .iter()
+            .map(|state| state.to_checkpoint(&net).unwrap().files.len());
+        files.sum::<usize>()
+    });
+    let full = Full {
+        began: Instant::now(),
+        flag: AtomicBool::new(false),
+        slot: Mutex::new(None),
+        checkpoints: sender,
+    };
+
+    let mut times = Times::default();
+    for round in 0..=rounds {
+        let bare = || milliseconds(|| assert!(train_bare(&data, settings).is_finite()));
+        let silent = || milliseconds(|| train_ours(&Silent(Instant::now())));
+        let everything = || milliseconds(|| train_ours(&full));
+
+        // The order alternates, so that a machine that slows down hits all three alike.
+        let round_times = if round % 2 == 0 {
+            [bare(), silent(), everything()]
+        } else {
+            let mut reversed = [everything(), silent(), bare()];
+            reversed.reverse();
+            reversed
+        };
+        if round > 0 {
+            times.bare.push(round_times[0]);
+            times.silent.push(round_times[1]);
+            times.full.push(round_times[2]);
+        }
+    }
+
+    std::mem::drop(full);
+    saver.join().unwrap();
+    times
+}
+
+fn print_times(batch_size: u32, rounds: usize, times: &Times) {
+    println!(
+        "batch {batch_size}, {rounds} rounds of {EPOCHS} epochs, ms per epoch: median (least)"
+    );
+    for (name, values) in [
+        ("bare", &times.bare),
+        ("silent", &times.silent),
+        ("full", &times.full),
+    ] {
+        let least = values.iter().copied().fold(f64::INFINITY, f64::min);
+        println!("  {name:<7} {:>7.2} ({least:.2})", median(values.clone()));
+    }
+
+    let (low, high) = interval(&times.full, &times.silent);
+    println!(
+        "  silent/bare {:.3}, full/silent {:.4} \
+         (95 % interval of the mean {low:.4} to {high:.4})",
+        median_ratio(&times.silent, &times.bare),
+        median_ratio(&times.full, &times.silent)
+    );
+}
+
 fn main() {
-    let features = (0..9)
-        .map(|i| FeatureColumn {
-            name: format!("f{i}"),
-            normalisation: None,
-        })
-        .collect();
-    let output = OutputKind::Classes {
-        names: ["BUY", "HOLD", "SELL"].map(str::to_owned).to_vec(),
-    };
-    let (kind, activation) = (NetworkKind::Mlp, Activation::Relu);
-    let network = Network {
-        kind,
-        hidden_layers: vec![64, 32],
-        activation,
-        dropout: 0.2,
-        features,
-        output,
-    };
-    let data = TrainingData {
-        train: part(3_500, 1),
-        validation: part(750, 2),
-        test: part(750, 3),
-        weights: None,
-    };
     for (batch_size, rounds) in [(32, 41), (256, 81)] {
         let settings = TrainingSettings {
             epochs: EPOCHS,
             batch_size,
             ..TrainingSettings::for_classes()
         };
-        let ours = |control: &dyn Control| {
-            let job = TrainJob {
-                data: &data,
-                network: &network,
-                settings: &settings,
-                seed: 1,
-                device: ComputeDevice::Cpu,
-            };
-            // Only its duration counts.
-            let _ = train(&job, control, None).unwrap();
-        };
-        let (sender, receiver) = sync_channel::<TrainState>(4);
-        let net = network.clone();
-        let saver = std::thread::spawn(move || {
-            receiver
-                .iter()
-                .map(|state| state.to_checkpoint(&net).unwrap().files.len())
-                .sum::<usize>()
-        });
-        let full = Full {
-            began: Instant::now(),
-            flag: AtomicBool::new(false),
-            slot: Mutex::new(None),
-            checkpoints: sender,
-        };
-        let mut times = [const { Vec::new() }; 3];
-        for round in 0..=rounds {
-            let mut variants: [(usize, Box<dyn Fn()>); 3] = [
-                (0, Box::new(|| assert!(bare(&data, &settings).is_finite()))),
-                (1, Box::new(|| ours(&Silent(Instant::now())))),
-                (2, Box::new(|| ours(&full))),
-            ];
-            if round % 2 == 1 {
-                variants.reverse();
-            }
-            for (which, work) in variants {
-                let time = milliseconds(work);
-                if round > 0 {
-                    times[which].push(time);
-                }
-            }
-        }
-        drop(full);
-        saver.join().unwrap();
-        let ratio = |over: usize, under: usize| {
-            median(
-                times[over]
-                    .iter()
-                    .zip(&times[under])
-                    .map(|(a, b)| a / b)
-                    .collect(),
-            )
-        };
-        println!(
-            "batch {batch_size}, {rounds} rounds of {EPOCHS} epochs, ms per epoch: median (least)"
-        );
-        for (name, times) in ["bare", "silent", "full"].iter().zip(&times) {
-            let least = times.iter().copied().fold(f64::INFINITY, f64::min);
-            println!("  {name:<7} {:>7.2} ({least:.2})", median(times.clone()));
-        }
-        let (low, high) = interval(&times[2], &times[1]);
-        println!(
-            "  silent/bare {:.3}, full/silent {:.4} (95 % interval of the mean {low:.4} to {high:.4})",
-            ratio(1, 0),
-            ratio(2, 1)
-        );
+        let times = measure(&settings, rounds);
+        print_times(batch_size, rounds, &times);
     }
 }

@@ -67,8 +67,9 @@ impl Adam {
     }
 }
 
-/// Shrinks `gradient` to an L2 norm of at most `limit`, by the factor min(1, limit / (norm + 1e-6));
-/// a limit of 0 changes nothing. The norm stays on the device, so that nothing waits for it.
+/// Shrinks `gradient` to an L2 norm of at most `limit`, by the factor min(1, limit / (norm +
+/// 1e-6)); a limit of 0 changes nothing. The norm stays on the device, so that nothing waits for
+/// it.
 ///
 /// # Errors
 /// When libtorch refuses.

@@ -57,6 +57,7 @@ impl MetricsDocument {
             OutputKind::Classes { names } => names.clone(),
             OutputKind::Regression => Vec::new(),
         };
+        // The headline is of the test part: the only one that chose nothing.
         let test = trained.metrics.get(TEST_PART);
         let warnings = trained
             .metrics
@@ -91,6 +92,7 @@ pub fn encode_files(
     network: &Network,
     metrics: &MetricsDocument,
 ) -> Result<BTreeMap<String, Bytes>, TrainError> {
+    // Nothing here depends on when it runs: publishing again must give the same bytes.
     let model = model_file(network, &trained.weights)?;
     let metrics = serde_json::to_vec_pretty(metrics)
         .map_err(|error| not_encoded(METRICS_FILE, error.into()))?;

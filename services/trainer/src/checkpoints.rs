@@ -60,6 +60,7 @@ impl Checkpoints {
             return;
         }
 
+        // A training without checkpoints is still a training.
         let epoch = state.progress.epoch;
         match self.write(state).await {
             Ok(()) => {}
@@ -135,6 +136,7 @@ pub(crate) async fn find_resume_point(
         }
     };
 
+    // The key belongs to this step, but its bytes may be damaged or of another program version.
     let state = TrainState::from_checkpoint(&training.network, checkpoint);
     match state.and_then(|state| check_state(state, training)) {
         Ok(state) => Ok(Some(ResumePoint { key, state })),

@@ -52,6 +52,8 @@ impl Criterion {
                 NO_LABEL_SMOOTHING,
             ),
             Loss::Focal { gamma } => self.focal_loss(scores, targets, gamma),
+
+            // A regression has one score per row; the dimension goes so that shapes agree.
             Loss::Huber { delta } => {
                 scores
                     .f_squeeze_dim(-1)?
@@ -75,6 +77,7 @@ impl Criterion {
             .f_log_softmax(-1, Kind::Float)?
             .f_gather(1, &targets.f_unsqueeze(1)?, false)?
             .f_squeeze_dim(1)?;
+        // From the logarithm, since p itself may underflow to 0.
         let focus = log_probabilities
             .f_exp()?
             .f_neg()?

@@ -50,6 +50,7 @@ impl Labels {
             return counts;
         };
 
+        // Labels that are no class are reported by the check of the part.
         for &label in labels {
             let class = usize::try_from(label).ok();
             if let Some(count) = class.and_then(|class| counts.get_mut(class)) {
@@ -169,6 +170,7 @@ impl PartData {
             });
         }
 
+        // Values after shapes: a position is only meaningful in a table of the right width.
         self.check_features(part, network)?;
         self.check_labels(part, network)
     }
@@ -192,36 +194,42 @@ impl PartData {
     fn check_labels(&self, part: &'static str, network: &Network) -> Result<(), TrainError> {
         match (&self.labels, &network.output) {
             (Labels::Classes(labels), OutputKind::Classes { names }) => {
-                let classes = names.len();
-                let is_class =
-                    |label: i64| usize::try_from(label).is_ok_and(|class| class < classes);
-                match labels
-                    .iter()
-                    .enumerate()
-                    .find(|(_, label)| !is_class(**label))
-                {
-                    Some((row, &label)) => Err(TrainError::Label {
-                        part,
-                        row,
-                        label,
-                        classes,
-                    }),
-                    None => Ok(()),
-                }
+                check_class_labels(part, labels, names.len())
             }
-            (Labels::Returns(labels), OutputKind::Regression) => {
-                match position_of_infinite(labels) {
-                    Some(row) => Err(TrainError::Value {
-                        part,
-                        row,
-                        column: "label".to_owned(),
-                        value: labels.get(row).copied().unwrap_or(f32::NAN),
-                    }),
-                    None => Ok(()),
-                }
-            }
+            (Labels::Returns(labels), OutputKind::Regression) => check_returns(part, labels),
             _ => Err(TrainError::Kinds),
         }
+    }
+}
+
+fn check_class_labels(
+    part: &'static str,
+    labels: &[i64],
+    classes: usize,
+) -> Result<(), TrainError> {
+    for (row, &label) in labels.iter().enumerate() {
+        let is_class = usize::try_from(label).is_ok_and(|class| class < classes);
+        if !is_class {
+            return Err(TrainError::Label {
+                part,
+                row,
+                label,
+                classes,
+            });
+        }
+    }
+    Ok(())
+}
+
+fn check_returns(part: &'static str, labels: &[f32]) -> Result<(), TrainError> {
+    match position_of_infinite(labels) {
+        Some(row) => Err(TrainError::Value {
+            part,
+            row,
+            column: "label".to_owned(),
+            value: labels.get(row).copied().unwrap_or(f32::NAN),
+        }),
+        None => Ok(()),
     }
 }
 

@@ -15,8 +15,8 @@ const TEST: u8 = 2;
 /// training is `weighted`.
 ///
 /// # Errors
-/// When the columns are not those of `network` in its order, a class label is not a whole number, or
-/// weights are missing.
+/// When the columns are not those of `network` in its order, a class label is not a whole number,
+/// or weights are missing.
 pub fn training_data(
     table: &DataSetTable,
     network: &Network,

@@ -121,8 +121,8 @@ impl ComputeDevice {
         Ok(())
     }
 
-    /// The device as workers and progress records show it. libtorch cannot tell a product name, so
-    /// the name of a GPU is its number.
+    /// The device as workers and progress records show it. libtorch does not give the product name
+    /// of a GPU, so its number is its name.
     pub fn describe(self) -> Device {
         match self {
             Self::Cpu => Device {
@@ -131,7 +131,7 @@ impl ComputeDevice {
             },
             Self::Cuda(number) => Device {
                 kind: "cuda".to_owned(),
-                name: number.to_string(),
+                name: format!("GPU {number}"),
             },
         }
     }
@@ -235,6 +235,16 @@ mod tests {
             "the device is set to cuda:2, and libtorch finds 2 GPUs on this host"
         );
         assert_eq!(error.code(), codes::TRAIN_NO_GPU);
+    }
+
+    #[test]
+    fn workers_show_which_gpu_they_have() {
+        let device = ComputeDevice::Cuda(1).describe();
+        assert_eq!(
+            (device.kind.as_str(), device.name.as_str()),
+            ("cuda", "GPU 1")
+        );
+        assert_eq!(ComputeDevice::Cpu.describe().kind, "cpu");
     }
 
     #[test]

@@ -23,7 +23,8 @@ pub enum TrainError {
     },
     /// The features of a part are not rows × columns of the network.
     #[error(
-        "the {part} part has {values} feature values for {rows} labels; the network takes {width} per row"
+        "the {part} part has {values} feature values for {rows} labels; \
+         the network takes {width} per row"
     )]
     Shape {
         /// Name of the part.
@@ -158,8 +159,11 @@ impl Advice for TrainError {
 
     fn hint(&self) -> Cow<'static, str> {
         let hint = match self {
+            // What the author of the strategy can change.
             Self::Settings { .. } => "correct the training section of the strategy",
             Self::EmptyPart { .. } => "widen the date range, or change training.data_split",
+
+            // Processing makes none of these: the object or the command is another one.
             Self::Shape { .. }
             | Self::Column { .. }
             | Self::Value { .. }

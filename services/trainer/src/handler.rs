@@ -54,11 +54,15 @@ impl StepHandler for Trainer {
         let resume_point = find_resume_point(step, &training).await?;
         let resumed_at = resume_point.as_ref().map_or(0, ResumePoint::epoch);
 
+        // Minutes to hours; everything before and after takes seconds.
         let Finished { training, trained } = train_on_thread(training, resume_point, step).await?;
 
         let message = format!("Publishing the model of epoch {}", trained.best_epoch);
         show(step, PUBLISHING, message);
         step.check_stop()?;
+
+        // The artifact is named by its bytes, so an interrupted attempt that comes here again
+        // publishes the same one.
         let document = MetricsDocument::new(&trained, &training.network, training.seed());
         let files = encode_files(&trained, &training.network, &document)
             .map_err(|error| ErrorRecord::from_advice(&error))?;

@@ -44,6 +44,7 @@ impl TrainJob<'_> {
             return Err(TrainError::Settings { problems });
         }
 
+        // Each loss is defined for one kind of output only.
         let has_classes = matches!(self.network.output, OutputKind::Classes { .. });
         if self.settings.loss.is_for_classes() != has_classes {
             return Err(TrainError::Kinds);

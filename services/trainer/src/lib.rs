@@ -16,13 +16,13 @@
 //! | checkpoint cannot be written | a warning; the training goes on, and the next one is tried |
 //! | data set absent or damaged, class absent, settings out of bounds | the step fails and says where |
 //! | loss diverges | the step fails; the last good state is kept as a checkpoint |
-//! | the configured GPU is absent, or the lane is `gpu` and there is none | the process does not start |
+//! | the GPU of the setting is absent, or the lane is `gpu` without one | no start |
 //!
 //! Same seed, same data, same settings, same number of threads: same bits, on CPU, interrupted or
 //! not.
 //!
-//! Deliberately absent: optimisers other than Adam, learning-rate schedules, mixed precision, sequence
-//! networks.
+//! Deliberately absent: optimisers other than Adam, learning-rate schedules, mixed precision,
+//! sequence networks.
 
 mod adam;
 pub mod artifact;

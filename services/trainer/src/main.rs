@@ -35,6 +35,7 @@ fn build_trainer(
         .map_err(fatal)?;
     device.check_lane(start.options.lane).map_err(fatal)?;
 
+    // All trainers share the queue of the default lane: a GPU is asked first.
     start.options.priority = if device.is_gpu() {
         GPU_PRIORITY
     } else {

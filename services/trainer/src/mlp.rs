@@ -108,6 +108,7 @@ impl Mlp {
         let all =
             Tensor::f_from_slice(dropout.next_mask(units as usize))?.f_to_device(self.device)?;
 
+        // Views into one tensor, in the order of the layers.
         let mut start = 0;
         let mut masks = Vec::with_capacity(self.hidden.len());
         for &width in &self.hidden {

@@ -126,6 +126,7 @@ impl PreparedTraining {
             .iter()
             .map(|input| (input.series.clone(), input.content_sha256.clone()));
         let symbols = self.resolved.symbols.iter();
+        // These decide whether the same request gives the same bits again.
         let versions = [
             ("trainer", env!("CARGO_PKG_VERSION").to_owned()),
             ("features", strategies::ENGINE_VERSION.to_string()),

@@ -145,6 +145,7 @@ impl Dropout {
         let (words, _) = self.words.as_chunks::<4>();
         let threshold = self.threshold;
         let scale = self.scale;
+        // The buffers keep their room from batch to batch: this runs once per batch.
         self.mask.clear();
         self.mask.extend(words.iter().map(|word| {
             let is_dropped = u64::from(u32::from_le_bytes(*word)) < threshold;

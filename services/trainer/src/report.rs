@@ -64,6 +64,7 @@ impl Reporter {
 
     fn context_of(&self, at: &BatchProgress) -> Context {
         let facts = self.facts.clone();
+
         Context::Train {
             model_type: facts.model_type,
             strategy: facts.strategy,
@@ -82,6 +83,7 @@ impl Reporter {
 impl TrainFacts {
     /// `MLP model on EURUSD [1h]`, with at most three instruments named.
     pub fn subject(&self) -> String {
+        // A strategy may have 256 instruments, and the line has to fit a screen.
         let (named, others) = self
             .symbols
             .split_at(self.symbols.len().min(NAMED_SYMBOLS_MAX));
@@ -126,6 +128,7 @@ impl Control for Reporter {
             total: u64::from(epochs) * u64::from(batches),
         };
 
+        // A store into a slot: the thread does not wait for the bus.
         self.step.report(Progress {
             fraction: EPOCHS_BEGIN + (EPOCHS_END - EPOCHS_BEGIN) * at.fraction_done(),
             message,

@@ -84,6 +84,7 @@ impl<'a> Session<'a> {
         tch::set_num_threads(job.settings.threads as i32);
         let device = job.device.to_tch();
 
+        // From the training part alone: nothing may be learnt from the others.
         let class_weights = match &job.network.output {
             OutputKind::Classes { names } => {
                 metrics::class_weights(&job.data.train.labels.counts(names.len()))
@@ -232,6 +233,7 @@ impl<'a> Session<'a> {
         let operations_per_row = self.job.network.parameter_count().max(1);
         let chunk = (CHUNK_OPERATIONS / operations_per_row).clamp(1, CHUNK_ROWS_MAX) as i64;
 
+        // Activations of all rows at once may not fit the memory of the device.
         let mut scores = Vec::new();
         let mut start = 0;
         while start < rows {

@@ -67,6 +67,7 @@ impl TrainState {
     /// The state before the first epoch.
     pub fn new(weights: Vec<f32>, settings: &TrainingSettings, seed: u64) -> Self {
         let zeros = vec![0.0; weights.len()];
+
         let progress = TrainProgress {
             v: Self::VERSION,
             seed,
@@ -79,6 +80,7 @@ impl TrainState {
             epochs_without_improvement: 0,
             history: Vec::new(),
         };
+
         Self {
             weights,
             first_moment: zeros.clone(),
@@ -111,6 +113,7 @@ impl TrainState {
             self.best_weights.clone_from(&self.weights);
         }
 
+        // Apart from the best weights: a tiny gain is worth keeping, but not worth going on for.
         if let Some(rule) = self.progress.settings.early_stopping {
             self.progress.update_early_stopping(rule, loss);
         }
@@ -129,6 +132,7 @@ impl TrainState {
         settings: &TrainingSettings,
         seed: u64,
     ) -> Result<(), TrainError> {
+        // The version first: in another one nothing else need mean the same.
         let what = if self.progress.v > Self::VERSION {
             "version"
         } else if self.progress.seed != seed {
@@ -175,6 +179,7 @@ impl TrainState {
             ],
         )?;
 
+        // The model is a file of its own, in the form of an artifact, so that it can be looked at.
         let files = [
             (MODEL_FILE, model_file(network, &self.weights)?),
             (OPTIMIZER_FILE, optimizer),
@@ -197,6 +202,7 @@ impl TrainState {
         let model = StoredTensors::read(&checkpoint, MODEL_FILE)?;
         let optimizer = StoredTensors::read(&checkpoint, OPTIMIZER_FILE)?;
 
+        // Layer by layer, in the order of the flat tensor.
         let mut weights = Vec::with_capacity(network.parameter_count());
         for spec in network.tensors() {
             weights.extend(model.values_of(&spec.name)?);
@@ -226,6 +232,8 @@ impl TrainProgress {
             loss < best && loss <= best - min_fall
         });
 
+        // A falling loss below the threshold leaves the loss to beat where it is, so that slow
+        // progress adds up.
         if has_improved {
             self.stopping_loss = Some(loss);
             self.epochs_without_improvement = 0;
@@ -244,6 +252,7 @@ pub fn model_file(network: &Network, weights: &[f32]) -> Result<Vec<u8>, TrainEr
         return Err(TrainError::Checkpoint { what: "network" });
     }
 
+    // The flat weights are in file order already: each tensor is the next stretch.
     let mut rest = weights;
     let mut tensors = Vec::new();
     for spec in network.tensors() {

@@ -83,6 +83,7 @@ impl Advice for NetworkError {
 
     fn hint(&self) -> Cow<'static, str> {
         let hint = match self {
+            // The file itself.
             Self::Unreadable(_) => {
                 "the object is damaged or not a model: compare its SHA-256 with its manifest"
             }
@@ -95,6 +96,8 @@ impl Advice for NetworkError {
             Self::Weight { .. } | Self::Output { .. } => {
                 "the training diverged: train again with a smaller learning_rate"
             }
+
+            // The row to predict for.
             Self::RowWidth { .. } => {
                 "build the features with the strategy that the model was trained from"
             }

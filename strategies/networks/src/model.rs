@@ -35,6 +35,7 @@ impl Model {
         let file = SafeTensors::deserialize(bytes).map_err(NetworkError::Unreadable)?;
         let mut tensors = NamedTensors::of(&file);
 
+        // Specs come in pairs: the weight of a layer, then its bias.
         let mut layers = Vec::new();
         let mut specs = network.tensors().into_iter();
         while let (Some(weight), Some(bias)) = (specs.next(), specs.next()) {
@@ -96,6 +97,7 @@ impl Model {
             });
         }
 
+        // Rows before the end of the warm-up have undefined features: they are refused by name.
         for (column, &value) in columns.iter().zip(features) {
             if !value.is_finite() {
                 return Err(NetworkError::Feature {
@@ -133,6 +135,7 @@ impl Linear {
             return self.bias.clone();
         }
 
+        // One row of weights per output; zip ends with the last bias.
         let units = self.weight.chunks_exact(self.inputs).zip(&self.bias);
         units
             .map(|(weights, &bias)| {

@@ -110,6 +110,7 @@ impl PartMetrics {
             ],
         };
 
+        // Both kinds of output have these two.
         let mut headline = BTreeMap::from([
             ("criterion".to_owned(), self.criterion),
             ("loss".to_owned(), self.loss),

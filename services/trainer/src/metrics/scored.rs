@@ -48,6 +48,7 @@ impl Scored<'_> {
             }
         };
 
+        // Weights of classes differ between data sets; without them losses can be compared.
         PartMetrics {
             rows: self.labels.len() as u64,
             criterion: self.criterion_value(),
@@ -79,6 +80,7 @@ impl Scored<'_> {
             right: 0,
             counted: 0,
         };
+
         for (score, label) in self.scores.iter().zip(labels) {
             // A price that did not move has no direction to be right about.
             if *label == 0.0 {
@@ -203,6 +205,7 @@ fn class_rates(class: usize, name: &str, confusion: &[Vec<u64>], total: f64) -> 
     let right = of_class.map_or(0, predicted_in) as f64;
     let support: u64 = of_class.map_or(0, |counts| counts.iter().sum());
 
+    // A class that is never predicted has no precision, one that never occurs no recall: 0.
     let precision = ratio_or_zero(right, predicted as f64);
     let recall = ratio_or_zero(right, support as f64);
     ClassRates {

@@ -1,106 +1,6 @@
-//! Every error code of the workspace, once: programs match on these words, so none is written twice.
-//!
-//! A code is `<FAMILY>-<Name>`. It appears in error records, in events, in dead letters and in the
-//! JSON output of `ktrdr`, and never changes its meaning. `docs/error-codes.md` is generated from
-//! the tables below.
+//! The table of all error codes, family by family.
 
-use std::borrow::Cow;
-use std::cmp::Ordering;
-use std::error::Error;
-use std::fmt;
-
-use serde::{Serialize, Serializer};
-
-/// An error that says which code it has and what a person can do about it.
-pub trait Advice: Error {
-    /// The code for programs.
-    fn code(&self) -> Code;
-
-    /// The next action, as one phrase without a full stop; empty when there is none.
-    fn hint(&self) -> Cow<'static, str>;
-}
-
-/// A stable error code. Records read from the bus hold its text only, since a newer program may
-/// have written a code that this one does not have.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Code {
-    family: Family,
-    text: &'static str,
-    meaning: &'static str,
-}
-
-impl Code {
-    /// The area that the error belongs to.
-    pub const fn family(self) -> Family {
-        self.family
-    }
-
-    /// The whole code, such as `DATA-NotFound`.
-    pub const fn as_str(self) -> &'static str {
-        self.text
-    }
-
-    /// One sentence that says what has happened.
-    pub const fn meaning(self) -> &'static str {
-        self.meaning
-    }
-}
-
-impl fmt::Display for Code {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.pad(self.text)
-    }
-}
-
-impl fmt::Debug for Code {
-    /// The text in quotation marks, as records show it.
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self.text, formatter)
-    }
-}
-
-impl PartialOrd for Code {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Code {
-    /// By the text.
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.text.cmp(other.text)
-    }
-}
-
-impl AsRef<str> for Code {
-    fn as_ref(&self) -> &str {
-        self.text
-    }
-}
-
-impl From<Code> for String {
-    fn from(code: Code) -> Self {
-        code.text.to_owned()
-    }
-}
-
-impl PartialEq<Code> for String {
-    fn eq(&self, code: &Code) -> bool {
-        self == code.text
-    }
-}
-
-impl PartialEq<Code> for str {
-    fn eq(&self, code: &Code) -> bool {
-        self == code.text
-    }
-}
-
-impl Serialize for Code {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.text)
-    }
-}
+use super::Code;
 
 /// Declares the families and their codes: constants, and the tables [`Family::ALL`] and [`ALL`].
 macro_rules! codes {
@@ -150,15 +50,19 @@ macro_rules! codes {
 
 codes! {
     Bus "BUS" "The NATS server and the messages on it." {
-        BUS_DRIFT = "Drift": "Streams, buckets or consumers on the server differ from what this program declares.";
+        BUS_DRIFT = "Drift":
+            "Streams, buckets or consumers on the server differ from what this program declares.";
         BUS_NO_JET_STREAM = "NoJetStream": "The server runs without JetStream.";
         BUS_QUEUE_FULL = "QueueFull": "The command queue has no room for another operation.";
-        BUS_REQUEST_FAILED = "RequestFailed": "The server refused a request, or its answer was an error.";
-        BUS_SERVER_TOO_OLD = "ServerTooOld": "The server is older than the oldest supported version.";
+        BUS_REQUEST_FAILED = "RequestFailed":
+            "The server refused a request, or its answer was an error.";
+        BUS_SERVER_TOO_OLD = "ServerTooOld":
+            "The server is older than the oldest supported version.";
         BUS_TIMEOUT = "Timeout": "The server did not answer in time.";
         BUS_UNAUTHORISED = "Unauthorised": "The server does not accept the credentials.";
         BUS_UNDECODABLE = "Undecodable": "A message cannot be read as what it should be.";
-        BUS_UNREACHABLE = "Unreachable": "Nothing answers at the server's address, or the connection was lost.";
+        BUS_UNREACHABLE = "Unreachable":
+            "Nothing answers at the server's address, or the connection was lost.";
     }
     Config "CONFIG" "Settings from files, the environment and flags." {
         CONFIG_CONTEXT = "Context": "The file that KTRDR_CONTEXT names cannot be read.";
@@ -169,25 +73,32 @@ codes! {
     }
     Data "DATA" "Bars, series and data sets." {
         DATA_CALENDAR = "Calendar": "A trading calendar breaks a rule of its format.";
-        DATA_CRITICAL = "Critical": "A check found a fault because of which the bars cannot be used.";
-        DATA_DATASET_MISSING = "DatasetMissing": "The store does not hold the data set that a training names.";
-        DATA_INVALID_DATE_RANGE = "InvalidDateRange": "The start of the range is not before its end.";
+        DATA_CRITICAL = "Critical":
+            "A check found a fault because of which the bars cannot be used.";
+        DATA_DATASET_MISSING = "DatasetMissing":
+            "The store does not hold the data set that a training names.";
+        DATA_INVALID_DATE_RANGE = "InvalidDateRange":
+            "The start of the range is not before its end.";
         DATA_INVALID_FILE = "InvalidFile": "A file cannot be read as bars.";
-        DATA_INVALID_LABEL = "InvalidLabel": "The time of a bar is not one at which a bar of this series can open.";
+        DATA_INVALID_LABEL = "InvalidLabel":
+            "The time of a bar is not one at which a bar of this series can open.";
         DATA_INVALID_REQUEST = "InvalidRequest": "A request names no series, or too many.";
         DATA_INVALID_SYMBOL = "InvalidSymbol": "A text does not name an instrument.";
         DATA_INVALID_TIMEFRAME = "InvalidTimeframe": "A text does not name a timeframe.";
         DATA_MISSING = "Missing": "No file was given for bars that the strategy needs.";
         DATA_NO_BARS = "NoBars": "There are no bars of the series in the range.";
-        DATA_NO_SERIES = "NoSeries": "The request names no series for bars that the strategy needs.";
+        DATA_NO_SERIES = "NoSeries":
+            "The request names no series for bars that the strategy needs.";
         DATA_NO_SYMBOL = "NoSymbol": "There are no bars of a symbol of the strategy.";
         DATA_NOT_FOUND = "NotFound": "The store does not hold the series that the command names.";
         DATA_NOT_STORED = "NotStored": "The store does not hold a series that an operation needs.";
         DATA_ORDER = "Order": "The rows of a file do not ascend in time.";
-        DATA_SERIES_KEY = "SeriesKey": "A text is not the key of a series, or its parts do not make one.";
+        DATA_SERIES_KEY = "SeriesKey":
+            "A text is not the key of a series, or its parts do not make one.";
         DATA_SHORT_HISTORY = "ShortHistory": "The bars are too few for the warm-up and one label.";
         DATA_TWICE = "Twice": "Two files were given for one series.";
-        DATA_UNNAMED = "Unnamed": "Neither the flags nor the name of the file say which series it holds.";
+        DATA_UNNAMED = "Unnamed":
+            "Neither the flags nor the name of the file say which series it holds.";
     }
     Dummy "DUMMY" "The reference service." {
         DUMMY_ASKED = "Asked": "The command asked the dummy to fail.";
@@ -197,37 +108,45 @@ codes! {
         INDICATOR_INPUT = "Input": "The bars lack what the indicator needs.";
         INDICATOR_NOT_FOUND = "NotFound": "There is no indicator type of that name.";
         INDICATOR_PARAMETER = "Parameter": "A parameter is unknown, or its value is not legal.";
-        INDICATOR_STATE = "State": "The saved state of a stream cannot be written, read or continued.";
+        INDICATOR_STATE = "State":
+            "The saved state of a stream cannot be written, read or continued.";
         INDICATOR_TWICE = "Twice": "Two expressions mean the same indicator.";
     }
     Model "MODEL" "Trained models and predictions." {
         MODEL_BARS = "Bars": "The files do not hold the bars that the model needs.";
-        MODEL_FEATURES = "Features": "The features of the model cannot be computed from its strategy.";
+        MODEL_FEATURES = "Features":
+            "The features of the model cannot be computed from its strategy.";
         MODEL_INCOMPLETE = "Incomplete": "The artifact of the model lacks a file.";
         MODEL_INVALID_NAME = "InvalidName": "A text cannot be the name of a model.";
         MODEL_NO_SYMBOL = "NoSymbol": "Neither the command nor the model names a symbol.";
         MODEL_NOT_FOUND = "NotFound": "There is no such model or version.";
         MODEL_OUTPUT = "Output": "Standard output cannot take two formats at once.";
-        MODEL_PREDICTION = "Prediction": "The weights cannot be loaded, or the model does not predict.";
+        MODEL_PREDICTION = "Prediction":
+            "The weights cannot be loaded, or the model does not predict.";
         MODEL_UNFIT = "Unfit": "The artifact failed the trial before its registration.";
     }
     Ops "OPS" "Operations, steps and the commands for them." {
-        OPS_ATTEMPTS_EXHAUSTED = "AttemptsExhausted": "Too many attempts ended without a checkpoint between them.";
+        OPS_ATTEMPTS_EXHAUSTED = "AttemptsExhausted":
+            "Too many attempts ended without a checkpoint between them.";
         OPS_CANCEL_FAILED = "CancelFailed": "The operation had ended before it could be cancelled.";
         OPS_FAILED = "Failed": "The operation failed, and its record does not say why.";
         OPS_INVALID = "Invalid": "The request cannot be submitted as an operation.";
         OPS_INVALID_COMMAND = "InvalidCommand": "The service cannot read the step's command.";
         OPS_INVALID_OUTCOME = "InvalidOutcome": "The outcome of an earlier step cannot be read.";
         OPS_INVALID_PLAN = "InvalidPlan": "The plan lacks a step whose outcome this one needs.";
-        OPS_INVALID_REQUEST = "InvalidRequest": "The request in the operation's record cannot be read.";
+        OPS_INVALID_REQUEST = "InvalidRequest":
+            "The request in the operation's record cannot be read.";
         OPS_NO_WORKER = "NoWorker": "No worker of that name is alive.";
         OPS_NOT_FOUND = "NotFound": "There is no operation with that id.";
         OPS_NOT_RESUMABLE = "NotResumable": "The state of the operation does not allow a resume.";
-        OPS_STEP_FAILED = "StepFailed": "A step failed after another one of its operation; the message is a short note.";
+        OPS_STEP_FAILED = "StepFailed":
+            "A step failed after another one of its operation; the message is a short note.";
         OPS_UNANSWERABLE = "Unanswerable": "A command does not belong to any recorded operation.";
         OPS_UNKNOWN_VERB = "UnknownVerb": "The service has no command of that name.";
-        OPS_WAIT_TIMEOUT = "WaitTimeout": "The operation did not end within the time that --wait-timeout allows.";
-        OPS_WORKER_LOST = "WorkerLost": "The worker of a step fell silent, and another one takes over.";
+        OPS_WAIT_TIMEOUT = "WaitTimeout":
+            "The operation did not end within the time that --wait-timeout allows.";
+        OPS_WORKER_LOST = "WorkerLost":
+            "The worker of a step fell silent, and another one takes over.";
     }
     Proc "PROC" "Building data sets." {
         PROC_FEATURES = "Features": "The features of a symbol cannot be computed.";
@@ -241,35 +160,43 @@ codes! {
     }
     Provider "PROVIDER" "Where bars come from." {
         PROVIDER_UNCONFIGURED = "Unconfigured": "There is no provider of that name.";
-        PROVIDER_UNKNOWN_INSTRUMENT = "UnknownInstrument": "The provider does not have the instrument in that timeframe.";
-        PROVIDER_UNREACHABLE = "Unreachable": "The provider does not answer, or its folder cannot be read.";
+        PROVIDER_UNKNOWN_INSTRUMENT = "UnknownInstrument":
+            "The provider does not have the instrument in that timeframe.";
+        PROVIDER_UNREACHABLE = "Unreachable":
+            "The provider does not answer, or its folder cannot be read.";
     }
     Store "STORE" "The object store." {
         STORE_FAILED = "Failed": "An object cannot be read, written or trusted.";
         STORE_FULL = "Full": "The store has no room: disk, quota or file-size limit.";
         STORE_MISSING = "Missing": "The store does not hold the object.";
         STORE_NAME = "Name": "A text cannot be part of an object's key.";
-        STORE_UNREACHABLE = "Unreachable": "The store cannot be opened, or its server gives no usable answer.";
+        STORE_UNREACHABLE = "Unreachable":
+            "The store cannot be opened, or its server gives no usable answer.";
         STORE_URL = "Url": "The address is not that of a store which this program can open.";
     }
     Strategy "STRATEGY" "Strategy files." {
-        STRATEGY_FOLDS = "Folds": "The strategy cannot be cut into the folds that the command asks for.";
+        STRATEGY_FOLDS = "Folds":
+            "The strategy cannot be cut into the folds that the command asks for.";
         STRATEGY_FUZZY_SET = "FuzzySet": "The parameters of a membership function are not legal.";
         STRATEGY_INVALID = "Invalid": "The strategy has findings of severity error.";
         STRATEGY_NOT_FOUND = "NotFound": "There is no strategy file of that name.";
         STRATEGY_NOT_WRITTEN = "NotWritten": "A strategy file cannot be written.";
-        STRATEGY_OVERRIDES = "Overrides": "The changes that a request makes to its strategy cannot be read.";
+        STRATEGY_OVERRIDES = "Overrides":
+            "The changes that a request makes to its strategy cannot be read.";
         STRATEGY_UNREADABLE = "Unreadable": "A strategy file cannot be read.";
     }
     Sys "SYS" "The process, its host, and defects of these programs." {
-        SYS_CHECKPOINT_TOO_LARGE = "CheckpointTooLarge": "A step tried to record a checkpoint that has no room in the record.";
-        SYS_DRAIN_TIMEOUT = "DrainTimeout": "Running steps did not stop in time when the worker was drained.";
+        SYS_CHECKPOINT_TOO_LARGE = "CheckpointTooLarge":
+            "A step tried to record a checkpoint that has no room in the record.";
+        SYS_DRAIN_TIMEOUT = "DrainTimeout":
+            "Running steps did not stop in time when the worker was drained.";
         SYS_FOLDER = "Folder": "The working folder cannot be read.";
         SYS_INPUT = "Input": "Standard input cannot be read.";
         SYS_KILLED = "Killed": "A test killed the worker.";
         SYS_PANIC = "Panic": "The program panicked, which is a defect.";
         SYS_RUNTIME = "Runtime": "The asynchronous runtime cannot be started.";
-        SYS_SERIALISATION = "Serialisation": "A value cannot be written as JSON, which is a defect.";
+        SYS_SERIALISATION = "Serialisation":
+            "A value cannot be written as JSON, which is a defect.";
         SYS_SIGNALS = "Signals": "The process cannot listen for signals.";
         SYS_STEP = "Step": "The runtime ended the attempt.";
         SYS_STOPPED = "Stopped": "The work was stopped with its process.";
@@ -281,7 +208,8 @@ codes! {
         TRAIN_DIVERGED = "Diverged": "The loss became infinite or undefined.";
         TRAIN_EMPTY_PART = "EmptyPart": "The training, validation or test part has no rows.";
         TRAIN_INVALID_DATASET = "InvalidDataset": "The data set does not fit the network.";
-        TRAIN_INVALID_FILE = "InvalidFile": "A file of a checkpoint or an artifact cannot be read or written.";
+        TRAIN_INVALID_FILE = "InvalidFile":
+            "A file of a checkpoint or an artifact cannot be read or written.";
         TRAIN_INVALID_SETTINGS = "InvalidSettings": "The settings of the training break a rule.";
         TRAIN_LIBTORCH = "Libtorch": "libtorch refused a calculation, usually for lack of memory.";
         TRAIN_NO_GPU = "NoGpu": "The trainer was configured for a GPU that the host does not have.";
@@ -294,46 +222,5 @@ codes! {
         UP_SERVER_NOT_READY = "ServerNotReady": "The NATS server did not become ready in time.";
         UP_SIGNALS = "Signals": "The process cannot listen for signals.";
         UP_SPAWN = "Spawn": "A program of the local system cannot be started.";
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::*;
-
-    #[test]
-    fn every_code_is_listed_once_and_in_order() {
-        let texts: Vec<&str> = ALL.iter().map(|code| code.as_str()).collect();
-        let distinct: BTreeSet<&str> = texts.iter().copied().collect();
-        assert_eq!(distinct.len(), texts.len());
-
-        let families: Vec<&str> = Family::ALL.iter().map(|family| family.as_str()).collect();
-        assert!(families.is_sorted(), "{families:?}");
-    }
-
-    #[test]
-    fn a_code_has_the_form_that_programs_expect() {
-        for code in ALL {
-            let name = code.as_str().strip_prefix(code.family().as_str()).unwrap();
-            let name = name.strip_prefix('-').unwrap();
-            assert!(
-                name.starts_with(|first: char| first.is_ascii_uppercase()),
-                "{code}"
-            );
-            assert!(
-                name.chars().all(|each| each.is_ascii_alphabetic()),
-                "{code}"
-            );
-            assert!(code.meaning().ends_with('.'), "{code}");
-        }
-    }
-
-    #[test]
-    fn a_code_is_written_as_its_text() {
-        let json = serde_json::to_string(&DATA_NOT_FOUND).unwrap();
-        assert_eq!(json, r#""DATA-NotFound""#);
-        assert_eq!("DATA-NotFound".to_owned(), DATA_NOT_FOUND);
     }
 }

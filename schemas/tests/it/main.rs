@@ -1,0 +1,16 @@
+//! Specifications of the contract, one module per subject.
+
+#[cfg(test)]
+mod changes;
+#[cfg(test)]
+mod error_codes_page;
+#[cfg(test)]
+mod largest_record;
+#[cfg(test)]
+mod samples;
+#[cfg(test)]
+mod transitions;
+#[cfg(test)]
+mod versions;
+#[cfg(test)]
+mod wire;
