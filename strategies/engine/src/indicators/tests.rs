@@ -172,15 +172,17 @@ fn every_wrong_parameter_is_reported_with_a_hint() {
         lines,
         [
             "fast: macd has no parameter \"fast\"; hint: did you mean \"fast_period\"?",
-            "zzz: macd has no parameter \"zzz\"; hint: remove the key; macd takes fast_period, slow_period, \
-             signal_period, source",
-            "fast_period: macd.fast_period is the number 14.0 but must be an integer from 1 to 100; hint: fast_period \
-             is: bars of the fast average; write an integer from 1 to 100",
-            "slow_period: macd.slow_period is the integer 201, outside of what is legal: an integer from 1 to 200; hint: \
-             slow_period is: bars of the slow average; write an integer from 1 to 200",
-            "source: macd.source is the text \"hl3\", outside of what is legal: one of open, high, low, close, volume, \
-             hl2, hlc3, ohlc4; hint: source is: column the values are taken from; hl2, hlc3 and ohlc4 are means of the \
-             bar's prices; write one of open, high, low, close, volume, hl2, hlc3, ohlc4",
+            "zzz: macd has no parameter \"zzz\"; hint: remove the key; macd takes fast_period, \
+             slow_period, signal_period, source",
+            "fast_period: macd.fast_period is the number 14.0 but must be an integer from 1 to \
+             100; hint: fast_period is: bars of the fast average; write an integer from 1 to 100",
+            "slow_period: macd.slow_period is the integer 201, outside of what is legal: an \
+             integer from 1 to 200; hint: slow_period is: bars of the slow average; write an \
+             integer from 1 to 200",
+            "source: macd.source is the text \"hl3\", outside of what is legal: one of open, high, \
+             low, close, volume, hl2, hlc3, ohlc4; hint: source is: column the values are taken \
+             from; hl2, hlc3 and ohlc4 are means of the bar's prices; write one of open, high, low, \
+             close, volume, hl2, hlc3, ohlc4",
         ]
     );
 }
@@ -230,11 +232,22 @@ fn any_indicator() -> impl Strategy<Value = Indicator> {
     })
 }
 
+const EXTREME_NUMBERS: &[f64] = &[
+    f64::NAN,
+    f64::INFINITY,
+    f64::NEG_INFINITY,
+    0.0,
+    -0.0,
+    1e308,
+    -1e308,
+    5e-324,
+];
+
 fn any_number() -> impl Strategy<Value = f64> {
     prop_oneof![
         8 => 0.5..200.0,
         1 => any::<f64>(),
-        1 => prop::sample::select(vec![f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 0.0, -0.0, 1e308, -1e308, 5e-324]),
+        1 => prop::sample::select(EXTREME_NUMBERS),
     ]
 }
 
@@ -283,9 +296,9 @@ proptest! {
     ) {
         let columns = indicator.compute(&bars(&rows)).unwrap();
 
-        let first_defined = columns.iter().map(|column| column.iter().position(|value| value.is_finite()));
-        let last_column = first_defined.map(|row| row.unwrap_or(usize::MAX)).max();
-        prop_assert_eq!(last_column, Some(indicator.warm_up()));
+        let first_defined = |column: &Vec<f64>| column.iter().position(|value| value.is_finite());
+        let first_rows = columns.iter().map(|column| first_defined(column).unwrap_or(usize::MAX));
+        prop_assert_eq!(first_rows.max(), Some(indicator.warm_up()));
     }
 
     #[test]

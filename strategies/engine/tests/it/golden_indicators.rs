@@ -1,61 +1,68 @@
 //! Indicators meet TA-Lib on every row of two real series, and an earlier implementation's variants
 //! by their parameters.
 //!
-//! Every column of every file is compared, or stands in [`NOT_COMPARED`] with its reason; nothing
+//! Every column of every file is compared, or listed in [`NOT_COMPARED`] with its reason; nothing
 //! else is left out.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::golden_data::{assert_meets, bars, columns, indicator};
 use market::Bars;
+use strategies::indicators::Indicator;
 use strategies::labels::{LabelSource, compute_labels};
 
 /// Column of the file without its output, indicator, and first row that is compared.
 type Case = (&'static str, &'static str, usize);
 
-/// Computes the indicator and compares each output with column `<name>` or `<name>.<output>`; gives
-/// the columns compared.
-fn check(
+/// Computes the indicator and compares each output with column `<name>` or `<name>.<output>`.
+/// Returns the columns compared.
+fn check_case(
     file: &str,
     bars: &Bars,
     expected: &BTreeMap<String, Vec<f64>>,
-    (name, line, from): Case,
+    case: Case,
 ) -> Vec<String> {
+    let (name, line, from) = case;
     let indicator = indicator(line);
     let computed = indicator.compute(bars).unwrap();
-    let outputs = indicator.spec().outputs;
     assert_eq!(computed.len(), indicator.spec().output_count());
+
     let mut compared = Vec::new();
     for (index, column) in computed.iter().enumerate() {
-        let output = outputs.get(index).map(|output| format!("{name}.{output}"));
-        let full = output.filter(|full| expected.contains_key(full));
-        let column_name = match full {
-            Some(full) => full,
+        let output = indicator.spec().outputs.get(index);
+        let full_name = output
+            .map(|output| format!("{name}.{output}"))
+            .filter(|full_name| expected.contains_key(full_name));
+        let column_name = match full_name {
+            Some(full_name) => full_name,
             None if index == 0 => name.to_owned(),
-            None if expected.contains_key(name) => continue, // one column for a type with further outputs of ours
+            // The file has one column for a type that has further outputs of ours.
+            None if expected.contains_key(name) => continue,
             None => panic!("{file} has no column for output {index} of {name}"),
         };
+
+        let what = format!("{file} {column_name} ({line})");
         let expected = expected
             .get(&column_name)
             .unwrap_or_else(|| panic!("{file} has no column {column_name}"));
-        assert_meets(
-            &format!("{file} {column_name} ({line})"),
-            column,
-            expected,
-            from,
-        );
+        assert_meets(&what, column, expected, from);
         compared.push(column_name);
     }
-    let first = |column: &Vec<f64>| column.iter().position(|value| !value.is_nan());
-    let firsts: Option<Vec<usize>> = computed.iter().map(first).collect();
-    if let Some(firsts) = firsts {
-        assert_eq!(
-            firsts.into_iter().max(),
-            Some(indicator.warm_up()),
-            "{line}: warm-up"
-        );
-    }
+
+    assert_warm_up(&indicator, &computed);
     compared
+}
+
+/// The last output to be defined is so from the row that the type's warm-up names.
+fn assert_warm_up(indicator: &Indicator, computed: &[Vec<f64>]) {
+    let first_defined = |column: &Vec<f64>| column.iter().position(|value| !value.is_nan());
+    let first_rows: Option<Vec<usize>> = computed.iter().map(first_defined).collect();
+
+    // An output that is never defined in a file says nothing about the warm-up.
+    if let Some(first_rows) = first_rows {
+        let last = first_rows.into_iter().max();
+        assert_eq!(last, Some(indicator.warm_up()), "{indicator}: warm-up");
+    }
 }
 
 /// Compares a whole file: each of its columns once, or not at all where [`NOT_COMPARED`] says why.
@@ -63,44 +70,41 @@ fn check_file(series: &str, file: &str, cases: &[&[Case]], zigzag: Option<(&str,
     let expected = columns(file);
     let rows = expected.values().next().unwrap().len();
     let bars = bars(series).slice(0..rows);
-    let excused = |name: &str| {
-        NOT_COMPARED
-            .iter()
-            .any(|(place, types, _)| file.contains(place) && types.contains(&name))
-    };
-    let mut seen: Vec<String> = Vec::new();
-    for case in cases
-        .iter()
-        .copied()
-        .flatten()
-        .filter(|case| !excused(of_type(case.0)))
-    {
-        seen.extend(check(file, &bars, &expected, *case));
+
+    let is_excused = |column: &str| is_excused(file, type_of(column));
+    let mut compared: Vec<String> = Vec::new();
+
+    let all_cases = cases.iter().copied().flatten();
+    for case in all_cases.filter(|case| !is_excused(case.0)) {
+        compared.extend(check_case(file, &bars, &expected, *case));
     }
     if let Some((name, threshold)) = zigzag {
         let pivots = confirmed_pivots(&bars, threshold);
         let expected_pivots = &expected[name][..pivots.len()];
         assert_meets(&format!("{file} {name}"), &pivots, expected_pivots, 0);
-        seen.push(name.to_owned());
+        compared.push(name.to_owned());
     }
-    seen.extend(
-        expected
-            .keys()
-            .filter(|column| excused(of_type(column)))
-            .cloned(),
-    );
+    compared.extend(expected.keys().filter(|column| is_excused(column)).cloned());
+
     let header: Vec<&String> = expected.keys().collect();
-    let once: BTreeSet<&String> = seen.iter().collect();
+    let distinct: BTreeSet<&String> = compared.iter().collect();
     assert_eq!(
-        once.into_iter().collect::<Vec<_>>(),
+        distinct.into_iter().collect::<Vec<_>>(),
         header,
         "{file}: columns compared or excused"
     );
     assert_eq!(
-        seen.len(),
+        compared.len(),
         header.len(),
         "{file}: a column is compared twice, or compared and excused"
     );
+}
+
+/// True if [`NOT_COMPARED`] lists the type for that file.
+fn is_excused(file: &str, type_name: &str) -> bool {
+    NOT_COMPARED
+        .iter()
+        .any(|(place, types, _)| file.contains(place) && types.contains(&type_name))
 }
 
 /// The close at every pivot that a later reversal confirms, NaN on other rows, up to the last of
@@ -126,7 +130,7 @@ fn confirmed_pivots(bars: &Bars, threshold: f64) -> Vec<f64> {
 }
 
 /// `stochastic_alt.k` → `stochastic`.
-fn of_type(column: &str) -> &str {
+fn type_of(column: &str) -> &str {
     let name = column.split('.').next().unwrap();
     name.strip_suffix("_alt").unwrap_or(name)
 }

@@ -48,7 +48,7 @@ const NONE: f64 = f64::NAN;
 /// below it: down, at the upper band, which has stayed at 11 + 2 since row 1. Row 4 closes above
 /// that: up again, at 14 − 6.
 #[test]
-fn a_supertrend_trails_the_price_and_flips_when_it_is_crossed() {
+fn a_supertrend_trails_the_price_and_flips_when_crossed() {
     let rows = [
         [11.0, 9.0, 10.0],
         [12.0, 10.0, 11.0],
@@ -64,38 +64,33 @@ fn a_supertrend_trails_the_price_and_flips_when_it_is_crossed() {
     assert_column("direction", &columns[1], &[NONE, 1.0, 1.0, -1.0, 1.0]);
 }
 
+/// The true range of a row; that of row 0 is its high less its low.
+fn textbook_range(bars: &Bars, row: usize) -> f64 {
+    let high = bars.high[row];
+    let low = bars.low[row];
+    let close = if row == 0 { low } else { bars.close[row - 1] };
+
+    let distances = [high - low, (high - close).abs(), (low - close).abs()];
+    distances.into_iter().fold(0.0, f64::max)
+}
+
 /// The supertrend as a textbook has it: whole columns one after another, plain sums, nothing
 /// rolling. Trend and direction.
 fn textbook_supertrend(bars: &Bars, period: usize, multiplier: f64) -> [Vec<f64>; 2] {
-    let (rows, first) = (bars.len(), period - 1);
-    let true_range = |row: usize| {
-        let (high, low) = (bars.high[row], bars.low[row]);
-        let close = if row == 0 { low } else { bars.close[row - 1] };
-        [high - low, (high - close).abs(), (low - close).abs()]
-            .into_iter()
-            .fold(0.0, f64::max)
-    };
-    let ranges: Vec<f64> = (0..rows).map(true_range).collect();
-    let mean = |row: usize| ranges[row + 1 - period..=row].iter().sum::<f64>() / period as f64;
-    let middle = |row: usize| (bars.high[row] + bars.low[row]) / 2.0;
-    let mut upper: Vec<f64> = (0..rows)
-        .map(|row| {
-            if row < first {
-                NONE
-            } else {
-                middle(row) + multiplier * mean(row)
-            }
-        })
-        .collect();
-    let mut lower: Vec<f64> = (0..rows)
-        .map(|row| {
-            if row < first {
-                NONE
-            } else {
-                middle(row) - multiplier * mean(row)
-            }
-        })
-        .collect();
+    let rows = bars.len();
+    let first = period - 1;
+    let ranges: Vec<f64> = (0..rows).map(|row| textbook_range(bars, row)).collect();
+
+    let mut upper = vec![NONE; rows];
+    let mut lower = vec![NONE; rows];
+    for row in first..rows {
+        let mean = ranges[row - first..=row].iter().sum::<f64>() / period as f64;
+        let middle = (bars.high[row] + bars.low[row]) / 2.0;
+        upper[row] = middle + multiplier * mean;
+        lower[row] = middle - multiplier * mean;
+    }
+
+    // A band keeps its place while the new one is farther away and the close has not crossed it.
     for row in first + 1..rows {
         let before = bars.close[row - 1];
         if !(upper[row] < upper[row - 1] || before > upper[row - 1]) {
@@ -105,6 +100,7 @@ fn textbook_supertrend(bars: &Bars, period: usize, multiplier: f64) -> [Vec<f64>
             lower[row] = lower[row - 1];
         }
     }
+
     let mut direction = vec![NONE; rows];
     let mut now = 1.0;
     for row in first..rows {
@@ -115,6 +111,7 @@ fn textbook_supertrend(bars: &Bars, period: usize, multiplier: f64) -> [Vec<f64>
         }
         direction[row] = now;
     }
+
     let trend = (0..rows).map(|row| {
         if direction[row] > 0.0 {
             lower[row]
@@ -134,11 +131,14 @@ fn a_supertrend_of_real_bars_is_the_textbooks() {
             ("supertrend period=7 multiplier=2.0", 7, 2.0),
             ("supertrend period=14 multiplier=0.5", 14, 0.5),
         ] {
-            let columns = indicator(line).compute(&bars).unwrap();
-            let [trend, direction] = textbook_supertrend(&bars, period, multiplier);
             let what = format!("{line} of {series}");
+            let [trend, direction] = textbook_supertrend(&bars, period, multiplier);
+
+            let columns = indicator(line).compute(&bars).unwrap();
+
             golden_data::assert_meets(&format!("trend: {what}"), &columns[0], &trend, 0);
             assert_column(&format!("direction: {what}"), &columns[1], &direction);
+            // A direction that hardly ever flips would test nothing.
             let down = direction.iter().filter(|value| **value < 0.0).count();
             assert!(down * 10 > bars.len(), "{what}: {down} rows down");
         }
@@ -153,8 +153,10 @@ fn a_supertrend_never_retreats_within_a_trend() {
         let bars = golden_data::bars(series);
         let columns = indicator("supertrend").compute(&bars).unwrap();
         let mut flips = 0;
+
         for row in from..bars.len() {
-            let (trend, direction) = (columns[0][row], columns[1][row]);
+            let trend = columns[0][row];
+            let direction = columns[1][row];
             assert!(
                 (bars.close[row] - trend) * direction > 0.0,
                 "{series} row {row}"
@@ -190,7 +192,7 @@ fn the_slope_of_a_line_is_its_step() {
 }
 
 #[test]
-fn where_nothing_moved_a_share_of_the_movement_is_undefined() {
+fn a_share_of_no_movement_is_undefined() {
     let flat = bars(&[[7.0, 7.0, 7.0, 5.0]; 60]);
     for line in ["williamsr", "stochastic", "cci", "rvi", "ultosc", "mfi"] {
         let columns = indicator(line).compute(&flat).unwrap();
@@ -199,11 +201,13 @@ fn where_nothing_moved_a_share_of_the_movement_is_undefined() {
             "{line}"
         );
     }
+
     let trix = indicator("trix").compute(&flat).unwrap().remove(0);
     assert!(
         trix[43..].iter().all(|value| value.abs() < 1e-12),
         "rounding only"
     );
+
     let zero = [
         "stddev",
         "momentum",
@@ -232,13 +236,14 @@ fn where_nothing_moved_a_share_of_the_movement_is_undefined() {
 /// After a busy stretch without a short binary form, forty silent bars: no sum is left over from
 /// rounding.
 #[test]
-fn a_window_without_volume_has_a_volume_of_exactly_nothing() {
+fn a_window_without_volume_sums_to_exactly_zero() {
     let mut rows: Vec<[f64; 4]> = (0..50)
         .map(|row| f64::from(row) * 0.1)
         .map(|x| [x + 2.0, x + 1.0, x + 1.3, 0.1 + x])
         .collect();
     rows.extend([[8.0, 7.0, 7.5, 0.0]; 40]);
     let of = |line: &str| indicator(line).compute(&bars(&rows)).unwrap().remove(0);
+
     assert!(of("vwap")[89].is_nan() && of("mfi")[89].is_nan());
     assert_eq!((of("cmf")[89], of("volumeratio")[89]), (0.0, 1.0));
 }
@@ -253,8 +258,10 @@ fn a_negative_volume_is_a_missing_one() {
         [3.0, 1.0, 2.0, -1.0],
         [4.0, 1.0, 3.0, 5.0],
     ];
+
     let obv = indicator("obv").compute(&bars(&rows)).unwrap().remove(0);
     assert_column("obv", &obv, &[10.0, 30.0, NONE, 5.0]);
+
     let volume = indicator("ema period=1 source=volume")
         .compute(&bars(&rows))
         .unwrap()

@@ -22,7 +22,7 @@ which every output is defined. Names are not case-sensitive.
 
 ";
 
-fn default(kind: &ParameterKind) -> String {
+fn default_text(kind: &ParameterKind) -> String {
     match kind {
         ParameterKind::Integer { default, .. } => default.to_string(),
         ParameterKind::Float { default, .. } => default.to_string(),
@@ -31,13 +31,13 @@ fn default(kind: &ParameterKind) -> String {
     }
 }
 
-fn section(page: &mut String, spec: &'static IndicatorSpec) {
+fn write_section(page: &mut String, spec: &'static IndicatorSpec) {
     writeln!(page, "\n## {}\n", spec.name).unwrap();
     writeln!(
         page,
         "Also {}. Outputs: {}.\n",
-        names(spec.aliases),
-        outputs(spec)
+        quoted_names(spec.aliases),
+        outputs_text(spec)
     )
     .unwrap();
     writeln!(page, "{}.\n\nSource: {}.", spec.formula, spec.source).unwrap();
@@ -48,23 +48,23 @@ fn section(page: &mut String, spec: &'static IndicatorSpec) {
         )
         .unwrap();
     }
-    parameters(page, spec.parameters);
+    write_parameters(page, spec.parameters);
 }
 
-fn label_section(page: &mut String, spec: &LabelOnlySpec) {
+fn write_label_section(page: &mut String, spec: &LabelOnlySpec) {
     writeln!(page, "\n## {}\n", spec.name).unwrap();
     writeln!(
         page,
         "Also {}. A source of labels, never an input: {}.\n",
-        names(spec.aliases),
+        quoted_names(spec.aliases),
         spec.reason
     )
     .unwrap();
     writeln!(page, "{}.\n\nSource: {}.", spec.formula, spec.source).unwrap();
-    parameters(page, spec.parameters);
+    write_parameters(page, spec.parameters);
 }
 
-fn names(aliases: &[&str]) -> String {
+fn quoted_names(aliases: &[&str]) -> String {
     aliases
         .iter()
         .map(|alias| format!("`{alias}`"))
@@ -72,7 +72,7 @@ fn names(aliases: &[&str]) -> String {
         .join(", ")
 }
 
-fn parameters(page: &mut String, parameters: &[ParameterSpec]) {
+fn write_parameters(page: &mut String, parameters: &[ParameterSpec]) {
     if !parameters.is_empty() {
         writeln!(
             page,
@@ -85,13 +85,13 @@ fn parameters(page: &mut String, parameters: &[ParameterSpec]) {
         writeln!(
             page,
             "| `{name}` | {} | {kind} | {meaning} |",
-            default(kind)
+            default_text(kind)
         )
         .unwrap();
     }
 }
 
-fn outputs(spec: &IndicatorSpec) -> String {
+fn outputs_text(spec: &IndicatorSpec) -> String {
     if spec.outputs.is_empty() {
         return "one, unnamed".to_owned();
     }
@@ -102,9 +102,10 @@ fn outputs(spec: &IndicatorSpec) -> String {
         .join(", ")
 }
 
-fn page() -> String {
+fn render_page() -> String {
     let mut page = HEAD.to_owned();
     page.push_str("| type | outputs | warm-up | volume |\n|---|---|---|---|\n");
+
     let mut specs: Vec<&'static IndicatorSpec> = specs().iter().collect();
     specs.sort_by_key(|spec| spec.name);
     for spec in &specs {
@@ -114,10 +115,11 @@ fn page() -> String {
             page,
             "| [{0}](#{0}) | {1} | {warm_up} | {volume} |",
             spec.name,
-            outputs(spec)
+            outputs_text(spec)
         )
         .unwrap();
     }
+
     for spec in label_only() {
         writeln!(
             page,
@@ -126,10 +128,13 @@ fn page() -> String {
         )
         .unwrap();
     }
-    specs.into_iter().for_each(|spec| section(&mut page, spec));
-    label_only()
-        .iter()
-        .for_each(|spec| label_section(&mut page, spec));
+
+    for spec in specs {
+        write_section(&mut page, spec);
+    }
+    for spec in label_only() {
+        write_label_section(&mut page, spec);
+    }
     page
 }
 
@@ -137,11 +142,11 @@ fn page() -> String {
 fn the_reference_page_is_current() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/indicators.md");
     if std::env::var_os("KTRDR_WRITE_DOCS").is_some() {
-        std::fs::write(&path, page()).unwrap();
+        std::fs::write(&path, render_page()).unwrap();
     }
     let written = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(
-        written == page(),
+        written == render_page(),
         "docs/indicators.md is out of date: run the command at the top of this test"
     );
 }

@@ -1,6 +1,8 @@
 //! All integration tests of this crate in one program, so that the crate is linked once.
 
 #[cfg(test)]
+mod block_kernels_page;
+#[cfg(test)]
 mod broken;
 #[cfg(test)]
 mod catalog;

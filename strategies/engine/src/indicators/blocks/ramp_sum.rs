@@ -78,7 +78,7 @@ impl RampSum {
                 *cell = ramp;
             }
 
-            if let (Some(window), Some(last)) = (stretch.window, cells.last_mut()) {
+            if let Some((window, last)) = stretch.window.zip(cells.last_mut()) {
                 total = sum_of(window);
                 ramp = self.ramp_of(window, total);
                 *last = ramp;

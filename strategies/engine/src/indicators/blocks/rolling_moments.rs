@@ -70,6 +70,17 @@ impl CentredSums {
         self.sum += entering - leaving;
         self.squares += entering * entering - leaving * leaving;
     }
+
+    /// Both sums after each of these rows.
+    #[inline(always)]
+    fn fill(&mut self, leaving: &[f64], entering: &[f64], sums: &mut [f64], squares: &mut [f64]) {
+        let moves = leaving.iter().zip(entering);
+        for ((sum, square), (leaving, entering)) in sums.iter_mut().zip(squares).zip(moves) {
+            self.replace(*leaving, *entering);
+            *sum = self.sum;
+            *square = self.squares;
+        }
+    }
 }
 
 impl Divisors {
@@ -96,6 +107,7 @@ impl RollingMoments {
     /// The divisor of the variance is `length` − `ddof`.
     pub(crate) fn new(length: usize, ddof: f64) -> Self {
         let length = length.max(1);
+
         Self {
             ring: vec![f64::NAN; length].into(),
             next: 0,
@@ -192,18 +204,13 @@ impl RollingMoments {
                 .unwrap_or_default();
 
             let leaving = slice_of(run, start - length..end - length);
-            let moves = leaving.iter().zip(slice_of(run, start..end));
-            let cells = means.iter_mut().zip(&mut *deviations);
-            for ((sum, squares), (leaving, entering)) in cells.zip(moves) {
-                sums.replace(*leaving, *entering);
-                *sum = sums.sum;
-                *squares = sums.squares;
-            }
+            let entering = slice_of(run, start..end);
+            sums.fill(leaving, entering, means, deviations);
             self.fill_moments(sums.centre, means, deviations);
 
             if end == turn_end {
                 sums = CentredSums::of(slice_of(run, end - length..end));
-                if let (Some(mean), Some(deviation)) = (means.last_mut(), deviations.last_mut()) {
+                if let Some((mean, deviation)) = means.last_mut().zip(deviations.last_mut()) {
                     *mean = self.divisors.mean(sums.centre, sums.sum);
                     *deviation = deviation_of(self.divisors.variance(sums.sum, sums.squares));
                 }

@@ -188,7 +188,7 @@ impl RollingSum {
                 *cell = sum;
             }
 
-            if let (Some(window), Some(last)) = (stretch.window, cells.last_mut()) {
+            if let Some((window, last)) = stretch.window.zip(cells.last_mut()) {
                 sum = sum_of(window);
                 *last = sum;
             }

@@ -213,7 +213,7 @@ impl SeededAverage {
         let mut averages = averages.iter_mut();
 
         while self.group.taken > 0 {
-            let (Some(value), Some(average)) = (values.next(), averages.next()) else {
+            let Some((value, average)) = values.next().zip(averages.next()) else {
                 return;
             };
             *average = self.push_seeded(*value);

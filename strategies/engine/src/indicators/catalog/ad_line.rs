@@ -151,9 +151,11 @@ impl AdLine {
                 *new_sum = sum;
             }
 
-            if let (true, Some(last)) = (end == recomputed, sums.last_mut()) {
+            if end == recomputed {
                 sum = sum_of(slice_of(lines, end..end + MEAN_ROWS_MAX));
-                *last = sum;
+                if let Some(last) = sums.last_mut() {
+                    *last = sum;
+                }
             }
             start = end;
         }

@@ -1,6 +1,7 @@
 //! Types that exist as labels only: described like every type, and refused wherever values of the
 //! past are wanted.
 
+use super::has_name;
 use crate::indicators::engine::{ParameterKind, ParameterSpec};
 
 /// A type that labels and never feeds a model.
@@ -45,7 +46,7 @@ static LABEL_ONLY: &[LabelOnlySpec] = &[LabelOnlySpec {
               next moving one; BUY between a low and a high pivot, SELL between a high and a low \
               one, HOLD on a pivot, nothing after the last confirmed one",
     source: "Merrill (1977), Filtered Waves, on closes",
-    reason: "its last pivot moves as bars arrive, so a value would tell of the future",
+    reason: "its last pivot moves as bars arrive, so a value would depend on later bars",
 }];
 
 /// Every type that exists as labels only.
@@ -55,10 +56,9 @@ pub fn label_only() -> &'static [LabelOnlySpec] {
 
 /// The label-only type with that name or alias, without regard to case.
 pub fn find_label_only(name: &str) -> Option<&'static LabelOnlySpec> {
-    let matches = |known: &&str| known.eq_ignore_ascii_case(name);
     LABEL_ONLY
         .iter()
-        .find(|spec| matches(&spec.name) || spec.aliases.iter().any(matches))
+        .find(|spec| has_name(spec.name, spec.aliases, name))
 }
 
 #[cfg(test)]

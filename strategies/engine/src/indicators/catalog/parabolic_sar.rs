@@ -14,15 +14,17 @@ const fn factor(
     min: f64,
     default: f64,
 ) -> ParameterSpec {
+    let kind = ParameterKind::Float {
+        min,
+        min_exclusive: false,
+        max: 1.0,
+        max_exclusive: false,
+        default,
+    };
+
     ParameterSpec {
         name,
-        kind: ParameterKind::Float {
-            min,
-            min_exclusive: false,
-            max: 1.0,
-            max_exclusive: false,
-            default,
-        },
+        kind,
         description,
     }
 }

@@ -27,22 +27,21 @@ pub(crate) trait Input: Copy {
     type Rows<'a>: Rows<Input = Self>;
 }
 
-/// 1 for a value that is not finite, else 0. A number that is added up instead of an early return
-/// lets the compiler look at several values at once.
+/// 0 for a finite value, else some other number: infinity less itself and NaN less itself are NaN.
 #[inline(always)]
-pub(crate) fn gap_bit(value: f64) -> u64 {
-    const EXPONENT: u64 = 0x7ff0_0000_0000_0000;
-    u64::from(value.to_bits() & EXPONENT == EXPONENT)
+pub(crate) fn gap_bits(value: f64) -> u64 {
+    (value - value).to_bits()
 }
 
-/// How many of the values are not finite.
+/// True if one of the values is not finite. Looks at all of them, because a loop without an early
+/// end can look at several at once.
 #[inline(always)]
-pub(crate) fn count_gaps(values: &[f64]) -> u64 {
-    let mut gaps = 0;
+pub(crate) fn has_gap(values: &[f64]) -> bool {
+    let mut bits = 0;
     for value in values {
-        gaps += gap_bit(*value);
+        bits |= gap_bits(*value);
     }
-    gaps
+    bits != 0
 }
 
 /// The values of these rows; none if some of the rows do not exist.

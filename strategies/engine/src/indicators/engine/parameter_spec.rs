@@ -55,8 +55,10 @@ impl ParameterKind {
                 max_exclusive,
                 ..
             } => {
+                // A comparison with NaN is false, so NaN is outside of any bounds.
                 let is_above_min = value > min || (value == min && !min_exclusive);
                 let is_below_max = value < max || (value == max && !max_exclusive);
+
                 is_above_min && is_below_max
             }
             Self::Boolean { .. } | Self::Choice { .. } => false,
@@ -135,15 +137,17 @@ pub(crate) const fn above(
     max: f64,
     default: f64,
 ) -> ParameterSpec {
+    let kind = ParameterKind::Float {
+        min,
+        min_exclusive: true,
+        max,
+        max_exclusive: false,
+        default,
+    };
+
     ParameterSpec {
         name,
-        kind: ParameterKind::Float {
-            min,
-            min_exclusive: true,
-            max,
-            max_exclusive: false,
-            default,
-        },
+        kind,
         description,
     }
 }

@@ -208,13 +208,14 @@ fn unknown_parameter(
     specs: &'static [ParameterSpec],
     name: &str,
 ) -> ParameterError {
-    let known: Vec<_> = specs.iter().map(|spec| spec.name).collect();
-    let nearest = nearest_name(name, known.iter().copied());
+    let names: Vec<_> = specs.iter().map(|spec| spec.name).collect();
+    let nearest = nearest_name(name, names.iter().copied());
+
     ParameterError::Unknown {
         indicator,
         name: name.to_owned(),
         nearest,
-        known,
+        known: names,
     }
 }
 

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use market::BarSlice;
 
 use super::bar::Bar;
-use super::inputs::{BarAndValue, BarAndValueRows, BarRows, Input, Rows, count_gaps, gap_bit};
+use super::inputs::{BarAndValue, BarAndValueRows, BarRows, Input, Rows, gap_bits, has_gap};
 
 /// What a kernel reads from a bar.
 pub(crate) trait Reader: Clone + Send + Sync + 'static {
@@ -106,7 +106,7 @@ impl Reader for Source {
 
     #[inline(always)]
     fn are_present(&self, rows: &[f64]) -> bool {
-        count_gaps(rows) == 0
+        !has_gap(rows)
     }
 }
 
@@ -128,23 +128,21 @@ pub(crate) const CLOSE_VOLUME: Fields<{ CLOSE | VOLUME }> = Fields;
 pub(crate) const HIGH_LOW_CLOSE_VOLUME: Fields<{ HIGH | LOW | CLOSE | VOLUME }> = Fields;
 
 impl<const NAMED: u8> Fields<NAMED> {
-    /// How many of the named fields are missing.
+    /// 0 if no named field is missing, else some other number. Bits instead of an early answer, so
+    /// that several bars can be looked at together.
     #[inline(always)]
-    fn count_missing(bar: &Bar) -> u64 {
-        let missing = |field: u8, value: f64| {
-            if NAMED & field == 0 {
-                0
-            } else {
-                gap_bit(value)
-            }
-        };
+    fn missing_bits(bar: &Bar) -> u64 {
+        Self::bits_if_named(OPEN, gap_bits(bar.open))
+            | Self::bits_if_named(HIGH, gap_bits(bar.high))
+            | Self::bits_if_named(LOW, gap_bits(bar.low))
+            | Self::bits_if_named(CLOSE, gap_bits(bar.close))
+            | Self::bits_if_named(VOLUME, gap_bits(bar.volume))
+            | Self::bits_if_named(VOLUME, u64::from(bar.volume < 0.0))
+    }
 
-        missing(OPEN, bar.open)
-            + missing(HIGH, bar.high)
-            + missing(LOW, bar.low)
-            + missing(CLOSE, bar.close)
-            + missing(VOLUME, bar.volume)
-            + u64::from(NAMED & VOLUME != 0 && bar.volume < 0.0)
+    #[inline(always)]
+    fn bits_if_named(field: u8, bits: u64) -> u64 {
+        if NAMED & field == 0 { 0 } else { bits }
     }
 }
 
@@ -159,7 +157,7 @@ impl<const NAMED: u8> Reader for Fields<NAMED> {
 
     #[inline(always)]
     fn is_present(&self, bar: &Bar) -> bool {
-        Self::count_missing(bar) == 0
+        Self::missing_bits(bar) == 0
     }
 
     fn make_columns<'a>(&self, bars: BarSlice<'a>) -> BarRows<'a> {
@@ -175,7 +173,7 @@ impl<const NAMED: u8> Reader for Fields<NAMED> {
         // Bar by bar and not column by column, so that the processor fetches all columns at once.
         let mut missing = 0;
         for bar in rows.iter() {
-            missing += Self::count_missing(&bar);
+            missing |= Self::missing_bits(&bar);
         }
         missing == 0
     }

@@ -15,7 +15,7 @@ use multiversion::multiversion;
 use serde::{Deserialize, Serialize};
 
 use super::bar::Bar;
-use super::inputs::{Input, Rows, count_gaps, first_mut};
+use super::inputs::{Input, Rows, first_mut, has_gap, slice_of};
 use super::kernel::{BLOCK, BlockKernel, HISTORY, Kernel, Scratch};
 use super::reader::Reader;
 
@@ -181,6 +181,7 @@ fn step_until_warm<I: Input, K: BlockKernel<I, OUTPUTS>, const OUTPUTS: usize>(
         if kernel.is_warm() {
             break;
         }
+
         for (column, value) in cells.iter_mut().zip(kernel.step(input)) {
             if let Some(cell) = column.get_mut(rows) {
                 *cell = value;
@@ -191,11 +192,17 @@ fn step_until_warm<I: Input, K: BlockKernel<I, OUTPUTS>, const OUTPUTS: usize>(
     rows
 }
 
+/// What a computation is made of, and restarts from.
+#[derive(Clone)]
+struct Formula<R, K> {
+    reader: R,
+    /// The kernel before any input.
+    fresh: K,
+}
+
 #[derive(Clone)]
 struct Runner<R, K, P, const OUTPUTS: usize> {
-    reader: R,
-    /// The kernel before any input, to restart from.
-    fresh: K,
+    formula: Formula<R, K>,
     state: State<K>,
     pace: PhantomData<P>,
 }
@@ -209,13 +216,17 @@ struct State<K> {
 
 impl<R, K: Clone, P, const OUTPUTS: usize> Runner<R, K, P, OUTPUTS> {
     fn new(reader: R, kernel: K) -> Self {
+        let state = State {
+            kernel: kernel.clone(),
+            started: false,
+        };
+
         Self {
-            reader,
-            fresh: kernel.clone(),
-            state: State {
-                kernel,
-                started: false,
+            formula: Formula {
+                reader,
+                fresh: kernel,
             },
+            state,
             pace: PhantomData,
         }
     }
@@ -224,9 +235,8 @@ impl<R, K: Clone, P, const OUTPUTS: usize> Runner<R, K, P, OUTPUTS> {
 impl<R: Reader, K, P, const OUTPUTS: usize> Runner<R, K, P, OUTPUTS> {
     fn into_walker<Q>(self, bars: BarSlice<'_>) -> Walker<'_, R, K, Q, OUTPUTS> {
         Walker {
-            columns: self.reader.make_columns(bars),
-            reader: self.reader,
-            fresh: self.fresh,
+            columns: self.formula.reader.make_columns(bars),
+            formula: self.formula,
             kernel: Some(self.state.kernel),
             position: Position::default(),
             pace: PhantomData,
@@ -253,15 +263,15 @@ where
     }
 
     fn push(&mut self, bar: &Bar, outputs: &mut [f64]) {
-        let input = self.reader.read(bar);
+        let input = self.formula.reader.read(bar);
         let mut row = [f64::NAN; OUTPUTS];
 
-        if self.reader.is_present(&input) {
+        if self.formula.reader.is_present(&input) {
             self.state.started = true;
             row = self.state.kernel.step(input).map(finite_or_nan);
         } else if self.state.started {
             self.state = State {
-                kernel: restart(&self.fresh),
+                kernel: restart(&self.formula.fresh),
                 started: false,
             };
         }
@@ -294,8 +304,7 @@ struct Position {
 }
 
 struct Walker<'a, R: Reader, K, P, const OUTPUTS: usize> {
-    reader: R,
-    fresh: K,
+    formula: Formula<R, K>,
     /// Missing only while its rows are filled.
     kernel: Option<K>,
     columns: R::Columns<'a>,
@@ -316,10 +325,9 @@ where
             None => Default::default(),
         });
 
-        let rows = self.reader.rows(&self.columns);
+        let rows = self.formula.reader.rows(&self.columns);
         fill::<R, K, P, OUTPUTS>(
-            &self.reader,
-            &self.fresh,
+            &self.formula,
             &mut self.kernel,
             rows,
             &mut self.position,
@@ -337,8 +345,7 @@ const ROWS_BEFORE_LOOK: usize = 8 * BLOCK;
 /// Fills the columns with the values of the rows from `position` on, and moves it behind them.
 #[multiversion(targets("x86_64+avx+avx2+fma+bmi1+bmi2"), dispatcher = "direct")]
 fn fill<R, K, P, const OUTPUTS: usize>(
-    reader: &R,
-    fresh: &K,
+    formula: &Formula<R, K>,
     kernel: &mut Option<K>,
     rows: <R::Input as Input>::Rows<'_>,
     position: &mut Position,
@@ -349,29 +356,21 @@ fn fill<R, K, P, const OUTPUTS: usize>(
     P: Pace<R::Input, K, OUTPUTS>,
 {
     let mut scratch = [[0.0; HISTORY + BLOCK]; 4];
-    let mut run_start = position.run_start;
-    let mut row = position.next_row;
     let capacity = columns.first().map_or(0, |column| column.len());
-    let end = rows.len().min(row + capacity);
-    let aligned_row = row + cells_before_cache_line(&columns);
-    // Rows before this one are known to hold a value that is not finite.
-    let mut look_first_until = row;
+    let end = rows.len().min(position.next_row + capacity);
+    let aligned_row = position.next_row + cells_before_cache_line(&columns);
+    // Rows before this one may hold a value that is not finite.
+    let mut look_first_until = aligned_row;
 
-    while row < end {
-        if row >= look_first_until.max(aligned_row) && P::may_look_later(kernel) {
+    while position.next_row < end {
+        let row = position.next_row;
+        if row >= look_first_until && P::may_look_later(kernel) {
             let try_end = end.min(row + ROWS_BEFORE_LOOK);
-            let run = rows.slice(run_start..try_end);
-            let cells = columns
-                .each_mut()
-                .map(|column| first_mut(column, try_end - row));
-            P::fill_rows(kernel, run, row - run_start, cells, &mut scratch);
+            let run = rows.slice(position.run_start..try_end);
+            let from = row - position.run_start;
 
-            let are_finite = columns
-                .each_mut()
-                .map(|column| count_gaps(first_mut(column, try_end - row)) == 0);
-            if are_finite.into_iter().all(|is_finite| is_finite) {
-                split_cells(&mut columns, try_end - row);
-                row = try_end;
+            if fill_before_look::<R, K, P, OUTPUTS>(kernel, run, from, &mut columns, &mut scratch) {
+                position.next_row = try_end;
             } else {
                 look_first_until = try_end;
             }
@@ -379,45 +378,93 @@ fn fill<R, K, P, const OUTPUTS: usize>(
         }
 
         // A short first block lets the others begin where a line of the cache does.
-        let block_end = if row < aligned_row {
-            end.min(aligned_row)
-        } else {
-            end.min(row + BLOCK)
-        };
-        let ahead = rows.slice(row..block_end);
-        let present = if reader.are_present(ahead) {
-            ahead.len()
-        } else {
-            let inputs = ahead.iter();
-            inputs.take_while(|input| reader.is_present(input)).count()
-        };
+        let is_aligned = row >= aligned_row;
+        let block_end = end.min(if is_aligned { row + BLOCK } else { aligned_row });
+        let rows = rows.slice(0..block_end);
+        fill_block::<R, K, P, OUTPUTS>(formula, kernel, rows, position, &mut columns, &mut scratch);
+    }
+}
 
-        if present > 0 {
-            let run = rows.slice(run_start..row + present);
-            let mut cells = split_cells(&mut columns, present);
-            let block_cells = cells.each_mut().map(|cells| &mut **cells);
-            P::fill_rows(kernel, run, row - run_start, block_cells, &mut scratch);
-            for cells in cells {
-                mark_undefined(cells);
-            }
-            row += present;
-        }
+/// Fills the cells of the rows from `position` to the end of `rows` or the first missing input, and
+/// moves the position behind them.
+#[inline(always)]
+fn fill_block<R, K, P, const OUTPUTS: usize>(
+    formula: &Formula<R, K>,
+    kernel: &mut Option<K>,
+    rows: <R::Input as Input>::Rows<'_>,
+    position: &mut Position,
+    columns: &mut [&mut [f64]; OUTPUTS],
+    scratch: &mut Scratch,
+) where
+    R: Reader,
+    K: Kernel<R::Input, OUTPUTS>,
+    P: Pace<R::Input, K, OUTPUTS>,
+{
+    let Position {
+        run_start,
+        next_row: from,
+    } = *position;
+    let present = count_present(&formula.reader, rows.slice(from..rows.len()));
+    let present_end = from + present;
 
-        // The first missing input ends the run; its row is undefined in every column.
-        if row < block_end {
-            for cells in split_cells(&mut columns, 1) {
-                cells.fill(f64::NAN);
-            }
-            if run_start < row {
-                *kernel = Some(restart(fresh));
-            }
-            row += 1;
-            run_start = row;
+    if present > 0 {
+        let run = rows.slice(run_start..present_end);
+        let mut cells = split_cells(columns, present);
+        let filled_cells = cells.each_mut().map(|cells| &mut **cells);
+        P::fill_rows(kernel, run, from - run_start, filled_cells, scratch);
+        for cells in cells {
+            mark_undefined(cells);
         }
+        position.next_row = present_end;
     }
 
-    position.run_start = run_start;
-    position.next_row = row;
+    // The first missing input ends the run; its row is undefined in every column.
+    if present_end < rows.len() {
+        for cells in split_cells(columns, 1) {
+            cells.fill(f64::NAN);
+        }
+        if run_start < present_end {
+            *kernel = Some(restart(&formula.fresh));
+        }
+        position.next_row = present_end + 1;
+        position.run_start = position.next_row;
+    }
+}
+
+/// Fills the cells of the rows of `run` from `from` on, whose inputs nobody has looked at. True if
+/// all of them turn out to be finite; else the columns are as long as before.
+#[inline(always)]
+fn fill_before_look<R, K, P, const OUTPUTS: usize>(
+    kernel: &mut Option<K>,
+    run: <R::Input as Input>::Rows<'_>,
+    from: usize,
+    columns: &mut [&mut [f64]; OUTPUTS],
+    scratch: &mut Scratch,
+) -> bool
+where
+    R: Reader,
+    P: Pace<R::Input, K, OUTPUTS>,
+{
+    let rows = run.len() - from;
+    let cells = columns.each_mut().map(|column| first_mut(column, rows));
+    P::fill_rows(kernel, run, from, cells, scratch);
+
+    let mut filled = columns.iter().map(|column| slice_of(column, 0..rows));
+    if filled.any(has_gap) {
+        return false;
+    }
+    split_cells(columns, rows);
+    true
+}
+
+/// How many inputs there are before the first missing one.
+#[inline(always)]
+fn count_present<R: Reader>(reader: &R, inputs: <R::Input as Input>::Rows<'_>) -> usize {
+    if reader.are_present(inputs) {
+        return inputs.len();
+    }
+    let present = inputs.iter().take_while(|input| reader.is_present(input));
+    present.count()
 }
 
 /// Cells of the first column before the one that a line of the cache begins with; less than a
@@ -455,7 +502,7 @@ fn finite_or_nan(value: f64) -> f64 {
 /// Makes NaN of what is not finite. Looking first is faster than writing every cell again.
 #[inline(always)]
 fn mark_undefined(cells: &mut [f64]) {
-    if count_gaps(cells) > 0 {
+    if has_gap(cells) {
         for cell in cells {
             *cell = finite_or_nan(*cell);
         }
