@@ -29,6 +29,26 @@ pub(crate) struct RampSum {
     divisor: f64,
 }
 
+/// What the weighted sum rises by, per value that enters.
+#[derive(Clone, Copy)]
+struct RampWeights {
+    /// n.
+    count: f64,
+    middle: f64,
+    /// 1/divisor.
+    share: f64,
+}
+
+impl RampWeights {
+    /// The weighted sum after one more value. What is added is divided first, so a row waits for
+    /// one addition to the row before and not for a division as well.
+    #[inline(always)]
+    fn next_ramp(self, entering: f64, change: f64, total: f64, ramp: f64) -> f64 {
+        let rise = (-self.middle).mul_add(change, self.count.mul_add(entering, -total));
+        self.share.mul_add(rise, ramp)
+    }
+}
+
 impl RampSum {
     pub(crate) fn new(length: usize, middle: f64, divisor: f64) -> Self {
         Self {
@@ -44,7 +64,9 @@ impl RampSum {
     #[inline(always)]
     pub(crate) fn push(&mut self, value: f64) -> f64 {
         let change = value - self.values.oldest();
-        self.ramp = self.next_ramp(value, change, self.total, self.ramp);
+        self.ramp = self
+            .weights()
+            .next_ramp(value, change, self.total, self.ramp);
 
         self.total = self.values.push(value);
         if self.values.was_recomputed() {
@@ -64,6 +86,7 @@ impl RampSum {
     #[inline(always)]
     pub(crate) fn fill(&mut self, run: &[f64], from: usize, mut cells: &mut [f64]) {
         // Locals, whose address nothing takes, live in registers.
+        let weights = self.weights();
         let mut total = self.total;
         let mut ramp = self.ramp;
 
@@ -73,15 +96,17 @@ impl RampSum {
             let moves = stretch.entering.iter().zip(stretch.leaving);
             for (cell, (entering, leaving)) in cells.iter_mut().zip(moves) {
                 let change = entering - leaving;
-                ramp = self.next_ramp(*entering, change, total, ramp);
+                ramp = weights.next_ramp(*entering, change, total, ramp);
                 total += change;
                 *cell = ramp;
             }
 
-            if let Some((window, last)) = stretch.window.zip(cells.last_mut()) {
+            if let Some(window) = stretch.window {
                 total = sum_of(window);
                 ramp = self.ramp_of(window, total);
-                *last = ramp;
+                if let Some(last) = cells.last_mut() {
+                    *last = ramp;
+                }
             }
         }
 
@@ -89,13 +114,13 @@ impl RampSum {
         self.ramp = ramp;
     }
 
-    /// The weighted sum after one more value. What is added is divided first, so a row waits for
-    /// one addition to the row before and not for a division as well.
     #[inline(always)]
-    fn next_ramp(&self, entering: f64, change: f64, total: f64, ramp: f64) -> f64 {
-        let count = self.values.length() as f64;
-        let rise = (-self.middle).mul_add(change, count.mul_add(entering, -total));
-        (1.0 / self.divisor).mul_add(rise, ramp)
+    fn weights(&self) -> RampWeights {
+        RampWeights {
+            count: self.values.length() as f64,
+            middle: self.middle,
+            share: 1.0 / self.divisor,
+        }
     }
 
     /// The weighted sum of a whole window in order, whose plain sum is `total`.
