@@ -1,4 +1,4 @@
-//! `ktrdr dummy start`: the reference operation.
+//! `ktrdr dummy start`: the reference operation, whose only work is to take time.
 
 use clap::{Args, Subcommand};
 use schemas::commands::RunDummy;
@@ -20,44 +20,47 @@ pub(crate) struct DummyArgs {
 /// `ktrdr dummy …`.
 #[derive(Debug, Subcommand)]
 enum DummyCommand {
-    /// Start n iterations
+    /// Start an operation of iterations of equal length
     Start(StartArgs),
 }
 
 /// `ktrdr dummy start`.
 #[derive(Debug, Args)]
 struct StartArgs {
-    /// Length of the whole, in seconds
+    /// Duration of the whole operation, in seconds
     #[arg(long, default_value_t = 200.0, value_parser = parse_seconds)]
     duration: f64,
-    /// In how many iterations
+    /// Number of iterations
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
     iterations: u64,
-    /// Fail at this iteration
+    /// Fail at iteration N
     #[arg(long, value_name = "N")]
     fail_at: Option<u64>,
-    /// Kill the worker at this iteration, each time it is reached
+    /// Kill the worker each time it reaches iteration N
     #[arg(long, value_name = "N")]
     crash_at: Option<u64>,
-    /// Write a checkpoint every so many iterations; 0 = never
+    /// Write a checkpoint every N iterations; 0 = never
     #[arg(long, value_name = "N", default_value_t = 0)]
     checkpoint_every: u64,
-    /// How to run it.
+    /// How to run the operation.
     #[command(flatten)]
     run: RunArgs,
 }
 
-/// `ktrdr dummy …`.
+/// Starts the operation.
+///
+/// # Errors
+/// The operation cannot be submitted, or fails.
 pub(crate) async fn run(args: &DummyArgs, context: &Context) -> Result<Exit, Failure> {
     let DummyCommand::Start(args) = &args.command;
-    start(context, request(args).operation(), &args.run).await
+    start(context, dummy_request(args).operation(), &args.run).await
 }
 
 #[expect(
     clippy::cast_precision_loss,
     reason = "a count of iterations is far below 2^52"
 )]
-fn request(args: &StartArgs) -> RunDummy {
+fn dummy_request(args: &StartArgs) -> RunDummy {
     RunDummy {
         iterations: args.iterations,
         seconds: args.duration / args.iterations as f64,

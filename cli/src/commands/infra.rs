@@ -20,10 +20,10 @@ pub(crate) struct InfraArgs {
 /// `ktrdr infra …`.
 #[derive(Debug, Subcommand)]
 enum InfraCommand {
-    /// Create what is missing and change what differs; deletes nothing, running it twice changes
+    /// Create what is missing and change what differs; it deletes nothing, and a second run changes
     /// nothing
     Apply(TopologyArgs),
-    /// Show every difference; exit code 1 if there is one
+    /// Show every difference between the server and what is declared; exit code 1 if there is one
     #[command(visible_alias = "diff")]
     Check(TopologyArgs),
 }
@@ -38,8 +38,13 @@ pub(crate) struct TopologyArgs {
     /// Copies of each message: 1 on one node, 3 in a cluster
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=5))]
     replicas: u8,
-    /// Size of the command queue in MiB; full means that new operations are refused
-    #[arg(long, value_name = "MIB", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    /// Size of the command queue in MiB; new operations are refused when it is full
+    #[arg(
+        long,
+        value_name = "MIB",
+        default_value_t = 256,
+        value_parser = clap::value_parser!(u32).range(1..=1_000_000)
+    )]
     commands_size: u32,
 }
 

@@ -106,7 +106,10 @@ pub fn run(line: &CommandLine) -> ExitCode {
     let output = Output::new(&line.global, &environment);
 
     let ended = tokio::runtime::Runtime::new()
-        .map_err(|error| Failure::of(Exit::Failed, codes::SYS_RUNTIME, &error))
+        .map_err(|error| {
+            Failure::of(Exit::Failed, codes::SYS_RUNTIME, &error)
+                .with_hint("this user may start too few threads: raise `ulimit -u`")
+        })
         .and_then(|runtime| runtime.block_on(run_command(line, output.clone(), environment)));
 
     match ended {
@@ -123,8 +126,10 @@ async fn run_command(
     output: Output,
     environment: BTreeMap<String, String>,
 ) -> Result<Exit, Failure> {
-    let working_directory = std::env::current_dir()
-        .map_err(|error| Failure::of(Exit::Failed, codes::SYS_FOLDER, &error))?;
+    let working_directory = std::env::current_dir().map_err(|error| {
+        Failure::of(Exit::Failed, codes::SYS_FOLDER, &error)
+            .with_hint("change to a folder that exists and that this user may read")
+    })?;
     let context = Context::new(
         &line.global,
         output,

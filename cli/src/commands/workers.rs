@@ -1,4 +1,4 @@
-//! `ktrdr workers`: who is alive, what each works on, and asking one to take nothing new.
+//! `ktrdr workers`: the running workers with their work, and asking one to end.
 
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
@@ -8,13 +8,17 @@ use schemas::worker::WorkerInfo;
 use serde_json::json;
 
 use crate::console::durations::{after, compact};
-use crate::console::{Exit, Failure};
+use crate::console::{Exit, Failure, join_with_commas};
 use crate::context::Context;
+
+const HEADS: [&str; 8] = [
+    "WORKER", "SERVICE", "LANES", "STATE", "DEVICE", "UP", "VERSION", "WORKS ON",
+];
 
 /// `ktrdr workers`.
 #[derive(Debug, Args)]
 pub(crate) struct WorkersArgs {
-    /// What to do; list when absent.
+    /// The command; list when absent.
     #[command(subcommand)]
     command: Option<WorkersCommand>,
 }
@@ -22,49 +26,59 @@ pub(crate) struct WorkersArgs {
 /// `ktrdr workers …`.
 #[derive(Debug, Subcommand)]
 enum WorkersCommand {
-    /// List workers with what they work on
+    /// List the running workers with the steps they work on
     List,
-    /// Ask a worker to take nothing new, finish or hand back what it has, and end
+    /// Ask a worker to take nothing new, to finish or hand back its steps, and to end
     Drain {
-        /// The worker
-        worker: schemas::ids::WorkerId,
+        /// Worker to drain
+        worker: WorkerId,
     },
 }
 
-/// `ktrdr workers …`.
+/// Runs the command.
+///
+/// # Errors
+/// The server cannot be asked, or there is no such worker.
 pub(crate) async fn run(args: &WorkersArgs, context: &Context) -> Result<Exit, Failure> {
     match &args.command {
-        Some(WorkersCommand::Drain { worker }) => drain(context, worker).await,
-        Some(WorkersCommand::List) | None => list(context).await,
+        Some(WorkersCommand::Drain { worker }) => drain_worker(worker, context).await,
+        Some(WorkersCommand::List) | None => list_workers(context).await,
     }
 }
 
-async fn list(context: &Context) -> Result<Exit, Failure> {
+async fn list_workers(context: &Context) -> Result<Exit, Failure> {
+    let output = &context.output;
     let workers = context.bus().await?.workers().list().await?;
-    for worker in &workers {
-        context
-            .output
-            .json(&serde_json::to_value(worker).unwrap_or_default());
-    }
     if workers.is_empty() {
-        context
-            .output
-            .note("No worker is running; `ktrdr up` starts a local system");
+        output.note("No worker is running; `ktrdr up` starts a local system");
         return Ok(Exit::Done);
     }
+
     let now = Timestamp::now();
-    let rows: Vec<_> = workers.iter().map(|worker| row(worker, now)).collect();
-    context.output.table(
-        &[
-            "WORKER", "SERVICE", "LANES", "STATE", "DEVICE", "UP", "VERSION", "WORKS ON",
-        ],
-        &rows,
-    );
+    let mut rows = Vec::with_capacity(workers.len());
+    for worker in &workers {
+        output.json(&serde_json::to_value(worker).unwrap_or_default());
+        rows.push(worker_row(worker, now));
+    }
+    output.table(&HEADS, &rows);
     Ok(Exit::Done)
 }
 
+fn worker_row(worker: &WorkerInfo, now: Timestamp) -> Vec<String> {
+    vec![
+        worker.worker.to_string(),
+        worker.service.to_string(),
+        or_dash(join_with_commas(&worker.lanes)),
+        state_text(worker),
+        or_dash(device_text(worker)),
+        compact(after(worker.started_at, now)),
+        worker.version.clone(),
+        or_dash(join_with_commas(&worker.current)),
+    ]
+}
+
 /// `idle`, `busy 1/2`, `draining`.
-fn state(worker: &WorkerInfo) -> String {
+fn state_text(worker: &WorkerInfo) -> String {
     match (worker.draining, worker.current.len()) {
         (true, _) => "draining".to_owned(),
         (false, 0) => "idle".to_owned(),
@@ -72,45 +86,33 @@ fn state(worker: &WorkerInfo) -> String {
     }
 }
 
-fn row(worker: &WorkerInfo, now: Timestamp) -> Vec<String> {
-    let device = worker
-        .device
-        .as_ref()
-        .map(|device| match device.name.as_str() {
-            "" => device.kind.clone(),
-            name => format!("{} {name}", device.kind),
-        });
-    let joined = |items: Vec<String>| {
-        if items.is_empty() {
-            "-".to_owned()
-        } else {
-            items.join(",")
-        }
-    };
-    vec![
-        worker.worker.to_string(),
-        worker.service.to_string(),
-        joined(worker.lanes.iter().map(ToString::to_string).collect()),
-        state(worker),
-        device.unwrap_or_else(|| "-".to_owned()),
-        compact(after(worker.started_at, now)),
-        worker.version.clone(),
-        joined(worker.current.iter().map(ToString::to_string).collect()),
-    ]
+/// `cuda H100`, `cpu`; empty for a worker that reports no device.
+fn device_text(worker: &WorkerInfo) -> String {
+    match &worker.device {
+        Some(device) => format!("{} {}", device.kind, device.name)
+            .trim_end()
+            .to_owned(),
+        None => String::new(),
+    }
 }
 
-async fn drain(context: &Context, worker: &WorkerId) -> Result<Exit, Failure> {
+fn or_dash(text: String) -> String {
+    if text.is_empty() {
+        return "-".to_owned();
+    }
+    text
+}
+
+async fn drain_worker(worker: &WorkerId, context: &Context) -> Result<Exit, Failure> {
     let bus = context.bus().await?;
     if !bus.workers().is_alive(worker).await? {
-        return Err(Failure::new(
-            Exit::NotFound,
-            codes::OPS_NO_WORKER,
-            format!("Worker not found: {worker}"),
-        )
-        .with_hint("`ktrdr workers list` shows the workers that are alive"));
+        let message = format!("Worker not found: {worker}");
+        return Err(Failure::new(Exit::NotFound, codes::OPS_NO_WORKER, message)
+            .with_hint("`ktrdr workers list` shows the running workers"));
     }
     bus.workers().request_drain(worker).await?;
     bus.flush().await?;
+
     context
         .output
         .json(&json!({"type": "result", "worker": worker, "state": "draining", "exit": 0}));

@@ -1,17 +1,22 @@
-//! Spans of time as people read them.
+//! Spans of time and instants as people read them.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 
+const MINUTE_S: f64 = 60.0;
+const HOUR_S: f64 = 3_600.0;
+const DAY_S: f64 = 86_400.0;
+
 /// `45s`, `2m 5s`, `3m`, `1h 20m`, `2h`: whole seconds below an hour, whole minutes above.
 pub(crate) fn rough(span: Duration) -> String {
     let seconds = span.as_secs() + u64::from(span.subsec_millis() >= 500);
-    let (hours, minutes, rest) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
-    match (hours, minutes, rest) {
-        (0, 0, rest) => format!("{rest}s"),
+    let hours = seconds / 3_600;
+    let minutes = seconds / 60 % 60;
+    match (hours, minutes, seconds % 60) {
+        (0, 0, seconds) => format!("{seconds}s"),
         (0, minutes, 0) => format!("{minutes}m"),
-        (0, minutes, rest) => format!("{minutes}m {rest}s"),
+        (0, minutes, seconds) => format!("{minutes}m {seconds}s"),
         (hours, 0, _) => format!("{hours}h"),
         (hours, minutes, _) => format!("{hours}h {minutes}m"),
     }
@@ -21,10 +26,10 @@ pub(crate) fn rough(span: Duration) -> String {
 pub(crate) fn compact(span: Duration) -> String {
     let seconds = span.as_secs_f64();
     match seconds {
-        s if s < 60.0 => format!("{s:.1}s"),
-        s if s < 3_600.0 => format!("{:.1}m", s / 60.0),
-        s if s < 86_400.0 => format!("{:.1}h", s / 3_600.0),
-        s => format!("{:.1}d", s / 86_400.0),
+        _ if seconds < MINUTE_S => format!("{seconds:.1}s"),
+        _ if seconds < HOUR_S => format!("{:.1}m", seconds / MINUTE_S),
+        _ if seconds < DAY_S => format!("{:.1}h", seconds / HOUR_S),
+        _ => format!("{:.1}d", seconds / DAY_S),
     }
 }
 
@@ -43,14 +48,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spans_are_shown_with_at_most_two_units() {
-        let shown: Vec<String> = [0, 45, 125, 180, 4_800, 7_200]
-            .map(|s| rough(Duration::from_secs(s)))
-            .into();
-        assert_eq!(shown, ["0s", "45s", "2m 5s", "3m", "1h 20m", "2h"]);
-        let columns: Vec<String> = [12, 270, 4_320, 172_800]
-            .map(|s| compact(Duration::from_secs(s)))
-            .into();
-        assert_eq!(columns, ["12.0s", "4.5m", "1.2h", "2.0d"]);
+    fn a_span_in_a_sentence_has_at_most_two_units() {
+        let texts = [0, 45, 125, 180, 4_800, 7_200].map(|s| rough(Duration::from_secs(s)));
+
+        assert_eq!(texts, ["0s", "45s", "2m 5s", "3m", "1h 20m", "2h"]);
+    }
+
+    #[test]
+    fn a_span_in_a_column_is_one_number() {
+        let texts = [12, 270, 4_320, 172_800].map(|s| compact(Duration::from_secs(s)));
+
+        assert_eq!(texts, ["12.0s", "4.5m", "1.2h", "2.0d"]);
     }
 }

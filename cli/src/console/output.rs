@@ -8,18 +8,17 @@ use console::Term;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::arguments::{Color, GlobalArgs};
-
 use super::Failure;
+use crate::arguments::{Color, GlobalArgs};
 
 /// Where and how a command writes.
 #[derive(Clone, Debug)]
 pub(crate) struct Output {
     /// JSON lines on standard output, nothing for people.
     pub(crate) json: bool,
-    /// Results only.
+    /// Results only, without remarks and progress.
     pub(crate) quiet: bool,
-    /// How lines look.
+    /// How lines look on this terminal.
     pub(crate) style: Style,
     /// Live progress lines may be drawn: standard error is a terminal.
     pub(crate) live: bool,
@@ -28,27 +27,27 @@ pub(crate) struct Output {
 /// How lines look on this terminal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Style {
-    /// No symbols beyond ASCII.
+    /// No characters beyond ASCII.
     pub(crate) ascii: bool,
-    /// ANSI colours.
+    /// ANSI colours are used.
     pub(crate) color: bool,
 }
 
-/// What a word means, for its colour.
+/// The meaning of a word, which decides its colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tone {
-    /// Went well.
+    /// It went well, or is at work.
     Good,
-    /// Went wrong.
+    /// It went wrong.
     Bad,
-    /// Waits, or is being stopped.
+    /// It waits, or is being stopped.
     Odd,
-    /// Matters less.
+    /// It matters less than its neighbours.
     Dim,
 }
 
 impl Style {
-    /// `text` in the colour of `tone`, if colours are on.
+    /// `text` in the colour of `tone`, if colours are used.
     pub(crate) fn paint(self, tone: Tone, text: &str) -> String {
         if !self.color {
             return text.to_owned();
@@ -62,11 +61,12 @@ impl Style {
         format!("\x1b[{code}m{text}\x1b[0m")
     }
 
-    /// `text` without symbols that an ASCII terminal cannot show.
+    /// One line without characters that an ASCII terminal cannot show.
     pub(crate) fn plain(self, text: &str) -> String {
         if !self.ascii || text.is_ascii() {
             return text.to_owned();
         }
+
         let replaced = text
             .replace('…', "...")
             .replace('→', "->")
@@ -74,65 +74,75 @@ impl Style {
         let ascii: String = replaced.chars().filter(char::is_ascii).collect();
         ascii.split_whitespace().collect::<Vec<_>>().join(" ")
     }
+
+    /// Several lines without such characters; their indentation stays.
+    pub(crate) fn plain_lines(self, text: &str) -> String {
+        if !self.ascii || text.is_ascii() {
+            return text.to_owned();
+        }
+
+        let mut lines = Vec::new();
+        for line in text.lines() {
+            let indent: String = line.chars().take_while(|each| *each == ' ').collect();
+            lines.push(format!("{indent}{}", self.plain(line)));
+        }
+        lines.join("\n")
+    }
 }
 
 impl Output {
-    /// Decides from the flags, the environment's locale and what the standard streams are.
+    /// Decides from the flags, the environment's locale, and whether standard error is a terminal.
     pub(crate) fn new(global: &GlobalArgs, environment: &BTreeMap<String, String>) -> Self {
-        let variable = |name: &str| environment.get(name);
-        let terminal = std::io::stderr().is_terminal();
-        let dumb = variable("TERM").is_some_and(|term| term == "dumb");
+        let variable = |name: &str| environment.get(name).map(String::as_str);
+        let can_draw = std::io::stderr().is_terminal() && variable("TERM") != Some("dumb");
         let color = match global.color {
             Color::Always => true,
             Color::Never => false,
-            Color::Auto => {
-                terminal && !dumb && variable("NO_COLOR").is_none_or(|set| set.is_empty())
-            }
+            Color::Auto => can_draw && variable("NO_COLOR").is_none_or(str::is_empty),
         };
+
+        // The first of these variables that is set decides, as for every program.
         let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
             .iter()
-            .find_map(|name| variable(name).filter(|set| !set.is_empty()));
-        let utf8 = locale.is_none_or(|name| {
-            let name = name.to_ascii_lowercase();
-            name.contains("utf-8") || name.contains("utf8")
-        });
+            .find_map(|name| variable(name).filter(|value| !value.is_empty()));
         Self {
             json: global.json,
             quiet: global.quiet,
             style: Style {
-                ascii: global.ascii || !utf8,
+                ascii: global.ascii || !locale.is_none_or(is_utf8),
                 color,
             },
-            live: terminal && !dumb && !global.json && !global.quiet,
+            live: can_draw && !global.json && !global.quiet,
         }
     }
 
-    /// A line of a result, for people; nothing with `--json`.
+    /// Writes a line of a result, for people; nothing with `--json`.
     pub(crate) fn line(&self, text: &str) {
         if !self.json {
             write_out(&self.style.plain_lines(text));
         }
     }
 
-    /// A value for programs, one line; nothing without `--json`.
+    /// Writes a value for programs on one line; nothing without `--json`.
     pub(crate) fn json(&self, value: &Value) {
         if self.json {
             write_out(&value.to_string());
         }
     }
 
-    /// A remark for people on standard error; nothing with `--json` or `--quiet`.
+    /// Writes a remark for people on standard error; nothing with `--json` or `--quiet`.
     pub(crate) fn note(&self, text: &str) {
         if !self.json && !self.quiet {
             write_err(&self.style.plain_lines(text));
         }
     }
 
-    /// How the command failed.
+    /// Writes how the command failed.
     pub(crate) fn failure(&self, failure: &Failure) {
         if self.json {
             return write_out(&failure.json().to_string());
         }
+
         let text = self.style.plain_lines(&failure.human());
         match text.strip_prefix("error:") {
             Some(rest) => write_err(&format!("{}{rest}", self.style.paint(Tone::Bad, "error:"))),
@@ -140,15 +150,15 @@ impl Output {
         }
     }
 
-    /// A table for people: columns as wide as their widest cell, the last one open.
+    /// Writes a table for people: each column is as wide as its widest cell.
     pub(crate) fn table(&self, heads: &[&str], rows: &[Vec<String>]) {
-        for line in table(heads, rows) {
+        for line in table_lines(heads, rows) {
             self.line(&line);
         }
     }
 
-    /// A table whose last column is a remark: on a terminal it ends at the edge instead of in the
-    /// next line.
+    /// Writes a table whose last column is a remark: on a terminal it ends at the edge instead of
+    /// in the next line.
     pub(crate) fn table_with_remarks(&self, heads: &[&str], rows: &[Vec<String>]) {
         let terminal = Term::stdout();
         let width = if terminal.is_term() {
@@ -156,39 +166,28 @@ impl Output {
         } else {
             usize::MAX
         };
-        for line in table(heads, rows) {
-            self.line(&cut(&line, width));
+        for line in table_lines(heads, rows) {
+            self.line(&cut_to_width(&line, width));
         }
     }
+}
+
+fn is_utf8(locale: &str) -> bool {
+    let locale = locale.to_ascii_lowercase();
+    locale.contains("utf-8") || locale.contains("utf8")
 }
 
 /// `line` on at most `width` columns.
-fn cut(line: &str, width: usize) -> String {
-    match line.char_indices().nth(width) {
-        Some(_) => line
-            .chars()
-            .take(width.saturating_sub(1))
-            .chain(['…'])
-            .collect(),
-        None => line.to_owned(),
+fn cut_to_width(line: &str, width: usize) -> String {
+    if line.char_indices().nth(width).is_none() {
+        return line.to_owned();
     }
+    let mut cut: String = line.chars().take(width.saturating_sub(1)).collect();
+    cut.push('…');
+    cut
 }
 
-impl Style {
-    /// The same for several lines; indentation stays.
-    pub(crate) fn plain_lines(self, text: &str) -> String {
-        if !self.ascii || text.is_ascii() {
-            return text.to_owned();
-        }
-        let lines = text.lines().map(|line| {
-            let indent: String = line.chars().take_while(|each| *each == ' ').collect();
-            format!("{indent}{}", self.plain(line))
-        });
-        lines.collect::<Vec<_>>().join("\n")
-    }
-}
-
-/// Names and texts in two columns.
+/// Writes names and texts in two columns.
 pub(crate) fn print_pairs(output: &Output, pairs: &[(String, String)]) {
     let width = pairs
         .iter()
@@ -207,45 +206,45 @@ pub(crate) fn extended<T: Serialize>(
 ) -> Value {
     let mut value = serde_json::to_value(value).unwrap_or_default();
     if let Some(object) = value.as_object_mut() {
-        object.extend(
-            fields
-                .into_iter()
-                .map(|(name, field)| (name.to_owned(), field)),
-        );
+        for (name, field) in fields {
+            object.insert(name.to_owned(), field);
+        }
     }
     value
 }
 
-/// The lines of a table.
-pub(crate) fn table(heads: &[&str], rows: &[Vec<String>]) -> Vec<String> {
+fn table_lines(heads: &[&str], rows: &[Vec<String>]) -> Vec<String> {
     let head: Vec<String> = heads.iter().map(|head| (*head).to_owned()).collect();
-    let all = || std::iter::once(&head).chain(rows);
-    let width = |column: usize| {
-        all()
-            .filter_map(|row| row.get(column))
-            .map(|cell| cell.chars().count())
-            .max()
-    };
-    let widths: Vec<usize> = (0..head.len())
-        .map(|column| width(column).unwrap_or(0))
-        .collect();
-    let render = |row: &Vec<String>| {
-        let cells = row
-            .iter()
-            .zip(&widths)
-            .map(|(cell, width)| format!("{cell:<width$}"));
-        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
-    };
-    all().map(render).collect()
+    let mut widths = vec![0; head.len()];
+    for row in std::iter::once(&head).chain(rows) {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+
+    std::iter::once(&head)
+        .chain(rows)
+        .map(|row| table_line(row, &widths))
+        .collect()
 }
 
-/// A closed pipe is a reader that has seen enough, not an error.
+fn table_line(row: &[String], widths: &[usize]) -> String {
+    let cells: Vec<String> = row
+        .iter()
+        .zip(widths)
+        .map(|(cell, width)| format!("{cell:<width$}"))
+        .collect();
+    cells.join("  ").trim_end().to_owned()
+}
+
 fn write_out(text: &str) {
-    drop(writeln!(std::io::stdout().lock(), "{text}"));
+    // A closed pipe is a reader that has seen enough, not an error.
+    let _ = writeln!(std::io::stdout().lock(), "{text}");
 }
 
 fn write_err(text: &str) {
-    drop(writeln!(std::io::stderr().lock(), "{text}"));
+    // As for standard output.
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
 #[cfg(test)]
@@ -258,6 +257,7 @@ mod tests {
             ascii: true,
             color: false,
         };
+
         assert_eq!(
             style.plain("📊 Processing AAPL … 🖥️ GPU — 85%"),
             "Processing AAPL ... GPU - 85%"
@@ -267,22 +267,17 @@ mod tests {
 
     #[test]
     fn a_line_is_cut_where_the_terminal_ends() {
-        assert_eq!(
-            (cut("größe", 5).as_str(), cut("größer", 5).as_str()),
-            ("größe", "größ…")
-        );
-        assert_eq!(cut("x", usize::MAX), "x");
+        assert_eq!(cut_to_width("größe", 5), "größe");
+        assert_eq!(cut_to_width("größer", 5), "größ…");
+        assert_eq!(cut_to_width("x", usize::MAX), "x");
     }
 
     #[test]
     fn a_table_is_as_wide_as_its_cells() {
-        let rows = vec![
-            vec!["a".to_owned(), "long cell".to_owned()],
-            vec!["bbb".to_owned(), "x".to_owned()],
-        ];
-        assert_eq!(
-            table(&["ID", "STATE"], &rows),
-            ["ID   STATE", "a    long cell", "bbb  x"]
-        );
+        let rows = [["a", "long cell"], ["bbb", "x"]].map(|row| row.map(str::to_owned).to_vec());
+
+        let lines = table_lines(&["ID", "STATE"], &rows);
+
+        assert_eq!(lines, ["ID   STATE", "a    long cell", "bbb  x"]);
     }
 }

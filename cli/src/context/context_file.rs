@@ -13,25 +13,25 @@ use serde::{Deserialize, Serialize};
 pub(crate) const DEFAULT_DIR: &str = ".ktrdr";
 /// Name of the file inside that folder.
 pub(crate) const FILE_NAME: &str = "context.json";
-/// Variable that names a context file, wherever the caller stands.
+/// Variable that names a context file, whatever the working folder is.
 pub(crate) const VARIABLE: &str = "KTRDR_CONTEXT";
 
-/// What `ktrdr up` tells the other commands.
+/// A running local system, as `ktrdr up` announces it to the other commands.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ContextFile {
     /// Version of this layout.
     pub(crate) v: u16,
-    /// `nats://127.0.0.1:<port>`.
+    /// URL of the server: `nats://127.0.0.1:<port>`.
     pub(crate) nats_url: String,
     /// URL of the object store.
     pub(crate) store_url: String,
-    /// Timing of the system.
+    /// Profile of the system's clocks.
     pub(crate) profile: Profile,
-    /// `http://127.0.0.1:<port>`: the server's monitor.
+    /// URL of the server's monitor: `http://127.0.0.1:<port>`.
     pub(crate) monitor_url: String,
-    /// The `ktrdr up` that runs it.
+    /// Process id of the `ktrdr up` that runs the system.
     pub(crate) pid: u32,
-    /// When it was started.
+    /// When the system was started.
     pub(crate) started_at: Timestamp,
 }
 
@@ -39,23 +39,23 @@ impl ContextFile {
     /// Version of the layout.
     pub(crate) const VERSION: u16 = 1;
 
-    /// Writes the file beside its place and renames it, so that nobody reads half of it.
+    /// Writes another file and renames it, so that no reader sees half of the text.
     ///
     /// # Errors
     /// The folder cannot be written.
     pub(crate) fn write(&self, path: &Path) -> std::io::Result<()> {
-        let beside = path.with_extension("json.new");
-        let mut file = std::fs::File::create(&beside)?;
+        let unfinished = path.with_extension("json.new");
+        let mut file = std::fs::File::create(&unfinished)?;
         file.write_all(serde_json::to_string_pretty(self)?.as_bytes())?;
         file.write_all(b"\n")?;
         file.sync_all()?;
-        std::fs::rename(&beside, path)
+        std::fs::rename(&unfinished, path)
     }
 
-    /// Reads a file.
+    /// Reads a context file.
     ///
     /// # Errors
-    /// It cannot be read or is no context file.
+    /// It cannot be read, or it is not a context file.
     pub(crate) fn read(path: &Path) -> std::io::Result<Self> {
         Ok(serde_json::from_slice(&std::fs::read(path)?)?)
     }
@@ -72,12 +72,17 @@ impl ContextFile {
     ) -> std::io::Result<Option<(PathBuf, Self)>> {
         if let Some(named) = env.get(VARIABLE) {
             let path = working_directory.join(named);
-            return Ok(Some((path.clone(), Self::read(&path)?)));
+            let context = Self::read(&path)?;
+            return Ok(Some((path, context)));
         }
-        let mut folders = working_directory
-            .ancestors()
-            .map(|folder| folder.join(DEFAULT_DIR).join(FILE_NAME));
-        Ok(folders.find_map(|path| Self::read(&path).ok().map(|context| (path, context))))
+
+        for folder in working_directory.ancestors() {
+            let path = folder.join(DEFAULT_DIR).join(FILE_NAME);
+            if let Ok(context) = Self::read(&path) {
+                return Ok(Some((path, context)));
+            }
+        }
+        Ok(None)
     }
 }
 
@@ -98,30 +103,29 @@ mod tests {
     }
 
     #[test]
-    fn a_command_in_a_folder_below_finds_the_context_of_the_nearest_parent() {
+    fn the_context_of_the_nearest_parent_is_found() {
         let root = tempfile::tempdir().unwrap();
         let below = root.path().join("a/b");
         std::fs::create_dir_all(&below).unwrap();
         std::fs::create_dir(root.path().join(DEFAULT_DIR)).unwrap();
         let path = root.path().join(DEFAULT_DIR).join(FILE_NAME);
         context().write(&path).unwrap();
-        assert_eq!(
-            ContextFile::find(&BTreeMap::new(), &below).unwrap(),
-            Some((path, context()))
-        );
+
+        let system = ContextFile::find(&BTreeMap::new(), &below).unwrap();
+
+        assert_eq!(system, Some((path, context())));
     }
 
     #[test]
-    fn the_variable_wins_and_must_name_a_file_that_can_be_read() {
+    fn the_file_that_the_variable_names_must_be_readable() {
         let root = tempfile::tempdir().unwrap();
         let env = [(VARIABLE.to_owned(), "elsewhere.json".to_owned())].into();
         assert!(ContextFile::find(&env, root.path()).is_err());
-        context()
-            .write(&root.path().join("elsewhere.json"))
-            .unwrap();
-        assert_eq!(
-            ContextFile::find(&env, root.path()).unwrap().unwrap().1,
-            context()
-        );
+
+        let path = root.path().join("elsewhere.json");
+        context().write(&path).unwrap();
+
+        let system = ContextFile::find(&env, root.path()).unwrap();
+        assert_eq!(system, Some((path, context())));
     }
 }

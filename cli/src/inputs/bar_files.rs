@@ -14,25 +14,29 @@ use super::stored_series::series_key;
 use crate::arguments::values::{parse_instrument, parse_timeframe};
 use crate::console::{Exit, Failure};
 
+/// The form of an argument that names a series in a file.
+const NAMED_FILE_FORM: &str = "expected SYMBOL:TIMEFRAME=FILE, as in EURUSD:1h=bars.csv, or a file \
+                               whose name contains both, as in EURUSD_1h.csv";
+
 /// How the times of files are read.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct TimeArgs {
-    /// IANA zone of times that carry none, as in America/New_York
+    /// IANA zone of times without a zone, as in America/New_York
     #[arg(long)]
-    pub(crate) zone: Option<String>,
+    zone: Option<String>,
     /// The times name the end of each bar instead of its start
     #[arg(long)]
-    pub(crate) labels_close: bool,
-    /// When a bar is known; by default at the end of the session for exchanges, after its length
-    /// for currencies
+    labels_close: bool,
+    /// When a bar is known; by default at the end of its session for exchanges, and after its
+    /// length for currencies
     #[arg(long, value_enum)]
-    pub(crate) closes: Option<Closes>,
+    closes: Option<BarClose>,
 }
 
 /// When a bar is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Closes {
-    /// As in training: cut at the end of its session
+enum BarClose {
+    /// As in training: no later than the end of its session
     Calendar,
     /// Its length after its start
     Length,
@@ -51,16 +55,25 @@ impl TimeArgs {
             ..Mapping::default()
         }
     }
+
+    /// The rule for the bars of this series.
+    fn bar_close(&self, key: &SeriesKey) -> BarClose {
+        match (self.closes, key.day_boundary) {
+            (Some(chosen), _) => chosen,
+            (None, DayBoundary::UtcMidnight) => BarClose::Length,
+            (None, _) => BarClose::Calendar,
+        }
+    }
 }
 
-/// A series in a file, written `SYMBOL:TIMEFRAME=FILE`, or `FILE` alone where its name says both.
+/// A series in a file, written `SYMBOL:TIMEFRAME=FILE`, or `FILE` alone if its name contains both.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct NamedFile {
-    /// What is traded.
+    /// Instrument whose bars the file holds.
     pub(crate) symbol: Instrument,
-    /// Length of a bar.
+    /// Length of a bar in the file.
     pub(crate) timeframe: Timeframe,
-    /// Where the bars are.
+    /// Path of the file.
     pub(crate) file: PathBuf,
 }
 
@@ -70,39 +83,38 @@ impl NamedFile {
     /// # Errors
     /// What is missing or unknown, as a sentence.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let form = || {
-            "expected SYMBOL:TIMEFRAME=FILE, as in EURUSD:1h=bars.csv, or a file whose name says both, as in EURUSD_1h.csv"
-                .to_owned()
-        };
         let Some((series, file)) = text.split_once('=') else {
-            let file = PathBuf::from(text);
-            let (Some(symbol), Some(timeframe)) = parse_file_name(&file) else {
-                return Err(form());
-            };
-            return Ok(Self {
+            return Self::parse_path(text);
+        };
+
+        // The symbol may contain a colon, too: `crypto:BTC/USD:1h`.
+        match series.rsplit_once(':') {
+            Some((symbol, timeframe)) if !file.is_empty() => Ok(Self {
+                symbol: parse_instrument(symbol)?,
+                timeframe: parse_timeframe(timeframe)?,
+                file: file.into(),
+            }),
+            _ => Err(NAMED_FILE_FORM.to_owned()),
+        }
+    }
+
+    fn parse_path(text: &str) -> Result<Self, String> {
+        let file = PathBuf::from(text);
+        match parse_file_name(&file) {
+            (Some(symbol), Some(timeframe)) => Ok(Self {
                 symbol,
                 timeframe,
                 file,
-            });
-        };
-        let (symbol, length) = series
-            .rsplit_once(':')
-            .filter(|_| !file.is_empty())
-            .ok_or_else(form)?;
-        Ok(Self {
-            symbol: parse_instrument(symbol)?,
-            timeframe: parse_timeframe(length)?,
-            file: file.into(),
-        })
+            }),
+            _ => Err(NAMED_FILE_FORM.to_owned()),
+        }
     }
 }
 
 /// Symbol and timeframe in the name of a file: `EURUSD_1h.csv`.
 pub(crate) fn parse_file_name(file: &Path) -> (Option<Instrument>, Option<Timeframe>) {
-    file.file_name()
-        .and_then(|name| name.to_str())
-        .and_then(parse_name)
-        .unzip()
+    let name = file.file_name().and_then(|name| name.to_str());
+    name.and_then(parse_name).unzip()
 }
 
 /// The rows of a file that holds bars of this series.
@@ -114,27 +126,18 @@ pub(crate) fn read_file(
     key: &SeriesKey,
     mapping: &Mapping,
 ) -> Result<FileBars, Failure> {
-    let SeriesKey {
-        instrument,
-        timeframe,
-        day_boundary,
-        ..
-    } = key.clone();
-    Ok(read_path(
-        file,
-        mapping,
-        &Expected {
-            instrument,
-            timeframe,
-            day_boundary,
-        },
-    )?)
+    let expected = Expected {
+        instrument: key.instrument.clone(),
+        timeframe: key.timeframe,
+        day_boundary: key.day_boundary,
+    };
+    Ok(read_path(file, mapping, &expected)?)
 }
 
 /// When each of these bars became known, by the calendar of their series.
 ///
 /// # Errors
-/// A time is none of a bar.
+/// A time is not that of a bar.
 pub(crate) fn close_times_of(bars: &RawBars, key: &SeriesKey) -> Result<Vec<Utc>, Failure> {
     close_times(Calendar::for_key(key), key, &bars.open_time).map_err(|error| {
         Failure::of(Exit::Failed, codes::DATA_INVALID_LABEL, &error).with_hint(error.hint())
@@ -142,93 +145,96 @@ pub(crate) fn close_times_of(bars: &RawBars, key: &SeriesKey) -> Result<Vec<Utc>
 }
 
 /// Bars with the time at which each of them is known, every row in file order.
-///
-/// # Errors
-/// The file cannot be read, its times do not ascend, or a time is none of a bar.
-pub(crate) fn read_series(
-    named: &NamedFile,
-    times: &TimeArgs,
-    folder: &Path,
-) -> Result<Bars, Failure> {
+fn read_series(named: &NamedFile, times: &TimeArgs, folder: &Path) -> Result<Bars, Failure> {
     let key = series_key("file", &named.symbol, named.timeframe)?;
-    let raw = ascending(
-        read_file(&folder.join(&named.file), &key, &times.mapping())?,
-        &named.file,
-    )?;
-    let usual = if key.day_boundary == DayBoundary::UtcMidnight {
-        Closes::Length
-    } else {
-        Closes::Calendar
+    let file = read_file(&folder.join(&named.file), &key, &times.mapping())?;
+    let raw = require_ascending(file, &named.file)?;
+
+    let known_at = match times.bar_close(&key) {
+        BarClose::Length => nominal_close_times(&raw, named.timeframe),
+        BarClose::Calendar => close_times_of(&raw, &key)?,
     };
-    let known = match times.closes.unwrap_or(usual) {
-        Closes::Length => nominal(&raw, named.timeframe),
-        Closes::Calendar => close_times_of(&raw, &key)?,
-    };
-    Ok(raw.with_close_times(known))
+    Ok(raw.with_close_times(known_at))
 }
 
-/// The bars of each symbol, in the order given: each series once, and every symbol in all of these
-/// timeframes.
+/// The bars of each symbol, in the order of the files: each series once, and every symbol in all of
+/// these timeframes.
 ///
 /// # Errors
-/// A series is given twice or is missing, or its file cannot be read.
+/// A series is named twice or is missing, or its file cannot be read.
 pub(crate) fn read_symbols(
     files: &[NamedFile],
     timeframes: &[Timeframe],
     times: &TimeArgs,
     folder: &Path,
 ) -> Result<Vec<(String, SymbolBars)>, Failure> {
-    let mut symbols = Vec::new();
-    // All of them are told apart before the first one is read: a missing file is known at once.
-    for group in by_symbol(files, timeframes)? {
-        let symbol = group
-            .first()
-            .map(|file| file.symbol.symbol())
-            .unwrap_or_default();
-        let read = group
-            .iter()
-            .map(|file| Ok((file.timeframe, read_series(file, times, folder)?)));
-        symbols.push((symbol, read.collect::<Result<SymbolBars, Failure>>()?));
+    let groups = group_by_symbol(files)?;
+    // Before the first one is read, which may take long: a missing file is known at once.
+    for group in &groups {
+        require_timeframes(group, timeframes)?;
+    }
+
+    let mut symbols = Vec::with_capacity(groups.len());
+    for group in groups {
+        let mut bars = SymbolBars::new();
+        for file in &group.files {
+            bars.insert(file.timeframe, read_series(file, times, folder)?);
+        }
+        symbols.push((group.symbol.symbol(), bars));
     }
     Ok(symbols)
 }
 
-fn by_symbol<'a>(
-    files: &'a [NamedFile],
-    timeframes: &[Timeframe],
-) -> Result<Vec<Vec<&'a NamedFile>>, Failure> {
-    let mut symbols: Vec<Vec<&NamedFile>> = Vec::new();
+/// The files of one symbol.
+struct SymbolFiles<'a> {
+    symbol: &'a Instrument,
+    files: Vec<&'a NamedFile>,
+}
+
+impl SymbolFiles<'_> {
+    fn has(&self, timeframe: Timeframe) -> bool {
+        self.files.iter().any(|file| file.timeframe == timeframe)
+    }
+}
+
+fn group_by_symbol(files: &[NamedFile]) -> Result<Vec<SymbolFiles<'_>>, Failure> {
+    let mut groups: Vec<SymbolFiles<'_>> = Vec::new();
     for file in files {
-        let group = symbols
-            .iter_mut()
-            .find(|group| group.iter().any(|other| other.symbol == file.symbol));
+        let group = groups.iter_mut().find(|group| *group.symbol == file.symbol);
         match group {
-            Some(group) if group.iter().any(|other| other.timeframe == file.timeframe) => {
-                let (symbol, timeframe) = (file.symbol.symbol(), file.timeframe);
-                let message = format!("--bars {symbol}:{timeframe} is given twice");
-                return Err(Failure::new(Exit::Usage, codes::DATA_TWICE, message)
-                    .with_hint("give one file a series"));
-            }
-            Some(group) => group.push(file),
-            None => symbols.push(vec![file]),
+            Some(group) if group.has(file.timeframe) => return Err(named_twice(file)),
+            Some(group) => group.files.push(file),
+            None => groups.push(SymbolFiles {
+                symbol: &file.symbol,
+                files: vec![file],
+            }),
         }
     }
-    for group in &symbols {
-        let has = |timeframe: &&Timeframe| group.iter().any(|file| file.timeframe == **timeframe);
-        if let (Some(first), Some(missing)) = (
-            group.first(),
-            timeframes.iter().find(|timeframe| !has(timeframe)),
-        ) {
-            let symbol = first.symbol.symbol();
-            let message = format!("the strategy needs {missing} bars of {symbol}");
-            return Err(Failure::new(Exit::Usage, codes::DATA_MISSING, message)
-                .with_hint(format!("add --bars {symbol}:{missing}=FILE")));
-        }
-    }
-    Ok(symbols)
+    Ok(groups)
 }
 
-fn nominal(bars: &RawBars, timeframe: Timeframe) -> Vec<Utc> {
+fn named_twice(file: &NamedFile) -> Failure {
+    let message = format!(
+        "--bars {}:{} is given twice",
+        file.symbol.symbol(),
+        file.timeframe
+    );
+    Failure::new(Exit::Usage, codes::DATA_TWICE, message).with_hint("give one file for each series")
+}
+
+fn require_timeframes(group: &SymbolFiles<'_>, timeframes: &[Timeframe]) -> Result<(), Failure> {
+    let missing = timeframes.iter().find(|timeframe| !group.has(**timeframe));
+    let Some(missing) = missing else {
+        return Ok(());
+    };
+
+    let symbol = group.symbol.symbol();
+    let message = format!("the strategy needs {missing} bars of {symbol}");
+    Err(Failure::new(Exit::Usage, codes::DATA_MISSING, message)
+        .with_hint(format!("add --bars {symbol}:{missing}=FILE")))
+}
+
+fn nominal_close_times(bars: &RawBars, timeframe: Timeframe) -> Vec<Utc> {
     bars.open_time
         .iter()
         .map(|open| open.plus_micros(timeframe.micros()))
@@ -247,78 +253,92 @@ pub(crate) fn read_any(
     times: &TimeArgs,
     folder: &Path,
 ) -> Result<Bars, Failure> {
-    let (path, mapping) = (folder.join(file), times.mapping());
+    let path = folder.join(file);
+    let mapping = times.mapping();
     let (named_symbol, named_timeframe) = parse_file_name(file);
-    let found = detect(&path, &mapping)?
-        .timeframe
-        .and_then(|text| text.parse().ok());
+    let detected = detect(&path, &mapping)?.timeframe;
     let timeframe = timeframe
         .or(named_timeframe)
-        .or(found)
+        .or(detected.and_then(|text| text.parse().ok()))
         .unwrap_or(Timeframe::Hour1);
-    // The symbol decides only whether a volume of 0 can be meant; without one it is taken as it is
-    // written.
-    let unnamed = || {
-        Instrument::parse("stk:UNNAMED")
-            .map_err(|error| Failure::of(Exit::Usage, codes::DATA_UNNAMED, &error))
+
+    let instrument = match symbol.cloned().or(named_symbol) {
+        Some(instrument) => instrument,
+        None => unnamed_instrument()?,
     };
-    let instrument = symbol.cloned().or(named_symbol).map_or_else(unnamed, Ok)?;
     let expected = Expected {
         instrument,
         timeframe,
         day_boundary: DayBoundary::UtcMidnight,
     };
-    let raw = ascending(read_path(&path, &mapping, &expected)?, file)?;
-    let known = nominal(&raw, timeframe);
-    Ok(raw.with_close_times(known))
+    let raw = require_ascending(read_path(&path, &mapping, &expected)?, file)?;
+    let known_at = nominal_close_times(&raw, timeframe);
+    Ok(raw.with_close_times(known_at))
 }
 
-fn ascending(read: FileBars, file: &Path) -> Result<RawBars, Failure> {
-    let times: &[Utc] = &read.bars.open_time;
-    let pairs = times
-        .iter()
-        .zip(times.iter().skip(1))
-        .zip(read.lines.iter().skip(1));
-    match pairs.into_iter().find(|((one, next), _)| next <= one) {
-        Some(((one, next), line)) => {
+/// A stock, for which a volume of 0 is a volume of 0: that is all that the symbol decides here.
+fn unnamed_instrument() -> Result<Instrument, Failure> {
+    Instrument::parse("stk:UNNAMED").map_err(|error| {
+        Failure::of(Exit::Usage, codes::DATA_UNNAMED, &error).with_hint("name it with --symbol")
+    })
+}
+
+/// The rows, if each is later than the one before it.
+fn require_ascending(read: FileBars, file: &Path) -> Result<RawBars, Failure> {
+    let times = &read.bars.open_time;
+    let later = times.iter().zip(read.lines.iter()).skip(1);
+    for (previous, (next, line)) in times.iter().zip(later) {
+        if next <= previous {
             let message = format!(
-                "{}, line {line}: the bar of {next} follows that of {one}",
+                "{}, line {line}: the bar of {next} follows that of {previous}",
                 file.display()
             );
-            Err(Failure::new(Exit::Usage, codes::DATA_ORDER, message)
-                .with_hint("sort the rows by time and remove repeated ones; `ktrdr data check FILE` lists them all"))
+            return Err(
+                Failure::new(Exit::Usage, codes::DATA_ORDER, message).with_hint(
+                    "sort the rows by time and remove repeated ones; `ktrdr data check FILE` lists \
+                     them all",
+                ),
+            );
         }
-        None => Ok(read.bars),
     }
+    Ok(read.bars)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_series_is_named_before_its_file_or_by_its_name() {
-        let read = |text: &str| {
-            let NamedFile {
+    /// Symbol, timeframe and file of an argument, or its error.
+    fn describe(text: &str) -> String {
+        match NamedFile::parse(text) {
+            Ok(NamedFile {
                 symbol,
                 timeframe,
                 file,
-            } = NamedFile::parse(text)?;
-            Ok::<_, String>(format!("{symbol} {timeframe} {}", file.display()))
-        };
+            }) => format!("{symbol} {timeframe} {}", file.display()),
+            Err(error) => error,
+        }
+    }
+
+    #[test]
+    fn a_series_is_named_before_its_file_or_by_its_name() {
         assert_eq!(
-            read("EURUSD:1h=my bars.csv").unwrap(),
+            describe("EURUSD:1h=my bars.csv"),
             "fx:EUR.USD 1h my bars.csv"
         );
         assert_eq!(
-            read("crypto:BTC/USD:4h=some=file.csv").unwrap(),
+            describe("crypto:BTC/USD:4h=some=file.csv"),
             "crypto:BTC.USD 4h some=file.csv"
         );
         assert_eq!(
-            read("data/AAPL_1d.csv.gz").unwrap(),
+            describe("data/AAPL_1d.csv.gz"),
             "stk:AAPL 1d data/AAPL_1d.csv.gz"
         );
-        let wrong = [
+    }
+
+    #[test]
+    fn a_wrong_name_of_a_series_is_answered_with_the_form() {
+        let texts = [
             "EURUSD=x.csv",
             "EURUSD:1h",
             "EURUSD:1h=",
@@ -326,14 +346,18 @@ mod tests {
             "?:1h=x.csv",
             "bars.csv",
         ];
-        insta::assert_snapshot!(wrong.map(|text| read(text).unwrap_err()).join("\n"));
+
+        insta::assert_snapshot!(texts.map(describe).join("\n"));
     }
 
     #[test]
     fn repeated_times_are_refused_with_their_line() {
         let folder = tempfile::tempdir().unwrap();
-        let rows = "timestamp,open,high,low,close\n2024-01-02T10:00:00Z,1,2,1,2\n2024-01-02T10:00:00Z,1,2,1,2\n";
+        let rows = "timestamp,open,high,low,close\n\
+                    2024-01-02T10:00:00Z,1,2,1,2\n\
+                    2024-01-02T10:00:00Z,1,2,1,2\n";
         std::fs::write(folder.path().join("x.csv"), rows).unwrap();
+
         let failure = read_any(
             Path::new("x.csv"),
             None,
@@ -342,6 +366,7 @@ mod tests {
             folder.path(),
         )
         .unwrap_err();
+
         insta::assert_snapshot!(failure.human());
     }
 }

@@ -1,26 +1,28 @@
 //! Where a strategy is found: as a file, in the folder that `KTRDR_STRATEGIES` names, or in the
-//! catalog of the checkout.
+//! catalogue of the checkout.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use schemas::codes;
 use schemas::spelling::nearest_name;
-use std::path::{Path, PathBuf};
 use strategies::{Findings, Overrides, Resolved, Split, Strategy};
 
 use crate::console::{Exit, Failure};
 use crate::context::Context;
 
-/// A folder of strategies that is searched before the catalog.
+/// A folder of strategies that is searched before the catalogue.
 pub(crate) const VARIABLE: &str = "KTRDR_STRATEGIES";
 /// Where the strategies of a checkout are.
-const CATALOG: &str = "strategies/catalog";
+const CATALOGUE: &str = "strategies/catalog";
 
 /// A strategy that was found, checked and resolved without overrides.
 pub(crate) struct LoadedStrategy {
-    /// The file it is in.
+    /// File that holds the strategy.
     pub(crate) path: PathBuf,
-    /// As it is written.
+    /// The strategy as it is written.
     pub(crate) strategy: Strategy,
-    /// With every default and reference filled in.
+    /// The strategy with every default and reference filled in.
     pub(crate) resolved: Resolved,
 }
 
@@ -60,9 +62,9 @@ pub(crate) fn find_strategy(name: &str, context: &Context) -> Result<(PathBuf, S
 /// Every strategy that can be called by its name: the name and its path, sorted; the first folder
 /// wins.
 pub(crate) fn list_strategies(context: &Context) -> Vec<(String, PathBuf)> {
-    let mut paths = std::collections::BTreeMap::new();
-    for folder in folders(&context.working_directory, strategies_folder(context)) {
-        for name in names(&folder) {
+    let mut paths = BTreeMap::new();
+    for folder in folders_to_search(&context.working_directory, strategies_folder(context)) {
+        for name in names_in(&folder) {
             let path = folder.join(format!("{name}.yaml"));
             paths.entry(name).or_insert(path);
         }
@@ -74,8 +76,8 @@ fn strategies_folder(context: &Context) -> Option<&str> {
     context.environment.get(VARIABLE).map(String::as_str)
 }
 
-/// The strategy called `name`, which is a path or the name of a file in a folder of strategies: its
-/// path and its text.
+/// The path and the text of the strategy called `name`, which is a path, or the name of a file in a
+/// folder of strategies.
 ///
 /// # Errors
 /// It is nowhere (the error names every place that was tried), or it cannot be read as text.
@@ -84,26 +86,32 @@ pub(crate) fn find_in(
     working_directory: &Path,
     folder: Option<&str>,
 ) -> Result<(PathBuf, String), Failure> {
-    let folders = folders(working_directory, folder);
-    let as_path = working_directory.join(name);
-    let is_name = !name.contains('/') && !name.ends_with(".yaml") && !name.ends_with(".yml");
-    let named = folders
-        .iter()
-        .filter(|_| is_name)
-        .map(|folder| folder.join(format!("{name}.yaml")));
-    let places: Vec<PathBuf> = std::iter::once(as_path).chain(named).collect();
+    let folders = folders_to_search(working_directory, folder);
+    let mut places = vec![working_directory.join(name)];
+    // A path is not looked up as a name: it would be found where nobody expects it.
+    let is_path = name.contains('/') || name.ends_with(".yaml") || name.ends_with(".yml");
+    if !is_path {
+        places.extend(
+            folders
+                .iter()
+                .map(|folder| folder.join(format!("{name}.yaml"))),
+        );
+    }
+
     let Some(path) = places.iter().find(|place| place.is_file()) else {
-        return Err(nowhere(name, &places, &folders));
+        return Err(no_strategy(name, &places, &folders));
     };
-    let text = std::fs::read_to_string(path).map_err(|error| {
-        let message = format!("cannot read the strategy {}", path.display());
-        Failure {
-            causes: vec![error.to_string()],
-            ..Failure::new(Exit::Failed, codes::STRATEGY_UNREADABLE, message)
-        }
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok((path.clone(), text)),
+        Err(error) => Err(unreadable_strategy(path, &error)),
+    }
+}
+
+fn unreadable_strategy(path: &Path, error: &std::io::Error) -> Failure {
+    let message = format!("cannot read the strategy {}", path.display());
+    Failure::new(Exit::Failed, codes::STRATEGY_UNREADABLE, message)
+        .with_cause(error)
         .with_hint("a strategy is a YAML file in UTF-8 that this user may read")
-    })?;
-    Ok((path.clone(), text))
 }
 
 /// The failure with the strategy that it is about before its message.
@@ -119,79 +127,68 @@ pub(crate) fn describe_split(split: &Split) -> String {
             train,
             validation,
             test,
-        } => {
-            format!(
-                "{:.0} % train, {:.0} % validation, {:.0} % test",
-                train * 1e2,
-                validation * 1e2,
-                test * 1e2
-            )
-        }
+        } => format!(
+            "{:.0} % train, {:.0} % validation, {:.0} % test",
+            train * 1e2,
+            validation * 1e2,
+            test * 1e2
+        ),
         Split::Dates {
             validation_start,
             test_start,
-        } => {
-            format!("validation from {validation_start}, test from {test_start}")
-        }
+        } => format!("validation from {validation_start}, test from {test_start}"),
     }
 }
 
-/// The folders that names are looked up in.
-fn folders(working_directory: &Path, folder: Option<&str>) -> Vec<PathBuf> {
-    let given = folder
-        .filter(|folder| !folder.is_empty())
-        .map(|folder| working_directory.join(folder));
-    let checkouts = working_directory
+/// The folders that names are looked up in: the one that was named, then the catalogue of the
+/// nearest checkout.
+fn folders_to_search(working_directory: &Path, folder: Option<&str>) -> Vec<PathBuf> {
+    let mut folders = Vec::new();
+    if let Some(folder) = folder.filter(|folder| !folder.is_empty()) {
+        folders.push(working_directory.join(folder));
+    }
+
+    // Without a checkout, the place where a catalogue would be is still named in the error.
+    let nearest = working_directory
         .ancestors()
-        .map(|ancestor| ancestor.join(CATALOG));
-    let catalog = checkouts
-        .clone()
-        .find(|catalog| catalog.is_dir())
-        .or_else(|| checkouts.clone().next());
-    given.into_iter().chain(catalog).collect()
+        .map(|ancestor| ancestor.join(CATALOGUE))
+        .find(|catalogue| catalogue.is_dir());
+    folders.push(nearest.unwrap_or_else(|| working_directory.join(CATALOGUE)));
+    folders
 }
 
-fn nowhere(name: &str, places: &[PathBuf], folders: &[PathBuf]) -> Failure {
-    let tried = places
-        .iter()
-        .map(|place| format!("tried {}", place.display()))
-        .collect();
-    let known: Vec<String> = folders.iter().flat_map(|folder| names(folder)).collect();
-    let written = name.trim_end_matches(".yaml").trim_end_matches(".yml");
-    let hint = match nearest_name(written, known.iter().map(String::as_str)) {
+fn no_strategy(name: &str, places: &[PathBuf], folders: &[PathBuf]) -> Failure {
+    let names: Vec<String> = folders.iter().flat_map(|folder| names_in(folder)).collect();
+    let stem = name.trim_end_matches(".yaml").trim_end_matches(".yml");
+    let hint = match nearest_name(stem, names.iter().map(String::as_str)) {
         Some(nearest) => {
             format!("did you mean `{nearest}`? `ktrdr strategies list` shows every name")
         }
-        None if known.is_empty() => {
+        None if names.is_empty() => {
             format!("give the path of a .yaml file, or set {VARIABLE} to a folder of them")
         }
         None => {
             "give the path of a .yaml file, or a name that `ktrdr strategies list` shows".to_owned()
         }
     };
-    Failure {
-        causes: tried,
-        ..Failure::new(
-            Exit::NotFound,
-            codes::STRATEGY_NOT_FOUND,
-            format!("there is no strategy `{name}`"),
-        )
+
+    let message = format!("there is no strategy `{name}`");
+    let mut failure =
+        Failure::new(Exit::NotFound, codes::STRATEGY_NOT_FOUND, message).with_hint(hint);
+    for place in places {
+        failure.causes.push(format!("tried {}", place.display()));
     }
-    .with_hint(hint)
+    failure
 }
 
 /// Names of the strategies in a folder, sorted; none if it cannot be listed.
-fn names(folder: &Path) -> Vec<String> {
-    let listed = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut names: Vec<String> = listed
-        .filter_map(|entry| {
-            entry
-                .file_name()
-                .to_str()?
-                .strip_suffix(".yaml")
-                .map(str::to_owned)
-        })
-        .collect();
+fn names_in(folder: &Path) -> Vec<String> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let file = entry.file_name();
+        let stem = file.to_str().and_then(|name| name.strip_suffix(".yaml"));
+        names.extend(stem.map(str::to_owned));
+    }
     names.sort_unstable();
     names
 }
@@ -201,55 +198,56 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_strategy_of_the_catalog_is_found_by_its_name_from_a_folder_below_the_checkout() {
+    fn the_catalogue_is_found_from_a_folder_below_the_checkout() {
         let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+
         let (path, text) = find_in("eurusd_rsi_macd", &here, None).unwrap();
+
         assert!(path.ends_with("strategies/catalog/eurusd_rsi_macd.yaml"));
         assert!(text.contains("name: eurusd_rsi_macd"));
     }
 
     #[test]
-    fn a_file_goes_before_the_folder_of_the_variable_and_that_before_the_catalog() {
+    fn a_file_wins_over_the_variable_and_that_over_the_catalogue() {
         let folder = tempfile::tempdir().unwrap();
         let here = folder.path();
         for (place, text) in [
             ("mine/x.yaml", "variable"),
-            ("strategies/catalog/x.yaml", "catalog"),
+            ("strategies/catalog/x.yaml", "catalogue"),
             ("x", "file"),
         ] {
             std::fs::create_dir_all(here.join(place).parent().unwrap()).unwrap();
             std::fs::write(here.join(place), text).unwrap();
         }
-        let found = |variable| find_in("x", here, variable).unwrap().1;
-        assert_eq!(found(Some("mine")), "file");
+        let text_for = |variable| find_in("x", here, variable).unwrap().1;
+
+        assert_eq!(text_for(Some("mine")), "file");
+
         std::fs::remove_file(here.join("x")).unwrap();
-        assert_eq!(found(Some("mine")), "variable");
-        assert_eq!(found(None), "catalog");
+        assert_eq!(text_for(Some("mine")), "variable");
+        assert_eq!(text_for(None), "catalogue");
         // An empty variable counts as unset.
-        assert_eq!(found(Some("")), "catalog");
+        assert_eq!(text_for(Some("")), "catalogue");
     }
 
     #[test]
     fn a_misspelt_name_is_answered_with_the_nearest_one() {
         let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let hint = |name| find_in(name, here, None).unwrap_err().hint;
-        assert!(hint("eurusd_rsi_macdd").starts_with("did you mean `eurusd_rsi_macd`?"));
-        assert!(hint("us_equity_trend.yaml").starts_with("did you mean `us_equities_trend`?"));
+        let hint_for = |name| find_in(name, here, None).unwrap_err().hint;
+
+        assert!(hint_for("eurusd_rsi_macdd").starts_with("did you mean `eurusd_rsi_macd`?"));
+        assert!(hint_for("us_equity_trend.yaml").starts_with("did you mean `us_equities_trend`?"));
         assert_eq!(
-            hint("nothing"),
+            hint_for("nothing"),
             "give the path of a .yaml file, or a name that `ktrdr strategies list` shows"
         );
     }
 
     #[test]
-    fn a_path_that_is_not_there_is_not_looked_up_as_a_name() {
+    fn a_path_is_not_looked_up_as_a_name() {
         let failure = find_in("some/x.yaml", Path::new("/nowhere"), None).unwrap_err();
-        assert_eq!(
-            (failure.exit, failure.causes.as_slice()),
-            (
-                Exit::NotFound,
-                &["tried /nowhere/some/x.yaml".to_owned()][..]
-            )
-        );
+
+        assert_eq!(failure.exit, Exit::NotFound);
+        assert_eq!(failure.causes, ["tried /nowhere/some/x.yaml"]);
     }
 }

@@ -8,74 +8,82 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use tokio::sync::watch;
 
-/// What a part does.
+/// State of one part of the system.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum State {
-    /// Started, not yet heard of.
+    /// Started; no sign of life has come yet.
     Starting,
-    /// At work.
+    /// Running and ready for work.
     Ready,
-    /// Ended unasked; will be started again.
+    /// Ended unasked; it will be started again.
     Restarting {
-        /// How it ended.
+        /// How the program ended.
         reason: String,
-        /// How long we wait first.
+        /// Pause before the next start.
         after: Duration,
     },
-    /// Asked to end.
+    /// Asked to end, and still running.
     Stopping,
-    /// Ended.
+    /// Ended because it was asked to.
     Stopped,
-    /// Not there, or ended in a way that another start would not change.
+    /// Not built, or ended in a way that another start would not change.
     Absent {
-        /// Why, and what to do about it.
+        /// The reason, and what to do about it.
         reason: String,
     },
 }
 
-/// One part.
+/// The line of one part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Line {
-    /// Its name.
+    /// Name of the part.
     pub(crate) name: String,
-    /// What it does.
+    /// Current state of the part.
     pub(crate) state: State,
-    /// Process id, address or log: what helps a person.
+    /// Process id, address or log file.
     pub(crate) detail: String,
 }
 
-impl fmt::Display for Line {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            name,
-            state,
-            detail,
-        } = self;
-        match state {
-            State::Starting => write!(formatter, "{name:<13} starting    {detail}"),
-            State::Ready => write!(formatter, "{name:<13} ready       {detail}"),
-            State::Restarting { reason, after } => {
-                write!(
-                    formatter,
-                    "{name:<13} restarting  in {:.1} s, {reason}",
-                    after.as_secs_f64()
-                )
-            }
-            State::Stopping => write!(formatter, "{name:<13} stopping"),
-            State::Stopped => write!(formatter, "{name:<13} stopped"),
-            State::Absent { reason } => write!(formatter, "{name:<13} absent      {reason}"),
+impl State {
+    /// Ended unasked; the pause is decided later.
+    pub(crate) const fn restarting(reason: String) -> Self {
+        Self::Restarting {
+            reason,
+            after: Duration::ZERO,
         }
     }
 }
 
-/// All lines, in the order in which they were added.
+impl Line {
+    fn is_starting(&self) -> bool {
+        matches!(self.state, State::Starting | State::Restarting { .. })
+    }
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = match &self.state {
+            State::Starting => format!("starting    {}", self.detail),
+            State::Ready => format!("ready       {}", self.detail),
+            State::Restarting { reason, after } => {
+                format!("restarting  in {:.1} s, {reason}", after.as_secs_f64())
+            }
+            State::Stopping => "stopping".to_owned(),
+            State::Stopped => "stopped".to_owned(),
+            State::Absent { reason } => format!("absent      {reason}"),
+        };
+        write!(formatter, "{:<13} {text}", self.name)
+    }
+}
+
+/// The lines of all parts, in the order in which they were added.
 #[derive(Clone, Debug)]
 pub(crate) struct Board {
     lines: watch::Sender<Vec<Line>>,
 }
 
 impl Board {
-    /// An empty board.
+    /// A board without lines.
     pub(crate) fn new() -> Self {
         Self {
             lines: watch::Sender::new(Vec::new()),
@@ -89,75 +97,88 @@ impl Board {
             state,
             detail: detail.to_owned(),
         };
-        self.lines.send_if_modified(|lines| {
-            match lines.iter_mut().find(|each| each.name == name) {
-                Some(found) if *found == line => false,
-                Some(found) => {
-                    *found = line.clone();
-                    true
-                }
-                None => {
-                    lines.push(line.clone());
-                    true
-                }
-            }
-        });
+        self.lines.send_if_modified(|lines| put_line(lines, line));
     }
 
     /// Sets the line to ready if it says starting: a sign of life after a stop must not bring it
     /// back.
     pub(crate) fn note_service(&self, name: &str) {
         self.lines.send_if_modified(|lines| {
-            let found = lines
+            let starting = lines
                 .iter_mut()
                 .find(|line| line.name == name && line.state == State::Starting);
-            found.map(|line| line.state = State::Ready).is_some()
+            starting.map(|line| line.state = State::Ready).is_some()
         });
     }
 
-    /// Waits until nothing is starting or about to.
+    /// Waits until no part is starting or will start again.
     pub(crate) async fn wait_until_started(&self) {
-        let quiet = |lines: &Vec<Line>| {
-            !lines
-                .iter()
-                .any(|line| matches!(line.state, State::Starting | State::Restarting { .. }))
-        };
-        drop(self.lines.subscribe().wait_for(quiet).await);
+        // The board cannot close while this borrows it.
+        let _ = self
+            .lines
+            .subscribe()
+            .wait_for(|lines| !lines.iter().any(Line::is_starting))
+            .await;
     }
 
-    /// What [`show`] reads.
+    /// The lines as they change, for [`show`].
     pub(crate) fn lines(&self) -> watch::Receiver<Vec<Line>> {
         self.lines.subscribe()
     }
 }
 
+/// Puts the line in its place; false if nothing changed.
+fn put_line(lines: &mut Vec<Line>, line: Line) -> bool {
+    match lines.iter_mut().find(|each| each.name == line.name) {
+        Some(old) if *old == line => return false,
+        Some(old) => *old = line,
+        None => lines.push(line),
+    }
+    true
+}
+
 /// Shows every change on standard error until the last board is dropped: `live` redraws the lines
 /// where it is a terminal.
 pub(crate) async fn show(mut changes: watch::Receiver<Vec<Line>>, live: bool) {
-    let live = (live && std::io::stderr().is_terminal()).then(MultiProgress::new);
-    let mut shown: Vec<(Line, Option<ProgressBar>)> = Vec::new();
+    let multi = (live && std::io::stderr().is_terminal()).then(MultiProgress::new);
+    let mut drawn: Vec<DrawnLine> = Vec::new();
     loop {
         let lines = changes.borrow_and_update().clone();
         for (index, line) in lines.into_iter().enumerate() {
-            match shown.get_mut(index) {
-                Some((old, _)) if *old == line => {}
-                Some((old, bar)) => {
-                    print_line(&line, bar.as_ref());
-                    *old = line;
-                }
-                None => {
-                    let bar = live.as_ref().map(|live| live.add(plain_bar()));
-                    print_line(&line, bar.as_ref());
-                    shown.push((line, bar));
-                }
+            match drawn.get_mut(index) {
+                Some(old) if old.line == line => {}
+                Some(old) => old.redraw(line),
+                None => drawn.push(DrawnLine::new(line, multi.as_ref())),
             }
         }
         if changes.changed().await.is_err() {
             break;
         }
     }
-    for (_, bar) in shown {
+
+    // The last lines stay on the screen.
+    for DrawnLine { bar, .. } in drawn {
         bar.inspect(ProgressBar::abandon);
+    }
+}
+
+/// A line as it was drawn last.
+struct DrawnLine {
+    line: Line,
+    /// Its place on a terminal; none elsewhere.
+    bar: Option<ProgressBar>,
+}
+
+impl DrawnLine {
+    fn new(line: Line, multi: Option<&MultiProgress>) -> Self {
+        let bar = multi.map(|multi| multi.add(plain_bar()));
+        print_line(&line, bar.as_ref());
+        Self { line, bar }
+    }
+
+    fn redraw(&mut self, line: Line) {
+        print_line(&line, self.bar.as_ref());
+        self.line = line;
     }
 }
 
@@ -185,28 +206,31 @@ fn print_line(line: &Line, bar: Option<&ProgressBar>) {
 mod tests {
     use super::*;
 
+    fn text_of(state: State) -> String {
+        let line = Line {
+            name: "trainer".to_owned(),
+            state,
+            detail: "pid 7".to_owned(),
+        };
+        line.to_string()
+    }
+
     #[test]
     fn each_state_reads_as_one_aligned_line() {
-        let line = |state| {
-            Line {
-                name: "trainer".to_owned(),
-                state,
-                detail: "pid 7".to_owned(),
-            }
-            .to_string()
-        };
-        assert_eq!(line(State::Ready), "trainer       ready       pid 7");
+        assert_eq!(text_of(State::Ready), "trainer       ready       pid 7");
+
         let reason = "not built: make trainer".to_owned();
         assert_eq!(
-            line(State::Absent { reason }),
+            text_of(State::Absent { reason }),
             "trainer       absent      not built: make trainer"
         );
+
         let restarting = State::Restarting {
             reason: "exit code 1".to_owned(),
             after: Duration::from_millis(500),
         };
         assert_eq!(
-            line(restarting),
+            text_of(restarting),
             "trainer       restarting  in 0.5 s, exit code 1"
         );
     }
@@ -216,8 +240,10 @@ mod tests {
         let board = Board::new();
         board.set("a", State::Starting, "");
         board.set("b", State::Stopped, "");
+
         board.note_service("a");
         board.note_service("b");
+
         board.wait_until_started().await;
         let states: Vec<State> = board
             .lines

@@ -1,89 +1,112 @@
 //! Why a local system does not come up.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 use bus::BusError;
-use schemas::codes::{self, Advice as _};
+use schemas::codes::{self, Advice, Code};
 use store::StoreError;
 
 use crate::console::{Exit, Failure};
 
-/// One variant per failed operation.
+/// Why a local system does not come up: one variant for each operation that can fail.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum UpError {
-    /// The folder or a file in it.
+    /// The folder or a file in it cannot be used.
     #[error("cannot use {}", path.display())]
     Folder {
-        /// The path.
+        /// The folder or file that cannot be used.
         path: PathBuf,
-        /// What the system said.
+        /// The answer of the operating system.
         source: std::io::Error,
     },
-    /// Another `ktrdr up` runs there.
-    #[error("a system already runs in {}{}", dir.display(), owner.map(|pid| format!(" (process {pid})")).unwrap_or_default())]
+    /// Another `ktrdr up` runs in the folder.
+    #[error("a system already runs in {}{}", dir.display(), process_text(*owner))]
     AlreadyRunning {
-        /// The folder.
+        /// The folder of the other system.
         dir: PathBuf,
-        /// Process id of the other one, if known.
+        /// Process id of the other `ktrdr up`, if it is known.
         owner: Option<u32>,
     },
-    /// No server program.
+    /// The program nats-server was not found.
     #[error("there is no nats-server in .deps/nats/bin nor on PATH")]
     NoServer,
     /// A program cannot be started.
     #[error("cannot start {program}")]
     Spawn {
-        /// Its path.
+        /// Path of the program.
         program: PathBuf,
-        /// What the system said.
+        /// The answer of the operating system.
         source: std::io::Error,
     },
-    /// The server ended, or did not get ready in time.
-    #[error("the NATS server did not get ready: {reason}")]
+    /// The server ended, or did not become ready in time.
+    #[error("the NATS server did not become ready: {reason}")]
     ServerNotReady {
         /// Last line of its log, or what was waited for.
         reason: String,
-        /// Its log.
+        /// The log file of the server.
         log: PathBuf,
     },
     /// The object store cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// Connecting or applying the topology.
+    /// Connecting to the server failed, or applying the topology.
     #[error("cannot set up the bus")]
     Bus(#[from] BusError),
 }
 
-impl UpError {
-    /// What to do next.
-    pub(crate) fn hint(&self) -> String {
+fn process_text(owner: Option<u32>) -> String {
+    match owner {
+        Some(pid) => format!(" (process {pid})"),
+        None => String::new(),
+    }
+}
+
+impl Advice for UpError {
+    fn code(&self) -> Code {
         match self {
-            Self::Folder { .. } => "check the permissions and the space, or choose another place with --dir".to_owned(),
+            Self::Folder { .. } => codes::UP_FOLDER,
+            Self::AlreadyRunning { .. } => codes::UP_ALREADY_RUNNING,
+            Self::NoServer => codes::UP_NO_SERVER,
+            Self::Spawn { .. } => codes::UP_SPAWN,
+            Self::ServerNotReady { .. } => codes::UP_SERVER_NOT_READY,
+            Self::Store(error) => error.code(),
+            Self::Bus(_) => codes::UP_BUS,
+        }
+    }
+
+    fn hint(&self) -> Cow<'static, str> {
+        let hint = match self {
+            Self::Folder { .. } => {
+                "check the permissions and the space, or choose another place with --dir"
+            }
             Self::AlreadyRunning { .. } => {
-                "use it from here (`ktrdr doctor`), stop it with Ctrl+C, or choose another place with --dir".to_owned()
+                "use it from here (`ktrdr doctor`), stop it with Ctrl+C, or choose another place \
+                 with --dir"
             }
             Self::NoServer => {
-                "run `infra/setup nats` in the checkout, or put nats-server 2.14 or newer on PATH".to_owned()
+                "run `infra/setup nats` in the checkout, or put nats-server 2.14 or newer on PATH"
             }
-            Self::Spawn { .. } => "build it with `make build` (the trainer with `make trainer`)".to_owned(),
-            Self::ServerNotReady { log, .. } => format!("see {}; a port given with --port may be taken", log.display()),
-            Self::Store(error) => error.hint().into_owned(),
-            Self::Bus(error) => error.hint().into_owned(),
-        }
+            Self::Spawn { .. } => "build it with `make build` (the trainer with `make trainer`)",
+            Self::ServerNotReady { log, .. } => {
+                let log = log.display();
+                return format!("see {log}; a port given with --port may be taken").into();
+            }
+            Self::Store(error) => return error.hint(),
+            Self::Bus(error) => return error.hint(),
+        };
+        hint.into()
     }
 }
 
 impl From<UpError> for Failure {
     fn from(error: UpError) -> Self {
-        let (exit, code) = match &error {
-            UpError::Store(_) => (Exit::Unreachable, codes::STORE_UNREACHABLE),
-            UpError::Folder { .. } => (Exit::Failed, codes::UP_FOLDER),
-            UpError::AlreadyRunning { .. } => (Exit::Refused, codes::UP_ALREADY_RUNNING),
-            UpError::NoServer => (Exit::Usage, codes::UP_NO_SERVER),
-            UpError::Spawn { .. } => (Exit::Failed, codes::UP_SPAWN),
-            UpError::ServerNotReady { .. } => (Exit::Failed, codes::UP_SERVER_NOT_READY),
-            UpError::Bus(_) => (Exit::Failed, codes::UP_BUS),
+        let exit = match &error {
+            UpError::AlreadyRunning { .. } => Exit::Refused,
+            UpError::NoServer => Exit::Usage,
+            UpError::Store(_) => Exit::Unreachable,
+            _ => Exit::Failed,
         };
-        Self::of(exit, code, &error).with_hint(error.hint())
+        Self::advised(exit, &error)
     }
 }

@@ -31,6 +31,8 @@ impl Folder {
         };
         std::fs::create_dir_all(path.join("logs")).map_err(failed)?;
         let path = path.canonicalize().map_err(failed)?;
+
+        // A lock of the system and not the context file: it is gone with a process that was killed.
         let lock = OpenOptions::new()
             .create(true)
             .truncate(false)
@@ -47,27 +49,28 @@ impl Folder {
             }
             Err(TryLockError::Error(source)) => return Err(failed(source)),
         }
+
         let folder = Self { path, _lock: lock };
         folder.end_leftovers();
         Ok(folder)
     }
 
-    /// Where it is, absolute.
+    /// Absolute path of the folder.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The context file.
+    /// Path of the context file.
     pub(crate) fn context_file(&self) -> PathBuf {
         self.path.join(FILE_NAME)
     }
 
-    /// The log of one program.
+    /// Path of the log of one program.
     pub(crate) fn log(&self, name: &str) -> PathBuf {
         self.path.join("logs").join(format!("{name}.log"))
     }
 
-    /// A log opened for appending.
+    /// The log of one program, opened for appending.
     ///
     /// # Errors
     /// It cannot be opened.
@@ -89,62 +92,85 @@ impl Folder {
             .create(true)
             .append(true)
             .open(self.process_list());
-        if let Err(error) = list.and_then(|mut list| writeln!(list, "{pid} {}", program.display()))
-        {
+
+        let written = list.and_then(|mut list| writeln!(list, "{pid} {}", program.display()));
+        if let Err(error) = written {
             tracing::warn!(%error, pid, "a started program could not be noted");
         }
     }
 
     /// Forgets all programs: they have ended.
     pub(crate) fn forget(&self) {
-        drop(std::fs::remove_file(self.process_list()));
-        drop(std::fs::remove_file(self.context_file()));
+        // A file that was never written need not be removed.
+        let _ = std::fs::remove_file(self.process_list());
+        let _ = std::fs::remove_file(self.context_file());
     }
 
-    /// Kills what stands in the list and still runs the same program; a process id may have been
-    /// given to another since.
+    /// Kills every process in the list that still runs the same program; a process id may belong to
+    /// another program by now.
     fn end_leftovers(&self) {
         let list = std::fs::read_to_string(self.process_list()).unwrap_or_default();
         for (pid, program) in list.lines().filter_map(|line| line.split_once(' ')) {
-            let same = std::fs::read_link(format!("/proc/{pid}/exe"))
-                .is_ok_and(|found| is_program(&found, program));
+            let is_same = std::fs::read_link(format!("/proc/{pid}/exe"))
+                .is_ok_and(|running| is_program(&running, program));
             if let Ok(number) = pid.parse().map(Pid::from_raw)
-                && same
+                && is_same
             {
                 tracing::warn!(
                     pid,
                     program,
                     "ending a program that a killed `ktrdr up` left running"
                 );
+                // It may have ended by itself just now.
                 let _ = kill(number, Signal::SIGKILL);
             }
         }
+
         self.forget();
     }
 }
 
-/// True for the program itself, and for one that was built anew since.
-fn is_program(found: &Path, program: &str) -> bool {
-    found
-        .to_str()
-        .is_some_and(|found| found.strip_suffix(" (deleted)").unwrap_or(found) == program)
+/// True for the program itself, and for one that was rebuilt while it ran.
+fn is_program(running: &Path, program: &str) -> bool {
+    let Some(running) = running.to_str() else {
+        return false;
+    };
+    running.strip_suffix(" (deleted)").unwrap_or(running) == program
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, Instant};
+
     use super::*;
 
+    /// Claims a folder that was released. A process that another test starts holds every open lock
+    /// for an instant, until it runs its own program.
+    fn claim_again(path: &Path) -> Folder {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        loop {
+            match Folder::claim(path) {
+                Err(UpError::AlreadyRunning { .. }) if Instant::now() < deadline => {
+                    std::thread::yield_now();
+                }
+                claimed => return claimed.unwrap(),
+            }
+        }
+    }
+
     #[test]
-    fn a_second_claim_of_the_same_folder_is_refused_and_a_later_one_is_not() {
+    fn a_second_claim_of_the_same_folder_is_refused() {
         let root = tempfile::tempdir().unwrap();
-        let held = Folder::claim(root.path()).unwrap();
+        let folder = Folder::claim(root.path()).unwrap();
+
         let refused = Folder::claim(root.path()).unwrap_err();
         assert!(
             matches!(refused, UpError::AlreadyRunning { owner: None, .. }),
             "{refused}"
         );
-        drop(held);
-        Folder::claim(root.path()).unwrap();
+
+        drop(folder);
+        claim_again(root.path());
     }
 
     #[test]
@@ -154,25 +180,31 @@ mod tests {
         // This very process, under a name that it does not have.
         folder.remember(std::process::id(), Path::new("/usr/bin/nats-server"));
         drop(folder);
-        Folder::claim(root.path()).unwrap();
+
+        claim_again(root.path());
     }
 
     #[test]
-    fn a_program_behind_a_link_is_ended_with_what_was_left() {
+    fn a_program_behind_a_link_is_ended_with_the_leftovers() {
         use std::os::unix::process::ExitStatusExt as _;
         let root = tempfile::tempdir().unwrap();
         let link = root.path().join("server");
         std::os::unix::fs::symlink("/bin/sleep", &link).unwrap();
         let folder = Folder::claim(root.path()).unwrap();
-        let mut left = std::process::Command::new(&link).arg("60").spawn().unwrap();
-        folder.remember(left.id(), &link);
+        let mut leftover = std::process::Command::new(&link).arg("60").spawn().unwrap();
+        folder.remember(leftover.id(), &link);
+
         folder.end_leftovers();
-        assert_eq!(left.wait().unwrap().signal(), Some(9));
+
+        assert_eq!(leftover.wait().unwrap().signal(), Some(9));
     }
 
     #[test]
-    fn a_program_that_was_built_anew_is_still_the_same() {
-        let found = |text| is_program(Path::new(text), "/bin/x");
-        assert!(found("/bin/x") && found("/bin/x (deleted)") && !found("/bin/y"));
+    fn a_program_that_was_rebuilt_is_still_the_same() {
+        let is_x = |text| is_program(Path::new(text), "/bin/x");
+
+        assert!(is_x("/bin/x"));
+        assert!(is_x("/bin/x (deleted)"));
+        assert!(!is_x("/bin/y"));
     }
 }

@@ -1,5 +1,5 @@
-//! What the NATS server says about itself on its monitor port, which no ordinary client can ask
-//! for.
+//! The durability of the NATS server, which it says on its monitor port only: an ordinary client
+//! cannot ask for it.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ pub(crate) enum Durability {
     Synced,
     /// Acknowledged messages reach the disk later.
     SyncedLater {
-        /// How much later at most, in seconds.
+        /// The longest delay, in seconds.
         seconds: u64,
     },
     /// The server could not be asked.
@@ -32,7 +32,8 @@ impl std::fmt::Display for Durability {
             }
             Self::SyncedLater { seconds } => write!(
                 formatter,
-                "a power cut may lose the last {seconds} s of acknowledged messages; set `sync_interval: always`"
+                "a power cut may lose the last {seconds} s of acknowledged messages; set \
+                 `sync_interval: always`"
             ),
             Self::Unverified => {
                 formatter.write_str("unverified (the monitor port does not answer)")
@@ -48,7 +49,7 @@ struct JetStreamState {
 
 #[derive(Deserialize)]
 struct JetStreamConfig {
-    /// Nanoseconds.
+    /// Longest time between two syncs, in nanoseconds.
     #[serde(default)]
     sync_interval: u64,
     #[serde(default)]
@@ -57,13 +58,13 @@ struct JetStreamConfig {
 
 /// Asks the monitor at `http://host:port`.
 pub(crate) async fn read_durability(monitor_url: &str) -> Durability {
-    match tokio::time::timeout(TIMEOUT, get(monitor_url, "/jsz")).await {
-        Ok(Some(body)) => parse(&body),
+    match tokio::time::timeout(TIMEOUT, request(monitor_url, "/jsz")).await {
+        Ok(Some(body)) => parse_durability(&body),
         _ => Durability::Unverified,
     }
 }
 
-fn parse(body: &str) -> Durability {
+fn parse_durability(body: &str) -> Durability {
     match serde_json::from_str::<JetStreamState>(body) {
         Ok(JetStreamState { config }) if config.sync_always => Durability::Synced,
         Ok(JetStreamState { config }) => Durability::SyncedLater {
@@ -75,45 +76,50 @@ fn parse(body: &str) -> Durability {
 
 /// One plain request to a server on this host or network; enough for a monitor that answers in one
 /// piece.
-async fn get(url: &str, path: &str) -> Option<String> {
+async fn request(url: &str, path: &str) -> Option<String> {
     let address = url.strip_prefix("http://")?.trim_end_matches('/');
     let mut stream = TcpStream::connect(address).await.ok()?;
+
     let request = format!("GET {path} HTTP/1.0\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.ok()?;
+
     let mut answer = String::new();
     stream
         .take(ANSWER_BYTES_MAX)
         .read_to_string(&mut answer)
         .await
         .ok()?;
+
     let (head, body) = answer.split_once("\r\n\r\n")?;
-    head.lines()
-        .next()?
-        .contains(" 200")
-        .then(|| body.to_owned())
+    let status = head.lines().next()?;
+    status.contains(" 200").then(|| body.to_owned())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn answer(sync: &str) -> String {
+        format!(
+            r#"{{"memory": 0, "config": {{"sync_interval": 120000000000, {sync} "strict": true}}}}"#
+        )
+    }
+
     #[test]
     fn the_setting_is_read_from_the_answer_of_the_monitor() {
-        let body = |sync: &str| {
-            format!(
-                r#"{{"memory": 0, "config": {{"sync_interval": 120000000000, {sync} "strict": true}}}}"#
-            )
-        };
-        assert_eq!(parse(&body(r#""sync_always": true,"#)), Durability::Synced);
-        assert_eq!(parse(&body("")), Durability::SyncedLater { seconds: 120 });
-        assert_eq!(parse("<html>"), Durability::Unverified);
+        let synced = parse_durability(&answer(r#""sync_always": true,"#));
+        assert_eq!(synced, Durability::Synced);
+
+        let later = parse_durability(&answer(""));
+        assert_eq!(later, Durability::SyncedLater { seconds: 120 });
+
+        assert_eq!(parse_durability("<html>"), Durability::Unverified);
     }
 
     #[tokio::test]
-    async fn a_port_that_nobody_answers_on_leaves_it_unverified() {
-        assert_eq!(
-            read_durability("http://127.0.0.1:1").await,
-            Durability::Unverified
-        );
+    async fn a_port_where_nothing_answers_leaves_it_unverified() {
+        let durability = read_durability("http://127.0.0.1:1").await;
+
+        assert_eq!(durability, Durability::Unverified);
     }
 }

@@ -2,20 +2,21 @@
 //! started, kept on its ports.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::process::{Child, Command};
+use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStderr, Command};
 use tokio::sync::watch;
 
 use super::board::{Board, State};
 use super::error::UpError;
 use super::folder::Folder;
-use super::program::{Pauses, end, ending, spawn, stopped_within};
+use super::program::{Pauses, describe_exit, end, spawn, stopped_within, wait_for_stop};
 
 const CONFIGURATION: &str = include_str!("../../../infra/nats/local.conf");
 /// Recovery of a large store takes a while.
@@ -26,25 +27,25 @@ const NAME: &str = "nats-server";
 /// Where the server listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Addresses {
-    /// Port of clients.
+    /// Port for clients.
     pub(crate) port: u16,
-    /// Port of the monitor.
+    /// Port of the server's monitor.
     pub(crate) monitor_port: u16,
 }
 
 impl Addresses {
-    /// For clients.
+    /// URL that clients connect to.
     pub(crate) fn nats_url(&self) -> String {
         format!("nats://127.0.0.1:{}", self.port)
     }
 
-    /// For the monitor.
+    /// URL of the server's monitor.
     pub(crate) fn monitor_url(&self) -> String {
         format!("http://127.0.0.1:{}", self.monitor_port)
     }
 }
 
-/// A server that runs.
+/// A running server, and what it takes to start it again.
 pub(crate) struct NatsServer {
     program: PathBuf,
     folder: Arc<Folder>,
@@ -52,34 +53,35 @@ pub(crate) struct NatsServer {
     addresses: Addresses,
 }
 
-/// The server program: in `$KTRDR_DEPS`, in `.deps` beside the checkout that `places` lie in, or on
-/// `$PATH`.
+/// The server program: in `$KTRDR_DEPS`, in `.deps` of the checkout that one of `places` lies in, or
+/// on `$PATH`.
 ///
 /// # Errors
-/// It is nowhere.
+/// It is in none of them.
 pub(crate) fn find_nats_server(
     env: &BTreeMap<String, String>,
     places: &[&Path],
 ) -> Result<PathBuf, UpError> {
-    let named = env
-        .get("KTRDR_DEPS")
-        .map(|deps| Path::new(deps).join("nats/bin"));
-    let checkouts = places
-        .iter()
-        .flat_map(|place| place.ancestors())
-        .map(|folder| folder.join(".deps/nats/bin"));
-    let path = env
-        .get("PATH")
-        .map(|path| std::env::split_paths(path).collect::<Vec<_>>())
-        .unwrap_or_default();
-    let mut folders = named.into_iter().chain(checkouts).chain(path);
+    let mut folders = Vec::new();
+    if let Some(deps) = env.get("KTRDR_DEPS") {
+        folders.push(Path::new(deps).join("nats/bin"));
+    }
+    for ancestor in places.iter().flat_map(|place| place.ancestors()) {
+        folders.push(ancestor.join(".deps/nats/bin"));
+    }
+    if let Some(path) = env.get("PATH") {
+        folders.extend(std::env::split_paths(path));
+    }
+
     folders
-        .find_map(|folder| Some(folder.join(NAME)).filter(|program| program.is_file()))
+        .into_iter()
+        .map(|folder| folder.join(NAME))
+        .find(|program| program.is_file())
         .ok_or(UpError::NoServer)
 }
 
 impl NatsServer {
-    /// Starts it and waits until it is ready; any free port unless one is given.
+    /// Starts the server and waits until it is ready; on any free port unless one is named.
     ///
     /// # Errors
     /// It cannot be started, ends, or is not ready in a minute.
@@ -91,6 +93,7 @@ impl NatsServer {
     ) -> Result<Self, UpError> {
         board.set(NAME, State::Starting, "");
         let (child, addresses) = launch(&program, &folder, port, None).await?;
+
         let server = Self {
             program,
             folder,
@@ -114,49 +117,72 @@ impl NatsServer {
         )
     }
 
-    /// Keeps it running on the same ports until `stop` is true, then ends it.
+    /// Keeps the server running on the same ports until `stop` is true, then ends it.
     pub(crate) async fn supervise(mut self, board: Board, mut stop: watch::Receiver<bool>) {
         let mut pauses = Pauses::new();
-        let mut started = Instant::now();
         loop {
+            let started = Instant::now();
             let ended = tokio::select! {
-                ended = self.child.wait() => Some(ended.map_or_else(|error| error.to_string(), ending)),
-                _ = stop.wait_for(|stop| *stop) => None,
-            };
-            let Some(mut reason) = ended else {
-                board.set(NAME, State::Stopping, "");
-                end(&mut self.child, STOP_TIMEOUT).await;
-                return board.set(NAME, State::Stopped, "");
-            };
-            loop {
-                let after = pauses.after(started.elapsed());
-                tracing::warn!(reason, "the NATS server ended unasked");
-                board.set(NAME, State::Restarting { reason, after }, "");
-                if stopped_within(&mut stop, after).await {
+                ended = self.child.wait() => ended,
+                () = wait_for_stop(&mut stop) => {
+                    board.set(NAME, State::Stopping, "");
+                    end(&mut self.child, STOP_TIMEOUT).await;
                     return board.set(NAME, State::Stopped, "");
                 }
-                started = Instant::now();
-                let Addresses { port, monitor_port } = self.addresses;
-                match launch(&self.program, &self.folder, Some(port), Some(monitor_port)).await {
-                    Ok((child, _)) => {
-                        self.child = child;
-                        board.set(NAME, State::Ready, &self.detail());
-                        break;
-                    }
-                    Err(error) => reason = error.to_string(),
-                }
+            };
+
+            let reason = ended.map_or_else(|error| error.to_string(), describe_exit);
+            let after = pauses.after(started.elapsed());
+            if !self
+                .restart(reason, after, &mut pauses, &board, &mut stop)
+                .await
+            {
+                return board.set(NAME, State::Stopped, "");
             }
+        }
+    }
+
+    /// Starts the server again, after `after` and then after growing pauses; false if it was
+    /// stopped meanwhile.
+    async fn restart(
+        &mut self,
+        mut reason: String,
+        mut after: Duration,
+        pauses: &mut Pauses,
+        board: &Board,
+        stop: &mut watch::Receiver<bool>,
+    ) -> bool {
+        let Addresses { port, monitor_port } = self.addresses;
+        loop {
+            tracing::warn!(reason, "the NATS server ended unasked");
+            board.set(NAME, State::Restarting { reason, after }, "");
+            if stopped_within(stop, after).await {
+                return false;
+            }
+
+            match launch(&self.program, &self.folder, Some(port), Some(monitor_port)).await {
+                Ok((child, _)) => {
+                    self.child = child;
+                    board.set(NAME, State::Ready, &self.detail());
+                    return true;
+                }
+                Err(error) => reason = error.to_string(),
+            }
+            after = pauses.after(Duration::ZERO);
         }
     }
 }
 
 /// The configuration with its places filled in; no port means any free one.
-fn configuration(folder: &Path, port: Option<u16>, monitor_port: Option<u16>) -> String {
-    let shown = |port: Option<u16>| port.map_or_else(|| "-1".to_owned(), |port| port.to_string());
+fn fill_configuration(folder: &Path, port: Option<u16>, monitor_port: Option<u16>) -> String {
     CONFIGURATION
-        .replace("{port}", &shown(port))
-        .replace("{monitor_port}", &shown(monitor_port))
+        .replace("{port}", &port_text(port))
+        .replace("{monitor_port}", &port_text(monitor_port))
         .replace("{store_dir}", &folder.join("nats").display().to_string())
+}
+
+fn port_text(port: Option<u16>) -> String {
+    port.map_or_else(|| "-1".to_owned(), |port| port.to_string())
 }
 
 async fn launch(
@@ -165,122 +191,122 @@ async fn launch(
     port: Option<u16>,
     monitor_port: Option<u16>,
 ) -> Result<(Child, Addresses), UpError> {
-    let conf = folder.path().join("nats.conf");
-    let text = configuration(folder.path(), port, monitor_port);
-    std::fs::write(&conf, text).map_err(|source| UpError::Folder {
-        path: conf.clone(),
+    let file = folder.path().join("nats.conf");
+    let text = fill_configuration(folder.path(), port, monitor_port);
+    std::fs::write(&file, text).map_err(|source| UpError::Folder {
+        path: file.clone(),
         source,
     })?;
+
     let mut command = Command::new(program);
     command
         .arg("--config")
-        .arg(&conf)
+        .arg(&file)
         .stdout(Stdio::null())
         .stderr(Stdio::piped());
     let mut child = spawn(command, program, folder)?;
-    let not_ready = |reason: String| UpError::ServerNotReady {
-        reason,
-        log: folder.log(NAME),
-    };
     let ready = wait_until_ready(&mut child, folder);
-    let waited = tokio::time::timeout(READY_TIMEOUT, ready).await;
-    let addresses = waited.map_err(|_| not_ready("it said nothing for a minute".to_owned()))??;
-    Ok((child, addresses))
+    match tokio::time::timeout(READY_TIMEOUT, ready).await {
+        Ok(addresses) => Ok((child, addresses?)),
+        Err(_) => Err(not_ready(folder, "it said nothing for a minute")),
+    }
+}
+
+fn not_ready(folder: &Folder, reason: &str) -> UpError {
+    UpError::ServerNotReady {
+        reason: reason.to_owned(),
+        log: folder.log(NAME),
+    }
 }
 
 /// Copies the server's log to a file and reads the ports from it; ends with the line that says it
 /// is ready.
 async fn wait_until_ready(child: &mut Child, folder: &Folder) -> Result<Addresses, UpError> {
-    let not_ready = |reason: String| UpError::ServerNotReady {
-        reason,
-        log: folder.log(NAME),
-    };
     let mut log = folder.open_log(NAME)?;
-    let stderr = child
-        .stderr
-        .take()
-        .ok_or_else(|| not_ready("it has no log".to_owned()))?;
+    let stderr = child.stderr.take();
+    let stderr = stderr.ok_or_else(|| not_ready(folder, "it has no log"))?;
     let mut lines = BufReader::new(stderr).lines();
-    let (mut port, mut monitor_port, mut last) = (None, None, String::new());
+
+    let mut port = None;
+    let mut monitor_port = None;
+    let mut last = String::new();
     while let Ok(Some(line)) = lines.next_line().await {
-        drop(writeln!(log, "{line}"));
+        copy_line(&mut log, &line);
         port = port.or_else(|| port_after(&line, "Listening for client connections on "));
         monitor_port = monitor_port.or_else(|| port_after(&line, "Starting http monitor on "));
-        if let (true, Some(port), Some(monitor_port)) =
-            (line.ends_with("Server is ready"), port, monitor_port)
+        if line.ends_with("Server is ready")
+            && let (Some(port), Some(monitor_port)) = (port, monitor_port)
         {
-            tokio::spawn(async move {
-                while let Ok(Some(line)) = lines.next_line().await {
-                    drop(writeln!(log, "{line}"));
-                }
-            });
+            // A pipe that nobody reads would block the server once it is full.
+            tokio::spawn(copy_rest(lines, log));
             return Ok(Addresses { port, monitor_port });
         }
         last = line;
     }
-    Err(not_ready(
-        last.rsplit_once("] ")
-            .map_or(last.as_str(), |(_, text)| text)
-            .to_owned(),
-    ))
+
+    // Without the time and the process id that begin each line of the log.
+    let reason = match last.rsplit_once("] ") {
+        Some((_, text)) => text,
+        None => &last,
+    };
+    Err(not_ready(folder, reason))
+}
+
+async fn copy_rest(mut lines: Lines<BufReader<ChildStderr>>, mut log: File) {
+    while let Ok(Some(line)) = lines.next_line().await {
+        copy_line(&mut log, &line);
+    }
+}
+
+fn copy_line(log: &mut File, line: &str) {
+    // A full disk must not end the server; what it says is lost then.
+    let _ = writeln!(log, "{line}");
 }
 
 /// The port in a log line like `[7] … [INF] Listening for client connections on 127.0.0.1:4222`.
 fn port_after(line: &str, text: &str) -> Option<u16> {
-    line.split_once(text)?
-        .1
-        .rsplit_once(':')?
-        .1
-        .trim()
-        .parse()
-        .ok()
+    let (_, address) = line.split_once(text)?;
+    let (_, port) = address.rsplit_once(':')?;
+    port.trim().parse().ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const LISTENING: &str = "Listening for client connections on ";
+
     #[test]
-    fn the_shipped_configuration_says_that_acknowledged_means_on_disk() {
-        let text = configuration(Path::new("/home/ann/.ktrdr"), None, Some(8222));
+    fn the_configuration_says_that_acknowledged_means_on_disk() {
+        let text = fill_configuration(Path::new("/home/ann/.ktrdr"), None, Some(8222));
+
         assert!(text.contains("sync_interval: always"));
         assert!(text.contains("listen: \"127.0.0.1:-1\""));
         assert!(text.contains("http: \"127.0.0.1:8222\""));
         assert!(text.contains("store_dir: \"/home/ann/.ktrdr/nats\""));
-        assert!(
-            text.lines()
-                .filter(|line| !line.starts_with('#'))
-                .all(|line| !line.contains("_port}"))
-        );
+        let mut settings = text.lines().filter(|line| !line.starts_with('#'));
+        assert!(settings.all(|line| !line.contains("_port}")));
     }
 
     #[test]
     fn ports_are_read_from_the_log_of_the_server() {
-        let line = "[7] 2026/11/22 07:08:39.286861 [INF] Listening for client connections on 127.0.0.1:42117";
-        assert_eq!(
-            port_after(line, "Listening for client connections on "),
-            Some(42117)
-        );
-        assert_eq!(
-            port_after(
-                "[7] [INF] Server is ready",
-                "Listening for client connections on "
-            ),
-            None
-        );
+        let line = format!("[7] 2026/11/22 07:08:39.286861 [INF] {LISTENING}127.0.0.1:42117");
+
+        assert_eq!(port_after(&line, LISTENING), Some(42117));
+        assert_eq!(port_after("[7] [INF] Server is ready", LISTENING), None);
     }
 
     #[test]
-    fn the_server_of_the_checkout_is_found_from_a_folder_deep_below_it() {
+    fn the_server_of_the_checkout_is_found_from_a_deep_folder() {
         let root = tempfile::tempdir().unwrap();
         let bin = root.path().join(".deps/nats/bin");
         std::fs::create_dir_all(&bin).unwrap();
         std::fs::write(bin.join(NAME), "").unwrap();
         let deep = root.path().join("target/debug");
-        assert_eq!(
-            find_nats_server(&BTreeMap::new(), &[deep.as_path()]).unwrap(),
-            bin.join(NAME)
-        );
+
+        let program = find_nats_server(&BTreeMap::new(), &[deep.as_path()]).unwrap();
+        assert_eq!(program, bin.join(NAME));
+
         let nowhere = find_nats_server(&BTreeMap::new(), &[Path::new("/nowhere")]);
         assert!(matches!(nowhere, Err(UpError::NoServer)));
     }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use schemas::errors::chain;
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
 
@@ -54,18 +55,18 @@ impl Default for Pauses {
 
 /// A service of the local system.
 pub(crate) struct Program {
-    /// As on the board and in the name of the log.
+    /// Name on the board and of the log file.
     pub(crate) name: String,
-    /// The binary.
+    /// Path of the binary.
     pub(crate) path: PathBuf,
-    /// Variables added to ours.
+    /// Variables added to those of this process.
     pub(crate) env: Vec<(String, String)>,
     /// How long it may take to end once asked.
     pub(crate) stop_timeout: Duration,
 }
 
 impl Program {
-    /// Keeps it running until `stop` is true, then asks it to end and waits.
+    /// Keeps the program running until `stop` is true, then asks it to end and waits.
     pub(crate) async fn supervise(
         self,
         folder: Arc<Folder>,
@@ -73,41 +74,54 @@ impl Program {
         mut stop: watch::Receiver<bool>,
     ) {
         let mut pauses = Pauses::new();
-        let log = folder.log(&self.name);
         loop {
             let started = Instant::now();
-            let mut child = match self.start(&folder) {
-                Ok(child) => child,
-                Err(error) => {
-                    let reason = schemas::errors::chain(&error);
-                    return board.set(&self.name, State::Absent { reason }, "");
-                }
+            let state = self.run_once(&folder, &board, &mut stop).await;
+            let State::Restarting { reason, .. } = state else {
+                return board.set(&self.name, state, "");
             };
-            let detail = format!("pid {}, {}", child.id().unwrap_or_default(), log.display());
-            board.set(&self.name, State::Starting, &detail);
-            let ended = tokio::select! {
-                ended = child.wait() => Some(ended),
-                _ = stop.wait_for(|stop| *stop) => None,
-            };
-            let Some(ended) = ended else {
-                board.set(&self.name, State::Stopping, "");
-                end(&mut child, self.stop_timeout).await;
-                return board.set(&self.name, State::Stopped, "");
-            };
-            if ended
-                .as_ref()
-                .is_ok_and(|status| status.code() == Some(WRONG_SETTINGS))
-            {
-                let reason = format!("it refuses its settings, see {}", log.display());
-                return board.set(&self.name, State::Absent { reason }, "");
-            }
+
             let after = pauses.after(started.elapsed());
-            let reason = ended.map_or_else(|error| error.to_string(), ending);
             tracing::warn!(program = self.name, reason, "a program ended unasked");
             board.set(&self.name, State::Restarting { reason, after }, "");
             if stopped_within(&mut stop, after).await {
                 return board.set(&self.name, State::Stopped, "");
             }
+        }
+    }
+
+    /// One run, from its start to its end; the state that follows from how it ended.
+    async fn run_once(
+        &self,
+        folder: &Folder,
+        board: &Board,
+        stop: &mut watch::Receiver<bool>,
+    ) -> State {
+        let mut child = match self.start(folder) {
+            Ok(child) => child,
+            Err(error) => {
+                let reason = chain(&error);
+                return State::Absent { reason };
+            }
+        };
+        let log = folder.log(&self.name);
+        let detail = format!("pid {}, {}", child.id().unwrap_or_default(), log.display());
+        board.set(&self.name, State::Starting, &detail);
+
+        let ended = tokio::select! {
+            ended = child.wait() => ended,
+            () = wait_for_stop(stop) => {
+                board.set(&self.name, State::Stopping, "");
+                end(&mut child, self.stop_timeout).await;
+                return State::Stopped;
+            }
+        };
+        match ended {
+            Ok(status) if status.code() == Some(WRONG_SETTINGS) => State::Absent {
+                reason: format!("it refuses its settings, see {}", log.display()),
+            },
+            Ok(status) => State::restarting(describe_exit(status)),
+            Err(error) => State::restarting(error.to_string()),
         }
     }
 
@@ -122,9 +136,15 @@ impl Program {
     }
 }
 
-/// Waits for a stop at most that long; true when it came.
+/// Waits until `stop` is true, or its sender is gone.
+pub(crate) async fn wait_for_stop(stop: &mut watch::Receiver<bool>) {
+    // A sender that is gone can ask for nothing else.
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// Waits for a stop at most for `pause`; true if it came.
 pub(crate) async fn stopped_within(stop: &mut watch::Receiver<bool>, pause: Duration) -> bool {
-    tokio::time::timeout(pause, stop.wait_for(|stop| *stop))
+    tokio::time::timeout(pause, wait_for_stop(stop))
         .await
         .is_ok()
 }
@@ -139,6 +159,7 @@ pub(crate) fn spawn(mut command: Command, path: &Path, folder: &Folder) -> Resul
         .stdin(Stdio::null())
         .process_group(0)
         .kill_on_drop(true);
+
     let child = command.spawn().map_err(|source| UpError::Spawn {
         program: path.to_owned(),
         source,
@@ -152,19 +173,22 @@ pub(crate) fn spawn(mut command: Command, path: &Path, folder: &Folder) -> Resul
 /// Asks a program to end and waits; ends it by force after `timeout`.
 pub(crate) async fn end(child: &mut Child, timeout: Duration) {
     if let Some(pid) = child.id().and_then(|pid| i32::try_from(pid).ok()) {
+        // It may have ended by itself just now.
         let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
     }
+
     if tokio::time::timeout(timeout, child.wait()).await.is_err() {
         tracing::warn!(
             pid = child.id(),
             "a program did not end in time and is killed"
         );
-        drop(child.kill().await);
+        // A process that is gone already is what is wanted.
+        let _ = child.kill().await;
     }
 }
 
 /// How a program ended, in words.
-pub(crate) fn ending(status: ExitStatus) -> String {
+pub(crate) fn describe_exit(status: ExitStatus) -> String {
     use std::os::unix::process::ExitStatusExt as _;
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("exit code {code}"),
@@ -175,26 +199,33 @@ pub(crate) fn ending(status: ExitStatus) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::board::Line;
     use super::*;
 
-    fn program(path: &str, folder: &Folder) -> Program {
-        let path = PathBuf::from(path);
-        assert!(folder.path().is_dir());
+    fn program(path: &str) -> Program {
         Program {
             name: "it".to_owned(),
-            path,
+            path: PathBuf::from(path),
             env: Vec::new(),
             stop_timeout: Duration::from_secs(5),
         }
     }
 
+    fn is_restarting(lines: &[Line]) -> bool {
+        lines.iter().any(|line| {
+            matches!(&line.state, State::Restarting { reason, .. } if reason == "exit code 1")
+        })
+    }
+
     #[test]
-    fn pauses_double_to_ten_seconds_and_begin_again_after_a_steady_run() {
+    fn pauses_double_to_ten_seconds_until_a_steady_run() {
         let mut pauses = Pauses::new();
-        let short: Vec<u128> = (0..7)
+
+        let millis: Vec<u128> = (0..7)
             .map(|_| pauses.after(Duration::ZERO).as_millis())
             .collect();
-        assert_eq!(short, [500, 1_000, 2_000, 4_000, 8_000, 10_000, 10_000]);
+        assert_eq!(millis, [500, 1_000, 2_000, 4_000, 8_000, 10_000, 10_000]);
+
         assert_eq!(pauses.after(STEADY).as_millis(), 500);
     }
 
@@ -202,31 +233,34 @@ mod tests {
     async fn a_program_that_crashes_is_started_again_until_the_stop() {
         let root = tempfile::tempdir().unwrap();
         let folder = Arc::new(Folder::claim(root.path()).unwrap());
-        let (board, stop) = (Board::new(), watch::Sender::new(false));
+        let board = Board::new();
+        let stop = watch::Sender::new(false);
         let mut lines = board.lines();
         let supervised =
-            program("/bin/false", &folder).supervise(folder.clone(), board, stop.subscribe());
-        let supervised = tokio::spawn(supervised);
-        let restarting = |lines: &Vec<super::super::board::Line>| {
-            lines.iter().any(|line| matches!(&line.state, State::Restarting { reason, .. } if reason == "exit code 1"))
-        };
-        lines.wait_for(restarting).await.unwrap();
+            tokio::spawn(program("/bin/false").supervise(folder, board, stop.subscribe()));
+
+        lines.wait_for(|lines| is_restarting(lines)).await.unwrap();
         stop.send_replace(true);
         supervised.await.unwrap();
+
         assert_eq!(lines.borrow()[0].state, State::Stopped);
     }
 
     #[tokio::test]
-    async fn a_program_that_is_not_there_is_absent_and_not_tried_again() {
+    async fn a_missing_program_is_absent_and_not_tried_again() {
         let root = tempfile::tempdir().unwrap();
         let folder = Arc::new(Folder::claim(root.path()).unwrap());
-        let (board, stop) = (Board::new(), watch::Sender::new(false));
+        let board = Board::new();
+        let stop = watch::Sender::new(false);
         let lines = board.lines();
-        program("/nowhere/ktrdr-trainer", &folder)
-            .supervise(folder.clone(), board, stop.subscribe())
+
+        program("/nowhere/ktrdr-trainer")
+            .supervise(folder, board, stop.subscribe())
             .await;
+
+        let state = lines.borrow()[0].state.clone();
         assert!(
-            matches!(&lines.borrow()[0].state, State::Absent { reason } if reason.contains("/nowhere/ktrdr-trainer"))
+            matches!(&state, State::Absent { reason } if reason.contains("/nowhere/ktrdr-trainer"))
         );
     }
 }

@@ -20,9 +20,9 @@ pub(crate) async fn start(
     let output = &context.output;
     new.labels.extend(args.label.iter().cloned());
     let op = OperationId::new(&new.kind, Timestamp::now(), rand::random())
-        .map_err(|error| Failure::of(Exit::Usage, codes::OPS_INVALID, &error))?;
+        .map_err(|error| invalid_operation(&error))?;
     new.validate(&op)
-        .map_err(|error| Failure::of(Exit::Usage, codes::OPS_INVALID, &error).about(&op))?;
+        .map_err(|error| invalid_operation(&error).about(&op))?;
 
     if args.dry_run {
         let request = serde_json::to_value(&new).unwrap_or_default();
@@ -50,6 +50,11 @@ pub(crate) async fn start(
         ..WatchOptions::default()
     };
     watch_to_end(context, &bus, &mut interrupts, &op, options).await
+}
+
+fn invalid_operation(error: &dyn std::error::Error) -> Failure {
+    Failure::of(Exit::Usage, codes::OPS_INVALID, error)
+        .with_hint("shorten or correct what the message names; --dry-run prints the request")
 }
 
 /// How to find an operation that runs on without this process.

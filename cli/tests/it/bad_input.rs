@@ -249,7 +249,9 @@ fn without_a_trainer_everybody_says_how_to_get_one() {
     assert_told!(about(&up), @"trainer       absent      not built: make trainer");
     assert_told!(about(&said), @"
     [ 35.0%] trainer (4/5)  queued: no trainer is running, see `ktrdr doctor`
-          hint: nobody serves trainer: what is submitted for them waits
+          hint: no worker runs for trainer: commands for them would wait
+    BAD   queues       1 command waits for a trainer, and no worker serves this queue
+          hint: start a trainer; `ktrdr ops list --active` shows which operations wait, `ktrdr cancel` stops one
     note  binaries     <here>/bin: fetcher, validator, processor, registry, dummy; absent: trainer
           hint: not built: make trainer
           hint: only trainings need it: make trainer

@@ -115,8 +115,8 @@ fn a_training_without_a_server_shows_its_parameters() {
       timeframes  1h
       bars        from the first to before 2024-02-01T00:00:00Z, as stored
       parts       70 % train, 15 % validation, 15 % test
-      features    1 columns of 1 indicators
-      training    3 epochs, 32 rows a batch, learning rate 0.001, seed 7
+      features    1 column of 1 indicator
+      training    3 epochs, 32 rows per batch, learning rate 0.001, seed 7
       model       hand
     error: cannot connect to the NATS server at nats://127.0.0.1:1
       cause: IO error: Connection refused (os error 111)
@@ -279,11 +279,11 @@ fn an_unknown_model_is_not_found_with_and_without_a_version() {
     ];
     insta::assert_snapshot!(all.map(|arguments| place.told(&arguments)).join("\n\n"), @"
     error: there is no model `trend@3`
-    hint: `ktrdr models list` shows the models that stand
+    hint: `ktrdr models list` shows every model with its versions; write NAME or NAME@3
     exit 4
 
     error: there is no model `trend`
-    hint: `ktrdr models list` shows the models that stand
+    hint: `ktrdr models list` shows every model with its versions; write NAME or NAME@3
     exit 4
 
     no registry answers; read from file://<here>/.ktrdr/objects
@@ -470,12 +470,12 @@ async fn bars_that_cannot_be_predicted_on_are_refused() {
     hint: add --bars EURUSD:1h=FILE
     exit 2
 
-    error: mine.csv is of GBPUSD, the file before it of EURUSD
+    error: mine.csv holds bars of GBPUSD, the first file bars of EURUSD
     hint: predict one symbol at a time
     exit 2
 
-    error: No cached data found for EURUSD (1h)
-    hint: `ktrdr data load EURUSD --timeframe 1h --mode full` fetches it
+    error: no bars of EURUSD (1h) are stored
+    hint: `ktrdr data load EURUSD --timeframe 1h --mode full` fetches them
     exit 4
     ");
 }

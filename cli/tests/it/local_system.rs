@@ -138,7 +138,7 @@ fn ops_logs_shows_the_events_of_an_operation() {
     <time>  1/1 dummy  checkpointed  1  <worker>
     <time>  1/1 dummy  failed  1  -  failed at iteration 2 as asked (DUMMY-Asked); leave out fail_at
     error: Operation not found: op_dummy_20260301_142233_9f3a01bc
-    hint: `ktrdr ops list` shows the operations that are known
+    hint: `ktrdr ops list` shows the operations that exist
     exit 4
     ") });
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::time::Duration;
 
+use schemas::codes::Advice as _;
 use schemas::ids::Service;
 
 use super::check::Check;

@@ -181,7 +181,11 @@ fn stranded_queue(queue: &QueueLoad) -> Option<Check> {
         count => format!("{count} commands wait"),
     };
 
-    let detail = format!("{wait} for a {service} of the lane {lane}, and no worker serves it");
+    let of_lane = match lane {
+        Lane::Default => String::new(),
+        lane => format!(" of the lane {lane}"),
+    };
+    let detail = format!("{wait} for a {service}{of_lane}, and no worker serves this queue");
     let cancel = "`ktrdr ops list --active` shows which operations wait, `ktrdr cancel` stops one";
     let start = match lane {
         Lane::Default => format!("start a {service}"),
@@ -219,7 +223,7 @@ mod tests {
         {
           "name": "queues",
           "verdict": "bad",
-          "detail": "2 commands wait for a trainer of the lane gpu, and no worker serves it",
+          "detail": "2 commands wait for a trainer of the lane gpu, and no worker serves this queue",
           "hint": "start a trainer with --set lanes=gpu on a host with a GPU; `ktrdr ops list --active` shows which operations wait, `ktrdr cancel` stops one"
         }
         "#);
