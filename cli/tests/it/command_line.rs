@@ -1,26 +1,22 @@
-//! The program itself: exit codes, messages and JSON lines, without a server, with an old one, with
-//! a real one.
+//! Exit codes, messages and JSON lines of the program: without a server, with an old one, with a real
+//! one.
 
 #[path = "../../../services/bus/tests/server/mod.rs"]
 mod server;
 
 use std::io::Write as _;
-use std::net::TcpListener;
-use std::process::{Command, Stdio};
+use std::net::{TcpListener, TcpStream};
 
 use bus::Profile;
 use bus::topology::{Topology, TopologyOptions};
 use serde_json::Value;
 use server::Server;
 
-const UNKNOWN: &str = "op_dummy_20260301_142233_9f3a01bc";
+use crate::program::{Ended, ktrdr_in, run_with_input};
 
-/// What a run left behind.
-struct Ran {
-    exit: i32,
-    out: String,
-    err: String,
-}
+const UNKNOWN: &str = "op_dummy_20260301_142233_9f3a01bc";
+/// Nothing listens here.
+const NO_SERVER: &str = "nats://127.0.0.1:1";
 
 /// A folder without settings, and the address of a server.
 struct Place {
@@ -36,64 +32,52 @@ impl Place {
         }
     }
 
-    fn run(&self, arguments: &str) -> Ran {
+    fn run(&self, arguments: &str) -> Ended {
         self.run_with(arguments, &[])
     }
 
-    fn run_with(&self, arguments: &str, input: &[u8]) -> Ran {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_ktrdr"))
-            .args(arguments.split_whitespace())
-            .current_dir(&self.folder)
-            .env_clear()
+    fn run_with(&self, arguments: &str, input: &[u8]) -> Ended {
+        let words: Vec<&str> = arguments.split_whitespace().collect();
+        let mut command = ktrdr_in(self.folder.path(), &words);
+        command
             .env("KTRDR_NATS_URL", &self.url)
-            .env("KTRDR_PROFILE", "test")
-            .env("LANG", "C.UTF-8")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        child.stdin.take().unwrap().write_all(input).unwrap();
-        let output = child.wait_with_output().unwrap();
-        Ran {
-            exit: output.status.code().unwrap(),
-            out: String::from_utf8(output.stdout).unwrap(),
-            err: String::from_utf8(output.stderr).unwrap(),
+            .env("KTRDR_PROFILE", "test");
+        run_with_input(command, input)
+    }
+
+    /// Runs with `--json` and reads one value per line.
+    fn run_json(&self, arguments: &str) -> JsonEnded {
+        let ended = self.run(&format!("--json {arguments}"));
+        assert_eq!(ended.err, "");
+        let lines = ended.out.lines();
+        JsonEnded {
+            exit: ended.exit,
+            values: lines
+                .map(|line| serde_json::from_str(line).unwrap())
+                .collect(),
         }
     }
 
-    /// Runs with `--json`: one value a line.
-    fn json(&self, arguments: &str) -> (i32, Vec<Value>) {
-        let ran = self.run(&format!("--json {arguments}"));
-        assert_eq!(ran.err, "");
-        (
-            ran.exit,
-            ran.out
-                .lines()
-                .map(|line| serde_json::from_str(line).unwrap())
-                .collect(),
-        )
+    /// `text` without the address, which differs from run to run.
+    fn mask_url(&self, text: &str) -> String {
+        text.replace(&self.url, "<url>")
     }
 }
 
-/// A place with a real server that has everything but workers.
-async fn ready() -> (Server, Place) {
-    let server = Server::start();
-    let bus = server.bus().await;
-    bus.infra()
-        .apply(&Topology::declare(
-            Profile::Test,
-            TopologyOptions::default(),
-        ))
-        .await
-        .unwrap();
-    let place = Place::new(&server.url);
-    (server, place)
+/// The end of a run with `--json`.
+struct JsonEnded {
+    exit: Option<i32>,
+    values: Vec<Value>,
 }
 
-/// `text` with what differs from run to run replaced.
-fn stable(text: &str, place: &Place) -> String {
-    text.replace(&place.url, "<url>")
+/// A place with a real server that has everything but workers.
+async fn start_server() -> (Server, Place) {
+    let server = Server::start();
+    let topology = Topology::declare(Profile::Test, TopologyOptions::default());
+    server.bus().await.infra().apply(&topology).await.unwrap();
+
+    let place = Place::new(&server.url);
+    (server, place)
 }
 
 /// An address at which an old server greets and says nothing more.
@@ -101,44 +85,62 @@ fn old_server() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("nats://{}", listener.local_addr().unwrap());
     std::thread::spawn(move || {
+        // The connections stay open for as long as the test runs.
+        let mut greeted = Vec::new();
         for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            let info = r#"{"server_id":"OLD","version":"2.10.4","max_payload":1048576,"jetstream":true,"headers":true}"#;
-            stream
-                .write_all(format!("INFO {info}\r\n").as_bytes())
-                .unwrap();
-            // Answers the client's PING, which ends its greeting.
-            stream.write_all(b"PONG\r\n").unwrap();
-            std::mem::forget(stream);
+            greeted.push(greet(stream.unwrap()));
         }
     });
     url
 }
 
+fn greet(mut stream: TcpStream) -> TcpStream {
+    let info = r#"{"server_id":"OLD","version":"2.10.4","max_payload":1048576,"jetstream":true,
+        "headers":true}"#
+        .replace("\n        ", "");
+    stream
+        .write_all(format!("INFO {info}\r\n").as_bytes())
+        .unwrap();
+    // Answers the client's PING, which ends its greeting.
+    stream.write_all(b"PONG\r\n").unwrap();
+    stream
+}
+
 #[test]
 fn without_a_server_commands_fail_fast_with_a_hint() {
-    let place = Place::new("nats://127.0.0.1:1");
-    let ran = place.run("ops list");
-    assert_eq!((ran.exit, ran.out.as_str()), (3, ""));
-    insta::assert_snapshot!(stable(&ran.err, &place), @"
+    let place = Place::new(NO_SERVER);
+
+    let ended = place.run("ops list");
+
+    assert_eq!(ended.exit, Some(3));
+    assert_eq!(ended.out, "");
+    insta::assert_snapshot!(place.mask_url(&ended.err), @"
     error: cannot connect to the NATS server at <url>
       cause: IO error: Connection refused (os error 111)
     hint: start a local system with `ktrdr up`, or name the server with --server or KTRDR_NATS_URL
     ");
-    let (exit, lines) = place.json(&format!("status {UNKNOWN}"));
-    assert_eq!((exit, lines.len()), (3, 1));
-    assert_eq!(
-        (&lines[0]["type"], &lines[0]["code"]),
-        (&"error".into(), &"BUS-Unreachable".into())
-    );
+}
+
+#[test]
+fn a_failure_is_one_line_of_json_for_programs() {
+    let place = Place::new(NO_SERVER);
+
+    let ended = place.run_json(&format!("status {UNKNOWN}"));
+
+    assert_eq!(ended.exit, Some(3));
+    assert_eq!(ended.values.len(), 1);
+    assert_eq!(ended.values[0]["type"], "error");
+    assert_eq!(ended.values[0]["code"], "BUS-Unreachable");
 }
 
 #[test]
 fn an_old_server_is_refused_by_version() {
     let place = Place::new(&old_server());
-    let ran = place.run("workers");
-    assert_eq!(ran.exit, 3);
-    insta::assert_snapshot!(stable(&ran.err, &place), @"
+
+    let ended = place.run("workers");
+
+    assert_eq!(ended.exit, Some(3));
+    insta::assert_snapshot!(place.mask_url(&ended.err), @"
     error: the NATS server at <url> has version 2.10.4; at least 2.14 is needed
     hint: `infra/setup` fetches a server that is new enough; `ktrdr up` starts it
     ");
@@ -146,12 +148,15 @@ fn an_old_server_is_refused_by_version() {
 
 #[test]
 fn wrong_words_are_usage_errors_with_the_right_ones() {
-    let place = Place::new("nats://127.0.0.1:1");
-    assert_eq!(place.run("dummy start --iterations 0").exit, 2);
-    assert_eq!(place.run("status op_train").exit, 2);
-    let ran = place.run("--set bus.ulr=x ops list");
-    assert_eq!(ran.exit, 2);
-    assert!(ran.err.contains("did you mean `bus.url`?"), "{}", ran.err);
+    let place = Place::new(NO_SERVER);
+    assert_eq!(place.run("dummy start --iterations 0").exit, Some(2));
+    assert_eq!(place.run("status op_train").exit, Some(2));
+
+    let ended = place.run("--set bus.ulr=x ops list");
+
+    assert_eq!(ended.exit, Some(2));
+    let hint = "did you mean `bus.url`?";
+    assert!(ended.err.contains(hint), "{}", ended.err);
 }
 
 #[test]
@@ -159,99 +164,114 @@ fn a_payload_from_the_bus_becomes_one_line_of_json() {
     let place = Place::new("");
     // {"v": 1, "op": "x"} as MessagePack: map of 2, str 1, 1, str 2, str 1.
     let payload = [0x82, 0xa1, b'v', 0x01, 0xa2, b'o', b'p', 0xa1, b'x'];
-    let ran = place.run_with("decode", &payload);
-    assert_eq!(
-        (ran.exit, ran.out.as_str()),
-        (0, "{\"op\":\"x\",\"v\":1}\n")
-    );
-    let ran = place.run_with("decode", &[0xc1]);
-    assert_eq!(ran.exit, 1);
-    assert!(ran.err.starts_with("error: cannot decode"), "{}", ran.err);
+
+    let ended = place.run_with("decode", &payload);
+    assert_eq!(ended.exit, Some(0));
+    assert_eq!(ended.out, "{\"op\":\"x\",\"v\":1}\n");
+
+    let ended = place.run_with("decode", &[0xc1]);
+    assert_eq!(ended.exit, Some(1));
+    let error = "error: cannot decode";
+    assert!(ended.err.starts_with(error), "{}", ended.err);
 }
 
 #[tokio::test]
 async fn an_unknown_operation_is_not_found_by_any_command() {
-    let (_server, place) = ready().await;
-    for command in ["status", "follow", "cancel", "resume"] {
-        let ran = place.run(&format!("{command} {UNKNOWN}"));
-        assert_eq!(ran.exit, 4, "{command}: {}", ran.err);
-        assert!(
-            ran.err
-                .starts_with(&format!("error: Operation not found: {UNKNOWN}\n")),
-            "{}",
-            ran.err
-        );
+    let (_server, place) = start_server().await;
+    let error = format!("error: Operation not found: {UNKNOWN}\n");
+
+    for command in ["status", "follow", "cancel", "resume", "ops logs"] {
+        let ended = place.run(&format!("{command} {UNKNOWN}"));
+        assert_eq!(ended.exit, Some(4), "{command}: {}", ended.err);
+        assert!(ended.err.starts_with(&error), "{}", ended.err);
     }
-    assert_eq!(place.run("workers drain dummy-here-1-0001").exit, 4);
+}
+
+#[tokio::test]
+async fn an_unknown_worker_cannot_be_drained() {
+    let (_server, place) = start_server().await;
+
+    assert_eq!(place.run("workers drain dummy-here-1-0001").exit, Some(4));
 }
 
 #[tokio::test]
 async fn without_a_worker_a_start_stops_waiting_after_its_timeout() {
-    let (_server, place) = ready().await;
-    let ran = place.run("dummy start --wait-timeout 2s");
-    assert_eq!((ran.exit, ran.out.as_str()), (6, ""));
-    assert!(
-        ran.err
-            .contains("[  0.0%] dummy (1/1)  queued: no dummy is running, see `ktrdr doctor`\n"),
-        "{}",
-        ran.err
-    );
-    assert!(
-        ran.err
-            .contains("hint: it continues; re-attach with `ktrdr follow op_dummy_"),
-        "{}",
-        ran.err
-    );
+    let (_server, place) = start_server().await;
+
+    let ended = place.run("dummy start --wait-timeout 2s");
+
+    assert_eq!(ended.exit, Some(6));
+    assert_eq!(ended.out, "");
+    let line = "[  0.0%] dummy (1/1)  queued: no dummy is running, see `ktrdr doctor`\n";
+    assert!(ended.err.contains(line), "{}", ended.err);
+    let hint = "hint: it continues; re-attach with `ktrdr follow op_dummy_";
+    assert!(ended.err.contains(hint), "{}", ended.err);
+}
+
+/// Starts a dummy without waiting for it.
+fn start_detached(place: &Place) -> String {
+    let ended = place.run_json("dummy start --detach --label team=red");
+    assert_eq!(ended.exit, Some(0));
+    assert_eq!(ended.values.len(), 1);
+    assert_eq!(ended.values[0]["type"], "started");
+    ended.values[0]["op"].as_str().unwrap().to_owned()
 }
 
 #[tokio::test]
-async fn a_detached_operation_is_listed_shown_and_asked_to_stop() {
-    let (_server, place) = ready().await;
-    let (exit, lines) = place.json("dummy start --detach --label team=red");
-    assert_eq!((exit, lines.len()), (0, 1));
-    assert_eq!(lines[0]["type"], "started");
-    let op = lines[0]["op"].as_str().unwrap();
+async fn a_detached_operation_is_listed_by_its_label() {
+    let (_server, place) = start_server().await;
+    let op = start_detached(&place);
 
-    let ran = place.run("ops list --label team=red");
-    assert!(
-        ran.out.contains(op) && ran.out.contains("pending"),
-        "{}",
-        ran.out
-    );
-    assert_eq!(
-        place.run("ops list --label team=blue").err,
-        "No operations found\n"
-    );
-    assert_eq!(
-        place.run("ops --resumable").err,
-        "No resumable operations found\n"
-    );
+    let red = place.run("ops list --label team=red");
+    assert!(red.out.contains(&op), "{}", red.out);
+    assert!(red.out.contains("pending"), "{}", red.out);
 
-    let (exit, lines) = place.json(&format!("status {op}"));
-    assert_eq!(
-        (exit, &lines[0]["state"], &lines[0]["labels"]["team"]),
-        (0, &"pending".into(), &"red".into())
-    );
-    let (exit, lines) = place.json("status");
-    assert_eq!((exit, &lines[0]["operations"]["pending"]), (0, &1.into()));
+    let blue = place.run("ops list --label team=blue");
+    assert_eq!(blue.err, "No operations found\n");
+    let resumable = place.run("ops --resumable");
+    assert_eq!(resumable.err, "No resumable operations found\n");
+}
+
+#[tokio::test]
+async fn a_detached_operation_is_shown_and_counted() {
+    let (_server, place) = start_server().await;
+    let op = start_detached(&place);
+
+    let one = place.run_json(&format!("status {op}"));
+    assert_eq!(one.exit, Some(0));
+    assert_eq!(one.values[0]["state"], "pending");
+    assert_eq!(one.values[0]["labels"]["team"], "red");
+
+    let system = place.run_json("status");
+    assert_eq!(system.exit, Some(0));
+    assert_eq!(system.values[0]["operations"]["pending"], 1);
+}
+
+#[tokio::test]
+async fn a_pending_operation_is_cancelled_but_not_resumed() {
+    let (_server, place) = start_server().await;
+    let op = start_detached(&place);
 
     // Pending is neither failed nor cancelled.
-    let ran = place.run(&format!("resume {op} --detach"));
-    assert_eq!(ran.exit, 5, "{}", ran.err);
-    let ran = place.run(&format!("cancel {op} --reason enough"));
+    let resumed = place.run(&format!("resume {op} --detach"));
+    assert_eq!(resumed.exit, Some(5), "{}", resumed.err);
+
+    let cancelled = place.run(&format!("cancel {op} --reason enough"));
+    assert_eq!(cancelled.exit, Some(0), "{}", cancelled.err);
     assert_eq!(
-        (ran.exit, ran.out),
-        (0, format!("Cancel requested for {op}: enough\n"))
+        cancelled.out,
+        format!("Cancel requested for {op}: enough\n")
     );
 }
 
 #[tokio::test]
 async fn a_dry_run_prints_the_operation_and_submits_nothing() {
-    let (_server, place) = ready().await;
-    let (exit, lines) = place.json("dummy start --dry-run --duration 10 --iterations 4");
-    assert_eq!(
-        (exit, &lines[0]["plan"][0][0]["command"]["seconds"]),
-        (0, &2.5.into())
-    );
+    let (_server, place) = start_server().await;
+
+    let ended = place.run_json("dummy start --dry-run --duration 10 --iterations 4");
+
+    assert_eq!(ended.exit, Some(0));
+    let command = &ended.values[0]["plan"][0][0]["command"];
+    assert_eq!(command["seconds"], 2.5);
     assert_eq!(place.run("ops list").err, "No operations found\n");
 }

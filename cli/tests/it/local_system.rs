@@ -2,137 +2,68 @@
 //! nothing left behind.
 
 use std::io::{BufRead as _, BufReader};
-use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
 
+use clap::Parser as _;
+use clap::error::ErrorKind;
 use serde_json::Value;
 
-const KTRDR: &str = env!("CARGO_BIN_EXE_ktrdr");
+use crate::program::{Ended, KTRDR, ktrdr_in, root, run_in, run_in_system};
 
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
-}
-
-/// Runs `ktrdr` in `folder`, with the NATS server of this checkout and no settings of the caller.
-fn ktrdr(folder: &Path, arguments: &[&str]) -> Output {
-    ktrdr_command(folder, arguments).output().unwrap()
-}
-
-fn ktrdr_command(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(KTRDR);
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("KTRDR_")) {
-        command.env_remove(name);
-    }
-    command
-        .env("KTRDR_DEPS", root().join(".deps"))
-        .current_dir(folder)
-        .args(arguments);
-    command
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
+fn verdict_of(doctor: &Value, name: &str) -> String {
+    let checks = doctor["checks"].as_array().unwrap();
+    let check = checks.iter().find(|check| check["name"] == name).unwrap();
+    check["verdict"].as_str().unwrap().to_owned()
 }
 
 #[test]
 fn a_command_inside_a_system_finds_it_and_nothing_is_left() {
     let folder = tempfile::tempdir().unwrap();
-    let up = [
-        "up",
-        "--profile",
-        "test",
-        "--services",
-        "dummy",
-        "--",
-        KTRDR,
-        "doctor",
-        "--json",
-    ];
-    let ran = ktrdr(folder.path(), &up);
-    assert_eq!(
-        ran.status.code(),
-        Some(0),
-        "{}{}",
-        text(&ran.stderr),
-        text(&ran.stdout)
-    );
-    let doctor: Value = serde_json::from_slice(&ran.stdout).unwrap();
-    let verdict = |name: &str| {
-        let checks = doctor["checks"].as_array().unwrap();
-        checks.iter().find(|check| check["name"] == name).unwrap()["verdict"]
-            .as_str()
-            .unwrap()
-            .to_owned()
-    };
-    for name in ["server", "durability", "topology", "store"] {
-        assert_eq!(verdict(name), "ok", "{name}: {doctor:#}");
+
+    let ended = run_in_system(folder.path(), "dummy", "ktrdr doctor --json");
+
+    assert_eq!(ended.exit, Some(0), "{}{}", ended.err, ended.out);
+    let doctor: Value = serde_json::from_str(&ended.out).unwrap();
+    for name in ["server", "durability", "topology", "queues", "store"] {
+        assert_eq!(verdict_of(&doctor, name), "ok", "{name}: {doctor:#}");
     }
+
+    // What told of the system is gone with it.
     let system = folder.path().join(".ktrdr");
     assert!(system.join("nats.conf").is_file());
-    assert!(
-        !system.join("context.json").exists(),
-        "the context of a system that has ended"
-    );
-    assert!(
-        !system.join("processes").exists(),
-        "the list of programs of a system that has ended"
-    );
-    assert!(
-        text(&ran.stderr).ends_with("nats-server   stopped\n"),
-        "{}",
-        text(&ran.stderr)
-    );
+    assert!(!system.join("context.json").exists());
+    assert!(!system.join("processes").exists());
+    let last_line = "nats-server   stopped\n";
+    assert!(ended.err.ends_with(last_line), "{}", ended.err);
 }
 
 #[test]
 fn the_exit_code_of_the_command_is_that_of_up() {
     let folder = tempfile::tempdir().unwrap();
-    let ran = ktrdr(
-        folder.path(),
-        &[
-            "up",
-            "--profile",
-            "test",
-            "--services",
-            "dummy",
-            "--",
-            "sh",
-            "-c",
-            "exit 7",
-        ],
-    );
-    assert_eq!(ran.status.code(), Some(7), "{}", text(&ran.stderr));
+
+    let ended = run_in_system(folder.path(), "dummy", "exit 7");
+
+    assert_eq!(ended.exit, Some(7), "{}", ended.err);
 }
 
 #[test]
 fn ops_logs_shows_the_events_of_an_operation() {
     let folder = tempfile::tempdir().unwrap();
-    let inner = format!(
-        "op=$('{KTRDR}' dummy start --iterations 3 --duration 0.03 --checkpoint-every 1 --fail-at 2 --json \\
-         | sed -n 's/.*\"op\":\"\\([a-z0-9_]*\\)\".*/\\1/p' | head -n 1); \\
-         '{KTRDR}' ops logs \"$op\"; '{KTRDR}' ops logs op_dummy_20260301_142233_9f3a01bc 2>&1; echo \"exit $?\""
-    );
-    let ran = ktrdr(
-        folder.path(),
-        &[
-            "up",
-            "--profile",
-            "test",
-            "--services",
-            "dummy",
-            "--",
-            "sh",
-            "-c",
-            &inner,
-        ],
-    );
+    let commands = "op=$(ktrdr dummy start --iterations 3 --duration 0.03 --checkpoint-every 1 \
+         --fail-at 2 --json | sed -n 's/.*\"op\":\"\\([a-z0-9_]*\\)\".*/\\1/p' | head -n 1); \
+         ktrdr ops logs $op; \
+         ktrdr ops logs op_dummy_20260301_142233_9f3a01bc 2>&1; echo exit $?";
+
+    let ended = run_in_system(folder.path(), "dummy", commands);
+
     let filters = [
         (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}Z", "<time>"),
         (r"dummy-\S+-\d+-[0-9a-f]{4}", "<worker>"),
         (" +\n", "\n"),
         ("  +", "  "),
     ];
-    insta::with_settings!({filters => filters}, { insta::assert_snapshot!(text(&ran.stdout), @"
+    insta::with_settings!({filters => filters}, { insta::assert_snapshot!(ended.out, @"
     TIME  STEP  WHAT  ATTEMPT  WORKER  DETAIL
     <time>  1/1 dummy  started  1  <worker>
     <time>  1/1 dummy  checkpointed  1  <worker>
@@ -146,189 +77,162 @@ fn ops_logs_shows_the_events_of_an_operation() {
 #[test]
 fn a_second_system_in_the_same_folder_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let inner =
-        format!("'{KTRDR}' up; echo \"second: $?\"; '{KTRDR}' ops --json; echo \"first: $?\"");
-    let ran = ktrdr(
-        folder.path(),
-        &[
-            "up",
-            "--profile",
-            "test",
-            "--services",
-            "dummy",
-            "--",
-            "sh",
-            "-c",
-            &inner,
-        ],
-    );
-    assert!(
-        text(&ran.stderr).contains("error: a system already runs in"),
-        "{}",
-        text(&ran.stderr)
-    );
-    assert!(
-        text(&ran.stdout).contains("second: 5"),
-        "{}",
-        text(&ran.stdout)
-    );
-    assert!(
-        text(&ran.stdout).contains("first: 0"),
-        "{}",
-        text(&ran.stdout)
-    );
+    let commands = "ktrdr up; echo second: $?; ktrdr ops --json; echo first: $?";
+
+    let ended = run_in_system(folder.path(), "dummy", commands);
+
+    let error = "error: a system already runs in";
+    assert!(ended.err.contains(error), "{}", ended.err);
+    assert!(ended.out.contains("second: 5"), "{}", ended.out);
+    assert!(ended.out.contains("first: 0"), "{}", ended.out);
 }
 
 #[test]
 fn the_next_up_ends_what_a_killed_one_left_running() {
     let folder = tempfile::tempdir().unwrap();
-    let mut first = ktrdr_command(
-        folder.path(),
-        &["up", "--profile", "test", "--services", "dummy"],
-    )
-    .stderr(Stdio::piped())
-    .stdout(Stdio::null())
-    .spawn()
-    .unwrap();
+    let up = ["up", "--profile", "test", "--services", "dummy"];
+    let mut first = ktrdr_in(folder.path(), &up)
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
     let mut lines = BufReader::new(first.stderr.take().unwrap()).lines();
-    let server = lines.find(|line| line.as_ref().unwrap().starts_with("nats-server   ready"));
-    assert!(server.is_some(), "the server never got ready");
-    let list = std::fs::read_to_string(folder.path().join(".ktrdr/processes")).unwrap();
-    let pid = list
-        .lines()
-        .next()
-        .unwrap()
-        .split(' ')
-        .next()
-        .unwrap()
-        .to_owned();
+    let ready = lines.any(|line| line.unwrap().starts_with("nats-server   ready"));
+    assert!(ready, "the server did not become ready");
+    let processes = std::fs::read_to_string(folder.path().join(".ktrdr/processes")).unwrap();
+    let (pid, _) = processes.lines().next().unwrap().split_once(' ').unwrap();
+    let program = PathBuf::from(format!("/proc/{pid}/exe"));
     first.kill().unwrap();
     first.wait().unwrap();
-    let exe = || std::fs::read_link(format!("/proc/{pid}/exe"));
-    assert!(
-        exe().is_ok(),
-        "a server in a group of its own outlives the program that started it"
-    );
-    let second = ktrdr(
-        folder.path(),
-        &[
-            "up",
-            "--profile",
-            "test",
-            "--services",
-            "dummy",
-            "--",
-            "true",
-        ],
-    );
-    assert_eq!(second.status.code(), Some(0), "{}", text(&second.stderr));
-    assert!(exe().is_err(), "the old server still runs");
+    // A server in a process group of its own outlives the program that started it.
+    assert!(program.read_link().is_ok());
+
+    let second = run_in_system(folder.path(), "dummy", "true");
+
+    assert_eq!(second.exit, Some(0), "{}", second.err);
+    assert!(program.read_link().is_err(), "the old server still runs");
 }
 
 #[test]
 fn a_missing_server_program_is_reported_with_a_hint() {
     let folder = tempfile::tempdir().unwrap();
-    let bare = Command::new(KTRDR)
-        .env_clear()
+    let mut up = Command::new(KTRDR);
+    up.env_clear()
         .env("KTRDR_BIN_DIR", folder.path())
         .current_dir(folder.path())
-        .arg("up")
-        .output()
-        .unwrap();
-    assert_eq!(bare.status.code(), Some(2));
-    insta::assert_snapshot!(text(&bare.stderr), @"
+        .arg("up");
+
+    let ended: Ended = up.output().unwrap().into();
+
+    assert_eq!(ended.exit, Some(2));
+    insta::assert_snapshot!(ended.err, @"
     error: there is no nats-server in .deps/nats/bin nor on PATH
     hint: run `infra/setup nats` in the checkout, or put nats-server 2.14 or newer on PATH
     ");
 }
 
 #[test]
-fn bars_are_imported_listed_and_shown_without_a_service() {
+fn a_second_import_of_the_same_bars_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let bars = root().join("tests/bars/IBM_1d.csv.gz");
     let bars = bars.to_str().unwrap();
-    let dry = ktrdr(folder.path(), &["data", "import", bars]);
-    assert!(
-        text(&dry.stderr).contains("add --yes"),
-        "{}",
-        text(&dry.stderr)
-    );
-    assert!(text(&ktrdr(folder.path(), &["data", "list", "--json"]).stdout).is_empty());
-    for (new, round) in [(3_335_u64, "first"), (0, "second")] {
-        let ran = ktrdr(folder.path(), &["data", "import", bars, "--yes", "--json"]);
-        let lines = text(&ran.stdout);
-        let import: Value = serde_json::from_str(lines.lines().last().unwrap()).unwrap();
-        // The file has 3 335 rows below its header.
+    let dry = run_in(folder.path(), &["data", "import", bars]);
+    assert!(dry.err.contains("add --yes"), "{}", dry.err);
+    let list = run_in(folder.path(), &["data", "list", "--json"]);
+    assert_eq!(list.out, "");
+
+    // The file has 3 335 rows below its header.
+    for (round, new) in [("first", 3_335), ("second", 0)] {
+        let ended = run_in(folder.path(), &["data", "import", bars, "--yes", "--json"]);
+        let import: Value = serde_json::from_str(ended.out.lines().last().unwrap()).unwrap();
         assert_eq!(import["new"], new, "{round}: {import}");
     }
-    let shown = ktrdr(
+}
+
+#[test]
+fn a_daily_bar_is_known_when_its_session_closes() {
+    let folder = tempfile::tempdir().unwrap();
+    let bars = root().join("tests/bars/IBM_1d.csv.gz");
+    let import = ["data", "import", bars.to_str().unwrap(), "--yes"];
+    assert_eq!(run_in(folder.path(), &import).exit, Some(0));
+
+    let ended = run_in(
         folder.path(),
         &["data", "show", "IBM", "--rows", "1", "--json"],
     );
-    let bar: Value = serde_json::from_slice(&shown.stdout).unwrap();
-    // A daily bar stands for its trading date and is known at the session's close, 16:00 in New
-    // York.
-    assert_eq!(
-        (&bar["open_time"], &bar["known_at"]),
-        (
-            &"2021-03-31T00:00:00Z".into(),
-            &"2021-03-31T20:00:00Z".into()
-        )
-    );
+
+    // Its label is its trading date; the session closes at 16:00 in New York.
+    let bar: Value = serde_json::from_str(&ended.out).unwrap();
+    assert_eq!(bar["open_time"], "2021-03-31T00:00:00Z");
+    assert_eq!(bar["known_at"], "2021-03-31T20:00:00Z");
 }
 
-/// Every `$ ktrdr …` line and every `ktrdr …` line of the blocks for a shell in the pages for
-/// users.
-fn documented_commands() -> Vec<(String, String)> {
-    let pages = [
-        "README.md",
-        "docs/tapping.md",
-        "docs/operating.md",
-        "docs/adding-a-service.md",
-        "infra/demo",
-    ];
+/// The pages for users that show commands.
+const PAGES: [&str; 5] = [
+    "README.md",
+    "docs/tapping.md",
+    "docs/operating.md",
+    "docs/adding-a-service.md",
+    "infra/demo",
+];
+
+/// A command as a page shows it.
+struct DocumentedCommand {
+    page: &'static str,
+    line: String,
+}
+
+/// Every `$ ktrdr …` line and every `ktrdr …` line of the blocks for a shell.
+fn documented_commands() -> Vec<DocumentedCommand> {
     let mut commands = Vec::new();
-    for page in pages {
+    for page in PAGES {
         let text = std::fs::read_to_string(root().join(page)).unwrap();
-        let lines = text.lines().map(|line| {
-            line.trim()
+        for line in text.lines() {
+            let line = line
+                .trim()
                 .trim_start_matches("$ ")
-                .trim_start_matches("run ")
-        });
-        let typed = lines
-            .filter(|line| line.starts_with("ktrdr "))
-            .map(|line| line.split(['#', '|']).next().unwrap());
-        commands.extend(typed.map(|line| (page.to_owned(), line.trim().to_owned())));
+                .trim_start_matches("run ");
+            if line.starts_with("ktrdr ") {
+                let command = line.split(['#', '|']).next().unwrap();
+                commands.push(DocumentedCommand {
+                    page,
+                    line: command.trim().to_owned(),
+                });
+            }
+        }
     }
     commands
 }
 
+/// Parses a command as the program does; help and version are answers, not errors.
+fn parse_documented(command: &DocumentedCommand) -> Result<(), String> {
+    let some_operation = "op_dummy_20261122_075407_bf025e43";
+    let line = command
+        .line
+        .replace("\"$op\"", some_operation)
+        .replace("\"$trained\"", some_operation)
+        .replace("'shown in the demo'", "shown")
+        .replace('\'', "");
+    let words = line
+        .split_whitespace()
+        .take_while(|word| !["||", "\\", "{"].contains(word));
+
+    match cli::CommandLine::try_parse_from(words) {
+        Ok(_) => Ok(()),
+        Err(error) => match error.kind() {
+            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Ok(()),
+            _ => Err(format!("{}: {}\n{error}", command.page, command.line)),
+        },
+    }
+}
+
 #[test]
 fn every_documented_command_is_understood() {
-    use clap::Parser as _;
     let commands = documented_commands();
-    assert!(
-        commands.len() > 20,
-        "only {} commands found",
-        commands.len()
-    );
-    for (page, line) in commands {
-        let some_operation = "op_dummy_20261122_075407_bf025e43";
-        let words = line
-            .replace("\"$op\"", some_operation)
-            .replace("\"$trained\"", some_operation)
-            .replace("'shown in the demo'", "shown")
-            .replace('\'', "");
-        let words = words
-            .split_whitespace()
-            .take_while(|word| !["||", "\\", "{"].contains(word));
-        let parsed = cli::CommandLine::try_parse_from(words);
-        if let Err(error) = parsed {
-            let help = matches!(
-                error.kind(),
-                clap::error::ErrorKind::DisplayHelp | clap::error::ErrorKind::DisplayVersion
-            );
-            assert!(help, "{page}: {line}\n{error}");
+    assert!(commands.len() > 20, "the pages are read");
+
+    for command in commands {
+        if let Err(mistake) = parse_documented(&command) {
+            panic!("{mistake}");
         }
     }
 }

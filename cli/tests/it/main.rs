@@ -11,4 +11,8 @@ mod local_system;
 #[cfg(test)]
 mod offline;
 #[cfg(test)]
+mod program;
+#[cfg(test)]
+mod promises;
+#[cfg(test)]
 mod rooms;
