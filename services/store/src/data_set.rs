@@ -74,7 +74,7 @@ impl DataSetTable {
         self.check_names()?;
 
         // The dictionary in the file may lose symbols that have no row; the metadata keeps all.
-        let list = serde_json::to_string(&self.symbols).map_err(unencodable)?;
+        let list = serde_json::to_string(&self.symbols).map_err(encode_error)?;
 
         // As dictionaries: readers see text, and a row costs one or two bytes.
         let symbols = StringArray::from_iter_values(&self.symbols);
@@ -83,10 +83,10 @@ impl DataSetTable {
         let part = DictionaryArray::<UInt8Type>::try_new(self.part.into(), Arc::new(parts));
 
         let fixed: [ArrayRef; 6] = [
-            Arc::new(symbol.map_err(unencodable)?),
+            Arc::new(symbol.map_err(encode_error)?),
             instant_column(self.open_time),
             instant_column(self.known_at),
-            Arc::new(part.map_err(unencodable)?),
+            Arc::new(part.map_err(encode_error)?),
             float_column(self.label),
             instant_column(self.label_known_at),
         ];
@@ -109,7 +109,7 @@ impl DataSetTable {
         let names = self.feature_names.len();
         let features = self.features.len();
         if names != features {
-            return Err(unencodable(format!(
+            return Err(encode_error(format!(
                 "{names} names for {features} features"
             )));
         }
@@ -117,7 +117,7 @@ impl DataSetTable {
         // Readers find columns by name, so a feature may not hide one of the fixed columns.
         let mut taken: BTreeSet<&str> = FIXED.into_iter().chain([WEIGHT]).collect();
         match self.feature_names.iter().find(|name| !taken.insert(name)) {
-            Some(twice) => Err(unencodable(format!("two columns are called `{twice}`"))),
+            Some(twice) => Err(encode_error(format!("two columns are called `{twice}`"))),
             None => Ok(()),
         }
     }
@@ -166,7 +166,7 @@ fn float_column(values: Vec<f32>) -> ArrayRef {
     Arc::new(Float32Array::from(values))
 }
 
-fn unencodable(reason: impl ToString) -> StoreError {
+fn encode_error(reason: impl ToString) -> StoreError {
     StoreError::Encode {
         what: "a data set",
         reason: reason.to_string(),

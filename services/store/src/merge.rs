@@ -77,7 +77,7 @@ pub(crate) fn merge(stored: &RawBars, newer: &RawBars) -> Merged {
         }
         match rest.next_if(|older| older.open_time == bar.open_time) {
             None => merged.new += 1,
-            Some(older) if !older.same(&bar) => merged.changed += 1,
+            Some(older) if !older.equals(&bar) => merged.changed += 1,
             Some(_) => {}
         }
         merged.bars.push(bar);

@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::backend::{Environment, backend, local_folder, names_no_bucket, process_environment};
+use crate::backend::{Environment, folder_of, names_no_bucket, open_backend, process_environment};
 use crate::{
     StoreError, StoredArtifacts, StoredCheckpoints, StoredDataSets, StoredModels, StoredReports,
     StoredSeries,
@@ -63,14 +63,14 @@ impl Store {
     /// # Errors
     /// As [`open`](Self::open).
     pub async fn open_with(url: &str, environment: &Environment) -> Result<Self, StoreError> {
-        if let Some(folder) = local_folder(url)? {
+        if let Some(folder) = folder_of(url)? {
             let made = tokio::fs::create_dir_all(&folder).await;
             made.map_err(|source| StoreError::Open {
                 url: url.to_owned(),
                 source: Box::new(source),
             })?;
         }
-        Ok(Self::over(backend(url, environment)?, url))
+        Ok(Self::over(open_backend(url, environment)?, url))
     }
 
     /// A store over a given backend: for decorators that inject faults or delays.
@@ -222,16 +222,16 @@ impl Store {
         key: &str,
         document: &impl Serialize,
     ) -> Result<Created, StoreError> {
-        let mut value = serde_json::to_value(document).map_err(unencodable)?;
+        let mut value = serde_json::to_value(document).map_err(encode_error)?;
 
         // Keys are sorted in a value, so the text under the hash is the same wherever it is made.
         let checksum = sha256_hex(value.to_string().as_bytes());
         let fields = value
             .as_object_mut()
-            .ok_or_else(|| unencodable("it is not a JSON object"))?;
+            .ok_or_else(|| encode_error("it is not a JSON object"))?;
         fields.insert(CHECKSUM.to_owned(), checksum.into());
 
-        let bytes = serde_json::to_vec_pretty(&value).map_err(unencodable)?;
+        let bytes = serde_json::to_vec_pretty(&value).map_err(encode_error)?;
         self.create(key, bytes.into()).await
     }
 
@@ -327,7 +327,7 @@ fn hash_error(key: &str, expected: String, actual: String) -> StoreError {
     }
 }
 
-fn unencodable(reason: impl fmt::Display) -> StoreError {
+fn encode_error(reason: impl fmt::Display) -> StoreError {
     StoreError::Encode {
         what: "a manifest",
         reason: reason.to_string(),

@@ -38,7 +38,7 @@ pub struct RawBar {
 
 impl RawBar {
     /// Equal values, unknown volumes being equal.
-    pub(crate) fn same(&self, other: &Self) -> bool {
+    pub(crate) fn equals(&self, other: &Self) -> bool {
         let volume = self.volume == other.volume || (self.volume.is_nan() && other.volume.is_nan());
         self.open_time == other.open_time && self.prices == other.prices && volume
     }

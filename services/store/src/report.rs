@@ -32,8 +32,8 @@ impl StoredReports<'_> {
     /// # Errors
     /// The value cannot be written as JSON, writing fails, or damaged bytes are already there.
     pub async fn put(self, report: &impl Serialize) -> Result<String, StoreError> {
-        let value = serde_json::to_value(report).map_err(unencodable)?;
-        let bytes = serde_json::to_vec_pretty(&value).map_err(unencodable)?;
+        let value = serde_json::to_value(report).map_err(encode_error)?;
+        let bytes = serde_json::to_vec_pretty(&value).map_err(encode_error)?;
 
         let bytes = bytes.into();
         let written = reference_to(&bytes);
@@ -56,7 +56,7 @@ impl StoredReports<'_> {
     }
 }
 
-fn unencodable(error: serde_json::Error) -> StoreError {
+fn encode_error(error: serde_json::Error) -> StoreError {
     StoreError::Encode {
         what: "a report",
         reason: error.to_string(),

@@ -120,7 +120,7 @@ impl Table {
     pub fn to_csv(&self) -> Result<Bytes, StoreError> {
         let rows = self.check()?;
         self.write_csv(rows)
-            .map_err(|error| unencodable(error.to_string()))
+            .map_err(|error| encode_error(error.to_string()))
     }
 
     fn write_csv(&self, rows: usize) -> Result<Bytes, csv::Error> {
@@ -165,17 +165,17 @@ impl Table {
             let length = cells.len();
             if length != rows {
                 let reason = format!("column `{name}` has {length} rows, the first one {rows}");
-                return Err(unencodable(reason));
+                return Err(encode_error(reason));
             }
             if !names.insert(name) {
-                return Err(unencodable(format!("two columns are called `{name}`")));
+                return Err(encode_error(format!("two columns are called `{name}`")));
             }
         }
         Ok(rows)
     }
 }
 
-fn unencodable(reason: String) -> StoreError {
+fn encode_error(reason: String) -> StoreError {
     StoreError::Encode {
         what: "a table",
         reason,

@@ -31,12 +31,12 @@ pub(crate) fn process_environment() -> Environment {
 ///
 /// # Errors
 /// The URL names no kind of store that exists here, or its settings contradict each other.
-pub(crate) fn backend(
+pub(crate) fn open_backend(
     url: &str,
     environment: &Environment,
 ) -> Result<Arc<dyn ObjectStore>, StoreError> {
     // Synced, because an acknowledged write must survive a power cut.
-    if let Some(folder) = local_folder(url)? {
+    if let Some(folder) = folder_of(url)? {
         let local =
             LocalFileSystem::new_with_prefix(folder).map_err(|source| StoreError::Open {
                 url: url.to_owned(),
@@ -48,8 +48,11 @@ pub(crate) fn backend(
     let parsed = parse_url(url)?;
     match parsed.scheme() {
         "memory" => Ok(Arc::new(InMemory::new())),
-        "s3" => s3::bucket(&parsed, environment),
-        other => Err(invalid(url, format!("`{other}` is not a kind of store"))),
+        "s3" => s3::open_bucket(&parsed, environment),
+        other => Err(invalid_url(
+            url,
+            format!("`{other}` is not a kind of store"),
+        )),
     }
 }
 
@@ -57,23 +60,26 @@ pub(crate) fn backend(
 ///
 /// # Errors
 /// The text is not a URL, or the path in it is not absolute.
-pub(crate) fn local_folder(url: &str) -> Result<Option<PathBuf>, StoreError> {
+pub(crate) fn folder_of(url: &str) -> Result<Option<PathBuf>, StoreError> {
     let parsed = parse_url(url)?;
     if parsed.scheme() != "file" {
         return Ok(None);
     }
     match parsed.to_file_path() {
         Ok(folder) => Ok(Some(folder)),
-        Err(()) => Err(invalid(url, "it has a host, or its path is not absolute")),
+        Err(()) => Err(invalid_url(
+            url,
+            "it has a host, or its path is not absolute",
+        )),
     }
 }
 
 fn parse_url(url: &str) -> Result<Url, StoreError> {
-    Url::parse(url).map_err(|error| invalid(url, error.to_string()))
+    Url::parse(url).map_err(|error| invalid_url(url, error.to_string()))
 }
 
 /// A URL or a setting of its backend that cannot be used. A password in the URL is not repeated.
-fn invalid(url: &str, reason: impl Into<String>) -> StoreError {
+fn invalid_url(url: &str, reason: impl Into<String>) -> StoreError {
     let safe_url = match Url::parse(url) {
         Ok(mut parsed) if parsed.password().is_some() => {
             let _ = parsed.set_password(Some("***"));

@@ -13,7 +13,7 @@ use object_store::prefix::PrefixStore;
 use object_store::{BackoffConfig, Certificate, ClientOptions, ObjectStore, RetryConfig};
 use url::{Host, Url};
 
-use super::{Environment, aws_profile, invalid};
+use super::{Environment, aws_profile, invalid_url};
 use crate::StoreError;
 
 /// Time to open a connection. Variable: `AWS_CONNECT_TIMEOUT`.
@@ -36,34 +36,37 @@ const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(5
 ///
 /// # Errors
 /// A URL with more in it than bucket and prefix, or settings that contradict each other.
-pub(super) fn bucket(
+pub(super) fn open_bucket(
     url: &Url,
     environment: &Environment,
 ) -> Result<Arc<dyn ObjectStore>, StoreError> {
     let text = url.as_str();
     let bucket = url.host_str().filter(|host| !host.is_empty());
-    let bucket = bucket.ok_or_else(|| invalid(text, "it names no bucket"))?;
+    let bucket = bucket.ok_or_else(|| invalid_url(text, "it names no bucket"))?;
 
     // The URL is shown by `--check`, `ktrdr doctor` and in errors, so it may hold no secret.
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(invalid(text, "keys belong in AWS_* variables, not here"));
+        return Err(invalid_url(
+            text,
+            "keys belong in AWS_* variables, not here",
+        ));
     }
 
     // What would be ignored is refused: somebody expects an effect of it.
     if url.port().is_some() || url.query().is_some() || url.fragment().is_some() {
-        return Err(invalid(
+        return Err(invalid_url(
             text,
             "it may hold a bucket and a prefix only; AWS_ENDPOINT_URL names the server",
         ));
     }
 
     let prefix = Path::parse(url.path().trim_matches('/'))
-        .map_err(|error| invalid(text, error.to_string()))?;
+        .map_err(|error| invalid_url(text, error.to_string()))?;
 
-    let settings = aws_profile::with_profile(environment).map_err(|why| invalid(text, why))?;
+    let settings = aws_profile::with_profile(environment).map_err(|why| invalid_url(text, why))?;
     let mut builder = AmazonS3Builder::new()
-        .with_client_options(client_options(&settings).map_err(|why| invalid(text, why))?)
-        .with_retry(retries(&settings).map_err(|why| invalid(text, why))?);
+        .with_client_options(read_client_options(&settings).map_err(|why| invalid_url(text, why))?)
+        .with_retry(read_retries(&settings).map_err(|why| invalid_url(text, why))?);
 
     for (variable, value) in &settings {
         if let Some(key) = setting_of(variable) {
@@ -77,7 +80,7 @@ pub(super) fn bucket(
         .with_bucket_name(bucket)
         .with_conditional_put(S3ConditionalPut::ETagMatch)
         .build()
-        .map_err(|error| invalid(text, innermost_cause(&error)))?;
+        .map_err(|error| invalid_url(text, innermost_cause(&error)))?;
     Ok(Arc::new(PrefixStore::new(client, prefix)))
 }
 
@@ -99,7 +102,7 @@ fn setting_of(variable: &str) -> Option<AmazonS3ConfigKey> {
 }
 
 /// Limits of a connection, the certificates to trust, and whether it may be unencrypted.
-fn client_options(settings: &Environment) -> Result<ClientOptions, String> {
+fn read_client_options(settings: &Environment) -> Result<ClientOptions, String> {
     let mut options = ClientOptions::new()
         .with_connect_timeout(CONNECT_TIMEOUT)
         .with_timeout(REQUEST_TIMEOUT);
@@ -164,7 +167,7 @@ fn may_be_unencrypted(endpoint: &str, settings: &Environment) -> Result<bool, St
 }
 
 /// How often and for how long a request is repeated that failed for a passing reason.
-fn retries(settings: &Environment) -> Result<RetryConfig, String> {
+fn read_retries(settings: &Environment) -> Result<RetryConfig, String> {
     let attempts = match settings.get("AWS_MAX_ATTEMPTS") {
         None => ATTEMPTS,
         Some(text) => match text.parse::<usize>() {
@@ -204,7 +207,7 @@ mod tests {
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect();
-        match bucket(&Url::parse(url).unwrap(), &environment) {
+        match open_bucket(&Url::parse(url).unwrap(), &environment) {
             Ok(_) => "opens".to_owned(),
             Err(error) => error.to_string(),
         }

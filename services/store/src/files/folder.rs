@@ -9,7 +9,7 @@ use market::{Instrument, Timeframe};
 use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
 
-use crate::backend::{backend, process_environment};
+use crate::backend::{open_backend, process_environment};
 use crate::{Store, StoreError};
 
 /// A place to read files from; never written.
@@ -26,7 +26,7 @@ impl BarFolder {
     pub fn open(place: &str) -> Result<Self, StoreError> {
         // A path is relative to the working directory, as people expect of a path.
         let objects: Arc<dyn ObjectStore> = if place.contains("://") {
-            backend(place, &process_environment())?
+            open_backend(place, &process_environment())?
         } else {
             let local = LocalFileSystem::new_with_prefix(Path::new(place));
             Arc::new(local.map_err(|source| StoreError::Open {

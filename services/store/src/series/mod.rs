@@ -160,7 +160,7 @@ impl StoredSeries<'_> {
         // Decoded one after another, because that takes many times the memory of the file.
         let mut bars = RawBars::default();
         while let Some((key, bytes)) = fetched.try_next().await? {
-            let piece = within(decode_bars(&key, bytes)?, &range);
+            let piece = cut_to_range(decode_bars(&key, bytes)?, &range);
 
             // A series in one file, as most daily ones are, is not copied.
             if bars.is_empty() && piece.len() == rows {
@@ -244,7 +244,7 @@ impl StoredSeries<'_> {
 }
 
 /// The bars of a file whose open lies in `range`; most files lie in it as a whole.
-fn within(bars: RawBars, range: &Range<Utc>) -> RawBars {
+fn cut_to_range(bars: RawBars, range: &Range<Utc>) -> RawBars {
     let is_inside = |open: Option<&Utc>| open.is_none_or(|open| range.contains(open));
     if is_inside(bars.open_time.first()) && is_inside(bars.open_time.last()) {
         bars
