@@ -27,10 +27,11 @@ pub struct InvalidId {
 
 /// 1 to `max` of `[a-z0-9_-]`: text that cannot break a subject.
 fn is_token(text: &str, max: usize) -> bool {
-    let is_allowed = |byte: u8| {
-        byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_' || byte == b'-'
-    };
-    !text.is_empty() && text.len() <= max && text.bytes().all(is_allowed)
+    !text.is_empty() && text.len() <= max && text.bytes().all(is_token_byte)
+}
+
+fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_' || byte == b'-'
 }
 
 /// A kind of operation inside an id: 1 to 16 of `[a-z0-9]`.
@@ -57,8 +58,8 @@ pub struct OperationId(String);
 impl OperationId {
     const EXPECTED: &'static str = "op_<kind>_<yyyymmdd>_<hhmmss>_<8 hex digits>";
 
-    /// The id of an operation of `kind` submitted at `now`; `random` tells apart those of one
-    /// second.
+    /// The id of an operation of `kind` submitted at `now`; `random` distinguishes those of
+    /// one second.
     pub fn new(kind: &str, now: Timestamp, random: u32) -> Result<Self, InvalidId> {
         let civil = now.to_zoned(TimeZone::UTC);
         format!("op_{kind}_{}_{random:08x}", civil.strftime("%Y%m%d_%H%M%S")).parse()

@@ -24,12 +24,12 @@ pub struct Count {
 pub struct Device {
     /// `cpu` or `cuda`.
     pub kind: String,
-    /// What tells it from other devices of its kind, such as `GPU 1`; empty for a CPU.
+    /// Its name among the devices of its kind, such as `GPU 1`; empty for a CPU.
     #[serde(default)]
     pub name: String,
 }
 
-/// What only one kind of step can tell. Unknown kinds read as [`Context::Other`].
+/// Facts that only one kind of step has. Unknown kinds read as [`Context::Other`].
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Context {

@@ -130,46 +130,51 @@ impl TrainingSettings {
     /// Every rule that the values break, each as a sentence naming the key; empty when they can be
     /// trained with.
     pub fn problems(&self) -> Vec<String> {
-        let mut problems = Vec::new();
-        let mut require = |is_kept: bool, rule: &str| {
-            if !is_kept {
-                problems.push(rule.to_owned());
-            }
-        };
-
         // All of them at once: a person corrects a file in one go.
-        require(
-            (1..=EPOCHS_MAX).contains(&self.epochs),
-            "epochs must be between 1 and 100 000",
-        );
-        require(
-            is_positive(self.learning_rate),
-            "learning_rate must be above 0",
-        );
-        require(self.batch_size >= 1, "batch_size must be at least 1");
-        require(
-            self.loss.has_legal_parameter(),
-            "loss: huber needs delta above 0, focal needs gamma of 0 or more",
-        );
-        require(
-            is_not_negative(self.weight_decay),
-            "weight_decay must be 0 or more",
-        );
-        require(
-            is_not_negative(self.gradient_clip),
-            "gradient_clip must be 0 (off) or more",
-        );
-        require(
-            self.early_stopping.is_none_or(|rule| rule.is_legal()),
-            "early_stopping needs patience of 1 or more and min_delta of 0 or more",
-        );
-        require(
-            (1..=THREADS_MAX).contains(&self.threads),
-            "threads must be between 1 and 64",
-        );
+        let rules = [
+            Rule {
+                is_kept: (1..=EPOCHS_MAX).contains(&self.epochs),
+                text: "epochs must be between 1 and 100 000",
+            },
+            Rule {
+                is_kept: is_positive(self.learning_rate),
+                text: "learning_rate must be above 0",
+            },
+            Rule {
+                is_kept: self.batch_size >= 1,
+                text: "batch_size must be at least 1",
+            },
+            Rule {
+                is_kept: self.loss.has_legal_parameter(),
+                text: "loss: huber needs delta above 0, focal needs gamma of 0 or more",
+            },
+            Rule {
+                is_kept: is_not_negative(self.weight_decay),
+                text: "weight_decay must be 0 or more",
+            },
+            Rule {
+                is_kept: is_not_negative(self.gradient_clip),
+                text: "gradient_clip must be 0 (off) or more",
+            },
+            Rule {
+                is_kept: self.early_stopping.is_none_or(|rule| rule.is_legal()),
+                text: "early_stopping needs patience of 1 or more and min_delta of 0 or more",
+            },
+            Rule {
+                is_kept: (1..=THREADS_MAX).contains(&self.threads),
+                text: "threads must be between 1 and 64",
+            },
+        ];
 
-        problems
+        let broken = rules.into_iter().filter(|rule| !rule.is_kept);
+        broken.map(|rule| rule.text.to_owned()).collect()
     }
+}
+
+/// A rule about the settings, and whether they keep it.
+struct Rule {
+    is_kept: bool,
+    text: &'static str,
 }
 
 fn is_positive(value: f64) -> bool {

@@ -128,6 +128,7 @@ mod tests {
         for code in ALL {
             let name = code.as_str().strip_prefix(code.family().as_str()).unwrap();
             let name = name.strip_prefix('-').unwrap();
+
             assert!(
                 name.starts_with(|first: char| first.is_ascii_uppercase()),
                 "{code}"

@@ -163,12 +163,15 @@ impl Network {
 mod tests {
     use super::*;
 
-    /// Nine inputs, hidden layers of 64 and 32, three classes.
-    fn network() -> Network {
-        let column = |index: usize| FeatureColumn {
+    fn column(index: usize) -> FeatureColumn {
+        FeatureColumn {
             name: format!("f{index}"),
             normalisation: None,
-        };
+        }
+    }
+
+    /// Nine inputs, hidden layers of 64 and 32, three classes.
+    fn network() -> Network {
         Network {
             kind: NetworkKind::Mlp,
             hidden_layers: vec![64, 32],

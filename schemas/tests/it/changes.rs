@@ -99,6 +99,7 @@ fn writes() -> impl Strategy<Value = Change> {
         1 => Just(WorkerWrite::Release),
         2 => Just(WorkerWrite::Checkpoint),
     ];
+
     (write, steps(), ages()).prop_map(|(write, step, behind)| Change::Write {
         write,
         step,
@@ -131,8 +132,8 @@ pub(crate) fn number(step: usize, record: &OperationRecord) -> StepNumber {
     StepNumber::new(step % record.steps.len() + 1).unwrap()
 }
 
-/// The attempt that a writer claims to be. There is no attempt 0; a writer that would be one is
-/// some other stranger.
+/// The attempt that a writer claims to be. There is no attempt 0: a writer that would have it
+/// gets one that never existed.
 fn attempt_of(record: &OperationRecord, step: StepNumber, behind: u32) -> u32 {
     let current = record.step(step).unwrap().attempt;
     match current.checked_sub(behind) {
@@ -163,6 +164,7 @@ pub(crate) fn apply(
             let step = number(step, record);
             claim(record, step, claimer, submissions_behind, lost, now)
         }
+
         Change::Write {
             write,
             step,

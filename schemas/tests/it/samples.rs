@@ -127,6 +127,7 @@ pub(crate) fn progress() -> ProgressRecord {
         worker: worker(),
         attempt: 1,
         seq: 42,
+
         at: at(8),
         started_at: at(7),
         percent: 45.2,

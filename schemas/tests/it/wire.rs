@@ -45,6 +45,7 @@ fn the_wire_form_of_a_dead_letter() {
         payload_hex: String::new(),
         at: at(9),
     };
+
     assert_json_snapshot!(wire_form(&letter));
 }
 
@@ -67,5 +68,6 @@ fn the_wire_form_of_a_worker() {
         }),
         draining: false,
     };
+
     assert_json_snapshot!(wire_form(&info));
 }

@@ -65,8 +65,10 @@ impl Advice for ProcessError {
         let hint = match self {
             Self::Request(error) => return error.hint(),
             Self::DataSet(error) => return error.hint(),
-            Self::SeriesKey(error) => error.hint(),
             Self::Store(error) => return error.hint(),
+            Self::SeriesKey(error) => error.hint(),
+
+            // What only a processor can meet.
             Self::NoSeries { .. } => {
                 "name the series in the command, or put a fetch step before it"
             }

@@ -58,18 +58,19 @@ impl StepHandler for Registry {
         show(step, ASSIGNING, "Assigning a version");
         let operation = step.op().to_string();
         let created_at = Timestamp::now().as_microsecond();
-        let make = |version| ModelManifest {
-            v: ModelManifest::VERSION,
-            name: name.clone(),
-            version,
-            artifact: artifact.sha256.clone(),
-            operation: operation.clone(),
-            metrics: metrics.clone(),
-            lineage: artifact.manifest.lineage.clone(),
-            created_at,
-        };
         let models = step.store().models();
-        let model = models.assign_version(&name, &operation, make).await?;
+        let model = models
+            .assign_version(&name, &operation, |version| ModelManifest {
+                v: ModelManifest::VERSION,
+                name: name.clone(),
+                version,
+                artifact: artifact.sha256.clone(),
+                operation: operation.clone(),
+                metrics: metrics.clone(),
+                lineage: artifact.manifest.lineage.clone(),
+                created_at,
+            })
+            .await?;
 
         Ok(RegisterOutcome {
             name: model.name,

@@ -123,6 +123,7 @@ mod tests {
             timeframes: vec!["1h".to_owned()],
             versions: BTreeMap::new(),
         };
+
         ModelManifest {
             v: 1,
             name: "trend".to_owned(),

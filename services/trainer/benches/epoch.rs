@@ -109,11 +109,14 @@ fn data() -> TrainingData {
     }
 }
 
-fn network() -> Network {
-    let column = |index: usize| FeatureColumn {
+fn column(index: usize) -> FeatureColumn {
+    FeatureColumn {
         name: format!("f{index}"),
         normalisation: None,
-    };
+    }
+}
+
+fn network() -> Network {
     Network {
         kind: NetworkKind::Mlp,
         hidden_layers: vec![64, 32],
@@ -153,6 +156,10 @@ fn sequential(root: &nn::Path<'_>) -> nn::SequentialT {
         .add(nn::linear(root / 2, 32, 3, nn::LinearConfig::default()))
 }
 
+fn weighted_loss(scores: &Tensor, classes: &Tensor, weights: &Tensor) -> Tensor {
+    scores.cross_entropy_loss(classes, Some(weights), Reduction::Mean, -100, 0.0)
+}
+
 /// A training loop by hand with tch that learns the same: running loss and accuracy, validation
 /// after each epoch. Returns a number that depends on all of it, so that nothing is left out.
 fn train_bare(data: &TrainingData, settings: &TrainingSettings) -> f64 {
@@ -165,9 +172,6 @@ fn train_bare(data: &TrainingData, settings: &TrainingSettings) -> f64 {
     };
     let mut optimizer = config.build(&store, settings.learning_rate).unwrap();
     let weights = Tensor::from_slice(&[1.0_f32, 1.0, 1.0]);
-    let loss_of = |x: &Tensor, y: &Tensor| {
-        x.cross_entropy_loss(y, Some(&weights), Reduction::Mean, -100, 0.0)
-    };
 
     let train = tensors_of(&data.train);
     let validation = tensors_of(&data.validation);
@@ -184,14 +188,14 @@ fn train_bare(data: &TrainingData, settings: &TrainingSettings) -> f64 {
             let x = train.features.index_select(0, &chosen);
             let y = train.labels.index_select(0, &chosen);
             let scores = net.forward_t(&x, true);
-            let loss = loss_of(&scores, &y);
+            let loss = weighted_loss(&scores, &y, &weights);
             optimizer.backward_step_clip_norm(&loss, 1.0);
             loss_sum += loss.detach() * rows.len() as f64;
             right += scores.argmax(-1, false).eq_tensor(&y).sum(Kind::Int64);
         }
 
         let scores = tch::no_grad(|| net.forward_t(&validation.features, false));
-        total += loss_of(&scores, &validation.labels).double_value(&[]);
+        total += weighted_loss(&scores, &validation.labels, &weights).double_value(&[]);
         total += loss_sum.double_value(&[]) + right.int64_value(&[]) as f64;
     }
     total
@@ -224,6 +228,11 @@ fn interval(over: &[f64], under: &[f64]) -> (f64, f64) {
     ((mean - half).exp(), (mean + half).exp())
 }
 
+/// Only its duration counts.
+fn train_ours(job: &TrainJob<'_>, control: &dyn Control) {
+    let _ = train(job, control, None).unwrap();
+}
+
 /// Milliseconds per epoch of each round.
 #[derive(Default)]
 struct Times {
@@ -243,11 +252,6 @@ fn measure(settings: &TrainingSettings, rounds: usize) -> Times {
         seed: 1,
         device: ComputeDevice::Cpu,
     };
-    let train_ours = |control: &dyn Control| {
-        // Only its duration counts.
-        let _ = train(&job, control, None).unwrap();
-    };
-
     // Another thread encodes the checkpoints, as a task of the service does.
     let (sender, receiver) = sync_channel::<TrainState>(4);
     let net = network.clone();
@@ -267,8 +271,8 @@ fn measure(settings: &TrainingSettings, rounds: usize) -> Times {
     let mut times = Times::default();
     for round in 0..=rounds {
         let bare = || milliseconds(|| assert!(train_bare(&data, settings).is_finite()));
-        let silent = || milliseconds(|| train_ours(&Silent(Instant::now())));
-        let everything = || milliseconds(|| train_ours(&full));
+        let silent = || milliseconds(|| train_ours(&job, &Silent(Instant::now())));
+        let everything = || milliseconds(|| train_ours(&job, &full));
 
         // The order alternates, so that a machine that slows down hits all three alike.
         let round_times = if round % 2 == 0 {

@@ -103,9 +103,12 @@ impl Bench {
             .unwrap()
             .resolve(&Overrides::default())
             .unwrap();
-        let (columns, table) = (resolved.feature_columns(), table(&resolved));
+        let columns = resolved.feature_columns();
+        let table = table(&resolved);
         let draft = draft(&resolved, &columns);
         let network = resolved.network(columns);
+
+        // Both sides train on these rows: one from memory, one from the store.
         let data = Arc::new(training_data(&table, &network, false).unwrap());
         let manifest = sandbox
             .store()
@@ -132,8 +135,10 @@ impl Bench {
         let (messages, checkpoints) = self.live().await.1; // also warms both up
         self.silent().await;
         let mut times = [const { Vec::new() }; 2];
-        let (mut left_out, mut round) = (0, Vec::new());
+        let mut left_out = 0;
+        let mut round = Vec::new();
         while times[0].len() < 2 * rounds {
+            // A round counts only when nothing else used the machine before and during it.
             while self.others_are_busy(async {}).await {}
             let busy = self.others_are_busy(async {
                 for live in [false, true, true, false] {
@@ -145,6 +150,7 @@ impl Bench {
                     round.push((live, time));
                 }
             });
+
             let busy = busy.await;
             left_out += usize::from(busy);
             for (live, time) in round.drain(..).filter(|_| !busy) {
@@ -154,6 +160,7 @@ impl Bench {
                 eprintln!("  so far {}", summary(&times));
             }
         }
+
         let TrainingSettings {
             batch_size, epochs, ..
         } = self.settings;
@@ -167,7 +174,9 @@ impl Bench {
     /// Does `work` and a tenth of a second of nothing, and says whether other processes meanwhile
     /// took more than a sixth of a core. The NATS server counts as one of them and takes less.
     async fn others_are_busy(&self, work: impl Future<Output = ()>) -> bool {
-        let (began, before) = (Instant::now(), others());
+        let began = Instant::now();
+        let before = others();
+
         work.await;
         self.sandbox.after(Duration::from_millis(100)).await;
         (others() - before) * 6.0 > began.elapsed().as_secs_f64()
@@ -178,6 +187,7 @@ impl Bench {
         let data = self.data.clone();
         let network = self.network.clone();
         let settings = self.settings.clone();
+
         let training = tokio::task::spawn_blocking(move || {
             let job = TrainJob {
                 data: &data,
@@ -197,7 +207,9 @@ impl Bench {
         let op = self.sandbox.submit(&self.operation()).await;
         let record = self.sandbox.until_concluded(&op).await;
         assert_eq!(record.state, OperationState::Completed, "{record:#?}");
-        let (store, step) = (self.sandbox.store(), record.numbers().next().unwrap());
+
+        let store = self.sandbox.store();
+        let step = record.numbers().next().unwrap();
         let keys = store.checkpoints().list(&op, step).await.unwrap();
         let key = keys.first().unwrap();
         let state = store.checkpoints().get(key).await.unwrap().state;
@@ -223,6 +235,7 @@ impl Bench {
             })
             .unwrap(),
         };
+
         NewOperation {
             kind: "train".to_owned(),
             labels: BTreeMap::new(),
@@ -232,21 +245,22 @@ impl Bench {
     }
 }
 
+/// A column of random numbers in 0..1.
+fn random_column(generator: &mut ChaCha8Rng, rows: usize) -> Vec<f32> {
+    let words = (0..rows).map(|_| generator.next_u32());
+    words.map(|word| word as f32 / 4_294_967_296.0).collect()
+}
+
 /// Random features in 0..1 and random classes.
 fn table(resolved: &Resolved) -> DataSetTable {
     let mut generator = ChaCha8Rng::seed_from_u64(1);
     let rows: usize = ROWS.iter().sum();
     let times: Vec<i64> = (0..rows as i64).map(|row| row * 3_600_000_000).collect();
-    let mut column = || {
-        (0..rows)
-            .map(|_| generator.next_u32() as f32 / 4_294_967_296.0)
-            .collect::<Vec<f32>>()
-    };
-    let feature_names: Vec<String> = resolved
-        .feature_columns()
-        .into_iter()
-        .map(|column| column.name)
-        .collect();
+    let columns = resolved.feature_columns();
+    let feature_names: Vec<String> = columns.into_iter().map(|column| column.name).collect();
+
+    let labels = random_column(&mut generator, rows);
+    let labels = labels.into_iter().map(|value| (value * 3.0).floor());
     DataSetTable {
         symbols: vec!["fx:EUR.USD".to_owned()],
         symbol: vec![0; rows],
@@ -257,13 +271,13 @@ fn table(resolved: &Resolved) -> DataSetTable {
             .zip(0..)
             .flat_map(|(rows, part)| vec![part; *rows])
             .collect(),
-        label: column()
-            .into_iter()
-            .map(|value| (value * 3.0).floor())
-            .collect(),
+        label: labels.collect(),
         label_known_at: times,
         weight: None,
-        features: feature_names.iter().map(|_| column()).collect(),
+        features: feature_names
+            .iter()
+            .map(|_| random_column(&mut generator, rows))
+            .collect(),
         feature_names,
     }
 }
@@ -282,20 +296,21 @@ fn draft(resolved: &Resolved, features: &[FeatureColumn]) -> DatasetManifest {
 /// CPU seconds that all processes but this one have used since the machine started, what the host
 /// stole included.
 fn others() -> f64 {
-    let ticks = |file, skipped: usize, taken: &[usize]| {
-        let text = std::fs::read_to_string(file).unwrap();
-        let fields: Vec<f64> = text
-            .lines()
-            .next()
-            .unwrap()
-            .split_whitespace()
-            .skip(skipped)
-            .map(|field| field.parse().unwrap_or(0.0))
-            .collect();
-        taken.iter().map(|field| fields[*field]).sum::<f64>()
-    };
     // user, nice, system, irq, softirq, steal; and utime, stime of this process. A tick is 10 ms.
-    (ticks("/proc/stat", 1, &[0, 1, 2, 5, 6, 7]) - ticks("/proc/self/stat", 13, &[0, 1])) / 100.0
+    let all = sum_of_fields("/proc/stat", &[1, 2, 3, 6, 7, 8]);
+    let this_process = sum_of_fields("/proc/self/stat", &[13, 14]);
+    (all - this_process) / 100.0
+}
+
+/// The sum of fields, counted from 0, of the first line of a file.
+fn sum_of_fields(file: &str, fields: &[usize]) -> f64 {
+    let text = std::fs::read_to_string(file).unwrap();
+    let line = text.lines().next().unwrap();
+    let values: Vec<f64> = line
+        .split_whitespace()
+        .map(|field| field.parse().unwrap_or(0.0))
+        .collect();
+    fields.iter().map(|field| values[*field]).sum()
 }
 
 /// Medians of silent and live, and of their ratio with its interval.
@@ -307,14 +322,11 @@ fn summary([silent, live]: &[Vec<f64>; 2]) -> String {
         .collect();
     ratios.sort_by(f64::total_cmp);
     // Ranks n/2 ± 0.98 √n enclose the median in 95 % of all samples.
-    let (middle, half) = (
-        ratios.len() as f64 / 2.0,
-        0.98 * (ratios.len() as f64).sqrt(),
-    );
-    let (low, high) = (
-        ratios[(middle - half) as usize],
-        ratios[(middle + half) as usize],
-    );
+    let middle = ratios.len() as f64 / 2.0;
+    let half = 0.98 * (ratios.len() as f64).sqrt();
+    let low = ratios[(middle - half) as usize];
+    let high = ratios[(middle + half) as usize];
+
     format!(
         "silent {:.3} ms, live {:.3} ms, live/silent {:.4} (95 % {low:.4} to {high:.4}) over {} pairs",
         median(silent.clone()),

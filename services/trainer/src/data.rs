@@ -34,11 +34,8 @@ impl Labels {
         match self {
             Self::Classes(_) => rows.len() as u64,
             Self::Returns(labels) => {
-                let has_direction = |row: &&i64| {
-                    let label = labels.get(**row as usize);
-                    label.is_some_and(|label| *label != 0.0)
-                };
-                rows.iter().filter(has_direction).count() as u64
+                let labels = rows.iter().filter_map(|row| labels.get(*row as usize));
+                labels.filter(|label| **label != 0.0).count() as u64
             }
         }
     }
@@ -207,6 +204,7 @@ fn check_class_labels(
     labels: &[i64],
     classes: usize,
 ) -> Result<(), TrainError> {
+    // Class names are in label order, so a label is an index into them.
     for (row, &label) in labels.iter().enumerate() {
         let is_class = usize::try_from(label).is_ok_and(|class| class < classes);
         if !is_class {
@@ -218,6 +216,7 @@ fn check_class_labels(
             });
         }
     }
+
     Ok(())
 }
 

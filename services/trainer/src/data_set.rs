@@ -115,17 +115,20 @@ mod tests {
 
     use super::*;
 
-    fn network(names: &[&str]) -> Network {
-        let column = |name: &&str| FeatureColumn {
-            name: (*name).to_owned(),
+    fn column(name: &str) -> FeatureColumn {
+        FeatureColumn {
+            name: name.to_owned(),
             normalisation: None,
-        };
+        }
+    }
+
+    fn network(names: &[&str]) -> Network {
         Network {
             kind: NetworkKind::Mlp,
             hidden_layers: vec![],
             activation: Activation::Relu,
             dropout: 0.0,
-            features: names.iter().map(column).collect(),
+            features: names.iter().map(|name| column(name)).collect(),
             output: OutputKind::Classes {
                 names: ["x", "y"].map(str::to_owned).to_vec(),
             },

@@ -66,7 +66,7 @@ pub enum TrainError {
         /// Training rows.
         rows: usize,
     },
-    /// A label that is no class of the network.
+    /// A label that is not a class of the network.
     #[error("row {row} of the {part} part has class {label}; the network has {classes} classes")]
     Label {
         /// Name of the part.

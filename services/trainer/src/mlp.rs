@@ -167,11 +167,14 @@ mod tests {
     const WIDTH: usize = 9;
     const ROWS: usize = 200;
 
-    fn network(features: usize, hidden_layers: Vec<usize>, output: OutputKind) -> Network {
-        let column = |index: usize| FeatureColumn {
+    fn column(index: usize) -> FeatureColumn {
+        FeatureColumn {
             name: format!("f{index}"),
             normalisation: None,
-        };
+        }
+    }
+
+    fn network(features: usize, hidden_layers: Vec<usize>, output: OutputKind) -> Network {
         Network {
             kind: NetworkKind::Mlp,
             hidden_layers,
@@ -232,12 +235,15 @@ mod tests {
 
     #[test]
     fn plain_rust_and_libtorch_agree_within_1e_5() {
-        for activation in [
+        let activations = [
             Activation::Relu,
             Activation::Tanh,
             Activation::Sigmoid,
             Activation::LeakyRelu,
-        ] {
+        ];
+
+        for activation in activations {
+            // Linear, shallow and deep.
             for hidden_layers in [vec![], vec![64, 32], vec![128, 64, 32, 16]] {
                 compare_with_plain_rust(&Network {
                     activation,

@@ -144,6 +144,7 @@ impl TrainState {
         } else {
             return Ok(());
         };
+
         Err(TrainError::Checkpoint { what })
     }
 

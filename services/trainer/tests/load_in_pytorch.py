@@ -2,7 +2,7 @@
 #
 # usage: python3 load_in_pytorch.py <artifact folder> < rows.json     (needs: pip install torch safetensors numpy)
 #
-# Builds the network that the artifact's manifest describes, loads the weights strictly, and prints a list a row: class
+# Builds the network that the artifact's manifest describes, loads the weights strictly, and prints one list per row: class
 # probabilities, or the one number of a regression. The libtorch in .deps has no Python part; install torch as said above.
 import json
 import pathlib

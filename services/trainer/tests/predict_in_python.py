@@ -1,9 +1,9 @@
-# Predicts with a trained artifact by nothing but Python's standard library, to show that its files need no program of ours.
+# Predicts with a trained artifact with nothing but Python's standard library, to show that its files need no program of ours.
 #
 # usage: python3 predict_in_python.py <artifact folder> < rows.json     (rows: a list of rows of scaled feature values)
 #
 # Reads model.safetensors as its format says (8 bytes length, a JSON header, little-endian floats), walks the layers that the
-# manifest describes, and prints a list a row: class probabilities, or the one number of a regression.
+# manifest describes, and prints one list per row: class probabilities, or the one number of a regression.
 import json
 import math
 import pathlib

@@ -37,12 +37,13 @@ impl Model {
 
         // Specs come in pairs: the weight of a layer, then its bias.
         let mut layers = Vec::new();
-        let mut specs = network.tensors().into_iter();
-        while let (Some(weight), Some(bias)) = (specs.next(), specs.next()) {
+        let specs = network.tensors();
+        for pair in specs.chunks_exact(2) {
+            let [weight, bias] = pair else { continue };
             layers.push(Linear {
                 inputs: weight.shape.last().copied().unwrap_or_default(),
-                weight: tensors.take(&weight)?,
-                bias: tensors.take(&bias)?,
+                weight: tensors.take(weight)?,
+                bias: tensors.take(bias)?,
             });
         }
 

@@ -42,7 +42,7 @@ impl<'a> NamedTensors<'a> {
             });
         }
 
-        // One NaN would make every prediction NaN, and nobody would know which weight it was.
+        // One NaN would make every prediction NaN, without a trace of the weight that caused it.
         let values = floats_of(tensor.data());
         match values.iter().position(|value| !value.is_finite()) {
             Some(position) => Err(NetworkError::Weight {

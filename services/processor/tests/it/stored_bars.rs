@@ -60,6 +60,7 @@ pub(crate) async fn load(store: &Store, symbol: &str, timeframe: Timeframe, rows
 fn sample_bars(symbol: &str, timeframe: Timeframe, rows: usize) -> RawBars {
     let file = project_file(&format!("tests/bars/{symbol}_{timeframe}.csv.gz"));
     let unpacked = GzDecoder::new(std::fs::File::open(file).unwrap());
+
     let mut bars = RawBars::default();
     for row in csv::Reader::from_reader(unpacked).records().take(rows) {
         let row = row.unwrap();

@@ -109,7 +109,7 @@ impl Scored<'_> {
         let mut loss_sum = 0.0;
         let mut weight_sum = 0.0;
         for (row, &label) in self.rows().zip(labels) {
-            // A label that is no class gives NaN: the data were checked, so it is a defect.
+            // The data were checked: a label that is not a class is a defect, and gives NaN.
             let class = usize::try_from(label).unwrap_or(usize::MAX);
             let weight = weights.get(class).copied().unwrap_or(f64::NAN);
             let log_probability = log_probability_of(class, row);

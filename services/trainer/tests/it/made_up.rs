@@ -91,6 +91,7 @@ pub(crate) fn train(
         seed,
         device: ComputeDevice::Cpu,
     };
+
     trainer::train(&job, control, resume)
 }
 
@@ -104,12 +105,15 @@ pub(crate) fn run(
     train(data, network, settings, seed, &Recorder::new(NEVER), None).unwrap()
 }
 
-/// Three features, two hidden layers.
-pub(crate) fn network(output: OutputKind) -> Network {
-    let column = |name: &str| FeatureColumn {
+fn column(name: &str) -> FeatureColumn {
+    FeatureColumn {
         name: name.to_owned(),
         normalisation: None,
-    };
+    }
+}
+
+/// Three features, two hidden layers.
+pub(crate) fn network(output: OutputKind) -> Network {
     Network {
         kind: NetworkKind::Mlp,
         hidden_layers: vec![16, 8],
@@ -163,6 +167,7 @@ pub(crate) fn class_part(count: usize, seed: u64, noise: f32) -> PartData {
             class
         });
     });
+
     PartData {
         features,
         labels: Labels::Classes(labels),

@@ -163,6 +163,7 @@ fn metrics_survive_json() {
 fn the_headline_of_a_regression_has_six_figures() {
     let headline = four_returns().headline();
     let names: Vec<&String> = headline.keys().collect();
+
     assert_eq!(
         names,
         [

@@ -26,7 +26,8 @@ const SERVICES: [Service; 5] = [
 
 /// Two years of hourly EURUSD from the sample files, `epochs` epochs to the end, a fixed seed.
 fn training(epochs: u32) -> NewOperation {
-    let (start, end) = ("2014-01-01T00:00:00Z", "2016-01-01T00:00:00Z");
+    let start = "2014-01-01T00:00:00Z";
+    let end = "2016-01-01T00:00:00Z";
     let micros = |text: &str| text.parse::<jiff::Timestamp>().unwrap().as_microsecond();
     let overrides = serde_json::json!({ "epochs": epochs, "seed": 7, "start": micros(start), "end": micros(end) });
     let request = TrainRequest {
@@ -45,6 +46,7 @@ fn training(epochs: u32) -> NewOperation {
         end: Some(end.parse().unwrap()),
         refetch: false,
     };
+
     Training {
         request,
         fetch,

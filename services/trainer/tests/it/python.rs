@@ -64,6 +64,7 @@ fn part(output: &OutputKind, seed: u64) -> PartData {
             Labels::Returns(rows.iter().map(|row| row[0] - 0.5 * row[2]).collect())
         }
     };
+
     PartData {
         features: rows.concat(),
         labels,
@@ -95,11 +96,14 @@ fn train_weights(network: &Network) -> Vec<u8> {
     files[MODEL_FILE].to_vec()
 }
 
-fn network(activation: Activation, output: OutputKind) -> Network {
-    let column = |index: usize| FeatureColumn {
+fn column(index: usize) -> FeatureColumn {
+    FeatureColumn {
         name: format!("f{index}"),
         normalisation: None,
-    };
+    }
+}
+
+fn network(activation: Activation, output: OutputKind) -> Network {
     Network {
         kind: NetworkKind::Mlp,
         hidden_layers: vec![8, 4],
@@ -115,6 +119,7 @@ fn compare_all(python: &str, script: &str) {
     let classes = OutputKind::Classes {
         names: vec!["x".to_owned(), "y".to_owned()],
     };
+
     for activation in [
         Activation::Relu,
         Activation::Tanh,
@@ -196,6 +201,7 @@ fn pytorch_loads_an_artifact_and_predicts_the_same() {
     if has_torch || named.is_some() {
         return compare_all(python, "load_in_pytorch.py");
     }
+
     // Written past the capture of the test runner, which hides what a passing test prints.
     let skipped = "skipped: python3 has no torch, nothing was compared with PyTorch \
                    (KTRDR_TEST_PYTHON names one that has)";

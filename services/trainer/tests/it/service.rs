@@ -81,10 +81,10 @@ fn class_of(sum: f32) -> f32 {
 
 fn table(columns: &[FeatureColumn], features: Vec<Vec<f32>>, absent: Option<f32>) -> DataSetTable {
     let times: Vec<i64> = (0..ROWS as i64).map(|row| row * 3_600_000_000).collect();
-    let label = |row: usize| {
-        let class = class_of(features[0][row] + features[1][row]);
-        if Some(class) == absent { 0.0 } else { class }
-    };
+    let sums = features[0].iter().zip(&features[1]).map(|(a, b)| a + b);
+    let classes = sums.map(class_of);
+    let labels = classes.map(|class| if Some(class) == absent { 0.0 } else { class });
+
     DataSetTable {
         symbols: vec!["EURUSD".to_owned()],
         symbol: vec![0; ROWS],
@@ -93,7 +93,7 @@ fn table(columns: &[FeatureColumn], features: Vec<Vec<f32>>, absent: Option<f32>
         part: (0..ROWS)
             .map(|row| u8::from(row >= 1_000) + u8::from(row >= 1_200))
             .collect(),
-        label: (0..ROWS).map(label).collect(),
+        label: labels.collect(),
         label_known_at: times,
         weight: None,
         feature_names: columns.iter().map(|column| column.name.clone()).collect(),
@@ -123,6 +123,7 @@ fn operation(dataset: &str, epochs: u32) -> NewOperation {
     let train = step(&TrainModel {
         dataset: Some(dataset.to_owned()),
     });
+
     NewOperation {
         kind: "train".to_owned(),
         labels: BTreeMap::new(),

@@ -5,11 +5,14 @@ use networks::{Model, NetworkError};
 use safetensors::{Dtype, tensor::TensorView};
 use schemas::manifests::{Activation, FeatureColumn, Network, NetworkKind, OutputKind};
 
-fn network(activation: Activation, hidden: &[usize], output: OutputKind) -> Network {
-    let column = |name: &str| FeatureColumn {
+fn column(name: &str) -> FeatureColumn {
+    FeatureColumn {
         name: name.to_owned(),
         normalisation: None,
-    };
+    }
+}
+
+fn network(activation: Activation, hidden: &[usize], output: OutputKind) -> Network {
     Network {
         kind: NetworkKind::Mlp,
         hidden_layers: hidden.to_vec(),
@@ -54,6 +57,7 @@ fn file(tensors: &[Tensor]) -> Vec<u8> {
                 .collect()
         })
         .collect();
+
     let views = tensors.iter().zip(&bytes).map(|(tensor, bytes)| {
         let view = TensorView::new(Dtype::F32, tensor.shape.clone(), bytes).unwrap();
         (tensor.name, view)
