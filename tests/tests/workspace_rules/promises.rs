@@ -1,4 +1,4 @@
-//! The table of promises in ARCHITECTURE.md: each row names the test that keeps it.
+//! What ARCHITECTURE.md names must exist: the tests of its promises, the places of its walks.
 
 use std::fs;
 
@@ -36,7 +36,9 @@ fn exists(name: &str) -> bool {
     let Some((path, test)) = name.split_once("::") else {
         return root().join(name).is_file();
     };
-    fs::read_to_string(root().join(path)).is_ok_and(|text| text.contains(&format!("fn {test}(")))
+    let text = fs::read_to_string(root().join(path)).unwrap_or_default();
+    let heads = [format!("fn {test}("), format!("fn {test}<")];
+    heads.iter().any(|head| text.contains(head))
 }
 
 #[test]
@@ -60,5 +62,30 @@ fn each_promise_names_a_test_that_exists() {
     assert_none(
         violations,
         "each row ends with its test, as in `tests/tests/loop.rs::a_test`",
+    );
+}
+
+#[test]
+fn every_room_of_the_walks_exists() {
+    let section = read_section("Five walks");
+    let walks: Vec<&str> = section
+        .split("\n\n")
+        .filter(|text| text.starts_with("**"))
+        .collect();
+    let mut violations = Vec::new();
+
+    for walk in &walks {
+        let rooms: Vec<&str> = walk.split('`').skip(1).step_by(2).collect();
+        if rooms.len() > 8 {
+            violations.push(format!("{} rooms are too many: {walk}", rooms.len()));
+        }
+        let missing = rooms.iter().filter(|room| !exists(room));
+        violations.extend(missing.map(|room| format!("there is no `{room}`")));
+    }
+
+    assert_eq!(walks.len(), 5);
+    assert_none(
+        violations,
+        "each walk names at most eight files and functions",
     );
 }
