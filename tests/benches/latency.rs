@@ -25,7 +25,7 @@ use schemas::commands::{DummyOutcome, RunDummy};
 use schemas::ids::{Lane, OperationId, Service};
 use schemas::operation::OperationRecord;
 use schemas::progress::{Context, Count, Progress};
-use system_tests::{Sandbox, new_id, until};
+use system_tests::{Role, Sandbox, new_id, until};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -79,18 +79,14 @@ fn run(iterations: u64) -> RunDummy {
 /// The time of NATS itself for a request that another connection answers.
 async fn measure_requests() {
     let sandbox = Sandbox::start().await;
-    let here = sandbox.bus().client().clone();
-    let there = sandbox.connect().await;
-    let mut requests = there.client().subscribe("echo").await.unwrap();
+    let here = sandbox.client().clone();
+    let there = sandbox.client_as(Role::Worker).await;
+    let mut requests = there.subscribe("echo").await.unwrap();
     there.flush().await.unwrap();
     let answering = tokio::spawn(async move {
         while let Some(request) = requests.next().await {
             let reply = request.reply.unwrap();
-            there
-                .client()
-                .publish(reply, request.payload)
-                .await
-                .unwrap();
+            there.publish(reply, request.payload).await.unwrap();
         }
     });
 
@@ -110,7 +106,7 @@ async fn measure_requests() {
 /// The time of NATS itself for a publish that is on disk when it is acknowledged.
 async fn measure_synced_publishes() {
     let sandbox = Sandbox::start().await;
-    let jetstream = sandbox.bus().jetstream();
+    let jetstream = sandbox.jetstream();
 
     let mut times = Vec::new();
     for round in 0..ROUNDS {

@@ -16,7 +16,6 @@ mod crashes;
 mod observe;
 mod process;
 mod requests;
-mod server;
 mod waiting;
 mod worker;
 
@@ -25,16 +24,17 @@ use std::time::Duration;
 
 use bus::topology::{Topology, TopologyOptions};
 use bus::{Bus, ConnectOptions, Profile};
+use nats_test_server::{Client, jetstream};
 use schemas::ids::OperationId;
 use schemas::operation::NewOperation;
 use schemas::subjects;
 use store::Store;
 
 pub use crashes::MOMENTS;
+pub use nats_test_server::{Role, Server};
 pub use observe::StoredMessage;
 pub use process::Process;
 pub use requests::{new_id, side_by_side, steps};
-pub use server::{Role, Server};
 pub use waiting::{PATIENCE, until};
 pub use worker::{Act, Dies, Housekeeper, Worker};
 
@@ -45,6 +45,7 @@ pub struct Sandbox {
     store: Store,
     folder: tempfile::TempDir,
     url: String,
+    client: Client,
 }
 
 impl Sandbox {
@@ -88,6 +89,7 @@ impl Sandbox {
             .await
             .unwrap();
         let url = server.url(Role::Worker);
+        let client = server.connect(Role::Infra).await;
         let store = Store::open(&format!(
             "file://{}",
             folder.path().join("objects").display()
@@ -101,12 +103,30 @@ impl Sandbox {
             store,
             folder,
             url,
+            client,
         }
     }
 
     /// The test's own connection.
     pub fn bus(&self) -> &Bus {
         &self.bus
+    }
+
+    /// A connection of the stock client, such as any program on the bus may have; it may do
+    /// everything.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// JetStream through [`Self::client`].
+    pub fn jetstream(&self) -> jetstream::Context {
+        jetstream::new(self.client.clone())
+    }
+
+    /// The stock client in a role.
+    pub async fn client_as(&self, role: Role) -> Client {
+        let url = self.server.lock().unwrap().url(role);
+        nats_test_server::connect(&url).await
     }
 
     /// Address of the NATS server, as services use it.
@@ -144,7 +164,7 @@ impl Sandbox {
 
     /// Makes the server forget message ids after 100 ms, as it does in real life after an hour.
     pub async fn forget_message_ids(&self) {
-        let jetstream = self.bus.jetstream();
+        let jetstream = self.jetstream();
 
         for name in [subjects::EVENTS, subjects::DEAD] {
             let mut config = jetstream

@@ -163,12 +163,7 @@ impl Sandbox {
 
     /// All messages of a stream on `filter`, oldest first.
     pub async fn stored(&self, stream: &str, filter: &str) -> Vec<StoredMessage> {
-        let stream = self
-            .bus()
-            .jetstream()
-            .get_stream_no_info(stream)
-            .await
-            .unwrap();
+        let stream = self.jetstream().get_stream_no_info(stream).await.unwrap();
 
         let mut messages = Vec::new();
         let mut next = 1;

@@ -1,16 +1,11 @@
 //! Exit codes, messages and JSON lines of the program: without a server, with an old one, with a real
 //! one.
 
-#[path = "../../../services/bus/tests/server/mod.rs"]
-mod server;
-
 use std::io::Write as _;
 use std::net::{TcpListener, TcpStream};
 
-use bus::Profile;
-use bus::topology::{Topology, TopologyOptions};
+use nats_test_server::{Role, Server};
 use serde_json::Value;
-use server::Server;
 
 use crate::program::{Ended, ktrdr_in, run_with_input};
 
@@ -70,13 +65,23 @@ struct JsonEnded {
     values: Vec<Value>,
 }
 
-/// A place with a real server that has everything but workers.
-async fn start_server() -> (Server, Place) {
-    let server = Server::start();
-    let topology = Topology::declare(Profile::Test, TopologyOptions::default());
-    server.bus().await.infra().apply(&topology).await.unwrap();
+/// A server with the folder that it writes into.
+struct RunningServer {
+    process: Server,
+    _folder: tempfile::TempDir,
+}
 
-    let place = Place::new(&server.url);
+/// A place with a real server that has everything but workers.
+fn start_server() -> (RunningServer, Place) {
+    let folder = tempfile::tempdir().unwrap();
+    let server = RunningServer {
+        process: Server::start(folder.path(), false),
+        _folder: folder,
+    };
+
+    let place = Place::new(&server.process.url(Role::Infra));
+    let applied = place.run("infra apply --profile test");
+    assert_eq!(applied.exit, Some(0), "{}", applied.err);
     (server, place)
 }
 
@@ -175,9 +180,9 @@ fn a_payload_from_the_bus_becomes_one_line_of_json() {
     assert!(ended.err.starts_with(error), "{}", ended.err);
 }
 
-#[tokio::test]
-async fn an_unknown_operation_is_not_found_by_any_command() {
-    let (_server, place) = start_server().await;
+#[test]
+fn an_unknown_operation_is_not_found_by_any_command() {
+    let (_server, place) = start_server();
     let error = format!("error: Operation not found: {UNKNOWN}\n");
 
     for command in ["status", "follow", "cancel", "resume", "ops logs"] {
@@ -187,16 +192,16 @@ async fn an_unknown_operation_is_not_found_by_any_command() {
     }
 }
 
-#[tokio::test]
-async fn an_unknown_worker_cannot_be_drained() {
-    let (_server, place) = start_server().await;
+#[test]
+fn an_unknown_worker_cannot_be_drained() {
+    let (_server, place) = start_server();
 
     assert_eq!(place.run("workers drain dummy-here-1-0001").exit, Some(4));
 }
 
-#[tokio::test]
-async fn without_a_worker_a_start_stops_waiting_after_its_timeout() {
-    let (_server, place) = start_server().await;
+#[test]
+fn without_a_worker_a_start_stops_waiting_after_its_timeout() {
+    let (_server, place) = start_server();
 
     let ended = place.run("dummy start --wait-timeout 2s");
 
@@ -217,9 +222,9 @@ fn start_detached(place: &Place) -> String {
     ended.values[0]["op"].as_str().unwrap().to_owned()
 }
 
-#[tokio::test]
-async fn a_detached_operation_is_listed_by_its_label() {
-    let (_server, place) = start_server().await;
+#[test]
+fn a_detached_operation_is_listed_by_its_label() {
+    let (_server, place) = start_server();
     let op = start_detached(&place);
 
     let red = place.run("ops list --label team=red");
@@ -232,9 +237,9 @@ async fn a_detached_operation_is_listed_by_its_label() {
     assert_eq!(resumable.err, "No resumable operations found\n");
 }
 
-#[tokio::test]
-async fn a_detached_operation_is_shown_and_counted() {
-    let (_server, place) = start_server().await;
+#[test]
+fn a_detached_operation_is_shown_and_counted() {
+    let (_server, place) = start_server();
     let op = start_detached(&place);
 
     let one = place.run_json(&format!("status {op}"));
@@ -247,9 +252,9 @@ async fn a_detached_operation_is_shown_and_counted() {
     assert_eq!(system.values[0]["operations"]["pending"], 1);
 }
 
-#[tokio::test]
-async fn a_pending_operation_is_cancelled_but_not_resumed() {
-    let (_server, place) = start_server().await;
+#[test]
+fn a_pending_operation_is_cancelled_but_not_resumed() {
+    let (_server, place) = start_server();
     let op = start_detached(&place);
 
     // Pending is neither failed nor cancelled.
@@ -264,9 +269,9 @@ async fn a_pending_operation_is_cancelled_but_not_resumed() {
     );
 }
 
-#[tokio::test]
-async fn a_dry_run_prints_the_operation_and_submits_nothing() {
-    let (_server, place) = start_server().await;
+#[test]
+fn a_dry_run_prints_the_operation_and_submits_nothing() {
+    let (_server, place) = start_server();
 
     let ended = place.run_json("dummy start --dry-run --duration 10 --iterations 4");
 

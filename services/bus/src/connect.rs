@@ -149,16 +149,6 @@ impl Bus {
     pub(crate) async fn keys_of(&self, bucket: Bucket) -> Result<Vec<String>, BusError> {
         self.buckets.list_keys(&self.js, bucket).await
     }
-
-    /// The core client, for the services API and for signs of life.
-    pub fn client(&self) -> &Client {
-        &self.client
-    }
-
-    /// The JetStream context, for services that speak to it directly.
-    pub fn jetstream(&self) -> &jetstream::Context {
-        &self.js
-    }
 }
 
 /// The profile that the server has, unless another one is expected.

@@ -23,7 +23,7 @@ const HOUR: Duration = Duration::from_secs(3_600);
 
 /// The same as `nats pub ktrdr.control.cancel.<op> ''`.
 async fn publish_bare_cancel(sandbox: &Sandbox, op: &OperationId) {
-    let client = sandbox.bus().client();
+    let client = sandbox.client();
     client
         .publish(subjects::cancel(op), Vec::new().into())
         .await

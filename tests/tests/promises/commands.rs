@@ -33,7 +33,7 @@ async fn publish_first_command(sandbox: &Sandbox, op: &OperationId, payload: Vec
 
 async fn publish_command(sandbox: &Sandbox, op: &OperationId, step: StepNumber, payload: Vec<u8>) {
     let subject = subjects::command(Service::Dummy, Lane::Default, op, step);
-    let client = sandbox.bus().client();
+    let client = sandbox.client();
     client.publish(subject, payload.into()).await.unwrap();
 }
 

@@ -3,6 +3,7 @@
 use bus::topology::{Topology, TopologyOptions};
 use bus::{BusError, OperationFilter, Profile};
 use dummy::Dummy;
+use nats_test_server::jetstream;
 use runtime::probe::Moment;
 use schemas::commands::RunDummy;
 use schemas::ids::{Lane, Service, StepNumber};
@@ -121,7 +122,8 @@ async fn only_infra_changes_streams() {
     for role in [Role::Worker, Role::Person] {
         let bus = sandbox.connect_as(role).await;
         let applied = bus.infra().apply(&other).await;
-        let deleted = bus.jetstream().delete_stream(subjects::EVENTS).await;
+        let jetstream = jetstream::new(sandbox.client_as(role).await);
+        let deleted = jetstream.delete_stream(subjects::EVENTS).await;
 
         assert!(applied.is_err(), "{role:?} changed streams");
         assert!(deleted.is_err(), "{role:?} deleted a stream");

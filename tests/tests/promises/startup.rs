@@ -113,7 +113,7 @@ async fn a_server_of_2_14_is_good_enough() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_refuses_streams_that_it_cannot_use() {
     let sandbox = Sandbox::start().await;
-    let jetstream = sandbox.bus().jetstream();
+    let jetstream = sandbox.jetstream();
     jetstream.delete_stream(subjects::EVENTS).await.unwrap();
 
     let mut process = sandbox.spawn("ktrdr-dummy");

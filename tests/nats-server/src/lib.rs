@@ -1,9 +1,20 @@
-//! A NATS server process with the settings of the server that we ship: every write synced before it
-//! is acknowledged.
+//! A NATS server process for tests, with the settings of the server that we ship: every write synced
+//! before it is acknowledged.
+//!
+//! It also hands out the stock client, so that a test can do what any other program on the bus may
+//! do; production code has only the crate `bus`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that fails may panic"
+)]
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Stdio};
+
+pub use async_nats::{Client, jetstream};
 
 /// The roles in which one connects. On a guarded server each may do what
 /// `infra/nats/permissions.conf` allows.
@@ -60,6 +71,11 @@ impl Server {
         format!("nats://{credentials}{}", self.address)
     }
 
+    /// A connection of the stock client in a role.
+    pub async fn connect(&self, role: Role) -> Client {
+        connect(&self.url(role)).await
+    }
+
     /// kill -9, and gone when it returns.
     pub fn kill(&mut self) {
         // Both fail for a server that has ended, which is as good.
@@ -79,6 +95,11 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// A connection of the stock client to an address with user and password in it.
+pub async fn connect(url: &str) -> Client {
+    async_nats::connect(url).await.unwrap()
 }
 
 /// Starts a server; returns it with its address once it is ready.
@@ -115,7 +136,8 @@ fn config_text(folder: &Path, guarded: bool) -> String {
         return text;
     }
 
-    let permissions = Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra/nats/permissions.conf");
+    let permissions =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../infra/nats/permissions.conf");
     text + &std::fs::read_to_string(permissions).unwrap()
 }
 
@@ -149,7 +171,7 @@ fn wait_until_ready(log: BufReader<ChildStderr>) -> Result<String, String> {
 
 /// `KTRDR_NATS_SERVER`, else the one that `infra/setup nats` fetched, else the one on PATH.
 fn program() -> PathBuf {
-    let fetched = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.deps/nats/bin/nats-server");
+    let fetched = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.deps/nats/bin/nats-server");
 
     match std::env::var_os("KTRDR_NATS_SERVER") {
         Some(named) => named.into(),

@@ -1,14 +1,4 @@
 //! Following, listing and counting on a real server.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    missing_docs,
-    reason = "a test"
-)]
-
-mod server;
 
 use std::time::{Duration, Instant};
 
@@ -21,13 +11,14 @@ use schemas::events::{Event, What};
 use schemas::ids::{Lane, OperationId, Service, StepNumber, WorkerId};
 use schemas::operation::{Holder, OperationRecord, OperationState};
 use schemas::progress::{Context, ProgressRecord};
-use server::Server;
+
+use crate::server::TestServer;
 
 const STEP: StepNumber = StepNumber::FIRST;
 const LIVE: FollowOptions = FollowOptions { from_start: false };
 const FROM_START: FollowOptions = FollowOptions { from_start: true };
 
-async fn ready(server: &Server) -> Bus {
+async fn ready(server: &TestServer) -> Bus {
     let bus = server.bus().await;
     bus.infra()
         .apply(&Topology::declare(
@@ -138,7 +129,7 @@ fn message_of(update: Update) -> Option<String> {
 
 #[tokio::test]
 async fn a_follower_sees_the_last_progress_at_once_then_what_comes_and_ends_with_the_operation() {
-    let server = Server::start();
+    let server = TestServer::start();
     let bus = ready(&server).await;
     let op = op(1);
     bus.operations()
@@ -172,7 +163,7 @@ async fn a_follower_sees_the_last_progress_at_once_then_what_comes_and_ends_with
 
 #[tokio::test]
 async fn a_follower_from_the_start_hears_the_whole_story_in_order_and_once() {
-    let server = Server::start();
+    let server = TestServer::start();
     let bus = ready(&server).await;
     let op = op(1);
     bus.operations()
@@ -220,7 +211,7 @@ async fn a_follower_from_the_start_hears_the_whole_story_in_order_and_once() {
 #[tokio::test]
 async fn a_record_that_changes_without_an_event_is_seen_after_a_silence_and_after_a_server_restart()
 {
-    let server = Server::start();
+    let mut server = TestServer::start();
     let bus = ready(&server).await;
     let op = op(1);
     bus.operations()
@@ -237,7 +228,7 @@ async fn a_record_that_changes_without_an_event_is_seen_after_a_silence_and_afte
     wait_for(&mut updates, state(OperationState::Pending)).await;
     claim(&bus, &op).await;
     wait_for(&mut updates, state(OperationState::Running)).await;
-    let _server = server.restart();
+    server.restart();
     bus.operations()
         .change(&op, |record| {
             record.complete(STEP, 1, serde_json::json!({}), Timestamp::now())
@@ -250,7 +241,7 @@ async fn a_record_that_changes_without_an_event_is_seen_after_a_silence_and_afte
 
 #[tokio::test]
 async fn a_command_knows_how_many_are_ahead_of_it() {
-    let server = Server::start();
+    let server = TestServer::start();
     let bus = ready(&server).await;
     for number in 1..=4 {
         bus.operations()
@@ -296,7 +287,7 @@ async fn a_command_knows_how_many_are_ahead_of_it() {
 
 #[tokio::test]
 async fn a_list_holds_what_runs_and_the_newest_of_the_rest() {
-    let server = Server::start();
+    let server = TestServer::start();
     let bus = ready(&server).await;
     // 300 finished operations, created a second apart, and one that has run since before all of
     // them.

@@ -1,19 +1,11 @@
 //! The declared topology on a real server: applied once, stable, checked, and its limits in force.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    missing_docs,
-    reason = "a test"
-)]
-
-mod server;
 
 use bus::topology::{Topology, TopologyOptions};
 use bus::{BusError, Profile};
+use nats_test_server::jetstream;
 use schemas::codes::Advice as _;
-use server::Server;
+
+use crate::server::TestServer;
 
 fn declared() -> Topology {
     Topology::declare(Profile::Test, TopologyOptions::default())
@@ -21,7 +13,7 @@ fn declared() -> Topology {
 
 #[tokio::test]
 async fn applying_creates_everything_and_applying_again_changes_nothing() {
-    let server = Server::start();
+    let server = TestServer::start();
     let bus = server.bus().await;
     let first = bus.infra().apply(&declared()).await.unwrap();
     // 5 streams, 4 buckets, 6 services x 3 lanes.
@@ -33,7 +25,7 @@ async fn applying_creates_everything_and_applying_again_changes_nothing() {
 
 #[tokio::test]
 async fn an_empty_server_is_refused_with_everything_that_is_missing() {
-    let server = Server::start();
+    let server = TestServer::start();
     let Err(BusError::Drift(drifts)) = server.bus().await.check(&declared()).await else {
         panic!("no drift")
     };
@@ -43,7 +35,7 @@ async fn an_empty_server_is_refused_with_everything_that_is_missing() {
 
 #[tokio::test]
 async fn a_service_of_another_profile_sees_which_clocks_differ() {
-    let server = Server::start();
+    let server = TestServer::start();
     let bus = server.bus().await;
     bus.infra().apply(&declared()).await.unwrap();
     let dev = Topology::declare(Profile::Dev, TopologyOptions::default());
@@ -67,7 +59,7 @@ async fn a_service_of_another_profile_sees_which_clocks_differ() {
 
 #[tokio::test]
 async fn settings_that_an_operator_chose_survive_an_apply() {
-    let server = Server::start();
+    let server = TestServer::start();
     let bus = server.bus().await;
     let tiny = TopologyOptions {
         commands_bytes_max: 64 * 1024,
@@ -78,16 +70,19 @@ async fn settings_that_an_operator_chose_survive_an_apply() {
         .await
         .unwrap();
     bus.infra().apply(&declared()).await.unwrap();
-    let stream = bus.jetstream().get_stream("KTRDR_COMMANDS").await.unwrap();
+    let stream = jetstream::new(server.client().await)
+        .get_stream("KTRDR_COMMANDS")
+        .await
+        .unwrap();
     assert_eq!(stream.cached_info().config.max_bytes, 64 * 1024);
 }
 
 #[tokio::test]
 async fn a_second_command_on_a_subject_is_refused_and_a_cancel_request_replaces_the_older() {
-    let server = Server::start();
+    let server = TestServer::start();
     let bus = server.bus().await;
     bus.infra().apply(&declared()).await.unwrap();
-    let js = bus.jetstream();
+    let js = jetstream::new(server.client().await);
     let subject = "ktrdr.cmd.dummy.default.op_dummy_20260301_142233_9f3a01bc.1";
     js.publish(subject, "1".into())
         .await
@@ -118,7 +113,7 @@ async fn a_second_command_on_a_subject_is_refused_and_a_cancel_request_replaces_
 
 #[tokio::test]
 async fn a_closed_port_is_an_error_at_once_with_the_address_in_it() {
-    let server = Server::start();
+    let server = TestServer::start();
     let mut options = server.options();
     drop(server);
     options.url = options.url.replace("nats://", "nats://ann:s3cret@");
@@ -132,11 +127,11 @@ async fn a_closed_port_is_an_error_at_once_with_the_address_in_it() {
 
 #[tokio::test]
 async fn a_restarted_server_is_found_again_and_told_to_whoever_pulls() {
-    let server = Server::start();
+    let mut server = TestServer::start();
     let bus = server.bus().await;
     let mut reconnects = bus.connection().reconnects();
     let before = bus.connection().connected_since().unwrap();
-    let server = server.restart();
+    server.restart();
     reconnects.changed().await.unwrap();
     assert!(bus.connection().connected_since().unwrap() > before);
     assert_eq!(
