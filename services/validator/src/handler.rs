@@ -1,12 +1,11 @@
-//! The validator as a step handler: which series, and the bridge to the runtime.
+//! The validator as a step handler: which series it checks.
 
 use jiff::Timestamp;
 use market::Utc;
 use runtime::{StepContext, StepError, StepHandler};
 use schemas::commands::{FetchBars, ValidateBars, ValidateOutcome};
-use schemas::progress::Progress;
 
-use crate::validate::{Attempt, Request, validate};
+use crate::validate::{Request, validate};
 
 /// Checks stored series; it has no state.
 pub struct Validator;
@@ -24,21 +23,15 @@ impl StepHandler for Validator {
             start,
             end,
         } = command;
+
+        // In a load or a training: those of the fetch step before.
         if series.is_empty() {
             let fetched = step.outcome_of::<FetchBars>().await?.series;
             series = fetched.into_iter().map(|fetched| fetched.series).collect();
         }
+
+        let request = Request { series, start, end };
         let now = Utc::from_timestamp(Timestamp::now());
-        Ok(validate(step.store(), &Request { series, start, end }, now, step).await?)
-    }
-}
-
-impl Attempt for StepContext {
-    fn report(&self, progress: Progress) {
-        Self::report(self, progress);
-    }
-
-    fn check_stop(&self) -> Result<(), StepError> {
-        Self::check_stop(self)
+        Ok(validate(step.store(), &request, now, step).await?)
     }
 }

@@ -15,8 +15,10 @@
 //!
 //! It deliberately changes no bars: a repair is a derived view, never an edit of what was fetched.
 
+mod error;
 mod handler;
 mod validate;
 
+pub use error::{CriticalFinding, ValidateError};
 pub use handler::Validator;
-pub use validate::{Attempt, Request, ValidateError, validate};
+pub use validate::{Request, validate};

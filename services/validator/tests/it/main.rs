@@ -1,0 +1,4 @@
+//! Specifications of the validator that need no server.
+
+#[cfg(test)]
+mod validating;
