@@ -1,4 +1,4 @@
-//! Why a fetch failed, and how the runtime is told.
+//! Why a fetch failed, and what becomes of the step.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -8,7 +8,7 @@ use market::{
     CloseTimeError, InstrumentError, SeriesKey, SeriesKeyError, Timeframe, UnknownTimeframe,
 };
 use runtime::StepError;
-use schemas::codes::Advice as _;
+use schemas::codes::{self, Advice, Code};
 use schemas::commands::fetch::SERIES_MAX;
 use schemas::errors::ErrorRecord;
 use store::StoreError;
@@ -16,19 +16,22 @@ use store::StoreError;
 use crate::plan::EmptyRange;
 use crate::provider::ProviderError;
 
+/// How long a step waits before it is tried again when its provider was away.
+const PROVIDER_RETRY: Duration = Duration::from_secs(2);
+
 /// A fetch that did not complete. What was committed before stays.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
     /// No series, or too many.
     #[error("a fetch is for 1 to {SERIES_MAX} series, not {count}")]
     Count {
-        /// Asked for.
+        /// Number of series in the command.
         count: usize,
     },
-    /// A symbol that is none.
+    /// A text does not name an instrument.
     #[error("cannot fetch this symbol")]
     Symbol(#[from] InstrumentError),
-    /// A timeframe that is none.
+    /// A text does not name a timeframe.
     #[error("cannot fetch this timeframe")]
     Timeframe(#[from] UnknownTimeframe),
     /// A provider whose name cannot be part of a key.
@@ -38,7 +41,7 @@ pub enum FetchError {
     #[error("cannot fetch this range")]
     Range(#[from] EmptyRange),
     /// Mode `local` with an empty store.
-    #[error("nothing is stored of {}", names(.series))]
+    #[error("nothing is stored of {}", list_names(.series))]
     NothingStored {
         /// All of the request that are not stored.
         series: Vec<SeriesKey>,
@@ -69,46 +72,42 @@ impl From<StepError> for FetchError {
     }
 }
 
-impl FetchError {
-    /// Stable code of the error record.
-    const fn code(&self) -> &'static str {
+impl Advice for FetchError {
+    fn code(&self) -> Code {
         match self {
-            Self::Count { .. } => "DATA-InvalidRequest",
-            Self::Symbol(_) | Self::Key(_) => "DATA-InvalidSymbol",
-            Self::Timeframe(_) => "DATA-InvalidTimeframe",
-            Self::Range(_) => "DATA-InvalidDateRange",
-            Self::NothingStored { .. } | Self::NothingThere { .. } => "DATA-NoBars",
+            Self::Count { .. } => codes::DATA_INVALID_REQUEST,
+            Self::Symbol(_) | Self::Key(_) => codes::DATA_INVALID_SYMBOL,
+            Self::Timeframe(_) => codes::DATA_INVALID_TIMEFRAME,
+            Self::Range(_) => codes::DATA_INVALID_DATE_RANGE,
+            Self::NothingStored { .. } | Self::NothingThere { .. } => codes::DATA_NO_BARS,
             Self::Provider(error) => error.code(),
-            Self::Labels(_) => "DATA-InvalidLabel",
-            Self::Store(_) => "STORE-Failed",
-            Self::Step(_) => "SYS-Step",
+            Self::Labels(_) => codes::DATA_INVALID_LABEL,
+            Self::Store(error) => error.code(),
+            Self::Step(_) => codes::SYS_STEP,
         }
     }
 
-    /// What to do next.
-    pub fn hint(&self) -> Cow<'static, str> {
-        if let Self::NothingStored { series } = self {
-            return load(series).into();
-        }
+    fn hint(&self) -> Cow<'static, str> {
         Cow::Borrowed(match self {
             Self::Count { .. } => "split the request",
-            Self::Symbol(error) => error.hint(),
+            Self::Symbol(error) => return error.hint().into(),
             Self::Timeframe(_) => "use one of 1m 5m 15m 30m 1h 4h 1d 1w",
-            Self::Key(error) => error.hint(),
+            Self::Key(error) => return error.hint().into(),
             Self::Range(_) => "give a start that is earlier than the end",
+            Self::NothingStored { series } => return load_command(series).into(),
             Self::NothingThere { .. } => {
                 "ask for other dates, or with --mode full for all there is"
             }
             Self::Provider(error) => return error.hint(),
-            Self::Labels(error) => error.hint(),
+            Self::Labels(error) => return error.hint().into(),
             Self::Store(error) => return error.hint(),
-            Self::Step(_) | Self::NothingStored { .. } => "",
+            Self::Step(_) => "",
         })
     }
 }
 
 /// `AAPL 1d, IBM 1d`.
-fn names(series: &[SeriesKey]) -> String {
+fn list_names(series: &[SeriesKey]) -> String {
     series
         .iter()
         .map(|key| format!("{} {}", key.instrument.symbol(), key.timeframe))
@@ -116,38 +115,33 @@ fn names(series: &[SeriesKey]) -> String {
         .join(", ")
 }
 
-/// The command that brings these series.
-fn load(series: &[SeriesKey]) -> String {
+/// The command that loads these series.
+fn load_command(series: &[SeriesKey]) -> String {
     let symbols: BTreeSet<String> = series.iter().map(|key| key.instrument.symbol()).collect();
     let timeframes: BTreeSet<Timeframe> = series.iter().map(|key| key.timeframe).collect();
-    let symbols = symbols.into_iter().collect::<Vec<_>>().join(" ");
-    let timeframes = timeframes
-        .iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(",");
-    let what = if series.len() == 1 { "it" } else { "them" };
-    format!("`ktrdr data load {symbols} --timeframe {timeframes} --mode full` loads {what}")
+    let symbols: Vec<String> = symbols.into_iter().collect();
+    let timeframes: Vec<String> = timeframes.iter().map(ToString::to_string).collect();
+    let pronoun = if series.len() == 1 { "it" } else { "them" };
+
+    format!(
+        "`ktrdr data load {} --timeframe {} --mode full` loads {pronoun}",
+        symbols.join(" "),
+        timeframes.join(",")
+    )
 }
 
 impl From<FetchError> for StepError {
     fn from(error: FetchError) -> Self {
+        let record = ErrorRecord::from_advice(&error);
+
         match error {
             FetchError::Step(error) => error,
+            // The store knows which of its failures may pass, and so does the provider.
             FetchError::Store(error) => error.into(),
-            error => {
-                let transient =
-                    matches!(&error, FetchError::Provider(provider) if provider.is_transient());
-                let record = ErrorRecord::from_error(error.code(), &error, error.hint());
-                if transient {
-                    Self::Retry {
-                        after: Duration::from_secs(2),
-                        error: Box::new(record.retryable()),
-                    }
-                } else {
-                    Self::Permanent(record.into())
-                }
+            FetchError::Provider(error) if error.is_transient() => {
+                Self::retry(PROVIDER_RETRY, record)
             }
+            _ => record.into(),
         }
     }
 }

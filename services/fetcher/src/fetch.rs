@@ -1,9 +1,11 @@
-//! The work itself: plan a series, ask piece by piece, commit each piece before the next.
+//! The work itself: plan a series, ask segment by segment, commit each one before the next.
 
 use std::ops::Range;
 
 use jiff::civil::Date;
 use market::{Calendar, Instrument, SeriesKey, Utc, close_times, gaps, missing};
+use runtime::StepReporter;
+use schemas::commands::fetch::SERIES_MAX;
 use schemas::commands::{
     FetchBars, FetchCounts, FetchMode, FetchOutcome, FetchedSeries, SeriesRequest,
 };
@@ -13,9 +15,8 @@ use serde::{Deserialize, Serialize};
 use store::{ALL_TIME, Edit, RawBars, SeriesSnapshot, Store, report_key, report_sha256};
 
 use crate::error::FetchError;
-use crate::plan::{Known, Segment, Wanted, completed, is_final, plan};
+use crate::plan::{FetchPlan, FetchWish, Segment, SeriesFacts, completed, is_final, plan};
 use crate::provider::Provider;
-use runtime::StepError;
 
 /// Warnings kept per series.
 const WARNINGS_MAX: usize = 5;
@@ -24,42 +25,24 @@ const WARNINGS_MAX: usize = 5;
 const PLANNED: f64 = 0.10;
 const FETCHED: f64 = 0.94;
 
-/// What the work needs of whoever runs it.
-pub trait Attempt: Sync {
-    /// Shows progress.
-    fn report(&self, progress: Progress);
-
-    /// Fails once the work must be left.
-    ///
-    /// # Errors
-    /// The reason to leave.
-    fn check_stop(&self) -> Result<(), StepError>;
-
-    /// What an earlier attempt recorded last.
-    fn resume_point(&self) -> Option<Advance>;
-
-    /// Records that a piece is committed.
-    fn advance(&self, advance: &Advance) -> impl Future<Output = Result<(), StepError>> + Send;
-}
-
-/// What attempts hand on to each other besides the bars, which are in the store. Bounded by what a
-/// record takes.
+/// The checkpoint that an attempt leaves for the next one; the bars themselves are in the store.
+/// Bounded by the room that a record has for it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Advance {
+pub struct FetchCheckpoint {
     /// Hash of the report that holds a [`Tally`] for each finished series; absent while the first
     /// one is fetched.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished: Option<String>,
-    /// The series in hand.
+    /// Counts of the series that is being fetched.
     pub current: Tally,
 }
 
-/// Counts of one series over all attempts: fetched, new, changed, segments and empty of
-/// [`FetchCounts`], and the bars that were missing when it was first planned.
+/// Counts of one series over all attempts. Written as six numbers: fetched, new, changed, segments
+/// and empty of [`FetchCounts`], then one more than the missing bars, 0 while these are not counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "[u64; 6]", into = "[u64; 6]")]
 pub struct Tally {
-    /// Work done.
+    /// Bars and requests so far.
     pub work: FetchCounts,
     /// Bars that were missing when it was first planned; `None` before.
     pub missing: Option<u64>,
@@ -74,6 +57,7 @@ impl From<[u64; 6]> for Tally {
             segments,
             empty,
         };
+
         Self {
             work,
             missing: missing.checked_sub(1),
@@ -90,6 +74,7 @@ impl From<Tally> for [u64; 6] {
             segments,
             empty,
         } = work;
+
         [
             fetched,
             new,
@@ -111,61 +96,75 @@ pub async fn fetch<P: Provider>(
     provider: &P,
     command: &FetchBars,
     now: Utc,
-    attempt: &impl Attempt,
+    reporter: &impl StepReporter,
 ) -> Result<FetchOutcome, FetchError> {
-    let mut keys = Vec::with_capacity(command.series.len());
-    for request in &command.series {
-        keys.push(series_key(provider, request)?);
-    }
-    if keys.is_empty() || keys.len() > schemas::commands::fetch::SERIES_MAX {
-        return Err(FetchError::Count { count: keys.len() });
-    }
-    let resumed = attempt.resume_point().unwrap_or_default();
-    let mut finished: Vec<Tally> = match &resumed.finished {
+    let keys = series_keys(provider, &command.series)?;
+    let mut checkpoint: FetchCheckpoint = reporter.resume_point().unwrap_or_default();
+    let mut finished: Vec<Tally> = match &checkpoint.finished {
         Some(hash) => store.reports().get(&report_key(hash)).await?,
         None => Vec::new(),
     };
-    let mut advance = resumed;
+
     let mut series = Vec::with_capacity(keys.len());
     for (index, key) in keys.iter().enumerate() {
-        let job = Job {
+        let work = SeriesFetch {
             store,
             provider,
             command,
             key,
             now,
-            attempt,
+            reporter,
             index,
-            of: keys.len(),
+            count: keys.len(),
         };
-        let known = finished.get(index).copied();
-        let mut tally = known.unwrap_or(advance.current);
-        let fetched = match job.run(&mut tally, &advance.finished).await {
+
+        // A series that an earlier attempt finished is planned again, but its counts are complete.
+        let finished_tally = finished.get(index).copied();
+        let mut tally = finished_tally.unwrap_or(checkpoint.current);
+        let fetched = match work.run(&mut tally, &checkpoint.finished).await {
             Err(FetchError::NothingStored { .. }) => {
-                return Err(not_stored(store, keys.into_iter().skip(index)).await?);
+                return Err(name_all_missing(store, keys.into_iter().skip(index)).await?);
             }
-            other => other?,
+            result => result?,
         };
         series.push(fetched);
-        if known.is_none() && index + 1 < keys.len() {
+
+        if finished_tally.is_none() && index + 1 < keys.len() {
             finished.push(tally);
             let report = store.reports().put(&finished).await?;
-            advance = Advance {
+            checkpoint = FetchCheckpoint {
                 finished: report_sha256(&report).map(str::to_owned),
                 current: Tally::default(),
             };
-            attempt.advance(&advance).await?;
+            reporter.checkpoint(&checkpoint).await?;
         }
     }
     Ok(FetchOutcome { series })
 }
 
+fn series_keys(
+    provider: &impl Provider,
+    requests: &[SeriesRequest],
+) -> Result<Vec<SeriesKey>, FetchError> {
+    if requests.is_empty() || requests.len() > SERIES_MAX {
+        return Err(FetchError::Count {
+            count: requests.len(),
+        });
+    }
+
+    requests
+        .iter()
+        .map(|request| series_key(provider, request))
+        .collect()
+}
+
 /// Names all series that are not stored, so that nobody learns of them one run at a time.
-async fn not_stored(
+async fn name_all_missing(
     store: &Store,
     keys: impl Iterator<Item = SeriesKey>,
 ) -> Result<FetchError, FetchError> {
     let mut series = Vec::new();
+
     for key in keys {
         if store.series().snapshot(&key, None).await?.is_none() {
             series.push(key);
@@ -179,97 +178,128 @@ fn series_key(provider: &impl Provider, request: &SeriesRequest) -> Result<Serie
     Ok(provider.series(Instrument::parse(&request.symbol)?, timeframe)?)
 }
 
-/// One series of a command.
-struct Job<'a, P, A> {
+/// The fetch of one series of a command.
+struct SeriesFetch<'a, P, R> {
     store: &'a Store,
     provider: &'a P,
     command: &'a FetchBars,
     key: &'a SeriesKey,
     now: Utc,
-    attempt: &'a A,
+    reporter: &'a R,
+    /// Place of the series in the command, from 0.
     index: usize,
-    of: usize,
+    /// Number of series in the command.
+    count: usize,
 }
 
-impl<P: Provider, A: Attempt> Job<'_, P, A> {
+impl<P: Provider, R: StepReporter> SeriesFetch<'_, P, R> {
     async fn run(
         &self,
         tally: &mut Tally,
         finished: &Option<String>,
     ) -> Result<FetchedSeries, FetchError> {
-        self.attempt.check_stop()?;
-        self.report(
-            0.0,
-            0,
-            format!("Reading what is stored of {}", self.title()),
-            None,
-        );
-        let mut snapshot = self.store.series().snapshot(self.key, None).await?;
-        let mut stored = match &snapshot {
-            Some(snapshot) => {
-                self.store
-                    .series()
-                    .raw_bars(snapshot, ALL_TIME)
-                    .await?
-                    .open_time
-            }
-            None => Vec::new(),
-        };
+        self.reporter.check_stop()?;
+        let message = format!("Reading what is stored of {}", self.title());
+        self.report(0.0, 0, message, None);
+        let snapshot = self.store.series().snapshot(self.key, None).await?;
+
+        // Mode `local` asks no provider for anything.
         if self.command.mode == FetchMode::Local {
             let snapshot = snapshot.ok_or_else(|| FetchError::NothingStored {
                 series: vec![self.key.clone()],
             })?;
-            return Ok(fetched(&snapshot, Tally::default(), 0, Vec::new()));
+            return Ok(fetched_series(&snapshot, Tally::default(), 0, Vec::new()));
         }
-        let coverage = self.provider.coverage(self.key).await?;
-        let empty = snapshot
-            .as_ref()
-            .map(|snapshot| snapshot.manifest.empty.clone())
-            .unwrap_or_default();
-        let mut plan = plan(&self.wanted(), &self.known(&stored, &empty, coverage))?;
+
+        let mut stored = self.stored_opens(snapshot.as_ref()).await?;
+        let mut plan = self.plan(&stored, snapshot.as_ref()).await?;
         tally.missing.get_or_insert(plan.missing);
-        let total: u64 = plan.segments.iter().map(|segment| segment.bars).sum();
-        let mut done = 0;
-        for (number, segment) in plan.segments.iter().enumerate() {
-            self.attempt.check_stop()?;
-            let share = PLANNED + (FETCHED - PLANNED) * done as f64 / total.max(1) as f64;
-            let message = self.segment_message(number + 1, plan.segments.len(), &segment.range);
-            self.report(share, tally.work.new, message, Some(Count { done, total }));
-            let cached = snapshot.as_ref().map(|snapshot| snapshot.manifest.revision);
-            let stands = self
-                .piece(segment, cached, &mut stored, &mut tally.work)
-                .await?;
-            snapshot = Some(stands);
-            done += segment.bars;
-            self.attempt
-                .advance(&Advance {
-                    finished: finished.clone(),
-                    current: *tally,
-                })
-                .await?;
-        }
+        let snapshot = self
+            .fetch_segments(&plan, snapshot, &mut stored, tally, finished)
+            .await?;
         let snapshot = snapshot.ok_or_else(|| FetchError::NothingThere {
             series: self.title(),
         })?;
-        let known = self.known(&stored, &[], None);
+
+        let facts = self.facts(&stored, &[], None);
         let remaining = plan.range.take().map_or(0, |range| {
-            missing(&completed(&known, range), &stored).len() as u64
+            missing(&completed(&facts, range), &stored).len() as u64
         });
         plan.warnings.extend(self.provider.notes(self.key));
-        self.report(
-            (self.index + 1) as f64,
-            tally.work.new,
-            format!("Stored {}", self.title()),
-            None,
-        );
-        Ok(fetched(&snapshot, *tally, remaining, plan.warnings))
+        let message = format!("Stored {}", self.title());
+        self.report(1.0, tally.work.new, message, None);
+        Ok(fetched_series(&snapshot, *tally, remaining, plan.warnings))
     }
 
-    /// Asks for one piece and commits the answer, with what the provider turned out not to have.
-    async fn piece(
+    /// Opens of the bars that are stored, ascending.
+    async fn stored_opens(
+        &self,
+        snapshot: Option<&SeriesSnapshot>,
+    ) -> Result<Vec<Utc>, FetchError> {
+        match snapshot {
+            Some(snapshot) => {
+                let bars = self.store.series().raw_bars(snapshot, ALL_TIME).await?;
+                Ok(bars.open_time)
+            }
+            None => Ok(Vec::new()),
+        }
+    }
+
+    async fn plan(
+        &self,
+        stored: &[Utc],
+        snapshot: Option<&SeriesSnapshot>,
+    ) -> Result<FetchPlan, FetchError> {
+        let coverage = self.provider.coverage(self.key).await?;
+        let empty: &[EmptyInterval] = match snapshot {
+            Some(snapshot) => &snapshot.manifest.empty,
+            None => &[],
+        };
+
+        Ok(plan(&self.wish(), &self.facts(stored, empty, coverage))?)
+    }
+
+    /// Asks for each segment and commits the answer before the next one, so that a crash costs one
+    /// request. Returns the newest snapshot.
+    async fn fetch_segments(
+        &self,
+        plan: &FetchPlan,
+        mut snapshot: Option<SeriesSnapshot>,
+        stored: &mut Vec<Utc>,
+        tally: &mut Tally,
+        finished: &Option<String>,
+    ) -> Result<Option<SeriesSnapshot>, FetchError> {
+        let total: u64 = plan.segments.iter().map(|segment| segment.bars).sum();
+        let mut done = 0;
+
+        for (number, segment) in plan.segments.iter().enumerate() {
+            self.reporter.check_stop()?;
+            let share = PLANNED + (FETCHED - PLANNED) * done as f64 / total.max(1) as f64;
+            let message = self.segment_message(number + 1, plan.segments.len(), &segment.range);
+            self.report(share, tally.work.new, message, Some(Count { done, total }));
+
+            let revision = snapshot.as_ref().map(|snapshot| snapshot.manifest.revision);
+            let committed = self
+                .fetch_segment(segment, revision, stored, &mut tally.work)
+                .await?;
+            snapshot = Some(committed);
+            done += segment.bars;
+
+            let checkpoint = FetchCheckpoint {
+                finished: finished.clone(),
+                current: *tally,
+            };
+            self.reporter.checkpoint(&checkpoint).await?;
+        }
+        Ok(snapshot)
+    }
+
+    /// Asks for one segment and commits the answer, together with what the provider turned out not
+    /// to have. `revision` is the newest one that this attempt has seen.
+    async fn fetch_segment(
         &self,
         segment: &Segment,
-        cached: Option<u64>,
+        revision: Option<u64>,
         stored: &mut Vec<Utc>,
         work: &mut FetchCounts,
     ) -> Result<SeriesSnapshot, FetchError> {
@@ -278,46 +308,53 @@ impl<P: Provider, A: Attempt> Job<'_, P, A> {
             .bars(self.key, segment.range.clone())
             .await?
             .between(&segment.range);
-        let calendar = Calendar::for_key(self.key);
-        let closes = close_times(calendar, self.key, &answer.open_time)?;
-        let is_kept = |open: Utc, close: Utc| {
-            let wanted = self.command.refetch || stored.binary_search(&open).is_err();
-            wanted && is_final(self.key.timeframe, close, self.now)
-        };
-        let rows = answer.iter().zip(closes);
-        let bars: RawBars = rows
-            .filter(|(bar, close)| is_kept(bar.open_time, *close))
-            .map(|(bar, _)| bar)
-            .collect();
-        let fetched = answer.len() as u64;
+        let bars = self.storable_bars(&answer, stored)?;
+
+        // Expected bars that did not come are kept as absent, so that they are not asked for again.
         merge_opens(stored, &bars.open_time);
-        let slots = completed(&self.known(stored, &[], None), segment.range.clone());
-        let nothing = gaps(&slots, stored).into_iter();
-        let asked_at = self.now.0;
-        let empty_intervals = nothing
+        let slots = completed(&self.facts(stored, &[], None), segment.range.clone());
+        let empty_intervals = gaps(&slots, stored)
+            .into_iter()
             .map(|gap| EmptyInterval {
                 start: gap.start.0,
                 end: gap.end.0,
-                asked_at,
+                asked_at: self.now.0,
             })
             .collect();
+
         let edit = Edit {
             bars,
             empty_intervals,
-            calendar: calendar.name().to_owned(),
+            calendar: Calendar::for_key(self.key).name().to_owned(),
             at: self.now,
         };
-        let outcome = self.store.series().commit(self.key, edit, cached).await?;
-        work.fetched += fetched;
+        let outcome = self.store.series().commit(self.key, edit, revision).await?;
+
+        work.fetched += answer.len() as u64;
         work.new += outcome.new;
         work.changed += outcome.changed;
         work.segments += 1;
-        work.empty += u64::from(fetched == 0);
+        work.empty += u64::from(answer.is_empty());
         Ok(outcome.snapshot)
     }
 
-    fn wanted(&self) -> Wanted {
-        let instant = |bound: Option<jiff::Timestamp>| bound.map(Utc::from_timestamp);
+    /// The bars of an answer that are complete, and new unless a refetch was asked for.
+    fn storable_bars(&self, answer: &RawBars, stored: &[Utc]) -> Result<RawBars, FetchError> {
+        let calendar = Calendar::for_key(self.key);
+        let close_times = close_times(calendar, self.key, &answer.open_time)?;
+        let mut bars = RawBars::default();
+
+        for (bar, close_time) in answer.iter().zip(close_times) {
+            let is_new = stored.binary_search(&bar.open_time).is_err();
+            let is_complete = is_final(self.key.timeframe, close_time, self.now);
+            if is_complete && (is_new || self.command.refetch) {
+                bars.push(bar);
+            }
+        }
+        Ok(bars)
+    }
+
+    fn wish(&self) -> FetchWish {
         let FetchBars {
             mode,
             start,
@@ -325,23 +362,26 @@ impl<P: Provider, A: Attempt> Job<'_, P, A> {
             refetch,
             ..
         } = self.command;
-        Wanted {
+
+        FetchWish {
             mode: *mode,
-            start: instant(*start),
-            end: instant(*end),
+            start: start.map(Utc::from_timestamp),
+            end: end.map(Utc::from_timestamp),
             refetch: *refetch,
         }
     }
 
-    fn known<'k>(
+    fn facts<'k>(
         &'k self,
         stored: &'k [Utc],
         empty: &'k [EmptyInterval],
         coverage: Option<Range<Utc>>,
-    ) -> Known<'k> {
-        Known {
+    ) -> SeriesFacts<'k> {
+        let calendar = Calendar::for_key(self.key);
+
+        SeriesFacts {
             key: self.key,
-            calendar: Calendar::for_key(self.key),
+            calendar,
             anchor: self.provider.anchor(),
             stored,
             empty,
@@ -355,17 +395,18 @@ impl<P: Provider, A: Attempt> Job<'_, P, A> {
         format!("{} {}", self.key.instrument.symbol(), self.key.timeframe)
     }
 
-    fn segment_message(&self, number: usize, of: usize, range: &Range<Utc>) -> String {
-        let day = |instant: Utc| -> Date { instant.date() };
-        let (start, end) = (day(range.start), day(range.end));
+    fn segment_message(&self, number: usize, count: usize, range: &Range<Utc>) -> String {
+        let start: Date = range.start.date();
+        let end: Date = range.end.date();
+
         format!(
-            "Segment {number}/{of}: {start} to {end} ({}, {} mode)",
+            "Segment {number}/{count}: {start} to {end} ({}, {} mode)",
             self.title(),
             self.command.mode.as_str()
         )
     }
 
-    /// Shows progress; `share` is that of this series.
+    /// Shows progress; `share` is the part of this series that is done, from 0 to 1.
     fn report(&self, share: f64, saved_bars: u64, message: String, items: Option<Count>) {
         let context = Context::Data {
             symbol: self.key.instrument.symbol(),
@@ -373,8 +414,9 @@ impl<P: Provider, A: Attempt> Job<'_, P, A> {
             bars: items.map_or(0, |items| items.done),
             saved_bars,
         };
-        let fraction = (self.index as f64 + share.min(1.0)) / self.of as f64;
-        self.attempt.report(Progress {
+        let fraction = (self.index as f64 + share) / self.count as f64;
+
+        self.reporter.report(Progress {
             fraction,
             message,
             items,
@@ -390,14 +432,17 @@ fn merge_opens(stored: &mut Vec<Utc>, new: &[Utc]) {
     stored.dedup();
 }
 
-fn fetched(
+/// The outcome of one series.
+fn fetched_series(
     snapshot: &SeriesSnapshot,
     tally: Tally,
     remaining: u64,
     mut warnings: Vec<String>,
 ) -> FetchedSeries {
+    // The outcome has a share of the operation's record.
     warnings.truncate(WARNINGS_MAX);
     let range = snapshot.manifest.range();
+
     FetchedSeries {
         series: snapshot.key.prefix(),
         revision: snapshot.manifest.revision,

@@ -1,16 +1,14 @@
-//! The fetcher as a step handler: settings, the choice of a provider, and the bridge to the
-//! runtime.
+//! The fetcher as a step handler: settings, and the choice of a provider.
 
 use jiff::Timestamp;
 use market::Utc;
 use runtime::{StepContext, StepError, StepHandler};
 use schemas::commands::{FetchBars, FetchMode, FetchOutcome};
-use schemas::progress::Progress;
 use serde::{Deserialize, Serialize};
 use store::files::{LabelSide, Mapping};
 
 use crate::error::FetchError;
-use crate::fetch::{Advance, Attempt, fetch};
+use crate::fetch::fetch;
 use crate::file_provider::FileProvider;
 use crate::provider::ProviderError;
 
@@ -59,7 +57,9 @@ impl Fetcher {
             label_side: *files_label,
             ..Mapping::default()
         };
+
         match command.provider.as_str() {
+            // Nothing is asked for: a folder that is not there does no harm.
             "file" if command.mode == FetchMode::Local => FileProvider::open("memory:///", mapping),
             "file" => FileProvider::open(files, mapping),
             name => Err(ProviderError::Unconfigured {
@@ -80,23 +80,5 @@ impl StepHandler for Fetcher {
         let now = Utc::from_timestamp(Timestamp::now());
         let provider = self.provider(&command).map_err(FetchError::from)?;
         Ok(fetch(step.store(), &provider, &command, now, step).await?)
-    }
-}
-
-impl Attempt for StepContext {
-    fn report(&self, progress: Progress) {
-        Self::report(self, progress);
-    }
-
-    fn check_stop(&self) -> Result<(), StepError> {
-        Self::check_stop(self)
-    }
-
-    fn resume_point(&self) -> Option<Advance> {
-        Self::resume_point(self)
-    }
-
-    async fn advance(&self, advance: &Advance) -> Result<(), StepError> {
-        Self::checkpoint(self, advance).await
     }
 }

@@ -3,16 +3,16 @@
 //!
 //! Consumes `fetcher.fetch` ([`schemas::commands::FetchBars`]); produces revisions of series
 //! (`bars/…` in the store) and a [`schemas::commands::FetchOutcome`]. For each series: read what is
-//! stored, take the bars that the calendar expects, ask the provider for what is missing in pieces
-//! cut at fixed instants, commit each piece together with what the provider did not have, advance.
+//! stored, take the bars that the calendar expects, ask the provider for what is missing in segments
+//! cut at fixed instants, commit each segment together with what the provider did not have, checkpoint.
 //!
 //! | Failure | What happens |
 //! |---|---|
-//! | killed at any point | the next attempt plans anew; only the piece in hand is asked for again |
-//! | cancelled | stops before the next piece; committed pieces stay |
-//! | provider or store away | the step is retried; committed pieces stay |
+//! | killed at any point | the next attempt plans again; only the segment in hand is asked for twice |
+//! | cancelled | stops before the next segment; committed segments stay |
+//! | provider or store away | the step is retried; committed segments stay |
 //! | unknown symbol, bad file, bad range | the step fails and names file and line; nothing of that series is stored |
-//! | two fetchers of one series | both commits stand, merged |
+//! | two fetchers of one series | both commits are kept, merged |
 //!
 //! It deliberately never stores a bar that is not complete, never replaces a stored bar unless
 //! asked to refetch, and never fills a hole with anything but the provider's bars.

@@ -6,7 +6,7 @@ use std::future::Future;
 use std::ops::Range;
 
 use market::{HourAnchor, Instrument, SeriesKey, SeriesKeyError, Timeframe, Utc};
-use schemas::codes::Advice as _;
+use schemas::codes::{self, Advice, Code};
 use store::files::FileError;
 use store::{RawBars, StoreError};
 
@@ -62,13 +62,13 @@ pub enum ProviderError {
     /// The provider does not know the instrument in that timeframe.
     #[error("no file for {instrument} {timeframe} in `{place}`; it holds: {available}")]
     Unknown {
-        /// What was asked for.
+        /// The instrument of the request.
         instrument: Instrument,
-        /// What was asked for.
+        /// The timeframe of the request.
         timeframe: Timeframe,
         /// Folder or URL.
         place: String,
-        /// What is there.
+        /// The series that are there, as text.
         available: String,
     },
     /// The folder cannot be read.
@@ -76,7 +76,7 @@ pub enum ProviderError {
     Place {
         /// Folder or URL.
         place: String,
-        /// Cause.
+        /// The failure of the store that reads the folder.
         #[source]
         source: StoreError,
     },
@@ -86,23 +86,12 @@ pub enum ProviderError {
     /// The work was stopped with the process.
     #[error("reading `{file}` was stopped")]
     Stopped {
-        /// Name.
+        /// Name of the file.
         file: String,
     },
 }
 
 impl ProviderError {
-    /// Stable code of the error record.
-    pub const fn code(&self) -> &'static str {
-        match self {
-            Self::Unconfigured { .. } => "PROVIDER-Unconfigured",
-            Self::Unknown { .. } => "PROVIDER-UnknownInstrument",
-            Self::Place { .. } => "PROVIDER-Unreachable",
-            Self::File(_) => "DATA-InvalidFile",
-            Self::Stopped { .. } => "SYS-Stopped",
-        }
-    }
-
     /// True if asking again may help.
     pub fn is_transient(&self) -> bool {
         match self {
@@ -111,13 +100,25 @@ impl ProviderError {
             _ => false,
         }
     }
+}
 
-    /// What to do next.
-    pub fn hint(&self) -> Cow<'static, str> {
+impl Advice for ProviderError {
+    fn code(&self) -> Code {
+        match self {
+            Self::Unconfigured { .. } => codes::PROVIDER_UNCONFIGURED,
+            Self::Unknown { .. } => codes::PROVIDER_UNKNOWN_INSTRUMENT,
+            Self::Place { .. } => codes::PROVIDER_UNREACHABLE,
+            Self::File(_) => codes::DATA_INVALID_FILE,
+            Self::Stopped { .. } => codes::SYS_STOPPED,
+        }
+    }
+
+    fn hint(&self) -> Cow<'static, str> {
         Cow::Borrowed(match self {
             Self::Unconfigured { .. } => "use --provider file",
             Self::Unknown { .. } => {
-                "put a file called SYMBOL_TIMEFRAME.csv, .csv.gz or .parquet there, or name another folder in `[fetcher] files`"
+                "put a file called SYMBOL_TIMEFRAME.csv, .csv.gz or .parquet there, or name \
+                 another folder in `[fetcher] files`"
             }
             Self::Place { source, .. } => return source.hint(),
             Self::File(error) => return error.hint(),

@@ -13,14 +13,17 @@ use std::ops::Range;
 use std::sync::Mutex;
 
 use fetcher::FetchError;
-use fetcher::fetch::{Advance, Attempt, Tally, fetch};
+use fetcher::fetch::{FetchCheckpoint, Tally, fetch};
 use fetcher::file_provider::FileProvider;
 use fetcher::provider::{Provider, ProviderError};
 use market::{Calendar, HourAnchor, Instrument, SeriesKey, Timeframe, Utc, expected};
-use runtime::StepError;
+use runtime::{StepError, StepReporter};
 use schemas::commands::{FetchBars, FetchMode, FetchedSeries, SeriesRequest};
 use schemas::errors::ErrorRecord;
 use schemas::progress::Progress;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 use store::files::Mapping;
 use store::{ALL_TIME, Edit, RawBar, RawBars, Store};
 
@@ -101,28 +104,45 @@ impl Provider for Scripted {
     }
 }
 
-/// Stands in for the runtime; dies at the n-th advance, before it is recorded.
+/// Stands in for the runtime; dies at the n-th checkpoint, before it is recorded.
 #[derive(Default)]
 struct Runner {
     fractions: Mutex<Vec<f64>>,
-    recorded: Mutex<Option<Advance>>,
-    advances_left: Mutex<Option<usize>>,
+    recorded: Mutex<Option<Value>>,
+    checkpoints_to_live: Mutex<Option<usize>>,
 }
 
 impl Runner {
-    fn dying_at(advance: usize) -> Self {
+    fn dying_at(checkpoint: usize) -> Self {
         Self {
-            advances_left: Mutex::new(Some(advance)),
+            checkpoints_to_live: Mutex::new(Some(checkpoint)),
             ..Self::default()
         }
     }
 
     fn live_on(&self) {
-        *self.advances_left.lock().unwrap() = None;
+        *self.checkpoints_to_live.lock().unwrap() = None;
+    }
+
+    fn record(&self, checkpoint: &impl Serialize) -> Result<(), StepError> {
+        match self.checkpoints_to_live.lock().unwrap().as_mut() {
+            Some(0) => return Err(StepError::Stopped),
+            Some(count) => *count -= 1,
+            None => {}
+        }
+
+        let value = serde_json::to_value(checkpoint).unwrap();
+        let size = value.to_string().len();
+        assert!(
+            size <= schemas::operation::CHECKPOINT_BYTES_MAX,
+            "a checkpoint of {size} bytes"
+        );
+        *self.recorded.lock().unwrap() = Some(value);
+        Ok(())
     }
 }
 
-impl Attempt for Runner {
+impl StepReporter for Runner {
     fn report(&self, progress: Progress) {
         self.fractions.lock().unwrap().push(progress.fraction);
     }
@@ -131,23 +151,13 @@ impl Attempt for Runner {
         Ok(())
     }
 
-    fn resume_point(&self) -> Option<Advance> {
-        self.recorded.lock().unwrap().clone()
+    fn resume_point<T: DeserializeOwned>(&self) -> Option<T> {
+        let recorded = self.recorded.lock().unwrap().clone()?;
+        serde_json::from_value(recorded).unwrap()
     }
 
-    async fn advance(&self, advance: &Advance) -> Result<(), StepError> {
-        match self.advances_left.lock().unwrap().as_mut() {
-            Some(0) => return Err(StepError::Stopped),
-            Some(left) => *left -= 1,
-            None => {}
-        }
-        let size = serde_json::to_string(advance).unwrap().len();
-        assert!(
-            size <= schemas::operation::CHECKPOINT_BYTES_MAX,
-            "an advance of {size} bytes"
-        );
-        *self.recorded.lock().unwrap() = Some(advance.clone());
-        Ok(())
+    async fn checkpoint<T: Serialize + Sync>(&self, checkpoint: &T) -> Result<(), StepError> {
+        self.record(checkpoint)
     }
 }
 
@@ -452,7 +462,7 @@ async fn counts_of_several_series_survive_a_kill() {
             );
         }
     }
-    let largest = Advance {
+    let largest = FetchCheckpoint {
         finished: Some("f".repeat(64)),
         current: Tally::from([9_999_999_999; 6]),
     };

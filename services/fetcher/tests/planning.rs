@@ -10,7 +10,7 @@
 
 use std::collections::BTreeSet;
 
-use fetcher::plan::{Known, Wanted, plan};
+use fetcher::plan::{FetchWish, SeriesFacts, plan};
 use market::{Calendar, HourAnchor, Instrument, SeriesKey, Timeframe, Utc, expected};
 use proptest::prelude::*;
 use schemas::commands::FetchMode;
@@ -44,7 +44,7 @@ proptest! {
         let stored: Vec<Utc> =
             (0..slots.len()).filter(|index| !gone.contains(index)).map(|index| slots[index].open).collect();
         let span_max = span_days.map(|days| days * DAY);
-        let known = Known {
+        let facts = SeriesFacts {
             key: &key,
             calendar,
             anchor: HourAnchor::ClockHour,
@@ -54,8 +54,8 @@ proptest! {
             span_max,
             now,
         };
-        let wanted = Wanted { mode: FetchMode::Full, start: None, end: None, refetch: false };
-        let made = plan(&wanted, &known).unwrap();
+        let wish = FetchWish { mode: FetchMode::Full, start: None, end: None, refetch: false };
+        let made = plan(&wish, &facts).unwrap();
         let segments = &made.segments;
         prop_assert!(segments.iter().all(|segment| segment.range.start < segment.range.end && segment.bars > 0));
         prop_assert!(segments.is_sorted_by(|later, earlier| earlier.range.end <= later.range.start));
@@ -63,15 +63,15 @@ proptest! {
             prop_assert!(segments.iter().all(|segment| segment.range.end.0 - segment.range.start.0 <= span));
         }
         let completed = |index: &usize| {
-            let settled = if timeframe.is_intraday() { 0 } else { 1_800_000_000 };
-            slots[*index].close.plus_micros(settled) <= now
+            let may_change_for = if timeframe.is_intraday() { 0 } else { 1_800_000_000 };
+            slots[*index].close.plus_micros(may_change_for) <= now
         };
         for index in gone.iter().filter(|index| completed(index)) {
             let open = slots[*index].open;
             prop_assert!(segments.iter().any(|segment| segment.range.contains(&open)), "{open} is not asked for");
         }
         prop_assert_eq!(made.segments.iter().map(|segment| segment.bars).sum::<u64>(), made.missing);
-        prop_assert_eq!(plan(&wanted, &known).unwrap(), made);
+        prop_assert_eq!(plan(&wish, &facts).unwrap(), made);
     }
 }
 
@@ -96,7 +96,7 @@ fn nights_weekends_holidays_and_changes_of_clocks_are_no_gaps() {
     // 252 sessions of 78 bars less 3 early closes (3 July, 29 November, 24 December) of 36 bars
     // each.
     assert_eq!(stored.len(), 252 * 78 - 3 * 36);
-    let known = Known {
+    let facts = SeriesFacts {
         key: &key,
         calendar,
         anchor: HourAnchor::ClockHour,
@@ -106,11 +106,11 @@ fn nights_weekends_holidays_and_changes_of_clocks_are_no_gaps() {
         span_max: None,
         now: utc("2020-01-01T00:00:00Z"),
     };
-    let wanted = Wanted {
+    let wish = FetchWish {
         mode: FetchMode::Full,
         start: Some(year.start),
         end: Some(year.end),
         refetch: false,
     };
-    assert!(plan(&wanted, &known).unwrap().segments.is_empty());
+    assert!(plan(&wish, &facts).unwrap().segments.is_empty());
 }
