@@ -83,7 +83,7 @@ impl Kernel<f64, 3> for Macd {
     }
 }
 
-/// Without it: 5.23 ns per row instead of 1.45.
+/// Without it: 4.96 ns per row instead of 1.12.
 impl BlockKernel<f64, 3> for Macd {
     /// The signal is the last to be seeded.
     #[inline(always)]
