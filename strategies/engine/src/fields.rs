@@ -274,6 +274,7 @@ impl<'a> Fields<'a> {
         known_keys.sort_unstable();
         known_keys.dedup();
 
+        // Every key that could be meant is offered, also those that the file has already.
         for entry in self.unread_entries() {
             let path = self.path_of(&entry.key);
             let retired = retired_keys.iter().find(|retired| retired.key == entry.key);

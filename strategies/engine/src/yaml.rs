@@ -174,6 +174,7 @@ impl Tree<'_> {
             return Ok(());
         };
 
+        // In a mapping keys and values take turns.
         let waiting_key = parent.key.take();
         match (&mut parent.node.content, waiting_key) {
             (Content::List(items), _) => items.push(node),
@@ -199,6 +200,7 @@ impl Tree<'_> {
 
     /// The keys that lead to the innermost open collection.
     fn path(&self) -> String {
+        // Without the innermost one: its key is in the collection around it.
         let parents = self.open.iter().take(self.open.len().saturating_sub(1));
         parents.fold(String::new(), |path, open| {
             match (&open.node.content, &open.key) {

@@ -22,6 +22,7 @@ pub fn column_names(expressions: &[Expression]) -> Result<Vec<Vec<String>>, Expr
         }
     }
 
+    // Indicators differ, so labels with enough parameters differ as well.
     let names = expressions.iter().map(|expression| {
         let label = label_among(expression, expressions);
         match expression.indicator.spec().outputs {
@@ -45,6 +46,7 @@ fn label_among(expression: &Expression, expressions: &[Expression]) -> String {
         return expression.label_with(&[]);
     }
 
+    // Something has to show how this one differs from the others.
     if expression.written_names.is_empty() {
         let written_by_others: Vec<String> = same_type
             .iter()

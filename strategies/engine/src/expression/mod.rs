@@ -86,6 +86,7 @@ impl Expression {
             })
             .collect();
 
+        // `rsi()` means the same as `rsi`, which is shorter.
         if parameters.is_empty() {
             type_name.to_owned()
         } else {

@@ -66,6 +66,7 @@ impl<'a> Reader<'a> {
             return Ok(parameters);
         }
 
+        // A comma must be followed by another parameter.
         loop {
             let parameter = self.take_parameter(&parameters)?;
             parameters.push(parameter);
@@ -118,6 +119,7 @@ impl<'a> Reader<'a> {
             };
         }
 
+        // Signs and dots belong to numbers; no parameter takes a word with them.
         let text = self.take_while(|c| c.is_alphanumeric() || matches!(c, '_' | '.' | '+' | '-'));
         match text {
             "" => Err(self.expected("a value")),
@@ -130,6 +132,8 @@ impl<'a> Reader<'a> {
     /// Takes one character, after blanks, if it is the next one.
     fn take_char(&mut self, next: char) -> bool {
         self.skip_blanks();
+
+        // Blanks are allowed before every sign.
         match self.rest.strip_prefix(next) {
             Some(rest) => {
                 self.rest = rest;

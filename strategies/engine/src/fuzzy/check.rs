@@ -17,6 +17,7 @@ impl Membership {
             return Vec::new();
         };
 
+        // With a wrong count it is not known which number is which.
         let expected = kind.parameters.split(',').count();
         if parameters.len() != expected {
             return vec![MembershipError::WrongCount {
@@ -42,6 +43,7 @@ fn find_descent(kind: MembershipType, values: &[f64]) -> Option<MembershipError>
         return None;
     }
 
+    // Equal neighbours are vertical flanks, which are legal.
     let mut pairs = values.iter().zip(values.iter().skip(1));
     let (&before, &after) = pairs.find(|(before, after)| before > after)?;
     Some(MembershipError::Descending {

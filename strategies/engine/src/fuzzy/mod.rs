@@ -133,6 +133,7 @@ impl Membership {
             return Err(problem);
         }
 
+        // The numbers are legal and as many as the type takes.
         match (MembershipType::find(type_name), parameters) {
             (Some(TRIANGULAR), &[a, b, c]) => Ok(Self::Triangular { a, b, c }),
             (Some(TRAPEZOIDAL), &[a, b, c, d]) => Ok(Self::Trapezoidal { a, b, c, d }),
@@ -199,6 +200,7 @@ impl Membership {
 
     /// Replaces every value by its [`degree`](Self::degree), to the same bits.
     pub(crate) fn degrees(&self, values: &mut [f64]) {
+        // Only trapezoids have a formula that works on several values at a time.
         match *self {
             Self::Triangular { a, b, c } => Trapezoid { a, b, c: b, d: c }.degrees(values),
             Self::Trapezoidal { a, b, c, d } => Trapezoid { a, b, c, d }.degrees(values),

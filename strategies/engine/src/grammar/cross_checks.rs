@@ -61,6 +61,7 @@ fn unused_indicators<'a>(drafts: &Drafts<'a>) -> Option<Vec<&'a str>> {
         return None;
     }
 
+    // Fuzzy sets count even when no input uses them: they have a warning of their own.
     let ids: Vec<&str> = indicators.iter().map(|indicator| indicator.id).collect();
     let set_references = sets.iter().filter_map(|set| set.reference);
     let raw_references = inputs.iter().filter_map(|input| input.raw);
@@ -90,6 +91,7 @@ fn unreferenced<'a, 'r>(
         })
         .collect();
 
+    // In the order of the file, in which findings are reported.
     ids.iter()
         .copied()
         .filter(|id| !referenced_ids.contains(id))
@@ -205,6 +207,7 @@ impl<'a> EarlierInputs<'a> {
             InputTimeframes::All => strategy_timeframes.iter().copied().map(Some).collect(),
         };
 
+        // Everything is added even after a repetition, for the inputs that follow.
         let mut message = None;
         for timeframe in timeframes {
             for lag in std::iter::once(0).chain(draft.lags.iter().copied()) {
@@ -249,7 +252,9 @@ fn input_by_name(draft: &InputDraft<'_>, sets: &[FuzzySet]) -> Option<Input> {
 
 /// The sets as far as the names of columns depend on them: their functions may be missing.
 fn sets_by_name(drafts: &Drafts<'_>) -> Vec<FuzzySet> {
+    // Which function a member has does not show in the name of its column.
     let any_function = Membership::Singleton { at: 0.0 };
+
     let sets = drafts.sets.iter().flatten().map(|set| FuzzySet {
         id: set.id.to_owned(),
         of: NO_OUTPUT,

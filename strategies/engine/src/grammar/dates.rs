@@ -23,6 +23,8 @@ fn read_with(
     date_of_midnight: impl Fn(Date) -> Option<Date>,
 ) -> Option<Utc> {
     let text = fields.text(key)?;
+
+    // An instant is tried first: it begins like a date.
     let instant = match text.parse::<Timestamp>() {
         Ok(instant) => Some(instant),
         Err(_) => text

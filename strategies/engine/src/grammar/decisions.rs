@@ -98,6 +98,7 @@ fn read_output_format(fields: &Fields<'_>) -> Option<OutputFormat> {
     ];
     let output_format = fields.word("output_format", &formats);
 
+    // A word that could not be read leaves the format open: nothing is checked against it.
     if fields.has("output_format") || !fields.is_mapping() {
         output_format
     } else {
@@ -108,6 +109,8 @@ fn read_output_format(fields: &Fields<'_>) -> Option<OutputFormat> {
 fn read_cost_model(section: Fields<'_>) -> Option<Decisions> {
     section.required("round_trip_cost");
     section.required("min_edge_multiplier");
+
+    // Without costs every prediction would be worth a trade, so neither has a default.
     let round_trip_cost =
         section.positive_number("round_trip_cost", "a fraction of the price above 0");
     let min_edge_multiplier = section.positive_number("min_edge_multiplier", "a number above 0");

@@ -37,6 +37,7 @@ pub(super) struct SetDraft<'a> {
 
 impl SetDraft<'_> {
     fn finish(self) -> Option<FuzzySet> {
+        // One broken member makes the whole set unusable: without it the columns would differ.
         let members = self
             .members
             .into_iter()
@@ -116,6 +117,7 @@ impl Drafts<'_> {
         let fuzzy_sets = self.sets?.into_iter().map(SetDraft::finish);
         let inputs = self.inputs?.into_iter().map(InputDraft::finish);
 
+        // A missing part has a finding already, so nothing is reported here.
         Some(Sections {
             indicators: indicators.collect::<Option<_>>()?,
             fuzzy_sets: fuzzy_sets.collect::<Option<_>>()?,

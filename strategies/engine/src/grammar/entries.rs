@@ -36,6 +36,7 @@ pub(super) fn check_id(section: &Fields<'_>, entry: &Entry) {
         .chars()
         .all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
 
+    // In bytes, which are characters where the id is plain.
     if !(1..=ID_LENGTH_MAX).contains(&length) || !is_plain {
         section.add_error(
             &entry.key,

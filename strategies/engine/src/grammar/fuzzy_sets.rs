@@ -55,6 +55,7 @@ fn read_member(set: &Fields<'_>, member: &Entry) -> Option<Membership> {
     check_id(set, member);
     let path = set.path_of(&member.key);
 
+    // A bare list has no type: it is the simplest function, a triangle.
     match &member.value.content {
         Content::List(items) => {
             let place = Place {
@@ -82,6 +83,7 @@ fn read_typed_member(fields: Fields<'_>) -> Option<Membership> {
     let type_name = fields.required_text("type");
     let items = fields.required_list("parameters");
 
+    // Places are noted before `finish`, which consumes the fields.
     let type_place = Place::of(&fields, "type");
     let numbers_place = Place::of(&fields, "parameters");
     let numbers = items.and_then(|items| read_numbers(fields.sink, &numbers_place.path, items));

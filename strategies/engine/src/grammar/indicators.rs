@@ -14,6 +14,8 @@ const PRICE_COLUMNS: [&str; 5] = ["open", "high", "low", "close", "volume"];
 
 pub(super) fn read_indicators<'a>(section: &Fields<'a>) -> Vec<IndicatorDraft<'a>> {
     let entries = read_entries(section);
+
+    // A section that is not a mapping has no entries either, and is a finding already.
     if entries.is_empty() && section.is_mapping() {
         section.add_own_error("indicators.empty", "the section has no indicator");
     }
@@ -95,6 +97,7 @@ fn build_indicator(
         Err(errors) => errors,
     };
 
+    // One run reports every parameter that the type refuses.
     for error in &errors {
         fields.sink.push(parameter_finding(fields, error));
     }
@@ -134,6 +137,7 @@ fn parameter_finding(fields: &Fields<'_>, error: &ParameterError) -> Finding {
     let key = error.parameter();
     let message = error.to_string();
 
+    // The rule is the one that the grammar uses for the same fault in other sections.
     match error {
         ParameterError::Unknown { nearest, known, .. } => {
             let finding = fields.error_at(key, "indicator.parameter", message);

@@ -144,6 +144,7 @@ fn read_lags(fields: &Fields<'_>) -> Vec<u32> {
         fields.add_error("lags", "value.empty", "the list is empty");
     }
 
+    // A lag out of order is kept: the columns that it makes are checked for collisions.
     let mut lags: Vec<u32> = Vec::new();
     for (index, item) in items.unwrap_or_default().iter().enumerate() {
         let path = format!("{}[{index}]", fields.path_of("lags"));
@@ -173,6 +174,7 @@ fn read_lag(path: &str, item: &Node) -> Result<u32, Box<Finding>> {
         return Err(Box::new(wrong_type(path, item, &expected)));
     };
 
+    // Negative and huge numbers do not fit the type, and are out of range like any other.
     match u32::try_from(value) {
         Ok(lag) if (1..=LAG_MAX).contains(&lag) => Ok(lag),
         _ => {

@@ -95,6 +95,7 @@ pub(super) fn read_labels(fields: Fields<'_>) -> Option<LabelsSection> {
         return None;
     };
 
+    // Which keys are unknown depends on the source, so it is read first.
     let section = read_source(&fields, source_name);
     fields.finish(&retired_keys_of(source_name));
     Some(section)
@@ -180,6 +181,8 @@ fn retired_keys_of(source_name: &str) -> Vec<RetiredKey> {
 fn read_source(fields: &Fields<'_>, source_name: &str) -> LabelsSection {
     let mut events = None;
     let mut weighted = false;
+
+    // Other sources refuse the keys of events and weights.
     let source = match source_name {
         "zigzag" => LabelSource::Zigzag {
             threshold: read_registered(fields, &ZIGZAG_THRESHOLD),
@@ -291,6 +294,8 @@ fn read_event_filter(fields: &Fields<'_>, vol_span: u32) -> Option<EventFilter> 
     if threshold.is_none() && multiplier.is_none() {
         return None;
     }
+
+    // Volatility is measured as the barriers measure it.
     Some(EventFilter {
         threshold,
         multiplier: multiplier.unwrap_or(EventFilter::default().multiplier),
@@ -302,6 +307,7 @@ fn read_event_filter(fields: &Fields<'_>, vol_span: u32) -> Option<EventFilter> 
 fn check_source(fields: &Fields<'_>, source: &LabelSource) {
     for error in source.check() {
         if let LabelError::OutOfBounds { parameter, .. } = &error {
+            // The error names a field; the file may call it differently.
             let key = match *parameter {
                 "bearish" => "bearish_threshold",
                 other => other,

@@ -55,6 +55,7 @@ pub(super) fn read_timeframes(fields: &Fields<'_>, key: &str, items: &[Node]) ->
         .filter_map(|text| parse_timeframe(fields, text))
         .collect();
 
+    // Counted before repeated ones go: a repetition was understood, too.
     TimeframeList {
         is_complete: timeframes.len() == items.len(),
         timeframes: drop_repeated(fields, timeframes),
@@ -94,6 +95,8 @@ pub(super) fn parse_symbol(fields: &Fields<'_>, text: Placed<&str>) -> Option<Pl
 fn parse_timeframe(fields: &Fields<'_>, text: Placed<&str>) -> Option<Placed<Timeframe>> {
     match text.value.parse::<Timeframe>() {
         Ok(timeframe) => Some(text.with_value(timeframe)),
+
+        // The list of words says more than the error of the parser.
         Err(_) => {
             let message = format!("`{}` is not a timeframe", text.value);
             let finding = text.error("timeframe.unknown", message);
@@ -129,6 +132,7 @@ impl<'a> ListOfTexts<'a> {
             fields.add_error(self.key, "list.long", message);
         }
 
+        // The items of a list that is too long are checked all the same.
         let mut texts = Vec::new();
         for (index, item) in self.items.iter().enumerate() {
             let path = format!("{}[{index}]", fields.path_of(self.key));
@@ -152,6 +156,7 @@ fn drop_repeated<T: PartialEq + fmt::Display>(
 ) -> Vec<Placed<T>> {
     let mut first_values: Vec<Placed<T>> = Vec::new();
 
+    // The first value stays, so that the order of the file decides.
     for value in values {
         let is_repeated = first_values.iter().any(|first| first.value == value.value);
         if is_repeated {

@@ -46,6 +46,7 @@ impl Strategy {
             .filter(Fields::is_mapping)
             .and_then(read::read_strategy);
 
+        // Findings of the text come from the parser, those of the meaning from the sink.
         findings.extend(sink.into_findings());
         let findings = Findings::new(findings);
         match strategy {

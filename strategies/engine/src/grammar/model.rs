@@ -88,6 +88,8 @@ fn read_architecture(fields: Fields<'_>, kind: Option<NetworkKind>) -> Option<Ne
 
 fn read_hidden_layers(fields: &Fields<'_>) -> Option<Vec<usize>> {
     let items = fields.required_list("hidden_layers")?;
+
+    // An empty list is legal: a network without hidden layers is linear.
     if items.len() > LAYERS_MAX {
         let message = format!(
             "{} layers are listed; at most {LAYERS_MAX} are allowed",

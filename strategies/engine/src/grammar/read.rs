@@ -77,6 +77,8 @@ fn read_name<'a>(fields: &Fields<'a>) -> Option<&'a str> {
         );
         fields.add_error("name", "name.form", message);
     }
+
+    // An invalid name is used as it is: the finding alone makes the strategy unusable.
     Some(name)
 }
 

@@ -16,6 +16,8 @@ pub(super) fn read_sections(fields: &Fields<'_>, timeframes: &DraftTimeframes) -
         sets: None,
         inputs: None,
     };
+
+    // Each section refers to those before it, so they are read in this order.
     drafts.sets = mapping(fields, "fuzzy_sets")
         .map(|section| fuzzy_sets::read_fuzzy_sets(&section, drafts.indicators.as_deref()));
     drafts.inputs = read_inputs(fields, &drafts, timeframes);
@@ -43,6 +45,7 @@ fn read_inputs<'a>(
         fields.add_error("nn_inputs", "list.long", too_many_entries(items.len()));
     }
 
+    // A list that is too long is refused already: the rest of it is not worth reading.
     let items = items.iter().take(ENTRIES_MAX).enumerate();
     let inputs = items.map(|(index, item)| {
         let entry = Fields::of(item, format!("nn_inputs[{index}]"), fields.sink);

@@ -86,6 +86,7 @@ fn format_of(source: &LabelSource) -> OutputFormat {
 
 /// Reports labels that the output format cannot learn.
 fn check_format(fields: &Fields<'_>, source: &LabelSource, output_format: Option<OutputFormat>) {
+    // An unknown format fits everything: it is a finding already.
     match (output_format, format_of(source)) {
         (Some(OutputFormat::Classification), OutputFormat::Regression) => report_wrong_format(
             fields,
@@ -112,6 +113,7 @@ fn read_settings(fields: &Fields<'_>, output_format: Option<OutputFormat>) -> Tr
         TrainingSettings::for_classes()
     };
 
+    // Whatever the file does not say keeps the default of its output format.
     if let Some(epochs) = fields.integer("epochs", 1, 100_000) {
         settings.epochs = epochs;
     }
@@ -144,6 +146,7 @@ fn number_from_zero(fields: &Fields<'_>, key: &'static str, expected: &str) -> O
 
 /// The loss as written, or the default one of the output format; `None` after an unknown word.
 fn read_loss(fields: &Fields<'_>, output_format: Option<OutputFormat>) -> Option<Loss> {
+    // Parameters are read whatever the loss, so that a wrong one is reported in any case.
     let huber = Loss::Huber {
         delta: fields
             .positive_number("huber_delta", POSITIVE)
@@ -188,6 +191,7 @@ fn check_loss(fields: &Fields<'_>, loss: &Loss, output_format: Option<OutputForm
         _ => {}
     }
 
+    // A parameter of another loss would be ignored.
     let parameters = [
         ("huber_delta", matches!(loss, Loss::Huber { .. })),
         ("focal_gamma", matches!(loss, Loss::Focal { .. })),
@@ -204,6 +208,8 @@ fn read_early_stopping(section: Fields<'_>) -> EarlyStopping {
     let default = EarlyStopping::default();
     let patience = section.integer("patience", 1, 100_000);
     let min_delta = number_from_zero(&section, "min_delta", NOT_NEGATIVE);
+
+    // The only quantity that can be monitored; other words are refused.
     section.word("monitor", &[("val_loss", ())]);
     section.finish(&[]);
 
@@ -244,6 +250,7 @@ fn read_dates(section: Fields<'_>) -> Option<Split> {
     let validation_start = dates::read_instant(&section, "validation_start");
     let test_start = dates::read_instant(&section, "test_start");
 
+    // Equal dates would leave the validation part empty.
     let is_reversed = validation_start
         .zip(test_start)
         .is_some_and(|(validation, test)| test <= validation);

@@ -63,6 +63,7 @@ pub(super) fn read_training_data(fields: Fields<'_>) -> TrainingDataDraft {
     }
     fields.finish(RETIRED_KEYS);
 
+    // The timeframes are needed by the inputs even if the symbols could not be read.
     let data = symbols
         .zip(timeframes.base())
         .map(|(symbols, base)| DataSection {
@@ -89,6 +90,8 @@ fn read_symbols(fields: Fields<'_>) -> Option<Vec<Instrument>> {
         let symbol = lists::parse_symbol(&fields, text);
         symbol.into_iter().map(|symbol| symbol.value).collect()
     });
+
+    // The list is read whatever the mode: a list with mode single is a finding about the mode.
     let list_key = list_key(&fields, "symbols");
     let list = fields
         .list(list_key)
@@ -111,6 +114,8 @@ fn read_timeframes(fields: Fields<'_>) -> DraftTimeframes {
     let mode = fields.required_word("mode", &modes);
 
     let words = Timeframe::ALL.map(|timeframe| (timeframe.as_str(), timeframe));
+
+    // `has` and not the word: an unknown word must not look like a missing key.
     let single = fields
         .has("timeframe")
         .then(|| fields.word("timeframe", &words).into_iter().collect());
@@ -132,6 +137,7 @@ fn read_timeframes(fields: Fields<'_>) -> DraftTimeframes {
     };
     let listed = timeframes.choose(&fields).unwrap_or_default();
 
+    // The base may be written with either mode.
     let base = fields.word("base_timeframe", &words);
     if mode == Some(Mode::List) && items.is_some_and(|items| items.len() < 2) {
         let message = "multi_timeframe needs at least two timeframes";
@@ -147,13 +153,14 @@ fn read_timeframes(fields: Fields<'_>) -> DraftTimeframes {
     draft
 }
 
-/// Reports a base timeframe that is not listed. One word that could not be read may be the base, so
-/// only a complete list is compared.
+/// Reports a base timeframe that is not listed.
 fn check_base(fields: &Fields<'_>, timeframes: &DraftTimeframes) {
     let listed = &timeframes.listed;
     let Some(base) = timeframes.base.filter(|base| !listed.contains(base)) else {
         return;
     };
+
+    // An unknown word among the timeframes may well be the base.
     if timeframes.is_complete {
         let message = format!("the base timeframe {base} is not one of the timeframes");
         let finding = fields.error_at("base_timeframe", "timeframes.base", message);

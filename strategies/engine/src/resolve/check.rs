@@ -43,6 +43,8 @@ fn check_symbols(overrides: &Overrides, findings: &mut RequestFindings) {
         let message = format!("{count} entries are listed; at most {SYMBOLS_MAX} are allowed");
         findings.add("symbols", "list.long", message);
     }
+
+    // Stacked twice, a symbol would count twice in training.
     if let Some(symbol) = first_repeated(symbols) {
         let message = format!("{symbol} is listed twice");
         findings.add("symbols", "value.duplicate", message);
@@ -74,6 +76,7 @@ fn check_timeframes(strategy: &Strategy, overrides: &Overrides, findings: &mut R
 }
 
 fn check_range(strategy: &Strategy, overrides: &Overrides, findings: &mut RequestFindings) {
+    // What the request leaves open is as the strategy says.
     let start = overrides.start.or(strategy.data.start);
     let end = overrides.end.or(strategy.data.end);
     if let Some((start, end)) = start.zip(end).filter(|(start, end)| end <= start) {

@@ -78,6 +78,8 @@ impl Resolved {
             "output": feature.output,
             "kind": kind,
         });
+
+        // Absent rather than 0, so that the keys of older data sets stay as they are.
         if feature.lag > 0 {
             insert(&mut description, "lag", json!(feature.lag));
         }

@@ -71,6 +71,7 @@ impl Strategy {
             return Err(Findings::new(findings));
         }
 
+        // From here on everything fits, so that nothing below can fail.
         let listed = overrides
             .timeframes
             .as_ref()
@@ -105,6 +106,7 @@ impl Strategy {
 impl Resolved {
     /// Meaning of the network's outputs.
     pub fn output(&self) -> OutputKind {
+        // Labels without classes are numbers.
         match self.labels.classes() {
             [] => OutputKind::Regression,
             names => OutputKind::Classes {
@@ -145,6 +147,8 @@ impl Resolved {
         let end = self.end.map_or(bars.len(), |end| {
             bars.open_time.partition_point(|open| *open < end)
         });
+
+        // A range outside of the bars gives none, whichever side it lies on.
         bars.slice(first..end.max(first))
     }
 

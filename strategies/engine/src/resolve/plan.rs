@@ -103,6 +103,7 @@ impl Plan {
         position: usize,
         timeframe: Timeframe,
     ) -> Option<usize> {
+        // Many columns are made of one indicator, which is computed once.
         if let Some(planned) = self.positions.get(&(position, timeframe)) {
             return Some(*planned);
         }

@@ -25,6 +25,7 @@ fn schema_of_type(spec: &IndicatorSpec) -> Json {
         .chain(parameters)
         .collect();
 
+    // The formula is what an editor shows next to the type.
     let mut schema = mapping_with(&["type"], &properties);
     add_description(&mut schema, spec.formula);
     schema
@@ -59,6 +60,7 @@ pub(super) fn schema_of_parameter(parameter: &ParameterSpec) -> Json {
         ParameterKind::Choice { options, default } => json!({"enum": options, "default": default}),
     };
 
+    // An editor shows it next to the parameter.
     add_description(&mut schema, parameter.description);
     schema
 }

@@ -107,6 +107,7 @@ fn list_of_numbers(count: usize) -> Json {
 
 /// A fuzzy set or a raw output, on all timeframes or on a list of them.
 fn schema_of_input() -> Json {
+    // Memberships are never scaled, so only a raw input has `normalization`.
     let timeframes = one_of(&[only_word("all"), list_from(1, any_timeframe())]);
     let lags = list_from(1, integer_within(1, 1_000));
     let fuzzy = [
@@ -159,6 +160,7 @@ fn schema_of_decisions() -> Json {
         ("cost_model", costs),
     ];
 
+    // Classification is the default, so only a regression has to name its format.
     one_of(&[
         mapping_with(&[], &classification),
         mapping_with(&["output_format", "cost_model"], &regression),

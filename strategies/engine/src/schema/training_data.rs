@@ -45,6 +45,8 @@ fn schema_of_timeframes() -> Json {
         ("timeframe", any_timeframe()),
         ("base_timeframe", any_timeframe()),
     ];
+
+    // Two or more: a list of one is written with mode single.
     let several = ["list", "timeframes"].map(|key| {
         let properties = [
             ("mode", only_word("multi_timeframe")),

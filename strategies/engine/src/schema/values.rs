@@ -70,6 +70,8 @@ pub(super) fn mapping_with(required: &[&str], properties: &[(&str, Json)]) -> Js
         .iter()
         .map(|(key, schema)| ((*key).to_owned(), schema.clone()))
         .collect();
+
+    // A key that is not listed is refused, as the grammar does.
     json!({
         "type": "object",
         "required": required,

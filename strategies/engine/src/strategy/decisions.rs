@@ -96,6 +96,7 @@ fn signal_of_classes(signals: &[Signal], probabilities: &[f64], threshold: f64) 
 }
 
 fn signal_of_return(value: f64, edge: f64) -> Signal {
+    // A move that costs eat up is not worth a trade. NaN compares as false, which gives HOLD.
     if value > edge {
         Signal::Buy
     } else if value < -edge {
