@@ -104,19 +104,17 @@ fn regime_parameters() -> [(&'static str, Json); 6] {
 }
 
 fn barrier_parameters() -> [(&'static str, Json); 8] {
+    let choice = json!({"type": "boolean", "default": false});
+
     [
         ("pt_multiplier", number_above_zero()),
         ("sl_multiplier", number_above_zero()),
         ("max_holding_period", bars_from(1)),
         ("vol_span", bars_from(1)),
         ("vol_method", one_word_of(["atr", "std"])),
-        // Which bars are learnt from, and how often.
         ("cusum_threshold", number_above_zero()),
         ("cusum_multiplier", number_above_zero()),
-        (
-            "compute_weights",
-            json!({"type": "boolean", "default": false}),
-        ),
+        ("compute_weights", choice),
     ]
 }
 
