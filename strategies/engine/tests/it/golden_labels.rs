@@ -5,58 +5,82 @@
 use crate::golden_data;
 use strategies::labels::{LabelSource, TripleBarrier, VolatilityMethod, compute_labels};
 
-/// Rows of BUY, HOLD and SELL, rows without a label, and the sum of all look-aheads.
-fn check(source: LabelSource, classes: [usize; 3], unlabelled: usize, look_ahead: u64) {
+/// What two implementations must agree on.
+#[derive(Debug, PartialEq, Eq)]
+struct LabelTotals {
+    buy: usize,
+    hold: usize,
+    sell: usize,
+    unlabelled: usize,
+    /// Sum over all rows.
+    look_ahead: u64,
+}
+
+fn totals_of(source: LabelSource) -> LabelTotals {
     let labels = compute_labels(&source, &golden_data::bars("eurusd_1h")).unwrap();
-    let count = |class: f32| {
+    let count_class = |class: f32| {
         labels
             .values
             .iter()
             .filter(|value| **value == class)
             .count()
     };
-    assert_eq!([0.0, 1.0, 2.0].map(count), classes, "{source:?}");
+
+    LabelTotals {
+        buy: count_class(0.0),
+        hold: count_class(1.0),
+        sell: count_class(2.0),
+        unlabelled: labels.values.iter().filter(|value| value.is_nan()).count(),
+        look_ahead: labels.look_ahead.iter().copied().map(u64::from).sum(),
+    }
+}
+
+/// Pivots at rows 0, 2014, 2776, 3443 and 3880, the last one confirmed at row 4266.
+#[test]
+fn long_zigzags_of_hourly_eurusd() {
+    let expected = LabelTotals {
+        buy: 2679,
+        hold: 5,
+        sell: 1197,
+        unlabelled: 1119,
+        look_ahead: 4_809_624,
+    };
     assert_eq!(
-        labels.values.iter().filter(|value| value.is_nan()).count(),
-        unlabelled,
-        "{source:?}"
-    );
-    assert_eq!(
-        labels
-            .look_ahead
-            .iter()
-            .map(|ahead| u64::from(*ahead))
-            .sum::<u64>(),
-        look_ahead,
-        "{source:?}"
+        totals_of(LabelSource::Zigzag { threshold: 0.025 }),
+        expected
     );
 }
 
 #[test]
-fn zigzag_labels_of_hourly_eurusd() {
-    // Pivots at rows 0, 2014, 2776, 3443 and 3880, the last one confirmed at row 4266.
-    check(
-        LabelSource::Zigzag { threshold: 0.025 },
-        [2679, 5, 1197],
-        1119,
-        4_809_624,
-    );
-    check(
-        LabelSource::Zigzag { threshold: 0.005 },
-        [2973, 61, 1879],
-        87,
-        616_381,
+fn short_zigzags_of_hourly_eurusd() {
+    let expected = LabelTotals {
+        buy: 2973,
+        hold: 61,
+        sell: 1879,
+        unlabelled: 87,
+        look_ahead: 616_381,
+    };
+    assert_eq!(
+        totals_of(LabelSource::Zigzag { threshold: 0.005 }),
+        expected
     );
 }
 
 #[test]
-fn triple_barrier_labels_of_hourly_eurusd() {
-    check(
-        LabelSource::TripleBarrier(TripleBarrier::default()),
-        [2213, 13, 2724],
-        50,
-        46_456,
-    );
+fn default_triple_barriers_of_hourly_eurusd() {
+    let expected = LabelTotals {
+        buy: 2213,
+        hold: 13,
+        sell: 2724,
+        unlabelled: 50,
+        look_ahead: 46_456,
+    };
+    let source = LabelSource::TripleBarrier(TripleBarrier::default());
+    assert_eq!(totals_of(source), expected);
+}
+
+#[test]
+fn triple_barriers_by_deviation_of_hourly_eurusd() {
     let barrier = TripleBarrier {
         pt_multiplier: 3.0,
         sl_multiplier: 3.0,
@@ -64,10 +88,13 @@ fn triple_barrier_labels_of_hourly_eurusd() {
         vol_span: 20,
         vol_method: VolatilityMethod::Std,
     };
-    check(
-        LabelSource::TripleBarrier(barrier),
-        [1725, 1727, 1536],
-        12,
-        35_122,
-    );
+
+    let expected = LabelTotals {
+        buy: 1725,
+        hold: 1727,
+        sell: 1536,
+        unlabelled: 12,
+        look_ahead: 35_122,
+    };
+    assert_eq!(totals_of(LabelSource::TripleBarrier(barrier)), expected);
 }

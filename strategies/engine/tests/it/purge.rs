@@ -8,9 +8,10 @@ use std::ops::ControlFlow;
 use crate::sample_bars::{HOUR, SymbolInput, assembled, catalog, hourly_eurusd};
 use market::{Bars, Utc};
 use proptest::prelude::*;
+use proptest::test_runner::TestCaseResult;
 use strategies::labels::{
-    self, ContextLabels, EfficiencyRegime, EventFilter, LabelSource, Regime, TripleBarrier,
-    VolatilityMethod, ZigzagWindow,
+    BarLabels, ContextLabels, EfficiencyRegime, EventFilter, LabelSource, Regime, TripleBarrier,
+    VolatilityMethod, ZigzagWindow, compute_labels,
 };
 use strategies::splits::Part;
 use strategies::{DataSet, DataSetError, Overrides, Resolved, Split, Strategy, SymbolBars};
@@ -25,16 +26,17 @@ fn sources() -> Vec<LabelSource> {
         max_holding_period: 12,
         ..Default::default()
     };
-    let volatility = TripleBarrier {
+    let barrier_by_deviation = TripleBarrier {
         pt_multiplier: 4.0,
         sl_multiplier: 4.0,
         vol_method: VolatilityMethod::Std,
         ..barrier
     };
+
     vec![
         LabelSource::ForwardReturn { horizon: 24 },
         LabelSource::TripleBarrier(barrier),
-        LabelSource::TripleBarrier(volatility),
+        LabelSource::TripleBarrier(barrier_by_deviation),
         LabelSource::Zigzag { threshold: 0.003 },
         LabelSource::ZigzagWindow(ZigzagWindow {
             threshold: 0.003,
@@ -57,143 +59,224 @@ fn sources() -> Vec<LabelSource> {
     ]
 }
 
-/// Two symbols: the first hours that ship, and under another name those of later years, told by the
-/// same clock, but listed 400 hours later and without every 41st hour. So neither the cuts nor the
-/// embargo fall alike in both.
-fn symbols() -> (Resolved, Vec<SymbolInput>) {
+/// A strategy over two symbols, on the whole of their bars.
+fn two_symbols() -> Resolved {
     let two = "symbols: {mode: multi_symbol, list: [EURUSD, GBPUSD]}";
     let text = catalog("eurusd_rsi_macd").replace("symbols: {mode: single, symbol: EURUSD}", two);
     let strategy = Strategy::parse(&text).unwrap_or_else(|findings| panic!("{findings}"));
-    let resolved = strategy.resolve(&Overrides::default()).unwrap();
-    let all = hourly_eurusd();
-    let (first, mut second) = (all.slice(0..BARS), all.slice(9_000..9_000 + BARS));
-    (second.open_time, second.close_time) = (first.open_time.clone(), first.close_time.clone());
-    let rows: Vec<usize> = (400..BARS).filter(|row| row % 41 != 0).collect();
-    let bars =
-        [first, picked(&second, &rows)].map(|bars| SymbolBars::from([(resolved.base, bars)]));
-    let inputs = resolved
-        .symbols
-        .iter()
-        .cloned()
-        .zip(bars)
-        .map(|(symbol, bars)| SymbolInput { symbol, bars });
+
+    let resolved = Resolved {
+        start: None,
+        end: None,
+        ..strategy.resolve(&Overrides::default()).unwrap()
+    };
     assert_eq!(resolved.symbols.len(), 2);
-    (resolved.clone(), inputs.collect())
+    resolved
 }
 
-fn picked(bars: &Bars, rows: &[usize]) -> Bars {
-    let times = |column: &[Utc]| rows.iter().map(|row| column[*row]).collect();
-    let numbers = |column: &[f64]| rows.iter().map(|row| column[*row]).collect();
+/// The bars of two symbols: the first sample hours, and under another name those of later years on
+/// the same clock, but listed 400 hours later and without every 41st hour. So neither the cuts nor
+/// the embargo fall alike in both.
+fn bars_of_two(resolved: &Resolved) -> Vec<SymbolInput> {
+    let all = hourly_eurusd();
+    let first = all.slice(0..BARS);
+    let later_on_the_same_clock = Bars {
+        open_time: first.open_time.clone(),
+        close_time: first.close_time.clone(),
+        ..all.slice(9_000..9_000 + BARS)
+    };
+    let rows: Vec<usize> = (400..BARS).filter(|row| row % 41 != 0).collect();
+    let second = select_rows(&later_on_the_same_clock, &rows);
+
+    resolved
+        .symbols
+        .iter()
+        .zip([first, second])
+        .map(|(symbol, bars)| SymbolInput {
+            symbol: symbol.clone(),
+            bars: SymbolBars::from([(resolved.base, bars)]),
+        })
+        .collect()
+}
+
+fn select_rows(bars: &Bars, rows: &[usize]) -> Bars {
+    let select_times = |column: &[Utc]| rows.iter().map(|row| column[*row]).collect();
+    let select_numbers = |column: &[f64]| rows.iter().map(|row| column[*row]).collect();
+
     Bars {
-        open_time: times(&bars.open_time),
-        close_time: times(&bars.close_time),
-        open: numbers(&bars.open),
-        high: numbers(&bars.high),
-        low: numbers(&bars.low),
-        close: numbers(&bars.close),
-        volume: numbers(&bars.volume),
+        open_time: select_times(&bars.open_time),
+        close_time: select_times(&bars.close_time),
+        open: select_numbers(&bars.open),
+        high: select_numbers(&bars.high),
+        low: select_numbers(&bars.low),
+        close: select_numbers(&bars.close),
+        volume: select_numbers(&bars.volume),
     }
 }
 
-/// Position of the symbol, open of the bar, part, and when the label was known, of every row that
-/// there must be.
-fn expected(
-    resolved: &Resolved,
-    inputs: &[SymbolInput],
-    set: &DataSet,
-) -> Vec<(u32, Utc, Part, Utc)> {
+/// What the split of a row depends on, and its result.
+#[derive(Debug, PartialEq, Eq)]
+struct SplitRow {
+    symbol: u32,
+    open_time: Utc,
+    part: Part,
+    label_known_at: Utc,
+}
+
+fn actual_rows(set: &DataSet) -> Vec<SplitRow> {
+    (0..set.rows())
+        .map(|row| SplitRow {
+            symbol: set.symbol[row],
+            open_time: set.open_time[row],
+            part: set.part[row],
+            label_known_at: set.label_known_at[row],
+        })
+        .collect()
+}
+
+/// Every row that there must be, from the definition.
+fn expected_rows(resolved: &Resolved, inputs: &[SymbolInput], set: &DataSet) -> Vec<SplitRow> {
     let mut rows = Vec::new();
-    let (validation, test) = (set.cuts.validation_start, set.cuts.test_start);
-    let after = |cut: Utc| cut.plus_micros(set.embargo_micros);
     for (symbol, input) in (0..).zip(inputs) {
         let bars = &input.bars[&resolved.base];
-        let training = bars.slice(0..bars.close_time.partition_point(|close| *close < validation));
-        let mut labels =
-            labels::compute_labels(&resolved.labels.fitted(&training).unwrap(), bars).unwrap();
-        if let Some(events) = resolved.events {
-            labels
-                .keep(&events.fitted(&training).unwrap().events(bars).unwrap())
-                .unwrap();
-        }
+        let labels = label_bars(resolved, bars, set.cuts.validation_start);
+
         for bar in resolved.warm_up_bars()..bars.len() {
             if labels.values[bar].is_nan() {
                 continue;
             }
-            let (known, label_known) = (
-                bars.close_time[bar],
-                bars.close_time[bar + labels.look_ahead[bar] as usize],
-            );
-            let part = if known < validation && label_known < validation {
-                Part::Train
-            } else if known >= after(validation) && known < test && label_known < test {
-                Part::Validation
-            } else if known >= test && known >= after(test) {
-                Part::Test
-            } else {
-                continue;
-            };
-            rows.push((symbol, bars.open_time[bar], part, label_known));
+            let last_bar_of_label = bar + labels.look_ahead[bar] as usize;
+            let label_known_at = bars.close_time[last_bar_of_label];
+            if let Some(part) = part_of(bars.close_time[bar], label_known_at, set) {
+                rows.push(SplitRow {
+                    symbol,
+                    open_time: bars.open_time[bar],
+                    part,
+                    label_known_at,
+                });
+            }
         }
     }
+
     rows
 }
 
-/// Tries 100 choices of cuts and embargo; gives how many data sets came out, and how many rows they
-/// lost at the cuts.
-fn check(base: &Resolved, inputs: &[SymbolInput]) -> (u32, u64) {
-    let times = inputs[0].bars[&base.base].close_time.clone();
-    let bars: usize = inputs
-        .iter()
-        .map(|input| input.bars[&base.base].len())
-        .sum();
-    let (made, lost) = (Cell::new(0), Cell::new(0));
+fn label_bars(resolved: &Resolved, bars: &Bars, training_end: Utc) -> BarLabels {
+    let training_bars = bars
+        .close_time
+        .partition_point(|close| *close < training_end);
+    let training = bars.slice(0..training_bars);
+
+    let source = resolved.labels.fitted(&training).unwrap();
+    let mut labels = compute_labels(&source, bars).unwrap();
+    if let Some(filter) = resolved.events {
+        let events = filter.fitted(&training).unwrap().events(bars).unwrap();
+        labels.keep(&events).unwrap();
+    }
+
+    labels
+}
+
+fn part_of(known_at: Utc, label_known_at: Utc, set: &DataSet) -> Option<Part> {
+    let validation = set.cuts.validation_start;
+    let test = set.cuts.test_start;
+    let is_past_embargo = |cut: Utc| known_at >= cut.plus_micros(set.embargo_micros);
+
+    if known_at < validation && label_known_at < validation {
+        Some(Part::Train)
+    } else if is_past_embargo(validation) && known_at < test && label_known_at < test {
+        Some(Part::Validation)
+    } else if known_at >= test && is_past_embargo(test) {
+        Some(Part::Test)
+    } else {
+        None
+    }
+}
+
+/// How many data sets were made, and how many of their rows were purged.
+#[derive(Default)]
+struct Tally {
+    data_sets: Cell<u64>,
+    purged: Cell<u64>,
+}
+
+impl Tally {
+    /// Makes the data set and compares its rows. A choice that leaves a part without a class makes
+    /// none and proves nothing.
+    fn check_data_set(&self, resolved: &Resolved, inputs: &[SymbolInput]) -> TestCaseResult {
+        let set = match assembled(resolved, inputs, 1, &mut |_| ControlFlow::Continue(())) {
+            Ok(set) => set,
+            Err(DataSetError::NoClass { .. } | DataSetError::FewRows { .. }) => return Ok(()),
+            Err(error) => return Err(TestCaseError::fail(error.to_string())),
+        };
+        self.data_sets.set(self.data_sets.get() + 1);
+        self.purged.set(self.purged.get() + set.dropped["purged"]);
+
+        let expected = expected_rows(resolved, inputs, &set);
+        prop_assert!(actual_rows(&set) == expected, "{:?}", resolved.labels);
+
+        let embargo_bars = i64::from(resolved.embargo_bars.unwrap());
+        prop_assert!(set.embargo_micros >= embargo_bars * HOUR);
+        prop_assert_eq!(set.dropped["undefined"], 0);
+
+        // Every bar is a row or was dropped for a reason.
+        let bars: usize = inputs
+            .iter()
+            .map(|input| input.bars[&resolved.base].len())
+            .sum();
+        let dropped: u64 = set.dropped.values().sum();
+        prop_assert_eq!(set.rows() as u64 + dropped, bars as u64);
+        Ok(())
+    }
+}
+
+/// Tries 100 choices of cuts and embargo.
+fn try_cuts(base: &Resolved, inputs: &[SymbolInput]) -> Tally {
+    let times = &inputs[0].bars[&base.base].close_time;
+    let tally = Tally::default();
     let config = ProptestConfig {
         cases: 100,
         failure_persistence: None,
         ..ProptestConfig::default()
     };
+
     proptest!(config, |(first in 1_700usize..2_400, gap in 500usize..900, embargo in 0u32..60)| {
-        let split = Split::Dates { validation_start: times[first], test_start: times[first + gap] };
-        let resolved = Resolved { split, embargo_bars: Some(embargo), ..base.clone() };
-        match assembled(&resolved, inputs, 1, &mut |_| ControlFlow::Continue(())) {
-            Ok(set) => {
-                made.set(made.get() + 1);
-                lost.set(lost.get() + set.dropped["purged"]);
-                prop_assert!(set.embargo_micros >= i64::from(embargo) * HOUR);
-                let rows: Vec<_> = (0..set.rows())
-                    .map(|row| (set.symbol[row], set.open_time[row], set.part[row], set.label_known_at[row]))
-                    .collect();
-                prop_assert!(rows == expected(&resolved, inputs, &set), "{:?}", resolved.labels);
-                prop_assert_eq!(set.dropped["undefined"], 0);
-                prop_assert_eq!(set.rows() as u64 + set.dropped.values().sum::<u64>(), bars as u64);
-            }
-            Err(DataSetError::NoClass { .. } | DataSetError::FewRows { .. }) => {}
-            Err(error) => prop_assert!(false, "{error}"),
-        }
+        let resolved = Resolved {
+            split: Split::Dates {
+                validation_start: times[first],
+                test_start: times[first + gap],
+            },
+            embargo_bars: Some(embargo),
+            ..base.clone()
+        };
+        tally.check_data_set(&resolved, inputs)?;
     });
-    (made.get(), lost.get())
+    tally
 }
 
 #[test]
-fn no_label_of_an_earlier_part_is_known_after_a_cut_wherever_the_cuts_are() {
-    let (base, inputs) = symbols();
+fn no_label_is_known_after_the_cut_that_ends_its_part() {
+    let base = two_symbols();
+    let inputs = bars_of_two(&base);
+
     for labels in sources() {
         for events in [None, Some(EventFilter::default())] {
-            let (made, lost) = check(
-                &Resolved {
-                    labels,
-                    events,
-                    start: None,
-                    end: None,
-                    ..base.clone()
-                },
-                &inputs,
-            );
-            // A choice that leaves a part without a class makes no data set and proves nothing.
-            assert!(made >= 80, "{labels:?} {events:?}: {made} data sets");
+            let resolved = Resolved {
+                labels,
+                events,
+                ..base.clone()
+            };
+            let tally = try_cuts(&resolved, &inputs);
+
+            let data_sets = tally.data_sets.get();
+            let purged = tally.purged.get();
             assert!(
-                lost > u64::from(made),
-                "{labels:?} {events:?}: {lost} purged rows in {made} data sets"
+                data_sets >= 80,
+                "{labels:?} {events:?}: {data_sets} data sets"
+            );
+            assert!(
+                purged > data_sets,
+                "{labels:?} {events:?}: {purged} purged rows in {data_sets} data sets"
             );
         }
     }

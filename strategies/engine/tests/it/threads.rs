@@ -1,12 +1,13 @@
-//! Several threads: the same data set, the same error and the same progress as one, and a stop that
-//! stops all of them.
+//! Symbols are worked on by several threads: the data set, its errors and its progress are the same
+//! as with one.
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use crate::sample_bars::{SymbolInput, assembled, catalog, inputs, names};
-use market::Instrument;
-use strategies::{DataSetError, Overrides, Resolved, Strategy};
+use market::{Bars, Instrument};
+use strategies::labels::LabelSource;
+use strategies::{AssemblyStep, DataSet, DataSetError, Overrides, Resolved, Strategy};
 
 fn resolved(name: &str) -> Resolved {
     Strategy::parse(&catalog(name))
@@ -19,140 +20,159 @@ fn resolved(name: &str) -> Resolved {
 /// copy a little shorter.
 fn twelve(name: &str) -> (Resolved, Vec<SymbolInput>) {
     let mut resolved = resolved(name);
-    let three = inputs(&resolved);
+    let samples = inputs(&resolved);
+
     let mut all = Vec::new();
     for copy in 0..4 {
-        for input in &three {
-            let symbol =
-                Instrument::parse(&format!("stk:{}{copy}", input.symbol.symbol())).unwrap();
-            let shorter = |bars: &market::Bars| bars.slice(0..bars.len() - 7 * copy);
-            let bars = input
-                .bars
-                .iter()
-                .map(|(timeframe, bars)| (*timeframe, shorter(bars)))
-                .collect();
-            all.push(SymbolInput { symbol, bars });
-        }
+        all.extend(samples.iter().map(|sample| shorter_copy(sample, copy)));
     }
     resolved.symbols = all.iter().map(|input| input.symbol.clone()).collect();
+
     (resolved, all)
+}
+
+fn shorter_copy(sample: &SymbolInput, copy: usize) -> SymbolInput {
+    let shorten = |bars: &Bars| bars.slice(0..bars.len() - 7 * copy);
+
+    SymbolInput {
+        symbol: Instrument::parse(&format!("stk:{}{copy}", sample.symbol.symbol())).unwrap(),
+        bars: sample
+            .bars
+            .iter()
+            .map(|(timeframe, bars)| (*timeframe, shorten(bars)))
+            .collect(),
+    }
+}
+
+fn data_set(
+    resolved: &Resolved,
+    inputs: &[SymbolInput],
+    threads: usize,
+) -> Result<DataSet, DataSetError> {
+    assembled(
+        resolved,
+        inputs,
+        threads,
+        &mut |_| ControlFlow::Continue(()),
+    )
+}
+
+fn assert_same_on_any_number_of_threads(resolved: &Resolved, inputs: &[SymbolInput]) {
+    let one_thread = data_set(resolved, inputs, 1).unwrap();
+
+    for threads in [2, 5] {
+        let more_threads = data_set(resolved, inputs, threads).unwrap();
+        assert!(
+            one_thread == more_threads,
+            "{} differs on {threads} threads",
+            resolved.name
+        );
+    }
 }
 
 #[test]
 fn the_data_set_does_not_depend_on_the_number_of_threads() {
-    let cases = names()
-        .into_iter()
-        .map(|name| (resolved(&name), inputs(&resolved(&name))));
-    let cases = cases.chain([twelve("us_equities_trend"), twelve("us_equities_regimes")]);
-    for (resolved, inputs) in cases {
-        let one = assembled(&resolved, &inputs, 1, &mut |_| ControlFlow::Continue(())).unwrap();
-        for threads in [2, 5] {
-            let more = assembled(&resolved, &inputs, threads, &mut |_| {
-                ControlFlow::Continue(())
-            })
-            .unwrap();
-            assert!(
-                one == more,
-                "{} differs on {threads} threads",
-                resolved.name
-            );
-        }
+    for name in names() {
+        let resolved = resolved(&name);
+        assert_same_on_any_number_of_threads(&resolved, &inputs(&resolved));
+    }
+    for name in ["us_equities_trend", "us_equities_regimes"] {
+        let (resolved, inputs) = twelve(name);
+        assert_same_on_any_number_of_threads(&resolved, &inputs);
     }
 }
 
 #[test]
-fn thresholds_that_were_fitted_are_told_for_every_symbol_in_order() {
+fn fitted_thresholds_are_listed_for_every_symbol_in_order() {
     let (resolved, inputs) = twelve("us_equities_regimes");
-    let set = assembled(&resolved, &inputs, 2, &mut |_| ControlFlow::Continue(())).unwrap();
-    let symbols: Vec<String> = resolved.symbols.iter().map(Instrument::id).collect();
-    assert!(
-        set.thresholds
-            .iter()
-            .map(|threshold| &threshold.symbol)
-            .eq(&symbols)
-    );
+
+    let set = data_set(&resolved, &inputs, 2).unwrap();
+
+    let symbols = resolved.symbols.iter().map(Instrument::id);
+    assert!(symbols.eq(set.thresholds.iter().map(|fitted| fitted.symbol.clone())));
     for (threshold, input) in set.thresholds.iter().zip(&inputs) {
-        let bars = resolved.clip(&input.bars[&resolved.base]);
-        let end = bars
-            .close_time
-            .partition_point(|close| *close < set.cuts.validation_start);
-        let strategies::labels::LabelSource::Regime(fitted) =
-            resolved.labels.fitted(&bars.slice(0..end)).unwrap()
-        else {
-            panic!("these are regime labels")
-        };
-        assert_eq!(
-            (threshold.name.as_str(), Some(threshold.value)),
-            ("typical_range", fitted.typical_range)
-        );
+        let expected = typical_range(&resolved, input, &set);
+        assert_eq!(threshold.name, "typical_range");
+        assert_eq!(Some(threshold.value), expected);
     }
-    let (plain, inputs) = twelve("us_equities_trend");
-    assert!(
-        assembled(&plain, &inputs, 2, &mut |_| ControlFlow::Continue(()))
-            .unwrap()
-            .thresholds
-            .is_empty()
-    );
+}
+
+/// The threshold of regime labels, fitted on the training part.
+fn typical_range(resolved: &Resolved, input: &SymbolInput, set: &DataSet) -> Option<f64> {
+    let bars = resolved.clip(&input.bars[&resolved.base]);
+    let training_bars = bars
+        .close_time
+        .partition_point(|close| *close < set.cuts.validation_start);
+
+    let training = bars.slice(0..training_bars);
+    let LabelSource::Regime(fitted) = resolved.labels.fitted(&training).unwrap() else {
+        panic!("these are regime labels")
+    };
+    fitted.typical_range
 }
 
 #[test]
-fn of_several_symbols_that_fail_the_first_one_in_order_is_named() {
+fn without_a_threshold_to_fit_none_is_listed() {
+    let (resolved, inputs) = twelve("us_equities_trend");
+
+    let set = data_set(&resolved, &inputs, 2).unwrap();
+
+    assert!(set.thresholds.is_empty());
+}
+
+#[test]
+fn of_several_symbols_that_fail_the_first_one_is_named() {
     let (resolved, mut inputs) = twelve("us_equities_trend");
     for broken in [2, 5, 6] {
-        inputs[broken]
-            .bars
-            .values_mut()
-            .for_each(|bars| *bars = bars.slice(0..100));
+        for bars in inputs[broken].bars.values_mut() {
+            *bars = bars.slice(0..100);
+        }
     }
+
     for threads in [1, 2, 8] {
-        let error = assembled(&resolved, &inputs, threads, &mut |_| {
-            ControlFlow::Continue(())
-        })
-        .unwrap_err();
-        assert!(
-            matches!(&error, DataSetError::ShortHistory { symbol, .. } if *symbol == resolved.symbols[2].id()),
-            "{error}"
-        );
+        let error = data_set(&resolved, &inputs, threads).unwrap_err();
+
+        let DataSetError::ShortHistory { symbol, .. } = &error else {
+            panic!("{error}")
+        };
+        assert_eq!(*symbol, resolved.symbols[2].id());
     }
 }
 
 #[test]
-fn progress_tells_every_piece_of_work_once_and_a_stop_stops_every_thread() {
+fn progress_reports_every_piece_of_work_once() {
     let (resolved, inputs) = twelve("us_equities_trend");
-    let mut seen = Vec::new();
-    let mut note = |step: strategies::AssemblyStep<'_>| {
-        seen.push((step.begun, step.symbol_number, step.work_number));
-        assert_eq!(
-            (step.symbols, step.works),
-            (12, resolved.indicators.len() + 3)
-        );
+    let works = resolved.indicators.len() + 3;
+
+    let mut begun = Vec::new();
+    let mut places = BTreeSet::new();
+    let mut note_step = |step: AssemblyStep<'_>| {
+        begun.push(step.begun);
+        places.insert((step.symbol_number, step.work_number));
+        assert_eq!((step.symbols, step.works), (12, works));
         ControlFlow::Continue(())
     };
-    assembled(&resolved, &inputs, 2, &mut note).unwrap();
-    assert!(
-        seen.iter()
-            .map(|step| step.0)
-            .eq(0..12 * (resolved.indicators.len() + 3))
-    );
-    assert_eq!(
-        seen.iter()
-            .map(|step| (step.1, step.2))
-            .collect::<BTreeSet<_>>()
-            .len(),
-        seen.len()
-    );
-    let mut heard = 0;
-    let stopped = assembled(&resolved, &inputs, 2, &mut |_| {
-        heard += 1;
-        if heard == 9 {
+    assembled(&resolved, &inputs, 2, &mut note_step).unwrap();
+
+    assert!(begun.iter().copied().eq(0..12 * works));
+    assert_eq!(places.len(), begun.len(), "none is reported twice");
+}
+
+#[test]
+fn a_stop_stops_every_thread() {
+    let (resolved, inputs) = twelve("us_equities_trend");
+
+    let mut reports = 0;
+    let mut stop_at_nine = |_: AssemblyStep<'_>| {
+        reports += 1;
+        if reports == 9 {
             ControlFlow::Break(())
         } else {
             ControlFlow::Continue(())
         }
-    });
-    assert_eq!(
-        (stopped.unwrap_err(), heard),
-        (DataSetError::Stopped, 9),
-        "nothing is begun after the stop"
-    );
+    };
+    let stopped = assembled(&resolved, &inputs, 2, &mut stop_at_nine);
+
+    assert_eq!(stopped.unwrap_err(), DataSetError::Stopped);
+    assert_eq!(reports, 9, "nothing is begun after the stop");
 }
