@@ -181,6 +181,10 @@ fn digest_chunk(
 ///
 /// Any one changed value changes it for certain, as every step is reversible; several changed values
 /// leave it as it was about once in 2^64 times. All NaN are one value.
+///
+/// Why not a hash of a library: every value of a data set is digested up to three times. SHA-256
+/// takes about eleven times as long for it and the standard library's SipHash four times, which
+/// would make a data set of a million rows 80 % or 20 % slower.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Digest {
     /// Row `r` belongs to lane `r % 4`, however the run is cut into chunks; so a processor works on
@@ -235,65 +239,76 @@ mod tests {
     use super::*;
     use crate::features::{SymbolBars, borrow_bars};
 
-    fn digest(stretches: &[&[f64]]) -> Digest {
-        let (mut digest, mut row) = (Digest::default(), 3);
-        for stretch in stretches {
-            digest.add(row, stretch);
-            row += stretch.len();
+    /// The digest of these chunks of a column, of which the first begins at row 3.
+    fn digest(chunks: &[&[f64]]) -> Digest {
+        let mut digest = Digest::default();
+        let mut row = 3;
+        for chunk in chunks {
+            digest.add(row, chunk);
+            row += chunk.len();
         }
         digest
     }
 
+    fn twenty_three_values() -> Vec<f64> {
+        (0..23).map(f64::from).collect()
+    }
+
     /// One bit of one value, at any place, in any of the four lanes and in the rest.
     #[test]
-    fn a_digest_changes_with_the_last_bit_of_any_value_and_not_with_the_kind_of_nan() {
-        let values: Vec<f64> = (0..23).map(f64::from).collect();
+    fn a_digest_changes_with_the_last_bit_of_any_value() {
+        let values = twenty_three_values();
         let whole = digest(&[&values]);
+
         for row in 0..values.len() {
             let mut other = values.clone();
             other[row] = f64::from_bits(other[row].to_bits() ^ 1);
             assert_ne!(digest(&[&other]), whole, "row {row}");
             assert_ne!(digest(&[&values[..row]]), whole, "only {row} rows");
         }
-        assert_eq!(digest(&[&[f64::NAN, 1.0]]), digest(&[&[-f64::NAN, 1.0]]));
         assert_ne!(digest(&[&[0.0]]), digest(&[&[-0.0]]), "bit for bit");
         assert_ne!(digest(&[&[1.0, 2.0]]), digest(&[&[2.0, 1.0]]));
     }
 
     #[test]
-    fn a_digest_is_the_same_however_a_run_is_cut_into_stretches() {
-        let values: Vec<f64> = (0..23).map(f64::from).collect();
-        for (one, other) in (0..=23).flat_map(|one| (one..=23).map(move |other| (one, other))) {
-            let stretches = [&values[..one], &values[one..other], &values[other..]];
-            assert_eq!(
-                digest(&stretches),
-                digest(&[&values]),
-                "cut at {one} and {other}"
-            );
+    fn all_nan_are_one_value() {
+        assert_eq!(digest(&[&[f64::NAN, 1.0]]), digest(&[&[-f64::NAN, 1.0]]));
+    }
+
+    #[test]
+    fn a_digest_is_the_same_however_a_run_is_cut_into_chunks() {
+        let values = twenty_three_values();
+        let whole = digest(&[&values]);
+
+        for first in 0..=23 {
+            for second in first..=23 {
+                let chunks = [&values[..first], &values[first..second], &values[second..]];
+                assert_eq!(digest(&chunks), whole, "cut at {first} and {second}");
+            }
         }
     }
 
-    fn rising(rows: usize) -> SymbolBars {
+    fn rising_bars(rows: usize) -> SymbolBars {
         let times: Vec<Utc> = (0..rows).map(|row| Utc(row as i64)).collect();
         let prices: Vec<f64> = (0..rows).map(|row| row as f64).collect();
-        let [open, high, low, close, volume] = [(); 5].map(|()| prices.clone());
+
         BTreeMap::from([(
             Timeframe::Hour1,
             Bars {
                 open_time: times.clone(),
                 close_time: times,
-                open,
-                high,
-                low,
-                close,
-                volume,
+                open: prices.clone(),
+                high: prices.clone(),
+                low: prices.clone(),
+                close: prices.clone(),
+                volume: prices,
             },
         )])
     }
 
     /// The leak that the test finds where `column` makes the second of two columns.
-    fn leak(rows: usize, column: impl Fn(&[f64]) -> Vec<f64>) -> Option<Leak> {
-        let bars = rising(rows);
+    fn find_leak(rows: usize, column: impl Fn(&[f64]) -> Vec<f64>) -> Option<Leak> {
+        let bars = rising_bars(rows);
         let compute = |bars: &KnownBars<'_>, sink: &mut dyn ColumnSink| {
             let close = bars[&Timeframe::Hour1].close;
             for (feature, values) in [close.to_vec(), column(close)].iter().enumerate() {
@@ -303,53 +318,58 @@ mod tests {
             }
             Ok(())
         };
+
         let mut test = LeakTest::new(&bars[&Timeframe::Hour1].close_time);
         assert_eq!(test.cuts(), 3);
-
         compute(&borrow_bars(&bars), &mut test).unwrap();
         test.check(&borrow_bars(&bars), compute).unwrap()
     }
 
-    /// Of 30 rows the last ones left are 28, 20 and 10; the runs between are 0..=10, 11..=20,
-    /// 21..=28.
+    /// A leak in the second column. Of 30 rows the last ones before a cut are 10, 20 and 28, so that
+    /// the runs are 0..=10, 11..=20 and 21..=28.
+    fn leak(rows: (i64, i64), cut: i64) -> Option<Leak> {
+        Some(Leak {
+            feature: 1,
+            rows: (Utc(rows.0), Utc(rows.1)),
+            cut: Utc(cut),
+        })
+    }
+
     #[test]
-    fn the_test_names_the_column_the_cut_and_the_run_of_rows_that_changed() {
-        assert_eq!(
-            leak(30, |close| close.iter().map(|price| price * 2.0).collect()),
-            None
-        );
+    fn a_column_of_the_past_does_not_leak() {
+        let doubled = |close: &[f64]| close.iter().map(|price| price * 2.0).collect();
+
+        assert_eq!(find_leak(30, doubled), None);
+    }
+
+    #[test]
+    fn a_column_that_peeks_one_bar_ahead_leaks_in_the_last_run() {
         let next = |close: &[f64]| close.iter().skip(1).chain([&f64::NAN]).copied().collect();
-        assert_eq!(
-            leak(30, next),
-            Some(Leak {
-                feature: 1,
-                rows: (Utc(21), Utc(28)),
-                cut: Utc(28)
-            })
-        );
+
+        assert_eq!(find_leak(30, next), leak((21, 28), 28));
+    }
+
+    #[test]
+    fn a_mean_over_the_whole_series_leaks_in_the_first_run() {
         let mean =
             |close: &[f64]| vec![close.iter().sum::<f64>() / close.len() as f64; close.len()];
-        assert_eq!(
-            leak(30, mean),
-            Some(Leak {
-                feature: 1,
-                rows: (Utc(0), Utc(10)),
-                cut: Utc(28)
-            })
-        );
-        // Known only while 25 rows are: neither the latest cut nor its rows show it, the one at 20
-        // does.
+
+        assert_eq!(find_leak(30, mean), leak((0, 10), 28));
+    }
+
+    /// Different only while fewer than 25 rows are known: the latest cut does not show it, the one
+    /// at 20 does.
+    #[test]
+    fn a_leak_that_only_an_earlier_cut_shows_is_found() {
         let late = |close: &[f64]| vec![if close.len() < 25 { 1.0 } else { 2.0 }; close.len()];
-        assert_eq!(
-            leak(30, late),
-            Some(Leak {
-                feature: 1,
-                rows: (Utc(0), Utc(10)),
-                cut: Utc(20)
-            })
-        );
+
+        assert_eq!(find_leak(30, late), leak((0, 10), 20));
+    }
+
+    #[test]
+    fn the_shortest_series_can_be_tested() {
         for rows in 1..5 {
-            assert_eq!(leak(rows, <[f64]>::to_vec), None, "{rows} rows");
+            assert_eq!(find_leak(rows, <[f64]>::to_vec), None, "{rows} rows");
         }
     }
 }

@@ -19,7 +19,7 @@ pub(super) struct BarTimes {
 }
 
 impl BarTimes {
-    /// The times of bars whose prices nobody reads any more.
+    /// The times of bars whose prices are not needed any more.
     pub(super) fn of(bars: Bars) -> Self {
         Self {
             open: bars.open_time,
@@ -136,7 +136,7 @@ fn weigh_rows(labels: &BarLabels, kept_rows: &Runs) -> Vec<f32> {
 }
 
 /// The close of the last bar that each label depends on. Where that bar is not there, the close of
-/// the label's own bar stands in, whose row is dropped.
+/// the label's own bar takes its place; such a row is dropped.
 fn label_known_times(close_time: &[Utc], labels: &BarLabels) -> Vec<Utc> {
     close_time
         .iter()

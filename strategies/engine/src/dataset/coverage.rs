@@ -170,8 +170,8 @@ impl SetCounter {
 mod tests {
     use super::*;
 
-    /// Two members of one set over five rows in two chunks; row 0 has no value, row 3 no
-    /// membership above 0.
+    /// Two members of one set over five rows in two chunks, and a feature of no set. Row 0 has no
+    /// value, row 3 no membership above 0.
     #[test]
     fn a_row_is_covered_when_any_member_is_above_zero() {
         let sets = FuzzySets {
@@ -179,26 +179,20 @@ mod tests {
             by_feature: vec![Some(0), Some(0), None],
         };
         let mut counter = CoverageCounter::new(&sets);
-        for (feature, first, values) in [
-            (0, 0, &[f64::NAN, 0.0, 1.0][..]),
-            (1, 0, &[f64::NAN, 0.5, 0.0]),
-            (2, 0, &[9.0, 9.0, 9.0]),
-            (0, 3, &[0.0, 0.0]),
-            (1, 3, &[0.0, 0.1]),
-        ] {
-            counter.take(&sets, feature, first, values);
-        }
-        let coverage = counter.totals();
-        assert_eq!(
-            coverage,
-            [CoverageCount {
-                values: 4,
-                covered: 3
-            }]
-        );
-        assert_eq!(
-            sets.by_name(coverage.into_iter().map(CoverageCount::share)),
-            [("1h_rsi".to_owned(), 0.75)].into()
-        );
+
+        counter.take(&sets, 0, 0, &[f64::NAN, 0.0, 1.0]);
+        counter.take(&sets, 1, 0, &[f64::NAN, 0.5, 0.0]);
+        counter.take(&sets, 2, 0, &[9.0, 9.0, 9.0]);
+        counter.take(&sets, 0, 3, &[0.0, 0.0]);
+        counter.take(&sets, 1, 3, &[0.0, 0.1]);
+
+        let totals = counter.totals();
+        let expected = CoverageCount {
+            values: 4,
+            covered: 3,
+        };
+        assert_eq!(totals, [expected]);
+        let shares = sets.by_name(totals.into_iter().map(CoverageCount::share));
+        assert_eq!(shares, [("1h_rsi".to_owned(), 0.75)].into());
     }
 }

@@ -28,9 +28,9 @@ pub enum DataSetError {
     ShortHistory {
         /// Instrument id.
         symbol: String,
-        /// The base timeframe.
+        /// The base timeframe of the strategy.
         timeframe: Timeframe,
-        /// Bars in the range.
+        /// Base bars in the date range.
         bars: usize,
         /// `training_data.history_required`.
         required: u32,
@@ -40,7 +40,7 @@ pub enum DataSetError {
     Features {
         /// Instrument id.
         symbol: String,
-        /// Why.
+        /// The error of the features.
         source: FeatureError,
     },
     /// Labels of a symbol cannot be computed.
@@ -48,17 +48,23 @@ pub enum DataSetError {
     Labels {
         /// Instrument id.
         symbol: String,
-        /// Why.
+        /// The error of the labels.
         source: LabelError,
     },
     /// A feature knew the future.
-    #[error("the feature `{feature}` of {symbol} changes between {} and {} when bars after {} are not known", .leak.rows.0, .leak.rows.1, .leak.cut)]
+    #[error(
+        "the feature `{feature}` of {symbol} changes between {} and {} \
+         when bars after {} are not known",
+        .leak.rows.0,
+        .leak.rows.1,
+        .leak.cut
+    )]
     Leak {
         /// Instrument id.
         symbol: String,
-        /// Its name.
+        /// Name of the feature.
         feature: String,
-        /// Where.
+        /// The rows that changed, and the cut.
         leak: Leak,
     },
     /// Too many rows lack a value after the warm-up.
@@ -68,32 +74,32 @@ pub enum DataSetError {
     Undefined {
         /// Instrument id.
         symbol: String,
-        /// Incomplete rows.
+        /// Rows after the warm-up that lack a value.
         undefined: u64,
-        /// All rows after the warm-up.
+        /// All rows after the warm-up, incomplete or not.
         rows: u64,
-        /// The column with most gaps.
+        /// The column with the most gaps.
         feature: String,
     },
     /// The rows cannot be cut into parts.
     #[error("the rows cannot be split")]
     Split(#[from] SplitError),
     /// A part is too small.
-    #[error("the {part} part has {rows} rows, the fewest is {required}; {}", counts(.dropped))]
+    #[error("the {part} part has {rows} rows, the fewest is {required}; {}", list_counts(.dropped))]
     FewRows {
-        /// Its name.
+        /// Name of the part.
         part: &'static str,
-        /// Rows left.
+        /// Rows of the part, of all symbols together.
         rows: usize,
-        /// Fewest rows.
+        /// Fewest rows that the part must have.
         required: usize,
         /// Rows dropped, by reason.
         dropped: BTreeMap<String, u64>,
     },
     /// A part lacks a class.
-    #[error("no row of the {part} part is labelled {class}; its classes are {}", counts(.classes))]
+    #[error("no row of the {part} part is labelled {class}; its classes are {}", list_counts(.classes))]
     NoClass {
-        /// Its name.
+        /// Name of the part.
         part: &'static str,
         /// The class without a row.
         class: String,
@@ -103,9 +109,9 @@ pub enum DataSetError {
     /// The system gives no threads.
     #[error("{threads} threads cannot be started: {reason}")]
     Threads {
-        /// Number asked for.
+        /// Number of threads requested.
         threads: usize,
-        /// What the system says.
+        /// Message of the operating system.
         reason: String,
     },
     /// The progress callback asked to stop.
@@ -113,7 +119,8 @@ pub enum DataSetError {
     Stopped,
 }
 
-fn counts(rows: &BTreeMap<String, u64>) -> String {
+/// `name 12, other 34`.
+fn list_counts(rows: &BTreeMap<String, u64>) -> String {
     rows.iter()
         .map(|(name, rows)| format!("{name} {rows}"))
         .collect::<Vec<_>>()

@@ -1,6 +1,6 @@
 //! The rows of one symbol: its features, their leak test, its labels, joined by bar.
 //!
-//! The bars go as soon as nobody needs them, since they weigh more than the columns made of them.
+//! Bars are freed as soon as possible, since they take more memory than the columns made of them.
 
 use std::collections::BTreeMap;
 
@@ -42,7 +42,7 @@ pub(super) struct SymbolRows {
     pub(super) holes: Vec<FuzzyHole>,
 }
 
-/// What the rows of one symbol depend on besides its bars.
+/// Everything but the bars that the rows of one symbol depend on.
 pub(super) struct SymbolAssembly<'a, 'p> {
     pub(super) resolved: &'a Resolved,
     pub(super) sets: &'a FuzzySets,

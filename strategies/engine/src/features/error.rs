@@ -35,13 +35,13 @@ pub enum FeatureError {
     },
     /// The scaling does not fit the features.
     #[error(
-        "scaling is given for {found} columns and the features have {expected}, or their names differ"
+        "scaling is given for {scaled} columns and the features have {expected}, or their names differ"
     )]
     Scaling {
         /// Columns of the features.
         expected: usize,
         /// Columns of the scaling.
-        found: usize,
+        scaled: usize,
     },
     /// The progress callback asked to stop.
     #[error("stopped on request")]

@@ -42,7 +42,7 @@ pub fn compute_features(
     if !scaling.iter().map(|column| &column.name).eq(feature_names) {
         return Err(FeatureError::Scaling {
             expected: resolved.features.len(),
-            found: scaling.len(),
+            scaled: scaling.len(),
         });
     }
 

@@ -208,21 +208,25 @@ fn progresses(micro_prices: &[f64], is_rising: bool, tolerance: f64) -> bool {
     steps > 0 && steps_forward as f64 / steps as f64 >= tolerance
 }
 
-/// The lows among pivot prices, or the highs; an end counts by its one neighbour.
+/// The lows among pivot prices, or the highs; an end has one neighbour only.
 fn turns_of(prices: &[f64], lows: bool) -> Vec<f64> {
-    let is_beyond = |price: f64, neighbour: Option<&f64>| match neighbour {
-        Some(neighbour) if lows => price < *neighbour,
-        Some(neighbour) => price > *neighbour,
-        None => true,
-    };
-
     prices
         .iter()
         .enumerate()
         .filter(|(index, price)| {
             let before = index.checked_sub(1).and_then(|index| prices.get(index));
-            is_beyond(**price, before) && is_beyond(**price, prices.get(index + 1))
+            let after = prices.get(index + 1);
+            is_beyond(**price, before, lows) && is_beyond(**price, after, lows)
         })
         .map(|(_, price)| *price)
         .collect()
+}
+
+/// Whether a price is below its neighbour, or above it in the search for highs.
+fn is_beyond(price: f64, neighbour: Option<&f64>, lows: bool) -> bool {
+    match neighbour {
+        Some(neighbour) if lows => price < *neighbour,
+        Some(neighbour) => price > *neighbour,
+        None => true,
+    }
 }

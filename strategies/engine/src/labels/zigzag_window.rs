@@ -31,6 +31,13 @@ struct Extreme {
     bars_ahead: u32,
 }
 
+impl Extreme {
+    /// Whether a move of this size to the extreme is large enough and does not come too soon.
+    fn is_swing(self, size: f64, window: &ZigzagWindow) -> bool {
+        size >= window.threshold && self.bars_ahead >= window.min_swing_length
+    }
+}
+
 fn classify_window(now: f64, later: &[f64], window: &ZigzagWindow) -> f32 {
     let mut highest = Extreme {
         price: f64::NEG_INFINITY,
@@ -51,13 +58,10 @@ fn classify_window(now: f64, later: &[f64], window: &ZigzagWindow) -> f32 {
 
     let gain = highest.price / now - 1.0;
     let loss = 1.0 - lowest.price / now;
-    let is_swing = |size: f64, extreme: Extreme| {
-        size >= window.threshold && extreme.bars_ahead >= window.min_swing_length
-    };
 
-    if gain > loss && is_swing(gain, highest) {
+    if gain > loss && highest.is_swing(gain, window) {
         BUY
-    } else if loss > gain && is_swing(loss, lowest) {
+    } else if loss > gain && lowest.is_swing(loss, window) {
         SELL
     } else {
         HOLD

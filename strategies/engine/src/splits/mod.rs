@@ -12,6 +12,7 @@
 //! Source: López de Prado, *Advances in Financial Machine Learning*, section 7.4.
 
 use market::Utc;
+use schemas::names::{TEST_PART, TRAIN_PART, VALIDATION_PART};
 use thiserror::Error;
 
 /// The instants at which validation and test begin. The same for every symbol.
@@ -45,15 +46,15 @@ pub enum Part {
 }
 
 impl Part {
-    /// All parts, in the order of their discriminants.
+    /// All parts, in the order of [`schemas::names::PARTS`] and of their discriminants.
     pub const ALL: [Self; 3] = [Self::Train, Self::Validation, Self::Test];
 
     /// The name in manifests and files.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Train => "train",
-            Self::Validation => "validation",
-            Self::Test => "test",
+            Self::Train => TRAIN_PART,
+            Self::Validation => VALIDATION_PART,
+            Self::Test => TEST_PART,
         }
     }
 }
@@ -161,13 +162,18 @@ pub(crate) fn distinct_instants(times: impl IntoIterator<Item = Utc>) -> Vec<Utc
 /// The embargo, in microseconds, that drops the first `bars` rows after each cut: the longer of the
 /// two spans from a cut to the row `bars` after it. `times` ascend.
 pub fn embargo_micros(times: &[Utc], cuts: &CutDates, bars: usize) -> i64 {
-    let span_after = |cut: Utc| {
-        let first_row = times.partition_point(|time| *time < cut);
-        let row = times.get(first_row.saturating_add(bars)).or(times.last());
-        row.map_or(0, |time| time.0.saturating_sub(cut.0).max(0))
-    };
+    let at_validation = span_after(cuts.validation_start, times, bars);
+    let at_test = span_after(cuts.test_start, times, bars);
 
-    span_after(cuts.validation_start).max(span_after(cuts.test_start))
+    at_validation.max(at_test)
+}
+
+/// Microseconds from a cut to the row `bars` after it, or to the last row.
+fn span_after(cut: Utc, times: &[Utc], bars: usize) -> i64 {
+    let first_row = times.partition_point(|time| *time < cut);
+    let row = times.get(first_row.saturating_add(bars)).or(times.last());
+
+    row.map_or(0, |time| time.0.saturating_sub(cut.0).max(0))
 }
 
 /// Why a row is in no part.

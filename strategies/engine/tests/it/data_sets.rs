@@ -320,7 +320,7 @@ impl LagCase {
                 .rev()
                 .find(|earlier| self.closed_bars(timeframe, *earlier) <= closed_bars)
                 .unwrap();
-            // After a weekend two bars may close at once: the first was never the newest one.
+            // Several daily bars may close between two rows: then some never was the newest one.
             if self.closed_bars(timeframe, earlier_row) == closed_bars {
                 assert_eq!(
                     lagged[row].to_bits(),
