@@ -47,6 +47,7 @@ pub(crate) fn series_requests(
             });
         }
     }
+
     requests
 }
 

@@ -1,5 +1,5 @@
-//! How the value of an argument is read: one function each, whose error is a sentence for the person
-//! who typed it.
+//! How the value of an argument is read: one function each, whose error is a sentence for the
+//! person who typed it.
 
 use std::time::Duration;
 

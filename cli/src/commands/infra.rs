@@ -31,8 +31,8 @@ enum InfraCommand {
 /// What an installation may choose.
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct TopologyArgs {
-    /// Clocks of the whole system: test, dev or prod; without it those that the server has, on a new
-    /// server dev
+    /// Clocks of the whole system: test, dev or prod; without it those that the server has, on a
+    /// new server dev
     #[arg(long)]
     profile: Option<Profile>,
     /// Copies of each message: 1 on one node, 3 in a cluster

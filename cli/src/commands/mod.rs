@@ -130,6 +130,7 @@ async fn run_command(
         Failure::of(Exit::Failed, codes::SYS_FOLDER, &error)
             .with_hint("change to a folder that exists and that this user may read")
     })?;
+
     let context = Context::new(
         &line.global,
         output,

@@ -172,6 +172,7 @@ impl From<ResumeError> for Failure {
             ResumeError::Change(ChangeError::NotFound(op)) => Self::no_operation(op),
             ResumeError::Change(ChangeError::Refused { refusal, record }) => {
                 let message = format!("Operation {} cannot be resumed", record.op);
+
                 Self::new(Exit::Refused, error.code(), message)
                     .with_cause(refusal)
                     .with_hint(error.hint())

@@ -68,12 +68,14 @@ impl Context {
         working_directory: PathBuf,
         describe_result: DescribeResult,
     ) -> Self {
+        let global = global.clone();
+
         Self {
             output,
             working_directory,
             environment,
             describe_result,
-            global: global.clone(),
+            global,
             setup: OnceLock::new(),
         }
     }

@@ -201,6 +201,7 @@ fn group_by_symbol(files: &[NamedFile]) -> Result<Vec<SymbolFiles<'_>>, Failure>
     let mut groups: Vec<SymbolFiles<'_>> = Vec::new();
     for file in files {
         let group = groups.iter_mut().find(|group| *group.symbol == file.symbol);
+
         match group {
             Some(group) if group.has(file.timeframe) => return Err(named_twice(file)),
             Some(group) => group.files.push(file),
@@ -287,6 +288,7 @@ fn unnamed_instrument() -> Result<Instrument, Failure> {
 fn require_ascending(read: FileBars, file: &Path) -> Result<RawBars, Failure> {
     let times = &read.bars.open_time;
     let later = times.iter().zip(read.lines.iter()).skip(1);
+
     for (previous, (next, line)) in times.iter().zip(later) {
         if next <= previous {
             let message = format!(

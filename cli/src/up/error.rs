@@ -95,6 +95,7 @@ impl Advice for UpError {
             Self::Store(error) => return error.hint(),
             Self::Bus(error) => return error.hint(),
         };
+
         hint.into()
     }
 }

@@ -203,6 +203,7 @@ async fn note_signs_of_life(bus: Bus, board: Board, mut stop: watch::Receiver<bo
     let Ok(mut signs) = bus.workers().watch_signs_of_life().await else {
         return;
     };
+
     loop {
         let worker = tokio::select! {
             worker = signs.next() => worker,

@@ -61,6 +61,7 @@ pub(crate) fn report(
     watched: &Watched,
 ) -> Result<Exit, Failure> {
     let output = &context.output;
+
     match &watched.ended {
         Ended::Reached(record) => report_record(context, record, watched),
         Ended::Detached => {
@@ -104,6 +105,7 @@ fn report_record(
     watched: &Watched,
 ) -> Result<Exit, Failure> {
     let output = &context.output;
+
     match record.state {
         OperationState::Failed => Err(failure_of(record)),
         OperationState::Completed => {

@@ -63,6 +63,7 @@ async fn read_queue(
         .iter()
         .filter(|worker| worker.service == service && worker.lanes.contains(&lane))
         .collect();
+
     Ok(QueueLoad {
         service,
         lane,

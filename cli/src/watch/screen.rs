@@ -171,6 +171,7 @@ fn log_lines(logged: &mut BTreeMap<StepNumber, LoggedLine>, lines: &[StepLine], 
         if !is_due(logged.get(&line.number), line) {
             continue;
         }
+
         output.note(&line.plain(output.style));
         let logged_line = LoggedLine {
             state: line.state,

@@ -50,14 +50,15 @@ impl Moment {
             (Service::Trainer, 60.0),
             (Service::Registry, 5.0),
         ];
-        let spec = |(service, weight)| StepSpec {
+        let steps = steps.map(|(service, weight)| StepSpec {
             service,
             verb: "run".to_owned(),
             lane: Lane::Default,
             weight,
             command: serde_json::Value::Null,
-        };
-        let plan = Plan::sequence(steps.into_iter().map(spec).collect());
+        });
+        let plan = Plan::sequence(steps.into());
+
         let new = NewOperation {
             kind: "train".to_owned(),
             labels: BTreeMap::new(),
@@ -207,130 +208,142 @@ fn a_training_at_work_in_colour() {
     }));
 }
 
-#[test]
-fn every_reason_why_nothing_moves() {
-    let queued = |ahead, workers, busy| {
-        let facts = QueueFacts {
-            step: StepNumber::FIRST,
-            ahead,
-            workers,
-            busy,
-        };
-        Moment {
-            queue: Some(facts),
-            ..Moment::new()
-        }
-        .current()
+/// A training whose first step waits in its queue.
+fn queued(ahead: Option<u64>, workers: usize, busy: usize) -> Moment {
+    let facts = QueueFacts {
+        step: StepNumber::FIRST,
+        ahead,
+        workers,
+        busy,
     };
-    let waiting = |waiting: Waiting| {
-        let mut moment = Moment::training();
-        moment.progress.get_mut(&number(4)).unwrap().waiting = Some(waiting);
-        moment.current()
-    };
-    let mut retrying = Moment::training();
-    retrying
+    Moment {
+        queue: Some(facts),
+        ..Moment::new()
+    }
+}
+
+/// A training whose trainer reports that it waits.
+fn waiting(reason: &str, until: Option<Timestamp>) -> Moment {
+    let mut moment = Moment::training();
+    let progress = moment.progress.get_mut(&number(4)).unwrap();
+    progress.waiting = Some(Waiting {
+        reason: reason.to_owned(),
+        until,
+    });
+    moment
+}
+
+/// A training whose trainer has been silent.
+fn silent(seconds: u64) -> Moment {
+    Moment {
+        silent: [(worker(), Duration::from_secs(seconds))].into(),
+        ..Moment::training()
+    }
+}
+
+/// A training whose trainer failed for a moment and will try again.
+fn retrying() -> Moment {
+    let mut moment = Moment::training();
+    moment
         .record
         .retry(number(4), 1, "provider timed out", at(100), at(92))
         .unwrap();
-    let mut lost = Moment::training();
-    lost.record
+    moment
+}
+
+/// A training whose trainer was lost.
+fn lost() -> Moment {
+    let mut moment = Moment::training();
+    moment
+        .record
         .clear_hold(number(4), &worker(), at(92))
         .unwrap();
-    let silent = |seconds| {
-        let silent = [(worker(), Duration::from_secs(seconds))].into();
-        Moment {
-            silent,
-            ..Moment::training()
-        }
-        .current()
+    moment
+}
+
+/// A training that ran out of memory.
+fn failed() -> Moment {
+    let mut moment = Moment::training();
+    let error = ErrorRecord::new("TRAIN-GpuError", "out of memory", "");
+    moment.record.fail(number(4), 1, error, at(95)).unwrap();
+    moment.now = at(100);
+    moment
+}
+
+#[test]
+fn every_reason_why_nothing_moves() {
+    let no_news = Moment {
+        now: at(92 + 20),
+        ..Moment::training()
     };
-    let told = [
-        Moment::new().current(),
+    let cancelling = Moment {
+        cancel_asked: Some(Duration::from_secs(2)),
+        ..Moment::training()
+    };
+    let offline = Moment {
+        offline: Some(Duration::from_secs(3)),
+        ..Moment::training()
+    };
+    let moments = [
+        Moment::new(),
         queued(Some(3), 2, 2),
         queued(Some(0), 0, 0),
         queued(Some(0), 1, 1),
         queued(Some(0), 4, 4),
         // A worker has just taken it, and is busy with it.
         queued(None, 1, 1),
-        waiting(Waiting {
-            reason: "provider pacing".to_owned(),
-            until: Some(at(92 + 37)),
-        }),
-        waiting(Waiting {
-            reason: "object store".to_owned(),
-            until: None,
-        }),
+        waiting("provider pacing", Some(at(92 + 37))),
+        waiting("object store", None),
         silent(1),
         silent(4),
         silent(6),
         silent(9),
-        lost.current(),
-        retrying.current(),
-        Moment {
-            now: at(92 + 20),
-            ..Moment::training()
-        }
-        .current(),
-        Moment {
-            cancel_asked: Some(Duration::from_secs(2)),
-            ..Moment::training()
-        }
-        .current(),
-        Moment {
-            offline: Some(Duration::from_secs(3)),
-            ..Moment::training()
-        }
-        .current(),
+        lost(),
+        retrying(),
+        no_news,
+        cancelling,
+        offline,
     ];
-    insta::assert_snapshot!(told.concat());
+
+    let lines = moments.map(|moment| moment.current());
+
+    insta::assert_snapshot!(lines.concat());
 }
 
 #[test]
-fn a_failed_step_keeps_its_last_words_and_the_later_steps_stay_open() {
-    let mut moment = Moment::training();
-    moment
-        .record
-        .fail(
-            number(4),
-            1,
-            ErrorRecord::new("TRAIN-GpuError", "out of memory", ""),
-            at(95),
-        )
-        .unwrap();
-    moment.now = at(100);
-    insta::assert_snapshot!(moment.live(Style::default()));
+fn a_failed_step_keeps_its_last_message() {
+    insta::assert_snapshot!(failed().live(Style::default()));
 }
 
 #[test]
 fn percent_of_the_operation_is_weighted_by_the_plan() {
-    // 15 + 5 + 15 done, and 45.2 % of 60: 62.12.
     let moment = Moment::training();
+
     let lines = step_lines(&moment.facts());
+
+    // 15 + 5 + 15 done, and 45.2 % of 60: 62.12.
     assert!((lines[3].operation_percent - 62.12).abs() < 1e-9);
 }
 
 #[test]
-fn a_resumed_step_without_checkpoint_does_not_boast_of_its_last_attempt() {
-    let mut moment = Moment::training();
-    moment
-        .record
-        .fail(
-            number(4),
-            1,
-            ErrorRecord::new("TRAIN-GpuError", "out of memory", ""),
-            at(95),
-        )
-        .unwrap();
+fn a_resumed_step_without_checkpoint_begins_at_nothing() {
+    let mut moment = failed();
     moment.record.resume(0, at(200)).unwrap();
+
     let pending = step_lines(&moment.facts())[3].plain(Style::default());
+
+    let start = "[ 35.0%] trainer (4/5)  queued";
+    assert!(pending.starts_with(start), "{pending}");
+}
+
+#[test]
+fn a_claimed_step_shows_its_last_percent_until_it_reports() {
+    let mut moment = failed();
+    moment.record.resume(0, at(200)).unwrap();
     let moment = moment.claimed(4, 201);
+
     let claimed = step_lines(&moment.facts())[3].plain(Style::default());
-    assert!(
-        pending.starts_with("[ 35.0%] trainer (4/5)  queued"),
-        "{pending}"
-    );
-    assert!(
-        claimed.starts_with("[ 62.1%] trainer (4/5)  started"),
-        "{claimed}"
-    );
+
+    let start = "[ 62.1%] trainer (4/5)  started";
+    assert!(claimed.starts_with(start), "{claimed}");
 }

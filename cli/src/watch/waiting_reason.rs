@@ -136,6 +136,7 @@ impl fmt::Display for WaitingReason {
                 rough(*since)
             ),
         };
+
         formatter.write_str(&text)
     }
 }
@@ -194,7 +195,9 @@ fn reason_in_queue(
     spec: &StepSpec,
     step: &StepRecord,
 ) -> WaitingReason {
+    // Facts about another step are older than the state of this one.
     let queue = facts.queue.filter(|queue| queue.step == number);
+
     match queue {
         Some(QueueFacts { workers: 0, .. }) => WaitingReason::NoWorker(spec.service, spec.lane),
         Some(QueueFacts {

@@ -3,13 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::Command;
 
 use schemas::manifests::{
     Activation, ArtifactManifest, FeatureColumn, Lineage, ModelManifest, Network, NetworkKind,
     OutputKind,
 };
 use store::{Bytes, Store};
+
+use crate::program::{Ended, ktrdr_in};
 
 /// Hourly closes that rise by 10 % and then halve, so that the rate of change is 10, then −50.
 const BARS: &str = "timestamp,open,high,low,close,volume\n\
@@ -44,33 +45,36 @@ impl Place {
         self
     }
 
-    /// What `ktrdr arguments` printed and its exit code, the folder written as `<here>`.
-    fn told(&self, arguments: &[&str]) -> String {
-        let output = Command::new(env!("CARGO_BIN_EXE_ktrdr"))
-            .args(arguments)
-            .current_dir(self.path())
-            .env_clear()
+    /// Output and exit code of `ktrdr` with these arguments, the folder written as `<here>`.
+    fn screen_of(&self, arguments: &[&str]) -> String {
+        let output = ktrdr_in(self.path(), arguments)
             .env("KTRDR_NATS_URL", "nats://127.0.0.1:1")
-            .env("LANG", "C.UTF-8")
             .output()
             .unwrap();
-        let text = [output.stdout, output.stderr].concat();
-        let text = String::from_utf8(text)
-            .unwrap()
-            .replace(&self.path().display().to_string(), "<here>");
-        format!("{text}exit {}", output.status.code().unwrap())
+        let ended = Ended::from(output);
+
+        let text = format!("{}{}", ended.out, ended.err);
+        let text = text.replace(&self.path().display().to_string(), "<here>");
+        format!("{text}exit {}", ended.exit.unwrap())
     }
 }
 
 #[test]
 fn a_missing_strategy_is_reported_with_every_place_tried() {
-    insta::assert_snapshot!(Place::new().told(&["train", "nothing"]), @"
+    insta::assert_snapshot!(Place::new().screen_of(&["train", "nothing"]), @"
     error: there is no strategy `nothing`
       cause: tried <here>/nothing
       cause: tried <here>/strategies/catalog/nothing.yaml
     hint: give the path of a .yaml file, or set KTRDR_STRATEGIES to a folder of them
     exit 4
     ");
+}
+
+/// The list of indicator types grows, and other tests check it.
+fn without_indicator_types(screen: &str) -> String {
+    let start = screen.find(" [allowed: adline").unwrap();
+    let length = screen[start..].find('\n').unwrap();
+    screen.replace(&screen[start..start + length], "")
 }
 
 #[test]
@@ -87,12 +91,10 @@ fn every_mistake_of_a_strategy_is_reported_at_once() {
         );
     let place = Place::new();
     place.file("wrong.yaml", &text);
-    let told = place.told(&["train", "wrong.yaml"]);
-    // The list of indicator types grows; it is somebody else's promise.
-    let types = told
-        .find(" [allowed: adline")
-        .map(|start| start..start + told[start..].find('\n').unwrap());
-    insta::assert_snapshot!(told.replace(&told[types.unwrap()], ""), @r#"
+
+    let screen = place.screen_of(&["train", "wrong.yaml"]);
+
+    insta::assert_snapshot!(without_indicator_types(&screen), @r#"
     error: <here>/wrong.yaml: the strategy has 4 error(s) and 2 warning(s)
       error[indicator.parameter] line 7, indicators.roc_1.perod: roc has no parameter "perod" (did you mean `period`?) [allowed: period, source]
       warning[indicator.unused] line 8, indicators.x: nothing uses this indicator
@@ -109,7 +111,12 @@ fn every_mistake_of_a_strategy_is_reported_at_once() {
 fn a_training_without_a_server_shows_its_parameters() {
     let place = Place::new();
     place.file("hand.yaml", STRATEGY);
-    insta::assert_snapshot!(place.told(&["train", "hand.yaml", "--epochs", "3", "--seed", "7", "--end", "2024-01-31"]), @"
+
+    let arguments = "train hand.yaml --epochs 3 --seed 7 --end 2024-01-31";
+    let words: Vec<&str> = arguments.split(' ').collect();
+    let screen = place.screen_of(&words);
+
+    insta::assert_snapshot!(screen, @"
     Strategy hand (<here>/hand.yaml)
       symbols     EURUSD
       timeframes  1h
@@ -129,7 +136,10 @@ fn a_training_without_a_server_shows_its_parameters() {
 fn a_training_in_an_unknown_timeframe_is_refused() {
     let place = Place::new();
     place.file("hand.yaml", STRATEGY);
-    insta::assert_snapshot!(place.told(&["train", "hand.yaml", "--timeframes", "2h"]), @"
+
+    let screen = place.screen_of(&["train", "hand.yaml", "--timeframes", "2h"]);
+
+    insta::assert_snapshot!(screen, @"
     error: invalid value '2h' for '--timeframes <TIMEFRAMES>': `2h` is not a timeframe; use one of 1m 5m 15m 30m 1h 4h 1d 1w
 
     For more information, try '--help'.
@@ -140,11 +150,12 @@ fn a_training_in_an_unknown_timeframe_is_refused() {
 #[test]
 fn a_strategy_larger_than_a_command_may_be_is_refused() {
     let place = Place::new();
-    place.file(
-        "large.yaml",
-        &format!("{STRATEGY}# {}\n", "x".repeat(33_000)),
-    );
-    insta::assert_snapshot!(place.told(&["train", "large.yaml"]), @"
+    let text = format!("{STRATEGY}# {}\n", "x".repeat(33_000));
+    place.file("large.yaml", &text);
+
+    let screen = place.screen_of(&["train", "large.yaml"]);
+
+    insta::assert_snapshot!(screen, @"
     error: <here>/large.yaml: the strategy has 1 error(s) and 0 warning(s)
       error[file.size] (file): the file has 33553 bytes; at most 32768 are allowed
     hint: correct the places listed; `ktrdr strategies validate <file>` checks them again without starting anything
@@ -162,15 +173,16 @@ fn mistakes_in_a_file_of_bars_are_reported_with_their_line() {
         )
         .file("naive_EURUSD_1h.csv", &BARS.replace('Z', ""))
         .file("EURUSD_4h.csv", BARS);
-    let check = |file: &str| place.told(&["data", "check", file, "--symbol", "EURUSD"]);
-    let all = [
+    let files = [
         "missing.csv",
         "bad_EURUSD_1h.csv",
         "naive_EURUSD_1h.csv",
         "EURUSD_4h.csv",
-    ]
-    .map(check);
-    insta::assert_snapshot!(all.join("\n\n"), @"
+    ];
+
+    let screens = files.map(|file| place.screen_of(&["data", "check", file, "--symbol", "EURUSD"]));
+
+    insta::assert_snapshot!(screens.join("\n\n"), @"
     error: cannot read `<here>/missing.csv`
       cause: No such file or directory (os error 2)
     hint: check the path, and that this user may read it
@@ -193,11 +205,12 @@ fn mistakes_in_a_file_of_bars_are_reported_with_their_line() {
 #[test]
 fn a_critical_finding_ends_a_check_with_exit_code_1() {
     let place = Place::new();
-    place.file(
-        "EURUSD_1h.csv",
-        &BARS.replace("55,55,55,55", "-55,-55,-55,-55"),
-    );
-    insta::assert_snapshot!(place.told(&["data", "check", "EURUSD_1h.csv"]), @"
+    let negative = BARS.replace("55,55,55,55", "-55,-55,-55,-55");
+    place.file("EURUSD_1h.csv", &negative);
+
+    let screen = place.screen_of(&["data", "check", "EURUSD_1h.csv"]);
+
+    insta::assert_snapshot!(screen, @"
       format    csv, cells between `,`
       columns   timestamp, open, high, low, close, volume
       times     instants with their zone
@@ -214,29 +227,18 @@ fn a_critical_finding_ends_a_check_with_exit_code_1() {
 fn an_import_shows_its_findings_and_writes_only_with_yes() {
     let place = Place::new();
     place.file("prices.csv", &BARS.replace("close", "px").replace(',', ";"));
-    let import = |more: &[&str]| {
-        place.told(
-            &[
-                &[
-                    "data",
-                    "import",
-                    "prices.csv",
-                    "--symbol",
-                    "EURUSD",
-                    "--column",
-                    "close=px",
-                ],
-                more,
-            ]
-            .concat(),
-        )
-    };
-    let (dry, before) = (import(&[]), place.told(&["data", "list"]));
-    let (written, after) = (
-        import(&["--yes"]),
-        place.told(&["data", "range", "EURUSD", "-t", "1h"]),
-    );
-    insta::assert_snapshot!([dry, before, written, after].join("\n\n"), @"
+    let import = "data import prices.csv --symbol EURUSD --column close=px";
+    let import: Vec<&str> = import.split(' ').collect();
+    let import_with_yes = [&import[..], &["--yes"]].concat();
+
+    let screens = [
+        place.screen_of(&import),
+        place.screen_of(&["data", "list"]),
+        place.screen_of(&import_with_yes),
+        place.screen_of(&["data", "range", "EURUSD", "-t", "1h"]),
+    ];
+
+    insta::assert_snapshot!(screens.join("\n\n"), @"
       format    csv, cells between `;`
       columns   timestamp, open, high, low, px, volume
       times     instants with their zone
@@ -272,12 +274,14 @@ fn an_import_shows_its_findings_and_writes_only_with_yes() {
 #[test]
 fn an_unknown_model_is_not_found_with_and_without_a_version() {
     let place = Place::new();
-    let all = [
-        vec!["models", "show", "trend@3"],
-        vec!["models", "predict", "trend"],
-        vec!["models", "list"],
+
+    let screens = [
+        place.screen_of(&["models", "show", "trend@3"]),
+        place.screen_of(&["models", "predict", "trend"]),
+        place.screen_of(&["models", "list"]),
     ];
-    insta::assert_snapshot!(all.map(|arguments| place.told(&arguments)).join("\n\n"), @"
+
+    insta::assert_snapshot!(screens.join("\n\n"), @"
     error: there is no model `trend@3`
     hint: `ktrdr models list` shows every model with its versions; write NAME or NAME@3
     exit 4
@@ -293,12 +297,9 @@ fn an_unknown_model_is_not_found_with_and_without_a_version() {
     ");
 }
 
-/// Stores model `hand@1`: forward return = 0.001 × max(0, rate of change) − 0.0001.
-async fn store_hand(place: &Place) {
-    let store = Store::open(&format!("file://{}/.ktrdr/objects", place.path().display()))
-        .await
-        .unwrap();
-    let network = Network {
+/// The network of model `hand@1`: forward return = 0.001 × max(0, rate of change) − 0.0001.
+fn hand_network() -> Network {
+    Network {
         kind: NetworkKind::Mlp,
         hidden_layers: vec![1],
         activation: Activation::Relu,
@@ -308,8 +309,20 @@ async fn store_hand(place: &Place) {
             normalisation: None,
         }],
         output: OutputKind::Regression,
-    };
-    let lineage = Lineage {
+    }
+}
+
+fn hand_weights() -> Vec<u8> {
+    safetensors(&[
+        Tensor::new("0.bias", &[1], 0.0),
+        Tensor::new("0.weight", &[1, 1], 1.0),
+        Tensor::new("3.bias", &[1], -0.0001),
+        Tensor::new("3.weight", &[1, 1], 0.001),
+    ])
+}
+
+fn hand_lineage() -> Lineage {
+    Lineage {
         operation: "op_train_20240103_000000_00000001".to_owned(),
         dataset: "d".repeat(64),
         series: BTreeMap::new(),
@@ -320,68 +333,96 @@ async fn store_hand(place: &Place) {
         symbols: vec!["fx:EUR.USD".to_owned()],
         timeframes: vec!["1h".to_owned()],
         versions: BTreeMap::new(),
-    };
-    let draft = ArtifactManifest {
-        v: ArtifactManifest::VERSION,
-        files: BTreeMap::new(),
-        network,
-        lineage: lineage.clone(),
-        training: serde_json::Value::Null,
-        created_at: 0,
-    };
-    let weights = safetensors(&[
-        ("0.bias", &[1], 0.0),
-        ("0.weight", &[1, 1], 1.0),
-        ("3.bias", &[1], -0.0001),
-        ("3.weight", &[1, 1], 0.001),
-    ]);
-    let files = BTreeMap::from([("model.safetensors".to_owned(), Bytes::from(weights))]);
-    let artifact = store.artifacts().publish(files, draft).await.unwrap();
-    let model = |version| ModelManifest {
+    }
+}
+
+fn hand_model(version: u32, artifact: &str) -> ModelManifest {
+    let lineage = hand_lineage();
+    ModelManifest {
         v: ModelManifest::VERSION,
         name: "hand".to_owned(),
         version,
-        artifact: artifact.clone(),
+        artifact: artifact.to_owned(),
         operation: lineage.operation.clone(),
         metrics: BTreeMap::from([
             ("mae".to_owned(), 0.002),
             ("baseline_mae".to_owned(), 0.003),
         ]),
-        lineage: lineage.clone(),
+        lineage,
         created_at: 1_704_240_000_000_000,
+    }
+}
+
+/// Stores model `hand@1`.
+async fn store_hand(place: &Place) {
+    let url = format!("file://{}/.ktrdr/objects", place.path().display());
+    let store = Store::open(&url).await.unwrap();
+    let draft = ArtifactManifest {
+        v: ArtifactManifest::VERSION,
+        files: BTreeMap::new(),
+        network: hand_network(),
+        lineage: hand_lineage(),
+        training: serde_json::Value::Null,
+        created_at: 0,
     };
+    let weights = Bytes::from(hand_weights());
+    let files = BTreeMap::from([("model.safetensors".to_owned(), weights)]);
+    let artifact = store.artifacts().publish(files, draft).await.unwrap();
+
+    let operation = hand_lineage().operation;
     store
         .models()
-        .assign_version("hand", &lineage.operation, model)
+        .assign_version("hand", &operation, |version| hand_model(version, &artifact))
         .await
         .unwrap();
 }
 
-/// The format by its definition: length of the header, header, numbers; every tensor holds one
-/// number here.
-fn safetensors(tensors: &[(&str, &[usize], f32)]) -> Vec<u8> {
-    let entry = |(index, (name, shape, _)): (usize, &(&str, &[usize], f32))| {
-        format!(
-            "\"{name}\":{{\"dtype\":\"F32\",\"shape\":{shape:?},\"data_offsets\":[{},{}]}}",
-            4 * index,
-            4 * index + 4
-        )
-    };
-    let header = format!(
-        "{{{}}}",
-        tensors
-            .iter()
-            .enumerate()
-            .map(entry)
-            .collect::<Vec<_>>()
-            .join(",")
-    );
+/// A tensor that holds one number.
+struct Tensor {
+    name: &'static str,
+    shape: &'static [usize],
+    number: f32,
+}
+
+impl Tensor {
+    const fn new(name: &'static str, shape: &'static [usize], number: f32) -> Self {
+        Self {
+            name,
+            shape,
+            number,
+        }
+    }
+}
+
+/// The format by its definition: length of the header, header, numbers.
+fn safetensors(tensors: &[Tensor]) -> Vec<u8> {
+    let mut entries = Vec::new();
+    let mut numbers = Vec::new();
+    for Tensor {
+        name,
+        shape,
+        number,
+    } in tensors
+    {
+        let start = numbers.len();
+        numbers.extend(number.to_le_bytes());
+        entries.push(format!(
+            "\"{name}\":{{\"dtype\":\"F32\",\"shape\":{shape:?},\"data_offsets\":[{start},{}]}}",
+            numbers.len()
+        ));
+    }
+
+    let header = format!("{{{}}}", entries.join(","));
     let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
     bytes.extend(header.as_bytes());
-    tensors
-        .iter()
-        .for_each(|(.., number)| bytes.extend(number.to_le_bytes()));
+    bytes.extend(numbers);
     bytes
+}
+
+/// Predicts with `hand` on a file of bars.
+fn predict_screen(place: &Place, model: &str, out: &str) -> String {
+    let predict = ["models", "predict", model, "--bars", "EURUSD:1h=mine.csv"];
+    place.screen_of(&[&predict[..], &["--out", out]].concat())
 }
 
 #[tokio::test]
@@ -389,19 +430,16 @@ async fn a_prediction_worked_by_hand_comes_out_of_a_file_of_bars() {
     let place = Place::new();
     store_hand(&place).await;
     place.file("mine.csv", BARS);
-    // The first bar has no rate of change. Then 0.001 · 10 − 0.0001 = 0.0099 and 0.001 · max(0,
-    // −50) − 0.0001 = −0.0001; only the first is beyond 1.5 × the cost of 0.0001.
-    let told = place.told(&[
-        "models",
-        "predict",
-        "hand@1",
-        "--bars",
-        "EURUSD:1h=mine.csv",
-        "--out",
-        "out.csv",
-    ]);
+
+    let screen = predict_screen(&place, "hand@1", "out.csv");
+
+    insta::assert_snapshot!(screen, @"
+    2 predictions of hand@1 on EURUSD; left out: 1 bars of warm-up, 0 with undefined features; written to out.csv
+    exit 0
+    ");
     let csv = std::fs::read_to_string(place.path().join("out.csv")).unwrap();
     let rows: Vec<Vec<&str>> = csv.lines().map(|line| line.split(',').collect()).collect();
+    assert_eq!(rows.len(), 3);
     assert_eq!(
         rows[0],
         [
@@ -416,32 +454,41 @@ async fn a_prediction_worked_by_hand_comes_out_of_a_file_of_bars() {
         rows[1][..3],
         ["fx:EUR.USD", "2024-01-02T11:00:00Z", "2024-01-02T12:00:00Z"]
     );
-    assert_eq!((rows.len(), rows[1][4], rows[2][4]), (3, "BUY", "HOLD"));
+
+    // The first bar has no rate of change. Then 0.001 · 10 − 0.0001 = 0.0099 and 0.001 · max(0,
+    // −50) − 0.0001 = −0.0001; only the first is beyond 1.5 × the cost of 0.0001.
     assert!((rows[1][3].parse::<f64>().unwrap() - 0.0099).abs() < 1e-6);
     assert!((rows[2][3].parse::<f64>().unwrap() + 0.0001).abs() < 1e-6);
-    let listed = place.told(&["models", "list"]);
-    insta::assert_snapshot!([told, listed].join("\n\n"), @"
-    2 predictions of hand@1 on EURUSD; left out: 1 bars of warm-up, 0 with undefined features; written to out.csv
-    exit 0
+    assert_eq!(rows[1][4], "BUY");
+    assert_eq!(rows[2][4], "HOLD");
+}
 
+#[tokio::test]
+async fn predictions_on_standard_output_are_those_of_a_file() {
+    let place = Place::new();
+    store_hand(&place).await;
+    place.file("mine.csv", BARS);
+    predict_screen(&place, "hand", "out.csv");
+
+    let screen = predict_screen(&place, "hand", "-");
+
+    let csv = std::fs::read_to_string(place.path().join("out.csv")).unwrap();
+    assert!(screen.starts_with(&csv), "{screen}");
+}
+
+#[tokio::test]
+async fn without_a_registry_models_are_listed_from_the_store() {
+    let place = Place::new();
+    store_hand(&place).await;
+
+    let screen = place.screen_of(&["models", "list"]);
+
+    insta::assert_snapshot!(screen, @"
     MODEL   SYMBOLS  TIMEFRAMES  CREATED               TEST SCORE
     hand@1  EURUSD   1h          2024-01-03T00:00:00Z  error 0.002000 (mean 0.003000)
     no registry answers; read from file://<here>/.ktrdr/objects
     exit 0
     ");
-    assert!(
-        place
-            .told(&[
-                "models",
-                "predict",
-                "hand",
-                "--bars",
-                "EURUSD:1h=mine.csv",
-                "--out",
-                "-"
-            ])
-            .starts_with(&csv)
-    );
 }
 
 #[tokio::test]
@@ -451,17 +498,25 @@ async fn bars_that_cannot_be_predicted_on_are_refused() {
     place
         .file("hole.csv", &BARS.replace("110,110,110,110", "110,110,110,"))
         .file("mine.csv", BARS);
-    let predict =
-        |bars: &[&str]| place.told(&[&["models", "predict", "hand", "--bars"], bars].concat());
     let daily = "timestamp,open,high,low,close\n2024-01-02,1,1,1,1\n2024-01-03,1,1,1,1\n";
     place.file("daily.csv", daily);
-    let all = [
-        predict(&["EURUSD:1h=hole.csv"]),
-        predict(&["EURUSD:1d=daily.csv"]),
-        predict(&["EURUSD:1h=mine.csv", "GBPUSD:1h=mine.csv"]),
-        place.told(&["models", "predict", "hand"]),
+    let predict = ["models", "predict", "hand"];
+    let predict_on = ["models", "predict", "hand", "--bars"];
+
+    let screens = [
+        place.screen_of(&[&predict_on[..], &["EURUSD:1h=hole.csv"]].concat()),
+        place.screen_of(&[&predict_on[..], &["EURUSD:1d=daily.csv"]].concat()),
+        place.screen_of(
+            &[
+                &predict_on[..],
+                &["EURUSD:1h=mine.csv", "GBPUSD:1h=mine.csv"],
+            ]
+            .concat(),
+        ),
+        place.screen_of(&predict),
     ];
-    insta::assert_snapshot!(all.join("\n\n"), @"
+
+    insta::assert_snapshot!(screens.join("\n\n"), @"
     error: `hole.csv` line 3: a price is missing
     hint: complete or remove the row; `ktrdr data check FILE` names all of them
     exit 2

@@ -7,6 +7,8 @@ mod command_line;
 #[cfg(test)]
 mod data_train_models;
 #[cfg(test)]
+mod golden;
+#[cfg(test)]
 mod local_system;
 #[cfg(test)]
 mod offline;

@@ -1,155 +1,125 @@
-//! `ktrdr strategies` and `ktrdr indicators` as a user meets them: without server and store,
-//! against the golden tables.
+//! `ktrdr strategies` and `ktrdr indicators` as a user meets them: without server and store, compared
+//! with the golden tables.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 
 use serde_json::Value;
+
+use crate::golden::{CsvColumns, assert_meets, golden};
+use crate::program::{Ended, run_in};
 
 /// Rows after which an exponential average has forgotten how it was seeded.
 const SEED_FORGOTTEN: usize = 500;
 
-fn golden(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../strategies/engine/tests/data")
-        .join(name)
-}
+/// A folder of its own, written as `HERE` in everything that a command prints.
+struct Place(tempfile::TempDir);
 
-/// Exit code, standard output and standard error of the program in a folder.
-fn run(folder: &Path, arguments: &[&str]) -> (i32, String, String) {
-    let ran = Command::new(env!("CARGO_BIN_EXE_ktrdr"))
-        .args(arguments)
-        .current_dir(folder)
-        .env_clear()
-        .env("LANG", "C.UTF-8")
-        .output()
-        .unwrap();
-    let text = |bytes: Vec<u8>| {
-        String::from_utf8(bytes)
-            .unwrap()
-            .replace(&folder.display().to_string(), "HERE")
-    };
-    (
-        ran.status.code().unwrap(),
-        text(ran.stdout),
-        text(ran.stderr),
-    )
-}
-
-/// Everything a run shows, for snapshots.
-fn shown(folder: &Path, arguments: &[&str]) -> String {
-    let (exit, out, err) = run(folder, arguments);
-    format!("$ ktrdr {}\n{out}{err}exit {exit}\n", arguments.join(" "))
-}
-
-/// Columns of a CSV file by name; an empty cell is NaN.
-fn columns(path: &Path) -> Vec<(String, Vec<f64>)> {
-    let file = std::fs::File::open(path).unwrap();
-    let reader: Box<dyn std::io::Read> =
-        if path.extension().is_some_and(|extension| extension == "gz") {
-            Box::new(flate2::read::GzDecoder::new(file))
-        } else {
-            Box::new(file)
-        };
-    let mut reader = csv::Reader::from_reader(reader);
-    let names: Vec<String> = reader
-        .headers()
-        .unwrap()
-        .iter()
-        .map(str::to_owned)
-        .collect();
-    let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
-    let cell = |text: &str| {
-        if text.is_empty() {
-            f64::NAN
-        } else {
-            text.parse().unwrap_or(f64::NAN)
-        }
-    };
-    let column = |index: usize| rows.iter().map(|row| cell(&row[index])).collect();
-    names
-        .into_iter()
-        .enumerate()
-        .map(|(index, name)| (name, column(index)))
-        .collect()
-}
-
-/// The comparison rule that the golden files are published with.
-fn assert_meets(name: &str, actual: &[f64], expected: &[f64], from: usize) {
-    let largest = expected
-        .iter()
-        .filter(|value| value.is_finite())
-        .fold(0.0_f64, |most, value| most.max(value.abs()));
-    for (row, (a, b)) in actual.iter().zip(expected).enumerate().skip(from) {
-        let meets = if b.is_nan() {
-            a.is_nan()
-        } else {
-            (a - b).abs() <= 1e-9 * b.abs() + 5e-9 * largest
-        };
-        assert!(meets, "{name}: row {row} is {a}, expected {b}");
+impl Place {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
     }
+
+    /// A place with the strategy that `strategies new` writes.
+    fn with_new_strategy() -> Self {
+        let place = Self::new();
+        assert_eq!(place.run("strategies new mine").exit, Some(0));
+        place
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path(name)).unwrap()
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.path(name), text).unwrap();
+    }
+
+    fn copy_golden(&self, name: &str, to: &str) {
+        std::fs::copy(golden(name), self.path(to)).unwrap();
+    }
+
+    fn run(&self, arguments: &str) -> Ended {
+        let words: Vec<&str> = arguments.split(' ').collect();
+        self.run_words(&words)
+    }
+
+    fn run_words(&self, words: &[&str]) -> Ended {
+        let ended = run_in(self.0.path(), words);
+        let here = self.0.path().display().to_string();
+        Ended {
+            exit: ended.exit,
+            out: ended.out.replace(&here, "HERE"),
+            err: ended.err.replace(&here, "HERE"),
+        }
+    }
+
+    /// Everything that a run shows, for snapshots.
+    fn screen_of(&self, arguments: &str) -> String {
+        let words: Vec<&str> = arguments.split(' ').collect();
+        self.screen_of_words(&words)
+    }
+
+    fn screen_of_words(&self, words: &[&str]) -> String {
+        let Ended { exit, out, err } = self.run_words(words);
+        let exit = exit.unwrap();
+        format!("$ ktrdr {}\n{out}{err}exit {exit}\n", words.join(" "))
+    }
+
+    fn screens_of(&self, commands: &[&str]) -> String {
+        commands
+            .iter()
+            .map(|command| self.screen_of(command))
+            .collect()
+    }
+}
+
+/// One value per line.
+fn parse_lines(out: &str) -> Vec<Value> {
+    out.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
 }
 
 #[test]
 fn indicators_over_a_file_meet_the_standard_values() {
-    let folder = tempfile::tempdir().unwrap();
+    let place = Place::new();
     let bars = golden("aapl_1d.csv.gz");
-    let arguments = ["indicators", "compute", "--bars", bars.to_str().unwrap()];
-    let wanted = [
-        "-i",
-        "rsi",
-        "-i",
-        "sma(period=20)",
-        "-i",
-        "macd",
-        "-i",
-        "bbands",
-        "--out",
-        "x.csv",
-    ];
-    let (exit, out, err) = run(folder.path(), &[&arguments[..], &wanted[..]].concat());
+
+    let ended = place.run(&format!(
+        "indicators compute --bars {} -i rsi -i sma(period=20) -i macd -i bbands --out x.csv",
+        bars.display()
+    ));
+
+    assert_eq!(ended.exit, Some(0));
+    assert_eq!(ended.out, "2500 rows of 8 columns written to x.csv\n");
+    assert_eq!(ended.err, "");
+    let ours = CsvColumns::read(&place.path("x.csv"));
     assert_eq!(
-        (exit, out.as_str(), err.as_str()),
-        (0, "2500 rows of 8 columns written to x.csv\n", "")
+        ours.names.join(" "),
+        "timestamp rsi sma macd.line macd.signal macd.histogram bollingerbands.upper \
+         bollingerbands.middle bollingerbands.lower"
     );
-    let ours = columns(&folder.path().join("x.csv"));
-    let names: Vec<&str> = ours.iter().map(|(name, _)| name.as_str()).collect();
-    assert_eq!(
-        names[..6],
-        [
-            "timestamp",
-            "rsi",
-            "sma",
-            "macd.line",
-            "macd.signal",
-            "macd.histogram"
-        ]
-    );
-    assert_eq!(
-        names[6..],
-        ["upper", "middle", "lower"].map(|output| format!("bollingerbands.{output}"))
-    );
-    let talib = columns(&golden("talib_aapl_1d.csv.gz"));
+
+    let theirs = CsvColumns::read(&golden("talib_aapl_1d.csv.gz"));
     let pairs = [
         ("rsi", "rsi_14"),
         ("sma", "sma_20"),
         ("macd.line", "macd_12_26_9.line"),
         ("bollingerbands.upper", "bbands_20_2.upper"),
     ];
-    for (own, theirs) in pairs {
-        let find = |all: &[(String, Vec<f64>)], name: &str| {
-            all.iter().find(|(each, _)| each == name).unwrap().1.clone()
-        };
-        assert_meets(own, &find(&ours, own), &find(&talib, theirs), 0);
+    for (our_name, their_name) in pairs {
+        let actual = &ours.values[our_name];
+        assert_meets(our_name, actual, &theirs.values[their_name], 0);
     }
 }
 
-#[test]
-fn columns_of_one_type_twice_are_named_by_parameters() {
-    let folder = tempfile::tempdir().unwrap();
-    let bars = golden("edge_flat.csv.gz");
-    let bars = bars.to_str().unwrap();
-    let base = [
+/// Two averages over 120 bars.
+fn two_averages(bars: &str) -> [&str; 8] {
+    [
         "indicators",
         "compute",
         "--bars",
@@ -158,494 +128,426 @@ fn columns_of_one_type_twice_are_named_by_parameters() {
         "sma(period=2)",
         "-i",
         "sma( period = 3 )",
-    ];
-    let (exit, out, _) = run(folder.path(), &base);
-    let lines: Vec<&str> = out.lines().collect();
-    assert_eq!(
-        (exit, lines.len(), lines[0]),
-        (0, 121, "timestamp,sma(period=2),sma(period=3)")
-    );
-    assert!(
-        lines[1].ends_with(",,") && lines[2].ends_with(',') && !lines[3].ends_with(','),
-        "{lines:?}"
-    );
-    let (exit, out, _) = run(
-        folder.path(),
-        &[&base[..], &["--out", "x.parquet", "--json"]].concat(),
-    );
-    let report: Value = serde_json::from_str(&out).unwrap();
-    assert_eq!(
-        (exit, report["rows"].as_u64(), report["columns"].as_u64()),
-        (0, Some(120), Some(2))
-    );
-    assert_eq!(
-        std::fs::read(folder.path().join("x.parquet")).unwrap()[..4],
-        *b"PAR1"
-    );
+    ]
 }
 
 #[test]
-fn every_indicator_type_is_listed_and_described() {
-    let folder = tempfile::tempdir().unwrap();
-    let (exit, out, _) = run(folder.path(), &["indicators", "list", "--json"]);
-    let listed: Vec<Value> = out
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
-    let labels: Vec<&Value> = listed
+fn columns_of_one_type_twice_are_named_by_parameters() {
+    let bars = golden("edge_flat.csv.gz");
+
+    let ended = Place::new().run_words(&two_averages(bars.to_str().unwrap()));
+
+    let lines: Vec<&str> = ended.out.lines().collect();
+    assert_eq!(ended.exit, Some(0));
+    assert_eq!(lines.len(), 121);
+    assert_eq!(lines[0], "timestamp,sma(period=2),sma(period=3)");
+
+    // A value appears once its window is full.
+    assert!(lines[1].ends_with(",,"), "{lines:?}");
+    assert!(lines[2].ends_with(','), "{lines:?}");
+    assert!(!lines[3].ends_with(','), "{lines:?}");
+}
+
+#[test]
+fn indicators_are_written_to_parquet() {
+    let place = Place::new();
+    let bars = golden("edge_flat.csv.gz");
+    let compute = two_averages(bars.to_str().unwrap());
+
+    let ended = place.run_words(&[&compute[..], &["--out", "x.parquet", "--json"]].concat());
+
+    assert_eq!(ended.exit, Some(0));
+    let report: Value = serde_json::from_str(&ended.out).unwrap();
+    assert_eq!(report["rows"], 120);
+    assert_eq!(report["columns"], 2);
+    let bytes = std::fs::read(place.path("x.parquet")).unwrap();
+    assert_eq!(bytes[..4], *b"PAR1");
+}
+
+#[test]
+fn every_indicator_type_is_described_as_it_is_listed() {
+    let place = Place::new();
+
+    let list = parse_lines(&place.run("indicators list --json").out);
+
+    for spec in list {
+        let name = spec["name"].as_str().unwrap();
+        let ended = place.run(&format!("indicators describe {name} --json"));
+        assert_eq!(ended.exit, Some(0), "{name}");
+        assert_eq!(parse_lines(&ended.out), [spec.clone()], "{name}");
+    }
+}
+
+#[test]
+fn a_type_that_only_labels_is_listed_last() {
+    let place = Place::new();
+
+    let list = parse_lines(&place.run("indicators list --json").out);
+
+    let labels: Vec<&Value> = list
         .iter()
-        .filter(|each| each.get("label_only").is_some())
+        .filter(|spec| spec.get("label_only").is_some())
         .collect();
-    assert_eq!(
-        (exit, labels.len(), &labels[0]["name"]),
-        (0, 1, &Value::from("zigzag"))
-    );
+    assert_eq!(labels.len(), 1);
+    assert_eq!(labels[0]["name"], "zigzag");
     let legal = serde_json::json!({
-        "type": "number", "min": 0.0, "min_exclusive": true, "max": 1.0, "max_exclusive": true, "default": 0.02,
+        "type": "number",
+        "min": 0.0,
+        "min_exclusive": true,
+        "max": 1.0,
+        "max_exclusive": true,
+        "default": 0.02,
     });
     assert_eq!(labels[0]["parameters"][0]["legal"], legal);
-    // The first smoothed gain needs 14 changes, so that row 14 is the first.
-    let rsi = listed.iter().find(|each| each["name"] == "rsi").unwrap();
-    assert_eq!(rsi["warm_up"], 14);
-    for each in &listed {
-        let name = each["name"].as_str().unwrap();
-        let (exit, out, _) = run(folder.path(), &["indicators", "describe", name, "--json"]);
-        assert_eq!(
-            (exit, serde_json::from_str::<Value>(&out).unwrap()),
-            (0, each.clone()),
-            "{name}"
-        );
-    }
-    let (_, table, _) = run(folder.path(), &["indicators", "list"]);
+
+    let table = place.run("indicators list").out;
     let last = table.lines().last().unwrap();
-    assert!(
-        last.starts_with("zigzag") && last.ends_with("labels only"),
-        "{last}"
-    );
+    assert!(last.starts_with("zigzag"), "{last}");
+    assert!(last.ends_with("labels only"), "{last}");
 }
 
 #[test]
-fn features_over_files_meet_the_golden_matrices() {
-    let folder = tempfile::tempdir().unwrap();
-    // The golden strategy a carries a key without effect, which the grammar refuses.
-    let text = std::fs::read_to_string(golden("strategy_a.yaml"))
-        .unwrap()
-        .replace(", label_lookahead: 20", "");
-    std::fs::write(folder.path().join("a.yaml"), text).unwrap();
-    let series = |timeframe: &str| {
-        format!(
-            "EURUSD:{timeframe}={}",
-            golden(&format!("eurusd_{timeframe}.csv.gz")).display()
-        )
-    };
-    let (hourly, four, daily) = (series("1h"), series("4h"), series("1d"));
-    let c = golden("strategy_c.yaml");
-    let cases: [(&str, Vec<&str>, &str); 2] = [
-        ("a.yaml", vec!["--bars", &hourly], "features_a.csv.gz"),
-        (
-            c.to_str().unwrap(),
-            vec!["--bars", &hourly, "--bars", &four, "--bars", &daily],
-            "features_c_causal.csv.gz",
-        ),
-    ];
-    for (strategy, bars, expected) in cases {
-        let arguments = [
-            &["strategies", "features", strategy][..],
-            &bars,
-            &["--out", "x.csv"],
-        ]
-        .concat();
-        let (exit, _, err) = run(folder.path(), &arguments);
-        assert_eq!(exit, 0, "{err}");
-        let (ours, theirs) = (
-            columns(&folder.path().join("x.csv")),
-            columns(&golden(expected)),
-        );
-        assert_eq!(ours.len(), theirs.len());
-        assert_eq!(ours[0].1.len(), 5_000, "a row for every base bar");
-        for ((name, actual), (wanted, expected)) in ours.iter().zip(&theirs).skip(1) {
-            assert_eq!(name, wanted, "the order of the columns is the contract");
-            // A few weeks of daily bars do not forget how a directional movement was seeded.
-            if !name.starts_with("1d_power") {
-                assert_meets(name, actual, expected, SEED_FORGOTTEN);
-            }
+fn the_warm_up_of_a_type_is_listed() {
+    let list = parse_lines(&Place::new().run("indicators list --json").out);
+
+    // The first smoothed gain needs 14 changes, so that row 14 is the first.
+    let rsi = list.iter().find(|spec| spec["name"] == "rsi").unwrap();
+    assert_eq!(rsi["warm_up"], 14);
+}
+
+/// `--bars` of the golden bars of EURUSD.
+fn golden_bars(timeframe: &str) -> String {
+    let file = golden(&format!("eurusd_{timeframe}.csv.gz"));
+    format!("--bars EURUSD:{timeframe}={}", file.display())
+}
+
+/// Computes the features of a strategy and compares them with a golden matrix.
+fn assert_features(place: &Place, strategy: &str, timeframes: &[&str], expected: &str) {
+    let bars: Vec<String> = timeframes.iter().map(|each| golden_bars(each)).collect();
+    let ended = place.run(&format!(
+        "strategies features {strategy} {} --out x.csv",
+        bars.join(" ")
+    ));
+    assert_eq!(ended.exit, Some(0), "{}", ended.err);
+
+    let ours = CsvColumns::read(&place.path("x.csv"));
+    let theirs = CsvColumns::read(&golden(expected));
+    assert_eq!(
+        ours.names[1..],
+        theirs.names[1..],
+        "the order of the columns is the contract"
+    );
+    for name in &ours.names[1..] {
+        let actual = &ours.values[name];
+        assert_eq!(actual.len(), 5_000, "one row for every base bar");
+        // A few weeks of daily bars do not forget how a directional movement was seeded.
+        if !name.starts_with("1d_power") {
+            assert_meets(name, actual, &theirs.values[name], SEED_FORGOTTEN);
         }
     }
 }
 
 #[test]
+fn features_over_one_file_meet_the_golden_matrix() {
+    let place = Place::new();
+    // The golden strategy a has a key without effect, which the grammar refuses.
+    let text = std::fs::read_to_string(golden("strategy_a.yaml")).unwrap();
+    place.write("a.yaml", &text.replace(", label_lookahead: 20", ""));
+
+    assert_features(&place, "a.yaml", &["1h"], "features_a.csv.gz");
+}
+
+#[test]
+fn features_over_three_files_meet_the_golden_matrix() {
+    let strategy = golden("strategy_c.yaml").display().to_string();
+
+    assert_features(
+        &Place::new(),
+        &strategy,
+        &["1h", "4h", "1d"],
+        "features_c_causal.csv.gz",
+    );
+}
+
+#[test]
 fn a_new_strategy_is_valid_and_never_overwritten() {
-    let folder = tempfile::tempdir().unwrap();
-    let here = folder.path();
-    let mut log = shown(here, &["strategies", "list"]);
-    log += &shown(here, &["strategies", "new", "Bad Name"]);
-    log += &shown(here, &["strategies", "new", "mine"]);
-    log += &shown(here, &["strategies", "new", "mine"]);
-    log += &shown(here, &["strategies", "validate", "mine.yaml"]);
-    log += &shown(here, &["strategies", "show", "mine.yaml"]);
-    let text = std::fs::read_to_string(here.join("mine.yaml"))
-        .unwrap()
-        .replace("rsi, period", "rsi, perod");
-    std::fs::write(
-        here.join("broken.yaml"),
-        text.replace("source: triple_barrier", "source: triple_barier"),
-    )
-    .unwrap();
-    log += &shown(
-        here,
-        &["strategies", "validate", "broken.yaml", "mine.yaml"],
-    );
-    log += &shown(
-        here,
-        &[
-            "strategies",
-            "validate",
-            "broken.yaml",
-            "mine.yaml",
-            "--json",
-        ],
-    );
-    log += &shown(
-        here,
-        &["strategies", "validate", "nowhere.yaml", "mine.yaml"],
-    );
-    log += &shown(here, &["strategies", "features", "broken.yaml"]);
+    let place = Place::new();
+    let mut log = place.screen_of("strategies list");
+    log += &place.screen_of_words(&["strategies", "new", "Bad Name"]);
+    log += &place.screens_of(&[
+        "strategies new mine",
+        "strategies new mine",
+        "strategies validate mine.yaml",
+        "strategies show mine.yaml",
+    ]);
+
+    let broken = place
+        .read("mine.yaml")
+        .replace("rsi, period", "rsi, perod")
+        .replace("source: triple_barrier", "source: triple_barier");
+    place.write("broken.yaml", &broken);
+    log += &place.screens_of(&[
+        "strategies validate broken.yaml mine.yaml",
+        "strategies validate broken.yaml mine.yaml --json",
+        "strategies validate nowhere.yaml mine.yaml",
+        "strategies features broken.yaml",
+    ]);
+
     insta::assert_snapshot!(log);
 }
 
 #[test]
 fn refused_computations_come_with_a_hint() {
-    let folder = tempfile::tempdir().unwrap();
-    let here = folder.path();
-    for name in ["eurusd_1h.csv.gz", "strategy_c.yaml"] {
-        std::fs::copy(golden(name), here.join(name)).unwrap();
-    }
-    let compute = |expression: &str| {
-        shown(
-            here,
-            &[
-                "indicators",
-                "compute",
-                "--bars",
-                "eurusd_1h.csv.gz",
-                "-i",
-                expression,
-            ],
-        )
-    };
-    let mut log =
-        compute("rsi(perod=14)") + &compute("rsi(period=14") + &compute("rssi") + &compute("obv");
-    log += &shown(
-        here,
-        &["indicators", "compute", "--bars", "none.csv", "-i", "rsi"],
-    );
-    log += &shown(
-        here,
-        &[
-            "indicators",
-            "compute",
-            "--bars",
-            "eurusd_1h.csv.gz",
-            "-i",
-            "rsi",
-            "-i",
-            "rsi(period=14)",
-        ],
-    );
-    log += &shown(here, &["indicators", "describe", "macdd"]);
-    log += &shown(here, &["indicators", "describe", "macd"]);
-    log += &shown(here, &["indicators", "describe", "zigzag"]);
-    log += &compute("zigzag(threshold=0.02)");
+    let place = Place::new();
+    place.copy_golden("eurusd_1h.csv.gz", "eurusd_1h.csv.gz");
+    place.copy_golden("strategy_c.yaml", "strategy_c.yaml");
+    let compute = "indicators compute --bars eurusd_1h.csv.gz -i";
+    let features = "strategies features strategy_c.yaml --bars";
     let hourly = "EURUSD:1h=eurusd_1h.csv.gz";
-    log += &shown(
-        here,
-        &[
-            "strategies",
-            "features",
-            "strategy_c.yaml",
-            "--bars",
-            hourly,
-        ],
-    );
-    log += &shown(
-        here,
-        &[
-            "strategies",
-            "features",
-            "strategy_c.yaml",
-            "--bars",
-            hourly,
-            "--bars",
-            hourly,
-        ],
-    );
-    log += &shown(
-        here,
-        &[
-            "strategies",
-            "features",
-            "strategy_c.yaml",
-            "--bars",
-            "EURUSD=x",
-        ],
-    );
+
+    let log = place.screens_of(&[
+        &format!("{compute} rsi(perod=14)"),
+        &format!("{compute} rsi(period=14"),
+        &format!("{compute} rssi"),
+        &format!("{compute} obv"),
+        "indicators compute --bars none.csv -i rsi",
+        &format!("{compute} rsi -i rsi(period=14)"),
+        "indicators describe macdd",
+        "indicators describe macd",
+        "indicators describe zigzag",
+        &format!("{compute} zigzag(threshold=0.02)"),
+        &format!("{features} {hourly}"),
+        &format!("{features} {hourly} --bars {hourly}"),
+        &format!("{features} EURUSD=x"),
+    ]);
+
     insta::assert_snapshot!(log);
 }
 
 #[test]
 fn the_grammar_is_printed_as_a_schema_and_as_rules() {
-    let folder = tempfile::tempdir().unwrap();
-    let (exit, out, _) = run(folder.path(), &["strategies", "schema"]);
-    let schema: Value = serde_json::from_str(&out).unwrap();
-    assert_eq!((exit, &schema["title"]), (0, &Value::from("Strategy")));
-    let (exit, out, _) = run(folder.path(), &["strategies", "rules", "--json"]);
-    let rules: Vec<Value> = out
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
-    assert!(
-        exit == 0 && rules.iter().any(|rule| rule["id"] == "key.unknown"),
-        "{out}"
-    );
+    let place = Place::new();
+
+    let schema = place.run("strategies schema");
+    assert_eq!(schema.exit, Some(0));
+    let schema: Value = serde_json::from_str(&schema.out).unwrap();
+    assert_eq!(schema["title"], "Strategy");
+
+    let rules = place.run("strategies rules --json");
+    assert_eq!(rules.exit, Some(0));
+    let rules = parse_lines(&rules.out);
+    assert!(rules.iter().any(|rule| rule["id"] == "key.unknown"));
+}
+
+/// The starter with a hole between the members of `rsi_zone`.
+fn with_hole(starter: &str) -> String {
+    starter
+        .replace("middle: [40, 50, 60]", "middle: [48, 50, 52]")
+        .replace("low: [25, 40, 50]", "low: [25, 35, 45]")
 }
 
 #[test]
 fn features_warn_of_holes_and_list_lags_as_columns() {
-    let folder = tempfile::tempdir().unwrap();
-    let here = folder.path();
-    assert_eq!(run(here, &["strategies", "new", "mine"]).0, 0);
-    let text = std::fs::read_to_string(here.join("mine.yaml")).unwrap();
-    let text = text
-        .replace("middle: [40, 50, 60]", "middle: [48, 50, 52]")
-        .replace("low: [25, 40, 50]", "low: [25, 35, 45]");
-    let text = text.replace(
+    let place = Place::with_new_strategy();
+    let text = with_hole(&place.read("mine.yaml")).replace(
         "fuzzy_set: trend, timeframes: all",
         "fuzzy_set: trend, timeframes: all, lags: [2]",
     );
-    std::fs::write(here.join("mine.yaml"), text).unwrap();
-    let bars = format!("EURUSD:1h={}", golden("eurusd_1h.csv.gz").display());
-    let (exit, out, err) = run(here, &["strategies", "features", "mine", "--bars", &bars]);
-    assert_eq!(
-        exit, 4,
-        "a name without .yaml is looked up in the catalogue: {out}{err}"
-    );
-    let (exit, out, err) = run(
-        here,
-        &["strategies", "features", "mine.yaml", "--bars", &bars],
-    );
-    assert_eq!((exit, out.lines().count()), (0, 5_001));
-    assert!(
-        err.contains("warning[fuzzy_set.hole] line 24, fuzzy_sets.rsi_zone: "),
-        "{err}"
-    );
-    let head = out.lines().next().unwrap();
-    assert!(
-        head.ends_with(
-            "1h_trend_absent,1h_trend_present,1h_trend_absent_lag_2,1h_trend_present_lag_2"
-        ),
-        "{head}"
-    );
-    // Two symbols are stacked, with their names before the times.
-    let again = bars.replace("EURUSD:", "GBPUSD:");
-    let (exit, out, _) = run(
-        here,
-        &[
-            "strategies",
-            "features",
-            "mine.yaml",
-            "--bars",
-            &bars,
-            "--bars",
-            &again,
-            "-q",
-        ],
-    );
-    assert_eq!((exit, out.lines().count()), (0, 10_001));
-    let row = |line: usize| out.lines().nth(line).unwrap().split_once(',').unwrap();
-    assert_eq!((row(1).0, row(5_001).0), ("EURUSD", "GBPUSD"));
-    assert_eq!(row(700).1, row(5_700).1, "each symbol runs alone");
+    place.write("mine.yaml", &text);
+
+    let ended = place.run(&format!(
+        "strategies features mine.yaml {}",
+        golden_bars("1h")
+    ));
+
+    assert_eq!(ended.exit, Some(0));
+    assert_eq!(ended.out.lines().count(), 5_001);
+    let warning = "warning[fuzzy_set.hole] line 24, fuzzy_sets.rsi_zone: ";
+    assert!(ended.err.contains(warning), "{}", ended.err);
+    let head = ended.out.lines().next().unwrap();
+    let lags = "1h_trend_absent,1h_trend_present,1h_trend_absent_lag_2,1h_trend_present_lag_2";
+    assert!(head.ends_with(lags), "{head}");
+}
+
+#[test]
+fn a_name_without_yaml_is_looked_up_in_the_catalogue() {
+    let place = Place::with_new_strategy();
+
+    assert_eq!(place.run("strategies features mine").exit, Some(4));
+    assert_eq!(place.run("strategies features mine.yaml").exit, Some(0));
+}
+
+#[test]
+fn features_of_two_symbols_are_stacked() {
+    let place = Place::with_new_strategy();
+    let euro = golden_bars("1h");
+    let pound = euro.replace("EURUSD:", "GBPUSD:");
+
+    let ended = place.run(&format!("strategies features mine.yaml {euro} {pound} -q"));
+
+    assert_eq!(ended.exit, Some(0));
+    let lines: Vec<&str> = ended.out.lines().collect();
+    assert_eq!(lines.len(), 10_001);
+    assert!(lines[1].starts_with("EURUSD,"));
+    assert!(lines[5_001].starts_with("GBPUSD,"));
+    // The bars are the same: each symbol runs alone.
+    assert_eq!(lines[700].replace("EURUSD", "GBPUSD"), lines[5_700]);
 }
 
 #[test]
 fn validate_reports_holes_over_bars_with_their_lines() {
-    let folder = tempfile::tempdir().unwrap();
-    let here = folder.path();
-    assert_eq!(run(here, &["strategies", "new", "mine"]).0, 0);
-    let text = std::fs::read_to_string(here.join("mine.yaml")).unwrap();
-    let narrow = text
-        .replace("middle: [40, 50, 60]", "middle: [48, 50, 52]")
-        .replace("low: [25, 40, 50]", "low: [25, 35, 45]");
+    let place = Place::with_new_strategy();
     // A warning of the file comes after the hole, because it is about a later line.
-    let narrow = narrow.replace("  - {fuzzy_set: trend, timeframes: all}\n", "");
-    std::fs::write(here.join("narrow.yaml"), &narrow).unwrap();
-    std::fs::write(
-        here.join("broken.yaml"),
-        narrow.replace("source: triple_barrier", "source: triple_barier"),
-    )
-    .unwrap();
-    std::fs::copy(golden("strategy_c.yaml"), here.join("c.yaml")).unwrap();
+    let narrow = with_hole(&place.read("mine.yaml"))
+        .replace("  - {fuzzy_set: trend, timeframes: all}\n", "");
+    place.write("narrow.yaml", &narrow);
+    let broken = narrow.replace("source: triple_barrier", "source: triple_barier");
+    place.write("broken.yaml", &broken);
+    place.copy_golden("strategy_c.yaml", "c.yaml");
     for name in ["EURUSD_1h.csv.gz", "GBPUSD_1h.csv.gz"] {
-        std::fs::copy(golden("eurusd_1h.csv.gz"), here.join(name)).unwrap();
+        place.copy_golden("eurusd_1h.csv.gz", name);
     }
-    let validate = |rest: &[&str]| shown(here, &[&["strategies", "validate"][..], rest].concat());
-    let (euro, pound) = ("EURUSD:1h=EURUSD_1h.csv.gz", "GBPUSD_1h.csv.gz");
-    let mut log = validate(&["mine.yaml", "narrow.yaml", "--bars", euro]);
-    log += &validate(&["narrow.yaml", "--bars", euro, "--bars", pound]);
-    log += &validate(&["narrow.yaml", "--bars", euro, "--json"]);
-    // What cannot be resolved is told as ever; nothing is computed.
-    log += &validate(&["broken.yaml", "--bars", euro]);
-    log += &validate(&["c.yaml", "mine.yaml", "--bars", euro]);
-    log += &validate(&["mine.yaml", "--bars", euro, "--bars", "EURUSD_1h.csv.gz"]);
-    log += &validate(&["mine.yaml", "--bars", "EURUSD:1h=none.csv"]);
+    let euro = "--bars EURUSD:1h=EURUSD_1h.csv.gz";
+
+    // Nothing is computed for a strategy that cannot be resolved.
+    let log = place.screens_of(&[
+        &format!("strategies validate mine.yaml narrow.yaml {euro}"),
+        &format!("strategies validate narrow.yaml {euro} --bars GBPUSD_1h.csv.gz"),
+        &format!("strategies validate narrow.yaml {euro} --json"),
+        &format!("strategies validate broken.yaml {euro}"),
+        &format!("strategies validate c.yaml mine.yaml {euro}"),
+        &format!("strategies validate mine.yaml {euro} --bars EURUSD_1h.csv.gz"),
+        "strategies validate mine.yaml --bars EURUSD:1h=none.csv",
+    ]);
+
     // Not the digits that the same sums in another order change.
     insta::with_settings!({ filters => [(r"(\.\d{6})\d+", "$1")] }, { insta::assert_snapshot!(log) });
 }
 
-/// The report and the columns are two ways to the same degrees: means and winners must be those of
-/// the columns.
-#[test]
-fn the_coverage_of_a_set_is_that_of_its_columns() {
-    let folder = tempfile::tempdir().unwrap();
-    let here = folder.path();
-    assert_eq!(run(here, &["strategies", "new", "mine"]).0, 0);
-    let bars = format!("EURUSD:1h={}", golden("eurusd_1h.csv.gz").display());
-    assert_eq!(
-        run(
-            here,
-            &[
-                "strategies",
-                "features",
-                "mine.yaml",
-                "--bars",
-                &bars,
-                "--out",
-                "x.csv"
-            ]
-        )
-        .0,
-        0
-    );
-    let columns = columns(&here.join("x.csv"));
-    let (exit, out, _) = run(
-        here,
-        &[
-            "strategies",
-            "validate",
-            "mine.yaml",
-            "--bars",
-            &bars,
-            "--json",
-        ],
-    );
-    let lines = out
-        .lines()
-        .map(|line| serde_json::from_str::<Value>(line).unwrap());
-    let reports: Vec<Value> = lines.filter(|line| line["type"] == "coverage").collect();
-    assert_eq!(
-        (exit, reports.len()),
-        (0, 4),
-        "the starter has four fuzzy sets: {out}"
-    );
-    for report in reports {
-        let set = report["set"].as_str().unwrap();
-        let members = report["members"].as_array().unwrap();
-        let degrees = |member: &Value| {
-            let name = format!("1h_{set}_{}", member["name"].as_str().unwrap());
-            let (_, values) = columns.iter().find(|(column, _)| *column == name).unwrap();
-            values
-                .iter()
-                .copied()
-                .filter(|value| !value.is_nan())
-                .collect::<Vec<f64>>()
-        };
-        let degrees: Vec<Vec<f64>> = members.iter().map(degrees).collect();
-        let values = degrees[0].len();
-        assert_eq!(report["values"], values, "{set}");
-        let mut strongest = vec![0; members.len()];
-        let mut uncovered = 0;
-        for row in 0..values {
-            let most = degrees.iter().map(|of| of[row]).fold(0.0, f64::max);
-            match degrees.iter().position(|of| of[row] == most) {
-                Some(winner) if most > 0.0 => strongest[winner] += 1,
-                _ => uncovered += 1,
-            }
+/// The defined degrees of each member of a reported set, from the columns of its features.
+fn degrees_of(report: &Value, columns: &CsvColumns) -> Vec<Vec<f64>> {
+    let set = report["set"].as_str().unwrap();
+    let mut degrees = Vec::new();
+    for member in report["members"].as_array().unwrap() {
+        let name = format!("1h_{set}_{}", member["name"].as_str().unwrap());
+        let defined = columns.values[&name].iter().copied();
+        degrees.push(defined.filter(|value| !value.is_nan()).collect());
+    }
+    degrees
+}
+
+/// The member with the highest degree in a row; none where no member has any.
+fn strongest_member(degrees: &[Vec<f64>], row: usize) -> Option<usize> {
+    let highest = degrees.iter().map(|of| of[row]).fold(0.0, f64::max);
+    degrees
+        .iter()
+        .position(|of| highest > 0.0 && of[row] == highest)
+}
+
+/// Means and winners of a set must be those of its columns.
+fn assert_coverage(report: &Value, columns: &CsvColumns) {
+    let degrees = degrees_of(report, columns);
+    let rows = degrees[0].len();
+    assert_eq!(report["values"], rows, "{report}");
+
+    let mut strongest = vec![0; degrees.len()];
+    let mut uncovered = 0;
+    for row in 0..rows {
+        match strongest_member(&degrees, row) {
+            Some(member) => strongest[member] += 1,
+            None => uncovered += 1,
         }
-        assert_eq!(report["uncovered"], uncovered, "{set}");
-        for ((member, of), strongest) in members.iter().zip(&degrees).zip(strongest) {
-            let mean = of.iter().sum::<f64>() / values as f64;
-            assert!(
-                (member["mean_degree"].as_f64().unwrap() - mean).abs() < 1e-12,
-                "{set}: {member} {mean}"
-            );
-            assert_eq!(member["strongest"], strongest, "{set}: {member}");
-        }
+    }
+    assert_eq!(report["uncovered"], uncovered, "{report}");
+
+    let members = report["members"].as_array().unwrap();
+    for (index, member) in members.iter().enumerate() {
+        let mean = degrees[index].iter().sum::<f64>() / rows as f64;
+        let reported = member["mean_degree"].as_f64().unwrap();
+        assert!((reported - mean).abs() < 1e-12, "{member} {mean}");
+        assert_eq!(member["strongest"], strongest[index], "{member}");
     }
 }
 
 #[test]
-fn folds_are_dates_for_people_and_programs() {
-    let folder = tempfile::tempdir().unwrap();
-    let here = folder.path();
-    assert_eq!(run(here, &["strategies", "new", "mine"]).0, 0);
-    let text = std::fs::read_to_string(here.join("mine.yaml")).unwrap();
-    let endless = text
+fn the_coverage_of_a_set_is_that_of_its_columns() {
+    let place = Place::with_new_strategy();
+    let bars = golden_bars("1h");
+    let features = place.run(&format!("strategies features mine.yaml {bars} --out x.csv"));
+    assert_eq!(features.exit, Some(0));
+
+    let ended = place.run(&format!("strategies validate mine.yaml {bars} --json"));
+
+    assert_eq!(ended.exit, Some(0));
+    let lines = parse_lines(&ended.out);
+    let reports: Vec<&Value> = lines
+        .iter()
+        .filter(|line| line["type"] == "coverage")
+        .collect();
+    assert_eq!(reports.len(), 4, "the starter has four fuzzy sets");
+    let columns = CsvColumns::read(&place.path("x.csv"));
+    for report in reports {
+        assert_coverage(report, &columns);
+    }
+}
+
+/// A place with the starter, the starter without dates, and bars.
+fn place_for_folds() -> Place {
+    let place = Place::with_new_strategy();
+    let starter = place.read("mine.yaml");
+    let endless: Vec<&str> = starter
         .lines()
         .filter(|line| !line.trim_start().contains("_date:"))
-        .collect::<Vec<_>>();
-    std::fs::write(here.join("endless.yaml"), endless.join("\n")).unwrap();
-    std::fs::copy(golden("eurusd_1h.csv.gz"), here.join("EURUSD_1h.csv.gz")).unwrap();
-    let rows = "timestamp,open,high,low,close\n2015-01-05T10:00:00Z,1,2,1,2\n2015-01-05T11:00:00Z,1,2,1,2\n";
-    std::fs::write(here.join("EURUSD_1h.csv"), rows).unwrap();
-    let folds = |rest: &str| {
-        let words = "strategies folds".split(' ').chain(rest.split(' '));
-        shown(here, &words.collect::<Vec<_>>())
-    };
-    let mut log = folds("mine.yaml");
-    log += &folds(
-        "mine.yaml --start 2016-01-01 --end 2016-12-31 --folds 2 --train 0.6 --growth sliding",
-    );
-    log += &folds("endless.yaml --bars EURUSD_1h.csv.gz --folds 3");
-    log += &folds("endless.yaml --bars EURUSD_1h.csv.gz --folds 2 --growth sliding --json");
-    log += &folds("endless.yaml --bars EURUSD_1h.csv");
-    // These bars are of a time before that of the strategy.
-    log += &folds("mine.yaml --bars EURUSD_1h.csv.gz");
-    log += &folds("mine.yaml --start 2016-01-01 --end 2016-01-03");
-    log += &folds("mine.yaml --start 2017-01-01 --end 2016-12-30");
-    log += &folds("endless.yaml --start 2017-01-01");
-    log += &folds("mine.yaml --bars EURUSD_1h.csv.gz --start 2017-01-01");
-    log += &folds("mine.yaml --train 0.9 --validation 0.1");
-    insta::assert_snapshot!(log);
-    // What programs read are the dates of a fold and nothing else that a training takes.
-    let (_, out, _) = run(
-        here,
-        &[
-            "strategies",
-            "folds",
-            "endless.yaml",
-            "--bars",
-            "EURUSD_1h.csv.gz",
-            "--json",
-        ],
-    );
-    let folds: Vec<Value> = out
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
         .collect();
-    for pair in folds.windows(2) {
-        assert_eq!(
-            pair[0]["end"], pair[1]["test_start"],
-            "tests follow each other without a gap"
-        );
-    }
-    let bars = |fold: &Value, part: &str| fold["bars"][part].as_u64().unwrap();
-    let last = folds.last().unwrap();
-    let all: u64 = ["train", "validation", "test"]
+    place.write("endless.yaml", &endless.join("\n"));
+    place.copy_golden("eurusd_1h.csv.gz", "EURUSD_1h.csv.gz");
+
+    let two_bars = "timestamp,open,high,low,close\n2015-01-05T10:00:00Z,1,2,1,2\n\
+                    2015-01-05T11:00:00Z,1,2,1,2\n";
+    place.write("EURUSD_1h.csv", two_bars);
+    place
+}
+
+#[test]
+fn folds_are_dates_for_people_and_programs() {
+    let place = place_for_folds();
+
+    // The bars are of a time before that of the strategy `mine`.
+    let folds = [
+        "mine.yaml",
+        "mine.yaml --start 2016-01-01 --end 2016-12-31 --folds 2 --train 0.6 --growth sliding",
+        "endless.yaml --bars EURUSD_1h.csv.gz --folds 3",
+        "endless.yaml --bars EURUSD_1h.csv.gz --folds 2 --growth sliding --json",
+        "endless.yaml --bars EURUSD_1h.csv",
+        "mine.yaml --bars EURUSD_1h.csv.gz",
+        "mine.yaml --start 2016-01-01 --end 2016-01-03",
+        "mine.yaml --start 2017-01-01 --end 2016-12-30",
+        "endless.yaml --start 2017-01-01",
+        "mine.yaml --bars EURUSD_1h.csv.gz --start 2017-01-01",
+        "mine.yaml --train 0.9 --validation 0.1",
+    ];
+    let log: String = folds
         .iter()
-        .map(|part| bars(last, part))
-        .sum();
-    assert_eq!(
-        (folds.len(), all),
-        (5, 5_000),
-        "the last expanding fold uses every bar"
-    );
+        .map(|arguments| place.screen_of(&format!("strategies folds {arguments}")))
+        .collect();
+
+    insta::assert_snapshot!(log);
+}
+
+#[test]
+fn expanding_folds_test_every_bar_after_the_first_part() {
+    let place = place_for_folds();
+
+    let ended = place.run("strategies folds endless.yaml --bars EURUSD_1h.csv.gz --json");
+
+    let folds = parse_lines(&ended.out);
+    assert_eq!(folds.len(), 5);
+    for pair in folds.windows(2) {
+        assert_eq!(pair[0]["end"], pair[1]["test_start"], "without a gap");
+    }
+
+    // The last expanding fold uses every bar.
+    let bars = &folds[4]["bars"];
+    let parts = ["train", "validation", "test"].map(|part| bars[part].as_u64().unwrap());
+    assert_eq!(parts.iter().sum::<u64>(), 5_000);
 }

@@ -100,6 +100,7 @@ impl FileArgs {
             LabelArg::Open => LabelSide::Open,
             LabelArg::Close => LabelSide::Close,
         };
+
         Mapping {
             columns: ColumnNames {
                 time: self.column_of(Role::Time),

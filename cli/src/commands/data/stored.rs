@@ -178,6 +178,7 @@ fn series_row(series: &SeriesSnapshot) -> Vec<String> {
 
 fn series_json(series: &SeriesSnapshot) -> Value {
     let extent = extent_of(series);
+
     json!({
         "type": "series",
         "series": series.key.prefix(),

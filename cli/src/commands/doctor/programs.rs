@@ -73,6 +73,7 @@ async fn check_libtorch_of(trainer: &Path) -> Check {
         .arg("--version")
         .kill_on_drop(true)
         .output();
+
     match tokio::time::timeout(VERSION_TIMEOUT, version).await {
         Ok(Ok(output)) => judge_version(&output),
         Ok(Err(error)) => Check::bad("libtorch", error.to_string(), "make trainer"),

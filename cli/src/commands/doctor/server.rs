@@ -29,6 +29,7 @@ pub(super) async fn check_server(bus: &Bus, setup: &Setup) -> Vec<Check> {
         check_durability(setup).await,
         check_topology(bus, setup).await,
     ];
+
     match bus.workers().list().await {
         Ok(workers) => {
             checks.push(check_workers(&workers));

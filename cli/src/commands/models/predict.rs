@@ -1,5 +1,5 @@
-//! `ktrdr models predict`: the outputs of a model on stored bars or on bars of files, with the signal
-//! of its strategy.
+//! `ktrdr models predict`: the outputs of a model on stored bars or on bars of files, with the
+//! signal of its strategy.
 
 use std::path::{Path, PathBuf};
 
@@ -118,6 +118,7 @@ fn resolve_strategy(
             RequestError::Columns => Vec::new(),
             cause => messages(cause),
         };
+
         Failure {
             causes,
             ..Failure::new(Exit::Failed, codes::MODEL_FEATURES, message)

@@ -45,6 +45,7 @@ impl<'a> Predictions<'a> {
                 rows.push(row);
             }
         }
+
         Self {
             model,
             symbol,

@@ -130,6 +130,7 @@ fn operation_row(record: &OperationRecord, percent: Option<f64>, now: Timestamp)
     let duration = record
         .started_at
         .map(|started| compact(after(started, record.finished_at.unwrap_or(now))));
+
     vec![
         record.op.to_string(),
         record.kind.clone(),

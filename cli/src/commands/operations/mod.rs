@@ -1,5 +1,5 @@
-//! Operations: list them, show one or the whole system, follow one, stop it, resume it, and read its
-//! events.
+//! Operations: list them, show one or the whole system, follow one, stop it, resume it, and read
+//! its events.
 
 mod cancel;
 mod follow;

@@ -36,6 +36,7 @@ pub(super) fn measure_coverage(
     symbols: &[(String, SymbolBars)],
 ) -> Result<Vec<SymbolCoverage>, Failure> {
     let mut reports = Vec::new();
+
     for (symbol, bars) in symbols {
         for set in measure_set_coverage(resolved, bars)? {
             reports.push(SymbolCoverage {
@@ -107,6 +108,7 @@ pub(super) fn find_symbol_holes(
     symbols: &[(String, SymbolBars)],
 ) -> Result<Vec<Finding>, Failure> {
     let mut findings = Vec::new();
+
     for (symbol, bars) in symbols {
         for hole in strategies::find_holes(resolved, bars)?.iter() {
             let mut finding = hole.clone();

@@ -111,8 +111,8 @@ pub(super) fn list_columns(resolved: &Resolved, context: &Context) {
     context.output.table(&["COLUMN", "NAME", "MEANING"], &rows);
 }
 
-/// `timestamp` and the columns, symbol after symbol; `symbol` is a column of its own where there are
-/// several.
+/// `timestamp` and the columns, symbol after symbol; `symbol` is a column of its own where there
+/// are several.
 fn feature_table(resolved: &Resolved, computed: &[SymbolColumns]) -> Table {
     let mut table = Table::default();
     if computed.len() > 1 {

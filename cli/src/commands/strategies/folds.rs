@@ -36,7 +36,12 @@ pub(super) struct FoldsArgs {
     strategy: String,
     /// File of base bars, as in EURUSD:1h=bars.csv or EURUSD_1h.csv, one for each symbol: cut their
     /// time, within the strategy's dates, so that every test has the same number of bars
-    #[arg(long, value_name = "SYMBOL:TF=FILE", value_parser = NamedFile::parse, conflicts_with_all = ["start", "end"])]
+    #[arg(
+        long,
+        value_name = "SYMBOL:TF=FILE",
+        value_parser = NamedFile::parse,
+        conflicts_with_all = ["start", "end"]
+    )]
     bars: Vec<NamedFile>,
     /// Cut whole days from this date or instant instead of the strategy's start
     #[arg(long, visible_alias = "start-date", value_name = "WHEN", value_parser = parse_instant)]
@@ -144,6 +149,8 @@ fn read_base_bars(
         &args.times,
         &context.working_directory,
     )?;
+
+    // Only bars of the base timeframe were read, so every symbol has them.
     Ok(symbols
         .iter()
         .filter_map(|(_, bars)| Some(resolved.clip(bars.get(&resolved.base)?)))
@@ -203,6 +210,7 @@ fn refused_folds(error: &SplitError, unit: &str, args: &FoldsArgs) -> Failure {
             } else {
                 "give more bars within the strategy's dates"
             };
+
             let message = format!(
                 "{instants} {unit} are too few for {} folds with these shares",
                 args.folds

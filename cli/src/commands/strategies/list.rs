@@ -79,6 +79,7 @@ pub(super) fn strategy_json(path: &Path, strategy: &Strategy, resolved: &Resolve
     let columns = resolved.feature_columns();
     let features: Vec<&String> = columns.iter().map(|column| &column.name).collect();
     let symbols: Vec<String> = resolved.symbols.iter().map(Instrument::id).collect();
+
     json!({
         "type": "strategy",
         "name": strategy.name,

@@ -1,5 +1,5 @@
-//! `ktrdr strategies`: list, show and check strategies, start a new one, and compute feature columns
-//! and folds. It needs neither server nor store, and reads no settings.
+//! `ktrdr strategies`: list, show and check strategies, start a new one, and compute feature
+//! columns and folds. It needs neither server nor store, and reads no settings.
 
 mod coverage;
 mod features;

@@ -63,6 +63,7 @@ fn not_written(file: &Path, error: &std::io::Error) -> Failure {
         ),
         _ => (Exit::Failed, "the working folder must be writable"),
     };
+
     Failure {
         causes: vec![error.to_string()],
         ..Failure::new(exit, codes::STRATEGY_NOT_WRITTEN, message)

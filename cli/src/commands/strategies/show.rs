@@ -56,6 +56,7 @@ fn summary_lines(loaded: &LoadedStrategy) -> Vec<(String, String)> {
         strategy,
         resolved,
     } = loaded;
+
     let lines = [
         (
             "strategy",

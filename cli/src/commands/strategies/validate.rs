@@ -59,6 +59,7 @@ pub(super) fn run(args: &ValidateArgs, context: &Context) -> Result<Exit, Failur
 /// Shows all findings of one strategy; false if it cannot be used.
 fn check_strategy(name: &str, args: &ValidateArgs, context: &Context) -> Result<bool, Failure> {
     let (path, text) = find_strategy(name, context)?;
+
     match parse_and_resolve(&text) {
         Ok((strategy, resolved)) => {
             show_usable(&path, &strategy, &resolved, args, context).map_err(|failure| {

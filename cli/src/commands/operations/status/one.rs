@@ -105,6 +105,7 @@ fn facts_of(record: &OperationRecord, now: Timestamp) -> Vec<(String, String)> {
 /// The result, the failure, or how to go on.
 fn print_end(context: &Context, record: &OperationRecord) {
     let output = &context.output;
+
     match record.state {
         OperationState::Completed => {
             if let Some(lines) = (context.describe_result)(record) {
