@@ -125,11 +125,7 @@ async fn time_data_set(store: &Store) {
 
 fn table() -> DataSetTable {
     let times: Vec<i64> = (0..ROWS as i64).map(|row| row * 3_600_000_000).collect();
-    let feature = |shift: usize| {
-        (0..ROWS)
-            .map(|row| ((row * 31 + shift * 17) % 1_009) as f32 / 1_009.0)
-            .collect()
-    };
+
     DataSetTable {
         symbols: vec!["fx:EUR.USD".to_owned()],
         symbol: vec![0; ROWS],
@@ -140,8 +136,15 @@ fn table() -> DataSetTable {
         label_known_at: times,
         weight: None,
         feature_names: (0..FEATURES).map(|number| format!("f{number}")).collect(),
-        features: (0..FEATURES).map(feature).collect(),
+        features: (0..FEATURES).map(make_feature).collect(),
     }
+}
+
+/// Values that compress about as well as memberships do.
+fn make_feature(shift: usize) -> Vec<f32> {
+    (0..ROWS)
+        .map(|row| ((row * 31 + shift * 17) % 1_009) as f32 / 1_009.0)
+        .collect()
 }
 
 fn manifest(inputs_sha256: String) -> DatasetManifest {

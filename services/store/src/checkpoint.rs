@@ -18,7 +18,7 @@ use crate::{Store, StoreError};
 /// greater.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CheckpointKey {
-    /// The operation.
+    /// The operation that the step belongs to.
     pub operation: OperationId,
     /// The step within its plan.
     pub step: StepNumber,

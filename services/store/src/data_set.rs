@@ -37,7 +37,7 @@ const SYMBOLS: &str = "ktrdr:symbols";
 /// per feature (float32).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DataSetTable {
-    /// Instrument ids.
+    /// Instrument ids of the rows, each once.
     pub symbols: Vec<String>,
     /// Index into `symbols`.
     pub symbol: Vec<u16>,

@@ -43,7 +43,7 @@ pub enum StoreError {
     Silent {
         /// URL of the store.
         url: String,
-        /// Time waited.
+        /// Time waited for an answer.
         seconds: u64,
     },
     /// The store replaced an object that should have been refused as existing.
@@ -63,7 +63,7 @@ pub enum StoreError {
     /// Reading failed for another reason than absence.
     #[error("cannot read `{key}`")]
     Read {
-        /// Object key.
+        /// Key of the object.
         key: String,
         /// The answer of the backend.
         #[source]
@@ -72,31 +72,31 @@ pub enum StoreError {
     /// An object that a manifest names, or that was asked for by name, is absent.
     #[error("`{key}` does not exist")]
     Missing {
-        /// Object key.
+        /// Key of the object.
         key: String,
     },
-    /// Writing failed.
+    /// An object could not be written.
     #[error("cannot write `{key}`")]
     Write {
-        /// Object key.
+        /// Key of the object.
         key: String,
         /// The answer of the backend.
         #[source]
         source: Box<BackendError>,
     },
-    /// Listing failed.
+    /// Keys could not be listed.
     #[error("cannot list `{prefix}`")]
     List {
-        /// Key prefix.
+        /// Prefix of the keys.
         prefix: String,
         /// The answer of the backend.
         #[source]
         source: Box<BackendError>,
     },
-    /// Deleting failed.
+    /// An object could not be deleted.
     #[error("cannot delete `{key}`")]
     Delete {
-        /// Object key.
+        /// Key of the object.
         key: String,
         /// The answer of the backend.
         #[source]
@@ -105,7 +105,7 @@ pub enum StoreError {
     /// The bytes are not those that were written.
     #[error("`{key}` is damaged: its SHA-256 is {actual}, expected {expected}")]
     Hash {
-        /// Object key.
+        /// Key of the object.
         key: String,
         /// Hash in the manifest.
         expected: String,
@@ -115,7 +115,7 @@ pub enum StoreError {
     /// The bytes have the right hash, or carry none, and do not have the expected form.
     #[error("`{key}` cannot be understood: {reason}")]
     Form {
-        /// Object key.
+        /// Key of the object.
         key: String,
         /// The first deviation from the form.
         reason: String,
@@ -131,7 +131,7 @@ pub enum StoreError {
     /// The bars of an edit break the rules of a stored series.
     #[error("cannot commit to `{series}`: {reason}")]
     Edit {
-        /// Series key.
+        /// Key of the series.
         series: String,
         /// The broken rule, with the first bar that breaks it.
         reason: String,
@@ -139,7 +139,7 @@ pub enum StoreError {
     /// An object of that name has other content.
     #[error("`{key}` already exists with other content")]
     Conflict {
-        /// Object key.
+        /// Key of the object.
         key: String,
     },
     /// Other writers kept winning.
@@ -147,19 +147,19 @@ pub enum StoreError {
     Contended {
         /// The key that could not be created.
         key: String,
-        /// Time spent.
+        /// Time spent on the commit.
         seconds: u64,
     },
     /// Computing in the background was stopped, as happens when the process ends.
     #[error("the work on `{key}` was stopped")]
     Stopped {
-        /// Object key.
+        /// Key of the object.
         key: String,
     },
     /// A bar's close could not be computed.
     #[error("cannot tell when the bars of `{series}` became known")]
     CloseTimes {
-        /// Series key.
+        /// Key of the series.
         series: String,
         /// The bar whose close is unknown.
         #[source]
@@ -168,7 +168,7 @@ pub enum StoreError {
     /// A local file could not be written.
     #[error("cannot write the file `{path}`")]
     Export {
-        /// File path.
+        /// Path of the file.
         path: String,
         /// The answer of the file system.
         #[source]

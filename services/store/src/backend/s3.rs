@@ -248,6 +248,7 @@ mod tests {
         ] {
             reasons.push(reason(url, &variables));
         }
+
         insta::assert_snapshot!(reasons.join("\n"));
     }
 }

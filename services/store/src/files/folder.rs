@@ -113,11 +113,13 @@ pub fn parse_name(name: &str) -> Option<(Instrument, Timeframe)> {
 mod tests {
     use super::*;
 
+    fn read(name: &str) -> Option<String> {
+        let (instrument, timeframe) = parse_name(name)?;
+        Some(format!("{instrument} {timeframe}"))
+    }
+
     #[test]
     fn file_names_say_instrument_and_timeframe() {
-        let read = |name: &str| {
-            parse_name(name).map(|(instrument, timeframe)| format!("{instrument} {timeframe}"))
-        };
         assert_eq!(read("EURUSD_1h.csv.gz").as_deref(), Some("fx:EUR.USD 1h"));
         assert_eq!(read("BRK.B_1d.parquet").as_deref(), Some("stk:BRK.B 1d"));
         assert_eq!(

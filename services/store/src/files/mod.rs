@@ -65,7 +65,7 @@ pub struct ColumnNames {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Mapping {
-    /// Column names.
+    /// Names of the columns that are read.
     pub columns: ColumnNames,
     /// IANA name of the zone of times that carry none, such as `America/New_York`.
     pub zone: Option<String>,

@@ -14,7 +14,7 @@ use super::FileError;
 pub(super) enum Stamp {
     /// With zone or offset, or as Unix time.
     Instant(Utc),
-    /// Without zone.
+    /// A local time without a zone.
     Civil(DateTime),
     /// Without time of day.
     Date(Date),
@@ -161,12 +161,14 @@ mod tests {
         ] {
             assert_eq!(Stamp::parse(text), instant, "{text}");
         }
+
         assert!(matches!(
             Stamp::parse("2020-01-02 09:30"),
             Some(Stamp::Civil(_))
         ));
         assert!(matches!(Stamp::parse("2020-01-02"), Some(Stamp::Date(_))));
         assert!(matches!(Stamp::parse("20200102"), Some(Stamp::Date(_))));
+
         for text in ["", "yesterday", "02.01.2020", "2020-13-01", "12"] {
             assert_eq!(Stamp::parse(text), None, "{text}");
         }

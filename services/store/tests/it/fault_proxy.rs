@@ -37,7 +37,7 @@ struct Plan {
 
 /// A running proxy. It ends with the runtime of the test.
 pub(crate) struct FaultProxy {
-    /// `http://127.0.0.1:port`
+    /// Its address, as in `http://127.0.0.1:9000`.
     pub(crate) endpoint: String,
     plan: Arc<Mutex<Option<Plan>>>,
 }
@@ -116,6 +116,7 @@ async fn relay(mut client: TcpStream, upstream: String, plan: Arc<Mutex<Option<P
     if request.is_empty() {
         return;
     }
+
     match next_fault(&plan, &request) {
         None => {
             let response = exchange(&upstream, &request).await;
@@ -157,6 +158,7 @@ fn next_fault(plan: &Mutex<Option<Plan>>, request: &[u8]) -> Option<Fault> {
     if !request.starts_with(plan.method.as_bytes()) {
         return None;
     }
+
     if plan.passes > 0 {
         plan.passes -= 1;
         return None;

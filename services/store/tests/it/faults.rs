@@ -189,6 +189,7 @@ pub(crate) fn edit(close: f64) -> Edit {
             volume: f64::NAN,
         })
         .collect();
+
     Edit {
         bars,
         empty_intervals: Vec::new(),
@@ -378,5 +379,6 @@ async fn a_url_that_cannot_be_opened_says_why() {
         let text = format!("{}\nhint: {}", chain(&error), error.hint());
         reasons.insert(url, text);
     }
+
     insta::assert_debug_snapshot!(reasons);
 }

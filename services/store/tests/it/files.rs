@@ -81,6 +81,7 @@ fn volume_zero_of_a_currency_pair_is_not_available() {
 #[test]
 fn detection_shows_what_a_file_holds() {
     let detected = detect(&sample("EURUSD_1h.csv.gz"), &Mapping::default()).unwrap();
+
     insta::assert_json_snapshot!(detected, @r#"
     {
       "format": "csv",

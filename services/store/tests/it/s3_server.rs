@@ -11,7 +11,7 @@ use store::Store;
 
 /// A running server with one bucket, `ktrdr`.
 pub(crate) struct S3Server {
-    /// `http://127.0.0.1:port`
+    /// Its address, as in `http://127.0.0.1:9000`.
     pub(crate) endpoint: String,
     // Holds the standard input whose end is the end of the server.
     _process: Child,

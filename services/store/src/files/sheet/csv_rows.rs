@@ -52,20 +52,8 @@ fn add_row(
     positions: &Positions,
 ) -> Result<(), FileError> {
     let line = record.position().map_or(0, csv::Position::line);
-    let cell = |position: usize| record.get(position).unwrap_or_default();
-
-    let number = |role: &str, position: usize| {
-        let text = cell(position);
-        parse_number(text).ok_or_else(|| FileError::Number {
-            file: name.to_owned(),
-            line,
-            column: role.to_owned(),
-            text: text.to_owned(),
-        })
-    };
-
     // Nothing is guessed: a cell that is not a time or a number refuses the file with its line.
-    let time = cell(positions.time);
+    let time = record.get(positions.time).unwrap_or_default();
     let stamp = Stamp::parse(time).ok_or_else(|| FileError::Time {
         file: name.to_owned(),
         line,
@@ -76,14 +64,30 @@ fn add_row(
 
     let roles = PRICE_ROLES.into_iter().zip(positions.prices);
     for (values, (role, position)) in sheet.prices.iter_mut().zip(roles) {
-        values.push(number(role, position)?);
+        values.push(read_number(name, record, role, position)?);
     }
 
     sheet.volume.push(match positions.volume {
-        Some(position) => number("volume", position)?,
+        Some(position) => read_number(name, record, "volume", position)?,
         None => f64::NAN,
     });
     Ok(())
+}
+
+/// The number in one column of a row, which `role` names in errors.
+fn read_number(
+    name: &str,
+    record: &StringRecord,
+    role: &str,
+    position: usize,
+) -> Result<f64, FileError> {
+    let text = record.get(position).unwrap_or_default();
+    parse_number(text).ok_or_else(|| FileError::Number {
+        file: name.to_owned(),
+        line: record.position().map_or(0, csv::Position::line),
+        column: role.to_owned(),
+        text: text.to_owned(),
+    })
 }
 
 /// A cell as a number; NaN if it is empty, `None` if it holds anything else.
@@ -114,19 +118,18 @@ fn row_error(name: &str, error: &csv::Error) -> FileError {
 fn guess_delimiter(text: &[u8]) -> char {
     let header = text.split(|byte| *byte == b'\n').next();
     let header = header.unwrap_or_default();
-    let occurrences = |delimiter: char| {
-        header
-            .iter()
-            .filter(|byte| char::from(**byte) == delimiter)
-            .count()
-    };
 
     // Of equally frequent ones the last counts, so the commonest delimiter comes last.
     let candidates = ['|', '\t', ';', ','];
     let best = candidates
         .into_iter()
-        .max_by_key(|delimiter| occurrences(*delimiter));
+        .max_by_key(|delimiter| count_in(header, *delimiter));
     best.unwrap_or(',')
+}
+
+fn count_in(text: &[u8], character: char) -> usize {
+    let bytes = text.iter();
+    bytes.filter(|byte| char::from(**byte) == character).count()
 }
 
 /// The text in a gzip file, up to a size that no file of bars has.

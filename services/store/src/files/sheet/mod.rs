@@ -90,9 +90,7 @@ fn find_columns(file: &str, columns: &[String], mapping: &Mapping) -> Result<Pos
         close,
         volume,
     } = &mapping.columns;
-    let required = |role: &str, name: &Option<String>, common_names: &[&str]| {
-        position_of(columns, name, common_names).ok_or_else(|| no_column(file, columns, role, name))
-    };
+    let header = Header { file, columns };
 
     let time_names = [
         "timestamp",
@@ -108,45 +106,62 @@ fn find_columns(file: &str, columns: &[String], mapping: &Mapping) -> Result<Pos
     ];
 
     // A volume that was named and is absent is a mistake; without a name it is optional.
-    let volume_position = position_of(columns, volume, &["volume", "v", "vol"]);
+    let volume_position = header.position(volume, &["volume", "v", "vol"]);
     if volume_position.is_none() && volume.is_some() {
-        return Err(no_column(file, columns, "volume", volume));
+        return Err(header.no_column("volume", volume));
     }
 
     Ok(Positions {
-        time: required("time", time, &time_names)?,
+        time: header.required("time", time, &time_names)?,
         prices: [
-            required("open", open, &["open", "o"])?,
-            required("high", high, &["high", "h"])?,
-            required("low", low, &["low", "l"])?,
-            required("close", close, &["close", "c", "last"])?,
+            header.required("open", open, &["open", "o"])?,
+            header.required("high", high, &["high", "h"])?,
+            header.required("low", low, &["low", "l"])?,
+            header.required("close", close, &["close", "c", "last"])?,
         ],
         volume: volume_position,
     })
 }
 
-fn position_of(columns: &[String], name: &Option<String>, common_names: &[&str]) -> Option<usize> {
-    let position = |wanted: &str| {
-        columns
-            .iter()
-            .position(|column| column.trim().eq_ignore_ascii_case(wanted))
-    };
-
-    // A name that was given is the only one that counts.
-    match name {
-        Some(wanted) => position(wanted),
-        None => common_names.iter().find_map(|wanted| position(wanted)),
-    }
+/// The names of all columns of a file.
+struct Header<'a> {
+    file: &'a str,
+    columns: &'a [String],
 }
 
-fn no_column(file: &str, columns: &[String], role: &str, name: &Option<String>) -> FileError {
-    let column = match name {
-        Some(wanted) => format!("{role}, `{wanted}`"),
-        None => role.to_owned(),
-    };
-    FileError::Column {
-        file: file.to_owned(),
-        column,
-        existing: columns.join(", "),
+impl Header<'_> {
+    fn required(
+        &self,
+        role: &str,
+        name: &Option<String>,
+        common_names: &[&str],
+    ) -> Result<usize, FileError> {
+        let position = self.position(name, common_names);
+        position.ok_or_else(|| self.no_column(role, name))
+    }
+
+    /// The column called `name`; without a name, the first one with a common name.
+    fn position(&self, name: &Option<String>, common_names: &[&str]) -> Option<usize> {
+        match name {
+            Some(name) => self.position_of(name),
+            None => common_names.iter().find_map(|name| self.position_of(name)),
+        }
+    }
+
+    fn position_of(&self, name: &str) -> Option<usize> {
+        let mut columns = self.columns.iter();
+        columns.position(|column| column.trim().eq_ignore_ascii_case(name))
+    }
+
+    fn no_column(&self, role: &str, name: &Option<String>) -> FileError {
+        let column = match name {
+            Some(name) => format!("{role}, `{name}`"),
+            None => role.to_owned(),
+        };
+        FileError::Column {
+            file: self.file.to_owned(),
+            column,
+            existing: self.columns.join(", "),
+        }
     }
 }

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use schemas::ids::{OperationId, StepNumber};
+use schemas::ids::StepNumber;
 use schemas::manifests::{DatasetManifest, OutputKind};
-use store::{Bytes, Checkpoint, CheckpointKey, DataSetTable, StoreError};
+use store::{Bytes, Checkpoint, CheckpointKey, DataSetTable, Store, StoreError};
 
 use super::on_every_store;
 
@@ -92,47 +92,62 @@ fn weights_of_rows_are_kept() {
     });
 }
 
+fn checkpoint_key(attempt: u32, seq: u32) -> CheckpointKey {
+    CheckpointKey {
+        operation: "op_train_20260301_142233_9f3a01bc".parse().unwrap(),
+        step: StepNumber::new(4).unwrap(),
+        attempt,
+        seq,
+    }
+}
+
+fn checkpoint() -> Checkpoint {
+    let name = "model.safetensors".to_owned();
+    Checkpoint {
+        state: serde_json::json!({"epoch": 3}),
+        files: BTreeMap::from([(name, Bytes::from_static(b"weights"))]),
+    }
+}
+
+async fn list_checkpoints(store: &Store) -> Vec<CheckpointKey> {
+    let CheckpointKey {
+        operation, step, ..
+    } = checkpoint_key(1, 1);
+    store.checkpoints().list(&operation, step).await.unwrap()
+}
+
 #[test]
 fn the_newest_checkpoint_is_listed_first() {
     on_every_store(|store| async move {
-        let operation: OperationId = "op_train_20260301_142233_9f3a01bc".parse().unwrap();
-        let step = StepNumber::new(4).unwrap();
-        let key = |attempt, seq| CheckpointKey {
-            operation: operation.clone(),
-            step,
-            attempt,
-            seq,
-        };
-        let weights = (
-            "model.safetensors".to_owned(),
-            Bytes::from_static(b"weights"),
-        );
-        let checkpoint = Checkpoint {
-            state: serde_json::json!({"epoch": 3}),
-            files: BTreeMap::from([weights]),
-        };
-        let checkpoints = store.checkpoints();
-        assert_eq!(checkpoints.list(&operation, step).await.unwrap(), []);
+        assert_eq!(list_checkpoints(&store).await, []);
 
         // Attempt 10 is later than attempt 9, whatever the alphabet says.
-        for written in [key(9, 2), key(10, 1), key(9, 11)] {
-            let twice = [checkpoint.clone(), checkpoint.clone()];
-            for same in twice {
-                checkpoints.put(&written, same).await.unwrap();
-            }
+        let oldest = checkpoint_key(9, 2);
+        let newest = checkpoint_key(10, 1);
+        let middle = checkpoint_key(9, 11);
+        for key in [&oldest, &newest, &middle] {
+            store.checkpoints().put(key, checkpoint()).await.unwrap();
         }
-        let listed = checkpoints.list(&operation, step).await.unwrap();
-        assert_eq!(listed, [key(10, 1), key(9, 11), key(9, 2)]);
 
-        let newest = key(10, 1);
-        let text = newest.to_string();
-        assert_eq!(text.parse::<CheckpointKey>().unwrap(), newest);
-        assert_eq!(checkpoints.get(&newest).await.unwrap(), checkpoint);
+        assert_eq!(list_checkpoints(&store).await, [newest, middle, oldest]);
+    });
+}
 
-        checkpoints.delete(&newest).await.unwrap();
-        let listed = checkpoints.list(&operation, step).await.unwrap();
-        assert_eq!(listed, [key(9, 11), key(9, 2)]);
-        let deleted = checkpoints.get(&newest).await;
+#[test]
+fn a_checkpoint_reads_back_until_it_is_deleted() {
+    on_every_store(|store| async move {
+        let checkpoints = store.checkpoints();
+        let key = checkpoint_key(9, 2);
+        assert_eq!(key.to_string().parse::<CheckpointKey>().unwrap(), key);
+
+        // An attempt may write it again, because the first answer was lost.
+        checkpoints.put(&key, checkpoint()).await.unwrap();
+        checkpoints.put(&key, checkpoint()).await.unwrap();
+        assert_eq!(checkpoints.get(&key).await.unwrap(), checkpoint());
+
+        checkpoints.delete(&key).await.unwrap();
+        assert_eq!(list_checkpoints(&store).await, []);
+        let deleted = checkpoints.get(&key).await;
         assert!(matches!(deleted, Err(StoreError::Missing { .. })));
     });
 }

@@ -37,6 +37,7 @@ fn artifact(operation: &str) -> ArtifactManifest {
         }],
         output: OutputKind::Regression,
     };
+
     ArtifactManifest {
         v: ArtifactManifest::VERSION,
         files: BTreeMap::new(),
@@ -64,17 +65,17 @@ fn weights(bytes: &'static [u8]) -> BTreeMap<String, Bytes> {
     BTreeMap::from([("model.safetensors".to_owned(), Bytes::from_static(bytes))])
 }
 
+async fn publish(store: &Store, files: BTreeMap<String, Bytes>, operation: &str) -> String {
+    let draft = artifact(operation);
+    store.artifacts().publish(files, draft).await.unwrap()
+}
+
 #[test]
 fn an_artifact_is_named_by_what_it_holds() {
     on_every_store(|store| async move {
-        let publish = async |files, operation| {
-            let draft = artifact(operation);
-            store.artifacts().publish(files, draft).await.unwrap()
-        };
-
-        let name = publish(weights(b"weights"), "op_1").await;
-        let same = publish(weights(b"weights"), "op_2").await;
-        let other = publish(weights(b"other"), "op_1").await;
+        let name = publish(&store, weights(b"weights"), "op_1").await;
+        let same = publish(&store, weights(b"weights"), "op_2").await;
+        let other = publish(&store, weights(b"other"), "op_1").await;
         assert_eq!(same, name);
         assert_ne!(other, name);
 

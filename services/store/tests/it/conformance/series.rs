@@ -2,7 +2,7 @@
 
 use market::{Instrument, SeriesKey, Timeframe, Utc};
 use schemas::manifests::EmptyInterval;
-use store::{ALL_TIME, Edit, RawBar, RawBars, Store};
+use store::{ALL_TIME, Edit, RawBar, RawBars, SeriesSnapshot, Store};
 
 use super::{on_every_store, utc};
 
@@ -138,6 +138,11 @@ fn the_same_edit_twice_is_one_revision() {
     });
 }
 
+async fn commit(store: &Store, key: &SeriesKey, bars: RawBars) -> SeriesSnapshot {
+    let outcome = store.series().commit(key, edit(bars), None).await;
+    outcome.unwrap().snapshot
+}
+
 #[test]
 fn content_does_not_depend_on_the_order_of_commits() {
     on_every_store(|store| async move {
@@ -145,14 +150,12 @@ fn content_does_not_depend_on_the_order_of_commits() {
         let pieces = series("GBPUSD", Timeframe::Hour1);
         let bars = hours("2018-12-01T00:00:00Z", 2_000, 1.5);
         let middle = bars.open_time[700];
-        let commit = async |key: &SeriesKey, bars: RawBars| {
-            let outcome = store.series().commit(key, edit(bars), None).await;
-            outcome.unwrap().snapshot
-        };
 
-        let at_once = commit(&whole, bars.clone()).await;
-        commit(&pieces, bars.between(&(middle..Utc(i64::MAX)))).await;
-        let last = commit(&pieces, bars.between(&(Utc(0)..middle))).await;
+        let at_once = commit(&store, &whole, bars.clone()).await;
+        let second_half = bars.between(&(middle..Utc(i64::MAX)));
+        commit(&store, &pieces, second_half).await;
+        let first_half = bars.between(&(Utc(0)..middle));
+        let last = commit(&store, &pieces, first_half).await;
 
         assert_eq!(last.manifest.revision, 2);
         assert_eq!(at_once.content_sha256(), last.content_sha256());
@@ -193,6 +196,11 @@ fn many_writers_of_one_series_lose_nothing() {
     });
 }
 
+async fn closes(store: &Store, snapshot: &SeriesSnapshot) -> Vec<f64> {
+    let bars = store.series().raw_bars(snapshot, ALL_TIME).await;
+    bars.unwrap().close
+}
+
 #[test]
 fn a_reader_keeps_its_revision_while_others_write() {
     on_every_store(|store| async move {
@@ -203,13 +211,9 @@ fn a_reader_keeps_its_revision_while_others_write() {
         let nine = edit(hours("2020-01-01T00:00:00Z", 9, 2.0));
         store.series().commit(&key, nine, None).await.unwrap();
 
-        let closes = async |snapshot| {
-            let bars = store.series().raw_bars(snapshot, ALL_TIME).await;
-            bars.unwrap().close
-        };
-        assert_eq!(closes(&old.snapshot).await, [1.0; 5]);
+        assert_eq!(closes(&store, &old.snapshot).await, [1.0; 5]);
         let newest = store.series().snapshot(&key, Some(1)).await.unwrap();
-        assert_eq!(closes(&newest.unwrap()).await, [2.0; 9]);
+        assert_eq!(closes(&store, &newest.unwrap()).await, [2.0; 9]);
     });
 }
 
