@@ -12,12 +12,18 @@ struct Promise {
     tests: String,
 }
 
-fn read_promises() -> Vec<Promise> {
+/// The text of a section of ARCHITECTURE.md, its heading included.
+fn read_section(heading: &str) -> String {
     let text = read("ARCHITECTURE.md");
     let mut sections = text.split("\n## ");
-    let section = sections
-        .find(|section| section.starts_with("Promises"))
-        .unwrap();
+    sections
+        .find(|section| section.starts_with(heading))
+        .unwrap()
+        .to_owned()
+}
+
+fn read_promises() -> Vec<Promise> {
+    let section = read_section("Promises");
 
     let rows = section.lines().filter(|line| line.starts_with('|')).skip(2);
     rows.map(read_row).collect()
@@ -68,10 +74,8 @@ fn each_promise_names_a_test_that_exists() {
 #[test]
 fn every_room_of_the_walks_exists() {
     let section = read_section("Five walks");
-    let walks: Vec<&str> = section
-        .split("\n\n")
-        .filter(|text| text.starts_with("**"))
-        .collect();
+    let paragraphs = section.split("\n\n");
+    let walks: Vec<&str> = paragraphs.filter(|text| text.starts_with("**")).collect();
     let mut violations = Vec::new();
 
     for walk in &walks {
