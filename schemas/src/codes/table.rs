@@ -220,7 +220,6 @@ codes! {
         UP_FOLDER = "Folder": "The folder of the local system cannot be used.";
         UP_NO_SERVER = "NoServer": "No program nats-server was found.";
         UP_SERVER_NOT_READY = "ServerNotReady": "The NATS server did not become ready in time.";
-        UP_SIGNALS = "Signals": "The process cannot listen for signals.";
         UP_SPAWN = "Spawn": "A program of the local system cannot be started.";
     }
 }
