@@ -147,7 +147,7 @@ fn a_flipped_bit_names_the_object_and_both_hashes() {
     let expected = hash.replace("2014.", "expected ");
     assert!(train.commands.contains(&expected), "{}", train.commands);
     assert_shown!(train.error(), @"
-    error: operation <op_train> failed in step fetcher (1/5)
+    error: operation <op_train> failed in step validator (2/5)
       cause: `bars/file/stk-spy/trades-regular-split-session_close/1d/2014.<sha256>.parquet` is damaged: its SHA-256 is <sha256>, expected <sha256>
     hint: the file was changed after it was written: restore it from a backup, or delete the folder it is in (`ktrdr doctor` shows where the store is) and load the bars again with `ktrdr data load`
     exit 1

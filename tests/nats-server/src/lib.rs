@@ -14,6 +14,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Stdio};
 
+use async_nats::ConnectOptions;
 pub use async_nats::{Client, jetstream};
 
 /// The roles in which one connects. On a guarded server each may do what
@@ -99,7 +100,15 @@ impl Drop for Server {
 
 /// A connection of the stock client to an address with user and password in it.
 pub async fn connect(url: &str) -> Client {
-    async_nats::connect(url).await.unwrap()
+    let address: async_nats::ServerAddr = url.parse().unwrap();
+    let options = match (address.username(), address.password()) {
+        (Some(user), Some(password)) => {
+            ConnectOptions::with_user_and_password(user.to_owned(), password.to_owned())
+        }
+        _ => ConnectOptions::new(),
+    };
+
+    options.connect(address).await.unwrap()
 }
 
 /// Starts a server; returns it with its address once it is ready.

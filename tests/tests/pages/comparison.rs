@@ -57,7 +57,7 @@ fn is_passing(line: &str) -> bool {
 /// Finds each shown line among the lines that came, in any order; returns those that are missing.
 ///
 /// Notes which operation of this run stands for which one of the page, so that later commands of
-/// the page can name it. A shown line that ends with `…` is the beginning of one.
+/// the page can name it. `…` in a shown line stands for any text.
 pub fn missing_lines(
     shown: &[String],
     came: &str,
@@ -67,10 +67,7 @@ pub fn missing_lines(
 
     for line in shown.iter().filter(|line| !is_passing(line)) {
         let wanted = mask(line);
-        let is_match = |candidate: &&str| match wanted.strip_suffix('…') {
-            Some(beginning) => mask(candidate).starts_with(beginning),
-            None => mask(candidate) == wanted,
-        };
+        let is_match = |candidate: &&str| matches_shortened(&wanted, &mask(candidate));
 
         match came.lines().find(is_match) {
             Some(line_that_came) => note_operation(line, line_that_came, operations),
@@ -78,6 +75,29 @@ pub fn missing_lines(
         }
     }
     missing
+}
+
+/// Whether a line is `shown`, in which each `…` stands for any text.
+fn matches_shortened(shown: &str, line: &str) -> bool {
+    let parts: Vec<&str> = shown.split('…').collect();
+    let (Some(first), Some(last)) = (parts.first(), parts.last()) else {
+        return false;
+    };
+    if parts.len() == 1 {
+        return line == shown;
+    }
+
+    // The first part begins the line, the last one ends it, the others follow each other between.
+    let Some(mut rest) = line.strip_prefix(first) else {
+        return false;
+    };
+    for part in &parts[1..parts.len() - 1] {
+        let Some(place) = rest.find(part) else {
+            return false;
+        };
+        rest = &rest[place + part.len()..];
+    }
+    rest.ends_with(last)
 }
 
 fn note_operation(shown: &str, came: &str, operations: &mut BTreeMap<String, String>) {

@@ -44,6 +44,11 @@ fn type_one(
     for (on_page, here) in operations.iter() {
         command = command.replace(on_page, here);
     }
+    // A reader needs a moment to read and type; a cancel that came at once would find no progress.
+    if let Some(cancelled) = command.strip_prefix("ktrdr cancel ") {
+        let op = cancelled.split(' ').next().unwrap();
+        reader.type_command(&format!("ktrdr follow {op} --wait-timeout 3s"));
+    }
     let answer = reader.type_command(&command);
     let mut differences = differences_of(typed, &answer.screen, reader, operations);
 
