@@ -22,10 +22,10 @@ pub trait Message: Serialize + DeserializeOwned {
 /// Why a payload could not be written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum CodecError {
-    /// Serialisation failed.
+    /// The value cannot be serialised.
     #[error("cannot encode the {name} message")]
     Encode {
-        /// Message name.
+        /// Name of the message's type.
         name: &'static str,
         /// What the encoder said.
         source: rmp_serde::encode::Error,
@@ -33,7 +33,7 @@ pub enum CodecError {
     /// The payload exceeds [`PAYLOAD_BYTES_MAX`].
     #[error("the {name} message of {size} bytes is over the limit of {PAYLOAD_BYTES_MAX}")]
     TooLarge {
-        /// Message name.
+        /// Name of the message's type.
         name: &'static str,
         /// Size of the payload in bytes.
         size: usize,
@@ -41,7 +41,7 @@ pub enum CodecError {
     /// Neither MessagePack nor JSON of the expected shape.
     #[error("cannot decode the {name} message: {reason}")]
     Decode {
-        /// Message name.
+        /// Name of the message's type.
         name: &'static str,
         /// What the reader said.
         reason: String,
@@ -52,7 +52,7 @@ pub enum CodecError {
         current.saturating_sub(1)
     )]
     Version {
-        /// Message name.
+        /// Name of the message's type.
         name: &'static str,
         /// Version in the payload.
         found: u16,

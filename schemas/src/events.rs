@@ -60,9 +60,9 @@ impl What {
 pub struct Event {
     /// Version of this layout.
     pub v: u16,
-    /// The operation.
+    /// The operation it is about.
     pub op: OperationId,
-    /// The step.
+    /// The step it is about.
     pub step: StepNumber,
     /// Steps in the plan.
     pub steps: u16,

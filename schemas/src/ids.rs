@@ -174,7 +174,7 @@ impl StepNumber {
         }
     }
 
-    /// 1-based.
+    /// The number itself, 1-based.
     pub const fn get(self) -> u16 {
         self.0
     }

@@ -65,7 +65,7 @@ pub enum InvalidPlan {
     Weight {
         /// Number of the step, from 1.
         step: usize,
-        /// As given.
+        /// The weight as given.
         weight: f64,
     },
     /// A verb that is not a short lowercase word.
@@ -73,7 +73,7 @@ pub enum InvalidPlan {
     Verb {
         /// Number of the step, from 1.
         step: usize,
-        /// As given.
+        /// The verb as given.
         verb: String,
     },
 }

@@ -43,9 +43,9 @@ pub enum Context {
     },
     /// Loading, checking and processing bars.
     Data {
-        /// Instrument shown.
+        /// Symbol of the instrument, as shown.
         symbol: String,
-        /// Its timeframe.
+        /// Timeframe of its bars.
         timeframe: String,
         /// Bars handled so far.
         bars: u64,
@@ -54,15 +54,15 @@ pub enum Context {
     },
     /// Fitting a network.
     Train {
-        /// `mlp`.
+        /// Kind of network, such as `mlp`.
         model_type: String,
-        /// Strategy name.
+        /// Name of the strategy.
         strategy: String,
         /// Instruments trained on, in stacking order.
         symbols: Vec<String>,
         /// Timeframes, base first.
         timeframes: Vec<String>,
-        /// Epoch, 1-based.
+        /// Epoch at work, 1-based.
         epoch: Count,
         /// Batch inside the epoch, 1-based.
         batch: Count,
@@ -99,7 +99,7 @@ pub struct Progress {
     pub message: String,
     /// Work items, such as bars or batches.
     pub items: Option<Count>,
-    /// Kind-specific facts.
+    /// Facts of the kind of work.
     pub context: Context,
     /// Why it does not move; absent while it does.
     pub waiting: Option<Waiting>,
@@ -110,9 +110,9 @@ pub struct Progress {
 pub struct ProgressRecord {
     /// Version of this layout.
     pub v: u16,
-    /// The operation.
+    /// The operation it is about.
     pub op: OperationId,
-    /// The step.
+    /// The step it is about.
     pub step: StepNumber,
     /// Steps in the plan.
     pub steps: u16,
@@ -140,7 +140,7 @@ pub struct ProgressRecord {
     /// Work items, such as bars or batches.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub items: Option<Count>,
-    /// Kind-specific facts.
+    /// Facts of the kind of work.
     #[serde(default)]
     pub context: Context,
     /// Why it does not move; absent while it does.

@@ -7,7 +7,7 @@ use crate::ids::{InvalidId, Lane, OperationId, Service, StepNumber, WorkerId};
 pub const COMMANDS: &str = "KTRDR_COMMANDS";
 /// Cancel requests: the durable flag.
 pub const CONTROL: &str = "KTRDR_CONTROL";
-/// Life-cycle events.
+/// Stream of life-cycle events.
 pub const EVENTS: &str = "KTRDR_EVENTS";
 /// Progress, the newest 512 records of each step.
 pub const PROGRESS: &str = "KTRDR_PROGRESS";
@@ -125,9 +125,9 @@ pub struct CommandAddress {
     pub service: Service,
     /// The queue of that service that it is in.
     pub lane: Lane,
-    /// The operation.
+    /// The operation it is about.
     pub op: OperationId,
-    /// The step.
+    /// The step it is about.
     pub step: StepNumber,
 }
 

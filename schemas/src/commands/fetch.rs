@@ -126,7 +126,7 @@ pub struct FetchCounts {
     pub new: u64,
     /// Of these, bars that were stored with other values.
     pub changed: u64,
-    /// Requests answered.
+    /// Number of requests that were answered.
     pub segments: u64,
     /// Of these, requests answered with nothing.
     pub empty: u64,

@@ -44,7 +44,7 @@ pub struct ValidatedSeries {
     pub content_sha256: String,
     /// Key of the whole report, `reports/<sha256>.json`.
     pub report: String,
-    /// Bars checked.
+    /// Number of bars that were checked.
     pub bars: u64,
     /// Quality from 0 to 100, the best.
     pub score: f64,

@@ -32,7 +32,7 @@ pub struct ColumnRange {
 /// Rows of one part of one symbol.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartCount {
-    /// Instrument id.
+    /// Id of the instrument.
     pub symbol: String,
     /// `train`, `validation` or `test`.
     pub part: String,

@@ -16,9 +16,9 @@ pub enum NetworkKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Activation {
-    /// max(0, x).
+    /// Rectified linear unit: max(0, x).
     Relu,
-    /// Hyperbolic tangent.
+    /// Hyperbolic tangent of x.
     Tanh,
     /// 1 / (1 + e^-x).
     Sigmoid,

@@ -143,7 +143,7 @@ pub struct StepRecord {
     /// The worker that has claimed it; absent while it waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub holder: Option<Holder>,
-    /// First claim.
+    /// Time of the first claim.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Timestamp>,
     /// End of this submission.

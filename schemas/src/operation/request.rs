@@ -44,7 +44,7 @@ pub enum InvalidOperation {
          make the strategy text or the lists shorter"
     )]
     TooLarge {
-        /// Encoded bytes.
+        /// Size of the encoded record, in bytes.
         size: usize,
     },
 }

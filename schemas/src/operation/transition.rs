@@ -76,7 +76,7 @@ pub enum Refusal {
          store it as an object and return its key"
     )]
     ResultTooLarge {
-        /// Packed bytes.
+        /// Size of the packed value, in bytes.
         size: usize,
         /// Most bytes that fit.
         max: usize,
@@ -84,7 +84,7 @@ pub enum Refusal {
     /// The checkpoint does not fit the record.
     #[error("the checkpoint has {size} bytes, at most {max} fit the record")]
     CheckpointTooLarge {
-        /// Packed bytes.
+        /// Size of the packed value, in bytes.
         size: usize,
         /// Most bytes that fit.
         max: usize,
@@ -414,7 +414,8 @@ impl OperationRecord {
             return Err(Refusal::Held(holder.worker.clone()));
         }
 
-        // Written before anything is published: messages of the old submission are void from now on.
+        // Written before anything is published: messages of the old submission are void from now
+        // on.
         step.submission += 1;
         self.recompute_state(at);
         Ok(())

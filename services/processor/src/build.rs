@@ -26,7 +26,7 @@ const WORKS_BEFORE_INDICATORS: usize = 1;
 /// A data set that is in the store.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BuiltDataSet {
-    /// Its manifest.
+    /// Manifest of the data set.
     pub manifest: DatasetManifest,
     /// True when it was there before.
     pub reused: bool,

@@ -19,7 +19,7 @@ pub enum ProcessError {
     /// The request names no series for bars that the strategy needs.
     #[error("the strategy needs {timeframe} bars of {symbol}, and no such series was given")]
     NoSeries {
-        /// Instrument id.
+        /// Id of the instrument.
         symbol: String,
         /// Length of its bars.
         timeframe: Timeframe,

@@ -20,7 +20,7 @@ const WARNINGS_MAX: usize = 6;
 /// Share of rows that a class should have in every part.
 const CLASS_SHARE_MIN: f64 = 0.05;
 
-/// Section `[processor]`.
+/// Section `[processor]` of the settings.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessorSettings {
     /// Symbols worked on at a time. More take more memory: see `strategies::assemble_data_set`.
@@ -36,7 +36,7 @@ impl Default for ProcessorSettings {
     }
 }
 
-/// Handles `process`.
+/// Handles the verb `process`.
 #[derive(Clone, Debug)]
 pub struct Processor {
     settings: ProcessorSettings,

@@ -41,7 +41,7 @@ use trainer::{
 
 /// Epochs of one training.
 const EPOCHS: u32 = 10;
-/// Feature columns.
+/// Number of feature columns.
 const WIDTH: usize = 9;
 
 struct Silent(Instant);
@@ -166,11 +166,7 @@ fn train_bare(data: &TrainingData, settings: &TrainingSettings) -> f64 {
     tch::set_num_threads(1);
     let store = nn::VarStore::new(Device::Cpu);
     let net = sequential(&store.root());
-    let config = nn::Adam {
-        wd: settings.weight_decay,
-        ..nn::Adam::default()
-    };
-    let mut optimizer = config.build(&store, settings.learning_rate).unwrap();
+    let mut optimizer = bare_adam(&store, settings);
     let weights = Tensor::from_slice(&[1.0_f32, 1.0, 1.0]);
 
     let train = tensors_of(&data.train);
@@ -194,11 +190,23 @@ fn train_bare(data: &TrainingData, settings: &TrainingSettings) -> f64 {
             right += scores.argmax(-1, false).eq_tensor(&y).sum(Kind::Int64);
         }
 
-        let scores = tch::no_grad(|| net.forward_t(&validation.features, false));
-        total += weighted_loss(&scores, &validation.labels, &weights).double_value(&[]);
+        total += validation_loss(&net, &validation, &weights);
         total += loss_sum.double_value(&[]) + right.int64_value(&[]) as f64;
     }
     total
+}
+
+fn bare_adam(store: &nn::VarStore, settings: &TrainingSettings) -> nn::Optimizer {
+    let config = nn::Adam {
+        wd: settings.weight_decay,
+        ..nn::Adam::default()
+    };
+    config.build(store, settings.learning_rate).unwrap()
+}
+
+fn validation_loss(net: &nn::SequentialT, validation: &PartTensors, weights: &Tensor) -> f64 {
+    let scores = tch::no_grad(|| net.forward_t(&validation.features, false));
+    weighted_loss(&scores, &validation.labels, weights).double_value(&[])
 }
 
 /// Milliseconds per epoch of a training.

@@ -29,7 +29,7 @@ pub struct MetricsDocument {
     pub headline: BTreeMap<String, f64>,
     /// What a reader must know before trusting the model; empty is best.
     pub warnings: Vec<String>,
-    /// Epochs trained.
+    /// Number of epochs trained.
     pub epochs: u32,
     /// Epoch whose weights are stored.
     pub best_epoch: u32,
@@ -37,7 +37,7 @@ pub struct MetricsDocument {
     pub stopped_early: bool,
     /// Seed of the run.
     pub seed: u64,
-    /// Trainable parameters.
+    /// Number of trainable parameters.
     pub parameters: u64,
     /// `cpu` or `cuda:0`.
     pub device: String,

@@ -103,7 +103,7 @@ pub(crate) struct ResumePoint {
 }
 
 impl ResumePoint {
-    /// Finished epochs.
+    /// Number of finished epochs.
     pub(crate) fn epoch(&self) -> u32 {
         self.state.progress.epoch
     }

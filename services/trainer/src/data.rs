@@ -63,7 +63,7 @@ impl Labels {
 pub struct PartData {
     /// `[rows, features]`, row-major, scaled as the data set says, in the network's column order.
     pub features: Vec<f32>,
-    /// `[rows]`.
+    /// One label per row, `[rows]`.
     pub labels: Labels,
 }
 

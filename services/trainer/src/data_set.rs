@@ -42,12 +42,12 @@ fn check_columns(table: &DataSetTable, network: &Network) -> Result<(), TrainErr
     let stored_names = stored_names.chain(std::iter::repeat(""));
 
     let columns = (1..=width).zip(expected_names.zip(stored_names));
-    for (position, (expected, found)) in columns {
-        if expected != found {
+    for (position, (expected, stored)) in columns {
+        if expected != stored {
             return Err(TrainError::Column {
                 position,
                 expected: expected.to_owned(),
-                found: found.to_owned(),
+                found: stored.to_owned(),
             });
         }
     }

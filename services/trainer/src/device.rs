@@ -26,7 +26,7 @@ pub enum DeviceSetting {
 /// A device that exists on this host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ComputeDevice {
-    /// The CPU.
+    /// The CPU of the host.
     Cpu,
     /// The GPU of that number, as CUDA counts them from 0.
     Cuda(usize),

@@ -61,9 +61,9 @@ pub enum TrainError {
     /// Weights of some rows only, or of none although the strategy asks for them.
     #[error("{rows} training rows have {weights} weights")]
     Weights {
-        /// Weights found.
+        /// Number of weights that were given.
         weights: usize,
-        /// Training rows.
+        /// Number of training rows.
         rows: usize,
     },
     /// A label that is not a class of the network.

@@ -21,14 +21,14 @@ const WARNINGS_MAX: usize = 5;
 /// Share of the step at which publishing begins.
 const PUBLISHING: f64 = 0.97;
 
-/// Section `[trainer]`.
+/// Section `[trainer]` of the settings.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrainerSettings {
     /// The device of all its trainings: `auto`, `cpu` or `cuda:N`.
     pub device: DeviceSetting,
 }
 
-/// Handles `train`.
+/// Handles the verb `train`.
 #[derive(Clone, Copy, Debug)]
 pub struct Trainer {
     device: ComputeDevice,

@@ -23,7 +23,7 @@ const NAMED_SYMBOLS_MAX: usize = 3;
 pub struct TrainFacts {
     /// Kind of network: `mlp`.
     pub model_type: String,
-    /// Strategy name.
+    /// Name of the strategy.
     pub strategy: String,
     /// Instruments in stacking order.
     pub symbols: Vec<String>,

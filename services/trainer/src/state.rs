@@ -43,7 +43,7 @@ pub struct TrainProgress {
     pub seed: u64,
     /// Settings of the run.
     pub settings: TrainingSettings,
-    /// Finished epochs.
+    /// Number of finished epochs.
     pub epoch: u32,
     /// Steps of Adam.
     pub step: u64,

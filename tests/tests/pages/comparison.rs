@@ -59,15 +59,15 @@ fn is_passing(line: &str) -> bool {
 /// Notes which operation of this run stands for which one of the page, so that later commands of
 /// the page can name it. `…` in a shown line stands for any text.
 pub fn missing_lines(
-    shown: &[String],
+    page_lines: &[String],
     came: &str,
     operations: &mut BTreeMap<String, String>,
 ) -> Vec<String> {
     let mut missing = Vec::new();
 
-    for line in shown.iter().filter(|line| !is_passing(line)) {
-        let wanted = mask(line);
-        let is_match = |candidate: &&str| matches_shortened(&wanted, &mask(candidate));
+    for line in page_lines.iter().filter(|line| !is_passing(line)) {
+        let masked = mask(line);
+        let is_match = |candidate: &&str| matches_shortened(&masked, &mask(candidate));
 
         match came.lines().find(is_match) {
             Some(line_that_came) => note_operation(line, line_that_came, operations),
@@ -77,15 +77,14 @@ pub fn missing_lines(
     missing
 }
 
-/// Whether a line is `shown`, in which each `…` stands for any text.
-fn matches_shortened(shown: &str, line: &str) -> bool {
-    let parts: Vec<&str> = shown.split('…').collect();
-    let (Some(first), Some(last)) = (parts.first(), parts.last()) else {
-        return false;
-    };
+/// Whether a line fits `pattern`, in which each `…` stands for any text.
+fn matches_shortened(pattern: &str, line: &str) -> bool {
+    let parts: Vec<&str> = pattern.split('…').collect();
     if parts.len() == 1 {
-        return line == shown;
+        return line == pattern;
     }
+    let first = parts[0];
+    let last = parts[parts.len() - 1];
 
     // The first part begins the line, the last one ends it, the others follow each other between.
     let Some(mut rest) = line.strip_prefix(first) else {
@@ -100,8 +99,8 @@ fn matches_shortened(shown: &str, line: &str) -> bool {
     rest.ends_with(last)
 }
 
-fn note_operation(shown: &str, came: &str, operations: &mut BTreeMap<String, String>) {
-    if let (Some(on_page), Some(here)) = (OPERATION.find(shown), OPERATION.find(came)) {
+fn note_operation(page_line: &str, came: &str, operations: &mut BTreeMap<String, String>) {
+    if let (Some(on_page), Some(here)) = (OPERATION.find(page_line), OPERATION.find(came)) {
         operations.insert(on_page.as_str().to_owned(), here.as_str().to_owned());
     }
 }
@@ -109,15 +108,18 @@ fn note_operation(shown: &str, came: &str, operations: &mut BTreeMap<String, Str
 #[test]
 fn only_what_differs_from_run_to_run_is_masked() {
     let mut operations = BTreeMap::new();
-    let shown = ["Completed data op_data_20261122_075404_29d79ff9 in 0.6s".to_owned()];
+    let page_lines = ["Completed data op_data_20261122_075404_29d79ff9 in 0.6s".to_owned()];
 
     let same = "Completed data op_data_20270101_000000_00000001 in 12.1s\n";
-    assert!(missing_lines(&shown, same, &mut operations).is_empty());
+    assert!(missing_lines(&page_lines, same, &mut operations).is_empty());
     assert_eq!(
         operations["op_data_20261122_075404_29d79ff9"],
         "op_data_20270101_000000_00000001"
     );
 
     let other = "Failed data op_data_20270101_000000_00000001 in 12.1s\n";
-    assert_eq!(missing_lines(&shown, other, &mut operations), shown);
+    assert_eq!(
+        missing_lines(&page_lines, other, &mut operations),
+        page_lines
+    );
 }

@@ -69,7 +69,7 @@ pub fn sources() -> impl Iterator<Item = Source> {
 
 /// One line of production code.
 pub struct CodeLine {
-    /// `path:line`.
+    /// Where it is, as `path:line`.
     pub place: String,
     /// The line as written.
     pub text: String,

@@ -11,10 +11,6 @@ const MAY_WAIT: &[(&str, &str)] = &[
         "back-off between attempts, and silence raced against messages",
     ),
     (
-        "services/dummy/src/",
-        "pretending to work is what it is for",
-    ),
-    (
         "services/runtime/src/",
         "back-off and periodic duties, always raced against a stop",
     ),

@@ -41,6 +41,7 @@ impl<'ast> Visit<'ast> for DocReader<'_> {
             syn::Item::Type(item) => &item.attrs,
             _ => return visit::visit_item(self, item),
         };
+
         self.read_doc(attributes);
         visit::visit_item(self, item);
     }
@@ -162,7 +163,9 @@ fn lines_of_code_fit_one_hundred_columns() {
 
     for source in sources().filter(|source| source.path.contains("src/")) {
         for (index, line) in source.text.lines().enumerate() {
-            if line.chars().count() > 100 {
+            // A row of a table in a crate's docs cannot be wrapped.
+            let is_table_row = line.trim_start().starts_with("//! |");
+            if line.chars().count() > 100 && !is_table_row {
                 violations.push(format!("{}:{}", source.path, index + 1));
             }
         }

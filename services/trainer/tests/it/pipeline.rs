@@ -198,10 +198,10 @@ async fn a_training_cancelled_twenty_times_ends_with_the_same_weights() {
         let pause = Duration::from_millis(u64::from(attempt * 37 % 100));
         sandbox.after(pause).await;
 
-        let asked = Instant::now();
+        let request_time = Instant::now();
         sandbox.bus().cancels().request(&op, "").await.unwrap();
         let record = sandbox.until_ended(&op).await;
-        slowest = slowest.max(asked.elapsed());
+        slowest = slowest.max(request_time.elapsed());
         if record.state == OperationState::Completed {
             break;
         }
