@@ -81,7 +81,8 @@ pub fn production_lines() -> Vec<CodeLine> {
     let mut lines = Vec::new();
 
     for source in sources() {
-        if !source.path.contains("src/") || source.path.starts_with("tests/") {
+        let is_test = source.path.ends_with("tests.rs") || source.path.starts_with("tests/");
+        if !source.path.contains("src/") || is_test {
             continue;
         }
 

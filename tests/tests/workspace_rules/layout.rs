@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use schemas::codes::Family;
+
 use crate::checkout::{assert_none, files, production_lines, read, root, sources};
 
 /// Where production code may wait for time to pass, and why nothing else would do.
@@ -134,6 +136,24 @@ fn subjects_are_written_in_one_file_only() {
     }
 
     assert_none(violations, "use the functions of schemas::subjects");
+}
+
+#[test]
+fn error_codes_are_written_in_one_place() {
+    let families = Family::ALL
+        .iter()
+        .map(|family| format!("\"{}-", family.as_str()));
+    let families: Vec<String> = families.collect();
+    let mut violations = Vec::new();
+
+    for line in production_lines() {
+        let is_home = line.place.starts_with("schemas/src/codes/");
+        if !is_home && families.iter().any(|family| line.text.contains(family)) {
+            violations.push(format!("{}: {}", line.place, line.text.trim()));
+        }
+    }
+
+    assert_none(violations, "use the constants of schemas::codes");
 }
 
 #[test]
