@@ -23,7 +23,7 @@ pub(crate) enum FoundRecord {
     /// This delivery created it, with our claim in it.
     Claimed(Claimed),
     /// Somebody else created it.
-    Stored(OperationRecord),
+    Stored(Box<OperationRecord>),
     /// There is none, and this message may not create it.
     Missing,
 }
@@ -35,7 +35,7 @@ impl WorkerContext {
         command: &ReceivedCommand<'_>,
     ) -> Result<FoundRecord, Unanswered> {
         if let Some(stored) = self.bus.operations().get(command.op()).await? {
-            return Ok(FoundRecord::Stored(stored.record));
+            return Ok(FoundRecord::Stored(Box::new(stored.record)));
         }
 
         let decision = delivery::decide(&command.address, &command.message, None, |_| true);
@@ -67,7 +67,7 @@ impl WorkerContext {
                 claim,
             })),
             // Somebody else was first: their record is decided on like any other.
-            _ => Ok(FoundRecord::Stored(record)),
+            _ => Ok(FoundRecord::Stored(Box::new(record))),
         }
     }
 

@@ -46,7 +46,7 @@ impl<H: StepHandler> DeliveryHandler<H> {
         // 1. The client creates the record last; a command may be faster, or outlive its client.
         let record = match self.worker.read_or_create_record(&command).await? {
             FoundRecord::Claimed(claimed) => return self.work(&command, claimed).await,
-            FoundRecord::Stored(record) => Some(record),
+            FoundRecord::Stored(record) => Some(*record),
             FoundRecord::Missing => None,
         };
 

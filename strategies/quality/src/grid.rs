@@ -104,7 +104,7 @@ impl Grid {
         let mut checked_slots = slots.clone();
         checked_slots
             .retain(|slot| checked.contains(&slot.open) && calendar.covers(slot.open.date()));
-        let coverage = Coverage::of(checked_slots, &times, &options.known_empty);
+        let coverage = Coverage::of(checked_slots, &times, options.known_empty);
 
         Self {
             slots,

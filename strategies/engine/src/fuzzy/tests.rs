@@ -103,15 +103,17 @@ fn a_set_reads_as_a_sentence() {
     assert_eq!(describe_set("rsi_14", &[]), "rsi_14 has no memberships.");
 }
 
+/// Each case: a type, its parameters, and the refusal with its hint.
+fn assert_refusals(cases: &[(&str, &[f64], &str)]) {
+    for (kind, parameters, expected) in cases {
+        let error = Membership::new(kind, parameters).unwrap_err();
+        assert_eq!(format!("{error}; hint: {}", error.hint()), *expected);
+    }
+}
+
 #[test]
-fn every_refusal_names_the_values_and_what_to_do() {
-    let infinite = f64::INFINITY;
-    let cases: [(&str, &[f64], &str); 13] = [
-        (
-            "triangular",
-            &[30.0, 20.0, 40.0],
-            "triangular parameters must not descend: a, b, c = [30.0, 20.0, 40.0], where 30.0 is followed by 20.0; hint: write the points from left to right",
-        ),
+fn a_wrong_number_of_parameters_is_refused() {
+    assert_refusals(&[
         (
             "triangular",
             &[1.0, 2.0, 3.0, 4.0],
@@ -123,10 +125,17 @@ fn every_refusal_names_the_values_and_what_to_do() {
             "a gaussian membership function takes 2 numbers (mean, deviation), not 1; hint: write the parameters of a gaussian as [mean, deviation]",
         ),
         (
-            "gaussian",
-            &[1.0, 0.0],
-            "the deviation of a gaussian membership function must be above 0, not 0.0; hint: for a single point use a triangular with three equal numbers",
+            "bell",
+            &[1.0, 2.0],
+            "a bell membership function takes 3 numbers (width, slope, centre), not 2; hint: write the parameters of a bell as [width, slope, centre]",
         ),
+    ]);
+}
+
+#[test]
+fn a_parameter_that_is_not_finite_is_refused() {
+    let infinite = f64::INFINITY;
+    assert_refusals(&[
         (
             "gaussian",
             &[f64::NAN, 1.0],
@@ -143,6 +152,17 @@ fn every_refusal_names_the_values_and_what_to_do() {
             "triangular parameters must be finite numbers: a, b, c = [0.0, inf, inf]; hint: an open shoulder is a trapezoidal with both of its outer numbers infinite: [-.inf, -.inf, c, d] or [a, b, .inf, .inf]",
         ),
         (
+            "singleton",
+            &[infinite],
+            "singleton parameters must be finite numbers: value = [inf]; hint: give finite numbers",
+        ),
+    ]);
+}
+
+#[test]
+fn an_unknown_type_is_refused_with_the_nearest() {
+    assert_refusals(&[
+        (
             "triangle",
             &[0.0, 1.0, 2.0],
             "\"triangle\" is not a type of membership function; hint: did you mean triangular?",
@@ -151,6 +171,22 @@ fn every_refusal_names_the_values_and_what_to_do() {
             "qqq",
             &[0.0, 1.0],
             "\"qqq\" is not a type of membership function; hint: use one of triangular, trapezoidal, gaussian, bell, sigmoid, singleton",
+        ),
+    ]);
+}
+
+#[test]
+fn parameters_that_make_no_function_are_refused() {
+    assert_refusals(&[
+        (
+            "triangular",
+            &[30.0, 20.0, 40.0],
+            "triangular parameters must not descend: a, b, c = [30.0, 20.0, 40.0], where 30.0 is followed by 20.0; hint: write the points from left to right",
+        ),
+        (
+            "gaussian",
+            &[1.0, 0.0],
+            "the deviation of a gaussian membership function must be above 0, not 0.0; hint: for a single point use a triangular with three equal numbers",
         ),
         (
             "sigmoid",
@@ -162,22 +198,7 @@ fn every_refusal_names_the_values_and_what_to_do() {
             &[-1.0, 2.0, 50.0],
             "the width of a bell membership function must be above 0, not -1.0; hint: set the width to above 0",
         ),
-        (
-            "bell",
-            &[1.0, 2.0],
-            "a bell membership function takes 3 numbers (width, slope, centre), not 2; hint: write the parameters of a bell as [width, slope, centre]",
-        ),
-        (
-            "singleton",
-            &[infinite],
-            "singleton parameters must be finite numbers: value = [inf]; hint: give finite numbers",
-        ),
-    ];
-
-    for (kind, parameters, expected) in cases {
-        let error = Membership::new(kind, parameters).unwrap_err();
-        assert_eq!(format!("{error}; hint: {}", error.hint()), expected);
-    }
+    ]);
 }
 
 #[test]

@@ -29,6 +29,10 @@ pub(crate) trait Input: Copy {
 
 /// 0 for a finite value, else some other number: infinity less itself and NaN less itself are NaN.
 #[inline(always)]
+#[expect(
+    clippy::eq_op,
+    reason = "what is not finite, less itself, is NaN and not 0"
+)]
 pub(crate) fn gap_bits(value: f64) -> u64 {
     (value - value).to_bits()
 }
