@@ -16,7 +16,7 @@ use crate::operations::Stored;
 use crate::topology::{ENDED_RECORD_TTL, REMOVED_MARK_MARKER_TTL};
 
 impl Active<'_> {
-    /// Marks an operation as not settled. Put before its command is published and before a resume.
+    /// Marks an operation as unfinished. Put before its command is published and before a resume.
     pub async fn mark(self, op: &OperationId) -> Result<(), BusError> {
         let bucket = self.bus.bucket(Bucket::Active).await?;
         let put = bucket.put(op.as_str(), bytes::Bytes::new()).await;
@@ -28,70 +28,56 @@ impl Active<'_> {
     /// so that a resume in between keeps its own mark.
     pub async fn unmark(self, op: &OperationId) -> Result<(), BusError> {
         let bucket = self.bus.bucket(Bucket::Active).await?;
-        let failed = || format!("settle the mark of {op}");
-        let Some(mark) = bucket
-            .entry(op.as_str())
-            .await
-            .map_err(BusError::request(failed()))?
-        else {
+        let mark = bucket.entry(op.as_str()).await;
+        let mark = mark.map_err(BusError::request(format!("read the mark of {op}")))?;
+        let Some(mark) = mark.filter(|mark| mark.operation == Operation::Put) else {
             return Ok(());
         };
-        if mark.operation != Operation::Put {
-            return Ok(());
-        }
-        let Some(stored) = self
-            .bus
-            .operations()
-            .get(op)
-            .await?
-            .filter(|stored| stored.record.state.is_terminal())
-        else {
+
+        let stored = self.bus.operations().get(op).await?;
+        let Some(stored) = stored.filter(|stored| stored.record.state.is_terminal()) else {
             return Ok(());
         };
         self.let_expire(&stored).await?;
-        match bucket
-            .purge_expect_revision_with_ttl(op.as_str(), mark.revision, REMOVED_MARK_MARKER_TTL)
-            .await
-        {
-            Ok(()) => Ok(()),
-            // Another settled it, or a resume marked it anew: both are right, and neither is ours
-            // to undo.
-            Err(error) => {
-                tracing::debug!(%op, error = %error, "the mark changed meanwhile");
-                Ok(())
-            }
+
+        let ttl = REMOVED_MARK_MARKER_TTL;
+        let purged = bucket
+            .purge_expect_revision_with_ttl(op.as_str(), mark.revision, ttl)
+            .await;
+        if let Err(error) = purged {
+            // Another process removed it, or a resume set it again. Either state is valid.
+            tracing::debug!(%op, error = %error, "the mark changed meanwhile");
         }
+        Ok(())
     }
 
-    /// Gives a terminal record its last term: the same value, expiring after [`ENDED_RECORD_TTL`]. A
-    /// resume writes a revision without a term, which keeps it.
+    /// Gives a terminal record its last term: the same value, expiring after
+    /// [`ENDED_RECORD_TTL`]. A resume writes a revision without a term, which keeps it.
     async fn let_expire(self, stored: &Stored) -> Result<(), BusError> {
         let op = &stored.record.op;
         let publish = PublishMessage::build()
             .payload(codec::encode(&stored.record)?.into())
             .expected_last_subject_sequence(stored.revision)
             .ttl(ENDED_RECORD_TTL);
-        let subject = format!(
-            "$KV.{}.{}",
-            subjects::OPERATIONS,
-            subjects::operation_key(op)
-        );
-        let what = || format!("set the term of the record of {op}");
-        let ack = self
-            .bus
-            .js
-            .send_publish(subject, publish)
-            .await
-            .map_err(BusError::request(what()))?;
-        match ack.await {
+        let key = subjects::operation_key(op);
+        let subject = format!("$KV.{}.{key}", subjects::OPERATIONS);
+
+        let ack = match self.bus.js.send_publish(subject, publish).await {
+            Ok(ack) => ack.await,
+            Err(error) => Err(error),
+        };
+        match ack {
             Ok(_) => Ok(()),
-            // Resumed, or settled by another: both know better.
+            // Resumed, or given its term by another process: the newer revision is right.
             Err(error) if error.kind() == PublishErrorKind::WrongLastSequence => Ok(()),
-            Err(error) => Err(BusError::request(what())(error)),
+            Err(error) => {
+                let request = format!("set the term of the record of {op}");
+                Err(BusError::request(request)(error))
+            }
         }
     }
 
-    /// All operations marked as active: a superset of what is not settled.
+    /// All operations marked as active: a superset of the unfinished ones.
     pub async fn list(self) -> Result<Vec<OperationId>, BusError> {
         let keys = self.bus.keys_of(Bucket::Active).await?;
         Ok(keys.iter().filter_map(|key| key.parse().ok()).collect())
@@ -105,24 +91,22 @@ impl Active<'_> {
         age: std::time::Duration,
     ) -> Result<(), BusError> {
         let bucket = self.bus.bucket(Bucket::Active).await?;
-        let what = || format!("drop the mark of {op}");
-        let Some(mark) = bucket
-            .entry(op.as_str())
-            .await
-            .map_err(BusError::request(what()))?
-        else {
+        let mark = bucket.entry(op.as_str()).await;
+        let mark = mark.map_err(BusError::request(format!("read the mark of {op}")))?;
+        let Some(mark) = mark.filter(|mark| mark.operation == Operation::Put) else {
             return Ok(());
         };
-        let written = Timestamp::from_nanosecond(mark.created.unix_timestamp_nanos())
-            .unwrap_or(Timestamp::MAX);
-        if mark.operation == Operation::Put
-            && Timestamp::now().duration_since(written).unsigned_abs() > age
-        {
-            let purged = bucket
-                .purge_expect_revision_with_ttl(op.as_str(), mark.revision, REMOVED_MARK_MARKER_TTL)
-                .await;
-            purged.map_err(BusError::request(what()))?;
+
+        let written = Timestamp::from_nanosecond(mark.created.unix_timestamp_nanos());
+        let written = written.unwrap_or(Timestamp::MAX);
+        if Timestamp::now().duration_since(written).unsigned_abs() <= age {
+            return Ok(());
         }
-        Ok(())
+
+        let ttl = REMOVED_MARK_MARKER_TTL;
+        let purged = bucket
+            .purge_expect_revision_with_ttl(op.as_str(), mark.revision, ttl)
+            .await;
+        purged.map_err(BusError::request(format!("remove the mark of {op}")))
     }
 }

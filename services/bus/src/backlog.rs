@@ -37,42 +37,42 @@ impl Commands<'_> {
         op: &OperationId,
         step: StepNumber,
     ) -> Result<Option<u64>, BusError> {
-        let what = || format!("count what is queued before {op}");
-        let stream = self
-            .bus
-            .js
-            .get_stream_no_info(subjects::COMMANDS)
-            .await
-            .map_err(BusError::request(what()))?;
-        let own = match stream
-            .direct_get_last_for_subject(subjects::command(service, lane, op, step))
-            .await
-        {
+        let opened = self.bus.js.get_stream_no_info(subjects::COMMANDS).await;
+        let stream = opened.map_err(BusError::request("open the command stream"))?;
+        let command = subjects::command(service, lane, op, step);
+        let own_sequence = match stream.direct_get_last_for_subject(command).await {
             Ok(message) => message.sequence,
             Err(error) if error.kind() == DirectGetErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(BusError::request(what())(error)),
+            Err(error) => return Err(BusError::request(count_ahead_of(op))(error)),
         };
+
+        // Up to this sequence a worker has each command already.
         let (depth, delivered) = self.queue_state(service, lane).await?;
-        if own <= delivered {
+        if own_sequence <= delivered {
             return Ok(None);
         }
-        let (filter, mut ahead, mut next) =
-            (subjects::commands_of(service, lane), 0, delivered + 1);
+
+        let queue = subjects::commands_of(service, lane);
+        let mut ahead = 0;
+        let mut next = delivered + 1;
         while ahead < COUNTED_MAX.min(depth.pending) {
             match stream
-                .direct_get_next_for_subject(filter.clone(), Some(next))
+                .direct_get_next_for_subject(queue.clone(), Some(next))
                 .await
             {
-                Ok(message) if message.sequence < own => {
-                    (ahead, next) = (ahead + 1, message.sequence + 1)
+                Ok(message) if message.sequence < own_sequence => {
+                    ahead += 1;
+                    next = message.sequence + 1;
                 }
                 Ok(_) => return Ok(Some(ahead)),
                 Err(error) if error.kind() == DirectGetErrorKind::NotFound => {
                     return Ok(Some(ahead));
                 }
-                Err(error) => return Err(BusError::request(what())(error)),
+                Err(error) => return Err(BusError::request(count_ahead_of(op))(error)),
             }
         }
+
+        // Too many to count one by one: all that is pending but our own command.
         Ok(Some(depth.pending.saturating_sub(1)))
     }
 
@@ -83,21 +83,24 @@ impl Commands<'_> {
         lane: Lane,
     ) -> Result<(QueueDepth, u64), BusError> {
         let name = subjects::consumer(service, lane);
-        let consumer = self
-            .bus
-            .js
+        let js = &self.bus.js;
+        let consumer = js
             .get_consumer_from_stream::<pull::Config, _, _>(&name, subjects::COMMANDS)
             .await;
         let consumer = consumer.map_err(BusError::request(format!(
             "read the state of the queue {name}"
         )))?;
+
         let info = consumer.cached_info();
-        let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
         let depth = QueueDepth {
             pending: info.num_pending,
-            claimed: count(info.num_ack_pending),
-            waiting_pulls: count(info.num_waiting),
+            claimed: u64::try_from(info.num_ack_pending).unwrap_or(u64::MAX),
+            waiting_pulls: u64::try_from(info.num_waiting).unwrap_or(u64::MAX),
         };
         Ok((depth, info.delivered.stream_sequence))
     }
+}
+
+fn count_ahead_of(op: &OperationId) -> String {
+    format!("count what is queued before {op}")
 }

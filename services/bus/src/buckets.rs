@@ -62,14 +62,10 @@ impl Buckets {
         js: &jetstream::Context,
         bucket: Bucket,
     ) -> Result<Vec<String>, BusError> {
-        let what = || format!("list the bucket {}", bucket.name());
+        let failed = format!("list the bucket {}", bucket.name());
 
-        let keys = self
-            .open(js, bucket)
-            .await?
-            .keys()
-            .await
-            .map_err(BusError::request(what()))?;
-        keys.try_collect().await.map_err(BusError::request(what()))
+        let keys = self.open(js, bucket).await?.keys().await;
+        let keys = keys.map_err(BusError::request(failed.clone()))?;
+        keys.try_collect().await.map_err(BusError::request(failed))
     }
 }

@@ -56,8 +56,8 @@ impl Cancels<'_> {
     /// The newest stored cancel request, old ones included: compare with the record's floor.
     pub async fn newest(self, op: &OperationId) -> Result<Option<CancelRequest>, BusError> {
         let stream = self.bus.js.get_stream_no_info(subjects::CONTROL).await;
-        let stream = stream
-            .map_err(|error| BusError::request("open the control stream".to_owned())(error))?;
+        let stream = stream.map_err(BusError::request("open the control stream"))?;
+
         match stream
             .direct_get_last_for_subject(subjects::cancel(op))
             .await
@@ -67,9 +67,10 @@ impl Cancels<'_> {
                 reason: String::from_utf8_lossy(&message.payload).into_owned(),
             })),
             Err(error) if error.kind() == DirectGetErrorKind::NotFound => Ok(None),
-            Err(error) => Err(BusError::request(format!(
-                "read the cancel request of {op}"
-            ))(error)),
+            Err(error) => {
+                let request = format!("read the cancel request of {op}");
+                Err(BusError::request(request)(error))
+            }
         }
     }
 
@@ -82,11 +83,10 @@ impl Cancels<'_> {
         floor: u64,
     ) -> Result<Option<CancelRequest>, BusError> {
         let deadline = Instant::now() + ANNOUNCED_MAX;
+
         loop {
-            let request = self
-                .newest(op)
-                .await?
-                .filter(|request| request.sequence > floor);
+            let newest = self.newest(op).await?;
+            let request = newest.filter(|request| request.sequence > floor);
             if request.is_some() || Instant::now() >= deadline {
                 return Ok(request);
             }
@@ -109,21 +109,13 @@ impl Cancels<'_> {
     pub async fn watch(
         self,
     ) -> Result<impl futures::Stream<Item = OperationId> + Unpin + use<>, BusError> {
-        let failed = |error| BusError::request("subscribe to cancel requests".to_owned())(error);
-        let subscriber = self
-            .bus
-            .client
-            .subscribe(subjects::ALL_CANCELS)
-            .await
-            .map_err(failed)?;
+        let subscriber = self.bus.client.subscribe(subjects::ALL_CANCELS).await;
+        let subscriber = subscriber.map_err(BusError::request("subscribe to cancel requests"))?;
+
+        // The operation is the last token; what does not name one is somebody's mistake.
         Ok(subscriber.filter_map(|message| {
-            std::future::ready(
-                message
-                    .subject
-                    .rsplit('.')
-                    .next()
-                    .and_then(|token| token.parse().ok()),
-            )
+            let last_token = message.subject.rsplit('.').next();
+            std::future::ready(last_token.and_then(|token| token.parse().ok()))
         }))
     }
 }

@@ -4,6 +4,7 @@ use async_nats::header::NATS_MESSAGE_ID;
 use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::stream::DirectGetErrorKind;
+use bytes::Bytes;
 use jiff::Timestamp;
 use schemas::codec::{self, CONTENT_TYPE};
 use schemas::ids::{OperationId, StepNumber};
@@ -19,6 +20,7 @@ use crate::submit_error::ResumeError;
 /// Error 10077, a store that refuses: the subject has a message, or the stream is full. The code
 /// does not tell which.
 const STORE_REFUSED: ErrorCode = ErrorCode::STREAM_STORE_FAILED;
+
 /// What became of a published command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Published {
@@ -45,10 +47,11 @@ impl Commands<'_> {
         let message = CommandMessage::new(op, step.step, step.submission, operation.cloned());
         let subject = subjects::command(step.service, step.lane, op, step.step);
         let id = command_id(op, step.step, step.submission);
-        let payload = codec::encode(&message)?;
+        let payload = Bytes::from(codec::encode(&message)?);
+
         loop {
             let publish = PublishMessage::build()
-                .payload(payload.clone().into())
+                .payload(payload.clone())
                 .message_id(&id)
                 .header("Content-Type", CONTENT_TYPE)
                 .header("Ktrdr-Schema", codec::schema_of::<CommandMessage>())
@@ -62,16 +65,17 @@ impl Commands<'_> {
                 Ok(ack) => ack.await,
                 Err(error) => Err(error),
             };
-            let duplicate = match ack {
+            let is_duplicate = match ack {
                 Ok(ack) if !ack.duplicate => return Ok(Published::Queued),
                 Ok(_) => true,
                 Err(error) if refused_by_store(&error) => false,
                 Err(error) => {
-                    return Err(BusError::request(format!(
-                        "put the command {id} on its queue"
-                    ))(error));
+                    let request = format!("put the command {id} on its queue");
+                    return Err(BusError::request(request)(error));
                 }
             };
+
+            // Neither answer says what the subject holds: look.
             match self.message_on(&subject).await? {
                 Some((_, Some(stored))) if stored == id => return Ok(Published::Queued),
                 Some((sequence, stored)) if is_older(stored.as_deref(), op, step) => {
@@ -79,23 +83,29 @@ impl Commands<'_> {
                 }
                 // Somebody published it by hand, without an id: it is on its queue.
                 Some((_, None)) => return Ok(Published::Queued),
-                Some(_) if !duplicate => return Ok(Published::Full),
-                None if !duplicate => return Ok(Published::Full),
-                _ => return self.consumed(op, step).await,
+                Some(_) | None if !is_duplicate => return Ok(Published::Full),
+                Some(_) | None => return self.find_consumed(op, step).await,
             }
         }
     }
 
     /// Our id was used and its message is gone: fine when the record shows that a worker took it.
-    async fn consumed(self, op: &OperationId, step: Outstanding) -> Result<Published, BusError> {
-        let taken = self.bus.operations().get(op).await?.is_some_and(|stored| {
-            stored.record.step(step.step).is_some_and(|record| {
-                record.submission > step.submission
-                    || record.state != StepState::Pending
-                    || record.attempt > 0
-            })
+    async fn find_consumed(
+        self,
+        op: &OperationId,
+        step: Outstanding,
+    ) -> Result<Published, BusError> {
+        let stored = self.bus.operations().get(op).await?;
+        let record = stored
+            .as_ref()
+            .and_then(|stored| stored.record.step(step.step));
+
+        let was_taken = record.is_some_and(|record| {
+            record.submission > step.submission
+                || record.state != StepState::Pending
+                || record.attempt > 0
         });
-        Ok(if taken {
+        Ok(if was_taken {
             Published::Queued
         } else {
             Published::Consumed
@@ -106,18 +116,20 @@ impl Commands<'_> {
     async fn message_on(self, subject: &str) -> Result<Option<(u64, Option<String>)>, BusError> {
         let stream = self.bus.js.get_stream_no_info(subjects::COMMANDS).await;
         let stream = stream.map_err(BusError::request("open the command stream"))?;
+
         match stream.direct_get_last_for_subject(subject).await {
             Ok(message) => {
-                let id = message
-                    .headers
-                    .get(NATS_MESSAGE_ID)
-                    .map(|id| id.as_str().to_owned());
-                Ok(Some((message.sequence, id)))
+                let id = message.headers.get(NATS_MESSAGE_ID);
+                Ok(Some((
+                    message.sequence,
+                    id.map(|id| id.as_str().to_owned()),
+                )))
             }
             Err(error) if error.kind() == DirectGetErrorKind::NotFound => Ok(None),
-            Err(error) => Err(BusError::request(format!("read the command on {subject}"))(
-                error,
-            )),
+            Err(error) => {
+                let request = format!("read the command on {subject}");
+                Err(BusError::request(request)(error))
+            }
         }
     }
 
@@ -139,21 +151,18 @@ impl Commands<'_> {
     pub async fn delete(self, sequence: u64) -> Result<(), BusError> {
         let stream = self.bus.js.get_stream_no_info(subjects::COMMANDS).await;
         let stream = stream.map_err(BusError::request("open the command stream"))?;
-        match stream.delete_message(sequence).await {
-            Ok(_) => Ok(()),
-            // Somebody else removed it, or a worker settled it: what we wanted.
-            Err(_)
-                if stream
-                    .direct_get(sequence)
-                    .await
-                    .is_err_and(|e| e.kind() == DirectGetErrorKind::NotFound) =>
-            {
-                Ok(())
-            }
-            Err(error) => Err(BusError::request(format!(
-                "delete the command at {sequence}"
-            ))(error)),
+        let Err(error) = stream.delete_message(sequence).await else {
+            return Ok(());
+        };
+
+        // Another process removed it, or a worker acknowledged it: it is gone all the same.
+        let look = stream.direct_get(sequence).await;
+        if look.is_err_and(|error| error.kind() == DirectGetErrorKind::NotFound) {
+            return Ok(());
         }
+        Err(BusError::request(format!(
+            "delete the command at {sequence}"
+        ))(error))
     }
 
     /// Publishes every outstanding command of the record. A step whose id was consumed although no
@@ -164,26 +173,20 @@ impl Commands<'_> {
     ) -> Result<Published, ResumeError> {
         let mut record = record.clone();
         let mut worst = Published::Queued;
+
         // A held step has its message by definition: its worker works on it.
-        let waits = |step: &Outstanding| {
-            record
-                .step(step.step)
-                .is_some_and(|step| step.holder.is_none())
-        };
-        let mut open: Vec<StepNumber> = record
-            .outstanding_commands()
+        let outstanding = record.outstanding_commands();
+        let unheld = outstanding
             .iter()
-            .filter(|step| waits(step))
-            .map(|step| step.step)
-            .collect();
+            .filter(|step| is_unheld(&record, step.step));
+        let mut open: Vec<StepNumber> = unheld.map(|step| step.step).collect();
+
         while let Some(number) = open.pop() {
-            let Some(step) = record
-                .outstanding_commands()
-                .into_iter()
-                .find(|step| step.step == number)
-            else {
+            let mut outstanding = record.outstanding_commands().into_iter();
+            let Some(step) = outstanding.find(|step| step.step == number) else {
                 continue;
             };
+
             match self
                 .publish(&record.op, step, None, record.steps.len())
                 .await?
@@ -191,15 +194,11 @@ impl Commands<'_> {
                 Published::Queued => {}
                 Published::Full => worst = Published::Full,
                 Published::Consumed => {
-                    let requeue = |record: &mut OperationRecord| {
+                    let operations = self.bus.operations();
+                    let requeued = operations.change(&record.op, |record| {
                         record.requeue(number, step.submission, Timestamp::now())
-                    };
-                    record = self
-                        .bus
-                        .operations()
-                        .change(&record.op, requeue)
-                        .await?
-                        .record;
+                    });
+                    record = requeued.await?.record;
                     open.push(number);
                 }
             }
@@ -217,6 +216,12 @@ impl Commands<'_> {
             u64::try_from(info.config.max_bytes).unwrap_or(0),
         ))
     }
+}
+
+fn is_unheld(record: &OperationRecord, number: StepNumber) -> bool {
+    record
+        .step(number)
+        .is_some_and(|step| step.holder.is_none())
 }
 
 fn refused_by_store(error: &async_nats::jetstream::context::PublishError) -> bool {

@@ -67,50 +67,21 @@ impl Bus {
     pub async fn connect(options: &ConnectOptions) -> Result<Self, BusError> {
         let url = without_secrets(&options.url);
         let (link, connected_since, reconnects) = Link::new();
-        let mut attempt = 0;
-        let client = loop {
-            match client_options(options, link.clone())?
-                .connect(addresses(options))
-                .await
-            {
-                Ok(client) => break client,
-                Err(error) => {
-                    let error = refusal(&url, &error);
-                    if !options.wait_for_server || !matches!(error, BusError::Connect { .. }) {
-                        return Err(error);
-                    }
-                    if attempt == 0 {
-                        tracing::warn!(url, "waiting for the NATS server");
-                    }
-                    attempt += 1;
-                    tokio::time::sleep(reconnect_delay(attempt)).await;
-                }
-            }
-        };
+        let client = connect_client(options, &url, &link).await?;
         link.connected();
-        let info = client.server_info();
-        let (major, minor, patch) = SERVER_VERSION_MIN;
-        if !client.is_server_compatible(major, minor, patch) {
-            return Err(BusError::ServerTooOld {
-                url,
-                found: info.version,
-                needed: SERVER_VERSION_MIN_TEXT,
-            });
-        }
-        if !info.jetstream {
-            return Err(BusError::NoJetStream { url });
-        }
-        let js = ContextBuilder::new()
-            .timeout(REQUEST_TIMEOUT)
-            .build(client.clone());
+        check_server(&client, &url)?;
+
+        let context = ContextBuilder::new().timeout(REQUEST_TIMEOUT);
+        let js = context.build(client.clone());
         let profile = agree_on_profile(&js, &url, options.profile).await?;
+        let buckets = Buckets::default();
         Ok(Self {
             client,
             js,
             profile,
             connected_since,
             reconnects,
-            buckets: Buckets::default(),
+            buckets,
             url,
         })
     }
@@ -151,6 +122,52 @@ impl Bus {
     }
 }
 
+/// Connects; waits for a server that is not there yet if the options say so.
+async fn connect_client(
+    options: &ConnectOptions,
+    url: &str,
+    link: &Link,
+) -> Result<Client, BusError> {
+    let mut attempt = 0;
+
+    loop {
+        let settings = client_options(options, link.clone())?;
+        let error = match settings.connect(addresses(options)).await {
+            Ok(client) => return Ok(client),
+            Err(error) => refusal(url, &error),
+        };
+
+        // A server that refuses us will refuse us again.
+        if !options.wait_for_server || !matches!(error, BusError::Connect { .. }) {
+            return Err(error);
+        }
+        if attempt == 0 {
+            tracing::warn!(url, "waiting for the NATS server");
+        }
+        attempt += 1;
+        tokio::time::sleep(reconnect_delay(attempt)).await;
+    }
+}
+
+fn check_server(client: &Client, url: &str) -> Result<(), BusError> {
+    let info = client.server_info();
+    let (major, minor, patch) = SERVER_VERSION_MIN;
+
+    if !client.is_server_compatible(major, minor, patch) {
+        return Err(BusError::ServerTooOld {
+            url: url.to_owned(),
+            found: info.version,
+            needed: SERVER_VERSION_MIN_TEXT,
+        });
+    }
+    if !info.jetstream {
+        return Err(BusError::NoJetStream {
+            url: url.to_owned(),
+        });
+    }
+    Ok(())
+}
+
 /// The profile that the server has, unless another one is expected.
 async fn agree_on_profile(
     js: &jetstream::Context,
@@ -182,6 +199,7 @@ fn client_options(
             link.handle(&event);
             std::future::ready(())
         });
+
     let Some(path) = &options.credentials else {
         return Ok(match user_and_password(&options.url) {
             Some((user, password)) => {
@@ -190,6 +208,8 @@ fn client_options(
             None => settings,
         });
     };
+
+    // An NKEY seed begins with SU; every other file is a `.creds` file.
     let unreadable = |source| BusError::Credentials {
         path: path.clone(),
         source,
@@ -235,7 +255,8 @@ fn reconnect_delay(attempt: usize) -> Duration {
 }
 
 fn refusal(url: &str, error: &async_nats::ConnectError) -> BusError {
-    let (url, source) = (url.to_owned(), error.to_string().into());
+    let url = url.to_owned();
+    let source = error.to_string().into();
     match error.kind() {
         ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation => {
             BusError::Unauthorised { url, source }
@@ -246,15 +267,16 @@ fn refusal(url: &str, error: &async_nats::ConnectError) -> BusError {
 
 /// The address as it may be shown: user and password left out.
 fn without_secrets(url: &str) -> String {
-    let shown = |each: &str| match (each.split_once("://"), each.rsplit_once('@')) {
+    let addresses = url.split(',').map(|address| hide_user(address.trim()));
+    addresses.collect::<Vec<_>>().join(",")
+}
+
+fn hide_user(address: &str) -> String {
+    match (address.split_once("://"), address.rsplit_once('@')) {
         (Some((scheme, _)), Some((_, host))) => format!("{scheme}://{host}"),
         (None, Some((_, host))) => host.to_owned(),
-        _ => each.to_owned(),
-    };
-    url.split(',')
-        .map(|each| shown(each.trim()))
-        .collect::<Vec<_>>()
-        .join(",")
+        (_, None) => address.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -279,13 +301,13 @@ mod tests {
     }
 
     #[test]
-    fn the_first_connection_does_not_wait_and_one_that_was_lost_does() {
+    fn only_a_connection_that_was_lost_waits() {
         assert_eq!(first_delay(1, false), Duration::ZERO);
         assert!(first_delay(1, true) >= Duration::from_millis(50));
     }
 
     #[test]
-    fn reconnects_wait_between_a_twentieth_of_a_second_and_four_seconds() {
+    fn reconnects_wait_between_50_ms_and_4_s() {
         for attempt in 0..100 {
             let delay = reconnect_delay(attempt);
             assert!(

@@ -40,6 +40,7 @@ impl fmt::Display for Drift {
             declared,
             found,
         } = self;
+
         if field.is_empty() {
             write!(formatter, "{what} is {found}")
         } else {
@@ -59,33 +60,47 @@ pub(crate) fn differences<T: Serialize>(
     declared: &T,
     found: &T,
 ) -> Vec<Drift> {
-    let (declared, found) = (json(declared), json(found));
-    let differing = fields.iter().filter_map(|field| {
-        let (declared, found) = (declared.get(*field), found.get(*field));
+    let declared = json(declared);
+    let on_server = json(found);
+
+    let mut drifts = Vec::new();
+    for field in fields {
+        let declared = declared.get(*field);
+        let on_server = on_server.get(*field);
+
         // A duplicate window left open is the server's to choose.
-        let left_open = *field == "duplicate_window" && is_unset(declared);
-        let same = left_open || declared == found || (is_unset(declared) && is_unset(found));
-        (!same).then(|| Drift {
-            what: what.to_owned(),
-            field: (*field).to_owned(),
-            declared: shown(field, declared),
-            found: shown(field, found),
-        })
-    });
-    differing.collect()
+        let is_left_open = *field == "duplicate_window" && is_unset(declared);
+        let are_unset = is_unset(declared) && is_unset(on_server);
+        if !is_left_open && !are_unset && declared != on_server {
+            drifts.push(Drift {
+                what: what.to_owned(),
+                field: (*field).to_owned(),
+                declared: describe_value(field, declared),
+                found: describe_value(field, on_server),
+            });
+        }
+    }
+    drifts
 }
 
-pub(crate) fn merged<T: Serialize + DeserializeOwned>(
-    found: &T,
+/// The settings of the server with the declared `fields` in place of its own.
+pub(crate) fn merge_fields<T: Serialize + DeserializeOwned>(
+    on_server: &T,
     declared: &T,
     fields: &[&str],
 ) -> Result<T, BusError> {
-    let (mut merged, declared) = (json(found), json(declared));
+    let declared = json(declared);
+    let mut merged = json(on_server);
+
     if let Some(merged) = merged.as_object_mut() {
         for field in fields {
             match declared.get(*field) {
-                Some(value) => drop(merged.insert((*field).to_owned(), value.clone())),
-                None => drop(merged.remove(*field)),
+                Some(value) => {
+                    merged.insert((*field).to_owned(), value.clone());
+                }
+                None => {
+                    merged.remove(*field);
+                }
             }
         }
     }
@@ -107,14 +122,15 @@ fn is_unset(value: Option<&Value>) -> bool {
 }
 
 /// Durations travel as nanoseconds; people read seconds.
-fn shown(field: &str, value: Option<&Value>) -> String {
-    let is_duration = [
+fn describe_value(field: &str, value: Option<&Value>) -> String {
+    let durations = [
         "max_age",
         "duplicate_window",
         "ack_wait",
         "subject_delete_marker_ttl",
-    ]
-    .contains(&field);
+    ];
+    let is_duration = durations.contains(&field);
+
     match value {
         Some(Value::Number(nanos)) if is_duration => {
             format!("{} s", nanos.as_f64().unwrap_or_default() / 1e9)

@@ -1,4 +1,4 @@
-//! What workers tell the world: events and dead letters with acknowledgement, progress without.
+//! What workers publish: events and dead letters with acknowledgement, progress without.
 
 use async_nats::header::NATS_MESSAGE_ID;
 use async_nats::jetstream::message::PublishMessage;
@@ -34,6 +34,9 @@ impl Events<'_> {
                 format!("{} (operation {})", event.what.as_str(), event.state),
             ),
         ];
+
+        // The server's duplicate window is bounded, and a terminal event may be published again
+        // long after it.
         let id = event.message_id();
         if event.what.is_terminal() && self.is_stored(subjects::EVENTS, &subject, &id).await? {
             return Ok(());
@@ -51,6 +54,7 @@ impl Events<'_> {
         if self.is_stored(subjects::DEAD, &subject, id).await? {
             return Ok(());
         }
+
         let headers = [("Ktrdr-Message", ascii(&letter.error.to_string()))];
         self.publish_stored(subject, letter, id, &headers).await
     }
@@ -58,20 +62,19 @@ impl Events<'_> {
     /// True when the newest message on the subject has this id: it was published before, however
     /// long ago. Two that publish at the same moment meet in the duplicate window.
     async fn is_stored(self, stream: &str, subject: &str, id: &str) -> Result<bool, BusError> {
-        let failed = || format!("read the last message on {subject}");
-        let stream = self
-            .bus
-            .js
-            .get_stream_no_info(stream)
-            .await
-            .map_err(BusError::request(failed()))?;
+        let opened = self.bus.js.get_stream_no_info(stream).await;
+        let stream = opened.map_err(BusError::request(format!("open the stream {stream}")))?;
+
         match stream.direct_get_last_for_subject(subject).await {
-            Ok(message) => Ok(message
-                .headers
-                .get(NATS_MESSAGE_ID)
-                .is_some_and(|stored| stored.as_str() == id)),
+            Ok(message) => {
+                let stored_id = message.headers.get(NATS_MESSAGE_ID);
+                Ok(stored_id.is_some_and(|stored_id| stored_id.as_str() == id))
+            }
             Err(error) if error.kind() == DirectGetErrorKind::NotFound => Ok(false),
-            Err(error) => Err(BusError::request(failed())(error)),
+            Err(error) => {
+                let request = format!("read the last message on {subject}");
+                Err(BusError::request(request)(error))
+            }
         }
     }
 
@@ -90,14 +93,13 @@ impl Events<'_> {
         for (name, value) in headers {
             publish = publish.header(*name, value.as_str());
         }
-        let failed = || format!("publish on {subject}");
-        let ack = self
-            .bus
-            .js
-            .send_publish(subject.clone(), publish)
-            .await
-            .map_err(BusError::request(failed()))?;
-        ack.await.map(|_| ()).map_err(BusError::request(failed()))
+
+        let ack = match self.bus.js.send_publish(subject.clone(), publish).await {
+            Ok(ack) => ack.await,
+            Err(error) => Err(error),
+        };
+        ack.map(|_| ())
+            .map_err(BusError::request(format!("publish on {subject}")))
     }
 
     /// Claims as they are announced: the operation and its new holder.
@@ -112,15 +114,17 @@ impl Events<'_> {
         }))
     }
 
-    /// What happened to an operation, as far as it is still kept, in the order in which it was
+    /// What happened to an operation, as far as it is still stored, in the order in which it was
     /// stored.
     pub async fn list(self, op: &OperationId) -> Result<Vec<Event>, BusError> {
-        let kept = self
+        let subject = subjects::events_of(op);
+        let messages = self
             .bus
-            .replay(subjects::EVENTS, &subjects::events_of(op), 1, u64::MAX)
+            .replay(subjects::EVENTS, &subject, 1, u64::MAX)
             .await?;
-        kept.iter()
-            .map(|kept| Ok(codec::decode(&kept.payload)?))
+        messages
+            .iter()
+            .map(|message| Ok(codec::decode(&message.payload)?))
             .collect()
     }
 }

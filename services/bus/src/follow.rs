@@ -1,7 +1,7 @@
 //! Follows one operation: its record, its events and its progress as they change, until the record
 //! is terminal.
 //!
-//! Subscribe first, then read what stands, then drop what is older than what was read: nothing
+//! Subscribe first, then read what is stored, then drop what is older than what was read: nothing
 //! falls between. A slow reader costs nobody anything, because of progress and records only the
 //! newest is kept for it.
 
@@ -33,7 +33,7 @@ const EVENTS_MAX: usize = 256;
 /// What a follower sees.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Update {
-    /// The record changed.
+    /// The record has changed.
     Record(Box<OperationRecord>),
     /// The newest progress of a step.
     Progress(Box<ProgressRecord>),
@@ -56,36 +56,38 @@ impl Operations<'_> {
         op: &OperationId,
         options: FollowOptions,
     ) -> Result<impl Stream<Item = Update> + Unpin + Send + use<>, BusError> {
-        let subscribe = |subject: String| async move {
-            let failed = BusError::request(format!("subscribe to {subject}"));
-            self.bus.client.subscribe(subject).await.map_err(failed)
-        };
         let mut watcher = Watcher {
-            events: subscribe(subjects::events_of(op)).await?,
-            progress: subscribe(subjects::progress_of(op)).await?,
+            events: self.subscribe(subjects::events_of(op)).await?,
+            progress: self.subscribe(subjects::progress_of(op)).await?,
             reconnects: self.bus.connection().reconnects(),
             bus: self.bus.clone(),
             op: op.clone(),
             mailbox: Arc::default(),
             seen: BTreeMap::new(),
-            told: BTreeSet::new(),
+            replayed: BTreeSet::new(),
             revision: 0,
         };
+
+        // Once the subscriptions have reached the server, nothing new can be missed.
         self.bus.flush().await?;
         let history = if options.from_start {
             watcher.history().await?
         } else {
             Vec::new()
         };
+
         let mailbox = Arc::clone(&watcher.mailbox);
-        let reader = Reader {
-            mailbox,
-            task: tokio::spawn(watcher.run()),
-        };
+        let task = tokio::spawn(watcher.run());
+        let reader = Reader { mailbox, task };
         let live = stream::unfold(reader, |reader| async move {
             Some((reader.mailbox.take().await?, reader))
         });
         Ok(Box::pin(stream::iter(history).chain(live)))
+    }
+
+    async fn subscribe(self, subject: String) -> Result<Subscriber, BusError> {
+        let failed = BusError::request(format!("subscribe to {subject}"));
+        self.bus.client.subscribe(subject).await.map_err(failed)
     }
 }
 
@@ -110,8 +112,8 @@ struct Watcher {
     mailbox: Arc<Mailbox>,
     /// Newest (attempt, sequence) of each step.
     seen: BTreeMap<StepNumber, (u32, u64)>,
-    /// Ids of the events that the history told.
-    told: BTreeSet<String>,
+    /// Ids of the events that the history has shown.
+    replayed: BTreeSet<String>,
     revision: u64,
 }
 
@@ -139,6 +141,8 @@ impl Watcher {
                 () = tokio::time::sleep(SILENCE) => self.read_record().await,
             };
         }
+
+        // What has arrived by now belongs to the story, too.
         while let Some(Some(message)) = self.progress.next().now_or_never() {
             self.take_progress(&message.payload);
         }
@@ -150,40 +154,30 @@ impl Watcher {
 
     /// Everything stored about the operation, in the order of its times.
     async fn history(&mut self) -> Result<Vec<Update>, BusError> {
-        let progress = self
-            .bus
-            .replay(
-                subjects::PROGRESS,
-                &subjects::progress_of(&self.op),
-                1,
-                u64::MAX,
-            )
+        let bus = self.bus.clone();
+        let subject = subjects::progress_of(&self.op);
+        let progress = bus
+            .replay(subjects::PROGRESS, &subject, 1, u64::MAX)
             .await?;
-        let events = self
-            .bus
-            .replay(
-                subjects::EVENTS,
-                &subjects::events_of(&self.op),
-                1,
-                u64::MAX,
-            )
-            .await?;
+        let subject = subjects::events_of(&self.op);
+        let events = bus.replay(subjects::EVENTS, &subject, 1, u64::MAX).await?;
+
         let mut history: Vec<(Timestamp, Update)> = Vec::new();
-        for record in progress
-            .iter()
-            .filter_map(|kept| codec::decode::<ProgressRecord>(&kept.payload).ok())
-        {
-            if self.is_news(&record) {
-                history.push((record.at, Update::Progress(Box::new(record))));
+        for message in &progress {
+            match codec::decode::<ProgressRecord>(&message.payload) {
+                Ok(record) if self.is_news(&record) => {
+                    history.push((record.at, Update::Progress(Box::new(record))));
+                }
+                Ok(_) | Err(_) => {}
             }
         }
-        for event in events
-            .iter()
-            .filter_map(|kept| codec::decode::<Event>(&kept.payload).ok())
-        {
-            self.told.insert(event.message_id());
-            history.push((event.at, Update::Event(Box::new(event))));
+        for message in &events {
+            if let Ok(event) = codec::decode::<Event>(&message.payload) {
+                self.replayed.insert(event.message_id());
+                history.push((event.at, Update::Event(Box::new(event))));
+            }
         }
+
         history.sort_by_key(|(at, _)| *at);
         Ok(history.into_iter().map(|(_, update)| update).collect())
     }
@@ -193,14 +187,12 @@ impl Watcher {
         let stored = match self.bus.operations().get(&self.op).await {
             Ok(Some(stored)) => stored,
             Ok(None) => return false,
-            Err(error) => return failed(&error),
+            Err(error) => return log_unreadable(&error),
         };
-        let begun = stored
-            .record
-            .numbers()
-            .zip(stored.record.plan.steps())
-            .zip(&stored.record.steps);
-        for ((number, spec), _) in begun.filter(|(_, step)| step.attempt > 0) {
+
+        let record = &stored.record;
+        let steps = record.numbers().zip(record.plan.steps()).zip(&record.steps);
+        for ((number, spec), _) in steps.filter(|(_, step)| step.attempt > 0) {
             match self
                 .bus
                 .progress()
@@ -208,12 +200,15 @@ impl Watcher {
                 .await
             {
                 Ok(Some(record)) if self.is_news(&record) => {
-                    self.mailbox.offer(Update::Progress(Box::new(record)))
+                    self.mailbox.offer(Update::Progress(Box::new(record)));
                 }
                 Ok(_) => {}
-                Err(error) => drop(failed(&error)),
+                Err(error) => {
+                    log_unreadable(&error);
+                }
             }
         }
+
         self.take_record(stored.record, stored.revision)
     }
 
@@ -221,7 +216,7 @@ impl Watcher {
         match self.bus.operations().get(&self.op).await {
             Ok(Some(stored)) => self.take_record(stored.record, stored.revision),
             Ok(None) => false,
-            Err(error) => failed(&error),
+            Err(error) => log_unreadable(&error),
         }
     }
 
@@ -236,7 +231,7 @@ impl Watcher {
 
     fn take_event(&mut self, payload: &[u8]) {
         match codec::decode::<Event>(payload) {
-            Ok(event) if self.told.contains(&event.message_id()) => {}
+            Ok(event) if self.replayed.contains(&event.message_id()) => {}
             Ok(event) => self.mailbox.offer(Update::Event(Box::new(event))),
             Err(error) => tracing::debug!(%error, "an event that cannot be read"),
         }
@@ -256,13 +251,14 @@ impl Watcher {
     fn is_news(&mut self, record: &ProgressRecord) -> bool {
         let newest = self.seen.entry(record.step).or_insert((0, 0));
         let mine = (record.attempt, record.seq);
-        let news = mine > *newest;
+        let is_news = mine > *newest;
         *newest = mine.max(*newest);
-        news
+        is_news
     }
 }
 
-fn failed(error: &BusError) -> bool {
+/// Returns false, as for a record that is not terminal: the follower tries again.
+fn log_unreadable(error: &BusError) -> bool {
     tracing::debug!(%error, "the operation cannot be read now");
     false
 }
@@ -316,27 +312,31 @@ impl Mailbox {
 
 impl Waiting {
     fn push(&mut self, update: Update) {
+        let mut updates = self.updates.iter();
         let replaced = match &update {
-            Update::Record(_) => self
-                .updates
-                .iter()
-                .position(|each| matches!(each, Update::Record(_))),
-            Update::Progress(new) => self
-                .updates
-                .iter()
-                .position(|each| matches!(each, Update::Progress(old) if old.step == new.step)),
+            Update::Record(_) => updates.position(|other| matches!(other, Update::Record(_))),
+            Update::Progress(new) => updates
+                .position(|other| matches!(other, Update::Progress(old) if old.step == new.step)),
+            // Of events all are kept, up to the limit; then the oldest goes.
             Update::Event(_) => {
-                let is_event = |each: &Update| matches!(each, Update::Event(_));
-                let full = self.updates.iter().filter(|each| is_event(each)).count() >= EVENTS_MAX;
-                full.then(|| self.updates.iter().position(is_event))
-                    .flatten()
+                let count = self.updates.iter().filter(|other| is_event(other)).count();
+                if count < EVENTS_MAX {
+                    None
+                } else {
+                    updates.position(is_event)
+                }
             }
         };
+
         if let Some(index) = replaced {
             self.updates.remove(index);
         }
         self.updates.push_back(update);
     }
+}
+
+fn is_event(update: &Update) -> bool {
+    matches!(update, Update::Event(_))
 }
 
 #[cfg(test)]
@@ -359,6 +359,7 @@ mod tests {
             mailbox.offer(record(note));
         }
         mailbox.close();
+
         assert_eq!(mailbox.take().await, Some(record("3")));
         assert_eq!(mailbox.take().await, None);
     }

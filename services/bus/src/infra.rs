@@ -7,7 +7,7 @@ use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use schemas::subjects;
 
 use crate::connect::Bus;
-use crate::drift::{Drift, differences, merged};
+use crate::drift::{Drift, differences, merge_fields};
 use crate::error::BusError;
 use crate::handles::Infra;
 use crate::stream_info::read_stream_info;
@@ -76,74 +76,86 @@ impl Infra<'_> {
     pub async fn apply(self, topology: &Topology) -> Result<Applied, BusError> {
         let mut applied = Applied::default();
         for declared in &topology.streams {
-            match self.stream_config(&declared.name).await? {
-                None => {
-                    let failed = BusError::request(format!("create the stream {}", declared.name));
-                    self.bus
-                        .js
-                        .create_stream(declared.clone())
-                        .await
-                        .map_err(failed)?;
-                    applied.created.push(declared.name.clone());
-                }
-                Some(found) => {
-                    let differences = stream_differences(declared, &found);
-                    if !differences.is_empty() {
-                        let failed =
-                            BusError::request(format!("change the stream {}", declared.name));
-                        let mut merged: Config = merged(&found, declared, STREAM_FIELDS)?;
-                        merged.metadata.extend(declared.metadata.clone());
-                        self.bus.js.update_stream(merged).await.map_err(failed)?;
-                        applied.changed.extend(differences);
-                    }
-                }
-            }
+            self.apply_stream(declared, &mut applied).await?;
         }
         for declared in &topology.consumers {
-            let name = consumer_name(declared);
-            let found = self.consumer_config(name).await?;
-            let differences = found
-                .as_ref()
-                .map(|found| differences(name, CONSUMER_FIELDS, declared, found));
-            if differences.as_ref().is_some_and(Vec::is_empty) {
-                continue;
-            }
-            let failed = BusError::request(format!("create the consumer {name}"));
-            self.bus
-                .js
-                .create_consumer_on_stream(declared.clone(), subjects::COMMANDS)
-                .await
-                .map_err(failed)?;
-            match differences {
-                None => applied.created.push(name.to_owned()),
-                Some(differences) => applied.changed.extend(differences),
-            }
+            self.apply_consumer(declared, &mut applied).await?;
         }
         Ok(applied)
     }
 
+    async fn apply_stream(self, declared: &Config, applied: &mut Applied) -> Result<(), BusError> {
+        let name = &declared.name;
+        let Some(on_server) = self.stream_config(name).await? else {
+            let created = self.bus.js.create_stream(declared.clone()).await;
+            created.map_err(BusError::request(format!("create the stream {name}")))?;
+            applied.created.push(name.clone());
+            return Ok(());
+        };
+
+        let differences = stream_differences(declared, &on_server);
+        if differences.is_empty() {
+            return Ok(());
+        }
+
+        // What the server keeps beside the declared fields stays as it is.
+        let mut merged: Config = merge_fields(&on_server, declared, STREAM_FIELDS)?;
+        merged.metadata.extend(declared.metadata.clone());
+        let changed = self.bus.js.update_stream(merged).await;
+        changed.map_err(BusError::request(format!("change the stream {name}")))?;
+        applied.changed.extend(differences);
+        Ok(())
+    }
+
+    async fn apply_consumer(
+        self,
+        declared: &pull::Config,
+        applied: &mut Applied,
+    ) -> Result<(), BusError> {
+        let name = consumer_name(declared);
+        let on_server = self.consumer_config(name).await?;
+        let differences =
+            on_server.map(|on_server| differences(name, CONSUMER_FIELDS, declared, &on_server));
+        if differences.as_ref().is_some_and(Vec::is_empty) {
+            return Ok(());
+        }
+
+        // Creating a consumer that exists changes it.
+        let js = &self.bus.js;
+        let created = js
+            .create_consumer_on_stream(declared.clone(), subjects::COMMANDS)
+            .await;
+        created.map_err(BusError::request(format!("create the consumer {name}")))?;
+        match differences {
+            None => applied.created.push(name.to_owned()),
+            Some(differences) => applied.changed.extend(differences),
+        }
+        Ok(())
+    }
+
     /// Every difference between the declaration and the server, in the order of the declaration.
     pub async fn differences(self, topology: &Topology) -> Result<Vec<Drift>, BusError> {
-        let streams: Vec<_> = topology
+        let streams = topology
             .streams
             .iter()
-            .map(|declared| self.compare_stream(declared))
-            .collect();
-        let consumers: Vec<_> = topology
+            .map(|declared| self.compare_stream(declared));
+        let streams: Vec<_> = streams.collect();
+        let consumers = topology
             .consumers
             .iter()
-            .map(|declared| self.compare_consumer(declared))
-            .collect();
+            .map(|declared| self.compare_consumer(declared));
+        let consumers: Vec<_> = consumers.collect();
+
+        // Many small requests: in parallel they take one round trip or two.
         let mut drifts: Vec<Vec<Drift>> = stream::iter(streams)
             .buffered(CONCURRENCY)
             .try_collect()
             .await?;
-        drifts.extend(
-            stream::iter(consumers)
-                .buffered(CONCURRENCY)
-                .try_collect::<Vec<_>>()
-                .await?,
-        );
+        let of_consumers: Vec<Vec<Drift>> = stream::iter(consumers)
+            .buffered(CONCURRENCY)
+            .try_collect()
+            .await?;
+        drifts.extend(of_consumers);
         Ok(drifts.into_iter().flatten().collect())
     }
 
@@ -170,12 +182,12 @@ impl Infra<'_> {
     }
 
     async fn consumer_config(self, name: &str) -> Result<Option<pull::Config>, BusError> {
-        let found = self
-            .bus
-            .js
+        let js = &self.bus.js;
+        let consumer = js
             .get_consumer_from_stream::<pull::Config, _, _>(name, subjects::COMMANDS)
             .await;
-        match found {
+
+        match consumer {
             Ok(consumer) => {
                 let failed = BusError::request(format!("read the settings of the consumer {name}"));
                 let config = consumer.cached_info().config.clone();
@@ -183,19 +195,18 @@ impl Infra<'_> {
                     .map(Some)
                     .map_err(failed)
             }
-            Err(error) => match error.kind() {
-                ConsumerErrorKind::JetStream(refusal)
-                    if [ErrorCode::CONSUMER_NOT_FOUND, ErrorCode::STREAM_NOT_FOUND]
-                        .contains(&refusal.error_code()) =>
-                {
-                    Ok(None)
-                }
-                _ => Err(BusError::request(format!(
-                    "read the state of the consumer {name}"
-                ))(error)),
-            },
+            Err(error) if is_missing(error.kind()) => Ok(None),
+            Err(error) => {
+                let request = format!("read the state of the consumer {name}");
+                Err(BusError::request(request)(error))
+            }
         }
     }
+}
+
+fn is_missing(kind: ConsumerErrorKind) -> bool {
+    let missing = [ErrorCode::CONSUMER_NOT_FOUND, ErrorCode::STREAM_NOT_FOUND];
+    matches!(kind, ConsumerErrorKind::JetStream(refusal) if missing.contains(&refusal.error_code()))
 }
 
 fn consumer_name(config: &pull::Config) -> &str {

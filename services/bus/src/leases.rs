@@ -1,5 +1,7 @@
 //! Leases: one holder at a time, renewed by compare-and-set, expiring with the bucket's age.
 
+use async_nats::jetstream::kv::UpdateErrorKind;
+
 use crate::buckets::Bucket;
 use crate::error::BusError;
 use crate::handles::Leases;
@@ -16,43 +18,41 @@ impl Leases<'_> {
     /// Takes the lease `key` if nobody holds it.
     pub async fn acquire(self, key: &str, owner: &str) -> Result<Option<Lease>, BusError> {
         let bucket = self.bus.bucket(Bucket::Leases).await?;
-        match bucket.create(key, owner.to_owned().into()).await {
-            Ok(revision) => Ok(Some(Lease {
-                key: key.to_owned(),
-                owner: owner.to_owned(),
-                revision,
-            })),
-            Err(error) => match bucket
-                .get(key)
-                .await
-                .map_err(BusError::request(format!("read the lease {key}")))?
-            {
-                Some(_) => Ok(None),
-                None => Err(BusError::request(format!("take the lease {key}"))(error)),
-            },
+        let error = match bucket.create(key, owner.to_owned().into()).await {
+            Ok(revision) => {
+                let key = key.to_owned();
+                return Ok(Some(Lease {
+                    key,
+                    owner: owner.to_owned(),
+                    revision,
+                }));
+            }
+            Err(error) => error,
+        };
+
+        // Refused because somebody holds it, or because the server did not answer: look.
+        let holder = bucket.get(key).await;
+        match holder.map_err(BusError::request(format!("read the lease {key}")))? {
+            Some(_) => Ok(None),
+            None => Err(BusError::request(format!("take the lease {key}"))(error)),
         }
     }
 
     /// Renews a lease; `false` means that it is lost and its work must stop.
     pub async fn renew(self, lease: &mut Lease) -> Result<bool, BusError> {
         let bucket = self.bus.bucket(Bucket::Leases).await?;
-        match bucket
-            .update(&lease.key, lease.owner.clone().into(), lease.revision)
-            .await
-        {
+        let owner = lease.owner.clone().into();
+
+        match bucket.update(&lease.key, owner, lease.revision).await {
             Ok(revision) => {
                 lease.revision = revision;
                 Ok(true)
             }
-            Err(error)
-                if error.kind()
-                    == async_nats::jetstream::kv::UpdateErrorKind::WrongLastRevision =>
-            {
-                Ok(false)
+            Err(error) if error.kind() == UpdateErrorKind::WrongLastRevision => Ok(false),
+            Err(error) => {
+                let request = format!("renew the lease {}", lease.key);
+                Err(BusError::request(request)(error))
             }
-            Err(error) => Err(BusError::request(format!("renew the lease {}", lease.key))(
-                error,
-            )),
         }
     }
 

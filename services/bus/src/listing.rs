@@ -1,5 +1,6 @@
 //! Lists operations without reading them all: what is active, and what was written last.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
@@ -11,14 +12,14 @@ use schemas::subjects;
 
 use crate::error::BusError;
 use crate::handles::Operations;
+use crate::replay::StoredMessage;
 use crate::stream_info::read_stream_info;
 use crate::topology::bucket_stream;
 
-/// Revisions read first; twice as many each time they were not enough.
-const STRETCH: u64 = 200;
-const STRETCH_MAX: u64 = 5_000;
-/// Of the active operations the oldest and the newest so many are read: the first run, the last
-/// were just submitted.
+/// Revisions read first; the number doubles each time they were not enough.
+const PAGE: u64 = 200;
+const PAGE_MAX: u64 = 5_000;
+/// Reads the N oldest (running) and N newest (just submitted) active operations.
 const ACTIVE_ENDS: usize = 200;
 /// Records read at once.
 const CONCURRENCY: usize = 32;
@@ -28,7 +29,7 @@ const CONCURRENCY: usize = 32;
 pub struct OperationFilter {
     /// In one of these states.
     pub states: Vec<OperationState>,
-    /// Of this kind.
+    /// Of this kind of operation.
     pub kind: Option<String>,
     /// Created at or after.
     pub since: Option<Timestamp>,
@@ -60,94 +61,103 @@ impl Operations<'_> {
         limit: usize,
         filter: &OperationFilter,
     ) -> Result<Vec<OperationRecord>, BusError> {
-        let mut found: Vec<OperationRecord> = self.active_records().await?;
-        found.retain(|record| filter.matches(record));
+        let mut records: Vec<OperationRecord> = self.active_records().await?;
+        records.retain(|record| filter.matches(record));
+
         if !filter.active {
-            let known: BTreeSet<OperationId> =
-                found.iter().map(|record| record.op.clone()).collect();
-            found.extend(self.recent_records(limit, filter, &known).await?);
+            let listed = records.iter().map(|record| record.op.clone()).collect();
+            let recent = self.recent_records(limit, filter, &listed).await?;
+            records.extend(recent);
         }
-        let waits =
-            |record: &OperationRecord| record.state.is_terminal() || record.started_at.is_none();
-        found.sort_by_key(|record| (waits(record), std::cmp::Reverse(record.created_at)));
-        found.truncate(limit);
-        found.sort_by(|a, b| (b.created_at, &b.op).cmp(&(a.created_at, &a.op)));
-        Ok(found)
+
+        // What runs gets its place first; then the list is put in the order in which it is shown.
+        records.sort_by_key(|record| (!is_running(record), Reverse(record.created_at)));
+        records.truncate(limit);
+        records.sort_by(|a, b| (b.created_at, &b.op).cmp(&(a.created_at, &a.op)));
+        Ok(records)
     }
 
     async fn active_records(self) -> Result<Vec<OperationRecord>, BusError> {
         let mut active = self.bus.active().list().await?;
-        active.sort_by(|a, b| when(a).cmp(&when(b)));
-        let middle = ACTIVE_ENDS..active.len().saturating_sub(ACTIVE_ENDS).max(ACTIVE_ENDS);
-        let ends = active
-            .into_iter()
-            .enumerate()
-            .filter(|(index, _)| !middle.contains(index))
-            .map(|(_, op)| op);
-        let records = stream::iter(ends)
-            .map(|op| async move { self.get(&op).await })
-            .buffered(CONCURRENCY);
-        let records: Vec<_> = records.try_collect().await?;
-        Ok(records
+        active.sort_by(|a, b| submission_time(a).cmp(&submission_time(b)));
+
+        // With thousands in the queue, those in the middle only wait: they are not worth reading.
+        let middle_end = active.len().saturating_sub(ACTIVE_ENDS).max(ACTIVE_ENDS);
+        let middle = ACTIVE_ENDS.min(active.len())..middle_end.min(active.len());
+        active.drain(middle);
+
+        let reads = stream::iter(active).map(|op| async move { self.get(&op).await });
+        let stored: Vec<_> = reads.buffered(CONCURRENCY).try_collect().await?;
+        Ok(stored
             .into_iter()
             .flatten()
             .map(|stored| stored.record)
             .collect())
     }
 
-    /// The records written last: the end of the bucket's stream, read backwards in stretches until
-    /// there are enough.
+    /// The records written last: the end of the bucket's stream, read backwards in pages until
+    /// there are enough. Those in `listed` are left out.
     async fn recent_records(
         self,
         limit: usize,
         filter: &OperationFilter,
-        known: &BTreeSet<OperationId>,
+        listed: &BTreeSet<OperationId>,
     ) -> Result<Vec<OperationRecord>, BusError> {
         let name = bucket_stream(subjects::OPERATIONS);
         let Some(info) = read_stream_info(&self.bus.js, &name).await? else {
             return Ok(Vec::new());
         };
-        let (first, mut end) = (info.state.first_sequence.max(1), info.state.last_sequence);
-        let (mut stretch, mut found, mut until) = (STRETCH, Vec::new(), u64::MAX);
-        while end >= first && found.len() < limit {
-            let start = end.saturating_sub(stretch - 1).max(first);
-            let page = self
-                .bus
-                .replay(
-                    &name,
-                    &format!("$KV.{}.>", subjects::OPERATIONS),
-                    start,
-                    until,
-                )
-                .await?;
-            let written_before = page.first().map(|kept| kept.at);
-            for kept in page.iter().rev().filter(|kept| kept.is_value) {
-                match codec::decode::<OperationRecord>(&kept.payload) {
-                    Ok(record) if !known.contains(&record.op) && filter.matches(&record) => {
-                        found.push(record)
-                    }
-                    Ok(_) => {}
-                    Err(error) => {
-                        tracing::warn!(sequence = kept.sequence, %error, "a record cannot be read")
-                    }
+        let keys = format!("$KV.{}.>", subjects::OPERATIONS);
+        let first = info.state.first_sequence.max(1);
+        let mut end = info.state.last_sequence;
+        let mut until = u64::MAX;
+        let mut page_size = PAGE;
+
+        let mut records = Vec::new();
+        while end >= first && records.len() < limit {
+            let start = end.saturating_sub(page_size - 1).max(first);
+            let page = self.bus.replay(&name, &keys, start, until).await?;
+            for record in page.iter().rev().filter_map(read_record) {
+                if !listed.contains(&record.op) && filter.matches(&record) {
+                    records.push(record);
                 }
             }
-            // Nothing was created after it was last written, so what stands before is older than
-            // asked for.
-            if written_before
+
+            // Nothing was created after it was last written: all that is left is too old.
+            let oldest_write = page.first().map(|message| message.at);
+            if oldest_write
                 .zip(filter.since)
-                .is_some_and(|(written, since)| written < since)
+                .is_some_and(|(write, since)| write < since)
             {
                 break;
             }
-            (end, until) = (start - 1, start - 1);
-            stretch = (stretch * 2).min(STRETCH_MAX);
+            end = start - 1;
+            until = end;
+            page_size = (page_size * 2).min(PAGE_MAX);
         }
-        Ok(found)
+        Ok(records)
     }
 }
 
-/// Day and time inside the id.
-fn when(op: &OperationId) -> (&str, &str) {
+/// The record in a revision of the bucket; `None` for a marker, and for what cannot be read.
+fn read_record(message: &StoredMessage) -> Option<OperationRecord> {
+    if !message.is_value {
+        return None;
+    }
+    match codec::decode(&message.payload) {
+        Ok(record) => Some(record),
+        Err(error) => {
+            tracing::warn!(sequence = message.sequence, %error, "a record cannot be read");
+            None
+        }
+    }
+}
+
+fn is_running(record: &OperationRecord) -> bool {
+    record.started_at.is_some() && !record.state.is_terminal()
+}
+
+/// Day and time of the submission, which the id holds.
+fn submission_time(op: &OperationId) -> (&str, &str) {
     (op.day(), op.as_str().split('_').nth(3).unwrap_or_default())
 }

@@ -22,7 +22,7 @@ const CHANGE_TIMEOUT: Duration = Duration::from_secs(30);
 /// A record with the revision that a compare-and-set must name.
 #[derive(Clone, Debug)]
 pub struct Stored {
-    /// The record.
+    /// The record of the operation.
     pub record: OperationRecord,
     /// Its revision in the bucket.
     pub revision: u64,
@@ -33,17 +33,17 @@ pub struct Stored {
 pub struct Changed<T> {
     /// What the transition returned.
     pub value: T,
-    /// The record as it stands now.
+    /// The record after the change.
     pub record: OperationRecord,
 }
 
 /// Why a record was not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum ChangeError {
-    /// The transition does not apply; the record as it stands is attached.
+    /// The transition does not apply; the record that refused is attached.
     #[error("operation {} was not changed", record.op)]
     Refused {
-        /// Why.
+        /// Why the transition does not apply.
         #[source]
         refusal: Refusal,
         /// The record that refused.
@@ -55,7 +55,7 @@ pub enum ChangeError {
     /// Conflicts or failures for longer than 30 s.
     #[error("the record of operation {op} could not be changed for {} s", CHANGE_TIMEOUT.as_secs())]
     GaveUp {
-        /// The operation.
+        /// The operation of the record.
         op: OperationId,
         /// The last failure.
         #[source]
@@ -89,8 +89,9 @@ impl Operations<'_> {
     /// The record of an operation; `None` when there is none.
     pub async fn get(self, op: &OperationId) -> Result<Option<Stored>, BusError> {
         let bucket = self.bus.bucket(Bucket::Operations).await?;
-        let failed = |error| BusError::request(format!("read the record of {op}"))(error);
-        let entry = bucket.entry(operation_key(op)).await.map_err(failed)?;
+        let entry = bucket.entry(operation_key(op)).await;
+        let entry = entry.map_err(BusError::request(format!("read the record of {op}")))?;
+
         match entry.filter(|entry| entry.operation == Operation::Put) {
             None => Ok(None),
             Some(entry) => Ok(Some(Stored {
@@ -100,34 +101,38 @@ impl Operations<'_> {
         }
     }
 
-    /// Creates the record unless one stands. Returns the one that stands, and whether it is the one
+    /// Creates the record unless there is one. Returns the stored one, and whether it is the one
     /// given.
     pub async fn create(self, mut record: OperationRecord) -> Result<(Stored, bool), BusError> {
         record.nonce = nonce();
         let payload = codec::encode(&record)?;
         let bucket = self.bus.bucket(Bucket::Operations).await?;
-        match bucket
+
+        let error = match bucket
             .create(operation_key(&record.op), payload.into())
             .await
         {
-            Ok(revision) => Ok((Stored { record, revision }, true)),
-            Err(error) => match self.get(&record.op).await? {
-                Some(stored) => {
-                    let ours = stored.record.nonce == record.nonce;
-                    Ok((stored, ours))
-                }
-                None => Err(BusError::request(format!(
-                    "create the record of {}",
-                    record.op
-                ))(error)),
-            },
+            Ok(revision) => return Ok((Stored { record, revision }, true)),
+            Err(error) => error,
+        };
+
+        // The reply may have been lost although our write won: the nonce shows it.
+        match self.get(&record.op).await? {
+            Some(stored) => {
+                let is_ours = stored.record.nonce == record.nonce;
+                Ok((stored, is_ours))
+            }
+            None => {
+                let request = format!("create the record of {}", record.op);
+                Err(BusError::request(request)(error))
+            }
         }
     }
 
     /// Applies `transition` to the record until the result is stored, the transition refuses, or 30
     /// s have passed.
     ///
-    /// A reply may be lost although the write won: our own nonce in the stored record tells.
+    /// A reply may be lost although the write won: our own nonce in the stored record shows it.
     pub async fn change<T: Clone>(
         self,
         op: &OperationId,
@@ -136,11 +141,10 @@ impl Operations<'_> {
         let nonce = nonce();
         let deadline = Instant::now() + CHANGE_TIMEOUT;
         let mut attempted: Option<T> = None;
+
         loop {
-            match self
-                .change_once(op, &nonce, &mut attempted, &mut transition)
-                .await
-            {
+            let round = self.change_once(op, &nonce, &mut attempted, &mut transition);
+            match round.await {
                 Ok(Some(changed)) => return Ok(changed),
                 Ok(None) => {}
                 Err(ChangeError::GaveUp { op, last }) if Instant::now() >= deadline => {
@@ -151,6 +155,7 @@ impl Operations<'_> {
                 }
                 Err(refused) => return Err(refused),
             }
+
             if Instant::now() >= deadline {
                 let last = BusError::Timeout {
                     what: format!("change the record of {op} against conflicts"),
@@ -160,9 +165,12 @@ impl Operations<'_> {
                     last: Box::new(last),
                 });
             }
-            // Jitter keeps two writers from meeting again; a reconnect ends the wait.
+
+            // Jitter keeps two writers from meeting again; a reconnect ends the wait. Which of the
+            // two ended it does not matter.
             let pause = Duration::from_micros(rand::rng().random_range(200..5_000));
-            drop(tokio::time::timeout(pause, self.bus.reconnects.clone().changed()).await);
+            let mut reconnects = self.bus.reconnects.clone();
+            let _ = tokio::time::timeout(pause, reconnects.changed()).await;
         }
     }
 
@@ -174,50 +182,67 @@ impl Operations<'_> {
         attempted: &mut Option<T>,
         transition: &mut impl FnMut(&mut OperationRecord) -> Result<T, Refusal>,
     ) -> Result<Option<Changed<T>>, ChangeError> {
-        let gave_up = |last: BusError| ChangeError::GaveUp {
-            op: op.clone(),
-            last: Box::new(last),
-        };
+        let stored = self.get(op).await.map_err(|error| gave_up(op, error))?;
         let Some(Stored {
             mut record,
             revision,
-        }) = self.get(op).await.map_err(gave_up)?
+        }) = stored
         else {
             return Err(ChangeError::NotFound(op.clone()));
         };
+
+        // An earlier round won although its reply was lost.
         if let Some(value) = attempted.as_ref().filter(|_| record.nonce == nonce) {
             return Ok(Some(Changed {
                 value: value.clone(),
                 record,
             }));
         }
+
         let value = match transition(&mut record) {
             Ok(value) => value,
             Err(refusal) => {
-                return Err(ChangeError::Refused {
-                    refusal,
-                    record: Box::new(record),
-                });
+                let record = Box::new(record);
+                return Err(ChangeError::Refused { refusal, record });
             }
         };
         record.nonce = nonce.to_owned();
         *attempted = Some(value.clone());
-        let payload = codec::encode(&record).map_err(|error| gave_up(error.into()))?;
-        let bucket = self.bus.bucket(Bucket::Operations).await.map_err(gave_up)?;
+
+        match self.write_over(&record, revision).await {
+            Ok(true) => Ok(Some(Changed { value, record })),
+            Ok(false) => Ok(None),
+            Err(error) => Err(gave_up(op, error)),
+        }
+    }
+
+    /// Writes the record over the revision; false if another one has been written meanwhile.
+    async fn write_over(self, record: &OperationRecord, revision: u64) -> Result<bool, BusError> {
+        let payload = codec::encode(record)?;
+        let bucket = self.bus.bucket(Bucket::Operations).await?;
+
         match bucket
-            .update(operation_key(op), payload.into(), revision)
+            .update(operation_key(&record.op), payload.into(), revision)
             .await
         {
-            Ok(_) => Ok(Some(Changed { value, record })),
-            Err(error) if error.kind() == UpdateErrorKind::WrongLastRevision => Ok(None),
-            Err(error) => Err(gave_up(BusError::request(format!(
-                "write the record of {op}"
-            ))(error))),
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == UpdateErrorKind::WrongLastRevision => Ok(false),
+            Err(error) => {
+                let request = format!("write the record of {}", record.op);
+                Err(BusError::request(request)(error))
+            }
         }
     }
 }
 
-/// Tells our own write from another's.
+fn gave_up(op: &OperationId, last: BusError) -> ChangeError {
+    ChangeError::GaveUp {
+        op: op.clone(),
+        last: Box::new(last),
+    }
+}
+
+/// Distinguishes our own write from another's.
 pub(crate) fn nonce() -> String {
     format!("{:016x}", rand::rng().random::<u64>())
 }

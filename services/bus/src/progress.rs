@@ -17,6 +17,13 @@ impl Progress<'_> {
     /// client is disconnected, so it is called from the publisher task only, never from the work.
     pub async fn publish(self, progress: &ProgressRecord) -> Result<(), BusError> {
         let subject = subjects::progress(progress.service, &progress.op, progress.step);
+        let step = format!(
+            "{} ({}/{})",
+            progress.service, progress.step, progress.steps
+        );
+        let trace = traceparent(&progress.op, progress.step, progress.attempt);
+
+        // People read these with the stock `nats` tool, without decoding the payload.
         let mut headers = HeaderMap::new();
         headers.insert("Content-Type", CONTENT_TYPE);
         headers.insert(
@@ -24,27 +31,18 @@ impl Progress<'_> {
             codec::schema_of::<ProgressRecord>().as_str(),
         );
         headers.insert("Ktrdr-Op", progress.op.as_str());
-        headers.insert(
-            "Ktrdr-Step",
-            format!(
-                "{} ({}/{})",
-                progress.service, progress.step, progress.steps
-            )
-            .as_str(),
-        );
+        headers.insert("Ktrdr-Step", step.as_str());
         headers.insert("Ktrdr-Percent", format!("{:.1}", progress.percent).as_str());
         headers.insert("Ktrdr-Message", ascii(&progress.message).as_str());
-        headers.insert(
-            "traceparent",
-            traceparent(&progress.op, progress.step, progress.attempt).as_str(),
-        );
-        let payload = codec::encode(progress)?;
-        let publish = self
+        headers.insert("traceparent", trace.as_str());
+
+        let payload = codec::encode(progress)?.into();
+        let published = self
             .bus
             .client
-            .publish_with_headers(subject, headers, payload.into())
+            .publish_with_headers(subject, headers, payload)
             .await;
-        publish.map_err(BusError::request(format!(
+        published.map_err(BusError::request(format!(
             "publish progress of {}",
             progress.op
         )))
@@ -57,20 +55,16 @@ impl Progress<'_> {
         op: &OperationId,
         step: StepNumber,
     ) -> Result<Option<ProgressRecord>, BusError> {
-        let what = || format!("read the progress of {op}");
-        let stream = self
-            .bus
-            .js
-            .get_stream_no_info(subjects::PROGRESS)
-            .await
-            .map_err(BusError::request(what()))?;
-        match stream
-            .direct_get_last_for_subject(subjects::progress(service, op, step))
-            .await
-        {
+        let stream = self.bus.js.get_stream_no_info(subjects::PROGRESS).await;
+        let stream = stream.map_err(BusError::request("open the progress stream"))?;
+
+        let subject = subjects::progress(service, op, step);
+        match stream.direct_get_last_for_subject(subject).await {
             Ok(message) => Ok(Some(codec::decode(&message.payload)?)),
             Err(error) if error.kind() == DirectGetErrorKind::NotFound => Ok(None),
-            Err(error) => Err(BusError::request(what())(error)),
+            Err(error) => Err(BusError::request(format!("read the progress of {op}"))(
+                error,
+            )),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use async_nats::jetstream::consumer::PullConsumer;
+use async_nats::jetstream::consumer::pull::Batch;
 use async_nats::jetstream::{AckKind, Message};
 use bytes::Bytes;
 use futures::StreamExt;
@@ -46,13 +47,14 @@ impl Commands<'_> {
         priority: usize,
     ) -> Result<Queue, BusError> {
         let name = subjects::consumer(service, lane);
-        let failed = |error| BusError::request(format!("open the consumer {name}"))(error);
-        let consumer: PullConsumer = self
+        let consumer = self
             .bus
             .js
             .get_consumer_from_stream(&name, subjects::COMMANDS)
-            .await
-            .map_err(failed)?;
+            .await;
+        let consumer: PullConsumer =
+            consumer.map_err(BusError::request(format!("open the consumer {name}")))?;
+
         let prioritized = !consumer.cached_info().config.priority_groups.is_empty();
         Ok(Queue {
             bus: self.bus.clone(),
@@ -71,6 +73,7 @@ impl Queue {
         let expires = self.bus.timing().pull;
         let mut reconnects = self.bus.reconnects.clone();
         reconnects.mark_unchanged();
+
         while !*stop.borrow() {
             let pull = self.consumer.fetch().max_messages(1).expires(expires);
             let pull = match self.priority {
@@ -80,25 +83,29 @@ impl Queue {
             let mut batch = match pull.messages().await {
                 Ok(batch) => batch,
                 Err(error) => {
-                    tracing::debug!(consumer = self.name, error = %error, "pull failed, asking again");
+                    let consumer = &self.name;
+                    tracing::debug!(consumer, error = %error, "pull failed, asking again");
                     pause(&mut reconnects, stop).await;
                     continue;
                 }
             };
+
             tokio::select! {
                 biased;
                 message = batch.next() => match message {
                     Some(Ok(message)) => return Some(Delivered { message }),
                     Some(Err(error)) => {
-                        tracing::debug!(consumer = self.name, error = %error, "pull ended, asking again");
+                        let consumer = &self.name;
+                        tracing::debug!(consumer, error = %error, "pull ended, asking again");
                         pause(&mut reconnects, stop).await;
                     }
                     None => {}
                 },
                 _ = reconnects.changed() => {}
-                () = stopped(stop) => {
-                    let rest = async { while let Some(Ok(message)) = batch.next().await { give_back(&message).await } };
-                    drop(tokio::time::timeout(expires + PULL_END_PATIENCE, rest).await);
+                () = wait_for_stop(stop) => {
+                    // The pull ends, or the server has lost it: the slot leaves in both cases.
+                    let rest = give_back_rest(&mut batch);
+                    let _ = tokio::time::timeout(expires + PULL_END_PATIENCE, rest).await;
                     return None;
                 }
             }
@@ -111,15 +118,24 @@ async fn pause(reconnects: &mut watch::Receiver<u64>, stop: &mut watch::Receiver
     let news = async {
         tokio::select! {
             _ = reconnects.changed() => {}
-            () = stopped(stop) => {}
+            () = wait_for_stop(stop) => {}
         }
     };
-    drop(tokio::time::timeout(PULL_RETRY, news).await);
+
+    // Which of the three ended the pause does not matter.
+    let _ = tokio::time::timeout(PULL_RETRY, news).await;
 }
 
-async fn stopped(stop: &mut watch::Receiver<bool>) {
-    // A closed channel means that nobody can ask for anything any more: stop as well.
-    drop(stop.wait_for(|stop| *stop).await);
+async fn wait_for_stop(stop: &mut watch::Receiver<bool>) {
+    // A closed channel means that nothing can be asked for any more: stop as well.
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// Hands back what an open pull still brings.
+async fn give_back_rest(batch: &mut Batch) {
+    while let Some(Ok(message)) = batch.next().await {
+        give_back(&message).await;
+    }
 }
 
 async fn give_back(message: &Message) {

@@ -1,7 +1,8 @@
-//! Reads a stretch of a stream in one go: what was stored, not what comes next.
+//! Reads a range of a stream in one go: what is stored, not what comes next.
 
 use std::time::Duration;
 
+use async_nats::jetstream::Message;
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
 use bytes::Bytes;
 use futures::StreamExt as _;
@@ -15,8 +16,8 @@ const READER_TTL: Duration = Duration::from_secs(5);
 /// Most messages asked for at once.
 const BATCH_MAX: usize = 5_000;
 
-/// One message as it stands in a stream.
-pub(crate) struct Kept {
+/// One message as a stream holds it.
+pub(crate) struct StoredMessage {
     pub(crate) sequence: u64,
     /// When the server stored it.
     pub(crate) at: Timestamp,
@@ -33,8 +34,9 @@ impl Bus {
         filter: &str,
         from: u64,
         until: u64,
-    ) -> Result<Vec<Kept>, BusError> {
-        let what = || format!("read the stream {stream}");
+    ) -> Result<Vec<StoredMessage>, BusError> {
+        // A reader of its own that the server forgets soon: nothing is acknowledged, and nothing is
+        // left behind when the process dies.
         let config = pull::Config {
             deliver_policy: DeliverPolicy::ByStartSequence {
                 start_sequence: from.max(1),
@@ -46,44 +48,56 @@ impl Bus {
             num_replicas: 1,
             ..pull::Config::default()
         };
-        let consumer = self
-            .js
-            .create_consumer_on_stream(config, stream)
-            .await
-            .map_err(BusError::request(what()))?;
-        let mut left = usize::try_from(consumer.cached_info().num_pending).unwrap_or(usize::MAX);
-        let mut kept = Vec::new();
-        while left > 0 {
-            let batch = left.min(BATCH_MAX);
-            let mut messages = consumer
-                .fetch()
-                .max_messages(batch)
-                .messages()
-                .await
-                .map_err(BusError::request(what()))?;
-            let before = kept.len();
+        let consumer = self.js.create_consumer_on_stream(config, stream).await;
+        let consumer = consumer.map_err(read_failed(stream))?;
+        let mut pending = usize::try_from(consumer.cached_info().num_pending).unwrap_or(usize::MAX);
+
+        let mut stored: Vec<StoredMessage> = Vec::new();
+        while pending > 0 {
+            let fetch = consumer.fetch().max_messages(pending.min(BATCH_MAX));
+            let mut messages = fetch.messages().await.map_err(read_failed(stream))?;
+            let count_before = stored.len();
+
             while let Some(message) = messages.next().await {
-                let message = message.map_err(BusError::request(what()))?;
-                let info = message.info().map_err(BusError::request(what()))?;
-                let (sequence, at) = (info.stream_sequence, info.published.unix_timestamp_nanos());
-                if sequence > until {
-                    return Ok(kept);
+                let message = message.map_err(read_failed(stream))?;
+                let message = StoredMessage::read(message, stream)?;
+                if message.sequence > until {
+                    return Ok(stored);
                 }
-                kept.push(Kept {
-                    sequence,
-                    at: Timestamp::from_nanosecond(at).unwrap_or_default(),
-                    is_value: message.headers.as_ref().is_none_or(|headers| {
-                        headers.get("KV-Operation").is_none()
-                            && headers.get("Nats-Marker-Reason").is_none()
-                    }),
-                    payload: message.message.payload,
-                });
+                stored.push(message);
             }
-            if kept.len() == before {
+
+            // An empty batch means that what was pending has been removed meanwhile.
+            let count = stored.len() - count_before;
+            if count == 0 {
                 break;
             }
-            left = left.saturating_sub(kept.len() - before);
+            pending = pending.saturating_sub(count);
         }
-        Ok(kept)
+        Ok(stored)
     }
+}
+
+impl StoredMessage {
+    fn read(message: Message, stream: &str) -> Result<Self, BusError> {
+        let info = message.info().map_err(read_failed(stream))?;
+        let sequence = info.stream_sequence;
+        let nanoseconds = info.published.unix_timestamp_nanos();
+
+        let headers = message.headers.as_ref();
+        let is_marker = headers.is_some_and(|headers| {
+            headers.get("KV-Operation").is_some() || headers.get("Nats-Marker-Reason").is_some()
+        });
+        Ok(Self {
+            sequence,
+            at: Timestamp::from_nanosecond(nanoseconds).unwrap_or_default(),
+            is_value: !is_marker,
+            payload: message.message.payload,
+        })
+    }
+}
+
+/// Makes the error of a stream that cannot be read from its cause.
+fn read_failed<E: std::fmt::Display>(stream: &str) -> impl FnOnce(E) -> BusError {
+    BusError::request(format!("read the stream {stream}"))
 }

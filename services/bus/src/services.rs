@@ -69,24 +69,19 @@ impl Services<'_> {
         endpoints: Vec<Endpoint>,
     ) -> Result<Answers, BusError> {
         let name = subjects::service_name(description.service);
-        let failed = || format!("register the service {name}");
-        let builder = self
-            .bus
-            .client
-            .service_builder()
+        let failed = format!("register the service {name}");
+        let builder = self.bus.client.service_builder();
+        let builder = builder
             .description(description.about)
             .metadata(description.metadata);
-        let service = builder
-            .start(&name, &description.version)
-            .await
-            .map_err(BusError::request(failed()))?;
+        let started = builder.start(&name, &description.version).await;
+        let service = started.map_err(BusError::request(failed.clone()))?;
+
         let group = service.group(subjects::service_group(description.service));
         let mut tasks = JoinSet::new();
         for endpoint in endpoints {
-            let requests = group
-                .endpoint(endpoint.name)
-                .await
-                .map_err(BusError::request(failed()))?;
+            let requests = group.endpoint(endpoint.name).await;
+            let requests = requests.map_err(BusError::request(failed.clone()))?;
             tasks.spawn(answer_all(requests, endpoint));
         }
         Ok(Answers {
@@ -104,20 +99,12 @@ impl Services<'_> {
     ) -> Result<Vec<u8>, BusError> {
         let subject = format!("{}.{endpoint}", subjects::service_group(service));
         let what = format!("ask the {service} for {endpoint}");
-        let reply = self
-            .bus
-            .client
-            .request(subject, payload.into())
-            .await
-            .map_err(BusError::request(what.clone()))?;
-        let text = |name: &str| {
-            reply
-                .headers
-                .as_ref()
-                .and_then(|headers| headers.get(name))
-                .map(ToString::to_string)
-        };
-        match text("Nats-Service-Error") {
+        let reply = self.bus.client.request(subject, payload.into()).await;
+        let reply = reply.map_err(BusError::request(what.clone()))?;
+
+        // A service answers a refusal with a header in place of a payload.
+        let headers = reply.headers.as_ref();
+        match headers.and_then(|headers| headers.get("Nats-Service-Error")) {
             Some(error) => Err(BusError::request(what)(error)),
             None => Ok(reply.payload.to_vec()),
         }

@@ -26,14 +26,10 @@ impl Workers<'_> {
     ) -> Result<impl Stream<Item = WorkerId> + Unpin + use<>, BusError> {
         let subscriber = self.bus.client.subscribe(subjects::ALL_ALIVE).await;
         let subscriber = subscriber.map_err(BusError::request("subscribe to signs of life"))?;
+
         Ok(subscriber.filter_map(|message| {
-            std::future::ready(
-                message
-                    .subject
-                    .rsplit('.')
-                    .next()
-                    .and_then(|token| token.parse().ok()),
-            )
+            let last_token = message.subject.rsplit('.').next();
+            std::future::ready(last_token.and_then(|token| token.parse().ok()))
         }))
     }
 }

@@ -22,39 +22,43 @@ impl Operations<'_> {
         op: &OperationId,
         new: &NewOperation,
     ) -> Result<OperationRecord, SubmitError> {
-        new.validate(op).map_err(|source| SubmitError::Invalid {
-            op: op.clone(),
-            source,
-        })?;
         let failed = |source| SubmitError::Bus {
             op: op.clone(),
             source,
         };
+        let valid = new.validate(op);
+        valid.map_err(|source| SubmitError::Invalid {
+            op: op.clone(),
+            source,
+        })?;
+
+        // Both take a round trip, and neither depends on the other.
         let (room, active) =
             tokio::join!(self.refuse_when_nearly_full(op), self.bus.active().mark(op));
         room?;
         active.map_err(failed)?;
+
         let record = OperationRecord::create(op.clone(), new.clone(), Timestamp::now());
         for step in record.outstanding_commands() {
-            let published = self
-                .bus
-                .commands()
+            let commands = self.bus.commands();
+            let published = commands
                 .publish(op, step, Some(new), record.steps.len())
-                .await
-                .map_err(failed)?;
-            if published == Published::Full {
-                let (bytes, bytes_max) =
-                    self.bus.commands().stored_bytes().await.map_err(failed)?;
+                .await;
+            if published.map_err(failed)? == Published::Full {
+                let (bytes, bytes_max) = commands.stored_bytes().await.map_err(failed)?;
+                let op = op.clone();
                 return Err(SubmitError::Full {
-                    op: op.clone(),
+                    op,
                     percent: 100,
                     bytes,
                     bytes_max,
                 });
             }
         }
+
         let (Stored { record, .. }, _) = self.create(record).await.map_err(failed)?;
-        // Submitted again after its end: nobody else would take the mark away.
+
+        // Submitted again after its end: no worker would take the mark away.
         if record.state.is_terminal() {
             self.bus.active().unmark(op).await.map_err(failed)?;
         }
@@ -62,11 +66,13 @@ impl Operations<'_> {
     }
 
     async fn refuse_when_nearly_full(self, op: &OperationId) -> Result<(), SubmitError> {
-        let failed = |source| SubmitError::Bus {
+        let stored = self.bus.commands().stored_bytes().await;
+        let (bytes, bytes_max) = stored.map_err(|source| SubmitError::Bus {
             op: op.clone(),
             source,
-        };
-        let (bytes, bytes_max) = self.bus.commands().stored_bytes().await.map_err(failed)?;
+        })?;
+
+        // A stream without a limit has no percentage, and is never full.
         let percent = (bytes * 100).checked_div(bytes_max).unwrap_or(0);
         if percent >= SUBMIT_FILL_PERCENT_MAX {
             return Err(SubmitError::Full {
@@ -82,21 +88,15 @@ impl Operations<'_> {
     /// Resumes a failed or cancelled operation: one compare-and-set, then the commands under their
     /// new submissions.
     pub async fn resume(self, op: &OperationId) -> Result<OperationRecord, ResumeError> {
-        let floor = self
-            .bus
-            .cancels()
-            .newest(op)
-            .await?
-            .map_or(0, |request| request.sequence);
+        // Requests up to now are answered by the resume; only later ones count.
+        let newest = self.bus.cancels().newest(op).await?;
+        let floor = newest.map_or(0, |request| request.sequence);
+
         self.bus.active().mark(op).await?;
-        let changed = self
-            .change(op, |record| record.resume(floor, Timestamp::now()))
-            .await?;
-        self.bus
-            .commands()
-            .publish_outstanding(&changed.record)
-            .await?;
-        Ok(changed.record)
+        let resumed = self.change(op, |record| record.resume(floor, Timestamp::now()));
+        let record = resumed.await?.record;
+        self.bus.commands().publish_outstanding(&record).await?;
+        Ok(record)
     }
 
     /// Puts one step on its queue again under a new submission, which is written first.
@@ -106,15 +106,12 @@ impl Operations<'_> {
         step: StepNumber,
         submission: u32,
     ) -> Result<(), ResumeError> {
-        let changed = self
-            .change(op, |record| {
-                record.requeue(step, submission, Timestamp::now())
-            })
-            .await?;
-        self.bus
-            .commands()
-            .publish_outstanding(&changed.record)
-            .await?;
+        let requeued = self.change(op, |record| {
+            record.requeue(step, submission, Timestamp::now())
+        });
+        let record = requeued.await?.record;
+
+        self.bus.commands().publish_outstanding(&record).await?;
         Ok(())
     }
 }

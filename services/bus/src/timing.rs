@@ -48,9 +48,11 @@ impl Profile {
     /// Every profile.
     pub const ALL: [Self; 3] = [Self::Test, Self::Dev, Self::Prod];
 
-    /// The clocks.
+    /// The clocks of the profile.
     pub const fn timing(self) -> Timing {
-        let (ms, s) = (Duration::from_millis, Duration::from_secs);
+        let ms = Duration::from_millis;
+        let s = Duration::from_secs;
+
         match self {
             Self::Test => Timing {
                 ack_wait: s(1),

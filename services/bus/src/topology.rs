@@ -64,7 +64,7 @@ impl Default for TopologyOptions {
 pub struct Topology {
     /// Streams, and buckets in the form the server knows them: a stream `KV_<bucket>` each.
     pub streams: Vec<Config>,
-    /// Durable pull consumers of the command stream, one a queue.
+    /// Durable pull consumers of the command stream, one per queue.
     pub consumers: Vec<pull::Config>,
 }
 
@@ -76,74 +76,76 @@ impl Topology {
         for stream in &mut streams {
             stream.num_replicas = options.replicas;
         }
-        let queues = Service::ALL
-            .iter()
-            .flat_map(|&service| Lane::ALL.iter().map(move |&lane| (service, lane)));
-        Self {
-            streams,
-            consumers: queues
-                .map(|(service, lane)| consumer(profile, service, lane))
-                .collect(),
+
+        let mut consumers = Vec::new();
+        for service in Service::ALL {
+            for lane in Lane::ALL {
+                consumers.push(consumer(profile, *service, *lane));
+            }
         }
+        Self { streams, consumers }
     }
 }
 
 fn streams(profile: Profile, options: TopologyOptions) -> Vec<Config> {
-    vec![
-        Config {
-            description: about(
-                "work queue: at most one command a step, refused rather than replaced",
-            ),
-            retention: RetentionPolicy::WorkQueue,
-            discard: DiscardPolicy::New,
-            discard_new_per_subject: true,
-            max_messages_per_subject: 1,
-            max_bytes: options.commands_bytes_max,
-            max_message_size: 256 * KIB,
-            metadata: HashMap::from([(PROFILE_KEY.to_owned(), profile.to_string())]),
-            ..stream(subjects::COMMANDS, subjects::ALL_COMMANDS, 14 * DAY, HOUR)
-        },
-        Config {
-            description: about("cancel requests: the durable flag"),
-            max_messages_per_subject: 1,
-            max_bytes: 64 * MIB,
-            max_message_size: 16 * KIB,
-            ..stream(
-                subjects::CONTROL,
-                subjects::ALL_CANCELS,
-                14 * DAY,
-                Duration::ZERO,
-            )
-        },
-        Config {
-            description: about("life-cycle events, each once under a deterministic id"),
-            max_bytes: 512 * MIB,
-            max_message_size: 128 * KIB,
-            ..stream(subjects::EVENTS, subjects::ALL_EVENTS, 90 * DAY, HOUR)
-        },
-        Config {
-            description: about(
-                "progress, newest messages of each step; synced lazily, so that it costs the work nothing",
-            ),
-            max_messages_per_subject: PROGRESS_PER_STEP_MAX,
-            max_bytes: 512 * MIB,
-            max_message_size: 16 * KIB,
-            persist_mode: Some(PersistenceMode::Async),
-            ..stream(
-                subjects::PROGRESS,
-                subjects::ALL_PROGRESS,
-                DAY,
-                Duration::from_millis(100),
-            )
-        },
-        Config {
-            description: about("commands that could not be carried out, with the reason"),
-            max_messages_per_subject: 10,
-            max_bytes: 256 * MIB,
-            max_message_size: 512 * KIB,
-            ..stream(subjects::DEAD, subjects::ALL_DEAD, 30 * DAY, HOUR)
-        },
-    ]
+    let commands = Config {
+        description: about(
+            "work queue: at most one command per step, refused rather than replaced",
+        ),
+        retention: RetentionPolicy::WorkQueue,
+        discard: DiscardPolicy::New,
+        discard_new_per_subject: true,
+        max_messages_per_subject: 1,
+        max_bytes: options.commands_bytes_max,
+        max_message_size: 256 * KIB,
+        metadata: HashMap::from([(PROFILE_KEY.to_owned(), profile.to_string())]),
+        ..stream(subjects::COMMANDS, subjects::ALL_COMMANDS, 14 * DAY, HOUR)
+    };
+
+    let control = Config {
+        description: about("cancel requests: the durable flag"),
+        max_messages_per_subject: 1,
+        max_bytes: 64 * MIB,
+        max_message_size: 16 * KIB,
+        ..stream(
+            subjects::CONTROL,
+            subjects::ALL_CANCELS,
+            14 * DAY,
+            Duration::ZERO,
+        )
+    };
+
+    let events = Config {
+        description: about("life-cycle events, each once under a deterministic id"),
+        max_bytes: 512 * MIB,
+        max_message_size: 128 * KIB,
+        ..stream(subjects::EVENTS, subjects::ALL_EVENTS, 90 * DAY, HOUR)
+    };
+
+    // Losing progress is harmless, and syncing it would hold up the work.
+    let progress = Config {
+        description: about("progress, newest messages of each step; synced lazily"),
+        max_messages_per_subject: PROGRESS_PER_STEP_MAX,
+        max_bytes: 512 * MIB,
+        max_message_size: 16 * KIB,
+        persist_mode: Some(PersistenceMode::Async),
+        ..stream(
+            subjects::PROGRESS,
+            subjects::ALL_PROGRESS,
+            DAY,
+            Duration::from_millis(100),
+        )
+    };
+
+    let dead = Config {
+        description: about("commands that could not be carried out, with the reason"),
+        max_messages_per_subject: 10,
+        max_bytes: 256 * MIB,
+        max_message_size: 512 * KIB,
+        ..stream(subjects::DEAD, subjects::ALL_DEAD, 30 * DAY, HOUR)
+    };
+
+    vec![commands, control, events, progress, dead]
 }
 
 /// Every bucket with the age at which its keys expire; zero keeps them until they are removed.
@@ -230,7 +232,13 @@ fn consumer(profile: Profile, service: Service, lane: Lane) -> pull::Config {
     let name = subjects::consumer(service, lane);
     // Trainers share one lane: those with a GPU ask with priority 0, those without with 5, as the
     // spare.
-    let prioritized = service == Service::Trainer && lane == Lane::Default;
+    let is_prioritized = service == Service::Trainer && lane == Lane::Default;
+    let (priority_policy, priority_groups) = if is_prioritized {
+        (PriorityPolicy::Prioritized, vec![PRIORITY_GROUP.to_owned()])
+    } else {
+        (PriorityPolicy::None, Vec::new())
+    };
+
     pull::Config {
         durable_name: Some(name.clone()),
         name: Some(name),
@@ -240,16 +248,8 @@ fn consumer(profile: Profile, service: Service, lane: Lane) -> pull::Config {
         max_deliver: -1,
         max_ack_pending: CLAIMED_MAX,
         max_waiting: WAITING_MAX,
-        priority_policy: if prioritized {
-            PriorityPolicy::Prioritized
-        } else {
-            PriorityPolicy::None
-        },
-        priority_groups: if prioritized {
-            vec![PRIORITY_GROUP.to_owned()]
-        } else {
-            Vec::new()
-        },
+        priority_policy,
+        priority_groups,
         ..pull::Config::default()
     }
 }
@@ -266,20 +266,16 @@ mod tests {
             Service::ALL.len() * Lane::ALL.len()
         );
         for consumer in &topology.consumers {
-            assert_eq!(
-                (consumer.max_deliver, consumer.backoff.len()),
-                (-1, 0),
-                "{consumer:?}"
-            );
+            assert_eq!(consumer.max_deliver, -1, "{consumer:?}");
+            assert!(consumer.backoff.is_empty(), "{consumer:?}");
         }
-        let prioritized: Vec<_> = topology
-            .consumers
-            .iter()
-            .filter(|each| !each.priority_groups.is_empty())
+
+        let consumers = topology.consumers.iter();
+        let prioritized = consumers.filter(|consumer| !consumer.priority_groups.is_empty());
+        let names: Vec<_> = prioritized
+            .filter_map(|consumer| consumer.durable_name.as_deref())
             .collect();
-        assert!(
-            matches!(prioritized.as_slice(), [one] if one.durable_name.as_deref() == Some("trainer_default"))
-        );
+        assert_eq!(names, ["trainer_default"]);
     }
 
     #[test]

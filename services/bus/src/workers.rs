@@ -38,7 +38,7 @@ impl Workers<'_> {
         purged.map_err(BusError::request(format!("sign off worker {worker}")))
     }
 
-    /// True while the worker's key stands.
+    /// True while the worker's key exists.
     pub async fn is_alive(self, worker: &WorkerId) -> Result<bool, BusError> {
         let entry = self
             .bus
@@ -50,21 +50,20 @@ impl Workers<'_> {
         Ok(entry.is_some_and(|entry| entry.operation == Operation::Put))
     }
 
-    /// Every worker whose key stands, by id.
+    /// Every worker whose key exists, by id.
     pub async fn list(self) -> Result<Vec<WorkerInfo>, BusError> {
+        let bucket = self.bus.bucket(Bucket::Workers).await?;
         let mut workers = Vec::new();
+
         for key in self.bus.keys_of(Bucket::Workers).await? {
-            let value = self
-                .bus
-                .bucket(Bucket::Workers)
-                .await?
-                .get(key.as_str())
-                .await;
+            let value = bucket.get(key.as_str()).await;
             let value = value.map_err(BusError::request(format!("look up worker {key}")))?;
+
             // A key may expire between the list and the look-up; a value of another version is
             // skipped.
             workers.extend(value.and_then(|value| codec::decode::<WorkerInfo>(&value).ok()));
         }
+
         workers.sort_by(|a, b| a.worker.cmp(&b.worker));
         Ok(workers)
     }
@@ -79,12 +78,13 @@ impl Workers<'_> {
 
     /// Asks a worker to take nothing new.
     pub async fn request_drain(self, worker: &WorkerId) -> Result<(), BusError> {
-        let failed =
-            |error| BusError::request(format!("publish the drain request of {worker}"))(error);
-        self.bus
+        let published = self
+            .bus
             .client
             .publish(subjects::drain(worker), bytes::Bytes::new())
-            .await
-            .map_err(failed)
+            .await;
+        published.map_err(BusError::request(format!(
+            "publish the drain request of {worker}"
+        )))
     }
 }
