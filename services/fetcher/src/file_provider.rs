@@ -5,8 +5,8 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use market::{HourAnchor, Instrument, SeriesKey, SeriesKeyError, Timeframe, Utc};
-use store::RawBars;
 use store::files::{BarFolder, Expected, FileBars, Mapping, parse_name, read};
+use store::{RawBars, StoreError};
 
 use crate::provider::{Provider, ProviderError};
 
@@ -49,28 +49,30 @@ impl FileProvider {
         if let Some((_, content)) = self.cached(key) {
             return Ok(content);
         }
-        let fail = |source| ProviderError::Place {
-            place: self.folder.place().to_owned(),
-            source,
-        };
-        let found = self
+
+        let file_name = self
             .folder
             .find(&key.instrument, key.timeframe)
             .await
-            .map_err(fail)?;
-        let Some(name) = found else {
+            .map_err(|source| self.place_error(source))?;
+        let Some(name) = file_name else {
             return Err(self.unknown(key).await?);
         };
-        let bytes = self.folder.read(&name).await.map_err(fail)?;
+        let bytes = self
+            .folder
+            .read(&name)
+            .await
+            .map_err(|source| self.place_error(source))?;
+
         let expected = Expected {
             instrument: key.instrument.clone(),
             timeframe: key.timeframe,
             day_boundary: key.day_boundary,
         };
-        let (mapping, file) = (
-            self.mapping.clone(),
-            format!("{}/{name}", self.folder.place()),
-        );
+        let mapping = self.mapping.clone();
+        let file = format!("{}/{name}", self.folder.place());
+
+        // Parsing a large file takes long enough to hold up the other tasks of this thread.
         let work = tokio::task::spawn_blocking(move || {
             Ok(usable(&file, read(&file, bytes, &mapping, &expected)?))
         });
@@ -78,6 +80,7 @@ impl FileProvider {
             work.await
                 .unwrap_or(Err(ProviderError::Stopped { file: name }))?,
         );
+
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) =
             Some((key.clone(), Arc::clone(&content)));
         Ok(content)
@@ -91,26 +94,31 @@ impl FileProvider {
             .filter(|(cached, _)| cached == key)
     }
 
-    async fn unknown(&self, key: &SeriesKey) -> Result<ProviderError, ProviderError> {
-        let place = self.folder.place().to_owned();
-        let names = self.folder.names().await;
-        let names = names.map_err(|source| ProviderError::Place {
-            place: place.clone(),
+    fn place_error(&self, source: StoreError) -> ProviderError {
+        ProviderError::Place {
+            place: self.folder.place().to_owned(),
             source,
-        })?;
-        let known = names.iter().filter_map(|name| parse_name(name));
-        let list: Vec<String> = known
+        }
+    }
+
+    async fn unknown(&self, key: &SeriesKey) -> Result<ProviderError, ProviderError> {
+        let names = self.folder.names().await;
+        let names = names.map_err(|source| self.place_error(source))?;
+
+        let list: Vec<String> = names
+            .iter()
+            .filter_map(|name| parse_name(name))
             .map(|(instrument, timeframe)| format!("{} {timeframe}", instrument.symbol()))
             .collect();
         let mut available = list.iter().take(10).cloned().collect::<Vec<_>>().join(", ");
         if list.is_empty() {
             "no bar file".clone_into(&mut available);
         }
-        let (instrument, timeframe) = (key.instrument.clone(), key.timeframe);
+
         Ok(ProviderError::Unknown {
-            instrument,
-            timeframe,
-            place,
+            instrument: key.instrument.clone(),
+            timeframe: key.timeframe,
+            place: self.folder.place().to_owned(),
             available,
         })
     }
@@ -124,6 +132,8 @@ fn usable(name: &str, file: FileBars) -> Content {
         lines,
         mut notes,
     } = file;
+
+    // A bar without a price cannot be stored; its line in the file lets the user look it up.
     let mut dropped = Vec::new();
     let mut priced = RawBars::default();
     for (bar, line) in bars.iter().zip(lines) {
@@ -141,6 +151,7 @@ fn usable(name: &str, file: FileBars) -> Content {
             named.join(", ")
         ));
     }
+
     let rows = priced.len();
     let sorted = priced.sorted();
     if sorted.len() < rows {
@@ -149,6 +160,7 @@ fn usable(name: &str, file: FileBars) -> Content {
             rows - sorted.len()
         ));
     }
+
     Content {
         bars: sorted,
         notes,
@@ -180,10 +192,9 @@ impl Provider for FileProvider {
 
     async fn coverage(&self, key: &SeriesKey) -> Result<Option<Range<Utc>>, ProviderError> {
         let content = self.content(key).await?;
-        let (first, last) = (
-            content.bars.open_time.first(),
-            content.bars.open_time.last(),
-        );
+        let first = content.bars.open_time.first();
+        let last = content.bars.open_time.last();
+
         Ok(first
             .zip(last)
             .map(|(first, last)| *first..last.plus_micros(1)))

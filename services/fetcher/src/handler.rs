@@ -12,7 +12,7 @@ use crate::fetch::fetch;
 use crate::file_provider::FileProvider;
 use crate::provider::ProviderError;
 
-/// Section `[fetcher]`.
+/// The configuration's section `[fetcher]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FetcherSettings {
     /// Folder or URL of the provider `file`: files called `SYMBOL_TIMEFRAME.csv`, `.csv.gz` or

@@ -20,7 +20,7 @@ const FINDINGS_MAX: usize = 5;
 /// The bars that a validation is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// Keys, `bars/…`.
+    /// Keys of the series, `bars/…`.
     pub series: Vec<String>,
     /// Earliest label, inclusive; by default the first that is stored.
     pub start: Option<Timestamp>,

@@ -32,7 +32,7 @@ pub enum AssetClass {
 }
 
 impl AssetClass {
-    /// Every class.
+    /// Every class of instrument.
     pub const ALL: [Self; 3] = [Self::Stock, Self::Fx, Self::Crypto];
 
     /// The prefix people write, without the colon.

@@ -21,7 +21,7 @@ macro_rules! words {
         }
 
         impl $name {
-            /// Every value.
+            /// Every value, in the order of declaration.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
 
             /// The written form.
@@ -55,9 +55,9 @@ words! {
     PriceKind {
         /// Prices of trades.
         Trades = "trades",
-        /// Best bid.
+        /// The best bid price.
         Bid = "bid",
-        /// Best ask.
+        /// The best ask price.
         Ask = "ask",
         /// Mean of bid and ask.
         Midpoint = "midpoint",
@@ -186,7 +186,7 @@ fn is_provider(text: &str) -> bool {
 }
 
 impl fmt::Display for SeriesKey {
-    /// The prefix.
+    /// The prefix of this series' keys.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.prefix())
     }

@@ -8,22 +8,22 @@ use serde::{Deserialize, Serialize};
 /// The length of a bar. Ordered from the shortest to the longest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Timeframe {
-    /// One minute.
+    /// One minute per bar.
     #[serde(rename = "1m")]
     Minute1,
-    /// Five minutes.
+    /// Five minutes per bar.
     #[serde(rename = "5m")]
     Minute5,
-    /// Fifteen minutes.
+    /// Fifteen minutes per bar.
     #[serde(rename = "15m")]
     Minute15,
-    /// Thirty minutes.
+    /// Thirty minutes per bar.
     #[serde(rename = "30m")]
     Minute30,
-    /// One hour.
+    /// One hour per bar.
     #[serde(rename = "1h")]
     Hour1,
-    /// Four hours.
+    /// Four hours per bar.
     #[serde(rename = "4h")]
     Hour4,
     /// One trading date.

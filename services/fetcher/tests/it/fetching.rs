@@ -1,13 +1,5 @@
 //! What a fetch leaves behind, whatever interrupts it, against a scripted provider and against the
 //! sample files.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    missing_docs,
-    reason = "tests"
-)]
 
 use std::ops::Range;
 use std::sync::Mutex;
@@ -274,7 +266,7 @@ async fn the_sample_files_are_imported_once_and_whole() {
 }
 
 #[tokio::test]
-async fn a_fetch_is_for_as_many_series_as_the_largest_strategy_needs_and_not_one_more() {
+async fn a_fetch_takes_at_most_the_series_of_the_largest_strategy() {
     let most = schemas::commands::fetch::SERIES_MAX;
     let of = |count: usize| {
         let series = (0..count).map(|number| SeriesRequest {
@@ -392,7 +384,7 @@ async fn tail_starts_at_the_last_stored_bar_however_old_it_is() {
 }
 
 #[tokio::test]
-async fn killed_after_any_piece_the_end_is_that_of_an_uninterrupted_run() {
+async fn a_fetch_killed_after_any_piece_ends_as_if_uninterrupted() {
     let (provider, now) = spring();
     let whole = memory().await;
     let expected = run(&whole, &provider, &hourly(FetchMode::Full), now)

@@ -1,12 +1,4 @@
 //! What the plan of a fetch promises for every hole, timeframe and limit.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    missing_docs,
-    reason = "tests"
-)]
 
 use std::collections::BTreeSet;
 

@@ -1,0 +1,6 @@
+//! The specifications of the crate `fetcher`, in one binary.
+
+#[cfg(test)]
+mod fetching;
+#[cfg(test)]
+mod planning;
