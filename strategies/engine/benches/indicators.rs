@@ -19,6 +19,7 @@ fn bars() -> Bars {
         let x = row as f64;
         let open = 100.0 + 10.0 * (x / 700.0).sin() + (x / 11.0).sin() + 0.3 * (x * 1.7).sin();
         let close = open + 0.2 * (x * 2.3).cos();
+
         bars.open_time.push(Utc(row * 3_600_000_000));
         bars.close_time.push(Utc((row + 1) * 3_600_000_000));
         bars.open.push(open);
@@ -53,6 +54,7 @@ fn labels(criterion: &mut Criterion) {
         LabelSource::Zigzag { threshold: 0.02 },
         LabelSource::TripleBarrier(TripleBarrier::default()),
     ];
+
     for source in sources {
         group.bench_function(source.name(), |bencher| {
             bencher.iter(|| black_box(compute_labels(&source, black_box(&bars)).unwrap()))

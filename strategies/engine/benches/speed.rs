@@ -21,10 +21,16 @@ fn bars(path: &str) -> Bars {
         .iter()
         .map(|bytes| f64::from_le_bytes(*bytes))
         .collect();
+
     let rows = numbers.len() / 5;
     let mut columns = numbers.chunks(rows).map(<[f64]>::to_vec);
     let mut next = || columns.next().unwrap();
-    let (open, high, low, close, volume) = (next(), next(), next(), next(), next());
+    let open = next();
+    let high = next();
+    let low = next();
+    let close = next();
+    let volume = next();
+
     let times = |first: i64| (first..).take(rows).map(Utc).collect();
     Bars {
         open_time: times(0),
@@ -45,12 +51,14 @@ fn main() {
         println!("this bench answers tests/talib_speed.py, whose head says how to run it");
         return;
     };
+
     let bars = bars(&path);
     let mut columns: HashMap<usize, Vec<Vec<f64>>> = HashMap::new();
     for name in std::io::stdin().lines() {
         let spec = find(&name.unwrap()).unwrap();
         let indicator = Indicator::new(spec, &BTreeMap::new()).unwrap();
         let columns = columns.entry(spec.output_count()).or_default();
+
         let start = Instant::now();
         indicator
             .compute_into(black_box(&bars), black_box(columns))

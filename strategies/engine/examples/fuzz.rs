@@ -1,4 +1,4 @@
-//! Throws damaged texts at a parser for as long as it is told:
+//! Throws damaged texts at a parser for a number of seconds:
 //! `cargo run -p strategies --example fuzz -- yaml 600 1`.
 //!
 //! The arguments are the parser (`yaml` or `expressions`), seconds and a seed. Every text must give
@@ -129,6 +129,7 @@ impl Random {
 
 fn damage(text: &str, words: &[&str], random: &mut Random) -> String {
     let mut text: Vec<char> = text.chars().collect();
+
     for _ in 0..=random.below(4) {
         let at = random.below(text.len() + 1);
         match random.below(5) {
@@ -154,13 +155,15 @@ fn damage(text: &str, words: &[&str], random: &mut Random) -> String {
                     .map(str::to_owned)
                     .collect();
                 if lines.len() > 1 {
-                    let (one, other) = (random.below(lines.len()), random.below(lines.len()));
+                    let one = random.below(lines.len());
+                    let other = random.below(lines.len());
                     lines.swap(one, other);
                 }
                 text = lines.join("\n").chars().collect();
             }
         }
     }
+
     text.into_iter().collect()
 }
 
@@ -182,6 +185,7 @@ fn judge_strategy(text: &str) -> String {
         },
         Err(findings) => {
             assert!(findings.has_errors());
+
             // To YAML a carriage return ends a line, also without a line feed after it.
             let lines = text
                 .replace("\r\n", "\n")
@@ -195,6 +199,7 @@ fn judge_strategy(text: &str) -> String {
                     .all(|finding| (1..=lines).contains(&finding.line)),
                 "{findings}"
             );
+
             findings
                 .iter()
                 .next()
@@ -209,17 +214,12 @@ fn judge_expression(text: &str) -> String {
     match Expression::parse(text) {
         Ok(expression) => {
             let indicator = &expression.indicator;
-            let value = |value: &Value| match value {
-                Value::Integer(value) => value.to_string(),
-                Value::Float(value) => format!("{value:?}"),
-                Value::Boolean(value) => value.to_string(),
-                Value::Text(value) => format!("{value:?}"),
-            };
             let parameters: Vec<String> = indicator
                 .parameters()
-                .map(|(name, written)| format!("{name} = {}", value(written)))
+                .map(|(name, written)| format!("{name} = {}", write_value(written)))
                 .collect();
             let again = format!("{}({})", indicator.spec().name, parameters.join(", "));
+
             assert_eq!(
                 Expression::parse(&again).unwrap().indicator.to_string(),
                 indicator.to_string()
@@ -237,10 +237,21 @@ fn judge_expression(text: &str) -> String {
                 ExpressionError::Parameter { column, .. } => ("refused: parameter", *column),
                 ExpressionError::Twice { .. } => panic!("one expression is not two"),
             };
+
             assert!((1..=text.chars().count() + 1).contains(&column), "{error}");
             assert!(!error.hint().is_empty());
             kind.to_owned()
         }
+    }
+}
+
+/// A value as an expression spells it.
+fn write_value(value: &Value) -> String {
+    match value {
+        Value::Integer(value) => value.to_string(),
+        Value::Float(value) => format!("{value:?}"),
+        Value::Boolean(value) => value.to_string(),
+        Value::Text(value) => format!("{value:?}"),
     }
 }
 
@@ -255,11 +266,6 @@ struct Parser {
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let number = |index: usize, usual: u64| {
-        arguments
-            .get(index)
-            .map_or(usual, |text| text.parse().unwrap())
-    };
     let parser = match arguments.first().map(String::as_str) {
         Some("yaml") => Parser {
             legal: &[STARTER],
@@ -276,13 +282,16 @@ fn main() {
             std::process::exit(2);
         }
     };
-    let (span, seed) = (Duration::from_secs(number(1, 10)), number(2, 1));
+    let span = Duration::from_secs(read_number(&arguments, 1, 10));
+    let seed = read_number(&arguments, 2, 1);
+
     let start = Instant::now();
     let mut outcomes: BTreeMap<String, u64> = BTreeMap::new();
     let mut round = 0_u64;
     while start.elapsed() < span {
         for _ in 0..100 {
             round += 1;
+            // Each round has its own generator, so that a failing text is found by its round alone.
             let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ (round << 1) | 1);
             let text = damage(
                 parser.legal[random.below(parser.legal.len())],
@@ -296,8 +305,15 @@ fn main() {
             *outcomes.entry(outcome).or_default() += 1;
         }
     }
+
     println!("{round} texts in {:?}, none crashed", start.elapsed());
     for (outcome, count) in outcomes {
         println!("{count:>10}  {outcome}");
     }
+}
+
+fn read_number(arguments: &[String], index: usize, default: u64) -> u64 {
+    arguments
+        .get(index)
+        .map_or(default, |text| text.parse().unwrap())
 }
