@@ -291,7 +291,7 @@ fn main() {
     while start.elapsed() < span {
         for _ in 0..100 {
             round += 1;
-            // Each round has its own generator, so that a failing text is found by its round alone.
+            // Each round has its own generator, so that seed and round alone give a failing text.
             let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ (round << 1) | 1);
             let text = damage(
                 parser.legal[random.below(parser.legal.len())],
