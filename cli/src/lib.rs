@@ -2,8 +2,8 @@
 //!
 //! Its rooms, each of which imports only those below it: `commands` (one file or folder a command),
 //! `up` (the local system), `watch` (following an operation), `inputs` (files, strategies and
-//! stored series), `context` (settings and connections), `console` (what is written, and how a command
-//! ends), `arguments` (shared flags and values).
+//! stored series), `context` (settings and connections), `console` (what is written, and how a
+//! command ends), `arguments` (shared flags and values).
 
 mod arguments;
 mod commands;

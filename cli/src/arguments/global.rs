@@ -45,9 +45,9 @@ pub enum Color {
     /// On a terminal, unless `NO_COLOR` is set
     #[default]
     Auto,
-    /// Always
+    /// Colours always, also in a pipe
     Always,
-    /// Never
+    /// No colours, even on a terminal
     Never,
 }
 

@@ -12,7 +12,7 @@ use crate::watch::start;
 /// `ktrdr dummy`.
 #[derive(Debug, Args)]
 pub(crate) struct DummyArgs {
-    /// The command.
+    /// The subcommand to run.
     #[command(subcommand)]
     command: DummyCommand,
 }

@@ -12,7 +12,7 @@ use crate::context::Context;
 /// `ktrdr infra`.
 #[derive(Debug, Args)]
 pub(crate) struct InfraArgs {
-    /// The command.
+    /// The subcommand to run.
     #[command(subcommand)]
     command: InfraCommand,
 }

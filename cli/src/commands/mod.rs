@@ -40,7 +40,7 @@ pub struct CommandLine {
     /// Flags of every command.
     #[command(flatten)]
     global: GlobalArgs,
-    /// The command.
+    /// The subcommand to run.
     #[command(subcommand)]
     command: Command,
 }

@@ -276,6 +276,7 @@ mod tests {
             .iter()
             .map(|failure| format!("{}\nexit {}", failure.human(), failure.exit.code()))
             .collect();
+
         insta::assert_snapshot!(text.join("\n\n"));
     }
 

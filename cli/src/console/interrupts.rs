@@ -9,9 +9,9 @@ use super::{Exit, Failure};
 /// A request of the user or of the system to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Interrupt {
-    /// Ctrl+C.
+    /// Ctrl+C at the terminal.
     Interactive,
-    /// SIGTERM.
+    /// SIGTERM, as `kill` sends it.
     Terminate,
 }
 

@@ -6,8 +6,9 @@ use runtime::telemetry;
 
 use super::{Exit, Failure};
 
-/// Starts logging to standard error. Every `-v` says more. Without it the filter of `log` is used if
-/// somebody chose it (`filter_is_set`): the default is that of a service and too much for a command.
+/// Starts logging to standard error. Every `-v` says more. Without it the filter of `log` is used
+/// if somebody chose it (`filter_is_set`): the default is that of a service and too much for a
+/// command.
 pub(crate) fn start_logging(
     log: &LogSettings,
     filter_is_set: bool,

@@ -1,8 +1,8 @@
 //! `ktrdr up`: a whole local system with one command, ended in order by Ctrl+C.
 //!
 //! It starts a NATS server and every service binary next to this program, applies the topology,
-//! does the housekeeping, and writes the context file by which all other commands find the system. What
-//! crashes is started again with growing pauses.
+//! does the housekeeping, and writes the context file by which all other commands find the system.
+//! What crashes is started again with growing pauses.
 
 mod binaries;
 mod board;

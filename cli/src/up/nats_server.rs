@@ -53,8 +53,8 @@ pub(crate) struct NatsServer {
     addresses: Addresses,
 }
 
-/// The server program: in `$KTRDR_DEPS`, in `.deps` of the checkout that one of `places` lies in, or
-/// on `$PATH`.
+/// The server program: in `$KTRDR_DEPS`, in `.deps` of the checkout that one of `places` lies in,
+/// or on `$PATH`.
 ///
 /// # Errors
 /// It is in none of them.

@@ -238,6 +238,7 @@ mod tests {
         }
         .operation();
         let op = OperationId::new("data", Timestamp::UNIX_EPOCH, 7).unwrap();
+
         OperationRecord::create(op, operation, Timestamp::UNIX_EPOCH)
     }
 

@@ -62,7 +62,7 @@ pub(crate) enum Ended {
     Detached,
     /// The second Ctrl+C: the operation was asked to stop, and nobody waits for it here.
     Abandoned,
-    /// SIGTERM.
+    /// SIGTERM, as `kill` sends it.
     Terminated,
     /// The wait timeout passed.
     TimedOut,

@@ -139,7 +139,7 @@ impl WatchState {
             queue,
             silent: &self.silent,
             offline: self.offline_since.map(|since| now - since),
-            cancel_asked: self.cancel_asked_at.map(|asked| now - asked),
+            cancel_asked: self.cancel_asked_at.map(|instant| now - instant),
             timing: self.timing,
             now: Timestamp::now(),
         }

@@ -115,6 +115,7 @@ impl Moment {
             .completed(3, 20, serde_json::json!({"samples": 46_511}))
             .claimed(4, 20);
         let message = "Training MLP model on EURUSD [1h] [epoch 5/10] (batch 120/500)";
+
         moment.with_progress(4, 92, 45.2, message)
     }
 
@@ -146,6 +147,7 @@ impl Moment {
         };
         self.progress.insert(number(step), record);
         self.now = at(seconds);
+
         self
     }
 
@@ -179,6 +181,7 @@ impl Moment {
                     .is_some_and(|state| state != StepState::Completed)
             })
             .unwrap();
+
         format!(
             "{}\n{}\n\n",
             line.live(Style::default(), 2, 15),

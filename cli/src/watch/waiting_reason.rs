@@ -74,7 +74,7 @@ pub(super) enum WaitingReason {
     /// The step waits for its next attempt.
     Retrying {
         /// Time until the attempt; none if it is due.
-        left: Option<Duration>,
+        time_left: Option<Duration>,
         /// Why the last attempt was interrupted.
         note: String,
     },
@@ -83,14 +83,14 @@ pub(super) enum WaitingReason {
         /// What it waits for.
         reason: String,
         /// Time until the wait ends; none if that is unknown.
-        left: Option<Duration>,
+        time_left: Option<Duration>,
     },
     /// The worker gives no sign of life.
     Silent {
         /// Time since the last one.
         silent: Duration,
         /// Time until another worker takes over; none if that is overdue.
-        left: Option<Duration>,
+        time_left: Option<Duration>,
     },
     /// The worker is alive, but its work has reported nothing for this long.
     NoNews(Duration),
@@ -122,15 +122,15 @@ impl fmt::Display for WaitingReason {
             Self::Busy(workers) => format!("queued: all {workers} workers are busy"),
             Self::Queued(None) => "queued".to_owned(),
             Self::Queued(Some(note)) => format!("queued: {note}"),
-            Self::Retrying { left, note } => match left {
-                Some(left) => format!("retrying in {}: {note}", rough(*left)),
+            Self::Retrying { time_left, note } => match time_left {
+                Some(time_left) => format!("retrying in {}: {note}", rough(*time_left)),
                 None => note.clone(),
             },
-            Self::Waiting { reason, left } => match left {
-                Some(left) => format!("waiting {} for {reason}", rough(*left)),
+            Self::Waiting { reason, time_left } => match time_left {
+                Some(time_left) => format!("waiting {} for {reason}", rough(*time_left)),
                 None => format!("waiting for {reason}"),
             },
-            Self::Silent { silent, left } => silent_text(*silent, *left),
+            Self::Silent { silent, time_left } => silent_text(*silent, *time_left),
             Self::NoNews(since) => format!(
                 "the worker is alive, but its work has not reported for {}",
                 rough(*since)
@@ -142,17 +142,19 @@ impl fmt::Display for WaitingReason {
 }
 
 fn cancelling_text(since: Option<Duration>) -> String {
-    let asked = match since {
+    let request = match since {
         Some(since) => format!("asked to stop {} ago", rough(since)),
         None => "asked to stop".to_owned(),
     };
-    format!("{asked}, waiting for the worker to confirm")
+    format!("{request}, waiting for the worker to confirm")
 }
 
-fn silent_text(silent: Duration, left: Option<Duration>) -> String {
-    match left {
-        Some(left) if left.is_zero() => "worker lost, another takes over any moment".to_owned(),
-        Some(left) => format!("worker lost, another takes over in {}", rough(left)),
+fn silent_text(silent: Duration, time_left: Option<Duration>) -> String {
+    match time_left {
+        Some(time_left) if time_left.is_zero() => {
+            "worker lost, another takes over any moment".to_owned()
+        }
+        Some(time_left) => format!("worker lost, another takes over in {}", rough(time_left)),
         None => format!(
             "worker lost {} ago, another takes over once its claim lapses",
             rough(silent)
@@ -214,10 +216,10 @@ fn reason_in_queue(
 }
 
 fn reason_of_retry(facts: &WaitingFacts<'_>, step: &StepRecord) -> WaitingReason {
-    let left = step.retry_at.map(|due| after(facts.now, due));
+    let time_left = step.retry_at.map(|due| after(facts.now, due));
     let note = step.note.clone();
     WaitingReason::Retrying {
-        left: left.filter(|left| !left.is_zero()),
+        time_left: time_left.filter(|time_left| !time_left.is_zero()),
         note: note.unwrap_or_else(|| "interrupted".to_owned()),
     }
 }
@@ -236,10 +238,10 @@ fn reason_of_running(
         .get(&number)
         .filter(|progress| progress.attempt == step.attempt)?;
     if let Some(waiting) = &progress.waiting {
-        let left = waiting.until.map(|until| after(facts.now, until));
+        let time_left = waiting.until.map(|until| after(facts.now, until));
         return Some(WaitingReason::Waiting {
             reason: waiting.reason.clone(),
-            left: left.filter(|left| !left.is_zero()),
+            time_left: time_left.filter(|time_left| !time_left.is_zero()),
         });
     }
 
@@ -256,9 +258,9 @@ fn reason_of_silence(facts: &WaitingFacts<'_>, step: &StepRecord) -> Option<Wait
     }
 
     let is_overdue = silent >= facts.timing.silence + TAKEOVER;
-    let left = facts.timing.silence.saturating_sub(silent);
+    let time_left = facts.timing.silence.saturating_sub(silent);
     Some(WaitingReason::Silent {
         silent,
-        left: (!is_overdue).then_some(left),
+        time_left: (!is_overdue).then_some(time_left),
     })
 }

@@ -1,5 +1,5 @@
-//! Exit codes, messages and JSON lines of the program: without a server, with an old one, with a real
-//! one.
+//! Exit codes, messages and JSON lines of the program: without a server, with an old one, with a
+//! real one.
 
 use std::io::Write as _;
 use std::net::{TcpListener, TcpStream};

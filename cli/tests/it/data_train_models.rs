@@ -338,6 +338,7 @@ fn hand_lineage() -> Lineage {
 
 fn hand_model(version: u32, artifact: &str) -> ModelManifest {
     let lineage = hand_lineage();
+
     ModelManifest {
         v: ModelManifest::VERSION,
         name: "hand".to_owned(),

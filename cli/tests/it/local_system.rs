@@ -184,6 +184,7 @@ struct DocumentedCommand {
 /// Every `$ ktrdr …` line and every `ktrdr …` line of the blocks for a shell.
 fn documented_commands() -> Vec<DocumentedCommand> {
     let mut commands = Vec::new();
+
     for page in PAGES {
         let text = std::fs::read_to_string(root().join(page)).unwrap();
         for line in text.lines() {

@@ -1,5 +1,5 @@
-//! `ktrdr strategies` and `ktrdr indicators` as a user meets them: without server and store, compared
-//! with the golden tables.
+//! `ktrdr strategies` and `ktrdr indicators` as a user meets them: without server and store,
+//! compared with the golden tables.
 
 use std::path::PathBuf;
 

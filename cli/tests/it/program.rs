@@ -7,7 +7,7 @@ use std::process::{Child, Command, Output, Stdio};
 
 pub(crate) const KTRDR: &str = env!("CARGO_BIN_EXE_ktrdr");
 
-/// The checkout.
+/// Folder of the checkout.
 pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
@@ -51,6 +51,7 @@ pub(crate) fn ktrdr_in(folder: &Path, arguments: &[&str]) -> Command {
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
+
     command
 }
 

@@ -110,7 +110,7 @@ fn a_lane_without_a_worker_is_a_fault_that_doctor_names() {
 }
 
 #[test]
-fn a_command_without_settings_works_whatever_the_environment_holds() {
+fn a_command_without_settings_ignores_the_environment() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("ktrdr.toml"), "this is not TOML").unwrap();
     let commands: [&[&str]; 5] = [

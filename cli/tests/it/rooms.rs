@@ -41,6 +41,7 @@ fn source_files(folder: &Path) -> Vec<(String, String)> {
         }
     }
     files.sort();
+
     files
 }
 
@@ -57,7 +58,7 @@ fn violations(file: &str, text: &str) -> Vec<Violation> {
     };
     let command = file.strip_prefix("commands/").map(first_word);
 
-    let mut found = Vec::new();
+    let mut imports = Vec::new();
     for (start, _) in text.match_indices("crate::") {
         let import: String = text[start + "crate::".len()..]
             .chars()
@@ -72,13 +73,13 @@ fn violations(file: &str, text: &str) -> Vec<Violation> {
         // Also where the list of commands imports one: it has them as its own modules.
         let is_other_command = target == "commands" && words.next() != command;
         if is_higher || is_other_command {
-            found.push(Violation {
+            imports.push(Violation {
                 file: file.to_owned(),
                 import,
             });
         }
     }
-    found
+    imports
 }
 
 #[test]
@@ -86,12 +87,12 @@ fn no_room_imports_a_higher_one_and_no_command_another() {
     let files = source_files(&source_folder());
     assert!(files.len() > 30, "the sources are read");
 
-    let found: Vec<Violation> = files
+    let imports: Vec<Violation> = files
         .iter()
         .flat_map(|(file, text)| violations(file, text))
         .collect();
 
-    assert_eq!(found, []);
+    assert_eq!(imports, []);
 }
 
 #[test]

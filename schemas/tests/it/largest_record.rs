@@ -22,8 +22,8 @@ enum Filling {
 }
 
 impl Filling {
-    /// A value of at most `bytes` packed bytes: numbers of nine bytes each after a head of three, or
-    /// a text after one.
+    /// A value of at most `bytes` packed bytes: numbers of nine bytes each after a head of three,
+    /// or a text after one.
     fn value(self, bytes: usize) -> Value {
         match self {
             Self::Text => json!("x".repeat(bytes - 3)),

@@ -62,10 +62,7 @@ impl Active<'_> {
         let key = subjects::operation_key(op);
         let subject = format!("$KV.{}.{key}", subjects::OPERATIONS);
 
-        let ack = match self.bus.js.send_publish(subject, publish).await {
-            Ok(ack) => ack.await,
-            Err(error) => Err(error),
-        };
+        let ack = self.bus.publish_stored(subject, publish).await;
         match ack {
             Ok(_) => Ok(()),
             // Resumed, or given its term by another process: the newer revision is right.

@@ -54,17 +54,9 @@ impl Commands<'_> {
                 .payload(payload.clone())
                 .message_id(&id)
                 .header("Content-Type", CONTENT_TYPE)
-                .header("Ktrdr-Schema", codec::schema_of::<CommandMessage>())
-                .header("Ktrdr-Op", op.as_str())
-                .header(
-                    "Ktrdr-Step",
-                    format!("{} ({}/{steps})", step.service, step.step),
-                )
-                .header("traceparent", traceparent(op, step.step, 0));
-            let ack = match self.bus.js.send_publish(subject.clone(), publish).await {
-                Ok(ack) => ack.await,
-                Err(error) => Err(error),
-            };
+                .header("Ktrdr-Schema", codec::schema_of::<CommandMessage>());
+            let publish = add_headers(publish, op, step, steps);
+            let ack = self.bus.publish_stored(subject.clone(), publish).await;
             let is_duplicate = match ack {
                 Ok(ack) if !ack.duplicate => return Ok(Published::Queued),
                 Ok(_) => true,
@@ -77,15 +69,33 @@ impl Commands<'_> {
 
             // Neither answer says what the subject holds: look.
             match self.message_on(&subject).await? {
-                Some((_, Some(stored))) if stored == id => return Ok(Published::Queued),
                 Some((sequence, stored)) if is_older(stored.as_deref(), op, step) => {
                     self.delete(sequence).await?;
                 }
-                // Somebody published it by hand, without an id: it is on its queue.
-                Some((_, None)) => return Ok(Published::Queued),
-                Some(_) | None if !is_duplicate => return Ok(Published::Full),
-                Some(_) | None => return self.find_consumed(op, step).await,
+                message => {
+                    let stored = message.map(|(_, id)| id);
+                    return self.judge_stored(op, step, &id, stored, is_duplicate).await;
+                }
             }
+        }
+    }
+
+    /// What became of our message, when the subject holds `stored`: nothing, a message without an
+    /// id, or one with an id.
+    async fn judge_stored(
+        self,
+        op: &OperationId,
+        step: Outstanding,
+        id: &str,
+        stored: Option<Option<String>>,
+        is_duplicate: bool,
+    ) -> Result<Published, BusError> {
+        match stored {
+            Some(Some(stored)) if stored == id => Ok(Published::Queued),
+            // Somebody published it by hand, without an id: it is on its queue.
+            Some(None) => Ok(Published::Queued),
+            Some(Some(_)) | None if is_duplicate => self.find_consumed(op, step).await,
+            Some(Some(_)) | None => Ok(Published::Full),
         }
     }
 
@@ -216,6 +226,22 @@ impl Commands<'_> {
             u64::try_from(info.config.max_bytes).unwrap_or(0),
         ))
     }
+}
+
+/// The headers that people read with the stock `nats` tool.
+fn add_headers(
+    publish: PublishMessage,
+    op: &OperationId,
+    step: Outstanding,
+    steps: usize,
+) -> PublishMessage {
+    publish
+        .header("Ktrdr-Op", op.as_str())
+        .header(
+            "Ktrdr-Step",
+            format!("{} ({}/{steps})", step.service, step.step),
+        )
+        .header("traceparent", traceparent(op, step.step, 0))
 }
 
 fn is_unheld(record: &OperationRecord, number: StepNumber) -> bool {

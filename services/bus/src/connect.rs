@@ -1,13 +1,15 @@
 //! One connection to NATS: the client's settings, the version check, and what is known about the
 //! link.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use async_nats::jetstream::kv;
-use async_nats::jetstream::{self, context::ContextBuilder};
+use async_nats::jetstream::context::{ContextBuilder, PublishError};
+use async_nats::jetstream::message::PublishMessage;
+use async_nats::jetstream::publish::PublishAck;
+use async_nats::jetstream::{self, kv};
 use async_nats::{Client, ConnectErrorKind};
 use rand::RngExt as _;
 use tokio::sync::watch;
@@ -113,6 +115,15 @@ impl Bus {
             .map_err(BusError::request("drain the connection"))
     }
 
+    /// Publishes into a stream and waits until the server has stored it.
+    pub(crate) async fn publish_stored(
+        &self,
+        subject: String,
+        publish: PublishMessage,
+    ) -> Result<PublishAck, PublishError> {
+        self.js.send_publish(subject, publish).await?.await
+    }
+
     pub(crate) async fn bucket(&self, bucket: Bucket) -> Result<&kv::Store, BusError> {
         self.buckets.open(&self.js, bucket).await
     }
@@ -210,15 +221,19 @@ fn client_options(
     };
 
     // An NKEY seed begins with SU; every other file is a `.creds` file.
-    let unreadable = |source| BusError::Credentials {
-        path: path.clone(),
-        source,
-    };
+    let unreadable = |source| unreadable_credentials(path, source);
     let text = std::fs::read_to_string(path).map_err(unreadable)?;
     if text.trim_start().starts_with("SU") {
         return Ok(settings.nkey(text.trim().to_owned()));
     }
     settings.credentials(&text).map_err(unreadable)
+}
+
+fn unreadable_credentials(path: &Path, source: std::io::Error) -> BusError {
+    BusError::Credentials {
+        path: path.to_owned(),
+        source,
+    }
 }
 
 /// What the first address carries: the client library reads it from nowhere else.

@@ -38,15 +38,15 @@ impl fmt::Display for Drift {
             what,
             field,
             declared,
-            found,
+            found: on_server,
         } = self;
 
         if field.is_empty() {
-            write!(formatter, "{what} is {found}")
+            write!(formatter, "{what} is {on_server}")
         } else {
             write!(
                 formatter,
-                "{what} has {field} {found} instead of {declared}"
+                "{what} has {field} {on_server} instead of {declared}"
             )
         }
     }
@@ -58,10 +58,10 @@ pub(crate) fn differences<T: Serialize>(
     what: &str,
     fields: &[&str],
     declared: &T,
-    found: &T,
+    on_server: &T,
 ) -> Vec<Drift> {
     let declared = json(declared);
-    let on_server = json(found);
+    let on_server = json(on_server);
 
     let mut drifts = Vec::new();
     for field in fields {

@@ -151,6 +151,7 @@ impl Advice for BusError {
                 "a program of another version may have written it; `ktrdr decode` shows its content"
             }
         };
+
         hint.into()
     }
 }

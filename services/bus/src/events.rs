@@ -94,10 +94,7 @@ impl Events<'_> {
             publish = publish.header(*name, value.as_str());
         }
 
-        let ack = match self.bus.js.send_publish(subject.clone(), publish).await {
-            Ok(ack) => ack.await,
-            Err(error) => Err(error),
-        };
+        let ack = self.bus.publish_stored(subject.clone(), publish).await;
         ack.map(|_| ())
             .map_err(BusError::request(format!("publish on {subject}")))
     }

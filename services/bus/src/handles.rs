@@ -35,7 +35,7 @@ pub struct Commands<'a> {
     pub(crate) bus: &'a Bus,
 }
 
-/// Cancel requests.
+/// Cancel requests of operations.
 #[derive(Clone, Copy, Debug)]
 pub struct Cancels<'a> {
     pub(crate) bus: &'a Bus,
@@ -82,7 +82,7 @@ impl Bus {
         Infra { bus: self }
     }
 
-    /// Operation records.
+    /// Records of the operations.
     pub const fn operations(&self) -> Operations<'_> {
         Operations { bus: self }
     }
@@ -97,7 +97,7 @@ impl Bus {
         Commands { bus: self }
     }
 
-    /// Cancel requests.
+    /// Cancel requests of operations.
     pub const fn cancels(&self) -> Cancels<'_> {
         Cancels { bus: self }
     }
@@ -117,7 +117,7 @@ impl Bus {
         Progress { bus: self }
     }
 
-    /// Leases.
+    /// Leases of the housekeeping.
     pub const fn leases(&self) -> Leases<'_> {
         Leases { bus: self }
     }

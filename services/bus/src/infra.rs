@@ -161,7 +161,7 @@ impl Infra<'_> {
 
     async fn compare_stream(self, declared: &Config) -> Result<Vec<Drift>, BusError> {
         Ok(match self.stream_config(&declared.name).await? {
-            Some(found) => stream_differences(declared, &found),
+            Some(on_server) => stream_differences(declared, &on_server),
             None => vec![Drift::missing(&declared.name)],
         })
     }
@@ -169,7 +169,7 @@ impl Infra<'_> {
     async fn compare_consumer(self, declared: &pull::Config) -> Result<Vec<Drift>, BusError> {
         let name = consumer_name(declared);
         Ok(match self.consumer_config(name).await? {
-            Some(found) => differences(name, CONSUMER_FIELDS, declared, &found),
+            Some(on_server) => differences(name, CONSUMER_FIELDS, declared, &on_server),
             None => vec![Drift::missing(name)],
         })
     }
@@ -214,10 +214,10 @@ fn consumer_name(config: &pull::Config) -> &str {
 }
 
 /// The settings that differ, and the profile, which the server keeps among entries of its own.
-fn stream_differences(declared: &Config, found: &Config) -> Vec<Drift> {
-    let mut drifts = differences(&declared.name, STREAM_FIELDS, declared, found);
+fn stream_differences(declared: &Config, on_server: &Config) -> Vec<Drift> {
+    let mut drifts = differences(&declared.name, STREAM_FIELDS, declared, on_server);
 
-    let server_profile = found.metadata.get(PROFILE_KEY);
+    let server_profile = on_server.metadata.get(PROFILE_KEY);
     if let Some(profile) = declared.metadata.get(PROFILE_KEY)
         && server_profile != Some(profile)
     {

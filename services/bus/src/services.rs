@@ -43,7 +43,7 @@ impl Endpoint {
 /// How a process registers.
 #[derive(Clone, Debug)]
 pub struct ServiceDescription {
-    /// Which service.
+    /// The service that answers.
     pub service: Service,
     /// One line for people.
     pub about: &'static str,

@@ -5,6 +5,7 @@ use schemas::ids::{OperationId, StepNumber};
 use schemas::operation::{NewOperation, OperationRecord};
 
 use crate::commands::Published;
+use crate::error::BusError;
 use crate::handles::Operations;
 use crate::operations::Stored;
 use crate::submit_error::{ResumeError, SubmitError};
@@ -22,10 +23,7 @@ impl Operations<'_> {
         op: &OperationId,
         new: &NewOperation,
     ) -> Result<OperationRecord, SubmitError> {
-        let failed = |source| SubmitError::Bus {
-            op: op.clone(),
-            source,
-        };
+        let failed = |source| bus_failed(op, source);
         let valid = new.validate(op);
         valid.map_err(|source| SubmitError::Invalid {
             op: op.clone(),
@@ -113,5 +111,12 @@ impl Operations<'_> {
 
         self.bus.commands().publish_outstanding(&record).await?;
         Ok(())
+    }
+}
+
+fn bus_failed(op: &OperationId, source: BusError) -> SubmitError {
+    SubmitError::Bus {
+        op: op.clone(),
+        source,
     }
 }

@@ -15,7 +15,7 @@ pub enum SubmitError {
     /// The request is out of bounds.
     #[error("operation {op} cannot be submitted")]
     Invalid {
-        /// The operation.
+        /// The operation it is about.
         op: OperationId,
         /// The bound that it breaks.
         source: InvalidOperation,
@@ -26,7 +26,7 @@ pub enum SubmitError {
          not submitted"
     )]
     Full {
-        /// The operation.
+        /// The operation it is about.
         op: OperationId,
         /// Fill of the queue in percent of its limit.
         percent: u64,
@@ -38,7 +38,7 @@ pub enum SubmitError {
     /// A request to the server failed in the middle of the submission.
     #[error("operation {op} may not have been submitted")]
     Bus {
-        /// The operation.
+        /// The operation it is about.
         op: OperationId,
         /// The failed request.
         source: BusError,

@@ -14,10 +14,10 @@ use serde::{Deserialize, Serialize};
 pub enum Profile {
     /// Short waits, so that tests of lost workers end in seconds.
     Test,
-    /// A laptop.
+    /// Clocks of a laptop.
     #[default]
     Dev,
-    /// A fleet.
+    /// Clocks of a fleet.
     Prod,
 }
 

@@ -37,8 +37,8 @@ pub struct FetchCheckpoint {
     pub current: Tally,
 }
 
-/// Counts of one series over all attempts. Written as six numbers: fetched, new, changed,
-/// segments and empty of [`FetchCounts`], then one more than the missing bars, 0 while these are not
+/// Counts of one series over all attempts. Written as six numbers: fetched, new, changed, segments
+/// and empty of [`FetchCounts`], then one more than the missing bars, 0 while these are not
 /// counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "[u64; 6]", into = "[u64; 6]")]

@@ -4,8 +4,8 @@
 //! Consumes `fetcher.fetch` ([`schemas::commands::FetchBars`]); produces revisions of series
 //! (`bars/…` in the store) and a [`schemas::commands::FetchOutcome`]. For each series: read what is
 //! stored, take the bars that the calendar expects, ask the provider for what is missing in
-//! segments cut at fixed instants, commit each segment together with what the provider did not have,
-//! checkpoint.
+//! segments cut at fixed instants, commit each segment together with what the provider did not
+//! have, checkpoint.
 //!
 //! | Failure | What happens |
 //! |---|---|

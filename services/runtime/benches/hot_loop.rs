@@ -2,8 +2,8 @@
 //! stop token (budget 10 ns). Prints figures, asserts nothing.
 //!
 //! `cargo bench -p runtime --bench hot_loop`. The report is what the trainer sends once per batch:
-//! its text is formatted and its lists are copied for every single one. The bare slot is next to it,
-//! so that one sees what the text costs.
+//! its text is formatted and its lists are copied for every single one. The bare slot is next to
+//! it, so that one sees what the text costs.
 #![allow(
     missing_docs,
     reason = "criterion's macros write undocumented functions"

@@ -129,7 +129,7 @@ pub struct Findings(Vec<Finding>);
 impl Findings {
     /// Sorts by line, then by path.
     pub fn new(mut findings: Vec<Finding>) -> Self {
-        findings.sort_by(|left, right| (left.line, &left.path).cmp(&(right.line, &right.path)));
+        findings.sort_by(|a, b| (a.line, &a.path).cmp(&(b.line, &b.path)));
         Self(findings)
     }
 

@@ -81,7 +81,8 @@ pub struct SetCoverage {
     pub coverage: CoverageReport,
 }
 
-/// Measures the coverage of every fuzzy set that is an input, on every timeframe on which it is one.
+/// Measures the coverage of every fuzzy set that is an input, on every timeframe on which it is
+/// one.
 ///
 /// # Errors
 /// A timeframe has no bars, or an indicator refuses them.

@@ -44,8 +44,8 @@ type ColumnDigests = Vec<Vec<Digest>>;
 
 impl LeakTest {
     /// A test of rows that are known at these instants, with cuts after a third, after two thirds,
-    /// and before the last row. A column that peeks one bar ahead differs at any cut, one that needs
-    /// the whole series (a mean over all of it) at the first.
+    /// and before the last row. A column that peeks one bar ahead differs at any cut, one that
+    /// needs the whole series (a mean over all of it) at the first.
     pub fn new(known_at: &[Utc]) -> Self {
         let rows = known_at.len();
         let mut last_rows = [rows / 3, rows / 3 * 2, rows.saturating_sub(2)];
@@ -179,8 +179,8 @@ fn digest_chunk(
 
 /// A digest of a run of values.
 ///
-/// Any one changed value changes it for certain, as every step is reversible; several changed values
-/// leave it as it was about once in 2^64 times. All NaN are one value.
+/// Any one changed value changes it for certain, as every step is reversible; several changed
+/// values leave it as it was about once in 2^64 times. All NaN are one value.
 ///
 /// Why not a hash of a library: every value of a data set is digested up to three times. SHA-256
 /// takes about eleven times as long for it and the standard library's SipHash four times, which
@@ -325,8 +325,8 @@ mod tests {
         test.check(&borrow_bars(&bars), compute).unwrap()
     }
 
-    /// A leak in the second column. Of 30 rows the last ones before a cut are 10, 20 and 28, so that
-    /// the runs are 0..=10, 11..=20 and 21..=28.
+    /// A leak in the second column. Of 30 rows the last ones before a cut are 10, 20 and 28, so
+    /// that the runs are 0..=10, 11..=20 and 21..=28.
     fn leak(rows: (i64, i64), cut: i64) -> Option<Leak> {
         Some(Leak {
             feature: 1,

@@ -75,8 +75,8 @@ impl Calendar {
     /// refused.
     ///
     /// # Errors
-    /// A text that is not JSON of that form, an unknown zone, no session, a session that ends before
-    /// it opens, overlapping sessions, or a coverage that ends before it starts.
+    /// A text that is not JSON of that form, an unknown zone, no session, a session that ends
+    /// before it opens, overlapping sessions, or a coverage that ends before it starts.
     pub fn from_json(text: &str) -> Result<Self, CalendarError> {
         let file = CalendarFile::parse(text)?;
         let zone = TimeZone::get(&file.exchange_time_zone).map_err(|source| {

@@ -45,7 +45,7 @@ pub(crate) struct Week {
 }
 
 impl Week {
-    /// Monday first.
+    /// The days of a week, Monday first.
     pub(crate) const fn days(&self) -> [&Vec<Hours>; 7] {
         [
             &self.monday,

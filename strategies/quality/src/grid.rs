@@ -101,16 +101,14 @@ impl Grid {
             .and_then(|index| slots.get(index));
         let begin = first_slot.map_or(span.start, |slot| slot.open);
         let checked = options.range.clone().unwrap_or(begin..span.end);
-        let mut checked_slots = slots.clone();
-        checked_slots
-            .retain(|slot| checked.contains(&slot.open) && calendar.covers(slot.open.date()));
-        let coverage = Coverage::of(checked_slots, &times, options.known_empty);
+        let coverage = Coverage::of(&slots, &checked, calendar, &times, options.known_empty);
 
+        let intraday = key.timeframe.is_intraday();
         Self {
             slots,
             other_slots,
             slot_of,
-            intraday: key.timeframe.is_intraday(),
+            intraday,
             coverage,
         }
     }
@@ -198,7 +196,18 @@ impl Grid {
 }
 
 impl Coverage {
-    fn of(slots: Vec<Slot>, times: &[Utc], empty_ranges: &[Range<Utc>]) -> Self {
+    /// Of the slots in `checked`, on dates that the calendar knows.
+    fn of(
+        slots: &[Slot],
+        checked: &Range<Utc>,
+        calendar: &Calendar,
+        times: &[Utc],
+        empty_ranges: &[Range<Utc>],
+    ) -> Self {
+        let is_checked =
+            |slot: &Slot| checked.contains(&slot.open) && calendar.covers(slot.open.date());
+        let slots: Vec<Slot> = slots.iter().copied().filter(is_checked).collect();
+
         let is_empty = |slot: &Slot| empty_ranges.iter().any(|range| range.contains(&slot.open));
         let missing_slots = missing(&slots, times);
         let known_empty = missing_slots.iter().filter(|slot| is_empty(slot)).count();

@@ -226,6 +226,7 @@ impl Draft {
             gap_count: 0,
             gaps: Vec::new(),
         };
+
         Self {
             report,
             touched: vec![Touched::default(); bars],

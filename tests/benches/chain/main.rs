@@ -2,10 +2,11 @@
 //! Prints tables, asserts nothing.
 //!
 //! `cargo bench -p system-tests --bench chain`, followed by `adx` or `many` for one part of it.
-//! First the ADX example: one symbol, one timeframe, one thread, `adx` with its three outputs, three
-//! fuzzy sets of three triangles, zigzag labels. Then 100 symbols on 4 timeframes with 20 indicators
-//! on each, on one thread and on two. Bars are random walks. Peak memory is that of a process of its
-//! own, which builds one data set and nothing else (`VmHWM`, less what it had before it began).
+//! First the ADX example: one symbol, one timeframe, one thread, `adx` with its three outputs,
+//! three fuzzy sets of three triangles, zigzag labels. Then 100 symbols on 4 timeframes with 20
+//! indicators on each, on one thread and on two. Bars are random walks. Peak memory is that of a
+//! process of its own, which builds one data set and nothing else (`VmHWM`, less what it had before
+//! it began).
 #![allow(
     clippy::unwrap_used,
     clippy::panic,

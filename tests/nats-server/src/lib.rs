@@ -1,5 +1,5 @@
-//! A NATS server process for tests, with the settings of the server that we ship: every write synced
-//! before it is acknowledged.
+//! A NATS server process for tests, with the settings of the server that we ship: every write
+//! synced before it is acknowledged.
 //!
 //! It also hands out the stock client, so that a test can do what any other program on the bus may
 //! do; production code has only the crate `bus`.

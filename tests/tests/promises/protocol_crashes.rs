@@ -1,5 +1,5 @@
-//! Crashes between any two steps of the protocol: one completion, and each effect once, whatever the
-//! handler does.
+//! Crashes between any two steps of the protocol: one completion, and each effect once, whatever
+//! the handler does.
 
 use std::path::Path;
 

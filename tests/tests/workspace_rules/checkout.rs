@@ -58,6 +58,16 @@ pub struct Source {
     pub text: String,
 }
 
+impl Source {
+    /// Whether it is code that ships: under a `src`, and not a file of unit tests.
+    pub fn is_production(&self) -> bool {
+        let is_test = self.path.ends_with("tests.rs")
+            || self.path.contains("/tests/")
+            || self.path.starts_with("tests/");
+        self.path.contains("src/") && !is_test
+    }
+}
+
 /// Every Rust file, tests and benches included.
 pub fn sources() -> impl Iterator<Item = Source> {
     let rust_files = files().into_iter().filter(|path| path.ends_with(".rs"));
@@ -78,23 +88,23 @@ pub struct CodeLine {
 /// Production code: lines of files under a `src`, without comments and without the test module at
 /// the end.
 pub fn production_lines() -> Vec<CodeLine> {
+    let mut lines = production_lines_with_comments();
+    lines.retain(|line| !line.text.trim_start().starts_with("//"));
+    lines
+}
+
+/// The same with comments and docs.
+pub fn production_lines_with_comments() -> Vec<CodeLine> {
     let mut lines = Vec::new();
 
-    for source in sources() {
-        let is_test = source.path.ends_with("tests.rs") || source.path.starts_with("tests/");
-        if !source.path.contains("src/") || is_test {
-            continue;
-        }
-
+    for source in sources().filter(Source::is_production) {
         let code = source.text.split("#[cfg(test)]\nmod ").next().unwrap();
         for (index, line) in code.lines().enumerate() {
-            if !line.trim_start().starts_with("//") {
-                let place = format!("{}:{}", source.path, index + 1);
-                lines.push(CodeLine {
-                    place,
-                    text: line.to_owned(),
-                });
-            }
+            let place = format!("{}:{}", source.path, index + 1);
+            lines.push(CodeLine {
+                place,
+                text: line.to_owned(),
+            });
         }
     }
     lines

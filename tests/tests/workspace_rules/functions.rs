@@ -14,7 +14,10 @@ const PARAGRAPHS_FROM_LINES: usize = 15;
 /// A body of one expression, such as a table of hints in a `match`, is one thought up to here.
 const ONE_THOUGHT_LINES_MAX: usize = 40;
 const TOKENS_MAX: usize = 400;
+/// A test may hold a table of cases.
+const TEST_TOKENS_MAX: usize = 500;
 const TEST_NAME_MAX: usize = 60;
+const CLOSURE_LINES_MAX: usize = 5;
 
 /// Participles and adjectives that say nothing without the noun they leave out.
 const NAMES_WITHOUT_NOUN: &[&str] = &[
@@ -89,7 +92,12 @@ impl Reader<'_> {
 
         let tokens =
             count_tokens(signature.to_token_stream()) + count_tokens(block.to_token_stream());
-        if tokens > TOKENS_MAX {
+        let tokens_max = if self.source.is_production() {
+            TOKENS_MAX
+        } else {
+            TEST_TOKENS_MAX
+        };
+        if tokens > tokens_max {
             self.violations
                 .too_many_tokens
                 .push(format!("{place}: {tokens}"));
@@ -155,9 +163,16 @@ impl<'ast> Visit<'ast> for Reader<'_> {
         let place = self.place(local);
         let value = local.init.as_ref().map(|init| &*init.expr);
 
+        // Of `let … else` the pair is one question: are both there?
+        let is_refutable = local
+            .init
+            .as_ref()
+            .is_some_and(|init| init.diverge.is_some());
         match value {
-            Some(Expr::Tuple(_)) if is_tuple(&local.pat) => self.violations.tuple_lets.push(place),
-            Some(closure @ Expr::Closure(_)) if line_count(closure) > 1 => {
+            Some(Expr::Tuple(_)) if is_tuple(&local.pat) && !is_refutable => {
+                self.violations.tuple_lets.push(place);
+            }
+            Some(Expr::Closure(closure)) if is_long(closure) && self.source.is_production() => {
                 self.violations.long_closures.push(place);
             }
             Some(_) | None => {}
@@ -225,9 +240,15 @@ fn is_test(attribute: &Attribute) -> bool {
         .is_some_and(|segment| segment.ident == "test")
 }
 
-fn line_count(item: &impl Spanned) -> usize {
-    let span = item.span();
-    span.end().line - span.start().line + 1
+/// Whether a closure has statements of its own, or more lines than a call that rustfmt breaks.
+fn is_long(closure: &syn::ExprClosure) -> bool {
+    let span = closure.span();
+    let lines = span.end().line - span.start().line + 1;
+    let statements = match &*closure.body {
+        Expr::Block(body) => body.block.stmts.len(),
+        _ => 1,
+    };
+    statements > 1 || lines > CLOSURE_LINES_MAX
 }
 
 /// Tokens as a reader meets them: a pair of brackets counts two.

@@ -20,10 +20,6 @@ const MAY_WAIT: &[(&str, &str)] = &[
         "cli/src/watch/",
         "the user's time limit and a redraw each second, raced against messages",
     ),
-    (
-        "cli/src/up/",
-        "back-off before a crashed service starts again, raced against a stop",
-    ),
 ];
 
 /// Everything that may lie in the root.

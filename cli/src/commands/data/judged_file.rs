@@ -78,7 +78,7 @@ enum Role {
     Low,
     /// Last price of the bar
     Close,
-    /// Traded volume
+    /// Traded volume of each bar
     Volume,
 }
 

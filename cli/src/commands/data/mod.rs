@@ -20,7 +20,7 @@ pub(crate) use result::describe_load;
 /// `ktrdr data`.
 #[derive(Debug, Args)]
 pub(crate) struct DataArgs {
-    /// The command.
+    /// The subcommand to run.
     #[command(subcommand)]
     command: DataCommand,
 }

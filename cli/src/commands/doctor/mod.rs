@@ -59,6 +59,7 @@ async fn check_store(url: String) -> Check {
         Ok(store) => store.probe().await,
         Err(error) => Err(error),
     };
+
     match probed {
         Ok(()) => Check::ok(
             "store",

@@ -17,7 +17,7 @@ use describe::DescribeArgs;
 /// `ktrdr indicators`.
 #[derive(Debug, Args)]
 pub(crate) struct IndicatorsArgs {
-    /// The command.
+    /// The subcommand to run.
     #[command(subcommand)]
     command: IndicatorsCommand,
 }

@@ -22,7 +22,7 @@ pub(crate) use train_result::describe_training;
 /// `ktrdr models`.
 #[derive(Debug, Args)]
 pub(crate) struct ModelsArgs {
-    /// The command.
+    /// The subcommand to run.
     #[command(subcommand)]
     command: ModelsCommand,
 }

@@ -24,7 +24,7 @@ use validate::ValidateArgs;
 /// `ktrdr strategies`.
 #[derive(Debug, Args)]
 pub(crate) struct StrategiesArgs {
-    /// The command.
+    /// The subcommand to run.
     #[command(subcommand)]
     command: StrategiesCommand,
 }

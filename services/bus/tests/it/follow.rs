@@ -40,6 +40,7 @@ fn worker() -> WorkerId {
 
 fn progress(op: &OperationId, attempt: u32, seq: u64) -> ProgressRecord {
     let at = Timestamp::now();
+
     ProgressRecord {
         v: 1,
         op: op.clone(),
@@ -103,18 +104,19 @@ async fn complete(bus: &Bus, op: &OperationId) {
         .unwrap();
 }
 
-/// The next update that `wanted` accepts; what comes before is passed over.
+/// The next update that `accept` takes; what comes before is passed over.
 async fn wait_for<T>(
     updates: &mut (impl Stream<Item = Update> + Unpin),
-    wanted: impl Fn(Update) -> Option<T>,
+    accept: impl Fn(Update) -> Option<T>,
 ) -> T {
     let search = async {
         loop {
-            if let Some(found) = wanted(updates.next().await.expect("the stream goes on")) {
-                return found;
+            if let Some(value) = accept(updates.next().await.expect("the stream goes on")) {
+                return value;
             }
         }
     };
+
     tokio::time::timeout(Duration::from_secs(5), search)
         .await
         .expect("the update comes within 5 s")
@@ -128,7 +130,7 @@ fn message_of(update: Update) -> Option<String> {
 }
 
 #[tokio::test]
-async fn a_follower_sees_the_last_progress_at_once_then_what_comes_and_ends_with_the_operation() {
+async fn a_follower_sees_the_last_progress_and_then_the_end() {
     let server = TestServer::start();
     let bus = ready(&server).await;
     let op = op(1);
@@ -162,7 +164,7 @@ async fn a_follower_sees_the_last_progress_at_once_then_what_comes_and_ends_with
 }
 
 #[tokio::test]
-async fn a_follower_from_the_start_hears_the_whole_story_in_order_and_once() {
+async fn a_follower_from_the_start_sees_everything_once_and_in_order() {
     let server = TestServer::start();
     let bus = ready(&server).await;
     let op = op(1);
@@ -195,7 +197,7 @@ async fn a_follower_from_the_start_hears_the_whole_story_in_order_and_once() {
         })
         .collect()
         .await;
-    let told = [
+    let expected_story = [
         "started",
         "iteration 1",
         "iteration 2",
@@ -205,12 +207,11 @@ async fn a_follower_from_the_start_hears_the_whole_story_in_order_and_once() {
         "completed",
         "record completed",
     ];
-    assert_eq!(story, told);
+    assert_eq!(story, expected_story);
 }
 
 #[tokio::test]
-async fn a_record_that_changes_without_an_event_is_seen_after_a_silence_and_after_a_server_restart()
-{
+async fn a_change_without_an_event_is_seen_after_a_silence() {
     let mut server = TestServer::start();
     let bus = ready(&server).await;
     let op = op(1);
@@ -219,9 +220,9 @@ async fn a_record_that_changes_without_an_event_is_seen_after_a_silence_and_afte
         .await
         .unwrap();
     let mut updates = bus.operations().follow(&op, LIVE).await.unwrap();
-    let state = |wanted| {
+    let state = |expected_state| {
         move |update| match update {
-            Update::Record(record) if record.state == wanted => Some(()),
+            Update::Record(record) if record.state == expected_state => Some(()),
             _ => None,
         }
     };
@@ -236,6 +237,7 @@ async fn a_record_that_changes_without_an_event_is_seen_after_a_silence_and_afte
         .await
         .unwrap();
     wait_for(&mut updates, state(OperationState::Completed)).await;
+
     assert_eq!(updates.next().await, None);
 }
 

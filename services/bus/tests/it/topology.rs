@@ -12,7 +12,7 @@ fn declared() -> Topology {
 }
 
 #[tokio::test]
-async fn applying_creates_everything_and_applying_again_changes_nothing() {
+async fn applying_twice_changes_nothing_the_second_time() {
     let server = TestServer::start();
     let bus = server.bus().await;
     let first = bus.infra().apply(&declared()).await.unwrap();
@@ -40,16 +40,16 @@ async fn a_service_of_another_profile_sees_which_clocks_differ() {
     bus.infra().apply(&declared()).await.unwrap();
     let dev = Topology::declare(Profile::Dev, TopologyOptions::default());
     let drifts = bus.infra().differences(&dev).await.unwrap();
-    let told: Vec<String> = drifts.iter().map(ToString::to_string).collect();
+    let messages: Vec<String> = drifts.iter().map(ToString::to_string).collect();
     assert!(
-        told.contains(&"KV_ktrdr_workers has max_age 3 s instead of 15 s".to_owned()),
-        "{told:#?}"
+        messages.contains(&"KV_ktrdr_workers has max_age 3 s instead of 15 s".to_owned()),
+        "{messages:#?}"
     );
     assert!(
-        told.contains(&"trainer_gpu has ack_wait 1 s instead of 5 s".to_owned()),
-        "{told:#?}"
+        messages.contains(&"trainer_gpu has ack_wait 1 s instead of 5 s".to_owned()),
+        "{messages:#?}"
     );
-    assert_eq!(told.len(), 1 + 2 + 18, "{told:#?}");
+    assert_eq!(messages.len(), 1 + 2 + 18, "{messages:#?}");
 
     assert_eq!(bus.infra().apply(&dev).await.unwrap().changed.len(), 21);
     bus.check(&dev).await.unwrap();
@@ -74,11 +74,12 @@ async fn settings_that_an_operator_chose_survive_an_apply() {
         .get_stream("KTRDR_COMMANDS")
         .await
         .unwrap();
+
     assert_eq!(stream.cached_info().config.max_bytes, 64 * 1024);
 }
 
 #[tokio::test]
-async fn a_second_command_on_a_subject_is_refused_and_a_cancel_request_replaces_the_older() {
+async fn a_second_command_is_refused_and_a_newer_cancel_request_wins() {
     let server = TestServer::start();
     let bus = server.bus().await;
     bus.infra().apply(&declared()).await.unwrap();

@@ -1,166 +1,18 @@
 //! What a fetch leaves behind, whatever interrupts it, against a scripted provider and against the
 //! sample files.
 
-use std::ops::Range;
-use std::sync::Mutex;
-
 use fetcher::FetchError;
 use fetcher::fetch::{FetchCheckpoint, Tally, fetch};
 use fetcher::file_provider::FileProvider;
-use fetcher::provider::{Provider, ProviderError};
-use market::{Calendar, HourAnchor, Instrument, SeriesKey, Timeframe, Utc, expected};
-use runtime::{StepError, StepReporter};
+use fetcher::provider::Provider;
+use market::{SeriesKey, Utc};
+use runtime::StepError;
 use schemas::commands::{FetchBars, FetchMode, FetchedSeries, SeriesRequest};
 use schemas::errors::ErrorRecord;
-use schemas::progress::Progress;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use serde_json::Value;
 use store::files::Mapping;
 use store::{ALL_TIME, Edit, RawBar, RawBars, Store};
 
-const HOUR: i64 = 3_600_000_000;
-const DAY: i64 = 24 * HOUR;
-
-fn utc(text: &str) -> Utc {
-    Utc::from_timestamp(text.parse().unwrap())
-}
-
-/// Has given bars, and remembers what it was asked for.
-struct Scripted {
-    bars: RawBars,
-    tells_coverage: bool,
-    asked: Mutex<Vec<Range<Utc>>>,
-}
-
-impl Scripted {
-    /// One bar per expected hour of EURUSD in the range.
-    fn hourly(range: Range<Utc>) -> Self {
-        let key = euro();
-        let calendar = Calendar::for_key(&key);
-        let slots = expected(
-            calendar,
-            Timeframe::Hour1,
-            key.day_boundary,
-            HourAnchor::ClockHour,
-            range,
-        );
-        let bars = slots.iter().map(|slot| bar(slot.open, 1.0)).collect();
-        Self {
-            bars,
-            tells_coverage: true,
-            asked: Mutex::default(),
-        }
-    }
-
-    fn take_asked(&self) -> Vec<Range<Utc>> {
-        std::mem::take(&mut *self.asked.lock().unwrap())
-    }
-}
-
-fn bar(open_time: Utc, close: f64) -> RawBar {
-    RawBar {
-        open_time,
-        prices: [1.0, 2.0, 0.5, close],
-        volume: f64::NAN,
-    }
-}
-
-impl Provider for Scripted {
-    fn name(&self) -> &'static str {
-        "scripted"
-    }
-
-    fn anchor(&self) -> HourAnchor {
-        HourAnchor::ClockHour
-    }
-
-    fn span_max(&self, _: Timeframe) -> Option<i64> {
-        Some(30 * DAY)
-    }
-
-    async fn coverage(&self, _: &SeriesKey) -> Result<Option<Range<Utc>>, ProviderError> {
-        let edges = self.bars.open_time.first().zip(self.bars.open_time.last());
-        Ok(edges
-            .filter(|_| self.tells_coverage)
-            .map(|(first, last)| *first..last.plus_micros(1)))
-    }
-
-    async fn bars(&self, _: &SeriesKey, range: Range<Utc>) -> Result<RawBars, ProviderError> {
-        self.asked.lock().unwrap().push(range.clone());
-        Ok(self.bars.between(&range))
-    }
-
-    fn notes(&self, _: &SeriesKey) -> Vec<String> {
-        Vec::new()
-    }
-}
-
-/// Stands in for the runtime; dies at the n-th checkpoint, before it is recorded.
-#[derive(Default)]
-struct Runner {
-    fractions: Mutex<Vec<f64>>,
-    recorded: Mutex<Option<Value>>,
-    checkpoints_to_live: Mutex<Option<usize>>,
-}
-
-impl Runner {
-    fn dying_at(checkpoint: usize) -> Self {
-        Self {
-            checkpoints_to_live: Mutex::new(Some(checkpoint)),
-            ..Self::default()
-        }
-    }
-
-    fn live_on(&self) {
-        *self.checkpoints_to_live.lock().unwrap() = None;
-    }
-
-    fn record(&self, checkpoint: &impl Serialize) -> Result<(), StepError> {
-        match self.checkpoints_to_live.lock().unwrap().as_mut() {
-            Some(0) => return Err(StepError::Stopped),
-            Some(count) => *count -= 1,
-            None => {}
-        }
-
-        let value = serde_json::to_value(checkpoint).unwrap();
-        let size = value.to_string().len();
-        assert!(
-            size <= schemas::operation::CHECKPOINT_BYTES_MAX,
-            "a checkpoint of {size} bytes"
-        );
-        *self.recorded.lock().unwrap() = Some(value);
-        Ok(())
-    }
-}
-
-impl StepReporter for Runner {
-    fn report(&self, progress: Progress) {
-        self.fractions.lock().unwrap().push(progress.fraction);
-    }
-
-    fn check_stop(&self) -> Result<(), StepError> {
-        Ok(())
-    }
-
-    fn resume_point<T: DeserializeOwned>(&self) -> Option<T> {
-        let recorded = self.recorded.lock().unwrap().clone()?;
-        serde_json::from_value(recorded).unwrap()
-    }
-
-    async fn checkpoint<T: Serialize + Sync>(&self, checkpoint: &T) -> Result<(), StepError> {
-        self.record(checkpoint)
-    }
-}
-
-fn euro() -> SeriesKey {
-    SeriesKey::standard(
-        "scripted",
-        Instrument::parse("EURUSD").unwrap(),
-        Timeframe::Hour1,
-    )
-    .unwrap()
-}
+use crate::scripted::{DAY, HOUR, Runner, Scripted, euro, utc};
 
 fn command(symbol: &str, timeframe: &str, mode: FetchMode) -> FetchBars {
     let series = vec![SeriesRequest {
@@ -214,6 +66,7 @@ async fn the_sample_files_are_imported_once_and_whole() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/bars");
     let now = utc("2026-01-01T00:00:00Z");
     let mut request = command("EUR/USD", "1h", FetchMode::Full);
+
     for symbol in ["AAPL", "ibm", "stk:SPY"] {
         request.series.push(SeriesRequest {
             symbol: symbol.to_owned(),
@@ -278,13 +131,15 @@ async fn a_fetch_takes_at_most_the_series_of_the_largest_strategy() {
             ..hourly(FetchMode::Local)
         }
     };
-    let ((provider, now), store) = (spring(), memory().await);
-    let told = run(&store, &provider, &of(most), now).await.unwrap_err();
-    assert!(matches!(told, FetchError::NothingStored { series } if series.len() == most));
-    let told = run(&store, &provider, &of(most + 1), now)
+    let (provider, now) = spring();
+    let store = memory().await;
+    let refusal = run(&store, &provider, &of(most), now).await.unwrap_err();
+
+    assert!(matches!(refusal, FetchError::NothingStored { series } if series.len() == most));
+    let refusal = run(&store, &provider, &of(most + 1), now)
         .await
         .unwrap_err();
-    assert!(matches!(told, FetchError::Count { count } if count == most + 1));
+    assert!(matches!(refusal, FetchError::Count { count } if count == most + 1));
 }
 
 #[tokio::test]
@@ -294,6 +149,7 @@ async fn local_never_asks_a_provider() {
     let nothing = run(&store, &provider, &hourly(FetchMode::Local), now)
         .await
         .unwrap_err();
+
     assert!(
         matches!(nothing, FetchError::NothingStored { .. }),
         "{nothing}"
@@ -301,12 +157,12 @@ async fn local_never_asks_a_provider() {
     run(&store, &provider, &hourly(FetchMode::Full), now)
         .await
         .unwrap();
-    provider.take_asked();
+    provider.take_requests();
     let local = run(&store, &provider, &hourly(FetchMode::Local), now)
         .await
         .unwrap();
     assert_eq!(local.rows, provider.bars.len() as u64);
-    assert!(provider.take_asked().is_empty());
+    assert!(provider.take_requests().is_empty());
 }
 
 #[tokio::test]
@@ -333,6 +189,7 @@ async fn full_fills_before_inside_and_after_and_then_asks_for_nothing() {
     let filled = run(&store, &provider, &hourly(FetchMode::Full), now)
         .await
         .unwrap();
+
     assert_eq!(
         (
             filled.missing,
@@ -343,16 +200,16 @@ async fn full_fills_before_inside_and_after_and_then_asks_for_nothing() {
         (224, 0, 224, 0)
     );
     assert_eq!(stored(&store, &euro()).await.open_time, all.open_time);
-    let asked = provider.take_asked();
+    let requests = provider.take_requests();
     assert!(
-        asked.is_sorted_by(|later, earlier| earlier.end <= later.start),
-        "newest first, disjoint: {asked:?}"
+        requests.is_sorted_by(|later, earlier| earlier.end <= later.start),
+        "newest first, disjoint: {requests:?}"
     );
     let again = run(&store, &provider, &hourly(FetchMode::Full), now)
         .await
         .unwrap();
     assert_eq!((again.work.segments, again.revision), (0, filled.revision));
-    assert!(provider.take_asked().is_empty());
+    assert!(provider.take_requests().is_empty());
 }
 
 #[tokio::test]
@@ -371,15 +228,16 @@ async fn tail_starts_at_the_last_stored_bar_however_old_it_is() {
     let tail = run(&store, &provider, &hourly(FetchMode::Tail), now)
         .await
         .unwrap();
+
     assert_eq!((tail.rows, tail.remaining), (provider.bars.len() as u64, 0));
-    let asked = provider.take_asked();
+    let requests = provider.take_requests();
     assert!(
-        asked.is_sorted_by(|earlier, later| earlier.end <= later.start),
+        requests.is_sorted_by(|earlier, later| earlier.end <= later.start),
         "oldest first"
     );
     assert!(
-        asked[0].start > last && asked[0].start.0 - last.0 <= 3 * DAY,
-        "{last} {asked:?}"
+        requests[0].start > last && requests[0].start.0 - last.0 <= 3 * DAY,
+        "{last} {requests:?}"
     );
 }
 
@@ -390,7 +248,8 @@ async fn a_fetch_killed_after_any_piece_ends_as_if_uninterrupted() {
     let expected = run(&whole, &provider, &hourly(FetchMode::Full), now)
         .await
         .unwrap();
-    let pieces = provider.take_asked();
+    let pieces = provider.take_requests();
+
     assert_eq!(pieces.len(), 5, "30-day pieces over 117 days");
     for dies_at in 0..pieces.len() {
         let store = memory().await;
@@ -399,13 +258,13 @@ async fn a_fetch_killed_after_any_piece_ends_as_if_uninterrupted() {
             .await
             .unwrap_err();
         assert_eq!(StepError::from(killed), StepError::Stopped);
-        assert_eq!(provider.take_asked(), pieces[..=dies_at]);
+        assert_eq!(provider.take_requests(), pieces[..=dies_at]);
         runner.live_on();
         let rest = fetch(&store, &provider, &hourly(FetchMode::Full), now, &runner)
             .await
             .unwrap();
         assert_eq!(
-            provider.take_asked(),
+            provider.take_requests(),
             pieces[dies_at + 1..],
             "no committed piece is asked for again"
         );
@@ -417,6 +276,7 @@ async fn a_fetch_killed_after_any_piece_ends_as_if_uninterrupted() {
 async fn counts_of_several_series_survive_a_kill() {
     let (provider, now) = spring();
     let mut request = hourly(FetchMode::Full);
+
     for symbol in ["GBPUSD", "USDJPY"] {
         request.series.push(SeriesRequest {
             symbol: symbol.to_owned(),
@@ -472,6 +332,7 @@ async fn a_bar_that_is_not_complete_is_not_stored() {
     let read = run(&store, &provider, &hourly(FetchMode::Full), now)
         .await
         .unwrap();
+
     assert_eq!(read.last, Some(utc("2020-04-15T09:00:00Z").0));
     let later = run(
         &store,
@@ -504,11 +365,12 @@ async fn what_the_provider_does_not_have_is_asked_for_once() {
         ..hourly(FetchMode::Full)
     };
     let first = run(&store, &provider, &request, now).await.unwrap();
+
     assert!(
         first.remaining > 600 && first.work.new == provider.bars.len() as u64,
         "{first:?}"
     );
-    provider.take_asked();
+    provider.take_requests();
     let second = run(&store, &provider, &request, now.plus_micros(HOUR))
         .await
         .unwrap();
@@ -517,10 +379,13 @@ async fn what_the_provider_does_not_have_is_asked_for_once() {
     run(&store, &provider, &request, now.plus_micros(25 * HOUR))
         .await
         .unwrap();
-    let asked = provider.take_asked();
+    let requests = provider.take_requests();
     assert!(
-        !asked.is_empty() && asked.iter().all(|range| range.start.0 >= now.0 - 7 * DAY),
-        "{asked:?}"
+        !requests.is_empty()
+            && requests
+                .iter()
+                .all(|range| range.start.0 >= now.0 - 7 * DAY),
+        "{requests:?}"
     );
 }
 
@@ -535,6 +400,7 @@ async fn the_past_is_rewritten_only_when_asked_to() {
     let same = run(&store, &provider, &hourly(FetchMode::Full), now)
         .await
         .unwrap();
+
     assert_eq!(same.content_sha256, first.content_sha256);
     let request = FetchBars {
         refetch: true,
@@ -559,12 +425,13 @@ async fn a_ranged_load_keeps_the_rest() {
         refetch: true,
         ..hourly(FetchMode::Full)
     };
-    provider.take_asked();
+    provider.take_requests();
     let ranged = run(&store, &provider, &request, now).await.unwrap();
+
     assert_eq!(ranged.rows, provider.bars.len() as u64);
-    let asked = provider.take_asked();
+    let requests = provider.take_requests();
     assert!(
-        asked
+        requests
             .iter()
             .all(|range| range.start >= utc("2020-04-06T00:00:00Z")
                 && range.end <= utc("2020-04-11T00:00:00Z"))
@@ -591,6 +458,7 @@ async fn bad_requests_and_bad_files_fail_with_place_and_hint() {
         .series
         .extend(command("AAPL", "1h", FetchMode::Local).series);
     let mut said = Vec::new();
+
     for request in [
         command("A PPL", "1h", FetchMode::Full),
         command("AAPL", "2h", FetchMode::Full),

@@ -4,3 +4,5 @@
 mod fetching;
 #[cfg(test)]
 mod planning;
+#[cfg(test)]
+mod scripted;

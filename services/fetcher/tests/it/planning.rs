@@ -85,6 +85,7 @@ fn nights_weekends_holidays_and_changes_of_clocks_are_no_gaps() {
         year.clone(),
     );
     let stored: Vec<Utc> = slots.iter().map(|slot| slot.open).collect();
+
     // 252 sessions of 78 bars less 3 early closes (3 July, 29 November, 24 December) of 36 bars
     // each.
     assert_eq!(stored.len(), 252 * 78 - 3 * 36);

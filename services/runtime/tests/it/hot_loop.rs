@@ -1,8 +1,9 @@
 //! The cost of the runtime inside a hot loop.
 //!
 //! The promise is 1 µs for a report with its text and 10 ns for a look at the stop token, and the
-//! bench `hot_loop` measures it. Tests run unoptimised on a busy host, so they take the best of some
-//! rounds and allow twenty times as much: what fails here waits, or locks, or grew by a magnitude.
+//! bench `hot_loop` measures it. Tests run unoptimised on a busy host, so they take the best of
+//! some rounds and allow twenty times as much: what fails here waits, or locks, or grew by a
+//! magnitude.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};

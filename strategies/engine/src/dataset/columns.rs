@@ -127,8 +127,8 @@ pub(super) fn append<T>(all: &mut Vec<T>, next: &mut Vec<T>, expected: usize) {
     all.append(next);
 }
 
-/// The scaling that maps `values` to 0..=1 (min-max), or to mean 0 and sample deviation 1 (z-score);
-/// `None` without values.
+/// The scaling that maps `values` to 0..=1 (min-max), or to mean 0 and sample deviation 1
+/// (z-score); `None` without values.
 #[expect(clippy::cast_precision_loss, reason = "row counts are far below 2^53")]
 fn fit_normalisation(
     scaling: Scaling,

@@ -1,5 +1,5 @@
-//! Coverage of the fuzzy sets of a data set: on which share of the bars with a value any member of a
-//! set is above 0. It is counted while the columns are computed.
+//! Coverage of the fuzzy sets of a data set: on which share of the bars with a value any member of
+//! a set is above 0. It is counted while the columns are computed.
 
 use std::collections::BTreeMap;
 

@@ -135,6 +135,7 @@ fn a_wrong_number_of_parameters_is_refused() {
 #[test]
 fn a_parameter_that_is_not_finite_is_refused() {
     let infinite = f64::INFINITY;
+
     assert_refusals(&[
         (
             "gaussian",

@@ -195,6 +195,7 @@ fn bounds_hold_and_floats_take_integers() {
             &BTreeMap::from([("multiplier".to_owned(), value)]),
         )
     };
+
     assert!(bbands(Value::Integer(2)).is_ok());
     assert!(bbands(Value::Float(10.0)).is_ok());
     for refused in [

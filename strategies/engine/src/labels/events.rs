@@ -5,8 +5,8 @@
 //! or down < −h is an event, and that sum starts again at 0. The filter reads the past only. Rows
 //! without a return change nothing.
 //!
-//! Source: López de Prado, *Advances in Financial Machine Learning*, section 2.5.2.1; the drift h is
-//! subtracted from each return as in the CUSUM of Page (1954), which the book leaves out.
+//! Source: López de Prado, *Advances in Financial Machine Learning*, section 2.5.2.1; the drift h
+//! is subtracted from each return as in the CUSUM of Page (1954), which the book leaves out.
 
 use market::Bars;
 use serde::{Deserialize, Serialize};

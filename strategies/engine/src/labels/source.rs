@@ -282,6 +282,7 @@ impl LabelSource {
                 check_order(&context),
             ],
         };
+
         findings.into_iter().flatten().collect()
     }
 

@@ -257,6 +257,7 @@ fn without_future(bars: &SymbolBars, instant: Utc) -> SymbolBars {
 /// Bars after `instant` replaced by others: every price moves up or down by some per cent.
 fn with_another_future(bars: &SymbolBars, instant: Utc, factor: f64) -> SymbolBars {
     let mut changed = bars.clone();
+
     for bars in changed.values_mut() {
         let start = bars.close_time.partition_point(|close| *close <= instant);
         for row in start..bars.len() {

@@ -13,6 +13,7 @@ fn bars(rows: &[[f64; 4]]) -> Bars {
             .map(|row| Utc(row + offset))
             .collect()
     };
+
     Bars {
         open_time: time(0),
         close_time: time(1),
@@ -60,6 +61,7 @@ fn a_supertrend_trails_the_price_and_flips_when_crossed() {
     let columns = indicator("supertrend period=2 multiplier=1.0")
         .compute(&bars)
         .unwrap();
+
     assert_column("trend", &columns[0], &[NONE, 9.0, 10.5, 13.0, 8.0]);
     assert_column("direction", &columns[1], &[NONE, 1.0, 1.0, -1.0, 1.0]);
 }

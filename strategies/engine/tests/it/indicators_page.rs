@@ -48,6 +48,7 @@ fn write_section(page: &mut String, spec: &'static IndicatorSpec) {
         )
         .unwrap();
     }
+
     write_parameters(page, spec.parameters);
 }
 
@@ -80,6 +81,7 @@ fn write_parameters(page: &mut String, parameters: &[ParameterSpec]) {
         )
         .unwrap();
     }
+
     for parameter in parameters {
         let (name, kind, meaning) = (parameter.name, &parameter.kind, parameter.description);
         writeln!(

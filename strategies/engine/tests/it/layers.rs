@@ -88,6 +88,7 @@ fn first_module(path: &str) -> &str {
 /// The modules that follow `prefix` in a text: `a` and `b` of `super::a::B` and `super::{a, b::C}`.
 fn imported_modules(text: &str, prefix: &str) -> Vec<String> {
     let mut modules = Vec::new();
+
     for (start, _) in text.match_indices(prefix) {
         let rest = &text[start + prefix.len()..];
         let paths: Vec<&str> = match rest.strip_prefix('{') {

@@ -19,6 +19,7 @@ pub fn read(folder: &str, name: &str, length: i64) -> Bars {
     let file =
         std::fs::File::open(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let mut bars = Bars::default();
+
     for row in csv::Reader::from_reader(GzDecoder::new(file)).records() {
         let row = row.unwrap();
         let number = |index: usize| row[index].parse::<f64>().unwrap();
@@ -73,6 +74,7 @@ pub fn assembled(
                 symbol: symbol.id(),
             })
     };
+
     assemble_data_set(resolved, threads, read, progress)
 }
 

@@ -57,6 +57,7 @@ fn describe_series(resolved: &Resolved) -> String {
         .iter()
         .map(|each| each.as_str())
         .collect();
+
     format!(
         "{} [{}], labels `{}`.",
         symbols.join(", "),

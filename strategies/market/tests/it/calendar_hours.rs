@@ -28,6 +28,7 @@ fn new_york_opens_at_1430_utc_in_winter_and_1330_in_summer() {
         hours(equities(), date(2021, 3, 12)),
         ["2021-03-12T14:30 2021-03-12T21:00"]
     );
+
     assert_eq!(
         hours(equities(), date(2021, 3, 15)),
         ["2021-03-15T13:30 2021-03-15T20:00"]
@@ -53,6 +54,7 @@ fn the_currency_week_opens_at_2200_utc_or_2100_in_summer() {
         hours(fx(), date(2021, 3, 8)),
         ["2021-03-07T22:00 2021-03-08T22:00"]
     );
+
     assert_eq!(
         hours(fx(), date(2021, 3, 12)),
         ["2021-03-11T22:00 2021-03-12T22:00"]
@@ -87,6 +89,7 @@ fn currency_exceptions_close_local_calendar_days() {
     // 2018-12-24 closes at 17:00, 2018-12-25 opens at 17:00: Tuesday the 25th has no session,
     // Wednesday's is whole.
     assert_eq!(hours(fx(), date(2018, 12, 25)), [""; 0]);
+
     assert_eq!(
         hours(fx(), date(2018, 12, 26)),
         ["2018-12-25T22:00 2018-12-26T22:00"]
@@ -137,6 +140,7 @@ fn a_calendar_says_which_dates_it_knows_the_exceptions_of() {
         date(2028, 12, 31),
         date(2029, 1, 1),
     ];
+
     assert_eq!(
         edge.map(|each| equities().covers(each)),
         [false, true, true, false]
@@ -163,6 +167,7 @@ fn a_calendar_file_may_have_breaks_late_opens_and_early_closes() {
         "2024-01-05T01:00 2024-01-05T02:30",
         "2024-01-05T03:30 2024-01-05T06:30",
     ];
+
     assert_eq!(hours(&tokyo, date(2024, 1, 5)), late);
     assert_eq!(
         hours(&tokyo, date(2024, 1, 9)),
@@ -177,6 +182,7 @@ fn a_calendar_file_may_have_breaks_late_opens_and_early_closes() {
 #[test]
 fn a_wrong_calendar_file_is_refused_with_its_reason() {
     let error = |from: &str, to: &str| Calendar::from_json(&TOKYO.replace(from, to)).unwrap_err();
+
     assert!(matches!(
         error("late_opens", "late_open"),
         CalendarError::Json { .. }

@@ -15,6 +15,7 @@ fn every_error_says_what_is_wrong_and_what_to_do() {
         causes.for_each(|cause| writeln!(text, "  caused by: {cause}").unwrap());
         writeln!(text, "  hint: {hint}\n").unwrap();
     };
+
     for symbol in [
         "",
         "ABCDEFGHIJKLMNOPQRSTU",

@@ -21,14 +21,14 @@ fn every_spelling_of_a_currency_pair_is_one_instrument() {
         "fx:EURUSD",
         "FX:eur.usd",
     ] {
-        let found = instrument(spelling);
-        assert_eq!(found.id(), "fx:EUR.USD", "{spelling}");
+        let parsed = instrument(spelling);
+        assert_eq!(parsed.id(), "fx:EUR.USD", "{spelling}");
         assert_eq!(
-            (found.symbol().as_str(), found.token().as_str()),
+            (parsed.symbol().as_str(), parsed.token().as_str()),
             ("EURUSD", "fx-eur-usd")
         );
         assert_eq!(
-            (found.class(), found.pair()),
+            (parsed.class(), parsed.pair()),
             (AssetClass::Fx, Some(("EUR", "USD")))
         );
     }
@@ -36,12 +36,15 @@ fn every_spelling_of_a_currency_pair_is_one_instrument() {
 
 #[test]
 fn a_dot_alone_makes_no_currency_pair() {
-    let found = instrument("brk.b");
+    let parsed = instrument("brk.b");
     assert_eq!(
-        (found.id().as_str(), found.symbol().as_str()),
+        (parsed.id().as_str(), parsed.symbol().as_str()),
         ("stk:BRK.B", "BRK.B")
     );
-    assert_eq!((found.token().as_str(), found.pair()), ("stk-brk-b", None));
+    assert_eq!(
+        (parsed.token().as_str(), parsed.pair()),
+        ("stk-brk-b", None)
+    );
     assert_eq!(instrument("stk:EURUSD").class(), AssetClass::Stock);
     assert_ne!(instrument("stk:EURUSD"), instrument("EURUSD"));
 }
@@ -57,6 +60,7 @@ fn crypto_pairs_are_cut_at_their_quote() {
 #[test]
 fn what_names_no_instrument_is_refused_with_its_reason() {
     let error = |text: &str| Instrument::parse(text).unwrap_err();
+
     assert_eq!(error("  "), InstrumentError::Empty);
     assert_eq!(error("fx:"), InstrumentError::Empty);
     assert_eq!(
@@ -99,6 +103,7 @@ fn standard_series_follow_the_asset_class() {
             .unwrap()
             .prefix()
     };
+
     assert_eq!(
         prefix("AAPL"),
         "bars/ib/stk-aapl/trades-regular-split-session_close/1h"
@@ -116,6 +121,7 @@ fn standard_series_follow_the_asset_class() {
 #[test]
 fn a_wrong_key_says_what_is_wrong() {
     let error = |text: &str| text.parse::<SeriesKey>().unwrap_err();
+
     assert!(matches!(
         error("bars/ib/stk-aapl/1h"),
         SeriesKeyError::Shape(_)
@@ -141,10 +147,10 @@ fn a_wrong_key_says_what_is_wrong() {
 proptest! {
     #[test]
     fn ids_and_tokens_are_read_back(name in "[A-Z0-9]([A-Z0-9._-]{0,18}[A-Z0-9])?") {
-        let found = Instrument::parse(&name).unwrap();
-        prop_assert_eq!(&Instrument::parse(&found.id()).unwrap(), &found);
-        prop_assert_eq!(&Instrument::from_token(&found.token()).unwrap(), &found);
-        prop_assert!(found.token().chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "_-".contains(c)));
+        let parsed = Instrument::parse(&name).unwrap();
+        prop_assert_eq!(&Instrument::parse(&parsed.id()).unwrap(), &parsed);
+        prop_assert_eq!(&Instrument::from_token(&parsed.token()).unwrap(), &parsed);
+        prop_assert!(parsed.token().chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "_-".contains(c)));
     }
 
     #[test]

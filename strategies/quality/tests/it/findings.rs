@@ -37,7 +37,9 @@ fn clean(key: &SeriesKey, length: usize) -> Bars {
         range,
     );
     let mut bars = Bars::default();
-    let (mut state, mut price) = (7_u64, 100.0_f64);
+    let mut state = 7_u64;
+    let mut price = 100.0_f64;
+
     for slot in &slots[..length] {
         state = state
             .wrapping_mul(6_364_136_223_846_793_005)
@@ -67,7 +69,7 @@ fn report(key: &SeriesKey, bars: &Bars) -> Report {
 }
 
 /// Check, severity and number of bars of every finding.
-fn found(report: &Report) -> Vec<(Check, Severity, usize)> {
+fn findings_of(report: &Report) -> Vec<(Check, Severity, usize)> {
     report
         .findings
         .iter()
@@ -79,7 +81,7 @@ fn found(report: &Report) -> Vec<(Check, Severity, usize)> {
 fn after(change: impl FnOnce(&mut Bars)) -> Vec<(Check, Severity, usize)> {
     let (key, mut bars) = hours();
     change(&mut bars);
-    found(&report(&key, &bars))
+    findings_of(&report(&key, &bars))
 }
 
 fn remove(bars: &mut Bars, range: std::ops::Range<usize>) {
@@ -109,7 +111,7 @@ fn clean_bars_have_no_finding_and_score_100() {
         ] {
             let key = key(symbol, timeframe);
             let report = report(&key, &clean(&key, 1_000));
-            assert_eq!(found(&report), [], "{key}");
+            assert_eq!(findings_of(&report), [], "{key}");
             assert_eq!(
                 (report.score.total, report.healthy, report.expected),
                 (100.0, true, 1_000),
@@ -122,7 +124,7 @@ fn clean_bars_have_no_finding_and_score_100() {
 #[test]
 fn no_bars_are_critical() {
     let report = report(&key("AAPL", Timeframe::Hour1), &Bars::default());
-    assert_eq!(found(&report), [(Empty, Critical, 0)]);
+    assert_eq!(findings_of(&report), [(Empty, Critical, 0)]);
     assert_eq!(
         (
             report.score.total,
@@ -155,7 +157,8 @@ fn labels_before_1970_and_in_the_future_are_critical() {
             ..Options::default()
         },
     );
-    assert_eq!(found(&report), [(Timestamp, Critical, 3)]); // 998 is two hours after now, one more than a bar
+
+    assert_eq!(findings_of(&report), [(Timestamp, Critical, 3)]); // 998 is two hours after now, one more than a bar
     assert_eq!(
         report.findings[0].rows[0],
         Sample {
@@ -172,7 +175,7 @@ fn a_stray_label_does_not_ask_for_a_century_of_minutes() {
     bars.open_time[0] = Utc(0);
     let report = report(&key, &bars);
     assert_eq!(
-        (found(&report), report.score.total, report.healthy),
+        (findings_of(&report), report.score.total, report.healthy),
         (vec![(Timestamp, Critical, 100)], 0.0, false)
     );
     let text =
@@ -183,9 +186,9 @@ fn a_stray_label_does_not_ask_for_a_century_of_minutes() {
 #[test]
 fn rows_out_of_order_are_reported_and_sorted() {
     let swapped = after(|bars| {
-        let (a, b) = (bars.slice(0..500), bars.slice(500..1_000));
-        *bars = b;
-        bars.extend(&a);
+        let first_half = bars.slice(0..500);
+        *bars = bars.slice(500..1_000);
+        bars.extend(&first_half);
     });
     assert_eq!(swapped, [(Order, Medium, 500)]);
 }
@@ -197,6 +200,7 @@ fn identical_duplicates_are_low_and_differing_ones_medium() {
         again.volume[1] += 1.0;
         bars.extend(&again);
     });
+
     // Row 1 000 is also older than row 999 above it.
     assert_eq!(
         duplicates,
@@ -241,13 +245,14 @@ fn labels_that_the_timeframe_does_not_have_are_high() {
     half_hours.timeframe = Timeframe::Minute30;
     let mut bars = clean(&half_hours, 1_300);
     bars.close_time = close_times(Calendar::for_key(&key), &key, &bars.open_time).unwrap();
-    assert_eq!(found(&report(&key, &bars)), [(OffGrid, High, 600)]);
+
+    assert_eq!(findings_of(&report(&key, &bars)), [(OffGrid, High, 600)]);
     // A daily bar labelled with midnight in New York.
     let mut key = key;
     key.timeframe = Timeframe::Day1;
     let mut bars = clean(&key, 100);
     bars.open_time[50].0 += 5 * HOUR;
-    assert_eq!(found(&report(&key, &bars)), [(OffGrid, High, 1)]);
+    assert_eq!(findings_of(&report(&key, &bars)), [(OffGrid, High, 1)]);
 }
 
 #[test]
@@ -264,7 +269,8 @@ fn hours_counted_from_the_open_are_as_good_as_clock_hours() {
     );
     bars.open_time = slots[..1_000].iter().map(|slot| slot.open).collect();
     bars.close_time = slots[..1_000].iter().map(|slot| slot.close).collect();
-    assert_eq!(found(&report(&key, &bars)), []);
+
+    assert_eq!(findings_of(&report(&key, &bars)), []);
 }
 
 #[test]
@@ -278,7 +284,7 @@ fn a_short_first_bar_labelled_by_the_open_is_right() {
     let (key, mut bars) = hours();
     bars = bars.slice(0..70); // ten days of seven bars
     first(&mut bars);
-    assert_eq!(found(&report(&key, &bars)), []);
+    assert_eq!(findings_of(&report(&key, &bars)), []);
 }
 
 #[test]
@@ -309,6 +315,7 @@ fn a_high_or_low_inside_of_open_and_close_is_high() {
         after(|bars| bars.high[10] = bars.open[10].max(bars.close[10]) * 0.9999),
         [(HighTooLow, High, 1)]
     );
+
     assert_eq!(
         after(|bars| bars.low[10] = bars.open[10].min(bars.close[10]) * 1.0001),
         [(LowTooHigh, High, 1)]
@@ -346,7 +353,7 @@ fn bars_without_volume_are_low_medium_or_high_by_their_share() {
     let key = key("EURUSD", Timeframe::Hour1);
     let mut bars = clean(&key, 100);
     bars.volume.fill(0.0);
-    assert_eq!(found(&report(&key, &bars)), []);
+    assert_eq!(findings_of(&report(&key, &bars)), []);
 }
 
 #[test]
@@ -377,13 +384,14 @@ fn large_moves_depend_on_the_timeframe() {
         after(|bars| shift(bars, 700, 1.15)),
         [(PriceMove, Medium, 1)]
     );
+
     assert_eq!(after(|bars| shift(bars, 700, 0.75)), [(PriceMove, High, 1)]);
     let key = key("AAPL", Timeframe::Day1);
     for (factor, severity) in [(1.3, Medium), (1.5, High)] {
         let mut bars = clean(&key, 1_000);
         shift(&mut bars, 700, factor);
         assert_eq!(
-            found(&report(&key, &bars)),
+            findings_of(&report(&key, &bars)),
             [(PriceMove, severity, 1), (Outlier, Medium, 1)]
         );
     }
@@ -419,8 +427,9 @@ fn one_price_for_many_bars_is_stale() {
         (from..from + length).for_each(|row| flatten(&mut bars, row, price));
         let after = bars.open[from + length];
         shift(&mut bars, from + length, price / after);
-        found(&report(&key, &bars))
+        findings_of(&report(&key, &bars))
     };
+
     assert_eq!(run(600, 9), []);
     assert_eq!(run(600, 10), [(Stale, Medium, 10)]);
     assert_eq!(run(600, 50), [(Stale, High, 50)]);
@@ -429,7 +438,7 @@ fn one_price_for_many_bars_is_stale() {
     let price = bars.close[600];
     (600..650).for_each(|row| flatten(&mut bars, row, price));
     assert!(
-        !found(&report(&key, &bars))
+        !findings_of(&report(&key, &bars))
             .iter()
             .any(|finding| finding.0 == Stale)
     );
@@ -438,6 +447,7 @@ fn one_price_for_many_bars_is_stale() {
 #[test]
 fn missing_bars_are_weighed_by_their_share_and_listed_as_gaps() {
     assert_eq!(after(|bars| remove(bars, 100..150)), [(Missing, Low, 50)]);
+
     assert_eq!(
         after(|bars| remove(bars, 100..151)),
         [(Missing, Medium, 51)]
@@ -467,7 +477,8 @@ fn missing_bars_are_weighed_by_their_share_and_listed_as_gaps() {
 #[test]
 fn a_range_asks_for_more_bars_and_known_empty_slots_for_fewer() {
     let (key, bars) = hours();
-    let (first, last) = (bars.open_time[100], bars.open_time[900]);
+    let first = bars.open_time[100];
+    let last = bars.open_time[900];
     let range = bars.open_time[0]..bars.open_time[999].plus_micros(1);
     let empty = [bars.open_time[0]..first];
     let options = Options {
@@ -481,6 +492,7 @@ fn a_range_asks_for_more_bars_and_known_empty_slots_for_fewer() {
         Calendar::for_key(&key),
         &options,
     );
+
     assert_eq!(
         (report.expected, report.known_empty, report.missing),
         (1_000, 100, 100)
@@ -501,7 +513,7 @@ fn dates_that_the_calendar_does_not_know_miss_nothing() {
     };
     let report = check(&old, &key, Calendar::for_key(&key), &options);
     assert_eq!(
-        (found(&report), report.expected),
+        (findings_of(&report), report.expected),
         (vec![(Check::Calendar, Info, 1)], 0)
     );
 }
@@ -513,6 +525,7 @@ fn the_score_weighs_completeness_integrity_and_plausibility() {
     (0..7).for_each(|row| bars.high[row] = f64::NAN); // integrity 1 - 7 / 980
     bars.volume[700] = 1e6; // plausibility 1 - 10 / 980
     let report = report(&key, &bars);
+
     // 100 · (0.5 · 0.98 + 0.3 · 0.992857 + 0.2 · 0.989796) = 98.58
     assert_eq!(report.score.total, 98.6);
     assert!(
@@ -562,5 +575,5 @@ fn extended_hours_have_their_own_grid() {
     let mut key = key("AAPL", Timeframe::Hour1);
     key.session = Session::Extended;
     let report = report(&key, &clean(&key, 160)); // 16 hours a day
-    assert_eq!((found(&report), report.expected), (vec![], 160));
+    assert_eq!((findings_of(&report), report.expected), (vec![], 160));
 }

@@ -13,6 +13,7 @@ fn load(symbol: &str, timeframe: Timeframe) -> (SeriesKey, Bars) {
     );
     let file = std::fs::File::open(path).unwrap();
     let mut bars = Bars::default();
+
     for row in csv::Reader::from_reader(flate2::read::GzDecoder::new(file)).records() {
         let row = row.unwrap();
         let number = |column: usize| row[column].parse::<f64>().unwrap();
@@ -59,10 +60,8 @@ fn nine_years_of_stock_days_are_healthy_and_complete() {
 
 #[test]
 fn the_same_bars_give_the_same_report_and_json_reads_back() {
-    let (one, two) = (
-        report("EURUSD", Timeframe::Hour1),
-        report("EURUSD", Timeframe::Hour1),
-    );
+    let one = report("EURUSD", Timeframe::Hour1);
+    let two = report("EURUSD", Timeframe::Hour1);
     let json = serde_json::to_string(&one).unwrap();
     assert_eq!(json, serde_json::to_string(&two).unwrap());
     assert_eq!(serde_json::from_str::<Report>(&json).unwrap(), one);
@@ -83,6 +82,7 @@ fn findings_come_in_the_order_of_the_checks() {
         .iter()
         .map(|finding| finding.check)
         .collect();
+
     assert!(
         checks.is_sorted() && checks.starts_with(&[Check::PriceNotFinite, Check::PriceNotPositive]),
         "{checks:?}"

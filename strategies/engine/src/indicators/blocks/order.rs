@@ -5,12 +5,12 @@
 
 /// The larger one; `right` if they are equal or one of them is NaN.
 #[inline(always)]
-pub(crate) fn larger_of(left: f64, right: f64) -> f64 {
-    if left > right { left } else { right }
+pub(crate) fn larger_of(a: f64, b: f64) -> f64 {
+    if a > b { a } else { b }
 }
 
 /// The smaller one; `right` if they are equal or one of them is NaN.
 #[inline(always)]
-pub(crate) fn smaller_of(left: f64, right: f64) -> f64 {
-    if left < right { left } else { right }
+pub(crate) fn smaller_of(a: f64, b: f64) -> f64 {
+    if a < b { a } else { b }
 }

@@ -176,6 +176,7 @@ mod tests {
     #[test]
     fn a_sum_of_nothing_is_zero_and_none_is_below_it() {
         let mut sums = PrefixSums::new(3);
+
         for row in 0..1_000 {
             let value = if row % 11 < 5 {
                 0.1 * f64::from(row % 7)

@@ -88,6 +88,7 @@ mod tests {
             panic!("a number")
         };
         let default_source: LabelSource = serde_json::from_str("{\"source\": \"zigzag\"}").unwrap();
+
         assert_eq!(default_source, LabelSource::Zigzag { threshold: default });
         assert_eq!(
             ZIGZAG_THRESHOLD.kind.to_string(),

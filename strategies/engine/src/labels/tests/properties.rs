@@ -182,12 +182,12 @@ fn any_source() -> impl Strategy<Value = LabelSource> {
 
 /// Prices around 100, sometimes missing.
 fn any_prices() -> impl Strategy<Value = Prices> {
-    let usual = (90.0..110.0, 0.0..3.0, 0.0..3.0)
+    let typical_bar = (90.0..110.0, 0.0..3.0, 0.0..3.0)
         .prop_map(|(close, up, down): (f64, f64, f64)| [close + up, close - down, close]);
     let unusable = prop::sample::select(vec![f64::NAN, f64::INFINITY, 0.0, -1.0, 1e308]);
 
     prop_oneof![
-        12 => usual,
+        12 => typical_bar,
         1 => prop::array::uniform3(unusable),
     ]
 }

@@ -1,0 +1,157 @@
+//! A provider and a runner that do as a test says.
+
+use std::ops::Range;
+use std::sync::Mutex;
+
+use fetcher::provider::{Provider, ProviderError};
+use market::{Calendar, HourAnchor, Instrument, SeriesKey, Timeframe, Utc, expected};
+use runtime::{StepError, StepReporter};
+use schemas::progress::Progress;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use store::{RawBar, RawBars};
+
+pub const HOUR: i64 = 3_600_000_000;
+pub const DAY: i64 = 24 * HOUR;
+
+pub fn utc(text: &str) -> Utc {
+    Utc::from_timestamp(text.parse().unwrap())
+}
+
+/// Has the given bars, and notes the ranges of its requests.
+pub struct Scripted {
+    pub bars: RawBars,
+    pub tells_coverage: bool,
+    requests: Mutex<Vec<Range<Utc>>>,
+}
+
+impl Scripted {
+    /// One bar per expected hour of EURUSD in the range.
+    pub fn hourly(range: Range<Utc>) -> Self {
+        let key = euro();
+        let calendar = Calendar::for_key(&key);
+        let slots = expected(
+            calendar,
+            Timeframe::Hour1,
+            key.day_boundary,
+            HourAnchor::ClockHour,
+            range,
+        );
+        let bars = slots.iter().map(|slot| bar(slot.open, 1.0)).collect();
+
+        Self {
+            bars,
+            tells_coverage: true,
+            requests: Mutex::default(),
+        }
+    }
+
+    pub fn take_requests(&self) -> Vec<Range<Utc>> {
+        std::mem::take(&mut *self.requests.lock().unwrap())
+    }
+}
+
+pub fn bar(open_time: Utc, close: f64) -> RawBar {
+    RawBar {
+        open_time,
+        prices: [1.0, 2.0, 0.5, close],
+        volume: f64::NAN,
+    }
+}
+
+impl Provider for Scripted {
+    fn name(&self) -> &'static str {
+        "scripted"
+    }
+
+    fn anchor(&self) -> HourAnchor {
+        HourAnchor::ClockHour
+    }
+
+    fn span_max(&self, _: Timeframe) -> Option<i64> {
+        Some(30 * DAY)
+    }
+
+    async fn coverage(&self, _: &SeriesKey) -> Result<Option<Range<Utc>>, ProviderError> {
+        let edges = self.bars.open_time.first().zip(self.bars.open_time.last());
+        Ok(edges
+            .filter(|_| self.tells_coverage)
+            .map(|(first, last)| *first..last.plus_micros(1)))
+    }
+
+    async fn bars(&self, _: &SeriesKey, range: Range<Utc>) -> Result<RawBars, ProviderError> {
+        self.requests.lock().unwrap().push(range.clone());
+        Ok(self.bars.between(&range))
+    }
+
+    fn notes(&self, _: &SeriesKey) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// Stands in for the runtime; dies at the n-th checkpoint, before it is recorded.
+#[derive(Default)]
+pub struct Runner {
+    pub fractions: Mutex<Vec<f64>>,
+    pub recorded: Mutex<Option<Value>>,
+    pub checkpoints_to_live: Mutex<Option<usize>>,
+}
+
+impl Runner {
+    pub fn dying_at(checkpoint: usize) -> Self {
+        Self {
+            checkpoints_to_live: Mutex::new(Some(checkpoint)),
+            ..Self::default()
+        }
+    }
+
+    pub fn live_on(&self) {
+        *self.checkpoints_to_live.lock().unwrap() = None;
+    }
+
+    fn record(&self, checkpoint: &impl Serialize) -> Result<(), StepError> {
+        match self.checkpoints_to_live.lock().unwrap().as_mut() {
+            Some(0) => return Err(StepError::Stopped),
+            Some(count) => *count -= 1,
+            None => {}
+        }
+
+        let value = serde_json::to_value(checkpoint).unwrap();
+        let size = value.to_string().len();
+        assert!(
+            size <= schemas::operation::CHECKPOINT_BYTES_MAX,
+            "a checkpoint of {size} bytes"
+        );
+        *self.recorded.lock().unwrap() = Some(value);
+        Ok(())
+    }
+}
+
+impl StepReporter for Runner {
+    fn report(&self, progress: Progress) {
+        self.fractions.lock().unwrap().push(progress.fraction);
+    }
+
+    fn check_stop(&self) -> Result<(), StepError> {
+        Ok(())
+    }
+
+    fn resume_point<T: DeserializeOwned>(&self) -> Option<T> {
+        let recorded = self.recorded.lock().unwrap().clone()?;
+        serde_json::from_value(recorded).unwrap()
+    }
+
+    async fn checkpoint<T: Serialize + Sync>(&self, checkpoint: &T) -> Result<(), StepError> {
+        self.record(checkpoint)
+    }
+}
+
+pub fn euro() -> SeriesKey {
+    SeriesKey::standard(
+        "scripted",
+        Instrument::parse("EURUSD").unwrap(),
+        Timeframe::Hour1,
+    )
+    .unwrap()
+}
