@@ -198,6 +198,7 @@ impl<'a> Fields<'a> {
             return self.refuse_type(key, node, expected);
         };
 
+        // YAML can write .nan and .inf, so every number is checked for finiteness.
         if value.is_finite() && is_legal(value) {
             return Some(value);
         }

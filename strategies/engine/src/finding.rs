@@ -57,7 +57,7 @@ impl Finding {
         }
     }
 
-    /// A warning.
+    /// A warning, without allowed values.
     pub fn warning(
         path: impl Into<String>,
         line: usize,

@@ -125,6 +125,7 @@ pub fn walk_forward(
     let count_share = |share: f64| (instants.len() as f64 * share).floor() as usize;
     let train = count_share(plan.train);
     let validation = count_share(plan.validation);
+    // The tests share the instants after training and validation; without folds none is left over.
     let test = (instants.len() - train - validation)
         .checked_div(plan.folds)
         .unwrap_or(0);

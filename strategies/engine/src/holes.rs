@@ -81,8 +81,7 @@ pub struct SetCoverage {
     pub coverage: CoverageReport,
 }
 
-/// Measures the coverage of every fuzzy set that is an input, on every timeframe on which it is
-/// one.
+/// Measures the coverage of every fuzzy set that is an input, on every timeframe that uses it.
 ///
 /// # Errors
 /// A timeframe has no bars, or an indicator refuses them.
@@ -130,6 +129,7 @@ pub(crate) fn find_holes_of(
 ) -> Result<Vec<Hole>, FeatureError> {
     let mut holes = Vec::new();
     for ((timeframe, id), set) in select_sets(resolved, is_selected) {
+        // A few extreme values outside every member are expected and no reason to warn.
         let central_values = without_tails(set.values(resolved, timeframe, bars)?);
         let central_range = range_of(&central_values);
         let report = measure_coverage(&set.members, central_values);

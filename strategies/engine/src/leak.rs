@@ -115,6 +115,7 @@ impl LeakTest {
     fn find_difference(&self, known_runs: &[RowRun], recomputed: &ColumnDigests) -> Option<Leak> {
         for (feature, digests) in self.digests.iter().enumerate() {
             for (position, run) in known_runs.iter().enumerate() {
+                // The same rows computed without later bars must give the same bits.
                 let without_future = recomputed
                     .get(feature)
                     .and_then(|digests| digests.get(position));
@@ -168,6 +169,7 @@ fn digest_chunk(
 
     let mut row = first_row;
     let mut values = values;
+    // A chunk may cross several runs, each with its own digest.
     for (digest, run) in digests.iter_mut().zip(runs) {
         let rows_in_run = run.end.saturating_sub(row).min(values.len());
         let (values_in_run, later_values) = values.split_at(rows_in_run);

@@ -89,11 +89,13 @@ impl Resolved {
         lineage: &Lineage,
         columns: &[FeatureColumn],
     ) -> Result<Self, RequestError> {
+        // A record without overrides leaves only its columns to go by.
         let Some(overrides) = &lineage.overrides else {
             return resolve_by_columns(lineage, columns);
         };
 
         let request = resolve_text(&lineage.strategy, &read_overrides(overrides)?)?;
+        // With other columns the model would read values that it was not trained on.
         if has_columns(&request.resolved, columns) {
             Ok(request.resolved)
         } else {
@@ -131,6 +133,7 @@ fn resolve_by_columns(
         .filter_map(|text| text.parse().ok())
         .collect();
 
+    // The likeliest order comes first; the columns decide which one was trained.
     let orders = [
         None,
         Some(order_by_columns(&trained_on, columns)),
@@ -166,6 +169,7 @@ fn order_by_columns(timeframes: &[Timeframe], columns: &[FeatureColumn]) -> Vec<
         }
     }
 
+    // A timeframe without a column comes last.
     for timeframe in timeframes {
         if !order.contains(timeframe) {
             order.push(*timeframe);

@@ -25,7 +25,7 @@ pub(crate) enum Content {
     Float(f64),
     /// Everything else, and everything in quotes.
     Text(String),
-    /// A sequence.
+    /// A sequence of values.
     List(Vec<Node>),
     /// A mapping in file order, without repeated keys.
     Map(Vec<Entry>),

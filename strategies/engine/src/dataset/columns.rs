@@ -72,6 +72,7 @@ impl Column {
 
     /// The scaling of a feature over the rows of the training part.
     pub(super) fn fit(&self, feature: &Feature, training: &Runs) -> FeatureColumn {
+        // Memberships already lie from 0 to 1, so only raw values are scaled.
         let scaling = match feature.kind {
             FeatureKind::Raw { scaling } => scaling,
             FeatureKind::Membership { .. } => None,

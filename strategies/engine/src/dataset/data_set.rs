@@ -85,6 +85,7 @@ impl DataSet {
             Part::Train => TRAIN_ROWS_MIN,
             Part::Validation | Part::Test => HELD_OUT_ROWS_MIN,
         };
+        // Summed over the symbols, because they are trained as one stack.
         let rows: u64 = self.counts_of(part).map(|count| count.rows).sum();
         let rows = usize::try_from(rows).unwrap_or(usize::MAX);
 
@@ -106,6 +107,7 @@ impl DataSet {
         };
 
         let mut rows_by_class: BTreeMap<String, u64> = BTreeMap::new();
+        // A class that one symbol lacks may come from another: they are trained as one stack.
         for (class, name) in names.iter().enumerate() {
             let rows = self
                 .counts_of(part)

@@ -18,7 +18,7 @@ pub enum DataSetError {
     /// A symbol of the strategy has no bars.
     #[error("there are no bars of {symbol}")]
     NoSymbol {
-        /// Instrument id.
+        /// Id of the instrument.
         symbol: String,
     },
     /// Fewer base bars than the strategy asks for.
@@ -26,19 +26,19 @@ pub enum DataSetError {
         "{symbol} has {bars} {timeframe} bars in the date range, the strategy requires {required}"
     )]
     ShortHistory {
-        /// Instrument id.
+        /// Id of the instrument.
         symbol: String,
         /// The base timeframe of the strategy.
         timeframe: Timeframe,
         /// Base bars in the date range.
         bars: usize,
-        /// `training_data.history_required`.
+        /// The bars that `training_data.history_required` asks for.
         required: u32,
     },
     /// Features of a symbol cannot be computed.
     #[error("the features of {symbol} cannot be computed")]
     Features {
-        /// Instrument id.
+        /// Id of the instrument.
         symbol: String,
         /// The error of the features.
         source: FeatureError,
@@ -46,7 +46,7 @@ pub enum DataSetError {
     /// Labels of a symbol cannot be computed.
     #[error("the labels of {symbol} cannot be computed")]
     Labels {
-        /// Instrument id.
+        /// Id of the instrument.
         symbol: String,
         /// The error of the labels.
         source: LabelError,
@@ -60,7 +60,7 @@ pub enum DataSetError {
         .leak.cut
     )]
     Leak {
-        /// Instrument id.
+        /// Id of the instrument.
         symbol: String,
         /// Name of the feature.
         feature: String,
@@ -72,7 +72,7 @@ pub enum DataSetError {
         "{undefined} of {rows} rows of {symbol} lack a value after the warm-up, most in `{feature}`"
     )]
     Undefined {
-        /// Instrument id.
+        /// Id of the instrument.
         symbol: String,
         /// Rows after the warm-up that lack a value.
         undefined: u64,
@@ -97,7 +97,10 @@ pub enum DataSetError {
         dropped: BTreeMap<String, u64>,
     },
     /// A part lacks a class.
-    #[error("no row of the {part} part is labelled {class}; its classes are {}", list_counts(.classes))]
+    #[error(
+        "no row of the {part} part is labelled {class}; its classes are {}",
+        list_counts(.classes)
+    )]
     NoClass {
         /// Name of the part.
         part: &'static str,

@@ -51,6 +51,7 @@ impl<'a, 'p> FeatureRows<'a, 'p> {
     ) -> Self {
         let bars = close_time.len();
         let mut columns = spare_columns;
+        // The first symbols find no spare columns; later ones reuse the memory of earlier ones.
         if columns.is_empty() {
             columns.extend(resolved.features.iter().map(Column::of));
         }
@@ -71,6 +72,7 @@ impl<'a, 'p> FeatureRows<'a, 'p> {
 
     pub(super) fn incomplete_bars(&self) -> IncompleteBars {
         let is_incomplete = |complete: &&bool| !**complete;
+        // Gaps before the first complete bar are warm-up; only later ones hint at poor data.
         let warm_up = self.is_complete.iter().take_while(is_incomplete).count();
         let undefined = self
             .is_complete
@@ -124,6 +126,7 @@ impl ColumnSink for FeatureRows<'_, '_> {
         self.leak_test.take(feature, first_row, values);
         self.coverage.take(self.sets, feature, first_row, values);
 
+        // Most chunks are whole, so the flags are walked only for those with a gap.
         let gaps = values.iter().filter(|value| !value.is_finite()).count();
         if gaps > 0 {
             let is_complete = self.is_complete.iter_mut().skip(first_row);

@@ -27,6 +27,7 @@ pub(super) fn label_bars(
 ) -> Result<LabelledBars, LabelError> {
     let definition = match training_end {
         Some(end) => {
+            // Thresholds learn from the training part, and a bar that closes at its end is outside.
             let training_bars = base.close_time.partition_point(|close| *close < end);
             FittedLabels::fit(resolved, symbol, &base.slice(0..training_bars))?
         }
@@ -64,23 +65,16 @@ impl FittedLabels {
             .transpose()?;
 
         let mut thresholds = Vec::new();
-        let mut note_threshold = |name: &str, value: Option<f64>| {
-            thresholds.extend(value.map(|value| FittedThreshold {
-                symbol: symbol.to_owned(),
-                name: name.to_owned(),
-                value,
-            }));
-        };
+        // A threshold that the strategy gives does not come from the fit, so it is left out.
         if let LabelSource::Regime(fitted) = source
             && source != resolved.labels
         {
-            note_threshold("typical_range", fitted.typical_range);
+            let range = fitted.typical_range;
+            thresholds.extend(record_threshold(symbol, "typical_range", range));
         }
         if events != resolved.events {
-            note_threshold(
-                "event_threshold",
-                events.and_then(|filter| filter.threshold),
-            );
+            let threshold = events.and_then(|filter| filter.threshold);
+            thresholds.extend(record_threshold(symbol, "event_threshold", threshold));
         }
 
         Ok(Self {
@@ -89,4 +83,13 @@ impl FittedLabels {
             thresholds,
         })
     }
+}
+
+/// The record of a threshold of one symbol; `None` where there is no value.
+fn record_threshold(symbol: &str, name: &str, value: Option<f64>) -> Option<FittedThreshold> {
+    value.map(|value| FittedThreshold {
+        symbol: symbol.to_owned(),
+        name: name.to_owned(),
+        value,
+    })
 }

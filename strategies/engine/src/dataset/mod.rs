@@ -111,6 +111,7 @@ fn find_early_cuts<E: From<DataSetError> + Send>(
             test_start,
         })),
         Split::Fractions { .. } if resolved.needs_fit() => {
+            // Fractions count the base bars of all symbols, so these are read once before the fit.
             let mut instants = Vec::new();
             workers.map_in_order(
                 &resolved.symbols,

@@ -13,7 +13,7 @@ const WORKS_BESIDES_INDICATORS: usize = 3;
 /// The piece of work that is about to begin. With several threads symbols take turns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AssemblyStep<'a> {
-    /// Instrument id.
+    /// Id of the instrument.
     pub symbol: &'a str,
     /// 1-based position of the symbol.
     pub symbol_number: usize,

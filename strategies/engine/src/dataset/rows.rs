@@ -46,7 +46,7 @@ pub(super) struct SymbolRows {
 pub(super) struct SymbolAssembly<'a, 'p> {
     pub(super) resolved: &'a Resolved,
     pub(super) sets: &'a FuzzySets,
-    /// Instrument id.
+    /// Id of the instrument.
     pub(super) symbol: &'a str,
     pub(super) progress: SymbolProgress<'a, 'p>,
     /// Thresholds are fitted on the bars known before this instant; `None` = nothing is fitted.
@@ -73,6 +73,7 @@ impl<'p> SymbolAssembly<'_, 'p> {
         let holes = self.find_holes(&borrow_bars(&bars), &features.coverage.totals())?;
 
         self.progress.begin_labels()?;
+        // The features are done: only the columns that labels read stay in memory.
         let base = keep_label_columns(bars, self.resolved.base);
         let labelled = label_bars(self.resolved, self.symbol, &base, self.training_end)
             .map_err(|source| self.label_error(source))?;
@@ -97,6 +98,7 @@ impl<'p> SymbolAssembly<'_, 'p> {
             .map(|(timeframe, bars)| (timeframe, clip_series(self.resolved, bars)))
             .collect();
 
+        // Counted after the clip: bars outside the dates give no rows.
         let base_bars = bars.get(&self.resolved.base).map_or(0, Bars::len);
         if base_bars < self.resolved.history_required as usize {
             return Err(DataSetError::ShortHistory {
@@ -126,6 +128,7 @@ impl<'p> SymbolAssembly<'_, 'p> {
             close_time,
         );
 
+        // Missing volumes are refused before the first indicator is computed.
         check_volumes(self.resolved, bars)
             .and_then(|()| stream_columns(self.resolved, bars, &mut features))
             .map_err(|source| self.feature_error(source))?;
@@ -134,6 +137,7 @@ impl<'p> SymbolAssembly<'_, 'p> {
     }
 
     fn check_leaks(&self, leak_test: &LeakTest, bars: &KnownBars<'_>) -> Result<(), DataSetError> {
+        // The test runs the computation that made the rows, so it judges what is trained on.
         let leak = leak_test
             .check(bars, |known_bars, sink| {
                 stream_columns(self.resolved, known_bars, sink)
@@ -163,6 +167,7 @@ impl<'p> SymbolAssembly<'_, 'p> {
         bars: &KnownBars<'_>,
         coverage: &[CoverageCount],
     ) -> Result<Vec<FuzzyHole>, DataSetError> {
+        // The search computes a set again, so it is spared where every value is covered.
         let has_gap: BTreeMap<String, bool> = self
             .sets
             .by_name(coverage.iter().map(|count| count.covered < count.values));
@@ -214,6 +219,7 @@ fn clip_series(resolved: &Resolved, bars: Bars) -> Bars {
         .zip(resolved.end)
         .is_some_and(|(open, end)| *open >= end);
 
+    // A clip copies every column, so a series inside the dates is passed on as it is.
     if begins_early || ends_late {
         resolved.clip(&bars)
     } else {

@@ -142,6 +142,7 @@ impl Stack {
         let row_parts = self.row_parts(&cuts, embargo_micros);
         self.count_without_part(&row_parts);
 
+        // The parts come before the scaling, which may learn from training rows only.
         let kept_rows = Runs::of(row_parts.iter().map(Result::is_ok));
         let part: Vec<Part> = row_parts.into_iter().flatten().collect();
 
@@ -149,6 +150,7 @@ impl Stack {
         let (features, values) =
             scale_columns(&resolved.features, columns, &kept_rows, &part, workers);
 
+        // Every column drops the same rows, so that one index still means one row.
         let mut symbol = self.symbol_positions();
         kept_rows.keep_tight(&mut symbol);
         kept_rows.keep_tight(&mut self.open_time);
@@ -303,6 +305,7 @@ fn count_parts(data_set: &DataSet) -> Vec<PartCount> {
         OutputKind::Regression => 0,
         OutputKind::Classes { .. } => data_set.output.width(),
     };
+    // A symbol without rows still has its counts, all zero.
     let mut counts: Vec<[PartCount; 3]> = data_set
         .symbols
         .iter()

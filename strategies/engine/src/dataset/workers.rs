@@ -19,6 +19,7 @@ impl Workers {
     /// # Errors
     /// [`DataSetError::Threads`].
     pub(super) fn new(threads: usize) -> Result<Self, DataSetError> {
+        // A single thread needs no pool: the work runs in the caller.
         if threads <= 1 {
             return Ok(Self { pool: None });
         }

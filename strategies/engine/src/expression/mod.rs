@@ -54,6 +54,7 @@ impl Expression {
         let parameters = reader.take_parameters()?;
         reader.skip_blanks();
         if !reader.is_at_end() {
+            // After a list only the end may follow; after a bare type, a list may too.
             let has_list = text.contains('(');
             return Err(reader.expected(if has_list {
                 "the end"
@@ -118,6 +119,7 @@ fn first_refusal(
     parameters: &[WrittenParameter],
     errors: Vec<ParameterError>,
 ) -> ExpressionError {
+    // A refused default is not in the text, so the mark points at the type instead.
     let placed_errors = errors.into_iter().map(|error| {
         let written = parameters
             .iter()
@@ -137,6 +139,7 @@ fn first_refusal(
 
 /// Why there is no indicator of that name: it is a label source, or nothing at all.
 fn unknown_type(text: &str, column: usize, name: &str) -> ExpressionError {
+    // A label source asked for as an indicator needs a reason, not a spelling hint.
     match indicators::find_label_only(name) {
         Some(label) => ExpressionError::LabelOnly {
             text: text.to_owned(),

@@ -90,6 +90,7 @@ impl<'a> Reader<'a> {
             .take_word()
             .ok_or_else(|| self.expected("the name of a parameter"))?
             .to_owned();
+        // Refused here, where the column of the second one is still at hand.
         if earlier_parameters.iter().any(|each| each.name == name) {
             return Err(ExpressionError::Repeated {
                 text: self.text.to_owned(),

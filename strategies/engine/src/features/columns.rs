@@ -301,6 +301,7 @@ fn stream_joined_features(
         .iter()
         .map(|placed| JoinedFeature::new(placed, outputs, closed_bars.len()))
         .collect();
+    // One buffer serves every chunk of every feature.
     let mut column = Vec::with_capacity(CHUNK_ROWS.min(closed_bars.len()));
 
     for (chunk, closed_bars) in closed_bars.chunks(CHUNK_ROWS).enumerate() {
@@ -320,6 +321,7 @@ fn count_closed_bars(known_at: &[Utc], close_time: &[Utc]) -> Vec<u32> {
     let mut closed = 0;
     let mut counts = Vec::with_capacity(known_at.len());
 
+    // Both series ascend, so the whole walk passes each closed bar once.
     for instant in known_at {
         closed += close_time
             .iter()
@@ -346,6 +348,7 @@ impl Columns {
     pub fn complete_rows(&self) -> CompleteRows {
         let mut complete = CompleteRows::default();
 
+        // Gaps before the first complete row are warm-up; later ones are undefined values.
         for row in 0..self.open_time.len() {
             if self.is_complete(row) {
                 complete.rows.push(row);

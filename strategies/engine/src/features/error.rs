@@ -35,7 +35,8 @@ pub enum FeatureError {
     },
     /// The scaling does not fit the features.
     #[error(
-        "scaling is given for {scaled} columns and the features have {expected}, or their names differ"
+        "scaling is given for {scaled} columns and the features have {expected}, \
+         or their names differ"
     )]
     Scaling {
         /// Columns of the features.

@@ -57,6 +57,7 @@ fn find_descent(kind: MembershipType, values: &[f64]) -> Option<MembershipError>
 
 /// Numbers that are NaN, or infinite although they do not make an open shoulder.
 fn find_infinity(kind: MembershipType, values: &[f64]) -> Option<MembershipError> {
+    // Only the outer numbers of an open shoulder may be infinite.
     let are_all_legal = values
         .iter()
         .enumerate()
@@ -90,6 +91,7 @@ fn find_out_of_bounds(kind: MembershipType, values: &[f64]) -> Vec<MembershipErr
             problems.push(MembershipError::FlatDeviation { deviation });
         }
         (BELL, &[width, slope, _]) => {
+            // Both are looked at, so that one run reports every fault.
             for (parameter, value) in [("width", width), ("slope", slope)] {
                 if value <= 0.0 {
                     problems.push(out_of_bounds(kind, parameter, "above 0", value));

@@ -82,6 +82,7 @@ impl CoverageReport {
             let degree = function.degree(value);
             member.mean_degree += degree;
             member.active += usize::from(degree > 0.0);
+            // Strictly larger, so that the first of equal members wins.
             if degree > largest_degree {
                 largest_degree = degree;
                 wins_of_strongest = Some(&mut member.strongest);
@@ -91,6 +92,7 @@ impl CoverageReport {
         if let Some(wins) = wins_of_strongest {
             *wins += 1;
         } else {
+            // No member is above 0: the value lies in a hole.
             let (low, high) = self.uncovered_range.unwrap_or((value, value));
             self.uncovered_range = Some((low.min(value), high.max(value)));
             self.uncovered += 1;

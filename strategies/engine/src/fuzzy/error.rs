@@ -85,6 +85,7 @@ impl MembershipError {
                 }
             }
 
+            // Four numbers are most likely a trapezoid whose type was forgotten.
             Self::WrongCount {
                 kind: "triangular",
                 found: 4,

@@ -23,23 +23,23 @@ use trapezoid::Trapezoid;
 pub enum Membership {
     /// 0 outside `a..c`, 1 at `b`, straight between. `a ≤ b ≤ c`, all finite.
     Triangular {
-        /// Left foot.
+        /// Left foot, where the degree leaves 0.
         a: f64,
         /// The peak, where the degree is 1.
         b: f64,
-        /// Right foot.
+        /// Right foot, where the degree is 0 again.
         c: f64,
     },
     /// 0 outside `a..d`, 1 on `b..=c`, straight between. `a ≤ b ≤ c ≤ d`; `a = b = −∞` and
     /// `c = d = ∞` are open shoulders.
     Trapezoidal {
-        /// Left foot.
+        /// Left foot, where the degree leaves 0.
         a: f64,
         /// Start of the plateau.
         b: f64,
         /// End of the plateau.
         c: f64,
-        /// Right foot.
+        /// Right foot, where the degree is 0 again.
         d: f64,
     },
     /// exp(−½((x − mean)/deviation)²). The deviation is above 0.

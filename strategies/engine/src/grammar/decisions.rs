@@ -46,7 +46,7 @@ pub(super) struct DecisionsDraft {
     pub(super) decisions: Option<Decisions>,
 }
 
-/// Reads `decisions`.
+/// Reads the section `decisions`.
 pub(super) fn read_decisions(fields: Fields<'_>) -> DecisionsDraft {
     let output_format = read_output_format(&fields);
     let confidence_threshold = fields.number(

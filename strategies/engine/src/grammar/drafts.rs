@@ -72,7 +72,7 @@ impl InputTimeframes {
     }
 }
 
-/// An input.
+/// An input that may still lack parts.
 pub(super) struct InputDraft<'a> {
     /// The fuzzy set that it names, as written.
     pub(super) set: Option<&'a str>,

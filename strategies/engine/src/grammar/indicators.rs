@@ -61,6 +61,7 @@ fn read_indicator<'a>(section: &Fields<'a>, entry: &'a Entry) -> IndicatorDraft<
 /// Everything but `type` and `data_source`; the type decides whether it has such parameters.
 fn read_parameters(fields: &Fields<'_>) -> BTreeMap<String, Value> {
     let mut parameters = BTreeMap::new();
+    // Parameters have no fixed keys: whatever the entry does not claim itself is one.
     for entry in fields.unread_entries() {
         match value_of(&entry.value.content) {
             Some(value) => {

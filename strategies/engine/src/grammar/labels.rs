@@ -80,7 +80,7 @@ const NO_WEIGHTS: RetiredKey = RetiredKey::new(
 /// Largest number of bars that a parameter may have.
 const BARS_MAX: u32 = 100_000;
 
-/// The section.
+/// The section `training.labels` as read.
 pub(super) struct LabelsSection {
     pub(super) source: LabelSource,
     pub(super) events: Option<EventFilter>,

@@ -76,6 +76,7 @@ pub(super) fn read_symbols(fields: &Fields<'_>, key: &str, items: &[Node]) -> Ve
         .filter_map(|text| parse_symbol(fields, text))
         .collect();
 
+    // Compared after parsing, so that two spellings of one instrument count as one.
     let symbols = drop_repeated(fields, symbols);
     symbols.into_iter().map(|symbol| symbol.value).collect()
 }

@@ -78,6 +78,7 @@ fn read_architecture(fields: Fields<'_>, kind: Option<NetworkKind>) -> Option<Ne
     let activation = fields.word("activation", &activations);
     fields.finish(RETIRED_ARCHITECTURE_KEYS);
 
+    // All keys are read before the first `?`, so that every fault is reported at once.
     Some(NetworkShape {
         kind: kind?,
         hidden_layers: hidden_layers?,

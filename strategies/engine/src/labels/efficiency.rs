@@ -22,6 +22,7 @@ pub(super) fn label_efficiency(labels: &mut BarLabels, close: &[f64], regime: &E
         };
 
         let efficiency = efficiency_of(path);
+        // High volatility outranks a direction, however straight the path is.
         let class = if ratio > regime.vol_crisis_threshold {
             VOLATILE
         } else if efficiency > regime.trending_threshold {
@@ -46,6 +47,7 @@ fn efficiency_of(path: &[f64]) -> f64 {
         .map(|(one, next)| (next - one).abs())
         .sum();
 
+    // A flat path has no length to divide by.
     if length == 0.0 {
         0.0
     } else {

@@ -58,6 +58,7 @@ impl EventFilter {
         let mut count = 0.0;
         for value in log_returns(&training.close) {
             let deviation = statistics.push(value).deviation();
+            // The first bars and those without a price have no deviation to average.
             if value.is_finite() && deviation.is_finite() {
                 sum += deviation;
                 count += 1.0;
@@ -118,6 +119,7 @@ struct Drift {
 impl Drift {
     /// Adds a log return; true at an event.
     fn push(&mut self, value: f64) -> bool {
+        // A bar without a price neither adds to the drift nor ends it.
         if value.is_nan() {
             return false;
         }

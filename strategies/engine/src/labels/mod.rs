@@ -65,6 +65,7 @@ impl BarLabels {
     /// # Errors
     /// The mask has another number of rows than the labels.
     pub fn keep(&mut self, events: &[bool]) -> Result<(), LabelError> {
+        // Rows match by position, so a mask of another length would pick other bars.
         if events.len() != self.values.len() {
             return Err(LabelError::OtherRows {
                 rows: self.values.len(),
@@ -189,6 +190,7 @@ pub fn compute_labels(source: &LabelSource, bars: &Bars) -> Result<BarLabels, La
         });
     }
 
+    // Every bar starts without a label: a source writes only those that it can know.
     let mut labels = BarLabels::without_labels(bars.len(), source.classes());
     match source {
         LabelSource::ForwardReturn { horizon } => {

@@ -46,12 +46,14 @@ impl Regime {
             });
         }
 
+        // Medians, so that a few wild bars do not set the scale of the whole part.
         let mean_ranges: Vec<f64> = true_ranges_of(training)
             .windows(self.atr_period as usize)
             .map(|ranges| ranges.iter().sum::<f64>() / f64::from(self.atr_period))
             .collect();
         let range = median_of_finite(&mean_ranges) / median_of_finite(&training.close);
 
+        // A fall of 100 % cannot happen, so such a threshold would never confirm a turn.
         let threshold = range * self.macro_atr_mult;
         if threshold > 0.0 && threshold < 1.0 && range * self.micro_atr_mult > 0.0 {
             Ok(Self {
@@ -98,6 +100,7 @@ fn median_of_finite(values: &[f64]) -> f64 {
     if sorted.len() % 2 == 1 {
         value_at(middle)
     } else {
+        // An empty list has no middle: the index wraps and the median is NaN.
         f64::midpoint(value_at(middle.wrapping_sub(1)), value_at(middle))
     }
 }
@@ -121,6 +124,7 @@ pub(super) fn label_regimes(
         });
     }
 
+    // The small turns inside a large segment show whether it moves steadily.
     let micro_pivots: Vec<usize> = segments_of(close, micro_threshold)
         .flat_map(|segment| [segment.start, segment.end])
         .collect();
@@ -139,6 +143,7 @@ pub(super) fn label_regimes(
         };
         label_segment(labels, &segment, trend, &returns, regime);
     }
+    // A segment may span bars without a price, which get no label.
     labels.clear_rows_without_price(close);
 
     Ok(())
@@ -193,6 +198,7 @@ fn prices_at_pivots(segment: &ZigzagSegment, micro_pivots: &[usize], close: &[f6
 /// Whether at least a share of `tolerance` of the consecutive turns goes the segment's way: lows
 /// rise in a rising segment, highs fall in a falling one.
 fn progresses(micro_prices: &[f64], is_rising: bool, tolerance: f64) -> bool {
+    // Too few turns cannot show progress.
     if micro_prices.len() < MICRO_PIVOTS_MIN {
         return false;
     }

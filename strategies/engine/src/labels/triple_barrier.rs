@@ -21,6 +21,8 @@ use super::{BUY, BarLabels, HOLD, SELL, TripleBarrier, VolatilityMethod};
 /// Labels every row whose whole walk lies within the bars.
 pub(super) fn label_barriers(labels: &mut BarLabels, bars: &Bars, barrier: &TripleBarrier) {
     let volatilities = volatilities_of(bars, barrier);
+    // The last bars lack a full holding period: labelling only those that hit a barrier early
+    // would favour quick outcomes.
     let rows = bars
         .len()
         .saturating_sub(barrier.max_holding_period as usize);
@@ -125,6 +127,7 @@ fn volatilities_of(bars: &Bars, barrier: &TripleBarrier) -> Vec<f64> {
                 .collect()
         }
         VolatilityMethod::Std => {
+            // Nothing comes before the first bar, so its change is NaN.
             let previous = std::iter::once(&f64::NAN).chain(&bars.close);
             bars.close
                 .iter()

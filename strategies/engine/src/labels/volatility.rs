@@ -3,6 +3,7 @@
 
 /// ln(close\[i\]/close\[i-1\]); NaN at row 0 and where a close is missing or not above 0.
 pub(super) fn log_returns(close: &[f64]) -> Vec<f64> {
+    // Nothing comes before the first bar, so its return is NaN.
     let previous = std::iter::once(&f64::NAN).chain(close);
 
     close

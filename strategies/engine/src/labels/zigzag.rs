@@ -105,6 +105,7 @@ impl ZigzagScan {
             return None;
         }
 
+        // Only this bar confirms the pivot, so the segment is known from here on.
         let segment = ZigzagSegment {
             start: self.confirmed_pivot,
             end: self.moving_pivot,

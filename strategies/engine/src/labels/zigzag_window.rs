@@ -47,6 +47,7 @@ fn classify_window(now: f64, later: &[f64], window: &ZigzagWindow) -> f32 {
         price: f64::INFINITY,
         bars_ahead: 1,
     };
+    // Strictly beyond, so that the nearest of equal extremes counts.
     for (bars_ahead, &price) in (1..).zip(later) {
         if price > highest.price {
             highest = Extreme { price, bars_ahead };

@@ -11,7 +11,7 @@ use crate::strategy::{InputSource, OutputRef, Scaling, Strategy, feature_names};
 /// An indicator on the bars of one timeframe.
 #[derive(Clone, Debug)]
 pub struct PlannedIndicator {
-    /// Whose bars.
+    /// Timeframe of the bars that it reads.
     pub timeframe: Timeframe,
     /// Its id in the strategy.
     pub id: String,
@@ -25,7 +25,7 @@ pub struct Feature {
     /// `{timeframe}_{set}_{member}` or `{timeframe}_{reference}_raw`, followed by `_lag_{k}` where
     /// it lags.
     pub name: String,
-    /// Whose bars.
+    /// Timeframe of the bars that it reads.
     pub timeframe: Timeframe,
     /// Position in [`Resolved::indicators`](crate::Resolved::indicators).
     pub indicator: usize,
@@ -44,7 +44,7 @@ pub enum FeatureKind {
     Membership {
         /// Id of the fuzzy set.
         set: String,
-        /// The function.
+        /// The function of the member.
         function: Membership,
         /// 1-based line of the set in the file.
         line: usize,

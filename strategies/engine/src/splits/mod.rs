@@ -76,7 +76,7 @@ pub enum SplitError {
     /// There are too few instants for three parts.
     #[error("{instants} distinct bar times are too few for three parts")]
     TooFewRows {
-        /// Distinct instants.
+        /// Number of distinct instants.
         instants: usize,
     },
 }
@@ -135,6 +135,7 @@ pub fn cut_dates(
     let validation_index = index_at(fractions.train);
     let test_index = index_at(fractions.train + fractions.validation);
 
+    // Every part needs an instant of its own.
     match (instants.get(validation_index), instants.get(test_index)) {
         (Some(&validation_start), Some(&test_start))
             if validation_index > 0 && test_index > validation_index =>
@@ -196,6 +197,7 @@ pub(crate) fn assign_part(
     embargo_micros: i64,
 ) -> Result<Part, NoPart> {
     let validation_start = cuts.validation_start;
+    // Cuts in the wrong order leave the validation part empty rather than overlapping.
     let test_start = cuts.test_start.max(validation_start);
     let (part, start, end) = if row.known_at < validation_start {
         (Part::Train, None, Some(validation_start))
@@ -205,6 +207,7 @@ pub(crate) fn assign_part(
         (Part::Test, Some(test_start), None)
     };
 
+    // A label counts as known no earlier than its own row.
     let label_known_at = row.label_known_at.max(row.known_at);
     if end.is_some_and(|end| label_known_at >= end) {
         return Err(NoPart::Purged);

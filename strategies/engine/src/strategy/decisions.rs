@@ -67,6 +67,7 @@ impl Decisions {
                 min_edge_multiplier,
             } => match *prediction {
                 [value] => signal_of_return(value, round_trip_cost * min_edge_multiplier),
+                // A regression gives one value; anything else cannot be judged.
                 _ => Signal::Hold,
             },
         }

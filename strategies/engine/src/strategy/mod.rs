@@ -51,7 +51,7 @@ pub struct Strategy {
     pub fuzzy_sets: Vec<FuzzySet>,
     /// Network inputs in file order; their order decides the order of the features.
     pub inputs: Vec<Input>,
-    /// The network.
+    /// Shape of the network.
     pub model: NetworkShape,
     /// What a prediction means.
     pub decisions: Decisions,
