@@ -38,7 +38,7 @@ impl Delay {
             .is_some_and(|oldest| !oldest.is_nan())
     }
 
-    /// n.
+    /// n, the steps of the delay.
     #[inline(always)]
     pub(crate) fn length(&self) -> usize {
         self.ring.len()

@@ -71,6 +71,7 @@ impl PrefixSums {
     #[inline(always)]
     pub(crate) fn push(&mut self, pair: [f64; 2]) {
         if self.era_rows == ERA {
+            // The slot to be replaced next holds the oldest pair, so the ring is read from there.
             let (newer, older) = self.recent.split_at(self.next);
             start_sums(&mut self.sums, older.iter().chain(newer).copied());
             self.era_rows = 0;
@@ -110,6 +111,7 @@ impl PrefixSums {
         let [one_sums, other_sums] = &mut self.sums;
         let mut one_cells = one_sums.get_mut(end..).unwrap_or_default().iter_mut();
         let mut other_cells = other_sums.get_mut(end..).unwrap_or_default().iter_mut();
+        // The first cell is the last sum so far; new sums go behind it.
         let mut one_sum = one_cells.next().map_or(0.0, |sum| *sum);
         let mut other_sum = other_cells.next().map_or(0.0, |sum| *sum);
 
@@ -127,6 +129,7 @@ impl PrefixSums {
     /// By column, the sums over n values at the last `rows` rows of the era.
     #[inline(always)]
     pub(crate) fn window_sums(&self, rows: usize, n: usize) -> [WindowSums<'_>; 2] {
+        // One more for P₀, which comes before the first value.
         let end = self.longest + self.era_rows + 1;
         self.sums.each_ref().map(|sums| WindowSums {
             at_row: slice_of(sums, end - rows..end),

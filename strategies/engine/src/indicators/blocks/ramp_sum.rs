@@ -32,10 +32,10 @@ pub(crate) struct RampSum {
 /// What the weighted sum rises by, per value that enters.
 #[derive(Clone, Copy)]
 struct RampWeights {
-    /// n.
+    /// n, the weight of a value that enters.
     count: f64,
     middle: f64,
-    /// 1/divisor.
+    /// 1/divisor, since a multiplication is faster.
     share: f64,
 }
 

@@ -45,7 +45,7 @@ struct CentredSums {
 /// Reciprocals, since a multiplication is faster than a division.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Divisors {
-    /// 1/n.
+    /// 1/n, of the mean.
     of_mean: f64,
     /// 1/(n − ddof).
     of_variance: f64,
@@ -130,6 +130,7 @@ impl RollingMoments {
     /// Equal values have exactly their value as mean and a deviation of exactly 0.
     #[inline(always)]
     pub(crate) fn push(&mut self, value: f64) -> MeanAndDeviation {
+        // Counted apart from the sums, whose rounding would leave a deviation above 0.
         self.equal_values = if self.newest == value {
             self.equal_values.saturating_add(1)
         } else {
@@ -142,6 +143,7 @@ impl RollingMoments {
         if self.next == self.ring.len() {
             self.next = 0;
             self.is_full = true;
+            // Once per turn the sums are taken from the values, so no rounding error lasts.
             self.sums = CentredSums::of(&self.ring);
         } else if self.is_full {
             self.sums.replace(leaving, value);
@@ -208,6 +210,7 @@ impl RollingMoments {
             sums.fill(leaving, entering, means, deviations);
             self.fill_moments(sums.centre, means, deviations);
 
+            // The row that ends a turn reads the new sums, as a step does.
             if end == turn_end {
                 sums = CentredSums::of(slice_of(run, end - length..end));
                 if let Some((mean, deviation)) = means.last_mut().zip(deviations.last_mut()) {
@@ -256,6 +259,7 @@ fn fill_constant_windows(
         return;
     }
 
+    // NaN equals nothing, so the first value starts a count of 1.
     let mut equal_values = 0;
     let mut newest = f64::NAN;
     for (row, value) in values.iter().enumerate() {

@@ -68,6 +68,7 @@ impl RollingRange {
         replace_at(&mut self.ring, self.next, bar);
         self.next += 1;
 
+        // The window is this turn so far and what remains of the turn before.
         let [highest, negative_lowest] = match self.ring.get(self.next) {
             Some(&turn_end_maximum) => larger_pair(self.turn_maximum, turn_end_maximum),
             None => self.finish_turn(),
@@ -159,6 +160,7 @@ fn fill_extremes(
         window *= 2;
     }
 
+    // An extreme may see a value twice, so two overlapping windows together make one of n.
     let overlapping = slice_of(shorter, length - window..shorter.len());
     for (cell, (left, right)) in extremes.iter_mut().zip(shorter.iter().zip(overlapping)) {
         *cell = pick(*left, *right);

@@ -87,7 +87,7 @@ impl RollingSum {
         self.is_full
     }
 
-    /// n.
+    /// n, the values of a full window.
     #[inline(always)]
     pub(crate) fn length(&self) -> usize {
         self.ring.len()

@@ -38,11 +38,11 @@ pub(crate) struct SeededAverage {
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Weights {
-    /// a.
+    /// a, the weight of a new value.
     alpha: f64,
-    /// k·a.
+    /// k·a, the weight of the value before it.
     keep_alpha: f64,
-    /// k².
+    /// k², which carries a pair two rows on.
     keep_twice: f64,
     /// k¹ to k⁴.
     keeps: [f64; GROUP],

@@ -59,6 +59,7 @@ impl SinceMaximum {
         replace_at(&mut self.ring, self.next, newest);
         self.next += 1;
 
+        // The window is this turn so far and what remains of the turn before.
         let largest = match self.ring.get(self.next) {
             Some(&turn_end_maximum) => larger_or_newer(self.turn_maximum, turn_end_maximum),
             None => self.finish_turn(),

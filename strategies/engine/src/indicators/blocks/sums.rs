@@ -42,6 +42,7 @@ pub(crate) fn sum_of_ramp(values: &[f64]) -> f64 {
         }
     }
 
+    // The weights have already moved on to those of the values after the last whole chunk.
     let terms = remainder.iter().zip(weights);
     let rest: f64 = terms.map(|(value, weight)| weight * value).sum();
     let [one, two, three, four] = accumulators;

@@ -65,7 +65,10 @@ proptest! {
     }
 
     #[test]
-    fn a_rolling_range_holds_the_extremes_of_its_window(values in values(), length in 1..LENGTH_MAX) {
+    fn a_rolling_range_holds_the_extremes_of_its_window(
+        values in values(),
+        length in 1..LENGTH_MAX,
+    ) {
         let mut range = RollingRange::new(length);
 
         for (value, window) in values.iter().zip(windows(&values, length)) {
@@ -74,8 +77,10 @@ proptest! {
                 prop_assert!(actual.highest.is_nan() && actual.lowest.is_nan());
                 continue;
             };
-            prop_assert_eq!(actual.highest, window.iter().copied().fold(f64::NEG_INFINITY, f64::max));
-            prop_assert_eq!(actual.lowest, window.iter().copied().fold(f64::INFINITY, f64::min));
+            let highest = window.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            let lowest = window.iter().copied().fold(f64::INFINITY, f64::min);
+            prop_assert_eq!(actual.highest, highest);
+            prop_assert_eq!(actual.lowest, lowest);
         }
     }
 

@@ -86,7 +86,7 @@ impl Directions {
         self.plus + self.minus > ZERO
     }
 
-    /// DX.
+    /// DX: the difference of the shares in percent of their sum.
     #[inline(always)]
     fn index(self) -> f64 {
         100.0 * (self.plus - self.minus).abs() / (self.plus + self.minus)
@@ -115,6 +115,7 @@ impl Kernel<Bar, 3> for Adx {
             return [f64::NAN; 3];
         };
 
+        // Asked before the pushes, because the row that completes the seed counts as unseeded.
         let is_seeded = self.range_sum.is_seeded();
         let movement = Directions::of_movement(bar.high - previous.high, previous.low - bar.low);
         let plus = self.plus_sum.push(movement.plus);
@@ -175,6 +176,7 @@ impl BlockKernel<Bar, 3> for Adx {
             all_have_direction &= directions.has_direction();
         }
 
+        // A bar without direction repeats the average, which only the steps can do.
         if all_have_direction {
             self.index.fill(indices, adx);
             self.adx = adx.last().copied().unwrap_or(self.adx);

@@ -73,6 +73,7 @@ impl BlockKernel<f64, 1> for BandWidth {
         [cells]: [&mut [f64]; 1],
         [means, ..]: &mut Scratch,
     ) {
+        // The cells hold the deviations first.
         self.window.fill(run, from, means, cells);
 
         for (cell, mean) in cells.iter_mut().zip(means) {
@@ -86,6 +87,7 @@ fn relative_width(mean: f64, deviation: f64, multiplier: f64) -> f64 {
     if mean.abs() <= 1e-10 {
         0.0
     } else {
+        // upper − lower, as the bands lie equally far from their middle.
         2.0 * multiplier * deviation / mean
     }
 }

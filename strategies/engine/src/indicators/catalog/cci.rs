@@ -38,6 +38,7 @@ impl Kernel<f64, 1> for Cci {
 
         let window = self.0.window();
         let deviation = sum_by(window, |other| (other - mean).abs()) / window.len() as f64;
+        // A deviation that is rounding only would be blown up to an arbitrary value.
         [if deviation <= ROUNDING * mean.abs() {
             f64::NAN
         } else {

@@ -59,6 +59,7 @@ impl BlockKernel<f64, 1> for Dema {
     ) {
         let once = first_mut(once, cells.len());
         self.first.fill(slice_of(run, from..run.len()), once);
+        // The cells hold the average of the average first.
         self.second.fill(once, cells);
 
         for (cell, once) in cells.iter_mut().zip(once) {

@@ -87,6 +87,7 @@ impl Kernel<f64, 1> for Kama {
     fn step(&mut self, value: f64) -> [f64; 1] {
         let previous = std::mem::replace(&mut self.previous, value);
         let value_n_ago = self.delay.push(value);
+        // The first row has no move, so the path starts at the second one.
         if previous.is_nan() {
             return [f64::NAN];
         }
@@ -95,6 +96,7 @@ impl Kernel<f64, 1> for Kama {
             return [f64::NAN];
         }
 
+        // The seed is the value before the first smoothed row, x[n-1].
         if !self.is_seeded {
             self.average = AdaptiveAverage::starting_at(previous);
             self.is_seeded = true;
@@ -137,6 +139,7 @@ impl BlockKernel<f64, 1> for Kama {
         // Row 0 has no move, so one move fewer than rows came before the block.
         self.path.fill_sums(moves, length, from - 1, paths);
 
+        // `values` begins n rows before the block, so its pairs are a value and the one n before.
         let changes = slice_of(run, from..run.len()).iter().zip(values);
         let smoothings = keeps.iter_mut().zip(&mut *adds);
         for ((keep, add), ((value, value_n_ago), path)) in smoothings.zip(changes.zip(paths)) {
@@ -225,6 +228,7 @@ impl AdaptiveAverage {
         let (head_cells, cells) = cells.split_at_mut(head);
         self.fill_by_steps(keeps, adds, head_cells);
 
+        // Whole groups from here on, which need no state but the average before them.
         let keeps = slice_of(keeps, head..keeps.len());
         let adds = slice_of(adds, head..adds.len());
         let (keep_groups, rest_keeps) = keeps.as_chunks::<GROUP>();
@@ -248,6 +252,7 @@ impl AdaptiveAverage {
         }
         self.value = average;
 
+        // A last group that the block does not complete stays open for the next rows.
         self.fill_by_steps(rest_keeps, rest_adds, rest_cells);
     }
 

@@ -73,6 +73,7 @@ impl Kernel<f64, 3> for Macd {
         if !self.fast.is_seeded() || !self.slow.is_seeded() {
             return [f64::NAN; 3];
         }
+        // No line is shown before its signal exists, so that all outputs start at one row.
         let line = fast - slow;
         let signal = self.signal.push(line);
         if self.signal.is_seeded() {
@@ -107,6 +108,7 @@ impl BlockKernel<f64, 3> for Macd {
             *line -= *slow;
         }
 
+        // Every line is final here, since the signal averages the differences and not the EMAs.
         self.signal.fill(line, signal);
         for ((histogram, line), signal) in histogram.iter_mut().zip(line).zip(signal) {
             *histogram = *line - *signal;

@@ -61,6 +61,7 @@ impl Kernel<Bar, 2> for Rvi {
     fn step(&mut self, bar: Bar) -> [f64; 2] {
         let body = push_weighted_mean(&mut self.bodies, bar.close - bar.open);
         let range = push_weighted_mean(&mut self.ranges, bar.high - bar.low);
+        // The weights span four bars, so the first three bars only fill their places.
         if self.bars < 3 {
             self.bars += 1;
             return [f64::NAN; 2];
@@ -68,6 +69,7 @@ impl Kernel<Bar, 2> for Rvi {
 
         let body_sum = self.body.push(body);
         let range_sum = self.range.push(range);
+        // Both means divide by the same n, so the sums have the same ratio.
         let rvi = if range_sum == 0.0 {
             f64::NAN
         } else {

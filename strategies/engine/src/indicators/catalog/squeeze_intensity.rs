@@ -78,6 +78,7 @@ impl Kernel<BarAndValue, 1> for Squeeze {
             return [f64::NAN];
         }
 
+        // The smaller gap counts: a band outside on one side is no squeeze, and `max` makes it 0.
         let inside = (upper - (mean + band)).min((mean - band) - lower);
         [if width.abs() <= 1e-10 {
             0.0

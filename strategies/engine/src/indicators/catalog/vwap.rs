@@ -109,6 +109,7 @@ impl Kernel<Bar, 1> for Rolling {
     fn step(&mut self, bar: Bar) -> [f64; 1] {
         let value = self.value.push_partial(self.price.value_of(&bar));
         let volume = self.volume.push_partial(bar.volume);
+        // The sum of values may keep a rounding error where the sum of volumes is exactly 0.
         [if volume == 0.0 {
             f64::NAN
         } else {

@@ -31,6 +31,7 @@ impl Kernel<Bar, 1> for WilliamsR {
     #[inline(always)]
     fn step(&mut self, bar: Bar) -> [f64; 1] {
         let range = self.0.push(bar.high, bar.low);
+        // While the window is not full the range is NaN, which no comparison takes as above 0.
         [distance_from_highest(
             range.highest,
             range.lowest,

@@ -80,6 +80,7 @@ impl Indicator {
 
     /// True when the values are made from traded volume.
     pub fn needs_volume(&self) -> bool {
+        // A type over any source reads volume only where its parameters name it.
         let has_source = self.spec.parameter("source").is_some();
         self.spec.needs_volume || (has_source && self.parameters.source() == Source::Volume)
     }
@@ -137,6 +138,7 @@ impl Indicator {
 
     /// Refuses bars none of which has a volume where the values are made from it.
     pub(crate) fn check_volume(&self, bars: BarSlice<'_>) -> Result<(), IndicatorError> {
+        // Single bars may lack volume; only a series in which none has any is refused.
         let has_volume = bars.volume.iter().any(|volume| !volume.is_nan());
 
         if !bars.is_empty() && self.needs_volume() && !has_volume {
@@ -177,6 +179,7 @@ impl Indicator {
     }
 
     fn fill_columns(&self, mut walk: Box<dyn Walk + '_>, rows: usize, columns: &mut Vec<Vec<f64>>) {
+        // Resizing keeps the memory of earlier calls, which makes a second series cheaper.
         columns.resize_with(self.spec.output_count(), Vec::new);
         for column in &mut *columns {
             column.resize(rows, f64::NAN);
@@ -196,6 +199,7 @@ impl fmt::Display for Indicator {
         for (name, value) in self.parameters.iter() {
             match value {
                 Value::Integer(value) => write!(formatter, " {name}={value}")?,
+                // `{:?}` keeps the point of 2.0, so a float does not read like an integer.
                 Value::Float(value) => write!(formatter, " {name}={value:?}")?,
                 Value::Boolean(value) => write!(formatter, " {name}={value}")?,
                 Value::Text(value) => write!(formatter, " {name}={value:?}")?,

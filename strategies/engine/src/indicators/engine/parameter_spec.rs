@@ -46,6 +46,7 @@ impl ParameterKind {
     pub fn holds(&self, value: f64) -> bool {
         match *self {
             Self::Integer { min, max, .. } => {
+                // The fraction of NaN or an infinity is NaN, so neither is a whole number.
                 value.fract() == 0.0 && value >= min as f64 && value <= max as f64
             }
             Self::Float {
@@ -72,6 +73,7 @@ impl fmt::Display for ParameterKind {
         match self {
             Self::Integer { min, max, .. } => write!(formatter, "an integer from {min} to {max}"),
 
+            // Bounds that are both inclusive read like those of an integer.
             Self::Float {
                 min,
                 min_exclusive: false,

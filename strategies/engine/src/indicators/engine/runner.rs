@@ -155,6 +155,7 @@ impl<I: Input, K: BlockKernel<I, OUTPUTS>, const OUTPUTS: usize> Pace<I, K, OUTP
         let Some(kernel) = kernel else {
             return;
         };
+        // A block reads the n rows before it, which a kernel that is not warm does not have.
         if !kernel.is_warm() {
             let first_rows = run.slice(from..run.len());
             let rows = step_until_warm(kernel, first_rows, &mut cells);
@@ -369,6 +370,7 @@ fn fill<R, K, P, const OUTPUTS: usize>(
             let run = rows.slice(position.run_start..try_end);
             let from = row - position.run_start;
 
+            // Rows with a gap in their values are filled again, block by block after a look.
             if fill_before_look::<R, K, P, OUTPUTS>(kernel, run, from, &mut columns, &mut scratch) {
                 position.next_row = try_end;
             } else {
@@ -423,6 +425,7 @@ fn fill_block<R, K, P, const OUTPUTS: usize>(
         for cells in split_cells(columns, 1) {
             cells.fill(f64::NAN);
         }
+        // Between two missing inputs the kernel has taken nothing and needs no restart.
         if run_start < present_end {
             *kernel = Some(restart(&formula.fresh));
         }
@@ -453,6 +456,7 @@ where
     if filled.any(has_gap) {
         return false;
     }
+    // Only now do the cells count as filled: the columns go on behind them.
     split_cells(columns, rows);
     true
 }
