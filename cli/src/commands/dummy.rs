@@ -12,7 +12,7 @@ use crate::watch::start;
 /// `ktrdr dummy`.
 #[derive(Debug, Args)]
 pub(crate) struct DummyArgs {
-    /// The subcommand to run.
+    /// The subcommand with its arguments.
     #[command(subcommand)]
     command: DummyCommand,
 }

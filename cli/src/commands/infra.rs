@@ -12,7 +12,7 @@ use crate::context::Context;
 /// `ktrdr infra`.
 #[derive(Debug, Args)]
 pub(crate) struct InfraArgs {
-    /// The subcommand to run.
+    /// The subcommand with its arguments.
     #[command(subcommand)]
     command: InfraCommand,
 }

@@ -40,7 +40,7 @@ pub struct CommandLine {
     /// Flags of every command.
     #[command(flatten)]
     global: GlobalArgs,
-    /// The subcommand to run.
+    /// The subcommand with its arguments.
     #[command(subcommand)]
     command: Command,
 }

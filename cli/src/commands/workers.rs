@@ -110,7 +110,9 @@ async fn drain_worker(worker: &WorkerId, context: &Context) -> Result<Exit, Fail
         return Err(Failure::new(Exit::NotFound, codes::OPS_NO_WORKER, message)
             .with_hint("`ktrdr workers list` shows the running workers"));
     }
+
     bus.workers().request_drain(worker).await?;
+    // The program ends soon after: the request must have left by then.
     bus.flush().await?;
 
     context

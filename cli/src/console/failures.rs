@@ -269,9 +269,10 @@ mod tests {
             Failure::of_operation(
                 &op(),
                 "step dummy (1/1)",
-                &ErrorRecord::new("DUMMY-Failed", "told to fail at 3", ""),
+                &ErrorRecord::new(codes::DUMMY_ASKED, "told to fail at 3", ""),
             ),
         ];
+
         let text: Vec<String> = failures
             .iter()
             .map(|failure| format!("{}\nexit {}", failure.human(), failure.exit.code()))

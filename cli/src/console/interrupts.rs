@@ -11,7 +11,7 @@ use super::{Exit, Failure};
 pub(crate) enum Interrupt {
     /// Ctrl+C at the terminal.
     Interactive,
-    /// SIGTERM, as `kill` sends it.
+    /// SIGTERM, as a service manager sends it.
     Terminate,
 }
 

@@ -165,6 +165,7 @@ impl Context {
         options.profile = profile;
 
         Bus::connect(&options).await.map_err(|error| {
+            // Only the server that the context file names can have ended with its `ktrdr up`.
             let is_unreachable = matches!(error, BusError::Connect { .. });
             let failure = Failure::from(error);
             match &setup.system {

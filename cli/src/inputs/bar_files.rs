@@ -199,6 +199,8 @@ impl SymbolFiles<'_> {
 
 fn group_by_symbol(files: &[NamedFile]) -> Result<Vec<SymbolFiles<'_>>, Failure> {
     let mut groups: Vec<SymbolFiles<'_>> = Vec::new();
+
+    // A search through few files keeps the order in which they were named.
     for file in files {
         let group = groups.iter_mut().find(|group| *group.symbol == file.symbol);
 
@@ -258,6 +260,8 @@ pub(crate) fn read_any(
     let mapping = times.mapping();
     let (named_symbol, named_timeframe) = parse_file_name(file);
     let detected = detect(&path, &mapping)?.timeframe;
+
+    // Where nothing names a timeframe, any will do: only order and prices matter.
     let timeframe = timeframe
         .or(named_timeframe)
         .or(detected.and_then(|text| text.parse().ok()))
@@ -290,6 +294,7 @@ fn require_ascending(read: FileBars, file: &Path) -> Result<RawBars, Failure> {
     let later = times.iter().zip(read.lines.iter()).skip(1);
 
     for (previous, (next, line)) in times.iter().zip(later) {
+        // The first one is enough to refuse; the hint names the command that lists all.
         if next <= previous {
             let message = format!(
                 "{}, line {line}: the bar of {next} follows that of {previous}",

@@ -123,6 +123,7 @@ pub(crate) fn in_file(path: &Path, failure: Failure) -> Failure {
 /// Where the parts begin, in a few words.
 pub(crate) fn describe_split(split: &Split) -> String {
     match split {
+        // The dates of shares follow from bars that need not be there yet.
         Split::Fractions {
             train,
             validation,
@@ -133,6 +134,7 @@ pub(crate) fn describe_split(split: &Split) -> String {
             validation * 1e2,
             test * 1e2
         ),
+
         Split::Dates {
             validation_start,
             test_start,
@@ -160,6 +162,8 @@ fn folders_to_search(working_directory: &Path, folder: Option<&str>) -> Vec<Path
 fn no_strategy(name: &str, places: &[PathBuf], folders: &[PathBuf]) -> Failure {
     let names: Vec<String> = folders.iter().flat_map(|folder| names_in(folder)).collect();
     let stem = name.trim_end_matches(".yaml").trim_end_matches(".yml");
+
+    // Where no folder holds a strategy, a list of names would not help.
     let hint = match nearest_name(stem, names.iter().map(String::as_str)) {
         Some(nearest) => {
             format!("did you mean `{nearest}`? `ktrdr strategies list` shows every name")

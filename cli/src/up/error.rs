@@ -92,6 +92,7 @@ impl Advice for UpError {
                 let log = log.display();
                 return format!("see {log}; a port given with --port may be taken").into();
             }
+            // The cause knows better than this place what helps.
             Self::Store(error) => return error.hint(),
             Self::Bus(error) => return error.hint(),
         };

@@ -30,11 +30,13 @@ impl std::fmt::Display for Durability {
             Self::Synced => {
                 formatter.write_str("acknowledged means on disk (sync_interval: always)")
             }
+
             Self::SyncedLater { seconds } => write!(
                 formatter,
                 "a power cut may lose the last {seconds} s of acknowledged messages; set \
                  `sync_interval: always`"
             ),
+
             Self::Unverified => {
                 formatter.write_str("unverified (the monitor port does not answer)")
             }
@@ -80,6 +82,7 @@ async fn request(url: &str, path: &str) -> Option<String> {
     let address = url.strip_prefix("http://")?.trim_end_matches('/');
     let mut stream = TcpStream::connect(address).await.ok()?;
 
+    // The server closes after its answer, so that the end of the stream is that of the body.
     let request = format!("GET {path} HTTP/1.0\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.ok()?;
 

@@ -62,6 +62,7 @@ pub(crate) fn find_nats_server(
     env: &BTreeMap<String, String>,
     places: &[&Path],
 ) -> Result<PathBuf, UpError> {
+    // The system's own server comes last, since it may be too old.
     let mut folders = Vec::new();
     if let Some(deps) = env.get("KTRDR_DEPS") {
         folders.push(Path::new(deps).join("nats/bin"));
@@ -131,6 +132,7 @@ impl NatsServer {
                 }
             };
 
+            // Every end that nobody asked for counts as a crash, also one with exit code 0.
             let reason = ended.map_or_else(|error| error.to_string(), describe_exit);
             let after = pauses.after(started.elapsed());
             if !self
@@ -152,6 +154,7 @@ impl NatsServer {
         board: &Board,
         stop: &mut watch::Receiver<bool>,
     ) -> bool {
+        // Clients reconnect to the address that they know, so that the ports must stay.
         let Addresses { port, monitor_port } = self.addresses;
         loop {
             tracing::warn!(reason, "the NATS server ended unasked");
@@ -198,6 +201,7 @@ async fn launch(
         source,
     })?;
 
+    // The error output stays piped: in it the server says that it is ready, and where.
     let mut command = Command::new(program);
     command
         .arg("--config")

@@ -77,6 +77,7 @@ impl Program {
         loop {
             let started = Instant::now();
             let state = self.run_once(&folder, &board, &mut stop).await;
+            // Only an end that nobody asked for is repaired: stopped and absent are final.
             let State::Restarting { reason, .. } = state else {
                 return board.set(&self.name, state, "");
             };
@@ -117,6 +118,7 @@ impl Program {
             }
         };
         match ended {
+            // Wrong settings stay wrong, however often the program is started.
             Ok(status) if status.code() == Some(WRONG_SETTINGS) => State::Absent {
                 reason: format!("it refuses its settings, see {}", log.display()),
             },

@@ -127,6 +127,7 @@ fn programs_to_start(
     let mut programs = Vec::new();
     for service in services {
         let path = binary(binaries, service);
+        // A host that cannot build the trainer can still run the others.
         if !path.is_file() {
             let reason = not_built(service).to_owned();
             board.set(service.as_str(), State::Absent { reason }, "");
@@ -210,6 +211,8 @@ async fn note_signs_of_life(bus: Bus, board: Board, mut stop: watch::Receiver<bo
             () = wait_for_stop(&mut stop) => None,
         };
         let Some(worker) = worker else { return };
+
+        // A worker's id begins with its service.
         if let Some((service, _)) = worker.as_str().split_once('-') {
             board.note_service(service);
         }

@@ -193,6 +193,7 @@ fn step_results(record: &OperationRecord) -> Vec<(String, String)> {
 fn result_json(record: &OperationRecord, exit: Exit) -> Value {
     let mut results = Map::new();
     for (spec, step) in record.plan.steps().zip(&record.steps) {
+        // A step that did not run has no result, and an entry of null would look like one.
         if !step.result.is_null() {
             results.insert(spec.service.to_string(), step.result.clone());
         }
@@ -232,6 +233,7 @@ mod tests {
             end: None,
             refetch: false,
         };
+
         let operation = DataLoad {
             fetch,
             labels: [].into(),

@@ -78,6 +78,7 @@ async fn probe(
             }
         }
 
+        // Without a step that waits nothing is asked until there is one.
         tokio::select! {
             changed = targets.changed() => if changed.is_err() { return },
             () = tokio::time::sleep(PERIOD), if target.is_some() => {}

@@ -64,6 +64,7 @@ async fn read_queue(
         .filter(|worker| worker.service == service && worker.lanes.contains(&lane))
         .collect();
 
+    // A worker that drains still works on its steps, but takes nothing new.
     Ok(QueueLoad {
         service,
         lane,

@@ -263,6 +263,7 @@ fn event_text(event: &Event) -> String {
     if let Some(worker) = &event.worker {
         text.push_str(&format!(" by {worker}"));
     }
+    // A first attempt is what everybody expects, so that only others are numbered.
     if *attempt > 1 {
         text.push_str(&format!(", attempt {attempt}"));
     }

@@ -78,6 +78,7 @@ impl WatchState {
 
     /// The first step that waits in a queue.
     pub(super) fn waiting_step(&self) -> Option<WaitingStep> {
+        // An operation that has ended waits for nothing, whatever its steps say.
         let record = self
             .record
             .as_ref()

@@ -144,6 +144,8 @@ impl StepLine {
         };
 
         let text = style.plain(&self.text());
+
+        // A step that is done needs no bar: how long it took is of interest.
         if state == StepState::Completed {
             let elapsed = self.elapsed.map(compact).unwrap_or_default();
             return format!(
@@ -172,6 +174,7 @@ impl StepLine {
 
     /// The line for a log, without bar or colour.
     pub(super) fn plain(&self, style: Style) -> String {
+        // A running step with neither message nor reason has said no more than that it began.
         let is_silent = self.message.is_empty() && self.reason.is_none();
         let text = match self.state {
             Some(StepState::Completed) => format!("completed  {}", self.text()),
@@ -262,6 +265,7 @@ pub(crate) fn summarise_fields(result: &Value) -> String {
             Value::String(text) if text.chars().count() <= TEXT_CHARS_MAX => {
                 parts.push(format!("{name} {text}"));
             }
+            // Nested values and long texts would push the rest off the line.
             _ => {}
         }
     }

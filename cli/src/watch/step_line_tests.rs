@@ -114,6 +114,7 @@ impl Moment {
             .claimed(3, 13)
             .completed(3, 20, serde_json::json!({"samples": 46_511}))
             .claimed(4, 20);
+
         let message = "Training MLP model on EURUSD [1h] [epoch 5/10] (batch 120/500)";
 
         moment.with_progress(4, 92, 45.2, message)
@@ -145,6 +146,7 @@ impl Moment {
             context: Context::None,
             waiting: None,
         };
+
         self.progress.insert(number(step), record);
         self.now = at(seconds);
 

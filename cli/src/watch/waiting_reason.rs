@@ -219,7 +219,7 @@ fn reason_of_retry(facts: &WaitingFacts<'_>, step: &StepRecord) -> WaitingReason
     let time_left = step.retry_at.map(|due| after(facts.now, due));
     let note = step.note.clone();
     WaitingReason::Retrying {
-        time_left: time_left.filter(|time_left| !time_left.is_zero()),
+        left: time_left.filter(|time| !time.is_zero()),
         note: note.unwrap_or_else(|| "interrupted".to_owned()),
     }
 }
@@ -233,6 +233,7 @@ fn reason_of_running(
         return Some(reason);
     }
 
+    // What an earlier attempt reported says nothing about this one.
     let progress = facts
         .progress
         .get(&number)
@@ -241,7 +242,7 @@ fn reason_of_running(
         let time_left = waiting.until.map(|until| after(facts.now, until));
         return Some(WaitingReason::Waiting {
             reason: waiting.reason.clone(),
-            time_left: time_left.filter(|time_left| !time_left.is_zero()),
+            left: time_left.filter(|time| !time.is_zero()),
         });
     }
 
@@ -261,6 +262,6 @@ fn reason_of_silence(facts: &WaitingFacts<'_>, step: &StepRecord) -> Option<Wait
     let time_left = facts.timing.silence.saturating_sub(silent);
     Some(WaitingReason::Silent {
         silent,
-        time_left: (!is_overdue).then_some(time_left),
+        left: (!is_overdue).then_some(time_left),
     })
 }

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Output, Stdio};
 
 pub(crate) const KTRDR: &str = env!("CARGO_BIN_EXE_ktrdr");
 
-/// Folder of the checkout.
+/// The checkout that the tests were built in.
 pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
@@ -41,6 +41,8 @@ impl From<Output> for Ended {
 pub(crate) fn ktrdr_in(folder: &Path, arguments: &[&str]) -> Command {
     let path = std::env::var("PATH").unwrap();
     let mut command = Command::new(KTRDR);
+
+    // The settings of whoever runs the tests must not decide how they end.
     command
         .args(arguments)
         .current_dir(folder)

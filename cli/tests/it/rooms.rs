@@ -29,6 +29,7 @@ fn source_folder() -> PathBuf {
 fn source_files(folder: &Path) -> Vec<(String, String)> {
     let mut files = Vec::new();
     let mut folders = vec![folder.to_owned()];
+
     while let Some(each) = folders.pop() {
         for entry in std::fs::read_dir(each).unwrap() {
             let path = entry.unwrap().path();
@@ -40,6 +41,8 @@ fn source_files(folder: &Path) -> Vec<(String, String)> {
             }
         }
     }
+
+    // The order of a folder differs from host to host; a message of a test must not.
     files.sort();
 
     files
@@ -117,6 +120,7 @@ fn a_command_reaches_its_own_modules_only() {
             (true, 2, false) => "super::super::",
             _ => continue,
         };
+
         let uses: Vec<&str> = text
             .lines()
             .take_while(|line| !line.starts_with("#[cfg(test)]"))

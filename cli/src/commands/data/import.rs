@@ -46,6 +46,8 @@ pub(super) async fn run(args: &ImportArgs, context: &Context) -> Result<Exit, Fa
     if critical > 0 && !args.force {
         return Err(critical_findings(args, critical));
     }
+
+    // Also `--force` stores no bar that lacks a price or is still open.
     let storable = storable_bars(&judged, now)?;
     if args.yes {
         write_bars(judged, storable, now, context).await
@@ -72,6 +74,7 @@ fn storable_bars(judged: &JudgedFile, now: Utc) -> Result<StorableBars, Failure>
 
     let mut bars = RawBars::default();
     for (bar, close_time) in raw.iter().zip(close_times) {
+        // The prices of a bar that is still open would change after they were stored.
         let is_complete = close_time <= now;
         if is_complete && bar.prices.iter().all(|price| price.is_finite()) {
             bars.push(bar);

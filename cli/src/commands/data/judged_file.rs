@@ -172,6 +172,7 @@ pub(super) fn judge_file(
     let key = key_of(args, &path, &detected)?;
     let file = read_file(&path, &key, &mapping)?;
 
+    // Whether a bar is complete is judged by its close, which follows from its series.
     let close_times = close_times_of(&file.bars, &key)?;
     let bars = file.bars.clone().with_close_times(close_times);
     let options = Options {
@@ -195,6 +196,7 @@ fn key_of(args: &FileArgs, path: &Path, detected: &Detected) -> Result<SeriesKey
         .as_deref()
         .and_then(|text| text.parse().ok());
 
+    // The rows show how far apart the bars are, but never whose they are.
     let instrument = args
         .symbol
         .clone()
@@ -238,6 +240,8 @@ fn contents_of(judged: &JudgedFile, zone: Option<&str>) -> Vec<(&'static str, St
         Some(character) => format!(", cells between `{character}`"),
         None => String::new(),
     };
+
+    // Instants carry their zone: one that was given applies to local times only.
     let zone = match (zone, detected.times.as_str()) {
         (_, "instants") => "with their zone".to_owned(),
         (Some(zone), _) => format!("in {zone}"),
@@ -275,6 +279,7 @@ fn show_score(judged: &JudgedFile, output: &Output) {
 }
 
 fn show_finding(finding: &Finding, judged: &JudgedFile, output: &Output) {
+    // A sample without a row is about no line of the file.
     let lines: Vec<String> = finding
         .rows
         .iter()

@@ -20,7 +20,7 @@ pub(crate) use result::describe_load;
 /// `ktrdr data`.
 #[derive(Debug, Args)]
 pub(crate) struct DataArgs {
-    /// The subcommand to run.
+    /// The subcommand with its arguments.
     #[command(subcommand)]
     command: DataCommand,
 }

@@ -76,6 +76,8 @@ struct Extent {
 pub(super) async fn list(context: &Context) -> Result<Exit, Failure> {
     let output = &context.output;
     let all = open_store(context).await?.series().list().await?;
+
+    // A store without a series is a normal beginning, not a failure.
     if all.is_empty() {
         output.note(&format!("nothing is stored in {}", context.store_url()?));
         output.note("hint: `ktrdr data import FILE --yes` or `ktrdr data load SYMBOL` stores bars");

@@ -26,6 +26,8 @@ pub(crate) struct DoctorArgs {}
 pub(crate) async fn run(_args: &DoctorArgs, context: &Context) -> Result<Exit, Failure> {
     let setup = context.setup()?;
     let mut checks = Vec::new();
+
+    // Without a server the other checks are still worth making: they need none.
     let bus = context.bus_of_any_profile().await;
     let is_reachable = bus.is_ok();
     match bus {
@@ -60,6 +62,7 @@ async fn check_store(url: String) -> Check {
         Err(error) => Err(error),
     };
 
+    // Opening and probing are one check: a user mends both in the same place.
     match probed {
         Ok(()) => Check::ok(
             "store",

@@ -69,6 +69,7 @@ fn check_nats_server(
 
 /// A trainer that prints its version has found its libtorch.
 async fn check_libtorch_of(trainer: &Path) -> Check {
+    // A trainer that hangs is killed when the timeout below drops it.
     let version = tokio::process::Command::new(trainer)
         .arg("--version")
         .kill_on_drop(true)
@@ -109,6 +110,8 @@ fn check_libtorch_folder(
         .into_iter()
         .flat_map(Path::ancestors)
         .map(|place| place.join(".deps/libtorch"));
+
+    // A named folder without the library is passed over, like a checkout without one.
     let folder = named
         .into_iter()
         .chain(checkouts)

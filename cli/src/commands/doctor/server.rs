@@ -30,6 +30,7 @@ pub(super) async fn check_server(bus: &Bus, setup: &Setup) -> Vec<Check> {
         check_topology(bus, setup).await,
     ];
 
+    // The queues are judged by the workers that serve them, so they need the list.
     match bus.workers().list().await {
         Ok(workers) => {
             checks.push(check_workers(&workers));
@@ -97,6 +98,8 @@ async fn check_topology(bus: &Bus, setup: &Setup) -> Check {
         );
         return Check::ok("topology", detail);
     }
+
+    // Another profile explains the differences: to name it helps more than to list them.
     if profile != bus.profile() {
         let server = bus.profile();
         let detail = format!("the server has the profile {server}, the settings say {profile}");
@@ -143,6 +146,8 @@ fn check_workers(workers: &[WorkerInfo]) -> Check {
     if absent.is_empty() {
         return Check::ok("workers", detail);
     }
+
+    // A note only: nothing is wrong until a command waits, which the check of queues finds.
     let hint = format!(
         "no worker runs for {}: commands for them would wait",
         absent.join(", ")

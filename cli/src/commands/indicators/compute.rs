@@ -87,6 +87,7 @@ pub(super) fn run(args: &ComputeArgs, context: &Context) -> Result<Exit, Failure
 }
 
 fn compute_table(expressions: &[Expression], bars: &Bars) -> Result<ComputedTable, Failure> {
+    // Names that repeat are refused before anything is computed.
     let names = column_names(expressions).map_err(|error| {
         Failure::of(Exit::Usage, codes::INDICATOR_TWICE, &error).with_hint(error.hint())
     })?;

@@ -17,7 +17,7 @@ use describe::DescribeArgs;
 /// `ktrdr indicators`.
 #[derive(Debug, Args)]
 pub(crate) struct IndicatorsArgs {
-    /// The subcommand to run.
+    /// The subcommand with its arguments.
     #[command(subcommand)]
     command: IndicatorsCommand,
 }

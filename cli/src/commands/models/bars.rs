@@ -118,6 +118,7 @@ fn read_usable(
     };
     let file = read_file(&context.working_directory.join(&named.file), &key, &mapping)?;
 
+    // Before the rows are sorted, their positions are those of the lines of the file.
     let raw = require_prices(&named.file.display().to_string(), file)?.sorted();
     let close_times = close_times_of(&raw, &key)?;
     Ok(raw.with_close_times(close_times))

@@ -22,7 +22,7 @@ pub(crate) use train_result::describe_training;
 /// `ktrdr models`.
 #[derive(Debug, Args)]
 pub(crate) struct ModelsArgs {
-    /// The subcommand to run.
+    /// The subcommand with its arguments.
     #[command(subcommand)]
     command: ModelsCommand,
 }

@@ -19,6 +19,8 @@ pub(super) async fn ask_registry<T: DeserializeOwned>(
     query: &impl Serialize,
 ) -> Option<T> {
     let query = serde_json::to_vec(query).ok()?;
+
+    // The store can still answer, so neither failure below ends the command.
     let answer = match request_answer(context, endpoint, query).await {
         Ok(answer) => answer,
         Err(failure) => {

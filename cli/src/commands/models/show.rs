@@ -25,6 +25,8 @@ pub(super) async fn run(args: &ModelArgs, context: &Context) -> Result<Exit, Fai
         Some(model) => model,
         None => find_model(&store, &args.model).await?,
     };
+
+    // Network and training are stored with the artifact, not with the model.
     let artifact = store.artifacts().manifest(&model.artifact).await?;
 
     let mut value = summary_json(&model.clone().into());

@@ -80,6 +80,8 @@ pub(crate) async fn run(args: &TrainArgs, context: &Context) -> Result<Exit, Fai
     let output = &context.output;
     let (path, text) = find_strategy(&args.strategy, context)?;
     let strategy = Strategy::parse(&text).map_err(|findings| in_file(&path, findings.into()))?;
+
+    // Shown before the flags are applied: flags that are refused would hide the warnings.
     for warning in strategy.warnings.iter() {
         output.note(&warning.to_string());
     }

@@ -123,6 +123,7 @@ fn describe_metrics(metrics: &BTreeMap<String, f64>) -> String {
     let metric = |name: &str| metrics.get(name).copied();
     let mut texts = Vec::new();
 
+    // Where one class is frequent, a high accuracy alone proves nothing.
     if let Some(accuracy) = metric("accuracy") {
         let rival = match metric("majority_accuracy") {
             Some(rival) => format!(

@@ -66,6 +66,8 @@ pub(super) async fn run(args: &ListArgs, context: &Context) -> Result<Exit, Fail
         .operations()
         .list(usize::from(args.limit), &filter_of(args))
         .await?;
+
+    // `buffered` keeps the order, by which record and percent are paired below.
     let percents: Vec<Option<f64>> = stream::iter(&records)
         .map(|record| read_percent(&bus, record))
         .buffered(REQUESTS_MAX)
@@ -112,6 +114,8 @@ async fn read_percent(bus: &Bus, record: &OperationRecord) -> Option<f64> {
         return Some(100.0);
     };
     let (step_start, _) = record.plan.percent_range(number);
+
+    // Nobody can have reported on a step before its first attempt.
     if record.step(number)?.attempt == 0 {
         return Some(step_start);
     }

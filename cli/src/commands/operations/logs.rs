@@ -31,6 +31,7 @@ pub(super) async fn run(args: &LogsArgs, context: &Context) -> Result<Exit, Fail
     let events = bus.events().list(op).await?;
 
     if events.is_empty() {
+        // Events expire: an operation without any may still exist.
         if bus.operations().get(op).await?.is_none() {
             return Err(Failure::no_operation(op));
         }

@@ -66,6 +66,7 @@ pub(super) fn show_coverage(path: &Path, reports: &[SymbolCoverage], context: &C
         rows.extend(coverage_rows(report));
     }
 
+    // Without bars nothing was measured, and a table of heads alone would say so badly.
     if !rows.is_empty() {
         context.output.table(&HEADS, &rows);
     }

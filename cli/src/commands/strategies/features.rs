@@ -62,6 +62,8 @@ pub(super) fn run(args: &FeaturesArgs, context: &Context) -> Result<Exit, Failur
         &args.times,
         &context.working_directory,
     )?;
+
+    // A hole is worth a warning; the columns can be computed nevertheless.
     for hole in find_symbol_holes(&resolved, &symbols)? {
         context.output.note(&hole.to_string());
     }
@@ -124,6 +126,7 @@ fn feature_table(resolved: &Resolved, computed: &[SymbolColumns]) -> Table {
         table = table.with("symbol", Cells::Text(names));
     }
 
+    // Every column goes through the symbols in the same order, so that the rows match.
     let times = computed
         .iter()
         .flat_map(|each| each.columns.open_time.iter().map(|open| open.0));

@@ -191,6 +191,7 @@ fn time_of_days(args: &FoldsArgs, resolved: &Resolved) -> Result<TimeToCut, Fail
             .with_hint("change --start or --end"));
     }
 
+    // A last day that is not whole has no instant of its own.
     let days = (end.0.saturating_sub(start.0)).div_euclid(MICROS_PER_DAY);
     let instants = (0..days)
         .map(|day| start.plus_micros(day * MICROS_PER_DAY))
@@ -247,6 +248,7 @@ fn show_folds(folds: &[Fold], bars: &[Bars], resolved: &Resolved, context: &Cont
         rows.push(row);
     }
 
+    // Without bars nothing was counted, and the table ends with the dates.
     let columns = if bars.is_empty() {
         DATE_COLUMNS
     } else {
@@ -263,6 +265,7 @@ fn count_bars(fold: &Fold, bars: &[Bars], resolved: &Resolved) -> PartCounts {
     let mut counts = PartCounts::default();
     for symbol in bars {
         let known_at = of_fold.clip(symbol).close_time;
+        // The instants ascend, so that a cut is found by bisection.
         let before = |cut: Utc| known_at.partition_point(|instant| *instant < cut);
         let train = before(fold.cuts.validation_start);
         let train_and_validation = before(fold.cuts.test_start);

@@ -27,6 +27,7 @@ pub(super) fn run(context: &Context) -> Exit {
     let mut rows = Vec::new();
 
     for (name, path) in list_strategies(context) {
+        // A file that cannot be read is judged like an empty one, so that it is listed as broken.
         let text = std::fs::read_to_string(&path).unwrap_or_default();
         match parse_and_resolve(&text) {
             Ok((strategy, resolved)) => {

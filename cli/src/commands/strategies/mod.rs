@@ -24,7 +24,7 @@ use validate::ValidateArgs;
 /// `ktrdr strategies`.
 #[derive(Debug, Args)]
 pub(crate) struct StrategiesArgs {
-    /// The subcommand to run.
+    /// The subcommand with its arguments.
     #[command(subcommand)]
     command: StrategiesCommand,
 }

@@ -56,6 +56,8 @@ fn write_new_file(path: &Path, text: &str) -> std::io::Result<()> {
 
 fn not_written(file: &Path, error: &std::io::Error) -> Failure {
     let message = format!("cannot write {}", file.display());
+
+    // A file that exists may be somebody's work: it is refused, never overwritten.
     let (exit, hint) = match error.kind() {
         ErrorKind::AlreadyExists => (
             Exit::Refused,

@@ -102,6 +102,7 @@ fn time_or(time: Option<Utc>, open_end: &str) -> String {
 /// The label source with its parameters and classes:
 /// `triple_barrier (pt_multiplier 3.0, …): BUY, HOLD, SELL`.
 fn labels_line(resolved: &Resolved) -> String {
+    // Listed by their keys in JSON, a new parameter is shown without a change here.
     let parameters = match serde_json::to_value(resolved.labels) {
         Ok(Value::Object(keys)) => keys,
         _ => serde_json::Map::new(),
@@ -148,6 +149,8 @@ fn list_inputs(strategy: &Strategy, context: &Context) {
         let Some(described) = input_meaning(strategy, input) else {
             continue;
         };
+
+        // An input that names no timeframes has all those of the strategy.
         let timeframes = input
             .timeframes
             .as_ref()

@@ -85,6 +85,7 @@ fn show_usable(
     args: &ValidateArgs,
     context: &Context,
 ) -> Result<(), Failure> {
+    // What can fail comes before the first line: a failure follows no `valid`.
     let symbols = read_symbols(
         &args.bars,
         &resolved.timeframes,

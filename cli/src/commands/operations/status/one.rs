@@ -92,6 +92,7 @@ fn facts_of(record: &OperationRecord, now: Timestamp) -> Vec<(String, String)> {
     let created = format!("{} ({age} ago)", instant(record.created_at));
     facts.push(("created".to_owned(), created));
     if let Some(started) = record.started_at {
+        // What has not ended yet has lasted until now.
         let duration = compact(after(started, record.finished_at.unwrap_or(now)));
         facts.push(("duration".to_owned(), duration));
     }
@@ -134,6 +135,7 @@ fn step_row(
         return Vec::new();
     };
 
+    // The last message of a completed step may have said less than all.
     let percent = match (step.state, progress) {
         (StepState::Completed, _) => "100%".to_owned(),
         (_, Some(progress)) => format!("{:.0}%", progress.step_percent),

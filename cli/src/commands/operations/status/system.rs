@@ -19,6 +19,7 @@ type StateCounts = BTreeMap<String, usize>;
 /// Shows the whole system.
 pub(super) async fn show_system(context: &Context, bus: &Bus) -> Result<Exit, Failure> {
     let filter = OperationFilter::default();
+    // None of the three needs another's answer, so that only the slowest is waited for.
     let (records, workers, round_trip) = tokio::try_join!(
         bus.operations().list(COUNTED_OPERATIONS, &filter),
         bus.workers().list(),
