@@ -219,7 +219,7 @@ fn reason_of_retry(facts: &WaitingFacts<'_>, step: &StepRecord) -> WaitingReason
     let time_left = step.retry_at.map(|due| after(facts.now, due));
     let note = step.note.clone();
     WaitingReason::Retrying {
-        left: time_left.filter(|time| !time.is_zero()),
+        time_left: time_left.filter(|time_left| !time_left.is_zero()),
         note: note.unwrap_or_else(|| "interrupted".to_owned()),
     }
 }
@@ -233,7 +233,6 @@ fn reason_of_running(
         return Some(reason);
     }
 
-    // What an earlier attempt reported says nothing about this one.
     let progress = facts
         .progress
         .get(&number)
@@ -242,7 +241,7 @@ fn reason_of_running(
         let time_left = waiting.until.map(|until| after(facts.now, until));
         return Some(WaitingReason::Waiting {
             reason: waiting.reason.clone(),
-            left: time_left.filter(|time| !time.is_zero()),
+            time_left: time_left.filter(|time_left| !time_left.is_zero()),
         });
     }
 
@@ -262,6 +261,6 @@ fn reason_of_silence(facts: &WaitingFacts<'_>, step: &StepRecord) -> Option<Wait
     let time_left = facts.timing.silence.saturating_sub(silent);
     Some(WaitingReason::Silent {
         silent,
-        left: (!is_overdue).then_some(time_left),
+        time_left: (!is_overdue).then_some(time_left),
     })
 }

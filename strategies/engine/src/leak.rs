@@ -308,18 +308,27 @@ mod tests {
         )])
     }
 
+    /// Two columns, in chunks of seven rows: the close, and what `column` makes of it.
+    fn pass_columns(
+        bars: &KnownBars<'_>,
+        column: impl Fn(&[f64]) -> Vec<f64>,
+        sink: &mut dyn ColumnSink,
+    ) -> Result<(), FeatureError> {
+        let close = bars[&Timeframe::Hour1].close;
+
+        for (feature, values) in [close.to_vec(), column(close)].iter().enumerate() {
+            for (chunk, values) in values.chunks(7).enumerate() {
+                sink.take(feature, 7 * chunk, values);
+            }
+        }
+        Ok(())
+    }
+
     /// The leak that the test finds where `column` makes the second of two columns.
     fn find_leak(rows: usize, column: impl Fn(&[f64]) -> Vec<f64>) -> Option<Leak> {
         let bars = rising_bars(rows);
-        let compute = |bars: &KnownBars<'_>, sink: &mut dyn ColumnSink| {
-            let close = bars[&Timeframe::Hour1].close;
-            for (feature, values) in [close.to_vec(), column(close)].iter().enumerate() {
-                for (chunk, values) in values.chunks(7).enumerate() {
-                    sink.take(feature, 7 * chunk, values);
-                }
-            }
-            Ok(())
-        };
+        let compute =
+            |bars: &KnownBars<'_>, sink: &mut dyn ColumnSink| pass_columns(bars, &column, sink);
 
         let mut test = LeakTest::new(&bars[&Timeframe::Hour1].close_time);
         assert_eq!(test.cuts(), 3);

@@ -140,11 +140,15 @@ fn parameter_finding(fields: &Fields<'_>, error: &ParameterError) -> Finding {
 
     // The rule is the one that the grammar uses for the same fault in other sections.
     match error {
-        ParameterError::Unknown { nearest, known, .. } => {
+        ParameterError::Unknown {
+            nearest,
+            known: names,
+            ..
+        } => {
             let finding = fields.error_at(key, "indicator.parameter", message);
             Finding {
                 nearest: nearest.map(str::to_owned),
-                ..finding.allowing("", known)
+                ..finding.allowing("", names)
             }
         }
         ParameterError::WrongType { parameter, .. } => {
@@ -155,8 +159,10 @@ fn parameter_finding(fields: &Fields<'_>, error: &ParameterError) -> Finding {
             }
         }
         ParameterError::OutOfBounds {
-            parameter, found, ..
-        } => match (&parameter.kind, found) {
+            parameter,
+            found: value,
+            ..
+        } => match (&parameter.kind, value) {
             (ParameterKind::Choice { options, .. }, Value::Text(word)) => fields
                 .error_at(key, "value.unknown", message)
                 .allowing(word, *options),

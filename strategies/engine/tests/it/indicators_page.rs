@@ -83,7 +83,9 @@ fn write_parameters(page: &mut String, parameters: &[ParameterSpec]) {
     }
 
     for parameter in parameters {
-        let (name, kind, meaning) = (parameter.name, &parameter.kind, parameter.description);
+        let name = parameter.name;
+        let kind = &parameter.kind;
+        let meaning = parameter.description;
         writeln!(
             page,
             "| `{name}` | {} | {kind} | {meaning} |",

@@ -42,9 +42,9 @@ type Pair = [f64; 2];
 const LOWEST: Pair = [f64::NEG_INFINITY; 2];
 
 #[inline(always)]
-fn larger_pair(left: Pair, right: Pair) -> Pair {
-    let [high, low] = left;
-    let [other_high, other_low] = right;
+fn larger_pair(one: Pair, other: Pair) -> Pair {
+    let [high, low] = one;
+    let [other_high, other_low] = other;
     [larger_of(high, other_high), larger_of(low, other_low)]
 }
 
@@ -152,8 +152,8 @@ fn fill_extremes(
         rows = rows.saturating_sub(window);
         let neighbours = slice_of(shorter, window..window + rows);
         let pairs = slice_of(shorter, 0..rows).iter().zip(neighbours);
-        for (cell, (left, right)) in longer.iter_mut().zip(pairs) {
-            *cell = pick(*left, *right);
+        for (cell, (one, other)) in longer.iter_mut().zip(pairs) {
+            *cell = pick(*one, *other);
         }
 
         std::mem::swap(&mut shorter, &mut longer);
@@ -162,7 +162,7 @@ fn fill_extremes(
 
     // An extreme may see a value twice, so two overlapping windows together make one of n.
     let overlapping = slice_of(shorter, length - window..shorter.len());
-    for (cell, (left, right)) in extremes.iter_mut().zip(shorter.iter().zip(overlapping)) {
-        *cell = pick(*left, *right);
+    for (cell, (one, other)) in extremes.iter_mut().zip(shorter.iter().zip(overlapping)) {
+        *cell = pick(*one, *other);
     }
 }

@@ -95,12 +95,16 @@ impl ParameterError {
             } => format!("did you mean {nearest:?}?"),
 
             Self::Unknown {
-                indicator, known, ..
-            } if known.is_empty() => format!("{indicator} takes no parameters: remove the key"),
+                indicator,
+                known: names,
+                ..
+            } if names.is_empty() => format!("{indicator} takes no parameters: remove the key"),
 
             Self::Unknown {
-                indicator, known, ..
-            } => format!("remove the key; {indicator} takes {}", known.join(", ")),
+                indicator,
+                known: names,
+                ..
+            } => format!("remove the key; {indicator} takes {}", names.join(", ")),
 
             Self::WrongType { parameter, .. } | Self::OutOfBounds { parameter, .. } => {
                 let ParameterSpec {
