@@ -13,7 +13,7 @@
 //! | store away | the step is retried |
 //! | killed | the next attempt checks again; equal bars give the same report under the same key |
 //!
-//! It deliberately changes no bars: a repair is a derived view, never an edit of what was fetched.
+//! It deliberately changes no bars: whoever reads the report decides what to do.
 
 mod error;
 mod handler;
