@@ -96,7 +96,10 @@ impl Active<'_> {
 
         let written = Timestamp::from_nanosecond(mark.created.unix_timestamp_nanos());
         let written = written.unwrap_or(Timestamp::MAX);
-        if Timestamp::now().duration_since(written).unsigned_abs() <= age {
+        let mark_age = Timestamp::now().duration_since(written);
+
+        // A time in the future, or one that cannot be read, is not old.
+        if mark_age.is_negative() || mark_age.unsigned_abs() <= age {
             return Ok(());
         }
 
