@@ -104,7 +104,7 @@ impl Event {
             return of_submission;
         }
 
-        // An attempt may write many checkpoints.
+        // An attempt may write many checkpoints, so each one's time tells them apart.
         let attempt = self.attempt;
         match self.what {
             What::Checkpointed => {

@@ -136,7 +136,7 @@ impl CommandAddress {
     pub fn parse(subject: &str) -> Result<Self, InvalidId> {
         let tokens: Vec<&str> = subject.split('.').collect();
 
-        // Each token names itself in the error when it is not one.
+        // A wrong token makes an error that says which kind of token was expected.
         match tokens.as_slice() {
             ["ktrdr", "cmd", service, lane, op, step] => Ok(Self {
                 service: service.parse()?,

@@ -98,7 +98,7 @@ impl OperationRecord {
             .ok_or(Refusal::NoSuchStep(number))
     }
 
-    /// The step, if it has not ended and a message of `submission` speaks of it.
+    /// The step, if it has not ended and its submission is the one that the message carries.
     fn open_step_mut(
         &mut self,
         number: StepNumber,
@@ -351,8 +351,7 @@ impl OperationRecord {
         Ok(())
     }
 
-    /// A cancel request is in force while no worker holds a step: the operation is cancelled at
-    /// once.
+    /// Applies a cancel request while no worker holds a step: the operation is cancelled at once.
     pub fn cancel_unheld(
         &mut self,
         sequence: u64,

@@ -74,7 +74,10 @@ impl FileProvider {
 
         // Parsing a large file takes long enough to hold up the other tasks of this thread.
         let work = tokio::task::spawn_blocking(move || {
-            Ok(usable(&file, read(&file, bytes, &mapping, &expected)?))
+            Ok(select_usable(
+                &file,
+                read(&file, bytes, &mapping, &expected)?,
+            ))
         });
         let content = Arc::new(
             work.await
@@ -124,9 +127,9 @@ impl FileProvider {
     }
 }
 
-/// What of a file can be stored: sorted, one bar per label, with prices; the rest is counted by
-/// line.
-fn usable(name: &str, file: FileBars) -> Content {
+/// The bars of a file that can be stored: sorted, one bar per label, with prices. Notes name the
+/// lines of the others.
+fn select_usable(name: &str, file: FileBars) -> Content {
     let FileBars {
         bars,
         lines,

@@ -48,13 +48,17 @@ use workers::Workers;
 /// of the first one in order.
 ///
 /// # Memory
-/// The rows of all symbols, R in number and with F features of which Z are scaled, take
-/// `R · (4 F + 4 Z + 53)` bytes at most: four times, label, weight, symbol and part in addition to
-/// the columns. With T threads, at most 4 T further symbols are at work or wait to be stacked, and
-/// one is being stacked, whose emptied columns serve a later one. The bars of a symbol take 56
-/// bytes each, its columns as much as its rows, and its widest indicator on another timeframe, or a
-/// search for holes, 8 bytes per output and bar. So with b base bars and B bars per symbol, and O
-/// outputs at most, the peak is below
+/// Let R be the rows of all symbols, F the features, Z those of them that are scaled, T the
+/// threads, b the base bars and B all bars of a symbol, and O the outputs of its widest indicator.
+///
+/// - The stacked rows take `R · (4 F + 4 Z + 53)` bytes: the columns, and per row four times,
+///   label, weight, symbol and part.
+/// - At most 5 T symbols are at work, wait to be stacked, or are being stacked; each takes as much
+///   per base bar as a stacked row.
+/// - T of them hold their bars, 56 bytes each, and for an indicator on another timeframe or a
+///   search for holes 8 bytes per output and bar.
+///
+/// So the peak is below
 ///
 /// ```text
 /// R · (4 F + 4 Z + 53)  +  5 T · b · (4 F + 4 Z + 53)  +  T · B · (56 + 8 O + 24)

@@ -251,8 +251,8 @@ struct ColumnWork<'a> {
     scaled: Option<(FeatureColumn, Vec<f32>)>,
 }
 
-/// Keeps the rows of every column that have a part, and scales them as the rows of the training
-/// part demand. `part` is by kept row.
+/// Keeps the rows that belong to a part, and scales every column by the statistics of its training
+/// rows. `part` has one entry per kept row.
 fn scale_columns(
     features: &[Feature],
     columns: Vec<Column>,

@@ -148,7 +148,7 @@ fn check_without_source(fields: Fields<'_>) {
             .filter(|attempt| attempt.keys_read.contains(&entry.key.as_str()))
             .peekable();
 
-        // All sources that have the key say much the same: one of them is quoted.
+        // All sources that have the key give nearly the same findings: those of the first will do.
         let first = with_key.peek().copied();
         let is_refused_by_all = with_key.all(|attempt| attempt.findings_at(&path).next().is_some());
         if let Some(first) = first.filter(|_| is_refused_by_all) {
