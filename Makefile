@@ -8,14 +8,16 @@ CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 BIN := $(TARGET)/debug
 
-.PHONY: help setup build trainer test lint fmt demo clean-demo bench audit
+.PHONY: help toolchain setup build trainer test lint fmt demo clean-demo bench audit
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do printf 'make %-11s %s\n' "$$name" "$$text"; done
 
-setup: ## fetch the NATS server (8 MB), libtorch (540 MB) and an S3 server for tests (30 MB) into .deps; nothing is installed outside the checkout
+toolchain:
 	@command -v $(CARGO) >/dev/null || { echo 'error: cargo is not on PATH'; echo 'hint: install Rust with rustup (https://rustup.rs); rust-toolchain.toml chooses the version'; exit 1; }
 	@command -v cc >/dev/null || { echo 'error: there is no C compiler'; echo 'hint: Debian and Ubuntu: apt install build-essential'; exit 1; }
+
+setup: toolchain ## fetch the NATS server (8 MB), libtorch (540 MB) and an S3 server for tests (30 MB) into .deps; nothing is installed outside the checkout
 	@infra/setup all
 
 build: ## ktrdr and every service but the trainer; needs no libtorch
@@ -36,7 +38,9 @@ test: lint ## set up, lint, build everything, run every test
 	$(CARGO) build --locked --workspace --bins
 	$(CARGO) test --locked --workspace --no-fail-fast
 
-demo: setup ## a whole system for a quarter of a minute: data, a training, a prediction; leaves nothing running
+demo: toolchain ## a whole system for a quarter of a minute: data, a training, a prediction; leaves nothing running
+	@infra/setup nats
+	@infra/setup libtorch
 	@[ -x '$(BIN)/ktrdr-trainer' ] || echo 'building everything once, 5 to 10 minutes on two cores; then the demo, a quarter of a minute'
 	$(CARGO) build --locked --workspace --bins
 	@KTRDR_BIN_DIR='$(BIN)' infra/demo

@@ -74,7 +74,7 @@ pub struct FuzzyHole {
 
 /// `datasets/<hash of inputs>/manifest.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct DatasetManifest {
+pub struct DataSetManifest {
     /// Version of this layout.
     pub v: u16,
     /// Hash of the canonical data part of the request: the data set's identity.
@@ -125,7 +125,7 @@ pub struct DatasetManifest {
     pub written_by: String,
 }
 
-impl DatasetManifest {
+impl DataSetManifest {
     /// Version of the layout written now.
     pub const VERSION: u16 = 1;
 

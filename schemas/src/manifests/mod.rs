@@ -11,7 +11,7 @@ mod series;
 
 pub use artifact::{ArtifactManifest, Lineage, ModelManifest, ObjectRef};
 pub use dataset::{
-    ColumnRange, DatasetManifest, FittedThreshold, FuzzyHole, PartCount, SeriesInput,
+    ColumnRange, DataSetManifest, FittedThreshold, FuzzyHole, PartCount, SeriesInput,
 };
 pub use network::{
     Activation, FeatureColumn, Network, NetworkKind, Normalisation, OutputKind, TensorSpec,

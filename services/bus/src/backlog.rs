@@ -8,7 +8,8 @@ use schemas::subjects;
 use crate::error::BusError;
 use crate::handles::Commands;
 
-/// Commands ahead are counted up to here; beyond, the number of all that wait is told.
+/// Commands ahead are counted one by one up to here; beyond, the answer is the number of all that
+/// wait.
 const COUNTED_MAX: u64 = 50;
 
 /// One queue at one moment.

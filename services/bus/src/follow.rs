@@ -2,7 +2,7 @@
 //! is terminal.
 //!
 //! Subscribe first, then read what is stored, then drop what is older than what was read: nothing
-//! falls between. A slow reader costs nobody anything, because of progress and records only the
+//! falls between. A slow reader holds up no one, because of progress and records only the
 //! newest is kept for it.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

@@ -98,7 +98,7 @@ impl Infra<'_> {
             return Ok(());
         }
 
-        // What the server keeps beside the declared fields stays as it is.
+        // Fields that are not declared stay as the server has them.
         let mut merged: Config = merge_fields(&on_server, declared, STREAM_FIELDS)?;
         merged.metadata.extend(declared.metadata.clone());
         let changed = self.bus.js.update_stream(merged).await;

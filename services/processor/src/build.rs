@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use market::Utc;
-use schemas::manifests::DatasetManifest;
+use schemas::manifests::DataSetManifest;
 use schemas::names::PARTS;
 use schemas::progress::{Context, Count, Progress};
 use store::{DataSetTable, Store, WRITTEN_BY};
@@ -27,7 +27,7 @@ const WORKS_BEFORE_INDICATORS: usize = 1;
 #[derive(Clone, Debug, PartialEq)]
 pub struct BuiltDataSet {
     /// Manifest of the data set.
-    pub manifest: DatasetManifest,
+    pub manifest: DataSetManifest,
     /// True when it was there before.
     pub reused: bool,
 }
@@ -58,7 +58,7 @@ pub async fn build_data_set(
     }
 
     let set = assemble_on_thread(job, &source, threads, stop, report).await?;
-    let draft = DatasetManifest {
+    let draft = DataSetManifest {
         inputs_sha256,
         inputs,
         ..draft_manifest(&set, &source, now)
@@ -109,9 +109,9 @@ async fn assemble_on_thread(
 }
 
 /// The manifest but for the inputs; the store fills in hash, size and rows of the file.
-fn draft_manifest(set: &DataSet, source: &StoredSource, now: Utc) -> DatasetManifest {
-    DatasetManifest {
-        v: DatasetManifest::VERSION,
+fn draft_manifest(set: &DataSet, source: &StoredSource, now: Utc) -> DataSetManifest {
+    DataSetManifest {
+        v: DataSetManifest::VERSION,
 
         // Filled in by the caller and by the store.
         inputs_sha256: String::new(),

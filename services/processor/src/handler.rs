@@ -8,7 +8,7 @@ use market::Utc;
 use runtime::{StepContext, StepError, StepHandler};
 use schemas::commands::{FetchBars, ProcessBars, ProcessOutcome, TrainRequest};
 use schemas::errors::ErrorRecord;
-use schemas::manifests::{DatasetManifest, FuzzyHole};
+use schemas::manifests::{DataSetManifest, FuzzyHole};
 use schemas::names::PARTS;
 use serde::{Deserialize, Serialize};
 
@@ -125,7 +125,7 @@ fn outcome_of(job: &ProcessJob, built: &BuiltDataSet) -> ProcessOutcome {
 }
 
 /// What people should know before they trust a model of this data set.
-fn warnings_of(job: &ProcessJob, manifest: &DatasetManifest) -> Vec<String> {
+fn warnings_of(job: &ProcessJob, manifest: &DataSetManifest) -> Vec<String> {
     let mut warnings = Vec::new();
     for part in PARTS {
         warnings.extend(warnings_of_rare_classes(job, manifest, part));
@@ -142,7 +142,7 @@ fn warnings_of(job: &ProcessJob, manifest: &DatasetManifest) -> Vec<String> {
 #[expect(clippy::cast_precision_loss, reason = "row counts are far below 2^53")]
 fn warnings_of_rare_classes(
     job: &ProcessJob,
-    manifest: &DatasetManifest,
+    manifest: &DataSetManifest,
     part: &str,
 ) -> Vec<String> {
     let rows = manifest.rows_of(part) as f64;

@@ -41,7 +41,7 @@ impl ProgressSlot {
         self.filled.notify_one();
     }
 
-    /// Values put so far: it stands still when the work hangs.
+    /// Number of values put so far; it stops growing when the work hangs.
     pub fn puts(&self) -> u64 {
         self.puts.load(Ordering::Relaxed)
     }

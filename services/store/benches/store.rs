@@ -13,7 +13,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use market::{DayBoundary, Instrument, SeriesKey, Timeframe, Utc};
-use schemas::manifests::{DatasetManifest, OutputKind};
+use schemas::manifests::{DataSetManifest, OutputKind};
 use store::files::{Expected, Mapping, read_path};
 use store::{ALL_TIME, DataSetTable, Edit, RawBar, RawBars, Store};
 
@@ -147,9 +147,9 @@ fn make_feature(shift: usize) -> Vec<f32> {
         .collect()
 }
 
-fn manifest(inputs_sha256: String) -> DatasetManifest {
-    DatasetManifest {
-        v: DatasetManifest::VERSION,
+fn manifest(inputs_sha256: String) -> DataSetManifest {
+    DataSetManifest {
+        v: DataSetManifest::VERSION,
         inputs_sha256,
         sha256: String::new(),
         size_bytes: 0,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arrow_array::types::{ArrowDictionaryKeyType, Float32Type, UInt8Type, UInt16Type};
 use arrow_array::{Array, ArrayRef, DictionaryArray, Float32Array, PrimitiveArray, StringArray};
 use bytes::Bytes;
-use schemas::manifests::DatasetManifest;
+use schemas::manifests::DataSetManifest;
 use schemas::names::PARTS;
 
 use crate::object::{Created, checked_segment, form_error, reference_to, run_blocking};
@@ -232,7 +232,7 @@ impl StoredDataSets<'_> {
     ///
     /// # Errors
     /// The text is not a hash, or the manifest cannot be read.
-    pub async fn find(self, inputs_sha256: &str) -> Result<Option<DatasetManifest>, StoreError> {
+    pub async fn find(self, inputs_sha256: &str) -> Result<Option<DataSetManifest>, StoreError> {
         let key = format!("{}manifest.json", prefix_of(inputs_sha256)?);
         self.store.document(&key).await
     }
@@ -246,8 +246,8 @@ impl StoredDataSets<'_> {
     pub async fn publish(
         self,
         table: DataSetTable,
-        draft: DatasetManifest,
-    ) -> Result<DatasetManifest, StoreError> {
+        draft: DataSetManifest,
+    ) -> Result<DataSetManifest, StoreError> {
         let prefix = prefix_of(&draft.inputs_sha256)?;
         let rows = table.rows() as u64;
 
@@ -262,7 +262,7 @@ impl StoredDataSets<'_> {
         let file = format!("{prefix}{}.parquet", written.sha256);
         self.store.put_verified(&file, &written, bytes).await?;
 
-        let manifest = DatasetManifest {
+        let manifest = DataSetManifest {
             sha256: written.sha256,
             size_bytes: written.size_bytes,
             rows,
@@ -285,7 +285,7 @@ impl StoredDataSets<'_> {
     ///
     /// # Errors
     /// The file is absent, damaged, or not of the manifest's form.
-    pub async fn read(self, manifest: &DatasetManifest) -> Result<DataSetTable, StoreError> {
+    pub async fn read(self, manifest: &DataSetManifest) -> Result<DataSetTable, StoreError> {
         let prefix = prefix_of(&manifest.inputs_sha256)?;
         let key = format!("{prefix}{}.parquet", manifest.sha256);
         let bytes = self.store.get_checked(&key, &manifest.sha256).await?;

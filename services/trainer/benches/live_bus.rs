@@ -30,7 +30,7 @@ use schemas::{
     command::Command,
     commands::{TrainModel, TrainRequest},
     ids::Lane,
-    manifests::{DatasetManifest, FeatureColumn, Network},
+    manifests::{DataSetManifest, FeatureColumn, Network},
     operation::{NewOperation, OperationState},
     plan::{Plan, StepSpec},
     training::TrainingSettings,
@@ -283,9 +283,9 @@ fn table(resolved: &Resolved) -> DataSetTable {
 }
 
 /// The manifest of a data set that was made from nothing.
-fn draft(resolved: &Resolved, features: &[FeatureColumn]) -> DatasetManifest {
+fn draft(resolved: &Resolved, features: &[FeatureColumn]) -> DataSetManifest {
     let draft = serde_json::json!({
-        "v": DatasetManifest::VERSION, "inputs_sha256": sha256_hex(b"bench"), "sha256": "", "size_bytes": 0, "rows": 0,
+        "v": DataSetManifest::VERSION, "inputs_sha256": sha256_hex(b"bench"), "sha256": "", "size_bytes": 0, "rows": 0,
         "inputs": null, "series": [], "features": features, "output": resolved.output(), "validation_start": 0,
         "test_start": 0, "embargo_micros": 0, "parts": [], "dropped": {}, "coverage": {}, "leak_test_cuts": 1,
         "created_at": 0, "written_by": "bench",

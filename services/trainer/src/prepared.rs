@@ -8,7 +8,7 @@ use schemas::codes;
 use schemas::commands::{ProcessBars, TrainModel, TrainRequest};
 use schemas::errors::ErrorRecord;
 use schemas::ids::OperationId;
-use schemas::manifests::{ArtifactManifest, DatasetManifest, Lineage, Network};
+use schemas::manifests::{ArtifactManifest, DataSetManifest, Lineage, Network};
 use store::sha256_hex;
 use strategies::{Resolved, ResolvedRequest};
 
@@ -25,7 +25,7 @@ const LIBTORCH_VERSION: &str = "2.13.0";
 pub(crate) struct PreparedTraining {
     request: TrainRequest,
     resolved: Resolved,
-    manifest: DatasetManifest,
+    manifest: DataSetManifest,
     /// The network to fit, its columns scaled as the data set says.
     pub(crate) network: Network,
     data: TrainingData,

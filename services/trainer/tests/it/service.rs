@@ -10,7 +10,7 @@ use schemas::{
     errors::ErrorRecord,
     events::What,
     ids::{Lane, OperationId},
-    manifests::{DatasetManifest, FeatureColumn},
+    manifests::{DataSetManifest, FeatureColumn},
     operation::{NewOperation, OperationRecord, OperationState},
     plan::{Plan, StepSpec},
 };
@@ -32,8 +32,8 @@ async fn publish_dataset(store: &Store, absent: Option<f32>) -> String {
     let columns = resolved.feature_columns();
     let features = made_up_features(columns.len());
     let table = table(&columns, features, absent);
-    let draft = DatasetManifest {
-        v: DatasetManifest::VERSION,
+    let draft = DataSetManifest {
+        v: DataSetManifest::VERSION,
         inputs_sha256: sha256_hex(format!("{absent:?}").as_bytes()),
         sha256: String::new(),
         size_bytes: 0,

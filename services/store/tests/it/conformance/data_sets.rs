@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use schemas::ids::StepNumber;
-use schemas::manifests::{DatasetManifest, OutputKind};
+use schemas::manifests::{DataSetManifest, OutputKind};
 use store::{Bytes, Checkpoint, CheckpointKey, DataSetTable, Store, StoreError};
 
 use super::on_every_store;
 
-fn manifest(inputs: &str) -> DatasetManifest {
-    DatasetManifest {
-        v: DatasetManifest::VERSION,
+fn manifest(inputs: &str) -> DataSetManifest {
+    DataSetManifest {
+        v: DataSetManifest::VERSION,
         inputs_sha256: inputs.to_owned(),
         sha256: String::new(),
         size_bytes: 0,
