@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::ring::{next_slot, replace_at};
-use crate::indicators::engine::slice_of;
+use crate::indicators::engine::{gap_bits, slice_of};
 
 /// The value n steps ago.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -45,7 +45,7 @@ impl Delay {
     }
 
     /// `combine` of each value of a run from `from` on, which is n or more, and of the value n
-    /// steps before it. Leaves the ring alone.
+    /// steps before it. Leaves the ring alone. True if every cell is finite.
     #[inline(always)]
     pub(crate) fn fill(
         &self,
@@ -53,12 +53,15 @@ impl Delay {
         from: usize,
         cells: &mut [f64],
         combine: impl Fn(f64, f64) -> f64,
-    ) {
+    ) -> bool {
         let values = slice_of(run, from..run.len());
         let earlier = slice_of(run, from - self.ring.len()..run.len());
 
+        let mut bits = 0;
         for (cell, (value, before)) in cells.iter_mut().zip(values.iter().zip(earlier)) {
             *cell = combine(*value, *before);
+            bits |= gap_bits(*cell);
         }
+        bits == 0
     }
 }

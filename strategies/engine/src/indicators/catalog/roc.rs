@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::indicators::blocks::Delay;
 use crate::indicators::engine::{
-    BlockKernel, IndicatorSpec, Kernel, SOURCE, Scratch, period, run_blocks,
+    BLOCK, BlockKernel, IndicatorSpec, Kernel, SOURCE, Scratch, period, run_blocks,
 };
 
 pub(crate) const SPEC: IndicatorSpec = IndicatorSpec {
@@ -35,7 +35,7 @@ impl Kernel<f64, 1> for Roc {
 
 /// Without it: 1.09 ns per row instead of 0.29.
 impl BlockKernel<f64, 1> for Roc {
-    const OUTPUT_SHOWS_GAPS: bool = true;
+    const TRY_ROWS: usize = 64 * BLOCK;
 
     #[inline(always)]
     fn is_warm(&self) -> bool {
@@ -45,6 +45,18 @@ impl BlockKernel<f64, 1> for Roc {
     #[inline(always)]
     fn block(&mut self, run: &[f64], from: usize, [cells]: [&mut [f64]; 1], _: &mut Scratch) {
         self.0.fill(run, from, cells, rate_of_change);
+    }
+
+    #[inline(always)]
+    fn try_block(
+        &mut self,
+        run: &[f64],
+        from: usize,
+        [cells]: [&mut [f64]; 1],
+        _: &mut Scratch,
+    ) -> bool {
+        // A value is finite only if both its inputs are.
+        self.0.fill(run, from, cells, rate_of_change)
     }
 }
 

@@ -32,10 +32,8 @@ pub(crate) trait Kernel<I: Input, const OUTPUTS: usize>:
 /// Only for types whose series it computes at least a tenth faster than the steps do; the bench
 /// `block_kernels` measures that, and each implementation says what its rows cost without it.
 pub(crate) trait BlockKernel<I: Input, const OUTPUTS: usize>: Kernel<I, OUTPUTS> {
-    /// True for a block that keeps no state, and whose output is finite only if all inputs that it
-    /// is made of are. Such a block may see rows with missing inputs, and what it fills there is
-    /// thrown away: looking at the outputs alone is faster where a formula is as short as a look.
-    const OUTPUT_SHOWS_GAPS: bool = false;
+    /// Most rows that [`try_block`](Self::try_block) takes at once; 0 for a type that has none.
+    const TRY_ROWS: usize = 0;
 
     /// True once the formula has all the history it needs. The rows before go step by step, so a
     /// block need not know how a formula begins.
@@ -54,4 +52,20 @@ pub(crate) trait BlockKernel<I: Input, const OUTPUTS: usize>: Kernel<I, OUTPUTS>
         cells: [&mut [f64]; OUTPUTS],
         scratch: &mut Scratch,
     );
+
+    /// The same for rows whose inputs nobody has looked at: the block looks at them on its way,
+    /// which is faster where a formula is as short as a look.
+    ///
+    /// True if every cell is finite or NaN and no input is missing. Else nothing but the cells has
+    /// changed, and they are filled again by [`block`](Self::block).
+    #[inline(always)]
+    fn try_block(
+        &mut self,
+        _run: I::Rows<'_>,
+        _from: usize,
+        _cells: [&mut [f64]; OUTPUTS],
+        _scratch: &mut Scratch,
+    ) -> bool {
+        false
+    }
 }

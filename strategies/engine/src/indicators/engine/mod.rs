@@ -14,10 +14,10 @@ mod stream;
 
 pub use bar::Bar;
 pub use indicator::{Indicator, IndicatorError};
-pub(crate) use inputs::{BarAndValue, BarRows, Rows, first_mut, slice_of};
+pub(crate) use inputs::{BarAndValue, BarRows, Rows, first_mut, gap_bits, slice_of};
 #[cfg(test)]
 pub(crate) use kernel::HISTORY;
-pub(crate) use kernel::{BlockKernel, Kernel, Scratch};
+pub(crate) use kernel::{BLOCK, BlockKernel, Kernel, Scratch};
 pub(crate) use parameter_spec::{DDOF, SOURCE, above, bars, choice, flag, period};
 pub use parameter_spec::{ParameterKind, ParameterSpec};
 pub use parameters::{ParameterError, Value};
@@ -25,6 +25,6 @@ pub(crate) use reader::{
     CLOSE_VOLUME, HIGH_LOW, HIGH_LOW_CLOSE, HIGH_LOW_CLOSE_VOLUME, OPEN_HIGH_LOW_CLOSE,
     RangeAndSource, Reader, Source,
 };
-pub(crate) use runner::{Engine, Walk, run_blocks, run_steps};
+pub(crate) use runner::{Engine, Walk, finite_or_nan, run_blocks, run_steps};
 pub use spec::IndicatorSpec;
 pub use stream::{Stream, StreamError, StreamState};

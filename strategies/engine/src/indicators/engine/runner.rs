@@ -15,7 +15,7 @@ use multiversion::multiversion;
 use serde::{Deserialize, Serialize};
 
 use super::bar::Bar;
-use super::inputs::{Input, Rows, first_mut, has_gap, slice_of};
+use super::inputs::{Input, Rows, first_mut, has_gap};
 use super::kernel::{BLOCK, BlockKernel, HISTORY, Kernel, Scratch};
 use super::reader::Reader;
 
@@ -72,9 +72,18 @@ where
 trait Pace<I: Input, K, const OUTPUTS: usize>: Clone + Send + Sync + 'static {
     const HAS_BLOCKS: bool;
 
-    /// True if the next rows may be filled before anybody has looked for missing inputs; see
-    /// [`BlockKernel::OUTPUT_SHOWS_GAPS`].
-    fn may_look_later(kernel: &Option<K>) -> bool;
+    /// How many of the next rows may be filled before anybody has looked for missing inputs.
+    fn rows_to_try(kernel: &Option<K>) -> usize;
+
+    /// Like [`fill_rows`](Self::fill_rows), for rows whose inputs nobody has looked at; see
+    /// [`BlockKernel::try_block`].
+    fn try_rows(
+        kernel: &mut Option<K>,
+        run: I::Rows<'_>,
+        from: usize,
+        cells: [&mut [f64]; OUTPUTS],
+        scratch: &mut Scratch,
+    ) -> bool;
 
     /// Fills the cells of the last rows of `run`, those from `from` on. The kernel is optional so
     /// that an implementation can move it into a local variable for the time being.
@@ -97,7 +106,18 @@ impl<I: Input, K: Kernel<I, OUTPUTS>, const OUTPUTS: usize> Pace<I, K, OUTPUTS> 
     const HAS_BLOCKS: bool = false;
 
     #[inline(always)]
-    fn may_look_later(_: &Option<K>) -> bool {
+    fn rows_to_try(_: &Option<K>) -> usize {
+        0
+    }
+
+    #[inline(always)]
+    fn try_rows(
+        _: &mut Option<K>,
+        _: I::Rows<'_>,
+        _: usize,
+        _: [&mut [f64]; OUTPUTS],
+        _: &mut Scratch,
+    ) -> bool {
         false
     }
 
@@ -140,8 +160,23 @@ impl<I: Input, K: BlockKernel<I, OUTPUTS>, const OUTPUTS: usize> Pace<I, K, OUTP
     const HAS_BLOCKS: bool = true;
 
     #[inline(always)]
-    fn may_look_later(kernel: &Option<K>) -> bool {
-        K::OUTPUT_SHOWS_GAPS && kernel.as_ref().is_some_and(K::is_warm)
+    fn rows_to_try(kernel: &Option<K>) -> usize {
+        let is_warm = K::TRY_ROWS > 0 && kernel.as_ref().is_some_and(K::is_warm);
+        if is_warm { K::TRY_ROWS } else { 0 }
+    }
+
+    #[inline(always)]
+    fn try_rows(
+        kernel: &mut Option<K>,
+        run: I::Rows<'_>,
+        from: usize,
+        cells: [&mut [f64]; OUTPUTS],
+        scratch: &mut Scratch,
+    ) -> bool {
+        match kernel {
+            Some(kernel) => kernel.try_block(run, from, cells, scratch),
+            None => false,
+        }
     }
 
     #[inline(always)]
@@ -340,9 +375,6 @@ where
 /// Length of a line of the cache, in bytes.
 const CACHE_LINE: usize = 64;
 
-/// Rows that are filled at once before anybody has looked for missing inputs.
-const ROWS_BEFORE_LOOK: usize = 8 * BLOCK;
-
 /// Fills the columns with the values of the rows from `position` on, and moves it behind them.
 #[multiversion(targets("x86_64+avx+avx2+fma+bmi1+bmi2"), dispatcher = "direct")]
 fn fill<R, K, P, const OUTPUTS: usize>(
@@ -365,8 +397,9 @@ fn fill<R, K, P, const OUTPUTS: usize>(
 
     while position.next_row < end {
         let row = position.next_row;
-        if row >= look_first_until && P::may_look_later(kernel) {
-            let try_end = end.min(row + ROWS_BEFORE_LOOK);
+        let rows_to_try = P::rows_to_try(kernel);
+        if row >= look_first_until && rows_to_try > 0 {
+            let try_end = end.min(row + rows_to_try);
             let run = rows.slice(position.run_start..try_end);
             let from = row - position.run_start;
 
@@ -450,12 +483,10 @@ where
 {
     let rows = run.len() - from;
     let cells = columns.each_mut().map(|column| first_mut(column, rows));
-    P::fill_rows(kernel, run, from, cells, scratch);
-
-    let mut filled = columns.iter().map(|column| slice_of(column, 0..rows));
-    if filled.any(has_gap) {
+    if !P::try_rows(kernel, run, from, cells, scratch) {
         return false;
     }
+
     // Only now do the cells count as filled: the columns go on behind them.
     split_cells(columns, rows);
     true
@@ -499,7 +530,7 @@ fn restart<K: Clone>(fresh: &K) -> K {
 
 /// NaN for a value that is not finite.
 #[inline(always)]
-fn finite_or_nan(value: f64) -> f64 {
+pub(crate) fn finite_or_nan(value: f64) -> f64 {
     if value.is_finite() { value } else { f64::NAN }
 }
 
