@@ -51,14 +51,14 @@ pub struct Calendar {
 }
 
 impl Calendar {
-    /// The regular hours of a class: US equities for stocks (other exchanges:
-    /// [`from_json`](Self::from_json)), the New York week for currency pairs, every hour for
-    /// crypto.
+    /// The regular hours of a class: US equities for shares, funds and indices (other exchanges:
+    /// [`from_json`](Self::from_json)), the New York week for currencies and metals, every hour for
+    /// crypto and for futures.
     pub fn for_class(class: AssetClass) -> &'static Self {
         match class {
-            AssetClass::Stock => &US_EQUITIES,
-            AssetClass::Fx => &FX,
-            AssetClass::Crypto => &ALWAYS,
+            AssetClass::Stock | AssetClass::Fund | AssetClass::Index => &US_EQUITIES,
+            AssetClass::Fx | AssetClass::Metal => &FX,
+            AssetClass::Future | AssetClass::Crypto | AssetClass::Perpetual => &ALWAYS,
         }
     }
 

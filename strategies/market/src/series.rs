@@ -118,9 +118,9 @@ pub struct SeriesKey {
 }
 
 impl SeriesKey {
-    /// The standard series of an instrument: stocks and crypto by trades, currency pairs by bid;
-    /// stocks split-adjusted and per trading date, pairs per UTC date. Change the public fields for
-    /// another series.
+    /// The standard series of an instrument: currency and metal pairs by bid, everything else by
+    /// trades; shares and funds split-adjusted; pairs per UTC date, everything else per trading
+    /// date. Change the public fields for another series.
     ///
     /// # Errors
     /// A provider that is not a token: 1 to 32 characters of `[a-z0-9_-]`.
@@ -135,13 +135,22 @@ impl SeriesKey {
 
         // What most providers mean by a bar of this class.
         let (what, adjustment, day_boundary) = match instrument.class() {
-            AssetClass::Stock => (
+            AssetClass::Stock | AssetClass::Fund => (
                 PriceKind::Trades,
                 Adjustment::Split,
                 DayBoundary::SessionClose,
             ),
-            AssetClass::Fx => (PriceKind::Bid, Adjustment::Raw, DayBoundary::UtcMidnight),
-            AssetClass::Crypto => (PriceKind::Trades, Adjustment::Raw, DayBoundary::UtcMidnight),
+            AssetClass::Index | AssetClass::Future => (
+                PriceKind::Trades,
+                Adjustment::Raw,
+                DayBoundary::SessionClose,
+            ),
+            AssetClass::Fx | AssetClass::Metal => {
+                (PriceKind::Bid, Adjustment::Raw, DayBoundary::UtcMidnight)
+            }
+            AssetClass::Crypto | AssetClass::Perpetual => {
+                (PriceKind::Trades, Adjustment::Raw, DayBoundary::UtcMidnight)
+            }
         };
 
         Ok(Self {

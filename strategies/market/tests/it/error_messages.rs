@@ -20,7 +20,9 @@ fn every_error_says_what_is_wrong_and_what_to_do() {
         "",
         "ABCDEFGHIJKLMNOPQRSTU",
         "AA*",
-        "fut:ES",
+        "opt:ES",
+        "fut:ES:13",
+        "crypto:ZZZBUSD",
         "fx:AAPL",
         "EUR/XYZ",
     ] {
