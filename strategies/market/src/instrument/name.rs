@@ -1,5 +1,5 @@
-//! What may follow the prefix of a class: `AAPL` of `stk:AAPL`, `EUR/USD` of `fx:EUR/USD`, `ES:202612`
-//! of `fut:ES:202612`.
+//! What may follow the prefix of a class: `AAPL` of `stk:AAPL`, `EUR/USD` of `fx:EUR/USD`,
+//! `ES:202612` of `fut:ES:202612`.
 //!
 //! A name in the form of an id is taken as it is, so that every id is read back. Other forms are
 //! those of people who say the class and write the rest as their vendor does.

@@ -22,6 +22,7 @@ pub(super) fn encode(name: &str) -> String {
 pub(super) fn decode(token: &str) -> Option<String> {
     let mut name = String::with_capacity(token.len());
     let mut characters = token.chars();
+
     while let Some(character) = characters.next() {
         match character {
             '-' => name.push('.'),
