@@ -1,26 +1,39 @@
 //! The written form of a calendar: what a calendar file may say, and why it is refused.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use jiff::civil::{Date, DateTime, Time};
 use jiff::{Span, ToSpan};
-use serde::Deserialize;
+use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 const DAY_MINUTES: i64 = 1_440;
+/// Longest name of a calendar, in characters.
+const NAME_LENGTH_MAX: usize = 32;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CalendarFile {
     pub(crate) name: String,
+    #[serde(default)]
+    pub(crate) description: String,
+    #[serde(default)]
+    pub(crate) sources: Vec<String>,
     pub(crate) exchange_time_zone: String,
     pub(crate) covers: Option<Coverage>,
+    pub(crate) projected_from: Option<Date>,
     pub(crate) sessions: Week,
     #[serde(default)]
-    pub(crate) holidays: Vec<Date>,
+    pub(crate) hours: Vec<DatedWeek>,
     #[serde(default)]
-    pub(crate) early_closes: BTreeMap<Date, Time>,
+    pub(crate) holidays: Holidays,
     #[serde(default)]
-    pub(crate) late_opens: BTreeMap<Date, Time>,
+    pub(crate) early_closes: BTreeMap<Date, TimedReason>,
+    #[serde(default)]
+    pub(crate) late_opens: BTreeMap<Date, TimedReason>,
+    #[serde(default)]
+    pub(crate) special_sessions: BTreeMap<Date, SpecialDay>,
 }
 
 /// First and last date whose exceptions are known, both included.
@@ -29,6 +42,23 @@ pub(crate) struct CalendarFile {
 pub(crate) struct Coverage {
     pub(crate) first: Date,
     pub(crate) last: Date,
+}
+
+/// The weekly hours of the trading dates from a date on.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DatedWeek {
+    pub(crate) from: Date,
+    pub(crate) sessions: Week,
+}
+
+/// The hours of one trading date, which replace those of the week and every other exception.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SpecialDay {
+    #[serde(default)]
+    pub(crate) name: String,
+    pub(crate) sessions: Vec<Hours>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -57,20 +87,107 @@ impl Week {
             &self.sunday,
         ]
     }
+
+    /// Sessions of a week, end to start again, must follow each other without overlap.
+    fn check(&self) -> Result<(), CalendarError> {
+        let mut sessions: Vec<WeekMinutes> = Vec::new();
+        for (day, hours) in (0..).zip(self.days()) {
+            sessions.extend(hours.iter().map(|hours| WeekMinutes::of(day, hours)));
+        }
+
+        // The week starts again after its last session.
+        let first = sessions.first().ok_or(CalendarError::Closed)?;
+        let next_week = first.open + 7 * DAY_MINUTES;
+        let next_opens = sessions
+            .iter()
+            .skip(1)
+            .map(|session| session.open)
+            .chain([next_week]);
+
+        for (session, next_open) in sessions.iter().zip(next_opens) {
+            if session.close <= session.open || next_open < session.close {
+                let weekday = session.weekday();
+                return Err(CalendarError::Sessions { weekday });
+            }
+        }
+        Ok(())
+    }
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Hours {
     pub(crate) open: LocalTime,
     pub(crate) close: LocalTime,
+    #[serde(default)]
     pub(crate) phase: Phase,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+/// Dates on which nothing trades, with the reason: written as a map of dates to names, or as a list
+/// of dates without names.
+#[derive(Debug, Default)]
+pub(crate) struct Holidays(pub(crate) BTreeMap<Date, String>);
+
+impl<'de> Deserialize<'de> for Holidays {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(HolidaysVisitor)
+    }
+}
+
+/// Reads both forms where they are, so that an error keeps its line.
+struct HolidaysVisitor;
+
+impl<'de> Visitor<'de> for HolidaysVisitor {
+    type Value = Holidays;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a list of dates, or a map of dates to names")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Holidays, A::Error> {
+        let mut holidays = BTreeMap::new();
+        while let Some(date) = items.next_element()? {
+            holidays.insert(date, String::new());
+        }
+        Ok(Holidays(holidays))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut items: A) -> Result<Holidays, A::Error> {
+        let mut holidays = BTreeMap::new();
+        while let Some((date, name)) = items.next_entry()? {
+            holidays.insert(date, name);
+        }
+        Ok(Holidays(holidays))
+    }
+}
+
+/// A local time and, after a space, why it differs from that of other days: `13:00 Christmas Eve`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct TimedReason {
+    pub(crate) time: Time,
+    pub(crate) reason: String,
+}
+
+impl TryFrom<String> for TimedReason {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let (time, reason) = text.split_once(' ').unwrap_or((&text, ""));
+        let time = time.parse();
+        let time = time.map_err(|_| format!("`{text}` does not begin with a time; write HH:MM"))?;
+        Ok(Self {
+            time,
+            reason: reason.trim().to_owned(),
+        })
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Phase {
     PreMarket,
+    #[default]
     Regular,
     PostMarket,
 }
@@ -116,40 +233,33 @@ impl CalendarFile {
     pub(crate) fn parse(text: &str) -> Result<Self, CalendarError> {
         let file: Self =
             serde_json::from_str(text).map_err(|source| CalendarError::Json { source })?;
+        if !is_name(&file.name) {
+            return Err(CalendarError::Name { name: file.name });
+        }
         if let Some(Coverage { first, last }) = file.covers
             && last < first
         {
             return Err(CalendarError::Coverage { first, last });
         }
 
-        file.check_week()?;
+        file.sessions.check()?;
+        let mut earlier = None;
+        for change in &file.hours {
+            change.sessions.check()?;
+            if earlier.is_some_and(|from| change.from <= from) {
+                return Err(CalendarError::Order { from: change.from });
+            }
+            earlier = Some(change.from);
+        }
         Ok(file)
     }
+}
 
-    /// Sessions of a week, end to start again, must follow each other without overlap.
-    fn check_week(&self) -> Result<(), CalendarError> {
-        let mut sessions: Vec<WeekMinutes> = Vec::new();
-        for (day, hours) in (0..).zip(self.sessions.days()) {
-            sessions.extend(hours.iter().map(|hours| WeekMinutes::of(day, hours)));
-        }
-
-        // The week starts again after its last session.
-        let first = sessions.first().ok_or(CalendarError::Closed)?;
-        let next_week = first.open + 7 * DAY_MINUTES;
-        let next_opens = sessions
-            .iter()
-            .skip(1)
-            .map(|session| session.open)
-            .chain([next_week]);
-
-        for (session, next_open) in sessions.iter().zip(next_opens) {
-            if session.close <= session.open || next_open < session.close {
-                let weekday = session.weekday();
-                return Err(CalendarError::Sessions { weekday });
-            }
-        }
-        Ok(())
-    }
+/// A word of the key of a series: `-` separates those.
+fn is_name(text: &str) -> bool {
+    let is_allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    let is_word = (1..=NAME_LENGTH_MAX).contains(&text.len()) && text.chars().all(is_allowed);
+    is_word && !text.ends_with("_extended")
 }
 
 /// A session in minutes since the local midnight that begins Monday.
@@ -185,6 +295,18 @@ pub enum CalendarError {
         /// What the parser said, with line and column.
         source: serde_json::Error,
     },
+    /// A name that cannot be a word of the key of a series.
+    #[error("`{name}` is not the name of a calendar")]
+    Name {
+        /// The name as written.
+        name: String,
+    },
+    /// A name that another calendar has.
+    #[error("there is another calendar `{name}`")]
+    Taken {
+        /// The name as written.
+        name: String,
+    },
     /// A zone that the tz database does not have.
     #[error("`{zone}` is not a time zone of the tz database")]
     Zone {
@@ -201,6 +323,18 @@ pub enum CalendarError {
     Sessions {
         /// Local weekday on which the offending session opens.
         weekday: String,
+    },
+    /// Sessions of one date that end before they open or overlap each other or a neighbour's.
+    #[error("the sessions of {date} end before they open or overlap each other or the next ones")]
+    Dated {
+        /// Trading date of the offending session.
+        date: Date,
+    },
+    /// Changes of hours that do not follow each other in time.
+    #[error("the hours from {from} on do not begin after the hours before them")]
+    Order {
+        /// Date of the change as written.
+        from: Date,
     },
     /// Coverage that ends before it starts.
     #[error("the calendar covers {first} to {last}, which ends before it starts")]
@@ -219,12 +353,20 @@ impl CalendarError {
             Self::Json { .. } => {
                 "compare it with the calendars in strategies/market/data; unknown keys are refused"
             }
+            Self::Name { .. } => {
+                "use 1 to 32 characters of a-z, 0-9 and `_`; an end in `_extended` is taken by \
+                 the calendars with pre-market and post-market hours"
+            }
+            Self::Taken { .. } => {
+                "choose another name; `ktrdr calendars list` shows those that are in use"
+            }
             Self::Zone { .. } => "write an IANA name such as America/New_York",
             Self::Closed => {
                 "list at least one session, such as \
                  monday: [{open: 09:30, close: 16:00, phase: regular}]"
             }
-            Self::Sessions { .. } => {
+            Self::Order { .. } => "sort `hours` by `from`, earliest first",
+            Self::Sessions { .. } | Self::Dated { .. } => {
                 "write a close after midnight as 1.HH:MM and an open on the day before as -1.HH:MM"
             }
             Self::Coverage { .. } => "write the first covered date, then the last, both included",

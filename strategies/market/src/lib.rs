@@ -8,6 +8,7 @@
 mod bars;
 mod calendar;
 mod calendar_file;
+mod calendar_names;
 mod grid;
 mod instrument;
 mod series;
@@ -15,8 +16,9 @@ mod time;
 mod timeframe;
 
 pub use bars::{BarSlice, Bars};
-pub use calendar::{Calendar, TradingSession};
+pub use calendar::{Calendar, CalendarException, ExceptionKind, TradingSession};
 pub use calendar_file::CalendarError;
+pub use calendar_names::CalendarName;
 pub use grid::{
     CloseTimeError, Gap, HourAnchor, Slot, close_times, expected, gaps, missing, slot_index,
 };

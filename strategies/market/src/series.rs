@@ -7,6 +7,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::calendar::Calendar;
+use crate::calendar_names::CalendarName;
 use crate::instrument::{AssetClass, Instrument, InstrumentError};
 use crate::timeframe::{Timeframe, UnknownTimeframe};
 
@@ -115,6 +117,8 @@ pub struct SeriesKey {
     pub day_boundary: DayBoundary,
     /// Length of a bar.
     pub timeframe: Timeframe,
+    /// When it trades, if not by the calendar of its instrument.
+    calendar: Option<CalendarName>,
 }
 
 impl SeriesKey {
@@ -161,7 +165,40 @@ impl SeriesKey {
             adjustment,
             day_boundary,
             timeframe,
+            calendar: None,
         })
+    }
+
+    /// The same series with the trading hours of another calendar; that of its instrument is left
+    /// out of the key. A name that ends in `_extended` also makes the hours extended.
+    ///
+    /// # Errors
+    /// A name that is not that of a calendar of this process.
+    pub fn with_calendar(self, name: &str) -> Result<Self, SeriesKeyError> {
+        let named = Calendar::named(name);
+        let named = named.ok_or_else(|| SeriesKeyError::Calendar(name.to_owned()))?;
+        let usual_name = self.instrument.calendar_name();
+        if name == usual_name {
+            let calendar = None;
+            return Ok(Self { calendar, ..self });
+        }
+
+        let market = CalendarName::of(named);
+        let session = match named.hours() {
+            Session::Extended => Session::Extended,
+            Session::Regular => self.session,
+        };
+
+        Ok(Self {
+            calendar: (market.as_str() != usual_name).then_some(market),
+            session,
+            ..self
+        })
+    }
+
+    /// The calendar, where it is not that of the instrument.
+    pub const fn calendar(&self) -> Option<CalendarName> {
+        self.calendar
     }
 
     /// Where the bars came from, a token of `[a-z0-9_-]`.
@@ -170,7 +207,8 @@ impl SeriesKey {
     }
 
     /// The object key prefix of the series, without a trailing slash:
-    /// `bars/<provider>/<instrument>/<what>-<session>-<adjustment>-<day boundary>/<timeframe>`.
+    /// `bars/<provider>/<instrument>/<what>-<session>-<adjustment>-<day boundary>/<timeframe>`. The
+    /// fourth segment ends in `-<calendar>` where that is not the calendar of the instrument.
     pub fn prefix(&self) -> String {
         let Self {
             provider,
@@ -180,10 +218,12 @@ impl SeriesKey {
             adjustment,
             day_boundary,
             timeframe,
+            calendar,
         } = self;
 
+        let calendar = calendar.map_or_else(String::new, |name| format!("-{name}"));
         format!(
-            "bars/{provider}/{}/{what}-{session}-{adjustment}-{day_boundary}/{timeframe}",
+            "bars/{provider}/{}/{what}-{session}-{adjustment}-{day_boundary}{calendar}/{timeframe}",
             instrument.token()
         )
     }
@@ -211,20 +251,26 @@ impl FromStr for SeriesKey {
         };
 
         let kinds: Vec<&str> = kind.split('-').collect();
-        let [what, session, adjustment, day_boundary] = kinds.as_slice() else {
+        let [what, session, adjustment, day_boundary, calendar @ ..] = kinds.as_slice() else {
             return Err(SeriesKeyError::Shape(text.to_owned()));
         };
 
         // The standard series checks the provider; the words of the key then replace its defaults.
         let instrument = Instrument::from_token(instrument)?;
         let standard = Self::standard(provider, instrument, timeframe.parse()?)?;
-        Ok(Self {
+        let key = Self {
             what: what.parse()?,
             session: session.parse()?,
             adjustment: adjustment.parse()?,
             day_boundary: day_boundary.parse()?,
             ..standard
-        })
+        };
+
+        match calendar {
+            [] => Ok(key),
+            [name] => key.with_calendar(name),
+            _ => Err(SeriesKeyError::Shape(text.to_owned())),
+        }
     }
 }
 
@@ -259,6 +305,9 @@ pub enum SeriesKeyError {
         /// The words that are allowed, comma-separated.
         allowed: String,
     },
+    /// A calendar that this process does not know.
+    #[error("there is no calendar `{0}`")]
+    Calendar(String),
     /// The instrument segment is wrong.
     #[error("the series key has a wrong instrument")]
     Instrument(#[from] InstrumentError),
@@ -277,6 +326,10 @@ impl SeriesKeyError {
                  <what>-<session>-<adjustment>-<day boundary>/<timeframe>"
             }
             Self::Word { .. } => "use one of the words listed",
+            Self::Calendar(_) => {
+                "`ktrdr calendars list` shows the names; a calendar of your own must be in the \
+                 folder that the setting `calendars` names, for every process"
+            }
             Self::Instrument(error) => error.hint(),
             Self::Timeframe(_) => "use one of 1m 5m 15m 30m 1h 4h 1d 1w",
         }

@@ -1,7 +1,13 @@
 //! The specifications of the crate `market`, in one binary.
 
 #[cfg(test)]
+mod calendar_dates;
+#[cfg(test)]
 mod calendar_hours;
+#[cfg(test)]
+mod calendar_sessions;
+#[cfg(test)]
+mod calendar_weeks;
 #[cfg(test)]
 mod error_messages;
 #[cfg(test)]
