@@ -12,6 +12,7 @@ mod indicators;
 mod infra;
 mod models;
 mod operations;
+mod store;
 mod strategies;
 mod workers;
 
@@ -73,6 +74,8 @@ commands! {
     Infra(infra::InfraArgs) => infra::run,
     /// Load, import, check and show bars
     Data(data::DataArgs) => data::run,
+    /// Delete what nothing in the object store needs any more
+    Store(store::StoreArgs) => store::run,
     /// List, show and check strategies, their features and folds; needs no server
     Strategies(strategies::StrategiesArgs) => strategies::run,
     /// List, describe and compute indicators; needs no server

@@ -7,6 +7,9 @@ use store::Store;
 use crate::console::{Exit, Failure};
 use crate::context::Context;
 
+/// Days for which nothing that was deleted or replaced is garbage.
+pub(crate) const GRACE_DAYS: u16 = 7;
+
 /// Opens the object store that the settings name.
 ///
 /// # Errors

@@ -17,4 +17,6 @@ mod program;
 #[cfg(test)]
 mod promises;
 #[cfg(test)]
+mod removal;
+#[cfg(test)]
 mod rooms;

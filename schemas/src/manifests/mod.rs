@@ -16,4 +16,4 @@ pub use dataset::{
 pub use network::{
     Activation, FeatureColumn, Network, NetworkKind, Normalisation, OutputKind, TensorSpec,
 };
-pub use series::{BarFile, EmptyInterval, SeriesManifest};
+pub use series::{BarFile, Deletion, EmptyInterval, SeriesManifest};

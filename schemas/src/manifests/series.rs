@@ -32,6 +32,17 @@ pub struct EmptyInterval {
     pub asked_at: i64,
 }
 
+/// Bars that a revision no longer holds; the revision before still names their files.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deletion {
+    /// Number of bars.
+    pub bars: u64,
+    /// Open of the first of them, microseconds UTC.
+    pub first: i64,
+    /// Open of the last of them, microseconds UTC.
+    pub last: i64,
+}
+
 /// `manifest.<revision>.json` of a series. Creating the next revision is the compare-and-set; the
 /// highest wins.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,6 +62,9 @@ pub struct SeriesManifest {
     /// Intervals that need not be asked for again.
     #[serde(default)]
     pub empty: Vec<EmptyInterval>,
+    /// What this revision took away, if it was made by a deletion.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deletion: Option<Deletion>,
     /// Commit time, microseconds UTC.
     pub updated_at: i64,
     /// Version of the program that wrote it.

@@ -54,8 +54,8 @@ impl OperationFilter {
 }
 
 impl Operations<'_> {
-    /// Up to `limit` operations, newest first. Those that have begun and not ended come before all
-    /// others get a place.
+    /// Up to `limit` operations, newest first. If there are more, running ones are listed rather
+    /// than others.
     pub async fn list(
         self,
         limit: usize,

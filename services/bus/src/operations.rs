@@ -101,8 +101,8 @@ impl Operations<'_> {
         }
     }
 
-    /// Creates the record unless there is one. Returns the stored one, and whether it is the one
-    /// given.
+    /// Creates the record unless the operation has one already. Returns the record that is stored,
+    /// and whether it is this one.
     pub async fn create(self, mut record: OperationRecord) -> Result<(Stored, bool), BusError> {
         record.nonce = nonce();
         let payload = codec::encode(&record)?;

@@ -136,6 +136,20 @@ pub enum StoreError {
         /// The broken rule, with the first bar that breaks it.
         reason: String,
     },
+    /// No bars of a series were ever deleted.
+    #[error("no bars of `{key}` were deleted")]
+    NothingDeleted {
+        /// Key of the series.
+        key: String,
+    },
+    /// A revision that would be needed was removed as garbage.
+    #[error("revision {revision} of `{key}` is gone")]
+    Collected {
+        /// Key of the series.
+        key: String,
+        /// Number of the revision.
+        revision: u64,
+    },
     /// An object of that name has other content.
     #[error("`{key}` already exists with other content")]
     Conflict {
@@ -289,6 +303,10 @@ impl StoreError {
                  its folder (`ktrdr doctor` shows where the store is) and make it again"
             }
 
+            Self::NothingDeleted { .. } => "`ktrdr data list` shows what is stored",
+            Self::Collected { .. } => {
+                "`ktrdr store gc` has deleted what was there: load or import the bars again"
+            }
             Self::Edit { .. } => {
                 "look at the named bar in the source; \
                  `ktrdr data check` explains what is wrong with it"
@@ -305,7 +323,9 @@ impl Advice for StoreError {
     fn code(&self) -> Code {
         match self {
             _ if self.is_full() => codes::STORE_FULL,
-            Self::Missing { .. } => codes::STORE_MISSING,
+            Self::Missing { .. } | Self::NothingDeleted { .. } | Self::Collected { .. } => {
+                codes::STORE_MISSING
+            }
             Self::Url { .. } => codes::STORE_URL,
             Self::Name { .. } => codes::STORE_NAME,
             _ if self.is_unreachable() => codes::STORE_UNREACHABLE,

@@ -32,8 +32,8 @@
 //! | answer of a create lost | asked again; the object that exists is recognised as our own |
 //! | bucket absent, key refused | [`StoreError::is_unreachable`]; never taken for an empty store |
 //!
-//! It deliberately has no locks, no overwriting, and no deleting but of checkpoints and of what
-//! [`Store::probe`] writes.
+//! It deliberately has no locks, no overwriting, and no deleting but of checkpoints, of what
+//! [`Store::probe`] writes, and of garbage when somebody asks for it.
 
 mod artifact;
 mod backend;
@@ -41,6 +41,7 @@ mod checkpoint;
 mod data_set;
 mod error;
 pub mod files;
+mod garbage;
 mod merge;
 mod model;
 mod object;
@@ -57,6 +58,7 @@ pub use bytes::Bytes;
 pub use checkpoint::{Checkpoint, CheckpointKey, StoredCheckpoints};
 pub use data_set::{DataSetTable, StoredDataSets};
 pub use error::StoreError;
+pub use garbage::{Garbage, GarbageKind};
 pub use merge::file_period;
 pub use model::StoredModels;
 pub use object::{Store, sha256_hex};

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::TryStreamExt;
+use market::Utc;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
 use schemas::manifests::ObjectRef;
@@ -34,6 +35,15 @@ const CREATE_ATTEMPTS: usize = 3;
 pub struct Store {
     pub(crate) objects: Arc<dyn ObjectStore>,
     url: Arc<str>,
+}
+
+/// An object as a listing shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ListedObject {
+    pub(crate) key: String,
+    pub(crate) size_bytes: u64,
+    /// When it was written, by the clock of the store.
+    pub(crate) modified: Utc,
 }
 
 /// The answer to a conditional create.
@@ -270,10 +280,23 @@ impl Store {
         let keys = listed
             .map_ok(|meta| meta.location.to_string())
             .try_collect();
-        keys.await.map_err(|source| StoreError::List {
-            prefix: prefix.to_owned(),
-            source: Box::new(source.into()),
-        })
+        keys.await.map_err(|source| list_error(prefix, source))
+    }
+
+    /// All objects below `prefix` (whole segments) with size and time, in no order.
+    pub(crate) async fn objects_below(
+        &self,
+        prefix: &str,
+    ) -> Result<Vec<ListedObject>, StoreError> {
+        let listed = self.objects.list(Some(&object_path(prefix)?));
+        let objects = listed
+            .map_ok(|meta| ListedObject {
+                key: meta.location.to_string(),
+                size_bytes: meta.size,
+                modified: Utc(meta.last_modified.timestamp_micros()),
+            })
+            .try_collect();
+        objects.await.map_err(|source| list_error(prefix, source))
     }
 
     /// Deletes an object; absence is fine.
@@ -294,6 +317,13 @@ impl fmt::Debug for Store {
             .debug_struct("Store")
             .field("url", &self.url)
             .finish_non_exhaustive()
+    }
+}
+
+fn list_error(prefix: &str, source: object_store::Error) -> StoreError {
+    StoreError::List {
+        prefix: prefix.to_owned(),
+        source: Box::new(source.into()),
     }
 }
 

@@ -3,6 +3,7 @@
 mod import;
 mod judged_file;
 mod load;
+mod removal;
 mod result;
 mod stored;
 
@@ -13,6 +14,7 @@ use crate::context::Context;
 use import::ImportArgs;
 use judged_file::FileArgs;
 use load::LoadArgs;
+use removal::DeleteArgs;
 use stored::{SeriesArgs, ShowArgs};
 
 pub(crate) use result::describe_load;
@@ -40,6 +42,10 @@ enum DataCommand {
     Show(ShowArgs),
     /// Show the first and the last time of a stored series
     Range(SeriesArgs),
+    /// Show how many bars would be deleted; with --yes, delete them
+    Delete(DeleteArgs),
+    /// Bring back the bars that the last deletion took away
+    Undelete(SeriesArgs),
 }
 
 /// Runs the command.
@@ -54,5 +60,7 @@ pub(crate) async fn run(args: &DataArgs, context: &Context) -> Result<Exit, Fail
         DataCommand::List => stored::list(context).await,
         DataCommand::Show(args) => stored::show(args, context).await,
         DataCommand::Range(args) => stored::show_range(args, context).await,
+        DataCommand::Delete(args) => removal::delete(args, context).await,
+        DataCommand::Undelete(args) => removal::undelete(args, context).await,
     }
 }

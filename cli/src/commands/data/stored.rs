@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use market::{Bars, Instrument, Timeframe, Utc};
+use schemas::codes;
 use serde_json::{Value, json};
 use store::{RawBars, SeriesSnapshot, Store, Table};
 
@@ -22,6 +23,9 @@ const SERIES_HEADS: [&str; 7] = [
     "LAST",
     "REVISION",
 ];
+/// Provider of bars that were imported.
+const DEFAULT_PROVIDER: &str = "file";
+
 const BAR_HEADS: [&str; 7] = [
     "OPENS",
     "OPEN",
@@ -37,13 +41,29 @@ const BAR_HEADS: [&str; 7] = [
 pub(super) struct SeriesArgs {
     /// Symbol, as in EURUSD
     #[arg(value_parser = parse_instrument)]
-    symbol: Instrument,
+    pub(super) symbol: Instrument,
     /// Length of a bar
     #[arg(long, short, default_value = "1d", value_parser = parse_timeframe)]
-    timeframe: Timeframe,
+    pub(super) timeframe: Timeframe,
     /// Provider that the bars came from
-    #[arg(long, default_value = "file")]
-    provider: String,
+    #[arg(long, default_value = DEFAULT_PROVIDER)]
+    pub(super) provider: String,
+}
+
+impl SeriesArgs {
+    /// `EURUSD 1h`: the series in a line for people.
+    pub(super) fn name(&self) -> String {
+        format!("{} {}", self.symbol.symbol(), self.timeframe)
+    }
+
+    /// The arguments that name this series, for a command to type.
+    pub(super) fn words(&self) -> String {
+        let mut words = format!("{} --timeframe {}", self.symbol.id(), self.timeframe);
+        if self.provider != DEFAULT_PROVIDER {
+            words = format!("{words} --provider {}", self.provider);
+        }
+        words
+    }
 }
 
 /// `ktrdr data show`.
@@ -75,7 +95,10 @@ struct Extent {
 /// Lists every stored series.
 pub(super) async fn list(context: &Context) -> Result<Exit, Failure> {
     let output = &context.output;
-    let all = open_store(context).await?.series().list().await?;
+    let mut all = open_store(context).await?.series().list().await?;
+
+    // A series whose bars were all deleted goes on as a chain of revisions.
+    all.retain(|series| series.manifest.rows() > 0);
 
     // A store without a series is a normal beginning, not a failure.
     if all.is_empty() {
@@ -147,13 +170,27 @@ fn export(bars: &RawBars, file: &Path, context: &Context) -> Result<Exit, Failur
     Ok(Exit::Done)
 }
 
-async fn find_series(args: &SeriesArgs, store: &Store) -> Result<SeriesSnapshot, Failure> {
+/// The series that the arguments name.
+///
+/// # Errors
+/// The store cannot be read, or holds no bars of it.
+pub(super) async fn find_series(
+    args: &SeriesArgs,
+    store: &Store,
+) -> Result<SeriesSnapshot, Failure> {
     let key = series_key(&args.provider, &args.symbol, args.timeframe)?;
-    store
-        .series()
-        .snapshot(&key, None)
-        .await?
-        .ok_or_else(|| no_stored_bars(&args.symbol, args.timeframe))
+    let newest = store.series().snapshot(&key, None).await?;
+
+    // A series whose bars were all deleted still has revisions.
+    match newest {
+        Some(series) if series.manifest.rows() > 0 => Ok(series),
+        Some(series) if series.manifest.deletion.is_some() => {
+            let hint = format!("`ktrdr data undelete {}` brings them back", args.words());
+            let message = format!("the bars of {} were deleted", args.name());
+            Err(Failure::new(Exit::NotFound, codes::DATA_NOT_FOUND, message).with_hint(hint))
+        }
+        _ => Err(no_stored_bars(&args.symbol, args.timeframe)),
+    }
 }
 
 fn extent_of(series: &SeriesSnapshot) -> Extent {

@@ -1,4 +1,4 @@
-//! Stored series: snapshots and reading; `commit` adds bars.
+//! Stored series: snapshots and reading; `commit` adds bars, `removal` takes them away and back.
 //!
 //! A series is a chain of manifests `manifest.<revision>.json`; creating the next one is the
 //! compare-and-set, and the highest revision is the series. A reader holds one manifest, so it sees
@@ -6,6 +6,8 @@
 
 mod bar_file;
 mod commit;
+mod removal;
+mod revision;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -20,7 +22,8 @@ use crate::object::{form_error, sha256_hex};
 use crate::raw_bars::RawBars;
 use crate::{Store, StoreError};
 
-pub use commit::{COMMIT_TIME_MAX, CommitOutcome, Edit};
+pub use commit::{CommitOutcome, Edit};
+pub use revision::COMMIT_TIME_MAX;
 
 use bar_file::decode_bars;
 
@@ -258,7 +261,7 @@ fn manifest_key(key: &SeriesKey, revision: u64) -> String {
 }
 
 /// The revision in the key of a series manifest.
-fn revision_of(object: &str) -> Option<u64> {
+pub(crate) fn revision_of(object: &str) -> Option<u64> {
     let (_, name) = object.rsplit_once('/')?;
     let revision = name.strip_prefix("manifest.")?.strip_suffix(".json")?;
     revision.parse().ok()

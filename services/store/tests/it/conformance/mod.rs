@@ -4,6 +4,7 @@
 mod data_sets;
 mod models;
 mod probe;
+mod removal;
 mod series;
 
 use std::future::Future;

@@ -8,12 +8,12 @@ use super::{on_every_store, utc};
 
 const HOUR: i64 = 3_600_000_000;
 
-fn series(symbol: &str, timeframe: Timeframe) -> SeriesKey {
+pub(super) fn series(symbol: &str, timeframe: Timeframe) -> SeriesKey {
     SeriesKey::standard("file", Instrument::parse(symbol).unwrap(), timeframe).unwrap()
 }
 
 /// `count` hourly bars from `start`, all closing at `close`.
-fn hours(start: &str, count: i64, close: f64) -> RawBars {
+pub(super) fn hours(start: &str, count: i64, close: f64) -> RawBars {
     let start = utc(start);
     (0..count)
         .map(|k| RawBar {
@@ -24,7 +24,7 @@ fn hours(start: &str, count: i64, close: f64) -> RawBars {
         .collect()
 }
 
-fn edit(bars: RawBars) -> Edit {
+pub(super) fn edit(bars: RawBars) -> Edit {
     Edit {
         bars,
         empty_intervals: Vec::new(),

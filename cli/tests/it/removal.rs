@@ -1,0 +1,94 @@
+//! Bars deleted from the store as a user deletes them, brought back, and gone for good.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::program::{Ended, run_in};
+
+const BARS: &str = "timestamp,open,high,low,close,volume\n\
+    2024-01-02T10:00:00Z,1.10,1.20,1.00,1.15,0\n\
+    2024-01-02T11:00:00Z,1.15,1.25,1.05,1.16,0\n\
+    2024-01-02T12:00:00Z,1.16,1.26,1.06,1.17,0\n";
+
+/// A folder with a store that holds three hours of EURUSD.
+fn folder_with_bars() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("EURUSD_1h.csv"), BARS).unwrap();
+    let imported = run(folder.path(), "data import EURUSD_1h.csv --yes");
+    assert_eq!(imported.exit, Some(0), "{}", imported.err);
+    folder
+}
+
+fn run(folder: &Path, arguments: &str) -> Ended {
+    let words: Vec<&str> = arguments.split(' ').collect();
+    run_in(folder, &words)
+}
+
+fn report(folder: &Path, arguments: &str) -> Value {
+    let ended = run(folder, &format!("--json {arguments}"));
+    assert_eq!(ended.exit, Some(0), "{}", ended.err);
+    serde_json::from_str(&ended.out).unwrap()
+}
+
+/// The command between backticks in a text.
+fn command_in(text: &str) -> String {
+    let command = text.split('`').nth(1).unwrap();
+    command.strip_prefix("ktrdr ").unwrap().to_owned()
+}
+
+#[test]
+fn a_deletion_is_shown_first_and_done_with_yes() {
+    let folder = folder_with_bars();
+    let delete = "data delete EURUSD -t 1h --start 2024-01-02T11:00:00Z";
+
+    let preview = run(folder.path(), delete);
+    assert_eq!(preview.out, "EURUSD 1h: would delete 2 bars of 3\n");
+    assert!(preview.err.contains("add --yes"), "{}", preview.err);
+    assert_eq!(report(folder.path(), "data range EURUSD -t 1h")["bars"], 3);
+
+    let deleted = report(folder.path(), &format!("{delete} --yes"));
+    assert_eq!(deleted["bars"], 2);
+    assert_eq!(deleted["revision"], 2);
+    assert_eq!(report(folder.path(), "data range EURUSD -t 1h")["bars"], 1);
+}
+
+#[test]
+fn the_hint_after_a_deletion_brings_the_bars_back() {
+    let folder = folder_with_bars();
+    let deleted = run(folder.path(), "data delete EURUSD -t 1h --yes");
+    assert_eq!(deleted.exit, Some(0), "{}", deleted.err);
+    let undelete = command_in(&deleted.err);
+
+    // Whoever looks for the bars reads the same command.
+    let refused = run(folder.path(), "data show EURUSD -t 1h");
+    assert_eq!(refused.exit, Some(4), "{}", refused.err);
+    assert!(refused.err.contains("were deleted"), "{}", refused.err);
+    assert_eq!(command_in(&refused.err), undelete);
+    let listed = run(folder.path(), "data list");
+    assert!(!listed.out.contains("EURUSD"), "{}", listed.out);
+
+    let restored = run(folder.path(), &undelete);
+    assert_eq!(restored.out, "EURUSD 1h: 3 bars brought back, revision 3\n");
+    assert_eq!(report(folder.path(), "data range EURUSD -t 1h")["bars"], 3);
+}
+
+#[test]
+fn garbage_is_shown_first_and_deleted_with_yes() {
+    let folder = folder_with_bars();
+    run(folder.path(), "data delete EURUSD -t 1h --yes");
+
+    // A deletion of today can be undone for a week.
+    assert_eq!(report(folder.path(), "store gc --yes")["objects"], 0);
+
+    let preview = report(folder.path(), "store gc --days 0");
+    assert_eq!(preview["objects"], 2, "{preview}");
+    assert_eq!(preview["written"], false);
+    let collected = report(folder.path(), "store gc --days 0 --yes");
+    assert_eq!(collected["keys"], preview["keys"]);
+    assert_eq!(report(folder.path(), "store gc --days 0")["objects"], 0);
+
+    let refused = run(folder.path(), "data undelete EURUSD -t 1h");
+    assert_eq!(refused.exit, Some(4), "{}", refused.err);
+    assert!(refused.err.contains("is gone"), "{}", refused.err);
+}
