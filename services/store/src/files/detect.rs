@@ -14,7 +14,7 @@ use super::{FileError, Mapping};
 /// Format, columns, times and peculiarities of a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Detected {
-    /// `csv` or `parquet`.
+    /// `csv`, `parquet`, `arrow` or `arrow stream`.
     pub format: String,
     /// Between cells, for CSV.
     pub delimiter: Option<char>,
@@ -35,17 +35,12 @@ pub struct Detected {
     pub issues: Vec<String>,
 }
 
-/// Looks into a local file.
+/// Looks into a local file, or into a folder of Parquet files that are one table.
 ///
 /// # Errors
 /// See [`FileError`]: a file that cannot be read under any zone is refused here too.
 pub fn detect(path: &Path, mapping: &Mapping) -> Result<Detected, FileError> {
-    let name = path.display().to_string();
-    let bytes = std::fs::read(path).map_err(|source| FileError::Open {
-        file: name.clone(),
-        source,
-    })?;
-    let sheet = Sheet::read(&name, bytes.into(), mapping)?;
+    let sheet = Sheet::open(path, mapping)?;
 
     let times: Vec<Utc> = sheet
         .stamps
@@ -132,7 +127,17 @@ fn find_issues(
     .into_iter()
     .filter(|(count, _)| *count > 0)
     .map(|(count, issue)| format!("{count} {issue}"))
+    .chain(several_symbols(sheet))
     .collect()
+}
+
+/// What is said of a file of several symbols.
+fn several_symbols(sheet: &Sheet) -> Option<String> {
+    let symbols = sheet
+        .symbols
+        .as_ref()
+        .filter(|symbols| symbols.are_several())?;
+    Some(format!("{}: name the one to read", symbols.describe()))
 }
 
 fn lacks_price(sheet: &Sheet, row: usize) -> bool {

@@ -26,11 +26,67 @@ pub enum FileError {
         #[source]
         source: std::io::Error,
     },
-    /// Neither CSV nor Parquet by its name.
-    #[error("`{file}` is neither .csv, .csv.gz nor .parquet")]
+    /// Text of an unknown ending.
+    #[error("`{file}` is neither .csv, .txt, .parquet, .feather nor one of them packed")]
     Format {
         /// Path or name.
         file: String,
+    },
+    /// By its bytes something else than bars.
+    #[error("`{file}` is {what}, not a file of bars")]
+    Foreign {
+        /// Path or name.
+        file: String,
+        /// What it is, with its article.
+        what: &'static str,
+        /// The way out.
+        advice: &'static str,
+    },
+    /// A packed file or a folder with more files of bars than one.
+    #[error("`{file}` holds {count} files: {names}")]
+    Several {
+        /// Path or name.
+        file: String,
+        /// How many they are.
+        count: usize,
+        /// Their names, the first ones if they are many.
+        names: String,
+    },
+    /// Rows of several symbols, and it is not clear which are meant.
+    #[error("`{file}` holds {symbols}; not one of them alone is {asked}")]
+    Symbols {
+        /// Path or name.
+        file: String,
+        /// How many, in which column, and the first of them.
+        symbols: String,
+        /// The symbol that was asked for.
+        asked: String,
+    },
+    /// A folder without files of bars.
+    #[error("the folder `{file}` holds no Parquet file")]
+    NoParts {
+        /// Path of the folder.
+        file: String,
+    },
+    /// A part of a folder has other columns than the first one.
+    #[error("`{file}` has other columns than the parts before it: {columns}")]
+    Part {
+        /// Path of the part.
+        file: String,
+        /// Its columns in order.
+        columns: String,
+    },
+    /// A column of a type that its role does not have.
+    #[error("`{file}`: column `{column}` is {data_type}, which cannot be read as {role}")]
+    Type {
+        /// Path or name.
+        file: String,
+        /// Name of the column.
+        column: String,
+        /// Its type in the words of Arrow.
+        data_type: String,
+        /// What it should hold: `a time` or `numbers`.
+        role: &'static str,
     },
     /// No header, or no row below it.
     #[error("`{file}` holds no bars")]
@@ -132,9 +188,17 @@ pub enum FileError {
         /// Timeframe by the spacing of the rows.
         actual: String,
     },
-    /// The bytes are not Parquet, or a column has an unusable type.
+    /// The bytes begin like Parquet and cannot be read.
     #[error("cannot read `{file}` as Parquet: {reason}")]
     Parquet {
+        /// Path or name.
+        file: String,
+        /// The first deviation.
+        reason: String,
+    },
+    /// The bytes begin like Arrow IPC and cannot be read.
+    #[error("cannot read `{file}` as Arrow: {reason}")]
+    Arrow {
         /// Path or name.
         file: String,
         /// The first deviation.
@@ -152,7 +216,12 @@ impl Advice for FileError {
             // The file as a whole.
             Self::Open { .. } => "check the path, and that this user may read it",
             Self::Unpack { .. } => "the file is damaged: fetch it again from where it came",
-            Self::Format { .. } => "give the file the ending of what it is",
+            Self::Format { .. } => "give the file the ending of what it is, such as .csv",
+            Self::Foreign { advice, .. } => advice,
+            Self::Several { .. } => "unpack it, and give one of the files",
+            Self::Symbols { .. } => "ask for one of them, as the file spells it, with --symbol",
+            Self::NoParts { .. } => "give a file of bars, or a folder of .parquet files",
+            Self::Part { .. } => "write the parts with equal columns, or give one of them",
             Self::Empty { .. } => "a CSV file needs a header and at least one row",
 
             // A column, a row or a cell.
@@ -178,8 +247,14 @@ impl Advice for FileError {
             // The request does not fit the file.
             Self::Zone { .. } => "use a name of the tz database such as Europe/Berlin",
             Self::Timeframe { .. } => "ask for the timeframe of the file, or choose another file",
-            Self::Parquet { .. } => {
-                "export with plain columns: a timestamp, float prices, no nesting"
+            Self::Type { role, .. } if *role == "a time" => {
+                "write the column as a timestamp, or name another one with --column time=NAME"
+            }
+            Self::Type { .. } => {
+                "write the column as float64, or name another one, as in --column close=NAME"
+            }
+            Self::Parquet { .. } | Self::Arrow { .. } => {
+                "the file is damaged or of a form that is not known: write or fetch it again"
             }
         })
     }

@@ -1,5 +1,5 @@
-//! A folder of bar files called `SYMBOL_TIMEFRAME.csv`, `.csv.gz` or `.parquet`, on disk or in an
-//! object store.
+//! A folder of bar files called `SYMBOL_TIMEFRAME.csv`, `.parquet` or by another ending of bars, on
+//! disk or in an object store.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use market::{Instrument, Timeframe};
 use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
 
+use super::container::ENDINGS;
 use crate::backend::{open_backend, process_environment};
 use crate::{Store, StoreError};
 
@@ -97,8 +98,7 @@ impl BarFolder {
 /// `crypto-btc-usd_1h.csv`.
 pub fn parse_name(name: &str) -> Option<(Instrument, Timeframe)> {
     let lower = name.to_ascii_lowercase();
-    let endings = [".csv.gz", ".csv", ".parquet"];
-    let ending = endings.into_iter().find(|ending| lower.ends_with(ending))?;
+    let ending = ENDINGS.into_iter().find(|ending| lower.ends_with(ending))?;
     let stem = name.get(..name.len() - ending.len())?;
     let (symbol, timeframe) = stem.rsplit_once('_')?;
 

@@ -1,15 +1,17 @@
-//! Bars from files that others wrote: CSV, gzipped CSV and Parquet, read exactly or refused with
-//! file and line.
+//! Bars from files that others wrote: CSV, Parquet and Arrow, packed or not, read exactly or
+//! refused with file and line.
 //!
 //! Reading never repairs: rows come back as they are, in file order, with their line numbers, for
 //! `quality` to judge. What a number or a time means is never guessed: a time without zone needs a
 //! zone, an unreadable cell is an error.
 
+mod container;
 mod detect;
 mod error;
 mod folder;
 mod sheet;
 mod stamp;
+mod symbols;
 
 use std::path::Path;
 
@@ -101,7 +103,7 @@ pub struct FileBars {
     pub notes: Vec<String>,
 }
 
-/// Reads a local file.
+/// Reads a local file, or a folder of Parquet files that are one table.
 ///
 /// # Errors
 /// See [`FileError`].
@@ -110,15 +112,12 @@ pub fn read_path(
     mapping: &Mapping,
     expected: &Expected,
 ) -> Result<FileBars, FileError> {
-    let name = path.display().to_string();
-    let bytes = std::fs::read(path).map_err(|source| FileError::Open {
-        file: name.clone(),
-        source,
-    })?;
-    read(&name, bytes.into(), mapping, expected)
+    let sheet = Sheet::open(path, mapping)?;
+    place_rows(&path.display().to_string(), sheet, mapping, expected)
 }
 
-/// Reads the bytes of a file called `name`, which ends in `.csv`, `.csv.gz` or `.parquet`.
+/// Reads the bytes of a file called `name`. What it is follows from its bytes; a text needs an
+/// ending that texts of bars have, such as `.csv`.
 ///
 /// # Errors
 /// See [`FileError`].
@@ -129,24 +128,42 @@ pub fn read(
     expected: &Expected,
 ) -> Result<FileBars, FileError> {
     let sheet = Sheet::read(name, bytes, mapping)?;
+    place_rows(name, sheet, mapping, expected)
+}
+
+/// Gives every row the open that its timestamp names.
+fn place_rows(
+    name: &str,
+    sheet: Sheet,
+    mapping: &Mapping,
+    expected: &Expected,
+) -> Result<FileBars, FileError> {
     let labels = Labels {
-        zone: find_zone(name, mapping)?,
+        zone: find_zone(name, mapping, &sheet)?,
         side: mapping.label_side,
         expected,
+    };
+
+    // Bars of another symbol are none of this series.
+    let rows_to_read = match &sheet.symbols {
+        Some(symbols) => symbols.rows_of(name, &expected.instrument)?,
+        None => None,
     };
 
     let mut read = FileBars::default();
     let mut moved_weeks = 0_usize;
     for (row, (stamp, line)) in sheet.stamps.iter().zip(&sheet.lines).enumerate() {
+        if rows_to_read
+            .as_ref()
+            .is_some_and(|rows| rows.get(row) != Some(&true))
+        {
+            continue;
+        }
+
         // The first row that cannot be placed refuses the file: a person has to look at it.
-        let open = labels.open_of(stamp).map_err(|problem| {
-            let place = Place {
-                file: name.to_owned(),
-                line: *line,
-                text: stamp.to_string(),
-            };
-            problem.at(place, expected.timeframe)
-        })?;
+        let open = labels
+            .open_of(stamp)
+            .map_err(|problem| problem.at(Place::of(name, *line, stamp), expected.timeframe))?;
         moved_weeks += usize::from(open.was_moved);
 
         // Empty cells stay empty: `quality` judges them, and nothing here repairs them.
@@ -160,21 +177,29 @@ pub fn read(
         read.lines.push(*line);
     }
 
-    // Bars of another length would be stored without complaint and be wrong everywhere.
     read.notes = notes_on(&sheet, moved_weeks, expected);
-    match timeframe_of(&read.bars.open_time) {
+    check_spacing(name, &read.bars, expected)?;
+    Ok(read)
+}
+
+/// Bars of another length would be stored without complaint and be wrong everywhere.
+fn check_spacing(name: &str, bars: &RawBars, expected: &Expected) -> Result<(), FileError> {
+    match timeframe_of(&bars.open_time) {
         Some(micros) if micros != expected.timeframe.micros() => Err(FileError::Timeframe {
             file: name.to_owned(),
             expected: expected.timeframe,
             actual: detect::describe(micros),
         }),
-        _ => Ok(read),
+        _ => Ok(()),
     }
 }
 
-fn find_zone(name: &str, mapping: &Mapping) -> Result<Option<TimeZone>, FileError> {
+/// The zone that was named, or else the one that the column of times names.
+fn find_zone(name: &str, mapping: &Mapping, sheet: &Sheet) -> Result<Option<TimeZone>, FileError> {
     let Some(text) = &mapping.zone else {
-        return Ok(None);
+        // An offset such as +00:00 is no zone of the tz database, and needs none.
+        let named = sheet.zone.as_ref();
+        return Ok(named.and_then(|text| TimeZone::get(text).ok()));
     };
     match TimeZone::get(text) {
         Ok(zone) => Ok(Some(zone)),
@@ -198,7 +223,15 @@ fn has_no_volume(expected: &Expected) -> bool {
 
 /// What was read otherwise than written, for people.
 fn notes_on(sheet: &Sheet, moved_weeks: usize, expected: &Expected) -> Vec<String> {
-    let mut notes = Vec::new();
+    let mut notes = sheet.notes.clone();
+    let symbols = sheet.symbols.as_ref();
+    if let Some(symbols) = symbols.filter(|symbols| symbols.are_several()) {
+        let symbol = expected.instrument.symbol();
+        notes.push(format!(
+            "{}: only the rows of {symbol} are read",
+            symbols.describe()
+        ));
+    }
 
     let zero_volumes = sheet.volume.iter().filter(|volume| **volume == 0.0).count();
     if zero_volumes > 0 && has_no_volume(expected) {

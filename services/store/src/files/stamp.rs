@@ -40,6 +40,16 @@ pub(super) struct Place {
     pub(super) text: String,
 }
 
+impl Place {
+    pub(super) fn of(file: &str, line: u64, stamp: &Stamp) -> Self {
+        Self {
+            file: file.to_owned(),
+            line,
+            text: stamp.to_string(),
+        }
+    }
+}
+
 impl StampProblem {
     /// The error of a file that should hold bars of `timeframe`.
     pub(super) fn at(self, place: Place, timeframe: Timeframe) -> FileError {

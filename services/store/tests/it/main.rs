@@ -1,6 +1,8 @@
 //! One binary with every test of the crate, so that they are linked once.
 
 #[cfg(test)]
+mod columnar;
+#[cfg(test)]
 mod conformance;
 #[cfg(test)]
 mod fault_proxy;

@@ -1,13 +1,10 @@
-//! Rows of a CSV file, which may be packed with gzip.
-
-use std::io::{Error, Read};
+//! Rows of a CSV file.
 
 use csv::{ErrorKind, StringRecord};
-use flate2::read::MultiGzDecoder;
 
 use super::super::stamp::Stamp;
-use super::super::{FILE_BYTES_MAX, FileError, Mapping};
-use super::{PRICE_ROLES, Positions, Sheet, find_columns};
+use super::super::{FileError, Mapping};
+use super::{PRICE_ROLES, Positions, Sheet, find_columns, find_symbol_column};
 
 /// Reads the text of a file called `name`.
 pub(super) fn read(name: &str, text: &[u8], mapping: &Mapping) -> Result<Sheet, FileError> {
@@ -34,13 +31,18 @@ pub(super) fn read(name: &str, text: &[u8], mapping: &Mapping) -> Result<Sheet, 
     let positions = find_columns(name, &columns, mapping)?;
 
     // One record for all rows, so that a large file costs no allocation per row.
+    let symbol_position = find_symbol_column(&columns);
     let mut sheet = Sheet::empty("csv", Some(delimiter), columns);
+    sheet.symbols = symbol_position.map(|position| sheet.symbols_in(position));
     let mut record = StringRecord::new();
     while reader
         .read_record(&mut record)
         .map_err(|error| row_error(name, &error))?
     {
         add_row(&mut sheet, name, &record, &positions)?;
+        if let (Some(symbols), Some(position)) = (&mut sheet.symbols, symbol_position) {
+            symbols.push(record.get(position).unwrap_or_default());
+        }
     }
     Ok(sheet)
 }
@@ -91,7 +93,7 @@ fn read_number(
 }
 
 /// A cell as a number; NaN if it is empty, `None` if it holds anything else.
-fn parse_number(text: &str) -> Option<f64> {
+pub(super) fn parse_number(text: &str) -> Option<f64> {
     if text.is_empty() {
         return Some(f64::NAN);
     }
@@ -130,24 +132,4 @@ fn guess_delimiter(text: &[u8]) -> char {
 fn count_in(text: &[u8], character: char) -> usize {
     let bytes = text.iter();
     bytes.filter(|byte| char::from(**byte) == character).count()
-}
-
-/// The text in a gzip file, up to a size that no file of bars has.
-pub(super) fn unpack(name: &str, bytes: &[u8]) -> Result<Vec<u8>, FileError> {
-    let mut text = Vec::new();
-    let mut decoder = MultiGzDecoder::new(bytes).take(FILE_BYTES_MAX);
-    let unpacked = decoder.read_to_end(&mut text);
-
-    let problem = match unpacked {
-        Err(error) => error,
-        // A small file may unpack to one that fills the memory.
-        Ok(size) if size as u64 == FILE_BYTES_MAX => {
-            Error::other(format!("more than {FILE_BYTES_MAX} bytes"))
-        }
-        Ok(_) => return Ok(text),
-    };
-    Err(FileError::Unpack {
-        file: name.to_owned(),
-        source: problem,
-    })
 }

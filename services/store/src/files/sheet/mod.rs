@@ -1,17 +1,24 @@
 //! The cells of a file as stamps and numbers, before anything is decided about their meaning.
 
+mod arrow_rows;
+mod columnar;
 mod csv_rows;
 mod parquet_rows;
+mod part_rows;
+
+use std::path::Path;
 
 use bytes::Bytes;
 
+use super::container::{self, Kind};
 use super::stamp::Stamp;
+use super::symbols::{Symbols, find_symbol_column};
 use super::{ColumnNames, FileError, Mapping};
 
 /// A file's rows in file order, all columns of one length.
 #[derive(Debug)]
 pub(super) struct Sheet {
-    /// `csv` or `parquet`.
+    /// `csv`, `parquet`, `arrow` or `arrow stream`.
     pub(super) format: &'static str,
     /// Between cells, for CSV.
     pub(super) delimiter: Option<char>,
@@ -25,27 +32,52 @@ pub(super) struct Sheet {
     pub(super) prices: [Vec<f64>; 4],
     /// NaN = empty cell or no such column.
     pub(super) volume: Vec<f64>,
+    /// Whose row each one is, if a column says so.
+    pub(super) symbols: Option<Symbols>,
+    /// The zone that the time column names, beside its instants.
+    pub(super) zone: Option<String>,
+    /// What was done that nobody asked for, for people.
+    pub(super) notes: Vec<String>,
 }
 
 impl Sheet {
-    /// Reads a file of a kind that its name says.
+    /// Reads a local file, or a folder of Parquet files.
+    ///
+    /// # Errors
+    /// See [`FileError`]; a file without rows is refused, too.
+    pub(super) fn open(path: &Path, mapping: &Mapping) -> Result<Self, FileError> {
+        if path.is_dir() {
+            part_rows::read(path, mapping)
+        } else {
+            Self::read_file(path, mapping)
+        }
+    }
+
+    fn read_file(path: &Path, mapping: &Mapping) -> Result<Self, FileError> {
+        let name = path.display().to_string();
+        let bytes = std::fs::read(path).map_err(|source| FileError::Open {
+            file: name.clone(),
+            source,
+        })?;
+        Self::read(&name, bytes.into(), mapping)
+    }
+
+    /// Reads the bytes of a file for what they are, whatever its name says.
     ///
     /// # Errors
     /// See [`FileError`]; a file without rows is refused, too.
     pub(super) fn read(name: &str, bytes: Bytes, mapping: &Mapping) -> Result<Self, FileError> {
-        // By the name and not by the bytes, so that a damaged file is refused for what it is.
-        let lower = name.to_ascii_lowercase();
-        let sheet = if lower.ends_with(".parquet") {
-            parquet_rows::read(name, bytes, mapping)?
-        } else if lower.ends_with(".csv") {
-            csv_rows::read(name, &bytes, mapping)?
-        } else if lower.ends_with(".csv.gz") {
-            csv_rows::read(name, &csv_rows::unpack(name, &bytes)?, mapping)?
-        } else {
-            return Err(FileError::Format {
-                file: name.to_owned(),
-            });
+        let contents = container::open(name, bytes)?;
+        let inner_name = contents.name.as_str();
+        let bytes = contents.bytes;
+
+        let mut sheet = match contents.kind {
+            Kind::Text => csv_rows::read(inner_name, &bytes, mapping)?,
+            Kind::Parquet => parquet_rows::read(inner_name, bytes, mapping)?,
+            Kind::ArrowFile => arrow_rows::read_file(inner_name, bytes, mapping)?,
+            Kind::ArrowStream => arrow_rows::read_stream(inner_name, bytes, mapping)?,
         };
+        sheet.notes.splice(0..0, contents.notes);
 
         if sheet.stamps.is_empty() {
             return Err(FileError::Empty {
@@ -53,6 +85,12 @@ impl Sheet {
             });
         }
         Ok(sheet)
+    }
+
+    /// An empty list of symbols that stand in the column at `position`.
+    fn symbols_in(&self, position: usize) -> Symbols {
+        let column = self.columns.get(position);
+        Symbols::new(column.map_or("", String::as_str))
     }
 
     fn empty(format: &'static str, delimiter: Option<char>, columns: Vec<String>) -> Self {
@@ -64,6 +102,9 @@ impl Sheet {
             stamps: Vec::new(),
             prices: Default::default(),
             volume: Vec::new(),
+            symbols: None,
+            zone: None,
+            notes: Vec::new(),
         }
     }
 }
