@@ -69,7 +69,7 @@ mod tests {
     fn every_symbol_is_asked_for_in_every_timeframe() {
         let symbols = ["EURUSD", "AAPL"].map(|text| Instrument::parse(text).unwrap());
 
-        let requests = series_requests(&symbols, &[Timeframe::Hour1, Timeframe::Day1]);
+        let requests = series_requests(&symbols, &[Timeframe::HOUR_1, Timeframe::DAY_1]);
 
         let texts: Vec<String> = requests
             .iter()

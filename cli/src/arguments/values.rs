@@ -28,7 +28,7 @@ pub(crate) fn parse_instrument(text: &str) -> Result<Instrument, String> {
     Instrument::parse(text).map_err(|error| format!("{error}; {}", error.hint()))
 }
 
-/// A timeframe from `1m` to `1w`.
+/// A timeframe: `1m`, `90m`, `4h`, `1d`, `2w`, `1mo`, or another way to write it.
 pub(crate) fn parse_timeframe(text: &str) -> Result<Timeframe, String> {
     text.parse()
         .map_err(|error: market::UnknownTimeframe| error.to_string())

@@ -240,7 +240,7 @@ fn require_timeframes(group: &SymbolFiles<'_>, timeframes: &[Timeframe]) -> Resu
 fn nominal_close_times(bars: &RawBars, timeframe: Timeframe) -> Vec<Utc> {
     bars.open_time
         .iter()
-        .map(|open| open.plus_micros(timeframe.micros()))
+        .map(|open| timeframe.nominal_end(*open))
         .collect()
 }
 
@@ -261,11 +261,11 @@ pub(crate) fn read_any(
     let (named_symbol, named_timeframe) = parse_file_name(file);
     let detected = detect(&path, &mapping)?.timeframe;
 
-    // Where nothing names a timeframe, any will do: only order and prices matter.
+    // Where nothing tells a timeframe, the shortest will do: only order and prices matter.
     let timeframe = timeframe
         .or(named_timeframe)
         .or(detected.and_then(|text| text.parse().ok()))
-        .unwrap_or(Timeframe::Hour1);
+        .unwrap_or(Timeframe::MINUTE_1);
 
     let instrument = match symbol.cloned().or(named_symbol) {
         Some(instrument) => instrument,
@@ -349,7 +349,7 @@ mod tests {
             "EURUSD=x.csv",
             "EURUSD:1h",
             "EURUSD:1h=",
-            "EURUSD:2h=x.csv",
+            "EURUSD:2x=x.csv",
             "?:1h=x.csv",
             "bars.csv",
         ];

@@ -137,10 +137,10 @@ fn a_training_in_an_unknown_timeframe_is_refused() {
     let place = Place::new();
     place.file("hand.yaml", STRATEGY);
 
-    let screen = place.screen_of(&["train", "hand.yaml", "--timeframes", "2h"]);
+    let screen = place.screen_of(&["train", "hand.yaml", "--timeframes", "2x"]);
 
     insta::assert_snapshot!(screen, @"
-    error: invalid value '2h' for '--timeframes <TIMEFRAMES>': `2h` is not a timeframe; use one of 1m 5m 15m 30m 1h 4h 1d 1w
+    error: invalid value '2x' for '--timeframes <TIMEFRAMES>': `2x` is not a timeframe; write a count and a unit, as in 1m, 90m, 4h, 1d, 2w or 1mo
 
     For more information, try '--help'.
     exit 2

@@ -91,7 +91,7 @@ impl Advice for FetchError {
         Cow::Borrowed(match self {
             Self::Count { .. } => "split the request",
             Self::Symbol(error) => return error.hint().into(),
-            Self::Timeframe(_) => "use one of 1m 5m 15m 30m 1h 4h 1d 1w",
+            Self::Timeframe(error) => error.hint(),
             Self::Key(error) => return error.hint().into(),
             Self::Range(_) => "give a start that is earlier than the end",
             Self::NothingStored { series } => return load_command(series).into(),

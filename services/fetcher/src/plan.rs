@@ -7,7 +7,10 @@
 
 use std::ops::Range;
 
-use market::{Calendar, Gap, HourAnchor, SeriesKey, Slot, Timeframe, Utc, expected, gaps, missing};
+use market::{
+    Calendar, Gap, HourAnchor, SeriesKey, Slot, Timeframe, TimeframeUnit, Utc, expected, gaps,
+    missing,
+};
 use schemas::commands::FetchMode;
 use schemas::manifests::EmptyInterval;
 
@@ -236,15 +239,19 @@ fn default_range(mode: FetchMode, facts: &SeriesFacts<'_>) -> Option<Range<Utc>>
     }
 }
 
-/// How far back a provider is asked that does not tell where it begins.
+/// How far back a provider is asked that does not tell where it begins: hundreds of bars or
+/// more.
 const fn history_default(timeframe: Timeframe) -> i64 {
-    match timeframe {
-        Timeframe::Minute1 => DAY,
-        Timeframe::Minute5 => 7 * DAY,
-        Timeframe::Minute15 => 14 * DAY,
-        Timeframe::Minute30 | Timeframe::Hour1 | Timeframe::Hour4 => 30 * DAY,
-        Timeframe::Day1 => 365 * DAY,
-        Timeframe::Week1 => 730 * DAY,
+    match timeframe.unit() {
+        TimeframeUnit::Minute => match timeframe.minutes() {
+            ..5 => DAY,
+            5..15 => 7 * DAY,
+            15..30 => 14 * DAY,
+            _ => 30 * DAY,
+        },
+        TimeframeUnit::Day => 365 * DAY,
+        TimeframeUnit::Week => 730 * DAY,
+        TimeframeUnit::Month => 3_650 * DAY,
     }
 }
 
@@ -264,9 +271,9 @@ fn is_worth_asking(gap: &Gap, facts: &SeriesFacts<'_>) -> bool {
         return true;
     };
 
-    let least = match facts.key.timeframe {
-        Timeframe::Minute1 => 5,
-        Timeframe::Minute5 | Timeframe::Minute15 | Timeframe::Minute30 => 3,
+    let least = match facts.key.timeframe.minutes() {
+        ..5 => 5,
+        5..60 => 3,
         _ => 1,
     };
 

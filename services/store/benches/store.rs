@@ -49,7 +49,7 @@ fn parse_sample() -> usize {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/bars/EURUSD_1h.csv.gz");
     let expected = Expected {
         instrument: Instrument::parse("EURUSD").unwrap(),
-        timeframe: Timeframe::Hour1,
+        timeframe: Timeframe::HOUR_1,
         day_boundary: DayBoundary::UtcMidnight,
     };
     let read = read_path(&file, &Mapping::default(), &expected).unwrap();
@@ -82,7 +82,7 @@ async fn time_series(store: &Store) {
 fn new_series_key() -> SeriesKey {
     let instrument = Instrument::parse("EURUSD").unwrap();
     let provider = format!("bench{:08x}", rand::random::<u32>());
-    SeriesKey::standard(&provider, instrument, Timeframe::Minute5).unwrap()
+    SeriesKey::standard(&provider, instrument, Timeframe::MINUTE_5).unwrap()
 }
 
 fn bars_from(first: i64, count: i64) -> RawBars {

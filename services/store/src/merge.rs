@@ -25,7 +25,7 @@ pub fn file_period(timeframe: Timeframe, instant: Utc) -> Range<Utc> {
 /// True if a file holds a month of these bars: a year of them would be too large to write again for
 /// a few new bars.
 fn is_monthly(timeframe: Timeframe) -> bool {
-    timeframe <= Timeframe::Minute5
+    timeframe <= Timeframe::MINUTE_5
 }
 
 /// The name of a file's period, `2018` or `2018-03`, from its first instant.
@@ -203,22 +203,22 @@ mod tests {
 
     #[test]
     fn five_minute_bars_are_filed_by_month() {
-        let month = file_period(Timeframe::Minute5, utc("2020-02-29T23:55:00Z"));
+        let month = file_period(Timeframe::MINUTE_5, utc("2020-02-29T23:55:00Z"));
         assert_eq!(
             month,
             utc("2020-02-01T00:00:00Z")..utc("2020-03-01T00:00:00Z")
         );
-        assert_eq!(name_period(Timeframe::Minute5, month.start), "2020-02");
+        assert_eq!(name_period(Timeframe::MINUTE_5, month.start), "2020-02");
     }
 
     #[test]
     fn longer_bars_are_filed_by_year() {
-        let year = file_period(Timeframe::Minute15, utc("2020-02-29T23:55:00Z"));
+        let year = file_period(Timeframe::MINUTE_15, utc("2020-02-29T23:55:00Z"));
         assert_eq!(
             year,
             utc("2020-01-01T00:00:00Z")..utc("2021-01-01T00:00:00Z")
         );
-        assert_eq!(name_period(Timeframe::Minute15, year.start), "2020");
+        assert_eq!(name_period(Timeframe::MINUTE_15, year.start), "2020");
     }
 
     #[test]

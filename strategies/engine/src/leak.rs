@@ -295,7 +295,7 @@ mod tests {
         let prices: Vec<f64> = (0..rows).map(|row| row as f64).collect();
 
         BTreeMap::from([(
-            Timeframe::Hour1,
+            Timeframe::HOUR_1,
             Bars {
                 open_time: times.clone(),
                 close_time: times,
@@ -314,7 +314,7 @@ mod tests {
         column: impl Fn(&[f64]) -> Vec<f64>,
         sink: &mut dyn ColumnSink,
     ) -> Result<(), FeatureError> {
-        let close = bars[&Timeframe::Hour1].close;
+        let close = bars[&Timeframe::HOUR_1].close;
 
         for (feature, values) in [close.to_vec(), column(close)].iter().enumerate() {
             for (chunk, values) in values.chunks(7).enumerate() {
@@ -330,7 +330,7 @@ mod tests {
         let compute =
             |bars: &KnownBars<'_>, sink: &mut dyn ColumnSink| pass_columns(bars, &column, sink);
 
-        let mut test = LeakTest::new(&bars[&Timeframe::Hour1].close_time);
+        let mut test = LeakTest::new(&bars[&Timeframe::HOUR_1].close_time);
         assert_eq!(test.cuts(), 3);
         compute(&borrow_bars(&bars), &mut test).unwrap();
         test.check(&borrow_bars(&bars), compute).unwrap()

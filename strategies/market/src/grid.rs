@@ -3,30 +3,38 @@
 //!
 //! | timeframe | boundary | label (`open`) | known (`close`) |
 //! |---|---|---|---|
-//! | below 1d | any | [`HourAnchor`] + k × timeframe | label + timeframe, capped |
-//! | 1d | session close | the trading date at 00:00 UTC | close of the date's last session |
-//! | 1d | UTC midnight | the UTC date at 00:00 | the next midnight UTC |
-//! | 1w | session close | the dates' Monday at 00:00 UTC | close of the week's last session |
-//! | 1w | UTC midnight | Monday 00:00 UTC | the next Monday 00:00 UTC |
+//! | minutes, hours | any | [`HourAnchor`] + k × timeframe | label + timeframe, capped |
+//! | days | session close | the first date at 00:00 UTC | close of the last session of its dates |
+//! | days | UTC midnight | the first UTC date at 00:00 | midnight UTC after the last one |
+//! | weeks | session close | Monday 00:00 UTC | close of the last session of its weeks |
+//! | weeks | UTC midnight | Monday 00:00 UTC | Monday 00:00 UTC after the last one |
+//! | a month | session close | the first of the month 00:00 UTC | close of its last session |
+//! | a month | UTC midnight | the first of the month 00:00 UTC | the first of the next one |
 //!
-//! "Capped": at most the close of the bar's session. Under UTC midnight an FX Sunday evening ends
-//! the week. A stretch without trading has no slot, so nothing in it can be missing.
+//! "Capped": at most the close of the bar's session. Bars of several days are counted from
+//! 1970-01-01, bars of several weeks from Monday 1969-12-29. A timeframe that does not divide a day
+//! begins again at each midnight of its clock, so that the last bar of a day is short. Under UTC
+//! midnight an FX Sunday evening ends the week. A stretch without trading has no slot, so nothing
+//! in it can be missing.
 
 use std::ops::Range;
 
 use crate::calendar::{Calendar, TradingSession};
 use crate::series::{DayBoundary, SeriesKey};
-use crate::time::{DAY_MICROS, FIRST_DATE, LAST_DATE, Utc};
-use crate::timeframe::Timeframe;
+use crate::time::{DAY_MICROS, EPOCH_MONDAY, FIRST_DATE, LAST_DATE, Utc};
+use crate::timeframe::{Timeframe, TimeframeUnit};
 
-/// Monday 1969-12-29, the Monday on or before the epoch.
-const EPOCH_MONDAY: i64 = -3 * DAY_MICROS;
+/// Minutes of a day of 24 hours.
+const DAY_MINUTES: i64 = 1_440;
+/// No exchange was closed for longer in the years of the calendars, New York in 1914 aside.
+const CLOSURE_MAX: i64 = 30 * DAY_MICROS;
 
 /// Where intraday bars of a session are anchored; a property of the provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HourAnchor {
     /// Multiples of the timeframe on the clock: exchange-local under [`DayBoundary::SessionClose`],
-    /// UTC under [`DayBoundary::UtcMidnight`]. The first bar of a session may be labelled before
+    /// UTC under [`DayBoundary::UtcMidnight`]; counted from midnight, each day again. The first bar
+    /// of a session may be labelled before
     /// the session opens: on the NYSE the hour labelled 09:00 holds 09:30–10:00.
     ClockHour,
     /// The open of the session: 09:30, 10:30, … on the NYSE; the last bar of a session may be
@@ -70,8 +78,9 @@ pub fn expected(
         return Vec::new();
     }
 
-    // The widest slot is a week, and its label may lie a week before its session.
-    let around = start.plus_micros(-8 * DAY_MICROS)..end.plus_micros(9 * DAY_MICROS);
+    // A label may lie a whole bar before its session, and a session a day away from its date.
+    let reach = timeframe.micros_max() + 2 * DAY_MICROS;
+    let around = start.plus_micros(-reach)..end.plus_micros(reach);
     let mut slots: Vec<Slot> = Vec::new();
     for session in calendar.sessions_between(around) {
         for slot in session_slots(calendar, timeframe, boundary, anchor, &session) {
@@ -95,68 +104,120 @@ fn session_slots(
     anchor: HourAnchor,
     session: &TradingSession,
 ) -> Vec<Slot> {
-    let first = match (timeframe.is_intraday(), boundary, anchor) {
-        (false, DayBoundary::SessionClose, _) => {
-            let open = floor_label(Utc::midnight(session.date), timeframe);
-            return vec![Slot {
-                open,
-                close: session.close,
-            }];
-        }
-        (true, _, HourAnchor::SessionOpen) => session.open,
-        (true, DayBoundary::SessionClose, HourAnchor::ClockHour) => {
-            let local = calendar.local(session.open).time();
-            let minutes = i64::from(local.hour()) * 60 + i64::from(local.minute());
-            session
-                .open
-                .plus_micros(-(minutes % timeframe.minutes()) * 60_000_000)
-        }
-        (_, DayBoundary::UtcMidnight, _) => floor_label(session.open, timeframe),
-    };
+    if timeframe.is_intraday() {
+        let clock = match anchor {
+            HourAnchor::SessionOpen => Clock::Session,
+            HourAnchor::ClockHour if boundary == DayBoundary::UtcMidnight => Clock::Utc,
+            HourAnchor::ClockHour => Clock::Local(calendar),
+        };
+        return clock.slots(timeframe, session);
+    }
 
-    // Only an intraday bar ends with its session; a day or a week ends at its boundary.
-    let last_close = if timeframe.is_intraday() {
-        session.close
-    } else {
-        Utc(i64::MAX)
-    };
-    let step = timeframe.micros();
+    if boundary == DayBoundary::SessionClose {
+        return vec![Slot {
+            open: date_label(Utc::midnight(session.date), timeframe),
+            close: session.close,
+        }];
+    }
 
-    let labels = std::iter::successors(Some(first), |label| Some(label.plus_micros(step)));
+    // Under UTC midnight a bar ends at its boundary, whenever its sessions do.
+    let first = date_label(session.open, timeframe);
+    let labels = std::iter::successors(Some(first), |label| Some(date_end(*label, timeframe)));
     let labels = labels.take_while(|label| *label < session.close);
     let slots = labels.map(|open| Slot {
         open,
-        close: open.plus_micros(step).min(last_close),
+        close: date_end(open, timeframe),
     });
     slots.collect()
 }
 
-/// The last multiple of the timeframe at or before `instant`; weeks begin on Monday.
-fn floor_label(instant: Utc, timeframe: Timeframe) -> Utc {
-    let since_origin = instant.0 - label_origin(timeframe);
-    Utc(instant.0 - since_origin.rem_euclid(timeframe.micros()))
+/// What intraday bars are counted from.
+enum Clock<'a> {
+    /// The open of each session.
+    Session,
+    /// Midnight in UTC.
+    Utc,
+    /// Midnight at the exchange.
+    Local(&'a Calendar),
 }
 
-/// An instant that is a label of the timeframe, from which the others are counted.
-fn label_origin(timeframe: Timeframe) -> i64 {
-    if timeframe == Timeframe::Week1 {
-        EPOCH_MONDAY
-    } else {
-        0
+impl Clock<'_> {
+    /// The bars of one session. The first may be labelled before it opens; none ends after it
+    /// closes, nor after the clock begins to count again.
+    fn slots(&self, timeframe: Timeframe, session: &TradingSession) -> Vec<Slot> {
+        let step = timeframe.micros();
+        let since_label = self.minutes_of_day(session.open) % timeframe.minutes();
+        let first = session.open.plus_micros(-since_label * 60_000_000);
+        let begins_again = DAY_MINUTES % timeframe.minutes() != 0;
+
+        let mut slots = Vec::new();
+        let mut open = first;
+        while open < session.close {
+            let mut end = open.plus_micros(step);
+            if begins_again {
+                end = end.min(self.next_midnight(open));
+            }
+            slots.push(Slot {
+                open,
+                close: end.min(session.close),
+            });
+            open = end;
+        }
+        slots
     }
+
+    /// Whole minutes since the clock began to count, at the open of a session.
+    fn minutes_of_day(&self, open: Utc) -> i64 {
+        match self {
+            Self::Session => 0,
+            Self::Utc => open.0.rem_euclid(DAY_MICROS) / 60_000_000,
+            Self::Local(calendar) => {
+                let local = calendar.local(open).time();
+                i64::from(local.hour()) * 60 + i64::from(local.minute())
+            }
+        }
+    }
+
+    /// Where the clock begins to count again after an instant.
+    fn next_midnight(&self, instant: Utc) -> Utc {
+        match self {
+            Self::Session => Utc(i64::MAX),
+            Self::Utc => Utc(instant.0 - instant.0.rem_euclid(DAY_MICROS)).plus_micros(DAY_MICROS),
+            Self::Local(calendar) => calendar.day_end(calendar.local(instant).date()),
+        }
+    }
+}
+
+/// The label of the bar of days, weeks or a month that the UTC date of `instant` falls into.
+fn date_label(instant: Utc, timeframe: Timeframe) -> Utc {
+    let origin = match timeframe.unit() {
+        TimeframeUnit::Month => return Utc::midnight(instant.date().first_of_month()),
+        TimeframeUnit::Week => EPOCH_MONDAY,
+        TimeframeUnit::Day | TimeframeUnit::Minute => 0,
+    };
+    Utc(instant.0 - (instant.0 - origin).rem_euclid(timeframe.micros()))
+}
+
+/// The label that follows that of a bar of days, weeks or a month.
+fn date_end(label: Utc, timeframe: Timeframe) -> Utc {
+    timeframe.nominal_end(label)
 }
 
 /// When each bar of a series became known.
 ///
 /// Intraday: label + timeframe, but no later than the close of the session that the bar is in.
-/// Daily and weekly: as in the table above. A bar outside of every session (a Saturday, a print
-/// after an early close) is taken to be known only when it must be: intraday at label + timeframe;
-/// per trading date when that day has ended both in UTC and at the exchange (weekly: seven days
-/// later). `quality` reports such bars.
+/// Days, weeks and months: as in the table above. A bar outside of every session (a Saturday, a
+/// print after an early close) is taken to be known only when it must be: intraday at label +
+/// timeframe; per trading date when the last of its days has ended both in UTC and at the exchange.
+/// `quality` reports such bars.
+///
+/// Where it is not certain when a bar ends, the later instant is taken. Providers count the days of
+/// a `2d` bar with or without weekends and holidays, from a day of their own: a bar of several days
+/// is known when as many trading dates have ended, its label included, and as many days.
 ///
 /// # Errors
-/// A daily or weekly label that is not midnight UTC, or a weekly one that is not a Monday: nobody
-/// can say which date it means.
+/// A label of a daily or longer bar that is not midnight UTC, of a weekly one that is not a Monday,
+/// or of a monthly one that is not the first of its month: nobody can say which date it means.
 pub fn close_times(
     calendar: &Calendar,
     key: &SeriesKey,
@@ -173,33 +234,41 @@ pub fn close_times(
         return Ok(Vec::new());
     };
 
+    let range = first..reach_of(timeframe, last);
     if timeframe.is_intraday() {
-        let sessions = calendar.sessions_between(first..last.plus_micros(timeframe.micros()));
+        let sessions = calendar.sessions_between(range);
         let closes = open_times
             .iter()
             .map(|open| intraday_close(*open, timeframe, &sessions));
         return Ok(closes.collect());
     }
-    if key.day_boundary == DayBoundary::UtcMidnight {
-        let closes = open_times
-            .iter()
-            .map(|open| open.plus_micros(timeframe.micros()));
-        return Ok(closes.collect());
-    }
 
-    let anchor = HourAnchor::SessionOpen;
-    let range = first..last.plus_micros(1);
-    let slots = expected(calendar, timeframe, key.day_boundary, anchor, range);
-    let closes = open_times
-        .iter()
-        .map(|open| trading_date_close(*open, timeframe, &slots, calendar));
+    let sessions = calendar.sessions(range.start.date()..range.end.date());
+    let closes = open_times.iter().map(|open| match key.day_boundary {
+        DayBoundary::SessionClose => session_date_close(*open, timeframe, &sessions, calendar),
+        DayBoundary::UtcMidnight => utc_date_close(*open, timeframe, &sessions),
+    });
     Ok(closes.collect())
 }
 
-/// A daily label is midnight UTC, a weekly one the midnight that begins Monday.
+/// An instant after every session that may decide when the bar labelled `last` is known.
+fn reach_of(timeframe: Timeframe, last: Utc) -> Utc {
+    let length = timeframe.micros_max();
+    match timeframe.unit() {
+        // As many trading dates are at most twice as many days, and a long closure.
+        TimeframeUnit::Day if timeframe.count() > 1 => last.plus_micros(2 * length + CLOSURE_MAX),
+        TimeframeUnit::Minute => last.plus_micros(length),
+        _ => last.plus_micros(length + DAY_MICROS),
+    }
+}
+
+/// The label of a bar of days is midnight UTC, of weeks the midnight that begins a Monday, of a
+/// month that which begins its first day.
 fn check_date_labels(timeframe: Timeframe, open_times: &[Utc]) -> Result<(), CloseTimeError> {
+    // Where providers count several days or weeks from is not known: any such day may begin a bar.
+    let single = Timeframe::new(timeframe.unit(), 1).unwrap_or(timeframe);
     let mut labels = open_times.iter().copied().enumerate();
-    let odd_label = labels.find(|(_, open)| floor_label(*open, timeframe) != *open);
+    let odd_label = labels.find(|(_, open)| date_label(*open, single) != *open);
 
     match odd_label {
         Some((row, open)) => Err(CloseTimeError::Label {
@@ -225,17 +294,59 @@ fn intraday_close(open: Utc, timeframe: Timeframe, sessions: &[TradingSession]) 
     }
 }
 
-/// The close of the last session of the date or week; without a session the end of its last day,
-/// in UTC or at the exchange, whichever is later.
-fn trading_date_close(open: Utc, timeframe: Timeframe, slots: &[Slot], calendar: &Calendar) -> Utc {
-    let index = slots.binary_search_by_key(&open, |slot| slot.open).ok();
-    if let Some(slot) = index.and_then(|index| slots.get(index)) {
-        return slot.close;
+/// The close of the last session of the bar's dates; without a session the end of its last day, in
+/// UTC or at the exchange, whichever is later.
+fn session_date_close(
+    open: Utc,
+    timeframe: Timeframe,
+    sessions: &[TradingSession],
+    calendar: &Calendar,
+) -> Utc {
+    let utc_end = date_end(open, timeframe);
+    let after_last_date = utc_end.date();
+    let in_dates = sessions.partition_point(|session| session.date < after_last_date);
+    let last_session = in_dates
+        .checked_sub(1)
+        .and_then(|index| sessions.get(index))
+        .filter(|session| session.date >= open.date());
+
+    let by_days = match last_session {
+        Some(session) => session.close,
+        None => {
+            let last_date = utc_end.plus_micros(-1).date();
+            utc_end.max(calendar.day_end(last_date))
+        }
+    };
+    let by_trading_dates = counted_date(open, timeframe, sessions).map(|session| session.close);
+    by_trading_dates.map_or(by_days, |close| close.max(by_days))
+}
+
+/// The midnight UTC after the bar's last date.
+fn utc_date_close(open: Utc, timeframe: Timeframe, sessions: &[TradingSession]) -> Utc {
+    let by_days = date_end(open, timeframe);
+    let by_trading_dates = counted_date(open, timeframe, sessions)
+        .map(|session| date_end(Utc::midnight(session.date), Timeframe::DAY_1));
+    by_trading_dates.map_or(by_days, |close| close.max(by_days))
+}
+
+/// For bars of several days: the last session of the trading date with which as many dates have
+/// passed, that of the label or the next one being the first.
+fn counted_date(
+    open: Utc,
+    timeframe: Timeframe,
+    sessions: &[TradingSession],
+) -> Option<TradingSession> {
+    if timeframe.unit() != TimeframeUnit::Day || timeframe.count() == 1 {
+        return None;
     }
 
-    let utc_end = open.plus_micros(timeframe.micros());
-    let last_date = utc_end.plus_micros(-1).date();
-    utc_end.max(calendar.day_end(last_date))
+    let first = sessions.partition_point(|session| session.date < open.date());
+    let dates = sessions
+        .get(first..)
+        .unwrap_or_default()
+        .chunk_by(|one, next| one.date == next.date);
+    let last_date = dates.take(usize::from(timeframe.count())).last()?;
+    last_date.last().copied()
 }
 
 /// The slots into which no stored bar falls, in order. `expected` is as [`expected`] gives it,
@@ -312,6 +423,7 @@ pub enum CloseTimeError {
 impl CloseTimeError {
     /// What to do next.
     pub const fn hint(&self) -> &'static str {
-        "label daily bars with their trading date at 00:00 UTC, weekly ones with their Monday"
+        "label daily bars with their trading date at 00:00 UTC, weekly ones with their Monday, \
+         monthly ones with the first of the month"
     }
 }

@@ -14,6 +14,7 @@ mod instrument;
 mod series;
 mod time;
 mod timeframe;
+mod timeframe_text;
 
 pub use bars::{BarSlice, Bars};
 pub use calendar::{Calendar, CalendarException, ExceptionKind, TradingSession};
@@ -25,4 +26,5 @@ pub use grid::{
 pub use instrument::{AssetClass, Instrument, InstrumentError, SYMBOL_LENGTH_MAX};
 pub use series::{Adjustment, DayBoundary, PriceKind, SeriesKey, SeriesKeyError, Session};
 pub use time::Utc;
-pub use timeframe::{Timeframe, UnknownTimeframe};
+pub use timeframe::{Timeframe, TimeframeUnit};
+pub use timeframe_text::{UnknownTimeframe, timeframe_pattern};

@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use crate::calendar::Calendar;
 use crate::calendar_names::CalendarName;
 use crate::instrument::{AssetClass, Instrument, InstrumentError};
-use crate::timeframe::{Timeframe, UnknownTimeframe};
+use crate::timeframe::Timeframe;
+use crate::timeframe_text::UnknownTimeframe;
 
 /// An enum whose variants have one written form each, used in keys, in JSON and on the command
 /// line.
@@ -331,7 +332,7 @@ impl SeriesKeyError {
                  folder that the setting `calendars` names, for every process"
             }
             Self::Instrument(error) => error.hint(),
-            Self::Timeframe(_) => "use one of 1m 5m 15m 30m 1h 4h 1d 1w",
+            Self::Timeframe(error) => error.hint(),
         }
     }
 }

@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 
 /// Microseconds in 24 hours.
 pub(crate) const DAY_MICROS: i64 = 86_400_000_000;
+/// Monday 1969-12-29, the Monday on or before the epoch, in microseconds.
+pub(crate) const EPOCH_MONDAY: i64 = -3 * DAY_MICROS;
 /// First date that any calendar knows: no bar is older.
 pub(crate) const FIRST_DATE: Date = Date::constant(1970, 1, 1);
 /// First date that no calendar knows any more; bounds every grid.

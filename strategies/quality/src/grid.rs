@@ -232,7 +232,7 @@ fn anchored_slots(
     around: &Range<Utc>,
 ) -> Vec<Slot> {
     // A bar may be labelled inside of its slot, so the slots start a bar earlier.
-    let start = around.start.plus_micros(-key.timeframe.micros());
+    let start = around.start.plus_micros(-key.timeframe.micros_max());
     let range = start..around.end;
 
     let mut slots = expected(calendar, key.timeframe, key.day_boundary, anchor, range);

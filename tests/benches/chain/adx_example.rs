@@ -49,12 +49,12 @@ struct Size {
 
 const SMALL: Size = Size {
     bars: 5_000,
-    timeframe: Timeframe::Hour1,
+    timeframe: Timeframe::HOUR_1,
     rounds: 41,
 };
 const LARGE: Size = Size {
     bars: 1_000_000,
-    timeframe: Timeframe::Minute1,
+    timeframe: Timeframe::MINUTE_1,
     rounds: 7,
 };
 

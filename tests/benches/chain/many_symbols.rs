@@ -21,10 +21,10 @@ const SYMBOLS: usize = 100;
 const BASE_BARS: usize = 10_000;
 /// Timeframes, and how many bars of the base timeframe one of their bars has.
 const TIMEFRAMES: [(Timeframe, usize); 4] = [
-    (Timeframe::Minute15, 1),
-    (Timeframe::Hour1, 4),
-    (Timeframe::Hour4, 16),
-    (Timeframe::Day1, 96),
+    (Timeframe::MINUTE_15, 1),
+    (Timeframe::HOUR_1, 4),
+    (Timeframe::HOUR_4, 16),
+    (Timeframe::DAY_1, 96),
 ];
 
 /// Indicators whose values are scaled.
@@ -158,7 +158,7 @@ fn make_bars(symbol: &Instrument, timeframes: &[Timeframe]) -> Result<SymbolBars
     let seed = symbol.id().bytes().fold(7, |seed: u64, byte| {
         seed.wrapping_mul(31).wrapping_add(u64::from(byte))
     });
-    let base = walk(seed, BASE_BARS, Timeframe::Minute15);
+    let base = walk(seed, BASE_BARS, Timeframe::MINUTE_15);
 
     Ok(TIMEFRAMES
         .iter()

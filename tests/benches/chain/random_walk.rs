@@ -54,7 +54,7 @@ pub fn coarsen(base: &RawBars, each: usize) -> Bars {
     for number in 0..base.len() / each {
         let rows = number * each..(number + 1) * each;
         let last = rows.end - 1;
-        let close_time = base.open_time[last].plus_micros(Timeframe::Minute15.micros());
+        let close_time = base.open_time[last].plus_micros(Timeframe::MINUTE_15.micros());
         let highs = base.high[rows.clone()].iter().copied();
         let lows = base.low[rows.clone()].iter().copied();
 

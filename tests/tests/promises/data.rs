@@ -117,7 +117,7 @@ fn in_every_timeframe(symbols: &[String]) -> Vec<SeriesRequest> {
     symbols
         .iter()
         .flat_map(|symbol| {
-            Timeframe::ALL.map(|timeframe| SeriesRequest {
+            Timeframe::COMMON.map(|timeframe| SeriesRequest {
                 symbol: symbol.clone(),
                 timeframe: timeframe.to_string(),
             })

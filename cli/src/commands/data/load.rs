@@ -18,7 +18,7 @@ pub(super) struct LoadArgs {
     /// Symbols, as in EURUSD AAPL crypto:BTC/USD
     #[arg(required = true, value_parser = parse_instrument)]
     symbols: Vec<Instrument>,
-    /// Length of a bar: 1m, 5m, 15m, 30m, 1h, 4h, 1d or 1w
+    /// Length of a bar: minutes, hours, days, weeks or a month, as in 5m, 4h, 1d, 1w, 1mo
     #[arg(
         long,
         short,

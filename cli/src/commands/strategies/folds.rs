@@ -167,7 +167,7 @@ fn time_of_bars(bars: &[Bars], resolved: &Resolved) -> TimeToCut {
     let after_last_bar = instants
         .iter()
         .max()
-        .map(|last| last.plus_micros(resolved.base.micros()));
+        .map(|last| resolved.base.nominal_end(*last));
     let end = resolved.end.into_iter().chain(after_last_bar).min();
     TimeToCut {
         instants,

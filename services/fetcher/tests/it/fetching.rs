@@ -461,7 +461,7 @@ async fn bad_requests_and_bad_files_fail_with_place_and_hint() {
 
     for request in [
         command("A PPL", "1h", FetchMode::Full),
-        command("AAPL", "2h", FetchMode::Full),
+        command("AAPL", "2x", FetchMode::Full),
         command("MSFT", "1h", FetchMode::Full),
         command("AAPL", "1h", FetchMode::Full),
         ranged,

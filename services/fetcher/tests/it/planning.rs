@@ -18,7 +18,7 @@ proptest! {
     #[test]
     fn requests_are_legal_disjoint_and_cover_every_missing_bar(
         symbol in prop::sample::select(vec!["AAPL", "EURUSD", "crypto:BTC/USD"]),
-        timeframe in prop::sample::select(vec![Timeframe::Minute15, Timeframe::Hour1, Timeframe::Hour4, Timeframe::Day1]),
+        timeframe in prop::sample::select(vec![Timeframe::MINUTE_15, Timeframe::HOUR_1, Timeframe::HOUR_4, Timeframe::DAY_1]),
         span_days in prop::option::of(1_i64..40),
         holes in prop::collection::vec((0.0_f64..1.0, 3_usize..200), 0..6),
     ) {
@@ -72,14 +72,14 @@ fn nights_weekends_holidays_and_changes_of_clocks_are_no_gaps() {
     let key = SeriesKey::standard(
         "file",
         Instrument::parse("AAPL").unwrap(),
-        Timeframe::Minute5,
+        Timeframe::MINUTE_5,
     )
     .unwrap();
     let calendar = Calendar::for_key(&key);
     let year = utc("2019-01-01T00:00:00Z")..utc("2020-01-01T00:00:00Z");
     let slots = expected(
         calendar,
-        Timeframe::Minute5,
+        Timeframe::MINUTE_5,
         key.day_boundary,
         HourAnchor::ClockHour,
         year.clone(),

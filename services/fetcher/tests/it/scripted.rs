@@ -33,7 +33,7 @@ impl Scripted {
         let calendar = Calendar::for_key(&key);
         let slots = expected(
             calendar,
-            Timeframe::Hour1,
+            Timeframe::HOUR_1,
             key.day_boundary,
             HourAnchor::ClockHour,
             range,
@@ -151,7 +151,7 @@ pub fn euro() -> SeriesKey {
     SeriesKey::standard(
         "scripted",
         Instrument::parse("EURUSD").unwrap(),
-        Timeframe::Hour1,
+        Timeframe::HOUR_1,
     )
     .unwrap()
 }

@@ -23,9 +23,9 @@ async fn what_is_stored_is_what_prediction_computes() {
     let manifest = build(&store, &request, &series).await.unwrap().manifest;
     let table = store.data_sets().read(&manifest).await.unwrap();
 
-    let key = key("EURUSD", Timeframe::Hour1);
+    let key = key("EURUSD", Timeframe::HOUR_1);
     let (_, bars) = store.series().read_newest(&key, ALL_TIME).await.unwrap();
-    let bars = SymbolBars::from([(Timeframe::Hour1, bars)]);
+    let bars = SymbolBars::from([(Timeframe::HOUR_1, bars)]);
     let job = ProcessJob::new(&request, &series).unwrap();
     let matrix = compute_features(&job.resolved, &bars, &manifest.features).unwrap();
 
@@ -112,7 +112,7 @@ async fn symbols_are_stacked_in_the_order_of_the_strategy() {
     let store = empty_store().await;
     let mut series = Vec::new();
     for symbol in ["SPY", "IBM", "AAPL"] {
-        series.push(load(&store, symbol, Timeframe::Day1, 5_000).await);
+        series.push(load(&store, symbol, Timeframe::DAY_1, 5_000).await);
     }
 
     let request = request("us_equities_trend", Value::Null);
@@ -174,7 +174,7 @@ async fn one_more_bar_is_another_data_set() {
     let request = request("eurusd_rsi_macd", Value::Null);
     build(&store, &request, &series).await.unwrap();
 
-    load(&store, "EURUSD", Timeframe::Hour1, 8_001).await;
+    load(&store, "EURUSD", Timeframe::HOUR_1, 8_001).await;
 
     assert!(!build(&store, &request, &series).await.unwrap().reused);
 }

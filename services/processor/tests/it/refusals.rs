@@ -24,7 +24,7 @@ async fn refusal_of(request: &TrainRequest, series: &[String]) -> ErrorRecord {
 }
 
 fn hourly_eurusd() -> Vec<String> {
-    vec![key("EURUSD", Timeframe::Hour1).prefix()]
+    vec![key("EURUSD", Timeframe::HOUR_1).prefix()]
 }
 
 #[tokio::test]
@@ -59,7 +59,7 @@ async fn a_text_that_is_not_a_series_key_is_refused() {
 
 #[tokio::test]
 async fn a_series_that_the_request_does_not_name_is_asked_for() {
-    let daily = vec![key("EURUSD", Timeframe::Day1).prefix()];
+    let daily = vec![key("EURUSD", Timeframe::DAY_1).prefix()];
     let error = refusal_of(&good_request(), &daily).await;
     assert_eq!(error.code, "DATA-NoSeries");
 }

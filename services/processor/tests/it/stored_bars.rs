@@ -40,7 +40,7 @@ pub(crate) async fn empty_store() -> Store {
 /// A store with that many hourly bars of EURUSD, and their key.
 pub(crate) async fn store_of_eurusd(rows: usize) -> (Store, Vec<String>) {
     let store = empty_store().await;
-    let key = load(&store, "EURUSD", Timeframe::Hour1, rows).await;
+    let key = load(&store, "EURUSD", Timeframe::HOUR_1, rows).await;
     (store, vec![key])
 }
 

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use jiff::tz::TimeZone;
-use market::{Timeframe, Utc};
+use market::{Timeframe, TimeframeUnit, Utc};
+use schemas::names::MICROS_PER_DAY;
 use serde::Serialize;
 
 use super::sheet::Sheet;
@@ -151,31 +152,104 @@ fn lacks_price(sheet: &Sheet, row: usize) -> bool {
 /// neighbours have. Nights and weekends are larger, single odd rows are rarer. `None` below two
 /// different times.
 pub fn timeframe_of(times: &[Utc]) -> Option<i64> {
-    let mut sorted = times.to_vec();
-    sorted.sort_unstable();
-    sorted.dedup();
-
-    let mut counts: BTreeMap<i64, usize> = BTreeMap::new();
-    for (earlier, later) in sorted.iter().zip(sorted.iter().skip(1)) {
-        *counts.entry(later.0 - earlier.0).or_default() += 1;
-    }
+    let distances = Distances::between(times);
 
     // At least one: two rows have one distance, and it counts.
-    let neighbours = sorted.len().saturating_sub(1);
-    let enough = neighbours.div_ceil(10).max(1);
-    counts
+    let enough = distances.total.div_ceil(10).max(1);
+    let mut frequent = distances
+        .counts
         .into_iter()
-        .find(|(_, count)| *count >= enough)
-        .map(|(micros, _)| micros)
+        .filter(|(_, count)| *count >= enough);
+    frequent.next().map(|(micros, _)| micros)
+}
+
+/// Rows of a regular spacing from which on it says what a file holds.
+const REGULAR_MIN: usize = 3;
+
+/// The spacing of `times`, in microseconds, if they cannot be the labels of `timeframe` bars: most
+/// of them are closer together, or they are regular, at least half of them, and never closer than
+/// twice the timeframe. Weekends, holidays and thin markets prove nothing.
+pub(super) fn find_other_spacing(times: &[Utc], timeframe: Timeframe) -> Option<i64> {
+    let distances = Distances::between(times);
+    let (most_frequent, count) = distances.most_frequent()?;
+
+    let closest = closest_labels(timeframe);
+    if distances.count_below(closest) * 2 > distances.total {
+        return Some(
+            distances
+                .most_frequent_below(closest)
+                .unwrap_or(most_frequent),
+        );
+    }
+
+    // Were each of them one bar that was over after the timeframe, the bars would be seen before
+    // they end.
+    let is_regular = count >= REGULAR_MIN && count * 2 >= distances.total;
+    let is_far_apart = distances.count_below(2 * timeframe.micros()) == 0;
+    (is_regular && is_far_apart && distances.total > REGULAR_MIN).then_some(most_frequent)
+}
+
+/// The closest that labels of two bars in a row usually are: weeks are labelled by their last
+/// trading date, too, and months by their first or last one. Only the first bar of a session is
+/// closer to the next one, where a provider labels it by the open.
+fn closest_labels(timeframe: Timeframe) -> i64 {
+    match timeframe.unit() {
+        TimeframeUnit::Minute | TimeframeUnit::Day => timeframe.micros(),
+        TimeframeUnit::Week => timeframe.micros() - 3 * MICROS_PER_DAY,
+        TimeframeUnit::Month => 24 * MICROS_PER_DAY,
+    }
+}
+
+/// How far apart neighbours are, in the order of time.
+struct Distances {
+    /// Neighbours by their distance in microseconds; a month is 28 days, however many it has.
+    counts: BTreeMap<i64, usize>,
+    /// Pairs of neighbours.
+    total: usize,
+}
+
+impl Distances {
+    /// Equal times count as one.
+    fn between(times: &[Utc]) -> Self {
+        let mut sorted = times.to_vec();
+        sorted.sort_unstable();
+        sorted.dedup();
+
+        let mut counts: BTreeMap<i64, usize> = BTreeMap::new();
+        for (earlier, later) in sorted.iter().zip(sorted.iter().skip(1)) {
+            let micros = later.0.saturating_sub(earlier.0);
+            let micros = match Timeframe::of_spacing(micros) {
+                Some(Timeframe::MONTH_1) => 28 * MICROS_PER_DAY,
+                _ => micros,
+            };
+            *counts.entry(micros).or_default() += 1;
+        }
+        let total = sorted.len().saturating_sub(1);
+        Self { counts, total }
+    }
+
+    fn count_below(&self, limit: i64) -> usize {
+        self.counts.range(..limit).map(|(_, count)| *count).sum()
+    }
+
+    /// The distance that most neighbours have, the shortest of several, and how many have it.
+    fn most_frequent(&self) -> Option<(i64, usize)> {
+        let counts = self.counts.iter().rev();
+        let largest = counts.max_by_key(|(_, count)| **count)?;
+        Some((*largest.0, *largest.1))
+    }
+
+    fn most_frequent_below(&self, limit: i64) -> Option<i64> {
+        let counts = self.counts.range(..limit).rev();
+        counts
+            .max_by_key(|(_, count)| **count)
+            .map(|(micros, _)| *micros)
+    }
 }
 
 /// `1h`, or the length in seconds if no timeframe has it.
 pub(super) fn describe(micros: i64) -> String {
-    let timeframe = Timeframe::ALL
-        .into_iter()
-        .find(|timeframe| timeframe.micros() == micros);
-
-    match timeframe {
+    match Timeframe::of_spacing(micros) {
         Some(timeframe) => timeframe.to_string(),
         None => format!("{} s", micros / 1_000_000),
     }

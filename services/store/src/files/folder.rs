@@ -127,6 +127,8 @@ mod tests {
             Some("crypto:BTC.USD 5m")
         );
         assert_eq!(read("README.md"), None);
-        assert_eq!(read("AAPL_2h.csv"), None);
+        assert_eq!(read("AAPL_2h.csv").as_deref(), Some("stk:AAPL 2h"));
+        assert_eq!(read("AAPL_daily.csv").as_deref(), Some("stk:AAPL 1d"));
+        assert_eq!(read("AAPL_2x.csv"), None);
     }
 }

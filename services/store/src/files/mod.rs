@@ -16,7 +16,7 @@ mod symbols;
 use std::path::Path;
 
 use jiff::tz::TimeZone;
-use market::{AssetClass, DayBoundary, Instrument, Timeframe, Utc};
+use market::{AssetClass, DayBoundary, Instrument, Timeframe, TimeframeUnit, Utc};
 use schemas::names::MICROS_PER_DAY;
 use serde::{Deserialize, Serialize};
 
@@ -151,7 +151,8 @@ fn place_rows(
     };
 
     let mut read = FileBars::default();
-    let mut moved_weeks = 0_usize;
+    let mut stamped_times = Vec::with_capacity(sheet.lines.len());
+    let mut moved_labels = 0_usize;
     for (row, (stamp, line)) in sheet.stamps.iter().zip(&sheet.lines).enumerate() {
         if rows_to_read
             .as_ref()
@@ -164,7 +165,8 @@ fn place_rows(
         let open = labels
             .open_of(stamp)
             .map_err(|problem| problem.at(Place::of(name, *line, stamp), expected.timeframe))?;
-        moved_weeks += usize::from(open.was_moved);
+        stamped_times.push(open.stamped);
+        moved_labels += usize::from(open.was_moved);
 
         // Empty cells stay empty: `quality` judges them, and nothing here repairs them.
         let cell = |column: &[f64]| column.get(row).copied().unwrap_or(f64::NAN);
@@ -177,20 +179,21 @@ fn place_rows(
         read.lines.push(*line);
     }
 
-    read.notes = notes_on(&sheet, moved_weeks, expected);
-    check_spacing(name, &read.bars, expected)?;
+    // Bars of another length would be stored without complaint and be wrong everywhere.
+    read.notes = notes_on(&sheet, moved_labels, expected);
+    check_spacing(name, &stamped_times, expected.timeframe)?;
     Ok(read)
 }
 
-/// Bars of another length would be stored without complaint and be wrong everywhere.
-fn check_spacing(name: &str, bars: &RawBars, expected: &Expected) -> Result<(), FileError> {
-    match timeframe_of(&bars.open_time) {
-        Some(micros) if micros != expected.timeframe.micros() => Err(FileError::Timeframe {
+/// Refuses rows that are spaced as bars of another timeframe.
+fn check_spacing(name: &str, times: &[Utc], timeframe: Timeframe) -> Result<(), FileError> {
+    match detect::find_other_spacing(times, timeframe) {
+        Some(micros) => Err(FileError::Timeframe {
             file: name.to_owned(),
-            expected: expected.timeframe,
+            expected: timeframe,
             actual: detect::describe(micros),
         }),
-        _ => Ok(()),
+        None => Ok(()),
     }
 }
 
@@ -222,7 +225,7 @@ fn has_no_volume(expected: &Expected) -> bool {
 }
 
 /// What was read otherwise than written, for people.
-fn notes_on(sheet: &Sheet, moved_weeks: usize, expected: &Expected) -> Vec<String> {
+fn notes_on(sheet: &Sheet, moved_labels: usize, expected: &Expected) -> Vec<String> {
     let mut notes = sheet.notes.clone();
     let symbols = sheet.symbols.as_ref();
     if let Some(symbols) = symbols.filter(|symbols| symbols.are_several()) {
@@ -241,10 +244,12 @@ fn notes_on(sheet: &Sheet, moved_weeks: usize, expected: &Expected) -> Vec<Strin
         ));
     }
 
-    if moved_weeks > 0 {
-        notes.push(format!(
-            "weekly bars are labelled by their Monday: {moved_weeks} rows moved to it"
-        ));
+    if moved_labels > 0 {
+        let label = match expected.timeframe.unit() {
+            TimeframeUnit::Month => "monthly bars are labelled by the first of their month",
+            _ => "weekly bars are labelled by their Monday",
+        };
+        notes.push(format!("{label}: {moved_labels} rows moved to it"));
     }
     notes
 }
@@ -260,7 +265,9 @@ struct Labels<'a> {
 /// The open of a bar as its timestamp gives it.
 struct Open {
     time: Utc,
-    /// A weekly bar was labelled by another day than its Monday.
+    /// The time or the day that the timestamp names, before it was moved to a label.
+    stamped: Utc,
+    /// A bar of weeks or a month was labelled by another day than its first one.
     was_moved: bool,
 }
 
@@ -276,6 +283,7 @@ impl Labels<'_> {
             };
             return Ok(Open {
                 time,
+                stamped: time,
                 was_moved: false,
             });
         }
@@ -285,23 +293,24 @@ impl Labels<'_> {
         let midnight = midnight.ok_or(StampProblem::NotADate)?;
         let names_the_next_day =
             self.side == LabelSide::Close && self.expected.day_boundary == DayBoundary::UtcMidnight;
-        let start = if names_the_next_day {
-            midnight.plus_micros(-timeframe.micros())
+        let day = if names_the_next_day {
+            midnight.plus_micros(-DAY)
         } else {
             midnight
         };
-        if timeframe == Timeframe::Day1 {
-            return Ok(Open {
-                time: start,
-                was_moved: false,
-            });
-        }
 
-        // 1970-01-05 was a Monday.
-        let monday = Utc(start.0 - (start.0 - 4 * DAY).rem_euclid(7 * DAY));
+        let time = match self.side {
+            LabelSide::Open => timeframe.label_of_first_day(day),
+            LabelSide::Close => timeframe.label_of_last_day(day),
+        };
+        let nominal_day = match self.side {
+            LabelSide::Open => time,
+            LabelSide::Close => timeframe.nominal_end(time).plus_micros(-DAY),
+        };
         Ok(Open {
-            time: monday,
-            was_moved: monday != start,
+            time,
+            stamped: day,
+            was_moved: day != nominal_day,
         })
     }
 }

@@ -176,7 +176,7 @@ impl ObjectStore for Failing {
 /// The series that these tests write.
 pub(crate) fn key() -> SeriesKey {
     let instrument = Instrument::parse("EURUSD").unwrap();
-    SeriesKey::standard("file", instrument, Timeframe::Hour1).unwrap()
+    SeriesKey::standard("file", instrument, Timeframe::HOUR_1).unwrap()
 }
 
 /// Hourly bars over two years, so that a commit writes two files and a manifest.

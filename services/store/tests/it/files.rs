@@ -56,7 +56,7 @@ fn opens(read: &FileBars) -> Vec<String> {
 
 #[test]
 fn a_sample_of_daily_bars_reads_whole() {
-    let apple = read_sample("AAPL_1d.csv.gz", "AAPL", Timeframe::Day1);
+    let apple = read_sample("AAPL_1d.csv.gz", "AAPL", Timeframe::DAY_1);
 
     assert_eq!(apple.bars.len(), 3_335);
     assert_eq!((apple.lines[0], apple.lines[3_334]), (2, 3_336));
@@ -71,7 +71,7 @@ fn a_sample_of_daily_bars_reads_whole() {
 
 #[test]
 fn volume_zero_of_a_currency_pair_is_not_available() {
-    let euro = read_sample("EURUSD_1h.csv.gz", "EURUSD", Timeframe::Hour1);
+    let euro = read_sample("EURUSD_1h.csv.gz", "EURUSD", Timeframe::HOUR_1);
 
     assert_eq!(euro.bars.len(), 30_843);
     assert!(euro.bars.volume.iter().all(|volume| volume.is_nan()));
@@ -116,7 +116,7 @@ fn refusal(what: &str, header: &str, rows: &[&str]) -> String {
 
 fn refusal_in(mapping: &Mapping, what: &str, header: &str, rows: &[&str]) -> String {
     let csv = format!("{header}\n{}\n", rows.join("\n"));
-    let refused = read_text(&csv, mapping, "AAPL", Timeframe::Hour1);
+    let refused = read_text(&csv, mapping, "AAPL", Timeframe::HOUR_1);
     words(what, &refused.unwrap_err())
 }
 
@@ -151,7 +151,11 @@ fn every_bad_file_is_refused_with_its_line() {
             &["2020-01-02T14:30:00Z,1,2,\"0,5\",1"],
         ),
         refusal("short row", HEADER, &[GOOD_ROW, "2020-01-02T15:30:00Z,1,2"]),
-        refusal_in(&utc, "wrong timeframe", HEADER, &days),
+        refusal(
+            "wrong timeframe",
+            HEADER,
+            &[GOOD_ROW, "2020-01-02T14:45:00Z,1,2,0.5,1"],
+        ),
         refusal("no rows", HEADER, &[]),
         refusal("nothing", "", &[]),
         refusal_in(&mars, "no time column", "t,o,h,l,c", &[]),
@@ -159,13 +163,18 @@ fn every_bad_file_is_refused_with_its_line() {
     ];
 
     let half_past_two = format!("{HEADER}\n{GOOD_ROW}\n");
-    let daily = read_text(&half_past_two, &Mapping::default(), "AAPL", Timeframe::Day1);
+    let daily = read_text(
+        &half_past_two,
+        &Mapping::default(),
+        "AAPL",
+        Timeframe::DAY_1,
+    );
     refusals.push(words("daily bar at half past two", &daily.unwrap_err()));
     let sheet = read(
         "in.xlsx",
         Bytes::new(),
         &utc,
-        &expected("AAPL", Timeframe::Day1),
+        &expected("AAPL", Timeframe::DAY_1),
     );
     refusals.push(words("format", &sheet.unwrap_err()));
 
@@ -180,7 +189,7 @@ fn local_times_become_utc_across_the_change_of_clocks() {
         2020-03-09 09:00;1;2;0.5;1\n\
         2020-03-09 10:00;1;2;0.5;1\n";
 
-    let read = read_text(csv, &in_zone("America/New_York"), "AAPL", Timeframe::Hour1);
+    let read = read_text(csv, &in_zone("America/New_York"), "AAPL", Timeframe::HOUR_1);
 
     let utc = [
         "2020-03-06T20:00:00Z",
@@ -195,7 +204,7 @@ fn a_local_time_that_happens_twice_is_refused() {
     let csv = "time,o,h,l,c\n2020-11-01 01:30:00,1,2,0.5,1\n";
     let zone = in_zone("America/New_York");
 
-    let refused = read_text(csv, &zone, "crypto:BTCUSD", Timeframe::Hour1);
+    let refused = read_text(csv, &zone, "crypto:BTCUSD", Timeframe::HOUR_1);
 
     assert!(matches!(refused, Err(FileError::Ambiguous { line: 2, .. })));
 }
@@ -211,7 +220,7 @@ fn closing_labels() -> Mapping {
 fn times_that_name_the_end_of_a_bar_are_moved_to_its_start() {
     let csv = "time,o,h,l,c\n2020-01-02T15:00:00Z,1,2,0.5,1\n2020-01-02T16:00:00Z,1,2,0.5,1\n";
 
-    let read = read_text(csv, &closing_labels(), "AAPL", Timeframe::Hour1);
+    let read = read_text(csv, &closing_labels(), "AAPL", Timeframe::HOUR_1);
 
     let starts = ["2020-01-02T14:00:00Z", "2020-01-02T15:00:00Z"];
     assert_eq!(opens(&read.unwrap()), starts);
@@ -223,11 +232,11 @@ fn the_end_of_a_day_is_the_next_midnight_or_its_own_date() {
     let closing = closing_labels();
 
     // A day bucket in UTC ends at the next midnight.
-    let bucket = read_text(days, &closing, "EURUSD", Timeframe::Day1);
+    let bucket = read_text(days, &closing, "EURUSD", Timeframe::DAY_1);
     assert_eq!(opens(&bucket.unwrap())[0], "2020-01-02T00:00:00Z");
 
     // A trading date is itself, whichever end is meant.
-    let session = read_text(days, &closing, "AAPL", Timeframe::Day1);
+    let session = read_text(days, &closing, "AAPL", Timeframe::DAY_1);
     assert_eq!(opens(&session.unwrap())[0], "2020-01-03T00:00:00Z");
 }
 
@@ -237,25 +246,96 @@ fn a_daily_bar_at_local_midnight_is_its_date() {
         "time,o,h,l,c\n2020-01-02T00:00:00-05:00,1,2,0.5,1\n2020-01-03T00:00:00-05:00,1,2,0.5,1\n";
     let zone = in_zone("America/New_York");
 
-    let read = read_text(csv, &zone, "AAPL", Timeframe::Day1).unwrap();
+    let read = read_text(csv, &zone, "AAPL", Timeframe::DAY_1).unwrap();
     assert_eq!(opens(&read)[1], "2020-01-03T00:00:00Z");
+}
 
-    // Two rows half a year apart are not daily bars.
-    let sparse = csv.replace("2020-01-03T00:00:00-05:00", "2020-07-02T00:00:00-04:00");
-    let refused = read_text(&sparse, &zone, "AAPL", Timeframe::Day1);
-    assert!(matches!(refused, Err(FileError::Timeframe { .. })));
+/// Opens of a file of dates, or the spacing for which it is refused.
+fn read_dates(dates: &[&str], mapping: &Mapping, timeframe: &str) -> Result<Vec<String>, String> {
+    let rows: Vec<String> = dates
+        .iter()
+        .map(|date| format!("{date},1,2,0.5,1"))
+        .collect();
+    let csv = format!("{HEADER}\n{}\n", rows.join("\n"));
+
+    let date_of = |open: &String| open[..10].to_owned();
+    match read_text(&csv, mapping, "AAPL", timeframe.parse().unwrap()) {
+        Ok(read) => Ok(opens(&read).iter().map(date_of).collect()),
+        Err(FileError::Timeframe { actual, .. }) => Err(actual),
+        Err(other) => panic!("{other}"),
+    }
+}
+
+#[test]
+fn a_weekend_or_a_thin_market_does_not_contradict_a_day() {
+    let utc = Mapping::default();
+
+    // A Friday and its Monday; then a share that trades every other week.
+    let weekend = ["2024-01-05", "2024-01-08"];
+    assert_eq!(read_dates(&weekend, &utc, "1d").unwrap(), weekend);
+    let thin = ["2014-06-13", "2014-06-26", "2014-07-02", "2014-07-11"];
+    assert_eq!(read_dates(&thin, &utc, "1d").unwrap(), thin);
+}
+
+#[test]
+fn bars_closer_together_than_asked_are_refused() {
+    let days = ["2024-01-02", "2024-01-03", "2024-01-04", "2024-01-05"];
+    let utc = Mapping::default();
+
+    assert_eq!(read_dates(&days, &utc, "1w").unwrap_err(), "1d");
+    assert_eq!(read_dates(&days, &utc, "1mo").unwrap_err(), "1d");
+    assert_eq!(read_dates(&days, &utc, "2d").unwrap_err(), "1d");
+}
+
+#[test]
+fn regular_bars_that_last_longer_than_asked_are_refused() {
+    // As bars of a day, each would be known weeks before it is over.
+    let months = [
+        "2023-01-01",
+        "2023-02-01",
+        "2023-03-01",
+        "2023-04-01",
+        "2023-05-01",
+    ];
+    let utc = Mapping::default();
+
+    assert_eq!(read_dates(&months, &utc, "1d").unwrap_err(), "1mo");
+    assert_eq!(read_dates(&months, &utc, "1w").unwrap_err(), "1mo");
+    assert_eq!(read_dates(&months, &utc, "1mo").unwrap(), months);
+}
+
+#[test]
+fn months_are_labelled_by_their_first_day() {
+    let ends = ["2023-01-31", "2023-02-28", "2023-03-31"];
+    let firsts = ["2023-01-01", "2023-02-01", "2023-03-01"];
+
+    assert_eq!(
+        read_dates(&ends, &Mapping::default(), "1mo").unwrap(),
+        firsts
+    );
+    assert_eq!(read_dates(&ends, &closing_labels(), "1mo").unwrap(), firsts);
 }
 
 #[test]
 fn weekly_bars_are_moved_to_their_monday() {
-    // Pandas labels weeks by their Sunday; 2020-01-05 ends the week of Monday 2019-12-30.
-    let weeks = "time,o,h,l,c\n2020-01-05,1,2,0.5,1\n2020-01-12,1,2,0.5,1\n";
+    let fridays = "time,o,h,l,c\n2020-01-03,1,2,0.5,1\n2020-01-10,1,2,0.5,1\n";
 
-    let read = read_text(weeks, &Mapping::default(), "AAPL", Timeframe::Week1).unwrap();
+    let read = read_text(fridays, &Mapping::default(), "AAPL", Timeframe::WEEK_1).unwrap();
 
     let mondays = ["2019-12-30T00:00:00Z", "2020-01-06T00:00:00Z"];
     assert_eq!(opens(&read), mondays);
     assert_eq!(read.notes.len(), 1);
+}
+
+#[test]
+fn a_sunday_begins_a_week_unless_it_is_said_to_end_one() {
+    // MetaTrader labels weeks by the Sunday before them, pandas by the Sunday that ends them.
+    let sundays = ["2020-01-05", "2020-01-12"];
+
+    let begins = read_dates(&sundays, &Mapping::default(), "1w").unwrap();
+    assert_eq!(begins, ["2020-01-06", "2020-01-13"]);
+    let ends = read_dates(&sundays, &closing_labels(), "1w").unwrap();
+    assert_eq!(ends, ["2019-12-30", "2020-01-06"]);
 }
 
 #[test]
@@ -266,7 +346,7 @@ fn rows_come_back_in_file_order_with_all_their_faults() {
         2020-01-02T15:00:00Z,1,2,0.5,1,-3\n\
         2020-01-02T17:00:00Z,1,2,0.5,1,0\n";
 
-    let read = read_text(csv, &Mapping::default(), "AAPL", Timeframe::Hour1).unwrap();
+    let read = read_text(csv, &Mapping::default(), "AAPL", Timeframe::HOUR_1).unwrap();
 
     assert_eq!(read.lines, [2, 3, 4, 5]);
     let descending = ["2020-01-02T16:00:00Z", "2020-01-02T15:00:00Z"];
@@ -290,10 +370,10 @@ fn columns_can_be_named() {
     };
     let csv = "time,o,h,l,c,PX_LAST\n2020-01-02T15:00:00Z,1,2,0.5,1,1.5\n";
 
-    let read = read_text(csv, &mapping, "AAPL", Timeframe::Hour1);
+    let read = read_text(csv, &mapping, "AAPL", Timeframe::HOUR_1);
     assert_eq!(read.unwrap().bars.close, [1.5]);
 
-    let absent = read_text("time,o,h,l,c\n", &mapping, "AAPL", Timeframe::Hour1);
+    let absent = read_text("time,o,h,l,c\n", &mapping, "AAPL", Timeframe::HOUR_1);
     let text = absent.unwrap_err().to_string();
     assert!(text.contains("`px_last`"), "{text}");
 }
@@ -317,7 +397,7 @@ fn exported_bars_read_back_the_same_in_every_format() {
         let path = folder.path().join(name);
         Table::bars(&bars).write(&path).unwrap();
 
-        let expected = expected("AAPL", Timeframe::Hour1);
+        let expected = expected("AAPL", Timeframe::HOUR_1);
         let back = read_path(&path, &Mapping::default(), &expected).unwrap();
 
         assert_eq!(back.bars.open_time, bars.open_time, "{name}");
@@ -341,9 +421,9 @@ async fn a_folder_finds_the_file_of_a_series() {
     let ibm = Instrument::parse("IBM").unwrap();
 
     assert_eq!(source.names().await.unwrap().len(), 3);
-    let file = source.find(&apple, Timeframe::Hour1).await.unwrap();
+    let file = source.find(&apple, Timeframe::HOUR_1).await.unwrap();
     assert_eq!(file.as_deref(), Some("AAPL_1h.csv"));
-    let absent = source.find(&ibm, Timeframe::Hour1).await.unwrap();
+    let absent = source.find(&ibm, Timeframe::HOUR_1).await.unwrap();
     assert_eq!(absent, None);
 }
 

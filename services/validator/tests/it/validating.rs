@@ -60,7 +60,7 @@ fn price(row: usize) -> f64 {
 /// A store with the bars after `spoil` has had them, and a request for all of them.
 async fn store_bars(spoil: impl Fn(&mut RawBars)) -> (Store, Request) {
     let instrument = Instrument::parse("EURUSD").unwrap();
-    let key = SeriesKey::standard("file", instrument, Timeframe::Hour1).unwrap();
+    let key = SeriesKey::standard("file", instrument, Timeframe::HOUR_1).unwrap();
     let store = Store::open("memory:///").await.unwrap();
     let mut bars = bars(&key);
     spoil(&mut bars);

@@ -125,11 +125,11 @@ fn read_timeframes(
         {
             continue;
         }
-        let word = timeframe.value.as_str();
+        let word = timeframe.value.to_string();
         let message = format!("{word} is not one of the strategy's timeframes");
         let finding = timeframe.error("reference.timeframe", message);
-        let allowed_words = strategy_timeframes.listed.iter().map(|each| each.as_str());
-        fields.sink.push(finding.allowing(word, allowed_words));
+        let allowed_words = strategy_timeframes.listed.iter().map(ToString::to_string);
+        fields.sink.push(finding.allowing(&word, allowed_words));
     }
 
     let timeframes = timeframes.into_iter().map(|each| each.value);

@@ -7,7 +7,7 @@ use market::{Instrument, Timeframe};
 
 use crate::fields::{Fields, wrong_type};
 use crate::finding::Finding;
-use crate::strategy::SYMBOLS_MAX;
+use crate::strategy::{SYMBOLS_MAX, TIMEFRAMES_MAX};
 use crate::yaml::{Content, Node};
 
 /// A value and its place in the file.
@@ -35,9 +35,9 @@ impl<T> Placed<T> {
 
 /// The timeframes of a list.
 pub(super) struct TimeframeList {
-    /// Those that are known words, each once.
+    /// Those that could be read, each once.
     pub(super) timeframes: Vec<Placed<Timeframe>>,
-    /// True when every item is a known word.
+    /// True when every item could be read.
     pub(super) is_complete: bool,
 }
 
@@ -46,7 +46,7 @@ pub(super) fn read_timeframes(fields: &Fields<'_>, key: &str, items: &[Node]) ->
     let list = ListOfTexts {
         key,
         items,
-        items_max: Timeframe::ALL.len(),
+        items_max: TIMEFRAMES_MAX,
         expected: "a timeframe such as \"1h\"",
     };
     let timeframes: Vec<Placed<Timeframe>> = list
@@ -96,16 +96,22 @@ pub(super) fn parse_symbol(fields: &Fields<'_>, text: Placed<&str>) -> Option<Pl
 fn parse_timeframe(fields: &Fields<'_>, text: Placed<&str>) -> Option<Placed<Timeframe>> {
     match text.value.parse::<Timeframe>() {
         Ok(timeframe) => Some(text.with_value(timeframe)),
-
-        // The list of words says more than the error of the parser.
-        Err(_) => {
-            let message = format!("`{}` is not a timeframe", text.value);
-            let finding = text.error("timeframe.unknown", message);
-            let words = Timeframe::ALL.map(Timeframe::as_str);
-            fields.sink.push(finding.allowing(text.value, words));
+        Err(error) => {
+            let finding = text.error("timeframe.unknown", error.to_string());
+            fields.sink.push(finding);
             None
         }
     }
+}
+
+/// The timeframe at an optional key, or a finding there.
+pub(super) fn read_timeframe(fields: &Fields<'_>, key: &'static str) -> Option<Timeframe> {
+    let text = Placed {
+        value: fields.text(key)?,
+        path: fields.path_of(key),
+        line: fields.line_of(key),
+    };
+    parse_timeframe(fields, text).map(|timeframe| timeframe.value)
 }
 
 /// A list whose items must be texts.

@@ -30,7 +30,7 @@ pub(super) struct TrainingDataDraft {
 /// wrong with the section.
 #[derive(Default)]
 pub(super) struct DraftTimeframes {
-    /// Those that are known words, each once, in file order.
+    /// Those that could be read, each once, in file order.
     pub(super) listed: Vec<Timeframe>,
     /// True when these are all that the file has, so that another one is certainly not among them.
     pub(super) is_complete: bool,
@@ -113,12 +113,11 @@ fn read_timeframes(fields: Fields<'_>) -> DraftTimeframes {
     let modes = [("single", Mode::Single), ("multi_timeframe", Mode::List)];
     let mode = fields.required_word("mode", &modes);
 
-    let words = Timeframe::ALL.map(|timeframe| (timeframe.as_str(), timeframe));
-
-    // `has` and not the word: an unknown word must not look like a missing key.
-    let single = fields
-        .has("timeframe")
-        .then(|| fields.word("timeframe", &words).into_iter().collect());
+    // `has` and not the value: an unreadable timeframe must not look like a missing key.
+    let single = fields.has("timeframe").then(|| {
+        let timeframe = lists::read_timeframe(&fields, "timeframe");
+        timeframe.into_iter().collect()
+    });
     let list_key = list_key(&fields, "timeframes");
     let items = fields.list(list_key);
     let list = items.map(|items| lists::read_timeframes(&fields, list_key, items));
@@ -138,7 +137,7 @@ fn read_timeframes(fields: Fields<'_>) -> DraftTimeframes {
     let listed = timeframes.choose(&fields).unwrap_or_default();
 
     // The base may be written with either mode.
-    let base = fields.word("base_timeframe", &words);
+    let base = lists::read_timeframe(&fields, "base_timeframe");
     if mode == Some(Mode::List) && items.is_some_and(|items| items.len() < 2) {
         let message = "multi_timeframe needs at least two timeframes";
         fields.add_error(list_key, "timeframes.few", message);
@@ -164,8 +163,8 @@ fn check_base(fields: &Fields<'_>, timeframes: &DraftTimeframes) {
     if timeframes.is_complete {
         let message = format!("the base timeframe {base} is not one of the timeframes");
         let finding = fields.error_at("base_timeframe", "timeframes.base", message);
-        let words = listed.iter().map(|each| each.as_str());
-        fields.sink.push(finding.allowing(base.as_str(), words));
+        let words = listed.iter().map(Timeframe::to_string);
+        fields.sink.push(finding.allowing(&base.to_string(), words));
     }
 }
 

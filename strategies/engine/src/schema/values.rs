@@ -1,6 +1,6 @@
 //! Schemas of single values, and of a mapping with certain keys.
 
-use market::Timeframe;
+use market::timeframe_pattern;
 use serde_json::{Map, Value as Json, json};
 
 /// A text that is not empty.
@@ -52,7 +52,7 @@ pub(super) fn any_timeframe() -> Json {
 
 /// The definition to which [`any_timeframe`] refers.
 pub(super) fn define_timeframe() -> Json {
-    one_word_of(Timeframe::ALL.map(Timeframe::as_str))
+    json!({"type": "string", "pattern": timeframe_pattern()})
 }
 
 pub(super) fn list_from(count_min: usize, items: Json) -> Json {

@@ -27,8 +27,11 @@ pub(crate) const NAME_LENGTH_MAX: usize = 64;
 /// strategy takes 2 to 3.
 pub(crate) const SYMBOLS_MAX: usize = 256;
 
+/// Most timeframes of one strategy: with the most symbols they are as many series as a fetch takes.
+pub(crate) const TIMEFRAMES_MAX: usize = 8;
+
 const _: () = assert!(
-    SYMBOLS_MAX * Timeframe::ALL.len() <= SERIES_MAX,
+    SYMBOLS_MAX * TIMEFRAMES_MAX <= SERIES_MAX,
     "a fetch brings all that a strategy may need"
 );
 

@@ -193,7 +193,7 @@ const SEVERAL_FAULTS: [Broken; 16] = [
             ("mode: single, symbol: EURUSD", "mode: single"),
             (
                 "  - {fuzzy_set: macd_side, timeframes: all}",
-                "  - {fuzzy_set: macd_side, timeframes: [\"60m\", \"4h\"]}",
+                "  - {fuzzy_set: macd_side, timeframes: [\"60x\", \"4h\"]}",
             ),
             ("  - {fuzzy_set: trend, timeframes: all}", TREND_TWICE),
         ],
@@ -211,9 +211,9 @@ const SEVERAL_FAULTS: [Broken; 16] = [
     ),
     broken(
         "an unknown timeframe, dates the wrong way round, and a split before both",
-        &["date.order", "date.order", "value.unknown"],
+        &["date.order", "date.order", "timeframe.unknown"],
         &[
-            ("timeframe: \"1h\"", "timeframe: \"60m\""),
+            ("timeframe: \"1h\"", "timeframe: \"60x\""),
             ("end_date: \"2018-12-31\"", "end_date: \"2013-12-31\""),
             (
                 "data_split: {train: 0.7, validation: 0.15, test: 0.15}",

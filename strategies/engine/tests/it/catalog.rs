@@ -490,9 +490,9 @@ fn no_feature_over_three_timeframes_knows_the_future() {
     let strategy = Strategy::parse(text).unwrap();
     let resolved = strategy.resolve(&Overrides::default()).unwrap();
     let bars = SymbolBars::from([
-        (Timeframe::Hour1, read("tests/data", "eurusd_1h", HOUR)),
-        (Timeframe::Hour4, read("tests/data", "eurusd_4h", 4 * HOUR)),
-        (Timeframe::Day1, read("tests/data", "eurusd_1d", 24 * HOUR)),
+        (Timeframe::HOUR_1, read("tests/data", "eurusd_1h", HOUR)),
+        (Timeframe::HOUR_4, read("tests/data", "eurusd_4h", 4 * HOUR)),
+        (Timeframe::DAY_1, read("tests/data", "eurusd_1d", 24 * HOUR)),
     ]);
 
     let full = learn(&resolved, &bars);
@@ -503,7 +503,7 @@ fn no_feature_over_three_timeframes_knows_the_future() {
 
 /// A column with the close of the next bar.
 fn take_next_close(bars: &KnownBars<'_>, sink: &mut dyn ColumnSink) -> Result<(), FeatureError> {
-    let close = bars[&Timeframe::Hour1].close;
+    let close = bars[&Timeframe::HOUR_1].close;
     let mut next_close = close[1..].to_vec();
     next_close.push(f64::NAN);
 
@@ -515,8 +515,8 @@ fn take_next_close(bars: &KnownBars<'_>, sink: &mut dyn ColumnSink) -> Result<()
 /// is not known.
 #[test]
 fn the_leak_test_catches_a_column_that_knows_the_next_close() {
-    let bars = SymbolBars::from([(Timeframe::Hour1, hourly_eurusd().slice(0..500))]);
-    let times = &bars[&Timeframe::Hour1].close_time;
+    let bars = SymbolBars::from([(Timeframe::HOUR_1, hourly_eurusd().slice(0..500))]);
+    let times = &bars[&Timeframe::HOUR_1].close_time;
 
     let mut test = LeakTest::new(times);
     take_next_close(&borrow_bars(&bars), &mut test).unwrap();

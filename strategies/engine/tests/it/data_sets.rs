@@ -341,7 +341,7 @@ fn a_lagged_column_shows_the_bar_that_many_bars_before() {
     let case = LagCase::new();
 
     let mut compared = 0;
-    for (prefix, timeframe) in [("1h", Timeframe::Hour1), ("1d", Timeframe::Day1)] {
+    for (prefix, timeframe) in [("1h", Timeframe::HOUR_1), ("1d", Timeframe::DAY_1)] {
         for lag in [1, 4] {
             compared += case.compare(prefix, timeframe, lag);
         }
@@ -425,7 +425,7 @@ fn a_set_that_leaves_out_frequent_values_has_a_hole() {
     let text = catalog("eurusd_rsi_macd")
         .replace("middle: [40, 50, 60]", "middle: [48, 50, 52]")
         .replace("low: [25, 40, 50]", "low: [25, 35, 45]");
-    let bars = SymbolBars::from([(Timeframe::Hour1, hourly_eurusd().slice(0..3_000))]);
+    let bars = SymbolBars::from([(Timeframe::HOUR_1, hourly_eurusd().slice(0..3_000))]);
 
     let holes = find_holes(&parsed(&text), &bars).unwrap();
 
@@ -438,7 +438,7 @@ fn holes_need_the_bars_of_every_timeframe() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
     let three_timeframes =
         parsed(&std::fs::read_to_string(folder.join("strategy_c.yaml")).unwrap());
-    let one = SymbolBars::from([(Timeframe::Hour1, read("tests/data", "eurusd_1h", HOUR))]);
+    let one = SymbolBars::from([(Timeframe::HOUR_1, read("tests/data", "eurusd_1h", HOUR))]);
 
     assert!(find_holes(&three_timeframes, &one).is_err());
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::golden_data::{assert_meets, table};
 use crate::sample_bars::{HOUR, read};
-use market::Timeframe::{Day1, Hour1, Hour4};
+use market::Timeframe;
 use schemas::manifests::{FeatureColumn, Normalisation};
 use strategies::{
     Columns, Overrides, Resolved, Strategy, SymbolBars, compute_columns, compute_features,
@@ -36,9 +36,9 @@ fn resolved(strategy: &str) -> Resolved {
 
 fn bars() -> SymbolBars {
     [
-        (Hour1, "eurusd_1h", 1),
-        (Hour4, "eurusd_4h", 4),
-        (Day1, "eurusd_1d", 24),
+        (Timeframe::HOUR_1, "eurusd_1h", 1),
+        (Timeframe::HOUR_4, "eurusd_4h", 4),
+        (Timeframe::DAY_1, "eurusd_1d", 24),
     ]
     .into_iter()
     .map(|(timeframe, name, hours)| (timeframe, read("tests/data", name, hours * HOUR)))

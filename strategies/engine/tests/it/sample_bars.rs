@@ -49,7 +49,7 @@ pub fn shipped(instrument: &Instrument, timeframe: Timeframe) -> Bars {
 }
 
 pub fn hourly_eurusd() -> Bars {
-    shipped(&Instrument::parse("EURUSD").unwrap(), Timeframe::Hour1)
+    shipped(&Instrument::parse("EURUSD").unwrap(), Timeframe::HOUR_1)
 }
 
 /// The bars of one symbol.

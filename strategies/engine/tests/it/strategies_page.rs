@@ -52,10 +52,10 @@ fn describe_series(resolved: &Resolved) -> String {
         .iter()
         .map(market::Instrument::symbol)
         .collect();
-    let timeframes: Vec<&str> = resolved
+    let timeframes: Vec<String> = resolved
         .timeframes
         .iter()
-        .map(|each| each.as_str())
+        .map(ToString::to_string)
         .collect();
 
     format!(

@@ -109,8 +109,8 @@ fn currency_exceptions_close_local_calendar_days() {
 
 #[test]
 fn extended_hours_are_one_session_from_0400_to_2000() {
-    let mut key =
-        SeriesKey::standard("file", Instrument::parse("AAPL").unwrap(), Timeframe::Hour1).unwrap();
+    let apple = Instrument::parse("AAPL").unwrap();
+    let mut key = SeriesKey::standard("file", apple, Timeframe::HOUR_1).unwrap();
     assert_eq!(
         hours(Calendar::for_key(&key), date(2021, 3, 12)),
         ["2021-03-12T14:30 2021-03-12T21:00"]

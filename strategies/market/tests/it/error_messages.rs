@@ -36,7 +36,7 @@ fn every_error_says_what_is_wrong_and_what_to_do() {
         "bars/A/stk-aapl/bid-regular-raw-utc_midnight/1h",
         "bars/a/stk-aapl/bid-all-raw-utc_midnight/1h",
         "bars/a/aapl/bid-regular-raw-utc_midnight/1h",
-        "bars/a/stk-aapl/bid-regular-raw-utc_midnight/60m",
+        "bars/a/stk-aapl/bid-regular-raw-utc_midnight/60x",
     ] {
         let error = key.parse::<SeriesKey>().unwrap_err();
         add(&error, error.hint());
@@ -59,7 +59,7 @@ fn every_error_says_what_is_wrong_and_what_to_do() {
         add(&error, error.hint());
     }
     let key =
-        SeriesKey::standard("file", Instrument::parse("AAPL").unwrap(), Timeframe::Day1).unwrap();
+        SeriesKey::standard("file", Instrument::parse("AAPL").unwrap(), Timeframe::DAY_1).unwrap();
     let error = close_times(Calendar::for_key(&key), &key, &[Utc(3_600_000_000)]).unwrap_err();
     add(&error, error.hint());
     insta::assert_snapshot!(text);

@@ -11,7 +11,12 @@ use proptest::prelude::*;
 
 use DayBoundary::{SessionClose, UtcMidnight};
 use HourAnchor::{ClockHour, SessionOpen};
-use Timeframe::{Day1, Hour1, Hour4, Minute15, Week1};
+
+const MINUTE_15: Timeframe = Timeframe::MINUTE_15;
+const HOUR_1: Timeframe = Timeframe::HOUR_1;
+const HOUR_4: Timeframe = Timeframe::HOUR_4;
+const DAY_1: Timeframe = Timeframe::DAY_1;
+const WEEK_1: Timeframe = Timeframe::WEEK_1;
 
 fn utc(text: &str) -> Utc {
     Utc::from_timestamp(
@@ -78,13 +83,13 @@ fn assert_slots(slots: &[String], count: usize, named: &[(usize, &str)]) {
 #[test]
 fn the_first_hour_of_new_york_is_known_at_1000() {
     let range = ["2021-03-12", "2021-03-13"];
-    let clock = grid(AssetClass::Stock, Hour1, SessionClose, ClockHour, range);
+    let clock = grid(AssetClass::Stock, HOUR_1, SessionClose, ClockHour, range);
     let first = "2021-03-12T14:00 2021-03-12T15:00";
     let last = "2021-03-12T20:00 2021-03-12T21:00";
     assert_slots(&clock, 7, &[(0, first), (6, last)]);
 
     let range = ["2021-03-15", "2021-03-16"];
-    let session = grid(AssetClass::Stock, Hour1, SessionClose, SessionOpen, range);
+    let session = grid(AssetClass::Stock, HOUR_1, SessionClose, SessionOpen, range);
     let first = "2021-03-15T13:30 2021-03-15T14:30";
     let last = "2021-03-15T19:30 2021-03-15T20:00";
     assert_slots(&session, 7, &[(0, first), (6, last)]);
@@ -94,10 +99,10 @@ fn the_first_hour_of_new_york_is_known_at_1000() {
 fn an_early_close_shortens_the_grid() {
     let range = ["2019-11-28", "2019-11-30"];
 
-    let hours = grid(AssetClass::Stock, Hour1, SessionClose, ClockHour, range);
+    let hours = grid(AssetClass::Stock, HOUR_1, SessionClose, ClockHour, range);
     assert_slots(&hours, 4, &[(3, "2019-11-29T17:00 2019-11-29T18:00")]);
 
-    let days = grid(AssetClass::Stock, Day1, SessionClose, ClockHour, range);
+    let days = grid(AssetClass::Stock, DAY_1, SessionClose, ClockHour, range);
     assert_eq!(days, ["2019-11-29T00:00 2019-11-29T18:00"]);
 }
 
@@ -105,16 +110,16 @@ fn an_early_close_shortens_the_grid() {
 fn quarter_hours_and_four_hours_follow_the_session() {
     let range = ["2021-03-12", "2021-03-13"];
 
-    let quarters = grid(AssetClass::Stock, Minute15, SessionClose, ClockHour, range);
+    let quarters = grid(AssetClass::Stock, MINUTE_15, SessionClose, ClockHour, range);
     assert_slots(&quarters, 26, &[(0, "2021-03-12T14:30 2021-03-12T14:45")]);
 
     // 08:00 local holds 09:30–12:00, 12:00 local holds 12:00–16:00.
-    let by_clock = grid(AssetClass::Stock, Hour4, SessionClose, ClockHour, range);
+    let by_clock = grid(AssetClass::Stock, HOUR_4, SessionClose, ClockHour, range);
     let morning = "2021-03-12T13:00 2021-03-12T17:00";
     let afternoon = "2021-03-12T17:00 2021-03-12T21:00";
     assert_eq!(by_clock, [morning, afternoon]);
 
-    let by_session = grid(AssetClass::Stock, Hour4, SessionClose, SessionOpen, range);
+    let by_session = grid(AssetClass::Stock, HOUR_4, SessionClose, SessionOpen, range);
     let morning = "2021-03-12T14:30 2021-03-12T18:30";
     let afternoon = "2021-03-12T18:30 2021-03-12T21:00";
     assert_eq!(by_session, [morning, afternoon]);
@@ -123,7 +128,7 @@ fn quarter_hours_and_four_hours_follow_the_session() {
 #[test]
 fn currency_hours_run_from_sunday_evening_to_friday_evening() {
     let range = ["2021-03-06", "2021-03-13"];
-    let week = grid(AssetClass::Fx, Hour1, UtcMidnight, ClockHour, range);
+    let week = grid(AssetClass::Fx, HOUR_1, UtcMidnight, ClockHour, range);
     let first = "2021-03-07T22:00 2021-03-07T23:00";
     let last = "2021-03-12T21:00 2021-03-12T22:00";
     assert_slots(&week, 120, &[(0, first), (119, last)]);
@@ -131,7 +136,7 @@ fn currency_hours_run_from_sunday_evening_to_friday_evening() {
     // Clocks go forward on Sunday the 14th: the next week starts an hour earlier, and has 120 hours
     // too.
     let range = ["2021-03-13", "2021-03-20"];
-    let week = grid(AssetClass::Fx, Hour1, UtcMidnight, ClockHour, range);
+    let week = grid(AssetClass::Fx, HOUR_1, UtcMidnight, ClockHour, range);
     assert_slots(&week, 120, &[(0, "2021-03-14T21:00 2021-03-14T22:00")]);
 }
 
@@ -141,13 +146,13 @@ fn four_currency_hours_follow_utc_or_1700_new_york() {
 
     // Mon–Thu 6 each, Sunday 20:00, Friday 00:00–20:00. The bucket over the daily roll at 22:00 is
     // one bar.
-    let utc = grid(AssetClass::Fx, Hour4, UtcMidnight, ClockHour, range);
+    let utc = grid(AssetClass::Fx, HOUR_4, UtcMidnight, ClockHour, range);
     let first = "2021-03-07T20:00 2021-03-08T00:00";
     let over_the_roll = "2021-03-08T20:00 2021-03-09T00:00";
     let last = "2021-03-12T20:00 2021-03-12T22:00";
     assert_slots(&utc, 31, &[(0, first), (6, over_the_roll), (30, last)]);
 
-    let local = grid(AssetClass::Fx, Hour4, SessionClose, SessionOpen, range);
+    let local = grid(AssetClass::Fx, HOUR_4, SessionClose, SessionOpen, range);
     assert_slots(&local, 30, &[(0, "2021-03-07T22:00 2021-03-08T02:00")]);
 }
 
@@ -156,29 +161,29 @@ fn currency_days_are_utc_dates_or_trading_dates() {
     let range = ["2021-03-06", "2021-03-13"];
 
     // UTC dates include the Sunday evening; trading dates count it to Monday.
-    let utc = grid(AssetClass::Fx, Day1, UtcMidnight, ClockHour, range);
+    let utc = grid(AssetClass::Fx, DAY_1, UtcMidnight, ClockHour, range);
     assert_slots(&utc, 6, &[(0, "2021-03-07T00:00 2021-03-08T00:00")]);
 
-    let dates = grid(AssetClass::Fx, Day1, SessionClose, ClockHour, range);
+    let dates = grid(AssetClass::Fx, DAY_1, SessionClose, ClockHour, range);
     assert_slots(&dates, 5, &[(0, "2021-03-08T00:00 2021-03-08T22:00")]);
 }
 
 #[test]
 fn weeks_are_labelled_by_their_monday_even_when_it_is_a_holiday() {
     let range = ["2021-05-24", "2021-06-07"];
-    let weeks = grid(AssetClass::Stock, Week1, SessionClose, ClockHour, range);
+    let weeks = grid(AssetClass::Stock, WEEK_1, SessionClose, ClockHour, range);
     let before = "2021-05-24T00:00 2021-05-28T20:00";
     let memorial_day = "2021-05-31T00:00 2021-06-04T20:00";
     assert_eq!(weeks, [before, memorial_day]);
 
     let range = ["2021-03-08", "2021-03-15"];
-    let weeks = grid(AssetClass::Fx, Week1, UtcMidnight, ClockHour, range);
+    let weeks = grid(AssetClass::Fx, WEEK_1, UtcMidnight, ClockHour, range);
     assert_eq!(weeks, ["2021-03-08T00:00 2021-03-15T00:00"]);
 }
 
 #[test]
 fn the_range_is_half_open_in_labels_and_bounded() {
-    let hours = |range| grid(AssetClass::Stock, Hour1, SessionClose, ClockHour, range);
+    let hours = |range| grid(AssetClass::Stock, HOUR_1, SessionClose, ClockHour, range);
     let one_hour = hours(["2021-03-12T14:00Z", "2021-03-12T15:00Z"]);
     assert_eq!(one_hour, ["2021-03-12T14:00 2021-03-12T15:00"]);
     let reversed = hours(["2021-03-12T15:00Z", "2021-03-12T14:00Z"]);
@@ -186,7 +191,7 @@ fn the_range_is_half_open_in_labels_and_bounded() {
 
     let always = Calendar::for_class(AssetClass::Crypto);
     let everything = Utc(i64::MIN)..Utc(i64::MAX);
-    let weeks = expected(always, Week1, UtcMidnight, ClockHour, everything);
+    let weeks = expected(always, WEEK_1, UtcMidnight, ClockHour, everything);
     assert_eq!(weeks.first().unwrap().open, utc("1970-01-05"));
     assert_eq!(weeks.last().unwrap().open, utc("2099-12-28"));
 }
@@ -199,20 +204,20 @@ fn known_at(key: &SeriesKey, label: &str) -> Utc {
 #[test]
 fn a_bar_is_known_at_its_end_or_at_the_close_of_its_session() {
     let cases = [
-        ("AAPL", Hour1, "2021-03-12T14:00Z", "2021-03-12T15:00Z"),
-        ("AAPL", Hour1, "2021-03-12T20:30Z", "2021-03-12T21:00Z"),
-        ("AAPL", Day1, "2021-03-12", "2021-03-12T21:00Z"),
+        ("AAPL", HOUR_1, "2021-03-12T14:00Z", "2021-03-12T15:00Z"),
+        ("AAPL", HOUR_1, "2021-03-12T20:30Z", "2021-03-12T21:00Z"),
+        ("AAPL", DAY_1, "2021-03-12", "2021-03-12T21:00Z"),
         // Daylight saving has begun.
-        ("AAPL", Day1, "2021-03-15", "2021-03-15T20:00Z"),
+        ("AAPL", DAY_1, "2021-03-15", "2021-03-15T20:00Z"),
         // An early close.
-        ("AAPL", Day1, "2019-11-29", "2019-11-29T18:00Z"),
+        ("AAPL", DAY_1, "2019-11-29", "2019-11-29T18:00Z"),
         // Good Friday is closed.
-        ("AAPL", Week1, "2021-03-29", "2021-04-01T20:00Z"),
-        ("EURUSD", Hour1, "2021-03-12T21:00Z", "2021-03-12T22:00Z"),
-        ("EURUSD", Hour4, "2021-03-11T20:00Z", "2021-03-12T00:00Z"),
-        ("EURUSD", Hour4, "2021-03-12T20:00Z", "2021-03-12T22:00Z"),
-        ("EURUSD", Day1, "2021-03-12", "2021-03-13"),
-        ("EURUSD", Day1, "2021-03-14", "2021-03-15"),
+        ("AAPL", WEEK_1, "2021-03-29", "2021-04-01T20:00Z"),
+        ("EURUSD", HOUR_1, "2021-03-12T21:00Z", "2021-03-12T22:00Z"),
+        ("EURUSD", HOUR_4, "2021-03-11T20:00Z", "2021-03-12T00:00Z"),
+        ("EURUSD", HOUR_4, "2021-03-12T20:00Z", "2021-03-12T22:00Z"),
+        ("EURUSD", DAY_1, "2021-03-12", "2021-03-13"),
+        ("EURUSD", DAY_1, "2021-03-14", "2021-03-15"),
     ];
 
     for (symbol, timeframe, label, instant) in cases {
@@ -223,7 +228,7 @@ fn a_bar_is_known_at_its_end_or_at_the_close_of_its_session() {
 
 #[test]
 fn a_currency_day_per_trading_date_is_known_at_1700_new_york() {
-    let mut by_date = key("EURUSD", Day1);
+    let mut by_date = key("EURUSD", DAY_1);
     by_date.day_boundary = SessionClose;
 
     assert_eq!(known_at(&by_date, "2021-03-15"), utc("2021-03-15T21:00Z"));
@@ -232,18 +237,18 @@ fn a_currency_day_per_trading_date_is_known_at_1700_new_york() {
 #[test]
 fn a_bar_outside_of_every_session_is_known_only_when_it_must_be() {
     // A print at 15:00 local on the day of an early close.
-    let print = known_at(&key("AAPL", Hour1), "2019-11-29T20:00Z");
+    let print = known_at(&key("AAPL", HOUR_1), "2019-11-29T20:00Z");
     assert_eq!(print, utc("2019-11-29T21:00Z"));
 
     // Saturday 2021-03-13 ends at 05:00 UTC in New York.
-    let saturday = known_at(&key("AAPL", Day1), "2021-03-13");
+    let saturday = known_at(&key("AAPL", DAY_1), "2021-03-13");
     assert_eq!(saturday, utc("2021-03-14T05:00Z"));
 }
 
 #[test]
 fn a_daily_label_that_names_no_date_is_refused() {
     let stocks = Calendar::for_class(AssetClass::Stock);
-    let daily = key("AAPL", Day1);
+    let daily = key("AAPL", DAY_1);
     let open = utc("2021-03-15T04:00Z");
     let error = close_times(stocks, &daily, &[utc("2021-03-12"), open]).unwrap_err();
     assert_eq!(
@@ -251,11 +256,11 @@ fn a_daily_label_that_names_no_date_is_refused() {
         CloseTimeError::Label {
             row: 1,
             open,
-            timeframe: Day1
+            timeframe: DAY_1
         }
     );
 
-    let weekly = key("AAPL", Week1);
+    let weekly = key("AAPL", WEEK_1);
     let error = close_times(stocks, &weekly, &[utc("2021-03-12")]).unwrap_err();
     assert_eq!(
         error.to_string(),
@@ -267,7 +272,7 @@ fn a_daily_label_that_names_no_date_is_refused() {
 fn bars_at_half_past_fill_the_slots_of_the_clock_hour() {
     let stocks = Calendar::for_class(AssetClass::Stock);
     let day = utc("2021-03-12")..utc("2021-03-13");
-    let slots = expected(stocks, Hour1, SessionClose, ClockHour, day);
+    let slots = expected(stocks, HOUR_1, SessionClose, ClockHour, day);
     let half_past = slots
         .iter()
         .map(|slot| slot.open.plus_micros(1_800_000_000));
@@ -308,11 +313,11 @@ fn fit(file: &str, class: AssetClass, timeframe: Timeframe, boundary: DayBoundar
 #[test]
 fn real_daily_and_currency_bars_all_fall_into_slots() {
     let cases = [
-        ("aapl_1d", AssetClass::Stock, Day1, SessionClose, 0),
+        ("aapl_1d", AssetClass::Stock, DAY_1, SessionClose, 0),
         // Holes: 2007-01-08/09, Christmas and New Year hours of 2007–2018, most of a week in
         // December 2016, …
-        ("eurusd_1h", AssetClass::Fx, Hour1, UtcMidnight, 481),
-        ("eurusd_1d", AssetClass::Fx, Day1, UtcMidnight, 14),
+        ("eurusd_1h", AssetClass::Fx, HOUR_1, UtcMidnight, 481),
+        ("eurusd_1d", AssetClass::Fx, DAY_1, UtcMidnight, 14),
     ];
 
     for (file, class, timeframe, boundary, empty_slots) in cases {
@@ -327,7 +332,7 @@ fn real_hours_outside_of_slots_follow_early_closes() {
     let stocks = Calendar::for_class(AssetClass::Stock);
 
     for (file, outside, empty_slots) in [("aapl_1h", 47, 3), ("ibm_1h", 28, 2), ("spy_1h", 47, 2)] {
-        let fit = fit(file, AssetClass::Stock, Hour1, SessionClose);
+        let fit = fit(file, AssetClass::Stock, HOUR_1, SessionClose);
         assert_eq!(fit.outside.len(), outside, "{file}");
         assert_eq!(fit.empty_slots, empty_slots, "{file}");
 
@@ -346,10 +351,10 @@ fn real_hours_outside_of_slots_follow_early_closes() {
 #[test]
 fn every_real_bar_is_known_before_the_next_one() {
     let cases = [
-        ("aapl_1h", "AAPL", Hour1),
-        ("aapl_1d", "AAPL", Day1),
-        ("eurusd_1h", "EURUSD", Hour1),
-        ("eurusd_1d", "EURUSD", Day1),
+        ("aapl_1h", "AAPL", HOUR_1),
+        ("aapl_1d", "AAPL", DAY_1),
+        ("eurusd_1h", "EURUSD", HOUR_1),
+        ("eurusd_1d", "EURUSD", DAY_1),
     ];
 
     for (file, symbol, timeframe) in cases {
@@ -378,8 +383,8 @@ proptest! {
         shuffle: bool,
     ) {
         let (class, timeframe, boundary) = match file {
-            "aapl_1d" => (AssetClass::Stock, Day1, SessionClose),
-            _ => (AssetClass::Fx, Hour1, UtcMidnight),
+            "aapl_1d" => (AssetClass::Stock, DAY_1, SessionClose),
+            _ => (AssetClass::Fx, HOUR_1, UtcMidnight),
         };
         let all = labels(file);
         let window = &all[start..start + length];

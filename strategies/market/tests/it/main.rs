@@ -14,3 +14,4 @@ mod error_messages;
 mod grid_rules;
 #[cfg(test)]
 mod identity;
+mod timeframes;

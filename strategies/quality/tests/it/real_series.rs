@@ -41,7 +41,7 @@ fn report(symbol: &str, timeframe: Timeframe) -> Report {
 
 #[test]
 fn a_year_of_currency_hours_is_healthy() {
-    let report = report("EURUSD", Timeframe::Hour1);
+    let report = report("EURUSD", Timeframe::HOUR_1);
     assert!(
         report.healthy && report.score.completeness > 0.99 && report.score.total > 98.0,
         "{report:#?}"
@@ -50,7 +50,7 @@ fn a_year_of_currency_hours_is_healthy() {
 
 #[test]
 fn nine_years_of_stock_days_are_healthy_and_complete() {
-    let report = report("AAPL", Timeframe::Day1);
+    let report = report("AAPL", Timeframe::DAY_1);
     assert!(
         report.healthy && report.missing == 0 && report.score.total > 99.0,
         "{report:#?}"
@@ -60,8 +60,8 @@ fn nine_years_of_stock_days_are_healthy_and_complete() {
 
 #[test]
 fn the_same_bars_give_the_same_report_and_json_reads_back() {
-    let one = report("EURUSD", Timeframe::Hour1);
-    let two = report("EURUSD", Timeframe::Hour1);
+    let one = report("EURUSD", Timeframe::HOUR_1);
+    let two = report("EURUSD", Timeframe::HOUR_1);
     let json = serde_json::to_string(&one).unwrap();
     assert_eq!(json, serde_json::to_string(&two).unwrap());
     assert_eq!(serde_json::from_str::<Report>(&json).unwrap(), one);
@@ -69,7 +69,7 @@ fn the_same_bars_give_the_same_report_and_json_reads_back() {
 
 #[test]
 fn findings_come_in_the_order_of_the_checks() {
-    let (key, mut bars) = load("AAPL", Timeframe::Day1);
+    let (key, mut bars) = load("AAPL", Timeframe::DAY_1);
     (bars.volume[3], bars.high[2], bars.low[1]) = (-1.0, f64::NAN, 0.0);
     let report = check(
         &bars.slice(0..1_000),

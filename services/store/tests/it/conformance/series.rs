@@ -36,7 +36,7 @@ pub(super) fn edit(bars: RawBars) -> Edit {
 #[test]
 fn bars_come_back_as_committed() {
     on_every_store(|store| async move {
-        let key = series("EURUSD", Timeframe::Hour1);
+        let key = series("EURUSD", Timeframe::HOUR_1);
         assert!(store.series().snapshot(&key, None).await.unwrap().is_none());
         let mut bars = hours("2019-12-31T20:00:00Z", 8, 1.25);
         bars.volume[3] = 5.0;
@@ -83,7 +83,7 @@ fn bars_come_back_as_committed() {
 #[test]
 fn a_commit_of_one_month_leaves_every_other_file() {
     on_every_store(|store| async move {
-        let key = series("EURUSD", Timeframe::Minute5);
+        let key = series("EURUSD", Timeframe::MINUTE_5);
         let ten_months = hours("2020-01-01T00:00:00Z", 24 * 300, 1.0);
         let before = store
             .series()
@@ -119,7 +119,7 @@ fn a_commit_of_one_month_leaves_every_other_file() {
 #[test]
 fn the_same_edit_twice_is_one_revision() {
     on_every_store(|store| async move {
-        let key = series("EURUSD", Timeframe::Hour1);
+        let key = series("EURUSD", Timeframe::HOUR_1);
         let empty = EmptyInterval {
             start: 10,
             end: 20,
@@ -146,8 +146,8 @@ async fn commit(store: &Store, key: &SeriesKey, bars: RawBars) -> SeriesSnapshot
 #[test]
 fn content_does_not_depend_on_the_order_of_commits() {
     on_every_store(|store| async move {
-        let whole = series("EURUSD", Timeframe::Hour1);
-        let pieces = series("GBPUSD", Timeframe::Hour1);
+        let whole = series("EURUSD", Timeframe::HOUR_1);
+        let pieces = series("GBPUSD", Timeframe::HOUR_1);
         let bars = hours("2018-12-01T00:00:00Z", 2_000, 1.5);
         let middle = bars.open_time[700];
 
@@ -172,7 +172,7 @@ async fn commit_as(writer: i64, store: Store, key: SeriesKey) {
 #[test]
 fn many_writers_of_one_series_lose_nothing() {
     on_every_store(|store| async move {
-        let key = series("EURUSD", Timeframe::Hour1);
+        let key = series("EURUSD", Timeframe::HOUR_1);
         // The server of the tests answers one request at a time, and contention is quadratic.
         let writers: i64 = if store.url().starts_with("s3:") {
             6
@@ -204,7 +204,7 @@ async fn closes(store: &Store, snapshot: &SeriesSnapshot) -> Vec<f64> {
 #[test]
 fn a_reader_keeps_its_revision_while_others_write() {
     on_every_store(|store| async move {
-        let key = series("EURUSD", Timeframe::Hour1);
+        let key = series("EURUSD", Timeframe::HOUR_1);
         let five = edit(hours("2020-01-01T00:00:00Z", 5, 1.0));
         let old = store.series().commit(&key, five, None).await.unwrap();
 
@@ -220,8 +220,8 @@ fn a_reader_keeps_its_revision_while_others_write() {
 #[test]
 fn every_series_is_listed_once_with_its_newest_revision() {
     on_every_store(|store| async move {
-        let once = series("AAPL", Timeframe::Day1);
-        let twice = series("EURUSD", Timeframe::Hour1);
+        let once = series("AAPL", Timeframe::DAY_1);
+        let twice = series("EURUSD", Timeframe::HOUR_1);
         for (key, bars) in [(&once, 1), (&twice, 1), (&twice, 2)] {
             let bars = edit(hours("2020-01-01T00:00:00Z", bars, 1.0));
             store.series().commit(key, bars, None).await.unwrap();
@@ -249,7 +249,7 @@ fn a_bar_without_a_finite_price_is_refused_by_name() {
         let mut bars = hours("2020-01-01T00:00:00Z", 3, 1.0);
         bars.high[1] = f64::NAN;
 
-        let key = series("EURUSD", Timeframe::Hour1);
+        let key = series("EURUSD", Timeframe::HOUR_1);
         let refused = store.series().commit(&key, edit(bars), None).await;
 
         let text = refused.unwrap_err().to_string();
