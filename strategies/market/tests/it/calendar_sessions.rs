@@ -182,7 +182,7 @@ fn exceptions_have_names() {
 #[test]
 fn a_series_is_as_its_calendar_says() {
     let instrument = Instrument::parse("stk:SAP").unwrap();
-    let standard = SeriesKey::standard("file", instrument, Timeframe::Hour1).unwrap();
+    let standard = SeriesKey::standard("file", instrument, Timeframe::HOUR_1).unwrap();
     let frankfurt = standard.clone().with_calendar("xetra").unwrap();
     let text = "bars/file/stk-sap/trades-regular-split-session_close-xetra/1h";
 
