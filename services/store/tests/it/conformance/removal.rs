@@ -11,7 +11,7 @@ const FAR_FUTURE: Utc = Utc(i64::MAX);
 
 /// Eight hourly bars around a new year, in two files.
 async fn store_eight_hours(store: &Store) -> (SeriesKey, RawBars) {
-    let key = series("EURUSD", Timeframe::Hour1);
+    let key = series("EURUSD", Timeframe::HOUR_1);
     let bars = hours("2019-12-31T20:00:00Z", 8, 1.25);
     let committed = store.series().commit(&key, edit(bars.clone()), None).await;
     committed.unwrap();
@@ -87,7 +87,7 @@ fn bars_stored_after_a_deletion_outlive_its_undoing() {
 #[test]
 fn what_was_never_deleted_cannot_come_back() {
     on_every_store(|store| async move {
-        let key = series("EURUSD", Timeframe::Hour1);
+        let key = series("EURUSD", Timeframe::HOUR_1);
         let absent = store.series().undelete(&key, Utc(1)).await.unwrap_err();
         assert!(absent.to_string().contains("does not exist"), "{absent}");
 
