@@ -219,7 +219,7 @@ fn group_by_symbol(files: &[NamedFile]) -> Result<Vec<SymbolFiles<'_>>, Failure>
 fn named_twice(file: &NamedFile) -> Failure {
     let message = format!(
         "--bars {}:{} is given twice",
-        file.symbol.symbol(),
+        file.symbol.spelling(),
         file.timeframe
     );
     Failure::new(Exit::Usage, codes::DATA_TWICE, message).with_hint("give one file for each series")
@@ -231,7 +231,7 @@ fn require_timeframes(group: &SymbolFiles<'_>, timeframes: &[Timeframe]) -> Resu
         return Ok(());
     };
 
-    let symbol = group.symbol.symbol();
+    let symbol = group.symbol.spelling();
     let message = format!("the strategy needs {missing} bars of {symbol}");
     Err(Failure::new(Exit::Usage, codes::DATA_MISSING, message)
         .with_hint(format!("add --bars {symbol}:{missing}=FILE")))

@@ -34,7 +34,7 @@ pub(crate) fn series_key(
 
 /// There are no stored bars of this series; the hint says how to get some.
 pub(crate) fn no_stored_bars(symbol: &Instrument, timeframe: Timeframe) -> Failure {
-    let name = symbol.symbol();
+    let name = symbol.spelling();
     let message = format!("no bars of {name} ({timeframe}) are stored");
     Failure::new(Exit::NotFound, codes::DATA_NOT_FOUND, message).with_hint(format!(
         "`ktrdr data load {name} --timeframe {timeframe} --mode full` fetches them"

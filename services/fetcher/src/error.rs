@@ -117,7 +117,7 @@ fn list_names(series: &[SeriesKey]) -> String {
 
 /// The command that loads these series.
 fn load_command(series: &[SeriesKey]) -> String {
-    let symbols: BTreeSet<String> = series.iter().map(|key| key.instrument.symbol()).collect();
+    let symbols: BTreeSet<String> = series.iter().map(|key| key.instrument.spelling()).collect();
     let timeframes: BTreeSet<Timeframe> = series.iter().map(|key| key.timeframe).collect();
     let symbols: Vec<String> = symbols.into_iter().collect();
     let timeframes: Vec<String> = timeframes.iter().map(ToString::to_string).collect();

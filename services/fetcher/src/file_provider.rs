@@ -5,7 +5,9 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use market::{HourAnchor, Instrument, SeriesKey, SeriesKeyError, Timeframe, Utc};
-use store::files::{BarFolder, Expected, FileBars, Mapping, parse_name, read};
+use store::files::{
+    BarFolder, Expected, FileBars, Mapping, clear_name, parse_name, read, read_name,
+};
 use store::{RawBars, StoreError};
 
 use crate::provider::{Provider, ProviderError};
@@ -104,14 +106,32 @@ impl FileProvider {
         }
     }
 
+    /// The file whose name can mean this series, and can mean another one as well.
+    fn unclear(&self, key: &SeriesKey, names: &[String]) -> Option<ProviderError> {
+        names.iter().find_map(|name| {
+            let (instrument, timeframe) = read_name(name)?;
+            let error = instrument.err()?;
+            let can_be_meant = error.candidates().contains(&key.instrument);
+
+            (timeframe == key.timeframe && can_be_meant).then(|| ProviderError::Unclear {
+                file: format!("{}/{name}", self.folder.place()),
+                clear_name: clear_name(&key.instrument, timeframe),
+                source: error,
+            })
+        })
+    }
+
     async fn unknown(&self, key: &SeriesKey) -> Result<ProviderError, ProviderError> {
         let names = self.folder.names().await;
         let names = names.map_err(|source| self.place_error(source))?;
+        if let Some(unclear) = self.unclear(key, &names) {
+            return Ok(unclear);
+        }
 
         let list: Vec<String> = names
             .iter()
             .filter_map(|name| parse_name(name))
-            .map(|(instrument, timeframe)| format!("{} {timeframe}", instrument.symbol()))
+            .map(|(instrument, timeframe)| format!("{} {timeframe}", instrument.spelling()))
             .collect();
         let mut available = list.iter().take(10).cloned().collect::<Vec<_>>().join(", ");
         if list.is_empty() {

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::future::Future;
 use std::ops::Range;
 
-use market::{HourAnchor, Instrument, SeriesKey, SeriesKeyError, Timeframe, Utc};
+use market::{HourAnchor, Instrument, InstrumentError, SeriesKey, SeriesKeyError, Timeframe, Utc};
 use schemas::codes::{self, Advice, Code};
 use store::files::FileError;
 use store::{RawBars, StoreError};
@@ -71,6 +71,17 @@ pub enum ProviderError {
         /// The series that are there, as text.
         available: String,
     },
+    /// The name of a file can mean the series, and another one as well.
+    #[error("the name of {file} does not say which bars it holds")]
+    Unclear {
+        /// Folder and name of the file.
+        file: String,
+        /// The name that it must have to hold the bars of the request.
+        clear_name: String,
+        /// What its symbol can mean.
+        #[source]
+        source: InstrumentError,
+    },
     /// The folder cannot be read.
     #[error("cannot read bar files from `{place}`")]
     Place {
@@ -106,7 +117,7 @@ impl Advice for ProviderError {
     fn code(&self) -> Code {
         match self {
             Self::Unconfigured { .. } => codes::PROVIDER_UNCONFIGURED,
-            Self::Unknown { .. } => codes::PROVIDER_UNKNOWN_INSTRUMENT,
+            Self::Unknown { .. } | Self::Unclear { .. } => codes::PROVIDER_UNKNOWN_INSTRUMENT,
             Self::Place { .. } => codes::PROVIDER_UNREACHABLE,
             Self::File(_) => codes::DATA_INVALID_FILE,
             Self::Stopped { .. } => codes::SYS_STOPPED,
@@ -119,6 +130,10 @@ impl Advice for ProviderError {
             Self::Unknown { .. } => {
                 "put a file called SYMBOL_TIMEFRAME.csv, .csv.gz or .parquet there, or name \
                  another folder in `[fetcher] files`"
+            }
+            Self::Unclear { clear_name, .. } => {
+                return format!("if it holds the bars that were asked for, call it {clear_name}")
+                    .into();
             }
             Self::Place { source, .. } => return source.hint(),
             Self::File(error) => return error.hint(),

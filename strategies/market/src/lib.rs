@@ -23,7 +23,9 @@ pub use calendar_names::CalendarName;
 pub use grid::{
     CloseTimeError, Gap, HourAnchor, Slot, close_times, expected, gaps, missing, slot_index,
 };
-pub use instrument::{AssetClass, Instrument, InstrumentError, SYMBOL_LENGTH_MAX};
+pub use instrument::{
+    AssetClass, Explanation, Instrument, InstrumentError, SPELLINGS, SYMBOL_LENGTH_MAX, Spelling,
+};
 pub use series::{Adjustment, DayBoundary, PriceKind, SeriesKey, SeriesKeyError, Session};
 pub use time::Utc;
 pub use timeframe::{Timeframe, TimeframeUnit};

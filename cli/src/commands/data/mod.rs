@@ -6,6 +6,7 @@ mod load;
 mod removal;
 mod result;
 mod stored;
+mod symbols;
 
 use clap::{Args, Subcommand};
 
@@ -16,6 +17,7 @@ use judged_file::FileArgs;
 use load::LoadArgs;
 use removal::DeleteArgs;
 use stored::{SeriesArgs, ShowArgs};
+use symbols::SymbolsArgs;
 
 pub(crate) use result::describe_load;
 
@@ -46,6 +48,8 @@ enum DataCommand {
     Delete(DeleteArgs),
     /// Bring back the bars that the last deletion took away
     Undelete(SeriesArgs),
+    /// Explain what symbols are taken for; needs neither server nor store
+    Symbols(SymbolsArgs),
 }
 
 /// Runs the command.
@@ -62,5 +66,6 @@ pub(crate) async fn run(args: &DataArgs, context: &Context) -> Result<Exit, Fail
         DataCommand::Range(args) => stored::show_range(args, context).await,
         DataCommand::Delete(args) => removal::delete(args, context).await,
         DataCommand::Undelete(args) => removal::undelete(args, context).await,
+        DataCommand::Symbols(args) => symbols::run(args, context),
     }
 }

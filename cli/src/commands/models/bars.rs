@@ -98,9 +98,8 @@ fn read_files(
         .find(|timeframe| !series.contains_key(timeframe));
     if let Some(missing) = missing {
         let text = format!("the model needs {missing} bars and no file holds them");
-        return Err(
-            refused_bars(text).with_hint(format!("add --bars {}:{missing}=FILE", symbol.symbol()))
-        );
+        return Err(refused_bars(text)
+            .with_hint(format!("add --bars {}:{missing}=FILE", symbol.spelling())));
     }
     Ok(ModelBars { symbol, series })
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use market::{Instrument, Timeframe};
+use market::{Instrument, InstrumentError, Timeframe};
 use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
 
@@ -95,18 +95,29 @@ impl BarFolder {
 }
 
 /// Instrument and timeframe of a file name such as `EURUSD_1h.csv.gz`, `BRK.B_1d.parquet` or
-/// `crypto-btc-usd_1h.csv`.
+/// `crypto-btc-usd_1h.csv`; none if the name does not say both.
 pub fn parse_name(name: &str) -> Option<(Instrument, Timeframe)> {
+    let (instrument, timeframe) = read_name(name)?;
+    Some((instrument.ok()?, timeframe))
+}
+
+/// What a file name says: the timeframe, and the instrument or why its text names none; none if the
+/// name is not `TEXT_TIMEFRAME` with a usual ending.
+pub fn read_name(name: &str) -> Option<(Result<Instrument, InstrumentError>, Timeframe)> {
     let lower = name.to_ascii_lowercase();
     let ending = ENDINGS.into_iter().find(|ending| lower.ends_with(ending))?;
     let stem = name.get(..name.len() - ending.len())?;
     let (symbol, timeframe) = stem.rsplit_once('_')?;
 
     // `crypto-btc-usd` is how this system writes an instrument where `/` and `:` may not be.
-    let instrument = Instrument::from_token(symbol)
-        .or_else(|_| Instrument::parse(symbol))
-        .ok()?;
+    let instrument = Instrument::from_token(symbol).or_else(|_| Instrument::parse(symbol));
     Some((instrument, timeframe.parse().ok()?))
+}
+
+/// A name for a file of these bars that says what they are of, whatever its symbol alone would
+/// mean: `crypto-btc-usd_1h.csv`.
+pub fn clear_name(instrument: &Instrument, timeframe: Timeframe) -> String {
+    format!("{}_{timeframe}.csv", instrument.token())
 }
 
 #[cfg(test)]
@@ -126,9 +137,26 @@ mod tests {
             read("crypto-btc-usd_5m.csv").as_deref(),
             Some("crypto:BTC.USD 5m")
         );
+        assert_eq!(
+            read("BTCUSDT_1h.csv").as_deref(),
+            Some("crypto:BTC.USDT 1h")
+        );
+        assert_eq!(read("EUR_USD_1h.csv").as_deref(), Some("fx:EUR.USD 1h"));
+        assert_eq!(read("ES=F_1d.csv").as_deref(), Some("fut:ES 1d"));
         assert_eq!(read("README.md"), None);
         assert_eq!(read("AAPL_2h.csv").as_deref(), Some("stk:AAPL 2h"));
         assert_eq!(read("AAPL_daily.csv").as_deref(), Some("stk:AAPL 1d"));
         assert_eq!(read("AAPL_2x.csv"), None);
+    }
+
+    #[test]
+    fn a_name_that_can_mean_two_things_has_a_clear_one() {
+        let (instrument, timeframe) = read_name("BTCUSD_1h.csv").unwrap();
+        assert!(matches!(instrument, Err(InstrumentError::Ambiguous { .. })));
+
+        let coin = Instrument::parse("crypto:BTC/USD").unwrap();
+        let name = clear_name(&coin, timeframe);
+        assert_eq!(name, "crypto-btc-usd_1h.csv");
+        assert_eq!(parse_name(&name), Some((coin, timeframe)));
     }
 }

@@ -16,7 +16,7 @@ mod symbols;
 use std::path::Path;
 
 use jiff::tz::TimeZone;
-use market::{AssetClass, DayBoundary, Instrument, Timeframe, TimeframeUnit, Utc};
+use market::{DayBoundary, Instrument, Timeframe, TimeframeUnit, Utc};
 use schemas::names::MICROS_PER_DAY;
 use serde::{Deserialize, Serialize};
 
@@ -24,7 +24,7 @@ use crate::raw_bars::{RawBar, RawBars};
 
 pub use detect::{Detected, detect, timeframe_of};
 pub use error::FileError;
-pub use folder::{BarFolder, parse_name};
+pub use folder::{BarFolder, clear_name, parse_name, read_name};
 use sheet::Sheet;
 use stamp::{Place, Stamp, StampProblem};
 
@@ -219,9 +219,9 @@ fn known_volume(volume: f64, expected: &Expected) -> f64 {
     if is_absent { f64::NAN } else { volume }
 }
 
-/// True for currency pairs: their trades are not counted anywhere, and files hold 0.
+/// True for currencies, metals and indices: their trades are not counted anywhere, and files hold 0.
 fn has_no_volume(expected: &Expected) -> bool {
-    expected.instrument.class() == AssetClass::Fx
+    !expected.instrument.class().has_volume()
 }
 
 /// What was read otherwise than written, for people.

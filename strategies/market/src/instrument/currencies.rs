@@ -34,6 +34,12 @@ const COINS: [&str; 98] = [
     "WIF", "WLD", "XAUT", "XBT", "XDG", "XLM", "XMR", "XRP", "XTZ", "YFI", "ZEC",
 ];
 
+/// Coins whose name alone is taken for the coin by as many people as for a share.
+const MAJOR_COINS: [&str; 22] = [
+    "ADA", "AVAX", "BCH", "BNB", "BTC", "DOGE", "DOT", "ETH", "LTC", "MATIC", "PEPE", "SHIB",
+    "SOL", "TRX", "USDC", "USDT", "XBT", "XDG", "XLM", "XMR", "XRP", "ZEC",
+];
+
 /// Assets that nothing but crypto is priced in. A longer one stands before those it ends with, so
 /// that `BTCFDUSD` is cut before `FDUSD`.
 pub(super) const CRYPTO_QUOTES: [&str; 12] = [
@@ -57,6 +63,16 @@ pub(super) fn is_metal(code: &str) -> bool {
 pub(super) fn is_coin(code: &str) -> bool {
     let one = code.strip_prefix("1000").unwrap_or(code);
     COINS.binary_search(&one).is_ok()
+}
+
+/// True for a coin whose name alone may mean the coin.
+pub(super) fn is_major_coin(code: &str) -> bool {
+    MAJOR_COINS.contains(&code)
+}
+
+/// True for an asset that nothing but crypto is priced in.
+pub(super) fn is_crypto_quote(code: &str) -> bool {
+    CRYPTO_QUOTES.contains(&code)
 }
 
 /// The usual name of an asset: `BTC` of Kraken's `XBT`.

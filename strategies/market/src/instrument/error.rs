@@ -1,6 +1,6 @@
 //! Why a text does not name an instrument.
 
-use super::SYMBOL_LENGTH_MAX;
+use super::{Instrument, SYMBOL_LENGTH_MAX};
 
 /// Why a text does not name an instrument.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
@@ -58,6 +58,15 @@ pub enum InstrumentError {
 }
 
 impl InstrumentError {
+    /// The instruments that an ambiguous text can mean; none of any other text.
+    pub fn candidates(&self) -> Vec<Instrument> {
+        let Self::Ambiguous { candidates, .. } = self else {
+            return Vec::new();
+        };
+        let instruments = candidates.iter().map(|text| Instrument::parse(text));
+        instruments.filter_map(Result::ok).collect()
+    }
+
     /// What to do next.
     pub const fn hint(&self) -> &'static str {
         match self {

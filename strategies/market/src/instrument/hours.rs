@@ -28,10 +28,9 @@ const EXCHANGES: [(&str, &[&str]); 11] = [
 /// unit, a right, shares before they are issued.
 const US_TAILS: [&str; 7] = ["WS", "WT", "UN", "RT", "WI", "PR", "CL"];
 
-/// Calendars of indices by their names. Contracts for difference on the indices of the United
-/// States follow their futures, others trade around the clock on weekdays.
-const INDICES: [(&str, &[&str]); 12] = [
-    ("us_equities_extended", &["VIX", "VXN", "VIX9D", "VIX3M"]),
+/// Contracts for difference on indices, by the names that brokers have for them. Those on the
+/// United States follow their futures, others trade around the clock on weekdays.
+const INDEX_CONTRACTS: [(&str, &[&str]); 2] = [
     (
         "cme_index",
         &[
@@ -44,9 +43,23 @@ const INDICES: [(&str, &[&str]); 12] = [
         &[
             "GER40", "GER30", "DE40", "DE30", "UK100", "FRA40", "FR40", "EU50", "EUSTX50",
             "STOXX50", "ESP35", "SPA35", "JP225", "JPN225", "AUS200", "HK50", "HKG33", "CHN50",
-            "CN50", "SUI20", "SWI20", "NETH25", "N25", "IT40", "STOXX50E", "SX5E", "STOXX", "SXXP",
-            "DXY", "USDX",
+            "CN50", "SUI20", "SWI20", "NETH25", "IT40",
         ],
+    ),
+];
+
+/// Indices by the names that vendors have for them.
+const INDICES: [(&str, &[&str]); 12] = [
+    (
+        US_EQUITIES,
+        &[
+            "GSPC", "SPX", "DJI", "INDU", "IXIC", "COMPX", "NDX", "RUT", "NYA", "OEX", "SOX",
+        ],
+    ),
+    ("us_equities_extended", &["VIX", "VXN", "VIX9D", "VIX3M"]),
+    (
+        "weekdays",
+        &["STOXX50E", "SX5E", "STOXX", "SXXP", "DXY", "USDX"],
     ),
     ("lse", &["FTSE", "UKX", "FTMC", "FTAS"]),
     ("xetra", &["GDAXI", "DAX", "MDAXI", "SDAXI", "TECDAX"]),
@@ -56,10 +69,10 @@ const INDICES: [(&str, &[&str]); 12] = [
             "FCHI", "CAC40", "CAC", "PX1", "AEX", "BFX", "PSI20", "SBF120",
         ],
     ),
-    ("tse", &["N225", "NKY", "NI225", "TPX", "TOPX"]),
+    ("tse", &["N225", "NKY", "NI225", "TPX"]),
     ("hkex", &["HSI", "HSCE", "HSTECH"]),
     ("asx", &["AXJO", "XJO", "AORD"]),
-    ("tsx", &["GSPTSE", "TSX"]),
+    ("tsx", &["GSPTSE"]),
     (
         "nse",
         &[
@@ -113,8 +126,19 @@ pub(super) fn exchange_calendar(suffix: &str) -> Option<&'static str> {
 fn index_calendar(name: &str) -> &'static str {
     let listed = || name.contains('.').then(|| listed_calendar(name));
     find_in(&INDICES, name)
+        .or_else(|| find_in(&INDEX_CONTRACTS, name))
         .or_else(listed)
         .unwrap_or(US_EQUITIES)
+}
+
+/// True for an index that is known by this name.
+pub(super) fn is_index(name: &str) -> bool {
+    find_in(&INDICES, name).is_some()
+}
+
+/// True for a contract for difference on an index that is known by this name.
+pub(super) fn is_index_contract(name: &str) -> bool {
+    find_in(&INDEX_CONTRACTS, name).is_some()
 }
 
 fn future_calendar(name: &str) -> &'static str {

@@ -1,7 +1,8 @@
 //! Instruments: one identity for every spelling of a symbol.
 //!
 //! `EURUSD`, `EUR/USD`, `EUR.USD` and `fx:EUR.USD` are one instrument, `fx:EUR.USD`. A dot alone
-//! makes no currency pair: `BRK.B` is a share class.
+//! makes no currency pair: `BRK.B` is a share class. A text that may be two things is never guessed:
+//! the wrong class has the wrong hours, and bars would count as known before they are over.
 
 mod class;
 mod currencies;
@@ -9,6 +10,7 @@ mod error;
 mod futures;
 mod hours;
 mod name;
+mod spellings;
 mod token;
 
 use std::fmt;
@@ -18,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 pub use class::AssetClass;
 pub use error::InstrumentError;
+pub use spellings::{Explanation, SPELLINGS, Spelling};
 
 /// Longest symbol that is accepted, in characters, without the class.
 pub const SYMBOL_LENGTH_MAX: usize = 20;
@@ -34,22 +37,20 @@ pub struct Instrument {
 }
 
 impl Instrument {
-    /// Reads a symbol as people write it: `EURUSD`, `eur/usd`, `AAPL`, `BRK.B`, `stk:SPY`,
-    /// `crypto:BTC-USD`, `fut:ES:202612`.
+    /// Reads a symbol as people and vendors write it, by the table [`SPELLINGS`]: `EURUSD`,
+    /// `eur/usd`, `AAPL`, `BRK.B`, `stk:SPY`, `crypto:BTC-USD`, `fut:ES:202612`, `ES=F`.
     ///
     /// # Errors
-    /// A symbol that is empty, too long, has a character that no symbol has or an unknown class, or
-    /// has another form than its class demands.
+    /// A text that can mean several things, or that looks like a pair without being one that is
+    /// known; a symbol that is empty, too long, has a character that no symbol has or an unknown
+    /// class, or has another form than its class demands.
     pub fn parse(text: &str) -> Result<Self, InstrumentError> {
-        let upper = text.trim().to_ascii_uppercase();
-        match upper.split_once(':') {
-            Some((prefix, symbol)) => name::instrument_of(AssetClass::from_prefix(prefix)?, symbol),
-            // Without a prefix, two currencies make a pair, and everything else is a share.
-            None => {
-                let pair = name::instrument_of(AssetClass::Fx, &upper);
-                pair.or_else(|_| name::instrument_of(AssetClass::Stock, &upper))
-            }
-        }
+        Self::explain(text).result
+    }
+
+    /// How [`parse`](Self::parse) reads a text, and by which row of [`SPELLINGS`].
+    pub fn explain(text: &str) -> Explanation {
+        spellings::explain(text)
     }
 
     /// What kind of thing it is.
@@ -72,6 +73,24 @@ impl Instrument {
             (AssetClass::Perpetual, Some((base, quote))) => format!("{base}{quote}.P"),
             (AssetClass::Future, Some((root, expiry))) => format!("{root}{expiry}"),
             _ => self.name.clone(),
+        }
+    }
+
+    /// The shortest text that is read as this instrument: its [`symbol`](Self::symbol), or the one
+    /// with the prefix of its class where the symbol alone would mean something else.
+    pub fn spelling(&self) -> String {
+        let symbol = self.symbol();
+        match Self::parse(&symbol) {
+            Ok(instrument) if instrument == *self => symbol,
+            _ => self.prefixed(),
+        }
+    }
+
+    /// The class and the symbol as people write them: `crypto:BTC/USD`, `fut:ES:202612`.
+    fn prefixed(&self) -> String {
+        match self.pair() {
+            Some((base, quote)) => format!("{}:{base}/{quote}", self.class),
+            None => self.id(),
         }
     }
 

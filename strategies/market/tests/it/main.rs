@@ -14,4 +14,9 @@ mod error_messages;
 mod grid_rules;
 #[cfg(test)]
 mod identity;
+#[cfg(test)]
+mod spellings;
+#[cfg(test)]
+mod symbols_page;
+#[cfg(test)]
 mod timeframes;
