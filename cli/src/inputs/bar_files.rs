@@ -4,10 +4,15 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use market::{Bars, Calendar, DayBoundary, Instrument, SeriesKey, Timeframe, Utc, close_times};
+use market::{
+    Bars, Calendar, DayBoundary, Instrument, InstrumentError, SeriesKey, Timeframe, Utc,
+    close_times,
+};
 use schemas::codes;
 use store::RawBars;
-use store::files::{Expected, FileBars, LabelSide, Mapping, detect, parse_name, read_path};
+use store::files::{
+    Expected, FileBars, LabelSide, Mapping, clear_name, detect, read_name, read_path,
+};
 use strategies::SymbolBars;
 
 use super::stored_series::series_key;
@@ -94,27 +99,66 @@ impl NamedFile {
                 timeframe: parse_timeframe(timeframe)?,
                 file: file.into(),
             }),
-            _ => Err(NAMED_FILE_FORM.to_owned()),
+            // `ES=F_1d.csv` is the name of a file.
+            _ => Self::parse_path(text),
         }
     }
 
     fn parse_path(text: &str) -> Result<Self, String> {
         let file = PathBuf::from(text);
-        match parse_file_name(&file) {
-            (Some(symbol), Some(timeframe)) => Ok(Self {
+        match read_file_name(&file) {
+            Some((Ok(symbol), timeframe)) => Ok(Self {
                 symbol,
                 timeframe,
                 file,
             }),
-            _ => Err(NAMED_FILE_FORM.to_owned()),
+            Some((Err(error), timeframe)) => {
+                Err(format!("{error}; {}", clear_names(&error, timeframe)))
+            }
+            None => Err(NAMED_FILE_FORM.to_owned()),
         }
     }
 }
 
 /// Symbol and timeframe in the name of a file: `EURUSD_1h.csv`.
 pub(crate) fn parse_file_name(file: &Path) -> (Option<Instrument>, Option<Timeframe>) {
-    let name = file.file_name().and_then(|name| name.to_str());
-    name.and_then(parse_name).unzip()
+    match read_file_name(file) {
+        Some((instrument, timeframe)) => (instrument.ok(), Some(timeframe)),
+        None => (None, None),
+    }
+}
+
+/// As the folder of a fetcher reads it.
+fn read_file_name(file: &Path) -> Option<(Result<Instrument, InstrumentError>, Timeframe)> {
+    read_name(file.file_name()?.to_str()?)
+}
+
+/// The symbol of a file cannot be told from its name, because it can mean several things.
+pub(crate) fn unclear_symbol(file: &Path) -> Option<Failure> {
+    let (instrument, timeframe) = read_file_name(file)?;
+    let error = instrument.err()?;
+    let message = format!("the symbol of {} is not known: {error}", file.display());
+    Some(
+        Failure::new(Exit::Usage, codes::DATA_UNNAMED, message).with_hint(format!(
+            "name it with --symbol, or {}",
+            clear_names(&error, timeframe)
+        )),
+    )
+}
+
+/// What to call a file whose symbol alone can mean several things.
+fn clear_names(error: &InstrumentError, timeframe: Timeframe) -> String {
+    let candidates = error.candidates();
+    let names: Vec<String> = candidates
+        .iter()
+        .map(|instrument| clear_name(instrument, timeframe))
+        .collect();
+
+    if names.is_empty() {
+        error.hint().to_owned()
+    } else {
+        format!("call the file {}", names.join(" or "))
+    }
 }
 
 /// The rows of a file that holds bars of this series.
@@ -341,6 +385,7 @@ mod tests {
             describe("data/AAPL_1d.csv.gz"),
             "stk:AAPL 1d data/AAPL_1d.csv.gz"
         );
+        assert_eq!(describe("ES=F_1d.csv"), "fut:ES 1d ES=F_1d.csv");
     }
 
     #[test]
@@ -351,6 +396,8 @@ mod tests {
             "EURUSD:1h=",
             "EURUSD:2x=x.csv",
             "?:1h=x.csv",
+            "BTCUSD_1h.csv",
+            "ES:1h=x.csv",
             "bars.csv",
         ];
 

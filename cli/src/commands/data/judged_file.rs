@@ -13,7 +13,7 @@ use store::files::{ColumnNames, Detected, FileBars, LabelSide, Mapping, detect};
 use crate::arguments::values::{parse_instrument, parse_timeframe};
 use crate::console::{Exit, Failure, Output, now, time_or_blank};
 use crate::context::Context;
-use crate::inputs::bar_files::{close_times_of, parse_file_name, read_file};
+use crate::inputs::bar_files::{close_times_of, parse_file_name, read_file, unclear_symbol};
 use crate::inputs::stored_series::series_key;
 
 const ROLES: &str = "the roles are time, open, high, low, close and volume";
@@ -197,11 +197,10 @@ fn key_of(args: &FileArgs, path: &Path, detected: &Detected) -> Result<SeriesKey
         .and_then(|text| text.parse().ok());
 
     // The rows show how far apart the bars are, but never whose they are.
-    let instrument = args
-        .symbol
-        .clone()
-        .or(named_symbol)
-        .ok_or_else(|| unknown_part(&args.file, "symbol", "--symbol"))?;
+    let instrument = args.symbol.clone().or(named_symbol).ok_or_else(|| {
+        let unclear = unclear_symbol(&args.file);
+        unclear.unwrap_or_else(|| unknown_part(&args.file, "symbol", "--symbol"))
+    })?;
     let timeframe = args
         .timeframe
         .or(named_timeframe)

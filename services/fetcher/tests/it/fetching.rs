@@ -485,3 +485,36 @@ async fn bad_requests_and_bad_files_fail_with_place_and_hint() {
     assert!(store.series().list().await.unwrap().is_empty());
     insta::assert_snapshot!(said.join("\n"));
 }
+
+#[tokio::test]
+async fn a_file_is_found_by_what_its_name_can_only_mean() {
+    let folder = tempfile::tempdir().unwrap();
+    let bars = "timestamp,open,high,low,close\n2020-01-02T14:00:00Z,1,2,0.5,1\n";
+    for name in ["BTCUSDT_1h.csv", "BTCUSD_1h.csv"] {
+        std::fs::write(folder.path().join(name), bars).unwrap();
+    }
+    let place = folder.path().to_str().unwrap();
+    let provider = FileProvider::open(place, Mapping::default()).unwrap();
+    let store = memory().await;
+    let now = utc("2026-01-01T00:00:00Z");
+
+    // Nothing but crypto is priced in USDT.
+    let clear = command("crypto:BTC/USDT", "1h", FetchMode::Full);
+    run(&store, &provider, &clear, now).await.unwrap();
+
+    // The spot market and a perpetual are both called BTCUSD.
+    let unclear = command("crypto:BTC/USD", "1h", FetchMode::Full);
+    let error = run(&store, &provider, &unclear, now).await.unwrap_err();
+    let StepError::Permanent(record) = StepError::from(error) else {
+        panic!("an unclear name is retried")
+    };
+    let said = format!("{}\n  hint: {}", record.message, record.hint);
+    insta::assert_snapshot!(said.replace(place, "FOLDER"));
+
+    std::fs::rename(
+        folder.path().join("BTCUSD_1h.csv"),
+        folder.path().join("crypto-btc-usd_1h.csv"),
+    )
+    .unwrap();
+    run(&store, &provider, &unclear, now).await.unwrap();
+}

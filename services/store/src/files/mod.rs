@@ -239,8 +239,9 @@ fn notes_on(sheet: &Sheet, moved_labels: usize, expected: &Expected) -> Vec<Stri
     let zero_volumes = sheet.volume.iter().filter(|volume| **volume == 0.0).count();
     if zero_volumes > 0 && has_no_volume(expected) {
         notes.push(format!(
-            "volume 0 of a currency pair means that there is none: \
-             stored as not available ({zero_volumes} rows)"
+            "volume 0 of {} means that there is none: \
+             stored as not available ({zero_volumes} rows)",
+            expected.instrument.class().with_article()
         ));
     }
 

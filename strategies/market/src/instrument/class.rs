@@ -66,6 +66,13 @@ impl AssetClass {
         }
     }
 
+    /// The noun with its article: `a share`, `an index`.
+    pub fn with_article(self) -> String {
+        let noun = self.noun();
+        let article = if noun.starts_with('i') { "an" } else { "a" };
+        format!("{article} {noun}")
+    }
+
     /// True for classes whose names are pairs, `BASE.QUOTE`.
     pub const fn is_pair(self) -> bool {
         matches!(
