@@ -60,6 +60,12 @@ pub(crate) fn parse_seconds(text: &str) -> Result<f64, String> {
     }
 }
 
+/// A date of any calendar year: `2024-01-31`.
+pub(crate) fn parse_date(text: &str) -> Result<Date, String> {
+    text.parse()
+        .map_err(|_| "expected a date such as 2024-01-31".to_owned())
+}
+
 /// A date (its midnight UTC) or an instant.
 pub(crate) fn parse_instant(text: &str) -> Result<Timestamp, String> {
     text.parse()

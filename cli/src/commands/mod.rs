@@ -4,6 +4,7 @@
 //! A command is a file or a folder here. It imports the rooms below (`arguments`, `console`,
 //! `context`, `inputs`, `watch`, `up`) and no other command.
 
+mod calendars;
 mod data;
 mod decode;
 mod doctor;
@@ -76,6 +77,8 @@ commands! {
     Data(data::DataArgs) => data::run,
     /// Delete what nothing in the object store needs any more
     Store(store::StoreArgs) => store::run,
+    /// List and show when markets trade, and add calendars; needs no server
+    Calendars(calendars::CalendarsArgs) => calendars::run,
     /// List, show and check strategies, their features and folds; needs no server
     Strategies(strategies::StrategiesArgs) => strategies::run,
     /// List, describe and compute indicators; needs no server

@@ -232,6 +232,7 @@ mod tests {
             start: None,
             end: None,
             refetch: false,
+            calendar: None,
         };
 
         let operation = DataLoad {

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
+mod calendars;
+#[cfg(test)]
 mod command_line;
 #[cfg(test)]
 mod data_train_models;

@@ -72,6 +72,9 @@ pub struct FetchBars {
     /// stored ones.
     #[serde(default)]
     pub refetch: bool,
+    /// Calendar of every series, where it is not that of its instrument.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calendar: Option<String>,
 }
 
 fn default_provider() -> String {

@@ -124,6 +124,7 @@ mod tests {
             start: None,
             end: Some("2024-01-01T00:00:00Z".parse().unwrap()),
             refetch: false,
+            calendar: None,
         }
     }
 

@@ -99,7 +99,7 @@ pub async fn fetch<P: Provider>(
     now: Utc,
     reporter: &impl StepReporter,
 ) -> Result<FetchOutcome, FetchError> {
-    let keys = series_keys(provider, &command.series)?;
+    let keys = series_keys(store, provider, command).await?;
     let mut checkpoint: FetchCheckpoint = reporter.resume_point().unwrap_or_default();
     let mut finished: Vec<Tally> = match &checkpoint.finished {
         Some(hash) => store.reports().get(&report_key(hash)).await?,
@@ -143,19 +143,26 @@ pub async fn fetch<P: Provider>(
     Ok(FetchOutcome { series })
 }
 
-fn series_keys(
+async fn series_keys(
+    store: &Store,
     provider: &impl Provider,
-    requests: &[SeriesRequest],
+    command: &FetchBars,
 ) -> Result<Vec<SeriesKey>, FetchError> {
+    let requests = &command.series;
     if requests.is_empty() || requests.len() > SERIES_MAX {
         return Err(FetchError::Count {
             count: requests.len(),
         });
     }
 
+    // A calendar may have been added to the store after this process started.
+    let name = command.calendar.as_deref();
+    if name.is_some_and(|name| Calendar::named(name).is_none()) {
+        store.calendars().load().await?;
+    }
     requests
         .iter()
-        .map(|request| series_key(provider, request))
+        .map(|request| series_key(provider, request, name))
         .collect()
 }
 
@@ -174,9 +181,17 @@ async fn name_all_missing(
     Ok(FetchError::NothingStored { series })
 }
 
-fn series_key(provider: &impl Provider, request: &SeriesRequest) -> Result<SeriesKey, FetchError> {
+fn series_key(
+    provider: &impl Provider,
+    request: &SeriesRequest,
+    calendar: Option<&str>,
+) -> Result<SeriesKey, FetchError> {
     let timeframe = request.timeframe.parse()?;
-    Ok(provider.series(Instrument::parse(&request.symbol)?, timeframe)?)
+    let key = provider.series(Instrument::parse(&request.symbol)?, timeframe)?;
+    match calendar {
+        Some(name) => Ok(key.with_calendar(name)?),
+        None => Ok(key),
+    }
 }
 
 /// The fetch of one series of a command.

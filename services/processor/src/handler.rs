@@ -63,6 +63,7 @@ impl StepHandler for Processor {
         } else {
             command.series
         };
+        step.store().calendars().load_for(&series).await?;
         let job = ProcessJob::new(&request, &series).map_err(into_step_error)?;
 
         // Both outlive this call on the thread that computes.

@@ -185,7 +185,12 @@ async fn open_store(url: &str) -> Result<Store, Fatal> {
         .await
         .map_err(|error| Fatal::new(&error, error.hint()))?;
 
-    match store.check_access().await {
+    let is_usable = async {
+        store.check_access().await?;
+        // The keys of series name these calendars.
+        store.calendars().load().await
+    };
+    match is_usable.await {
         Ok(()) => Ok(store),
         Err(error) => Err(Fatal::new(&error, error.hint())),
     }

@@ -4,12 +4,13 @@
 //! The only crate that knows object keys, Parquet and the store's backend. Layout:
 //!
 //! ```text
-//! bars/<provider>/<instrument>/<what>-<session>-<adjustment>-<day boundary>/<timeframe>/
+//! bars/<provider>/<instrument>/
+//!     <what>-<session>-<adjustment>-<day boundary>[-<calendar>]/<timeframe>/
 //!     <yyyy>[-<mm>].<sha256>.parquet, manifest.<revision>.json
 //! datasets/<hash of inputs>/<sha256>.parquet, manifest.json
 //! checkpoints/<op>/<n>/<attempt>-<seq>/{model.safetensors, …, state.json}
 //! artifacts/<sha256>/{model.safetensors, …, manifest.json}
-//! models/<name>/<version>/manifest.json      reports/<sha256>.json
+//! models/<name>/<version>/manifest.json      reports/<sha256>.json      calendars/<name>.json
 //! ```
 //!
 //! Rules that hold everywhere:
@@ -37,6 +38,7 @@
 
 mod artifact;
 mod backend;
+mod calendars;
 mod checkpoint;
 mod data_set;
 mod error;
@@ -55,6 +57,7 @@ mod table;
 pub use artifact::{Artifact, StoredArtifacts};
 pub use backend::{BackendError, RemoteFault};
 pub use bytes::Bytes;
+pub use calendars::{AddCalendarError, StoredCalendars};
 pub use checkpoint::{Checkpoint, CheckpointKey, StoredCheckpoints};
 pub use data_set::{DataSetTable, StoredDataSets};
 pub use error::StoreError;

@@ -17,8 +17,8 @@ use sha2::{Digest, Sha256};
 
 use crate::backend::{Environment, folder_of, names_no_bucket, open_backend, process_environment};
 use crate::{
-    StoreError, StoredArtifacts, StoredCheckpoints, StoredDataSets, StoredModels, StoredReports,
-    StoredSeries,
+    StoreError, StoredArtifacts, StoredCalendars, StoredCheckpoints, StoredDataSets, StoredModels,
+    StoredReports, StoredSeries,
 };
 
 /// Field of a JSON document that holds the hash of the rest of it.
@@ -99,6 +99,11 @@ impl Store {
     /// Bars by series.
     pub fn series(&self) -> StoredSeries<'_> {
         StoredSeries { store: self }
+    }
+
+    /// Calendars that users added, by name.
+    pub fn calendars(&self) -> StoredCalendars<'_> {
+        StoredCalendars { store: self }
     }
 
     /// Data sets by the hash of their inputs.

@@ -39,6 +39,7 @@ pub async fn validate(
     now: Utc,
     reporter: &impl StepReporter,
 ) -> Result<ValidateOutcome, ValidateError> {
+    store.calendars().load_for(&request.series).await?;
     let keys = request
         .series
         .iter()

@@ -290,9 +290,10 @@ impl Calendar {
     /// The hours of the weekday of `date` that applied on it.
     fn week_hours(&self, date: Date) -> &[Hours] {
         let weekday = usize::try_from(date.weekday().to_monday_zero_offset()).unwrap_or_default();
-        let started = self.weeks.iter().rev().find(|week| week.from <= date);
-        started
-            .and_then(|week| week.days.get(weekday))
+        let started = self.weeks.partition_point(|week| week.from <= date);
+        let current = started.checked_sub(1);
+        current
+            .and_then(|index| self.weeks.get(index)?.days.get(weekday))
             .map_or(&[], Vec::as_slice)
     }
 

@@ -350,9 +350,7 @@ impl CalendarError {
     /// What to do next.
     pub const fn hint(&self) -> &'static str {
         match self {
-            Self::Json { .. } => {
-                "compare it with the calendars in strategies/market/data; unknown keys are refused"
-            }
+            Self::Json { .. } => "docs/calendars.md lists every key; unknown keys are refused",
             Self::Name { .. } => {
                 "use 1 to 32 characters of a-z, 0-9 and `_`; an end in `_extended` is taken by \
                  the calendars with pre-market and post-market hours"

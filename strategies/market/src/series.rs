@@ -328,8 +328,7 @@ impl SeriesKeyError {
             }
             Self::Word { .. } => "use one of the words listed",
             Self::Calendar(_) => {
-                "`ktrdr calendars list` shows the names; a calendar of your own must be in the \
-                 folder that the setting `calendars` names, for every process"
+                "`ktrdr calendars list` shows the names, `ktrdr calendars add FILE` adds another"
             }
             Self::Instrument(error) => error.hint(),
             Self::Timeframe(error) => error.hint(),

@@ -39,6 +39,7 @@ fn load_of(series: Vec<SeriesRequest>, start: Timestamp, end: Timestamp) -> Data
             start: Some(start),
             end: Some(end),
             refetch: false,
+            calendar: None,
         },
         labels: [].into(),
     }

@@ -165,6 +165,7 @@ async fn load_daily_bars(sandbox: &Sandbox) -> String {
         start: None,
         end: None,
         refetch: false,
+        calendar: None,
     };
     let load = DataLoad {
         fetch,

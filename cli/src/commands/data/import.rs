@@ -10,7 +10,7 @@ use super::judged_file::{FileArgs, JudgedFile, judge_file, show_judged};
 use crate::console::{Exit, Failure, count_of, now};
 use crate::context::Context;
 use crate::inputs::bar_files::close_times_of;
-use crate::inputs::stored_series::open_store;
+use crate::inputs::stored_series::{open_store, require_calendar};
 
 /// `ktrdr data import`.
 #[derive(Clone, Debug, Args)]
@@ -38,6 +38,9 @@ struct StorableBars {
 /// # Errors
 /// The file cannot be read, a finding is critical, or the store refuses.
 pub(super) async fn run(args: &ImportArgs, context: &Context) -> Result<Exit, Failure> {
+    if let Some(name) = &args.file.calendar {
+        require_calendar(name, context).await?;
+    }
     let now = now();
     let judged = judge_file(&args.file, &context.working_directory, now)?;
     show_judged(&judged, &args.file, &context.output);

@@ -14,7 +14,7 @@ use crate::arguments::values::{parse_instrument, parse_timeframe};
 use crate::console::{Exit, Failure, Output, now, time_or_blank};
 use crate::context::Context;
 use crate::inputs::bar_files::{close_times_of, parse_file_name, read_file, unclear_symbol};
-use crate::inputs::stored_series::series_key;
+use crate::inputs::stored_series::{require_calendar, series_key, with_calendar};
 
 const ROLES: &str = "the roles are time, open, high, low, close and volume";
 /// Lines of the file that a finding names.
@@ -50,6 +50,10 @@ pub(super) struct FileArgs {
     /// the header
     #[arg(long, value_name = "CHARACTER")]
     delimiter: Option<char>,
+    /// Calendar by which the bars trade, if not that of their instrument; see `ktrdr calendars
+    /// list`
+    #[arg(long, value_name = "NAME")]
+    pub(super) calendar: Option<String>,
     /// Provider under which the bars are stored
     #[arg(long, default_value = "file")]
     provider: String,
@@ -140,7 +144,10 @@ pub(super) struct JudgedFile {
 ///
 /// # Errors
 /// The file cannot be read, or its series is unknown.
-pub(super) fn check(args: &FileArgs, context: &Context) -> Result<Exit, Failure> {
+pub(super) async fn check(args: &FileArgs, context: &Context) -> Result<Exit, Failure> {
+    if let Some(name) = &args.calendar {
+        require_calendar(name, context).await?;
+    }
     let judged = judge_file(args, &context.working_directory, now())?;
 
     context.output.json(&json!({
@@ -206,7 +213,8 @@ fn key_of(args: &FileArgs, path: &Path, detected: &Detected) -> Result<SeriesKey
         .or(named_timeframe)
         .or(detected_timeframe)
         .ok_or_else(|| unknown_part(&args.file, "timeframe", "--timeframe"))?;
-    series_key(&args.provider, &instrument, timeframe)
+    let key = series_key(&args.provider, &instrument, timeframe)?;
+    with_calendar(key, args.calendar.as_deref())
 }
 
 fn unknown_part(file: &Path, part: &str, flag: &str) -> Failure {

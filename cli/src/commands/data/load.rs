@@ -10,6 +10,7 @@ use crate::arguments::values::{parse_end, parse_instant, parse_instrument, parse
 use crate::arguments::{FetchModeArg, RunArgs, join_names, series_requests};
 use crate::console::{Exit, Failure};
 use crate::context::Context;
+use crate::inputs::stored_series::require_calendar;
 use crate::watch::start;
 
 /// `ktrdr data load`.
@@ -39,6 +40,10 @@ pub(super) struct LoadArgs {
     /// Provider to ask
     #[arg(long, default_value = "file")]
     provider: String,
+    /// Calendar by which the symbols trade, if not that of their exchange; see `ktrdr calendars
+    /// list`
+    #[arg(long, value_name = "NAME")]
+    calendar: Option<String>,
     /// Fetch stored bars again; newer values replace stored ones
     #[arg(long)]
     refetch: bool,
@@ -52,6 +57,9 @@ pub(super) struct LoadArgs {
 /// # Errors
 /// The operation cannot be submitted, or fails.
 pub(super) async fn run(args: &LoadArgs, context: &Context) -> Result<Exit, Failure> {
+    if let Some(name) = &args.calendar {
+        require_calendar(name, context).await?;
+    }
     let mode = FetchMode::from(args.mode);
     let fetch = FetchBars {
         provider: args.provider.clone(),
@@ -60,6 +68,7 @@ pub(super) async fn run(args: &LoadArgs, context: &Context) -> Result<Exit, Fail
         start: args.start,
         end: args.end,
         refetch: args.refetch,
+        calendar: args.calendar.clone(),
     };
 
     // Labels are how people find the operation again.

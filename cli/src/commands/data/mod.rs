@@ -60,7 +60,7 @@ pub(crate) async fn run(args: &DataArgs, context: &Context) -> Result<Exit, Fail
     match &args.command {
         DataCommand::Load(args) => load::run(args, context).await,
         DataCommand::Import(args) => import::run(args, context).await,
-        DataCommand::Check(args) => judged_file::check(args, context),
+        DataCommand::Check(args) => judged_file::check(args, context).await,
         DataCommand::List => stored::list(context).await,
         DataCommand::Show(args) => stored::show(args, context).await,
         DataCommand::Range(args) => stored::show_range(args, context).await,

@@ -12,7 +12,7 @@ use crate::arguments::RangeArgs;
 use crate::arguments::values::{parse_instrument, parse_timeframe};
 use crate::console::{Exit, Failure, count_of, time_or_blank};
 use crate::context::Context;
-use crate::inputs::stored_series::{no_stored_bars, open_store, series_key};
+use crate::inputs::stored_series::{no_stored_bars, open_store, series_key, with_calendar};
 
 const SERIES_HEADS: [&str; 7] = [
     "SYMBOL",
@@ -48,6 +48,9 @@ pub(super) struct SeriesArgs {
     /// Provider that the bars came from
     #[arg(long, default_value = DEFAULT_PROVIDER)]
     pub(super) provider: String,
+    /// Calendar of the series, if it was stored with another one than that of its instrument
+    #[arg(long, value_name = "NAME")]
+    pub(super) calendar: Option<String>,
 }
 
 impl SeriesArgs {
@@ -61,6 +64,9 @@ impl SeriesArgs {
         let mut words = format!("{} --timeframe {}", self.symbol.id(), self.timeframe);
         if self.provider != DEFAULT_PROVIDER {
             words = format!("{words} --provider {}", self.provider);
+        }
+        if let Some(calendar) = &self.calendar {
+            words = format!("{words} --calendar {calendar}");
         }
         words
     }
@@ -179,6 +185,7 @@ pub(super) async fn find_series(
     store: &Store,
 ) -> Result<SeriesSnapshot, Failure> {
     let key = series_key(&args.provider, &args.symbol, args.timeframe)?;
+    let key = with_calendar(key, args.calendar.as_deref())?;
     let newest = store.series().snapshot(&key, None).await?;
 
     // A series whose bars were all deleted still has revisions.

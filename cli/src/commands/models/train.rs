@@ -63,6 +63,9 @@ pub(crate) struct TrainArgs {
     /// Provider to ask for bars
     #[arg(long, default_value = "file")]
     provider: String,
+    /// Calendar of every series, if they are stored with another one than that of their instrument
+    #[arg(long, value_name = "NAME")]
+    calendar: Option<String>,
     /// Train on a GPU: the operation waits for a trainer of the lane gpu, which only a trainer with
     /// a GPU serves. Without it any trainer takes the operation, one with a GPU first
     #[arg(long)]
@@ -141,6 +144,7 @@ fn training_request(
         start: resolved.start.map(Utc::timestamp),
         end: resolved.end.map(Utc::timestamp),
         refetch: false,
+        calendar: args.calendar.clone(),
     };
 
     // Labels are how people find the operation again.

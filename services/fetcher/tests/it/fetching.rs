@@ -19,6 +19,7 @@ fn command(symbol: &str, timeframe: &str, mode: FetchMode) -> FetchBars {
         symbol: symbol.to_owned(),
         timeframe: timeframe.to_owned(),
     }];
+
     FetchBars {
         provider: "file".to_owned(),
         series,
@@ -26,6 +27,7 @@ fn command(symbol: &str, timeframe: &str, mode: FetchMode) -> FetchBars {
         start: None,
         end: None,
         refetch: false,
+        calendar: None,
     }
 }
 

@@ -45,6 +45,7 @@ fn training(epochs: u32) -> NewOperation {
         start: Some(start.parse().unwrap()),
         end: Some(end.parse().unwrap()),
         refetch: false,
+        calendar: None,
     };
 
     Training {

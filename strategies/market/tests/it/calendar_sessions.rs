@@ -155,6 +155,42 @@ fn every_calendar_says_what_it_is_and_where_it_is_from() {
 }
 
 #[test]
+fn the_page_on_calendars_has_a_row_for_each() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/calendars.md");
+    let page = std::fs::read_to_string(page).unwrap();
+
+    // Extended hours are described with the regular ones.
+    for calendar in built_in()
+        .iter()
+        .filter(|each| each.hours() == Session::Regular)
+    {
+        let row = format!(
+            "| `{}` | {} | {} |",
+            calendar.name(),
+            calendar.zone_name(),
+            calendar.description()
+        );
+        assert!(page.contains(&row), "docs/calendars.md lacks: {row}");
+    }
+}
+
+#[test]
+fn the_calendar_of_every_instrument_exists() {
+    let symbols = "stk:AAPL stk:VOD.L stk:SAP.DE stk:MC.PA stk:7203.T stk:0700.HK stk:600000.SS \
+                   stk:BHP.AX stk:SHOP.TO stk:INFY.NS stk:PETR4.SA fx:EURUSD metal:XAUUSD \
+                   crypto:BTCUSD fut:ES fut:CL fut:ZC idx:GSPC idx:VIX idx:N225";
+
+    for symbol in symbols.split_whitespace() {
+        let instrument = Instrument::parse(symbol).unwrap();
+        let name = instrument.calendar_name();
+        assert!(Calendar::named(name).is_some(), "{symbol} {name}");
+
+        let key = SeriesKey::standard("file", instrument, Timeframe::Hour1).unwrap();
+        assert_eq!(Calendar::for_key(&key).name(), name, "{symbol}");
+    }
+}
+
+#[test]
 fn exceptions_have_names() {
     let exceptions = |name: &str, day: Date| {
         let dated = Calendar::named(name)

@@ -37,6 +37,7 @@ fn every_error_says_what_is_wrong_and_what_to_do() {
         "bars/a/stk-aapl/bid-all-raw-utc_midnight/1h",
         "bars/a/aapl/bid-regular-raw-utc_midnight/1h",
         "bars/a/stk-aapl/bid-regular-raw-utc_midnight/60x",
+        "bars/a/stk-aapl/bid-regular-raw-utc_midnight-mars/1h",
     ] {
         let error = key.parse::<SeriesKey>().unwrap_err();
         add(&error, error.hint());
