@@ -2,13 +2,32 @@
 
 use jiff::Timestamp;
 use market::Utc;
+use quality::Rules;
 use runtime::{StepContext, StepError, StepHandler};
 use schemas::commands::{FetchBars, ValidateBars, ValidateOutcome};
+use serde::{Deserialize, Serialize};
 
 use crate::validate::{Request, validate};
 
-/// Checks stored series; it has no state.
-pub struct Validator;
+/// The configuration's section `[validator]`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ValidatorSettings {
+    /// Thresholds of the checks, section `[validator.rules]`; absent ones have their defaults.
+    pub rules: Rules,
+}
+
+/// Checks stored series.
+#[derive(Clone, Debug, Default)]
+pub struct Validator {
+    rules: Rules,
+}
+
+impl Validator {
+    /// With these thresholds.
+    pub const fn new(rules: Rules) -> Self {
+        Self { rules }
+    }
+}
 
 impl StepHandler for Validator {
     type Command = ValidateBars;
@@ -30,7 +49,12 @@ impl StepHandler for Validator {
             series = fetched.into_iter().map(|fetched| fetched.series).collect();
         }
 
-        let request = Request { series, start, end };
+        let request = Request {
+            series,
+            start,
+            end,
+            rules: self.rules.clone(),
+        };
         let now = Utc::from_timestamp(Timestamp::now());
         Ok(validate(step.store(), &request, now, step).await?)
     }

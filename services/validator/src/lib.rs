@@ -4,7 +4,7 @@
 //! Consumes `validator.validate` ([`schemas::commands::ValidateBars`]); produces reports
 //! (`reports/<sha256>.json` in the store, form: [`quality::Report`]) and a
 //! [`schemas::commands::ValidateOutcome`]. What is checked, and with which severity, is the table
-//! in [`quality`].
+//! in [`quality`]; thresholds are settings, `[validator.rules]`.
 //!
 //! | Failure | What happens |
 //! |---|---|
@@ -20,5 +20,5 @@ mod handler;
 mod validate;
 
 pub use error::{CriticalFinding, ValidateError};
-pub use handler::Validator;
+pub use handler::{Validator, ValidatorSettings};
 pub use validate::{Request, validate};

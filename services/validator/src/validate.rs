@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use jiff::Timestamp;
 use market::{Calendar, SeriesKey, Utc};
-use quality::{Finding, Options, Report, Severity, check};
+use quality::{Finding, Options, Report, Rules, Severity, check};
 use runtime::StepReporter;
 use schemas::commands::{ValidateOutcome, ValidatedSeries};
 use schemas::progress::{Context, Count, Progress};
@@ -18,7 +18,7 @@ use crate::error::{CriticalFinding, ValidateError};
 const FINDINGS_MAX: usize = 5;
 
 /// The bars that a validation is about.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Request {
     /// Keys of the series, `bars/…`.
     pub series: Vec<String>,
@@ -26,6 +26,8 @@ pub struct Request {
     pub start: Option<Timestamp>,
     /// End of the labels, exclusive; by default after the last that is stored.
     pub end: Option<Timestamp>,
+    /// Thresholds of the checks.
+    pub rules: Rules,
 }
 
 /// Checks every series of a request and stores a report for each; the reports of all are kept even
@@ -99,11 +101,13 @@ async fn check_series(
         .map(|interval| Utc(interval.start)..Utc(interval.end))
         .collect();
     let series = key.clone();
+    let rules = request.rules.clone();
     let checking = tokio::task::spawn_blocking(move || {
         let options = Options {
-            range: None,
             now: Some(now),
             known_empty: &known_empty,
+            rules,
+            ..Options::default()
         };
         check(&bars, &series, Calendar::for_key(&series), &options)
     });

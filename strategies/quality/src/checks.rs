@@ -2,12 +2,16 @@
 
 use market::{Bars, PriceKind, SeriesKey, Utc};
 
-use crate::report::{Check, Draft, Severity};
+use crate::actions::Field;
+use crate::draft::{Draft, Place};
+use crate::report::{Check, Severity};
 
 /// Prices may contradict each other by this share: it is rounding.
 const TOLERANCE: f64 = 1e-9;
-/// 1970-01-01; no series is older.
-const OLDEST: Utc = Utc(0);
+/// Fewer bars say nothing about a share: a fifth of five bars is one bar.
+pub(crate) const FEW_BARS: usize = 5;
+/// 1900-01-01; no series is older.
+const OLDEST: Utc = Utc(-2_208_988_800_000_000);
 
 /// One bar with its row in the input.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -23,8 +27,31 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    const fn prices(&self) -> [f64; 4] {
+    /// Open, high, low and close.
+    pub(crate) const fn prices(&self) -> [f64; 4] {
         [self.open, self.high, self.low, self.close]
+    }
+
+    /// The bar with all prices multiplied.
+    pub(crate) const fn scaled(self, factor: f64) -> Self {
+        Self {
+            open: self.open * factor,
+            high: self.high * factor,
+            low: self.low * factor,
+            close: self.close * factor,
+            ..self
+        }
+    }
+
+    /// Multiplies one price; other fields are left alone.
+    pub(crate) const fn scale_price(&mut self, field: Field, factor: f64) {
+        match field {
+            Field::Open => self.open *= factor,
+            Field::High => self.high *= factor,
+            Field::Low => self.low *= factor,
+            Field::Close => self.close *= factor,
+            Field::Volume | Field::AdjustedClose | Field::Dividend => {}
+        }
     }
 
     /// All four prices are finite and above zero.
@@ -50,18 +77,26 @@ pub(crate) struct Rows(Vec<Row>);
 impl Rows {
     /// Sorts and removes duplicates, and reports both. Rows with a label that no bar can have are
     /// reported and left out.
-    pub(crate) fn new(bars: &Bars, draft: &mut Draft, now: Option<Utc>) -> Self {
+    pub(crate) fn new(bars: &Bars, draft: &mut Draft<'_>, now: Option<Utc>) -> Self {
         let mut rows = rows_with_possible_labels(bars, draft, now);
 
         // Equal labels stay in the order of the input: the last one is the newest.
-        rows.sort_by_key(|row| (row.time, row.row));
-        report_duplicates(&rows, draft);
-        let rows = last_of_each_label(rows);
+        let is_later =
+            |pair: &[Row]| pair.first().map(|row| row.time) < pair.last().map(|row| row.time);
+        if !rows.windows(2).all(is_later) {
+            rows.sort_by_key(|row| (row.time, row.row));
+            report_duplicates(&rows, draft);
+            rows = last_of_each_label(rows);
+        }
 
         if let (Some(first), Some(last)) = (rows.first(), rows.last()) {
             draft.span(first.time, last.time);
         }
         Self(rows)
+    }
+
+    pub(crate) fn as_slice(&self) -> &[Row] {
+        &self.0
     }
 
     pub(crate) fn iter(&self) -> std::slice::Iter<'_, Row> {
@@ -73,7 +108,7 @@ impl Rows {
     }
 
     /// Rows and labels for which `select` holds.
-    pub(crate) fn select(&self, select: impl Fn(&Row) -> bool) -> Vec<(usize, Utc)> {
+    pub(crate) fn select(&self, select: impl Fn(&Row) -> bool) -> Vec<Place> {
         self.iter()
             .filter(|row| select(row))
             .map(|row| (row.row, row.time))
@@ -81,7 +116,7 @@ impl Rows {
     }
 }
 
-fn all_rows(bars: &Bars) -> impl Iterator<Item = Row> {
+pub(crate) fn all_rows(bars: &Bars) -> impl Iterator<Item = Row> {
     let times = bars.open_time.iter().zip(&bars.close_time);
     let outer = bars.open.iter().zip(&bars.close);
     let inner = bars.high.iter().zip(&bars.low).zip(&bars.volume);
@@ -102,8 +137,8 @@ fn all_rows(bars: &Bars) -> impl Iterator<Item = Row> {
         })
 }
 
-/// The rows whose label lies between 1970 and one bar after `now`, in the order of the input.
-fn rows_with_possible_labels(bars: &Bars, draft: &mut Draft, now: Option<Utc>) -> Vec<Row> {
+/// The rows whose label lies between 1900 and one bar after `now`, in the order of the input.
+fn rows_with_possible_labels(bars: &Bars, draft: &mut Draft<'_>, now: Option<Utc>) -> Vec<Row> {
     let bar_micros = draft.timeframe().micros();
     let newest = now.map_or(Utc(i64::MAX), |now| now.plus_micros(bar_micros));
     let mut rows = Vec::with_capacity(bars.len());
@@ -123,7 +158,7 @@ fn rows_with_possible_labels(bars: &Bars, draft: &mut Draft, now: Option<Utc>) -
         rows.push(row);
     }
 
-    let text = "before 1970 or in the future";
+    let text = "before 1900 or in the future";
     draft.rows(Check::Timestamp, Severity::Critical, &impossible, text);
     let text = "older than a bar further up";
     draft.rows(Check::Order, Severity::Medium, &out_of_order, text);
@@ -131,7 +166,7 @@ fn rows_with_possible_labels(bars: &Bars, draft: &mut Draft, now: Option<Utc>) -
 }
 
 /// Reports every row that a later row of the same label replaces. `rows` are sorted.
-fn report_duplicates(rows: &[Row], draft: &mut Draft) {
+fn report_duplicates(rows: &[Row], draft: &mut Draft<'_>) {
     let mut identical = Vec::new();
     let mut differing = Vec::new();
 
@@ -152,12 +187,19 @@ fn report_duplicates(rows: &[Row], draft: &mut Draft) {
     let text = "repeated further down";
     draft.rows(Check::DuplicateIdentical, Severity::Low, &identical, text);
     let text = "given again further down with other values";
-    draft.rows(
-        Check::DuplicateDiffering,
-        Severity::Medium,
-        &differing,
-        text,
-    );
+    let severity = duplicate_severity(differing.len(), draft);
+    draft.rows(Check::DuplicateDiffering, severity, &differing, text);
+}
+
+/// A bar that was revised is given twice; nearly all bars given twice are two series in one file.
+fn duplicate_severity(count: usize, draft: &Draft<'_>) -> Severity {
+    let rules = draft.rules();
+    match draft.share_of(count) {
+        _ if count < FEW_BARS => Severity::Medium,
+        share if share > rules.duplicate_critical => Severity::Critical,
+        share if share > rules.duplicate_high => Severity::High,
+        _ => Severity::Medium,
+    }
 }
 
 fn last_of_each_label(rows: Vec<Row>) -> Vec<Row> {
@@ -172,7 +214,7 @@ fn last_of_each_label(rows: Vec<Row>) -> Vec<Row> {
 }
 
 /// True if there are rows, all of them whole.
-pub(crate) fn check_columns(bars: &Bars, draft: &mut Draft) -> bool {
+pub(crate) fn check_columns(bars: &Bars, draft: &mut Draft<'_>) -> bool {
     let lengths = [
         ("open_time", bars.open_time.len()),
         ("close_time", bars.close_time.len()),
@@ -197,41 +239,112 @@ pub(crate) fn check_columns(bars: &Bars, draft: &mut Draft) -> bool {
     !bars.is_empty()
 }
 
-/// Are the four prices possible, alone and together?
-pub(crate) fn check_prices(rows: &Rows, draft: &mut Draft) {
-    let rows_at_fault = rows.select(|row| !has_finite_prices(row));
-    let text = "with a price that is NaN or infinite";
-    draft.rows(Check::PriceNotFinite, Severity::High, &rows_at_fault, text);
+/// Rows at fault, by what is wrong with their prices.
+#[derive(Default)]
+struct PriceFaults {
+    not_finite: Vec<Place>,
+    not_positive: Vec<Place>,
+    too_large: Vec<Place>,
+    high_too_low: Vec<Place>,
+    low_too_high: Vec<Place>,
+    crossed: Vec<Place>,
+}
 
-    let rows_at_fault = rows.select(has_price_of_zero_or_less);
+impl PriceFaults {
+    fn judge(&mut self, row: &Row, price_max: f64) {
+        let place = (row.row, row.time);
+        let is_finite = has_finite_prices(row);
+        if !is_finite {
+            self.not_finite.push(place);
+        }
+        if has_price_of_zero_or_less(row) {
+            self.not_positive.push(place);
+        }
+        if !is_finite {
+            return;
+        }
+
+        if row.prices().iter().any(|price| *price > price_max) {
+            self.too_large.push(place);
+        }
+        // A bar whose high and low are swapped is reported as that alone.
+        if is_above(row.low, row.high) {
+            self.crossed.push(place);
+            return;
+        }
+        if is_above(row.open.max(row.close), row.high) {
+            self.high_too_low.push(place);
+        }
+        if is_above(row.low, row.open.min(row.close)) {
+            self.low_too_high.push(place);
+        }
+    }
+}
+
+/// Are the four prices possible, alone and together?
+pub(crate) fn check_prices(rows: &Rows, draft: &mut Draft<'_>) {
+    let rules = draft.rules();
+    let mut faults = PriceFaults::default();
+    for row in rows.iter() {
+        faults.judge(row, rules.price_max);
+    }
+
+    let severity = contradiction_severity(faults.not_finite.len(), draft);
+    let text = "with a price that is NaN or infinite";
+    draft.rows(Check::PriceNotFinite, severity, &faults.not_finite, text);
+
+    // Spreads, and oil in April 2020, have such prices.
+    let severity = if rules.allow_negative_prices {
+        Severity::Info
+    } else {
+        Severity::Critical
+    };
     let text = "with a price of zero or less";
     draft.rows(
         Check::PriceNotPositive,
+        severity,
+        &faults.not_positive,
+        text,
+    );
+    let text = "with a price that no market has, as if its decimal point were missing";
+    draft.rows(
+        Check::PriceTooLarge,
         Severity::Critical,
-        &rows_at_fault,
+        &faults.too_large,
         text,
     );
 
-    // A bar whose high and low are swapped is reported as that alone.
-    let is_comparable = |row: &Row| has_finite_prices(row) && !is_crossed(row);
-    let rows_at_fault =
-        rows.select(|row| is_comparable(row) && is_above(row.open.max(row.close), row.high));
+    let severity = contradiction_severity(faults.high_too_low.len(), draft);
     let text = "with a high below their open or close";
-    draft.rows(Check::HighTooLow, Severity::High, &rows_at_fault, text);
-
-    let rows_at_fault =
-        rows.select(|row| is_comparable(row) && is_above(row.low, row.open.min(row.close)));
+    draft.rows(Check::HighTooLow, severity, &faults.high_too_low, text);
+    let severity = contradiction_severity(faults.low_too_high.len(), draft);
     let text = "with a low above their open or close";
-    draft.rows(Check::LowTooHigh, Severity::High, &rows_at_fault, text);
+    draft.rows(Check::LowTooHigh, severity, &faults.low_too_high, text);
 
-    let rows_at_fault = rows.select(|row| has_finite_prices(row) && is_crossed(row));
     let text = "with a high below their low";
     draft.rows(
         Check::HighBelowLow,
         Severity::Critical,
-        &rows_at_fault,
+        &faults.crossed,
         text,
     );
+}
+
+/// Where most bars contradict themselves, the columns hold something else.
+fn contradiction_severity(count: usize, draft: &Draft<'_>) -> Severity {
+    let is_most = draft.share_of(count) > draft.rules().contradiction_critical;
+    if is_most && count >= FEW_BARS {
+        Severity::Critical
+    } else {
+        Severity::High
+    }
+}
+
+/// Whether a bar with these prices can have been: finite, above zero unless `allows_negative`, and
+/// its high not below its low.
+pub(crate) fn has_possible_prices(row: &Row, allows_negative: bool) -> bool {
+    let is_signed_right = allows_negative || !has_price_of_zero_or_less(row);
+    has_finite_prices(row) && is_signed_right && !is_above(row.low, row.high)
 }
 
 fn has_finite_prices(row: &Row) -> bool {
@@ -244,17 +357,13 @@ fn has_price_of_zero_or_less(row: &Row) -> bool {
         .any(|price| price.is_finite() && *price <= 0.0)
 }
 
-fn is_crossed(row: &Row) -> bool {
-    is_above(row.low, row.high)
-}
-
 /// Whether `a` is above `b` by more than rounding.
 fn is_above(a: f64, b: f64) -> bool {
     a - b > TOLERANCE * b.abs()
 }
 
 /// Is the volume possible, and is there any? NaN means "not available" and is right.
-pub(crate) fn check_volumes(rows: &Rows, key: &SeriesKey, draft: &mut Draft) {
+pub(crate) fn check_volumes(rows: &Rows, key: &SeriesKey, draft: &mut Draft<'_>) {
     let rows_at_fault = rows.select(is_unavailable);
     let text = "with volume -1, which stands for not available";
     draft.rows(
@@ -266,12 +375,13 @@ pub(crate) fn check_volumes(rows: &Rows, key: &SeriesKey, draft: &mut Draft) {
 
     let rows_at_fault = rows.select(is_impossible_volume);
     let text = "with a negative or infinite volume";
-    draft.rows(
-        Check::VolumeNegative,
-        Severity::Medium,
-        &rows_at_fault,
-        text,
-    );
+    let is_many = draft.share_of(rows_at_fault.len()) > draft.rules().volume_negative_high;
+    let severity = if is_many && rows_at_fault.len() >= FEW_BARS {
+        Severity::High
+    } else {
+        Severity::Medium
+    };
+    draft.rows(Check::VolumeNegative, severity, &rows_at_fault, text);
 
     // Quotes have no volume; a zero there is a gap-filler of the provider.
     if key.what == PriceKind::Trades {
@@ -289,14 +399,14 @@ fn is_impossible_volume(row: &Row) -> bool {
 }
 
 /// A few bars without a trade are thin trading; many are a feed without volume.
-fn check_zero_volumes(rows: &Rows, draft: &mut Draft) {
+fn check_zero_volumes(rows: &Rows, draft: &mut Draft<'_>) {
     let without_volume = rows.select(|row| row.volume == 0.0);
     let with_known_volume = rows.iter().filter(|row| row.volume >= 0.0).count();
     let share = without_volume.len() as f64 / with_known_volume.max(1) as f64;
 
     let severity = match share {
-        share if share > 0.5 => Severity::High,
-        share if share > 0.2 => Severity::Medium,
+        share if share > draft.rules().volume_zero_high => Severity::High,
+        share if share > draft.rules().volume_zero_medium => Severity::Medium,
         _ => Severity::Low,
     };
     let text = format!("({:.2} %) without volume", share * 100.0);

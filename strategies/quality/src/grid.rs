@@ -1,14 +1,14 @@
 //! Labels against the calendar: is each bar where a bar can be, and which bars are not there?
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
-use market::{
-    Calendar, Gap, HourAnchor, SeriesKey, Slot, Utc, expected, gaps, missing, slot_index,
-};
+use market::{Calendar, Gap, HourAnchor, SeriesKey, Slot, Utc, expected};
 
 use crate::Options;
-use crate::checks::Rows;
-use crate::report::{Check, Draft, Severity};
+use crate::checks::{FEW_BARS, Rows};
+use crate::draft::{Draft, Place};
+use crate::report::{Check, Severity};
 
 /// Longest time to check, in bars: 31 years of minutes. One stray label must not ask for a century
 /// of slots.
@@ -19,7 +19,7 @@ pub(crate) fn is_checkable(
     rows: &Rows,
     key: &SeriesKey,
     options: &Options<'_>,
-    draft: &mut Draft,
+    draft: &mut Draft<'_>,
 ) -> bool {
     let range = options.range.iter();
     let range_ends = range.flat_map(|range| [range.start, range.end]);
@@ -36,6 +36,11 @@ pub(crate) fn is_checkable(
     }
     span <= SPAN_MAX
 }
+
+/// Microseconds of a day.
+const DAY_MICROS: i64 = 86_400_000_000;
+/// Fewer steps between bars say nothing about their spacing.
+const STEPS_MIN: usize = 10;
 
 /// How a bar follows the one before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,13 +90,16 @@ impl Grid {
 
         let by_clock = anchored_slots(calendar, key, HourAnchor::ClockHour, &around);
         let by_session = anchored_slots(calendar, key, HourAnchor::SessionOpen, &around);
-        let clock_fits_better = misfits(&by_clock, &times) <= misfits(&by_session, &times);
-        let (slots, other_slots) = if clock_fits_better {
-            (by_clock, by_session)
+        let slots_by_clock = slots_of(&by_clock, &times);
+        let slots_by_session = slots_of(&by_session, &times);
+        let clock_fits_better =
+            misfits(&by_clock, &slots_by_clock) <= misfits(&by_session, &slots_by_session);
+
+        let (slots, other_slots, slot_of) = if clock_fits_better {
+            (by_clock, by_session, slots_by_clock)
         } else {
-            (by_session, by_clock)
+            (by_session, by_clock, slots_by_session)
         };
-        let slot_of: Vec<_> = times.iter().map(|time| slot_index(&slots, *time)).collect();
 
         // Without a range, the slot of the first bar is where the series begins.
         let first_slot = slot_of
@@ -134,27 +142,50 @@ impl Grid {
         }
     }
 
+    /// The slots between those of two rows; none if a row has no slot, or if a session ends between
+    /// them (below 1d; days follow each other directly).
+    pub(crate) fn slots_between(&self, before: usize, after: usize) -> Option<&[Slot]> {
+        let first = self.slot_index_of(before)?;
+        let last = self.slot_index_of(after)?;
+        let run = self.slots.get(first..=last)?;
+
+        let touches = |pair: &[Slot]| {
+            pair.first().map(|slot| slot.close) >= pair.last().map(|slot| slot.open)
+        };
+        let is_one_session = !self.intraday || run.windows(2).all(touches);
+        let between = run.get(1..run.len().saturating_sub(1))?;
+        is_one_session.then_some(between)
+    }
+
     fn slot_index_of(&self, row: usize) -> Option<usize> {
         self.slot_of.get(row).copied().flatten()
     }
 
     /// Reports bars outside of sessions, at labels that no bar has, and with close times that look
     /// ahead.
-    pub(crate) fn check_labels(&self, rows: &Rows, draft: &mut Draft) {
+    pub(crate) fn check_labels(&self, rows: &Rows, draft: &mut Draft<'_>) {
         let mut outside = Vec::new();
         let mut off_grid = Vec::new();
         let mut too_early = Vec::new();
         let mut last_index = None;
 
         for (row, slot) in rows.iter().zip(&self.slot_of) {
-            let Some(index) = *slot else {
-                outside.push((row.row, row.time));
+            let Some((index, slot)) = slot.and_then(|index| Some((index, self.slots.get(index)?)))
+            else {
+                // Nobody knows the sessions of the time before the first one.
+                if self
+                    .slots
+                    .first()
+                    .is_none_or(|first| first.open <= row.time)
+                {
+                    outside.push((row.row, row.time));
+                }
                 continue;
             };
 
             // The second bar of a slot is as wrong as a bar between two labels.
-            let is_label =
-                has_label(&self.slots, row.time) || has_label(&self.other_slots, row.time);
+            let is_at_label = slot.open == row.time;
+            let is_label = is_at_label || has_label(&self.other_slots, row.time);
             if !is_label || last_index == Some(index) {
                 off_grid.push((row.row, row.time));
             }
@@ -162,14 +193,14 @@ impl Grid {
 
             // A bar labelled inside of its slot may end before the slot does; one at its label may
             // not.
-            let slot = self.slots.get(index);
-            if slot.is_some_and(|slot| slot.open == row.time && row.known_at < slot.close) {
+            if is_at_label && row.known_at < slot.close {
                 too_early.push((row.row, row.time));
             }
         }
 
+        let severity = off_session_severity(outside.len(), draft);
         let text = "outside of every trading session";
-        draft.rows(Check::OffSession, Severity::Low, &outside, text);
+        draft.rows(Check::OffSession, severity, &outside, text);
         let text = format!("not where a {} bar starts", draft.timeframe());
         draft.rows(Check::OffGrid, Severity::High, &off_grid, &text);
         let text = "with a close time before the bar was known";
@@ -177,7 +208,7 @@ impl Grid {
     }
 
     /// Reports expected bars that are not there.
-    pub(crate) fn check_missing(&self, draft: &mut Draft) {
+    pub(crate) fn check_missing(&self, draft: &mut Draft<'_>) {
         let Coverage {
             expected,
             known_empty,
@@ -186,8 +217,45 @@ impl Grid {
         draft.missing(*expected, *known_empty, gaps);
     }
 
+    /// Reports a series whose bars are mostly not one bar apart: its timeframe is another one.
+    pub(crate) fn check_spacing(&self, rows: &Rows, draft: &mut Draft<'_>) {
+        let mut steps = 0_usize;
+        let mut uneven: Vec<Place> = Vec::new();
+        let mut lengths: BTreeMap<usize, usize> = BTreeMap::new();
+        let mut last_index = None;
+
+        for (row, index) in rows.iter().zip(&self.slot_of) {
+            let step = last_index.zip(*index).map(|(last, here)| here - last);
+            last_index = *index;
+            // Two bars in one slot are reported as such.
+            let Some(length) = step.filter(|length| *length > 0) else {
+                continue;
+            };
+            steps += 1;
+            if length > 1 {
+                uneven.push((row.row, row.time));
+                *lengths.entry(length).or_default() += 1;
+            }
+        }
+
+        let even_share = 1.0 - uneven.len() as f64 / steps.max(1) as f64;
+        if steps < STEPS_MIN || even_share >= draft.rules().spacing_min {
+            return;
+        }
+        let most_frequent = lengths.iter().max_by_key(|(_, count)| **count);
+        let (length, count) = most_frequent.map_or((1, 0), |(length, count)| (*length, *count));
+        let severity = if 2 * count > steps {
+            Severity::High
+        } else {
+            Severity::Medium
+        };
+        let text =
+            format!("more than one bar after the one before; {count} are {length} bars after");
+        draft.rows(Check::Spacing, severity, &uneven, &text);
+    }
+
     /// Reports bars on dates whose holidays the calendar does not know; nothing is missing there.
-    pub(crate) fn check_coverage(&self, rows: &Rows, calendar: &Calendar, draft: &mut Draft) {
+    pub(crate) fn check_coverage(&self, rows: &Rows, calendar: &Calendar, draft: &mut Draft<'_>) {
         let uncovered = rows.select(|row| !calendar.covers(row.time.date()));
         let name = calendar.name();
         let text = format!("on dates whose holidays the calendar `{name}` does not know");
@@ -204,23 +272,103 @@ impl Coverage {
         times: &[Utc],
         empty_ranges: &[Range<Utc>],
     ) -> Self {
-        let is_checked =
-            |slot: &Slot| checked.contains(&slot.open) && calendar.covers(slot.open.date());
-        let slots: Vec<Slot> = slots.iter().copied().filter(is_checked).collect();
-
-        let is_empty = |slot: &Slot| empty_ranges.iter().any(|range| range.contains(&slot.open));
-        let missing_slots = missing(&slots, times);
-        let known_empty = missing_slots.iter().filter(|slot| is_empty(slot)).count();
-        let expected = slots.len();
+        let begin = slots.partition_point(|slot| slot.open < checked.start);
+        let end = slots.partition_point(|slot| slot.open < checked.end);
+        let slots = slots.get(begin..end).unwrap_or_default();
 
         // A slot known to be empty ends no gap and is in none: no bar is looked for in it.
-        let mut searched = slots;
-        searched.retain(|slot| !is_empty(slot));
-        Self {
-            expected,
-            known_empty,
-            gaps: gaps(&searched, times),
+        let is_empty = |slot: &Slot| empty_ranges.iter().any(|range| range.contains(&slot.open));
+        let mut coverage = Self {
+            expected: 0,
+            known_empty: 0,
+            gaps: Vec::new(),
+        };
+        let mut dates = KnownDates::new(calendar);
+        let mut present = PresentSlots::new(times);
+        let mut is_in_gap = false;
+        for slot in slots.iter().filter(|slot| dates.covers(slot.open)) {
+            coverage.expected += 1;
+            if present.has_bar(slot) {
+                is_in_gap = false;
+            } else if is_empty(slot) {
+                coverage.known_empty += 1;
+            } else {
+                add_to_gaps(&mut coverage.gaps, slot, is_in_gap);
+                is_in_gap = true;
+            }
         }
+        coverage
+    }
+}
+
+/// Whether the calendar knows the holidays of a date; asks it once a day.
+struct KnownDates<'a> {
+    calendar: &'a Calendar,
+    day: Option<i64>,
+    is_covered: bool,
+}
+
+impl<'a> KnownDates<'a> {
+    const fn new(calendar: &'a Calendar) -> Self {
+        Self {
+            calendar,
+            day: None,
+            is_covered: false,
+        }
+    }
+
+    fn covers(&mut self, instant: Utc) -> bool {
+        let day = instant.0.div_euclid(DAY_MICROS);
+        if self.day != Some(day) {
+            self.day = Some(day);
+            self.is_covered = self.calendar.covers(instant.date());
+        }
+        self.is_covered
+    }
+}
+
+/// Walks through slots and labels side by side; both ascend.
+struct PresentSlots<'a> {
+    times: std::iter::Peekable<std::slice::Iter<'a, Utc>>,
+}
+
+impl<'a> PresentSlots<'a> {
+    fn new(times: &'a [Utc]) -> Self {
+        Self {
+            times: times.iter().peekable(),
+        }
+    }
+
+    /// Whether a label lies in the slot, which must not lie before one that was asked for.
+    fn has_bar(&mut self, slot: &Slot) -> bool {
+        while self.times.next_if(|time| **time < slot.open).is_some() {}
+        self.times.peek().is_some_and(|time| **time < slot.close)
+    }
+}
+
+fn add_to_gaps(gaps: &mut Vec<Gap>, slot: &Slot, goes_on: bool) {
+    match gaps.last_mut() {
+        Some(gap) if goes_on => {
+            gap.end = slot.close;
+            gap.bars += 1;
+        }
+        _ => gaps.push(Gap {
+            start: slot.open,
+            end: slot.close,
+            bars: 1,
+        }),
+    }
+}
+
+/// One bar at an odd time is a print; many of them are another market, or extended hours.
+fn off_session_severity(count: usize, draft: &Draft<'_>) -> Severity {
+    let rules = draft.rules();
+    match draft.share_of(count) {
+        share if share >= 0.5 => Severity::High,
+        _ if count < FEW_BARS => Severity::Low,
+        share if share > rules.off_session_high => Severity::High,
+        share if share > rules.off_session_medium => Severity::Medium,
+        _ => Severity::Low,
     }
 }
 
@@ -240,12 +388,37 @@ fn anchored_slots(
     slots
 }
 
+/// The slot of each label; both ascend.
+fn slots_of(slots: &[Slot], times: &[Utc]) -> Vec<Option<usize>> {
+    let mut next = 0;
+    let mut indices = Vec::with_capacity(times.len());
+
+    for time in times {
+        while slots.get(next).is_some_and(|slot| slot.open <= *time) {
+            next += 1;
+        }
+        let index = next.checked_sub(1);
+        let is_inside = |index: &usize| slots.get(*index).is_some_and(|slot| *time < slot.close);
+        indices.push(index.filter(is_inside));
+    }
+    indices
+}
+
 /// Bars outside of `slots` and slots without a bar: how badly the anchor of the slots fits.
-fn misfits(slots: &[Slot], times: &[Utc]) -> usize {
-    let outside = times
-        .iter()
-        .filter(|time| slot_index(slots, **time).is_none());
-    outside.count() + missing(slots, times).len()
+fn misfits(slots: &[Slot], slot_of: &[Option<usize>]) -> usize {
+    let mut outside = 0;
+    let mut filled = 0;
+    let mut last_index = None;
+
+    for index in slot_of {
+        match index {
+            None => outside += 1,
+            Some(_) if *index == last_index => {}
+            Some(_) => filled += 1,
+        }
+        last_index = *index;
+    }
+    outside + slots.len() - filled
 }
 
 fn has_label(slots: &[Slot], time: Utc) -> bool {

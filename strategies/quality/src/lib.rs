@@ -1,23 +1,26 @@
 //! quality: what is wrong with a series of bars, how much of it, and a score.
 //!
 //! Pure: bars, their key and a calendar in, a [`Report`] out; the same input gives the same report,
-//! byte for byte. Nothing is repaired or changed here: a finding names rows, and a person or a
-//! service decides what to do.
+//! byte for byte. Bars are never changed in place: a finding names rows, and [`repair()`] makes a view
+//! with the list of what it changed, if a person asks for one.
 //!
 //! | check | severity | flagged |
 //! |---|---|---|
 //! | `empty`, `columns` | critical | no row; columns of different lengths ¹ |
-//! | `timestamp` | critical | a label before 1970 or after now; a span over 2²⁴ bars ¹ |
+//! | `timestamp` | critical | a label before 1900 or after now; a span over 2²⁴ bars ¹ |
 //! | `order` | medium | a label older than one above it |
 //! | `duplicate_identical` | low | every row but the last of one label, equal to it |
-//! | `duplicate_differing` | medium | every row but the last of one label, not equal to it |
-//! | `off_session` | low | a bar in no session |
+//! | `duplicate_differing` | medium, high > 1 %, critical > 10 % | the same, not equal to it |
+//! | `off_session` | low, medium > 1 %, high > 10 % | a bar in no session ² |
 //! | `off_grid` | high | a label that no bar of the timeframe has, or a second bar in one slot |
 //! | `visibility` | critical | a close time before the bar can be known |
-//! | `price_not_finite`, `price_not_positive` | high, critical | NaN or infinite; zero or less |
-//! | `high_too_low`, `low_too_high` | high | against open and close |
+//! | `price_not_finite` | high, critical > 50 % | NaN or infinite |
+//! | `price_not_positive` | critical | zero or less; info where the rules allow it |
+//! | `price_too_large` | critical | above 10¹⁰: digits without their point |
+//! | `high_too_low`, `low_too_high` | high, critical > 50 % | against open and close |
 //! | `high_below_low` | critical | against each other |
-//! | `volume_unavailable`, `volume_negative` | info, medium | −1; below 0 or infinite |
+//! | `volume_unavailable` | info | −1 |
+//! | `volume_negative` | medium, high > 10 % | any other below 0, or infinite |
 //! | `volume_zero` | low, medium > 20 %, high > 50 % | traded instruments only |
 //! | `volume_spike` | medium | over 100 × the rolling median of 500 |
 //! | `price_move` intraday | medium > 10 %, high > 20 % | close to close, not across missing bars |
@@ -26,27 +29,50 @@
 //! | `spike` | high | robust z of the log return > 15, undone by the next bar |
 //! | `stale` | medium, high ≥ 50 | one price for ≥ 10 bars intraday, ≥ 5 daily, without a break |
 //! | `missing` | low, medium > 5 %, high > 10 % | expected bars that are not there |
+//! | `spacing` | medium, high if most | fewer than 90 % of the steps are one bar long |
+//! | `currency_unit` | high | a price of 100 or 1000 times the scale of the others |
+//! | `split` | high | a price that a split of the file was not applied to, or twice ³ |
+//! | `adjustment_break` | high, info if raw | a lasting jump by the ratio of a split |
+//! | `dividend_unit` | high | a dividend of 100 times or a hundredth of what was paid ³ |
+//! | `dividend_adjustment` | high | an adjusted close that does not fit its dividend ³ |
+//! | `dividend_phantom` | high | a dividend that is given again within days ³ |
+//! | `dividend_missing` | high | an adjusted close for which no dividend is given ³ |
+//! | `dividend_date` | high | a dividend for which the price fell on another date ³ |
+//! | `capital_gains` | high | a capital gain that is adjusted for twice ³ |
 //! | `calendar` | info | bars outside of the dates whose holidays the calendar knows |
 //!
+//! Every number is a field of [`Rules`]. A percentage is a share of the rows.
+//!
 //! ¹ Nothing else is checked then, and the score is 0.
+//! ² Fewer than five are low, unless they are half of the rows: these are high.
+//! ³ Needs the columns of [`Actions`]; those of dividends and gains are for daily bars.
 //!
 //! Values are checked on the rows that remain after sorting and keeping the last of each label.
 
+mod actions;
 mod checks;
+mod draft;
 mod grid;
 mod plausibility;
+mod repair;
 mod report;
 mod rolling;
+mod rules;
+mod seam;
 
 use std::ops::Range;
 
 use market::{Bars, Calendar, SeriesKey, Utc};
 
+pub use actions::{Actions, Field};
+pub use repair::{Change, Method, RepairLimits, Repaired, repair};
 pub use report::{CHECKS_VERSION, Check, Finding, Hole, Report, Sample, Score, Severity, Tally};
+pub use rules::{Rules, RulesError};
+pub use seam::{SeamBars, check_seam};
 
 use crate::checks::Rows;
-use crate::grid::Grid;
-use crate::report::Draft;
+use crate::draft::Draft;
+use crate::grid::{Grid, Step};
 
 /// What the caller knows besides the bars.
 #[derive(Clone, Debug, Default)]
@@ -58,6 +84,10 @@ pub struct Options<'a> {
     pub now: Option<Utc>,
     /// Half-open label ranges in which the provider has nothing; bars in them are not missing.
     pub known_empty: &'a [Range<Utc>],
+    /// Dividends, splits and capital gains of the same rows; none: only prices are checked.
+    pub actions: Option<&'a Actions>,
+    /// Thresholds of the checks.
+    pub rules: Rules,
 }
 
 /// Checks `bars` (raw: in any order, with duplicates) as the series `key` on `calendar`.
@@ -65,7 +95,7 @@ pub struct Options<'a> {
 /// Close times must be filled in, as [`market::close_times`] gives them: one that looks ahead is
 /// critical. A volume that is not available is NaN.
 pub fn check(bars: &Bars, key: &SeriesKey, calendar: &Calendar, options: &Options<'_>) -> Report {
-    let mut draft = Draft::new(key, bars.len());
+    let mut draft = Draft::new(key, bars.len(), &options.rules);
     if !checks::check_columns(bars, &mut draft) {
         return draft.finish();
     }
@@ -79,8 +109,13 @@ pub fn check(bars: &Bars, key: &SeriesKey, calendar: &Calendar, options: &Option
     grid.check_labels(&rows, &mut draft);
     checks::check_prices(&rows, &mut draft);
     checks::check_volumes(&rows, key, &mut draft);
-    plausibility::check_plausibility(&rows, &grid, key, &mut draft);
+    let splits = actions::split_times(&rows, options.actions);
+    plausibility::check_plausibility(&rows, &grid, &splits, &mut draft);
     grid.check_missing(&mut draft);
+    grid.check_spacing(&rows, &mut draft);
+    let explained = actions::check_actions(&rows, options.actions, &mut draft);
+    let is_next = |index: usize| grid.step(index) != Step::Apart;
+    actions::find_breaks(&rows, is_next, &splits, &explained, key, &mut draft);
     grid.check_coverage(&rows, calendar, &mut draft);
 
     draft.finish()

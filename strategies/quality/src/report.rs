@@ -1,16 +1,12 @@
-//! The report: findings in a fixed order, and the score computed from them.
+//! The report: findings in a fixed order, and the score and health that follow from them.
 
-use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use market::{Gap, SeriesKey, Timeframe, Utc};
+use market::{SeriesKey, Utc};
 use serde::{Deserialize, Serialize};
 
 /// Version of the checks and of the report's form; two reports compare only within one version.
-pub const CHECKS_VERSION: u32 = 1;
-
-/// Rows and gaps named per finding, at most.
-const SAMPLES_MAX: usize = 5;
+pub const CHECKS_VERSION: u32 = 2;
 
 /// How bad a finding is; ordered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -36,7 +32,7 @@ pub enum Check {
     Empty,
     /// Columns of different lengths.
     Columns,
-    /// A label outside of 1970 to now.
+    /// A label outside of 1900 to now.
     Timestamp,
     /// A label older than one above it.
     Order,
@@ -54,6 +50,8 @@ pub enum Check {
     PriceNotFinite,
     /// A price of zero or less.
     PriceNotPositive,
+    /// A price that no market has.
+    PriceTooLarge,
     /// High below open or close.
     HighTooLow,
     /// Low above open or close.
@@ -78,18 +76,40 @@ pub enum Check {
     Stale,
     /// Expected bars that are not there.
     Missing,
+    /// Bars that are not as far apart as the timeframe says.
+    Spacing,
+    /// Prices of 100 or 1000 times the scale of the others, as pence next to pounds.
+    CurrencyUnit,
+    /// Prices that a split of the file was not applied to, or was applied to twice.
+    Split,
+    /// A jump by a simple ratio that lasts, as of a split that the file does not name.
+    AdjustmentBreak,
+    /// A dividend of 100 times or a hundredth of what was paid.
+    DividendUnit,
+    /// A dividend that the adjusted close is not adjusted for, or is adjusted for wrongly.
+    DividendAdjustment,
+    /// A dividend that was paid once and is given twice.
+    DividendPhantom,
+    /// An adjustment for a dividend that is not given.
+    DividendMissing,
+    /// A dividend on another date than that of its fall in price.
+    DividendDate,
+    /// A capital gain that is part of its dividend and adjusted for once more.
+    CapitalGains,
     /// Dates whose holidays the calendar does not know.
     Calendar,
 }
 
 impl Check {
     /// Counts against integrity where it is high or critical.
-    fn is_structural(self) -> bool {
-        (Self::Timestamp..=Self::HighBelowLow).contains(&self) || self == Self::VolumeNegative
+    pub(crate) fn is_structural(self) -> bool {
+        (Self::Timestamp..=Self::HighBelowLow).contains(&self)
+            || self == Self::VolumeNegative
+            || (Self::CurrencyUnit..=Self::CapitalGains).contains(&self)
     }
 
     /// Counts against plausibility.
-    fn is_plausibility(self) -> bool {
+    pub(crate) fn is_plausibility(self) -> bool {
         (Self::VolumeSpike..=Self::Stale).contains(&self)
     }
 }
@@ -112,6 +132,12 @@ pub struct Finding {
     pub severity: Severity,
     /// Number of bars.
     pub count: usize,
+    /// Label of the oldest of them; none if the finding is not about bars.
+    #[serde(default)]
+    pub first: Option<Utc>,
+    /// Label of the newest of them.
+    #[serde(default)]
+    pub last: Option<Utc>,
     /// The first five of them.
     pub rows: Vec<Sample>,
     /// The finding as a sentence.
@@ -172,8 +198,8 @@ pub struct Report {
     pub missing: usize,
     /// The score and its parts.
     pub score: Score,
-    /// No critical finding, high findings on at most max(5, 0.1 %) of the bars, completeness ≥
-    /// 0.95.
+    /// No critical finding, high findings on at most max(5, 0.1 %) and less than half of the bars,
+    /// completeness ≥ 0.95.
     pub healthy: bool,
     /// Totals by severity; severities without a finding are left out.
     pub totals: BTreeMap<Severity, Tally>,
@@ -191,211 +217,5 @@ impl Report {
         self.findings
             .iter()
             .filter(|finding| finding.severity == Severity::Critical)
-    }
-}
-
-/// A report in the making: findings, and which rows they touch.
-pub(crate) struct Draft {
-    report: Report,
-    touched: Vec<Touched>,
-    unchecked: bool,
-}
-
-#[derive(Clone, Copy, Default)]
-struct Touched {
-    high: bool,
-    broken: bool,
-    implausible: bool,
-}
-
-impl Draft {
-    pub(crate) fn new(key: &SeriesKey, bars: usize) -> Self {
-        let report = Report {
-            version: CHECKS_VERSION,
-            series: key.clone(),
-            bars,
-            first: None,
-            last: None,
-            expected: 0,
-            known_empty: 0,
-            missing: 0,
-            score: Score::default(),
-            healthy: false,
-            totals: BTreeMap::new(),
-            findings: Vec::new(),
-            gap_count: 0,
-            gaps: Vec::new(),
-        };
-
-        Self {
-            report,
-            touched: vec![Touched::default(); bars],
-            unchecked: false,
-        }
-    }
-
-    pub(crate) const fn timeframe(&self) -> Timeframe {
-        self.report.series.timeframe
-    }
-
-    /// Sets the span of labels.
-    pub(crate) fn span(&mut self, first: Utc, last: Utc) {
-        self.report.first = Some(first);
-        self.report.last = Some(last);
-    }
-
-    /// Adds a finding about rows `(row, label)` unless there are none; `text` follows "N bars ".
-    pub(crate) fn rows(
-        &mut self,
-        check: Check,
-        severity: Severity,
-        rows: &[(usize, Utc)],
-        text: &str,
-    ) {
-        if rows.is_empty() {
-            return;
-        }
-
-        for &(row, _) in rows {
-            if let Some(touched) = self.touched.get_mut(row) {
-                touched.high |= severity == Severity::High;
-                touched.broken |= severity >= Severity::High && check.is_structural();
-                touched.implausible |= check.is_plausibility();
-            }
-        }
-
-        let count = rows.len();
-        let bars = if count == 1 { "bar" } else { "bars" };
-        let first_rows = rows.iter().take(SAMPLES_MAX);
-        let samples = first_rows.map(|(row, time)| Sample {
-            row: Some(*row),
-            time: *time,
-        });
-        let message = format!("{count} {bars} {text}");
-        self.push(check, severity, count, samples.collect(), message);
-    }
-
-    /// Adds a finding that is not about rows.
-    fn push(
-        &mut self,
-        check: Check,
-        severity: Severity,
-        count: usize,
-        rows: Vec<Sample>,
-        message: String,
-    ) {
-        self.report.findings.push(Finding {
-            check,
-            severity,
-            count,
-            rows,
-            message,
-        });
-    }
-
-    /// Adds a critical finding after which nothing can be checked; the score stays 0.
-    pub(crate) fn unchecked(&mut self, check: Check, count: usize, message: String) {
-        self.unchecked = true;
-        self.push(check, Severity::Critical, count, Vec::new(), message);
-    }
-
-    /// Records which expected bars are missing.
-    pub(crate) fn missing(&mut self, expected: usize, known_empty: usize, gaps: &[Gap]) {
-        let missing = gaps.iter().map(|gap| gap.bars).sum();
-        let first_gaps = gaps.iter().take(SAMPLES_MAX);
-        let holes = first_gaps.clone().map(|gap| Hole {
-            start: gap.start,
-            end: gap.end,
-            bars: gap.bars,
-        });
-        self.report.expected = expected;
-        self.report.known_empty = known_empty;
-        self.report.missing = missing;
-        self.report.gap_count = gaps.len();
-        self.report.gaps = holes.collect();
-
-        let obtainable = expected - known_empty;
-        let share = missing as f64 / obtainable.max(1) as f64;
-        let severity = match share {
-            _ if missing == 0 => return,
-            share if share > 0.10 => Severity::High,
-            share if share > 0.05 => Severity::Medium,
-            _ => Severity::Low,
-        };
-
-        let percent = share * 100.0;
-        let count = gaps.len();
-        let runs = if count == 1 { "gap" } else { "gaps" };
-        let message = format!(
-            "{missing} of {obtainable} expected bars ({percent:.2} %) are missing, \
-             in {count} {runs}"
-        );
-        let samples = first_gaps.map(|gap| Sample {
-            row: None,
-            time: gap.start,
-        });
-        self.push(
-            Check::Missing,
-            severity,
-            missing,
-            samples.collect(),
-            message,
-        );
-    }
-
-    /// Orders the findings and computes totals, score and health.
-    pub(crate) fn finish(mut self) -> Report {
-        let findings = &mut self.report.findings;
-        findings.sort_by_key(|finding| (finding.check, Reverse(finding.severity)));
-        for finding in &self.report.findings {
-            let tally = self.report.totals.entry(finding.severity).or_default();
-            tally.findings += 1;
-            tally.bars += finding.count;
-        }
-
-        // Without a check there is no score: it stays 0.
-        if self.unchecked {
-            return self.report;
-        }
-        self.report.score = self.compute_score();
-
-        // A few rows with wrong values are normal in a long series; more of them are not.
-        let high_max = (0.001 * self.report.bars as f64).max(5.0);
-        let high_count = self.count_rows(|touched| touched.high);
-        let is_complete = self.report.score.completeness >= 0.95;
-        let is_usable = self.report.critical().next().is_none();
-        self.report.healthy = is_usable && high_count <= high_max && is_complete;
-        self.report
-    }
-
-    fn compute_score(&self) -> Score {
-        let bars = self.report.bars.max(1) as f64;
-        let obtainable = self.report.expected - self.report.known_empty;
-        let missing_share = self.report.missing as f64 / obtainable.max(1) as f64;
-        let implausible_share = self.count_rows(|touched| touched.implausible) / bars;
-
-        let completeness = if obtainable == 0 {
-            1.0
-        } else {
-            1.0 - missing_share
-        };
-        let integrity = 1.0 - self.count_rows(|touched| touched.broken) / bars;
-        let plausibility = 1.0 - (10.0 * implausible_share).min(1.0);
-        let weighted = 0.5 * completeness + 0.3 * integrity + 0.2 * plausibility;
-
-        let total = (1_000.0 * weighted).round() / 10.0;
-        Score {
-            total,
-            completeness,
-            integrity,
-            plausibility,
-        }
-    }
-
-    fn count_rows(&self, select: impl Fn(&Touched) -> bool) -> f64 {
-        self.touched
-            .iter()
-            .filter(|touched| select(touched))
-            .count() as f64
     }
 }

@@ -6,7 +6,7 @@ pub(crate) const WINDOW: usize = 500;
 /// change nothing.
 const BLOCK: usize = 50;
 /// Fewer values say too little about level and spread.
-const WINDOW_MIN: usize = 30;
+pub(crate) const WINDOW_MIN: usize = 30;
 
 /// For each value, `statistic` of the [`WINDOW`] values before its block of [`BLOCK`]; the first
 /// ones get that of the first window. None where there are fewer than [`WINDOW_MIN`] values.

@@ -154,7 +154,7 @@ async fn load_daily_bars(sandbox: &Sandbox) -> String {
     let bars = Path::new(env!("CARGO_MANIFEST_DIR")).join("bars");
     let files = format!("files={}", bars.display());
     let _fetcher = sandbox.spawn_with("ktrdr-fetcher", &["--set", &files]);
-    let _validator = sandbox.run(Validator).await;
+    let _validator = sandbox.run(Validator::default()).await;
     let fetch = FetchBars {
         provider: "file".to_owned(),
         series: vec![SeriesRequest {
@@ -208,14 +208,14 @@ async fn a_validator_that_crashes_anywhere_reports_the_same() {
     };
     let request = one_step(&validate, Value::Null);
     let undisturbed = {
-        let _worker = sandbox.run(Validator).await;
+        let _worker = sandbox.run(Validator::default()).await;
         let op = sandbox.submit(&request).await;
         sandbox.only_completion_of(&op).await.result
     };
 
     sandbox
         .crash_everywhere(
-            || Validator,
+            Validator::default,
             &request,
             async |op, moment| {
                 let completion = sandbox.only_completion_of(op).await;

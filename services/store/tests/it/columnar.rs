@@ -115,7 +115,7 @@ fn expected(symbol: &str, timeframe: Timeframe) -> Expected {
 /// Reads a case, local times being those of UTC.
 fn read_case(name: &str, symbol: &str, timeframe: Timeframe) -> Result<FileBars, FileError> {
     let mapping = Mapping {
-        zone: (timeframe != Timeframe::Day1).then(|| "UTC".to_owned()),
+        zone: (timeframe != Timeframe::DAY_1).then(|| "UTC".to_owned()),
         ..Mapping::default()
     };
     read_path(&case(name), &mapping, &expected(symbol, timeframe))
@@ -148,7 +148,7 @@ fn hourly_bars() -> RawBars {
 #[test]
 fn every_way_to_write_hourly_bars_gives_the_same_bars() {
     for name in HOURLY {
-        let read = read_case(name, "AAPL", Timeframe::Hour1)
+        let read = read_case(name, "AAPL", Timeframe::HOUR_1)
             .unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!(read.bars, hourly_bars(), "{name}");
         assert_eq!(read.lines, [1, 2, 3, 4, 5], "{name}");
@@ -166,7 +166,7 @@ fn every_way_to_write_daily_bars_gives_the_same_bars() {
     ]);
 
     for name in DAILY {
-        let read = read_case(name, "AAPL", Timeframe::Day1)
+        let read = read_case(name, "AAPL", Timeframe::DAY_1)
             .unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!(read.bars, expected, "{name}");
     }
@@ -174,7 +174,7 @@ fn every_way_to_write_daily_bars_gives_the_same_bars() {
 
 #[test]
 fn a_column_without_any_number_is_not_available() {
-    let read = read_case("null_volume.parquet", "AAPL", Timeframe::Hour1).unwrap();
+    let read = read_case("null_volume.parquet", "AAPL", Timeframe::HOUR_1).unwrap();
 
     assert_eq!(read.bars.close, hourly_bars().close);
     assert!(read.bars.volume.iter().all(|volume| volume.is_nan()));
@@ -182,7 +182,7 @@ fn a_column_without_any_number_is_not_available() {
 
 #[test]
 fn an_empty_whole_number_is_not_available() {
-    let read = read_case("nullable_int.parquet", "AAPL", Timeframe::Hour1).unwrap();
+    let read = read_case("nullable_int.parquet", "AAPL", Timeframe::HOUR_1).unwrap();
 
     assert_eq!(read.bars.close, hourly_bars().close);
     assert_eq!(read.bars.volume[..2], [10.0, 20.0]);
@@ -191,7 +191,7 @@ fn an_empty_whole_number_is_not_available() {
 
 #[test]
 fn bars_that_are_stored_newest_first_come_in_that_order() {
-    let read = read_case("newest_first.parquet", "AAPL", Timeframe::Hour1).unwrap();
+    let read = read_case("newest_first.parquet", "AAPL", Timeframe::HOUR_1).unwrap();
 
     assert_eq!(read.bars.close, [5.5, 4.5, 3.5, 2.5, 1.5]);
     assert_eq!(read.bars.sorted(), hourly_bars());
@@ -199,7 +199,7 @@ fn bars_that_are_stored_newest_first_come_in_that_order() {
 
 #[test]
 fn seconds_in_whole_numbers_are_instants() {
-    let read = read_case("int_seconds.parquet", "AAPL", Timeframe::Hour1).unwrap();
+    let read = read_case("int_seconds.parquet", "AAPL", Timeframe::HOUR_1).unwrap();
 
     assert_eq!(read.bars.open_time, hourly_bars().open_time);
     assert_eq!(read.bars.open, [100.0, 101.0, 102.0, 103.0, 104.0]);
@@ -208,7 +208,7 @@ fn seconds_in_whole_numbers_are_instants() {
 #[test]
 fn only_the_rows_of_the_asked_symbol_are_read() {
     // The rows of MSFT come second, 100 higher.
-    let read = read_case("long_two_symbols.parquet", "MSFT", Timeframe::Hour1).unwrap();
+    let read = read_case("long_two_symbols.parquet", "MSFT", Timeframe::HOUR_1).unwrap();
     assert_eq!(read.bars.close, [101.5, 102.5, 103.5, 104.5, 105.5]);
     assert_eq!(read.lines, [6, 7, 8, 9, 10]);
 
@@ -221,12 +221,12 @@ fn only_the_rows_of_the_asked_symbol_are_read() {
         ..Mapping::default()
     };
     let file = case("polygon_two_symbols.csv");
-    let apple = read_path(&file, &mapping, &expected("AAPL", Timeframe::Minute1)).unwrap();
+    let apple = read_path(&file, &mapping, &expected("AAPL", Timeframe::MINUTE_1)).unwrap();
     assert_eq!(apple.bars.open[0], 200.29);
     assert!(apple.bars.high.iter().all(|high| *high < 300.0));
     assert_eq!(apple.bars.len(), 2);
 
-    let other = read_path(&file, &mapping, &expected("TSLA", Timeframe::Minute1)).unwrap_err();
+    let other = read_path(&file, &mapping, &expected("TSLA", Timeframe::MINUTE_1)).unwrap_err();
     insta::assert_snapshot!(words(&other));
 }
 
@@ -244,7 +244,7 @@ fn packed_and_renamed_files_are_read_for_what_they_are() {
         } else {
             "AAPL"
         };
-        let read = read_case(name, symbol, Timeframe::Day1)
+        let read = read_case(name, symbol, Timeframe::DAY_1)
             .unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!(read.bars.open, [100.5, 101.3, 101.3], "{name}");
         assert_eq!(read.bars.volume, [1000.0, 1100.0, 1100.0], "{name}");
@@ -257,7 +257,7 @@ fn packed_and_renamed_files_are_read_for_what_they_are() {
 #[test]
 fn what_is_not_a_file_of_bars_is_refused_for_what_it_is() {
     let refusals = REFUSED.iter().map(|name| {
-        let refused = read_case(name, "AAPL", Timeframe::Hour1);
+        let refused = read_case(name, "AAPL", Timeframe::HOUR_1);
         let error = refused.err().unwrap_or_else(|| panic!("{name} was read"));
         words(&error)
     });

@@ -1,11 +1,12 @@
 //! The reports and outcomes of good bars, doubtful bars and bars that cannot be used.
 
 use market::{Calendar, HourAnchor, Instrument, SeriesKey, Timeframe, Utc, expected};
-use quality::{Check, Report};
+use quality::{Check, Report, Rules};
+use runtime::settings::{self, ServiceSettings};
 use runtime::{StepError, StepReporter};
 use schemas::progress::Progress;
 use store::{Edit, RawBar, RawBars, Store};
-use validator::{Request, ValidateError, validate};
+use validator::{Request, ValidateError, ValidatorSettings, validate};
 
 /// Shows nothing and never stops.
 struct Quiet;
@@ -76,6 +77,7 @@ async fn store_bars(spoil: impl Fn(&mut RawBars)) -> (Store, Request) {
         series: vec![key.prefix()],
         start: None,
         end: None,
+        rules: Rules::default(),
     };
     (store, request)
 }
@@ -191,4 +193,22 @@ async fn a_range_without_stored_bars_cannot_be_checked() {
     };
 
     assert!(has_no_bars(&store, &later).await);
+}
+
+#[test]
+fn thresholds_are_settings_of_the_validator() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ktrdr.toml");
+    std::fs::write(&file, "[validator.rules]\nmissing_high = 0.25\n").unwrap();
+    let variable = "KTRDR_VALIDATOR_RULES_STALE_DAILY".to_owned();
+    let variables = [(variable, "7".to_owned())].into();
+    let defaults = ServiceSettings::<ValidatorSettings>::default();
+    let loaded = settings::load("validator", &defaults, Some(&file), &variables, &[]).unwrap();
+
+    let expected = Rules {
+        missing_high: 0.25,
+        stale_daily: 7,
+        ..Rules::default()
+    };
+    assert_eq!(loaded.value.service.own.rules, expected);
 }

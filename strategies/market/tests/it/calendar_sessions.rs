@@ -185,7 +185,7 @@ fn the_calendar_of_every_instrument_exists() {
         let name = instrument.calendar_name();
         assert!(Calendar::named(name).is_some(), "{symbol} {name}");
 
-        let key = SeriesKey::standard("file", instrument, Timeframe::Hour1).unwrap();
+        let key = SeriesKey::standard("file", instrument, Timeframe::HOUR_1).unwrap();
         assert_eq!(Calendar::for_key(&key).name(), name, "{symbol}");
     }
 }
