@@ -1,8 +1,8 @@
 //! quality: what is wrong with a series of bars, how much of it, and a score.
 //!
 //! Pure: bars, their key and a calendar in, a [`Report`] out; the same input gives the same report,
-//! byte for byte. Bars are never changed in place: a finding names rows, and [`repair()`] makes a view
-//! with the list of what it changed, if a person asks for one.
+//! byte for byte. Bars are never changed in place: a finding names rows, and [`repair()`] makes a
+//! view with the list of what it changed, if a person asks for one.
 //!
 //! | check | severity | flagged |
 //! |---|---|---|

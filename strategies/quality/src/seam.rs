@@ -1,6 +1,6 @@
 //! The seam between stored and new bars of one series: are both on one scale?
 //!
-//! After a split or a dividend a provider gives all earlier prices anew. Joined to the bars of an
+//! After a split or a dividend a provider gives all earlier prices again. Joined to the bars of an
 //! earlier load they make a series with a jump that no market made.
 
 use market::Utc;
@@ -53,11 +53,11 @@ struct SeamBar {
     close: f64,
 }
 
-/// Whether new bars are on another scale than the stored bars they would be joined to; none if they
-/// are on one, or if nothing can be said.
+/// Says that new bars are on another scale than the stored ones; none if they are on one scale, or
+/// if nothing can be said.
 ///
-/// `stored` are the stored bars of the same time and some on each side, `stored_count` is the number
-/// of all of them: new bars that replace every stored one have no seam.
+/// `stored` are the stored bars of the same time and some on each side, `stored_count` is the
+/// number of all of them: new bars that replace every stored one have no seam.
 pub fn check_seam(
     stored: SeamBars<'_>,
     stored_count: usize,
@@ -94,6 +94,7 @@ pub fn check_seam(
 fn shared_bars(stored: SeamBars<'_>, new: SeamBars<'_>) -> Vec<(SeamBar, SeamBar)> {
     let mut shared = Vec::new();
     let mut index = 0;
+
     for row in 0..new.times.len() {
         let Some(new_bar) = new.bar(row) else {
             break;
@@ -105,6 +106,7 @@ fn shared_bars(stored: SeamBars<'_>, new: SeamBars<'_>) -> Vec<(SeamBar, SeamBar
         {
             index += 1;
         }
+
         let old_bar = stored.bar(index).filter(|old| old.time == new_bar.time);
         shared.extend(old_bar.map(|old| (old, new_bar)));
     }
@@ -133,8 +135,8 @@ fn check_ends(stored: SeamBars<'_>, new: SeamBars<'_>) -> Option<Finding> {
             return None;
         }
         let message = format!(
-            "the bar of {} opens at {ratio:.4} times the close of the bar before, one stored and one \
-             new{}",
+            "the bar of {} opens at {ratio:.4} times the close of the bar before, one stored and \
+             one new{}",
             later.time,
             describe_ratio(ratio)
         );
@@ -155,6 +157,7 @@ fn break_at(bars: Vec<SeamBar>, message: String) -> Finding {
         row: Some(bar.row),
         time: bar.time,
     });
+
     Finding {
         check: Check::AdjustmentBreak,
         severity: Severity::Critical,

@@ -1,6 +1,8 @@
 //! A jump by a simple ratio that lasts: a split that the file does not name, or two files of
 //! different adjustment joined into one.
 
+use std::ops::Range;
+
 use super::level::{median_of, usual_move};
 use crate::checks::{Row, Rows};
 use crate::draft::{Draft, Place};
@@ -64,8 +66,8 @@ pub(crate) fn find_breaks(
     } else {
         Severity::High
     };
-    let text = "opening at a simple ratio of the close before, as after a split or at a join of two \
-                files";
+    let text = "opening at a simple ratio of the close before, as after a split or where two \
+                files meet";
     draft.rows(Check::AdjustmentBreak, severity, &places, text);
 }
 
@@ -84,11 +86,12 @@ pub(crate) fn is_simple_ratio(jump: f64, noise: f64) -> bool {
 
 /// Whether the bars after the jump stay where it led.
 fn lasts(bars: &[Row], index: usize, jump: f64) -> bool {
-    let side = |range: std::ops::Range<usize>| {
-        let bars = bars.get(range).unwrap_or_default();
-        median_of(bars.iter().map(|bar| bar.close))
-    };
-    let before = side(index.saturating_sub(SIDE)..index);
-    let after = side(index..(index + SIDE).min(bars.len()));
+    let before = median_close(bars, index.saturating_sub(SIDE)..index);
+    let after = median_close(bars, index..(index + SIDE).min(bars.len()));
     ((after / before).ln() - jump).abs() < 0.3 * jump.abs()
+}
+
+fn median_close(bars: &[Row], range: Range<usize>) -> f64 {
+    let bars = bars.get(range).unwrap_or_default();
+    median_of(bars.iter().map(|bar| bar.close))
 }

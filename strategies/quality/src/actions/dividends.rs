@@ -81,10 +81,10 @@ impl Judge<'_> {
         after: Option<&Payment>,
     ) -> Vec<Fault> {
         let mut faults = Vec::new();
-        let mut add = |check: Check, remedy: Remedy| {
-            let at = self.days.get(payment.index).map(Day::place);
-            faults.extend(at.map(|at| Fault { check, at, remedy }));
+        let Some(at) = self.days.get(payment.index).map(Day::place) else {
+            return faults;
         };
+        let mut add = |check: Check, remedy: Remedy| faults.push(Fault { check, at, remedy });
 
         // Which amount was paid: as given, or in the other unit?
         let mut amount = payment.amount;

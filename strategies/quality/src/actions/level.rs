@@ -8,8 +8,8 @@ use crate::rolling::median;
 
 /// Jumps of this share of the known size and more can be that size.
 const SIZE_MIN: f64 = 0.6;
-/// A jump may differ from the known size by this multiple of the usual move, but by 15 % of the size
-/// at least and by 35 % at most.
+/// A jump may differ from the known size by this multiple of the usual move, but by 15 % of the
+/// size at least and by 35 % at most.
 const NOISE_MULTIPLE: f64 = 5.0;
 
 /// The prices of a bar, in the order of [`Row::prices`].

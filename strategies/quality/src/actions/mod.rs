@@ -113,15 +113,15 @@ pub(crate) fn days_of(rows: &Rows, actions: &Actions) -> Vec<Day> {
 )]
 #[serde(rename_all = "snake_case")]
 pub enum Field {
-    /// The open.
+    /// First price of the bar.
     Open,
-    /// The high.
+    /// Highest price of the bar.
     High,
-    /// The low.
+    /// Lowest price of the bar.
     Low,
-    /// The close.
+    /// Last price of the bar.
     Close,
-    /// The volume.
+    /// Traded volume of the bar.
     Volume,
     /// The close adjusted for splits and dividends.
     AdjustedClose,

@@ -42,10 +42,7 @@ impl Payment {
         let before = days.get(index.checked_sub(1)?)?;
         let close_before = before.row.close;
 
-        let fall_of = |at: usize| -> Option<f64> {
-            let close = days.get(at.checked_sub(1)?)?.row.close;
-            Some((close - days.get(at)?.row.low) / close_before)
-        };
+        let fall_of = |at: usize| Some(fall_into(days, at)? / close_before);
         let fall = fall_of(index).unwrap_or(0.0);
         let around = index.saturating_sub(DATE_SIDE).max(1)..index + DATE_SIDE;
         let elsewhere = around.filter(|at| *at < index || *at > index + 1);
@@ -108,6 +105,12 @@ impl Payment {
         let fits = (0.6..1.6).contains(&(hundredfold / self.fall));
         !self.is_between_units() && fits && self.fall > 5.0 * self.noise && self.fall > 0.01
     }
+}
+
+/// The fall of the price from the close before day `at` to its low.
+fn fall_into(days: &[Day], at: usize) -> Option<f64> {
+    let close = days.get(at.checked_sub(1)?)?.row.close;
+    Some(close - days.get(at)?.row.low)
 }
 
 fn noise_around(days: &[Day], index: usize) -> f64 {

@@ -2,6 +2,8 @@
 //! stretches of them.
 
 use super::level::{WrongScale, median_of, scale_steps, usual_move};
+use std::collections::BTreeMap;
+
 use super::{Fault, Remedy};
 use crate::checks::{Row, Rows};
 use crate::report::Check;
@@ -94,12 +96,15 @@ fn right_step(bars: &[Row], steps: &[i32]) -> i32 {
 
     // Where no bar has a volume, every bar counts.
     let counts_volume = bars.iter().any(|bar| bar.volume > 0.0);
-    let count_of = |step: i32| {
-        let of_step = bars.iter().zip(steps).filter(|(_, other)| **other == step);
-        of_step
-            .filter(|(bar, _)| bar.volume > 0.0 || !counts_volume)
-            .count()
-    };
-    let by_count = (lowest..=highest).max_by_key(|step| (count_of(*step), *step == newest));
-    by_count.unwrap_or(newest)
+    let traded = bars.iter().zip(steps);
+    let traded = traded.filter(|(bar, _)| bar.volume > 0.0 || !counts_volume);
+    let mut counts: BTreeMap<i32, usize> = (lowest..=highest).map(|step| (step, 0)).collect();
+    for (_, step) in traded {
+        *counts.entry(*step).or_default() += 1;
+    }
+
+    let by_count = counts
+        .iter()
+        .max_by_key(|(step, count)| (**count, **step == newest));
+    by_count.map_or(newest, |(step, _)| *step)
 }

@@ -93,17 +93,20 @@ fn empty_row(slot: &Slot, old: Option<&Row>, volume: f64) -> Row {
 
 /// `row` with prices from its neighbours.
 fn filled_row(row: Row, before: &Row, after: &Row, method: Method) -> Row {
-    let flat = |price: f64| Row {
+    match method {
+        Method::Bfill => flat(row, after.open),
+        Method::Interpolate => between(row, before, after),
+        _ => flat(row, before.close),
+    }
+}
+
+const fn flat(row: Row, price: f64) -> Row {
+    Row {
         open: price,
         high: price,
         low: price,
         close: price,
         ..row
-    };
-    match method {
-        Method::Bfill => flat(after.open),
-        Method::Interpolate => between(row, before, after),
-        _ => flat(before.close),
     }
 }
 

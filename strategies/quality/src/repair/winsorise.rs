@@ -15,7 +15,7 @@ pub(super) fn winsorise(lines: &mut [Line], deviations: f64) {
     let mut last_close: Option<f64> = None;
 
     for line in lines.iter_mut().filter(|line| line.row.is_priced()) {
-        if returns.len() % BLOCK == 0 || limits.is_none() {
+        if returns.len().is_multiple_of(BLOCK) || limits.is_none() {
             limits = limits_of(&returns, deviations).or(limits);
         }
         let close_given = line.row.close;
@@ -47,5 +47,5 @@ fn limits_of(returns: &[f64], deviations: f64) -> Option<[f64; 2]> {
 
     let statistic = centre_and_scale(&mut window);
     let reach = deviations * statistic.scale;
-    (reach > 0.0).then(|| [statistic.centre - reach, statistic.centre + reach])
+    (reach > 0.0).then_some([statistic.centre - reach, statistic.centre + reach])
 }

@@ -23,6 +23,7 @@ fn payments(series: &Labelled) -> Vec<usize> {
 fn scale(series: &mut Labelled, rows: std::ops::Range<usize>, factor: f64) {
     let bars = &mut series.bars;
     let adjusted = &mut series.actions.adjusted_close;
+
     for column in [
         &mut bars.open,
         &mut bars.high,
@@ -93,6 +94,7 @@ fn a_stretch_and_all_bars_before_a_split_are_found() {
         scale(&mut series, rows, factor);
         series
     };
+
     assert_found_and_undone(&split(300..320, 4.0), &[(Check::Split, 20)]);
     assert_found_and_undone(&split(0..400, 4.0), &[(Check::Split, 400)]);
     // Divided twice.

@@ -59,3 +59,42 @@ fn prices_below_zero_are_possible_where_the_rules_say_so() {
     let rules = Rules::from_toml("allow_negative_prices = true").unwrap();
     assert_eq!(severity(rules), (not_positive, Severity::Info));
 }
+
+#[test]
+fn the_page_lists_every_rule_with_its_default() {
+    let page = std::fs::read_to_string(format!(
+        "{}/../../docs/quality.md",
+        env!("CARGO_MANIFEST_DIR")
+    ))
+    .unwrap();
+    let start = page.find("```toml\n").unwrap() + "```toml\n".len();
+    let block = &page[start..start + page[start..].find("```").unwrap()];
+
+    assert_eq!(Rules::from_toml(block).unwrap(), Rules::default());
+    let rules = serde_json::to_value(Rules::default()).unwrap();
+    for rule in rules.as_object().unwrap().keys() {
+        let is_listed = block
+            .lines()
+            .any(|line| line.starts_with(&format!("{rule} = ")));
+        assert!(is_listed, "{rule}");
+    }
+}
+
+#[test]
+fn the_page_names_every_check() {
+    let page = std::fs::read_to_string(format!(
+        "{}/../../docs/quality.md",
+        env!("CARGO_MANIFEST_DIR")
+    ))
+    .unwrap();
+
+    for check in [
+        Check::Empty,
+        Check::CurrencyUnit,
+        Check::CapitalGains,
+        Check::Calendar,
+    ] {
+        let name = serde_json::to_string(&check).unwrap().replace('"', "`");
+        assert!(page.contains(&name), "{name}");
+    }
+}

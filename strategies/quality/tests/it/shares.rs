@@ -111,6 +111,7 @@ fn digits_without_their_point_are_critical() {
     ] {
         column.iter_mut().for_each(|price| *price *= 1e9);
     }
+
     let report = report(&key, &bars);
     assert_eq!(
         findings_of(&report),
