@@ -214,15 +214,11 @@ async fn a_validator_that_crashes_anywhere_reports_the_same() {
     };
 
     sandbox
-        .crash_everywhere(
-            Validator::default,
-            &request,
-            async |op, moment| {
-                let completion = sandbox.only_completion_of(op).await;
-                // The outcome names the report by its content: the same key is the same object.
-                assert_eq!(completion.result, undisturbed, "{moment:?}");
-            },
-        )
+        .crash_everywhere(Validator::default, &request, async |op, moment| {
+            let completion = sandbox.only_completion_of(op).await;
+            // The outcome names the report by its content: the same key is the same object.
+            assert_eq!(completion.result, undisturbed, "{moment:?}");
+        })
         .await;
 }
 
