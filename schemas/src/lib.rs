@@ -8,6 +8,7 @@ pub mod commands;
 pub mod delivery;
 pub mod errors;
 pub mod events;
+pub mod gaps;
 pub mod ids;
 pub mod manifests;
 pub mod messages;

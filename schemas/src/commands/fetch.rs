@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::series_list;
 use crate::command::Command;
+use crate::gaps::FetchedGaps;
 use crate::ids::Service;
 
 /// Most series of one command: every symbol of the largest strategy, 256, in each of the eight
@@ -115,6 +116,9 @@ pub struct FetchedSeries {
     pub missing: u64,
     /// Of these, bars that are still missing: the provider has none, or was not asked.
     pub remaining: u64,
+    /// Gaps by class, before and after.
+    #[serde(default)]
+    pub gaps: FetchedGaps,
     /// What people should know, a few at most.
     #[serde(default)]
     pub warnings: Vec<String>,

@@ -3,25 +3,34 @@
 use std::ops::Range;
 
 use jiff::civil::Date;
-use market::{Calendar, Instrument, SeriesKey, Utc, close_times, gaps, missing};
+use market::{
+    Calendar, GapAnalysis, GapClass, Instrument, SeriesKey, Slot, Utc, close_times, gaps,
+};
 use runtime::StepReporter;
 use schemas::commands::fetch::SERIES_MAX;
 use schemas::commands::{
     FetchBars, FetchCounts, FetchMode, FetchOutcome, FetchedSeries, SeriesRequest,
 };
+use schemas::gaps::FetchedGaps;
 use schemas::manifests::EmptyInterval;
 use schemas::progress::{Context, Count, Progress};
 use serde::{Deserialize, Serialize};
 use store::{ALL_TIME, Edit, RawBars, SeriesSnapshot, Store, report_key, report_sha256};
 
 use crate::error::FetchError;
-use crate::plan::{FetchPlan, FetchWish, Segment, SeriesFacts, completed, is_final, plan};
+use crate::gap_settings::GapSettings;
+use crate::ledger::{holding_ranges, is_truncated};
+use crate::plan::{
+    FetchPlan, FetchWish, Segment, SeriesFacts, completed, find_gaps, is_final, obtainable, plan,
+};
 use crate::provider::Provider;
 
 /// Warnings kept per series.
 const WARNINGS_MAX: usize = 5;
 
-/// Share of a series' progress that is spent before the first and after the last request.
+/// Shares of a series' progress: before its gaps are analysed, before the first request, and before
+/// what follows the last one.
+const ANALYSED: f64 = 0.05;
 const PLANNED: f64 = 0.10;
 const FETCHED: f64 = 0.94;
 
@@ -96,6 +105,7 @@ pub async fn fetch<P: Provider>(
     store: &Store,
     provider: &P,
     command: &FetchBars,
+    settings: &GapSettings,
     now: Utc,
     reporter: &impl StepReporter,
 ) -> Result<FetchOutcome, FetchError> {
@@ -112,6 +122,7 @@ pub async fn fetch<P: Provider>(
             store,
             provider,
             command,
+            settings,
             key,
             now,
             reporter,
@@ -199,6 +210,7 @@ struct SeriesFetch<'a, P, R> {
     store: &'a Store,
     provider: &'a P,
     command: &'a FetchBars,
+    settings: &'a GapSettings,
     key: &'a SeriesKey,
     now: Utc,
     reporter: &'a R,
@@ -206,6 +218,37 @@ struct SeriesFetch<'a, P, R> {
     index: usize,
     /// Number of series in the command.
     count: usize,
+}
+
+/// What is stored of a series, as this attempt knows it.
+struct StoredState {
+    /// The newest revision; `None` while nothing is stored.
+    snapshot: Option<SeriesSnapshot>,
+    /// Labels of its bars, ascending.
+    opens: Vec<Utc>,
+    /// What people should know.
+    warnings: Vec<String>,
+}
+
+impl StoredState {
+    /// Where the provider had no bars when it was asked.
+    fn ledger(&self) -> &[EmptyInterval] {
+        match &self.snapshot {
+            Some(snapshot) => &snapshot.manifest.empty,
+            None => &[],
+        }
+    }
+
+    /// The labels from the first of these slots to the end of the last one.
+    fn opens_in(&self, slots: &[Slot]) -> &[Utc] {
+        let (Some(first), Some(last)) = (slots.first(), slots.last()) else {
+            return &[];
+        };
+
+        let start = self.opens.partition_point(|open| *open < first.open);
+        let end = self.opens.partition_point(|open| *open < last.close);
+        self.opens.get(start..end).unwrap_or_default()
+    }
 }
 
 impl<P: Provider, R: StepReporter> SeriesFetch<'_, P, R> {
@@ -218,33 +261,58 @@ impl<P: Provider, R: StepReporter> SeriesFetch<'_, P, R> {
         let message = format!("Reading what is stored of {}", self.title());
         self.report(0.0, 0, message, None);
         let snapshot = self.store.series().snapshot(self.key, None).await?;
+        self.report(ANALYSED, 0, self.analysis_message(), None);
 
         // Mode `local` asks no provider for anything.
         if self.command.mode == FetchMode::Local {
             let snapshot = snapshot.ok_or_else(|| FetchError::NothingStored {
                 series: vec![self.key.clone()],
             })?;
-            return Ok(fetched_series(&snapshot, Tally::default(), 0, Vec::new()));
+            return Ok(fetched_series(&snapshot, Tally::default(), Vec::new()));
         }
 
-        let mut stored = self.stored_opens(snapshot.as_ref()).await?;
-        let mut plan = self.plan(&stored, snapshot.as_ref()).await?;
+        let mut state = StoredState {
+            opens: self.stored_opens(snapshot.as_ref()).await?,
+            snapshot,
+            warnings: Vec::new(),
+        };
+        let coverage = self.provider.coverage(self.key).await?;
+        let plan = plan(&self.wish(), &self.facts(&state, coverage.clone()))?;
+        state.warnings.extend(plan.warnings.iter().cloned());
         tally.missing.get_or_insert(plan.missing);
-        let snapshot = self
-            .fetch_segments(&plan, snapshot, &mut stored, tally, finished)
+        self.fetch_segments(&plan, &mut state, tally, finished)
             .await?;
+
+        let remaining = self.find_remaining(&plan, &state, coverage);
+        self.finish(&plan, state, *tally, &remaining)
+    }
+
+    /// Describes a series after its last request.
+    fn finish(
+        &self,
+        plan: &FetchPlan,
+        state: StoredState,
+        tally: Tally,
+        remaining: &GapAnalysis,
+    ) -> Result<FetchedSeries, FetchError> {
+        let StoredState {
+            snapshot,
+            mut warnings,
+            ..
+        } = state;
         let snapshot = snapshot.ok_or_else(|| FetchError::NothingThere {
             series: self.title(),
         })?;
 
-        let facts = self.facts(&stored, &[], None);
-        let remaining = plan.range.take().map_or(0, |range| {
-            missing(&completed(&facts, range), &stored).len() as u64
-        });
-        plan.warnings.extend(self.provider.notes(self.key));
+        warnings.extend(self.provider.notes(self.key));
         let message = format!("Stored {}", self.title());
         self.report(1.0, tally.work.new, message, None);
-        Ok(fetched_series(&snapshot, *tally, remaining, plan.warnings))
+
+        Ok(FetchedSeries {
+            remaining: obtainable(remaining),
+            gaps: compare_gaps(plan, tally, remaining),
+            ..fetched_series(&snapshot, tally, warnings)
+        })
     }
 
     /// Opens of the bars that are stored, ascending.
@@ -261,30 +329,15 @@ impl<P: Provider, R: StepReporter> SeriesFetch<'_, P, R> {
         }
     }
 
-    async fn plan(
-        &self,
-        stored: &[Utc],
-        snapshot: Option<&SeriesSnapshot>,
-    ) -> Result<FetchPlan, FetchError> {
-        let coverage = self.provider.coverage(self.key).await?;
-        let empty: &[EmptyInterval] = match snapshot {
-            Some(snapshot) => &snapshot.manifest.empty,
-            None => &[],
-        };
-
-        Ok(plan(&self.wish(), &self.facts(stored, empty, coverage))?)
-    }
-
     /// Asks for each segment and commits the answer before the next one, so that a crash costs one
-    /// request. Returns the newest snapshot.
+    /// request.
     async fn fetch_segments(
         &self,
         plan: &FetchPlan,
-        mut snapshot: Option<SeriesSnapshot>,
-        stored: &mut Vec<Utc>,
+        state: &mut StoredState,
         tally: &mut Tally,
         finished: &Option<String>,
-    ) -> Result<Option<SeriesSnapshot>, FetchError> {
+    ) -> Result<(), FetchError> {
         let total: u64 = plan.segments.iter().map(|segment| segment.bars).sum();
         let mut done = 0;
 
@@ -294,11 +347,8 @@ impl<P: Provider, R: StepReporter> SeriesFetch<'_, P, R> {
             let message = self.segment_message(number + 1, plan.segments.len(), &segment.range);
             self.report(share, tally.work.new, message, Some(Count { done, total }));
 
-            let revision = snapshot.as_ref().map(|snapshot| snapshot.manifest.revision);
-            let committed = self
-                .fetch_segment(segment, revision, stored, &mut tally.work)
+            self.fetch_segment(segment, plan.head, state, &mut tally.work)
                 .await?;
-            snapshot = Some(committed);
             done += segment.bars;
 
             let checkpoint = FetchCheckpoint {
@@ -307,43 +357,37 @@ impl<P: Provider, R: StepReporter> SeriesFetch<'_, P, R> {
             };
             self.reporter.checkpoint(&checkpoint).await?;
         }
-        Ok(snapshot)
+        Ok(())
     }
 
     /// Asks for one segment and commits the answer, together with what the provider turned out not
-    /// to have. `revision` is the newest one that this attempt has seen.
+    /// to have. `head` is the label of the provider's first bar.
     async fn fetch_segment(
         &self,
         segment: &Segment,
-        revision: Option<u64>,
-        stored: &mut Vec<Utc>,
+        head: Option<Utc>,
+        state: &mut StoredState,
         work: &mut FetchCounts,
-    ) -> Result<SeriesSnapshot, FetchError> {
+    ) -> Result<(), FetchError> {
         let answer = self
             .provider
             .bars(self.key, segment.range.clone())
             .await?
             .between(&segment.range);
-        let bars = self.storable_bars(&answer, stored)?;
+        let bars = self.storable_bars(&answer, &state.opens)?;
 
-        // Expected bars that did not come are kept as absent, so that they are not asked for again.
-        merge_opens(stored, &bars.open_time);
-        let slots = completed(&self.facts(stored, &[], None), segment.range.clone());
-        let empty_intervals = gaps(&slots, stored)
-            .into_iter()
-            .map(|gap| EmptyInterval {
-                start: gap.start.0,
-                end: gap.end.0,
-                asked_at: self.now.0,
-            })
-            .collect();
-
+        merge_opens(&mut state.opens, &bars.open_time);
+        let empty_intervals = self.absent_bars(segment, &answer, head, state);
         let edit = Edit {
             bars,
             empty_intervals,
             calendar: Calendar::for_key(self.key).name().to_owned(),
             at: self.now,
         };
+        let revision = state
+            .snapshot
+            .as_ref()
+            .map(|snapshot| snapshot.manifest.revision);
         let outcome = self.store.series().commit(self.key, edit, revision).await?;
 
         work.fetched += answer.len() as u64;
@@ -351,7 +395,57 @@ impl<P: Provider, R: StepReporter> SeriesFetch<'_, P, R> {
         work.changed += outcome.changed;
         work.segments += 1;
         work.empty += u64::from(answer.is_empty());
-        Ok(outcome.snapshot)
+        state.snapshot = Some(outcome.snapshot);
+        Ok(())
+    }
+
+    /// The expected bars of a segment that did not come: they are kept as absent, so that they are
+    /// not asked for again. An answer without its beginning says nothing about it.
+    fn absent_bars(
+        &self,
+        segment: &Segment,
+        answer: &RawBars,
+        head: Option<Utc>,
+        state: &mut StoredState,
+    ) -> Vec<EmptyInterval> {
+        let mut slots = completed(&self.facts(state, None), segment.range.clone());
+        let first_label = answer.open_time.first().copied();
+        let begins_after_head = head.is_none_or(|head| head < segment.range.start);
+
+        if self.provider.may_truncate() && begins_after_head && is_truncated(&slots, first_label) {
+            let start = first_label.unwrap_or(segment.range.start);
+            slots.retain(|slot| slot.close > start);
+            state.warnings.push(format!(
+                "the provider's answer from {} begins at {start} only; what is missing before is \
+                 asked for again",
+                segment.range.start
+            ));
+        }
+
+        let absent = gaps(&slots, state.opens_in(&slots)).into_iter();
+        let intervals = absent.map(|gap| EmptyInterval {
+            start: gap.start.0,
+            end: gap.end.0,
+            asked_at: self.now.0,
+        });
+        intervals.collect()
+    }
+
+    /// The gaps of the planned range after the fetch.
+    fn find_remaining(
+        &self,
+        plan: &FetchPlan,
+        state: &StoredState,
+        coverage: Option<Range<Utc>>,
+    ) -> GapAnalysis {
+        let Some(range) = &plan.range else {
+            return GapAnalysis::default();
+        };
+
+        let facts = self.facts(state, coverage);
+        let slots = completed(&facts, range.clone());
+        let known_empty = holding_ranges(state.ledger(), self.settings, self.now);
+        find_gaps(&facts, range, &slots, &known_empty)
     }
 
     /// The bars of an answer that are complete, and new unless a refetch was asked for.
@@ -389,26 +483,29 @@ impl<P: Provider, R: StepReporter> SeriesFetch<'_, P, R> {
 
     fn facts<'k>(
         &'k self,
-        stored: &'k [Utc],
-        empty: &'k [EmptyInterval],
+        state: &'k StoredState,
         coverage: Option<Range<Utc>>,
     ) -> SeriesFacts<'k> {
-        let calendar = Calendar::for_key(self.key);
-
         SeriesFacts {
             key: self.key,
-            calendar,
+            calendar: Calendar::for_key(self.key),
             anchor: self.provider.anchor(),
-            stored,
-            empty,
+            stored: &state.opens,
+            empty: state.ledger(),
             coverage,
             span_max: self.provider.span_max(self.key.timeframe),
+            settings: self.settings,
             now: self.now,
         }
     }
 
     fn title(&self) -> String {
         format!("{} {}", self.key.instrument.symbol(), self.key.timeframe)
+    }
+
+    fn analysis_message(&self) -> String {
+        let mode = self.command.mode.as_str();
+        format!("Analyse gaps of {} ({mode} mode)", self.title())
     }
 
     fn segment_message(&self, number: usize, count: usize, range: &Range<Utc>) -> String {
@@ -448,11 +545,28 @@ fn merge_opens(stored: &mut Vec<Utc>, new: &[Utc]) {
     stored.dedup();
 }
 
-/// The outcome of one series.
+/// The gaps before and after a fetch.
+fn compare_gaps(plan: &FetchPlan, tally: Tally, remaining: &GapAnalysis) -> FetchedGaps {
+    let mut counts = plan.gaps.counts();
+    let missing = tally.missing.unwrap_or(plan.missing);
+
+    // An attempt before this one filled the bars that are not missing any more.
+    let filled_before = missing.saturating_sub(plan.missing);
+    if filled_before > 0 {
+        counts.entry(GapClass::MissingData).or_default().bars += filled_before;
+    }
+
+    FetchedGaps {
+        found: counts,
+        filled: missing.saturating_sub(obtainable(remaining)),
+        remaining: remaining.counts(),
+    }
+}
+
+/// The outcome of one series, without its gaps.
 fn fetched_series(
     snapshot: &SeriesSnapshot,
     tally: Tally,
-    remaining: u64,
     mut warnings: Vec<String>,
 ) -> FetchedSeries {
     // The outcome has a share of the operation's record.
@@ -468,7 +582,8 @@ fn fetched_series(
         last: range.map(|(_, last)| last),
         work: tally.work,
         missing: tally.missing.unwrap_or(0),
-        remaining,
+        remaining: 0,
+        gaps: FetchedGaps::default(),
         warnings,
     }
 }

@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use market::{HourAnchor, Instrument, SeriesKey, SeriesKeyError, Timeframe, Utc};
 use store::files::{
@@ -10,7 +11,14 @@ use store::files::{
 };
 use store::{RawBars, StoreError};
 
+use crate::plan::RequestCost;
 use crate::provider::{Provider, ProviderError};
+
+/// Writing one file of the store takes most of a request; how much it holds matters little.
+const REQUEST_COST: RequestCost = RequestCost {
+    per_request: Duration::from_millis(50),
+    per_day: Duration::ZERO,
+};
 
 /// Rows named in a note, at most.
 const LINES_MAX: usize = 5;
@@ -201,6 +209,14 @@ impl Provider for FileProvider {
 
     fn span_max(&self, _: Timeframe) -> Option<i64> {
         None
+    }
+
+    fn may_truncate(&self) -> bool {
+        false
+    }
+
+    fn request_cost(&self, _: Timeframe) -> RequestCost {
+        REQUEST_COST
     }
 
     fn series(

@@ -10,6 +10,7 @@ use store::files::{LabelSide, Mapping};
 use crate::error::FetchError;
 use crate::fetch::fetch;
 use crate::file_provider::FileProvider;
+use crate::gap_settings::GapSettings;
 use crate::provider::ProviderError;
 
 /// The configuration's section `[fetcher]`.
@@ -22,6 +23,8 @@ pub struct FetcherSettings {
     pub files_zone: Option<String>,
     /// Whether the times in these files are the `open` or the `close` of the bars.
     pub files_label: LabelSide,
+    /// When a gap is worth a request, and how long "the provider has none" holds.
+    pub gaps: GapSettings,
 }
 
 impl Default for FetcherSettings {
@@ -31,6 +34,7 @@ impl Default for FetcherSettings {
             files: "data/bars".to_owned(),
             files_zone: None,
             files_label: LabelSide::Open,
+            gaps: GapSettings::default(),
         }
     }
 }
@@ -51,6 +55,7 @@ impl Fetcher {
             files,
             files_zone,
             files_label,
+            ..
         } = &self.settings;
         let mapping = Mapping {
             zone: files_zone.clone(),
@@ -79,6 +84,7 @@ impl StepHandler for Fetcher {
     ) -> Result<FetchOutcome, StepError> {
         let now = Utc::from_timestamp(Timestamp::now());
         let provider = self.provider(&command).map_err(FetchError::from)?;
-        Ok(fetch(step.store(), &provider, &command, now, step).await?)
+        let settings = &self.settings.gaps;
+        Ok(fetch(step.store(), &provider, &command, settings, now, step).await?)
     }
 }

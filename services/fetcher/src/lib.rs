@@ -21,9 +21,13 @@
 mod error;
 pub mod fetch;
 pub mod file_provider;
+mod gap_settings;
 mod handler;
+pub mod ledger;
 pub mod plan;
 pub mod provider;
+mod segments;
 
 pub use error::FetchError;
+pub use gap_settings::GapSettings;
 pub use handler::{Fetcher, FetcherSettings};

@@ -6,22 +6,22 @@
 //! committed before the next is made.
 
 use std::ops::Range;
+use std::time::Duration;
 
 use market::{
-    Calendar, Gap, HourAnchor, SeriesKey, Slot, Timeframe, TimeframeUnit, Utc, expected, gaps,
-    missing,
+    Calendar, GapAnalysis, GapClass, GapFacts, HourAnchor, SeriesKey, Slot, Stretch, Timeframe,
+    TimeframeUnit, Utc, analyse_gaps, expected, missing_slots,
 };
 use schemas::commands::FetchMode;
 use schemas::manifests::EmptyInterval;
 
+use crate::gap_settings::GapSettings;
+use crate::ledger::holding_ranges;
+use crate::segments::{cut, length, request_ranges};
+
 /// Microseconds of a day.
 const DAY: i64 = 86_400_000_000;
 
-/// Age from which "the provider has none" is final, and how long the answer holds before.
-const EMPTY_FINAL_AGE: i64 = 7 * DAY;
-const EMPTY_HOLDS: i64 = DAY;
-/// History that mode `tail` fetches of a series of which nothing is stored.
-const TAIL_OF_NOTHING: i64 = 30 * DAY;
 /// Time after its close in which a daily or weekly bar may still change.
 const CLOSING_CHANGES: i64 = 1_800_000_000;
 
@@ -49,14 +49,29 @@ pub struct SeriesFacts<'a> {
     pub anchor: HourAnchor,
     /// Labels stored, ascending.
     pub stored: &'a [Utc],
-    /// Ranges in which the provider had no bars when it was asked.
+    /// Ranges in which the provider had no bars when it was asked; ascending and disjoint.
     pub empty: &'a [EmptyInterval],
     /// Labels that the provider may have, half-open; `None` if it does not say.
     pub coverage: Option<Range<Utc>>,
     /// Longest request in microseconds; without a limit requests end where the store's files end.
     pub span_max: Option<i64>,
+    /// Which gaps are worth a request.
+    pub settings: &'a GapSettings,
     /// The instant of planning: bars that close later are not complete.
     pub now: Utc,
+}
+
+impl SeriesFacts<'_> {
+    /// The piece of time that one request may cover, around an instant.
+    pub(crate) fn piece_around(&self, instant: Utc) -> Range<Utc> {
+        match self.span_max {
+            Some(span) => {
+                let start = Utc(instant.0 - instant.0.rem_euclid(span));
+                start..start.plus_micros(span)
+            }
+            None => store::file_period(self.key.timeframe, instant),
+        }
+    }
 }
 
 /// One request to the provider.
@@ -64,21 +79,47 @@ pub struct SeriesFacts<'a> {
 pub struct Segment {
     /// Labels asked for, half-open.
     pub range: Range<Utc>,
-    /// Missing bars in it.
+    /// Missing bars in it; 0 for a request that only fetches the last stored bar again.
     pub bars: u64,
 }
 
 /// The requests of one series.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct FetchPlan {
     /// Disjoint, in the order in which they are made.
     pub segments: Vec<Segment>,
     /// Labels looked at, half-open; `None` if the mode has nothing to look at.
     pub range: Option<Range<Utc>>,
-    /// Expected bars in the range that are not stored, whether asked for or not.
+    /// Label of the first bar that the provider has; `None` if it does not say.
+    pub head: Option<Utc>,
+    /// Expected bars of the provider's history that are not stored, whether asked for or not.
     pub missing: u64,
+    /// Every stretch without bars of the range, with its class.
+    pub gaps: GapAnalysis,
     /// Sentences about parts of the wish that cannot be met.
     pub warnings: Vec<String>,
+}
+
+/// How long a provider takes for a request.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RequestCost {
+    /// Time of a request, however short its range.
+    pub per_request: Duration,
+    /// Time for each day of its range.
+    pub per_day: Duration,
+}
+
+impl FetchPlan {
+    /// The time that the requests take.
+    pub fn estimated_time(&self, cost: &RequestCost) -> Duration {
+        let count = self.segments.len() as f64;
+        let spans = self.segments.iter().map(|segment| length(&segment.range));
+        let days = spans.map(|micros| micros as f64 / DAY as f64).sum::<f64>();
+
+        Duration::from_secs_f64(
+            count * cost.per_request.as_secs_f64() + days * cost.per_day.as_secs_f64(),
+        )
+    }
 }
 
 /// The range of a wish contains nothing.
@@ -91,64 +132,168 @@ pub struct EmptyRange {
     pub end: Utc,
 }
 
+/// The labels that a wish is about.
+struct LookedAt {
+    /// What was asked for, up to the present and to the end of the provider's history.
+    analysed: Range<Utc>,
+    /// Of these, what the provider may have.
+    askable: Range<Utc>,
+}
+
 /// Plans the requests of one series.
 ///
 /// # Errors
 /// The range that the user gave is empty.
 pub fn plan(wish: &FetchWish, facts: &SeriesFacts<'_>) -> Result<FetchPlan, EmptyRange> {
     let mut plan = FetchPlan::default();
-    let Some(range) = labels_to_look_at(wish, facts, &mut plan.warnings)? else {
+    let Some(labels) = labels_to_look_at(wish, facts, &mut plan.warnings)? else {
         return Ok(plan);
     };
 
-    let slots = completed(facts, range.clone());
-    plan.missing = missing(&slots, facts.stored).len() as u64;
-    plan.range = Some(range.clone());
+    let slots = completed(facts, labels.analysed.clone());
+    let known_empty = holding_ranges(facts.empty, facts.settings, facts.now);
+    plan.gaps = find_gaps(facts, &labels.analysed, &slots, &known_empty);
+    plan.missing = obtainable(&plan.gaps);
+    plan.head = facts.coverage.as_ref().map(|coverage| coverage.start);
+    plan.range = Some(labels.analysed);
 
     // A refetch asks for everything, stored or known to be absent.
-    let mut askable = slots.clone();
-    if !wish.refetch {
-        askable.retain(|slot| !is_known_absent(slot.open, facts));
-    }
-    let stored = if wish.refetch { &[] } else { facts.stored };
-    for gap in gaps(&askable, stored) {
-        if is_worth_asking(&gap, facts) {
-            cut(widen(&gap, &slots, &range), facts, &mut plan.segments);
-        }
+    let slots = askable_slots(&slots, facts);
+    if wish.refetch {
+        let everything = SeriesFacts {
+            stored: &[],
+            empty: &[],
+            ..facts.clone()
+        };
+        let gaps = find_gaps(&everything, &labels.askable, slots, &[]);
+        plan.segments = make_segments(&gaps, slots, slots, &labels.askable, &everything);
+    } else {
+        let missing = missing_slots(slots, facts.stored, &known_empty);
+        plan.segments = make_segments(&plan.gaps, slots, &missing, &labels.askable, facts);
+        add_overlap(&mut plan.segments, wish, facts);
     }
 
-    let absent = missing(&askable, stored);
-    for segment in &mut plan.segments {
-        segment.bars = count_opens(&absent, &segment.range);
-    }
-    plan.segments.retain(|segment| segment.bars > 0);
-
-    // Newest first, so that a fetch that is cut short has the most recent history; a tail grows
-    // from the stored bars on.
-    if wish.mode != FetchMode::Tail {
-        plan.segments.reverse();
-    }
+    order_segments(&mut plan.segments, wish.mode, facts);
     Ok(plan)
 }
 
-/// A gap up to its neighbouring slots, so that bars outside of every session come along.
-fn widen(gap: &Gap, slots: &[Slot], range: &Range<Utc>) -> Range<Utc> {
-    let before = slots
-        .partition_point(|slot| slot.open < gap.start)
-        .checked_sub(1)
-        .and_then(|index| slots.get(index));
-    let after = slots.get(slots.partition_point(|slot| slot.open < gap.end));
-
-    let start = before.map_or(range.start, |slot| slot.close.min(gap.start));
-    let end = after.map_or(range.end.max(gap.end), |slot| slot.open);
-    start..end
+/// The gaps of the completed bars `slots` of a range.
+pub fn find_gaps(
+    facts: &SeriesFacts<'_>,
+    range: &Range<Utc>,
+    slots: &[Slot],
+    known_empty: &[Range<Utc>],
+) -> GapAnalysis {
+    analyse_gaps(&GapFacts {
+        key: facts.key,
+        calendar: facts.calendar,
+        range: range.clone(),
+        slots,
+        stored: facts.stored,
+        known_empty,
+        head: facts.coverage.as_ref().map(|coverage| coverage.start),
+    })
 }
 
-/// The number of slots that open in a range.
-fn count_opens(slots: &[Slot], range: &Range<Utc>) -> u64 {
-    let start = slots.partition_point(|slot| slot.open < range.start);
-    let end = slots.partition_point(|slot| slot.open < range.end);
-    (end - start) as u64
+/// Expected bars that are not stored and not older than the provider's history.
+pub(crate) fn obtainable(gaps: &GapAnalysis) -> u64 {
+    let counts = gaps.counts();
+    let before_history = counts.get(&GapClass::BeforeHistory);
+    gaps.missing() - before_history.map_or(0, |count| count.bars)
+}
+
+/// The slots that may hold a bar of the provider.
+fn askable_slots<'s>(slots: &'s [Slot], facts: &SeriesFacts<'_>) -> &'s [Slot] {
+    let head = facts.coverage.as_ref().map(|coverage| coverage.start);
+    let first = head.map_or(0, |head| slots.partition_point(|slot| slot.close <= head));
+    slots.get(first..).unwrap_or_default()
+}
+
+/// The requests for the gaps that are worth one, oldest first, with the number of `missing` bars.
+fn make_segments(
+    gaps: &GapAnalysis,
+    slots: &[Slot],
+    missing: &[Slot],
+    range: &Range<Utc>,
+    facts: &SeriesFacts<'_>,
+) -> Vec<Segment> {
+    let fetched: Vec<Stretch> = gaps.fetched().copied().collect();
+
+    let mut segments = Vec::new();
+    for piece in request_ranges(&fetched, slots, range, facts) {
+        let first = missing.partition_point(|slot| slot.open < piece.start);
+        let end = missing.partition_point(|slot| slot.open < piece.end);
+        let missing_in_piece = missing.get(first..end).unwrap_or_default();
+
+        let piece = trim(piece, missing_in_piece, slots);
+        // A first bar may be labelled inside of its slot, which then begins before the range.
+        let start = piece.start.max(range.start);
+        if !missing_in_piece.is_empty() && start < piece.end {
+            segments.push(Segment {
+                range: start..piece.end,
+                bars: missing_in_piece.len() as u64,
+            });
+        }
+    }
+    segments
+}
+
+/// Takes the slots before the first and after the last missing one off a piece: between joined gaps
+/// a piece may begin or end with stored bars.
+fn trim(piece: Range<Utc>, missing: &[Slot], slots: &[Slot]) -> Range<Utc> {
+    let (Some(first), Some(last)) = (missing.first(), missing.last()) else {
+        return piece;
+    };
+
+    let before = slots.partition_point(|slot| slot.open < first.open);
+    let before = before.checked_sub(1).and_then(|index| slots.get(index));
+    let after = slots.get(slots.partition_point(|slot| slot.open <= last.open));
+
+    let start = before.map_or(piece.start, |slot| slot.close.min(first.open));
+    let end = after.map_or(piece.end, |slot| slot.open);
+    start.max(piece.start)..end.min(piece.end)
+}
+
+/// Lets a tail begin with the last stored bar, so that the seam can be compared, where that costs
+/// no request of several pieces.
+fn add_overlap(segments: &mut Vec<Segment>, wish: &FetchWish, facts: &SeriesFacts<'_>) {
+    if wish.mode != FetchMode::Tail || wish.start.is_some() {
+        return;
+    }
+    let (Some(last), Some(first)) = (facts.stored.last(), segments.first_mut()) else {
+        return;
+    };
+
+    let longest = length(&facts.piece_around(*last));
+    if *last < first.range.start && first.range.end.0 - last.0 <= longest {
+        first.range.start = *last;
+        return;
+    }
+
+    let overlap = cut(*last..first.range.start, facts);
+    if let [overlap] = overlap.as_slice() {
+        let overlap = Segment {
+            range: overlap.clone(),
+            bars: 0,
+        };
+        segments.insert(0, overlap);
+    }
+}
+
+/// Orders requests away from the stored bars: a tail from the oldest on, everything else from the
+/// newest on, so that a fetch that is cut short leaves one block with the most recent history.
+fn order_segments(segments: &mut [Segment], mode: FetchMode, facts: &SeriesFacts<'_>) {
+    if mode == FetchMode::Tail {
+        return;
+    }
+
+    segments.reverse();
+    if let Some(last) = facts.stored.last() {
+        let after_last = segments.partition_point(|segment| segment.range.start > *last);
+        if let Some(trailing) = segments.get_mut(..after_last) {
+            trailing.reverse();
+        }
+    }
 }
 
 /// The completed bars that the calendar expects in a range of labels.
@@ -183,7 +328,7 @@ fn labels_to_look_at(
     wish: &FetchWish,
     facts: &SeriesFacts<'_>,
     warnings: &mut Vec<String>,
-) -> Result<Option<Range<Utc>>, EmptyRange> {
+) -> Result<Option<LookedAt>, EmptyRange> {
     let Some(default) = default_range(wish.mode, facts) else {
         return Ok(None);
     };
@@ -205,6 +350,7 @@ fn labels_to_look_at(
         ));
         range.end = facts.now;
     }
+    let mut askable = range.clone();
     if let Some(coverage) = &facts.coverage {
         if wish.start.is_some() && range.start < coverage.start {
             warnings.push(format!("the provider begins at {}", coverage.start));
@@ -212,9 +358,12 @@ fn labels_to_look_at(
         if wish.end.is_some() && range.end > coverage.end {
             warnings.push(format!("the provider ends at {}", coverage.end));
         }
-        range = range.start.max(coverage.start)..range.end.min(coverage.end);
+        askable = range.start.max(coverage.start)..range.end.min(coverage.end);
     }
-    Ok((range.start < range.end).then_some(range))
+
+    // Bars before the provider's history are counted; nobody knows which there are after its end.
+    let analysed = range.start..askable.end;
+    Ok((askable.start < askable.end).then_some(LookedAt { analysed, askable }))
 }
 
 /// The range of a mode when the user gave neither start nor end; `None` for a mode that asks for
@@ -232,7 +381,7 @@ fn default_range(mode: FetchMode, facts: &SeriesFacts<'_>) -> Option<Range<Utc>>
         FetchMode::Local => None,
         FetchMode::Tail => {
             let last = facts.stored.last().copied();
-            Some(last.unwrap_or_else(|| newest.plus_micros(-TAIL_OF_NOTHING))..now)
+            Some(last.unwrap_or_else(|| facts.settings.tail_start(newest))..now)
         }
         FetchMode::Backfill => Some(oldest..facts.stored.first().copied().unwrap_or(now)),
         FetchMode::Full => Some(oldest..now),
@@ -252,60 +401,5 @@ const fn history_default(timeframe: Timeframe) -> i64 {
         TimeframeUnit::Day => 365 * DAY,
         TimeframeUnit::Week => 730 * DAY,
         TimeframeUnit::Month => 3_650 * DAY,
-    }
-}
-
-/// True if the provider said that it has no bar there, and the answer still holds.
-fn is_known_absent(open: Utc, facts: &SeriesFacts<'_>) -> bool {
-    facts.empty.iter().any(|interval| {
-        let holds = open.0 + EMPTY_FINAL_AGE < interval.asked_at
-            || facts.now.0 - interval.asked_at < EMPTY_HOLDS;
-        interval.start <= open.0 && open.0 < interval.end && holds
-    })
-}
-
-/// Before and after the stored bars one missing bar is enough; between them a few minutes without a
-/// trade are normal.
-fn is_worth_asking(gap: &Gap, facts: &SeriesFacts<'_>) -> bool {
-    let (Some(first), Some(last)) = (facts.stored.first(), facts.stored.last()) else {
-        return true;
-    };
-
-    let least = match facts.key.timeframe.minutes() {
-        ..5 => 5,
-        5..60 => 3,
-        _ => 1,
-    };
-
-    gap.start < *first || gap.end > *last || gap.bars >= least
-}
-
-/// Cuts a range at fixed instants and adds the pieces; what lies in one piece with the segment
-/// before joins it.
-fn cut(range: Range<Utc>, facts: &SeriesFacts<'_>, segments: &mut Vec<Segment>) {
-    let mut start = range.start;
-
-    while start < range.end {
-        let piece = piece_around(start, facts);
-        let end = range.end.min(piece.end);
-        match segments.last_mut() {
-            Some(last) if last.range.start >= piece.start => last.range.end = end,
-            _ => segments.push(Segment {
-                range: start..end,
-                bars: 0,
-            }),
-        }
-        start = end;
-    }
-}
-
-/// The piece of time that one request may cover, around an instant.
-fn piece_around(instant: Utc, facts: &SeriesFacts<'_>) -> Range<Utc> {
-    match facts.span_max {
-        Some(span) => {
-            let start = Utc(instant.0 - instant.0.rem_euclid(span));
-            start..start.plus_micros(span)
-        }
-        None => store::file_period(facts.key.timeframe, instant),
     }
 }

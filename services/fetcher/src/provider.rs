@@ -10,6 +10,8 @@ use schemas::codes::{self, Advice, Code};
 use store::files::FileError;
 use store::{RawBars, StoreError};
 
+use crate::plan::RequestCost;
+
 /// A source of bars. Having none is an answer, not an error.
 pub trait Provider: Send + Sync {
     /// Name in series keys, `[a-z0-9_-]{1,32}`.
@@ -20,6 +22,13 @@ pub trait Provider: Send + Sync {
 
     /// Longest request in microseconds; `None` without a limit.
     fn span_max(&self, timeframe: Timeframe) -> Option<i64>;
+
+    /// True if an answer may lack its oldest bars although the provider has them. What is missing
+    /// at the beginning of such an answer is asked for again.
+    fn may_truncate(&self) -> bool;
+
+    /// How long requests take, for estimates.
+    fn request_cost(&self, timeframe: Timeframe) -> RequestCost;
 
     /// The series that this provider's bars of an instrument make.
     ///

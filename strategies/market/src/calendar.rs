@@ -297,6 +297,11 @@ impl Calendar {
             .map_or(&[], Vec::as_slice)
     }
 
+    /// True if the weekday of a date has hours of trading, whatever is closed on that date.
+    pub(crate) fn trades_weekly(&self, date: Date) -> bool {
+        !self.week_hours(date).is_empty()
+    }
+
     /// What the closed stretches leave of a session.
     fn push_open_parts(&self, session: LocalSession, parts: &mut Vec<LocalSession>) {
         // A closed stretch lasts a day at most, so earlier ones cannot reach this session.

@@ -9,6 +9,7 @@ mod bars;
 mod calendar;
 mod calendar_file;
 mod calendar_names;
+mod gaps;
 mod grid;
 mod instrument;
 mod series;
@@ -20,6 +21,10 @@ pub use bars::{BarSlice, Bars};
 pub use calendar::{Calendar, CalendarException, ExceptionKind, TradingSession};
 pub use calendar_file::CalendarError;
 pub use calendar_names::CalendarName;
+pub use gaps::{
+    GapAnalysis, GapClass, GapCount, GapCounts, GapFacts, GapPlace, Stretch, analyse_gaps,
+    explain_gap, missing_slots,
+};
 pub use grid::{
     CloseTimeError, Gap, HourAnchor, Slot, close_times, expected, gaps, missing, slot_index,
 };

@@ -14,6 +14,7 @@ use schemas::commands::{
     ValidateOutcome, ValidatedSeries,
 };
 use schemas::events::What;
+use schemas::gaps::FetchedGaps;
 use schemas::ids::OperationId;
 use schemas::operation::NewOperation;
 use schemas::operation::OperationState;
@@ -198,6 +199,7 @@ impl StepHandler for PretendedFetcher {
             work: FetchCounts::default(),
             missing: 0,
             remaining: 0,
+            gaps: FetchedGaps::default(),
             warnings: Vec::new(),
         });
 

@@ -71,6 +71,7 @@ fn describe_quality(checked: &ValidatedSeries) -> String {
 #[cfg(test)]
 mod tests {
     use schemas::commands::FetchCounts;
+    use schemas::gaps::FetchedGaps;
 
     use super::*;
 
@@ -94,6 +95,7 @@ mod tests {
             },
             missing: 26,
             remaining: 2,
+            gaps: FetchedGaps::default(),
             warnings: vec!["the provider has no volume".to_owned()],
         }
     }

@@ -1,6 +1,8 @@
 //! The specifications of the crate `fetcher`, in one binary.
 
 #[cfg(test)]
+mod answers;
+#[cfg(test)]
 mod fetching;
 #[cfg(test)]
 mod planning;

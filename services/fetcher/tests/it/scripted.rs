@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 use std::sync::Mutex;
+use std::time::Duration;
 
+use fetcher::plan::RequestCost;
 use fetcher::provider::{Provider, ProviderError};
 use market::{Calendar, HourAnchor, Instrument, SeriesKey, Timeframe, Utc, expected};
 use runtime::{StepError, StepReporter};
@@ -23,6 +25,8 @@ pub fn utc(text: &str) -> Utc {
 pub struct Scripted {
     pub bars: RawBars,
     pub tells_coverage: bool,
+    /// The newest bars of an answer that come; the others are lost.
+    pub answer_bars_max: Option<usize>,
     requests: Mutex<Vec<Range<Utc>>>,
 }
 
@@ -43,6 +47,7 @@ impl Scripted {
         Self {
             bars,
             tells_coverage: true,
+            answer_bars_max: None,
             requests: Mutex::default(),
         }
     }
@@ -73,6 +78,17 @@ impl Provider for Scripted {
         Some(30 * DAY)
     }
 
+    fn may_truncate(&self) -> bool {
+        self.answer_bars_max.is_some()
+    }
+
+    fn request_cost(&self, _: Timeframe) -> RequestCost {
+        RequestCost {
+            per_request: Duration::from_secs(1),
+            per_day: Duration::ZERO,
+        }
+    }
+
     async fn coverage(&self, _: &SeriesKey) -> Result<Option<Range<Utc>>, ProviderError> {
         let edges = self.bars.open_time.first().zip(self.bars.open_time.last());
         Ok(edges
@@ -82,7 +98,10 @@ impl Provider for Scripted {
 
     async fn bars(&self, _: &SeriesKey, range: Range<Utc>) -> Result<RawBars, ProviderError> {
         self.requests.lock().unwrap().push(range.clone());
-        Ok(self.bars.between(&range))
+        let answer = self.bars.between(&range);
+        let bars_max = self.answer_bars_max.unwrap_or(answer.len());
+        let lost = answer.len().saturating_sub(bars_max);
+        Ok(answer.iter().skip(lost).collect())
     }
 
     fn notes(&self, _: &SeriesKey) -> Vec<String> {
@@ -94,6 +113,7 @@ impl Provider for Scripted {
 #[derive(Default)]
 pub struct Runner {
     pub fractions: Mutex<Vec<f64>>,
+    pub messages: Mutex<Vec<String>>,
     pub recorded: Mutex<Option<Value>>,
     pub checkpoints_to_live: Mutex<Option<usize>>,
 }
@@ -131,6 +151,7 @@ impl Runner {
 impl StepReporter for Runner {
     fn report(&self, progress: Progress) {
         self.fractions.lock().unwrap().push(progress.fraction);
+        self.messages.lock().unwrap().push(progress.message);
     }
 
     fn check_stop(&self) -> Result<(), StepError> {

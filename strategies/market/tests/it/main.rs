@@ -11,6 +11,8 @@ mod calendar_weeks;
 #[cfg(test)]
 mod error_messages;
 #[cfg(test)]
+mod gap_classes;
+#[cfg(test)]
 mod grid_rules;
 #[cfg(test)]
 mod identity;
