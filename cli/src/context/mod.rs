@@ -9,9 +9,14 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use bus::{Bus, BusError, Profile};
-use runtime::settings::{self, ClientSettings, DEFAULT_FILE, LoadedSettings, Origin};
+use runtime::settings::{
+    self, ClientSettings, DEFAULT_FILE, LoadedSettings, Origin, ServiceSettings,
+};
 use schemas::codes;
+use schemas::ids::Service;
 use schemas::operation::OperationRecord;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 pub(crate) use context_file::{ContextFile, DEFAULT_DIR, FILE_NAME, VARIABLE};
 
@@ -138,6 +143,42 @@ impl Context {
     /// The settings without their origins.
     pub(crate) fn settings(&self) -> Result<&ClientSettings, Failure> {
         Ok(&self.setup()?.settings.value)
+    }
+
+    /// The settings that a service started here would have; flags of a command are not part of
+    /// them.
+    ///
+    /// # Errors
+    /// A setting is wrong.
+    pub(crate) fn service_settings<Own>(&self, service: Service) -> Result<Own, Failure>
+    where
+        Own: Default + Serialize + DeserializeOwned,
+    {
+        let local_file = Some(self.working_directory.join(DEFAULT_FILE));
+        let local_file = local_file.filter(|path| path.is_file());
+        let settings_file = self.global.config.clone().or(local_file);
+
+        let settings: LoadedSettings<ServiceSettings<Own>> = settings::load(
+            service.as_str(),
+            &ServiceSettings::default(),
+            settings_file.as_deref(),
+            &self.environment,
+            &[],
+        )?;
+        Ok(settings.value.service.own)
+    }
+
+    /// The folder in which the services of this command's system run.
+    ///
+    /// # Errors
+    /// A setting is wrong.
+    pub(crate) fn system_directory(&self) -> Result<PathBuf, Failure> {
+        let setup = self.setup()?;
+        let context_file = setup.system.as_ref().map(|system| &system.path);
+
+        // The file lies in the folder .ktrdr of that folder.
+        let folder = context_file.and_then(|path| path.parent()?.parent());
+        Ok(folder.unwrap_or(&self.working_directory).to_owned())
     }
 
     /// The URL of the object store, absolute.

@@ -39,6 +39,29 @@ impl Default for FetcherSettings {
     }
 }
 
+impl FetcherSettings {
+    /// Opens the provider that a request names.
+    ///
+    /// # Errors
+    /// There is no provider of that name, or its place does not exist.
+    pub fn open_provider(&self, name: &str) -> Result<FileProvider, ProviderError> {
+        match name {
+            "file" => FileProvider::open(&self.files, self.mapping()),
+            name => Err(ProviderError::Unconfigured {
+                name: name.to_owned(),
+            }),
+        }
+    }
+
+    fn mapping(&self) -> Mapping {
+        Mapping {
+            zone: self.files_zone.clone(),
+            label_side: self.files_label,
+            ..Mapping::default()
+        }
+    }
+}
+
 /// Fetches bars into the store.
 pub struct Fetcher {
     settings: FetcherSettings,
@@ -51,26 +74,11 @@ impl Fetcher {
     }
 
     fn provider(&self, command: &FetchBars) -> Result<FileProvider, ProviderError> {
-        let FetcherSettings {
-            files,
-            files_zone,
-            files_label,
-            ..
-        } = &self.settings;
-        let mapping = Mapping {
-            zone: files_zone.clone(),
-            label_side: *files_label,
-            ..Mapping::default()
-        };
-
-        match command.provider.as_str() {
-            // Nothing is asked for: a folder that is not there does no harm.
-            "file" if command.mode == FetchMode::Local => FileProvider::open("memory:///", mapping),
-            "file" => FileProvider::open(files, mapping),
-            name => Err(ProviderError::Unconfigured {
-                name: name.to_owned(),
-            }),
+        // Nothing is asked for: a folder that is not there does no harm.
+        if command.provider == "file" && command.mode == FetchMode::Local {
+            return FileProvider::open("memory:///", self.settings.mapping());
         }
+        self.settings.open_provider(&command.provider)
     }
 }
 

@@ -61,6 +61,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "bus",
             "store",
             "runtime",
+            "fetcher",
         ],
     ),
 ];

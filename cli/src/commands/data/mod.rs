@@ -1,8 +1,10 @@
 //! `ktrdr data`: load bars with a fetcher; show, check and import bars without any service.
 
+mod gaps;
 mod import;
 mod judged_file;
 mod load;
+mod plan;
 mod removal;
 mod result;
 mod stored;
@@ -12,9 +14,11 @@ use clap::{Args, Subcommand};
 
 use crate::console::{Exit, Failure};
 use crate::context::Context;
+use gaps::GapsArgs;
 use import::ImportArgs;
 use judged_file::FileArgs;
 use load::LoadArgs;
+use plan::PlanArgs;
 use removal::DeleteArgs;
 use stored::{SeriesArgs, ShowArgs};
 use symbols::SymbolsArgs;
@@ -34,6 +38,8 @@ pub(crate) struct DataArgs {
 enum DataCommand {
     /// Fetch bars from a provider into the store
     Load(LoadArgs),
+    /// Show what a load would ask the provider for, and how long that takes; asks for nothing
+    Plan(PlanArgs),
     /// Read bars from a file and show what an import would do; with --yes, import them
     Import(ImportArgs),
     /// Check the bars of a file; needs neither server nor store
@@ -44,6 +50,8 @@ enum DataCommand {
     Show(ShowArgs),
     /// Show the first and the last time of a stored series
     Range(SeriesArgs),
+    /// Show where a stored series has no bars, and why
+    Gaps(GapsArgs),
     /// Show how many bars would be deleted; with --yes, delete them
     Delete(DeleteArgs),
     /// Bring back the bars that the last deletion took away
@@ -59,11 +67,13 @@ enum DataCommand {
 pub(crate) async fn run(args: &DataArgs, context: &Context) -> Result<Exit, Failure> {
     match &args.command {
         DataCommand::Load(args) => load::run(args, context).await,
+        DataCommand::Plan(args) => plan::run(args, context).await,
         DataCommand::Import(args) => import::run(args, context).await,
         DataCommand::Check(args) => judged_file::check(args, context).await,
         DataCommand::List => stored::list(context).await,
         DataCommand::Show(args) => stored::show(args, context).await,
         DataCommand::Range(args) => stored::show_range(args, context).await,
+        DataCommand::Gaps(args) => gaps::run(args, context).await,
         DataCommand::Delete(args) => removal::delete(args, context).await,
         DataCommand::Undelete(args) => removal::undelete(args, context).await,
         DataCommand::Symbols(args) => symbols::run(args, context),

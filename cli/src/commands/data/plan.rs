@@ -1,0 +1,241 @@
+//! `ktrdr data plan`: what a load would ask the provider for. Plans as the fetcher does, and asks
+//! for nothing.
+
+use std::path::Path;
+use std::time::Duration;
+
+use clap::Args;
+use fetcher::FetcherSettings;
+use fetcher::plan::{FetchPlan, FetchWish, SeriesFacts, plan};
+use fetcher::provider::{Provider, ProviderError};
+use jiff::Timestamp;
+use market::{Calendar, Instrument, SeriesKey, Timeframe, Utc};
+use schemas::codes;
+use schemas::commands::FetchMode;
+use schemas::ids::Service;
+use schemas::manifests::EmptyInterval;
+use serde_json::{Value, json};
+use store::{ALL_TIME, Store};
+
+use crate::arguments::FetchModeArg;
+use crate::arguments::values::{parse_end, parse_instant, parse_instrument, parse_timeframe};
+use crate::console::durations::rough;
+use crate::console::{Exit, Failure, count_of, now};
+use crate::context::Context;
+use crate::inputs::stored_series::open_store;
+
+const SEGMENT_HEADS: [&str; 5] = ["SYMBOL", "TIMEFRAME", "FROM", "TO", "MISSING BARS"];
+
+/// `ktrdr data plan`.
+#[derive(Clone, Debug, Args)]
+pub(super) struct PlanArgs {
+    /// Symbols, as in EURUSD AAPL crypto:BTC/USD
+    #[arg(required = true, value_parser = parse_instrument)]
+    symbols: Vec<Instrument>,
+    /// Length of a bar, as in 1h
+    #[arg(
+        long,
+        short,
+        default_value = "1d",
+        value_delimiter = ',',
+        value_parser = parse_timeframe
+    )]
+    timeframe: Vec<Timeframe>,
+    /// Part of the series to fetch
+    #[arg(long, short, value_enum, default_value_t)]
+    mode: FetchModeArg,
+    /// Start instead of that of the mode: a date or an instant, included
+    #[arg(long, value_name = "WHEN", value_parser = parse_instant)]
+    start: Option<Timestamp>,
+    /// End instead of that of the mode: a date, included, or an instant, excluded
+    #[arg(long, value_name = "WHEN", value_parser = parse_end)]
+    end: Option<Timestamp>,
+    /// Provider to ask
+    #[arg(long, default_value = "file")]
+    provider: String,
+    /// Plan to fetch stored bars again
+    #[arg(long)]
+    refetch: bool,
+}
+
+/// The plan of one series.
+struct SeriesPlan {
+    key: SeriesKey,
+    mode: FetchMode,
+    stored: usize,
+    plan: FetchPlan,
+    estimated_time: Duration,
+}
+
+/// Shows the requests that a load would make.
+pub(super) async fn run(args: &PlanArgs, context: &Context) -> Result<Exit, Failure> {
+    let settings = fetcher_settings(context)?;
+    let store = open_store(context).await?;
+
+    let mut plans = Vec::new();
+    for symbol in &args.symbols {
+        for timeframe in &args.timeframe {
+            plans.push(plan_series(args, symbol, *timeframe, &settings, &store).await?);
+        }
+    }
+
+    let output = &context.output;
+    let rows: Vec<Vec<String>> = plans.iter().flat_map(SeriesPlan::segment_rows).collect();
+    if !rows.is_empty() {
+        output.table(&SEGMENT_HEADS, &rows);
+    }
+    for plan in &plans {
+        output.json(&plan.json());
+        output.line(&plan.summary());
+        for warning in &plan.plan.warnings {
+            output.note(&format!("{}: {warning}", plan.title()));
+        }
+    }
+    Ok(Exit::Done)
+}
+
+/// The fetcher's settings, its folder of files taken from where the fetcher runs.
+fn fetcher_settings(context: &Context) -> Result<FetcherSettings, Failure> {
+    let mut settings: FetcherSettings = context.service_settings(Service::Fetcher)?;
+
+    if !settings.files.contains("://") {
+        let folder = context.system_directory()?.join(Path::new(&settings.files));
+        settings.files = folder.display().to_string();
+    }
+    Ok(settings)
+}
+
+async fn plan_series(
+    args: &PlanArgs,
+    symbol: &Instrument,
+    timeframe: Timeframe,
+    settings: &FetcherSettings,
+    store: &Store,
+) -> Result<SeriesPlan, Failure> {
+    let provider = settings.open_provider(&args.provider).map_err(failure_of)?;
+    let key = provider
+        .series(symbol.clone(), timeframe)
+        .map_err(|error| {
+            Failure::of(Exit::Usage, codes::DATA_SERIES_KEY, &error).with_hint(error.hint())
+        })?;
+    let coverage = provider.coverage(&key).await.map_err(failure_of)?;
+
+    let snapshot = store.series().snapshot(&key, None).await?;
+    let stored = match &snapshot {
+        Some(snapshot) => store.series().raw_bars(snapshot, ALL_TIME).await?.open_time,
+        None => Vec::new(),
+    };
+    let empty: &[EmptyInterval] = match &snapshot {
+        Some(snapshot) => &snapshot.manifest.empty,
+        None => &[],
+    };
+
+    let facts = SeriesFacts {
+        key: &key,
+        calendar: Calendar::for_key(&key),
+        anchor: provider.anchor(),
+        stored: &stored,
+        empty,
+        coverage,
+        span_max: provider.span_max(timeframe),
+        settings: &settings.gaps,
+        now: now(),
+    };
+    let wish = FetchWish {
+        mode: FetchMode::from(args.mode),
+        start: args.start.map(Utc::from_timestamp),
+        end: args.end.map(Utc::from_timestamp),
+        refetch: args.refetch,
+    };
+    let plan = plan(&wish, &facts).map_err(|error| {
+        Failure::of(Exit::Usage, codes::DATA_INVALID_DATE_RANGE, &error)
+            .with_hint("give a start that is earlier than the end")
+    })?;
+
+    Ok(SeriesPlan {
+        estimated_time: plan.estimated_time(&provider.request_cost(timeframe)),
+        mode: wish.mode,
+        stored: stored.len(),
+        plan,
+        key,
+    })
+}
+
+fn failure_of(error: ProviderError) -> Failure {
+    let exit = match &error {
+        ProviderError::Unconfigured { .. } => Exit::Usage,
+        ProviderError::Unknown { .. } => Exit::NotFound,
+        _ => Exit::Failed,
+    };
+    Failure::advised(exit, &error)
+}
+
+impl SeriesPlan {
+    fn title(&self) -> String {
+        format!("{} {}", self.key.instrument.symbol(), self.key.timeframe)
+    }
+
+    fn segment_rows(&self) -> Vec<Vec<String>> {
+        let segments = self.plan.segments.iter();
+        let rows = segments.map(|segment| {
+            vec![
+                self.key.instrument.symbol(),
+                self.key.timeframe.to_string(),
+                segment.range.start.to_string(),
+                segment.range.end.to_string(),
+                segment.bars.to_string(),
+            ]
+        });
+        rows.collect()
+    }
+
+    /// `EURUSD 1h, full mode: 2 requests for 24 missing bars, about 1s; 30843 bars are stored`.
+    fn summary(&self) -> String {
+        let requests = self.plan.segments.len();
+        let mode = self.mode.as_str();
+        let work = if requests == 0 {
+            "nothing to ask for".to_owned()
+        } else {
+            let bars: u64 = self.plan.segments.iter().map(|segment| segment.bars).sum();
+            let bars = usize::try_from(bars).unwrap_or(usize::MAX);
+            format!(
+                "{} for {}, about {}",
+                count_of(requests, "request"),
+                count_of(bars, "bar"),
+                rough(self.estimated_time.max(Duration::from_secs(1)))
+            )
+        };
+
+        format!(
+            "{}, {mode} mode: {work}; {} stored, {} missing",
+            self.title(),
+            count_of(self.stored, "bar"),
+            self.plan.missing
+        )
+    }
+
+    fn json(&self) -> Value {
+        let segments = self.plan.segments.iter().map(|segment| {
+            json!({
+                "start": segment.range.start.to_string(),
+                "end": segment.range.end.to_string(),
+                "bars": segment.bars,
+            })
+        });
+
+        json!({
+            "type": "plan",
+            "series": self.key.prefix(),
+            "mode": self.mode,
+            "from": self.plan.range.as_ref().map(|range| range.start.to_string()),
+            "to": self.plan.range.as_ref().map(|range| range.end.to_string()),
+            "stored": self.stored,
+            "missing": self.plan.missing,
+            "classes": self.plan.gaps.counts(),
+            "requests": self.plan.segments.len(),
+            "estimated_seconds": self.estimated_time.as_secs_f64(),
+            "segments": segments.collect::<Vec<Value>>(),
+            "warnings": self.plan.warnings,
+        })
+    }
+}
