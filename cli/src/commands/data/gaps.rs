@@ -73,7 +73,8 @@ async fn read_report(args: &GapsArgs, context: &Context) -> Result<GapReport, Fa
     let stored = store.series().raw_bars(&series, ALL_TIME).await?.open_time;
 
     let first = stored.first().copied().unwrap_or(Utc(0));
-    let last = stored.last().map_or(Utc(0), |last| last.plus_micros(1));
+    let bar = args.series.timeframe.micros();
+    let last = stored.last().map_or(Utc(0), |last| last.plus_micros(bar));
     let range = args.start.map_or(first, Utc::from_timestamp)
         ..args.end.map_or(last, Utc::from_timestamp).min(now());
 
