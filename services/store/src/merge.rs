@@ -124,52 +124,73 @@ pub(crate) fn find_unstorable(bars: &RawBars) -> Option<UnstorableBar> {
 }
 
 /// Adds newly learnt empty intervals. Touching intervals asked at one time become one; where an
-/// older and a newer answer overlap, the newer one counts.
+/// older and a newer answer overlap, the newer one counts. `stored` ascends and is disjoint.
 pub(crate) fn merge_empty(stored: &[EmptyInterval], newer: &[EmptyInterval]) -> Vec<EmptyInterval> {
-    let mut all: Vec<EmptyInterval> = stored.to_vec();
+    let is_interval = |interval: &&EmptyInterval| interval.start < interval.end;
+    let newer: Vec<EmptyInterval> = newer.iter().filter(is_interval).cloned().collect();
 
-    // A newer answer replaces what an older one said of the same time.
-    for added in newer {
-        if added.start >= added.end {
-            continue;
-        }
-        let mut rest = Vec::with_capacity(all.len() + 1);
-        for old in all {
-            rest.extend(cut_out(old, added));
-        }
-
-        rest.push(added.clone());
-        all = rest;
+    // The intervals of one answer ascend. Of others each one replaces those before it.
+    if newer.is_sorted_by(|one, next| one.end <= next.start) {
+        return join_touching(overlay(stored, &newer));
     }
-    all.sort_by_key(|interval| interval.start);
+    let mut all = stored.to_vec();
+    for interval in newer {
+        all = overlay(&all, &[interval]);
+    }
+    join_touching(all)
+}
 
-    // Joined where they touch, so that a daily question does not grow the manifest every day.
+/// The newer intervals and what they leave of the older ones, ascending. Both ascend and are
+/// disjoint: one walk over the two.
+fn overlay(stored: &[EmptyInterval], newer: &[EmptyInterval]) -> Vec<EmptyInterval> {
+    let mut all = Vec::with_capacity(stored.len() + 2 * newer.len());
+    let mut first_cut = 0;
+
+    for old in stored {
+        let is_before = |cut: &&EmptyInterval| cut.end <= old.start;
+        let passed = newer.iter().skip(first_cut).take_while(is_before).count();
+        first_cut += passed;
+
+        // A newer answer replaces what an older one said of the same time.
+        let mut start = old.start;
+        let cuts = newer.iter().skip(first_cut);
+        for cut in cuts.take_while(|cut| cut.start < old.end) {
+            if start < cut.start {
+                let end = cut.start;
+                all.push(EmptyInterval {
+                    start,
+                    end,
+                    ..old.clone()
+                });
+            }
+            start = cut.end;
+        }
+        if start < old.end {
+            all.push(EmptyInterval {
+                start,
+                ..old.clone()
+            });
+        }
+    }
+
+    all.extend_from_slice(newer);
+    all.sort_by_key(|interval| interval.start);
+    all
+}
+
+/// Joins intervals where they touch, so that a daily question does not grow the manifest every day.
+fn join_touching(all: Vec<EmptyInterval>) -> Vec<EmptyInterval> {
     let mut joined: Vec<EmptyInterval> = Vec::with_capacity(all.len());
+
     for next in all {
         match joined.last_mut() {
             Some(last) if last.end == next.start && last.asked_at == next.asked_at => {
-                last.end = next.end
+                last.end = next.end;
             }
             _ => joined.push(next),
         }
     }
     joined
-}
-
-/// The parts of `old` before and after `cut`.
-fn cut_out(old: EmptyInterval, cut: &EmptyInterval) -> impl Iterator<Item = EmptyInterval> {
-    let before = EmptyInterval {
-        end: old.end.min(cut.start),
-        ..old.clone()
-    };
-    let after = EmptyInterval {
-        start: old.start.max(cut.end),
-        ..old
-    };
-
-    [before, after]
-        .into_iter()
-        .filter(|piece| piece.start < piece.end)
 }
 
 #[cfg(test)]
@@ -247,6 +268,15 @@ mod tests {
         assert_eq!(merged, [interval(0, 5, 1), interval(5, 20, 2)]);
     }
 
+    /// The time of the newest answer about each instant below 80.
+    fn answers(intervals: &[EmptyInterval], into: &mut BTreeMap<i64, i64>) {
+        for interval in intervals {
+            for instant in interval.start..interval.end {
+                into.insert(instant, interval.asked_at);
+            }
+        }
+    }
+
     fn rows(closes: &BTreeMap<i64, i32>) -> RawBars {
         closes
             .iter()
@@ -255,6 +285,30 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn the_ledger_remembers_the_newest_answer_about_each_instant(
+            edits in prop::collection::vec(
+                prop::collection::vec((0_i64..60, -2_i64..20), 0..8),
+                1..6,
+            ),
+        ) {
+            let mut ledger = Vec::new();
+            let mut expected = BTreeMap::new();
+            for (asked_at, edit) in (1_i64..).zip(edits) {
+                let newer: Vec<EmptyInterval> = edit
+                    .into_iter()
+                    .map(|(start, length)| interval(start, start + length, asked_at))
+                    .collect();
+                ledger = merge_empty(&ledger, &newer);
+                answers(&newer, &mut expected);
+            }
+
+            let mut remembered = BTreeMap::new();
+            answers(&ledger, &mut remembered);
+            prop_assert_eq!(remembered, expected);
+            prop_assert!(ledger.windows(2).all(|pair| pair[0].end <= pair[1].start));
+        }
+
         #[test]
         fn merging_equals_a_map_with_the_newest_value(
             stored in prop::collection::btree_map(0_i64..60, 0_i32..3, 0..40),

@@ -302,6 +302,14 @@ impl Calendar {
         !self.week_hours(date).is_empty()
     }
 
+    /// The local time in which the week of `date` would trade on it, whatever is closed or special.
+    pub(crate) fn weekly_hours(&self, date: Date) -> impl Iterator<Item = Range<DateTime>> {
+        let hours = self.week_hours(date).iter();
+        let hours =
+            hours.filter(|hours| hours.phase == Phase::Regular || self.hours == Session::Extended);
+        hours.map(move |hours| hours.open.on(date)..hours.close.on(date))
+    }
+
     /// What the closed stretches leave of a session.
     fn push_open_parts(&self, session: LocalSession, parts: &mut Vec<LocalSession>) {
         // A closed stretch lasts a day at most, so earlier ones cannot reach this session.

@@ -70,23 +70,32 @@ pub(super) fn closures<'c>(
     let exceptions = calendar.exceptions(local.start.date()..end_date).iter();
 
     let local = local.clone();
-    exceptions.filter(move |exception| {
-        let closed = closed_time(exception);
-        closed.start < local.end && local.start < closed.end
-    })
+    exceptions.filter(move |exception| closes_part_of(calendar, exception, &local))
 }
 
-/// The local time that an exception closes; the whole date if it has hours of its own.
-fn closed_time(exception: &CalendarException) -> Range<DateTime> {
+/// True if an exception closes a part of a stretch in which nothing trades.
+fn closes_part_of(
+    calendar: &Calendar,
+    exception: &CalendarException,
+    local: &Range<DateTime>,
+) -> bool {
     let date = exception.date;
     let midnight = date.to_datetime(Time::midnight());
     let next_midnight = date.saturating_add(1.day()).to_datetime(Time::midnight());
 
     match exception.kind {
-        ExceptionKind::Closed | ExceptionKind::Hours => midnight..next_midnight,
-        ExceptionKind::ClosesAt(time) => date.to_datetime(time)..next_midnight,
-        ExceptionKind::OpensAt(time) => midnight..date.to_datetime(time),
+        ExceptionKind::Closed => overlaps(&(midnight..next_midnight), local),
+        ExceptionKind::ClosesAt(time) => overlaps(&(date.to_datetime(time)..next_midnight), local),
+        ExceptionKind::OpensAt(time) => overlaps(&(midnight..date.to_datetime(time)), local),
+        // Hours of its own close what the week would trade and this date does not.
+        ExceptionKind::Hours => calendar
+            .weekly_hours(date)
+            .any(|hours| overlaps(&hours, local)),
     }
+}
+
+fn overlaps(one: &Range<DateTime>, other: &Range<DateTime>) -> bool {
+    one.start < other.end && other.start < one.end
 }
 
 /// The dates of which the whole local day lies in the stretch.

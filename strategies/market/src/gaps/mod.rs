@@ -209,9 +209,13 @@ impl Runs {
     }
 
     /// A stored bar, or the end of the slots, ends every run.
+    #[inline]
     fn end(&mut self) {
-        self.ended.extend(self.missing.take());
-        self.ended.extend(self.unavailable.take());
+        // Most stored bars follow a stored bar.
+        if self.missing.is_some() || self.unavailable.is_some() {
+            self.ended.extend(self.missing.take());
+            self.ended.extend(self.unavailable.take());
+        }
     }
 }
 

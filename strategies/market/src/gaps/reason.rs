@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use jiff::ToSpan;
 use jiff::civil::{Date, DateTime};
 use schemas::gaps::GapClass;
 
@@ -91,13 +92,15 @@ fn explain_weekend(local: &Range<DateTime>) -> String {
 }
 
 fn explain_holiday(local: &Range<DateTime>, calendar: &Calendar) -> String {
-    let closures: Vec<String> = closures(calendar, local).map(describe_closure).collect();
+    let closures: Vec<String> = closures(calendar, local)
+        .map(|closure| describe_closure(closure, calendar))
+        .collect();
     let name = calendar.name();
     format!("{} in the calendar {name}", list_names(&closures))
 }
 
 /// `holiday on Wed 2019-12-25 (Christmas)`, `early close on Tue 2019-12-24 at 13:00`.
-fn describe_closure(closure: &CalendarException) -> String {
+fn describe_closure(closure: &CalendarException, calendar: &Calendar) -> String {
     let date = name_date(closure.date);
     let text = match closure.kind {
         ExceptionKind::Closed => format!("holiday on {date}"),
@@ -107,13 +110,27 @@ fn describe_closure(closure: &CalendarException) -> String {
         ExceptionKind::OpensAt(time) => {
             format!("late open on {date} at {}", time.strftime("%H:%M"))
         }
-        ExceptionKind::Hours => format!("other hours on {date}"),
+        ExceptionKind::Hours => {
+            let hours = hours_on(closure.date, calendar);
+            format!("only {hours} on {date}")
+        }
     };
 
     match closure.name.as_str() {
         "" => text,
         name => format!("{text} ({name})"),
     }
+}
+
+/// The local hours of a trading date, as in `09:30 to 13:00`.
+fn hours_on(date: Date, calendar: &Calendar) -> String {
+    let time_of = |instant: Utc| calendar.local(instant).strftime("%H:%M").to_string();
+    let sessions = calendar.sessions(date..date.saturating_add(1.day()));
+    let hours: Vec<String> = sessions
+        .iter()
+        .map(|session| format!("{} to {}", time_of(session.open), time_of(session.close)))
+        .collect();
+    list_names(&hours)
 }
 
 fn explain_sessions(

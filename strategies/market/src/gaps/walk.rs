@@ -1,9 +1,7 @@
 //! One walk over what is expected, what is stored, and what is known to be absent: all three are
 //! sorted, so no slot is searched for.
 
-use std::iter::Peekable;
 use std::ops::Range;
-use std::slice::Iter;
 
 use crate::grid::Slot;
 use crate::time::Utc;
@@ -21,15 +19,15 @@ pub(super) enum SlotState {
 
 /// The slots in order, each with its state. A bar falls into the last slot that opens at or before
 /// its label, if the label lies before that slot's close.
-pub(super) fn walk_slots<'a>(
+pub(super) const fn walk_slots<'a>(
     slots: &'a [Slot],
     stored: &'a [Utc],
     known_empty: &'a [Range<Utc>],
 ) -> SlotWalk<'a> {
     SlotWalk {
-        slots: slots.iter().peekable(),
-        stored: stored.iter().peekable(),
-        known_empty: known_empty.iter().peekable(),
+        slots,
+        stored,
+        known_empty,
     }
 }
 
@@ -41,37 +39,59 @@ pub fn missing_slots(slots: &[Slot], stored: &[Utc], known_empty: &[Range<Utc>])
     missing.map(|(slot, _)| slot).collect()
 }
 
-/// See [`walk_slots`].
+/// The parts of the three lists that were not walked yet; see [`walk_slots`].
 pub(super) struct SlotWalk<'a> {
-    slots: Peekable<Iter<'a, Slot>>,
-    stored: Peekable<Iter<'a, Utc>>,
-    known_empty: Peekable<Iter<'a, Range<Utc>>>,
+    slots: &'a [Slot],
+    stored: &'a [Utc],
+    known_empty: &'a [Range<Utc>],
 }
 
 impl Iterator for SlotWalk<'_> {
     type Item = (Slot, SlotState);
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        let slot = *self.slots.next()?;
-        let next_open = self.slots.peek().map_or(slot.close, |next| next.open);
+        let (slot, later_slots) = self.slots.split_first()?;
+        self.slots = later_slots;
+
+        // Almost every bar has the label of its slot. A second bar in it is passed over as one
+        // before the next slot.
+        if let Some((bar, later_bars)) = self.stored.split_first()
+            && *bar == slot.open
+        {
+            self.stored = later_bars;
+            return Some((*slot, SlotState::Present));
+        }
+        Some((*slot, self.search(slot)))
+    }
+}
+
+impl SlotWalk<'_> {
+    /// The state of a slot whose label is not the next stored one.
+    fn search(&mut self, slot: &Slot) -> SlotState {
+        let next_open = self.slots.first().map_or(slot.close, |next| next.open);
         let end = slot.close.min(next_open);
 
         // Bars outside of every slot lie before this one.
-        while self.stored.next_if(|bar| **bar < slot.open).is_some() {}
-        let mut state = SlotState::Missing;
-        while self.stored.next_if(|bar| **bar < end).is_some() {
-            state = SlotState::Present;
+        while let Some((bar, later_bars)) = self.stored.split_first()
+            && *bar < end
+        {
+            self.stored = later_bars;
+            if *bar >= slot.open {
+                return SlotState::Present;
+            }
         }
 
-        let is_past = |empty: &&Range<Utc>| empty.end <= slot.open;
-        while self.known_empty.next_if(is_past).is_some() {}
-        let is_empty = self
-            .known_empty
-            .peek()
-            .is_some_and(|empty| empty.start <= slot.open);
-        if is_empty && state == SlotState::Missing {
-            state = SlotState::KnownEmpty;
+        while let Some((empty, later_ranges)) = self.known_empty.split_first()
+            && empty.end <= slot.open
+        {
+            self.known_empty = later_ranges;
         }
-        Some((slot, state))
+        let next_empty = self.known_empty.first();
+        if next_empty.is_some_and(|empty| empty.start <= slot.open) {
+            SlotState::KnownEmpty
+        } else {
+            SlotState::Missing
+        }
     }
 }

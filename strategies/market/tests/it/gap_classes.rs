@@ -133,7 +133,8 @@ fn a_weekend_with_a_holiday_is_a_holiday() {
         ["expected_holiday 2019-01-18T21:00 2019-01-22T14:30 0"]
     );
 
-    let reason = "holiday on Mon 2019-01-21 in the calendar us_equities";
+    let reason =
+        "holiday on Mon 2019-01-21 (Martin Luther King Jr. Day) in the calendar us_equities";
     assert_eq!(case.reasons(), [reason]);
 }
 
