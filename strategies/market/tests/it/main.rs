@@ -17,6 +17,8 @@ mod grid_rules;
 #[cfg(test)]
 mod identity;
 #[cfg(test)]
+mod leak_hunt;
+#[cfg(test)]
 mod spellings;
 #[cfg(test)]
 mod symbols_page;
