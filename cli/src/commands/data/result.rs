@@ -1,7 +1,7 @@
 //! What `ktrdr data load` says at its end: for each series what was fetched, and what the validator
 //! found.
 
-use market::{SeriesKey, Utc};
+use market::{GapClass, SeriesKey, Utc};
 use schemas::commands::{FetchOutcome, FetchedSeries, ValidateOutcome, ValidatedSeries};
 use schemas::ids::Service;
 use schemas::operation::OperationRecord;
@@ -54,9 +54,30 @@ fn describe_stored(series: &FetchedSeries) -> String {
         _ => String::new(),
     };
     format!(
-        "{} bars{range}; {} new, {} changed, {} still missing",
-        series.rows, series.work.new, series.work.changed, series.remaining
+        "{} bars{range}; {} new, {} changed, {} still missing{}",
+        series.rows,
+        series.work.new,
+        series.work.changed,
+        series.remaining,
+        describe_classes(series)
     )
+}
+
+/// ` (2 provider_empty, 1 missing_data)`: the classes of the bars that are still missing.
+fn describe_classes(series: &FetchedSeries) -> String {
+    let with_bars = series
+        .gaps
+        .remaining
+        .iter()
+        .filter(|(class, count)| count.bars > 0 && **class != GapClass::BeforeHistory);
+    let counts: Vec<String> = with_bars
+        .map(|(class, count)| format!("{} {class}", count.bars))
+        .collect();
+
+    match counts.as_slice() {
+        [] => String::new(),
+        counts => format!(" ({})", counts.join(", ")),
+    }
 }
 
 fn describe_quality(checked: &ValidatedSeries) -> String {
@@ -71,7 +92,7 @@ fn describe_quality(checked: &ValidatedSeries) -> String {
 #[cfg(test)]
 mod tests {
     use schemas::commands::FetchCounts;
-    use schemas::gaps::FetchedGaps;
+    use schemas::gaps::{FetchedGaps, GapCount};
 
     use super::*;
 
@@ -95,7 +116,17 @@ mod tests {
             },
             missing: 26,
             remaining: 2,
-            gaps: FetchedGaps::default(),
+            gaps: FetchedGaps {
+                remaining: [(
+                    GapClass::ProviderEmpty,
+                    GapCount {
+                        stretches: 1,
+                        bars: 2,
+                    },
+                )]
+                .into(),
+                ..FetchedGaps::default()
+            },
             warnings: vec!["the provider has no volume".to_owned()],
         }
     }
@@ -122,7 +153,7 @@ mod tests {
             .collect();
 
         insta::assert_snapshot!(text.join("\n"), @"
-        EURUSD 1h|120 bars, 2020-01-02T00:00:00Z to 2020-01-07T00:00:00Z; 24 new, 1 changed, 2 still missing
+        EURUSD 1h|120 bars, 2020-01-02T00:00:00Z to 2020-01-07T00:00:00Z; 24 new, 1 changed, 2 still missing (2 provider_empty)
         |quality 99.2 of 100 (healthy)
         |the provider has no volume
         ");

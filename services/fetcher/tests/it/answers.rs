@@ -7,7 +7,7 @@ use schemas::gaps::{GapClass, GapCount};
 use store::{Edit, RawBar, RawBars};
 
 use crate::fetching::{hourly, memory, run, spring, stored};
-use crate::scripted::{HOUR, Runner, euro, utc};
+use crate::scripted::{HOUR, Runner, bar, euro, utc};
 
 /// An edit that stores these bars and says nothing about emptiness.
 fn edit(bars: RawBars) -> Edit {
@@ -213,4 +213,32 @@ async fn two_fetches_of_one_series_lose_nothing() {
     let after = stored(&store, &euro()).await;
     assert_eq!(after.open_time, provider.bars.open_time);
     assert_eq!(after.close, provider.bars.close);
+}
+
+#[tokio::test]
+async fn appending_a_week_writes_two_files_at_most() {
+    let store = memory().await;
+    let mut key = euro();
+    key.timeframe = "5m".parse().unwrap();
+    let bars = |range: [&str; 2]| -> RawBars {
+        let count = (utc(range[1]).0 - utc(range[0]).0) / (5 * 60_000_000);
+        let opens = (0..count).map(|step| utc(range[0]).plus_micros(step * 300_000_000));
+        opens.map(|open| bar(open, 1.0)).collect()
+    };
+    let history = edit(bars(["2019-06-01T00:00:00Z", "2020-03-28T00:00:00Z"]));
+    let before = store.series().commit(&key, history, None).await.unwrap();
+
+    // A week over the end of a month.
+    let week = edit(bars(["2020-03-28T00:00:00Z", "2020-04-04T00:00:00Z"]));
+    let after = store.series().commit(&key, week, None).await.unwrap();
+
+    let old_files = &before.snapshot.manifest.files;
+    let new_files = &after.snapshot.manifest.files;
+    let written: Vec<&str> = new_files
+        .iter()
+        .filter(|file| !old_files.contains(file))
+        .map(|file| file.period.as_str())
+        .collect();
+    assert_eq!(written, ["2020-03", "2020-04"]);
+    assert_eq!((old_files.len(), new_files.len()), (10, 11));
 }
