@@ -1,6 +1,6 @@
 //! `ktrdr calendars add`: a calendar file into the store, for every program that uses it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use market::{Calendar, CalendarError};
@@ -59,7 +59,7 @@ pub(super) fn read_calendar_file(file: &PathBuf, context: &Context) -> Result<St
 }
 
 /// A file that is not a calendar, with the line where the parser knows it.
-pub(super) fn wrong_file(file: &PathBuf, error: &CalendarError) -> Failure {
+pub(super) fn wrong_file(file: &Path, error: &CalendarError) -> Failure {
     let failure = Failure::of(Exit::Usage, codes::DATA_CALENDAR, error);
     let message = format!("{}: {}", file.display(), failure.message);
     Failure { message, ..failure }.with_hint(error.hint())
