@@ -120,33 +120,19 @@ async fn plan_series(
         })?;
     let coverage = provider.coverage(&key).await.map_err(failure_of)?;
 
-    let snapshot = store.series().snapshot(&key, None).await?;
-    let stored = match &snapshot {
-        Some(snapshot) => store.series().raw_bars(snapshot, ALL_TIME).await?.open_time,
-        None => Vec::new(),
-    };
-    let empty: &[EmptyInterval] = match &snapshot {
-        Some(snapshot) => &snapshot.manifest.empty,
-        None => &[],
-    };
-
+    let (stored, empty) = read_stored(&key, store).await?;
     let facts = SeriesFacts {
         key: &key,
         calendar: Calendar::for_key(&key),
         anchor: provider.anchor(),
         stored: &stored,
-        empty,
+        empty: &empty,
         coverage,
         span_max: provider.span_max(timeframe),
         settings: &settings.gaps,
         now: now(),
     };
-    let wish = FetchWish {
-        mode: FetchMode::from(args.mode),
-        start: args.start.map(Utc::from_timestamp),
-        end: args.end.map(Utc::from_timestamp),
-        refetch: args.refetch,
-    };
+    let wish = args.wish();
     let plan = plan(&wish, &facts).map_err(|error| {
         Failure::of(Exit::Usage, codes::DATA_INVALID_DATE_RANGE, &error)
             .with_hint("give a start that is earlier than the end")
@@ -159,6 +145,31 @@ async fn plan_series(
         plan,
         key,
     })
+}
+
+/// Labels of the stored bars, ascending, and where the provider had none.
+async fn read_stored(
+    key: &SeriesKey,
+    store: &Store,
+) -> Result<(Vec<Utc>, Vec<EmptyInterval>), Failure> {
+    match store.series().snapshot(key, None).await? {
+        Some(snapshot) => {
+            let bars = store.series().raw_bars(&snapshot, ALL_TIME).await?;
+            Ok((bars.open_time, snapshot.manifest.empty))
+        }
+        None => Ok((Vec::new(), Vec::new())),
+    }
+}
+
+impl PlanArgs {
+    fn wish(&self) -> FetchWish {
+        FetchWish {
+            mode: FetchMode::from(self.mode),
+            start: self.start.map(Utc::from_timestamp),
+            end: self.end.map(Utc::from_timestamp),
+            refetch: self.refetch,
+        }
+    }
 }
 
 fn failure_of(error: ProviderError) -> Failure {

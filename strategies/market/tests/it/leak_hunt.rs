@@ -241,6 +241,7 @@ fn days_of_bar(timeframe: Timeframe, day: i64) -> std::ops::Range<i64> {
     let text = timeframe.to_string();
     let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
     let count: i64 = digits.parse().unwrap();
+
     match text.trim_start_matches(|digit: char| digit.is_ascii_digit()) {
         "d" => day..day + count,
         "w" => day - weekday(day)..day - weekday(day) + 7 * count,
