@@ -85,6 +85,21 @@ fn a_plan_shows_the_requests_and_makes_none() {
     insta::assert_snapshot!(screens.replace(&here, "HERE"));
 }
 
+#[test]
+fn the_page_on_gaps_shows_what_the_commands_print() {
+    let place = Place::with_a_week_of_hours();
+    place.import(&place.path().join("bars/AAPL_1h.csv"));
+    let page = std::fs::read_to_string(root().join("docs/gaps.md")).unwrap();
+
+    for arguments in [
+        "data gaps AAPL --timeframe 1h",
+        "data plan AAPL --timeframe 1h --mode full",
+    ] {
+        let screen = format!("$ ktrdr {arguments}\n{}", place.run(arguments).out);
+        assert!(page.contains(&screen), "{screen}");
+    }
+}
+
 /// Bars of each class among the gaps of a sample series.
 fn bars_by_class(place: &Place, symbol: &str, timeframe: &str) -> String {
     let file = format!("tests/bars/{symbol}_{timeframe}.csv.gz");

@@ -20,6 +20,7 @@
 use std::ops::Range;
 
 use crate::calendar::{Calendar, TradingSession};
+use crate::gaps::walk::{SlotState, walk_slots};
 use crate::series::{DayBoundary, SeriesKey};
 use crate::time::{DAY_MICROS, EPOCH_MONDAY, FIRST_DATE, LAST_DATE, Utc};
 use crate::timeframe::{Timeframe, TimeframeUnit};
@@ -384,6 +385,14 @@ pub fn gaps(expected: &[Slot], stored: &[Utc]) -> Vec<Gap> {
 
 /// For each slot, whether a stored bar falls into it.
 fn find_present(expected: &[Slot], stored: &[Utc]) -> Vec<bool> {
+    // Labels that ascend, as stored ones do, are found in one walk.
+    if stored.is_sorted() {
+        let states = walk_slots(expected, stored, &[]);
+        return states
+            .map(|(_, state)| state == SlotState::Present)
+            .collect();
+    }
+
     let mut present = vec![false; expected.len()];
     for &bar in stored {
         let slot = slot_index(expected, bar);

@@ -219,7 +219,8 @@ fn known_volume(volume: f64, expected: &Expected) -> f64 {
     if is_absent { f64::NAN } else { volume }
 }
 
-/// True for currencies, metals and indices: their trades are not counted anywhere, and files hold 0.
+/// True for currencies, metals and indices: their trades are not counted anywhere, and files hold
+/// 0.
 fn has_no_volume(expected: &Expected) -> bool {
     !expected.instrument.class().has_volume()
 }

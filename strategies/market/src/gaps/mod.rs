@@ -15,7 +15,7 @@
 
 mod closed;
 mod reason;
-mod walk;
+pub(crate) mod walk;
 
 use std::ops::Range;
 

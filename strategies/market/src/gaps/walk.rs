@@ -8,7 +8,7 @@ use crate::time::Utc;
 
 /// What is known of an expected bar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum SlotState {
+pub(crate) enum SlotState {
     /// A stored bar falls into the slot.
     Present,
     /// It is not stored, and the provider said that it has none.
@@ -19,7 +19,7 @@ pub(super) enum SlotState {
 
 /// The slots in order, each with its state. A bar falls into the last slot that opens at or before
 /// its label, if the label lies before that slot's close.
-pub(super) const fn walk_slots<'a>(
+pub(crate) const fn walk_slots<'a>(
     slots: &'a [Slot],
     stored: &'a [Utc],
     known_empty: &'a [Range<Utc>],
@@ -40,7 +40,7 @@ pub fn missing_slots(slots: &[Slot], stored: &[Utc], known_empty: &[Range<Utc>])
 }
 
 /// The parts of the three lists that were not walked yet; see [`walk_slots`].
-pub(super) struct SlotWalk<'a> {
+pub(crate) struct SlotWalk<'a> {
     slots: &'a [Slot],
     stored: &'a [Utc],
     known_empty: &'a [Range<Utc>],

@@ -1,8 +1,9 @@
 //! Instruments: one identity for every spelling of a symbol.
 //!
 //! `EURUSD`, `EUR/USD`, `EUR.USD` and `fx:EUR.USD` are one instrument, `fx:EUR.USD`. A dot alone
-//! makes no currency pair: `BRK.B` is a share class. A text that may be two things is never guessed:
-//! the wrong class has the wrong hours, and bars would count as known before they are over.
+//! makes no currency pair: `BRK.B` is a share class. A text that may be two things is never
+//! guessed: the wrong class has the wrong hours, and bars would count as known before they are
+//! over.
 
 mod class;
 mod currencies;

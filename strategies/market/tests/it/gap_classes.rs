@@ -348,9 +348,13 @@ proptest! {
             *open = open.plus_micros(shift * half_bar.min(1_800_000_000) / 2);
         }
 
-        let by_search = missing(&case.slots, &case.stored);
+        // Labels that do not ascend are searched for one by one.
+        let mut descending = case.stored.clone();
+        descending.reverse();
+        let by_search = missing(&case.slots, &descending);
         prop_assert_eq!(&missing_slots(&case.slots, &case.stored, &[]), &by_search);
-        let runs: Vec<(Utc, Utc, u64)> = gaps(&case.slots, &case.stored)
+        prop_assert_eq!(&missing(&case.slots, &case.stored), &by_search);
+        let runs: Vec<(Utc, Utc, u64)> = gaps(&case.slots, &descending)
             .iter()
             .map(|gap| (gap.start, gap.end, gap.bars as u64))
             .collect();

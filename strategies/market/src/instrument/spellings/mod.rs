@@ -17,7 +17,7 @@ const TEXT_LENGTH_MAX: usize = 2 * SYMBOL_LENGTH_MAX;
 
 /// What a spelling makes of a text.
 enum Outcome {
-    /// One instrument.
+    /// One instrument and no other.
     Is(Instrument),
     /// Several things, or one that nobody has said: the user chooses.
     CanBe(Vec<Instrument>),
@@ -62,7 +62,7 @@ pub static SPELLINGS: [Spelling; 27] = [
         vendors: "ccxt, freqtrade",
         examples: &["BTC/USDT:USDT"],
         meaning: "a crypto perpetual",
-        read: prefixes::settled,
+        read: prefixes::paid_in,
     },
     Spelling {
         form: "EXCHANGE:SYMBOL",

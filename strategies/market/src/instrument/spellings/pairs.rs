@@ -175,12 +175,6 @@ fn joined_pair(name: &str, text: &str) -> Option<Outcome> {
         .iter()
         .filter(|cut| STABLE_DOLLARS.contains(&cut.1))
         .collect();
-    let pairs = |cuts: &[&(&str, &str)]| -> Vec<Instrument> {
-        let names = cuts.iter().map(|(base, quote)| format!("{base}/{quote}"));
-        names
-            .filter_map(|name| instrument_of(AssetClass::Crypto, &name).ok())
-            .collect()
-    };
 
     match (cuts.as_slice(), stable.as_slice()) {
         // A coin in dollars: the spot market and the perpetual have one name.

@@ -13,17 +13,17 @@ enum Lists {
     Shares(&'static str),
     /// Shares of one of several exchanges, by suffix.
     SharesOf(&'static [&'static str]),
-    /// Indices.
+    /// Indices, which nobody trades as such.
     Indices,
     /// Crypto pairs, and perpetuals that say so.
     Crypto,
     /// Crypto perpetuals only.
     Perpetuals,
-    /// Futures.
+    /// Futures by root and month.
     Futures,
     /// Whatever a broker offers: read as without the prefix.
     Anything,
-    /// Options.
+    /// Options, which are no instruments here.
     Options,
 }
 
@@ -177,16 +177,16 @@ pub(super) fn class(text: &str) -> Option<Outcome> {
     }
 }
 
-/// `BTC/USDT:USDT`: a perpetual, and what it is settled in; with a date behind it a future.
-pub(super) fn settled(text: &str) -> Option<Outcome> {
+/// `BTC/USDT:USDT`: a perpetual, and what it is paid in; with a date behind it a future.
+pub(super) fn paid_in(text: &str) -> Option<Outcome> {
     let (pair, settlement) = text.split_once(':')?;
     let (_, quote) = pair.split_once('/')?;
     if settlement.contains('-') {
         return Some(contracts::refuse_dated_crypto(text));
     }
 
-    let is_settled = settlement == quote || pair.starts_with(&format!("{settlement}/"));
-    is_settled.then(|| instrument_of(AssetClass::Perpetual, pair).into())
+    let is_perpetual = settlement == quote || pair.starts_with(&format!("{settlement}/"));
+    is_perpetual.then(|| instrument_of(AssetClass::Perpetual, pair).into())
 }
 
 /// `NASDAQ:AAPL`, `BINANCE:BTCUSDT`: what the source lists decides.
