@@ -381,6 +381,7 @@ mod tests {
             describe("crypto:BTC/USD:4h=some=file.csv"),
             "crypto:BTC.USD 4h some=file.csv"
         );
+
         assert_eq!(
             describe("data/AAPL_1d.csv.gz"),
             "stk:AAPL 1d data/AAPL_1d.csv.gz"

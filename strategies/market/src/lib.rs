@@ -11,6 +11,7 @@ mod calendar_file;
 mod calendar_names;
 mod gaps;
 mod grid;
+mod hours_check;
 mod instrument;
 mod series;
 mod time;
@@ -28,6 +29,7 @@ pub use gaps::{
 pub use grid::{
     CloseTimeError, Gap, HourAnchor, Slot, close_times, expected, gaps, missing, slot_index,
 };
+pub use hours_check::{WrongHours, check_hours};
 pub use instrument::{
     AssetClass, Explanation, Instrument, InstrumentError, SPELLINGS, SYMBOL_LENGTH_MAX, Spelling,
 };

@@ -143,6 +143,7 @@ mod tests {
         );
         assert_eq!(read("EUR_USD_1h.csv").as_deref(), Some("fx:EUR.USD 1h"));
         assert_eq!(read("ES=F_1d.csv").as_deref(), Some("fut:ES 1d"));
+
         assert_eq!(read("README.md"), None);
         assert_eq!(read("AAPL_2h.csv").as_deref(), Some("stk:AAPL 2h"));
         assert_eq!(read("AAPL_daily.csv").as_deref(), Some("stk:AAPL 1d"));

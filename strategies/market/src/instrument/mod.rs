@@ -88,7 +88,7 @@ impl Instrument {
     }
 
     /// The class and the symbol as people write them: `crypto:BTC/USD`, `fut:ES:202612`.
-    fn prefixed(&self) -> String {
+    pub(crate) fn prefixed(&self) -> String {
         match self.pair() {
             Some((base, quote)) => format!("{}:{base}/{quote}", self.class),
             None => self.id(),

@@ -15,6 +15,8 @@ mod gap_classes;
 #[cfg(test)]
 mod grid_rules;
 #[cfg(test)]
+mod hours_check;
+#[cfg(test)]
 mod identity;
 #[cfg(test)]
 mod leak_hunt;

@@ -53,6 +53,7 @@ pub(super) fn stooq(text: &str) -> Option<Outcome> {
 pub(super) fn shared_suffix(text: &str) -> Option<Outcome> {
     let (name, suffix) = text.rsplit_once('.')?;
     let pair = format!("{name}/USD");
+
     match suffix {
         "F" if venue_of(name).is_some() => {
             candidates([(AssetClass::Future, name), (AssetClass::Stock, text)])

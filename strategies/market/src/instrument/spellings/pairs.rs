@@ -169,6 +169,14 @@ pub(super) fn joined(text: &str) -> Option<Outcome> {
     None
 }
 
+/// Every way to cut a text into a coin and what it is priced in.
+fn crypto_pairs(cuts: &[(&str, &str)]) -> Vec<Instrument> {
+    let names = cuts.iter().map(|(base, quote)| format!("{base}/{quote}"));
+    names
+        .filter_map(|name| instrument_of(AssetClass::Crypto, &name).ok())
+        .collect()
+}
+
 fn joined_pair(name: &str, text: &str) -> Option<Outcome> {
     let cuts = crypto_cuts(name);
     let stable: Vec<_> = cuts
@@ -186,7 +194,7 @@ fn joined_pair(name: &str, text: &str) -> Option<Outcome> {
             certainly(AssetClass::Crypto, &format!("{base}/{quote}"))
         }
         ([_], [(base, quote)]) => certainly(AssetClass::Crypto, &format!("{base}/{quote}")),
-        (_, [_, ..]) => Some(Outcome::CanBe(pairs(&cuts.iter().collect::<Vec<_>>()))),
+        (_, [_, ..]) => Some(Outcome::CanBe(crypto_pairs(&cuts))),
         ([(base, "USD")], []) if base.len() >= 2 => candidates([
             (AssetClass::Crypto, &format!("{base}/USD")),
             (AssetClass::Stock, text),
