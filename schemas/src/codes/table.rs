@@ -99,7 +99,8 @@ codes! {
         DATA_TWICE = "Twice": "Two files were given for one series.";
         DATA_UNNAMED = "Unnamed":
             "Neither the flags nor the name of the file say which series it holds.";
-        DATA_WRONG_HOURS = "WrongHours": "The bars trade at hours at which their instrument does not.";
+        DATA_WRONG_HOURS = "WrongHours":
+            "The bars trade at hours at which their instrument does not.";
     }
     Dummy "DUMMY" "The reference service." {
         DUMMY_ASKED = "Asked": "The command asked the dummy to fail.";

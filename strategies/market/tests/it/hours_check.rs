@@ -81,7 +81,7 @@ fn gold_under_the_name_of_a_share_is_refused_as_a_metal() {
 }
 
 #[test]
-fn bars_before_and_after_the_regular_hours_name_the_longer_calendar() {
+fn bars_around_the_regular_hours_name_the_longer_calendar() {
     // 04:00 to 20:00 in New York, in summer.
     let hours = round_the_clock("2024-07-08T08:00:00Z", 1, 16);
     let next = round_the_clock("2024-07-09T08:00:00Z", 1, 16);
@@ -109,6 +109,7 @@ fn bars_that_fit_and_single_mistakes_pass() {
             "{symbol}"
         );
     }
+
     assert_eq!(check_hours(&key("AAPL", timeframe("1h")), &[]), Ok(()));
 }
 

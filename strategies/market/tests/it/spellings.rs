@@ -74,6 +74,7 @@ fn spellings_of_vendors_name_the_class() {
         ("OANDA:EUR_USD", "fx:EUR.USD"),
         ("C:EURUSD", "fx:EUR.USD"),
         ("FX:EURUSD", "fx:EUR.USD"),
+        // Metals are priced as currencies are, and are none.
         ("XAUUSD", "metal:XAU.USD"),
         ("XAU_USD", "metal:XAU.USD"),
         ("XAGEURm", "metal:XAG.EUR"),
@@ -94,6 +95,7 @@ fn spellings_of_vendors_name_the_class() {
         ("X:BTCUSD", "crypto:BTC.USD"),
         ("BINANCE:BTCUSDT", "crypto:BTC.USDT"),
         ("KRAKEN:XBTUSD", "crypto:BTC.USD"),
+        // A perpetual says so.
         ("BTCUSDT.P", "perp:BTC.USDT"),
         ("BYBIT:ETHUSDT.P", "perp:ETH.USDT"),
         ("BTCUSDT-PERP", "perp:BTC.USDT"),
