@@ -61,7 +61,7 @@ fn one_symbol_is_one_series_whatever_its_separator() {
 }
 
 #[test]
-fn spellings_of_vendors_name_the_class() {
+fn currencies_and_metals_are_read_as_vendors_write_them() {
     assert_readings(&[
         ("EURUSD=X", "fx:EUR.USD"),
         ("JPY=X", "fx:USD.JPY"),
@@ -80,6 +80,12 @@ fn spellings_of_vendors_name_the_class() {
         ("XAGEURm", "metal:XAG.EUR"),
         ("OANDA:XAUUSD", "metal:XAU.USD"),
         ("XPTUSD", "metal:XPT.USD"),
+    ]);
+}
+
+#[test]
+fn crypto_pairs_are_read_as_vendors_write_them() {
+    assert_readings(&[
         ("BTC-USD", "crypto:BTC.USD"),
         ("BTCUSDT", "crypto:BTC.USDT"),
         ("BTCFDUSD", "crypto:BTC.FDUSD"),
