@@ -3,11 +3,13 @@
 
 mod fetch;
 mod global;
+mod out_file;
 mod range;
 mod run;
 pub(crate) mod values;
 
 pub(crate) use fetch::{FetchModeArg, join_names, series_requests};
 pub(crate) use global::{Color, GlobalArgs};
+pub(crate) use out_file::OutFile;
 pub(crate) use range::RangeArgs;
 pub(crate) use run::RunArgs;

@@ -4,9 +4,8 @@
 use std::time::Duration;
 
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use market::{Instrument, Timeframe};
+use market::{Instrument, Moment, Timeframe};
 use schemas::ids::{InvalidId, OperationId};
 use schemas::operation::OperationState;
 
@@ -66,23 +65,19 @@ pub(crate) fn parse_date(text: &str) -> Result<Date, String> {
         .map_err(|_| "expected a date such as 2024-01-31".to_owned())
 }
 
-/// A date (its midnight UTC) or an instant.
+/// A date (its midnight UTC) or an instant, in UTC where it names no zone.
 pub(crate) fn parse_instant(text: &str) -> Result<Timestamp, String> {
-    text.parse()
-        .ok()
-        .or_else(|| midnight_of(text))
-        .ok_or_else(|| "expected 2024-01-31 or 2024-01-31T14:30:00Z".to_owned())
+    parse_moment(text).map(|moment| moment.start().timestamp())
 }
 
 /// An exclusive end: the midnight after a date, because people mean a last date to be included, or
 /// an instant as it is.
 pub(crate) fn parse_end(text: &str) -> Result<Timestamp, String> {
-    let is_date = text.parse::<Timestamp>().is_err();
-    let added = SignedDuration::from_hours(if is_date { 24 } else { 0 });
+    parse_moment(text).map(|moment| moment.end().timestamp())
+}
 
-    parse_instant(text)?
-        .checked_add(added)
-        .map_err(|error| error.to_string())
+fn parse_moment(text: &str) -> Result<Moment, String> {
+    Moment::parse(text).ok_or_else(|| format!("expected {}", Moment::FORM))
 }
 
 /// A date (its midnight UTC), an instant, or how long ago: `2h`, `3d`.
@@ -97,11 +92,6 @@ pub(crate) fn parse_since(text: &str) -> Result<Timestamp, String> {
         .ok()
         .or_else(time_ago)
         .ok_or_else(|| "expected 2026-03-01, an instant, or a time ago as in 2h or 3d".to_owned())
-}
-
-fn midnight_of(date: &str) -> Option<Timestamp> {
-    let midnight = date.parse::<Date>().ok()?.to_zoned(TimeZone::UTC).ok()?;
-    Some(midnight.timestamp())
 }
 
 /// `2h`, `3d`; a day has 24 hours, because a time ago is meant and no calendar.
@@ -150,6 +140,10 @@ mod tests {
 
         let instant = parse_end("2024-01-31T12:00:00Z").unwrap();
         assert_eq!(instant, "2024-01-31T12:00:00Z".parse().unwrap());
+
+        // A time of day without a zone is one in UTC, not a whole day.
+        let instant = parse_end("2024-01-31 02:00").unwrap();
+        assert_eq!(instant, "2024-01-31T02:00:00Z".parse().unwrap());
 
         assert!(parse_instant("31.1.2024").is_err());
     }

@@ -1,12 +1,12 @@
 //! `ktrdr decode`: one payload from standard input as one line of JSON, for
 //! `nats sub --translate 'ktrdr decode'`.
 
-use std::io::{Read as _, Write as _};
+use std::io::Read as _;
 
 use clap::Args;
 use schemas::{codec, codes};
 
-use crate::console::{Exit, Failure};
+use crate::console::{Exit, Failure, standard_output};
 use crate::context::Context;
 
 /// `ktrdr decode`, which has no arguments of its own.
@@ -32,7 +32,6 @@ pub(crate) async fn run(_args: &DecodeArgs, _context: &Context) -> Result<Exit, 
             .with_hint("give exactly one payload, without the headers")
     })?;
 
-    // A closed pipe is a reader that has seen enough, not an error.
-    let _ = writeln!(std::io::stdout().lock(), "{value}");
+    standard_output::write_line(&value.to_string());
     Ok(Exit::Done)
 }

@@ -21,11 +21,12 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use runtime::settings::process_environment;
 use schemas::codes;
 use schemas::operation::OperationRecord;
 
 use crate::arguments::GlobalArgs;
-use crate::console::{Exit, Failure, Output};
+use crate::console::{Exit, Failure, Output, standard_output};
 use crate::context::Context;
 use crate::up;
 
@@ -108,7 +109,7 @@ commands! {
 
 /// Runs the program: the exit code is that of the command, and a failure is printed.
 pub fn run(line: &CommandLine) -> ExitCode {
-    let environment: BTreeMap<String, String> = std::env::vars().collect();
+    let environment = process_environment();
     let output = Output::new(&line.global, &environment);
 
     let ended = tokio::runtime::Runtime::new()
@@ -118,13 +119,22 @@ pub fn run(line: &CommandLine) -> ExitCode {
         })
         .and_then(|runtime| runtime.block_on(run_command(line, output.clone(), environment)));
 
-    match ended {
-        Ok(exit) => exit.into(),
+    let mut exit = match ended {
+        Ok(exit) => exit,
         Err(failure) => {
             output.failure(&failure);
-            failure.exit.into()
+            failure.exit
+        }
+    };
+
+    // A result that did not arrive whole is a failure, whatever the command says.
+    if let Err(failure) = standard_output::finish() {
+        output.failure_for_people(&failure);
+        if exit == Exit::Done {
+            exit = failure.exit;
         }
     }
+    exit.into()
 }
 
 async fn run_command(

@@ -7,6 +7,7 @@ mod failures;
 mod interrupts;
 mod logs;
 mod output;
+pub(crate) mod standard_output;
 mod table_file;
 mod terminal_echo;
 mod words;
@@ -16,6 +17,8 @@ pub(crate) use failures::Failure;
 pub(crate) use interrupts::{Interrupt, Interrupts};
 pub(crate) use logs::start_logging;
 pub(crate) use output::{Output, Style, Tone, extended, print_pairs};
-pub(crate) use table_file::write_table;
+pub(crate) use table_file::{remarks_beside, require_other_file, write_table};
 pub(crate) use terminal_echo::ControlEchoOff;
-pub(crate) use words::{count_of, join_with_commas, now, percent_of, time_or_blank};
+pub(crate) use words::{
+    count_of, join_with_commas, now, path_json, percent_of, place_of_lines, time_or_blank,
+};

@@ -8,7 +8,7 @@ use console::Term;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::Failure;
+use super::{Failure, standard_output};
 use crate::arguments::{Color, GlobalArgs};
 
 /// Where and how a command writes.
@@ -119,14 +119,14 @@ impl Output {
     /// Writes a line of a result, for people; nothing with `--json`.
     pub(crate) fn line(&self, text: &str) {
         if !self.json {
-            write_out(&self.style.plain_lines(text));
+            standard_output::write_line(&self.style.plain_lines(text));
         }
     }
 
     /// Writes a value for programs on one line; nothing without `--json`.
     pub(crate) fn json(&self, value: &Value) {
         if self.json {
-            write_out(&value.to_string());
+            standard_output::write_line(&value.to_string());
         }
     }
 
@@ -140,9 +140,14 @@ impl Output {
     /// Writes how the command failed.
     pub(crate) fn failure(&self, failure: &Failure) {
         if self.json {
-            return write_out(&failure.json().to_string());
+            return standard_output::write_line(&failure.json().to_string());
         }
+        self.failure_for_people(failure);
+    }
 
+    /// Writes on standard error how the command failed, also with `--json`: for when standard
+    /// output cannot be written.
+    pub(crate) fn failure_for_people(&self, failure: &Failure) {
         let text = self.style.plain_lines(&failure.human());
         match text.strip_prefix("error:") {
             Some(rest) => write_err(&format!("{}{rest}", self.style.paint(Tone::Bad, "error:"))),
@@ -237,13 +242,8 @@ fn table_line(row: &[String], widths: &[usize]) -> String {
     cells.join("  ").trim_end().to_owned()
 }
 
-fn write_out(text: &str) {
-    // A closed pipe is a reader that has seen enough, not an error.
-    let _ = writeln!(std::io::stdout().lock(), "{text}");
-}
-
 fn write_err(text: &str) {
-    // As for standard output.
+    // Nobody is left to hear of it.
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 

@@ -1,7 +1,13 @@
 //! Small pieces of text that many commands write.
 
+use std::path::Path;
+
 use jiff::Timestamp;
 use market::Utc;
+use serde_json::Value;
+
+/// Lines of a file that a remark names.
+const LINES_MAX: usize = 3;
 
 /// `1 bar`, `2 bars`: a count with its noun, whose plural ends in s.
 pub(crate) fn count_of(count: usize, noun: &str) -> String {
@@ -25,6 +31,27 @@ pub(crate) fn percent_of(part: usize, whole: usize) -> String {
     format!("{:.1} %", part as f64 * 1e2 / whole.max(1) as f64)
 }
 
+/// A path for programs. Bytes that are not UTF-8 are replaced: JSON cannot hold them.
+pub(crate) fn path_json(path: &Path) -> Value {
+    path.to_string_lossy().into()
+}
+
+/// ` (line 3, line 5, …)`: the first of these lines of a file, or nothing where there is none.
+pub(crate) fn place_of_lines(lines: &[u64]) -> String {
+    if lines.is_empty() {
+        return String::new();
+    }
+    let mut places: Vec<String> = lines
+        .iter()
+        .take(LINES_MAX)
+        .map(|line| format!("line {line}"))
+        .collect();
+    if lines.len() > LINES_MAX {
+        places.push("…".to_owned());
+    }
+    format!(" ({})", places.join(", "))
+}
+
 /// The present moment in the time of bars.
 pub(crate) fn now() -> Utc {
     Utc::from_timestamp(Timestamp::now())
@@ -33,6 +60,16 @@ pub(crate) fn now() -> Utc {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_place_names_the_first_lines() {
+        assert_eq!(place_of_lines(&[]), "");
+        assert_eq!(place_of_lines(&[7]), " (line 7)");
+        assert_eq!(
+            place_of_lines(&[2, 3, 5, 8]),
+            " (line 2, line 3, line 5, …)"
+        );
+    }
 
     #[test]
     fn a_count_has_the_number_of_its_noun() {

@@ -9,6 +9,7 @@ use market::{
     close_times,
 };
 use schemas::codes;
+use serde_json::json;
 use store::RawBars;
 use store::files::{
     Expected, FileBars, LabelSide, Mapping, clear_name, detect, read_name, read_path,
@@ -16,8 +17,9 @@ use store::files::{
 use strategies::SymbolBars;
 
 use super::stored_series::series_key;
+use super::usable_rows::{Contradictions, LeftOut, choose_rows};
 use crate::arguments::values::{parse_instrument, parse_timeframe};
-use crate::console::{Exit, Failure};
+use crate::console::{Exit, Failure, Output, now, path_json};
 
 /// The form of an argument that names a series in a file.
 const NAMED_FILE_FORM: &str = "expected SYMBOL:TIMEFRAME=FILE, as in EURUSD:1h=bars.csv, or a file \
@@ -188,17 +190,37 @@ pub(crate) fn close_times_of(bars: &RawBars, key: &SeriesKey) -> Result<Vec<Utc>
     })
 }
 
-/// Bars with the time at which each of them is known, every row in file order.
-fn read_series(named: &NamedFile, times: &TimeArgs, folder: &Path) -> Result<Bars, Failure> {
+/// Says which rows of a file are not used, where there are any.
+pub(crate) fn report_left_out(file: &Path, left_out: &LeftOut, output: &Output) {
+    let Some(text) = left_out.describe() else {
+        return;
+    };
+    output.note(&format!("{}: {text}", file.display()));
+    output.json(&json!({
+        "type": "left_out",
+        "file": path_json(file),
+        "lines": left_out.json(),
+    }));
+}
+
+/// The bars of a file that are over, in the order of time, each with the time at which it is known.
+fn read_series(
+    named: &NamedFile,
+    times: &TimeArgs,
+    folder: &Path,
+    output: &Output,
+) -> Result<Bars, Failure> {
     let key = series_key("file", &named.symbol, named.timeframe)?;
     let file = read_file(&folder.join(&named.file), &key, &times.mapping())?;
-    let raw = require_ascending(file, &named.file)?;
-
     let known_at = match times.bar_close(&key) {
-        BarClose::Length => nominal_close_times(&raw, named.timeframe),
-        BarClose::Calendar => close_times_of(&raw, &key)?,
+        BarClose::Length => nominal_close_times(&file.bars, named.timeframe),
+        BarClose::Calendar => close_times_of(&file.bars, &key)?,
     };
-    Ok(raw.with_close_times(known_at))
+
+    let refuse = Contradictions::Refuse;
+    let rows = choose_rows(&named.file, &file, &known_at, now(), true, refuse)?;
+    report_left_out(&named.file, &rows.left_out, output);
+    Ok(rows.into_bars())
 }
 
 /// The bars of each symbol, in the order of the files: each series once, and every symbol in all of
@@ -211,6 +233,7 @@ pub(crate) fn read_symbols(
     timeframes: &[Timeframe],
     times: &TimeArgs,
     folder: &Path,
+    output: &Output,
 ) -> Result<Vec<(String, SymbolBars)>, Failure> {
     let groups = group_by_symbol(files)?;
     // Before the first one is read, which may take long: a missing file is known at once.
@@ -222,7 +245,7 @@ pub(crate) fn read_symbols(
     for group in groups {
         let mut bars = SymbolBars::new();
         for file in &group.files {
-            bars.insert(file.timeframe, read_series(file, times, folder)?);
+            bars.insert(file.timeframe, read_series(file, times, folder, output)?);
         }
         symbols.push((group.symbol.symbol(), bars));
     }
@@ -289,40 +312,44 @@ fn nominal_close_times(bars: &RawBars, timeframe: Timeframe) -> Vec<Utc> {
 }
 
 /// Bars of which only order and prices matter; symbol and timeframe come from the flags, the name
-/// of the file, or its times. Each counts as known one timeframe after its start.
+/// of the file, or its times. Those that are not over are left out; without a symbol, a bar is over
+/// one timeframe after its start.
 ///
 /// # Errors
-/// The file cannot be read, or its times do not ascend.
+/// The file cannot be read, or two rows contradict each other.
 pub(crate) fn read_any(
     file: &Path,
     symbol: Option<&Instrument>,
     timeframe: Option<Timeframe>,
     times: &TimeArgs,
     folder: &Path,
+    output: &Output,
 ) -> Result<Bars, Failure> {
     let path = folder.join(file);
-    let mapping = times.mapping();
     let (named_symbol, named_timeframe) = parse_file_name(file);
-    let detected = detect(&path, &mapping)?.timeframe;
+    let detected = detect(&path, &times.mapping())?.timeframe;
 
     // Where nothing tells a timeframe, the shortest will do: only order and prices matter.
     let timeframe = timeframe
         .or(named_timeframe)
         .or(detected.and_then(|text| text.parse().ok()))
         .unwrap_or(Timeframe::MINUTE_1);
+    if let Some(symbol) = symbol.cloned().or(named_symbol) {
+        let named = NamedFile {
+            symbol,
+            timeframe,
+            file: file.to_owned(),
+        };
+        return read_series(&named, times, folder, output);
+    }
 
-    let instrument = match symbol.cloned().or(named_symbol) {
-        Some(instrument) => instrument,
-        None => unnamed_instrument()?,
-    };
-    let expected = Expected {
-        instrument,
-        timeframe,
-        day_boundary: DayBoundary::UtcMidnight,
-    };
-    let raw = require_ascending(read_path(&path, &mapping, &expected)?, file)?;
-    let known_at = nominal_close_times(&raw, timeframe);
-    Ok(raw.with_close_times(known_at))
+    let key = series_key("file", &unnamed_instrument()?, timeframe)?;
+    let read = read_file(&path, &key, &times.mapping())?;
+    let known_at = nominal_close_times(&read.bars, timeframe);
+    let refuse = Contradictions::Refuse;
+    let rows = choose_rows(file, &read, &known_at, now(), true, refuse)?;
+    report_left_out(file, &rows.left_out, output);
+    Ok(rows.into_bars())
 }
 
 /// A stock, for which a volume of 0 is a volume of 0: that is all that the symbol decides here.
@@ -330,29 +357,6 @@ fn unnamed_instrument() -> Result<Instrument, Failure> {
     Instrument::parse("stk:UNNAMED").map_err(|error| {
         Failure::of(Exit::Usage, codes::DATA_UNNAMED, &error).with_hint("name it with --symbol")
     })
-}
-
-/// The rows, if each is later than the one before it.
-fn require_ascending(read: FileBars, file: &Path) -> Result<RawBars, Failure> {
-    let times = &read.bars.open_time;
-    let later = times.iter().zip(read.lines.iter()).skip(1);
-
-    for (previous, (next, line)) in times.iter().zip(later) {
-        // The first one is enough to refuse; the hint names the command that lists all.
-        if next <= previous {
-            let message = format!(
-                "{}, line {line}: the bar of {next} follows that of {previous}",
-                file.display()
-            );
-            return Err(
-                Failure::new(Exit::Usage, codes::DATA_ORDER, message).with_hint(
-                    "sort the rows by time and remove repeated ones; `ktrdr data check FILE` lists \
-                     them all",
-                ),
-            );
-        }
-    }
-    Ok(read.bars)
 }
 
 #[cfg(test)]
@@ -403,25 +407,5 @@ mod tests {
         ];
 
         insta::assert_snapshot!(texts.map(describe).join("\n"));
-    }
-
-    #[test]
-    fn repeated_times_are_refused_with_their_line() {
-        let folder = tempfile::tempdir().unwrap();
-        let rows = "timestamp,open,high,low,close\n\
-                    2024-01-02T10:00:00Z,1,2,1,2\n\
-                    2024-01-02T10:00:00Z,1,2,1,2\n";
-        std::fs::write(folder.path().join("x.csv"), rows).unwrap();
-
-        let failure = read_any(
-            Path::new("x.csv"),
-            None,
-            None,
-            &TimeArgs::default(),
-            folder.path(),
-        )
-        .unwrap_err();
-
-        insta::assert_snapshot!(failure.human());
     }
 }

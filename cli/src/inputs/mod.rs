@@ -4,3 +4,4 @@ pub(crate) mod bar_files;
 pub(crate) mod models;
 pub(crate) mod stored_series;
 pub(crate) mod strategy_files;
+pub(crate) mod usable_rows;

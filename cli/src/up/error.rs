@@ -20,6 +20,12 @@ pub(crate) enum UpError {
         /// The answer of the operating system.
         source: std::io::Error,
     },
+    /// The path of the folder cannot be written as text.
+    #[error("the path {} is not UTF-8", path.display())]
+    FolderName {
+        /// The folder that was asked for.
+        path: PathBuf,
+    },
     /// Another `ktrdr up` runs in the folder.
     #[error("a system already runs in {}{}", dir.display(), process_text(*owner))]
     AlreadyRunning {
@@ -65,7 +71,7 @@ fn process_text(owner: Option<u32>) -> String {
 impl Advice for UpError {
     fn code(&self) -> Code {
         match self {
-            Self::Folder { .. } => codes::UP_FOLDER,
+            Self::Folder { .. } | Self::FolderName { .. } => codes::UP_FOLDER,
             Self::AlreadyRunning { .. } => codes::UP_ALREADY_RUNNING,
             Self::NoServer => codes::UP_NO_SERVER,
             Self::Spawn { .. } => codes::UP_SPAWN,
@@ -80,6 +86,7 @@ impl Advice for UpError {
             Self::Folder { .. } => {
                 "check the permissions and the space, or choose another place with --dir"
             }
+            Self::FolderName { .. } => "rename the folder, or choose another place with --dir",
             Self::AlreadyRunning { .. } => {
                 "use it from here (`ktrdr doctor`), stop it with Ctrl+C, or choose another place \
                  with --dir"

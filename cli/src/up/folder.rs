@@ -31,6 +31,7 @@ impl Folder {
         };
         std::fs::create_dir_all(path.join("logs")).map_err(failed)?;
         let path = path.canonicalize().map_err(failed)?;
+        require_text(&path)?;
 
         // A lock of the system and not the context file: it is gone with a process that was killed.
         let lock = OpenOptions::new()
@@ -136,6 +137,16 @@ fn is_program(running: &Path, program: &str) -> bool {
         return false;
     };
     running.strip_suffix(" (deleted)").unwrap_or(running) == program
+}
+
+/// The settings of the server and the context file hold the path as text.
+fn require_text(path: &Path) -> Result<(), UpError> {
+    if path.to_str().is_some() {
+        return Ok(());
+    }
+    Err(UpError::FolderName {
+        path: path.to_owned(),
+    })
 }
 
 #[cfg(test)]

@@ -92,7 +92,8 @@ codes! {
         DATA_NO_SYMBOL = "NoSymbol": "There are no bars of a symbol of the strategy.";
         DATA_NOT_FOUND = "NotFound": "The store does not hold the series that the command names.";
         DATA_NOT_STORED = "NotStored": "The store does not hold a series that an operation needs.";
-        DATA_ORDER = "Order": "The rows of a file do not ascend in time.";
+        DATA_ORDER = "Order": "Two rows of a file give one bar with different values.";
+        DATA_OUTPUT = "Output": "An output file is one of the files that are read for it.";
         DATA_SERIES_KEY = "SeriesKey":
             "A text is not the key of a series, or its parts do not make one.";
         DATA_SHORT_HISTORY = "ShortHistory": "The bars are too few for the warm-up and one label.";
@@ -195,6 +196,7 @@ codes! {
         SYS_FOLDER = "Folder": "The working folder cannot be read.";
         SYS_INPUT = "Input": "Standard input cannot be read.";
         SYS_KILLED = "Killed": "A test killed the worker.";
+        SYS_OUTPUT = "Output": "Standard output cannot be written, as on a full disk.";
         SYS_PANIC = "Panic": "The program panicked, which is a defect.";
         SYS_RUNTIME = "Runtime": "The asynchronous runtime cannot be started.";
         SYS_SERIALISATION = "Serialisation":

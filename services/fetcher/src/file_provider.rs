@@ -5,7 +5,10 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use market::{HourAnchor, Instrument, SeriesKey, SeriesKeyError, Timeframe, Utc};
+use jiff::Timestamp;
+use market::{
+    Calendar, HourAnchor, Instrument, SeriesKey, SeriesKeyError, Timeframe, Utc, close_times,
+};
 use store::files::{
     BarFolder, Expected, FileBars, Mapping, clear_name, parse_name, read, read_name,
 };
@@ -81,13 +84,18 @@ impl FileProvider {
         };
         let mapping = self.mapping.clone();
         let file = format!("{}/{name}", self.folder.place());
+        let series = key.clone();
 
         // Parsing a large file takes long enough to hold up the other tasks of this thread.
         let work = tokio::task::spawn_blocking(move || {
-            Ok(select_usable(
-                &file,
-                read(&file, bytes, &mapping, &expected)?,
-            ))
+            let read = read(&file, bytes, &mapping, &expected)?;
+            let not_over = lines_not_over(&read, &series);
+            let mut content = select_usable(&file, read);
+            content.notes.extend(note_on_lines(
+                &not_over,
+                &format!("rows of {file} end in the future and were left out"),
+            ));
+            Ok(content)
         });
         let content = Arc::new(
             work.await
@@ -174,14 +182,8 @@ fn select_usable(name: &str, file: FileBars) -> Content {
             dropped.push(line);
         }
     }
-    if !dropped.is_empty() {
-        let named: Vec<String> = dropped.iter().take(LINES_MAX).map(u64::to_string).collect();
-        notes.push(format!(
-            "{} rows of {name} without a price were left out: line {}",
-            dropped.len(),
-            named.join(", ")
-        ));
-    }
+    let text = format!("rows of {name} without a price were left out");
+    notes.extend(note_on_lines(&dropped, &text));
 
     let rows = priced.len();
     let sorted = priced.sorted();
@@ -196,6 +198,25 @@ fn select_usable(name: &str, file: FileBars) -> Content {
         bars: sorted,
         notes,
     }
+}
+
+/// `2 rows of x.csv without a price were left out: line 3, 5`; none without a line.
+fn note_on_lines(lines: &[u64], text: &str) -> Option<String> {
+    if lines.is_empty() {
+        return None;
+    }
+    let named: Vec<String> = lines.iter().take(LINES_MAX).map(u64::to_string).collect();
+    Some(format!("{} {text}: line {}", lines.len(), named.join(", ")))
+}
+
+/// Lines of the bars that end in the future, whose prices are not final: no fetch stores them, and
+/// people should hear why. A time that cannot be that of a bar is refused later, with its reason.
+fn lines_not_over(read: &FileBars, key: &SeriesKey) -> Vec<u64> {
+    let now = Utc::from_timestamp(Timestamp::now());
+    let ends = close_times(Calendar::for_key(key), key, &read.bars.open_time).unwrap_or_default();
+    let rows = ends.into_iter().zip(&read.lines);
+    rows.filter_map(|(end, line)| (end > now).then_some(*line))
+        .collect()
 }
 
 impl Provider for FileProvider {

@@ -136,17 +136,85 @@ impl Advice for ProviderError {
     fn hint(&self) -> Cow<'static, str> {
         Cow::Borrowed(match self {
             Self::Unconfigured { .. } => "use --provider file",
-            Self::Unknown { .. } => {
-                "put a file called SYMBOL_TIMEFRAME.csv, .csv.gz or .parquet there, or name \
-                 another folder in `[fetcher] files`"
-            }
+            Self::Unknown {
+                instrument,
+                timeframe,
+                ..
+            } => return name_the_file(instrument, *timeframe).into(),
             Self::Unclear { clear_name, .. } => {
                 return format!("if it holds the bars that were asked for, call it {clear_name}")
                     .into();
             }
             Self::Place { source, .. } => return source.hint(),
-            Self::File(error) => return error.hint(),
+            Self::File(error) => return hint_without_flags(error),
             Self::Stopped { .. } => "run the command again",
         })
+    }
+}
+
+/// The name under which the provider finds the bars: it says class and symbol, so that no other
+/// instrument can be meant.
+fn name_the_file(instrument: &Instrument, timeframe: Timeframe) -> String {
+    format!(
+        "call the file {}_{timeframe}.csv (or .csv.gz, .parquet), or name another folder in \
+         `[fetcher] files`",
+        instrument.token()
+    )
+}
+
+/// What to do about a file, for somebody who loads and does not import: a load has no flags for
+/// files, but settings.
+fn hint_without_flags(error: &FileError) -> Cow<'static, str> {
+    if matches!(error, FileError::Naive { .. }) {
+        return "name the zone of the times in the fetcher's setting `files_zone`, for example \
+                KTRDR_FETCHER_FILES_ZONE=America/New_York"
+            .into();
+    }
+
+    let hint = error.hint();
+    if !hint.contains("--") {
+        return hint;
+    }
+    format!("{hint} with `ktrdr data import`: a load has no flags for files").into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_file_is_answered_with_the_name_it_must_have() {
+        let error = ProviderError::Unknown {
+            instrument: Instrument::parse("crypto:BTC/USDT").unwrap(),
+            timeframe: "1h".parse().unwrap(),
+            place: "bars".to_owned(),
+            available: "BTCUSDT 1h".to_owned(),
+        };
+
+        let hint = error.hint();
+
+        assert!(hint.contains(" crypto-btc-usdt_1h.csv "), "{hint}");
+        let named = store::files::parse_name("crypto-btc-usdt_1h.csv").unwrap();
+        assert_eq!(named.0, Instrument::parse("crypto:BTC/USDT").unwrap());
+    }
+
+    #[test]
+    fn a_load_is_not_told_of_flags_that_it_does_not_have() {
+        let naive = FileError::Naive {
+            file: "x.csv".to_owned(),
+            line: 2,
+            text: "2024-01-05 10:00".to_owned(),
+        };
+        let hint = ProviderError::File(naive).hint().into_owned();
+        assert!(hint.contains("KTRDR_FETCHER_FILES_ZONE="), "{hint}");
+        assert!(!hint.contains("--zone"), "{hint}");
+
+        let column = FileError::Column {
+            file: "x.csv".to_owned(),
+            column: "close".to_owned(),
+            existing: "a, b".to_owned(),
+        };
+        let hint = ProviderError::File(column).hint().into_owned();
+        assert!(hint.contains("`ktrdr data import`"), "{hint}");
     }
 }

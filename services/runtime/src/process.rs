@@ -1,7 +1,6 @@
 //! The life of a service process, so that each service's `main` is one call: settings, logs, bus,
 //! store, serve, drain.
 
-use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use bus::Bus;
@@ -18,7 +17,7 @@ use tokio::sync::watch;
 
 use crate::handler::StepHandler;
 use crate::service_args::ServiceArgs;
-use crate::settings::{LoadedSettings, ServiceSettings};
+use crate::settings::{LoadedSettings, ServiceSettings, process_environment};
 use crate::stop::shutdown_requested;
 use crate::worker::{WorkerOptions, serve};
 
@@ -114,7 +113,7 @@ fn load_settings<Own>(
 where
     Own: Default + Serialize + DeserializeOwned,
 {
-    let env: BTreeMap<String, String> = std::env::vars().collect();
+    let env = process_environment();
     let here = std::env::current_dir()
         .map_err(|error| Fatal::new(&error, "the working directory is gone"))?;
     let defaults = ServiceSettings::<Own>::default();

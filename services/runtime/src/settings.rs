@@ -10,6 +10,7 @@
 //! not break every command. Each value remembers where it came from, so that `--check` and `ktrdr
 //! doctor` can show it; secrets are never shown.
 
+mod environment;
 mod keys;
 mod layers;
 mod loaded;
@@ -23,6 +24,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use bus::Profile;
+pub use environment::process_environment;
 pub use loaded::{LoadedSettings, Mistake, Origin, Setting, SettingsError};
 pub use sections::{
     BusSettings, ClientSettings, LogFormat, LogSettings, NoSettings, ServiceSettings,

@@ -70,7 +70,7 @@ pub use report::{StoredReports, report_key, report_sha256};
 pub use series::{
     COMMIT_TIME_MAX, CommitOutcome, Edit, SeriesSnapshot, StoredSeries, content_sha256,
 };
-pub use table::{Cells, Table};
+pub use table::{Cells, Table, TableFormat};
 
 /// The name under which manifests list the program that wrote them.
 pub const WRITTEN_BY: &str = concat!("ktrdr ", env!("CARGO_PKG_VERSION"));

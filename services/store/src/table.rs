@@ -46,7 +46,7 @@ impl Cells {
             Self::Text(cells) => cells.get(row).cloned(),
             Self::Number(cells) => {
                 let number = cells.get(row).filter(|number| !number.is_nan())?;
-                Some(number.to_string())
+                Some(number_text(*number))
             }
             Self::Integer(cells) => cells.get(row).map(i64::to_string),
         }
@@ -63,6 +63,39 @@ impl Cells {
             Self::Integer(values) => {
                 Column::required(name, Arc::new(Int64Array::from(values.clone())))
             }
+        }
+    }
+}
+
+/// The format of a table file, by the ending of its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TableFormat {
+    /// Comma-separated text with a header.
+    Csv,
+    /// The same, gzipped.
+    GzippedCsv,
+    /// Parquet, compressed by column.
+    Parquet,
+}
+
+impl TableFormat {
+    /// The endings that name a format, in upper or lower case.
+    pub const ENDINGS: [&str; 3] = [".csv", ".csv.gz", ".parquet"];
+
+    /// The format that the name of a file says; `None` for any other ending, and for a name that is
+    /// nothing but an ending.
+    pub fn of(file: &Path) -> Option<Self> {
+        let name = file.file_name()?.to_string_lossy().to_ascii_lowercase();
+        let ends_in = |ending: &str| name.len() > ending.len() && name.ends_with(ending);
+
+        if ends_in(".csv") {
+            Some(Self::Csv)
+        } else if ends_in(".csv.gz") {
+            Some(Self::GzippedCsv)
+        } else if ends_in(".parquet") {
+            Some(Self::Parquet)
+        } else {
+            None
         }
     }
 }
@@ -113,7 +146,8 @@ impl Table {
         encode("a table", columns, None)
     }
 
-    /// CSV bytes with a header; numbers in the shortest form that reads back to the same value.
+    /// CSV bytes with a header; numbers in the shortest form that reads back to the same value,
+    /// with a point in each, so that a reader that guesses types takes a column for what it is.
     ///
     /// # Errors
     /// Columns of unequal length or of one name.
@@ -138,22 +172,29 @@ impl Table {
         Ok(bytes.into())
     }
 
-    /// Writes a local file, Parquet if its name ends in `.parquet`, else CSV, gzipped if it ends in
-    /// `.gz`. The file appears whole or not at all.
+    /// Writes a local file in the format that its ending says. The file appears whole or not at
+    /// all.
     ///
     /// # Errors
-    /// Columns of unequal length or of one name, or a failed write.
+    /// An ending without a format, columns of unequal length or of one name, or a failed write.
     pub fn write(&self, file: &Path) -> Result<(), StoreError> {
-        let bytes = if has_extension(file, "parquet") {
-            self.to_parquet()?
-        } else {
-            self.to_csv()?
-        };
-
-        write_whole(file, &bytes).map_err(|source| StoreError::Export {
+        let failed = |source| StoreError::Export {
             path: file.display().to_string(),
             source,
-        })
+        };
+        let Some(format) = TableFormat::of(file) else {
+            let reason = format!(
+                "its name does not end in {}",
+                TableFormat::ENDINGS.join(", ")
+            );
+            return Err(failed(io::Error::new(io::ErrorKind::InvalidInput, reason)));
+        };
+
+        let bytes = match format {
+            TableFormat::Parquet => self.to_parquet()?,
+            TableFormat::Csv | TableFormat::GzippedCsv => self.to_csv()?,
+        };
+        write_whole(file, format, &bytes).map_err(failed)
     }
 
     /// Number of rows, if all columns agree.
@@ -182,27 +223,40 @@ fn encode_error(reason: String) -> StoreError {
     }
 }
 
-fn has_extension(file: &Path, extension: &str) -> bool {
-    file.extension()
-        .is_some_and(|actual| actual.eq_ignore_ascii_case(extension))
+/// A number with a point, as in `5.0`: without it, a column whose first cells are whole looks like
+/// one of integers.
+fn number_text(number: f64) -> String {
+    let mut text = number.to_string();
+    if number.is_finite() && !text.contains('.') {
+        text.push_str(".0");
+    }
+    text
 }
 
 /// Writes beside the file and renames, so that nobody ever sees half of it.
-fn write_whole(file: &Path, bytes: &[u8]) -> io::Result<()> {
+fn write_whole(file: &Path, format: TableFormat, bytes: &[u8]) -> io::Result<()> {
     let mut name = file.file_name().unwrap_or_default().to_owned();
     name.push(".partial");
     let partial = file.with_file_name(name);
 
-    // Synced before the rename: after a power cut the name must not lead to an empty file.
-    let mut target = File::create(&partial)?;
-    if has_extension(file, "gz") {
+    let written =
+        write_synced(&partial, format, bytes).and_then(|()| std::fs::rename(&partial, file));
+    if written.is_err() {
+        // On a full disk, half of a file takes the room that is needed most.
+        let _ = std::fs::remove_file(&partial);
+    }
+    written
+}
+
+/// Synced before anything else: after a power cut the name must not lead to an empty file.
+fn write_synced(partial: &Path, format: TableFormat, bytes: &[u8]) -> io::Result<()> {
+    let mut target = File::create(partial)?;
+    if format == TableFormat::GzippedCsv {
         let mut packer = GzEncoder::new(&target, Compression::default());
         packer.write_all(bytes)?;
         packer.try_finish()?;
     } else {
         target.write_all(bytes)?;
     }
-
-    target.sync_all()?;
-    std::fs::rename(&partial, file)
+    target.sync_all()
 }

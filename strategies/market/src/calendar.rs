@@ -217,7 +217,7 @@ impl Calendar {
     }
 
     /// The sessions of the trading dates in `dates` (half-open), in order, disjoint. Touching
-    /// sessions of one date are one. Dates before 1970 and after 2099 have none.
+    /// sessions of one date are one. Dates before 1850 and after 2099 have none.
     pub fn sessions(&self, dates: Range<Date>) -> Vec<TradingSession> {
         let mut date = dates.start.max(FIRST_DATE);
         let end = dates.end.min(LAST_DATE);

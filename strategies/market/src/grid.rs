@@ -65,7 +65,7 @@ pub struct Gap {
 }
 
 /// The bars expected with labels in `[range.start, range.end)`, in order. There are none before
-/// 1970 or after 2099.
+/// 1850 or after 2099.
 pub fn expected(
     calendar: &Calendar,
     timeframe: Timeframe,

@@ -13,6 +13,7 @@ mod gaps;
 mod grid;
 mod hours_check;
 mod instrument;
+mod moment;
 mod series;
 mod time;
 mod timeframe;
@@ -33,6 +34,7 @@ pub use hours_check::{WrongHours, check_hours};
 pub use instrument::{
     AssetClass, Explanation, Instrument, InstrumentError, SPELLINGS, SYMBOL_LENGTH_MAX, Spelling,
 };
+pub use moment::Moment;
 pub use series::{Adjustment, DayBoundary, PriceKind, SeriesKey, SeriesKeyError, Session};
 pub use time::Utc;
 pub use timeframe::{Timeframe, TimeframeUnit};

@@ -13,8 +13,10 @@ use serde::{Deserialize, Serialize};
 pub(crate) const DAY_MICROS: i64 = 86_400_000_000;
 /// Monday 1969-12-29, the Monday on or before the epoch, in microseconds.
 pub(crate) const EPOCH_MONDAY: i64 = -3 * DAY_MICROS;
-/// First date that any calendar knows: no bar is older.
-pub(crate) const FIRST_DATE: Date = Date::constant(1970, 1, 1);
+/// The date whose midnight is zero.
+const EPOCH_DATE: Date = Date::constant(1970, 1, 1);
+/// First date of every grid: daily prices of exchanges reach back into the nineteenth century.
+pub(crate) const FIRST_DATE: Date = Date::constant(1850, 1, 1);
 /// First date that no calendar knows any more; bounds every grid.
 pub(crate) const LAST_DATE: Date = Date::constant(2100, 1, 1);
 
@@ -42,12 +44,12 @@ impl Utc {
 
     /// 00:00 UTC of a date.
     pub fn midnight(date: Date) -> Self {
-        Self(i64::try_from(date.duration_since(FIRST_DATE).as_micros()).unwrap_or(i64::MAX))
+        Self(i64::try_from(date.duration_since(EPOCH_DATE).as_micros()).unwrap_or(i64::MAX))
     }
 
     /// The UTC date of this instant, within jiff's range.
     pub fn date(self) -> Date {
-        FIRST_DATE.saturating_add(SignedDuration::from_micros(
+        EPOCH_DATE.saturating_add(SignedDuration::from_micros(
             self.0.div_euclid(DAY_MICROS).saturating_mul(DAY_MICROS),
         ))
     }

@@ -4,13 +4,14 @@ use clap::Args;
 use market::{Calendar, Utc};
 use schemas::codes;
 use serde_json::json;
-use store::{Edit, RawBars};
+use store::Edit;
 
 use super::judged_file::{FileArgs, JudgedFile, judge_file, show_judged};
-use crate::console::{Exit, Failure, count_of, now};
+use crate::console::{Exit, Failure, Output, count_of, now};
 use crate::context::Context;
 use crate::inputs::bar_files::close_times_of;
 use crate::inputs::stored_series::{open_store, require_calendar};
+use crate::inputs::usable_rows::{Contradictions, LeftOut, UsableRows, choose_rows};
 
 /// `ktrdr data import`.
 #[derive(Clone, Debug, Args)]
@@ -24,13 +25,6 @@ pub(super) struct ImportArgs {
     /// Write the bars even if a finding is critical
     #[arg(long, requires = "yes")]
     force: bool,
-}
-
-/// The bars of a file that can be stored.
-struct StorableBars {
-    bars: RawBars,
-    /// Rows without a price, and rows of bars that are not complete yet.
-    left_out: usize,
 }
 
 /// Shows what an import would do, and imports with `--yes`.
@@ -51,7 +45,8 @@ pub(super) async fn run(args: &ImportArgs, context: &Context) -> Result<Exit, Fa
     }
 
     // Also `--force` stores no bar that lacks a price or is still open.
-    let storable = storable_bars(&judged, now)?;
+    let storable = storable_bars(args, &judged, now)?;
+    show_left_out(&storable.left_out, &context.output);
     if args.yes {
         write_bars(judged, storable, now, context).await
     } else {
@@ -70,32 +65,36 @@ fn critical_findings(args: &ImportArgs, count: usize) -> Failure {
         .with_hint("correct the file, or write it all the same with --yes --force")
 }
 
-/// Keeps the bars with all their prices that are complete at `now`, in the order of time.
-fn storable_bars(judged: &JudgedFile, now: Utc) -> Result<StorableBars, Failure> {
-    let raw = &judged.file.bars;
-    let close_times = close_times_of(raw, &judged.key)?;
-
-    let mut bars = RawBars::default();
-    for (bar, close_time) in raw.iter().zip(close_times) {
-        // The prices of a bar that is still open would change after they were stored.
-        let is_complete = close_time <= now;
-        if is_complete && bar.prices.iter().all(|price| price.is_finite()) {
-            bars.push(bar);
-        }
-    }
-    let left_out = raw.len() - bars.len();
-    Ok(StorableBars {
-        bars: bars.sorted(),
-        left_out,
-    })
+/// Keeps the bars with all their prices that are complete at `now`, in the order of time. The
+/// prices of a bar that is still open would change after they were stored.
+fn storable_bars(args: &ImportArgs, judged: &JudgedFile, now: Utc) -> Result<UsableRows, Failure> {
+    let close_times = close_times_of(&judged.file.bars, &judged.key)?;
+    // The checks have named every row that contradicts another.
+    let contradictions = Contradictions::TakeLast;
+    let file = &args.file.file;
+    choose_rows(file, &judged.file, &close_times, now, false, contradictions)
 }
 
-fn show_dry_run(judged: &JudgedFile, storable: &StorableBars, context: &Context) {
+/// Part of the result: a file of which not everything is stored must not look as if it were.
+fn show_left_out(left_out: &LeftOut, output: &Output) {
+    if let Some(text) = left_out.describe() {
+        output.line(&text);
+    }
+}
+
+fn show_dry_run(judged: &JudgedFile, storable: &UsableRows, context: &Context) {
     let count = storable.bars.len();
     let series = judged.key.prefix();
     let output = &context.output;
 
-    output.json(&json!({"type": "import", "written": false, "bars": count, "series": series}));
+    output.json(&json!({
+        "type": "import",
+        "written": false,
+        "series": series,
+        "bars": count,
+        "left_out": storable.left_out.len(),
+        "left_out_lines": storable.left_out.json(),
+    }));
     output.line(&format!(
         "would store {} as {series}",
         count_of(count, "bar")
@@ -105,7 +104,7 @@ fn show_dry_run(judged: &JudgedFile, storable: &StorableBars, context: &Context)
 
 async fn write_bars(
     judged: JudgedFile,
-    storable: StorableBars,
+    storable: UsableRows,
     now: Utc,
     context: &Context,
 ) -> Result<Exit, Failure> {
@@ -128,7 +127,8 @@ async fn write_bars(
         "bars": count,
         "new": outcome.new,
         "changed": outcome.changed,
-        "left_out": storable.left_out,
+        "left_out": storable.left_out.len(),
+        "left_out_lines": storable.left_out.json(),
         "revision": revision,
     }));
     context.output.line(&format!(

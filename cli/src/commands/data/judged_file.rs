@@ -11,7 +11,7 @@ use serde_json::json;
 use store::files::{ColumnNames, Detected, FileBars, LabelSide, Mapping, detect};
 
 use crate::arguments::values::{parse_instrument, parse_timeframe};
-use crate::console::{Exit, Failure, Output, now, time_or_blank};
+use crate::console::{Exit, Failure, Output, count_of, now, path_json, time_or_blank};
 use crate::context::Context;
 use crate::inputs::bar_files::{close_times_of, parse_file_name, read_file, unclear_symbol};
 use crate::inputs::stored_series::{require_calendar, series_key, with_calendar};
@@ -152,7 +152,7 @@ pub(super) async fn check(args: &FileArgs, context: &Context) -> Result<Exit, Fa
 
     context.output.json(&json!({
         "type": "check",
-        "file": args.file,
+        "file": path_json(&args.file),
         "detected": judged.detected,
         "notes": judged.file.notes,
         "report": judged.report,
@@ -272,10 +272,10 @@ fn show_score(judged: &JudgedFile, output: &Output) {
     };
 
     output.line(&format!(
-        "{} {}: {} bars, {} to {}",
+        "{} {}: {}, {} to {}",
         judged.key.instrument.symbol(),
         judged.key.timeframe,
-        report.bars,
+        count_of(report.bars, "bar"),
         time_or_blank(report.first),
         time_or_blank(report.last)
     ));

@@ -8,9 +8,9 @@ use schemas::codes;
 use serde_json::{Value, json};
 use store::{RawBars, SeriesSnapshot, Store, Table};
 
-use crate::arguments::RangeArgs;
 use crate::arguments::values::{parse_instrument, parse_timeframe};
-use crate::console::{Exit, Failure, count_of, time_or_blank};
+use crate::arguments::{OutFile, RangeArgs};
+use crate::console::{Exit, Failure, count_of, path_json, time_or_blank};
 use crate::context::Context;
 use crate::inputs::stored_series::{no_stored_bars, open_store, series_key, with_calendar};
 
@@ -85,7 +85,7 @@ pub(super) struct ShowArgs {
     #[command(flatten)]
     range: RangeArgs,
     /// Write all bars of the range to a .csv or .parquet file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = OutFile::file_parser())]
     out: Option<PathBuf>,
 }
 
@@ -151,6 +151,9 @@ pub(super) async fn show(args: &ShowArgs, context: &Context) -> Result<Exit, Fai
     }
 
     let bars = store.series().bars(&series, range).await?;
+    if bars.is_empty() {
+        note_empty_range(&series, context);
+    }
     let first = bars.len().saturating_sub(args.rows);
     let mut rows = Vec::new();
     for row in first..bars.len() {
@@ -161,13 +164,23 @@ pub(super) async fn show(args: &ShowArgs, context: &Context) -> Result<Exit, Fai
     Ok(Exit::Done)
 }
 
+/// An empty table says nothing about where the bars are.
+fn note_empty_range(series: &SeriesSnapshot, context: &Context) {
+    let extent = extent_of(series);
+    context.output.note(&format!(
+        "no bars in this range; stored are {} to {}",
+        time_or_blank(extent.first),
+        time_or_blank(extent.last)
+    ));
+}
+
 fn export(bars: &RawBars, file: &Path, context: &Context) -> Result<Exit, Failure> {
     Table::bars(bars).write(&context.working_directory.join(file))?;
 
     let count = bars.len();
     context
         .output
-        .json(&json!({"type": "export", "file": file, "bars": count}));
+        .json(&json!({"type": "export", "file": path_json(file), "bars": count}));
     context.output.line(&format!(
         "{} written to {}",
         count_of(count, "bar"),

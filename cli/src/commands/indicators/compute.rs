@@ -1,7 +1,7 @@
 //! `ktrdr indicators compute`: the values of indicators over the bars of a file, one row per bar.
 
 use std::error::Error;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use market::{Bars, Instrument, Timeframe};
@@ -9,8 +9,9 @@ use schemas::codes;
 use store::{Cells, Table};
 use strategies::{Expression, column_names};
 
+use crate::arguments::OutFile;
 use crate::arguments::values::{parse_instrument, parse_timeframe};
-use crate::console::{Exit, Failure, write_table};
+use crate::console::{Exit, Failure, remarks_beside, require_other_file, write_table};
 use crate::context::Context;
 use crate::inputs::bar_files::{TimeArgs, read_any};
 
@@ -30,8 +31,14 @@ pub(super) struct ComputeArgs {
     )]
     indicators: Vec<Expression>,
     /// Output: a .csv, .csv.gz or .parquet file, or - for CSV on standard output
-    #[arg(long, short, value_name = "FILE", default_value = "-")]
-    out: PathBuf,
+    #[arg(
+        long,
+        short,
+        value_name = "FILE",
+        default_value = "-",
+        value_parser = OutFile::parser()
+    )]
+    out: OutFile,
     /// Symbol, if the name of the file does not contain it
     #[arg(long, value_parser = parse_instrument)]
     symbol: Option<Instrument>,
@@ -67,12 +74,15 @@ fn parse_expression(text: &str) -> Result<Expression, String> {
 /// The bars cannot be read, an indicator refuses them, or the output cannot be written.
 pub(super) fn run(args: &ComputeArgs, context: &Context) -> Result<Exit, Failure> {
     let folder = &context.working_directory;
+    let file: &Path = &args.bars;
+    require_other_file(&args.out, [file], folder)?;
     let bars = read_any(
-        &args.bars,
+        file,
         args.symbol.as_ref(),
         args.timeframe,
         &args.times,
         folder,
+        &remarks_beside(&args.out, &context.output),
     )?;
     let computed = compute_table(&args.indicators, &bars)?;
 

@@ -1,18 +1,19 @@
 //! The bars that `ktrdr models predict` predicts on: stored series, or files whose rows must all be
 //! usable.
 
-use market::Instrument;
+use market::{Instrument, Utc};
 use schemas::codes;
 use schemas::manifests::ModelManifest;
 use store::files::{FileBars, Mapping};
-use store::{ALL_TIME, RawBars, Store};
+use store::{ALL_TIME, Store};
 use strategies::{Resolved, SymbolBars};
 
 use super::predict::PredictArgs;
-use crate::console::{Exit, Failure};
+use crate::console::{Exit, Failure, now};
 use crate::context::Context;
-use crate::inputs::bar_files::{NamedFile, close_times_of, read_file};
+use crate::inputs::bar_files::{NamedFile, close_times_of, read_file, report_left_out};
 use crate::inputs::stored_series::{no_stored_bars, series_key};
+use crate::inputs::usable_rows::{Contradictions, choose_rows};
 
 /// The bars of one symbol in every timeframe that a model needs.
 pub(super) struct ModelBars {
@@ -117,21 +118,26 @@ fn read_usable(
     };
     let file = read_file(&context.working_directory.join(&named.file), &key, &mapping)?;
 
-    // Before the rows are sorted, their positions are those of the lines of the file.
-    let raw = require_prices(&named.file.display().to_string(), file)?.sorted();
-    let close_times = close_times_of(&raw, &key)?;
-    Ok(raw.with_close_times(close_times))
+    // A bar that is not over is left out, whatever it holds.
+    let known_at = close_times_of(&file.bars, &key)?;
+    let now = now();
+    require_prices(&named.file.display().to_string(), &file, &known_at, now)?;
+
+    let refuse = Contradictions::Refuse;
+    let rows = choose_rows(&named.file, &file, &known_at, now, true, refuse)?;
+    report_left_out(&named.file, &rows.left_out, &context.output);
+    Ok(rows.into_bars())
 }
 
-/// The rows, if every one has its prices: an indicator would carry a hole far beyond the row that
-/// has it.
-fn require_prices(file: &str, read: FileBars) -> Result<RawBars, Failure> {
-    let hole = read
-        .bars
-        .iter()
-        .position(|bar| bar.prices.iter().any(|price| !price.is_finite()));
+/// Every bar that is over at `now` has its prices: an indicator would carry a hole far beyond the
+/// row that has it.
+fn require_prices(file: &str, read: &FileBars, known_at: &[Utc], now: Utc) -> Result<(), Failure> {
+    let hole =
+        read.bars.iter().zip(known_at).position(|(bar, end)| {
+            *end <= now && bar.prices.iter().any(|price| !price.is_finite())
+        });
     let Some(row) = hole else {
-        return Ok(read.bars);
+        return Ok(());
     };
 
     let line = read.lines.get(row).copied().unwrap_or_default();

@@ -1,8 +1,6 @@
 //! `ktrdr models predict`: the outputs of a model on stored bars or on bars of files, with the
 //! signal of its strategy.
 
-use std::path::{Path, PathBuf};
-
 use clap::Args;
 use market::Instrument;
 use schemas::codes;
@@ -14,9 +12,9 @@ use strategies::{RequestError, Resolved, compute_features};
 
 use super::bars::read_model_bars;
 use super::predictions::Predictions;
-use crate::arguments::RangeArgs;
 use crate::arguments::values::parse_instrument;
-use crate::console::{Exit, Failure};
+use crate::arguments::{OutFile, RangeArgs};
+use crate::console::{Exit, Failure, require_other_file};
 use crate::context::Context;
 use crate::inputs::bar_files::NamedFile;
 use crate::inputs::models::{ModelArgs, find_model};
@@ -46,8 +44,8 @@ pub(super) struct PredictArgs {
     range: RangeArgs,
     /// Write all predictions to a .csv or .parquet file, or as CSV to standard output with `-`;
     /// without it the last ten are shown
-    #[arg(long, value_name = "FILE")]
-    out: Option<PathBuf>,
+    #[arg(long, value_name = "FILE", value_parser = OutFile::parser())]
+    out: Option<OutFile>,
 }
 
 /// Predicts, and shows or writes the predictions.
@@ -55,12 +53,7 @@ pub(super) struct PredictArgs {
 /// # Errors
 /// The model or its bars are missing or cannot be used.
 pub(super) async fn run(args: &PredictArgs, context: &Context) -> Result<Exit, Failure> {
-    let to_stdout = args.out.as_deref() == Some(Path::new("-"));
-    if context.output.json && to_stdout {
-        let message = "standard output cannot take both CSV and JSON lines";
-        return Err(Failure::new(Exit::Usage, codes::MODEL_OUTPUT, message)
-            .with_hint("give --out a file, or leave --json out"));
-    }
+    check_output(args, context)?;
 
     let store = open_store(context).await?;
     let model = find_model(&store, &args.model.model).await?;
@@ -85,11 +78,26 @@ pub(super) async fn run(args: &PredictArgs, context: &Context) -> Result<Exit, F
         args.range.times(),
     );
     match &args.out {
-        Some(_) if to_stdout => predictions.print_csv(context)?,
-        Some(file) => predictions.write(file, context)?,
+        Some(OutFile::Standard) => predictions.print_csv(context)?,
+        Some(OutFile::File(file)) => predictions.write(file, context)?,
         None => predictions.show_last(context),
     }
     Ok(Exit::Done)
+}
+
+/// Refuses an output that would mix with another, or replace the bars.
+fn check_output(args: &PredictArgs, context: &Context) -> Result<(), Failure> {
+    if context.output.json && args.out == Some(OutFile::Standard) {
+        let message = "standard output cannot take both CSV and JSON lines";
+        return Err(Failure::new(Exit::Usage, codes::MODEL_OUTPUT, message)
+            .with_hint("give --out a file, or leave --json out"));
+    }
+
+    let Some(out) = &args.out else {
+        return Ok(());
+    };
+    let files = args.bars.iter().map(|named| named.file.as_path());
+    require_other_file(out, files, &context.working_directory)
 }
 
 fn weights_of<'a>(model: &ModelManifest, artifact: &'a Artifact) -> Result<&'a [u8], Failure> {

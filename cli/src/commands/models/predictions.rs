@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use store::{Cells, Table};
 use strategies::{FeatureMatrix, Resolved, Signal};
 
-use crate::console::{Failure, time_or_blank};
+use crate::console::{Failure, path_json, standard_output, time_or_blank};
 use crate::context::Context;
 
 /// Predictions on the screen: the last ones are the ones that matter now.
@@ -82,10 +82,7 @@ impl<'a> Predictions<'a> {
     /// # Errors
     /// The table cannot be written as CSV.
     pub(super) fn print_csv(&self, context: &Context) -> Result<(), Failure> {
-        let csv = self.table().to_csv()?;
-        context
-            .output
-            .line(String::from_utf8_lossy(&csv).trim_end());
+        standard_output::write_bytes(&self.table().to_csv()?);
         context.output.note(&self.summary());
         Ok(())
     }
@@ -99,7 +96,7 @@ impl<'a> Predictions<'a> {
 
         let mut summary = self.summary_json();
         if let Some(fields) = summary.as_object_mut() {
-            fields.insert("file".to_owned(), json!(file));
+            fields.insert("file".to_owned(), path_json(file));
         }
         context.output.json(&summary);
         context.output.line(&format!(

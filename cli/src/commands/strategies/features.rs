@@ -2,7 +2,6 @@
 //! row per base bar.
 
 use std::ops::ControlFlow;
-use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::json;
@@ -11,7 +10,8 @@ use strategies::{Columns, Resolved, SymbolBars, compute_columns};
 
 use super::coverage::find_symbol_holes;
 use super::meaning::feature_meaning;
-use crate::console::{Exit, Failure, write_table};
+use crate::arguments::OutFile;
+use crate::console::{Exit, Failure, remarks_beside, require_other_file, write_table};
 use crate::context::Context;
 use crate::inputs::bar_files::{NamedFile, TimeArgs, read_symbols};
 use crate::inputs::strategy_files::load_strategy;
@@ -31,9 +31,10 @@ pub(super) struct FeaturesArgs {
         short,
         value_name = "FILE",
         default_value = "-",
-        requires = "bars"
+        requires = "bars",
+        value_parser = OutFile::parser()
     )]
-    out: PathBuf,
+    out: OutFile,
     /// How the times of the files are read.
     #[command(flatten)]
     times: TimeArgs,
@@ -56,11 +57,15 @@ pub(super) fn run(args: &FeaturesArgs, context: &Context) -> Result<Exit, Failur
         return Ok(Exit::Done);
     }
 
+    let folder = &context.working_directory;
+    let files = args.bars.iter().map(|named| named.file.as_path());
+    require_other_file(&args.out, files, folder)?;
     let symbols = read_symbols(
         &args.bars,
         &resolved.timeframes,
         &args.times,
-        &context.working_directory,
+        folder,
+        &remarks_beside(&args.out, &context.output),
     )?;
 
     // A hole is worth a warning; the columns can be computed nevertheless.
@@ -76,7 +81,7 @@ pub(super) fn run(args: &FeaturesArgs, context: &Context) -> Result<Exit, Failur
     write_table(
         &feature_table(&resolved, &computed),
         &args.out,
-        &context.working_directory,
+        folder,
         rows,
         resolved.features.len(),
         &context.output,

@@ -148,6 +148,7 @@ fn read_base_bars(
         &[resolved.base],
         &args.times,
         &context.working_directory,
+        &context.output,
     )?;
 
     // Only bars of the base timeframe were read, so every symbol has them.

@@ -8,7 +8,7 @@ use strategies::{Resolved, Strategy};
 
 use super::meaning::fuzzy_set_sentences;
 use super::validate::verdict_json;
-use crate::console::{Exit, join_with_commas};
+use crate::console::{Exit, join_with_commas, path_json};
 use crate::context::Context;
 use crate::inputs::strategy_files::{VARIABLE, list_strategies, parse_and_resolve};
 
@@ -86,7 +86,7 @@ pub(super) fn strategy_json(path: &Path, strategy: &Strategy, resolved: &Resolve
         "name": strategy.name,
         "version": strategy.version,
         "description": strategy.description,
-        "file": path,
+        "file": path_json(path),
         "symbols": symbols,
         "timeframes": resolved.timeframes,
         "base": resolved.base,

@@ -9,7 +9,7 @@ use schemas::codes;
 use serde_json::json;
 use strategies::STARTER;
 
-use crate::console::{Exit, Failure};
+use crate::console::{Exit, Failure, path_json};
 use crate::context::Context;
 use crate::inputs::strategy_files::parse_and_resolve;
 
@@ -40,7 +40,7 @@ pub(super) fn run(args: &NewArgs, context: &Context) -> Result<Exit, Failure> {
     write_new_file(&path, &text).map_err(|error| not_written(&file, &error))?;
 
     let output = &context.output;
-    output.json(&json!({"type": "strategy", "name": name, "file": path}));
+    output.json(&json!({"type": "strategy", "name": name, "file": path_json(&path)}));
     output.line(&format!("wrote {}", file.display()));
     output.note(&format!(
         "hint: edit it, then `ktrdr strategies validate {}`",

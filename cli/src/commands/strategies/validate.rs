@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use strategies::{Finding, Findings, Resolved, Strategy};
 
 use super::coverage::{find_symbol_holes, measure_coverage, show_coverage};
-use crate::console::{Exit, Failure};
+use crate::console::{Exit, Failure, path_json};
 use crate::context::Context;
 use crate::inputs::bar_files::{NamedFile, TimeArgs, read_symbols};
 use crate::inputs::strategy_files::{find_strategy, in_file, parse_and_resolve};
@@ -91,6 +91,7 @@ fn show_usable(
         &resolved.timeframes,
         &args.times,
         &context.working_directory,
+        &context.output,
     )?;
     let holes = find_symbol_holes(resolved, &symbols)?;
     let coverage = measure_coverage(resolved, &symbols)?;
@@ -122,5 +123,10 @@ fn show_broken(path: &Path, findings: &Findings, context: &Context) {
 /// The result of a check as programs read it.
 pub(super) fn verdict_json(path: &Path, findings: &Findings, is_broken: bool) -> Value {
     let findings: Vec<&Finding> = findings.iter().collect();
-    json!({"type": "validation", "file": path, "valid": !is_broken, "findings": findings})
+    json!({
+        "type": "validation",
+        "file": path_json(path),
+        "valid": !is_broken,
+        "findings": findings,
+    })
 }

@@ -1,6 +1,7 @@
 //! The sections of the settings: what there is to set, and its defaults.
 
 use std::num::NonZeroU16;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -72,8 +73,27 @@ impl StoreSettings {
             return self.url.clone();
         }
         let plain = Path::new(self.url.strip_prefix("./").unwrap_or(&self.url));
-        format!("file://{}", working_directory.join(plain).display())
+        format!("file://{}", url_path(&working_directory.join(plain)))
     }
+}
+
+/// A path as part of a URL: bytes that are not UTF-8, and characters that mean something else in a
+/// URL, are percent-encoded, so that the URL leads back to this path and to no other.
+fn url_path(path: &Path) -> String {
+    let mut text = String::new();
+    for chunk in path.as_os_str().as_bytes().utf8_chunks() {
+        for character in chunk.valid().chars() {
+            match character {
+                '%' | '#' | '?' | '\\' => text.push_str(&format!("%{:02X}", u32::from(character))),
+                _ => text.push(character),
+            }
+        }
+
+        for byte in chunk.invalid() {
+            text.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    text
 }
 
 /// The shape of log lines.

@@ -158,6 +158,19 @@ pub enum FileError {
         /// Timeframe that was asked for.
         timeframe: Timeframe,
     },
+    /// A day of a market that never closes, as a zone west of Greenwich counts it.
+    #[error(
+        "`{file}` line {line}: the day of `{text}` ends hours after the day in UTC that it would \
+         be stored as, and its bar would be known before it is over"
+    )]
+    LateDay {
+        /// Path or name.
+        file: String,
+        /// Line, or row of a Parquet file.
+        line: u64,
+        /// Text of the cell.
+        text: String,
+    },
     /// A cell that should be a number.
     #[error("`{file}` line {line}: {column} `{text}` is not a number")]
     Number {
@@ -238,6 +251,10 @@ impl Advice for FileError {
             }
             Self::Label { .. } => {
                 "write the date alone, or name the zone in which the time is midnight"
+            }
+            Self::LateDay { .. } => {
+                "import the intraday bars of this market instead: its days are those of UTC; if \
+                 these dates are days of UTC, leave the zone out"
             }
             Self::Number { .. } => {
                 "write numbers with a decimal point and without separators; \

@@ -1,7 +1,8 @@
 //! A folder of bar files called `SYMBOL_TIMEFRAME.csv`, `.parquet` or by another ending of bars, on
 //! disk or in an object store.
 
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -10,13 +11,15 @@ use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
 
 use super::container::ENDINGS;
-use crate::backend::{open_backend, process_environment};
+use crate::backend::{folder_of, open_backend, process_environment};
 use crate::{Store, StoreError};
 
 /// A place to read files from; never written.
 #[derive(Clone, Debug)]
 pub struct BarFolder {
     store: Store,
+    /// The folder on disk, if it is one.
+    local: Option<PathBuf>,
 }
 
 impl BarFolder {
@@ -26,7 +29,9 @@ impl BarFolder {
     /// It does not exist or is not reachable.
     pub fn open(place: &str) -> Result<Self, StoreError> {
         // A path is relative to the working directory, as people expect of a path.
+        let mut folder = Some(PathBuf::from(place));
         let objects: Arc<dyn ObjectStore> = if place.contains("://") {
+            folder = folder_of(place)?;
             open_backend(place, &process_environment())?
         } else {
             let local = LocalFileSystem::new_with_prefix(Path::new(place));
@@ -38,6 +43,7 @@ impl BarFolder {
 
         Ok(Self {
             store: Store::over(objects, place),
+            local: folder,
         })
     }
 
@@ -51,20 +57,38 @@ impl BarFolder {
     /// # Errors
     /// It cannot be listed.
     pub async fn names(&self) -> Result<Vec<String>, StoreError> {
+        let mut names = match self.local.clone() {
+            Some(folder) => self.local_names(folder).await?,
+            None => self.remote_names().await?,
+        };
+
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// Read from the disk itself: one name that is not UTF-8, which can be no name of a bar file,
+    /// must not hide the others.
+    async fn local_names(&self, folder: PathBuf) -> Result<Vec<String>, StoreError> {
+        let listed = tokio::task::spawn_blocking(move || file_names_in(&folder)).await;
+        let names = listed.unwrap_or_else(|stopped| Err(io::Error::other(stopped)));
+
+        names.map_err(|source| StoreError::Open {
+            url: self.place().to_owned(),
+            source: Box::new(source),
+        })
+    }
+
+    async fn remote_names(&self) -> Result<Vec<String>, StoreError> {
         let answer = self.store.objects.list_with_delimiter(None).await;
         let listed = answer.map_err(|source| StoreError::List {
             prefix: self.place().to_owned(),
             source: Box::new(source.into()),
         })?;
 
-        let mut names: Vec<String> = listed
-            .objects
-            .iter()
+        let objects = listed.objects.iter();
+        Ok(objects
             .filter_map(|object| object.location.filename().map(str::to_owned))
-            .collect();
-
-        names.sort_unstable();
-        Ok(names)
+            .collect())
     }
 
     /// The file that holds `timeframe` bars of `instrument`, if there is one: its name.
@@ -92,6 +116,21 @@ impl BarFolder {
             key: format!("{}/{name}", self.place()),
         })
     }
+}
+
+/// Names of the files directly in a folder; those that are not UTF-8 are left out.
+fn file_names_in(folder: &Path) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        // A link counts as what it leads to; one that leads nowhere is no file.
+        if entry.path().is_file()
+            && let Ok(name) = entry.file_name().into_string()
+        {
+            names.push(name);
+        }
+    }
+    Ok(names)
 }
 
 /// Instrument and timeframe of a file name such as `EURUSD_1h.csv.gz`, `BRK.B_1d.parquet` or

@@ -26,7 +26,7 @@ pub use detect::{Detected, detect, timeframe_of};
 pub use error::FileError;
 pub use folder::{BarFolder, clear_name, parse_name, read_name};
 use sheet::Sheet;
-use stamp::{Place, Stamp, StampProblem};
+use stamp::{Place, Stamp, StampProblem, local_day_end};
 
 /// Largest file that is read, in bytes after unpacking.
 pub const FILE_BYTES_MAX: u64 = 4 << 30;
@@ -293,6 +293,9 @@ impl Labels<'_> {
         // A trading date is itself, whichever end is meant; a day in UTC ends at the next midnight.
         let midnight = stamp.midnight(self.zone.as_ref());
         let midnight = midnight.ok_or(StampProblem::NotADate)?;
+        if self.ends_after_utc_day(stamp, midnight) {
+            return Err(StampProblem::EndsAfterUtcDay);
+        }
         let names_the_next_day =
             self.side == LabelSide::Close && self.expected.day_boundary == DayBoundary::UtcMidnight;
         let day = if names_the_next_day {
@@ -314,5 +317,22 @@ impl Labels<'_> {
             stamped: day,
             was_moved: day != nominal_day,
         })
+    }
+
+    /// A day of UTC is known at the next midnight UTC. Where a zone west of Greenwich counts the
+    /// days, that is hours before the bar is over.
+    fn ends_after_utc_day(&self, stamp: &Stamp, midnight: Utc) -> bool {
+        if self.expected.day_boundary != DayBoundary::UtcMidnight {
+            return false;
+        }
+        // An instant that is midnight in UTC says itself which day it means.
+        if matches!(stamp, Stamp::Instant(instant) if *instant == midnight) {
+            return false;
+        }
+        let end = self
+            .zone
+            .as_ref()
+            .and_then(|zone| local_day_end(midnight, zone));
+        end.is_some_and(|end| end > midnight.plus_micros(DAY))
     }
 }

@@ -29,6 +29,9 @@ pub(super) enum StampProblem {
     Ambiguous,
     /// A time of day where a daily or weekly bar needs a date.
     NotADate,
+    /// The day begins at a midnight of its zone and ends after the day in UTC that it would be
+    /// stored as.
+    EndsAfterUtcDay,
 }
 
 /// Where a stamp was read.
@@ -63,6 +66,7 @@ impl StampProblem {
                 text,
                 timeframe,
             },
+            Self::EndsAfterUtcDay => FileError::LateDay { file, line, text },
         }
     }
 }
@@ -136,6 +140,13 @@ impl Stamp {
         };
         Some(Utc::midnight(date))
     }
+}
+
+/// When the local day ends whose date is that of `midnight`, which is 00:00 UTC.
+pub(super) fn local_day_end(midnight: Utc, zone: &TimeZone) -> Option<Utc> {
+    let next_date = midnight.date().tomorrow().ok()?;
+    let end = zone.to_timestamp(next_date.to_datetime(Time::midnight()));
+    end.ok().map(Utc::from_timestamp)
 }
 
 /// The date of a local time that is midnight, `None` for any other.

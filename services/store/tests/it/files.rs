@@ -1,5 +1,7 @@
 //! Bar files of others: read exactly, or refused with file and line.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use market::{DayBoundary, Instrument, Timeframe, Utc};
@@ -416,6 +418,9 @@ async fn a_folder_finds_the_file_of_a_series() {
     for name in ["AAPL_1h.csv", "AAPL_1h.parquet", "README.md"] {
         std::fs::write(folder.path().join(name), "").unwrap();
     }
+    // A name that is not UTF-8 cannot be that of a series, and hides no other file.
+    let foreign = OsStr::from_bytes(b"\xf6_1h.csv");
+    std::fs::write(folder.path().join(foreign), "").unwrap();
     let source = BarFolder::open(folder.path().to_str().unwrap()).unwrap();
     let apple = Instrument::parse("AAPL").unwrap();
     let ibm = Instrument::parse("IBM").unwrap();

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use market::{Bars, Utc};
 
+use super::error::{NO_EVENT, UNDEFINED, UNLABELLED, WARM_UP};
 use super::feature_rows::{FeatureRows, IncompleteBars};
 use super::labelling::LabelledBars;
 use super::rows::SymbolRows;
@@ -46,7 +47,7 @@ pub(super) fn align(
         let rows_before_events = kept_rows.len();
         labels.keep(events)?;
         kept_rows = complete_and_labelled(&features.is_complete, &labels);
-        dropped.insert("no_event", (rows_before_events - kept_rows.len()) as u64);
+        dropped.insert(NO_EVENT, (rows_before_events - kept_rows.len()) as u64);
     }
 
     // By bar and not by row: concurrency counts the labels of dropped rows, too.
@@ -118,9 +119,9 @@ fn count_dropped(features: &FeatureRows<'_, '_>, kept_rows: &Runs) -> BTreeMap<&
     let IncompleteBars { warm_up, undefined } = features.incomplete_bars();
 
     BTreeMap::from([
-        ("warm_up", warm_up),
-        ("undefined", undefined),
-        ("unlabelled", (complete_bars - kept_rows.len()) as u64),
+        (WARM_UP, warm_up),
+        (UNDEFINED, undefined),
+        (UNLABELLED, (complete_bars - kept_rows.len()) as u64),
     ])
 }
 

@@ -12,6 +12,12 @@ use crate::labels::LabelError;
 use crate::leak::Leak;
 use crate::splits::SplitError;
 
+/// Reasons for which bars are dropped, as in the manifest of a data set.
+pub(super) const WARM_UP: &str = "warm_up";
+pub(super) const UNDEFINED: &str = "undefined";
+pub(super) const UNLABELLED: &str = "unlabelled";
+pub(super) const NO_EVENT: &str = "no_event";
+
 /// Why no data set can be made.
 #[derive(Clone, Debug, Error, PartialEq)]
 pub enum DataSetError {
@@ -84,6 +90,12 @@ pub enum DataSetError {
     /// The rows cannot be cut into parts.
     #[error("the rows cannot be split")]
     Split(#[from] SplitError),
+    /// Every bar of every symbol was dropped.
+    #[error("no bar gives a row: {}", list_reasons(.dropped))]
+    NoRows {
+        /// Bars dropped, by reason.
+        dropped: BTreeMap<String, u64>,
+    },
     /// A part is too small.
     #[error("the {part} part has {rows} rows, the fewest is {required}; {}", list_counts(.dropped))]
     FewRows {
@@ -130,6 +142,44 @@ fn list_counts(rows: &BTreeMap<String, u64>) -> String {
         .join(", ")
 }
 
+/// `13 in the warm-up of the indicators, 2987 without a label`: the reasons that occurred.
+fn list_reasons(dropped: &BTreeMap<String, u64>) -> String {
+    let mut texts = Vec::new();
+    for (reason, bars) in dropped.iter().filter(|(_, bars)| **bars > 0) {
+        let words = match reason.as_str() {
+            WARM_UP => "in the warm-up of the indicators",
+            UNDEFINED => "with an undefined feature",
+            UNLABELLED => "without a label",
+            NO_EVENT => "without an event",
+            other => other,
+        };
+        texts.push(format!("{bars} {words}"));
+    }
+
+    if texts.is_empty() {
+        return "there are no bars".to_owned();
+    }
+    texts.join(", ")
+}
+
+/// What helps against the reason for which most bars were dropped.
+fn advice_on_drops(dropped: &BTreeMap<String, u64>) -> &'static str {
+    let most = dropped.iter().max_by_key(|(_, bars)| **bars);
+
+    match most.map(|(reason, _)| reason.as_str()) {
+        Some(UNLABELLED) => {
+            "a label needs prices that move, and bars after its own: look at the bars with `ktrdr \
+             data show`, or shorten the horizon of training.labels"
+        }
+        Some(UNDEFINED) => {
+            "look at the bars with `ktrdr data show`: a flat or missing input leaves a feature \
+             undefined"
+        }
+        Some(NO_EVENT) => "lower training.labels.cusum_multiplier",
+        _ => "use a longer date range or a finer timeframe",
+    }
+}
+
 impl Advice for DataSetError {
     fn code(&self) -> Code {
         match self {
@@ -140,7 +190,7 @@ impl Advice for DataSetError {
             Self::Leak { .. } => codes::PROC_LEAK,
             Self::Undefined { .. } => codes::PROC_UNDEFINED,
             Self::Split(_) => codes::PROC_SPLIT,
-            Self::FewRows { .. } => codes::PROC_FEW_ROWS,
+            Self::FewRows { .. } | Self::NoRows { .. } => codes::PROC_FEW_ROWS,
             Self::NoClass { .. } => codes::PROC_NO_CLASS,
             Self::Threads { .. } => codes::SYS_THREADS,
             Self::Stopped => codes::PROC_STOPPED,
@@ -164,6 +214,7 @@ impl Advice for DataSetError {
                 "look at that indicator: a flat or missing input leaves it undefined".into()
             }
             Self::Split(source) => source.hint().into(),
+            Self::NoRows { dropped } => advice_on_drops(dropped).into(),
             Self::FewRows { .. } => {
                 "use more history, other split dates, or a smaller training.embargo_bars".into()
             }

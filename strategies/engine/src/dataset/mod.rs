@@ -88,6 +88,7 @@ pub fn assemble_data_set<E: From<DataSetError> + Send>(
             .map(|cuts| cuts.validation_start),
     };
     let stack = assembly.stack_symbols(&workers, &read)?;
+    stack.require_rows()?;
 
     let cuts = match early_cuts {
         Some(cuts) => cuts,

@@ -9,6 +9,7 @@ use schemas::manifests::{
 };
 
 use super::DataSet;
+use super::DataSetError;
 use super::columns::{Column, append};
 use super::coverage::{CoverageCount, FuzzySets};
 use super::rows::SymbolRows;
@@ -114,6 +115,19 @@ impl Stack {
         if is_largest {
             self.holes.insert(hole.set.clone(), hole);
         }
+    }
+
+    /// Some symbol gave a row.
+    ///
+    /// # Errors
+    /// All bars were dropped; the error says why.
+    pub(super) fn require_rows(&self) -> Result<(), DataSetError> {
+        if !self.known_at.is_empty() {
+            return Ok(());
+        }
+        Err(DataSetError::NoRows {
+            dropped: self.dropped.clone(),
+        })
     }
 
     /// The distinct instants at which a row of some symbol became known, ascending.

@@ -379,6 +379,28 @@ fn the_warm_up_is_that_of_the_slowest_column() {
 }
 
 /// Compares the first hundred rows of a symbol in the stack with those of the symbol alone.
+/// Prices that never move have no volatility, so no row has a label.
+#[test]
+fn bars_that_never_move_are_refused_with_the_reason() {
+    let resolved = parsed(&catalog("eurusd_rsi_macd"));
+    let mut inputs = inputs(&resolved);
+    for bars in inputs.iter_mut().flat_map(|input| input.bars.values_mut()) {
+        for prices in [
+            &mut bars.open,
+            &mut bars.high,
+            &mut bars.low,
+            &mut bars.close,
+        ] {
+            prices.fill(100.0);
+        }
+    }
+
+    let error = data_set(&resolved, &inputs).unwrap_err();
+
+    assert!(matches!(error, DataSetError::NoRows { .. }), "{error:?}");
+    assert!(error.to_string().contains(" without a label"), "{error}");
+}
+
 fn assert_starts_as_if_alone(
     resolved: &Resolved,
     inputs: &[SymbolInput],

@@ -164,3 +164,15 @@ fn weights_of_labels_are_part_of_the_key_of_a_data_set() {
     assert_eq!(part_of(&plain).get("weights"), None);
     assert_eq!(part_of(&on)["weights"], "uniqueness");
 }
+
+#[test]
+fn dates_without_a_zone_are_utc_and_keep_their_time_of_day() {
+    let dates = "training_data:\n  start_date: \"2020-01-01 06:30\"\n  \
+                 end_date: 2020-04-01T02:00\n";
+    let edits = [("training_data:\n", dates)];
+
+    let resolved = resolve_after(&edits, &Overrides::default());
+
+    assert_eq!(resolved.start.unwrap().to_string(), "2020-01-01T06:30:00Z");
+    assert_eq!(resolved.end.unwrap().to_string(), "2020-04-01T02:00:00Z");
+}

@@ -192,13 +192,34 @@ fn the_range_is_half_open_in_labels_and_bounded() {
     let always = Calendar::for_class(AssetClass::Crypto);
     let everything = Utc(i64::MIN)..Utc(i64::MAX);
     let weeks = expected(always, WEEK_1, UtcMidnight, ClockHour, everything);
-    assert_eq!(weeks.first().unwrap().open, utc("1970-01-05"));
+    assert_eq!(weeks.first().unwrap().open, utc("1850-01-07"));
     assert_eq!(weeks.last().unwrap().open, utc("2099-12-28"));
 }
 
 /// When the bar of `key` with this label is known.
 fn known_at(key: &SeriesKey, label: &str) -> Utc {
     close_times(Calendar::for_key(key), key, &[utc(label)]).unwrap()[0]
+}
+
+#[test]
+fn bars_before_1970_are_known_at_the_close_of_their_session() {
+    // A Tuesday: 16:00 in New York, which had winter time.
+    let day = known_at(&key("IBM", DAY_1), "1962-01-02");
+    assert_eq!(day, utc("1962-01-02T21:00Z"));
+
+    // The bar of the day before the epoch ends at the epoch.
+    let currency = known_at(&key("EURUSD", DAY_1), "1969-12-31");
+    assert_eq!(currency, utc("1970-01-01"));
+    let sessions = ["1929-10-28", "1929-10-30"];
+    let days = grid(
+        AssetClass::Stock,
+        DAY_1,
+        SessionClose,
+        SessionOpen,
+        sessions,
+    );
+    let monday = "1929-10-28T00:00 1929-10-28T21:00";
+    assert_eq!(days, [monday, "1929-10-29T00:00 1929-10-29T21:00"]);
 }
 
 #[test]

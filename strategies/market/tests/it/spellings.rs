@@ -74,7 +74,10 @@ fn currencies_and_metals_are_read_as_vendors_write_them() {
         ("OANDA:EUR_USD", "fx:EUR.USD"),
         ("C:EURUSD", "fx:EUR.USD"),
         ("FX:EURUSD", "fx:EUR.USD"),
-        // Metals are priced as currencies are, and are none.
+    ]);
+
+    // Metals are priced as currencies are, and are none.
+    assert_readings(&[
         ("XAUUSD", "metal:XAU.USD"),
         ("XAU_USD", "metal:XAU.USD"),
         ("XAGEURm", "metal:XAG.EUR"),
