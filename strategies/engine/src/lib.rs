@@ -31,6 +31,7 @@ mod resolve;
 mod rules;
 mod schema;
 mod strategy;
+mod ties;
 mod yaml;
 
 pub mod fuzzy;

@@ -9,6 +9,7 @@
 
 use super::volatility::{log_returns, volatility_ratio};
 use super::{BarLabels, DOWN, EfficiencyRegime, RANGING, UP, VOLATILE};
+use crate::ties::is_above;
 
 /// Labels every row with enough bars before and ahead whose returns are there.
 pub(super) fn label_efficiency(labels: &mut BarLabels, close: &[f64], regime: &EfficiencyRegime) {
@@ -21,13 +22,13 @@ pub(super) fn label_efficiency(labels: &mut BarLabels, close: &[f64], regime: &E
             continue;
         };
 
-        let efficiency = efficiency_of(path);
+        let Efficiency { share, scale } = efficiency_of(path);
         // High volatility outranks a direction, however straight the path is.
         let class = if ratio > regime.vol_crisis_threshold {
             VOLATILE
-        } else if efficiency > regime.trending_threshold {
+        } else if is_above(share, regime.trending_threshold, scale) {
             UP
-        } else if efficiency < -regime.trending_threshold {
+        } else if is_above(-regime.trending_threshold, share, scale) {
             DOWN
         } else {
             RANGING
@@ -36,10 +37,21 @@ pub(super) fn label_efficiency(labels: &mut BarLabels, close: &[f64], regime: &E
     }
 }
 
-/// The signed share of the path that leads from its first price to its last, −1 to 1.
-fn efficiency_of(path: &[f64]) -> f64 {
+/// How straight a path of prices is.
+struct Efficiency {
+    /// The signed share of the path that leads from its first price to its last, −1 to 1.
+    share: f64,
+    /// The prices in lengths of the path: each step has the rounding of a price.
+    scale: f64,
+}
+
+fn efficiency_of(path: &[f64]) -> Efficiency {
+    let flat = Efficiency {
+        share: 0.0,
+        scale: 1.0,
+    };
     let (Some(first), Some(last)) = (path.first(), path.last()) else {
-        return 0.0;
+        return flat;
     };
     let length: f64 = path
         .iter()
@@ -49,8 +61,11 @@ fn efficiency_of(path: &[f64]) -> f64 {
 
     // A flat path has no length to divide by.
     if length == 0.0 {
-        0.0
-    } else {
-        (last - first) / length
+        return flat;
+    }
+    let steps = path.len() as f64;
+    Efficiency {
+        share: (last - first) / length,
+        scale: steps * (first.abs() + length) / length,
     }
 }

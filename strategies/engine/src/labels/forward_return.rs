@@ -5,6 +5,7 @@
 //! rows have no label, nor has a row where the quotient is not finite.
 
 use super::{BarLabels, ContextLabels};
+use crate::ties::is_above;
 
 const BULLISH: f32 = 0.0;
 const BEARISH: f32 = 1.0;
@@ -31,9 +32,11 @@ pub(super) fn label_context(labels: &mut BarLabels, close: &[f64], context: &Con
             continue;
         }
 
-        let class = if change > context.bullish {
+        // A return has the rounding of a ratio near 1.
+        let scale = 1.0 + change.abs();
+        let class = if is_above(change, context.bullish, scale) {
             BULLISH
-        } else if change < context.bearish {
+        } else if is_above(context.bearish, change, scale) {
             BEARISH
         } else {
             NEUTRAL

@@ -17,6 +17,7 @@ use market::Bars;
 
 use super::volatility::WeightedStatistics;
 use super::{BUY, BarLabels, HOLD, SELL, TripleBarrier, VolatilityMethod};
+use crate::ties::{is_above, reaches};
 
 /// Labels every row whose whole walk lies within the bars.
 pub(super) fn label_barriers(labels: &mut BarLabels, bars: &Bars, barrier: &TripleBarrier) {
@@ -65,8 +66,13 @@ struct Outcome {
 impl BarrierWalk<'_> {
     /// `None` when time runs out on a bar without a close.
     fn run(&self, bars: &Bars, row: usize) -> Option<Outcome> {
-        let upper = self.entry * (1.0 + self.barrier.pt_multiplier * self.volatility);
-        let lower = self.entry * (1.0 - self.barrier.sl_multiplier * self.volatility);
+        let pt = self.barrier.pt_multiplier;
+        let sl = self.barrier.sl_multiplier;
+        let upper = self.entry * (1.0 + pt * self.volatility);
+        let lower = self.entry * (1.0 - sl * self.volatility);
+        // The volatility has the rounding of the prices, as often as a multiplier says.
+        let upper_scale = self.entry * (1.0 + pt);
+        let lower_scale = self.entry * (1.0 + sl);
         let holding_period = self.barrier.max_holding_period as usize;
         let later_bars = bars
             .high
@@ -78,7 +84,9 @@ impl BarrierWalk<'_> {
 
         let mut last_close = f64::NAN;
         for (bars_held, ((&high, &low), &close)) in (1..).zip(later_bars) {
-            let class = match (high >= upper, low <= lower) {
+            let meets_upper = reaches(high, upper, upper_scale);
+            let meets_lower = reaches(lower, low, lower_scale);
+            let class = match (meets_upper, meets_lower) {
                 // Which barrier came first is not in the bar; its close is the best guess.
                 (true, true) if close >= self.entry => BUY,
                 (true, true) => SELL,
@@ -101,10 +109,11 @@ impl BarrierWalk<'_> {
     fn class_at_time_barrier(&self, last_close: f64) -> Option<f32> {
         let change = (last_close - self.entry) / self.entry;
         let holding_period = f64::from(self.barrier.max_holding_period);
+        let band = 0.5 * self.volatility * holding_period.sqrt();
 
         if !change.is_finite() {
             None
-        } else if change.abs() < 0.5 * self.volatility * holding_period.sqrt() {
+        } else if is_above(band, change.abs(), 1.0 + band) {
             Some(HOLD)
         } else if change > 0.0 {
             Some(BUY)

@@ -10,6 +10,7 @@
 
 use super::volatility::is_price;
 use super::{BUY, BarLabels, HOLD, SELL};
+use crate::ties::reaches;
 
 /// Labels every row up to the last confirmed pivot. `threshold` is a fraction of the price.
 pub(super) fn label_segments(labels: &mut BarLabels, close: &[f64], threshold: f64) {
@@ -38,6 +39,11 @@ pub(super) fn segments_of(close: &[f64], threshold: f64) -> impl Iterator<Item =
         .enumerate()
         .filter(|(_, price)| is_price(**price))
         .filter_map(move |(row, &price)| scan.push(row, price))
+}
+
+/// True if a move is as large as a threshold; it has the rounding of a ratio near 1.
+pub(super) fn reaches_threshold(change: f64, threshold: f64) -> bool {
+    reaches(change, threshold, 1.0 + change.abs())
 }
 
 /// Two neighbouring confirmed pivots.
@@ -97,9 +103,9 @@ impl ZigzagScan {
         }
 
         let reverses = if is_rising {
-            change <= -self.threshold
+            reaches_threshold(-change, self.threshold)
         } else {
-            change >= self.threshold
+            reaches_threshold(change, self.threshold)
         };
         if !reverses {
             return None;
@@ -124,7 +130,7 @@ impl ZigzagScan {
     fn push_without_direction(&mut self, row: usize, price: f64, change: f64) {
         if self.extreme.is_nan() {
             self.move_pivot(row, price);
-        } else if change.abs() >= self.threshold {
+        } else if reaches_threshold(change.abs(), self.threshold) {
             self.confirmed_pivot = self.moving_pivot;
             self.is_rising = Some(change > 0.0);
             self.move_pivot(row, price);

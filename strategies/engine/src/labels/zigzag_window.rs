@@ -9,7 +9,9 @@
 //! Source: our own simplification of the zigzag, whose look-ahead is the same on every row.
 
 use super::volatility::is_price;
+use super::zigzag::reaches_threshold;
 use super::{BUY, BarLabels, HOLD, SELL, ZigzagWindow};
+use crate::ties::is_above;
 
 /// Labels every row whose whole window has prices.
 pub(super) fn label_windows(labels: &mut BarLabels, close: &[f64], window: &ZigzagWindow) {
@@ -34,7 +36,7 @@ struct Extreme {
 impl Extreme {
     /// Whether a move of this size to the extreme is large enough and does not come too soon.
     fn is_swing(self, size: f64, window: &ZigzagWindow) -> bool {
-        size >= window.threshold && self.bars_ahead >= window.min_swing_length
+        reaches_threshold(size, window.threshold) && self.bars_ahead >= window.min_swing_length
     }
 }
 
@@ -60,9 +62,11 @@ fn classify_window(now: f64, later: &[f64], window: &ZigzagWindow) -> f32 {
     let gain = highest.price / now - 1.0;
     let loss = 1.0 - lowest.price / now;
 
-    if gain > loss && highest.is_swing(gain, window) {
+    // Two moves of the same prices differ by the rounding of ratios near 1.
+    let scale = 1.0 + gain.abs() + loss.abs();
+    if is_above(gain, loss, scale) && highest.is_swing(gain, window) {
         BUY
-    } else if loss > gain && lowest.is_swing(loss, window) {
+    } else if is_above(loss, gain, scale) && lowest.is_swing(loss, window) {
         SELL
     } else {
         HOLD

@@ -10,6 +10,7 @@ const CRATE_LAYERS: &[&str] = &[
     "fields",
     "rules",
     "fuzzy",
+    "ties",
     "indicators",
     "labels",
     "splits",

@@ -15,6 +15,8 @@ mod decisions;
 #[cfg(test)]
 mod edited_text;
 #[cfg(test)]
+mod exact_ties;
+#[cfg(test)]
 mod features_golden;
 #[cfg(test)]
 mod golden_data;

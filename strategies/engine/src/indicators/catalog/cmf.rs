@@ -42,6 +42,10 @@ pub(crate) const SPEC: IndicatorSpec = IndicatorSpec {
     },
 };
 
+/// A smaller share of the volume is rounding: a multiplier has that of a price, in ranges of its bar,
+/// and a price of a million ranges is rare.
+const LEAST_FLOW: f64 = 1e-9;
+
 #[derive(Clone, Serialize, Deserialize)]
 struct Cmf {
     money: RollingFlow,
@@ -76,8 +80,8 @@ impl Kernel<Bar, 8> for Cmf {
             momentum,
             signal,
             cmf - signal,
-            f64::from(u8::from(cmf > 0.0)),
-            f64::from(u8::from(cmf < 0.0)),
+            f64::from(u8::from(cmf > LEAST_FLOW)),
+            f64::from(u8::from(cmf < -LEAST_FLOW)),
         ]
     }
 }

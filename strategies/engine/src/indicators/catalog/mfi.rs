@@ -6,6 +6,7 @@ use crate::indicators::blocks::RollingPair;
 use crate::indicators::engine::{
     Bar, HIGH_LOW_CLOSE_VOLUME, IndicatorSpec, Kernel, period, run_steps,
 };
+use crate::ties::is_above;
 
 pub(crate) const SPEC: IndicatorSpec = IndicatorSpec {
     name: "mfi",
@@ -46,8 +47,8 @@ impl Kernel<Bar, 1> for Mfi {
 
         // Factors of 0 or 1 instead of branches, which no processor can predict.
         let flow = price * bar.volume;
-        let rose = f64::from(u8::from(price > previous));
-        let fell = f64::from(u8::from(price < previous));
+        let rose = f64::from(u8::from(is_above(price, previous, price)));
+        let fell = f64::from(u8::from(is_above(previous, price, price)));
         let [up, down] = self.flows.push([flow * rose, flow * fell]);
         [100.0 * (up / (up + down))]
     }

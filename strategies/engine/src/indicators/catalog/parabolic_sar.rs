@@ -6,6 +6,7 @@ use crate::indicators::blocks::{larger_of, smaller_of};
 use crate::indicators::engine::{
     Bar, HIGH_LOW, IndicatorSpec, Kernel, ParameterKind, ParameterSpec, run_steps,
 };
+use crate::ties::{is_above, reaches};
 
 /// An acceleration factor.
 const fn factor(
@@ -116,7 +117,8 @@ impl Sar {
     fn begin(&mut self, bar: HighLow) {
         let rise = bar.high - self.previous.high;
         let fall = self.previous.low - bar.low;
-        self.side = if fall > 0.0 && rise < fall { -1.0 } else { 1.0 };
+        let falls_more = fall > 0.0 && is_above(fall, rise, bar.high);
+        self.side = if falls_more { -1.0 } else { 1.0 };
         self.extreme = bar.seen_from(self.side).high;
         self.stop = self.previous.seen_from(self.side).low;
         self.acceleration = self.initial;
@@ -131,7 +133,7 @@ impl Sar {
         let HighLow { high, low } = bar.seen_from(self.side);
         let mut floor = smaller_of(previous.seen_from(self.side).low, low);
 
-        if low <= self.stop {
+        if reaches(self.stop, low, low) {
             // Reversed: the stop goes to the extreme so far, and the sides change places.
             self.side = -self.side;
             floor = smaller_of(previous.seen_from(self.side).low, -high);

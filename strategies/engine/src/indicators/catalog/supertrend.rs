@@ -6,6 +6,7 @@ use crate::indicators::blocks::{RollingSum, true_range};
 use crate::indicators::engine::{
     Bar, HIGH_LOW_CLOSE, IndicatorSpec, Kernel, above, period, run_steps,
 };
+use crate::ties::{is_above, reaches};
 
 pub(crate) const SPEC: IndicatorSpec = IndicatorSpec {
     name: "supertrend",
@@ -73,18 +74,24 @@ impl Kernel<Bar, 2> for Supertrend {
             lower: middle - width,
         };
         if let Some(before) = self.bands {
+            // A band has the rounding of the prices in its ranges, as often as the multiplier says.
+            let scale = (bar.high.abs() + bar.low.abs()) * (1.0 + self.multiplier);
             // A band only moves towards the price, until the close has crossed it.
-            if bands.upper >= before.upper && previous_close <= before.upper {
+            if reaches(bands.upper, before.upper, scale)
+                && reaches(before.upper, previous_close, scale)
+            {
                 bands.upper = before.upper;
             }
-            if bands.lower <= before.lower && previous_close >= before.lower {
+            if reaches(before.lower, bands.lower, scale)
+                && reaches(previous_close, before.lower, scale)
+            {
                 bands.lower = before.lower;
             }
 
             self.is_rising = if self.is_rising {
-                bar.close > bands.lower
+                is_above(bar.close, bands.lower, scale)
             } else {
-                bar.close >= bands.upper
+                reaches(bar.close, bands.upper, scale)
             };
         }
         self.bands = Some(bands);

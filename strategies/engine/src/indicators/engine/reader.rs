@@ -7,6 +7,7 @@ use market::BarSlice;
 
 use super::bar::Bar;
 use super::inputs::{BarAndValue, BarAndValueRows, BarRows, Input, Rows, gap_bits, has_gap};
+use crate::ties::as_decimal;
 
 /// What a kernel reads from a bar.
 pub(crate) trait Reader: Clone + Send + Sync + 'static {
@@ -75,9 +76,10 @@ impl Reader for Source {
             // Some feeds mark a bar without volume by a negative number.
             Self::Volume if bar.volume < 0.0 => f64::NAN,
             Self::Volume => bar.volume,
-            Self::HighLow => (bar.high + bar.low) / 2.0,
-            Self::HighLowClose => (bar.high + bar.low + bar.close) / 3.0,
-            Self::OpenHighLowClose => (bar.open + bar.high + bar.low + bar.close) / 4.0,
+            // Of the sum as a decimal, so that equal means are the same number.
+            Self::HighLow => as_decimal(bar.high + bar.low) / 2.0,
+            Self::HighLowClose => as_decimal(bar.high + bar.low + bar.close) / 3.0,
+            Self::OpenHighLowClose => as_decimal(bar.open + bar.high + bar.low + bar.close) / 4.0,
         }
     }
 
