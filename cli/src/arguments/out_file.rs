@@ -32,7 +32,11 @@ impl OutFile {
         })
     }
 
-    fn of(path: PathBuf) -> Result<Self, String> {
+    /// Reads `-` or the name of a file.
+    ///
+    /// # Errors
+    /// The ending of the name says no format: a sentence that lists those that do.
+    pub(crate) fn of(path: PathBuf) -> Result<Self, String> {
         if path.as_os_str() == OsStr::new("-") {
             return Ok(Self::Standard);
         }

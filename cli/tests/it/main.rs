@@ -9,6 +9,8 @@ mod command_line;
 #[cfg(test)]
 mod data_train_models;
 #[cfg(test)]
+mod export_and_folders;
+#[cfg(test)]
 mod files_and_streams;
 #[cfg(test)]
 mod gaps;

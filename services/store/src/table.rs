@@ -135,6 +135,14 @@ impl Table {
             .with("volume", Cells::Number(bars.volume.clone()))
     }
 
+    /// The bars of several symbols below each other: `symbol`, whose cells are as many as the bars,
+    /// and the columns of [`bars`](Self::bars).
+    pub fn bars_of_symbols(symbols: Vec<String>, bars: &RawBars) -> Self {
+        let mut table = Self::default().with("symbol", Cells::Text(symbols));
+        table.columns.extend(Self::bars(bars).columns);
+        table
+    }
+
     /// Parquet bytes: timestamp(us, UTC), text, float64 with nulls for NaN, int64.
     ///
     /// # Errors

@@ -1,13 +1,16 @@
-//! `ktrdr data import`: bars of a file into the store, without any service.
+//! `ktrdr data import`: bars of files into the store, without any service.
+
+use std::path::{Path, PathBuf};
 
 use clap::Args;
-use market::{Calendar, Utc};
+use market::{Calendar, SeriesKey, Utc};
 use schemas::codes;
-use serde_json::json;
+use serde_json::{Value, json};
 use store::Edit;
 
+use super::import_many;
 use super::judged_file::{FileArgs, JudgedFile, judge_file, show_judged};
-use crate::console::{Exit, Failure, Output, count_of, now};
+use crate::console::{Exit, Failure, count_of, now};
 use crate::context::Context;
 use crate::inputs::bar_files::close_times_of;
 use crate::inputs::stored_series::{open_store, require_calendar};
@@ -18,47 +21,131 @@ use crate::inputs::usable_rows::{Contradictions, LeftOut, UsableRows, choose_row
 pub(super) struct ImportArgs {
     /// The file to import.
     #[command(flatten)]
-    file: FileArgs,
+    pub(super) file: FileArgs,
+    /// More files, or folders: of a folder every file of bars is imported
+    #[arg(value_name = "FILE")]
+    pub(super) more: Vec<PathBuf>,
     /// Write the bars; without it nothing is written
     #[arg(long)]
-    yes: bool,
+    pub(super) yes: bool,
     /// Write the bars even if a finding is critical
     #[arg(long, requires = "yes")]
     force: bool,
 }
 
+/// What became of a file.
+pub(super) struct Imported {
+    /// The series of its bars.
+    pub(super) key: SeriesKey,
+    /// Bars that are stored now, or would be.
+    pub(super) bars: usize,
+    /// The other rows.
+    pub(super) left_out: LeftOut,
+    /// What changed in the store; none where nothing was written.
+    pub(super) written: Option<Written>,
+}
+
+/// What an import changed in the store.
+pub(super) struct Written {
+    /// Bars that were not stored before.
+    pub(super) new: u64,
+    /// Bars that were stored with other values.
+    pub(super) changed: u64,
+    /// The revision that holds them.
+    pub(super) revision: u64,
+}
+
+impl Imported {
+    /// The result for programs.
+    pub(super) fn json(&self) -> Value {
+        let mut value = json!({
+            "type": "import",
+            "written": self.written.is_some(),
+            "series": self.key.prefix(),
+            "bars": self.bars,
+            "left_out": self.left_out.len(),
+            "left_out_lines": self.left_out.json(),
+        });
+
+        if let (Some(written), Some(fields)) = (&self.written, value.as_object_mut()) {
+            fields.insert("new".to_owned(), written.new.into());
+            fields.insert("changed".to_owned(), written.changed.into());
+            fields.insert("revision".to_owned(), written.revision.into());
+        }
+        value
+    }
+}
+
 /// Shows what an import would do, and imports with `--yes`.
 ///
 /// # Errors
-/// The file cannot be read, a finding is critical, or the store refuses.
+/// A file cannot be read, a finding is critical, or the store refuses.
 pub(super) async fn run(args: &ImportArgs, context: &Context) -> Result<Exit, Failure> {
     if let Some(name) = &args.file.calendar {
         require_calendar(name, context).await?;
     }
+    let first = context.working_directory.join(&args.file.file);
+    if !args.more.is_empty() || first.is_dir() {
+        return import_many::run(args, context).await;
+    }
+
     let now = now();
     let judged = judge_file(&args.file, &context.working_directory, now)?;
     show_judged(&judged, &args.file, &context.output);
 
+    let imported = import(judged, &args.file.file, args, now, context).await?;
+    show_imported(&imported, context);
+    Ok(Exit::Done)
+}
+
+/// Stores what can be stored of a judged file with `--yes`; without it, only says what that is.
+///
+/// # Errors
+/// A finding is critical, or the store refuses.
+pub(super) async fn import(
+    judged: JudgedFile,
+    file: &Path,
+    args: &ImportArgs,
+    now: Utc,
+    context: &Context,
+) -> Result<Imported, Failure> {
     let critical = judged.report.critical().count();
     if critical > 0 && !args.force {
-        return Err(critical_findings(args, critical));
+        return Err(critical_findings(file, critical));
     }
 
     // Also `--force` stores no bar that lacks a price or is still open.
-    let storable = storable_bars(args, &judged, now)?;
-    show_left_out(&storable.left_out, &context.output);
-    if args.yes {
-        write_bars(judged, storable, now, context).await
-    } else {
-        show_dry_run(&judged, &storable, context);
-        Ok(Exit::Done)
+    let storable = storable_bars(file, &judged, now)?;
+    let mut imported = Imported {
+        key: judged.key,
+        bars: storable.bars.len(),
+        left_out: storable.left_out,
+        written: None,
+    };
+    if !args.yes {
+        return Ok(imported);
     }
+
+    let edit = Edit {
+        bars: storable.bars,
+        empty_intervals: Vec::new(),
+        calendar: Calendar::for_key(&imported.key).name().to_owned(),
+        at: now,
+    };
+    let store = open_store(context).await?;
+    let outcome = store.series().commit(&imported.key, edit, None).await?;
+    imported.written = Some(Written {
+        new: outcome.new,
+        changed: outcome.changed,
+        revision: outcome.snapshot.manifest.revision,
+    });
+    Ok(imported)
 }
 
-fn critical_findings(args: &ImportArgs, count: usize) -> Failure {
+fn critical_findings(file: &Path, count: usize) -> Failure {
     let message = format!(
         "{} has {}; nothing was written",
-        args.file.file.display(),
+        file.display(),
         count_of(count, "critical finding")
     );
     Failure::new(Exit::Failed, codes::DATA_CRITICAL, message)
@@ -67,76 +154,36 @@ fn critical_findings(args: &ImportArgs, count: usize) -> Failure {
 
 /// Keeps the bars with all their prices that are complete at `now`, in the order of time. The
 /// prices of a bar that is still open would change after they were stored.
-fn storable_bars(args: &ImportArgs, judged: &JudgedFile, now: Utc) -> Result<UsableRows, Failure> {
+fn storable_bars(file: &Path, judged: &JudgedFile, now: Utc) -> Result<UsableRows, Failure> {
     let close_times = close_times_of(&judged.file.bars, &judged.key)?;
     // The checks have named every row that contradicts another.
     let contradictions = Contradictions::TakeLast;
-    let file = &args.file.file;
     choose_rows(file, &judged.file, &close_times, now, false, contradictions)
 }
 
-/// Part of the result: a file of which not everything is stored must not look as if it were.
-fn show_left_out(left_out: &LeftOut, output: &Output) {
-    if let Some(text) = left_out.describe() {
+/// What is left out is part of the result: a file of which not everything is stored must not look
+/// as if it were.
+fn show_imported(imported: &Imported, context: &Context) {
+    let output = &context.output;
+    output.json(&imported.json());
+    if let Some(text) = imported.left_out.describe() {
         output.line(&text);
     }
-}
 
-fn show_dry_run(judged: &JudgedFile, storable: &UsableRows, context: &Context) {
-    let count = storable.bars.len();
-    let series = judged.key.prefix();
-    let output = &context.output;
-
-    output.json(&json!({
-        "type": "import",
-        "written": false,
-        "series": series,
-        "bars": count,
-        "left_out": storable.left_out.len(),
-        "left_out_lines": storable.left_out.json(),
-    }));
-    output.line(&format!(
-        "would store {} as {series}",
-        count_of(count, "bar")
-    ));
-    output.note("nothing was written; add --yes to write");
-}
-
-async fn write_bars(
-    judged: JudgedFile,
-    storable: UsableRows,
-    now: Utc,
-    context: &Context,
-) -> Result<Exit, Failure> {
-    let key = &judged.key;
-    let count = storable.bars.len();
-    let edit = Edit {
-        bars: storable.bars,
-        empty_intervals: Vec::new(),
-        calendar: Calendar::for_key(key).name().to_owned(),
-        at: now,
+    let Imported { key, bars, .. } = imported;
+    let Some(written) = &imported.written else {
+        let count = count_of(*bars, "bar");
+        output.line(&format!("would store {count} as {}", key.prefix()));
+        output.note("nothing was written; add --yes to write");
+        return;
     };
-    let store = open_store(context).await?;
-    let outcome = store.series().commit(key, edit, None).await?;
-    let revision = outcome.snapshot.manifest.revision;
-
-    context.output.json(&json!({
-        "type": "import",
-        "written": true,
-        "series": key.prefix(),
-        "bars": count,
-        "new": outcome.new,
-        "changed": outcome.changed,
-        "left_out": storable.left_out.len(),
-        "left_out_lines": storable.left_out.json(),
-        "revision": revision,
-    }));
-    context.output.line(&format!(
-        "{} {}: {count} bars, {} new, {} changed, revision {revision}",
+    output.line(&format!(
+        "{} {}: {}, {} new, {} changed, revision {}",
         key.instrument.symbol(),
         key.timeframe,
-        outcome.new,
-        outcome.changed
+        count_of(*bars, "bar"),
+        written.new,
+        written.changed,
+        written.revision
     ));
-    Ok(Exit::Done)
 }

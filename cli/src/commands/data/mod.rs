@@ -1,7 +1,9 @@
 //! `ktrdr data`: load bars with a fetcher; show, check and import bars without any service.
 
+mod export;
 mod gaps;
 mod import;
+mod import_many;
 mod judged_file;
 mod load;
 mod plan;
@@ -14,13 +16,14 @@ use clap::{Args, Subcommand};
 
 use crate::console::{Exit, Failure};
 use crate::context::Context;
+use export::ExportArgs;
 use gaps::GapsArgs;
 use import::ImportArgs;
 use judged_file::FileArgs;
 use load::LoadArgs;
 use plan::PlanArgs;
 use removal::DeleteArgs;
-use stored::{SeriesArgs, ShowArgs};
+use stored::{ListArgs, SeriesArgs, ShowArgs};
 use symbols::SymbolsArgs;
 
 pub(crate) use result::describe_load;
@@ -40,14 +43,16 @@ enum DataCommand {
     Load(LoadArgs),
     /// Show what a load would ask the provider for, and how long that takes; asks for nothing
     Plan(PlanArgs),
-    /// Read bars from a file and show what an import would do; with --yes, import them
+    /// Read bars from files or folders and show what an import would do; with --yes, import them
     Import(ImportArgs),
     /// Check the bars of a file; needs neither server nor store
     Check(FileArgs),
-    /// List the stored series
-    List,
+    /// List the stored series, all or those of some symbols and timeframes
+    List(ListArgs),
     /// Show the last bars of a stored series, or write them to a file
     Show(ShowArgs),
+    /// Write stored bars to a .csv, .parquet or .arrow file, or to a file for each symbol
+    Export(ExportArgs),
     /// Show the first and the last time of a stored series
     Range(SeriesArgs),
     /// Show where a stored series has no bars, and why
@@ -70,8 +75,9 @@ pub(crate) async fn run(args: &DataArgs, context: &Context) -> Result<Exit, Fail
         DataCommand::Plan(args) => plan::run(args, context).await,
         DataCommand::Import(args) => import::run(args, context).await,
         DataCommand::Check(args) => judged_file::check(args, context).await,
-        DataCommand::List => stored::list(context).await,
+        DataCommand::List(args) => stored::list(args, context).await,
         DataCommand::Show(args) => stored::show(args, context).await,
+        DataCommand::Export(args) => export::run(args, context).await,
         DataCommand::Range(args) => stored::show_range(args, context).await,
         DataCommand::Gaps(args) => gaps::run(args, context).await,
         DataCommand::Delete(args) => removal::delete(args, context).await,

@@ -72,6 +72,31 @@ impl SeriesArgs {
     }
 }
 
+/// `ktrdr data list`.
+#[derive(Clone, Debug, Args)]
+pub(super) struct ListArgs {
+    /// Symbols to list; without one all
+    #[arg(value_parser = parse_instrument)]
+    symbols: Vec<Instrument>,
+    /// Timeframes to list, as in 1h,1d; without one all
+    #[arg(long, short, value_delimiter = ',', value_parser = parse_timeframe)]
+    timeframe: Vec<Timeframe>,
+    /// Provider to list; without it all
+    #[arg(long)]
+    provider: Option<String>,
+}
+
+impl ListArgs {
+    fn accepts(&self, series: &SeriesSnapshot) -> bool {
+        let key = &series.key;
+        let provider = self.provider.as_deref();
+
+        (self.symbols.is_empty() || self.symbols.contains(&key.instrument))
+            && (self.timeframe.is_empty() || self.timeframe.contains(&key.timeframe))
+            && provider.is_none_or(|provider| provider == key.provider())
+    }
+}
+
 /// `ktrdr data show`.
 #[derive(Clone, Debug, Args)]
 pub(super) struct ShowArgs {
@@ -98,8 +123,11 @@ struct Extent {
     last: Option<Utc>,
 }
 
-/// Lists every stored series.
-pub(super) async fn list(context: &Context) -> Result<Exit, Failure> {
+/// Lists the stored series that the arguments name; without any, every one.
+///
+/// # Errors
+/// The store cannot be read, or no series fits the arguments.
+pub(super) async fn list(args: &ListArgs, context: &Context) -> Result<Exit, Failure> {
     let output = &context.output;
     let mut all = open_store(context).await?.series().list().await?;
 
@@ -111,6 +139,13 @@ pub(super) async fn list(context: &Context) -> Result<Exit, Failure> {
         output.note(&format!("nothing is stored in {}", context.store_url()?));
         output.note("hint: `ktrdr data import FILE --yes` or `ktrdr data load SYMBOL` stores bars");
         return Ok(Exit::Done);
+    }
+
+    all.retain(|series| args.accepts(series));
+    if all.is_empty() {
+        let message = "no stored series has this symbol, timeframe and provider";
+        return Err(Failure::new(Exit::NotFound, codes::DATA_NOT_FOUND, message)
+            .with_hint("`ktrdr data list` shows what is stored"));
     }
 
     let mut rows = Vec::with_capacity(all.len());

@@ -124,7 +124,7 @@ proptest! {
     }
 
     #[test]
-    fn the_money_flow_of_equal_typical_prices_is_neither_up_nor_down(
+    fn equal_typical_prices_have_no_money_flow(
         walk in walks(),
         places in 1_u32..=6,
     ) {
