@@ -2,7 +2,7 @@
 //! plain lines elsewhere.
 
 use std::fmt;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write as _};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -198,7 +198,10 @@ fn print_line(line: &Line, bar: Option<&ProgressBar>) {
     match bar {
         Some(bar) => bar.set_message(line.to_string()),
         None if line.state == State::Starting && line.detail.is_empty() => {}
-        None => eprintln!("{line}"),
+        None => {
+            // A system goes on working when nobody can read its board.
+            let _ = writeln!(std::io::stderr(), "{line}");
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The life of a service process, so that each service's `main` is one call: settings, logs, bus,
 //! store, serve, drain.
 
+use std::io::{ErrorKind, Write as _};
 use std::process::ExitCode;
 
 use bus::Bus;
@@ -81,8 +82,7 @@ where
         Err(fatal) => return exit_with(&fatal, EXIT_USAGE),
     };
     if args.check {
-        print!("{loaded}");
-        return ExitCode::SUCCESS;
+        return show_settings(&loaded.to_string());
     }
 
     let executor = match tokio::runtime::Runtime::new() {
@@ -98,11 +98,29 @@ where
     }
 }
 
-fn exit_with(fatal: &Fatal, code: u8) -> ExitCode {
-    eprintln!("error: {}", fatal.message);
-    if !fatal.hint.is_empty() {
-        eprintln!("hint: {}", fatal.hint);
+/// Writes the settings to standard output. A closed pipe is a reader that has seen enough; a full
+/// disk is not.
+fn show_settings(text: &str) -> ExitCode {
+    let mut out = std::io::stdout().lock();
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+
+    match written {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            let fatal = Fatal::new(&error, "standard output cannot be written");
+            exit_with(&fatal, EXIT_FAILED)
+        }
+        _ => ExitCode::SUCCESS,
     }
+}
+
+fn exit_with(fatal: &Fatal, code: u8) -> ExitCode {
+    let mut text = format!("error: {}\n", fatal.message);
+    if !fatal.hint.is_empty() {
+        text.push_str(&format!("hint: {}\n", fatal.hint));
+    }
+
+    // Nobody is left to hear that this cannot be written.
+    let _ = std::io::stderr().write_all(text.as_bytes());
     ExitCode::from(code)
 }
 
