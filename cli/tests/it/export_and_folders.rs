@@ -96,7 +96,7 @@ fn an_export_of_one_symbol_is_imported_again_as_it_was() {
     let place = Place::new();
     place.run("data import bars --yes");
 
-    for ending in ["csv", "csv.gz", "parquet"] {
+    for ending in ["csv", "csv.gz", "parquet", "arrow", "feather"] {
         let file = format!("crypto-aaa-usd_1h.{ending}");
         let export = format!("data export crypto:AAA/USD -t 1h --out {file}");
         assert_eq!(place.run(&export).exit, Some(0), "{ending}");

@@ -9,7 +9,8 @@ use arrow_array::types::{Float64Type, TimestampMicrosecondType};
 use arrow_array::{
     Array, ArrayRef, ArrowPrimitiveType, PrimitiveArray, RecordBatch, TimestampMicrosecondArray,
 };
-use arrow_schema::{DataType, Field, Schema, TimeUnit};
+use arrow_ipc::writer::FileWriter;
+use arrow_schema::{ArrowError, DataType, Field, Schema, TimeUnit};
 use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -83,10 +84,23 @@ pub(crate) fn encode(
     })
 }
 
-fn write_parquet(
-    columns: Vec<Column>,
-    metadata: Option<(&str, String)>,
-) -> Result<Bytes, parquet::errors::ParquetError> {
+/// Arrow IPC bytes of `columns`, all of one length, as readers of Feather take them. `what` names
+/// the kind of file in errors.
+pub(crate) fn encode_ipc(what: &'static str, columns: Vec<Column>) -> Result<Bytes, StoreError> {
+    write_ipc(columns).map_err(|error| StoreError::Encode {
+        what,
+        reason: error.to_string(),
+    })
+}
+
+fn write_ipc(columns: Vec<Column>) -> Result<Bytes, ArrowError> {
+    let batch = batch_of(columns)?;
+    let mut writer = FileWriter::try_new(Vec::new(), batch.schema_ref())?;
+    writer.write(&batch)?;
+    Ok(writer.into_inner()?.into())
+}
+
+fn batch_of(columns: Vec<Column>) -> Result<RecordBatch, ArrowError> {
     let fields: Vec<Field> = columns
         .iter()
         .map(|column| {
@@ -94,9 +108,15 @@ fn write_parquet(
             Field::new(&column.name, data_type, column.is_nullable)
         })
         .collect();
-    let schema = Arc::new(Schema::new(fields));
     let arrays = columns.into_iter().map(|column| column.values).collect();
-    let batch = RecordBatch::try_new(Arc::clone(&schema), arrays)?;
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)
+}
+
+fn write_parquet(
+    columns: Vec<Column>,
+    metadata: Option<(&str, String)>,
+) -> Result<Bytes, parquet::errors::ParquetError> {
+    let batch = batch_of(columns)?;
 
     // `created_by` would name the version of the library, and change the bytes with every update.
     let pairs = metadata.map(|(key, value)| vec![KeyValue::new(key.to_owned(), value)]);
@@ -107,7 +127,7 @@ fn write_parquet(
         .set_key_value_metadata(pairs)
         .build();
 
-    let mut writer = ArrowWriter::try_new(Vec::new(), schema, Some(properties))?;
+    let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), Some(properties))?;
     writer.write(&batch)?;
     Ok(writer.into_inner()?.into())
 }

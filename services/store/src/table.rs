@@ -14,7 +14,7 @@ use flate2::write::GzEncoder;
 use market::Utc;
 
 use crate::StoreError;
-use crate::parquet_file::{Column, encode, instant_column, nullable_column};
+use crate::parquet_file::{Column, encode, encode_ipc, instant_column, nullable_column};
 use crate::raw_bars::RawBars;
 
 /// The cells of one column.
@@ -76,11 +76,13 @@ pub enum TableFormat {
     GzippedCsv,
     /// Parquet, compressed by column.
     Parquet,
+    /// Arrow IPC, which Feather is, too.
+    Arrow,
 }
 
 impl TableFormat {
     /// The endings that name a format, in upper or lower case.
-    pub const ENDINGS: [&str; 3] = [".csv", ".csv.gz", ".parquet"];
+    pub const ENDINGS: [&str; 5] = [".csv", ".csv.gz", ".parquet", ".arrow", ".feather"];
 
     /// The format that the name of a file says; `None` for any other ending, and for a name that is
     /// nothing but an ending.
@@ -94,6 +96,8 @@ impl TableFormat {
             Some(Self::GzippedCsv)
         } else if ends_in(".parquet") {
             Some(Self::Parquet)
+        } else if ends_in(".arrow") || ends_in(".feather") {
+            Some(Self::Arrow)
         } else {
             None
         }
@@ -154,6 +158,17 @@ impl Table {
         encode("a table", columns, None)
     }
 
+    /// Arrow IPC bytes, with the types of [`to_parquet`](Self::to_parquet).
+    ///
+    /// # Errors
+    /// Columns of unequal length or of one name.
+    pub fn to_arrow(&self) -> Result<Bytes, StoreError> {
+        self.check()?;
+        let columns = self.columns.iter();
+        let columns = columns.map(|(name, cells)| cells.to_column(name)).collect();
+        encode_ipc("a table", columns)
+    }
+
     /// CSV bytes with a header; numbers in the shortest form that reads back to the same value,
     /// with a point in each, so that a reader that guesses types takes a column for what it is.
     ///
@@ -200,6 +215,7 @@ impl Table {
 
         let bytes = match format {
             TableFormat::Parquet => self.to_parquet()?,
+            TableFormat::Arrow => self.to_arrow()?,
             TableFormat::Csv | TableFormat::GzippedCsv => self.to_csv()?,
         };
         write_whole(file, format, &bytes).map_err(failed)

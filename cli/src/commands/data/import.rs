@@ -84,8 +84,10 @@ pub(super) async fn run(args: &ImportArgs, context: &Context) -> Result<Exit, Fa
     if let Some(name) = &args.file.calendar {
         require_calendar(name, context).await?;
     }
+    // A folder that is named like a series, or whose symbol is given, holds the parts of one file.
     let first = context.working_directory.join(&args.file.file);
-    if !args.more.is_empty() || first.is_dir() {
+    let is_folder = first.is_dir() && !args.file.names_a_symbol();
+    if !args.more.is_empty() || is_folder {
         return import_many::run(args, context).await;
     }
 

@@ -121,6 +121,11 @@ impl FileArgs {
         }
     }
 
+    /// True if the flags or the name of the file say whose bars it holds.
+    pub(super) fn names_a_symbol(&self) -> bool {
+        self.symbol.is_some() || parse_file_name(&self.file).0.is_some()
+    }
+
     /// The column that was named for a role; the last one wins.
     fn column_of(&self, role: Role) -> Option<String> {
         let (_, name) = self.column.iter().rev().find(|(each, _)| *each == role)?;
