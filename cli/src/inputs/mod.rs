@@ -1,5 +1,6 @@
 //! What commands work on: files of bars, strategies, stored series, registered models.
 
+pub(crate) mod action_columns;
 pub(crate) mod bar_files;
 pub(crate) mod models;
 pub(crate) mod stored_series;

@@ -25,6 +25,8 @@ mod program;
 #[cfg(test)]
 mod promises;
 #[cfg(test)]
+mod quality;
+#[cfg(test)]
 mod removal;
 #[cfg(test)]
 mod rooms;

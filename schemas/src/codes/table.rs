@@ -90,10 +90,14 @@ codes! {
         DATA_NO_SERIES = "NoSeries":
             "The request names no series for bars that the strategy needs.";
         DATA_NO_SYMBOL = "NoSymbol": "There are no bars of a symbol of the strategy.";
+        DATA_LOOKS_AHEAD = "LooksAhead":
+            "Bars were made from later ones, which nobody knew at the time.";
         DATA_NOT_FOUND = "NotFound": "The store does not hold the series that the command names.";
         DATA_NOT_STORED = "NotStored": "The store does not hold a series that an operation needs.";
         DATA_ORDER = "Order": "Two rows of a file give one bar with different values.";
         DATA_OUTPUT = "Output": "An output file is one of the files that are read for it.";
+        DATA_RULES = "Rules": "The rules of the quality checks cannot be read or mean nothing.";
+        DATA_SEAM = "Seam": "New bars have another scale than the stored ones of their series.";
         DATA_SERIES_KEY = "SeriesKey":
             "A text is not the key of a series, or its parts do not make one.";
         DATA_SHORT_HISTORY = "ShortHistory": "The bars are too few for the warm-up and one label.";

@@ -50,6 +50,7 @@
 //! Values are checked on the rows that remain after sorting and keeping the last of each label.
 
 mod actions;
+mod advice;
 mod checks;
 mod draft;
 mod grid;

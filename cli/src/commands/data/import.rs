@@ -10,8 +10,10 @@ use store::Edit;
 
 use super::import_many;
 use super::judged_file::{FileArgs, JudgedFile, judge_file, show_judged};
+use super::seam::find_seam;
 use crate::console::{Exit, Failure, count_of, now};
 use crate::context::Context;
+use crate::inputs::action_columns::read_action_columns;
 use crate::inputs::bar_files::close_times_of;
 use crate::inputs::stored_series::{open_store, require_calendar};
 use crate::inputs::usable_rows::{Contradictions, LeftOut, UsableRows, choose_rows};
@@ -118,6 +120,9 @@ pub(super) async fn import(
 
     // Also `--force` stores no bar that lacks a price or is still open.
     let storable = storable_bars(file, &judged, now)?;
+    refuse_wrong_repairs(file, &judged, context)?;
+    refuse_other_scale(file, args, &judged, &storable, context).await?;
+
     let mut imported = Imported {
         key: judged.key,
         bars: storable.bars.len(),
@@ -142,6 +147,55 @@ pub(super) async fn import(
         revision: outcome.snapshot.manifest.revision,
     });
     Ok(imported)
+}
+
+/// Bars that were made from later ones would let a model see the future.
+fn refuse_wrong_repairs(
+    file: &Path,
+    judged: &JudgedFile,
+    context: &Context,
+) -> Result<(), Failure> {
+    let path = context.working_directory.join(file);
+    let columns = read_action_columns(&path, &judged.file.lines);
+    if !columns.is_some_and(|columns| columns.has_future_repairs) {
+        return Ok(());
+    }
+
+    let message = format!(
+        "{} was repaired with values of later bars",
+        file.display()
+    );
+    Err(Failure::new(Exit::Failed, codes::DATA_LOOKS_AHEAD, message)
+        .with_hint("repair it with --method ffill or drop; nobody knew these values at the time"))
+}
+
+/// Two scales in one series are a jump that no market made.
+async fn refuse_other_scale(
+    file: &Path,
+    args: &ImportArgs,
+    judged: &JudgedFile,
+    storable: &UsableRows,
+    context: &Context,
+) -> Result<(), Failure> {
+    let store = open_store(context).await?;
+    let Some(finding) = find_seam(&store, &judged.key, &storable.bars).await? else {
+        return Ok(());
+    };
+    let output = &context.output;
+    output.json(&json!({"type": "seam", "finding": finding}));
+    if args.force {
+        output.note(&format!("joined all the same: {}", finding.message));
+        return Ok(());
+    }
+
+    let name = file.display();
+    let message = format!("{name} does not fit the stored bars: {}", finding.message);
+    Err(
+        Failure::new(Exit::Failed, codes::DATA_SEAM, message).with_hint(
+            "import a file with the whole history, keep the two apart with --provider NAME, or \
+             join them all the same with --yes --force",
+        ),
+    )
 }
 
 fn critical_findings(file: &Path, count: usize) -> Failure {

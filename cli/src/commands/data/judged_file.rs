@@ -98,6 +98,16 @@ fn parse_column(text: &str) -> Result<(Role, String), String> {
 }
 
 impl FileArgs {
+    /// Length of a bar, if a flag names it.
+    pub(super) const fn named_timeframe(&self) -> Option<Timeframe> {
+        self.timeframe
+    }
+
+    /// Provider of the stored series.
+    pub(super) fn provider(&self) -> &str {
+        &self.provider
+    }
+
     /// How the file is read.
     fn mapping(&self) -> Mapping {
         let label_side = match self.label {

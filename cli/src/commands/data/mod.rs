@@ -7,9 +7,13 @@ mod import_many;
 mod judged_file;
 mod load;
 mod plan;
+mod quality;
 mod removal;
+mod repair;
 mod result;
+mod seam;
 mod stored;
+mod subject;
 mod symbols;
 
 use clap::{Args, Subcommand};
@@ -23,7 +27,9 @@ use judged_file::FileArgs;
 use load::LoadArgs;
 use plan::PlanArgs;
 use removal::DeleteArgs;
+use repair::RepairArgs;
 use stored::{ListArgs, SeriesArgs, ShowArgs};
+use subject::SubjectArgs;
 use symbols::SymbolsArgs;
 
 pub(crate) use result::describe_load;
@@ -47,6 +53,10 @@ enum DataCommand {
     Import(ImportArgs),
     /// Check the bars of a file; needs neither server nor store
     Check(FileArgs),
+    /// Score the bars of a file or a stored series, and say what to do about each finding
+    Quality(SubjectArgs),
+    /// Repair a copy of the bars of a file or a stored series, and list every change
+    Repair(RepairArgs),
     /// List the stored series, all or those of some symbols and timeframes
     List(ListArgs),
     /// Show the last bars of a stored series, or write them to a file
@@ -75,6 +85,8 @@ pub(crate) async fn run(args: &DataArgs, context: &Context) -> Result<Exit, Fail
         DataCommand::Plan(args) => plan::run(args, context).await,
         DataCommand::Import(args) => import::run(args, context).await,
         DataCommand::Check(args) => judged_file::check(args, context).await,
+        DataCommand::Quality(args) => quality::run(args, context).await,
+        DataCommand::Repair(args) => repair::run(args, context).await,
         DataCommand::List(args) => stored::list(args, context).await,
         DataCommand::Show(args) => stored::show(args, context).await,
         DataCommand::Export(args) => export::run(args, context).await,

@@ -1,5 +1,7 @@
 //! Splits that the file names, and prices that they were not applied to, or were applied to twice.
 
+use std::collections::BTreeMap;
+
 use super::level::{WrongScale, median_of, scale_steps, usual_move};
 use super::{Day, Fault};
 use crate::checks::Row;
@@ -14,6 +16,9 @@ const NOISE_MULTIPLE: f64 = 6.0;
 const VALUE_TOLERANCE: f64 = 0.2;
 /// Single prices are looked at for splits of this ratio and more: a wick can be half as long.
 const VALUE_RATIO: f64 = 1.8;
+
+/// Bars from a split on whose scale decides.
+const AFTER_SPLIT: usize = 10;
 
 /// Finds prices that are a split away from those at its date, up to that date, and corrects them in
 /// `days`: a dividend is one of the prices as they should be.
@@ -40,8 +45,8 @@ pub(crate) fn find_split_faults(days: &mut [Day]) -> Vec<Fault> {
     faults
 }
 
-/// The faults of the split on day `index`. The prices from it on are the newest ones, and what the
-/// others must fit.
+/// The faults of the split on day `index`. Most prices from it on are right, and what the others
+/// must fit; the first ones may be as old as those before it.
 fn find_before(bars: &mut [Row], days: &[Day], index: usize, noise: f64, faults: &mut Vec<Fault>) {
     let split = days.get(index).map_or(1.0, |day| day.split);
     let size = split.ln();
@@ -56,14 +61,27 @@ fn find_before(bars: &mut [Row], days: &[Day], index: usize, noise: f64, faults:
     }
 
     let steps = scale_steps(&moves_of(bars, days), size, noise);
-    let right_step = steps.get(index).copied().unwrap_or(0);
-    for (bar, step) in bars.iter_mut().zip(&steps).take(index) {
+    let after_split = steps.get(index..).unwrap_or_default();
+    let right_step = most_frequent(after_split.iter().take(AFTER_SPLIT));
+    let first_right = after_split.iter().position(|step| *step == right_step);
+    let end = index + first_right.unwrap_or(0);
+    for (bar, step) in bars.iter_mut().zip(&steps).take(end) {
         if *step != right_step {
             let factor = split.powi(right_step - step);
             faults.push(scale.fault((bar.row, bar.time), scale.whole_bar(factor)));
             *bar = bar.scaled(factor);
         }
     }
+}
+
+/// The step that most bars are on; 0 of none.
+fn most_frequent<'a>(steps: impl Iterator<Item = &'a i32>) -> i32 {
+    let mut counts: BTreeMap<i32, usize> = BTreeMap::new();
+    for step in steps {
+        *counts.entry(*step).or_default() += 1;
+    }
+    let most = counts.iter().max_by_key(|(_, count)| **count);
+    most.map_or(0, |(step, _)| *step)
 }
 
 /// The log move into each bar, without what a dividend takes from the price; 0 for the first.

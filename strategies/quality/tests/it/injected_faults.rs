@@ -99,6 +99,8 @@ fn a_stretch_and_all_bars_before_a_split_are_found() {
     assert_found_and_undone(&split(0..400, 4.0), &[(Check::Split, 400)]);
     // Divided twice.
     assert_found_and_undone(&split(350..400, 0.25), &[(Check::Split, 50)]);
+    // The bars of the first days after the split are old as well.
+    assert_found_and_undone(&split(350..403, 4.0), &[(Check::Split, 53)]);
     // A single close.
     let mut close = split(0..0, 1.0);
     close.bars.close[350] *= 4.0;
