@@ -94,10 +94,14 @@ fn currency_exceptions_close_local_calendar_days() {
         hours(fx(), date(2018, 12, 26)),
         ["2018-12-25T22:00 2018-12-26T22:00"]
     );
-    // Friday 2015-12-25 is closed from local midnight on; the evening before still belongs to that
-    // trading date.
+    // Thursday 2015-12-24 closes at 14:00 and Friday is closed: nothing is left of Friday's session,
+    // half of which lies in Thursday.
+    assert_eq!(hours(fx(), date(2015, 12, 25)), [""; 0]);
+    // Without the early close the evening before a holiday belongs to the holiday's trading date.
+    let evening = r#"{"name": "evening", "exchange_time_zone": "America/New_York",
+        "sessions": {"friday": [{"open": "-1.17:00", "close": "17:00"}]}, "holidays": ["2015-12-25"]}"#;
     assert_eq!(
-        hours(fx(), date(2015, 12, 25)),
+        hours(&Calendar::from_json(evening).unwrap(), date(2015, 12, 25)),
         ["2015-12-24T22:00 2015-12-25T05:00"]
     );
     // Wednesday 2014-12-31 closes at 14:00 and Thursday's session begins as usual.
