@@ -1,5 +1,5 @@
 # Compares the calendar files of strategies/market/data with the package `exchange_calendars`, 2000 to 2026, and prints every
-# difference that is not explained below. Exit code 1 if there is one.
+# difference that is not explained below. Exit code 1 if there is one, or if infra/calendars/generate.py would write other files.
 #
 #   python3 -m venv .deps/calendars && .deps/calendars/bin/pip install exchange_calendars==4.13.2
 #   .deps/calendars/bin/python tests/calendars_check.py [NAME ...]
@@ -23,12 +23,15 @@
 import datetime as dt
 import json
 import pathlib
+import subprocess
 import sys
+import tempfile
 import zoneinfo
 
 import exchange_calendars
 
-DATA = pathlib.Path(__file__).resolve().parents[1] / "strategies/market/data"
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+DATA = ROOT / "strategies/market/data"
 FIRST, LAST = dt.date(2000, 1, 1), dt.date(2026, 12, 31)
 DAYS = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 OTHER_NAMES = {
@@ -129,9 +132,21 @@ def is_explained(name, calendar, day, ours, theirs):
     return is_hours and any(start <= str(day) <= end for start, end in rule.get("hours", []))
 
 
+def files_that_differ():
+    """Calendar files that the generator would write differently today."""
+    with tempfile.TemporaryDirectory() as folder:
+        generator = ROOT / "infra/calendars/generate.py"
+        subprocess.run([sys.executable, generator, folder], check=True, stdout=subprocess.DEVNULL)
+        written = sorted(pathlib.Path(folder).iterdir())
+        return [path.name for path in written if path.read_bytes() != (DATA / path.name).read_bytes()]
+
+
 def main():
     names = sys.argv[1:] or list(OTHER_NAMES)
-    wrong = 0
+    differing = files_that_differ()
+    for name in differing:
+        print(f"{name} is not what infra/calendars/generate.py writes")
+    wrong = len(differing)
     for name in names:
         calendar = json.loads((DATA / f"{name}.json").read_text(encoding="utf-8"))
         first, last, other = their_sessions(OTHER_NAMES[name])
@@ -148,7 +163,7 @@ def main():
                 print(f"{name} {day}: here {ours}, there {theirs}")
             day += dt.timedelta(days=1)
         print(f"{name}: {first} to {last}, {same} dates alike, {explained} differences explained")
-    print(f"{wrong} differences without an explanation")
+    print(f"{wrong} differences without an explanation, files that differ included")
     return 1 if wrong else 0
 
 

@@ -26,3 +26,4 @@ mod spellings;
 mod symbols_page;
 #[cfg(test)]
 mod timeframes;
+mod known_from;
