@@ -43,6 +43,17 @@ pub enum HourAnchor {
     SessionOpen,
 }
 
+impl HourAnchor {
+    /// What bars are counted from where nothing else is known: the open of the session, or the
+    /// clock where days end at midnight UTC.
+    pub const fn of_boundary(boundary: DayBoundary) -> Self {
+        match boundary {
+            DayBoundary::SessionClose => Self::SessionOpen,
+            DayBoundary::UtcMidnight => Self::ClockHour,
+        }
+    }
+}
+
 /// One expected bar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slot {
@@ -190,7 +201,7 @@ impl Clock<'_> {
 }
 
 /// The label of the bar of days, weeks or a month that the UTC date of `instant` falls into.
-fn date_label(instant: Utc, timeframe: Timeframe) -> Utc {
+pub(crate) fn date_label(instant: Utc, timeframe: Timeframe) -> Utc {
     let origin = match timeframe.unit() {
         TimeframeUnit::Month => return Utc::midnight(instant.date().first_of_month()),
         TimeframeUnit::Week => EPOCH_MONDAY,
@@ -200,7 +211,7 @@ fn date_label(instant: Utc, timeframe: Timeframe) -> Utc {
 }
 
 /// The label that follows that of a bar of days, weeks or a month.
-fn date_end(label: Utc, timeframe: Timeframe) -> Utc {
+pub(crate) fn date_end(label: Utc, timeframe: Timeframe) -> Utc {
     timeframe.nominal_end(label)
 }
 

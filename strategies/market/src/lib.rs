@@ -14,6 +14,7 @@ mod grid;
 mod hours_check;
 mod instrument;
 mod moment;
+mod resample;
 mod series;
 mod time;
 mod timeframe;
@@ -35,6 +36,7 @@ pub use instrument::{
     AssetClass, Explanation, Instrument, InstrumentError, SPELLINGS, SYMBOL_LENGTH_MAX, Spelling,
 };
 pub use moment::Moment;
+pub use resample::{ResampleError, Resampled, Resampling, can_resample};
 pub use series::{Adjustment, DayBoundary, PriceKind, SeriesKey, SeriesKeyError, Session};
 pub use time::Utc;
 pub use timeframe::{Timeframe, TimeframeUnit};

@@ -13,6 +13,8 @@ mod error_messages;
 #[cfg(test)]
 mod gap_classes;
 #[cfg(test)]
+mod grid_of_any_timeframe;
+#[cfg(test)]
 mod grid_rules;
 #[cfg(test)]
 mod hours_check;
@@ -20,6 +22,8 @@ mod hours_check;
 mod identity;
 #[cfg(test)]
 mod leak_hunt;
+#[cfg(test)]
+mod resampling;
 #[cfg(test)]
 mod spellings;
 #[cfg(test)]
