@@ -394,9 +394,7 @@ pub enum ResampleError {
         target: Timeframe,
     },
     /// The wanted bars do not hold whole bars of the source.
-    #[error(
-        "{source_timeframe} bars cannot become {target} bars: these do not hold a whole number of them"
-    )]
+    #[error("{source_timeframe} bars cannot become {target} bars: these do not hold whole ones")]
     NotWhole {
         /// Timeframe of the bars that there are.
         source_timeframe: Timeframe,

@@ -1,4 +1,4 @@
-//! Resampling: golden bars, sessions worked by hand, and a slow implementation that goes bar by bar.
+//! Resampling: golden bars, sessions worked by hand, and a slow implementation, bar by bar.
 
 use std::collections::BTreeMap;
 use std::io::Read;
