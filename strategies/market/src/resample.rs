@@ -188,8 +188,10 @@ impl Resampling<'_> {
         let mut key = self.source.clone();
         key.timeframe = self.timeframe;
         let known_at = close_times(self.calendar, &key, &bars.open_time)?;
-        let known_at = known_at.iter().zip(&ended_at);
-        bars.close_time = known_at.map(|(known, ended)| *known.max(ended)).collect();
+        let ends = known_at.iter().zip(&ended_at);
+        bars.close_time = ends
+            .map(|(by_calendar, of_last)| *by_calendar.max(of_last))
+            .collect();
         Ok(Resampled {
             bars,
             sources,
