@@ -62,12 +62,24 @@ pub(crate) struct Merged {
 
 /// Merges newly fetched bars into the stored ones of the same period. The newest wins; nothing else
 /// is touched.
-pub(crate) fn merge(stored: &RawBars, newer: &RawBars) -> Merged {
+pub(crate) fn merge(mut stored: RawBars, newer: &RawBars) -> Merged {
+    // Nearly every commit appends: whole columns are copied, not rows.
+    if stored.open_time.last() < newer.open_time.first() {
+        stored.reserve(newer.len());
+        stored.extend(newer);
+        return Merged {
+            bars: stored,
+            new: newer.len() as u64,
+            changed: 0,
+        };
+    }
+
     let mut merged = Merged {
         bars: RawBars::default(),
         new: 0,
         changed: 0,
     };
+    merged.bars.reserve(stored.len() + newer.len());
     let mut rest = stored.iter().peekable();
 
     // Both are sorted: one walk over the two.
@@ -251,7 +263,7 @@ mod tests {
             .into_iter()
             .collect();
 
-        let merged = merge(&stored, &newer);
+        let merged = merge(stored, &newer);
 
         assert_eq!(merged.bars.close, [10.0, 21.0, 30.0, 40.0]);
         assert_eq!((merged.new, merged.changed), (1, 1));
@@ -325,7 +337,7 @@ mod tests {
                 }
             }
 
-            let merged = merge(&rows(&stored), &rows(&newer));
+            let merged = merge(rows(&stored), &rows(&newer));
 
             prop_assert_eq!((merged.new, merged.changed), (new, changed));
             prop_assert_eq!(merged.bars.close, rows(&expected).close);

@@ -59,7 +59,7 @@ impl Cells {
                 let texts = StringArray::from_iter_values(values);
                 Column::required(name, Arc::new(texts))
             }
-            Self::Number(values) => Column::optional(name, nullable_column(values)),
+            Self::Number(values) => Column::optional(name, nullable_column(values.clone())),
             Self::Integer(values) => {
                 Column::required(name, Arc::new(Int64Array::from(values.clone())))
             }

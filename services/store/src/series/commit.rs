@@ -1,7 +1,10 @@
 //! Commits: an edit merged into the files of the periods that it touches.
 
+use std::thread::available_parallelism;
+
+use futures::{StreamExt, TryStreamExt, stream};
 use market::{SeriesKey, Utc};
-use schemas::manifests::EmptyInterval;
+use schemas::manifests::{BarFile, EmptyInterval};
 
 use super::revision::{Change, Draft, files_by_period};
 use super::{SeriesSnapshot, StoredSeries};
@@ -87,19 +90,22 @@ impl Change for Merging {
         let prefix = draft.manifest.series.clone();
         let mut files = files_by_period(base);
 
+        // A server, or a disk that syncs, is slow to answer: several files are written at a time.
+        let writes_at_once = available_parallelism().map_or(1, usize::from);
+        let mut merges = Vec::with_capacity(self.pieces.len());
         for (period, piece) in &self.pieces {
-            let stored = match files.get(period) {
-                Some(file) => series.read_file(&prefix, file).await?,
-                None => RawBars::default(),
-            };
-            let merged = merge(&stored, piece);
+            let file = files.get(period);
+            merges.push(merge_piece(series, &prefix, period, file, piece));
+        }
+        let merges = stream::iter(merges).buffered(writes_at_once);
+        let merged_pieces: Vec<MergedPiece> = merges.try_collect().await?;
 
-            // Bars that are stored already keep the file that they are in.
-            if merged.new + merged.changed > 0 {
-                let file = series.write_file(&prefix, period, &merged.bars).await?;
-                files.insert(period.clone(), file);
-                draft.new += merged.new;
-                draft.changed += merged.changed;
+        // Bars that are stored already keep the file that they are in.
+        for merged in merged_pieces {
+            draft.new += merged.new;
+            draft.changed += merged.changed;
+            if let Some(file) = merged.file {
+                files.insert(file.period.clone(), file);
             }
         }
         draft.manifest.files = files.into_values().collect();
@@ -111,4 +117,38 @@ impl Change for Merging {
         draft.manifest.empty = merge_empty(&draft.manifest.empty, &self.edit.empty_intervals);
         Ok(draft)
     }
+}
+
+/// One file of a revision after an edit.
+struct MergedPiece {
+    /// Absent if the stored file holds every bar already.
+    file: Option<BarFile>,
+    new: u64,
+    changed: u64,
+}
+
+/// Merges the bars of one period into its file, if it has one, and writes what comes of it.
+async fn merge_piece(
+    series: StoredSeries<'_>,
+    prefix: &str,
+    period: &str,
+    file: Option<&BarFile>,
+    piece: &RawBars,
+) -> Result<MergedPiece, StoreError> {
+    let stored = match file {
+        Some(file) => series.read_file(prefix, file).await?,
+        None => RawBars::default(),
+    };
+    let merged = merge(stored, piece);
+
+    let file = if merged.new + merged.changed > 0 {
+        Some(series.write_file(prefix, period, merged.bars).await?)
+    } else {
+        None
+    };
+    Ok(MergedPiece {
+        file,
+        new: merged.new,
+        changed: merged.changed,
+    })
 }

@@ -12,13 +12,14 @@ mod revision;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::pin::pin;
+use std::thread::available_parallelism;
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 use market::{Bars, Calendar, SeriesKey, Utc, close_times};
 use schemas::manifests::{BarFile, SeriesManifest};
 
-use crate::object::{form_error, sha256_hex};
+use crate::object::{form_error, run_blocking, sha256_hex};
 use crate::raw_bars::RawBars;
 use crate::{Store, StoreError};
 
@@ -152,19 +153,23 @@ impl StoredSeries<'_> {
             .map(|file| usize::try_from(file.rows).unwrap_or(0))
             .sum();
 
-        // A server is slow to answer, so several files are fetched at a time. A disk is not: there
-        // each would only take memory, of which the threads that read keep a part.
-        let reads_at_once = if self.store.is_folder() { 1 } else { READS_MAX };
-        let fetched = stream::iter(files)
-            .map(|file| async move { self.fetch_file(prefix, &file).await })
+        // A server is slow to answer: several files are fetched at a time. Of a disk one for each
+        // processor, since each takes memory while it is decoded.
+        let reads_at_once = if self.store.is_folder() {
+            available_parallelism().map_or(1, usize::from)
+        } else {
+            READS_MAX
+        };
+        let pieces = stream::iter(files)
+            .map(|file| {
+                let range = range.clone();
+                async move { Ok(cut_to_range(self.read_file(prefix, &file).await?, &range)) }
+            })
             .buffered(reads_at_once);
-        let mut fetched = pin!(fetched);
+        let mut pieces = pin!(pieces);
 
-        // Decoded one after another, because that takes many times the memory of the file.
         let mut bars = RawBars::default();
-        while let Some((key, bytes)) = fetched.try_next().await? {
-            let piece = cut_to_range(decode_bars(&key, bytes)?, &range);
-
+        while let Some(piece) = pieces.try_next().await? {
             // A series in one file, as most daily ones are, is not copied.
             if bars.is_empty() && piece.len() == rows {
                 bars = piece;
@@ -235,7 +240,8 @@ impl StoredSeries<'_> {
 
     async fn read_file(self, series: &str, file: &BarFile) -> Result<RawBars, StoreError> {
         let (key, bytes) = self.fetch_file(series, file).await?;
-        decode_bars(&key, bytes)
+        let name = key.clone();
+        run_blocking(&key, move || decode_bars(&name, bytes)).await
     }
 
     /// A file's key and its bytes, which match their hash.

@@ -85,7 +85,7 @@ impl Change for Removing {
             taken.extend(&stored.between(&self.range));
             let rest = without(&stored, &self.range);
             if !rest.is_empty() {
-                let written = series.write_file(&base.series, &file.period, &rest).await?;
+                let written = series.write_file(&base.series, &file.period, rest).await?;
                 draft.manifest.files.push(written);
             }
         }
@@ -177,8 +177,8 @@ async fn restore_file(
             new: old.rows,
         });
     };
-    let merged = merge(&bars, &series.read_file(prefix, current).await?);
-    let file = series.write_file(prefix, &old.period, &merged.bars).await?;
+    let merged = merge(bars, &series.read_file(prefix, current).await?);
+    let file = series.write_file(prefix, &old.period, merged.bars).await?;
     Ok(RestoredFile {
         new: file.rows - current.rows,
         file,

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::bar_file::encode_bars;
 use super::{CommitOutcome, SeriesSnapshot, StoredSeries, manifest_key};
 use crate::StoreError;
-use crate::object::{Created, reference_to};
+use crate::object::{Created, reference_to, run_blocking};
 use crate::raw_bars::RawBars;
 
 /// How long a commit goes on rebasing on the work of others.
@@ -147,10 +147,19 @@ impl StoredSeries<'_> {
         self,
         series: &str,
         period: &str,
-        bars: &RawBars,
+        bars: RawBars,
     ) -> Result<BarFile, StoreError> {
-        let bytes = encode_bars(bars)?;
-        let written = reference_to(&bytes);
+        let rows = bars.len() as u64;
+        let first = bars.open_time.first().map_or(0, |open| open.0);
+        let last = bars.open_time.last().map_or(0, |open| open.0);
+
+        // Encoding keeps every processor busy, which no thread of the runtime can spare.
+        let encoded = run_blocking(series, move || {
+            let bytes = encode_bars(bars)?;
+            let written = reference_to(&bytes);
+            Ok((bytes, written))
+        });
+        let (bytes, written) = encoded.await?;
 
         // Named by its content, so an attempt that is repeated reuses the file of the earlier one.
         let key = format!("{series}/{period}.{}.parquet", written.sha256);
@@ -160,9 +169,9 @@ impl StoredSeries<'_> {
             period: period.to_owned(),
             sha256: written.sha256,
             size_bytes: written.size_bytes,
-            rows: bars.len() as u64,
-            first: bars.open_time.first().map_or(0, |open| open.0),
-            last: bars.open_time.last().map_or(0, |open| open.0),
+            rows,
+            first,
+            last,
         })
     }
 }

@@ -1,6 +1,8 @@
 //! One binary with every test of the crate, so that they are linked once.
 
 #[cfg(test)]
+mod any_columns;
+#[cfg(test)]
 mod columnar;
 #[cfg(test)]
 mod conformance;
@@ -14,3 +16,5 @@ mod files;
 mod s3_faults;
 #[cfg(test)]
 mod s3_server;
+#[cfg(test)]
+mod series_form;

@@ -10,12 +10,22 @@ use bytes::Bytes;
 use super::super::{FileError, Mapping};
 use super::Sheet;
 use super::columnar::Columnar;
+use super::guard::guard;
 
 /// Reads a file called `name`, which has a footer.
 pub(super) fn read_file(name: &str, bytes: Bytes, mapping: &Mapping) -> Result<Sheet, FileError> {
+    guard(|| decode_file(name, bytes, mapping)).map_err(|reason| arrow_error(name, reason))?
+}
+
+/// Reads a stream called `name`, which ends with its last batch.
+pub(super) fn read_stream(name: &str, bytes: Bytes, mapping: &Mapping) -> Result<Sheet, FileError> {
+    guard(|| decode_stream(name, bytes, mapping)).map_err(|reason| arrow_error(name, reason))?
+}
+
+fn decode_file(name: &str, bytes: Bytes, mapping: &Mapping) -> Result<Sheet, FileError> {
     let open = |projection| {
         FileReader::try_new(Cursor::new(bytes.clone()), projection)
-            .map_err(|error| arrow_error(name, &error))
+            .map_err(|error| arrow_error(name, error))
     };
 
     // Opened twice: what to read follows from the schema.
@@ -25,11 +35,10 @@ pub(super) fn read_file(name: &str, bytes: Bytes, mapping: &Mapping) -> Result<S
     add_all(name, columnar, reader)
 }
 
-/// Reads a stream called `name`, which ends with its last batch.
-pub(super) fn read_stream(name: &str, bytes: Bytes, mapping: &Mapping) -> Result<Sheet, FileError> {
+fn decode_stream(name: &str, bytes: Bytes, mapping: &Mapping) -> Result<Sheet, FileError> {
     let open = |projection| {
         StreamReader::try_new(Cursor::new(bytes.clone()), projection)
-            .map_err(|error| arrow_error(name, &error))
+            .map_err(|error| arrow_error(name, error))
     };
 
     let schema = open(None)?.schema();
@@ -44,14 +53,14 @@ fn add_all(
     batches: impl Iterator<Item = Result<RecordBatch, ArrowError>>,
 ) -> Result<Sheet, FileError> {
     for batch in batches {
-        columnar.add(&batch.map_err(|error| arrow_error(name, &error))?)?;
+        columnar.add(&batch.map_err(|error| arrow_error(name, error))?)?;
     }
     Ok(columnar.into_sheet())
 }
 
-fn arrow_error(name: &str, error: &ArrowError) -> FileError {
+fn arrow_error(name: &str, reason: impl ToString) -> FileError {
     FileError::Arrow {
         file: name.to_owned(),
-        reason: error.to_string(),
+        reason: reason.to_string(),
     }
 }

@@ -3,6 +3,7 @@
 mod arrow_rows;
 mod columnar;
 mod csv_rows;
+mod guard;
 mod parquet_rows;
 mod part_rows;
 

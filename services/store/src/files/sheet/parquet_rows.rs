@@ -7,12 +7,17 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use super::super::{FileError, Mapping};
 use super::Sheet;
 use super::columnar::Columnar;
+use super::guard::guard;
 
 /// Rows that are decoded at once.
 const BATCH_ROWS: usize = 65_536;
 
 /// Reads the bytes of a file called `name`.
 pub(super) fn read(name: &str, bytes: Bytes, mapping: &Mapping) -> Result<Sheet, FileError> {
+    guard(|| decode(name, bytes, mapping)).map_err(|reason| parquet_error(name, reason))?
+}
+
+fn decode(name: &str, bytes: Bytes, mapping: &Mapping) -> Result<Sheet, FileError> {
     let builder = ParquetRecordBatchReaderBuilder::try_new(bytes)
         .map_err(|error| parquet_error(name, error.to_string()))?;
     let mut columnar = Columnar::new(name, "parquet", builder.schema(), mapping)?;
