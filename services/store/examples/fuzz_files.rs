@@ -27,7 +27,7 @@ const BYTES_MAX: u64 = 200_000;
 /// Most damages of one file.
 const DAMAGES_MAX: usize = 6;
 
-/// A file that gave a crash is kept under this name.
+/// The file that is read is kept under this name, and stays there after a crash.
 const FINDING: &str = "fuzz_files.finding";
 
 fn main() -> ExitCode {
@@ -46,16 +46,19 @@ fn main() -> ExitCode {
     let mut outcomes: BTreeMap<String, u64> = BTreeMap::new();
     while Instant::now() < ends {
         let (name, bytes) = damage(&corpus, &mut random);
+
+        // Written first: a lack of memory ends the program without a word.
+        std::fs::write(FINDING, &bytes).unwrap();
         match catch_unwind(AssertUnwindSafe(|| outcome_of(&name, &bytes))) {
             Ok(outcome) => *outcomes.entry(outcome).or_default() += 1,
             Err(_) => {
-                std::fs::write(FINDING, &bytes).unwrap();
                 println!("a crash: {FINDING} holds the file, which was called {name}");
                 return ExitCode::FAILURE;
             }
         }
     }
 
+    std::fs::remove_file(FINDING).unwrap();
     for (outcome, count) in outcomes {
         println!("{count:>10} {outcome}");
     }

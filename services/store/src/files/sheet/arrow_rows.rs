@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 use super::super::{FileError, Mapping};
 use super::Sheet;
+use super::arrow_sizes::{check_file, check_stream};
 use super::columnar::Columnar;
 use super::guard::guard;
 
@@ -23,6 +24,7 @@ pub(super) fn read_stream(name: &str, bytes: Bytes, mapping: &Mapping) -> Result
 }
 
 fn decode_file(name: &str, bytes: Bytes, mapping: &Mapping) -> Result<Sheet, FileError> {
+    check_file(&bytes).map_err(|reason| arrow_error(name, reason))?;
     let open = |projection| {
         FileReader::try_new(Cursor::new(bytes.clone()), projection)
             .map_err(|error| arrow_error(name, error))
@@ -36,6 +38,7 @@ fn decode_file(name: &str, bytes: Bytes, mapping: &Mapping) -> Result<Sheet, Fil
 }
 
 fn decode_stream(name: &str, bytes: Bytes, mapping: &Mapping) -> Result<Sheet, FileError> {
+    check_stream(&bytes).map_err(|reason| arrow_error(name, reason))?;
     let open = |projection| {
         StreamReader::try_new(Cursor::new(bytes.clone()), projection)
             .map_err(|error| arrow_error(name, error))

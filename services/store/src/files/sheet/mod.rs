@@ -1,6 +1,7 @@
 //! The cells of a file as stamps and numbers, before anything is decided about their meaning.
 
 mod arrow_rows;
+mod arrow_sizes;
 mod columnar;
 mod csv_rows;
 mod guard;
