@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use market::{
     Bars, Calendar, DayBoundary, Instrument, InstrumentError, SeriesKey, Timeframe, Utc,
-    close_times,
+    check_hours, close_times,
 };
 use schemas::codes;
 use serde_json::json;
@@ -190,6 +190,20 @@ pub(crate) fn close_times_of(bars: &RawBars, key: &SeriesKey) -> Result<Vec<Utc>
     })
 }
 
+/// Checks that the bars trade when their instrument does; `way_out` is what else to write if its
+/// hours are not known.
+///
+/// # Errors
+/// They trade at other hours: by their calendar, bars would be known before they are over.
+pub(crate) fn require_hours(bars: &RawBars, key: &SeriesKey, way_out: &str) -> Result<(), Failure> {
+    check_hours(key, &bars.open_time).map_err(|error| {
+        Failure::of(Exit::Failed, codes::DATA_WRONG_HOURS, &error).with_hint(format!(
+            "{}; if its hours are not known, add {way_out}",
+            error.hint()
+        ))
+    })
+}
+
 /// Says which rows of a file are not used, where there are any.
 pub(crate) fn report_left_out(file: &Path, left_out: &LeftOut, output: &Output) {
     let Some(text) = left_out.describe() else {
@@ -214,7 +228,10 @@ fn read_series(
     let file = read_file(&folder.join(&named.file), &key, &times.mapping())?;
     let known_at = match times.bar_close(&key) {
         BarClose::Length => nominal_close_times(&file.bars, named.timeframe),
-        BarClose::Calendar => close_times_of(&file.bars, &key)?,
+        BarClose::Calendar => {
+            require_hours(&file.bars, &key, "--closes length")?;
+            close_times_of(&file.bars, &key)?
+        }
     };
 
     let refuse = Contradictions::Refuse;

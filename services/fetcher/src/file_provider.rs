@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use market::{
-    Calendar, HourAnchor, Instrument, SeriesKey, SeriesKeyError, Timeframe, Utc, close_times,
+    Calendar, HourAnchor, Instrument, SeriesKey, SeriesKeyError, Timeframe, Utc, check_hours,
+    close_times,
 };
 use store::files::{
     BarFolder, Expected, FileBars, Mapping, clear_name, parse_name, read, read_name,
@@ -101,6 +102,12 @@ impl FileProvider {
             work.await
                 .unwrap_or(Err(ProviderError::Stopped { file: name }))?,
         );
+
+        // By the calendar of another instrument, bars would be known before they are over.
+        check_hours(key, &content.bars.open_time).map_err(|source| ProviderError::Hours {
+            place: self.folder.place().to_owned(),
+            source: Box::new(source),
+        })?;
 
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) =
             Some((key.clone(), Arc::clone(&content)));

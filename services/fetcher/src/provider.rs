@@ -5,7 +5,9 @@ use std::borrow::Cow;
 use std::future::Future;
 use std::ops::Range;
 
-use market::{HourAnchor, Instrument, InstrumentError, SeriesKey, SeriesKeyError, Timeframe, Utc};
+use market::{
+    HourAnchor, Instrument, InstrumentError, SeriesKey, SeriesKeyError, Timeframe, Utc, WrongHours,
+};
 use schemas::codes::{self, Advice, Code};
 use store::files::FileError;
 use store::{RawBars, StoreError};
@@ -103,6 +105,15 @@ pub enum ProviderError {
     /// A file is not what it should be.
     #[error(transparent)]
     File(#[from] FileError),
+    /// Bars that trade when their instrument does not.
+    #[error("the bars in `{place}` are of something else")]
+    Hours {
+        /// Folder or URL.
+        place: String,
+        /// The hours that do not fit.
+        #[source]
+        source: Box<WrongHours>,
+    },
     /// The work was stopped with the process.
     #[error("reading `{file}` was stopped")]
     Stopped {
@@ -129,6 +140,7 @@ impl Advice for ProviderError {
             Self::Unknown { .. } | Self::Unclear { .. } => codes::PROVIDER_UNKNOWN_INSTRUMENT,
             Self::Place { .. } => codes::PROVIDER_UNREACHABLE,
             Self::File(_) => codes::DATA_INVALID_FILE,
+            Self::Hours { .. } => codes::DATA_WRONG_HOURS,
             Self::Stopped { .. } => codes::SYS_STOPPED,
         }
     }
@@ -147,6 +159,10 @@ impl Advice for ProviderError {
             }
             Self::Place { source, .. } => return source.hint(),
             Self::File(error) => return hint_without_flags(error),
+            Self::Hours { source, .. } => {
+                let hint = source.hint();
+                return format!("{hint}; if its hours are not known, add --calendar always").into();
+            }
             Self::Stopped { .. } => "run the command again",
         })
     }

@@ -51,7 +51,9 @@ impl WrongHours {
     /// What to do next: the name or the calendar that fits the bars, as it is typed.
     pub fn hint(&self) -> String {
         if let Some(calendar) = self.longer_hours {
-            return format!("these are the hours of --calendar {calendar}");
+            return format!(
+                "these are the hours of --calendar {calendar}, unless the zone of the times is wrong"
+            );
         }
 
         let symbols: Vec<String> = self.could_be.iter().map(Instrument::prefixed).collect();
@@ -60,7 +62,7 @@ impl WrongHours {
         }
         let classes = self.could_be.iter().map(|one| one.class().with_article());
         format!(
-            "these are the hours of {}: name it {}",
+            "these are the hours of {}, unless the zone of the times is wrong: name it {}",
             classes.collect::<Vec<_>>().join(" or "),
             symbols.join(" or ")
         )

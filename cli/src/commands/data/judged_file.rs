@@ -13,7 +13,9 @@ use store::files::{ColumnNames, Detected, FileBars, LabelSide, Mapping, detect};
 use crate::arguments::values::{parse_instrument, parse_timeframe};
 use crate::console::{Exit, Failure, Output, count_of, now, path_json, time_or_blank};
 use crate::context::Context;
-use crate::inputs::bar_files::{close_times_of, parse_file_name, read_file, unclear_symbol};
+use crate::inputs::bar_files::{
+    close_times_of, parse_file_name, read_file, require_hours, unclear_symbol,
+};
 use crate::inputs::stored_series::{require_calendar, series_key, with_calendar};
 
 const ROLES: &str = "the roles are time, open, high, low, close and volume";
@@ -193,6 +195,7 @@ pub(super) fn judge_file(
     let detected = detect(&path, &mapping)?;
     let key = key_of(args, &path, &detected)?;
     let file = read_file(&path, &key, &mapping)?;
+    require_hours(&file.bars, &key, "--calendar always")?;
 
     // Whether a bar is complete is judged by its close, which follows from its series.
     let close_times = close_times_of(&file.bars, &key)?;

@@ -45,8 +45,8 @@ fn a_share_that_trades_all_night_is_refused_as_crypto() {
     assert_eq!(could_be, ["crypto:BTC.USDT", "perp:BTC.USDT"]);
     assert_eq!(
         error.hint(),
-        "these are the hours of a crypto pair or a crypto perpetual: name it crypto:BTC/USDT or \
-         perp:BTC/USDT"
+        "these are the hours of a crypto pair or a crypto perpetual, unless the zone of the times \
+         is wrong: name it crypto:BTC/USDT or perp:BTC/USDT"
     );
 }
 

@@ -1,7 +1,7 @@
 //! Shares and indices: suffixes of exchanges, classes of shares, and plain symbols.
 
 use super::super::class::AssetClass;
-use super::super::currencies::is_coin;
+use super::super::currencies::{is_coin, is_major_coin};
 use super::super::futures::venue_of;
 use super::super::hours::{exchange_calendar, is_index};
 use super::super::name::instrument_of;
@@ -117,7 +117,11 @@ pub(super) fn share(text: &str) -> Option<Outcome> {
 
     let looks_like_a_pair =
         text.len() >= PAIR_LENGTH_MIN && PAIR_SIGNS.iter().any(|sign| text.contains(sign));
-    if looks_like_a_pair {
+    // `BTC.D` is a figure about a coin.
+    let is_of_a_coin = text
+        .split_once('.')
+        .is_some_and(|(name, _)| is_major_coin(name));
+    if looks_like_a_pair || is_of_a_coin {
         return candidates([(AssetClass::Stock, text)]);
     }
     certainly(AssetClass::Stock, text)

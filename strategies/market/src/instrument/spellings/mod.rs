@@ -49,7 +49,7 @@ pub struct Spelling {
 }
 
 /// Every spelling, in the order in which they are tried.
-pub static SPELLINGS: [Spelling; 27] = [
+pub static SPELLINGS: [Spelling; 28] = [
     Spelling {
         form: "CLASS:SYMBOL",
         vendors: "KTRDR",
@@ -220,6 +220,13 @@ pub static SPELLINGS: [Spelling; 27] = [
         examples: &["BTC", "ETH", "DOGE"],
         meaning: "asked about: a crypto pair, a future or a share",
         read: pairs::coin,
+    },
+    Spelling {
+        form: "the code of a large currency",
+        vendors: "",
+        examples: &["EUR", "JPY"],
+        meaning: "asked about: a currency pair or a share",
+        read: pairs::currency_code,
     },
     Spelling {
         form: "the root of a future",

@@ -155,18 +155,23 @@ pub(super) fn separated(text: &str) -> Option<Outcome> {
     None
 }
 
-/// `BTCUSDT`, `BTCFDUSD`, `ETHBTC`, `BTCUSD`; brokers append an ending to the last.
+/// `BTCUSDT`, `BTCFDUSD`, `ETHBTC`, `BTCUSD`; brokers append an ending, and with an `M` it may be a
+/// perpetual of KuCoin.
 pub(super) fn joined(text: &str) -> Option<Outcome> {
-    let bare = [Some(text), without_broker_tail(text)]
-        .into_iter()
-        .flatten();
-    for name in bare.filter(|name| is_alphanumeric(name)) {
-        let outcome = joined_pair(name, text);
-        if outcome.is_some() {
-            return outcome;
-        }
+    if is_alphanumeric(text)
+        && let Some(outcome) = joined_pair(text, text)
+    {
+        return Some(outcome);
     }
-    None
+
+    let name = without_broker_tail(text).filter(|name| is_alphanumeric(name))?;
+    match joined_pair(name, text)? {
+        Outcome::Is(spot) if text.ends_with('M') => {
+            let pair = spot.symbol();
+            candidates([(AssetClass::Crypto, &pair), (AssetClass::Perpetual, &pair)])
+        }
+        outcome => Some(outcome),
+    }
 }
 
 /// Every way to cut a text into a coin and what it is priced in.
@@ -217,6 +222,17 @@ pub(super) fn coin(text: &str) -> Option<Outcome> {
         ]),
         None => candidates([(AssetClass::Crypto, &pair), (AssetClass::Stock, text)]),
     }
+}
+
+/// `EUR` alone: what it costs in US dollars, or a dollar in it; or a share of that name. Other codes
+/// are shares, as `AMD` and `COP` are.
+pub(super) fn currency_code(text: &str) -> Option<Outcome> {
+    let pair = match text {
+        "EUR" | "GBP" | "AUD" | "NZD" => format!("{text}/USD"),
+        "JPY" | "CHF" | "CAD" | "CNY" | "CNH" => format!("USD/{text}"),
+        _ => return None,
+    };
+    candidates([(AssetClass::Fx, &pair), (AssetClass::Stock, text)])
 }
 
 /// What stands before a broker's ending: `EURUSD` of `EURUSD.raw`, `EURUSDm` and `EURUSD#`.
