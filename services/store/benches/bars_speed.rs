@@ -94,7 +94,7 @@ impl Bench<'_> {
         let url = format!("file://{}", self.folder.display());
         let store = Store::open(&url).await.unwrap();
         let provider = format!("bench{}", self.commits);
-        let key = SeriesKey::standard(&provider, euro(), Timeframe::Minute1).unwrap();
+        let key = SeriesKey::standard(&provider, euro(), Timeframe::MINUTE_1).unwrap();
 
         let edit = Edit {
             bars: self.bars.clone(),
@@ -118,7 +118,7 @@ fn euro() -> Instrument {
 fn read_bars(file: &Path) -> RawBars {
     let expected = Expected {
         instrument: euro(),
-        timeframe: Timeframe::Minute1,
+        timeframe: Timeframe::MINUTE_1,
         day_boundary: DayBoundary::UtcMidnight,
     };
     read_path(file, &Mapping::default(), &expected)

@@ -103,9 +103,9 @@ fn collect(folder: &Path, corpus: &mut Vec<Sample>) {
 /// What became of a file, in one word, or the kind of its error.
 fn outcome_of(name: &str, bytes: &[u8]) -> String {
     let (symbol, timeframe) = match bytes.len() % 3 {
-        0 => ("AAPL", Timeframe::Hour1),
-        1 => ("EURUSD", Timeframe::Minute1),
-        _ => ("crypto:BTC/USD", Timeframe::Day1),
+        0 => ("AAPL", Timeframe::HOUR_1),
+        1 => ("EURUSD", Timeframe::MINUTE_1),
+        _ => ("crypto:BTC/USD", Timeframe::DAY_1),
     };
     let expected = Expected {
         instrument: Instrument::parse(symbol).unwrap(),

@@ -2,6 +2,8 @@
 //!
 //! Budget: no slower than the same checks in polars (`tests/` compares them), about 0.3 s.
 
+#![allow(clippy::unwrap_used, missing_docs, reason = "a bench may fail loudly")]
+
 use criterion::{Criterion, criterion_group, criterion_main};
 use market::{
     Bars, Calendar, HourAnchor, Instrument, SeriesKey, Timeframe, Utc, close_times, expected,

@@ -161,10 +161,7 @@ fn refuse_wrong_repairs(
         return Ok(());
     }
 
-    let message = format!(
-        "{} was repaired with values of later bars",
-        file.display()
-    );
+    let message = format!("{} was repaired with values of later bars", file.display());
     Err(Failure::new(Exit::Failed, codes::DATA_LOOKS_AHEAD, message)
         .with_hint("repair it with --method ffill or drop; nobody knew these values at the time"))
 }

@@ -29,16 +29,16 @@ pub(super) struct FileArgs {
     pub(super) file: PathBuf,
     /// Symbol, if the name of the file does not contain it
     #[arg(long, value_parser = parse_instrument)]
-    symbol: Option<Instrument>,
+    pub(super) symbol: Option<Instrument>,
     /// Length of a bar, if the name of the file does not contain it
     #[arg(long, short, value_parser = parse_timeframe)]
-    timeframe: Option<Timeframe>,
+    pub(super) timeframe: Option<Timeframe>,
     /// IANA zone of times without a zone, as in America/New_York
     #[arg(long)]
-    zone: Option<String>,
+    pub(super) zone: Option<String>,
     /// End of a bar that its time names
     #[arg(long, value_enum, default_value_t)]
-    label: LabelArg,
+    pub(super) label: LabelArg,
     /// Name of a column, if it is not a usual one, as in close=px_last; for time, open, high, low,
     /// close or volume
     #[arg(
@@ -47,23 +47,23 @@ pub(super) struct FileArgs {
         value_parser = parse_column,
         value_delimiter = ','
     )]
-    column: Vec<(Role, String)>,
+    pub(super) column: Vec<(Role, String)>,
     /// Character between the cells of a CSV file; without it the most frequent of , ; | and tab in
     /// the header
     #[arg(long, value_name = "CHARACTER")]
-    delimiter: Option<char>,
+    pub(super) delimiter: Option<char>,
     /// Calendar by which the bars trade, if not that of their instrument; see `ktrdr calendars
     /// list`
     #[arg(long, value_name = "NAME")]
     pub(super) calendar: Option<String>,
     /// Provider under which the bars are stored
     #[arg(long, default_value = "file")]
-    provider: String,
+    pub(super) provider: String,
 }
 
 /// End of a bar that its time names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum LabelArg {
+pub(super) enum LabelArg {
     /// The start of the bar, as in this system
     #[default]
     Open,
@@ -73,7 +73,7 @@ enum LabelArg {
 
 /// What a column holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Role {
+pub(super) enum Role {
     /// When the bar opens or closes
     Time,
     /// First price of the bar

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use store::{Cells, Table};
 
 use super::subject::{Subject, SubjectArgs};
+use crate::arguments::OutFile;
 use crate::console::{Exit, Failure, count_of, write_table};
 use crate::context::Context;
 use crate::inputs::action_columns::FUTURE_COLUMN;
@@ -28,8 +29,9 @@ pub(super) struct RepairArgs {
     /// Show the changes and write nothing
     #[arg(long, required_unless_present = "out", conflicts_with = "out")]
     dry_run: bool,
-    /// Write the repaired bars to a .csv or .parquet file
-    #[arg(long, value_name = "FILE")]
+    /// Write the repaired bars to a file; its ending says the format: .csv, .csv.gz, .parquet,
+    /// .arrow or .feather
+    #[arg(long, value_name = "FILE", value_parser = OutFile::file_parser())]
     out: Option<PathBuf>,
     /// Most bars in a row that are filled
     #[arg(long, value_name = "BARS", default_value_t = RepairLimits::default().max_fill)]
@@ -92,10 +94,9 @@ fn refuse_future(method: Method) -> Failure {
 /// The given bars stay as they are: a repaired copy never takes their place.
 fn refuse_input(out: &Path, args: &RepairArgs, context: &Context) -> Result<(), Failure> {
     let folder = &context.working_directory;
-    let input = folder.join(&args.subject.file.file).canonicalize();
-    let output = folder.join(out).canonicalize();
-    let is_input = input.is_ok_and(|input| output.is_ok_and(|output| input == output));
-    if !is_input {
+    let output = OutFile::File(out.to_owned());
+    let inputs = [args.subject.file.file.as_path()];
+    if output.replaced_input(inputs, folder).is_none() {
         return Ok(());
     }
 
@@ -184,7 +185,8 @@ fn write_repaired(
         });
     let folder = &context.working_directory;
     let rows = repaired.bars.len();
-    write_table(&table, out, folder, rows, count, &context.output)
+    let out = OutFile::File(out.to_owned());
+    write_table(&table, &out, folder, rows, count, &context.output)
 }
 
 /// Times, prices and volume, and the columns of dividends and splits that there are.

@@ -172,7 +172,7 @@ fn read_file(bytes: Vec<u8>) -> Result<FileBars, FileError> {
     };
     let expected = Expected {
         instrument: Instrument::parse("AAPL").unwrap(),
-        timeframe: Timeframe::Minute1,
+        timeframe: Timeframe::MINUTE_1,
         day_boundary: DayBoundary::SessionClose,
     };
     read("x.parquet", bytes.into(), &mapping, &expected)

@@ -15,7 +15,7 @@ async fn a_series_that_an_older_version_wrote_reads_the_same() {
         .await
         .unwrap();
     let apple = Instrument::parse("AAPL").unwrap();
-    let key = SeriesKey::standard("file", apple, Timeframe::Hour1).unwrap();
+    let key = SeriesKey::standard("file", apple, Timeframe::HOUR_1).unwrap();
 
     let snapshot = store.series().snapshot(&key, None).await.unwrap().unwrap();
     let bars = store.series().raw_bars(&snapshot, ALL_TIME).await.unwrap();
@@ -38,7 +38,7 @@ async fn a_series_that_an_older_version_wrote_reads_the_same() {
 async fn store_and_read(bars: RawBars) -> RawBars {
     let store = Store::open("memory:///").await.unwrap();
     let euro = Instrument::parse("EURUSD").unwrap();
-    let key = SeriesKey::standard("file", euro, Timeframe::Hour1).unwrap();
+    let key = SeriesKey::standard("file", euro, Timeframe::HOUR_1).unwrap();
 
     let edit = Edit {
         bars,
@@ -85,7 +85,7 @@ async fn bars_of_several_row_groups_come_back_bit_by_bit() {
 async fn appending_a_week_of_minutes_writes_two_files_at_most() {
     let store = Store::open("memory:///").await.unwrap();
     let euro = Instrument::parse("EURUSD").unwrap();
-    let key = SeriesKey::standard("file", euro, Timeframe::Minute1).unwrap();
+    let key = SeriesKey::standard("file", euro, Timeframe::MINUTE_1).unwrap();
     let minutes = |days: std::ops::Range<i64>| Edit {
         bars: (days.start * 1_440..days.end * 1_440)
             .map(|k| RawBar {

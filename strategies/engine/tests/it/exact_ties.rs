@@ -132,7 +132,7 @@ proptest! {
 
         // Three times the typical price, in ticks.
         let sums: Vec<i64> = walk.iter().map(|[_, high, low, close, _]| high + low + close).collect();
-        for row in 5..walk.len() {
+        for (row, &value) in actual[0].iter().enumerate().skip(5) {
             let flows = (row - 4..=row).map(|bar| {
                 let sign = (sums[bar] - sums[bar - 1]).signum();
                 (sign, sums[bar] * walk[bar][4])
@@ -140,7 +140,6 @@ proptest! {
             let up: i64 = flows.clone().filter(|(sign, _)| *sign > 0).map(|(_, flow)| flow).sum();
             let all: i64 = flows.filter(|(sign, _)| *sign != 0).map(|(_, flow)| flow).sum();
 
-            let value = actual[0][row];
             let expected = 100.0 * up as f64 / all as f64;
             let is_right = (value - expected).abs() < 1e-7 || (value.is_nan() && all == 0);
             prop_assert!(is_right, "row {row}: {value}, not {expected}");
@@ -324,9 +323,10 @@ fn flows_that_cancel_out_are_neither_above_nor_below_zero() {
             .compute(&bars_of(&walk, places))
             .unwrap();
 
-        for row in 5..walk.len() {
-            assert_eq!(columns[6][row], 0.0, "{places} places, row {row}");
-            assert_eq!(columns[7][row], 0.0, "{places} places, row {row}");
+        for column in &columns[6..8] {
+            for (row, value) in column.iter().enumerate().skip(5) {
+                assert_eq!(*value, 0.0, "{places} places, row {row}");
+            }
         }
     }
 }

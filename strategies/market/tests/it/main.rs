@@ -20,6 +20,7 @@ mod grid_rules;
 mod hours_check;
 #[cfg(test)]
 mod identity;
+mod known_from;
 #[cfg(test)]
 mod leak_hunt;
 #[cfg(test)]
@@ -30,4 +31,3 @@ mod spellings;
 mod symbols_page;
 #[cfg(test)]
 mod timeframes;
-mod known_from;

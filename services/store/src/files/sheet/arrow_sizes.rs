@@ -96,6 +96,7 @@ fn check_batch(body: &[u8], batch: &RecordBatch<'_>) -> Result<(), String> {
     if batch.compression().is_none() {
         return Ok(());
     }
+
     for buffer in batch.buffers().into_iter().flatten() {
         let Ok(start) = usize::try_from(buffer.offset()) else {
             continue;
