@@ -8,11 +8,12 @@ use schemas::codes;
 use serde_json::json;
 use store::{RawBars, Store, Table};
 
+use super::stored::{SeriesArgs, find_series};
 use crate::arguments::values::{parse_instrument, parse_timeframe};
 use crate::arguments::{OutFile, RangeArgs};
 use crate::console::{Exit, Failure, count_of, path_json, standard_output};
 use crate::context::Context;
-use crate::inputs::stored_series::{no_stored_bars, open_store, series_key};
+use crate::inputs::stored_series::open_store;
 
 /// `ktrdr data export`.
 #[derive(Clone, Debug, Args)]
@@ -26,6 +27,9 @@ pub(super) struct ExportArgs {
     /// Provider that the bars came from
     #[arg(long, default_value = "file")]
     provider: String,
+    /// Calendar by which the bars trade, if it was named when they were stored
+    #[arg(long, value_name = "NAME")]
+    calendar: Option<String>,
     /// The range of bars.
     #[command(flatten)]
     range: RangeArgs,
@@ -111,9 +115,14 @@ async fn read_bars(
     args: &ExportArgs,
     store: &Store,
 ) -> Result<RawBars, Failure> {
-    let key = series_key(&args.provider, symbol, args.timeframe)?;
-    let snapshot = store.series().snapshot(&key, None).await?;
-    let snapshot = snapshot.ok_or_else(|| no_stored_bars(symbol, args.timeframe))?;
+    let series = SeriesArgs {
+        symbol: symbol.clone(),
+        timeframe: args.timeframe,
+        provider: args.provider.clone(),
+        calendar: args.calendar.clone(),
+    };
+
+    let snapshot = find_series(&series, store).await?;
     Ok(store
         .series()
         .raw_bars(&snapshot, args.range.times())

@@ -42,8 +42,8 @@ pub(crate) const SPEC: IndicatorSpec = IndicatorSpec {
     },
 };
 
-/// A smaller share of the volume is rounding: a multiplier has that of a price, in ranges of its bar,
-/// and a price of a million ranges is rare.
+/// A smaller share of the volume is rounding: a multiplier has that of a price, in ranges of its
+/// bar, and a price of a million ranges is rare.
 const LEAST_FLOW: f64 = 1e-9;
 
 #[derive(Clone, Serialize, Deserialize)]
