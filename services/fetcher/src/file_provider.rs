@@ -90,13 +90,7 @@ impl FileProvider {
         // Parsing a large file takes long enough to hold up the other tasks of this thread.
         let work = tokio::task::spawn_blocking(move || {
             let read = read(&file, bytes, &mapping, &expected)?;
-            let not_over = lines_not_over(&read, &series);
-            let mut content = select_usable(&file, read);
-            content.notes.extend(note_on_lines(
-                &not_over,
-                &format!("rows of {file} end in the future and were left out"),
-            ));
-            Ok(content)
+            Ok(content_of(&file, read, &series))
         });
         let content = Arc::new(
             work.await
@@ -168,6 +162,16 @@ impl FileProvider {
             available,
         })
     }
+}
+
+/// The usable bars of a file, with notes on the others.
+fn content_of(file: &str, read: FileBars, key: &SeriesKey) -> Content {
+    let not_over = lines_not_over(&read, key);
+    let mut content = select_usable(file, read);
+
+    let text = format!("rows of {file} end in the future and were left out");
+    content.notes.extend(note_on_lines(&not_over, &text));
+    content
 }
 
 /// The bars of a file that can be stored: sorted, one bar per label, with prices. Notes name the
