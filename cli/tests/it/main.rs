@@ -30,3 +30,5 @@ mod quality;
 mod removal;
 #[cfg(test)]
 mod rooms;
+#[cfg(test)]
+mod timeframes;

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use market::{Calendar, Instrument, SeriesKey, Timeframe, Utc};
+use market::{Calendar, Instrument, SeriesKey, Timeframe, TimeframeUnit, Utc};
 use quality::{Finding, Options, Report};
 use schemas::codes;
 use serde_json::json;
@@ -216,10 +216,12 @@ pub(super) fn judge_file(
 /// The series of a file: the flags win over its name, and its name over its times.
 fn key_of(args: &FileArgs, path: &Path, detected: &Detected) -> Result<SeriesKey, Failure> {
     let (named_symbol, named_timeframe) = parse_file_name(path);
+    // Several days apart are a weekend or a thin market as well as bars of several days.
     let detected_timeframe = detected
         .timeframe
         .as_deref()
-        .and_then(|text| text.parse().ok());
+        .and_then(|text| text.parse::<Timeframe>().ok())
+        .filter(|detected| detected.unit() != TimeframeUnit::Day || detected.count() == 1);
 
     // The rows show how far apart the bars are, but never whose they are.
     let instrument = args.symbol.clone().or(named_symbol).ok_or_else(|| {

@@ -10,6 +10,7 @@ mod plan;
 mod quality;
 mod removal;
 mod repair;
+mod resample;
 mod result;
 mod seam;
 mod stored;
@@ -28,6 +29,7 @@ use load::LoadArgs;
 use plan::PlanArgs;
 use removal::DeleteArgs;
 use repair::RepairArgs;
+use resample::ResampleArgs;
 use stored::{ListArgs, SeriesArgs, ShowArgs};
 use subject::SubjectArgs;
 use symbols::SymbolsArgs;
@@ -67,6 +69,8 @@ enum DataCommand {
     Range(SeriesArgs),
     /// Show where a stored series has no bars, and why
     Gaps(GapsArgs),
+    /// Put stored bars together to longer ones; with --yes, store them
+    Resample(ResampleArgs),
     /// Show how many bars would be deleted; with --yes, delete them
     Delete(DeleteArgs),
     /// Bring back the bars that the last deletion took away
@@ -92,6 +96,7 @@ pub(crate) async fn run(args: &DataArgs, context: &Context) -> Result<Exit, Fail
         DataCommand::Export(args) => export::run(args, context).await,
         DataCommand::Range(args) => stored::show_range(args, context).await,
         DataCommand::Gaps(args) => gaps::run(args, context).await,
+        DataCommand::Resample(args) => resample::run(args, context).await,
         DataCommand::Delete(args) => removal::delete(args, context).await,
         DataCommand::Undelete(args) => removal::undelete(args, context).await,
         DataCommand::Symbols(args) => symbols::run(args, context),

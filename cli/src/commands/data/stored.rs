@@ -209,7 +209,7 @@ fn note_empty_range(series: &SeriesSnapshot, context: &Context) {
     ));
 }
 
-fn export(bars: &RawBars, file: &Path, context: &Context) -> Result<Exit, Failure> {
+pub(super) fn export(bars: &RawBars, file: &Path, context: &Context) -> Result<Exit, Failure> {
     Table::bars(bars).write(&context.working_directory.join(file))?;
 
     let count = bars.len();

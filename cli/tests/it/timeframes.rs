@@ -1,0 +1,160 @@
+//! Bars of any length as a user meets them: read, stored, computed on, and put together.
+
+use std::path::Path;
+
+use crate::program::{Ended, ktrdr_in};
+
+/// A folder of its own.
+struct Place(tempfile::TempDir);
+
+impl Place {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Writes a file of flat bars at these times.
+    fn write_bars(&self, name: &str, times: &[String]) {
+        let mut text = "timestamp,open,high,low,close,volume\n".to_owned();
+        for (row, time) in times.iter().enumerate() {
+            text += &format!("{time},100,{}.5,99,100,{}\n", 101 + row, row + 1);
+        }
+        std::fs::write(self.path().join(name), text).unwrap();
+    }
+
+    fn run(&self, arguments: &str) -> Ended {
+        let words: Vec<&str> = arguments.split(' ').collect();
+        ktrdr_in(self.path(), &words).output().unwrap().into()
+    }
+
+    /// The line of a stored bar, as `data show` prints it.
+    fn line_of(&self, series: &str, open: &str) -> String {
+        let shown = self.run(&format!("data show {series} --rows 100"));
+        let mut lines = shown.out.lines();
+        let line = lines.find(|line| line.starts_with(open));
+        line.unwrap_or_else(|| panic!("{open} is not in {}{}", shown.out, shown.err))
+            .to_owned()
+    }
+
+    fn import(&self, arguments: &str) {
+        let ended = self.run(&format!("data import {arguments} --yes"));
+        assert_eq!(ended.exit, Some(0), "{}{}", ended.out, ended.err);
+    }
+}
+
+/// The half hours of New York on 2024-07-02, and on the 3rd, which closes at 13:00.
+fn half_hours() -> Vec<String> {
+    let of_day = |day: u8, count: u16| {
+        (0..count).map(move |number| {
+            let minutes = 13 * 60 + 30 + number * 30;
+            format!(
+                "2024-07-{day:02}T{:02}:{:02}:00Z",
+                minutes / 60,
+                minutes % 60
+            )
+        })
+    };
+    of_day(2, 13).chain(of_day(3, 7)).collect()
+}
+
+#[test]
+fn stored_bars_are_put_together_by_session() {
+    let place = Place::new();
+    place.write_bars("AAPL_30m.csv", &half_hours());
+    place.import("AAPL_30m.csv");
+
+    let stored = place.run("data resample AAPL -t 30m --to 4h --yes");
+    assert_eq!(stored.exit, Some(0), "{}", stored.err);
+    assert!(stored.out.contains("3 bars from 20 bars"), "{}", stored.out);
+
+    // Half hours 14 to 20 of the file, whose volumes add up to 119; known at the early close.
+    let morning = place.line_of("AAPL -t 4h", "2024-07-03T13:30:00Z");
+    assert!(morning.contains("119"), "{morning}");
+    assert!(morning.ends_with("2024-07-03T17:00:00Z"), "{morning}");
+}
+
+#[test]
+fn bars_are_put_together_on_the_clock_and_written_to_a_file() {
+    let place = Place::new();
+    place.write_bars("AAPL_30m.csv", &half_hours());
+    place.import("AAPL_30m.csv");
+
+    let line = "data resample AAPL -t 30m --to 4h --anchor clock --out clock.csv";
+    let written = place.run(line);
+    assert_eq!(written.exit, Some(0), "{}", written.err);
+
+    // 08:00 in New York, 12:00 UTC, holds 09:30 to 12:00.
+    let text = std::fs::read_to_string(place.path().join("clock.csv")).unwrap();
+    let opens: Vec<&str> = text.lines().skip(1).map(|line| &line[..16]).collect();
+    let times = ["02T12:00", "02T16:00", "03T12:00", "03T16:00"];
+    assert_eq!(opens, times.map(|time| format!("2024-07-{time}")));
+}
+
+#[test]
+fn bars_that_do_not_fit_are_not_put_together() {
+    let place = Place::new();
+    place.write_bars("AAPL_30m.csv", &half_hours());
+    place.import("AAPL_30m.csv");
+
+    for (target, reason) in [
+        ("15m", "these are not longer"),
+        ("45m", "these do not hold whole ones"),
+    ] {
+        let refused = place.run(&format!("data resample AAPL -t 30m --to {target}"));
+        assert_eq!(refused.exit, Some(2));
+        assert!(refused.err.contains(reason), "{}", refused.err);
+    }
+}
+
+#[test]
+fn bars_of_two_hours_are_known_two_hours_later() {
+    let place = Place::new();
+    let times: Vec<String> = (0..12)
+        .map(|number| format!("2024-01-02T{:02}:00:00Z", number * 2))
+        .collect();
+    place.write_bars("x.csv", &times);
+    place.import("x.csv --symbol crypto:BTCUSD --timeframe 120min");
+
+    let line = place.line_of("crypto:BTCUSD -t H2", "2024-01-02T20:00:00Z");
+    assert!(line.ends_with("2024-01-02T22:00:00Z"), "{line}");
+
+    // As bars of an hour, each would be known before it is over.
+    let refused = place.run("data check x.csv --symbol crypto:BTCUSD --timeframe 1h");
+    assert!(
+        refused.err.contains("bars of 2h, not 1h"),
+        "{}",
+        refused.err
+    );
+}
+
+#[test]
+fn months_are_known_at_the_close_of_their_last_session() {
+    let place = Place::new();
+    let firsts: Vec<String> = (1..=6).map(|month| format!("2023-{month:02}-01")).collect();
+    place.write_bars("x.csv", &firsts);
+    place.import("x.csv --symbol AAPL --timeframe 1M");
+
+    // April 2023 ended on a Sunday: its last session is that of Friday the 28th.
+    let april = place.line_of("AAPL -t 1mo", "2023-04-01T00:00:00Z");
+    assert!(april.ends_with("2023-04-28T20:00:00Z"), "{april}");
+
+    let computed = place.run("indicators compute --bars x.csv --indicator sma(period=2) --out -");
+    assert_eq!(computed.exit, Some(0), "{}", computed.err);
+}
+
+#[test]
+fn a_friday_and_a_monday_are_two_days() {
+    let place = Place::new();
+    place.write_bars("x.csv", &["2024-01-05".to_owned(), "2024-01-08".to_owned()]);
+    place.import("x.csv --symbol AAPL --timeframe daily");
+
+    let friday = place.line_of("AAPL", "2024-01-05T00:00:00Z");
+    assert!(friday.ends_with("2024-01-05T21:00:00Z"), "{friday}");
+
+    // Without the flag nobody can say that these are not bars of three days.
+    let asked = place.run("data check x.csv --symbol AAPL");
+    assert!(asked.err.contains("--timeframe"), "{}", asked.err);
+}
