@@ -20,6 +20,7 @@ mod grid_rules;
 mod hours_check;
 #[cfg(test)]
 mod identity;
+#[cfg(test)]
 mod known_from;
 #[cfg(test)]
 mod leak_hunt;
