@@ -37,6 +37,8 @@ pub(crate) fn is_checkable(
     span <= SPAN_MAX
 }
 
+/// Microseconds of a minute.
+const MINUTE_MICROS: i64 = 60_000_000;
 /// Microseconds of a day.
 const DAY_MICROS: i64 = 86_400_000_000;
 /// Fewer steps between bars say nothing about their spacing.
@@ -89,7 +91,14 @@ impl Grid {
         let around = span.start.min(checked.start)..span.end.max(checked.end);
 
         let by_clock = anchored_slots(calendar, key, HourAnchor::ClockHour, &around);
-        let by_session = anchored_slots(calendar, key, HourAnchor::SessionOpen, &around);
+        // Sessions open at whole minutes, and a day has one anchor: both are the same there.
+        let has_one_anchor =
+            !key.timeframe.is_intraday() || key.timeframe.micros() == MINUTE_MICROS;
+        let by_session = if has_one_anchor {
+            Vec::new()
+        } else {
+            anchored_slots(calendar, key, HourAnchor::SessionOpen, &around)
+        };
         let slots_by_clock = slots_of(&by_clock, &times);
         let slots_by_session = slots_of(&by_session, &times);
         let clock_fits_better =
@@ -163,7 +172,7 @@ impl Grid {
 
     /// Reports bars outside of sessions, at labels that no bar has, and with close times that look
     /// ahead.
-    pub(crate) fn check_labels(&self, rows: &Rows, draft: &mut Draft<'_>) {
+    pub(crate) fn check_labels(&self, rows: &Rows, calendar: &Calendar, draft: &mut Draft<'_>) {
         let mut outside = Vec::new();
         let mut off_grid = Vec::new();
         let mut too_early = Vec::new();
@@ -172,12 +181,8 @@ impl Grid {
         for (row, slot) in rows.iter().zip(&self.slot_of) {
             let Some((index, slot)) = slot.and_then(|index| Some((index, self.slots.get(index)?)))
             else {
-                // Nobody knows the sessions of the time before the first one.
-                if self
-                    .slots
-                    .first()
-                    .is_none_or(|first| first.open <= row.time)
-                {
+                // Nobody knows the sessions of dates that the calendar does not.
+                if calendar.covers(row.time.date()) {
                     outside.push((row.row, row.time));
                 }
                 continue;

@@ -107,7 +107,7 @@ pub fn check(bars: &Bars, key: &SeriesKey, calendar: &Calendar, options: &Option
     }
 
     let grid = Grid::new(&rows, key, calendar, options);
-    grid.check_labels(&rows, &mut draft);
+    grid.check_labels(&rows, calendar, &mut draft);
     checks::check_prices(&rows, &mut draft);
     checks::check_volumes(&rows, key, &mut draft);
     let splits = actions::split_times(&rows, options.actions);

@@ -7,7 +7,7 @@ use crate::checks::{Row, Rows};
 use crate::draft::{Draft, Place};
 use crate::grid::{Grid, Step};
 use crate::report::{Check, Severity};
-use crate::rolling::{centre_and_scale, median, rolling};
+use crate::rolling::{centre_and_scale, rolling, sorted_median};
 
 /// Relative moves from one close to the next that are worth a look.
 struct MoveLimits {
@@ -47,7 +47,7 @@ fn report_volume_spikes(rows: &Rows, draft: &mut Draft<'_>) {
     let has_volume = |row: &&Row| row.volume.is_finite() && row.volume >= 0.0;
     let traded: Vec<&Row> = rows.iter().filter(has_volume).collect();
     let volumes: Vec<f64> = traded.iter().map(|row| row.volume).collect();
-    let medians = rolling(&volumes, median);
+    let medians = rolling(&volumes, sorted_median);
 
     let multiple = draft.rules().volume_spike;
     let mut spikes = Vec::new();

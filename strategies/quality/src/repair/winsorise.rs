@@ -45,7 +45,8 @@ fn limits_of(returns: &[f64], deviations: f64) -> Option<[f64; 2]> {
         return None;
     }
 
-    let statistic = centre_and_scale(&mut window);
+    window.sort_unstable_by(f64::total_cmp);
+    let statistic = centre_and_scale(&window);
     let reach = deviations * statistic.scale;
     (reach > 0.0).then_some([statistic.centre - reach, statistic.centre + reach])
 }
