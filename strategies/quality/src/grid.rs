@@ -101,8 +101,8 @@ impl Grid {
         };
         let slots_by_clock = slots_of(&by_clock, &times);
         let slots_by_session = slots_of(&by_session, &times);
-        let clock_fits_better =
-            misfits(&by_clock, &slots_by_clock) <= misfits(&by_session, &slots_by_session);
+        let clock_fits_better = has_one_anchor
+            || misfits(&by_clock, &slots_by_clock) <= misfits(&by_session, &slots_by_session);
 
         let (slots, other_slots, slot_of) = if clock_fits_better {
             (by_clock, by_session, slots_by_clock)
