@@ -8,7 +8,10 @@ const BARS: usize = 1_000;
 const MINUTE: i64 = 60_000_000;
 const DAY: i64 = 1_440 * MINUTE;
 
-const TIMEFRAMES: [&str; 8] = ["1m", "5m", "15m", "30m", "1h", "4h", "1d", "1w"];
+const TIMEFRAMES: [&str; 19] = [
+    "1m", "2m", "5m", "7m", "15m", "30m", "45m", "1h", "90m", "2h", "4h", "8h", "1d", "2d", "3d",
+    "1w", "2w", "1mo", "6h",
+];
 
 /// When a zone puts its clocks forward by an hour.
 #[derive(Clone, Copy)]
