@@ -60,7 +60,7 @@ pub(super) async fn run(args: &GapsArgs, context: &Context) -> Result<Exit, Fail
         output.line("");
         output.table(&STRETCH_HEADS, &report.stretch_rows());
     }
-    for advice in report.advice(args.explain) {
+    for advice in report.advice(args) {
         output.note(&format!("hint: {advice}"));
     }
     Ok(Exit::Done)
@@ -185,12 +185,8 @@ impl GapReport {
     }
 
     /// What to do next, one sentence each.
-    fn advice(&self, is_explained: bool) -> Vec<String> {
-        let symbol = self.key.instrument.symbol();
-        let command = format!(
-            "ktrdr data load {symbol} --timeframe {}",
-            self.key.timeframe
-        );
+    fn advice(&self, args: &GapsArgs) -> Vec<String> {
+        let command = format!("ktrdr data load {}", args.series.words());
         let counts = self.gaps.counts();
         let bars: u64 = self.gaps.fetched().map(|gap| gap.bars).sum();
 
@@ -205,7 +201,7 @@ impl GapReport {
                 "`{command} --mode full --refetch` asks again for what the provider did not have"
             ));
         }
-        if bars > 0 && !is_explained {
+        if bars > 0 && !args.explain {
             advice.push("--explain lists every stretch with its reason".to_owned());
         }
         advice

@@ -22,7 +22,7 @@ use crate::arguments::values::{parse_end, parse_instant, parse_instrument, parse
 use crate::console::durations::rough;
 use crate::console::{Exit, Failure, count_of, now};
 use crate::context::Context;
-use crate::inputs::stored_series::open_store;
+use crate::inputs::stored_series::{open_store, with_calendar};
 
 const SEGMENT_HEADS: [&str; 5] = ["SYMBOL", "TIMEFRAME", "FROM", "TO", "MISSING BARS"];
 
@@ -53,6 +53,10 @@ pub(super) struct PlanArgs {
     /// Provider to ask
     #[arg(long, default_value = "file")]
     provider: String,
+    /// Calendar by which the symbols trade, if not that of their exchange; see `ktrdr calendars
+    /// list`
+    #[arg(long, value_name = "NAME")]
+    calendar: Option<String>,
     /// Plan to fetch stored bars again
     #[arg(long)]
     refetch: bool,
@@ -118,6 +122,7 @@ async fn plan_series(
         .map_err(|error| {
             Failure::of(Exit::Usage, codes::DATA_SERIES_KEY, &error).with_hint(error.hint())
         })?;
+    let key = with_calendar(key, args.calendar.as_deref())?;
     let coverage = provider.coverage(&key).await.map_err(failure_of)?;
 
     let (stored, empty) = read_stored(&key, store).await?;
