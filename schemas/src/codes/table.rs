@@ -72,6 +72,8 @@ codes! {
         CONFIG_PROFILE = "Profile": "The server has another profile than the settings say.";
     }
     Data "DATA" "Bars, series and data sets." {
+        DATA_ADJUSTMENT_BREAK = "AdjustmentBreak":
+            "A provider's bars are on another scale than the stored ones.";
         DATA_CALENDAR = "Calendar": "A trading calendar breaks a rule of its format.";
         DATA_CRITICAL = "Critical":
             "A check found a fault because of which the bars cannot be used.";

@@ -58,6 +58,19 @@ pub enum FetchError {
     /// The provider's labels are not those of the timeframe.
     #[error("the provider's bars cannot be used")]
     Labels(#[from] CloseTimeError),
+    /// The provider has adjusted its history since the stored bars were fetched.
+    #[error(
+        "the provider's prices of {series} are {ratio:.4} times the stored ones of the same times, \
+         as after a split or a dividend"
+    )]
+    Scale {
+        /// Symbol and timeframe.
+        series: String,
+        /// Median of fetched to stored closes.
+        ratio: f64,
+        /// The command that replaces the stored bars.
+        command: String,
+    },
     /// The store failed.
     #[error("the bars cannot be stored")]
     Store(#[from] StoreError),
@@ -82,6 +95,7 @@ impl Advice for FetchError {
             Self::NothingStored { .. } | Self::NothingThere { .. } => codes::DATA_NO_BARS,
             Self::Provider(error) => error.code(),
             Self::Labels(_) => codes::DATA_INVALID_LABEL,
+            Self::Scale { .. } => codes::DATA_ADJUSTMENT_BREAK,
             Self::Store(error) => error.code(),
             Self::Step(_) => codes::SYS_STEP,
         }
@@ -100,6 +114,9 @@ impl Advice for FetchError {
             }
             Self::Provider(error) => return error.hint(),
             Self::Labels(error) => return error.hint().into(),
+            Self::Scale { command, .. } => {
+                return format!("`{command}` replaces the stored bars by the provider's").into();
+            }
             Self::Store(error) => return error.hint(),
             Self::Step(_) => "",
         })

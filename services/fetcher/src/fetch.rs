@@ -3,9 +3,7 @@
 use std::ops::Range;
 
 use jiff::civil::Date;
-use market::{
-    Calendar, GapAnalysis, GapClass, Instrument, SeriesKey, Slot, Utc, close_times, gaps,
-};
+use market::{Calendar, GapAnalysis, GapClass, Instrument, SeriesKey, Utc, close_times, gaps};
 use runtime::StepReporter;
 use schemas::commands::fetch::SERIES_MAX;
 use schemas::commands::{
@@ -24,6 +22,8 @@ use crate::plan::{
     FetchPlan, FetchWish, Segment, SeriesFacts, completed, find_gaps, is_final, obtainable, plan,
 };
 use crate::provider::Provider;
+use crate::seam::check_scale;
+use crate::stored_state::StoredState;
 
 /// Warnings kept per series.
 const WARNINGS_MAX: usize = 5;
@@ -220,37 +220,6 @@ struct SeriesFetch<'a, P, R> {
     count: usize,
 }
 
-/// What is stored of a series, as this attempt knows it.
-struct StoredState {
-    /// The newest revision; `None` while nothing is stored.
-    snapshot: Option<SeriesSnapshot>,
-    /// Labels of its bars, ascending.
-    opens: Vec<Utc>,
-    /// What people should know.
-    warnings: Vec<String>,
-}
-
-impl StoredState {
-    /// Where the provider had no bars when it was asked.
-    fn ledger(&self) -> &[EmptyInterval] {
-        match &self.snapshot {
-            Some(snapshot) => &snapshot.manifest.empty,
-            None => &[],
-        }
-    }
-
-    /// The labels from the first of these slots to the end of the last one.
-    fn opens_in(&self, slots: &[Slot]) -> &[Utc] {
-        let (Some(first), Some(last)) = (slots.first(), slots.last()) else {
-            return &[];
-        };
-
-        let start = self.opens.partition_point(|open| *open < first.open);
-        let end = self.opens.partition_point(|open| *open < last.close);
-        self.opens.get(start..end).unwrap_or_default()
-    }
-}
-
 impl<P: Provider, R: StepReporter> SeriesFetch<'_, P, R> {
     async fn run(
         &self,
@@ -374,9 +343,12 @@ impl<P: Provider, R: StepReporter> SeriesFetch<'_, P, R> {
             .bars(self.key, segment.range.clone())
             .await?
             .between(&segment.range);
+        if let (Some(snapshot), false) = (&state.snapshot, self.command.refetch) {
+            check_scale(self.store, self.key, snapshot, &answer).await?;
+        }
         let bars = self.storable_bars(&answer, &state.opens)?;
 
-        merge_opens(&mut state.opens, &bars.open_time);
+        state.add_opens(&bars.open_time);
         let empty_intervals = self.absent_bars(segment, &answer, head, state);
         let edit = Edit {
             bars,
@@ -537,12 +509,6 @@ impl<P: Provider, R: StepReporter> SeriesFetch<'_, P, R> {
             waiting: None,
         });
     }
-}
-
-fn merge_opens(stored: &mut Vec<Utc>, new: &[Utc]) {
-    stored.extend_from_slice(new);
-    stored.sort_unstable();
-    stored.dedup();
 }
 
 /// The gaps before and after a fetch.

@@ -16,7 +16,8 @@
 //! | two fetchers of one series | both commits are kept, merged |
 //!
 //! It deliberately never stores a bar that is not complete, never replaces a stored bar unless
-//! asked to refetch, and never fills a hole with anything but the provider's bars.
+//! asked to refetch, never joins prices of another scale to the stored ones, and never fills a hole
+//! with anything but the provider's bars.
 
 mod error;
 pub mod fetch;
@@ -26,7 +27,9 @@ mod handler;
 pub mod ledger;
 pub mod plan;
 pub mod provider;
+mod seam;
 mod segments;
+mod stored_state;
 
 pub use error::FetchError;
 pub use gap_settings::GapSettings;

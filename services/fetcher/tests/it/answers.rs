@@ -2,6 +2,7 @@
 
 use fetcher::GapSettings;
 use fetcher::fetch::fetch;
+use schemas::codes::Advice;
 use schemas::commands::{FetchBars, FetchMode};
 use schemas::gaps::{GapClass, GapCount};
 use store::{Edit, RawBar, RawBars};
@@ -241,4 +242,44 @@ async fn appending_a_week_writes_two_files_at_most() {
         .collect();
     assert_eq!(written, ["2020-03", "2020-04"]);
     assert_eq!((old_files.len(), new_files.len()), (10, 11));
+}
+
+#[tokio::test]
+async fn a_tail_on_the_scale_after_a_split_is_refused() {
+    let (mut provider, now) = spring();
+    let store = memory().await;
+    let old: RawBars = provider.bars.iter().take(300).collect();
+    store
+        .series()
+        .commit(&euro(), edit(old.clone()), None)
+        .await
+        .unwrap();
+
+    // Ten for one: the provider gives all of its history again.
+    let bars = &mut provider.bars;
+    for column in [
+        &mut bars.open,
+        &mut bars.high,
+        &mut bars.low,
+        &mut bars.close,
+    ] {
+        for price in column {
+            *price /= 10.0;
+        }
+    }
+    let refusal = run(&store, &provider, &hourly(FetchMode::Tail), now)
+        .await
+        .unwrap_err();
+
+    assert_eq!(refusal.code(), schemas::codes::DATA_ADJUSTMENT_BREAK);
+    assert!(refusal.to_string().contains("0.1000 times"), "{refusal}");
+    assert_eq!(stored(&store, &euro()).await.close, old.close);
+
+    // What the hint says makes one scale of it.
+    let refetch = FetchBars {
+        refetch: true,
+        ..hourly(FetchMode::Full)
+    };
+    run(&store, &provider, &refetch, now).await.unwrap();
+    assert_eq!(stored(&store, &euro()).await.close, provider.bars.close);
 }
