@@ -190,7 +190,7 @@ fn the_features_of_a_strategy_end_with_the_last_whole_bar() {
         "features",
         "mine.yaml",
         "--bars",
-        "EURUSD:1h=bars.csv",
+        "crypto:NNN/USD:1h=bars.csv",
     ];
     let ended = place.run(&[&features[..], &["--closes", "length", "--out", "x.csv"]].concat());
 
