@@ -32,10 +32,10 @@ impl Place {
 
     /// The line of a stored bar, as `data show` prints it.
     fn line_of(&self, series: &str, open: &str) -> String {
-        let shown = self.run(&format!("data show {series} --rows 100"));
-        let mut lines = shown.out.lines();
+        let screen = self.run(&format!("data show {series} --rows 100"));
+        let mut lines = screen.out.lines();
         let line = lines.find(|line| line.starts_with(open));
-        line.unwrap_or_else(|| panic!("{open} is not in {}{}", shown.out, shown.err))
+        line.unwrap_or_else(|| panic!("{open} is not in {}{}", screen.out, screen.err))
             .to_owned()
     }
 
@@ -155,6 +155,6 @@ fn a_friday_and_a_monday_are_two_days() {
     assert!(friday.ends_with("2024-01-05T21:00:00Z"), "{friday}");
 
     // Without the flag nobody can say that these are not bars of three days.
-    let asked = place.run("data check x.csv --symbol AAPL");
-    assert!(asked.err.contains("--timeframe"), "{}", asked.err);
+    let refused = place.run("data check x.csv --symbol AAPL");
+    assert!(refused.err.contains("--timeframe"), "{}", refused.err);
 }

@@ -52,7 +52,8 @@ impl WrongHours {
     pub fn hint(&self) -> String {
         if let Some(calendar) = self.longer_hours {
             return format!(
-                "these are the hours of --calendar {calendar}, unless the zone of the times is wrong"
+                "these are the hours of --calendar {calendar}, \
+                 unless the zone of the times is wrong"
             );
         }
 

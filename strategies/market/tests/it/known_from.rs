@@ -200,6 +200,7 @@ impl Drawn {
     fn true_end(&self, hours: &Hours, key: &SeriesKey, label: Utc) -> Utc {
         let is_by_date =
             !key.timeframe.is_intraday() && key.day_boundary == DayBoundary::SessionClose;
+
         let last = if is_by_date {
             let dates = key.timeframe.micros() / DAY;
             let dates = (0..dates)
@@ -230,9 +231,12 @@ fn check_bars(instrument: &Instrument, numbers: &mut Numbers) {
         let key = SeriesKey::standard("file", instrument.clone(), timeframe).unwrap();
 
         let label = drawn.label(&hours, &key);
-        let known = close_times(Calendar::for_key(&key), &key, &[label]).unwrap()[0];
+        let known_at = close_times(Calendar::for_key(&key), &key, &[label]).unwrap()[0];
         let end = drawn.true_end(&hours, &key, label);
-        assert!(known >= end, "{key} {label}: known {known}, over {end}");
+        assert!(
+            known_at >= end,
+            "{key} {label}: known {known_at}, over {end}"
+        );
         checked += 1;
     }
 }

@@ -224,8 +224,8 @@ pub(super) fn coin(text: &str) -> Option<Outcome> {
     }
 }
 
-/// `EUR` alone: what it costs in US dollars, or a dollar in it; or a share of that name. Other codes
-/// are shares, as `AMD` and `COP` are.
+/// `EUR` alone: what it costs in US dollars, or a dollar in it; or a share of that name. Other
+/// codes are shares, as `AMD` and `COP` are.
 pub(super) fn currency_code(text: &str) -> Option<Outcome> {
     let pair = match text {
         "EUR" | "GBP" | "AUD" | "NZD" => format!("{text}/USD"),
