@@ -6,6 +6,7 @@ mod global;
 mod out_file;
 mod range;
 mod run;
+mod text;
 pub(crate) mod values;
 
 pub(crate) use fetch::{FetchModeArg, join_names, series_requests};
@@ -13,3 +14,4 @@ pub(crate) use global::{Color, GlobalArgs};
 pub(crate) use out_file::OutFile;
 pub(crate) use range::RangeArgs;
 pub(crate) use run::RunArgs;
+pub(crate) use text::TextArgs;

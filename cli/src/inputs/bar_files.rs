@@ -12,12 +12,13 @@ use schemas::codes;
 use serde_json::json;
 use store::RawBars;
 use store::files::{
-    Expected, FileBars, LabelSide, Mapping, clear_name, detect, read_name, read_path,
+    BarFile, Expected, FileBars, LabelSide, Mapping, clear_name, read_name, read_path,
 };
 use strategies::SymbolBars;
 
 use super::stored_series::series_key;
 use super::usable_rows::{Contradictions, LeftOut, choose_rows};
+use crate::arguments::TextArgs;
 use crate::arguments::values::{parse_instrument, parse_timeframe};
 use crate::console::{Exit, Failure, Output, now, path_json};
 
@@ -38,6 +39,9 @@ pub(crate) struct TimeArgs {
     /// length for currencies
     #[arg(long, value_enum)]
     closes: Option<BarClose>,
+    /// What the files do not say themselves.
+    #[command(flatten)]
+    text: TextArgs,
 }
 
 /// When a bar is known.
@@ -59,7 +63,7 @@ impl TimeArgs {
         Mapping {
             zone: self.zone.clone(),
             label_side,
-            ..Mapping::default()
+            ..self.text.mapping()
         }
     }
 
@@ -172,12 +176,16 @@ pub(crate) fn read_file(
     key: &SeriesKey,
     mapping: &Mapping,
 ) -> Result<FileBars, Failure> {
-    let expected = Expected {
+    Ok(read_path(file, mapping, &expected_of(key))?)
+}
+
+/// What the file of a series should hold.
+pub(crate) fn expected_of(key: &SeriesKey) -> Expected {
+    Expected {
         instrument: key.instrument.clone(),
         timeframe: key.timeframe,
         day_boundary: key.day_boundary,
-    };
-    Ok(read_path(file, mapping, &expected)?)
+    }
 }
 
 /// When each of these bars became known, by the calendar of their series.
@@ -344,14 +352,16 @@ pub(crate) fn read_any(
 ) -> Result<Bars, Failure> {
     let path = folder.join(file);
     let (named_symbol, named_timeframe) = parse_file_name(file);
-    let detected = detect(&path, &times.mapping())?.timeframe;
+    let named_symbol = symbol.cloned().or(named_symbol);
+    let bar_file = BarFile::open(&path, &times.mapping(), named_symbol.as_ref())?;
+    let detected = bar_file.detected().timeframe;
 
     // Where nothing tells a timeframe, the shortest will do: only order and prices matter.
     let timeframe = timeframe
         .or(named_timeframe)
         .or(detected.and_then(|text| text.parse().ok()))
         .unwrap_or(Timeframe::MINUTE_1);
-    if let Some(symbol) = symbol.cloned().or(named_symbol) {
+    if let Some(symbol) = named_symbol {
         let named = NamedFile {
             symbol,
             timeframe,
@@ -361,7 +371,7 @@ pub(crate) fn read_any(
     }
 
     let key = series_key("file", &unnamed_instrument()?, timeframe)?;
-    let read = read_file(&path, &key, &times.mapping())?;
+    let read = bar_file.bars(&expected_of(&key))?;
     let known_at = nominal_close_times(&read.bars, timeframe);
     let refuse = Contradictions::Refuse;
     let rows = choose_rows(file, &read, &known_at, now(), true, refuse)?;

@@ -189,7 +189,7 @@ fn mistakes_in_a_file_of_bars_are_reported_with_their_line() {
     exit 4
 
     error: `<here>/bad_EURUSD_1h.csv` line 3: high `x` is not a number
-    hint: write numbers with a decimal point and without separators; leave unknown cells empty
+    hint: write a plain number, leave an unknown cell empty, or name the sign before the fraction, for example --decimal ,
     exit 2
 
     error: `<here>/naive_EURUSD_1h.csv` line 2: the time `2024-01-02T10:00:00` has no zone
@@ -240,7 +240,7 @@ fn an_import_shows_its_findings_and_writes_only_with_yes() {
 
     insta::assert_snapshot!(screens.join("\n\n"), @"
       format    csv, cells between `;`
-      columns   timestamp, open, high, low, px, volume
+      columns   timestamp, open, high, low, px (close), volume
       times     instants with their zone
       series    bars/file/fx-eur-usd/bid-regular-raw-utc_midnight/1h
     EURUSD 1h: 3 bars, 2024-01-02T10:00:00Z to 2024-01-02T12:00:00Z
@@ -256,7 +256,7 @@ fn an_import_shows_its_findings_and_writes_only_with_yes() {
     exit 0
 
       format    csv, cells between `;`
-      columns   timestamp, open, high, low, px, volume
+      columns   timestamp, open, high, low, px (close), volume
       times     instants with their zone
       series    bars/file/fx-eur-usd/bid-regular-raw-utc_midnight/1h
     EURUSD 1h: 3 bars, 2024-01-02T10:00:00Z to 2024-01-02T12:00:00Z

@@ -5,7 +5,7 @@ use market::Utc;
 use runtime::{StepContext, StepError, StepHandler};
 use schemas::commands::{FetchBars, FetchMode, FetchOutcome};
 use serde::{Deserialize, Serialize};
-use store::files::{LabelSide, Mapping};
+use store::files::{ColumnNames, FileFormat, LabelSide, Mapping, RepeatedHour};
 
 use crate::error::FetchError;
 use crate::fetch::fetch;
@@ -23,6 +23,17 @@ pub struct FetcherSettings {
     pub files_zone: Option<String>,
     /// Whether the times in these files are the `open` or the `close` of the bars.
     pub files_label: LabelSide,
+    /// Names of columns in these files that are not usual ones.
+    pub files_columns: ColumnNames,
+    /// Vendor whose format these files have, where they do not show it, such as `histdata`.
+    pub files_format: Option<FileFormat>,
+    /// Order of dates that do not start with the year, `dmy`, `mdy` or `ymd`, or a format of
+    /// `strftime`.
+    pub files_dates: Option<String>,
+    /// Sign before the fraction of a number, `.` or `,`.
+    pub files_decimal: Option<char>,
+    /// The hour that is meant where clocks go back and the order of rows does not show it.
+    pub files_repeated_hour: Option<RepeatedHour>,
     /// When a gap is worth a request, and how long "the provider has none" holds.
     pub gaps: GapSettings,
 }
@@ -34,6 +45,11 @@ impl Default for FetcherSettings {
             files: "data/bars".to_owned(),
             files_zone: None,
             files_label: LabelSide::Open,
+            files_columns: ColumnNames::default(),
+            files_format: None,
+            files_dates: None,
+            files_decimal: None,
+            files_repeated_hour: None,
             gaps: GapSettings::default(),
         }
     }
@@ -53,10 +69,16 @@ impl FetcherSettings {
         }
     }
 
+    /// How the files of the folder are read.
     fn mapping(&self) -> Mapping {
         Mapping {
+            columns: self.files_columns.clone(),
             zone: self.files_zone.clone(),
             label_side: self.files_label,
+            format: self.files_format,
+            dates: self.files_dates.clone(),
+            decimal: self.files_decimal,
+            repeated_hour: self.files_repeated_hour,
             ..Mapping::default()
         }
     }

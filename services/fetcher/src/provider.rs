@@ -158,7 +158,7 @@ impl Advice for ProviderError {
                     .into();
             }
             Self::Place { source, .. } => return source.hint(),
-            Self::File(error) => return hint_without_flags(error),
+            Self::File(error) => return file_hint(error),
             Self::Hours { source, .. } => {
                 let hint = source.hint();
                 return format!("{hint}; if its hours are not known, add --calendar always").into();
@@ -178,20 +178,43 @@ fn name_the_file(instrument: &Instrument, timeframe: Timeframe) -> String {
     )
 }
 
-/// What to do about a file, for somebody who loads and does not import: a load has no flags for
-/// files, but settings.
-fn hint_without_flags(error: &FileError) -> Cow<'static, str> {
-    if matches!(error, FileError::Naive { .. }) {
-        return "name the zone of the times in the fetcher's setting `files_zone`, for example \
-                KTRDR_FETCHER_FILES_ZONE=America/New_York"
-            .into();
-    }
-
-    let hint = error.hint();
-    if !hint.contains("--") {
-        return hint;
-    }
-    format!("{hint} with `ktrdr data import`: a load has no flags for files").into()
+/// What to do about a file: the settings of the fetcher stand for the options of a command.
+fn file_hint(error: &FileError) -> Cow<'static, str> {
+    Cow::Borrowed(match error {
+        FileError::Naive { .. } | FileError::Skipped { .. } => {
+            "name the zone of the times in the setting `fetcher.files_zone`, for example \
+             America/New_York or UTC"
+        }
+        FileError::ZoneWord { .. } => {
+            "say which clock it is in the setting `fetcher.files_zone`, for example \
+             America/New_York or Etc/GMT+5"
+        }
+        FileError::Column { .. } | FileError::NoTimeOfDay { .. } => {
+            "name the column in the setting `fetcher.files_columns`, for example \
+             close = \"px_last\""
+        }
+        FileError::Headerless { .. } => {
+            "name the format in the setting `fetcher.files_format`, for example binance, or the \
+             columns by their numbers in `fetcher.files_columns`"
+        }
+        FileError::Unclear { .. } => {
+            "say which in the setting `fetcher.files_dates` (dmy, mdy, ymd or a format), \
+             `fetcher.files_decimal` (. or ,) or `fetcher.files_format`"
+        }
+        FileError::Time { .. } => {
+            "write times as 2020-01-02T14:30:00Z, 2020-01-02 or Unix seconds, or name their format \
+             in the setting `fetcher.files_dates`"
+        }
+        FileError::Repeated { .. } => {
+            "say which in the setting `fetcher.files_repeated_hour`, earlier or later"
+        }
+        FileError::Symbols { .. } => "write the rows of each symbol to a file of their own",
+        FileError::Number { .. } => {
+            "write a plain number, leave an unknown cell empty, or name the sign before the \
+             fraction in the setting `fetcher.files_decimal`"
+        }
+        other => return other.hint(),
+    })
 }
 
 #[cfg(test)]
@@ -222,15 +245,16 @@ mod tests {
             text: "2024-01-05 10:00".to_owned(),
         };
         let hint = ProviderError::File(naive).hint().into_owned();
-        assert!(hint.contains("KTRDR_FETCHER_FILES_ZONE="), "{hint}");
+        assert!(hint.contains("fetcher.files_zone"), "{hint}");
         assert!(!hint.contains("--zone"), "{hint}");
 
         let column = FileError::Column {
             file: "x.csv".to_owned(),
             column: "close".to_owned(),
             existing: "a, b".to_owned(),
+            line: 1,
         };
         let hint = ProviderError::File(column).hint().into_owned();
-        assert!(hint.contains("`ktrdr data import`"), "{hint}");
+        assert!(hint.contains("fetcher.files_columns"), "{hint}");
     }
 }

@@ -8,17 +8,17 @@ use market::{Calendar, Instrument, SeriesKey, Timeframe, TimeframeUnit, Utc};
 use quality::{Finding, Options, Report};
 use schemas::codes;
 use serde_json::json;
-use store::files::{ColumnNames, Detected, FileBars, LabelSide, Mapping, detect};
+use store::files::{BarFile, Choice, Detected, FileBars, LabelSide, Mapping};
 
+use crate::arguments::TextArgs;
 use crate::arguments::values::{parse_instrument, parse_timeframe};
 use crate::console::{Exit, Failure, Output, count_of, now, path_json, time_or_blank};
 use crate::context::Context;
 use crate::inputs::bar_files::{
-    close_times_of, parse_file_name, read_file, require_hours, unclear_symbol,
+    close_times_of, expected_of, parse_file_name, require_hours, unclear_symbol,
 };
 use crate::inputs::stored_series::{require_calendar, series_key, with_calendar};
 
-const ROLES: &str = "the roles are time, open, high, low, close and volume";
 /// Lines of the file that a finding names.
 const LINES_MAX: usize = 3;
 
@@ -39,19 +39,9 @@ pub(super) struct FileArgs {
     /// End of a bar that its time names
     #[arg(long, value_enum, default_value_t)]
     pub(super) label: LabelArg,
-    /// Name of a column, if it is not a usual one, as in close=px_last; for time, open, high, low,
-    /// close or volume
-    #[arg(
-        long,
-        value_name = "ROLE=NAME",
-        value_parser = parse_column,
-        value_delimiter = ','
-    )]
-    pub(super) column: Vec<(Role, String)>,
-    /// Character between the cells of a CSV file; without it the most frequent of , ; | and tab in
-    /// the header
-    #[arg(long, value_name = "CHARACTER")]
-    pub(super) delimiter: Option<char>,
+    /// What the file does not say itself.
+    #[command(flatten)]
+    pub(super) text: TextArgs,
     /// Calendar by which the bars trade, if not that of their instrument; see `ktrdr calendars
     /// list`
     #[arg(long, value_name = "NAME")]
@@ -69,34 +59,6 @@ pub(super) enum LabelArg {
     Open,
     /// The end of the bar
     Close,
-}
-
-/// What a column holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum Role {
-    /// When the bar opens or closes
-    Time,
-    /// First price of the bar
-    Open,
-    /// Highest price of the bar
-    High,
-    /// Lowest price of the bar
-    Low,
-    /// Last price of the bar
-    Close,
-    /// Traded volume of each bar
-    Volume,
-}
-
-/// `close=px_last`: a role and the name of its column.
-fn parse_column(text: &str) -> Result<(Role, String), String> {
-    match text.split_once('=') {
-        Some((role, name)) if !name.is_empty() => {
-            let role = Role::from_str(role, true).map_err(|_| ROLES)?;
-            Ok((role, name.to_owned()))
-        }
-        _ => Err("expected ROLE=NAME, as in close=px_last".to_owned()),
-    }
 }
 
 impl FileArgs {
@@ -118,30 +80,15 @@ impl FileArgs {
         };
 
         Mapping {
-            columns: ColumnNames {
-                time: self.column_of(Role::Time),
-                open: self.column_of(Role::Open),
-                high: self.column_of(Role::High),
-                low: self.column_of(Role::Low),
-                close: self.column_of(Role::Close),
-                volume: self.column_of(Role::Volume),
-            },
             zone: self.zone.clone(),
             label_side,
-            delimiter: self.delimiter,
-            ..Mapping::default()
+            ..self.text.mapping()
         }
     }
 
     /// True if the flags or the name of the file say whose bars it holds.
     pub(super) fn names_a_symbol(&self) -> bool {
         self.symbol.is_some() || parse_file_name(&self.file).0.is_some()
-    }
-
-    /// The column that was named for a role; the last one wins.
-    fn column_of(&self, role: Role) -> Option<String> {
-        let (_, name) = self.column.iter().rev().find(|(each, _)| *each == role)?;
-        Some(name.clone())
     }
 }
 
@@ -192,9 +139,11 @@ pub(super) fn judge_file(
 ) -> Result<JudgedFile, Failure> {
     let path = working_directory.join(&args.file);
     let mapping = args.mapping();
-    let detected = detect(&path, &mapping)?;
+    let symbol = args.symbol.clone().or(parse_file_name(&path).0);
+    let bar_file = BarFile::open(&path, &mapping, symbol.as_ref())?;
+    let detected = bar_file.detected();
     let key = key_of(args, &path, &detected)?;
-    let file = read_file(&path, &key, &mapping)?;
+    let file = bar_file.bars(&expected_of(&key))?;
     require_hours(&file.bars, &key, "--calendar always")?;
 
     // Whether a bar is complete is judged by its close, which follows from its series.
@@ -272,15 +221,47 @@ fn contents_of(judged: &JudgedFile, zone: Option<&str>) -> Vec<(&'static str, St
     let zone = match (zone, detected.times.as_str()) {
         (_, "instants") => "with their zone".to_owned(),
         (Some(zone), _) => format!("in {zone}"),
+        (None, "local times") => "in the zone of the format".to_owned(),
         (None, _) => "of the trading day".to_owned(),
     };
 
-    vec![
+    let mut contents = vec![
         ("format", format!("{}{delimiter}", detected.format)),
-        ("columns", detected.columns.join(", ")),
+        ("columns", describe_columns(detected)),
         ("times", format!("{} {zone}", detected.times)),
-        ("series", judged.key.prefix()),
-    ]
+    ];
+    contents.extend(detected.choices.iter().map(|choice| {
+        let Choice {
+            part,
+            taken,
+            reason,
+        } = choice;
+        ("read as", format!("{part} {taken}: {reason}"))
+    }));
+    contents.push(("series", judged.key.prefix()));
+    contents
+}
+
+/// The columns in their order; a column whose name differs from what it is read as says both.
+fn describe_columns(detected: &Detected) -> String {
+    let roles = detected
+        .roles
+        .iter()
+        .copied()
+        .chain(std::iter::repeat(None));
+    let columns = detected.columns.iter().zip(roles);
+    let texts = columns.map(|(name, role)| match role {
+        Some(role) if !says_role(name, role) => format!("{name} ({role})"),
+        _ => name.clone(),
+    });
+    texts.collect::<Vec<_>>().join(", ")
+}
+
+/// True for a name that contains its role, or one of the commonest names of a time.
+fn says_role(name: &str, role: &str) -> bool {
+    let lower = name.to_lowercase();
+    let is_time = role == "time" && (lower.contains("date") || lower.contains("time"));
+    is_time || lower.contains(role)
 }
 
 fn show_score(judged: &JudgedFile, output: &Output) {
@@ -334,20 +315,5 @@ fn show_gaps(report: &Report, output: &Output) {
     let more = report.gap_count.saturating_sub(report.gaps.len());
     if more > 0 {
         output.line(&format!("  gap       and {more} more"));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn columns_are_named_by_their_role() {
-        let column = parse_column("close=px last").unwrap();
-        assert_eq!(column, (Role::Close, "px last".to_owned()));
-
-        assert_eq!(parse_column("adj=x").unwrap_err(), ROLES);
-        assert!(parse_column("close").is_err());
-        assert!(parse_column("close=").is_err());
     }
 }

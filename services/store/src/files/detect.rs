@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use jiff::tz::TimeZone;
 use market::{Timeframe, TimeframeUnit, Utc};
 use schemas::names::MICROS_PER_DAY;
 use serde::Serialize;
 
 use super::sheet::Sheet;
-use super::stamp::Stamp;
-use super::{FileError, Mapping};
+use super::stamp::StampKind;
+use super::text::Choice;
+use super::{BarFile, FileError, Mapping};
 
 /// Format, columns, times and peculiarities of a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -21,6 +21,10 @@ pub struct Detected {
     pub delimiter: Option<char>,
     /// Column names in order.
     pub columns: Vec<String>,
+    /// What each column is read as, such as `close`; absent for a column that is not read.
+    pub roles: Vec<Option<&'static str>>,
+    /// What is not plain about the file: what was taken, and why.
+    pub choices: Vec<Choice>,
     /// How times are written: `instants` (with offset or Unix time), `local times` (a zone is
     /// needed) or `dates`.
     pub times: String,
@@ -41,70 +45,53 @@ pub struct Detected {
 /// # Errors
 /// See [`FileError`]: a file that cannot be read under any zone is refused here too.
 pub fn detect(path: &Path, mapping: &Mapping) -> Result<Detected, FileError> {
-    let sheet = Sheet::open(path, mapping)?;
-
-    let times: Vec<Utc> = sheet
-        .stamps
-        .iter()
-        .filter_map(|stamp| stamp.instant(Some(&TimeZone::UTC)).ok())
-        .collect();
-
-    // The order in the file decides nothing here, and may be wrong.
-    let mut sorted_times = times.clone();
-    sorted_times.sort_unstable();
-
-    Ok(Detected {
-        format: sheet.format.to_owned(),
-        delimiter: sheet.delimiter,
-        times: kind_of_times(&sheet).to_owned(),
-        timeframe: timeframe_of(&times).map(describe),
-        rows: sheet.lines.len() as u64,
-        first: sorted_times.first().copied().unwrap_or(Utc(0)),
-        last: sorted_times.last().copied().unwrap_or(Utc(0)),
-        issues: find_issues(&sheet, &times, &sorted_times, mapping),
-        columns: sheet.columns,
-    })
+    Ok(BarFile::open(path, mapping, None)?.detected())
 }
 
-/// The kind that decides what is needed to read them: one local time needs a zone for all.
-fn kind_of_times(sheet: &Sheet) -> &'static str {
-    if count_local_times(sheet) > 0 {
-        "local times"
-    } else if sheet
-        .stamps
-        .iter()
-        .any(|stamp| matches!(stamp, Stamp::Date(_)))
-    {
-        "dates"
-    } else {
-        "instants"
+/// What a sheet shows, local times taken as UTC.
+pub(super) fn describe_sheet(sheet: &Sheet, has_zone: bool) -> Detected {
+    let times = sheet.stamps.micros();
+
+    Detected {
+        format: sheet.format.to_owned(),
+        delimiter: sheet.delimiter,
+        columns: sheet.columns.clone(),
+        roles: sheet.roles.clone(),
+        choices: sheet.choices.clone(),
+        times: kind_of_times(sheet).to_owned(),
+        timeframe: spacing_of(times.iter().copied()).map(describe),
+        rows: sheet.lines.len() as u64,
+        first: Utc(times.iter().min().copied().unwrap_or(0)),
+        last: Utc(times.iter().max().copied().unwrap_or(0)),
+        issues: find_issues(sheet, has_zone),
     }
 }
 
-fn count_local_times(sheet: &Sheet) -> usize {
-    let stamps = sheet.stamps.iter();
-    stamps
-        .filter(|stamp| matches!(stamp, Stamp::Civil(_)))
-        .count()
+/// The kind that decides what is needed to read them.
+fn kind_of_times(sheet: &Sheet) -> &'static str {
+    match sheet.stamps.kind() {
+        StampKind::Local if sheet.written_zone.is_some() => "instants",
+        StampKind::Local => "local times",
+        StampKind::Date => "dates",
+        StampKind::Instant => "instants",
+    }
 }
 
 /// What a person may want to know before they import the file.
-fn find_issues(
-    sheet: &Sheet,
-    times: &[Utc],
-    sorted_times: &[Utc],
-    mapping: &Mapping,
-) -> Vec<String> {
-    // A named zone makes instants of them.
-    let local_times = match &mapping.zone {
-        None => count_local_times(sheet),
-        Some(_) => 0,
-    };
+fn find_issues(sheet: &Sheet, has_zone: bool) -> Vec<String> {
+    let times = sheet.stamps.micros();
+    // A zone makes instants of them.
+    let needs_zone = kind_of_times(sheet) == "local times" && !has_zone && sheet.zone.is_none();
+    let local_times = if needs_zone { times.len() } else { 0 };
 
+    let mut sorted_times = times.to_vec();
     let steps_back = times
         .windows(2)
         .filter(|pair| pair.first() > pair.last())
         .count();
+    if steps_back > 0 {
+        sorted_times.sort_unstable();
+    }
     let repeated_times = sorted_times
         .windows(2)
         .filter(|pair| pair.first() == pair.last())
@@ -152,6 +139,10 @@ fn lacks_price(sheet: &Sheet, row: usize) -> bool {
 /// neighbours have. Nights and weekends are larger, single odd rows are rarer. `None` below two
 /// different times.
 pub fn timeframe_of(times: &[Utc]) -> Option<i64> {
+    spacing_of(times.iter().map(|time| time.0))
+}
+
+fn spacing_of(times: impl Iterator<Item = i64> + Clone) -> Option<i64> {
     let distances = Distances::between(times);
 
     // At least one: two rows have one distance, and it counts.
@@ -170,7 +161,7 @@ const REGULAR_MIN: usize = 3;
 /// of them are closer together, or they are regular, at least half of them, and never closer than
 /// twice the timeframe. Weekends, holidays and thin markets prove nothing.
 pub(super) fn find_other_spacing(times: &[Utc], timeframe: Timeframe) -> Option<i64> {
-    let distances = Distances::between(times);
+    let distances = Distances::between(times.iter().map(|time| time.0));
     let (most_frequent, count) = distances.most_frequent()?;
 
     let closest = closest_labels(timeframe);
@@ -210,22 +201,49 @@ struct Distances {
 
 impl Distances {
     /// Equal times count as one.
-    fn between(times: &[Utc]) -> Self {
-        let mut sorted = times.to_vec();
-        sorted.sort_unstable();
-        sorted.dedup();
-
-        let mut counts: BTreeMap<i64, usize> = BTreeMap::new();
-        for (earlier, later) in sorted.iter().zip(sorted.iter().skip(1)) {
-            let micros = later.0.saturating_sub(earlier.0);
-            let micros = match Timeframe::of_spacing(micros) {
-                Some(Timeframe::MONTH_1) => 28 * MICROS_PER_DAY,
-                _ => micros,
-            };
-            *counts.entry(micros).or_default() += 1;
+    fn between(times: impl Iterator<Item = i64> + Clone) -> Self {
+        if times.clone().is_sorted() {
+            return Self::between_sorted(times);
         }
-        let total = sorted.len().saturating_sub(1);
-        Self { counts, total }
+        let mut sorted: Vec<i64> = times.collect();
+        sorted.sort_unstable();
+        Self::between_sorted(sorted.into_iter())
+    }
+
+    /// Nearly every distance is the one before, which is counted without a look-up.
+    fn between_sorted(times: impl Iterator<Item = i64> + Clone) -> Self {
+        let mut distances = Self {
+            counts: BTreeMap::new(),
+            total: 0,
+        };
+        let mut last_micros = 0;
+        let mut run = 0_usize;
+
+        for (earlier, later) in times.clone().zip(times.skip(1)) {
+            let micros = later.saturating_sub(earlier);
+            if micros == last_micros {
+                run += 1;
+            } else {
+                distances.add(last_micros, run);
+                last_micros = micros;
+                run = 1;
+            }
+        }
+        distances.add(last_micros, run);
+        distances
+    }
+
+    /// Takes `count` neighbours of one distance into account.
+    fn add(&mut self, micros: i64, count: usize) {
+        if micros == 0 || count == 0 {
+            return;
+        }
+        let micros = match Timeframe::of_spacing(micros) {
+            Some(Timeframe::MONTH_1) => 28 * MICROS_PER_DAY,
+            _ => micros,
+        };
+        *self.counts.entry(micros).or_default() += count;
+        self.total += count;
     }
 
     fn count_below(&self, limit: i64) -> usize {

@@ -95,7 +95,7 @@ pub enum FileError {
         file: String,
     },
     /// A required column is absent.
-    #[error("`{file}` line 1: no column for {column}; the columns are: {existing}")]
+    #[error("`{file}` line {line}: no column for {column}; the columns are: {existing}")]
     Column {
         /// Path or name.
         file: String,
@@ -103,6 +103,30 @@ pub enum FileError {
         column: String,
         /// Names of the columns that exist.
         existing: String,
+        /// Line of the header.
+        line: u64,
+    },
+    /// A column is absent in a file without names.
+    #[error("`{file}` line {line}: the file has no header, and no column for {column}")]
+    Headerless {
+        /// Path or name.
+        file: String,
+        /// The missing column: its role, and its number where one was given.
+        column: String,
+        /// First line of the data.
+        line: u64,
+    },
+    /// A cell that can be read in several ways.
+    #[error("`{file}` line {line}: {question}")]
+    Unclear {
+        /// Path or name.
+        file: String,
+        /// The first such line.
+        line: u64,
+        /// What is not clear.
+        question: String,
+        /// The options that answer it.
+        options: String,
     },
     /// A row that does not fit the header.
     #[error("`{file}` line {line}: {reason}")]
@@ -134,17 +158,55 @@ pub enum FileError {
         /// Text of the cell.
         text: String,
     },
-    /// A local time that happens twice or never, when clocks change.
+    /// A word behind a time that may mean several clocks.
+    #[error("`{file}` line {line}: `{zone}` behind the time is not the name of one clock")]
+    ZoneWord {
+        /// Path or name.
+        file: String,
+        /// Line of the file.
+        line: u64,
+        /// The word behind the time.
+        zone: String,
+    },
+    /// A local time that happens twice, when clocks go back.
     #[error(
-        "`{file}` line {line}: the local time `{text}` is ambiguous or does not exist in its zone"
+        "`{file}` line {line}: the local time `{text}` happens twice, as clocks go back, and the \
+         order of the rows does not show which is meant"
     )]
-    Ambiguous {
+    Repeated {
         /// Path or name.
         file: String,
         /// Line, or row of a Parquet file.
         line: u64,
-        /// Text of the cell.
+        /// The time in words.
         text: String,
+    },
+    /// A local time that never happens, when clocks jump.
+    #[error(
+        "`{file}` line {line}: the local time `{text}` does not exist in its zone: clocks jump \
+         over it"
+    )]
+    Skipped {
+        /// Path or name.
+        file: String,
+        /// Line, or row of a Parquet file.
+        line: u64,
+        /// The time in words.
+        text: String,
+    },
+    /// A date where an intraday bar needs a time of day.
+    #[error(
+        "`{file}` line {line}: `{text}` is no time of a {timeframe} bar: it has no time of day"
+    )]
+    NoTimeOfDay {
+        /// Path or name.
+        file: String,
+        /// Line, or row of a Parquet file.
+        line: u64,
+        /// The date in words.
+        text: String,
+        /// Timeframe that was asked for.
+        timeframe: Timeframe,
     },
     /// A time of day where a daily or weekly bar needs a date.
     #[error("`{file}` line {line}: `{text}` is not the date of a {timeframe} bar")]
@@ -235,30 +297,50 @@ impl Advice for FileError {
             Self::Symbols { .. } => "ask for one of them, as the file spells it, with --symbol",
             Self::NoParts { .. } => "give a file of bars, or a folder of .parquet files",
             Self::Part { .. } => "write the parts with equal columns, or give one of them",
-            Self::Empty { .. } => "a CSV file needs a header and at least one row",
+            Self::Empty { .. } => "a file of bars needs at least one row with a time and prices",
 
             // A column, a row or a cell.
             Self::Column { .. } => {
                 "name the column in the mapping, for example --column close=px_last"
             }
+            Self::Headerless { .. } => {
+                "name columns by their numbers, for example --column time=1,open=2,high=3,low=4,\
+                 close=5, or the format, for example --format binance"
+            }
+            Self::Unclear { options, .. } => return Cow::Owned(options.clone()),
             Self::Row { .. } => "correct the row, or name the delimiter",
-            Self::Time { .. } => "write times as 2020-01-02T14:30:00Z, 2020-01-02 or Unix seconds",
+            Self::Time { .. } => {
+                "write times as 2020-01-02T14:30:00Z, 2020-01-02 or Unix seconds, or name their \
+                 format, for example --dates '%d.%m.%Y %H:%M'"
+            }
             Self::Naive { .. } => {
                 "name the zone of the times, for example --zone America/New_York or --zone UTC"
             }
-            Self::Ambiguous { .. } => {
-                "write the time with its offset from UTC, as in 2020-11-01T01:30:00-05:00"
+            Self::ZoneWord { .. } => {
+                "say which clock it is, for example --zone America/New_York or --zone Etc/GMT+5"
+            }
+            Self::Repeated { .. } => {
+                "say which with --repeated-hour earlier or later, or write the time with its \
+                 offset from UTC, as in 2020-11-01T01:30:00-05:00"
+            }
+            Self::Skipped { .. } => {
+                "the times are those of another zone: name it, for example --zone UTC"
             }
             Self::Label { .. } => {
-                "write the date alone, or name the zone in which the time is midnight"
+                "write the date alone, or name the zone in which the time is midnight or the \
+                 start of a session"
+            }
+            Self::NoTimeOfDay { .. } => {
+                "ask for daily bars, or name the column of the time of day, for example --column \
+                 date=Day,time=Clock"
             }
             Self::LateDay { .. } => {
                 "import the intraday bars of this market instead: its days are those of UTC; if \
                  these dates are days of UTC, leave the zone out"
             }
             Self::Number { .. } => {
-                "write numbers with a decimal point and without separators; \
-                 leave unknown cells empty"
+                "write a plain number, leave an unknown cell empty, or name the sign before the \
+                 fraction, for example --decimal ,"
             }
 
             // The request does not fit the file.

@@ -96,6 +96,15 @@ fn detection_shows_what_a_file_holds() {
         "close",
         "volume"
       ],
+      "roles": [
+        "time",
+        "open",
+        "high",
+        "low",
+        "close",
+        "volume"
+      ],
+      "choices": [],
       "times": "instants",
       "timeframe": "1h",
       "rows": 30843,
@@ -150,7 +159,7 @@ fn every_bad_file_is_refused_with_its_line() {
         refusal(
             "bad number",
             HEADER,
-            &["2020-01-02T14:30:00Z,1,2,\"0,5\",1"],
+            &["2020-01-02T14:30:00Z,1,2,\"0.5x\",1"],
         ),
         refusal("short row", HEADER, &[GOOD_ROW, "2020-01-02T15:30:00Z,1,2"]),
         refusal(
@@ -208,7 +217,7 @@ fn a_local_time_that_happens_twice_is_refused() {
 
     let refused = read_text(csv, &zone, "crypto:BTCUSD", Timeframe::HOUR_1);
 
-    assert!(matches!(refused, Err(FileError::Ambiguous { line: 2, .. })));
+    assert!(matches!(refused, Err(FileError::Repeated { line: 2, .. })));
 }
 
 fn closing_labels() -> Mapping {

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod any_columns;
 #[cfg(test)]
+mod bars_page;
+#[cfg(test)]
 mod columnar;
 #[cfg(test)]
 mod conformance;
@@ -18,3 +20,7 @@ mod s3_faults;
 mod s3_server;
 #[cfg(test)]
 mod series_form;
+#[cfg(test)]
+mod text_files;
+#[cfg(test)]
+mod text_fuzz;

@@ -67,13 +67,14 @@ impl<'a> Columnar<'a> {
         read_positions.sort_unstable();
         read_positions.dedup();
 
-        let mut sheet = Sheet::empty(format, None, columns.clone());
+        let mut sheet = Sheet::empty(format, columns.clone());
         let time_field = schema.fields().get(positions.time);
         sheet.zone = time_field.and_then(|field| {
             zone_of_pandas(schema, field.name()).or_else(|| zone_of(field.data_type()))
         });
         sheet.symbols = symbol.map(|position| sheet.symbols_in(position));
         sheet.notes = notes;
+        sheet.name_roles(&positions);
         Ok(Self {
             source: Source {
                 name,
@@ -149,7 +150,13 @@ impl Source<'_> {
                 line,
                 text: texts::describe_cell(column, row),
             })?;
-            sheet.stamps.push(stamp);
+            if !sheet.stamps.push(stamp) {
+                return Err(FileError::Row {
+                    file: self.name.to_owned(),
+                    line,
+                    reason: "times with a zone and times without one in one column".to_owned(),
+                });
+            }
             sheet.lines.push(line);
         }
         Ok(())

@@ -3,7 +3,6 @@
 mod arrow_rows;
 mod arrow_sizes;
 mod columnar;
-mod csv_rows;
 mod guard;
 mod parquet_rows;
 mod part_rows;
@@ -11,10 +10,13 @@ mod part_rows;
 use std::path::Path;
 
 use bytes::Bytes;
+use jiff::tz::TimeZone;
+use market::Instrument;
 
 use super::container::{self, Kind};
-use super::stamp::Stamp;
+use super::stamp::Stamps;
 use super::symbols::{Symbols, find_symbol_column};
+use super::text::{self, Choice};
 use super::{ColumnNames, FileError, Mapping};
 
 /// A file's rows in file order, all columns of one length.
@@ -26,55 +28,77 @@ pub(super) struct Sheet {
     pub(super) delimiter: Option<char>,
     /// All column names.
     pub(super) columns: Vec<String>,
+    /// What each column is read as; `None` for a column that is not read.
+    pub(super) roles: Vec<Option<&'static str>>,
+    /// What is not plain about the file, with reasons.
+    pub(super) choices: Vec<Choice>,
+    /// Zone that stands behind every time.
+    pub(super) written_zone: Option<TimeZone>,
+    /// Dates have a column of their own.
+    pub(super) has_date_column: bool,
     /// Line of each row.
     pub(super) lines: Vec<u64>,
     /// Time of each row as it is written.
-    pub(super) stamps: Vec<Stamp>,
+    pub(super) stamps: Stamps,
     /// Open, high, low, close; NaN = empty cell.
     pub(super) prices: [Vec<f64>; 4],
     /// NaN = empty cell or no such column.
     pub(super) volume: Vec<f64>,
     /// Whose row each one is, if a column says so.
     pub(super) symbols: Option<Symbols>,
-    /// The zone that the time column names, beside its instants.
+    /// The zone that the time column names, beside its instants, or the one of the format.
     pub(super) zone: Option<String>,
     /// What was done that nobody asked for, for people.
     pub(super) notes: Vec<String>,
 }
 
 impl Sheet {
-    /// Reads a local file, or a folder of Parquet files.
+    /// Reads a local file, or a folder of Parquet files; of a text with several symbols the rows of
+    /// `instrument`.
     ///
     /// # Errors
     /// See [`FileError`]; a file without rows is refused, too.
-    pub(super) fn open(path: &Path, mapping: &Mapping) -> Result<Self, FileError> {
+    pub(super) fn open(
+        path: &Path,
+        mapping: &Mapping,
+        instrument: Option<&Instrument>,
+    ) -> Result<Self, FileError> {
         if path.is_dir() {
             part_rows::read(path, mapping)
         } else {
-            Self::read_file(path, mapping)
+            Self::read_file(path, mapping, instrument)
         }
     }
 
-    fn read_file(path: &Path, mapping: &Mapping) -> Result<Self, FileError> {
+    fn read_file(
+        path: &Path,
+        mapping: &Mapping,
+        instrument: Option<&Instrument>,
+    ) -> Result<Self, FileError> {
         let name = path.display().to_string();
         let bytes = std::fs::read(path).map_err(|source| FileError::Open {
             file: name.clone(),
             source,
         })?;
-        Self::read(&name, bytes.into(), mapping)
+        Self::read(&name, bytes.into(), mapping, instrument)
     }
 
     /// Reads the bytes of a file for what they are, whatever its name says.
     ///
     /// # Errors
     /// See [`FileError`]; a file without rows is refused, too.
-    pub(super) fn read(name: &str, bytes: Bytes, mapping: &Mapping) -> Result<Self, FileError> {
+    pub(super) fn read(
+        name: &str,
+        bytes: Bytes,
+        mapping: &Mapping,
+        instrument: Option<&Instrument>,
+    ) -> Result<Self, FileError> {
         let contents = container::open(name, bytes)?;
         let inner_name = contents.name.as_str();
         let bytes = contents.bytes;
 
         let mut sheet = match contents.kind {
-            Kind::Text => csv_rows::read(inner_name, &bytes, mapping)?,
+            Kind::Text => text::read(inner_name, &bytes, mapping, instrument)?,
             Kind::Parquet => parquet_rows::read(inner_name, bytes, mapping)?,
             Kind::ArrowFile => arrow_rows::read_file(inner_name, bytes, mapping)?,
             Kind::ArrowStream => arrow_rows::read_stream(inner_name, bytes, mapping)?,
@@ -89,19 +113,67 @@ impl Sheet {
         Ok(sheet)
     }
 
+    /// Leaves the rows of one symbol, where a column says whose row each one is.
+    ///
+    /// # Errors
+    /// There are several symbols, and none or more than one of them fits.
+    pub(super) fn take_symbol(
+        &mut self,
+        name: &str,
+        instrument: &Instrument,
+    ) -> Result<(), FileError> {
+        let Some(symbols) = self.symbols.take() else {
+            return Ok(());
+        };
+        let Some(rows) = symbols.rows_of(name, instrument)? else {
+            return Ok(());
+        };
+
+        self.stamps.keep(&rows);
+        keep(&mut self.lines, &rows);
+        keep(&mut self.volume, &rows);
+        for prices in &mut self.prices {
+            keep(prices, &rows);
+        }
+        self.notes.push(format!(
+            "{}: only the rows of {} are read",
+            symbols.describe(),
+            instrument.symbol()
+        ));
+        Ok(())
+    }
+
+    /// Says what the columns at these positions are read as.
+    fn name_roles(&mut self, positions: &Positions) {
+        let prices = PRICE_ROLES.into_iter().zip(positions.prices);
+        let volume = positions.volume.map(|position| ("volume", position));
+        let time = std::iter::once(("time", positions.time));
+
+        for (role, position) in time.chain(prices).chain(volume) {
+            if let Some(place) = self.roles.get_mut(position) {
+                *place = Some(role);
+            }
+        }
+    }
+
     /// An empty list of symbols that stand in the column at `position`.
     fn symbols_in(&self, position: usize) -> Symbols {
         let column = self.columns.get(position);
         Symbols::new(column.map_or("", String::as_str))
     }
 
-    fn empty(format: &'static str, delimiter: Option<char>, columns: Vec<String>) -> Self {
+    /// A sheet without rows.
+    pub(super) fn empty(format: &'static str, columns: Vec<String>) -> Self {
         Self {
             format,
-            delimiter,
+            delimiter: None,
+            roles: vec![None; columns.len()],
             columns,
+            choices: Vec::new(),
+            written_zone: None,
+            has_date_column: false,
             lines: Vec::new(),
-            stamps: Vec::new(),
+            stamps: Stamps::default(),
             prices: Default::default(),
             volume: Vec::new(),
             symbols: None,
@@ -109,6 +181,12 @@ impl Sheet {
             notes: Vec::new(),
         }
     }
+}
+
+/// Leaves the values of the rows that are marked.
+pub(super) fn keep<T: Copy>(values: &mut Vec<T>, rows: &[bool]) {
+    let mut marks = rows.iter();
+    values.retain(|_| marks.next().copied().unwrap_or(false));
 }
 
 /// Positions of the columns that are read.
@@ -132,6 +210,7 @@ fn find_columns(file: &str, columns: &[String], mapping: &Mapping) -> Result<Pos
         low,
         close,
         volume,
+        ..
     } = &mapping.columns;
     let header = Header { file, columns };
 
@@ -205,6 +284,7 @@ impl Header<'_> {
             file: self.file.to_owned(),
             column,
             existing: self.columns.join(", "),
+            line: 1,
         }
     }
 }

@@ -22,7 +22,7 @@ pub(super) fn read(folder: &Path, mapping: &Mapping) -> Result<Sheet, FileError>
 
     let mut whole: Option<Sheet> = None;
     for part in &parts {
-        let sheet = Sheet::read_file(part, mapping)?;
+        let sheet = Sheet::read_file(part, mapping, None)?;
         match &mut whole {
             None => whole = Some(sheet),
             Some(whole) => append(whole, sheet, part)?,
@@ -72,7 +72,13 @@ fn append(whole: &mut Sheet, part: Sheet, path: &Path) -> Result<(), FileError> 
     whole
         .lines
         .extend(part.lines.iter().map(|line| line + rows_before));
-    whole.stamps.extend(part.stamps);
+    if !whole.stamps.append(&part.stamps) {
+        return Err(FileError::Row {
+            file: path.display().to_string(),
+            line: 1,
+            reason: "times with a zone and times without one in two parts".to_owned(),
+        });
+    }
     for (values, more) in whole.prices.iter_mut().zip(part.prices) {
         values.extend(more);
     }

@@ -9,7 +9,7 @@ use arrow_array::types::{
 use arrow_array::{Array, ArrayRef};
 use arrow_schema::DataType;
 
-use super::super::csv_rows::parse_number;
+use super::super::super::text::parse_number;
 use super::texts::{read_texts, spread};
 
 /// Whole numbers up to this are doubles.

@@ -9,12 +9,9 @@ use arrow_array::types::{
 use arrow_array::{Array, ArrayRef};
 use arrow_schema::{DataType, TimeUnit};
 use jiff::Timestamp;
-use jiff::civil::Time;
-use jiff::tz::TimeZone;
-use market::Utc;
 
 use super::super::super::DAY;
-use super::super::super::stamp::Stamp;
+use super::super::super::stamp::{Stamp, day_at_midnight};
 use super::texts::{read_texts, spread};
 
 /// Whole numbers below this have at most eight digits, as `20240102` has.
@@ -102,24 +99,22 @@ fn scaled<T: ArrowPrimitiveType<Native = i64>>(
 /// An instant of the years that a calendar has.
 fn instant(micros: i64) -> Option<Stamp> {
     Timestamp::from_microsecond(micros).ok()?;
-    Some(Stamp::Instant(Utc(micros)))
+    Some(Stamp::instant(micros))
 }
 
 /// A timestamp without zone: the clock of a place that the file does not name.
 fn local_time(micros: i64) -> Option<Stamp> {
-    let timestamp = Timestamp::from_microsecond(micros).ok()?;
-    Some(Stamp::Civil(TimeZone::UTC.to_datetime(timestamp)))
+    Timestamp::from_microsecond(micros).ok()?;
+    Some(Stamp::local(micros))
 }
 
 /// A column of dates may hold times of day, in milliseconds.
 fn date_or_time(micros: i64) -> Option<Stamp> {
-    let timestamp = Timestamp::from_microsecond(micros).ok()?;
-    let civil = TimeZone::UTC.to_datetime(timestamp);
-    if civil.time() == Time::midnight() {
-        Some(Stamp::Date(civil.date()))
-    } else {
-        Some(Stamp::Civil(civil))
-    }
+    Timestamp::from_microsecond(micros).ok()?;
+    Some(match day_at_midnight(micros) {
+        Some(days) => Stamp::date(days),
+        None => Stamp::local(micros),
+    })
 }
 
 /// Unix time, unless the digits may be those of a calendar: then they mean what they mean in text.
