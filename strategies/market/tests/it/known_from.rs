@@ -1,5 +1,6 @@
-//! No bar is known before it is over: random bars of every kind of instrument, against the five
-//! minutes in which its market trades last, found by a second and simpler reader of the files.
+//! No bar is known before it is over, whatever changed since 2000: random bars of every exchange
+//! against the five minutes in which its market trades last, holidays, half days and former hours
+//! included, found by a second and simpler reader of the calendar files.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -214,6 +215,7 @@ impl Drawn {
             let instants = later.map(|step| hours.instant(*step));
             instants.take_while(|step| *step < end).last().unwrap()
         };
+
         last.plus_micros(STEP)
     }
 }
