@@ -555,3 +555,32 @@ fn expanding_folds_test_every_bar_after_the_first_part() {
     let parts = ["train", "validation", "test"].map(|part| bars[part].as_u64().unwrap());
     assert_eq!(parts.iter().sum::<u64>(), 5_000);
 }
+
+/// Bars of four hours each, day and night, of four days.
+fn bars_round_the_clock() -> String {
+    let mut text = "open_time,open,high,low,close,volume\n".to_owned();
+    for day in 1..=4 {
+        for hour in [0, 4, 8, 12, 16, 20] {
+            text += &format!("2024-07-0{day}T{hour:02}:00:00Z,60000,60010,59990,60005,20\n");
+        }
+    }
+    text
+}
+
+#[test]
+fn bars_that_trade_all_night_are_no_share() {
+    let place = Place::new();
+    place.write("BTCUSDT_4h.csv", &bars_round_the_clock());
+    place.write("BTCUSD_4h.csv", &bars_round_the_clock());
+
+    // Without a class the name says what it is, or the user is asked.
+    let check = place.run("data check BTCUSDT_4h.csv --json");
+    assert_eq!(check.exit, Some(0));
+    assert!(check.out.contains("crypto-btc-usdt"), "{}", check.out);
+
+    insta::assert_snapshot!(place.screens_of(&[
+        "data check BTCUSD_4h.csv",
+        "data check BTCUSDT_4h.csv --symbol stk:BTCUSDT",
+        "data symbols BTCUSDT BTCUSD ES VOD.L",
+    ]));
+}
