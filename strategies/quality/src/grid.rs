@@ -74,6 +74,48 @@ struct Coverage {
     gaps: Vec<Gap>,
 }
 
+/// The slots of the hour anchor that fits the bars, and where in them each bar lies.
+struct Anchored {
+    slots: Vec<Slot>,
+    /// Those of the other anchor; empty where both are the same.
+    other_slots: Vec<Slot>,
+    slot_of: Vec<Option<usize>>,
+}
+
+impl Anchored {
+    /// Takes the anchor that leaves fewer bars missing or outside.
+    fn choose(calendar: &Calendar, key: &SeriesKey, around: &Range<Utc>, times: &[Utc]) -> Self {
+        let by_clock = anchored_slots(calendar, key, HourAnchor::ClockHour, around);
+        let slots_by_clock = slots_of(&by_clock, times);
+
+        // Sessions open at whole minutes, and a day has one anchor: both are the same there.
+        let is_minute = key.timeframe.micros() == MINUTE_MICROS;
+        if !key.timeframe.is_intraday() || is_minute {
+            return Self {
+                slots: by_clock,
+                other_slots: Vec::new(),
+                slot_of: slots_by_clock,
+            };
+        }
+
+        let by_session = anchored_slots(calendar, key, HourAnchor::SessionOpen, around);
+        let slots_by_session = slots_of(&by_session, times);
+        if misfits(&by_clock, &slots_by_clock) <= misfits(&by_session, &slots_by_session) {
+            Self {
+                slots: by_clock,
+                other_slots: by_session,
+                slot_of: slots_by_clock,
+            }
+        } else {
+            Self {
+                slots: by_session,
+                other_slots: by_clock,
+                slot_of: slots_by_session,
+            }
+        }
+    }
+}
+
 impl Grid {
     /// Of the two hour anchors, takes the one that leaves fewer bars missing or outside.
     pub(crate) fn new(
@@ -90,25 +132,11 @@ impl Grid {
         let checked = options.range.as_ref().unwrap_or(&span);
         let around = span.start.min(checked.start)..span.end.max(checked.end);
 
-        let by_clock = anchored_slots(calendar, key, HourAnchor::ClockHour, &around);
-        // Sessions open at whole minutes, and a day has one anchor: both are the same there.
-        let has_one_anchor =
-            !key.timeframe.is_intraday() || key.timeframe.micros() == MINUTE_MICROS;
-        let by_session = if has_one_anchor {
-            Vec::new()
-        } else {
-            anchored_slots(calendar, key, HourAnchor::SessionOpen, &around)
-        };
-        let slots_by_clock = slots_of(&by_clock, &times);
-        let slots_by_session = slots_of(&by_session, &times);
-        let clock_fits_better = has_one_anchor
-            || misfits(&by_clock, &slots_by_clock) <= misfits(&by_session, &slots_by_session);
-
-        let (slots, other_slots, slot_of) = if clock_fits_better {
-            (by_clock, by_session, slots_by_clock)
-        } else {
-            (by_session, by_clock, slots_by_session)
-        };
+        let Anchored {
+            slots,
+            other_slots,
+            slot_of,
+        } = Anchored::choose(calendar, key, &around, &times);
 
         // Without a range, the slot of the first bar is where the series begins.
         let first_slot = slot_of

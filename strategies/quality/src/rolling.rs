@@ -60,7 +60,7 @@ impl SortedWindow {
         self.spare.clear();
         for value in &self.sorted {
             if leaving
-                .next_if(|left| left.total_cmp(value).is_eq())
+                .next_if(|gone| gone.total_cmp(value).is_eq())
                 .is_some()
             {
                 continue;
@@ -181,18 +181,20 @@ mod tests {
         result
     }
 
+    /// A number of few digits, so that many are equal.
+    fn next_random(state: &mut u64) -> f64 {
+        *state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        ((*state >> 40) % 997) as f64 / 10.0 - 40.0
+    }
+
     #[test]
     fn the_moving_window_gives_what_each_window_alone_gives() {
         let mut state = 3_u64;
-        let mut random = || {
-            state = state
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1);
-            // Few digits: many values are equal.
-            ((state >> 40) % 997) as f64 / 10.0 - 40.0
-        };
+
         for length in [0, 1, 29, 30, 499, 500, 501, 549, 551, 2_000] {
-            let values: Vec<f64> = (0..length).map(|_| random()).collect();
+            let values: Vec<f64> = (0..length).map(|_| next_random(&mut state)).collect();
             let moving: Vec<Option<[f64; 2]>> = rolling(&values, centre_and_scale)
                 .into_iter()
                 .map(|value| value.map(|value| [value.centre, value.scale]))
