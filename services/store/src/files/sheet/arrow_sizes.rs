@@ -15,13 +15,13 @@ const TRAILER: usize = 10;
 /// Before the data of a packed buffer: its length when it is unpacked, or -1.
 const LENGTH: usize = 8;
 
-/// Checks a file, whose footer says where its messages are. What cannot be followed is left to
-/// the decoder.
+/// Checks a file, whose footer says where its messages are.
 ///
 /// # Errors
-/// A buffer would be larger than a file of bars can be.
+/// A buffer would be larger than a file of bars can be, or what says so cannot be read.
 pub(super) fn check_file(bytes: &Bytes) -> Result<(), String> {
-    for (start, metadata_length) in blocks_of(bytes).unwrap_or_default() {
+    let blocks = blocks_of(bytes).ok_or_else(|| "its footer cannot be read".to_owned())?;
+    for (start, metadata_length) in blocks {
         check_message(bytes, start, metadata_length)?;
     }
     Ok(())
@@ -30,14 +30,15 @@ pub(super) fn check_file(bytes: &Bytes) -> Result<(), String> {
 /// Checks a stream, whose messages follow each other.
 ///
 /// # Errors
-/// A buffer would be larger than a file of bars can be.
+/// A buffer would be larger than a file of bars can be, or what says so cannot be read.
 pub(super) fn check_stream(bytes: &Bytes) -> Result<(), String> {
-    let mut start = 0;
+    let mut start = 0_usize;
     while let Some(length) = metadata_length_at(bytes, start) {
-        let Some(body_length) = check_message(bytes, start, PREFIX + length)? else {
-            break;
-        };
-        start += PREFIX + length + body_length;
+        let metadata_length = PREFIX.saturating_add(length);
+        let body_length = check_message(bytes, start, metadata_length)?;
+        start = start
+            .saturating_add(metadata_length)
+            .saturating_add(body_length);
     }
     Ok(())
 }
@@ -64,16 +65,11 @@ fn metadata_length_at(bytes: &[u8], start: usize) -> Option<usize> {
     usize::try_from(length).ok().filter(|length| *length > 0)
 }
 
-/// Checks the buffers of one message; the length of its body, if it can be read.
-fn check_message(
-    bytes: &[u8],
-    start: usize,
-    metadata_length: usize,
-) -> Result<Option<usize>, String> {
+/// Checks the buffers of one message; the length of its body.
+fn check_message(bytes: &[u8], start: usize, metadata_length: usize) -> Result<usize, String> {
     let body_start = start.saturating_add(metadata_length);
-    let Some(message) = message_at(bytes, start, body_start) else {
-        return Ok(None);
-    };
+    let message = message_at(bytes, start)
+        .ok_or_else(|| format!("its message at byte {start} cannot be read"))?;
 
     let dictionary = message.header_as_dictionary_batch();
     let batch = message
@@ -82,14 +78,15 @@ fn check_message(
     if let Some(batch) = batch {
         check_batch(bytes.get(body_start..).unwrap_or_default(), &batch)?;
     }
-    Ok(usize::try_from(message.bodyLength()).ok())
+    usize::try_from(message.bodyLength()).map_err(|_| "a message of negative length".to_owned())
 }
 
-/// A message, with or without the four bytes of ones that older programs did not write.
-fn message_at(bytes: &[u8], start: usize, end: usize) -> Option<Message<'_>> {
+/// A message, with or without the four bytes of ones that older programs did not write. The decoder
+/// reads damaged metadata beyond its end, so this does.
+fn message_at(bytes: &[u8], start: usize) -> Option<Message<'_>> {
     let is_marked = array_at(bytes, start) == Some([0xff; 4]);
     let prefix = if is_marked { PREFIX } else { PREFIX / 2 };
-    root_as_message(bytes.get(start.checked_add(prefix)?..end)?).ok()
+    root_as_message(bytes.get(start.checked_add(prefix)?..)?).ok()
 }
 
 fn check_batch(body: &[u8], batch: &RecordBatch<'_>) -> Result<(), String> {
