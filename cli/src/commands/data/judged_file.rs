@@ -218,10 +218,11 @@ fn contents_of(judged: &JudgedFile, zone: Option<&str>) -> Vec<(&'static str, St
     };
 
     // Instants carry their zone: one that was given applies to local times only.
+    let zone_of_format = detected.choices.iter().find(|choice| choice.part == "zone");
+    let zone = zone.or(zone_of_format.map(|choice| choice.taken.as_str()));
     let zone = match (zone, detected.times.as_str()) {
         (_, "instants") => "with their zone".to_owned(),
         (Some(zone), _) => format!("in {zone}"),
-        (None, "local times") => "in the zone of the format".to_owned(),
         (None, _) => "of the trading day".to_owned(),
     };
 

@@ -223,6 +223,9 @@ fn describe_frame(
             "by its column names"
         };
         choices.push(Choice::new("format", preset.name, reason));
+        if let Some(zone) = preset.zone.filter(|_| mapping.zone.is_none()) {
+            choices.push(Choice::new("zone", zone, "the clock of that format"));
+        }
     }
 
     if frame.header.is_empty() {
