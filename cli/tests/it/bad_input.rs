@@ -179,9 +179,9 @@ fn damaged_bars_are_loaded_again_as_the_hint_says() {
     );
 }
 
-/// Files may have four kilobytes, as with a quota; without the trap the signal would end the
+/// Files may have two kilobytes, as with a quota; without the trap the signal would end the
 /// program.
-const FILE_LIMIT: &str = "trap '' XFSZ; ulimit -f 8;";
+const FILE_LIMIT: &str = "trap '' XFSZ; ulimit -f 4;";
 
 /// A place whose fetcher cannot write a file of bars.
 fn place_with_limited_fetcher() -> Place {

@@ -307,10 +307,9 @@ fn show_finding(finding: &Finding, judged: &JudgedFile, output: &Output) {
 
 fn show_gaps(report: &Report, output: &Output) {
     for gap in &report.gaps {
-        output.line(&format!(
-            "  gap       {} bars, {} to {}",
-            gap.bars, gap.start, gap.end
-        ));
+        let count = count_of(gap.bars, "bar");
+        let line = format!("  gap       {count}, {} to {}", gap.start, gap.end);
+        output.line(&line);
     }
 
     let more = report.gap_count.saturating_sub(report.gaps.len());
