@@ -101,6 +101,8 @@ fn show_drifts(
         output.line(&describe_topology(topology, profile));
         return Exit::Done;
     }
+
+    // A profile is named only if the user named one: apply keeps that of the server.
     let apply = match requested {
         Some(profile) => format!("ktrdr infra apply --profile {profile}"),
         None => "ktrdr infra apply".to_owned(),

@@ -52,6 +52,7 @@ pub(crate) async fn run(args: &StoreArgs, context: &Context) -> Result<Exit, Fai
 }
 
 async fn collect_garbage(args: &GcArgs, context: &Context) -> Result<Exit, Failure> {
+    // Younger objects stay: a deletion can be undone, and a write may be under way.
     let store = open_store(context).await?;
     let before = now().plus_micros(-DAY_MICROS * i64::from(args.days));
     let garbage = store.find_garbage(before).await?;

@@ -54,6 +54,7 @@ async fn list_workers(context: &Context) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
 
+    // One instant for all rows: ages of one list must be comparable.
     let now = Timestamp::now();
     let mut rows = Vec::with_capacity(workers.len());
     for worker in &workers {

@@ -31,6 +31,7 @@ pub(crate) fn write_line(text: &str) {
 pub(crate) fn finish() -> Result<(), Failure> {
     remember(io::stdout().lock().flush());
 
+    // The command itself took its writes for done, so only this failure reveals the loss.
     let Some(fault) = FAULT.get() else {
         return Ok(());
     };

@@ -27,6 +27,7 @@ pub(crate) fn write_table(
         return Ok(Exit::Done);
     };
 
+    // Only a file is reported: on standard output the report would end up in the table.
     table.write(&folder.join(file))?;
     let report = json!({
         "type": "table",

@@ -94,6 +94,7 @@ impl Context {
             return Ok(setup);
         }
 
+        // The setup is stored last: a wrong filter must fail every call, not only the first.
         let setup = self.read_setup()?;
         let log = &setup.settings.value.log;
         let filter_is_set = setup

@@ -38,6 +38,7 @@ pub(crate) fn read_action_columns(path: &Path, lines: &[u64]) -> Option<ActionCo
         .take(HEAD_LINES_MAX)
         .find_map(|line| Head::of(line))?;
 
+    // A line that is not there becomes none, so that every column keeps one value per row.
     let rows: Vec<Option<&str>> = lines
         .iter()
         .map(|line| {
@@ -90,6 +91,7 @@ impl Head {
         let names: Vec<String> = line.split(delimiter).map(normalise_name).collect();
         let position = |known_names: &[&str]| position_of(&names, known_names);
 
+        // Titles above the head name none of these columns, and the search goes on below them.
         let head = Self {
             delimiter,
             adjusted: position(&ADJUSTED),

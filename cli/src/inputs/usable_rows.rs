@@ -71,6 +71,7 @@ impl LeftOut {
             ),
         ];
 
+        // A reason without rows is no loss, and would hide those that are.
         let mut texts = Vec::new();
         for (lines, many, one) in reasons {
             let reason = if lines.len() == 1 { one } else { many };
@@ -112,21 +113,7 @@ pub(crate) fn choose_rows(
     keep_holes: bool,
     contradictions: Contradictions,
 ) -> Result<UsableRows, Failure> {
-    let mut left_out = LeftOut::default();
-    let mut rows = Vec::with_capacity(read.bars.len());
-    for ((bar, known_at), line) in read.bars.iter().zip(known_at).zip(&read.lines) {
-        if *known_at > now {
-            left_out.not_over.push(*line);
-        } else if !keep_holes && bar.prices.iter().any(|price| !price.is_finite()) {
-            left_out.without_price.push(*line);
-        } else {
-            rows.push(Row {
-                bar,
-                known_at: *known_at,
-                line: *line,
-            });
-        }
-    }
+    let (mut rows, left_out) = sift_rows(read, known_at, now, keep_holes);
 
     // A stable sort keeps rows of one time in the order in which they were given.
     rows.sort_by_key(|row| row.bar.open_time);
@@ -142,7 +129,9 @@ pub(crate) fn choose_rows(
         let other = earlier
             .iter()
             .find(|row| !has_same_values(&row.bar, &last.bar));
-        if let (Some(other), Contradictions::Refuse) = (other, contradictions) {
+        if contradictions == Contradictions::Refuse
+            && let Some(other) = other
+        {
             return Err(contradiction(file, other, last));
         }
 
@@ -152,6 +141,28 @@ pub(crate) fn choose_rows(
         usable.known_at.push(last.known_at);
     }
     Ok(usable)
+}
+
+/// The rows that can be used, in the order of the file, and the lines of the others by reason.
+fn sift_rows(read: &FileBars, known_at: &[Utc], now: Utc, keep_holes: bool) -> (Vec<Row>, LeftOut) {
+    let mut left_out = LeftOut::default();
+    let mut rows = Vec::with_capacity(read.bars.len());
+
+    // An open bar that also lacks a price counts as open: its price may still come.
+    for ((bar, known_at), line) in read.bars.iter().zip(known_at).zip(&read.lines) {
+        if *known_at > now {
+            left_out.not_over.push(*line);
+        } else if !keep_holes && bar.prices.iter().any(|price| !price.is_finite()) {
+            left_out.without_price.push(*line);
+        } else {
+            rows.push(Row {
+                bar,
+                known_at: *known_at,
+                line: *line,
+            });
+        }
+    }
+    (rows, left_out)
 }
 
 /// Equal prices and volume; what both lack is equal.

@@ -106,6 +106,7 @@ fn report_record(
 ) -> Result<Exit, Failure> {
     let output = &context.output;
 
+    // The last arm is that of an operation that was watched until a state and goes on.
     match record.state {
         OperationState::Failed => Err(failure_of(record)),
         OperationState::Completed => {

@@ -233,6 +233,7 @@ fn reason_of_running(
         return Some(reason);
     }
 
+    // Progress of an earlier attempt says nothing about this one.
     let progress = facts
         .progress
         .get(&number)

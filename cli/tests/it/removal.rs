@@ -74,6 +74,22 @@ fn the_hint_after_a_deletion_brings_the_bars_back() {
 }
 
 #[test]
+fn a_series_of_another_calendar_comes_back_by_its_hint() {
+    let folder = folder_with_bars();
+    let import = "data import EURUSD_1h.csv --calendar weekdays --yes";
+    assert_eq!(run(folder.path(), import).exit, Some(0));
+
+    let delete = "data delete EURUSD -t 1h --calendar weekdays --yes";
+    let deleted = run(folder.path(), delete);
+    let restored = run(folder.path(), &command_in(&deleted.err));
+    assert!(
+        restored.out.contains("3 bars brought back"),
+        "{}",
+        restored.err
+    );
+}
+
+#[test]
 fn garbage_is_shown_first_and_deleted_with_yes() {
     let folder = folder_with_bars();
     run(folder.path(), "data delete EURUSD -t 1h --yes");

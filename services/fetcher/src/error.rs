@@ -114,6 +114,8 @@ impl Advice for FetchError {
             }
             Self::Provider(error) => return error.hint(),
             Self::Labels(error) => return error.hint().into(),
+
+            // Only a refetch brings both ends of the series to one scale.
             Self::Scale { command, .. } => {
                 return format!("`{command}` replaces the stored bars by the provider's").into();
             }

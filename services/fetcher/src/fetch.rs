@@ -85,6 +85,7 @@ impl From<Tally> for [u64; 6] {
             empty,
         } = work;
 
+        // Numbers have no `None`: 0 stands for a series that was not planned yet.
         [
             fetched,
             new,
@@ -269,6 +270,8 @@ impl<P: Provider, R: StepReporter> SeriesFetch<'_, P, R> {
             mut warnings,
             ..
         } = state;
+
+        // Nothing is stored and nothing could be asked for: there is no series to describe.
         let snapshot = snapshot.ok_or_else(|| FetchError::NothingThere {
             series: self.title(),
         })?;
@@ -320,6 +323,7 @@ impl<P: Provider, R: StepReporter> SeriesFetch<'_, P, R> {
                 .await?;
             done += segment.bars;
 
+            // Written after the commit: a crash between the two loses counts, but never bars.
             let checkpoint = FetchCheckpoint {
                 finished: finished.clone(),
                 current: *tally,
@@ -343,7 +347,11 @@ impl<P: Provider, R: StepReporter> SeriesFetch<'_, P, R> {
             .bars(self.key, segment.range.clone())
             .await?
             .between(&segment.range);
-        if let (Some(snapshot), false) = (&state.snapshot, self.command.refetch) {
+
+        // Bars of two scales in one series would look like a jump of the market.
+        if !self.command.refetch
+            && let Some(snapshot) = &state.snapshot
+        {
             check_scale(self.store, self.key, snapshot, &answer).await?;
         }
         let bars = self.storable_bars(&answer, &state.opens)?;
@@ -384,6 +392,7 @@ impl<P: Provider, R: StepReporter> SeriesFetch<'_, P, R> {
         let first_label = answer.open_time.first().copied();
         let begins_after_head = head.is_none_or(|head| head < segment.range.start);
 
+        // At the provider's first bar a late beginning is normal; elsewhere the answer was cut.
         if self.provider.may_truncate() && begins_after_head && is_truncated(&slots, first_label) {
             let start = first_label.unwrap_or(segment.range.start);
             slots.retain(|slot| slot.close > start);
@@ -414,6 +423,7 @@ impl<P: Provider, R: StepReporter> SeriesFetch<'_, P, R> {
             return GapAnalysis::default();
         };
 
+        // Counted anew: bars and ledger now hold what the plan could only ask for.
         let facts = self.facts(state, coverage);
         let slots = completed(&facts, range.clone());
         let known_empty = holding_ranges(state.ledger(), self.settings, self.now);
@@ -499,6 +509,8 @@ impl<P: Provider, R: StepReporter> SeriesFetch<'_, P, R> {
             bars: items.map_or(0, |items| items.done),
             saved_bars,
         };
+
+        // Every series has an equal share, as nobody knows yet how much the later ones miss.
         let fraction = (self.index as f64 + share) / self.count as f64;
 
         self.reporter.report(Progress {

@@ -141,6 +141,8 @@ impl FileProvider {
     async fn unknown(&self, key: &SeriesKey) -> Result<ProviderError, ProviderError> {
         let names = self.folder.names().await;
         let names = names.map_err(|source| self.place_error(source))?;
+
+        // A file whose name has two meanings is likely the one that was asked for.
         if let Some(unclear) = self.unclear(key, &names) {
             return Ok(unclear);
         }

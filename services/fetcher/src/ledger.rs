@@ -21,6 +21,8 @@ pub fn holding_ranges(
 
     for entry in ledger {
         let asked_at = Utc(entry.asked_at);
+
+        // A bar that was young when it was asked for may have come late: only the old part holds.
         let end = if settings.holds(asked_at, now) {
             Utc(entry.end)
         } else {

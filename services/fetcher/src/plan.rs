@@ -241,7 +241,10 @@ fn make_segments(
 /// Takes the slots before the first and after the last missing one off a piece: between joined gaps
 /// a piece may begin or end with stored bars.
 fn trim(piece: Range<Utc>, missing: &[Slot], slots: &[Slot]) -> Range<Utc> {
-    let (Some(first), Some(last)) = (missing.first(), missing.last()) else {
+    let Some(first) = missing.first() else {
+        return piece;
+    };
+    let Some(last) = missing.last() else {
         return piece;
     };
 
@@ -260,10 +263,14 @@ fn add_overlap(segments: &mut Vec<Segment>, wish: &FetchWish, facts: &SeriesFact
     if wish.mode != FetchMode::Tail || wish.start.is_some() {
         return;
     }
-    let (Some(last), Some(first)) = (facts.stored.last(), segments.first_mut()) else {
+    let Some(last) = facts.stored.last() else {
+        return;
+    };
+    let Some(first) = segments.first_mut() else {
         return;
     };
 
+    // Within one request the overlap is free; else it costs one request more, never several.
     let longest = length(&facts.piece_around(*last));
     if *last < first.range.start && first.range.end.0 - last.0 <= longest {
         first.range.start = *last;
@@ -377,6 +384,7 @@ fn default_range(mode: FetchMode, facts: &SeriesFacts<'_>) -> Option<Range<Utc>>
         None => now.plus_micros(-history_default(facts.key.timeframe)),
     };
 
+    // Ranges reach to now whatever the provider covers: what it cannot have is cut off later.
     match mode {
         FetchMode::Local => None,
         FetchMode::Tail => {

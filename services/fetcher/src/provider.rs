@@ -159,6 +159,8 @@ impl Advice for ProviderError {
             }
             Self::Place { source, .. } => return source.hint(),
             Self::File(error) => return file_hint(error),
+
+            // The calendar that never closes fits bars of any hours, so that nobody is stuck here.
             Self::Hours { source, .. } => {
                 let hint = source.hint();
                 return format!("{hint}; if its hours are not known, add --calendar always").into();
@@ -208,11 +210,15 @@ fn file_hint(error: &FileError) -> Cow<'static, str> {
         FileError::Repeated { .. } => {
             "say which in the setting `fetcher.files_repeated_hour`, earlier or later"
         }
+
+        // No setting names a symbol: the name of the file is all there is to go by.
         FileError::Symbols { .. } => "write the rows of each symbol to a file of their own",
         FileError::Number { .. } => {
             "write a plain number, leave an unknown cell empty, or name the sign before the \
              fraction in the setting `fetcher.files_decimal`"
         }
+
+        // What is wrong with the file itself has one way out, whoever reads it.
         other => return other.hint(),
     })
 }

@@ -24,6 +24,7 @@ pub(crate) fn request_ranges(
         .filter(|gap| is_worth_asking(gap, facts))
         .map(|gap| index_of(slots, gap.start)..index_of(slots, gap.end));
 
+    // Asking again for a few stored bars is cheaper than one more request.
     let joined = join_until_few(runs.collect(), slots, facts);
     joined
         .into_iter()
@@ -34,7 +35,10 @@ pub(crate) fn request_ranges(
 /// Before and after the stored bars one missing bar is enough; between them a few minutes without a
 /// trade are normal.
 fn is_worth_asking(gap: &Stretch, facts: &SeriesFacts<'_>) -> bool {
-    let (Some(first), Some(last)) = (facts.stored.first(), facts.stored.last()) else {
+    let Some(first) = facts.stored.first() else {
+        return true;
+    };
+    let Some(last) = facts.stored.last() else {
         return true;
     };
 
@@ -57,6 +61,7 @@ fn join_until_few(
     let count_max = usize::try_from(facts.settings.ranges_max).unwrap_or(usize::MAX);
     let mut factor = 1;
 
+    // A distance beyond all slots joins everything, so that the loop ends for any setting.
     loop {
         runs = join_neighbours(runs, factor, slots, facts);
         if runs.len() <= count_max.max(1) || factor > slots.len() {
@@ -76,6 +81,7 @@ fn join_neighbours(
     let mut joined: Vec<Range<usize>> = Vec::with_capacity(runs.len());
 
     for run in runs {
+        // Bars count here, not time: a weekend between two runs makes no request larger.
         match joined.last_mut() {
             Some(last) if run.start - last.end < factor * half_request(run.start, slots, facts) => {
                 last.end = run.end;
@@ -121,6 +127,8 @@ pub(crate) fn cut(range: Range<Utc>, facts: &SeriesFacts<'_>) -> Vec<Range<Utc>>
     while start < range.end {
         let whole = facts.piece_around(start);
         let piece = start..range.end.min(whole.end);
+
+        // What is left over at an end is rarely worth a request of its own.
         match pieces.last_mut() {
             Some(last) if is_leftover(last, &piece, length(&whole)) => last.end = piece.end,
             _ => pieces.push(piece.clone()),

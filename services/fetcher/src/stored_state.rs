@@ -25,7 +25,10 @@ impl StoredState {
 
     /// The labels from the first of these slots to the end of the last one.
     pub(crate) fn opens_in(&self, slots: &[Slot]) -> &[Utc] {
-        let (Some(first), Some(last)) = (slots.first(), slots.last()) else {
+        let Some(first) = slots.first() else {
+            return &[];
+        };
+        let Some(last) = slots.last() else {
             return &[];
         };
 

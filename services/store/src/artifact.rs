@@ -90,6 +90,7 @@ impl StoredArtifacts<'_> {
     pub async fn read(self, sha256: &str) -> Result<Artifact, StoreError> {
         let manifest = self.manifest(sha256).await?;
 
+        // One changed file spoils the artifact: its name stands for all of its files together.
         let mut files = BTreeMap::new();
         for (name, file) in &manifest.files {
             let key = format!("artifacts/{sha256}/{name}");

@@ -293,6 +293,7 @@ impl StoreError {
                 "check that the place is reachable and that this user may write to it"
             }
 
+            // Bars can be loaded again from their provider; other objects have to be made again.
             Self::Hash { key, .. } | Self::Form { key, .. } if key.starts_with("bars/") => {
                 "the file was changed after it was written: restore it from a backup, or delete \
                  the folder it is in (`ktrdr doctor` shows where the store is) and load the bars \

@@ -101,6 +101,7 @@ impl Store {
             .buffer_unordered(READS_MAX);
         let manifests: Vec<_> = reads.try_collect().await?;
 
+        // A data set that is gone since the listing pins nothing.
         let mut revisions: BTreeMap<String, BTreeSet<u64>> = BTreeMap::new();
         for input in manifests.into_iter().flatten().flat_map(|set| set.series) {
             let series = revisions.entry(input.series).or_default();
@@ -124,6 +125,7 @@ impl Store {
             .buffer_unordered(READS_MAX);
         let manifests: Vec<_> = reads.try_collect().await?;
 
+        // Answers come in any order, and each revision is judged by the one after it.
         let mut manifests: Vec<SeriesManifest> = manifests.into_iter().flatten().collect();
         manifests.sort_by_key(|manifest| manifest.revision);
         Ok(manifests)

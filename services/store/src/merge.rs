@@ -120,6 +120,7 @@ impl fmt::Display for UnstorableBar {
 /// The first bar that must not be stored.
 pub(crate) fn find_unstorable(bars: &RawBars) -> Option<UnstorableBar> {
     bars.iter().find_map(|bar| {
+        // An unknown volume is NaN and may be stored; an infinite one is a defect of its source.
         let reason = if bar.prices.iter().any(|price| !price.is_finite()) {
             "a price that is not a number"
         } else if bar.volume.is_infinite() {

@@ -34,6 +34,8 @@ impl<'a> ColumnFile<'a> {
     /// A column of timestamp(us, UTC), without empty cells.
     pub(crate) fn instants(&self, name: &str) -> Result<Vec<i64>, StoreError> {
         let (position, column) = self.find(name)?;
+
+        // Another unit or a local time would be read as numbers, wrong by a factor or by hours.
         let is_instant = matches!(
             column.logical_type_ref(),
             Some(LogicalType::Timestamp(TimestampType {

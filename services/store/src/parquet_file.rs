@@ -135,6 +135,8 @@ fn write_parquet(
     let properties = form_of(&schema, metadata);
     let writer = ArrowWriter::try_new(Vec::new(), schema, Some(properties))?;
     let (mut writer, columns) = writer.into_serialized_writer()?;
+
+    // Chunks are encoded in parallel, but a file can only take them one after the other.
     for group in encode_groups(&batch, &columns)? {
         let mut row_group = writer.next_row_group()?;
         for chunk in group {
@@ -220,6 +222,7 @@ impl Decoded {
         let builder = ParquetRecordBatchReaderBuilder::try_new(bytes)
             .map_err(|error| form_error(key, error))?;
 
+        // The schema comes from the file: one without rows has no batch that could show it.
         let schema = Arc::clone(builder.schema());
         let file_metadata = builder.metadata().file_metadata();
         let metadata = file_metadata.key_value_metadata().cloned();

@@ -213,6 +213,7 @@ impl Table {
             return Err(failed(io::Error::new(io::ErrorKind::InvalidInput, reason)));
         };
 
+        // Encoded in memory first: a table that cannot be encoded leaves no file behind.
         let bytes = match format {
             TableFormat::Parquet => self.to_parquet()?,
             TableFormat::Arrow => self.to_arrow()?,

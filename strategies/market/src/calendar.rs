@@ -338,6 +338,7 @@ impl Calendar {
 
     /// Special days and changes of hours must not overlap with the dates around them either.
     fn check_dated_hours(&self) -> Result<(), CalendarError> {
+        // With pre-market and post-market, since hours may overlap in those alone.
         let everything = self.with_hours(Session::Extended);
         let changes = self.weeks.iter().skip(1).map(|week| week.from);
 
@@ -390,6 +391,8 @@ fn exceptions_of(file: &CalendarFile) -> Vec<CalendarException> {
     let late_opens = file.late_opens.iter();
     let late_opens = late_opens
         .map(|(date, open)| exception(*date, ExceptionKind::OpensAt(open.time), &open.reason));
+
+    // A special day without sessions is a holiday to everyone who asks why nothing trades.
     let special_days = file.special_sessions.iter().map(|(date, day)| {
         let kind = if day.sessions.is_empty() {
             ExceptionKind::Closed

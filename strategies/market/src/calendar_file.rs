@@ -243,6 +243,8 @@ impl CalendarFile {
         }
 
         file.sessions.check()?;
+
+        // The week of a date is found by binary search, so the weeks must ascend.
         let mut earlier = None;
         for change in &file.hours {
             change.sessions.check()?;
@@ -358,7 +360,9 @@ impl CalendarError {
             Self::Taken { .. } => {
                 "choose another name; `ktrdr calendars list` shows those that are in use"
             }
+
             Self::Zone { .. } => "write an IANA name such as America/New_York",
+
             Self::Closed => {
                 "list at least one session, such as \
                  monday: [{open: 09:30, close: 16:00, phase: regular}]"
@@ -367,6 +371,7 @@ impl CalendarError {
             Self::Sessions { .. } | Self::Dated { .. } => {
                 "write a close after midnight as 1.HH:MM and an open on the day before as -1.HH:MM"
             }
+
             Self::Coverage { .. } => "write the first covered date, then the last, both included",
         }
     }

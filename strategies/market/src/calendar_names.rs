@@ -148,11 +148,13 @@ impl Calendar {
             return Err(taken());
         }
 
+        // Under one lock, so that two callers cannot both find the name free.
         let mut added = ADDED.write().map_err(|_| taken())?;
         match added.iter().find(|each| each.regular.name() == name) {
             Some(same) if same.text == text => Ok(&same.regular),
             Some(_) => Err(taken()),
             None => {
+                // Keys of series hold its name from now on, so it is never freed.
                 let calendars: &'static NamedCalendar = Box::leak(Box::new(calendars));
                 added.push(calendars);
                 Ok(&calendars.regular)

@@ -162,6 +162,7 @@ impl Clock<'_> {
         let first = session.open.plus_micros(-since_label * 60_000_000);
         let begins_again = DAY_MINUTES % timeframe.minutes() != 0;
 
+        // A session may run past midnight, where such a timeframe has one short bar.
         let mut slots = Vec::new();
         let mut open = first;
         while open < session.close {
@@ -240,12 +241,14 @@ pub fn close_times(
         check_date_labels(timeframe, open_times)?;
     }
 
-    let first = open_times.iter().min();
-    let last = open_times.iter().max();
-    let (Some(&first), Some(&last)) = (first, last) else {
+    let Some(&first) = open_times.iter().min() else {
+        return Ok(Vec::new());
+    };
+    let Some(&last) = open_times.iter().max() else {
         return Ok(Vec::new());
     };
 
+    // The sessions are listed once: a series has far more bars than its calendar has sessions.
     let range = first..reach_of(timeframe, last);
     if timeframe.is_intraday() {
         let sessions = calendar.sessions_between(range);
@@ -329,6 +332,8 @@ fn session_date_close(
             utc_end.max(calendar.day_end(last_date))
         }
     };
+
+    // Providers count several days in two ways, and the later end looks ahead under neither.
     let by_trading_dates = counted_date(open, timeframe, sessions).map(|session| session.close);
     by_trading_dates.map_or(by_days, |close| close.max(by_days))
 }
@@ -375,6 +380,7 @@ pub fn gaps(expected: &[Slot], stored: &[Utc]) -> Vec<Gap> {
     let mut gaps: Vec<Gap> = Vec::new();
     let mut in_gap = false;
 
+    // Closed time between two missing slots does not end their run: no bar is stored there.
     for (slot, is_present) in expected.iter().zip(find_present(expected, stored)) {
         if !is_present {
             match gaps.last_mut() {

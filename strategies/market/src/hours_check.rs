@@ -57,6 +57,7 @@ impl WrongHours {
             );
         }
 
+        // Where no other name fits, a wrong zone is the most likely reason.
         let symbols: Vec<String> = self.could_be.iter().map(Instrument::prefixed).collect();
         if symbols.is_empty() {
             return "check the zone of the times, or name what trades at these hours".to_owned();
@@ -87,6 +88,7 @@ pub fn check_hours(key: &SeriesKey, open_times: &[Utc]) -> Result<(), WrongHours
         return Ok(());
     }
 
+    // Longer hours of the same exchange need no other name, so they are looked at as well.
     let longer_hours = longer_hours_of(calendar).filter(|longer| {
         fits(
             count_outside(longer, key.timeframe, open_times),
@@ -151,9 +153,10 @@ fn other_instruments(
 /// How many bars lie outside of every session: intraday by their whole length, days by their date.
 /// Weeks and longer bars never do.
 fn count_outside(calendar: &Calendar, timeframe: Timeframe, open_times: &[Utc]) -> usize {
-    let first = open_times.iter().min();
-    let last = open_times.iter().max();
-    let (Some(&first), Some(&last)) = (first, last) else {
+    let Some(&first) = open_times.iter().min() else {
+        return 0;
+    };
+    let Some(&last) = open_times.iter().max() else {
         return 0;
     };
 
@@ -161,6 +164,7 @@ fn count_outside(calendar: &Calendar, timeframe: Timeframe, open_times: &[Utc]) 
     if timeframe.is_intraday() {
         let sessions = calendar.sessions_between(first..last.plus_micros(length));
         let outside = open_times.iter().filter(|open| {
+            // Sessions do not overlap, so the last one that opened before the end decides.
             let close = open.plus_micros(length);
             let opened_before = sessions.partition_point(|session| session.open < close);
             let earlier = sessions.get(..opened_before).unwrap_or_default();

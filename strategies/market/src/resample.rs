@@ -55,7 +55,10 @@ impl Resampling<'_> {
     /// that lies in two buckets, or a label that names no date.
     pub fn run(&self, bars: BarSlice<'_>) -> Result<Resampled, ResampleError> {
         check_factor(self.source.timeframe, self.timeframe)?;
-        let (Some(first), Some(last)) = (bars.open_time.first(), bars.close_time.last()) else {
+        let Some(first) = bars.open_time.first() else {
+            return Ok(Resampled::default());
+        };
+        let Some(last) = bars.close_time.last() else {
             return Ok(Resampled::default());
         };
 
@@ -64,6 +67,8 @@ impl Resampling<'_> {
         let mut made = Making::default();
         let mut row = 0;
         let mut slots_seen = 0;
+
+        // Rows and expected bars between two stretches belong to no bucket and are passed over.
         for (index, stretch) in stretches.iter().enumerate() {
             let rows = self.rows_of(stretch, stretches.get(index + 1), bars, row)?;
             made.outside += rows.start - row;
@@ -367,6 +372,8 @@ fn check_factor(source: Timeframe, target: Timeframe) -> Result<(), ResampleErro
             target,
         });
     }
+
+    // Providers count several days from a day of their own, so that a week may begin within a bar.
     let is_multiple = target.count().is_multiple_of(source.count());
     let is_whole = match (source.unit(), target.unit()) {
         (Minute, Minute) | (Day, Day) | (Week, Week) => is_multiple,

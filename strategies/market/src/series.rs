@@ -179,6 +179,8 @@ impl SeriesKey {
         let named = Calendar::named(name);
         let named = named.ok_or_else(|| SeriesKeyError::Calendar(name.to_owned()))?;
         let usual_name = self.instrument.calendar_name();
+
+        // Written out, the usual calendar would give one series two keys.
         if name == usual_name {
             let calendar = None;
             return Ok(Self { calendar, ..self });
@@ -211,6 +213,7 @@ impl SeriesKey {
     /// `bars/<provider>/<instrument>/<what>-<session>-<adjustment>-<day boundary>/<timeframe>`. The
     /// fourth segment ends in `-<calendar>` where that is not the calendar of the instrument.
     pub fn prefix(&self) -> String {
+        // Without `..`, so that a new part of the key cannot be forgotten here.
         let Self {
             provider,
             instrument,
@@ -330,6 +333,7 @@ impl SeriesKeyError {
             Self::Calendar(_) => {
                 "`ktrdr calendars list` shows the names, `ktrdr calendars add FILE` adds another"
             }
+
             Self::Instrument(error) => error.hint(),
             Self::Timeframe(error) => error.hint(),
         }

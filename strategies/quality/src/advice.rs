@@ -5,6 +5,7 @@ use crate::report::Check;
 impl Check {
     /// What to do next, for people.
     pub const fn advice(self) -> &'static str {
+        // The finding itself says what is wrong, so these lines only say what to do.
         match self {
             Self::Empty => "choose another range or file",
             Self::Columns => "write the file again: each row needs all its cells",

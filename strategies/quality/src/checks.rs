@@ -89,7 +89,9 @@ impl Rows {
             rows = last_of_each_label(rows);
         }
 
-        if let (Some(first), Some(last)) = (rows.first(), rows.last()) {
+        if let Some(first) = rows.first()
+            && let Some(last) = rows.last()
+        {
             draft.span(first.time, last.time);
         }
         Self(rows)
@@ -121,6 +123,7 @@ pub(crate) fn all_rows(bars: &Bars) -> impl Iterator<Item = Row> {
     let outer = bars.open.iter().zip(&bars.close);
     let inner = bars.high.iter().zip(&bars.low).zip(&bars.volume);
 
+    // `zip` ends at the shortest column: a row that lacks a value never becomes a bar.
     times
         .zip(outer)
         .zip(inner)
@@ -146,6 +149,7 @@ fn rows_with_possible_labels(bars: &Bars, draft: &mut Draft<'_>, now: Option<Utc
     let mut out_of_order = Vec::new();
     let mut latest = OLDEST;
 
+    // One date in the future must not make every later row look out of order.
     for row in all_rows(bars) {
         if row.time < OLDEST || row.time > newest {
             impossible.push((row.row, row.time));
@@ -170,6 +174,7 @@ fn report_duplicates(rows: &[Row], draft: &mut Draft<'_>) {
     let mut identical = Vec::new();
     let mut differing = Vec::new();
 
+    // The last row of a label is the one that is kept, so the others are compared with it.
     for group in rows.chunk_by(|a, b| a.time == b.time) {
         let Some((last, earlier)) = group.split_last() else {
             continue;
@@ -224,6 +229,8 @@ pub(crate) fn check_columns(bars: &Bars, draft: &mut Draft<'_>) -> bool {
         ("close", bars.close.len()),
         ("volume", bars.volume.len()),
     ];
+
+    // Where lengths differ, nobody can say which values belong to one bar.
     if lengths.iter().any(|(_, length)| *length != bars.len()) {
         let lengths = lengths
             .map(|(column, length)| format!("{column} {length}"))

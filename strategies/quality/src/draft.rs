@@ -31,6 +31,7 @@ struct Touched {
 
 impl<'a> Draft<'a> {
     pub(crate) fn new(key: &SeriesKey, bars: usize, rules: &'a Rules) -> Self {
+        // A series is unhealthy until `finish` has seen all of its findings.
         let report = Report {
             version: CHECKS_VERSION,
             series: key.clone(),
@@ -81,6 +82,7 @@ impl<'a> Draft<'a> {
             return;
         }
 
+        // Each row is marked, not counted: two findings about one bar lower the score once.
         for &(row, _) in rows {
             if let Some(touched) = self.touched.get_mut(row) {
                 touched.high |= severity == Severity::High;
@@ -141,6 +143,7 @@ impl<'a> Draft<'a> {
         self.report.gap_count = gaps.len();
         self.report.gaps = holes.collect();
 
+        // What the provider does not have cannot be loaded, so the share is of the other bars.
         let obtainable = expected - known_empty;
         let share = missing as f64 / obtainable.max(1) as f64;
         let severity = match share {
@@ -205,6 +208,7 @@ impl<'a> Draft<'a> {
         let missing_share = self.report.missing as f64 / obtainable.max(1) as f64;
         let implausible_share = self.count_rows(|touched| touched.implausible) / bars;
 
+        // Where nothing can be had, nothing is missing, and no bar is to blame.
         let completeness = if obtainable == 0 {
             1.0
         } else {

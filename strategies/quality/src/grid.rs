@@ -21,6 +21,7 @@ pub(crate) fn is_checkable(
     options: &Options<'_>,
     draft: &mut Draft<'_>,
 ) -> bool {
+    // A requested range asks for slots as bars do, so its ends count as well.
     let range = options.range.iter();
     let range_ends = range.flat_map(|range| [range.start, range.end]);
     let times: Vec<Utc> = rows.iter().map(|row| row.time).chain(range_ends).collect();
@@ -163,13 +164,17 @@ impl Grid {
         let before = index
             .checked_sub(1)
             .and_then(|before| self.slot_index_of(before));
-        let (Some(before), Some(here)) = (before, self.slot_index_of(index)) else {
+        let Some(before) = before else {
+            return Step::Apart;
+        };
+        let Some(here) = self.slot_index_of(index) else {
             return Step::Apart;
         };
         if here != before + 1 {
             return Step::Apart;
         }
 
+        // There are slots only while the market trades: time between two of them is a break.
         let neighbours = self.slots.get(before).zip(self.slots.get(here));
         let is_touching = neighbours.is_some_and(|(before, here)| before.close >= here.open);
         if is_touching || !self.intraday {
@@ -309,8 +314,6 @@ impl Coverage {
         let end = slots.partition_point(|slot| slot.open < checked.end);
         let slots = slots.get(begin..end).unwrap_or_default();
 
-        // A slot known to be empty ends no gap and is in none: no bar is looked for in it.
-        let is_empty = |slot: &Slot| empty_ranges.iter().any(|range| range.contains(&slot.open));
         let mut coverage = Self {
             expected: 0,
             known_empty: 0,
@@ -319,11 +322,14 @@ impl Coverage {
         let mut dates = KnownDates::new(calendar);
         let mut present = PresentSlots::new(times);
         let mut is_in_gap = false;
+
+        // Only a stored bar ends a gap. A slot that is known to be empty is not counted as missing,
+        // but the missing bars on both sides of it are one gap.
         for slot in slots.iter().filter(|slot| dates.covers(slot.open)) {
             coverage.expected += 1;
             if present.has_bar(slot) {
                 is_in_gap = false;
-            } else if is_empty(slot) {
+            } else if empty_ranges.iter().any(|range| range.contains(&slot.open)) {
                 coverage.known_empty += 1;
             } else {
                 add_to_gaps(&mut coverage.gaps, slot, is_in_gap);
@@ -430,9 +436,10 @@ fn slots_of(slots: &[Slot], times: &[Utc]) -> Vec<Option<usize>> {
         while slots.get(next).is_some_and(|slot| slot.open <= *time) {
             next += 1;
         }
-        let index = next.checked_sub(1);
-        let is_inside = |index: &usize| slots.get(*index).is_some_and(|slot| *time < slot.close);
-        indices.push(index.filter(is_inside));
+        let index = next
+            .checked_sub(1)
+            .filter(|index| slots.get(*index).is_some_and(|slot| *time < slot.close));
+        indices.push(index);
     }
     indices
 }

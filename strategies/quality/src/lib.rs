@@ -114,9 +114,17 @@ pub fn check(bars: &Bars, key: &SeriesKey, calendar: &Calendar, options: &Option
     plausibility::check_plausibility(&rows, &grid, &splits, &mut draft);
     grid.check_missing(&mut draft);
     grid.check_spacing(&rows, &mut draft);
+
+    // Breaks last: a jump that a wrong unit or split explains is not reported twice.
     let explained = actions::check_actions(&rows, options.actions, &mut draft);
-    let is_next = |index: usize| grid.step(index) != Step::Apart;
-    actions::find_breaks(&rows, is_next, &splits, &explained, key, &mut draft);
+    actions::find_breaks(
+        &rows,
+        |index| grid.step(index) != Step::Apart,
+        &splits,
+        &explained,
+        key,
+        &mut draft,
+    );
     grid.check_coverage(&rows, calendar, &mut draft);
 
     draft.finish()

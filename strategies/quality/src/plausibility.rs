@@ -19,6 +19,8 @@ struct MoveLimits {
 pub(crate) fn check_plausibility(rows: &Rows, grid: &Grid, splits: &[Utc], draft: &mut Draft<'_>) {
     let rules = draft.rules();
     let is_intraday = draft.timeframe().is_intraday();
+
+    // An ordinary day moves as far as an extraordinary hour, so each has limits of its own.
     let moves = if is_intraday {
         MoveLimits {
             medium: rules.move_intraday_medium,
@@ -44,14 +46,17 @@ pub(crate) fn check_plausibility(rows: &Rows, grid: &Grid, splits: &[Utc], draft
 }
 
 fn report_volume_spikes(rows: &Rows, draft: &mut Draft<'_>) {
-    let has_volume = |row: &&Row| row.volume.is_finite() && row.volume >= 0.0;
-    let traded: Vec<&Row> = rows.iter().filter(has_volume).collect();
+    let traded: Vec<&Row> = rows
+        .iter()
+        .filter(|row| row.volume.is_finite() && row.volume >= 0.0)
+        .collect();
     let volumes: Vec<f64> = traded.iter().map(|row| row.volume).collect();
     let medians = rolling(&volumes, sorted_median);
 
     let multiple = draft.rules().volume_spike;
     let mut spikes = Vec::new();
     for (row, median) in traded.iter().zip(medians) {
+        // Where the median is 0 hardly anybody trades, and any volume would be a spike.
         let limit = median
             .filter(|median| *median > 0.0)
             .map(|median| multiple * median);
@@ -75,6 +80,7 @@ struct Return {
 fn log_returns(rows: &Rows, grid: &Grid, splits: &[Utc]) -> Vec<Return> {
     let mut returns = Vec::new();
 
+    // A split, and a move over missing bars, say nothing about the usual move of one bar.
     let pairs = rows.iter().zip(rows.iter().skip(1)).enumerate();
     for (index, (before, row)) in pairs {
         let step = grid.step(index + 1);
@@ -95,6 +101,7 @@ fn report_price_moves(returns: &[Return], limits: &MoveLimits, draft: &mut Draft
     let mut medium = Vec::new();
     let mut high = Vec::new();
     for bar_return in returns {
+        // Limits are shares of the price; the log return of a fall is larger than its share.
         let size = bar_return.value.exp_m1().abs();
         if size > limits.high {
             high.push(bar_return.at);
@@ -180,6 +187,7 @@ fn report_stale_runs(rows: &Rows, grid: &Grid, length_min: usize, draft: &mut Dr
     let mut run = Vec::new();
     let mut price = f64::NAN;
 
+    // A break of trading ends a run: a market may well reopen at the price it closed at.
     for (index, row) in rows.iter().enumerate() {
         let goes_on = is_flat(row) && row.close == price && grid.step(index) == Step::Next;
         if !goes_on {

@@ -57,6 +57,7 @@ impl SortedWindow {
         let mut leaving = leaving.iter().peekable();
         let mut coming = coming.iter().peekable();
 
+        // One pass for the whole block: to insert each value alone would move half of the window.
         self.spare.clear();
         for value in &self.sorted {
             if leaving
@@ -110,6 +111,7 @@ pub(crate) fn centre_and_scale(sorted: &[f64]) -> CentreAndScale {
         };
     }
 
+    // A scale of 0 would make an infinite outlier of every other value.
     let deviations = sorted.iter().map(|value| (value - centre).abs());
     let mean_deviation = deviations.sum::<f64>() / sorted.len().max(1) as f64;
     CentreAndScale {
@@ -126,6 +128,7 @@ fn median_deviation(sorted: &[f64], centre: f64) -> f64 {
     let mut below = below.iter().rev().map(|value| centre - value).peekable();
     let mut above = above.iter().map(|value| value - centre).peekable();
 
+    // As in `median`, the upper one of two middle values: hence one step more than half.
     let mut deviation = f64::NAN;
     for _ in 0..=middle {
         let is_above_nearer = match (below.peek(), above.peek()) {

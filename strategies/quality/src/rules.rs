@@ -85,27 +85,34 @@ impl Default for Rules {
             off_session_medium: 0.01,
             off_session_high: 0.10,
             contradiction_critical: 0.50,
+
             allow_negative_prices: false,
             price_max: 1e10,
+
             volume_zero_medium: 0.20,
             volume_zero_high: 0.50,
             volume_negative_high: 0.10,
             volume_spike: 100.0,
+
             move_intraday_medium: 0.10,
             move_intraday_high: 0.20,
             move_daily_medium: 0.20,
             move_daily_high: 0.40,
             outlier_z: 8.0,
             spike_z: 15.0,
+
             stale_intraday: 10,
             stale_daily: 5,
             stale_high: 50,
+
             missing_medium: 0.05,
             missing_high: 0.10,
             spacing_min: 0.90,
+
             seam_ratio_min: 0.98,
             seam_ratio_max: 1.02,
             dividend_tolerance: 0.004,
+
             healthy_high_bars: 5.0,
             healthy_high_share: 0.001,
             healthy_completeness: 0.95,
@@ -176,6 +183,7 @@ impl Rules {
     }
 
     fn limits(&self) -> [(&'static str, f64); 15] {
+        // Counts are given as numbers, too, so that one loop looks at every limit.
         [
             ("price_max", self.price_max),
             ("volume_spike", self.volume_spike),
@@ -196,6 +204,7 @@ impl Rules {
     }
 
     fn pairs(&self) -> [(&'static str, f64, f64); 8] {
+        // In the other order the milder severity of a pair would never be given.
         [
             ("duplicate", self.duplicate_high, self.duplicate_critical),
             (

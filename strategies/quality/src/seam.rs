@@ -72,6 +72,7 @@ pub fn check_seam(
         return check_ends(stored, new);
     }
 
+    // The median: a few bars that were revised since do not make another scale.
     let ratios = shared.iter().map(|(old, new)| new.close / old.close);
     let ratio = median_of(ratios.filter(|ratio| ratio.is_finite() && *ratio > 0.0));
     let is_one_scale = (rules.seam_ratio_min..=rules.seam_ratio_max).contains(&ratio);
@@ -95,6 +96,7 @@ fn shared_bars(stored: SeamBars<'_>, new: SeamBars<'_>) -> Vec<(SeamBar, SeamBar
     let mut shared = Vec::new();
     let mut index = 0;
 
+    // Both ascend, so one walk over the stored bars serves all new ones.
     for row in 0..new.times.len() {
         let Some(new_bar) = new.bar(row) else {
             break;
@@ -122,6 +124,7 @@ fn check_ends(stored: SeamBars<'_>, new: SeamBars<'_>) -> Option<Finding> {
     let before_first = next.checked_sub(1).and_then(|index| stored.bar(index));
     let after_last = stored.bar(after);
 
+    // Of both sides: a load of few new bars alone does not show the usual move.
     let moves: Vec<f64> = stored.closes_moves().chain(new.closes_moves()).collect();
     let noise = usual_move(&moves);
     let joins = [
@@ -158,6 +161,7 @@ fn break_at(bars: Vec<SeamBar>, message: String) -> Finding {
         time: bar.time,
     });
 
+    // Critical, because the joined series would hold a move that no market made.
     Finding {
         check: Check::AdjustmentBreak,
         severity: Severity::Critical,

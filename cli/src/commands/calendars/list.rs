@@ -14,6 +14,7 @@ const HEADS: [&str; 4] = ["NAME", "ZONE", "HOLIDAYS", "DESCRIPTION"];
 /// # Errors
 /// The store cannot be read.
 pub(super) async fn run(context: &Context) -> Result<Exit, Failure> {
+    // The store is not read here: opening it loads the calendars that users added.
     open_store(context).await?;
 
     let output = &context.output;

@@ -56,6 +56,7 @@ pub(super) async fn run(args: &ShowArgs, context: &Context) -> Result<Exit, Fail
     output.json(&calendar_json(&calendar));
     print_pairs(output, &describe(&calendar));
 
+    // A closed date has a line, too: a date that is left out would hide a holiday.
     let mut rows = Vec::new();
     let mut date = from;
     while date <= to {
@@ -179,6 +180,7 @@ impl<'a> ShownDate<'a> {
             .projected_from()
             .is_some_and(|from| from <= self.date);
 
+        // Outside of the covered years an empty list of exceptions proves nothing.
         json!({
             "type": "trading_date",
             "calendar": calendar.name(),

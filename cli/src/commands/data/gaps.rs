@@ -78,6 +78,7 @@ async fn read_report(args: &GapsArgs, context: &Context) -> Result<GapReport, Fa
     let range = args.start.map_or(first, Utc::from_timestamp)
         ..args.end.map_or(last, Utc::from_timestamp).min(now());
 
+    // The provider is not asked: what it has is known from earlier loads only.
     let calendar = Calendar::for_key(&series.key);
     let facts = SeriesFacts {
         key: &series.key,
@@ -169,7 +170,8 @@ impl GapReport {
             "classes": self.gaps.counts(),
         });
 
-        if let (true, Some(fields)) = (explain, value.as_object_mut()) {
+        // Years of bars can have thousands of stretches, so they are listed only on request.
+        if explain && let Some(fields) = value.as_object_mut() {
             let stretches = self.gaps.stretches.iter().map(|stretch| {
                 json!({
                     "class": stretch.class,
@@ -190,6 +192,7 @@ impl GapReport {
         let counts = self.gaps.counts();
         let bars: u64 = self.gaps.fetched().map(|gap| gap.bars).sum();
 
+        // A plain load comes first: --refetch repeats requests that brought no bars before.
         let mut advice = Vec::new();
         if bars > 0 {
             advice.push(format!(

@@ -69,7 +69,10 @@ impl Imported {
             "left_out_lines": self.left_out.json(),
         });
 
-        if let (Some(written), Some(fields)) = (&self.written, value.as_object_mut()) {
+        // A dry run counts nothing, and zeros would look like an import that changed nothing.
+        if let Some(written) = &self.written
+            && let Some(fields) = value.as_object_mut()
+        {
             fields.insert("new".to_owned(), written.new.into());
             fields.insert("changed".to_owned(), written.changed.into());
             fields.insert("revision".to_owned(), written.revision.into());
@@ -178,6 +181,8 @@ async fn refuse_other_scale(
     let Some(finding) = find_seam(&store, &judged.key, &storable.bars).await? else {
         return Ok(());
     };
+
+    // Programs get the finding in both cases: --force lifts the refusal, not the fact.
     let output = &context.output;
     output.json(&json!({"type": "seam", "finding": finding}));
     if args.force {
@@ -223,6 +228,7 @@ fn show_imported(imported: &Imported, context: &Context) {
         output.line(&text);
     }
 
+    // A dry run names the whole series, so that a wrong provider is seen before --yes.
     let Imported { key, bars, .. } = imported;
     let Some(written) = &imported.written else {
         let count = count_of(*bars, "bar");

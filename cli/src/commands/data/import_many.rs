@@ -39,6 +39,7 @@ pub(super) async fn run(args: &ImportArgs, context: &Context) -> Result<Exit, Fa
     }
     bar.finish_and_clear();
 
+    // The tables come after the last file: lines in between would tear the progress bar.
     show_taken(&attempts, context);
     let refused = show_refused(&attempts, context);
     show_total(&attempts, refused, args, context);
@@ -61,6 +62,7 @@ fn list_files(args: &ImportArgs, folder: &Path) -> Result<Vec<PathBuf>, Failure>
         }
     }
 
+    // An empty folder is most likely a wrong path, which a success would hide.
     if files.is_empty() {
         let message = format!("there is no file in {}", args.file.file.display());
         return Err(Failure::new(Exit::NotFound, codes::DATA_MISSING, message)
@@ -129,6 +131,7 @@ fn show_taken(attempts: &[Attempt], context: &Context) {
         let report = extended(&imported.json(), [("file", path_json(file))]);
         context.output.json(&report);
 
+        // A dash and not 0: a dry run has counted neither new nor changed bars.
         let written = imported.written.as_ref();
         let count = |count: Option<u64>| count.map_or_else(|| "–".to_owned(), |n| n.to_string());
         rows.push(vec![
@@ -155,6 +158,7 @@ fn show_refused(attempts: &[Attempt], context: &Context) -> usize {
     let output = &context.output;
     let mut refused = 0;
 
+    // Causes and hints are shown here: the exit code says only that some file was refused.
     for Attempt { file, result } in attempts {
         let Err(failure) = result else {
             continue;
@@ -182,6 +186,7 @@ fn show_total(attempts: &[Attempt], refused: usize, args: &ImportArgs, context: 
     let files = attempts.len() - refused;
     let verb = if args.yes { "stored" } else { "would store" };
 
+    // A dry run has the same fields: programs tell the two apart by `written` alone.
     context.output.json(&json!({
         "type": "imports",
         "written": args.yes,

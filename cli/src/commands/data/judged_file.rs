@@ -122,6 +122,8 @@ pub(super) async fn check(args: &FileArgs, context: &Context) -> Result<Exit, Fa
         "report": judged.report,
     }));
     show_judged(&judged, args, &context.output);
+
+    // Warnings do not fail a check: an import takes the file as well.
     if judged.report.critical().next().is_some() {
         return Ok(Exit::Failed);
     }
@@ -273,6 +275,7 @@ fn show_score(judged: &JudgedFile, output: &Output) {
         "look at the findings"
     };
 
+    // A score does not show how many bars it judges, so number and range come before it.
     output.line(&format!(
         "{} {}: {}, {} to {}",
         judged.key.instrument.symbol(),

@@ -76,6 +76,7 @@ pub(super) async fn run(args: &PlanArgs, context: &Context) -> Result<Exit, Fail
     let settings = fetcher_settings(context)?;
     let store = open_store(context).await?;
 
+    // All plans are made before one is shown: an error must not follow half a table.
     let mut plans = Vec::new();
     for symbol in &args.symbols {
         for timeframe in &args.timeframe {
@@ -125,6 +126,7 @@ async fn plan_series(
     let key = with_calendar(key, args.calendar.as_deref())?;
     let coverage = provider.coverage(&key).await.map_err(failure_of)?;
 
+    // A load looks at the same facts, or the plan would promise other requests than it makes.
     let (stored, empty) = read_stored(&key, store).await?;
     let facts = SeriesFacts {
         key: &key,
@@ -222,6 +224,7 @@ impl SeriesPlan {
             )
         };
 
+        // More can be missing than is asked for: a mode does not look at all of the history.
         format!(
             "{}, {mode} mode: {work}; {} stored, {} missing",
             self.title(),
@@ -239,6 +242,7 @@ impl SeriesPlan {
             })
         });
 
+        // A mode that has nothing to look at has no range, which is not an empty one.
         json!({
             "type": "plan",
             "series": self.key.prefix(),

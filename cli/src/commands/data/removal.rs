@@ -10,7 +10,7 @@ use super::stored::{SeriesArgs, find_series};
 use crate::arguments::RangeArgs;
 use crate::console::{Exit, Failure, count_of, now};
 use crate::context::Context;
-use crate::inputs::stored_series::{GRACE_DAYS, open_store, series_key};
+use crate::inputs::stored_series::{GRACE_DAYS, open_store, series_key, with_calendar};
 
 /// `ktrdr data delete`.
 #[derive(Clone, Debug, Args)]
@@ -46,6 +46,7 @@ async fn show_dry_run(
     store: &Store,
     context: &Context,
 ) -> Result<Exit, Failure> {
+    // The range may cut through files, whose manifest counts whole ones only.
     let bars = store.series().raw_bars(series, args.range.times()).await?;
     let count = bars.len();
 
@@ -125,8 +126,10 @@ fn describe_deletion(deletion: &Deletion) -> String {
 /// # Errors
 /// Nothing was deleted, it is gone for good, or the store refuses.
 pub(super) async fn undelete(args: &SeriesArgs, context: &Context) -> Result<Exit, Failure> {
+    // Not `find_series`: it refuses a series whose bars were all deleted.
     let store = open_store(context).await?;
     let key = series_key(&args.provider, &args.symbol, args.timeframe)?;
+    let key = with_calendar(key, args.calendar.as_deref())?;
     let outcome = store.series().undelete(&key, now()).await?;
     let revision = outcome.snapshot.manifest.revision;
 

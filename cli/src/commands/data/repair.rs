@@ -56,6 +56,7 @@ fn parse_method(text: &str) -> Result<Method, String> {
 /// The bars cannot be read, a training must not see what the method makes, or the file cannot be
 /// written.
 pub(super) async fn run(args: &RepairArgs, context: &Context) -> Result<Exit, Failure> {
+    // Refused before anything is read: nothing about the bars can change the answer.
     if args.training && args.method.uses_future() {
         return Err(refuse_future(args.method));
     }
@@ -116,6 +117,7 @@ fn show_changes(repaired: &Repaired, method: Method, context: &Context) {
         output.table(&CHANGE_HEADS, &rows);
     }
 
+    // Bars that were made up have their own count: no market has seen their values.
     let count = repaired.changes.len();
     let made = repaired.synthetic.iter().filter(|made| **made).count();
     output.json(&json!({
@@ -196,6 +198,7 @@ fn columns_of(repaired: &Repaired) -> Vec<(&'static str, Cells)> {
     let times = bars.open_time.iter().map(|time| time.0).collect();
     let mut columns = vec![("timestamp", Cells::Time(times))];
 
+    // A column that the input lacked is empty, and must not become a column of blanks.
     for (name, values) in [
         ("open", &bars.open),
         ("high", &bars.high),

@@ -68,6 +68,7 @@ pub(super) async fn run(args: &ResampleArgs, context: &Context) -> Result<Exit, 
     let source = &series.key;
     let bars = store.series().bars(&series, args.range.times()).await?;
 
+    // A last bar that may still change is left out: once stored, it would look final.
     let resampling = Resampling {
         source,
         calendar: Calendar::for_key(source),
@@ -107,6 +108,7 @@ fn show_resampled(args: &ResampleArgs, resampled: &Resampled, context: &Context)
         time_or_blank(bars.open_time.last().copied())
     ));
 
+    // Nothing is left out in silence: whoever counts the finer bars must find all of them.
     let from = args.series.timeframe;
     let notes = [
         (incomplete, format!("lack some of their {from} bars")),
@@ -161,6 +163,7 @@ async fn write_bars(
     store: &Store,
     context: &Context,
 ) -> Result<Exit, Failure> {
+    // No interval is stored as empty: only a provider can say that it has no bars.
     let count = bars.len();
     let edit = Edit {
         bars,

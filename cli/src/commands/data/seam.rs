@@ -27,6 +27,7 @@ pub(super) async fn find_seam(
         return Ok(None);
     };
 
+    // All stored bars count, not those nearby: where every one is replaced, there is no seam.
     let files = snapshot.manifest.files.iter();
     let stored_count: u64 = files.map(|file| file.rows).sum();
     let stored = store.series().raw_bars(&snapshot, range).await?;

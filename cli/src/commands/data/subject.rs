@@ -76,6 +76,7 @@ impl Subject {
         let path = context.working_directory.join(&args.file);
         let columns = read_action_columns(&path, &judged.file.lines);
 
+        // A file does not say what its provider had, so no gap counts as known to be empty.
         Ok(Self {
             key: judged.key,
             bars: judged.file.bars.with_close_times(close_times),
@@ -109,6 +110,7 @@ impl Subject {
         let bars = store.series().bars(&snapshot, ALL_TIME).await?;
         let empty = snapshot.manifest.empty.iter();
 
+        // The store holds prices and volume only: no actions, and no lines to point at.
         Ok(Self {
             known_empty: empty.map(|gap| Utc(gap.start)..Utc(gap.end)).collect(),
             key: snapshot.key,
@@ -150,6 +152,7 @@ fn read_rules(file: Option<&Path>, context: &Context) -> Result<Rules, Failure> 
         return Ok(Rules::default());
     };
 
+    // No fallback to the default rules: they would judge by limits that nobody chose.
     let text = std::fs::read_to_string(context.working_directory.join(file)).map_err(|error| {
         let message = format!("cannot read the rules in {}", file.display());
         Failure::new(Exit::Usage, codes::DATA_RULES, message)

@@ -35,6 +35,7 @@ pub(super) fn run(args: &SymbolsArgs, context: &Context) -> Result<Exit, Failure
     }
     context.output.table(&HEADS, &rows);
 
+    // A text that names nothing hides no other: the hints follow the whole table.
     let refused: Vec<&InstrumentError> = explained
         .iter()
         .filter_map(|(_, explanation)| explanation.result.as_ref().err())
@@ -88,6 +89,7 @@ fn explanation_rows(text: &str, explanation: &Explanation) -> Vec<Vec<String>> {
         return vec![row.to_vec()];
     }
 
+    // Candidates of a refused text carry a question mark: none of them was chosen.
     let doubt = if explanation.result.is_ok() { "" } else { " ?" };
     let rows = instruments.iter().map(|instrument| {
         vec![
@@ -117,6 +119,7 @@ fn explanation_json(text: &str, explanation: &Explanation) -> Value {
         })
         .collect();
 
+    // An ambiguous text has no instrument, even if all that it can be are listed.
     let error = explanation.result.as_ref().err();
     json!({
         "type": "symbol",

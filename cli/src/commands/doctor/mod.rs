@@ -87,6 +87,7 @@ fn show_checks(context: &Context, setup: &Setup, checks: &[Check]) {
         "checks": checks,
     }));
 
+    // The system comes first, because it explains where the defaults below are from.
     if let Some(path) = system {
         output.line(&format!("system of {path}, which gives the defaults below"));
     }

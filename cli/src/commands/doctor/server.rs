@@ -187,6 +187,7 @@ fn stranded_queue(queue: &QueueLoad) -> Option<Check> {
         count => format!("{count} commands wait"),
     };
 
+    // Nobody chooses the default lane by name, so the sentence does not name it either.
     let of_lane = match lane {
         Lane::Default => String::new(),
         lane => format!(" of the lane {lane}"),

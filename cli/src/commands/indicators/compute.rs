@@ -73,6 +73,7 @@ fn parse_expression(text: &str) -> Result<Expression, String> {
 /// # Errors
 /// The bars cannot be read, an indicator refuses them, or the output cannot be written.
 pub(super) fn run(args: &ComputeArgs, context: &Context) -> Result<Exit, Failure> {
+    // The output is checked first: a write over the input would destroy the bars.
     let folder = &context.working_directory;
     let file: &Path = &args.bars;
     require_other_file(&args.out, [file], folder)?;

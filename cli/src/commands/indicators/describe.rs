@@ -35,6 +35,7 @@ pub(super) fn run(args: &DescribeArgs, context: &Context) -> Result<Exit, Failur
         return Ok(Exit::Done);
     }
 
+    // A typing error is the likeliest cause, so the nearest name comes before the list.
     let list = "`ktrdr indicators list` shows every type";
     let hint = match nearest_name(name) {
         Some(nearest) => format!("did you mean `{nearest}`? {list}"),
@@ -55,6 +56,7 @@ fn describe_indicator(spec: &'static IndicatorSpec, context: &Context) {
         "not needed"
     };
 
+    // The warm-up depends on the parameters, so only that of the defaults can be named.
     let mut lines = alias_lines(spec.aliases);
     lines.push(line("outputs", outputs));
     lines.push(line("volume", volume));

@@ -45,6 +45,7 @@ async fn read_stored(
     model: &ModelManifest,
     resolved: &Resolved,
 ) -> Result<ModelBars, Failure> {
+    // A model is asked about its own market unless somebody names another.
     let trained_on = model.lineage.symbols.first();
     let trained_on = trained_on.and_then(|text| Instrument::parse(text).ok());
     let symbol = args.symbol.clone().or(trained_on).ok_or_else(|| {
@@ -81,6 +82,7 @@ fn read_files(
     };
     let symbol = first.symbol.clone();
 
+    // A file of another symbol is refused: its bars would pass for those of the first.
     let mut series = SymbolBars::new();
     for named in &args.bars {
         if named.symbol != symbol {

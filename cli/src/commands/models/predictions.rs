@@ -39,6 +39,7 @@ impl<'a> Predictions<'a> {
         outputs: &'a [Vec<f32>],
         range: Range<Utc>,
     ) -> Self {
+        // The decision counts, not the bar: one that opens in the range may be decided after it.
         let mut rows = Vec::new();
         for (row, known_at) in matrix.known_at.iter().enumerate().take(outputs.len()) {
             if range.contains(known_at) {
@@ -191,6 +192,7 @@ impl<'a> Predictions<'a> {
             .with("open_time", self.times_of(&self.matrix.open_time))
             .with("decision_time", self.times_of(&self.matrix.known_at));
 
+        // A row without this output keeps its place as NaN: the columns must be equally long.
         for (position, name) in self.output_columns().into_iter().enumerate() {
             let mut column = Vec::with_capacity(self.rows.len());
             for row in &self.rows {

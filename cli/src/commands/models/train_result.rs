@@ -34,6 +34,7 @@ pub(crate) fn describe_training(record: &OperationRecord) -> Option<Vec<(String,
     lines.push(("test", describe_metrics(&trained.metrics)));
     lines.push(("epochs", describe_epochs(&trained)));
 
+    // Warnings about the data may explain those of the training, so they come first.
     for warning in processed.iter().flat_map(|data_set| &data_set.warnings) {
         lines.push(("warning", warning.clone()));
     }
@@ -75,6 +76,7 @@ fn describe_rows(data_set: &ProcessOutcome) -> String {
         parts.join(", ")
     );
 
+    // A count of 0 is no loss, and would hide the reasons that cost rows.
     let dropped: Vec<String> = data_set
         .dropped
         .iter()

@@ -66,6 +66,7 @@ async fn cancel_one(
         return Err(already_ended(&stored.record));
     }
 
+    // A request only: without --wait the operation may still run when this command ends.
     bus.cancels().request(op, &args.reason).await?;
     if args.wait {
         return wait_for_stop(context, bus, interrupts, op, args).await;

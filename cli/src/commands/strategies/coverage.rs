@@ -86,6 +86,7 @@ fn coverage_rows(report: &SymbolCoverage) -> Vec<Vec<String>> {
         coverage.uncovered.to_string(),
     ];
 
+    // Only the first row names the set, so that people see where the next one begins.
     let mut rows = Vec::new();
     for (position, member) in coverage.members.iter().enumerate() {
         let mut row = match position {

@@ -180,12 +180,8 @@ fn time_of_bars(bars: &[Bars], resolved: &Resolved) -> TimeToCut {
 fn time_of_days(args: &FoldsArgs, resolved: &Resolved) -> Result<TimeToCut, Failure> {
     let start = args.start.map(Utc::from_timestamp).or(resolved.start);
     let end = args.end.map(Utc::from_timestamp).or(resolved.end);
-    let (Some(start), Some(end)) = (start, end) else {
-        let message = "the time to cut needs a start and an end, and neither the flags nor the \
-                       strategy give both";
-        return Err(Failure::new(Exit::Usage, codes::STRATEGY_FOLDS, message)
-            .with_hint("add --start DATE --end DATE, or --bars SYMBOL:TF=FILE"));
-    };
+    let start = start.ok_or_else(unbounded_time)?;
+    let end = end.ok_or_else(unbounded_time)?;
     if end <= start {
         let message = format!("the end {end} is not after the start {start}");
         return Err(Failure::new(Exit::Usage, codes::STRATEGY_FOLDS, message)
@@ -202,6 +198,14 @@ fn time_of_days(args: &FoldsArgs, resolved: &Resolved) -> Result<TimeToCut, Fail
         unit: "days",
         end,
     })
+}
+
+/// Days can only be cut between two instants.
+fn unbounded_time() -> Failure {
+    let message = "the time to cut needs a start and an end, and neither the flags nor the \
+                   strategy give both";
+    Failure::new(Exit::Usage, codes::STRATEGY_FOLDS, message)
+        .with_hint("add --start DATE --end DATE, or --bars SYMBOL:TF=FILE")
 }
 
 fn refused_folds(error: &SplitError, unit: &str, args: &FoldsArgs) -> Failure {

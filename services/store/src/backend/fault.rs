@@ -254,6 +254,7 @@ impl Answer {
             RemoteFault::Interrupted => {
                 format!("the connection to {server} ended before its answer did")
             }
+            // Proxies answer without a code of S3: then the status is all there is.
             _ if self.code.is_empty() => format!("{server} answered {}", self.status),
             _ => {
                 let message = self.message.trim().trim_end_matches('.');

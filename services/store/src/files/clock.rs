@@ -66,6 +66,7 @@ impl<'a> LocalClock<'a> {
         let mut row = 0;
         let mut told_apart = 0;
 
+        // Nearly every row lies in the span of the row before it, and needs no look-up in the zone.
         while let Some(time) = local.get(row) {
             if (span.start..span.end).contains(time) {
                 instants.push(time - span.offset);
@@ -86,6 +87,8 @@ impl<'a> LocalClock<'a> {
                 }
             }
         }
+
+        // People have to see this choice: a wrong one moves these bars by an hour.
         if told_apart > 0 {
             let how = match self.repeated_hour {
                 Some(_) => "by the option",

@@ -52,6 +52,7 @@ pub fn detect(path: &Path, mapping: &Mapping) -> Result<Detected, FileError> {
 pub(super) fn describe_sheet(sheet: &Sheet, has_zone: bool) -> Detected {
     let times = sheet.stamps.micros();
 
+    // Rows may be in any order: the first and the last one need not be the ends of the range.
     Detected {
         format: sheet.format.to_owned(),
         delimiter: sheet.delimiter,
@@ -229,6 +230,8 @@ impl Distances {
                 run = 1;
             }
         }
+
+        // The loop counts a run only when the next one begins, which the last one never sees.
         distances.add(last_micros, run);
         distances
     }

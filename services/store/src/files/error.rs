@@ -281,34 +281,10 @@ pub enum FileError {
     },
 }
 
-impl Advice for FileError {
-    fn code(&self) -> Code {
-        codes::DATA_INVALID_FILE
-    }
-
-    fn hint(&self) -> Cow<'static, str> {
-        Cow::Borrowed(match self {
-            // The file as a whole.
-            Self::Open { .. } => "check the path, and that this user may read it",
-            Self::Unpack { .. } => "the file is damaged: fetch it again from where it came",
-            Self::Format { .. } => "give the file the ending of what it is, such as .csv",
-            Self::Foreign { advice, .. } => advice,
-            Self::Several { .. } => "unpack it, and give one of the files",
-            Self::Symbols { .. } => "ask for one of them, as the file spells it, with --symbol",
-            Self::NoParts { .. } => "give a file of bars, or a folder of .parquet files",
-            Self::Part { .. } => "write the parts with equal columns, or give one of them",
-            Self::Empty { .. } => "a file of bars needs at least one row with a time and prices",
-
-            // A column, a row or a cell.
-            Self::Column { .. } => {
-                "name the column in the mapping, for example --column close=px_last"
-            }
-            Self::Headerless { .. } => {
-                "name columns by their numbers, for example --column time=1,open=2,high=3,low=4,\
-                 close=5, or the format, for example --format binance"
-            }
-            Self::Unclear { options, .. } => return Cow::Owned(options.clone()),
-            Self::Row { .. } => "correct the row, or name the delimiter",
+impl FileError {
+    /// The hint for a time that cannot be read or placed, `None` for every other error.
+    fn hint_on_time(&self) -> Option<&'static str> {
+        let hint = match self {
             Self::Time { .. } => {
                 "write times as 2020-01-02T14:30:00Z, 2020-01-02 or Unix seconds, or name their \
                  format, for example --dates '%d.%m.%Y %H:%M'"
@@ -323,9 +299,12 @@ impl Advice for FileError {
                 "say which with --repeated-hour earlier or later, or write the time with its \
                  offset from UTC, as in 2020-11-01T01:30:00-05:00"
             }
+
+            // A time that no clock of the zone shows was written by the clock of another place.
             Self::Skipped { .. } => {
                 "the times are those of another zone: name it, for example --zone UTC"
             }
+
             Self::Label { .. } => {
                 "write the date alone, or name the zone in which the time is midnight or the \
                  start of a session"
@@ -338,6 +317,42 @@ impl Advice for FileError {
                 "import the intraday bars of this market instead: its days are those of UTC; if \
                  these dates are days of UTC, leave the zone out"
             }
+            _ => return None,
+        };
+        Some(hint)
+    }
+
+    /// The hint for a file as a whole, for its columns and numbers, or for a request that does not
+    /// fit it.
+    fn hint_on_file(&self) -> &'static str {
+        match self {
+            Self::Open { .. } => "check the path, and that this user may read it",
+            Self::Unpack { .. } => "the file is damaged: fetch it again from where it came",
+            Self::Format { .. } => "give the file the ending of what it is, such as .csv",
+            Self::Foreign { advice, .. } => advice,
+            Self::Several { .. } => "unpack it, and give one of the files",
+            Self::Symbols { .. } => "ask for one of them, as the file spells it, with --symbol",
+            Self::NoParts { .. } => "give a file of bars, or a folder of .parquet files",
+            Self::Part { .. } => "write the parts with equal columns, or give one of them",
+            Self::Empty { .. } => "a file of bars needs at least one row with a time and prices",
+            Self::Parquet { .. } | Self::Arrow { .. } => {
+                "the file is damaged or of a form that is not known: write or fetch it again"
+            }
+
+            Self::Column { .. } => {
+                "name the column in the mapping, for example --column close=px_last"
+            }
+            Self::Headerless { .. } => {
+                "name columns by their numbers, for example --column time=1,open=2,high=3,low=4,\
+                 close=5, or the format, for example --format binance"
+            }
+            Self::Type { role, .. } if *role == "a time" => {
+                "write the column as a timestamp, or name another one with --column time=NAME"
+            }
+            Self::Type { .. } => {
+                "write the column as float64, or name another one, as in --column close=NAME"
+            }
+            Self::Row { .. } => "correct the row, or name the delimiter",
             Self::Number { .. } => {
                 "write a plain number, leave an unknown cell empty, or name the sign before the \
                  fraction, for example --decimal ,"
@@ -346,15 +361,22 @@ impl Advice for FileError {
             // The request does not fit the file.
             Self::Zone { .. } => "use a name of the tz database such as Europe/Berlin",
             Self::Timeframe { .. } => "ask for the timeframe of the file, or choose another file",
-            Self::Type { role, .. } if *role == "a time" => {
-                "write the column as a timestamp, or name another one with --column time=NAME"
-            }
-            Self::Type { .. } => {
-                "write the column as float64, or name another one, as in --column close=NAME"
-            }
-            Self::Parquet { .. } | Self::Arrow { .. } => {
-                "the file is damaged or of a form that is not known: write or fetch it again"
-            }
-        })
+            _ => "",
+        }
+    }
+}
+
+impl Advice for FileError {
+    fn code(&self) -> Code {
+        codes::DATA_INVALID_FILE
+    }
+
+    fn hint(&self) -> Cow<'static, str> {
+        // Only the rules that were unsure know which options would have made them sure.
+        if let Self::Unclear { options, .. } = self {
+            return Cow::Owned(options.clone());
+        }
+
+        Cow::Borrowed(self.hint_on_time().unwrap_or_else(|| self.hint_on_file()))
     }
 }

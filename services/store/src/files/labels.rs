@@ -135,6 +135,8 @@ impl Labels<'_> {
             LabelSide::Open => timeframe.label_of_first_day(day),
             LabelSide::Close => timeframe.label_of_last_day(day),
         };
+
+        // Files name a week or month by any of its days; only the nominal one needs no note.
         let nominal_day = match self.side {
             LabelSide::Open => time,
             LabelSide::Close => timeframe.nominal_end(time).plus_micros(-DAY),

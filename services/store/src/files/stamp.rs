@@ -139,6 +139,7 @@ impl Stamps {
 
     /// Takes `kind` into the column; a date among local times is its midnight.
     fn join(&mut self, kind: StampKind) -> bool {
+        // Programs that drop a time of day of 0 write midnight as a date alone.
         let joined = match (self.kind, kind) {
             (None, kind) => kind,
             (Some(StampKind::Date), StampKind::Local) => {
@@ -273,6 +274,7 @@ impl StampProblem {
     pub(super) fn at(self, place: Place, timeframe: Timeframe) -> FileError {
         let Place { file, line, text } = place;
 
+        // Two of these times are wrong only for their timeframe, which the error therefore names.
         match self {
             Self::Naive => FileError::Naive { file, line, text },
             Self::Repeated => FileError::Repeated { file, line, text },

@@ -130,6 +130,8 @@ impl Symbols {
             .filter(|(_, symbol)| is_name_of(symbol, instrument))
             .map(|(code, _)| code)
             .collect();
+
+        // Two names that fit, such as `BTC-USD` and `BTCUSD`, may be two series: nobody can choose.
         let [only] = fitting.as_slice() else {
             return Err(FileError::Symbols {
                 file: name.to_owned(),

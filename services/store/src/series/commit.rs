@@ -55,6 +55,8 @@ impl StoredSeries<'_> {
             bars: edit.bars.sorted(),
             ..edit
         };
+
+        // Checked before anything is written, so that a bad bar leaves no file behind.
         if let Some(unstorable) = find_unstorable(&edit.bars) {
             return Err(StoreError::Edit {
                 series: key.prefix(),
@@ -141,6 +143,7 @@ async fn merge_piece(
     };
     let merged = merge(stored, piece);
 
+    // What is stored already keeps its file, so that a repeated edit writes nothing.
     let file = if merged.new + merged.changed > 0 {
         Some(series.write_file(prefix, period, merged.bars).await?)
     } else {

@@ -76,6 +76,7 @@ impl Change for Removing {
         let mut taken = RawBars::default();
 
         for file in &base.files {
+            // Files outside of the range are shared with the revision before, not copied.
             if file.last < self.range.start.0 || file.first >= self.range.end.0 {
                 draft.manifest.files.push(file.clone());
                 continue;
@@ -127,6 +128,8 @@ impl Change for Restoring {
         let base = base.ok_or_else(|| StoreError::Missing { key: key.prefix() })?;
         let deleted = series.last_deletion(base).await?;
         let deleted = deleted.ok_or_else(|| StoreError::NothingDeleted { key: key.prefix() })?;
+
+        // The bars are in the revision before, as long as garbage collection has left it.
         let before = series.manifest(key, deleted.revision - 1).await?;
         let before = before.ok_or_else(|| StoreError::Collected {
             key: key.prefix(),

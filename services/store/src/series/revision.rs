@@ -41,6 +41,7 @@ pub(super) struct Draft {
 impl Draft {
     /// A revision that holds what `base` holds, but still no files.
     pub(super) fn after(base: Option<&SeriesManifest>, key: &SeriesKey, at: Utc) -> Self {
+        // By the nonce a writer knows its own manifest after a write that got no answer.
         let manifest = SeriesManifest {
             v: SeriesManifest::VERSION,
             series: key.prefix(),

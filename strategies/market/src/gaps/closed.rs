@@ -36,6 +36,7 @@ pub(super) fn closed_stretches(
         let local = calendar.local(closed.start)..calendar.local(closed.end);
         let is_shown = timeframe.is_intraday() || !whole_dates(&local).is_empty();
         if is_shown {
+            // The class is that of the whole closed time, however little of it lies in the range.
             closed_time.push(Stretch {
                 class: class_of(calendar, &local),
                 start: closed.start.max(range.start),

@@ -128,6 +128,7 @@ pub fn analyse_gaps(facts: &GapFacts<'_>) -> GapAnalysis {
                 present += 1;
                 runs.end();
             }
+            // Nobody can load a bar from before the history, whether it was asked for or not.
             _ if facts.head.is_some_and(|head| slot.close <= head) => {
                 runs.add_unavailable(GapClass::BeforeHistory, slot);
             }
@@ -137,6 +138,7 @@ pub fn analyse_gaps(facts: &GapFacts<'_>) -> GapAnalysis {
     }
     runs.end();
 
+    // Only a whole session without a bar hints at a closure; a part of one is lost data.
     let mut stretches = runs.ended;
     for gap in &mut stretches {
         if gap.class == GapClass::MissingData && holds_session(gap, facts.key, &sessions) {

@@ -31,7 +31,10 @@ pub enum GapPlace {
 impl GapPlace {
     /// The place of a stretch among stored labels, which ascend.
     pub fn of(stretch: &Stretch, stored: &[Utc]) -> Self {
-        let (Some(first), Some(last)) = (stored.first(), stored.last()) else {
+        let Some(first) = stored.first() else {
+            return Self::NothingStored;
+        };
+        let Some(last) = stored.last() else {
             return Self::NothingStored;
         };
 
@@ -116,6 +119,7 @@ fn describe_closure(closure: &CalendarException, calendar: &Calendar) -> String 
         }
     };
 
+    // A calendar may list its holidays as bare dates.
     match closure.name.as_str() {
         "" => text,
         name => format!("{text} ({name})"),
@@ -183,6 +187,7 @@ fn span_of(stretch: &Stretch, key: &SeriesKey, calendar: &Calendar) -> String {
         );
     }
 
+    // The end is exclusive: a bar that ends at midnight would name the date after its own.
     let last_instant = stretch.end.plus_micros(-1);
     let first = stretch.start.date();
     let last = match key.day_boundary {

@@ -74,10 +74,12 @@ impl InstrumentError {
             Self::Long { .. } | Self::Character { .. } => {
                 "symbols are up to 20 letters, digits, `.`, `-`, `_`, `&` or `/`"
             }
+
             Self::Class(_) => {
                 "use stk:, fund:, idx:, fx:, metal:, fut:, crypto: or perp:, or no prefix for \
                  shares and currency pairs"
             }
+
             Self::Pair(_) => "write the pair as BASE/QUOTE, such as EUR/USD or crypto:BTC/USD",
             Self::Stock(_) => {
                 "write a share as AAPL or BRK.B, a currency pair as EUR/USD, \
@@ -86,11 +88,13 @@ impl InstrumentError {
             Self::Future(_) => {
                 "write fut:ES for the continuous series, fut:ES:202612 for an expiry"
             }
+
             Self::Ambiguous { .. } => "write the one that is meant, with its prefix",
             Self::Unsupported { .. } => {
                 "bars are kept of shares, funds, indices, currencies, metals, futures and crypto; \
                  name the underlying instead, as in stk:AAPL"
             }
+
             Self::Token(_) => {
                 "keys look like fx-eur-usd or stk-aapl; list what is stored with `ktrdr data list`"
             }

@@ -77,6 +77,8 @@ fn check_characters(symbol: &str) -> Result<(), InstrumentError> {
 /// The symbol of something that is listed: `AAPL`, `BRK.B`, `7203.T`, `M&M.NS`. `BRK/B` is `BRK.B`.
 fn listed_name(symbol: &str) -> Result<String, InstrumentError> {
     let is_allowed = |c: char| c.is_ascii_alphanumeric() || "._-&".contains(c);
+
+    // Behind a slash one letter is a class of shares; anything longer is half of a pair.
     let name = match symbol.split_once('/') {
         Some((base, class)) if class.len() == 1 => format!("{base}.{class}"),
         _ => symbol.to_owned(),
@@ -116,6 +118,8 @@ fn halves(symbol: &str) -> Option<(&str, &str)> {
 /// `ES` of `ES` and `ES:CONTINUOUS`, `ES.202612` of `ES:202612`.
 fn future_name(symbol: &str) -> Result<String, InstrumentError> {
     let wrong = || InstrumentError::Future(symbol.to_owned());
+
+    // With a dot, too: the name that is kept must be read as itself again.
     let (root, expiry) = match symbol.split_once([':', '.']) {
         Some((root, "CONTINUOUS")) => (root, None),
         Some((root, expiry)) => (root, Some(expiry)),

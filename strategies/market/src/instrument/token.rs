@@ -23,6 +23,7 @@ pub(super) fn decode(token: &str) -> Option<String> {
     let mut name = String::with_capacity(token.len());
     let mut characters = token.chars();
 
+    // To guess at an unknown escape could name another instrument, with bars of its own.
     while let Some(character) = characters.next() {
         match character {
             '-' => name.push('.'),

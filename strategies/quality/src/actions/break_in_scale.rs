@@ -39,9 +39,13 @@ pub(crate) fn find_breaks(
     let mut noise = None;
 
     for index in 1..bars.len() {
-        let (Some(before), Some(bar)) = (bars.get(index - 1), bars.get(index)) else {
+        let Some(before) = bars.get(index - 1) else {
             continue;
         };
+        let Some(bar) = bars.get(index) else {
+            continue;
+        };
+
         // Nearly all bars end here.
         let is_wide = bar.open > WIDE * before.close || before.close > WIDE * bar.open;
         if !(is_wide && before.is_priced() && bar.is_priced()) {
@@ -80,8 +84,10 @@ fn close_moves(bars: &[Row]) -> Vec<f64> {
 /// Whether a log move is one of a split, and far beyond the usual ones.
 pub(crate) fn is_simple_ratio(jump: f64, noise: f64) -> bool {
     let tolerance = (TOLERANCE_MOVES * noise).clamp(0.01, TOLERANCE_MAX);
-    let is_near = |ratio: f64| (jump.abs() - ratio.ln()).abs() <= tolerance;
-    jump.abs() >= JUMP_MOVES * noise && RATIOS.into_iter().any(is_near)
+    jump.abs() >= JUMP_MOVES * noise
+        && RATIOS
+            .into_iter()
+            .any(|ratio| (jump.abs() - ratio.ln()).abs() <= tolerance)
 }
 
 /// Whether the bars after the jump stay where it led.

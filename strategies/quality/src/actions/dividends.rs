@@ -33,8 +33,9 @@ pub(crate) fn find_dividend_faults(days: &[Day], tolerance: f64) -> Vec<Fault> {
     let payments: Vec<Payment> = (1..days.len())
         .filter_map(|index| Payment::of(days, index))
         .collect();
-    let has_gain = |payment: &Payment| days.get(payment.index).is_some_and(|day| day.gain > 0.0);
-    let (with_gain, plain): (Vec<_>, Vec<_>) = payments.into_iter().partition(has_gain);
+    let (with_gain, plain): (Vec<_>, Vec<_>) = payments
+        .into_iter()
+        .partition(|payment| days.get(payment.index).is_some_and(|day| day.gain > 0.0));
 
     let mut faults = find_double_gains(days, &with_gain);
     let phantoms = find_phantoms(days, &plain);
@@ -42,6 +43,7 @@ pub(crate) fn find_dividend_faults(days: &[Day], tolerance: f64) -> Vec<Fault> {
         faults.extend(phantom_faults(days, *index, has_adjusted));
     }
 
+    // Phantoms go first: a dividend is also judged by its neighbours, which must have been paid.
     let real: Vec<Payment> = plain
         .into_iter()
         .filter(|payment| !phantoms.contains(&payment.index))
@@ -181,6 +183,7 @@ fn find_phantoms(days: &[Day], payments: &[Payment]) -> Vec<usize> {
     let time_of = |payment: &Payment| days.get(payment.index).map_or(0, |day| day.row.time.0);
     let pairs = || payments.iter().zip(payments.iter().skip(1));
 
+    // A fund that pays every week has near equal amounts within days, all of them real.
     let usual_distance = median_of(
         pairs()
             .map(|(first, second)| (time_of(second) - time_of(first)) as f64 / DAY_MICROS as f64),
@@ -224,6 +227,7 @@ fn phantom_faults(days: &[Day], index: usize, has_adjusted: bool) -> Vec<Fault> 
         remedy,
     };
 
+    // A vendor that did not adjust for the phantom gives a factor of 1, which changes nothing.
     let mut faults = vec![phantom(Remedy::ScaleDividend(0.0))];
     if has_adjusted && payment.applied.is_finite() {
         let factor = 1.0 / (1.0 - payment.applied);
@@ -265,9 +269,11 @@ fn find_double_gains(days: &[Day], payments: &[Payment]) -> Vec<Fault> {
         let Some(day) = days.get(payment.index) else {
             continue;
         };
+        // A gain above its dividend cannot be a part of it.
         if day.gain > payment.amount {
             continue;
         }
+
         let gain_share = day.gain / payment.close_before;
         let from_dividend = (payment.fall_of_close - payment.share()).abs();
         let from_sum = (payment.fall_of_close - payment.share() - gain_share).abs();

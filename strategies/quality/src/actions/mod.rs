@@ -82,6 +82,7 @@ pub(crate) fn days_of(rows: &Rows, actions: &Actions) -> Vec<Day> {
     let mut gain = 0.0;
     let mut split = 1.0;
 
+    // Splits of several dates without a price act one after the other, so they multiply.
     for row in rows.iter() {
         dividend += Actions::amount(&actions.dividends, row.row);
         gain += Actions::amount(&actions.capital_gains, row.row);
@@ -197,10 +198,9 @@ pub(crate) fn check_actions(
         draft.rows(check, Severity::High, &places, text);
     }
 
-    let is_of_scale = |fault: &&Fault| matches!(fault.check, Check::CurrencyUnit | Check::Split);
     let mut times: Vec<Utc> = faults
         .iter()
-        .filter(is_of_scale)
+        .filter(|fault| matches!(fault.check, Check::CurrencyUnit | Check::Split))
         .map(|fault| fault.at.1)
         .collect();
     times.sort();

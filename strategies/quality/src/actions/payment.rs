@@ -44,6 +44,8 @@ impl Payment {
 
         let fall_of = |at: usize| Some(fall_into(days, at)? / close_before);
         let fall = fall_of(index).unwrap_or(0.0);
+
+        // The bar after the ex-date may still fall for the dividend, so it is no other date.
         let around = index.saturating_sub(DATE_SIDE).max(1)..index + DATE_SIDE;
         let elsewhere = around.filter(|at| *at < index || *at > index + 1);
         let fall_elsewhere = elsewhere.filter_map(fall_of).fold(0.0, f64::max);

@@ -31,6 +31,8 @@ pub(crate) fn find_split_faults(days: &mut [Day]) -> Vec<Fault> {
     let mut bars: Vec<Row> = days.iter().map(|day| day.row).collect();
     let noise = usual_move(&moves_of(&bars, days));
     let mut faults = Vec::new();
+
+    // Oldest first: each split is compared with prices that the earlier ones have put right.
     for (index, day) in days.iter().enumerate() {
         let size = day.split.ln().abs();
         if size > 0.0 && size >= SIZE_MIN + NOISE_MULTIPLE * noise {
@@ -38,6 +40,7 @@ pub(crate) fn find_split_faults(days: &mut [Day]) -> Vec<Fault> {
         }
     }
 
+    // The adjusted close is made from the close, so it is off by the same factor.
     for (day, bar) in days.iter_mut().zip(bars) {
         day.adjusted *= bar.close / day.row.close;
         day.row = bar;
@@ -56,6 +59,8 @@ fn find_before(bars: &mut [Row], days: &[Day], index: usize, noise: f64, faults:
         tolerance: VALUE_TOLERANCE * size.abs(),
         scales_volume: true,
     };
+
+    // Two wrong prices of a bar move its median and could pass for a step of the whole scale.
     if size.abs() >= VALUE_RATIO.ln() {
         scale.find_values(bars.get_mut(..index).unwrap_or_default(), faults);
     }

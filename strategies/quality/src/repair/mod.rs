@@ -147,6 +147,7 @@ pub fn repair(
     method: Method,
     limits: RepairLimits,
 ) -> Repaired {
+    // The findings of this draft are dropped: a repair reports its changes instead.
     let mut draft = Draft::new(key, bars.len(), &options.rules);
     let rows = Rows::new(bars, &mut draft, options.now);
     let mut view = View::of(&rows, options.actions);
@@ -237,6 +238,7 @@ impl View {
         let empty = Actions::default();
         let actions = actions.unwrap_or(&empty);
 
+        // An absent cell is NaN and not 0, which would say that nothing was paid.
         let lines: Vec<Line> = rows
             .iter()
             .map(|row| Line {
@@ -264,6 +266,8 @@ impl View {
             changes,
             ..Repaired::default()
         };
+
+        // An absent column stays absent: filled up, it would say that there was no dividend.
         let has = |column: fn(&Actions) -> &Vec<f64>| {
             actions.is_some_and(|actions| !column(actions).is_empty())
         };
@@ -304,6 +308,8 @@ impl View {
             if is_kept.get(row.row).copied().unwrap_or(false) {
                 continue;
             }
+
+            // What had gone before the repair was repeated or impossible, whatever its method.
             let was_unique = is_unique.get(row.row).copied().unwrap_or(false);
             let method = if was_unique { method } else { Method::Drop };
             let line = Line::synthetic(row);
@@ -329,6 +335,8 @@ impl View {
             for field in FIELDS {
                 let new = line.value(field);
                 let old = old.map_or(f64::NAN, |old| old.value(field));
+
+                // By bits: the list holds every digit that differs, and NaN for NaN is no change.
                 let is_same = new.to_bits() == old.to_bits() || new.is_nan() && old.is_nan();
                 let is_made = line.is_synthetic && !BAR_FIELDS.contains(&field);
                 if !is_same && !is_made {

@@ -29,7 +29,9 @@ pub(super) fn rescale(
     // Only now: a low that is right already must not be moved to a close that is not.
     for fault in &faults {
         let index = lines.partition_point(|line| line.row.time < fault.at.1);
-        if let (Remedy::ScaleField(..), Some(line)) = (fault.remedy, lines.get_mut(index)) {
+        if matches!(fault.remedy, Remedy::ScaleField(..))
+            && let Some(line) = lines.get_mut(index)
+        {
             widen(&mut line.row);
         }
     }

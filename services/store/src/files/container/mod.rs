@@ -57,6 +57,7 @@ pub(super) fn open(name: &str, bytes: Bytes) -> Result<Contents, FileError> {
         notes: Vec::new(),
     };
 
+    // A zip file can be made to unpack into itself for ever, which the bound ends.
     for _ in 0..DEPTH_MAX {
         if let Some(kind) = kind_of(&contents.bytes) {
             contents.kind = kind;

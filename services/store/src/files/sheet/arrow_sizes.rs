@@ -90,6 +90,7 @@ fn message_at(bytes: &[u8], start: usize) -> Option<Message<'_>> {
 }
 
 fn check_batch(body: &[u8], batch: &RecordBatch<'_>) -> Result<(), String> {
+    // Buffers that are not packed are within the bytes of the file, and need no bound.
     if batch.compression().is_none() {
         return Ok(());
     }

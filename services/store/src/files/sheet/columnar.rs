@@ -104,7 +104,9 @@ impl<'a> Columnar<'a> {
             sheet,
         } = self;
         source.add_times(batch, positions.time, sheet)?;
-        if let (Some(symbols), Some(position)) = (&mut sheet.symbols, *symbol) {
+        if let Some(symbols) = &mut sheet.symbols
+            && let Some(position) = *symbol
+        {
             let column = source.column_at(batch, position)?;
             texts::add_symbols(column, symbols)
                 .ok_or_else(|| source.type_error(column, position, "the names of symbols"))?;
@@ -115,6 +117,7 @@ impl<'a> Columnar<'a> {
             source.add_numbers(batch, role, position, values)?;
         }
 
+        // Without a column the volume is unknown, which is something else than 0.
         match positions.volume {
             Some(position) => source.add_numbers(batch, "volume", position, &mut sheet.volume),
             None => {
@@ -170,6 +173,7 @@ impl Source<'_> {
         position: usize,
         values: &mut Vec<f64>,
     ) -> Result<(), FileError> {
+        // Counted before the cells are added: errors name a line of the file, not of the batch.
         let first_line = values.len() as u64 + 1;
         let column = self.column_at(batch, position)?;
 
@@ -190,6 +194,7 @@ impl Source<'_> {
         batch: &'b RecordBatch,
         position: usize,
     ) -> Result<&'b ArrayRef, FileError> {
+        // A batch holds only the columns that are read: positions in the file do not fit it.
         let place = self
             .read_positions
             .iter()

@@ -105,6 +105,7 @@ impl Sheet {
         };
         sheet.notes.splice(0..0, contents.notes);
 
+        // Refused for every format in one place: nobody else has to cope with a sheet of no rows.
         if sheet.stamps.is_empty() {
             return Err(FileError::Empty {
                 file: name.to_owned(),
@@ -129,6 +130,7 @@ impl Sheet {
             return Ok(());
         };
 
+        // Every column loses the same rows, so that one index still means one bar.
         self.stamps.keep(&rows);
         keep(&mut self.lines, &rows);
         keep(&mut self.volume, &rows);

@@ -18,6 +18,8 @@ pub(super) fn read(folder: &Path, mapping: &Mapping) -> Result<Sheet, FileError>
         file: name.clone(),
         source,
     })?;
+
+    // File systems list in any order, which would give one data set several orders of rows.
     parts.sort_unstable();
 
     let mut whole: Option<Sheet> = None;
@@ -49,6 +51,7 @@ fn collect_parts(folder: &Path, depth: usize, parts: &mut Vec<PathBuf>) -> io::R
 
         let path = entry.path();
         if path.is_dir() {
+            // The bound ends links that lead back into a folder above them.
             if depth > 0 {
                 collect_parts(&path, depth - 1, parts)?;
             }
@@ -72,6 +75,8 @@ fn append(whole: &mut Sheet, part: Sheet, path: &Path) -> Result<(), FileError> 
     whole
         .lines
         .extend(part.lines.iter().map(|line| line + rows_before));
+
+    // A sheet has one clock, which parts with and without a zone do not share.
     if !whole.stamps.append(&part.stamps) {
         return Err(FileError::Row {
             file: path.display().to_string(),
@@ -83,7 +88,9 @@ fn append(whole: &mut Sheet, part: Sheet, path: &Path) -> Result<(), FileError> 
         values.extend(more);
     }
     whole.volume.extend(part.volume);
-    if let (Some(symbols), Some(more)) = (&mut whole.symbols, &part.symbols) {
+    if let Some(symbols) = &mut whole.symbols
+        && let Some(more) = &part.symbols
+    {
         symbols.extend(more);
     }
     Ok(())

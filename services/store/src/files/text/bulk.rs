@@ -75,6 +75,7 @@ type RowCells<'t> = [&'t [u8]; SLOTS];
 
 impl<'a> RowReader<'a> {
     pub(super) fn new(file: &'a str, plan: &'a ReadPlan<'a>, filter: SymbolFilter<'a>) -> Self {
+        // Looked up once for all rows, so that a cell finds its place by its number alone.
         let mut slots = vec![NO_SLOT; plan.columns.len()];
         for (column, role) in plan.positions.roles() {
             if let Some(slot) = slots.get_mut(column) {
@@ -120,6 +121,8 @@ impl<'a> RowReader<'a> {
                     scope.spawn(move || self.read_part(part.text, line))
                 })
                 .collect();
+
+            // A thread that panics fails the reading of this file, not the whole process.
             let parts = workers.into_iter().map(|worker| {
                 worker.join().unwrap_or_else(|_| {
                     Err(Stop::Refused(
@@ -143,6 +146,8 @@ impl<'a> RowReader<'a> {
             let Stop::Refused(error) = stop else {
                 return Err(stop);
             };
+
+            // Odd rows are few: what they are is asked only where one could not be read.
             match self.judge_odd_row(row, rows) {
                 OddRow::Blank => {}
                 OddRow::Header => part.repeated_headers += 1,
@@ -186,6 +191,7 @@ impl<'a> RowReader<'a> {
             f64::NAN
         };
 
+        // The last check comes before the columns grow: a refused row leaves none of them longer.
         if !part.stamps.push(stamp) {
             return Err(Stop::Refused(self.mixed_times(row, time)));
         }
@@ -215,6 +221,7 @@ impl<'a> RowReader<'a> {
                         *place = cell;
                     }
                 }
+                // Many programs end each row with a delimiter, and so with an empty cell too many.
                 None => extra |= !clean(cell).is_empty(),
             }
             count += 1;
@@ -252,6 +259,8 @@ impl<'a> RowReader<'a> {
         let Some(TimeCell { stamp, zone }) = read_time(time, &self.plan.times) else {
             return Err(Stop::Refused(self.time_error(row.line, time)));
         };
+
+        // A row without the zone of the others would quietly be read by another clock.
         if let Some(zone) = zone {
             self.check_zone(row, zone)?;
         } else if self.plan.written_zone.is_some() && stamp.kind != StampKind::Instant {
@@ -342,6 +351,7 @@ impl<'a> RowReader<'a> {
             return OddRow::Header;
         }
 
+        // Text in the middle of a table is damage; only at its end it can be a remark.
         let mut last_rows = std::iter::once(row).chain(behind).take(FOOTER_ROWS_MAX + 1);
         let count = last_rows.clone().count();
         let is_end = count <= FOOTER_ROWS_MAX && last_rows.all(|row| self.is_text(row));
@@ -364,6 +374,7 @@ impl<'a> RowReader<'a> {
                 Some(Role::Open | Role::High | Role::Low | Role::Close) => {
                     has_digit && read_number(cell, self.plan.numbers).is_some()
                 }
+                // Other columns prove nothing: a footer may hold the number of rows or a total.
                 _ => false,
             };
         }
@@ -408,6 +419,7 @@ fn split_at_lines(text: &[u8], count: usize) -> Vec<PartText<'_>> {
     let mut line = 0;
 
     for parts_left in (2..=count).rev() {
+        // A cut inside of a row would break it in two, so that a part ends at the next line end.
         let middle = rest.len() / parts_left;
         let end = rest
             .get(middle..)
@@ -429,6 +441,7 @@ fn join(file: &str, parts: Vec<Result<Part, Stop>>) -> Result<Part, Stop> {
     let mut parts = parts.into_iter();
     let mut whole = parts.next().unwrap_or_else(|| Ok(Part::default()))?;
 
+    // In file order: with any number of threads, the first error of the file is reported.
     for part in parts {
         let part = part?;
         if !whole.append(&part) {

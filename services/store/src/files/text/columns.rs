@@ -111,6 +111,7 @@ impl HeaderNames {
             }
         };
 
+        // A name without a role keeps a column from being taken; messages show the written one.
         for (plain, symbol) in self.plain.iter_mut().zip(symbols) {
             if !symbol.is_empty() && symbol != chosen {
                 plain.clear();
@@ -153,6 +154,7 @@ fn symbols_above(first: &SampleRow<'_>, others: &[SampleRow<'_>]) -> Vec<String>
     });
     let mut symbols: Vec<String> = pairs.collect();
 
+    // yfinance writes the symbols in a row of their own, below the names of the columns.
     for row in others {
         let mut cells = row
             .cells
@@ -271,6 +273,7 @@ impl<'a> ColumnFinder<'a> {
         };
         let file = self.file.to_owned();
 
+        // Without a header there are no names to offer: people have to count columns.
         match self.frame.header.first() {
             Some(header) => FileError::Column {
                 file,
@@ -343,6 +346,8 @@ impl<'a> ColumnFinder<'a> {
             .cells(date)
             .next()
             .is_some_and(|cell| self.is_date(cell));
+
+        // Without names only the neighbour of the date is taken: others may hold times of anything.
         let mut candidates = if self.frame.header.is_empty() {
             vec![date + 1]
         } else {

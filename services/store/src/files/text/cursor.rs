@@ -97,6 +97,7 @@ impl<'a> Cursor<'a> {
             return 0;
         }
 
+        // Only from here on: without digits the sign may belong to what follows the time.
         *self = ahead;
         let mut unit = SECOND;
         let mut micros = 0;

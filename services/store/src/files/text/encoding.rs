@@ -32,6 +32,7 @@ pub(super) fn decode(bytes: &[u8]) -> Decoded<'_> {
     let (text, encoding) = match bytes {
         [0xff, 0xfe, rest @ ..] => (utf16(rest, u16::from_le_bytes), Encoding::Utf16),
         [0xfe, 0xff, rest @ ..] => (utf16(rest, u16::from_be_bytes), Encoding::Utf16),
+        // UTF-16 without a mark: digits and Latin letters have a zero in every other byte.
         [first, 0, _, 0, ..] if *first != 0 => (utf16(bytes, u16::from_le_bytes), Encoding::Utf16),
         [0, first, 0, _, ..] if *first != 0 => (utf16(bytes, u16::from_be_bytes), Encoding::Utf16),
         _ => {

@@ -55,6 +55,8 @@ fn calendar_digits(number: i64, length: usize) -> Option<Stamp> {
     };
     let date = number / day_divisor;
     let year = date / 10_000;
+
+    // In other years the digits are rather a Unix time of the same length.
     if !YEARS.contains(&year) {
         return None;
     }

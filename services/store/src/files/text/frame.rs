@@ -273,6 +273,7 @@ fn score_of(text: &[u8], dialect: Dialect) -> Score {
         .collect();
     counts.sort_unstable();
 
+    // Text above and below a table has other counts, so that the commonest one decides.
     let runs = counts.chunk_by(|one, other| one == other);
     let longest = runs.max_by_key(|run| (run.first() >= Some(&CELLS_MIN), run.len()));
     let cells = longest.and_then(|run| run.first()).copied().unwrap_or(0);

@@ -7,6 +7,7 @@ use super::time::{SECOND, clock_of};
 /// Reads `2024-01-02`, `2024-01-02 09:30`, `2024-01-02T09:30:00.123Z`, `2024-01-02 09:30:00-05:00`
 /// and the same with `.` or `/` in the date; `None` for every other form.
 pub(super) fn read_iso(cell: &[u8]) -> Option<Stamp> {
+    // By far the commonest form, and every row has one: a pattern of bytes needs no cursor.
     let [y1, y2, y3, y4, first, m1, m2, second, d1, d2, rest @ ..] = cell else {
         return None;
     };
@@ -52,6 +53,7 @@ fn with_offset(micros: i64, rest: &[u8]) -> Option<Stamp> {
         [sign, h1, h2, b':', n1, n2] | [sign, h1, h2, n1, n2] => {
             signed(*sign, two(*h1, *h2)? * 60 + two(*n1, *n2)?)?
         }
+        // PostgreSQL leaves the minutes out where they are 0.
         [sign, h1, h2] => signed(*sign, two(*h1, *h2)? * 60)?,
         _ => return None,
     };

@@ -67,6 +67,7 @@ pub(super) fn read(
         Err(Stop::OtherSymbol) => return read_one_symbol(file, &plan, instrument),
     };
 
+    // The only symbol is read whatever its name, as vendors differ; people should see which.
     let only_symbol = plan.first_symbol.as_deref().map(String::from_utf8_lossy);
     let symbol = only_symbol.map(|symbol| symbol.into_owned());
     let symbol = symbol.or_else(|| plan.header_symbol.clone());
@@ -100,6 +101,7 @@ fn read_one_symbol(
         return Err(several(file, &column, &symbols, instrument));
     };
 
+    // A second pass over the text, for which files of one symbol never pay.
     let filter = SymbolFilter::Only(symbol.as_bytes());
     let part = match RowReader::new(file, plan, filter).read() {
         Ok(part) => part,
@@ -132,6 +134,8 @@ fn symbols_of(plan: &ReadPlan<'_>) -> BTreeSet<String> {
         let cell = CellsOf::new(row.bytes, plan.dialect).nth(column);
         let cell = clean(cell.unwrap_or_default());
         let text = String::from_utf8_lossy(cell);
+
+        // Looked up before it is copied: a file has millions of rows and few symbols.
         if !text.is_empty() && !symbols.contains(text.as_ref()) {
             symbols.insert(text.into_owned());
         }
@@ -141,6 +145,7 @@ fn symbols_of(plan: &ReadPlan<'_>) -> BTreeSet<String> {
 
 /// The sheet of the rows that were read, with what is to be said about them.
 fn finish(plan: &ReadPlan<'_>, part: Part, mut notes: Vec<String>) -> Sheet {
+    // What was passed over has to be seen, or half a file would look like a whole one.
     if let Some((line, text)) = &part.footer {
         notes.push(format!(
             "the table ends at line {line}, which reads `{text}`"

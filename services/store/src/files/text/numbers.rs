@@ -98,6 +98,7 @@ struct Magnitude<'a> {
 impl<'a> Magnitude<'a> {
     /// `395.86M` is 395.86e6; the letter stands behind a digit.
     fn of(text: &'a str) -> Self {
+        // In prices and volumes a small `m` is a million, too: nobody writes thousandths like that.
         let endings = [
             ("bn", "e9"),
             ("K", "e3"),
@@ -167,6 +168,7 @@ impl PlainDigits {
         let first = groups.next()?;
         self.push_digits(first)?;
 
+        // India writes 12,34,567: groups of two digits, and a last one of three.
         let mut last_length = 3;
         for group in groups {
             if first.is_empty() || !matches!(group.len(), 2 | 3) {

@@ -223,6 +223,8 @@ fn describe_frame(
             "by its column names"
         };
         choices.push(Choice::new("format", preset.name, reason));
+
+        // A clock that the user named is no choice of this program.
         if let Some(zone) = preset.zone.filter(|_| mapping.zone.is_none()) {
             choices.push(Choice::new("zone", zone, "the clock of that format"));
         }
@@ -257,6 +259,7 @@ fn describe_columns(header: &HeaderNames, positions: &Positions) -> Vec<Choice> 
         ));
     }
 
+    // Bars without volume look complete, until a strategy needs it.
     if positions.volume.is_none() && !header.names.is_empty() {
         let reason = "no column has a usual name for it; name one with --column volume=NAME";
         choices.push(Choice::new("volume", "none", reason));

@@ -86,6 +86,7 @@ impl<'a> Iterator for Rows<'a> {
                 1
             };
 
+            // Tabs alone may be a row of empty cells rather than a blank line.
             let bytes = row.strip_suffix(b"\r").unwrap_or(row);
             if !bytes.iter().all(u8::is_ascii_whitespace) || bytes.contains(&b'\t') {
                 return Some(Row { bytes, line });
@@ -163,6 +164,7 @@ fn end_of_cell(row: &[u8], delimiter: u8) -> Option<usize> {
 /// spreadsheet from changing it.
 #[inline]
 pub(super) fn clean(cell: &[u8]) -> &[u8] {
+    // Nearly every cell is a bare number, and has nothing around it.
     if let [first, .., last] = cell
         && first.is_ascii_digit()
         && last.is_ascii_digit()

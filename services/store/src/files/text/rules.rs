@@ -43,6 +43,7 @@ pub(super) fn stated_times(file: &str, mapping: &Mapping) -> Result<TimeRules, F
         return Ok(times);
     };
 
+    // Without a `%` it can only be a misspelt order, which must not pass for a format.
     match text.to_ascii_lowercase().as_str() {
         "dmy" => times.order = Some(DateOrder::Dmy),
         "mdy" => times.order = Some(DateOrder::Mdy),
@@ -84,6 +85,7 @@ pub(super) fn complete_times(
         .filter_map(|row| row.cells.get(column.position))
         .find_map(|cell| unit_of(cell));
 
+    // A proof may take the whole file, and is only looked for where a date needs it.
     let needs_order = times.order.is_none() && times.format.is_none();
     if !needs_order || first.is_none_or(|cell| unordered_date(cell).is_none()) {
         return Ok(None);
@@ -135,6 +137,8 @@ fn two_readings(file: &str, first: Option<(u64, &[u8], ThreeNumbers)>) -> FileEr
             file: file.to_owned(),
         };
     };
+
+    // The dates themselves show what is at stake better than the names of orders.
     let orders = [DateOrder::Dmy, DateOrder::Mdy, DateOrder::Ymd];
     let readings: Vec<String> = orders
         .into_iter()
@@ -187,6 +191,7 @@ pub(super) fn numbers(
         choices.push(Choice::new("decimal", ",", reason));
     }
 
+    // Prices with decimal places have been divided already, whatever the format says.
     let divisor = preset.map_or(1.0, |preset| preset.price_divisor);
     if divisor != 1.0 && prices_are_whole(frame, positions) {
         rules.price_divisor = divisor;
@@ -209,6 +214,8 @@ fn find_decimal(file: &str, frame: &Frame<'_>, positions: &Positions) -> Result<
             evidence.add(cell);
         }
     }
+
+    // The sample showed nothing; the whole text is read only where a comma can matter.
     if !evidence.point && !evidence.comma && cells_may_have_commas(frame) {
         add_whole_file(&mut evidence, frame, positions);
     }
@@ -241,6 +248,7 @@ fn add_whole_file(evidence: &mut DecimalEvidence, frame: &Frame<'_>, positions: 
 }
 
 fn unclear_decimal(file: &str, frame: &Frame<'_>, positions: &Positions) -> FileError {
+    // A cell of the user's own file makes the question concrete.
     let mut columns = positions.prices.into_iter().chain(positions.volume);
     let first = columns.find_map(|position| {
         let column = Column {
@@ -307,6 +315,7 @@ pub(super) fn check_order_of_prices(
         return Ok(());
     }
 
+    // Vendors have single bad bars: up to a tenth of the sample may contradict the order.
     let rows = || frame.data.iter().map(|row| RowForm::of(row, positions));
     let rows_in_order = rows().filter(|row| row.is_in_order).count();
     if rows_in_order * 10 < frame.data.len() * 9 {
@@ -375,6 +384,7 @@ fn is_lean_time(cell: &[u8]) -> bool {
 
 /// True for the name of a zone that means one clock: `US/Eastern`, `EST5EDT`, but not `EST`.
 pub(super) fn is_zone_name(name: &str) -> bool {
+    // Abbreviations stay out: `IST` is the clock of India, of Israel and of Ireland.
     let single_words = [
         "EST5EDT",
         "CST6CDT",

@@ -29,6 +29,8 @@ pub(super) fn several<'a>(
     instrument: Option<&Instrument>,
 ) -> FileError {
     let symbols: Vec<&str> = symbols.into_iter().map(String::as_str).collect();
+
+    // The list is cut: an exchange has thousands of symbols, and an error is one line.
     let first_symbols: Vec<&str> = symbols.iter().take(SYMBOLS_MAX).copied().collect();
     let more = if symbols.len() > SYMBOLS_MAX {
         ", …"

@@ -159,6 +159,8 @@ fn read_by_format(cell: &[u8], format: &str) -> Option<Stamp> {
 
     let date = parts.to_date().ok()?;
     let midnight = market::Utc::midnight(date).0;
+
+    // A format without hours reads days of a market, not midnights of some clock.
     if parts.hour().is_none() {
         return Some(Stamp::date(midnight.div_euclid(DAY)));
     }
@@ -204,6 +206,8 @@ fn read_unix_date(mut cursor: Cursor<'_>) -> Option<TimeCell<'_>> {
     if !cursor.is_at_end() {
         return None;
     }
+
+    // Only UTC is one clock for certain; any other word goes along to be judged by the plan.
     let micros = days_of(year.value, month, day.value)? * DAY + time;
     if is_utc(zone) {
         return Some(TimeCell::plain(Stamp::instant(micros)));
@@ -240,6 +244,7 @@ fn read_date(cursor: &mut Cursor<'_>) -> Option<RawDate> {
     }
     let first = cursor.digits()?;
 
+    // A year in front has four digits, so that the length decides between the forms.
     match first.length {
         8 => {
             let year = first.value / 10_000;
@@ -451,6 +456,8 @@ fn read_offset(mut cursor: Cursor<'_>, micros: i64) -> Option<TimeCell<'_>> {
         3 | 4 => digits.value / 100 * 60 + digits.value % 100,
         _ => return None,
     };
+
+    // Java writes the zone behind the offset, as in `-05:00[America/New_York]`.
     let is_closed = match cursor.rest() {
         b"" => true,
         b"Z" | b"z" => hours_and_minutes == 0,

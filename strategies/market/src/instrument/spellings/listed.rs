@@ -58,6 +58,7 @@ pub(super) fn shared_suffix(text: &str) -> Option<Outcome> {
         "F" if venue_of(name).is_some() => {
             candidates([(AssetClass::Future, name), (AssetClass::Stock, text)])
         }
+        // Which expiry is meant nobody can know; one of them shows how it is written.
         "FUT" if venue_of(name).is_some() => candidates([
             (AssetClass::Future, name),
             (AssetClass::Future, &format!("{name}:202612")),

@@ -115,6 +115,7 @@ pub(super) fn commodity(text: &str) -> Option<Outcome> {
     .flatten();
     let entry = names.find_map(|name| COMMODITIES.iter().find(|good| good.0 == name))?;
 
+    // The word may be the good, its future or a company; a good that is a future comes twice.
     let (name, class, first, future) = entry;
     let mut instruments: Vec<Instrument> = [
         (*class, *first),
@@ -158,6 +159,7 @@ pub(super) fn separated(text: &str) -> Option<Outcome> {
 /// `BTCUSDT`, `BTCFDUSD`, `ETHBTC`, `BTCUSD`; brokers append an ending, and with an `M` it may be a
 /// perpetual of KuCoin.
 pub(super) fn joined(text: &str) -> Option<Outcome> {
+    // Uncut first: what looks like the ending of a broker may belong to the quote.
     if is_alphanumeric(text)
         && let Some(outcome) = joined_pair(text, text)
     {

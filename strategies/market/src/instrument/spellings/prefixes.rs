@@ -161,7 +161,9 @@ const BROKERS: [&str; 17] = [
 pub(super) fn class(text: &str) -> Option<Outcome> {
     let (prefix, symbol) = text.split_once(':')?;
     let class = AssetClass::from_prefix(prefix).ok()?;
-    if let (AssetClass::Future, Some(contract)) = (class, contracts::expiry(symbol)) {
+    if class == AssetClass::Future
+        && let Some(contract) = contracts::expiry(symbol)
+    {
         return Some(contract);
     }
 
@@ -212,6 +214,8 @@ fn read_as(lists: Lists, symbol: &str) -> Option<Outcome> {
         Lists::Shares(suffix) => Some(share(symbol, suffix)),
         Lists::SharesOf(suffixes) => Some(share_of_one(symbol, suffixes)),
         Lists::Indices => certainly(AssetClass::Index, symbol),
+
+        // The class is certain here, so a symbol without a form of its own is taken as it is.
         Lists::Futures => contracts::continuous(symbol)
             .or_else(|| contracts::expiry(symbol))
             .or_else(|| certainly(AssetClass::Future, symbol)),
@@ -221,6 +225,7 @@ fn read_as(lists: Lists, symbol: &str) -> Option<Outcome> {
         Lists::Crypto => contracts::perpetual(symbol)
             .or_else(|| contracts::dated_crypto(symbol))
             .or_else(|| certainly(AssetClass::Crypto, symbol)),
+
         Lists::Anything => outcome_of(symbol).map(|(_, outcome)| outcome),
         Lists::Options => Some(contracts::refuse_option(symbol)),
     }

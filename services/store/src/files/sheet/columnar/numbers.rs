@@ -74,6 +74,8 @@ fn add_decimals(values: &mut Vec<f64>, column: &ArrayRef) {
         DataType::Decimal128(_, scale) => {
             add_cells::<Decimal128Type>(values, column, |cell| decimal(cell, scale))
         }
+
+        // Hardly any number needs more than 128 bits, so that the slow way over text is rare.
         DataType::Decimal256(_, scale) => {
             add_cells::<Decimal256Type>(values, column, |cell| match cell.to_i128() {
                 Some(small) => decimal(small, scale),
