@@ -423,7 +423,7 @@ impl<P: Provider, R: StepReporter> SeriesFetch<'_, P, R> {
             return GapAnalysis::default();
         };
 
-        // Counted anew: bars and ledger now hold what the plan could only ask for.
+        // Counted again: bars and ledger now hold what the plan could only ask for.
         let facts = self.facts(state, coverage);
         let slots = completed(&facts, range.clone());
         let known_empty = holding_ranges(state.ledger(), self.settings, self.now);
