@@ -26,6 +26,16 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 
+MEASURE = """
+import os, subprocess, sys, time
+start = time.perf_counter()
+child = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)
+_, status, usage = os.wait4(child.pid, 0)
+print(time.perf_counter() - start, usage.ru_maxrss)
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+
+
 def random_walk(rows, path):
     import random
 
@@ -74,14 +84,12 @@ def timed(work):
 
 def run(command, folder):
     """Seconds and peak memory in MB of a command."""
-    start = time.perf_counter()
-    child = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    error = child.stderr.read().decode()
-    _, status, usage = os.wait4(child.pid, 0)
-    elapsed = time.perf_counter() - start
-    if status != 0:
-        sys.exit(f"{' '.join(command)}: {error}")
-    return elapsed, usage.ru_maxrss / 1024
+    # A child begins with the pages of its parent, which is large here: the command is the child of a small process.
+    measured = subprocess.run([sys.executable, "-c", MEASURE, *command], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    if measured.returncode != 0:
+        sys.exit(f"{' '.join(command)}: {measured.stderr}")
+    elapsed, kilobytes = measured.stdout.split()
+    return float(elapsed), int(kilobytes) / 1024
 
 
 def read_in_python(library, file):
