@@ -90,6 +90,14 @@ fn a_series_of_another_calendar_comes_back_by_its_hint() {
 }
 
 #[test]
+fn what_was_never_stored_cannot_come_back() {
+    let folder = folder_with_bars();
+    let refused = run(folder.path(), "data undelete GBPUSD -t 1h");
+    assert_eq!(refused.exit, Some(4), "{}", refused.err);
+    assert!(refused.err.contains("no bars of GBPUSD"), "{}", refused.err);
+}
+
+#[test]
 fn garbage_is_shown_first_and_deleted_with_yes() {
     let folder = folder_with_bars();
     run(folder.path(), "data delete EURUSD -t 1h --yes");

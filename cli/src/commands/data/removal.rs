@@ -4,13 +4,15 @@ use clap::Args;
 use market::Utc;
 use schemas::manifests::Deletion;
 use serde_json::json;
-use store::{SeriesSnapshot, Store};
+use store::{SeriesSnapshot, Store, StoreError};
 
 use super::stored::{SeriesArgs, find_series};
 use crate::arguments::RangeArgs;
 use crate::console::{Exit, Failure, count_of, now};
 use crate::context::Context;
-use crate::inputs::stored_series::{GRACE_DAYS, open_store, series_key, with_calendar};
+use crate::inputs::stored_series::{
+    GRACE_DAYS, no_stored_bars, open_store, series_key, with_calendar,
+};
 
 /// `ktrdr data delete`.
 #[derive(Clone, Debug, Args)]
@@ -130,7 +132,12 @@ pub(super) async fn undelete(args: &SeriesArgs, context: &Context) -> Result<Exi
     let store = open_store(context).await?;
     let key = series_key(&args.provider, &args.symbol, args.timeframe)?;
     let key = with_calendar(key, args.calendar.as_deref())?;
-    let outcome = store.series().undelete(&key, now()).await?;
+    let outcome = match store.series().undelete(&key, now()).await {
+        Err(StoreError::Missing { key: missing }) if missing == key.prefix() => {
+            return Err(no_stored_bars(&args.symbol, args.timeframe));
+        }
+        outcome => outcome?,
+    };
     let revision = outcome.snapshot.manifest.revision;
 
     context.output.json(&json!({
