@@ -1,9 +1,12 @@
 //! Which bars a command asks a provider for: the part of a series, and every symbol in every
 //! timeframe.
 
-use clap::ValueEnum;
+use clap::{Args, ValueEnum};
+use jiff::Timestamp;
 use market::{Instrument, Timeframe};
 use schemas::commands::{FetchMode, SeriesRequest};
+
+use super::values::{parse_end, parse_instant, parse_instrument, parse_timeframe};
 
 /// Longest list of symbols or timeframes in a label, in characters.
 const LABEL_CHARS_MAX: usize = 60;
@@ -20,6 +23,42 @@ pub(crate) enum FetchModeArg {
     Backfill,
     /// Every missing bar: before, between and after the stored ones
     Full,
+}
+
+/// The bars that a command fetches, or plans to fetch.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct FetchArgs {
+    /// Symbols, as in EURUSD AAPL crypto:BTC/USD
+    #[arg(required = true, value_parser = parse_instrument)]
+    pub(crate) symbols: Vec<Instrument>,
+    /// Length of a bar: minutes, hours, days, weeks or a month, as in 5m, 4h, 1d, 1w, 1mo
+    #[arg(
+        long,
+        short,
+        default_value = "1d",
+        value_delimiter = ',',
+        value_parser = parse_timeframe
+    )]
+    pub(crate) timeframe: Vec<Timeframe>,
+    /// Part of the series to fetch
+    #[arg(long, short, value_enum, default_value_t)]
+    pub(crate) mode: FetchModeArg,
+    /// Start instead of that of the mode: a date or an instant, included
+    #[arg(long, value_name = "WHEN", value_parser = parse_instant)]
+    pub(crate) start: Option<Timestamp>,
+    /// End instead of that of the mode: a date, included, or an instant, excluded
+    #[arg(long, value_name = "WHEN", value_parser = parse_end)]
+    pub(crate) end: Option<Timestamp>,
+    /// Provider to ask
+    #[arg(long, default_value = "file")]
+    pub(crate) provider: String,
+    /// Calendar by which the symbols trade, if not that of their exchange; see `ktrdr calendars
+    /// list`
+    #[arg(long, value_name = "NAME")]
+    pub(crate) calendar: Option<String>,
+    /// Fetch stored bars again; newer values replace stored ones
+    #[arg(long)]
+    pub(crate) refetch: bool,
 }
 
 impl From<FetchModeArg> for FetchMode {

@@ -9,7 +9,7 @@ mod run;
 mod text;
 pub(crate) mod values;
 
-pub(crate) use fetch::{FetchModeArg, join_names, series_requests};
+pub(crate) use fetch::{FetchArgs, FetchModeArg, join_names, series_requests};
 pub(crate) use global::{Color, GlobalArgs};
 pub(crate) use out_file::OutFile;
 pub(crate) use range::RangeArgs;

@@ -1,6 +1,7 @@
 //! `ktrdr store gc`: deletes what nothing in the object store needs any more.
 
 use clap::{Args, Subcommand};
+use schemas::names::MICROS_PER_DAY;
 use serde_json::json;
 use store::{Garbage, GarbageKind};
 
@@ -9,9 +10,6 @@ use crate::context::Context;
 use crate::inputs::stored_series::{GRACE_DAYS, open_store};
 
 const HEADS: [&str; 3] = ["WHAT", "OBJECTS", "BYTES"];
-
-/// Microseconds of a day.
-const DAY_MICROS: i64 = schemas::names::MICROS_PER_DAY;
 
 /// `ktrdr store`.
 #[derive(Debug, Args)]
@@ -54,7 +52,7 @@ pub(crate) async fn run(args: &StoreArgs, context: &Context) -> Result<Exit, Fai
 async fn collect_garbage(args: &GcArgs, context: &Context) -> Result<Exit, Failure> {
     // Younger objects stay: a deletion can be undone, and a write may be under way.
     let store = open_store(context).await?;
-    let before = now().plus_micros(-DAY_MICROS * i64::from(args.days));
+    let before = now().plus_micros(-MICROS_PER_DAY * i64::from(args.days));
     let garbage = store.find_garbage(before).await?;
     if args.yes {
         store.delete_garbage(&garbage).await?;

@@ -14,13 +14,14 @@ use market::{
 };
 use schemas::commands::FetchMode;
 use schemas::manifests::EmptyInterval;
+use schemas::names::MICROS_PER_DAY;
 
 use crate::gap_settings::GapSettings;
 use crate::ledger::holding_ranges;
 use crate::segments::{cut, length, request_ranges};
 
 /// Microseconds of a day.
-const DAY: i64 = 86_400_000_000;
+const DAY: i64 = MICROS_PER_DAY;
 
 /// Time after its close in which a daily or weekly bar may still change.
 const CLOSING_CHANGES: i64 = 1_800_000_000;

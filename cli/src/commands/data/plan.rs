@@ -8,7 +8,6 @@ use clap::Args;
 use fetcher::FetcherSettings;
 use fetcher::plan::{FetchPlan, FetchWish, SeriesFacts, plan};
 use fetcher::provider::{Provider, ProviderError};
-use jiff::Timestamp;
 use market::{Calendar, Instrument, SeriesKey, Timeframe, Utc};
 use schemas::codes;
 use schemas::commands::FetchMode;
@@ -17,8 +16,7 @@ use schemas::manifests::EmptyInterval;
 use serde_json::{Value, json};
 use store::{ALL_TIME, Store};
 
-use crate::arguments::FetchModeArg;
-use crate::arguments::values::{parse_end, parse_instant, parse_instrument, parse_timeframe};
+use crate::arguments::FetchArgs;
 use crate::console::durations::rough;
 use crate::console::{Exit, Failure, count_of, now};
 use crate::context::Context;
@@ -29,37 +27,9 @@ const SEGMENT_HEADS: [&str; 5] = ["SYMBOL", "TIMEFRAME", "FROM", "TO", "MISSING 
 /// `ktrdr data plan`.
 #[derive(Clone, Debug, Args)]
 pub(super) struct PlanArgs {
-    /// Symbols, as in EURUSD AAPL crypto:BTC/USD
-    #[arg(required = true, value_parser = parse_instrument)]
-    symbols: Vec<Instrument>,
-    /// Length of a bar, as in 1h
-    #[arg(
-        long,
-        short,
-        default_value = "1d",
-        value_delimiter = ',',
-        value_parser = parse_timeframe
-    )]
-    timeframe: Vec<Timeframe>,
-    /// Part of the series to fetch
-    #[arg(long, short, value_enum, default_value_t)]
-    mode: FetchModeArg,
-    /// Start instead of that of the mode: a date or an instant, included
-    #[arg(long, value_name = "WHEN", value_parser = parse_instant)]
-    start: Option<Timestamp>,
-    /// End instead of that of the mode: a date, included, or an instant, excluded
-    #[arg(long, value_name = "WHEN", value_parser = parse_end)]
-    end: Option<Timestamp>,
-    /// Provider to ask
-    #[arg(long, default_value = "file")]
-    provider: String,
-    /// Calendar by which the symbols trade, if not that of their exchange; see `ktrdr calendars
-    /// list`
-    #[arg(long, value_name = "NAME")]
-    calendar: Option<String>,
-    /// Plan to fetch stored bars again
-    #[arg(long)]
-    refetch: bool,
+    /// What a load would fetch.
+    #[command(flatten)]
+    fetch: FetchArgs,
 }
 
 /// The plan of one series.
@@ -78,8 +48,8 @@ pub(super) async fn run(args: &PlanArgs, context: &Context) -> Result<Exit, Fail
 
     // All plans are made before one is shown: an error must not follow half a table.
     let mut plans = Vec::new();
-    for symbol in &args.symbols {
-        for timeframe in &args.timeframe {
+    for symbol in &args.fetch.symbols {
+        for timeframe in &args.fetch.timeframe {
             plans.push(plan_series(args, symbol, *timeframe, &settings, &store).await?);
         }
     }
@@ -117,13 +87,15 @@ async fn plan_series(
     settings: &FetcherSettings,
     store: &Store,
 ) -> Result<SeriesPlan, Failure> {
-    let provider = settings.open_provider(&args.provider).map_err(failure_of)?;
+    let provider = settings
+        .open_provider(&args.fetch.provider)
+        .map_err(failure_of)?;
     let key = provider
         .series(symbol.clone(), timeframe)
         .map_err(|error| {
             Failure::of(Exit::Usage, codes::DATA_SERIES_KEY, &error).with_hint(error.hint())
         })?;
-    let key = with_calendar(key, args.calendar.as_deref())?;
+    let key = with_calendar(key, args.fetch.calendar.as_deref())?;
     let coverage = provider.coverage(&key).await.map_err(failure_of)?;
 
     // A load looks at the same facts, or the plan would promise other requests than it makes.
@@ -171,10 +143,10 @@ async fn read_stored(
 impl PlanArgs {
     fn wish(&self) -> FetchWish {
         FetchWish {
-            mode: FetchMode::from(self.mode),
-            start: self.start.map(Utc::from_timestamp),
-            end: self.end.map(Utc::from_timestamp),
-            refetch: self.refetch,
+            mode: FetchMode::from(self.fetch.mode),
+            start: self.fetch.start.map(Utc::from_timestamp),
+            end: self.fetch.end.map(Utc::from_timestamp),
+            refetch: self.fetch.refetch,
         }
     }
 }

@@ -4,12 +4,13 @@ use std::ops::Range;
 
 use market::{SeriesKey, Utc};
 use quality::{Finding, Rules, SeamBars, check_seam};
+use schemas::names::MICROS_PER_DAY;
 use store::{RawBars, Store};
 
 use crate::console::Failure;
 
 /// Stored bars are compared up to this time before and after the new ones: ten days.
-const AROUND_MICROS: i64 = 10 * 86_400_000_000;
+const AROUND_MICROS: i64 = 10 * MICROS_PER_DAY;
 
 /// Finds that the prices of `bars`, which are sorted, have another scale than the stored ones.
 ///

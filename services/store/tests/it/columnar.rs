@@ -4,10 +4,12 @@
 
 use std::path::{Path, PathBuf};
 
-use market::{DayBoundary, Instrument, Timeframe, Utc};
+use market::{Timeframe, Utc};
 use schemas::codes::Advice as _;
-use store::files::{Expected, FileBars, FileError, Mapping, detect, read_path};
+use store::files::{FileBars, FileError, Mapping, detect, read_path};
 use store::{RawBar, RawBars};
+
+use crate::files::expected;
 
 /// Files of the bars of 14:30 to 18:30 UTC.
 const HOURLY: &[&str] = &[
@@ -97,19 +99,6 @@ const REFUSED: &[&str] = &[
 fn case(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/columnar_cases");
     folder.join(name)
-}
-
-fn expected(symbol: &str, timeframe: Timeframe) -> Expected {
-    let day_boundary = if symbol.starts_with("crypto") {
-        DayBoundary::UtcMidnight
-    } else {
-        DayBoundary::SessionClose
-    };
-    Expected {
-        instrument: Instrument::parse(symbol).unwrap(),
-        timeframe,
-        day_boundary,
-    }
 }
 
 /// Reads a case, local times being those of UTC.

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use market::{DayBoundary, Instrument, Timeframe, Utc};
+use market::{Instrument, SeriesKey, Timeframe, Utc};
 use schemas::codes::Advice as _;
 use store::files::{
     BarFolder, ColumnNames, Expected, FileBars, FileError, LabelSide, Mapping, detect, read,
@@ -17,16 +17,14 @@ fn sample(name: &str) -> PathBuf {
     folder.join(name)
 }
 
-fn expected(symbol: &str, timeframe: Timeframe) -> Expected {
-    let day_boundary = if symbol.contains("USD") {
-        DayBoundary::UtcMidnight
-    } else {
-        DayBoundary::SessionClose
-    };
+/// The standard series of a symbol, as what a file is expected to hold.
+pub(crate) fn expected(symbol: &str, timeframe: Timeframe) -> Expected {
+    let instrument = Instrument::parse(symbol).unwrap();
+    let key = SeriesKey::standard("file", instrument, timeframe).unwrap();
     Expected {
-        instrument: Instrument::parse(symbol).unwrap(),
+        instrument: key.instrument,
         timeframe,
-        day_boundary,
+        day_boundary: key.day_boundary,
     }
 }
 
@@ -190,6 +188,21 @@ fn every_bad_file_is_refused_with_its_line() {
     refusals.push(words("format", &sheet.unwrap_err()));
 
     insta::assert_snapshot!(refusals.join("\n"));
+}
+
+#[test]
+fn a_text_without_a_table_of_prices_lacks_more_than_a_time() {
+    let read = read_text(
+        "ts,o\n2024-01-02,2\n",
+        &Mapping::default(),
+        "AAPL",
+        Timeframe::DAY_1,
+    );
+    let text = read.unwrap_err().to_string();
+    assert!(
+        text.contains("no column for time and prices; the columns are: ts, o"),
+        "{text}"
+    );
 }
 
 #[test]

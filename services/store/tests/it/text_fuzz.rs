@@ -3,17 +3,15 @@
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use market::{DayBoundary, Instrument, Timeframe, Utc};
+use market::{Instrument, Timeframe, Utc};
 use proptest::prelude::*;
 use store::Bytes;
 use store::files::{BarFile, Expected, FileBars, FileError, LabelSide, Mapping, PRESETS, read};
 
+use crate::files;
+
 fn expected(timeframe: Timeframe) -> Expected {
-    Expected {
-        instrument: Instrument::parse("AAPL").unwrap(),
-        timeframe,
-        day_boundary: DayBoundary::SessionClose,
-    }
+    files::expected("AAPL", timeframe)
 }
 
 /// Reads bytes as check and import do, with and without a symbol.

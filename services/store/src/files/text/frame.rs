@@ -108,7 +108,7 @@ fn no_table(file: &str, rows: &[SampleRow<'_>]) -> FileError {
     let names = first.cells.iter().map(|cell| String::from_utf8_lossy(cell));
     FileError::Column {
         file: file.to_owned(),
-        column: "time".to_owned(),
+        column: "time and prices".to_owned(),
         existing: names.collect::<Vec<_>>().join(", "),
         line: first.row.line,
     }
