@@ -74,6 +74,8 @@ fn read_text(path: &Path) -> Option<String> {
 /// Where the columns are.
 struct Head {
     delimiter: char,
+    /// Number of columns.
+    width: usize,
     adjusted: Option<usize>,
     dividends: Option<usize>,
     splits: Option<usize>,
@@ -94,6 +96,7 @@ impl Head {
         // Titles above the head name none of these columns, and the search goes on below them.
         let head = Self {
             delimiter,
+            width: names.len(),
             adjusted: position(&ADJUSTED),
             dividends: position(&DIVIDENDS),
             splits: position(&SPLITS),
@@ -115,7 +118,12 @@ impl Head {
     }
 
     fn number(&self, row: Option<&str>, column: usize) -> Option<f64> {
-        let cell = row?.split(self.delimiter).nth(column)?;
+        // A delimiter within quotes moves the cells behind it: no value is better than another's.
+        let cells: Vec<&str> = row?.split(self.delimiter).collect();
+        if cells.len() != self.width {
+            return None;
+        }
+        let cell = cells.get(column)?;
         cell.trim().trim_matches('"').parse().ok()
     }
 }
@@ -137,6 +145,19 @@ fn normalise_name(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_row_whose_cells_are_moved_by_quotes_has_no_values() {
+        let head = Head::of("Date,Volume,Dividends,Stock Splits").unwrap();
+        let rows = [
+            Some("2024-01-02,\"1,234\",0.5,0"),
+            Some("2024-01-03,7,0.5,0"),
+        ];
+
+        let dividends = head.read(head.dividends, &rows);
+        assert!(dividends[0].is_nan(), "{dividends:?}");
+        assert_eq!(dividends[1], 0.5);
+    }
 
     #[test]
     fn columns_are_found_by_their_usual_names() {
