@@ -79,6 +79,35 @@ impl OperationId {
     pub fn kind(&self) -> &str {
         self.0.split('_').nth(1).unwrap_or_default()
     }
+
+    /// The time inside the id, `hhmmss`.
+    pub fn time(&self) -> &str {
+        self.0.split('_').nth(3).unwrap_or_default()
+    }
+
+    /// The number at the end of the id.
+    fn number(&self) -> u32 {
+        let digits = self.0.split('_').nth(4).unwrap_or_default();
+        u32::from_str_radix(digits, 16).unwrap_or_default()
+    }
+
+    /// The id of the child at `index`, from 0: day and time of the parent, and the numbers that
+    /// follow its own. Whoever derives it gets the same, so that creating a child twice is one
+    /// operation.
+    pub fn child(&self, kind: &str, index: u32) -> Result<Self, InvalidId> {
+        let number = self.number().wrapping_add(1).wrapping_add(index);
+        let day = self.day();
+        let time = self.time();
+        format!("op_{kind}_{day}_{time}_{number:08x}").parse()
+    }
+
+    /// True for an id that one of the first `children` children of `parent` would have, of
+    /// whatever kind.
+    pub fn may_be_child_of(&self, parent: &Self, children: u32) -> bool {
+        let distance = self.number().wrapping_sub(parent.number());
+        let is_same_second = self.day() == parent.day() && self.time() == parent.time();
+        is_same_second && (1..=children).contains(&distance)
+    }
 }
 
 impl FromStr for OperationId {
@@ -291,7 +320,7 @@ macro_rules! token_enum {
 
 token_enum!(
     /// A service that handles steps.
-    Service, "service", "fetcher, validator, processor, trainer, registry or dummy" {
+    Service, "service", "fetcher, validator, processor, trainer, registry, family or dummy" {
     /// Provider bars → stored series.
     Fetcher = "fetcher",
     /// Stored series → quality report.
@@ -302,6 +331,8 @@ token_enum!(
     Trainer = "trainer",
     /// Artifact → named model version.
     Registry = "registry",
+    /// A list of operations → children of one operation.
+    Family = "family",
     /// The reference service.
     Dummy = "dummy",
 });
@@ -329,6 +360,28 @@ mod tests {
 
         assert_eq!(id.as_str(), "op_train_20260301_142233_9f3a01bc");
         assert_eq!((id.kind(), id.day()), ("train", "20260301"));
+    }
+
+    #[test]
+    fn children_follow_their_parent_in_the_numbers_of_one_second() {
+        let parent: OperationId = "op_family_20260301_142233_fffffffe".parse().unwrap();
+
+        // fffffffe + 1 is ffffffff, and after it the numbers begin at 0 again.
+        let children = [0, 1, 2].map(|index| parent.child("data", index).unwrap());
+
+        assert_eq!(
+            children.each_ref().map(OperationId::as_str),
+            [
+                "op_data_20260301_142233_ffffffff",
+                "op_data_20260301_142233_00000000",
+                "op_data_20260301_142233_00000001"
+            ]
+        );
+        let [first, second, third] = children;
+        assert!(first.may_be_child_of(&parent, 2) && second.may_be_child_of(&parent, 2));
+        assert!(!third.may_be_child_of(&parent, 2) && !parent.may_be_child_of(&parent, 2));
+        let next_second = "op_data_20260301_142234_ffffffff".parse::<OperationId>();
+        assert!(!next_second.unwrap().may_be_child_of(&parent, 2));
     }
 
     #[test]

@@ -41,7 +41,7 @@ fn default_weight() -> f64 {
 pub type Stage = Vec<StepSpec>;
 
 /// Stages in order. Steps are numbered through all stages from 1.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Plan {
     /// One list of steps per stage.

@@ -29,6 +29,41 @@ pub struct Device {
     pub name: String,
 }
 
+/// How many children of a step are in which state. Those that are left have not begun.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChildCounts {
+    /// All children of the step.
+    pub total: u32,
+    /// Those that have their results.
+    pub completed: u32,
+    /// Those that were given up.
+    pub failed: u32,
+    /// Those that were stopped on request.
+    pub cancelled: u32,
+    /// Those that a worker has begun with.
+    pub running: u32,
+    /// On a queue, or waiting for another attempt.
+    pub queued: u32,
+}
+
+impl ChildCounts {
+    /// Children that have ended, however.
+    pub fn ended(&self) -> u32 {
+        self.completed + self.failed + self.cancelled
+    }
+}
+
+/// A child at work, as its parent shows it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunningChild {
+    /// Id of the child.
+    pub op: OperationId,
+    /// What it is about, in a few words from its labels.
+    pub about: String,
+    /// Percent of it, as it last said.
+    pub percent: f64,
+}
+
 /// Facts that only one kind of step has. Unknown kinds read as [`Context::Other`].
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -74,6 +109,13 @@ pub enum Context {
         learning_rate: f64,
         /// The device that it is computed on.
         device: Device,
+    },
+    /// Waiting for the children of an operation.
+    Family {
+        /// How many are in which state.
+        counts: ChildCounts,
+        /// Those at work now, oldest first, a few at most.
+        running: Vec<RunningChild>,
     },
     /// Written by a newer program.
     #[serde(other)]

@@ -185,7 +185,7 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "`baker` is not a valid service: \
-             expected fetcher, validator, processor, trainer, registry or dummy"
+             expected fetcher, validator, processor, trainer, registry, family or dummy"
         );
     }
 }

@@ -64,6 +64,7 @@ impl Moment {
             labels: BTreeMap::new(),
             params: serde_json::Value::Null,
             plan,
+            ..NewOperation::default()
         };
         let op: OperationId = "op_train_20260301_142233_9f3a01bc".parse().unwrap();
         Self {

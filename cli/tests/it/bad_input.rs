@@ -254,7 +254,14 @@ fn an_empty_class_is_refused_with_the_rows_of_every_class() {
 
 #[test]
 fn without_a_trainer_everybody_says_how_to_get_one() {
-    let place = Place::new().with(&["fetcher", "validator", "processor", "registry", "dummy"]);
+    let place = Place::new().with(&[
+        "fetcher",
+        "validator",
+        "processor",
+        "registry",
+        "family",
+        "dummy",
+    ]);
 
     let run = place.run(
         "ktrdr train three.yaml --data-mode full --wait-timeout 5s; echo exit $?; ktrdr doctor",
@@ -266,7 +273,7 @@ fn without_a_trainer_everybody_says_how_to_get_one() {
           hint: no worker runs for trainer: commands for them would wait
     BAD   queues       1 command waits for a trainer, and no worker serves this queue
           hint: start a trainer; `ktrdr ops list --active` shows which operations wait, `ktrdr cancel` stops one
-    note  binaries     <here>/bin: fetcher, validator, processor, registry, dummy; absent: trainer
+    note  binaries     <here>/bin: fetcher, validator, processor, registry, family, dummy; absent: trainer
           hint: not built: make trainer
           hint: only trainings need it: make trainer
     ");

@@ -138,6 +138,9 @@ codes! {
         OPS_ATTEMPTS_EXHAUSTED = "AttemptsExhausted":
             "Too many attempts ended without a checkpoint between them.";
         OPS_CANCEL_FAILED = "CancelFailed": "The operation had ended before it could be cancelled.";
+        OPS_CHILD_ID_TAKEN = "ChildIdTaken":
+            "Another operation has the id that a child would get.";
+        OPS_CHILDREN_FAILED = "ChildrenFailed": "Children of the operation failed.";
         OPS_FAILED = "Failed": "The operation failed, and its record does not say why.";
         OPS_INVALID = "Invalid": "The request cannot be submitted as an operation.";
         OPS_INVALID_COMMAND = "InvalidCommand": "The service cannot read the step's command.";

@@ -4,11 +4,15 @@ pub mod dummy;
 pub mod fetch;
 pub mod process;
 mod series_list;
+pub mod spread;
 pub mod train;
 pub mod validate;
 
 pub use dummy::{DummyOutcome, RunDummy};
 pub use fetch::{FetchBars, FetchCounts, FetchMode, FetchOutcome, FetchedSeries, SeriesRequest};
 pub use process::{ProcessBars, ProcessOutcome};
+pub use spread::{
+    CHILDREN_AT_ONCE, CHILDREN_PER_LIST, ChildList, KindRun, OnFailure, Spread, SpreadOutcome,
+};
 pub use train::{RegisterModel, RegisterOutcome, TrainModel, TrainOutcome, TrainRequest};
 pub use validate::{ValidateBars, ValidateOutcome, ValidatedSeries};

@@ -4,7 +4,9 @@
 //! [`transition`] holds every change that may be made to it, as pure functions; the bus applies
 //! them.
 
+mod about;
 mod outstanding;
+mod parent;
 mod request;
 mod transition;
 
@@ -20,7 +22,9 @@ use crate::errors::ErrorRecord;
 use crate::ids::{OperationId, StepNumber, WorkerId};
 use crate::plan::Plan;
 
+pub use about::about;
 pub use outstanding::Outstanding;
+pub use parent::{CHILDREN_MAX, ChildStatus, Parent};
 pub use request::{InvalidOperation, NewOperation};
 pub use transition::{Claim, Refusal};
 
@@ -218,6 +222,9 @@ pub struct OperationRecord {
     /// The whole request.
     #[serde(default)]
     pub params: Value,
+    /// Its place in a family; absent for an operation that a person asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Parent>,
     /// The steps that carry it out.
     pub plan: Plan,
     /// Computed from the steps in the same write.
@@ -271,7 +278,8 @@ impl OperationRecord {
 
             // No worker has seen it yet.
             state: OperationState::Pending,
-            cancel_floor: 0,
+            cancel_floor: new.parent.as_ref().map_or(0, |parent| parent.cancel_floor),
+            parent: new.parent,
             cancel: None,
             resuming: false,
             failure: None,

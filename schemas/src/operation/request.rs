@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::REQUEST_BYTES_MAX;
+use super::{Parent, REQUEST_BYTES_MAX};
 use crate::ids::OperationId;
 use crate::plan::{InvalidPlan, Plan};
 
 /// A request before it has become a record: what a client submits.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct NewOperation {
     /// `train`, `data`, `dummy`: the same word as in the id.
     pub kind: String,
@@ -22,6 +22,9 @@ pub struct NewOperation {
     pub params: Value,
     /// The steps that carry it out.
     pub plan: Plan,
+    /// Its place in a family; absent unless another operation makes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Parent>,
 }
 
 /// Why a request cannot be submitted.

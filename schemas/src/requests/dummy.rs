@@ -15,6 +15,7 @@ impl RunDummy {
             labels: [("iterations".to_owned(), self.iterations.to_string())].into(),
             params: Value::Null,
             plan: Plan::sequence(vec![step(self, 1.0)]),
+            ..NewOperation::default()
         }
     }
 }

@@ -2,6 +2,7 @@
 //! or a dummy run are written down.
 
 mod dummy;
+mod family;
 
 use std::collections::BTreeMap;
 
@@ -14,6 +15,8 @@ use crate::commands::{
 use crate::ids::Lane;
 use crate::operation::NewOperation;
 use crate::plan::{Plan, StepSpec};
+
+pub use family::{Family, InvalidFamily};
 
 /// Shares of a training's percent, as a typical one spends its time.
 const FETCH_WEIGHT: f64 = 15.0;
@@ -55,6 +58,7 @@ impl Training {
                 train,
                 step(&RegisterModel::default(), REGISTER_WEIGHT),
             ]),
+            ..NewOperation::default()
         }
     }
 }
@@ -76,6 +80,7 @@ impl DataLoad {
             labels: self.labels.clone(),
             params: Value::Null,
             plan: Plan::sequence(vec![step(&self.fetch, FETCH_WEIGHT), validate(&self.fetch)]),
+            ..NewOperation::default()
         }
     }
 }

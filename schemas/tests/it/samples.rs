@@ -6,7 +6,7 @@ use schemas::codes;
 use schemas::errors::ErrorRecord;
 use schemas::events::{Event, What};
 use schemas::ids::{Lane, OperationId, Service, StepNumber, WorkerId};
-use schemas::operation::{Holder, NewOperation, OperationRecord, OperationState};
+use schemas::operation::{Holder, NewOperation, OperationRecord, OperationState, Parent};
 use schemas::plan::{Plan, StepSpec};
 use schemas::progress::{Context, Count, Device, ProgressRecord, Waiting};
 use serde_json::{Value, json};
@@ -54,6 +54,12 @@ pub(crate) fn operation() -> NewOperation {
                 vec![step(Service::Trainer, "train", 60.0, Value::Null)],
             ],
         },
+        parent: Some(Parent {
+            op: "op_family_20260301_142233_9f3a01b8".parse().unwrap(),
+            index: 3,
+            round: 1,
+            cancel_floor: 5,
+        }),
     }
 }
 

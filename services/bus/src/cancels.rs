@@ -5,9 +5,10 @@ use std::time::Duration;
 use async_nats::Subscriber;
 use async_nats::jetstream::stream::DirectGetErrorKind;
 use futures::StreamExt;
+use futures::stream::SelectAll;
 use schemas::errors::shortened;
 use schemas::ids::OperationId;
-use schemas::operation::REASON_BYTES_MAX;
+use schemas::operation::{OperationRecord, REASON_BYTES_MAX};
 use schemas::subjects;
 use tokio::time::Instant;
 
@@ -29,7 +30,7 @@ pub struct CancelRequest {
 }
 
 /// Control messages as they arrive.
-pub struct ControlWatch(Subscriber);
+pub struct ControlWatch(SelectAll<Subscriber>);
 
 impl ControlWatch {
     /// Waits for the next message; `None` when the connection is closed for good.
@@ -74,19 +75,55 @@ impl Cancels<'_> {
         }
     }
 
-    /// The cancel request above `floor` that a message on the control subject has just announced:
-    /// subscribers may get it an instant before the stream has stored it. `None` when nothing is
-    /// stored in half a second.
+    /// The request that counts for an operation: its own, or that of its parent. One up to the
+    /// record's floor stopped an earlier run.
+    pub async fn in_force(
+        self,
+        record: &OperationRecord,
+    ) -> Result<Option<CancelRequest>, BusError> {
+        let (of_record, of_parent) =
+            tokio::try_join!(self.newest(&record.op), self.of_parent(record))?;
+        let is_in_force = |request: &CancelRequest| request.sequence > record.cancel_floor;
+
+        Ok(of_record
+            .filter(is_in_force)
+            .or_else(|| of_parent.filter(is_in_force)))
+    }
+
+    /// Sequence of the newest stored request for an operation or its parent; 0 without one.
+    pub(crate) async fn newest_sequence(self, record: &OperationRecord) -> Result<u64, BusError> {
+        let (of_record, of_parent) =
+            tokio::try_join!(self.newest(&record.op), self.of_parent(record))?;
+        let sequences = of_record
+            .iter()
+            .chain(&of_parent)
+            .map(|request| request.sequence);
+        Ok(sequences.max().unwrap_or(0))
+    }
+
+    /// The newest request for the operation's parent, in the words of the child.
+    async fn of_parent(self, record: &OperationRecord) -> Result<Option<CancelRequest>, BusError> {
+        let Some(parent) = &record.parent else {
+            return Ok(None);
+        };
+
+        let request = self.newest(&parent.op).await?;
+        Ok(request.map(|request| CancelRequest {
+            reason: reason_of_child(&request.reason),
+            ..request
+        }))
+    }
+
+    /// The request that a message on the control subject has just announced: subscribers may get it
+    /// an instant before the stream has stored it. `None` when nothing is stored in half a second.
     pub async fn await_announced(
         self,
-        op: &OperationId,
-        floor: u64,
+        record: &OperationRecord,
     ) -> Result<Option<CancelRequest>, BusError> {
         let deadline = Instant::now() + ANNOUNCED_MAX;
 
         loop {
-            let newest = self.newest(op).await?;
-            let request = newest.filter(|request| request.sequence > floor);
+            let request = self.in_force(record).await?;
             if request.is_some() || Instant::now() >= deadline {
                 return Ok(request);
             }
@@ -94,15 +131,20 @@ impl Cancels<'_> {
         }
     }
 
-    /// Subscribes to the operation's control subject and reads its last stored request. The server
-    /// meets both on one connection in this order, so nothing falls between, and no answer is
-    /// waited for in between.
+    /// Subscribes to the control subjects of the operation and its parent, and reads the request in
+    /// force. The server meets both on one connection in this order, so nothing falls between, and
+    /// no answer is waited for in between.
     pub async fn arm(
         self,
-        op: &OperationId,
+        record: &OperationRecord,
     ) -> Result<(ControlWatch, Option<CancelRequest>), BusError> {
-        let watch = self.bus.subscribe_control(subjects::cancel(op)).await?;
-        Ok((watch, self.newest(op).await?))
+        let mut subjects = vec![subjects::cancel(&record.op)];
+        if let Some(parent) = &record.parent {
+            subjects.push(subjects::cancel(&parent.op));
+        }
+
+        let watch = self.bus.subscribe_control(subjects).await?;
+        Ok((watch, self.in_force(record).await?))
     }
 
     /// Subscribes to all cancel requests: the operations they name, as they arrive.
@@ -123,11 +165,22 @@ impl Cancels<'_> {
 impl Bus {
     pub(crate) async fn subscribe_control(
         &self,
-        subject: String,
+        subjects: Vec<String>,
     ) -> Result<ControlWatch, BusError> {
-        let failed = BusError::request(format!("subscribe to {subject}"));
-        Ok(ControlWatch(
-            self.client.subscribe(subject).await.map_err(failed)?,
-        ))
+        let mut watch = SelectAll::new();
+        for subject in subjects {
+            let failed = BusError::request(format!("subscribe to {subject}"));
+            watch.push(self.client.subscribe(subject).await.map_err(failed)?);
+        }
+        Ok(ControlWatch(watch))
     }
+}
+
+/// What a child says of its parent's request.
+fn reason_of_child(reason: &str) -> String {
+    let reason = match reason {
+        "" => "Parent operation cancelled".to_owned(),
+        reason => format!("Parent operation cancelled: {reason}"),
+    };
+    shortened(&reason, REASON_BYTES_MAX)
 }

@@ -85,7 +85,7 @@ impl Operations<'_> {
         Ok(Box::pin(stream::iter(history).chain(live)))
     }
 
-    async fn subscribe(self, subject: String) -> Result<Subscriber, BusError> {
+    pub(crate) async fn subscribe(self, subject: String) -> Result<Subscriber, BusError> {
         let failed = BusError::request(format!("subscribe to {subject}"));
         self.bus.client.subscribe(subject).await.map_err(failed)
     }

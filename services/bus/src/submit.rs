@@ -7,7 +7,7 @@ use schemas::operation::{NewOperation, OperationRecord};
 use crate::commands::Published;
 use crate::error::BusError;
 use crate::handles::Operations;
-use crate::operations::Stored;
+use crate::operations::{ChangeError, Stored};
 use crate::submit_error::{ResumeError, SubmitError};
 
 /// The CLI refuses to submit above this share of the command stream's bytes, so that continuations
@@ -87,11 +87,34 @@ impl Operations<'_> {
     /// new submissions.
     pub async fn resume(self, op: &OperationId) -> Result<OperationRecord, ResumeError> {
         // Requests up to now are answered by the resume; only later ones count.
-        let newest = self.bus.cancels().newest(op).await?;
-        let floor = newest.map_or(0, |request| request.sequence);
+        let stored = self.get(op).await?;
+        let stored = stored.ok_or_else(|| ChangeError::NotFound(op.clone()))?;
+        let floor = self.bus.cancels().newest_sequence(&stored.record).await?;
 
         self.bus.active().mark(op).await?;
         let resumed = self.change(op, |record| record.resume(floor, Timestamp::now()));
+        let record = resumed.await?.record;
+        self.bus.commands().publish_outstanding(&record).await?;
+        Ok(record)
+    }
+
+    /// Resumes a child that failed or was cancelled before this `round` of its parent, whose
+    /// requests up to `parent_floor` are over. Refused when the child is of the round already.
+    pub async fn resume_child(
+        self,
+        child: &OperationId,
+        round: u32,
+        parent_floor: u64,
+    ) -> Result<OperationRecord, ResumeError> {
+        // Not the parent's newest request: one that came after its own resume is in force.
+        let newest = self.bus.cancels().newest(child).await?;
+        let own_floor = newest.map_or(0, |request| request.sequence);
+        let floor = own_floor.max(parent_floor);
+
+        self.bus.active().mark(child).await?;
+        let resumed = self.change(child, |record| {
+            record.resume_in(round, floor, Timestamp::now())
+        });
         let record = resumed.await?.record;
         self.bus.commands().publish_outstanding(&record).await?;
         Ok(record)

@@ -71,7 +71,10 @@ impl Workers<'_> {
     /// Subscribes to the drain requests of a worker; flushed, so that nothing published later is
     /// missed.
     pub async fn watch_drain(self, worker: &WorkerId) -> Result<ControlWatch, BusError> {
-        let watch = self.bus.subscribe_control(subjects::drain(worker)).await?;
+        let watch = self
+            .bus
+            .subscribe_control(vec![subjects::drain(worker)])
+            .await?;
         self.bus.flush().await?;
         Ok(watch)
     }

@@ -9,7 +9,8 @@ use crate::announce;
 use crate::step_context::StepContext;
 use crate::stop::StopReason;
 
-/// The control subject of one attempt.
+/// The control subjects of one attempt: that of its operation, and that of the parent if there is
+/// one.
 pub(crate) struct CancelWatch<'a> {
     context: &'a StepContext,
     /// Filled once a request is noted in the record: one note is enough.
@@ -26,26 +27,24 @@ impl<'a> CancelWatch<'a> {
 
     /// Subscribes to the control subject, then reads its last stored message.
     pub(crate) async fn arm(&self) -> Result<ControlWatch, BusError> {
-        let (messages, request) = self.context.bus.cancels().arm(self.context.op()).await?;
-        self.apply_if_in_force(request).await?;
+        let (messages, request) = self.context.bus.cancels().arm(&self.context.record).await?;
+        self.apply_if_requested(request).await?;
 
         Ok(messages)
     }
 
     /// Reads the last stored control message, for one that a broken connection may have swallowed.
     pub(crate) async fn check_stored_request(&self) -> Result<(), BusError> {
-        let request = self.context.bus.cancels().newest(self.context.op()).await?;
+        let context = self.context;
+        let request = context.bus.cancels().in_force(&context.record).await?;
 
-        self.apply_if_in_force(request).await
+        self.apply_if_requested(request).await
     }
 
-    async fn apply_if_in_force(&self, request: Option<CancelRequest>) -> Result<(), BusError> {
+    async fn apply_if_requested(&self, request: Option<CancelRequest>) -> Result<(), BusError> {
         match request {
-            Some(request) if request.sequence > self.context.record.cancel_floor => {
-                self.apply_cancel().await
-            }
-            // Requests up to the floor stopped an earlier run.
-            _ => Ok(()),
+            Some(_) => self.apply_cancel().await,
+            None => Ok(()),
         }
     }
 
@@ -60,13 +59,8 @@ impl<'a> CancelWatch<'a> {
 
     async fn note_cancel(&self) -> Result<(), BusError> {
         let context = self.context;
-        let floor = context.record.cancel_floor;
-        let Some(request) = context
-            .bus
-            .cancels()
-            .await_announced(context.op(), floor)
-            .await?
-        else {
+        let cancels = context.bus.cancels();
+        let Some(request) = cancels.await_announced(&context.record).await? else {
             return Ok(());
         };
 

@@ -19,6 +19,7 @@ use crate::probe::Moment;
 use crate::received_command::ReceivedCommand;
 use crate::step_context::StoredResult;
 use crate::step_error::StepError;
+use crate::unheld;
 use crate::worker_context::{Unanswered, WorkerContext};
 
 /// A released step goes to the next free worker at once. Never zero: a message that is handed back
@@ -133,6 +134,7 @@ impl WorkerContext {
             tracing::warn!("the command queue is full, handing the message back");
             return Ok(command.delivered.hand_back(QUEUE_FULL_DELAY).await?);
         }
+        unheld::cancel_children(&self.bus, record).await?;
         self.die_if_probed(Moment::Continued)?;
 
         // Only now: the message is what brings a worker back to all of the above after a crash.

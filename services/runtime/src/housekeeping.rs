@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::ticks::unhurried_ticks;
+use crate::unheld::UnheldError;
 
 /// The lease of the one active housekeeper.
 const LEASE: &str = "housekeeping";
@@ -33,6 +34,8 @@ enum Interrupted {
     Change(#[from] ChangeError),
     #[error("a step was not put on its queue again")]
     Requeue(#[from] ResumeError),
+    #[error("an operation was not cancelled or concluded")]
+    Unheld(#[from] UnheldError),
 }
 
 /// Does the housekeeping whenever it gets the lease, until `stop` is true.

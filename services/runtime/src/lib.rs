@@ -22,6 +22,7 @@ mod step_error;
 mod stop;
 pub mod telemetry;
 mod ticks;
+mod unheld;
 mod worker;
 mod worker_context;
 
@@ -34,4 +35,5 @@ pub use reporter::StepReporter;
 pub use step_context::{StepContext, StoredResult};
 pub use step_error::StepError;
 pub use stop::{StopReason, StopToken};
+pub use unheld::{UnheldError, cancel_unheld};
 pub use worker::{WorkerError, WorkerOptions, serve, worker_id};

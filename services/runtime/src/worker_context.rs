@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use crate::presence::CurrentSteps;
 use crate::probe::{Moment, Probe};
+use crate::unheld::UnheldError;
 
 /// One worker process, as its slots see it.
 pub(crate) struct WorkerContext {
@@ -35,6 +36,9 @@ pub(crate) enum Unanswered {
     /// The record could not be changed for long.
     #[error("the record is not reachable")]
     Record(#[from] ChangeError),
+    /// The children of a cancelled operation could not be cancelled.
+    #[error("the children could not be cancelled")]
+    Children(#[from] UnheldError),
     /// A new submission could not be written.
     #[error("what follows could not be put on its queue")]
     Requeue(#[from] ResumeError),

@@ -241,6 +241,7 @@ impl Bench {
             labels: BTreeMap::new(),
             params: serde_json::to_value(request).unwrap(),
             plan: Plan::sequence(vec![train]),
+            ..NewOperation::default()
         }
     }
 }

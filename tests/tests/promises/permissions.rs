@@ -134,14 +134,15 @@ async fn only_infra_changes_streams() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_role_does_the_work_of_another() {
+async fn only_workers_do_the_housekeeping() {
     let sandbox = Sandbox::start_guarded().await;
     let worker = sandbox.connect_as(Role::Worker).await;
     let person = sandbox.connect_as(Role::Person).await;
 
     let lease: Result<_, BusError> = person.leases().acquire("housekeeping", "person").await;
+    // For the children of an operation that fails fast.
     let cancel = worker.cancels().request(&new_id("dummy"), "").await;
 
     assert!(lease.is_err(), "a person does the housekeeping");
-    assert!(cancel.is_err(), "a worker asks for a cancel");
+    cancel.unwrap();
 }

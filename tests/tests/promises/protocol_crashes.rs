@@ -194,6 +194,7 @@ fn one_step<C: Command>(command: &C, params: Value) -> NewOperation {
         labels: [].into(),
         params,
         plan: Plan::sequence(vec![step]),
+        ..NewOperation::default()
     }
 }
 

@@ -49,6 +49,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "runtime",
         ],
     ),
+    ("family", &["schemas", "bus", "store", "runtime"]),
     ("dummy", &["schemas", "runtime"]),
     (
         "cli",

@@ -103,7 +103,7 @@ impl Housekeeper {
         announce::emit_lossy(&self.bus, event).await;
 
         // The holder may have died before it obeyed a request.
-        self.cancel_if_requested(&record.op).await
+        self.cancel_if_requested(&record).await
     }
 }
 

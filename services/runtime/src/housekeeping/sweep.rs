@@ -11,6 +11,7 @@ use schemas::operation::OperationRecord;
 use schemas::operation::Outstanding;
 
 use super::{Housekeeper, Interrupted};
+use crate::unheld;
 
 /// Signs of life older than this are forgotten: worker ids are new at every process start, so the
 /// table would grow for ever.
@@ -54,12 +55,12 @@ impl Housekeeper {
         let is_left_alone = is_older_than(record.updated_at, self.patience());
         if record.state.is_terminal() {
             return match is_left_alone {
-                true => self.conclude(record, &[]).await,
+                true => Ok(unheld::conclude(&self.bus, record).await?),
                 false => Ok(()),
             };
         }
 
-        self.cancel_if_requested(op).await?;
+        self.cancel_if_requested(record).await?;
         if is_left_alone {
             self.requeue_lost(record).await?;
         }

@@ -129,6 +129,7 @@ fn operation(dataset: &str, epochs: u32) -> NewOperation {
         labels: BTreeMap::new(),
         params: serde_json::to_value(request).unwrap(),
         plan: Plan::sequence(vec![train, step(&RegisterModel::default())]),
+        ..NewOperation::default()
     }
 }
 

@@ -1,0 +1,176 @@
+//! Cancelling what nobody holds: a holder obeys the control subjects itself.
+
+use bus::{Bus, BusError, CancelRequest, ChangeError};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use jiff::Timestamp;
+use schemas::command::Command as _;
+use schemas::commands::Spread;
+use schemas::ids::{OperationId, StepNumber};
+use schemas::operation::{OperationRecord, OperationState, Outstanding, StepState};
+
+use crate::announce;
+
+/// Children of one parent that are cancelled at a time: one after the other, a thousand of them
+/// would take seconds.
+const CHILDREN_AT_ONCE: usize = 64;
+
+/// Why an operation was not cancelled; whoever tries again does no harm.
+#[derive(Debug, thiserror::Error)]
+pub enum UnheldError {
+    /// The server could not be reached.
+    #[error("the bus is not reachable")]
+    Bus(#[from] BusError),
+    /// The record could not be changed for long.
+    #[error("the record is not reachable")]
+    Record(#[from] ChangeError),
+}
+
+/// Cancels an operation unless a worker holds it, it has ended, or the request is void for it.
+///
+/// # Errors
+/// The record cannot be changed, or what follows from it cannot be announced.
+pub async fn cancel_unheld(
+    bus: &Bus,
+    op: &OperationId,
+    request: &CancelRequest,
+) -> Result<(), UnheldError> {
+    let Some(cancelled) = cancel_without_children(bus, op, request).await? else {
+        return Ok(());
+    };
+
+    // The mark goes last: as long as it is there, a sweep does all of this again after a crash.
+    cancel_children(bus, &cancelled).await?;
+    Ok(bus.active().unmark(op).await?)
+}
+
+/// Announces a terminal operation again, cancels its children if it was cancelled itself, and
+/// removes its active mark.
+pub(crate) async fn conclude(bus: &Bus, record: &OperationRecord) -> Result<(), UnheldError> {
+    announce_steps(bus, record).await?;
+    cancel_children(bus, record).await?;
+    Ok(bus.active().unmark(&record.op).await?)
+}
+
+/// The record after its cancel; `None` where there was nothing to cancel.
+async fn cancel_without_children(
+    bus: &Bus,
+    op: &OperationId,
+    request: &CancelRequest,
+) -> Result<Option<OperationRecord>, UnheldError> {
+    let Some(stored) = bus.operations().get(op).await? else {
+        return Ok(None);
+    };
+    let record = stored.record;
+    let is_void = request.sequence <= record.cancel_floor;
+    if record.state.is_terminal() || record.is_held() || is_void {
+        return Ok(None);
+    }
+
+    // Listed before the change: afterwards every step has ended, and none seems queued.
+    let queued = unfinished_steps(&record);
+    let at = Timestamp::now();
+    let changed = bus
+        .operations()
+        .change(op, |record| {
+            record.cancel_unheld(request.sequence, &request.reason, at)
+        })
+        .await;
+    let record = match changed {
+        Ok(changed) => changed.record,
+        // A worker claimed it meanwhile and will see the request, or it has ended.
+        Err(ChangeError::Refused { .. } | ChangeError::NotFound(_)) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+
+    tracing::info!(operation = %op, "cancelled, no worker held it");
+    announce_steps(bus, &record).await?;
+    // By sequence and not by subject, which may have the message of a resume by now.
+    for step in queued {
+        if let Some(sequence) = bus.commands().sequence_of(op, step).await? {
+            bus.commands().delete(sequence).await?;
+        }
+    }
+    Ok(Some(record))
+}
+
+async fn announce_steps(bus: &Bus, record: &OperationRecord) -> Result<(), BusError> {
+    for number in record.numbers() {
+        announce::announce_step(bus, record, number, 0).await?;
+    }
+    Ok(())
+}
+
+/// Cancels the children of a cancelled operation that nobody holds; those that are held have seen
+/// the request of their parent. Does nothing for any other operation.
+pub(crate) async fn cancel_children(
+    bus: &Bus,
+    parent: &OperationRecord,
+) -> Result<(), UnheldError> {
+    let children = children_of(parent);
+    if parent.state != OperationState::Cancelled || children == 0 {
+        return Ok(());
+    }
+
+    let marked = bus.active().list().await?;
+    let cancels: Vec<_> = marked
+        .into_iter()
+        .filter(|op| op.may_be_child_of(&parent.op, children))
+        .map(|op| cancel_child(bus.clone(), parent.op.clone(), op))
+        .collect();
+    stream::iter(cancels)
+        .buffer_unordered(CHILDREN_AT_ONCE)
+        .try_collect()
+        .await
+}
+
+/// Cancels an operation that looks like a child of `parent`, if it is one and nobody holds it.
+async fn cancel_child(bus: Bus, parent: OperationId, op: OperationId) -> Result<(), UnheldError> {
+    let Some(stored) = bus.operations().get(&op).await? else {
+        return Ok(());
+    };
+    let child = stored.record;
+    if child.parent.as_ref().map(|parent| &parent.op) != Some(&parent) {
+        return Ok(());
+    }
+
+    // A child has no children, which keeps this from calling itself.
+    let Some(request) = bus.cancels().in_force(&child).await? else {
+        return Ok(());
+    };
+    match cancel_without_children(&bus, &op, &request).await? {
+        Some(_) => Ok(bus.active().unmark(&op).await?),
+        None => Ok(()),
+    }
+}
+
+/// The number of children that the operation's steps may have made.
+fn children_of(record: &OperationRecord) -> u32 {
+    let spreads = record
+        .plan
+        .steps()
+        .filter(|spec| spec.service == Spread::SERVICE);
+    let spreads =
+        spreads.filter_map(|spec| serde_json::from_value::<Spread>(spec.command.clone()).ok());
+
+    spreads.fold(0, |children, spread| {
+        children.saturating_add(spread.total())
+    })
+}
+
+/// Every step that may have a message on its queue.
+fn unfinished_steps(record: &OperationRecord) -> Vec<Outstanding> {
+    let numbers: Vec<StepNumber> = record.numbers().collect();
+
+    numbers
+        .into_iter()
+        .zip(record.plan.steps())
+        .zip(&record.steps)
+        .filter(|(_, step)| step.state != StepState::Completed)
+        .map(|((number, spec), step)| Outstanding {
+            step: number,
+            service: spec.service,
+            lane: spec.lane,
+            submission: step.submission,
+        })
+        .collect()
+}
