@@ -5,12 +5,15 @@
 //! `context`, `inputs`, `watch`, `up`) and no other command.
 
 mod calendars;
+mod config;
 mod data;
 mod decode;
 mod doctor;
+mod down;
 mod dummy;
 mod indicators;
 mod infra;
+mod logs;
 mod models;
 mod operations;
 mod store;
@@ -69,7 +72,13 @@ macro_rules! commands {
 
 commands! {
     /// Start a local system: NATS server, services, housekeeping
-    Up(up::UpArgs) => up::run,
+    Up(Box<up::UpArgs>) => up::run,
+    /// Stop the local system of this folder, or the one above
+    Down(down::DownArgs) => down::run,
+    /// Show what the programs of the local system have logged
+    Logs(logs::LogsArgs) => logs::run,
+    /// Show or check the settings, with their origins
+    Config(config::ConfigArgs) => config::run,
     /// Check the settings, the server, the queues, the store and the programs
     Doctor(doctor::DoctorArgs) => doctor::run,
     /// Apply or check the streams, buckets and consumers on the server

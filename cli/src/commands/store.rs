@@ -7,7 +7,7 @@ use store::{Garbage, GarbageKind};
 
 use crate::console::{Exit, Failure, count_of, now};
 use crate::context::Context;
-use crate::inputs::stored_series::{GRACE_DAYS, open_store};
+use crate::inputs::stored_series::{GRACE_DAYS, open_existing_store};
 
 const HEADS: [&str; 3] = ["WHAT", "OBJECTS", "BYTES"];
 
@@ -51,7 +51,7 @@ pub(crate) async fn run(args: &StoreArgs, context: &Context) -> Result<Exit, Fai
 
 async fn collect_garbage(args: &GcArgs, context: &Context) -> Result<Exit, Failure> {
     // Younger objects stay: a deletion can be undone, and a write may be under way.
-    let store = open_store(context).await?;
+    let store = open_existing_store(context).await?;
     let before = now().plus_micros(-MICROS_PER_DAY * i64::from(args.days));
     let garbage = store.find_garbage(before).await?;
     if args.yes {

@@ -2,12 +2,14 @@
 //! command to find.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use runtime::settings::Profile;
 use serde::{Deserialize, Serialize};
+
+use super::folder_id::FolderId;
+use super::private_files::replace_private_file;
 
 /// Folder of a local system unless `--dir` says otherwise.
 pub(crate) const DEFAULT_DIR: &str = ".ktrdr";
@@ -33,23 +35,58 @@ pub(crate) struct ContextFile {
     pub(crate) pid: u32,
     /// When the system was started.
     pub(crate) started_at: Timestamp,
+    /// The folder of the system as it was then; none in the file of an earlier version.
+    #[serde(default)]
+    pub(crate) folder: Option<PathBuf>,
+    /// What tells that folder from a copy of it.
+    #[serde(default)]
+    pub(crate) folder_id: Option<FolderId>,
+}
+
+/// Whether a context file still lies in the folder of its system.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum FilePlace {
+    /// In the folder that its system works in.
+    Original,
+    /// The folder was moved or renamed while the system ran.
+    Moved {
+        /// Where it was when the system was started.
+        from: PathBuf,
+    },
+    /// The folder is a copy of the one in which the system runs.
+    Copied {
+        /// The folder of the system.
+        from: PathBuf,
+    },
 }
 
 impl ContextFile {
     /// Version of the layout.
     pub(crate) const VERSION: u16 = 1;
 
-    /// Writes another file and renames it, so that no reader sees half of the text.
+    /// Writes the file as a whole, for its owner only.
     ///
     /// # Errors
     /// The folder cannot be written.
     pub(crate) fn write(&self, path: &Path) -> std::io::Result<()> {
-        let unfinished = path.with_extension("json.new");
-        let mut file = std::fs::File::create(&unfinished)?;
-        file.write_all(serde_json::to_string_pretty(self)?.as_bytes())?;
-        file.write_all(b"\n")?;
-        file.sync_all()?;
-        std::fs::rename(&unfinished, path)
+        let mut text = serde_json::to_string_pretty(self)?;
+        text.push('\n');
+        replace_private_file(path, &text)
+    }
+
+    /// Compares the folder of the file at `path` with the one that it was written for.
+    pub(crate) fn place(&self, path: &Path) -> FilePlace {
+        let folder = path.parent().and_then(|folder| folder.canonicalize().ok());
+        let (Some(folder), Some(from)) = (folder, &self.folder) else {
+            return FilePlace::Original;
+        };
+
+        let is_same = FolderId::of(&folder).ok() == self.folder_id;
+        match (is_same, folder == *from) {
+            (true, true) => FilePlace::Original,
+            (true, false) => FilePlace::Moved { from: from.clone() },
+            (false, _) => FilePlace::Copied { from: from.clone() },
+        }
     }
 
     /// Reads a context file.
@@ -90,6 +127,37 @@ impl ContextFile {
 mod tests {
     use super::*;
 
+    /// The context file of a system that was started in `folder`.
+    fn context_of(folder: &Path) -> ContextFile {
+        ContextFile {
+            folder: Some(folder.canonicalize().unwrap()),
+            folder_id: Some(FolderId::of(folder).unwrap()),
+            ..context()
+        }
+    }
+
+    #[test]
+    fn a_moved_and_a_copied_file_are_told_apart() {
+        let root = tempfile::tempdir().unwrap();
+        let place = |name: &str| root.path().canonicalize().unwrap().join(name);
+        std::fs::create_dir(place("a")).unwrap();
+        let system = context_of(&place("a"));
+        let from = place("a");
+
+        assert_eq!(
+            system.place(&place("a").join(FILE_NAME)),
+            FilePlace::Original
+        );
+
+        std::fs::create_dir(place("copy")).unwrap();
+        let copied = FilePlace::Copied { from: from.clone() };
+        assert_eq!(system.place(&place("copy").join(FILE_NAME)), copied);
+
+        std::fs::rename(place("a"), place("b")).unwrap();
+        let moved = FilePlace::Moved { from };
+        assert_eq!(system.place(&place("b").join(FILE_NAME)), moved);
+    }
+
     fn context() -> ContextFile {
         ContextFile {
             v: ContextFile::VERSION,
@@ -99,6 +167,8 @@ mod tests {
             monitor_url: "http://127.0.0.1:8222".to_owned(),
             pid: 1,
             started_at: "2026-03-01T00:00:00Z".parse().unwrap(),
+            folder: None,
+            folder_id: None,
         }
     }
 

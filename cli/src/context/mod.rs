@@ -2,15 +2,19 @@
 //! local system, the settings file, and defaults, in this order.
 
 mod context_file;
+mod folder_id;
+mod moved_system;
+mod private_files;
+mod system_folder;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use bus::{Bus, BusError, Profile};
 use runtime::settings::{
-    self, ClientSettings, DEFAULT_FILE, LoadedSettings, Origin, ServiceSettings,
+    self, ClientSettings, DEFAULT_FILE, LoadedSettings, Origin, ServiceSettings, SystemSettings,
 };
 use schemas::codes;
 use schemas::ids::Service;
@@ -19,6 +23,13 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub(crate) use context_file::{ContextFile, DEFAULT_DIR, FILE_NAME, VARIABLE};
+pub(crate) use folder_id::FolderId;
+pub(crate) use private_files::{
+    append_to_private_file, create_private_folder, make_folder_private, replace_private_file,
+};
+pub(crate) use system_folder::{SystemHolder, folders_above, holder_of, open_lock};
+
+use context_file::FilePlace;
 
 use crate::arguments::GlobalArgs;
 use crate::console::{Exit, Failure, Output, start_logging};
@@ -63,6 +74,27 @@ pub(crate) struct LocalSystem {
     pub(crate) file: ContextFile,
 }
 
+impl LocalSystem {
+    /// The folder in which its services run: the file lies in the folder `.ktrdr` of it.
+    pub(crate) fn working_directory(&self) -> Option<&Path> {
+        self.path.parent()?.parent()
+    }
+
+    /// The settings that it stands for.
+    fn settings(&self) -> SystemSettings {
+        let values = [
+            ("bus.url", &self.file.nats_url),
+            ("store.url", &self.file.store_url),
+        ];
+        SystemSettings {
+            path: self.path.clone(),
+            values: values
+                .map(|(key, text)| (key.to_owned(), text.clone()))
+                .into(),
+        }
+    }
+}
+
 impl Context {
     /// Reads nothing yet: settings are read by the first part of a command that needs them, so that
     /// a command without a server works whatever the environment and the files hold.
@@ -96,6 +128,23 @@ impl Context {
 
         // The setup is stored last: a wrong filter must fail every call, not only the first.
         let setup = self.read_setup()?;
+        self.start_logging(&setup)?;
+        Ok(self.setup.get_or_init(|| setup))
+    }
+
+    /// Starts logging as the settings say, for a command that works on no system that runs already.
+    ///
+    /// # Errors
+    /// A setting is wrong.
+    pub(crate) fn start_logging_without_system(&self) -> Result<(), Failure> {
+        let settings = self.read_settings(None)?;
+        self.start_logging(&Setup {
+            settings,
+            system: None,
+        })
+    }
+
+    fn start_logging(&self, setup: &Setup) -> Result<(), Failure> {
         let log = &setup.settings.value.log;
         let filter_is_set = setup
             .settings
@@ -106,7 +155,7 @@ impl Context {
         for warning in &setup.settings.warnings {
             self.output.note(&format!("warning: {warning}"));
         }
-        Ok(self.setup.get_or_init(|| setup))
+        Ok(())
     }
 
     fn read_setup(&self) -> Result<Setup, Failure> {
@@ -116,29 +165,56 @@ impl Context {
             None => self.find_local_system()?,
         };
 
-        let mut defaults = ClientSettings::default();
-        if let Some(LocalSystem { file, .. }) = &system {
-            defaults.bus.url.clone_from(&file.nats_url);
-            defaults.store.url.clone_from(&file.store_url);
-        }
+        let settings = self.read_settings(system.as_ref())?;
+        Ok(Setup { settings, system })
+    }
 
-        let local_file = Some(self.working_directory.join(DEFAULT_FILE))
-            .filter(|path| system.is_none() && path.is_file());
-        let settings_file = self.global.config.clone().or(local_file);
-        let settings = settings::load(
+    fn read_settings(
+        &self,
+        system: Option<&LocalSystem>,
+    ) -> Result<LoadedSettings<ClientSettings>, Failure> {
+        let announced = system.map(LocalSystem::settings);
+        Ok(settings::load_beside(
             "ktrdr",
-            &defaults,
-            settings_file.as_deref(),
+            &ClientSettings::default(),
+            self.settings_file(system).as_deref(),
+            announced.as_ref(),
             &self.environment,
             &self.global.settings(),
-        )?;
-        Ok(Setup { settings, system })
+        )?)
+    }
+
+    /// The settings file that `--config` names, absolute.
+    pub(crate) fn named_settings_file(&self) -> Option<PathBuf> {
+        let named = self.global.config.as_ref()?;
+        Some(self.working_directory.join(named))
+    }
+
+    /// The file that is named, else `ktrdr.toml` of the working folder, else the one beside the
+    /// folder of the local system, in which its services run.
+    pub(crate) fn settings_file(&self, system: Option<&LocalSystem>) -> Option<PathBuf> {
+        let beside = system.and_then(LocalSystem::working_directory);
+        let places = [Some(self.working_directory.as_path()), beside];
+        let nearest = places
+            .into_iter()
+            .flatten()
+            .map(|place| place.join(DEFAULT_FILE))
+            .find(|path| path.is_file());
+        self.named_settings_file().or(nearest)
     }
 
     fn find_local_system(&self) -> Result<Option<LocalSystem>, Failure> {
         let system = ContextFile::find(&self.environment, &self.working_directory)
             .map_err(unreadable_context)?;
-        Ok(system.map(|(path, file)| LocalSystem { path, file }))
+        let Some((path, file)) = system else {
+            return Ok(None);
+        };
+
+        // Whoever names a file knows which one; the nearest one may have come here by accident.
+        if !self.environment.contains_key(VARIABLE) {
+            require_original_place(&path, file.place(&path))?;
+        }
+        Ok(Some(LocalSystem { path, file }))
     }
 
     /// The settings without their origins.
@@ -155,9 +231,8 @@ impl Context {
     where
         Own: Default + Serialize + DeserializeOwned,
     {
-        let local_file = Some(self.working_directory.join(DEFAULT_FILE));
-        let local_file = local_file.filter(|path| path.is_file());
-        let settings_file = self.global.config.clone().or(local_file);
+        let system = self.setup()?.system.as_ref();
+        let settings_file = self.settings_file(system);
 
         let settings: LoadedSettings<ServiceSettings<Own>> = settings::load(
             service.as_str(),
@@ -174,11 +249,8 @@ impl Context {
     /// # Errors
     /// A setting is wrong.
     pub(crate) fn system_directory(&self) -> Result<PathBuf, Failure> {
-        let setup = self.setup()?;
-        let context_file = setup.system.as_ref().map(|system| &system.path);
-
-        // The file lies in the folder .ktrdr of that folder.
-        let folder = context_file.and_then(|path| path.parent()?.parent());
+        let system = self.setup()?.system.as_ref();
+        let folder = system.and_then(LocalSystem::working_directory);
         Ok(folder.unwrap_or(&self.working_directory).to_owned())
     }
 
@@ -199,10 +271,18 @@ impl Context {
         self.connect(None).await
     }
 
+    /// How this process is called in the server's list of connections.
+    fn client_name(&self) -> String {
+        format!("ktrdr-cli/{}", std::process::id())
+    }
+
     async fn connect(&self, profile: Option<Profile>) -> Result<Bus, Failure> {
         let setup = self.setup()?;
-        let name = format!("ktrdr-cli/{}", std::process::id());
-        let mut options = setup.settings.value.bus.connect_options(&name, false);
+        let mut options = setup
+            .settings
+            .value
+            .bus
+            .connect_options(&self.client_name(), false);
         options.connect_timeout = CONNECT_TIMEOUT;
         options.profile = profile;
 
@@ -213,7 +293,8 @@ impl Context {
             match &setup.system {
                 Some(system) if is_unreachable && options.url == system.file.nats_url => failure
                     .with_hint(format!(
-                        "{} names this server: is its `ktrdr up` still running?",
+                        "{} names this server, but its `ktrdr up` has ended or was killed: `ktrdr \
+                         up` starts it again, `ktrdr down` ends what was left running",
                         system.path.display()
                     )),
                 _ => failure,
@@ -237,10 +318,34 @@ fn unreadable_context(error: std::io::Error) -> Failure {
     )
 }
 
+/// Refuses a context file that came here with its folder: its system works on another one.
+fn require_original_place(path: &Path, place: FilePlace) -> Result<(), Failure> {
+    let path = path.display();
+    match place {
+        FilePlace::Original => Ok(()),
+        FilePlace::Moved { from } => {
+            let message = format!(
+                "{path} was moved from {} while its system ran",
+                from.display()
+            );
+            Err(Failure::new(Exit::Refused, codes::CONFIG_MOVED, message)
+                .with_hint("`ktrdr down` stops it, then `ktrdr up` starts it from here"))
+        }
+        FilePlace::Copied { from } => {
+            let message = format!(
+                "{path} is a copy: it announces the system of {}",
+                from.display()
+            );
+            Err(Failure::new(Exit::Refused, codes::CONFIG_MOVED, message).with_hint(
+                "`ktrdr down` removes the copy, `ktrdr up` starts a system of this folder; for the \
+                 other system work in its folder",
+            ))
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
 
     fn context(global: &GlobalArgs, variables: &[(&str, &str)], here: &Path) -> Context {

@@ -10,12 +10,24 @@ use crate::context::Context;
 /// Days for which nothing that was deleted or replaced is garbage.
 pub(crate) const GRACE_DAYS: u16 = 7;
 
-/// Opens the object store that the settings name, with the calendars that users added to it.
+/// Opens the object store that the settings name, with the calendars that users added to it; a
+/// folder that does not exist is created, so this is for commands that store something.
 ///
 /// # Errors
 /// The settings are wrong, or the store cannot be opened or read.
 pub(crate) async fn open_store(context: &Context) -> Result<Store, Failure> {
     let store = Store::open(&context.store_url()?).await?;
+    store.calendars().load().await?;
+    Ok(store)
+}
+
+/// [`open_store`] for commands that look at what is there: a folder that does not exist is an empty
+/// store, and stays so.
+///
+/// # Errors
+/// As [`open_store`].
+pub(crate) async fn open_existing_store(context: &Context) -> Result<Store, Failure> {
+    let store = Store::open_existing(&context.store_url()?).await?;
     store.calendars().load().await?;
     Ok(store)
 }
@@ -29,7 +41,7 @@ pub(crate) async fn require_calendar(
     context: &Context,
 ) -> Result<&'static Calendar, Failure> {
     if Calendar::named(name).is_none() {
-        open_store(context).await?;
+        open_existing_store(context).await?;
     }
 
     Calendar::named(name).ok_or_else(|| {

@@ -24,11 +24,15 @@ pub(crate) fn binary(folder: &Path, service: Service) -> PathBuf {
     folder.join(service_name(service))
 }
 
+/// How every text of [`not_built`] begins.
+pub(crate) const NOT_BUILT: &str = "not built:";
+
 /// The way to get the binary of a service that is not built.
-pub(crate) fn not_built(service: Service) -> &'static str {
-    if service == Service::Trainer {
-        "not built: make trainer"
+pub(crate) fn not_built(service: Service) -> String {
+    let target = if service == Service::Trainer {
+        "trainer"
     } else {
-        "not built: make build"
-    }
+        "build"
+    };
+    format!("{NOT_BUILT} make {target}")
 }

@@ -1,11 +1,9 @@
-//! The board: what every part of the local system does now, one line each; live on a terminal,
-//! plain lines elsewhere.
+//! The board: what every part of the local system does now, one line each.
 
 use std::fmt;
-use std::io::{IsTerminal, Write as _};
 use std::time::Duration;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
 use tokio::sync::watch;
 
 /// State of one part of the system.
@@ -54,26 +52,59 @@ impl State {
     }
 }
 
+impl State {
+    /// One word, the same for people and for programs.
+    const fn word(&self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Ready => "ready",
+            Self::Restarting { .. } => "restarting",
+            Self::Stopping => "stopping",
+            Self::Stopped => "stopped",
+            Self::Absent { .. } => "absent",
+        }
+    }
+}
+
 impl Line {
     fn is_starting(&self) -> bool {
         matches!(self.state, State::Starting | State::Restarting { .. })
+    }
+
+    /// Whether the part waits for its start: there is nothing to read yet.
+    pub(crate) fn says_nothing(&self) -> bool {
+        self.state == State::Starting && self.detail.is_empty()
+    }
+
+    /// What there is to say besides the state.
+    fn remark(&self) -> String {
+        match &self.state {
+            State::Starting | State::Ready => self.detail.clone(),
+            State::Restarting { reason, after } => {
+                format!("in {:.1} s, {reason}", after.as_secs_f64())
+            }
+            State::Stopping | State::Stopped => String::new(),
+            State::Absent { reason } => reason.clone(),
+        }
+    }
+
+    /// The line as a value for programs.
+    pub(crate) fn json(&self) -> Value {
+        json!({"name": self.name, "state": self.state.word(), "detail": self.remark()})
     }
 }
 
 impl fmt::Display for Line {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = match &self.state {
-            State::Starting => format!("starting    {}", self.detail),
-            State::Ready => format!("ready       {}", self.detail),
-            State::Restarting { reason, after } => {
-                format!("restarting  in {:.1} s, {reason}", after.as_secs_f64())
-            }
-            State::Stopping => "stopping".to_owned(),
-            State::Stopped => "stopped".to_owned(),
-            State::Absent { reason } => format!("absent      {reason}"),
-        };
-        write!(formatter, "{:<13} {text}", self.name)
+        formatter.write_str(&board_line(&self.name, self.state.word(), &self.remark()))
     }
+}
+
+/// One line of the board: name, state and remark in columns.
+pub(crate) fn board_line(name: &str, state: &str, remark: &str) -> String {
+    format!("{name:<13} {state:<11} {remark}")
+        .trim_end()
+        .to_owned()
 }
 
 /// The lines of all parts, in the order in which they were added.
@@ -121,7 +152,7 @@ impl Board {
             .await;
     }
 
-    /// The lines as they change, for [`show`].
+    /// The lines as they change.
     pub(crate) fn lines(&self) -> watch::Receiver<Vec<Line>> {
         self.lines.subscribe()
     }
@@ -137,71 +168,9 @@ fn put_line(lines: &mut Vec<Line>, line: Line) -> bool {
     true
 }
 
-/// Shows every change on standard error until the last board is dropped: `live` redraws the lines
-/// where it is a terminal.
-pub(crate) async fn show(mut changes: watch::Receiver<Vec<Line>>, live: bool) {
-    let multi = (live && std::io::stderr().is_terminal()).then(MultiProgress::new);
-    let mut drawn: Vec<DrawnLine> = Vec::new();
-    loop {
-        let lines = changes.borrow_and_update().clone();
-        for (index, line) in lines.into_iter().enumerate() {
-            match drawn.get_mut(index) {
-                Some(old) if old.line == line => {}
-                Some(old) => old.redraw(line),
-                None => drawn.push(DrawnLine::new(line, multi.as_ref())),
-            }
-        }
-        if changes.changed().await.is_err() {
-            break;
-        }
-    }
-
-    // The last lines stay on the screen.
-    for DrawnLine { bar, .. } in drawn {
-        bar.inspect(ProgressBar::abandon);
-    }
-}
-
-/// A line as it was drawn last.
-struct DrawnLine {
-    line: Line,
-    /// Its place on a terminal; none elsewhere.
-    bar: Option<ProgressBar>,
-}
-
-impl DrawnLine {
-    fn new(line: Line, multi: Option<&MultiProgress>) -> Self {
-        let bar = multi.map(|multi| multi.add(plain_bar()));
-        print_line(&line, bar.as_ref());
-        Self { line, bar }
-    }
-
-    fn redraw(&mut self, line: Line) {
-        print_line(&line, self.bar.as_ref());
-        self.line = line;
-    }
-}
-
 impl Default for Board {
     fn default() -> Self {
         Self::new()
-    }
-}
-
-fn plain_bar() -> ProgressBar {
-    let style = ProgressStyle::with_template("{wide_msg}")
-        .unwrap_or_else(|_| ProgressStyle::default_spinner());
-    ProgressBar::new_spinner().with_style(style)
-}
-
-fn print_line(line: &Line, bar: Option<&ProgressBar>) {
-    match bar {
-        Some(bar) => bar.set_message(line.to_string()),
-        None if line.state == State::Starting && line.detail.is_empty() => {}
-        None => {
-            // A system goes on working when nobody can read its board.
-            let _ = writeln!(std::io::stderr(), "{line}");
-        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use bus::BusError;
 use schemas::codes::{self, Advice, Code};
@@ -33,6 +34,44 @@ pub(crate) enum UpError {
         dir: PathBuf,
         /// Process id of the other `ktrdr up`, if it is known.
         owner: Option<u32>,
+    },
+    /// A `ktrdr up` runs in a folder above this one.
+    #[error("a system runs in {}{}, above this folder", dir.display(), process_text(*owner))]
+    Above {
+        /// The folder of the other system.
+        dir: PathBuf,
+        /// Process id of the other `ktrdr up`, if it is known.
+        owner: Option<u32>,
+    },
+    /// The port that a person named is taken.
+    #[error("another program listens on port {port}")]
+    PortTaken {
+        /// The port that `--port` names.
+        port: u16,
+    },
+    /// The command after `--` does not exist.
+    #[error("there is no command `{command}`")]
+    NoCommand {
+        /// The first word after `--`.
+        command: String,
+    },
+    /// A system did not end in time.
+    #[error("the system of {} did not end within {} s (process {pid})", dir.display(), waited.as_secs())]
+    StillRunning {
+        /// The folder of the system.
+        dir: PathBuf,
+        /// Process id of its `ktrdr up`.
+        pid: u32,
+        /// How long was waited.
+        waited: Duration,
+    },
+    /// The process that holds a folder is not known, or cannot be asked to end.
+    #[error("the `ktrdr up` of {} cannot be asked to end", dir.display())]
+    CannotStop {
+        /// The folder of the system.
+        dir: PathBuf,
+        /// The answer of the operating system.
+        source: std::io::Error,
     },
     /// The program nats-server was not found.
     #[error("there is no nats-server in .deps/nats/bin nor on PATH")]
@@ -73,6 +112,10 @@ impl Advice for UpError {
         match self {
             Self::Folder { .. } | Self::FolderName { .. } => codes::UP_FOLDER,
             Self::AlreadyRunning { .. } => codes::UP_ALREADY_RUNNING,
+            Self::Above { .. } => codes::UP_ABOVE,
+            Self::PortTaken { .. } => codes::UP_PORT_TAKEN,
+            Self::NoCommand { .. } => codes::UP_NO_COMMAND,
+            Self::StillRunning { .. } | Self::CannotStop { .. } => codes::UP_STOP,
             Self::NoServer => codes::UP_NO_SERVER,
             Self::Spawn { .. } => codes::UP_SPAWN,
             Self::ServerNotReady { .. } => codes::UP_SERVER_NOT_READY,
@@ -88,16 +131,35 @@ impl Advice for UpError {
             }
             Self::FolderName { .. } => "rename the folder, or choose another place with --dir",
             Self::AlreadyRunning { .. } => {
-                "use it from here (`ktrdr doctor`), stop it with Ctrl+C, or choose another place \
-                 with --dir"
+                "use it from here (`ktrdr status`), stop it with `ktrdr down`, or choose another \
+                 place with --dir"
             }
+            Self::Above { .. } => {
+                "use it from here (`ktrdr status`) or stop it with `ktrdr down`; `ktrdr up --dir \
+                 .ktrdr` starts one of its own in this folder"
+            }
+            Self::PortTaken { .. } => {
+                "leave out --port, which takes a free one and keeps it over restarts, or name \
+                 another"
+            }
+            Self::NoCommand { .. } => {
+                "check its spelling and PATH; as in `ktrdr up -- ktrdr doctor`"
+            }
+            Self::StillRunning { pid, .. } => {
+                return format!(
+                    "it goes on stopping; wait longer with --timeout, or `kill -9 {pid}` and \
+                     `ktrdr down` again"
+                )
+                .into();
+            }
+            Self::CannotStop { .. } => "stop it as the user who started it",
             Self::NoServer => {
                 "run `infra/setup nats` in the checkout, or put nats-server 2.14 or newer on PATH"
             }
             Self::Spawn { .. } => "build it with `make build` (the trainer with `make trainer`)",
             Self::ServerNotReady { log, .. } => {
                 let log = log.display();
-                return format!("see {log}; a port given with --port may be taken").into();
+                return format!("see {log}, or `ktrdr logs nats-server`").into();
             }
             // The cause knows better than this place what helps.
             Self::Store(error) => return error.hint(),
@@ -111,8 +173,11 @@ impl Advice for UpError {
 impl From<UpError> for Failure {
     fn from(error: UpError) -> Self {
         let exit = match &error {
-            UpError::AlreadyRunning { .. } => Exit::Refused,
-            UpError::NoServer => Exit::Usage,
+            UpError::AlreadyRunning { .. } | UpError::Above { .. } => Exit::Refused,
+            UpError::NoServer | UpError::PortTaken { .. } | UpError::NoCommand { .. } => {
+                Exit::Usage
+            }
+            UpError::StillRunning { .. } => Exit::TimedOut,
             UpError::Store(_) => Exit::Unreachable,
             _ => Exit::Failed,
         };

@@ -1,20 +1,26 @@
 //! The folder of a local system: held by one `ktrdr up` at a time, cleared of what a killed one
 //! left running.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-
 use super::error::UpError;
-use crate::context::{ContextFile, FILE_NAME};
+use super::ports::RememberedPorts;
+use super::processes::ProcessList;
+use crate::context::{
+    DEFAULT_DIR, FILE_NAME, FolderId, SystemHolder, append_to_private_file, create_private_folder,
+    holder_of, make_folder_private, open_lock,
+};
+
+const LOGS: &str = "logs";
 
 /// A folder that this process holds until the value is dropped.
 #[derive(Debug)]
 pub(crate) struct Folder {
     path: PathBuf,
+    id: FolderId,
+    processes: ProcessList,
     _lock: File,
 }
 
@@ -24,41 +30,36 @@ impl Folder {
     ///
     /// # Errors
     /// It cannot be written, or another process holds it.
-    pub(crate) fn claim(path: &Path) -> Result<Self, UpError> {
+    pub(crate) async fn claim(path: &Path) -> Result<Self, UpError> {
         let failed = |source| UpError::Folder {
             path: path.to_owned(),
             source,
         };
-        std::fs::create_dir_all(path.join("logs")).map_err(failed)?;
+        create_private_folder(&path.join(LOGS)).map_err(failed)?;
         let path = path.canonicalize().map_err(failed)?;
         require_text(&path)?;
+        close_to_others(&path).map_err(failed)?;
 
-        // A lock of the system and not the context file: it is gone with a process that was killed.
-        let lock = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(path.join("lock"))
-            .map_err(failed)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let owner = ContextFile::read(&path.join(FILE_NAME))
-                    .ok()
-                    .map(|context| context.pid);
-                return Err(UpError::AlreadyRunning { dir: path, owner });
-            }
-            Err(TryLockError::Error(source)) => return Err(failed(source)),
-        }
-
-        let folder = Self { path, _lock: lock };
-        folder.end_leftovers();
+        let lock = take_lock(&path)?;
+        let folder = Self {
+            id: FolderId::of(&path).map_err(failed)?,
+            processes: ProcessList::of(&path).map_err(failed)?,
+            path,
+            _lock: lock,
+        };
+        folder.processes.end_running().await;
+        folder.forget();
         Ok(folder)
     }
 
     /// Absolute path of the folder.
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// What tells the folder from a copy of it.
+    pub(crate) fn id(&self) -> &FolderId {
+        &self.id
     }
 
     /// Path of the context file.
@@ -68,7 +69,7 @@ impl Folder {
 
     /// Path of the log of one program.
     pub(crate) fn log(&self, name: &str) -> PathBuf {
-        self.path.join("logs").join(format!("{name}.log"))
+        log_of(&self.path, name)
     }
 
     /// The log of one program, opened for appending.
@@ -77,66 +78,75 @@ impl Folder {
     /// It cannot be opened.
     pub(crate) fn open_log(&self, name: &str) -> Result<File, UpError> {
         let path = self.log(name);
-        let opened = OpenOptions::new().create(true).append(true).open(&path);
-        opened.map_err(|source| UpError::Folder { path, source })
-    }
-
-    fn process_list(&self) -> PathBuf {
-        self.path.join("processes")
+        append_to_private_file(&path).map_err(|source| UpError::Folder { path, source })
     }
 
     /// Remembers a started program, for the case that this process is killed.
     pub(crate) fn remember(&self, pid: u32, program: &Path) {
-        // The system knows a running program by its real path.
-        let program = std::fs::canonicalize(program).unwrap_or_else(|_| program.to_owned());
-        let list = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(self.process_list());
-
-        let written = list.and_then(|mut list| writeln!(list, "{pid} {}", program.display()));
-        if let Err(error) = written {
+        if let Err(error) = self.processes.add(pid, program) {
             tracing::warn!(%error, pid, "a started program could not be noted");
+        }
+    }
+
+    /// Remembers where the server listens, for the next start.
+    pub(crate) fn remember_ports(&self, port: u16, monitor_port: u16) {
+        if let Err(error) = RememberedPorts::write(&self.path, port, monitor_port) {
+            tracing::warn!(%error, "the ports of the server could not be noted");
         }
     }
 
     /// Forgets all programs: they have ended.
     pub(crate) fn forget(&self) {
+        self.processes.clear();
         // A file that was never written need not be removed.
-        let _ = std::fs::remove_file(self.process_list());
         let _ = std::fs::remove_file(self.context_file());
-    }
-
-    /// Kills every process in the list that still runs the same program; a process id may belong to
-    /// another program by now.
-    fn end_leftovers(&self) {
-        let list = std::fs::read_to_string(self.process_list()).unwrap_or_default();
-        for (pid, program) in list.lines().filter_map(|line| line.split_once(' ')) {
-            let is_same = std::fs::read_link(format!("/proc/{pid}/exe"))
-                .is_ok_and(|running| is_program(&running, program));
-            if let Ok(number) = pid.parse().map(Pid::from_raw)
-                && is_same
-            {
-                tracing::warn!(
-                    pid,
-                    program,
-                    "ending a program that a killed `ktrdr up` left running"
-                );
-                // It may have ended by itself just now.
-                let _ = kill(number, Signal::SIGKILL);
-            }
-        }
-
-        self.forget();
     }
 }
 
-/// True for the program itself, and for one that was rebuilt while it ran.
-fn is_program(running: &Path, program: &str) -> bool {
-    let Some(running) = running.to_str() else {
-        return false;
+/// The folder of the logs of the system in `folder`.
+pub(crate) fn logs_of(folder: &Path) -> PathBuf {
+    folder.join(LOGS)
+}
+
+/// The log of one program of the system in `folder`.
+pub(crate) fn log_of(folder: &Path, name: &str) -> PathBuf {
+    logs_of(folder).join(format!("{name}.log"))
+}
+
+/// Takes the lock of a folder, and writes into it who has it. A lock of the system and not the
+/// context file: it is gone with a process that was killed.
+fn take_lock(folder: &Path) -> Result<File, UpError> {
+    let failed = |source| UpError::Folder {
+        path: folder.to_owned(),
+        source,
     };
-    running.strip_suffix(" (deleted)").unwrap_or(running) == program
+    let mut lock = open_lock(folder).map_err(failed)?;
+    match lock.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let owner = match holder_of(folder) {
+                SystemHolder::Up(owner) => owner,
+                SystemHolder::Nobody => None,
+            };
+            let dir = folder.to_owned();
+            return Err(UpError::AlreadyRunning { dir, owner });
+        }
+        Err(TryLockError::Error(source)) => return Err(failed(source)),
+    }
+
+    lock.set_len(0).map_err(failed)?;
+    writeln!(lock, "{}", std::process::id()).map_err(failed)?;
+    Ok(lock)
+}
+
+/// Takes the rights of others away from our own folder. One that `--dir` names may hold more than
+/// the system, so that only what is ours in it is closed.
+fn close_to_others(folder: &Path) -> std::io::Result<()> {
+    make_folder_private(&logs_of(folder))?;
+    if folder.file_name().is_some_and(|name| name == DEFAULT_DIR) {
+        make_folder_private(folder)?;
+    }
+    Ok(())
 }
 
 /// The settings of the server and the context file hold the path as text.
@@ -157,65 +167,49 @@ mod tests {
 
     /// Claims a folder that was released. A process that another test starts holds every open lock
     /// for an instant, until it runs its own program.
-    fn claim_again(path: &Path) -> Folder {
+    async fn claim_again(path: &Path) -> Folder {
         let deadline = Instant::now() + Duration::from_secs(10);
         loop {
-            match Folder::claim(path) {
+            match Folder::claim(path).await {
                 Err(UpError::AlreadyRunning { .. }) if Instant::now() < deadline => {
-                    std::thread::yield_now();
+                    tokio::task::yield_now().await;
                 }
                 claimed => return claimed.unwrap(),
             }
         }
     }
 
-    #[test]
-    fn a_second_claim_of_the_same_folder_is_refused() {
+    #[tokio::test]
+    async fn a_second_claim_of_the_same_folder_is_refused() {
         let root = tempfile::tempdir().unwrap();
-        let folder = Folder::claim(root.path()).unwrap();
+        let folder = Folder::claim(root.path()).await.unwrap();
 
-        let refused = Folder::claim(root.path()).unwrap_err();
+        let refused = Folder::claim(root.path()).await.unwrap_err();
+        let myself = std::process::id();
         assert!(
-            matches!(refused, UpError::AlreadyRunning { owner: None, .. }),
+            matches!(refused, UpError::AlreadyRunning { owner: Some(pid), .. } if pid == myself),
             "{refused}"
         );
 
         drop(folder);
-        claim_again(root.path());
+        claim_again(root.path()).await;
     }
 
-    #[test]
-    fn a_process_that_is_not_the_noted_program_is_left_alone() {
+    #[tokio::test]
+    async fn only_our_own_folder_is_closed_to_others() {
+        use std::os::unix::fs::PermissionsExt as _;
         let root = tempfile::tempdir().unwrap();
-        let folder = Folder::claim(root.path()).unwrap();
-        // This very process, under a name that it does not have.
-        folder.remember(std::process::id(), Path::new("/usr/bin/nats-server"));
-        drop(folder);
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let own = root.path().join(DEFAULT_DIR);
+        let shared = root.path().join("shared");
+        for folder in [&own, &shared] {
+            std::fs::create_dir(folder).unwrap();
+            std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o755)).unwrap();
+            Folder::claim(folder).await.unwrap();
+        }
 
-        claim_again(root.path());
-    }
-
-    #[test]
-    fn a_program_behind_a_link_is_ended_with_the_leftovers() {
-        use std::os::unix::process::ExitStatusExt as _;
-        let root = tempfile::tempdir().unwrap();
-        let link = root.path().join("server");
-        std::os::unix::fs::symlink("/bin/sleep", &link).unwrap();
-        let folder = Folder::claim(root.path()).unwrap();
-        let mut leftover = std::process::Command::new(&link).arg("60").spawn().unwrap();
-        folder.remember(leftover.id(), &link);
-
-        folder.end_leftovers();
-
-        assert_eq!(leftover.wait().unwrap().signal(), Some(9));
-    }
-
-    #[test]
-    fn a_program_that_was_rebuilt_is_still_the_same() {
-        let is_x = |text| is_program(Path::new(text), "/bin/x");
-
-        assert!(is_x("/bin/x"));
-        assert!(is_x("/bin/x (deleted)"));
-        assert!(!is_x("/bin/y"));
+        assert_eq!(mode(&own), 0o700);
+        assert_eq!(mode(&shared), 0o755);
+        assert_eq!(mode(&shared.join("logs")), 0o700);
     }
 }

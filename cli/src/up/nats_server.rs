@@ -16,7 +16,9 @@ use tokio::sync::watch;
 use super::board::{Board, State};
 use super::error::UpError;
 use super::folder::Folder;
+use super::ports::{PortChoice, RememberedPorts, choose_ports, is_free};
 use super::program::{Pauses, describe_exit, end, spawn, stopped_within, wait_for_stop};
+use crate::context::replace_private_file;
 
 const CONFIGURATION: &str = include_str!("../../../infra/nats/local.conf");
 /// Recovery of a large store takes a while.
@@ -51,6 +53,8 @@ pub(crate) struct NatsServer {
     folder: Arc<Folder>,
     child: Child,
     addresses: Addresses,
+    /// The port of the last time, if another program has it now.
+    taken: Option<u16>,
 }
 
 /// The server program: in `$KTRDR_DEPS`, in `.deps` of the checkout that one of `places` lies in,
@@ -82,10 +86,11 @@ pub(crate) fn find_nats_server(
 }
 
 impl NatsServer {
-    /// Starts the server and waits until it is ready; on any free port unless one is named.
+    /// Starts the server and waits until it is ready: on the port that is named, else on the one of
+    /// the last time, else on any free one.
     ///
     /// # Errors
-    /// It cannot be started, ends, or is not ready in a minute.
+    /// The named port is taken; the server cannot be started, ends, or is not ready in a minute.
     pub(crate) async fn start(
         program: PathBuf,
         folder: Arc<Folder>,
@@ -93,13 +98,17 @@ impl NatsServer {
         board: &Board,
     ) -> Result<Self, UpError> {
         board.set(NAME, State::Starting, "");
-        let (child, addresses) = launch(&program, &folder, port, None).await?;
+        let remembered = RememberedPorts::read(folder.path());
+        let choice = choose_ports(port, remembered.as_ref(), is_free)?;
+        let (child, addresses) = launch(&program, &folder, choice).await?;
+        folder.remember_ports(addresses.port, addresses.monitor_port);
 
         let server = Self {
             program,
             folder,
             child,
             addresses,
+            taken: choice.taken,
         };
         board.set(NAME, State::Ready, &server.detail());
         Ok(server)
@@ -111,11 +120,12 @@ impl NatsServer {
     }
 
     fn detail(&self) -> String {
-        format!(
-            "{}, {}",
-            self.addresses.nats_url(),
-            self.folder.log(NAME).display()
-        )
+        let url = self.addresses.nats_url();
+        let log = self.folder.log(NAME);
+        match self.taken {
+            None => format!("{url}, {}", log.display()),
+            Some(port) => format!("{url} (new: another program has {port}), {}", log.display()),
+        }
     }
 
     /// Keeps the server running on the same ports until `stop` is true, then ends it.
@@ -155,7 +165,11 @@ impl NatsServer {
         stop: &mut watch::Receiver<bool>,
     ) -> bool {
         // Clients reconnect to the address that they know, so that the ports must stay.
-        let Addresses { port, monitor_port } = self.addresses;
+        let ports = PortChoice {
+            port: Some(self.addresses.port),
+            monitor_port: Some(self.addresses.monitor_port),
+            taken: None,
+        };
         loop {
             tracing::warn!(reason, "the NATS server ended unasked");
             board.set(NAME, State::Restarting { reason, after }, "");
@@ -163,7 +177,7 @@ impl NatsServer {
                 return false;
             }
 
-            match launch(&self.program, &self.folder, Some(port), Some(monitor_port)).await {
+            match launch(&self.program, &self.folder, ports).await {
                 Ok((child, _)) => {
                     self.child = child;
                     board.set(NAME, State::Ready, &self.detail());
@@ -191,12 +205,11 @@ fn port_text(port: Option<u16>) -> String {
 async fn launch(
     program: &Path,
     folder: &Folder,
-    port: Option<u16>,
-    monitor_port: Option<u16>,
+    ports: PortChoice,
 ) -> Result<(Child, Addresses), UpError> {
     let file = folder.path().join("nats.conf");
-    let text = fill_configuration(folder.path(), port, monitor_port);
-    std::fs::write(&file, text).map_err(|source| UpError::Folder {
+    let text = fill_configuration(folder.path(), ports.port, ports.monitor_port);
+    replace_private_file(&file, &text).map_err(|source| UpError::Folder {
         path: file.clone(),
         source,
     })?;

@@ -1,6 +1,7 @@
 //! One program under supervision: started, watched, started again with growing pauses, asked to
 //! end, made to end.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
@@ -59,6 +60,8 @@ pub(crate) struct Program {
     pub(crate) name: String,
     /// Path of the binary.
     pub(crate) path: PathBuf,
+    /// Arguments of the program.
+    pub(crate) arguments: Vec<OsString>,
     /// Variables added to those of this process.
     pub(crate) env: Vec<(String, String)>,
     /// How long it may take to end once asked.
@@ -131,6 +134,7 @@ impl Program {
         let log = folder.open_log(&self.name)?;
         let mut command = Command::new(&self.path);
         command
+            .args(&self.arguments)
             .envs(self.env.iter().cloned())
             .stdout(Stdio::null())
             .stderr(log);
@@ -208,6 +212,7 @@ mod tests {
         Program {
             name: "it".to_owned(),
             path: PathBuf::from(path),
+            arguments: Vec::new(),
             env: Vec::new(),
             stop_timeout: Duration::from_secs(5),
         }
@@ -234,7 +239,7 @@ mod tests {
     #[tokio::test]
     async fn a_program_that_crashes_is_started_again_until_the_stop() {
         let root = tempfile::tempdir().unwrap();
-        let folder = Arc::new(Folder::claim(root.path()).unwrap());
+        let folder = Arc::new(Folder::claim(root.path()).await.unwrap());
         let board = Board::new();
         let stop = watch::Sender::new(false);
         let mut lines = board.lines();
@@ -251,7 +256,7 @@ mod tests {
     #[tokio::test]
     async fn a_missing_program_is_absent_and_not_tried_again() {
         let root = tempfile::tempdir().unwrap();
-        let folder = Arc::new(Folder::claim(root.path()).unwrap());
+        let folder = Arc::new(Folder::claim(root.path()).await.unwrap());
         let board = Board::new();
         let stop = watch::Sender::new(false);
         let lines = board.lines();

@@ -1,7 +1,8 @@
 //! A local system from its start to its end: server, topology, context file, services, and then
 //! everything in the opposite order.
 
-use std::path::Path;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,15 +12,17 @@ use futures::StreamExt as _;
 use jiff::Timestamp;
 use runtime::settings::{BusSettings, StoreSettings};
 use schemas::ids::Service;
+use serde_json::{Value, json};
 use store::Store;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::UpArgs;
 use super::binaries::{binaries_folder, binary, not_built};
-use super::board::{Board, State};
+use super::board::{Board, Line, State};
 use super::error::UpError;
 use super::folder::Folder;
+use super::log_bound::keep_logs_bounded;
 use super::nats_server::{Addresses, NatsServer, find_nats_server};
 use super::program::{self, Program, wait_for_stop};
 use crate::console::{Exit, Interrupts};
@@ -48,17 +51,34 @@ pub(super) async fn run_system(
 
     let places = [binaries.as_path(), &context.working_directory];
     let program = find_nats_server(&context.environment, &places)?;
-    let server = NatsServer::start(program, folder.clone(), args.port, board).await?;
-    let announced = describe_system(args, store_url, server.addresses());
-    let bus = connect_and_apply(&announced).await?;
-    announce(&announced, folder)?;
+    let starting = start_server(args, program, store_url, folder, board);
+    let StartedServer {
+        server,
+        announced,
+        bus,
+    } = tokio::select! {
+        started = starting => started?,
+        // Nothing works on this server yet: it is killed with the value that is dropped here.
+        _ = interrupts.next() => return Ok(Exit::Cancelled),
+    };
 
     let stop_server = watch::Sender::new(false);
     let server = tokio::spawn(server.supervise(board.clone(), stop_server.subscribe()));
-    let programs = programs_to_start(args, &binaries, &announced, board);
+    let settings_file = config_flag(context.named_settings_file());
+    let programs = programs_to_start(args, &binaries, &announced, &settings_file, board);
     let mut services = RunningServices::start(programs, folder, board, &bus);
 
-    let ended = wait_for_end(args, board, folder, interrupts).await;
+    let ended = match args.command.is_empty() {
+        true => {
+            let started = report_start(context, board, folder);
+            tokio::select! {
+                _ = interrupts.next() => {}
+                () = started => {}
+            }
+            Ok(Exit::Done)
+        }
+        false => run_command(args, board, folder, interrupts).await,
+    };
 
     // Services first: they bring their steps to a checkpoint on the server.
     services.stop(interrupts).await;
@@ -77,7 +97,38 @@ fn store_url_of(args: &UpArgs, folder: &Folder, working_directory: &Path) -> Str
     store.resolved(working_directory)
 }
 
-fn describe_system(args: &UpArgs, store_url: String, addresses: &Addresses) -> ContextFile {
+/// A server that other commands can find and use.
+struct StartedServer {
+    server: NatsServer,
+    announced: ContextFile,
+    bus: Bus,
+}
+
+async fn start_server(
+    args: &UpArgs,
+    program: PathBuf,
+    store_url: String,
+    folder: &Arc<Folder>,
+    board: &Board,
+) -> Result<StartedServer, UpError> {
+    let server = NatsServer::start(program, folder.clone(), args.port, board).await?;
+    let announced = describe_system(args, store_url, server.addresses(), folder);
+
+    let bus = connect_and_apply(&announced).await?;
+    announce(&announced, folder)?;
+    Ok(StartedServer {
+        server,
+        announced,
+        bus,
+    })
+}
+
+fn describe_system(
+    args: &UpArgs,
+    store_url: String,
+    addresses: &Addresses,
+    folder: &Folder,
+) -> ContextFile {
     ContextFile {
         v: ContextFile::VERSION,
         nats_url: addresses.nats_url(),
@@ -86,6 +137,8 @@ fn describe_system(args: &UpArgs, store_url: String, addresses: &Addresses) -> C
         monitor_url: addresses.monitor_url(),
         pid: std::process::id(),
         started_at: Timestamp::now(),
+        folder: Some(folder.path().to_owned()),
+        folder_id: Some(folder.id().clone()),
     }
 }
 
@@ -117,6 +170,7 @@ fn programs_to_start(
     args: &UpArgs,
     binaries: &Path,
     system: &ContextFile,
+    settings_file: &[OsString],
     board: &Board,
 ) -> Vec<Program> {
     let services = match &args.services {
@@ -129,7 +183,7 @@ fn programs_to_start(
         let path = binary(binaries, service);
         // A host that cannot build the trainer can still run the others.
         if !path.is_file() {
-            let reason = not_built(service).to_owned();
+            let reason = not_built(service);
             board.set(service.as_str(), State::Absent { reason }, "");
             continue;
         }
@@ -137,11 +191,20 @@ fn programs_to_start(
         programs.push(Program {
             name: service.to_string(),
             path,
+            arguments: settings_file.to_vec(),
             env: variables_of(system),
             stop_timeout: SERVICE_STOP_TIMEOUT,
         });
     }
     programs
+}
+
+/// The flag by which a service reads the settings file that was named for the system.
+fn config_flag(file: Option<PathBuf>) -> Vec<OsString> {
+    match file {
+        Some(file) => vec!["--config".into(), file.into()],
+        None => Vec::new(),
+    }
 }
 
 /// The settings by which a service joins this system.
@@ -169,6 +232,7 @@ impl RunningServices {
             tasks.spawn(program.supervise(folder.clone(), board.clone(), stop.subscribe()));
         }
 
+        tasks.spawn(keep_logs_bounded(folder.clone(), stop.subscribe()));
         tasks.spawn(keep_house(bus.clone(), board.clone(), stop.subscribe()));
         tasks.spawn(note_signs_of_life(
             bus.clone(),
@@ -219,15 +283,28 @@ async fn note_signs_of_life(bus: Bus, board: Board, mut stop: watch::Receiver<bo
     }
 }
 
-/// Waits for a signal, or for the end of the command given after `--`.
-async fn wait_for_end(
+/// Reports to programs, once, how every part has started; then waits for ever.
+async fn report_start(context: &Context, board: &Board, folder: &Folder) {
+    let _ = tokio::time::timeout(COMMAND_WAIT, board.wait_until_started()).await;
+
+    let parts: Vec<Value> = board.lines().borrow().iter().map(Line::json).collect();
+    context.output.json(&json!({
+        "type": "started",
+        "folder": folder.path(),
+        "pid": std::process::id(),
+        "parts": parts,
+    }));
+    std::future::pending().await
+}
+
+/// Runs the command given after `--` to its end, or to a signal.
+async fn run_command(
     args: &UpArgs,
     board: &Board,
     folder: &Folder,
     interrupts: &mut Interrupts,
 ) -> Result<Exit, UpError> {
     let Some((program, arguments)) = args.command.split_first() else {
-        interrupts.next().await;
         return Ok(Exit::Done);
     };
 

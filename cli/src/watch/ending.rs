@@ -48,7 +48,8 @@ async fn fill_from(store_url: &str, output: &Output, record: &mut OperationRecor
 }
 
 async fn read_result(store_url: &str, object: &str) -> Result<Value, StoreError> {
-    Store::open(store_url).await?.reports().get(object).await
+    let store = Store::open_existing(store_url).await?;
+    store.reports().get(object).await
 }
 
 /// Reports how watching ended.

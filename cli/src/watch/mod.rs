@@ -86,7 +86,16 @@ pub(crate) async fn watch_to_end(
     options: WatchOptions,
 ) -> Result<Exit, Failure> {
     let mut screen = Screen::new(&context.output);
-    let watched = watch(bus, interrupts, op, options, &mut screen).await;
+    let mut bus = bus.clone();
+    let mut options = options;
+    let watched = loop {
+        tokio::select! {
+            watched = watch(&bus, interrupts, op, options.clone(), &mut screen) => break watched,
+            moved = context.moved(&bus) => bus = moved,
+        }
+        // What was stored before is on the screen.
+        options.from_start = false;
+    };
     // The last lines stay, and an error is printed below them.
     screen.close();
 

@@ -1,15 +1,16 @@
 //! Specifications of `ktrdr up`: a real NATS server, the real programs, folders of their own,
 //! nothing left behind.
 
-use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use clap::Parser as _;
 use clap::error::ErrorKind;
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::program::{Ended, KTRDR, ktrdr_in, root, run_in, run_in_system};
+use crate::program::{Ended, KTRDR, root, run_in, run_in_system};
+use crate::running_up::{RunningUp, programs_of, running};
 
 fn verdict_of(doctor: &Value, name: &str) -> String {
     let checks = doctor["checks"].as_array().unwrap();
@@ -90,26 +91,16 @@ fn a_second_system_in_the_same_folder_is_refused() {
 #[test]
 fn the_next_up_ends_what_a_killed_one_left_running() {
     let folder = tempfile::tempdir().unwrap();
-    let up = ["up", "--profile", "test", "--services", "dummy"];
-    let mut first = ktrdr_in(folder.path(), &up)
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(first.stderr.take().unwrap()).lines();
-    let ready = lines.any(|line| line.unwrap().starts_with("nats-server   ready"));
-    assert!(ready, "the server did not become ready");
-    let processes = std::fs::read_to_string(folder.path().join(".ktrdr/processes")).unwrap();
-    let (pid, _) = processes.lines().next().unwrap().split_once(' ').unwrap();
-    let program = PathBuf::from(format!("/proc/{pid}/exe"));
-    first.kill().unwrap();
-    first.wait().unwrap();
+    let first = RunningUp::start(folder.path());
+    let programs = programs_of(folder.path());
+    first.end(Signal::SIGKILL);
     // A server in a process group of its own outlives the program that started it.
-    assert!(program.read_link().is_ok());
+    assert_eq!(running(&programs), programs);
 
     let second = run_in_system(folder.path(), "dummy", "true");
 
     assert_eq!(second.exit, Some(0), "{}", second.err);
-    assert!(program.read_link().is_err(), "the old server still runs");
+    assert_eq!(running(&programs), Vec::<PathBuf>::new());
 }
 
 #[test]

@@ -19,6 +19,8 @@ mod golden;
 #[cfg(test)]
 mod local_system;
 #[cfg(test)]
+mod logs;
+#[cfg(test)]
 mod offline;
 #[cfg(test)]
 mod program;
@@ -27,8 +29,18 @@ mod promises;
 #[cfg(test)]
 mod quality;
 #[cfg(test)]
+mod read_only;
+#[cfg(test)]
 mod removal;
 #[cfg(test)]
 mod rooms;
+#[cfg(test)]
+mod running_up;
+#[cfg(test)]
+mod settings_beside;
+#[cfg(test)]
+mod system_life;
+#[cfg(test)]
+mod terminal;
 #[cfg(test)]
 mod timeframes;

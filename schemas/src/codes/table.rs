@@ -69,6 +69,7 @@ codes! {
         CONFIG_CREDENTIALS = "Credentials": "The credentials file cannot be read.";
         CONFIG_INVALID = "Invalid": "A setting is unknown, or its value is not legal.";
         CONFIG_LOG = "Log": "The log settings cannot be applied.";
+        CONFIG_MOVED = "Moved": "The folder of a local system was moved or copied.";
         CONFIG_PROFILE = "Profile": "The server has another profile than the settings say.";
     }
     Data "DATA" "Bars, series and data sets." {
@@ -228,11 +229,17 @@ codes! {
         TRAIN_NO_GPU = "NoGpu": "The trainer was configured for a GPU that the host does not have.";
     }
     Up "UP" "The local system that `ktrdr up` runs." {
+        UP_ABOVE = "Above": "A local system runs in a folder above.";
         UP_ALREADY_RUNNING = "AlreadyRunning": "Another `ktrdr up` runs in the same folder.";
         UP_BUS = "Bus": "The NATS server of the local system cannot be used.";
         UP_FOLDER = "Folder": "The folder of the local system cannot be used.";
+        UP_NO_COMMAND = "NoCommand": "The command after `--` does not exist.";
+        UP_NO_LOGS = "NoLogs": "There is no such log of a local system.";
         UP_NO_SERVER = "NoServer": "No program nats-server was found.";
+        UP_NOT_READY = "NotReady": "A service of the local system did not become ready.";
+        UP_PORT_TAKEN = "PortTaken": "Another program listens on the port of the NATS server.";
         UP_SERVER_NOT_READY = "ServerNotReady": "The NATS server did not become ready in time.";
         UP_SPAWN = "Spawn": "A program of the local system cannot be started.";
+        UP_STOP = "Stop": "The local system did not end in time.";
     }
 }

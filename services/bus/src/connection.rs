@@ -23,6 +23,11 @@ impl<'a> Connection<'a> {
         *self.bus.connected_since.borrow()
     }
 
+    /// [`Self::connected_since`] as it changes.
+    pub fn state(self) -> watch::Receiver<Option<Instant>> {
+        self.bus.connected_since.clone()
+    }
+
     /// Changes at every reconnect: open pulls must be asked for again.
     pub fn reconnects(self) -> watch::Receiver<u64> {
         self.bus.reconnects.clone()

@@ -18,7 +18,7 @@ use tokio::sync::watch;
 
 use crate::handler::StepHandler;
 use crate::service_args::ServiceArgs;
-use crate::settings::{LoadedSettings, ServiceSettings, process_environment};
+use crate::settings::{LoadedSettings, ServiceSettings, Setting, process_environment};
 use crate::stop::shutdown_requested;
 use crate::worker::{WorkerOptions, serve};
 
@@ -82,7 +82,10 @@ where
         Err(fatal) => return exit_with(&fatal, EXIT_USAGE),
     };
     if args.check {
-        return show_settings(&loaded.to_string());
+        return show_settings(&match args.json {
+            true => json_lines(&loaded.entries),
+            false => loaded.to_string(),
+        });
     }
 
     let executor = match tokio::runtime::Runtime::new() {
@@ -96,6 +99,17 @@ where
         Ok(()) => ExitCode::SUCCESS,
         Err(fatal) => exit_with(&fatal, EXIT_FAILED),
     }
+}
+
+fn json_lines(entries: &[Setting]) -> String {
+    let lines = entries
+        .iter()
+        .map(|entry| match serde_json::to_string(entry) {
+            Ok(line) => line + "\n",
+            // Texts always have a JSON form.
+            Err(_) => String::new(),
+        });
+    lines.collect()
 }
 
 /// Writes the settings to standard output. A closed pipe is a reader that has seen enough; a full

@@ -29,6 +29,9 @@ pub struct ServiceArgs {
     /// Show all settings and where each came from, then end
     #[arg(long)]
     pub check: bool,
+    /// With --check: one JSON line per setting, for programs
+    #[arg(long, requires = "check")]
+    pub json: bool,
 }
 
 fn key_and_value(text: &str) -> Result<(String, String), String> {

@@ -1,5 +1,5 @@
-//! Settings of every process: defaults, then the file, then `KTRDR_*` variables, then flags; all
-//! mistakes reported at once.
+//! Settings of every process: defaults, then the file, then the local system that runs here, then
+//! `KTRDR_*` variables, then flags; all mistakes reported at once.
 //!
 //! A file has the sections `[bus]`, `[store]`, `[log]` and one per service. Each key has one
 //! variable, `[bus] url` being `KTRDR_BUS_URL` and `[fetcher] files` being `KTRDR_FETCHER_FILES`,
@@ -25,7 +25,7 @@ use serde::de::DeserializeOwned;
 
 pub use bus::Profile;
 pub use environment::process_environment;
-pub use loaded::{LoadedSettings, Mistake, Origin, Setting, SettingsError};
+pub use loaded::{LoadedSettings, Mistake, Origin, Setting, SettingsError, SystemSettings};
 pub use sections::{
     BusSettings, ClientSettings, LogFormat, LogSettings, NoSettings, ServiceSettings,
     StoreSettings, WorkSettings,
@@ -54,11 +54,29 @@ pub fn load<T: Serialize + DeserializeOwned>(
     env: &BTreeMap<String, String>,
     flags: &[(String, String)],
 ) -> Result<LoadedSettings<T>, SettingsError> {
+    load_beside(service, defaults, file, None, env, flags)
+}
+
+/// [`load`] beside a local system, whose settings win over those of the file.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_beside<T: Serialize + DeserializeOwned>(
+    service: &str,
+    defaults: &T,
+    file: Option<&Path>,
+    system: Option<&SystemSettings>,
+    env: &BTreeMap<String, String>,
+    flags: &[(String, String)],
+) -> Result<LoadedSettings<T>, SettingsError> {
     let keys = SettingKeys::of(service, defaults)?;
 
     let mut layers = Layers::new(&keys);
     if let Some(path) = file {
         layers.read_file(path)?;
+    }
+    if let Some(system) = system {
+        layers.read_system(system);
     }
     layers.read_environment(env);
     layers.read_flags(flags);

@@ -66,7 +66,7 @@ pub use error::StoreError;
 pub use garbage::{Garbage, GarbageKind};
 pub use merge::file_period;
 pub use model::StoredModels;
-pub use object::{Store, sha256_hex};
+pub use object::{Store, is_missing_folder, sha256_hex};
 pub use raw_bars::{ALL_TIME, RawBar, RawBars};
 pub use report::{StoredReports, report_key, report_sha256};
 pub use series::{

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::TryStreamExt;
 use market::Utc;
+use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
 use schemas::manifests::ObjectRef;
@@ -55,6 +56,11 @@ pub(crate) enum Created {
     Existed,
 }
 
+/// Whether the URL names a folder that does not exist; opening it would create it.
+pub fn is_missing_folder(url: &str) -> bool {
+    folder_of(url).is_ok_and(|folder| folder.is_some_and(|folder| !folder.exists()))
+}
+
 impl Store {
     /// Opens a store by its URL:
     /// - `file:///folder`, created if missing, every write synced to disk;
@@ -81,6 +87,18 @@ impl Store {
             })?;
         }
         Ok(Self::over(open_backend(url, environment)?, url))
+    }
+
+    /// [`open`](Self::open) without creating anything: a folder that does not exist is an empty store,
+    /// which forgets what is written to it.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn open_existing(url: &str) -> Result<Self, StoreError> {
+        if is_missing_folder(url) {
+            return Ok(Self::over(Arc::new(InMemory::new()), url));
+        }
+        Self::open(url).await
     }
 
     /// A store over a given backend: for decorators that inject faults or delays.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::console::{Exit, Failure};
 use crate::context::Context;
-use crate::inputs::stored_series::open_store;
+use crate::inputs::stored_series::open_existing_store;
 
 const HEADS: [&str; 4] = ["NAME", "ZONE", "HOLIDAYS", "DESCRIPTION"];
 
@@ -15,7 +15,7 @@ const HEADS: [&str; 4] = ["NAME", "ZONE", "HOLIDAYS", "DESCRIPTION"];
 /// The store cannot be read.
 pub(super) async fn run(context: &Context) -> Result<Exit, Failure> {
     // The store is not read here: opening it loads the calendars that users added.
-    open_store(context).await?;
+    open_existing_store(context).await?;
 
     let output = &context.output;
     let mut rows = Vec::new();

@@ -13,7 +13,7 @@ use crate::arguments::values::{parse_instrument, parse_timeframe};
 use crate::arguments::{OutFile, RangeArgs};
 use crate::console::{Exit, Failure, count_of, path_json, standard_output};
 use crate::context::Context;
-use crate::inputs::stored_series::open_store;
+use crate::inputs::stored_series::open_existing_store;
 
 /// `ktrdr data export`.
 #[derive(Clone, Debug, Args)]
@@ -85,7 +85,7 @@ pub(super) async fn run(args: &ExportArgs, context: &Context) -> Result<Exit, Fa
 
     // All are read before anything is written: a symbol that is missing leaves no half of an
     // export.
-    let store = open_store(context).await?;
+    let store = open_existing_store(context).await?;
     let mut symbols = Vec::with_capacity(args.symbols.len());
     for symbol in &args.symbols {
         let bars = read_bars(symbol, args, &store).await?;

@@ -17,7 +17,7 @@ use super::stored::{SeriesArgs, find_series};
 use crate::arguments::values::{parse_end, parse_instant};
 use crate::console::{Exit, Failure, now};
 use crate::context::Context;
-use crate::inputs::stored_series::open_store;
+use crate::inputs::stored_series::open_existing_store;
 
 const CLASS_HEADS: [&str; 4] = ["CLASS", "STRETCHES", "BARS", "FETCHED BY A LOAD"];
 const STRETCH_HEADS: [&str; 5] = ["FROM", "TO", "BARS", "CLASS", "REASON"];
@@ -68,7 +68,7 @@ pub(super) async fn run(args: &GapsArgs, context: &Context) -> Result<Exit, Fail
 
 async fn read_report(args: &GapsArgs, context: &Context) -> Result<GapReport, Failure> {
     let settings: FetcherSettings = context.service_settings(Service::Fetcher)?;
-    let store = open_store(context).await?;
+    let store = open_existing_store(context).await?;
     let series = find_series(&args.series, &store).await?;
     let stored = store.series().raw_bars(&series, ALL_TIME).await?.open_time;
 

@@ -15,7 +15,7 @@ use crate::console::{Exit, Failure, count_of, now};
 use crate::context::Context;
 use crate::inputs::action_columns::read_action_columns;
 use crate::inputs::bar_files::close_times_of;
-use crate::inputs::stored_series::{open_store, require_calendar};
+use crate::inputs::stored_series::{open_existing_store, open_store, require_calendar};
 use crate::inputs::usable_rows::{Contradictions, LeftOut, UsableRows, choose_rows};
 
 /// `ktrdr data import`.
@@ -177,7 +177,7 @@ async fn refuse_other_scale(
     storable: &UsableRows,
     context: &Context,
 ) -> Result<(), Failure> {
-    let store = open_store(context).await?;
+    let store = open_existing_store(context).await?;
     let Some(finding) = find_seam(&store, &judged.key, &storable.bars).await? else {
         return Ok(());
     };

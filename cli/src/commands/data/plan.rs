@@ -20,7 +20,7 @@ use crate::arguments::FetchArgs;
 use crate::console::durations::rough;
 use crate::console::{Exit, Failure, count_of, now};
 use crate::context::Context;
-use crate::inputs::stored_series::{open_store, with_calendar};
+use crate::inputs::stored_series::{open_existing_store, with_calendar};
 
 const SEGMENT_HEADS: [&str; 5] = ["SYMBOL", "TIMEFRAME", "FROM", "TO", "MISSING BARS"];
 
@@ -44,7 +44,7 @@ struct SeriesPlan {
 /// Shows the requests that a load would make.
 pub(super) async fn run(args: &PlanArgs, context: &Context) -> Result<Exit, Failure> {
     let settings = fetcher_settings(context)?;
-    let store = open_store(context).await?;
+    let store = open_existing_store(context).await?;
 
     // All plans are made before one is shown: an error must not follow half a table.
     let mut plans = Vec::new();

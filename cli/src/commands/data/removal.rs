@@ -11,7 +11,7 @@ use crate::arguments::RangeArgs;
 use crate::console::{Exit, Failure, count_of, now};
 use crate::context::Context;
 use crate::inputs::stored_series::{
-    GRACE_DAYS, no_stored_bars, open_store, series_key, with_calendar,
+    GRACE_DAYS, no_stored_bars, open_existing_store, series_key, with_calendar,
 };
 
 /// `ktrdr data delete`.
@@ -33,7 +33,7 @@ pub(super) struct DeleteArgs {
 /// # Errors
 /// Nothing is stored, or the store refuses.
 pub(super) async fn delete(args: &DeleteArgs, context: &Context) -> Result<Exit, Failure> {
-    let store = open_store(context).await?;
+    let store = open_existing_store(context).await?;
     let series = find_series(&args.series, &store).await?;
     if args.yes {
         delete_bars(args, &series, &store, context).await
@@ -129,7 +129,7 @@ fn describe_deletion(deletion: &Deletion) -> String {
 /// Nothing was deleted, it is gone for good, or the store refuses.
 pub(super) async fn undelete(args: &SeriesArgs, context: &Context) -> Result<Exit, Failure> {
     // Not `find_series`: it refuses a series whose bars were all deleted.
-    let store = open_store(context).await?;
+    let store = open_existing_store(context).await?;
     let key = series_key(&args.provider, &args.symbol, args.timeframe)?;
     let key = with_calendar(key, args.calendar.as_deref())?;
     let outcome = match store.series().undelete(&key, now()).await {

@@ -13,7 +13,7 @@ use crate::arguments::RangeArgs;
 use crate::arguments::values::parse_timeframe;
 use crate::console::{Exit, Failure, count_of, now, time_or_blank};
 use crate::context::Context;
-use crate::inputs::stored_series::open_store;
+use crate::inputs::stored_series::open_existing_store;
 
 /// `ktrdr data resample`.
 #[derive(Clone, Debug, Args)]
@@ -63,7 +63,7 @@ impl ResampleArgs {
 /// # Errors
 /// Nothing is stored, the timeframes do not fit, or the bars cannot be written.
 pub(super) async fn run(args: &ResampleArgs, context: &Context) -> Result<Exit, Failure> {
-    let store = open_store(context).await?;
+    let store = open_existing_store(context).await?;
     let series = find_series(&args.series, &store).await?;
     let source = &series.key;
     let bars = store.series().bars(&series, args.range.times()).await?;

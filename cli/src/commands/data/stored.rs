@@ -12,7 +12,9 @@ use crate::arguments::values::{parse_instrument, parse_timeframe};
 use crate::arguments::{OutFile, RangeArgs};
 use crate::console::{Exit, Failure, count_of, path_json, time_or_blank};
 use crate::context::Context;
-use crate::inputs::stored_series::{no_stored_bars, open_store, series_key, with_calendar};
+use crate::inputs::stored_series::{
+    no_stored_bars, open_existing_store, series_key, with_calendar,
+};
 
 const SERIES_HEADS: [&str; 7] = [
     "SYMBOL",
@@ -129,7 +131,7 @@ struct Extent {
 /// The store cannot be read, or no series fits the arguments.
 pub(super) async fn list(args: &ListArgs, context: &Context) -> Result<Exit, Failure> {
     let output = &context.output;
-    let mut all = open_store(context).await?.series().list().await?;
+    let mut all = open_existing_store(context).await?.series().list().await?;
 
     // A series whose bars were all deleted goes on as a chain of revisions.
     all.retain(|series| series.manifest.rows() > 0);
@@ -159,7 +161,7 @@ pub(super) async fn list(args: &ListArgs, context: &Context) -> Result<Exit, Fai
 
 /// Shows the first and the last time of a series.
 pub(super) async fn show_range(args: &SeriesArgs, context: &Context) -> Result<Exit, Failure> {
-    let series = find_series(args, &open_store(context).await?).await?;
+    let series = find_series(args, &open_existing_store(context).await?).await?;
     let extent = extent_of(&series);
 
     context.output.json(&series_json(&series));
@@ -176,7 +178,7 @@ pub(super) async fn show_range(args: &SeriesArgs, context: &Context) -> Result<E
 
 /// Shows the last bars of a series, or writes those of the range to a file.
 pub(super) async fn show(args: &ShowArgs, context: &Context) -> Result<Exit, Failure> {
-    let store = open_store(context).await?;
+    let store = open_existing_store(context).await?;
     let series = find_series(&args.series, &store).await?;
     let range = args.range.times();
     if let Some(file) = &args.out {

@@ -16,7 +16,7 @@ use crate::context::Context;
 use crate::inputs::action_columns::read_action_columns;
 use crate::inputs::bar_files::close_times_of;
 use crate::inputs::stored_series::{
-    no_stored_bars, open_store, require_calendar, series_key, with_calendar,
+    no_stored_bars, open_existing_store, require_calendar, series_key, with_calendar,
 };
 
 /// Endings of files of bars: a text with one of them is no symbol.
@@ -104,7 +104,7 @@ impl Subject {
 
         let key = series_key(args.provider(), &instrument, timeframe)?;
         let key = with_calendar(key, args.calendar.as_deref())?;
-        let store = open_store(context).await?;
+        let store = open_existing_store(context).await?;
         let snapshot = store.series().snapshot(&key, None).await?;
         let snapshot = snapshot.ok_or_else(|| no_stored_bars(&instrument, timeframe))?;
         let bars = store.series().bars(&snapshot, ALL_TIME).await?;

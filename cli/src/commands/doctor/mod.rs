@@ -57,6 +57,11 @@ fn unreachable_server(failure: Failure) -> Check {
 
 /// Tries every operation on a scratch object: a store that answers may still refuse to write.
 async fn check_store(url: String) -> Check {
+    // Looking must not create anything.
+    if store::is_missing_folder(&url) {
+        let hint = "`ktrdr up`, or the first import, creates it";
+        return Check::note("store", format!("{url} does not exist yet"), hint);
+    }
     let probed = match Store::open(&url).await {
         Ok(store) => store.probe().await,
         Err(error) => Err(error),
@@ -87,9 +92,9 @@ fn show_checks(context: &Context, setup: &Setup, checks: &[Check]) {
         "checks": checks,
     }));
 
-    // The system comes first, because it explains where the defaults below are from.
+    // The system comes first, because it explains where the settings below are from.
     if let Some(path) = system {
-        output.line(&format!("system of {path}, which gives the defaults below"));
+        output.line(&format!("system of {path}"));
     }
     output.line(setup.settings.to_string().trim_end());
     output.line("");

@@ -48,7 +48,7 @@ fn check_binaries(folder: &Path) -> Check {
         join_services(&built),
         join_services(&absent)
     );
-    Check::note("binaries", detail, not_built(*first_absent))
+    Check::note("binaries", detail, &not_built(*first_absent))
 }
 
 fn join_services(services: &[Service]) -> String {

@@ -8,7 +8,7 @@ use schemas::queries::{ListModels, ModelSummary};
 use super::registry::{ask_registry, join_symbols, summary_json};
 use crate::console::{Exit, Failure};
 use crate::context::Context;
-use crate::inputs::stored_series::open_store;
+use crate::inputs::stored_series::open_existing_store;
 
 const HEADS: [&str; 5] = ["MODEL", "SYMBOLS", "TIMEFRAMES", "CREATED", "TEST SCORE"];
 
@@ -44,7 +44,7 @@ async fn read_from_store(context: &Context) -> Result<Vec<ModelSummary>, Failure
         context.store_url()?
     ));
 
-    let manifests = open_store(context).await?.models().list().await?;
+    let manifests = open_existing_store(context).await?.models().list().await?;
     let mut models: Vec<ModelSummary> = manifests.into_iter().map(ModelSummary::from).collect();
     models.sort_by_key(|model| Reverse(model.created_at));
     Ok(models)

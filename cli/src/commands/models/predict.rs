@@ -18,7 +18,7 @@ use crate::console::{Exit, Failure, require_other_file};
 use crate::context::Context;
 use crate::inputs::bar_files::NamedFile;
 use crate::inputs::models::{ModelArgs, find_model};
-use crate::inputs::stored_series::open_store;
+use crate::inputs::stored_series::open_existing_store;
 
 /// `ktrdr models predict`.
 #[derive(Clone, Debug, Args)]
@@ -55,7 +55,7 @@ pub(super) struct PredictArgs {
 pub(super) async fn run(args: &PredictArgs, context: &Context) -> Result<Exit, Failure> {
     check_output(args, context)?;
 
-    let store = open_store(context).await?;
+    let store = open_existing_store(context).await?;
     let model = find_model(&store, &args.model.model).await?;
     let artifact = store.artifacts().read(&model.artifact).await?;
     let network = &artifact.manifest.network;

@@ -9,14 +9,14 @@ use super::registry::{ask_registry, join_symbols, summary_json};
 use crate::console::{Exit, Failure, print_pairs};
 use crate::context::Context;
 use crate::inputs::models::{ModelArgs, find_model};
-use crate::inputs::stored_series::open_store;
+use crate::inputs::stored_series::open_existing_store;
 
 /// Shows one version.
 ///
 /// # Errors
 /// There is no such version, or the store cannot be read.
 pub(super) async fn run(args: &ModelArgs, context: &Context) -> Result<Exit, Failure> {
-    let store = open_store(context).await?;
+    let store = open_existing_store(context).await?;
     let answer = match query_for(&args.model) {
         Some(query) => ask_registry(context, "models.show", &query).await,
         None => None,

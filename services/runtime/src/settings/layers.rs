@@ -6,7 +6,10 @@ use std::path::Path;
 use config::{File, FileFormat, Source, Value, ValueKind};
 
 use super::keys::{SettingKeys, VariableOwner, leaves_of};
-use super::{Mistake, Origin, SettingsError};
+use super::{Mistake, Origin, SettingsError, SystemSettings};
+
+/// Sections that a running local system decides.
+const OF_A_SYSTEM: [&str; 2] = ["bus.", "store."];
 
 /// A value from one layer.
 pub(super) struct LayerValue {
@@ -66,6 +69,28 @@ impl<'a> Layers<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Takes over what a local system says about itself. Server and store are its own: what the file
+    /// says about others, with their credentials and profile, is not for it.
+    pub(super) fn read_system(&mut self, system: &SystemSettings) {
+        self.values.retain(|value| {
+            !OF_A_SYSTEM
+                .iter()
+                .any(|section| value.path.starts_with(section))
+        });
+
+        for (key, text) in &system.values {
+            let origin = Origin::System(system.path.clone());
+            match self.keys.path_of(key) {
+                Some(path) => self.values.push(LayerValue {
+                    readings: self.readings_of(&path, text),
+                    path,
+                    origin,
+                }),
+                None => self.refuse(key, origin),
+            }
+        }
     }
 
     /// Reads the `KTRDR_*` variables. Those of other services and parts are left to them.

@@ -5,16 +5,27 @@ use std::fmt;
 use std::path::PathBuf;
 
 use schemas::codes::{self, Advice, Code};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+
+/// What a running local system says about itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SystemSettings {
+    /// The file that announces the system.
+    pub path: PathBuf,
+    /// Keys and values, as flags have them.
+    pub values: Vec<(String, String)>,
+}
 
 /// The layer that a value came from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Origin {
     /// Built into the program.
     Default,
     /// The settings file at this path.
     File(PathBuf),
+    /// The local system that the context file at this path announces.
+    System(PathBuf),
     /// The environment variable of this name.
     Environment(String),
     /// A flag of the command line.
@@ -25,7 +36,7 @@ impl fmt::Display for Origin {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => formatter.pad("default"),
-            Self::File(path) => write!(formatter, "{}", path.display()),
+            Self::File(path) | Self::System(path) => write!(formatter, "{}", path.display()),
             Self::Environment(name) => formatter.pad(name),
             Self::Flag => formatter.pad("command line"),
         }
@@ -33,7 +44,7 @@ impl fmt::Display for Origin {
 }
 
 /// One value, and the layer that it came from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Setting {
     /// Section and name, as in `bus.url`.
     pub key: String,
