@@ -72,6 +72,17 @@ impl Folder {
         log_of(&self.path, name)
     }
 
+    /// The log of one program as people read it: from the folder that `ktrdr up` was typed in, so that
+    /// it fits on a narrow screen.
+    pub(crate) fn log_text(&self, name: &str) -> String {
+        let path = self.log(name);
+        let here = std::env::current_dir().unwrap_or_default();
+        path.strip_prefix(here)
+            .unwrap_or(&path)
+            .display()
+            .to_string()
+    }
+
     /// The log of one program, opened for appending.
     ///
     /// # Errors

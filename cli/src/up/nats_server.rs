@@ -121,10 +121,10 @@ impl NatsServer {
 
     fn detail(&self) -> String {
         let url = self.addresses.nats_url();
-        let log = self.folder.log(NAME);
+        let log = self.folder.log_text(NAME);
         match self.taken {
-            None => format!("{url}, {}", log.display()),
-            Some(port) => format!("{url} (new: another program has {port}), {}", log.display()),
+            None => format!("{url}, {log}"),
+            Some(port) => format!("{url} (new: another program has {port}), {log}"),
         }
     }
 

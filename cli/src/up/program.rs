@@ -108,8 +108,8 @@ impl Program {
                 return State::Absent { reason };
             }
         };
-        let log = folder.log(&self.name);
-        let detail = format!("pid {}, {}", child.id().unwrap_or_default(), log.display());
+        let log = folder.log_text(&self.name);
+        let detail = format!("pid {}, {log}", child.id().unwrap_or_default());
         board.set(&self.name, State::Starting, &detail);
 
         let ended = tokio::select! {
@@ -123,7 +123,7 @@ impl Program {
         match ended {
             // Wrong settings stay wrong, however often the program is started.
             Ok(status) if status.code() == Some(WRONG_SETTINGS) => State::Absent {
-                reason: format!("it refuses its settings, see {}", log.display()),
+                reason: format!("it refuses its settings, see {log}"),
             },
             Ok(status) => State::restarting(describe_exit(status)),
             Err(error) => State::restarting(error.to_string()),

@@ -86,6 +86,20 @@ fn a_named_port_that_is_taken_is_refused() {
 }
 
 #[test]
+fn the_board_fits_on_80_columns() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut up = Terminal::start(folder.path(), &UP, 80);
+    up.until("dummy         ready");
+    up.until("housekeeping  ready");
+
+    assert_text!(folder.path(), up.text(), @"
+    nats-server   ready       nats://<address>, .ktrdr/logs/nats-server.log
+    dummy         ready       pid <pid>, .ktrdr/logs/dummy.log
+    housekeeping  ready       in this process
+    ");
+}
+
+#[test]
 fn a_follower_goes_on_when_its_system_is_back() {
     let folder = tempfile::tempdir().unwrap();
     let first = RunningUp::start(folder.path());
@@ -240,8 +254,8 @@ fn a_system_in_the_background_is_ready_when_up_returns() {
 
     assert_eq!(ended.exit, Some(0), "{}", ended.err);
     assert_text!(folder.path(), ended.out, @"
-    nats-server   ready       nats://<address>, <here>/.ktrdr/logs/nats-server.log
-    dummy         ready       pid <pid>, <here>/.ktrdr/logs/dummy.log
+    nats-server   ready       nats://<address>, .ktrdr/logs/nats-server.log
+    dummy         ready       pid <pid>, .ktrdr/logs/dummy.log
     housekeeping  ready       in this process
     ");
     assert_text!(folder.path(), ended.err, @"
@@ -273,7 +287,7 @@ fn a_service_that_is_not_ready_is_named_with_its_log() {
       | error: 1 setting is wrong
       |   <here>/ktrdr.toml: dummy.slots: invalid value: integer `0`, expected a nonzero u16
       | hint: correct them, then look at the result with --check
-    error: the dummy is absent: it refuses its settings, see <here>/.ktrdr/logs/dummy.log
+    error: the dummy is absent: it refuses its settings, see .ktrdr/logs/dummy.log
     hint: the other parts run (process <pid>); `ktrdr logs dummy` shows its log, `ktrdr down` stops the system
     ");
 }
