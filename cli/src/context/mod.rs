@@ -321,6 +321,7 @@ fn unreadable_context(error: std::io::Error) -> Failure {
 /// Refuses a context file that came here with its folder: its system works on another one.
 fn require_original_place(path: &Path, place: FilePlace) -> Result<(), Failure> {
     let path = path.display();
+
     match place {
         FilePlace::Original => Ok(()),
         FilePlace::Moved { from } => {

@@ -196,6 +196,7 @@ fn not_ready(part: &Part, pid: u32) -> Failure {
         state,
         detail,
     } = part;
+
     let message = match detail.as_str() {
         "" => format!("the {name} is {state}"),
         detail => format!("the {name} is {state}: {detail}"),

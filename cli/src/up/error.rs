@@ -56,7 +56,11 @@ pub(crate) enum UpError {
         command: String,
     },
     /// A system did not end in time.
-    #[error("the system of {} did not end within {} s (process {pid})", dir.display(), waited.as_secs())]
+    #[error(
+        "the system of {} did not end within {} s (process {pid})",
+        dir.display(),
+        waited.as_secs()
+    )]
     StillRunning {
         /// The folder of the system.
         dir: PathBuf,

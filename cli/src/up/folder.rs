@@ -72,8 +72,8 @@ impl Folder {
         log_of(&self.path, name)
     }
 
-    /// The log of one program as people read it: from the folder that `ktrdr up` was typed in, so that
-    /// it fits on a narrow screen.
+    /// The log of one program as people read it: from the folder that `ktrdr up` was typed in, so
+    /// that it fits on a narrow screen.
     pub(crate) fn log_text(&self, name: &str) -> String {
         let path = self.log(name);
         let here = std::env::current_dir().unwrap_or_default();
@@ -211,15 +211,15 @@ mod tests {
         use std::os::unix::fs::PermissionsExt as _;
         let root = tempfile::tempdir().unwrap();
         let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
-        let own = root.path().join(DEFAULT_DIR);
+        let private = root.path().join(DEFAULT_DIR);
         let shared = root.path().join("shared");
-        for folder in [&own, &shared] {
+        for folder in [&private, &shared] {
             std::fs::create_dir(folder).unwrap();
             std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o755)).unwrap();
             Folder::claim(folder).await.unwrap();
         }
 
-        assert_eq!(mode(&own), 0o700);
+        assert_eq!(mode(&private), 0o700);
         assert_eq!(mode(&shared), 0o755);
         assert_eq!(mode(&shared.join("logs")), 0o700);
     }

@@ -1,5 +1,5 @@
-//! `ktrdr up` as tests hold it: started until its dummy is ready, signalled, waited for, and what it
-//! leaves looked for.
+//! `ktrdr up` as tests hold it: started until its dummy is ready, signalled, waited for, and what
+//! it leaves looked for.
 
 use std::io::{BufRead as _, BufReader, Lines};
 use std::path::{Path, PathBuf};

@@ -13,11 +13,11 @@ fn write_settings(folder: &Path, text: &str) {
 }
 
 /// The line of one setting, with the folder of the test as `<here>`.
-fn line_of(shown: &str, key: &str, folder: &Path) -> String {
+fn line_of(table: &str, key: &str, folder: &Path) -> String {
     let start = format!("{key} ");
-    let line = shown.lines().find(|line| line.starts_with(&start));
+    let line = table.lines().find(|line| line.starts_with(&start));
     let folder = folder.canonicalize().unwrap();
-    let text = line.unwrap_or_else(|| panic!("no {key} in\n{shown}"));
+    let text = line.unwrap_or_else(|| panic!("no {key} in\n{table}"));
     let text = text.replace(folder.to_str().unwrap(), "<here>");
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
@@ -35,11 +35,11 @@ fn every_origin_of_a_setting_is_shown_and_secrets_are_not() {
     show.env("KTRDR_STORE", "s3://bucket/prefix");
     let ended = show.output().unwrap();
 
-    let shown = String::from_utf8(ended.stdout).unwrap();
+    let table = String::from_utf8(ended.stdout).unwrap();
     let error = String::from_utf8(ended.stderr).unwrap();
     assert_eq!(ended.status.code(), Some(0), "{error}");
-    assert!(!shown.contains("s3cret"), "{shown}");
-    let line = |key| line_of(&shown, key, folder.path());
+    assert!(!table.contains("s3cret"), "{table}");
+    let line = |key| line_of(&table, key, folder.path());
     assert_eq!(
         line("bus.url"),
         "bus.url nats://…@bus:4222 <here>/ktrdr.toml"

@@ -89,8 +89,8 @@ impl Store {
         Ok(Self::over(open_backend(url, environment)?, url))
     }
 
-    /// [`open`](Self::open) without creating anything: a folder that does not exist is an empty store,
-    /// which forgets what is written to it.
+    /// [`open`](Self::open) without creating anything: a folder that does not exist is an empty
+    /// store, which forgets what is written to it.
     ///
     /// # Errors
     /// As [`open`](Self::open).

@@ -28,8 +28,8 @@ pub(super) async fn run(context: &Context) -> Result<Exit, Failure> {
     for each in ask_services(context).await? {
         let name = each.service.as_str();
         match each.answer {
-            ServiceAnswer::Settings(own) => {
-                let text = count_of(own.len(), "setting");
+            ServiceAnswer::Settings(settings) => {
+                let text = count_of(settings.len(), "setting");
                 report(context, name, Tone::Good, &text);
             }
             ServiceAnswer::Absent(reason) => report(context, name, Tone::Odd, &reason),

@@ -29,7 +29,7 @@ pub(super) async fn run(args: &ShowArgs, context: &Context) -> Result<Exit, Fail
     let mut settings = context.setup()?.settings.entries.clone();
     for each in ask_services(context).await? {
         match each.answer {
-            ServiceAnswer::Settings(own) => settings.extend(own),
+            ServiceAnswer::Settings(of_service) => settings.extend(of_service),
             ServiceAnswer::Refused(words) => {
                 output.note(&format!("{}: {words}", each.service));
             }

@@ -71,8 +71,8 @@ impl<'a> Layers<'a> {
         Ok(())
     }
 
-    /// Takes over what a local system says about itself. Server and store are its own: what the file
-    /// says about others, with their credentials and profile, is not for it.
+    /// Takes over what a local system says about itself. Server and store are its own: what the
+    /// file says about others, with their credentials and profile, is not for it.
     pub(super) fn read_system(&mut self, system: &SystemSettings) {
         self.values.retain(|value| {
             !OF_A_SYSTEM
