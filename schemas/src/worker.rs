@@ -35,6 +35,15 @@ pub struct WorkerInfo {
     /// The device that it computes on; only trainers say so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<Device>,
+    /// Processor cores that it may use; 0 from a worker that does not say.
+    #[serde(default)]
+    pub cores: u16,
+    /// Memory of its host in bytes; 0 from a worker that does not say.
+    #[serde(default)]
+    pub memory_bytes: u64,
+    /// Why it takes nothing new although it was not asked to drain: its host seems to be at fault.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub degraded: Option<String>,
     /// True once it takes nothing new.
     #[serde(default)]
     pub draining: bool,

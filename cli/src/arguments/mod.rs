@@ -13,5 +13,5 @@ pub(crate) use fetch::{FetchArgs, FetchModeArg, join_names, series_requests};
 pub(crate) use global::{Color, GlobalArgs};
 pub(crate) use out_file::OutFile;
 pub(crate) use range::RangeArgs;
-pub(crate) use run::RunArgs;
+pub(crate) use run::{Priority, RunArgs};
 pub(crate) use text::TextArgs;

@@ -2,9 +2,19 @@
 
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::values::{parse_duration, parse_key_and_value};
+
+/// How urgent an operation is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Priority {
+    /// It waits for its turn.
+    #[default]
+    Normal,
+    /// It goes to the lane `background`, whose commands come after those of every other lane.
+    Low,
+}
 
 /// Options of every command that starts an operation.
 #[derive(Clone, Debug, Default, Args)]
@@ -21,6 +31,9 @@ pub(crate) struct RunArgs {
     /// Label to find the operation by; may be repeated
     #[arg(long, value_name = "KEY=VALUE", value_parser = parse_key_and_value)]
     pub(crate) label: Vec<(String, String)>,
+    /// How urgent it is: with low priority it waits for as long as others want a worker
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) priority: Priority,
     /// Print the operation that would be submitted, and submit nothing
     #[arg(long)]
     pub(crate) dry_run: bool,

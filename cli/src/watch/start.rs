@@ -7,7 +7,7 @@ use schemas::operation::NewOperation;
 use serde_json::json;
 
 use super::{WatchOptions, watch_to_end};
-use crate::arguments::RunArgs;
+use crate::arguments::{Priority, RunArgs};
 use crate::console::{Exit, Failure, Interrupts, Output};
 use crate::context::Context;
 
@@ -19,6 +19,9 @@ pub(crate) async fn start(
 ) -> Result<Exit, Failure> {
     let output = &context.output;
     new.labels.extend(args.label.iter().cloned());
+    if args.priority == Priority::Low {
+        new = new.in_background();
+    }
     let op = OperationId::new(&new.kind, Timestamp::now(), rand::random())
         .map_err(|error| invalid_operation(&error))?;
     new.validate(&op)

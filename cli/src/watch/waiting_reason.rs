@@ -114,6 +114,9 @@ impl fmt::Display for WaitingReason {
             Self::NoWorker(service, Lane::Default) => {
                 format!("queued: no {service} is running, see `ktrdr doctor`")
             }
+            Self::NoWorker(service, Lane::Gpu) => {
+                format!("queued: no {service} with a GPU is running, see `ktrdr doctor`")
+            }
             Self::NoWorker(service, lane) => {
                 format!("queued: no {service} serves the lane {lane}, see `ktrdr doctor`")
             }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Parent, REQUEST_BYTES_MAX};
-use crate::ids::OperationId;
+use crate::ids::{Lane, OperationId};
 use crate::plan::{InvalidPlan, Plan};
 
 /// A request before it has become a record: what a client submits.
@@ -53,6 +53,17 @@ pub enum InvalidOperation {
 }
 
 impl NewOperation {
+    /// The same operation with low priority: its steps wait for as long as others want a worker.
+    /// A step that requires a GPU keeps its lane.
+    pub fn in_background(mut self) -> Self {
+        for step in self.plan.stages.iter_mut().flatten() {
+            if step.lane == Lane::Default {
+                step.lane = Lane::Background;
+            }
+        }
+        self
+    }
+
     /// Checks plan, kind and size.
     pub fn validate(&self, op: &OperationId) -> Result<(), InvalidOperation> {
         self.plan.validate()?;

@@ -170,6 +170,21 @@ mod tests {
     }
 
     #[test]
+    fn low_priority_moves_all_but_the_gpu_step() {
+        let operation = training().in_background();
+
+        let lanes: Vec<Lane> = operation.plan.steps().map(|step| step.lane).collect();
+        let expected = [
+            Lane::Background,
+            Lane::Background,
+            Lane::Background,
+            Lane::Gpu,
+            Lane::Background,
+        ];
+        assert_eq!(lanes, expected);
+    }
+
+    #[test]
     fn the_train_step_covers_sixty_of_a_hundred_percent() {
         // 15 + 5 + 15 = 35 before it.
         let train = StepNumber::new(4).unwrap();

@@ -66,6 +66,9 @@ fn the_wire_form_of_a_worker() {
             kind: "cuda".to_owned(),
             name: "RTX 4090".to_owned(),
         }),
+        cores: 2,
+        memory_bytes: 8 << 30,
+        degraded: None,
         draining: false,
     };
 

@@ -49,7 +49,7 @@ pub use leases::Lease;
 pub use listing::OperationFilter;
 pub use news::{News, OperationNews};
 pub use operations::{ChangeError, Changed, Stored};
-pub use queue::{Delivered, Queue};
+pub use queue::{Delivered, Queues, Slot};
 pub use services::{Answer, Answers, Endpoint, ServiceDescription};
 pub use submit_error::{ResumeError, SubmitError};
 pub use timing::{Profile, Timing, UnknownProfile};

@@ -1,15 +1,18 @@
-//! A work queue seen by one free slot: ask for exactly one message, answer it exactly once.
+//! Work queues seen by one free slot: ask for exactly one message, answer it exactly once.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::jetstream::consumer::PullConsumer;
-use async_nats::jetstream::consumer::pull::Batch;
+use async_nats::jetstream::consumer::pull::{Batch, FetchBuilder};
 use async_nats::jetstream::{AckKind, Message};
 use bytes::Bytes;
 use futures::StreamExt;
+use futures::stream::SelectAll;
 use schemas::ids::{Lane, Service};
 use schemas::subjects;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use crate::connect::Bus;
 use crate::error::BusError;
@@ -23,8 +26,21 @@ const UNWANTED_DELAY: Duration = Duration::from_millis(100);
 /// Pause after a pull that failed, unless the client reconnects first.
 const PULL_RETRY: Duration = Duration::from_millis(250);
 
+/// The queues of the lanes that a worker serves, the preferred lane first.
+#[derive(Clone)]
+pub struct Queues {
+    lanes: Arc<[LaneQueue]>,
+}
+
+/// One slot of a worker: it asks the queues of all lanes, and takes exactly one message.
+pub struct Slot {
+    queues: Queues,
+    /// Pulls of the other lanes that were open when a message came: read to their end.
+    leftover_pulls: JoinSet<()>,
+}
+
 /// The queue of one service and lane.
-pub struct Queue {
+struct LaneQueue {
     bus: Bus,
     consumer: PullConsumer,
     priority: Option<usize>,
@@ -38,14 +54,30 @@ pub struct Delivered {
 }
 
 impl Commands<'_> {
-    /// Opens the shared consumer of a queue. `priority` (0 = first) counts where the consumer is
-    /// prioritized.
-    pub async fn open_queue(
+    /// Opens the shared consumers of the lanes, the preferred one first. `priority` (0 = first)
+    /// counts where a consumer is prioritized.
+    pub async fn open_queues(
+        self,
+        service: Service,
+        lanes: &[Lane],
+        priority: usize,
+    ) -> Result<Queues, BusError> {
+        let mut queues = Vec::with_capacity(lanes.len());
+        for lane in lanes {
+            queues.push(self.open_lane(service, *lane, priority).await?);
+        }
+
+        Ok(Queues {
+            lanes: queues.into(),
+        })
+    }
+
+    async fn open_lane(
         self,
         service: Service,
         lane: Lane,
         priority: usize,
-    ) -> Result<Queue, BusError> {
+    ) -> Result<LaneQueue, BusError> {
         let name = subjects::consumer(service, lane);
         let consumer = self
             .bus
@@ -56,7 +88,7 @@ impl Commands<'_> {
             consumer.map_err(BusError::request(format!("open the consumer {name}")))?;
 
         let prioritized = !consumer.cached_info().config.priority_groups.is_empty();
-        Ok(Queue {
+        Ok(LaneQueue {
             bus: self.bus.clone(),
             consumer,
             priority: prioritized.then_some(priority),
@@ -65,52 +97,138 @@ impl Commands<'_> {
     }
 }
 
-impl Queue {
-    /// Waits for the next message; `None` once `stop` is true. A pull that is open by then is read
-    /// to its end, and what still arrives is handed back: a waiting pull that is dropped would lose
-    /// its message for one `ack_wait`.
-    pub async fn next(&self, stop: &mut watch::Receiver<bool>) -> Option<Delivered> {
-        let expires = self.bus.timing().pull;
-        let mut reconnects = self.bus.reconnects.clone();
+impl Queues {
+    /// A slot that takes from these queues.
+    pub fn slot(&self) -> Slot {
+        Slot {
+            queues: self.clone(),
+            leftover_pulls: JoinSet::new(),
+        }
+    }
+}
+
+impl Slot {
+    /// Waits for the next message; `None` once `stop` is true. Pulls that are open by then are read
+    /// to their end, and what still arrives is handed back: a waiting pull that is dropped would
+    /// lose its message for one `ack_wait`.
+    ///
+    /// A lane comes before those after it: as long as a command waits in it, none is taken from
+    /// them.
+    pub async fn next(&mut self, stop: &mut watch::Receiver<bool>) -> Option<Delivered> {
+        let lanes = self.queues.lanes.clone();
+        let mut reconnects = lanes.first()?.bus.reconnects.clone();
         reconnects.mark_unchanged();
 
         while !*stop.borrow() {
-            let pull = self.consumer.fetch().max_messages(1).expires(expires);
-            let pull = match self.priority {
-                Some(priority) => pull.group(PRIORITY_GROUP).priority(priority),
-                None => pull,
-            };
-            let mut batch = match pull.messages().await {
-                Ok(batch) => batch,
-                Err(error) => {
-                    let consumer = &self.name;
-                    tracing::debug!(consumer, error = %error, "pull failed, asking again");
-                    pause(&mut reconnects, stop).await;
-                    continue;
-                }
+            if let Some(delivered) = take_in_order(&lanes).await {
+                return Some(delivered);
+            }
+            let Some(mut pulls) = open_pulls(&lanes).await else {
+                pause(&mut reconnects, stop).await;
+                continue;
             };
 
             tokio::select! {
                 biased;
-                message = batch.next() => match message {
-                    Some(Ok(message)) => return Some(Delivered { message }),
+                message = pulls.next() => match message {
+                    Some(Ok(message)) => {
+                        self.give_back_in_background(pulls);
+                        return Some(Delivered { message });
+                    }
                     Some(Err(error)) => {
-                        let consumer = &self.name;
-                        tracing::debug!(consumer, error = %error, "pull ended, asking again");
+                        tracing::debug!(error = %error, "pull ended, asking again");
+                        self.give_back_in_background(pulls);
                         pause(&mut reconnects, stop).await;
                     }
                     None => {}
                 },
                 _ = reconnects.changed() => {}
-                () = wait_for_stop(stop) => {
-                    // The pull ends, or the server has lost it: the slot leaves in both cases.
-                    let rest = give_back_rest(&mut batch);
-                    let _ = tokio::time::timeout(expires + PULL_END_PATIENCE, rest).await;
-                    return None;
-                }
+                () = wait_for_stop(stop) => self.give_back_in_background(pulls),
             }
         }
+
+        while self.leftover_pulls.join_next().await.is_some() {}
         None
+    }
+
+    /// Reads pulls to their end while the slot works on its message. The server ends them, or has
+    /// lost them.
+    fn give_back_in_background(&mut self, mut pulls: Pulls) {
+        let Some(lane) = self.queues.lanes.first() else {
+            return;
+        };
+        let patience = lane.bus.timing().pull + PULL_END_PATIENCE;
+
+        // Those that have ended meanwhile are forgotten, so that the set stays small.
+        while self.leftover_pulls.try_join_next().is_some() {}
+        self.leftover_pulls.spawn(async move {
+            let _ = tokio::time::timeout(patience, give_back_rest(&mut pulls)).await;
+        });
+    }
+}
+
+/// The open pulls of all lanes as one stream.
+type Pulls = SelectAll<Batch>;
+
+/// Asks lane after lane for a command that waits, so that none of a later lane is taken before it.
+/// A single lane needs no order, and no round trip for it.
+async fn take_in_order(lanes: &[LaneQueue]) -> Option<Delivered> {
+    if lanes.len() < 2 {
+        return None;
+    }
+
+    for lane in lanes {
+        if let Some(delivered) = lane.take_waiting().await {
+            return Some(delivered);
+        }
+    }
+    None
+}
+
+/// Opens a pull on every lane; none when one could not be opened.
+async fn open_pulls(lanes: &[LaneQueue]) -> Option<Pulls> {
+    let mut pulls = SelectAll::new();
+    for lane in lanes {
+        let expires = lane.bus.timing().pull;
+        match lane.pull().expires(expires).messages().await {
+            Ok(batch) => pulls.push(batch),
+            Err(error) => {
+                let consumer = &lane.name;
+                tracing::debug!(consumer, error = %error, "pull failed, asking again");
+                return None;
+            }
+        }
+    }
+    Some(pulls)
+}
+
+impl LaneQueue {
+    /// A request for exactly one message.
+    fn pull(&self) -> FetchBuilder<'_> {
+        let pull = self.consumer.fetch().max_messages(1);
+        match self.priority {
+            Some(priority) => pull.group(PRIORITY_GROUP).priority(priority),
+            None => pull,
+        }
+    }
+
+    /// The next command if one waits right now.
+    async fn take_waiting(&self) -> Option<Delivered> {
+        let consumer = &self.name;
+        let mut batch = self
+            .pull()
+            .messages()
+            .await
+            .inspect_err(|error| tracing::debug!(consumer, error = %error, "look failed"))
+            .ok()?;
+
+        match batch.next().await? {
+            Ok(message) => Some(Delivered { message }),
+            Err(error) => {
+                tracing::debug!(consumer, error = %error, "look ended");
+                None
+            }
+        }
     }
 }
 
@@ -131,10 +249,12 @@ async fn wait_for_stop(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-/// Hands back what an open pull still brings.
-async fn give_back_rest(batch: &mut Batch) {
-    while let Some(Ok(message)) = batch.next().await {
-        give_back(&message).await;
+/// Hands back what open pulls still bring.
+async fn give_back_rest(pulls: &mut Pulls) {
+    while let Some(answer) = pulls.next().await {
+        if let Ok(message) = answer {
+            give_back(&message).await;
+        }
     }
 }
 

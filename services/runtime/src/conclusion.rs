@@ -39,6 +39,7 @@ impl WorkerContext {
         // 6. Effect, record, event, next commands, ack: whatever dies in between is done again by
         // the next attempt, which finds its effect in the store.
         let ending = Ending::of(result, *self.shutdown.borrow());
+        self.note_host_faults(command.op(), &ending);
         let ending = self.store_if_too_large(command.op(), ending).await;
 
         let at = Timestamp::now();
@@ -62,6 +63,17 @@ impl WorkerContext {
                 Ok(command.delivered.hand_back(*after).await?)
             }
             _ => Ok(command.delivered.hand_back(RELEASED_DELAY).await?),
+        }
+    }
+
+    /// An attempt that was stopped says nothing about the host.
+    fn note_host_faults(&self, op: &OperationId, ending: &Ending) {
+        match ending {
+            Ending::Completed(_) => self.faults.note_success(),
+            Ending::Failed(error) | Ending::Retry { error, .. } => {
+                self.faults.note_failure(op, error);
+            }
+            Ending::Cancelled | Ending::Released => {}
         }
     }
 

@@ -8,6 +8,7 @@ mod claim;
 mod conclusion;
 mod delivery;
 mod handler;
+mod host_faults;
 mod housekeeping;
 mod presence;
 pub mod probe;

@@ -54,6 +54,13 @@ impl CurrentSteps {
     }
 }
 
+/// What changes in a worker's key during its life.
+pub(crate) struct PresenceChanges {
+    pub(crate) current: CurrentSteps,
+    pub(crate) draining: watch::Receiver<bool>,
+    pub(crate) degraded: watch::Receiver<Option<String>>,
+}
+
 /// The signs that one worker gives, from its start to its sign-off.
 pub(crate) struct Presence {
     worker: WorkerId,
@@ -67,12 +74,11 @@ impl Presence {
     pub(crate) fn start(
         bus: &Bus,
         info: WorkerInfo,
-        current: &CurrentSteps,
-        draining: watch::Receiver<bool>,
+        changes: PresenceChanges,
     ) -> std::io::Result<Self> {
         let worker = info.worker.clone();
         let signs_of_life = SignsOfLife::start(bus.clone(), worker.clone())?;
-        let renewals = renew_key(bus.clone(), info, current.clone(), draining);
+        let renewals = renew_key(bus.clone(), info, changes);
 
         Ok(Self {
             worker,
@@ -108,27 +114,23 @@ impl Presence {
 }
 
 /// Keeps the worker's key alive: renewed at a third of its life and at every change.
-async fn renew_key(
-    bus: Bus,
-    info: WorkerInfo,
-    current: CurrentSteps,
-    draining: watch::Receiver<bool>,
-) {
-    let mut current_changes = current.changes();
-    let mut draining_changes = draining.clone();
+async fn renew_key(bus: Bus, info: WorkerInfo, mut changes: PresenceChanges) {
+    let mut current_changes = changes.current.changes();
     let mut renewals = unhurried_ticks(bus.timing().worker_ttl / 3);
 
     loop {
         tokio::select! {
             _ = renewals.tick() => {}
             Ok(()) = current_changes.changed() => {}
-            Ok(()) = draining_changes.changed() => {}
+            Ok(()) = changes.draining.changed() => {}
+            Ok(()) = changes.degraded.changed() => {}
         }
 
         // Put as a whole each time: the key expires at a fixed age after its last write.
         let info_now = WorkerInfo {
-            current: current.operations(),
-            draining: *draining.borrow(),
+            current: changes.current.operations(),
+            draining: *changes.draining.borrow(),
+            degraded: changes.degraded.borrow().clone(),
             ..info.clone()
         };
         if let Err(error) = bus.workers().announce(&info_now).await {

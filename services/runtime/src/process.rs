@@ -8,7 +8,7 @@ use bus::Bus;
 use clap::{Args, FromArgMatches};
 use schemas::codes::Advice;
 use schemas::errors::chain;
-use schemas::ids::{Lane, Service};
+use schemas::ids::Service;
 use schemas::subjects::service_name;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -155,12 +155,6 @@ where
 
     // Made absolute here, so that logs and errors name the folder that is meant.
     loaded.value.store.url = loaded.value.store.resolved(&here);
-    if loaded.value.service.lanes.len() != 1 {
-        return Err(Fatal {
-            message: "a worker serves exactly one lane for now".to_owned(),
-            hint: "set lanes to one of default, gpu, background".to_owned(),
-        });
-    }
     Ok(loaded)
 }
 
@@ -191,12 +185,13 @@ where
     };
 
     let work = &settings.service;
+    let defaults = WorkerOptions::new(service);
     let options = WorkerOptions {
         about,
-        lane: work.lanes.first().copied().unwrap_or(Lane::Default),
+        lanes: work.lanes.choose(&defaults.lanes),
         slots: work.slots.get(),
         drain_timeout: work.drain_timeout,
-        ..WorkerOptions::new(service)
+        ..defaults
     };
     let (handler, start) = build(Start {
         settings,

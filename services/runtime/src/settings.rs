@@ -12,6 +12,7 @@
 
 mod environment;
 mod keys;
+mod lanes;
 mod layers;
 mod loaded;
 mod merge;
@@ -25,6 +26,7 @@ use serde::de::DeserializeOwned;
 
 pub use bus::Profile;
 pub use environment::process_environment;
+pub use lanes::LaneSetting;
 pub use loaded::{LoadedSettings, Mistake, Origin, Setting, SettingsError, SystemSettings};
 pub use sections::{
     BusSettings, ClientSettings, LogFormat, LogSettings, NoSettings, ServiceSettings,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bus::topology::{Topology, TopologyOptions};
-use bus::{Answers, Bus, BusError, Endpoint, Queue, ServiceDescription};
+use bus::{Answers, Bus, BusError, Endpoint, ServiceDescription, Slot};
 use jiff::Timestamp;
 use schemas::codes::Advice as _;
 use schemas::errors::chain;
@@ -20,8 +20,9 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::delivery::DeliveryHandler;
 use crate::handler::StepHandler;
+use crate::host_faults::HostFaults;
 use crate::housekeeping::run_housekeeper;
-use crate::presence::{CurrentSteps, Presence};
+use crate::presence::{CurrentSteps, Presence, PresenceChanges};
 use crate::probe::{NeverDies, Probe};
 use crate::stop::shutdown_requested;
 use crate::worker_context::{Unanswered, WorkerContext};
@@ -35,8 +36,8 @@ pub struct WorkerOptions {
     pub service: Service,
     /// One line for `nats micro ls`.
     pub about: &'static str,
-    /// The queue it takes from.
-    pub lane: Lane,
+    /// The queues it takes from, the preferred one first.
+    pub lanes: Vec<Lane>,
     /// Steps it takes at a time.
     pub slots: u16,
     /// Order among workers of a prioritized queue, 0 first.
@@ -54,14 +55,14 @@ pub struct WorkerOptions {
 }
 
 impl WorkerOptions {
-    /// One slot on the default lane; 20 s to stop.
+    /// One slot on the lanes that every worker may serve; 20 s to stop.
     pub fn new(service: Service) -> Self {
         let drain_timeout = Duration::from_secs(20);
 
         Self {
             service,
             about: "",
-            lane: Lane::Default,
+            lanes: vec![Lane::Default, Lane::Background],
             slots: 1,
             priority: 0,
             drain_timeout,
@@ -152,6 +153,7 @@ struct Announced {
     worker: WorkerId,
     current: CurrentSteps,
     draining: watch::Sender<bool>,
+    faults: Arc<HostFaults>,
     presence: Presence,
     _housekeeper: Option<AbortOnDropHandle<()>>,
     _answering: Answers,
@@ -162,11 +164,16 @@ impl Announced {
         let worker = worker_id(options.service);
         let current = CurrentSteps::new();
         let draining = watch::Sender::new(false);
+        let faults = Arc::new(HostFaults::new());
 
         let info = worker_info(&worker, options);
         bus.workers().announce(&info).await?;
-        let presence = Presence::start(bus, info, &current, draining.subscribe())
-            .map_err(WorkerError::Thread)?;
+        let changes = PresenceChanges {
+            current: current.clone(),
+            draining: draining.subscribe(),
+            degraded: faults.verdict(),
+        };
+        let presence = Presence::start(bus, info, changes).map_err(WorkerError::Thread)?;
 
         // A draining worker leaves the lease to another one.
         let housekeeper = options.housekeeping.then(|| {
@@ -183,6 +190,7 @@ impl Announced {
             worker,
             current,
             draining,
+            faults,
             presence,
             _housekeeper: housekeeper,
             _answering: answering,
@@ -198,11 +206,10 @@ async fn start_slots<H: StepHandler>(
     shutdown: &watch::Receiver<bool>,
     announced: &Announced,
 ) -> Result<JoinSet<SlotEnd>, BusError> {
-    let queue = bus
+    let queues = bus
         .commands()
-        .open_queue(options.service, options.lane, options.priority)
+        .open_queues(options.service, &options.lanes, options.priority)
         .await?;
-    let queue = Arc::new(queue);
     let deliveries = Arc::new(DeliveryHandler {
         worker: WorkerContext {
             bus: bus.clone(),
@@ -211,18 +218,19 @@ async fn start_slots<H: StepHandler>(
             service: options.service,
             shutdown: shutdown.clone(),
             current: announced.current.clone(),
+            faults: announced.faults.clone(),
             probe: options.probe.clone(),
             stall: STALL,
         },
         handler: Arc::new(handler),
     });
 
-    // One queue for all slots, each of which asks for one message at a time.
+    // The same queues for all slots, each of which asks for one message at a time.
     let mut slots = JoinSet::new();
     for _ in 0..options.slots {
         slots.spawn(serve_slot(
             deliveries.clone(),
-            queue.clone(),
+            queues.slot(),
             announced.draining.subscribe(),
         ));
     }
@@ -244,6 +252,7 @@ async fn wait_for_end(
     slots: &mut JoinSet<SlotEnd>,
 ) -> Result<End, BusError> {
     let mut drain_requests = bus.workers().watch_drain(&announced.worker).await?;
+    let mut verdict = announced.faults.verdict();
 
     loop {
         tokio::select! {
@@ -251,12 +260,21 @@ async fn wait_for_end(
             Some(()) = drain_requests.next() => {
                 tracing::info!("asked to drain: finishing what runs, taking nothing new");
                 announced.draining.send_replace(true);
+                if slots.is_empty() {
+                    break;
+                }
             }
-            ended = slots.join_next() => match ended {
-                Some(Ok(SlotEnd::Killed)) => return Ok(End::Killed),
-                Some(_) => {}
+            // It stays, and takes nothing new: a supervisor would only start it once more.
+            Ok(()) = verdict.changed() => {
+                let reason = verdict.borrow().clone().unwrap_or_default();
+                tracing::error!(reason, "this host seems to be at fault: taking nothing new");
+                announced.draining.send_replace(true);
+            }
+            Some(ended) = slots.join_next() => match ended {
+                Ok(SlotEnd::Killed) => return Ok(End::Killed),
                 // All slots have finished what they had.
-                None => break,
+                _ if slots.is_empty() && verdict.borrow().is_none() => break,
+                _ => {}
             },
         }
     }
@@ -286,11 +304,11 @@ enum SlotEnd {
 /// One slot: takes a step, finishes it, takes the next.
 async fn serve_slot<H: StepHandler>(
     deliveries: Arc<DeliveryHandler<H>>,
-    queue: Arc<Queue>,
+    mut queues: Slot,
     mut stop: watch::Receiver<bool>,
 ) -> SlotEnd {
     // Exactly one message per slot: what a worker cannot begin stays on the queue for others.
-    while let Some(delivered) = queue.next(&mut stop).await {
+    while let Some(delivered) = queues.next(&mut stop).await {
         match deliveries.handle(&delivered).await {
             Ok(()) => {}
             Err(Unanswered::Killed) => return SlotEnd::Killed,
@@ -315,6 +333,20 @@ fn host_name() -> String {
         .unwrap_or_default()
 }
 
+/// Processor cores that this process may use; 0 if the system does not say.
+fn core_count() -> u16 {
+    std::thread::available_parallelism()
+        .map_or(0, |cores| u16::try_from(cores.get()).unwrap_or(u16::MAX))
+}
+
+/// Memory of this host in bytes; 0 if the system does not say.
+fn host_memory_bytes() -> u64 {
+    #[cfg(target_os = "linux")]
+    return nix::sys::sysinfo::sysinfo().map_or(0, |host| host.ram_total());
+    #[cfg(not(target_os = "linux"))]
+    0
+}
+
 /// The key of a worker that has no step yet.
 fn worker_info(worker: &WorkerId, options: &WorkerOptions) -> WorkerInfo {
     let version = env!("CARGO_PKG_VERSION").to_owned();
@@ -323,7 +355,7 @@ fn worker_info(worker: &WorkerId, options: &WorkerOptions) -> WorkerInfo {
         v: 1,
         worker: worker.clone(),
         service: options.service,
-        lanes: vec![options.lane],
+        lanes: options.lanes.clone(),
         host: host_name(),
         pid: std::process::id(),
         version,
@@ -331,8 +363,16 @@ fn worker_info(worker: &WorkerId, options: &WorkerOptions) -> WorkerInfo {
         slots: options.slots,
         current: Vec::new(),
         device: options.device.clone(),
+        cores: core_count(),
+        memory_bytes: host_memory_bytes(),
+        degraded: None,
         draining: false,
     }
+}
+
+fn join_lanes(lanes: &[Lane]) -> String {
+    let lanes: Vec<&str> = lanes.iter().map(|lane| lane.as_str()).collect();
+    lanes.join(",")
 }
 
 fn description(worker: &WorkerId, options: &WorkerOptions) -> ServiceDescription {
@@ -343,7 +383,7 @@ fn description(worker: &WorkerId, options: &WorkerOptions) -> ServiceDescription
         metadata: [
             ("worker", worker.to_string()),
             ("slots", options.slots.to_string()),
-            ("lane", options.lane.to_string()),
+            ("lanes", join_lanes(&options.lanes)),
         ]
         .map(|(key, value)| (key.to_owned(), value))
         .into(),

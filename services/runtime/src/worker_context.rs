@@ -8,6 +8,7 @@ use schemas::ids::{Service, WorkerId};
 use store::Store;
 use tokio::sync::watch;
 
+use crate::host_faults::HostFaults;
 use crate::presence::CurrentSteps;
 use crate::probe::{Moment, Probe};
 use crate::unheld::UnheldError;
@@ -22,6 +23,8 @@ pub(crate) struct WorkerContext {
     pub(crate) shutdown: watch::Receiver<bool>,
     /// The steps that its slots work on now.
     pub(crate) current: CurrentSteps,
+    /// How attempts of this worker ended, as far as that speaks of its host.
+    pub(crate) faults: Arc<HostFaults>,
     pub(crate) probe: Arc<dyn Probe>,
     /// A step whose counter of reports does not move for this long is not renewed any more.
     pub(crate) stall: Duration,

@@ -70,7 +70,7 @@ impl Advice for DeviceError {
                  from `infra/setup libtorch --cuda` sees them"
             }
             Self::LaneWithoutGpu => {
-                "set lanes to default, or start it on a host with a GPU and a libtorch from \
+                "leave lanes out of the settings, or start it on a host with a GPU and a libtorch from \
                  `infra/setup libtorch --cuda`"
             }
         }
@@ -109,13 +109,21 @@ impl ComputeDevice {
         matches!(self, Self::Cuda(_))
     }
 
-    /// Checks that a trainer on this device may serve `lane`. The lane `gpu` promises its users a
+    /// The lanes that a trainer on this device may serve, the preferred one first.
+    pub const fn lanes(self) -> &'static [Lane] {
+        match self {
+            Self::Cuda(_) => &[Lane::Gpu, Lane::Default, Lane::Background],
+            Self::Cpu => &[Lane::Default, Lane::Background],
+        }
+    }
+
+    /// Checks that a trainer on this device may serve `lanes`. The lane `gpu` promises its users a
     /// GPU.
     ///
     /// # Errors
-    /// The lane is `gpu` and this is none.
-    pub fn check_lane(self, lane: Lane) -> Result<(), DeviceError> {
-        if lane == Lane::Gpu && !self.is_gpu() {
+    /// `gpu` is among them, and this is none.
+    pub fn check_lanes(self, lanes: &[Lane]) -> Result<(), DeviceError> {
+        if lanes.contains(&Lane::Gpu) && !self.is_gpu() {
             return Err(DeviceError::LaneWithoutGpu);
         }
         Ok(())
@@ -249,10 +257,13 @@ mod tests {
 
     #[test]
     fn the_lane_gpu_is_served_on_a_gpu_only() {
-        assert_eq!(ComputeDevice::Cuda(0).check_lane(Lane::Gpu), Ok(()));
-        assert_eq!(ComputeDevice::Cpu.check_lane(Lane::Default), Ok(()));
+        let gpu = ComputeDevice::Cuda(0);
+        let cpu = ComputeDevice::Cpu;
+
+        assert_eq!(gpu.check_lanes(gpu.lanes()), Ok(()));
+        assert_eq!(cpu.check_lanes(cpu.lanes()), Ok(()));
         assert_eq!(
-            ComputeDevice::Cpu.check_lane(Lane::Gpu),
+            cpu.check_lanes(&[Lane::Default, Lane::Gpu]),
             Err(DeviceError::LaneWithoutGpu)
         );
     }

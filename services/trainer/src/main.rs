@@ -33,7 +33,10 @@ fn build_trainer(
         .device
         .find_device()
         .map_err(fatal)?;
-    device.check_lane(start.options.lane).map_err(fatal)?;
+    let setting = &start.settings.service.lanes;
+    let lanes = setting.choose(device.lanes());
+    device.check_lanes(&lanes).map_err(fatal)?;
+    start.options.lanes = lanes;
 
     // All trainers share the queue of the default lane: a GPU is asked first.
     start.options.priority = if device.is_gpu() {

@@ -11,9 +11,9 @@ use schemas::ids::{Lane, Service};
 use schemas::operation::NewOperation;
 use schemas::operation::OperationState;
 use serde_json::Value;
-use system_tests::{Sandbox, steps};
+use system_tests::{Act, Sandbox, steps, until};
 
-use crate::commands::short;
+use crate::commands::{endless, short};
 
 /// A trainer that only counts its runs.
 #[derive(Clone, Default)]
@@ -86,7 +86,7 @@ async fn a_lane_is_served_by_its_own_workers_only() {
     let _workers = [
         sandbox.run(on_default.clone()).await,
         sandbox
-            .run_with(on_gpu.clone(), |options| options.lane = Lane::Gpu)
+            .run_with(on_gpu.clone(), |options| options.lanes = vec![Lane::Gpu])
             .await,
     ];
 
@@ -95,6 +95,67 @@ async fn a_lane_is_served_by_its_own_workers_only() {
     }
 
     assert_eq!((on_default.runs(), on_gpu.runs()), (0, 3));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_serves_every_lane_the_preferred_one_first() {
+    let sandbox = Sandbox::start().await;
+    let submit = async |lane: Lane| sandbox.submit(&training(lane)).await;
+    let background = [
+        submit(Lane::Background).await,
+        submit(Lane::Background).await,
+    ];
+    let urgent = [submit(Lane::Default).await, submit(Lane::Default).await];
+
+    let _worker = sandbox.run(CountingTrainer::default()).await;
+
+    let mut begins = Vec::new();
+    for op in urgent.iter().chain(&background) {
+        sandbox.only_completion_of(op).await;
+        begins.push(sandbox.record(op).await.started_at);
+    }
+    assert!(begins.is_sorted(), "{begins:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_busy_worker_holds_no_command_of_another_lane() {
+    let sandbox = Sandbox::start().await;
+    let _busy = sandbox.run(Dummy).await;
+    let running = sandbox.submit(&endless().operation()).await;
+    sandbox.until_started(&running).await;
+    let op = sandbox.submit(&short(1).operation().in_background()).await;
+
+    // The pull that the busy worker had open may have brought it the command.
+    let _idle = sandbox.run(Dummy).await;
+
+    sandbox.only_completion_of(&op).await;
+    let record = sandbox.record(&op).await;
+    assert_eq!(record.steps[0].attempt, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_whose_host_is_at_fault_takes_nothing_new() {
+    let sandbox = Sandbox::start().await;
+    let broken = sandbox
+        .run(Act(|_, _| async { panic!("the device is gone") }))
+        .await;
+    let mut ops = Vec::new();
+    for _ in 0..4 {
+        ops.push(sandbox.submit(&short(1).operation()).await);
+    }
+
+    let degraded = until("the worker gives up", || async {
+        let workers = sandbox.bus().workers().list().await.unwrap();
+        workers.into_iter().find_map(|worker| worker.degraded)
+    })
+    .await;
+
+    assert!(degraded.contains("the device is gone"), "{degraded}");
+    let _healthy = sandbox.run(Dummy).await;
+    for op in &ops {
+        sandbox.only_completion_of(op).await;
+    }
+    broken.shut_down().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

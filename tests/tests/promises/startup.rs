@@ -178,6 +178,9 @@ async fn the_key_of_a_worker_expires_each_time_it_is_put() {
         slots: 1,
         current: Vec::new(),
         device: None,
+        cores: 2,
+        memory_bytes: 8 << 30,
+        degraded: None,
         draining: false,
     };
 

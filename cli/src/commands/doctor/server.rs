@@ -34,6 +34,7 @@ pub(super) async fn check_server(bus: &Bus, setup: &Setup) -> Vec<Check> {
     match bus.workers().list().await {
         Ok(workers) => {
             checks.push(check_workers(&workers));
+            checks.extend(workers.iter().filter_map(check_degraded));
             checks.extend(check_queues(bus, &workers).await);
         }
         Err(error) => checks.push(failed_request("workers", &error)),
@@ -153,6 +154,16 @@ fn check_workers(workers: &[WorkerInfo]) -> Check {
         absent.join(", ")
     );
     Check::note("workers", detail, &hint)
+}
+
+/// The fault of a worker that gave up because of its host.
+fn check_degraded(worker: &WorkerInfo) -> Option<Check> {
+    let reason = worker.degraded.as_ref()?;
+    let id = &worker.worker;
+
+    let detail = format!("{id} takes nothing new: {reason}");
+    let hint = format!("look at its host and its log, then end it with `ktrdr workers drain {id}`");
+    Some(Check::bad("worker", detail, &hint))
 }
 
 /// A check of all queues, or one for each queue whose commands wait for ever.

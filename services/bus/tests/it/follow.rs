@@ -270,13 +270,13 @@ async fn a_command_knows_how_many_are_ahead_of_it() {
         4
     );
 
-    let queue = bus
+    let queues = bus
         .commands()
-        .open_queue(Service::Dummy, Lane::Default, 0)
+        .open_queues(Service::Dummy, &[Lane::Default], 0)
         .await
         .unwrap();
     let (_stop, mut stopped) = tokio::sync::watch::channel(false);
-    let first = queue.next(&mut stopped).await.unwrap();
+    let first = queues.slot().next(&mut stopped).await.unwrap();
     assert!(first.subject().contains(op(1).as_str()));
     assert_eq!((ahead(1).await, ahead(4).await), (None, Some(2)));
     let depth = bus

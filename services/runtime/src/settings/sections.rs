@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bus::Profile;
-use schemas::ids::Lane;
 use serde::{Deserialize, Serialize};
+
+use super::lanes::LaneSetting;
 
 /// How long a process waits for one connection to the server before it tries again or gives up.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -133,8 +134,8 @@ pub struct NoSettings {}
 /// The section of one service: settings that every worker has, and its `Own`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct WorkSettings<Own> {
-    /// Queues this process serves.
-    pub lanes: Vec<Lane>,
+    /// Queues this process serves: `all` that it may, or lanes, the preferred one first.
+    pub lanes: LaneSetting,
     /// Steps it works on at a time.
     pub slots: NonZeroU16,
     /// How long a stop waits for running steps to reach a checkpoint, as in `30s`.
@@ -146,10 +147,10 @@ pub struct WorkSettings<Own> {
 }
 
 impl<Own: Default> Default for WorkSettings<Own> {
-    /// One step at a time from the default lane; 20 s to stop.
+    /// One step at a time from every lane that the worker may serve; 20 s to stop.
     fn default() -> Self {
         Self {
-            lanes: vec![Lane::Default],
+            lanes: LaneSetting::All,
             slots: NonZeroU16::MIN,
             drain_timeout: Duration::from_secs(20),
             own: Own::default(),

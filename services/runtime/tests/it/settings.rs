@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+use runtime::settings::LaneSetting;
 use runtime::settings::{
     self, ClientSettings, LoadedSettings, NoSettings, Origin, Profile, ServiceSettings,
     SettingsError,
@@ -108,7 +109,8 @@ fn variables_set_lists_options_and_short_names() {
 
     let loaded = load("", &env, &[]).unwrap();
 
-    assert_eq!(loaded.value.service.lanes, [Lane::Gpu, Lane::Default]);
+    let lanes = LaneSetting::These(vec![Lane::Gpu, Lane::Default]);
+    assert_eq!(loaded.value.service.lanes, lanes);
     assert_eq!(loaded.value.service.own.device.as_deref(), Some("0"));
     assert_eq!(loaded.value.bus.profile, Some(Profile::Test));
 }
@@ -171,7 +173,7 @@ fn settings_are_shown_with_their_origin_without_secrets() {
     trainer.api_token     = (hidden)  (KTRDR_TRAINER_API_TOKEN)
     trainer.device        = (none)  (default)
     trainer.drain_timeout = 20s  (default)
-    trainer.lanes         = default  (default)
+    trainer.lanes         = all  (default)
     trainer.slots         = 1  (default)
     trainer.threads       = 1  (default)
     ");

@@ -63,7 +63,10 @@ async fn a_trainer_without_a_gpu_does_not_serve_the_lane_gpu() {
         message.contains("the lane gpu is for trainers with a GPU"),
         "{message}"
     );
-    assert!(message.contains("hint: set lanes to default"), "{message}");
+    assert!(
+        message.contains("hint: leave lanes out of the settings"),
+        "{message}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,14 +1,19 @@
 //! Threads: the same work on every item, with results in the order of the items whatever the number
 //! of threads.
 
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread;
+
 use rayon::prelude::*;
-use rayon::{ThreadPool, ThreadPoolBuilder};
+use rayon::{Scope, ThreadPool, ThreadPoolBuilder};
 
 use super::DataSetError;
 
-/// Items per thread in a wave. One wave is taken while the next is at work, so twice as many items
-/// per thread may be in memory. Fewer would leave threads idle at the end of each wave.
-const WAVE_ITEMS_PER_THREAD: usize = 2;
+/// Items per thread that are at work or wait for those before them, so that a slow one holds up the
+/// others only when they are that far ahead of it.
+const ITEMS_AHEAD_PER_THREAD: usize = 4;
 
 /// One thread is the caller's own; more are a pool that lives as long as this.
 pub(super) struct Workers {
@@ -35,18 +40,16 @@ impl Workers {
         Ok(Self { pool: Some(pool) })
     }
 
-    /// Works on every item and hands each result to `take` in the order of the items.
-    ///
-    /// Items are worked on in waves. The results of one wave are taken while the next wave is at
-    /// work, so at most 4 items per thread are in memory.
+    /// Works on every item and hands each result to `take`, on the caller's thread and in the order
+    /// of the items. At most 4 items per thread are at work or wait to be taken.
     ///
     /// # Errors
-    /// The first one in the order of the items.
+    /// The first one in the order of the items; nothing is taken after it.
     pub(super) fn map_in_order<T: Sync, R: Send, E: Send>(
         &self,
         items: &[T],
         work: impl Fn(&T) -> Result<R, E> + Sync,
-        mut take: impl FnMut(R) + Send,
+        mut take: impl FnMut(R),
     ) -> Result<(), E> {
         let Some(pool) = &self.pool else {
             for item in items {
@@ -55,18 +58,23 @@ impl Workers {
             return Ok(());
         };
 
-        let mut finished: Vec<R> = Vec::new();
-        for wave in items.chunks(pool.current_num_threads() * WAVE_ITEMS_PER_THREAD) {
-            let ((), results) = pool.join(
-                || finished.into_iter().for_each(&mut take),
-                || map_wave(wave, &work),
-            );
-            // Collected here and not by rayon, which may give another error than the first.
-            finished = results.into_iter().collect::<Result<_, E>>()?;
-        }
-        finished.into_iter().for_each(take);
+        let items_ahead = pool.current_num_threads() * ITEMS_AHEAD_PER_THREAD;
+        pool.in_place_scope(|scope| {
+            let mut waiting_items = items.iter().enumerate();
+            let mut queue = OrderedQueue::new();
+            for (position, item) in waiting_items.by_ref().take(items_ahead) {
+                queue.start(scope, position, item, &work);
+            }
 
-        Ok(())
+            // One item begins whenever one is taken, which bounds what is in memory.
+            for position in 0..items.len() {
+                take(queue.wait_for(position)?);
+                if let Some((next, item)) = waiting_items.next() {
+                    queue.start(scope, next, item, &work);
+                }
+            }
+            Ok(())
+        })
     }
 
     /// Changes every item.
@@ -83,10 +91,54 @@ impl Workers {
     }
 }
 
-fn map_wave<T: Sync, R: Send, E: Send>(
-    wave: &[T],
-    work: impl Fn(&T) -> Result<R, E> + Sync + Send,
-) -> Vec<Result<R, E>> {
-    // One item at a time: symbols are few and long.
-    wave.par_iter().with_max_len(1).map(work).collect()
+/// Results that arrive in any order and are taken in that of their items.
+struct OrderedQueue<R> {
+    sender: Sender<(usize, thread::Result<R>)>,
+    receiver: Receiver<(usize, thread::Result<R>)>,
+    early: BTreeMap<usize, thread::Result<R>>,
+}
+
+impl<R: Send> OrderedQueue<R> {
+    fn new() -> Self {
+        let (sender, receiver) = mpsc::channel();
+
+        Self {
+            sender,
+            receiver,
+            early: BTreeMap::new(),
+        }
+    }
+
+    /// Begins the work on one item, on any thread of the scope.
+    fn start<'scope, T: Sync>(
+        &self,
+        scope: &Scope<'scope>,
+        position: usize,
+        item: &'scope T,
+        work: &'scope (impl Fn(&T) -> R + Sync),
+    ) where
+        R: 'scope,
+    {
+        let sender = self.sender.clone();
+        scope.spawn(move |_| {
+            // A panic is handed over like a result, or its item would be waited for for ever.
+            let result = catch_unwind(AssertUnwindSafe(|| work(item)));
+            // Nobody listens any more after an error.
+            let _ = sender.send((position, result));
+        });
+    }
+
+    /// The result of the item at `position`; later ones that arrive before it are put aside.
+    fn wait_for(&mut self, position: usize) -> R {
+        loop {
+            if let Some(result) = self.early.remove(&position) {
+                return result.unwrap_or_else(|panic| resume_unwind(panic));
+            }
+
+            // The queue holds a sender itself, so the channel stays open.
+            if let Ok((arrived, result)) = self.receiver.recv() {
+                self.early.insert(arrived, result);
+            }
+        }
+    }
 }
