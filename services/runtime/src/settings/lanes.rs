@@ -1,5 +1,6 @@
 //! The setting `lanes`: all that the worker may serve, or the lanes named, the preferred one first.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use schemas::ids::Lane;
@@ -30,11 +31,13 @@ impl LaneSetting {
 
     /// The setting that names `lanes`; each may be named once.
     fn of_lanes(lanes: Vec<Lane>) -> Result<Self, String> {
-        let first_double = (1..lanes.len()).find(|end| lanes[..*end].contains(&lanes[*end]));
+        if lanes.is_empty() {
+            return Err(format!("no lane is named: expected `{ALL}` or lanes"));
+        }
 
-        match first_double {
-            _ if lanes.is_empty() => Err(format!("no lane is named: expected `{ALL}` or lanes")),
-            Some(position) => Err(format!("the lane {} is named twice", lanes[position])),
+        let mut seen = BTreeSet::new();
+        match lanes.iter().find(|lane| !seen.insert(lane.as_str())) {
+            Some(double) => Err(format!("the lane {double} is named twice")),
             None => Ok(Self::These(lanes)),
         }
     }
