@@ -190,6 +190,8 @@ async fn open_pulls(lanes: &[LaneQueue]) -> Option<Pulls> {
     let mut pulls = SelectAll::new();
     for lane in lanes {
         let expires = lane.bus.timing().pull;
+
+        // Without one of them the slot would not see the commands of that lane.
         match lane.pull().expires(expires).messages().await {
             Ok(batch) => pulls.push(batch),
             Err(error) => {

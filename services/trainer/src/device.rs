@@ -70,8 +70,8 @@ impl Advice for DeviceError {
                  from `infra/setup libtorch --cuda` sees them"
             }
             Self::LaneWithoutGpu => {
-                "leave lanes out of the settings, or start it on a host with a GPU and a libtorch from \
-                 `infra/setup libtorch --cuda`"
+                "leave lanes out of the settings, or start it on a host with a GPU and a \
+                 libtorch from `infra/setup libtorch --cuda`"
             }
         }
         .into()

@@ -120,6 +120,7 @@ impl<R: Send> OrderedQueue<R> {
         R: 'scope,
     {
         let sender = self.sender.clone();
+
         scope.spawn(move |_| {
             // A panic is handed over like a result, or its item would be waited for for ever.
             let result = catch_unwind(AssertUnwindSafe(|| work(item)));
