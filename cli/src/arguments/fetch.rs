@@ -1,6 +1,8 @@
 //! Which bars a command asks a provider for: the part of a series, and every symbol in every
 //! timeframe.
 
+use std::path::PathBuf;
+
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use market::{Instrument, Timeframe};
@@ -29,8 +31,15 @@ pub(crate) enum FetchModeArg {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct FetchArgs {
     /// Symbols, as in EURUSD AAPL crypto:BTC/USD
-    #[arg(required = true, value_parser = parse_instrument)]
+    #[arg(
+        value_name = "SYMBOL",
+        required_unless_present = "symbols_from",
+        value_parser = parse_instrument
+    )]
     pub(crate) symbols: Vec<Instrument>,
+    /// File with more symbols, one a line; a `#` begins a remark
+    #[arg(long, value_name = "FILE")]
+    pub(crate) symbols_from: Option<PathBuf>,
     /// Length of a bar: minutes, hours, days, weeks or a month, as in 5m, 4h, 1d, 1w, 1mo
     #[arg(
         long,

@@ -1,6 +1,7 @@
 //! Arguments that several commands share, and how their values are read. A command's own arguments
 //! stand beside the command.
 
+mod family;
 mod fetch;
 mod global;
 mod out_file;
@@ -9,6 +10,7 @@ mod run;
 mod text;
 pub(crate) mod values;
 
+pub(crate) use family::FamilyArgs;
 pub(crate) use fetch::{FetchArgs, FetchModeArg, join_names, series_requests};
 pub(crate) use global::{Color, GlobalArgs};
 pub(crate) use out_file::OutFile;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use schemas::operation::NewOperation;
 
 use super::values::{parse_duration, parse_key_and_value};
 
@@ -37,4 +38,14 @@ pub(crate) struct RunArgs {
     /// Print the operation that would be submitted, and submit nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
+}
+
+impl RunArgs {
+    /// Gives a child the labels and the urgency that a person asked for.
+    pub(crate) fn mark(&self, child: &mut NewOperation) {
+        child.labels.extend(self.label.iter().cloned());
+        if self.priority == Priority::Low {
+            *child = std::mem::take(child).in_background();
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 use clap::{Args, Subcommand};
 use schemas::commands::RunDummy;
+use schemas::operation::NewOperation;
 
 use crate::arguments::RunArgs;
 use crate::arguments::values::parse_seconds;
@@ -54,6 +55,14 @@ struct StartArgs {
 pub(crate) async fn run(args: &DummyArgs, context: &Context) -> Result<Exit, Failure> {
     let DummyCommand::Start(args) = &args.command;
     start(context, dummy_request(args).operation(), &args.run).await
+}
+
+/// The operation that the command would start.
+pub(crate) fn make_operations(args: &DummyArgs) -> Vec<NewOperation> {
+    let DummyCommand::Start(args) = &args.command;
+    let mut operation = dummy_request(args).operation();
+    args.run.mark(&mut operation);
+    vec![operation]
 }
 
 #[expect(

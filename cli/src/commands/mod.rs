@@ -16,6 +16,7 @@ mod infra;
 mod logs;
 mod models;
 mod operations;
+mod run_file;
 mod store;
 mod strategies;
 mod workers;
@@ -26,7 +27,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use runtime::settings::process_environment;
 use schemas::codes;
-use schemas::operation::OperationRecord;
+use schemas::operation::{NewOperation, OperationRecord};
 
 use crate::arguments::GlobalArgs;
 use crate::console::{Exit, Failure, Output, standard_output};
@@ -97,6 +98,8 @@ commands! {
     Train(Box<models::TrainArgs>) => models::train,
     /// List and show models, and predict with them
     Models(models::ModelsArgs) => models::run,
+    /// Start the operations of a file as one: side by side, or in stages
+    Run(run_file::RunFileArgs) => run_file,
     /// List operations, newest first
     Ops(operations::OpsArgs) => operations::run,
     /// Show one operation, or the whole system
@@ -164,6 +167,37 @@ async fn run_command(
         describe_result,
     );
     line.command.run(&context).await
+}
+
+async fn run_file(args: &run_file::RunFileArgs, context: &Context) -> Result<Exit, Failure> {
+    run_file::run(args, context, make_operations).await
+}
+
+/// The operations that a command line would start, its words without the name of the program.
+async fn make_operations(
+    words: &[String],
+    context: &Context,
+) -> Result<Vec<NewOperation>, Failure> {
+    let words = std::iter::once("ktrdr").chain(words.iter().map(String::as_str));
+    let line = CommandLine::try_parse_from(words).map_err(|error| {
+        let text = error.render().to_string();
+        let first = text.lines().next().unwrap_or_default();
+        let message = first.trim_start_matches("error: ").to_owned();
+        Failure::new(Exit::Usage, codes::OPS_INVALID, message)
+            .with_hint("write it as you would after `ktrdr`; nothing was started")
+    })?;
+
+    match &line.command {
+        Command::Data(args) => data::make_operations(args, context).await,
+        Command::Train(args) => models::make_operations(args, context),
+        Command::Dummy(args) => Ok(dummy::make_operations(args)),
+        _ => Err(Failure::new(
+            Exit::Usage,
+            codes::OPS_INVALID,
+            "the command starts no operation",
+        )
+        .with_hint("use `data load`, `train` or `dummy start`; nothing was started")),
+    }
 }
 
 /// The result of a completed operation in the words of the command that starts its kind; none where

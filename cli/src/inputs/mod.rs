@@ -3,6 +3,8 @@
 pub(crate) mod action_columns;
 pub(crate) mod bar_files;
 pub(crate) mod models;
+pub(crate) mod operation_files;
 pub(crate) mod stored_series;
 pub(crate) mod strategy_files;
+pub(crate) mod symbol_files;
 pub(crate) mod usable_rows;

@@ -6,10 +6,12 @@
 //! knows a command.
 
 mod ending;
+mod family_lines;
 mod queue_probe;
 mod queues;
 mod screen;
 mod start;
+mod start_family;
 mod state;
 mod step_line;
 mod waiting_reason;
@@ -28,6 +30,7 @@ pub(crate) use ending::{failure_of, fill_results, outcome_of, report};
 pub(crate) use queues::{QueueLoad, read_queues};
 pub(crate) use screen::Screen;
 pub(crate) use start::{print_follow_hints, start};
+pub(crate) use start_family::start_family;
 pub(crate) use state::current_step;
 pub(crate) use step_line::summarise_fields;
 

@@ -13,6 +13,7 @@ use schemas::operation::StepState;
 use schemas::progress::ProgressRecord;
 use serde_json::{Value, json};
 
+use super::family_lines::child_lines;
 use super::step_line::{StepLine, step_lines};
 use super::waiting_reason::{WaitingFacts, WaitingReason};
 use crate::console::{ControlEchoOff, Output, extended};
@@ -48,6 +49,8 @@ enum ScreenKind {
 struct LiveLines {
     multi: MultiProgress,
     bars: BTreeMap<StepNumber, ProgressBar>,
+    /// The children at work, below the steps.
+    children: Vec<ProgressBar>,
     tick: usize,
     /// The echo comes back when the screen goes.
     _echo_off: Option<ControlEchoOff>,
@@ -116,7 +119,10 @@ impl Screen {
     pub(super) fn show(&mut self, facts: &WaitingFacts<'_>) {
         let lines = step_lines(facts);
         match &mut self.kind {
-            ScreenKind::Live(live) => live.draw(&lines, &self.output),
+            ScreenKind::Live(live) => {
+                live.draw(&lines, &self.output);
+                live.draw_children(&child_lines(facts));
+            }
             ScreenKind::Log(logged) => log_lines(logged, &lines, &self.output),
             ScreenKind::Json(reasons) => print_reasons(reasons, &lines, facts, &self.output),
             ScreenKind::Quiet => {}
@@ -139,6 +145,7 @@ impl LiveLines {
         Self {
             multi: MultiProgress::with_draw_target(target),
             bars: BTreeMap::new(),
+            children: Vec::new(),
             tick: 0,
             _echo_off: ControlEchoOff::set(),
         }
@@ -154,6 +161,23 @@ impl LiveLines {
                 .entry(line.number)
                 .or_insert_with(|| self.multi.add(text_bar()));
             bar.set_message(line.live(output.style, self.tick, name_width.unwrap_or(0)));
+            bar.tick();
+        }
+    }
+}
+
+impl LiveLines {
+    /// As many lines as there are children at work now; those of others are gone.
+    fn draw_children(&mut self, lines: &[String]) {
+        while self.children.len() < lines.len() {
+            self.children.push(self.multi.add(text_bar()));
+        }
+        for bar in self.children.drain(lines.len()..) {
+            self.multi.remove(&bar);
+        }
+
+        for (bar, line) in self.children.iter().zip(lines) {
+            bar.set_message(line.clone());
             bar.tick();
         }
     }

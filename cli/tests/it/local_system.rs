@@ -158,11 +158,12 @@ fn a_daily_bar_is_known_when_its_session_closes() {
 }
 
 /// The pages for users that show commands.
-const PAGES: [&str; 6] = [
+const PAGES: [&str; 7] = [
     "README.md",
     "docs/tapping.md",
     "docs/operating.md",
     "docs/adding-a-service.md",
+    "docs/families.md",
     "docs/gaps.md",
     "infra/demo",
 ];

@@ -29,6 +29,16 @@ pub struct CancelRequest {
     pub reason: String,
 }
 
+impl CancelRequest {
+    /// The request of a parent, in the words of a child.
+    pub fn for_child(self) -> Self {
+        Self {
+            reason: reason_of_child(&self.reason),
+            ..self
+        }
+    }
+}
+
 /// Control messages as they arrive.
 pub struct ControlWatch(SelectAll<Subscriber>);
 
@@ -108,10 +118,7 @@ impl Cancels<'_> {
         };
 
         let request = self.newest(&parent.op).await?;
-        Ok(request.map(|request| CancelRequest {
-            reason: reason_of_child(&request.reason),
-            ..request
-        }))
+        Ok(request.map(CancelRequest::for_child))
     }
 
     /// The request that a message on the control subject has just announced: subscribers may get it

@@ -37,6 +37,8 @@ pub struct OperationFilter {
     pub active: bool,
     /// With all of these labels.
     pub labels: BTreeMap<String, String>,
+    /// Without the operations that other operations have made.
+    pub without_children: bool,
 }
 
 impl OperationFilter {
@@ -46,6 +48,7 @@ impl OperationFilter {
             && self.kind.as_ref().is_none_or(|kind| *kind == record.kind)
             && self.since.is_none_or(|since| record.created_at >= since)
             && !(self.active && record.state.is_terminal())
+            && !(self.without_children && record.parent.is_some())
             && self
                 .labels
                 .iter()

@@ -3,7 +3,9 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bus::{Bus, BusError, ChangeError, News, OperationNews, ResumeError, SubmitError};
+use bus::{
+    Bus, BusError, CancelRequest, ChangeError, News, OperationNews, ResumeError, SubmitError,
+};
 use runtime::{StepError, UnheldError, cancel_unheld};
 use schemas::codes;
 use schemas::errors::ErrorRecord;
@@ -24,8 +26,8 @@ const RETRY: Duration = Duration::from_secs(1);
 /// Why the children that have not ended are stopped.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Abandoned {
-    /// The parent was cancelled: its request counts for its children.
-    WithParent,
+    /// The parent was cancelled: its request, in the words of its children.
+    WithParent(CancelRequest),
     /// A sibling failed: each child gets a request of its own with this reason.
     ForSibling(String),
 }
@@ -91,10 +93,18 @@ impl Child {
                 }
             };
 
-            // Looked at again after its cancel, which may have ended it at once.
+            // Of those that a worker holds the end is still waited for.
             let is_abandoned = self.siblings.abandoned.borrow().is_some();
             if is_abandoned && !has_cancelled {
-                has_cancelled = self.cancel(&record).await?;
+                match self.cancel(&record).await {
+                    Ok(Some(record)) => {
+                        self.siblings.roster().note_end(self.place, &record);
+                        return Ok(Some(record));
+                    }
+                    Ok(None) => has_cancelled = true,
+                    Err(Trouble::Lasting(error)) => return Err(error),
+                    Err(Trouble::Passing(reason)) => self.wait_out(&reason).await,
+                }
                 continue;
             }
             self.until_news(&record, &mut news, is_abandoned).await;
@@ -125,7 +135,8 @@ impl Child {
             self.check_parent(record)?;
             return Ok(Position::Ended(Box::new(record.clone())));
         }
-        if news.is_none() {
+        let is_first = news.is_none();
+        if is_first {
             *news = Some(bus.operations().watch_news(&self.op).await?);
         }
 
@@ -138,8 +149,9 @@ impl Child {
                 }
                 self.resume().await?
             }
-            // Read again: it may have ended before the subscription.
-            Some(record) => self.read_again(record).await?,
+            // It may have ended before the subscription.
+            Some(record) if is_first => self.read_again(record).await?,
+            Some(record) => record,
         };
         self.check_parent(&record)?;
         Ok(self.place_of(record))
@@ -206,32 +218,22 @@ impl Child {
         Err(Trouble::Lasting(error))
     }
 
-    /// Cancels the child if nobody holds it; a holder sees the request itself. False when that
-    /// could not be done now.
-    async fn cancel(&self, record: &OperationRecord) -> Result<bool, StepError> {
-        match self.try_cancel(record).await {
-            Ok(()) => Ok(true),
-            Err(Trouble::Lasting(error)) => Err(error),
-            Err(Trouble::Passing(reason)) => {
-                self.wait_out(&reason).await;
-                Ok(false)
-            }
-        }
-    }
-
-    async fn try_cancel(&self, record: &OperationRecord) -> Result<(), Trouble> {
+    /// Cancels the child if nobody holds it, and returns its record then; a holder sees the request
+    /// itself.
+    async fn cancel(&self, record: &OperationRecord) -> Result<Option<OperationRecord>, Trouble> {
         let _permit = self.siblings.requests.acquire().await;
         let bus = &self.siblings.bus;
-        let abandoned = self.siblings.abandoned.borrow().clone();
-        if let Some(Abandoned::ForSibling(reason)) = abandoned {
-            bus.cancels().request(&self.op, &reason).await?;
-        }
 
-        // The parent may have heard of its request an instant before it is stored.
-        match bus.cancels().await_announced(record).await? {
-            Some(request) => Ok(cancel_unheld(bus, &self.op, &request).await?),
-            None => Ok(()),
-        }
+        let abandoned = self.siblings.abandoned.borrow().clone();
+        let request = match abandoned {
+            Some(Abandoned::WithParent(request)) => request,
+            Some(Abandoned::ForSibling(reason)) => CancelRequest {
+                sequence: bus.cancels().request(&self.op, &reason).await?,
+                reason,
+            },
+            None => return Ok(None),
+        };
+        Ok(cancel_unheld(bus, record, &request).await?)
     }
 
     /// Waits until the record is worth another look; notes what needs none.

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bus::Bus;
+use bus::{Bus, CancelRequest};
 use runtime::{StepContext, StepError, StepHandler, StopReason};
 use schemas::commands::{OnFailure, Spread, SpreadOutcome};
 use schemas::ids::OperationId;
@@ -72,7 +72,7 @@ struct FamilyStep<'a> {
     command: Arc<Spread>,
     siblings: Arc<Siblings>,
     /// Children that have not been begun with.
-    waiting: Box<dyn Iterator<Item = (u32, OperationId)> + Send>,
+    waiting: std::iter::Skip<std::vec::IntoIter<(u32, OperationId)>>,
     tasks: JoinSet<ChildEnd>,
     /// Why the step fails, beside its children.
     trouble: Option<StepError>,
@@ -95,7 +95,7 @@ impl<'a> FamilyStep<'a> {
             step,
             command,
             siblings: Arc::new(siblings),
-            waiting: Box::new(ids.into_iter().skip(completed as usize)),
+            waiting: ids.into_iter().skip(completed as usize),
             tasks: JoinSet::new(),
             trouble: None,
             checkpoint_due: Instant::now() + FIRST_CHECKPOINT,
@@ -115,7 +115,7 @@ impl<'a> FamilyStep<'a> {
             let is_abandoned = self.siblings.abandoned.borrow().is_some();
             tokio::select! {
                 Some(ended) = self.tasks.join_next() => self.note_end(ended),
-                () = self.step.stop().requested(), if !is_abandoned => self.obey_stop()?,
+                () = self.step.stop().requested(), if !is_abandoned => self.obey_stop().await?,
                 _ = reports.tick() => {
                     self.step.report(self.siblings.roster().progress());
                     self.checkpoint_if_due().await?;
@@ -190,14 +190,21 @@ impl<'a> FamilyStep<'a> {
     }
 
     /// A cancel is that of all children; a shutdown leaves them to the next attempt.
-    fn obey_stop(&self) -> Result<(), StepError> {
+    async fn obey_stop(&self) -> Result<(), StepError> {
         if self.step.stop().reason() != Some(StopReason::Cancelled) {
             return Err(StepError::Stopped);
         }
 
-        self.siblings
-            .abandoned
-            .send_replace(Some(Abandoned::WithParent));
+        // Heard of an instant before it is stored. Without it the children wait for their workers
+        // and the housekeeping, which read it themselves.
+        let cancels = self.siblings.bus.cancels();
+        let request = cancels.await_announced(self.step.record()).await;
+        let request = request.ok().flatten().unwrap_or(CancelRequest {
+            sequence: 0,
+            reason: String::new(),
+        });
+        let abandoned = Abandoned::WithParent(request.for_child());
+        self.siblings.abandoned.send_replace(Some(abandoned));
         Ok(())
     }
 

@@ -25,22 +25,24 @@ pub enum UnheldError {
     Record(#[from] ChangeError),
 }
 
-/// Cancels an operation unless a worker holds it, it has ended, or the request is void for it.
+/// Cancels the operation of `record`, as it was read a moment ago, unless a worker holds it, it has
+/// ended, or the request is void for it. Returns the record if it was cancelled here.
 ///
 /// # Errors
 /// The record cannot be changed, or what follows from it cannot be announced.
 pub async fn cancel_unheld(
     bus: &Bus,
-    op: &OperationId,
+    record: &OperationRecord,
     request: &CancelRequest,
-) -> Result<(), UnheldError> {
-    let Some(cancelled) = cancel_without_children(bus, op, request).await? else {
-        return Ok(());
-    };
+) -> Result<Option<OperationRecord>, UnheldError> {
+    let cancelled = cancel_without_children(bus, record, request).await?;
 
     // The mark goes last: as long as it is there, a sweep does all of this again after a crash.
-    cancel_children(bus, &cancelled).await?;
-    Ok(bus.active().unmark(op).await?)
+    if let Some(cancelled) = &cancelled {
+        cancel_children(bus, cancelled).await?;
+        bus.active().unmark(&cancelled.op).await?;
+    }
+    Ok(cancelled)
 }
 
 /// Announces a terminal operation again, cancels its children if it was cancelled itself, and
@@ -54,20 +56,17 @@ pub(crate) async fn conclude(bus: &Bus, record: &OperationRecord) -> Result<(), 
 /// The record after its cancel; `None` where there was nothing to cancel.
 async fn cancel_without_children(
     bus: &Bus,
-    op: &OperationId,
+    record: &OperationRecord,
     request: &CancelRequest,
 ) -> Result<Option<OperationRecord>, UnheldError> {
-    let Some(stored) = bus.operations().get(op).await? else {
-        return Ok(None);
-    };
-    let record = stored.record;
+    let op = &record.op;
     let is_void = request.sequence <= record.cancel_floor;
     if record.state.is_terminal() || record.is_held() || is_void {
         return Ok(None);
     }
 
     // Listed before the change: afterwards every step has ended, and none seems queued.
-    let queued = unfinished_steps(&record);
+    let queued = unfinished_steps(record);
     let at = Timestamp::now();
     let changed = bus
         .operations()
@@ -137,7 +136,7 @@ async fn cancel_child(bus: Bus, parent: OperationId, op: OperationId) -> Result<
     let Some(request) = bus.cancels().in_force(&child).await? else {
         return Ok(());
     };
-    match cancel_without_children(&bus, &op, &request).await? {
+    match cancel_without_children(&bus, &child, &request).await? {
         Some(_) => Ok(bus.active().unmark(&op).await?),
         None => Ok(()),
     }

@@ -1,22 +1,28 @@
-//! `ktrdr data load`: an operation that fetches bars and validates them.
+//! `ktrdr data load`: an operation that fetches bars and validates them; for several symbols, a
+//! family of one such operation for each.
 
 use clap::Args;
 use market::Instrument;
 use schemas::commands::{FetchBars, FetchMode};
-use schemas::requests::DataLoad;
+use schemas::operation::NewOperation;
+use schemas::requests::{DataLoad, Family};
 
-use crate::arguments::{FetchArgs, RunArgs, join_names, series_requests};
+use crate::arguments::{FamilyArgs, FetchArgs, RunArgs, join_names, series_requests};
 use crate::console::{Exit, Failure};
 use crate::context::Context;
 use crate::inputs::stored_series::require_calendar;
-use crate::watch::start;
+use crate::inputs::symbol_files::gather_symbols;
+use crate::watch::{start, start_family};
 
 /// `ktrdr data load`.
 #[derive(Debug, Args)]
-pub(super) struct LoadArgs {
+pub(crate) struct LoadArgs {
     /// What is fetched.
     #[command(flatten)]
     fetch: FetchArgs,
+    /// How the operations of several symbols run.
+    #[command(flatten)]
+    family: FamilyArgs,
     /// How to run the operation.
     #[command(flatten)]
     run: RunArgs,
@@ -25,31 +31,81 @@ pub(super) struct LoadArgs {
 /// Starts the operation.
 ///
 /// # Errors
-/// The operation cannot be submitted, or fails.
+/// A symbol is wrong, the operation cannot be submitted, or it fails.
 pub(super) async fn run(args: &LoadArgs, context: &Context) -> Result<Exit, Failure> {
-    let fetch_args = &args.fetch;
-    if let Some(name) = &fetch_args.calendar {
+    let mut loads = make_operations(args, context).await?;
+    if let [load] = loads.as_mut_slice() {
+        return start(context, std::mem::take(load), &args.run).await;
+    }
+
+    let family = Family {
+        labels: labels_of_family(&loads),
+        stages: vec![loads],
+        limit: args.family.children_at_once(),
+        on_failure: args.family.on_failure(),
+    };
+    start_family(context, family, &args.run).await
+}
+
+/// One load for each symbol.
+///
+/// # Errors
+/// A symbol or the calendar is wrong.
+pub(crate) async fn make_operations(
+    args: &LoadArgs,
+    context: &Context,
+) -> Result<Vec<NewOperation>, Failure> {
+    if let Some(name) = &args.fetch.calendar {
         require_calendar(name, context).await?;
     }
-    let mode = FetchMode::from(fetch_args.mode);
+
+    let symbols = gather_symbols(
+        &args.fetch.symbols,
+        args.fetch.symbols_from.as_deref(),
+        context,
+    )?;
+    let mut loads: Vec<NewOperation> = symbols
+        .iter()
+        .map(|symbol| load_of(symbol, &args.fetch))
+        .collect();
+    for load in &mut loads {
+        args.run.mark(load);
+    }
+    Ok(loads)
+}
+
+fn load_of(symbol: &Instrument, args: &FetchArgs) -> NewOperation {
+    let mode = FetchMode::from(args.mode);
     let fetch = FetchBars {
-        provider: fetch_args.provider.clone(),
-        series: series_requests(&fetch_args.symbols, &fetch_args.timeframe),
+        provider: args.provider.clone(),
+        series: series_requests(std::slice::from_ref(symbol), &args.timeframe),
         mode,
-        start: fetch_args.start,
-        end: fetch_args.end,
-        refetch: fetch_args.refetch,
-        calendar: fetch_args.calendar.clone(),
+        start: args.start,
+        end: args.end,
+        refetch: args.refetch,
+        calendar: args.calendar.clone(),
     };
 
     // Labels are how people find the operation again.
-    let symbols = join_names(fetch_args.symbols.iter().map(Instrument::symbol));
-    let timeframes = join_names(fetch_args.timeframe.iter().map(ToString::to_string));
     let labels = [
-        ("symbol", symbols),
-        ("timeframe", timeframes),
+        ("symbol", symbol.symbol()),
+        ("timeframe", timeframes_of(args)),
         ("mode", mode.as_str().to_owned()),
     ];
     let labels = labels.map(|(key, value)| (key.to_owned(), value)).into();
-    start(context, DataLoad { fetch, labels }.operation(), &args.run).await
+    DataLoad { fetch, labels }.operation()
+}
+
+fn timeframes_of(args: &FetchArgs) -> String {
+    join_names(args.timeframe.iter().map(ToString::to_string))
+}
+
+/// The labels that all loads share, and their symbols.
+fn labels_of_family(loads: &[NewOperation]) -> std::collections::BTreeMap<String, String> {
+    let first = loads.first().map(|load| load.labels.clone());
+    let mut labels = first.unwrap_or_default();
+    let symbols = loads.iter().filter_map(|load| load.labels.get("symbol"));
+
+    labels.insert("symbol".to_owned(), join_names(symbols.cloned()));
+    labels
 }

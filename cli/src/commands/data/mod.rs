@@ -18,6 +18,8 @@ mod subject;
 mod symbols;
 
 use clap::{Args, Subcommand};
+use schemas::codes;
+use schemas::operation::NewOperation;
 
 use crate::console::{Exit, Failure};
 use crate::context::Context;
@@ -100,5 +102,24 @@ pub(crate) async fn run(args: &DataArgs, context: &Context) -> Result<Exit, Fail
         DataCommand::Delete(args) => removal::delete(args, context).await,
         DataCommand::Undelete(args) => removal::undelete(args, context).await,
         DataCommand::Symbols(args) => symbols::run(args, context),
+    }
+}
+
+/// The operations that a `load` would start.
+///
+/// # Errors
+/// The command is another one, or names a wrong symbol or calendar.
+pub(crate) async fn make_operations(
+    args: &DataArgs,
+    context: &Context,
+) -> Result<Vec<NewOperation>, Failure> {
+    match &args.command {
+        DataCommand::Load(args) => load::make_operations(args, context).await,
+        _ => Err(Failure::new(
+            Exit::Usage,
+            codes::OPS_INVALID,
+            "of `data`, only `load` starts an operation",
+        )
+        .with_hint("run the command by itself; nothing was started")),
     }
 }

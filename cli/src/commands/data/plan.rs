@@ -21,6 +21,7 @@ use crate::console::durations::rough;
 use crate::console::{Exit, Failure, count_of, now};
 use crate::context::Context;
 use crate::inputs::stored_series::{open_existing_store, with_calendar};
+use crate::inputs::symbol_files::gather_symbols;
 
 const SEGMENT_HEADS: [&str; 5] = ["SYMBOL", "TIMEFRAME", "FROM", "TO", "MISSING BARS"];
 
@@ -48,9 +49,10 @@ pub(super) async fn run(args: &PlanArgs, context: &Context) -> Result<Exit, Fail
 
     // All plans are made before one is shown: an error must not follow half a table.
     let mut plans = Vec::new();
-    for symbol in &args.fetch.symbols {
+    let file = args.fetch.symbols_from.as_deref();
+    for symbol in gather_symbols(&args.fetch.symbols, file, context)? {
         for timeframe in &args.fetch.timeframe {
-            plans.push(plan_series(args, symbol, *timeframe, &settings, &store).await?);
+            plans.push(plan_series(args, &symbol, *timeframe, &settings, &store).await?);
         }
     }
 

@@ -16,7 +16,7 @@ use crate::context::Context;
 use crate::inputs::models::ModelArgs;
 use predict::PredictArgs;
 
-pub(crate) use train::{TrainArgs, run as train};
+pub(crate) use train::{TrainArgs, make_operations, run as train};
 pub(crate) use train_result::describe_training;
 
 /// `ktrdr models`.

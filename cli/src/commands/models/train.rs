@@ -1,6 +1,6 @@
 //! `ktrdr train`: a strategy file, checked here first, becomes an operation of five steps.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use jiff::Timestamp;
@@ -8,6 +8,7 @@ use market::{Instrument, Timeframe, Utc};
 use schemas::codes;
 use schemas::commands::{FetchBars, FetchMode, TrainRequest};
 use schemas::ids::Lane;
+use schemas::operation::NewOperation;
 use schemas::requests::Training;
 use strategies::{Overrides, Resolved, Strategy};
 
@@ -80,6 +81,32 @@ pub(crate) struct TrainArgs {
 /// # Errors
 /// The strategy is wrong, or the operation cannot be submitted or fails.
 pub(crate) async fn run(args: &TrainArgs, context: &Context) -> Result<Exit, Failure> {
+    let checked = check(args, context)?;
+    print_parameters(&context.output, &checked.path, &checked.resolved, args);
+    start(context, checked.training.operation(), &args.run).await
+}
+
+/// The operation that the command would start.
+///
+/// # Errors
+/// The strategy is wrong.
+pub(crate) fn make_operations(
+    args: &TrainArgs,
+    context: &Context,
+) -> Result<Vec<NewOperation>, Failure> {
+    let mut operation = check(args, context)?.training.operation();
+    args.run.mark(&mut operation);
+    Ok(vec![operation])
+}
+
+/// A training whose strategy has no fault.
+struct CheckedTraining {
+    path: PathBuf,
+    resolved: Resolved,
+    training: Training,
+}
+
+fn check(args: &TrainArgs, context: &Context) -> Result<CheckedTraining, Failure> {
     let output = &context.output;
     let (path, text) = find_strategy(&args.strategy, context)?;
     let strategy = Strategy::parse(&text).map_err(|findings| in_file(&path, findings.into()))?;
@@ -95,8 +122,11 @@ pub(crate) async fn run(args: &TrainArgs, context: &Context) -> Result<Exit, Fai
         in_file(&path, Failure::from(findings).with_hint(hint))
     })?;
     let training = training_request(args, text, &overrides, &resolved)?;
-    print_parameters(output, &path, &resolved, args);
-    start(context, training.operation(), &args.run).await
+    Ok(CheckedTraining {
+        path,
+        resolved,
+        training,
+    })
 }
 
 /// A name that the registry will accept, so that a training does not fail in its last step.

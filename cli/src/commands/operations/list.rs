@@ -5,11 +5,12 @@ use clap::Args;
 use futures::stream::{self, StreamExt as _};
 use jiff::Timestamp;
 use schemas::errors::shortened;
+use schemas::ids::OperationId;
 use schemas::operation::{OperationRecord, OperationState};
 use serde_json::json;
 
 use super::describe_checkpoint;
-use crate::arguments::values::{parse_key_and_value, parse_since, parse_state};
+use crate::arguments::values::{parse_key_and_value, parse_operation, parse_since, parse_state};
 use crate::console::durations::{after, compact};
 use crate::console::{Exit, Failure, extended};
 use crate::context::Context;
@@ -53,6 +54,12 @@ pub(crate) struct ListArgs {
     /// Only operations with this label; may be repeated
     #[arg(long, value_name = "KEY=VALUE", value_parser = parse_key_and_value)]
     label: Vec<(String, String)>,
+    /// Only the operations that this one has started, in their order
+    #[arg(long, value_name = "OP", value_parser = parse_operation)]
+    parent: Option<OperationId>,
+    /// Also the operations that other operations have started
+    #[arg(long, conflicts_with = "parent")]
+    children: bool,
 }
 
 /// Lists the operations.
@@ -62,10 +69,7 @@ pub(crate) struct ListArgs {
 pub(super) async fn run(args: &ListArgs, context: &Context) -> Result<Exit, Failure> {
     let output = &context.output;
     let bus = context.bus().await?;
-    let records = bus
-        .operations()
-        .list(usize::from(args.limit), &filter_of(args))
-        .await?;
+    let records = read_records(&bus, args).await?;
 
     // `buffered` keeps the order, by which record and percent are paired below.
     let percents: Vec<Option<f64>> = stream::iter(&records)
@@ -93,6 +97,25 @@ pub(super) async fn run(args: &ListArgs, context: &Context) -> Result<Exit, Fail
     Ok(Exit::Done)
 }
 
+/// The records that the arguments name: of what people asked for, or of the children of one
+/// operation.
+async fn read_records(bus: &Bus, args: &ListArgs) -> Result<Vec<OperationRecord>, Failure> {
+    let filter = filter_of(args);
+    let limit = usize::from(args.limit);
+    let Some(parent) = &args.parent else {
+        return Ok(bus.operations().list(limit, &filter).await?);
+    };
+
+    // In their order, and not newest first: they have places in a list.
+    let Some(parent) = bus.operations().get(parent).await? else {
+        return Err(Failure::no_operation(parent));
+    };
+    let mut children = bus.operations().children(&parent.record).await?;
+    children.retain(|child| filter.matches(child));
+    children.truncate(limit);
+    Ok(children)
+}
+
 fn filter_of(args: &ListArgs) -> OperationFilter {
     let mut states = args.status.clone();
     if args.resumable {
@@ -104,6 +127,7 @@ fn filter_of(args: &ListArgs) -> OperationFilter {
         since: args.since,
         active: args.active,
         labels: args.label.iter().cloned().collect(),
+        without_children: args.parent.is_none() && !args.children,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Cancelling an operation that nobody holds, when housekeeping comes upon a request for it.
 
+use bus::CancelRequest;
 use schemas::ids::OperationId;
 use schemas::operation::OperationRecord;
 
@@ -13,7 +14,7 @@ impl Housekeeper {
         record: &OperationRecord,
     ) -> Result<(), Interrupted> {
         match self.bus.cancels().in_force(record).await? {
-            Some(request) => Ok(cancel_unheld(&self.bus, &record.op, &request).await?),
+            Some(request) => self.cancel_unheld(record, &request).await,
             None => Ok(()),
         }
     }
@@ -30,8 +31,17 @@ impl Housekeeper {
         }
 
         match self.bus.cancels().await_announced(&record).await? {
-            Some(request) => Ok(cancel_unheld(&self.bus, op, &request).await?),
+            Some(request) => self.cancel_unheld(&record, &request).await,
             None => Ok(()),
         }
+    }
+
+    async fn cancel_unheld(
+        &self,
+        record: &OperationRecord,
+        request: &CancelRequest,
+    ) -> Result<(), Interrupted> {
+        cancel_unheld(&self.bus, record, request).await?;
+        Ok(())
     }
 }

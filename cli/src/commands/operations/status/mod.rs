@@ -1,5 +1,6 @@
 //! `ktrdr status`: one operation in full, or the whole system at a glance.
 
+mod children;
 mod one;
 mod system;
 

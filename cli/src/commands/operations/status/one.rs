@@ -7,8 +7,9 @@ use jiff::Timestamp;
 use schemas::ids::{OperationId, StepNumber};
 use schemas::operation::{OperationRecord, OperationState, StepRecord, StepState};
 use schemas::progress::ProgressRecord;
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::children::Children;
 use crate::console::durations::{after, compact, instant};
 use crate::console::{Exit, Failure, Tone, extended, print_pairs};
 use crate::context::Context;
@@ -31,13 +32,25 @@ pub(super) async fn show_operation(
     let mut record = stored.record;
     let progress = read_progress(bus, &record).await?;
 
+    let children = Children::read(bus, &record, progress.values()).await?;
+
     let messages: Vec<&ProgressRecord> = progress.values().collect();
-    let fields = [("progress", json!(messages))];
+    let fields = [
+        ("progress", json!(messages)),
+        (
+            "children",
+            children.as_ref().map_or(Value::Null, Children::json),
+        ),
+    ];
     context.output.json(&extended(&record, fields));
 
     // Programs read a large result from the store by its name, people get it here.
     fill_results(context, &mut record).await;
     print_operation(context, &record, &progress);
+    if let Some(children) = &children {
+        children.print(&context.output);
+    }
+    print_end(context, &record);
     Ok(Exit::Done)
 }
 
@@ -71,7 +84,6 @@ fn print_operation(context: &Context, record: &OperationRecord, progress: &StepP
         .collect();
     output.line("");
     output.table(&HEADS, &rows);
-    print_end(context, record);
 }
 
 fn tone_of(state: OperationState) -> Tone {
@@ -84,6 +96,9 @@ fn tone_of(state: OperationState) -> Tone {
 
 fn facts_of(record: &OperationRecord, now: Timestamp) -> Vec<(String, String)> {
     let mut facts = vec![("kind".to_owned(), record.kind.clone())];
+    if let Some(parent) = &record.parent {
+        facts.push(("parent".to_owned(), parent.op.to_string()));
+    }
     for (key, value) in &record.labels {
         facts.push((key.clone(), value.clone()));
     }

@@ -1,0 +1,178 @@
+//! Many operations as one, from the command line: files of operations, lists, trees, and what is
+//! refused before anything starts.
+
+use serde_json::Value;
+
+use crate::program::{Ended, run_in, run_in_system};
+
+/// Four dummies in two stages, the third of which fails.
+const OPERATIONS: &str = "\
+limit: 2
+stages:
+  - - dummy start --iterations 2 --duration 0.02
+    - dummy start: []
+      iterations: 3
+      duration: 0.03
+    - dummy start --iterations 4 --duration 0.02 --fail-at 1
+  - - dummy start --iterations 5 --duration 0.02
+";
+
+fn folder_with(name: &str, text: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join(name), text).unwrap();
+    folder
+}
+
+/// Runs shell commands in a system of a family service and a dummy.
+fn run_commands(folder: &tempfile::TempDir, commands: &str) -> Ended {
+    run_in_system(folder.path(), "family,dummy", commands)
+}
+
+/// The lines of standard output that are JSON.
+fn json_lines(ended: &Ended) -> Vec<Value> {
+    let lines = ended.out.lines();
+    lines
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .collect()
+}
+
+#[test]
+fn the_operations_of_a_file_are_children_of_one() {
+    let good = OPERATIONS.replace(" --fail-at 1", "");
+    let folder = folder_with("operations.yaml", &good);
+
+    let ended = run_commands(
+        &folder,
+        "ktrdr run operations.yaml >run.txt 2>&1 || exit 9; \
+         ktrdr ops --json; ktrdr ops --json --children; \
+         ktrdr ops --json --parent $(grep -o 'op_family_[0-9a-f_]*' run.txt | head -1)",
+    );
+
+    assert_eq!(ended.exit, Some(0), "{}{}", ended.out, ended.err);
+    let kinds: Vec<_> = json_lines(&ended)
+        .iter()
+        .map(|operation| operation["kind"].as_str().unwrap().to_owned())
+        .collect();
+    // The parent alone, then all of them, then the children alone.
+    assert_eq!(kinds.len(), 1 + 5 + 4, "{kinds:?}");
+    assert_eq!(kinds[0], "family");
+    assert!(kinds[6..].iter().all(|kind| kind == "dummy"), "{kinds:?}");
+}
+
+#[test]
+fn a_failed_child_fails_the_run_and_is_shown_in_a_tree() {
+    let folder = folder_with("operations.yaml", OPERATIONS);
+
+    let ended = run_commands(
+        &folder,
+        "ktrdr run operations.yaml >run.txt 2>&1; echo exit $?; \
+         grep -o '1 of 3 children failed' run.txt | head -1; \
+         ktrdr status $(grep -o 'op_family_[0-9a-f_]*' run.txt | head -1)",
+    );
+
+    assert!(
+        ended.out.contains("exit 1\n1 of 3 children failed"),
+        "{}",
+        ended.out
+    );
+    assert!(
+        ended
+            .out
+            .contains("\nchildren  1 failed, 2 completed\n├─ op_dummy_"),
+        "{}",
+        ended.out
+    );
+    assert!(
+        ended
+            .out
+            .contains("iterations 4: failed at iteration 1 as asked"),
+        "{}",
+        ended.out
+    );
+    assert!(ended.out.contains("\n└─ op_dummy_"), "{}", ended.out);
+}
+
+#[test]
+fn a_dry_run_of_a_file_lists_what_it_would_start() {
+    let folder = folder_with("operations.yaml", OPERATIONS);
+
+    let ended = run_in(folder.path(), &["run", "operations.yaml", "--dry-run"]);
+
+    assert_eq!(ended.exit, Some(0), "{}", ended.err);
+    assert_eq!(
+        ended.out,
+        "Would start 4 operations, at most 2 at a time:\n  \
+         stage 1  dummy   iterations 2\n  \
+         stage 1  dummy   iterations 3\n  \
+         stage 1  dummy   iterations 4\n  \
+         stage 2  dummy   iterations 5\n"
+    );
+}
+
+#[test]
+fn a_wrong_line_of_a_file_starts_nothing_and_is_named() {
+    let folder = folder_with(
+        "operations.yaml",
+        "- dummy start\n- dummy start --iteration 3\n",
+    );
+    let ended = run_in(folder.path(), &["run", "operations.yaml"]);
+
+    assert_eq!(ended.exit, Some(2), "{}", ended.err);
+    assert!(
+        ended.err.contains("`dummy start --iteration 3`: "),
+        "{}",
+        ended.err
+    );
+
+    let folder = folder_with("operations.yaml", "- ops list\n");
+    let ended = run_in(folder.path(), &["run", "operations.yaml"]);
+    assert!(
+        ended
+            .err
+            .contains("`ops list`: the command starts no operation"),
+        "{}",
+        ended.err
+    );
+}
+
+#[test]
+fn each_symbol_of_a_load_is_an_operation_of_its_own() {
+    let folder = folder_with("symbols.txt", "MSFT\n# remark\nAAPL  # named twice\n");
+    let load = [
+        "data",
+        "load",
+        "AAPL",
+        "EURUSD",
+        "--symbols-from",
+        "symbols.txt",
+        "--dry-run",
+    ];
+
+    let ended = run_in(folder.path(), &load);
+
+    assert_eq!(ended.exit, Some(0), "{}", ended.err);
+    assert_eq!(
+        ended.out,
+        "Would start 3 operations, at most 64 at a time:\n  \
+         data    AAPL 1d\n  data    EURUSD 1d\n  data    MSFT 1d\n"
+    );
+}
+
+#[test]
+fn an_unknown_symbol_among_many_is_named_before_anything_starts() {
+    let folder = folder_with("symbols.txt", "MSFT\n???\n");
+    let named = run_in(folder.path(), &["data", "load", "AAPL", "???"]);
+    assert_eq!(named.exit, Some(2));
+    assert!(named.err.contains("???"), "{}", named.err);
+
+    let listed = run_in(
+        folder.path(),
+        &["data", "load", "--symbols-from", "symbols.txt"],
+    );
+    assert_eq!(listed.exit, Some(2));
+    assert!(
+        listed.err.contains("1 wrong line in symbols.txt: line 2: "),
+        "{}",
+        listed.err
+    );
+}
