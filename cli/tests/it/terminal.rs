@@ -83,10 +83,10 @@ impl Terminal {
         window.write_all(keys.as_bytes()).unwrap();
     }
 
-    /// Reads until the text is on the screen.
+    /// Reads until the text is on the screen, also where it goes on in the next line.
     pub(crate) fn until(&mut self, text: &str) {
         let deadline = Instant::now() + PATIENCE;
-        while !self.text().contains(text) {
+        while !self.screen.screen().contents().contains(text) {
             assert!(
                 Instant::now() < deadline && self.read_some(),
                 "no `{text}` on the screen:\n{}",
@@ -106,8 +106,9 @@ impl Terminal {
 
     /// The lines of the screen, without blanks at their ends.
     pub(crate) fn text(&self) -> String {
-        let contents = self.screen.screen().contents();
-        let lines: Vec<&str> = contents.lines().map(str::trim_end).collect();
+        let screen = self.screen.screen();
+        let rows = screen.rows(0, screen.size().1);
+        let lines: Vec<String> = rows.map(|row| row.trim_end().to_owned()).collect();
         lines.join("\n").trim_end().to_owned()
     }
 
