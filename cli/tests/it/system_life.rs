@@ -433,3 +433,16 @@ fn a_second_up_says_how_to_use_the_first() {
     hint: use it from here (`ktrdr status`), stop it with `ktrdr down`, or choose another place with --dir
     ");
 }
+
+#[test]
+fn a_missing_folder_of_bars_is_named_with_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let up = ["up", "--profile", "test", "--services", "fetcher", "--"];
+    let load = ["ktrdr", "data", "load", "EURUSD", "--mode", "full"];
+
+    let ended = run_in(folder.path(), &[&up[..], &load].concat());
+
+    assert_eq!(ended.exit, Some(1), "{}", ended.err);
+    let hint = ended.err.lines().find(|line| line.starts_with("hint: "));
+    insta::assert_snapshot!(hint.unwrap(), @"hint: put files such as EURUSD_1h.csv into data/bars, or name the folder that has them and start the fetcher again: KTRDR_FETCHER_FILES=FOLDER, or `files` in the section [fetcher] of ktrdr.toml");
+}

@@ -157,6 +157,10 @@ impl Advice for ProviderError {
                 return format!("if it holds the bars that were asked for, call it {clear_name}")
                     .into();
             }
+            Self::Place {
+                place,
+                source: StoreError::Open { .. },
+            } => return name_the_place(place).into(),
             Self::Place { source, .. } => return source.hint(),
             Self::File(error) => return file_hint(error),
 
@@ -168,6 +172,15 @@ impl Advice for ProviderError {
             Self::Stopped { .. } => "run the command again",
         })
     }
+}
+
+/// Where bars may lie, for somebody who has not said it yet.
+fn name_the_place(place: &str) -> String {
+    format!(
+        "put files such as EURUSD_1h.csv into {place}, or name the folder that has them and start \
+         the fetcher again: KTRDR_FETCHER_FILES=FOLDER, or `files` in the section [fetcher] of \
+         ktrdr.toml"
+    )
 }
 
 /// The name under which the provider finds the bars: it says class and symbol, so that no other
