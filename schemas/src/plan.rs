@@ -171,11 +171,11 @@ impl Plan {
     /// The share of the operation in percent, from start to end, that a step covers.
     pub fn percent_range(&self, number: StepNumber) -> (f64, f64) {
         let total: f64 = self.steps().map(|step| step.weight).sum();
-        let before: f64 = self
-            .steps()
+        // Added to zero: a sum of nothing is negative zero, which people would see.
+        let weights = self.steps().map(|step| step.weight);
+        let before = weights
             .take(number.index())
-            .map(|step| step.weight)
-            .sum();
+            .fold(0.0, |sum, weight| sum + weight);
         let weight = self.step(number).map_or(0.0, |step| step.weight);
 
         let start = 100.0 * before / total;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bus::{
     Bus, BusError, CancelRequest, ChangeError, News, OperationNews, ResumeError, SubmitError,
 };
-use runtime::{StepError, UnheldError, cancel_unheld};
+use runtime::{CancelledUnheld, StepError, UnheldError, cancel_unheld};
 use schemas::codes;
 use schemas::errors::ErrorRecord;
 use schemas::events::What;
@@ -39,6 +39,8 @@ pub(crate) struct Siblings {
     pub(crate) roster: Mutex<Roster>,
     /// Requests for children that are under way at a time.
     pub(crate) requests: Semaphore,
+    /// Cancelled children that are announced at a time: few, so that cancels go first.
+    pub(crate) conclusions: Semaphore,
     pub(crate) abandoned: watch::Sender<Option<Abandoned>>,
 }
 
@@ -97,8 +99,10 @@ impl Child {
             let is_abandoned = self.siblings.abandoned.borrow().is_some();
             if is_abandoned && !has_cancelled {
                 match self.cancel(&record).await {
-                    Ok(Some(record)) => {
+                    Ok(Some(cancelled)) => {
+                        let record = cancelled.record().clone();
                         self.siblings.roster().note_end(self.place, &record);
+                        tokio::spawn(conclude_later(self.siblings, cancelled));
                         return Ok(Some(record));
                     }
                     Ok(None) => has_cancelled = true,
@@ -218,9 +222,8 @@ impl Child {
         Err(Trouble::Lasting(error))
     }
 
-    /// Cancels the child if nobody holds it, and returns its record then; a holder sees the request
-    /// itself.
-    async fn cancel(&self, record: &OperationRecord) -> Result<Option<OperationRecord>, Trouble> {
+    /// Cancels the child if nobody holds it; a holder sees the request itself.
+    async fn cancel(&self, record: &OperationRecord) -> Result<Option<CancelledUnheld>, Trouble> {
         let _permit = self.siblings.requests.acquire().await;
         let bus = &self.siblings.bus;
 
@@ -279,6 +282,16 @@ impl Child {
 
         // Which of the two ended the wait does not matter.
         let _ = timeout(RETRY, reconnects.changed()).await;
+    }
+}
+
+/// Does what follows from a cancel beside those of the siblings: all have ended before the first is
+/// announced. What is lost with the process, the sweep of the housekeeping does.
+async fn conclude_later(siblings: Arc<Siblings>, cancelled: CancelledUnheld) {
+    let _permit = siblings.conclusions.acquire().await;
+
+    if let Err(error) = cancelled.conclude(&siblings.bus).await {
+        tracing::debug!(child = %cancelled.record().op, %error, "its cancel is not concluded yet");
     }
 }
 

@@ -27,6 +27,9 @@ const FIRST_CHECKPOINT: Duration = Duration::from_secs(1);
 /// Children that are submitted, looked up or cancelled at a time.
 const REQUESTS_AT_ONCE: usize = 64;
 
+/// Cancelled children that are announced at a time, beside the cancels of others.
+const CONCLUSIONS_AT_ONCE: usize = 4;
+
 /// Starts the children of operations and waits for their ends.
 pub struct Family {
     bus: Bus,
@@ -87,6 +90,7 @@ impl<'a> FamilyStep<'a> {
             listed: Listed::new(command.clone(), step.store().clone()),
             roster: Mutex::new(roster),
             requests: Semaphore::new(REQUESTS_AT_ONCE),
+            conclusions: Semaphore::new(CONCLUSIONS_AT_ONCE),
             abandoned: watch::Sender::new(None),
         };
 

@@ -36,5 +36,5 @@ pub use reporter::StepReporter;
 pub use step_context::{StepContext, StoredResult};
 pub use step_error::StepError;
 pub use stop::{StopReason, StopToken};
-pub use unheld::{UnheldError, cancel_unheld};
+pub use unheld::{CancelledUnheld, UnheldError, cancel_unheld};
 pub use worker::{WorkerError, WorkerOptions, serve, worker_id};

@@ -25,41 +25,56 @@ pub enum UnheldError {
     Record(#[from] ChangeError),
 }
 
-/// Cancels the operation of `record`, as it was read a moment ago, unless a worker holds it, it has
-/// ended, or the request is void for it. Returns the record if it was cancelled here.
+/// An operation that was cancelled while nobody held it. It has ended; the rest of the world does
+/// not know it yet.
+pub struct CancelledUnheld {
+    record: OperationRecord,
+    /// Its commands that may still be on their queues.
+    queued: Vec<Outstanding>,
+}
+
+impl CancelledUnheld {
+    /// The record with the cancel in it.
+    pub fn record(&self) -> &OperationRecord {
+        &self.record
+    }
+
+    /// Does what follows from the cancel: events, queued commands, children, active mark. Where a
+    /// crash comes before it, the workers that get the commands and the sweep do it.
+    ///
+    /// # Errors
+    /// The server cannot be reached.
+    pub async fn conclude(&self, bus: &Bus) -> Result<(), UnheldError> {
+        self.conclude_steps(bus).await?;
+        cancel_children(bus, &self.record).await?;
+
+        // Last: as long as the mark is there, a sweep does all of this again.
+        Ok(bus.active().unmark(&self.record.op).await?)
+    }
+
+    async fn conclude_steps(&self, bus: &Bus) -> Result<(), BusError> {
+        announce_steps(bus, &self.record).await?;
+
+        // By sequence and not by subject, which may have the message of a resume by now.
+        for step in &self.queued {
+            if let Some(sequence) = bus.commands().sequence_of(&self.record.op, *step).await? {
+                bus.commands().delete(sequence).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Cancels the operation of `record`, as it was read a moment ago: one compare-and-set, after which
+/// it has ended. `None` where a worker holds it, it has ended, or the request is void for it.
 ///
 /// # Errors
-/// The record cannot be changed, or what follows from it cannot be announced.
+/// The record cannot be changed.
 pub async fn cancel_unheld(
     bus: &Bus,
     record: &OperationRecord,
     request: &CancelRequest,
-) -> Result<Option<OperationRecord>, UnheldError> {
-    let cancelled = cancel_without_children(bus, record, request).await?;
-
-    // The mark goes last: as long as it is there, a sweep does all of this again after a crash.
-    if let Some(cancelled) = &cancelled {
-        cancel_children(bus, cancelled).await?;
-        bus.active().unmark(&cancelled.op).await?;
-    }
-    Ok(cancelled)
-}
-
-/// Announces a terminal operation again, cancels its children if it was cancelled itself, and
-/// removes its active mark.
-pub(crate) async fn conclude(bus: &Bus, record: &OperationRecord) -> Result<(), UnheldError> {
-    announce_steps(bus, record).await?;
-    cancel_children(bus, record).await?;
-    Ok(bus.active().unmark(&record.op).await?)
-}
-
-/// The record after its cancel; `None` where there was nothing to cancel.
-async fn cancel_without_children(
-    bus: &Bus,
-    record: &OperationRecord,
-    request: &CancelRequest,
-) -> Result<Option<OperationRecord>, UnheldError> {
-    let op = &record.op;
+) -> Result<Option<CancelledUnheld>, UnheldError> {
     let is_void = request.sequence <= record.cancel_floor;
     if record.state.is_terminal() || record.is_held() || is_void {
         return Ok(None);
@@ -70,26 +85,29 @@ async fn cancel_without_children(
     let at = Timestamp::now();
     let changed = bus
         .operations()
-        .change(op, |record| {
+        .change(&record.op, |record| {
             record.cancel_unheld(request.sequence, &request.reason, at)
         })
         .await;
-    let record = match changed {
-        Ok(changed) => changed.record,
-        // A worker claimed it meanwhile and will see the request, or it has ended.
-        Err(ChangeError::Refused { .. } | ChangeError::NotFound(_)) => return Ok(None),
-        Err(error) => return Err(error.into()),
-    };
 
-    tracing::info!(operation = %op, "cancelled, no worker held it");
-    announce_steps(bus, &record).await?;
-    // By sequence and not by subject, which may have the message of a resume by now.
-    for step in queued {
-        if let Some(sequence) = bus.commands().sequence_of(op, step).await? {
-            bus.commands().delete(sequence).await?;
+    match changed {
+        Ok(changed) => {
+            tracing::info!(operation = %record.op, "cancelled, no worker held it");
+            let record = changed.record;
+            Ok(Some(CancelledUnheld { record, queued }))
         }
+        // A worker claimed it meanwhile and will see the request, or it has ended.
+        Err(ChangeError::Refused { .. } | ChangeError::NotFound(_)) => Ok(None),
+        Err(error) => Err(error.into()),
     }
-    Ok(Some(record))
+}
+
+/// Announces a terminal operation again, cancels its children if it was cancelled itself, and
+/// removes its active mark.
+pub(crate) async fn conclude(bus: &Bus, record: &OperationRecord) -> Result<(), UnheldError> {
+    announce_steps(bus, record).await?;
+    cancel_children(bus, record).await?;
+    Ok(bus.active().unmark(&record.op).await?)
 }
 
 async fn announce_steps(bus: &Bus, record: &OperationRecord) -> Result<(), BusError> {
@@ -136,10 +154,11 @@ async fn cancel_child(bus: Bus, parent: OperationId, op: OperationId) -> Result<
     let Some(request) = bus.cancels().in_force(&child).await? else {
         return Ok(());
     };
-    match cancel_without_children(&bus, &child, &request).await? {
-        Some(_) => Ok(bus.active().unmark(&op).await?),
-        None => Ok(()),
-    }
+    let Some(cancelled) = cancel_unheld(&bus, &child, &request).await? else {
+        return Ok(());
+    };
+    cancelled.conclude_steps(&bus).await?;
+    Ok(bus.active().unmark(&op).await?)
 }
 
 /// The number of children that the operation's steps may have made.

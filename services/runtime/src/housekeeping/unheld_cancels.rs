@@ -41,7 +41,9 @@ impl Housekeeper {
         record: &OperationRecord,
         request: &CancelRequest,
     ) -> Result<(), Interrupted> {
-        cancel_unheld(&self.bus, record, request).await?;
-        Ok(())
+        match cancel_unheld(&self.bus, record, request).await? {
+            Some(cancelled) => Ok(cancelled.conclude(&self.bus).await?),
+            None => Ok(()),
+        }
     }
 }
