@@ -160,6 +160,11 @@ impl WorkerId {
         Self(format!("{service}-{host}-{pid}-{random:04x}"))
     }
 
+    /// The name under which a housekeeper sends signs of life to itself.
+    pub fn echo(random: u32) -> Self {
+        Self(format!("housekeeper-{random:08x}"))
+    }
+
     /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0

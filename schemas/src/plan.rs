@@ -178,8 +178,19 @@ impl Plan {
             .fold(0.0, |sum, weight| sum + weight);
         let weight = self.step(number).map_or(0.0, |step| step.weight);
 
-        let start = 100.0 * before / total;
-        let end = 100.0 * (before + weight) / total;
+        let start = percent_of(before, total);
+        let end = percent_of(before + weight, total);
         (start, end)
+    }
+}
+
+/// A part in percent of the whole; 0 where a forged plan gives no number.
+fn percent_of(part: f64, whole: f64) -> f64 {
+    let percent = 100.0 * part / whole;
+
+    if percent.is_nan() {
+        0.0
+    } else {
+        percent.clamp(0.0, 100.0) + 0.0
     }
 }

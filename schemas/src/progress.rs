@@ -2,7 +2,7 @@
 //! parse text.
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::codec::Message;
 use crate::ids::{OperationId, Service, StepNumber, WorkerId};
@@ -171,8 +171,10 @@ pub struct ProgressRecord {
     /// When the attempt began.
     pub started_at: Timestamp,
     /// Of the whole operation, 0 to 100, by plan weights; 100 only with completion.
+    #[serde(deserialize_with = "read_percent")]
     pub percent: f64,
     /// Of the step, 0 to 100.
+    #[serde(deserialize_with = "read_percent")]
     pub step_percent: f64,
     /// Seconds left for the step; absent while unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -193,4 +195,16 @@ pub struct ProgressRecord {
 impl Message for ProgressRecord {
     const NAME: &'static str = "progress";
     const VERSION: u16 = 1;
+}
+
+/// 0 to 100, whatever somebody wrote; never `-0`, which would be shown as such.
+fn read_percent<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
+    let percent = f64::deserialize(from)?;
+
+    // Not a number is no progress; adding 0 takes the sign from `-0`.
+    Ok(if percent.is_nan() {
+        0.0
+    } else {
+        percent.clamp(0.0, 100.0) + 0.0
+    })
 }

@@ -1,5 +1,5 @@
 //! What a worker process says about itself while it is alive: the value under its key in the
-//! workers bucket.
+//! workers bucket, and its signs of life.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -51,5 +51,22 @@ pub struct WorkerInfo {
 
 impl Message for WorkerInfo {
     const NAME: &'static str = "worker";
+    const VERSION: u16 = 1;
+}
+
+/// One sign of life. It carries the time of its sender, so that one that comes late does not look
+/// like a worker that was silent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignOfLife {
+    /// Version of this layout.
+    pub v: u16,
+    /// Signs of this process so far, this one included.
+    pub seq: u64,
+    /// Milliseconds from the start of the process to the sending, by a clock that nobody sets.
+    pub sent_ms: u64,
+}
+
+impl Message for SignOfLife {
+    const NAME: &'static str = "alive";
     const VERSION: u16 = 1;
 }

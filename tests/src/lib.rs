@@ -16,6 +16,7 @@ mod crashes;
 mod observe;
 mod process;
 mod requests;
+mod slow_link;
 mod waiting;
 mod worker;
 
@@ -35,6 +36,7 @@ pub use nats_test_server::{Role, Server};
 pub use observe::StoredMessage;
 pub use process::Process;
 pub use requests::{new_id, side_by_side, steps};
+pub use slow_link::{SlowLink, Slowness};
 pub use waiting::{PATIENCE, until};
 pub use worker::{Act, Dies, Housekeeper, Worker};
 
@@ -153,6 +155,11 @@ impl Sandbox {
     pub async fn connect_as(&self, role: Role) -> Bus {
         let url = self.server.lock().unwrap().url(role);
         Bus::connect(&connect_options(&url)).await.unwrap()
+    }
+
+    /// A connection over a slow link.
+    pub async fn connect_over(&self, link: &SlowLink) -> Bus {
+        Bus::connect(&connect_options(link.url())).await.unwrap()
     }
 
     /// Submits under a new id.

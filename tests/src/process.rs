@@ -26,6 +26,11 @@ impl Sandbox {
 
     /// Starts a program with more flags, as in `--set slots=2`.
     pub fn spawn_with(&self, program: &str, flags: &[&str]) -> Process {
+        self.spawn_at(self.url(), program, flags)
+    }
+
+    /// Starts a program that reaches the NATS server at this address.
+    pub fn spawn_at(&self, url: &str, program: &str, flags: &[&str]) -> Process {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let log = self.folder().join(format!("{program}-{number}.log"));
@@ -39,7 +44,7 @@ impl Sandbox {
         }
 
         let child = command
-            .args(["--nats-url", self.url(), "--store", self.store().url()])
+            .args(["--nats-url", url, "--store", self.store().url()])
             .args(flags)
             .current_dir(self.folder())
             .stdin(Stdio::null())

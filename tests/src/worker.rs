@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use bus::Bus;
 use runtime::probe::{Moment, Probe};
 use runtime::{StepContext, StepError, StepHandler, WorkerError, WorkerOptions, serve};
 use schemas::command::Command;
@@ -38,12 +39,22 @@ impl Sandbox {
         handler: H,
         choose: impl FnOnce(&mut WorkerOptions),
     ) -> Worker {
+        self.run_on(self.connect().await, handler, choose)
+    }
+
+    /// Runs a worker on this connection.
+    pub fn run_on<H: StepHandler>(
+        &self,
+        bus: Bus,
+        handler: H,
+        choose: impl FnOnce(&mut WorkerOptions),
+    ) -> Worker {
         let mut options = WorkerOptions::new(H::Command::SERVICE);
         choose(&mut options);
 
         let (shutdown, shutdown_requested) = watch::channel(false);
         let task = tokio::spawn(serve(
-            self.connect().await,
+            bus,
             self.store().clone(),
             handler,
             options,
@@ -57,9 +68,14 @@ impl Sandbox {
 
     /// Does the housekeeping, as `ktrdr up` does.
     pub async fn start_housekeeper(&self) -> Housekeeper {
+        self.keep_house_on(self.connect().await)
+    }
+
+    /// Does the housekeeping on this connection.
+    pub fn keep_house_on(&self, bus: Bus) -> Housekeeper {
         let (stop, stop_requested) = watch::channel(false);
         let owner = format!("test-{:08x}", rand::random::<u32>());
-        let housekeeper = runtime::run_housekeeper(self.connect().await, owner, stop_requested);
+        let housekeeper = runtime::run_housekeeper(bus, owner, stop_requested);
 
         Housekeeper {
             stop,

@@ -140,8 +140,12 @@ impl From<BusError> for Failure {
             | BusError::NoJetStream { .. }
             | BusError::Timeout { .. } => Exit::Unreachable,
             BusError::Credentials { .. } | BusError::OtherProfile { .. } => Exit::Usage,
-            BusError::Drift(_) | BusError::Request { .. } | BusError::Codec(_) => Exit::Failed,
+            BusError::Drift(_)
+            | BusError::Request { .. }
+            | BusError::Codec(_)
+            | BusError::UnreadableRecord { .. } => Exit::Failed,
         };
+
         Self::advised(exit, &error)
     }
 }

@@ -26,7 +26,14 @@ fn a_command_inside_a_system_finds_it_and_nothing_is_left() {
 
     assert_eq!(ended.exit, Some(0), "{}{}", ended.err, ended.out);
     let doctor: Value = serde_json::from_str(&ended.out).unwrap();
-    for name in ["server", "durability", "topology", "queues", "store"] {
+    for name in [
+        "server",
+        "durability",
+        "topology",
+        "queues",
+        "records",
+        "store",
+    ] {
         assert_eq!(verdict_of(&doctor, name), "ok", "{name}: {doctor:#}");
     }
 

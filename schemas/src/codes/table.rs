@@ -152,6 +152,8 @@ codes! {
         OPS_NO_WORKER = "NoWorker": "No worker of that name is alive.";
         OPS_NOT_FOUND = "NotFound": "There is no operation with that id.";
         OPS_NOT_RESUMABLE = "NotResumable": "The state of the operation does not allow a resume.";
+        OPS_RECORD_UNREADABLE = "RecordUnreadable":
+            "The record of an operation cannot be read by this program.";
         OPS_STEP_FAILED = "StepFailed":
             "A step failed after another one of its operation; the message is a short note.";
         OPS_UNANSWERABLE = "Unanswerable": "A command does not belong to any recorded operation.";

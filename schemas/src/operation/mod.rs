@@ -147,6 +147,9 @@ pub struct StepRecord {
     /// The worker that has claimed it; absent while it waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub holder: Option<Holder>,
+    /// The worker that it was last taken from as lost. If it lives, its attempt was not in vain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken_from: Option<WorkerId>,
     /// Time of the first claim.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Timestamp>,
@@ -176,6 +179,7 @@ impl StepRecord {
             attempt: 0,
             barren_attempts: 0,
             holder: None,
+            taken_from: None,
 
             started_at: None,
             finished_at: None,

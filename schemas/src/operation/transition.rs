@@ -67,6 +67,9 @@ pub enum Refusal {
     /// The worker that is thought to be lost does not hold the step.
     #[error("the step is not held by {0}")]
     NotHeldBy(WorkerId),
+    /// The step was not taken from this worker, or that is forgiven already.
+    #[error("the step was not taken from {0}")]
+    NotTakenFrom(WorkerId),
     /// Only failed and cancelled operations can be resumed.
     #[error("an operation that is {0} cannot be resumed")]
     NotResumable(OperationState),
@@ -169,8 +172,16 @@ impl OperationRecord {
 
         // Every claim is a new attempt: from here on, writes of earlier ones are refused.
         step.state = StepState::Running;
-        step.attempt += 1;
-        step.barren_attempts += 1;
+        step.attempt = step.attempt.saturating_add(1);
+        let taken_from = step.holder.take().map(|lost| lost.worker);
+        if taken_from
+            .as_ref()
+            .is_some_and(|lost| *lost != holder.worker)
+        {
+            step.taken_from = taken_from;
+        }
+        forgive(step, &holder.worker);
+        step.barren_attempts = step.barren_attempts.saturating_add(1);
         step.started_at.get_or_insert(at);
         step.note = None;
         step.retry_at = None;
@@ -296,7 +307,23 @@ impl OperationRecord {
         let note = format!("worker {worker} is lost; another takes over");
         step.state = StepState::Retrying;
         step.holder = None;
+        step.taken_from = Some(worker.clone());
         step.note = Some(shortened(&note, NOTE_BYTES_MAX));
+
+        self.recompute_state(at);
+        Ok(())
+    }
+
+    /// A worker from which the step was taken as lost lives: its attempt does not count as barren.
+    pub fn forgive_takeover(
+        &mut self,
+        number: StepNumber,
+        worker: &WorkerId,
+        at: Timestamp,
+    ) -> Result<(), Refusal> {
+        if !forgive(self.step_mut(number)?, worker) {
+            return Err(Refusal::NotTakenFrom(worker.clone()));
+        }
 
         self.recompute_state(at);
         Ok(())
@@ -323,6 +350,7 @@ impl OperationRecord {
         // A training may be interrupted any number of times, as long as it gets further.
         step.checkpoint = checkpoint;
         step.barren_attempts = 0;
+        step.taken_from = None;
         self.recompute_state(at);
         Ok(())
     }
@@ -381,7 +409,7 @@ impl OperationRecord {
             }
             // Only these are put on their queues now; later stages keep their first submission.
             if stage.contains(&index) {
-                step.submission += 1;
+                step.submission = step.submission.saturating_add(1);
             }
             step.state = StepState::Pending;
             step.barren_attempts = 0;
@@ -415,7 +443,7 @@ impl OperationRecord {
 
         // Written before anything is published: messages of the old submission are void from now
         // on.
-        step.submission += 1;
+        step.submission = step.submission.saturating_add(1);
         self.recompute_state(at);
         Ok(())
     }
@@ -466,6 +494,17 @@ impl OperationRecord {
     }
 }
 
+/// Takes back that an attempt of `worker` was in vain, once; false if nothing is to be taken back.
+fn forgive(step: &mut StepRecord, worker: &WorkerId) -> bool {
+    let is_due = !step.state.is_terminal() && step.taken_from.as_ref() == Some(worker);
+    if is_due {
+        step.barren_attempts = step.barren_attempts.saturating_sub(1);
+        step.taken_from = None;
+    }
+
+    is_due
+}
+
 fn end(step: &mut StepRecord, state: StepState, at: Timestamp) {
     step.state = state;
     step.finished_at = Some(at);
@@ -475,6 +514,7 @@ fn end(step: &mut StepRecord, state: StepState, at: Timestamp) {
 /// Nobody holds the step any more, and it does not wait for anything.
 fn let_go(step: &mut StepRecord) {
     step.holder = None;
+    step.taken_from = None;
     step.note = None;
     step.retry_at = None;
 }

@@ -5,6 +5,8 @@ mod changes;
 #[cfg(test)]
 mod error_codes_page;
 #[cfg(test)]
+mod forged_records;
+#[cfg(test)]
 mod largest_record;
 #[cfg(test)]
 mod samples;

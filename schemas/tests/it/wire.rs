@@ -5,7 +5,7 @@ use schemas::ids::{Lane, Service, StepNumber};
 use schemas::messages::{CommandMessage, DeadLetter};
 use schemas::progress::Device;
 use schemas::subjects;
-use schemas::worker::WorkerInfo;
+use schemas::worker::{SignOfLife, WorkerInfo};
 use serde_json::json;
 
 use crate::samples::{at, error, event, op, operation, progress, record, wire_form, worker};
@@ -73,4 +73,21 @@ fn the_wire_form_of_a_worker() {
     };
 
     assert_json_snapshot!(wire_form(&info));
+}
+
+#[test]
+fn the_wire_form_of_a_sign_of_life() {
+    let sign = SignOfLife {
+        v: 1,
+        seq: 7,
+        sent_ms: 3_500,
+    };
+
+    assert_json_snapshot!(wire_form(&sign), @r#"
+    {
+      "sent_ms": 3500,
+      "seq": 7,
+      "v": 1
+    }
+    "#);
 }

@@ -6,6 +6,7 @@ use async_nats::Subscriber;
 use async_nats::jetstream::stream::DirectGetErrorKind;
 use futures::StreamExt;
 use futures::stream::SelectAll;
+use jiff::Timestamp;
 use schemas::errors::shortened;
 use schemas::ids::OperationId;
 use schemas::operation::{OperationRecord, REASON_BYTES_MAX};
@@ -15,6 +16,8 @@ use tokio::time::Instant;
 use crate::connect::Bus;
 use crate::error::BusError;
 use crate::handles::Cancels;
+use crate::replay::StoredMessage;
+use crate::stream_info::read_stream_info;
 
 /// How long a request may be on its way into the stream, and the pause between two looks.
 const ANNOUNCED_MAX: Duration = Duration::from_millis(500);
@@ -37,6 +40,26 @@ impl CancelRequest {
             ..self
         }
     }
+}
+
+/// A cancel request as its stream keeps it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredCancel {
+    /// Its sequence in the control stream.
+    pub sequence: u64,
+    /// The operation that it names; absent when the name is no id.
+    pub op: Option<OperationId>,
+    /// When it was stored.
+    pub at: Timestamp,
+}
+
+/// Some of the stored requests, oldest first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredCancels {
+    /// Those of the range.
+    pub requests: Vec<StoredCancel>,
+    /// The sequence from which the next ones are read.
+    pub next: u64,
 }
 
 /// Control messages as they arrive.
@@ -83,6 +106,46 @@ impl Cancels<'_> {
                 Err(BusError::request(request)(error))
             }
         }
+    }
+
+    /// The requests that are stored in a range of `count` sequences, from `from` on.
+    pub async fn stored(self, from: u64, count: u64) -> Result<StoredCancels, BusError> {
+        let nothing = StoredCancels {
+            requests: Vec::new(),
+            next: from,
+        };
+        let Some(info) = read_stream_info(&self.bus.js, subjects::CONTROL).await? else {
+            return Ok(nothing);
+        };
+
+        // A reader of an empty range would cost as much as one of a full range.
+        let first = info.state.first_sequence.max(from);
+        let last = info
+            .state
+            .last_sequence
+            .min(first.saturating_add(count) - 1);
+        if first > last {
+            return Ok(nothing);
+        }
+        let messages = self
+            .bus
+            .replay(subjects::CONTROL, subjects::ALL_CANCELS, first, last)
+            .await?;
+        Ok(StoredCancels {
+            requests: messages.into_iter().map(stored_cancel).collect(),
+            next: last + 1,
+        })
+    }
+
+    /// Removes one stored request.
+    pub async fn delete(self, sequence: u64) -> Result<(), BusError> {
+        let stream = self.bus.js.get_stream_no_info(subjects::CONTROL).await;
+        let stream = stream.map_err(BusError::request("open the control stream"))?;
+        let deleted = stream.delete_message(sequence).await;
+
+        deleted.map(|_| ()).map_err(BusError::request(format!(
+            "delete the cancel request at {sequence}"
+        )))
     }
 
     /// The request that counts for an operation: its own, or that of its parent. One up to the
@@ -166,6 +229,16 @@ impl Cancels<'_> {
             let last_token = message.subject.rsplit('.').next();
             std::future::ready(last_token.and_then(|token| token.parse().ok()))
         }))
+    }
+}
+
+fn stored_cancel(message: StoredMessage) -> StoredCancel {
+    let name = message.subject.rsplit('.').next().unwrap_or_default();
+
+    StoredCancel {
+        sequence: message.sequence,
+        op: name.parse().ok(),
+        at: message.at,
     }
 }
 

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 
 use schemas::codec::CodecError;
 use schemas::codes::{self, Advice, Code};
+use schemas::ids::OperationId;
+use schemas::subjects;
 
 use crate::drift::Drift;
 use crate::timing::Profile;
@@ -91,9 +93,22 @@ pub enum BusError {
     /// A message cannot be written or read.
     #[error("a message cannot be used")]
     Codec(#[from] CodecError),
+    /// What is stored as the record of an operation cannot be read.
+    #[error("the record of {op} cannot be read")]
+    UnreadableRecord {
+        /// The operation that the key names.
+        op: OperationId,
+        /// Its version, its size, or the fault in its bytes.
+        source: CodecError,
+    },
 }
 
 impl BusError {
+    /// True when asking again gives the same: what is stored, or to be stored, is the fault.
+    pub const fn is_permanent(&self) -> bool {
+        matches!(self, Self::Codec(_) | Self::UnreadableRecord { .. })
+    }
+
     /// Wraps a failure of the client library: `.map_err(BusError::request("create the stream"))`.
     pub fn request<E: fmt::Display>(what: impl Into<String>) -> impl FnOnce(E) -> Self {
         let what = what.into();
@@ -117,6 +132,7 @@ impl Advice for BusError {
             Self::Timeout { .. } => codes::BUS_TIMEOUT,
             Self::Drift(_) => codes::BUS_DRIFT,
             Self::Codec(_) => codes::BUS_UNDECODABLE,
+            Self::UnreadableRecord { .. } => codes::OPS_RECORD_UNREADABLE,
         }
     }
 
@@ -146,6 +162,15 @@ impl Advice for BusError {
             }
             Self::Drift(_) => {
                 "`ktrdr infra apply` creates what is missing; `ktrdr infra check` shows the rest"
+            }
+            Self::UnreadableRecord { op, .. } => {
+                return format!(
+                    "if a newer program wrote it, upgrade this one; if it is damaged, \
+                     `nats kv del {} {}` removes it, and the operation must be submitted again",
+                    subjects::OPERATIONS,
+                    subjects::operation_key(op)
+                )
+                .into();
             }
             Self::Codec(_) => {
                 "a program of another version may have written it; `ktrdr decode` shows its content"

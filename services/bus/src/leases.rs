@@ -1,6 +1,6 @@
 //! Leases: one holder at a time, renewed by compare-and-set, expiring with the bucket's age.
 
-use async_nats::jetstream::kv::UpdateErrorKind;
+use async_nats::jetstream::kv::{Operation, UpdateErrorKind};
 
 use crate::buckets::Bucket;
 use crate::error::BusError;
@@ -48,12 +48,29 @@ impl Leases<'_> {
                 lease.revision = revision;
                 Ok(true)
             }
-            Err(error) if error.kind() == UpdateErrorKind::WrongLastRevision => Ok(false),
+            Err(error) if error.kind() == UpdateErrorKind::WrongLastRevision => {
+                self.find_own_renewal(lease).await
+            }
             Err(error) => {
                 let request = format!("renew the lease {}", lease.key);
                 Err(BusError::request(request)(error))
             }
         }
+    }
+
+    /// The reply to our last renewal may have come too late: a value that names us shows it.
+    async fn find_own_renewal(self, lease: &mut Lease) -> Result<bool, BusError> {
+        let bucket = self.bus.bucket(Bucket::Leases).await?;
+        let entry = bucket.entry(lease.key.as_str()).await;
+        let entry = entry.map_err(BusError::request(format!("read the lease {}", lease.key)))?;
+
+        let own_entry = entry
+            .filter(|entry| entry.operation == Operation::Put)
+            .filter(|entry| entry.value == lease.owner.as_bytes());
+        if let Some(entry) = &own_entry {
+            lease.revision = entry.revision;
+        }
+        Ok(own_entry.is_some())
     }
 
     /// Gives a lease up at once.

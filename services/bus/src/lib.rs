@@ -34,7 +34,7 @@ pub mod topology;
 mod workers;
 
 pub use backlog::QueueDepth;
-pub use cancels::{CancelRequest, ControlWatch};
+pub use cancels::{CancelRequest, ControlWatch, StoredCancel, StoredCancels};
 pub use commands::Published;
 pub use connect::{Bus, ConnectOptions, REQUEST_TIMEOUT, SERVER_VERSION_MIN};
 pub use drift::Drift;

@@ -6,12 +6,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
 use schemas::codec;
+use schemas::errors::chain;
 use schemas::ids::OperationId;
 use schemas::operation::{OperationRecord, OperationState};
 use schemas::subjects;
 
+use crate::buckets::Bucket;
 use crate::error::BusError;
 use crate::handles::Operations;
+use crate::operations::Stored;
 use crate::replay::StoredMessage;
 use crate::stream_info::read_stream_info;
 use crate::topology::bucket_stream;
@@ -89,13 +92,48 @@ impl Operations<'_> {
         let middle = ACTIVE_ENDS.min(active.len())..middle_end.min(active.len());
         active.drain(middle);
 
-        let reads = stream::iter(active).map(|op| async move { self.get(&op).await });
+        let reads = stream::iter(active).map(|op| async move { self.get_readable(&op).await });
         let stored: Vec<_> = reads.buffered(CONCURRENCY).try_collect().await?;
         Ok(stored
             .into_iter()
             .flatten()
             .map(|stored| stored.record)
             .collect())
+    }
+
+    /// The record of an operation; none when there is none that can be read.
+    async fn get_readable(self, op: &OperationId) -> Result<Option<Stored>, BusError> {
+        match self.get(op).await {
+            Err(error @ BusError::UnreadableRecord { .. }) => {
+                tracing::warn!(error = %chain(&error), "left out of the list");
+                Ok(None)
+            }
+            read => read,
+        }
+    }
+
+    /// The operations whose records cannot be read, each with the reason: of those that are marked
+    /// as active, or of all that there are.
+    pub async fn find_unreadable(self, all: bool) -> Result<Vec<BusError>, BusError> {
+        let operations = if all {
+            let keys = self.bus.keys_of(Bucket::Operations).await?;
+            let ids = keys.iter().filter_map(|key| key.rsplit('.').next());
+            ids.filter_map(|id| id.parse().ok()).collect()
+        } else {
+            self.bus.active().list().await?
+        };
+
+        let reads = stream::iter(operations).map(|op| async move { self.get(&op).await });
+        let mut reads = reads.buffered(CONCURRENCY);
+        let mut unreadable = Vec::new();
+        while let Some(read) = reads.next().await {
+            match read {
+                Ok(_) => {}
+                Err(error @ BusError::UnreadableRecord { .. }) => unreadable.push(error),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(unreadable)
     }
 
     /// The records written last: the end of the bucket's stream, read backwards in pages until

@@ -95,7 +95,7 @@ impl Operations<'_> {
         match entry.filter(|entry| entry.operation == Operation::Put) {
             None => Ok(None),
             Some(entry) => Ok(Some(Stored {
-                record: codec::decode(&entry.value)?,
+                record: read_record(op, &entry.value)?,
                 revision: entry.revision,
             })),
         }
@@ -136,6 +136,26 @@ impl Operations<'_> {
     pub async fn change<T: Clone>(
         self,
         op: &OperationId,
+        transition: impl FnMut(&mut OperationRecord) -> Result<T, Refusal>,
+    ) -> Result<Changed<T>, ChangeError> {
+        self.change_until_stored(op, None, transition).await
+    }
+
+    /// The same for a record that was just read: a round trip less, unless it has changed since.
+    pub async fn change_from<T: Clone>(
+        self,
+        stored: Stored,
+        transition: impl FnMut(&mut OperationRecord) -> Result<T, Refusal>,
+    ) -> Result<Changed<T>, ChangeError> {
+        let op = stored.record.op.clone();
+        self.change_until_stored(&op, Some(stored), transition)
+            .await
+    }
+
+    async fn change_until_stored<T: Clone>(
+        self,
+        op: &OperationId,
+        mut read_before: Option<Stored>,
         mut transition: impl FnMut(&mut OperationRecord) -> Result<T, Refusal>,
     ) -> Result<Changed<T>, ChangeError> {
         let nonce = nonce();
@@ -143,11 +163,17 @@ impl Operations<'_> {
         let mut attempted: Option<T> = None;
 
         loop {
-            let round = self.change_once(op, &nonce, &mut attempted, &mut transition);
+            // A refusal by a record that is out of date says nothing.
+            let stored = read_before.take();
+            let is_fresh = stored.is_none();
+            let round = self.change_once(op, stored, &nonce, &mut attempted, &mut transition);
             match round.await {
+                Err(ChangeError::Refused { .. }) if !is_fresh => continue,
                 Ok(Some(changed)) => return Ok(changed),
                 Ok(None) => {}
-                Err(ChangeError::GaveUp { op, last }) if Instant::now() >= deadline => {
+                Err(ChangeError::GaveUp { op, last })
+                    if last.is_permanent() || Instant::now() >= deadline =>
+                {
                     return Err(ChangeError::GaveUp { op, last });
                 }
                 Err(ChangeError::GaveUp { last, .. }) => {
@@ -178,11 +204,15 @@ impl Operations<'_> {
     async fn change_once<T: Clone>(
         self,
         op: &OperationId,
+        read_before: Option<Stored>,
         nonce: &str,
         attempted: &mut Option<T>,
         transition: &mut impl FnMut(&mut OperationRecord) -> Result<T, Refusal>,
     ) -> Result<Option<Changed<T>>, ChangeError> {
-        let stored = self.get(op).await.map_err(|error| gave_up(op, error))?;
+        let stored = match read_before {
+            Some(stored) => Some(stored),
+            None => self.get(op).await.map_err(|error| gave_up(op, error))?,
+        };
         let Some(Stored {
             mut record,
             revision,
@@ -233,6 +263,14 @@ impl Operations<'_> {
             }
         }
     }
+}
+
+/// Reads what is stored as the record of `op`.
+fn read_record(op: &OperationId, payload: &[u8]) -> Result<OperationRecord, BusError> {
+    codec::decode(payload).map_err(|source| BusError::UnreadableRecord {
+        op: op.clone(),
+        source,
+    })
 }
 
 fn gave_up(op: &OperationId, last: BusError) -> ChangeError {

@@ -304,14 +304,6 @@ impl Delivered {
             .map_or(1, |info| u64::try_from(info.delivered).unwrap_or(1))
     }
 
-    /// Renews the claim for another `ack_wait`.
-    pub async fn in_progress(&self) -> Result<(), BusError> {
-        self.message
-            .ack_with(AckKind::Progress)
-            .await
-            .map_err(|error| BusError::request("renew a message")(error))
-    }
-
     /// Settles the message, confirmed by the server.
     pub async fn ack(&self) -> Result<(), BusError> {
         self.message
@@ -339,6 +331,18 @@ impl Delivered {
 }
 
 impl Commands<'_> {
+    /// Renews several deliveries for another `ack_wait`, in one flush.
+    pub async fn renew(self, ack_subjects: Vec<String>) -> Result<(), BusError> {
+        let failed = |error| BusError::request("renew deliveries")(error);
+        for ack_subject in ack_subjects {
+            let kind: Bytes = AckKind::Progress.into();
+            let published = self.bus.client.publish(ack_subject, kind).await;
+            published.map_err(failed)?;
+        }
+
+        self.bus.flush().await
+    }
+
     /// Hands on the message behind `ack_subject`, which a silent worker held. Only to be sent after
     /// the hold was cleared by compare-and-set in the record that named the subject.
     pub async fn hand_on(self, ack_subject: &str) -> Result<(), BusError> {

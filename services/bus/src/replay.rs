@@ -19,6 +19,7 @@ const BATCH_MAX: usize = 5_000;
 /// One message as a stream holds it.
 pub(crate) struct StoredMessage {
     pub(crate) sequence: u64,
+    pub(crate) subject: String,
     /// When the server stored it.
     pub(crate) at: Timestamp,
     /// False for the marker that a bucket keeps of a removed key.
@@ -90,6 +91,7 @@ impl StoredMessage {
         });
         Ok(Self {
             sequence,
+            subject: message.subject.to_string(),
             at: Timestamp::from_nanosecond(nanoseconds).unwrap_or_default(),
             is_value: !is_marker,
             payload: message.message.payload,

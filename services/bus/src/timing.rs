@@ -31,7 +31,8 @@ pub struct Timing {
     pub heartbeat: Duration,
     /// How often a worker says that it is alive.
     pub alive: Duration,
-    /// After how long without a word a worker counts as silent.
+    /// After how long without a sign of life a worker counts as silent, beside what the link makes
+    /// late.
     pub silence: Duration,
     /// How long housekeeping must have been connected itself before it calls anyone silent.
     pub housekeeping_connected: Duration,
@@ -67,8 +68,8 @@ impl Profile {
             Self::Dev => Timing {
                 ack_wait: s(5),
                 heartbeat: s(1),
-                alive: s(1),
-                silence: s(5),
+                alive: ms(500),
+                silence: s(2),
                 housekeeping_connected: s(10),
                 worker_ttl: s(15),
                 lease_ttl: s(10),
@@ -77,8 +78,8 @@ impl Profile {
             Self::Prod => Timing {
                 ack_wait: s(60),
                 heartbeat: s(15),
-                alive: s(1),
-                silence: s(5),
+                alive: ms(500),
+                silence: s(2),
                 housekeeping_connected: s(10),
                 worker_ttl: s(15),
                 lease_ttl: s(10),

@@ -24,6 +24,8 @@ const DAY: Duration = Duration::from_secs(24 * 3_600);
 pub const COMMANDS_BYTES_MAX: i64 = 256 * MIB;
 /// Progress messages kept a step.
 pub const PROGRESS_PER_STEP_MAX: i64 = 512;
+/// Cancel requests kept: far more than anybody waits for, and few enough to look at one by one.
+const CANCELS_MAX: i64 = 50_000;
 /// Commands of one queue that may be claimed at once: far above any fleet, because delivery stops
 /// silently at it.
 pub const CLAIMED_MAX: i64 = 10_000;
@@ -105,6 +107,7 @@ fn streams(profile: Profile, options: TopologyOptions) -> Vec<Config> {
     let control = Config {
         description: about("cancel requests: the durable flag"),
         max_messages_per_subject: 1,
+        max_messages: CANCELS_MAX,
         max_bytes: 64 * MIB,
         max_message_size: 16 * KIB,
         ..stream(

@@ -92,7 +92,7 @@ impl From<Tally> for [u64; 6] {
             changed,
             segments,
             empty,
-            missing.map_or(0, |missing| missing + 1),
+            missing.map_or(0, |missing| missing.saturating_add(1)),
         ]
     }
 }
@@ -370,11 +370,12 @@ impl<P: Provider, R: StepReporter> SeriesFetch<'_, P, R> {
             .map(|snapshot| snapshot.manifest.revision);
         let outcome = self.store.series().commit(self.key, edit, revision).await?;
 
-        work.fetched += answer.len() as u64;
-        work.new += outcome.new;
-        work.changed += outcome.changed;
-        work.segments += 1;
-        work.empty += u64::from(answer.is_empty());
+        // Counts of an earlier attempt come from the record, where anything may be written.
+        work.fetched = work.fetched.saturating_add(answer.len() as u64);
+        work.new = work.new.saturating_add(outcome.new);
+        work.changed = work.changed.saturating_add(outcome.changed);
+        work.segments = work.segments.saturating_add(1);
+        work.empty = work.empty.saturating_add(u64::from(answer.is_empty()));
         state.snapshot = Some(outcome.snapshot);
         Ok(())
     }
@@ -531,7 +532,8 @@ fn compare_gaps(plan: &FetchPlan, tally: Tally, remaining: &GapAnalysis) -> Fetc
     // An attempt before this one filled the bars that are not missing any more.
     let filled_before = missing.saturating_sub(plan.missing);
     if filled_before > 0 {
-        counts.entry(GapClass::MissingData).or_default().bars += filled_before;
+        let missing_data = counts.entry(GapClass::MissingData).or_default();
+        missing_data.bars = missing_data.bars.saturating_add(filled_before);
     }
 
     FetchedGaps {

@@ -201,11 +201,11 @@ pub(crate) async fn reject(
     let Some(address) = address else {
         return Ok(());
     };
-    let record = bus
-        .operations()
-        .get(&address.op)
-        .await?
-        .map(|stored| stored.record);
+    let record = match bus.operations().get(&address.op).await {
+        // A record that cannot be read may be the very reason.
+        Err(BusError::UnreadableRecord { .. }) => None,
+        stored => stored?.map(|stored| stored.record),
+    };
     let event = rejected_event(address, record.as_ref(), error, letter.at);
     bus.events().publish(&event).await
 }

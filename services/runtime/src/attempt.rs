@@ -5,14 +5,13 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bus::{BusError, ControlWatch, Delivered};
+use bus::{BusError, ControlWatch};
 use schemas::codes::{self, Advice as _};
 use schemas::command::Command;
 use schemas::errors::ErrorRecord;
 use schemas::events::Event;
 use schemas::ids::{Service, StepNumber};
 use schemas::operation::OperationRecord;
-use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
@@ -38,7 +37,6 @@ type Outcome<H> = <<H as StepHandler>::Command as Command>::Outcome;
 /// A claimed step that is about to run.
 pub(crate) struct Attempt<'a> {
     pub(crate) worker: &'a WorkerContext,
-    pub(crate) delivered: &'a Delivered,
     pub(crate) context: &'a StepContext,
 }
 
@@ -62,7 +60,7 @@ impl Attempt<'_> {
         self.context.check_stop()?;
         let command = decode_command::<H>(self.context)?;
 
-        // 5. Run the handler, and renew the message for as long as the handler's counter moves.
+        // 5. Run the handler. The worker renews its message for as long as its counter moves.
         let publisher = publish(
             self.context.bus.clone(),
             self.context.progress.clone(),
@@ -88,43 +86,48 @@ impl Attempt<'_> {
         }
     }
 
-    /// Renews the message while the work moves, and turns control messages, shutdown and a lost
-    /// claim into a stop.
-    async fn watch(&self, mut control: ControlWatch, cancel: &CancelWatch<'_>) -> Infallible {
-        let timing = self.context.bus.timing();
-        let mut heartbeat = unhurried_ticks(timing.heartbeat);
-
-        // The first recheck waits a period: record and control subject were read a moment ago.
-        let mut recheck = unhurried_ticks(RECHECK.min(timing.ack_wait * 2));
-        recheck.reset();
-        let mut shutdown = self.worker.shutdown.clone();
-        let mut movement = Movement::new();
-
-        loop {
-            tokio::select! {
-                Some(()) = control.next() => {
-                    cancel.warn_control_unread(cancel.apply_cancel().await);
-                }
-                _ = heartbeat.tick() => {
-                    if movement.still_moves(self.context.progress.puts(), self.worker.stall) {
-                        self.renew_message().await;
-                    }
-                }
-                _ = recheck.tick() => {
-                    self.check_claim().await;
-                    cancel.warn_control_unread(cancel.check_stored_request().await);
-                }
-                () = shutdown_requested(&mut shutdown), if !self.context.stop.is_requested() => {
-                    self.context.stop.request(StopReason::ShuttingDown);
-                }
-            }
+    /// Turns control messages, shutdown and a lost claim into a stop. Side by side: on a slow link
+    /// an answer takes a second, and a cancel must not wait for it.
+    async fn watch(&self, control: ControlWatch, cancel: &CancelWatch<'_>) -> Infallible {
+        tokio::select! {
+            never = self.obey_control(control, cancel) => never,
+            never = self.recheck(cancel) => never,
+            never = self.obey_shutdown() => never,
         }
     }
 
-    async fn renew_message(&self) {
-        if let Err(error) = self.delivered.in_progress().await {
-            tracing::debug!(error = %error, "heartbeat not sent");
+    async fn obey_control(
+        &self,
+        mut control: ControlWatch,
+        cancel: &CancelWatch<'_>,
+    ) -> Infallible {
+        while control.next().await.is_some() {
+            cancel.warn_control_unread(cancel.apply_cancel().await);
         }
+        // The connection is closed for good: the recheck finds out what that means.
+        std::future::pending().await
+    }
+
+    async fn recheck(&self, cancel: &CancelWatch<'_>) -> Infallible {
+        let mut rechecks = unhurried_ticks(RECHECK.min(self.context.bus.timing().ack_wait * 2));
+        // The first one waits a period: record and control subject were read a moment ago.
+        rechecks.reset();
+
+        loop {
+            rechecks.tick().await;
+            let stored_request = cancel.check_stored_request();
+            let checked = tokio::join!(self.check_claim(), stored_request);
+            cancel.warn_control_unread(checked.1);
+        }
+    }
+
+    async fn obey_shutdown(&self) -> Infallible {
+        let mut shutdown = self.worker.shutdown.clone();
+        shutdown_requested(&mut shutdown).await;
+
+        // Work that stops already stops for the first reason.
+        self.context.stop.request(StopReason::ShuttingDown);
+        std::future::pending().await
     }
 
     /// Stops the attempt once its claim does not hold any more.
@@ -222,31 +225,4 @@ fn is_held_by_attempt(record: &OperationRecord, number: StepNumber, attempt: u32
     record
         .step(number)
         .is_some_and(|step| step.attempt == attempt && !step.state.is_terminal())
-}
-
-/// When the work of a step was last seen to move. A step that does not move is not renewed, so that
-/// another worker takes it over.
-struct Movement {
-    puts: u64,
-    seen_at: Instant,
-}
-
-impl Movement {
-    fn new() -> Self {
-        Self {
-            puts: 0,
-            seen_at: Instant::now(),
-        }
-    }
-
-    /// True unless the counter of reports has been the same for `stall`.
-    fn still_moves(&mut self, puts: u64, stall: Duration) -> bool {
-        if puts != self.puts {
-            *self = Self {
-                puts,
-                seen_at: Instant::now(),
-            };
-        }
-        self.seen_at.elapsed() < stall
-    }
 }

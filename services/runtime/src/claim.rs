@@ -23,7 +23,7 @@ pub(crate) enum FoundRecord {
     /// This delivery created it, with our claim in it.
     Claimed(Claimed),
     /// Somebody else created it.
-    Stored(Box<OperationRecord>),
+    Stored(Box<Stored>),
     /// There is none, and this message may not create it.
     Missing,
 }
@@ -35,7 +35,7 @@ impl WorkerContext {
         command: &ReceivedCommand<'_>,
     ) -> Result<FoundRecord, Unanswered> {
         if let Some(stored) = self.bus.operations().get(command.op()).await? {
-            return Ok(FoundRecord::Stored(Box::new(stored.record)));
+            return Ok(FoundRecord::Stored(Box::new(stored)));
         }
 
         let decision = delivery::decide(&command.address, &command.message, None, |_| true);
@@ -59,15 +59,15 @@ impl WorkerContext {
             self.bus.operations().create(record)
         );
         marked?;
-        let (Stored { record, .. }, is_ours) = created?;
+        let (stored, is_ours) = created?;
 
         match claim {
             Ok(claim) if is_ours => Ok(FoundRecord::Claimed(Claimed {
-                record: Arc::new(record),
+                record: Arc::new(stored.record),
                 claim,
             })),
             // Somebody else was first: their record is decided on like any other.
-            _ => Ok(FoundRecord::Stored(Box::new(record))),
+            _ => Ok(FoundRecord::Stored(Box::new(stored))),
         }
     }
 
@@ -92,11 +92,12 @@ impl WorkerContext {
         }
     }
 
-    /// Claims the step, over a `lost` holder if there is one. `None` when the record moved since it
-    /// was read, so that the claim does not apply any more.
+    /// Claims the step in the record that was just read, over a `lost` holder if there is one.
+    /// `None` when the record moved since, so that the claim does not apply any more.
     pub(crate) async fn claim(
         &self,
         command: &ReceivedCommand<'_>,
+        stored: &Stored,
         lost: Option<&schemas::ids::WorkerId>,
     ) -> Result<Option<Claimed>, Unanswered> {
         let holder = self.holder(command);
@@ -106,7 +107,7 @@ impl WorkerContext {
         let changed = self
             .bus
             .operations()
-            .change(command.op(), |record| {
+            .change_from(stored.clone(), |record| {
                 record.claim(command.step(), submission, holder.clone(), lost)
             })
             .await;
@@ -135,6 +136,24 @@ impl WorkerContext {
         // Refused once the step has ended. Otherwise the hold ends with our sign of life.
         if let Err(error) = released {
             tracing::debug!(error = %error, "claim not released");
+        }
+    }
+
+    /// Says that this worker lives, whose step was taken over: that does not count as an attempt in
+    /// vain.
+    pub(crate) async fn forgive_takeover(&self, command: &ReceivedCommand<'_>) {
+        let at = Timestamp::now();
+        let forgiven = self
+            .bus
+            .operations()
+            .change(command.op(), |record| {
+                record.forgive_takeover(command.step(), &self.id, at)
+            })
+            .await;
+
+        // Refused where nothing was taken from us: the step was cancelled, or has ended.
+        if let Err(error) = forgiven {
+            tracing::debug!(error = %error, "no takeover to forgive");
         }
     }
 

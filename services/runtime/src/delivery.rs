@@ -7,14 +7,14 @@
 
 use std::sync::Arc;
 
-use bus::{ChangeError, Delivered};
+use bus::{BusError, ChangeError, Delivered, Stored};
 use jiff::Timestamp;
 use schemas::codes;
 use schemas::delivery::{self, Decision};
 use schemas::errors::ErrorRecord;
 use schemas::events::What;
 use schemas::ids::WorkerId;
-use schemas::operation::{BARREN_ATTEMPTS_MAX, OperationRecord};
+use schemas::operation::BARREN_ATTEMPTS_MAX;
 use tracing::Instrument;
 
 use crate::announce;
@@ -23,6 +23,7 @@ use crate::claim::{Claimed, FoundRecord};
 use crate::handler::StepHandler;
 use crate::probe::Moment;
 use crate::received_command::ReceivedCommand;
+use crate::renewals::Renewal;
 use crate::step_context::StepContext;
 use crate::step_error::StepError;
 use crate::stop::StopReason;
@@ -44,53 +45,72 @@ impl<H: StepHandler> DeliveryHandler<H> {
         };
 
         // 1. The client creates the record last; a command may be faster, or outlive its client.
-        let record = match self.worker.read_or_create_record(&command).await? {
+        let found_record = self.worker.read_or_create_record(&command).await;
+        if let Err(Unanswered::Bus(error @ BusError::UnreadableRecord { .. })) = &found_record {
+            // It will not become readable: whoever can read it puts the step on its queue again.
+            return self
+                .reject(delivered, ErrorRecord::from_advice(error))
+                .await;
+        }
+        let stored = match found_record? {
             FoundRecord::Claimed(claimed) => return self.work(&command, claimed).await,
-            FoundRecord::Stored(record) => Some(*record),
+            FoundRecord::Stored(stored) => Some(*stored),
             FoundRecord::Missing => None,
         };
+        let record = stored.as_ref().map(|stored| &stored.record);
 
         // 2. Done, void, or held by somebody alive: there is nothing to do.
-        let holder_alive = self
-            .worker
-            .is_holder_alive(record.as_ref(), &command)
-            .await?;
+        let holder_alive = self.worker.is_holder_alive(record, &command).await?;
         let decision =
-            delivery::decide(&command.address, &command.message, record.as_ref(), |_| {
-                holder_alive
-            });
+            delivery::decide(&command.address, &command.message, record, |_| holder_alive);
 
-        self.carry_out(&command, record.as_ref(), decision).await
+        self.carry_out(&command, stored.as_ref(), decision).await
     }
 
     async fn carry_out(
         &self,
         command: &ReceivedCommand<'_>,
-        record: Option<&OperationRecord>,
+        stored: Option<&Stored>,
         decision: Decision,
     ) -> Result<(), Unanswered> {
-        match decision {
-            Decision::Claim { lost } => match self.worker.claim(command, lost.as_ref()).await? {
-                Some(claimed) => self.work(command, claimed).await,
-                // The record moved between the read and the claim: decide again later.
-                None => self.hand_back(command).await,
-            },
-
+        match (decision, stored) {
+            (Decision::Claim { lost }, Some(stored)) => {
+                self.claim_and_work(command, stored, lost.as_ref()).await
+            }
             // It ended before, and whoever ended it may have died before all followed from it.
-            Decision::Conclude | Decision::Continue => match record {
-                Some(record) => self.worker.conclude(command, record).await,
-                None => self.hand_back(command).await,
-            },
+            (Decision::Conclude | Decision::Continue, Some(stored)) => {
+                self.worker.conclude(command, &stored.record).await
+            }
 
-            Decision::Void => Ok(command.delivered.ack().await?),
-            Decision::ClearHold { lost } => self.clear_hold(command, &lost).await,
-            Decision::HandBack | Decision::Create => self.hand_back(command).await,
-            Decision::DeadLetter(reason) => {
+            (Decision::Void, _) => Ok(command.delivered.ack().await?),
+            (Decision::ClearHold { lost }, _) => self.clear_hold(command, &lost).await,
+            (Decision::DeadLetter(reason), _) => {
                 let hint =
                     "submit the operation again; `ktrdr status <operation>` shows what is recorded";
                 let error = ErrorRecord::from_error(codes::OPS_UNANSWERABLE, &reason, hint);
                 self.reject(command.delivered, error).await
             }
+
+            // Another one is at it, or was faster.
+            (Decision::HandBack | Decision::Create, _) | (_, None) => self.hand_back(command).await,
+        }
+    }
+
+    async fn claim_and_work(
+        &self,
+        command: &ReceivedCommand<'_>,
+        stored: &Stored,
+        lost: Option<&WorkerId>,
+    ) -> Result<(), Unanswered> {
+        // Taken from us although we live, while another of our slots still works on it.
+        if self.worker.current.contains(command.op(), command.step()) {
+            return self.hand_back(command).await;
+        }
+
+        match self.worker.claim(command, stored, lost).await? {
+            Some(claimed) => self.work(command, claimed).await,
+            // The record moved between the read and the claim: decide again later.
+            None => self.hand_back(command).await,
         }
     }
 
@@ -105,7 +125,10 @@ impl<H: StepHandler> DeliveryHandler<H> {
 
         // Listed while we work: our own claim is respected only then.
         self.worker.current.add(command.op(), command.step());
-        let result = self.run_claimed(command, claimed).instrument(span).await;
+        let renewal = self.worker.renewals.start(command.delivered.ack_subject());
+        let result = self.run_claimed(command, claimed, &renewal);
+        let result = result.instrument(span).await;
+        drop(renewal);
         self.worker.current.remove(command.op(), command.step());
 
         match result {
@@ -121,6 +144,7 @@ impl<H: StepHandler> DeliveryHandler<H> {
         &self,
         command: &ReceivedCommand<'_>,
         claimed: Claimed,
+        renewal: &Renewal,
     ) -> Result<(), Unanswered> {
         let Claimed { record, claim } = claimed;
         self.worker.die_if_probed(Moment::Claimed)?;
@@ -151,15 +175,16 @@ impl<H: StepHandler> DeliveryHandler<H> {
         // 4. and 5. are the attempt itself.
         tracing::info!(service = %self.worker.service, "step started");
         let context = StepContext::new(&self.worker, command.step(), claim.attempt, record);
+        renewal.follow(&context.progress);
         let attempt = Attempt {
             worker: &self.worker,
-            delivered: command.delivered,
             context: &context,
         };
         let result = attempt.run(&self.handler, started).await;
 
         if context.stop.reason() == Some(StopReason::Fenced) {
             tracing::warn!("attempt fenced off: another worker has the step, nothing is recorded");
+            self.worker.forgive_takeover(command).await;
             return Ok(());
         }
         self.worker.die_if_probed(Moment::Done)?;

@@ -15,6 +15,7 @@ pub mod probe;
 mod process;
 mod progress_slot;
 mod received_command;
+mod renewals;
 mod reporter;
 pub mod service_args;
 pub mod settings;

@@ -1,5 +1,5 @@
-//! A worker shows that it is there: a key that expires without it, and a sign of life each second
-//! from its own thread.
+//! A worker shows that it is there: a key that expires without it, and signs of life with their
+//! times from a thread of their own.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, mpsc};
@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use bus::Bus;
 use schemas::ids::{OperationId, StepNumber, WorkerId};
-use schemas::worker::WorkerInfo;
+use schemas::worker::{SignOfLife, WorkerInfo};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::ticks::unhurried_ticks;
@@ -152,13 +152,17 @@ impl SignsOfLife {
         let (stop, stopped) = mpsc::channel::<()>();
         let executor = Handle::current();
         let period = bus.timing().alive;
+        let started = Instant::now();
 
         std::thread::Builder::new()
             .name("alive".to_owned())
             .spawn(move || {
-                executor.block_on(show_life(&bus, &worker));
-                while stopped.recv_timeout(period) == Err(mpsc::RecvTimeoutError::Timeout) {
-                    executor.block_on(show_life(&bus, &worker));
+                for seq in 1.. {
+                    let sign = sign_of_life(seq, started);
+                    executor.block_on(show_life(&bus, &worker, &sign));
+                    if stopped.recv_timeout(period) != Err(mpsc::RecvTimeoutError::Timeout) {
+                        return;
+                    }
                 }
             })?;
 
@@ -166,8 +170,16 @@ impl SignsOfLife {
     }
 }
 
-async fn show_life(bus: &Bus, worker: &WorkerId) {
+/// The sign of a process that began to give signs at `started`.
+pub(crate) fn sign_of_life(seq: u64, started: Instant) -> SignOfLife {
+    let sent_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+
+    SignOfLife { v: 1, seq, sent_ms }
+}
+
+async fn show_life(bus: &Bus, worker: &WorkerId, sign: &SignOfLife) {
     // While the client is disconnected its buffer may be full. A sign that is lost does no harm:
     // the next one comes anyway.
-    let _ = timeout(bus.timing().alive, bus.workers().send_sign_of_life(worker)).await;
+    let sent = bus.workers().send_sign_of_life(worker, sign);
+    let _ = timeout(bus.timing().alive, sent).await;
 }

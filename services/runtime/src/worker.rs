@@ -24,6 +24,7 @@ use crate::host_faults::HostFaults;
 use crate::housekeeping::run_housekeeper;
 use crate::presence::{CurrentSteps, Presence, PresenceChanges};
 use crate::probe::{NeverDies, Probe};
+use crate::renewals::Renewals;
 use crate::stop::shutdown_requested;
 use crate::worker_context::{Unanswered, WorkerContext};
 
@@ -155,6 +156,8 @@ struct Announced {
     draining: watch::Sender<bool>,
     faults: Arc<HostFaults>,
     presence: Presence,
+    renewals: Renewals,
+    _renewing: AbortOnDropHandle<()>,
     _housekeeper: Option<AbortOnDropHandle<()>>,
     _answering: Answers,
 }
@@ -175,6 +178,9 @@ impl Announced {
         };
         let presence = Presence::start(bus, info, changes).map_err(WorkerError::Thread)?;
 
+        let renewals = Renewals::default();
+        let renewing = tokio::spawn(renewals.clone().run(bus.clone(), STALL));
+
         // A draining worker leaves the lease to another one.
         let housekeeper = options.housekeeping.then(|| {
             let stop = draining.subscribe();
@@ -192,6 +198,8 @@ impl Announced {
             draining,
             faults,
             presence,
+            renewals,
+            _renewing: AbortOnDropHandle::new(renewing),
             _housekeeper: housekeeper,
             _answering: answering,
         })
@@ -220,7 +228,7 @@ async fn start_slots<H: StepHandler>(
             current: announced.current.clone(),
             faults: announced.faults.clone(),
             probe: options.probe.clone(),
-            stall: STALL,
+            renewals: announced.renewals.clone(),
         },
         handler: Arc::new(handler),
     });

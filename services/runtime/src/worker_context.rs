@@ -1,7 +1,6 @@
 //! What all deliveries of one worker share: its connections, its identity and its limits.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bus::{Bus, BusError, ChangeError, ResumeError};
 use schemas::ids::{Service, WorkerId};
@@ -11,6 +10,7 @@ use tokio::sync::watch;
 use crate::host_faults::HostFaults;
 use crate::presence::CurrentSteps;
 use crate::probe::{Moment, Probe};
+use crate::renewals::Renewals;
 use crate::unheld::UnheldError;
 
 /// One worker process, as its slots see it.
@@ -26,8 +26,8 @@ pub(crate) struct WorkerContext {
     /// How attempts of this worker ended, as far as that speaks of its host.
     pub(crate) faults: Arc<HostFaults>,
     pub(crate) probe: Arc<dyn Probe>,
-    /// A step whose counter of reports does not move for this long is not renewed any more.
-    pub(crate) stall: Duration,
+    /// The deliveries that its slots work on now.
+    pub(crate) renewals: Renewals,
 }
 
 /// Why a delivery was left unanswered: its message comes back after `ack_wait`.

@@ -13,7 +13,7 @@ use system_tests::{Process, Sandbox, side_by_side, steps, until};
 
 use crate::commands::{endless, short};
 
-/// A killed worker is replaced within six seconds: five of silence, looked at once per second. One
+/// A killed worker is replaced within six seconds: two of silence, and what takes its step. One
 /// more is for a host that is busy with other tests.
 const TAKEOVER_MAX: Duration = Duration::from_secs(7);
 

@@ -13,6 +13,8 @@ mod data;
 #[cfg(test)]
 mod families;
 #[cfg(test)]
+mod floods;
+#[cfg(test)]
 mod followers;
 #[cfg(test)]
 mod latency;
@@ -21,6 +23,8 @@ mod leaving;
 #[cfg(test)]
 mod permissions;
 #[cfg(test)]
+mod poison;
+#[cfg(test)]
 mod protocol_crashes;
 #[cfg(test)]
 mod queues;
@@ -28,5 +32,7 @@ mod queues;
 mod resume;
 #[cfg(test)]
 mod retries;
+#[cfg(test)]
+mod slow_links;
 #[cfg(test)]
 mod startup;

@@ -14,16 +14,20 @@ use crate::console::{Exit, Failure};
 use crate::context::{Context, Setup};
 use check::{Check, Verdict};
 
-/// `ktrdr doctor`, which has no arguments of its own.
+/// `ktrdr doctor` and how far it looks.
 #[derive(Debug, Args)]
-pub(crate) struct DoctorArgs {}
+pub(crate) struct DoctorArgs {
+    /// Read the records of all operations, not only of those that are not over.
+    #[arg(long)]
+    deep: bool,
+}
 
 /// Looks at everything; the exit code is 3 if the server cannot be reached, and 1 if something else
 /// is wrong.
 ///
 /// # Errors
 /// The settings are wrong. Everything else that is wrong is a check that failed.
-pub(crate) async fn run(_args: &DoctorArgs, context: &Context) -> Result<Exit, Failure> {
+pub(crate) async fn run(args: &DoctorArgs, context: &Context) -> Result<Exit, Failure> {
     let setup = context.setup()?;
     let mut checks = Vec::new();
 
@@ -31,7 +35,7 @@ pub(crate) async fn run(_args: &DoctorArgs, context: &Context) -> Result<Exit, F
     let bus = context.bus_of_any_profile().await;
     let is_reachable = bus.is_ok();
     match bus {
-        Ok(bus) => checks.extend(server::check_server(&bus, setup).await),
+        Ok(bus) => checks.extend(server::check_server(&bus, setup, args.deep).await),
         Err(failure) => checks.push(unreachable_server(failure)),
     }
     checks.push(check_store(context.store_url()?).await);

@@ -23,7 +23,7 @@ const DEFAULT_MONITOR: &str = "http://127.0.0.1:8222";
 const DIFFERENCES_MAX: usize = 3;
 
 /// Every check that needs a connection.
-pub(super) async fn check_server(bus: &Bus, setup: &Setup) -> Vec<Check> {
+pub(super) async fn check_server(bus: &Bus, setup: &Setup, deep: bool) -> Vec<Check> {
     let mut checks = vec![
         check_round_trip(bus).await,
         check_durability(setup).await,
@@ -39,7 +39,37 @@ pub(super) async fn check_server(bus: &Bus, setup: &Setup) -> Vec<Check> {
         }
         Err(error) => checks.push(failed_request("workers", &error)),
     }
+    checks.push(check_records(bus, deep).await);
     checks
+}
+
+/// Whether every record can be read, of all operations or of those that are not over.
+async fn check_records(bus: &Bus, deep: bool) -> Check {
+    let unreadable = match bus.operations().find_unreadable(deep).await {
+        Ok(unreadable) => unreadable,
+        Err(error) => return failed_request("records", &error),
+    };
+    let Some(first) = unreadable.first() else {
+        return Check::ok(
+            "records",
+            match deep {
+                true => "the records of all operations can be read",
+                false => "the records of unfinished operations can be read",
+            },
+        );
+    };
+
+    let examples: Vec<String> = unreadable
+        .iter()
+        .take(DIFFERENCES_MAX)
+        .map(|error| chain(error))
+        .collect();
+    let detail = format!(
+        "{}: {}",
+        count_of(unreadable.len(), "fault"),
+        examples.join("; ")
+    );
+    Check::bad("records", detail, &first.hint())
 }
 
 fn failed_request(name: &'static str, error: &BusError) -> Check {

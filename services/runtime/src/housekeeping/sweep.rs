@@ -1,54 +1,85 @@
 //! The sweep over everything that is marked as active: what a crash left half-done is concluded,
 //! and a step without a message gets one.
 
+use std::collections::HashSet;
+use std::sync::PoisonError;
 use std::time::Duration;
 
-use bus::ChangeError;
-use bus::ResumeError;
+use bus::{BusError, ChangeError, ResumeError, Stored};
+use futures::{StreamExt as _, stream};
 use jiff::Timestamp;
+use schemas::codes::Advice as _;
+use schemas::errors::chain;
 use schemas::ids::OperationId;
 use schemas::operation::OperationRecord;
 use schemas::operation::Outstanding;
 
-use super::{Housekeeper, Interrupted};
+use super::{CONCURRENCY, Housekeeper, Interrupted, warn_interrupted};
 use crate::unheld;
 
-/// Signs of life older than this are forgotten: worker ids are new at every process start, so the
-/// table would grow for ever.
-const SIGNS_KEPT_FOR: Duration = Duration::from_secs(3_600);
+/// Records of which the log speaks; a flood of forged ones must not fill the memory.
+const WARNED_MAX: usize = 1_000;
 
 impl Housekeeper {
-    /// Looks at every operation that is marked as active.
-    pub(super) async fn sweep(&mut self) -> Result<(), Interrupted> {
+    /// Looks at every operation that is marked as active, and at many of them at a time.
+    pub(super) async fn sweep(&self) -> Result<(), Interrupted> {
         let active = self.bus.active().list().await?;
-        for operations in self.holdings.values_mut() {
-            operations.retain(|op| active.contains(op));
-        }
+        let operations: HashSet<OperationId> = active.iter().cloned().collect();
+        let now = self.now();
+        self.workers().retain_active(&operations, now);
 
-        for op in active {
-            match self.bus.operations().get(&op).await? {
-                Some(stored) => self.sweep_operation(&op, &stored.record).await?,
-                // A submission that died before anything of it could be taken.
-                None => self.bus.active().unmark_stale(&op, self.patience()).await?,
-            }
-        }
-
-        self.last_signs
-            .retain(|_, sign| sign.elapsed() < SIGNS_KEPT_FOR);
+        // What is wrong with one operation keeps no other from its sweep.
+        let look = |op| async move { warn_interrupted(self.sweep_active(&op).await) };
+        stream::iter(active)
+            .for_each_concurrent(CONCURRENCY, look)
+            .await;
         Ok(())
     }
 
+    async fn sweep_active(&self, op: &OperationId) -> Result<(), Interrupted> {
+        match self.bus.operations().get(op).await {
+            Ok(Some(stored)) => self.sweep_operation(op, &stored.record).await,
+            Err(error @ BusError::UnreadableRecord { .. }) => {
+                self.warn_unreadable(op, &error);
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
+
+            // A submission that died before anything of it could be taken.
+            Ok(None) => Ok(self.bus.active().unmark_stale(op, self.patience()).await?),
+        }
+    }
+
+    /// The record of an operation, unless it cannot be read: then nothing can be done for it.
+    pub(super) async fn get_readable(&self, op: &OperationId) -> Result<Option<Stored>, BusError> {
+        match self.bus.operations().get(op).await {
+            Err(error @ BusError::UnreadableRecord { .. }) => {
+                self.warn_unreadable(op, &error);
+                Ok(None)
+            }
+            stored => stored,
+        }
+    }
+
+    /// Warns once of a record; `ktrdr doctor` names it for as long as it is there.
+    fn warn_unreadable(&self, op: &OperationId, error: &BusError) {
+        let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
+
+        if warned.len() < WARNED_MAX && warned.insert(op.clone()) {
+            tracing::warn!(error = %chain(error), hint = %error.hint(), "record skipped");
+        }
+    }
+
     async fn sweep_operation(
-        &mut self,
+        &self,
         op: &OperationId,
         record: &OperationRecord,
     ) -> Result<(), Interrupted> {
         // Claims made before we began to listen.
+        let now = self.now();
         for holder in record.steps.iter().filter_map(|step| step.holder.as_ref()) {
-            self.holdings
-                .entry(holder.worker.clone())
-                .or_default()
-                .insert(op.clone());
+            self.workers()
+                .note_holder(holder.worker.clone(), op.clone(), now);
         }
 
         // Whoever wrote a fresh record is still at work on what follows from it.
@@ -109,6 +140,6 @@ impl Housekeeper {
     }
 }
 
-fn is_older_than(at: Timestamp, age: Duration) -> bool {
+pub(super) fn is_older_than(at: Timestamp, age: Duration) -> bool {
     Timestamp::now().duration_since(at).unsigned_abs() > age
 }

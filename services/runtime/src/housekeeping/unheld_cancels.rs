@@ -22,7 +22,7 @@ impl Housekeeper {
     /// The same for a request that has just arrived on the control subject, and that the stream may
     /// not show yet.
     pub(super) async fn cancel_announced(&self, op: &OperationId) -> Result<(), Interrupted> {
-        let Some(stored) = self.bus.operations().get(op).await? else {
+        let Some(stored) = self.get_readable(op).await? else {
             return Ok(());
         };
         let record = stored.record;
