@@ -17,6 +17,7 @@
 //! `grammar` (how its text is read) below `resolve` (with a request applied) below `features`
 //! (columns from bars) below `dataset` (features with labels, split in time).
 
+mod catalogue;
 mod dataset;
 mod expression;
 mod features;
@@ -39,6 +40,7 @@ pub mod indicators;
 pub mod labels;
 pub mod splits;
 
+pub use catalogue::CATALOGUE;
 pub use dataset::{AssemblyStep, DataSet, DataSetError, assemble_data_set};
 pub use expression::{Expression, ExpressionError, column_names};
 pub use features::{

@@ -5,7 +5,7 @@ use schemas::training::TrainingSettings;
 
 use super::Overrides;
 use crate::finding::Finding;
-use crate::strategy::{SYMBOLS_MAX, Strategy};
+use crate::strategy::{SYMBOLS_MAX, Split, Strategy};
 
 /// Every way in which the request does not fit.
 pub(super) fn check_overrides(strategy: &Strategy, overrides: &Overrides) -> Vec<Finding> {
@@ -14,6 +14,7 @@ pub(super) fn check_overrides(strategy: &Strategy, overrides: &Overrides) -> Vec
     check_timeframes(strategy, overrides, &mut findings);
     check_range(strategy, overrides, &mut findings);
     check_split(overrides, &mut findings);
+    check_share(strategy, overrides, &mut findings);
 
     let settings = overrides.apply_to_settings(&strategy.training.settings);
     check_settings(&settings, &mut findings);
@@ -110,6 +111,31 @@ fn check_split(overrides: &Overrides, findings: &mut RequestFindings) {
             "key.missing",
             "the key `validation_start` is missing",
         ),
+    }
+}
+
+/// A share of validation changes a split by shares, and leaves something to train on.
+fn check_share(strategy: &Strategy, overrides: &Overrides, findings: &mut RequestFindings) {
+    let Some(share) = overrides.validation_split else {
+        return;
+    };
+    if overrides.validation_start.is_some() {
+        let message = "give either a share or dates";
+        findings.add("validation_split", "split.twice", message);
+        return;
+    }
+
+    match strategy.training.split {
+        Split::Fractions { test, .. } if share > 0.0 && share < 1.0 - test => {}
+        Split::Fractions { test, .. } => {
+            let most = 1.0 - test;
+            let message = format!("{share} is not a share above 0 and below {most:.2}");
+            findings.add("validation_split", "value.range", message);
+        }
+        Split::Dates { .. } => {
+            let message = "the strategy splits by dates";
+            findings.add("validation_split", "split.twice", message);
+        }
     }
 }
 

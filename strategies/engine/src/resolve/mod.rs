@@ -93,7 +93,7 @@ impl Strategy {
             labels: self.training.labels,
             events: self.training.events,
             weighted: self.training.weighted,
-            split: overrides.split().unwrap_or(self.training.split),
+            split: overrides.apply_to_split(self.training.split),
             embargo_bars: self.training.embargo_bars,
             model: self.model.clone(),
             decisions: self.decisions,

@@ -28,6 +28,9 @@ pub struct Overrides {
     /// Where the test begins; goes with `validation_start`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub test_start: Option<Utc>,
+    /// Share of the rows that validate; the training part gives or takes the difference.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub validation_split: Option<f64>,
     /// Passes over the training part.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub epochs: Option<u32>,
@@ -43,12 +46,26 @@ pub struct Overrides {
 }
 
 impl Overrides {
-    /// The split by dates, when the request has both of them.
-    pub(super) fn split(&self) -> Option<Split> {
-        Some(Split::Dates {
-            validation_start: self.validation_start?,
-            test_start: self.test_start?,
-        })
+    /// The split by dates when the request has both of them, by its share of validation when it
+    /// has one, else that of the strategy. The shares may be out of bounds.
+    pub(super) fn apply_to_split(&self, strategy: Split) -> Split {
+        if let (Some(validation_start), Some(test_start)) = (self.validation_start, self.test_start)
+        {
+            return Split::Dates {
+                validation_start,
+                test_start,
+            };
+        }
+
+        // The test part stays as it is, so that its figures can be compared.
+        match (self.validation_split, strategy) {
+            (Some(validation), Split::Fractions { test, .. }) => Split::Fractions {
+                train: 1.0 - test - validation,
+                validation,
+                test,
+            },
+            _ => strategy,
+        }
     }
 
     /// The settings of the strategy with those of the request applied; they may be out of bounds.

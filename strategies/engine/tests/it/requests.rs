@@ -65,6 +65,39 @@ fn dates_of_a_request_come_in_pairs_and_ascend() {
     }
 }
 
+#[test]
+fn a_share_of_validation_is_taken_from_the_training_part() {
+    // The strategy without faults splits 0.7, 0.15, 0.15.
+    let resolved = resolve_request(r#"{"validation_split": 0.25}"#).unwrap();
+
+    let Split::Fractions {
+        train,
+        validation,
+        test,
+    } = resolved.split
+    else {
+        panic!("{:?}", resolved.split);
+    };
+    assert!((train - 0.6).abs() < 1e-12, "{train}");
+    assert_eq!(validation, 0.25);
+    assert!((test - 0.15).abs() < 1e-12, "{test}");
+}
+
+#[test]
+fn a_share_of_validation_leaves_something_to_train_on() {
+    for request in [
+        r#"{"validation_split": 0.0}"#,
+        r#"{"validation_split": 0.85}"#,
+        r#"{"validation_split": 0.2, "validation_start": 5, "test_start": 9}"#,
+    ] {
+        let findings = resolve_request(request).unwrap_err().to_string();
+        assert!(
+            findings.contains("request.validation_split: "),
+            "{findings}"
+        );
+    }
+}
+
 fn symbols(count: usize) -> Vec<String> {
     (0..count).map(|number| format!("S{number}")).collect()
 }
