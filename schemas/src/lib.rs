@@ -20,6 +20,7 @@ pub mod queries;
 pub mod requests;
 pub mod spelling;
 pub mod subjects;
+pub mod timings;
 pub mod trace;
 pub mod training;
 pub mod worker;

@@ -179,6 +179,9 @@ pub struct ProgressRecord {
     /// Seconds left for the step; absent while unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub eta_s: Option<f64>,
+    /// Work items per second, such as batches; absent while unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<f64>,
     /// One line for people, UTF-8.
     pub message: String,
     /// Work items, such as bars or batches.

@@ -23,6 +23,9 @@ pub const WORKERS: &str = "ktrdr_workers";
 /// Leases, such as who does the housekeeping.
 pub const LEASES: &str = "ktrdr_leases";
 
+/// How long steps have taken.
+pub const TIMINGS: &str = "ktrdr_timings";
+
 /// Filter of all commands.
 pub const ALL_COMMANDS: &str = "ktrdr.cmd.>";
 /// Filter of all cancel requests.
@@ -88,6 +91,16 @@ pub fn progress_of(op: &OperationId) -> String {
     format!("ktrdr.progress.*.{op}.*")
 }
 
+/// Everything that is published about the steps of one operation, but for its commands.
+pub fn all_of(op: &OperationId) -> String {
+    format!("ktrdr.*.*.{op}.>")
+}
+
+/// Filter of the marks that are put and removed as operations begin and end.
+pub fn all_marks() -> String {
+    format!("$KV.{ACTIVE}.>")
+}
+
 /// Dead letters of one step.
 pub fn dead(service: Service, op: &OperationId, step: StepNumber) -> String {
     format!("ktrdr.dead.{service}.{op}.{step}")
@@ -111,6 +124,11 @@ pub fn service_name(service: Service) -> String {
 /// Key of an operation's record: the day inside the id first, a pure function of it.
 pub fn operation_key(op: &OperationId) -> String {
     format!("{}.{op}", op.day())
+}
+
+/// Key of the durations of steps that are alike.
+pub fn timing_key(service: Service, verb: &str, size: &str, device: &str) -> String {
+    format!("{service}.{verb}.{size}.{device}")
 }
 
 /// Message id of a command: inside the duplicate window the same submission is stored once.

@@ -136,6 +136,7 @@ codes! {
         MODEL_UNFIT = "Unfit": "The artifact failed the trial before its registration.";
     }
     Ops "OPS" "Operations, steps and the commands for them." {
+        OPS_AMBIGUOUS = "Ambiguous": "Several operations end with what was written.";
         OPS_ATTEMPTS_EXHAUSTED = "AttemptsExhausted":
             "Too many attempts ended without a checkpoint between them.";
         OPS_CANCEL_FAILED = "CancelFailed": "The operation had ended before it could be cancelled.";

@@ -139,6 +139,7 @@ pub(crate) fn progress() -> ProgressRecord {
         percent: 45.2,
         step_percent: 42.0,
         eta_s: Some(61.5),
+        rate: Some(12.5),
         message: "Training MLP model on EURUSD [1h] [epoch 5/10] (batch 120/500)".to_owned(),
         items: Some(Count {
             done: 120,

@@ -17,6 +17,7 @@ pub(crate) enum Bucket {
     Active,
     Workers,
     Leases,
+    Timings,
 }
 
 impl Bucket {
@@ -26,13 +27,14 @@ impl Bucket {
             Self::Active => subjects::ACTIVE,
             Self::Workers => subjects::WORKERS,
             Self::Leases => subjects::LEASES,
+            Self::Timings => subjects::TIMINGS,
         }
     }
 }
 
 /// One lazily opened handle per bucket; all clones of a connection share them.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Buckets(Arc<[OnceCell<Store>; 4]>);
+pub(crate) struct Buckets(Arc<[OnceCell<Store>; 5]>);
 
 impl Buckets {
     pub(crate) async fn open(
@@ -40,12 +42,13 @@ impl Buckets {
         js: &jetstream::Context,
         bucket: Bucket,
     ) -> Result<&Store, BusError> {
-        let [operations, active, workers, leases] = &*self.0;
+        let [operations, active, workers, leases, timings] = &*self.0;
         let cell = match bucket {
             Bucket::Operations => operations,
             Bucket::Active => active,
             Bucket::Workers => workers,
             Bucket::Leases => leases,
+            Bucket::Timings => timings,
         };
 
         cell.get_or_try_init(|| async {

@@ -65,6 +65,12 @@ pub struct Leases<'a> {
     pub(crate) bus: &'a Bus,
 }
 
+/// How long steps have taken.
+#[derive(Clone, Copy, Debug)]
+pub struct TimingHistory<'a> {
+    pub(crate) bus: &'a Bus,
+}
+
 /// The NATS services API: register a service, or ask one.
 #[derive(Clone, Copy, Debug)]
 pub struct Services<'a> {
@@ -120,6 +126,11 @@ impl Bus {
     /// Leases of the housekeeping.
     pub const fn leases(&self) -> Leases<'_> {
         Leases { bus: self }
+    }
+
+    /// How long steps have taken.
+    pub const fn timings(&self) -> TimingHistory<'_> {
+        TimingHistory { bus: self }
     }
 
     /// The NATS services API.

@@ -29,7 +29,9 @@ mod signs_of_life;
 mod stream_info;
 mod submit;
 mod submit_error;
+mod tap;
 mod timing;
+mod timings;
 pub mod topology;
 mod workers;
 
@@ -52,4 +54,6 @@ pub use operations::{ChangeError, Changed, Stored};
 pub use queue::{Delivered, Queues, Slot};
 pub use services::{Answer, Answers, Endpoint, ServiceDescription};
 pub use submit_error::{ResumeError, SubmitError};
+pub use tap::{OperationChange, TappedMessage};
 pub use timing::{Profile, Timing, UnknownProfile};
+pub use timings::TimingKey;

@@ -60,6 +60,16 @@ impl OperationFilter {
 }
 
 impl Operations<'_> {
+    /// The ids of all operations that have a record, in the order of their submission.
+    pub async fn ids(self) -> Result<Vec<OperationId>, BusError> {
+        let keys = self.bus.keys_of(Bucket::Operations).await?;
+        let ids = keys.iter().filter_map(|key| key.split_once('.'));
+        let mut ids: Vec<OperationId> = ids.filter_map(|(_, op)| op.parse().ok()).collect();
+
+        ids.sort_by(|a, b| submission_time(a).cmp(&submission_time(b)));
+        Ok(ids)
+    }
+
     /// Up to `limit` operations, newest first. If there are more, running ones are listed rather
     /// than others.
     pub async fn list(

@@ -177,6 +177,11 @@ fn buckets(profile: Profile) -> Vec<Config> {
             timing.lease_ttl,
             "leases, renewed by their holders",
         ),
+        bucket(
+            subjects::TIMINGS,
+            90 * DAY,
+            "how long steps have taken, for estimates",
+        ),
     ]
 }
 

@@ -6,6 +6,7 @@
 //! message is answered last, because only the message brings a worker back after a crash.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use bus::{BusError, ChangeError, Delivered, Stored};
 use jiff::Timestamp;
@@ -20,6 +21,7 @@ use tracing::Instrument;
 use crate::announce;
 use crate::attempt::Attempt;
 use crate::claim::{Claimed, FoundRecord};
+use crate::durations;
 use crate::handler::StepHandler;
 use crate::probe::Moment;
 use crate::received_command::ReceivedCommand;
@@ -180,7 +182,9 @@ impl<H: StepHandler> DeliveryHandler<H> {
             worker: &self.worker,
             context: &context,
         };
+        let began = Instant::now();
         let result = attempt.run(&self.handler, started).await;
+        let took = result.is_ok().then(|| began.elapsed());
 
         if context.stop.reason() == Some(StopReason::Fenced) {
             tracing::warn!("attempt fenced off: another worker has the step, nothing is recorded");
@@ -191,7 +195,11 @@ impl<H: StepHandler> DeliveryHandler<H> {
 
         self.worker
             .end_attempt(command, claim.attempt, result)
-            .await
+            .await?;
+        if let Some(took) = took {
+            durations::note(&context, &self.worker.device, took);
+        }
+        Ok(())
     }
 
     async fn hand_back(&self, command: &ReceivedCommand<'_>) -> Result<(), Unanswered> {

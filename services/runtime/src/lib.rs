@@ -7,6 +7,8 @@ mod cancel;
 mod claim;
 mod conclusion;
 mod delivery;
+mod durations;
+mod estimate;
 mod handler;
 mod host_faults;
 mod housekeeping;

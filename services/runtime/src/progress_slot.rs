@@ -13,14 +13,14 @@ use schemas::progress::{PROGRESS_MESSAGE_BYTES_MAX, Progress, ProgressRecord};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until, timeout};
 
+use crate::estimate::Estimator;
+
 /// At most one message in this time; after this much quiet the next value goes out at once.
 const QUIET: Duration = Duration::from_millis(50);
 /// At least one message in this time while the step runs, even without news.
 const REPEAT: Duration = Duration::from_secs(5);
-/// Estimates are shown after this much work.
-const ESTIMATE_AFTER: Duration = Duration::from_secs(2);
-/// Weight of the newest estimate against the ones before.
-const ESTIMATE_SMOOTHING: f64 = 0.3;
+/// A rate is that of this much work at least.
+const RATE_AFTER: Duration = Duration::from_secs(2);
 
 /// Holds the newest value until the publisher takes it; older ones are overwritten.
 #[derive(Default)]
@@ -28,12 +28,17 @@ pub struct ProgressSlot {
     newest: Mutex<Option<Progress>>,
     filled: Notify,
     puts: AtomicU64,
+    /// Items in all, as reported last; 0 while nobody has said so.
+    items_total: AtomicU64,
 }
 
 impl ProgressSlot {
     /// Stores a value. Costs well below a microsecond and never waits for the bus: the lock is held
     /// for a swap only.
     pub fn put(&self, progress: Progress) {
+        if let Some(items) = progress.items {
+            self.items_total.store(items.total, Ordering::Relaxed);
+        }
         if let Ok(mut newest) = self.newest.lock() {
             *newest = Some(progress);
         }
@@ -44,6 +49,11 @@ impl ProgressSlot {
     /// Number of values put so far; it stops growing when the work hangs.
     pub fn puts(&self) -> u64 {
         self.puts.load(Ordering::Relaxed)
+    }
+
+    /// Items of the work in all; 0 while nobody has said so.
+    pub fn items_total(&self) -> u64 {
+        self.items_total.load(Ordering::Relaxed)
     }
 
     fn take(&self) -> Option<Progress> {
@@ -65,45 +75,34 @@ pub(crate) struct ProgressOf {
     pub(crate) range: (f64, f64),
 }
 
-/// Turns values into records: sequence, percent that never falls, estimate. Its clock is given with
-/// each value.
+/// Turns values into records: sequence, percent that never falls, estimate, rate. Its clock is given
+/// with each value.
 struct Renderer {
     of: ProgressOf,
     started_at: Timestamp,
-    started: Instant,
     seq: u64,
     /// The largest fraction of the step so far, 0 to 1.
     fraction: f64,
-    /// Where the first report began: estimates count from there.
-    first: Option<(Instant, f64)>,
-    /// Smoothed estimate of the remaining seconds.
-    eta_s: Option<f64>,
+    estimator: Estimator,
+    rate: Rate,
 }
 
 impl Renderer {
     /// Begins with sequence 1 at 0 %.
-    fn new(of: ProgressOf, started_at: Timestamp, started: Instant) -> Self {
+    fn new(of: ProgressOf, started_at: Timestamp) -> Self {
         Self {
             of,
             started_at,
-            started,
             seq: 0,
             fraction: 0.0,
-            first: None,
-            eta_s: None,
+            estimator: Estimator::default(),
+            rate: Rate::default(),
         }
     }
 
     /// The next record for `progress`, taken at `now`.
     fn render(&mut self, progress: &Progress, at: Timestamp, now: Instant) -> ProgressRecord {
-        let reported = if progress.fraction.is_finite() {
-            progress.fraction.clamp(0.0, 1.0)
-        } else {
-            0.0
-        };
-        self.fraction = self.fraction.max(reported);
         self.seq += 1;
-        self.update_estimate(now);
 
         let (start, end) = self.of.range;
         let percent = start + (end - start) * self.fraction;
@@ -121,7 +120,8 @@ impl Renderer {
             // 100 is reserved for completion, which only the record can show.
             percent: round_to_tenth(percent).min(99.9),
             step_percent: round_to_tenth(100.0 * self.fraction),
-            eta_s: self.eta_s.map(round_to_tenth),
+            eta_s: self.estimator.remaining(now).map(round_to_tenth),
+            rate: self.rate.per_second.map(round_to_tenth),
             message: shortened(&progress.message, PROGRESS_MESSAGE_BYTES_MAX),
             items: progress.items,
             context: progress.context.clone(),
@@ -129,21 +129,35 @@ impl Renderer {
         }
     }
 
-    /// Remaining seconds = seconds per fraction so far · fraction left, smoothed. Counted from the
-    /// first report, so that a resumed step does not credit the work of the attempt before.
-    fn update_estimate(&mut self, now: Instant) {
-        let (since, from) = *self
-            .first
-            .get_or_insert((self.started, self.fraction.min(0.999)));
-        let done = self.fraction - from;
-        let elapsed = now.saturating_duration_since(since);
-        if elapsed < ESTIMATE_AFTER || done <= 0.0 {
-            return;
+    /// Takes a report of the work. Repetitions of an older one are none.
+    fn observe(&mut self, progress: &Progress, now: Instant) {
+        let reported = if progress.fraction.is_finite() {
+            progress.fraction.clamp(0.0, 1.0)
+        } else {
+            0.0
+        };
+        self.fraction = self.fraction.max(reported);
+        self.estimator.observe(self.fraction, now);
+        if let Some(items) = progress.items {
+            self.rate.observe(items.done, now);
         }
+    }
+}
 
-        let remaining = elapsed.as_secs_f64() / done * (1.0 - self.fraction);
-        let before = self.eta_s.unwrap_or(remaining);
-        self.eta_s = Some(before + ESTIMATE_SMOOTHING * (remaining - before));
+/// How many items the work does in a second, since its first report.
+#[derive(Clone, Copy, Debug, Default)]
+struct Rate {
+    first: Option<(Instant, u64)>,
+    per_second: Option<f64>,
+}
+
+impl Rate {
+    fn observe(&mut self, done: u64, now: Instant) {
+        let (since, from) = *self.first.get_or_insert((now, done));
+        let elapsed = now.saturating_duration_since(since);
+        if elapsed >= RATE_AFTER && done > from {
+            self.per_second = Some((done - from) as f64 / elapsed.as_secs_f64());
+        }
     }
 }
 
@@ -153,7 +167,7 @@ fn round_to_tenth(value: f64) -> f64 {
 
 /// Publishes the values of the slot until it is dropped.
 pub(crate) async fn publish(bus: Bus, slot: Arc<ProgressSlot>, of: ProgressOf) {
-    let mut renderer = Renderer::new(of, Timestamp::now(), Instant::now());
+    let mut renderer = Renderer::new(of, Timestamp::now());
     let mut last = Progress::default();
 
     loop {
@@ -161,6 +175,7 @@ pub(crate) async fn publish(bus: Bus, slot: Arc<ProgressSlot>, of: ProgressOf) {
         let _ = timeout(REPEAT, slot.filled.notified()).await;
         if let Some(progress) = slot.take() {
             last = progress;
+            renderer.observe(&last, Instant::now());
         }
 
         let record = renderer.render(&last, Timestamp::now(), Instant::now());
@@ -173,6 +188,8 @@ pub(crate) async fn publish(bus: Bus, slot: Arc<ProgressSlot>, of: ProgressOf) {
 
 #[cfg(test)]
 mod tests {
+    use schemas::progress::Count;
+
     use super::*;
 
     fn of(range: (f64, f64)) -> ProgressOf {
@@ -194,38 +211,48 @@ mod tests {
         }
     }
 
+    /// The record of a report at the start of the attempt.
+    fn record_of(renderer: &mut Renderer, progress: &Progress, now: Instant) -> ProgressRecord {
+        renderer.observe(progress, now);
+        renderer.render(progress, Timestamp::UNIX_EPOCH, now)
+    }
+
     #[test]
     fn percent_stays_in_the_range_of_the_step_and_never_falls() {
         let start = Instant::now();
-        let now = Timestamp::UNIX_EPOCH;
-        let mut renderer = Renderer::new(of((20.0, 40.0)), now, start);
+        let mut renderer = Renderer::new(of((20.0, 40.0)), Timestamp::UNIX_EPOCH);
 
         let percents = [0.0, 0.5, 0.25, f64::NAN, 1.0]
-            .map(|fraction| renderer.render(&at_fraction(fraction), now, start).percent);
+            .map(|fraction| record_of(&mut renderer, &at_fraction(fraction), start).percent);
 
         assert_eq!(percents, [20.0, 30.0, 30.0, 30.0, 40.0]);
     }
 
     #[test]
     fn a_hundred_percent_is_left_to_completion() {
-        let start = Instant::now();
-        let now = Timestamp::UNIX_EPOCH;
-        let mut renderer = Renderer::new(of((0.0, 100.0)), now, start);
+        let mut renderer = Renderer::new(of((0.0, 100.0)), Timestamp::UNIX_EPOCH);
 
-        assert_eq!(renderer.render(&at_fraction(1.0), now, start).percent, 99.9);
+        let record = record_of(&mut renderer, &at_fraction(1.0), Instant::now());
+
+        assert_eq!(record.percent, 99.9);
     }
 
     #[test]
-    fn half_of_a_steady_step_after_ten_seconds_leaves_ten() {
+    fn the_rate_counts_items_from_the_first_report_on() {
         let start = Instant::now();
-        let now = Timestamp::UNIX_EPOCH;
-        let mut renderer = Renderer::new(of((0.0, 100.0)), now, start);
-        assert_eq!(renderer.render(&at_fraction(0.05), now, start).eta_s, None);
+        let mut renderer = Renderer::new(of((0.0, 100.0)), Timestamp::UNIX_EPOCH);
+        let at_item = |done| Progress {
+            items: Some(Count { done, total: 100 }),
+            ..Progress::default()
+        };
 
-        // From 5 % at the start to 50 % after 9 s is 5 % a second: ten seconds are left.
-        let after = start + Duration::from_secs(9);
-        let record = renderer.render(&at_fraction(0.5), now, after);
-        assert_eq!(record.eta_s, Some(10.0));
+        // A resumed step begins at 40: 20 items in 4 s are 5 a second.
+        assert_eq!(record_of(&mut renderer, &at_item(40), start).rate, None);
+        let later = start + Duration::from_secs(4);
+        assert_eq!(
+            record_of(&mut renderer, &at_item(60), later).rate,
+            Some(5.0)
+        );
     }
 
     #[test]

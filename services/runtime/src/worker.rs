@@ -227,6 +227,7 @@ async fn start_slots<H: StepHandler>(
             shutdown: shutdown.clone(),
             current: announced.current.clone(),
             faults: announced.faults.clone(),
+            device: device_kind(&options),
             probe: options.probe.clone(),
             renewals: announced.renewals.clone(),
         },
@@ -353,6 +354,14 @@ fn host_memory_bytes() -> u64 {
     return nix::sys::sysinfo::sysinfo().map_or(0, |host| host.ram_total());
     #[cfg(not(target_os = "linux"))]
     0
+}
+
+/// `cpu` or `cuda`; `none` for a service whose device does not matter.
+fn device_kind(options: &WorkerOptions) -> String {
+    match &options.device {
+        Some(device) => device.kind.clone(),
+        None => "none".to_owned(),
+    }
 }
 
 /// The key of a worker that has no step yet.

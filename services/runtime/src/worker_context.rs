@@ -25,6 +25,8 @@ pub(crate) struct WorkerContext {
     pub(crate) current: CurrentSteps,
     /// How attempts of this worker ended, as far as that speaks of its host.
     pub(crate) faults: Arc<HostFaults>,
+    /// Kind of the device that it computes on, such as `cpu`; `none` where that does not matter.
+    pub(crate) device: String,
     pub(crate) probe: Arc<dyn Probe>,
     /// The deliveries that its slots work on now.
     pub(crate) renewals: Renewals,

@@ -15,8 +15,8 @@ use crate::{BatchProgress, Control, EpochRow, TrainState};
 const EPOCHS_BEGIN: f64 = 0.02;
 /// Share of the step at which the last epoch ends; after it the model is measured and published.
 const EPOCHS_END: f64 = 0.95;
-/// Most instruments that a message names.
-const NAMED_SYMBOLS_MAX: usize = 3;
+/// Most instruments, and most timeframes, that a message names.
+const NAMED_MAX: usize = 2;
 
 /// The facts that every progress record of a training repeats.
 #[derive(Clone, Debug)]
@@ -81,24 +81,24 @@ impl Reporter {
 }
 
 impl TrainFacts {
-    /// `MLP model on EURUSD [1h]`, with at most three instruments named.
+    /// `MLP model on AAPL, MSFT (+2 more) [1h, 4h]`: two instruments and two timeframes are named.
     pub fn subject(&self) -> String {
-        // A strategy may have 256 instruments, and the line has to fit a screen.
-        let (named, others) = self
-            .symbols
-            .split_at(self.symbols.len().min(NAMED_SYMBOLS_MAX));
-        let rest = if others.is_empty() {
-            String::new()
-        } else {
-            format!(" and {} more", others.len())
-        };
-
+        // A screen has no room for 256 instruments.
         format!(
-            "{} model on {}{rest} [{}]",
+            "{} model on {} [{}]",
             self.model_type.to_uppercase(),
-            named.join(", "),
-            self.timeframes.join(", ")
+            name_some(&self.symbols),
+            name_some(&self.timeframes)
         )
+    }
+
+    /// The GPU that computes; nothing for a CPU.
+    fn device_suffix(&self) -> String {
+        match (self.device.kind.as_str(), self.device.name.as_str()) {
+            ("cpu", _) => String::new(),
+            (_, "") => " 🖥️ GPU".to_owned(),
+            (_, name) => format!(" 🖥️ {name}"),
+        }
     }
 }
 
@@ -120,8 +120,9 @@ impl Control for Reporter {
             ..
         } = *at;
         let message = format!(
-            "Training {} [epoch {epoch}/{epochs}] (batch {batch}/{batches})",
-            self.facts.subject()
+            "Training {} [epoch {epoch}/{epochs}] (batch {batch}/{batches}){}",
+            self.facts.subject(),
+            self.facts.device_suffix()
         );
         let batches_of_run = Count {
             done: u64::from(epoch - 1) * u64::from(batches) + u64::from(batch),
@@ -154,9 +155,65 @@ impl Control for Reporter {
     }
 }
 
+/// `AAPL, MSFT (+2 more)`: the first two names, and how many others there are.
+fn name_some(names: &[String]) -> String {
+    let (named, others) = names.split_at(names.len().min(NAMED_MAX));
+    let named = named.join(", ");
+    match others.len() {
+        0 => named,
+        count => format!("{named} (+{count} more)"),
+    }
+}
+
 fn count_of(done: u32, total: u32) -> Count {
     Count {
         done: done.into(),
         total: total.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts(symbols: &[&str], timeframes: &[&str], device: (&str, &str)) -> TrainFacts {
+        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        TrainFacts {
+            model_type: "mlp".to_owned(),
+            strategy: "x".to_owned(),
+            symbols: owned(symbols),
+            timeframes: owned(timeframes),
+            learning_rate: 1e-3,
+            device: Device {
+                kind: device.0.to_owned(),
+                name: device.1.to_owned(),
+            },
+        }
+    }
+
+    #[test]
+    fn two_symbols_and_timeframes_are_named_and_the_others_counted() {
+        let one = facts(&["EURUSD"], &["1h"], ("cpu", ""));
+        assert_eq!(one.subject(), "MLP model on EURUSD [1h]");
+
+        let many = facts(
+            &["AAPL", "MSFT", "IBM", "SPY"],
+            &["1h", "4h", "1d"],
+            ("cpu", ""),
+        );
+        assert_eq!(
+            many.subject(),
+            "MLP model on AAPL, MSFT (+2 more) [1h, 4h (+1 more)]"
+        );
+    }
+
+    #[test]
+    fn a_gpu_is_named_and_a_cpu_is_not() {
+        assert_eq!(facts(&[], &[], ("cpu", "")).device_suffix(), "");
+        assert_eq!(facts(&[], &[], ("cuda", "")).device_suffix(), " 🖥️ GPU");
+        assert_eq!(
+            facts(&[], &[], ("cuda", "RTX 3090")).device_suffix(),
+            " 🖥️ RTX 3090"
+        );
     }
 }

@@ -11,6 +11,8 @@ mod crashes;
 #[cfg(test)]
 mod data;
 #[cfg(test)]
+mod estimates;
+#[cfg(test)]
 mod families;
 #[cfg(test)]
 mod floods;

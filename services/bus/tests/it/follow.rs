@@ -55,6 +55,7 @@ fn progress(op: &OperationId, attempt: u32, seq: u64) -> ProgressRecord {
         percent: seq as f64,
         step_percent: seq as f64,
         eta_s: None,
+        rate: None,
         message: format!("iteration {seq}"),
         items: None,
         context: Context::None,

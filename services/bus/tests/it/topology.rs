@@ -16,8 +16,8 @@ async fn applying_twice_changes_nothing_the_second_time() {
     let server = TestServer::start();
     let bus = server.bus().await;
     let first = bus.infra().apply(&declared()).await.unwrap();
-    // 5 streams, 4 buckets, 6 services x 3 lanes.
-    assert_eq!((first.created.len(), first.changed.len()), (5 + 4 + 18, 0));
+    // 5 streams, 5 buckets, 6 services x 3 lanes.
+    assert_eq!((first.created.len(), first.changed.len()), (5 + 5 + 18, 0));
     let second = bus.infra().apply(&declared()).await.unwrap();
     assert_eq!((second.created, second.changed), (vec![], vec![]));
     bus.check(&declared()).await.unwrap();
@@ -29,7 +29,7 @@ async fn an_empty_server_is_refused_with_everything_that_is_missing() {
     let Err(BusError::Drift(drifts)) = server.bus().await.check(&declared()).await else {
         panic!("no drift")
     };
-    assert_eq!(drifts.len(), 27);
+    assert_eq!(drifts.len(), 28);
     assert_eq!(drifts[0].to_string(), "KTRDR_COMMANDS is missing");
 }
 
