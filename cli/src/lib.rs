@@ -13,4 +13,4 @@ mod inputs;
 mod up;
 mod watch;
 
-pub use commands::{CommandLine, run};
+pub use commands::{CommandLine, parse_from, run};

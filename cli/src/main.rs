@@ -3,11 +3,8 @@
 use std::io::{ErrorKind, Write as _};
 use std::process::ExitCode;
 
-use clap::Parser as _;
-use cli::CommandLine;
-
 fn main() -> ExitCode {
-    match CommandLine::try_parse() {
+    match cli::parse_from(std::env::args_os()) {
         Ok(line) => cli::run(&line),
         Err(text) => show_text(&text),
     }

@@ -6,13 +6,7 @@ use std::time::Duration;
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use market::{Instrument, Moment, Timeframe};
-use schemas::ids::{InvalidId, OperationId};
 use schemas::operation::OperationState;
-
-/// The id of an operation.
-pub(crate) fn parse_operation(text: &str) -> Result<OperationId, String> {
-    text.parse().map_err(|error: InvalidId| error.to_string())
-}
 
 /// The state of an operation, in upper or lower case.
 pub(crate) fn parse_state(text: &str) -> Result<OperationState, String> {

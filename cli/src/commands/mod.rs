@@ -5,32 +5,37 @@
 //! `context`, `inputs`, `watch`, `up`) and no other command.
 
 mod calendars;
+mod completions;
 mod config;
 mod data;
 mod decode;
 mod doctor;
 mod down;
 mod dummy;
+mod help;
 mod indicators;
 mod infra;
 mod logs;
+mod man;
 mod models;
 mod operations;
 mod run_file;
 mod store;
 mod strategies;
+mod tap;
 mod workers;
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use runtime::settings::process_environment;
 use schemas::codes;
 use schemas::operation::{NewOperation, OperationRecord};
 
 use crate::arguments::GlobalArgs;
-use crate::console::{Exit, Failure, Output, standard_output};
+use crate::console::{Exit, Failure, Output, TableStyle, standard_output};
 use crate::context::Context;
 use crate::up;
 
@@ -50,6 +55,32 @@ pub struct CommandLine {
     /// The subcommand with its arguments.
     #[command(subcommand)]
     command: Command,
+    /// How the command writes its table.
+    #[arg(skip)]
+    table_style: TableStyle,
+}
+
+/// The command line as `clap` knows it, with the help of every command.
+pub(crate) fn command() -> clap::Command {
+    help::complete_command(CommandLine::command())
+}
+
+/// Reads a command line, whose first word is the name of the program.
+///
+/// # Errors
+/// It is not a command line of this program, or asks for help or the version.
+pub fn parse_from<Words>(words: Words) -> Result<CommandLine, clap::Error>
+where
+    Words: IntoIterator,
+    Words::Item: Into<OsString> + Clone,
+{
+    let mut command = command();
+    let matches = command.try_get_matches_from_mut(words)?;
+
+    let line = CommandLine::from_arg_matches(&matches);
+    let mut line = line.map_err(|error| error.format(&mut command))?;
+    line.table_style = help::chosen_table_style(&matches);
+    Ok(line)
 }
 
 /// Declares every command once: its help, its arguments, and the function that runs it.
@@ -104,8 +135,12 @@ commands! {
     Ops(operations::OpsArgs) => operations::run,
     /// Show one operation, or the whole system
     Status(operations::StatusArgs) => operations::status,
-    /// Follow an operation to its end
+    /// Follow operations to their end
     Follow(operations::FollowArgs) => operations::follow,
+    /// Wait for the end of operations without showing them; the exit code is that of the worst
+    Wait(operations::WaitArgs) => operations::wait,
+    /// Print progress and events from the bus as they come
+    Tap(tap::TapArgs) => tap::run,
     /// Ask for operations to be stopped
     Cancel(operations::CancelArgs) => operations::cancel,
     /// Put a failed or cancelled operation back on its queue; it continues from its last checkpoint
@@ -117,12 +152,29 @@ commands! {
     /// Decode one message payload from standard input to a line of JSON, as in
     /// `nats sub --translate 'ktrdr decode'`
     Decode(decode::DecodeArgs) => decode::run,
+    /// Print a script that completes commands, flags and operations in a shell
+    Completions(completions::CompletionsArgs) => print_completions,
+    /// Write a manual page for each command
+    Man(man::ManArgs) => write_pages,
+}
+
+/// Runs `ktrdr completions`, which needs to know all other commands.
+async fn print_completions(
+    args: &completions::CompletionsArgs,
+    _context: &Context,
+) -> Result<Exit, Failure> {
+    Ok(completions::run(*args, command()))
+}
+
+/// Runs `ktrdr man`, which needs to know all other commands.
+async fn write_pages(args: &man::ManArgs, context: &Context) -> Result<Exit, Failure> {
+    man::run(args, &command(), context)
 }
 
 /// Runs the program: the exit code is that of the command, and a failure is printed.
 pub fn run(line: &CommandLine) -> ExitCode {
     let environment = process_environment();
-    let output = Output::new(&line.global, &environment);
+    let output = Output::new(&line.global, line.table_style, &environment);
 
     let ended = tokio::runtime::Runtime::new()
         .map_err(|error| {
@@ -138,6 +190,14 @@ pub fn run(line: &CommandLine) -> ExitCode {
             failure.exit
         }
     };
+
+    // A table for programs is written whole, once all its rows are there.
+    if let Some(rows) = output.rows.as_ref().filter(|_| exit == Exit::Done)
+        && let Err(failure) = rows.write()
+    {
+        output.failure_for_people(&failure);
+        exit = failure.exit;
+    }
 
     // A result that did not arrive whole is a failure, whatever the command says.
     if let Err(failure) = standard_output::finish() {
@@ -212,11 +272,86 @@ fn describe_result(record: &OperationRecord) -> Option<Vec<(String, String)>> {
 
 #[cfg(test)]
 mod tests {
+    use super::help::{GLOBAL_OPTIONS, PAGES, page_of};
     use super::*;
-    use clap::CommandFactory as _;
 
     #[test]
     fn the_command_line_is_sound() {
-        CommandLine::command().debug_assert();
+        command().debug_assert();
+    }
+
+    /// Every command with its path, but for `help`.
+    fn all_commands(
+        command: &clap::Command,
+        path: &str,
+        commands: &mut Vec<(String, clap::Command)>,
+    ) {
+        commands.push((path.to_owned(), command.clone()));
+        for sub in command.get_subcommands() {
+            if sub.get_name() != "help" {
+                let path = format!("{path} {}", sub.get_name()).trim().to_owned();
+                all_commands(sub, &path, commands);
+            }
+        }
+    }
+
+    /// The words of a line, as a shell splits it.
+    fn words_of(line: &str) -> Vec<String> {
+        let mut words = Vec::new();
+        for (index, part) in line.split('\'').enumerate() {
+            // What stands between two quotation marks is one word.
+            match index % 2 {
+                0 => words.extend(part.split_whitespace().map(str::to_owned)),
+                _ => words.push(part.to_owned()),
+            }
+        }
+        words
+    }
+
+    #[test]
+    fn every_command_has_examples_that_parse() {
+        let mut commands = Vec::new();
+        all_commands(&command(), "", &mut commands);
+        assert!(commands.len() > 40, "{}", commands.len());
+
+        for (path, command) in &commands {
+            let page = page_of(path).unwrap_or_else(|| panic!("`ktrdr {path}` has no page"));
+            assert!(!page.examples.is_empty(), "{path}");
+            let help = command.get_after_help().unwrap().to_string();
+            assert!(help.contains("Examples:"), "{path}: {help}");
+            assert!(help.contains("Exit codes:"), "{path}: {help}");
+
+            for example in page.examples {
+                // What a shell does with the output is not part of the command.
+                let line = example.split(" > ").next().unwrap();
+                let line = line.split(" < ").next().unwrap();
+                assert!(line.starts_with(&format!("ktrdr {path}")), "{path}: {line}");
+                parse_from(words_of(line)).unwrap_or_else(|error| panic!("{example}\n{error}"));
+            }
+        }
+    }
+
+    #[test]
+    fn every_page_belongs_to_a_command() {
+        let mut commands = Vec::new();
+        all_commands(&command(), "", &mut commands);
+
+        for page in PAGES {
+            let has_command = commands.iter().any(|(path, _)| path == page.path);
+            assert!(has_command, "{}", page.path);
+        }
+    }
+
+    #[test]
+    fn global_options_are_in_the_help_of_the_program_only() {
+        let mut commands = Vec::new();
+        all_commands(&command(), "", &mut commands);
+
+        for (path, command) in &mut commands {
+            let help = command.render_long_help().to_string();
+            let has_them = help.contains("--creds") && help.contains("--ascii");
+            assert_eq!(has_them, path.is_empty(), "{path}: {help}");
+            assert_eq!(help.contains(GLOBAL_OPTIONS), !path.is_empty(), "{path}");
+        }
     }
 }

@@ -46,6 +46,43 @@ impl Exit {
     }
 }
 
+impl Exit {
+    /// What the code means, in a few words.
+    pub(crate) const fn meaning(self) -> &'static str {
+        match self {
+            Self::Done => "done; also detached on request, or cancel accepted",
+            Self::Failed => "the operation failed, or a general error",
+            Self::Usage => "wrong usage, parameters or settings",
+            Self::Unreachable => "the server or the store cannot be reached",
+            Self::NotFound => "no such operation, model, data or strategy",
+            Self::Refused => "refused in this state",
+            Self::TimedOut => "timed out waiting; the operation continues",
+            Self::Cancelled => "cancelled, by Ctrl+C or by somebody else",
+            Self::Terminated => "ended by SIGTERM; the operation continues",
+            Self::OfCommand(_) => "the code of the command that was run",
+        }
+    }
+
+    /// The one of two ends that counts for both: a failure before a wait without end, that before a
+    /// cancel.
+    pub(crate) const fn worse(self, other: Self) -> Self {
+        if other.rank() > self.rank() {
+            other
+        } else {
+            self
+        }
+    }
+
+    const fn rank(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Cancelled | Self::Terminated => 1,
+            Self::TimedOut => 2,
+            _ => 3,
+        }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit.code())

@@ -9,6 +9,7 @@ mod logs;
 mod output;
 pub(crate) mod standard_output;
 mod table_file;
+mod table_style;
 mod terminal_echo;
 mod words;
 
@@ -18,6 +19,7 @@ pub(crate) use interrupts::{Interrupt, Interrupts};
 pub(crate) use logs::start_logging;
 pub(crate) use output::{Output, Style, Tone, extended, print_pairs};
 pub(crate) use table_file::{remarks_beside, require_other_file, write_table};
+pub(crate) use table_style::TableStyle;
 pub(crate) use terminal_echo::ControlEchoOff;
 pub(crate) use words::{
     count_of, join_with_commas, now, path_json, percent_of, place_of_lines, time_or_blank,

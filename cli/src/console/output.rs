@@ -8,7 +8,8 @@ use console::Term;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Failure, standard_output};
+use super::table_style::Rows;
+use super::{Failure, TableStyle, standard_output};
 use crate::arguments::{Color, GlobalArgs};
 
 /// Where and how a command writes.
@@ -22,6 +23,8 @@ pub(crate) struct Output {
     pub(crate) style: Style,
     /// Live progress lines may be drawn: standard error is a terminal.
     pub(crate) live: bool,
+    /// Values for programs are kept for a table instead of being written as lines.
+    pub(crate) rows: Option<Rows>,
 }
 
 /// How lines look on this terminal.
@@ -92,7 +95,13 @@ impl Style {
 
 impl Output {
     /// Decides from the flags, the environment's locale, and whether standard error is a terminal.
-    pub(crate) fn new(global: &GlobalArgs, environment: &BTreeMap<String, String>) -> Self {
+    pub(crate) fn new(
+        global: &GlobalArgs,
+        style: TableStyle,
+        environment: &BTreeMap<String, String>,
+    ) -> Self {
+        // What is a table for programs is made of the values for programs.
+        let json = global.json || style != TableStyle::Table;
         let variable = |name: &str| environment.get(name).map(String::as_str);
         let can_draw = std::io::stderr().is_terminal() && variable("TERM") != Some("dumb");
         let color = match global.color {
@@ -106,13 +115,14 @@ impl Output {
             .iter()
             .find_map(|name| variable(name).filter(|value| !value.is_empty()));
         Self {
-            json: global.json,
+            json,
             quiet: global.quiet,
             style: Style {
                 ascii: global.ascii || !locale.is_none_or(is_utf8),
                 color,
             },
-            live: can_draw && !global.json && !global.quiet,
+            live: can_draw && !json && !global.quiet,
+            rows: Rows::of(style),
         }
     }
 
@@ -125,7 +135,9 @@ impl Output {
 
     /// Writes a value for programs on one line; nothing without `--json`.
     pub(crate) fn json(&self, value: &Value) {
-        if self.json {
+        if let Some(rows) = &self.rows {
+            rows.add(value);
+        } else if self.json {
             standard_output::write_line(&value.to_string());
         }
     }
@@ -139,7 +151,7 @@ impl Output {
 
     /// Writes how the command failed.
     pub(crate) fn failure(&self, failure: &Failure) {
-        if self.json {
+        if self.json && self.rows.is_none() {
             return standard_output::write_line(&failure.json().to_string());
         }
         self.failure_for_people(failure);
@@ -165,15 +177,22 @@ impl Output {
     /// Writes a table whose last column is a remark: on a terminal it ends at the edge instead of
     /// in the next line.
     pub(crate) fn table_with_remarks(&self, heads: &[&str], rows: &[Vec<String>]) {
+        for line in self.table_lines(heads, rows) {
+            self.line(&line);
+        }
+    }
+
+    /// The lines of such a table.
+    pub(crate) fn table_lines(&self, heads: &[&str], rows: &[Vec<String>]) -> Vec<String> {
         let terminal = Term::stdout();
         let width = if terminal.is_term() {
             usize::from(terminal.size().1)
         } else {
             usize::MAX
         };
-        for line in table_lines(heads, rows) {
-            self.line(&cut_to_width(&line, width));
-        }
+
+        let lines = table_lines(heads, rows);
+        lines.iter().map(|line| cut_to_width(line, width)).collect()
     }
 }
 

@@ -348,13 +348,14 @@ fn require_original_place(path: &Path, place: FilePlace) -> Result<(), Failure> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::console::TableStyle;
 
     fn context(global: &GlobalArgs, variables: &[(&str, &str)], here: &Path) -> Context {
         let environment = variables
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect();
-        let output = Output::new(global, &BTreeMap::new());
+        let output = Output::new(global, TableStyle::Table, &BTreeMap::new());
         Context::new(global, output, environment, here.to_owned(), |_| None)
     }
 

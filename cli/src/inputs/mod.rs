@@ -1,9 +1,10 @@
-//! What commands work on: files of bars, strategies, stored series, registered models.
+//! What commands work on: files of bars, strategies, stored series, registered models, operations.
 
 pub(crate) mod action_columns;
 pub(crate) mod bar_files;
 pub(crate) mod models;
 pub(crate) mod operation_files;
+pub(crate) mod operations;
 pub(crate) mod stored_series;
 pub(crate) mod strategy_files;
 pub(crate) mod symbol_files;

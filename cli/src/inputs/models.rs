@@ -3,6 +3,7 @@
 use clap::Args;
 use schemas::codes;
 use schemas::manifests::ModelManifest;
+use schemas::spelling::nearest_name;
 use store::Store;
 
 use crate::console::{Exit, Failure};
@@ -23,21 +24,61 @@ pub(crate) async fn find_model(store: &Store, text: &str) -> Result<ModelManifes
         None => (text, None),
         Some((name, version)) => match version.parse::<u32>() {
             Ok(version) => (name, Some(version)),
-            Err(_) => return Err(unknown_model(text)),
+            Err(_) => return Err(unknown_model(text, name, &stored_names(store).await)),
         },
     };
-    store
-        .models()
-        .find(name, version)
-        .await?
-        .ok_or_else(|| unknown_model(text))
+    match store.models().find(name, version).await? {
+        Some(model) => Ok(model),
+        None => Err(unknown_model(text, name, &stored_names(store).await)),
+    }
 }
 
-fn unknown_model(text: &str) -> Failure {
-    Failure::new(
+/// The names of all models; none where they cannot be listed, because the failure is another one.
+async fn stored_names(store: &Store) -> Vec<String> {
+    let manifests = store.models().list().await.unwrap_or_default();
+    manifests.into_iter().map(|model| model.name).collect()
+}
+
+fn unknown_model(text: &str, name: &str, names: &[String]) -> Failure {
+    let failure = Failure::new(
         Exit::NotFound,
         codes::MODEL_NOT_FOUND,
         format!("there is no model `{text}`"),
-    )
-    .with_hint("`ktrdr models list` shows every model with its versions; write NAME or NAME@3")
+    );
+
+    if names.is_empty() {
+        return failure.with_hint(
+            "this store has no model: `ktrdr train STRATEGY` makes one, `ktrdr doctor` shows which \
+             store is used, --set store.url=URL names another one",
+        );
+    }
+    match nearest_name(name, names.iter().map(String::as_str)) {
+        Some(nearest) if nearest != name => failure.with_hint(format!(
+            "did you mean `{nearest}`? `ktrdr models list` shows every model with its versions"
+        )),
+        _ => failure.with_hint(
+            "`ktrdr models list` shows every model with its versions; write NAME or NAME@3",
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hint(name: &str, names: &[&str]) -> String {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        unknown_model(name, name, &names).hint
+    }
+
+    #[test]
+    fn a_misspelt_model_is_answered_with_the_nearest_one() {
+        assert!(hint("trnd", &["trend", "swing"]).starts_with("did you mean `trend`?"));
+        assert!(hint("other", &["trend"]).starts_with("`ktrdr models list`"));
+    }
+
+    #[test]
+    fn a_store_without_models_is_named_as_the_reason() {
+        assert!(hint("trend", &[]).starts_with("this store has no model"));
+    }
 }

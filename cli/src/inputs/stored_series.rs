@@ -2,6 +2,7 @@
 
 use market::{Calendar, Instrument, SeriesKey, SeriesKeyError, Timeframe};
 use schemas::codes;
+use schemas::spelling::nearest_name;
 use store::Store;
 
 use crate::console::{Exit, Failure};
@@ -77,11 +78,86 @@ fn wrong_key(error: SeriesKeyError) -> Failure {
     Failure::of(Exit::Usage, codes::DATA_SERIES_KEY, &error).with_hint(error.hint())
 }
 
-/// There are no stored bars of this series; the hint says how to get some.
-pub(crate) fn no_stored_bars(symbol: &Instrument, timeframe: Timeframe) -> Failure {
+/// There are no stored bars of this series; the hint names what is stored that resembles it, or
+/// says how to get some.
+pub(crate) async fn no_stored_bars(
+    store: &Store,
+    symbol: &Instrument,
+    timeframe: Timeframe,
+) -> Failure {
     let name = symbol.spelling();
     let message = format!("no bars of {name} ({timeframe}) are stored");
-    Failure::new(Exit::NotFound, codes::DATA_NOT_FOUND, message).with_hint(format!(
-        "`ktrdr data load {name} --timeframe {timeframe} --mode full` fetches them"
-    ))
+
+    // The list is an extra: without it the failure is still one.
+    let all = store.series().list().await.unwrap_or_default();
+    let stored: Vec<StoredName> = all
+        .iter()
+        .filter(|series| series.manifest.rows() > 0)
+        .map(|series| StoredName {
+            symbol: series.key.instrument.spelling(),
+            timeframe: series.key.timeframe.to_string(),
+        })
+        .collect();
+    Failure::new(Exit::NotFound, codes::DATA_NOT_FOUND, message)
+        .with_hint(hint_for_missing(&name, timeframe, &stored))
+}
+
+/// A stored series as people name it.
+struct StoredName {
+    symbol: String,
+    timeframe: String,
+}
+
+fn hint_for_missing(name: &str, timeframe: Timeframe, stored: &[StoredName]) -> String {
+    let load = format!("`ktrdr data load {name} --timeframe {timeframe} --mode full` fetches them");
+    let timeframes: Vec<&str> = stored
+        .iter()
+        .filter(|series| series.symbol == name)
+        .map(|series| series.timeframe.as_str())
+        .collect();
+    if !timeframes.is_empty() {
+        return format!("stored are bars of {}; {load}", timeframes.join(", "));
+    }
+
+    match nearest_name(name, stored.iter().map(|series| series.symbol.as_str())) {
+        Some(nearest) => {
+            format!("did you mean `{nearest}`? `ktrdr data list` shows what is stored")
+        }
+        None => load,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hint(name: &str, timeframe: Timeframe) -> String {
+        let stored = [("EURUSD", "1h"), ("EURUSD", "4h"), ("AAPL", "1d")];
+        let stored = stored.map(|(symbol, timeframe)| StoredName {
+            symbol: symbol.to_owned(),
+            timeframe: timeframe.to_owned(),
+        });
+        hint_for_missing(name, timeframe, &stored)
+    }
+
+    #[test]
+    fn a_misspelt_symbol_is_answered_with_the_stored_one() {
+        assert_eq!(
+            hint("EURUSDD", Timeframe::HOUR_1),
+            "did you mean `EURUSD`? `ktrdr data list` shows what is stored"
+        );
+    }
+
+    #[test]
+    fn another_timeframe_of_the_symbol_is_named() {
+        assert!(hint("EURUSD", Timeframe::DAY_1).starts_with("stored are bars of 1h, 4h; "));
+    }
+
+    #[test]
+    fn a_symbol_like_no_other_is_to_be_loaded() {
+        assert_eq!(
+            hint("TSLA", Timeframe::DAY_1),
+            "`ktrdr data load TSLA --timeframe 1d --mode full` fetches them"
+        );
+    }
 }

@@ -1,20 +1,32 @@
-//! Where a strategy is found: as a file, in the folder that `KTRDR_STRATEGIES` names, or in the
-//! catalogue of the checkout.
+//! Where a strategy is found: as a file, by its name in the working folder, in the folder that
+//! `KTRDR_STRATEGIES` names, in the catalogue of a checkout, or in the one inside the program.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use schemas::codes;
 use schemas::spelling::nearest_name;
-use strategies::{Findings, Overrides, Resolved, Split, Strategy};
+use strategies::{CATALOGUE, Findings, Overrides, Resolved, Split, Strategy};
 
 use crate::console::{Exit, Failure};
 use crate::context::Context;
 
 /// A folder of strategies that is searched before the catalogue.
-pub(crate) const VARIABLE: &str = "KTRDR_STRATEGIES";
+const VARIABLE: &str = "KTRDR_STRATEGIES";
 /// Where the strategies of a checkout are.
-const CATALOGUE: &str = "strategies/catalog";
+const CHECKOUT_FOLDER: &str = "strategies/catalog";
+/// The folder that the strategies inside the program seem to be in.
+const PROGRAM_FOLDER: &str = "built-in";
+
+/// A strategy that can be called by its name.
+pub(crate) struct NamedStrategy {
+    /// The name to call it by.
+    pub(crate) name: String,
+    /// The file that holds it.
+    pub(crate) path: PathBuf,
+    /// The text; empty for a file that cannot be read.
+    pub(crate) text: String,
+}
 
 /// A strategy that was found, checked and resolved without overrides.
 pub(crate) struct LoadedStrategy {
@@ -59,17 +71,46 @@ pub(crate) fn find_strategy(name: &str, context: &Context) -> Result<(PathBuf, S
     find_in(name, &context.working_directory, strategies_folder(context))
 }
 
-/// Every strategy that can be called by its name: the name and its path, sorted; the first folder
-/// wins.
-pub(crate) fn list_strategies(context: &Context) -> Vec<(String, PathBuf)> {
-    let mut paths = BTreeMap::new();
-    for folder in folders_to_search(&context.working_directory, strategies_folder(context)) {
-        for name in names_in(&folder) {
-            let path = folder.join(format!("{name}.yaml"));
-            paths.entry(name).or_insert(path);
+/// Every strategy that can be called by its name, sorted; the first place wins. Of the working
+/// folder only those files are listed that are strategies: other YAML files lie there, too.
+pub(crate) fn list_strategies(context: &Context) -> Vec<NamedStrategy> {
+    let here = &context.working_directory;
+    let mut named = BTreeMap::new();
+    for name in names_in(here) {
+        let strategy = read_named(name, here);
+        if Strategy::parse(&strategy.text).is_ok() {
+            named.insert(strategy.name.clone(), strategy);
         }
     }
-    paths.into_iter().collect()
+
+    for folder in folders_to_search(here, strategies_folder(context)) {
+        for name in names_in(&folder) {
+            let strategy = named.entry(name.clone());
+            strategy.or_insert_with(|| read_named(name, &folder));
+        }
+    }
+    for (name, text) in CATALOGUE {
+        let strategy = named.entry((*name).to_owned());
+        strategy.or_insert_with(|| built_in(name, text));
+    }
+    named.into_values().collect()
+}
+
+fn read_named(name: String, folder: &Path) -> NamedStrategy {
+    let path = folder.join(format!("{name}.yaml"));
+    NamedStrategy {
+        text: std::fs::read_to_string(&path).unwrap_or_default(),
+        name,
+        path,
+    }
+}
+
+fn built_in(name: &str, text: &str) -> NamedStrategy {
+    NamedStrategy {
+        name: name.to_owned(),
+        path: Path::new(PROGRAM_FOLDER).join(format!("{name}.yaml")),
+        text: text.to_owned(),
+    }
 }
 
 fn strategies_folder(context: &Context) -> Option<&str> {
@@ -91,15 +132,16 @@ pub(crate) fn find_in(
     // A path is not looked up as a name: it would be found where nobody expects it.
     let is_path = name.contains('/') || name.ends_with(".yaml") || name.ends_with(".yml");
     if !is_path {
-        places.extend(
-            folders
-                .iter()
-                .map(|folder| folder.join(format!("{name}.yaml"))),
-        );
+        let named = format!("{name}.yaml");
+        places.push(working_directory.join(&named));
+        places.extend(folders.iter().map(|folder| folder.join(&named)));
     }
 
     let Some(path) = places.iter().find(|place| place.is_file()) else {
-        return Err(no_strategy(name, &places, &folders));
+        return match CATALOGUE.iter().find(|(each, _)| *each == name) {
+            Some((_, text)) => Ok((built_in(name, text).path, (*text).to_owned())),
+            None => Err(no_strategy(name, &places, &folders)),
+        };
     };
     match std::fs::read_to_string(path) {
         Ok(text) => Ok((path.clone(), text)),
@@ -143,33 +185,29 @@ pub(crate) fn describe_split(split: &Split) -> String {
 }
 
 /// The folders that names are looked up in: the one that was named, then the catalogue of the
-/// nearest checkout.
+/// nearest checkout, if there is one.
 fn folders_to_search(working_directory: &Path, folder: Option<&str>) -> Vec<PathBuf> {
     let mut folders = Vec::new();
     if let Some(folder) = folder.filter(|folder| !folder.is_empty()) {
         folders.push(working_directory.join(folder));
     }
 
-    // Without a checkout, the place where a catalogue would be is still named in the error.
     let nearest = working_directory
         .ancestors()
-        .map(|ancestor| ancestor.join(CATALOGUE))
+        .map(|ancestor| ancestor.join(CHECKOUT_FOLDER))
         .find(|catalogue| catalogue.is_dir());
-    folders.push(nearest.unwrap_or_else(|| working_directory.join(CATALOGUE)));
+    folders.extend(nearest);
     folders
 }
 
 fn no_strategy(name: &str, places: &[PathBuf], folders: &[PathBuf]) -> Failure {
-    let names: Vec<String> = folders.iter().flat_map(|folder| names_in(folder)).collect();
+    let mut names: Vec<String> = folders.iter().flat_map(|folder| names_in(folder)).collect();
+    names.extend(CATALOGUE.iter().map(|(name, _)| (*name).to_owned()));
     let stem = name.trim_end_matches(".yaml").trim_end_matches(".yml");
 
-    // Where no folder holds a strategy, a list of names would not help.
     let hint = match nearest_name(stem, names.iter().map(String::as_str)) {
         Some(nearest) => {
             format!("did you mean `{nearest}`? `ktrdr strategies list` shows every name")
-        }
-        None if names.is_empty() => {
-            format!("give the path of a .yaml file, or set {VARIABLE} to a folder of them")
         }
         None => {
             "give the path of a .yaml file, or a name that `ktrdr strategies list` shows".to_owned()
@@ -227,7 +265,11 @@ mod tests {
 
         assert_eq!(text_for(Some("mine")), "file");
 
+        std::fs::write(here.join("x.yaml"), "name here").unwrap();
         std::fs::remove_file(here.join("x")).unwrap();
+        assert_eq!(text_for(Some("mine")), "name here");
+
+        std::fs::remove_file(here.join("x.yaml")).unwrap();
         assert_eq!(text_for(Some("mine")), "variable");
         assert_eq!(text_for(None), "catalogue");
         // An empty variable counts as unset.
@@ -245,6 +287,14 @@ mod tests {
             hint_for("nothing"),
             "give the path of a .yaml file, or a name that `ktrdr strategies list` shows"
         );
+    }
+
+    #[test]
+    fn the_catalogue_is_in_the_program_too() {
+        let (path, text) = find_in("eurusd_rsi_macd", Path::new("/nowhere"), None).unwrap();
+
+        assert_eq!(path, Path::new("built-in/eurusd_rsi_macd.yaml"));
+        assert!(text.contains("name: eurusd_rsi_macd"));
     }
 
     #[test]

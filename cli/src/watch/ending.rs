@@ -8,8 +8,9 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use store::{Store, StoreError};
 
+use super::state::current_step;
 use super::step_line::summarise_fields;
-use super::{Ended, Watched};
+use super::{Ended, StepProgress, Watched};
 use crate::console::durations::{after, compact};
 use crate::console::{Exit, Failure, Output, print_pairs};
 use crate::context::Context;
@@ -149,13 +150,32 @@ fn print_cancelled(output: &Output, record: &OperationRecord, watched: &Watched)
     output.line(&format!("Cancelled {kind} {op} after {duration}{reason}"));
 
     // How far it came decides whether it is worth resuming.
-    let last = watched.progress.values().max_by_key(|progress| progress.at);
-    if let Some(last) = last.filter(|last| !last.message.is_empty()) {
-        output.line(&format!(
-            "  it was at {:.1} %: {}",
-            last.percent, last.message
+    if let Some(place) = place_of_cancel(record, &watched.progress) {
+        output.line(&format!("  {place}"));
+    }
+}
+
+/// Where the step was that the cancel ended: what its worker reported last, or its queue. What other
+/// steps, and earlier submissions of this one, reported is not where it was.
+fn place_of_cancel(record: &OperationRecord, progress: &StepProgress) -> Option<String> {
+    let number = current_step(record)?;
+    let step = record.step(number)?;
+    let service = record.plan.step(number)?.service;
+    let (start, _) = record.plan.percent_range(number);
+    // A sum of nothing is -0.
+    let start = start.abs();
+
+    let was_queued = step.attempt == 0 || record.resuming;
+    if was_queued {
+        let steps = record.steps.len();
+        return Some(format!(
+            "it waited in the queue of {service} ({number}/{steps}), at {start:.1} %"
         ));
     }
+
+    let last = progress.get(&number)?;
+    let is_of_attempt = last.attempt == step.attempt && !last.message.is_empty();
+    is_of_attempt.then(|| format!("it was at {:.1} %: {}", last.percent, last.message))
 }
 
 /// The failure of a failed operation.
@@ -192,7 +212,7 @@ fn step_results(record: &OperationRecord) -> Vec<(String, String)> {
 }
 
 /// The result as programs read it.
-fn result_json(record: &OperationRecord, exit: Exit) -> Value {
+pub(super) fn result_json(record: &OperationRecord, exit: Exit) -> Value {
     let mut results = Map::new();
     for (spec, step) in record.plan.steps().zip(&record.steps) {
         // A step that did not run has no result, and an entry of null would look like one.
@@ -213,7 +233,7 @@ fn result_json(record: &OperationRecord, exit: Exit) -> Value {
 }
 
 /// From the submission to the end, waiting included.
-fn duration_of(record: &OperationRecord) -> std::time::Duration {
+pub(super) fn duration_of(record: &OperationRecord) -> std::time::Duration {
     let end = record.finished_at.unwrap_or(record.updated_at);
     after(record.created_at, end)
 }
@@ -247,6 +267,23 @@ mod tests {
         OperationRecord::create(op, operation, Timestamp::UNIX_EPOCH)
     }
 
+    fn cancelled(mut record: OperationRecord) -> OperationRecord {
+        record
+            .cancel_unheld(1, "enough", Timestamp::UNIX_EPOCH)
+            .unwrap();
+        record
+    }
+
+    #[test]
+    fn a_cancel_in_the_queue_is_at_the_start_of_its_step() {
+        let record = cancelled(data_load());
+
+        assert_eq!(
+            place_of_cancel(&record, &StepProgress::new()),
+            Some("it waited in the queue of fetcher (1/2), at 0.0 %".to_owned())
+        );
+    }
+
     #[tokio::test]
     async fn a_result_without_room_in_the_record_comes_from_the_store() {
         let folder = tempfile::tempdir().unwrap();
@@ -262,6 +299,7 @@ mod tests {
             quiet: true,
             style: Default::default(),
             live: false,
+            rows: None,
         };
 
         fill_from(&url, &output, &mut record).await;

@@ -6,10 +6,14 @@
 //! knows a command.
 
 mod ending;
+mod expectations;
 mod family_lines;
+mod history;
+mod progress_text;
 mod queue_probe;
 mod queues;
 mod screen;
+mod several;
 mod start;
 mod start_family;
 mod state;
@@ -27,8 +31,10 @@ use schemas::progress::ProgressRecord;
 use tokio::task::JoinHandle;
 
 pub(crate) use ending::{failure_of, fill_results, outcome_of, report};
+pub(crate) use history::{event_text, progress_text};
 pub(crate) use queues::{QueueLoad, read_queues};
-pub(crate) use screen::Screen;
+pub(crate) use screen::{REDRAW, Screen};
+pub(crate) use several::{SeveralOptions, watch_several};
 pub(crate) use start::{print_follow_hints, start};
 pub(crate) use start_family::start_family;
 pub(crate) use state::current_step;
@@ -36,8 +42,8 @@ pub(crate) use step_line::summarise_fields;
 
 use crate::console::{Exit, Failure, Interrupt, Interrupts};
 use crate::context::Context;
+use expectations::Expectations;
 use queue_probe::QueueProbe;
-use screen::REDRAW;
 use state::WatchState;
 
 /// The reason of a cancel that Ctrl+C asks for.
@@ -71,13 +77,16 @@ pub(crate) enum Ended {
     TimedOut,
 }
 
+/// The last progress of each step that reported any.
+pub(crate) type StepProgress = BTreeMap<StepNumber, ProgressRecord>;
+
 /// How watching ended, and the last progress of each step.
 #[derive(Clone, Debug)]
 pub(crate) struct Watched {
     /// How it ended.
     pub(crate) ended: Ended,
     /// The last progress of each step that reported any.
-    pub(crate) progress: BTreeMap<StepNumber, ProgressRecord>,
+    pub(crate) progress: StepProgress,
 }
 
 /// Watches an operation and reports how it ended.
@@ -137,6 +146,11 @@ pub(crate) async fn watch(
         probe: QueueProbe::start(bus.clone(), op.clone()),
         cancel: None,
     };
+
+    // An estimate is an extra: without a history nothing is expected.
+    if let Ok(histories) = bus.timings().list().await {
+        watch.state.expect(Expectations::new(histories));
+    }
 
     // Signals go first: Ctrl+C must work however fast messages arrive.
     let ended = loop {

@@ -6,20 +6,20 @@ use std::mem::Discriminant;
 use std::time::{Duration, Instant};
 
 use bus::Update;
+use console::Term;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use schemas::events::Event;
-use schemas::ids::StepNumber;
+use schemas::ids::{OperationId, StepNumber};
 use schemas::operation::StepState;
-use schemas::progress::ProgressRecord;
 use serde_json::{Value, json};
 
 use super::family_lines::child_lines;
-use super::step_line::{StepLine, step_lines};
+use super::history::{event_text, progress_text};
+use super::step_line::{StepLine, operation_line, plan_line, step_lines};
 use super::waiting_reason::{WaitingFacts, WaitingReason};
-use crate::console::{ControlEchoOff, Output, extended};
+use crate::console::{ControlEchoOff, Output, Tone, extended};
 
 /// How often a live screen is redrawn.
-pub(super) const REDRAW: Duration = Duration::from_millis(250);
+pub(crate) const REDRAW: Duration = Duration::from_millis(250);
 /// A terminal is written to at most this often.
 const DRAWS_PER_SECOND_MAX: u8 = 20;
 /// A log has a line at least this often while the operation runs.
@@ -37,18 +37,26 @@ pub(crate) struct Screen {
 /// The same reason with other numbers is not worth another line.
 type ReasonKind = Discriminant<WaitingReason>;
 
+/// What a line is about: a step, or one of several operations.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum LineKey {
+    Plan,
+    Step(StepNumber),
+    Operation(OperationId),
+}
+
 enum ScreenKind {
     Live(LiveLines),
-    Log(BTreeMap<StepNumber, LoggedLine>),
-    /// The last reason that programs got for each step.
-    Json(BTreeMap<StepNumber, Option<ReasonKind>>),
+    Log(BTreeMap<LineKey, LoggedLine>),
+    /// The last reason that programs got for each line.
+    Json(BTreeMap<LineKey, Option<ReasonKind>>),
     Quiet,
 }
 
 /// Lines that are redrawn in place.
 struct LiveLines {
     multi: MultiProgress,
-    bars: BTreeMap<StepNumber, ProgressBar>,
+    bars: BTreeMap<LineKey, ProgressBar>,
     /// The children at work, below the steps.
     children: Vec<ProgressBar>,
     tick: usize,
@@ -117,20 +125,44 @@ impl Screen {
 
     /// Shows the steps as they are at this moment.
     pub(super) fn show(&mut self, facts: &WaitingFacts<'_>) {
+        if let ScreenKind::Live(live) = &mut self.kind
+            && let Some(text) = plan_line(facts)
+        {
+            live.set_line(LineKey::Plan, self.output.style.paint(Tone::Dim, &text));
+        }
+
         let lines = step_lines(facts);
+        let width = lines.iter().map(|line| line.name().len()).max();
+        let width = width.unwrap_or(0);
+        for line in lines {
+            let name = format!("{:<width$}", line.name());
+            self.show_line(LineKey::Step(line.number), &name, &line, facts);
+        }
+        if let ScreenKind::Live(live) = &mut self.kind {
+            live.draw_children(&child_lines(facts));
+        }
+    }
+
+    /// Shows one of several operations as it is at this moment: the step that it is at.
+    pub(super) fn show_operation(&mut self, op: &OperationId, facts: &WaitingFacts<'_>) {
+        if let Some(line) = operation_line(facts) {
+            let name = name_of(op);
+            self.show_line(LineKey::Operation(op.clone()), &name, &line, facts);
+        }
+    }
+
+    fn show_line(&mut self, key: LineKey, name: &str, line: &StepLine, facts: &WaitingFacts<'_>) {
+        let output = &self.output;
         match &mut self.kind {
-            ScreenKind::Live(live) => {
-                live.draw(&lines, &self.output);
-                live.draw_children(&child_lines(facts));
-            }
-            ScreenKind::Log(logged) => log_lines(logged, &lines, &self.output),
-            ScreenKind::Json(reasons) => print_reasons(reasons, &lines, facts, &self.output),
+            ScreenKind::Live(live) => live.draw(key, name, line, output),
+            ScreenKind::Log(logged) => log_line(logged, key, name.trim_end(), line, output),
+            ScreenKind::Json(reasons) => print_reason(reasons, key, line, facts, output),
             ScreenKind::Quiet => {}
         }
     }
 
     /// Keeps the last lines on the screen and puts the cursor below them.
-    pub(super) fn close(&mut self) {
+    pub(super) fn close(&self) {
         if let ScreenKind::Live(live) = &self.kind {
             for bar in live.bars.values() {
                 bar.abandon();
@@ -151,18 +183,21 @@ impl LiveLines {
         }
     }
 
-    fn draw(&mut self, lines: &[StepLine], output: &Output) {
+    fn draw(&mut self, key: LineKey, name: &str, line: &StepLine, output: &Output) {
         self.tick += 1;
-        let name_width = lines.iter().map(|line| line.name().len()).max();
+        let (_, width) = Term::stderr().size();
 
-        for line in lines {
-            let bar = self
-                .bars
-                .entry(line.number)
-                .or_insert_with(|| self.multi.add(text_bar()));
-            bar.set_message(line.live(output.style, self.tick, name_width.unwrap_or(0)));
-            bar.tick();
-        }
+        let text = line.live(output.style, self.tick, name, usize::from(width));
+        self.set_line(key, text);
+    }
+
+    fn set_line(&mut self, key: LineKey, text: String) {
+        let bar = self
+            .bars
+            .entry(key)
+            .or_insert_with(|| self.multi.add(text_bar()));
+        bar.set_message(text);
+        bar.tick();
     }
 }
 
@@ -190,36 +225,48 @@ fn text_bar() -> ProgressBar {
     ProgressBar::new(1).with_style(style)
 }
 
-fn log_lines(logged: &mut BTreeMap<StepNumber, LoggedLine>, lines: &[StepLine], output: &Output) {
-    for line in lines.iter().filter(|line| is_informative(line)) {
-        if !is_due(logged.get(&line.number), line) {
-            continue;
-        }
+/// `dummy bf025e43`: enough to find the operation again.
+fn name_of(op: &OperationId) -> String {
+    let end = op.as_str().rsplit('_').next().unwrap_or_default();
+    format!("{:<5} {end}", op.kind())
+}
 
-        output.note(&line.plain(output.style));
-        let logged_line = LoggedLine {
-            state: line.state,
-            reason: line.reason.as_ref().map(WaitingReason::kind),
-            percent: line.operation_percent,
-            at: Instant::now(),
-        };
-        logged.insert(line.number, logged_line);
+fn log_line(
+    logged: &mut BTreeMap<LineKey, LoggedLine>,
+    key: LineKey,
+    name: &str,
+    line: &StepLine,
+    output: &Output,
+) {
+    if !is_informative(line) || !is_due(logged.get(&key), line) {
+        return;
     }
+
+    output.note(&line.plain(output.style, name));
+    let logged_line = LoggedLine {
+        state: line.state,
+        reason: line.reason.as_ref().map(WaitingReason::kind),
+        percent: line.operation_percent,
+        at: Instant::now(),
+    };
+    logged.insert(key, logged_line);
 }
 
 /// Programs get a line when a step begins to wait, or waits for something else.
-fn print_reasons(
-    reasons: &mut BTreeMap<StepNumber, Option<ReasonKind>>,
-    lines: &[StepLine],
+fn print_reason(
+    reasons: &mut BTreeMap<LineKey, Option<ReasonKind>>,
+    key: LineKey,
+    line: &StepLine,
     facts: &WaitingFacts<'_>,
     output: &Output,
 ) {
-    for line in lines.iter().filter(|line| is_informative(line)) {
-        let kind = line.reason.as_ref().map(WaitingReason::kind);
-        let is_new = reasons.insert(line.number, kind).flatten() != kind;
-        if is_new && line.reason.is_some() {
-            output.json(&waiting_json(facts, line));
-        }
+    if !is_informative(line) {
+        return;
+    }
+    let kind = line.reason.as_ref().map(WaitingReason::kind);
+    let is_new = reasons.insert(key, kind).flatten() != kind;
+    if is_new && line.reason.is_some() {
+        output.json(&waiting_json(facts, line));
     }
 }
 
@@ -258,41 +305,4 @@ fn waiting_json(facts: &WaitingFacts<'_>, line: &StepLine) -> Value {
         "step_percent": line.percent,
         "waiting": {"reason": reason},
     })
-}
-
-fn progress_text(progress: &ProgressRecord) -> String {
-    let ProgressRecord {
-        percent,
-        service,
-        step,
-        steps,
-        message,
-        ..
-    } = progress;
-    let time = progress.at.strftime("%H:%M:%S");
-    format!("{time}  [{percent:>5.1}%] {service} ({step}/{steps})  {message}")
-}
-
-fn event_text(event: &Event) -> String {
-    let Event {
-        service,
-        step,
-        steps,
-        attempt,
-        ..
-    } = event;
-    let time = event.at.strftime("%H:%M:%S");
-    let mut text = format!("{time}  {} {service} ({step}/{steps})", event.what.as_str());
-
-    if let Some(worker) = &event.worker {
-        text.push_str(&format!(" by {worker}"));
-    }
-    // A first attempt is what everybody expects, so that only others are numbered.
-    if *attempt > 1 {
-        text.push_str(&format!(", attempt {attempt}"));
-    }
-    if let Some(error) = &event.error {
-        text.push_str(&format!(": {error}"));
-    }
-    text
 }

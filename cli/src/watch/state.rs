@@ -8,15 +8,17 @@ use bus::{Bus, Timing, Update};
 use jiff::Timestamp;
 use schemas::ids::{StepNumber, WorkerId};
 use schemas::operation::{OperationRecord, OperationState, StepState};
-use schemas::progress::ProgressRecord;
 
+use super::StepProgress;
+use super::expectations::Expectations;
 use super::queue_probe::WaitingStep;
 use super::waiting_reason::{QueueFacts, WaitingFacts};
 
 /// What has been learnt so far.
 pub(super) struct WatchState {
     record: Option<OperationRecord>,
-    progress: BTreeMap<StepNumber, ProgressRecord>,
+    progress: StepProgress,
+    expectations: Expectations,
     /// When each worker that holds a step was last heard of.
     last_heard: BTreeMap<WorkerId, Instant>,
     /// How long each of them has been silent, as of the last call of `facts`.
@@ -32,7 +34,8 @@ impl WatchState {
     pub(super) fn new(timing: Timing) -> Self {
         Self {
             record: None,
-            progress: BTreeMap::new(),
+            progress: StepProgress::new(),
+            expectations: Expectations::default(),
             last_heard: BTreeMap::new(),
             silent: BTreeMap::new(),
             offline_since: None,
@@ -113,8 +116,13 @@ impl WatchState {
     }
 
     /// The last progress of each step.
-    pub(super) fn into_progress(self) -> BTreeMap<StepNumber, ProgressRecord> {
+    pub(super) fn into_progress(self) -> StepProgress {
         self.progress
+    }
+
+    /// Notes how long steps have taken before.
+    pub(super) fn expect(&mut self, expectations: Expectations) {
+        self.expectations = expectations;
     }
 
     /// The facts of this moment.
@@ -137,6 +145,7 @@ impl WatchState {
         WaitingFacts {
             record: self.record.as_ref(),
             progress: &self.progress,
+            expectations: &self.expectations,
             queue,
             silent: &self.silent,
             offline: self.offline_since.map(|since| now - since),

@@ -8,11 +8,17 @@ use schemas::operation::{OperationRecord, StepRecord, StepState};
 use schemas::progress::ProgressRecord;
 use serde_json::Value;
 
+use super::expectations::{time_left_of_plan, time_left_of_step};
+use super::progress_text::{fit, report_forms};
 use super::waiting_reason::{WaitingFacts, WaitingReason, waiting_reason};
 use crate::console::durations::{after, compact, rough};
 use crate::console::{Style, Tone};
 
 const BAR_CELLS: usize = 20;
+/// Cells of the bar on a terminal of fewer columns than [`WIDE`].
+const BAR_CELLS_NARROW: usize = 10;
+/// Columns from which there is room for everything.
+const WIDE: usize = 100;
 /// A shorter estimate is not shown: it is over before it is read.
 const ESTIMATE_MIN: Duration = Duration::from_secs(5);
 /// Longest text of a result that is shown in a line.
@@ -39,8 +45,12 @@ pub(super) struct StepLine {
     pub(super) elapsed: Option<Duration>,
     /// Estimated time left, if it is worth showing.
     pub(super) remaining: Option<Duration>,
+    /// The estimate comes from earlier operations, not from this one.
+    pub(super) is_expected: bool,
     /// Last message of the worker; the result of a completed step.
     pub(super) message: String,
+    /// What the worker reports in forms of falling length; empty where it reports nothing.
+    pub(super) forms: Vec<String>,
     /// Why the step does not move; none while it does.
     pub(super) reason: Option<WaitingReason>,
 }
@@ -57,6 +67,28 @@ pub(super) fn step_lines(facts: &WaitingFacts<'_>) -> Vec<StepLine> {
         lines.extend(step_line(facts, record, number, index < begun));
     }
     lines
+}
+
+/// The line of a whole operation: the step that it is at, with the percent of the plan.
+pub(super) fn operation_line(facts: &WaitingFacts<'_>) -> Option<StepLine> {
+    let lines = step_lines(facts);
+    let current = lines
+        .iter()
+        .position(|line| line.state != Some(StepState::Completed));
+    let index = current.unwrap_or(lines.len().saturating_sub(1));
+    let line = lines.into_iter().nth(index)?;
+
+    // Percent and text stand beside the name of the operation, so the step is named in the text.
+    let step = line.name();
+    let forms = match line.forms.as_slice() {
+        [] => vec![format!("{step} {}", line.message).trim_end().to_owned()],
+        forms => forms.iter().map(|form| format!("{step} {form}")).collect(),
+    };
+    Some(StepLine {
+        percent: line.operation_percent,
+        forms,
+        ..line
+    })
 }
 
 /// The number of steps up to the end of the first stage that is not completed.
@@ -104,8 +136,10 @@ fn step_line(
         elapsed: started
             .or(step.started_at)
             .map(|started| after(started, step.finished_at.unwrap_or(facts.now))),
-        remaining: running.and_then(|progress| remaining_time(progress, facts)),
+        remaining: remaining_time(facts, record, number),
+        is_expected: running.is_none_or(|progress| progress.eta_s.is_none()),
         message,
+        forms: running.map(report_forms).unwrap_or_default(),
         reason: has_begun.then(|| waiting_reason(facts, number)).flatten(),
     })
 }
@@ -120,12 +154,43 @@ fn percent_of_step(step: &StepRecord, progress: Option<&ProgressRecord>) -> f64 
     }
 }
 
-/// The worker's estimate, less the time since it was made.
-fn remaining_time(progress: &ProgressRecord, facts: &WaitingFacts<'_>) -> Option<Duration> {
-    let estimate = Duration::try_from_secs_f64(progress.eta_s?).ok()?;
-    estimate
-        .checked_sub(after(progress.at, facts.now))
-        .filter(|remaining| *remaining > ESTIMATE_MIN)
+/// The time left of a step that has not ended, if it is worth showing.
+fn remaining_time(
+    facts: &WaitingFacts<'_>,
+    record: &OperationRecord,
+    number: StepNumber,
+) -> Option<Duration> {
+    let is_over = record.state.is_terminal() || record.step(number)?.state.is_terminal();
+    let remaining = time_left_of_step(
+        facts.expectations,
+        record,
+        facts.progress,
+        number,
+        facts.now,
+    );
+    remaining.filter(|remaining| !is_over && *remaining > ESTIMATE_MIN)
+}
+
+/// The line of the whole plan: percent, time, and the time left. None for a plan of one step, whose
+/// line says it, and for an operation that has ended.
+pub(super) fn plan_line(facts: &WaitingFacts<'_>) -> Option<String> {
+    let record = facts.record?;
+    if record.steps.len() < 2 || record.state.is_terminal() {
+        return None;
+    }
+
+    let line = operation_line(facts)?;
+    let elapsed = rough(after(record.started_at?, facts.now));
+    let remaining = time_left_of_plan(facts.expectations, record, facts.progress, facts.now);
+    let remaining = remaining.filter(|remaining| *remaining > ESTIMATE_MIN);
+    let time = match remaining {
+        Some(remaining) => format!("{elapsed}, about {} left", rough(remaining)),
+        None => elapsed,
+    };
+    Some(format!(
+        "{} plan: {:.0}%  {time}",
+        record.kind, line.percent
+    ))
 }
 
 impl StepLine {
@@ -134,24 +199,23 @@ impl StepLine {
         format!("{} ({}/{})", self.service, self.number, self.steps)
     }
 
-    /// The line for a screen that is redrawn; `tick` turns the spinner. The text that may be cut
-    /// off at the right edge comes last.
-    pub(super) fn live(&self, style: Style, tick: usize, name_width: usize) -> String {
+    /// The line for a screen of `width` columns that is redrawn; `tick` turns the spinner. The text
+    /// comes last, in the form for which there is room.
+    pub(super) fn live(&self, style: Style, tick: usize, name: &str, width: usize) -> String {
         let mark = self.mark(style, tick);
-        let name = format!("{:<name_width$}", self.name());
         let Some(state) = self.state else {
             return style.paint(Tone::Dim, format!("{mark} {name}").trim_end());
         };
 
-        let text = style.plain(&self.text());
-
         // A step that is done needs no bar: how long it took is of interest.
         if state == StepState::Completed {
             let elapsed = self.elapsed.map(compact).unwrap_or_default();
+            let before = format!("{mark} {name}  {elapsed:>7}  ");
+            let text = fit([self.text().as_str()], room_after(&before, width));
             return format!(
                 "{} {name}  {elapsed:>7}  {}",
                 style.paint(Tone::Good, &mark),
-                style.paint(Tone::Dim, &text)
+                style.paint(Tone::Dim, &style.plain(&text))
             );
         }
 
@@ -160,20 +224,47 @@ impl StepLine {
             _ if self.reason.is_some() => Tone::Odd,
             _ => Tone::Good,
         };
-        let time = match self.time() {
-            Some(time) => format!("  {time}"),
-            None => String::new(),
+        let is_wide = width >= WIDE;
+        let cells = if is_wide { BAR_CELLS } else { BAR_CELLS_NARROW };
+        let time = if is_wide {
+            self.time()
+        } else {
+            self.short_time()
         };
+        let time = time.map(|time| format!("  {time}")).unwrap_or_default();
+        let percent = self.percent.floor();
+        let before = format!(
+            "{mark} {name}  {} {percent:>3.0}%{time}  ",
+            " ".repeat(cells)
+        );
+        let text = self.fitting_text(room_after(&before, width));
         format!(
-            "{} {name}  {} {:>3.0}%{time}  {text}",
+            "{} {name}  {} {percent:>3.0}%{time}  {}",
             style.paint(tone, &mark),
-            bar(self.percent, style),
-            self.percent.floor()
+            bar(self.percent, cells, style),
+            style.plain(&text)
         )
     }
 
+    /// The text in the longest form that fits; why nothing moves comes before what was done last.
+    fn fitting_text(&self, width: usize) -> String {
+        if let Some(reason) = &self.reason {
+            let reason = reason.to_string();
+            return fit([self.text().as_str(), reason.as_str()], width);
+        }
+        match self.forms.as_slice() {
+            [] => fit([self.message.as_str()], width),
+            forms => fit(forms.iter().map(String::as_str), width),
+        }
+    }
+
+    /// The time that is left, else the time that has passed.
+    fn short_time(&self) -> Option<String> {
+        self.time_left().or_else(|| self.elapsed.map(rough))
+    }
+
     /// The line for a log, without bar or colour.
-    pub(super) fn plain(&self, style: Style) -> String {
+    pub(super) fn plain(&self, style: Style, name: &str) -> String {
         // A running step with neither message nor reason has said no more than that it began.
         let is_silent = self.message.is_empty() && self.reason.is_none();
         let text = match self.state {
@@ -181,6 +272,7 @@ impl StepLine {
             Some(StepState::Failed) => "failed".to_owned(),
             Some(StepState::Cancelled) => "cancelled".to_owned(),
             Some(StepState::Running) if is_silent => "started".to_owned(),
+            Some(StepState::Running) if self.reason.is_none() => self.fitting_text(usize::MAX),
             _ => self.text(),
         };
 
@@ -189,9 +281,8 @@ impl StepLine {
             None => String::new(),
         };
         let line = format!(
-            "[{:>5.1}%] {}  {}{time}",
+            "[{:>5.1}%] {name}  {}{time}",
             self.operation_percent,
-            self.name(),
             text.trim_end()
         );
         style.plain(line.trim_end())
@@ -205,12 +296,21 @@ impl StepLine {
         }
     }
 
-    /// `1m 12s, 45s left`.
+    /// `1m 12s, 45s left`; `about 45s` before the step has begun.
     fn time(&self) -> Option<String> {
-        let elapsed = rough(self.elapsed?);
-        Some(match self.remaining {
-            Some(remaining) => format!("{elapsed}, {} left", rough(remaining)),
-            None => elapsed,
+        match (self.elapsed, self.time_left()) {
+            (Some(elapsed), Some(remaining)) => Some(format!("{}, {remaining}", rough(elapsed))),
+            (Some(elapsed), None) => Some(rough(elapsed)),
+            (None, remaining) => remaining,
+        }
+    }
+
+    /// `45s left`, with `about` where it is not this step that says so.
+    fn time_left(&self) -> Option<String> {
+        let remaining = rough(self.remaining?);
+        Some(match self.is_expected {
+            true => format!("about {remaining} left"),
+            false => format!("{remaining} left"),
         })
     }
 
@@ -230,6 +330,11 @@ impl StepLine {
     }
 }
 
+/// Columns that are left beside `before`; the last column stays empty, or terminals break the line.
+fn room_after(before: &str, width: usize) -> usize {
+    width.saturating_sub(before.chars().count() + 1)
+}
+
 fn pick_frame<'a>(frames: &[&'a str], tick: usize) -> &'a str {
     frames.get(tick % frames.len()).copied().unwrap_or_default()
 }
@@ -237,17 +342,17 @@ fn pick_frame<'a>(frames: &[&'a str], tick: usize) -> &'a str {
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "0 to 100 percent is 0 to 20 cells"
+    reason = "0 to 100 percent is 0 to as many cells as there are"
 )]
-fn bar(percent: f64, style: Style) -> String {
-    let filled = ((percent.clamp(0.0, 100.0) / 100.0 * BAR_CELLS as f64) as usize).min(BAR_CELLS);
+fn bar(percent: f64, cells: usize, style: Style) -> String {
+    let filled = ((percent.clamp(0.0, 100.0) / 100.0 * cells as f64) as usize).min(cells);
     let (full, empty) = if style.ascii {
         ("#", ".")
     } else {
         ("█", "░")
     };
 
-    let rest = style.paint(Tone::Dim, &empty.repeat(BAR_CELLS - filled));
+    let rest = style.paint(Tone::Dim, &empty.repeat(cells - filled));
     format!("{}{rest}", full.repeat(filled))
 }
 

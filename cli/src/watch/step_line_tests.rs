@@ -2,22 +2,25 @@
 
 use std::collections::BTreeMap;
 
-use bus::Profile;
+use bus::{Profile, TimingKey};
 use jiff::{SignedDuration, Timestamp};
 use schemas::errors::ErrorRecord;
 use schemas::ids::{Lane, OperationId, WorkerId};
 use schemas::operation::NewOperation;
 use schemas::operation::{Holder, OperationRecord};
 use schemas::plan::{Plan, StepSpec};
-use schemas::progress::{Context, ProgressRecord, Waiting};
+use schemas::progress::{Context, Count, Device, ProgressRecord, Waiting};
+use schemas::timings::{TimedStep, Timings};
 
 use super::*;
+use crate::watch::expectations::Expectations;
 use crate::watch::waiting_reason::QueueFacts;
 
 /// A moment of a training of five steps that began at [`start`]; the knobs are set by each test.
 struct Moment {
     record: OperationRecord,
     progress: BTreeMap<StepNumber, ProgressRecord>,
+    expectations: Expectations,
     queue: Option<QueueFacts>,
     silent: BTreeMap<WorkerId, Duration>,
     offline: Option<Duration>,
@@ -70,6 +73,7 @@ impl Moment {
         Self {
             record: OperationRecord::create(op, new, start()),
             progress: BTreeMap::new(),
+            expectations: Expectations::default(),
             queue: None,
             silent: BTreeMap::new(),
             offline: None,
@@ -142,6 +146,7 @@ impl Moment {
             percent: 0.0,
             step_percent,
             eta_s: Some(87.0),
+            rate: Some(340.0),
             message: message.to_owned(),
             items: None,
             context: Context::None,
@@ -158,6 +163,7 @@ impl Moment {
         WaitingFacts {
             record: Some(&self.record),
             progress: &self.progress,
+            expectations: &self.expectations,
             queue: self.queue,
             silent: &self.silent,
             offline: self.offline,
@@ -168,9 +174,14 @@ impl Moment {
     }
 
     fn live(&self, style: Style) -> String {
+        self.live_at(style, 120)
+    }
+
+    /// As on a terminal of this width.
+    fn live_at(&self, style: Style, width: usize) -> String {
         step_lines(&self.facts())
             .iter()
-            .map(|line| line.live(style, 2, 15) + "\n")
+            .map(|line| live_line(line, style, width) + "\n")
             .collect()
     }
 
@@ -187,10 +198,143 @@ impl Moment {
 
         format!(
             "{}\n{}\n\n",
-            line.live(Style::default(), 2, 15),
-            line.plain(Style::default())
+            live_line(line, Style::default(), 120),
+            plain_line(line)
         )
     }
+}
+
+fn live_line(line: &StepLine, style: Style, width: usize) -> String {
+    line.live(style, 2, &format!("{:<15}", line.name()), width)
+}
+
+fn plain_line(line: &StepLine) -> String {
+    line.plain(Style::default(), &line.name())
+}
+
+/// A training whose trainer reports its epoch, its batch and its losses.
+fn training_with_losses() -> Moment {
+    let mut moment = Moment::training();
+    let progress = moment.progress.get_mut(&number(4)).unwrap();
+    progress.context = Context::Train {
+        model_type: "mlp".to_owned(),
+        strategy: "eurusd_rsi_macd".to_owned(),
+        symbols: vec!["fx:EUR.USD".to_owned()],
+        timeframes: vec!["1h".to_owned()],
+        epoch: Count {
+            done: 15,
+            total: 50,
+        },
+        batch: Count {
+            done: 342,
+            total: 500,
+        },
+        train_loss: Some(0.81234),
+        val_loss: Some(0.83456),
+        learning_rate: 1e-3,
+        device: Device {
+            kind: "cpu".to_owned(),
+            name: String::new(),
+        },
+    };
+    moment
+}
+
+#[test]
+fn the_epoch_and_the_loss_survive_80_columns() {
+    let moment = training_with_losses();
+
+    let screens = [160, 120, 80, 60].map(|width| {
+        let screen = moment.live_at(Style::default(), width);
+        for line in screen.lines() {
+            assert!(line.chars().count() < width, "{width}: {line}");
+        }
+        format!("{width} columns\n{screen}\n")
+    });
+
+    insta::assert_snapshot!(screens.concat());
+}
+
+#[test]
+fn a_log_has_the_loss_and_the_rate() {
+    let moment = training_with_losses();
+
+    let line = plain_line(&step_lines(&moment.facts())[3]);
+
+    assert!(
+        line.contains("loss 0.8123, val 0.8346 · 340 it/s"),
+        "{line}"
+    );
+}
+
+#[test]
+fn one_of_several_operations_is_one_line() {
+    let moment = training_with_losses();
+
+    let line = operation_line(&moment.facts()).unwrap();
+
+    // 15 + 5 + 15 done, and 45.2 % of 60.
+    assert!((line.percent - 62.12).abs() < 1e-9, "{}", line.percent);
+    let text = line.live(Style::default(), 2, "train 9f3a01bc", 100);
+    assert!(text.contains("train 9f3a01bc  "), "{text}");
+    assert!(text.contains("trainer (4/5) Epoch 15/50"), "{text}");
+}
+
+/// The same training on a system that has trained twice before, 200 s each time.
+fn training_with_history() -> Moment {
+    let step = TimedStep {
+        seconds: 200.0,
+        at: at(-1_000),
+    };
+    let key = TimingKey {
+        service: Service::Trainer,
+        verb: "run".to_owned(),
+        size: "small".to_owned(),
+        device: "cpu".to_owned(),
+    };
+    let timings = Timings {
+        steps: vec![step, step],
+        ..Timings::default()
+    };
+    Moment {
+        expectations: Expectations::new(vec![(key, timings)]),
+        ..Moment::training()
+    }
+}
+
+#[test]
+fn a_queued_step_is_expected_to_take_what_others_took() {
+    let mut moment = training_with_history();
+    moment.progress.clear();
+    moment
+        .record
+        .clear_hold(number(4), &worker(), at(92))
+        .unwrap();
+
+    let line = &step_lines(&moment.facts())[3];
+
+    assert_eq!(line.remaining, Some(Duration::from_secs(200)));
+    assert!(
+        plain_line(line).contains("about 3m 20s left"),
+        "{}",
+        plain_line(line)
+    );
+}
+
+#[test]
+fn the_plan_has_a_line_of_its_own_with_the_time_left() {
+    // The worker estimates 87 s for its step; the registry after it is a twentieth of the plan.
+    let line = plan_line(&training_with_history().facts()).unwrap();
+
+    assert_eq!(line, "train plan: 62%  1m 32s, about 1m 27s left");
+}
+
+#[test]
+fn nothing_is_promised_for_a_large_step_without_history() {
+    let mut moment = Moment::new().claimed(1, 0);
+    moment.now = at(20);
+
+    assert_eq!(plan_line(&moment.facts()).unwrap(), "train plan: 0%  20s");
 }
 
 #[test]
@@ -336,7 +480,8 @@ fn a_resumed_step_without_checkpoint_begins_at_nothing() {
     let mut moment = failed();
     moment.record.resume(0, at(200)).unwrap();
 
-    let pending = step_lines(&moment.facts())[3].plain(Style::default());
+    let pending = step_lines(&moment.facts())[3].clone();
+    let pending = plain_line(&pending);
 
     let start = "[ 35.0%] trainer (4/5)  queued";
     assert!(pending.starts_with(start), "{pending}");
@@ -348,7 +493,8 @@ fn a_claimed_step_shows_its_last_percent_until_it_reports() {
     moment.record.resume(0, at(200)).unwrap();
     let moment = moment.claimed(4, 201);
 
-    let claimed = step_lines(&moment.facts())[3].plain(Style::default());
+    let claimed = step_lines(&moment.facts())[3].clone();
+    let claimed = plain_line(&claimed);
 
     let start = "[ 62.1%] trainer (4/5)  started";
     assert!(claimed.starts_with(start), "{claimed}");

@@ -13,6 +13,7 @@ use schemas::operation::{OperationRecord, OperationState, StepRecord, StepState}
 use schemas::plan::StepSpec;
 use schemas::progress::ProgressRecord;
 
+use super::expectations::Expectations;
 use crate::console::durations::{after, rough};
 
 /// A worker repeats its progress every 5 s; silence of the work beyond this is odd.
@@ -42,6 +43,8 @@ pub(super) struct WaitingFacts<'a> {
     pub(super) record: Option<&'a OperationRecord>,
     /// Newest progress of each step.
     pub(super) progress: &'a BTreeMap<StepNumber, ProgressRecord>,
+    /// How long steps have taken before.
+    pub(super) expectations: &'a Expectations,
     /// Queue of the step that waits.
     pub(super) queue: Option<QueueFacts>,
     /// How long each worker that holds a step has been silent.

@@ -33,16 +33,16 @@ fn folder_with_mine() -> tempfile::TempDir {
 fn sessions_are_shown_at_the_exchange_and_in_utc() {
     let folder = tempfile::tempdir().unwrap();
 
-    let tokyo = "calendars show tse --from 2024-11-01 --to 2024-11-05";
+    let tokyo = "calendars show tse --start 2024-11-01 --end 2024-11-05";
     insta::assert_snapshot!(screen_of(&folder, tokyo));
-    let globex = "calendars show cme_index --from 2024-11-27 --to 2024-11-29";
+    let globex = "calendars show cme_index --start 2024-11-27 --end 2024-11-29";
     insta::assert_snapshot!(screen_of(&folder, globex));
 }
 
 #[test]
 fn programs_read_one_line_per_date() {
     let folder = tempfile::tempdir().unwrap();
-    let arguments = "calendars show lse --from 2024-12-24 --to 2024-12-25 --json";
+    let arguments = "calendars show lse --start 2024-12-24 --end 2024-12-25 --json";
     let ended = run_in(folder.path(), &arguments.split(' ').collect::<Vec<_>>());
     let lines: Vec<Value> = ended
         .out
@@ -65,8 +65,8 @@ fn a_calendar_of_ones_own_is_found_by_its_name() {
     std::fs::write(folder.path().join("XYZ_1h.csv"), bars).unwrap();
 
     let screens = [
-        "calendars show mine --from 2024-01-08",
-        "calendars show mine.json --from 2024-01-08 --to 2024-01-15",
+        "calendars show mine --start 2024-01-08",
+        "calendars show mine.json --start 2024-01-08 --end 2024-01-15",
         "calendars add mine.json",
         "calendars add mine.json",
         "data import XYZ_1h.csv --symbol stk:XYZ --calendar mine --yes",

@@ -64,8 +64,8 @@ fn a_missing_strategy_is_reported_with_every_place_tried() {
     insta::assert_snapshot!(Place::new().screen_of(&["train", "nothing"]), @"
     error: there is no strategy `nothing`
       cause: tried <here>/nothing
-      cause: tried <here>/strategies/catalog/nothing.yaml
-    hint: give the path of a .yaml file, or set KTRDR_STRATEGIES to a folder of them
+      cause: tried <here>/nothing.yaml
+    hint: give the path of a .yaml file, or a name that `ktrdr strategies list` shows
     exit 4
     ");
 }
@@ -283,11 +283,11 @@ fn an_unknown_model_is_not_found_with_and_without_a_version() {
 
     insta::assert_snapshot!(screens.join("\n\n"), @"
     error: there is no model `trend@3`
-    hint: `ktrdr models list` shows every model with its versions; write NAME or NAME@3
+    hint: this store has no model: `ktrdr train STRATEGY` makes one, `ktrdr doctor` shows which store is used, --set store.url=URL names another one
     exit 4
 
     error: there is no model `trend`
-    hint: `ktrdr models list` shows every model with its versions; write NAME or NAME@3
+    hint: this store has no model: `ktrdr train STRATEGY` makes one, `ktrdr doctor` shows which store is used, --set store.url=URL names another one
     exit 4
 
     no registry answers; read from file://<here>/.ktrdr/objects
@@ -445,8 +445,8 @@ async fn a_prediction_worked_by_hand_comes_out_of_a_file_of_bars() {
         rows[0],
         [
             "symbol",
-            "open_time",
-            "decision_time",
+            "timestamp",
+            "known_at",
             "forward_return",
             "signal"
         ]

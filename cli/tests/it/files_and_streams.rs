@@ -122,7 +122,7 @@ fn an_end_without_a_zone_keeps_its_time_of_day() {
         "2024-05-04T04:00:00Z",
     ] {
         let ended = place.run(&[&show[..], &[end]].concat());
-        assert_eq!(json(&ended)["open_time"], "2024-05-04T03:00:00Z", "{end}");
+        assert_eq!(json(&ended)["timestamp"], "2024-05-04T03:00:00Z", "{end}");
     }
 
     let ended = place.run(&[&show[..], &["2024-05-04 4 Uhr"]].concat());

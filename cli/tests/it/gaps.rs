@@ -57,7 +57,7 @@ fn every_stretch_without_bars_is_explained() {
 
     let screens = [
         "data gaps AAPL -t 1h",
-        "data gaps AAPL -t 1h --from 2024-01-08 --to 2024-01-16 --explain",
+        "data gaps AAPL -t 1h --start 2024-01-08 --end 2024-01-16 --explain",
         "data gaps MSFT -t 1h",
     ]
     .map(|arguments| place.screen_of(arguments));

@@ -4,7 +4,6 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use clap::Parser as _;
 use clap::error::ErrorKind;
 use nix::sys::signal::Signal;
 use serde_json::Value;
@@ -160,7 +159,7 @@ fn a_daily_bar_is_known_when_its_session_closes() {
 
     // Its label is its trading date; the session closes at 16:00 in New York.
     let bar: Value = serde_json::from_str(&ended.out).unwrap();
-    assert_eq!(bar["open_time"], "2021-03-31T00:00:00Z");
+    assert_eq!(bar["timestamp"], "2021-03-31T00:00:00Z");
     assert_eq!(bar["known_at"], "2021-03-31T20:00:00Z");
 }
 
@@ -217,7 +216,7 @@ fn parse_documented(command: &DocumentedCommand) -> Result<(), String> {
         .split_whitespace()
         .take_while(|word| !["||", "\\", "{"].contains(word));
 
-    match cli::CommandLine::try_parse_from(words) {
+    match cli::parse_from(words) {
         Ok(_) => Ok(()),
         Err(error) => match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Ok(()),

@@ -19,6 +19,8 @@ mod gaps;
 #[cfg(test)]
 mod golden;
 #[cfg(test)]
+mod habits;
+#[cfg(test)]
 mod local_system;
 #[cfg(test)]
 mod logs;

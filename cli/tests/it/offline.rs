@@ -374,10 +374,11 @@ fn features_warn_of_holes_and_list_lags_as_columns() {
 }
 
 #[test]
-fn a_name_without_yaml_is_looked_up_in_the_catalogue() {
+fn a_name_without_yaml_is_looked_up_in_the_folder_too() {
     let place = Place::with_new_strategy();
 
-    assert_eq!(place.run("strategies features mine").exit, Some(4));
+    assert_eq!(place.run("strategies features other").exit, Some(4));
+    assert_eq!(place.run("strategies features mine").exit, Some(0));
     assert_eq!(place.run("strategies features mine.yaml").exit, Some(0));
 }
 

@@ -31,7 +31,7 @@ pub(super) async fn run(context: &Context) -> Result<Exit, Failure> {
 
     output.table_with_remarks(&HEADS, &rows);
     output.note(
-        "hint: `ktrdr calendars show NAME --from DATE --to DATE` shows sessions and holidays",
+        "hint: `ktrdr calendars show NAME --start DATE --end DATE` shows sessions and holidays",
     );
     Ok(Exit::Done)
 }

@@ -27,11 +27,11 @@ pub(super) struct ShowArgs {
     /// Name of a calendar, or a calendar file that ends in .json
     calendar: String,
     /// First trading date; without it today
-    #[arg(long, value_name = "DATE", value_parser = parse_date)]
-    from: Option<Date>,
+    #[arg(long, alias = "from", value_name = "DATE", value_parser = parse_date)]
+    start: Option<Date>,
     /// Last trading date, included; without it a week is shown
-    #[arg(long, value_name = "DATE", value_parser = parse_date)]
-    to: Option<Date>,
+    #[arg(long, alias = "to", value_name = "DATE", value_parser = parse_date)]
+    end: Option<Date>,
 }
 
 /// Shows the calendar.
@@ -40,15 +40,15 @@ pub(super) struct ShowArgs {
 /// There is no such calendar, the file is not a calendar, or the range is empty.
 pub(super) async fn run(args: &ShowArgs, context: &Context) -> Result<Exit, Failure> {
     let calendar = find_calendar(&args.calendar, context).await?;
-    let from = args.from.unwrap_or_else(|| now().date());
+    let from = args.start.unwrap_or_else(|| now().date());
     let to = args
-        .to
+        .end
         .unwrap_or_else(|| from.saturating_add((DATES_SHOWN - 1).days()));
     if to < from {
         let message = format!("there is no date from {from} to {to}");
         return Err(
             Failure::new(Exit::Usage, codes::DATA_INVALID_DATE_RANGE, message)
-                .with_hint("give the first date with --from and the last one with --to"),
+                .with_hint("give the first date with --start and the last one with --end"),
         );
     }
 

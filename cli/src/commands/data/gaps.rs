@@ -29,10 +29,10 @@ pub(super) struct GapsArgs {
     #[command(flatten)]
     series: SeriesArgs,
     /// Start: a date or an instant, included; without it the first stored bar
-    #[arg(long = "from", alias = "start", value_name = "WHEN", value_parser = parse_instant)]
+    #[arg(long, alias = "from", value_name = "WHEN", value_parser = parse_instant)]
     start: Option<Timestamp>,
     /// End: a date, included, or an instant, excluded; without it the last stored bar
-    #[arg(long = "to", alias = "end", value_name = "WHEN", value_parser = parse_end)]
+    #[arg(long, alias = "to", value_name = "WHEN", value_parser = parse_end)]
     end: Option<Timestamp>,
     /// List every stretch without bars with its reason
     #[arg(long)]

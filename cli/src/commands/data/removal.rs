@@ -134,7 +134,7 @@ pub(super) async fn undelete(args: &SeriesArgs, context: &Context) -> Result<Exi
     let key = with_calendar(key, args.calendar.as_deref())?;
     let outcome = match store.series().undelete(&key, now()).await {
         Err(StoreError::Missing { key: missing }) if missing == key.prefix() => {
-            return Err(no_stored_bars(&args.symbol, args.timeframe));
+            return Err(no_stored_bars(&store, &args.symbol, args.timeframe).await);
         }
         outcome => outcome?,
     };

@@ -29,13 +29,13 @@ const SERIES_HEADS: [&str; 7] = [
 const DEFAULT_PROVIDER: &str = "file";
 
 const BAR_HEADS: [&str; 7] = [
-    "OPENS",
+    "TIMESTAMP",
     "OPEN",
     "HIGH",
     "LOW",
     "CLOSE",
     "VOLUME",
-    "KNOWN FROM",
+    "KNOWN AT",
 ];
 
 /// One stored series.
@@ -246,7 +246,7 @@ pub(super) async fn find_series(
             let message = format!("the bars of {} were deleted", args.name());
             Err(Failure::new(Exit::NotFound, codes::DATA_NOT_FOUND, message).with_hint(hint))
         }
-        _ => Err(no_stored_bars(&args.symbol, args.timeframe)),
+        _ => Err(no_stored_bars(store, &args.symbol, args.timeframe).await),
     }
 }
 
@@ -304,7 +304,7 @@ fn bar_row(bars: &Bars, row: usize) -> Vec<String> {
 fn bar_json(bars: &Bars, row: usize) -> Value {
     json!({
         "type": "bar",
-        "open_time": time_at(&bars.open_time, row),
+        "timestamp": time_at(&bars.open_time, row),
         "known_at": time_at(&bars.close_time, row),
         "open": number_at(&bars.open, row),
         "high": number_at(&bars.high, row),

@@ -105,8 +105,9 @@ impl Subject {
         let key = series_key(args.provider(), &instrument, timeframe)?;
         let key = with_calendar(key, args.calendar.as_deref())?;
         let store = open_existing_store(context).await?;
-        let snapshot = store.series().snapshot(&key, None).await?;
-        let snapshot = snapshot.ok_or_else(|| no_stored_bars(&instrument, timeframe))?;
+        let Some(snapshot) = store.series().snapshot(&key, None).await? else {
+            return Err(no_stored_bars(&store, &instrument, timeframe).await);
+        };
         let bars = store.series().bars(&snapshot, ALL_TIME).await?;
         let empty = snapshot.manifest.empty.iter();
 

@@ -237,7 +237,10 @@ fn stranded_queue(queue: &QueueLoad) -> Option<Check> {
     let cancel = "`ktrdr ops list --active` shows which operations wait, `ktrdr cancel` stops one";
     let start = match lane {
         Lane::Default => format!("start a {service}"),
-        Lane::Gpu => format!("start a {service} with --set lanes=gpu on a host with a GPU"),
+        Lane::Gpu => format!(
+            "start a {service} with --set lanes=gpu on a host with a GPU, or start the operation \
+             again without --gpu"
+        ),
         lane => format!("start a {service} with --set lanes={lane}"),
     };
     Some(Check::bad("queues", detail, &format!("{start}; {cancel}")))
@@ -272,7 +275,7 @@ mod tests {
           "name": "queues",
           "verdict": "bad",
           "detail": "2 commands wait for a trainer of the lane gpu, and no worker serves this queue",
-          "hint": "start a trainer with --set lanes=gpu on a host with a GPU; `ktrdr ops list --active` shows which operations wait, `ktrdr cancel` stops one"
+          "hint": "start a trainer with --set lanes=gpu on a host with a GPU, or start the operation again without --gpu; `ktrdr ops list --active` shows which operations wait, `ktrdr cancel` stops one"
         }
         "#);
     }

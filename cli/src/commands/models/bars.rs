@@ -60,11 +60,9 @@ async fn read_stored(
     let mut series = SymbolBars::new();
     for timeframe in &resolved.timeframes {
         let key = series_key(&args.provider, &symbol, *timeframe)?;
-        let snapshot = store
-            .series()
-            .snapshot(&key, None)
-            .await?
-            .ok_or_else(|| no_stored_bars(&symbol, *timeframe))?;
+        let Some(snapshot) = store.series().snapshot(&key, None).await? else {
+            return Err(no_stored_bars(store, &symbol, *timeframe).await);
+        };
         series.insert(*timeframe, store.series().bars(&snapshot, ALL_TIME).await?);
     }
     Ok(ModelBars { symbol, series })

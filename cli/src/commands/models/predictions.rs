@@ -68,7 +68,7 @@ impl<'a> Predictions<'a> {
             output.json(&self.row_json(*row, &columns));
             cells.push(self.row_cells(*row));
         }
-        let mut heads = vec!["OPENS".to_owned(), "DECISION".to_owned()];
+        let mut heads = vec!["TIMESTAMP".to_owned(), "KNOWN AT".to_owned()];
         heads.extend(columns.iter().map(|name| name.to_uppercase()));
         heads.push("SIGNAL".to_owned());
         let heads: Vec<&str> = heads.iter().map(String::as_str).collect();
@@ -165,8 +165,8 @@ impl<'a> Predictions<'a> {
         json!({
             "type": "prediction",
             "model": self.model,
-            "open_time": time_at(&self.matrix.open_time, row),
-            "decision_time": time_at(&self.matrix.known_at, row),
+            "timestamp": time_at(&self.matrix.open_time, row),
+            "known_at": time_at(&self.matrix.known_at, row),
             "outputs": outputs,
             "signal": self.signal_of(row),
         })
@@ -189,8 +189,8 @@ impl<'a> Predictions<'a> {
         let symbols = vec![self.symbol.id(); self.rows.len()];
         let mut table = Table::default()
             .with("symbol", Cells::Text(symbols))
-            .with("open_time", self.times_of(&self.matrix.open_time))
-            .with("decision_time", self.times_of(&self.matrix.known_at));
+            .with("timestamp", self.times_of(&self.matrix.open_time))
+            .with("known_at", self.times_of(&self.matrix.known_at));
 
         // A row without this output keeps its place as NaN: the columns must be equally long.
         for (position, name) in self.output_columns().into_iter().enumerate() {

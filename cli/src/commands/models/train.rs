@@ -22,13 +22,32 @@ use crate::watch::start;
 /// `ktrdr train`.
 #[derive(Debug, Args)]
 pub(crate) struct TrainArgs {
-    /// Strategy file, or the name of a strategy in $KTRDR_STRATEGIES or strategies/catalog
+    /// Strategy file, or a name that `ktrdr strategies list` shows
     strategy: String,
-    /// Symbols instead of the strategy's
-    #[arg(long, value_delimiter = ',', value_parser = parse_instrument)]
+    /// Symbols instead of the strategy's, as in AAPL or AAPL,MSFT
+    #[arg(value_name = "SYMBOL", value_parser = parse_symbols)]
+    symbol: Option<Symbols>,
+    /// Timeframes instead of the strategy's, as in 1h or 1h,4h
+    #[arg(value_name = "TIMEFRAME", value_parser = parse_timeframes)]
+    timeframe: Option<Timeframes>,
+    /// The same as SYMBOL
+    #[arg(
+        long,
+        alias = "symbol",
+        value_delimiter = ',',
+        value_parser = parse_instrument,
+        conflicts_with = "symbol"
+    )]
     symbols: Option<Vec<Instrument>>,
-    /// Timeframes instead of the strategy's
-    #[arg(long, value_delimiter = ',', value_parser = parse_timeframe)]
+    /// The same as TIMEFRAME
+    #[arg(
+        long,
+        short,
+        alias = "timeframe",
+        value_delimiter = ',',
+        value_parser = parse_timeframe,
+        conflicts_with = "timeframe"
+    )]
     timeframes: Option<Vec<Timeframe>>,
     /// Start instead of the strategy's: a date or an instant, included
     #[arg(long, visible_alias = "start-date", value_name = "WHEN", value_parser = parse_instant)]
@@ -43,6 +62,10 @@ pub(crate) struct TrainArgs {
     /// Start of the test part instead of the strategy's split: a date or an instant
     #[arg(long, value_name = "WHEN", value_parser = parse_instant, requires = "validation_start")]
     test_start: Option<Timestamp>,
+    /// Share of the rows that validate, as in 0.2, instead of the strategy's; the training part
+    /// gives or takes the difference
+    #[arg(long, value_name = "SHARE", conflicts_with = "validation_start")]
+    validation_split: Option<f64>,
     /// Passes over the training part instead of the strategy's
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     epochs: Option<u32>,
@@ -74,6 +97,36 @@ pub(crate) struct TrainArgs {
     /// How to run the operation.
     #[command(flatten)]
     run: RunArgs,
+}
+
+/// Symbols in one argument, between commas.
+#[derive(Clone, Debug)]
+struct Symbols(Vec<Instrument>);
+
+/// Timeframes in one argument, between commas.
+#[derive(Clone, Debug)]
+struct Timeframes(Vec<Timeframe>);
+
+fn parse_symbols(text: &str) -> Result<Symbols, String> {
+    let symbols: Result<_, _> = text.split(',').map(parse_instrument).collect();
+    symbols.map(Symbols)
+}
+
+fn parse_timeframes(text: &str) -> Result<Timeframes, String> {
+    let timeframes: Result<_, _> = text.split(',').map(parse_timeframe).collect();
+    timeframes.map(Timeframes)
+}
+
+/// Those after the strategy, or those of the flag.
+fn symbols_of_args(args: &TrainArgs) -> Option<Vec<Instrument>> {
+    let by_place = args.symbol.as_ref().map(|Symbols(symbols)| symbols);
+    by_place.or(args.symbols.as_ref()).cloned()
+}
+
+fn timeframes_of_args(args: &TrainArgs) -> Option<Vec<Timeframe>> {
+    let by_place = args.timeframe.as_ref();
+    let by_place = by_place.map(|Timeframes(timeframes)| timeframes);
+    by_place.or(args.timeframes.as_ref()).cloned()
 }
 
 /// Checks the strategy, shows what decides the training, and starts it.
@@ -139,12 +192,13 @@ fn parse_model_name(text: &str) -> Result<String, String> {
 
 fn overrides_of(args: &TrainArgs) -> Overrides {
     Overrides {
-        symbols: args.symbols.clone(),
-        timeframes: args.timeframes.clone(),
+        symbols: symbols_of_args(args),
+        timeframes: timeframes_of_args(args),
         start: args.start.map(Utc::from_timestamp),
         end: args.end.map(Utc::from_timestamp),
         validation_start: args.validation_start.map(Utc::from_timestamp),
         test_start: args.test_start.map(Utc::from_timestamp),
+        validation_split: args.validation_split,
         epochs: args.epochs,
         seed: args.seed,
         learning_rate: args.learning_rate,
@@ -305,6 +359,23 @@ mod tests {
         assert_eq!(training.fetch.end, Some(end));
         assert_eq!(training.labels["symbol"], "GBPUSD");
         assert_eq!(training.labels["model"], "eurusd_rsi_macd");
+    }
+
+    #[test]
+    fn symbol_and_timeframe_may_follow_the_strategy() {
+        let by_place = overrides_of(&parse_line("train x AAPL,MSFT 1h"));
+        let by_flag = overrides_of(&parse_line("train x --symbols AAPL,MSFT --timeframes 1h"));
+
+        assert_eq!(by_place, by_flag);
+        assert_eq!(by_place.symbols.map(|symbols| symbols.len()), Some(2));
+        assert!(Line::try_parse_from(["train", "x", "AAPL", "--symbols", "MSFT"]).is_err());
+    }
+
+    #[test]
+    fn the_share_of_validation_is_part_of_the_request() {
+        let args = parse_line("train eurusd_rsi_macd --validation-split 0.2");
+
+        assert_eq!(overrides_of(&args).validation_split, Some(0.2));
     }
 
     #[test]

@@ -9,17 +9,19 @@ use schemas::ids::OperationId;
 use schemas::operation::{OperationRecord, OperationState};
 use serde_json::json;
 
-use crate::arguments::values::{parse_duration, parse_operation};
+use crate::arguments::OperationArg;
+use crate::arguments::values::parse_duration;
 use crate::console::{Exit, Failure, Interrupts, Output};
 use crate::context::Context;
+use crate::inputs::operations::find_operation;
 use crate::watch::{Ended, Screen, WatchOptions, report, watch};
 
 /// `ktrdr cancel`.
 #[derive(Debug, Args)]
 pub(crate) struct CancelArgs {
     /// Operations to cancel
-    #[arg(required = true, value_parser = parse_operation)]
-    ops: Vec<OperationId>,
+    #[arg(required = true, value_name = "OP")]
+    ops: Vec<OperationArg>,
     /// Reason, kept with the operation
     #[arg(long, short, default_value = "Operation cancelled by user")]
     reason: String,
@@ -56,9 +58,10 @@ async fn cancel_one(
     context: &Context,
     bus: &Bus,
     interrupts: &mut Interrupts,
-    op: &OperationId,
+    op: &OperationArg,
     args: &CancelArgs,
 ) -> Result<(), Failure> {
+    let op = &find_operation(bus, op).await?;
     let Some(stored) = bus.operations().get(op).await? else {
         return Err(Failure::no_operation(op));
     };

@@ -2,21 +2,25 @@
 
 use std::time::Duration;
 
+use bus::Bus;
 use clap::Args;
+use schemas::codes;
 use schemas::ids::OperationId;
 use schemas::operation::OperationState;
 
-use crate::arguments::values::{parse_duration, parse_operation, parse_state};
+use crate::arguments::OperationArg;
+use crate::arguments::values::{parse_duration, parse_state};
 use crate::console::{Exit, Failure, Interrupts};
 use crate::context::Context;
-use crate::watch::{WatchOptions, watch_to_end};
+use crate::inputs::operations::find_operations;
+use crate::watch::{SeveralOptions, WatchOptions, watch_several, watch_to_end};
 
 /// `ktrdr follow`.
 #[derive(Debug, Args)]
 pub(crate) struct FollowArgs {
-    /// Operation to follow
-    #[arg(value_parser = parse_operation)]
-    op: OperationId,
+    /// Operations to follow: ids, ends of ids, or `last`; several get one line each
+    #[arg(required = true, value_name = "OP")]
+    ops: Vec<OperationArg>,
     /// First print everything that is still stored about it
     #[arg(long)]
     from_start: bool,
@@ -35,9 +39,10 @@ pub(crate) struct FollowArgs {
 pub(crate) async fn run(args: &FollowArgs, context: &Context) -> Result<Exit, Failure> {
     let mut interrupts = Interrupts::listen()?;
     let bus = context.bus().await?;
-    if bus.operations().get(&args.op).await?.is_none() {
-        return Err(Failure::no_operation(&args.op));
-    }
+    let ops = find_operations(&bus, &args.ops).await?;
+    let [op] = ops.as_slice() else {
+        return follow_several(args, context, &bus, &mut interrupts, &ops).await;
+    };
 
     // Another process started it: Ctrl+C ends the watching, not the work.
     let options = WatchOptions {
@@ -46,5 +51,27 @@ pub(crate) async fn run(args: &FollowArgs, context: &Context) -> Result<Exit, Fa
         until: args.until,
         wait_timeout: args.wait_timeout,
     };
-    watch_to_end(context, &bus, &mut interrupts, &args.op, options).await
+    watch_to_end(context, &bus, &mut interrupts, op, options).await
+}
+
+async fn follow_several(
+    args: &FollowArgs,
+    context: &Context,
+    bus: &Bus,
+    interrupts: &mut Interrupts,
+    ops: &[OperationId],
+) -> Result<Exit, Failure> {
+    // A history or a state is that of one operation.
+    if args.from_start || args.until.is_some() {
+        let message = "--from-start and --until go with one operation";
+        return Err(Failure::new(Exit::Usage, codes::OPS_INVALID, message)
+            .with_hint("follow one operation, or leave the flag out"));
+    }
+
+    let options = SeveralOptions {
+        is_any_enough: false,
+        timeout: args.wait_timeout,
+        is_drawn: true,
+    };
+    watch_several(context, bus, interrupts, ops, options).await
 }

@@ -5,19 +5,20 @@ use clap::Args;
 use futures::stream::{self, StreamExt as _};
 use jiff::Timestamp;
 use schemas::errors::shortened;
-use schemas::ids::OperationId;
 use schemas::operation::{OperationRecord, OperationState};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::describe_checkpoint;
-use crate::arguments::values::{parse_key_and_value, parse_operation, parse_since, parse_state};
+use super::{describe_checkpoint, watch_list};
+use crate::arguments::OperationArg;
+use crate::arguments::values::{parse_key_and_value, parse_since, parse_state};
 use crate::console::durations::{after, compact};
 use crate::console::{Exit, Failure, extended};
 use crate::context::Context;
+use crate::inputs::operations::find_operation;
 use crate::watch::current_step;
 
-const HEADS: [&str; 7] = [
-    "ID", "TYPE", "STATE", "PROGRESS", "STEP", "DURATION", "ABOUT",
+pub(super) const HEADS: [&str; 7] = [
+    "ID", "KIND", "STATE", "PROGRESS", "STEP", "DURATION", "ABOUT",
 ];
 /// Progress records on their way at once.
 const REQUESTS_MAX: usize = 16;
@@ -28,10 +29,16 @@ const FAILURE_CHARS_MAX: usize = 60;
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ListArgs {
     /// Only operations in these states
-    #[arg(long, value_name = "STATE", value_parser = parse_state, value_delimiter = ',')]
-    status: Vec<OperationState>,
+    #[arg(
+        long,
+        alias = "status",
+        value_name = "STATE",
+        value_parser = parse_state,
+        value_delimiter = ','
+    )]
+    state: Vec<OperationState>,
     /// Only operations of this kind
-    #[arg(long, visible_alias = "type", short = 't')]
+    #[arg(long, short, alias = "type", short_alias = 't')]
     kind: Option<String>,
     /// At most N operations
     #[arg(
@@ -55,11 +62,29 @@ pub(crate) struct ListArgs {
     #[arg(long, value_name = "KEY=VALUE", value_parser = parse_key_and_value)]
     label: Vec<(String, String)>,
     /// Only the operations that this one has started, in their order
-    #[arg(long, value_name = "OP", value_parser = parse_operation)]
-    parent: Option<OperationId>,
+    #[arg(long, value_name = "OP")]
+    parent: Option<OperationArg>,
     /// Also the operations that other operations have started
     #[arg(long, conflicts_with = "parent")]
     children: bool,
+    /// Show the list again each time that an operation has changed, until Ctrl+C
+    #[arg(long, short)]
+    watch: bool,
+}
+
+/// One operation of the list.
+pub(super) struct Listed {
+    /// Its record, as it was read.
+    pub(super) record: OperationRecord,
+    /// Percent of its plan; none if that cannot be read.
+    pub(super) percent: Option<f64>,
+}
+
+impl Listed {
+    /// The operation as programs read it.
+    pub(super) fn json(&self) -> Value {
+        extended(&self.record, [("percent", json!(self.percent))])
+    }
 }
 
 /// Lists the operations.
@@ -69,16 +94,12 @@ pub(crate) struct ListArgs {
 pub(super) async fn run(args: &ListArgs, context: &Context) -> Result<Exit, Failure> {
     let output = &context.output;
     let bus = context.bus().await?;
-    let records = read_records(&bus, args).await?;
+    if args.watch {
+        return watch_list::watch(args, context, &bus).await;
+    }
 
-    // `buffered` keeps the order, by which record and percent are paired below.
-    let percents: Vec<Option<f64>> = stream::iter(&records)
-        .map(|record| read_percent(&bus, record))
-        .buffered(REQUESTS_MAX)
-        .collect()
-        .await;
-
-    if records.is_empty() {
+    let listed = read_operations(&bus, args).await?;
+    if listed.is_empty() {
         output.note(match (args.active, args.resumable) {
             (true, _) => "No active operations found",
             (_, true) => "No resumable operations found",
@@ -88,13 +109,25 @@ pub(super) async fn run(args: &ListArgs, context: &Context) -> Result<Exit, Fail
     }
 
     let now = Timestamp::now();
-    let mut rows = Vec::with_capacity(records.len());
-    for (record, percent) in records.iter().zip(percents) {
-        output.json(&extended(record, [("percent", json!(percent))]));
-        rows.push(operation_row(record, percent, now));
+    let mut rows = Vec::with_capacity(listed.len());
+    for each in &listed {
+        output.json(&each.json());
+        rows.push(operation_row(each, now));
     }
     output.table_with_remarks(&HEADS, &rows);
     Ok(Exit::Done)
+}
+
+/// The operations that the arguments name, each with its percent.
+pub(super) async fn read_operations(bus: &Bus, args: &ListArgs) -> Result<Vec<Listed>, Failure> {
+    let records = read_records(bus, args).await?;
+
+    // `buffered` keeps the order of the list.
+    let listed = stream::iter(records).map(|record| async {
+        let percent = read_percent(bus, &record).await;
+        Listed { record, percent }
+    });
+    Ok(listed.buffered(REQUESTS_MAX).collect().await)
 }
 
 /// The records that the arguments name: of what people asked for, or of the children of one
@@ -107,8 +140,9 @@ async fn read_records(bus: &Bus, args: &ListArgs) -> Result<Vec<OperationRecord>
     };
 
     // In their order, and not newest first: they have places in a list.
-    let Some(parent) = bus.operations().get(parent).await? else {
-        return Err(Failure::no_operation(parent));
+    let parent = find_operation(bus, parent).await?;
+    let Some(parent) = bus.operations().get(&parent).await? else {
+        return Err(Failure::no_operation(&parent));
     };
     let mut children = bus.operations().children(&parent.record).await?;
     children.retain(|child| filter.matches(child));
@@ -117,7 +151,7 @@ async fn read_records(bus: &Bus, args: &ListArgs) -> Result<Vec<OperationRecord>
 }
 
 fn filter_of(args: &ListArgs) -> OperationFilter {
-    let mut states = args.status.clone();
+    let mut states = args.state.clone();
     if args.resumable {
         states.extend([OperationState::Failed, OperationState::Cancelled]);
     }
@@ -153,7 +187,9 @@ async fn read_percent(bus: &Bus, record: &OperationRecord) -> Option<f64> {
     Some(progress.map_or(step_start, |progress| progress.percent))
 }
 
-fn operation_row(record: &OperationRecord, percent: Option<f64>, now: Timestamp) -> Vec<String> {
+/// The cells of one row.
+pub(super) fn operation_row(listed: &Listed, now: Timestamp) -> Vec<String> {
+    let Listed { record, percent } = listed;
     let missing = || "-".to_owned();
     let duration = record
         .started_at

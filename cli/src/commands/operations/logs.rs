@@ -2,12 +2,12 @@
 
 use clap::Args;
 use schemas::events::{Event, What};
-use schemas::ids::OperationId;
 use serde_json::json;
 
-use crate::arguments::values::parse_operation;
+use crate::arguments::OperationArg;
 use crate::console::{Exit, Failure, extended};
 use crate::context::Context;
+use crate::inputs::operations::find_operation;
 use crate::watch::summarise_fields;
 
 const HEADS: [&str; 6] = ["TIME", "STEP", "WHAT", "ATTEMPT", "WORKER", "DETAIL"];
@@ -16,8 +16,7 @@ const HEADS: [&str; 6] = ["TIME", "STEP", "WHAT", "ATTEMPT", "WORKER", "DETAIL"]
 #[derive(Debug, Args)]
 pub(super) struct LogsArgs {
     /// Operation to show
-    #[arg(value_parser = parse_operation)]
-    op: OperationId,
+    op: OperationArg,
 }
 
 /// Lists the events, oldest first.
@@ -25,16 +24,12 @@ pub(super) struct LogsArgs {
 /// # Errors
 /// There is no such operation, or the server cannot be asked.
 pub(super) async fn run(args: &LogsArgs, context: &Context) -> Result<Exit, Failure> {
-    let op = &args.op;
     let output = &context.output;
     let bus = context.bus().await?;
-    let events = bus.events().list(op).await?;
+    let op = find_operation(&bus, &args.op).await?;
+    let events = bus.events().list(&op).await?;
 
     if events.is_empty() {
-        // Events expire: an operation without any may still exist.
-        if bus.operations().get(op).await?.is_none() {
-            return Err(Failure::no_operation(op));
-        }
         output.note(&format!(
             "Nothing has happened to {op} yet, or its events are no longer stored"
         ));

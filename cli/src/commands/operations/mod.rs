@@ -7,6 +7,8 @@ mod list;
 mod logs;
 mod resume;
 mod status;
+mod wait;
+mod watch_list;
 
 use clap::{Args, Subcommand};
 use schemas::operation::OperationRecord;
@@ -15,6 +17,7 @@ pub(crate) use cancel::{CancelArgs, run as cancel};
 pub(crate) use follow::{FollowArgs, run as follow};
 pub(crate) use resume::{ResumeArgs, run as resume};
 pub(crate) use status::{StatusArgs, run as status};
+pub(crate) use wait::{WaitArgs, run as wait};
 
 use crate::console::{Exit, Failure};
 use crate::context::Context;

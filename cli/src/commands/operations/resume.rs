@@ -3,21 +3,21 @@
 use std::time::Duration;
 
 use clap::Args;
-use schemas::ids::OperationId;
 use serde_json::json;
 
 use super::describe_checkpoint;
-use crate::arguments::values::{parse_duration, parse_operation};
+use crate::arguments::OperationArg;
+use crate::arguments::values::parse_duration;
 use crate::console::{Exit, Failure, Interrupts};
 use crate::context::Context;
+use crate::inputs::operations::find_operation;
 use crate::watch::{WatchOptions, print_follow_hints, watch_to_end};
 
 /// `ktrdr resume`.
 #[derive(Debug, Args)]
 pub(crate) struct ResumeArgs {
     /// Operation to resume
-    #[arg(value_parser = parse_operation)]
-    op: OperationId,
+    op: OperationArg,
     /// Return at once
     #[arg(long, short)]
     detach: bool,
@@ -35,10 +35,10 @@ pub(crate) struct ResumeArgs {
 /// There is no such operation, it cannot be resumed in its state, or it fails again.
 pub(crate) async fn run(args: &ResumeArgs, context: &Context) -> Result<Exit, Failure> {
     let output = &context.output;
-    let op = &args.op;
     // Before the operation runs: a Ctrl+C right after the resumption must cancel it.
     let mut interrupts = Interrupts::listen()?;
     let bus = context.bus().await?;
+    let op = &find_operation(&bus, &args.op).await?;
 
     let record = bus.operations().resume(op).await?;
     let kind = &record.kind;

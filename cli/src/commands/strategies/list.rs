@@ -10,7 +10,7 @@ use super::meaning::fuzzy_set_sentences;
 use super::validate::verdict_json;
 use crate::console::{Exit, join_with_commas, path_json};
 use crate::context::Context;
-use crate::inputs::strategy_files::{VARIABLE, list_strategies, parse_and_resolve};
+use crate::inputs::strategy_files::{NamedStrategy, list_strategies, parse_and_resolve};
 
 const HEADS: [&str; 6] = [
     "NAME",
@@ -26,9 +26,8 @@ pub(super) fn run(context: &Context) -> Exit {
     let output = &context.output;
     let mut rows = Vec::new();
 
-    for (name, path) in list_strategies(context) {
-        // A file that cannot be read is judged like an empty one, so that it is listed as broken.
-        let text = std::fs::read_to_string(&path).unwrap_or_default();
+    // A file that cannot be read is judged like an empty one, so that it is listed as broken.
+    for NamedStrategy { name, path, text } in list_strategies(context) {
         match parse_and_resolve(&text) {
             Ok((strategy, resolved)) => {
                 output.json(&strategy_json(&path, &strategy, &resolved));
@@ -41,14 +40,7 @@ pub(super) fn run(context: &Context) -> Exit {
         }
     }
 
-    if rows.is_empty() {
-        output.note(&format!(
-            "there is no strategy in the catalogue and none in ${VARIABLE}"
-        ));
-        output.note("hint: `ktrdr strategies new NAME` writes one to start from");
-    } else {
-        output.table_with_remarks(&HEADS, &rows);
-    }
+    output.table_with_remarks(&HEADS, &rows);
     Exit::Done
 }
 

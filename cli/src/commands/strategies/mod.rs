@@ -32,7 +32,7 @@ pub(crate) struct StrategiesArgs {
 /// `ktrdr strategies …`.
 #[derive(Debug, Subcommand)]
 enum StrategiesCommand {
-    /// List the strategies of the catalogue and of the folder $KTRDR_STRATEGIES
+    /// List the strategies of this folder, of the folder $KTRDR_STRATEGIES and of the catalogue
     List,
     /// Show what a strategy computes, learns and trains
     Show(ShowArgs),

@@ -7,17 +7,22 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use schemas::codes;
 use serde_json::json;
-use strategies::STARTER;
 
 use crate::console::{Exit, Failure, path_json};
 use crate::context::Context;
-use crate::inputs::strategy_files::parse_and_resolve;
+use crate::inputs::strategy_files::{find_strategy, in_file, parse_and_resolve};
+
+/// The strategy that is copied unless another one is named.
+const STARTER_NAME: &str = "eurusd_rsi_macd";
 
 /// `ktrdr strategies new`.
 #[derive(Clone, Debug, Args)]
 pub(super) struct NewArgs {
     /// Name of the strategy: a-z, 0-9, _ and -; the file is called NAME.yaml
     name: String,
+    /// Strategy to copy: a name of `ktrdr strategies list`, or a .yaml file
+    #[arg(long, value_name = "CATALOG", default_value = STARTER_NAME)]
+    from: String,
 }
 
 /// Writes the file; one that exists is never overwritten.
@@ -26,12 +31,10 @@ pub(super) struct NewArgs {
 /// The name cannot be that of a strategy, or the file exists or cannot be written.
 pub(super) fn run(args: &NewArgs, context: &Context) -> Result<Exit, Failure> {
     let name = &args.name;
-    let text = STARTER
-        .replacen("name: eurusd_rsi_macd", &format!("name: {name}"), 1)
-        .replace(
-            "validate eurusd_rsi_macd`",
-            &format!("validate {name}.yaml`"),
-        );
+    let (path, original) = find_strategy(&args.from, context)?;
+    let (strategy, _) =
+        parse_and_resolve(&original).map_err(|findings| in_file(&path, findings.into()))?;
+    let text = rename_strategy(&original, &strategy.name, name);
     // The only part that can be wrong is the name: the finding names its rule.
     parse_and_resolve(&text)?;
 
@@ -47,6 +50,17 @@ pub(super) fn run(args: &NewArgs, context: &Context) -> Result<Exit, Failure> {
         file.display()
     ));
     Ok(Exit::Done)
+}
+
+/// The text with another name, also in the command that its comment names.
+fn rename_strategy(text: &str, before: &str, name: &str) -> String {
+    let quoted = format!("name: \"{before}\"");
+    text.replacen(&quoted, &format!("name: {name}"), 1)
+        .replacen(&format!("name: {before}\n"), &format!("name: {name}\n"), 1)
+        .replace(
+            &format!("validate {before}`"),
+            &format!("validate {name}.yaml`"),
+        )
 }
 
 fn write_new_file(path: &Path, text: &str) -> std::io::Result<()> {

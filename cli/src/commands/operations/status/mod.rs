@@ -4,19 +4,17 @@ mod children;
 mod one;
 mod system;
 
-use clap::Args;
-use schemas::ids::OperationId;
-
-use crate::arguments::values::parse_operation;
+use crate::arguments::OperationArg;
 use crate::console::{Exit, Failure};
 use crate::context::Context;
+use crate::inputs::operations::find_operation;
+use clap::Args;
 
 /// `ktrdr status`.
 #[derive(Debug, Args)]
 pub(crate) struct StatusArgs {
     /// The operation; without it the whole system
-    #[arg(value_parser = parse_operation)]
-    op: Option<OperationId>,
+    op: Option<OperationArg>,
 }
 
 /// Runs the command.
@@ -26,7 +24,10 @@ pub(crate) struct StatusArgs {
 pub(crate) async fn run(args: &StatusArgs, context: &Context) -> Result<Exit, Failure> {
     let bus = context.bus().await?;
     match &args.op {
-        Some(op) => one::show_operation(context, &bus, op).await,
+        Some(op) => {
+            let op = find_operation(&bus, op).await?;
+            one::show_operation(context, &bus, &op).await
+        }
         None => system::show_system(context, &bus).await,
     }
 }

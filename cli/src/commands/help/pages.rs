@@ -1,0 +1,389 @@
+//! The examples and exit codes of every command, in the order of the command line.
+
+use crate::console::Exit::{
+    self, Cancelled, Done, Failed, NotFound, Refused, Terminated, TimedOut, Unreachable, Usage,
+};
+
+/// What the help of one command says beside its arguments.
+pub(crate) struct Page {
+    /// The words of the command, as in `data load`; empty for the program itself.
+    pub(crate) path: &'static str,
+    /// Its exit codes.
+    pub(crate) exits: &'static [Exit],
+    /// It prints a table, which may have other forms.
+    pub(crate) has_table: bool,
+    /// Lines to type.
+    pub(crate) examples: &'static [&'static str],
+}
+
+/// Exit codes of a command that ends at once.
+const ASK: &[Exit] = &[Done, Failed, Usage, Unreachable, NotFound, Refused];
+/// Exit codes of a command that waits for an operation.
+const RUN: &[Exit] = &[
+    Done,
+    Failed,
+    Usage,
+    Unreachable,
+    NotFound,
+    Refused,
+    TimedOut,
+    Cancelled,
+    Terminated,
+];
+
+/// A command whose output is not a table.
+const fn page(
+    path: &'static str,
+    exits: &'static [Exit],
+    examples: &'static [&'static str],
+) -> Page {
+    Page {
+        path,
+        exits,
+        has_table: false,
+        examples,
+    }
+}
+
+/// A command that prints a table.
+const fn table_page(
+    path: &'static str,
+    exits: &'static [Exit],
+    examples: &'static [&'static str],
+) -> Page {
+    Page {
+        has_table: true,
+        ..page(path, exits, examples)
+    }
+}
+
+/// One page for each command.
+pub(crate) const PAGES: &[Page] = &[
+    page(
+        "",
+        RUN,
+        &[
+            "ktrdr up",
+            "ktrdr data load EURUSD --timeframe 1h --mode full",
+            "ktrdr train eurusd_rsi_macd EURUSD 1h",
+            "ktrdr status last",
+        ],
+    ),
+    page(
+        "up",
+        RUN,
+        &[
+            "ktrdr up",
+            "ktrdr up --services fetcher,validator -- ktrdr data load EURUSD -t 1h --mode full",
+        ],
+    ),
+    page("doctor", ASK, &["ktrdr doctor", "ktrdr doctor --json"]),
+    page("infra", ASK, &["ktrdr infra check"]),
+    page(
+        "infra apply",
+        ASK,
+        &[
+            "ktrdr infra apply",
+            "ktrdr infra apply --server nats://bus:4222 --profile prod",
+        ],
+    ),
+    page("infra check", ASK, &["ktrdr infra check"]),
+    page(
+        "data",
+        ASK,
+        &[
+            "ktrdr data load EURUSD --timeframe 1h --mode full",
+            "ktrdr data list",
+        ],
+    ),
+    page(
+        "data load",
+        RUN,
+        &[
+            "ktrdr data load EURUSD --timeframe 1h --mode full",
+            "ktrdr data load AAPL MSFT -t 1d --start 2020-01-01",
+        ],
+    ),
+    page(
+        "data plan",
+        ASK,
+        &["ktrdr data plan EURUSD --timeframe 1h --mode full"],
+    ),
+    page(
+        "data import",
+        ASK,
+        &[
+            "ktrdr data import EURUSD_1h.csv",
+            "ktrdr data import spy.us.txt --symbol SPY --timeframe 1d --yes",
+        ],
+    ),
+    page("data check", ASK, &["ktrdr data check EURUSD_1h.csv.gz"]),
+    page(
+        "data quality",
+        ASK,
+        &["ktrdr data quality EURUSD --timeframe 1h"],
+    ),
+    page(
+        "data repair",
+        ASK,
+        &["ktrdr data repair EURUSD_1h.csv --method ffill --dry-run"],
+    ),
+    table_page(
+        "data list",
+        ASK,
+        &["ktrdr data list", "ktrdr data list EURUSD --format csv"],
+    ),
+    table_page(
+        "data show",
+        ASK,
+        &[
+            "ktrdr data show EURUSD --timeframe 1h --rows 5",
+            "ktrdr data show EURUSD -t 1h --start 2018-01-01 --out eurusd.parquet",
+        ],
+    ),
+    page(
+        "data export",
+        ASK,
+        &["ktrdr data export EURUSD --timeframe 1h --out eurusd.parquet"],
+    ),
+    table_page(
+        "data range",
+        ASK,
+        &["ktrdr data range EURUSD --timeframe 1h"],
+    ),
+    page(
+        "data gaps",
+        ASK,
+        &["ktrdr data gaps EURUSD --timeframe 1h --explain"],
+    ),
+    page(
+        "data resample",
+        ASK,
+        &["ktrdr data resample EURUSD --timeframe 1h --to 4h"],
+    ),
+    page(
+        "data delete",
+        ASK,
+        &[
+            "ktrdr data delete EURUSD --timeframe 1h",
+            "ktrdr data delete EURUSD --timeframe 1h --end 2015-12-31 --yes",
+        ],
+    ),
+    page(
+        "data undelete",
+        ASK,
+        &["ktrdr data undelete EURUSD --timeframe 1h"],
+    ),
+    table_page(
+        "data symbols",
+        ASK,
+        &["ktrdr data symbols ES EUR_USD BTCUSDT"],
+    ),
+    page("store", ASK, &["ktrdr store gc"]),
+    page(
+        "store gc",
+        ASK,
+        &["ktrdr store gc", "ktrdr store gc --days 30 --yes"],
+    ),
+    page("calendars", ASK, &["ktrdr calendars list"]),
+    table_page("calendars list", ASK, &["ktrdr calendars list"]),
+    table_page(
+        "calendars show",
+        ASK,
+        &["ktrdr calendars show us_equities --start 2026-12-21 --end 2026-12-31"],
+    ),
+    page(
+        "calendars add",
+        ASK,
+        &["ktrdr calendars add my_exchange.yaml"],
+    ),
+    page("strategies", ASK, &["ktrdr strategies list"]),
+    table_page(
+        "strategies list",
+        ASK,
+        &[
+            "ktrdr strategies list",
+            "ktrdr strategies list --format csv",
+        ],
+    ),
+    page(
+        "strategies show",
+        ASK,
+        &["ktrdr strategies show eurusd_rsi_macd"],
+    ),
+    page(
+        "strategies validate",
+        ASK,
+        &[
+            "ktrdr strategies validate mine.yaml",
+            "ktrdr strategies validate mine.yaml --bars EURUSD_1h.csv.gz",
+        ],
+    ),
+    page(
+        "strategies features",
+        ASK,
+        &[
+            "ktrdr strategies features eurusd_rsi_macd",
+            "ktrdr strategies features mine.yaml --bars EURUSD_1h.csv.gz --out features.parquet",
+        ],
+    ),
+    table_page(
+        "strategies folds",
+        ASK,
+        &["ktrdr strategies folds eurusd_rsi_macd --start 2014-01-01 --end 2018-12-31 --folds 3"],
+    ),
+    page(
+        "strategies new",
+        ASK,
+        &[
+            "ktrdr strategies new mine",
+            "ktrdr strategies new mine --from us_equities_trend",
+        ],
+    ),
+    page(
+        "strategies schema",
+        ASK,
+        &["ktrdr strategies schema > strategy.schema.json"],
+    ),
+    table_page("strategies rules", ASK, &["ktrdr strategies rules"]),
+    page("indicators", ASK, &["ktrdr indicators list"]),
+    table_page("indicators list", ASK, &["ktrdr indicators list"]),
+    page(
+        "indicators describe",
+        ASK,
+        &["ktrdr indicators describe rsi"],
+    ),
+    page(
+        "indicators compute",
+        ASK,
+        &[
+            "ktrdr indicators compute --bars SPY_1d.csv.gz --indicator 'rsi(period=14)' --out spy.csv",
+        ],
+    ),
+    page(
+        "train",
+        RUN,
+        &[
+            "ktrdr train eurusd_rsi_macd",
+            "ktrdr train us_equities_trend AAPL,MSFT 1d --epochs 50",
+            "ktrdr train mine.yaml --validation-split 0.2 --data-mode full --detach",
+        ],
+    ),
+    page("models", ASK, &["ktrdr models list"]),
+    page(
+        "models train",
+        RUN,
+        &["ktrdr models train eurusd_rsi_macd EURUSD 1h"],
+    ),
+    table_page("models list", ASK, &["ktrdr models list"]),
+    page(
+        "models show",
+        ASK,
+        &[
+            "ktrdr models show eurusd_rsi_macd",
+            "ktrdr models show eurusd_rsi_macd@1",
+        ],
+    ),
+    table_page(
+        "models predict",
+        ASK,
+        &[
+            "ktrdr models predict eurusd_rsi_macd --start 2018-12-31",
+            "ktrdr models predict eurusd_rsi_macd --bars EURUSD_1h.csv.gz --out predictions.csv",
+        ],
+    ),
+    table_page(
+        "ops",
+        ASK,
+        &[
+            "ktrdr ops",
+            "ktrdr ops --active --watch",
+            "ktrdr ops --kind train --state failed --since 7d",
+        ],
+    ),
+    table_page(
+        "ops list",
+        ASK,
+        &[
+            "ktrdr ops list --limit 10",
+            "ktrdr ops list --label symbol=EURUSD --format csv",
+        ],
+    ),
+    table_page(
+        "ops logs",
+        ASK,
+        &["ktrdr ops logs last", "ktrdr ops logs bf025e43"],
+    ),
+    page(
+        "status",
+        ASK,
+        &["ktrdr status", "ktrdr status last", "ktrdr status bf025e43"],
+    ),
+    page(
+        "follow",
+        RUN,
+        &[
+            "ktrdr follow last",
+            "ktrdr follow bf025e43 29d79ff9",
+            "ktrdr follow last --until running",
+        ],
+    ),
+    page(
+        "wait",
+        RUN,
+        &[
+            "ktrdr wait last",
+            "ktrdr wait bf025e43 29d79ff9 --timeout 10m",
+            "ktrdr wait bf025e43 29d79ff9 --any",
+        ],
+    ),
+    page(
+        "tap",
+        ASK,
+        &[
+            "ktrdr tap last",
+            "ktrdr tap 'ktrdr.>'",
+            "ktrdr tap 'ktrdr.*.trainer.>' --json",
+        ],
+    ),
+    page(
+        "cancel",
+        ASK,
+        &[
+            "ktrdr cancel last",
+            "ktrdr cancel bf025e43 --wait --reason lunch",
+        ],
+    ),
+    page(
+        "resume",
+        RUN,
+        &["ktrdr resume last", "ktrdr resume bf025e43 --detach"],
+    ),
+    page("workers", ASK, &["ktrdr workers list"]),
+    table_page("workers list", ASK, &["ktrdr workers list"]),
+    page(
+        "workers drain",
+        ASK,
+        &["ktrdr workers drain trainer-here-4711-0a1b"],
+    ),
+    page("dummy", RUN, &["ktrdr dummy start"]),
+    page(
+        "dummy start",
+        RUN,
+        &[
+            "ktrdr dummy start --duration 8 --iterations 16",
+            "ktrdr dummy start --duration 60 --checkpoint-every 2 --detach",
+        ],
+    ),
+    page("decode", ASK, &["ktrdr decode < payload.bin"]),
+    page(
+        "completions",
+        ASK,
+        &[
+            "ktrdr completions bash > ~/.local/share/bash-completion/completions/ktrdr",
+            "ktrdr completions zsh > ~/.zfunc/_ktrdr",
+            "ktrdr completions fish > ~/.config/fish/completions/ktrdr.fish",
+        ],
+    ),
+    page("man", ASK, &["ktrdr man --out ~/.local/share/man/man1"]),
+];
