@@ -184,13 +184,7 @@ impl Output {
 
     /// The lines of such a table.
     pub(crate) fn table_lines(&self, heads: &[&str], rows: &[Vec<String>]) -> Vec<String> {
-        let terminal = Term::stdout();
-        let width = if terminal.is_term() {
-            usize::from(terminal.size().1)
-        } else {
-            usize::MAX
-        };
-
+        let width = terminal_columns();
         let lines = table_lines(heads, rows);
         lines.iter().map(|line| cut_to_width(line, width)).collect()
     }
@@ -218,8 +212,48 @@ pub(crate) fn print_pairs(output: &Output, pairs: &[(String, String)]) {
         .map(|(name, _)| name.chars().count())
         .max()
         .unwrap_or(0);
+
+    // The text goes on below its beginning, and no word is broken by the edge of the screen.
+    let columns = terminal_columns().saturating_sub(width + 4);
     for (name, text) in pairs {
-        output.line(&format!("  {name:<width$}  {text}"));
+        let mut name = name.as_str();
+        for line in wrapped(text, columns) {
+            output.line(format!("  {name:<width$}  {line}").trim_end());
+            name = "";
+        }
+    }
+}
+
+/// The text in lines of at most `columns` characters, broken between words; a longer word has a line
+/// of its own.
+fn wrapped(text: &str, columns: usize) -> Vec<String> {
+    if text.chars().count() <= columns {
+        return vec![text.to_owned()];
+    }
+
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let last = lines.last_mut().map(|line| line.chars().count());
+        let has_room = last.is_some_and(|length| length + 1 + word.chars().count() <= columns);
+        match lines.last_mut() {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) if has_room => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
+/// Columns of the terminal that standard output is; without one there is no edge.
+fn terminal_columns() -> usize {
+    let terminal = Term::stdout();
+    if terminal.is_term() {
+        usize::from(terminal.size().1)
+    } else {
+        usize::MAX
     }
 }
 
@@ -289,6 +323,14 @@ mod tests {
         assert_eq!(cut_to_width("größe", 5), "größe");
         assert_eq!(cut_to_width("größer", 5), "größ…");
         assert_eq!(cut_to_width("x", usize::MAX), "x");
+    }
+
+    #[test]
+    fn a_long_text_is_broken_between_words() {
+        assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrapped("abcdefghij k", 4), ["abcdefghij", "k"]);
+        assert_eq!(wrapped("  one", usize::MAX), ["  one"]);
+        assert_eq!(wrapped("", 4), [""]);
     }
 
     #[test]

@@ -125,10 +125,9 @@ impl Screen {
 
     /// Shows the steps as they are at this moment.
     pub(super) fn show(&mut self, facts: &WaitingFacts<'_>) {
-        if let ScreenKind::Live(live) = &mut self.kind
-            && let Some(text) = plan_line(facts)
-        {
-            live.set_line(LineKey::Plan, self.output.style.paint(Tone::Dim, &text));
+        if let ScreenKind::Live(live) = &mut self.kind {
+            let text = plan_line(facts).map(|text| self.output.style.paint(Tone::Dim, &text));
+            live.set_plan(text);
         }
 
         let lines = step_lines(facts);
@@ -189,6 +188,25 @@ impl LiveLines {
 
         let text = line.live(output.style, self.tick, name, usize::from(width));
         self.set_line(key, text);
+    }
+
+    /// The line of the whole plan is above those of its steps, and goes with its end.
+    fn set_plan(&mut self, text: Option<String>) {
+        match text {
+            Some(text) => {
+                let bar = self
+                    .bars
+                    .entry(LineKey::Plan)
+                    .or_insert_with(|| self.multi.insert(0, text_bar()));
+                bar.set_message(text);
+                bar.tick();
+            }
+            None => {
+                if let Some(bar) = self.bars.remove(&LineKey::Plan) {
+                    bar.finish_and_clear();
+                }
+            }
+        }
     }
 
     fn set_line(&mut self, key: LineKey, text: String) {

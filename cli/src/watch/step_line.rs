@@ -78,14 +78,22 @@ pub(super) fn operation_line(facts: &WaitingFacts<'_>) -> Option<StepLine> {
     let index = current.unwrap_or(lines.len().saturating_sub(1));
     let line = lines.into_iter().nth(index)?;
 
-    // Percent and text stand beside the name of the operation, so the step is named in the text.
+    // The name is that of the operation, so the step is named in the text where there is room.
     let step = line.name();
-    let forms = match line.forms.as_slice() {
-        [] => vec![format!("{step} {}", line.message).trim_end().to_owned()],
-        forms => forms.iter().map(|form| format!("{step} {form}")).collect(),
+    let of_step = match line.forms.as_slice() {
+        [] => vec![line.message.clone()],
+        forms => forms.to_vec(),
     };
+    let named = of_step
+        .iter()
+        .map(|form| format!("{step} {form}").trim_end().to_owned());
+    let forms: Vec<String> = named.chain(of_step.iter().cloned()).collect();
+
+    let record = facts.record?;
+    let end = record.finished_at.unwrap_or(facts.now);
     Some(StepLine {
         percent: line.operation_percent,
+        elapsed: record.started_at.map(|started| after(started, end)),
         forms,
         ..line
     })

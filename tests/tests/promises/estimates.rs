@@ -70,7 +70,7 @@ async fn at_half_way_of_20_steady_steps_the_estimate_is_close() {
 async fn after_a_takeover_the_estimate_counts_its_own_work() {
     let sandbox = Sandbox::start().await;
     let _housekeeper = sandbox.start_housekeeper().await;
-    let first = sandbox.run(Dummy).await;
+    let mut first = sandbox.spawn("ktrdr-dummy");
     let op = sandbox.submit(&steady().operation()).await;
     until("half of the work", || async {
         let reports = sandbox.progress_of(&op).await;
