@@ -179,7 +179,7 @@ fn buckets(profile: Profile) -> Vec<Config> {
         ),
         bucket(
             subjects::TIMINGS,
-            90 * DAY,
+            never,
             "how long steps have taken, for estimates",
         ),
     ]

@@ -16,8 +16,8 @@ async fn applying_twice_changes_nothing_the_second_time() {
     let server = TestServer::start();
     let bus = server.bus().await;
     let first = bus.infra().apply(&declared()).await.unwrap();
-    // 5 streams, 5 buckets, 6 services x 3 lanes.
-    assert_eq!((first.created.len(), first.changed.len()), (5 + 5 + 18, 0));
+    // 5 streams, 5 buckets, 7 services x 3 lanes.
+    assert_eq!((first.created.len(), first.changed.len()), (5 + 5 + 21, 0));
     let second = bus.infra().apply(&declared()).await.unwrap();
     assert_eq!((second.created, second.changed), (vec![], vec![]));
     bus.check(&declared()).await.unwrap();
@@ -29,7 +29,7 @@ async fn an_empty_server_is_refused_with_everything_that_is_missing() {
     let Err(BusError::Drift(drifts)) = server.bus().await.check(&declared()).await else {
         panic!("no drift")
     };
-    assert_eq!(drifts.len(), 28);
+    assert_eq!(drifts.len(), 31);
     assert_eq!(drifts[0].to_string(), "KTRDR_COMMANDS is missing");
 }
 
@@ -49,9 +49,9 @@ async fn a_service_of_another_profile_sees_which_clocks_differ() {
         messages.contains(&"trainer_gpu has ack_wait 1 s instead of 5 s".to_owned()),
         "{messages:#?}"
     );
-    assert_eq!(messages.len(), 1 + 2 + 18, "{messages:#?}");
+    assert_eq!(messages.len(), 1 + 2 + 21, "{messages:#?}");
 
-    assert_eq!(bus.infra().apply(&dev).await.unwrap().changed.len(), 21);
+    assert_eq!(bus.infra().apply(&dev).await.unwrap().changed.len(), 24);
     bus.check(&dev).await.unwrap();
     bus.infra().apply(&declared()).await.unwrap();
     bus.check(&declared()).await.unwrap();
