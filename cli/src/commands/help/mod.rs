@@ -68,7 +68,14 @@ fn complete_help(command: Command, path: &str, globals: &[String]) -> Command {
         true => argument.hide(true),
         false => argument,
     });
-    command.after_help(format!("{}\n\n{GLOBAL_OPTIONS}", help_of(path)))
+
+    // What a command says itself comes first.
+    let own = command.get_after_long_help().or(command.get_after_help());
+    let own = own.map(ToString::to_string);
+    let sections = [own, Some(help_of(path)), Some(GLOBAL_OPTIONS.to_owned())];
+    let sections: Vec<String> = sections.into_iter().flatten().collect();
+    let text = sections.join("\n\n");
+    command.after_help(text.clone()).after_long_help(text)
 }
 
 fn table_flag() -> Arg {

@@ -77,6 +77,20 @@ pub(crate) const PAGES: &[Page] = &[
             "ktrdr up --services fetcher,validator -- ktrdr data load EURUSD -t 1h --mode full",
         ],
     ),
+    page("down", ASK, &["ktrdr down"]),
+    page("logs", ASK, &["ktrdr logs", "ktrdr logs trainer --follow"]),
+    page("config", ASK, &["ktrdr config show", "ktrdr config check"]),
+    page(
+        "config show",
+        ASK,
+        &["ktrdr config show", "ktrdr config show --origin"],
+    ),
+    page("config check", ASK, &["ktrdr config check"]),
+    page(
+        "run",
+        RUN,
+        &["ktrdr run nightly.yaml", "ktrdr run nightly.yaml --detach"],
+    ),
     page("doctor", ASK, &["ktrdr doctor", "ktrdr doctor --json"]),
     page("infra", ASK, &["ktrdr infra check"]),
     page(
@@ -361,6 +375,11 @@ pub(crate) const PAGES: &[Page] = &[
     ),
     page("workers", ASK, &["ktrdr workers list"]),
     table_page("workers list", ASK, &["ktrdr workers list"]),
+    page(
+        "workers show",
+        ASK,
+        &["ktrdr workers show trainer-here-4711-0a1b"],
+    ),
     page(
         "workers drain",
         ASK,
