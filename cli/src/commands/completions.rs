@@ -9,7 +9,8 @@ use crate::console::{Exit, standard_output};
 /// Commands whose arguments are operations.
 const WITH_OPERATIONS: [&str; 6] = ["status", "follow", "wait", "cancel", "resume", "tap"];
 /// The command by which a script asks for the ids of operations.
-const ASK_FOR_IDS: &str = "ktrdr ops list --format csv 2>/dev/null | sed -n 's/.*\\(op_[a-z0-9]*_[0-9]*_[0-9]*_[0-9a-f]*\\).*/\\1/p'";
+const ASK_FOR_IDS: &str = "ktrdr ops list --format csv 2>/dev/null | \
+                           sed -n 's/.*\\(op_[a-z0-9]*_[0-9]*_[0-9]*_[0-9a-f]*\\).*/\\1/p'";
 
 /// `ktrdr completions`.
 #[derive(Clone, Copy, Debug, Args)]
@@ -22,7 +23,7 @@ pub(crate) struct CompletionsArgs {
 /// The shells that there are scripts for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum ShellArg {
-    /// GNU Bash
+    /// The shell GNU Bash
     Bash,
     /// The Z shell
     Zsh,
@@ -85,7 +86,8 @@ compdef _ktrdr_operations ktrdr
 "#
         ),
         ShellArg::Fish => format!(
-            "\ncomplete -c ktrdr -n '__fish_seen_subcommand_from {words}' -f -a \"last ({ASK_FOR_IDS})\"\n"
+            "\ncomplete -c ktrdr -n '__fish_seen_subcommand_from {words}' -f \
+             -a \"last ({ASK_FOR_IDS})\"\n"
         ),
     }
 }

@@ -46,7 +46,7 @@ impl FromStr for TapTarget {
             return text.parse().map(Self::Operation);
         }
 
-        // The server would end the connection for a subject that is none.
+        // The server would end the connection for an invalid subject.
         let is_token = |token: &str| !token.is_empty() && !token.contains(char::is_whitespace);
         let rest_is_last = text.find('>').is_none_or(|at| at + 1 == text.len());
         if text.split('.').all(is_token) && rest_is_last {

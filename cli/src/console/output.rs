@@ -224,8 +224,8 @@ pub(crate) fn print_pairs(output: &Output, pairs: &[(String, String)]) {
     }
 }
 
-/// The text in lines of at most `columns` characters, broken between words; a longer word has a line
-/// of its own.
+/// The text in lines of at most `columns` characters, broken between words; a longer word has a
+/// line to itself.
 fn wrapped(text: &str, columns: usize) -> Vec<String> {
     if text.chars().count() <= columns {
         return vec![text.to_owned()];

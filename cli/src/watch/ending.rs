@@ -155,8 +155,8 @@ fn print_cancelled(output: &Output, record: &OperationRecord, watched: &Watched)
     }
 }
 
-/// Where the step was that the cancel ended: what its worker reported last, or its queue. What other
-/// steps, and earlier submissions of this one, reported is not where it was.
+/// Where the step was that the cancel ended: what its worker reported last, or its queue. What
+/// other steps, and earlier submissions of this one, reported is not where it was.
 fn place_of_cancel(record: &OperationRecord, progress: &StepProgress) -> Option<String> {
     let number = current_step(record)?;
     let step = record.step(number)?;

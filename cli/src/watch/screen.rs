@@ -281,6 +281,7 @@ fn print_reason(
     if !is_informative(line) {
         return;
     }
+
     let kind = line.reason.as_ref().map(WaitingReason::kind);
     let is_new = reasons.insert(key, kind).flatten() != kind;
     if is_new && line.reason.is_some() {

@@ -169,6 +169,7 @@ fn remaining_time(
     number: StepNumber,
 ) -> Option<Duration> {
     let is_over = record.state.is_terminal() || record.step(number)?.state.is_terminal();
+
     let remaining = time_left_of_step(
         facts.expectations,
         record,

@@ -216,6 +216,7 @@ fn plain_line(line: &StepLine) -> String {
 fn training_with_losses() -> Moment {
     let mut moment = Moment::training();
     let progress = moment.progress.get_mut(&number(4)).unwrap();
+
     progress.context = Context::Train {
         model_type: "mlp".to_owned(),
         strategy: "eurusd_rsi_macd".to_owned(),
@@ -292,6 +293,7 @@ fn training_with_history() -> Moment {
         size: "small".to_owned(),
         device: "cpu".to_owned(),
     };
+
     let timings = Timings {
         steps: vec![step, step],
         ..Timings::default()

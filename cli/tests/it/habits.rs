@@ -204,8 +204,8 @@ fn the_catalogue_is_there_in_any_folder() {
     assert_eq!(new.exit, Some(0), "{}", new.err);
 
     // It is found by its name, in the list too.
-    let shown = run(&["strategies", "show", "mine"]);
-    assert!(shown.out.contains("mine, version"), "{}", shown.out);
+    let screen = run(&["strategies", "show", "mine"]);
+    assert!(screen.out.contains("mine, version"), "{}", screen.out);
     let list = run(&["strategies", "list"]);
     assert!(
         list.out.lines().any(|line| line.starts_with("mine ")),
@@ -231,6 +231,7 @@ fn old_spellings_are_still_understood() {
         let line = [&["ktrdr"][..], &words].concat();
         assert!(cli::parse_from(line).is_ok(), "{arguments}");
     }
+
     let help = run_in(folder.path(), &["ops", "list", "--help"]).out;
     assert!(!help.contains("--status"), "{help}");
 }

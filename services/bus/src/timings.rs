@@ -81,7 +81,7 @@ impl TimingHistory<'_> {
         }
     }
 
-    /// Every history.
+    /// Every history that is stored.
     pub async fn list(self) -> Result<Vec<(TimingKey, Timings)>, BusError> {
         let name = bucket_stream(subjects::TIMINGS);
         let prefix = format!("$KV.{}.", subjects::TIMINGS);

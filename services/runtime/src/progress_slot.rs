@@ -75,8 +75,8 @@ pub(crate) struct ProgressOf {
     pub(crate) range: (f64, f64),
 }
 
-/// Turns values into records: sequence, percent that never falls, estimate, rate. Its clock is given
-/// with each value.
+/// Turns values into records: sequence, percent that never falls, estimate, rate. Its clock is
+/// given with each value.
 struct Renderer {
     of: ProgressOf,
     started_at: Timestamp,

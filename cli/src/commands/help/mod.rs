@@ -70,9 +70,13 @@ fn complete_help(command: Command, path: &str, globals: &[String]) -> Command {
     });
 
     // What a command says itself comes first.
-    let own = command.get_after_long_help().or(command.get_after_help());
-    let own = own.map(ToString::to_string);
-    let sections = [own, Some(help_of(path)), Some(GLOBAL_OPTIONS.to_owned())];
+    let own_help = command.get_after_long_help().or(command.get_after_help());
+    let own_help = own_help.map(ToString::to_string);
+    let sections = [
+        own_help,
+        Some(help_of(path)),
+        Some(GLOBAL_OPTIONS.to_owned()),
+    ];
     let sections: Vec<String> = sections.into_iter().flatten().collect();
     let text = sections.join("\n\n");
     command.after_help(text.clone()).after_long_help(text)

@@ -270,9 +270,7 @@ pub(crate) const PAGES: &[Page] = &[
     page(
         "indicators compute",
         ASK,
-        &[
-            "ktrdr indicators compute --bars SPY_1d.csv.gz --indicator 'rsi(period=14)' --out spy.csv",
-        ],
+        &["ktrdr indicators compute --bars SPY_1d.csv.gz --indicator 'rsi(period=14)'"],
     ),
     page(
         "train",
