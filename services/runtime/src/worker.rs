@@ -227,7 +227,7 @@ async fn start_slots<H: StepHandler>(
             shutdown: shutdown.clone(),
             current: announced.current.clone(),
             faults: announced.faults.clone(),
-            device: device_kind(&options),
+            device: device_kind(options),
             probe: options.probe.clone(),
             renewals: announced.renewals.clone(),
         },
