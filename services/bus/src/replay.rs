@@ -18,7 +18,6 @@ const BATCH_MAX: usize = 5_000;
 
 /// One message as a stream holds it.
 pub(crate) struct StoredMessage {
-    pub(crate) subject: String,
     pub(crate) sequence: u64,
     pub(crate) subject: String,
     /// When the server stored it.
@@ -91,7 +90,6 @@ impl StoredMessage {
             headers.get("KV-Operation").is_some() || headers.get("Nats-Marker-Reason").is_some()
         });
         Ok(Self {
-            subject: message.message.subject.to_string(),
             sequence,
             subject: message.subject.to_string(),
             at: Timestamp::from_nanosecond(nanoseconds).unwrap_or_default(),
