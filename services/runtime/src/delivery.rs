@@ -6,7 +6,6 @@
 //! message is answered last, because only the message brings a worker back after a crash.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use bus::{BusError, ChangeError, Delivered, Stored};
 use jiff::Timestamp;
@@ -21,7 +20,7 @@ use tracing::Instrument;
 use crate::announce;
 use crate::attempt::Attempt;
 use crate::claim::{Claimed, FoundRecord};
-use crate::durations;
+use crate::durations::StepDuration;
 use crate::handler::StepHandler;
 use crate::probe::Moment;
 use crate::received_command::ReceivedCommand;
@@ -182,9 +181,9 @@ impl<H: StepHandler> DeliveryHandler<H> {
             worker: &self.worker,
             context: &context,
         };
-        let began = Instant::now();
+        let duration = StepDuration::begin(&context, &self.worker.device);
         let result = attempt.run(&self.handler, started).await;
-        let took = result.is_ok().then(|| began.elapsed());
+        let is_completed = result.is_ok();
 
         if context.stop.reason() == Some(StopReason::Fenced) {
             tracing::warn!("attempt fenced off: another worker has the step, nothing is recorded");
@@ -196,9 +195,7 @@ impl<H: StepHandler> DeliveryHandler<H> {
         self.worker
             .end_attempt(command, claim.attempt, result)
             .await?;
-        if let Some(took) = took {
-            durations::note(&context, &self.worker.device, took);
-        }
+        duration.note(is_completed);
         Ok(())
     }
 
