@@ -8,6 +8,7 @@ use crate::codec::Message;
 use crate::errors::ErrorRecord;
 use crate::ids::{OperationId, Service, StepNumber, WorkerId};
 use crate::operation::OperationState;
+use crate::work_done::WorkDone;
 
 /// The kind of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +18,8 @@ pub enum What {
     Started,
     /// A checkpoint was recorded.
     Checkpointed,
+    /// Something is wrong that does not stop it.
+    Warned,
     /// It will be tried again.
     Retrying,
     /// The holder has seen the cancel request.
@@ -37,6 +40,7 @@ impl What {
         match self {
             Self::Started => "started",
             Self::Checkpointed => "checkpointed",
+            Self::Warned => "warned",
             Self::Retrying => "retrying",
             Self::Cancelling => "cancelling",
             Self::Completed => "completed",
@@ -84,9 +88,22 @@ pub struct Event {
     /// The result keys, with `completed`.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub result: Value,
-    /// Why, with `failed`, `retrying`, `rejected`.
+    /// Why, with `failed`, `retrying`, `rejected`; what is wrong, with `warned`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<ErrorRecord>,
+    /// Who asked for it: with `started` whoever submitted or resumed the operation, with
+    /// `cancelling` and `cancelled` whoever asked for the cancel.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// Why they did, if they said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// What was done, with `cancelled`.
+    #[serde(default, skip_serializing_if = "WorkDone::is_empty")]
+    pub done: WorkDone,
+    /// When the next try is due, with `retrying`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due: Option<Timestamp>,
 }
 
 impl Event {
@@ -104,10 +121,10 @@ impl Event {
             return of_submission;
         }
 
-        // An attempt may write many checkpoints, so each one's time tells them apart.
+        // An attempt may write many of these, so each one's time tells them apart.
         let attempt = self.attempt;
         match self.what {
-            What::Checkpointed => {
+            What::Checkpointed | What::Warned => {
                 format!("{of_submission}.{attempt}.{}", self.at.as_millisecond())
             }
             _ => format!("{of_submission}.{attempt}"),

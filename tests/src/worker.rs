@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use bus::Bus;
 use runtime::probe::{Moment, Probe};
@@ -14,6 +15,9 @@ use tokio::task::JoinHandle;
 
 use crate::Sandbox;
 use crate::waiting::patiently;
+
+/// Tests do not wait as long as people for what is tried again.
+const RETRY_BASE: Duration = Duration::from_millis(20);
 
 /// A worker of its own connection; killed when it is dropped.
 pub struct Worker {
@@ -50,6 +54,7 @@ impl Sandbox {
         choose: impl FnOnce(&mut WorkerOptions),
     ) -> Worker {
         let mut options = WorkerOptions::new(H::Command::SERVICE);
+        options.retry.base = RETRY_BASE;
         choose(&mut options);
 
         let (shutdown, shutdown_requested) = watch::channel(false);

@@ -17,5 +17,5 @@ pub(crate) use global::{Color, GlobalArgs};
 pub(crate) use operation::OperationArg;
 pub(crate) use out_file::OutFile;
 pub(crate) use range::RangeArgs;
-pub(crate) use run::{Priority, RunArgs};
+pub(crate) use run::RunArgs;
 pub(crate) use text::TextArgs;

@@ -35,17 +35,22 @@ pub(crate) struct RunArgs {
     /// How urgent it is: with low priority it waits for as long as others want a worker
     #[arg(long, value_enum, default_value_t)]
     pub(crate) priority: Priority,
+    /// Retries of each step after a failure that may pass, such as a store that is away, instead
+    /// of those that its service is set to; 0 = none
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(0..=1000))]
+    pub(crate) retries: Option<u16>,
     /// Print the operation that would be submitted, and submit nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
 }
 
 impl RunArgs {
-    /// Gives a child the labels and the urgency that a person asked for.
+    /// Gives an operation the labels, the urgency and the retries that a person asked for.
     pub(crate) fn mark(&self, child: &mut NewOperation) {
         child.labels.extend(self.label.iter().cloned());
         if self.priority == Priority::Low {
             *child = std::mem::take(child).in_background();
         }
+        child.retries = self.retries.or(child.retries);
     }
 }

@@ -6,7 +6,13 @@ use std::time::Duration;
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use market::{Instrument, Moment, Timeframe};
+use schemas::ids::{InvalidId, OperationId};
 use schemas::operation::OperationState;
+
+/// The whole id of an operation, which need not have a record any more.
+pub(crate) fn parse_operation(text: &str) -> Result<OperationId, String> {
+    text.parse().map_err(|error: InvalidId| error.to_string())
+}
 
 /// The state of an operation, in upper or lower case.
 pub(crate) fn parse_state(text: &str) -> Result<OperationState, String> {
@@ -41,6 +47,21 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
         .parse()
         .map_err(|_| "expected a time span such as 30s, 5m or 1h 30m".to_owned())?;
     Duration::try_from(span).map_err(|_| "a time span cannot be negative".to_owned())
+}
+
+/// How long ago something was: `2h`, `3d`.
+pub(crate) fn parse_age(text: &str) -> Result<SignedDuration, String> {
+    parse_hours_or_days(text)
+        .filter(|age| !age.is_negative())
+        .ok_or_else(|| "expected how long ago, as in 12h or 7d".to_owned())
+}
+
+/// A state in which an operation has ended.
+pub(crate) fn parse_ended_state(text: &str) -> Result<OperationState, String> {
+    parse_state(text)
+        .ok()
+        .filter(|state| state.is_terminal())
+        .ok_or_else(|| "expected completed, failed or cancelled".to_owned())
 }
 
 /// A number of seconds, or a time span.

@@ -43,6 +43,9 @@ struct StartArgs {
     /// Write a checkpoint every N iterations; 0 = never
     #[arg(long, value_name = "N", default_value_t = 0)]
     checkpoint_every: u64,
+    /// Ignore a cancel, as broken work does: only `ktrdr cancel --force` ends it
+    #[arg(long)]
+    ignore_cancel: bool,
     /// How to run the operation.
     #[command(flatten)]
     run: RunArgs,
@@ -76,5 +79,6 @@ fn dummy_request(args: &StartArgs) -> RunDummy {
         fail_at: args.fail_at,
         crash_at: args.crash_at,
         checkpoint_every: args.checkpoint_every,
+        ignore_cancel: args.ignore_cancel,
     }
 }

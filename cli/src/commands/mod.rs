@@ -5,6 +5,7 @@
 //! `context`, `inputs`, `watch`, `up`) and no other command.
 
 mod calendars;
+mod checkpoints;
 mod completions;
 mod config;
 mod data;
@@ -145,6 +146,10 @@ commands! {
     Cancel(operations::CancelArgs) => operations::cancel,
     /// Put a failed or cancelled operation back on its queue; it continues from its last checkpoint
     Resume(operations::ResumeArgs) => operations::resume,
+    /// Start a failed or cancelled operation again from its beginning, as a new operation
+    Retry(operations::RetryArgs) => operations::retry,
+    /// List, show and delete the checkpoints that interrupted steps can go on from
+    Checkpoints(checkpoints::CheckpointsArgs) => checkpoints::run,
     /// List the running workers, or drain one
     Workers(workers::WorkersArgs) => workers::run,
     /// Run the reference service: a number of iterations of equal length
@@ -220,7 +225,7 @@ async fn run_command(
     })?;
 
     let context = Context::new(
-        &line.global,
+        &global_of(line),
         output,
         environment,
         working_directory,
@@ -258,6 +263,15 @@ async fn make_operations(
         )
         .with_hint("use `data load`, `train` or `dummy start`; nothing was started")),
     }
+}
+
+/// The flags of every command. `--set` of `retry` changes its request, and no setting.
+fn global_of(line: &CommandLine) -> GlobalArgs {
+    let mut global = line.global.clone();
+    if matches!(line.command, Command::Retry(_)) {
+        global.set.clear();
+    }
+    global
 }
 
 /// The result of a completed operation in the words of the command that starts its kind; none where

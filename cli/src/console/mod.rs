@@ -1,6 +1,7 @@
 //! Everything between a command and the person or program in front of it: what is written where,
 //! how a command ends, and what Ctrl+C means.
 
+mod confirm;
 pub(crate) mod durations;
 mod exit;
 mod failures;
@@ -13,6 +14,7 @@ mod table_style;
 mod terminal_echo;
 mod words;
 
+pub(crate) use confirm::{can_ask, confirm};
 pub(crate) use exit::Exit;
 pub(crate) use failures::Failure;
 pub(crate) use interrupts::{Interrupt, Interrupts};

@@ -4,6 +4,7 @@
 mod context_file;
 mod folder_id;
 mod moved_system;
+mod person;
 mod private_files;
 mod system_folder;
 
@@ -257,6 +258,14 @@ impl Context {
     /// The URL of the object store, absolute.
     pub(crate) fn store_url(&self) -> Result<String, Failure> {
         Ok(self.settings()?.store.resolved(&self.working_directory))
+    }
+
+    /// Who types, for the record of what this process asks for.
+    ///
+    /// # Errors
+    /// A setting is wrong.
+    pub(crate) fn person(&self) -> Result<String, Failure> {
+        Ok(person::person(&self.settings()?.bus, &self.environment))
     }
 
     /// Connects to the server, or fails within seconds; also when the settings name another profile

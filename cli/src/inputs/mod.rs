@@ -2,9 +2,11 @@
 
 pub(crate) mod action_columns;
 pub(crate) mod bar_files;
+pub(crate) mod checkpoint;
 pub(crate) mod models;
 pub(crate) mod operation_files;
 pub(crate) mod operations;
+pub(crate) mod request_changes;
 pub(crate) mod stored_series;
 pub(crate) mod strategy_files;
 pub(crate) mod symbol_files;

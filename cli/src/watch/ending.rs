@@ -10,6 +10,7 @@ use store::{Store, StoreError};
 
 use super::state::current_step;
 use super::step_line::summarise_fields;
+use super::work_text::{cancelled_work, describe_kept, work_json};
 use super::{Ended, StepProgress, Watched};
 use crate::console::durations::{after, compact};
 use crate::console::{Exit, Failure, Output, print_pairs};
@@ -149,7 +150,13 @@ fn print_cancelled(output: &Output, record: &OperationRecord, watched: &Watched)
     };
     output.line(&format!("Cancelled {kind} {op} after {duration}{reason}"));
 
-    // How far it came decides whether it is worth resuming.
+    // How far it came, and what stays, decides whether it is worth resuming.
+    let work = cancelled_work(record);
+    if !work.is_empty() {
+        print_pairs(output, &work);
+        output.line(&format!("  {}", describe_kept(record)));
+        return;
+    }
     if let Some(place) = place_of_cancel(record, &watched.progress) {
         output.line(&format!("  {place}"));
     }
@@ -228,6 +235,7 @@ pub(super) fn result_json(record: &OperationRecord, exit: Exit) -> Value {
         "state": record.state,
         "duration_s": duration_of(record).as_secs_f64(),
         "results": results,
+        "done": work_json(record),
         "exit": exit.code(),
     })
 }
@@ -242,6 +250,7 @@ pub(super) fn duration_of(record: &OperationRecord) -> std::time::Duration {
 mod tests {
     use jiff::Timestamp;
     use schemas::commands::{FetchBars, FetchMode};
+    use schemas::operation::Said;
     use schemas::requests::DataLoad;
 
     use super::*;
@@ -269,7 +278,7 @@ mod tests {
 
     fn cancelled(mut record: OperationRecord) -> OperationRecord {
         record
-            .cancel_unheld(1, "enough", Timestamp::UNIX_EPOCH)
+            .cancel_unheld(1, &Said::default(), Timestamp::UNIX_EPOCH)
             .unwrap();
         record
     }

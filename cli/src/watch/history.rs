@@ -3,6 +3,8 @@
 use schemas::events::Event;
 use schemas::progress::ProgressRecord;
 
+use crate::console::durations::{after, rough};
+
 /// A report of a worker as one line of the history.
 pub(crate) fn progress_text(progress: &ProgressRecord) -> String {
     let ProgressRecord {
@@ -38,6 +40,9 @@ pub(crate) fn event_text(event: &Event) -> String {
     }
     if let Some(error) = &event.error {
         text.push_str(&format!(": {error}"));
+    }
+    if let Some(due) = event.due {
+        text.push_str(&format!("; next try in {}", rough(after(event.at, due))));
     }
     text
 }

@@ -19,14 +19,15 @@ mod start_family;
 mod state;
 mod step_line;
 mod waiting_reason;
+mod work_text;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use bus::{Bus, BusError, FollowOptions, Update};
+use bus::{Bus, BusError, CancelAsk, FollowOptions, Update};
 use futures::StreamExt as _;
 use schemas::ids::{OperationId, StepNumber};
-use schemas::operation::{OperationRecord, OperationState};
+use schemas::operation::{OperationRecord, OperationState, Said};
 use schemas::progress::ProgressRecord;
 use tokio::task::JoinHandle;
 
@@ -39,6 +40,7 @@ pub(crate) use start::{print_follow_hints, start};
 pub(crate) use start_family::start_family;
 pub(crate) use state::current_step;
 pub(crate) use step_line::summarise_fields;
+pub(crate) use work_text::describe_work;
 
 use crate::console::{Exit, Failure, Interrupt, Interrupts};
 use crate::context::Context;
@@ -58,6 +60,8 @@ pub(crate) struct WatchOptions {
     pub(crate) from_start: bool,
     /// End in this state; without it in a terminal one.
     pub(crate) until: Option<OperationState>,
+    /// Who cancels with Ctrl+C.
+    pub(crate) person: Option<String>,
     /// Stop watching after this time; the operation continues.
     pub(crate) wait_timeout: Option<Duration>,
 }
@@ -218,9 +222,16 @@ impl Watch<'_> {
         self.state.cancel_asked_at = Some(Instant::now());
         let bus = self.bus.clone();
         let op = self.op.clone();
-        self.cancel = Some(tokio::spawn(async move {
-            bus.cancels().request(&op, CTRL_C_REASON).await
-        }));
+        let ask = CancelAsk {
+            said: Said {
+                by: self.options.person.clone(),
+                reason: Some(CTRL_C_REASON.to_owned()),
+            },
+            grace: None,
+        };
+        self.cancel = Some(tokio::spawn(
+            async move { bus.cancels().ask(&op, &ask).await },
+        ));
 
         self.screen.note(&format!(
             "Cancelling {}… (press Ctrl+C again to leave it to the worker)",
@@ -251,6 +262,8 @@ impl Watch<'_> {
         self.screen.print_update(&update);
         if self.options.from_start {
             self.screen.print_history(&update);
+        } else {
+            self.screen.print_warning(&update);
         }
         self.state.apply(update);
         self.redraw();

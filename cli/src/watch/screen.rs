@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use bus::Update;
 use console::Term;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use schemas::events::What;
 use schemas::ids::{OperationId, StepNumber};
 use schemas::operation::StepState;
 use serde_json::{Value, json};
@@ -111,6 +112,15 @@ impl Screen {
                 .output
                 .json(&extended(event.as_ref(), [("type", "event".into())])),
             Update::Record(_) => {}
+        }
+    }
+
+    /// Prints what people must know at once, whatever is shown otherwise.
+    pub(super) fn print_warning(&self, update: &Update) {
+        if let Update::Event(event) = update
+            && event.what == What::Warned
+        {
+            self.note(&event_text(event));
         }
     }
 

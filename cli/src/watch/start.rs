@@ -4,24 +4,21 @@ use jiff::Timestamp;
 use schemas::codes;
 use schemas::ids::OperationId;
 use schemas::operation::NewOperation;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{WatchOptions, watch_to_end};
-use crate::arguments::{Priority, RunArgs};
-use crate::console::{Exit, Failure, Interrupts, Output};
+use crate::arguments::RunArgs;
+use crate::console::{Exit, Failure, Interrupts, Output, extended};
 use crate::context::Context;
 
 /// Submits `new` as `args` say, and watches it to its end unless `args` say otherwise.
 pub(crate) async fn start(
     context: &Context,
-    mut new: NewOperation,
+    new: NewOperation,
     args: &RunArgs,
 ) -> Result<Exit, Failure> {
     let output = &context.output;
-    new.labels.extend(args.label.iter().cloned());
-    if args.priority == Priority::Low {
-        new = new.in_background();
-    }
+    let new = complete(new, args, context)?;
     let op = OperationId::new(&new.kind, Timestamp::now(), rand::random())
         .map_err(|error| invalid_operation(&error))?;
     new.validate(&op)
@@ -38,9 +35,9 @@ pub(crate) async fn start(
     let mut interrupts = Interrupts::listen()?;
     let bus = context.bus().await?;
     bus.operations().submit(&op, &new).await?;
-    output.json(&json!({"type": "started", "op": op, "kind": new.kind, "at": Timestamp::now()}));
+    output.json(&started_json(&op, &new));
 
-    let started = format!("Started {}: {op}", new.kind);
+    let started = started_text(&op, &new);
     if args.detach {
         output.line(&started);
         print_follow_hints(output, &op);
@@ -49,10 +46,42 @@ pub(crate) async fn start(
     output.note(&started);
     let options = WatchOptions {
         is_ours: true,
+        person: new.by.clone(),
         wait_timeout: args.wait_timeout,
         ..WatchOptions::default()
     };
     watch_to_end(context, &bus, &mut interrupts, &op, options).await
+}
+
+/// The request with what every command that starts one may say of it.
+fn complete(
+    mut new: NewOperation,
+    args: &RunArgs,
+    context: &Context,
+) -> Result<NewOperation, Failure> {
+    args.mark(&mut new);
+    new.by = Some(context.person()?);
+    Ok(new)
+}
+
+fn started_text(op: &OperationId, new: &NewOperation) -> String {
+    match &new.retry_of {
+        Some(first) => format!("Started {}: {op}, a retry of {first}", new.kind),
+        None => format!("Started {}: {op}", new.kind),
+    }
+}
+
+fn started_json(op: &OperationId, new: &NewOperation) -> Value {
+    let started = json!({
+        "type": "started",
+        "op": op,
+        "kind": new.kind,
+        "at": Timestamp::now(),
+    });
+    match &new.retry_of {
+        Some(first) => extended(&started, [("retry_of", json!(first))]),
+        None => started,
+    }
 }
 
 fn invalid_operation(error: &dyn std::error::Error) -> Failure {

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use schemas::errors::ErrorRecord;
 use schemas::ids::{Lane, OperationId, WorkerId};
 use schemas::operation::NewOperation;
-use schemas::operation::{Holder, OperationRecord};
+use schemas::operation::{Holder, OperationRecord, Said};
 use schemas::plan::{Plan, StepSpec};
 use schemas::progress::{Context, Count, Device, ProgressRecord, Waiting};
 use schemas::timings::{TimedStep, Timings};
@@ -64,8 +64,6 @@ impl Moment {
 
         let new = NewOperation {
             kind: "train".to_owned(),
-            labels: BTreeMap::new(),
-            params: serde_json::Value::Null,
             plan,
             ..NewOperation::default()
         };
@@ -480,7 +478,7 @@ fn percent_of_the_operation_is_weighted_by_the_plan() {
 #[test]
 fn a_resumed_step_without_checkpoint_begins_at_nothing() {
     let mut moment = failed();
-    moment.record.resume(0, at(200)).unwrap();
+    moment.record.resume(0, &Said::default(), at(200)).unwrap();
 
     let pending = step_lines(&moment.facts())[3].clone();
     let pending = plain_line(&pending);
@@ -492,7 +490,7 @@ fn a_resumed_step_without_checkpoint_begins_at_nothing() {
 #[test]
 fn a_claimed_step_shows_its_last_percent_until_it_reports() {
     let mut moment = failed();
-    moment.record.resume(0, at(200)).unwrap();
+    moment.record.resume(0, &Said::default(), at(200)).unwrap();
     let moment = moment.claimed(4, 201);
 
     let claimed = step_lines(&moment.facts())[3].clone();

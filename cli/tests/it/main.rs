@@ -11,6 +11,8 @@ mod data_train_models;
 #[cfg(test)]
 mod export_and_folders;
 #[cfg(test)]
+mod failures;
+#[cfg(test)]
 mod families;
 #[cfg(test)]
 mod files_and_streams;

@@ -140,10 +140,16 @@ codes! {
         OPS_ATTEMPTS_EXHAUSTED = "AttemptsExhausted":
             "Too many attempts ended without a checkpoint between them.";
         OPS_CANCEL_FAILED = "CancelFailed": "The operation had ended before it could be cancelled.";
+        OPS_CHECKPOINT_CORRUPT = "CheckpointCorrupt":
+            "A checkpoint is damaged; the step goes on from an older one, or starts again.";
+        OPS_CHECKPOINT_MISSING = "CheckpointMissing":
+            "No checkpoint of the operation is stored.";
         OPS_CHILD_ID_TAKEN = "ChildIdTaken":
             "Another operation has the id that a child would get.";
         OPS_CHILDREN_FAILED = "ChildrenFailed": "Children of the operation failed.";
         OPS_FAILED = "Failed": "The operation failed, and its record does not say why.";
+        OPS_FORCE_CANCELLED = "ForceCancelled":
+            "A step did not stop within the grace period of a cancel, and was ended by force.";
         OPS_INVALID = "Invalid": "The request cannot be submitted as an operation.";
         OPS_INVALID_COMMAND = "InvalidCommand": "The service cannot read the step's command.";
         OPS_INVALID_OUTCOME = "InvalidOutcome": "The outcome of an earlier step cannot be read.";
@@ -151,10 +157,14 @@ codes! {
         OPS_INVALID_REQUEST = "InvalidRequest":
             "The request in the operation's record cannot be read.";
         OPS_NO_WORKER = "NoWorker": "No worker of that name is alive.";
-        OPS_NOT_FOUND = "NotFound": "There is no operation with that id.";
+        OPS_NOT_ENDED = "NotEnded":
+            "The operation has not ended, and needs what was to be deleted.";
+        OPS_NOT_FOUND = "NotFound": "There is no operation or dead letter of that name.";
         OPS_NOT_RESUMABLE = "NotResumable": "The state of the operation does not allow a resume.";
         OPS_RECORD_UNREADABLE = "RecordUnreadable":
             "The record of an operation cannot be read by this program.";
+        OPS_RETRY_NOT_FAILED = "RetryNotFailed":
+            "The operation neither failed nor was cancelled, so it cannot be retried.";
         OPS_STEP_FAILED = "StepFailed":
             "A step failed after another one of its operation; the message is a short note.";
         OPS_UNANSWERABLE = "Unanswerable": "A command does not belong to any recorded operation.";
@@ -184,6 +194,8 @@ codes! {
     Store "STORE" "The object store." {
         STORE_FAILED = "Failed": "An object cannot be read, written or trusted.";
         STORE_FULL = "Full": "The store has no room: disk, quota or file-size limit.";
+        STORE_MANIFEST_LOST = "ManifestLost":
+            "The newest manifest of a series is gone, and its copy is read.";
         STORE_MISSING = "Missing": "The store does not hold the object.";
         STORE_NAME = "Name": "A text cannot be part of an object's key.";
         STORE_UNREACHABLE = "Unreachable":

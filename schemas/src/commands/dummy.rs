@@ -1,4 +1,5 @@
-//! The dummy service's command: n iterations of d seconds, which may fail or crash at the k-th.
+//! The dummy service's command: n iterations of d seconds, which may fail or crash at the k-th
+//! and ignore that they are to stop.
 
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +22,9 @@ pub struct RunDummy {
     pub crash_at: Option<u64>,
     /// Iterations between two checkpoints; 0 = none is written.
     pub checkpoint_every: u64,
+    /// Go on whatever the stop token says.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub ignore_cancel: bool,
 }
 
 impl Default for RunDummy {
@@ -32,6 +36,7 @@ impl Default for RunDummy {
             fail_at: None,
             crash_at: None,
             checkpoint_every: 0,
+            ignore_cancel: false,
         }
     }
 }

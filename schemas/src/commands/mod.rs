@@ -2,6 +2,7 @@
 
 pub mod dummy;
 pub mod fetch;
+pub mod form;
 pub mod process;
 mod series_list;
 pub mod spread;

@@ -18,15 +18,16 @@ use serde_json::Value;
 
 use crate::codec::Message;
 use crate::command::Command;
-use crate::errors::ErrorRecord;
+use crate::errors::{ErrorRecord, shortened};
 use crate::ids::{OperationId, StepNumber, WorkerId};
 use crate::plan::Plan;
+use crate::work_done::WorkDone;
 
 pub use about::about;
 pub use outstanding::Outstanding;
 pub use parent::{CHILDREN_MAX, ChildStatus, Parent};
 pub use request::{InvalidOperation, NewOperation};
-pub use transition::{Claim, Refusal};
+pub use transition::{Claim, Refusal, Said, Stopped};
 
 /// Attempts without a recorded checkpoint after which a step is given up.
 pub const BARREN_ATTEMPTS_MAX: u32 = 3;
@@ -38,7 +39,9 @@ pub const RESULTS_BYTES_MAX: usize = 12 * 1024;
 pub const CHECKPOINT_BYTES_MAX: usize = 160;
 /// Longest note on a step.
 pub const NOTE_BYTES_MAX: usize = 100;
-/// Longest reason of a cancel request.
+/// Longest name of a person, in bytes.
+pub const BY_BYTES_MAX: usize = 64;
+/// Longest reason of a cancel request or a resume.
 pub const REASON_BYTES_MAX: usize = 200;
 
 /// Largest result of one step of a plan with `steps` steps, in packed bytes.
@@ -144,6 +147,9 @@ pub struct StepRecord {
     /// Claims since the last recorded checkpoint.
     #[serde(default)]
     pub barren_attempts: u32,
+    /// Failures since then that were followed by another try.
+    #[serde(default)]
+    pub retries: u16,
     /// The worker that has claimed it; absent while it waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub holder: Option<Holder>,
@@ -169,6 +175,13 @@ pub struct StepRecord {
     /// When a retrying step is due.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_at: Option<Timestamp>,
+    /// What a cancelled step had done.
+    #[serde(default, skip_serializing_if = "WorkDone::is_empty")]
+    pub done: WorkDone,
+    /// True for a step that did not stop within the grace period of a cancel, and was ended by
+    /// force.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub forced: bool,
 }
 
 impl StepRecord {
@@ -178,6 +191,7 @@ impl StepRecord {
             submission: 1,
             attempt: 0,
             barren_attempts: 0,
+            retries: 0,
             holder: None,
             taken_from: None,
 
@@ -187,6 +201,8 @@ impl StepRecord {
             checkpoint: Value::Null,
             note: None,
             retry_at: None,
+            done: WorkDone::new(),
+            forced: false,
         }
     }
 }
@@ -198,7 +214,23 @@ pub struct CancelSeen {
     pub sequence: u64,
     /// Free text of whoever asked.
     pub reason: String,
+    /// Who asked, if that was said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
     /// When it was seen.
+    pub at: Timestamp,
+}
+
+/// The last resume of an operation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resumption {
+    /// Who asked for it, if that was said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// Why, if that was said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// When it was recorded.
     pub at: Timestamp,
 }
 
@@ -231,6 +263,18 @@ pub struct OperationRecord {
     pub parent: Option<Parent>,
     /// The steps that carry it out.
     pub plan: Plan,
+    /// Retries that each step has, instead of those that its service is set to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retries: Option<u16>,
+    /// The operation whose request this one repeats.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_of: Option<OperationId>,
+    /// Who submitted it, if that was said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// The last resume.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resumed: Option<Resumption>,
     /// Computed from the steps in the same write.
     pub state: OperationState,
     /// One record per step, in plan order.
@@ -279,6 +323,10 @@ impl OperationRecord {
             params: new.params,
             steps: vec![StepRecord::new(); new.plan.len()],
             plan: new.plan,
+            retries: new.retries,
+            retry_of: new.retry_of,
+            by: new.by.map(|by| shortened(&by, BY_BYTES_MAX)),
+            resumed: None,
 
             // No worker has seen it yet.
             state: OperationState::Pending,

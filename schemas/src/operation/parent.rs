@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{OperationRecord, OperationState, Refusal};
+use super::{OperationRecord, OperationState, Refusal, Said};
 use crate::ids::OperationId;
 
 /// Most children of one operation.
@@ -61,7 +61,8 @@ impl OperationRecord {
             return Err(Refusal::NotResumable(self.state));
         }
 
-        self.resume(floor, at)?;
+        // Whoever resumed the parent is named there.
+        self.resume(floor, &Said::default(), at)?;
         if let Some(parent) = &mut self.parent {
             parent.round = round;
         }

@@ -25,6 +25,15 @@ pub struct NewOperation {
     /// Its place in a family; absent unless another operation makes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<Parent>,
+    /// Retries that each step has, instead of those that its service is set to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retries: Option<u16>,
+    /// The operation whose request this one repeats.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_of: Option<OperationId>,
+    /// Who submits it: the user of the credential, else `user@host`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
 }
 
 /// Why a request cannot be submitted.

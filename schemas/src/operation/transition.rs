@@ -7,12 +7,14 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{
-    BARREN_ATTEMPTS_MAX, CHECKPOINT_BYTES_MAX, CancelSeen, Holder, NOTE_BYTES_MAX, OperationRecord,
-    OperationState, REASON_BYTES_MAX, StepFailure, StepRecord, StepState, result_bytes_max,
+    BARREN_ATTEMPTS_MAX, BY_BYTES_MAX, CHECKPOINT_BYTES_MAX, CancelSeen, Holder, NOTE_BYTES_MAX,
+    OperationRecord, OperationState, REASON_BYTES_MAX, Resumption, StepFailure, StepRecord,
+    StepState, result_bytes_max,
 };
 use crate::codec::packed_bytes;
 use crate::errors::{ErrorRecord, shortened};
 use crate::ids::{StepNumber, WorkerId};
+use crate::work_done::{WorkDone, is_small};
 
 /// A successful claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +24,24 @@ pub struct Claim {
     /// True when too many attempts went by without a checkpoint: fail the step instead of
     /// running it.
     pub exhausted: bool,
+}
+
+/// How far a step had come when it stopped on request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stopped {
+    /// What it had done.
+    pub done: WorkDone,
+    /// True if it did not stop by itself within the grace period.
+    pub forced: bool,
+}
+
+/// Who makes a change, and why, as far as they say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Said {
+    /// The user of the credential, else `user@host`.
+    pub by: Option<String>,
+    /// Free text for people.
+    pub reason: Option<String>,
 }
 
 /// Why a change was refused. Nothing was changed.
@@ -250,9 +270,11 @@ impl OperationRecord {
         at: Timestamp,
     ) -> Result<(), Refusal> {
         let step = self.step_of_attempt(number, attempt)?;
-        // The attempt keeps its number, and counts as barren until a checkpoint is recorded.
+        // It was no loss of a worker: retries have a budget of their own.
         step.state = StepState::Retrying;
         step.holder = None;
+        step.barren_attempts = step.barren_attempts.saturating_sub(1);
+        step.retries = step.retries.saturating_add(1);
         step.note = Some(shortened(note, NOTE_BYTES_MAX));
         step.retry_at = Some(due);
 
@@ -260,13 +282,21 @@ impl OperationRecord {
         Ok(())
     }
 
-    /// The holder has stopped on request.
-    pub fn stop(&mut self, number: StepNumber, attempt: u32, at: Timestamp) -> Result<(), Refusal> {
-        end(
-            self.step_of_attempt(number, attempt)?,
-            StepState::Cancelled,
-            at,
-        );
+    /// The holder has stopped on request, or was stopped by force.
+    pub fn stop(
+        &mut self,
+        number: StepNumber,
+        attempt: u32,
+        stopped: Stopped,
+        at: Timestamp,
+    ) -> Result<(), Refusal> {
+        let step = self.step_of_attempt(number, attempt)?;
+        end(step, StepState::Cancelled, at);
+        step.forced = stopped.forced;
+        if is_small(&stopped.done) {
+            step.done = stopped.done;
+        }
+
         self.recompute_state(at);
         Ok(())
     }
@@ -330,7 +360,7 @@ impl OperationRecord {
     }
 
     /// Durable progress, such as a stored checkpoint or a committed segment: the next attempt goes
-    /// on from `checkpoint`, and attempts are counted from zero again.
+    /// on from `checkpoint`, and attempts and retries are counted from zero again.
     pub fn record_checkpoint(
         &mut self,
         number: StepNumber,
@@ -351,17 +381,28 @@ impl OperationRecord {
         step.checkpoint = checkpoint;
         step.barren_attempts = 0;
         step.taken_from = None;
+        step.retries = 0;
+        self.recompute_state(at);
+        Ok(())
+    }
+
+    /// Something is wrong that does not stop the attempt: people see it while the step runs.
+    pub fn note_warning(
+        &mut self,
+        number: StepNumber,
+        attempt: u32,
+        warning: &str,
+        at: Timestamp,
+    ) -> Result<(), Refusal> {
+        let step = self.step_of_attempt(number, attempt)?;
+        step.note = Some(shortened(warning, NOTE_BYTES_MAX));
+
         self.recompute_state(at);
         Ok(())
     }
 
     /// A cancel request was seen on the control subject.
-    pub fn see_cancel(
-        &mut self,
-        sequence: u64,
-        reason: &str,
-        at: Timestamp,
-    ) -> Result<(), Refusal> {
+    pub fn see_cancel(&mut self, sequence: u64, said: &Said, at: Timestamp) -> Result<(), Refusal> {
         if self.state.is_terminal() {
             return Err(Refusal::OperationEnded(self.state));
         }
@@ -372,7 +413,8 @@ impl OperationRecord {
         // The first request counts; later ones change neither its reason nor its time.
         self.cancel.get_or_insert(CancelSeen {
             sequence,
-            reason: shortened(reason, REASON_BYTES_MAX),
+            reason: shortened(said.reason.as_deref().unwrap_or_default(), REASON_BYTES_MAX),
+            by: bounded(said.by.as_deref(), BY_BYTES_MAX),
             at,
         });
         self.recompute_state(at);
@@ -383,18 +425,18 @@ impl OperationRecord {
     pub fn cancel_unheld(
         &mut self,
         sequence: u64,
-        reason: &str,
+        said: &Said,
         at: Timestamp,
     ) -> Result<(), Refusal> {
         if self.is_held() {
             return Err(Refusal::StillHeld);
         }
-        self.see_cancel(sequence, reason, at)
+        self.see_cancel(sequence, said, at)
     }
 
     /// Failed or cancelled → resuming. Every unfinished step of the first unfinished stage gets a
     /// new submission; control messages up to `floor` are void from now on.
-    pub fn resume(&mut self, floor: u64, at: Timestamp) -> Result<(), Refusal> {
+    pub fn resume(&mut self, floor: u64, said: &Said, at: Timestamp) -> Result<(), Refusal> {
         if !matches!(
             self.state,
             OperationState::Failed | OperationState::Cancelled
@@ -413,7 +455,10 @@ impl OperationRecord {
             }
             step.state = StepState::Pending;
             step.barren_attempts = 0;
+            step.retries = 0;
             step.finished_at = None;
+            step.done.clear();
+            step.forced = false;
             let_go(step);
         }
 
@@ -422,6 +467,11 @@ impl OperationRecord {
         self.failure = None;
         self.finished_at = None;
         self.resuming = true;
+        self.resumed = Some(Resumption {
+            by: bounded(said.by.as_deref(), BY_BYTES_MAX),
+            reason: bounded(said.reason.as_deref(), REASON_BYTES_MAX),
+            at,
+        });
         self.recompute_state(at);
         Ok(())
     }
@@ -503,6 +553,12 @@ fn forgive(step: &mut StepRecord, worker: &WorkerId) -> bool {
     }
 
     is_due
+}
+
+/// The text cut to its bound; nothing where nothing is said.
+fn bounded(text: Option<&str>, max: usize) -> Option<String> {
+    let text = text.filter(|text| !text.is_empty())?;
+    Some(shortened(text, max))
 }
 
 fn end(step: &mut StepRecord, state: StepState, at: Timestamp) {

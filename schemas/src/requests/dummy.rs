@@ -1,7 +1,5 @@
 //! A run of the dummy as an operation of one step.
 
-use serde_json::Value;
-
 use super::step;
 use crate::commands::RunDummy;
 use crate::operation::NewOperation;
@@ -13,7 +11,6 @@ impl RunDummy {
         NewOperation {
             kind: "dummy".to_owned(),
             labels: [("iterations".to_owned(), self.iterations.to_string())].into(),
-            params: Value::Null,
             plan: Plan::sequence(vec![step(self, 1.0)]),
             ..NewOperation::default()
         }

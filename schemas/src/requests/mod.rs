@@ -78,7 +78,6 @@ impl DataLoad {
         NewOperation {
             kind: "data".to_owned(),
             labels: self.labels.clone(),
-            params: Value::Null,
             plan: Plan::sequence(vec![step(&self.fetch, FETCH_WEIGHT), validate(&self.fetch)]),
             ..NewOperation::default()
         }

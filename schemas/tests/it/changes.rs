@@ -6,7 +6,7 @@ use schemas::codes;
 use schemas::commands::RunDummy;
 use schemas::errors::ErrorRecord;
 use schemas::ids::{OperationId, Service, StepNumber, WorkerId};
-use schemas::operation::{Holder, NewOperation, OperationRecord, Refusal};
+use schemas::operation::{Holder, NewOperation, OperationRecord, Refusal, Said, Stopped};
 use schemas::plan::Plan;
 use serde_json::json;
 
@@ -177,11 +177,11 @@ pub(crate) fn apply(
         Change::ClearHold { step, worker: lost } => {
             record.clear_hold(number(step, record), &worker(lost), now)
         }
-        Change::SeeCancel { sequence } => record.see_cancel(sequence, "", now),
-        Change::CancelUnheld { sequence } => record.cancel_unheld(sequence, "", now),
+        Change::SeeCancel { sequence } => record.see_cancel(sequence, &Said::default(), now),
+        Change::CancelUnheld { sequence } => record.cancel_unheld(sequence, &Said::default(), now),
         Change::Resume => {
             let floor = record.cancel.as_ref().map_or(0, |cancel| cancel.sequence);
-            record.resume(floor, now)
+            record.resume(floor, &Said::default(), now)
         }
         Change::Requeue { step } => {
             let step = number(step, record);
@@ -228,7 +228,7 @@ fn apply_write(
             record.fail(step, attempt, error, now)
         }
         WorkerWrite::Retry => record.retry(step, attempt, "later", now, now),
-        WorkerWrite::Stop => record.stop(step, attempt, now),
+        WorkerWrite::Stop => record.stop(step, attempt, Stopped::default(), now),
         WorkerWrite::Release => record.release(step, attempt, now),
         WorkerWrite::Checkpoint => record.record_checkpoint(step, attempt, json!(attempt), now),
     }

@@ -8,7 +8,7 @@ use schemas::commands::RunDummy;
 use schemas::delivery::decide;
 use schemas::ids::{Lane, Service, StepNumber};
 use schemas::messages::CommandMessage;
-use schemas::operation::{Holder, OperationRecord};
+use schemas::operation::{Holder, OperationRecord, Said, Stopped};
 use schemas::progress::ProgressRecord;
 use schemas::subjects::CommandAddress;
 use serde_json::{Value, json};
@@ -93,6 +93,7 @@ fn forge(mut value: Value, changes: &[(prop::sample::Index, usize)]) -> Vec<u8> 
 /// Every transition, from every step and one that is not there, each on a record of its own.
 fn change_in_every_way(record: &OperationRecord, at: Timestamp) {
     let one_more = StepNumber::new(record.steps.len() + 1).ok();
+    let said = Said::default();
 
     for number in record.numbers().chain(one_more) {
         let step = record.step(number);
@@ -112,13 +113,13 @@ fn change_in_every_way(record: &OperationRecord, at: Timestamp) {
             &|record| drop(record.complete(number, attempt, json!(1), at)),
             &|record| drop(record.fail(number, attempt, error(), at)),
             &|record| drop(record.retry(number, attempt, "", at, at)),
-            &|record| drop(record.stop(number, attempt, at)),
+            &|record| drop(record.stop(number, attempt, Stopped::default(), at)),
             &|record| drop(record.release(number, attempt, at)),
             &|record| drop(record.clear_hold(number, &worker(), at)),
             &|record| drop(record.record_checkpoint(number, attempt, json!(1), at)),
             &|record| drop(record.forgive_takeover(number, &worker(), at)),
-            &|record| drop(record.cancel_unheld(u64::MAX, "", at)),
-            &|record| drop(record.resume(u64::MAX, at)),
+            &|record| drop(record.cancel_unheld(u64::MAX, &said, at)),
+            &|record| drop(record.resume(u64::MAX, &said, at)),
             &|record| drop(record.requeue(number, submission, at)),
         ];
         for change in changes {

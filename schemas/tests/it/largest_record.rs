@@ -6,8 +6,8 @@ use schemas::commands::RunDummy;
 use schemas::errors::{DETAILS_BYTES_MAX, ErrorRecord};
 use schemas::ids::{OperationId, STEPS_MAX, Service, StepNumber, WorkerId};
 use schemas::operation::{
-    CHECKPOINT_BYTES_MAX, Holder, NewOperation, OperationRecord, REQUEST_BYTES_MAX,
-    result_bytes_max,
+    BY_BYTES_MAX, CHECKPOINT_BYTES_MAX, Holder, NewOperation, OperationRecord, REASON_BYTES_MAX,
+    REQUEST_BYTES_MAX, Resumption, Said, result_bytes_max,
 };
 use schemas::plan::{Plan, StepSpec};
 use serde_json::{Value, json};
@@ -60,6 +60,13 @@ fn longest_holder() -> Holder {
     }
 }
 
+fn longest_said() -> Said {
+    Said {
+        by: Some("b".repeat(100)),
+        reason: Some("r".repeat(300)),
+    }
+}
+
 fn longest_error(filling: Filling) -> ErrorRecord {
     ErrorRecord::new("C".repeat(64), "m".repeat(2_000), "h".repeat(2_000))
         .with_details(filling.value(DETAILS_BYTES_MAX))
@@ -81,9 +88,13 @@ fn largest_record(steps: usize, held: bool, filling: Filling) -> OperationRecord
     }
 
     if held {
-        let reason = "r".repeat(300);
-        record.see_cancel(u64::MAX, &reason, at(4)).unwrap();
+        record.see_cancel(u64::MAX, &longest_said(), at(4)).unwrap();
     }
+    record.resumed = Some(Resumption {
+        by: Some("b".repeat(BY_BYTES_MAX)),
+        reason: Some("r".repeat(REASON_BYTES_MAX)),
+        at: at(5),
+    });
     record.nonce = "f".repeat(16);
     record
 }

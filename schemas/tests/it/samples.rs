@@ -6,7 +6,7 @@ use schemas::codes;
 use schemas::errors::ErrorRecord;
 use schemas::events::{Event, What};
 use schemas::ids::{Lane, OperationId, Service, StepNumber, WorkerId};
-use schemas::operation::{Holder, NewOperation, OperationRecord, OperationState, Parent};
+use schemas::operation::{Holder, NewOperation, OperationRecord, OperationState, Parent, Said};
 use schemas::plan::{Plan, StepSpec};
 use schemas::progress::{Context, Count, Device, ProgressRecord, Waiting};
 use serde_json::{Value, json};
@@ -60,6 +60,9 @@ pub(crate) fn operation() -> NewOperation {
             round: 1,
             cancel_floor: 5,
         }),
+        retries: Some(5),
+        by: Some("ann@host".to_owned()),
+        retry_of: Some("op_train_20260228_090000_00000001".parse().unwrap()),
     }
 }
 
@@ -90,7 +93,11 @@ pub(crate) fn record() -> OperationRecord {
     let note = "the provider is away";
     record.retry(third, 1, note, at(10), at(4)).unwrap();
 
-    record.see_cancel(12, "wrong symbol", at(5)).unwrap();
+    let said = Said {
+        by: Some("ann".to_owned()),
+        reason: Some("wrong symbol".to_owned()),
+    };
+    record.see_cancel(12, &said, at(5)).unwrap();
     record.nonce = "00000000000000ff".to_owned();
     record
 }
@@ -120,6 +127,10 @@ pub(crate) fn event() -> Event {
         worker: Some(worker()),
         result: Value::Null,
         error: Some(error()),
+        by: Some("ann".to_owned()),
+        reason: Some("wrong symbol".to_owned()),
+        done: [("epochs".to_owned(), Count { done: 3, total: 10 })].into(),
+        due: Some(at(9)),
     }
 }
 

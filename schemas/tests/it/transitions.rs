@@ -7,7 +7,9 @@ use schemas::messages::CommandMessage;
 use schemas::operation::{Holder, OperationRecord, OperationState, Refusal, StepRecord, StepState};
 use schemas::subjects::CommandAddress;
 
-use crate::changes::{Change, apply, at, changes, is_stale, number, record_of, worker};
+use crate::changes::{
+    Change, WorkerWrite, apply, at, changes, is_stale, number, record_of, worker,
+};
 
 /// What must be true of any record at any time.
 fn assert_sound(record: &OperationRecord) {
@@ -99,16 +101,35 @@ fn assert_lawful(
     }
 
     match *change {
-        Change::Write { step, behind, .. } => {
+        Change::Write {
+            write,
+            step,
+            behind,
+        } => {
             assert!(
                 !is_stale(before, step, behind),
                 "a fenced writer changed something"
             );
+            let step = number(step, before).index();
+            assert_retries_are_counted(&before.steps[step], write, &after.steps[step]);
         }
         Change::SeeCancel { sequence } | Change::CancelUnheld { sequence } => {
             assert!(sequence > before.cancel_floor);
         }
         _ => {}
+    }
+}
+
+/// A failure that is followed by another try costs a retry and no barren attempt; a checkpoint gives
+/// both back.
+fn assert_retries_are_counted(old: &StepRecord, write: WorkerWrite, new: &StepRecord) {
+    match write {
+        WorkerWrite::Retry => {
+            assert_eq!(new.retries, old.retries + 1);
+            assert_eq!(new.barren_attempts, old.barren_attempts.saturating_sub(1));
+        }
+        WorkerWrite::Checkpoint => assert_eq!((new.retries, new.barren_attempts), (0, 0)),
+        _ => assert_eq!(new.retries, old.retries),
     }
 }
 

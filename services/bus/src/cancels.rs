@@ -2,20 +2,22 @@
 
 use std::time::Duration;
 
-use async_nats::Subscriber;
+use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::stream::DirectGetErrorKind;
+use async_nats::{HeaderMap, Subscriber};
 use futures::StreamExt;
 use futures::stream::SelectAll;
 use jiff::Timestamp;
 use schemas::errors::shortened;
 use schemas::ids::OperationId;
-use schemas::operation::{OperationRecord, REASON_BYTES_MAX};
+use schemas::operation::{BY_BYTES_MAX, OperationRecord, REASON_BYTES_MAX, Said};
 use schemas::subjects;
 use tokio::time::Instant;
 
 use crate::connect::Bus;
 use crate::error::BusError;
 use crate::handles::Cancels;
+use crate::headers::ascii;
 use crate::replay::StoredMessage;
 use crate::stream_info::read_stream_info;
 
@@ -23,13 +25,48 @@ use crate::stream_info::read_stream_info;
 const ANNOUNCED_MAX: Duration = Duration::from_millis(500);
 const ANNOUNCED_PAUSE: Duration = Duration::from_millis(2);
 
+/// Header that names whoever asks.
+const BY: &str = "Ktrdr-By";
+/// Header with the milliseconds after which a step is ended by force.
+const GRACE: &str = "Ktrdr-Grace-Ms";
+
 /// The newest cancel request of an operation.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CancelRequest {
     /// Its sequence in the control stream; it counts only above the record's floor.
     pub sequence: u64,
     /// Free text; may be empty.
     pub reason: String,
+    /// Who asked, if the request says so.
+    pub by: Option<String>,
+    /// How long a step may take to stop until it is ended by force; `None` = as long as it takes.
+    pub grace: Option<Duration>,
+}
+
+impl CancelRequest {
+    /// Who asked, and why, for the record.
+    pub fn said(&self) -> Said {
+        Said {
+            by: self.by.clone(),
+            reason: Some(self.reason.clone()),
+        }
+    }
+}
+
+/// What a person asks for with a cancel.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CancelAsk {
+    /// Who asks, and why.
+    pub said: Said,
+    /// Ends steps by force that have not stopped after this time.
+    pub grace: Option<Duration>,
+}
+
+/// A message on a control subject.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ControlMessage {
+    /// How long a step may take to stop until it is ended by force, if the message says so.
+    pub grace: Option<Duration>,
 }
 
 impl CancelRequest {
@@ -67,24 +104,43 @@ pub struct ControlWatch(SelectAll<Subscriber>);
 
 impl ControlWatch {
     /// Waits for the next message; `None` when the connection is closed for good.
-    pub async fn next(&mut self) -> Option<()> {
-        self.0.next().await.map(|_| ())
+    pub async fn next(&mut self) -> Option<ControlMessage> {
+        let message = self.0.next().await?;
+        let grace = message.headers.as_ref().and_then(grace_of);
+        Some(ControlMessage { grace })
     }
 }
 
 impl Cancels<'_> {
-    /// Asks for the operation to be cancelled. Returns when the request is stored; idempotent.
+    /// Asks for the operation to be cancelled, without saying who asks. Returns when the request is
+    /// stored; idempotent.
     pub async fn request(self, op: &OperationId, reason: &str) -> Result<u64, BusError> {
-        let payload = shortened(reason, REASON_BYTES_MAX).into_bytes();
-        let failed =
-            |error| BusError::request(format!("publish the cancel request of {op}"))(error);
-        let ack = self
-            .bus
-            .js
-            .publish(subjects::cancel(op), payload.into())
-            .await
-            .map_err(failed)?;
-        Ok(ack.await.map_err(failed)?.sequence)
+        let said = Said {
+            by: None,
+            reason: Some(reason.to_owned()),
+        };
+        let ask = CancelAsk { said, grace: None };
+        self.ask(op, &ask).await
+    }
+
+    /// Asks for the operation to be cancelled. Returns when the request is stored; idempotent.
+    pub async fn ask(self, op: &OperationId, ask: &CancelAsk) -> Result<u64, BusError> {
+        // The payload is the reason alone, so that any NATS client can ask.
+        let reason = ask.said.reason.as_deref().unwrap_or_default();
+        let mut publish = PublishMessage::build()
+            .payload(shortened(reason, REASON_BYTES_MAX).into_bytes().into());
+        if let Some(by) = &ask.said.by {
+            publish = publish.header(BY, ascii(&shortened(by, BY_BYTES_MAX)).as_str());
+        }
+        if let Some(grace) = ask.grace {
+            publish = publish.header(GRACE, grace.as_millis().to_string().as_str());
+        }
+
+        let ack = self.bus.publish_stored(subjects::cancel(op), publish).await;
+        ack.map(|ack| ack.sequence)
+            .map_err(BusError::request(format!(
+                "publish the cancel request of {op}"
+            )))
     }
 
     /// The newest stored cancel request, old ones included: compare with the record's floor.
@@ -99,6 +155,8 @@ impl Cancels<'_> {
             Ok(message) => Ok(Some(CancelRequest {
                 sequence: message.sequence,
                 reason: String::from_utf8_lossy(&message.payload).into_owned(),
+                by: message.headers.get(BY).map(ToString::to_string),
+                grace: grace_of(&message.headers),
             })),
             Err(error) if error.kind() == DirectGetErrorKind::NotFound => Ok(None),
             Err(error) => {
@@ -240,6 +298,12 @@ fn stored_cancel(message: StoredMessage) -> StoredCancel {
         op: name.parse().ok(),
         at: message.at,
     }
+}
+
+/// The grace period that the headers of a request name.
+fn grace_of(headers: &HeaderMap) -> Option<Duration> {
+    let milliseconds = headers.get(GRACE)?.as_str().parse().ok()?;
+    Some(Duration::from_millis(milliseconds))
 }
 
 impl Bus {

@@ -53,6 +53,12 @@ pub struct Events<'a> {
     pub(crate) bus: &'a Bus,
 }
 
+/// Dead letters: commands that could not be carried out.
+#[derive(Clone, Copy, Debug)]
+pub struct DeadLetters<'a> {
+    pub(crate) bus: &'a Bus,
+}
+
 /// Progress of the steps.
 #[derive(Clone, Copy, Debug)]
 pub struct Progress<'a> {
@@ -116,6 +122,11 @@ impl Bus {
     /// Events and dead letters.
     pub const fn events(&self) -> Events<'_> {
         Events { bus: self }
+    }
+
+    /// Commands that could not be carried out.
+    pub const fn dead_letters(&self) -> DeadLetters<'_> {
+        DeadLetters { bus: self }
     }
 
     /// Progress of the steps.

@@ -8,6 +8,7 @@ mod cancels;
 mod commands;
 mod connect;
 mod connection;
+mod dead_letters;
 mod drift;
 mod error;
 mod events;
@@ -36,15 +37,18 @@ pub mod topology;
 mod workers;
 
 pub use backlog::QueueDepth;
-pub use cancels::{CancelRequest, ControlWatch, StoredCancel, StoredCancels};
+pub use cancels::{
+    CancelAsk, CancelRequest, ControlMessage, ControlWatch, StoredCancel, StoredCancels,
+};
 pub use commands::Published;
 pub use connect::{Bus, ConnectOptions, REQUEST_TIMEOUT, SERVER_VERSION_MIN};
+pub use dead_letters::StoredLetter;
 pub use drift::Drift;
 pub use error::{BusError, Cause};
 pub use follow::{FollowOptions, Update};
 pub use handles::{
-    Active, Cancels, Commands, Connection, Events, Infra, Leases, Operations, Progress, Services,
-    Workers,
+    Active, Cancels, Commands, Connection, DeadLetters, Events, Infra, Leases, Operations,
+    Progress, Services, Workers,
 };
 pub use infra::Applied;
 pub use leases::Lease;

@@ -93,6 +93,19 @@ impl Operations<'_> {
         Ok(records)
     }
 
+    /// Every unfinished operation that matches, oldest first.
+    pub async fn unfinished(
+        self,
+        filter: &OperationFilter,
+    ) -> Result<Vec<OperationRecord>, BusError> {
+        let mut active = self.bus.active().list().await?;
+        active.sort_by(|a, b| submission_time(a).cmp(&submission_time(b)));
+
+        let mut records = self.records_of(active).await?;
+        records.retain(|record| !record.state.is_terminal() && filter.matches(record));
+        Ok(records)
+    }
+
     async fn active_records(self) -> Result<Vec<OperationRecord>, BusError> {
         let mut active = self.bus.active().list().await?;
         active.sort_by(|a, b| submission_time(a).cmp(&submission_time(b)));
@@ -101,8 +114,12 @@ impl Operations<'_> {
         let middle_end = active.len().saturating_sub(ACTIVE_ENDS).max(ACTIVE_ENDS);
         let middle = ACTIVE_ENDS.min(active.len())..middle_end.min(active.len());
         active.drain(middle);
+        self.records_of(active).await
+    }
 
-        let reads = stream::iter(active).map(|op| async move { self.get_readable(&op).await });
+    /// The records of these operations, as far as there are any, in the same order.
+    async fn records_of(self, ops: Vec<OperationId>) -> Result<Vec<OperationRecord>, BusError> {
+        let reads = stream::iter(ops).map(|op| async move { self.get_readable(&op).await });
         let stored: Vec<_> = reads.buffered(CONCURRENCY).try_collect().await?;
         Ok(stored
             .into_iter()

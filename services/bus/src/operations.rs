@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use crate::buckets::Bucket;
 use crate::error::BusError;
 use crate::handles::Operations;
+use crate::topology::REMOVED_MARK_MARKER_TTL;
 
 /// How long a change is tried against conflicts and a server that is away.
 const CHANGE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -197,6 +198,33 @@ impl Operations<'_> {
             let pause = Duration::from_micros(rand::rng().random_range(200..5_000));
             let mut reconnects = self.bus.reconnects.clone();
             let _ = tokio::time::timeout(pause, reconnects.changed()).await;
+        }
+    }
+
+    /// Removes the record of an operation that has ended, unless it was written meanwhile. Its
+    /// events stay until they are too old. True if it was removed.
+    pub async fn remove_ended(self, stored: &Stored) -> Result<bool, BusError> {
+        if !stored.record.state.is_terminal() {
+            return Ok(false);
+        }
+        let op = &stored.record.op;
+        let bucket = self.bus.bucket(Bucket::Operations).await?;
+        let purged = bucket
+            .purge_expect_revision_with_ttl(
+                operation_key(op),
+                stored.revision,
+                REMOVED_MARK_MARKER_TTL,
+            )
+            .await;
+
+        match purged {
+            Ok(()) => Ok(true),
+            // Resumed, or removed by somebody else.
+            Err(error) if error.kind() == UpdateErrorKind::WrongLastRevision => Ok(false),
+            Err(error) => {
+                let request = format!("remove the record of {op}");
+                Err(BusError::request(request)(error))
+            }
         }
     }
 

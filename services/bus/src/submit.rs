@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use schemas::ids::{OperationId, StepNumber};
-use schemas::operation::{NewOperation, OperationRecord};
+use schemas::operation::{NewOperation, OperationRecord, Said};
 
 use crate::commands::Published;
 use crate::error::BusError;
@@ -83,16 +83,46 @@ impl Operations<'_> {
         Ok(())
     }
 
+    /// Submits an operation whose first command was taken off its queue as a dead letter: its
+    /// message id was used, so the step may need a new submission.
+    pub async fn submit_after_rejection(
+        self,
+        op: &OperationId,
+        new: &NewOperation,
+    ) -> Result<OperationRecord, SubmitError> {
+        let record = self.submit(op, new).await?;
+
+        // The record is there: a step whose id was used gets a new submission in it.
+        let published = self.bus.commands().publish_outstanding(&record).await;
+        published.map_err(|error| match error {
+            ResumeError::Bus(source) => bus_failed(op, source),
+            ResumeError::Change(error) => bus_failed(
+                op,
+                BusError::request(format!("put {op} on its queue"))(error),
+            ),
+        })?;
+        Ok(record)
+    }
+
     /// Resumes a failed or cancelled operation: one compare-and-set, then the commands under their
     /// new submissions.
     pub async fn resume(self, op: &OperationId) -> Result<OperationRecord, ResumeError> {
+        self.resume_as(op, &Said::default()).await
+    }
+
+    /// [`resume`](Self::resume), with who asks for it and why.
+    pub async fn resume_as(
+        self,
+        op: &OperationId,
+        said: &Said,
+    ) -> Result<OperationRecord, ResumeError> {
         // Requests up to now are answered by the resume; only later ones count.
         let stored = self.get(op).await?;
         let stored = stored.ok_or_else(|| ChangeError::NotFound(op.clone()))?;
         let floor = self.bus.cancels().newest_sequence(&stored.record).await?;
 
         self.bus.active().mark(op).await?;
-        let resumed = self.change(op, |record| record.resume(floor, Timestamp::now()));
+        let resumed = self.change(op, |record| record.resume(floor, said, Timestamp::now()));
         let record = resumed.await?.record;
         self.bus.commands().publish_outstanding(&record).await?;
         Ok(record)

@@ -4,6 +4,7 @@
 //! Consumes `dummy.run` ([`RunDummy`]); produces a count. Every iteration ends early when the step
 //! is to stop, and a checkpoint makes the next attempt go on where the last one was.
 
+use std::future::pending;
 use std::time::Duration;
 
 use runtime::{StepContext, StepError, StepHandler};
@@ -30,10 +31,7 @@ impl StepHandler for Dummy {
             let current = done + 1;
             step.report(progress(done, command.iterations));
 
-            // The work of the iteration, which the stop token interrupts.
-            step.check_stop()?;
-            let _ = timeout(length, step.stop().requested()).await;
-            step.check_stop()?;
+            work(length, command.ignore_cancel, step).await?;
 
             // Faults on request, for tests of everything around a handler.
             if command.fail_at == Some(current) {
@@ -57,6 +55,18 @@ impl StepHandler for Dummy {
             resumed_at,
         })
     }
+}
+
+/// The work of one iteration, which the stop token interrupts unless it is ignored.
+async fn work(length: Duration, ignore_stop: bool, step: &StepContext) -> Result<(), StepError> {
+    if ignore_stop {
+        let _ = timeout(length, pending::<()>()).await;
+        return Ok(());
+    }
+
+    step.check_stop()?;
+    let _ = timeout(length, step.stop().requested()).await;
+    step.check_stop()
 }
 
 fn iteration_length(command: &RunDummy) -> Result<Duration, StepError> {

@@ -42,6 +42,10 @@ pub(crate) struct Siblings {
     /// Cancelled children that are announced at a time: few, so that cancels go first.
     pub(crate) conclusions: Semaphore,
     pub(crate) abandoned: watch::Sender<Option<Abandoned>>,
+    /// Who submitted the parent.
+    pub(crate) by: Option<String>,
+    /// Retries that the parent's request gives to each step.
+    pub(crate) retries: Option<u16>,
 }
 
 impl Siblings {
@@ -187,6 +191,8 @@ impl Child {
         let place = self.place as usize;
         let mut child = self.siblings.listed.operation(place).await?;
         child.parent = Some(self.parent.clone());
+        child.by = self.siblings.by.clone();
+        child.retries = child.retries.or(self.siblings.retries);
 
         let operations = self.siblings.bus.operations();
         Ok(operations.submit(&self.op, &child).await?)
@@ -233,6 +239,7 @@ impl Child {
             Some(Abandoned::ForSibling(reason)) => CancelRequest {
                 sequence: bus.cancels().request(&self.op, &reason).await?,
                 reason,
+                ..CancelRequest::default()
             },
             None => return Ok(None),
         };

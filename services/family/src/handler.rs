@@ -92,6 +92,8 @@ impl<'a> FamilyStep<'a> {
             requests: Semaphore::new(REQUESTS_AT_ONCE),
             conclusions: Semaphore::new(CONCLUSIONS_AT_ONCE),
             abandoned: watch::Sender::new(None),
+            by: step.record().by.clone(),
+            retries: step.record().retries,
         };
 
         let ids: Vec<(u32, OperationId)> = command.child_ids(step.op()).collect();
@@ -206,6 +208,7 @@ impl<'a> FamilyStep<'a> {
         let request = request.ok().flatten().unwrap_or(CancelRequest {
             sequence: 0,
             reason: String::new(),
+            ..CancelRequest::default()
         });
         let abandoned = Abandoned::WithParent(request.for_child());
         self.siblings.abandoned.send_replace(Some(abandoned));

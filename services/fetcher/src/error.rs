@@ -2,12 +2,11 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use market::{
     CloseTimeError, InstrumentError, SeriesKey, SeriesKeyError, Timeframe, UnknownTimeframe,
 };
-use runtime::StepError;
+use runtime::{RetryClass, StepError};
 use schemas::codes::{self, Advice, Code};
 use schemas::commands::fetch::SERIES_MAX;
 use schemas::errors::ErrorRecord;
@@ -15,9 +14,6 @@ use store::StoreError;
 
 use crate::plan::EmptyRange;
 use crate::provider::ProviderError;
-
-/// How long a step waits before it is tried again when its provider was away.
-const PROVIDER_RETRY: Duration = Duration::from_secs(2);
 
 /// A fetch that did not complete. What was committed before stays.
 #[derive(Debug, thiserror::Error)]
@@ -158,7 +154,7 @@ impl From<FetchError> for StepError {
             // The store knows which of its failures may pass, and so does the provider.
             FetchError::Store(error) => error.into(),
             FetchError::Provider(error) if error.is_transient() => {
-                Self::retry(PROVIDER_RETRY, record)
+                Self::retry(RetryClass::Provider, record)
             }
             _ => record.into(),
         }

@@ -5,10 +5,12 @@ use std::ops::Range;
 use jiff::civil::Date;
 use market::{Calendar, GapAnalysis, GapClass, Instrument, SeriesKey, Utc, close_times, gaps};
 use runtime::StepReporter;
+use schemas::codes;
 use schemas::commands::fetch::SERIES_MAX;
 use schemas::commands::{
     FetchBars, FetchCounts, FetchMode, FetchOutcome, FetchedSeries, SeriesRequest,
 };
+use schemas::errors::ErrorRecord;
 use schemas::gaps::FetchedGaps;
 use schemas::manifests::EmptyInterval;
 use schemas::progress::{Context, Count, Progress};
@@ -231,6 +233,7 @@ impl<P: Provider, R: StepReporter> SeriesFetch<'_, P, R> {
         let message = format!("Reading what is stored of {}", self.title());
         self.report(0.0, 0, message, None);
         let snapshot = self.store.series().snapshot(self.key, None).await?;
+        let warnings = self.warn_of_loss(snapshot.as_ref()).await;
         self.report(ANALYSED, 0, self.analysis_message(), None);
 
         // Mode `local` asks no provider for anything.
@@ -238,13 +241,13 @@ impl<P: Provider, R: StepReporter> SeriesFetch<'_, P, R> {
             let snapshot = snapshot.ok_or_else(|| FetchError::NothingStored {
                 series: vec![self.key.clone()],
             })?;
-            return Ok(fetched_series(&snapshot, Tally::default(), Vec::new()));
+            return Ok(fetched_series(&snapshot, Tally::default(), warnings));
         }
 
         let mut state = StoredState {
             opens: self.stored_opens(snapshot.as_ref()).await?,
             snapshot,
-            warnings: Vec::new(),
+            warnings,
         };
         let coverage = self.provider.coverage(self.key).await?;
         let plan = plan(&self.wish(), &self.facts(&state, coverage.clone()))?;
@@ -255,6 +258,18 @@ impl<P: Provider, R: StepReporter> SeriesFetch<'_, P, R> {
 
         let remaining = self.find_remaining(&plan, &state, coverage);
         self.finish(&plan, state, *tally, &remaining)
+    }
+
+    /// Says that the newest manifest is gone, for the outcome and at once.
+    async fn warn_of_loss(&self, snapshot: Option<&SeriesSnapshot>) -> Vec<String> {
+        let Some(loss) = snapshot.and_then(SeriesSnapshot::describe_loss) else {
+            return Vec::new();
+        };
+
+        let hint = "look for the cause in the store; the next commit writes a new manifest";
+        let warning = ErrorRecord::new(codes::STORE_MANIFEST_LOST, loss.clone(), hint);
+        self.reporter.warn(&warning).await;
+        vec![loss]
     }
 
     /// Describes a series after its last request.

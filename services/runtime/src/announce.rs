@@ -9,8 +9,9 @@ use schemas::errors::{ErrorRecord, HINT_BYTES_MAX, shortened};
 use schemas::events::{Event, What};
 use schemas::ids::{Lane, OperationId, Service, StepNumber, WorkerId};
 use schemas::messages::{CommandMessage, DeadLetter};
-use schemas::operation::{OperationRecord, OperationState, StepState};
+use schemas::operation::{OperationRecord, OperationState, Said, StepRecord, StepState};
 use schemas::subjects::{self, CommandAddress};
+use schemas::work_done::WorkDone;
 use serde_json::Value;
 
 /// Largest readable command that a dead letter repeats, in packed bytes; the letter with its error
@@ -35,8 +36,10 @@ pub(crate) fn event(
     };
     let error = match what {
         What::Failed => failure_of(record, number),
+        What::Cancelled => forced_stop(step),
         _ => None,
     };
+    let said = said_of(record, what);
 
     Some(Event {
         v: 1,
@@ -52,10 +55,43 @@ pub(crate) fn event(
         worker: worker.cloned(),
         result,
         error,
+        by: said.by,
+        reason: said.reason,
+        done: step.done.clone(),
+        due: None,
     })
 }
 
-/// The event of a step that will be tried again because of `error`.
+/// Who is behind an event, and why: whoever asked for the cancel, or had the step started.
+fn said_of(record: &OperationRecord, what: What) -> Said {
+    match (what, &record.cancel, &record.resumed) {
+        (What::Cancelling | What::Cancelled, Some(cancel), _) => Said {
+            by: cancel.by.clone(),
+            reason: Some(cancel.reason.clone()).filter(|reason| !reason.is_empty()),
+        },
+        (What::Started, _, Some(resumed)) => Said {
+            by: resumed.by.clone(),
+            reason: resumed.reason.clone(),
+        },
+        (What::Started, _, None) => Said {
+            by: record.by.clone(),
+            reason: None,
+        },
+        _ => Said::default(),
+    }
+}
+
+/// Says of a step that did not stop by itself that it was ended by force.
+fn forced_stop(step: &StepRecord) -> Option<ErrorRecord> {
+    let message = "it did not stop within its grace period and was ended by force";
+    let hint = "its worker may still be busy with it: the log of the worker says until when";
+
+    step.forced
+        .then(|| ErrorRecord::new(codes::OPS_FORCE_CANCELLED, message, hint))
+}
+
+/// The event of a step that will be tried again because of `error`, at the time that the record
+/// names.
 pub(crate) fn retrying(
     record: &OperationRecord,
     number: StepNumber,
@@ -67,6 +103,23 @@ pub(crate) fn retrying(
 
     Some(Event {
         error: Some(error.clone()),
+        due: record.step(number)?.retry_at,
+        ..event
+    })
+}
+
+/// The event of a step that goes on in spite of `warning`.
+pub(crate) fn warned(
+    record: &OperationRecord,
+    number: StepNumber,
+    worker: &WorkerId,
+    warning: &ErrorRecord,
+    at: Timestamp,
+) -> Option<Event> {
+    let event = event(record, number, What::Warned, Some(worker), at)?;
+
+    Some(Event {
+        error: Some(warning.clone()),
         ..event
     })
 }
@@ -266,5 +319,9 @@ fn rejected_event(
         worker: None,
         result: Value::Null,
         error: Some(error),
+        by: None,
+        reason: None,
+        done: WorkDone::new(),
+        due: None,
     }
 }

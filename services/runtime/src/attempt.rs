@@ -12,6 +12,7 @@ use schemas::errors::ErrorRecord;
 use schemas::events::Event;
 use schemas::ids::{Service, StepNumber};
 use schemas::operation::OperationRecord;
+use schemas::retries::RetryClass;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
@@ -28,8 +29,6 @@ use crate::worker_context::WorkerContext;
 /// How often record and control subject are read again, for what a broken connection may have
 /// swallowed.
 const RECHECK: Duration = Duration::from_secs(5);
-/// How long a step waits before it is tried again when cancel could not be armed.
-const UNARMED_RETRY: Duration = Duration::from_secs(1);
 
 /// The outcome type of a handler.
 type Outcome<H> = <<H as StepHandler>::Command as Command>::Outcome;
@@ -69,7 +68,8 @@ impl Attempt<'_> {
         let publisher = AbortOnDropHandle::new(tokio::spawn(publisher));
         let mut work = spawn_handler(handler.clone(), command, self.context.clone());
         let result = tokio::select! {
-            result = &mut work => result,
+            result = &mut work => Some(result),
+            () = cancel.until_forced() => None,
             never = self.watch(control, &cancel) => match never {},
         };
         publisher.abort();
@@ -80,9 +80,16 @@ impl Attempt<'_> {
         }
 
         match result {
-            Ok(result) => result,
-            Err(error) if error.is_panic() => Err(retry_panicked(&error.to_string())),
-            Err(_) => Err(StepError::Stopped),
+            Some(Ok(result)) => result,
+            Some(Err(error)) if error.is_panic() => Err(retry_panicked(&error.to_string())),
+            Some(Err(_)) => Err(StepError::Stopped),
+            None => {
+                // The record ends without it. What it still does on a thread counts no more, and
+                // holds its slot.
+                work.abort();
+                self.context.stop.force();
+                Err(StepError::Stopped)
+            }
         }
     }
 
@@ -101,7 +108,8 @@ impl Attempt<'_> {
         mut control: ControlWatch,
         cancel: &CancelWatch<'_>,
     ) -> Infallible {
-        while control.next().await.is_some() {
+        while let Some(message) = control.next().await {
+            cancel.limit(message.grace);
             cancel.warn_control_unread(cancel.apply_cancel().await);
         }
         // The connection is closed for good: the recheck finds out what that means.
@@ -156,14 +164,15 @@ fn spawn_handler<H: StepHandler>(
     command: H::Command,
     context: StepContext,
 ) -> AbortOnDropHandle<Result<Outcome<H>, StepError>> {
+    let tracker = context.work.clone();
     let work = async move { handler.handle(command, &context).await };
 
-    AbortOnDropHandle::new(tokio::spawn(work.in_current_span()))
+    AbortOnDropHandle::new(tracker.spawn(work.in_current_span()))
 }
 
 fn retry_unarmed(error: &BusError) -> StepError {
     StepError::retry(
-        UNARMED_RETRY,
+        RetryClass::System,
         ErrorRecord::from_error(codes::BUS_UNREACHABLE, error, error.hint()),
     )
 }

@@ -1,9 +1,12 @@
 //! Cancel as an attempt sees it: armed before the work runs, applied at once, noted in the record.
 
+use std::time::Duration;
+
 use bus::{BusError, CancelRequest, ControlWatch};
 use jiff::Timestamp;
 use schemas::events::What;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, watch};
+use tokio::time::{Instant, sleep_until};
 
 use crate::announce;
 use crate::step_context::StepContext;
@@ -15,6 +18,8 @@ pub(crate) struct CancelWatch<'a> {
     context: &'a StepContext,
     /// Filled once a request is noted in the record: one note is enough.
     noted: OnceCell<()>,
+    /// When the attempt is ended by force; none until somebody asks for it.
+    deadline: watch::Sender<Option<Instant>>,
 }
 
 impl<'a> CancelWatch<'a> {
@@ -22,6 +27,7 @@ impl<'a> CancelWatch<'a> {
         Self {
             context,
             noted: OnceCell::new(),
+            deadline: watch::Sender::new(None),
         }
     }
 
@@ -43,7 +49,10 @@ impl<'a> CancelWatch<'a> {
 
     async fn apply_if_requested(&self, request: Option<CancelRequest>) -> Result<(), BusError> {
         match request {
-            Some(_) => self.apply_cancel().await,
+            Some(request) => {
+                self.limit(request.grace);
+                self.apply_cancel().await
+            }
             None => Ok(()),
         }
     }
@@ -55,6 +64,34 @@ impl<'a> CancelWatch<'a> {
         self.noted.get_or_try_init(|| self.note_cancel()).await?;
 
         Ok(())
+    }
+
+    /// Ends the attempt by force after the grace period of a request that names one. Of several
+    /// requests the earliest end counts.
+    pub(crate) fn limit(&self, grace: Option<Duration>) {
+        let Some(grace) = grace else { return };
+        let end = Instant::now() + grace;
+
+        self.deadline.send_if_modified(|deadline| {
+            let is_earlier = deadline.is_none_or(|deadline| end < deadline);
+            if is_earlier {
+                *deadline = Some(end);
+            }
+            is_earlier
+        });
+    }
+
+    /// Waits until the attempt is to be ended by force.
+    pub(crate) async fn until_forced(&self) {
+        let mut deadlines = self.deadline.subscribe();
+        loop {
+            let deadline = *deadlines.borrow_and_update();
+            tokio::select! {
+                () = sleep_until_if(deadline) => return,
+                // Only an error ends it for good, and the sender lives as long as this borrow.
+                _ = deadlines.changed() => {}
+            }
+        }
     }
 
     async fn note_cancel(&self) -> Result<(), BusError> {
@@ -70,7 +107,7 @@ impl<'a> CancelWatch<'a> {
             .bus
             .operations()
             .change(context.op(), |record| {
-                record.see_cancel(request.sequence, &request.reason, at)
+                record.see_cancel(request.sequence, &request.said(), at)
             })
             .await;
 
@@ -100,5 +137,13 @@ impl<'a> CancelWatch<'a> {
                 "control subject not read, trying again soon"
             );
         }
+    }
+}
+
+/// Waits until `deadline`; for ever where there is none.
+async fn sleep_until_if(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => std::future::pending().await,
     }
 }

@@ -7,12 +7,14 @@ use bus::{ChangeError, Published};
 use jiff::Timestamp;
 use schemas::codec;
 use schemas::codes;
-use schemas::errors::ErrorRecord;
+use schemas::errors::{ErrorRecord, MESSAGE_BYTES_MAX, chain, shortened};
 use schemas::ids::{OperationId, STEPS_MAX, StepNumber};
 use schemas::operation::{
-    BARREN_ATTEMPTS_MAX, OperationRecord, Refusal, StepState, result_bytes_max,
+    OperationRecord, OperationState, Refusal, StepState, Stopped, result_bytes_max,
 };
+use schemas::retries::{RetryClass, RetryPolicy};
 use serde::Serialize;
+use store::CheckpointKey;
 
 use crate::announce;
 use crate::probe::Moment;
@@ -35,10 +37,11 @@ impl WorkerContext {
         command: &ReceivedCommand<'_>,
         attempt: u32,
         result: Result<T, StepError>,
+        stopped: Stopped,
     ) -> Result<(), Unanswered> {
         // 6. Effect, record, event, next commands, ack: whatever dies in between is done again by
         // the next attempt, which finds its effect in the store.
-        let ending = Ending::of(result, *self.shutdown.borrow());
+        let ending = Ending::of(result, *self.shutdown.borrow(), self.retry, stopped);
         self.note_host_faults(command.op(), &ending);
         let ending = self.store_if_too_large(command.op(), ending).await;
 
@@ -56,14 +59,13 @@ impl WorkerContext {
             return self.conclude(command, &record).await;
         }
 
-        match &ending {
-            Ending::Retry { after, error } => {
-                let event = announce::retrying(&record, command.step(), &self.id, error, at);
-                announce::emit_lossy(&self.bus, event).await;
-                Ok(command.delivered.hand_back(*after).await?)
-            }
-            _ => Ok(command.delivered.hand_back(RELEASED_DELAY).await?),
+        if let Ending::Retry { error, .. } = &ending {
+            let event = announce::retrying(&record, command.step(), &self.id, error, at);
+            announce::emit_lossy(&self.bus, event).await;
         }
+        let due = record.step(command.step()).and_then(|step| step.retry_at);
+        let delay = due.map_or(RELEASED_DELAY, |due| time_until(due, at));
+        Ok(command.delivered.hand_back(delay).await?)
     }
 
     /// An attempt that was stopped says nothing about the host.
@@ -73,7 +75,7 @@ impl WorkerContext {
             Ending::Failed(error) | Ending::Retry { error, .. } => {
                 self.faults.note_failure(op, error);
             }
-            Ending::Cancelled | Ending::Released => {}
+            Ending::Cancelled(_) | Ending::Released(_) => {}
         }
     }
 
@@ -129,7 +131,7 @@ impl WorkerContext {
         let named = stored
             .map(|result_object| StoredResult { result_object })
             .map_err(StepError::from);
-        Ending::of(named, false)
+        Ending::of(named, false, self.retry, Stopped::default())
     }
 
     /// Event and dead letter, next commands, ack, active mark: for a step that has ended, as often
@@ -148,6 +150,7 @@ impl WorkerContext {
         }
         unheld::cancel_children(&self.bus, record).await?;
         self.die_if_probed(Moment::Continued)?;
+        self.delete_checkpoints(record).await;
 
         // Only now: the message is what brings a worker back to all of the above after a crash.
         let state = record.step(command.step()).map(|step| step.state);
@@ -163,6 +166,22 @@ impl WorkerContext {
             self.bus.active().unmark(&record.op).await?;
         }
         Ok(())
+    }
+
+    /// Nothing goes on from the checkpoints of a completed operation. What cannot be deleted now,
+    /// `ktrdr checkpoints prune` finds.
+    async fn delete_checkpoints(&self, record: &OperationRecord) {
+        let has_stored = record
+            .steps
+            .iter()
+            .any(|step| names_object(&step.checkpoint));
+        if record.state != OperationState::Completed || !has_stored {
+            return;
+        }
+
+        if let Err(error) = self.store.checkpoints().delete_of(&record.op).await {
+            tracing::warn!(error = %chain(&error), "checkpoints not deleted");
+        }
     }
 
     /// Announces the step, and the siblings that nobody took and that ended with its cancel.
@@ -188,17 +207,26 @@ impl WorkerContext {
 enum Ending {
     Completed(serde_json::Value),
     Failed(ErrorRecord),
-    Cancelled,
+    Cancelled(Stopped),
     /// Stopped because the process ends: another worker goes on.
-    Released,
+    Released(Stopped),
+    /// Tried again while retries are left.
     Retry {
-        after: Duration,
+        class: RetryClass,
+        policy: RetryPolicy,
+        /// Chosen once, so that the same pause is written after a conflict.
+        seed: u64,
         error: ErrorRecord,
     },
 }
 
 impl Ending {
-    fn of<T: Serialize>(result: Result<T, StepError>, shutting_down: bool) -> Self {
+    fn of<T: Serialize>(
+        result: Result<T, StepError>,
+        shutting_down: bool,
+        policy: RetryPolicy,
+        stopped: Stopped,
+    ) -> Self {
         match result {
             Ok(outcome) => match serde_json::to_value(outcome) {
                 Ok(value) => Self::Completed(value),
@@ -210,14 +238,16 @@ impl Ending {
             },
 
             Err(StepError::Permanent(error)) => Self::Failed(*error),
-            Err(StepError::Retry { after, error }) => Self::Retry {
-                after,
+            Err(StepError::Retry { class, error }) => Self::Retry {
+                class,
+                policy,
+                seed: rand::random(),
                 error: *error,
             },
 
             // Without a shutdown only a cancel stops the work: a fenced attempt records nothing.
-            Err(StepError::Stopped) if shutting_down => Self::Released,
-            Err(StepError::Stopped) => Self::Cancelled,
+            Err(StepError::Stopped) if shutting_down && !stopped.forced => Self::Released(stopped),
+            Err(StepError::Stopped) => Self::Cancelled(stopped),
         }
     }
 
@@ -228,22 +258,58 @@ impl Ending {
         attempt: u32,
         at: Timestamp,
     ) -> Result<(), Refusal> {
-        let barren_attempts = record.step(step).map_or(0, |step| step.barren_attempts);
-
         match self {
             Self::Completed(result) => record.complete(step, attempt, result.clone(), at),
             Self::Failed(error) => record.fail(step, attempt, error.clone(), at),
-            // The last of the attempts that a step has without a checkpoint.
-            Self::Retry { error, .. } if barren_attempts >= BARREN_ATTEMPTS_MAX => {
-                record.fail(step, attempt, error.clone(), at)
-            }
-            Self::Retry { after, error } => {
-                let due = at.checked_add(*after).unwrap_or(at);
+            Self::Retry {
+                class,
+                policy,
+                seed,
+                error,
+            } => {
+                // The request may say how often; how long to wait is up to the service.
+                let retries = record.step(step).map_or(0, |step| step.retries);
+                let limit = record.retries.unwrap_or(policy.limit);
+                if retries >= limit {
+                    return record.fail(step, attempt, given_up(error, retries), at);
+                }
+                let pause = policy.delay(u32::from(retries) + 1, *class, *seed);
+                let due = at.checked_add(pause).unwrap_or(at);
                 record.retry(step, attempt, &error.message, due, at)
             }
-            Self::Released if record.cancel.is_none() => record.release(step, attempt, at),
+            Self::Released(_) if record.cancel.is_none() => record.release(step, attempt, at),
             // A cancel that came during the shutdown ends the step for good.
-            Self::Released | Self::Cancelled => record.stop(step, attempt, at),
+            Self::Released(stopped) | Self::Cancelled(stopped) => {
+                record.stop(step, attempt, stopped.clone(), at)
+            }
         }
     }
+}
+
+/// The last error of a step that has no retry left. The message says how many there were.
+fn given_up(error: &ErrorRecord, retries: u16) -> ErrorRecord {
+    let times = match retries {
+        0 => return error.clone(),
+        1 => "1 retry".to_owned(),
+        _ => format!("{retries} retries"),
+    };
+    let suffix = format!("; given up after {times}");
+    let message = shortened(&error.message, MESSAGE_BYTES_MAX - suffix.len());
+
+    ErrorRecord {
+        message: message + &suffix,
+        ..error.clone()
+    }
+}
+
+/// True for a checkpoint that is the key of an object, and no value of its own.
+fn names_object(checkpoint: &serde_json::Value) -> bool {
+    let key = checkpoint.as_str();
+    key.is_some_and(|key| key.parse::<CheckpointKey>().is_ok())
+}
+
+/// From `now` to `due`, and never zero: a message that comes back at once does so in a hot loop.
+fn time_until(due: Timestamp, now: Timestamp) -> Duration {
+    let pause = Duration::try_from(due.duration_since(now)).unwrap_or_default();
+    pause.max(RELEASED_DELAY)
 }

@@ -14,7 +14,7 @@ use schemas::delivery::{self, Decision};
 use schemas::errors::ErrorRecord;
 use schemas::events::What;
 use schemas::ids::WorkerId;
-use schemas::operation::BARREN_ATTEMPTS_MAX;
+use schemas::operation::{BARREN_ATTEMPTS_MAX, Stopped};
 use tracing::Instrument;
 
 use crate::announce;
@@ -166,11 +166,7 @@ impl<H: StepHandler> DeliveryHandler<H> {
 
         if claim.exhausted {
             announce::emit_lossy(&self.worker.bus, started).await;
-            let error = attempts_exhausted(command);
-            return self
-                .worker
-                .end_attempt(command, claim.attempt, Err::<(), _>(error))
-                .await;
+            return self.give_up(command, claim.attempt).await;
         }
 
         // 4. and 5. are the attempt itself.
@@ -193,10 +189,20 @@ impl<H: StepHandler> DeliveryHandler<H> {
         self.worker.die_if_probed(Moment::Done)?;
 
         self.worker
-            .end_attempt(command, claim.attempt, result)
+            .end_attempt(command, claim.attempt, result, context.stopped())
             .await?;
         duration.note(is_completed);
+        context.until_idle().await;
         Ok(())
+    }
+
+    /// Fails a step that took too many attempts without a checkpoint.
+    async fn give_up(&self, command: &ReceivedCommand<'_>, attempt: u32) -> Result<(), Unanswered> {
+        let error = attempts_exhausted(command);
+        let result = Err::<(), _>(error);
+        self.worker
+            .end_attempt(command, attempt, result, Stopped::default())
+            .await
     }
 
     async fn hand_back(&self, command: &ReceivedCommand<'_>) -> Result<(), Unanswered> {

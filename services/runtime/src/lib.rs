@@ -36,6 +36,7 @@ pub use housekeeping::run_housekeeper;
 pub use process::{Fatal, Start, run};
 pub use progress_slot::ProgressSlot;
 pub use reporter::StepReporter;
+pub use schemas::retries::{RetryClass, RetryPolicy};
 pub use step_context::{StepContext, StoredResult};
 pub use step_error::StepError;
 pub use stop::{StopReason, StopToken};

@@ -95,7 +95,10 @@ where
             return exit_with(&fatal, EXIT_FAILED);
         }
     };
-    match executor.block_on(serve_until_signal(service, about, loaded, build)) {
+    let ended = executor.block_on(serve_until_signal(service, about, loaded, build));
+    // Work that ignores its stop token must not keep the process.
+    executor.shutdown_background();
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(fatal) => exit_with(&fatal, EXIT_FAILED),
     }
@@ -191,6 +194,7 @@ where
         lanes: work.lanes.choose(&defaults.lanes),
         slots: work.slots.get(),
         drain_timeout: work.drain_timeout,
+        retry: work.retry,
         ..defaults
     };
     let (handler, start) = build(Start {

@@ -1,7 +1,7 @@
 //! Progress from the work to the bus: a latest-value slot, and a task that drains it at most 20
 //! times a second.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -22,10 +22,12 @@ const REPEAT: Duration = Duration::from_secs(5);
 /// A rate is that of this much work at least.
 const RATE_AFTER: Duration = Duration::from_secs(2);
 
-/// Holds the newest value until the publisher takes it; older ones are overwritten.
+/// Holds the newest value, which the publisher takes once; older ones are overwritten.
 #[derive(Default)]
 pub struct ProgressSlot {
     newest: Mutex<Option<Progress>>,
+    /// True until the publisher has taken the newest value.
+    is_fresh: AtomicBool,
     filled: Notify,
     puts: AtomicU64,
     /// Items in all, as reported last; 0 while nobody has said so.
@@ -41,6 +43,7 @@ impl ProgressSlot {
         }
         if let Ok(mut newest) = self.newest.lock() {
             *newest = Some(progress);
+            self.is_fresh.store(true, Ordering::Release);
         }
         self.puts.fetch_add(1, Ordering::Relaxed);
         self.filled.notify_one();
@@ -56,8 +59,15 @@ impl ProgressSlot {
         self.items_total.load(Ordering::Relaxed)
     }
 
+    /// The last value, whether it was taken or not.
+    pub(crate) fn last(&self) -> Option<Progress> {
+        self.newest.lock().ok()?.clone()
+    }
+
     fn take(&self) -> Option<Progress> {
-        self.newest.lock().ok()?.take()
+        let newest = self.newest.lock().ok()?;
+        let is_fresh = self.is_fresh.swap(false, Ordering::Acquire);
+        newest.clone().filter(|_| is_fresh)
     }
 }
 

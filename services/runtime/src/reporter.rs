@@ -3,6 +3,7 @@
 
 use std::future::{Future, ready};
 
+use schemas::errors::ErrorRecord;
 use schemas::progress::Progress;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -21,6 +22,12 @@ pub trait StepReporter: Sync {
     /// # Errors
     /// The reason to leave.
     fn check_stop(&self) -> Result<(), StepError>;
+
+    /// Says that something is wrong which does not stop the work; nothing unless the runner tells
+    /// people.
+    fn warn(&self, _warning: &ErrorRecord) -> impl Future<Output = ()> + Send {
+        ready(())
+    }
 
     /// The last checkpoint of an earlier attempt. `None` unless the runner keeps checkpoints.
     fn resume_point<T: DeserializeOwned>(&self) -> Option<T> {
@@ -46,6 +53,10 @@ impl StepReporter for StepContext {
 
     fn check_stop(&self) -> Result<(), StepError> {
         Self::check_stop(self)
+    }
+
+    async fn warn(&self, warning: &ErrorRecord) {
+        Self::warn(self, warning).await;
     }
 
     fn resume_point<T: DeserializeOwned>(&self) -> Option<T> {

@@ -2,6 +2,7 @@
 //! checkpoints.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bus::{Bus, ChangeError};
 use jiff::Timestamp;
@@ -10,17 +11,24 @@ use schemas::command::Command;
 use schemas::errors::ErrorRecord;
 use schemas::events::What;
 use schemas::ids::{OperationId, StepNumber, WorkerId};
-use schemas::operation::{OperationRecord, Refusal};
+use schemas::operation::{OperationRecord, Refusal, Stopped};
 use schemas::progress::Progress;
+use schemas::retries::RetryClass;
+use schemas::work_done::{WorkDone, work_done};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use store::Store;
+use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
 
 use crate::announce;
 use crate::progress_slot::ProgressSlot;
-use crate::step_error::{AWAY_RETRY, StepError, retry_panicked};
+use crate::step_error::{StepError, retry_panicked};
 use crate::stop::{StopReason, StopToken};
 use crate::worker_context::WorkerContext;
+
+/// How long an aborted task may take to be gone until that is worth a line in the log.
+const LEAVING_MAX: Duration = Duration::from_millis(500);
 
 /// The record of an attempt's operation, and everything that a handler may do with it. Cheap to
 /// clone into a blocking thread.
@@ -34,6 +42,8 @@ pub struct StepContext {
     pub(crate) worker: WorkerId,
     pub(crate) stop: StopToken,
     pub(crate) progress: Arc<ProgressSlot>,
+    /// The handler and its blocking work: what still runs after it was ended by force.
+    pub(crate) work: TaskTracker,
 }
 
 impl StepContext {
@@ -57,6 +67,7 @@ impl StepContext {
             worker: worker.id.clone(),
             stop,
             progress,
+            work: TaskTracker::new(),
         }
     }
 
@@ -167,8 +178,8 @@ impl StepContext {
     }
 
     /// Records a checkpoint, such as the key of stored objects: the next attempt goes on from
-    /// there, and attempts are counted from zero again. Call it after the objects it names are
-    /// stored.
+    /// there, and attempts and retries are counted from zero again. Call it after the objects it
+    /// names are stored.
     ///
     /// # Errors
     /// [`StepError::Stopped`] when another attempt has the step by now, a retry when the bus is
@@ -204,12 +215,38 @@ impl StepContext {
         }
     }
 
+    /// Says that something is wrong which does not stop the step: in its note while it runs, in an
+    /// event, and in the log.
+    pub async fn warn(&self, warning: &ErrorRecord) {
+        tracing::warn!(warning = %warning, "step goes on");
+
+        let at = Timestamp::now();
+        let changed = self
+            .bus
+            .operations()
+            .change(&self.record.op, |record| {
+                record.note_warning(self.number, self.attempt, &warning.message, at)
+            })
+            .await;
+        let event = match changed {
+            Ok(changed) => {
+                announce::warned(&changed.record, self.number, &self.worker, warning, at)
+            }
+            // Nothing that this attempt says counts any more.
+            Err(error) => {
+                tracing::debug!(error = %error, "warning not recorded");
+                return;
+            }
+        };
+        announce::emit_lossy(&self.bus, event).await;
+    }
+
     fn checkpoint_failed(&self, error: ChangeError) -> StepError {
         match error {
             ChangeError::GaveUp { op, last } => {
                 let message = format!("the checkpoint of {op} could not be recorded: {last}");
                 StepError::retry(
-                    AWAY_RETRY,
+                    RetryClass::System,
                     ErrorRecord::new(codes::BUS_UNREACHABLE, message, last.hint()),
                 )
             }
@@ -230,6 +267,38 @@ impl StepContext {
         }
     }
 
+    /// How far the attempt has come, should it have stopped.
+    pub(crate) fn stopped(&self) -> Stopped {
+        Stopped {
+            done: self.work_done(),
+            forced: self.stop.is_forced(),
+        }
+    }
+
+    /// What the attempt has done, as its last report shows.
+    fn work_done(&self) -> WorkDone {
+        let spec = self.record.plan.step(self.number);
+        match (self.progress.last(), spec) {
+            (Some(progress), Some(spec)) => work_done(&progress, spec.service),
+            _ => WorkDone::new(),
+        }
+    }
+
+    /// Waits until nothing of a handler runs any more that was ended by force.
+    pub(crate) async fn until_idle(&self) {
+        self.work.close();
+        if timeout(LEAVING_MAX, self.work.wait()).await.is_ok() {
+            return;
+        }
+
+        tracing::warn!(
+            operation = %self.op(),
+            "the work ignores that it was ended: this slot takes nothing new until it returns"
+        );
+        self.work.wait().await;
+        tracing::info!(operation = %self.op(), "the work has returned: the slot is free again");
+    }
+
     /// Runs `work` on a thread for blocking code; a panic in it becomes an error of the step.
     pub async fn blocking<T: Send + 'static>(
         &self,
@@ -238,7 +307,7 @@ impl StepContext {
         // Log lines of the work carry the operation, as those of the handler do.
         let span = tracing::Span::current();
 
-        match tokio::task::spawn_blocking(move || span.in_scope(work)).await {
+        match self.work.spawn_blocking(move || span.in_scope(work)).await {
             Ok(result) => result,
             Err(error) => Err(retry_panicked(&error.to_string())),
         }

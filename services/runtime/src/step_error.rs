@@ -1,23 +1,17 @@
 //! Why an attempt did not complete, and whether another one is worth a try.
 
-use std::time::Duration;
-
 use schemas::codes;
 use schemas::errors::ErrorRecord;
+use schemas::retries::RetryClass;
 use store::StoreError;
-
-/// How long a step waits before it is tried again when store or bus were away.
-pub(crate) const AWAY_RETRY: Duration = Duration::from_secs(2);
-/// How long a step waits before it is tried again after its handler panicked.
-const PANIC_RETRY: Duration = Duration::from_secs(1);
 
 /// Why an attempt did not complete.
 #[derive(Clone, Debug, PartialEq)]
 pub enum StepError {
-    /// It may work later: the step waits for `after`, then runs again.
+    /// It may work later: the step waits, then runs again, as often as it may.
     Retry {
-        /// How long to wait.
-        after: Duration,
+        /// What could not be used: it decides how long the step waits.
+        class: RetryClass,
         /// What went wrong this time.
         error: Box<ErrorRecord>,
     },
@@ -37,10 +31,10 @@ impl StepError {
         ErrorRecord::new(code, message, hint).into()
     }
 
-    /// Another try after a while.
-    pub fn retry(after: Duration, error: ErrorRecord) -> Self {
+    /// Another try after a pause, which grows with every one and is the runtime's to choose.
+    pub fn retry(class: RetryClass, error: ErrorRecord) -> Self {
         Self::Retry {
-            after,
+            class,
             error: Box::new(error.retryable()),
         }
     }
@@ -59,7 +53,7 @@ impl From<StoreError> for StepError {
         let record = ErrorRecord::from_advice(&error);
 
         if error.is_transient() {
-            Self::retry(AWAY_RETRY, record)
+            Self::retry(RetryClass::System, record)
         } else {
             record.into()
         }
@@ -75,5 +69,5 @@ pub(crate) fn retry_panicked(panic: &str) -> StepError {
         message,
         "the worker's log has the place; report this as a bug",
     );
-    StepError::retry(PANIC_RETRY, error)
+    StepError::retry(RetryClass::System, error)
 }

@@ -2,7 +2,7 @@
 //! waits.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use tokio::sync::watch;
 
@@ -42,6 +42,8 @@ impl StopReason {
 #[derive(Clone, Debug)]
 pub struct StopToken {
     flag: Arc<AtomicU8>,
+    /// True once the work was ended by force.
+    forced: Arc<AtomicBool>,
     sender: Arc<watch::Sender<()>>,
 }
 
@@ -49,6 +51,7 @@ impl Default for StopToken {
     fn default() -> Self {
         Self {
             flag: Arc::default(),
+            forced: Arc::default(),
             sender: Arc::new(watch::Sender::new(())),
         }
     }
@@ -75,6 +78,16 @@ impl StopToken {
                 return;
             }
         }
+    }
+
+    /// Notes that the work was ended by force: it did not leave when it was asked to.
+    pub(crate) fn force(&self) {
+        self.forced.store(true, Ordering::Relaxed);
+    }
+
+    /// True once the work was ended by force.
+    pub(crate) fn is_forced(&self) -> bool {
+        self.forced.load(Ordering::Relaxed)
     }
 
     /// Asks for the work to be left; `true` when nobody had asked before.

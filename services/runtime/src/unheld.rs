@@ -86,7 +86,7 @@ pub async fn cancel_unheld(
     let changed = bus
         .operations()
         .change(&record.op, |record| {
-            record.cancel_unheld(request.sequence, &request.reason, at)
+            record.cancel_unheld(request.sequence, &request.said(), at)
         })
         .await;
 

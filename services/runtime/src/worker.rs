@@ -11,6 +11,7 @@ use schemas::codes::Advice as _;
 use schemas::errors::chain;
 use schemas::ids::{Lane, Service, WorkerId};
 use schemas::progress::Device;
+use schemas::retries::RetryPolicy;
 use schemas::worker::WorkerInfo;
 use store::Store;
 use tokio::sync::watch;
@@ -45,6 +46,8 @@ pub struct WorkerOptions {
     pub priority: usize,
     /// How long running steps may take to stop once the process is asked to end.
     pub drain_timeout: Duration,
+    /// When a step that failed for now is tried again.
+    pub retry: RetryPolicy,
     /// Where it computes, if that matters.
     pub device: Option<Device>,
     /// True where the credential allows housekeeping.
@@ -67,6 +70,7 @@ impl WorkerOptions {
             slots: 1,
             priority: 0,
             drain_timeout,
+            retry: RetryPolicy::default(),
             device: None,
             housekeeping: false,
             endpoints: Vec::new(),
@@ -230,6 +234,7 @@ async fn start_slots<H: StepHandler>(
             device: device_kind(options),
             probe: options.probe.clone(),
             renewals: announced.renewals.clone(),
+            retry: options.retry,
         },
         handler: Arc::new(handler),
     });
@@ -266,7 +271,7 @@ async fn wait_for_end(
     loop {
         tokio::select! {
             () = shutdown_requested(&mut shutdown) => break,
-            Some(()) = drain_requests.next() => {
+            Some(_) = drain_requests.next() => {
                 tracing::info!("asked to drain: finishing what runs, taking nothing new");
                 announced.draining.send_replace(true);
                 if slots.is_empty() {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bus::{Bus, BusError, ChangeError, ResumeError};
 use schemas::ids::{Service, WorkerId};
+use schemas::retries::RetryPolicy;
 use store::Store;
 use tokio::sync::watch;
 
@@ -30,6 +31,8 @@ pub(crate) struct WorkerContext {
     pub(crate) probe: Arc<dyn Probe>,
     /// The deliveries that its slots work on now.
     pub(crate) renewals: Renewals,
+    /// When a step that failed for now is tried again.
+    pub(crate) retry: RetryPolicy,
 }
 
 /// Why a delivery was left unanswered: its message comes back after `ack_wait`.

@@ -6,6 +6,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use bytes::Bytes;
+use market::Utc;
 use schemas::ids::{OperationId, StepNumber};
 use schemas::manifests::ObjectRef;
 use schemas::names::CHECKPOINT_STATE_FILE;
@@ -72,6 +73,19 @@ pub struct Checkpoint {
     pub state: serde_json::Value,
     /// Files by name: `model.safetensors`, `optimizer.safetensors`.
     pub files: BTreeMap<String, Bytes>,
+}
+
+/// A checkpoint as a listing shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredCheckpoint {
+    /// Where it is.
+    pub key: CheckpointKey,
+    /// Size of all its files, in bytes.
+    pub size_bytes: u64,
+    /// When the last of its files was written, by the clock of the store.
+    pub written_at: Utc,
+    /// False while it lacks its `state.json`: it is being written, or never was finished.
+    pub is_complete: bool,
 }
 
 /// `state.json`, written after the files it names.
@@ -147,6 +161,49 @@ impl StoredCheckpoints<'_> {
             .collect();
         keys.sort_unstable_by(|one, other| other.cmp(one));
         Ok(keys)
+    }
+
+    /// Checkpoints of all operations, unfinished ones included; those of a step newest first.
+    ///
+    /// # Errors
+    /// Listing fails.
+    pub async fn list_all(self) -> Result<Vec<StoredCheckpoint>, StoreError> {
+        let mut checkpoints: BTreeMap<CheckpointKey, StoredCheckpoint> = BTreeMap::new();
+        for object in self.store.objects_below("checkpoints").await? {
+            let Some((folder, name)) = object.key.rsplit_once('/') else {
+                continue;
+            };
+            // Somebody else's files are none of ours to list or to delete.
+            let Some(key) = parse_key(folder) else {
+                continue;
+            };
+
+            let checkpoint = checkpoints.entry(key.clone()).or_insert(StoredCheckpoint {
+                key,
+                size_bytes: 0,
+                written_at: object.modified,
+                is_complete: false,
+            });
+            checkpoint.size_bytes += object.size_bytes;
+            checkpoint.written_at = checkpoint.written_at.max(object.modified);
+            checkpoint.is_complete |= name == CHECKPOINT_STATE_FILE;
+        }
+        Ok(checkpoints.into_values().rev().collect())
+    }
+
+    /// Deletes every checkpoint of an operation.
+    ///
+    /// # Errors
+    /// Listing or deleting fails; what is left is deleted by the next call.
+    pub async fn delete_of(self, operation: &OperationId) -> Result<(), StoreError> {
+        let mut objects = self.store.keys(&format!("checkpoints/{operation}")).await?;
+
+        // Without its `state.json` a checkpoint does not count, whatever else is left of it.
+        objects.sort_by_key(|object| !object.ends_with(CHECKPOINT_STATE_FILE));
+        for object in objects {
+            self.store.delete(&object).await?;
+        }
+        Ok(())
     }
 
     /// Reads a checkpoint and checks every file.

@@ -14,7 +14,7 @@ use market::Utc;
 use schemas::manifests::{DataSetManifest, SeriesManifest};
 
 use crate::object::ListedObject;
-use crate::series::revision_of;
+use crate::series::{any_revision_of, copy_revision_of, revision_of};
 use crate::{Store, StoreError};
 
 /// Manifests read at once.
@@ -23,7 +23,7 @@ const READS_MAX: usize = 16;
 /// Why nothing needs an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum GarbageKind {
-    /// The manifest of a revision that was replaced.
+    /// The manifest of a revision that was replaced, or its copy.
     OldRevision,
     /// Bars that no remaining revision of their series has.
     OldBars,
@@ -115,12 +115,8 @@ impl Store {
         &self,
         objects: &[ListedObject],
     ) -> Result<Vec<SeriesManifest>, StoreError> {
-        let keys: Vec<String> = objects
-            .iter()
-            .filter(|object| revision_of(&object.key).is_some())
-            .map(|object| object.key.clone())
-            .collect();
-        let reads = stream::iter(keys)
+        let keys = manifest_keys(objects);
+        let reads = stream::iter(keys.into_values())
             .map(|key| async move { self.document::<SeriesManifest>(&key).await })
             .buffer_unordered(READS_MAX);
         let manifests: Vec<_> = reads.try_collect().await?;
@@ -130,6 +126,19 @@ impl Store {
         manifests.sort_by_key(|manifest| manifest.revision);
         Ok(manifests)
     }
+}
+
+/// Where each revision of a series is read: its manifest, or the copy of one that is gone.
+fn manifest_keys(objects: &[ListedObject]) -> BTreeMap<u64, String> {
+    let mut keys = BTreeMap::new();
+    for object in objects {
+        if let Some(revision) = revision_of(&object.key) {
+            keys.insert(revision, object.key.clone());
+        } else if let Some(revision) = copy_revision_of(&object.key) {
+            keys.entry(revision).or_insert_with(|| object.key.clone());
+        }
+    }
+    keys
 }
 
 /// Objects by their folder, which is their key up to the last slash.
@@ -170,7 +179,7 @@ fn garbage_of_series(
 
     let mut garbage = Vec::new();
     for object in objects {
-        match (revision_of(&object.key), bar_file_hash(&object.key)) {
+        match (any_revision_of(&object.key), bar_file_hash(&object.key)) {
             (Some(revision), _) if old_revisions.contains(&revision) => {
                 garbage.push(Garbage::new(GarbageKind::OldRevision, object));
             }

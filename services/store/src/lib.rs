@@ -60,7 +60,7 @@ pub use artifact::{Artifact, StoredArtifacts};
 pub use backend::{BackendError, RemoteFault};
 pub use bytes::Bytes;
 pub use calendars::{AddCalendarError, StoredCalendars};
-pub use checkpoint::{Checkpoint, CheckpointKey, StoredCheckpoints};
+pub use checkpoint::{Checkpoint, CheckpointKey, StoredCheckpoint, StoredCheckpoints};
 pub use data_set::{DataSetTable, StoredDataSets};
 pub use error::StoreError;
 pub use garbage::{Garbage, GarbageKind};

@@ -17,7 +17,6 @@
     reason = "a benchmark fails by panicking"
 )]
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -238,7 +237,6 @@ impl Bench {
 
         NewOperation {
             kind: "train".to_owned(),
-            labels: BTreeMap::new(),
             params: serde_json::to_value(request).unwrap(),
             plan: Plan::sequence(vec![train]),
             ..NewOperation::default()

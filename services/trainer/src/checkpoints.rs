@@ -1,9 +1,11 @@
 //! Checkpoints of a step in the store: written during the training, named in the record, read by
 //! the next attempt.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use runtime::{StepContext, StepError, StopReason};
+use schemas::codes;
 use schemas::errors::{ErrorRecord, chain};
 use schemas::manifests::Network;
 use store::CheckpointKey;
@@ -12,12 +14,16 @@ use tokio::sync::watch;
 use crate::prepared::PreparedTraining;
 use crate::{TrainError, TrainState};
 
+/// Checkpoints of a step that stay.
+const CHECKPOINTS_MAX: usize = 2;
+
 /// Writes the checkpoints of one attempt.
 pub(crate) struct Checkpoints {
     step: StepContext,
     network: Network,
-    /// The newest one that is named in the record.
-    previous: Option<CheckpointKey>,
+    /// The one that the record names, and the one before it, which stays until the next one is
+    /// named: of two, one may get damaged.
+    stored: VecDeque<CheckpointKey>,
     /// Checkpoints of this attempt so far.
     sequence: u32,
 }
@@ -32,7 +38,7 @@ impl Checkpoints {
         Self {
             step,
             network,
-            previous,
+            stored: previous.into_iter().collect(),
             sequence: 0,
         }
     }
@@ -53,8 +59,8 @@ impl Checkpoints {
         self
     }
 
-    /// Stores `state`, names it in the record, then deletes the one before. Nothing is written for
-    /// an attempt that was fenced off: it would not count.
+    /// Stores `state`, names it in the record, then deletes all but the one before. Nothing is
+    /// written for an attempt that was fenced off: it would not count.
     pub(crate) async fn save(&mut self, state: &TrainState) {
         if self.step.stop().reason() == Some(StopReason::Fenced) {
             return;
@@ -89,11 +95,21 @@ impl Checkpoints {
         let stored = self.step.store().checkpoints();
         stored.put(&key, checkpoint).await?;
         self.step.checkpoint(&key.to_string()).await?;
-        if let Some(previous) = self.previous.replace(key) {
-            stored.delete(&previous).await?;
+        self.stored.push_back(key);
+        while self.stored.len() > CHECKPOINTS_MAX {
+            if let Some(oldest) = self.stored.pop_front() {
+                stored.delete(&oldest).await?;
+            }
         }
         Ok(())
     }
+}
+
+/// Where a training begins: at a checkpoint, or at its beginning.
+pub(crate) struct Beginning {
+    pub(crate) point: Option<ResumePoint>,
+    /// What was said about checkpoints that are damaged; absent where none is.
+    pub(crate) damage: Option<ErrorRecord>,
 }
 
 /// A checkpoint that the training can go on from.
@@ -109,46 +125,92 @@ impl ResumePoint {
     }
 }
 
-/// The checkpoint that the record names. One that cannot be used is a warning, and the training
-/// starts from the beginning.
+/// The checkpoint that the record names; if that one is damaged, the one before; without either,
+/// the training starts at its beginning. Damage is announced.
 ///
 /// # Errors
 /// When the store is away for now.
-pub(crate) async fn find_resume_point(
+pub(crate) async fn find_beginning(
     step: &StepContext,
     training: &PreparedTraining,
-) -> Result<Option<ResumePoint>, StepError> {
+) -> Result<Beginning, StepError> {
     let recorded = step.resume_point::<String>();
-    let Some(key) = recorded.and_then(|key| key.parse::<CheckpointKey>().ok()) else {
-        return Ok(None);
+    let Some(recorded) = recorded.and_then(|key| key.parse::<CheckpointKey>().ok()) else {
+        return Ok(Beginning {
+            point: None,
+            damage: None,
+        });
     };
 
-    let checkpoint = match step.store().checkpoints().get(&key).await {
-        Ok(checkpoint) => checkpoint,
-        Err(error) if error.is_transient() => return Err(error.into()),
-        Err(error) => {
-            tracing::warn!(
-                checkpoint = %key,
-                error = %chain(&error),
-                "checkpoint cannot be read: training starts from the beginning"
-            );
-            return Ok(None);
-        }
-    };
-
-    // The key belongs to this step, but its bytes may be damaged or of another program version.
-    let state = TrainState::from_checkpoint(&training.network, checkpoint);
-    match state.and_then(|state| check_state(state, training)) {
-        Ok(state) => Ok(Some(ResumePoint { key, state })),
-        Err(error) => {
-            tracing::warn!(
-                checkpoint = %key,
-                error = %chain(&error),
-                "checkpoint cannot be used: training starts from the beginning"
-            );
-            Ok(None)
+    let mut damaged = Vec::new();
+    let mut point = None;
+    for key in candidates(step, &recorded).await? {
+        match read_point(step, training, &key).await? {
+            Ok(read) => {
+                point = Some(read);
+                break;
+            }
+            Err(reason) => damaged.push(reason),
         }
     }
+
+    let damage = describe_damage(&damaged, point.as_ref());
+    if let Some(damage) = &damage {
+        step.warn(damage).await;
+    }
+    Ok(Beginning { point, damage })
+}
+
+/// The recorded checkpoint, then older ones of the step, newest first. Younger ones do not count:
+/// an attempt that lost its claim may have written them.
+async fn candidates(
+    step: &StepContext,
+    recorded: &CheckpointKey,
+) -> Result<Vec<CheckpointKey>, StepError> {
+    let stored = step.store().checkpoints();
+    let mut older = stored.list(step.op(), step.step()).await?;
+    older.retain(|key| key < recorded);
+
+    Ok(std::iter::once(recorded.clone()).chain(older).collect())
+}
+
+/// The state in a checkpoint, or what is wrong with it.
+async fn read_point(
+    step: &StepContext,
+    training: &PreparedTraining,
+    key: &CheckpointKey,
+) -> Result<Result<ResumePoint, String>, StepError> {
+    let checkpoint = match step.store().checkpoints().get(key).await {
+        Ok(checkpoint) => checkpoint,
+        Err(error) if error.is_transient() => return Err(error.into()),
+        Err(error) => return Ok(Err(chain(&error))),
+    };
+
+    // Its bytes are those that were written, but maybe by another version of this program.
+    let state = TrainState::from_checkpoint(&training.network, checkpoint);
+    let checked = state.and_then(|state| check_state(state, training));
+    Ok(checked
+        .map(|state| ResumePoint {
+            key: key.clone(),
+            state,
+        })
+        .map_err(|error| format!("{key}: {}", chain(&error))))
+}
+
+fn describe_damage(damaged: &[String], point: Option<&ResumePoint>) -> Option<ErrorRecord> {
+    let first = damaged.first()?;
+    let instead = match point {
+        Some(point) => format!("goes on from the one before, of epoch {}", point.epoch()),
+        None => "starts at its beginning".to_owned(),
+    };
+
+    let message = format!("the checkpoint cannot be used ({first}): the training {instead}");
+    let hint = "look for the cause in the store: `ktrdr checkpoints show` names what is damaged";
+    Some(ErrorRecord::new(
+        codes::OPS_CHECKPOINT_CORRUPT,
+        message,
+        hint,
+    ))
 }
 
 /// The state, if it belongs to this training.

@@ -3,13 +3,13 @@
 
 use runtime::{StepContext, StepError, StepHandler};
 use schemas::commands::{TrainModel, TrainOutcome};
-use schemas::errors::ErrorRecord;
+use schemas::errors::{ErrorRecord, shortened};
 use schemas::progress::Progress;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::artifact::{MetricsDocument, encode_files};
-use crate::checkpoints::{Checkpoints, ResumePoint, find_resume_point};
+use crate::checkpoints::{Beginning, Checkpoints, ResumePoint, find_beginning};
 use crate::device::{ComputeDevice, DeviceSetting};
 use crate::prepared::PreparedTraining;
 use crate::report::Reporter;
@@ -18,6 +18,8 @@ use crate::{TrainError, TrainState};
 
 /// Most warnings that an outcome repeats: it has to fit the operation's record.
 const WARNINGS_MAX: usize = 5;
+/// Longest warning about a damaged checkpoint: it has to fit the operation's record.
+const DAMAGE_BYTES_MAX: usize = 300;
 /// Share of the step at which publishing begins.
 const PUBLISHING: f64 = 0.97;
 
@@ -51,11 +53,11 @@ impl StepHandler for Trainer {
     ) -> Result<TrainOutcome, StepError> {
         show(step, 0.0, "Reading the data set".to_owned());
         let training = PreparedTraining::read(command, step, self.device).await?;
-        let resume_point = find_resume_point(step, &training).await?;
-        let resumed_at = resume_point.as_ref().map_or(0, ResumePoint::epoch);
+        let Beginning { point, damage } = find_beginning(step, &training).await?;
+        let resumed_at = point.as_ref().map_or(0, ResumePoint::epoch);
 
         // Minutes to hours; everything before and after takes seconds.
-        let Finished { training, trained } = train_on_thread(training, resume_point, step).await?;
+        let Finished { training, trained } = train_on_thread(training, point, step).await?;
 
         let message = format!("Publishing the model of epoch {}", trained.best_epoch);
         show(step, PUBLISHING, message);
@@ -76,7 +78,7 @@ impl StepHandler for Trainer {
             stopped_early: document.stopped_early,
             resumed_at,
             metrics: document.headline,
-            warnings: document.warnings.into_iter().take(WARNINGS_MAX).collect(),
+            warnings: warnings_of(damage, document.warnings),
             device: document.device,
         })
     }
@@ -124,6 +126,16 @@ async fn train_on_thread(
             Err(into_step_error(error))
         }
     }
+}
+
+/// What a reader must know: damage first, since it is the rarest.
+fn warnings_of(damage: Option<ErrorRecord>, warnings: Vec<String>) -> Vec<String> {
+    let damage = damage.map(|damage| {
+        let text = format!("{}: {}", damage.code, damage.message);
+        shortened(&text, DAMAGE_BYTES_MAX)
+    });
+    let all = damage.into_iter().chain(warnings);
+    all.take(WARNINGS_MAX).collect()
 }
 
 fn is_newer(state: &TrainState, saved_epoch: u32) -> bool {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use dummy::Dummy;
-use runtime::{StepContext, StepError, StepHandler};
+use runtime::{RetryClass, RetryPolicy, StepContext, StepError, StepHandler};
 use schemas::commands::{DummyOutcome, RunDummy};
 use schemas::errors::ErrorRecord;
 use schemas::events::What;
@@ -50,9 +50,12 @@ async fn assert_cancelled_for_good(sandbox: &Sandbox, op: &OperationId) -> Opera
     record
 }
 
-/// A failure that is tried again after an hour.
+/// A failure that may pass.
 fn away() -> StepError {
-    StepError::retry(HOUR, ErrorRecord::new("TEST-Away", "away", "wait"))
+    StepError::retry(
+        RetryClass::System,
+        ErrorRecord::new("TEST-Away", "away", "wait"),
+    )
 }
 
 /// Two steps, the second for a service that has no worker.
@@ -119,7 +122,16 @@ async fn cancel_between_two_steps_keeps_the_first_result() {
 async fn cancel_does_not_wait_for_the_next_try_of_a_step() {
     let sandbox = Sandbox::start().await;
     let _housekeeper = sandbox.start_housekeeper().await;
-    let _worker = sandbox.run(Act(|_, _| async { Err(away()) })).await;
+    let handler = Act(|_, _| async { Err(away()) });
+    let _worker = sandbox
+        .run_with(handler, |options| {
+            options.retry = RetryPolicy {
+                base: HOUR,
+                cap: HOUR,
+                ..RetryPolicy::default()
+            };
+        })
+        .await;
     let op = sandbox.submit(&short(1).operation()).await;
     sandbox
         .until_event(&op, "retrying", |event| event.what == What::Retrying)

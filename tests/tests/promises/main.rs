@@ -19,6 +19,8 @@ mod floods;
 #[cfg(test)]
 mod followers;
 #[cfg(test)]
+mod forced;
+#[cfg(test)]
 mod latency;
 #[cfg(test)]
 mod leaving;

@@ -58,6 +58,12 @@ async fn people_may_submit_read_failures_and_resume() {
     sandbox.bus().operations().resume(&failed).await.unwrap();
     let resumed = sandbox.until_concluded(&failed).await;
     assert_eq!(resumed.steps[0].attempt, 2);
+
+    let letters = sandbox.bus().dead_letters();
+    for letter in letters.list().await.unwrap() {
+        letters.delete(letter.number).await.unwrap();
+    }
+    assert_eq!(letters.list().await.unwrap(), []);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,23 +2,22 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use dummy::Dummy;
-use runtime::StepError;
+use runtime::{RetryClass, StepContext, StepError};
 use schemas::commands::{DummyOutcome, RunDummy};
 use schemas::errors::ErrorRecord;
 use schemas::events::What;
 use schemas::ids::Service;
 use schemas::operation::NewOperation;
-use schemas::operation::{OperationState, StepState};
+use schemas::operation::{OperationRecord, OperationState, StepState};
 use system_tests::{Act, Sandbox, side_by_side, steps};
 
 use crate::commands::{endless, short};
 
 fn away() -> StepError {
     StepError::retry(
-        Duration::from_millis(20),
+        RetryClass::System,
         ErrorRecord::new("TEST-Away", "the provider is away", "wait"),
     )
 }
@@ -54,7 +53,7 @@ async fn a_step_that_asks_for_another_try_gets_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_retrying_event_says_why() {
+async fn a_retrying_event_says_why_and_when() {
     let sandbox = Sandbox::start().await;
     let _worker = sandbox.run(Act(|_, _| async { Err(away()) })).await;
 
@@ -67,6 +66,61 @@ async fn a_retrying_event_says_why() {
     assert_eq!(error.code, "TEST-Away");
     assert_eq!(error.message, "the provider is away");
     assert!(error.retryable);
+    assert!(retrying.due.unwrap() > retrying.at);
+}
+
+/// Submits a step that always fails for now, and returns its record once it is given up.
+async fn given_up(retries: Option<u16>) -> OperationRecord {
+    let sandbox = Sandbox::start().await;
+    let _worker = sandbox.run(Act(|_, _| async { Err(away()) })).await;
+    let new = NewOperation {
+        retries,
+        ..short(1).operation()
+    };
+
+    let op = sandbox.submit(&new).await;
+    sandbox.until_concluded(&op).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_without_retries_fails_at_once() {
+    let record = given_up(Some(0)).await;
+
+    assert_eq!(record.state, OperationState::Failed);
+    assert_eq!(record.steps[0].attempt, 1);
+    let message = record.failure.unwrap().error.message;
+    assert_eq!(message, "the provider is away");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_may_ask_for_more_retries_than_its_service() {
+    let record = given_up(Some(5)).await;
+
+    assert_eq!(record.steps[0].attempt, 6);
+    let message = record.failure.unwrap().error.message;
+    assert_eq!(message, "the provider is away; given up after 5 retries");
+}
+
+/// Fails for now after every checkpoint, of which there are ten.
+async fn checkpoint_and_fail(step: StepContext) -> Result<DummyOutcome, StepError> {
+    let done = step.resume_point::<u64>().unwrap_or(0);
+    if done == 10 {
+        return Ok(outcome(done));
+    }
+    step.checkpoint(&(done + 1)).await?;
+    Err(away())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_checkpoint_gives_all_retries_back() {
+    let sandbox = Sandbox::start().await;
+    let _worker = sandbox.run(Act(|_, step| checkpoint_and_fail(step))).await;
+
+    let op = sandbox.submit(&short(1).operation()).await;
+    let completion = sandbox.only_completion_of(&op).await;
+
+    assert_eq!(completion.result["iterations"], 10);
+    assert_eq!(completion.attempt, 11);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -88,7 +142,7 @@ async fn the_event_of_a_takeover_names_the_lost_worker() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tries_without_a_checkpoint_end_after_three() {
+async fn retries_without_a_checkpoint_end_after_three() {
     let sandbox = Sandbox::start().await;
     let _worker = sandbox.run(Act(|_, _| async { Err(away()) })).await;
 
@@ -96,13 +150,14 @@ async fn tries_without_a_checkpoint_end_after_three() {
     let record = sandbox.until_concluded(&op).await;
 
     assert_eq!(record.state, OperationState::Failed);
-    assert_eq!(record.steps[0].attempt, 3);
+    assert_eq!(record.steps[0].attempt, 4);
+    assert_eq!(record.steps[0].barren_attempts, 1, "no worker was lost");
     let failure = record.failure.unwrap();
     assert_eq!(failure.error.code, "TEST-Away");
     assert_eq!(failure.step.get(), 1);
     assert_eq!(
         sandbox.story(&op).await,
-        "1.started 1.retrying 1.started 1.retrying 1.started 1.failed"
+        "1.started 1.retrying 1.started 1.retrying 1.started 1.retrying 1.started 1.failed"
     );
     assert_eq!(sandbox.dead_letters(&op).await.len(), 1);
 }

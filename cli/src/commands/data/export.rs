@@ -88,7 +88,7 @@ pub(super) async fn run(args: &ExportArgs, context: &Context) -> Result<Exit, Fa
     let store = open_existing_store(context).await?;
     let mut symbols = Vec::with_capacity(args.symbols.len());
     for symbol in &args.symbols {
-        let bars = read_bars(symbol, args, &store).await?;
+        let bars = read_bars(symbol, args, &store, context).await?;
         symbols.push(SymbolBars { symbol, bars });
     }
 
@@ -114,6 +114,7 @@ async fn read_bars(
     symbol: &Instrument,
     args: &ExportArgs,
     store: &Store,
+    context: &Context,
 ) -> Result<RawBars, Failure> {
     let series = SeriesArgs {
         symbol: symbol.clone(),
@@ -122,7 +123,7 @@ async fn read_bars(
         calendar: args.calendar.clone(),
     };
 
-    let snapshot = find_series(&series, store).await?;
+    let snapshot = find_series(&series, store, context).await?;
     Ok(store
         .series()
         .raw_bars(&snapshot, args.range.times())

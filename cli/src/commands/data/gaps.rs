@@ -69,7 +69,7 @@ pub(super) async fn run(args: &GapsArgs, context: &Context) -> Result<Exit, Fail
 async fn read_report(args: &GapsArgs, context: &Context) -> Result<GapReport, Failure> {
     let settings: FetcherSettings = context.service_settings(Service::Fetcher)?;
     let store = open_existing_store(context).await?;
-    let series = find_series(&args.series, &store).await?;
+    let series = find_series(&args.series, &store, context).await?;
     let stored = store.series().raw_bars(&series, ALL_TIME).await?.open_time;
 
     let first = stored.first().copied().unwrap_or(Utc(0));

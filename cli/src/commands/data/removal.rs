@@ -34,7 +34,7 @@ pub(super) struct DeleteArgs {
 /// Nothing is stored, or the store refuses.
 pub(super) async fn delete(args: &DeleteArgs, context: &Context) -> Result<Exit, Failure> {
     let store = open_existing_store(context).await?;
-    let series = find_series(&args.series, &store).await?;
+    let series = find_series(&args.series, &store, context).await?;
     if args.yes {
         delete_bars(args, &series, &store, context).await
     } else {

@@ -64,7 +64,7 @@ impl ResampleArgs {
 /// Nothing is stored, the timeframes do not fit, or the bars cannot be written.
 pub(super) async fn run(args: &ResampleArgs, context: &Context) -> Result<Exit, Failure> {
     let store = open_existing_store(context).await?;
-    let series = find_series(&args.series, &store).await?;
+    let series = find_series(&args.series, &store, context).await?;
     let source = &series.key;
     let bars = store.series().bars(&series, args.range.times()).await?;
 

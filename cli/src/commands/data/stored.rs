@@ -161,7 +161,7 @@ pub(super) async fn list(args: &ListArgs, context: &Context) -> Result<Exit, Fai
 
 /// Shows the first and the last time of a series.
 pub(super) async fn show_range(args: &SeriesArgs, context: &Context) -> Result<Exit, Failure> {
-    let series = find_series(args, &open_existing_store(context).await?).await?;
+    let series = find_series(args, &open_existing_store(context).await?, context).await?;
     let extent = extent_of(&series);
 
     context.output.json(&series_json(&series));
@@ -179,7 +179,7 @@ pub(super) async fn show_range(args: &SeriesArgs, context: &Context) -> Result<E
 /// Shows the last bars of a series, or writes those of the range to a file.
 pub(super) async fn show(args: &ShowArgs, context: &Context) -> Result<Exit, Failure> {
     let store = open_existing_store(context).await?;
-    let series = find_series(&args.series, &store).await?;
+    let series = find_series(&args.series, &store, context).await?;
     let range = args.range.times();
     if let Some(file) = &args.out {
         // As they were stored: an export that is imported again gives the same series.
@@ -233,10 +233,15 @@ pub(super) fn export(bars: &RawBars, file: &Path, context: &Context) -> Result<E
 pub(super) async fn find_series(
     args: &SeriesArgs,
     store: &Store,
+    context: &Context,
 ) -> Result<SeriesSnapshot, Failure> {
     let key = series_key(&args.provider, &args.symbol, args.timeframe)?;
     let key = with_calendar(key, args.calendar.as_deref())?;
     let newest = store.series().snapshot(&key, None).await?;
+    if let Some(loss) = newest.as_ref().and_then(SeriesSnapshot::describe_loss) {
+        let code = codes::STORE_MANIFEST_LOST;
+        context.output.note(&format!("warning: {loss} ({code})"));
+    }
 
     // A series whose bars were all deleted still has revisions.
     match newest {

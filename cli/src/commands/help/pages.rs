@@ -326,6 +326,31 @@ pub(crate) const PAGES: &[Page] = &[
         ASK,
         &["ktrdr ops logs last", "ktrdr ops logs bf025e43"],
     ),
+    table_page("ops dead", ASK, &["ktrdr ops dead"]),
+    table_page(
+        "ops dead list",
+        ASK,
+        &["ktrdr ops dead list", "ktrdr ops dead list --json"],
+    ),
+    page("ops dead show", ASK, &["ktrdr ops dead show 7"]),
+    page(
+        "ops dead requeue",
+        ASK,
+        &["ktrdr ops dead requeue 7", "ktrdr ops dead requeue --all"],
+    ),
+    page(
+        "ops dead drop",
+        ASK,
+        &["ktrdr ops dead drop 7 8", "ktrdr ops dead drop --all"],
+    ),
+    page(
+        "ops prune",
+        ASK,
+        &[
+            "ktrdr ops prune",
+            "ktrdr ops prune --older-than 7d --state failed --yes",
+        ],
+    ),
     page(
         "status",
         ASK,
@@ -364,12 +389,36 @@ pub(crate) const PAGES: &[Page] = &[
         &[
             "ktrdr cancel last",
             "ktrdr cancel bf025e43 --wait --reason lunch",
+            "ktrdr cancel last --force --grace 30s",
+            "ktrdr cancel --all --kind dummy --yes",
         ],
     ),
     page(
         "resume",
         RUN,
         &["ktrdr resume last", "ktrdr resume bf025e43 --detach"],
+    ),
+    page(
+        "retry",
+        RUN,
+        &["ktrdr retry last", "ktrdr retry bf025e43 --set epochs=20"],
+    ),
+    table_page("checkpoints", ASK, &["ktrdr checkpoints"]),
+    table_page("checkpoints list", ASK, &["ktrdr checkpoints list"]),
+    table_page(
+        "checkpoints show",
+        ASK,
+        &["ktrdr checkpoints show op_train_20260301_142233_9f3a01bc"],
+    ),
+    page(
+        "checkpoints delete",
+        ASK,
+        &["ktrdr checkpoints delete op_train_20260301_142233_9f3a01bc --force"],
+    ),
+    page(
+        "checkpoints prune",
+        ASK,
+        &["ktrdr checkpoints prune --older-than 30d --force"],
     ),
     page("workers", ASK, &["ktrdr workers list"]),
     table_page("workers list", ASK, &["ktrdr workers list"]),

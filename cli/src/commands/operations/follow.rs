@@ -50,6 +50,7 @@ pub(crate) async fn run(args: &FollowArgs, context: &Context) -> Result<Exit, Fa
         from_start: args.from_start,
         until: args.until,
         wait_timeout: args.wait_timeout,
+        person: None,
     };
     watch_to_end(context, &bus, &mut interrupts, op, options).await
 }

@@ -5,10 +5,11 @@ use schemas::events::{Event, What};
 use serde_json::json;
 
 use crate::arguments::OperationArg;
+use crate::console::durations::{after, rough};
 use crate::console::{Exit, Failure, extended};
 use crate::context::Context;
 use crate::inputs::operations::find_operation;
-use crate::watch::summarise_fields;
+use crate::watch::{describe_work, summarise_fields};
 
 const HEADS: [&str; 6] = ["TIME", "STEP", "WHAT", "ATTEMPT", "WORKER", "DETAIL"];
 
@@ -59,12 +60,25 @@ fn event_row(event: &Event) -> Vec<String> {
     ]
 }
 
-/// The error with its hint where something went wrong, the result where it went well.
+/// The error with its hint and the next try where something went wrong, the result where it went
+/// well.
 fn describe_event(event: &Event) -> String {
-    match (&event.error, event.what) {
+    let text = match (&event.error, event.what) {
         (Some(error), _) if error.hint.is_empty() => error.to_string(),
         (Some(error), _) => format!("{error}; {}", error.hint),
         (None, What::Completed) => summarise_fields(&event.result),
         (None, _) => String::new(),
+    };
+
+    let mut parts = vec![text, describe_work(&event.done)];
+    if let Some(due) = event.due {
+        parts.push(format!("next try in {}", rough(after(event.at, due))));
     }
+    if let Some(by) = &event.by {
+        parts.push(format!("asked for by {by}"));
+    }
+    parts.extend(event.reason.clone());
+
+    parts.retain(|part| !part.is_empty());
+    parts.join("; ")
 }

@@ -1,11 +1,14 @@
-//! Operations: list them, show one or the whole system, follow one, stop it, resume it, and read
-//! its events.
+//! Operations: list them, show one or the whole system, follow one, stop it, resume or retry it,
+//! read its events, and deal with what is left behind.
 
 mod cancel;
+mod dead;
 mod follow;
 mod list;
 mod logs;
+mod prune;
 mod resume;
+mod retry;
 mod status;
 mod wait;
 mod watch_list;
@@ -16,14 +19,17 @@ use schemas::operation::OperationRecord;
 pub(crate) use cancel::{CancelArgs, run as cancel};
 pub(crate) use follow::{FollowArgs, run as follow};
 pub(crate) use resume::{ResumeArgs, run as resume};
+pub(crate) use retry::{RetryArgs, run as retry};
 pub(crate) use status::{StatusArgs, run as status};
 pub(crate) use wait::{WaitArgs, run as wait};
 
 use crate::console::{Exit, Failure};
 use crate::context::Context;
 use crate::watch::{current_step, summarise_fields};
+use dead::DeadArgs;
 use list::ListArgs;
 use logs::LogsArgs;
+use prune::PruneArgs;
 
 /// `ktrdr ops`.
 #[derive(Debug, Args)]
@@ -46,6 +52,10 @@ enum OpsCommand {
     /// tried again or failed
     #[command(visible_alias = "events")]
     Logs(LogsArgs),
+    /// List, show, requeue and drop commands that could not be carried out
+    Dead(DeadArgs),
+    /// Remove the records of operations that ended long ago
+    Prune(PruneArgs),
 }
 
 /// Runs `ktrdr ops`.
@@ -56,6 +66,8 @@ pub(crate) async fn run(args: &OpsArgs, context: &Context) -> Result<Exit, Failu
     match &args.command {
         Some(OpsCommand::List(args)) => list::run(args, context).await,
         Some(OpsCommand::Logs(args)) => logs::run(args, context).await,
+        Some(OpsCommand::Dead(args)) => dead::run(args, context).await,
+        Some(OpsCommand::Prune(args)) => prune::run(args, context).await,
         None => list::run(&args.list, context).await,
     }
 }

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use clap::Args;
+use schemas::codes;
+use schemas::operation::Said;
 use serde_json::json;
 
 use super::describe_checkpoint;
@@ -10,6 +12,7 @@ use crate::arguments::OperationArg;
 use crate::arguments::values::parse_duration;
 use crate::console::{Exit, Failure, Interrupts};
 use crate::context::Context;
+use crate::inputs::checkpoint::{CheckedCheckpoint, check_checkpoint};
 use crate::inputs::operations::find_operation;
 use crate::watch::{WatchOptions, print_follow_hints, watch_to_end};
 
@@ -18,6 +21,9 @@ use crate::watch::{WatchOptions, print_follow_hints, watch_to_end};
 pub(crate) struct ResumeArgs {
     /// Operation to resume
     op: OperationArg,
+    /// Reason, kept with the operation
+    #[arg(long, short)]
+    reason: Option<String>,
     /// Return at once
     #[arg(long, short)]
     detach: bool,
@@ -40,18 +46,29 @@ pub(crate) async fn run(args: &ResumeArgs, context: &Context) -> Result<Exit, Fa
     let bus = context.bus().await?;
     let op = &find_operation(&bus, &args.op).await?;
 
-    let record = bus.operations().resume(op).await?;
+    let said = Said {
+        by: Some(context.person()?),
+        reason: args.reason.clone(),
+    };
+    let checked = match bus.operations().get(op).await? {
+        Some(stored) => check_checkpoint(&stored.record, context).await,
+        None => return Err(Failure::no_operation(op)),
+    };
+    let record = bus.operations().resume_as(op, &said).await?;
     let kind = &record.kind;
     output.json(&json!({
         "type": "started",
         "op": op,
         "kind": kind,
         "resumed": true,
+        "by": said.by,
+        "damaged": checked.damage,
         "at": record.updated_at,
     }));
-    let resumed = match describe_checkpoint(&record) {
-        Some(checkpoint) => format!("Resumed {kind} {op} from checkpoint: {checkpoint}"),
-        None => format!("Resumed {kind} {op} from its beginning"),
+    let resumed = match (&checked.damage, describe_checkpoint(&record)) {
+        (Some(damage), _) => format!("Resumed {kind} {op} {}", describe_damage(damage, &checked)),
+        (None, Some(checkpoint)) => format!("Resumed {kind} {op} from checkpoint: {checkpoint}"),
+        (None, None) => format!("Resumed {kind} {op} from its beginning"),
     };
 
     if args.detach {
@@ -62,8 +79,19 @@ pub(crate) async fn run(args: &ResumeArgs, context: &Context) -> Result<Exit, Fa
     output.note(&resumed);
     let options = WatchOptions {
         is_ours: true,
+        person: said.by,
         wait_timeout: args.wait_timeout,
         ..WatchOptions::default()
     };
     watch_to_end(context, &bus, &mut interrupts, op, options).await
+}
+
+/// Where a step goes on whose checkpoint is damaged.
+fn describe_damage(damage: &str, checked: &CheckedCheckpoint) -> String {
+    let place = match &checked.older {
+        Some(older) => format!("from the checkpoint before: {older}"),
+        None => "from the beginning of its step".to_owned(),
+    };
+    let code = codes::OPS_CHECKPOINT_CORRUPT;
+    format!("{place}\nwarning: its checkpoint is damaged: {damage} ({code})")
 }

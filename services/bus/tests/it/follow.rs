@@ -78,6 +78,10 @@ fn event(record: &OperationRecord, what: What) -> Event {
         worker: Some(worker()),
         result: serde_json::Value::Null,
         error: None,
+        by: None,
+        reason: None,
+        done: Default::default(),
+        due: None,
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bus::Profile;
+use schemas::retries::RetryPolicy;
 use serde::{Deserialize, Serialize};
 
 use super::lanes::LaneSetting;
@@ -141,18 +142,21 @@ pub struct WorkSettings<Own> {
     /// How long a stop waits for running steps to reach a checkpoint, as in `30s`.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub drain_timeout: Duration,
+    /// When a step that failed for now is tried again, and how often.
+    pub retry: RetryPolicy,
     /// The settings that only this service has.
     #[serde(flatten)]
     pub own: Own,
 }
 
 impl<Own: Default> Default for WorkSettings<Own> {
-    /// One step at a time from every lane that the worker may serve; 20 s to stop.
+    /// One step at a time from every lane that the worker may serve; 20 s to stop; three retries.
     fn default() -> Self {
         Self {
             lanes: LaneSetting::All,
             slots: NonZeroU16::MIN,
             drain_timeout: Duration::from_secs(20),
+            retry: RetryPolicy::default(),
             own: Own::default(),
         }
     }

@@ -174,6 +174,9 @@ fn settings_are_shown_with_their_origin_without_secrets() {
     trainer.device        = (none)  (default)
     trainer.drain_timeout = 20s  (default)
     trainer.lanes         = all  (default)
+    trainer.retry.base    = 1s  (default)
+    trainer.retry.cap     = 1m  (default)
+    trainer.retry.limit   = 3  (default)
     trainer.slots         = 1  (default)
     trainer.threads       = 1  (default)
     ");

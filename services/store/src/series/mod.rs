@@ -2,7 +2,8 @@
 //!
 //! A series is a chain of manifests `manifest.<revision>.json`; creating the next one is the
 //! compare-and-set, and the highest revision is the series. A reader holds one manifest, so it sees
-//! one revision whatever writers do meanwhile.
+//! one revision whatever writers do meanwhile. Beside each manifest lies its copy,
+//! `copy.<revision>.json`, from which a reader sees that the newest one is gone, and what it said.
 
 mod bar_file;
 mod commit;
@@ -38,9 +39,18 @@ pub struct SeriesSnapshot {
     pub key: SeriesKey,
     /// Files and empty intervals of this revision.
     pub manifest: SeriesManifest,
+    /// True if the manifest itself is gone, and its copy was read.
+    pub from_copy: bool,
 }
 
 impl SeriesSnapshot {
+    /// Says that the manifest is gone, and that its copy stands in for it.
+    pub fn describe_loss(&self) -> Option<String> {
+        let object = manifest_key(&self.key, self.manifest.revision);
+        self.from_copy
+            .then(|| format!("`{object}` is gone from the store; its copy was read instead"))
+    }
+
     /// Hash over the files' hashes: equal for equal stored bars, whatever commits led to them.
     pub fn content_sha256(&self) -> String {
         content_sha256(&self.manifest)
@@ -78,19 +88,30 @@ impl StoredSeries<'_> {
             Some(revision) => self.manifest(key, revision).await?,
             None => None,
         };
+        let mut from_copy = false;
 
         if newest.is_none() {
             let keys = self.store.keys(&key.prefix()).await?;
-            let Some(revision) = keys.iter().filter_map(|key| revision_of(key)).max() else {
+            let revisions = keys.iter().filter_map(|key| any_revision_of(key));
+            let Some(revision) = revisions.max() else {
                 return Ok(None);
             };
             newest = self.manifest(key, revision).await?;
+
+            // The highest revision is known by its copy as well.
+            if newest.is_none() {
+                newest = self.copy(key, revision).await?;
+                from_copy = newest.is_some();
+            }
         }
 
         // Others may have committed since the listing, or since the cached revision.
         while let Some(current) = &newest {
             match self.manifest(key, current.revision + 1).await? {
-                Some(next) => newest = Some(next),
+                Some(next) => {
+                    newest = Some(next);
+                    from_copy = false;
+                }
                 None => break,
             }
         }
@@ -98,6 +119,7 @@ impl StoredSeries<'_> {
         Ok(newest.map(|manifest| SeriesSnapshot {
             key: key.clone(),
             manifest,
+            from_copy,
         }))
     }
 
@@ -110,7 +132,7 @@ impl StoredSeries<'_> {
         // One listing for all: the highest revision of each prefix is the series.
         let mut revisions: BTreeMap<String, u64> = BTreeMap::new();
         for object in self.store.keys("bars").await? {
-            let Some(revision) = revision_of(&object) else {
+            let Some(revision) = any_revision_of(&object) else {
                 continue;
             };
             if let Some((prefix, _)) = object.rsplit_once('/') {
@@ -226,13 +248,44 @@ impl StoredSeries<'_> {
         revision: u64,
     ) -> Result<Option<SeriesManifest>, StoreError> {
         let object = manifest_key(key, revision);
-        let manifest: Option<SeriesManifest> = self.store.document(&object).await?;
+        self.manifest_in(&object, key, revision).await
+    }
+
+    /// The copy of one revision, `None` if it does not exist.
+    async fn copy(
+        self,
+        key: &SeriesKey,
+        revision: u64,
+    ) -> Result<Option<SeriesManifest>, StoreError> {
+        let object = copy_key(key, revision);
+        self.manifest_in(&object, key, revision).await
+    }
+
+    /// One revision from its manifest, or from the copy of one that is gone.
+    async fn any_manifest(
+        self,
+        key: &SeriesKey,
+        revision: u64,
+    ) -> Result<Option<SeriesManifest>, StoreError> {
+        match self.manifest(key, revision).await? {
+            Some(manifest) => Ok(Some(manifest)),
+            None => self.copy(key, revision).await,
+        }
+    }
+
+    async fn manifest_in(
+        self,
+        object: &str,
+        key: &SeriesKey,
+        revision: u64,
+    ) -> Result<Option<SeriesManifest>, StoreError> {
+        let manifest: Option<SeriesManifest> = self.store.document(object).await?;
 
         // A file that somebody copied to another place has a valid hash and is still wrong.
         match manifest {
             Some(other) if other.revision != revision || other.series != key.prefix() => {
                 let reason = format!("it is revision {} of {}", other.revision, other.series);
-                Err(form_error(&object, reason))
+                Err(form_error(object, reason))
             }
             manifest => Ok(manifest),
         }
@@ -266,9 +319,27 @@ fn manifest_key(key: &SeriesKey, revision: u64) -> String {
     format!("{}/manifest.{revision}.json", key.prefix())
 }
 
+fn copy_key(key: &SeriesKey, revision: u64) -> String {
+    format!("{}/copy.{revision}.json", key.prefix())
+}
+
 /// The revision in the key of a series manifest.
 pub(crate) fn revision_of(object: &str) -> Option<u64> {
+    revision_after("manifest.", object)
+}
+
+/// The revision in the key of the copy of a series manifest.
+pub(crate) fn copy_revision_of(object: &str) -> Option<u64> {
+    revision_after("copy.", object)
+}
+
+/// The revision in the key of a series manifest or of its copy.
+pub(crate) fn any_revision_of(object: &str) -> Option<u64> {
+    revision_of(object).or_else(|| copy_revision_of(object))
+}
+
+fn revision_after(prefix: &str, object: &str) -> Option<u64> {
     let (_, name) = object.rsplit_once('/')?;
-    let revision = name.strip_prefix("manifest.")?.strip_suffix(".json")?;
+    let revision = name.strip_prefix(prefix)?.strip_suffix(".json")?;
     revision.parse().ok()
 }

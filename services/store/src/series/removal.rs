@@ -47,11 +47,14 @@ impl StoredSeries<'_> {
         newest: &SeriesSnapshot,
     ) -> Result<Option<SeriesManifest>, StoreError> {
         let mut revision = Some(newest.manifest.clone());
+
         while let Some(manifest) = revision {
             if manifest.deletion.is_some() {
                 return Ok(Some(manifest));
             }
-            revision = self.manifest(&newest.key, manifest.revision - 1).await?;
+            revision = self
+                .any_manifest(&newest.key, manifest.revision - 1)
+                .await?;
         }
         Ok(None)
     }
@@ -130,7 +133,7 @@ impl Change for Restoring {
         let deleted = deleted.ok_or_else(|| StoreError::NothingDeleted { key: key.prefix() })?;
 
         // The bars are in the revision before, as long as garbage collection has left it.
-        let before = series.manifest(key, deleted.revision - 1).await?;
+        let before = series.any_manifest(key, deleted.revision - 1).await?;
         let before = before.ok_or_else(|| StoreError::Collected {
             key: key.prefix(),
             revision: deleted.revision - 1,

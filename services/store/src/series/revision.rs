@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use market::{SeriesKey, Utc};
+use schemas::errors::chain;
 use schemas::manifests::{BarFile, SeriesManifest};
 use tokio::time::Instant;
 
 use super::bar_file::encode_bars;
-use super::{CommitOutcome, SeriesSnapshot, StoredSeries, manifest_key};
+use super::{CommitOutcome, SeriesSnapshot, StoredSeries, copy_key, manifest_key};
 use crate::StoreError;
 use crate::object::{Created, reference_to, run_blocking};
 use crate::raw_bars::RawBars;
@@ -74,6 +75,7 @@ impl Draft {
             snapshot: SeriesSnapshot {
                 key: key.clone(),
                 manifest: self.manifest,
+                from_copy: false,
             },
             new: self.new,
             changed: self.changed,
@@ -134,13 +136,26 @@ impl StoredSeries<'_> {
     async fn publish(self, key: &SeriesKey, manifest: &SeriesManifest) -> Result<bool, StoreError> {
         let object = manifest_key(key, manifest.revision);
         if self.store.create_document(&object, manifest).await? == Created::New {
+            self.write_copy(key, manifest).await;
             return Ok(true);
         }
 
         // An earlier request of ours may have been carried out although its answer was lost; then
         // the manifest that exists has our nonce.
         let existing = self.manifest(key, manifest.revision).await?;
-        Ok(existing.is_some_and(|existing| existing.nonce == manifest.nonce))
+        let is_ours = existing.is_some_and(|existing| existing.nonce == manifest.nonce);
+        if is_ours {
+            self.write_copy(key, manifest).await;
+        }
+        Ok(is_ours)
+    }
+
+    /// Puts a copy beside a manifest that exists. The revision is valid without it.
+    async fn write_copy(self, key: &SeriesKey, manifest: &SeriesManifest) {
+        let object = copy_key(key, manifest.revision);
+        if let Err(error) = self.store.create_document(&object, manifest).await {
+            tracing::warn!(object, error = %chain(&error), "a manifest has no copy");
+        }
     }
 
     /// Writes the file of one period; a file that holds the same bars already is used again.

@@ -328,7 +328,9 @@ async fn a_flipped_bit_in_any_object_is_an_error_that_names_it() {
         .commit(&key(), edit(1.0), None)
         .await
         .unwrap();
-    let objects = files_below(folder.path());
+    // The copy of a manifest is read only where the manifest is gone.
+    let mut objects = files_below(folder.path());
+    objects.retain(|path| !path.ends_with("copy.1.json"));
     assert_eq!(objects.len(), 3);
 
     for path in objects {

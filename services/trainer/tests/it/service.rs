@@ -2,6 +2,8 @@
 //! on the way.
 
 use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use registry::Registry;
 use schemas::{
@@ -9,12 +11,12 @@ use schemas::{
     commands::{RegisterModel, RegisterOutcome, TrainModel, TrainOutcome, TrainRequest},
     errors::ErrorRecord,
     events::What,
-    ids::{Lane, OperationId},
+    ids::{Lane, OperationId, StepNumber},
     manifests::{DataSetManifest, FeatureColumn},
     operation::{NewOperation, OperationRecord, OperationState},
     plan::{Plan, StepSpec},
 };
-use store::{DataSetTable, Store, sha256_hex};
+use store::{CheckpointKey, DataSetTable, Store, sha256_hex};
 use strategies::{Overrides, Resolved, Strategy};
 use system_tests::Sandbox;
 use trainer::{ComputeDevice, Trainer, random};
@@ -126,7 +128,6 @@ fn operation(dataset: &str, epochs: u32) -> NewOperation {
 
     NewOperation {
         kind: "train".to_owned(),
-        labels: BTreeMap::new(),
         params: serde_json::to_value(request).unwrap(),
         plan: Plan::sequence(vec![train, step(&RegisterModel::default())]),
         ..NewOperation::default()
@@ -286,13 +287,126 @@ async fn a_training_cancelled_and_resumed_ends_with_the_same_weights() {
     let outcome = trained(&record);
     assert!(outcome.resumed_at >= 10, "{outcome:?}");
     assert_eq!(weights(sandbox.store(), &outcome).await, expected);
-    let step = record.numbers().next().unwrap();
-    let checkpoints = sandbox.store().checkpoints().list(&op, step).await;
-    assert_eq!(
-        checkpoints.unwrap().len(),
-        1,
-        "only the last checkpoint is kept"
+    sandbox.until_concluded(&op).await;
+    assert_eq!(checkpoints_of(&sandbox, &op).await, [], "none is needed");
+}
+
+async fn checkpoints_of(sandbox: &Sandbox, op: &OperationId) -> Vec<CheckpointKey> {
+    let checkpoints = sandbox.store().checkpoints();
+    checkpoints.list(op, StepNumber::FIRST).await.unwrap()
+}
+
+/// A training that was cancelled after its second checkpoint.
+async fn interrupted(sandbox: &Sandbox, dataset: &str) -> OperationId {
+    let op = sandbox.submit(&operation(dataset, 150)).await;
+    let checkpoints = AtomicU32::new(0);
+    sandbox
+        .until_event(&op, "checkpointed twice", |event| {
+            event.what == What::Checkpointed && checkpoints.fetch_add(1, Ordering::Relaxed) == 1
+        })
+        .await;
+
+    let cancel = sandbox.bus().cancels().request(&op, "changed my mind");
+    cancel.await.unwrap();
+    let cancelled = sandbox.until_concluded(&op).await;
+    assert_eq!(cancelled.state, OperationState::Cancelled);
+    op
+}
+
+/// A way in which a file gets damaged.
+#[derive(Clone, Copy, Debug)]
+enum Damage {
+    Flipped,
+    Halved,
+    Emptied,
+    Deleted,
+}
+
+const EVERY_DAMAGE: [Damage; 4] = [
+    Damage::Flipped,
+    Damage::Halved,
+    Damage::Emptied,
+    Damage::Deleted,
+];
+
+fn damage(sandbox: &Sandbox, key: &CheckpointKey, file: &str, damage: Damage) {
+    let folder = sandbox.store().url().strip_prefix("file://").unwrap();
+    let path = Path::new(folder).join(key.to_string()).join(file);
+    let mut bytes = std::fs::read(&path).unwrap();
+
+    match damage {
+        Damage::Flipped => {
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 1;
+        }
+        Damage::Halved => bytes.truncate(bytes.len() / 2),
+        Damage::Emptied => bytes.clear(),
+        Damage::Deleted => return std::fs::remove_file(&path).unwrap(),
+    }
+    std::fs::write(&path, bytes).unwrap();
+}
+
+/// Resumes a training whose checkpoint is damaged: what was said, and the outcome.
+async fn resumed(sandbox: &Sandbox, op: &OperationId) -> (ErrorRecord, TrainOutcome) {
+    sandbox.bus().operations().resume(op).await.unwrap();
+    let warned = sandbox
+        .until_event(op, "warned", |event| event.what == What::Warned)
+        .await;
+    (
+        warned.error.unwrap(),
+        trained(&sandbox.until_concluded(op).await),
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_checkpoint_is_said_and_the_one_before_used() {
+    let sandbox = Sandbox::start().await;
+    let _registry = sandbox.run(Registry).await;
+    let dataset = publish_dataset(sandbox.store(), None).await;
+    let expected = undisturbed(&sandbox, &dataset, 150).await;
+    let _trainer = sandbox.run(trainer()).await;
+
+    for (kind, file) in EVERY_DAMAGE.into_iter().zip([
+        "state.json",
+        "model.safetensors",
+        "optimizer.safetensors",
+        "state.json",
+    ]) {
+        let op = interrupted(&sandbox, &dataset).await;
+        let checkpoints = checkpoints_of(&sandbox, &op).await;
+        assert_eq!(checkpoints.len(), 2, "the newest and the one before");
+        damage(&sandbox, &checkpoints[0], file, kind);
+
+        let (warning, outcome) = resumed(&sandbox, &op).await;
+        assert_eq!(warning.code, "OPS-CheckpointCorrupt", "{kind:?}");
+        assert!(
+            warning.message.contains("goes on from the one before"),
+            "{warning}"
+        );
+        assert!(outcome.resumed_at >= 10, "{outcome:?}");
+        assert!(outcome.warnings[0].contains("CheckpointCorrupt"));
+        assert_eq!(weights(sandbox.store(), &outcome).await, expected);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_an_intact_checkpoint_a_training_starts_again() {
+    let sandbox = Sandbox::start().await;
+    let _registry = sandbox.run(Registry).await;
+    let dataset = publish_dataset(sandbox.store(), None).await;
+    let _trainer = sandbox.run(trainer()).await;
+    let op = interrupted(&sandbox, &dataset).await;
+    for checkpoint in checkpoints_of(&sandbox, &op).await {
+        damage(&sandbox, &checkpoint, "model.safetensors", Damage::Emptied);
+    }
+
+    let (warning, outcome) = resumed(&sandbox, &op).await;
+
+    assert!(
+        warning.message.ends_with("starts at its beginning"),
+        "{warning}"
     );
+    assert_eq!(outcome.resumed_at, 0);
 }
 
 /// The error of a training on `dataset`.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use bus::Bus;
 use jiff::Timestamp;
+use schemas::codes;
 use schemas::ids::{OperationId, StepNumber};
 use schemas::operation::{OperationRecord, OperationState, StepRecord, StepState};
 use schemas::progress::ProgressRecord;
@@ -13,7 +14,7 @@ use super::children::Children;
 use crate::console::durations::{after, compact, instant};
 use crate::console::{Exit, Failure, Tone, extended, print_pairs};
 use crate::context::Context;
-use crate::watch::{current_step, failure_of, fill_results, summarise_fields};
+use crate::watch::{current_step, describe_work, failure_of, fill_results, summarise_fields};
 
 const HEADS: [&str; 6] = ["STEP", "STATE", "ATTEMPT", "PROGRESS", "DURATION", "DETAIL"];
 
@@ -103,8 +104,13 @@ fn facts_of(record: &OperationRecord, now: Timestamp) -> Vec<(String, String)> {
         facts.push((key.clone(), value.clone()));
     }
 
+    if let Some(first) = &record.retry_of {
+        facts.push(("retry of".to_owned(), first.to_string()));
+    }
+
     let age = compact(after(record.created_at, now));
-    let created = format!("{} ({age} ago)", instant(record.created_at));
+    let by = by_text(record.by.as_deref());
+    let created = format!("{} ({age} ago){by}", instant(record.created_at));
     facts.push(("created".to_owned(), created));
     if let Some(started) = record.started_at {
         // What has not ended yet has lasted until now.
@@ -112,10 +118,22 @@ fn facts_of(record: &OperationRecord, now: Timestamp) -> Vec<(String, String)> {
         facts.push(("duration".to_owned(), duration));
     }
     if let Some(cancel) = &record.cancel {
-        let reason = format!("{} ({})", cancel.reason, instant(cancel.at));
+        let by = by_text(cancel.by.as_deref());
+        let reason = format!("{} ({}{by})", cancel.reason, instant(cancel.at));
         facts.push(("cancel".to_owned(), reason));
     }
+    if let Some(resumed) = &record.resumed {
+        let by = by_text(resumed.by.as_deref());
+        let reason = resumed.reason.as_deref().unwrap_or_default();
+        let text = format!("{}{by} {reason}", instant(resumed.at));
+        facts.push(("resumed".to_owned(), text.trim_end().to_owned()));
+    }
     facts
+}
+
+/// ` by ann`, or nothing where nobody was named.
+fn by_text(by: Option<&str>) -> String {
+    by.map(|by| format!(" by {by}")).unwrap_or_default()
 }
 
 /// The result, the failure, or how to go on.
@@ -178,8 +196,11 @@ fn state_word(state: StepState) -> String {
 
 /// Result, note, message, checkpoint and worker, as far as there are any.
 fn step_detail(step: &StepRecord, progress: Option<&ProgressRecord>) -> String {
-    let mut parts = vec![summarise_fields(&step.result)];
+    let mut parts = vec![summarise_fields(&step.result), describe_work(&step.done)];
     parts.extend(step.note.clone());
+    if step.forced {
+        parts.push(format!("ended by force ({})", codes::OPS_FORCE_CANCELLED));
+    }
 
     // The message of a step that has ended is older than its result or failure.
     if let Some(progress) = progress.filter(|_| step.state == StepState::Running) {

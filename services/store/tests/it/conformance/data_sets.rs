@@ -151,3 +151,33 @@ fn a_checkpoint_reads_back_until_it_is_deleted() {
         assert!(matches!(deleted, Err(StoreError::Missing { .. })));
     });
 }
+
+#[test]
+fn the_checkpoints_of_one_operation_are_deleted_alone() {
+    on_every_store(|store| async move {
+        let checkpoints = store.checkpoints();
+        let oldest = checkpoint_key(9, 2);
+        let newest = checkpoint_key(9, 3);
+        let other = CheckpointKey {
+            operation: "op_train_20260302_142233_9f3a01bc".parse().unwrap(),
+            ..oldest.clone()
+        };
+        for key in [&oldest, &newest, &other] {
+            checkpoints.put(key, checkpoint()).await.unwrap();
+        }
+
+        let listed = checkpoints.list_all().await.unwrap();
+        let keys: Vec<&CheckpointKey> = listed.iter().map(|each| &each.key).collect();
+        assert_eq!(keys, [&other, &newest, &oldest]);
+        assert!(
+            listed
+                .iter()
+                .all(|each| each.is_complete && each.size_bytes > 7)
+        );
+
+        checkpoints.delete_of(&oldest.operation).await.unwrap();
+        let remaining = checkpoints.list_all().await.unwrap();
+        assert_eq!(remaining.len(), 1);
+        assert_eq!(remaining[0].key, other);
+    });
+}

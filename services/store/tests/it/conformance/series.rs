@@ -2,7 +2,7 @@
 
 use market::{Instrument, SeriesKey, Timeframe, Utc};
 use schemas::manifests::EmptyInterval;
-use store::{ALL_TIME, Edit, RawBar, RawBars, SeriesSnapshot, Store};
+use store::{ALL_TIME, Edit, Garbage, GarbageKind, RawBar, RawBars, SeriesSnapshot, Store};
 
 use super::{on_every_store, utc};
 
@@ -255,5 +255,46 @@ fn a_bar_without_a_finite_price_is_refused_by_name() {
         let text = refused.unwrap_err().to_string();
         assert!(text.contains("2020-01-01T01:00:00Z"), "{text}");
         assert!(store.series().list().await.unwrap().is_empty());
+    });
+}
+
+/// Deletes the manifest of a revision, as somebody might do by mistake.
+async fn lose_manifest(store: &Store, key: &SeriesKey, revision: u64) {
+    let manifest = Garbage {
+        kind: GarbageKind::OldRevision,
+        key: format!("{}/manifest.{revision}.json", key.prefix()),
+        size_bytes: 0,
+    };
+    store.delete_garbage(&[manifest]).await.unwrap();
+}
+
+#[test]
+fn a_newest_manifest_that_is_gone_is_read_from_its_copy() {
+    on_every_store(|store| async move {
+        let key = series("EURUSD", Timeframe::HOUR_1);
+        for close in [1.25, 1.5] {
+            let bars = hours("2020-01-02T00:00:00Z", 3, close);
+            store.series().commit(&key, edit(bars), None).await.unwrap();
+        }
+        lose_manifest(&store, &key, 2).await;
+
+        let snapshot = store.series().snapshot(&key, None).await.unwrap().unwrap();
+        assert_eq!(snapshot.manifest.revision, 2, "not silently one older");
+        let loss = snapshot.describe_loss().unwrap();
+        assert!(loss.contains("manifest.2.json"), "{loss}");
+        let bars = store.series().raw_bars(&snapshot, ALL_TIME).await.unwrap();
+        assert_eq!(bars.close[0], 1.5);
+        assert_eq!(store.series().list().await.unwrap(), [snapshot]);
+
+        // Its files are needed, however old they are.
+        let later = utc("2100-01-01T00:00:00Z");
+        let garbage = store.find_garbage(later).await.unwrap();
+        store.delete_garbage(&garbage).await.unwrap();
+        let bars = hours("2020-01-02T03:00:00Z", 1, 2.0);
+        let outcome = store.series().commit(&key, edit(bars), None).await.unwrap();
+        assert_eq!(outcome.snapshot.manifest.revision, 3);
+        let newest = store.series().snapshot(&key, None).await.unwrap().unwrap();
+        assert_eq!(newest.describe_loss(), None);
+        assert_eq!(newest.manifest.rows(), 4);
     });
 }

@@ -1,0 +1,268 @@
+//! `ktrdr ops dead`: commands that could not be carried out, and what may become of them.
+
+use bus::{Bus, Stored, StoredLetter};
+use clap::{Args, Subcommand};
+use schemas::codes;
+use schemas::errors::shortened;
+use schemas::ids::OperationId;
+use schemas::messages::{CommandMessage, DeadLetter};
+use schemas::operation::{OperationState, Said};
+use schemas::subjects::CommandAddress;
+use serde_json::json;
+
+use crate::console::durations::instant;
+use crate::console::{Exit, Failure, count_of, extended, print_pairs};
+use crate::context::Context;
+
+const HEADS: [&str; 6] = ["NUMBER", "TIME", "OPERATION", "STEP", "CODE", "REASON"];
+/// Characters of a reason in the list; `show` has all of it.
+const REASON_CHARS_MAX: usize = 80;
+
+/// `ktrdr ops dead`.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(super) struct DeadArgs {
+    /// The command; list when absent.
+    #[command(subcommand)]
+    command: Option<DeadCommand>,
+}
+
+/// `ktrdr ops dead …`.
+#[derive(Debug, Subcommand)]
+enum DeadCommand {
+    /// List the commands that could not be carried out, oldest first
+    List,
+    /// Show one with its reason, its command, and how often it was delivered
+    Show(OneLetter),
+    /// Resume the operations of these letters, or submit them where there is no record, and delete
+    /// the letters
+    Requeue(Letters),
+    /// Delete these letters; their operations stay as they are
+    Drop(Letters),
+}
+
+/// The number of one letter.
+#[derive(Debug, Args)]
+struct OneLetter {
+    /// Number of the letter, as `ktrdr ops dead list` shows it
+    #[arg(value_name = "NUMBER")]
+    number: u64,
+}
+
+/// The numbers of some letters, or all.
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("which").required(true))]
+struct Letters {
+    /// Numbers of the letters, as `ktrdr ops dead list` shows them
+    #[arg(value_name = "NUMBER", group = "which")]
+    numbers: Vec<u64>,
+    /// All letters that there are
+    #[arg(long, group = "which")]
+    all: bool,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// The server cannot be asked, or there is no such letter.
+pub(super) async fn run(args: &DeadArgs, context: &Context) -> Result<Exit, Failure> {
+    let bus = context.bus().await?;
+    match &args.command {
+        None | Some(DeadCommand::List) => list(context, &bus).await,
+        Some(DeadCommand::Show(args)) => show(args.number, context, &bus).await,
+        Some(DeadCommand::Requeue(args)) => requeue(args, context, &bus).await,
+        Some(DeadCommand::Drop(args)) => drop_letters(args, context, &bus).await,
+    }
+}
+
+async fn list(context: &Context, bus: &Bus) -> Result<Exit, Failure> {
+    let output = &context.output;
+    let letters = bus.dead_letters().list().await?;
+    if letters.is_empty() {
+        output.note("No dead letters");
+        return Ok(Exit::Done);
+    }
+
+    let mut rows = Vec::with_capacity(letters.len());
+    for letter in &letters {
+        output.json(&letter_json(letter));
+        rows.push(letter_row(letter));
+    }
+    output.table_with_remarks(&HEADS, &rows);
+    output.note("`ktrdr ops dead show NUMBER` shows one, `requeue NUMBER` tries it again");
+    Ok(Exit::Done)
+}
+
+fn letter_json(stored: &StoredLetter) -> serde_json::Value {
+    let fields = [
+        ("type", json!("dead_letter")),
+        ("number", json!(stored.number)),
+        ("op", json!(operation_of(&stored.letter))),
+    ];
+    extended(&stored.letter, fields)
+}
+
+fn letter_row(stored: &StoredLetter) -> Vec<String> {
+    let letter = &stored.letter;
+    let address = CommandAddress::parse(&letter.subject).ok();
+    let missing = || "-".to_owned();
+
+    vec![
+        stored.number.to_string(),
+        instant(letter.at),
+        operation_of(letter).map_or_else(missing, |op| op.to_string()),
+        address.map_or_else(missing, |address| {
+            format!("{} {}", address.step, address.service)
+        }),
+        letter.error.code.clone(),
+        shortened(&letter.error.message, REASON_CHARS_MAX),
+    ]
+}
+
+/// The operation that the subject of the command names.
+fn operation_of(letter: &DeadLetter) -> Option<OperationId> {
+    CommandAddress::parse(&letter.subject)
+        .ok()
+        .map(|address| address.op)
+}
+
+async fn show(number: u64, context: &Context, bus: &Bus) -> Result<Exit, Failure> {
+    let output = &context.output;
+    let stored = find(number, bus).await?;
+    let letter = &stored.letter;
+    output.json(&letter_json(&stored));
+
+    let command = if letter.command.is_null() {
+        format!("unreadable, it begins with {}", letter.payload_hex)
+    } else {
+        letter.command.to_string()
+    };
+    let mut facts = vec![
+        ("number", number.to_string()),
+        ("time", instant(letter.at)),
+        ("subject", letter.subject.clone()),
+        ("reason", letter.error.to_string()),
+        ("delivered", count_of(times(letter.deliveries), "time")),
+        ("command", command),
+    ];
+    if !letter.error.hint.is_empty() {
+        facts.push(("hint", letter.error.hint.clone()));
+    }
+    let pairs: Vec<(String, String)> = facts
+        .into_iter()
+        .map(|(name, text)| (name.to_owned(), text))
+        .collect();
+    print_pairs(output, &pairs);
+    Ok(Exit::Done)
+}
+
+fn times(deliveries: u64) -> usize {
+    usize::try_from(deliveries).unwrap_or(usize::MAX)
+}
+
+async fn find(number: u64, bus: &Bus) -> Result<StoredLetter, Failure> {
+    let stored = bus.dead_letters().get(number).await?;
+    stored.ok_or_else(|| {
+        let message = format!("there is no dead letter {number}");
+        Failure::new(Exit::NotFound, codes::OPS_NOT_FOUND, message)
+            .with_hint("`ktrdr ops dead list` shows the letters that exist")
+    })
+}
+
+/// Does `act` with each letter; the exit code is that of the first one that failed.
+async fn each_letter(
+    args: &Letters,
+    context: &Context,
+    bus: &Bus,
+    act: impl AsyncFn(&StoredLetter) -> Result<String, Failure>,
+) -> Result<Exit, Failure> {
+    let mut numbers = args.numbers.clone();
+    if args.all {
+        let letters = bus.dead_letters().list().await?;
+        numbers = letters.iter().map(|stored| stored.number).collect();
+    }
+
+    let mut exit = Exit::Done;
+    for number in numbers {
+        let acted = match find(number, bus).await {
+            Ok(stored) => act(&stored).await,
+            Err(failure) => Err(failure),
+        };
+        match acted {
+            Ok(done) => context.output.line(&done),
+            Err(failure) => {
+                context.output.failure(&failure);
+                if exit == Exit::Done {
+                    exit = failure.exit;
+                }
+            }
+        }
+    }
+    Ok(exit)
+}
+
+async fn requeue(args: &Letters, context: &Context, bus: &Bus) -> Result<Exit, Failure> {
+    let person = context.person()?;
+    each_letter(args, context, bus, async |stored| {
+        let done = requeue_one(stored, &person, bus).await?;
+        // Only now: a letter whose operation is not on its queue must not be lost.
+        bus.dead_letters().delete(stored.number).await?;
+        Ok(done)
+    })
+    .await
+}
+
+async fn requeue_one(stored: &StoredLetter, person: &str, bus: &Bus) -> Result<String, Failure> {
+    let number = stored.number;
+    let Some(op) = operation_of(&stored.letter) else {
+        return Err(cannot_requeue(number, "its subject names no operation"));
+    };
+
+    let Some(Stored { record, .. }) = bus.operations().get(&op).await? else {
+        return submit(stored, &op, bus).await;
+    };
+    match record.state {
+        OperationState::Failed | OperationState::Cancelled => {
+            let said = Said {
+                by: Some(person.to_owned()),
+                reason: Some(format!("dead letter {number} requeued")),
+            };
+            bus.operations().resume_as(&op, &said).await?;
+            Ok(format!("letter {number}: resumed {op}"))
+        }
+        state => {
+            let reason = format!("operation {op} is {state}");
+            Err(cannot_requeue(number, &reason).about(&op))
+        }
+    }
+}
+
+/// Submits the operation that the command carries: nothing of it was recorded.
+async fn submit(stored: &StoredLetter, op: &OperationId, bus: &Bus) -> Result<String, Failure> {
+    let number = stored.number;
+    let command = serde_json::from_value::<CommandMessage>(stored.letter.command.clone());
+    let operation = command.ok().and_then(|command| command.operation);
+    let Some(operation) = operation else {
+        let reason = format!("there is no record of {op}, and the command does not carry it");
+        return Err(cannot_requeue(number, &reason));
+    };
+
+    bus.operations()
+        .submit_after_rejection(op, &operation)
+        .await?;
+    Ok(format!("letter {number}: submitted {op}"))
+}
+
+fn cannot_requeue(number: u64, reason: &str) -> Failure {
+    let message = format!("letter {number} cannot be requeued: {reason}");
+    Failure::new(Exit::Refused, codes::OPS_NOT_RESUMABLE, message)
+        .with_hint(format!("`ktrdr ops dead drop {number}` deletes it"))
+}
+
+async fn drop_letters(args: &Letters, context: &Context, bus: &Bus) -> Result<Exit, Failure> {
+    each_letter(args, context, bus, async |stored| {
+        bus.dead_letters().delete(stored.number).await?;
+        Ok(format!("letter {} deleted", stored.number))
+    })
+    .await
+}

@@ -1,0 +1,139 @@
+//! `ktrdr ops prune`: removes records of operations that have ended.
+
+use std::collections::BTreeMap;
+
+use bus::{Bus, OperationFilter};
+use clap::Args;
+use jiff::Timestamp;
+use schemas::operation::{OperationRecord, OperationState};
+use serde_json::json;
+
+use crate::arguments::values::{parse_age, parse_ended_state};
+use crate::console::{Exit, Failure, confirm, count_of};
+use crate::context::Context;
+
+const HEADS: [&str; 3] = ["STATE", "TYPE", "RECORDS"];
+
+/// `ktrdr ops prune`.
+#[derive(Debug, Args)]
+pub(super) struct PruneArgs {
+    /// Only operations that ended longer ago than this, as in 12h or 7d
+    #[arg(long, value_name = "TIME", default_value = "7d", value_parser = parse_age)]
+    older_than: jiff::SignedDuration,
+    /// Only operations in these states: completed, failed, cancelled
+    #[arg(long, value_name = "STATE", value_parser = parse_ended_state, value_delimiter = ',')]
+    state: Vec<OperationState>,
+    /// Remove them; without it a terminal is asked, and elsewhere nothing is changed
+    #[arg(long)]
+    yes: bool,
+}
+
+/// Shows what would be removed, and removes it once that is confirmed.
+///
+/// # Errors
+/// The server cannot be asked.
+pub(super) async fn run(args: &PruneArgs, context: &Context) -> Result<Exit, Failure> {
+    let output = &context.output;
+    let bus = context.bus().await?;
+    let records = find_ended(args, &bus).await?;
+    show(&records, context);
+
+    let count = count_of(records.len(), "record");
+    let question = format!("Remove {count}?");
+    let is_confirmed = args.yes || (!records.is_empty() && confirm(output, &question));
+    let mut removed = Vec::new();
+    if is_confirmed {
+        removed = remove(&records, args, &bus).await?;
+    }
+
+    output.json(&json!({
+        "type": "prune",
+        "written": is_confirmed,
+        "records": if is_confirmed { removed.len() } else { records.len() },
+        "ops": records.iter().map(|record| &record.op).collect::<Vec<_>>(),
+    }));
+    if is_confirmed {
+        output.line(&format!("{} removed", count_of(removed.len(), "record")));
+        output.note("their results, models and bars stay in the store");
+    } else {
+        output.line(&format!("{count} can be removed"));
+        if !records.is_empty() {
+            output.note("nothing was changed; add --yes to remove them");
+        }
+    }
+    Ok(Exit::Done)
+}
+
+async fn find_ended(args: &PruneArgs, bus: &Bus) -> Result<Vec<OperationRecord>, Failure> {
+    let states = match args.state.as_slice() {
+        [] => ENDED.to_vec(),
+        states => states.to_vec(),
+    };
+    let filter = OperationFilter {
+        states,
+        ..OperationFilter::default()
+    };
+
+    let mut records = bus.operations().list(usize::MAX, &filter).await?;
+    let now = Timestamp::now();
+    records.retain(|record| is_due(record, args, now));
+
+    // A parent reads what its children have done for as long as it runs.
+    let active = bus.active().list().await?;
+    records.retain(|record| {
+        let parent = record.parent.as_ref();
+        !parent.is_some_and(|parent| active.contains(&parent.op))
+    });
+    Ok(records)
+}
+
+/// The states in which an operation has ended.
+const ENDED: [OperationState; 3] = [
+    OperationState::Completed,
+    OperationState::Failed,
+    OperationState::Cancelled,
+];
+
+fn is_due(record: &OperationRecord, args: &PruneArgs, now: Timestamp) -> bool {
+    let is_old = record
+        .finished_at
+        .is_some_and(|finished| now.duration_since(finished) >= args.older_than);
+    is_old && record.state.is_terminal()
+}
+
+fn show(records: &[OperationRecord], context: &Context) {
+    let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    for record in records {
+        let key = (record.state.as_str(), record.kind.as_str());
+        *counts.entry(key).or_default() += 1;
+    }
+
+    let mut rows = Vec::with_capacity(counts.len());
+    for ((state, kind), count) in counts {
+        rows.push(vec![state.to_owned(), kind.to_owned(), count.to_string()]);
+    }
+    if !rows.is_empty() {
+        context.output.table(&HEADS, &rows);
+    }
+}
+
+/// Removes the records that are still as they were; one that was resumed meanwhile stays.
+async fn remove<'a>(
+    records: &'a [OperationRecord],
+    args: &PruneArgs,
+    bus: &Bus,
+) -> Result<Vec<&'a OperationRecord>, Failure> {
+    let mut removed = Vec::with_capacity(records.len());
+
+    for record in records {
+        let stored = bus.operations().get(&record.op).await?;
+        let Some(stored) = stored.filter(|each| is_due(&each.record, args, Timestamp::now()))
+        else {
+            continue;
+        };
+        if bus.operations().remove_ended(&stored).await? {
+            removed.push(record);
+        }
+    }
+    Ok(removed)
+}
