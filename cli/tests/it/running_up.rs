@@ -14,6 +14,23 @@ use crate::program::ktrdr_in;
 /// The arguments of a small and fast system.
 pub(crate) const UP: [&str; 5] = ["up", "--profile", "test", "--services", "dummy"];
 
+/// A command of `ktrdr_in`, started by another program that becomes it.
+pub(crate) fn launched_by(launcher: &str, arguments: &[&str], command: &Command) -> Command {
+    let variables = command.get_envs();
+    let variables = variables.filter_map(|(name, value)| Some((name, value?)));
+    let mut launched = Command::new(launcher);
+
+    launched
+        .args(arguments)
+        .arg(command.get_program())
+        .args(command.get_args())
+        .current_dir(command.get_current_dir().unwrap())
+        .env_clear()
+        .envs(variables)
+        .stderr(Stdio::piped());
+    launched
+}
+
 /// A system with a dummy; ended when it is dropped.
 pub(crate) struct RunningUp {
     child: Child,
@@ -25,7 +42,9 @@ pub(crate) struct RunningUp {
 impl RunningUp {
     /// Starts a system in `folder` and waits until its dummy is ready.
     pub(crate) fn start(folder: &Path) -> Self {
-        Self::start_command(ktrdr_in(folder, &UP))
+        // Also where the tests themselves run under `nohup`.
+        let up = launched_by("env", &["--default-signal=HUP"], &ktrdr_in(folder, &UP));
+        Self::start_command(up)
     }
 
     /// Starts a system by a command of `ktrdr_in`.

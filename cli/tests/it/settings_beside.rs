@@ -51,7 +51,7 @@ fn every_origin_of_a_setting_is_shown_and_secrets_are_not() {
     );
     assert_eq!(line("log.format"), "log.format json command line");
     assert_eq!(line("dummy.slots"), "dummy.slots 3 <here>/ktrdr.toml");
-    assert_eq!(line("dummy.lanes"), "dummy.lanes default default");
+    assert_eq!(line("dummy.lanes"), "dummy.lanes all default");
 }
 
 #[test]

@@ -9,7 +9,9 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::program::{Ended, files_under, ktrdr_in, run_in, run_in_system};
-use crate::running_up::{RunningUp, UP, context_of, port_of, programs_of, running, url_of};
+use crate::running_up::{
+    RunningUp, UP, context_of, launched_by, port_of, programs_of, running, url_of,
+};
 use crate::terminal::Terminal;
 
 /// What differs from run to run in a text about a system in `folder`.
@@ -172,19 +174,8 @@ fn sighup_ends_the_system_and_under_nohup_it_does_not() {
     assert_eq!(up.end(Signal::SIGHUP), Some(0));
     assert_eq!(running(&programs), Vec::<std::path::PathBuf>::new());
 
-    let up = ktrdr_in(folder.path(), &UP);
-    let mut nohup = std::process::Command::new("sh");
-    nohup
-        .args(["-c", "trap '' HUP; exec \"$0\" \"$@\""])
-        .arg(up.get_program())
-        .args(up.get_args())
-        .current_dir(folder.path())
-        .env_clear()
-        .envs(
-            up.get_envs()
-                .filter_map(|(name, value)| Some((name, value?))),
-        )
-        .stderr(std::process::Stdio::piped());
+    let ignoring = ["-c", "trap '' HUP; exec \"$0\" \"$@\""];
+    let nohup = launched_by("sh", &ignoring, &ktrdr_in(folder.path(), &UP));
     let up = RunningUp::start_command(nohup);
     up.send(Signal::SIGHUP);
 

@@ -46,7 +46,7 @@ impl Terminal {
         tcsetwinsize(&window, size).unwrap();
 
         // `setsid` makes the terminal that of the program, so that Ctrl+C and a closed window
-        // reach it.
+        // reach it, also where the tests themselves run under `nohup`.
         let name = ptsname(&window, Vec::new()).unwrap();
         let side = || -> Stdio {
             let path = Path::new(name.to_str().unwrap());
@@ -56,8 +56,8 @@ impl Terminal {
         let variables = command
             .get_envs()
             .filter_map(|(key, value)| Some((key, value?)));
-        let child = Command::new("setsid")
-            .arg("--ctty")
+        let child = Command::new("env")
+            .args(["--default-signal=HUP", "setsid", "--ctty"])
             .arg(command.get_program())
             .args(command.get_args())
             .current_dir(command.get_current_dir().unwrap())
