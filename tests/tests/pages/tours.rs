@@ -8,8 +8,8 @@ use crate::reader::PageReader;
 
 const README: &str = include_str!("../../../README.md");
 
-/// `ktrdr up` starts a server, the housekeeping and six services.
-const SERVICES: usize = 8;
+/// `ktrdr up` starts a server, the housekeeping and seven services.
+const SERVICES: usize = 9;
 
 /// Runs the commands of one section and returns what differs from the page.
 fn follow(section: &str, reader: &mut PageReader) -> Vec<String> {
