@@ -75,10 +75,17 @@ pub(crate) fn report(
             print_detached(output, op);
             Ok(Exit::Terminated)
         }
-        Ended::Abandoned => {
+        Ended::Abandoned { is_stored: true } => {
             output.note(&format!(
                 "Left {op} to its worker, which has been asked to stop. Look again: ktrdr status \
                  {op}"
+            ));
+            Ok(Exit::Cancelled)
+        }
+        Ended::Abandoned { is_stored: false } => {
+            output.note(&format!(
+                "Left {op}; the server has not confirmed the request to stop it. Ask again: \
+                 ktrdr cancel {op}"
             ));
             Ok(Exit::Cancelled)
         }

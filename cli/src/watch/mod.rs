@@ -74,7 +74,10 @@ pub(crate) enum Ended {
     /// Ctrl+C while watching an operation that another process started.
     Detached,
     /// The second Ctrl+C: the operation was asked to stop, and nobody waits for it here.
-    Abandoned,
+    Abandoned {
+        /// The server has confirmed the request to stop it.
+        is_stored: bool,
+    },
     /// SIGTERM, as `kill` sends it.
     Terminated,
     /// The wait timeout passed.
@@ -208,7 +211,9 @@ impl Watch<'_> {
             Interrupt::Terminate => Some(Ended::Terminated),
             Interrupt::Interactive if !self.options.is_ours => Some(Ended::Detached),
             Interrupt::Interactive if self.state.cancel_asked_at.is_some() => {
-                Some(Ended::Abandoned)
+                // Without its answer nobody knows whether the request is stored.
+                let is_stored = self.cancel.is_none();
+                Some(Ended::Abandoned { is_stored })
             }
             Interrupt::Interactive => {
                 self.request_cancel();
