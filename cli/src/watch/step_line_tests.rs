@@ -447,7 +447,6 @@ fn every_reason_why_nothing_moves() {
         silent(1),
         silent(4),
         silent(6),
-        silent(9),
         lost(),
         retrying(),
         no_news,
