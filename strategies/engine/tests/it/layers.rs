@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// The modules of the crate, from the lowest to the highest.
 const CRATE_LAYERS: &[&str] = &[
+    "catalogue",
     "finding",
     "yaml",
     "fields",
