@@ -1,7 +1,7 @@
 //! Work queues seen by one free slot: ask for exactly one message, answer it exactly once.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_nats::jetstream::consumer::PullConsumer;
 use async_nats::jetstream::consumer::pull::{Batch, FetchBuilder};
@@ -19,6 +19,8 @@ use crate::error::BusError;
 use crate::handles::Commands;
 use crate::topology::PRIORITY_GROUP;
 
+/// Longest time that a pull stays open.
+const PULL_MAX: Duration = Duration::from_secs(5);
 /// How much longer than its pull a slot that leaves waits for the server to end it.
 const PULL_END_PATIENCE: Duration = Duration::from_secs(2);
 /// Delay of a message that arrived on a pull we no longer wanted.
@@ -120,10 +122,11 @@ impl Slot {
         reconnects.mark_unchanged();
 
         while !*stop.borrow() {
+            let looked_at = Instant::now();
             if let Some(delivered) = take_in_order(&lanes).await {
                 return Some(delivered);
             }
-            let Some(mut pulls) = open_pulls(&lanes).await else {
+            let Some(mut pulls) = open_pulls(&lanes, looked_at.elapsed()).await else {
                 pause(&mut reconnects, stop).await;
                 continue;
             };
@@ -157,7 +160,7 @@ impl Slot {
         let Some(lane) = self.queues.lanes.first() else {
             return;
         };
-        let patience = lane.bus.timing().pull + PULL_END_PATIENCE;
+        let patience = lane.bus.timing().pull.max(PULL_MAX) + PULL_END_PATIENCE;
 
         // Those that have ended meanwhile are forgotten, so that the set stays small.
         while self.leftover_pulls.try_join_next().is_some() {}
@@ -171,13 +174,11 @@ impl Slot {
 type Pulls = SelectAll<Batch>;
 
 /// Asks lane after lane for a command that waits, so that none of a later lane is taken before it.
-/// A single lane needs no order, and no round trip for it.
+/// The last lane has none after it, so it needs no round trip of its own.
 async fn take_in_order(lanes: &[LaneQueue]) -> Option<Delivered> {
-    if lanes.len() < 2 {
-        return None;
-    }
+    let (_, preferred) = lanes.split_last()?;
 
-    for lane in lanes {
+    for lane in preferred {
         if let Some(delivered) = lane.take_waiting().await {
             return Some(delivered);
         }
@@ -185,11 +186,13 @@ async fn take_in_order(lanes: &[LaneQueue]) -> Option<Delivered> {
     None
 }
 
-/// Opens a pull on every lane; none when one could not be opened.
-async fn open_pulls(lanes: &[LaneQueue]) -> Option<Pulls> {
+/// Opens a pull on every lane; none when one could not be opened. `look` is how long the looks
+/// before it took: on a slow link a pull stays open for longer, or none would be open most of the
+/// time.
+async fn open_pulls(lanes: &[LaneQueue], look: Duration) -> Option<Pulls> {
     let mut pulls = SelectAll::new();
     for lane in lanes {
-        let expires = lane.bus.timing().pull;
+        let expires = pull_time(lane.bus.timing().pull, look);
 
         // Without one of them the slot would not see the commands of that lane.
         match lane.pull().expires(expires).messages().await {
@@ -202,6 +205,11 @@ async fn open_pulls(lanes: &[LaneQueue]) -> Option<Pulls> {
         }
     }
     Some(pulls)
+}
+
+/// How long a pull stays open: the profile's time, and four times as long as the looks before it.
+fn pull_time(of_profile: Duration, look: Duration) -> Duration {
+    of_profile.max((look * 4).min(PULL_MAX))
 }
 
 impl LaneQueue {
@@ -354,5 +362,20 @@ impl Commands<'_> {
             .publish(ack_subject.to_owned(), kind)
             .await
             .map_err(failed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pulls_stay_open_longer_on_a_slow_link() {
+        let ms = Duration::from_millis;
+
+        assert_eq!(pull_time(ms(500), ms(1)), ms(500));
+        assert_eq!(pull_time(ms(500), ms(600)), ms(2_400));
+        assert_eq!(pull_time(ms(500), ms(9_000)), PULL_MAX);
+        assert_eq!(pull_time(ms(2_000), ms(0)), ms(2_000));
     }
 }
