@@ -12,7 +12,7 @@ use super::check::Check;
 use crate::up::{binaries_folder, binary, find_nats_server, not_built};
 
 /// How long a service may take to print its version.
-const VERSION_TIMEOUT: Duration = Duration::from_secs(5);
+const VERSION_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Every check of a program. None is bad where it is absent: a host may have other tasks.
 pub(super) async fn check_programs(
