@@ -193,7 +193,10 @@ impl Announced {
         });
         let answering = bus
             .services()
-            .answer(description(&worker, options), endpoints(options, &current))
+            .answer(
+                description(&worker, options),
+                endpoints(options, &current, faults.verdict()),
+            )
             .await?;
 
         Ok(Self {
@@ -267,6 +270,7 @@ async fn wait_for_end(
 ) -> Result<End, BusError> {
     let mut drain_requests = bus.workers().watch_drain(&announced.worker).await?;
     let mut verdict = announced.faults.verdict();
+    let mut is_asked_to_drain = false;
 
     loop {
         tokio::select! {
@@ -274,9 +278,7 @@ async fn wait_for_end(
             Some(_) = drain_requests.next() => {
                 tracing::info!("asked to drain: finishing what runs, taking nothing new");
                 announced.draining.send_replace(true);
-                if slots.is_empty() {
-                    break;
-                }
+                is_asked_to_drain = true;
             }
             // It stays, and takes nothing new: a supervisor would only start it once more.
             Ok(()) = verdict.changed() => {
@@ -286,10 +288,14 @@ async fn wait_for_end(
             }
             Some(ended) = slots.join_next() => match ended {
                 Ok(SlotEnd::Killed) => return Ok(End::Killed),
-                // All slots have finished what they had.
-                _ if slots.is_empty() && verdict.borrow().is_none() => break,
                 _ => {}
             },
+        }
+
+        // All slots have finished what they had.
+        let is_degraded = verdict.borrow().is_some();
+        if slots.is_empty() && (is_asked_to_drain || !is_degraded) {
+            break;
         }
     }
 
@@ -413,13 +419,23 @@ fn description(worker: &WorkerId, options: &WorkerOptions) -> ServiceDescription
 }
 
 /// The service's own queries and `health`: a JSON object that says what the process does now.
-fn endpoints(options: &WorkerOptions, current: &CurrentSteps) -> Vec<Endpoint> {
+fn endpoints(
+    options: &WorkerOptions,
+    current: &CurrentSteps,
+    verdict: watch::Receiver<Option<String>>,
+) -> Vec<Endpoint> {
     let current = current.clone();
     let service = options.service;
     let started_at = Timestamp::now();
     let health = Endpoint::new("health", move |_| {
+        let reason = verdict.borrow().clone();
+        let status = match reason {
+            Some(_) => "degraded",
+            None => "healthy",
+        };
         let body = serde_json::json!({
-            "status": "healthy",
+            "status": status,
+            "reason": reason,
             "service": service,
             "started_at": started_at,
             "current": current.operations(),

@@ -6,14 +6,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use dummy::Dummy;
 use runtime::{StepContext, StepError, StepHandler};
-use schemas::commands::{TrainModel, TrainOutcome};
-use schemas::ids::{Lane, Service};
+use schemas::commands::{DummyOutcome, RunDummy, TrainModel, TrainOutcome};
+use schemas::ids::{Lane, Service, WorkerId};
 use schemas::operation::NewOperation;
 use schemas::operation::OperationState;
 use serde_json::Value;
 use system_tests::{Act, Sandbox, steps, until};
+use tokio::sync::Notify;
 
 use crate::commands::{endless, short};
+
+/// Iterations of a dummy that works for as long as its test wants.
+const LONG: u64 = 1_000;
 
 /// A trainer that only counts its runs.
 #[derive(Clone, Default)]
@@ -136,7 +140,7 @@ async fn a_busy_worker_holds_no_command_of_another_lane() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_whose_host_is_at_fault_takes_nothing_new() {
     let sandbox = Sandbox::start().await;
-    let broken = sandbox
+    let mut broken = sandbox
         .run(Act(|_, _| async { panic!("the device is gone") }))
         .await;
     let mut ops = Vec::new();
@@ -144,18 +148,75 @@ async fn a_worker_whose_host_is_at_fault_takes_nothing_new() {
         ops.push(sandbox.submit(&short(1).operation()).await);
     }
 
-    let degraded = until("the worker gives up", || async {
-        let workers = sandbox.bus().workers().list().await.unwrap();
-        workers.into_iter().find_map(|worker| worker.degraded)
-    })
-    .await;
+    let (worker, reason) = until_degraded(&sandbox).await;
 
-    assert!(degraded.contains("the device is gone"), "{degraded}");
+    assert!(reason.contains("the device is gone"), "{reason}");
+    let health = sandbox
+        .bus()
+        .services()
+        .ask(Service::Dummy, "health", Vec::new());
+    let health = String::from_utf8(health.await.unwrap()).unwrap();
+    assert!(health.contains(r#""status":"degraded""#), "{health}");
+    sandbox
+        .bus()
+        .workers()
+        .request_drain(&worker)
+        .await
+        .unwrap();
+    broken.until_left().await.unwrap();
+
     let _healthy = sandbox.run(Dummy).await;
     for op in &ops {
         sandbox.only_completion_of(op).await;
     }
-    broken.shut_down().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_degraded_worker_that_drains_finishes_its_steps() {
+    let sandbox = Sandbox::start().await;
+    let finish = Arc::new(Notify::new());
+    let finish_in_handler = finish.clone();
+    let act = Act(move |command: RunDummy, _| {
+        let finish = finish_in_handler.clone();
+        async move {
+            assert_eq!(command.iterations, LONG, "the device is gone");
+            finish.notified().await;
+            Ok(DummyOutcome {
+                iterations: LONG,
+                resumed_at: 0,
+            })
+        }
+    });
+    let mut worker = sandbox.run_with(act, |options| options.slots = 2).await;
+    let long = RunDummy {
+        iterations: LONG,
+        ..RunDummy::default()
+    };
+    let op = sandbox.submit(&long.operation()).await;
+    sandbox.until_started(&op).await;
+    for _ in 0..3 {
+        sandbox.submit(&short(1).operation()).await;
+    }
+    let (id, _) = until_degraded(&sandbox).await;
+
+    sandbox.bus().workers().request_drain(&id).await.unwrap();
+    sandbox.bus().flush().await.unwrap();
+    finish.notify_one();
+
+    sandbox.only_completion_of(&op).await;
+    worker.until_left().await.unwrap();
+}
+
+/// The first worker that takes nothing new because of its host, and why.
+async fn until_degraded(sandbox: &Sandbox) -> (WorkerId, String) {
+    until("the worker gives up", || async {
+        let workers = sandbox.bus().workers().list().await.unwrap();
+        let mut degraded = workers
+            .into_iter()
+            .filter_map(|info| Some((info.worker, info.degraded?)));
+        degraded.next()
+    })
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
