@@ -286,10 +286,11 @@ async fn wait_for_end(
                 tracing::error!(reason, "this host seems to be at fault: taking nothing new");
                 announced.draining.send_replace(true);
             }
-            Some(ended) = slots.join_next() => match ended {
-                Ok(SlotEnd::Killed) => return Ok(End::Killed),
-                _ => {}
-            },
+            Some(ended) = slots.join_next() => {
+                if let Ok(SlotEnd::Killed) = ended {
+                    return Ok(End::Killed);
+                }
+            }
         }
 
         // All slots have finished what they had.
