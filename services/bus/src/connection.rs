@@ -28,9 +28,11 @@ impl<'a> Connection<'a> {
         self.bus.connected_since.clone()
     }
 
-    /// Changes at every reconnect: open pulls must be asked for again.
+    /// Changes at every reconnect from now on: open pulls must be asked for again.
     pub fn reconnects(self) -> watch::Receiver<u64> {
-        self.bus.reconnects.clone()
+        let mut reconnects = self.bus.reconnects.clone();
+        reconnects.mark_unchanged();
+        reconnects
     }
 
     /// Time of one request to JetStream and back.

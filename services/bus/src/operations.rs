@@ -196,7 +196,7 @@ impl Operations<'_> {
             // Jitter keeps two writers from meeting again; a reconnect ends the wait. Which of the
             // two ended it does not matter.
             let pause = Duration::from_micros(rand::rng().random_range(200..5_000));
-            let mut reconnects = self.bus.reconnects.clone();
+            let mut reconnects = self.bus.connection().reconnects();
             let _ = tokio::time::timeout(pause, reconnects.changed()).await;
         }
     }

@@ -1,5 +1,6 @@
 //! Work queues seen by one free slot: ask for exactly one message, answer it exactly once.
 
+use std::slice;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,7 @@ use schemas::ids::{Lane, Service};
 use schemas::subjects;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::connect::Bus;
 use crate::error::BusError;
@@ -21,8 +23,8 @@ use crate::topology::PRIORITY_GROUP;
 
 /// Longest time that a pull stays open.
 const PULL_MAX: Duration = Duration::from_secs(5);
-/// How much longer than its pull a slot that leaves waits for the server to end it.
-const PULL_END_PATIENCE: Duration = Duration::from_secs(2);
+/// Longest wait for the end of a pull, which the server announces: after it the answer is lost.
+const ANSWER_MAX: Duration = Duration::from_secs(7);
 /// Delay of a message that arrived on a pull we no longer wanted.
 const UNWANTED_DELAY: Duration = Duration::from_millis(100);
 /// Pause after a pull that failed, unless the client reconnects first.
@@ -109,6 +111,20 @@ impl Queues {
     }
 }
 
+/// What one round of asking brought.
+enum Asked {
+    Taken(Box<Delivered>),
+    /// No command waits, or the answer is lost.
+    Nothing,
+    /// The connection is new, or the slot must stop.
+    Interrupted,
+    /// The server could not be asked.
+    Refused,
+}
+
+/// The open pulls of several lanes as one stream.
+type Pulls = SelectAll<Batch>;
+
 impl Slot {
     /// Waits for the next message; `None` once `stop` is true. Pulls that are open by then are read
     /// to their end, and what still arrives is handed back: a waiting pull that is dropped would
@@ -118,35 +134,13 @@ impl Slot {
     /// them.
     pub async fn next(&mut self, stop: &mut watch::Receiver<bool>) -> Option<Delivered> {
         let lanes = self.queues.lanes.clone();
-        let mut reconnects = lanes.first()?.bus.reconnects.clone();
-        reconnects.mark_unchanged();
+        let mut reconnects = lanes.first()?.bus.connection().reconnects();
 
         while !*stop.borrow() {
-            let looked_at = Instant::now();
-            if let Some(delivered) = take_in_order(&lanes).await {
-                return Some(delivered);
-            }
-            let Some(mut pulls) = open_pulls(&lanes, looked_at.elapsed()).await else {
-                pause(&mut reconnects, stop).await;
-                continue;
-            };
-
-            tokio::select! {
-                biased;
-                message = pulls.next() => match message {
-                    Some(Ok(message)) => {
-                        self.give_back_in_background(pulls);
-                        return Some(Delivered { message });
-                    }
-                    Some(Err(error)) => {
-                        tracing::debug!(error = %error, "pull ended, asking again");
-                        self.give_back_in_background(pulls);
-                        pause(&mut reconnects, stop).await;
-                    }
-                    None => {}
-                },
-                _ = reconnects.changed() => {}
-                () = wait_for_stop(stop) => self.give_back_in_background(pulls),
+            match self.ask(&lanes, &mut reconnects, stop).await {
+                Asked::Taken(delivered) => return Some(*delivered),
+                Asked::Nothing | Asked::Interrupted => {}
+                Asked::Refused => pause(&mut reconnects, stop).await,
             }
         }
 
@@ -154,57 +148,107 @@ impl Slot {
         None
     }
 
+    /// Asks lane after lane for a command that waits, so that none of a later lane is taken before
+    /// it; then waits for a command in all of them. The last lane has none after it, so it needs no
+    /// round trip of its own.
+    async fn ask(
+        &mut self,
+        lanes: &[LaneQueue],
+        reconnects: &mut watch::Receiver<u64>,
+        stop: &mut watch::Receiver<bool>,
+    ) -> Asked {
+        let started = Instant::now();
+        let preferred = lanes.split_last().map_or(lanes, |(_, preferred)| preferred);
+        for lane in preferred {
+            let look = open_pulls(slice::from_ref(lane), None).await;
+            match self.wait_for_answer(look, reconnects, stop).await {
+                Asked::Nothing => {}
+                answer => return answer,
+            }
+        }
+
+        // How long the looks took says how slow the link is.
+        let pulls = open_pulls(lanes, Some(started.elapsed())).await;
+        self.wait_for_answer(pulls, reconnects, stop).await
+    }
+
+    /// Waits for the first message of the pulls; what the others still bring is given back. The
+    /// error of `opened` holds the pulls that were open when one more could not be opened.
+    async fn wait_for_answer(
+        &mut self,
+        opened: Result<Pulls, Pulls>,
+        reconnects: &mut watch::Receiver<u64>,
+        stop: &mut watch::Receiver<bool>,
+    ) -> Asked {
+        let mut pulls = match opened {
+            Ok(pulls) => pulls,
+            Err(pulls) => {
+                self.give_back_in_background(pulls);
+                return Asked::Refused;
+            }
+        };
+
+        // The server ends every pull. An answer that is lost on its way is not waited for for ever.
+        let answer = tokio::select! {
+            biased;
+            answer = timeout(ANSWER_MAX, pulls.next()) => answer.ok().flatten(),
+            _ = reconnects.changed() => {
+                self.give_back_in_background(pulls);
+                return Asked::Interrupted;
+            }
+            () = wait_for_stop(stop) => {
+                self.give_back_in_background(pulls);
+                return Asked::Interrupted;
+            }
+        };
+
+        self.give_back_in_background(pulls);
+        match answer {
+            Some(Ok(message)) => Asked::Taken(Box::new(Delivered { message })),
+            Some(Err(error)) => {
+                tracing::debug!(error = %error, "pull ended, asking again");
+                Asked::Refused
+            }
+            None => Asked::Nothing,
+        }
+    }
+
     /// Reads pulls to their end while the slot works on its message. The server ends them, or has
     /// lost them.
     fn give_back_in_background(&mut self, mut pulls: Pulls) {
-        let Some(lane) = self.queues.lanes.first() else {
-            return;
-        };
-        let patience = lane.bus.timing().pull.max(PULL_MAX) + PULL_END_PATIENCE;
-
         // Those that have ended meanwhile are forgotten, so that the set stays small.
         while self.leftover_pulls.try_join_next().is_some() {}
-        self.leftover_pulls.spawn(async move {
-            let _ = tokio::time::timeout(patience, give_back_rest(&mut pulls)).await;
-        });
-    }
-}
 
-/// The open pulls of all lanes as one stream.
-type Pulls = SelectAll<Batch>;
-
-/// Asks lane after lane for a command that waits, so that none of a later lane is taken before it.
-/// The last lane has none after it, so it needs no round trip of its own.
-async fn take_in_order(lanes: &[LaneQueue]) -> Option<Delivered> {
-    let (_, preferred) = lanes.split_last()?;
-
-    for lane in preferred {
-        if let Some(delivered) = lane.take_waiting().await {
-            return Some(delivered);
+        if !pulls.is_empty() {
+            self.leftover_pulls.spawn(async move {
+                let _ = timeout(ANSWER_MAX, give_back_rest(&mut pulls)).await;
+            });
         }
     }
-    None
 }
 
-/// Opens a pull on every lane; none when one could not be opened. `look` is how long the looks
-/// before it took: on a slow link a pull stays open for longer, or none would be open most of the
-/// time.
-async fn open_pulls(lanes: &[LaneQueue], look: Duration) -> Option<Pulls> {
+/// Opens a pull on every lane; an error with those that are open when one could not be opened.
+/// `look` is how long the looks before it took: on a slow link a pull stays open for longer, or
+/// none would be open most of the time. Without it a pull ends at once if nothing waits.
+async fn open_pulls(lanes: &[LaneQueue], look: Option<Duration>) -> Result<Pulls, Pulls> {
     let mut pulls = SelectAll::new();
     for lane in lanes {
-        let expires = pull_time(lane.bus.timing().pull, look);
+        let pull = match look {
+            Some(look) => lane.pull().expires(pull_time(lane.bus.timing().pull, look)),
+            None => lane.pull(),
+        };
 
         // Without one of them the slot would not see the commands of that lane.
-        match lane.pull().expires(expires).messages().await {
+        match pull.messages().await {
             Ok(batch) => pulls.push(batch),
             Err(error) => {
                 let consumer = &lane.name;
                 tracing::debug!(consumer, error = %error, "pull failed, asking again");
-                return None;
+                return Err(pulls);
             }
         }
     }
-    Some(pulls)
+    Ok(pulls)
 }
 
 /// How long a pull stays open: the profile's time, and four times as long as the looks before it.
@@ -221,25 +265,6 @@ impl LaneQueue {
             None => pull,
         }
     }
-
-    /// The next command if one waits right now.
-    async fn take_waiting(&self) -> Option<Delivered> {
-        let consumer = &self.name;
-        let mut batch = self
-            .pull()
-            .messages()
-            .await
-            .inspect_err(|error| tracing::debug!(consumer, error = %error, "look failed"))
-            .ok()?;
-
-        match batch.next().await? {
-            Ok(message) => Some(Delivered { message }),
-            Err(error) => {
-                tracing::debug!(consumer, error = %error, "look ended");
-                None
-            }
-        }
-    }
 }
 
 async fn pause(reconnects: &mut watch::Receiver<u64>, stop: &mut watch::Receiver<bool>) {
@@ -251,7 +276,7 @@ async fn pause(reconnects: &mut watch::Receiver<u64>, stop: &mut watch::Receiver
     };
 
     // Which of the three ended the pause does not matter.
-    let _ = tokio::time::timeout(PULL_RETRY, news).await;
+    let _ = timeout(PULL_RETRY, news).await;
 }
 
 async fn wait_for_stop(stop: &mut watch::Receiver<bool>) {

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
+use bus::Profile;
 use dummy::Dummy;
 use runtime::{StepContext, StepError, StepHandler};
 use schemas::commands::{DummyOutcome, RunDummy, TrainModel, TrainOutcome};
@@ -13,6 +15,7 @@ use schemas::operation::OperationState;
 use serde_json::Value;
 use system_tests::{Act, Sandbox, steps, until};
 use tokio::sync::Notify;
+use tokio::time::timeout;
 
 use crate::commands::{endless, short};
 
@@ -123,7 +126,9 @@ async fn a_worker_serves_every_lane_the_preferred_one_first() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_busy_worker_holds_no_command_of_another_lane() {
-    let sandbox = Sandbox::start().await;
+    // A command that was held would come again only after the minute that this profile allows.
+    const SOON: Duration = Duration::from_secs(20);
+    let sandbox = Sandbox::start_in(Profile::Prod).await;
     let _busy = sandbox.run(Dummy).await;
     let running = sandbox.submit(&endless().operation()).await;
     sandbox.until_started(&running).await;
@@ -132,7 +137,8 @@ async fn a_busy_worker_holds_no_command_of_another_lane() {
     // The pull that the busy worker had open may have brought it the command.
     let _idle = sandbox.run(Dummy).await;
 
-    sandbox.only_completion_of(&op).await;
+    let completion = timeout(SOON, sandbox.only_completion_of(&op)).await;
+    assert!(completion.is_ok(), "a busy worker held the command");
     let record = sandbox.record(&op).await;
     assert_eq!(record.steps[0].attempt, 1);
 }

@@ -149,4 +149,7 @@ async fn a_restarted_server_is_found_again_and_told_to_whoever_pulls() {
         server.bus().await.connection().server_version()
     );
     assert!(bus.connection().rtt().await.unwrap().as_millis() < 1_000);
+
+    let asked_later = bus.connection().reconnects();
+    assert!(!asked_later.has_changed().unwrap());
 }
