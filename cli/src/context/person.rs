@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use nix::unistd::{User, getuid};
 use runtime::settings::BusSettings;
 use schemas::errors::shortened;
 use schemas::operation::BY_BYTES_MAX;
@@ -47,16 +48,29 @@ fn user_in_url(url: &str) -> Option<String> {
 
 /// `ann@laptop`.
 fn local_user(environment: &BTreeMap<String, String>) -> String {
-    let named = ["USER", "LOGNAME"]
-        .iter()
-        .find_map(|name| environment.get(*name).filter(|user| !user.is_empty()));
-    let user = named.map_or("unknown", String::as_str);
+    let user = named_in(environment)
+        .or_else(account)
+        .unwrap_or_else(|| "unknown".to_owned());
 
     let host = nix::unistd::gethostname().ok();
     match host.and_then(|host| host.into_string().ok()) {
         Some(host) => format!("{user}@{host}"),
         None => user.to_owned(),
     }
+}
+
+/// The account that this process runs as, for a service manager or a container that sets no
+/// variables.
+fn account() -> Option<String> {
+    let user = User::from_uid(getuid()).ok().flatten()?;
+    Some(user.name)
+}
+
+/// The user by the variables of the shell.
+fn named_in(environment: &BTreeMap<String, String>) -> Option<String> {
+    let users = ["USER", "LOGNAME"].iter();
+    let mut users = users.filter_map(|name| environment.get(*name));
+    users.find(|user| !user.is_empty()).cloned()
 }
 
 #[cfg(test)]
@@ -85,6 +99,15 @@ mod tests {
         let environment = [("USER".to_owned(), "ann".to_owned())].into();
 
         let name = person(&BusSettings::default(), &environment);
+
         assert!(name.starts_with("ann@"), "{name}");
+    }
+
+    #[test]
+    fn without_variables_the_account_is_named() {
+        let name = person(&BusSettings::default(), &BTreeMap::new());
+
+        let user = account().expect("the tests run as an account of this host");
+        assert!(name.starts_with(&format!("{user}@")), "{name}");
     }
 }

@@ -104,8 +104,11 @@ fn streams(profile: Profile, options: TopologyOptions) -> Vec<Config> {
         ..stream(subjects::COMMANDS, subjects::ALL_COMMANDS, 14 * DAY, HOUR)
     };
 
+    // A full stream refuses the next cancel, and its sender is told. It must not forget one that
+    // somebody counts on.
     let control = Config {
         description: about("cancel requests: the durable flag"),
+        discard: DiscardPolicy::New,
         max_messages_per_subject: 1,
         max_messages: CANCELS_MAX,
         max_bytes: 64 * MIB,

@@ -42,7 +42,6 @@ impl WorkerContext {
         // 6. Effect, record, event, next commands, ack: whatever dies in between is done again by
         // the next attempt, which finds its effect in the store.
         let ending = Ending::of(result, *self.shutdown.borrow(), self.retry, stopped);
-        self.note_host_faults(command.op(), &ending);
         let ending = self.store_if_too_large(command.op(), ending).await;
 
         let at = Timestamp::now();
@@ -50,6 +49,7 @@ impl WorkerContext {
             tracing::warn!("attempt fenced off before it could be recorded, nothing is announced");
             return Ok(());
         };
+        self.note_host_faults(&record, &ending);
         self.die_if_probed(Moment::Recorded)?;
 
         let has_ended = record
@@ -68,12 +68,17 @@ impl WorkerContext {
         Ok(command.delivered.hand_back(delay).await?)
     }
 
-    /// An attempt that was stopped says nothing about the host.
-    fn note_host_faults(&self, op: &OperationId, ending: &Ending) {
+    /// An attempt that was stopped says nothing about the host. The children of a family are of one
+    /// kind, and what breaks the host in one may break it in all: they count as one operation.
+    fn note_host_faults(&self, record: &OperationRecord, ending: &Ending) {
+        let family = record
+            .parent
+            .as_ref()
+            .map_or(&record.op, |parent| &parent.op);
         match ending {
             Ending::Completed(_) => self.faults.note_success(),
             Ending::Failed(error) | Ending::Retry { error, .. } => {
-                self.faults.note_failure(op, error);
+                self.faults.note_failure(family, error);
             }
             Ending::Cancelled(_) | Ending::Released(_) => {}
         }

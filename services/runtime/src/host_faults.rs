@@ -15,6 +15,10 @@ const OPERATIONS_IN_A_ROW: usize = 3;
 /// The errors that speak of the process and its device.
 const HOST_ERRORS: [Code; 3] = [codes::SYS_PANIC, codes::SYS_THREADS, codes::TRAIN_LIBTORCH];
 
+/// How libtorch says that it cannot have the memory that it was asked for: an operation that asks
+/// for more than there is would fail on the next host too.
+const WANTS_OF_MEMORY: [&str; 2] = ["out of memory", "not enough memory"];
+
 /// The host faults of one worker since its last success.
 #[derive(Debug, Default)]
 struct FaultStreak {
@@ -37,7 +41,12 @@ impl FaultStreak {
 }
 
 fn is_host_error(error: &ErrorRecord) -> bool {
-    HOST_ERRORS.iter().any(|code| error.code == *code)
+    let speaks_of_host = HOST_ERRORS.iter().any(|code| error.code == *code);
+    let wants_memory = WANTS_OF_MEMORY
+        .iter()
+        .any(|words| error.message.contains(words));
+
+    speaks_of_host && !wants_memory
 }
 
 /// Shared by the slots of a worker: they note how attempts end, the worker waits for the verdict.
@@ -60,7 +69,7 @@ impl HostFaults {
         self.streak().note_success();
     }
 
-    /// Notes why an attempt at a step of `op` failed.
+    /// Notes why an attempt at a step of `op`, or of a child of `op`, failed.
     pub(crate) fn note_failure(&self, op: &OperationId, error: &ErrorRecord) {
         if self.streak().note_failure(op, error) {
             let reason = format!(
@@ -97,7 +106,7 @@ mod tests {
     }
 
     fn error(code: Code) -> ErrorRecord {
-        ErrorRecord::new(code, "out of memory".to_owned(), "")
+        ErrorRecord::new(code, "the device is gone".to_owned(), "")
     }
 
     #[test]
@@ -113,7 +122,7 @@ mod tests {
 
         assert_eq!(
             faults.verdict().borrow().as_deref(),
-            Some("3 operations in a row failed by this host, the last one: out of memory")
+            Some("3 operations in a row failed by this host, the last one: the device is gone")
         );
     }
 
@@ -138,6 +147,19 @@ mod tests {
         assert!(!streak.note_failure(&op(4), &panic));
 
         assert!(streak.note_failure(&op(5), &panic));
+    }
+
+    #[test]
+    fn an_operation_too_large_for_the_memory_does_not_count() {
+        let mut streak = FaultStreak::default();
+        let messages = [
+            "DefaultCPUAllocator: not enough memory: you tried to allocate 80 GB",
+            "CUDA out of memory. Tried to allocate 2.00 GiB",
+        ];
+        for (number, message) in (0..).zip(messages) {
+            let error = ErrorRecord::new(codes::TRAIN_LIBTORCH, message.to_owned(), "");
+            assert!(!streak.note_failure(&op(number), &error));
+        }
     }
 
     #[test]
