@@ -67,3 +67,62 @@ impl From<ModelManifest> for ModelSummary {
         }
     }
 }
+
+/// Most objects in one answer to `data.list`.
+pub const OBJECTS_MAX: usize = 2_000;
+/// Most bytes of an object in one answer to `data.read`, well below the largest message of a
+/// server.
+pub const PAGE_BYTES: usize = 512 * 1024;
+
+/// The payload of `data.list`: objects of the store by their keys, a page at a time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListObjects {
+    /// Whole segments of a key, such as `bars/file`; empty for all objects.
+    #[serde(default)]
+    pub prefix: String,
+    /// The last key of the page before; none for the first page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+}
+
+/// A page of objects, in the order of their keys.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectPage {
+    /// At most [`OBJECTS_MAX`].
+    pub objects: Vec<ObjectSummary>,
+    /// True if objects come after these.
+    pub more: bool,
+}
+
+/// An object in a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectSummary {
+    /// Its key, without the prefix of the store.
+    pub key: String,
+    /// Its size in bytes.
+    pub size_bytes: u64,
+    /// When it was written by the clock of the store, microseconds UTC.
+    pub modified_at: i64,
+}
+
+/// The payload of `data.read`. The answer is an [`ObjectHead`] as one line of JSON, or `null` if
+/// there is no such object, followed by at most [`PAGE_BYTES`] of the object itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReadObject {
+    /// Its key, as in a list.
+    pub key: String,
+    /// The first byte to answer, from 0. From the size on there are none.
+    #[serde(default)]
+    pub from: u64,
+}
+
+/// What the first line of an answer to `data.read` says of the whole object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectHead {
+    /// Size of the whole object.
+    pub size_bytes: u64,
+    /// When it was written by the clock of the store, microseconds UTC.
+    pub modified_at: i64,
+}

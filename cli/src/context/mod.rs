@@ -1,6 +1,7 @@
 //! Where a command works: server, clocks and store, from flags, `KTRDR_*` variables, the running
 //! local system, the settings file, and defaults, in this order.
 
+mod command_store;
 mod context_file;
 mod folder_id;
 mod moved_system;
@@ -23,6 +24,7 @@ use schemas::operation::OperationRecord;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub(crate) use command_store::REGISTRY_STORE;
 pub(crate) use context_file::{ContextFile, DEFAULT_DIR, FILE_NAME, VARIABLE};
 pub(crate) use folder_id::FolderId;
 pub(crate) use private_files::{

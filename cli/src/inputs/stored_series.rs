@@ -17,7 +17,7 @@ pub(crate) const GRACE_DAYS: u16 = 7;
 /// # Errors
 /// The settings are wrong, or the store cannot be opened or read.
 pub(crate) async fn open_store(context: &Context) -> Result<Store, Failure> {
-    let store = Store::open(&context.store_url()?).await?;
+    let store = context.store().await?;
     store.calendars().load().await?;
     Ok(store)
 }
@@ -28,7 +28,7 @@ pub(crate) async fn open_store(context: &Context) -> Result<Store, Failure> {
 /// # Errors
 /// As [`open_store`].
 pub(crate) async fn open_existing_store(context: &Context) -> Result<Store, Failure> {
-    let store = Store::open_existing(&context.store_url()?).await?;
+    let store = context.existing_store().await?;
     store.calendars().load().await?;
     Ok(store)
 }

@@ -3,10 +3,10 @@
 use runtime::StoredResult;
 use schemas::codes;
 use schemas::ids::{OperationId, Service};
-use schemas::operation::{OperationRecord, OperationState, StepState};
+use schemas::operation::{OperationRecord, OperationState, StepRecord, StepState};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
-use store::{Store, StoreError};
+use store::Store;
 
 use super::state::current_step;
 use super::step_line::summarise_fields;
@@ -32,26 +32,35 @@ pub(crate) fn outcome_of<T: DeserializeOwned>(
 /// Puts the results that had no room in a record into it, from the store. One that cannot be read
 /// stays the name of its object.
 pub(crate) async fn fill_results(context: &Context, record: &mut OperationRecord) {
-    if let Ok(store_url) = context.store_url() {
-        fill_from(&store_url, &context.output, record).await;
+    let has_objects = record.steps.iter().any(|step| object_of(step).is_some());
+    if !has_objects {
+        return;
+    }
+
+    match context.existing_store().await {
+        Ok(store) => fill_from(&store, &context.output, record).await,
+        Err(failure) => context
+            .output
+            .note(&format!("large results are not shown: {}", failure.message)),
     }
 }
 
-async fn fill_from(store_url: &str, output: &Output, record: &mut OperationRecord) {
+/// The object that holds the result of a step, if the record had no room for it.
+fn object_of(step: &StepRecord) -> Option<String> {
+    let stored: StoredResult = serde_json::from_value(step.result.clone()).ok()?;
+    Some(stored.result_object)
+}
+
+async fn fill_from(store: &Store, output: &Output, record: &mut OperationRecord) {
     for step in &mut record.steps {
-        let Ok(StoredResult { result_object }) = serde_json::from_value(step.result.clone()) else {
+        let Some(result_object) = object_of(step) else {
             continue;
         };
-        match read_result(store_url, &result_object).await {
+        match store.reports().get(&result_object).await {
             Ok(result) => step.result = result,
             Err(error) => output.note(&format!("the result {result_object} is not shown: {error}")),
         }
     }
-}
-
-async fn read_result(store_url: &str, object: &str) -> Result<Value, StoreError> {
-    let store = Store::open_existing(store_url).await?;
-    store.reports().get(object).await
 }
 
 /// Reports how watching ended.
@@ -318,7 +327,7 @@ mod tests {
             rows: None,
         };
 
-        fill_from(&url, &output, &mut record).await;
+        fill_from(&store, &output, &mut record).await;
 
         assert_eq!(record.steps[0].result, json!({"series": 400}));
         assert_eq!(record.steps[1].result, absent);

@@ -6,7 +6,6 @@ use schemas::ids::OperationId;
 use schemas::operation::{NewOperation, about};
 use schemas::requests::Family;
 use serde_json::json;
-use store::Store;
 
 use super::start::start;
 use crate::arguments::RunArgs;
@@ -48,7 +47,7 @@ pub(crate) async fn start_family(
 
 /// The operation of a family whose children have no room in a request: lists of them are objects.
 async fn store_lists(context: &Context, family: &Family) -> Result<NewOperation, Failure> {
-    let store = Store::open(&context.store_url()?).await?;
+    let store = context.store().await?;
 
     let mut keys = Vec::new();
     for lists in family.lists() {

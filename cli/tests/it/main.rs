@@ -50,3 +50,5 @@ mod system_life;
 mod terminal;
 #[cfg(test)]
 mod timeframes;
+#[cfg(test)]
+mod without_store;

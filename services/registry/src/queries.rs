@@ -5,17 +5,21 @@ use std::cmp::Ordering;
 use runtime::{Answer, Endpoint};
 use schemas::codes::Advice;
 use schemas::errors::chain;
-use schemas::queries::{LIST_BYTES_MAX, LIST_MAX, ListModels, ModelSummary, ShowModel};
+use schemas::queries::{
+    LIST_BYTES_MAX, LIST_MAX, ListModels, ListObjects, ModelSummary, ReadObject, ShowModel,
+};
 use serde::{Serialize, de::DeserializeOwned};
 use store::{Store, StoreError};
 
 /// A refused query: status as in HTTP, and a text for people.
-type QueryError = (usize, String);
+type Refusal = (usize, String);
 
-/// `models.list` and `models.show` over `store`.
+/// `models.list`, `models.show`, `data.list` and `data.read` over `store`.
 pub fn endpoints(store: &Store) -> Vec<Endpoint> {
     let store_to_list = store.clone();
     let store_to_show = store.clone();
+    let store_to_page = store.clone();
+    let store_to_read = store.clone();
 
     // Each query gets a handle of its own: queries run at the same time.
     vec![
@@ -26,6 +30,14 @@ pub fn endpoints(store: &Store) -> Vec<Endpoint> {
         Endpoint::new("models.show", move |payload| {
             let store = store_to_show.clone();
             async move { show_model(&store, parse_query(&payload)?).await }
+        }),
+        Endpoint::new("data.list", move |payload| {
+            let store = store_to_page.clone();
+            async move { list_objects(&store, parse_query(&payload)?).await }
+        }),
+        Endpoint::new("data.read", move |payload| {
+            let store = store_to_read.clone();
+            async move { read_object(&store, parse_query(&payload)?).await }
         }),
     ]
 }
@@ -72,7 +84,25 @@ async fn show_model(store: &Store, query: ShowModel) -> Answer {
     }
 }
 
-fn unknown_model(query: &ShowModel) -> QueryError {
+async fn list_objects(store: &Store, query: ListObjects) -> Answer {
+    let page = store.list_page(&query).await.map_err(store_failed)?;
+    encode_answer(&page)
+}
+
+/// A line of JSON about the whole object, `null` if there is none, then a part of the object.
+async fn read_object(store: &Store, query: ReadObject) -> Answer {
+    let page = store.read_page(&query).await.map_err(store_failed)?;
+    let head = page.as_ref().map(|(head, _)| head);
+
+    let mut answer = encode_answer(&head)?;
+    answer.push(b'\n');
+    if let Some((_, bytes)) = &page {
+        answer.extend_from_slice(bytes);
+    }
+    Ok(answer)
+}
+
+fn unknown_model(query: &ShowModel) -> Refusal {
     let name = &query.name;
     let version = match query.version {
         Some(version) => format!(" version {version}"),
@@ -83,7 +113,7 @@ fn unknown_model(query: &ShowModel) -> QueryError {
 }
 
 /// JSON; an empty payload is an empty object.
-fn parse_query<T: DeserializeOwned>(payload: &[u8]) -> Result<T, QueryError> {
+fn parse_query<T: DeserializeOwned>(payload: &[u8]) -> Result<T, Refusal> {
     let payload = if payload.trim_ascii().is_empty() {
         b"{}"
     } else {
@@ -98,15 +128,19 @@ fn encode_answer(answer: &impl Serialize) -> Answer {
         .map_err(|error| (500, format!("the answer cannot be written: {error}")))
 }
 
-fn store_failed(error: StoreError) -> QueryError {
+fn store_failed(error: StoreError) -> Refusal {
     (500, format!("{}; {}", chain(&error), error.hint()))
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::sync::Arc;
 
     use schemas::manifests::{Lineage, ModelManifest};
+    use schemas::queries::PAGE_BYTES;
+    use serde_json::Value;
+    use store::{AskStore, QueryError};
 
     use super::*;
 
@@ -188,6 +222,75 @@ mod tests {
         assert!((60..=65).contains(&count), "{count}");
         let answer = serde_json::to_vec(&models[..count]).unwrap();
         assert!(answer.len() <= LIST_BYTES_MAX + 1);
+    }
+
+    /// The store as a process sees it that can only ask these queries.
+    fn seen_through_queries(store: &Store) -> Store {
+        let store = store.clone();
+        let ask: AskStore = Arc::new(move |endpoint, payload| {
+            let store = store.clone();
+            Box::pin(async move { answer(&store, endpoint, &payload).await })
+        });
+        Store::over_queries(ask, "bus://registry")
+    }
+
+    async fn answer(store: &Store, endpoint: &str, payload: &[u8]) -> Result<Vec<u8>, QueryError> {
+        let answer = match endpoint {
+            "data.list" => list_objects(store, parse_query(payload).unwrap()).await,
+            "data.read" => read_object(store, parse_query(payload).unwrap()).await,
+            other => panic!("{other}"),
+        };
+        answer.map_err(|(_, text)| text.into())
+    }
+
+    #[tokio::test]
+    async fn queries_show_the_same_models_as_the_store() {
+        let store = store_of_two().await;
+        let seen = seen_through_queries(&store);
+
+        assert_eq!(
+            seen.models().list().await.unwrap(),
+            store.models().list().await.unwrap()
+        );
+        assert_eq!(seen.models().find("trend", Some(7)).await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn an_object_of_several_pages_arrives_whole() {
+        let store = Store::open("memory:///").await.unwrap();
+        let seen = seen_through_queries(&store);
+        // With its two quotes the last one ends where a page ends.
+        let sizes = [0, 1, PAGE_BYTES, 2 * PAGE_BYTES + 1, 3 * PAGE_BYTES - 2];
+
+        for size in sizes {
+            let text = Value::String("x".repeat(size));
+            let object = store.reports().put(&text).await.unwrap();
+            let seen_text: Value = seen.reports().get(&object).await.unwrap();
+            assert_eq!(seen_text, text, "{size}");
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_is_written_through_queries() {
+        let seen = seen_through_queries(&store_of_two().await);
+
+        let refused = seen.reports().put(&Value::Null).await.unwrap_err();
+
+        assert!(!refused.is_transient());
+        assert!(refused.hint().contains("`store.url`"), "{}", refused.hint());
+    }
+
+    #[tokio::test]
+    async fn a_key_outside_the_store_is_refused() {
+        let store = store_of_two().await;
+        for key in ["../secret", "bars/../../secret", "a//b"] {
+            let query = ReadObject {
+                key: key.to_owned(),
+                from: 0,
+            };
+            let (_, text) = read_object(&store, query).await.unwrap_err();
+            assert!(text.contains("cannot be used as an object key"), "{text}");
+        }
     }
 
     async fn show(store: &Store, query: &str) -> Answer {

@@ -225,7 +225,7 @@ impl StoreError {
     /// objects.
     pub fn is_unreachable(&self) -> bool {
         if let Some(BackendError::Remote { fault, .. }) = self.backend() {
-            return *fault != RemoteFault::Refused;
+            return !matches!(fault, RemoteFault::Refused | RemoteFault::ReadOnly);
         }
         matches!(
             self,

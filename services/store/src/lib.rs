@@ -48,6 +48,7 @@ mod jobs;
 mod merge;
 mod model;
 mod object;
+mod pages;
 mod parquet_columns;
 mod parquet_file;
 mod probe;
@@ -57,7 +58,7 @@ mod series;
 mod table;
 
 pub use artifact::{Artifact, StoredArtifacts};
-pub use backend::{BackendError, RemoteFault};
+pub use backend::{AskStore, BackendError, QueryError, RemoteFault};
 pub use bytes::Bytes;
 pub use calendars::{AddCalendarError, StoredCalendars};
 pub use checkpoint::{Checkpoint, CheckpointKey, StoredCheckpoint, StoredCheckpoints};

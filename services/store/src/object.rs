@@ -16,7 +16,10 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::backend::{Environment, folder_of, names_no_bucket, open_backend, process_environment};
+use crate::backend::{
+    AskStore, Environment, QueriedObjects, folder_of, names_no_bucket, open_backend,
+    process_environment,
+};
 use crate::{
     StoreError, StoredArtifacts, StoredCalendars, StoredCheckpoints, StoredDataSets, StoredModels,
     StoredReports, StoredSeries,
@@ -107,6 +110,12 @@ impl Store {
             objects,
             url: url.into(),
         }
+    }
+
+    /// A store that another process reads: every request is a query to it, and nothing can be
+    /// written.
+    pub fn over_queries(ask: AskStore, url: &str) -> Self {
+        Self::over(Arc::new(QueriedObjects::new(ask)), url)
     }
 
     /// The URL it was opened with.
@@ -343,7 +352,7 @@ impl fmt::Debug for Store {
     }
 }
 
-fn list_error(prefix: &str, source: object_store::Error) -> StoreError {
+pub(crate) fn list_error(prefix: &str, source: object_store::Error) -> StoreError {
     StoreError::List {
         prefix: prefix.to_owned(),
         source: Box::new(source.into()),
@@ -421,7 +430,7 @@ pub(crate) async fn run_blocking<T: Send + 'static>(
     }
 }
 
-fn object_path(key: &str) -> Result<Path, StoreError> {
+pub(crate) fn object_path(key: &str) -> Result<Path, StoreError> {
     Path::parse(key).map_err(|_| StoreError::Name {
         what: "an object key",
         text: key.to_owned(),

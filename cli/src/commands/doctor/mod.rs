@@ -11,7 +11,7 @@ use serde_json::json;
 use store::Store;
 
 use crate::console::{Exit, Failure};
-use crate::context::{Context, Setup};
+use crate::context::{Context, REGISTRY_STORE, Setup};
 use check::{Check, Verdict};
 
 /// `ktrdr doctor` and how far it looks.
@@ -36,9 +36,9 @@ pub(crate) async fn run(args: &DoctorArgs, context: &Context) -> Result<Exit, Fa
     let is_reachable = bus.is_ok();
     match bus {
         Ok(bus) => checks.extend(server::check_server(&bus, setup, args.deep).await),
-        Err(failure) => checks.push(unreachable_server(failure)),
+        Err(failure) => checks.push(failed_check("server", failure)),
     }
-    checks.push(check_store(context.store_url()?).await);
+    checks.push(check_store(context).await?);
     checks.extend(programs::check_programs(&context.environment, &context.working_directory).await);
 
     show_checks(context, setup, &checks);
@@ -50,21 +50,27 @@ pub(crate) async fn run(args: &DoctorArgs, context: &Context) -> Result<Exit, Fa
     })
 }
 
-fn unreachable_server(failure: Failure) -> Check {
+fn failed_check(name: &'static str, failure: Failure) -> Check {
     let mut detail = failure.message;
     for cause in failure.causes {
         detail.push_str(": ");
         detail.push_str(&cause);
     }
-    Check::bad("server", detail, &failure.hint)
+    Check::bad(name, detail, &failure.hint)
 }
 
 /// Tries every operation on a scratch object: a store that answers may still refuse to write.
-async fn check_store(url: String) -> Check {
+async fn check_store(context: &Context) -> Result<Check, Failure> {
+    let url = context.store_url()?;
+    if url == REGISTRY_STORE {
+        return Ok(check_registry_store(context).await);
+    }
+
     // Looking must not create anything.
     if store::is_missing_folder(&url) {
         let hint = "`ktrdr up`, or the first import, creates it";
-        return Check::note("store", format!("{url} does not exist yet"), hint);
+        let detail = format!("{url} does not exist yet");
+        return Ok(Check::note("store", detail, hint));
     }
     let probed = match Store::open(&url).await {
         Ok(store) => store.probe().await,
@@ -72,7 +78,7 @@ async fn check_store(url: String) -> Check {
     };
 
     // Opening and probing are one check: a user mends both in the same place.
-    match probed {
+    Ok(match probed {
         Ok(()) => Check::ok(
             "store",
             format!(
@@ -80,6 +86,19 @@ async fn check_store(url: String) -> Check {
             ),
         ),
         Err(error) => Check::bad("store", chain(&error), &error.hint()),
+    })
+}
+
+/// A store that the registry reads can only be read.
+async fn check_registry_store(context: &Context) -> Check {
+    let checked = match context.existing_store().await {
+        Ok(store) => store.check_access().await.map_err(Failure::from),
+        Err(failure) => Err(failure),
+    };
+
+    match checked {
+        Ok(()) => Check::ok("store", "the registry reads it for this command".to_owned()),
+        Err(failure) => failed_check("store", failure),
     }
 }
 

@@ -27,6 +27,10 @@ pub enum RemoteFault {
     NoCredentials,
     /// The server does not support the request (501), such as a conditional create.
     Unsupported,
+    /// The process that reads the store for us did not answer, or cannot read it.
+    NoQueries,
+    /// Another process reads the store for us: nothing can be written that way.
+    ReadOnly,
     /// Any other answer that is an error.
     Refused,
 }
@@ -36,11 +40,13 @@ impl RemoteFault {
     pub(crate) fn is_transient(self) -> bool {
         match self {
             Self::Unreachable | Self::Timeout | Self::Interrupted | Self::Busy => true,
+            Self::NoQueries => true,
             // A process without any would not have started: the machine's role is away for now.
             Self::NoCredentials => true,
             Self::NoBucket | Self::Region | Self::Denied | Self::Unsupported | Self::Refused => {
                 false
             }
+            Self::ReadOnly => false,
         }
     }
 
@@ -70,6 +76,14 @@ impl RemoteFault {
             Self::Unsupported => {
                 "the store needs a server with conditional creates (If-None-Match), as Amazon S3, \
                  MinIO, Ceph and R2 have"
+            }
+            Self::NoQueries => {
+                "start a registry beside the store (`ktrdr workers list` shows who runs), or set \
+                 `store.url` to the store itself"
+            }
+            Self::ReadOnly => {
+                "a store that is read through the registry cannot be written: set `store.url`, or \
+                 KTRDR_STORE, to the store itself for this command"
             }
             Self::Refused => "docs/operating.md lists what a store needs",
         }
@@ -109,8 +123,53 @@ impl Error for BackendError {
     }
 }
 
+/// Why a query has no answer, in words.
+pub type QueryError = Box<dyn Error + Send + Sync>;
+
+/// What a store that another process reads cannot do.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum QueryFault {
+    /// The answer is missing or makes no sense.
+    #[error("{0}")]
+    NoAnswer(QueryError),
+    /// A request that no query can express.
+    #[error("the store of the registry cannot do this: {0}")]
+    Refused(&'static str),
+    /// A write of any kind.
+    #[error("the store is read through the registry")]
+    ReadOnly,
+}
+
+impl QueryFault {
+    fn kind(&self) -> RemoteFault {
+        match self {
+            Self::NoAnswer(_) => RemoteFault::NoQueries,
+            Self::Refused(_) => RemoteFault::Unsupported,
+            Self::ReadOnly => RemoteFault::ReadOnly,
+        }
+    }
+}
+
+impl From<QueryFault> for object_store::Error {
+    fn from(fault: QueryFault) -> Self {
+        Self::Generic {
+            store: "registry",
+            source: Box::new(fault),
+        }
+    }
+}
+
 impl From<object_store::Error> for BackendError {
     fn from(error: object_store::Error) -> Self {
+        let of_query = error.source().and_then(|source| source.downcast_ref());
+        if let Some(fault) = of_query {
+            let fault: &QueryFault = fault;
+            return Self::Remote {
+                fault: fault.kind(),
+                text: fault.to_string(),
+            };
+        }
+
         match Answer::read(&error) {
             Some(answer) => Self::Remote {
                 fault: answer.fault(),

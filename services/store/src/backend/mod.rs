@@ -2,6 +2,7 @@
 
 mod aws_profile;
 mod fault;
+mod queries;
 mod s3;
 
 use std::collections::BTreeMap;
@@ -14,7 +15,9 @@ use object_store::memory::InMemory;
 use url::Url;
 
 pub(crate) use self::fault::names_no_bucket;
-pub use self::fault::{BackendError, RemoteFault};
+pub use self::fault::{BackendError, QueryError, RemoteFault};
+pub use self::queries::AskStore;
+pub(crate) use self::queries::QueriedObjects;
 use crate::StoreError;
 
 /// Environment variables by name. An argument everywhere, so that a test can pass others.
@@ -49,6 +52,11 @@ pub(crate) fn open_backend(
     match parsed.scheme() {
         "memory" => Ok(Arc::new(InMemory::new())),
         "s3" => s3::open_bucket(&parsed, environment),
+        "bus" => Err(invalid_url(
+            url,
+            "only the commands of `ktrdr` can read a store through the registry; a service needs \
+             the store itself",
+        )),
         other => Err(invalid_url(
             url,
             format!("`{other}` is not a kind of store"),

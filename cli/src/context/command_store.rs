@@ -1,0 +1,57 @@
+//! The object store of a command: the store itself, or the one that the registry reads for it.
+
+use std::sync::Arc;
+
+use bus::Bus;
+use schemas::ids::Service;
+use store::{AskStore, QueryError, Store};
+
+use super::Context;
+use crate::console::Failure;
+
+/// The URL of the store that the registry reads for a command, so that a person needs no access to
+/// the store itself.
+pub(crate) const REGISTRY_STORE: &str = "bus://registry";
+
+impl Context {
+    /// Opens the object store that the settings name; a folder that does not exist is created, so
+    /// this is for commands that store something.
+    ///
+    /// # Errors
+    /// The settings are wrong, or the store cannot be opened.
+    pub(crate) async fn store(&self) -> Result<Store, Failure> {
+        match self.store_url()?.as_str() {
+            REGISTRY_STORE => self.store_of_registry().await,
+            url => Ok(Store::open(url).await?),
+        }
+    }
+
+    /// [`Self::store`] for commands that look at what is there: a folder that does not exist is an
+    /// empty store, and stays so.
+    ///
+    /// # Errors
+    /// As [`Self::store`].
+    pub(crate) async fn existing_store(&self) -> Result<Store, Failure> {
+        match self.store_url()?.as_str() {
+            REGISTRY_STORE => self.store_of_registry().await,
+            url => Ok(Store::open_existing(url).await?),
+        }
+    }
+
+    async fn store_of_registry(&self) -> Result<Store, Failure> {
+        let bus = self.bus().await?;
+        let ask: AskStore =
+            Arc::new(move |endpoint, query| Box::pin(ask_registry(bus.clone(), endpoint, query)));
+
+        Ok(Store::over_queries(ask, REGISTRY_STORE))
+    }
+}
+
+async fn ask_registry(
+    bus: Bus,
+    endpoint: &'static str,
+    query: Vec<u8>,
+) -> Result<Vec<u8>, QueryError> {
+    let answer = bus.services().ask(Service::Registry, endpoint, query).await;
+    Ok(answer?)
+}

@@ -1,0 +1,68 @@
+//! A person without access to the store: the registry reads it, and what writes to it is refused.
+
+use crate::program::run_in_system;
+
+/// Commands that look at what is stored.
+const READING: &str = "data list
+data show SPY --rows 3
+data range SPY
+data gaps SPY
+data quality SPY --json
+data export SPY --out -
+data delete SPY
+models list
+calendars show us_equities --from 2024-01-01 --to 2024-01-10
+checkpoints list
+";
+
+#[test]
+fn everything_that_is_stored_is_seen_through_the_registry() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("reading"), READING).unwrap();
+    let commands = "ktrdr data load SPY --mode full --quiet >/dev/null || echo not loaded; \
+                    while read -r line; do \
+                      ktrdr $line >direct 2>&1 </dev/null; \
+                      KTRDR_STORE=bus://registry ktrdr $line >asked 2>&1 </dev/null; \
+                      cmp direct asked && echo same; \
+                    done <reading; KTRDR_STORE=bus://registry ktrdr data show SPY --rows 1";
+
+    let ended = run_in_system(folder.path(), "fetcher,validator,registry", commands);
+
+    let same = ended.out.lines().filter(|line| *line == "same").count();
+    assert_eq!(same, READING.lines().count(), "{}{}", ended.out, ended.err);
+    assert!(ended.out.contains("KNOWN AT"), "{}", ended.out);
+}
+
+#[test]
+fn a_write_through_the_registry_is_refused_with_a_way_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let commands = "ktrdr data load SPY --mode full --quiet >/dev/null || echo not loaded; \
+                    export KTRDR_STORE=bus://registry; \
+                    ktrdr data delete SPY --yes; echo \"exit $?\"; ktrdr doctor | grep 'registry reads'";
+
+    let ended = run_in_system(folder.path(), "fetcher,validator,registry", commands);
+
+    assert!(ended.out.contains("exit 1"), "{}{}", ended.out, ended.err);
+    assert!(
+        ended.err.contains("the store is read through the registry"),
+        "{}",
+        ended.err
+    );
+    assert!(ended.err.contains("KTRDR_STORE"), "{}", ended.err);
+    assert!(ended.out.contains("the registry reads it"), "{}", ended.out);
+}
+
+#[test]
+fn without_a_registry_the_command_says_what_is_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let commands = "KTRDR_STORE=bus://registry ktrdr data show SPY; echo \"exit $?\"";
+
+    let ended = run_in_system(folder.path(), "dummy", commands);
+
+    assert!(ended.out.contains("exit 3"), "{}{}", ended.out, ended.err);
+    assert!(
+        ended.err.contains("start a registry beside the store"),
+        "{}",
+        ended.err
+    );
+}
