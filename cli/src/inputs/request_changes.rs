@@ -240,6 +240,7 @@ mod tests {
             end: None,
             refetch: false,
             calendar: None,
+            accept_finer: false,
         };
         let labels = [("mode".to_owned(), "tail".to_owned())].into();
         DataLoad { fetch, labels }.operation()

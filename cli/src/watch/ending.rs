@@ -280,6 +280,7 @@ mod tests {
             end: None,
             refetch: false,
             calendar: None,
+            accept_finer: false,
         };
 
         let operation = DataLoad {

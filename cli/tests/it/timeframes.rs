@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::program::{Ended, ktrdr_in};
+use crate::program::{Ended, ktrdr_in, root, run_in_system};
 
 /// A folder of its own.
 struct Place(tempfile::TempDir);
@@ -157,4 +157,29 @@ fn a_friday_and_a_monday_are_two_days() {
     // Without the flag nobody can say that these are not bars of three days.
     let refused = place.run("data check x.csv --symbol AAPL");
     assert!(refused.err.contains("--timeframe"), "{}", refused.err);
+}
+
+#[test]
+fn a_strategy_on_days_is_trained_on_stored_hours() {
+    let place = Place::new();
+    let hourly = root().join("strategies/catalog/eurusd_rsi_macd.yaml");
+    let daily = std::fs::read_to_string(hourly).unwrap();
+    let daily = daily.replace("1h", "1d").replace("2000", "1000");
+    std::fs::write(place.path().join("daily.yaml"), daily).unwrap();
+    let commands = "ktrdr data load EURUSD --timeframe 1h --mode full --quiet >/dev/null; \
+                    ktrdr train daily.yaml --model daily --epochs 1 2>&1; \
+                    ktrdr models predict daily 2>&1 | tail -3; ktrdr data list";
+    let services = "fetcher,validator,processor,trainer,registry";
+
+    let ended = run_in_system(place.path(), services, commands);
+
+    let note = "1d bars are not stored, and made of the 1h bars: EURUSD";
+    assert!(ended.out.contains(note), "{}{}", ended.out, ended.err);
+    assert!(
+        ended.out.contains("predictions of daily@1"),
+        "{}",
+        ended.out
+    );
+    let last = ended.out.lines().last().unwrap();
+    assert!(last.starts_with("EURUSD  1h"), "{}", ended.out);
 }

@@ -76,6 +76,10 @@ pub struct FetchBars {
     /// Calendar of every series, where it is not that of its instrument.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calendar: Option<String>,
+    /// Take the coarsest finer series of which the bars can be made, in place of one that is
+    /// neither stored nor offered by the provider.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub accept_finer: bool,
 }
 
 fn default_provider() -> String {
@@ -91,7 +95,7 @@ impl Command for FetchBars {
 /// What a finished fetch records, in the order of the request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FetchOutcome {
-    /// One per series asked for.
+    /// One per series asked for; a finer one that stands for several is there once.
     pub series: Vec<FetchedSeries>,
 }
 

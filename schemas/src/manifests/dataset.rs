@@ -16,8 +16,22 @@ pub struct SeriesInput {
     pub revision: u64,
     /// Hash over the files' hashes: part of the data set's key.
     pub content_sha256: String,
-    /// Bars used, after the date range was applied.
+    /// Timeframe of the bars that those of the series were put together to; absent where they were
+    /// used as they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resampled_to: Option<String>,
+    /// Bars used, after they were put together and the date range was applied.
     pub rows: u64,
+}
+
+impl SeriesInput {
+    /// What it is in a list: `bars/…/1h`, or `bars/…/1h as 1d`.
+    pub fn label(&self) -> String {
+        match &self.resampled_to {
+            Some(timeframe) => format!("{} as {timeframe}", self.series),
+            None => self.series.clone(),
+        }
+    }
 }
 
 /// First and last decision time of a part, microseconds UTC, both inclusive.

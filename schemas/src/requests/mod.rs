@@ -129,6 +129,7 @@ mod tests {
             end: Some("2024-01-01T00:00:00Z".parse().unwrap()),
             refetch: false,
             calendar: None,
+            accept_finer: false,
         }
     }
 

@@ -14,10 +14,10 @@ use schemas::errors::ErrorRecord;
 use schemas::gaps::FetchedGaps;
 use schemas::manifests::EmptyInterval;
 use schemas::progress::{Context, Count, Progress};
-use serde::{Deserialize, Serialize};
 use store::{ALL_TIME, Edit, RawBars, SeriesSnapshot, Store, report_key, report_sha256};
 
 use crate::error::FetchError;
+use crate::finer::{SourceSeries, replace_missing};
 use crate::gap_settings::GapSettings;
 use crate::ledger::{holding_ranges, is_truncated};
 use crate::plan::{
@@ -26,6 +26,7 @@ use crate::plan::{
 use crate::provider::Provider;
 use crate::seam::check_scale;
 use crate::stored_state::StoredState;
+use crate::tally::{FetchCheckpoint, Tally};
 
 /// Warnings kept per series.
 const WARNINGS_MAX: usize = 5;
@@ -35,69 +36,6 @@ const WARNINGS_MAX: usize = 5;
 const ANALYSED: f64 = 0.05;
 const PLANNED: f64 = 0.10;
 const FETCHED: f64 = 0.94;
-
-/// The checkpoint that an attempt leaves for the next one; the bars themselves are in the store.
-/// Bounded by the room that a record has for it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FetchCheckpoint {
-    /// Hash of the report that holds a [`Tally`] for each finished series; absent while the first
-    /// one is fetched.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub finished: Option<String>,
-    /// Counts of the series that is being fetched.
-    pub current: Tally,
-}
-
-/// Counts of one series over all attempts. Written as six numbers: fetched, new, changed, segments
-/// and empty of [`FetchCounts`], then one more than the missing bars, 0 while these are not
-/// counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "[u64; 6]", into = "[u64; 6]")]
-pub struct Tally {
-    /// Bars and requests so far.
-    pub work: FetchCounts,
-    /// Bars that were missing when it was first planned; `None` before.
-    pub missing: Option<u64>,
-}
-
-impl From<[u64; 6]> for Tally {
-    fn from([fetched, new, changed, segments, empty, missing]: [u64; 6]) -> Self {
-        let work = FetchCounts {
-            fetched,
-            new,
-            changed,
-            segments,
-            empty,
-        };
-
-        Self {
-            work,
-            missing: missing.checked_sub(1),
-        }
-    }
-}
-
-impl From<Tally> for [u64; 6] {
-    fn from(Tally { work, missing }: Tally) -> Self {
-        let FetchCounts {
-            fetched,
-            new,
-            changed,
-            segments,
-            empty,
-        } = work;
-
-        // Numbers have no `None`: 0 stands for a series that was not planned yet.
-        [
-            fetched,
-            new,
-            changed,
-            segments,
-            empty,
-            missing.map_or(0, |missing| missing.saturating_add(1)),
-        ]
-    }
-}
 
 /// Fetches what is missing of every series of a command, in order. Run again after a crash, it goes
 /// on where the last committed piece ends.
@@ -112,25 +50,25 @@ pub async fn fetch<P: Provider>(
     now: Utc,
     reporter: &impl StepReporter,
 ) -> Result<FetchOutcome, FetchError> {
-    let keys = series_keys(store, provider, command).await?;
+    let sources = sources_of(store, provider, command).await?;
     let mut checkpoint: FetchCheckpoint = reporter.resume_point().unwrap_or_default();
     let mut finished: Vec<Tally> = match &checkpoint.finished {
         Some(hash) => store.reports().get(&report_key(hash)).await?,
         None => Vec::new(),
     };
 
-    let mut series = Vec::with_capacity(keys.len());
-    for (index, key) in keys.iter().enumerate() {
+    let mut series = Vec::with_capacity(sources.len());
+    for (index, source) in sources.iter().enumerate() {
         let work = SeriesFetch {
             store,
             provider,
             command,
             settings,
-            key,
+            key: &source.key,
             now,
             reporter,
             index,
-            count: keys.len(),
+            count: sources.len(),
         };
 
         // A series that an earlier attempt finished is planned again, but its counts are complete.
@@ -138,23 +76,53 @@ pub async fn fetch<P: Provider>(
         let mut tally = finished_tally.unwrap_or(checkpoint.current);
         let fetched = match work.run(&mut tally, &checkpoint.finished).await {
             Err(FetchError::NothingStored { .. }) => {
-                return Err(name_all_missing(store, keys.into_iter().skip(index)).await?);
+                let keys = sources.into_iter().map(|source| source.key);
+                return Err(name_all_missing(store, keys.skip(index)).await?);
             }
             result => result?,
         };
-        series.push(fetched);
+        series.push(with_notes(fetched, source));
 
-        if finished_tally.is_none() && index + 1 < keys.len() {
+        if finished_tally.is_none() && index + 1 < sources.len() {
             finished.push(tally);
-            let report = store.reports().put(&finished).await?;
-            checkpoint = FetchCheckpoint {
-                finished: report_sha256(&report).map(str::to_owned),
-                current: Tally::default(),
-            };
+            checkpoint = checkpoint_after(store, &finished).await?;
             reporter.checkpoint(&checkpoint).await?;
         }
     }
     Ok(FetchOutcome { series })
+}
+
+/// The checkpoint of an attempt that has finished these series.
+async fn checkpoint_after(
+    store: &Store,
+    finished: &Vec<Tally>,
+) -> Result<FetchCheckpoint, FetchError> {
+    let report = store.reports().put(finished).await?;
+    Ok(FetchCheckpoint {
+        finished: report_sha256(&report).map(str::to_owned),
+        current: Tally::default(),
+    })
+}
+
+/// The series to fetch, in the order of the command.
+async fn sources_of(
+    store: &Store,
+    provider: &impl Provider,
+    command: &FetchBars,
+) -> Result<Vec<SourceSeries>, FetchError> {
+    let keys = series_keys(store, provider, command).await?;
+    if command.accept_finer {
+        replace_missing(store, provider, keys).await
+    } else {
+        Ok(keys.into_iter().map(SourceSeries::of).collect())
+    }
+}
+
+/// Adds to a fetched series what is made of its bars.
+fn with_notes(mut fetched: FetchedSeries, source: &SourceSeries) -> FetchedSeries {
+    fetched.warnings.splice(0..0, source.notes());
+    fetched.warnings.truncate(WARNINGS_MAX);
+    fetched
 }
 
 async fn series_keys(

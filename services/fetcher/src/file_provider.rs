@@ -263,6 +263,25 @@ impl Provider for FileProvider {
         Ok(key)
     }
 
+    async fn timeframes(
+        &self,
+        instrument: &Instrument,
+    ) -> Result<Option<Vec<Timeframe>>, ProviderError> {
+        let names = self.folder.names().await;
+        let names = names.map_err(|source| self.place_error(source))?;
+
+        // A file whose name has two meanings may be the one that is wanted: the fetch asks.
+        let of_instrument = names.iter().filter_map(|name| read_name(name));
+        let timeframes = of_instrument.filter_map(|(meaning, timeframe)| {
+            let is_meant = match meaning {
+                Ok(of_file) => of_file == *instrument,
+                Err(error) => error.candidates().contains(instrument),
+            };
+            is_meant.then_some(timeframe)
+        });
+        Ok(Some(timeframes.collect()))
+    }
+
     async fn coverage(&self, key: &SeriesKey) -> Result<Option<Range<Utc>>, ProviderError> {
         let content = self.content(key).await?;
         let first = content.bars.open_time.first();

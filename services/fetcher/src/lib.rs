@@ -22,6 +22,7 @@
 mod error;
 pub mod fetch;
 pub mod file_provider;
+mod finer;
 mod gap_settings;
 mod handler;
 pub mod ledger;
@@ -30,6 +31,7 @@ pub mod provider;
 mod seam;
 mod segments;
 mod stored_state;
+pub mod tally;
 
 pub use error::FetchError;
 pub use gap_settings::GapSettings;

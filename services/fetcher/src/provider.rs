@@ -44,6 +44,12 @@ pub trait Provider: Send + Sync {
         SeriesKey::standard(self.name(), instrument, timeframe)
     }
 
+    /// The timeframes in which it has bars of an instrument; `None` if it does not tell.
+    fn timeframes(
+        &self,
+        instrument: &Instrument,
+    ) -> impl Future<Output = Result<Option<Vec<Timeframe>>, ProviderError>> + Send;
+
     /// Labels that it may have, half-open; `None` if it does not tell.
     fn coverage(
         &self,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
 use jiff::Timestamp;
-use market::Utc;
+use market::{Timeframe, Utc};
 use runtime::{StepContext, StepError, StepHandler};
 use schemas::commands::{FetchBars, ProcessBars, ProcessOutcome, TrainRequest};
 use schemas::errors::ErrorRecord;
@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{BuiltDataSet, ProcessError, ProcessJob, build_data_set};
 
+/// Most symbols that a warning names.
+const NAMES_MAX: usize = 5;
 /// Most warnings of an outcome: it is part of the operation's record.
 const WARNINGS_MAX: usize = 6;
 
@@ -127,7 +129,7 @@ fn outcome_of(job: &ProcessJob, built: &BuiltDataSet) -> ProcessOutcome {
 
 /// What people should know before they trust a model of this data set.
 fn warnings_of(job: &ProcessJob, manifest: &DataSetManifest) -> Vec<String> {
-    let mut warnings = Vec::new();
+    let mut warnings = notes_on_finer_bars(job);
     for part in PARTS {
         warnings.extend(warnings_of_rare_classes(job, manifest, part));
     }
@@ -138,6 +140,40 @@ fn warnings_of(job: &ProcessJob, manifest: &DataSetManifest) -> Vec<String> {
 
     warnings.truncate(WARNINGS_MAX);
     warnings
+}
+
+/// Says for each timeframe that is not stored which bars it is made of.
+fn notes_on_finer_bars(job: &ProcessJob) -> Vec<String> {
+    let mut symbols: BTreeMap<(Timeframe, Timeframe), Vec<String>> = BTreeMap::new();
+    for needed in &job.series {
+        let finer = needed.key.timeframe;
+        if finer != needed.timeframe {
+            let of_timeframes = symbols.entry((needed.timeframe, finer)).or_default();
+            of_timeframes.push(needed.symbol.symbol());
+        }
+    }
+
+    let mut notes = Vec::with_capacity(symbols.len());
+    for ((timeframe, finer), symbols) in symbols {
+        let names = name_some(symbols);
+        notes.push(format!(
+            "{timeframe} bars are not stored, and made of the {finer} bars: {names}"
+        ));
+    }
+    notes
+}
+
+/// `EURUSD, GBPUSD and 7 more`: a strategy may have hundreds of symbols.
+fn name_some(mut symbols: Vec<String>) -> String {
+    let more = symbols.len().saturating_sub(NAMES_MAX);
+    symbols.truncate(NAMES_MAX);
+
+    let names = symbols.join(", ");
+    if more > 0 {
+        format!("{names} and {more} more")
+    } else {
+        names
+    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "row counts are far below 2^53")]

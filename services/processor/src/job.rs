@@ -1,6 +1,6 @@
 //! The job: a train request that was understood, and the series that it needs.
 
-use market::{Instrument, SeriesKey, Timeframe};
+use market::{Instrument, SeriesKey, Timeframe, can_resample};
 use schemas::commands::TrainRequest;
 use strategies::{Findings, Resolved, ResolvedRequest};
 
@@ -24,7 +24,7 @@ pub struct NeededSeries {
     pub symbol: Instrument,
     /// Length of the bars.
     pub timeframe: Timeframe,
-    /// Where the bars are stored.
+    /// Where the bars are stored, or finer ones of which they are made.
     pub key: SeriesKey,
 }
 
@@ -59,17 +59,20 @@ impl ProcessJob {
     }
 }
 
-/// The first of `keys` that names the bars of `symbol` in `timeframe`.
+/// The first of `keys` that names the bars of `symbol` in `timeframe`, or the coarsest of those of
+/// which they can be made.
 fn find_series(
     keys: &[SeriesKey],
     symbol: &Instrument,
     timeframe: Timeframe,
 ) -> Result<NeededSeries, ProcessError> {
-    let key = keys
-        .iter()
-        .find(|key| key.instrument == *symbol && key.timeframe == timeframe);
+    let of_symbol = || keys.iter().filter(|key| key.instrument == *symbol);
+    let exact = of_symbol().find(|key| key.timeframe == timeframe);
+    let finer = of_symbol()
+        .filter(|key| can_resample(key.timeframe, timeframe))
+        .max_by_key(|key| key.timeframe);
 
-    match key {
+    match exact.or(finer) {
         Some(key) => Ok(NeededSeries {
             symbol: symbol.clone(),
             timeframe,

@@ -20,15 +20,32 @@ pub(crate) struct StoredSource {
     /// Bars outside of it are not read.
     range: Range<Utc>,
     series: Vec<SourceSeries>,
-    /// Bars read so far, by the prefix of their series.
-    rows: Mutex<BTreeMap<String, u64>>,
+    /// Bars read so far, by the place of their series.
+    rows: Mutex<BTreeMap<usize, u64>>,
 }
 
 /// A series of the source at one revision.
 struct SourceSeries {
     symbol: Instrument,
+    /// Timeframe of the bars that the strategy sees; those of the series may be finer.
     timeframe: Timeframe,
     snapshot: SeriesSnapshot,
+}
+
+impl SourceSeries {
+    /// The series as a manifest lists it, with the bars that were read of it.
+    fn input(&self, rows: u64) -> SeriesInput {
+        let manifest = &self.snapshot.manifest;
+        let is_finer = self.snapshot.key.timeframe != self.timeframe;
+
+        SeriesInput {
+            series: self.snapshot.key.prefix(),
+            revision: manifest.revision,
+            content_sha256: self.snapshot.content_sha256(),
+            resampled_to: is_finer.then(|| self.timeframe.to_string()),
+            rows,
+        }
+    }
 }
 
 impl StoredSource {
@@ -74,24 +91,24 @@ impl StoredSource {
         timeframes: &[Timeframe],
     ) -> Result<SymbolBars, ProcessError> {
         let mut bars_of_symbol = SymbolBars::new();
-        for series in &self.series {
+        for (place, series) in self.series.iter().enumerate() {
             if series.symbol != *symbol || !timeframes.contains(&series.timeframe) {
                 continue;
             }
 
             let stored = self.store.series();
-            let reading = stored.bars(&series.snapshot, self.range.clone());
+            let reading = stored.bars_in(&series.snapshot, series.timeframe, self.range.clone());
             let bars = self.runtime.block_on(reading)?;
-            self.count_rows(&series.snapshot, bars.len());
+            self.count_rows(place, bars.len());
             bars_of_symbol.insert(series.timeframe, bars);
         }
         Ok(bars_of_symbol)
     }
 
-    fn count_rows(&self, snapshot: &SeriesSnapshot, rows: usize) {
+    fn count_rows(&self, place: usize, rows: usize) {
         // A thread that panicked left at most one count out.
         let mut counts = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
-        counts.insert(snapshot.key.prefix(), rows as u64);
+        counts.insert(place, rows as u64);
     }
 
     /// Bars read so far, of all series.
@@ -100,30 +117,20 @@ impl StoredSource {
         counts.values().sum()
     }
 
-    /// Hashes of what the series hold, by their prefixes.
+    /// Hashes of what the series hold, by their labels in a manifest.
     pub(crate) fn contents(&self) -> BTreeMap<String, String> {
-        let series = self.series.iter();
-        series
-            .map(|series| {
-                let snapshot = &series.snapshot;
-                (snapshot.key.prefix(), snapshot.content_sha256())
-            })
+        let inputs = self.series.iter().map(|series| series.input(0));
+        inputs
+            .map(|input| (input.label(), input.content_sha256))
             .collect()
     }
 
     /// The series as a manifest lists them, with the bars that were read of each.
     pub(crate) fn inputs(&self) -> Vec<SeriesInput> {
         let counts = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut inputs = Vec::with_capacity(self.series.len());
-        for SourceSeries { snapshot, .. } in &self.series {
-            let prefix = snapshot.key.prefix();
-            inputs.push(SeriesInput {
-                revision: snapshot.manifest.revision,
-                content_sha256: snapshot.content_sha256(),
-                rows: counts.get(&prefix).copied().unwrap_or(0),
-                series: prefix,
-            });
-        }
-        inputs
+        let series = self.series.iter().enumerate();
+        series
+            .map(|(place, series)| series.input(counts.get(&place).copied().unwrap_or(0)))
+            .collect()
     }
 }

@@ -179,6 +179,17 @@ pub enum StoreError {
         #[source]
         source: market::CloseTimeError,
     },
+    /// The bars of a series do not make bars of another timeframe.
+    #[error("cannot make {timeframe} bars of the bars of `{series}`")]
+    Resample {
+        /// Key of the series of the finer bars.
+        series: String,
+        /// Timeframe of the wanted bars.
+        timeframe: market::Timeframe,
+        /// The first bar that has no place.
+        #[source]
+        source: market::ResampleError,
+    },
     /// A local file could not be written.
     #[error("cannot write the file `{path}`")]
     Export {
@@ -346,6 +357,7 @@ impl Advice for StoreError {
         match (self, self.backend()) {
             (_, Some(BackendError::Remote { fault, .. })) => Cow::Borrowed(fault.hint()),
             (Self::CloseTimes { source, .. }, _) => source.hint().into(),
+            (Self::Resample { source, .. }, _) => source.hint().into(),
             _ => Cow::Borrowed(
                 self.hint_on_store()
                     .unwrap_or_else(|| self.hint_on_object()),

@@ -124,7 +124,7 @@ impl PreparedTraining {
             .manifest
             .series
             .iter()
-            .map(|input| (input.series.clone(), input.content_sha256.clone()));
+            .map(|input| (input.label(), input.content_sha256.clone()));
         let symbols = self.resolved.symbols.iter();
         // These decide whether the same request gives the same bits again.
         let versions = [

@@ -170,6 +170,14 @@ impl SeriesKey {
         })
     }
 
+    /// The same bars in another timeframe.
+    pub fn in_timeframe(&self, timeframe: Timeframe) -> Self {
+        Self {
+            timeframe,
+            ..self.clone()
+        }
+    }
+
     /// The same series with the trading hours of another calendar; that of its instrument is left
     /// out of the key. A name that ends in `_extended` also makes the hours extended.
     ///

@@ -41,6 +41,7 @@ fn load_of(series: Vec<SeriesRequest>, start: Timestamp, end: Timestamp) -> Data
             end: Some(end),
             refetch: false,
             calendar: None,
+            accept_finer: false,
         },
         labels: [].into(),
     }

@@ -166,6 +166,7 @@ async fn load_daily_bars(sandbox: &Sandbox) -> String {
         end: None,
         refetch: false,
         calendar: None,
+        accept_finer: false,
     };
     let load = DataLoad {
         fetch,

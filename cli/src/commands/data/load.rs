@@ -84,6 +84,7 @@ fn load_of(symbol: &Instrument, args: &FetchArgs) -> NewOperation {
         end: args.end,
         refetch: args.refetch,
         calendar: args.calendar.clone(),
+        accept_finer: false,
     };
 
     // Labels are how people find the operation again.

@@ -60,10 +60,15 @@ async fn read_stored(
     let mut series = SymbolBars::new();
     for timeframe in &resolved.timeframes {
         let key = series_key(&args.provider, &symbol, *timeframe)?;
-        let Some(snapshot) = store.series().snapshot(&key, None).await? else {
+        let stored = match store.series().snapshot(&key, None).await? {
+            Some(snapshot) => Some(snapshot),
+            None => store.series().find_finer(&key).await?,
+        };
+        let Some(snapshot) = stored else {
             return Err(no_stored_bars(store, &symbol, *timeframe).await);
         };
-        series.insert(*timeframe, store.series().bars(&snapshot, ALL_TIME).await?);
+        let bars = store.series().bars_in(&snapshot, *timeframe, ALL_TIME);
+        series.insert(*timeframe, bars.await?);
     }
     Ok(ModelBars { symbol, series })
 }

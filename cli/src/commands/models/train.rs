@@ -229,6 +229,7 @@ fn training_request(
         end: resolved.end.map(Utc::timestamp),
         refetch: false,
         calendar: args.calendar.clone(),
+        accept_finer: true,
     };
 
     // Labels are how people find the operation again.

@@ -1,9 +1,10 @@
 //! What a fetch leaves behind, whatever interrupts it, against a scripted provider and against the
 //! sample files.
 
-use fetcher::fetch::{FetchCheckpoint, Tally, fetch};
+use fetcher::fetch::fetch;
 use fetcher::file_provider::FileProvider;
 use fetcher::provider::Provider;
+use fetcher::tally::{FetchCheckpoint, Tally};
 use fetcher::{FetchError, GapSettings};
 use market::{SeriesKey, Utc};
 use runtime::StepError;
@@ -28,6 +29,7 @@ fn command(symbol: &str, timeframe: &str, mode: FetchMode) -> FetchBars {
         end: None,
         refetch: false,
         calendar: None,
+        accept_finer: false,
     }
 }
 

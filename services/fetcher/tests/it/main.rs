@@ -5,6 +5,8 @@ mod answers;
 #[cfg(test)]
 mod fetching;
 #[cfg(test)]
+mod finer_bars;
+#[cfg(test)]
 mod named_calendars;
 #[cfg(test)]
 mod planning;

@@ -74,6 +74,10 @@ impl Provider for Scripted {
         HourAnchor::ClockHour
     }
 
+    async fn timeframes(&self, _: &Instrument) -> Result<Option<Vec<Timeframe>>, ProviderError> {
+        Ok(None)
+    }
+
     fn span_max(&self, _: Timeframe) -> Option<i64> {
         Some(30 * DAY)
     }

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod data_sets;
 #[cfg(test)]
+mod finer_bars;
+#[cfg(test)]
 mod refusals;
 #[cfg(test)]
 mod stored_bars;

@@ -7,6 +7,7 @@
 
 mod bar_file;
 mod commit;
+mod finer;
 mod removal;
 mod revision;
 

@@ -46,6 +46,7 @@ fn training(epochs: u32) -> NewOperation {
         end: Some(end.parse().unwrap()),
         refetch: false,
         calendar: None,
+        accept_finer: false,
     };
 
     Training {

@@ -298,3 +298,56 @@ fn a_newest_manifest_that_is_gone_is_read_from_its_copy() {
         assert_eq!(newest.manifest.rows(), 4);
     });
 }
+
+/// Hours from `start` that close at 1, 2, 3 and so on.
+fn counted_hours(start: &str, count: i64) -> RawBars {
+    let hours = hours(start, count, 1.0);
+    let counted = hours.iter().zip(1_i32..).map(|(bar, number)| RawBar {
+        prices: [1.0, 2.0, 0.5, f64::from(number)],
+        ..bar
+    });
+    counted.collect()
+}
+
+#[test]
+fn bars_of_a_range_are_made_of_finer_ones_around_it() {
+    on_every_store(|store| async move {
+        let hourly = series("EURUSD", Timeframe::HOUR_1);
+        // Monday to Wednesday, and one hour of Thursday.
+        let bars = edit(counted_hours("2020-03-02T00:00:00Z", 73));
+        store.series().commit(&hourly, bars, None).await.unwrap();
+
+        let daily = series("EURUSD", Timeframe::DAY_1);
+        let snapshot = store.series().find_finer(&daily).await.unwrap().unwrap();
+        assert_eq!(snapshot.key, hourly);
+        let range = utc("2020-03-02T12:00:00Z")..utc("2020-03-04T12:00:00Z");
+        let days = store
+            .series()
+            .bars_in(&snapshot, Timeframe::DAY_1, range)
+            .await
+            .unwrap();
+
+        // Monday begins before the range; Wednesday begins in it, and is whole.
+        let opens = [utc("2020-03-03T00:00:00Z"), utc("2020-03-04T00:00:00Z")];
+        let closes = [utc("2020-03-04T00:00:00Z"), utc("2020-03-05T00:00:00Z")];
+        assert_eq!(days.open_time, opens);
+        assert_eq!(days.close_time, closes);
+        assert_eq!(days.close, [48.0, 72.0]);
+    });
+}
+
+#[test]
+fn a_series_has_no_finer_one_of_another_kind() {
+    on_every_store(|store| async move {
+        let hourly = series("EURUSD", Timeframe::HOUR_1);
+        let bars = edit(hours("2020-03-02T00:00:00Z", 24, 1.0));
+        store.series().commit(&hourly, bars, None).await.unwrap();
+
+        for other in [
+            series("EURUSD", Timeframe::MINUTE_5),
+            series("GBPUSD", Timeframe::DAY_1),
+        ] {
+            assert_eq!(store.series().find_finer(&other).await.unwrap(), None);
+        }
+    });
+}
