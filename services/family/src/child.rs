@@ -347,6 +347,30 @@ impl From<UnheldError> for Trouble {
 
 impl From<StepError> for Trouble {
     fn from(error: StepError) -> Self {
-        Self::Lasting(error)
+        match error {
+            // The store is away or full: the stored list is there when it is back.
+            StepError::Retry { error, .. } => Self::Passing(error.to_string()),
+            error => Self::Lasting(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use schemas::retries::RetryClass;
+
+    use super::*;
+
+    fn error() -> ErrorRecord {
+        ErrorRecord::new(codes::STORE_UNREACHABLE, "the store is away", "wait")
+    }
+
+    #[test]
+    fn a_store_that_is_away_is_a_passing_trouble() {
+        let away = StepError::retry(RetryClass::System, error());
+        assert!(matches!(Trouble::from(away), Trouble::Passing(_)));
+
+        let gone = StepError::from(error());
+        assert!(matches!(Trouble::from(gone), Trouble::Lasting(_)));
     }
 }
