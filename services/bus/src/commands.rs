@@ -143,22 +143,31 @@ impl Commands<'_> {
         }
     }
 
-    /// The sequence of the command of a step, if one is on its queue.
-    pub async fn sequence_of(
-        self,
-        op: &OperationId,
-        step: Outstanding,
-    ) -> Result<Option<u64>, BusError> {
+    /// True if a step has a command on its queue, of whatever submission.
+    pub async fn is_queued(self, op: &OperationId, step: Outstanding) -> Result<bool, BusError> {
         let subject = subjects::command(step.service, step.lane, op, step.step);
-        Ok(self
-            .message_on(&subject)
-            .await?
-            .map(|(sequence, _)| sequence))
+        Ok(self.message_on(&subject).await?.is_some())
+    }
+
+    /// Takes the command of a submission off its queue. That of a later one, such as a resume has
+    /// put there meanwhile, stays.
+    pub async fn withdraw(self, op: &OperationId, step: Outstanding) -> Result<(), BusError> {
+        let subject = subjects::command(step.service, step.lane, op, step.step);
+        let Some((sequence, id)) = self.message_on(&subject).await? else {
+            return Ok(());
+        };
+
+        // Without an id it was published by hand, which nothing but a first submission is.
+        let submission = id.as_deref().and_then(|id| submission_of(id, op, step));
+        match submission.is_none_or(|submission| submission <= step.submission) {
+            true => self.delete(sequence).await,
+            false => Ok(()),
+        }
     }
 
     /// Removes one message by its sequence; never by its subject, which may carry a newer one by
     /// now.
-    pub async fn delete(self, sequence: u64) -> Result<(), BusError> {
+    async fn delete(self, sequence: u64) -> Result<(), BusError> {
         let stream = self.bus.js.get_stream_no_info(subjects::COMMANDS).await;
         let stream = stream.map_err(BusError::request("open the command stream"))?;
         let Err(error) = stream.delete_message(sequence).await else {
@@ -264,9 +273,11 @@ fn is_older(stored: Option<&str>, op: &OperationId, step: Outstanding) -> bool {
     let Some(stored) = stored else {
         return step.submission > 1;
     };
+    submission_of(stored, op, step).is_some_and(|submission| submission < step.submission)
+}
+
+/// The submission in the id of a command of this step.
+fn submission_of(id: &str, op: &OperationId, step: Outstanding) -> Option<u32> {
     let prefix = format!("{op}.{}.", step.step);
-    stored
-        .strip_prefix(&prefix)
-        .and_then(|n| n.parse::<u32>().ok())
-        .is_some_and(|n| n < step.submission)
+    id.strip_prefix(&prefix)?.parse().ok()
 }

@@ -55,11 +55,9 @@ impl CancelledUnheld {
     async fn conclude_steps(&self, bus: &Bus) -> Result<(), BusError> {
         announce_steps(bus, &self.record).await?;
 
-        // By sequence and not by subject, which may have the message of a resume by now.
+        // Where the operation was resumed meanwhile, the command of the resume stays.
         for step in &self.queued {
-            if let Some(sequence) = bus.commands().sequence_of(&self.record.op, *step).await? {
-                bus.commands().delete(sequence).await?;
-            }
+            bus.commands().withdraw(&self.record.op, *step).await?;
         }
         Ok(())
     }

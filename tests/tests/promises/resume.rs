@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bus::{ChangeError, ResumeError};
 use dummy::Dummy;
 use runtime::probe::Moment;
-use runtime::{StepContext, StepError, StepHandler};
+use runtime::{StepContext, StepError, StepHandler, cancel_unheld};
 use schemas::commands::{DummyOutcome, RunDummy};
 use schemas::events::What;
 use schemas::operation::{OperationState, StepState};
@@ -168,4 +168,24 @@ async fn work_cancelled_on_its_queue_can_be_resumed() {
 
     let _worker = sandbox.run(Dummy).await;
     sandbox.only_completion_of(&op).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_late_end_of_a_cancel_leaves_the_resumed_command() {
+    let sandbox = Sandbox::start().await;
+    let op = sandbox.submit(&short(1).operation()).await;
+    let bus = sandbox.bus();
+    bus.cancels().request(&op, "wait").await.unwrap();
+    let record = sandbox.record(&op).await;
+    let request = bus.cancels().in_force(&record).await.unwrap().unwrap();
+    let cancelled = cancel_unheld(bus, &record, &request).await.unwrap();
+
+    // Resumed before whoever cancelled it has done what follows from the cancel.
+    bus.operations().resume(&op).await.unwrap();
+    cancelled.unwrap().conclude(bus).await.unwrap();
+
+    assert_eq!(sandbox.commands_of(&op).await.len(), 1);
+    let _worker = sandbox.run(Dummy).await;
+    let completion = sandbox.only_completion_of(&op).await;
+    assert_eq!(completion.submission, 2);
 }

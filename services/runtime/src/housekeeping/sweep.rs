@@ -109,8 +109,7 @@ impl Housekeeper {
                 continue;
             }
 
-            let message = self.bus.commands().sequence_of(&record.op, step).await?;
-            if message.is_none() {
+            if !self.bus.commands().is_queued(&record.op, step).await? {
                 self.requeue(&record.op, step).await?;
             }
         }
