@@ -7,7 +7,7 @@ use bus::{
     Bus, BusError, CancelRequest, ChangeError, News, OperationNews, ResumeError, SubmitError,
 };
 use runtime::{CancelledUnheld, StepError, UnheldError, cancel_unheld};
-use schemas::codes;
+use schemas::codes::{self, Advice};
 use schemas::errors::ErrorRecord;
 use schemas::events::What;
 use schemas::ids::OperationId;
@@ -67,8 +67,8 @@ pub(crate) struct Child {
 enum Trouble {
     /// It may pass: the server or the queue has no room for us now.
     Passing(String),
-    /// It will not pass.
-    Lasting(StepError),
+    /// It will not pass: the child counts as failed.
+    Lasting(Box<ErrorRecord>),
 }
 
 /// Where a child is after a look at its record.
@@ -80,23 +80,39 @@ enum Position {
 }
 
 impl Child {
-    /// Brings the child to its end and notes it in the roster. Returns its record; `None` for one
-    /// that was never begun, because the family was abandoned.
-    pub(crate) async fn run(self) -> Result<Option<OperationRecord>, StepError> {
+    /// Brings the child to its end and notes it in the roster. Returns its id if it failed.
+    pub(crate) async fn run(self) -> Option<OperationId> {
+        let ended = self.until_ended().await;
+        let mut roster = self.siblings.roster();
+
+        match ended {
+            Ok(Some(record)) => {
+                roster.note_end(self.place, &record);
+                (record.state == OperationState::Failed).then_some(record.op)
+            }
+            Ok(None) => {
+                roster.note_never_begun(self.place);
+                None
+            }
+            // Its siblings have nothing to do with it.
+            Err(error) => {
+                roster.note_lasting_trouble(self.place, &self.op, &error);
+                Some(self.op)
+            }
+        }
+    }
+
+    /// The record of the child once it has ended; `None` for one that was never begun, because the
+    /// family was abandoned.
+    async fn until_ended(&self) -> Result<Option<OperationRecord>, Box<ErrorRecord>> {
         let mut news = None;
         let mut has_cancelled = false;
         loop {
             let position = self.position(&mut news).await?;
             let record = match position {
                 Position::Unfinished(record) => record,
-                Position::Ended(record) => {
-                    self.siblings.roster().note_end(self.place, &record);
-                    return Ok(Some(*record));
-                }
-                Position::NeverBegun => {
-                    self.siblings.roster().note_never_begun(self.place);
-                    return Ok(None);
-                }
+                Position::Ended(record) => return Ok(Some(*record)),
+                Position::NeverBegun => return Ok(None),
             };
 
             // Of those that a worker holds the end is still waited for.
@@ -105,8 +121,7 @@ impl Child {
                 match self.cancel(&record).await {
                     Ok(Some(cancelled)) => {
                         let record = cancelled.record().clone();
-                        self.siblings.roster().note_end(self.place, &record);
-                        tokio::spawn(conclude_later(self.siblings, cancelled));
+                        tokio::spawn(conclude_later(self.siblings.clone(), cancelled));
                         return Ok(Some(record));
                     }
                     Ok(None) => has_cancelled = true,
@@ -120,7 +135,10 @@ impl Child {
     }
 
     /// Looks at the record until that works; submits or resumes the child where it is to run.
-    async fn position(&self, news: &mut Option<OperationNews>) -> Result<Position, StepError> {
+    async fn position(
+        &self,
+        news: &mut Option<OperationNews>,
+    ) -> Result<Position, Box<ErrorRecord>> {
         loop {
             match self.look(news).await {
                 Ok(position) => return Ok(position),
@@ -224,8 +242,8 @@ impl Child {
 
         let message = format!("{} is not a child of {}", self.op, self.parent.op);
         let hint = "submit the parent again: it gets other ids";
-        let error = StepError::permanent(codes::OPS_CHILD_ID_TAKEN, message, hint);
-        Err(Trouble::Lasting(error))
+        let error = ErrorRecord::new(codes::OPS_CHILD_ID_TAKEN, message, hint);
+        Err(Trouble::Lasting(Box::new(error)))
     }
 
     /// Cancels the child if nobody holds it; a holder sees the request itself.
@@ -306,11 +324,25 @@ fn has_ended(record: &OperationRecord, round: u32) -> bool {
     matches!(record.status_in(round), ChildStatus::Ended(_))
 }
 
+impl Trouble {
+    fn lasting(error: &impl Advice) -> Self {
+        Self::Lasting(Box::new(ErrorRecord::from_advice(error)))
+    }
+}
+
 impl From<BusError> for Trouble {
     fn from(error: BusError) -> Self {
+        match error.is_permanent() {
+            true => Self::lasting(&error),
+            false => Self::Passing(error.to_string()),
+        }
+    }
+}
+
+impl From<ChangeError> for Trouble {
+    fn from(error: ChangeError) -> Self {
         match error {
-            // Written by another version: it will be the same next time.
-            BusError::Codec(_) => Self::Lasting(ErrorRecord::from_advice(&error).into()),
+            ChangeError::GaveUp { last, .. } if last.is_permanent() => (*last).into(),
             error => Self::Passing(error.to_string()),
         }
     }
@@ -319,7 +351,7 @@ impl From<BusError> for Trouble {
 impl From<SubmitError> for Trouble {
     fn from(error: SubmitError) -> Self {
         match error {
-            SubmitError::Invalid { .. } => Self::Lasting(ErrorRecord::from_advice(&error).into()),
+            SubmitError::Invalid { .. } => Self::lasting(&error),
             // A queue without room has some when other operations have ended.
             SubmitError::Full { .. } => Self::Passing(error.to_string()),
             SubmitError::Bus { source, .. } => source.into(),
@@ -331,7 +363,7 @@ impl From<ResumeError> for Trouble {
     fn from(error: ResumeError) -> Self {
         match error {
             ResumeError::Bus(error) => error.into(),
-            ResumeError::Change(error) => Self::Passing(error.to_string()),
+            ResumeError::Change(error) => error.into(),
         }
     }
 }
@@ -340,7 +372,7 @@ impl From<UnheldError> for Trouble {
     fn from(error: UnheldError) -> Self {
         match error {
             UnheldError::Bus(error) => error.into(),
-            UnheldError::Record(error) => Self::Passing(error.to_string()),
+            UnheldError::Record(error) => error.into(),
         }
     }
 }
@@ -350,7 +382,9 @@ impl From<StepError> for Trouble {
         match error {
             // The store is away or full: the stored list is there when it is back.
             StepError::Retry { error, .. } => Self::Passing(error.to_string()),
-            error => Self::Lasting(error),
+            StepError::Permanent(error) => Self::Lasting(error),
+            // No read of the store ends so; whoever stops the step is obeyed elsewhere.
+            StepError::Stopped => Self::Passing("stopped".to_owned()),
         }
     }
 }

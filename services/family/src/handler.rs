@@ -7,7 +7,7 @@ use bus::{Bus, CancelRequest};
 use runtime::{StepContext, StepError, StepHandler, StopReason};
 use schemas::commands::{OnFailure, Spread, SpreadOutcome};
 use schemas::ids::OperationId;
-use schemas::operation::{OperationRecord, OperationState, Parent};
+use schemas::operation::Parent;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinError, JoinSet};
@@ -66,9 +66,6 @@ impl StepHandler for Family {
     }
 }
 
-/// How the task of one child ended.
-type ChildEnd = Result<Option<OperationRecord>, StepError>;
-
 /// One attempt at the step of a parent.
 struct FamilyStep<'a> {
     step: &'a StepContext,
@@ -76,9 +73,8 @@ struct FamilyStep<'a> {
     siblings: Arc<Siblings>,
     /// Children that have not been begun with.
     waiting: std::iter::Skip<std::vec::IntoIter<(u32, OperationId)>>,
-    tasks: JoinSet<ChildEnd>,
-    /// Why the step fails, beside its children.
-    trouble: Option<StepError>,
+    /// One for each child under way; a child that failed ends with its id.
+    tasks: JoinSet<Option<OperationId>>,
     checkpoint_due: Instant,
 }
 
@@ -103,7 +99,6 @@ impl<'a> FamilyStep<'a> {
             siblings: Arc::new(siblings),
             waiting: ids.into_iter().skip(completed as usize),
             tasks: JoinSet::new(),
-            trouble: None,
             checkpoint_due: Instant::now() + FIRST_CHECKPOINT,
         }
     }
@@ -168,20 +163,12 @@ impl<'a> FamilyStep<'a> {
     }
 
     /// A child that failed ends the others where the command says so.
-    fn note_end(&mut self, ended: Result<ChildEnd, JoinError>) {
+    fn note_end(&self, ended: Result<Option<OperationId>, JoinError>) {
         match ended {
-            Ok(Ok(Some(child))) if child.state == OperationState::Failed => {
-                if self.command.on_failure == OnFailure::FailFast {
-                    self.abandon(format!("child {} of the same parent failed", child.op));
-                }
+            Ok(Some(failed)) if self.command.on_failure == OnFailure::FailFast => {
+                self.abandon(format!("child {failed} of the same parent failed"));
             }
-            Ok(Ok(_)) => {}
-
-            // The others are not left alone with nobody who waits for them.
-            Ok(Err(error)) => {
-                self.trouble.get_or_insert(error);
-                self.abandon("the parent cannot go on".to_owned());
-            }
+            Ok(_) => {}
             Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
             Err(_) => {}
         }
@@ -244,9 +231,6 @@ impl<'a> FamilyStep<'a> {
             });
         }
         self.step.check_stop()?;
-        match &self.trouble {
-            Some(error) => Err(error.clone()),
-            None => Err(roster.error(self.step.op()).into()),
-        }
+        Err(roster.error(self.step.op()).into())
     }
 }

@@ -13,6 +13,8 @@
 //! |---|---|
 //! | killed at any point | the next attempt finds the children by their ids |
 //! | a child fails | the others run on, or are cancelled, as the command says; the step fails and names it |
+//! | a child cannot be dealt with, such as one whose record is damaged | it counts as failed |
+//! | server or store are away | the child is looked at again, until they are back |
 //! | the parent is cancelled | its request counts for every child; those that nobody holds are cancelled here at once |
 //! | the parent is resumed | children that are not completed are resumed or submitted |
 //!

@@ -106,10 +106,22 @@ impl Roster {
             OperationState::Completed => self.note_completion(place),
             OperationState::Failed => {
                 self.counts.failed += 1;
-                self.name_failure(record);
+                self.name_failure(&record.op, describe_failure(record));
             }
             _ => self.counts.cancelled += 1,
         }
+    }
+
+    /// A child cannot be brought to its end, and nothing is known of how it stands.
+    pub(crate) fn note_lasting_trouble(
+        &mut self,
+        place: u32,
+        op: &OperationId,
+        error: &ErrorRecord,
+    ) {
+        self.unfinished.remove(&place);
+        self.counts.failed += 1;
+        self.name_failure(op, format!("{op}: {error}"));
     }
 
     /// A child was never submitted, and will not be.
@@ -127,10 +139,10 @@ impl Roster {
         }
     }
 
-    fn name_failure(&mut self, record: &OperationRecord) {
+    fn name_failure(&mut self, op: &OperationId, text: String) {
         if self.failures.len() < FAILURES_NAMED_MAX {
-            let op = record.op.clone();
-            let text = describe_failure(record);
+            let op = op.clone();
+            let text = shortened(&text, FAILURE_CHARS_MAX);
             self.failures.push(Failure { op, text });
         }
     }
@@ -190,10 +202,7 @@ fn describe_failure(record: &OperationRecord) -> String {
         Some(failure) => failure.error.to_string(),
         None => "failed".to_owned(),
     };
-    shortened(
-        &format!("{} ({about}): {why}", record.op),
-        FAILURE_CHARS_MAX,
-    )
+    format!("{} ({about}): {why}", record.op)
 }
 
 /// `37 of 1000 ended, 2 failed, 4 running`.

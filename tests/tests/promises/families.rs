@@ -16,6 +16,7 @@ use schemas::ids::{OperationId, Service, StepNumber};
 use schemas::operation::{NewOperation, OperationRecord, OperationState, Parent};
 use schemas::progress::Context;
 use schemas::requests::Family;
+use schemas::subjects;
 use system_tests::{Act, Process, Sandbox, Worker, new_id, until};
 
 use crate::commands::{endless, short};
@@ -175,6 +176,32 @@ async fn a_failed_child_is_named_and_the_others_are_kept() {
     assert_eq!(error.details["completed"], 4);
     // What comes after the stage is not begun with.
     assert_eq!(records_of_children(&sandbox, &op, 6).await.len(), 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_child_whose_record_is_unreadable_counts_as_failed() {
+    let sandbox = Sandbox::start().await;
+    let _worker = sandbox.run(Dummy).await;
+    let op = submit(&sandbox, &family_of(&short(1), 3, 2)).await;
+    let second = child_of(&op, 1);
+    let key = subjects::operation_key(&second);
+    let subject = format!("$KV.{}.{key}", subjects::OPERATIONS);
+    let stored = sandbox.jetstream().publish(subject, "damaged".into()).await;
+    stored.unwrap().await.unwrap();
+
+    let _family = run_family(&sandbox).await;
+    let record = sandbox.until_concluded(&op).await;
+
+    assert_eq!(record.state, OperationState::Failed);
+    let error = record.failure.unwrap().error;
+    assert_eq!(error.details["completed"], 2, "{error}");
+    assert_eq!(error.details["failed"], 1, "{error}");
+    assert!(
+        error
+            .message
+            .starts_with(&format!("1 of 3 children failed: {second}: ")),
+        "{error}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
