@@ -23,10 +23,11 @@ const WARNED_MAX: usize = 1_000;
 impl Housekeeper {
     /// Looks at every operation that is marked as active, and at many of them at a time.
     pub(super) async fn sweep(&self) -> Result<(), Interrupted> {
+        let asked_at = self.now();
         let active = self.bus.active().list().await?;
         let operations: HashSet<OperationId> = active.iter().cloned().collect();
-        let now = self.now();
-        self.workers().retain_active(&operations, now);
+        self.workers()
+            .retain_active(&operations, asked_at, self.now());
 
         // What is wrong with one operation keeps no other from its sweep.
         let look = |op| async move { warn_interrupted(self.sweep_active(&op).await) };

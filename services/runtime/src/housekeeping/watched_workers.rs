@@ -42,7 +42,8 @@ pub(super) struct WatchedWorkers {
 #[derive(Debug)]
 struct Watched {
     signs: Signs,
-    operations: HashSet<OperationId>,
+    /// What it seems to hold, with the time at which that was noted last.
+    operations: HashMap<OperationId, Duration>,
     taken: Vec<TakenStep>,
     taken_at: Duration,
 }
@@ -57,7 +58,8 @@ impl WatchedWorkers {
 
     /// A record names a worker as holder.
     pub(super) fn note_holder(&mut self, worker: WorkerId, op: OperationId, now: Duration) {
-        if self.watched(worker, now).operations.insert(op) {
+        let noted_before = self.watched(worker, now).operations.insert(op, now);
+        if noted_before.is_none() {
             self.claims += 1;
         }
     }
@@ -65,7 +67,7 @@ impl WatchedWorkers {
     fn watched(&mut self, worker: WorkerId, now: Duration) -> &mut Watched {
         self.workers.entry(worker).or_insert_with(|| Watched {
             signs: Signs::new(now),
-            operations: HashSet::new(),
+            operations: HashMap::new(),
             taken: Vec::new(),
             taken_at: Duration::ZERO,
         })
@@ -114,7 +116,7 @@ impl WatchedWorkers {
             .filter(|entry| entry.1.signs.judge(lag, silence, now) == verdict)
             .map(|entry| Holdings {
                 worker: entry.0.clone(),
-                operations: entry.1.operations.iter().cloned().collect(),
+                operations: entry.1.operations.keys().cloned().collect(),
             })
             .collect()
     }
@@ -122,15 +124,23 @@ impl WatchedWorkers {
     /// The worker does not hold the operation any more.
     pub(super) fn forget(&mut self, worker: &WorkerId, op: &OperationId) {
         let watched = self.workers.get_mut(worker);
-        if watched.is_some_and(|watched| watched.operations.remove(op)) {
+        let noted = watched.and_then(|watched| watched.operations.remove(op));
+        if noted.is_some() {
             self.claims -= 1;
         }
     }
 
-    /// Forgets what is over: operations that are not active, and workers that hold nothing.
-    pub(super) fn retain_active(&mut self, active: &HashSet<OperationId>, now: Duration) {
+    /// Forgets what is over: operations that are not active, and workers that hold nothing. The
+    /// list of active ones says nothing of what was noted after `asked_at`, when it was asked for.
+    pub(super) fn retain_active(
+        &mut self,
+        active: &HashSet<OperationId>,
+        asked_at: Duration,
+        now: Duration,
+    ) {
         for watched in self.workers.values_mut() {
-            watched.operations.retain(|op| active.contains(op));
+            let operations = &mut watched.operations;
+            operations.retain(|op, noted_at| active.contains(op) || *noted_at >= asked_at);
         }
 
         self.workers.retain(|_, watched| {
@@ -145,5 +155,58 @@ impl WatchedWorkers {
             .values()
             .map(|watched| watched.operations.len())
             .sum();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SILENCE: Duration = Duration::from_secs(2);
+
+    fn second(number: u64) -> Duration {
+        Duration::from_secs(number)
+    }
+
+    fn worker(name: &str) -> WorkerId {
+        name.parse().unwrap()
+    }
+
+    fn op(number: u32) -> OperationId {
+        let op = format!("op_dummy_20260301_142233_{number:08x}");
+        op.parse().unwrap()
+    }
+
+    /// Nothing is known yet but that signs are not late.
+    fn watched_workers() -> WatchedWorkers {
+        let mut workers = WatchedWorkers::default();
+        workers.own_signs.send(1, second(0));
+        workers.own_signs.hear(1, second(0));
+        workers
+    }
+
+    /// The operations of all workers that have been silent for long, in their order.
+    fn lost(workers: &WatchedWorkers) -> Vec<OperationId> {
+        let judged = workers.judged(Verdict::Lost, SILENCE, second(60));
+        let mut lost: Vec<_> = judged
+            .into_iter()
+            .flat_map(|held| held.operations)
+            .collect();
+        lost.sort();
+        lost
+    }
+
+    #[test]
+    fn a_claim_that_is_announced_during_the_listing_is_kept() {
+        let mut workers = watched_workers();
+        workers.note_claim(worker("dummy-here-1"), op(1), second(1));
+        workers.note_claim(worker("dummy-here-2"), op(2), second(3));
+
+        // Asked for after the first claim, answered after the second one, with neither in it.
+        workers.retain_active(&HashSet::new(), second(2), second(4));
+
+        assert_eq!(lost(&workers), [op(2)]);
+        workers.retain_active(&HashSet::new(), second(5), second(6));
+        assert_eq!(lost(&workers), []);
     }
 }
