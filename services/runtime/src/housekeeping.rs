@@ -9,6 +9,8 @@ mod silence;
 #[cfg(test)]
 mod silence_tests;
 mod silent_workers;
+#[cfg(test)]
+mod silent_workers_tests;
 mod stale_cancels;
 mod sweep;
 mod unheld_cancels;
@@ -208,6 +210,8 @@ impl Housekeeper {
 
     async fn note_claims(&self, mut starts: impl Stream<Item = (OperationId, WorkerId)> + Unpin) {
         while let Some((op, worker)) = starts.next().await {
+            // What was read ahead does not know of the claim.
+            self.read_ahead().remove(&op);
             self.workers().note_claim(worker, op, self.now());
         }
     }

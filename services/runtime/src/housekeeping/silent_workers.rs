@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{MutexGuard, PoisonError};
 
-use bus::{ChangeError, Stored};
+use bus::{ChangeError, Changed, Stored};
 use futures::{StreamExt as _, stream};
 use jiff::Timestamp;
 use schemas::codes;
@@ -49,7 +49,7 @@ impl Housekeeper {
         self.workers().judged(verdict, silence, self.now())
     }
 
-    fn read_ahead(&self) -> MutexGuard<'_, HashMap<OperationId, Stored>> {
+    pub(super) fn read_ahead(&self) -> MutexGuard<'_, HashMap<OperationId, Stored>> {
         // Whatever a panic leaves here is only a record that may be out of date.
         self.read_ahead
             .lock()
@@ -92,7 +92,7 @@ impl Housekeeper {
     }
 
     /// Takes the steps of one operation that a lost worker holds.
-    async fn take_operation(&self, worker: WorkerId, op: OperationId) {
+    pub(super) async fn take_operation(&self, worker: WorkerId, op: OperationId) {
         let _permit = self.takeovers_at_work.acquire().await;
         let taken = self.take_steps_of(&worker, &op).await;
 
@@ -106,47 +106,56 @@ impl Housekeeper {
 
     async fn take_steps_of(&self, worker: &WorkerId, op: &OperationId) -> Result<(), Interrupted> {
         let read_ahead = self.read_ahead().remove(op);
-        let stored = match read_ahead {
-            Some(stored) => Some(stored),
-            None => self.get_readable(op).await?,
-        };
-        let Some(stored) = stored else {
+        if let Some(stored) = read_ahead
+            && self.take_steps_in(&stored, worker).await?
+        {
             return Ok(());
-        };
+        }
 
-        for number in stored.record.numbers() {
-            let holder = stored
-                .record
-                .step(number)
-                .and_then(|step| step.holder.as_ref());
-            if let Some(holder) = holder.filter(|holder| &holder.worker == worker) {
-                self.take_step(&stored, number, holder).await?;
-            }
+        // What was read ahead may be older than the claim of the lost worker.
+        let stored = self.get_readable(op).await?;
+        if let Some(stored) = stored {
+            self.take_steps_in(&stored, worker).await?;
         }
         Ok(())
     }
 
+    /// Takes the steps that the worker holds in this record; true if one was taken.
+    async fn take_steps_in(&self, stored: &Stored, worker: &WorkerId) -> Result<bool, Interrupted> {
+        let mut has_taken = false;
+        for number in stored.record.numbers() {
+            let holder = holder_of(&stored.record, number);
+            if holder.is_some_and(|holder| &holder.worker == worker) {
+                has_taken |= self.take_step(stored, number, worker).await?;
+            }
+        }
+        Ok(has_taken)
+    }
+
     /// Clears the hold, and only if that wins hands the message on. The other way round, a worker
-    /// that wakes up in between could finish a step that is being delivered to another.
+    /// that wakes up in between could finish a step that is being delivered to another. False if
+    /// the worker does not hold the step any more.
     async fn take_step(
         &self,
         stored: &Stored,
         number: StepNumber,
-        holder: &Holder,
-    ) -> Result<(), Interrupted> {
-        let worker = &holder.worker;
+        worker: &WorkerId,
+    ) -> Result<bool, Interrupted> {
         let at = Timestamp::now();
         let changed = self
             .bus
             .operations()
             .change_from(stored.clone(), |record| {
-                record.clear_hold(number, worker, at)
+                // Of the record that is changed, which may be newer than the one that was read.
+                let holder = holder_of(record, number).cloned();
+                record.clear_hold(number, worker, at)?;
+                Ok(holder)
             })
             .await;
-        let record = match changed {
-            Ok(changed) => changed.record,
+        let Changed { value, record } = match changed {
+            Ok(changed) => changed,
             // It woke up, or ended, or somebody else took the step first.
-            Err(ChangeError::Refused { .. } | ChangeError::NotFound(_)) => return Ok(()),
+            Err(ChangeError::Refused { .. } | ChangeError::NotFound(_)) => return Ok(false),
             Err(error) => return Err(error.into()),
         };
 
@@ -157,13 +166,16 @@ impl Housekeeper {
             lag = ?self.workers().own_signs.lag(self.now()),
             "worker lost, handing its step on"
         );
-        self.bus.commands().hand_on(&holder.ack_subject).await?;
+        if let Some(holder) = value {
+            self.bus.commands().hand_on(&holder.ack_subject).await?;
+        }
         self.note_taken(&record, number, worker);
         let event = announce::retrying(&record, number, worker, &worker_lost(worker), at);
         announce::emit_lossy(&self.bus, event).await;
 
         // The holder may have died before it obeyed a request.
-        self.cancel_if_requested(&record).await
+        self.cancel_if_requested(&record).await?;
+        Ok(true)
     }
 
     fn note_taken(&self, record: &OperationRecord, number: StepNumber, worker: &WorkerId) {
@@ -207,6 +219,10 @@ impl Housekeeper {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+fn holder_of(record: &OperationRecord, number: StepNumber) -> Option<&Holder> {
+    record.step(number)?.holder.as_ref()
 }
 
 fn worker_lost(worker: &WorkerId) -> ErrorRecord {
