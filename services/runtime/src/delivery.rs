@@ -14,7 +14,7 @@ use schemas::delivery::{self, Decision};
 use schemas::errors::ErrorRecord;
 use schemas::events::What;
 use schemas::ids::WorkerId;
-use schemas::operation::{BARREN_ATTEMPTS_MAX, Stopped};
+use schemas::operation::{BARREN_ATTEMPTS_MAX, Claim, Stopped};
 use tracing::Instrument;
 
 use crate::announce;
@@ -121,36 +121,39 @@ impl<H: StepHandler> DeliveryHandler<H> {
         command: &ReceivedCommand<'_>,
         claimed: Claimed,
     ) -> Result<(), Unanswered> {
-        let attempt = claimed.claim.attempt;
-        let span = step_span(command.op(), command.step(), attempt);
+        let Claimed { record, claim } = claimed;
+        let span = step_span(command.op(), command.step(), claim.attempt);
+        let context = StepContext::new(&self.worker, command.step(), claim.attempt, record);
 
         // Listed while we work: our own claim is respected only then.
         self.worker.current.add(command.op(), command.step());
         let renewal = self.worker.renewals.start(command.delivered.ack_subject());
-        let result = self.run_claimed(command, claimed, &renewal);
+        let result = self.run_claimed(command, claim, &context, &renewal);
         let result = result.instrument(span).await;
         drop(renewal);
-        self.worker.current.remove(command.op(), command.step());
 
-        match result {
-            Ok(()) | Err(Unanswered::Killed) => result,
-            Err(unanswered) => {
-                self.worker.release_claim(command, attempt).await;
-                Err(unanswered)
+        if !matches!(result, Err(Unanswered::Killed)) {
+            if result.is_err() {
+                self.worker.release_claim(command, claim.attempt).await;
             }
+            // However the attempt ended, something of its handler may still run on a thread.
+            context.until_idle().await;
         }
+        self.worker.current.remove(command.op(), command.step());
+        result
     }
 
     async fn run_claimed(
         &self,
         command: &ReceivedCommand<'_>,
-        claimed: Claimed,
+        claim: Claim,
+        context: &StepContext,
         renewal: &Renewal,
     ) -> Result<(), Unanswered> {
-        let Claimed { record, claim } = claimed;
+        let record = &context.record;
         self.worker.die_if_probed(Moment::Claimed)?;
         let started = announce::event(
-            &record,
+            record,
             command.step(),
             What::Started,
             Some(&self.worker.id),
@@ -161,7 +164,7 @@ impl<H: StepHandler> DeliveryHandler<H> {
         self.worker
             .bus
             .commands()
-            .publish_outstanding(&record)
+            .publish_outstanding(record)
             .await?;
 
         if claim.exhausted {
@@ -171,13 +174,12 @@ impl<H: StepHandler> DeliveryHandler<H> {
 
         // 4. and 5. are the attempt itself.
         tracing::info!(service = %self.worker.service, "step started");
-        let context = StepContext::new(&self.worker, command.step(), claim.attempt, record);
         renewal.follow(&context.progress);
         let attempt = Attempt {
             worker: &self.worker,
-            context: &context,
+            context,
         };
-        let duration = StepDuration::begin(&context, &self.worker.device);
+        let duration = StepDuration::begin(context, &self.worker.device);
         let result = attempt.run(&self.handler, started).await;
         let is_completed = result.is_ok();
 
@@ -192,7 +194,6 @@ impl<H: StepHandler> DeliveryHandler<H> {
             .end_attempt(command, claim.attempt, result, context.stopped())
             .await?;
         duration.note(is_completed);
-        context.until_idle().await;
         Ok(())
     }
 

@@ -284,7 +284,8 @@ impl StepContext {
         }
     }
 
-    /// Waits until nothing of a handler runs any more that was ended by force.
+    /// Waits until nothing of the handler runs any more: its threads may go on after it was ended
+    /// by force, or after it has left them.
     pub(crate) async fn until_idle(&self) {
         self.work.close();
         if timeout(LEAVING_MAX, self.work.wait()).await.is_ok() {
@@ -293,7 +294,7 @@ impl StepContext {
 
         tracing::warn!(
             operation = %self.op(),
-            "the work ignores that it was ended: this slot takes nothing new until it returns"
+            "a thread of the work goes on after its end: this slot takes nothing until it returns"
         );
         self.work.wait().await;
         tracing::info!(operation = %self.op(), "the work has returned: the slot is free again");

@@ -1,17 +1,19 @@
-//! Cancel by force: work that ignores its stop token is ended after a grace period.
+//! Cancel by force: work that ignores its stop token is ended after a grace period. Threads of work
+//! that is over.
 
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bus::CancelAsk;
 use dummy::Dummy;
 use jiff::Timestamp;
-use runtime::StepContext;
+use runtime::{StepContext, StepError};
 use schemas::commands::{DummyOutcome, RunDummy};
 use schemas::events::What;
-use schemas::ids::{Lane, OperationId, Service};
-use schemas::operation::{OperationRecord, OperationState, Said};
+use schemas::ids::{Lane, OperationId, Service, StepNumber};
+use schemas::operation::{Holder, OperationRecord, OperationState, Said};
 use schemas::progress::Progress;
 use system_tests::{Act, Sandbox};
 
@@ -118,4 +120,94 @@ async fn a_slot_with_a_deaf_thread_takes_nothing_until_it_returns() {
     sandbox.only_completion_of(&next).await;
     let started_at = sandbox.record(&next).await.started_at.unwrap();
     assert!(started_at >= released_at);
+}
+
+/// How long the thread of a step that is over looks for another run beside it.
+const OVERLAP_MAX: Duration = Duration::from_secs(1);
+
+/// A first run that leaves its thread behind when it is stopped, and others that end at once.
+struct LeavesThread {
+    /// Says to the thread that another run has begun.
+    begun: Sender<()>,
+    begins: Mutex<Option<Receiver<()>>>,
+    /// True once another run began while the thread was still there.
+    overlapped: AtomicBool,
+}
+
+impl LeavesThread {
+    async fn run(self: Arc<Self>, step: StepContext) -> Result<DummyOutcome, StepError> {
+        let begins = self.begins.lock().unwrap().take();
+        match begins {
+            Some(begins) => self.leave_thread(begins, step).await,
+            None => {
+                // Nobody listens any more once the thread has ended.
+                let _ = self.begun.send(());
+                Ok(DummyOutcome {
+                    iterations: 1,
+                    resumed_at: 0,
+                })
+            }
+        }
+    }
+
+    async fn leave_thread(
+        self: Arc<Self>,
+        begins: Receiver<()>,
+        step: StepContext,
+    ) -> Result<DummyOutcome, StepError> {
+        let (left, leaves) = mpsc::channel::<()>();
+        step.report(Progress::default());
+        let thread = step.blocking(move || {
+            leaves.recv().unwrap();
+            let has_begun = begins.recv_timeout(OVERLAP_MAX).is_ok();
+            self.overlapped.store(has_begun, Ordering::SeqCst);
+            Ok(())
+        });
+
+        tokio::select! {
+            _ = thread => unreachable!("it waits for us to leave"),
+            () = step.stop().requested() => {
+                left.send(()).unwrap();
+                Err(StepError::Stopped)
+            }
+        }
+    }
+}
+
+/// Another worker claims the step over the one that holds it.
+async fn take_step_away(sandbox: &Sandbox, op: &OperationId) {
+    let holder = Holder {
+        worker: "dummy-elsewhere-1-0001".parse().unwrap(),
+        ack_subject: String::new(),
+        since: Timestamp::now(),
+    };
+    let lost = sandbox.record(op).await.steps[0].holder.clone().unwrap();
+    let operations = sandbox.bus().operations();
+    let claimed = operations.change(op, |record| {
+        record.claim(StepNumber::FIRST, 1, holder.clone(), Some(&lost.worker))
+    });
+    assert_eq!(claimed.await.unwrap().value.attempt, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slot_whose_step_was_taken_waits_for_its_thread() {
+    let sandbox = Sandbox::start().await;
+    let (begun, begins) = mpsc::channel();
+    let work = Arc::new(LeavesThread {
+        begun,
+        begins: Mutex::new(Some(begins)),
+        overlapped: AtomicBool::new(false),
+    });
+    let runs = work.clone();
+    let _worker = sandbox
+        .run(Act(move |_, step| runs.clone().run(step)))
+        .await;
+    let op = sandbox.submit(&endless().operation()).await;
+    sandbox.until_working(&op, 1).await;
+
+    take_step_away(&sandbox, &op).await;
+
+    // The slot is the only one: what is submitted now runs when it is free.
+    sandbox.complete(&short(1).operation()).await;
+    assert!(!work.overlapped.load(Ordering::SeqCst));
 }
