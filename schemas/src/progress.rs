@@ -49,7 +49,8 @@ pub struct ChildCounts {
 impl ChildCounts {
     /// Children that have ended, however.
     pub fn ended(&self) -> u32 {
-        self.completed + self.failed + self.cancelled
+        let given_up = self.failed.saturating_add(self.cancelled);
+        self.completed.saturating_add(given_up)
     }
 }
 

@@ -14,6 +14,7 @@ pub use fetch::{FetchBars, FetchCounts, FetchMode, FetchOutcome, FetchedSeries, 
 pub use process::{ProcessBars, ProcessOutcome};
 pub use spread::{
     CHILDREN_AT_ONCE, CHILDREN_PER_LIST, ChildList, KindRun, OnFailure, Spread, SpreadOutcome,
+    TooManyChildren,
 };
 pub use train::{RegisterModel, RegisterOutcome, TrainModel, TrainOutcome, TrainRequest};
 pub use validate::{ValidateBars, ValidateOutcome, ValidatedSeries};

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::command::Command;
 use crate::ids::{OperationId, Service};
-use crate::operation::NewOperation;
+use crate::operation::{CHILDREN_MAX, NewOperation};
 
 /// Children on their queues at a time where nobody says otherwise.
 pub const CHILDREN_AT_ONCE: u32 = 64;
@@ -56,6 +56,11 @@ pub struct Spread {
     pub lists: Vec<String>,
 }
 
+/// A list that reaches beyond [`CHILDREN_MAX`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the command lists children up to number {0}; at most {CHILDREN_MAX} fit one family")]
+pub struct TooManyChildren(pub u32);
+
 /// Part of a long list of children, as an object of the store.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ChildList {
@@ -83,6 +88,16 @@ impl Spread {
         kinds
     }
 
+    /// Checks that its children are among the first [`CHILDREN_MAX`] of their parent: whoever wrote
+    /// the command may have skipped the checks of the client.
+    pub fn validate(&self) -> Result<(), TooManyChildren> {
+        let end = self.first.saturating_add(self.total());
+        if end > CHILDREN_MAX {
+            return Err(TooManyChildren(end));
+        }
+        Ok(())
+    }
+
     /// Number of children of this step.
     pub fn total(&self) -> u32 {
         let counts = self.kinds.iter().map(|run| run.count);
@@ -90,7 +105,7 @@ impl Spread {
     }
 
     /// The step's children in their order: the place of each among all children of `parent`, and
-    /// its id.
+    /// its id. None beyond [`CHILDREN_MAX`], whatever the command says.
     pub fn child_ids(&self, parent: &OperationId) -> impl Iterator<Item = (u32, OperationId)> {
         let kinds = self
             .kinds
@@ -98,7 +113,7 @@ impl Spread {
             .flat_map(|run| std::iter::repeat_n(&run.kind, run.count as usize));
 
         // A kind that fits no id is refused before anything of its family is submitted.
-        let children = (self.first..).zip(kinds);
+        let children = (self.first..CHILDREN_MAX).zip(kinds);
         children.filter_map(|(index, kind)| Some((index, parent.child(kind, index).ok()?)))
     }
 }

@@ -4,12 +4,12 @@
 use jiff::Timestamp;
 use proptest::prelude::*;
 use schemas::codec;
-use schemas::commands::RunDummy;
+use schemas::commands::{RunDummy, Spread};
 use schemas::delivery::decide;
 use schemas::ids::{Lane, Service, StepNumber};
 use schemas::messages::CommandMessage;
-use schemas::operation::{Holder, OperationRecord, Said, Stopped};
-use schemas::progress::ProgressRecord;
+use schemas::operation::{CHILDREN_MAX, Holder, OperationRecord, Said, Stopped};
+use schemas::progress::{ChildCounts, Context, ProgressRecord};
 use schemas::subjects::CommandAddress;
 use serde_json::{Value, json};
 
@@ -189,6 +189,66 @@ proptest! {
             change_in_every_way(&record, Timestamp::MAX);
         }
     }
+}
+
+/// The commands that come of putting each forgery in each place of an honest one.
+fn forged_lists() -> Vec<Spread> {
+    let honest = json!({
+        "kinds": [{ "kind": "dummy", "count": 3 }, { "kind": "data", "count": 2 }],
+        "first": 4,
+        "limit": 8,
+    });
+    let mut forged = Vec::new();
+
+    for place in places(&honest) {
+        for forgery in forgeries() {
+            let mut value = honest.clone();
+            *value.pointer_mut(&place).unwrap() = forgery;
+            forged.extend(serde_json::from_value::<Spread>(value));
+        }
+    }
+    forged
+}
+
+#[test]
+fn a_forged_list_has_no_children_beyond_the_most() {
+    let parent = "op_family_20260301_142233_fffffff0".parse().unwrap();
+
+    let forged = forged_lists();
+    assert!(forged.iter().any(|spread| spread.first == u32::MAX));
+    assert!(forged.iter().any(|spread| spread.total() == u32::MAX));
+    for spread in forged {
+        let ids = spread.child_ids(&parent);
+        let after_last = ids.last().map_or(0, |last| last.0 + 1);
+        assert!(after_last <= CHILDREN_MAX, "{spread:?}");
+
+        // What is cut off is refused before anything of it is begun.
+        let end = u64::from(spread.first) + u64::from(spread.total());
+        let fits = end <= u64::from(CHILDREN_MAX);
+        assert_eq!(spread.validate().is_ok(), fits, "{spread:?}");
+    }
+}
+
+#[test]
+fn forged_counts_of_children_stay_at_their_end() {
+    let mut progress = progress();
+    let counts = ChildCounts {
+        completed: u32::MAX,
+        failed: 1,
+        cancelled: u32::MAX,
+        ..ChildCounts::default()
+    };
+    progress.context = Context::Family {
+        counts,
+        running: Vec::new(),
+    };
+    let sent = codec::encode(&progress).unwrap();
+
+    let read: ProgressRecord = codec::decode(&sent).unwrap();
+    let Context::Family { counts, .. } = read.context else {
+        panic!("it is of a family");
+    };
+    assert_eq!(counts.ended(), u32::MAX);
 }
 
 #[test]

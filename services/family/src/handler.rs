@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use bus::{Bus, CancelRequest};
 use runtime::{StepContext, StepError, StepHandler, StopReason};
-use schemas::commands::{OnFailure, Spread, SpreadOutcome};
+use schemas::codes;
+use schemas::commands::{OnFailure, Spread, SpreadOutcome, TooManyChildren};
 use schemas::ids::OperationId;
 use schemas::operation::Parent;
 use serde::{Deserialize, Serialize};
@@ -57,6 +58,7 @@ impl StepHandler for Family {
         command: Spread,
         step: &StepContext,
     ) -> Result<SpreadOutcome, StepError> {
+        command.validate().map_err(refuse_command)?;
         let completed = step.resume_point::<FamilyCheckpoint>();
         let completed = completed.map_or(0, |checkpoint| checkpoint.completed);
 
@@ -64,6 +66,11 @@ impl StepHandler for Family {
             .run()
             .await
     }
+}
+
+fn refuse_command(error: TooManyChildren) -> StepError {
+    let hint = "submit several families, each with a part of the list";
+    StepError::permanent(codes::OPS_INVALID_COMMAND, error.to_string(), hint)
 }
 
 /// One attempt at the step of a parent.

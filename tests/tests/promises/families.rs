@@ -13,10 +13,11 @@ use runtime::{StepContext, StepError, StepHandler as _};
 use schemas::commands::{DummyOutcome, OnFailure, RunDummy};
 use schemas::events::What;
 use schemas::ids::{OperationId, Service, StepNumber};
-use schemas::operation::{NewOperation, OperationRecord, OperationState, Parent};
+use schemas::operation::{CHILDREN_MAX, NewOperation, OperationRecord, OperationState, Parent};
 use schemas::progress::Context;
 use schemas::requests::Family;
 use schemas::subjects;
+use serde_json::json;
 use system_tests::{Act, Process, Sandbox, Worker, new_id, until};
 
 use crate::commands::{endless, short};
@@ -176,6 +177,21 @@ async fn a_failed_child_is_named_and_the_others_are_kept() {
     assert_eq!(error.details["completed"], 4);
     // What comes after the stage is not begun with.
     assert_eq!(records_of_children(&sandbox, &op, 6).await.len(), 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_forged_list_of_too_many_children_is_refused() {
+    let sandbox = Sandbox::start().await;
+    let _family = run_family(&sandbox).await;
+    let mut request = family_of(&short(1), 1, 1).operation();
+    request.plan.stages[0][0].command["first"] = json!(CHILDREN_MAX);
+
+    let op = sandbox.submit(&request).await;
+    let record = sandbox.until_concluded(&op).await;
+
+    let error = record.failure.unwrap().error;
+    assert_eq!(error.code, "OPS-InvalidCommand");
+    assert!(error.message.contains("up to number 100001"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
