@@ -29,16 +29,17 @@ pub(crate) struct Checkpoints {
 }
 
 impl Checkpoints {
-    /// For the attempt of `step`; `previous` is the checkpoint it goes on from.
+    /// For the attempt of `step`; `stored` are the checkpoint it goes on from, and before it the
+    /// older ones, which earlier attempts have left.
     pub(crate) fn new(
         step: StepContext,
         network: Network,
-        previous: Option<CheckpointKey>,
+        stored: VecDeque<CheckpointKey>,
     ) -> Self {
         Self {
             step,
             network,
-            stored: previous.into_iter().collect(),
+            stored,
             sequence: 0,
         }
     }
@@ -114,8 +115,9 @@ pub(crate) struct Beginning {
 
 /// A checkpoint that the training can go on from.
 pub(crate) struct ResumePoint {
-    pub(crate) key: CheckpointKey,
     pub(crate) state: TrainState,
+    /// The checkpoint itself and the older ones of the step, oldest first.
+    pub(crate) stored: VecDeque<CheckpointKey>,
 }
 
 impl ResumePoint {
@@ -144,14 +146,18 @@ pub(crate) async fn find_beginning(
 
     let mut damaged = Vec::new();
     let mut point = None;
-    for key in candidates(step, &recorded).await? {
-        match read_point(step, training, &key).await? {
-            Ok(read) => {
-                point = Some(read);
+    let mut candidates = candidates(step, &recorded).await?;
+    while let Some(key) = candidates.back() {
+        match read_state(step, training, key).await? {
+            Ok(state) => {
+                let stored = candidates;
+                point = Some(ResumePoint { state, stored });
                 break;
             }
             Err(reason) => damaged.push(reason),
         }
+        // A damaged one stays in the store, for whoever looks for the cause.
+        candidates.pop_back();
     }
 
     let damage = describe_damage(&damaged, point.as_ref());
@@ -161,25 +167,25 @@ pub(crate) async fn find_beginning(
     Ok(Beginning { point, damage })
 }
 
-/// The recorded checkpoint, then older ones of the step, newest first. Younger ones do not count:
-/// an attempt that lost its claim may have written them.
+/// The older checkpoints of the step, oldest first, then the recorded one. Younger ones do not
+/// count: an attempt that lost its claim may have written them.
 async fn candidates(
     step: &StepContext,
     recorded: &CheckpointKey,
-) -> Result<Vec<CheckpointKey>, StepError> {
+) -> Result<VecDeque<CheckpointKey>, StepError> {
     let stored = step.store().checkpoints();
-    let mut older = stored.list(step.op(), step.step()).await?;
-    older.retain(|key| key < recorded);
+    let newest_first = stored.list(step.op(), step.step()).await?;
+    let older = newest_first.into_iter().rev().filter(|key| key < recorded);
 
-    Ok(std::iter::once(recorded.clone()).chain(older).collect())
+    Ok(older.chain(std::iter::once(recorded.clone())).collect())
 }
 
 /// The state in a checkpoint, or what is wrong with it.
-async fn read_point(
+async fn read_state(
     step: &StepContext,
     training: &PreparedTraining,
     key: &CheckpointKey,
-) -> Result<Result<ResumePoint, String>, StepError> {
+) -> Result<Result<TrainState, String>, StepError> {
     let checkpoint = match step.store().checkpoints().get(key).await {
         Ok(checkpoint) => checkpoint,
         Err(error) if error.is_transient() => return Err(error.into()),
@@ -189,12 +195,7 @@ async fn read_point(
     // Its bytes are those that were written, but maybe by another version of this program.
     let state = TrainState::from_checkpoint(&training.network, checkpoint);
     let checked = state.and_then(|state| check_state(state, training));
-    Ok(checked
-        .map(|state| ResumePoint {
-            key: key.clone(),
-            state,
-        })
-        .map_err(|error| format!("{key}: {}", chain(&error))))
+    Ok(checked.map_err(|error| format!("{key}: {}", chain(&error))))
 }
 
 fn describe_damage(damaged: &[String], point: Option<&ResumePoint>) -> Option<ErrorRecord> {

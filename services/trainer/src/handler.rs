@@ -1,6 +1,8 @@
 //! The service around the training: reads the data set, trains on a thread of its own, publishes
 //! the artifact.
 
+use std::collections::VecDeque;
+
 use runtime::{StepContext, StepError, StepHandler};
 use schemas::commands::{TrainModel, TrainOutcome};
 use schemas::errors::{ErrorRecord, shortened};
@@ -98,12 +100,12 @@ async fn train_on_thread(
     step: &StepContext,
 ) -> Result<Finished, StepError> {
     let saved_epoch = resume_point.as_ref().map_or(0, ResumePoint::epoch);
-    let (key, state) = match resume_point {
-        Some(point) => (Some(point.key), Some(point.state)),
-        None => (None, None),
+    let (stored, state) = match resume_point {
+        Some(point) => (point.stored, Some(point.state)),
+        None => (VecDeque::new(), None),
     };
     let (sender, receiver) = watch::channel(None);
-    let checkpoints = Checkpoints::new(step.clone(), training.network.clone(), key);
+    let checkpoints = Checkpoints::new(step.clone(), training.network.clone(), stored);
     let reporter = Reporter::new(step.clone(), training.facts(), sender);
 
     // The reporter ends with the training, and with it the sender that `follow` waits for.

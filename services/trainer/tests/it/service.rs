@@ -299,18 +299,43 @@ async fn checkpoints_of(sandbox: &Sandbox, op: &OperationId) -> Vec<CheckpointKe
 /// A training that was cancelled after its second checkpoint.
 async fn interrupted(sandbox: &Sandbox, dataset: &str) -> OperationId {
     let op = sandbox.submit(&operation(dataset, 150)).await;
+    interrupt(sandbox, &op, 1).await;
+    op
+}
+
+/// Cancels a training after the second checkpoint of its attempt.
+async fn interrupt(sandbox: &Sandbox, op: &OperationId, attempt: u32) {
     let checkpoints = AtomicU32::new(0);
     sandbox
-        .until_event(&op, "checkpointed twice", |event| {
-            event.what == What::Checkpointed && checkpoints.fetch_add(1, Ordering::Relaxed) == 1
+        .until_event(op, "checkpointed twice", |event| {
+            let is_checkpoint = event.what == What::Checkpointed && event.attempt == attempt;
+            is_checkpoint && checkpoints.fetch_add(1, Ordering::Relaxed) == 1
         })
         .await;
 
-    let cancel = sandbox.bus().cancels().request(&op, "changed my mind");
+    let cancel = sandbox.bus().cancels().request(op, "changed my mind");
     cancel.await.unwrap();
-    let cancelled = sandbox.until_concluded(&op).await;
+    let cancelled = sandbox.until_concluded(op).await;
     assert_eq!(cancelled.state, OperationState::Cancelled);
-    op
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_checkpoints_stay_however_often_a_training_is_resumed() {
+    let sandbox = Sandbox::start().await;
+    let _trainer = sandbox.run(trainer()).await;
+    let dataset = publish_dataset(sandbox.store(), None).await;
+    let op = sandbox.submit(&operation(&dataset, 2_000)).await;
+
+    for attempt in 1..=3 {
+        if attempt > 1 {
+            sandbox.bus().operations().resume(&op).await.unwrap();
+        }
+        interrupt(&sandbox, &op, attempt).await;
+
+        let checkpoints = checkpoints_of(&sandbox, &op).await;
+        let attempts: Vec<u32> = checkpoints.iter().map(|key| key.attempt).collect();
+        assert_eq!(attempts, [attempt; 2]);
+    }
 }
 
 /// A way in which a file gets damaged.
