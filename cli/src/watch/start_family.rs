@@ -26,7 +26,7 @@ pub(crate) async fn start_family(
     for child in family.stages.iter_mut().flatten() {
         args.mark(child);
     }
-    let op = OperationId::new("family", Timestamp::now(), rand::random())
+    let op = OperationId::new(Family::KIND, Timestamp::now(), rand::random())
         .map_err(|error| invalid_family(&error))?;
     family
         .validate(&op)

@@ -57,6 +57,9 @@ pub enum InvalidFamily {
 }
 
 impl Family {
+    /// Kind of the operation.
+    pub const KIND: &str = "family";
+
     /// Checks every child as its submission under `parent` will.
     pub fn validate(&self, parent: &OperationId) -> Result<(), InvalidFamily> {
         if let Some(empty) = self.stages.iter().position(Vec::is_empty) {
@@ -110,7 +113,7 @@ impl Family {
         }
 
         NewOperation {
-            kind: "family".to_owned(),
+            kind: Self::KIND.to_owned(),
             labels: self.labels.clone(),
             params: Value::Null,
             plan: Plan::sequence(steps),

@@ -9,6 +9,7 @@ use schemas::codec;
 use schemas::errors::chain;
 use schemas::ids::OperationId;
 use schemas::operation::{OperationRecord, OperationState};
+use schemas::requests::Family;
 use schemas::subjects;
 
 use crate::buckets::Bucket;
@@ -107,14 +108,8 @@ impl Operations<'_> {
     }
 
     async fn active_records(self) -> Result<Vec<OperationRecord>, BusError> {
-        let mut active = self.bus.active().list().await?;
-        active.sort_by(|a, b| submission_time(a).cmp(&submission_time(b)));
-
-        // With thousands in the queue, those in the middle only wait: they are not worth reading.
-        let middle_end = active.len().saturating_sub(ACTIVE_ENDS).max(ACTIVE_ENDS);
-        let middle = ACTIVE_ENDS.min(active.len())..middle_end.min(active.len());
-        active.drain(middle);
-        self.records_of(active).await
+        let active = self.bus.active().list().await?;
+        self.records_of(worth_reading(active)).await
     }
 
     /// The records of these operations, as far as there are any, in the same order.
@@ -225,7 +220,53 @@ fn is_running(record: &OperationRecord) -> bool {
     record.started_at.is_some() && !record.state.is_terminal()
 }
 
+/// The operations at both ends of the queues, of all that are active: with thousands of them, those
+/// in the middle only wait. Parents count apart, or their children would hide them.
+fn worth_reading(mut active: Vec<OperationId>) -> Vec<OperationId> {
+    active.sort_by(|a, b| submission_time(a).cmp(&submission_time(b)));
+    let is_parent = |op: &OperationId| op.kind() == Family::KIND;
+    let mut parents: Vec<OperationId> = active.iter().filter(|op| is_parent(op)).cloned().collect();
+    active.retain(|op| !is_parent(op));
+
+    drop_middle(&mut parents);
+    drop_middle(&mut active);
+    parents.append(&mut active);
+    parents
+}
+
+fn drop_middle(ops: &mut Vec<OperationId>) {
+    let end = ops.len().saturating_sub(ACTIVE_ENDS);
+    if end > ACTIVE_ENDS {
+        ops.drain(ACTIVE_ENDS..end);
+    }
+}
+
 /// Day and time of the submission, which the id holds.
 fn submission_time(op: &OperationId) -> (&str, &str) {
     (op.day(), op.as_str().split('_').nth(3).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A parent of one second, and its children.
+    fn family(second: u32, children: u32) -> Vec<OperationId> {
+        let parent = format!("op_family_20260301_1422{second:02}_00000000");
+        let parent: OperationId = parent.parse().unwrap();
+        let children = (0..children).map(|index| parent.child("dummy", index).unwrap());
+        std::iter::once(parent.clone()).chain(children).collect()
+    }
+
+    #[test]
+    fn parents_are_not_hidden_by_their_children() {
+        let families = [family(1, 300), family(2, 300), family(3, 300)];
+        let parents = families.each_ref().map(|family| family[0].clone());
+
+        let read = worth_reading(families.concat());
+
+        assert!(parents.iter().all(|parent| read.contains(parent)));
+        // Of 900 children the first 200 and the last 200.
+        assert_eq!(read.len(), 403);
+    }
 }
