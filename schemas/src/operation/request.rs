@@ -73,6 +73,17 @@ impl NewOperation {
         self
     }
 
+    /// The request as it is submitted for a child: with its place in the family, whoever started
+    /// its parent, and the retries of the parent's request unless it says its own.
+    pub fn into_child(self, parent: Parent, by: Option<String>, retries: Option<u16>) -> Self {
+        Self {
+            parent: Some(parent),
+            by,
+            retries: self.retries.or(retries),
+            ..self
+        }
+    }
+
     /// Checks plan, kind and size.
     pub fn validate(&self, op: &OperationId) -> Result<(), InvalidOperation> {
         self.plan.validate()?;

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::step;
 use crate::commands::{CHILDREN_PER_LIST, ChildList, OnFailure, Spread};
 use crate::ids::{OperationId, Service};
-use crate::operation::{CHILDREN_MAX, InvalidOperation, NewOperation};
+use crate::operation::{BY_BYTES_MAX, CHILDREN_MAX, InvalidOperation, NewOperation, Parent};
 use crate::plan::Plan;
 
 /// Operations that are started, watched and stopped as one.
@@ -146,9 +146,23 @@ fn validate_child(
         number,
         kind: child.kind.clone(),
     })?;
-    child
+    largest_submission(parent, index, child)
         .validate(&op)
         .map_err(|source| InvalidFamily::Child { number, source })
+}
+
+/// The request of a child when it is as large as it can get: whoever starts the family, and in
+/// whichever round.
+fn largest_submission(parent: &OperationId, index: u32, child: &NewOperation) -> NewOperation {
+    let place = Parent {
+        op: parent.clone(),
+        index,
+        round: u32::MAX,
+        cancel_floor: u64::MAX,
+    };
+
+    let by = "b".repeat(BY_BYTES_MAX);
+    child.clone().into_child(place, Some(by), Some(u16::MAX))
 }
 
 #[cfg(test)]
@@ -156,6 +170,7 @@ mod tests {
     use super::*;
     use crate::commands::RunDummy;
     use crate::ids::StepNumber;
+    use crate::operation::REQUEST_BYTES_MAX;
 
     fn dummies(count: usize) -> Vec<NewOperation> {
         vec![RunDummy::default().operation(); count]
@@ -218,6 +233,23 @@ mod tests {
             .validate(&parent())
             .unwrap_err();
         assert_eq!(error.to_string(), "operation 3 of the family is not valid");
+    }
+
+    #[test]
+    fn a_child_needs_room_for_its_parent_and_for_who_started_it() {
+        let mut child = RunDummy::default().operation();
+        let size = rmp_serde::to_vec_named(&child).unwrap().len();
+        // The text takes the place of a null of one byte, after a head of three.
+        child.params = Value::from("x".repeat(REQUEST_BYTES_MAX + 1 - size - 3));
+        let alone = "op_dummy_20260301_142233_00000011".parse().unwrap();
+        child.validate(&alone).unwrap();
+
+        let error = family(vec![vec![child]]).validate(&parent()).unwrap_err();
+
+        assert!(
+            matches!(error, InvalidFamily::Child { number: 1, .. }),
+            "{error}"
+        );
     }
 
     #[test]

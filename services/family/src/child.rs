@@ -207,10 +207,9 @@ impl Child {
 
     async fn submit(&self) -> Result<OperationRecord, Trouble> {
         let place = self.place as usize;
-        let mut child = self.siblings.listed.operation(place).await?;
-        child.parent = Some(self.parent.clone());
-        child.by = self.siblings.by.clone();
-        child.retries = child.retries.or(self.siblings.retries);
+        let Siblings { by, retries, .. } = &*self.siblings;
+        let child = self.siblings.listed.operation(place).await?;
+        let child = child.into_child(self.parent.clone(), by.clone(), *retries);
 
         let operations = self.siblings.bus.operations();
         Ok(operations.submit(&self.op, &child).await?)
