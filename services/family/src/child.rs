@@ -175,24 +175,33 @@ impl Child {
                 }
                 self.resume().await?
             }
-            // It may have ended before the subscription.
-            Some(record) if is_first => self.read_again(record).await?,
-            Some(record) => record,
+            Some(record) => {
+                // It may have ended before the subscription.
+                let record = match is_first {
+                    true => self.read_again(record).await?,
+                    false => record,
+                };
+                self.finish_resume(&record).await?;
+                record
+            }
         };
         self.check_parent(&record)?;
         Ok(self.place_of(record))
     }
 
     async fn read_again(&self, record: OperationRecord) -> Result<OperationRecord, Trouble> {
-        let bus = &self.siblings.bus;
-        let stored = bus.operations().get(&self.op).await?;
-        let record = stored.map_or(record, |stored| stored.record);
+        let stored = self.siblings.bus.operations().get(&self.op).await?;
+        Ok(stored.map_or(record, |stored| stored.record))
+    }
 
-        // Whoever resumed it may have died before its commands were on their queues.
+    /// Whoever resumed the child, we ourselves maybe, may have lost the server or died before its
+    /// commands were on their queues.
+    async fn finish_resume(&self, record: &OperationRecord) -> Result<(), Trouble> {
         if record.state == OperationState::Resuming {
-            bus.commands().publish_outstanding(&record).await?;
+            let commands = self.siblings.bus.commands();
+            commands.publish_outstanding(record).await?;
         }
-        Ok(record)
+        Ok(())
     }
 
     fn place_of(&self, record: OperationRecord) -> Position {

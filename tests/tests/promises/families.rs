@@ -6,14 +6,17 @@ use std::time::{Duration, Instant};
 
 use dummy::Dummy;
 use family::Family as FamilyService;
+use jiff::Timestamp;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use runtime::probe::Moment;
-use runtime::{StepContext, StepError, StepHandler as _};
+use runtime::{StepContext, StepError, StepHandler as _, cancel_unheld};
 use schemas::commands::{DummyOutcome, OnFailure, RunDummy};
 use schemas::events::What;
 use schemas::ids::{OperationId, Service, StepNumber};
-use schemas::operation::{CHILDREN_MAX, NewOperation, OperationRecord, OperationState, Parent};
+use schemas::operation::{
+    CHILDREN_MAX, NewOperation, OperationRecord, OperationState, Parent, Said,
+};
 use schemas::progress::Context;
 use schemas::requests::Family;
 use schemas::subjects;
@@ -397,6 +400,32 @@ async fn a_resume_runs_only_what_did_not_complete() {
         assert_eq!(child.steps[0].submission, submissions);
         assert_eq!(child.parent.unwrap().round, 2);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_resume_of_a_child_that_was_cut_off_is_finished() {
+    let sandbox = Sandbox::start().await;
+    let _family = run_family(&sandbox).await;
+    let op = submit(&sandbox, &family_of(&short(1), 1, 1)).await;
+    until_counted(&sandbox, &op, 0, 1).await;
+
+    // Cancelled and resumed while its parent waits for news; whoever resumed it died in between.
+    let child = child_of(&op, 0);
+    let bus = sandbox.bus();
+    bus.cancels().request(&child, "wait").await.unwrap();
+    let record = sandbox.record(&child).await;
+    let request = bus.cancels().in_force(&record).await.unwrap().unwrap();
+    let cancelled = cancel_unheld(bus, &record, &request).await.unwrap();
+    let resumed = bus.operations().change(&child, |record| {
+        record.resume(request.sequence, &Said::default(), Timestamp::now())
+    });
+    resumed.await.unwrap();
+    cancelled.unwrap().conclude(bus).await.unwrap();
+
+    let _worker = sandbox.run(Dummy).await;
+    let completion = sandbox.only_completion_of(&op).await;
+    assert_eq!(completion.result["completed"], 1);
+    assert_eq!(sandbox.record(&child).await.steps[0].submission, 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
