@@ -60,22 +60,28 @@ impl Attempt<'_> {
         let command = decode_command::<H>(self.context)?;
 
         // 5. Run the handler. The worker renews its message for as long as its counter moves.
-        let publisher = publish(
-            self.context.bus.clone(),
-            self.context.progress.clone(),
-            progress_of(self.context),
-        );
-        let publisher = AbortOnDropHandle::new(tokio::spawn(publisher));
-        let mut work = spawn_handler(handler.clone(), command, self.context.clone());
+        let work = spawn_handler(handler.clone(), command, self.context.clone());
+        self.await_work(work, control, &cancel).await
+    }
+
+    /// Shows the progress of the work until it has ended, and stops it when it must be left.
+    async fn await_work<T>(
+        &self,
+        mut work: AbortOnDropHandle<Result<T, StepError>>,
+        control: ControlWatch,
+        cancel: &CancelWatch<'_>,
+    ) -> Result<T, StepError> {
+        let publisher = spawn_publisher(self.context);
         let result = tokio::select! {
             result = &mut work => Some(result),
             () = cancel.until_forced() => None,
-            never = self.watch(control, &cancel) => match never {},
+            never = self.watch(control, cancel) => match never {},
         };
-        publisher.abort();
+        drop(publisher);
 
-        if self.context.stop.reason() == Some(StopReason::Cancelled) {
-            // The work may have been left before the request was noted.
+        // The request may not be noted yet. One by force counts, whatever stopped the work first.
+        let is_cancelled = self.context.stop.reason() == Some(StopReason::Cancelled);
+        if is_cancelled || result.is_none() {
             cancel.warn_control_unread(cancel.apply_cancel().await);
         }
 
@@ -168,6 +174,14 @@ fn spawn_handler<H: StepHandler>(
     let work = async move { handler.handle(command, &context).await };
 
     AbortOnDropHandle::new(tracker.spawn(work.in_current_span()))
+}
+
+/// Publishes the newest report of the work until the handle is dropped.
+fn spawn_publisher(context: &StepContext) -> AbortOnDropHandle<()> {
+    let slot = context.progress.clone();
+    let publisher = publish(context.bus.clone(), slot, progress_of(context));
+
+    AbortOnDropHandle::new(tokio::spawn(publisher))
 }
 
 fn retry_unarmed(error: &BusError) -> StepError {

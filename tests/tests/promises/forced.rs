@@ -16,6 +16,7 @@ use schemas::ids::{Lane, OperationId, Service, StepNumber};
 use schemas::operation::{Holder, OperationRecord, OperationState, Said};
 use schemas::progress::Progress;
 use system_tests::{Act, Sandbox};
+use tokio::sync::Notify;
 
 use crate::commands::{endless, short};
 
@@ -122,6 +123,42 @@ async fn a_slot_with_a_deaf_thread_takes_nothing_until_it_returns() {
     assert!(started_at >= released_at);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancel_by_force_counts_during_a_shutdown() {
+    let sandbox = Sandbox::start().await;
+    let asked_to_stop = Arc::new(Notify::new());
+    let signal = asked_to_stop.clone();
+    let worker = sandbox
+        .run(Act(move |_, step: StepContext| {
+            let signal = signal.clone();
+            async move {
+                step.report(Progress::default());
+                step.stop().requested().await;
+                signal.notify_one();
+                std::future::pending().await
+            }
+        }))
+        .await;
+    let op = sandbox.submit(&endless().operation()).await;
+    sandbox.until_working(&op, 1).await;
+    let leaving = tokio::spawn(worker.shut_down());
+    asked_to_stop.notified().await;
+
+    let ask = CancelAsk {
+        said: Said {
+            by: None,
+            reason: Some("enough".to_owned()),
+        },
+        grace: Some(Duration::ZERO),
+    };
+    sandbox.bus().cancels().ask(&op, &ask).await.unwrap();
+
+    let record = sandbox.until_concluded(&op).await;
+    assert_forced(&record);
+    assert_eq!(record.cancel.unwrap().reason, "enough");
+    leaving.await.unwrap().unwrap();
+}
+
 /// How long the thread of a step that is over looks for another run beside it.
 const OVERLAP_MAX: Duration = Duration::from_secs(1);
 
@@ -155,7 +192,7 @@ impl LeavesThread {
         begins: Receiver<()>,
         step: StepContext,
     ) -> Result<DummyOutcome, StepError> {
-        let (left, leaves) = mpsc::channel::<()>();
+        let (leaving, leaves) = mpsc::channel::<()>();
         step.report(Progress::default());
         let thread = step.blocking(move || {
             leaves.recv().unwrap();
@@ -167,7 +204,7 @@ impl LeavesThread {
         tokio::select! {
             _ = thread => unreachable!("it waits for us to leave"),
             () = step.stop().requested() => {
-                left.send(()).unwrap();
+                leaving.send(()).unwrap();
                 Err(StepError::Stopped)
             }
         }
