@@ -21,8 +21,9 @@ pub(crate) struct Renewal {
     ack_subject: String,
 }
 
-/// When the work of a delivery was last seen to move. One that does not move is not renewed, so
-/// that another worker takes it over.
+/// When the work of a delivery was last seen to move. One that does not move is not renewed: its
+/// message comes to other workers. They respect the hold of a worker that shows life, so the step
+/// stays where it is until that worker ends, or a cancel by force ends the attempt.
 struct Renewed {
     progress: Option<Arc<ProgressSlot>>,
     puts: u64,

@@ -29,7 +29,8 @@ use crate::renewals::Renewals;
 use crate::stop::shutdown_requested;
 use crate::worker_context::{Unanswered, WorkerContext};
 
-/// A step that reports nothing for this long is not renewed any more: another worker takes it over.
+/// A step that reports nothing for this long is not renewed any more. Its message comes to other
+/// workers, which hand it back for as long as this one shows life.
 const STALL: Duration = Duration::from_secs(600);
 
 /// How a worker works; the service's handler is given apart from it.
