@@ -85,43 +85,34 @@ impl StoredSeries<'_> {
         key: &SeriesKey,
         cached: Option<u64>,
     ) -> Result<Option<SeriesSnapshot>, StoreError> {
-        let mut newest = match cached {
-            Some(revision) => self.manifest(key, revision).await?,
+        let cached = match cached {
+            Some(revision) => self.revision(key, revision).await?,
             None => None,
         };
-        let mut from_copy = false;
-
-        if newest.is_none() {
-            let keys = self.store.keys(&key.prefix()).await?;
-            let revisions = keys.iter().filter_map(|key| any_revision_of(key));
-            let Some(revision) = revisions.max() else {
-                return Ok(None);
-            };
-            newest = self.manifest(key, revision).await?;
-
-            // The highest revision is known by its copy as well.
-            if newest.is_none() {
-                newest = self.copy(key, revision).await?;
-                from_copy = newest.is_some();
-            }
-        }
+        let mut newest = match cached.filter(|snapshot| !snapshot.from_copy) {
+            Some(snapshot) => Some(snapshot),
+            None => self.highest_listed(key).await?,
+        };
 
         // Others may have committed since the listing, or since the cached revision.
         while let Some(current) = &newest {
-            match self.manifest(key, current.revision + 1).await? {
-                Some(next) => {
-                    newest = Some(next);
-                    from_copy = false;
-                }
+            match self.revision(key, current.manifest.revision + 1).await? {
+                Some(next) => newest = Some(next),
                 None => break,
             }
         }
+        Ok(newest)
+    }
 
-        Ok(newest.map(|manifest| SeriesSnapshot {
-            key: key.clone(),
-            manifest,
-            from_copy,
-        }))
+    /// The highest revision in a listing of the series.
+    async fn highest_listed(self, key: &SeriesKey) -> Result<Option<SeriesSnapshot>, StoreError> {
+        let keys = self.store.keys(&key.prefix()).await?;
+        let revisions = keys.iter().filter_map(|key| any_revision_of(key));
+
+        match revisions.max() {
+            Some(revision) => self.revision(key, revision).await,
+            None => Ok(None),
+        }
     }
 
     /// The newest snapshot of every stored series, sorted by key. Prefixes that are not series keys
@@ -152,7 +143,7 @@ impl StoredSeries<'_> {
         }
 
         let reads = stream::iter(series)
-            .map(|(key, revision)| async move { self.snapshot(&key, Some(revision)).await });
+            .map(|(key, revision)| async move { self.revision(&key, revision).await });
         let snapshots: Vec<_> = reads.buffered(READS_MAX).try_collect().await?;
         Ok(snapshots.into_iter().flatten().collect())
     }
@@ -242,7 +233,31 @@ impl StoredSeries<'_> {
         Ok((snapshot, bars))
     }
 
-    /// One revision, `None` if it does not exist.
+    /// One revision, `None` if it does not exist: from its manifest, or from the copy of one that
+    /// is gone.
+    async fn revision(
+        self,
+        key: &SeriesKey,
+        revision: u64,
+    ) -> Result<Option<SeriesSnapshot>, StoreError> {
+        let manifest = self.manifest(key, revision).await?;
+        let from_copy = manifest.is_none();
+        let manifest = match manifest {
+            Some(manifest) => Some(manifest),
+            None => {
+                let object = copy_key(key, revision);
+                self.manifest_in(&object, key, revision).await?
+            }
+        };
+
+        Ok(manifest.map(|manifest| SeriesSnapshot {
+            key: key.clone(),
+            manifest,
+            from_copy,
+        }))
+    }
+
+    /// The manifest of one revision, `None` if it does not exist.
     async fn manifest(
         self,
         key: &SeriesKey,
@@ -250,28 +265,6 @@ impl StoredSeries<'_> {
     ) -> Result<Option<SeriesManifest>, StoreError> {
         let object = manifest_key(key, revision);
         self.manifest_in(&object, key, revision).await
-    }
-
-    /// The copy of one revision, `None` if it does not exist.
-    async fn copy(
-        self,
-        key: &SeriesKey,
-        revision: u64,
-    ) -> Result<Option<SeriesManifest>, StoreError> {
-        let object = copy_key(key, revision);
-        self.manifest_in(&object, key, revision).await
-    }
-
-    /// One revision from its manifest, or from the copy of one that is gone.
-    async fn any_manifest(
-        self,
-        key: &SeriesKey,
-        revision: u64,
-    ) -> Result<Option<SeriesManifest>, StoreError> {
-        match self.manifest(key, revision).await? {
-            Some(manifest) => Ok(Some(manifest)),
-            None => self.copy(key, revision).await,
-        }
     }
 
     async fn manifest_in(

@@ -46,15 +46,13 @@ impl StoredSeries<'_> {
         self,
         newest: &SeriesSnapshot,
     ) -> Result<Option<SeriesManifest>, StoreError> {
-        let mut revision = Some(newest.manifest.clone());
+        let mut snapshot = Some(newest.clone());
 
-        while let Some(manifest) = revision {
+        while let Some(SeriesSnapshot { manifest, .. }) = snapshot {
             if manifest.deletion.is_some() {
                 return Ok(Some(manifest));
             }
-            revision = self
-                .any_manifest(&newest.key, manifest.revision - 1)
-                .await?;
+            snapshot = self.revision(&newest.key, manifest.revision - 1).await?;
         }
         Ok(None)
     }
@@ -133,7 +131,7 @@ impl Change for Restoring {
         let deleted = deleted.ok_or_else(|| StoreError::NothingDeleted { key: key.prefix() })?;
 
         // The bars are in the revision before, as long as garbage collection has left it.
-        let before = series.any_manifest(key, deleted.revision - 1).await?;
+        let before = series.revision(key, deleted.revision - 1).await?;
         let before = before.ok_or_else(|| StoreError::Collected {
             key: key.prefix(),
             revision: deleted.revision - 1,
@@ -141,7 +139,7 @@ impl Change for Restoring {
 
         let mut draft = Draft::after(Some(&base.manifest), key, self.at);
         let mut files = files_by_period(Some(&base.manifest));
-        for old in &before.files {
+        for old in &before.manifest.files {
             let restored = restore_file(series, old, files.get(&old.period), &draft).await?;
             draft.new += restored.new;
             files.insert(old.period.clone(), restored.file);

@@ -351,3 +351,27 @@ fn a_series_has_no_finer_one_of_another_kind() {
         }
     });
 }
+
+#[test]
+fn a_lost_manifest_is_seen_from_the_revision_before_it() {
+    on_every_store(|store| async move {
+        let key = series("EURUSD", Timeframe::HOUR_1);
+        for close in [1.25, 1.5] {
+            let bars = hours("2020-01-02T00:00:00Z", 3, close);
+            store.series().commit(&key, edit(bars), None).await.unwrap();
+        }
+        lose_manifest(&store, &key, 2).await;
+
+        let snapshot = store.series().snapshot(&key, Some(1)).await.unwrap();
+        let snapshot = snapshot.unwrap();
+        assert_eq!(snapshot.manifest.revision, 2);
+        assert!(snapshot.describe_loss().is_some());
+
+        // A commit goes on from the lost one, and writes no other in its place.
+        let bars = hours("2020-01-02T03:00:00Z", 1, 2.0);
+        let outcome = store.series().commit(&key, edit(bars), Some(1)).await;
+        let newest = outcome.unwrap().snapshot;
+        assert_eq!(newest.manifest.revision, 3);
+        assert_eq!(closes(&store, &newest).await, [1.5, 1.5, 1.5, 2.0]);
+    });
+}
