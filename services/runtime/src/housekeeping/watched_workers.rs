@@ -197,6 +197,40 @@ mod tests {
     }
 
     #[test]
+    fn workers_that_do_not_exist_take_no_room() {
+        let mut workers = WatchedWorkers::default();
+        let sign = SignOfLife {
+            v: 1,
+            seq: 1,
+            sent_ms: u64::MAX,
+        };
+
+        for number in 0..1_000 {
+            let name = worker(&format!("dummy-nowhere-{number}"));
+            workers.hear(&name, Some(sign), second(1));
+        }
+
+        assert!(workers.workers.is_empty(), "none of them holds anything");
+    }
+
+    #[test]
+    fn made_up_claims_are_limited_and_forgotten_by_a_sweep() {
+        let mut workers = WatchedWorkers::default();
+
+        for number in 0..20_000 {
+            let name = worker(&format!("dummy-nowhere-{number}"));
+            workers.note_claim(name, op(number), second(1));
+        }
+        assert_eq!(workers.workers.len(), 10_000);
+
+        // A sweep knows of none of the operations.
+        workers.retain_active(&HashSet::new(), second(2), second(3));
+        assert_eq!(workers.workers.capacity(), 0);
+        workers.note_claim(worker("dummy-here-1"), op(1), second(4));
+        assert_eq!(workers.workers.len(), 1, "there is room again");
+    }
+
+    #[test]
     fn a_claim_that_is_announced_during_the_listing_is_kept() {
         let mut workers = watched_workers();
         workers.note_claim(worker("dummy-here-1"), op(1), second(1));
