@@ -3,7 +3,7 @@
 use serde::de::{DeserializeOwned, Deserializer, Visitor, value};
 use serde_json::Value;
 
-use super::{FetchBars, ProcessBars, RegisterModel, RunDummy, TrainModel, ValidateBars};
+use super::{FetchBars, ProcessBars, RegisterModel, RunDummy, Spread, TrainModel, ValidateBars};
 use crate::command::Command;
 use crate::plan::StepSpec;
 
@@ -46,6 +46,7 @@ pub fn form_of(spec: &StepSpec) -> Option<Form> {
         entry::<ProcessBars>(),
         entry::<TrainModel>(),
         entry::<RegisterModel>(),
+        entry::<Spread>(),
     ];
 
     forms
@@ -91,6 +92,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::commands::OnFailure;
+    use crate::requests::Family;
 
     #[test]
     fn the_fields_of_a_command_include_those_left_out() {
@@ -100,6 +103,22 @@ mod tests {
         assert!(form.check(&json!({ "iterations": 3 })).is_ok());
         let refusal = form.check(&json!({ "iterations": "three" })).unwrap_err();
         assert_eq!(refusal, "invalid type: string \"three\", expected u64");
+    }
+
+    #[test]
+    fn the_step_of_a_family_has_a_form() {
+        let family = Family {
+            stages: vec![vec![RunDummy::default().operation()]],
+            limit: 4,
+            on_failure: OnFailure::KeepGoing,
+            labels: [].into(),
+        };
+        let operation = family.operation();
+        let spec = operation.plan.steps().next().unwrap();
+
+        let form = form_of(spec).unwrap();
+        assert!(form.fields.contains(&"on_failure"), "{:?}", form.fields);
+        assert!(form.check(&spec.command).is_ok());
     }
 
     #[test]
