@@ -138,9 +138,7 @@ impl Operations<'_> {
     /// as active, or of all that there are.
     pub async fn find_unreadable(self, all: bool) -> Result<Vec<BusError>, BusError> {
         let operations = if all {
-            let keys = self.bus.keys_of(Bucket::Operations).await?;
-            let ids = keys.iter().filter_map(|key| key.rsplit('.').next());
-            ids.filter_map(|id| id.parse().ok()).collect()
+            self.ids().await?
         } else {
             self.bus.active().list().await?
         };
@@ -243,7 +241,7 @@ fn drop_middle(ops: &mut Vec<OperationId>) {
 
 /// Day and time of the submission, which the id holds.
 fn submission_time(op: &OperationId) -> (&str, &str) {
-    (op.day(), op.as_str().split('_').nth(3).unwrap_or_default())
+    (op.day(), op.time())
 }
 
 #[cfg(test)]
