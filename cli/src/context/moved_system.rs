@@ -14,7 +14,7 @@ impl Context {
     /// A connection to the local system at its new address, once the one that `bus` knows is gone
     /// and the context file announces another. Never completes for a server that no context file
     /// announces.
-    pub(crate) async fn moved(&self, bus: &Bus) -> Bus {
+    pub(crate) async fn moved(&self, bus: Bus) -> Bus {
         let Some(system) = self.followed_system() else {
             return std::future::pending().await;
         };
@@ -25,8 +25,8 @@ impl Context {
             if link.wait_for(Option::is_none).await.is_err() {
                 return std::future::pending().await;
             }
-            if let Some(bus) = self.find_again(system, bus, &mut link).await {
-                return bus;
+            if let Some(moved) = self.find_again(system, &bus, &mut link).await {
+                return moved;
             }
         }
     }

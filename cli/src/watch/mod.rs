@@ -14,6 +14,7 @@ mod queue_probe;
 mod queues;
 mod screen;
 mod several;
+mod sources;
 mod start;
 mod start_family;
 mod state;
@@ -24,11 +25,12 @@ mod work_text;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use bus::{Bus, BusError, CancelAsk, FollowOptions, Update};
+use bus::{Bus, BusError, CancelAsk, TimingKey, Update};
 use futures::StreamExt as _;
-use schemas::ids::{OperationId, StepNumber};
+use schemas::ids::{OperationId, StepNumber, WorkerId};
 use schemas::operation::{OperationRecord, OperationState, Said};
 use schemas::progress::ProgressRecord;
+use schemas::timings::Timings;
 use tokio::task::JoinHandle;
 
 pub(crate) use ending::{failure_of, fill_results, outcome_of, report};
@@ -46,6 +48,7 @@ use crate::console::{Exit, Failure, Interrupt, Interrupts};
 use crate::context::Context;
 use expectations::Expectations;
 use queue_probe::QueueProbe;
+use sources::Sources;
 use state::WatchState;
 
 /// The reason of a cancel that Ctrl+C asks for.
@@ -105,16 +108,7 @@ pub(crate) async fn watch_to_end(
     options: WatchOptions,
 ) -> Result<Exit, Failure> {
     let mut screen = Screen::new(&context.output);
-    let mut bus = bus.clone();
-    let mut options = options;
-    let watched = loop {
-        tokio::select! {
-            watched = watch(&bus, interrupts, op, options.clone(), &mut screen) => break watched,
-            moved = context.moved(&bus) => bus = moved,
-        }
-        // What was stored before is on the screen.
-        options.from_start = false;
-    };
+    let watched = watch(context, bus, interrupts, op, options, &mut screen).await;
     // The last lines stay, and an error is printed below them.
     screen.close();
 
@@ -126,56 +120,38 @@ pub(crate) async fn watch_to_end(
 }
 
 /// Watches an operation on a screen until it ends, or until somebody or a timeout stops the
-/// watching.
+/// watching. A local system that comes back elsewhere is watched there.
 pub(crate) async fn watch(
+    context: &Context,
     bus: &Bus,
     interrupts: &mut Interrupts,
     op: &OperationId,
     options: WatchOptions,
     screen: &mut Screen,
 ) -> Result<Watched, Failure> {
-    let from_start = options.from_start;
-    let mut updates = bus
-        .operations()
-        .follow(op, FollowOptions { from_start })
-        .await?;
-    let mut signs_of_life = bus.workers().watch_signs_of_life().await?;
     let mut redraw = tokio::time::interval(REDRAW);
     let timeout = wait_for_timeout(options.wait_timeout);
-    tokio::pin!(timeout);
+    let moved = context.moved(bus.clone());
+    tokio::pin!(timeout, moved);
+    let mut sources = Sources::new(bus, op, options.from_start);
+    let mut watch = Watch::new(bus, op, options, screen);
 
-    let mut watch = Watch {
-        bus,
-        op,
-        options,
-        screen,
-        state: WatchState::new(bus.timing()),
-        probe: QueueProbe::start(bus.clone(), op.clone()),
-        cancel: None,
-    };
-
-    // An estimate is an extra: without a history nothing is expected.
-    if let Ok(histories) = bus.timings().list().await {
-        watch.state.expect(Expectations::new(histories));
-    }
-
-    // Signals go first: Ctrl+C must work however fast messages arrive.
+    // Signals go first: Ctrl+C must work however fast messages arrive, and before the server has
+    // answered at all.
     let ended = loop {
         let ended = tokio::select! {
             biased;
             interrupt = interrupts.next() => watch.on_interrupt(interrupt),
-            update = updates.next() => watch.on_update(update),
-            Some(worker) = signs_of_life.next() => {
-                watch.state.note_sign_of_life(&worker);
-                None
-            }
-            _ = redraw.tick() => {
-                watch.redraw();
-                None
-            }
-            answer = cancel_answer(&mut watch.cancel) => {
-                watch.on_cancel_answer(answer);
-                None
+            update = sources.updates.next() => watch.on_update(update.transpose()?),
+            Some(histories) = sources.histories.next() => watch.on_histories(histories),
+            Some(worker) = sources.signs_of_life.next() => watch.on_sign_of_life(&worker),
+            _ = redraw.tick() => watch.redraw(),
+            answer = cancel_answer(&mut watch.cancel) => watch.on_cancel_answer(answer),
+            bus = &mut moved => {
+                // What was stored before is on the screen.
+                sources = Sources::new(&bus, op, false);
+                moved.set(context.moved(bus.clone()));
+                watch.on_move(bus)
             }
             () = &mut timeout => Some(Ended::TimedOut),
         };
@@ -193,9 +169,9 @@ pub(crate) async fn watch(
 /// A request to cancel on its way to the server.
 type CancelTask = JoinHandle<Result<u64, BusError>>;
 
-/// One operation that is being watched.
+/// One operation that is being watched. What happens to it may end the watching.
 struct Watch<'a> {
-    bus: &'a Bus,
+    bus: Bus,
     op: &'a OperationId,
     options: WatchOptions,
     screen: &'a mut Screen,
@@ -204,7 +180,19 @@ struct Watch<'a> {
     cancel: Option<CancelTask>,
 }
 
-impl Watch<'_> {
+impl<'a> Watch<'a> {
+    fn new(bus: &Bus, op: &'a OperationId, options: WatchOptions, screen: &'a mut Screen) -> Self {
+        Self {
+            bus: bus.clone(),
+            op,
+            options,
+            screen,
+            state: WatchState::new(bus.timing()),
+            probe: QueueProbe::start(bus.clone(), op.clone()),
+            cancel: None,
+        }
+    }
+
     /// The first Ctrl+C cancels our own operation, the second one leaves it to its worker.
     fn on_interrupt(&mut self, interrupt: Interrupt) -> Option<Ended> {
         match interrupt {
@@ -222,21 +210,9 @@ impl Watch<'_> {
         }
     }
 
-    /// Asks in the background: the screen must not stand still while the server is slow.
     fn request_cancel(&mut self) {
         self.state.cancel_asked_at = Some(Instant::now());
-        let bus = self.bus.clone();
-        let op = self.op.clone();
-        let ask = CancelAsk {
-            said: Said {
-                by: self.options.person.clone(),
-                reason: Some(CTRL_C_REASON.to_owned()),
-            },
-            grace: None,
-        };
-        self.cancel = Some(tokio::spawn(
-            async move { bus.cancels().ask(&op, &ask).await },
-        ));
+        self.send_cancel();
 
         self.screen.note(&format!(
             "Cancelling {}… (press Ctrl+C again to leave it to the worker)",
@@ -244,14 +220,54 @@ impl Watch<'_> {
         ));
     }
 
-    fn on_cancel_answer(&mut self, answer: Result<Result<u64, BusError>, tokio::task::JoinError>) {
+    /// Asks in the background: the screen must not stand still while the server is slow.
+    fn send_cancel(&mut self) {
+        let ask = CancelAsk {
+            said: Said {
+                by: self.options.person.clone(),
+                reason: Some(CTRL_C_REASON.to_owned()),
+            },
+            grace: None,
+        };
+        let asking = ask_once_connected(self.bus.clone(), self.op.clone(), ask);
+        self.cancel = Some(tokio::spawn(asking));
+    }
+
+    fn on_cancel_answer(
+        &mut self,
+        answer: Result<Result<u64, BusError>, tokio::task::JoinError>,
+    ) -> Option<Ended> {
         self.cancel = None;
+
         if let Ok(Err(error)) = answer {
             self.state.cancel_asked_at = None;
             self.screen.note(&format!(
                 "the cancel request was not stored ({error}); press Ctrl+C to ask again"
             ));
         }
+        None
+    }
+
+    /// Goes on at the new address; a request that the old one has not answered is made again.
+    fn on_move(&mut self, bus: Bus) -> Option<Ended> {
+        self.probe = QueueProbe::start(bus.clone(), self.op.clone());
+        self.bus = bus;
+
+        if let Some(unanswered) = self.cancel.take() {
+            unanswered.abort();
+            self.send_cancel();
+        }
+        None
+    }
+
+    fn on_sign_of_life(&mut self, worker: &WorkerId) -> Option<Ended> {
+        self.state.note_sign_of_life(worker);
+        None
+    }
+
+    fn on_histories(&mut self, histories: Vec<(TimingKey, Timings)>) -> Option<Ended> {
+        self.state.expect(Expectations::new(histories));
+        None
     }
 
     fn on_update(&mut self, update: Option<Update>) -> Option<Ended> {
@@ -277,11 +293,19 @@ impl Watch<'_> {
         Some(Ended::Reached(Box::new(record.clone())))
     }
 
-    fn redraw(&mut self) {
+    fn redraw(&mut self) -> Option<Ended> {
         self.probe.look_at(self.state.waiting_step());
         let queue = self.probe.facts();
-        self.screen.show(&self.state.facts(self.bus, queue));
+        self.screen.show(&self.state.facts(&self.bus, queue));
+        None
     }
+}
+
+/// Asks for a cancel as soon as there is a connection: a request without one could only fail.
+async fn ask_once_connected(bus: Bus, op: OperationId, ask: CancelAsk) -> Result<u64, BusError> {
+    // After a link that has ended for good the request itself says so.
+    let _ = bus.connection().state().wait_for(Option::is_some).await;
+    bus.cancels().ask(&op, &ask).await
 }
 
 /// The answer to the request to cancel; never, while there is no request.
@@ -298,5 +322,56 @@ async fn wait_for_timeout(timeout: Option<Duration>) {
     match timeout {
         Some(timeout) => tokio::time::sleep(timeout).await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt as _;
+    use nats_test_server::{Role, Server};
+    use nix::sys::signal::{Signal, raise};
+    use runtime::settings::BusSettings;
+    use tokio::signal::unix::{SignalKind, signal};
+
+    use super::*;
+    use crate::arguments::GlobalArgs;
+    use crate::console::{Output, TableStyle};
+
+    async fn connect(server: &Server) -> Bus {
+        let settings = BusSettings {
+            url: server.url(Role::Person),
+            ..BusSettings::default()
+        };
+        let options = settings.connect_options("test", false);
+        Bus::connect(&options).await.unwrap()
+    }
+
+    /// Signals of which one has arrived.
+    async fn signalled() -> Interrupts {
+        let interrupts = Interrupts::listen().unwrap();
+        let mut arrived = signal(SignalKind::terminate()).unwrap();
+        raise(Signal::SIGTERM).unwrap();
+        arrived.recv().await;
+        interrupts
+    }
+
+    #[tokio::test]
+    async fn a_signal_does_not_wait_for_an_answer_of_the_server() {
+        let folder = tempfile::tempdir().unwrap();
+        let server = Server::start(folder.path(), false);
+        let bus = connect(&server).await;
+        let global = GlobalArgs::default();
+        let output = Output::new(&global, TableStyle::Table, &BTreeMap::new());
+        let mut screen = Screen::new(&output);
+        let here = folder.path().to_owned();
+        let context = Context::new(&global, output, BTreeMap::new(), here, |_| None);
+        let mut interrupts = signalled().await;
+        let op = "op_dummy_20260301_142233_9f3a01bc".parse().unwrap();
+
+        let options = WatchOptions::default();
+        let watching = watch(&context, &bus, &mut interrupts, &op, options, &mut screen);
+        let watched = watching.now_or_never().expect("nothing is waited for");
+
+        assert!(matches!(watched.unwrap().ended, Ended::Terminated));
     }
 }

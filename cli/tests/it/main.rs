@@ -17,6 +17,8 @@ mod families;
 #[cfg(test)]
 mod files_and_streams;
 #[cfg(test)]
+mod following;
+#[cfg(test)]
 mod gaps;
 #[cfg(test)]
 mod golden;

@@ -9,7 +9,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-use crate::program::ktrdr_in;
+use crate::program::{ktrdr_in, run_in};
 
 /// The arguments of a small and fast system.
 pub(crate) const UP: [&str; 5] = ["up", "--profile", "test", "--services", "dummy"];
@@ -104,9 +104,30 @@ impl Drop for RunningUp {
     }
 }
 
+/// Starts an operation by a command in `folder`, and returns its id at once.
+pub(crate) fn start_operation(folder: &Path, command: &str) -> String {
+    let words: Vec<&str> = command.split(' ').collect();
+    let ended = run_in(folder, &[&words[..], &["--detach", "--json"]].concat());
+
+    let first = ended.out.lines().next();
+    let started: Value = serde_json::from_str(first.expect(&ended.err)).unwrap();
+    started["op"].as_str().unwrap().to_owned()
+}
+
+/// Starts a dummy that takes about three seconds.
+pub(crate) fn start_dummy(folder: &Path) -> String {
+    let command = "dummy start --iterations 60 --duration 3 --checkpoint-every 1";
+    start_operation(folder, command)
+}
+
 /// The context file of the system in `folder`.
+pub(crate) fn context_file(folder: &Path) -> PathBuf {
+    folder.join(".ktrdr/context.json")
+}
+
+/// What it says.
 pub(crate) fn context_of(folder: &Path) -> Value {
-    let text = std::fs::read_to_string(folder.join(".ktrdr/context.json")).unwrap();
+    let text = std::fs::read_to_string(context_file(folder)).unwrap();
     serde_json::from_str(&text).unwrap()
 }
 
@@ -129,6 +150,13 @@ pub(crate) fn programs_of(folder: &Path) -> Vec<PathBuf> {
     list.lines()
         .map(|line| PathBuf::from(format!("/proc/{}/exe", pid(line))))
         .collect()
+}
+
+/// Sends a signal to one of these programs.
+pub(crate) fn send_to(program: &Path, signal: Signal) {
+    let pid = program.components().nth(2).unwrap().as_os_str();
+    let pid = pid.to_str().unwrap().parse().unwrap();
+    kill(Pid::from_raw(pid), signal).unwrap();
 }
 
 /// The programs among these that still run.

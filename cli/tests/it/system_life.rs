@@ -4,13 +4,15 @@
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::process::Command;
 
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::program::{Ended, files_under, ktrdr_in, run_in, run_in_system};
 use crate::running_up::{
-    RunningUp, UP, context_of, launched_by, port_of, programs_of, running, url_of,
+    RunningUp, UP, context_file, context_of, launched_by, port_of, programs_of, running, send_to,
+    start_dummy, url_of,
 };
 use crate::terminal::Terminal;
 
@@ -29,15 +31,6 @@ macro_rules! assert_text {
             insta::assert_snapshot!($text, @$expected)
         })
     };
-}
-
-/// Starts a dummy that takes about three seconds, and returns at once.
-fn start_dummy(folder: &Path) -> String {
-    let arguments = "dummy start --iterations 60 --duration 3 --checkpoint-every 1 --detach --json";
-    let words: Vec<&str> = arguments.split(' ').collect();
-    let ended = run_in(folder, &words);
-    let started: Value = serde_json::from_str(ended.out.lines().next().unwrap()).unwrap();
-    started["op"].as_str().unwrap().to_owned()
 }
 
 #[test]
@@ -352,7 +345,7 @@ fn a_copied_folder_does_not_lead_to_the_other_system() {
     let copy = root.path().join("copy");
     std::fs::create_dir(&original).unwrap();
     let _up = RunningUp::start(&original);
-    let copied = std::process::Command::new("cp")
+    let copied = Command::new("cp")
         .args(["-r", original.to_str().unwrap(), copy.to_str().unwrap()])
         .status();
     assert!(copied.unwrap().success());

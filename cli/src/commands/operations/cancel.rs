@@ -298,7 +298,8 @@ async fn wait_for_stop(
         wait_timeout: args.wait_timeout,
         ..WatchOptions::default()
     };
-    let watched = watch(bus, interrupts, op, options, &mut Screen::new(&quiet)).await?;
+    let mut screen = Screen::new(&quiet);
+    let watched = watch(context, bus, interrupts, op, options, &mut screen).await?;
 
     if let Ended::Reached(record) = &watched.ended
         && record.state != OperationState::Cancelled

@@ -1,0 +1,44 @@
+//! Following operations on a screen: several at once, and where their system comes back on another
+//! port.
+
+use std::net::TcpListener;
+
+use nix::sys::signal::Signal;
+
+use crate::program::ktrdr_in;
+use crate::running_up::{RunningUp, context_file, port_of};
+use crate::terminal::Terminal;
+
+/// A dummy that works for longer than any test.
+const LONG_DUMMY: &str = "dummy start --iterations 6000 --duration 600 --checkpoint-every 1";
+
+/// A program that has the port of the system in `folder`, which has just ended.
+fn take_port(port: u16) -> TcpListener {
+    TcpListener::bind(("127.0.0.1", port)).unwrap()
+}
+
+#[test]
+fn a_cancel_on_its_way_reaches_a_system_that_moves() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = RunningUp::start(folder.path());
+    let port = port_of(folder.path());
+    // The starter reads a copy, so that the test decides when it learns of the new place.
+    let announced = folder.path().join("announced.json");
+    std::fs::copy(context_file(folder.path()), &announced).unwrap();
+    let words: Vec<&str> = LONG_DUMMY.split(' ').collect();
+    let mut command = ktrdr_in(folder.path(), &words);
+    command.env("KTRDR_CONTEXT", &announced);
+    let mut starter = Terminal::start_command(&command, 120);
+    starter.until("Working on iteration");
+
+    first.end(Signal::SIGTERM);
+    let _taken = take_port(port);
+    let _second = RunningUp::start(folder.path());
+    starter.until("connection to NATS lost");
+    starter.type_keys("\x03");
+    starter.until("Cancelling");
+    std::fs::copy(context_file(folder.path()), &announced).unwrap();
+
+    starter.until("Cancelled dummy");
+    assert_eq!(starter.until_ended(), Some(130));
+}
