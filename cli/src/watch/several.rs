@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use bus::{Bus, FollowOptions, Update};
+use bus::{Bus, BusError, Update};
 use futures::StreamExt as _;
-use futures::stream::{BoxStream, SelectAll};
+use futures::stream::{self, BoxStream, SelectAll};
 use schemas::codes;
 use schemas::errors::shortened;
 use schemas::ids::OperationId;
@@ -12,6 +12,7 @@ use schemas::operation::{OperationRecord, OperationState};
 
 use super::ending::{duration_of, result_json};
 use super::screen::{REDRAW, Screen};
+use super::sources::follow_updates;
 use super::state::WatchState;
 use super::wait_for_timeout;
 use crate::console::durations::compact;
@@ -35,9 +36,10 @@ pub(crate) struct SeveralOptions {
 }
 
 /// Updates of all operations, each with the operation it is about; `None` is its last one.
-type Updates = SelectAll<BoxStream<'static, (OperationId, Option<Update>)>>;
+type UpdatesOfAll = SelectAll<BoxStream<'static, (OperationId, Option<Result<Update, BusError>>)>>;
 
-/// Watches operations that other processes started. The exit code is that of the worst end.
+/// Watches operations that other processes started, also where their local system comes back
+/// elsewhere. The exit code is that of the worst end.
 ///
 /// # Errors
 /// The server cannot be asked.
@@ -48,18 +50,25 @@ pub(crate) async fn watch_several(
     ops: &[OperationId],
     options: SeveralOptions,
 ) -> Result<Exit, Failure> {
-    let mut updates = follow_all(bus, ops).await?;
-    let mut watch = SeveralWatch::new(context, bus, ops, options);
     let mut redraw = tokio::time::interval(REDRAW);
     let timeout = wait_for_timeout(options.timeout);
-    tokio::pin!(timeout);
+    let moved = context.moved(bus.clone());
+    tokio::pin!(timeout, moved);
+    let mut watch = SeveralWatch::new(context, bus, ops, options);
+    let mut updates = watch.follow_running();
 
+    // Signals go first, before the server has answered at all.
     loop {
         tokio::select! {
             biased;
             interrupt = interrupts.next() => return Ok(watch.report(Some(interrupt), false)),
-            Some((op, update)) = updates.next() => watch.on_update(&op, update),
+            Some((op, update)) = updates.next() => watch.on_update(&op, update.transpose()?),
             _ = redraw.tick() => watch.redraw(),
+            bus = &mut moved => {
+                moved.set(context.moved(bus.clone()));
+                watch.bus = bus;
+                updates = watch.follow_running();
+            }
             () = &mut timeout => return Ok(watch.report(None, true)),
         }
         if watch.is_over() {
@@ -68,23 +77,8 @@ pub(crate) async fn watch_several(
     }
 }
 
-async fn follow_all(bus: &Bus, ops: &[OperationId]) -> Result<Updates, Failure> {
-    let mut updates = SelectAll::new();
-    for op in ops {
-        let stream = bus
-            .operations()
-            .follow(op, FollowOptions::default())
-            .await?;
-        let end = futures::stream::once(std::future::ready(None));
-        let op = op.clone();
-        let stream = stream.map(Some).chain(end);
-        updates.push(stream.map(move |update| (op.clone(), update)).boxed());
-    }
-    Ok(updates)
-}
-
 struct SeveralWatch<'a> {
-    bus: &'a Bus,
+    bus: Bus,
     output: &'a Output,
     screen: Screen,
     options: SeveralOptions,
@@ -95,24 +89,32 @@ struct SeveralWatch<'a> {
 }
 
 impl<'a> SeveralWatch<'a> {
-    fn new(
-        context: &'a Context,
-        bus: &'a Bus,
-        ops: &[OperationId],
-        options: SeveralOptions,
-    ) -> Self {
+    fn new(context: &'a Context, bus: &Bus, ops: &[OperationId], options: SeveralOptions) -> Self {
         let running = ops
             .iter()
             .map(|op| (op.clone(), WatchState::new(bus.timing())));
 
         Self {
-            bus,
+            bus: bus.clone(),
             output: &context.output,
             screen: Screen::new(&context.output),
             options,
             running: running.collect(),
             ended: Vec::new(),
         }
+    }
+
+    /// Follows all that have not ended.
+    fn follow_running(&self) -> UpdatesOfAll {
+        let mut updates = SelectAll::new();
+        for (op, _) in &self.running {
+            let of_operation = follow_updates(&self.bus, op, false).map(Some);
+            let end = stream::once(std::future::ready(None));
+            let op = op.clone();
+            let named = of_operation.chain(end).map(move |each| (op.clone(), each));
+            updates.push(named.boxed());
+        }
+        updates
     }
 
     fn on_update(&mut self, op: &OperationId, update: Option<Update>) {
@@ -144,7 +146,8 @@ impl<'a> SeveralWatch<'a> {
             return;
         }
         for (op, state) in &mut self.running {
-            self.screen.show_operation(op, &state.facts(self.bus, None));
+            self.screen
+                .show_operation(op, &state.facts(&self.bus, None));
         }
     }
 

@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use nix::sys::signal::Signal;
 
 use crate::program::ktrdr_in;
-use crate::running_up::{RunningUp, context_file, port_of};
+use crate::running_up::{RunningUp, context_file, port_of, start_dummy};
 use crate::terminal::Terminal;
 
 /// A dummy that works for longer than any test.
@@ -41,4 +41,23 @@ fn a_cancel_on_its_way_reaches_a_system_that_moves() {
 
     starter.until("Cancelled dummy");
     assert_eq!(starter.until_ended(), Some(130));
+}
+
+#[test]
+fn a_follower_of_several_finds_a_system_that_has_moved() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = RunningUp::start(folder.path());
+    let port = port_of(folder.path());
+    let ops = [start_dummy(folder.path()), start_dummy(folder.path())];
+    let mut follower = Terminal::start(folder.path(), &["follow", &ops[0], &ops[1]], 120);
+    follower.until("Working on iteration");
+
+    first.end(Signal::SIGTERM);
+    let _taken = take_port(port);
+    let _second = RunningUp::start(folder.path());
+
+    for op in &ops {
+        follower.until(&format!("{op} completed after"));
+    }
+    assert_eq!(follower.until_ended(), Some(0));
 }
