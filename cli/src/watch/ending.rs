@@ -10,6 +10,7 @@ use store::Store;
 
 use super::state::current_step;
 use super::step_line::summarise_fields;
+use super::step_names::step_names;
 use super::work_text::{cancelled_work, describe_kept, work_json};
 use super::{Ended, StepProgress, Watched};
 use crate::console::durations::{after, compact};
@@ -222,13 +223,13 @@ pub(crate) fn failure_of(record: &OperationRecord) -> Failure {
     Failure::of_operation(op, &place, &failure.error)
 }
 
-/// The scalars of the result of each completed step, by its service.
+/// The scalars of the result of each completed step, by its name.
 fn step_results(record: &OperationRecord) -> Vec<(String, String)> {
     let mut results = Vec::new();
-    for (spec, step) in record.plan.steps().zip(&record.steps) {
+    for (name, step) in step_names(record).into_iter().zip(&record.steps) {
         let text = summarise_fields(&step.result);
         if step.state == StepState::Completed && !text.is_empty() {
-            results.push((spec.service.to_string(), text));
+            results.push((name, text));
         }
     }
     results
@@ -237,10 +238,10 @@ fn step_results(record: &OperationRecord) -> Vec<(String, String)> {
 /// The result as programs read it.
 pub(super) fn result_json(record: &OperationRecord, exit: Exit) -> Value {
     let mut results = Map::new();
-    for (spec, step) in record.plan.steps().zip(&record.steps) {
+    for (name, step) in step_names(record).into_iter().zip(&record.steps) {
         // A step that did not run has no result, and an entry of null would look like one.
         if !step.result.is_null() {
-            results.insert(spec.service.to_string(), step.result.clone());
+            results.insert(name, step.result.clone());
         }
     }
 
@@ -265,9 +266,10 @@ pub(super) fn duration_of(record: &OperationRecord) -> std::time::Duration {
 #[cfg(test)]
 mod tests {
     use jiff::Timestamp;
-    use schemas::commands::{FetchBars, FetchMode};
+    use schemas::commands::{FetchBars, FetchMode, OnFailure, RunDummy};
     use schemas::operation::Said;
-    use schemas::requests::DataLoad;
+    use schemas::progress::Count;
+    use schemas::requests::{DataLoad, Family};
 
     use super::*;
 
@@ -291,6 +293,45 @@ mod tests {
         let op = OperationId::new("data", Timestamp::UNIX_EPOCH, 7).unwrap();
 
         OperationRecord::create(op, operation, Timestamp::UNIX_EPOCH)
+    }
+
+    /// A family of two stages with a dummy each.
+    fn family_of_two_stages() -> OperationRecord {
+        let stage = vec![RunDummy::default().operation()];
+        let family = Family {
+            stages: vec![stage.clone(), stage],
+            limit: 1,
+            on_failure: OnFailure::KeepGoing,
+            labels: [].into(),
+        };
+        let op = OperationId::new("family", Timestamp::UNIX_EPOCH, 7).unwrap();
+        OperationRecord::create(op, family.operation(), Timestamp::UNIX_EPOCH)
+    }
+
+    #[test]
+    fn each_stage_of_a_family_has_its_own_entry() {
+        let mut record = family_of_two_stages();
+        for (number, step) in (1..).zip(&mut record.steps) {
+            step.state = StepState::Completed;
+            step.result = json!({ "completed": number });
+            step.done = [("children".to_owned(), count(number))].into();
+        }
+
+        let json = result_json(&record, Exit::Done);
+
+        let of_stages = json!({"family (1/2)": {"completed": 1}, "family (2/2)": {"completed": 2}});
+        assert_eq!(json["results"], of_stages);
+        assert_eq!(json["done"]["family (1/2)"]["children"]["done"], 1);
+        assert_eq!(json["done"]["family (2/2)"]["children"]["done"], 2);
+        let texts = step_results(&record);
+        assert_eq!(
+            texts[0],
+            ("family (1/2)".to_owned(), "completed 1".to_owned())
+        );
+    }
+
+    fn count(done: u64) -> Count {
+        Count { done, total: 2 }
     }
 
     fn cancelled(mut record: OperationRecord) -> OperationRecord {

@@ -19,6 +19,7 @@ mod start;
 mod start_family;
 mod state;
 mod step_line;
+mod step_names;
 mod waiting_reason;
 mod work_text;
 

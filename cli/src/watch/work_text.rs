@@ -6,6 +6,7 @@ use schemas::work_done::WorkDone;
 use serde_json::{Map, Value, json};
 
 use super::state::current_step;
+use super::step_names::step_names;
 
 /// `7 of 16 iterations`, `3 of 10 epochs, 92 of 400 batches`; empty where nothing was counted.
 pub(crate) fn describe_work(done: &WorkDone) -> String {
@@ -19,13 +20,13 @@ pub(crate) fn describe_work(done: &WorkDone) -> String {
     units.join(", ")
 }
 
-/// The work of each cancelled step that had done any, by its service.
+/// The work of each cancelled step that had done any, by its name.
 pub(super) fn cancelled_work(record: &OperationRecord) -> Vec<(String, String)> {
     let mut work = Vec::new();
-    for (spec, step) in record.plan.steps().zip(&record.steps) {
+    for (name, step) in step_names(record).into_iter().zip(&record.steps) {
         let text = describe_work(&step.done);
         if step.state == StepState::Cancelled && !text.is_empty() {
-            work.push((spec.service.to_string(), text));
+            work.push((name, text));
         }
     }
     work
@@ -49,12 +50,12 @@ pub(super) fn describe_kept(record: &OperationRecord) -> String {
     }
 }
 
-/// The same for programs, by service.
+/// The work of each step that had done any, for programs.
 pub(super) fn work_json(record: &OperationRecord) -> Value {
     let mut work = Map::new();
-    for (spec, step) in record.plan.steps().zip(&record.steps) {
+    for (name, step) in step_names(record).into_iter().zip(&record.steps) {
         if !step.done.is_empty() {
-            work.insert(spec.service.to_string(), json!(step.done));
+            work.insert(name, json!(step.done));
         }
     }
     Value::Object(work)
