@@ -30,7 +30,9 @@ pub(crate) use folder_id::FolderId;
 pub(crate) use private_files::{
     append_to_private_file, create_private_folder, make_folder_private, replace_private_file,
 };
-pub(crate) use system_folder::{SystemHolder, folders_above, holder_of, open_lock};
+pub(crate) use system_folder::{
+    SystemHolder, folders_above, has_open, holder_of, lock_of, open_existing_lock, open_lock,
+};
 
 use context_file::FilePlace;
 

@@ -9,6 +9,7 @@ use schemas::codes::{self, Advice, Code};
 use store::StoreError;
 
 use crate::console::{Exit, Failure};
+use crate::context::lock_of;
 
 /// Why a local system does not come up: one variant for each operation that can fail.
 #[derive(Debug, thiserror::Error)]
@@ -69,7 +70,13 @@ pub(crate) enum UpError {
         /// How long was waited.
         waited: Duration,
     },
-    /// The process that holds a folder is not known, or cannot be asked to end.
+    /// Another process holds the folder, and which one is not known.
+    #[error("another process holds {}, and its lock does not say which", dir.display())]
+    UnknownHolder {
+        /// The folder of the system.
+        dir: PathBuf,
+    },
+    /// The process that holds a folder cannot be asked to end.
     #[error("the `ktrdr up` of {} cannot be asked to end", dir.display())]
     CannotStop {
         /// The folder of the system.
@@ -119,7 +126,9 @@ impl Advice for UpError {
             Self::Above { .. } => codes::UP_ABOVE,
             Self::PortTaken { .. } => codes::UP_PORT_TAKEN,
             Self::NoCommand { .. } => codes::UP_NO_COMMAND,
-            Self::StillRunning { .. } | Self::CannotStop { .. } => codes::UP_STOP,
+            Self::StillRunning { .. } | Self::UnknownHolder { .. } | Self::CannotStop { .. } => {
+                codes::UP_STOP
+            }
             Self::NoServer => codes::UP_NO_SERVER,
             Self::Spawn { .. } => codes::UP_SPAWN,
             Self::ServerNotReady { .. } => codes::UP_SERVER_NOT_READY,
@@ -153,6 +162,14 @@ impl Advice for UpError {
                 return format!(
                     "it goes on stopping; wait longer with --timeout, or `kill -9 {pid}` and \
                      `ktrdr down` again"
+                )
+                .into();
+            }
+            Self::UnknownHolder { dir } => {
+                let lock = lock_of(dir);
+                return format!(
+                    "it may be another `ktrdr down`: try again; `fuser {}` names the process",
+                    lock.display()
                 )
                 .into();
             }

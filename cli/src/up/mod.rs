@@ -34,7 +34,7 @@ pub(crate) use nats_server::find_nats_server;
 pub(crate) use stop::{StoppedSystem, stop_first};
 
 use crate::console::{Exit, Failure, Interrupts};
-use crate::context::{Context, DEFAULT_DIR, SystemHolder, folders_above, holder_of};
+use crate::context::{Context, DEFAULT_DIR, SystemHolder, folders_above, holder_of, lock_of};
 use board::Board;
 use error::UpError;
 use folder::Folder;
@@ -129,7 +129,7 @@ fn folder_of(args: &UpArgs, working_directory: &Path) -> Result<PathBuf, UpError
     let folder = working_directory.join(args.dir.as_deref().unwrap_or(Path::new(DEFAULT_DIR)));
 
     // One that has run here before is no accident.
-    if args.dir.is_some() || folder.join("lock").exists() {
+    if args.dir.is_some() || lock_of(&folder).exists() {
         return Ok(folder);
     }
     for above in folders_above(working_directory) {

@@ -6,11 +6,9 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
-use rustix::process::{PidfdFlags, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
@@ -23,7 +21,7 @@ const KILLED_TIMEOUT: Duration = Duration::from_secs(5);
 /// A program that was started, one line of the list.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct StartedProgram {
-    pid: i32,
+    pid: u32,
     /// Real path of the program.
     program: String,
     /// The folder that it was started for; none in a list of an earlier version.
@@ -58,7 +56,7 @@ impl ProcessList {
         // The system knows a running program by its real path.
         let program = std::fs::canonicalize(program).unwrap_or_else(|_| program.to_owned());
         let line = serde_json::to_string(&StartedProgram {
-            pid: i32::try_from(pid).map_err(io::Error::other)?,
+            pid,
             program: program.display().to_string(),
             folder: Some(self.folder.clone()),
         })?;
@@ -85,19 +83,25 @@ impl ProcessList {
     /// Kills the programs that still run, waits for their end, and says which they were.
     pub(crate) async fn end_running(&self) -> Vec<StartedProgram> {
         let running = self.running();
+        let mut killed = Vec::new();
         for each in &running {
             tracing::warn!(
                 pid = each.pid,
                 each.program,
                 "ending a program that a killed `ktrdr up` left running"
             );
-            // It may have ended by itself just now.
-            let _ = kill(Pid::from_raw(each.pid), Signal::SIGKILL);
+            // It may have ended by itself just now, and another program have its number.
+            if let Ok(Some(process)) = ProcessHandle::open(each.pid)
+                && each.is_running()
+                && process.send(Signal::KILL).is_ok()
+            {
+                killed.push(process);
+            }
         }
 
         // Whoever starts them again needs their ports.
-        for each in &running {
-            let _ = tokio::time::timeout(KILLED_TIMEOUT, wait_for_exit(each.pid)).await;
+        for process in killed {
+            let _ = tokio::time::timeout(KILLED_TIMEOUT, process.wait()).await;
         }
         self.clear();
         running
@@ -139,19 +143,46 @@ fn is_program(running: &Path, program: &str) -> bool {
     running.strip_suffix(" (deleted)").unwrap_or(running) == program
 }
 
-/// Waits until a process has ended, which need not be a child of this one.
-pub(crate) async fn wait_for_exit(pid: i32) -> io::Result<()> {
-    let process = rustix::process::Pid::from_raw(pid).ok_or(io::ErrorKind::InvalidInput)?;
-    let handle = match pidfd_open(process, PidfdFlags::empty()) {
-        Ok(handle) => handle,
-        Err(Errno::SRCH) => return Ok(()),
-        Err(error) => return Err(error.into()),
-    };
+/// A process that need not be a child of this one. Unlike its number it never stands for another.
+#[derive(Debug)]
+pub(super) struct ProcessHandle(OwnedFd);
 
-    // A thread and not a task: it must not keep this program from ending before the other one.
-    let (sender, ended) = oneshot::channel();
-    std::thread::spawn(move || sender.send(wait_until_readable(&handle)));
-    ended.await.map_err(io::Error::other)?
+impl ProcessHandle {
+    /// The process that has this number now; none where none has.
+    ///
+    /// # Errors
+    /// The system has no more handles.
+    pub(super) fn open(pid: u32) -> io::Result<Option<Self>> {
+        let number = i32::try_from(pid).map_err(io::Error::other)?;
+        let number = Pid::from_raw(number).ok_or(io::ErrorKind::InvalidInput)?;
+        match pidfd_open(number, PidfdFlags::empty()) {
+            Ok(handle) => Ok(Some(Self(handle))),
+            Err(Errno::SRCH) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Sends a signal; one that has ended meanwhile needs none.
+    ///
+    /// # Errors
+    /// The process belongs to somebody else.
+    pub(super) fn send(&self, signal: Signal) -> io::Result<()> {
+        match pidfd_send_signal(&self.0, signal) {
+            Ok(()) | Err(Errno::SRCH) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Waits until it has ended.
+    ///
+    /// # Errors
+    /// The system cannot tell.
+    pub(super) async fn wait(self) -> io::Result<()> {
+        // A thread and not a task: it must not keep this program from ending before the other one.
+        let (sender, ended) = oneshot::channel();
+        std::thread::spawn(move || sender.send(wait_until_readable(&self.0)));
+        ended.await.map_err(io::Error::other)?
+    }
 }
 
 /// The handle of a process is readable once the process has ended.

@@ -1,15 +1,15 @@
 //! Stopping a system from another process: its `ktrdr up` is asked to end, and what a killed one
 //! left running is ended.
 
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use rustix::process::Signal;
 
 use super::error::UpError;
-use super::processes::{ProcessList, StartedProgram, wait_for_exit};
-use crate::context::{FILE_NAME, SystemHolder, holder_of};
+use super::processes::{ProcessHandle, ProcessList, StartedProgram};
+use crate::context::{FILE_NAME, SystemHolder, has_open, holder_of, open_existing_lock};
 
 /// What was stopped.
 #[derive(Debug)]
@@ -32,50 +32,62 @@ pub(crate) async fn stop_first(
     timeout: Duration,
 ) -> Result<Option<StoppedSystem>, UpError> {
     for folder in folders {
-        let list = ProcessList::of(folder).map_err(|source| UpError::Folder {
-            path: folder.clone(),
-            source,
-        })?;
-        let running = list.running();
-
-        let up = match holder_of(folder) {
-            SystemHolder::Nobody if running.is_empty() => {
-                // Only what a killed process or a copy left; the system itself is gone.
-                list.clear();
-                let _ = std::fs::remove_file(folder.join(FILE_NAME));
-                continue;
-            }
-            SystemHolder::Nobody => {
-                list.end_running().await;
-                let _ = std::fs::remove_file(folder.join(FILE_NAME));
-                None
-            }
-            SystemHolder::Up(process) => Some(end_up(folder, process, timeout).await?),
-        };
-        return Ok(Some(StoppedSystem {
-            folder: folder.clone(),
-            up,
-            programs: names_of(&running),
-        }));
+        if let Some(stopped) = stop_system(folder, timeout).await? {
+            return Ok(Some(stopped));
+        }
     }
     Ok(None)
 }
 
-/// Asks a `ktrdr up` to end, and waits for it.
-async fn end_up(folder: &Path, process: Option<u32>, waited: Duration) -> Result<u32, UpError> {
-    let cannot_stop = |source| UpError::CannotStop {
-        dir: folder.to_owned(),
+/// Stops the system of one folder; none where nothing of it runs.
+async fn stop_system(folder: &Path, timeout: Duration) -> Result<Option<StoppedSystem>, UpError> {
+    let failed = |source| UpError::Folder {
+        path: folder.to_owned(),
         source,
     };
-    let unknown = || std::io::Error::other("its process id is unknown");
-    let pid = process.ok_or_else(unknown).map_err(cannot_stop)?;
-    let number = i32::try_from(pid).map_err(|error| cannot_stop(std::io::Error::other(error)))?;
+    let Some(lock) = open_existing_lock(folder).map_err(failed)? else {
+        return Ok(None);
+    };
+    let list = ProcessList::of(folder).map_err(failed)?;
+    let running = list.running();
 
-    kill(Pid::from_raw(number), Signal::SIGTERM).map_err(|error| cannot_stop(error.into()))?;
-    match tokio::time::timeout(waited, wait_for_exit(number)).await {
+    // With the lock in our hands no `ktrdr up` begins while its programs are ended and forgotten.
+    let up = match lock.try_lock() {
+        Ok(()) => {
+            list.end_running().await;
+            let _ = std::fs::remove_file(folder.join(FILE_NAME));
+            None
+        }
+        Err(TryLockError::WouldBlock) => Some(end_up(folder, &lock, timeout).await?),
+        Err(TryLockError::Error(source)) => return Err(failed(source)),
+    };
+    let has_stopped = up.is_some() || !running.is_empty();
+    Ok(has_stopped.then(|| StoppedSystem {
+        folder: folder.to_owned(),
+        up,
+        programs: names_of(&running),
+    }))
+}
+
+/// Asks the `ktrdr up` that holds the lock to end, and waits for it.
+async fn end_up(folder: &Path, lock: &File, waited: Duration) -> Result<u32, UpError> {
+    let dir = || folder.to_owned();
+    let cannot_stop = |source| UpError::CannotStop { dir: dir(), source };
+    let SystemHolder::Up(Some(pid)) = holder_of(folder) else {
+        return Err(UpError::UnknownHolder { dir: dir() });
+    };
+
+    // The handle first: from here on the number cannot become that of another program.
+    let process = ProcessHandle::open(pid).map_err(cannot_stop)?;
+    let is_holder = has_open(pid, lock).map_err(cannot_stop)?;
+    let Some(process) = process.filter(|_| is_holder) else {
+        return Err(UpError::UnknownHolder { dir: dir() });
+    };
+    process.send(Signal::TERM).map_err(cannot_stop)?;
+    match tokio::time::timeout(waited, process.wait()).await {
         Ok(ended) => ended.map(|()| pid).map_err(cannot_stop),
         Err(_) => Err(UpError::StillRunning {
-            dir: folder.to_owned(),
+            dir: dir(),
             pid,
             waited,
         }),

@@ -231,6 +231,29 @@ fn down_ends_what_a_killed_up_left() {
 }
 
 #[test]
+fn down_signals_no_process_that_does_not_hold_the_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let system = folder.path().join(".ktrdr");
+    std::fs::create_dir(&system).unwrap();
+    let lock = std::fs::File::create(system.join("lock")).unwrap();
+    lock.lock().unwrap();
+    // The number of a `ktrdr up` that has ended, which another program has by now.
+    let mut other = Command::new("sleep").arg("600").spawn().unwrap();
+    std::fs::write(system.join("lock"), other.id().to_string()).unwrap();
+
+    let ended = run_in(folder.path(), &["down"]);
+
+    assert_eq!(ended.exit, Some(1));
+    assert_text!(folder.path(), ended.err, @"
+    error: another process holds <here>/.ktrdr, and its lock does not say which
+    hint: it may be another `ktrdr down`: try again; `fuser <here>/.ktrdr/lock` names the process
+    ");
+    assert!(other.try_wait().unwrap().is_none(), "it still runs");
+    other.kill().unwrap();
+    other.wait().unwrap();
+}
+
+#[test]
 fn a_system_in_the_background_is_ready_when_up_returns() {
     let folder = tempfile::tempdir().unwrap();
 
