@@ -5,9 +5,11 @@ use std::fs::{File, TryLockError};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{AtFlags, unlinkat};
+
 use super::error::UpError;
 use super::ports::RememberedPorts;
-use super::processes::ProcessList;
+use super::processes::{self, ProcessList};
 use crate::context::{
     DEFAULT_DIR, FILE_NAME, FolderId, SystemHolder, append_to_private_file, create_private_folder,
     holder_of, make_folder_private, open_lock,
@@ -19,6 +21,8 @@ const LOGS: &str = "logs";
 #[derive(Debug)]
 pub(crate) struct Folder {
     path: PathBuf,
+    /// The folder itself, wherever it is moved.
+    handle: File,
     id: FolderId,
     processes: ProcessList,
     _lock: File,
@@ -42,6 +46,7 @@ impl Folder {
 
         let lock = take_lock(&path)?;
         let folder = Self {
+            handle: File::open(&path).map_err(failed)?,
             id: FolderId::of(&path).map_err(failed)?,
             processes: ProcessList::of(&path).map_err(failed)?,
             path,
@@ -106,11 +111,13 @@ impl Folder {
         }
     }
 
-    /// Forgets all programs: they have ended.
+    /// Forgets all programs, which have ended, and announces the system no more. By the handle: the
+    /// folder may have been moved, and that of another system be where it was.
     pub(crate) fn forget(&self) {
-        self.processes.clear();
-        // A file that was never written need not be removed.
-        let _ = std::fs::remove_file(self.context_file());
+        for name in [processes::FILE_NAME, FILE_NAME] {
+            // A file that was never written need not be removed.
+            let _ = unlinkat(&self.handle, name, AtFlags::empty());
+        }
     }
 }
 
@@ -204,6 +211,23 @@ mod tests {
 
         drop(folder);
         claim_again(root.path()).await;
+    }
+
+    #[tokio::test]
+    async fn a_moved_folder_forgets_its_own_system_only() {
+        let root = tempfile::tempdir().unwrap();
+        let before = root.path().join("before");
+        let after = root.path().join("after");
+        let first = Folder::claim(&before).await.unwrap();
+        std::fs::write(first.context_file(), "first").unwrap();
+        std::fs::rename(&before, &after).unwrap();
+        let second = Folder::claim(&before).await.unwrap();
+        std::fs::write(second.context_file(), "second").unwrap();
+
+        first.forget();
+
+        assert!(!after.join(FILE_NAME).exists());
+        assert!(before.join(FILE_NAME).exists());
     }
 
     #[tokio::test]

@@ -14,7 +14,8 @@ use tokio::sync::oneshot;
 
 use crate::context::{FolderId, append_to_private_file};
 
-const FILE_NAME: &str = "processes";
+/// Name of the list in the folder of a system.
+pub(super) const FILE_NAME: &str = "processes";
 /// A killed process is gone within milliseconds; more than this means that the system is stuck.
 const KILLED_TIMEOUT: Duration = Duration::from_secs(5);
 

@@ -356,6 +356,7 @@ fn a_folder_that_is_moved_while_its_system_runs_is_noticed() {
     let down = run_in(&after, &["down"]);
     assert_eq!(down.exit, Some(0), "{}", down.err);
     up.wait();
+    assert!(!context_file(&after).exists());
     let _again = RunningUp::start(&after);
     let status = run_in(&after, &["status"]);
     assert_eq!(status.exit, Some(0), "{}", status.err);
