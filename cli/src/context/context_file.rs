@@ -81,7 +81,8 @@ impl ContextFile {
             return FilePlace::Original;
         };
 
-        let is_same = FolderId::of(&folder).ok() == self.folder_id;
+        let id = self.folder_id.as_ref();
+        let is_same = id.is_some_and(|id| id.is_of(&folder, Some(from)));
         match (is_same, folder == *from) {
             (true, true) => FilePlace::Original,
             (true, false) => FilePlace::Moved { from: from.clone() },
@@ -146,6 +147,16 @@ mod tests {
 
         assert_eq!(
             system.place(&place("a").join(FILE_NAME)),
+            FilePlace::Original
+        );
+
+        let id = system.folder_id.as_ref().map(FolderId::on_another_device);
+        let after_a_reboot = ContextFile {
+            folder_id: id,
+            ..system.clone()
+        };
+        assert_eq!(
+            after_a_reboot.place(&place("a").join(FILE_NAME)),
             FilePlace::Original
         );
 

@@ -20,6 +20,28 @@ impl FolderId {
         let metadata = std::fs::metadata(path)?;
         Ok(Self(format!("{}-{}", metadata.dev(), metadata.ino())))
     }
+
+    /// Whether the folder at `path` is the one that had this id when it was at `before`. A system
+    /// may give its devices other numbers each time that it is started, so that at the same path
+    /// the number of the folder on its device is enough.
+    pub(crate) fn is_of(&self, path: &Path, before: Option<&Path>) -> bool {
+        let Ok(id) = Self::of(path) else {
+            return false;
+        };
+        id == *self || (before == Some(path) && id.number() == self.number())
+    }
+
+    /// The number on the device.
+    fn number(&self) -> &str {
+        let (_, number) = self.0.split_once('-').unwrap_or_default();
+        number
+    }
+
+    /// The id of the same folder after its device got another number.
+    #[cfg(test)]
+    pub(crate) fn on_another_device(&self) -> Self {
+        Self(format!("0-{}", self.number()))
+    }
 }
 
 #[cfg(test)]
@@ -38,5 +60,22 @@ mod tests {
 
         assert_eq!(FolderId::of(&place("b")).unwrap(), id);
         assert_ne!(FolderId::of(&place("a")).unwrap(), id);
+    }
+
+    #[test]
+    fn at_its_own_path_a_folder_is_known_by_its_number() {
+        let root = tempfile::tempdir().unwrap();
+        let place = |name: &str| root.path().join(name);
+        std::fs::create_dir(place("a")).unwrap();
+        let before_start = FolderId::of(&place("a")).unwrap().on_another_device();
+
+        assert!(before_start.is_of(&place("a"), Some(&place("a"))));
+        assert!(!before_start.is_of(&place("a"), Some(&place("elsewhere"))));
+        assert!(!before_start.is_of(&place("a"), None));
+
+        // A copy in the place of the original, which was moved away.
+        std::fs::rename(place("a"), place("b")).unwrap();
+        std::fs::create_dir(place("a")).unwrap();
+        assert!(!before_start.is_of(&place("a"), Some(&place("a"))));
     }
 }

@@ -2,7 +2,7 @@
 //! whoever watches the system goes on by itself.
 
 use std::net::{Ipv4Addr, TcpListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +20,9 @@ pub(crate) struct RememberedPorts {
     pub(crate) monitor_port: u16,
     /// The folder: a copy of it must not take the ports of the original.
     folder_id: FolderId,
+    /// Where it was; none in a file of an earlier version.
+    #[serde(default)]
+    folder: Option<PathBuf>,
 }
 
 /// Where the server is to listen; none means any free port.
@@ -38,8 +41,8 @@ impl RememberedPorts {
     pub(crate) fn read(folder: &Path) -> Option<Self> {
         let text = std::fs::read_to_string(folder.join(FILE_NAME)).ok()?;
         let ports: Self = serde_json::from_str(&text).ok()?;
-        let id = FolderId::of(folder).ok()?;
-        Some(ports).filter(|ports| ports.folder_id == id)
+        let before = ports.folder.as_deref();
+        ports.folder_id.is_of(folder, before).then_some(ports)
     }
 
     /// Remembers the ports for the next start.
@@ -51,6 +54,7 @@ impl RememberedPorts {
             port,
             monitor_port,
             folder_id: FolderId::of(folder)?,
+            folder: Some(folder.to_owned()),
         };
         let text = serde_json::to_string(&ports)?;
         replace_private_file(&folder.join(FILE_NAME), &format!("{text}\n"))
@@ -98,6 +102,7 @@ mod tests {
             port: 4000,
             monitor_port: 4001,
             folder_id: FolderId::of(Path::new("/")).unwrap(),
+            folder: None,
         }
     }
 
@@ -152,5 +157,22 @@ mod tests {
 
         assert_eq!(RememberedPorts::read(&original).unwrap().port, 4000);
         assert_eq!(RememberedPorts::read(&copy), None);
+    }
+
+    #[test]
+    fn a_folder_remembers_its_ports_over_a_reboot() {
+        let root = tempfile::tempdir().unwrap();
+        let id = FolderId::of(root.path()).unwrap();
+        RememberedPorts::write(root.path(), 4000, 4001).unwrap();
+
+        // The system may give its devices other numbers.
+        let ports = RememberedPorts {
+            folder_id: id.on_another_device(),
+            ..RememberedPorts::read(root.path()).unwrap()
+        };
+        let text = serde_json::to_string(&ports).unwrap();
+        std::fs::write(root.path().join(FILE_NAME), text).unwrap();
+
+        assert_eq!(RememberedPorts::read(root.path()), Some(ports));
     }
 }
