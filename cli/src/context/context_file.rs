@@ -41,6 +41,18 @@ pub(crate) struct ContextFile {
     /// What tells that folder from a copy of it.
     #[serde(default)]
     pub(crate) folder_id: Option<FolderId>,
+    /// Where its services read their settings; none in the file of an earlier version.
+    #[serde(default)]
+    pub(crate) services: Option<ServicesPlace>,
+}
+
+/// Where the services of a system read their settings.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ServicesPlace {
+    /// The folder that they were started in.
+    pub(crate) working_directory: PathBuf,
+    /// The settings file that was named for them; without one they read that of their folder.
+    pub(crate) settings_file: Option<PathBuf>,
 }
 
 /// Whether a context file still lies in the folder of its system.
@@ -180,6 +192,7 @@ mod tests {
             started_at: "2026-03-01T00:00:00Z".parse().unwrap(),
             folder: None,
             folder_id: None,
+            services: None,
         }
     }
 

@@ -25,7 +25,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub(crate) use command_store::REGISTRY_STORE;
-pub(crate) use context_file::{ContextFile, DEFAULT_DIR, FILE_NAME, VARIABLE};
+pub(crate) use context_file::{ContextFile, DEFAULT_DIR, FILE_NAME, ServicesPlace, VARIABLE};
 pub(crate) use folder_id::FolderId;
 pub(crate) use private_files::{
     append_to_private_file, create_private_folder, make_folder_private, replace_private_file,
@@ -80,9 +80,20 @@ pub(crate) struct LocalSystem {
 }
 
 impl LocalSystem {
-    /// The folder in which its services run: the file lies in the folder `.ktrdr` of it.
+    /// The folder in which its services run; an earlier version did not note it, and mostly ran
+    /// them in the folder above that of the file.
     pub(crate) fn working_directory(&self) -> Option<&Path> {
-        self.path.parent()?.parent()
+        match &self.file.services {
+            Some(services) => Some(&services.working_directory),
+            None => self.path.parent()?.parent(),
+        }
+    }
+
+    /// The settings file that its services read.
+    fn settings_file(&self) -> Option<PathBuf> {
+        let services = self.file.services.as_ref();
+        let named = services.and_then(|services| services.settings_file.clone());
+        named.or_else(|| settings_file_in(self.working_directory()?))
     }
 
     /// The settings that it stands for.
@@ -195,17 +206,24 @@ impl Context {
         Some(self.working_directory.join(named))
     }
 
-    /// The file that is named, else `ktrdr.toml` of the working folder, else the one beside the
-    /// folder of the local system, in which its services run.
+    /// The settings file of this command: the one that is named, else `ktrdr.toml` of the working
+    /// folder, else the one that the services of the local system read.
     pub(crate) fn settings_file(&self, system: Option<&LocalSystem>) -> Option<PathBuf> {
-        let beside = system.and_then(LocalSystem::working_directory);
-        let places = [Some(self.working_directory.as_path()), beside];
-        let nearest = places
-            .into_iter()
-            .flatten()
-            .map(|place| place.join(DEFAULT_FILE))
-            .find(|path| path.is_file());
-        self.named_settings_file().or(nearest)
+        self.named_settings_file()
+            .or_else(|| settings_file_in(&self.working_directory))
+            .or_else(|| system?.settings_file())
+    }
+
+    /// The settings file that the services of this command's system read, or those of one that were
+    /// started here.
+    ///
+    /// # Errors
+    /// A setting is wrong.
+    pub(crate) fn settings_file_of_services(&self) -> Result<Option<PathBuf>, Failure> {
+        match &self.setup()?.system {
+            Some(system) => Ok(system.settings_file()),
+            None => Ok(self.settings_file(None)),
+        }
     }
 
     fn find_local_system(&self) -> Result<Option<LocalSystem>, Failure> {
@@ -236,9 +254,7 @@ impl Context {
     where
         Own: Default + Serialize + DeserializeOwned,
     {
-        let system = self.setup()?.system.as_ref();
-        let settings_file = self.settings_file(system);
-
+        let settings_file = self.settings_file_of_services()?;
         let settings: LoadedSettings<ServiceSettings<Own>> = settings::load(
             service.as_str(),
             &ServiceSettings::default(),
@@ -314,6 +330,12 @@ impl Context {
             }
         })
     }
+}
+
+/// `ktrdr.toml` of a folder, if there is one.
+fn settings_file_in(folder: &Path) -> Option<PathBuf> {
+    let path = folder.join(DEFAULT_FILE);
+    path.is_file().then_some(path)
 }
 
 fn unreadable_context(error: std::io::Error) -> Failure {

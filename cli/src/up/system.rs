@@ -26,7 +26,7 @@ use super::log_bound::keep_logs_bounded;
 use super::nats_server::{Addresses, NatsServer, find_nats_server};
 use super::program::{self, Program, wait_for_stop};
 use crate::console::{Exit, Interrupts};
-use crate::context::{Context, ContextFile, VARIABLE};
+use crate::context::{Context, ContextFile, ServicesPlace, VARIABLE};
 
 /// How long a service may take to bring its steps to a checkpoint before it is killed.
 const SERVICE_STOP_TIMEOUT: Duration = Duration::from_secs(30);
@@ -51,7 +51,7 @@ pub(super) async fn run_system(
 
     let places = [binaries.as_path(), &context.working_directory];
     let program = find_nats_server(&context.environment, &places)?;
-    let starting = start_server(args, program, store_url, folder, board);
+    let starting = start_server(args, context, program, store_url, folder, board);
     let StartedServer {
         server,
         announced,
@@ -106,13 +106,14 @@ struct StartedServer {
 
 async fn start_server(
     args: &UpArgs,
+    context: &Context,
     program: PathBuf,
     store_url: String,
     folder: &Arc<Folder>,
     board: &Board,
 ) -> Result<StartedServer, UpError> {
     let server = NatsServer::start(program, folder.clone(), args.port, board).await?;
-    let announced = describe_system(args, store_url, server.addresses(), folder);
+    let announced = describe_system(args, context, store_url, server.addresses(), folder);
 
     let bus = connect_and_apply(&announced).await?;
     announce(&announced, folder)?;
@@ -125,6 +126,7 @@ async fn start_server(
 
 fn describe_system(
     args: &UpArgs,
+    context: &Context,
     store_url: String,
     addresses: &Addresses,
     folder: &Folder,
@@ -139,6 +141,10 @@ fn describe_system(
         started_at: Timestamp::now(),
         folder: Some(folder.path().to_owned()),
         folder_id: Some(folder.id().clone()),
+        services: Some(ServicesPlace {
+            working_directory: context.working_directory.clone(),
+            settings_file: context.named_settings_file(),
+        }),
     }
 }
 

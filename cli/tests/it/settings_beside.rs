@@ -6,7 +6,7 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::program::{ktrdr_in, run_in};
-use crate::running_up::{RunningUp, url_of};
+use crate::running_up::{RunningUp, UP, launched_by, url_of};
 
 fn write_settings(folder: &Path, text: &str) {
     std::fs::write(folder.join("ktrdr.toml"), text).unwrap();
@@ -139,4 +139,33 @@ fn config_check_names_what_a_service_refuses() {
     write_settings(folder.path(), "[dummy]\nslots = 3\n");
     let ended = run_in(folder.path(), &["config", "check"]);
     assert_eq!(ended.exit, Some(0), "{}{}", ended.out, ended.err);
+}
+
+#[test]
+fn commands_read_the_settings_with_which_a_system_was_started() {
+    let root = tempfile::tempdir().unwrap();
+    let work = root.path().join("work");
+    let other = root.path().join("other");
+    std::fs::create_dir(&work).unwrap();
+    std::fs::create_dir(&other).unwrap();
+    std::fs::write(work.join("production.toml"), "[dummy]\nslots = 3\n").unwrap();
+    write_settings(&work, "[dummy]\nslots = 2\n");
+    write_settings(&other, "[dummy]\nslots = 4\n");
+    let slots_and_origin = || {
+        let ended = run_in(&other, &["config", "show", "dummy.slots", "--origin"]);
+        line_of(&ended.out, "dummy.slots", root.path())
+    };
+
+    let elsewhere = [&UP[..], &["--dir", "../other/.ktrdr"]].concat();
+    let named = [&elsewhere[..], &["--config", "production.toml"]].concat();
+    for (arguments, line) in [
+        (elsewhere, "dummy.slots 2 <here>/work/ktrdr.toml"),
+        (named, "dummy.slots 3 <here>/work/production.toml"),
+    ] {
+        let up = launched_by("env", &[], &ktrdr_in(&work, &arguments));
+        let up = RunningUp::start_command(up);
+        assert_eq!(slots_and_origin(), line);
+        assert_eq!(up.end(Signal::SIGTERM), Some(0));
+    }
+    assert_eq!(slots_and_origin(), "dummy.slots 4 <here>/other/ktrdr.toml");
 }

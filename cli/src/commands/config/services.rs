@@ -33,7 +33,7 @@ pub(super) struct AnsweredService {
 /// The settings of the command line are wrong.
 pub(super) async fn ask_services(context: &Context) -> Result<Vec<AnsweredService>, Failure> {
     let setup = context.setup()?;
-    let file = context.settings_file(setup.system.as_ref());
+    let file = context.settings_file_of_services()?;
     let folder = context.system_directory()?;
     let binaries = binaries_folder(&context.environment);
 
