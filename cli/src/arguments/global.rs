@@ -28,7 +28,7 @@ pub struct GlobalArgs {
     /// Set any setting, as in --set store.url=s3://bucket/prefix; may be repeated
     #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = parse_key_and_value)]
     pub(crate) set: Vec<(String, String)>,
-    /// Settings file; without it the system that `ktrdr up` runs here, else ktrdr.toml
+    /// Settings file, instead of ktrdr.toml and of the system that runs here
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// When to use colours

@@ -68,6 +68,16 @@ fn the_help_of_gpu_says_that_the_operation_waits_for_one() {
 }
 
 #[test]
+fn the_help_of_config_says_what_it_replaces() {
+    let help = help_of(&["--help"]);
+
+    assert!(
+        help.contains("Settings file, instead of ktrdr.toml and of the system that runs here"),
+        "{help}"
+    );
+}
+
+#[test]
 fn the_help_of_models_names_no_aliases() {
     let help = help_of(&["models", "show", "--help"]);
 
