@@ -30,6 +30,9 @@ use crate::context::{Context, ContextFile, ServicesPlace, VARIABLE};
 
 /// How long a service may take to bring its steps to a checkpoint before it is killed.
 const SERVICE_STOP_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long the report of the start waits for the services: a trainer on a cold disk loads its
+/// libraries for half a minute.
+const REPORT_WAIT: Duration = Duration::from_secs(60);
 /// How long a command given after `--` waits for the services.
 const COMMAND_WAIT: Duration = Duration::from_secs(20);
 
@@ -291,7 +294,7 @@ async fn note_signs_of_life(bus: Bus, board: Board, mut stop: watch::Receiver<bo
 
 /// Reports to programs, once, how every part has started; then waits for ever.
 async fn report_start(context: &Context, board: &Board, folder: &Folder) {
-    let _ = tokio::time::timeout(COMMAND_WAIT, board.wait_until_started()).await;
+    let _ = tokio::time::timeout(REPORT_WAIT, board.wait_until_started()).await;
 
     let parts: Vec<Value> = board.lines().borrow().iter().map(Line::json).collect();
     context.output.json(&json!({
