@@ -5,9 +5,10 @@ use schemas::operation::StepState;
 use schemas::progress::{Context, RunningChild};
 
 use super::waiting_reason::WaitingFacts;
+use crate::console::Style;
 
 /// The lines of the children that are at work now; none for an operation without children.
-pub(super) fn child_lines(facts: &WaitingFacts<'_>) -> Vec<String> {
+pub(super) fn child_lines(facts: &WaitingFacts<'_>, style: Style) -> Vec<String> {
     let Some(record) = facts.record else {
         return Vec::new();
     };
@@ -19,7 +20,11 @@ pub(super) fn child_lines(facts: &WaitingFacts<'_>) -> Vec<String> {
         if step.state == StepState::Running
             && let Some(Context::Family { running, .. }) = progress.map(|each| &each.context)
         {
-            lines.extend(running.iter().map(child_line));
+            lines.extend(
+                running
+                    .iter()
+                    .map(|child| style.plain_lines(&child_line(child))),
+            );
         }
     }
     lines

@@ -148,7 +148,7 @@ impl Screen {
             self.show_line(LineKey::Step(line.number), &name, &line, facts);
         }
         if let ScreenKind::Live(live) = &mut self.kind {
-            live.draw_children(&child_lines(facts));
+            live.draw_children(&child_lines(facts, self.output.style));
         }
     }
 

@@ -9,11 +9,14 @@ use schemas::ids::{Lane, OperationId, WorkerId};
 use schemas::operation::NewOperation;
 use schemas::operation::{Holder, OperationRecord, Said};
 use schemas::plan::{Plan, StepSpec};
-use schemas::progress::{Context, Count, Device, ProgressRecord, Waiting};
+use schemas::progress::{
+    ChildCounts, Context, Count, Device, ProgressRecord, RunningChild, Waiting,
+};
 use schemas::timings::{TimedStep, Timings};
 
 use super::*;
 use crate::watch::expectations::Expectations;
+use crate::watch::family_lines::child_lines;
 use crate::watch::waiting_reason::QueueFacts;
 
 /// A moment of a training of five steps that began at [`start`]; the knobs are set by each test.
@@ -497,4 +500,31 @@ fn a_claimed_step_shows_its_last_percent_until_it_reports() {
 
     let start = "[ 62.1%] trainer (4/5)  started";
     assert!(claimed.starts_with(start), "{claimed}");
+}
+
+#[test]
+fn children_at_work_are_ascii_on_an_ascii_terminal() {
+    let mut moment = Moment::training();
+    let child = RunningChild {
+        op: "op_data_20260301_142233_9f3a01bd".parse().unwrap(),
+        about: "größe → 1d".to_owned(),
+        percent: 45.9,
+    };
+    let progress = moment.progress.get_mut(&number(4)).unwrap();
+    progress.context = Context::Family {
+        counts: ChildCounts::default(),
+        running: vec![child],
+    };
+
+    let lines = |ascii| {
+        let style = Style {
+            ascii,
+            color: false,
+        };
+        child_lines(&moment.facts(), style)
+    };
+
+    let of_child = "    op_data_20260301_142233_9f3a01bd";
+    assert_eq!(lines(false), [format!("{of_child}   45%  größe → 1d")]);
+    assert_eq!(lines(true), [format!("{of_child} 45% gre -> 1d")]);
 }
