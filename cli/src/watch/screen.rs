@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use bus::Update;
 use console::Term;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use schemas::events::What;
+use schemas::events::{Event, What};
 use schemas::ids::{OperationId, StepNumber};
 use schemas::operation::StepState;
 use serde_json::{Value, json};
@@ -117,10 +117,15 @@ impl Screen {
 
     /// Prints what people must know at once, whatever is shown otherwise.
     pub(super) fn print_warning(&self, update: &Update) {
-        if let Update::Event(event) = update
-            && event.what == What::Warned
-        {
+        if let Some(event) = warning_in(update) {
             self.note(&event_text(event));
+        }
+    }
+
+    /// The same of one of several operations, which it names.
+    pub(super) fn print_warning_of(&self, op: &OperationId, update: &Update) {
+        if let Some(event) = warning_in(update) {
+            self.note(&format!("{}  {}", name_of(op), event_text(event)));
         }
     }
 
@@ -251,6 +256,14 @@ fn text_bar() -> ProgressBar {
     let style =
         ProgressStyle::with_template("{wide_msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::new(1).with_style(style)
+}
+
+/// What is wrong with an operation that goes on all the same.
+fn warning_in(update: &Update) -> Option<&Event> {
+    match update {
+        Update::Event(event) if event.what == What::Warned => Some(event),
+        _ => None,
+    }
 }
 
 /// `dummy bf025e43`: enough to find the operation again.

@@ -135,6 +135,7 @@ impl<'a> SeveralWatch<'a> {
 
         if self.options.is_drawn {
             self.screen.print_update(&update);
+            self.screen.print_warning_of(op, &update);
         }
         if let Some((_, state)) = self.running.get_mut(index) {
             state.apply(update);

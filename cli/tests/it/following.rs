@@ -2,11 +2,21 @@
 //! port.
 
 use std::net::TcpListener;
+use std::path::Path;
 
+use jiff::Timestamp;
+use nats_test_server::connect;
 use nix::sys::signal::Signal;
+use schemas::codes;
+use schemas::errors::ErrorRecord;
+use schemas::events::{Event, What};
+use schemas::ids::{OperationId, Service, StepNumber};
+use schemas::operation::OperationState;
+use schemas::{codec, subjects};
+use serde_json::Value;
 
 use crate::program::ktrdr_in;
-use crate::running_up::{RunningUp, context_file, port_of, start_dummy};
+use crate::running_up::{RunningUp, context_file, port_of, start_dummy, start_operation, url_of};
 use crate::terminal::Terminal;
 
 /// A dummy that works for longer than any test.
@@ -59,5 +69,55 @@ fn a_follower_of_several_finds_a_system_that_has_moved() {
     for op in &ops {
         follower.until(&format!("{op} completed after"));
     }
+    assert_eq!(follower.until_ended(), Some(0));
+}
+
+/// Publishes a warning about the step of a dummy, as its worker does.
+#[tokio::main(flavor = "current_thread")]
+async fn warn_of(folder: &Path, op: &OperationId) {
+    let error = ErrorRecord::new(codes::OPS_CHECKPOINT_CORRUPT, "a damaged checkpoint", "");
+    let event = Event {
+        v: 1,
+        op: op.clone(),
+        step: StepNumber::new(1).unwrap(),
+        steps: 1,
+        service: Service::Dummy,
+        what: What::Warned,
+        submission: 1,
+        attempt: 1,
+        state: OperationState::Running,
+        at: Timestamp::now(),
+        worker: None,
+        result: Value::Null,
+        error: Some(error),
+        by: None,
+        reason: None,
+        done: [].into(),
+        due: None,
+    };
+
+    let subject = subjects::event(event.service, op, event.step, event.what.as_str());
+    let client = connect(&url_of(folder)).await;
+    let payload = codec::encode(&event).unwrap();
+    client.publish(subject, payload.into()).await.unwrap();
+    client.flush().await.unwrap();
+}
+
+#[test]
+fn a_warning_about_one_of_several_operations_names_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let _up = RunningUp::start(folder.path());
+    let ops = [LONG_DUMMY, LONG_DUMMY].map(|command| start_operation(folder.path(), command));
+    let mut follower = Terminal::start(folder.path(), &["follow", &ops[0], &ops[1]], 120);
+    follower.until("Working on iteration");
+
+    warn_of(folder.path(), &ops[1].parse().unwrap());
+
+    follower.until("a damaged checkpoint");
+    let screen = follower.text();
+    let warning = screen.lines().find(|line| line.contains("warned")).unwrap();
+    let end = ops[1].rsplit('_').next().unwrap();
+    assert!(warning.starts_with(&format!("dummy {end}  ")), "{screen}");
+    follower.type_keys("\x03");
     assert_eq!(follower.until_ended(), Some(0));
 }
