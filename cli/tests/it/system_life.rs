@@ -333,6 +333,11 @@ fn up_below_a_running_system_says_so() {
     let ended = run_in(&below, &arguments);
     assert_eq!(ended.exit, Some(0), "{}", ended.err);
     assert!(below.join(".ktrdr/lock").exists());
+
+    // A folder that has had a system of its own may have it again.
+    let arguments = [&UP[..], &["--", "ktrdr", "data", "list"]].concat();
+    let ended = run_in(&below, &arguments);
+    assert_eq!(ended.exit, Some(0), "{}", ended.err);
 }
 
 #[test]
