@@ -183,11 +183,18 @@ fn ctrl_c_twice_leaves_nothing_running() {
     let mut up = Terminal::start(folder.path(), &UP, 80);
     up.until("dummy         ready");
     let programs = programs_of(folder.path());
+    // A dummy that stands still does not end when it is asked to.
+    send_to(&programs[1], Signal::SIGSTOP);
 
     up.type_keys("\x03");
+    up.until("dummy         stopping");
     up.type_keys("\x03");
 
+    // It was not waited for: that would end with `stopped`.
     assert_eq!(up.until_ended(), Some(0));
+    let screen = up.text();
+    assert!(screen.contains("dummy         stopping"), "{screen}");
+    assert!(screen.contains("nats-server   stopped"), "{screen}");
     assert_eq!(running(&programs), Vec::<std::path::PathBuf>::new());
 }
 
