@@ -195,12 +195,19 @@ fn is_utf8(locale: &str) -> bool {
     locale.contains("utf-8") || locale.contains("utf8")
 }
 
-/// `line` on at most `width` columns.
+/// `line` on at most `width` columns, without the words that do not fit. A line of one word is cut
+/// inside of it.
 fn cut_to_width(line: &str, width: usize) -> String {
     if line.char_indices().nth(width).is_none() {
         return line.to_owned();
     }
-    let mut cut: String = line.chars().take(width.saturating_sub(1)).collect();
+    let room = width.saturating_sub(1);
+    let mut cut: String = line.chars().take(room).collect();
+
+    let is_in_word = line.chars().nth(room).is_some_and(|next| next != ' ');
+    if let Some(blank) = cut.rfind(' ').filter(|_| is_in_word) {
+        cut.truncate(blank + 1);
+    }
     cut.push('…');
     cut
 }
@@ -322,6 +329,9 @@ mod tests {
     fn a_line_is_cut_where_the_terminal_ends() {
         assert_eq!(cut_to_width("größe", 5), "größe");
         assert_eq!(cut_to_width("größer", 5), "größ…");
+        assert_eq!(cut_to_width("one größer", 9), "one …");
+        assert_eq!(cut_to_width("größe two", 6), "größe…");
+        assert_eq!(cut_to_width("größe  two", 9), "größe  …");
         assert_eq!(cut_to_width("x", usize::MAX), "x");
     }
 
