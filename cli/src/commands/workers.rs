@@ -79,7 +79,7 @@ async fn list_workers(context: &Context) -> Result<Exit, Failure> {
         output.json(&serde_json::to_value(worker).unwrap_or_default());
         rows.push(worker_row(worker, now));
     }
-    output.table(&HEADS, &rows);
+    output.table_with_remarks(&HEADS, &rows);
     Ok(Exit::Done)
 }
 
