@@ -158,10 +158,25 @@ impl Screen {
     }
 
     /// Shows one of several operations as it is at this moment: the step that it is at.
-    pub(super) fn show_operation(&mut self, op: &OperationId, facts: &WaitingFacts<'_>) {
-        if let Some(line) = operation_line(facts) {
-            let name = name_of(op);
-            self.show_line(LineKey::Operation(op.clone()), &name, &line, facts);
+    /// Its name takes as many columns as the longest of all.
+    pub(super) fn show_operation(
+        &mut self,
+        op: &OperationId,
+        width: usize,
+        facts: &WaitingFacts<'_>,
+    ) {
+        let name = format!("{:<width$}", name_of(op));
+        let key = LineKey::Operation(op.clone());
+        match operation_line(facts) {
+            Some(line) => self.show_line(key, &name, &line, facts),
+            None => self.reserve_line(key, name),
+        }
+    }
+
+    /// The name alone keeps the place of an operation of which nothing is known yet.
+    fn reserve_line(&mut self, key: LineKey, name: String) {
+        if let ScreenKind::Live(live) = &mut self.kind {
+            live.set_line(key, name);
         }
     }
 
@@ -267,9 +282,9 @@ fn warning_in(update: &Update) -> Option<&Event> {
 }
 
 /// `dummy bf025e43`: enough to find the operation again.
-fn name_of(op: &OperationId) -> String {
+pub(super) fn name_of(op: &OperationId) -> String {
     let end = op.as_str().rsplit('_').next().unwrap_or_default();
-    format!("{:<5} {end}", op.kind())
+    format!("{} {end}", op.kind())
 }
 
 fn log_line(

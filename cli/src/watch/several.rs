@@ -11,7 +11,7 @@ use schemas::ids::OperationId;
 use schemas::operation::{OperationRecord, OperationState};
 
 use super::ending::{duration_of, result_json};
-use super::screen::{REDRAW, Screen};
+use super::screen::{REDRAW, Screen, name_of};
 use super::sources::follow_updates;
 use super::state::WatchState;
 use super::wait_for_timeout;
@@ -82,6 +82,8 @@ struct SeveralWatch<'a> {
     output: &'a Output,
     screen: Screen,
     options: SeveralOptions,
+    /// Columns of the longest name.
+    name_width: usize,
     /// The operations that have not ended, in the order in which they were named.
     running: Vec<(OperationId, WatchState)>,
     /// How each of the others ended, in the order of their ends.
@@ -93,12 +95,14 @@ impl<'a> SeveralWatch<'a> {
         let running = ops
             .iter()
             .map(|op| (op.clone(), WatchState::new(bus.timing())));
+        let name_width = ops.iter().map(|op| name_of(op).len()).max();
 
         Self {
             bus: bus.clone(),
             output: &context.output,
             screen: Screen::new(&context.output),
             options,
+            name_width: name_width.unwrap_or(0),
             running: running.collect(),
             ended: Vec::new(),
         }
@@ -148,7 +152,7 @@ impl<'a> SeveralWatch<'a> {
         }
         for (op, state) in &mut self.running {
             self.screen
-                .show_operation(op, &state.facts(&self.bus, None));
+                .show_operation(op, self.name_width, &state.facts(&self.bus, None));
         }
     }
 
