@@ -45,6 +45,8 @@ mod rooms;
 #[cfg(test)]
 mod running_up;
 #[cfg(test)]
+mod screens;
+#[cfg(test)]
 mod settings_beside;
 #[cfg(test)]
 mod system_life;
