@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use super::error::UpError;
-use super::processes::{ProcessHandle, ProcessList, StartedProgram};
+use super::processes::{ProcessHandle, ProcessList};
 use crate::context::{FILE_NAME, SystemHolder, has_open, holder_of, open_existing_lock};
 
 /// What was stopped.
@@ -49,32 +49,35 @@ async fn stop_system(folder: &Path, timeout: Duration) -> Result<Option<StoppedS
         return Ok(None);
     };
     let list = ProcessList::of(folder).map_err(failed)?;
-    let running = list.running();
+    let mut programs = list.running();
 
     // With the lock in our hands no `ktrdr up` begins while its programs are ended and forgotten.
     let up = match lock.try_lock() {
         Ok(()) => {
-            list.end_running().await;
+            programs = list.end_running().await;
             let _ = std::fs::remove_file(folder.join(FILE_NAME));
             None
         }
-        Err(TryLockError::WouldBlock) => Some(end_up(folder, &lock, timeout).await?),
+        Err(TryLockError::WouldBlock) => end_up(folder, &lock, timeout).await?,
         Err(TryLockError::Error(source)) => return Err(failed(source)),
     };
-    let has_stopped = up.is_some() || !running.is_empty();
+    let has_stopped = up.is_some() || !programs.is_empty();
     Ok(has_stopped.then(|| StoppedSystem {
         folder: folder.to_owned(),
         up,
-        programs: names_of(&running),
+        programs: programs.iter().map(|each| each.name().to_owned()).collect(),
     }))
 }
 
-/// Asks the `ktrdr up` that holds the lock to end, and waits for it.
-async fn end_up(folder: &Path, lock: &File, waited: Duration) -> Result<u32, UpError> {
+/// Asks the `ktrdr up` that holds the lock to end, and waits for it; none if it has just ended by
+/// itself.
+async fn end_up(folder: &Path, lock: &File, waited: Duration) -> Result<Option<u32>, UpError> {
     let dir = || folder.to_owned();
     let cannot_stop = |source| UpError::CannotStop { dir: dir(), source };
-    let SystemHolder::Up(Some(pid)) = holder_of(folder) else {
-        return Err(UpError::UnknownHolder { dir: dir() });
+    let pid = match holder_of(folder) {
+        SystemHolder::Nobody => return Ok(None),
+        SystemHolder::Up(None) => return Err(UpError::UnknownHolder { dir: dir() }),
+        SystemHolder::Up(Some(pid)) => pid,
     };
 
     // The handle first: from here on the number cannot become that of another program.
@@ -85,23 +88,11 @@ async fn end_up(folder: &Path, lock: &File, waited: Duration) -> Result<u32, UpE
     };
     process.send(Signal::TERM).map_err(cannot_stop)?;
     match tokio::time::timeout(waited, process.wait()).await {
-        Ok(ended) => ended.map(|()| pid).map_err(cannot_stop),
+        Ok(ended) => ended.map(|()| Some(pid)).map_err(cannot_stop),
         Err(_) => Err(UpError::StillRunning {
             dir: dir(),
             pid,
             waited,
         }),
     }
-}
-
-/// Each name once: a program that crashed was started more than once.
-fn names_of(programs: &[StartedProgram]) -> Vec<String> {
-    let mut names: Vec<String> = Vec::new();
-    for program in programs {
-        let name = program.name().to_owned();
-        if !names.contains(&name) {
-            names.push(name);
-        }
-    }
-    names
 }
