@@ -14,7 +14,7 @@ const FORM: &str = "expected an operation: its id, the end of its id (3 characte
 /// An operation as it was written on the command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum OperationArg {
-    /// The one that was submitted last.
+    /// The one that a person started last.
     Last,
     /// The one with this id.
     Id(OperationId),

@@ -3,14 +3,15 @@
 use bus::Bus;
 use schemas::codes;
 use schemas::ids::OperationId;
+use schemas::operation::CHILDREN_MAX;
 
 use crate::arguments::OperationArg;
 use crate::console::{Exit, Failure};
 
 /// Candidates that an error names.
 const NAMED_MAX: usize = 5;
-/// Newest operations that are compared by the instant of their submission: the id counts seconds.
-const SAME_SECOND_MAX: usize = 64;
+/// Kind of an operation that has children.
+const FAMILY: &str = "family";
 
 /// The id of the operation that an argument means; it has a record.
 ///
@@ -49,45 +50,55 @@ pub(crate) async fn find_operations(
     Ok(ops)
 }
 
-/// The operation that was submitted last.
+/// The operation that a person started last: not one that another operation has made.
 async fn last_of(bus: &Bus, ids: &[OperationId]) -> Result<OperationId, Failure> {
-    let mut newest = None;
-
-    // Ids are in the order of their seconds; within one the record says which came later.
-    for op in same_second_as_last(ids) {
-        let Some(stored) = bus.operations().get(op).await? else {
-            continue;
-        };
-        let created_at = stored.record.created_at;
-        if newest.as_ref().is_none_or(|(at, _)| *at <= created_at) {
-            newest = Some((created_at, op.clone()));
+    // Ids are in the order of their seconds.
+    for second in ids.chunk_by(are_of_one_second).rev() {
+        if let Some(op) = newest_of(bus, second).await? {
+            return Ok(op);
         }
     }
 
-    newest.map(|(_, op)| op).ok_or_else(|| {
-        Failure::new(
-            Exit::NotFound,
-            codes::OPS_NOT_FOUND,
-            "there is no operation yet",
-        )
-        .with_hint("`ktrdr dummy start` makes one that only takes time")
-    })
+    Err(Failure::new(
+        Exit::NotFound,
+        codes::OPS_NOT_FOUND,
+        "there is no operation yet",
+    )
+    .with_hint("`ktrdr dummy start` makes one that only takes time"))
 }
 
-/// The newest operations, all of the same second.
-fn same_second_as_last(ids: &[OperationId]) -> impl Iterator<Item = &OperationId> {
-    let last = ids.last().map(second_of);
-    ids.iter()
-        .rev()
-        .take(SAME_SECOND_MAX)
-        .take_while(move |op| Some(second_of(op)) == last)
+fn are_of_one_second(one: &OperationId, other: &OperationId) -> bool {
+    (one.day(), one.time()) == (other.day(), other.time())
 }
 
-/// `20260301_142233`: the second of the submission.
-fn second_of(op: &OperationId) -> &str {
-    let (before, _) = op.as_str().rsplit_once('_').unwrap_or_default();
-    let start = before.len().saturating_sub("20260301_142233".len());
-    before.get(start..).unwrap_or_default()
+/// The newest of the operations of one second that no other has made; the records say which came
+/// later.
+async fn newest_of(bus: &Bus, second: &[OperationId]) -> Result<Option<OperationId>, Failure> {
+    let mut newest = None;
+
+    for op in without_children(second) {
+        let Some(stored) = bus.operations().get(op).await? else {
+            continue;
+        };
+        let record = stored.record;
+        let is_later = |(at, _): &(_, _)| *at <= record.created_at;
+        if record.parent.is_none() && newest.as_ref().is_none_or(is_later) {
+            newest = Some((record.created_at, record.op));
+        }
+    }
+    Ok(newest.map(|(_, op)| op))
+}
+
+/// The operations of one second without those whose ids follow a family's: its children need not
+/// be read, however many they are.
+fn without_children(second: &[OperationId]) -> impl Iterator<Item = &OperationId> {
+    let families: Vec<&OperationId> = second.iter().filter(|op| op.kind() == FAMILY).collect();
+    let is_child = move |op: &OperationId| {
+        families
+            .iter()
+            .any(|family| op.may_be_child_of(family, CHILDREN_MAX))
+    };
+    second.iter().filter(move |op| !is_child(op))
 }
 
 fn only_match(ending: &str, ids: &[OperationId]) -> Result<OperationId, Failure> {
@@ -185,15 +196,22 @@ mod tests {
     }
 
     #[test]
-    fn operations_of_the_last_second_are_compared() {
-        let all = ids();
-        let newest: Vec<&str> = same_second_as_last(&all).map(OperationId::as_str).collect();
+    fn the_children_of_a_family_are_not_read_for_the_last() {
+        let second = [
+            "op_family_20260301_142233_000000ff",
+            "op_data_20260301_142233_00000100",
+            "op_train_20260301_142233_00000101",
+            "op_dummy_20260301_142233_000000fe",
+        ]
+        .map(|text| text.parse().unwrap());
+
+        let rest: Vec<&str> = without_children(&second).map(OperationId::as_str).collect();
 
         assert_eq!(
-            newest,
+            rest,
             [
-                "op_data_20260301_142234_00000007",
-                "op_train_20260301_142234_aa3a01bc"
+                "op_family_20260301_142233_000000ff",
+                "op_dummy_20260301_142233_000000fe"
             ]
         );
     }

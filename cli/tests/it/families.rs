@@ -136,6 +136,23 @@ fn a_wrong_line_of_a_file_starts_nothing_and_is_named() {
 }
 
 #[test]
+fn the_last_operation_is_one_that_a_person_started() {
+    let good = OPERATIONS.replace(" --fail-at 1", "");
+    let folder = folder_with("operations.yaml", &good);
+
+    let ended = run_commands(
+        &folder,
+        "ktrdr run operations.yaml >run.txt 2>&1; ktrdr status last --json | head -1; \
+         ktrdr ops --json --children",
+    );
+
+    assert_eq!(ended.exit, Some(0), "{}{}", ended.out, ended.err);
+    let operations = json_lines(&ended);
+    assert_eq!(operations.len(), 1 + 5, "{}", ended.out);
+    assert_eq!(operations[0]["kind"], "family", "{}", ended.out);
+}
+
+#[test]
 fn each_symbol_of_a_load_is_an_operation_of_its_own() {
     let folder = folder_with("symbols.txt", "MSFT\n# remark\nAAPL  # named twice\n");
     let load = [
