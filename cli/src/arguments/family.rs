@@ -15,6 +15,9 @@ pub(crate) struct FamilyArgs {
 }
 
 impl FamilyArgs {
+    /// All of its options: a line of a file is no family of its own.
+    pub(crate) const OF_WHOLE: [&'static str; 2] = ["limit", "fail_fast"];
+
     /// Most operations under way at a time.
     pub(crate) fn children_at_once(&self) -> u32 {
         self.limit.unwrap_or(CHILDREN_AT_ONCE)

@@ -45,6 +45,10 @@ pub(crate) struct RunArgs {
 }
 
 impl RunArgs {
+    /// The options that say how one command is run, and nothing about its operation: those of a
+    /// line of a file are those of the whole file.
+    pub(crate) const OF_WHOLE: [&'static str; 4] = ["detach", "follow", "wait_timeout", "dry_run"];
+
     /// Gives an operation the labels, the urgency and the retries that a person asked for.
     pub(crate) fn mark(&self, child: &mut NewOperation) {
         child.labels.extend(self.label.iter().cloned());

@@ -244,14 +244,12 @@ async fn make_operations(
     context: &Context,
 ) -> Result<Vec<NewOperation>, Failure> {
     let words = std::iter::once("ktrdr").chain(words.iter().map(String::as_str));
-    let line = CommandLine::try_parse_from(words).map_err(|error| {
-        let text = error.render().to_string();
-        let first = text.lines().next().unwrap_or_default();
-        let message = first.trim_start_matches("error: ").to_owned();
-        Failure::new(Exit::Usage, codes::OPS_INVALID, message)
-            .with_hint("write it as you would after `ktrdr`; nothing was started")
-    })?;
+    let mut program = CommandLine::command();
+    let matches = program.try_get_matches_from_mut(words);
+    let matches = matches.map_err(|error| wrong_words(&error))?;
+    run_file::refuse_options_of_whole(&program, &matches)?;
 
+    let line = CommandLine::from_arg_matches(&matches).map_err(|error| wrong_words(&error))?;
     match &line.command {
         Command::Data(args) => data::make_operations(args, context).await,
         Command::Train(args) => models::make_operations(args, context),
@@ -263,6 +261,14 @@ async fn make_operations(
         )
         .with_hint("use `data load`, `train` or `dummy start`; nothing was started")),
     }
+}
+
+fn wrong_words(error: &clap::Error) -> Failure {
+    let text = error.render().to_string();
+    let first = text.lines().next().unwrap_or_default();
+    let message = first.trim_start_matches("error: ").to_owned();
+    Failure::new(Exit::Usage, codes::OPS_INVALID, message)
+        .with_hint("write it as you would after `ktrdr`; nothing was started")
 }
 
 /// The flags of every command. `--set` of `retry` changes its request, and no setting.

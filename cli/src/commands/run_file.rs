@@ -2,14 +2,16 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, Command};
+use schemas::codes;
 use schemas::operation::NewOperation;
 use schemas::requests::Family;
 
 use crate::arguments::{FamilyArgs, RunArgs};
 use crate::console::{Exit, Failure};
 use crate::context::Context;
-use crate::inputs::operation_files::read_operation_file;
+use crate::inputs::operation_files::{OperationLine, read_operation_file};
 use crate::watch::start_family;
 
 /// `ktrdr run`.
@@ -38,7 +40,8 @@ const EXAMPLE: &str = "A file of operations:
         seed: 7
 
 Without stages write `operations:` with one list, or the list alone. Operations may be `data load`,
-`train` and `dummy start`.";
+`train` and `dummy start`, with --label, --priority and --retries of their own; what counts for the
+whole, such as --detach and --dry-run, is given to `ktrdr run`.";
 
 /// Starts the operations of the file, each made from the words of its line by `make_operations`.
 ///
@@ -54,9 +57,9 @@ pub(crate) async fn run(
     let mut stages = Vec::with_capacity(file.stages.len());
     for lines in &file.stages {
         let mut stage = Vec::with_capacity(lines.len());
-        for words in lines {
-            let made = make_operations(words, context).await;
-            stage.extend(made.map_err(|failure| in_line(words, failure))?);
+        for line in lines {
+            let made = make_operations(&line.words, context).await;
+            stage.extend(made.map_err(|failure| in_line(line, failure))?);
         }
         stages.push(stage);
     }
@@ -76,10 +79,47 @@ pub(crate) async fn run(
 }
 
 /// The failure of one line, which it names.
-fn in_line(words: &[String], failure: Failure) -> Failure {
-    let line = words.join(" ");
+fn in_line(line: &OperationLine, failure: Failure) -> Failure {
+    let words = line.words.join(" ");
     Failure {
-        message: format!("`{line}`: {}", failure.message),
+        message: format!("line {}: `{words}`: {}", line.number, failure.message),
         ..failure
     }
+}
+
+/// Refuses the options of a line that say how a command of its own is run or what it prints: the
+/// operations of a file run as one.
+///
+/// # Errors
+/// The line has such an option.
+pub(super) fn refuse_options_of_whole(
+    program: &Command,
+    matches: &ArgMatches,
+) -> Result<(), Failure> {
+    let mut deepest = matches;
+    while let Some((_, below)) = deepest.subcommand() {
+        deepest = below;
+    }
+
+    let globals = program.get_arguments().filter(|each| each.is_global_set());
+    let globals = globals.map(|argument| argument.get_id().as_str());
+    let mut refused = globals.chain(RunArgs::OF_WHOLE).chain(FamilyArgs::OF_WHOLE);
+    let Some(option) = refused.find(|option| is_written(option, deepest)) else {
+        return Ok(());
+    };
+
+    let option = option.replace('_', "-");
+    let message = format!("--{option} is for a command of its own, not for a line of a file");
+    Err(
+        Failure::new(Exit::Usage, codes::OPS_INVALID, message).with_hint(format!(
+            "take it out of the line; `ktrdr run FILE --{option}` has it for all operations of the \
+         file. Nothing was started"
+        )),
+    )
+}
+
+/// True for an option that somebody wrote; the others have their defaults.
+fn is_written(option: &str, matches: &ArgMatches) -> bool {
+    let mut ids = matches.ids();
+    ids.any(|id| id == option) && matches.value_source(option) == Some(ValueSource::CommandLine)
 }

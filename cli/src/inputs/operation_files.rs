@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use saphyr::{LoadableYamlNode as _, Scalar, Yaml};
+use saphyr::{LoadableYamlNode as _, MarkedYaml, Scalar, YamlData};
 use schemas::codes;
 use schemas::commands::{CHILDREN_AT_ONCE, OnFailure};
 
@@ -16,8 +16,17 @@ pub(crate) struct OperationFile {
     pub(crate) limit: u32,
     /// What a failed operation means for the others.
     pub(crate) on_failure: OnFailure,
-    /// Command lines as words, without the name of the program.
-    pub(crate) stages: Vec<Vec<Vec<String>>>,
+    /// The command lines, by stage.
+    pub(crate) stages: Vec<Vec<OperationLine>>,
+}
+
+/// The command line of one operation.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct OperationLine {
+    /// The line of the file on which it begins, from 1.
+    pub(crate) number: usize,
+    /// Its words, without the name of the program.
+    pub(crate) words: Vec<String>,
 }
 
 /// Reads the file; `-` is standard input.
@@ -53,7 +62,7 @@ pub(crate) fn read_operation_file(
 
 /// The operations of a text, or what is wrong with it.
 fn parse(text: &str) -> Result<OperationFile, String> {
-    let documents = Yaml::load_from_str(text).map_err(|error| error.to_string())?;
+    let documents = MarkedYaml::load_from_str(text).map_err(|error| error.to_string())?;
     let [document] = documents.as_slice() else {
         return Err("it has no or several documents".to_owned());
     };
@@ -64,11 +73,11 @@ fn parse(text: &str) -> Result<OperationFile, String> {
         stages: Vec::new(),
     };
     // A list alone is all that most files need.
-    if let Yaml::Sequence(operations) = document {
+    if let YamlData::Sequence(operations) = &document.data {
         file.stages = vec![lines_of(operations)?];
         return Ok(file);
     }
-    let Yaml::Mapping(entries) = document else {
+    let YamlData::Mapping(entries) = &document.data else {
         return Err("it is neither a list nor a mapping".to_owned());
     };
 
@@ -81,13 +90,13 @@ fn parse(text: &str) -> Result<OperationFile, String> {
     }
 }
 
-fn read_entry(file: &mut OperationFile, key: &str, value: &Yaml<'_>) -> Result<(), String> {
-    match (key, value) {
-        ("limit", Yaml::Value(Scalar::Integer(limit))) => {
+fn read_entry(file: &mut OperationFile, key: &str, value: &MarkedYaml<'_>) -> Result<(), String> {
+    match (key, &value.data) {
+        ("limit", YamlData::Value(Scalar::Integer(limit))) => {
             let limit = u32::try_from(*limit).ok().filter(|limit| *limit > 0);
             file.limit = limit.ok_or("`limit` must be a number above 0")?;
         }
-        ("on_failure", Yaml::Value(Scalar::String(word))) => {
+        ("on_failure", YamlData::Value(Scalar::String(word))) => {
             file.on_failure = match word.as_ref() {
                 "keep_going" => OnFailure::KeepGoing,
                 "fail_fast" => OnFailure::FailFast,
@@ -98,10 +107,10 @@ fn read_entry(file: &mut OperationFile, key: &str, value: &Yaml<'_>) -> Result<(
                 }
             };
         }
-        ("operations", Yaml::Sequence(operations)) => file.stages.push(lines_of(operations)?),
-        ("stages", Yaml::Sequence(stages)) => {
+        ("operations", YamlData::Sequence(operations)) => file.stages.push(lines_of(operations)?),
+        ("stages", YamlData::Sequence(stages)) => {
             for stage in stages {
-                let Yaml::Sequence(operations) = stage else {
+                let YamlData::Sequence(operations) = &stage.data else {
                     return Err("each of the `stages` must be a list of operations".to_owned());
                 };
                 file.stages.push(lines_of(operations)?);
@@ -120,18 +129,26 @@ fn read_entry(file: &mut OperationFile, key: &str, value: &Yaml<'_>) -> Result<(
     Ok(())
 }
 
-fn lines_of(operations: &[Yaml<'_>]) -> Result<Vec<Vec<String>>, String> {
-    let lines: Result<Vec<_>, _> = operations.iter().map(words_of).collect();
+fn lines_of(operations: &[MarkedYaml<'_>]) -> Result<Vec<OperationLine>, String> {
+    let lines: Result<Vec<_>, _> = operations.iter().map(line_of).collect();
     match lines? {
         lines if lines.is_empty() => Err("a list of operations is empty".to_owned()),
         lines => Ok(lines),
     }
 }
 
+fn line_of(operation: &MarkedYaml<'_>) -> Result<OperationLine, String> {
+    let number = operation.span.start.line();
+    match words_of(operation) {
+        Ok(words) => Ok(OperationLine { number, words }),
+        Err(fault) => Err(format!("line {number}: {fault}")),
+    }
+}
+
 /// The words of one operation: a command line, or a mapping whose first key is the command and
 /// whose other keys are its options.
-fn words_of(operation: &Yaml<'_>) -> Result<Vec<String>, String> {
-    let Yaml::Mapping(entries) = operation else {
+fn words_of(operation: &MarkedYaml<'_>) -> Result<Vec<String>, String> {
+    let YamlData::Mapping(entries) = &operation.data else {
         let line = text_of(operation)?;
         let words = shlex::split(&line).ok_or_else(|| format!("`{line}` has an open quote"))?;
         let is_program = words.first().is_some_and(|word| word == "ktrdr");
@@ -153,12 +170,12 @@ fn words_of(operation: &Yaml<'_>) -> Result<Vec<String>, String> {
 }
 
 /// `seed: 7` is `--seed 7`, `gpu: true` is `--gpu`, and a list repeats its option.
-fn add_option(words: &mut Vec<String>, key: &str, value: &Yaml<'_>) -> Result<(), String> {
+fn add_option(words: &mut Vec<String>, key: &str, value: &MarkedYaml<'_>) -> Result<(), String> {
     let option = format!("--{}", key.replace('_', "-"));
-    match value {
-        Yaml::Value(Scalar::Boolean(true)) => words.push(option),
-        Yaml::Value(Scalar::Boolean(false)) => {}
-        value => {
+    match &value.data {
+        YamlData::Value(Scalar::Boolean(true)) => words.push(option),
+        YamlData::Value(Scalar::Boolean(false)) => {}
+        _ => {
             for text in texts_of(value)? {
                 words.extend([option.clone(), text]);
             }
@@ -167,20 +184,20 @@ fn add_option(words: &mut Vec<String>, key: &str, value: &Yaml<'_>) -> Result<()
     Ok(())
 }
 
-fn texts_of(value: &Yaml<'_>) -> Result<Vec<String>, String> {
-    match value {
-        Yaml::Value(Scalar::Null) => Ok(Vec::new()),
-        Yaml::Sequence(values) => values.iter().map(text_of).collect(),
-        value => Ok(vec![text_of(value)?]),
+fn texts_of(value: &MarkedYaml<'_>) -> Result<Vec<String>, String> {
+    match &value.data {
+        YamlData::Value(Scalar::Null) => Ok(Vec::new()),
+        YamlData::Sequence(values) => values.iter().map(text_of).collect(),
+        _ => Ok(vec![text_of(value)?]),
     }
 }
 
-fn text_of(value: &Yaml<'_>) -> Result<String, String> {
-    match value {
-        Yaml::Value(Scalar::String(text)) => Ok(text.to_string()),
-        Yaml::Value(Scalar::Integer(number)) => Ok(number.to_string()),
-        Yaml::Value(Scalar::FloatingPoint(number)) => Ok(number.to_string()),
-        Yaml::Value(Scalar::Boolean(flag)) => Ok(flag.to_string()),
+fn text_of(value: &MarkedYaml<'_>) -> Result<String, String> {
+    match &value.data {
+        YamlData::Value(Scalar::String(text)) => Ok(text.to_string()),
+        YamlData::Value(Scalar::Integer(number)) => Ok(number.to_string()),
+        YamlData::Value(Scalar::FloatingPoint(number)) => Ok(number.to_string()),
+        YamlData::Value(Scalar::Boolean(flag)) => Ok(flag.to_string()),
         _ => Err("a text or a number is expected where there is something else".to_owned()),
     }
 }
@@ -192,7 +209,7 @@ mod tests {
     /// The stages as command lines.
     fn lines(text: &str) -> Vec<Vec<String>> {
         let stages = parse(text).unwrap().stages;
-        let line = |words: &Vec<String>| words.join(" ");
+        let line = |line: &OperationLine| line.words.join(" ");
         stages
             .iter()
             .map(|stage| stage.iter().map(line).collect())
@@ -228,15 +245,30 @@ mod tests {
     }
 
     #[test]
+    fn an_operation_has_the_number_of_its_first_line() {
+        let text = "limit: 2\nstages:\n  - - dummy start\n    - dummy start: []\n      \
+                    seed: 7\n  -\n    # the second stage\n    - train rsi\n";
+
+        let stages = parse(text).unwrap().stages;
+
+        let numbers: Vec<usize> = stages.iter().flatten().map(|line| line.number).collect();
+        assert_eq!(numbers, [3, 4, 8]);
+    }
+
+    #[test]
     fn what_is_wrong_with_a_file_is_named() {
         let fault = |text: &str| parse(text).unwrap_err();
+
         assert_eq!(
             fault("limits: 3"),
             "`limits` is not one of limit, on_failure, operations, stages"
         );
         assert_eq!(fault("limit: 3"), "it names no operation");
         assert_eq!(fault("operations: []"), "a list of operations is empty");
-        assert_eq!(fault("- train 'rsi"), "`train 'rsi` has an open quote");
+        assert_eq!(
+            fault("# nightly\n- train 'rsi"),
+            "line 2: `train 'rsi` has an open quote"
+        );
         assert_eq!(
             fault("on_failure: stop"),
             "`on_failure` is keep_going or fail_fast, not stop"

@@ -119,7 +119,7 @@ fn a_wrong_line_of_a_file_starts_nothing_and_is_named() {
 
     assert_eq!(ended.exit, Some(2), "{}", ended.err);
     assert!(
-        ended.err.contains("`dummy start --iteration 3`: "),
+        ended.err.contains("line 2: `dummy start --iteration 3`: "),
         "{}",
         ended.err
     );
@@ -133,6 +133,43 @@ fn a_wrong_line_of_a_file_starts_nothing_and_is_named() {
         "{}",
         ended.err
     );
+}
+
+#[test]
+fn an_option_of_the_whole_in_a_line_is_refused_with_its_place() {
+    let lines = [
+        ("dummy start --dry-run", "--dry-run"),
+        ("dummy start -d", "--detach"),
+        ("dummy start --follow", "--follow"),
+        ("train eurusd_events --wait-timeout 5s", "--wait-timeout"),
+        ("data load AAPL MSFT --limit 2", "--limit"),
+        ("data load AAPL MSFT --fail-fast", "--fail-fast"),
+        ("--json dummy start", "--json"),
+        ("dummy start -q", "--quiet"),
+        ("dummy start --set store.url=file:///tmp/x", "--set"),
+    ];
+
+    for (line, option) in lines {
+        let folder = folder_with("operations.yaml", &format!("- dummy start\n- {line}\n"));
+        let ended = run_in(folder.path(), &["run", "operations.yaml", "--dry-run"]);
+
+        assert_eq!(ended.exit, Some(2), "{line}: {}{}", ended.out, ended.err);
+        let place = format!("line 2: `{line}`: {option} is for a command of its own");
+        assert!(ended.err.contains(&place), "{}", ended.err);
+        let advice = format!("`ktrdr run FILE {option}`");
+        assert!(ended.err.contains(&advice), "{}", ended.err);
+    }
+}
+
+#[test]
+fn options_of_an_operation_in_a_line_are_its_own() {
+    let line = "dummy start --iterations 2 --label team=a --priority low --retries 0";
+    let folder = folder_with("operations.yaml", &format!("- {line}\n"));
+
+    let ended = run_in(folder.path(), &["run", "operations.yaml", "--dry-run"]);
+
+    assert_eq!(ended.exit, Some(0), "{}", ended.err);
+    assert!(ended.out.contains("team a"), "{}", ended.out);
 }
 
 #[test]
