@@ -5,6 +5,8 @@ mod bad_input;
 #[cfg(test)]
 mod calendars;
 #[cfg(test)]
+mod cancelling;
+#[cfg(test)]
 mod command_line;
 #[cfg(test)]
 mod data_train_models;

@@ -1,6 +1,8 @@
 //! `ktrdr cancel`: asks for operations to be stopped, and waits for the stop on request.
 
-use std::collections::BTreeMap;
+mod stops;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use bus::{Bus, CancelAsk, OperationFilter};
@@ -14,10 +16,10 @@ use serde_json::json;
 use crate::arguments::OperationArg;
 use crate::arguments::values::{parse_duration, parse_key_and_value, parse_state};
 use crate::console::durations::rough;
-use crate::console::{Exit, Failure, Interrupts, Output, can_ask, confirm, count_of};
+use crate::console::{Exit, Failure, can_ask, confirm, count_of};
 use crate::context::Context;
 use crate::inputs::operations::find_operation;
-use crate::watch::{Ended, Screen, WatchOptions, report, watch};
+use stops::wait_for_stops;
 
 /// Requests on their way at once.
 const REQUESTS_MAX: usize = 32;
@@ -81,28 +83,38 @@ pub(crate) struct CancelArgs {
 }
 
 /// Asks for every operation to be stopped, also after one that cannot be; the exit code is that of
-/// the first one that failed.
+/// the worst end.
 ///
 /// # Errors
 /// The server cannot be reached. What fails for one operation is printed at once.
 pub(crate) async fn run(args: &CancelArgs, context: &Context) -> Result<Exit, Failure> {
-    let mut interrupts = Interrupts::listen()?;
     let bus = context.bus().await?;
     let ask = ask_of(args, context)?;
     if args.all {
-        return cancel_all(context, &bus, &mut interrupts, args, &ask).await;
+        return cancel_all(context, &bus, args, &ask).await;
     }
 
     let mut exit = Exit::Done;
+    let mut ops = Vec::with_capacity(args.ops.len());
     for op in &args.ops {
-        if let Err(failure) = cancel_one(context, &bus, &mut interrupts, op, args, &ask).await {
-            context.output.failure(&failure);
-            if exit == Exit::Done {
-                exit = failure.exit;
+        match cancel_one(context, &bus, op, args, &ask).await {
+            Ok(op) if ops.contains(&op) => {}
+            Ok(op) => ops.push(op),
+            Err(failure) => {
+                context.output.failure(&failure);
+                exit = exit.worse(failure.exit);
             }
         }
     }
-    Ok(exit)
+
+    // All have been asked before the first is waited for.
+    if !args.wait || ops.is_empty() {
+        return Ok(exit);
+    }
+    match wait_for_stops(context, &bus, &ops, args.wait_timeout).await? {
+        signal @ (Exit::Cancelled | Exit::Terminated) => Ok(signal),
+        waited => Ok(exit.worse(waited)),
+    }
 }
 
 fn ask_of(args: &CancelArgs, context: &Context) -> Result<CancelAsk, Failure> {
@@ -115,26 +127,26 @@ fn ask_of(args: &CancelArgs, context: &Context) -> Result<CancelAsk, Failure> {
     })
 }
 
+/// Asks for one operation to be stopped.
 async fn cancel_one(
     context: &Context,
     bus: &Bus,
-    interrupts: &mut Interrupts,
     op: &OperationArg,
     args: &CancelArgs,
     ask: &CancelAsk,
-) -> Result<(), Failure> {
-    let op = &find_operation(bus, op).await?;
-    let Some(stored) = bus.operations().get(op).await? else {
-        return Err(Failure::no_operation(op));
+) -> Result<OperationId, Failure> {
+    let op = find_operation(bus, op).await?;
+    let Some(stored) = bus.operations().get(&op).await? else {
+        return Err(Failure::no_operation(&op));
     };
     if stored.record.state.is_terminal() {
         return Err(already_ended(&stored.record));
     }
 
     // A request only: without --wait the operation may still run when this command ends.
-    bus.cancels().ask(op, ask).await?;
+    bus.cancels().ask(&op, ask).await?;
     if args.wait {
-        return wait_for_stop(context, bus, interrupts, op, args).await;
+        return Ok(op);
     }
     context.output.json(&json!({
         "type": "result",
@@ -149,20 +161,19 @@ async fn cancel_one(
         "Cancel requested for {op}: {}{force}",
         args.reason
     ));
-    Ok(())
+    Ok(op)
 }
 
 /// Cancels everything that matches, after a look at what that is.
 async fn cancel_all(
     context: &Context,
     bus: &Bus,
-    interrupts: &mut Interrupts,
     args: &CancelArgs,
     ask: &CancelAsk,
 ) -> Result<Exit, Failure> {
     let output = &context.output;
     let records = find_unfinished(args, bus).await?;
-    let ops: Vec<&OperationId> = records.iter().map(|record| &record.op).collect();
+    let ops: Vec<OperationId> = records.iter().map(|record| record.op.clone()).collect();
     let what = describe_operations(&records);
 
     // A person may have meant less; a script has said what it means.
@@ -180,7 +191,7 @@ async fn cancel_all(
         return Ok(Exit::Done);
     }
 
-    let mut requests = stream::iter(ops.iter().copied())
+    let mut requests = stream::iter(&ops)
         .map(|op| bus.cancels().ask(op, ask))
         .buffer_unordered(REQUESTS_MAX);
     while let Some(requested) = requests.next().await {
@@ -201,26 +212,7 @@ async fn cancel_all(
     if !args.wait {
         return Ok(Exit::Done);
     }
-    wait_for_all(context, bus, interrupts, &ops, args).await
-}
-
-async fn wait_for_all(
-    context: &Context,
-    bus: &Bus,
-    interrupts: &mut Interrupts,
-    ops: &[&OperationId],
-    args: &CancelArgs,
-) -> Result<Exit, Failure> {
-    let mut exit = Exit::Done;
-
-    // One after the other: all of them stop meanwhile.
-    for op in ops {
-        if let Err(failure) = wait_for_stop(context, bus, interrupts, op, args).await {
-            context.output.failure(&failure);
-            exit = failure.exit;
-        }
-    }
-    Ok(exit)
+    wait_for_stops(context, bus, &ops, args.wait_timeout).await
 }
 
 /// Says when steps are ended by force.
@@ -234,7 +226,8 @@ fn force_text(args: &CancelArgs) -> String {
 async fn find_unfinished(args: &CancelArgs, bus: &Bus) -> Result<Vec<OperationRecord>, Failure> {
     let filter = filter_of(args);
     let Some(parent) = &args.parent else {
-        return Ok(bus.operations().unfinished(&filter).await?);
+        let records = bus.operations().unfinished(&filter).await?;
+        return Ok(without_children_of_others(records));
     };
 
     let parent = find_operation(bus, parent).await?;
@@ -244,6 +237,16 @@ async fn find_unfinished(args: &CancelArgs, bus: &Bus) -> Result<Vec<OperationRe
     let mut children = bus.operations().children(&stored.record).await?;
     children.retain(|child| !child.state.is_terminal() && filter.matches(child));
     Ok(children)
+}
+
+/// The operations whose parents are not among them: the cancel of a parent is that of its children.
+fn without_children_of_others(mut records: Vec<OperationRecord>) -> Vec<OperationRecord> {
+    let ops: BTreeSet<OperationId> = records.iter().map(|record| record.op.clone()).collect();
+    records.retain(|record| match &record.parent {
+        Some(parent) => !ops.contains(&parent.op),
+        None => true,
+    });
+    records
 }
 
 fn filter_of(args: &CancelArgs) -> OperationFilter {
@@ -279,42 +282,4 @@ fn already_ended(record: &OperationRecord) -> Failure {
     Failure::new(Exit::Refused, codes::OPS_CANCEL_FAILED, message)
         .with_hint(format!("it has ended; `ktrdr status {op}` shows how"))
         .about(op)
-}
-
-/// Waits without a screen: only the end matters to somebody who wants an operation stopped.
-async fn wait_for_stop(
-    context: &Context,
-    bus: &Bus,
-    interrupts: &mut Interrupts,
-    op: &OperationId,
-    args: &CancelArgs,
-) -> Result<(), Failure> {
-    let quiet = Output {
-        quiet: true,
-        live: false,
-        ..context.output.clone()
-    };
-    let options = WatchOptions {
-        wait_timeout: args.wait_timeout,
-        ..WatchOptions::default()
-    };
-    let mut screen = Screen::new(&quiet);
-    let watched = watch(context, bus, interrupts, op, options, &mut screen).await?;
-
-    if let Ended::Reached(record) = &watched.ended
-        && record.state != OperationState::Cancelled
-    {
-        let message = format!(
-            "Operation {op} was {} before it saw the cancel",
-            record.state
-        );
-        return Err(
-            Failure::new(Exit::Refused, codes::OPS_CANCEL_FAILED, message)
-                .with_hint(format!("`ktrdr status {op}` shows how it ended"))
-                .about(op),
-        );
-    }
-    // A confirmed stop is what was asked for: it is a success of `cancel`.
-    report(context, op, &watched)?;
-    Ok(())
 }
