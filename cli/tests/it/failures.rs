@@ -114,7 +114,7 @@ fn old_records_are_removed_once_that_is_confirmed() {
     );
 
     let lines: Vec<&str> = ended.out.lines().collect();
-    assert_eq!(lines[0], "STATE   TYPE   RECORDS");
+    assert_eq!(lines[0], "STATE   KIND   RECORDS");
     assert!(lines.contains(&"1 record can be removed"), "{lines:?}");
     assert!(
         ended.err.contains("nothing was changed; add --yes"),

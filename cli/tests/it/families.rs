@@ -190,6 +190,26 @@ fn the_last_operation_is_one_that_a_person_started() {
 }
 
 #[test]
+fn children_of_a_parent_that_can_be_resumed_are_not_pruned() {
+    let folder = folder_with("operations.yaml", OPERATIONS);
+
+    let ended = run_commands(
+        &folder,
+        "ktrdr run operations.yaml >run.txt 2>&1; \
+         ktrdr ops prune --older-than 0h --state completed --yes --json; \
+         ktrdr ops prune --older-than 0h --yes --json; ktrdr ops --children --json",
+    );
+
+    // The parent failed and stays, and with it its two children that are completed.
+    let prunes = json_lines(&ended);
+    assert_eq!(prunes.len(), 2, "nothing is listed: {}", ended.out);
+    assert_eq!(prunes[0]["ops"], serde_json::json!([]));
+    assert_eq!(prunes[0]["records"], 0);
+    assert_eq!(prunes[1]["records"], 4, "{}", ended.out);
+    assert_eq!(prunes[1]["ops"].as_array().unwrap().len(), 4);
+}
+
+#[test]
 fn each_symbol_of_a_load_is_an_operation_of_its_own() {
     let folder = folder_with("symbols.txt", "MSFT\n# remark\nAAPL  # named twice\n");
     let load = [

@@ -1,10 +1,11 @@
 //! `ktrdr ops prune`: removes records of operations that have ended.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use bus::{Bus, OperationFilter};
+use bus::{Bus, BusError, OperationFilter};
 use clap::Args;
 use jiff::Timestamp;
+use schemas::ids::OperationId;
 use schemas::operation::{OperationRecord, OperationState};
 use serde_json::json;
 
@@ -12,7 +13,7 @@ use crate::arguments::values::{parse_age, parse_ended_state};
 use crate::console::{Exit, Failure, confirm, count_of};
 use crate::context::Context;
 
-const HEADS: [&str; 3] = ["STATE", "TYPE", "RECORDS"];
+const HEADS: [&str; 3] = ["STATE", "KIND", "RECORDS"];
 
 /// `ktrdr ops prune`.
 #[derive(Debug, Args)]
@@ -41,23 +42,23 @@ pub(super) async fn run(args: &PruneArgs, context: &Context) -> Result<Exit, Fai
     let count = count_of(records.len(), "record");
     let question = format!("Remove {count}?");
     let is_confirmed = args.yes || (!records.is_empty() && confirm(output, &question));
-    let mut removed = Vec::new();
-    if is_confirmed {
-        removed = remove(&records, args, &bus).await?;
-    }
+    let ops: Vec<OperationId> = match is_confirmed {
+        true => remove(records, args, &bus).await?,
+        false => records.into_iter().map(|record| record.op).collect(),
+    };
 
     output.json(&json!({
         "type": "prune",
         "written": is_confirmed,
-        "records": if is_confirmed { removed.len() } else { records.len() },
-        "ops": records.iter().map(|record| &record.op).collect::<Vec<_>>(),
+        "records": ops.len(),
+        "ops": ops,
     }));
     if is_confirmed {
-        output.line(&format!("{} removed", count_of(removed.len(), "record")));
+        output.line(&format!("{} removed", count_of(ops.len(), "record")));
         output.note("their results, models and bars stay in the store");
     } else {
         output.line(&format!("{count} can be removed"));
-        if !records.is_empty() {
+        if !ops.is_empty() {
             output.note("nothing was changed; add --yes to remove them");
         }
     }
@@ -78,13 +79,41 @@ async fn find_ended(args: &PruneArgs, bus: &Bus) -> Result<Vec<OperationRecord>,
     let now = Timestamp::now();
     records.retain(|record| is_due(record, args, now));
 
-    // A parent reads what its children have done for as long as it runs.
-    let active = bus.active().list().await?;
-    records.retain(|record| {
-        let parent = record.parent.as_ref();
-        !parent.is_some_and(|parent| active.contains(&parent.op))
-    });
+    retain_unneeded(records, bus).await
+}
+
+/// The records without those of children that a parent which stays may still read.
+async fn retain_unneeded(
+    mut records: Vec<OperationRecord>,
+    bus: &Bus,
+) -> Result<Vec<OperationRecord>, Failure> {
+    let removed: BTreeSet<&OperationId> = records.iter().map(|record| &record.op).collect();
+    let parents: BTreeSet<&OperationId> = records.iter().filter_map(parent_of).collect();
+
+    // One look at each parent, however many children it has.
+    let mut needing = BTreeSet::new();
+    for parent in parents.difference(&removed).copied() {
+        if needs_children(parent, bus).await? {
+            needing.insert(parent.clone());
+        }
+    }
+    records.retain(|record| !parent_of(record).is_some_and(|parent| needing.contains(parent)));
     Ok(records)
+}
+
+fn parent_of(record: &OperationRecord) -> Option<&OperationId> {
+    record.parent.as_ref().map(|parent| &parent.op)
+}
+
+/// True for a parent that is not completed: it runs, or may be resumed, and reads what its children
+/// have done.
+async fn needs_children(parent: &OperationId, bus: &Bus) -> Result<bool, Failure> {
+    match bus.operations().get(parent).await {
+        Ok(None) => Ok(false),
+        Ok(Some(stored)) => Ok(stored.record.state != OperationState::Completed),
+        Err(BusError::UnreadableRecord { .. }) => Ok(true),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// The states in which an operation has ended.
@@ -117,12 +146,29 @@ fn show(records: &[OperationRecord], context: &Context) {
     }
 }
 
-/// Removes the records that are still as they were; one that was resumed meanwhile stays.
-async fn remove<'a>(
-    records: &'a [OperationRecord],
+/// Removes the records that are still as they were; one that was resumed meanwhile stays, and with
+/// it its children.
+async fn remove(
+    records: Vec<OperationRecord>,
     args: &PruneArgs,
     bus: &Bus,
-) -> Result<Vec<&'a OperationRecord>, Failure> {
+) -> Result<Vec<OperationId>, Failure> {
+    let (children, others): (Vec<_>, Vec<_>) = records
+        .into_iter()
+        .partition(|record| record.parent.is_some());
+    let mut removed = remove_due(&others, args, bus).await?;
+
+    // Only now it is clear which parents stay.
+    let children = retain_unneeded(children, bus).await?;
+    removed.extend(remove_due(&children, args, bus).await?);
+    Ok(removed)
+}
+
+async fn remove_due(
+    records: &[OperationRecord],
+    args: &PruneArgs,
+    bus: &Bus,
+) -> Result<Vec<OperationId>, Failure> {
     let mut removed = Vec::with_capacity(records.len());
 
     for record in records {
@@ -132,7 +178,7 @@ async fn remove<'a>(
             continue;
         };
         if bus.operations().remove_ended(&stored).await? {
-            removed.push(record);
+            removed.push(record.op.clone());
         }
     }
     Ok(removed)
