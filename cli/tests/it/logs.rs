@@ -99,3 +99,19 @@ fn a_followed_log_goes_on_until_ctrl_c() {
 
     assert_eq!(screen.until_ended(), Some(0));
 }
+
+#[test]
+fn a_log_that_begins_later_is_followed_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let logs = folder.path().join(".ktrdr/logs");
+    std::fs::create_dir_all(&logs).unwrap();
+    std::fs::write(logs.join("fetcher.log"), "2026-11-22T07:00:00Z  INFO old\n").unwrap();
+    let mut screen = Terminal::start(folder.path(), &["logs", "-f"], 80);
+    screen.until("fetcher      | 2026-11-22T07:00:00Z  INFO old");
+
+    std::fs::write(logs.join("trainer.log"), "2026-11-22T07:00:01Z  INFO new\n").unwrap();
+    screen.until("trainer      | 2026-11-22T07:00:01Z  INFO new");
+    screen.type_keys("\x03");
+
+    assert_eq!(screen.until_ended(), Some(0));
+}

@@ -16,7 +16,7 @@ use crate::console::{Exit, Failure, Interrupt, Interrupts, Output};
 use crate::context::{Context, VARIABLE, folders_above};
 use crate::up::logs_of;
 use growth::{LogReader, watch_folder};
-use line::{LogLine, lines_of, merge_by_time};
+use line::{LogLine, merge_by_time};
 
 /// Lines that are shown where neither `--lines` nor `--since` says how many.
 const LINES: usize = 50;
@@ -48,32 +48,41 @@ struct Log {
     path: PathBuf,
 }
 
+impl Log {
+    fn reader(&self) -> LogReader {
+        LogReader::of(&self.name, &self.path)
+    }
+}
+
 /// Shows the logs.
 ///
 /// # Errors
 /// No system has run here, or it has no such log.
 pub(crate) async fn run(args: &LogsArgs, context: &Context) -> Result<Exit, Failure> {
     let folder = logs_folder(args, context)?;
-    let all = logs_in(&folder);
-    let logs = choose_logs(&args.names, all, &folder)?;
 
     // Watched before the first look, so that nothing is written in between unseen.
     let changes = match args.follow {
         true => Some(watch_folder(&folder).map_err(|error| cannot_watch(&error))?),
         false => None,
     };
-    let lines = read_logs(&logs);
-    let readers: Vec<LogReader> = logs
-        .iter()
-        .map(|log| LogReader::at_end(&log.name, &log.path, last_instant(&lines, &log.name)))
-        .collect();
+    let logs = choose_logs(&args.names, logs_in(&folder), &folder)?;
+    let mut readers: Vec<LogReader> = logs.iter().map(Log::reader).collect();
+    let mut lines: Vec<LogLine> = readers.iter_mut().flat_map(LogReader::read_all).collect();
+    if !args.follow {
+        lines.extend(readers.iter_mut().flat_map(LogReader::take_unfinished));
+    }
 
-    let has_names = logs.len() > 1;
+    // Others may begin while all are followed.
+    let has_names = readers.len() > 1 || (args.follow && args.names.is_empty());
     for line in selected(merge_by_time(lines), args) {
         print_line(&line, has_names, &context.output);
     }
     match changes {
-        Some(changes) => follow(readers, changes, has_names, &context.output).await,
+        Some(changes) => {
+            let new_logs = args.names.is_empty().then_some(folder.as_path());
+            follow(readers, changes, new_logs, &context.output).await
+        }
         None => Ok(Exit::Done),
     }
 }
@@ -154,23 +163,6 @@ fn cannot_watch(error: &std::io::Error) -> Failure {
         .with_hint("the host watches too many files; without --follow the logs can be read")
 }
 
-/// Every line of the logs, of each in its order; what was cut off lately is part of it.
-fn read_logs(logs: &[Log]) -> Vec<LogLine> {
-    let mut lines = Vec::new();
-    for log in logs {
-        let older = log.path.with_extension("log.1");
-        let mut text = std::fs::read(older).unwrap_or_default();
-        // A log may be gone since the folder was listed.
-        text.extend(std::fs::read(&log.path).unwrap_or_default());
-        lines.extend(lines_of(&log.name, &String::from_utf8_lossy(&text), None));
-    }
-    lines
-}
-
-fn last_instant(lines: &[LogLine], name: &str) -> Option<Timestamp> {
-    lines.iter().rev().find(|line| line.name == name)?.at
-}
-
 /// The lines that the arguments ask for.
 fn selected(lines: Vec<LogLine>, args: &LogsArgs) -> Vec<LogLine> {
     let is_late = |line: &LogLine| args.since.is_none_or(|since| line.at >= Some(since));
@@ -193,15 +185,19 @@ fn print_line(line: &LogLine, has_names: bool, output: &Output) {
     }
 }
 
-/// Shows what is added until a signal.
+/// Shows what is added until a signal; also by logs that begin later in the folder `new_logs`.
 async fn follow(
     mut readers: Vec<LogReader>,
     mut changes: tokio::sync::mpsc::Receiver<()>,
-    has_names: bool,
+    new_logs: Option<&Path>,
     output: &Output,
 ) -> Result<Exit, Failure> {
     let mut interrupts = Interrupts::listen()?;
     loop {
+        if let Some(folder) = new_logs {
+            add_readers(&mut readers, logs_in(folder));
+        }
+        let has_names = readers.len() > 1 || new_logs.is_some();
         let lines = readers.iter_mut().flat_map(LogReader::read_new).collect();
         for line in merge_by_time(lines) {
             print_line(&line, has_names, output);
@@ -215,6 +211,15 @@ async fn follow(
             change = changes.recv() => if change.is_none() {
                 return Ok(Exit::Done);
             },
+        }
+    }
+}
+
+/// Adds the logs that nobody reads yet.
+fn add_readers(readers: &mut Vec<LogReader>, logs: Vec<Log>) {
+    for log in logs {
+        if !readers.iter().any(|reader| reader.name() == log.name) {
+            readers.push(log.reader());
         }
     }
 }
