@@ -57,4 +57,6 @@ mod terminal;
 #[cfg(test)]
 mod timeframes;
 #[cfg(test)]
+mod watched_list;
+#[cfg(test)]
 mod without_store;

@@ -95,7 +95,7 @@ pub(super) async fn run(args: &ListArgs, context: &Context) -> Result<Exit, Fail
     let output = &context.output;
     let bus = context.bus().await?;
     if args.watch {
-        return watch_list::watch(args, context, &bus).await;
+        return watch_list::watch_operations(args, context, &bus).await;
     }
 
     let listed = read_operations(&bus, args).await?;

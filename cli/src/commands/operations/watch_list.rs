@@ -7,6 +7,8 @@ use console::Term;
 use futures::StreamExt as _;
 use jiff::Timestamp;
 use schemas::ids::OperationId;
+use tokio::sync::watch;
+use tokio::time::MissedTickBehavior;
 
 use super::list::{HEADS, ListArgs, Listed, operation_row, read_operations};
 use crate::console::{Exit, Failure, Interrupt, Interrupts, Output};
@@ -18,11 +20,18 @@ use crate::watch::REDRAW;
 ///
 /// # Errors
 /// The server cannot be asked.
-pub(super) async fn watch(args: &ListArgs, context: &Context, bus: &Bus) -> Result<Exit, Failure> {
+pub(super) async fn watch_operations(
+    args: &ListArgs,
+    context: &Context,
+    bus: &Bus,
+) -> Result<Exit, Failure> {
     let mut interrupts = Interrupts::listen()?;
     // Before the first list, so that no change falls between.
     let mut changes = bus.operations().watch_changes().await?;
+    let mut reconnects = bus.connection().reconnects();
     let mut draw = tokio::time::interval(REDRAW);
+    // After a slow answer the next drawing is as far away as always, and not made up for at once.
+    draw.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut list = WatchedList::new(&context.output, read_operations(bus, args).await?);
 
     loop {
@@ -30,14 +39,28 @@ pub(super) async fn watch(args: &ListArgs, context: &Context, bus: &Bus) -> Resu
             biased;
             interrupt = interrupts.next() => return Ok(exit_of(interrupt)),
             Some(change) = changes.next() => list.note(change),
+            // What has changed while the connection was away was not reported.
+            Ok(()) = reconnects.changed() => list.note(OperationChange::Record),
             _ = draw.tick(), if list.is_stale() => {
                 if list.is_to_be_read {
-                    list.replace(read_operations(bus, args).await?);
+                    list.is_to_be_read = false;
+                    match read_operations(bus, args).await {
+                        Ok(listed) => list.listed = listed,
+                        // It is read again once the connection is back.
+                        Err(_) if is_interrupted(bus, &reconnects) => {}
+                        Err(failure) => return Err(failure),
+                    }
                 }
                 list.draw();
             }
         }
     }
+}
+
+/// True while the connection is away, or if it was away without anybody's having looked yet.
+fn is_interrupted(bus: &Bus, reconnects: &watch::Receiver<u64>) -> bool {
+    let is_away = bus.connection().connected_since().is_none();
+    is_away || reconnects.has_changed().unwrap_or(false)
 }
 
 fn exit_of(interrupt: Interrupt) -> Exit {
@@ -93,11 +116,6 @@ impl<'a> WatchedList<'a> {
 
     fn is_stale(&self) -> bool {
         self.is_to_be_read || self.is_to_be_drawn
-    }
-
-    fn replace(&mut self, listed: Vec<Listed>) {
-        self.listed = listed;
-        self.is_to_be_read = false;
     }
 
     fn draw(&mut self) {
