@@ -143,7 +143,7 @@ codes! {
         OPS_CHECKPOINT_CORRUPT = "CheckpointCorrupt":
             "A checkpoint is damaged; the step goes on from an older one, or starts again.";
         OPS_CHECKPOINT_MISSING = "CheckpointMissing":
-            "No checkpoint of the operation is stored.";
+            "The checkpoint that a step was to go on from, or was asked for, is not stored.";
         OPS_CHILD_ID_TAKEN = "ChildIdTaken":
             "Another operation has the id that a child would get.";
         OPS_CHILDREN_FAILED = "ChildrenFailed": "Children of the operation failed.";

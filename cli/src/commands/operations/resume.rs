@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use clap::Args;
 use schemas::codes;
-use schemas::operation::Said;
-use serde_json::json;
+use schemas::operation::{OperationRecord, Said};
+use serde_json::{Value, json};
 
 use super::describe_checkpoint;
 use crate::arguments::OperationArg;
 use crate::arguments::values::parse_duration;
 use crate::console::{Exit, Failure, Interrupts};
 use crate::context::Context;
-use crate::inputs::checkpoint::{CheckedCheckpoint, check_checkpoint};
+use crate::inputs::checkpoint::{CheckedCheckpoint, CheckpointFault, check_checkpoint};
 use crate::inputs::operations::find_operation;
 use crate::watch::{WatchOptions, print_follow_hints, watch_to_end};
 
@@ -55,21 +55,8 @@ pub(crate) async fn run(args: &ResumeArgs, context: &Context) -> Result<Exit, Fa
         None => return Err(Failure::no_operation(op)),
     };
     let record = bus.operations().resume_as(op, &said).await?;
-    let kind = &record.kind;
-    output.json(&json!({
-        "type": "started",
-        "op": op,
-        "kind": kind,
-        "resumed": true,
-        "by": said.by,
-        "damaged": checked.damage,
-        "at": record.updated_at,
-    }));
-    let resumed = match (&checked.damage, describe_checkpoint(&record)) {
-        (Some(damage), _) => format!("Resumed {kind} {op} {}", describe_damage(damage, &checked)),
-        (None, Some(checkpoint)) => format!("Resumed {kind} {op} from checkpoint: {checkpoint}"),
-        (None, None) => format!("Resumed {kind} {op} from its beginning"),
-    };
+    output.json(&resumed_json(&record, &said, &checked));
+    let resumed = resumed_text(&record, &checked);
 
     if args.detach {
         output.line(&resumed);
@@ -86,12 +73,48 @@ pub(crate) async fn run(args: &ResumeArgs, context: &Context) -> Result<Exit, Fa
     watch_to_end(context, &bus, &mut interrupts, op, options).await
 }
 
-/// Where a step goes on whose checkpoint is damaged.
-fn describe_damage(damage: &str, checked: &CheckedCheckpoint) -> String {
+fn resumed_json(record: &OperationRecord, said: &Said, checked: &CheckedCheckpoint) -> Value {
+    let damage = match &checked.fault {
+        Some(CheckpointFault::Damaged(reason)) => Some(reason),
+        Some(CheckpointFault::Missing) | None => None,
+    };
+
+    json!({
+        "type": "started",
+        "op": record.op,
+        "kind": record.kind,
+        "resumed": true,
+        "by": said.by,
+        "damaged": damage,
+        "missing": checked.fault == Some(CheckpointFault::Missing),
+        "at": record.updated_at,
+    })
+}
+
+fn resumed_text(record: &OperationRecord, checked: &CheckedCheckpoint) -> String {
+    let OperationRecord { op, kind, .. } = record;
+    match (&checked.fault, describe_checkpoint(record)) {
+        (Some(fault), _) => format!("Resumed {kind} {op} {}", describe_fault(fault, checked)),
+        (None, Some(checkpoint)) => format!("Resumed {kind} {op} from checkpoint: {checkpoint}"),
+        (None, None) => format!("Resumed {kind} {op} from its beginning"),
+    }
+}
+
+/// Where a step goes on whose checkpoint cannot be used, and why.
+fn describe_fault(fault: &CheckpointFault, checked: &CheckedCheckpoint) -> String {
     let place = match &checked.older {
         Some(older) => format!("from the checkpoint before: {older}"),
         None => "from the beginning of its step".to_owned(),
     };
-    let code = codes::OPS_CHECKPOINT_CORRUPT;
-    format!("{place}\nwarning: its checkpoint is damaged: {damage} ({code})")
+
+    match fault {
+        CheckpointFault::Missing => {
+            let code = codes::OPS_CHECKPOINT_MISSING;
+            format!("{place}\nwarning: its checkpoint is no longer in the store ({code})")
+        }
+        CheckpointFault::Damaged(reason) => {
+            let code = codes::OPS_CHECKPOINT_CORRUPT;
+            format!("{place}\nwarning: its checkpoint is damaged: {reason} ({code})")
+        }
+    }
 }
