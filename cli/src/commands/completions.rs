@@ -7,10 +7,13 @@ use clap_complete::{Shell, generate};
 use crate::console::{Exit, standard_output};
 
 /// Commands whose arguments are operations.
-const WITH_OPERATIONS: [&str; 6] = ["status", "follow", "wait", "cancel", "resume", "tap"];
-/// The command by which a script asks for the ids of operations.
-const ASK_FOR_IDS: &str = "ktrdr ops list --format csv 2>/dev/null | \
-                           sed -n 's/.*\\(op_[a-z0-9]*_[0-9]*_[0-9]*_[0-9a-f]*\\).*/\\1/p'";
+const WITH_OPERATIONS: [&str; 7] = [
+    "status", "follow", "wait", "cancel", "resume", "retry", "tap",
+];
+/// The command by which a script asks for the ids of operations: they begin the lines of the
+/// table, whose other columns may name other operations.
+const ASK_FOR_IDS: &str = "ktrdr ops list 2>/dev/null | \
+                           sed -n 's/^\\(op_[a-z0-9]*_[0-9]*_[0-9]*_[0-9a-f]*\\) .*/\\1/p'";
 
 /// `ktrdr completions`.
 #[derive(Clone, Copy, Debug, Args)]

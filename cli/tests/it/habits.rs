@@ -243,10 +243,7 @@ fn each_shell_gets_a_script_with_commands_and_operations() {
         let script = run_in(folder.path(), &["completions", shell]);
         assert_eq!(script.exit, Some(0), "{}", script.err);
         assert!(script.out.contains("strategies"), "{shell}");
-        assert!(
-            script.out.contains("ktrdr ops list --format csv"),
-            "{shell}"
-        );
+        assert!(script.out.contains("ktrdr ops list"), "{shell}");
 
         if let Some(checker) = checker {
             let file = folder.path().join("script");
@@ -281,6 +278,26 @@ fn bash_completes_operations_after_a_command_that_takes_one() {
         ended.err
     );
     assert!(lines[1].contains("status"), "{}", ended.out);
+}
+
+#[test]
+fn bash_completes_a_retry_with_each_operation_once() {
+    let commands = r#"
+        start() { ktrdr "$@" --json 2>/dev/null | head -n 1 | sed 's/.*"op":"\([^"]*\)".*/\1/'; }
+        first=$(start dummy start --duration 0.1 --iterations 1 --fail-at 1)
+        second=$(start retry "$first")
+        ktrdr wait "$second" > /dev/null 2>&1
+        ktrdr completions bash > script
+        bash -c '. ./script; COMP_WORDS=(ktrdr retry op_); COMP_CWORD=2; _ktrdr_operations ktrdr op_ retry
+            echo "${COMPREPLY[*]}"'
+        echo "$second $first"
+    "#;
+
+    let ended = run_with_dummy(commands);
+
+    let lines: Vec<&str> = ended.out.lines().collect();
+    assert!(lines[1].contains(" op_dummy_"), "{}", ended.out);
+    assert_eq!(lines[0], lines[1], "{}", ended.err);
 }
 
 #[test]
