@@ -56,9 +56,9 @@ impl Exit {
             Self::Unreachable => "the server or the store cannot be reached",
             Self::NotFound => "no such operation, model, data or strategy",
             Self::Refused => "refused in this state",
-            Self::TimedOut => "timed out waiting; the operation continues",
+            Self::TimedOut => "timed out waiting; what was waited for continues",
             Self::Cancelled => "cancelled, by Ctrl+C or by somebody else",
-            Self::Terminated => "ended by SIGTERM; the operation continues",
+            Self::Terminated => "ended by SIGTERM; operations continue",
             Self::OfCommand(_) => "the code of the command that was run",
         }
     }

@@ -21,7 +21,7 @@ fn system_of_two_slots(folder: &Path) -> RunningUp {
 }
 
 /// Starts an operation that ignores a cancel, and waits until it runs.
-fn start_deaf(folder: &Path) -> String {
+pub(crate) fn start_deaf(folder: &Path) -> String {
     let line = "dummy start --duration 600 --iterations 600 --ignore-cancel --detach --json";
     let words: Vec<&str> = line.split(' ').collect();
     let started = run_in(folder, &words);
@@ -35,7 +35,7 @@ fn start_deaf(folder: &Path) -> String {
 }
 
 /// Ends deaf operations, so that their system can end.
-fn end_by_force(folder: &Path, ops: &[&str]) {
+pub(crate) fn end_by_force(folder: &Path, ops: &[&str]) {
     let cancel = [&["cancel"], ops, &["--force", "--grace", "1ms", "--wait"]].concat();
     let ended = run_in(folder, &cancel);
     assert_eq!(ended.exit, Some(0), "{}", ended.err);

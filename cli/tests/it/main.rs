@@ -11,6 +11,8 @@ mod command_line;
 #[cfg(test)]
 mod data_train_models;
 #[cfg(test)]
+mod exit_codes;
+#[cfg(test)]
 mod export_and_folders;
 #[cfg(test)]
 mod failures;

@@ -31,6 +31,27 @@ const RUN: &[Exit] = &[
     Terminated,
 ];
 
+/// Exit codes of a command that may look on until a signal.
+const LOOK: &[Exit] = &[
+    Done,
+    Failed,
+    Usage,
+    Unreachable,
+    NotFound,
+    Refused,
+    Terminated,
+];
+/// Exit codes of a command that waits for the end of a system.
+const STOP: &[Exit] = &[
+    Done,
+    Failed,
+    Usage,
+    Unreachable,
+    NotFound,
+    Refused,
+    TimedOut,
+];
+
 /// A command whose output is not a table.
 const fn page(
     path: &'static str,
@@ -77,8 +98,8 @@ pub(crate) const PAGES: &[Page] = &[
             "ktrdr up --services fetcher,validator -- ktrdr data load EURUSD -t 1h --mode full",
         ],
     ),
-    page("down", ASK, &["ktrdr down"]),
-    page("logs", ASK, &["ktrdr logs", "ktrdr logs trainer --follow"]),
+    page("down", STOP, &["ktrdr down"]),
+    page("logs", LOOK, &["ktrdr logs", "ktrdr logs trainer --follow"]),
     page("config", ASK, &["ktrdr config show", "ktrdr config check"]),
     page(
         "config show",
@@ -306,7 +327,7 @@ pub(crate) const PAGES: &[Page] = &[
     ),
     table_page(
         "ops",
-        ASK,
+        LOOK,
         &[
             "ktrdr ops",
             "ktrdr ops --active --watch",
@@ -315,7 +336,7 @@ pub(crate) const PAGES: &[Page] = &[
     ),
     table_page(
         "ops list",
-        ASK,
+        LOOK,
         &[
             "ktrdr ops list --limit 10",
             "ktrdr ops list --label symbol=EURUSD --format csv",
@@ -376,7 +397,7 @@ pub(crate) const PAGES: &[Page] = &[
     ),
     page(
         "tap",
-        ASK,
+        LOOK,
         &[
             "ktrdr tap last",
             "ktrdr tap 'ktrdr.>'",
@@ -385,7 +406,7 @@ pub(crate) const PAGES: &[Page] = &[
     ),
     page(
         "cancel",
-        ASK,
+        RUN,
         &[
             "ktrdr cancel last",
             "ktrdr cancel bf025e43 --wait --reason lunch",

@@ -54,6 +54,15 @@ impl Log {
     }
 }
 
+/// What a follower waits for.
+struct Growth {
+    /// Something in the folder was written.
+    changes: tokio::sync::mpsc::Receiver<()>,
+    interrupts: Interrupts,
+    /// The folder, where logs that begin later are followed too.
+    new_logs: Option<PathBuf>,
+}
+
 /// Shows the logs.
 ///
 /// # Errors
@@ -62,8 +71,12 @@ pub(crate) async fn run(args: &LogsArgs, context: &Context) -> Result<Exit, Fail
     let folder = logs_folder(args, context)?;
 
     // Watched before the first look, so that nothing is written in between unseen.
-    let changes = match args.follow {
-        true => Some(watch_folder(&folder).map_err(|error| cannot_watch(&error))?),
+    let growth = match args.follow {
+        true => Some(Growth {
+            changes: watch_folder(&folder).map_err(|error| cannot_watch(&error))?,
+            interrupts: Interrupts::listen()?,
+            new_logs: args.names.is_empty().then(|| folder.clone()),
+        }),
         false => None,
     };
     let logs = choose_logs(&args.names, logs_in(&folder), &folder)?;
@@ -78,11 +91,8 @@ pub(crate) async fn run(args: &LogsArgs, context: &Context) -> Result<Exit, Fail
     for line in selected(merge_by_time(lines), args) {
         print_line(&line, has_names, &context.output);
     }
-    match changes {
-        Some(changes) => {
-            let new_logs = args.names.is_empty().then_some(folder.as_path());
-            follow(readers, changes, new_logs, &context.output).await
-        }
+    match growth {
+        Some(growth) => follow(readers, growth, has_names, &context.output).await,
         None => Ok(Exit::Done),
     }
 }
@@ -185,30 +195,28 @@ fn print_line(line: &LogLine, has_names: bool, output: &Output) {
     }
 }
 
-/// Shows what is added until a signal; also by logs that begin later in the folder `new_logs`.
+/// Shows what is added until a signal.
 async fn follow(
     mut readers: Vec<LogReader>,
-    mut changes: tokio::sync::mpsc::Receiver<()>,
-    new_logs: Option<&Path>,
+    mut growth: Growth,
+    has_names: bool,
     output: &Output,
 ) -> Result<Exit, Failure> {
-    let mut interrupts = Interrupts::listen()?;
     loop {
-        if let Some(folder) = new_logs {
+        if let Some(folder) = &growth.new_logs {
             add_readers(&mut readers, logs_in(folder));
         }
-        let has_names = readers.len() > 1 || new_logs.is_some();
         let lines = readers.iter_mut().flat_map(LogReader::read_new).collect();
         for line in merge_by_time(lines) {
             print_line(&line, has_names, output);
         }
 
         tokio::select! {
-            interrupt = interrupts.next() => return Ok(match interrupt {
+            interrupt = growth.interrupts.next() => return Ok(match interrupt {
                 Interrupt::Interactive => Exit::Done,
                 Interrupt::Terminate => Exit::Terminated,
             }),
-            change = changes.recv() => if change.is_none() {
+            change = growth.changes.recv() => if change.is_none() {
                 return Ok(Exit::Done);
             },
         }
