@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bus::Bus;
+use bus::{Bus, BusError};
 use clap::{Args, Subcommand};
 use jiff::{SignedDuration, Timestamp};
 use schemas::codes;
@@ -78,7 +78,37 @@ struct PruneArgs {
 /// The checkpoints of one operation, newest first, and its record.
 struct OfOperation {
     checkpoints: Vec<StoredCheckpoint>,
-    record: Option<OperationRecord>,
+    record: RecordLook,
+}
+
+/// What a look at the record of an operation has shown.
+enum RecordLook {
+    /// The record as it is stored.
+    Read(Box<OperationRecord>),
+    /// There is none.
+    Absent,
+    /// There is one, of another program or damaged.
+    Unreadable(Box<BusError>),
+}
+
+impl RecordLook {
+    async fn of(op: &OperationId, bus: &Bus) -> Result<Self, Failure> {
+        match bus.operations().get(op).await {
+            Ok(Some(stored)) => Ok(Self::Read(Box::new(stored.record))),
+            Ok(None) => Ok(Self::Absent),
+            Err(error @ BusError::UnreadableRecord { .. }) => Ok(Self::Unreadable(Box::new(error))),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The state of the operation, as the list shows it.
+    fn state_word(&self) -> &'static str {
+        match self {
+            Self::Read(record) => record.state.as_str(),
+            Self::Absent => "no record",
+            Self::Unreadable(_) => "unreadable",
+        }
+    }
 }
 
 /// Runs the command.
@@ -105,10 +135,11 @@ async fn read_all(store: &Store, bus: &Bus) -> Result<BTreeMap<OperationId, OfOp
             continue;
         }
 
-        let stored = bus.operations().get(&op).await?;
+        let record = RecordLook::of(&op, bus).await?;
+        let checkpoints = vec![checkpoint];
         let of_operation = OfOperation {
-            checkpoints: vec![checkpoint],
-            record: stored.map(|stored| stored.record),
+            checkpoints,
+            record,
         };
         operations.insert(op, of_operation);
     }
@@ -126,18 +157,14 @@ async fn list(context: &Context, store: &Store, bus: &Bus) -> Result<Exit, Failu
     let now = Timestamp::now();
     let mut rows = Vec::new();
     for of_operation in operations.values() {
+        let state = of_operation.record.state_word();
         for checkpoint in &of_operation.checkpoints {
-            let state = state_word(of_operation.record.as_ref());
             output.json(&checkpoint_json(checkpoint, state));
             rows.push(checkpoint_row(checkpoint, state, now));
         }
     }
     output.table(&HEADS, &rows);
     Ok(Exit::Done)
-}
-
-fn state_word(record: Option<&OperationRecord>) -> &'static str {
-    record.map_or("no record", |record| record.state.as_str())
 }
 
 fn checkpoint_json(checkpoint: &StoredCheckpoint, state: &str) -> Value {
@@ -175,8 +202,7 @@ fn checkpoint_row(checkpoint: &StoredCheckpoint, state: &str, now: Timestamp) ->
 
 async fn show(op: &OperationId, context: &Context, store: &Store) -> Result<Exit, Failure> {
     let output = &context.output;
-    let mut checkpoints = store.checkpoints().list_all().await?;
-    checkpoints.retain(|checkpoint| checkpoint.key.operation == *op);
+    let checkpoints = store.checkpoints().list_of(op).await?;
     if checkpoints.is_empty() {
         return Err(no_checkpoints(op));
     }
@@ -224,21 +250,30 @@ async fn delete(
     store: &Store,
     bus: &Bus,
 ) -> Result<Exit, Failure> {
-    let mut operations = read_all(store, bus).await?;
-    operations.retain(|op, _| args.ops.contains(op));
+    let mut operations = BTreeMap::new();
 
     // All are looked at before anything is deleted.
     for op in &args.ops {
-        let Some(of_operation) = operations.get(op) else {
+        let checkpoints = store.checkpoints().list_of(op).await?;
+        if checkpoints.is_empty() {
             return Err(no_checkpoints(op));
-        };
-        if let Some(record) = &of_operation.record
-            && !record.state.is_terminal()
-        {
-            return Err(still_needed(record));
         }
+        require_ended(op, bus).await?;
+        operations.insert(op.clone(), checkpoints);
     }
     take_away(&operations, args.force, context, store, bus).await
+}
+
+/// Refuses an operation that has not ended, or of which nobody knows.
+///
+/// # Errors
+/// It runs or waits, or its record cannot be read.
+async fn require_ended(op: &OperationId, bus: &Bus) -> Result<(), Failure> {
+    match RecordLook::of(op, bus).await? {
+        RecordLook::Read(record) if !record.state.is_terminal() => Err(still_needed(&record)),
+        RecordLook::Read(_) | RecordLook::Absent => Ok(()),
+        RecordLook::Unreadable(error) => Err((*error).into()),
+    }
 }
 
 fn still_needed(record: &OperationRecord) -> Failure {
@@ -256,8 +291,12 @@ async fn prune(
     bus: &Bus,
 ) -> Result<Exit, Failure> {
     let now = Timestamp::now();
-    let mut operations = read_all(store, bus).await?;
-    operations.retain(|_, of_operation| is_needless(of_operation, args.older_than, now));
+    let mut operations = BTreeMap::new();
+    for (op, of_operation) in read_all(store, bus).await? {
+        if is_needless(&of_operation, args.older_than, now) {
+            operations.insert(op, of_operation.checkpoints);
+        }
+    }
 
     take_away(&operations, args.force, context, store, bus).await
 }
@@ -265,11 +304,16 @@ async fn prune(
 /// True for checkpoints that no resume can want, or that have been left for long.
 fn is_needless(of_operation: &OfOperation, age: SignedDuration, now: Timestamp) -> bool {
     let is_old = |at: Timestamp| now.duration_since(at) >= age;
+
     match &of_operation.record {
-        Some(record) if record.state == OperationState::Completed => true,
-        Some(record) => record.state.is_terminal() && record.finished_at.is_some_and(is_old),
+        RecordLook::Read(record) if record.state == OperationState::Completed => true,
+        RecordLook::Read(record) => {
+            record.state.is_terminal() && record.finished_at.is_some_and(is_old)
+        }
+        // Whoever wrote the record may go on from them.
+        RecordLook::Unreadable(_) => false,
         // The record of an operation may be read a moment after its first checkpoint was written.
-        None => {
+        RecordLook::Absent => {
             let mut written = of_operation.checkpoints.iter();
             written.all(|checkpoint| is_old(checkpoint.written_at.timestamp()))
         }
@@ -278,17 +322,14 @@ fn is_needless(of_operation: &OfOperation, age: SignedDuration, now: Timestamp) 
 
 /// Says what is taken away, and takes it away once that is confirmed.
 async fn take_away(
-    operations: &BTreeMap<OperationId, OfOperation>,
+    operations: &BTreeMap<OperationId, Vec<StoredCheckpoint>>,
     force: bool,
     context: &Context,
     store: &Store,
     bus: &Bus,
 ) -> Result<Exit, Failure> {
     let output = &context.output;
-    let checkpoints: Vec<&StoredCheckpoint> = operations
-        .values()
-        .flat_map(|of_operation| &of_operation.checkpoints)
-        .collect();
+    let checkpoints: Vec<&StoredCheckpoint> = operations.values().flatten().collect();
     let bytes: u64 = checkpoints.iter().map(|each| each.size_bytes).sum();
     let what = format!(
         "{} of {}, {bytes} bytes",
@@ -327,13 +368,7 @@ async fn delete_unneeded(
 ) -> Result<(), Failure> {
     for op in ops {
         // It may have been resumed while a person read the question.
-        let stored = bus.operations().get(op).await?;
-        if let Some(record) = stored.map(|stored| stored.record)
-            && !record.state.is_terminal()
-        {
-            return Err(still_needed(&record));
-        }
-
+        require_ended(op, bus).await?;
         store.checkpoints().delete_of(op).await?;
     }
     Ok(())

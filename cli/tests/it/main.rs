@@ -59,6 +59,8 @@ mod terminal;
 #[cfg(test)]
 mod timeframes;
 #[cfg(test)]
+mod unreadable;
+#[cfg(test)]
 mod watched_list;
 #[cfg(test)]
 mod without_store;

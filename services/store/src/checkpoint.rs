@@ -168,8 +168,23 @@ impl StoredCheckpoints<'_> {
     /// # Errors
     /// Listing fails.
     pub async fn list_all(self) -> Result<Vec<StoredCheckpoint>, StoreError> {
+        self.list_below("checkpoints").await
+    }
+
+    /// Checkpoints of an operation, unfinished ones included; those of a step newest first.
+    ///
+    /// # Errors
+    /// Listing fails.
+    pub async fn list_of(
+        self,
+        operation: &OperationId,
+    ) -> Result<Vec<StoredCheckpoint>, StoreError> {
+        self.list_below(&format!("checkpoints/{operation}")).await
+    }
+
+    async fn list_below(self, folder: &str) -> Result<Vec<StoredCheckpoint>, StoreError> {
         let mut checkpoints: BTreeMap<CheckpointKey, StoredCheckpoint> = BTreeMap::new();
-        for object in self.store.objects_below("checkpoints").await? {
+        for object in self.store.objects_below(folder).await? {
             let Some((folder, name)) = object.key.rsplit_once('/') else {
                 continue;
             };

@@ -175,6 +175,9 @@ fn the_checkpoints_of_one_operation_are_deleted_alone() {
                 .all(|each| each.is_complete && each.size_bytes > 7)
         );
 
+        let of_one = checkpoints.list_of(&oldest.operation).await.unwrap();
+        assert_eq!(of_one, listed[1..]);
+
         checkpoints.delete_of(&oldest.operation).await.unwrap();
         let remaining = checkpoints.list_all().await.unwrap();
         assert_eq!(remaining.len(), 1);
