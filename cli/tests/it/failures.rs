@@ -102,7 +102,7 @@ fn a_dead_letter_is_listed_shown_and_requeued() {
     assert!(text.contains("letter 1: resumed op_dummy"), "{text}");
     assert!(text.contains("exit 4"), "the letter is gone: {text}");
     // It failed once more, which made another letter.
-    assert!(text.contains("letter 2 deleted"), "{text}");
+    assert!(text.contains("letter 2: deleted op_dummy"), "{text}");
 }
 
 #[test]

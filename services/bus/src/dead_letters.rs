@@ -42,6 +42,15 @@ impl DeadLetters<'_> {
         Ok(letters)
     }
 
+    /// The numbers of all letters, oldest first, also of those that this program cannot read.
+    pub async fn numbers(self) -> Result<Vec<u64>, BusError> {
+        let messages = self
+            .bus
+            .replay(subjects::DEAD, subjects::ALL_DEAD, 1, u64::MAX)
+            .await?;
+        Ok(messages.iter().map(|message| message.sequence).collect())
+    }
+
     /// One letter; `None` when there is none of that number.
     pub async fn get(self, number: u64) -> Result<Option<StoredLetter>, BusError> {
         let stream = self.bus.js.get_stream_no_info(subjects::DEAD).await;

@@ -1,6 +1,6 @@
 //! `ktrdr ops dead`: commands that could not be carried out, and what may become of them.
 
-use bus::{Bus, Stored, StoredLetter};
+use bus::{Bus, BusError, Stored, StoredLetter};
 use clap::{Args, Subcommand};
 use schemas::codes;
 use schemas::errors::shortened;
@@ -78,7 +78,9 @@ pub(super) async fn run(args: &DeadArgs, context: &Context) -> Result<Exit, Fail
 async fn list(context: &Context, bus: &Bus) -> Result<Exit, Failure> {
     let output = &context.output;
     let letters = bus.dead_letters().list().await?;
-    if letters.is_empty() {
+    let mut unreadable = bus.dead_letters().numbers().await?;
+    unreadable.retain(|number| !letters.iter().any(|letter| letter.number == *number));
+    if letters.is_empty() && unreadable.is_empty() {
         output.note("No dead letters");
         return Ok(Exit::Done);
     }
@@ -87,6 +89,10 @@ async fn list(context: &Context, bus: &Bus) -> Result<Exit, Failure> {
     for letter in &letters {
         output.json(&letter_json(letter));
         rows.push(letter_row(letter));
+    }
+    for number in unreadable {
+        output.json(&json!({"type": "dead_letter", "number": number, "op": null}));
+        rows.push(unreadable_row(number));
     }
     output.table_with_remarks(&HEADS, &rows);
     output.note("`ktrdr ops dead show NUMBER` shows one, `requeue NUMBER` tries it again");
@@ -116,6 +122,18 @@ fn letter_row(stored: &StoredLetter) -> Vec<String> {
         }),
         letter.error.code.clone(),
         shortened(&letter.error.message, REASON_CHARS_MAX),
+    ]
+}
+
+fn unreadable_row(number: u64) -> Vec<String> {
+    let missing = || "-".to_owned();
+    vec![
+        number.to_string(),
+        missing(),
+        missing(),
+        missing(),
+        missing(),
+        format!("cannot be read; `ktrdr ops dead drop {number}` deletes it"),
     ]
 }
 
@@ -161,40 +179,80 @@ fn times(deliveries: u64) -> usize {
 }
 
 async fn find(number: u64, bus: &Bus) -> Result<StoredLetter, Failure> {
-    let stored = bus.dead_letters().get(number).await?;
-    stored.ok_or_else(|| {
-        let message = format!("there is no dead letter {number}");
-        Failure::new(Exit::NotFound, codes::OPS_NOT_FOUND, message)
-            .with_hint("`ktrdr ops dead list` shows the letters that exist")
-    })
+    match bus.dead_letters().get(number).await {
+        Ok(Some(stored)) => Ok(stored),
+        Ok(None) => Err(no_letter(number)),
+        Err(error @ BusError::Codec(_)) => Err(unreadable(number, error)),
+        Err(error) => Err(error.into()),
+    }
 }
 
-/// Does `act` with each letter; the exit code is that of the first one that failed.
+fn no_letter(number: u64) -> Failure {
+    let message = format!("there is no dead letter {number}");
+    Failure::new(Exit::NotFound, codes::OPS_NOT_FOUND, message)
+        .with_hint("`ktrdr ops dead list` shows the letters that exist")
+}
+
+fn unreadable(number: u64, error: BusError) -> Failure {
+    let cause = Failure::from(error);
+    Failure {
+        causes: [vec![cause.message], cause.causes].concat(),
+        message: format!("the dead letter {number} cannot be read"),
+        hint: format!("`ktrdr ops dead drop {number}` deletes it"),
+        ..cause
+    }
+}
+
+/// What was done with a letter.
+struct Handled {
+    /// The operation that it names; none where that cannot be read.
+    op: Option<OperationId>,
+    /// In one word: `resumed`, `submitted` or `deleted`.
+    done: &'static str,
+}
+
+impl Handled {
+    fn text(&self, number: u64) -> String {
+        match &self.op {
+            Some(op) => format!("letter {number}: {} {op}", self.done),
+            None => format!("letter {number}: {}", self.done),
+        }
+    }
+
+    fn json(&self, number: u64) -> serde_json::Value {
+        json!({
+            "type": "result",
+            "number": number,
+            "op": self.op,
+            "done": self.done,
+            "exit": 0,
+        })
+    }
+}
+
+/// Does `act` with each letter; the exit code is that of the worst failure.
 async fn each_letter(
     args: &Letters,
     context: &Context,
     bus: &Bus,
-    act: impl AsyncFn(&StoredLetter) -> Result<String, Failure>,
+    act: impl AsyncFn(u64) -> Result<Handled, Failure>,
 ) -> Result<Exit, Failure> {
-    let mut numbers = args.numbers.clone();
-    if args.all {
-        let letters = bus.dead_letters().list().await?;
-        numbers = letters.iter().map(|stored| stored.number).collect();
-    }
+    let numbers = match args.all {
+        true => bus.dead_letters().numbers().await?,
+        false => args.numbers.clone(),
+    };
 
+    let output = &context.output;
     let mut exit = Exit::Done;
     for number in numbers {
-        let acted = match find(number, bus).await {
-            Ok(stored) => act(&stored).await,
-            Err(failure) => Err(failure),
-        };
-        match acted {
-            Ok(done) => context.output.line(&done),
+        match act(number).await {
+            Ok(handled) => {
+                output.json(&handled.json(number));
+                output.line(&handled.text(number));
+            }
             Err(failure) => {
-                context.output.failure(&failure);
-                if exit == Exit::Done {
-                    exit = failure.exit;
-                }
+                output.failure(&failure);
+                exit = exit.worse(failure.exit);
             }
         }
     }
@@ -203,16 +261,17 @@ async fn each_letter(
 
 async fn requeue(args: &Letters, context: &Context, bus: &Bus) -> Result<Exit, Failure> {
     let person = context.person()?;
-    each_letter(args, context, bus, async |stored| {
-        let done = requeue_one(stored, &person, bus).await?;
+    each_letter(args, context, bus, async |number| {
+        let stored = find(number, bus).await?;
+        let handled = requeue_one(&stored, &person, bus).await?;
         // Only now: a letter whose operation is not on its queue must not be lost.
-        bus.dead_letters().delete(stored.number).await?;
-        Ok(done)
+        bus.dead_letters().delete(number).await?;
+        Ok(handled)
     })
     .await
 }
 
-async fn requeue_one(stored: &StoredLetter, person: &str, bus: &Bus) -> Result<String, Failure> {
+async fn requeue_one(stored: &StoredLetter, person: &str, bus: &Bus) -> Result<Handled, Failure> {
     let number = stored.number;
     let Some(op) = operation_of(&stored.letter) else {
         return Err(cannot_requeue(number, "its subject names no operation"));
@@ -228,7 +287,10 @@ async fn requeue_one(stored: &StoredLetter, person: &str, bus: &Bus) -> Result<S
                 reason: Some(format!("dead letter {number} requeued")),
             };
             bus.operations().resume_as(&op, &said).await?;
-            Ok(format!("letter {number}: resumed {op}"))
+            Ok(Handled {
+                op: Some(op),
+                done: "resumed",
+            })
         }
         state => {
             let reason = format!("operation {op} is {state}");
@@ -238,7 +300,7 @@ async fn requeue_one(stored: &StoredLetter, person: &str, bus: &Bus) -> Result<S
 }
 
 /// Submits the operation that the command carries: nothing of it was recorded.
-async fn submit(stored: &StoredLetter, op: &OperationId, bus: &Bus) -> Result<String, Failure> {
+async fn submit(stored: &StoredLetter, op: &OperationId, bus: &Bus) -> Result<Handled, Failure> {
     let number = stored.number;
     let command = serde_json::from_value::<CommandMessage>(stored.letter.command.clone());
     let operation = command.ok().and_then(|command| command.operation);
@@ -250,7 +312,10 @@ async fn submit(stored: &StoredLetter, op: &OperationId, bus: &Bus) -> Result<St
     bus.operations()
         .submit_after_rejection(op, &operation)
         .await?;
-    Ok(format!("letter {number}: submitted {op}"))
+    Ok(Handled {
+        op: Some(op.clone()),
+        done: "submitted",
+    })
 }
 
 fn cannot_requeue(number: u64, reason: &str) -> Failure {
@@ -260,9 +325,24 @@ fn cannot_requeue(number: u64, reason: &str) -> Failure {
 }
 
 async fn drop_letters(args: &Letters, context: &Context, bus: &Bus) -> Result<Exit, Failure> {
-    each_letter(args, context, bus, async |stored| {
-        bus.dead_letters().delete(stored.number).await?;
-        Ok(format!("letter {} deleted", stored.number))
+    each_letter(args, context, bus, async |number| {
+        drop_one(number, bus).await
     })
     .await
+}
+
+/// Deletes a letter; also one that cannot be read.
+async fn drop_one(number: u64, bus: &Bus) -> Result<Handled, Failure> {
+    let op = match bus.dead_letters().get(number).await {
+        Ok(Some(stored)) => operation_of(&stored.letter),
+        Ok(None) => return Err(no_letter(number)),
+        Err(BusError::Codec(_)) => None,
+        Err(error) => return Err(error.into()),
+    };
+
+    bus.dead_letters().delete(number).await?;
+    Ok(Handled {
+        op,
+        done: "deleted",
+    })
 }
