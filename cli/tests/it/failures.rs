@@ -140,6 +140,25 @@ fn old_records_are_removed_once_that_is_confirmed() {
 }
 
 #[test]
+fn the_events_of_a_removed_record_are_shown() {
+    let ended = after_a_failure(
+        "ktrdr ops prune --older-than 0h --yes; ktrdr ops logs $op; echo \"exit $?\"; \
+         ktrdr ops logs op_dummy_20260301_142233_9f3a01bc; echo \"exit $?\"",
+    );
+
+    assert!(ended.out.contains("1 record removed"), "{}", ended.out);
+    assert!(ended.out.contains(" failed  "), "{}", ended.out);
+    assert!(ended.out.contains("exit 0\nexit 4\n"), "{}", ended.out);
+    assert!(
+        ended
+            .err
+            .contains(" was removed; these events are still stored"),
+        "{}",
+        ended.err
+    );
+}
+
+#[test]
 fn checkpoints_are_listed_and_only_deleted_when_confirmed() {
     let ended = after_a_failure(
         "put() { mkdir -p .ktrdr/objects/checkpoints/$1/1/1-1; \

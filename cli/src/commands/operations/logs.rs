@@ -27,16 +27,26 @@ pub(super) struct LogsArgs {
 pub(super) async fn run(args: &LogsArgs, context: &Context) -> Result<Exit, Failure> {
     let output = &context.output;
     let bus = context.bus().await?;
-    let op = find_operation(&bus, &args.op).await?;
+    let op = match &args.op {
+        // Events outlive the record that `ktrdr ops prune` removes.
+        OperationArg::Id(op) => op.clone(),
+        arg => find_operation(&bus, arg).await?,
+    };
     let events = bus.events().list(&op).await?;
 
     if events.is_empty() {
+        find_operation(&bus, &args.op).await?;
         output.note(&format!(
             "Nothing has happened to {op} yet, or its events are no longer stored"
         ));
         return Ok(Exit::Done);
     }
 
+    if matches!(bus.operations().get(&op).await, Ok(None)) {
+        output.note(&format!(
+            "The record of {op} was removed; these events are still stored"
+        ));
+    }
     for event in &events {
         output.json(&extended(event, [("type", json!("event"))]));
     }
