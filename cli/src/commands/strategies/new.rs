@@ -36,7 +36,10 @@ pub(super) fn run(args: &NewArgs, context: &Context) -> Result<Exit, Failure> {
         parse_and_resolve(&original).map_err(|findings| in_file(&path, findings.into()))?;
     let text = rename_strategy(&original, &strategy.name, name);
     // The only part that can be wrong is the name: the finding names its rule.
-    parse_and_resolve(&text)?;
+    let (renamed, _) = parse_and_resolve(&text)?;
+    if renamed.name != *name {
+        return Err(not_renamed(&path, name));
+    }
 
     let file = PathBuf::from(format!("{name}.yaml"));
     let path = context.working_directory.join(&file);
@@ -54,13 +57,37 @@ pub(super) fn run(args: &NewArgs, context: &Context) -> Result<Exit, Failure> {
 
 /// The text with another name, also in the command that its comment names.
 fn rename_strategy(text: &str, before: &str, name: &str) -> String {
-    let quoted = format!("name: \"{before}\"");
-    text.replacen(&quoted, &format!("name: {name}"), 1)
-        .replacen(&format!("name: {before}\n"), &format!("name: {name}\n"), 1)
-        .replace(
-            &format!("validate {before}`"),
-            &format!("validate {name}.yaml`"),
-        )
+    let mut renamed = String::with_capacity(text.len());
+    let mut is_renamed = false;
+    for line in text.split_inclusive('\n') {
+        match line.strip_prefix("name:") {
+            Some(value) if !is_renamed => {
+                is_renamed = true;
+                renamed.push_str(&format!("name: {name}{}", rest_of_line(value)));
+            }
+            _ => renamed.push_str(line),
+        }
+    }
+
+    renamed.replace(
+        &format!("validate {before}`"),
+        &format!("validate {name}.yaml`"),
+    )
+}
+
+/// What follows a value in its line: a comment, and the end of the line.
+fn rest_of_line(value: &str) -> &str {
+    let (before_comment, _) = value.split_once(" #").unwrap_or((value, ""));
+    let end = before_comment.trim_end().len();
+    value.get(end..).unwrap_or_default()
+}
+
+fn not_renamed(path: &Path, name: &str) -> Failure {
+    let message = format!("the name in {} cannot be replaced", path.display());
+    Failure::new(Exit::Refused, codes::STRATEGY_NOT_WRITTEN, message).with_hint(format!(
+        "write it as a line of its own, `name: …`, or copy the file and write `name: {name}` into \
+         the copy"
+    ))
 }
 
 fn write_new_file(path: &Path, text: &str) -> std::io::Result<()> {
@@ -85,4 +112,39 @@ fn not_written(file: &Path, error: &std::io::Error) -> Failure {
         ..Failure::new(exit, codes::STRATEGY_NOT_WRITTEN, message)
     }
     .with_hint(hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use strategies::CATALOGUE;
+
+    use super::*;
+
+    #[test]
+    fn the_name_is_replaced_however_it_is_written() {
+        let cases = [
+            ("name: old\n", "name: new\n"),
+            ("name: 'old'\nv: 1\n", "name: new\nv: 1\n"),
+            ("name:   old  # mine\n", "name: new  # mine\n"),
+            ("name: \"old\"\r\nv: 1\r\n", "name: new\r\nv: 1\r\n"),
+            ("# name: old\nname: old", "# name: old\nname: new"),
+            (
+                "rsi:\n  name: old\nname: old\n",
+                "rsi:\n  name: old\nname: new\n",
+            ),
+        ];
+
+        for (text, expected) in cases {
+            assert_eq!(rename_strategy(text, "old", "new"), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn every_strategy_of_the_catalogue_can_be_renamed() {
+        for (name, text) in CATALOGUE {
+            let renamed = rename_strategy(text, name, "mine");
+            let (strategy, _) = parse_and_resolve(&renamed).unwrap();
+            assert_eq!(strategy.name, "mine", "{name}");
+        }
+    }
 }
