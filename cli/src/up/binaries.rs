@@ -1,6 +1,7 @@
 //! Where the programs of the services are, and how to get one that is not built.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use schemas::ids::Service;
@@ -35,4 +36,12 @@ pub(crate) fn not_built(service: Service) -> String {
         "build"
     };
     format!("{NOT_BUILT} make {target}")
+}
+
+/// The flag by which a service reads a settings file; none where no file was named.
+pub(crate) fn config_flag(file: Option<&Path>) -> Vec<OsString> {
+    match file {
+        Some(file) => vec!["--config".into(), file.into()],
+        None => Vec::new(),
+    }
 }

@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::UpArgs;
-use super::binaries::{binaries_folder, binary, not_built};
+use super::binaries::{binaries_folder, binary, config_flag, not_built};
 use super::board::{Board, Line, State};
 use super::error::UpError;
 use super::folder::Folder;
@@ -67,7 +67,7 @@ pub(super) async fn run_system(
 
     let stop_server = watch::Sender::new(false);
     let server = tokio::spawn(server.supervise(board.clone(), stop_server.subscribe()));
-    let settings_file = config_flag(context.named_settings_file());
+    let settings_file = config_flag(context.named_settings_file().as_deref());
     let programs = programs_to_start(args, &binaries, &announced, &settings_file, board);
     let mut services = RunningServices::start(programs, folder, board, &bus);
 
@@ -206,14 +206,6 @@ fn programs_to_start(
         });
     }
     programs
-}
-
-/// The flag by which a service reads the settings file that was named for the system.
-fn config_flag(file: Option<PathBuf>) -> Vec<OsString> {
-    match file {
-        Some(file) => vec!["--config".into(), file.into()],
-        None => Vec::new(),
-    }
 }
 
 /// The settings by which a service joins this system.

@@ -1,6 +1,5 @@
 //! The settings of services, as each service itself reads them.
 
-use std::path::PathBuf;
 use std::process::Output;
 
 use futures::future::join_all;
@@ -9,7 +8,7 @@ use schemas::ids::Service;
 
 use crate::console::Failure;
 use crate::context::Context;
-use crate::up::{binaries_folder, binary, not_built};
+use crate::up::{binaries_folder, binary, config_flag, not_built};
 
 /// What a service says about its settings.
 pub(super) enum ServiceAnswer {
@@ -46,19 +45,12 @@ pub(super) async fn ask_services(context: &Context) -> Result<Vec<AnsweredServic
         let mut command = tokio::process::Command::new(binary(&binaries, *service));
         command
             .args(["--check", "--json"])
-            .args(config_flag(file.as_ref()))
+            .args(config_flag(file.as_deref()))
             .envs(variables.clone())
             .current_dir(&folder);
         ask(*service, command)
     });
     Ok(join_all(asked_services).await)
-}
-
-fn config_flag(file: Option<&PathBuf>) -> Vec<std::ffi::OsString> {
-    match file {
-        Some(file) => vec!["--config".into(), file.into()],
-        None => Vec::new(),
-    }
 }
 
 async fn ask(service: Service, mut command: tokio::process::Command) -> AnsweredService {
