@@ -19,7 +19,7 @@ pub(crate) use exit::Exit;
 pub(crate) use failures::Failure;
 pub(crate) use interrupts::{Interrupt, Interrupts};
 pub(crate) use logs::start_logging;
-pub(crate) use output::{Output, Style, Tone, extended, print_pairs};
+pub(crate) use output::{Output, Style, Tone, extended, pair_lines, print_pairs};
 pub(crate) use table_file::{remarks_beside, require_other_file, write_table};
 pub(crate) use table_style::TableStyle;
 pub(crate) use terminal_echo::ControlEchoOff;

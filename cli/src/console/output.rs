@@ -214,21 +214,28 @@ fn cut_to_width(line: &str, width: usize) -> String {
 
 /// Writes names and texts in two columns.
 pub(crate) fn print_pairs(output: &Output, pairs: &[(String, String)]) {
-    let width = pairs
-        .iter()
-        .map(|(name, _)| name.chars().count())
-        .max()
-        .unwrap_or(0);
+    for line in pair_lines(pairs) {
+        output.line(&line);
+    }
+}
 
-    // The text goes on below its beginning, and no word is broken by the edge of the screen.
+/// Names and texts in two columns. A text goes on below its beginning, and no word is broken by the
+/// edge of the screen.
+pub(crate) fn pair_lines<Name: AsRef<str>>(pairs: &[(Name, String)]) -> Vec<String> {
+    let names = pairs.iter().map(|(name, _)| name.as_ref().chars().count());
+    let width = names.max().unwrap_or(0);
     let columns = terminal_columns().saturating_sub(width + 4);
+
+    let mut lines = Vec::with_capacity(pairs.len());
     for (name, text) in pairs {
-        let mut name = name.as_str();
+        let mut name = name.as_ref();
         for line in wrapped(text, columns) {
-            output.line(format!("  {name:<width$}  {line}").trim_end());
+            let line = format!("  {name:<width$}  {line}");
+            lines.push(line.trim_end().to_owned());
             name = "";
         }
     }
+    lines
 }
 
 /// The text in lines of at most `columns` characters, broken between words; a longer word has a

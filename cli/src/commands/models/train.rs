@@ -14,7 +14,7 @@ use strategies::{Overrides, Resolved, Strategy};
 
 use crate::arguments::values::{parse_end, parse_instant, parse_instrument, parse_timeframe};
 use crate::arguments::{FetchModeArg, RunArgs, join_names, series_requests};
-use crate::console::{Exit, Failure, Output, count_of};
+use crate::console::{Exit, Failure, Output, count_of, pair_lines};
 use crate::context::Context;
 use crate::inputs::strategy_files::{describe_split, find_strategy, in_file};
 use crate::watch::start;
@@ -271,10 +271,9 @@ fn print_parameters(output: &Output, path: &Path, resolved: &Resolved, args: &Tr
         ("training", training_line(resolved)),
         ("model", model_name(args, resolved).to_owned()),
     ];
-    let lines = lines.map(|(name, text)| format!("  {name:<10}  {text}"));
 
     output.note(&format!("Strategy {} ({})", resolved.name, path.display()));
-    output.note(&lines.join("\n"));
+    output.note(&pair_lines(&lines).join("\n"));
 }
 
 fn join_all(words: impl Iterator<Item = String>) -> String {
