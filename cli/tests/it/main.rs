@@ -9,6 +9,8 @@ mod cancelling;
 #[cfg(test)]
 mod command_line;
 #[cfg(test)]
+mod conformance;
+#[cfg(test)]
 mod data_train_models;
 #[cfg(test)]
 mod exit_codes;

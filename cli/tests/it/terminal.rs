@@ -119,6 +119,15 @@ impl Terminal {
         lines.join("\n").trim_end().to_owned()
     }
 
+    /// The lines that do not fit on the screen: they go on in the next one.
+    pub(crate) fn broken_lines(&self) -> Vec<String> {
+        let screen = self.screen.screen();
+        let rows = (0..).zip(screen.rows(0, screen.size().1));
+        // A line that is filled up with blanks is whole.
+        let broken = rows.filter(|(row, text)| screen.row_wrapped(*row) && !text.ends_with(' '));
+        broken.map(|(_, text)| text).collect()
+    }
+
     /// Closes the window and waits for the end of the program.
     pub(crate) fn close(mut self) -> Option<i32> {
         self.window = None;
