@@ -13,7 +13,7 @@ use schemas::subjects;
 use serde_json::{Value, json};
 
 use crate::arguments::OperationArg;
-use crate::console::{Exit, Failure, Interrupt, Interrupts, Output};
+use crate::console::{Exit, Failure, Interrupts, Output};
 use crate::context::Context;
 use crate::inputs::operations::find_operation;
 use crate::watch::{event_text, progress_text};
@@ -80,10 +80,7 @@ pub(crate) async fn run(args: &TapArgs, context: &Context) -> Result<Exit, Failu
     while remaining != Some(0) {
         tokio::select! {
             biased;
-            interrupt = interrupts.next() => return Ok(match interrupt {
-                Interrupt::Interactive => Exit::Done,
-                Interrupt::Terminate => Exit::Terminated,
-            }),
+            interrupt = interrupts.next() => return Ok(interrupt.exit_of_look()),
             message = messages.next() => match message {
                 Some(message) => print_message(&context.output, &message),
                 None => return Ok(Exit::Done),

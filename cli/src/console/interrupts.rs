@@ -15,6 +15,16 @@ pub(crate) enum Interrupt {
     Terminate,
 }
 
+impl Interrupt {
+    /// The exit code of a command that looks on until it is stopped: Ctrl+C is what was wished for.
+    pub(crate) const fn exit_of_look(self) -> Exit {
+        match self {
+            Self::Interactive => Exit::Done,
+            Self::Terminate => Exit::Terminated,
+        }
+    }
+}
+
 /// The signals. From its creation on, none of them ends the process by itself.
 #[derive(Debug)]
 pub(crate) struct Interrupts {

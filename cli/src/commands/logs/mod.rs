@@ -12,7 +12,7 @@ use schemas::ids::Service;
 use schemas::spelling::nearest_name;
 
 use crate::arguments::values::parse_since;
-use crate::console::{Exit, Failure, Interrupt, Interrupts, Output};
+use crate::console::{Exit, Failure, Interrupts, Output};
 use crate::context::{Context, VARIABLE, folders_above};
 use crate::up::logs_of;
 use growth::{LogReader, watch_folder};
@@ -212,10 +212,7 @@ async fn follow(
         }
 
         tokio::select! {
-            interrupt = growth.interrupts.next() => return Ok(match interrupt {
-                Interrupt::Interactive => Exit::Done,
-                Interrupt::Terminate => Exit::Terminated,
-            }),
+            interrupt = growth.interrupts.next() => return Ok(interrupt.exit_of_look()),
             change = growth.changes.recv() => if change.is_none() {
                 return Ok(Exit::Done);
             },

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
 use super::list::{HEADS, ListArgs, Listed, operation_row, read_operations};
-use crate::console::{Exit, Failure, Interrupt, Interrupts, Output};
+use crate::console::{Exit, Failure, Interrupts, Output};
 use crate::context::Context;
 use crate::watch::REDRAW;
 
@@ -37,7 +37,7 @@ pub(super) async fn watch_operations(
     loop {
         tokio::select! {
             biased;
-            interrupt = interrupts.next() => return Ok(exit_of(interrupt)),
+            interrupt = interrupts.next() => return Ok(interrupt.exit_of_look()),
             Some(change) = changes.next() => list.note(change),
             // What has changed while the connection was away was not reported.
             Ok(()) = reconnects.changed() => list.note(OperationChange::Record),
@@ -61,13 +61,6 @@ pub(super) async fn watch_operations(
 fn is_interrupted(bus: &Bus, reconnects: &watch::Receiver<u64>) -> bool {
     let is_away = bus.connection().connected_since().is_none();
     is_away || reconnects.has_changed().unwrap_or(false)
-}
-
-fn exit_of(interrupt: Interrupt) -> Exit {
-    match interrupt {
-        Interrupt::Interactive => Exit::Done,
-        Interrupt::Terminate => Exit::Terminated,
-    }
 }
 
 /// The list as it is on the screen, and what has changed since.
