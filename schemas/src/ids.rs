@@ -26,7 +26,7 @@ pub struct InvalidId {
 }
 
 /// 1 to `max` of `[a-z0-9_-]`: text that cannot break a subject.
-fn is_token(text: &str, max: usize) -> bool {
+pub(crate) fn is_token(text: &str, max: usize) -> bool {
     !text.is_empty() && text.len() <= max && text.bytes().all(is_token_byte)
 }
 

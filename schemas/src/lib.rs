@@ -19,6 +19,7 @@ pub mod progress;
 pub mod queries;
 pub mod requests;
 pub mod retries;
+pub mod schedules;
 pub mod spelling;
 pub mod subjects;
 pub mod timings;

@@ -2,6 +2,7 @@
 //! nowhere else.
 
 use crate::ids::{InvalidId, Lane, OperationId, Service, StepNumber, WorkerId};
+use crate::schedules::ScheduleName;
 
 /// Work queue of commands.
 pub const COMMANDS: &str = "KTRDR_COMMANDS";
@@ -13,6 +14,8 @@ pub const EVENTS: &str = "KTRDR_EVENTS";
 pub const PROGRESS: &str = "KTRDR_PROGRESS";
 /// Commands that could not be carried out, with the reason.
 pub const DEAD: &str = "KTRDR_DEAD";
+/// The instants at which schedules are due: messages that the server keeps until then.
+pub const SCHEDULE_TIMERS: &str = "KTRDR_SCHEDULES";
 
 /// Operation records, the only truth about state.
 pub const OPERATIONS: &str = "ktrdr_operations";
@@ -26,6 +29,9 @@ pub const LEASES: &str = "ktrdr_leases";
 /// How long steps have taken.
 pub const TIMINGS: &str = "ktrdr_timings";
 
+/// Schedules by their names, the only truth about them.
+pub const SCHEDULES: &str = "ktrdr_schedules";
+
 /// Filter of all commands.
 pub const ALL_COMMANDS: &str = "ktrdr.cmd.>";
 /// Filter of all cancel requests.
@@ -38,6 +44,12 @@ pub const ALL_STARTS: &str = "ktrdr.event.*.*.*.started";
 pub const ALL_PROGRESS: &str = "ktrdr.progress.>";
 /// Filter of all dead letters.
 pub const ALL_DEAD: &str = "ktrdr.dead.>";
+/// Filter of everything that the server keeps for schedules.
+pub const ALL_SCHEDULES: &str = "ktrdr.schedule.>";
+/// Filter of the messages that say which schedules are due.
+pub const ALL_DUE: &str = "ktrdr.schedule.due.*";
+/// The durable consumer that housekeepers share, of the schedules that are due.
+pub const DUE_CONSUMER: &str = "schedules_due";
 /// Filter of all signs of life.
 pub const ALL_ALIVE: &str = "ktrdr.alive.*";
 
@@ -109,6 +121,16 @@ pub fn dead(service: Service, op: &OperationId, step: StepNumber) -> String {
 /// Dead letters of commands whose subject itself cannot be read.
 pub fn dead_unreadable(service: Service) -> String {
     format!("ktrdr.dead.{service}.unreadable.0")
+}
+
+/// Where the server keeps the next instant of a schedule.
+pub fn schedule_timer(name: &ScheduleName) -> String {
+    format!("ktrdr.schedule.timer.{name}")
+}
+
+/// Where the server says that a schedule is due.
+pub fn schedule_due(name: &ScheduleName) -> String {
+    format!("ktrdr.schedule.due.{name}")
 }
 
 /// The group of a service's own endpoints.

@@ -27,7 +27,8 @@ fn hash_128(text: &str) -> u128 {
     hash
 }
 
-fn hash_64(text: &str) -> u64 {
+/// The FNV-1a hash of a text, the same on every host.
+pub(crate) fn hash_64(text: &str) -> u64 {
     let mut hash = FNV_64_OFFSET;
     for byte in text.bytes() {
         hash = (hash ^ u64::from(byte)).wrapping_mul(FNV_64_PRIME);

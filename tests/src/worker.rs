@@ -80,7 +80,8 @@ impl Sandbox {
     pub fn keep_house_on(&self, bus: Bus) -> Housekeeper {
         let (stop, stop_requested) = watch::channel(false);
         let owner = format!("test-{:08x}", rand::random::<u32>());
-        let housekeeper = runtime::run_housekeeper(bus, owner, stop_requested);
+        let housekeeper =
+            runtime::run_housekeeper(bus, self.store().clone(), owner, stop_requested);
 
         Housekeeper {
             stop,

@@ -21,6 +21,7 @@ mod man;
 mod models;
 mod operations;
 mod run_file;
+mod schedule;
 mod store;
 mod strategies;
 mod tap;
@@ -132,6 +133,8 @@ commands! {
     Models(models::ModelsArgs) => models::run,
     /// Start the operations of a file as one: side by side, or in stages
     Run(run_file::RunFileArgs) => run_file,
+    /// Start operations by themselves: at times of day, or in intervals
+    Schedule(schedule::ScheduleArgs) => run_schedule,
     /// List operations, newest first
     Ops(operations::OpsArgs) => operations::run,
     /// Show one operation, or the whole system
@@ -238,14 +241,18 @@ async fn run_file(args: &run_file::RunFileArgs, context: &Context) -> Result<Exi
     run_file::run(args, context, make_operations).await
 }
 
+async fn run_schedule(args: &schedule::ScheduleArgs, context: &Context) -> Result<Exit, Failure> {
+    schedule::run(args, context, make_request).await
+}
+
 /// The operations that a command line would start, its words without the name of the program.
 async fn make_operations(
     words: &[String],
     context: &Context,
 ) -> Result<Vec<NewOperation>, Failure> {
-    let words = std::iter::once("ktrdr").chain(words.iter().map(String::as_str));
+    let line = std::iter::once("ktrdr").chain(words.iter().map(String::as_str));
     let mut program = CommandLine::command();
-    let matches = program.try_get_matches_from_mut(words);
+    let matches = program.try_get_matches_from_mut(line);
     let matches = matches.map_err(|error| wrong_words(&error))?;
     run_file::refuse_options_of_whole(&program, &matches)?;
 
@@ -254,13 +261,37 @@ async fn make_operations(
         Command::Data(args) => data::make_operations(args, context).await,
         Command::Train(args) => models::make_operations(args, context),
         Command::Dummy(args) => Ok(dummy::make_operations(args)),
-        _ => Err(Failure::new(
-            Exit::Usage,
-            codes::OPS_INVALID,
-            "the command starts no operation",
-        )
-        .with_hint("use `data load`, `train` or `dummy start`; nothing was started")),
+        _ => Err(starts_nothing()
+            .with_hint("use `data load`, `train` or `dummy start`; nothing was started")),
     }
+}
+
+/// The one request that a command line would submit; of several operations that of their family.
+async fn make_request(words: &[String], context: &Context) -> Result<NewOperation, Failure> {
+    match &parse_words(words)?.command {
+        Command::Data(args) => data::make_request(args, context).await,
+        Command::Train(args) => Ok(only_operation(models::make_operations(args, context)?)),
+        Command::Dummy(args) => Ok(only_operation(dummy::make_operations(args))),
+        Command::Run(args) => run_file::make_request(args, context, make_operations).await,
+        _ => Err(starts_nothing()
+            .with_hint("use `data load`, `train`, `run` or `dummy start`; nothing was scheduled")),
+    }
+}
+
+/// The only operation of a command that starts one.
+fn only_operation(operations: Vec<NewOperation>) -> NewOperation {
+    operations.into_iter().next().unwrap_or_default()
+}
+
+fn parse_words(words: &[String]) -> Result<CommandLine, Failure> {
+    let words = std::iter::once("ktrdr").chain(words.iter().map(String::as_str));
+    let line = CommandLine::try_parse_from(words);
+    line.map_err(|error| wrong_words(&error))
+}
+
+fn starts_nothing() -> Failure {
+    let message = "the command starts no operation";
+    Failure::new(Exit::Usage, codes::OPS_INVALID, message)
 }
 
 fn wrong_words(error: &clap::Error) -> Failure {

@@ -52,6 +52,35 @@ pub(crate) async fn run(
     context: &Context,
     make_operations: impl AsyncFn(&[String], &Context) -> Result<Vec<NewOperation>, Failure>,
 ) -> Result<Exit, Failure> {
+    let family = read_family(args, context, make_operations).await?;
+    start_family(context, family, &args.run).await
+}
+
+/// The request of the whole file.
+///
+/// # Errors
+/// The file or a line of it is wrong.
+pub(crate) async fn make_request(
+    args: &RunFileArgs,
+    context: &Context,
+    make_operations: impl AsyncFn(&[String], &Context) -> Result<Vec<NewOperation>, Failure>,
+) -> Result<NewOperation, Failure> {
+    let mut family = read_family(args, context, make_operations).await?;
+    for child in family.stages.iter_mut().flatten() {
+        args.run.mark(child);
+    }
+
+    let mut request = family.operation();
+    args.run.mark(&mut request);
+    Ok(request)
+}
+
+/// The operations of the file as one family.
+async fn read_family(
+    args: &RunFileArgs,
+    context: &Context,
+    make_operations: impl AsyncFn(&[String], &Context) -> Result<Vec<NewOperation>, Failure>,
+) -> Result<Family, Failure> {
     let file = read_operation_file(&args.file, context)?;
 
     let mut stages = Vec::with_capacity(file.stages.len());
@@ -66,7 +95,7 @@ pub(crate) async fn run(
 
     let name = args.file.file_name().unwrap_or_default();
     let name = name.to_string_lossy().into_owned();
-    let family = Family {
+    Ok(Family {
         stages,
         limit: args.family.limit.unwrap_or(file.limit),
         on_failure: match args.family.fail_fast {
@@ -74,8 +103,7 @@ pub(crate) async fn run(
             false => file.on_failure,
         },
         labels: [("file".to_owned(), name)].into(),
-    };
-    start_family(context, family, &args.run).await
+    })
 }
 
 /// The failure of one line, which it names.

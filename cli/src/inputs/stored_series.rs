@@ -47,7 +47,12 @@ pub(crate) async fn require_calendar(
 
     Calendar::named(name).ok_or_else(|| {
         let error = SeriesKeyError::Calendar(name.to_owned());
-        Failure::of(Exit::NotFound, codes::DATA_CALENDAR, &error).with_hint(error.hint())
+        let nearest = nearest_name(name, Calendar::all().into_iter().map(Calendar::name));
+        let hint = match nearest {
+            Some(nearest) => format!("did you mean `{nearest}`? {}", error.hint()),
+            None => error.hint().to_owned(),
+        };
+        Failure::of(Exit::NotFound, codes::DATA_CALENDAR, &error).with_hint(hint)
     })
 }
 

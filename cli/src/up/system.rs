@@ -50,7 +50,8 @@ pub(super) async fn run_system(
     let binaries = binaries_folder(&context.environment);
     let store_url = store_url_of(args, folder, &context.working_directory);
     // Once, before five services fail at it one by one.
-    Store::open(&store_url).await?.check_access().await?;
+    let store = Store::open(&store_url).await?;
+    store.check_access().await?;
 
     let places = [binaries.as_path(), &context.working_directory];
     let program = find_nats_server(&context.environment, &places)?;
@@ -69,7 +70,7 @@ pub(super) async fn run_system(
     let server = tokio::spawn(server.supervise(board.clone(), stop_server.subscribe()));
     let settings_file = config_flag(context.named_settings_file().as_deref());
     let programs = programs_to_start(args, &binaries, &announced, &settings_file, board);
-    let mut services = RunningServices::start(programs, folder, board, &bus);
+    let mut services = RunningServices::start(programs, folder, board, &bus, store);
 
     let ended = match args.command.is_empty() {
         true => {
@@ -226,7 +227,13 @@ struct RunningServices {
 }
 
 impl RunningServices {
-    fn start(programs: Vec<Program>, folder: &Arc<Folder>, board: &Board, bus: &Bus) -> Self {
+    fn start(
+        programs: Vec<Program>,
+        folder: &Arc<Folder>,
+        board: &Board,
+        bus: &Bus,
+        store: Store,
+    ) -> Self {
         let stop = watch::Sender::new(false);
         let mut tasks = JoinSet::new();
         for program in programs {
@@ -234,7 +241,12 @@ impl RunningServices {
         }
 
         tasks.spawn(keep_logs_bounded(folder.clone(), stop.subscribe()));
-        tasks.spawn(keep_house(bus.clone(), board.clone(), stop.subscribe()));
+        tasks.spawn(keep_house(
+            bus.clone(),
+            store,
+            board.clone(),
+            stop.subscribe(),
+        ));
         tasks.spawn(note_signs_of_life(
             bus.clone(),
             board.clone(),
@@ -257,9 +269,10 @@ impl RunningServices {
     }
 }
 
-async fn keep_house(bus: Bus, board: Board, stop: watch::Receiver<bool>) {
+async fn keep_house(bus: Bus, store: Store, board: Board, stop: watch::Receiver<bool>) {
     board.set("housekeeping", State::Ready, "in this process");
-    runtime::run_housekeeper(bus, format!("up-{}", std::process::id()), stop).await;
+    let owner = format!("up-{}", std::process::id());
+    runtime::run_housekeeper(bus, store, owner, stop).await;
     board.set("housekeeping", State::Stopped, "");
 }
 

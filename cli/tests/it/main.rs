@@ -51,6 +51,8 @@ mod rooms;
 #[cfg(test)]
 mod running_up;
 #[cfg(test)]
+mod schedules;
+#[cfg(test)]
 mod screens;
 #[cfg(test)]
 mod settings_beside;

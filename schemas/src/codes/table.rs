@@ -165,6 +165,10 @@ codes! {
             "The record of an operation cannot be read by this program.";
         OPS_RETRY_NOT_FAILED = "RetryNotFailed":
             "The operation neither failed nor was cancelled, so it cannot be retried.";
+        OPS_SCHEDULE_EXISTS = "ScheduleExists": "Another schedule has the name.";
+        OPS_SCHEDULE_INVALID = "ScheduleInvalid":
+            "The command, its times or its calendar cannot be scheduled.";
+        OPS_SCHEDULE_NOT_FOUND = "ScheduleNotFound": "There is no schedule of that name.";
         OPS_STEP_FAILED = "StepFailed":
             "A step failed after another one of its operation; the message is a short note.";
         OPS_UNANSWERABLE = "Unanswerable": "A command does not belong to any recorded operation.";

@@ -9,6 +9,7 @@ use schemas::ids::{Lane, OperationId, Service, StepNumber, WorkerId};
 use schemas::operation::{Holder, NewOperation, OperationRecord, OperationState, Parent, Said};
 use schemas::plan::{Plan, StepSpec};
 use schemas::progress::{Context, Count, Device, ProgressRecord, Waiting};
+use schemas::schedules::{Run, Schedule, Skip, When};
 use serde_json::{Value, json};
 
 pub(crate) fn op() -> OperationId {
@@ -177,6 +178,29 @@ pub(crate) fn progress() -> ProgressRecord {
         waiting: Some(Waiting {
             reason: "object store".to_owned(),
             until: None,
+        }),
+    }
+}
+
+pub(crate) fn schedule() -> Schedule {
+    Schedule {
+        v: 1,
+        name: "nightly".parse().unwrap(),
+        when: When::Cron("0 22 * * 1-5".parse().unwrap()),
+        time_zone: "America/New_York".to_owned(),
+        calendar: Some("us_equities".to_owned()),
+        command: "train mean_reversion".to_owned(),
+        operation: operation(),
+        created: at(0),
+        next: Some(at(20)),
+        last: Some(Run {
+            due: at(10),
+            at: at(11),
+            op: op(),
+        }),
+        skipped: Some(Skip {
+            due: at(15),
+            reason: "op_train_20260301_142233_9f3a01bc was still running".to_owned(),
         }),
     }
 }

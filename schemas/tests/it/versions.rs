@@ -9,7 +9,7 @@ use schemas::messages::CommandMessage;
 use schemas::progress::{Context, ProgressRecord};
 use serde_json::{Value, json};
 
-use crate::samples::{event, op, operation, progress, record, wire_form};
+use crate::samples::{event, op, operation, progress, record, schedule, wire_form};
 
 /// MessagePack of a text of one letter, which the first field `v` begins with.
 const ONE_LETTER: u8 = 0xa1;
@@ -37,6 +37,7 @@ fn the_version_before_is_read() {
     assert_version_before_is_read(&record());
     assert_version_before_is_read(&event());
     assert_version_before_is_read(&progress());
+    assert_version_before_is_read(&schedule());
 }
 
 fn assert_next_version_is_refused<M: Message + Debug>(message: &M) {
@@ -55,6 +56,7 @@ fn the_next_version_is_refused() {
     assert_next_version_is_refused(&record());
     assert_next_version_is_refused(&event());
     assert_next_version_is_refused(&progress());
+    assert_next_version_is_refused(&schedule());
 }
 
 /// As JSON and as MessagePack.
@@ -73,6 +75,7 @@ fn unknown_fields_are_ignored() {
     assert_unknown_fields_are_ignored(&record());
     assert_unknown_fields_are_ignored(&event());
     assert_unknown_fields_are_ignored(&progress());
+    assert_unknown_fields_are_ignored(&schedule());
 }
 
 fn assert_version_comes_first<M: Message>(message: &M) {
@@ -87,6 +90,7 @@ fn the_version_is_the_first_field() {
     assert_version_comes_first(&record());
     assert_version_comes_first(&event());
     assert_version_comes_first(&progress());
+    assert_version_comes_first(&schedule());
 }
 
 #[test]

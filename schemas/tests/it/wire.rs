@@ -8,7 +8,9 @@ use schemas::subjects;
 use schemas::worker::{SignOfLife, WorkerInfo};
 use serde_json::json;
 
-use crate::samples::{at, error, event, op, operation, progress, record, wire_form, worker};
+use crate::samples::{
+    at, error, event, op, operation, progress, record, schedule, wire_form, worker,
+};
 
 #[test]
 fn the_wire_form_of_a_command() {
@@ -32,6 +34,11 @@ fn the_wire_form_of_an_event() {
 #[test]
 fn the_wire_form_of_progress() {
     assert_json_snapshot!(wire_form(&progress()));
+}
+
+#[test]
+fn the_wire_form_of_a_schedule() {
+    assert_json_snapshot!(wire_form(&schedule()));
 }
 
 #[test]

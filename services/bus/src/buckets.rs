@@ -18,6 +18,7 @@ pub(crate) enum Bucket {
     Workers,
     Leases,
     Timings,
+    Schedules,
 }
 
 impl Bucket {
@@ -28,13 +29,14 @@ impl Bucket {
             Self::Workers => subjects::WORKERS,
             Self::Leases => subjects::LEASES,
             Self::Timings => subjects::TIMINGS,
+            Self::Schedules => subjects::SCHEDULES,
         }
     }
 }
 
 /// One lazily opened handle per bucket; all clones of a connection share them.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Buckets(Arc<[OnceCell<Store>; 5]>);
+pub(crate) struct Buckets(Arc<[OnceCell<Store>; 6]>);
 
 impl Buckets {
     pub(crate) async fn open(
@@ -42,13 +44,14 @@ impl Buckets {
         js: &jetstream::Context,
         bucket: Bucket,
     ) -> Result<&Store, BusError> {
-        let [operations, active, workers, leases, timings] = &*self.0;
+        let [operations, active, workers, leases, timings, schedules] = &*self.0;
         let cell = match bucket {
             Bucket::Operations => operations,
             Bucket::Active => active,
             Bucket::Workers => workers,
             Bucket::Leases => leases,
             Bucket::Timings => timings,
+            Bucket::Schedules => schedules,
         };
 
         cell.get_or_try_init(|| async {

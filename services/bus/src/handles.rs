@@ -71,6 +71,12 @@ pub struct Leases<'a> {
     pub(crate) bus: &'a Bus,
 }
 
+/// Requests that become operations by themselves.
+#[derive(Clone, Copy, Debug)]
+pub struct Schedules<'a> {
+    pub(crate) bus: &'a Bus,
+}
+
 /// How long steps have taken.
 #[derive(Clone, Copy, Debug)]
 pub struct TimingHistory<'a> {
@@ -137,6 +143,11 @@ impl Bus {
     /// Leases of the housekeeping.
     pub const fn leases(&self) -> Leases<'_> {
         Leases { bus: self }
+    }
+
+    /// Requests that become operations by themselves.
+    pub const fn schedules(&self) -> Schedules<'_> {
+        Schedules { bus: self }
     }
 
     /// How long steps have taken.

@@ -4,14 +4,13 @@ use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::consumer::{FromConsumer as _, pull};
 use async_nats::jetstream::stream::{Config, ConsumerErrorKind};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
-use schemas::subjects;
 
 use crate::connect::Bus;
 use crate::drift::{Drift, differences, merge_fields};
 use crate::error::BusError;
 use crate::handles::Infra;
 use crate::stream_info::read_stream_info;
-use crate::topology::{PROFILE_KEY, Topology};
+use crate::topology::{Consumer, PROFILE_KEY, Topology};
 
 /// Settings of a stream that the programs rely on. Sizes, replicas and texts are the installation's
 /// own business.
@@ -27,6 +26,7 @@ const STREAM_FIELDS: &[&str] = &[
     "allow_rollup_hdrs",
     "deny_delete",
     "allow_msg_ttl",
+    "allow_msg_schedules",
     "subject_delete_marker_ttl",
     "persist_mode",
     "duplicate_window",
@@ -109,13 +109,14 @@ impl Infra<'_> {
 
     async fn apply_consumer(
         self,
-        declared: &pull::Config,
+        declared: &Consumer,
         applied: &mut Applied,
     ) -> Result<(), BusError> {
-        let name = consumer_name(declared);
-        let on_server = self.consumer_config(name).await?;
+        let name = declared.name();
+        let config = &declared.config;
+        let on_server = self.consumer_config(declared).await?;
         let differences =
-            on_server.map(|on_server| differences(name, CONSUMER_FIELDS, declared, &on_server));
+            on_server.map(|on_server| differences(name, CONSUMER_FIELDS, config, &on_server));
         if differences.as_ref().is_some_and(Vec::is_empty) {
             return Ok(());
         }
@@ -123,7 +124,7 @@ impl Infra<'_> {
         // Creating a consumer that exists changes it.
         let js = &self.bus.js;
         let created = js
-            .create_consumer_on_stream(declared.clone(), subjects::COMMANDS)
+            .create_consumer_on_stream(config.clone(), declared.stream)
             .await;
         created.map_err(BusError::request(format!("create the consumer {name}")))?;
         match differences {
@@ -166,10 +167,10 @@ impl Infra<'_> {
         })
     }
 
-    async fn compare_consumer(self, declared: &pull::Config) -> Result<Vec<Drift>, BusError> {
-        let name = consumer_name(declared);
-        Ok(match self.consumer_config(name).await? {
-            Some(on_server) => differences(name, CONSUMER_FIELDS, declared, &on_server),
+    async fn compare_consumer(self, declared: &Consumer) -> Result<Vec<Drift>, BusError> {
+        let name = declared.name();
+        Ok(match self.consumer_config(declared).await? {
+            Some(on_server) => differences(name, CONSUMER_FIELDS, &declared.config, &on_server),
             None => vec![Drift::missing(name)],
         })
     }
@@ -181,10 +182,11 @@ impl Infra<'_> {
             .map(|info| info.config))
     }
 
-    async fn consumer_config(self, name: &str) -> Result<Option<pull::Config>, BusError> {
+    async fn consumer_config(self, declared: &Consumer) -> Result<Option<pull::Config>, BusError> {
+        let name = declared.name();
         let js = &self.bus.js;
         let consumer = js
-            .get_consumer_from_stream::<pull::Config, _, _>(name, subjects::COMMANDS)
+            .get_consumer_from_stream::<pull::Config, _, _>(name, declared.stream)
             .await;
 
         match consumer {
@@ -207,10 +209,6 @@ impl Infra<'_> {
 fn is_missing(kind: ConsumerErrorKind) -> bool {
     let missing = [ErrorCode::CONSUMER_NOT_FOUND, ErrorCode::STREAM_NOT_FOUND];
     matches!(kind, ConsumerErrorKind::JetStream(refusal) if missing.contains(&refusal.error_code()))
-}
-
-fn consumer_name(config: &pull::Config) -> &str {
-    config.durable_name.as_deref().unwrap_or_default()
 }
 
 /// The settings that differ, and the profile, which the server keeps among entries of its own.

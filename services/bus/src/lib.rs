@@ -25,6 +25,7 @@ mod operations;
 mod progress;
 mod queue;
 mod replay;
+mod schedules;
 mod services;
 mod signs_of_life;
 mod stream_info;
@@ -48,7 +49,7 @@ pub use error::{BusError, Cause};
 pub use follow::{FollowOptions, Update};
 pub use handles::{
     Active, Cancels, Commands, Connection, DeadLetters, Events, Infra, Leases, Operations,
-    Progress, Services, Workers,
+    Progress, Schedules, Services, Workers,
 };
 pub use infra::Applied;
 pub use leases::Lease;
@@ -56,6 +57,7 @@ pub use listing::OperationFilter;
 pub use news::{News, OperationNews};
 pub use operations::{ChangeError, Changed, Stored};
 pub use queue::{Delivered, Queues, Slot};
+pub use schedules::StoredSchedule;
 pub use services::{Answer, Answers, Endpoint, ServiceDescription};
 pub use submit_error::{ResumeError, SubmitError};
 pub use tap::{OperationChange, TappedMessage};

@@ -83,13 +83,7 @@ impl Commands<'_> {
         priority: usize,
     ) -> Result<LaneQueue, BusError> {
         let name = subjects::consumer(service, lane);
-        let consumer = self
-            .bus
-            .js
-            .get_consumer_from_stream(&name, subjects::COMMANDS)
-            .await;
-        let consumer: PullConsumer =
-            consumer.map_err(BusError::request(format!("open the consumer {name}")))?;
+        let consumer = open_consumer(self.bus, &name, subjects::COMMANDS).await?;
 
         let prioritized = !consumer.cached_info().config.priority_groups.is_empty();
         Ok(LaneQueue {
@@ -99,6 +93,25 @@ impl Commands<'_> {
             name,
         })
     }
+}
+
+async fn open_consumer(bus: &Bus, name: &str, stream: &str) -> Result<PullConsumer, BusError> {
+    let consumer = bus.js.get_consumer_from_stream(name, stream).await;
+    consumer.map_err(BusError::request(format!("open the consumer {name}")))
+}
+
+/// Opens one shared consumer of any stream.
+pub(crate) async fn open_queue(bus: &Bus, name: &str, stream: &str) -> Result<Queues, BusError> {
+    let lane = LaneQueue {
+        bus: bus.clone(),
+        consumer: open_consumer(bus, name, stream).await?,
+        priority: None,
+        name: name.to_owned(),
+    };
+
+    Ok(Queues {
+        lanes: Arc::new([lane]),
+    })
 }
 
 impl Queues {

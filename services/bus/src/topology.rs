@@ -35,7 +35,7 @@ const WAITING_MAX: i64 = 4_096;
 pub(crate) const PRIORITY_GROUP: &str = "jobs";
 /// How long a bucket remembers that a key expired, so that whoever watches it learns of it.
 const EXPIRED_KEY_MARKER_TTL: Duration = HOUR;
-/// How long a bucket remembers that an active mark was removed: nothing watches for it.
+/// How long a bucket remembers that a mark or a schedule was removed: nothing watches for it.
 pub(crate) const REMOVED_MARK_MARKER_TTL: Duration = Duration::from_secs(1);
 /// How long the record of an operation is kept after its end: longer than any command or control
 /// message lives.
@@ -66,8 +66,24 @@ impl Default for TopologyOptions {
 pub struct Topology {
     /// Streams, and buckets in the form the server knows them: a stream `KV_<bucket>` each.
     pub streams: Vec<Config>,
-    /// Durable pull consumers of the command stream, one per queue.
-    pub consumers: Vec<pull::Config>,
+    /// Durable pull consumers: one per queue of commands, and that of the schedules.
+    pub consumers: Vec<Consumer>,
+}
+
+/// A durable pull consumer and the stream that it reads.
+#[derive(Clone, Debug)]
+pub struct Consumer {
+    /// Name of the stream.
+    pub stream: &'static str,
+    /// Its settings.
+    pub config: pull::Config,
+}
+
+impl Consumer {
+    /// Its name, by which processes share it.
+    pub(crate) fn name(&self) -> &str {
+        self.config.durable_name.as_deref().unwrap_or_default()
+    }
 }
 
 impl Topology {
@@ -82,9 +98,16 @@ impl Topology {
         let mut consumers = Vec::new();
         for service in Service::ALL {
             for lane in Lane::ALL {
-                consumers.push(consumer(profile, *service, *lane));
+                consumers.push(Consumer {
+                    stream: subjects::COMMANDS,
+                    config: consumer(profile, *service, *lane),
+                });
             }
         }
+        consumers.push(Consumer {
+            stream: subjects::SCHEDULE_TIMERS,
+            config: due_consumer(profile),
+        });
         Self { streams, consumers }
     }
 }
@@ -151,7 +174,27 @@ fn streams(profile: Profile, options: TopologyOptions) -> Vec<Config> {
         ..stream(subjects::DEAD, subjects::ALL_DEAD, 30 * DAY, HOUR)
     };
 
-    vec![commands, control, events, progress, dead]
+    vec![commands, control, events, progress, dead, schedule_timers()]
+}
+
+/// The timers of schedules. The server wants a stream that discards old messages, and a target in
+/// the same stream; of what is due, a message goes when it is acknowledged.
+fn schedule_timers() -> Config {
+    Config {
+        description: about("when schedules are due: one timer each, moved to its target then"),
+        retention: RetentionPolicy::WorkQueue,
+        max_messages_per_subject: 1,
+        max_bytes: 64 * MIB,
+        max_message_size: 4 * KIB,
+        allow_rollup: true,
+        allow_message_schedules: true,
+        ..stream(
+            subjects::SCHEDULE_TIMERS,
+            subjects::ALL_SCHEDULES,
+            Duration::ZERO,
+            Duration::ZERO,
+        )
+    }
 }
 
 /// Every bucket with the age at which its keys expire; zero keeps them until they are removed.
@@ -184,6 +227,11 @@ fn buckets(profile: Profile) -> Vec<Config> {
             subjects::TIMINGS,
             never,
             "how long steps have taken, for estimates",
+        ),
+        bucket(
+            subjects::SCHEDULES,
+            never,
+            "schedules by name, with what became of the last run",
         ),
     ]
 }
@@ -265,6 +313,22 @@ fn consumer(profile: Profile, service: Service, lane: Lane) -> pull::Config {
     }
 }
 
+/// The consumer of the schedules that are due.
+fn due_consumer(profile: Profile) -> pull::Config {
+    let name = subjects::DUE_CONSUMER.to_owned();
+    pull::Config {
+        durable_name: Some(name.clone()),
+        name: Some(name),
+        filter_subject: subjects::ALL_DUE.to_owned(),
+        ack_policy: AckPolicy::Explicit,
+        ack_wait: profile.timing().ack_wait,
+        max_deliver: -1,
+        max_ack_pending: CLAIMED_MAX,
+        max_waiting: WAITING_MAX,
+        ..pull::Config::default()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -274,14 +338,14 @@ mod tests {
         let topology = Topology::declare(Profile::Dev, TopologyOptions::default());
         assert_eq!(
             topology.consumers.len(),
-            Service::ALL.len() * Lane::ALL.len()
+            Service::ALL.len() * Lane::ALL.len() + 1
         );
-        for consumer in &topology.consumers {
-            assert_eq!(consumer.max_deliver, -1, "{consumer:?}");
-            assert!(consumer.backoff.is_empty(), "{consumer:?}");
+        for Consumer { config, .. } in &topology.consumers {
+            assert_eq!(config.max_deliver, -1, "{config:?}");
+            assert!(config.backoff.is_empty(), "{config:?}");
         }
 
-        let consumers = topology.consumers.iter();
+        let consumers = topology.consumers.iter().map(|consumer| &consumer.config);
         let prioritized = consumers.filter(|consumer| !consumer.priority_groups.is_empty());
         let names: Vec<_> = prioritized
             .filter_map(|consumer| consumer.durable_name.as_deref())

@@ -1,10 +1,11 @@
 //! Housekeeping: whoever holds the lease takes steps from silent workers, cancels what nobody
-//! holds, and concludes what was left half-done.
+//! holds, concludes what was left half-done, and starts the operations of schedules.
 //!
 //! It acts by compare-and-set only, so a second housekeeper would do no harm; the lease saves work.
 //! Its duties run side by side: on a slow link one request takes a second, and whoever waits for it
 //! must not miss the signs of life that arrive meanwhile.
 
+mod schedules;
 mod silence;
 #[cfg(test)]
 mod silence_tests;
@@ -20,12 +21,14 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bus::{Bus, BusError, ChangeError, Lease, ResumeError, Stored};
+use bus::{Bus, BusError, ChangeError, Lease, ResumeError, Stored, SubmitError};
 use futures::stream::FuturesUnordered;
 use futures::{Stream, StreamExt};
 use schemas::errors::chain;
 use schemas::ids::{OperationId, WorkerId};
+use schemas::schedules::ScheduleFault;
 use schemas::worker::SignOfLife;
+use store::{Store, StoreError};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
@@ -52,10 +55,23 @@ enum Interrupted {
     Requeue(#[from] ResumeError),
     #[error("an operation was not cancelled or concluded")]
     Unheld(#[from] UnheldError),
+    #[error("the operation of a schedule was not started")]
+    Submit(#[from] SubmitError),
+    #[error("a schedule cannot be carried out")]
+    Schedule(#[from] ScheduleFault),
+    #[error("the calendars in the store cannot be read")]
+    Store(#[from] StoreError),
+    #[error("a schedule names the calendar `{0}`, which the store does not have")]
+    Calendar(String),
 }
 
 /// Does the housekeeping whenever it gets the lease, until `stop` is true.
-pub async fn run_housekeeper(bus: Bus, owner: String, mut stop: watch::Receiver<bool>) {
+pub async fn run_housekeeper(
+    bus: Bus,
+    store: Store,
+    owner: String,
+    mut stop: watch::Receiver<bool>,
+) {
     let mut asks = unhurried_ticks(bus.timing().lease_ttl / LEASE_RENEWALS);
 
     loop {
@@ -65,7 +81,10 @@ pub async fn run_housekeeper(bus: Bus, owner: String, mut stop: watch::Receiver<
         }
 
         match bus.leases().acquire(LEASE, &owner).await {
-            Ok(Some(lease)) => keep_house_with(&bus, lease, &mut stop).await,
+            Ok(Some(lease)) => {
+                let housekeeper = Housekeeper::new(bus.clone(), store.clone());
+                keep_house_with(&housekeeper, lease, &mut stop).await;
+            }
             // Somebody else has it.
             Ok(None) => {}
             Err(error) => tracing::debug!(error = %error, "lease not asked for, trying again"),
@@ -74,9 +93,13 @@ pub async fn run_housekeeper(bus: Bus, owner: String, mut stop: watch::Receiver<
 }
 
 /// Does the housekeeping until the lease is lost or `stop` is true.
-async fn keep_house_with(bus: &Bus, mut lease: Lease, stop: &mut watch::Receiver<bool>) {
+async fn keep_house_with(
+    housekeeper: &Housekeeper,
+    mut lease: Lease,
+    stop: &mut watch::Receiver<bool>,
+) {
     tracing::info!("doing the housekeeping");
-    let housekeeper = Housekeeper::new(bus.clone());
+    let bus = &housekeeper.bus;
     tokio::select! {
         () = renew_until_lost(bus, &mut lease) => {}
         () = housekeeper.work() => {}
@@ -111,6 +134,8 @@ async fn renew_until_lost(bus: &Bus, lease: &mut Lease) {
 /// The facts that the one active housekeeper has gathered.
 struct Housekeeper {
     bus: Bus,
+    /// For the calendars that schedules name.
+    store: Store,
     /// The name under which its own signs of life come back to it.
     echo: WorkerId,
     /// All times that it compares count from here.
@@ -125,9 +150,10 @@ struct Housekeeper {
 }
 
 impl Housekeeper {
-    fn new(bus: Bus) -> Self {
+    fn new(bus: Bus, store: Store) -> Self {
         Self {
             bus,
+            store,
             echo: WorkerId::echo(rand::random()),
             started: Instant::now(),
             workers: Mutex::default(),
@@ -163,6 +189,7 @@ impl Housekeeper {
         let cancels = self.bus.cancels().watch().await?;
         // Who holds what is learned from `started` events, and by each sweep from the records.
         let starts = self.bus.events().watch_starts().await?;
+        let due = self.bus.schedules().open_due().await?;
 
         // Side by side: none of them may keep another one waiting.
         tokio::select! {
@@ -174,6 +201,8 @@ impl Housekeeper {
             () = self.prepare_takeovers() => {}
             () = self.sweep_again_and_again() => {}
             () = self.drop_cancels_again_and_again() => {}
+            () = self.start_due_schedules(due) => {}
+            () = self.start_overdue_schedules() => {}
         }
         Ok(())
     }

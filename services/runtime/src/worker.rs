@@ -131,7 +131,7 @@ pub async fn serve<H: StepHandler>(
     bus.check(&topology).await?;
 
     // Announced before it takes its first step, or its claim would look like that of a dead worker.
-    let announced = Announced::start(&bus, &options).await?;
+    let announced = Announced::start(&bus, &store, &options).await?;
     let mut slots = start_slots(&bus, store, handler, &options, &shutdown, &announced).await?;
     tracing::info!(
         worker = %announced.worker,
@@ -168,7 +168,7 @@ struct Announced {
 }
 
 impl Announced {
-    async fn start(bus: &Bus, options: &WorkerOptions) -> Result<Self, WorkerError> {
+    async fn start(bus: &Bus, store: &Store, options: &WorkerOptions) -> Result<Self, WorkerError> {
         let worker = worker_id(options.service);
         let current = CurrentSteps::new();
         let draining = watch::Sender::new(false);
@@ -189,7 +189,7 @@ impl Announced {
         // A draining worker leaves the lease to another one.
         let housekeeper = options.housekeeping.then(|| {
             let stop = draining.subscribe();
-            let housekeeper = run_housekeeper(bus.clone(), worker.to_string(), stop);
+            let housekeeper = run_housekeeper(bus.clone(), store.clone(), worker.to_string(), stop);
             AbortOnDropHandle::new(tokio::spawn(housekeeper))
         });
         let answering = bus

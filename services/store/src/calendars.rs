@@ -62,6 +62,17 @@ impl StoredCalendars<'_> {
         Ok(())
     }
 
+    /// The calendar of this name. The stored ones are read if this process does not know it.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub async fn named(self, name: &str) -> Result<Option<&'static Calendar>, StoreError> {
+        if Calendar::named(name).is_none() {
+            self.load().await?;
+        }
+        Ok(Calendar::named(name))
+    }
+
     /// Loads the stored calendars if one of the series names a calendar that this process does not
     /// know: it may have been added after the process started. Other texts are left to whoever
     /// reads them.

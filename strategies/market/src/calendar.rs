@@ -12,7 +12,7 @@ use std::ops::Range;
 
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
-use jiff::{Span, ToSpan};
+use jiff::{Span, Timestamp, ToSpan};
 
 use crate::calendar_file::{CalendarError, CalendarFile, Hours, Phase, SpecialDay, Week};
 use crate::series::Session;
@@ -247,6 +247,13 @@ impl Calendar {
     /// The local time of an instant at the exchange.
     pub fn local(&self, instant: Utc) -> DateTime {
         self.zone.to_datetime(instant.timestamp())
+    }
+
+    /// True if the day of an instant has a session, by the clock of the exchange.
+    pub fn trades_at(&self, instant: Timestamp) -> bool {
+        let date = self.zone.to_datetime(instant).date();
+        let next = date.saturating_add(1.day());
+        !self.sessions(date..next).is_empty()
     }
 
     fn push_sessions(&self, date: Date, sessions: &mut Vec<TradingSession>) {

@@ -37,6 +37,8 @@ mod resume;
 #[cfg(test)]
 mod retries;
 #[cfg(test)]
+mod schedules;
+#[cfg(test)]
 mod slow_links;
 #[cfg(test)]
 mod startup;

@@ -38,13 +38,34 @@ pub(super) async fn run(args: &LoadArgs, context: &Context) -> Result<Exit, Fail
         return start(context, std::mem::take(load), &args.run).await;
     }
 
-    let family = Family {
+    start_family(context, family_of(loads, args), &args.run).await
+}
+
+/// The request of one load, or of the family of several.
+///
+/// # Errors
+/// As those of [`make_operations`].
+pub(crate) async fn make_request(
+    args: &LoadArgs,
+    context: &Context,
+) -> Result<NewOperation, Failure> {
+    let mut loads = make_operations(args, context).await?;
+    if let [load] = loads.as_mut_slice() {
+        return Ok(std::mem::take(load));
+    }
+
+    let mut family = family_of(loads, args).operation();
+    args.run.mark(&mut family);
+    Ok(family)
+}
+
+fn family_of(loads: Vec<NewOperation>, args: &LoadArgs) -> Family {
+    Family {
         labels: labels_of_family(&loads),
         stages: vec![loads],
         limit: args.family.children_at_once(),
         on_failure: args.family.on_failure(),
-    };
-    start_family(context, family, &args.run).await
+    }
 }
 
 /// One load for each symbol.

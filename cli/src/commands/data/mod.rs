@@ -115,11 +115,26 @@ pub(crate) async fn make_operations(
 ) -> Result<Vec<NewOperation>, Failure> {
     match &args.command {
         DataCommand::Load(args) => load::make_operations(args, context).await,
-        _ => Err(Failure::new(
-            Exit::Usage,
-            codes::OPS_INVALID,
-            "of `data`, only `load` starts an operation",
-        )
-        .with_hint("run the command by itself; nothing was started")),
+        _ => Err(only_load_starts()),
     }
+}
+
+/// The one request that a `load` would submit.
+///
+/// # Errors
+/// As those of [`make_operations`].
+pub(crate) async fn make_request(
+    args: &DataArgs,
+    context: &Context,
+) -> Result<NewOperation, Failure> {
+    match &args.command {
+        DataCommand::Load(args) => load::make_request(args, context).await,
+        _ => Err(only_load_starts()),
+    }
+}
+
+fn only_load_starts() -> Failure {
+    let message = "of `data`, only `load` starts an operation";
+    Failure::new(Exit::Usage, codes::OPS_INVALID, message)
+        .with_hint("run the command by itself; nothing was started")
 }

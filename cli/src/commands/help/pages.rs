@@ -112,6 +112,27 @@ pub(crate) const PAGES: &[Page] = &[
         RUN,
         &["ktrdr run nightly.yaml", "ktrdr run nightly.yaml --detach"],
     ),
+    table_page("schedule", ASK, &["ktrdr schedule"]),
+    page(
+        "schedule add",
+        ASK,
+        &[
+            "ktrdr schedule add '0 22 * * 1-5' -- data load AAPL MSFT",
+            "ktrdr schedule add --every 1h --name hourly -- data load EURUSD -t 1h",
+            "ktrdr schedule add '30 16 * * *' --time-zone America/New_York --calendar us_equities \
+             -- run nightly.yaml",
+        ],
+    ),
+    table_page("schedule list", ASK, &["ktrdr schedule list"]),
+    page(
+        "schedule show",
+        ASK,
+        &[
+            "ktrdr schedule show hourly",
+            "ktrdr schedule show hourly --json",
+        ],
+    ),
+    page("schedule remove", ASK, &["ktrdr schedule remove hourly"]),
     page("doctor", ASK, &["ktrdr doctor", "ktrdr doctor --json"]),
     page("infra", ASK, &["ktrdr infra check"]),
     page(

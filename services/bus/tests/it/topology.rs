@@ -55,8 +55,9 @@ async fn a_service_of_another_profile_sees_which_clocks_differ() {
         messages.contains(&"trainer_gpu has ack_wait 1 s instead of 5 s".to_owned()),
         "{messages:#?}"
     );
-    // The profile itself, the ages of two buckets, and the waits of every queue.
-    let expected = 1 + 2 + Service::ALL.len() * Lane::ALL.len();
+    // The profile itself, the ages of two buckets, and the waits of every queue and of the
+    // schedules.
+    let expected = 1 + 2 + Service::ALL.len() * Lane::ALL.len() + 1;
     assert_eq!(messages.len(), expected, "{messages:#?}");
 
     let changed = bus.infra().apply(&dev).await.unwrap().changed;

@@ -1,0 +1,76 @@
+//! What a schedule says about itself: its times in words, and what became of its last run.
+
+use bus::Bus;
+use schemas::codes;
+use schemas::operation::OperationState;
+use schemas::schedules::{Schedule, ScheduleName, When};
+use schemas::spelling::nearest_name;
+use serde_json::{Value, json};
+
+use crate::console::durations::instant;
+use crate::console::{Exit, Failure, extended};
+
+/// Its times in words, with time zone and calendar.
+pub(super) fn describe_when(schedule: &Schedule) -> String {
+    let mut text = schedule.when.describe();
+    if matches!(schedule.when, When::Cron(_)) {
+        text.push_str(&format!(", {}", schedule.time_zone));
+    }
+    if let Some(calendar) = &schedule.calendar {
+        text.push_str(&format!(", on trading days of {calendar}"));
+    }
+    text
+}
+
+/// State of the last operation; none before the first one, and when its record is gone.
+pub(super) async fn last_state(
+    schedule: &Schedule,
+    bus: &Bus,
+) -> Result<Option<OperationState>, Failure> {
+    let Some(last) = &schedule.last else {
+        return Ok(None);
+    };
+    let stored = bus.operations().get(&last.op).await?;
+    Ok(stored.map(|stored| stored.record.state))
+}
+
+/// When it was due last and what became of it: `2026-03-06 22:00:00Z completed`.
+pub(super) fn last_text(schedule: &Schedule, state: Option<OperationState>) -> String {
+    match (&schedule.skipped, &schedule.last) {
+        (Some(skipped), _) => format!("{} skipped", instant(skipped.due)),
+        (None, Some(last)) => {
+            let state = state.map_or("record removed", OperationState::as_str);
+            format!("{} {state}", instant(last.due))
+        }
+        (None, None) => "-".to_owned(),
+    }
+}
+
+/// The schedule for programs.
+pub(super) fn schedule_json(schedule: &Schedule, state: Option<OperationState>) -> Value {
+    let last = schedule.last.as_ref().map(|last| {
+        let state = json!(state.map(OperationState::as_str));
+        extended(last, [("state", state)])
+    });
+
+    let fields = [
+        ("type", json!("schedule")),
+        ("times", json!(schedule.when.to_string())),
+        ("words", json!(describe_when(schedule))),
+        ("last", json!(last)),
+    ];
+    extended(schedule, fields)
+}
+
+/// There is no schedule of this name.
+pub(super) async fn no_schedule(name: &ScheduleName, bus: &Bus) -> Failure {
+    let names = bus.schedules().names().await.unwrap_or_default();
+    let nearest = nearest_name(name.as_str(), names.iter().map(ScheduleName::as_str));
+
+    let message = format!("there is no schedule `{name}`");
+    let failure = Failure::new(Exit::NotFound, codes::OPS_SCHEDULE_NOT_FOUND, message);
+    match nearest {
+        Some(nearest) => failure.with_hint(format!("did you mean `{nearest}`?")),
+        None => failure.with_hint("`ktrdr schedule list` shows the schedules that exist"),
+    }
+}
