@@ -38,7 +38,7 @@ def us_half_days(year):
 def us_equities():
     exchange = Exchange(
         "us_equities",
-        "New York Stock Exchange and Nasdaq: 09:30 to 16:00, with pre-market and post-market 04:00 to 20:00",
+        "New York Stock Exchange (NYSE) and Nasdaq: 09:30 to 16:00, with pre-market and post-market 04:00 to 20:00",
         "America/New_York",
         [
             "https://www.nyse.com/markets/hours-calendars (rules, early closes, 2025 to 2027)",

@@ -47,13 +47,32 @@ pub(crate) async fn require_calendar(
 
     Calendar::named(name).ok_or_else(|| {
         let error = SeriesKeyError::Calendar(name.to_owned());
-        let nearest = nearest_name(name, Calendar::all().into_iter().map(Calendar::name));
-        let hint = match nearest {
+        let hint = match nearest_calendar(name) {
             Some(nearest) => format!("did you mean `{nearest}`? {}", error.hint()),
             None => error.hint().to_owned(),
         };
         Failure::of(Exit::NotFound, codes::DATA_CALENDAR, &error).with_hint(hint)
     })
+}
+
+/// The calendar that was probably meant: one that says this word about itself, such as `NYSE`, or
+/// one of a similar name.
+fn nearest_calendar(name: &str) -> Option<&'static str> {
+    let calendars = Calendar::all();
+    let names = calendars.iter().map(|calendar| calendar.name());
+
+    let mut describing = calendars
+        .iter()
+        .filter(|calendar| says_word(calendar, name));
+    let described = describing.next().map(|calendar| calendar.name());
+    described.or_else(|| nearest_name(name, names))
+}
+
+/// True if the description of the calendar has this word, in upper or lower case.
+fn says_word(calendar: &Calendar, word: &str) -> bool {
+    let description = calendar.description();
+    let mut words = description.split(|letter: char| !letter.is_alphanumeric());
+    words.any(|each| each.eq_ignore_ascii_case(word))
 }
 
 /// The key of the series that a provider's bars of a symbol are stored under.

@@ -62,14 +62,15 @@ fn a_schedule_is_added_listed_shown_and_removed() {
     let removed = lines
         .iter()
         .position(|line| *line == "Removed the schedule nightly");
-    let left = &lines[removed.unwrap() + 1..];
-    assert_eq!(left.len(), 2, "{left:?}");
+    let after = &lines[removed.unwrap() + 1..];
+    assert_eq!(after.len(), 2, "{after:?}");
 }
 
 #[test]
 fn a_schedule_for_programs_has_its_request() {
     let commands = "
         ktrdr schedule add '*/5 * * * *' --name often --json -- dummy start --iterations 3
+        ktrdr schedule show often --json
         ktrdr schedule list --json
     ";
 
@@ -84,12 +85,19 @@ fn a_schedule_for_programs_has_its_request() {
     let schedule = &lines[0];
     assert_eq!(schedule["type"], "schedule");
     assert_eq!(schedule["times"], "*/5 * * * *");
-    assert_eq!(schedule["words"], "every 5 minutes of every hour, UTC");
+    assert_eq!(schedule["words"], "every 5 minutes, UTC");
     assert_eq!(schedule["operation"]["labels"]["schedule"], "often");
     assert_eq!(schedule["operation"]["labels"]["iterations"], "3");
     assert!(schedule["operation"]["by"].is_string(), "{schedule}");
     assert!(schedule["next"].is_string(), "{schedule}");
     assert!(schedule["last"].is_null(), "{schedule}");
+
+    // A strategy can be long, so a list does without requests.
+    let listed = &lines[2];
+    assert!(listed["operation"].is_null(), "{listed}");
+    for field in ["name", "times", "words", "next", "command", "by"] {
+        assert!(listed[field].is_string(), "{field}: {listed}");
+    }
 }
 
 #[test]
@@ -146,6 +154,10 @@ fn what_cannot_be_scheduled_is_said_before_a_server_is_asked() {
         ),
         (
             with(&["0 1 * * *", "--calendar", "us_equitys"]),
+            "did you mean `us_equities`?",
+        ),
+        (
+            with(&["0 1 * * *", "--calendar", "nyse"]),
             "did you mean `us_equities`?",
         ),
         (

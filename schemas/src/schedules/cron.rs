@@ -228,20 +228,23 @@ impl Cron {
 fn parse_field(field: Field, text: &str) -> Result<Values, CronError> {
     let mut bits = 0;
     for part in text.split(',') {
-        let wrong = || CronError::Value {
-            field: field.name,
-            part: part.to_owned(),
-            min: field.min,
-            max: field.max,
-            names: field.names,
-        };
-        bits |= parse_part(field, part).ok_or_else(wrong)?;
+        bits |= parse_part(field, part).ok_or_else(|| wrong_value(field, part))?;
     }
 
     Ok(Values {
         bits,
         is_open: text.starts_with('*'),
     })
+}
+
+fn wrong_value(field: Field, part: &str) -> CronError {
+    CronError::Value {
+        field: field.name,
+        part: part.to_owned(),
+        min: field.min,
+        max: field.max,
+        names: field.names,
+    }
 }
 
 /// The bits of `*`, `5`, `1-5`, `*/2`, `1-5/2` or `5/2`, which runs to the end of the field.
@@ -308,6 +311,7 @@ mod tests {
                 "2026-03-10T22:00:00Z"
             ]
         );
+
         let sundays = ["2026-03-08T22:00:00Z"];
         for weekday in ["0", "7", "sun", "Sun"] {
             let cron = format!("0 22 * * {weekday}");
@@ -347,6 +351,7 @@ mod tests {
                 "2026-03-06T10:20:00Z"
             ]
         );
+
         assert_eq!(
             instants("0 0 29 feb *", "UTC", "2024-03-01T00:00:00Z", 1),
             ["2028-02-29T00:00:00Z"]
@@ -369,6 +374,7 @@ mod tests {
     #[test]
     fn the_field_that_is_wrong_is_named() {
         let fault = |text: &str| text.parse::<Cron>().unwrap_err().to_string();
+
         assert_eq!(
             fault("0 25 * * *"),
             "`25` is not valid as hour: expected 0 to 23, as in `*`, `0-23`, `0,23` or `*/2`"

@@ -159,7 +159,7 @@ pub struct Run {
     pub due: Timestamp,
     /// When it was started.
     pub at: Timestamp,
-    /// The operation.
+    /// The operation that it started.
     pub op: OperationId,
 }
 

@@ -58,21 +58,24 @@ fn times_of(cron: &Cron) -> String {
     if hours.len() * minutes.len() <= TIMES_MAX {
         let mut times = Vec::with_capacity(TIMES_MAX);
         for hour in &hours {
-            times.extend(minutes.iter().map(|minute| format!("{hour:02}:{minute:02}")));
+            times.extend(
+                minutes
+                    .iter()
+                    .map(|minute| format!("{hour:02}:{minute:02}")),
+            );
         }
         return format!("at {}", times.join(", "));
     }
 
+    let named_minutes = join_ranges(cron.minutes, &|minute| minute.to_string());
     let minutes = match (minutes.len(), step_of(&minutes, 60)) {
         (60, _) => "every minute".to_owned(),
         (_, Some(step)) => format!("every {step} minutes"),
-        _ => format!(
-            "at minute {}",
-            join_ranges(cron.minutes, &|minute| minute.to_string())
-        ),
+        _ if is_every_hour => return format!("at minute {named_minutes} of every hour"),
+        _ => format!("at minute {named_minutes}"),
     };
     match (is_every_hour, step_of(&hours, 24)) {
-        (true, _) => format!("{minutes} of every hour"),
+        (true, _) => minutes,
         (false, Some(step)) => format!("{minutes} of every {step} hours"),
         (false, None) => {
             let hours = join_ranges(cron.hours, &|hour| hour.to_string());
@@ -88,10 +91,8 @@ fn step_of(values: &[u8], whole: usize) -> Option<u8> {
     };
     let step = second - first;
 
-    let is_even = values.iter().zip((0..).step_by(usize::from(step)));
-    let is_even = is_even.fold(true, |even, (value, expected)| {
-        even && usize::from(*value) == expected
-    });
+    let mut pairs = values.iter().zip((0..).step_by(usize::from(step)));
+    let is_even = pairs.all(|(value, expected)| usize::from(*value) == expected);
     let is_whole = values.len() * usize::from(step) == whole;
     (is_even && is_whole && step > 1).then_some(step)
 }
@@ -135,8 +136,10 @@ mod tests {
         assert_eq!(words("0 22 * * 1-5"), "at 22:00 on Monday to Friday");
         assert_eq!(words("30 8,20 * * *"), "at 08:30, 20:30");
         assert_eq!(words("5 * * * *"), "at minute 5 of every hour");
-        assert_eq!(words("*/15 * * * *"), "every 15 minutes of every hour");
-        assert_eq!(words("* * * * sun"), "every minute of every hour on Sunday");
+
+        assert_eq!(words("*/15 * * * *"), "every 15 minutes");
+        assert_eq!(words("*/15 */6 * * *"), "every 15 minutes of every 6 hours");
+        assert_eq!(words("* * * * sun"), "every minute on Sunday");
         assert_eq!(
             words("0,10 9-17 * * 2,4"),
             "at minute 0, 10 of hour 9 to 17 on Tuesday, Thursday"

@@ -27,7 +27,7 @@ const CONCURRENCY: usize = 16;
 /// A schedule with the revision that a compare-and-set must name.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StoredSchedule {
-    /// The schedule.
+    /// The schedule as it is stored.
     pub schedule: Schedule,
     /// Its revision in the bucket.
     pub revision: u64,

@@ -75,7 +75,7 @@ pub struct Topology {
 pub struct Consumer {
     /// Name of the stream.
     pub stream: &'static str,
-    /// Its settings.
+    /// Its settings on the server.
     pub config: pull::Config,
 }
 

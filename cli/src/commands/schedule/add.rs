@@ -16,7 +16,7 @@ use schemas::schedules::{
 };
 use schemas::spelling::nearest_name;
 
-use super::state::{describe_when, schedule_json};
+use super::state::{describe_when, whole_json};
 use crate::arguments::values::parse_duration;
 use crate::console::durations::instant;
 use crate::console::{Exit, Failure, print_pairs};
@@ -99,11 +99,11 @@ fn parse_zone(text: &str) -> Result<String, String> {
         return Ok(text.to_owned());
     }
 
-    let known: Vec<String> = jiff::tz::db()
+    let zones: Vec<String> = jiff::tz::db()
         .available()
         .map(|name| name.as_str().to_owned())
         .collect();
-    let nearest = nearest_name(text, known.iter().map(String::as_str));
+    let nearest = nearest_name(text, zones.iter().map(String::as_str));
     Err(match nearest {
         Some(name) => format!("there is no time zone of this name (did you mean `{name}`?)"),
         None => "expected the name of a time zone such as Europe/London".to_owned(),
@@ -241,7 +241,7 @@ fn name_taken(name: &ScheduleName) -> Failure {
 
 fn show_added(schedule: &Schedule, context: &Context) {
     let output = &context.output;
-    output.json(&schedule_json(schedule, None));
+    output.json(&whole_json(schedule, None));
 
     let name = &schedule.name;
     output.line(&format!("Scheduled {name}: {}", describe_when(schedule)));

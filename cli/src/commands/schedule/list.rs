@@ -1,6 +1,6 @@
 //! `ktrdr schedule list`: every schedule with its next and its last run.
 
-use super::state::{describe_when, last_state, last_text, schedule_json};
+use super::state::{describe_when, last_state, last_text, listed_json};
 use crate::console::durations::instant;
 use crate::console::{Exit, Failure};
 use crate::context::Context;
@@ -23,7 +23,7 @@ pub(super) async fn run(context: &Context) -> Result<Exit, Failure> {
     let mut rows = Vec::with_capacity(schedules.len());
     for schedule in &schedules {
         let state = last_state(schedule, &bus).await?;
-        output.json(&schedule_json(schedule, state));
+        output.json(&listed_json(schedule, state));
         rows.push(vec![
             schedule.name.to_string(),
             schedule.when.to_string(),

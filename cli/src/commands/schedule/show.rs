@@ -1,15 +1,14 @@
 //! `ktrdr schedule show`: one schedule, who added it, its runs, and when it is due next.
 
 use clap::Args;
-use jiff::Timestamp;
 use market::Calendar;
 use schemas::codes;
 use schemas::operation::OperationState;
 use schemas::schedules::{Schedule, ScheduleName};
 
-use super::state::{describe_when, last_state, last_text, no_schedule, schedule_json};
+use super::state::{describe_when, last_state, last_text, no_schedule, whole_json};
 use crate::console::durations::instant;
-use crate::console::{Exit, Failure, join_with_commas, print_pairs};
+use crate::console::{Exit, Failure, print_pairs};
 use crate::context::Context;
 use crate::inputs::stored_series::require_calendar;
 
@@ -37,7 +36,7 @@ pub(super) async fn run(args: &ShowArgs, context: &Context) -> Result<Exit, Fail
 
     let schedule = stored.schedule;
     let state = last_state(&schedule, &bus).await?;
-    output.json(&schedule_json(&schedule, state));
+    output.json(&whole_json(&schedule, state));
     let calendar = match &schedule.calendar {
         Some(name) => Some(require_calendar(name, context).await?),
         None => None,
@@ -51,7 +50,7 @@ pub(super) async fn run(args: &ShowArgs, context: &Context) -> Result<Exit, Fail
 fn further_instants(
     schedule: &Schedule,
     calendar: Option<&Calendar>,
-) -> Result<Vec<Timestamp>, Failure> {
+) -> Result<Vec<String>, Failure> {
     let trades = |instant| calendar.is_none_or(|calendar| calendar.trades_at(instant));
     let mut instants = Vec::with_capacity(FURTHER_SHOWN);
     let mut last = schedule.next;
@@ -61,7 +60,7 @@ fn further_instants(
             Failure::of(Exit::Failed, codes::OPS_SCHEDULE_INVALID, &fault)
                 .with_hint("install the time zones of this system (Debian: apt install tzdata)")
         })?;
-        instants.extend(last);
+        instants.extend(last.map(instant));
     }
     Ok(instants)
 }
@@ -69,7 +68,7 @@ fn further_instants(
 fn facts_of(
     schedule: &Schedule,
     state: Option<OperationState>,
-    further: &[Timestamp],
+    further: &[String],
 ) -> Vec<(String, String)> {
     let missing = || "-".to_owned();
     let by = schedule.operation.by.clone();
@@ -81,10 +80,7 @@ fn facts_of(
         ("added", instant(schedule.created)),
         ("by", by.unwrap_or_else(missing)),
         ("next", schedule.next.map_or_else(missing, instant)),
-        (
-            "then",
-            join_with_commas(further.iter().copied().map(instant)),
-        ),
+        ("then", further.join(", ")),
         ("last run", last_text(schedule, state)),
     ];
 

@@ -46,20 +46,33 @@ pub(super) fn last_text(schedule: &Schedule, state: Option<OperationState>) -> S
     }
 }
 
-/// The schedule for programs.
-pub(super) fn schedule_json(schedule: &Schedule, state: Option<OperationState>) -> Value {
+/// The schedule for programs, without its request.
+pub(super) fn listed_json(schedule: &Schedule, state: Option<OperationState>) -> Value {
     let last = schedule.last.as_ref().map(|last| {
         let state = json!(state.map(OperationState::as_str));
         extended(last, [("state", state)])
     });
 
-    let fields = [
-        ("type", json!("schedule")),
-        ("times", json!(schedule.when.to_string())),
-        ("words", json!(describe_when(schedule))),
-        ("last", json!(last)),
-    ];
-    extended(schedule, fields)
+    json!({
+        "type": "schedule",
+        "name": schedule.name,
+        "times": schedule.when.to_string(),
+        "words": describe_when(schedule),
+        "time_zone": schedule.time_zone,
+        "calendar": schedule.calendar,
+        "command": schedule.command,
+        "by": schedule.operation.by,
+        "created": schedule.created,
+        "next": schedule.next,
+        "last": last,
+        "skipped": schedule.skipped,
+    })
+}
+
+/// The schedule for programs, with its request.
+pub(super) fn whole_json(schedule: &Schedule, state: Option<OperationState>) -> Value {
+    let request = ("operation", json!(schedule.operation));
+    extended(&listed_json(schedule, state), [request])
 }
 
 /// There is no schedule of this name.
