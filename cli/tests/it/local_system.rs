@@ -209,13 +209,13 @@ fn parse_documented(command: &DocumentedCommand) -> Result<(), String> {
     let some_operation = "op_dummy_20261122_075407_bf025e43";
     let line = command
         .line
+        .trim_end_matches('\\')
         .replace("\"$op\"", some_operation)
-        .replace("\"$trained\"", some_operation)
-        .replace("'shown in the demo'", "shown")
-        .replace('\'', "");
-    let words = line
-        .split_whitespace()
-        .take_while(|word| !["||", "\\", "{"].contains(word));
+        .replace("\"$trained\"", some_operation);
+    let words = shlex::split(&line).unwrap_or_else(|| panic!("{}: {line}", command.page));
+    let words = words
+        .into_iter()
+        .take_while(|word| !["||", "{"].contains(&word.as_str()));
 
     match cli::parse_from(words) {
         Ok(_) => Ok(()),

@@ -101,6 +101,31 @@ fn a_schedule_for_programs_has_its_request() {
 }
 
 #[test]
+fn what_is_scheduled_is_what_the_command_would_submit() {
+    let commands = r#"
+        for command in "data load AAPL --mode full --retries 2" "train eurusd_rsi_macd --label a=b"; do
+            ktrdr $command --dry-run --json
+            ktrdr schedule add --every 1h --json -- $command
+        done
+    "#;
+
+    let ended = run_with_dummy(commands);
+
+    let lines: Vec<Value> = ended
+        .out
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(lines.len(), 4, "{}", ended.err);
+    for pair in lines.chunks(2) {
+        let mut scheduled = pair[1]["operation"].clone();
+        let labels = scheduled["labels"].as_object_mut().unwrap();
+        assert_eq!(labels.remove("schedule").as_ref(), Some(&pair[1]["name"]));
+        assert_eq!(scheduled, pair[0]);
+    }
+}
+
+#[test]
 fn a_name_is_taken_once_and_an_unknown_one_is_guessed() {
     let commands = "
         ktrdr schedule add --every 1h --name nightly -- dummy start
