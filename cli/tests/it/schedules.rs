@@ -214,3 +214,25 @@ fn what_cannot_be_scheduled_is_said_before_a_server_is_asked() {
         assert!(err.contains(text), "{text} is not in:\n{err}");
     }
 }
+
+#[test]
+fn more_operations_than_fit_one_request_are_refused() {
+    let letters = || 'A'..='Z';
+    let symbols: Vec<String> = letters()
+        .flat_map(|first| letters().map(move |second| format!("stk:{first}{second}")))
+        .take(300)
+        .collect();
+    let symbols = symbols.iter().map(String::as_str);
+    let words: Vec<&str> = ["--every", "1h", "--", "data", "load"]
+        .into_iter()
+        .chain(symbols)
+        .collect();
+
+    let err = refusal(&words);
+
+    assert!(err.contains("at most 36864 are allowed"), "{err}");
+    assert!(
+        err.contains("hint: put the operations into several schedules"),
+        "{err}"
+    );
+}

@@ -9,6 +9,7 @@ use jiff::{Timestamp, Unit};
 use market::Calendar;
 use schemas::codec::Message as _;
 use schemas::codes;
+use schemas::errors::shortened;
 use schemas::ids::InvalidId;
 use schemas::operation::NewOperation;
 use schemas::schedules::{
@@ -25,6 +26,8 @@ use crate::inputs::stored_series::require_calendar;
 
 /// Shortest interval: what is to happen more often is a service.
 const INTERVAL_MIN: Duration = Duration::from_secs(60);
+/// Longest command line that an error repeats.
+const LINE_BYTES_MAX: usize = 80;
 
 /// `ktrdr schedule add`.
 #[derive(Debug, Args)]
@@ -125,7 +128,8 @@ pub(super) async fn run(
     };
     let words = scheduled_words(&args.command)?;
     let operation = make_request(words, context).await.map_err(|failure| {
-        let message = format!("`{}`: {}", words.join(" "), failure.message);
+        let line = shortened(&words.join(" "), LINE_BYTES_MAX);
+        let message = format!("`{line}`: {}", failure.message);
         Failure { message, ..failure }
     })?;
     let schedule = make_schedule(args, words, operation, context)?;
@@ -217,7 +221,7 @@ fn with_next_instant(
     let valid = schedule.operation.validate(&op);
     valid.map_err(|error| {
         Failure::of(Exit::Usage, codes::OPS_INVALID, &error)
-            .with_hint("schedule fewer symbols in one command, and the others in further ones")
+            .with_hint("put the operations into several schedules; nothing was scheduled")
     })?;
     Ok(schedule)
 }
