@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use bus::OperationFilter;
 use dummy::Dummy;
+use jiff::civil::Weekday;
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use market::Calendar;
 use schemas::codec::Message as _;
@@ -259,6 +261,29 @@ async fn people_may_schedule_and_workers_carry_it_out() {
     assert!(!person.schedules().add(&schedule).await.unwrap());
     assert!(person.schedules().remove(&schedule.name).await.unwrap());
     assert_eq!(person.schedules().list().await.unwrap(), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_calendar_that_was_added_later_decides_about_days() {
+    let sandbox = Sandbox::start().await;
+    let _housekeeper = sandbox.start_housekeeper().await;
+    // Another process adds it.
+    let calendars = sandbox.folder().join("objects/calendars");
+    std::fs::create_dir_all(&calendars).unwrap();
+    let text = r#"{"name": "mondays", "exchange_time_zone": "UTC",
+        "sessions": {"monday": [{"open": "10:00", "close": "11:00"}]}}"#;
+    std::fs::write(calendars.join("mondays.json"), text).unwrap();
+
+    let schedule = Schedule {
+        when: When::Cron("0 12 * * *".parse().unwrap()),
+        calendar: Some("mondays".to_owned()),
+        ..every(HOUR, in_ms(-60_000), &short(1))
+    };
+    add(&sandbox, &schedule).await;
+
+    let after = until_moved_on(&sandbox, &schedule).await;
+    let next = after.next.unwrap().to_zoned(TimeZone::UTC);
+    assert_eq!((next.weekday(), next.hour()), (Weekday::Monday, 12));
 }
 
 #[test]
