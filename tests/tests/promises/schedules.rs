@@ -72,6 +72,24 @@ async fn until_moved_on(sandbox: &Sandbox, first: &Schedule) -> Schedule {
     .await
 }
 
+/// Waits until the server has the timer of the next instant.
+async fn until_timer(sandbox: &Sandbox, schedule: &Schedule) {
+    let jetstream = sandbox.jetstream();
+    let timers = jetstream.get_stream(subjects::SCHEDULE_TIMERS).await;
+    let timers = timers.unwrap();
+    let subject = subjects::schedule_timer(&schedule.name);
+    let at = format!("@at {}", schedule.next.unwrap());
+
+    until("the timer of the next instant", || async {
+        let timer = timers
+            .get_last_raw_message_by_subject(&subject)
+            .await
+            .ok()?;
+        (timer.headers.get("Nats-Schedule")?.as_str() == at).then_some(())
+    })
+    .await;
+}
+
 async fn add(sandbox: &Sandbox, schedule: &Schedule) {
     let schedules = sandbox.bus().schedules();
     assert!(schedules.add(schedule).await.unwrap());
@@ -89,6 +107,7 @@ async fn a_schedule_starts_an_operation_and_is_due_again() {
     let after = until_moved_on(&sandbox, &schedule).await;
     let due = schedule.next.unwrap();
     assert_eq!(after.next, Some(due + HOUR));
+    until_timer(&sandbox, &after).await;
     let run = after.last.unwrap();
     assert_eq!(run.due, due);
     assert_eq!(run.op, schedule.operation_id(due).unwrap());
@@ -183,6 +202,10 @@ async fn a_removed_schedule_starts_nothing_more() {
             .await
             .unwrap()
     );
+
+    let jetstream = sandbox.jetstream();
+    let timers = jetstream.get_stream(subjects::SCHEDULE_TIMERS).await;
+    assert_eq!(timers.unwrap().cached_info().state.messages, 0);
 
     // One that is due later shows that the first would have been started.
     let witness = Schedule {
