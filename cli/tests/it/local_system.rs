@@ -67,13 +67,13 @@ fn ops_logs_shows_the_events_of_an_operation() {
     let filters = [
         (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}Z", "<time>"),
         (r"dummy-\S+-\d+-[0-9a-f]{4}", "<worker>"),
-        (r"unknown@\S+", "unknown@<host>"),
+        (r"asked for by \S+", "asked for by <person>"),
         (" +\n", "\n"),
         ("  +", "  "),
     ];
     insta::with_settings!({filters => filters}, { insta::assert_snapshot!(ended.out, @"
     TIME  STEP  WHAT  ATTEMPT  WORKER  DETAIL
-    <time>  1/1 dummy  started  1  <worker>  asked for by unknown@<host>
+    <time>  1/1 dummy  started  1  <worker>  asked for by <person>
     <time>  1/1 dummy  checkpointed  1  <worker>
     <time>  1/1 dummy  failed  1  -  failed at iteration 2 as asked (DUMMY-Asked); leave out fail_at
     error: Operation not found: op_dummy_20260301_142233_9f3a01bc
