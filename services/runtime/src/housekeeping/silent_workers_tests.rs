@@ -11,6 +11,7 @@ use nats_test_server::{Role, Server};
 use schemas::commands::RunDummy;
 use schemas::ids::{OperationId, StepNumber, WorkerId};
 use schemas::operation::{Holder, OperationRecord};
+use store::Store;
 
 use super::Housekeeper;
 
@@ -35,7 +36,8 @@ impl Claimed {
 
         let op: OperationId = "op_dummy_20260301_142233_00000001".parse().unwrap();
         let worker: WorkerId = "dummy-here-1-0001".parse().unwrap();
-        let housekeeper = Housekeeper::new(bus.clone());
+        let store = Store::open("memory:///").await.unwrap();
+        let housekeeper = Housekeeper::new(bus.clone(), store);
         let before = claim(&bus, &op, &worker).await;
         housekeeper.read_ahead().insert(op.clone(), before);
 
