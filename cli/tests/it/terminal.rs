@@ -48,7 +48,8 @@ impl Terminal {
         tcsetwinsize(&window, size).unwrap();
 
         // `setsid` makes the terminal that of the program, so that Ctrl+C and a closed window
-        // reach it, also where the tests themselves run under `nohup`.
+        // reach it, also where the tests themselves run under `nohup` or in the background of a
+        // script.
         let name = ptsname(&window, Vec::new()).unwrap();
         let side = || -> Stdio {
             let path = Path::new(name.to_str().unwrap());
@@ -59,7 +60,7 @@ impl Terminal {
             .get_envs()
             .filter_map(|(key, value)| Some((key, value?)));
         let child = Command::new("env")
-            .args(["--default-signal=HUP", "setsid", "--ctty"])
+            .args(["--default-signal=HUP,INT", "setsid", "--ctty"])
             .arg(command.get_program())
             .args(command.get_args())
             .current_dir(command.get_current_dir().unwrap())
