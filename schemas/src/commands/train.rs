@@ -51,6 +51,9 @@ pub struct TrainOutcome {
     pub stopped_early: bool,
     /// Finished epochs that the last attempt found in a checkpoint.
     pub resumed_at: u32,
+    /// Trainable parameters of the model; 0 in records of older programs.
+    #[serde(default)]
+    pub parameters: u64,
     /// Headline metrics of the test part.
     pub metrics: BTreeMap<String, f64>,
     /// What a reader must know before trusting the model, a few at most.

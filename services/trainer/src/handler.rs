@@ -78,6 +78,7 @@ impl StepHandler for Trainer {
             epochs: document.epochs,
             best_epoch: document.best_epoch,
             stopped_early: document.stopped_early,
+            parameters: document.parameters,
             resumed_at,
             metrics: document.headline,
             warnings: warnings_of(damage, document.warnings),

@@ -19,7 +19,7 @@ static MASKS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         (r"version \d+\.\d+\.\d+", "version <version>"),
         // Trained numbers depend on the processor's arithmetic.
         (
-            r"(accuracy|macro F1|loss|class,|class:) \d+\.\d+",
+            r"(accuracy|macro (?:precision|recall|F1)|loss|class,|class:) \d+\.\d+",
             "$1 <number>",
         ),
         (r"epochs +\d+ \(best \d+", "epochs <n> (best <n>"),

@@ -46,6 +46,7 @@ impl StepHandler for CountingTrainer {
             best_epoch: 1,
             stopped_early: false,
             resumed_at: 0,
+            parameters: 0,
             metrics: BTreeMap::new(),
             warnings: Vec::new(),
             device: "cpu".to_owned(),

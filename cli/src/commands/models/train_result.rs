@@ -25,6 +25,10 @@ pub(crate) fn describe_training(record: &OperationRecord) -> Option<Vec<(String,
     if let Some(model) = registered {
         lines.push(("model", format!("{}@{}", model.name, model.version)));
     }
+    // An older trainer has not counted them.
+    if trained.parameters > 0 {
+        lines.push(("size", format!("{} parameters", trained.parameters)));
+    }
     if let Some(data_set) = &processed {
         lines.push(("rows", describe_rows(data_set)));
         for part in describe_classes(data_set, &class_names(record)) {
@@ -147,7 +151,14 @@ fn describe_metrics(metrics: &BTreeMap<String, f64>) -> String {
         texts.push(format!("direction right {}", percent_of_one(share)));
     }
 
-    for (key, name) in [("macro_f1", "macro F1"), ("r2", "R²"), ("loss", "loss")] {
+    let numbers = [
+        ("macro_precision", "macro precision"),
+        ("macro_recall", "macro recall"),
+        ("macro_f1", "macro F1"),
+        ("r2", "R²"),
+        ("loss", "loss"),
+    ];
+    for (key, name) in numbers {
         if let Some(value) = metric(key) {
             texts.push(format!("{name} {value:.4}"));
         }
@@ -172,6 +183,12 @@ fn describe_epochs(trained: &TrainOutcome) -> String {
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+    use schemas::ids::Lane;
+    use schemas::operation::NewOperation;
+    use schemas::plan::{Plan, StepSpec};
+    use serde_json::{Value, json};
+
     use super::*;
 
     fn numbers<T: Copy>(pairs: &[(&str, T)]) -> BTreeMap<String, T> {
@@ -186,6 +203,8 @@ mod tests {
         let classes = numbers(&[
             ("accuracy", 0.4321),
             ("majority_accuracy", 0.5),
+            ("macro_precision", 0.25),
+            ("macro_recall", 0.375),
             ("macro_f1", 0.3),
             ("loss", 1.05),
         ]);
@@ -199,8 +218,69 @@ mod tests {
         let text = [describe_metrics(&classes), describe_metrics(&regression)].join("\n");
 
         insta::assert_snapshot!(text, @"
-        accuracy 43.21 % (always the most frequent class: 50.00 %), macro F1 0.3000, loss 1.0500
+        accuracy 43.21 % (always the most frequent class: 50.00 %), macro precision 0.2500, macro recall 0.3750, macro F1 0.3000, loss 1.0500
         mean absolute error 0.002100 (always the mean: 0.002000), direction right 50.00 %, R² -0.0100
+        ");
+    }
+
+    fn step_of(service: Service) -> StepSpec {
+        StepSpec {
+            service,
+            verb: "run".to_owned(),
+            lane: Lane::Default,
+            weight: 1.0,
+            command: Value::Null,
+        }
+    }
+
+    /// A training of these steps, completed with these results.
+    fn completed(results: &[(Service, Value)]) -> OperationRecord {
+        let steps = results.iter().map(|(service, _)| step_of(*service));
+        let new = NewOperation {
+            kind: "train".to_owned(),
+            plan: Plan::sequence(steps.collect()),
+            ..NewOperation::default()
+        };
+
+        let op = "op_train_20260301_142233_9f3a01bc".parse().unwrap();
+        let mut record = OperationRecord::create(op, new, Timestamp::UNIX_EPOCH);
+        for (step, (_, result)) in record.steps.iter_mut().zip(results) {
+            step.result = result.clone();
+        }
+        record
+    }
+
+    #[test]
+    fn the_final_report_has_every_metric_and_the_size() {
+        let trained = json!({
+            "artifact": "c083c89b",
+            "epochs": 13,
+            "best_epoch": 8,
+            "stopped_early": true,
+            "resumed_at": 0,
+            "parameters": 1027,
+            "metrics": {
+                "accuracy": 0.4321, "majority_accuracy": 0.5, "macro_precision": 0.25,
+                "macro_recall": 0.375, "macro_f1": 0.3, "loss": 1.05, "criterion": 1.1,
+            },
+            "warnings": ["the model answers HOLD on 96.0 % of the test part"],
+            "device": "cpu",
+        });
+        let registered = json!({"name": "hand", "version": 2, "artifact": "c083c89b"});
+        let record = completed(&[(Service::Trainer, trained), (Service::Registry, registered)]);
+
+        let lines = describe_training(&record).unwrap();
+
+        let lines = lines
+            .iter()
+            .map(|(name, text)| format!("{name:<8} {text}\n"));
+        insta::assert_snapshot!(lines.collect::<String>(), @"
+        model    hand@2
+        size     1027 parameters
+        test     accuracy 43.21 % (always the most frequent class: 50.00 %), macro precision 0.2500, macro recall 0.3750, macro F1 0.3000, loss 1.0500
+        epochs   13 (best 8, stopped early) on cpu
+        warning  the model answers HOLD on 96.0 % of the test part
+        artifact artifacts/c083c89b
         ");
     }
 

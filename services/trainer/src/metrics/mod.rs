@@ -100,6 +100,8 @@ impl PartMetrics {
             KindMetrics::Classes(metrics) => vec![
                 ("accuracy", Some(metrics.accuracy)),
                 ("majority_accuracy", Some(metrics.majority_accuracy)),
+                ("macro_precision", Some(metrics.macro_precision)),
+                ("macro_recall", Some(metrics.macro_recall)),
                 ("macro_f1", Some(metrics.macro_f1)),
             ],
             KindMetrics::Regression(metrics) => vec![

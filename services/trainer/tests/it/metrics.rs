@@ -160,6 +160,27 @@ fn metrics_survive_json() {
 }
 
 #[test]
+fn the_headline_of_classes_has_precision_recall_and_f1() {
+    let headline = five_rows().headline();
+    let names: Vec<&String> = headline.keys().collect();
+
+    assert_eq!(
+        names,
+        [
+            "accuracy",
+            "criterion",
+            "loss",
+            "macro_f1",
+            "macro_precision",
+            "macro_recall",
+            "majority_accuracy"
+        ]
+    );
+    assert_close(headline["macro_precision"], (2.0 / 3.0 + 0.5) / 3.0);
+    assert_close(headline["macro_recall"], (2.0 / 3.0 + 1.0) / 3.0);
+}
+
+#[test]
 fn the_headline_of_a_regression_has_six_figures() {
     let headline = four_returns().headline();
     let names: Vec<&String> = headline.keys().collect();

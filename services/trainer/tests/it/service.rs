@@ -187,8 +187,10 @@ async fn a_trained_model_becomes_a_registered_version() {
     let expected = RegisterOutcome {
         name: "tested".to_owned(),
         version: 1,
-        artifact: outcome.artifact,
+        artifact: outcome.artifact.clone(),
     };
+    assert!(outcome.metrics["macro_precision"] > 0.5, "{outcome:?}");
+    assert!(outcome.metrics["macro_recall"] > 0.5, "{outcome:?}");
     assert_eq!(registered, expected);
 
     let model = sandbox.store().models().find("tested", None).await;
@@ -200,6 +202,9 @@ async fn a_trained_model_becomes_a_registered_version() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_artifact_predicts_and_remembers_its_request() {
     let sandbox = Sandbox::start().await;
+    let artifact = sandbox.store().artifacts().manifest(&model.artifact).await;
+    let parameters = artifact.unwrap().network.parameter_count() as u64;
+    assert_eq!(outcome.parameters, parameters);
     let _trainer = sandbox.run(trainer()).await;
     let _registry = sandbox.run(Registry).await;
     let dataset = publish_dataset(sandbox.store(), None).await;
