@@ -132,6 +132,36 @@ fn a_training_without_a_server_shows_its_parameters() {
     ");
 }
 
+/// The line of the head that says how `hand.yaml` is trained.
+fn training_line_of(place: &Place, arguments: &str) -> String {
+    let words: Vec<&str> = arguments.split(' ').collect();
+    let screen = place.screen_of(&words);
+    let line = screen.lines().find(|line| line.starts_with("  training "));
+    line.unwrap_or_else(|| panic!("{screen}")).trim().to_owned()
+}
+
+#[test]
+fn a_default_number_of_epochs_is_named_as_such() {
+    let place = Place::new();
+    assert!(!STRATEGY.contains("epochs"));
+    place.file("hand.yaml", STRATEGY);
+
+    let by_default = training_line_of(&place, "train hand.yaml");
+    let start = "training    100 epochs (the default: the strategy names none), 32 rows per batch";
+    assert!(by_default.starts_with(start), "{by_default}");
+    let by_flag = training_line_of(&place, "train hand.yaml --epochs 3");
+    assert!(by_flag.starts_with("training    3 epochs, 32"), "{by_flag}");
+
+    // The count of the file is the one that is sent.
+    let with_epochs = STRATEGY.replace("training:\n", "training:\n  epochs: 10\n");
+    place.file("hand.yaml", &with_epochs);
+    let by_file = training_line_of(&place, "train hand.yaml");
+    assert!(
+        by_file.starts_with("training    10 epochs, 32"),
+        "{by_file}"
+    );
+}
+
 #[test]
 fn a_training_in_an_unknown_timeframe_is_refused() {
     let place = Place::new();

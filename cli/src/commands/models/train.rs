@@ -1,6 +1,6 @@
 //! `ktrdr train`: a strategy file, checked here first, becomes an operation of five steps.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use jiff::Timestamp;
@@ -135,7 +135,7 @@ fn timeframes_of_args(args: &TrainArgs) -> Option<Vec<Timeframe>> {
 /// The strategy is wrong, or the operation cannot be submitted or fails.
 pub(crate) async fn run(args: &TrainArgs, context: &Context) -> Result<Exit, Failure> {
     let checked = check(args, context)?;
-    print_parameters(&context.output, &checked.path, &checked.resolved, args);
+    print_parameters(&context.output, &checked, args);
     start(context, checked.training.operation(), &args.run).await
 }
 
@@ -156,6 +156,8 @@ pub(crate) fn make_operations(
 struct CheckedTraining {
     path: PathBuf,
     resolved: Resolved,
+    /// Neither the file nor a flag names the epochs.
+    has_default_epochs: bool,
     training: Training,
 }
 
@@ -178,6 +180,7 @@ fn check(args: &TrainArgs, context: &Context) -> Result<CheckedTraining, Failure
     Ok(CheckedTraining {
         path,
         resolved,
+        has_default_epochs: args.epochs.is_none() && !strategy.training.has_epochs,
         training,
     })
 }
@@ -261,18 +264,23 @@ fn timeframes_of(resolved: &Resolved) -> impl Iterator<Item = String> {
 
 /// Prints everything that decides the training, with the values that the file and the flags give:
 /// one line each.
-fn print_parameters(output: &Output, path: &Path, resolved: &Resolved, args: &TrainArgs) {
+fn print_parameters(output: &Output, checked: &CheckedTraining, args: &TrainArgs) {
+    let resolved = &checked.resolved;
     let lines = [
         ("symbols", join_all(symbols_of(resolved))),
         ("timeframes", join_all(timeframes_of(resolved))),
         ("bars", bars_line(resolved, args)),
         ("parts", describe_split(&resolved.split)),
         ("features", features_line(resolved)),
-        ("training", training_line(resolved)),
+        ("training", training_line(checked)),
         ("model", model_name(args, resolved).to_owned()),
     ];
 
-    output.note(&format!("Strategy {} ({})", resolved.name, path.display()));
+    output.note(&format!(
+        "Strategy {} ({})",
+        resolved.name,
+        checked.path.display()
+    ));
     output.note(&pair_lines(&lines).join("\n"));
 }
 
@@ -300,16 +308,25 @@ fn features_line(resolved: &Resolved) -> String {
     format!("{columns} of {indicators}")
 }
 
-fn training_line(resolved: &Resolved) -> String {
+fn training_line(checked: &CheckedTraining) -> String {
+    let resolved = &checked.resolved;
     let settings = &resolved.settings;
+    // Nobody chose a default, so it is not passed over in silence.
+    let origin = match checked.has_default_epochs {
+        true => " (the default: the strategy names none)",
+        false => "",
+    };
+
     format!(
-        "{} epochs, {} rows per batch, learning rate {}, seed {}",
+        "{} epochs{origin}, {} rows per batch, learning rate {}, seed {}",
         settings.epochs, settings.batch_size, settings.learning_rate, resolved.seed
     )
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use clap::Parser as _;
     use schemas::ids::OperationId;
     use schemas::operation::{OperationRecord, result_bytes_max};

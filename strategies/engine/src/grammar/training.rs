@@ -61,6 +61,7 @@ pub(super) fn read_training(
     let seed = fields.integer("seed", 0, u32::MAX);
     let embargo_bars = fields.integer("embargo_bars", 0, 1_000_000);
     let split = read_split(&fields);
+    let has_epochs = fields.has("epochs");
     fields.finish(RETIRED_KEYS);
 
     let labels = labels?;
@@ -69,6 +70,7 @@ pub(super) fn read_training(
         events: labels.events,
         weighted: labels.weighted,
         settings,
+        has_epochs,
         seed: seed.map_or(42, u64::from),
         split: split?,
         embargo_bars,

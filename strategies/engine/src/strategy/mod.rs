@@ -178,6 +178,8 @@ pub struct TrainingSection {
     pub weighted: bool,
     /// What the trainer obeys.
     pub settings: TrainingSettings,
+    /// False where the file names no epochs, so that those of `settings` are the default.
+    pub has_epochs: bool,
     /// Seed of initialisation, shuffling and dropout; 42 unless given.
     pub seed: u64,
     /// Where the parts begin.
