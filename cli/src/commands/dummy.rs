@@ -82,3 +82,49 @@ fn dummy_request(args: &StartArgs) -> RunDummy {
         ignore_cancel: args.ignore_cancel,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        dummy: DummyArgs,
+    }
+
+    fn request_of(line: &str) -> RunDummy {
+        let line = Line::try_parse_from(line.split(' ')).unwrap();
+        let DummyCommand::Start(args) = &line.dummy.command;
+        dummy_request(args)
+    }
+
+    #[test]
+    fn without_flags_it_takes_200_s_in_100_iterations() {
+        let request = request_of("dummy start");
+
+        assert_eq!(request.iterations, 100);
+        assert_eq!(request.seconds, 2.0);
+        assert_eq!(request, RunDummy::default());
+    }
+
+    #[test]
+    fn every_flag_reaches_the_command() {
+        let request = request_of(
+            "dummy start --duration 10 --iterations 4 --fail-at 3 --crash-at 2 \
+             --checkpoint-every 5 --ignore-cancel",
+        );
+
+        let expected = RunDummy {
+            iterations: 4,
+            seconds: 2.5,
+            fail_at: Some(3),
+            crash_at: Some(2),
+            checkpoint_every: 5,
+            ignore_cancel: true,
+        };
+        assert_eq!(request, expected);
+    }
+}

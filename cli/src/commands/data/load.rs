@@ -131,3 +131,60 @@ fn labels_of_family(loads: &[NewOperation]) -> std::collections::BTreeMap<String
     labels.insert("symbol".to_owned(), join_names(symbols.cloned()));
     labels
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        load: LoadArgs,
+    }
+
+    /// The command of the first step that a line of one symbol leads to.
+    fn command_of(line: &str) -> Value {
+        let line = Line::try_parse_from(line.split(' ')).unwrap();
+        let fetch = &line.load.fetch;
+        let operation = load_of(&fetch.symbols[0], fetch);
+        let first = operation.plan.steps().next().unwrap();
+        first.command.clone()
+    }
+
+    #[test]
+    fn every_flag_reaches_the_command() {
+        let command = command_of(
+            "load EURUSD --timeframe 1h,4h --mode backfill --start 2015-01-01 --end 2015-12-31 \
+             --provider mine --calendar fx_24x5 --refetch",
+        );
+
+        // The last date is included: the end is the midnight after it.
+        let expected = json!({
+            "provider": "mine",
+            "series": [
+                {"symbol": "fx:EUR.USD", "timeframe": "1h"},
+                {"symbol": "fx:EUR.USD", "timeframe": "4h"},
+            ],
+            "mode": "backfill",
+            "start": "2015-01-01T00:00:00Z",
+            "end": "2016-01-01T00:00:00Z",
+            "refetch": true,
+            "calendar": "fx_24x5",
+        });
+        assert_eq!(command, expected);
+    }
+
+    #[test]
+    fn without_flags_the_newest_daily_bars_are_loaded() {
+        let expected = json!({
+            "provider": "file",
+            "series": [{"symbol": "fx:EUR.USD", "timeframe": "1d"}],
+            "mode": "tail",
+            "refetch": false,
+        });
+        assert_eq!(command_of("load EURUSD"), expected);
+    }
+}
