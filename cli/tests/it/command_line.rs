@@ -3,6 +3,7 @@
 
 use std::io::Write as _;
 use std::net::{TcpListener, TcpStream};
+use std::time::{Duration, Instant};
 
 use nats_test_server::{Role, Server};
 use serde_json::Value;
@@ -122,6 +123,25 @@ fn without_a_server_commands_fail_fast_with_a_hint() {
     insta::assert_snapshot!(place.mask_url(&ended.err), @"
     error: cannot connect to the NATS server at <url>
       cause: IO error: Connection refused (os error 111)
+    hint: start a local system with `ktrdr up`, or name the server with --server or KTRDR_NATS_URL
+    ");
+}
+
+#[test]
+fn an_address_that_stays_silent_is_given_up_and_named() {
+    // It takes connections and never says a word, as a wrong port may.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let place = Place::new(&format!("nats://{}", silent.local_addr().unwrap()));
+
+    let began = Instant::now();
+    let ended = place.run("ops list");
+
+    // 2 s are granted; a busy machine needs more to start the program.
+    assert!(began.elapsed() < Duration::from_secs(10));
+    assert_eq!(ended.exit, Some(3));
+    insta::assert_snapshot!(place.mask_url(&ended.err), @"
+    error: cannot connect to the NATS server at <url>
+      cause: timed out
     hint: start a local system with `ktrdr up`, or name the server with --server or KTRDR_NATS_URL
     ");
 }

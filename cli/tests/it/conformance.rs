@@ -8,6 +8,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
+use crate::cancelling::end_by_force;
 use crate::program::{Ended, ktrdr_in, root, run_in};
 use crate::running_up::RunningUp;
 use crate::terminal::Terminal;
@@ -112,6 +113,30 @@ fn ctrl_c_cancels_every_kind_on_every_screen() {
             assert_eq!(state_of_last(folder.path()), "cancelled", "{line}");
         }
     }
+}
+
+#[test]
+fn a_second_ctrl_c_leaves_the_operation_to_its_worker() {
+    let folder = tempfile::tempdir().unwrap();
+    let _system = start_system(folder.path(), "dummy");
+    let line = "dummy start --duration 600 --iterations 600 --ignore-cancel";
+    let mut screen = Terminal::start(folder.path(), &words_of(line), 120);
+    screen.until("Working on iteration");
+
+    screen.type_keys("\x03");
+    screen.until("press Ctrl+C again to leave it to the worker");
+    screen.until("waiting for the worker to confirm");
+    screen.type_keys("\x03");
+
+    assert_eq!(screen.until_ended(), Some(130), "{}", screen.text());
+    assert!(
+        screen.text().contains("Left op_dummy_"),
+        "{}",
+        screen.text()
+    );
+    // It was asked to stop, and does not hear it.
+    assert_ne!(state_of_last(folder.path()), "cancelled");
+    end_by_force(folder.path(), &["last"]);
 }
 
 #[test]

@@ -3,13 +3,20 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Stdio};
+use std::time::Duration;
 
+use futures::StreamExt as _;
+use nats_test_server::connect;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use schemas::ids::OperationId;
+use schemas::subjects;
 use serde_json::Value;
+use tokio::time::timeout;
 
 use crate::bad_input::STRATEGY;
 use crate::program::{ktrdr_in, run_in, run_in_system, run_with_input, wait_for};
+use crate::running_up::url_of;
 
 /// A variable that no program reads, and an address where nothing answers.
 const STRAY_VARIABLES: [(&str, &str); 2] = [("KTRDR_BIN", "x"), ("KTRDR_BUS_PROFILE", "nonsense")];
@@ -251,6 +258,32 @@ fn the_first_ctrl_c_cancels_the_followed_operation() {
     assert_eq!(ended.exit, Some(130), "{}", ended.err);
     assert_eq!(last["state"], "cancelled", "{last}");
     assert_eq!(last["op"], followed.op.as_str());
+}
+
+/// Sends Ctrl+C to a follower; the subject of the cancel request that passes then, within 5 s.
+#[tokio::main(flavor = "current_thread")]
+async fn cancel_after_ctrl_c(folder: &Path, follower: &Child) -> String {
+    let client = connect(&url_of(folder)).await;
+    let mut cancels = client.subscribe(subjects::ALL_CANCELS).await.unwrap();
+    client.flush().await.unwrap();
+
+    send(follower, Signal::SIGINT);
+
+    let request = timeout(Duration::from_secs(5), cancels.next()).await;
+    let request = request.expect("no cancel is published within 5 s");
+    request.unwrap().subject.to_string()
+}
+
+#[test]
+fn ctrl_c_is_published_as_a_cancel_without_delay() {
+    let system = DummySystem::start();
+    let followed = system.follow_dummy();
+
+    let subject = cancel_after_ctrl_c(system.path(), &followed.child);
+
+    let op: OperationId = followed.op.parse().unwrap();
+    assert_eq!(subject, subjects::cancel(&op));
+    assert_eq!(wait_for(followed.child).exit, Some(130));
 }
 
 #[test]
