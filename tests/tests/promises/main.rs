@@ -11,6 +11,8 @@ mod crashes;
 #[cfg(test)]
 mod data;
 #[cfg(test)]
+mod discovery;
+#[cfg(test)]
 mod estimates;
 #[cfg(test)]
 mod families;
