@@ -90,3 +90,8 @@ fn progress(done: u64, total: u64) -> Progress {
         waiting: None,
     }
 }
+
+/// The guide for a new service: its sample compiles as it stands.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/adding-a-service.md")]
+struct Guide;

@@ -93,3 +93,21 @@ fn every_room_of_the_walks_exists() {
         "each walk names at most eight files and functions",
     );
 }
+
+#[test]
+fn every_place_in_the_guide_for_a_service_exists() {
+    let page = read("docs/adding-a-service.md");
+    let names = page.split('`').skip(1).step_by(2);
+    let places: Vec<&str> = names
+        .filter(|name| name.contains('/') && !name.contains(' '))
+        .collect();
+
+    assert!(places.len() >= 15, "the guide names its places");
+    let missing = places.iter().filter(|place| !root().join(place).exists());
+    assert_none(
+        missing
+            .map(|place| format!("there is no `{place}`"))
+            .collect(),
+        "name a file or folder of the checkout",
+    );
+}
