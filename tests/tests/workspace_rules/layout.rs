@@ -4,7 +4,7 @@ use std::fs;
 
 use schemas::codes::Family;
 
-use crate::checkout::{assert_none, files, production_lines, read, root, sources};
+use crate::checkout::{Source, assert_none, files, production_lines, read, root, sources};
 
 /// Where production code may wait for time to pass, and why nothing else would do.
 const MAY_WAIT: &[(&str, &str)] = &[
@@ -150,6 +150,35 @@ fn error_codes_are_written_in_one_place() {
     }
 
     assert_none(violations, "use the constants of schemas::codes");
+}
+
+/// Arms of a hint without a word: the error is the stop of a step, is made by a test only, or has
+/// its hint in the function beside.
+const EMPTY_HINTS: [&str; 5] = [
+    "services/fetcher/src/error.rs: Self::Step(_) => \"\",",
+    "services/validator/src/error.rs: Self::Stopped { .. } | Self::Step(_) => \"\",",
+    "services/runtime/src/worker.rs: Self::Killed => \"\".into(),",
+    "services/store/src/error.rs: _ => \"\",",
+    "services/store/src/files/error.rs: _ => \"\",",
+];
+
+#[test]
+fn a_hint_is_empty_only_where_nobody_reads_it() {
+    let mut violations = Vec::new();
+
+    for source in sources().filter(Source::is_production) {
+        for function in source.text.split("fn hint").skip(1) {
+            let body = function.split("\n    }\n").next().unwrap();
+            for line in body.lines().filter(|line| line.contains("=> \"\"")) {
+                let arm = format!("{}: {}", source.path, line.trim());
+                if !EMPTY_HINTS.contains(&arm.as_str()) {
+                    violations.push(arm);
+                }
+            }
+        }
+    }
+
+    assert_none(violations, "say what the reader can do about the error");
 }
 
 #[test]
