@@ -9,6 +9,8 @@ mod forged_records;
 #[cfg(test)]
 mod largest_record;
 #[cfg(test)]
+mod progress_page;
+#[cfg(test)]
 mod retries;
 #[cfg(test)]
 mod samples;
