@@ -1,43 +1,66 @@
 //! What a worker reports about its work in forms of falling length: the screen takes the longest
 //! that fits, so that nothing is cut where it matters.
 
-use schemas::progress::{Context, Count, ProgressRecord};
+use schemas::progress::{Context, Count, Device, ProgressRecord};
 
 /// The forms of a report, the longest first; at least one.
 pub(super) fn report_forms(progress: &ProgressRecord) -> Vec<String> {
-    let rate = rate_text(progress);
+    match &progress.context {
+        // Before its first epoch a training has nothing to count.
+        Context::Train { epoch, .. } if epoch.done > 0 => training_forms(progress),
+        _ => {
+            let message = progress.message.clone();
+            vec![
+                join_parts(&[Some(message.clone()), rate_text(progress)]),
+                message,
+            ]
+        }
+    }
+}
 
+/// The forms of a training that is in an epoch.
+fn training_forms(progress: &ProgressRecord) -> Vec<String> {
     let Context::Train {
         epoch,
         batch,
         train_loss,
         val_loss,
+        device,
         ..
     } = &progress.context
     else {
-        return vec![
-            join_parts(&[Some(progress.message.clone()), rate]),
-            progress.message.clone(),
-        ];
+        return Vec::new();
     };
 
     // The epoch and the loss are what people watch a training for: they are dropped last.
     let epochs = Some(format!("Epoch {}", fraction(*epoch)));
-    let batches = Some(format!("Batch {}", fraction(*batch)));
+    let batches = (batch.total > 0).then(|| format!("Batch {}", fraction(*batch)));
     let loss = train_loss.map(|loss| format!("loss {loss:.4}"));
     let losses = match (train_loss, val_loss) {
         (Some(train), Some(validation)) => Some(format!("loss {train:.4}, val {validation:.4}")),
         _ => loss.clone(),
     };
+    let rate = rate_text(progress);
     let message = Some(progress.message.clone());
+    let counts = join_parts(&[epochs.clone(), batches, losses.clone(), rate.clone()]);
     [
-        join_parts(&[message, losses.clone(), rate.clone()]),
-        join_parts(&[epochs.clone(), batches.clone(), losses.clone(), rate]),
+        join_parts(&[message, losses.clone(), rate]),
+        join_parts(&[Some(counts.clone()), device_text(device)]),
+        counts,
         join_parts(&[epochs.clone(), losses]),
         join_parts(&[epochs.clone(), loss]),
         join_parts(&[epochs]),
     ]
     .into()
+}
+
+/// `on cpu`, `on GPU 1`; none where the record does not say.
+fn device_text(device: &Device) -> Option<String> {
+    let name = match device.name.as_str() {
+        "" => &device.kind,
+        name => name,
+    };
+    (!name.is_empty()).then(|| format!("on {name}"))
 }
 
 fn join_parts(parts: &[Option<String>]) -> String {
@@ -110,7 +133,85 @@ fn cut_between_words(text: &str, width: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use schemas::ids::{Service, StepNumber};
+    use serde_json::{Value, json};
+
     use super::*;
+
+    /// The forms of a report with this context and the message `Training`.
+    fn forms_of(context: Value) -> Vec<String> {
+        let record = ProgressRecord {
+            v: 1,
+            op: "op_train_20260301_142233_9f3a01bc".parse().unwrap(),
+            step: StepNumber::FIRST,
+            steps: 1,
+            service: Service::Trainer,
+            worker: "trainer-here-1-0001".parse().unwrap(),
+            attempt: 1,
+            seq: 1,
+            at: jiff::Timestamp::UNIX_EPOCH,
+            started_at: jiff::Timestamp::UNIX_EPOCH,
+            percent: 0.0,
+            step_percent: 0.0,
+            eta_s: None,
+            rate: None,
+            message: "Training".to_owned(),
+            items: None,
+            context: serde_json::from_value(context).unwrap(),
+            waiting: None,
+        };
+
+        report_forms(&record)
+    }
+
+    /// The context of a training at an epoch and a batch, without losses.
+    fn training(epoch: u64, batch: Value, device: Value) -> Value {
+        json!({
+            "kind": "train", "model_type": "mlp", "strategy": "x", "symbols": ["EURUSD"],
+            "timeframes": ["1h"], "epoch": {"done": epoch, "total": 50}, "batch": batch,
+            "train_loss": null, "val_loss": null, "learning_rate": 0.001, "device": device,
+        })
+    }
+
+    #[test]
+    fn an_epoch_without_a_batch_is_shown_alone() {
+        let no_batch = json!({"done": 0, "total": 0});
+        let forms = forms_of(training(15, no_batch, json!({"kind": ""})));
+
+        assert_eq!(forms[..2], ["Training", "Epoch 15/50"]);
+    }
+
+    #[test]
+    fn an_epoch_is_shown_with_its_batch() {
+        let batch = json!({"done": 7, "total": 20});
+        let forms = forms_of(training(15, batch, json!({"kind": ""})));
+
+        assert_eq!(forms[..2], ["Training", "Epoch 15/50 · Batch 7/20"]);
+    }
+
+    #[test]
+    fn the_device_is_shown_for_a_cpu_and_for_a_gpu() {
+        let batch = || json!({"done": 7, "total": 20});
+        let cpu = forms_of(training(15, batch(), json!({"kind": "cpu"})));
+        let gpu = forms_of(training(
+            15,
+            batch(),
+            json!({"kind": "cuda", "name": "GPU 1"}),
+        ));
+
+        assert_eq!(cpu[1], "Epoch 15/50 · Batch 7/20 · on cpu");
+        assert_eq!(cpu[2], "Epoch 15/50 · Batch 7/20");
+        assert_eq!(gpu[1], "Epoch 15/50 · Batch 7/20 · on GPU 1");
+    }
+
+    #[test]
+    fn without_counts_the_message_is_shown() {
+        let no_batch = json!({"done": 0, "total": 0});
+        let before_the_first = training(0, no_batch, json!({"kind": "cpu"}));
+
+        assert_eq!(forms_of(json!({"kind": "none"})), ["Training"; 2]);
+        assert_eq!(forms_of(before_the_first), ["Training"; 2]);
+    }
 
     #[test]
     fn the_longest_form_that_fits_is_taken() {

@@ -6,7 +6,6 @@ use std::collections::VecDeque;
 use runtime::{StepContext, StepError, StepHandler};
 use schemas::commands::{TrainModel, TrainOutcome};
 use schemas::errors::{ErrorRecord, shortened};
-use schemas::progress::Progress;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
@@ -23,7 +22,7 @@ const WARNINGS_MAX: usize = 5;
 /// Longest warning about a damaged checkpoint: it has to fit the operation's record.
 const DAMAGE_BYTES_MAX: usize = 300;
 /// Share of the step at which publishing begins.
-const PUBLISHING: f64 = 0.97;
+const PUBLISHING: f64 = 0.995;
 
 /// Section `[trainer]` of the settings.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,7 +52,6 @@ impl StepHandler for Trainer {
         command: TrainModel,
         step: &StepContext,
     ) -> Result<TrainOutcome, StepError> {
-        show(step, 0.0, "Reading the data set".to_owned());
         let training = PreparedTraining::read(command, step, self.device).await?;
         let Beginning { point, damage } = find_beginning(step, &training).await?;
         let resumed_at = point.as_ref().map_or(0, ResumePoint::epoch);
@@ -62,12 +60,13 @@ impl StepHandler for Trainer {
         let Finished { training, trained } = train_on_thread(training, point, step).await?;
 
         let message = format!("Publishing the model of epoch {}", trained.best_epoch);
-        show(step, PUBLISHING, message);
+        let document = MetricsDocument::new(&trained, &training.network, training.seed());
+        let publishing = training.facts();
+        step.report(publishing.between_epochs(PUBLISHING, message, document.epochs));
         step.check_stop()?;
 
         // The artifact is named by its bytes, so an interrupted attempt that comes here again
         // publishes the same one.
-        let document = MetricsDocument::new(&trained, &training.network, training.seed());
         let files = encode_files(&trained, &training.network, &document)
             .map_err(|error| ErrorRecord::from_advice(&error))?;
         let manifest = training.artifact_manifest(step.op());
@@ -78,8 +77,8 @@ impl StepHandler for Trainer {
             epochs: document.epochs,
             best_epoch: document.best_epoch,
             stopped_early: document.stopped_early,
-            parameters: document.parameters,
             resumed_at,
+            parameters: document.parameters,
             metrics: document.headline,
             warnings: warnings_of(damage, document.warnings),
             device: document.device,
@@ -108,6 +107,7 @@ async fn train_on_thread(
     let (sender, receiver) = watch::channel(None);
     let checkpoints = Checkpoints::new(step.clone(), training.network.clone(), stored);
     let reporter = Reporter::new(step.clone(), training.facts(), sender);
+    log_begin(&training);
 
     // The reporter ends with the training, and with it the sender that `follow` waits for.
     let training_thread = step.blocking(move || {
@@ -116,6 +116,7 @@ async fn train_on_thread(
     });
     let (finished, mut checkpoints) = tokio::join!(training_thread, checkpoints.follow(receiver));
     let (training, result) = finished?;
+    log_end(&training, &result);
 
     match result {
         Ok(trained) => Ok(Finished { training, trained }),
@@ -152,10 +153,30 @@ fn into_step_error(error: TrainError) -> StepError {
     }
 }
 
-fn show(step: &StepContext, fraction: f64, message: String) {
-    step.report(Progress {
-        fraction,
-        message,
-        ..Progress::default()
-    });
+/// Logs what decides the length of the training, as the command line shows it too.
+fn log_begin(training: &PreparedTraining) {
+    let job = training.job();
+    tracing::info!(
+        epochs = job.settings.epochs,
+        batch_size = job.settings.batch_size,
+        device = %job.device,
+        "training begins"
+    );
+}
+
+/// Logs the same at its end, however it ended, with the epochs that were trained.
+fn log_end(training: &PreparedTraining, result: &Result<Trained, TrainError>) {
+    let epochs_trained = match result {
+        Ok(trained) => trained.history.last().map_or(0, |row| row.epoch),
+        Err(error) => error.last_state().map_or(0, |last| last.progress.epoch),
+    };
+
+    let job = training.job();
+    tracing::info!(
+        epochs_trained,
+        epochs = job.settings.epochs,
+        batch_size = job.settings.batch_size,
+        device = %job.device,
+        "training ended"
+    );
 }

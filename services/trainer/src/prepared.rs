@@ -46,6 +46,8 @@ impl PreparedTraining {
         let request: TrainRequest = step.params()?;
         let ResolvedRequest { resolved, .. } =
             Resolved::from_request(&request).map_err(|error| ErrorRecord::from_advice(&error))?;
+        let reading = "Reading the data set".to_owned();
+        step.report(TrainFacts::new(&resolved, device).between_epochs(0.0, reading, 0));
         let dataset = match command.dataset {
             Some(dataset) => dataset,
             None => step.outcome_of::<ProcessBars>().await?.dataset,
@@ -96,15 +98,7 @@ impl PreparedTraining {
 
     /// The facts that its progress records repeat.
     pub(crate) fn facts(&self) -> TrainFacts {
-        let symbols = self.resolved.symbols.iter();
-        TrainFacts {
-            model_type: "mlp".to_owned(),
-            strategy: self.resolved.name.clone(),
-            symbols: symbols.map(market::Instrument::symbol).collect(),
-            timeframes: self.timeframes(),
-            learning_rate: self.resolved.settings.learning_rate,
-            device: self.device.describe(),
-        }
+        TrainFacts::new(&self.resolved, self.device)
     }
 
     /// The manifest of the artifact, but for its files.

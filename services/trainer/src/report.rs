@@ -7,14 +7,16 @@ use std::time::{Duration, Instant};
 
 use runtime::StepContext;
 use schemas::progress::{Context, Count, Device, Progress};
+use strategies::Resolved;
 use tokio::sync::watch;
 
-use crate::{BatchProgress, Control, EpochRow, TrainState};
+use crate::{BatchProgress, ComputeDevice, Control, EpochRow, TrainState};
 
-/// Share of the step at which the first epoch begins; before it the data set is read.
-const EPOCHS_BEGIN: f64 = 0.02;
+/// Share of the step at which the first epoch begins; before it the data set is read. Both ends
+/// stay so close to 0 and 1 that the percent of the step is that of the batches within 1 %.
+const EPOCHS_BEGIN: f64 = 0.01;
 /// Share of the step at which the last epoch ends; after it the model is measured and published.
-const EPOCHS_END: f64 = 0.95;
+const EPOCHS_END: f64 = 0.99;
 /// Most instruments, and most timeframes, that a message names.
 const NAMED_MAX: usize = 2;
 
@@ -29,6 +31,8 @@ pub struct TrainFacts {
     pub symbols: Vec<String>,
     /// Timeframes, base first.
     pub timeframes: Vec<String>,
+    /// Passes over the training part.
+    pub epochs: u32,
     /// Step size of the optimiser.
     pub learning_rate: f64,
     /// The device that it is computed on.
@@ -61,9 +65,48 @@ impl Reporter {
             checkpoints,
         }
     }
+}
 
-    fn context_of(&self, at: &BatchProgress) -> Context {
-        let facts = self.facts.clone();
+impl TrainFacts {
+    /// Those of a strategy that is trained on `device`.
+    pub fn new(resolved: &Resolved, device: ComputeDevice) -> Self {
+        let symbols = resolved.symbols.iter();
+        let timeframes = resolved.timeframes.iter();
+        Self {
+            model_type: "mlp".to_owned(),
+            strategy: resolved.name.clone(),
+            symbols: symbols.map(market::Instrument::symbol).collect(),
+            timeframes: timeframes.map(ToString::to_string).collect(),
+            epochs: resolved.settings.epochs,
+            learning_rate: resolved.settings.learning_rate,
+            device: device.describe(),
+        }
+    }
+
+    /// What a training reports before its first batch and after its last one: `epoch` is the last
+    /// one that has ended.
+    pub fn between_epochs(&self, fraction: f64, message: String, epoch: u32) -> Progress {
+        Progress {
+            fraction,
+            message,
+            context: Context::Train {
+                model_type: self.model_type.clone(),
+                strategy: self.strategy.clone(),
+                symbols: self.symbols.clone(),
+                timeframes: self.timeframes.clone(),
+                epoch: count_of(epoch, self.epochs),
+                batch: count_of(0, 0),
+                train_loss: None,
+                val_loss: None,
+                learning_rate: self.learning_rate,
+                device: self.device.clone(),
+            },
+            ..Progress::default()
+        }
+    }
+
+    fn context_of(&self, at: &BatchProgress, validation_loss: Option<f64>) -> Context {
+        let facts = self.clone();
 
         Context::Train {
             model_type: facts.model_type,
@@ -73,14 +116,28 @@ impl Reporter {
             epoch: count_of(at.epoch, at.epochs),
             batch: count_of(at.batch, at.batches),
             train_loss: Some(at.loss),
-            val_loss: self.validation_loss.get(),
+            val_loss: validation_loss,
             learning_rate: facts.learning_rate,
             device: facts.device,
         }
     }
-}
 
-impl TrainFacts {
+    /// `Training MLP model on EURUSD [1h] [epoch 3/50] (batch 141/169) 🖥️ CPU`.
+    fn sentence(&self, at: &BatchProgress) -> String {
+        let BatchProgress {
+            epoch,
+            epochs,
+            batch,
+            batches,
+            ..
+        } = at;
+        format!(
+            "Training {} [epoch {epoch}/{epochs}] (batch {batch}/{batches}) 🖥️ {}",
+            self.subject(),
+            self.device_name()
+        )
+    }
+
     /// `MLP model on AAPL, MSFT (+2 more) [1h, 4h]`: two instruments and two timeframes are named.
     pub fn subject(&self) -> String {
         // A screen has no room for 256 instruments.
@@ -92,12 +149,12 @@ impl TrainFacts {
         )
     }
 
-    /// The GPU that computes; nothing for a CPU.
-    fn device_suffix(&self) -> String {
+    /// The device that computes, as a message names it.
+    fn device_name(&self) -> &str {
         match (self.device.kind.as_str(), self.device.name.as_str()) {
-            ("cpu", _) => String::new(),
-            (_, "") => " 🖥️ GPU".to_owned(),
-            (_, name) => format!(" 🖥️ {name}"),
+            ("cpu", "") => "CPU",
+            (_, "") => "GPU",
+            (_, name) => name,
         }
     }
 }
@@ -119,11 +176,6 @@ impl Control for Reporter {
             batches,
             ..
         } = *at;
-        let message = format!(
-            "Training {} [epoch {epoch}/{epochs}] (batch {batch}/{batches}){}",
-            self.facts.subject(),
-            self.facts.device_suffix()
-        );
         let batches_of_run = Count {
             done: u64::from(epoch - 1) * u64::from(batches) + u64::from(batch),
             total: u64::from(epochs) * u64::from(batches),
@@ -131,10 +183,10 @@ impl Control for Reporter {
 
         // A store into a slot: the thread does not wait for the bus.
         self.step.report(Progress {
-            fraction: EPOCHS_BEGIN + (EPOCHS_END - EPOCHS_BEGIN) * at.fraction_done(),
-            message,
+            fraction: fraction_of_step(at),
+            message: self.facts.sentence(at),
             items: Some(batches_of_run),
-            context: self.context_of(at),
+            context: self.facts.context_of(at, self.validation_loss.get()),
             waiting: None,
         });
     }
@@ -153,6 +205,11 @@ impl Control for Reporter {
     fn checkpoint(&self, state: TrainState) {
         self.checkpoints.send_replace(Some(Arc::new(state)));
     }
+}
+
+/// The share of the step at a moment of its epochs.
+fn fraction_of_step(at: &BatchProgress) -> f64 {
+    EPOCHS_BEGIN + (EPOCHS_END - EPOCHS_BEGIN) * at.fraction_done()
 }
 
 /// `AAPL, MSFT (+2 more)`: the first two names, and how many others there are.
@@ -178,11 +235,13 @@ mod tests {
 
     fn facts(symbols: &[&str], timeframes: &[&str], device: (&str, &str)) -> TrainFacts {
         let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+
         TrainFacts {
             model_type: "mlp".to_owned(),
             strategy: "x".to_owned(),
             symbols: owned(symbols),
             timeframes: owned(timeframes),
+            epochs: 50,
             learning_rate: 1e-3,
             device: Device {
                 kind: device.0.to_owned(),
@@ -207,13 +266,65 @@ mod tests {
         );
     }
 
+    /// Batch `batch` of 20 in epoch `epoch` of 50.
+    fn moment(epoch: u32, batch: u32) -> BatchProgress {
+        BatchProgress {
+            epoch,
+            epochs: 50,
+            batch,
+            batches: 20,
+            loss: 1.05,
+            accuracy: None,
+        }
+    }
+
     #[test]
-    fn a_gpu_is_named_and_a_cpu_is_not() {
-        assert_eq!(facts(&[], &[], ("cpu", "")).device_suffix(), "");
-        assert_eq!(facts(&[], &[], ("cuda", "")).device_suffix(), " 🖥️ GPU");
+    fn the_whole_sentence_has_epoch_batch_and_device() {
+        let sentence_on = |device| facts(&["EURUSD"], &["1h"], device).sentence(&moment(3, 7));
+
+        let start = "Training MLP model on EURUSD [1h] [epoch 3/50] (batch 7/20) 🖥️";
+        assert_eq!(sentence_on(("cpu", "")), format!("{start} CPU"));
+        assert_eq!(sentence_on(("cuda", "")), format!("{start} GPU"));
         assert_eq!(
-            facts(&[], &[], ("cuda", "RTX 3090")).device_suffix(),
-            " 🖥️ RTX 3090"
+            sentence_on(("cuda", "RTX 3090")),
+            format!("{start} RTX 3090")
         );
+    }
+
+    #[test]
+    fn every_batch_carries_the_whole_context() {
+        let context = facts(&["EURUSD"], &["1h"], ("cpu", "")).context_of(&moment(3, 7), Some(1.1));
+
+        let expected = serde_json::json!({
+            "kind": "train",
+            "model_type": "mlp",
+            "strategy": "x",
+            "symbols": ["EURUSD"],
+            "timeframes": ["1h"],
+            "epoch": {"done": 3, "total": 50},
+            "batch": {"done": 7, "total": 20},
+            "train_loss": 1.05,
+            "val_loss": 1.1,
+            "learning_rate": 0.001,
+            "device": {"kind": "cpu", "name": ""},
+        });
+        assert_eq!(serde_json::to_value(context).unwrap(), expected);
+    }
+
+    #[test]
+    fn the_percent_is_that_of_the_batches_within_two() {
+        // 1 000 batches in all: 20 points, every fiftieth of them.
+        for point in 1..=20_u32 {
+            let batches_done = point * 50;
+            let last = batches_done - 1;
+            let at = moment(last / 20 + 1, last % 20 + 1);
+
+            let percent = 100.0 * fraction_of_step(&at);
+            let percent_of_batches = f64::from(batches_done) / 10.0;
+            assert!(
+                (percent - percent_of_batches).abs() <= 2.0,
+                "{percent} % of the step at {percent_of_batches} % of the batches"
+            );
+        }
     }
 }

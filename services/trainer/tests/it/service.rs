@@ -11,11 +11,13 @@ use schemas::{
     commands::{RegisterModel, RegisterOutcome, TrainModel, TrainOutcome, TrainRequest},
     errors::ErrorRecord,
     events::What,
-    ids::{Lane, OperationId, StepNumber},
+    ids::{Lane, OperationId, Service, StepNumber},
     manifests::{DataSetManifest, FeatureColumn},
     operation::{NewOperation, OperationRecord, OperationState},
     plan::{Plan, StepSpec},
+    progress::Context,
 };
+use serde_json::Value;
 use store::{CheckpointKey, DataSetTable, Store, sha256_hex};
 use strategies::{Overrides, Resolved, Strategy};
 use system_tests::Sandbox;
@@ -117,6 +119,11 @@ fn step<C: Command>(command: &C) -> StepSpec {
 fn operation(dataset: &str, epochs: u32) -> NewOperation {
     let overrides = serde_json::json!({ "epochs": epochs, "seed": 7, "batch_size": 32 });
     let strategy = STRATEGY.replace("  early_stopping:", "  #");
+    training_of(dataset, strategy, overrides)
+}
+
+/// A training of a strategy text, with what the request changes in it.
+fn training_of(dataset: &str, strategy: String, overrides: Value) -> NewOperation {
     let request = TrainRequest {
         strategy,
         overrides,
@@ -182,6 +189,8 @@ async fn a_trained_model_becomes_a_registered_version() {
 
     let outcome = trained(&record);
     assert!(outcome.metrics["accuracy"] > 0.8, "{outcome:?}");
+    assert!(outcome.metrics["macro_precision"] > 0.5, "{outcome:?}");
+    assert!(outcome.metrics["macro_recall"] > 0.5, "{outcome:?}");
     let registered: RegisterOutcome =
         serde_json::from_value(record.steps[1].result.clone()).unwrap();
     let expected = RegisterOutcome {
@@ -189,12 +198,13 @@ async fn a_trained_model_becomes_a_registered_version() {
         version: 1,
         artifact: outcome.artifact.clone(),
     };
-    assert!(outcome.metrics["macro_precision"] > 0.5, "{outcome:?}");
-    assert!(outcome.metrics["macro_recall"] > 0.5, "{outcome:?}");
     assert_eq!(registered, expected);
 
     let model = sandbox.store().models().find("tested", None).await;
     let model = model.unwrap().unwrap();
+    let artifact = sandbox.store().artifacts().manifest(&model.artifact).await;
+    let parameters = artifact.unwrap().network.parameter_count() as u64;
+    assert_eq!(outcome.parameters, parameters);
     assert_eq!(model.lineage.operation, op.to_string());
     assert_eq!(model.metrics, outcome.metrics);
 }
@@ -202,9 +212,6 @@ async fn a_trained_model_becomes_a_registered_version() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_artifact_predicts_and_remembers_its_request() {
     let sandbox = Sandbox::start().await;
-    let artifact = sandbox.store().artifacts().manifest(&model.artifact).await;
-    let parameters = artifact.unwrap().network.parameter_count() as u64;
-    assert_eq!(outcome.parameters, parameters);
     let _trainer = sandbox.run(trainer()).await;
     let _registry = sandbox.run(Registry).await;
     let dataset = publish_dataset(sandbox.store(), None).await;
@@ -247,6 +254,71 @@ async fn progress_names_network_symbol_and_timeframe() {
         let expected = "Training MLP model on EURUSD [1h] [epoch ";
         assert!(message.starts_with(expected), "{message}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_record_of_a_training_has_its_context() {
+    let sandbox = Sandbox::start().await;
+    let _trainer = sandbox.run(trainer()).await;
+    let _registry = sandbox.run(Registry).await;
+    let dataset = publish_dataset(sandbox.store(), None).await;
+
+    let op = sandbox.submit(&operation(&dataset, 25)).await;
+    sandbox.until_concluded(&op).await;
+
+    let mut records = sandbox.progress_of(&op).await;
+    records.retain(|record| record.service == Service::Trainer);
+    assert!(!records.is_empty());
+    for record in &records {
+        let Context::Train {
+            model_type,
+            strategy,
+            symbols,
+            timeframes,
+            epoch,
+            device,
+            ..
+        } = &record.context
+        else {
+            panic!("{record:#?}");
+        };
+        assert_eq!(model_type, "mlp");
+        assert_eq!(strategy, "eurusd_rsi_macd");
+        assert_eq!(symbols, &["EURUSD"]);
+        assert_eq!(timeframes, &["1h"]);
+        assert_eq!(epoch.total, 25);
+        assert_eq!(device.kind, "cpu");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_epochs_of_the_file_are_run_and_logged() {
+    let sandbox = Sandbox::start().await;
+    let trainer = sandbox.spawn("ktrdr-trainer");
+    let _registry = sandbox.run(Registry).await;
+    let dataset = publish_dataset(sandbox.store(), None).await;
+
+    // 10 are neither the default of 100 nor the 20 of the catalogue.
+    let text = STRATEGY
+        .replace("  early_stopping:", "  #")
+        .replace("  epochs: 20", "  epochs: 10");
+    let op = sandbox
+        .submit(&training_of(&dataset, text, Value::Null))
+        .await;
+    let outcome = trained(&sandbox.until_concluded(&op).await);
+
+    assert_eq!(outcome.epochs, 10);
+    let log = trainer.log();
+    let line_with = |text: &str| {
+        let line = log.lines().find(|line| line.contains(text));
+        line.unwrap_or_else(|| panic!("no `{text}` in\n{log}"))
+    };
+    for line in [line_with("training begins"), line_with("training ended")] {
+        for fact in ["epochs=10", "batch_size=128", "device=cpu"] {
+            assert!(line.contains(fact), "{fact}: {line}");
+        }
+    }
+    assert!(line_with("training ended").contains("epochs_trained=10"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
