@@ -16,5 +16,7 @@ pub use spread::{
     CHILDREN_AT_ONCE, CHILDREN_PER_LIST, ChildList, KindRun, OnFailure, Spread, SpreadOutcome,
     TooManyChildren,
 };
-pub use train::{RegisterModel, RegisterOutcome, TrainModel, TrainOutcome, TrainRequest};
+pub use train::{
+    ClassOutcome, RegisterModel, RegisterOutcome, TrainModel, TrainOutcome, TrainRequest,
+};
 pub use validate::{ValidateBars, ValidateOutcome, ValidatedSeries};

@@ -56,11 +56,27 @@ pub struct TrainOutcome {
     pub parameters: u64,
     /// Headline metrics of the test part.
     pub metrics: BTreeMap<String, f64>,
+    /// Rates of the classes on the test part, a few at most; empty for a regression.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<ClassOutcome>,
     /// What a reader must know before trusting the model, a few at most.
     #[serde(default)]
     pub warnings: Vec<String>,
     /// The device that it was computed on: `cpu` or `cuda:N`.
     pub device: String,
+}
+
+/// How well one class is told from the others.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ClassOutcome {
+    /// Name of the class.
+    pub name: String,
+    /// Share of right answers among those that name the class.
+    pub precision: f64,
+    /// Share of right answers among the rows of the class.
+    pub recall: f64,
+    /// 2·precision·recall / (precision + recall).
+    pub f1: f64,
 }
 
 /// Gives a trained artifact a name and a version.

@@ -4,14 +4,16 @@
 use std::collections::VecDeque;
 
 use runtime::{StepContext, StepError, StepHandler};
-use schemas::commands::{TrainModel, TrainOutcome};
+use schemas::commands::{ClassOutcome, TrainModel, TrainOutcome};
 use schemas::errors::{ErrorRecord, shortened};
+use schemas::names::TEST_PART;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::artifact::{MetricsDocument, encode_files};
 use crate::checkpoints::{Beginning, Checkpoints, ResumePoint, find_beginning};
 use crate::device::{ComputeDevice, DeviceSetting};
+use crate::metrics::{ClassRates, KindMetrics};
 use crate::prepared::PreparedTraining;
 use crate::report::Reporter;
 use crate::train::{Trained, train};
@@ -19,6 +21,8 @@ use crate::{TrainError, TrainState};
 
 /// Most warnings that an outcome repeats: it has to fit the operation's record.
 const WARNINGS_MAX: usize = 5;
+/// Most classes of an outcome: it has to fit the operation's record.
+const CLASSES_MAX: usize = 8;
 /// Longest warning about a damaged checkpoint: it has to fit the operation's record.
 const DAMAGE_BYTES_MAX: usize = 300;
 /// Share of the step at which publishing begins.
@@ -79,10 +83,31 @@ impl StepHandler for Trainer {
             stopped_early: document.stopped_early,
             resumed_at,
             parameters: document.parameters,
+            classes: class_outcomes(&document),
             metrics: document.headline,
             warnings: warnings_of(damage, document.warnings),
             device: document.device,
         })
+    }
+}
+
+/// The rates of the classes on the test part; none for a regression.
+fn class_outcomes(document: &MetricsDocument) -> Vec<ClassOutcome> {
+    let test = document.parts.get(TEST_PART).map(|part| &part.kind);
+    let Some(KindMetrics::Classes(metrics)) = test else {
+        return Vec::new();
+    };
+
+    let classes = metrics.classes.iter().take(CLASSES_MAX);
+    classes.map(class_outcome).collect()
+}
+
+fn class_outcome(class: &ClassRates) -> ClassOutcome {
+    ClassOutcome {
+        name: class.name.clone(),
+        precision: class.precision,
+        recall: class.recall,
+        f1: class.f1,
     }
 }
 

@@ -48,6 +48,7 @@ impl StepHandler for CountingTrainer {
             resumed_at: 0,
             parameters: 0,
             metrics: BTreeMap::new(),
+            classes: Vec::new(),
             warnings: Vec::new(),
             device: "cpu".to_owned(),
         })

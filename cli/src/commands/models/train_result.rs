@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use schemas::commands::{ProcessOutcome, RegisterOutcome, TrainOutcome, TrainRequest};
+use schemas::commands::{
+    ClassOutcome, ProcessOutcome, RegisterOutcome, TrainOutcome, TrainRequest,
+};
 use schemas::ids::Service;
 use schemas::manifests::OutputKind;
 use schemas::names::PARTS;
@@ -36,6 +38,9 @@ pub(crate) fn describe_training(record: &OperationRecord) -> Option<Vec<(String,
         }
     }
     lines.push(("test", describe_metrics(&trained.metrics)));
+    for class in &trained.classes {
+        lines.push(("test", describe_class(class)));
+    }
     lines.push(("epochs", describe_epochs(&trained)));
 
     // Warnings about the data may explain those of the training, so they come first.
@@ -166,6 +171,14 @@ fn describe_metrics(metrics: &BTreeMap<String, f64>) -> String {
     texts.join(", ")
 }
 
+/// `BUY: precision 0.4000, recall 0.2000, F1 0.2667`.
+fn describe_class(class: &ClassOutcome) -> String {
+    format!(
+        "{}: precision {:.4}, recall {:.4}, F1 {:.4}",
+        class.name, class.precision, class.recall, class.f1
+    )
+}
+
 fn percent_of_one(share: f64) -> String {
     format!("{:.2} %", 100.0 * share)
 }
@@ -263,6 +276,8 @@ mod tests {
                 "accuracy": 0.4321, "majority_accuracy": 0.5, "macro_precision": 0.25,
                 "macro_recall": 0.375, "macro_f1": 0.3, "loss": 1.05, "criterion": 1.1,
             },
+            // 2·0.4·0.2 / 0.6 = 0.2667.
+            "classes": [{"name": "BUY", "precision": 0.4, "recall": 0.2, "f1": 0.266_666_7}],
             "warnings": ["the model answers HOLD on 96.0 % of the test part"],
             "device": "cpu",
         });
@@ -278,6 +293,7 @@ mod tests {
         model    hand@2
         size     1027 parameters
         test     accuracy 43.21 % (always the most frequent class: 50.00 %), macro precision 0.2500, macro recall 0.3750, macro F1 0.3000, loss 1.0500
+        test     BUY: precision 0.4000, recall 0.2000, F1 0.2667
         epochs   13 (best 8, stopped early) on cpu
         warning  the model answers HOLD on 96.0 % of the test part
         artifact artifacts/c083c89b

@@ -191,6 +191,11 @@ async fn a_trained_model_becomes_a_registered_version() {
     assert!(outcome.metrics["accuracy"] > 0.8, "{outcome:?}");
     assert!(outcome.metrics["macro_precision"] > 0.5, "{outcome:?}");
     assert!(outcome.metrics["macro_recall"] > 0.5, "{outcome:?}");
+    let classes = outcome.classes.iter().map(|class| class.name.as_str());
+    assert_eq!(classes.collect::<Vec<_>>(), ["BUY", "HOLD", "SELL"]);
+    let recalls = outcome.classes.iter().map(|class| class.recall);
+    let mean = recalls.sum::<f64>() / 3.0;
+    assert!((outcome.metrics["macro_recall"] - mean).abs() < 1e-9);
     let registered: RegisterOutcome =
         serde_json::from_value(record.steps[1].result.clone()).unwrap();
     let expected = RegisterOutcome {
@@ -294,7 +299,7 @@ async fn every_record_of_a_training_has_its_context() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_epochs_of_the_file_are_run_and_logged() {
     let sandbox = Sandbox::start().await;
-    let trainer = sandbox.spawn("ktrdr-trainer");
+    let trainer = sandbox.spawn_with("ktrdr-trainer", &["--set", "device=cpu"]);
     let _registry = sandbox.run(Registry).await;
     let dataset = publish_dataset(sandbox.store(), None).await;
 
