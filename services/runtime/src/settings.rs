@@ -34,6 +34,7 @@ pub use sections::{
 };
 
 use keys::SettingKeys;
+pub(crate) use keys::variable_prefix;
 use layers::Layers;
 
 /// The file that is read when `--config` names none and it exists in the working directory.

@@ -26,6 +26,7 @@ use crate::housekeeping::run_housekeeper;
 use crate::presence::{CurrentSteps, Presence, PresenceChanges};
 use crate::probe::{NeverDies, Probe};
 use crate::renewals::Renewals;
+use crate::settings::variable_prefix;
 use crate::stop::shutdown_requested;
 use crate::worker_context::{Unanswered, WorkerContext};
 
@@ -414,6 +415,7 @@ fn description(worker: &WorkerId, options: &WorkerOptions) -> ServiceDescription
             ("worker", worker.to_string()),
             ("slots", options.slots.to_string()),
             ("lanes", join_lanes(&options.lanes)),
+            ("variables", variable_prefix(options.service)),
         ]
         .map(|(key, value)| (key.to_owned(), value))
         .into(),

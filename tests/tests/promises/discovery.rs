@@ -31,6 +31,7 @@ async fn a_worker_is_discovered_with_version_and_lanes() {
     assert_eq!(info["version"], env!("CARGO_PKG_VERSION"));
     assert_eq!(info["metadata"]["lanes"], "default,background");
     assert_eq!(info["metadata"]["slots"], "1");
+    assert_eq!(info["metadata"]["variables"], "KTRDR_DUMMY_");
     assert_eq!(info["metadata"]["worker"], workers[0].worker.to_string());
     let endpoints = info["endpoints"].as_array().unwrap();
     let health = format!("{}.health", subjects::service_group(Service::Dummy));

@@ -44,6 +44,11 @@ pub(super) struct SettingKeys {
     pub(super) defaults: BTreeMap<String, ValueKind>,
 }
 
+/// The beginning of the variables that set the own section of a service: `KTRDR_DUMMY_`.
+pub(crate) fn variable_prefix(service: Service) -> String {
+    format!("{PREFIX}{}_", service.to_string().to_uppercase())
+}
+
 /// The reader of a variable.
 pub(super) enum VariableOwner {
     /// It sets the key at this path.
