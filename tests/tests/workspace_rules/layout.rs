@@ -181,6 +181,24 @@ fn a_hint_is_empty_only_where_nobody_reads_it() {
     assert_none(violations, "say what the reader can do about the error");
 }
 
+/// Lines of code of the reference kind, at most: whoever copies it starts with as little.
+const REFERENCE_LINES: [(&str, usize); 2] = [
+    ("services/dummy/src/lib.rs", 80),
+    ("cli/src/commands/dummy.rs", 70),
+];
+
+#[test]
+fn the_reference_kind_stays_short() {
+    let code = production_lines();
+
+    for (path, most) in REFERENCE_LINES {
+        let place = format!("{path}:");
+        let lines = code.iter().filter(|line| line.place.starts_with(&place));
+        let count = lines.filter(|line| !line.text.trim().is_empty()).count();
+        assert!((1..=most).contains(&count), "{path} has {count} lines");
+    }
+}
+
 #[test]
 fn production_code_waits_for_events_not_for_time() {
     let mut violations = Vec::new();
