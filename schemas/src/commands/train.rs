@@ -66,7 +66,7 @@ pub struct TrainOutcome {
     pub device: String,
 }
 
-/// How well one class is told from the others.
+/// How well a model finds one class.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ClassOutcome {
     /// Name of the class.
