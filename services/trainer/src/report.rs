@@ -312,6 +312,29 @@ mod tests {
     }
 
     #[test]
+    fn a_report_between_epochs_carries_the_context_too() {
+        let facts = facts(&["EURUSD"], &["1h"], ("cpu", ""));
+
+        let publishing = facts.between_epochs(0.995, "Publishing".to_owned(), 13);
+
+        let context = serde_json::to_value(publishing.context).unwrap();
+        let expected = serde_json::json!({
+            "kind": "train",
+            "model_type": "mlp",
+            "strategy": "x",
+            "symbols": ["EURUSD"],
+            "timeframes": ["1h"],
+            "epoch": {"done": 13, "total": 50},
+            "batch": {"done": 0, "total": 0},
+            "train_loss": null,
+            "val_loss": null,
+            "learning_rate": 0.001,
+            "device": {"kind": "cpu", "name": ""},
+        });
+        assert_eq!(context, expected);
+    }
+
+    #[test]
     fn the_percent_is_that_of_the_batches_within_two() {
         // 1 000 batches in all: 20 points, every fiftieth of them.
         for point in 1..=20_u32 {
