@@ -94,6 +94,27 @@ fn bars_are_put_together_on_the_clock_and_written_to_a_file() {
 }
 
 #[test]
+fn a_bar_that_the_start_cuts_is_left_out() {
+    let place = Place::new();
+    place.write_bars("AAPL_30m.csv", &half_hours());
+    place.import("AAPL_30m.csv");
+
+    // 14:30 is the third half hour of the bar from 13:30; the bar from 17:30 is whole.
+    let line = "data resample AAPL -t 30m --to 4h --start 2024-07-02T14:30:00Z --out cut.csv";
+    let written = place.run(line);
+    assert_eq!(written.exit, Some(0), "{}", written.err);
+    let note = "6 30m bars left out: their 4h bar begins before --start";
+    assert!(written.out.contains(note), "{}", written.out);
+    let text = std::fs::read_to_string(place.path().join("cut.csv")).unwrap();
+    assert!(text.lines().nth(1).unwrap().starts_with("2024-07-02T17:30"));
+
+    // A start at the first half hour cuts nothing.
+    let line = "data resample AAPL -t 30m --to 4h --start 2024-07-02T13:30:00Z";
+    let whole = place.run(line);
+    assert!(whole.out.contains("3 bars from 20 bars"), "{}", whole.out);
+}
+
+#[test]
 fn bars_that_do_not_fit_are_not_put_together() {
     let place = Place::new();
     place.write_bars("AAPL_30m.csv", &half_hours());

@@ -1,9 +1,12 @@
 //! `ktrdr data resample`: stored bars put together to bars of a longer timeframe.
 
+use std::ops::Range;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use market::{Calendar, HourAnchor, Resampled, Resampling, SeriesKey, Timeframe};
+use market::{
+    Calendar, HourAnchor, ResampleError, Resampled, Resampling, SeriesKey, Timeframe, Utc,
+};
 use schemas::codes;
 use serde_json::json;
 use store::{Edit, RawBars, Store};
@@ -76,10 +79,16 @@ pub(super) async fn run(args: &ResampleArgs, context: &Context) -> Result<Exit, 
         anchor: args.anchor(source),
         keeps_partial: false,
     };
-    let resampled = resampling.run(bars.as_slice()).map_err(|error| {
-        Failure::of(Exit::Usage, codes::DATA_INVALID_TIMEFRAME, &error).with_hint(error.hint())
-    })?;
-    show_resampled(args, &resampled, context);
+    let mut resampled = resampling.run(bars.as_slice()).map_err(refused)?;
+    let cut = match args.range.start {
+        Some(_) => {
+            let around = store.series().bars(&series, around_start(args)).await?;
+            let whole = resampling.run(around.as_slice()).map_err(refused)?;
+            take_cut_bar(&mut resampled, &whole)
+        }
+        None => 0,
+    };
+    show_resampled(args, &resampled, cut, context);
 
     let mut key = source.clone();
     key.timeframe = args.to;
@@ -94,8 +103,36 @@ pub(super) async fn run(args: &ResampleArgs, context: &Context) -> Result<Exit, 
     }
 }
 
+fn refused(error: ResampleError) -> Failure {
+    Failure::of(Exit::Usage, codes::DATA_INVALID_TIMEFRAME, &error).with_hint(error.hint())
+}
+
+/// The finer bars of which the first bar of the range is made, those before the range included.
+fn around_start(args: &ResampleArgs) -> Range<Utc> {
+    let start = args.range.times().start;
+    let reach = args.to.micros_max() + Timeframe::DAY_1.micros();
+    Utc(start.0.saturating_sub(reach))..Utc(start.0.saturating_add(reach))
+}
+
+/// Takes out a first bar of which the range cuts off a part, and counts its finer bars: once
+/// stored, its open would look like that of the whole bar.
+fn take_cut_bar(resampled: &mut Resampled, whole: &Resampled) -> usize {
+    let Some(first) = resampled.bars.open_time.first() else {
+        return 0;
+    };
+    let place = whole.bars.open_time.binary_search(first).ok();
+    let expected = place.and_then(|place| whole.sources.get(place));
+    if resampled.sources.first() == expected {
+        return 0;
+    }
+
+    resampled.bars = resampled.bars.slice(1..resampled.bars.len());
+    resampled.complete.drain(..1);
+    resampled.sources.drain(..1).sum()
+}
+
 /// What the bars were made of, and what is not in them.
-fn show_resampled(args: &ResampleArgs, resampled: &Resampled, context: &Context) {
+fn show_resampled(args: &ResampleArgs, resampled: &Resampled, cut: usize, context: &Context) {
     let bars = &resampled.bars;
     let incomplete = resampled.complete.iter().filter(|whole| !**whole).count();
     context.output.line(&format!(
@@ -112,6 +149,13 @@ fn show_resampled(args: &ResampleArgs, resampled: &Resampled, context: &Context)
     let from = args.series.timeframe;
     let notes = [
         (incomplete, format!("lack some of their {from} bars")),
+        (
+            cut,
+            format!(
+                "{from} bars left out: their {} bar begins before --start",
+                args.to
+            ),
+        ),
         (
             resampled.partial,
             format!(
