@@ -17,6 +17,9 @@ use crate::timing::Profile;
 /// only the text is kept.
 pub type Cause = Box<dyn Error + Send + Sync>;
 
+/// How a server refuses a stream whose limit is more than what it may still store.
+const NO_ROOM: &str = "insufficient storage resources";
+
 /// What can go wrong between a process and the NATS server.
 #[derive(Debug, thiserror::Error)]
 pub enum BusError {
@@ -155,6 +158,11 @@ impl Advice for BusError {
                      the whole system with `ktrdr infra apply --profile {expected}`"
                 )
                 .into();
+            }
+            Self::Request { source, .. } if source.to_string().contains(NO_ROOM) => {
+                "the streams may take up to 1.6 GB, and the server gives them three quarters of \
+                 the free room on its disk: have 2.3 GB free there, or keep a local system on \
+                 another disk with `ktrdr up --dir FOLDER`"
             }
             Self::Request { .. } | Self::Timeout { .. } => {
                 "`ktrdr doctor` checks connection, streams and permissions; a new server needs \

@@ -30,6 +30,21 @@ async fn applying_twice_changes_nothing_the_second_time() {
 }
 
 #[tokio::test]
+async fn a_disk_with_too_little_room_is_named() {
+    let server = TestServer::start();
+    let options = TopologyOptions {
+        commands_bytes_max: 1 << 60,
+        ..TopologyOptions::default()
+    };
+
+    let large = Topology::declare(Profile::Test, options);
+    let refused = server.bus().await.infra().apply(&large).await.unwrap_err();
+
+    let hint = refused.hint();
+    assert!(hint.contains("free room on its disk"), "{refused} {hint}");
+}
+
+#[tokio::test]
 async fn an_empty_server_is_refused_with_everything_that_is_missing() {
     let server = TestServer::start();
     let Err(BusError::Drift(drifts)) = server.bus().await.check(&declared()).await else {
