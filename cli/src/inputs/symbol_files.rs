@@ -48,6 +48,8 @@ fn read_symbols(text: &str) -> Result<Vec<Instrument>, Vec<String>> {
     let mut symbols = Vec::new();
     let mut wrong = Vec::new();
 
+    // Windows programs begin a text with a mark of its encoding.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     for (number, line) in (1..).zip(text.lines()) {
         let symbol = line.split('#').next().unwrap_or_default().trim();
         if symbol.is_empty() {
@@ -88,6 +90,13 @@ mod tests {
     #[test]
     fn remarks_and_empty_lines_are_left_out() {
         let symbols = read_symbols("# majors\nEURUSD\n\n  AAPL  # a share\n").unwrap();
+        let symbols: Vec<String> = symbols.iter().map(Instrument::id).collect();
+        assert_eq!(symbols, ["fx:EUR.USD", "stk:AAPL"]);
+    }
+
+    #[test]
+    fn a_file_of_windows_is_read() {
+        let symbols = read_symbols("\u{feff}EURUSD\r\nAAPL\r\n").unwrap();
         let symbols: Vec<String> = symbols.iter().map(Instrument::id).collect();
         assert_eq!(symbols, ["fx:EUR.USD", "stk:AAPL"]);
     }
