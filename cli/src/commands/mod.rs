@@ -31,6 +31,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use runtime::settings::process_environment;
 use schemas::codes;
@@ -295,6 +296,17 @@ fn starts_nothing() -> Failure {
 }
 
 fn wrong_words(error: &clap::Error) -> Failure {
+    // What is written asks for help, or is nothing at all, and clap answers with a whole page.
+    if matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp
+            | ErrorKind::DisplayVersion
+            | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+    ) {
+        return starts_nothing()
+            .with_hint("use `data load`, `train` or `dummy start`; nothing was started");
+    }
+
     let text = error.render().to_string();
     let first = text.lines().next().unwrap_or_default();
     let message = first.trim_start_matches("error: ").to_owned();

@@ -124,15 +124,13 @@ fn a_wrong_line_of_a_file_starts_nothing_and_is_named() {
         ended.err
     );
 
-    let folder = folder_with("operations.yaml", "- ops list\n");
-    let ended = run_in(folder.path(), &["run", "operations.yaml"]);
-    assert!(
-        ended
-            .err
-            .contains("`ops list`: the command starts no operation"),
-        "{}",
-        ended.err
-    );
+    // Neither a page of help nor an empty line starts anything.
+    for line in ["ops list", "dummy start --help", ""] {
+        let folder = folder_with("operations.yaml", &format!("- '{line}'\n"));
+        let ended = run_in(folder.path(), &["run", "operations.yaml"]);
+        let message = format!("`{line}`: the command starts no operation");
+        assert!(ended.err.contains(&message), "{}", ended.err);
+    }
 }
 
 #[test]
