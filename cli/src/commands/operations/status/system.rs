@@ -61,19 +61,10 @@ fn print_system(
     states: &StateCounts,
     queues: &[QueueLoad],
 ) -> Result<(), Failure> {
-    let counts: Vec<String> = states
-        .iter()
-        .map(|(state, count)| format!("{count} {state}"))
-        .collect();
-    let operations = match counts.as_slice() {
-        [] => "none".to_owned(),
-        counts => counts.join(", "),
-    };
-
     let facts = [
         ("server", server),
         ("store", context.store_url()?),
-        ("operations", operations),
+        ("operations", describe_counts(states)),
     ];
     let facts = facts.map(|(name, text)| (name.to_owned(), text));
     let rows: Vec<Vec<String>> = queues.iter().map(queue_row).collect();
@@ -83,6 +74,21 @@ fn print_system(
     output.line("");
     output.table(&["SERVICE", "LANE", "WORKERS", "WAITING", "IN WORK"], &rows);
     Ok(())
+}
+
+/// `3 completed, 1 running`, and that older ones are not counted where there may be some.
+fn describe_counts(states: &StateCounts) -> String {
+    let counts: Vec<String> = states
+        .iter()
+        .map(|(state, count)| format!("{count} {state}"))
+        .collect();
+    let text = counts.join(", ");
+
+    match states.values().sum() {
+        0 => "none".to_owned(),
+        COUNTED_OPERATIONS => format!("{text}, of the newest {COUNTED_OPERATIONS}"),
+        _ => text,
+    }
 }
 
 /// The default lane of every service, and every other lane with commands in it.
@@ -107,4 +113,26 @@ fn queue_row(queue: &QueueLoad) -> Vec<String> {
         queue.pending.to_string(),
         queue.claimed.to_string(),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One running operation, and `completed` others.
+    fn counts(completed: usize) -> String {
+        let counts = [("completed", completed), ("running", 1)];
+        describe_counts(
+            &counts
+                .map(|(state, count)| (state.to_owned(), count))
+                .into(),
+        )
+    }
+
+    #[test]
+    fn counts_of_a_part_say_that_they_are_of_a_part() {
+        assert_eq!(counts(998), "998 completed, 1 running");
+        assert_eq!(counts(999), "999 completed, 1 running, of the newest 1000");
+        assert_eq!(describe_counts(&StateCounts::new()), "none");
+    }
 }
