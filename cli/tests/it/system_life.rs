@@ -304,7 +304,7 @@ fn a_service_that_is_not_ready_is_named_with_its_log() {
     assert_text!(folder.path(), ended.err, @"
       | error: 1 setting is wrong
       |   <here>/ktrdr.toml: dummy.slots: invalid value: integer `0`, expected a nonzero u16
-      | hint: correct them, then look at the result with --check
+      | hint: correct them, then look at the result with `ktrdr config check`
     error: the dummy is absent: it refuses its settings, see .ktrdr/logs/dummy.log
     hint: the other parts run (process <pid>); `ktrdr logs dummy` shows its log, `ktrdr down` stops the system
     ");

@@ -154,7 +154,9 @@ impl Advice for SettingsError {
                 "correct the line; sections are [bus], [store], [log] and one per service"
             }
             Self::Defaults { .. } => "report this as a defect",
-            Self::Mistakes { .. } => "correct them, then look at the result with --check",
+            Self::Mistakes { .. } => {
+                "correct them, then look at the result with `ktrdr config check`"
+            }
         })
     }
 }

@@ -131,7 +131,7 @@ fn all_mistakes_are_reported_at_once_with_the_nearest_name() {
       ktrdr.toml: trainer.slots: invalid value: integer `0`, expected a nonzero u16
       KTRDR_TRAINER_THREADS: trainer.threads: invalid type: string "four", expected u32
       command line: bus.profile: unknown variant `fast`, expected one of `test`, `dev`, `prod`
-    hint: correct them, then look at the result with --check
+    hint: correct them, then look at the result with `ktrdr config check`
     "#);
 }
 
