@@ -2,6 +2,7 @@
 //! these.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -61,7 +62,9 @@ pub(crate) enum Created {
 
 /// Whether the URL names a folder that does not exist; opening it would create it.
 pub fn is_missing_folder(url: &str) -> bool {
-    folder_of(url).is_ok_and(|folder| folder.is_some_and(|folder| !folder.exists()))
+    // A folder that may not be looked into is there.
+    let is_missing = |folder: PathBuf| folder.try_exists().is_ok_and(|exists| !exists);
+    folder_of(url).is_ok_and(|folder| folder.is_some_and(is_missing))
 }
 
 impl Store {

@@ -367,6 +367,16 @@ async fn a_damaged_object_does_not_pass_for_its_content() {
 }
 
 #[tokio::test]
+async fn a_folder_that_cannot_be_looked_into_is_no_empty_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+
+    let url = format!("file://{}/objects", file.display());
+    assert!(Store::open_existing(&url).await.is_err());
+}
+
+#[tokio::test]
 async fn a_url_that_cannot_be_opened_says_why() {
     let mut reasons = BTreeMap::new();
     for url in [
