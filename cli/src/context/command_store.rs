@@ -4,14 +4,10 @@ use std::sync::Arc;
 
 use bus::Bus;
 use schemas::ids::Service;
-use store::{AskStore, QueryError, Store};
+use store::{AskStore, QueryError, REGISTRY_URL, Store};
 
 use super::Context;
 use crate::console::Failure;
-
-/// The URL of the store that the registry reads for a command, so that a person needs no access to
-/// the store itself.
-pub(crate) const REGISTRY_STORE: &str = "bus://registry";
 
 impl Context {
     /// Opens the object store that the settings name; a folder that does not exist is created, so
@@ -21,7 +17,7 @@ impl Context {
     /// The settings are wrong, or the store cannot be opened.
     pub(crate) async fn store(&self) -> Result<Store, Failure> {
         match self.store_url()?.as_str() {
-            REGISTRY_STORE => self.store_of_registry().await,
+            REGISTRY_URL => self.store_of_registry().await,
             url => Ok(Store::open(url).await?),
         }
     }
@@ -33,7 +29,7 @@ impl Context {
     /// As [`Self::store`].
     pub(crate) async fn existing_store(&self) -> Result<Store, Failure> {
         match self.store_url()?.as_str() {
-            REGISTRY_STORE => self.store_of_registry().await,
+            REGISTRY_URL => self.store_of_registry().await,
             url => Ok(Store::open_existing(url).await?),
         }
     }
@@ -43,7 +39,7 @@ impl Context {
         let ask: AskStore =
             Arc::new(move |endpoint, query| Box::pin(ask_registry(bus.clone(), endpoint, query)));
 
-        Ok(Store::over_queries(ask, REGISTRY_STORE))
+        Ok(Store::over_queries(ask, REGISTRY_URL))
     }
 }
 

@@ -24,7 +24,6 @@ use schemas::operation::OperationRecord;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-pub(crate) use command_store::REGISTRY_STORE;
 pub(crate) use context_file::{ContextFile, DEFAULT_DIR, FILE_NAME, ServicesPlace, VARIABLE};
 pub(crate) use folder_id::FolderId;
 pub(crate) use private_files::{

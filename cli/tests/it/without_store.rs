@@ -11,7 +11,7 @@ data quality SPY --json
 data export SPY --out -
 data delete SPY
 models list
-calendars show us_equities --from 2024-01-01 --to 2024-01-10
+calendars show us_equities --start 2024-01-01 --end 2024-01-10
 checkpoints list
 ";
 
@@ -65,4 +65,6 @@ fn without_a_registry_the_command_says_what_is_missing() {
         "{}",
         ended.err
     );
+    let cause = "cannot ask the registry for data.list: no responders";
+    assert!(ended.err.contains(cause), "{}", ended.err);
 }

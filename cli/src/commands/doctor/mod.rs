@@ -8,10 +8,10 @@ use clap::Args;
 use schemas::codes::Advice as _;
 use schemas::errors::chain;
 use serde_json::json;
-use store::Store;
+use store::{REGISTRY_URL, Store};
 
 use crate::console::{Exit, Failure};
-use crate::context::{Context, REGISTRY_STORE, Setup};
+use crate::context::{Context, Setup};
 use check::{Check, Verdict};
 
 /// `ktrdr doctor` and how far it looks.
@@ -62,7 +62,7 @@ fn failed_check(name: &'static str, failure: Failure) -> Check {
 /// Tries every operation on a scratch object: a store that answers may still refuse to write.
 async fn check_store(context: &Context) -> Result<Check, Failure> {
     let url = context.store_url()?;
-    if url == REGISTRY_STORE {
+    if url == REGISTRY_URL {
         return Ok(check_registry_store(context).await);
     }
 

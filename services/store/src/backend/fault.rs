@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 
 use object_store::client::{HttpError, HttpErrorKind};
+use schemas::errors::chain;
 use url::Url;
 
 /// Why a request to a server failed.
@@ -130,7 +131,7 @@ pub type QueryError = Box<dyn Error + Send + Sync>;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum QueryFault {
     /// The answer is missing or makes no sense.
-    #[error("{0}")]
+    #[error("{}", chain(.0.as_ref()))]
     NoAnswer(QueryError),
     /// A request that no query can express.
     #[error("the store of the registry cannot do this: {0}")]

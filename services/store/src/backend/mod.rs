@@ -20,6 +20,9 @@ pub use self::queries::AskStore;
 pub(crate) use self::queries::QueriedObjects;
 use crate::StoreError;
 
+/// The URL of the store that the registry reads for others.
+pub const REGISTRY_URL: &str = "bus://registry";
+
 /// Environment variables by name. An argument everywhere, so that a test can pass others.
 pub(crate) type Environment = BTreeMap<String, String>;
 
@@ -52,6 +55,10 @@ pub(crate) fn open_backend(
     match parsed.scheme() {
         "memory" => Ok(Arc::new(InMemory::new())),
         "s3" => s3::open_bucket(&parsed, environment),
+        "bus" if url != REGISTRY_URL => Err(invalid_url(
+            url,
+            format!("the store that is read through the registry is written `{REGISTRY_URL}`"),
+        )),
         "bus" => Err(invalid_url(
             url,
             "only the commands of `ktrdr` can read a store through the registry; a service needs \

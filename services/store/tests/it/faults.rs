@@ -384,6 +384,8 @@ async fn a_url_that_cannot_be_opened_says_why() {
         "ftp://host/folder",
         "file://host/folder",
         "gs://bucket/prefix",
+        "bus://other",
+        "bus://registry",
         "s3://key:secret@bucket",
         "file:///proc/none",
     ] {
