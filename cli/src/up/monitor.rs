@@ -11,7 +11,7 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 const ANSWER_BYTES_MAX: u64 = 1 << 20;
 
 /// Whether an acknowledged message survives a power cut.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Durability {
     /// Every acknowledged message is on disk.
     Synced,
@@ -19,6 +19,11 @@ pub(crate) enum Durability {
     SyncedLater {
         /// The longest delay, in seconds.
         seconds: u64,
+    },
+    /// The server refuses to store, which after a full disk lasts until it is started again.
+    Failing {
+        /// What it says about it.
+        reason: String,
     },
     /// The server could not be asked.
     Unverified,
@@ -36,6 +41,8 @@ impl std::fmt::Display for Durability {
                 "a power cut may lose the last {seconds} s of acknowledged messages; set \
                  `sync_interval: always`"
             ),
+
+            Self::Failing { reason } => write!(formatter, "the server cannot store: {reason}"),
 
             Self::Unverified => {
                 formatter.write_str("unverified (the monitor port does not answer)")
@@ -58,12 +65,30 @@ struct JetStreamConfig {
     sync_always: bool,
 }
 
+#[derive(Deserialize)]
+struct Health {
+    /// Absent while all is well.
+    error: Option<String>,
+}
+
 /// Asks the monitor at `http://host:port`.
 pub(crate) async fn read_durability(monitor_url: &str) -> Durability {
-    match tokio::time::timeout(TIMEOUT, request(monitor_url, "/jsz")).await {
-        Ok(Some(body)) => parse_durability(&body),
-        _ => Durability::Unverified,
+    let answers = async {
+        let health = request(monitor_url, "/healthz").await;
+        (health, request(monitor_url, "/jsz").await)
+    };
+    let Ok((health, state)) = tokio::time::timeout(TIMEOUT, answers).await else {
+        return Durability::Unverified;
+    };
+
+    if let Some(reason) = health.as_deref().and_then(parse_fault) {
+        return Durability::Failing { reason };
     }
+    state.map_or(Durability::Unverified, |body| parse_durability(&body))
+}
+
+fn parse_fault(body: &str) -> Option<String> {
+    serde_json::from_str::<Health>(body).ok()?.error
 }
 
 fn parse_durability(body: &str) -> Durability {
@@ -77,7 +102,7 @@ fn parse_durability(body: &str) -> Durability {
 }
 
 /// One plain request to a server on this host or network; enough for a monitor that answers in one
-/// piece.
+/// piece, with 503 where it is not well.
 async fn request(url: &str, path: &str) -> Option<String> {
     let address = url.strip_prefix("http://")?.trim_end_matches('/');
     let mut stream = TcpStream::connect(address).await.ok()?;
@@ -95,7 +120,8 @@ async fn request(url: &str, path: &str) -> Option<String> {
 
     let (head, body) = answer.split_once("\r\n\r\n")?;
     let status = head.lines().next()?;
-    status.contains(" 200").then(|| body.to_owned())
+    let is_answer = status.contains(" 200") || status.contains(" 503");
+    is_answer.then(|| body.to_owned())
 }
 
 #[cfg(test)]
@@ -117,6 +143,15 @@ mod tests {
         assert_eq!(later, Durability::SyncedLater { seconds: 120 });
 
         assert_eq!(parse_durability("<html>"), Durability::Unverified);
+    }
+
+    #[test]
+    fn a_server_that_cannot_store_says_why() {
+        let full = r#"{"status":"unavailable","error":"write error: no space left on device"}"#;
+        let reason = "write error: no space left on device";
+        assert_eq!(parse_fault(full).as_deref(), Some(reason));
+
+        assert_eq!(parse_fault(r#"{"status":"ok"}"#), None);
     }
 
     #[tokio::test]

@@ -20,6 +20,9 @@ pub type Cause = Box<dyn Error + Send + Sync>;
 /// How a server refuses a stream whose limit is more than what it may still store.
 const NO_ROOM: &str = "insufficient storage resources";
 
+/// What the client library says of a message that no stream has acknowledged.
+const NOT_STORED: &str = "didn't receive ack in time";
+
 /// What can go wrong between a process and the NATS server.
 #[derive(Debug, thiserror::Error)]
 pub enum BusError {
@@ -164,6 +167,10 @@ impl Advice for BusError {
                  the free room on its disk: have 2.3 GB free there, or keep a local system on \
                  another disk with `ktrdr up --dir FOLDER`"
             }
+            Self::Request { source, .. } if source.to_string().contains(NOT_STORED) => {
+                "`ktrdr doctor` shows whether the server can store; after a full disk make room, \
+                 and start it again"
+            }
             Self::Request { .. } | Self::Timeout { .. } => {
                 "`ktrdr doctor` checks connection, streams and permissions; a new server needs \
                  `ktrdr infra apply` first"
@@ -199,5 +206,20 @@ impl fmt::Display for Listed<'_> {
             write!(formatter, "{separator}{drift}")?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_stores_nothing_is_told_from_a_new_one() {
+        let hint_of = |reason: &str| BusError::request("store it")(reason).hint().into_owned();
+
+        let silent = hint_of("ack error: timed out: didn't receive ack in time");
+        assert!(silent.contains("full disk"), "{silent}");
+        let missing = hint_of("stream not found");
+        assert!(missing.contains("ktrdr infra apply"), "{missing}");
     }
 }

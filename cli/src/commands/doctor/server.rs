@@ -108,6 +108,11 @@ async fn check_durability(setup: &Setup) -> Check {
         Durability::SyncedLater { .. } => {
             Check::bad("durability", detail, "infra/nats/server.conf shows how")
         }
+        Durability::Failing { .. } => Check::bad(
+            "durability",
+            detail,
+            "after a full disk make room, and start the server again: `ktrdr down`, `ktrdr up`",
+        ),
         Durability::Unverified => {
             Check::note("durability", detail, "run this on the server's host")
         }
