@@ -40,6 +40,13 @@ pub fn work_done(progress: &Progress, service: Service) -> WorkDone {
             ]
         }
         Context::Data { .. } if service == Service::Validator => vec![unit("series", items)],
+        Context::Family { counts, .. } => {
+            let completed = Count {
+                done: u64::from(counts.completed),
+                total: u64::from(counts.total),
+            };
+            vec![unit("children completed", Some(completed))]
+        }
         _ => vec![unit("pieces of work", items)],
     };
 
@@ -73,6 +80,7 @@ fn finished_epochs(epoch: Count, batch: Count) -> Count {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::progress::ChildCounts;
 
     fn count(done: u64, total: u64) -> Count {
         Count { done, total }
@@ -117,6 +125,27 @@ mod tests {
         let work = work_done(&progress, Service::Fetcher);
         assert_eq!(work["segments of EURUSD 1h"], count(15, 50));
         assert_eq!(work["bars of EURUSD 1h"], count(1_500, 0));
+    }
+
+    #[test]
+    fn a_family_counts_the_children_that_are_completed() {
+        let counts = ChildCounts {
+            total: 8,
+            completed: 1,
+            cancelled: 7,
+            ..ChildCounts::default()
+        };
+        let progress = Progress {
+            items: Some(count(8, 8)),
+            context: Context::Family {
+                counts,
+                running: Vec::new(),
+            },
+            ..Progress::default()
+        };
+
+        let work = work_done(&progress, Service::Family);
+        assert_eq!(work["children completed"], count(1, 8));
     }
 
     #[test]
