@@ -540,6 +540,16 @@ fn folds_are_dates_for_people_and_programs() {
 }
 
 #[test]
+fn folds_of_other_symbols_are_trained_on_these_symbols() {
+    let place = place_for_folds();
+
+    let ended = place.run("strategies folds endless.yaml --bars GBPUSD:1h=EURUSD_1h.csv.gz");
+
+    let train = "`ktrdr train endless.yaml --symbols fx:GBP.USD --start ";
+    assert!(ended.err.contains(train), "{}", ended.err);
+}
+
+#[test]
 fn expanding_folds_test_every_bar_after_the_first_part() {
     let place = place_for_folds();
 

@@ -1,9 +1,11 @@
 //! `ktrdr strategies folds`: the dates of a walk-forward series of trainings, each of which
 //! `ktrdr train` takes as flags.
 
+use std::collections::BTreeSet;
+
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
-use market::{Bars, Utc};
+use market::{Bars, Instrument, Utc};
 use schemas::codes;
 use schemas::names::MICROS_PER_DAY;
 use serde_json::json;
@@ -116,12 +118,25 @@ pub(super) fn run(args: &FoldsArgs, context: &Context) -> Result<Exit, Failure> 
     show_folds(&folds, &bars, &resolved, context);
     if let Some(first) = folds.first() {
         context.output.note(&format!(
-            "hint: `ktrdr train {} {}` trains the first",
+            "hint: `ktrdr train {}{} {}` trains the first",
             args.strategy,
+            symbols_flag(args, &resolved),
             train_flags(first)
         ));
     }
     Ok(Exit::Done)
+}
+
+/// ` --symbols …` where the files are not of the symbols that the strategy trains on.
+fn symbols_flag(args: &FoldsArgs, resolved: &Resolved) -> String {
+    let of_files: BTreeSet<String> = args.bars.iter().map(|file| file.symbol.id()).collect();
+    let of_strategy: BTreeSet<String> = resolved.symbols.iter().map(Instrument::id).collect();
+    if of_files.is_empty() || of_files == of_strategy {
+        return String::new();
+    }
+
+    let names: Vec<String> = of_files.into_iter().collect();
+    format!(" --symbols {}", names.join(","))
 }
 
 fn walk_forward_plan(args: &FoldsArgs) -> WalkForward {
