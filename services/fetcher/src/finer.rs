@@ -75,7 +75,9 @@ async fn find_finer<P: Provider>(
     provider: &P,
     key: &SeriesKey,
 ) -> Result<Option<SeriesKey>, FetchError> {
-    if store.series().snapshot(key, None).await?.is_some() {
+    // A series whose bars were deleted is there, and holds none.
+    let stored = store.series().snapshot(key, None).await?;
+    if stored.is_some_and(|snapshot| snapshot.manifest.rows() > 0) {
         return Ok(None);
     }
     let Some(offered) = provider.timeframes(&key.instrument).await? else {

@@ -108,7 +108,7 @@ impl Advice for ValidateError {
             Self::Nothing => "name the series, or put a fetch step before",
             Self::Key(error) => return error.hint().into(),
             Self::NoBars { .. } => {
-                "load the bars first, for example with `ktrdr data load --mode full`"
+                "load the bars first: `ktrdr data load SYMBOL --timeframe TIMEFRAME --mode full`"
             }
             Self::Critical { .. } => {
                 "correct the bars at their source and load them again with --refetch; the report \

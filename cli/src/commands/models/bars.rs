@@ -61,8 +61,8 @@ async fn read_stored(
     for timeframe in &resolved.timeframes {
         let key = series_key(&args.provider, &symbol, *timeframe)?;
         let stored = match store.series().snapshot(&key, None).await? {
-            Some(snapshot) => Some(snapshot),
-            None => store.series().find_finer(&key).await?,
+            Some(snapshot) if snapshot.manifest.rows() > 0 => Some(snapshot),
+            _ => store.series().find_finer(&key).await?,
         };
         let Some(snapshot) = stored else {
             return Err(no_stored_bars(store, &symbol, *timeframe).await);

@@ -5,8 +5,8 @@ use fetcher::GapSettings;
 use fetcher::fetch::fetch;
 use fetcher::file_provider::FileProvider;
 use schemas::commands::{FetchBars, FetchMode, FetchOutcome, SeriesRequest};
-use store::Store;
 use store::files::Mapping;
+use store::{ALL_TIME, Store};
 
 use crate::fetching::{hourly, memory};
 use crate::scripted::{Runner, utc};
@@ -112,6 +112,23 @@ async fn a_stored_finer_series_is_enough_without_a_provider() {
     let outcome = fetch_from(&[], &store, &command(&["1d"], FetchMode::Local)).await;
 
     assert_eq!(timeframes(&outcome.unwrap()), ["1h"]);
+}
+
+#[tokio::test]
+async fn a_series_whose_bars_were_deleted_is_not_stored() {
+    let store = memory().await;
+    let files = ["EURUSD_1h.csv", "EURUSD_4h.csv"];
+    let loaded = fetch_from(&files, &store, &command(&["1h", "4h"], FetchMode::Full)).await;
+    let deleted = loaded.unwrap().series[1].series.parse().unwrap();
+    let now = utc("2026-01-02T00:00:00Z");
+    let deletion = store.series().delete(&deleted, ALL_TIME, now).await;
+    deletion.unwrap();
+
+    // Neither does it keep its own place nor that of a coarser one.
+    for timeframe in ["4h", "1d"] {
+        let outcome = fetch_from(&[], &store, &command(&[timeframe], FetchMode::Local)).await;
+        assert_eq!(timeframes(&outcome.unwrap()), ["1h"]);
+    }
 }
 
 #[tokio::test]

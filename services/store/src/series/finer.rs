@@ -12,7 +12,8 @@ const DAY_MICROS: i64 = 24 * 3_600_000_000;
 
 impl StoredSeries<'_> {
     /// The newest snapshot of the coarsest stored series of whose bars those of `key` can be made:
-    /// it differs from `key` in nothing but its finer timeframe.
+    /// it differs from `key` in nothing but its finer timeframe. One without bars, as a deletion
+    /// leaves it, is none.
     ///
     /// # Errors
     /// Listing or reading fails, or a manifest is damaged.
@@ -20,7 +21,8 @@ impl StoredSeries<'_> {
         let mut stored = self.list().await?;
         stored.retain(|snapshot| {
             let finer = &snapshot.key;
-            finer.in_timeframe(key.timeframe) == *key
+            snapshot.manifest.rows() > 0
+                && finer.in_timeframe(key.timeframe) == *key
                 && can_resample(finer.timeframe, key.timeframe)
         });
         Ok(stored
