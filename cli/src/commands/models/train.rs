@@ -433,7 +433,7 @@ mod tests {
 
     /// 256 symbols whose ids are as long as ids get.
     fn longest_symbols(separator: &str) -> String {
-        let symbols: Vec<String> = (0..256).map(|n| format!("crypto:{n:017}USD")).collect();
+        let symbols: Vec<String> = (0..256).map(|n| format!("crypto:{n:016}USD")).collect();
         symbols.join(separator)
     }
 

@@ -47,14 +47,14 @@ pub(super) fn instrument_of(
         AssetClass::Crypto => (class, crypto_pair(symbol)?),
         AssetClass::Perpetual => (class, crypto_pair(without_perpetual_mark(symbol))?),
     };
+
+    // The point that is put into a pair counts, too: what is written must be read back.
+    check_length(&name)?;
     Ok(Instrument { class, name })
 }
 
-/// Between 1 and [`SYMBOL_LENGTH_MAX`] characters, each of which a symbol may have.
-fn check_characters(symbol: &str) -> Result<(), InstrumentError> {
-    if symbol.is_empty() {
-        return Err(InstrumentError::Empty);
-    }
+/// At most [`SYMBOL_LENGTH_MAX`] characters.
+fn check_length(symbol: &str) -> Result<(), InstrumentError> {
     let length = symbol.chars().count();
     if length > SYMBOL_LENGTH_MAX {
         return Err(InstrumentError::Long {
@@ -62,6 +62,15 @@ fn check_characters(symbol: &str) -> Result<(), InstrumentError> {
             length,
         });
     }
+    Ok(())
+}
+
+/// Between 1 and [`SYMBOL_LENGTH_MAX`] characters, each of which a symbol may have.
+fn check_characters(symbol: &str) -> Result<(), InstrumentError> {
+    if symbol.is_empty() {
+        return Err(InstrumentError::Empty);
+    }
+    check_length(symbol)?;
 
     // `^` begins the index of some vendors, and `:` stands before the expiry of a future.
     let is_allowed = |c: &char| c.is_ascii_alphanumeric() || "._/-&^$:".contains(*c);

@@ -79,6 +79,11 @@ fn what_names_no_instrument_is_refused_with_its_reason() {
         error("ABCDEFGHIJKLMNOPQRSTU"),
         InstrumentError::Long { length: 21, .. }
     ));
+    // 20 characters, and one more with the point that its id has.
+    assert!(matches!(
+        error("crypto:ABCDEFGHIJKLMNOPQUSD"),
+        InstrumentError::Long { length: 21, .. }
+    ));
     assert!(Instrument::from_token("fx-eur.usd").is_err());
     assert!(Instrument::from_token("FX-EUR-USD").is_err());
 }
