@@ -24,9 +24,13 @@ impl Moment {
                                     if it names no zone)";
 
     /// Reads `2024-01-31`, `2024-01-31 14:30`, `2024-01-31T14:30:00Z`, an offset instead of `Z`, or
-    /// the name of a zone in brackets after it. `None` for anything else.
+    /// the name of a zone in brackets after it. `None` for anything else, and for years before 1,
+    /// the first of which have no instant.
     pub fn parse(text: &str) -> Option<Self> {
-        let text = text.trim();
+        Self::read(text.trim()).filter(|moment| moment.start().date().year() > 0)
+    }
+
+    fn read(text: &str) -> Option<Self> {
         if let Ok(instant) = text.parse::<Timestamp>() {
             return Some(Self::Instant(Utc::from_timestamp(instant)));
         }
@@ -123,6 +127,7 @@ mod tests {
             "2024-05-04 25:00",
             "2024-05-04 02:00 MEZ",
             "2024-05-04T02:00[Europe/Atlantis]",
+            "-009999-01-01",
         ] {
             assert_eq!(Moment::parse(text), None, "{text}");
         }

@@ -31,4 +31,6 @@ mod spellings;
 #[cfg(test)]
 mod symbols_page;
 #[cfg(test)]
+mod text_fuzz;
+#[cfg(test)]
 mod timeframes;
