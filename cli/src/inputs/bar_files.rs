@@ -243,7 +243,7 @@ fn read_series(
     };
 
     let refuse = Contradictions::Refuse;
-    let rows = choose_rows(&named.file, &file, &known_at, now(), true, refuse)?;
+    let rows = choose_rows(&named.file, file, known_at, now(), true, refuse)?;
     report_left_out(&named.file, &rows.left_out, output);
     Ok(rows.into_bars())
 }
@@ -374,7 +374,7 @@ pub(crate) fn read_any(
     let read = bar_file.bars(&expected_of(&key))?;
     let known_at = nominal_close_times(&read.bars, timeframe);
     let refuse = Contradictions::Refuse;
-    let rows = choose_rows(file, &read, &known_at, now(), true, refuse)?;
+    let rows = choose_rows(file, read, known_at, now(), true, refuse)?;
     report_left_out(file, &rows.left_out, output);
     Ok(rows.into_bars())
 }

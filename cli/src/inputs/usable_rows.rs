@@ -7,7 +7,7 @@ use market::{Bars, Utc};
 use schemas::codes;
 use serde_json::{Value, json};
 use store::files::FileBars;
-use store::{RawBar, RawBars};
+use store::{RawBar, RawBars, keep_rows};
 
 use crate::console::{Exit, Failure, count_of, place_of_lines};
 
@@ -101,21 +101,31 @@ struct Row {
 }
 
 /// Chooses the rows of bars that are over at `now`, `known_at` being when each of them is known. A
-/// row that lacks a price is used only with `keep_holes`.
+/// row that lacks a price is used only with `keep_holes`. Rows in order are used where they are: a
+/// copy would be as large as the series.
 ///
 /// # Errors
 /// Rows of one time contradict each other, where that is refused; `file` is named.
 pub(crate) fn choose_rows(
     file: &Path,
-    read: &FileBars,
-    known_at: &[Utc],
+    mut read: FileBars,
+    mut known_at: Vec<Utc>,
     now: Utc,
     keep_holes: bool,
     contradictions: Contradictions,
 ) -> Result<UsableRows, Failure> {
-    let (mut rows, left_out) = sift_rows(read, known_at, now, keep_holes);
+    let left_out = sift_rows(&mut read, &mut known_at, now, keep_holes);
+    let opens = &read.bars.open_time;
+    if opens.is_sorted_by(|one, next| one < next) {
+        return Ok(UsableRows {
+            bars: read.bars,
+            known_at,
+            left_out,
+        });
+    }
 
     // A stable sort keeps rows of one time in the order in which they were given.
+    let mut rows = rows_of(&read, &known_at);
     rows.sort_by_key(|row| row.bar.open_time);
     let mut usable = UsableRows {
         bars: RawBars::default(),
@@ -143,26 +153,39 @@ pub(crate) fn choose_rows(
     Ok(usable)
 }
 
-/// The rows that can be used, in the order of the file, and the lines of the others by reason.
-fn sift_rows(read: &FileBars, known_at: &[Utc], now: Utc, keep_holes: bool) -> (Vec<Row>, LeftOut) {
+/// Leaves the rows that can be used, in the order of the file; the lines of the others by reason.
+fn sift_rows(read: &mut FileBars, known_at: &mut Vec<Utc>, now: Utc, keep_holes: bool) -> LeftOut {
     let mut left_out = LeftOut::default();
-    let mut rows = Vec::with_capacity(read.bars.len());
+    let mut is_used = Vec::with_capacity(read.bars.len());
 
     // An open bar that also lacks a price counts as open: its price may still come.
-    for ((bar, known_at), line) in read.bars.iter().zip(known_at).zip(&read.lines) {
-        if *known_at > now {
+    for ((bar, known_at), line) in read.bars.iter().zip(known_at.iter()).zip(&read.lines) {
+        let is_over = *known_at <= now;
+        let has_prices = keep_holes || bar.prices.iter().all(|price| price.is_finite());
+        if !is_over {
             left_out.not_over.push(*line);
-        } else if !keep_holes && bar.prices.iter().any(|price| !price.is_finite()) {
+        } else if !has_prices {
             left_out.without_price.push(*line);
-        } else {
-            rows.push(Row {
-                bar,
-                known_at: *known_at,
-                line: *line,
-            });
         }
+        is_used.push(is_over && has_prices);
     }
-    (rows, left_out)
+
+    if left_out.len() > 0 {
+        read.bars.keep_rows(&is_used);
+        keep_rows(&mut read.lines, &is_used);
+        keep_rows(known_at, &is_used);
+    }
+    left_out
+}
+
+fn rows_of(read: &FileBars, known_at: &[Utc]) -> Vec<Row> {
+    let rows = read.bars.iter().zip(known_at).zip(&read.lines);
+    let rows = rows.map(|((bar, known_at), line)| Row {
+        bar,
+        known_at: *known_at,
+        line: *line,
+    });
+    rows.collect()
 }
 
 /// Equal prices and volume; what both lack is equal.
@@ -216,7 +239,7 @@ mod tests {
             .map(|(hour, _)| Utc((hour + 1) * HOUR))
             .collect();
         let file = Path::new("x.csv");
-        choose_rows(file, &read, &ends, Utc(10 * HOUR), false, contradictions)
+        choose_rows(file, read, ends, Utc(10 * HOUR), false, contradictions)
     }
 
     fn hours_of(usable: &UsableRows) -> Vec<i64> {
@@ -233,6 +256,20 @@ mod tests {
         assert_eq!(usable.left_out.not_over, [4]);
         let text = usable.left_out.describe().unwrap();
         assert_eq!(text, "left out: 1 bar that ends in the future (line 4)");
+    }
+
+    #[test]
+    fn rows_in_order_are_used_without_a_copy() {
+        let read = read_bars(&[(1, 1.0), (2, f64::NAN), (3, 3.0)]);
+        let closes = read.bars.close.as_ptr();
+        let ends = [2, 3, 4].map(|hour| Utc(hour * HOUR)).to_vec();
+        let last = Contradictions::TakeLast;
+        let file = Path::new("x.csv");
+
+        let usable = choose_rows(file, read, ends, Utc(10 * HOUR), false, last).unwrap();
+        assert_eq!(usable.bars.close, [1.0, 3.0]);
+        assert_eq!(usable.known_at, [2, 4].map(|hour| Utc(hour * HOUR)));
+        assert_eq!(usable.bars.close.as_ptr(), closes);
     }
 
     #[test]

@@ -68,7 +68,7 @@ pub use garbage::{Garbage, GarbageKind};
 pub use merge::file_period;
 pub use model::StoredModels;
 pub use object::{Store, is_missing_folder, sha256_hex};
-pub use raw_bars::{ALL_TIME, RawBar, RawBars};
+pub use raw_bars::{ALL_TIME, RawBar, RawBars, keep_rows};
 pub use report::{StoredReports, report_key, report_sha256};
 pub use series::{
     COMMIT_TIME_MAX, CommitOutcome, Edit, SeriesSnapshot, StoredSeries, content_sha256,

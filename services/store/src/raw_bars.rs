@@ -128,6 +128,20 @@ impl RawBars {
         }
     }
 
+    /// Leaves the rows that are marked.
+    pub fn keep_rows(&mut self, rows: &[bool]) {
+        keep_rows(&mut self.open_time, rows);
+        for column in [
+            &mut self.open,
+            &mut self.high,
+            &mut self.low,
+            &mut self.close,
+            &mut self.volume,
+        ] {
+            keep_rows(column, rows);
+        }
+    }
+
     /// Rows sorted by open; of several with one open the last one stays.
     #[must_use]
     pub fn sorted(self) -> Self {
@@ -165,6 +179,12 @@ impl RawBars {
     }
 }
 
+/// Leaves the values of the rows that are marked.
+pub fn keep_rows<T: Copy>(values: &mut Vec<T>, rows: &[bool]) {
+    let mut marks = rows.iter();
+    values.retain(|_| marks.next().copied().unwrap_or(false));
+}
+
 fn part_of<T: Clone>(column: &[T], rows: &Range<usize>) -> Vec<T> {
     column.get(rows.clone()).unwrap_or_default().to_vec()
 }
@@ -176,6 +196,19 @@ impl FromIterator<RawBar> for RawBars {
             bars.push(bar);
         }
         bars
+    }
+}
+
+impl From<Bars> for RawBars {
+    fn from(bars: Bars) -> Self {
+        Self {
+            open_time: bars.open_time,
+            open: bars.open,
+            high: bars.high,
+            low: bars.low,
+            close: bars.close,
+            volume: bars.volume,
+        }
     }
 }
 

@@ -1,5 +1,8 @@
 //! Structure: are these rows bars at all?
 
+use std::borrow::Cow;
+use std::ops::{Range, RangeInclusive};
+
 use market::{Bars, PriceKind, SeriesKey, Utc};
 
 use crate::actions::Field;
@@ -71,42 +74,89 @@ impl Row {
     }
 }
 
-/// The rows sorted by label, the last of each label only.
-pub(crate) struct Rows(Vec<Row>);
+/// The rows sorted by label, the last of each label only. A series that is in order already is
+/// looked at where it is: a copy would be larger than the series.
+pub(crate) struct Rows<'a> {
+    bars: Cow<'a, Bars>,
+    /// Row of the input of each bar; empty where the bars are the input.
+    numbers: Vec<usize>,
+}
 
-impl Rows {
+impl<'a> Rows<'a> {
     /// Sorts and removes duplicates, and reports both. Rows with a label that no bar can have are
     /// reported and left out.
-    pub(crate) fn new(bars: &Bars, draft: &mut Draft<'_>, now: Option<Utc>) -> Self {
-        let mut rows = rows_with_possible_labels(bars, draft, now);
+    pub(crate) fn new(bars: &'a Bars, draft: &mut Draft<'_>, now: Option<Utc>) -> Self {
+        let are_all_possible = check_order(bars, draft, now);
+        let opens = &bars.open_time;
+        let rows = if are_all_possible && opens.is_sorted_by(|one, next| one < next) {
+            Self {
+                bars: Cow::Borrowed(bars),
+                numbers: Vec::new(),
+            }
+        } else {
+            Self::sorted(bars, draft, now)
+        };
+
+        let times = rows.times();
+        if let Some(first) = times.first()
+            && let Some(last) = times.last()
+        {
+            draft.span(*first, *last);
+        }
+        rows
+    }
+
+    fn sorted(bars: &Bars, draft: &mut Draft<'_>, now: Option<Utc>) -> Self {
+        let possible = possible_labels(draft, now);
+        let mut rows: Vec<Row> = all_rows(bars)
+            .filter(|row| possible.contains(&row.time))
+            .collect();
 
         // Equal labels stay in the order of the input: the last one is the newest.
-        let is_later =
-            |pair: &[Row]| pair.first().map(|row| row.time) < pair.last().map(|row| row.time);
-        if !rows.windows(2).all(is_later) {
-            rows.sort_by_key(|row| (row.time, row.row));
-            report_duplicates(&rows, draft);
-            rows = last_of_each_label(rows);
+        rows.sort_by_key(|row| (row.time, row.row));
+        report_duplicates(&rows, draft);
+        let mut sorted = Bars::default();
+        let mut numbers = Vec::with_capacity(rows.len());
+        for row in last_of_each_label(rows) {
+            push_row(&mut sorted, &row);
+            numbers.push(row.row);
         }
-
-        if let Some(first) = rows.first()
-            && let Some(last) = rows.last()
-        {
-            draft.span(first.time, last.time);
+        Self {
+            bars: Cow::Owned(sorted),
+            numbers,
         }
-        Self(rows)
     }
 
-    pub(crate) fn as_slice(&self) -> &[Row] {
-        &self.0
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Row> {
+        all_rows(&self.bars).map(|row| Row {
+            row: self.number_of(row.row),
+            ..row
+        })
     }
 
-    pub(crate) fn iter(&self) -> std::slice::Iter<'_, Row> {
-        self.0.iter()
+    /// Row of the input of the bar at `index`.
+    fn number_of(&self, index: usize) -> usize {
+        self.numbers.get(index).copied().unwrap_or(index)
     }
 
-    pub(crate) fn times(&self) -> Vec<Utc> {
-        self.iter().map(|row| row.time).collect()
+    /// Number of rows.
+    pub(crate) fn len(&self) -> usize {
+        self.bars.len()
+    }
+
+    /// Labels of all rows, ascending.
+    pub(crate) fn times(&self) -> &[Utc] {
+        &self.bars.open_time
+    }
+
+    /// Closes of all rows.
+    pub(crate) fn closes(&self) -> &[f64] {
+        &self.bars.close
+    }
+
+    /// Closes of the rows in `range`; none beyond the last row.
+    pub(crate) fn closes_in(&self, range: Range<usize>) -> &[f64] {
+        self.bars.close.get(range).unwrap_or_default()
     }
 
     /// Rows and labels for which `select` holds.
@@ -116,6 +166,17 @@ impl Rows {
             .map(|row| (row.row, row.time))
             .collect()
     }
+}
+
+/// Appends one row.
+pub(crate) fn push_row(bars: &mut Bars, row: &Row) {
+    bars.open_time.push(row.time);
+    bars.close_time.push(row.known_at);
+    bars.open.push(row.open);
+    bars.high.push(row.high);
+    bars.low.push(row.low);
+    bars.close.push(row.close);
+    bars.volume.push(row.volume);
 }
 
 pub(crate) fn all_rows(bars: &Bars) -> impl Iterator<Item = Row> {
@@ -140,33 +201,37 @@ pub(crate) fn all_rows(bars: &Bars) -> impl Iterator<Item = Row> {
         })
 }
 
-/// The rows whose label lies between 1900 and one bar after `now`, in the order of the input.
-fn rows_with_possible_labels(bars: &Bars, draft: &mut Draft<'_>, now: Option<Utc>) -> Vec<Row> {
+/// The labels between 1900 and one bar after `now`.
+fn possible_labels(draft: &Draft<'_>, now: Option<Utc>) -> RangeInclusive<Utc> {
     let bar_micros = draft.timeframe().micros();
-    let newest = now.map_or(Utc(i64::MAX), |now| now.plus_micros(bar_micros));
-    let mut rows = Vec::with_capacity(bars.len());
+    OLDEST..=now.map_or(Utc(i64::MAX), |now| now.plus_micros(bar_micros))
+}
+
+/// Reports labels that no bar can have, and those that are out of order; true if there are none of
+/// the former.
+fn check_order(bars: &Bars, draft: &mut Draft<'_>, now: Option<Utc>) -> bool {
+    let possible = possible_labels(draft, now);
     let mut impossible = Vec::new();
     let mut out_of_order = Vec::new();
     let mut latest = OLDEST;
 
     // One date in the future must not make every later row look out of order.
-    for row in all_rows(bars) {
-        if row.time < OLDEST || row.time > newest {
-            impossible.push((row.row, row.time));
+    for (row, time) in bars.open_time.iter().copied().enumerate() {
+        if !possible.contains(&time) {
+            impossible.push((row, time));
             continue;
         }
-        if row.time < latest {
-            out_of_order.push((row.row, row.time));
+        if time < latest {
+            out_of_order.push((row, time));
         }
-        latest = latest.max(row.time);
-        rows.push(row);
+        latest = latest.max(time);
     }
 
     let text = "before 1900 or in the future";
     draft.rows(Check::Timestamp, Severity::Critical, &impossible, text);
     let text = "older than a bar further up";
     draft.rows(Check::Order, Severity::Medium, &out_of_order, text);
-    rows
+    impossible.is_empty()
 }
 
 /// Reports every row that a later row of the same label replaces. `rows` are sorted.
@@ -289,11 +354,11 @@ impl PriceFaults {
 }
 
 /// Are the four prices possible, alone and together?
-pub(crate) fn check_prices(rows: &Rows, draft: &mut Draft<'_>) {
+pub(crate) fn check_prices(rows: &Rows<'_>, draft: &mut Draft<'_>) {
     let rules = draft.rules();
     let mut faults = PriceFaults::default();
     for row in rows.iter() {
-        faults.judge(row, rules.price_max);
+        faults.judge(&row, rules.price_max);
     }
 
     let severity = contradiction_severity(faults.not_finite.len(), draft);
@@ -370,7 +435,7 @@ fn is_above(a: f64, b: f64) -> bool {
 }
 
 /// Is the volume possible, and is there any? NaN means "not available" and is right.
-pub(crate) fn check_volumes(rows: &Rows, key: &SeriesKey, draft: &mut Draft<'_>) {
+pub(crate) fn check_volumes(rows: &Rows<'_>, key: &SeriesKey, draft: &mut Draft<'_>) {
     let rows_at_fault = rows.select(is_unavailable);
     let text = "with volume -1, which stands for not available";
     draft.rows(
@@ -406,7 +471,7 @@ fn is_impossible_volume(row: &Row) -> bool {
 }
 
 /// A few bars without a trade are thin trading; many are a feed without volume.
-fn check_zero_volumes(rows: &Rows, draft: &mut Draft<'_>) {
+fn check_zero_volumes(rows: &Rows<'_>, draft: &mut Draft<'_>) {
     let without_volume = rows.select(|row| row.volume == 0.0);
     let with_known_volume = rows.iter().filter(|row| row.volume >= 0.0).count();
     let share = without_volume.len() as f64 / with_known_volume.max(1) as f64;
@@ -418,4 +483,62 @@ fn check_zero_volumes(rows: &Rows, draft: &mut Draft<'_>) {
     };
     let text = format!("({:.2} %) without volume", share * 100.0);
     draft.rows(Check::VolumeZero, severity, &without_volume, &text);
+}
+
+#[cfg(test)]
+mod tests {
+    use market::{Instrument, Timeframe};
+
+    use super::*;
+    use crate::rules::Rules;
+
+    /// Bars of these hours, and the rows that are judged.
+    fn rows_of(bars: &Bars) -> Rows<'_> {
+        let instrument = Instrument::parse("AAPL").unwrap();
+        let key = SeriesKey::standard("file", instrument, Timeframe::HOUR_1).unwrap();
+        let rules = Rules::default();
+        Rows::new(bars, &mut Draft::new(&key, bars.len(), &rules), None)
+    }
+
+    fn bars_at(hours: &[i64]) -> Bars {
+        let mut bars = Bars::default();
+        for (index, hour) in hours.iter().enumerate() {
+            let price = index as f64 + 1.0;
+            push_row(
+                &mut bars,
+                &Row {
+                    row: index,
+                    time: Utc(hour * 3_600_000_000),
+                    known_at: Utc((hour + 1) * 3_600_000_000),
+                    open: price,
+                    high: price,
+                    low: price,
+                    close: price,
+                    volume: f64::NAN,
+                },
+            );
+        }
+        bars
+    }
+
+    fn numbers_of(rows: &Rows<'_>) -> Vec<usize> {
+        rows.iter().map(|row| row.row).collect()
+    }
+
+    #[test]
+    fn bars_in_order_are_judged_without_a_copy() {
+        let bars = bars_at(&[1, 2, 4]);
+        let rows = rows_of(&bars);
+        assert!(matches!(rows.bars, Cow::Borrowed(_)));
+        assert_eq!(numbers_of(&rows), [0, 1, 2]);
+    }
+
+    #[test]
+    fn sorted_bars_keep_the_number_of_their_row() {
+        // The last of the two bars of hour 2 counts, which is row 3.
+        let bars = bars_at(&[4, 2, 1, 2]);
+        let rows = rows_of(&bars);
+        assert_eq!(numbers_of(&rows), [2, 3, 0]);
+        assert_eq!(rows.closes(), [3.0, 4.0, 1.0]);
+    }
 }

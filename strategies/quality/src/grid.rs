@@ -16,7 +16,7 @@ const SPAN_MAX: i64 = 1 << 24;
 
 /// True if labels and range span no more than [`SPAN_MAX`] bars.
 pub(crate) fn is_checkable(
-    rows: &Rows,
+    rows: &Rows<'_>,
     key: &SeriesKey,
     options: &Options<'_>,
     draft: &mut Draft<'_>,
@@ -24,16 +24,17 @@ pub(crate) fn is_checkable(
     // A requested range asks for slots as bars do, so its ends count as well.
     let range = options.range.iter();
     let range_ends = range.flat_map(|range| [range.start, range.end]);
-    let times: Vec<Utc> = rows.iter().map(|row| row.time).chain(range_ends).collect();
-    let first = times.iter().min().copied().unwrap_or(Utc(0));
-    let last = times.iter().max().copied().unwrap_or(Utc(0));
+    let row_ends = rows.times().first().into_iter().chain(rows.times().last());
+    let ends: Vec<Utc> = row_ends.copied().chain(range_ends).collect();
+    let first = ends.iter().min().copied().unwrap_or(Utc(0));
+    let last = ends.iter().max().copied().unwrap_or(Utc(0));
 
     let span = last.0.saturating_sub(first.0) / key.timeframe.micros();
     if span > SPAN_MAX {
         let timeframe = key.timeframe;
         let message =
             format!("from {first} to {last} are more {timeframe} bars than can be checked");
-        draft.unchecked(Check::Timestamp, rows.iter().count(), message);
+        draft.unchecked(Check::Timestamp, rows.len(), message);
     }
     span <= SPAN_MAX
 }
@@ -120,7 +121,7 @@ impl Anchored {
 impl Grid {
     /// Of the two hour anchors, takes the one that leaves fewer bars missing or outside.
     pub(crate) fn new(
-        rows: &Rows,
+        rows: &Rows<'_>,
         key: &SeriesKey,
         calendar: &Calendar,
         options: &Options<'_>,
@@ -137,7 +138,7 @@ impl Grid {
             slots,
             other_slots,
             slot_of,
-        } = Anchored::choose(calendar, key, &around, &times);
+        } = Anchored::choose(calendar, key, &around, times);
 
         // Without a range, the slot of the first bar is where the series begins.
         let first_slot = slot_of
@@ -147,7 +148,7 @@ impl Grid {
             .and_then(|index| slots.get(index));
         let begin = first_slot.map_or(span.start, |slot| slot.open);
         let checked = options.range.clone().unwrap_or(begin..span.end);
-        let coverage = Coverage::of(&slots, &checked, calendar, &times, options.known_empty);
+        let coverage = Coverage::of(&slots, &checked, calendar, times, options.known_empty);
 
         let intraday = key.timeframe.is_intraday();
         Self {
@@ -205,7 +206,7 @@ impl Grid {
 
     /// Reports bars outside of sessions, at labels that no bar has, and with close times that look
     /// ahead.
-    pub(crate) fn check_labels(&self, rows: &Rows, calendar: &Calendar, draft: &mut Draft<'_>) {
+    pub(crate) fn check_labels(&self, rows: &Rows<'_>, calendar: &Calendar, draft: &mut Draft<'_>) {
         let mut outside = Vec::new();
         let mut off_grid = Vec::new();
         let mut too_early = Vec::new();
@@ -256,7 +257,7 @@ impl Grid {
     }
 
     /// Reports a series whose bars are mostly not one bar apart: its timeframe is another one.
-    pub(crate) fn check_spacing(&self, rows: &Rows, draft: &mut Draft<'_>) {
+    pub(crate) fn check_spacing(&self, rows: &Rows<'_>, draft: &mut Draft<'_>) {
         let mut steps = 0_usize;
         let mut uneven: Vec<Place> = Vec::new();
         let mut lengths: BTreeMap<usize, usize> = BTreeMap::new();
@@ -293,7 +294,12 @@ impl Grid {
     }
 
     /// Reports bars on dates whose holidays the calendar does not know; nothing is missing there.
-    pub(crate) fn check_coverage(&self, rows: &Rows, calendar: &Calendar, draft: &mut Draft<'_>) {
+    pub(crate) fn check_coverage(
+        &self,
+        rows: &Rows<'_>,
+        calendar: &Calendar,
+        draft: &mut Draft<'_>,
+    ) {
         let uncovered = rows.select(|row| !calendar.covers(row.time.date()));
         let name = calendar.name();
         let text = format!("on dates whose holidays the calendar `{name}` does not know");

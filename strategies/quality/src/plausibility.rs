@@ -16,7 +16,12 @@ struct MoveLimits {
 }
 
 /// Reports everything that is possible but unlikely. A move at one of `splits` is none.
-pub(crate) fn check_plausibility(rows: &Rows, grid: &Grid, splits: &[Utc], draft: &mut Draft<'_>) {
+pub(crate) fn check_plausibility(
+    rows: &Rows<'_>,
+    grid: &Grid,
+    splits: &[Utc],
+    draft: &mut Draft<'_>,
+) {
     let rules = draft.rules();
     let is_intraday = draft.timeframe().is_intraday();
 
@@ -40,22 +45,18 @@ pub(crate) fn check_plausibility(rows: &Rows, grid: &Grid, splits: &[Utc], draft
 
     report_volume_spikes(rows, draft);
     let returns = log_returns(rows, grid, splits);
-    report_price_moves(&returns, &moves, draft);
-    report_outliers(returns, draft);
+    report_price_moves(rows, &returns, &moves, draft);
+    report_outliers(rows, grid, &returns, draft);
     report_stale_runs(rows, grid, stale_min, draft);
 }
 
-fn report_volume_spikes(rows: &Rows, draft: &mut Draft<'_>) {
-    let traded: Vec<&Row> = rows
-        .iter()
-        .filter(|row| row.volume.is_finite() && row.volume >= 0.0)
-        .collect();
-    let volumes: Vec<f64> = traded.iter().map(|row| row.volume).collect();
+fn report_volume_spikes(rows: &Rows<'_>, draft: &mut Draft<'_>) {
+    let volumes: Vec<f64> = traded_rows(rows).map(|row| row.volume).collect();
     let medians = rolling(&volumes, sorted_median);
 
     let multiple = draft.rules().volume_spike;
     let mut spikes = Vec::new();
-    for (row, median) in traded.iter().zip(medians) {
+    for (row, median) in traded_rows(rows).zip(medians) {
         // Where the median is 0 hardly anybody trades, and any volume would be a spike.
         let limit = median
             .filter(|median| *median > 0.0)
@@ -69,44 +70,48 @@ fn report_volume_spikes(rows: &Rows, draft: &mut Draft<'_>) {
     draft.rows(Check::VolumeSpike, Severity::Medium, &spikes, &text);
 }
 
-/// A bar with the log return from the bar before it.
-struct Return {
-    at: Place,
-    step: Step,
-    value: f64,
+/// The rows with a volume that can have been traded.
+fn traded_rows(rows: &Rows<'_>) -> impl Iterator<Item = Row> {
+    let rows = rows.iter();
+    rows.filter(|row| row.volume.is_finite() && row.volume >= 0.0)
 }
 
-/// The returns of all priced bars that follow a priced bar without missing bars between them.
-fn log_returns(rows: &Rows, grid: &Grid, splits: &[Utc]) -> Vec<Return> {
-    let mut returns = Vec::new();
+/// The log return into each row; NaN where the row or the one before it has no price, or where bars
+/// are missing between them.
+fn log_returns(rows: &Rows<'_>, grid: &Grid, splits: &[Utc]) -> Vec<f64> {
+    let mut returns = Vec::with_capacity(rows.len());
+    // Nothing leads into the first row.
+    returns.push(f64::NAN);
 
     // A split, and a move over missing bars, say nothing about the usual move of one bar.
-    let pairs = rows.iter().zip(rows.iter().skip(1)).enumerate();
-    for (index, (before, row)) in pairs {
-        let step = grid.step(index + 1);
-        let is_comparable = step != Step::Apart && !splits.contains(&row.time);
-        if is_comparable && before.is_priced() && row.is_priced() {
-            let value = (row.close / before.close).ln();
-            returns.push(Return {
-                at: (row.row, row.time),
-                step,
-                value,
-            });
-        }
+    let pairs = rows.iter().zip(rows.iter().skip(1));
+    for (index, (before, row)) in (1..).zip(pairs) {
+        let is_comparable = grid.step(index) != Step::Apart && !splits.contains(&row.time);
+        let is_return = is_comparable && before.is_priced() && row.is_priced();
+        returns.push(if is_return {
+            (row.close / before.close).ln()
+        } else {
+            f64::NAN
+        });
     }
     returns
 }
 
-fn report_price_moves(returns: &[Return], limits: &MoveLimits, draft: &mut Draft<'_>) {
+fn report_price_moves(
+    rows: &Rows<'_>,
+    returns: &[f64],
+    limits: &MoveLimits,
+    draft: &mut Draft<'_>,
+) {
     let mut medium = Vec::new();
     let mut high = Vec::new();
-    for bar_return in returns {
+    for (row, value) in rows.iter().zip(returns) {
         // Limits are shares of the price; the log return of a fall is larger than its share.
-        let size = bar_return.value.exp_m1().abs();
+        let size = value.exp_m1().abs();
         if size > limits.high {
-            high.push(bar_return.at);
+            high.push((row.row, row.time));
         } else if size > limits.medium {
-            medium.push(bar_return.at);
+            medium.push((row.row, row.time));
         }
     }
 
@@ -123,26 +128,37 @@ fn price_move_text(limit: f64) -> String {
     )
 }
 
-/// Returns over a break of trading are distributed differently, so they are left out.
-fn report_outliers(mut returns: Vec<Return>, draft: &mut Draft<'_>) {
+/// The returns within one session, with their rows: those over a break of trading are distributed
+/// differently.
+fn session_returns<'a>(
+    rows: &'a Rows<'_>,
+    grid: &'a Grid,
+    returns: &'a [f64],
+) -> impl Iterator<Item = (Row, f64)> + 'a {
+    let returns = rows.iter().zip(returns.iter().copied()).enumerate();
+    let returns =
+        returns.filter(|(index, (_, value))| !value.is_nan() && grid.step(*index) == Step::Next);
+    returns.map(|(_, bar_return)| bar_return)
+}
+
+fn report_outliers(rows: &Rows<'_>, grid: &Grid, returns: &[f64], draft: &mut Draft<'_>) {
     let rules = draft.rules();
-    returns.retain(|bar_return| bar_return.step == Step::Next);
-    let values: Vec<f64> = returns.iter().map(|bar_return| bar_return.value).collect();
+    let bar_returns = || session_returns(rows, grid, returns);
+    let values: Vec<f64> = bar_returns().map(|(_, value)| value).collect();
     let statistics = rolling(&values, centre_and_scale);
 
     let mut outliers = Vec::new();
     let mut spikes = Vec::new();
-    for (index, (bar_return, statistic)) in returns.iter().zip(statistics).enumerate() {
-        let z = statistic.map_or(0.0, |statistic| statistic.z_of(bar_return.value));
+    for (index, ((row, value), statistic)) in bar_returns().zip(statistics).enumerate() {
+        let z = statistic.map_or(0.0, |statistic| statistic.z_of(value));
 
         // Undone: the two returns together move less than half as far as the first.
         let next = values.get(index + 1);
-        let is_undone =
-            next.is_some_and(|next| (bar_return.value + next).abs() < 0.5 * bar_return.value.abs());
+        let is_undone = next.is_some_and(|next| (value + next).abs() < 0.5 * value.abs());
         if z > rules.spike_z && is_undone {
-            spikes.push(bar_return.at);
+            spikes.push((row.row, row.time));
         } else if z > rules.outlier_z {
-            outliers.push(bar_return.at);
+            outliers.push((row.row, row.time));
         }
     }
 
@@ -177,7 +193,7 @@ impl StaleRuns {
     }
 }
 
-fn report_stale_runs(rows: &Rows, grid: &Grid, length_min: usize, draft: &mut Draft<'_>) {
+fn report_stale_runs(rows: &Rows<'_>, grid: &Grid, length_min: usize, draft: &mut Draft<'_>) {
     let mut runs = StaleRuns {
         length_min,
         length_high: draft.rules().stale_high,
@@ -189,11 +205,11 @@ fn report_stale_runs(rows: &Rows, grid: &Grid, length_min: usize, draft: &mut Dr
 
     // A break of trading ends a run: a market may well reopen at the price it closed at.
     for (index, row) in rows.iter().enumerate() {
-        let goes_on = is_flat(row) && row.close == price && grid.step(index) == Step::Next;
+        let goes_on = is_flat(&row) && row.close == price && grid.step(index) == Step::Next;
         if !goes_on {
             runs.end(&mut run);
         }
-        if is_flat(row) {
+        if is_flat(&row) {
             run.push((row.row, row.time));
         }
         price = row.close;

@@ -14,14 +14,23 @@ pub(crate) const WINDOW_MIN: usize = 30;
 /// For each value, `statistic` of the [`WINDOW`] values before its block of [`BLOCK`], which it
 /// gets in ascending order; the first ones get that of the first window. None where there are fewer
 /// than [`WINDOW_MIN`] values. The values are numbers.
-pub(crate) fn rolling<T: Copy>(values: &[f64], statistic: impl Fn(&[f64]) -> T) -> Vec<Option<T>> {
-    let mut result = Vec::with_capacity(values.len());
+pub(crate) fn rolling<T: Copy>(
+    values: &[f64],
+    statistic: impl Fn(&[f64]) -> T,
+) -> impl Iterator<Item = Option<T>> {
+    let blocks = rolling_blocks(values, statistic).into_iter();
+    let repeated = blocks.flat_map(|value| std::iter::repeat_n(value, BLOCK));
+    repeated.take(values.len())
+}
+
+/// The statistic of each block.
+fn rolling_blocks<T>(values: &[f64], statistic: impl Fn(&[f64]) -> T) -> Vec<Option<T>> {
+    let mut blocks = Vec::with_capacity(values.len().div_ceil(BLOCK));
     let mut window = SortedWindow::default();
     let mut start = 0;
     let mut end = 0;
 
-    while result.len() < values.len() {
-        let block_start = result.len();
+    for block_start in (0..values.len()).step_by(BLOCK) {
         let next_end = block_start.max(WINDOW.min(values.len()));
         let next_start = next_end.saturating_sub(WINDOW);
 
@@ -35,11 +44,9 @@ pub(crate) fn rolling<T: Copy>(values: &[f64], statistic: impl Fn(&[f64]) -> T) 
         end = next_end;
 
         let sorted = window.sorted.as_slice();
-        let value = (sorted.len() >= WINDOW_MIN).then(|| statistic(sorted));
-        let block_length = BLOCK.min(values.len() - block_start);
-        result.extend(std::iter::repeat_n(value, block_length));
+        blocks.push((sorted.len() >= WINDOW_MIN).then(|| statistic(sorted)));
     }
-    result
+    blocks
 }
 
 /// Values in ascending order, and room for those of the next block.
@@ -199,7 +206,6 @@ mod tests {
         for length in [0, 1, 29, 30, 499, 500, 501, 549, 551, 2_000] {
             let values: Vec<f64> = (0..length).map(|_| next_random(&mut state)).collect();
             let moving: Vec<Option<[f64; 2]>> = rolling(&values, centre_and_scale)
-                .into_iter()
                 .map(|value| value.map(|value| [value.centre, value.scale]))
                 .collect();
             assert_eq!(moving, by_definition(&values), "{length}");

@@ -13,8 +13,7 @@ use super::judged_file::{FileArgs, JudgedFile, judge_file, show_judged};
 use super::seam::find_seam;
 use crate::console::{Exit, Failure, count_of, now};
 use crate::context::Context;
-use crate::inputs::action_columns::read_action_columns;
-use crate::inputs::bar_files::close_times_of;
+use crate::inputs::action_columns::FUTURE_COLUMN;
 use crate::inputs::stored_series::{open_existing_store, open_store, require_calendar};
 use crate::inputs::usable_rows::{Contradictions, LeftOut, UsableRows, choose_rows};
 
@@ -122,12 +121,13 @@ pub(super) async fn import(
     }
 
     // Also `--force` stores no bar that lacks a price or is still open.
-    let storable = storable_bars(file, &judged, now)?;
-    refuse_wrong_repairs(file, &judged, context)?;
-    refuse_other_scale(file, args, &judged, &storable, context).await?;
+    refuse_wrong_repairs(file, &judged)?;
+    let key = judged.key.clone();
+    let storable = storable_bars(file, judged, now)?;
+    refuse_other_scale(file, args, &key, &storable, context).await?;
 
     let mut imported = Imported {
-        key: judged.key,
+        key,
         bars: storable.bars.len(),
         left_out: storable.left_out,
         written: None,
@@ -153,14 +153,9 @@ pub(super) async fn import(
 }
 
 /// Bars that were made from later ones would let a model see the future.
-fn refuse_wrong_repairs(
-    file: &Path,
-    judged: &JudgedFile,
-    context: &Context,
-) -> Result<(), Failure> {
-    let path = context.working_directory.join(file);
-    let columns = read_action_columns(&path, &judged.file.lines);
-    if !columns.is_some_and(|columns| columns.has_future_repairs) {
+fn refuse_wrong_repairs(file: &Path, judged: &JudgedFile) -> Result<(), Failure> {
+    let mut columns = judged.detected.columns.iter();
+    if !columns.any(|column| column == FUTURE_COLUMN) {
         return Ok(());
     }
 
@@ -173,12 +168,12 @@ fn refuse_wrong_repairs(
 async fn refuse_other_scale(
     file: &Path,
     args: &ImportArgs,
-    judged: &JudgedFile,
+    key: &SeriesKey,
     storable: &UsableRows,
     context: &Context,
 ) -> Result<(), Failure> {
     let store = open_existing_store(context).await?;
-    let Some(finding) = find_seam(&store, &judged.key, &storable.bars).await? else {
+    let Some(finding) = find_seam(&store, key, &storable.bars).await? else {
         return Ok(());
     };
 
@@ -212,11 +207,15 @@ fn critical_findings(file: &Path, count: usize) -> Failure {
 
 /// Keeps the bars with all their prices that are complete at `now`, in the order of time. The
 /// prices of a bar that is still open would change after they were stored.
-fn storable_bars(file: &Path, judged: &JudgedFile, now: Utc) -> Result<UsableRows, Failure> {
-    let close_times = close_times_of(&judged.file.bars, &judged.key)?;
+fn storable_bars(file: &Path, judged: JudgedFile, now: Utc) -> Result<UsableRows, Failure> {
+    let JudgedFile {
+        file: read,
+        known_at,
+        ..
+    } = judged;
     // The checks have named every row that contradicts another.
     let contradictions = Contradictions::TakeLast;
-    choose_rows(file, &judged.file, &close_times, now, false, contradictions)
+    choose_rows(file, read, known_at, now, false, contradictions)
 }
 
 /// What is left out is part of the result: a file of which not everything is stored must not look

@@ -97,9 +97,11 @@ pub(super) struct JudgedFile {
     /// The series that the file holds bars of.
     pub(super) key: SeriesKey,
     /// Format, columns and times of the file.
-    detected: Detected,
+    pub(super) detected: Detected,
     /// Its rows in file order, with the line of each.
     pub(super) file: FileBars,
+    /// When each of them is known.
+    pub(super) known_at: Vec<Utc>,
     /// The findings about them.
     pub(super) report: Report,
 }
@@ -145,21 +147,24 @@ pub(super) fn judge_file(
     let bar_file = BarFile::open(&path, &mapping, symbol.as_ref())?;
     let detected = bar_file.detected();
     let key = key_of(args, &path, &detected)?;
-    let file = bar_file.bars(&expected_of(&key))?;
+    let mut file = bar_file.bars(&expected_of(&key))?;
     require_hours(&file.bars, &key, "--calendar always")?;
 
     // Whether a bar is complete is judged by its close, which follows from its series.
     let close_times = close_times_of(&file.bars, &key)?;
-    let bars = file.bars.clone().with_close_times(close_times);
+    let mut bars = std::mem::take(&mut file.bars).with_close_times(close_times);
     let options = Options {
         now: Some(now),
         ..Options::default()
     };
     let report = quality::check(&bars, &key, Calendar::for_key(&key), &options);
+    let known_at = std::mem::take(&mut bars.close_time);
+    file.bars = bars.into();
     Ok(JudgedFile {
         key,
         detected,
         file,
+        known_at,
         report,
     })
 }

@@ -14,7 +14,6 @@ use crate::arguments::values::parse_instrument;
 use crate::console::{Exit, Failure, now};
 use crate::context::Context;
 use crate::inputs::action_columns::read_action_columns;
-use crate::inputs::bar_files::close_times_of;
 use crate::inputs::stored_series::{
     no_stored_bars, open_existing_store, require_calendar, series_key, with_calendar,
 };
@@ -72,14 +71,13 @@ impl Subject {
     fn of_file(args: &FileArgs, rules: Rules, context: &Context) -> Result<Self, Failure> {
         let now = now();
         let judged = judge_file(args, &context.working_directory, now)?;
-        let close_times = close_times_of(&judged.file.bars, &judged.key)?;
         let path = context.working_directory.join(&args.file);
         let columns = read_action_columns(&path, &judged.file.lines);
 
         // A file does not say what its provider had, so no gap counts as known to be empty.
         Ok(Self {
             key: judged.key,
-            bars: judged.file.bars.with_close_times(close_times),
+            bars: judged.file.bars.with_close_times(judged.known_at),
             actions: columns.map(|columns| columns.actions),
             lines: Some(judged.file.lines),
             known_empty: Vec::new(),

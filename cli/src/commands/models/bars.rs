@@ -129,7 +129,7 @@ fn read_usable(
     require_prices(&named.file.display().to_string(), &file, &known_at, now)?;
 
     let refuse = Contradictions::Refuse;
-    let rows = choose_rows(&named.file, &file, &known_at, now, true, refuse)?;
+    let rows = choose_rows(&named.file, file, known_at, now, true, refuse)?;
     report_left_out(&named.file, &rows.left_out, &context.output);
     Ok(rows.into_bars())
 }

@@ -2,9 +2,9 @@
 
 use market::{Timeframe, Utc};
 
-use super::sheet::keep;
 use super::text::{TimeRules, read_time};
 use super::{DAY, FileError};
+use crate::raw_bars::keep_rows;
 
 /// What a cell says of a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -160,7 +160,7 @@ impl Stamps {
 
     /// Appends all rows of `other`; false if their kind does not fit.
     #[must_use]
-    pub(super) fn append(&mut self, other: &Self) -> bool {
+    pub(super) fn append(&mut self, other: Self) -> bool {
         let Some(kind) = other.kind else { return true };
         let rows_before = self.dates_among_times;
         if !self.join(kind) {
@@ -175,6 +175,7 @@ impl Stamps {
         if self.offsets.len() == self.micros.len() {
             self.offsets.extend_from_slice(&other.offsets);
         }
+        self.micros.reserve_exact(other.len());
         self.micros.extend_from_slice(&other.micros);
         true
     }
@@ -182,9 +183,9 @@ impl Stamps {
     /// Leaves the rows that are marked.
     pub(super) fn keep(&mut self, rows: &[bool]) {
         if self.offsets.len() == self.micros.len() {
-            keep(&mut self.offsets, rows);
+            keep_rows(&mut self.offsets, rows);
         }
-        keep(&mut self.micros, rows);
+        keep_rows(&mut self.micros, rows);
     }
 
     /// The reading of the clock that row `row` was written by, if all rows state an offset.

@@ -51,22 +51,30 @@ impl StoredSeries<'_> {
         edit: Edit,
         cached: Option<u64>,
     ) -> Result<CommitOutcome, StoreError> {
-        let edit = Edit {
-            bars: edit.bars.sorted(),
-            ..edit
-        };
+        let Edit {
+            bars,
+            empty_intervals,
+            calendar,
+            at,
+        } = edit;
+        let bars = bars.sorted();
 
         // Checked before anything is written, so that a bad bar leaves no file behind.
-        if let Some(unstorable) = find_unstorable(&edit.bars) {
+        if let Some(unstorable) = find_unstorable(&bars) {
             return Err(StoreError::Edit {
                 series: key.prefix(),
                 reason: unstorable.to_string(),
             });
         }
 
+        // Only the pieces are needed from here on, and the bars may fill half of the memory.
+        let pieces = cut_by_period(key.timeframe, &bars);
+        drop(bars);
         let merging = Merging {
-            pieces: cut_by_period(key.timeframe, &edit.bars),
-            edit,
+            pieces,
+            empty_intervals,
+            calendar,
+            at,
         };
         self.apply(key, &merging, cached).await
     }
@@ -74,9 +82,11 @@ impl StoredSeries<'_> {
 
 /// An edit, cut by the files that it touches.
 struct Merging {
-    edit: Edit,
     /// Bars by the name of their period, oldest first.
     pieces: Vec<(String, RawBars)>,
+    empty_intervals: Vec<EmptyInterval>,
+    calendar: String,
+    at: Utc,
 }
 
 impl Change for Merging {
@@ -88,7 +98,7 @@ impl Change for Merging {
         base: Option<&SeriesSnapshot>,
     ) -> Result<Draft, StoreError> {
         let base = base.map(|snapshot| &snapshot.manifest);
-        let mut draft = Draft::after(base, key, self.edit.at);
+        let mut draft = Draft::after(base, key, self.at);
         let prefix = draft.manifest.series.clone();
         let mut files = files_by_period(base);
 
@@ -113,10 +123,10 @@ impl Change for Merging {
         draft.manifest.files = files.into_values().collect();
 
         // An edit without a calendar says nothing about it.
-        if !self.edit.calendar.is_empty() {
-            draft.manifest.calendar.clone_from(&self.edit.calendar);
+        if !self.calendar.is_empty() {
+            draft.manifest.calendar.clone_from(&self.calendar);
         }
-        draft.manifest.empty = merge_empty(&draft.manifest.empty, &self.edit.empty_intervals);
+        draft.manifest.empty = merge_empty(&draft.manifest.empty, &self.empty_intervals);
         Ok(draft)
     }
 }

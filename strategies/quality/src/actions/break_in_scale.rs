@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::level::{median_of, usual_move};
-use crate::checks::{Row, Rows};
+use crate::checks::Rows;
 use crate::draft::{Draft, Place};
 use crate::report::{Check, Severity};
 use market::{Adjustment, SeriesKey, Utc};
@@ -27,25 +27,17 @@ const JUMP_MOVES: f64 = 10.0;
 /// without missing bars between them, `split_times` at which bars the file names a split, and
 /// `explained_times`, ascending, which bars have another scale for a known reason.
 pub(crate) fn find_breaks(
-    rows: &Rows,
+    rows: &Rows<'_>,
     is_next: impl Fn(usize) -> bool,
     split_times: &[Utc],
     explained_times: &[Utc],
     key: &SeriesKey,
     draft: &mut Draft<'_>,
 ) {
-    let bars = rows.as_slice();
     let mut places: Vec<Place> = Vec::new();
     let mut noise = None;
 
-    for index in 1..bars.len() {
-        let Some(before) = bars.get(index - 1) else {
-            continue;
-        };
-        let Some(bar) = bars.get(index) else {
-            continue;
-        };
-
+    for (index, (before, bar)) in (1..).zip(rows.iter().zip(rows.iter().skip(1))) {
         // Nearly all bars end here.
         let is_wide = bar.open > WIDE * before.close || before.close > WIDE * bar.open;
         if !(is_wide && before.is_priced() && bar.is_priced()) {
@@ -58,8 +50,8 @@ pub(crate) fn find_breaks(
             continue;
         }
 
-        let noise = *noise.get_or_insert_with(|| usual_move(&close_moves(bars)));
-        if is_simple_ratio(jump, noise) && lasts(bars, index, jump) {
+        let noise = *noise.get_or_insert_with(|| usual_move(&close_moves(rows.closes())));
+        if is_simple_ratio(jump, noise) && lasts(rows, index, jump) {
             places.push((bar.row, bar.time));
         }
     }
@@ -75,9 +67,9 @@ pub(crate) fn find_breaks(
     draft.rows(Check::AdjustmentBreak, severity, &places, text);
 }
 
-fn close_moves(bars: &[Row]) -> Vec<f64> {
-    let later = bars.iter().skip(1).zip(bars);
-    let moves = later.map(|(bar, before)| (bar.close / before.close).ln());
+fn close_moves(closes: &[f64]) -> Vec<f64> {
+    let later = closes.iter().skip(1).zip(closes);
+    let moves = later.map(|(close, before)| (close / before).ln());
     moves.collect()
 }
 
@@ -91,13 +83,12 @@ pub(crate) fn is_simple_ratio(jump: f64, noise: f64) -> bool {
 }
 
 /// Whether the bars after the jump stay where it led.
-fn lasts(bars: &[Row], index: usize, jump: f64) -> bool {
-    let before = median_close(bars, index.saturating_sub(SIDE)..index);
-    let after = median_close(bars, index..(index + SIDE).min(bars.len()));
+fn lasts(rows: &Rows<'_>, index: usize, jump: f64) -> bool {
+    let before = median_close(rows, index.saturating_sub(SIDE)..index);
+    let after = median_close(rows, index..(index + SIDE).min(rows.len()));
     ((after / before).ln() - jump).abs() < 0.3 * jump.abs()
 }
 
-fn median_close(bars: &[Row], range: Range<usize>) -> f64 {
-    let bars = bars.get(range).unwrap_or_default();
-    median_of(bars.iter().map(|bar| bar.close))
+fn median_close(rows: &Rows<'_>, range: Range<usize>) -> f64 {
+    median_of(rows.closes_in(range).iter().copied())
 }

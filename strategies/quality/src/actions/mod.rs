@@ -76,7 +76,7 @@ impl Day {
 
 /// The priced bars with their actions, oldest first. What happened on a date without a price counts
 /// for the next bar that has one.
-pub(crate) fn days_of(rows: &Rows, actions: &Actions) -> Vec<Day> {
+pub(crate) fn days_of(rows: &Rows<'_>, actions: &Actions) -> Vec<Day> {
     let mut days = Vec::new();
     let mut dividend = 0.0;
     let mut gain = 0.0;
@@ -95,7 +95,7 @@ pub(crate) fn days_of(rows: &Rows, actions: &Actions) -> Vec<Day> {
 
         let adjusted = actions.adjusted_close.get(row.row).copied();
         days.push(Day {
-            row: *row,
+            row,
             adjusted: adjusted.unwrap_or(f64::NAN),
             dividend,
             gain,
@@ -157,7 +157,7 @@ pub(crate) struct Fault {
 
 /// All faults of units, splits and dividends, in this order and by time.
 pub(crate) fn find_faults(
-    rows: &Rows,
+    rows: &Rows<'_>,
     actions: Option<&Actions>,
     is_daily: bool,
     tolerance: f64,
@@ -179,7 +179,7 @@ pub(crate) fn find_faults(
 /// Reports the faults of units, splits, dividends and capital gains. Returns the times of the bars
 /// whose scale they explain, ascending.
 pub(crate) fn check_actions(
-    rows: &Rows,
+    rows: &Rows<'_>,
     actions: Option<&Actions>,
     draft: &mut Draft<'_>,
 ) -> Vec<Utc> {
@@ -252,7 +252,7 @@ const TEXTS: [(Check, &str); 8] = [
 ];
 
 /// Times of the bars from which on a split of the file applies.
-pub(crate) fn split_times(rows: &Rows, actions: Option<&Actions>) -> Vec<Utc> {
+pub(crate) fn split_times(rows: &Rows<'_>, actions: Option<&Actions>) -> Vec<Utc> {
     let Some(actions) = actions else {
         return Vec::new();
     };

@@ -19,13 +19,13 @@ const CLOSE_RATIO: f64 = 30.0;
 /// A value that differs from the median of its bar and both neighbours by 100 or 1000 times is a
 /// fault of its own. Of stretches in two units, that one is right in which more bars were traded,
 /// and the newer one of two equals.
-pub(crate) fn find_unit_mixups(rows: &Rows) -> Vec<Fault> {
+pub(crate) fn find_unit_mixups(rows: &Rows<'_>) -> Vec<Fault> {
     // Hardly any series has such a jump; one look through it spares the rest.
     if !has_wide_step(rows) {
         return Vec::new();
     }
 
-    let mut bars: Vec<Row> = rows.iter().filter(|row| row.is_priced()).copied().collect();
+    let mut bars: Vec<Row> = rows.iter().filter(Row::is_priced).collect();
     let mut faults = Vec::new();
     let scale = WrongScale {
         check: Check::CurrencyUnit,
@@ -41,9 +41,9 @@ pub(crate) fn find_unit_mixups(rows: &Rows) -> Vec<Fault> {
 }
 
 /// Whether any two prices of a bar, or of it and the one before it, are far apart.
-fn has_wide_step(rows: &Rows) -> bool {
+fn has_wide_step(rows: &Rows<'_>) -> bool {
     let mut last_close = None;
-    for row in rows.iter().filter(|row| row.is_priced()) {
+    for row in rows.iter().filter(Row::is_priced) {
         let highest = row.open.max(row.high).max(row.close).max(row.low);
         let lowest = row.open.min(row.low).min(row.close).min(row.high);
         let before = last_close.unwrap_or(row.close);

@@ -12,7 +12,7 @@ pub(super) struct Slots(Grid);
 
 impl Slots {
     pub(super) fn of(
-        rows: &Rows,
+        rows: &Rows<'_>,
         key: &SeriesKey,
         calendar: &Calendar,
         options: &Options<'_>,

@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Options;
 use crate::actions::{Actions, Field};
-use crate::checks::{Row, Rows, has_possible_prices};
+use crate::checks::{Row, Rows, has_possible_prices, push_row};
 use crate::draft::Draft;
 
 /// How bars are repaired.
@@ -233,7 +233,7 @@ struct View {
 }
 
 impl View {
-    fn of(rows: &Rows, actions: Option<&Actions>) -> Self {
+    fn of(rows: &Rows<'_>, actions: Option<&Actions>) -> Self {
         let cell = |column: &[f64], row: usize| column.get(row).copied().unwrap_or(f64::NAN);
         let empty = Actions::default();
         let actions = actions.unwrap_or(&empty);
@@ -242,7 +242,7 @@ impl View {
         let lines: Vec<Line> = rows
             .iter()
             .map(|row| Line {
-                row: *row,
+                row,
                 adjusted: cell(&actions.adjusted_close, row.row),
                 dividend: cell(&actions.dividends, row.row),
                 split: cell(&actions.splits, row.row),
@@ -356,16 +356,6 @@ impl View {
 
 fn finite(value: f64) -> Option<f64> {
     value.is_finite().then_some(value)
-}
-
-fn push_row(bars: &mut Bars, row: &Row) {
-    bars.open_time.push(row.time);
-    bars.close_time.push(row.known_at);
-    bars.open.push(row.open);
-    bars.high.push(row.high);
-    bars.low.push(row.low);
-    bars.close.push(row.close);
-    bars.volume.push(row.volume);
 }
 
 /// A volume that no trade can have becomes 0; one that is not available stays so.

@@ -13,7 +13,7 @@ const ROUNDING: f64 = 1e-6;
 /// Applies the remedy of each fault.
 pub(super) fn rescale(
     lines: &mut [Line],
-    rows: &Rows,
+    rows: &Rows<'_>,
     options: &Options<'_>,
     timeframe: Timeframe,
 ) {

@@ -18,6 +18,7 @@ use super::stamp::Stamps;
 use super::symbols::{Symbols, find_symbol_column};
 use super::text::{self, Choice};
 use super::{ColumnNames, FileError, Mapping};
+use crate::raw_bars::keep_rows;
 
 /// A file's rows in file order, all columns of one length.
 #[derive(Debug)]
@@ -132,10 +133,10 @@ impl Sheet {
 
         // Every column loses the same rows, so that one index still means one bar.
         self.stamps.keep(&rows);
-        keep(&mut self.lines, &rows);
-        keep(&mut self.volume, &rows);
+        keep_rows(&mut self.lines, &rows);
+        keep_rows(&mut self.volume, &rows);
         for prices in &mut self.prices {
-            keep(prices, &rows);
+            keep_rows(prices, &rows);
         }
         self.notes.push(format!(
             "{}: only the rows of {} are read",
@@ -183,12 +184,6 @@ impl Sheet {
             notes: Vec::new(),
         }
     }
-}
-
-/// Leaves the values of the rows that are marked.
-pub(super) fn keep<T: Copy>(values: &mut Vec<T>, rows: &[bool]) {
-    let mut marks = rows.iter();
-    values.retain(|_| marks.next().copied().unwrap_or(false));
 }
 
 /// Positions of the columns that are read.

@@ -77,7 +77,7 @@ fn append(whole: &mut Sheet, part: Sheet, path: &Path) -> Result<(), FileError> 
         .extend(part.lines.iter().map(|line| line + rows_before));
 
     // A sheet has one clock, which parts with and without a zone do not share.
-    if !whole.stamps.append(&part.stamps) {
+    if !whole.stamps.append(part.stamps) {
         return Err(FileError::Row {
             file: path.display().to_string(),
             line: 1,

@@ -444,15 +444,22 @@ fn join(file: &str, parts: Vec<Result<Part, Stop>>) -> Result<Part, Stop> {
     // In file order: with any number of threads, the first error of the file is reported.
     for part in parts {
         let part = part?;
-        if !whole.append(&part) {
+        let line = part.lines.first().copied().unwrap_or(1);
+        if !whole.append(part) {
             return Err(Stop::Refused(FileError::Row {
                 file: file.to_owned(),
-                line: part.lines.first().copied().unwrap_or(1),
+                line,
                 reason: "times with a zone and times without one in one file".to_owned(),
             }));
         }
     }
     Ok(whole)
+}
+
+/// Appends `others`, with no more room than that takes.
+fn append_column<T: Copy>(column: &mut Vec<T>, others: Vec<T>) {
+    column.reserve_exact(others.len());
+    column.extend_from_slice(&others);
 }
 
 impl Part {
@@ -465,17 +472,19 @@ impl Part {
         }
     }
 
-    /// Appends the rows of `other`; false if their times do not fit.
-    fn append(&mut self, other: &Self) -> bool {
-        self.lines.extend_from_slice(&other.lines);
-        self.volume.extend_from_slice(&other.volume);
-        for (column, others) in self.prices.iter_mut().zip(&other.prices) {
-            column.extend_from_slice(others);
+    /// Appends the rows of `other`; false if their times do not fit. Each column of it goes as soon
+    /// as it is copied, so that no two copies of all rows are held beside the text.
+    fn append(&mut self, other: Self) -> bool {
+        append_column(&mut self.lines, other.lines);
+        append_column(&mut self.volume, other.volume);
+        for (column, others) in self.prices.iter_mut().zip(other.prices) {
+            append_column(column, others);
         }
+
         self.other_symbols += other.other_symbols;
         self.repeated_headers += other.repeated_headers;
-        self.footer = self.footer.take().or_else(|| other.footer.clone());
-        self.stamps.append(&other.stamps)
+        self.footer = self.footer.take().or(other.footer);
+        self.stamps.append(other.stamps)
     }
 
     /// The sheet of these rows.
