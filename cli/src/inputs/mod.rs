@@ -1,6 +1,5 @@
 //! What commands work on: files of bars, strategies, stored series, registered models, operations.
 
-pub(crate) mod action_columns;
 pub(crate) mod bar_files;
 pub(crate) mod checkpoint;
 pub(crate) mod models;

@@ -183,6 +183,7 @@ fn select_usable(name: &str, file: FileBars) -> Content {
         bars,
         lines,
         mut notes,
+        ..
     } = file;
 
     // A bar without a price cannot be stored; its line in the file lets the user look it up.

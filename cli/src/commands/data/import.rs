@@ -13,7 +13,6 @@ use super::judged_file::{FileArgs, JudgedFile, judge_file, show_judged};
 use super::seam::find_seam;
 use crate::console::{Exit, Failure, count_of, now};
 use crate::context::Context;
-use crate::inputs::action_columns::FUTURE_COLUMN;
 use crate::inputs::stored_series::{open_existing_store, open_store, require_calendar};
 use crate::inputs::usable_rows::{Contradictions, LeftOut, UsableRows, choose_rows};
 
@@ -154,8 +153,7 @@ pub(super) async fn import(
 
 /// Bars that were made from later ones would let a model see the future.
 fn refuse_wrong_repairs(file: &Path, judged: &JudgedFile) -> Result<(), Failure> {
-    let mut columns = judged.detected.columns.iter();
-    if !columns.any(|column| column == FUTURE_COLUMN) {
+    if !judged.has_future_repairs() {
         return Ok(());
     }
 

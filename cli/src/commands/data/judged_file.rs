@@ -19,6 +19,8 @@ use crate::inputs::bar_files::{
 };
 use crate::inputs::stored_series::{require_calendar, series_key, with_calendar};
 
+/// Column of a repaired file whose values come from later bars.
+pub(super) const FUTURE_COLUMN: &str = "repaired_with_future";
 /// Lines of the file that a finding names.
 const LINES_MAX: usize = 3;
 
@@ -97,13 +99,21 @@ pub(super) struct JudgedFile {
     /// The series that the file holds bars of.
     pub(super) key: SeriesKey,
     /// Format, columns and times of the file.
-    pub(super) detected: Detected,
+    detected: Detected,
     /// Its rows in file order, with the line of each.
     pub(super) file: FileBars,
     /// When each of them is known.
     pub(super) known_at: Vec<Utc>,
     /// The findings about them.
     pub(super) report: Report,
+}
+
+impl JudgedFile {
+    /// The file was repaired with values of later bars.
+    pub(super) fn has_future_repairs(&self) -> bool {
+        let mut columns = self.detected.columns.iter();
+        columns.any(|column| column == FUTURE_COLUMN)
+    }
 }
 
 /// `ktrdr data check`: exit code 1 if a finding is critical.

@@ -9,11 +9,11 @@ use schemas::codes;
 use serde_json::{Value, json};
 use store::{Cells, Table};
 
+use super::judged_file::FUTURE_COLUMN;
 use super::subject::{Subject, SubjectArgs};
 use crate::arguments::OutFile;
 use crate::console::{Exit, Failure, count_of, write_table};
 use crate::context::Context;
-use crate::inputs::action_columns::FUTURE_COLUMN;
 
 const CHANGE_HEADS: [&str; 5] = ["TIME", "FIELD", "OLD", "NEW", "METHOD"];
 

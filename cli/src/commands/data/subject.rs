@@ -8,12 +8,12 @@ use market::{Bars, Calendar, SeriesKey, Utc};
 use quality::{Actions, Options, Report, Rules};
 use schemas::codes;
 use store::ALL_TIME;
+use store::files::FileActions;
 
 use super::judged_file::{FileArgs, judge_file};
 use crate::arguments::values::parse_instrument;
 use crate::console::{Exit, Failure, now};
 use crate::context::Context;
-use crate::inputs::action_columns::read_action_columns;
 use crate::inputs::stored_series::{
     no_stored_bars, open_existing_store, require_calendar, series_key, with_calendar,
 };
@@ -71,14 +71,14 @@ impl Subject {
     fn of_file(args: &FileArgs, rules: Rules, context: &Context) -> Result<Self, Failure> {
         let now = now();
         let judged = judge_file(args, &context.working_directory, now)?;
-        let path = context.working_directory.join(&args.file);
-        let columns = read_action_columns(&path, &judged.file.lines);
+        let actions = judged.file.actions;
+        let has_actions = !actions.is_absent();
 
         // A file does not say what its provider had, so no gap counts as known to be empty.
         Ok(Self {
             key: judged.key,
             bars: judged.file.bars.with_close_times(judged.known_at),
-            actions: columns.map(|columns| columns.actions),
+            actions: has_actions.then(|| actions_of(actions)),
             lines: Some(judged.file.lines),
             known_empty: Vec::new(),
             rules,
@@ -136,6 +136,16 @@ impl Subject {
     pub(super) fn report(&self) -> Report {
         let calendar = Calendar::for_key(&self.key);
         quality::check(&self.bars, &self.key, calendar, &self.options())
+    }
+}
+
+/// The columns of a file as the checks take them.
+fn actions_of(columns: FileActions) -> Actions {
+    Actions {
+        adjusted_close: columns.adjusted_close,
+        dividends: columns.dividends,
+        splits: columns.splits,
+        capital_gains: columns.capital_gains,
     }
 }
 

@@ -5,6 +5,7 @@
 //! `quality` to judge. What a number or a time means is never guessed: a time without zone needs a
 //! zone, an unreadable cell is an error.
 
+mod actions;
 mod clock;
 mod container;
 mod detect;
@@ -25,6 +26,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::raw_bars::RawBars;
 
+pub use actions::FileActions;
 pub use detect::{Detected, detect, timeframe_of};
 pub use error::FileError;
 pub use folder::{BarFolder, clear_name, parse_name, read_name};
@@ -149,6 +151,8 @@ pub struct FileBars {
     pub bars: RawBars,
     /// Line of each bar (the header of a CSV file is line 1); for Parquet the row, from 1.
     pub lines: Vec<u64>,
+    /// Dividends and splits of the rows, of a text that has such columns.
+    pub actions: FileActions,
     /// Values that were read otherwise than they are written, for people.
     pub notes: Vec<String>,
 }
@@ -246,6 +250,7 @@ impl BarFile {
         Ok(FileBars {
             bars,
             lines: sheet.lines,
+            actions: sheet.actions,
             notes,
         })
     }

@@ -1,6 +1,8 @@
 //! One binary with every test of the crate, so that they are linked once.
 
 #[cfg(test)]
+mod actions;
+#[cfg(test)]
 mod any_columns;
 #[cfg(test)]
 mod bars_page;

@@ -17,7 +17,7 @@ use super::container::{self, Kind};
 use super::stamp::Stamps;
 use super::symbols::{Symbols, find_symbol_column};
 use super::text::{self, Choice};
-use super::{ColumnNames, FileError, Mapping};
+use super::{ColumnNames, FileActions, FileError, Mapping};
 use crate::raw_bars::keep_rows;
 
 /// A file's rows in file order, all columns of one length.
@@ -45,6 +45,8 @@ pub(super) struct Sheet {
     pub(super) prices: [Vec<f64>; 4],
     /// NaN = empty cell or no such column.
     pub(super) volume: Vec<f64>,
+    /// Dividends and splits of the rows, if columns say them.
+    pub(super) actions: FileActions,
     /// Whose row each one is, if a column says so.
     pub(super) symbols: Option<Symbols>,
     /// The zone that the time column names, beside its instants, or the one of the format.
@@ -135,6 +137,7 @@ impl Sheet {
         self.stamps.keep(&rows);
         keep_rows(&mut self.lines, &rows);
         keep_rows(&mut self.volume, &rows);
+        self.actions.keep_rows(&rows);
         for prices in &mut self.prices {
             keep_rows(prices, &rows);
         }
@@ -179,6 +182,7 @@ impl Sheet {
             stamps: Stamps::default(),
             prices: Default::default(),
             volume: Vec::new(),
+            actions: FileActions::default(),
             symbols: None,
             zone: None,
             notes: Vec::new(),

@@ -3,9 +3,9 @@
 use std::num::NonZero;
 use std::thread;
 
-use super::super::FileError;
 use super::super::sheet::Sheet;
 use super::super::stamp::{Stamp, StampKind, Stamps};
+use super::super::{FileActions, FileError};
 use super::names::Role;
 use super::numbers::read_number;
 use super::plan::ReadPlan;
@@ -16,8 +16,10 @@ use super::time::{TimeCell, read_only_time_of_day, read_time};
 const PART_BYTES_MIN: usize = 1 << 20;
 /// Parts of a text, at most.
 const PARTS_MAX: usize = 8;
-/// Columns that are read: time, time of day, symbol, four prices, volume.
-const SLOTS: usize = 8;
+/// Columns that are read: time, time of day, symbol, four prices, volume, four actions.
+const SLOTS: usize = 12;
+/// Slot of the first action.
+const ACTION_SLOT: u8 = 8;
 /// Slot of a column that is not read.
 const NO_SLOT: u8 = u8::MAX;
 /// Rows at the end of a file that may be text, such as the name of its source.
@@ -50,6 +52,8 @@ pub(super) struct Part {
     pub(super) stamps: Stamps,
     pub(super) prices: [Vec<f64>; 4],
     pub(super) volume: Vec<f64>,
+    /// Adjusted close, dividend, split, capital gain; empty where there is no such column.
+    actions: [Vec<f64>; 4],
     /// Rows of other symbols.
     pub(super) other_symbols: usize,
     /// Rows that repeat the header.
@@ -80,6 +84,12 @@ impl<'a> RowReader<'a> {
         for (column, role) in plan.positions.roles() {
             if let Some(slot) = slots.get_mut(column) {
                 *slot = slot_of(role);
+            }
+        }
+        for (slot, column) in (ACTION_SLOT..).zip(plan.actions) {
+            let place = column.and_then(|column| slots.get_mut(column));
+            if let Some(place) = place {
+                *place = slot;
             }
         }
 
@@ -173,7 +183,17 @@ impl<'a> RowReader<'a> {
     /// Appends one row, or leaves `part` as it is.
     fn add_row(&self, part: &mut Part, row: Row<'_>) -> Result<(), Stop> {
         let cells = self.cells_of(row)?;
-        let [time, time_of_day, symbol, prices @ .., volume] = cells;
+        let [
+            time,
+            time_of_day,
+            symbol,
+            open,
+            high,
+            low,
+            close,
+            volume,
+            actions @ ..,
+        ] = cells;
         let stamp = self.time_of(row, clean(time), time_of_day)?;
         if !self.has_symbol(symbol)? {
             part.other_symbols += 1;
@@ -181,7 +201,7 @@ impl<'a> RowReader<'a> {
         }
 
         let mut numbers = [f64::NAN; 4];
-        let roles = Role::PRICES.into_iter().zip(prices);
+        let roles = Role::PRICES.into_iter().zip([open, high, low, close]);
         for (number, (role, cell)) in numbers.iter_mut().zip(roles) {
             *number = self.number(row, role, cell)?;
         }
@@ -204,8 +224,20 @@ impl<'a> RowReader<'a> {
             });
         }
         part.volume.push(volume);
+        self.add_actions(part, actions);
         part.lines.push(row.line);
         Ok(())
+    }
+
+    /// Appends the actions of a row: a cell without a number says nothing about its bar.
+    fn add_actions(&self, part: &mut Part, cells: [&[u8]; 4]) {
+        let columns = part.actions.iter_mut().zip(self.plan.actions);
+        for ((values, column), cell) in columns.zip(cells) {
+            if column.is_some() {
+                let number = read_number(clean(cell), self.plan.numbers);
+                values.push(number.unwrap_or(f64::NAN));
+            }
+        }
     }
 
     /// The cells that are read; a row that is too short or too long is refused.
@@ -480,6 +512,9 @@ impl Part {
         for (column, others) in self.prices.iter_mut().zip(other.prices) {
             append_column(column, others);
         }
+        for (column, others) in self.actions.iter_mut().zip(other.actions) {
+            append_column(column, others);
+        }
 
         self.other_symbols += other.other_symbols;
         self.repeated_headers += other.repeated_headers;
@@ -494,6 +529,7 @@ impl Part {
             stamps: self.stamps,
             prices: self.prices,
             volume: self.volume,
+            actions: FileActions::from_columns(self.actions),
             ..sheet
         }
     }

@@ -4,7 +4,7 @@ use market::Instrument;
 
 use super::super::{FileError, Mapping};
 use super::frame::{Frame, SampleRow, is_same_name, name_of};
-use super::names::{Role, plain_name, rank_of};
+use super::names::{ACTIONS, Role, plain_name, rank_of};
 use super::presets::Preset;
 use super::symbols::{is_symbol_of, several};
 use super::time::{TimeRules, looks_like_time, read_only_time_of_day, read_time};
@@ -39,6 +39,24 @@ impl Positions {
         roles.extend(self.prices.into_iter().zip(Role::PRICES));
         roles
     }
+}
+
+/// Columns of adjusted closes, dividends, splits and capital gains.
+pub(super) type ActionPositions = [Option<usize>; 4];
+
+/// The columns of actions by their usual names, of those that hold nothing else: a file whose only
+/// close is adjusted has no adjusted close beside it.
+pub(super) fn find_actions(plain_names: &[String], positions: &Positions) -> ActionPositions {
+    let roles = positions.roles();
+    let is_free = |column: &usize| roles.iter().all(|(taken, _)| taken != column);
+
+    ACTIONS.map(|names| {
+        let mut columns = 0..plain_names.len();
+        columns.find(|column| {
+            let name = plain_names.get(*column);
+            is_free(column) && name.is_some_and(|name| names.contains(&name.as_str()))
+        })
+    })
 }
 
 /// The names of the columns of a file with header, and the symbol that stands above each.

@@ -285,6 +285,37 @@ const VOLUME: &[&str] = &[
     "totvol",
 ];
 
+/// Names of columns about corporate actions: adjusted close, dividend, split, capital gain.
+pub(super) const ACTIONS: [&[&str]; 4] = [
+    &["adj close", "adjclose", "adjusted close", "adjustedclose"],
+    &[
+        "dividends",
+        "dividend",
+        "dividend amount",
+        "dividendamount",
+        "div cash",
+        "divcash",
+        "ex dividend",
+    ],
+    &[
+        "stock splits",
+        "stocksplits",
+        "splits",
+        "split",
+        "split coefficient",
+        "splitcoefficient",
+        "split factor",
+        "splitfactor",
+        "split ratio",
+    ],
+    &[
+        "capital gains",
+        "capitalgains",
+        "capital gain",
+        "capitalgain",
+    ],
+];
+
 /// A column name in lower case and words: without the brackets of MetaTrader, the number of Alpha
 /// Vantage, or the unit in parentheses.
 pub(super) fn plain_name(name: &str) -> String {

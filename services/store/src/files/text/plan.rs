@@ -5,7 +5,7 @@ use market::Instrument;
 use serde::Serialize;
 
 use super::super::{FileError, Mapping};
-use super::columns::{ColumnFinder, HeaderNames, Positions};
+use super::columns::{ActionPositions, ColumnFinder, HeaderNames, Positions, find_actions};
 use super::encoding::Encoding;
 use super::frame::Frame;
 use super::names::Role;
@@ -57,6 +57,8 @@ pub(super) struct ReadPlan<'a> {
     /// The rows of the header, which may be repeated further down.
     pub(super) header_rows: Vec<&'a [u8]>,
     pub(super) positions: Positions,
+    /// Columns of adjusted closes, dividends, splits and capital gains.
+    pub(super) actions: ActionPositions,
     /// Columns up to the last one with a name.
     pub(super) width: usize,
     pub(super) data_text: &'a [u8],
@@ -109,6 +111,7 @@ pub(super) fn decide<'a>(
         dialect: frame.dialect,
         width: width_of(&columns, &positions),
         columns,
+        actions: find_actions(&header.plain, &positions),
         header_rows: frame.header_rows(),
         written_zone: written_zone(file, &frame, &positions, &times, mapping)?,
         first_symbol: first_symbol(&frame, &positions),
