@@ -171,3 +171,41 @@ fn two_scales_are_not_joined_without_a_word() {
     assert_eq!(joined.exit, Some(0));
     assert!(joined.err.contains("joined all the same"), "{}", joined.err);
 }
+
+/// Score, missing bars and findings of a file of the store's table of cases.
+fn judged_case(name: &str, series: &str) -> (f64, u64, u64, Vec<String>) {
+    let file = root().join("services/store/tests/it/cases").join(name);
+    let place = Place::with(&[]);
+    let arguments = format!("data check {}/x.csv {series}", file.display());
+    let report = place.json_of(&arguments, "check")[0]["report"].clone();
+    let findings = report["findings"].as_array().unwrap().iter();
+    let checks = findings.map(|finding| finding["check"].as_str().unwrap().to_owned());
+    (
+        report["score"]["total"].as_f64().unwrap(),
+        report["expected"].as_u64().unwrap(),
+        report["missing"].as_u64().unwrap(),
+        checks.collect(),
+    )
+}
+
+#[test]
+fn bars_of_four_hours_from_the_open_are_all_there() {
+    // Two bars a session, one on 3 July, which ends at 13:00, and none on 4 July.
+    let judged = judged_case("sessions_of_4h", "--symbol AAPL -t 4h");
+    assert_eq!(judged, (100.0, 7, 0, vec![]));
+}
+
+#[test]
+fn bars_of_four_hours_of_a_new_york_day_are_all_there() {
+    // Six bars of a day from 17:00 in New York on, which is 22:00Z in winter and 21:00Z from
+    // 10 March on, when the week begins anew.
+    let judged = judged_case("new_york_days_of_4h", "--symbol EURUSD -t 4h");
+    assert_eq!(judged, (100.0, 8, 0, vec![]));
+}
+
+#[test]
+fn a_week_given_again_from_its_middle_is_the_last_one() {
+    let judged = judged_case("weekly_partial_week", "--symbol AAPL -t 1w");
+    let repeated = vec!["duplicate_differing".to_owned()];
+    assert_eq!(judged, (100.0, 2, 0, repeated));
+}

@@ -111,6 +111,31 @@ proptest! {
     }
 
     #[test]
+    fn a_damaged_time_is_read_back_or_refused(
+        seconds in 410_000_000_i64..1_800_000_000,
+        form in 0..FORMS.len(),
+        change in (any::<prop::sample::Index>(), 0..4_u8, "[-0-9TZ:./, +a-z]"),
+    ) {
+        let mut text: Vec<char> = FORMS[form](Timestamp::from_second(seconds).unwrap()).chars().collect();
+        let place = change.0.index(text.len());
+        match change.1 {
+            0 => text[place] = change.2.chars().next().unwrap(),
+            1 => text.insert(place, change.2.chars().next().unwrap()),
+            2 => text.truncate(place.max(1)),
+            _ => drop(text.remove(place)),
+        }
+
+        // Whatever instant a text was taken for, it is the same one when it is written plainly.
+        let text = String::from_iter(text);
+        let mapping = Mapping { zone: Some("UTC".to_owned()), dates: Some("dmy".to_owned()), ..Mapping::default() };
+        if let Ok(bars) = read_rows(std::slice::from_ref(&text), &mapping, Timeframe::MINUTE_1) {
+            let plain = bars.bars.open_time[0].to_string();
+            let again = read_rows(std::slice::from_ref(&plain), &mapping, Timeframe::MINUTE_1);
+            prop_assert_eq!(again.unwrap().bars.open_time, bars.bars.open_time, "{}", text);
+        }
+    }
+
+    #[test]
     fn a_local_time_is_the_instant_of_its_zone(
         start in 410_000_000_i64..1_800_000_000,
         zone in prop::sample::select(vec![
