@@ -87,12 +87,13 @@ impl Instrument {
         }
     }
 
-    /// The class and the symbol as people write them: `crypto:BTC/USD`, `fut:ES:202612`.
+    /// The class and the symbol as people write them: `crypto:BTC/USD`, `fut:ES:202612`. With a
+    /// slash `XBT` would be read as `BTC`; then it is the id.
     pub(crate) fn prefixed(&self) -> String {
-        match self.pair() {
-            Some((base, quote)) => format!("{}:{base}/{quote}", self.class),
-            None => self.id(),
-        }
+        let pair = self.pair();
+        let text = pair.map(|(base, quote)| format!("{}:{base}/{quote}", self.class));
+        let text = text.filter(|text| Self::parse(text).as_ref() == Ok(self));
+        text.unwrap_or_else(|| self.id())
     }
 
     /// Base and quote of a currency, metal or crypto pair, `("EUR", "USD")`; none for the other

@@ -326,6 +326,15 @@ fn any_id() -> impl Strategy<Value = String> {
         })
 }
 
+#[test]
+fn an_asset_under_another_name_is_spelt_as_its_id() {
+    // As in an id, `XBT` before a point stays; before a slash it is read as `BTC`.
+    let kept = instrument("crypto:XBT.USD");
+    assert_eq!(kept.spelling(), "crypto:XBT.USD");
+    assert_eq!(instrument(&kept.spelling()), kept);
+    assert_eq!(instrument("crypto:XBT/USD").id(), "crypto:BTC.USD");
+}
+
 proptest! {
     #[test]
     fn ids_and_tokens_of_every_class_are_read_back(id in any_id()) {
