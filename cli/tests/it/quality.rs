@@ -198,7 +198,7 @@ fn bars_of_four_hours_from_the_open_are_all_there() {
 #[test]
 fn bars_of_four_hours_of_a_new_york_day_are_all_there() {
     // Six bars of a day from 17:00 in New York on, which is 22:00Z in winter and 21:00Z from
-    // 10 March on, when the week begins anew.
+    // 10 March on, when the next week begins.
     let judged = judged_case("new_york_days_of_4h", "--symbol EURUSD -t 4h");
     assert_eq!(judged, (100.0, 8, 0, vec![]));
 }

@@ -502,6 +502,8 @@ mod tests {
 
     fn bars_at(hours: &[i64]) -> Bars {
         let mut bars = Bars::default();
+
+        // A price of its own for each row, by which a bar is found again.
         for (index, hour) in hours.iter().enumerate() {
             let price = index as f64 + 1.0;
             push_row(

@@ -94,6 +94,8 @@ fn symbols() -> Vec<&'static str> {
         "ESZ6",
         "AAPL.US",
     ];
+
+    // A test of the page of symbols holds that each row of the table has examples.
     symbols.extend(
         SPELLINGS
             .iter()
