@@ -329,9 +329,9 @@ fn any_id() -> impl Strategy<Value = String> {
 #[test]
 fn an_asset_under_another_name_is_spelt_as_its_id() {
     // As in an id, `XBT` before a point stays; before a slash it is read as `BTC`.
-    let kept = instrument("crypto:XBT.USD");
-    assert_eq!(kept.spelling(), "crypto:XBT.USD");
-    assert_eq!(instrument(&kept.spelling()), kept);
+    let old_name = instrument("crypto:XBT.USD");
+    assert_eq!(old_name.spelling(), "crypto:XBT.USD");
+    assert_eq!(instrument(&old_name.spelling()), old_name);
     assert_eq!(instrument("crypto:XBT/USD").id(), "crypto:BTC.USD");
 }
 
