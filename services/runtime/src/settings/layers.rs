@@ -93,12 +93,14 @@ impl<'a> Layers<'a> {
         }
     }
 
-    /// Reads the `KTRDR_*` variables. Those of other services and parts are left to them.
+    /// Reads the `KTRDR_*` variables. Those of other services and parts are left to them; one
+    /// without a value counts as not set.
     pub(super) fn read_environment(&mut self, env: &BTreeMap<String, String>) {
         for (name, text) in env {
             let origin = Origin::Environment(name.clone());
 
             match self.keys.owner_of_variable(name) {
+                Some(VariableOwner::Key(_)) if text.trim().is_empty() => {}
                 Some(VariableOwner::Key(path)) => self.values.push(LayerValue {
                     readings: self.readings_of(&path, text),
                     path,

@@ -81,6 +81,16 @@ drain_timeout = '5s'
 }
 
 #[test]
+fn a_variable_without_a_value_counts_as_not_set() {
+    let env = [("KTRDR_STORE", ""), ("KTRDR_BUS_URL", "  ")];
+
+    let loaded = load("[bus]\nurl = 'nats://file:1'\n", &env, &[]).unwrap();
+
+    assert_eq!(loaded.value.store.url, ".ktrdr/objects");
+    assert_eq!(loaded.value.bus.url, "nats://file:1");
+}
+
+#[test]
 fn each_value_remembers_the_layer_that_won() {
     let file = "[bus]\nurl = 'nats://file:1'\nprofile = 'prod'\n";
     let env = [("KTRDR_BUS_URL", "nats://env:2")];
