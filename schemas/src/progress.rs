@@ -47,10 +47,14 @@ pub struct ChildCounts {
 }
 
 impl ChildCounts {
+    /// Children whose work is over; that of a cancelled one is left for a resume.
+    pub fn finished(&self) -> u32 {
+        self.completed.saturating_add(self.failed)
+    }
+
     /// Children that have ended, however.
     pub fn ended(&self) -> u32 {
-        let given_up = self.failed.saturating_add(self.cancelled);
-        self.completed.saturating_add(given_up)
+        self.finished().saturating_add(self.cancelled)
     }
 }
 

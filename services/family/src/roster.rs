@@ -152,11 +152,11 @@ impl Roster {
         let counts = self.counts();
         let running: Vec<&RunningChild> = self.unfinished.values().flatten().collect();
         let begun: f64 = running.iter().map(|child| child.percent / 100.0).sum();
-        let fraction = (f64::from(counts.ended()) + begun) / f64::from(counts.total.max(1));
+        let fraction = (f64::from(counts.finished()) + begun) / f64::from(counts.total.max(1));
 
         let shown_children = running.into_iter().take(RUNNING_SHOWN_MAX).cloned();
         let items = Count {
-            done: u64::from(counts.ended()),
+            done: u64::from(counts.finished()),
             total: u64::from(counts.total),
         };
         Progress {
@@ -281,6 +281,21 @@ mod tests {
 
         assert_eq!(progress.fraction, 0.125);
         assert_eq!(progress.message, "0 of 4 ended, 1 running, 1 queued");
+    }
+
+    #[test]
+    fn the_work_of_a_cancelled_child_is_not_done() {
+        let mut roster = Roster::new(4, 0);
+        roster.note_end(0, &child(0, OperationState::Completed));
+        roster.note_end(1, &child(1, OperationState::Failed));
+        for place in [2, 3] {
+            roster.note_end(place, &child(place, OperationState::Cancelled));
+        }
+
+        let progress = roster.progress();
+
+        assert_eq!(progress.fraction, 0.5);
+        assert!(progress.message.starts_with("4 of 4 ended"), "{progress:?}");
     }
 
     #[test]
