@@ -251,13 +251,7 @@ async fn make_operations(
     words: &[String],
     context: &Context,
 ) -> Result<Vec<NewOperation>, Failure> {
-    let line = std::iter::once("ktrdr").chain(words.iter().map(String::as_str));
-    let mut program = CommandLine::command();
-    let matches = program.try_get_matches_from_mut(line);
-    let matches = matches.map_err(|error| wrong_words(&error))?;
-    run_file::refuse_options_of_whole(&program, &matches)?;
-
-    let line = CommandLine::from_arg_matches(&matches).map_err(|error| wrong_words(&error))?;
+    let line = parse_words(words, run_file::refuse_options_of_whole)?;
     match &line.command {
         Command::Data(args) => data::make_operations(args, context).await,
         Command::Train(args) => models::make_operations(args, context),
@@ -269,7 +263,8 @@ async fn make_operations(
 
 /// The one request that a command line would submit; of several operations that of their family.
 async fn make_request(words: &[String], context: &Context) -> Result<NewOperation, Failure> {
-    match &parse_words(words)?.command {
+    let line = parse_words(words, run_file::refuse_options_of_terminal)?;
+    match &line.command {
         Command::Data(args) => data::make_request(args, context).await,
         Command::Train(args) => Ok(only_operation(models::make_operations(args, context)?)),
         Command::Dummy(args) => Ok(only_operation(dummy::make_operations(args))),
@@ -284,10 +279,19 @@ fn only_operation(operations: Vec<NewOperation>) -> NewOperation {
     operations.into_iter().next().unwrap_or_default()
 }
 
-fn parse_words(words: &[String]) -> Result<CommandLine, Failure> {
+/// Parses the words of a command without the name of the program, unless it has an option that
+/// `refuse_options` refuses.
+fn parse_words(
+    words: &[String],
+    refuse_options: impl Fn(&clap::Command, &clap::ArgMatches) -> Result<(), Failure>,
+) -> Result<CommandLine, Failure> {
     let words = std::iter::once("ktrdr").chain(words.iter().map(String::as_str));
-    let line = CommandLine::try_parse_from(words);
-    line.map_err(|error| wrong_words(&error))
+    let mut program = CommandLine::command();
+    let matches = program.try_get_matches_from_mut(words);
+    let matches = matches.map_err(|error| wrong_words(&error))?;
+
+    refuse_options(&program, &matches)?;
+    CommandLine::from_arg_matches(&matches).map_err(|error| wrong_words(&error))
 }
 
 fn starts_nothing() -> Failure {

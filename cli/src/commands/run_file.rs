@@ -124,19 +124,11 @@ pub(super) fn refuse_options_of_whole(
     program: &Command,
     matches: &ArgMatches,
 ) -> Result<(), Failure> {
-    let mut deepest = matches;
-    while let Some((_, below)) = deepest.subcommand() {
-        deepest = below;
-    }
-
-    let globals = program.get_arguments().filter(|each| each.is_global_set());
-    let globals = globals.map(|argument| argument.get_id().as_str());
-    let mut refused = globals.chain(RunArgs::OF_WHOLE).chain(FamilyArgs::OF_WHOLE);
-    let Some(option) = refused.find(|option| is_written(option, deepest)) else {
+    let options = [RunArgs::OF_WHOLE.as_slice(), &FamilyArgs::OF_WHOLE].concat();
+    let Some(option) = find_written_option(program, matches, &options) else {
         return Ok(());
     };
 
-    let option = option.replace('_', "-");
     let message = format!("--{option} is for a command of its own, not for a line of a file");
     Err(
         Failure::new(Exit::Usage, codes::OPS_INVALID, message).with_hint(format!(
@@ -144,6 +136,43 @@ pub(super) fn refuse_options_of_whole(
          file. Nothing was started"
         )),
     )
+}
+
+/// Refuses the options of a scheduled command that say how a command is run on a terminal or what
+/// it prints: they would be passed over in silence.
+///
+/// # Errors
+/// The command has such an option.
+pub(super) fn refuse_options_of_terminal(
+    program: &Command,
+    matches: &ArgMatches,
+) -> Result<(), Failure> {
+    let Some(option) = find_written_option(program, matches, &RunArgs::OF_WHOLE) else {
+        return Ok(());
+    };
+
+    let message = format!("--{option} is for a command on a terminal, not for a scheduled one");
+    Err(Failure::new(Exit::Usage, codes::OPS_INVALID, message)
+        .with_hint("take it out of the command; nothing was scheduled"))
+}
+
+/// The first that somebody wrote of these options and of those that every command has, as it is
+/// typed.
+fn find_written_option(
+    program: &Command,
+    matches: &ArgMatches,
+    options: &[&str],
+) -> Option<String> {
+    let mut deepest = matches;
+    while let Some((_, below)) = deepest.subcommand() {
+        deepest = below;
+    }
+
+    let globals = program.get_arguments().filter(|each| each.is_global_set());
+    let globals = globals.map(|argument| argument.get_id().as_str());
+    let mut refused = globals.chain(options.iter().copied());
+    let option = refused.find(|option| is_written(option, deepest))?;
+    Some(option.replace('_', "-"))
 }
 
 /// True for an option that somebody wrote; the others have their defaults.

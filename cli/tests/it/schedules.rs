@@ -195,7 +195,15 @@ fn what_cannot_be_scheduled_is_said_before_a_server_is_asked() {
         ),
         (
             refusal(&["0 1 * * *", "--", "dummy", "start", "--dry-run"]),
-            "a command with --dry-run starts nothing",
+            "--dry-run is for a command on a terminal",
+        ),
+        (
+            refusal(&["0 1 * * *", "--", "dummy", "start", "--wait-timeout", "1m"]),
+            "--wait-timeout is for a command on a terminal",
+        ),
+        (
+            refusal(&["0 1 * * *", "--", "dummy", "start", "--set", "bus.url=x"]),
+            "--set is for a command on a terminal",
         ),
         (
             refusal(&[

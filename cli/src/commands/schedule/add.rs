@@ -126,7 +126,7 @@ pub(super) async fn run(
         Some(name) => Some(require_calendar(name, context).await?),
         None => None,
     };
-    let words = scheduled_words(&args.command)?;
+    let words = scheduled_words(&args.command);
     let operation = make_request(words, context).await.map_err(|failure| {
         let line = shortened(&words.join(" "), LINE_BYTES_MAX);
         let message = format!("`{line}`: {}", failure.message);
@@ -144,18 +144,11 @@ pub(super) async fn run(
 }
 
 /// The command line without the name of the program.
-fn scheduled_words(command: &[String]) -> Result<&[String], Failure> {
-    if command.iter().any(|word| word == "--dry-run") {
-        let message = "a command with --dry-run starts nothing, so it cannot be scheduled";
-        return Err(invalid_schedule(message).with_hint(
-            "leave --dry-run out; `ktrdr schedule show NAME --json` prints the request",
-        ));
-    }
-
-    Ok(match command {
+fn scheduled_words(command: &[String]) -> &[String] {
+    match command {
         [program, words @ ..] if program == "ktrdr" => words,
         words => words,
-    })
+    }
 }
 
 fn make_schedule(

@@ -142,11 +142,11 @@ async fn without_any_finer_series_the_wanted_one_is_missing() {
     )
     .await;
 
-    let error = error.unwrap_err().to_string();
-    assert!(
-        error.contains("EUR/USD 1d") || error.contains("provider"),
-        "{error}"
-    );
+    let FetchError::Provider(unknown) = error.unwrap_err() else {
+        panic!("the provider has the bars")
+    };
+    let text = unknown.to_string();
+    assert!(text.starts_with("no file for fx:EUR.USD 1d"), "{text}");
     let only_wanted = FetchBars {
         accept_finer: false,
         ..command(&["1d"], FetchMode::Full)
