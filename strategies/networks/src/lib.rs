@@ -8,9 +8,11 @@
 //! depend on the machine. Not here: training, reading objects, building features.
 
 mod error;
+mod learner;
 mod model;
 mod weights;
 
 pub use error::NetworkError;
+pub use learner::Learner;
 pub use model::Model;
 pub use schemas::manifests::Network;
