@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use schemas::manifests::{
-    Activation, ArtifactManifest, FeatureColumn, Lineage, ModelManifest, Network, NetworkKind,
-    OutputKind,
+    Activation, Architecture, ArtifactManifest, FeatureColumn, Lineage, MlpShape, ModelManifest,
+    Network, OutputKind,
 };
 use store::{Bytes, Store};
 
@@ -330,10 +330,11 @@ fn an_unknown_model_is_not_found_with_and_without_a_version() {
 /// The network of model `hand@1`: forward return = 0.001 × max(0, rate of change) − 0.0001.
 fn hand_network() -> Network {
     Network {
-        kind: NetworkKind::Mlp,
-        hidden_layers: vec![1],
-        activation: Activation::Relu,
-        dropout: 0.0,
+        architecture: Architecture::Mlp(MlpShape {
+            hidden_layers: vec![1],
+            activation: Activation::Relu,
+            dropout: 0.0,
+        }),
         features: vec![FeatureColumn {
             name: "1h_roc_1_raw".to_owned(),
             normalisation: None,

@@ -14,6 +14,7 @@ pub use dataset::{
     ColumnRange, DataSetManifest, FittedThreshold, FuzzyHole, PartCount, SeriesInput,
 };
 pub use network::{
-    Activation, FeatureColumn, Network, NetworkKind, Normalisation, OutputKind, TensorSpec,
+    Activation, Architecture, FeatureColumn, MlpShape, Network, Normalisation, OutputKind,
+    RecurrentShape, TensorSpec,
 };
 pub use series::{BarFile, Deletion, EmptyInterval, SeriesManifest};

@@ -1,16 +1,7 @@
-//! The one definition of a network: the strategy resolves to it, the trainer builds libtorch from
-//! it, `networks` its plain forward pass.
+//! The one definition of a network: the strategy resolves to it, every engine of the trainer and
+//! the forward pass of `networks` are built from it.
 
 use serde::{Deserialize, Serialize};
-
-/// The family a network belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum NetworkKind {
-    /// Multi-layer perceptron: linear → activation → dropout for each hidden layer, then linear to
-    /// the outputs.
-    Mlp,
-}
 
 /// The non-linearity after each hidden layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +15,133 @@ pub enum Activation {
     Sigmoid,
     /// x if x > 0, else 0.01 x.
     LeakyRelu,
+}
+
+/// What is between the input columns and the outputs. In JSON its keys stand beside those of the
+/// [`Network`], `kind` first.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", tag = "kind")]
+pub enum Architecture {
+    /// Multi-layer perceptron: linear → activation → dropout for each hidden layer, then linear to
+    /// the outputs.
+    Mlp(MlpShape),
+    /// Long short-term memory over a window of rows, then linear to the outputs.
+    Lstm(RecurrentShape),
+    /// Gated recurrent units over a window of rows, then linear to the outputs.
+    Gru(RecurrentShape),
+}
+
+/// The layers of a multi-layer perceptron.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MlpShape {
+    /// Width of each hidden layer, first to last; may be empty (a linear model).
+    pub hidden_layers: Vec<usize>,
+    /// Applied after every hidden layer.
+    pub activation: Activation,
+    /// Probability of dropping a unit after each hidden layer in training, in [0, 1); without
+    /// effect in prediction.
+    pub dropout: f64,
+}
+
+/// The layers of an LSTM or a GRU: one direction, zero initial state. The final hidden state of the
+/// last layer goes through dropout and a linear layer to the outputs.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RecurrentShape {
+    /// Rows of a window, ≥ 1; the label is that of the last.
+    pub sequence_length: usize,
+    /// Units of the state of each layer, ≥ 1.
+    pub hidden_size: usize,
+    /// Layers, each fed with the states of the one before; ≥ 1.
+    pub num_layers: usize,
+    /// Probability of dropping a unit between two layers, and once of the last state, in training;
+    /// in [0, 1).
+    pub dropout: f64,
+}
+
+impl RecurrentShape {
+    /// The parameters of the recurrent layers, then those of the linear one, in file order. `gates`
+    /// is the number of blocks stacked in each weight: i, f, g, o of an LSTM; r, z, n of a GRU.
+    fn tensors(
+        &self,
+        prefix: &str,
+        gates: usize,
+        inputs: usize,
+        outputs: usize,
+    ) -> Vec<TensorSpec> {
+        let hidden = self.hidden_size;
+        let stacked = gates * hidden;
+
+        let mut tensors = Vec::new();
+        for layer in 0..self.num_layers {
+            let width = if layer == 0 { inputs } else { hidden };
+            let names = ["weight_ih", "weight_hh", "bias_ih", "bias_hh"];
+            let shapes = [
+                vec![stacked, width],
+                vec![stacked, hidden],
+                vec![stacked],
+                vec![stacked],
+            ];
+            for (name, shape) in names.into_iter().zip(shapes) {
+                tensors.push(TensorSpec::new(format!("{prefix}.{name}_l{layer}"), shape));
+            }
+        }
+
+        tensors.push(TensorSpec::new("fc.weight", vec![outputs, hidden]));
+        tensors.push(TensorSpec::new("fc.bias", vec![outputs]));
+        tensors
+    }
+}
+
+impl MlpShape {
+    /// For each linear layer its weight `[out, in]`, then its bias `[out]`.
+    fn tensors(&self, widths: &[usize]) -> Vec<TensorSpec> {
+        let layers = widths.iter().zip(widths.iter().skip(1));
+
+        let mut tensors = Vec::new();
+        for (layer, (&inputs, &outputs)) in layers.enumerate() {
+            // PyTorch counts the activation and the dropout after each layer, too.
+            let position = 3 * layer;
+            let weight = format!("{position}.weight");
+            tensors.push(TensorSpec::new(weight, vec![outputs, inputs]));
+            tensors.push(TensorSpec::new(format!("{position}.bias"), vec![outputs]));
+        }
+        tensors
+    }
+}
+
+impl Architecture {
+    /// The word of `model.type`: `mlp`, `lstm` or `gru`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Mlp(_) => "mlp",
+            Self::Lstm(_) => "lstm",
+            Self::Gru(_) => "gru",
+        }
+    }
+
+    /// Probability of dropping a unit in training.
+    pub fn dropout(&self) -> f64 {
+        match self {
+            Self::Mlp(shape) => shape.dropout,
+            Self::Lstm(shape) | Self::Gru(shape) => shape.dropout,
+        }
+    }
+
+    /// Rows that one prediction looks at: 1 unless the network reads windows.
+    pub fn sequence_length(&self) -> usize {
+        match self {
+            Self::Mlp(_) => 1,
+            Self::Lstm(shape) | Self::Gru(shape) => shape.sequence_length,
+        }
+    }
+
+    /// Width of each hidden layer, first to last.
+    pub fn hidden_widths(&self) -> Vec<usize> {
+        match self {
+            Self::Mlp(shape) => shape.hidden_layers.clone(),
+            Self::Lstm(shape) | Self::Gru(shape) => vec![shape.hidden_size; shape.num_layers],
+        }
+    }
 }
 
 /// What the outputs mean. Networks emit raw scores; softmax is applied by whoever reads class
@@ -95,24 +213,37 @@ pub struct FeatureColumn {
 /// A parameter tensor of the safetensors file, float32.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TensorSpec {
-    /// `0.weight`, `0.bias`, `3.weight`, …: PyTorch's names in a `Sequential` of linear,
-    /// activation, dropout blocks.
+    /// PyTorch's name: `0.weight`, `0.bias`, `3.weight`, … in a `Sequential` of linear, activation,
+    /// dropout blocks; `lstm.weight_ih_l0`, …, `fc.weight` in a recurrent network.
     pub name: String,
     /// `[out, in]` for a weight, `[out]` for a bias.
     pub shape: Vec<usize>,
 }
 
+impl TensorSpec {
+    /// A tensor of that name and shape.
+    pub fn new(name: impl Into<String>, shape: Vec<usize>) -> Self {
+        let name = name.into();
+        Self { name, shape }
+    }
+
+    /// Number of values.
+    pub fn count(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// True for weights; a penalty on biases would only move the outputs towards 0.
+    pub fn takes_weight_decay(&self) -> bool {
+        self.shape.len() > 1
+    }
+}
+
 /// A network, complete enough to build it anywhere.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Network {
-    /// The family it belongs to.
-    pub kind: NetworkKind,
-    /// Width of each hidden layer, first to last; may be empty (a linear model).
-    pub hidden_layers: Vec<usize>,
-    /// Applied after every hidden layer.
-    pub activation: Activation,
-    /// Probability of dropping a unit in training, in [0, 1); without effect in prediction.
-    pub dropout: f64,
+    /// Its family and its layers.
+    #[serde(flatten)]
+    pub architecture: Architecture,
     /// Input columns in order.
     pub features: Vec<FeatureColumn>,
     /// Meaning of the outputs, and with it their number.
@@ -120,42 +251,33 @@ pub struct Network {
 }
 
 impl Network {
-    /// Widths of all layers: input, hidden, output.
+    /// Widths of all layers: input columns, hidden, output.
     pub fn widths(&self) -> Vec<usize> {
         let mut widths = vec![self.features.len()];
-        widths.extend_from_slice(&self.hidden_layers);
+        widths.extend(self.architecture.hidden_widths());
         widths.push(self.output.width());
         widths
     }
 
-    /// The parameter tensors in file order: for each linear layer its weight `[out, in]`, then its
-    /// bias `[out]`.
+    /// The parameter tensors in file order, which is that of PyTorch's `state_dict`.
     pub fn tensors(&self) -> Vec<TensorSpec> {
-        let widths = self.widths();
-        let layers = widths.iter().zip(widths.iter().skip(1));
-
-        let mut tensors = Vec::new();
-        for (layer, (&inputs, &outputs)) in layers.enumerate() {
-            // PyTorch counts the activation and the dropout after each layer, too.
-            let position = 3 * layer;
-            tensors.push(TensorSpec {
-                name: format!("{position}.weight"),
-                shape: vec![outputs, inputs],
-            });
-            tensors.push(TensorSpec {
-                name: format!("{position}.bias"),
-                shape: vec![outputs],
-            });
+        let inputs = self.features.len();
+        let outputs = self.output.width();
+        match &self.architecture {
+            Architecture::Mlp(shape) => shape.tensors(&self.widths()),
+            Architecture::Lstm(shape) => shape.tensors("lstm", 4, inputs, outputs),
+            Architecture::Gru(shape) => shape.tensors("gru", 3, inputs, outputs),
         }
-        tensors
     }
 
     /// Number of trainable parameters.
     pub fn parameter_count(&self) -> usize {
-        self.tensors()
-            .iter()
-            .map(|tensor| tensor.shape.iter().product::<usize>())
-            .sum()
+        self.tensors().iter().map(TensorSpec::count).sum()
+    }
+
+    /// Values of one input: the columns of each row that a prediction looks at.
+    pub fn input_count(&self) -> usize {
+        self.features.len() * self.architecture.sequence_length()
     }
 }
 
@@ -170,38 +292,127 @@ mod tests {
         }
     }
 
-    /// Nine inputs, hidden layers of 64 and 32, three classes.
-    fn network() -> Network {
-        Network {
-            kind: NetworkKind::Mlp,
-            hidden_layers: vec![64, 32],
-            activation: Activation::Relu,
-            dropout: 0.2,
-            features: (0..9).map(column).collect(),
-            output: OutputKind::Classes {
-                names: ["BUY", "HOLD", "SELL"].map(str::to_owned).to_vec(),
-            },
+    fn three_classes() -> OutputKind {
+        OutputKind::Classes {
+            names: ["BUY", "HOLD", "SELL"].map(str::to_owned).to_vec(),
         }
+    }
+
+    /// Nine inputs, hidden layers of 64 and 32, three classes.
+    fn mlp() -> Network {
+        Network {
+            architecture: Architecture::Mlp(MlpShape {
+                hidden_layers: vec![64, 32],
+                activation: Activation::Relu,
+                dropout: 0.2,
+            }),
+            features: (0..9).map(column).collect(),
+            output: three_classes(),
+        }
+    }
+
+    /// Sixteen inputs, two layers of 64, three classes.
+    fn recurrent(family: fn(RecurrentShape) -> Architecture) -> Network {
+        Network {
+            architecture: family(RecurrentShape {
+                sequence_length: 20,
+                hidden_size: 64,
+                num_layers: 2,
+                dropout: 0.2,
+            }),
+            features: (0..16).map(column).collect(),
+            output: three_classes(),
+        }
+    }
+
+    fn names(network: &Network) -> Vec<String> {
+        let tensors = network.tensors().into_iter();
+        tensors.map(|tensor| tensor.name).collect()
     }
 
     #[test]
     fn parameters_are_counted_as_by_hand() {
-        // 9·64+64 + 64·32+32 + 32·3+3 = 640 + 2080 + 99
-        assert_eq!(network().parameter_count(), 2_819);
+        // 9·64+64 + 64·32+32 + 32·3+3 = 640 + 2 080 + 99
+        assert_eq!(mlp().parameter_count(), 2_819);
+
+        // 4·64·(16+64+2) + 4·64·(64+64+2) + 3·64+3 = 20 992 + 33 280 + 195
+        assert_eq!(recurrent(Architecture::Lstm).parameter_count(), 54_467);
+
+        // three gates instead of four: 15 744 + 24 960 + 195
+        assert_eq!(recurrent(Architecture::Gru).parameter_count(), 40_899);
     }
 
     #[test]
     fn tensors_have_the_names_that_pytorch_gives_them() {
-        let names: Vec<String> = network()
+        let sequential = [
+            "0.weight", "0.bias", "3.weight", "3.bias", "6.weight", "6.bias",
+        ];
+        assert_eq!(names(&mlp()), sequential);
+
+        let lstm = [
+            "lstm.weight_ih_l0",
+            "lstm.weight_hh_l0",
+            "lstm.bias_ih_l0",
+            "lstm.bias_hh_l0",
+            "lstm.weight_ih_l1",
+            "lstm.weight_hh_l1",
+            "lstm.bias_ih_l1",
+            "lstm.bias_hh_l1",
+            "fc.weight",
+            "fc.bias",
+        ];
+        assert_eq!(names(&recurrent(Architecture::Lstm)), lstm);
+        let gru = recurrent(Architecture::Gru).tensors();
+        assert_eq!(gru[4], TensorSpec::new("gru.weight_ih_l1", vec![192, 64]));
+    }
+
+    #[test]
+    fn weight_decay_spares_every_bias() {
+        let spared: Vec<String> = recurrent(Architecture::Lstm)
             .tensors()
             .into_iter()
+            .filter(|tensor| !tensor.takes_weight_decay())
             .map(|tensor| tensor.name)
             .collect();
-        assert_eq!(
-            names,
-            [
-                "0.weight", "0.bias", "3.weight", "3.bias", "6.weight", "6.bias"
-            ]
-        );
+
+        let biases = [
+            "lstm.bias_ih_l0",
+            "lstm.bias_hh_l0",
+            "lstm.bias_ih_l1",
+            "lstm.bias_hh_l1",
+            "fc.bias",
+        ];
+        assert_eq!(spared, biases);
+    }
+
+    /// What manifests in stores hold, byte for byte.
+    const STORED_MLP: &str = concat!(
+        r#"{"kind":"mlp","hidden_layers":[4],"activation":"leaky_relu","dropout":0.0,"#,
+        r#""features":[{"name":"f0"}],"output":{"kind":"regression"}}"#,
+    );
+
+    #[test]
+    fn an_mlp_keeps_the_json_of_stored_manifests() {
+        let network: Network = serde_json::from_str(STORED_MLP).unwrap();
+
+        let shape = MlpShape {
+            hidden_layers: vec![4],
+            activation: Activation::LeakyRelu,
+            dropout: 0.0,
+        };
+        assert_eq!(network.architecture, Architecture::Mlp(shape));
+        assert_eq!(serde_json::to_string(&network).unwrap(), STORED_MLP);
+    }
+
+    #[test]
+    fn a_window_holds_the_columns_of_each_of_its_rows() {
+        let network = recurrent(Architecture::Gru);
+        let json = serde_json::to_value(&network).unwrap();
+        assert_eq!(json["kind"], "gru");
+        assert_eq!(json["sequence_length"], 20);
+        assert_eq!(serde_json::from_value::<Network>(json).unwrap(), network);
+
+        assert_eq!(network.input_count(), 320);
+        assert_eq!(mlp().input_count(), 9);
     }
 }

@@ -27,7 +27,7 @@ use rand_chacha::{
     rand_core::{Rng, SeedableRng},
 };
 use schemas::{
-    manifests::{Activation, FeatureColumn, Network, NetworkKind, OutputKind},
+    manifests::{Activation, Architecture, FeatureColumn, MlpShape, Network, OutputKind},
     training::TrainingSettings,
 };
 use tch::{
@@ -118,10 +118,11 @@ fn column(index: usize) -> FeatureColumn {
 
 fn network() -> Network {
     Network {
-        kind: NetworkKind::Mlp,
-        hidden_layers: vec![64, 32],
-        activation: Activation::Relu,
-        dropout: 0.2,
+        architecture: Architecture::Mlp(MlpShape {
+            hidden_layers: vec![64, 32],
+            activation: Activation::Relu,
+            dropout: 0.2,
+        }),
         features: (0..WIDTH).map(column).collect(),
         output: OutputKind::Classes {
             names: ["BUY", "HOLD", "SELL"].map(str::to_owned).to_vec(),

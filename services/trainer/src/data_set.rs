@@ -111,7 +111,7 @@ fn read_classes(labels: &[f32], code: u8) -> Result<Vec<i64>, TrainError> {
 
 #[cfg(test)]
 mod tests {
-    use schemas::manifests::{Activation, FeatureColumn, NetworkKind};
+    use schemas::manifests::{Activation, Architecture, FeatureColumn, MlpShape};
 
     use super::*;
 
@@ -124,10 +124,11 @@ mod tests {
 
     fn network(names: &[&str]) -> Network {
         Network {
-            kind: NetworkKind::Mlp,
-            hidden_layers: vec![],
-            activation: Activation::Relu,
-            dropout: 0.0,
+            architecture: Architecture::Mlp(MlpShape {
+                hidden_layers: vec![],
+                activation: Activation::Relu,
+                dropout: 0.0,
+            }),
             features: names.iter().map(|name| column(name)).collect(),
             output: OutputKind::Classes {
                 names: ["x", "y"].map(str::to_owned).to_vec(),

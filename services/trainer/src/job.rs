@@ -1,6 +1,6 @@
 //! What is to be trained: the input of [`crate::train`].
 
-use schemas::manifests::{Network, OutputKind};
+use schemas::manifests::{Architecture, Network, OutputKind};
 use schemas::training::TrainingSettings;
 
 use crate::data::TrainingData;
@@ -37,8 +37,12 @@ impl TrainJob<'_> {
     /// The first thing that cannot be trained with; of the settings every one.
     pub(crate) fn check(&self) -> Result<(), TrainError> {
         let mut problems = self.settings.problems();
-        if !(0.0..1.0).contains(&self.network.dropout) {
+        let architecture = &self.network.architecture;
+        if !(0.0..1.0).contains(&architecture.dropout()) {
             problems.push("dropout must be at least 0 and below 1".to_owned());
+        }
+        if !matches!(architecture, Architecture::Mlp(_)) {
+            problems.push(format!("{} cannot be trained yet", architecture.name()));
         }
         if !problems.is_empty() {
             return Err(TrainError::Settings { problems });

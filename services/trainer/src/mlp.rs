@@ -3,7 +3,7 @@
 //! The layers are views into that tensor, so the optimiser, clipping, snapshots and checkpoints
 //! each are a few operations on one tensor, however many layers there are.
 
-use schemas::manifests::{Activation, Network};
+use schemas::manifests::{Activation, Architecture, Network};
 use tch::{Device, Kind, TchError, Tensor};
 
 use crate::random::Dropout;
@@ -28,30 +28,30 @@ impl Mlp {
     /// When libtorch refuses, usually for lack of memory, or the weights are not those of the
     /// network.
     pub fn new(network: &Network, weights: &[f32], device: Device) -> Result<Self, TchError> {
+        let Architecture::Mlp(shape) = &network.architecture else {
+            let name = network.architecture.name();
+            return Err(TchError::Shape(format!("{name} has other layers than mlp")));
+        };
         let flat = Tensor::f_from_slice(weights)?.f_to_device(device)?;
 
         let mut leaves = Vec::new();
         let mut start = 0;
         for spec in network.tensors() {
-            let shape: Vec<i64> = spec.shape.iter().map(|&size| size as i64).collect();
-            let length = shape.iter().product();
+            let sizes: Vec<i64> = spec.shape.iter().map(|&size| size as i64).collect();
+            let length = sizes.iter().product();
             // Detached views share storage with `flat` and are leaves of the graph: the optimiser
             // changes `flat`, autograd sees the layers.
-            let view = flat.f_narrow(0, start, length)?.f_view(shape.as_slice())?;
+            let view = flat.f_narrow(0, start, length)?.f_view(sizes.as_slice())?;
             leaves.push(view.f_detach()?.f_set_requires_grad(true)?);
             start += length;
         }
 
-        let hidden = network
-            .hidden_layers
-            .iter()
-            .map(|&width| width as i64)
-            .collect();
+        let hidden = shape.hidden_layers.iter().map(|&width| width as i64);
         Ok(Self {
             flat,
             leaves,
-            hidden,
-            activation: network.activation,
+            hidden: hidden.collect(),
+            activation: shape.activation,
             device,
         })
     }
@@ -159,7 +159,7 @@ mod tests {
         ChaCha8Rng,
         rand_core::{Rng, SeedableRng},
     };
-    use schemas::manifests::{FeatureColumn, NetworkKind, OutputKind};
+    use schemas::manifests::{FeatureColumn, MlpShape, OutputKind};
 
     use super::*;
     use crate::{model_file, random::initial_weights};
@@ -174,12 +174,18 @@ mod tests {
         }
     }
 
-    fn network(features: usize, hidden_layers: Vec<usize>, output: OutputKind) -> Network {
+    fn network(activation: Activation, hidden_layers: Vec<usize>, output: OutputKind) -> Network {
+        let features = if output == OutputKind::Regression {
+            1
+        } else {
+            WIDTH
+        };
         Network {
-            kind: NetworkKind::Mlp,
-            hidden_layers,
-            activation: Activation::Relu,
-            dropout: 0.2,
+            architecture: Architecture::Mlp(MlpShape {
+                hidden_layers,
+                activation,
+                dropout: 0.2,
+            }),
             features: (0..features).map(column).collect(),
             output,
         }
@@ -245,17 +251,14 @@ mod tests {
         for activation in activations {
             // Linear, shallow and deep.
             for hidden_layers in [vec![], vec![64, 32], vec![128, 64, 32, 16]] {
-                compare_with_plain_rust(&Network {
-                    activation,
-                    ..network(WIDTH, hidden_layers, three_classes())
-                });
+                compare_with_plain_rust(&network(activation, hidden_layers, three_classes()));
             }
         }
     }
 
     #[test]
     fn layers_see_a_change_of_the_flat_tensor() {
-        let network = network(1, vec![], OutputKind::Regression);
+        let network = network(Activation::Relu, vec![], OutputKind::Regression);
         let mut mlp = Mlp::new(&network, &[2.0, 1.0], Device::Cpu).unwrap();
         let input = Tensor::from_slice(&[3.0_f32]).view([1, 1]);
         let score = |mlp: &Mlp| mlp.forward(&input, None).unwrap().double_value(&[0, 0]);
@@ -267,7 +270,7 @@ mod tests {
 
     #[test]
     fn the_gradient_is_in_the_order_of_the_flat_tensor() {
-        let network = network(1, vec![], OutputKind::Regression);
+        let network = network(Activation::Relu, vec![], OutputKind::Regression);
         let mlp = Mlp::new(&network, &[5.0, -1.0], Device::Cpu).unwrap();
         let input = Tensor::from_slice(&[3.0_f32]).view([1, 1]);
 

@@ -8,7 +8,7 @@ use rand_chacha::{
     ChaCha8Rng,
     rand_core::{Rng, SeedableRng},
 };
-use schemas::manifests::Network;
+use schemas::manifests::{Architecture, Network};
 
 /// Values of the upper 24 bits of a random word: as many as a float holds without rounding.
 const FLOAT_STEPS: f32 = 16_777_216.0;
@@ -34,17 +34,22 @@ fn generator_of(seed: u64, purpose: Purpose, epoch: u32) -> ChaCha8Rng {
     generator
 }
 
-/// The weights of `network` before training, flat, in file order: weights and biases uniform in
-/// ±1/√fan_in, as PyTorch's `Linear` initialises them.
+/// The weights of `network` before training, flat, in file order, as PyTorch initialises them:
+/// weights and biases of a linear layer uniform in ±1/√fan_in, those of recurrent layers in
+/// ±1/√hidden.
 pub fn initial_weights(network: &Network, seed: u64) -> Vec<f32> {
     let mut generator = generator_of(seed, Purpose::Weights, 0);
-    let widths = network.widths();
     let mut values = Vec::with_capacity(network.parameter_count());
 
-    for (&inputs, &outputs) in widths.iter().zip(widths.iter().skip(1)) {
-        let bound = 1.0 / (inputs.max(1) as f32).sqrt();
-        let parameters = outputs * inputs + outputs;
-        values.extend((0..parameters).map(|_| uniform_within(bound, generator.next_u32())));
+    let mut fan_in = 1;
+    for tensor in network.tensors() {
+        // The bias of a linear layer has the bound of the weight before it.
+        fan_in = match &network.architecture {
+            Architecture::Mlp(_) => tensor.shape.get(1).copied().unwrap_or(fan_in),
+            Architecture::Lstm(shape) | Architecture::Gru(shape) => shape.hidden_size,
+        };
+        let bound = 1.0 / (fan_in.max(1) as f32).sqrt();
+        values.extend((0..tensor.count()).map(|_| uniform_within(bound, generator.next_u32())));
     }
 
     values

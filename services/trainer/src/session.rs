@@ -148,7 +148,11 @@ impl<'a> Session<'a> {
     fn train_epoch(&mut self, epoch: u32) -> Result<EpochMeans, EpochStop> {
         let rows_in_order = self.order_of(epoch);
         let indices = Tensor::f_from_slice(&rows_in_order)?.f_to_device(self.device)?;
-        let mut dropout = Dropout::new(self.job.network.dropout, self.job.seed, epoch);
+        let mut dropout = Dropout::new(
+            self.job.network.architecture.dropout(),
+            self.job.seed,
+            epoch,
+        );
         let mut sums = EpochSums::zero_on(self.device)?;
         let size = self.job.settings.batch_size as usize;
         let batches = rows_in_order.len().div_ceil(size);

@@ -220,18 +220,11 @@ impl TrainState {
 }
 
 impl TrainProgress {
-    /// Counts the epochs since the last improvement by `min_delta`: absolute for classes, a share
-    /// of the loss to beat for a regression, whose losses are as small as returns squared.
+    /// Counts the epochs since the last improvement by `min_delta`, a share of the loss to beat.
     fn update_early_stopping(&mut self, rule: EarlyStopping, loss: f64) {
-        let is_absolute = self.settings.loss.is_for_classes();
-        let has_improved = self.stopping_loss.is_none_or(|best| {
-            let min_fall = if is_absolute {
-                rule.min_delta
-            } else {
-                rule.min_delta * best
-            };
-            loss < best && loss <= best - min_fall
-        });
+        let has_improved = self
+            .stopping_loss
+            .is_none_or(|best| loss < best && loss <= best - rule.min_delta * best);
 
         // A falling loss below the threshold leaves the loss to beat where it is, so that slow
         // progress adds up.
@@ -408,6 +401,7 @@ mod tests {
             early_stopping: Some(EarlyStopping {
                 patience,
                 min_delta,
+                ..EarlyStopping::default()
             }),
             ..settings
         }

@@ -59,8 +59,8 @@ pub use resolve::{
 pub use rules::{Rule, rules};
 pub use schema::schema;
 pub use strategy::{
-    DataSection, Decisions, FuzzySet, Input, InputSource, NamedIndicator, NetworkShape, OutputRef,
-    Scaling, Signal, Split, Strategy, TrainingSection, is_name,
+    DataSection, Decisions, FuzzySet, Input, InputSource, NamedIndicator, OutputRef, Scaling,
+    Signal, Split, Strategy, TrainingSection, is_name,
 };
 pub use yaml::TEXT_BYTES_MAX;
 

@@ -2,7 +2,7 @@
 //! then linear to the outputs.
 
 use safetensors::SafeTensors;
-use schemas::manifests::{Activation, Network, OutputKind};
+use schemas::manifests::{Activation, Architecture, Network, OutputKind};
 
 use crate::NetworkError;
 use crate::weights::NamedTensors;
@@ -22,6 +22,7 @@ struct Linear {
 #[derive(Clone, Debug)]
 pub struct Model {
     network: Network,
+    activation: Activation,
     layers: Vec<Linear>,
 }
 
@@ -30,8 +31,13 @@ impl Model {
     ///
     /// # Errors
     /// When the file is damaged, or a tensor is missing, unknown, of another shape or type, or not
-    /// finite.
+    /// finite, or the network is none that can be computed.
     pub fn from_safetensors(network: &Network, bytes: &[u8]) -> Result<Self, NetworkError> {
+        let Architecture::Mlp(shape) = &network.architecture else {
+            return Err(NetworkError::Architecture {
+                name: network.architecture.name(),
+            });
+        };
         let file = SafeTensors::deserialize(bytes).map_err(NetworkError::Unreadable)?;
         let mut tensors = NamedTensors::of(&file);
 
@@ -50,6 +56,7 @@ impl Model {
         tensors.check_empty()?;
         Ok(Self {
             network: network.clone(),
+            activation: shape.activation,
             layers,
         })
     }
@@ -75,7 +82,7 @@ impl Model {
             // The last layer gives raw scores.
             if index + 1 < self.layers.len() {
                 for value in &mut values {
-                    *value = activate(self.network.activation, *value);
+                    *value = activate(self.activation, *value);
                 }
             }
         }

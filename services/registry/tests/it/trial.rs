@@ -4,15 +4,16 @@ use networks::Network;
 use registry::{RegistryError, try_model};
 use safetensors::{Dtype, tensor::TensorView};
 use schemas::codes::Advice;
-use schemas::manifests::{Activation, FeatureColumn, NetworkKind, OutputKind};
+use schemas::manifests::{Activation, Architecture, FeatureColumn, MlpShape, OutputKind};
 
 /// One feature, no hidden layer: scores are `weight` times the feature, plus `bias`.
 fn network(output: OutputKind) -> Network {
     Network {
-        kind: NetworkKind::Mlp,
-        hidden_layers: vec![],
-        activation: Activation::Relu,
-        dropout: 0.0,
+        architecture: Architecture::Mlp(MlpShape {
+            hidden_layers: vec![],
+            activation: Activation::Relu,
+            dropout: 0.0,
+        }),
         features: vec![FeatureColumn {
             name: "a".to_owned(),
             normalisation: None,

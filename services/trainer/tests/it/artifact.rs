@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use schemas::{
-    manifests::{Activation, FeatureColumn, Network, NetworkKind, OutputKind},
+    manifests::{Activation, Architecture, FeatureColumn, MlpShape, Network, OutputKind},
     names::{HISTORY_FILE, METRICS_FILE, MODEL_FILE},
     training::Loss,
 };
@@ -19,10 +19,11 @@ const NAMES: [&str; 2] = ["BUY", "SELL"];
 /// One feature, two classes, no hidden layer.
 fn network() -> Network {
     Network {
-        kind: NetworkKind::Mlp,
-        hidden_layers: vec![],
-        activation: Activation::Relu,
-        dropout: 0.0,
+        architecture: Architecture::Mlp(MlpShape {
+            hidden_layers: vec![],
+            activation: Activation::Relu,
+            dropout: 0.0,
+        }),
         features: vec![FeatureColumn {
             name: "a".to_owned(),
             normalisation: None,

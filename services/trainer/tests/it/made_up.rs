@@ -7,7 +7,7 @@ use rand_chacha::{
     ChaCha8Rng,
     rand_core::{Rng, SeedableRng},
 };
-use schemas::manifests::{Activation, FeatureColumn, Network, NetworkKind, OutputKind};
+use schemas::manifests::{Activation, Architecture, FeatureColumn, MlpShape, Network, OutputKind};
 use schemas::training::TrainingSettings;
 use trainer::{
     BatchProgress, ComputeDevice, Control, EpochRow, Labels, PartData, TrainError, TrainJob,
@@ -115,10 +115,11 @@ fn column(name: &str) -> FeatureColumn {
 /// Three features, two hidden layers.
 pub(crate) fn network(output: OutputKind) -> Network {
     Network {
-        kind: NetworkKind::Mlp,
-        hidden_layers: vec![16, 8],
-        activation: Activation::Relu,
-        dropout: 0.2,
+        architecture: Architecture::Mlp(MlpShape {
+            hidden_layers: vec![16, 8],
+            activation: Activation::Relu,
+            dropout: 0.2,
+        }),
         features: ["a", "b", "c"].map(column).to_vec(),
         output,
     }
@@ -132,8 +133,14 @@ pub(crate) fn classes() -> Network {
 
 /// The same network without dropout, so that nothing but data and weights decides its loss.
 pub(crate) fn without_dropout(network: Network) -> Network {
+    let Architecture::Mlp(shape) = network.architecture else {
+        panic!("only an MLP is made up")
+    };
     Network {
-        dropout: 0.0,
+        architecture: Architecture::Mlp(MlpShape {
+            dropout: 0.0,
+            ..shape
+        }),
         ..network
     }
 }

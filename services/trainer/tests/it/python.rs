@@ -18,7 +18,7 @@ use rand_chacha::{
     rand_core::{Rng, SeedableRng},
 };
 use schemas::{
-    manifests::{Activation, FeatureColumn, Network, NetworkKind, OutputKind},
+    manifests::{Activation, Architecture, FeatureColumn, MlpShape, Network, OutputKind},
     names::MODEL_FILE,
     training::TrainingSettings,
 };
@@ -105,10 +105,11 @@ fn column(index: usize) -> FeatureColumn {
 
 fn network(activation: Activation, output: OutputKind) -> Network {
     Network {
-        kind: NetworkKind::Mlp,
-        hidden_layers: vec![8, 4],
-        activation,
-        dropout: 0.2,
+        architecture: Architecture::Mlp(MlpShape {
+            hidden_layers: vec![8, 4],
+            activation,
+            dropout: 0.2,
+        }),
         features: (0..WIDTH).map(column).collect(),
         output,
     }

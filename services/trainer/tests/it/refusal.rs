@@ -1,7 +1,7 @@
 //! Data, settings and checkpoints that cannot be trained with are refused before the first step,
 //! and the message names the place.
 
-use schemas::manifests::Network;
+use schemas::manifests::{Activation, Architecture, MlpShape, Network};
 use schemas::training::TrainingSettings;
 use trainer::{Labels, PartData, TrainState, TrainingData};
 
@@ -122,7 +122,11 @@ fn refusal_of_checkpoint(network: &Network, settings: &TrainingSettings, seed: u
 #[test]
 fn a_checkpoint_of_another_training_is_refused_by_what_differs() {
     let other_network = Network {
-        hidden_layers: vec![4],
+        architecture: Architecture::Mlp(MlpShape {
+            hidden_layers: vec![4],
+            activation: Activation::Relu,
+            dropout: 0.2,
+        }),
         ..classes()
     };
     let refusals = [

@@ -230,6 +230,7 @@ fn with_patience(settings: TrainingSettings, patience: u32, min_delta: f64) -> T
         early_stopping: Some(EarlyStopping {
             patience,
             min_delta,
+            ..EarlyStopping::default()
         }),
         ..settings
     }

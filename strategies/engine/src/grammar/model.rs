@@ -1,10 +1,9 @@
 //! The `model` section.
 
-use schemas::manifests::{Activation, NetworkKind};
+use schemas::manifests::{Activation, Architecture, MlpShape};
 
 use crate::fields::{Fields, RetiredKey, wrong_type};
 use crate::finding::Finding;
-use crate::strategy::NetworkShape;
 use crate::yaml::{Content, Node};
 
 const LAYERS_MAX: usize = 16;
@@ -44,27 +43,27 @@ const RECURRENT_KEY: &str =
     "this is a key of lstm and gru, which are not supported yet; an mlp has hidden_layers";
 
 /// Reads `model`; `None` after an error.
-pub(super) fn read_model(fields: Fields<'_>) -> Option<NetworkShape> {
+pub(super) fn read_model(fields: Fields<'_>) -> Option<Architecture> {
+    // Both are read before the first `?`, so that every fault is reported at once.
     let kind = read_kind(&fields);
-    let architecture = fields
-        .required_section("architecture")
-        .and_then(|section| read_architecture(section, kind));
+    let section = fields.required_section("architecture");
+    let mlp = section.and_then(read_mlp);
     fields.finish(RETIRED_KEYS);
-    architecture
+    kind?;
+    mlp.map(Architecture::Mlp)
 }
 
-fn read_kind(fields: &Fields<'_>) -> Option<NetworkKind> {
+fn read_kind(fields: &Fields<'_>) -> Option<()> {
     fields.required("type")?;
     if fields.holds_word_of("type", &["lstm", "gru"]) {
         let message = "recurrent networks are not supported yet: use mlp";
         fields.add_error("type", "model.unsupported", message);
         return None;
     }
-    fields.word("type", &[("mlp", NetworkKind::Mlp)])
+    fields.word("type", &[("mlp", ())])
 }
 
-/// Reads the section whatever the kind: what is wrong in it is wrong for every kind.
-fn read_architecture(fields: Fields<'_>, kind: Option<NetworkKind>) -> Option<NetworkShape> {
+fn read_mlp(fields: Fields<'_>) -> Option<MlpShape> {
     let hidden_layers = read_hidden_layers(&fields);
     let dropout = fields.number("dropout", "a number of at least 0 and below 1", |value| {
         (0.0..1.0).contains(&value)
@@ -78,9 +77,7 @@ fn read_architecture(fields: Fields<'_>, kind: Option<NetworkKind>) -> Option<Ne
     let activation = fields.word("activation", &activations);
     fields.finish(RETIRED_ARCHITECTURE_KEYS);
 
-    // All keys are read before the first `?`, so that every fault is reported at once.
-    Some(NetworkShape {
-        kind: kind?,
+    Some(MlpShape {
         hidden_layers: hidden_layers?,
         activation: activation.unwrap_or(Activation::Relu),
         dropout: dropout.unwrap_or(0.2),

@@ -218,6 +218,7 @@ fn read_early_stopping(section: Fields<'_>) -> EarlyStopping {
     EarlyStopping {
         patience: patience.unwrap_or(default.patience),
         min_delta: min_delta.unwrap_or(default.min_delta),
+        ..default
     }
 }
 

@@ -7,12 +7,12 @@ mod plan;
 mod timeframes;
 
 use market::{Bars, Instrument, Timeframe, Utc};
-use schemas::manifests::{FeatureColumn, Network, OutputKind};
+use schemas::manifests::{Architecture, FeatureColumn, Network, OutputKind};
 use schemas::training::TrainingSettings;
 
 use crate::finding::Findings;
 use crate::labels::{EventFilter, LabelSource, Regime};
-use crate::strategy::{Decisions, NetworkShape, Split, Strategy};
+use crate::strategy::{Decisions, Split, Strategy};
 
 pub use data_part::{ENGINE_VERSION, canonical_json, canonical_sha256};
 pub use overrides::Overrides;
@@ -50,8 +50,8 @@ pub struct Resolved {
     pub split: Split,
     /// Bars left out after each boundary, when the strategy says so.
     pub embargo_bars: Option<u32>,
-    /// The network's shape.
-    pub model: NetworkShape,
+    /// The network's family and layers.
+    pub model: Architecture,
     /// What a prediction means.
     pub decisions: Decisions,
     /// What the trainer obeys.
@@ -130,10 +130,7 @@ impl Resolved {
     /// [`feature_columns`](Self::feature_columns).
     pub fn network(&self, features: Vec<FeatureColumn>) -> Network {
         Network {
-            kind: self.model.kind,
-            hidden_layers: self.model.hidden_layers.clone(),
-            activation: self.model.activation,
-            dropout: self.model.dropout,
+            architecture: self.model.clone(),
             features,
             output: self.output(),
         }

@@ -6,7 +6,7 @@ mod feature_names;
 
 use market::{Instrument, Timeframe, Utc};
 use schemas::commands::fetch::SERIES_MAX;
-use schemas::manifests::{Activation, NetworkKind};
+use schemas::manifests::Architecture;
 use schemas::training::TrainingSettings;
 use serde::{Deserialize, Serialize};
 
@@ -55,7 +55,7 @@ pub struct Strategy {
     /// Network inputs in file order; their order decides the order of the features.
     pub inputs: Vec<Input>,
     /// Shape of the network.
-    pub model: NetworkShape,
+    pub model: Architecture,
     /// What a prediction means.
     pub decisions: Decisions,
     /// How the network is trained.
@@ -151,19 +151,6 @@ pub enum Scaling {
     Minmax,
     /// To mean 0 and sample deviation 1 over the training part.
     Zscore,
-}
-
-/// The `model` section.
-#[derive(Clone, Debug, PartialEq)]
-pub struct NetworkShape {
-    /// Family of networks.
-    pub kind: NetworkKind,
-    /// Widths of the hidden layers, 1 to 4 096 each, at most 16.
-    pub hidden_layers: Vec<usize>,
-    /// relu unless given.
-    pub activation: Activation,
-    /// 0.2 unless given; within [0, 1).
-    pub dropout: f64,
 }
 
 /// The `training` section: the one home of everything about training.

@@ -3,7 +3,7 @@
 
 use networks::{Model, NetworkError};
 use safetensors::{Dtype, tensor::TensorView};
-use schemas::manifests::{Activation, FeatureColumn, Network, NetworkKind, OutputKind};
+use schemas::manifests::{Activation, Architecture, FeatureColumn, MlpShape, Network, OutputKind};
 
 fn column(name: &str) -> FeatureColumn {
     FeatureColumn {
@@ -14,10 +14,11 @@ fn column(name: &str) -> FeatureColumn {
 
 fn network(activation: Activation, hidden: &[usize], output: OutputKind) -> Network {
     Network {
-        kind: NetworkKind::Mlp,
-        hidden_layers: hidden.to_vec(),
-        activation,
-        dropout: 0.5,
+        architecture: Architecture::Mlp(MlpShape {
+            hidden_layers: hidden.to_vec(),
+            activation,
+            dropout: 0.5,
+        }),
         features: ["a", "b"].map(column).to_vec(),
         output,
     }

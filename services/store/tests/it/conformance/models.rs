@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use schemas::manifests::{
-    Activation, ArtifactManifest, FeatureColumn, Lineage, ModelManifest, Network, NetworkKind,
-    OutputKind,
+    Activation, Architecture, ArtifactManifest, FeatureColumn, Lineage, MlpShape, ModelManifest,
+    Network, OutputKind,
 };
 use store::{Bytes, Store};
 
@@ -27,10 +27,11 @@ fn lineage(operation: &str) -> Lineage {
 
 fn artifact(operation: &str) -> ArtifactManifest {
     let network = Network {
-        kind: NetworkKind::Mlp,
-        hidden_layers: vec![4],
-        activation: Activation::Relu,
-        dropout: 0.1,
+        architecture: Architecture::Mlp(MlpShape {
+            hidden_layers: vec![4],
+            activation: Activation::Relu,
+            dropout: 0.1,
+        }),
         features: vec![FeatureColumn {
             name: "1h_rsi_low".to_owned(),
             normalisation: None,

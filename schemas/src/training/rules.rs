@@ -1,0 +1,19 @@
+//! Rules about settings, each a sentence for whoever breaks it.
+
+/// A rule about the settings, and whether they keep it.
+pub(super) struct Rule {
+    pub(super) is_kept: bool,
+    pub(super) text: &'static str,
+}
+
+pub(super) fn is_positive(value: f64) -> bool {
+    value.is_finite() && value > 0.0
+}
+
+pub(super) fn is_not_negative(value: f64) -> bool {
+    value.is_finite() && value >= 0.0
+}
+
+pub(super) fn is_fraction(value: f64) -> bool {
+    value > 0.0 && value < 1.0
+}
