@@ -9,6 +9,7 @@
 
 mod error;
 mod learner;
+pub mod math;
 mod model;
 mod weights;
 
