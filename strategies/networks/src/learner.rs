@@ -32,13 +32,7 @@ pub trait Learner: Send {
     ///
     /// `masks` holds for each layer with dropout in turn `[rows, width]`: 0 for a unit that is
     /// dropped, 1/(1 − p) for another; empty means no dropout.
-    fn forward(
-        &mut self,
-        parameters: &[f32],
-        inputs: &[f32],
-        masks: &[f32],
-        scores: &mut Vec<f32>,
-    );
+    fn forward(&mut self, parameters: &[f32], inputs: &[f32], masks: &[f32], scores: &mut Vec<f32>);
 
     /// The gradient of Σ `scores` · `score_gradients` by every parameter, for the batch of the last
     /// [`Learner::forward`]. `score_gradients` is `[rows, outputs]`; `gradients` is overwritten.

@@ -8,12 +8,17 @@
 //! depend on the machine. Not here: training, reading objects, building features.
 
 mod error;
+mod instructions;
 mod learner;
+pub mod losses;
 pub mod math;
+mod mlp;
 mod model;
+pub mod optimisers;
 mod weights;
 
 pub use error::NetworkError;
 pub use learner::Learner;
+pub use mlp::Mlp;
 pub use model::Model;
 pub use schemas::manifests::Network;

@@ -1,4 +1,8 @@
-//! Specifications of the forward pass.
+//! Specifications of the forward pass, of gradients, losses and optimisers.
 
 #[cfg(test)]
 mod model;
+#[cfg(test)]
+mod perceptron;
+#[cfg(test)]
+mod plain;

@@ -1,0 +1,198 @@
+//! Which instructions a hot loop is compiled for.
+//!
+//! [`dispatch!`] compiles a loop three times: for x86-64 with vectors of 512 bits, for x86-64 with
+//! vectors of 256 bits and fused multiply-add, and for any processor. Each call takes the best one
+//! that the processor has. All give the same bits, since each operation is one of IEEE 754, in one
+//! order: only how many of them run at once differs.
+
+/// Defines a function that is compiled for several sets of instructions. `narrow` is the body for
+/// registers of up to 256 bits, `wide` the one for 512 bits: both give the same bits. They are
+/// `#[inline(always)]`, or they would be compiled for any processor only.
+macro_rules! dispatch {
+    (
+        $(#[$attribute:meta])*
+        $visibility:vis fn $name:ident($($argument:ident: $type:ty),* $(,)?) $(-> $result:ty)? {
+            narrow: $narrow:expr,
+            wide: $wide:expr $(,)?
+        }
+    ) => {
+        $(#[$attribute])*
+        $visibility fn $name($($argument: $type),*) $(-> $result)? {
+            #[multiversion::multiversion(
+                targets("x86_64+avx512f+bmi1+bmi2", "x86_64+avx2+fma+bmi1+bmi2"),
+                dispatcher = "direct"
+            )]
+            fn dispatched($($argument: $type),*) $(-> $result)? {
+                multiversion::target::match_target! {
+                    "x86_64+avx512f+bmi1+bmi2" => $wide($($argument),*),
+                    _ => $narrow($($argument),*),
+                }
+            }
+
+            // A test compares the versions on one processor.
+            #[cfg(test)]
+            {
+                #[multiversion::multiversion(
+                    targets("x86_64+avx2+fma+bmi1+bmi2"),
+                    dispatcher = "direct"
+                )]
+                fn dispatched_narrowly($($argument: $type),*) $(-> $result)? {
+                    $narrow($($argument),*)
+                }
+
+                match $crate::instructions::instructions() {
+                    $crate::instructions::Instructions::Best => {}
+                    $crate::instructions::Instructions::Narrow => {
+                        return dispatched_narrowly($($argument),*);
+                    }
+                    $crate::instructions::Instructions::Portable => {
+                        return $narrow($($argument),*);
+                    }
+                }
+            }
+            dispatched($($argument),*)
+        }
+    };
+}
+
+pub(crate) use dispatch;
+
+#[cfg(test)]
+pub(crate) use choice::{Instructions, instructions};
+
+#[cfg(test)]
+mod choice {
+    use std::cell::Cell;
+
+    /// What a thread may use.
+    #[derive(Clone, Copy, Debug)]
+    pub(crate) enum Instructions {
+        /// The best that there is.
+        Best,
+        /// The best without vectors of 512 bits.
+        Narrow,
+        /// What every processor has.
+        Portable,
+    }
+
+    thread_local! {
+        static CHOICE: Cell<Instructions> = const { Cell::new(Instructions::Best) };
+    }
+
+    /// What this thread may use.
+    pub(crate) fn instructions() -> Instructions {
+        CHOICE.get()
+    }
+
+    /// The result of `work` with some instructions only.
+    pub(super) fn run_with<T>(instructions: Instructions, work: impl FnOnce() -> T) -> T {
+        CHOICE.set(instructions);
+        let result = work();
+        CHOICE.set(Instructions::Best);
+        result
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use schemas::manifests::{Activation, FeatureColumn, Network, NetworkKind, OutputKind};
+
+    use super::Instructions;
+    use super::choice::run_with;
+    use crate::losses::{BatchLoss, Criterion, Loss, Targets};
+    use crate::optimisers::{Method, Moments, Optimiser, clip};
+    use crate::{Learner, Mlp};
+
+    const ROWS: usize = 75;
+    const INPUTS: usize = 9;
+    const BATCH: usize = 22;
+    const OUTPUTS: usize = 3;
+
+    /// A network whose widths are no multiple of any register.
+    fn network(activation: Activation) -> Network {
+        let column = |index| FeatureColumn {
+            name: format!("f{index}"),
+            normalisation: None,
+        };
+        Network {
+            kind: NetworkKind::Mlp,
+            hidden_layers: vec![37, 19],
+            activation,
+            dropout: 0.2,
+            features: (0..INPUTS).map(column).collect(),
+            output: OutputKind::Classes {
+                names: (0..OUTPUTS).map(|class| format!("c{class}")).collect(),
+            },
+        }
+    }
+
+    /// Numbers in [−1, 1) that look random: multiples of the golden ratio without their integers.
+    fn numbers(count: usize) -> Vec<f32> {
+        let fractions = (1..=count).map(|index| (index as f64 * 0.618_033_988_749_895).fract());
+        fractions.map(|it| (2.0 * it - 1.0) as f32).collect()
+    }
+
+    /// Weights, moments and losses after some epochs, as bits of f64.
+    fn train(activation: Activation, loss: Loss, method: Method) -> Vec<u64> {
+        let network = network(activation);
+        let mut learner = Mlp::new(&network);
+        let mut parameters = numbers(learner.parameter_count());
+        let mut gradients = vec![0.0; parameters.len()];
+        let inputs = numbers(ROWS * INPUTS);
+        let labels: Vec<i64> = (0..ROWS as i64).map(|row| row * row % 3).collect();
+        let masks: Vec<f32> = numbers(BATCH * 56)
+            .iter()
+            .map(|it| it.signum() + 1.0)
+            .collect();
+
+        let mut criterion = Criterion::new(loss, &[0.5, 1.5, 1.0], OUTPUTS);
+        let optimiser = Optimiser::new(method, 1e-3, &network.tensors());
+        let mut moments = Moments::new(parameters.len());
+        let mut scores = Vec::new();
+        let mut slopes = Vec::new();
+        let mut sums = BatchLoss::default();
+        for _ in 0..4 {
+            let batches = inputs.chunks(BATCH * INPUTS).zip(labels.chunks(BATCH));
+            for (inputs, labels) in batches {
+                let masks = &masks[..labels.len() * 56];
+                let targets = Targets::Classes(labels);
+                learner.forward(&parameters, inputs, masks, &mut scores);
+                sums.add(criterion.differentiate(&scores, targets, &[], &mut slopes));
+                learner.backward(&parameters, inputs, masks, &slopes, &mut gradients);
+                clip(&mut gradients, 0.5);
+                optimiser.step(&mut parameters, &gradients, &mut moments, 0.01);
+            }
+            learner.score(&parameters, &inputs, &mut scores);
+            sums.add(criterion.evaluate(&scores, Targets::Classes(&labels), &[]));
+        }
+
+        let values = parameters
+            .iter()
+            .chain(&moments.first)
+            .chain(&moments.second);
+        let bits = values.map(|value| f64::from(*value).to_bits());
+        bits.chain([sums.loss_sum.to_bits()]).collect()
+    }
+
+    #[test]
+    fn every_processor_trains_the_same_weights() {
+        let cross_entropy = Loss::CrossEntropy { smoothing: 0.1 };
+        let focal = Loss::Focal { gamma: 1.7 };
+        for (activation, loss, method) in [
+            (Activation::Relu, cross_entropy, Method::Adam),
+            (Activation::Tanh, focal, Method::AdamW),
+            (Activation::Sigmoid, cross_entropy, Method::RmsProp),
+            (Activation::LeakyRelu, focal, Method::Sgd { momentum: 0.9 }),
+        ] {
+            let best = train(activation, loss, method);
+            assert!(best.iter().all(|bits| f64::from_bits(*bits).is_finite()));
+            for instructions in [Instructions::Narrow, Instructions::Portable] {
+                let other = run_with(instructions, || train(activation, loss, method));
+                assert!(
+                    other == best,
+                    "{activation:?} on {instructions:?} instructions"
+                );
+            }
+        }
+    }
+}
