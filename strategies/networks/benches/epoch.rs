@@ -30,10 +30,8 @@ const PARTS: [&str; 7] = [
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
-    let numbers = arguments
-        .iter()
-        .filter_map(|argument| argument.parse().ok());
-    let epochs: usize = numbers.last().unwrap_or(300).max(2 * END);
+    let number = arguments.iter().find_map(|argument| argument.parse().ok());
+    let epochs: usize = number.unwrap_or(300).max(2 * END);
     let has_parts = arguments.iter().any(|argument| argument == "parts");
 
     for (batch, dropout) in [(32, 0.0), (32, 0.2), (256, 0.0), (256, 0.2)] {
