@@ -95,7 +95,7 @@ mod choice {
 
 #[cfg(test)]
 mod tests {
-    use schemas::manifests::{Activation, FeatureColumn, Network, NetworkKind, OutputKind};
+    use schemas::manifests::{Activation, MlpShape, TensorSpec};
 
     use super::Instructions;
     use super::choice::run_with;
@@ -108,21 +108,12 @@ mod tests {
     const BATCH: usize = 22;
     const OUTPUTS: usize = 3;
 
-    /// A network whose widths are no multiple of any register.
-    fn network(activation: Activation) -> Network {
-        let column = |index| FeatureColumn {
-            name: format!("f{index}"),
-            normalisation: None,
-        };
-        Network {
-            kind: NetworkKind::Mlp,
+    /// Layers whose widths are no multiple of any register.
+    fn shape(activation: Activation) -> MlpShape {
+        MlpShape {
             hidden_layers: vec![37, 19],
             activation,
             dropout: 0.2,
-            features: (0..INPUTS).map(column).collect(),
-            output: OutputKind::Classes {
-                names: (0..OUTPUTS).map(|class| format!("c{class}")).collect(),
-            },
         }
     }
 
@@ -134,8 +125,7 @@ mod tests {
 
     /// Weights, moments and losses after some epochs, as bits of f64.
     fn train(activation: Activation, loss: Loss, method: Method) -> Vec<u64> {
-        let network = network(activation);
-        let mut learner = Mlp::new(&network);
+        let mut learner = Mlp::new(&shape(activation), INPUTS, OUTPUTS);
         let mut parameters = numbers(learner.parameter_count());
         let mut gradients = vec![0.0; parameters.len()];
         let inputs = numbers(ROWS * INPUTS);
@@ -146,7 +136,8 @@ mod tests {
             .collect();
 
         let mut criterion = Criterion::new(loss, &[0.5, 1.5, 1.0], OUTPUTS);
-        let optimiser = Optimiser::new(method, 1e-3, &network.tensors());
+        let tensor = TensorSpec::new("all", vec![1, parameters.len()]);
+        let optimiser = Optimiser::new(method, 1e-3, &[tensor]);
         let mut moments = Moments::new(parameters.len());
         let mut scores = Vec::new();
         let mut slopes = Vec::new();

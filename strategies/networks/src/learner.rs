@@ -1,6 +1,23 @@
 //! What a network must offer to be trained: the scores of a batch, and how every parameter changes
 //! their loss.
 
+use schemas::manifests::{Architecture, Network};
+
+use crate::{Mlp, NetworkError};
+
+/// The learner of a network, whatever its family.
+///
+/// # Errors
+/// When the family is none that can be computed.
+pub fn learner_of(network: &Network) -> Result<Box<dyn Learner>, NetworkError> {
+    let inputs = network.features.len();
+    let outputs = network.output.width();
+    match &network.architecture {
+        Architecture::Mlp(shape) => Ok(Box::new(Mlp::new(shape, inputs, outputs))),
+        other => Err(NetworkError::Architecture { name: other.name() }),
+    }
+}
+
 /// A network that learns.
 ///
 /// It owns its working memory, so that a step allocates nothing once the first batch has been

@@ -1,11 +1,17 @@
-//! The forward pass of every model over safetensors, in plain Rust: the registry, the CLI and tests
-//! predict without libtorch.
+//! Every network in plain Rust, forwards and backwards, with the same bits on every machine: the
+//! trainer learns with it, and the registry, the CLI and tests predict with it, without libtorch.
 //!
-//! A [`Model`] is a [`Network`] and its weights, checked once when it is made: every tensor the
-//! network asks for, no other, in its shape, float32 and finite. Inputs are rows of features as a
-//! data set stores them: in the network's column order and already scaled. Sums run in f64 and are
-//! rounded to f32 once per unit, so results agree with libtorch's f32 sums within 1e-5 and do not
-//! depend on the machine. Not here: training, reading objects, building features.
+//! - A [`Learner`] is a network's computation: scores of a batch, and how each parameter changes
+//!   them. It holds no parameters: these are one flat slice in file order.
+//! - [`losses`] and [`optimisers`] make a training of it, [`math`] has the functions that `std`
+//!   leaves to the host.
+//! - A [`Model`] is a [`Network`] and its weights, checked once when it is made: every tensor the
+//!   network asks for, no other, in its shape, float32 and finite.
+//!
+//! Inputs are rows of features as a data set stores them: in the network's column order and already
+//! scaled. Numbers are f32. Each sum has one order, each fused operation is written as one, so
+//! results do not depend on the machine; they agree with libtorch's within 1e-5. Not here: the loop
+//! of a training, reading objects, building features.
 
 mod error;
 mod instructions;
@@ -18,7 +24,7 @@ pub mod optimisers;
 mod weights;
 
 pub use error::NetworkError;
-pub use learner::Learner;
+pub use learner::{Learner, learner_of};
 pub use mlp::Mlp;
 pub use model::Model;
 pub use schemas::manifests::Network;

@@ -4,7 +4,7 @@
 mod kernels;
 mod layer;
 
-use schemas::manifests::{Activation, Network};
+use schemas::manifests::{Activation, MlpShape};
 
 use self::kernels::{Lane, ROW_GROUP, ZERO, count_panels};
 use self::layer::Layer;
@@ -31,9 +31,12 @@ pub struct Mlp {
 }
 
 impl Mlp {
-    /// The perceptron that `network` describes.
-    pub fn new(network: &Network) -> Self {
-        let widths = network.widths();
+    /// The perceptron with the layers of `shape` between `inputs` values and `outputs` scores.
+    pub fn new(shape: &MlpShape, inputs: usize, outputs: usize) -> Self {
+        let mut widths = vec![inputs];
+        widths.extend_from_slice(&shape.hidden_layers);
+        widths.push(outputs);
+
         let pairs = widths.iter().zip(widths.iter().skip(1));
         let layers: Vec<Layer> = pairs
             .map(|(&inputs, &outputs)| Layer::new(inputs, outputs))
@@ -42,7 +45,7 @@ impl Mlp {
         Self {
             batch: Pass::new(&layers),
             block: Pass::new(&layers),
-            activation: network.activation,
+            activation: shape.activation,
             layers,
         }
     }

@@ -1,6 +1,6 @@
 //! Specifications of the perceptron: scores and gradients against plain formulas in f64.
 
-use networks::{Learner, Mlp};
+use networks::{Learner, learner_of};
 use schemas::manifests::{Activation, Network};
 
 use crate::plain::{Numbers, assert_close, differences, perceptron, scores_of, to_f64};
@@ -26,6 +26,7 @@ const SHAPES: [&[usize]; 7] = [
 /// A batch with everything that its gradient depends on.
 struct Batch {
     network: Network,
+    activation: Activation,
     parameters: Vec<f32>,
     /// `[rows, inputs]`
     inputs: Vec<f32>,
@@ -37,9 +38,10 @@ struct Batch {
 }
 
 impl Batch {
-    fn new(network: Network, rows: usize, has_dropout: bool) -> Self {
+    fn new(shape: &[usize], activation: Activation, rows: usize, has_dropout: bool) -> Self {
+        let network = perceptron(shape, activation);
         let mut numbers = Numbers::new(rows as u64);
-        let units = network.hidden_layers.iter().sum::<usize>();
+        let units = network.architecture.hidden_widths().iter().sum::<usize>();
         let mut masks = numbers.take(rows * units, 1.0);
         for mask in &mut masks {
             *mask = if *mask < 0.0 { 0.0 } else { 2.0 };
@@ -53,6 +55,7 @@ impl Batch {
             inputs: numbers.take(rows * network.features.len(), 2.0),
             score_gradients: numbers.take(rows * network.output.width(), 1.0),
             network,
+            activation,
             masks,
             rows,
         }
@@ -62,7 +65,7 @@ impl Batch {
     fn masks_of(&self, row: usize) -> Vec<f64> {
         let mut factors = Vec::new();
         let mut start = 0;
-        for &width in &self.network.hidden_layers {
+        for width in self.network.architecture.hidden_widths() {
             for unit in 0..width {
                 let mask = self.masks.get(start + row * width + unit);
                 factors.push(mask.map_or(1.0, |mask| f64::from(*mask)));
@@ -77,7 +80,14 @@ impl Batch {
         let inputs = to_f64(&self.inputs);
         let rows = inputs.chunks(self.network.features.len()).enumerate();
         rows.flat_map(|(row, inputs)| {
-            scores_of(&self.network, parameters, inputs, &self.masks_of(row))
+            let masks = self.masks_of(row);
+            scores_of(
+                &self.network.widths(),
+                self.activation,
+                parameters,
+                inputs,
+                &masks,
+            )
         })
         .collect()
     }
@@ -95,11 +105,11 @@ impl Batch {
         let name = format!(
             "{:?} {:?} of {} rows",
             self.network.widths(),
-            self.network.activation,
+            self.activation,
             self.rows
         );
         let parameters = to_f64(&self.parameters);
-        let mut learner = Mlp::new(&self.network);
+        let mut learner = learner_of(&self.network).unwrap();
         let mut scores = Vec::new();
         let mut gradients = vec![f32::NAN; self.parameters.len()];
 
@@ -124,7 +134,7 @@ fn gradients_agree_with_finite_differences_in_f64() {
         for shape in SHAPES {
             for rows in [1, 13, 32] {
                 for has_dropout in [false, true] {
-                    Batch::new(perceptron(shape, activation), rows, has_dropout).check();
+                    Batch::new(shape, activation, rows, has_dropout).check();
                 }
             }
         }
@@ -133,7 +143,7 @@ fn gradients_agree_with_finite_differences_in_f64() {
 
 #[test]
 fn a_learner_counts_what_it_works_on() {
-    let learner = Mlp::new(&perceptron(&[9, 64, 32, 3], Activation::Relu));
+    let learner = learner_of(&perceptron(&[9, 64, 32, 3], Activation::Relu)).unwrap();
 
     // 9·64+64 + 64·32+32 + 32·3+3 = 640 + 2080 + 99
     assert_eq!(learner.parameter_count(), 2_819);
@@ -144,26 +154,26 @@ fn a_learner_counts_what_it_works_on() {
 
 #[test]
 fn a_batch_does_not_depend_on_batches_before_it() {
-    let network = perceptron(&[9, 17, 3], Activation::Tanh);
-    let [large, small] = [40, 3].map(|rows| Batch::new(network.clone(), rows, false));
-    let gradients_of = |learner: &mut Mlp, batch: &Batch| {
+    let new_batch = |rows| Batch::new(&[9, 17, 3], Activation::Tanh, rows, false);
+    let [large, small] = [40, 3].map(new_batch);
+    let gradients_of = |learner: &mut dyn Learner, batch: &Batch| {
         let mut gradients = vec![0.0; batch.parameters.len()];
         learner.forward(&batch.parameters, &batch.inputs, &[], &mut Vec::new());
         learner.backward(&[], &[], &[], &batch.score_gradients, &mut gradients);
         gradients
     };
 
-    let expected = gradients_of(&mut Mlp::new(&network), &small);
-    let mut learner = Mlp::new(&network);
-    gradients_of(&mut learner, &large);
-    assert_eq!(gradients_of(&mut learner, &small), expected);
+    let mut learner = learner_of(&small.network).unwrap();
+    let expected = gradients_of(learner.as_mut(), &small);
+    gradients_of(learner.as_mut(), &large);
+    assert_eq!(gradients_of(learner.as_mut(), &small), expected);
 }
 
 #[test]
 fn an_evaluation_gives_the_bits_of_a_forward_pass() {
     // More rows than are evaluated at once.
-    let batch = Batch::new(perceptron(&[9, 17, 3], Activation::Sigmoid), 150, false);
-    let mut learner = Mlp::new(&batch.network);
+    let batch = Batch::new(&[9, 17, 3], Activation::Sigmoid, 150, false);
+    let mut learner = learner_of(&batch.network).unwrap();
     let mut scores = Vec::new();
     let mut evaluated = Vec::new();
 

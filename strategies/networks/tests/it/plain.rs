@@ -4,7 +4,7 @@ use rand_chacha::{
     ChaCha8Rng,
     rand_core::{Rng, SeedableRng},
 };
-use schemas::manifests::{Activation, FeatureColumn, Network, NetworkKind, OutputKind};
+use schemas::manifests::{Activation, Architecture, FeatureColumn, MlpShape, Network, OutputKind};
 
 /// Numbers that look random and are the same in every run.
 pub struct Numbers(ChaCha8Rng);
@@ -35,10 +35,11 @@ pub fn perceptron(widths: &[usize], activation: Activation) -> Network {
     let names = (0..widths[last]).map(|index| format!("c{index}")).collect();
 
     Network {
-        kind: NetworkKind::Mlp,
-        hidden_layers: widths[1..last].to_vec(),
-        activation,
-        dropout: 0.5,
+        architecture: Architecture::Mlp(MlpShape {
+            hidden_layers: widths[1..last].to_vec(),
+            activation,
+            dropout: 0.5,
+        }),
         features: (0..widths[0]).map(column).collect(),
         output: OutputKind::Classes { names },
     }
@@ -49,8 +50,13 @@ pub fn to_f64(values: &[f32]) -> Vec<f64> {
 }
 
 /// Scores of one row; `masks` has one factor per hidden unit, layer by layer.
-pub fn scores_of(network: &Network, parameters: &[f64], row: &[f64], masks: &[f64]) -> Vec<f64> {
-    let widths = network.widths();
+pub fn scores_of(
+    widths: &[usize],
+    activation: Activation,
+    parameters: &[f64],
+    row: &[f64],
+    masks: &[f64],
+) -> Vec<f64> {
     let mut values = row.to_vec();
     let mut start = 0;
     let mut units = 0;
@@ -64,7 +70,7 @@ pub fn scores_of(network: &Network, parameters: &[f64], row: &[f64], masks: &[f6
                 sum += parameters[start + unit * pair[0] + input] * value;
             }
             if layer + 2 < widths.len() {
-                sum = activate(network.activation, sum) * masks[units];
+                sum = activate(activation, sum) * masks[units];
                 units += 1;
             }
             outputs.push(sum);
