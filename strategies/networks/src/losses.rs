@@ -13,10 +13,7 @@
 //! Rows are f32; sums over rows are f64, first row to last.
 
 use crate::instructions::dispatch;
-use crate::math;
-
-/// Smaller gradients are 0, so that their products stay in the normal range.
-const TINY: f32 = 1e-30;
+use crate::math::{self, cut};
 
 /// What a training makes small.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -91,6 +88,10 @@ pub struct Criterion {
     shifted: Vec<f32>,
     /// e^(s − max s), `[rows, classes]`.
     powers: Vec<f32>,
+    /// Σ e^(s − max s), `[rows]`.
+    sums: Vec<f32>,
+    /// Logarithms of the sums, `[rows]`.
+    log_sums: Vec<f32>,
     rows: Vec<Row>,
 }
 
@@ -101,10 +102,6 @@ struct Row {
     label: usize,
     /// v
     weight: f32,
-    /// Σ e^(s − max s)
-    sum: f32,
-    /// ln of the sum
-    log_sum: f32,
     /// Factor of p − (true class).
     pull: f32,
 }
@@ -123,6 +120,8 @@ impl Criterion {
             class_weights,
             shifted: Vec::new(),
             powers: Vec::new(),
+            sums: Vec::new(),
+            log_sums: Vec::new(),
             rows: Vec::new(),
         }
     }
@@ -252,19 +251,25 @@ impl Criterion {
         batch
     }
 
+    /// Vectors run over scores, then over rows.
     #[inline(always)]
     fn sum_powers(&mut self, classes: usize) {
         for (power, shifted) in self.powers.iter_mut().zip(&self.shifted) {
             *power = math::exp(*shifted);
         }
 
-        for (row, powers) in self.rows.iter_mut().zip(self.powers.chunks_exact(classes)) {
+        self.sums.clear();
+        for powers in self.powers.chunks_exact(classes) {
             let mut sum = 0.0;
             for power in powers {
                 sum += power;
             }
-            row.sum = sum;
-            row.log_sum = math::ln(sum);
+            self.sums.push(sum);
+        }
+
+        self.log_sums.resize(self.sums.len(), 0.0);
+        for (logarithm, sum) in self.log_sums.iter_mut().zip(&self.sums) {
+            *logarithm = math::ln(*sum);
         }
     }
 
@@ -273,14 +278,15 @@ impl Criterion {
         let classes = self.class_weights.len().max(1);
         let spread = smoothing / classes as f32;
 
-        for (row, shifted) in self.rows.iter_mut().zip(self.shifted.chunks_exact(classes)) {
+        let cells = self.shifted.chunks_exact(classes).zip(&self.log_sums);
+        for (row, (shifted, log_sum)) in self.rows.iter_mut().zip(cells) {
             let class_weight = self.class_weights.get(row.label).copied().unwrap_or(0.0);
             let weight = row.weight * class_weight;
             let true_shifted = shifted.get(row.label).copied().unwrap_or_default();
-            let mut loss = (1.0 - smoothing) * class_weight * (row.log_sum - true_shifted);
+            let mut loss = (1.0 - smoothing) * class_weight * (log_sum - true_shifted);
             if smoothing > 0.0 {
                 for (class_weight, shifted) in self.class_weights.iter().zip(shifted) {
-                    loss += spread * class_weight * (row.log_sum - shifted);
+                    loss += spread * class_weight * (log_sum - shifted);
                 }
             }
 
@@ -294,10 +300,12 @@ impl Criterion {
     fn focal(&mut self, gamma: f32, batch: &mut BatchLoss) {
         let classes = self.class_weights.len().max(1);
 
-        for (row, cells) in self.rows.iter_mut().zip(0..) {
-            let start: usize = cells * classes;
-            let powers = self.powers.get(start..start + classes).unwrap_or_default();
-            let shifted = self.shifted.get(start..start + classes).unwrap_or_default();
+        let tables = self
+            .powers
+            .chunks_exact(classes)
+            .zip(self.shifted.chunks_exact(classes));
+        let cells = tables.zip(self.sums.iter().zip(&self.log_sums));
+        for (row, ((powers, shifted), (sum, log_sum))) in self.rows.iter_mut().zip(cells) {
             let class_weight = self.class_weights.get(row.label).copied().unwrap_or(0.0);
             let weight = row.weight * class_weight;
 
@@ -306,11 +314,11 @@ impl Criterion {
             for (class, power) in powers.iter().enumerate() {
                 others += if class == row.label { 0.0 } else { *power };
             }
-            let rest = others / row.sum;
-            let logarithm = shifted.get(row.label).copied().unwrap_or_default() - row.log_sum;
+            let rest = others / sum;
+            let logarithm = shifted.get(row.label).copied().unwrap_or_default() - log_sum;
             let probability = math::exp(logarithm);
 
-            // d/ds_j of the loss is (p_j − [j = y]) (r^γ − γ r^(γ−1) p log p) with r = 1 − p.
+            // The derivative by s_j is (p_j − [j = y]) (r^γ − γ r^(γ−1) p log p), with r = 1 − p.
             let focus = power_of(rest, gamma);
             let slope = if rest > 0.0 {
                 gamma * focus / rest
@@ -342,15 +350,17 @@ impl Criterion {
         let cells = gradients
             .chunks_exact_mut(classes)
             .zip(self.powers.chunks_exact(classes));
-        for ((gradients, powers), row) in cells.zip(&self.rows) {
+        let rows = self.rows.iter().zip(&self.sums);
+        for ((gradients, powers), (row, sum)) in cells.zip(rows) {
             let pull = row.pull * factor;
             let push = spread * row.weight * factor;
-            let scale = push.mul_add(class_weight_sum, pull) / row.sum;
+            let scale = push.mul_add(class_weight_sum, pull) / sum;
 
             let cells = gradients.iter_mut().zip(powers).zip(&self.class_weights);
             for (class, ((gradient, power), weight)) in cells.enumerate() {
                 let target = if class == row.label { pull } else { 0.0 };
-                let difference = scale.mul_add(*power, -push * weight) - target;
+                let power = cut(*power);
+                let difference = scale.mul_add(power, -push * weight) - target;
                 *gradient = cut(difference);
             }
         }
@@ -378,12 +388,6 @@ fn power_of(base: f32, exponent: f32) -> f32 {
         return 1.0;
     }
     math::exp(exponent * math::ln(base))
-}
-
-/// 0 for a value below [`TINY`].
-#[inline(always)]
-fn cut(value: f32) -> f32 {
-    if value.abs() < TINY { 0.0 } else { value }
 }
 
 /// A loss of the error d = s − y.

@@ -10,7 +10,16 @@
 //! The errors in the docs are distances from the true value in units in the last place (ulp), over
 //! the whole range; every 61st of the 2³² arguments was tried.
 //!
-//! Results below the normal range, 2⁻¹²⁶, are 0: subnormal numbers are slow to calculate with.
+//! Results below the normal range, 2⁻¹²⁶, are 0. Processors take more than ten times as long for an
+//! operation with a subnormal number, and a training comes upon them: a weight that only the L2
+//! penalty moves, and every moment whose gradient has become 0, shrinks by a factor at each step.
+//! So values below [`SMALLEST`] become 0 by a select ([`cut`]) wherever they are made. That gives
+//! the same bits on every machine, unlike the flush-to-zero mode of a processor, and needs no set-up
+//! on any thread.
+
+/// The smallest value that a training goes on with: 2⁻⁶³, so that the product of two such values is
+/// still a normal number. Beside a weight of usual size it is nothing.
+pub const SMALLEST: f32 = 1.084_202_2e-19;
 
 /// log₂ e.
 const LOG2_E: f32 = std::f32::consts::LOG2_E;
@@ -59,6 +68,12 @@ const TANH_COEFFICIENTS: [f32; 5] = [
     1.333_144_3e-1,
     -3.333_328e-1,
 ];
+
+/// 0 for a value below [`SMALLEST`].
+#[inline(always)]
+pub fn cut(value: f32) -> f32 {
+    if value.abs() < SMALLEST { 0.0 } else { value }
+}
 
 /// e^x. Below −87.34, where the result is not a normal number, it is 0.
 ///
@@ -309,6 +324,14 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn products_of_the_smallest_values_are_normal() {
+        assert_eq!(SMALLEST * SMALLEST, f32::MIN_POSITIVE);
+        assert_eq!(cut(-SMALLEST), -SMALLEST);
+        assert_eq!(cut(SMALLEST.next_down()), 0.0);
+        assert!(cut(f32::NAN).is_nan());
     }
 
     #[test]

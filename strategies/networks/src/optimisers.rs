@@ -3,15 +3,13 @@
 //! Formulas are those of PyTorch's `torch.optim`; every element is calculated by itself, so nothing
 //! depends on the width of a register.
 //!
-//! Values below 10⁻³⁰ in parameters, gradients and moments become 0. A weight that only the L2
-//! penalty moves, and every moment whose gradient has become 0, shrinks by a factor at each step;
-//! without the cut it reaches the subnormal numbers after some epochs, where each operation takes
-//! more than ten times as long. A select gives the same bits on every machine, unlike the
-//! flush-to-zero mode of a processor, and needs no set-up on any thread.
+//! Parameters, gradients and moments below [`SMALLEST`](crate::math::SMALLEST) become 0, squares
+//! and their means below 10⁻³⁰: subnormal numbers never arise.
 
 use schemas::manifests::TensorSpec;
 
 use crate::instructions::dispatch;
+use crate::math::cut;
 
 /// Decay of the mean of the gradient, in Adam.
 const BETA_1: f64 = 0.9;
@@ -24,10 +22,10 @@ const EPSILON: f64 = 1e-8;
 /// Added to a gradient's norm before dividing by it, as PyTorch's `clip_grad_norm_` does.
 const NORM_EPSILON: f64 = 1e-6;
 
-/// Smaller values are 0.
-const TINY: f32 = 1e-30;
-/// The square of a smaller value is below [`TINY`].
-const ROOT_OF_TINY: f32 = 1e-15;
+/// Smaller mean squares are 0; beside [`EPSILON`] their roots are nothing.
+const SMALLEST_SQUARE: f32 = 1e-30;
+/// The square of a smaller value is below [`SMALLEST_SQUARE`].
+const SMALLEST_ROOT: f32 = 1e-15;
 
 /// Values whose squares are summed in f32, before the sum goes on in f64.
 const NORM_BLOCK: usize = 1_024;
@@ -199,7 +197,7 @@ impl Formula for Adam {
         } = element;
         let square = square_of(gradient);
         let first = cut(((1.0 - BETA_1) as f32).mul_add(gradient - first, first));
-        let second = cut(((1.0 - BETA_2) as f32).mul_add(square - second, second));
+        let second = cut_square(((1.0 - BETA_2) as f32).mul_add(square - second, second));
 
         let direction = first / (second.sqrt() + rates.epsilon);
         Element {
@@ -231,7 +229,7 @@ impl Formula for RmsProp {
     fn update(element: Element, gradient: f32, rates: &Rates) -> Element {
         let square = square_of(gradient);
         let second = element.second;
-        let second = cut(((1.0 - ALPHA) as f32).mul_add(square - second, second));
+        let second = cut_square(((1.0 - ALPHA) as f32).mul_add(square - second, second));
 
         let direction = gradient / (second.sqrt() + rates.epsilon);
         Element {
@@ -242,16 +240,16 @@ impl Formula for RmsProp {
     }
 }
 
-/// 0 for a value below [`TINY`].
+/// 0 for a mean square below [`SMALLEST_SQUARE`].
 #[inline(always)]
-fn cut(value: f32) -> f32 {
-    if value.abs() < TINY { 0.0 } else { value }
+fn cut_square(value: f32) -> f32 {
+    if value < SMALLEST_SQUARE { 0.0 } else { value }
 }
 
-/// The square, or 0 if that is below [`TINY`].
+/// The square, or 0 if that is below [`SMALLEST_SQUARE`].
 #[inline(always)]
 fn square_of(value: f32) -> f32 {
-    let root = if value.abs() < ROOT_OF_TINY {
+    let root = if value.abs() < SMALLEST_ROOT {
         0.0
     } else {
         value
@@ -356,7 +354,7 @@ fn clip_all(gradients: &mut [f32], limit: f64) -> f64 {
     if limit > 0.0 && factor < 1.0 {
         let factor = factor as f32;
         for gradient in gradients {
-            *gradient *= factor;
+            *gradient = cut(*gradient) * factor;
         }
     }
     norm
@@ -369,11 +367,13 @@ fn sum_squares(block: &[f32]) -> f64 {
     let (chunks, rest) = block.as_chunks::<NORM_LANES>();
     for chunk in chunks {
         for (sum, value) in sums.iter_mut().zip(chunk) {
-            *sum = value.mul_add(*value, *sum);
+            let value = cut(*value);
+            *sum = value.mul_add(value, *sum);
         }
     }
     for (sum, value) in sums.iter_mut().zip(rest) {
-        *sum = value.mul_add(*value, *sum);
+        let value = cut(*value);
+        *sum = value.mul_add(value, *sum);
     }
 
     // Halves are added to each other until eight are left.

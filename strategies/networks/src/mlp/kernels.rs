@@ -10,7 +10,7 @@ use std::sync::atomic::{Ordering, compiler_fence};
 use schemas::manifests::Activation;
 
 use crate::instructions::dispatch;
-use crate::math;
+use crate::math::{self, cut};
 
 /// Columns of a panel.
 pub(super) const LANES: usize = 16;
@@ -28,8 +28,6 @@ pub(super) const ROW_GROUP: usize = WIDE_TILE;
 
 /// Slope of a leaky ReLU below zero, as PyTorch's default.
 const LEAKY_SLOPE: f32 = 0.01;
-/// Smaller derivatives are 0, so that their products stay in the normal range.
-const TINY: f32 = 1e-30;
 
 /// Panels that `width` columns need.
 pub(super) fn count_panels(width: usize) -> usize {
@@ -160,12 +158,14 @@ fn add_product<const TILE: usize>(inputs: &[Lane], block: &[Lane], outputs: &mut
 }
 
 dispatch! {
-    /// deltasᵀ · inputs, summed over the `rows` of two tables. `sums` has for each panel of deltas,
-    /// and in it for each panel of inputs, one lane per unit; it is overwritten.
+    /// deltasᵀ · inputs, summed over the `rows` of two tables, for the first `units` columns of
+    /// deltas. `sums` has for each panel of deltas, and in it for each panel of inputs, one lane per
+    /// unit; it is overwritten.
     pub(super) fn correlate(
         deltas: &[Lane],
         inputs: &[Lane],
         rows: usize,
+        units: usize,
         sums: &mut [Lane],
     ) {
         narrow: correlate_tiles::<NARROW_TILE>,
@@ -178,18 +178,18 @@ fn correlate_tiles<const TILE: usize>(
     deltas: &[Lane],
     inputs: &[Lane],
     rows: usize,
+    units: usize,
     sums: &mut [Lane],
 ) {
-    let rows = rows.max(1);
-    let input_panels = (inputs.len() / rows).max(1);
-
     sums.fill(ZERO);
-    let panels = deltas.chunks_exact(rows);
-    for (deltas, sums) in panels.zip(sums.chunks_mut(LANES * input_panels)) {
+    let mut sums = sums;
+    let mut units = units;
+    for deltas in deltas.chunks_exact(rows.max(1)) {
         // The last panel may have fewer units than lanes.
-        let units = sums.len() / input_panels;
-        let blocks = sums.chunks_exact_mut(units.max(1));
-        for (inputs, block) in inputs.chunks_exact(rows).zip(blocks) {
+        let panel_units = units.min(LANES);
+        units -= panel_units;
+        for inputs in inputs.chunks_exact(rows.max(1)) {
+            let block = sums.split_off_mut(..panel_units).unwrap_or_default();
             add_correlation::<TILE>(deltas, inputs, block);
         }
     }
@@ -250,8 +250,7 @@ dispatch! {
 #[inline(always)]
 fn scale_elements(deltas: &mut [f32], slopes: &[f32]) {
     for (delta, slope) in deltas.iter_mut().zip(slopes) {
-        let product = *delta * slope;
-        *delta = if product.abs() < TINY { 0.0 } else { product };
+        *delta = cut(cut(*delta) * slope);
     }
 }
 
@@ -341,8 +340,8 @@ fn apply<C: Curve>(values: &mut [f32], slopes: &mut [f32]) {
     for (value, slope) in values.iter_mut().zip(slopes) {
         let x = *value;
         let y = C::value(x);
-        *value = y;
-        *slope = C::slope(x, y);
+        *value = cut(y);
+        *slope = cut(C::slope(x, y));
     }
 }
 
@@ -370,7 +369,7 @@ fn apply_and_drop<C: Curve>(values: &mut [f32], slopes: &mut [f32]) {
         let mask = *slope;
         let x = *value;
         let y = C::value(x);
-        *value = y * mask;
-        *slope = C::slope(x, y) * mask;
+        *value = cut(y) * mask;
+        *slope = cut(C::slope(x, y)) * mask;
     }
 }

@@ -108,7 +108,13 @@ impl Layer {
         rows: usize,
         gradients: &mut [f32],
     ) {
-        kernels::correlate(deltas, inputs, rows, &mut self.weight_gradient);
+        kernels::correlate(
+            deltas,
+            inputs,
+            rows,
+            self.outputs,
+            &mut self.weight_gradient,
+        );
         kernels::sum_rows(deltas, rows, &mut self.bias_gradient);
 
         let Some((weight, bias)) = gradients.split_at_mut_checked(self.weight_count()) else {

@@ -152,7 +152,7 @@ fn values_that_fade_become_zero_and_never_subnormal() {
                 .first
                 .iter()
                 .chain(&moments.second)
-                .all(|it| *it == 0.0 || *it >= 1e-30)
+                .all(|it| *it == 0.0 || it.abs() >= 1e-30)
         );
     }
 }

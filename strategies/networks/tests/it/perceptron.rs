@@ -182,3 +182,24 @@ fn an_evaluation_gives_the_bits_of_a_forward_pass() {
 
     assert_eq!(evaluated, scores);
 }
+
+#[test]
+fn tiny_numbers_become_zero_before_they_are_subnormal() {
+    // Products of 10⁻¹⁵ with 10⁻¹⁵ are 10⁻³⁰; with a third factor they would be subnormal.
+    let mut batch = Batch::new(&[9, 17, 5, 3], Activation::LeakyRelu, 13, false);
+    for values in [
+        &mut batch.parameters,
+        &mut batch.score_gradients,
+        &mut batch.inputs,
+    ] {
+        values.iter_mut().for_each(|value| *value *= 1e-15);
+    }
+    let mut learner = learner_of(&batch.network).unwrap();
+    let mut gradients = vec![0.0; batch.parameters.len()];
+
+    learner.forward(&batch.parameters, &batch.inputs, &[], &mut Vec::new());
+    learner.backward(&[], &[], &[], &batch.score_gradients, &mut gradients);
+
+    assert!(!gradients.iter().any(|value| value.is_subnormal()));
+    assert!(gradients.iter().any(|value| *value != 0.0));
+}
