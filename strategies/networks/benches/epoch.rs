@@ -1,10 +1,10 @@
-//! CPU time of an epoch of the perceptron: 3 500 rows of 9 features, layers of 64 and 32, 3 classes,
-//! weighted cross entropy, clipping, Adam with L2, loss and accuracy per batch, and a validation of
-//! 750 rows.
+//! CPU time of an epoch of the perceptron: 3 500 rows of 9 features, layers of 64 and 32, 3
+//! classes, weighted cross entropy, clipping, Adam with L2, loss and accuracy per batch, and a
+//! validation of 750 rows.
 //!
 //! `cargo bench -p networks --bench epoch -- [EPOCHS] [parts]` prints the mean over all epochs, the
-//! last ten relative to the first ten (subnormal numbers would show there), and, with `parts`, where
-//! the time goes.
+//! last ten relative to the first ten (subnormal numbers would show there), and, with `parts`,
+//! where the time goes.
 
 use std::time::Instant;
 
@@ -49,6 +49,7 @@ fn network() -> Network {
         name: format!("f{index}"),
         normalisation: None,
     };
+
     Network {
         architecture: Architecture::Mlp(MlpShape {
             hidden_layers: vec![64, 32],

@@ -123,52 +123,87 @@ mod tests {
         fractions.map(|it| (2.0 * it - 1.0) as f32).collect()
     }
 
-    /// Weights, moments and losses after some epochs, as bits of f64.
+    /// A training with every part that counts numbers.
+    struct Training {
+        learner: Mlp,
+        criterion: Criterion,
+        optimiser: Optimiser,
+        moments: Moments,
+        parameters: Vec<f32>,
+        sums: BatchLoss,
+    }
+
+    impl Training {
+        fn new(activation: Activation, loss: Loss, method: Method) -> Self {
+            let learner = Mlp::new(&shape(activation), INPUTS, OUTPUTS);
+            let parameters = numbers(learner.parameter_count());
+            let tensor = TensorSpec::new("all", vec![1, parameters.len()]);
+
+            Self {
+                learner,
+                criterion: Criterion::new(loss, &[0.5, 1.5, 1.0], OUTPUTS),
+                optimiser: Optimiser::new(method, 1e-3, &[tensor]),
+                moments: Moments::new(parameters.len()),
+                parameters,
+                sums: BatchLoss::default(),
+            }
+        }
+
+        fn step(&mut self, inputs: &[f32], labels: &[i64]) {
+            let mut masks = numbers(labels.len() * self.learner.dropout_count());
+            masks.iter_mut().for_each(|it| *it = it.signum() + 1.0);
+            let mut scores = Vec::new();
+            let mut slopes = Vec::new();
+            let mut gradients = vec![0.0; self.parameters.len()];
+
+            let learner = &mut self.learner;
+            learner.forward(&self.parameters, inputs, &masks, &mut scores);
+            let targets = Targets::Classes(labels);
+            let loss = self
+                .criterion
+                .differentiate(&scores, targets, &[], &mut slopes);
+            self.sums.add(loss);
+            learner.backward(&self.parameters, inputs, &masks, &slopes, &mut gradients);
+            clip(&mut gradients, 0.5);
+            self.optimiser
+                .step(&mut self.parameters, &gradients, &mut self.moments, 0.01);
+        }
+
+        /// Weights, moments and the sum of losses, as bits of f64.
+        fn bits(&self) -> Vec<u64> {
+            let moments = self.moments.first.iter().chain(&self.moments.second);
+            let values = self.parameters.iter().chain(moments);
+            let bits = values.map(|value| f64::from(*value).to_bits());
+            bits.chain([self.sums.loss_sum.to_bits()]).collect()
+        }
+    }
+
+    /// What four epochs leave.
     fn train(activation: Activation, loss: Loss, method: Method) -> Vec<u64> {
-        let mut learner = Mlp::new(&shape(activation), INPUTS, OUTPUTS);
-        let mut parameters = numbers(learner.parameter_count());
-        let mut gradients = vec![0.0; parameters.len()];
         let inputs = numbers(ROWS * INPUTS);
         let labels: Vec<i64> = (0..ROWS as i64).map(|row| row * row % 3).collect();
-        let masks: Vec<f32> = numbers(BATCH * 56)
-            .iter()
-            .map(|it| it.signum() + 1.0)
-            .collect();
+        let mut training = Training::new(activation, loss, method);
 
-        let mut criterion = Criterion::new(loss, &[0.5, 1.5, 1.0], OUTPUTS);
-        let tensor = TensorSpec::new("all", vec![1, parameters.len()]);
-        let optimiser = Optimiser::new(method, 1e-3, &[tensor]);
-        let mut moments = Moments::new(parameters.len());
-        let mut scores = Vec::new();
-        let mut slopes = Vec::new();
-        let mut sums = BatchLoss::default();
         for _ in 0..4 {
             let batches = inputs.chunks(BATCH * INPUTS).zip(labels.chunks(BATCH));
             for (inputs, labels) in batches {
-                let masks = &masks[..labels.len() * 56];
-                let targets = Targets::Classes(labels);
-                learner.forward(&parameters, inputs, masks, &mut scores);
-                sums.add(criterion.differentiate(&scores, targets, &[], &mut slopes));
-                learner.backward(&parameters, inputs, masks, &slopes, &mut gradients);
-                clip(&mut gradients, 0.5);
-                optimiser.step(&mut parameters, &gradients, &mut moments, 0.01);
+                training.step(inputs, labels);
             }
-            learner.score(&parameters, &inputs, &mut scores);
-            sums.add(criterion.evaluate(&scores, Targets::Classes(&labels), &[]));
+            let mut scores = Vec::new();
+            let learner = &mut training.learner;
+            learner.score(&training.parameters, &inputs, &mut scores);
+            let targets = Targets::Classes(&labels);
+            let loss = training.criterion.evaluate(&scores, targets, &[]);
+            training.sums.add(loss);
         }
-
-        let values = parameters
-            .iter()
-            .chain(&moments.first)
-            .chain(&moments.second);
-        let bits = values.map(|value| f64::from(*value).to_bits());
-        bits.chain([sums.loss_sum.to_bits()]).collect()
+        training.bits()
     }
 
     #[test]
     fn every_processor_trains_the_same_weights() {
         let cross_entropy = Loss::CrossEntropy { smoothing: 0.1 };
         let focal = Loss::Focal { gamma: 1.7 };
+
         for (activation, loss, method) in [
             (Activation::Relu, cross_entropy, Method::Adam),
             (Activation::Tanh, focal, Method::AdamW),

@@ -1,10 +1,11 @@
 //! Losses of a batch, and their gradients by the scores.
 //!
-//! With scores s `[rows, outputs]`, a target y, a sample weight v (1 without) and a class weight w (1
-//! without) per row, and log-probabilities log p = s − ln Σ e^s:
+//! With scores s `[rows, outputs]`, log-probabilities log p = s − ln Σ e^s, and per row a target y,
+//! a sample weight v and a class weight w, both 1 if there is none:
 //!
-//! - cross entropy with smoothing ε: l = (1 − ε) w_y (−log p_y) + ε/C Σ_c w_c (−log p_c); the loss of
-//!   a batch is Σ v l / Σ v w_y (PyTorch's `CrossEntropyLoss`; Szegedy and others, 2016);
+//! - cross entropy with smoothing ε over C classes: l = (1 − ε) w_y (−log p_y) + ε/C Σ_c w_c (−log
+//!   p_c); the loss of a batch is Σ v l / Σ v w_y (PyTorch's `CrossEntropyLoss`; Szegedy and
+//!   others, 2016);
 //! - focal loss: l = w_y (1 − p_y)^gamma (−log p_y); Σ v l / Σ v (Lin and others, 2017);
 //! - Huber loss of d = s − y: l = d²/2 for |d| ≤ delta, else delta (|d| − delta/2); Σ v l / Σ v
 //!   (Huber, 1964);
@@ -100,7 +101,7 @@ pub struct Criterion {
 struct Row {
     /// Index of the true class.
     label: usize,
-    /// v
+    /// The sample weight v.
     weight: f32,
     /// Factor of p − (true class).
     pull: f32,
@@ -138,8 +139,8 @@ impl Criterion {
         measure(self, scores, targets, sample_weights, &mut [])
     }
 
-    /// The same with the gradient of the mean loss of this batch by each score; `score_gradients` is
-    /// overwritten.
+    /// The same with the gradient of the mean loss of this batch by each score, which overwrites
+    /// `score_gradients`.
     pub fn differentiate(
         &mut self,
         scores: &[f32],
@@ -175,6 +176,7 @@ fn measure_batch(
     gradients: &mut [f32],
 ) -> BatchLoss {
     let weights = SampleWeights(sample_weights);
+
     match (criterion.loss, targets) {
         (Loss::CrossEntropy { smoothing }, Targets::Classes(labels)) => {
             let mut batch = criterion.load(scores, labels, weights);

@@ -3,8 +3,8 @@
 //! The functions of `std` call the libm of the host, whose last bit differs from one system to the
 //! next, and after a few hundred steps of training so do all digits. The crate `libm` gives equal
 //! bits, but it branches and looks tables up, so the compiler cannot make vectors of it. These here
-//! are polynomials without a branch: each operation is a correctly rounded one of IEEE 754, and each
-//! fused one is asked for by name.
+//! are polynomials without a branch: each operation is a correctly rounded one of IEEE 754, and
+//! each fused one is asked for by name.
 //!
 //! Polynomials: S. L. Moshier, *Cephes Mathematical Library* 2.8 (`expf.c`, `logf.c`, `tanhf.c`).
 //! The errors in the docs are distances from the true value in units in the last place (ulp), over
@@ -14,14 +14,14 @@
 //! operation with a subnormal number, and a training comes upon them: a weight that only the L2
 //! penalty moves, and every moment whose gradient has become 0, shrinks by a factor at each step.
 //! So values below [`SMALLEST`] become 0 by a select ([`cut`]) wherever they are made. That gives
-//! the same bits on every machine, unlike the flush-to-zero mode of a processor, and needs no set-up
-//! on any thread.
+//! the same bits on every machine, unlike the flush-to-zero mode of a processor, and needs no
+//! set-up on any thread.
 
 /// The smallest value that a training goes on with: 2⁻⁶³, so that the product of two such values is
 /// still a normal number. Beside a weight of usual size it is nothing.
 pub const SMALLEST: f32 = 1.084_202_2e-19;
 
-/// log₂ e.
+/// The binary logarithm of e.
 const LOG2_E: f32 = std::f32::consts::LOG2_E;
 /// ln 2 rounded to 10 bits: its product with an exponent is exact.
 const LN_2_HIGH: f32 = 0.693_359_4;

@@ -32,19 +32,21 @@ const NORM_BLOCK: usize = 1_024;
 /// Sums of squares that run side by side.
 const NORM_LANES: usize = 64;
 
-/// How a step follows from gradients.
+/// How a step follows from gradients: p is a parameter, g its gradient, ε = 10⁻⁸. A weight decay λ
+/// is added to the gradient, g ← g + λ p, but for AdamW.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Method {
-    /// Adam (Kingma and Ba, 2015) with L2 in the gradient.
+    /// m ← 0.9 m + 0.1 g, v ← 0.999 v + 0.001 g², p ← p − rate · m̂ / (√v̂ + ε), with m̂ = m / (1 −
+    /// 0.9ᵗ) and v̂ = v / (1 − 0.999ᵗ) in step t (Kingma and Ba, 2015).
     Adam,
-    /// Adam with decoupled weight decay (Loshchilov and Hutter, 2019).
+    /// p ← (1 − rate λ) p, then Adam without λ (Loshchilov and Hutter, 2019).
     AdamW,
-    /// Stochastic gradient descent: b ← momentum·b + g, p ← p − rate·b.
+    /// b ← momentum · b + g, p ← p − rate · b.
     Sgd {
         /// Share of the last step in the next, in [0, 1).
         momentum: f32,
     },
-    /// RMSprop (Tieleman and Hinton, 2012): v ← 0.99 v + 0.01 g², p ← p − rate·g / (√v + ε).
+    /// v ← 0.99 v + 0.01 g², p ← p − rate · g / (√v + ε) (Tieleman and Hinton, 2012).
     RmsProp,
 }
 
@@ -74,21 +76,19 @@ impl Moments {
 #[derive(Clone, Debug)]
 pub struct Optimiser {
     method: Method,
-    /// L2 penalty, or decoupled decay, of each parameter: 0 for a bias, which shifts a function and
-    /// cannot make it steep.
+    /// λ of each parameter; 0 for a bias.
     penalties: Vec<f32>,
 }
 
 impl Optimiser {
-    /// `method` for the parameters that `tensors` describe. `weight_decay` is the L2 penalty, or
-    /// the decoupled decay of AdamW; tensors of rank 1, which are biases, never decay.
+    /// `method` for the parameters that `tensors` describe. `weight_decay` is λ, 0 or more; biases
+    /// never decay.
     pub fn new(method: Method, weight_decay: f64, tensors: &[TensorSpec]) -> Self {
         let mut penalties = Vec::new();
         for tensor in tensors {
-            let is_weight = tensor.shape.len() > 1;
-            let penalty = if is_weight { weight_decay as f32 } else { 0.0 };
-            let length = penalties.len() + tensor.shape.iter().product::<usize>();
-            penalties.resize(length, penalty);
+            let is_decayed = tensor.takes_weight_decay();
+            let penalty = if is_decayed { weight_decay as f32 } else { 0.0 };
+            penalties.resize(penalties.len() + tensor.count(), penalty);
         }
 
         Self { method, penalties }
@@ -104,8 +104,7 @@ impl Optimiser {
         learning_rate: f64,
     ) {
         moments.step += 1;
-        let steps = moments.step;
-        let rates = Rates::new(self.method, learning_rate, steps);
+        let rates = Rates::new(self.method, learning_rate, moments.step);
         update(self, &rates, parameters, gradients, moments);
     }
 }
@@ -283,10 +282,10 @@ fn update_elements<F: Formula>(
     moments: &mut Moments,
 ) {
     let states = moments.first.iter_mut().zip(&mut moments.second);
+    let cells = parameters.iter_mut().zip(states);
     let steps = gradients.iter().zip(&optimiser.penalties);
-    for ((value, (first, second)), (gradient, penalty)) in
-        parameters.iter_mut().zip(states).zip(steps)
-    {
+
+    for ((value, (first, second)), (gradient, penalty)) in cells.zip(steps) {
         let element = Element {
             value: *value,
             first: *first,
@@ -335,7 +334,8 @@ fn update_all(
 
 dispatch! {
     /// Shrinks `gradients` to an L2 norm of at most `limit`, by the factor min(1, limit / (norm +
-    /// 10⁻⁶)); a limit of 0 changes nothing. Returns the norm before.
+    /// 10⁻⁶)); a limit of 0 changes nothing. Returns the norm before, which is not finite when a
+    /// gradient is not, or cannot be squared in f32.
     pub fn clip(gradients: &mut [f32], limit: f64) -> f64 {
         narrow: clip_all,
         wide: clip_all,
@@ -376,7 +376,7 @@ fn sum_squares(block: &[f32]) -> f64 {
         *sum = value.mul_add(value, *sum);
     }
 
-    // Halves are added to each other until eight are left.
+    // Sums that stand eight apart, then these eight.
     let (sums, _) = sums.as_chunks::<8>();
     let mut eight = [0.0_f64; 8];
     for sums in sums {

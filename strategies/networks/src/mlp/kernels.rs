@@ -159,8 +159,8 @@ fn add_product<const TILE: usize>(inputs: &[Lane], block: &[Lane], outputs: &mut
 
 dispatch! {
     /// deltasᵀ · inputs, summed over the `rows` of two tables, for the first `units` columns of
-    /// deltas. `sums` has for each panel of deltas, and in it for each panel of inputs, one lane per
-    /// unit; it is overwritten.
+    /// deltas. `sums` has for each panel of deltas, and in it for each panel of inputs, one lane
+    /// per unit; it is overwritten.
     pub(super) fn correlate(
         deltas: &[Lane],
         inputs: &[Lane],
@@ -182,6 +182,7 @@ fn correlate_tiles<const TILE: usize>(
     sums: &mut [Lane],
 ) {
     sums.fill(ZERO);
+
     let mut sums = sums;
     let mut units = units;
     for deltas in deltas.chunks_exact(rows.max(1)) {
@@ -347,7 +348,11 @@ fn apply<C: Curve>(values: &mut [f32], slopes: &mut [f32]) {
 
 dispatch! {
     /// The same with dropout: `slopes` holds the mask m; x becomes m f(x), m becomes m f'(x).
-    pub(super) fn activate_and_drop(activation: Activation, values: &mut [f32], slopes: &mut [f32]) {
+    pub(super) fn activate_and_drop(
+        activation: Activation,
+        values: &mut [f32],
+        slopes: &mut [f32],
+    ) {
         narrow: drop_elements,
         wide: drop_elements,
     }

@@ -55,12 +55,9 @@ impl Layer {
         }
 
         // Transposed: the weights of a unit become one column of its panel.
-        let units = weight.chunks_exact(self.inputs.max(1));
-        let panels = self
-            .forward_weights
-            .chunks_exact_mut(depth(self.inputs).max(1));
-        let mut units = units;
-        for panel in panels {
+        let mut units = weight.chunks_exact(self.inputs.max(1));
+        let panel_length = depth(self.inputs).max(1);
+        for panel in self.forward_weights.chunks_exact_mut(panel_length) {
             for (column, unit) in (0..LANES).zip(&mut units) {
                 for (lane, value) in panel.iter_mut().zip(unit) {
                     if let Some(cell) = lane.get_mut(column) {
@@ -73,9 +70,8 @@ impl Layer {
 
     /// Takes over the parameters for [`Layer::backward`].
     pub(super) fn load_backward(&mut self, weight: &[f32]) {
-        let panels = self
-            .backward_weights
-            .chunks_exact_mut(depth(self.outputs).max(1));
+        let panel_length = depth(self.outputs).max(1);
+        let panels = self.backward_weights.chunks_exact_mut(panel_length);
         for (index, panel) in panels.enumerate() {
             let units = weight.chunks_exact(self.inputs.max(1));
             for (lane, unit) in panel.iter_mut().zip(units) {

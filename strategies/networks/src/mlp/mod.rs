@@ -15,11 +15,11 @@ const SCORE_ROWS: usize = 64;
 
 /// A multi-layer perceptron that learns.
 ///
-/// Layer l has z = W a + b with W `[outputs, inputs]` and a the values of the layer before (the
-/// inputs for the first), then a = m f(z) with the activation f and the mask m of dropout, 1 without
-/// it; the last layer gives z. Backwards, from the gradient dz of each layer (Rumelhart, Hinton and
-/// Williams, 1986): dW = Σ dz aᵀ and db = Σ dz over the rows, da = Wᵀ dz, dz = da m f'(z) of the
-/// layer before.
+/// Each layer has z = W a + b with W `[outputs, inputs]` and a the values of the layer before (the
+/// inputs for the first), then a = m f(z) with the activation f and the mask m of dropout
+/// (Srivastava and others, 2014), 1 without it; the last layer gives z. Backwards, from the gradient
+/// dz of each layer: dW = Σ dz aᵀ and db = Σ dz over the rows, da = Wᵀ dz, and dz = da m f'(z) of
+/// the layer before (Rumelhart, Hinton and Williams, 1986).
 #[derive(Clone, Debug)]
 pub struct Mlp {
     layers: Vec<Layer>,
@@ -84,7 +84,7 @@ struct LayerPass {
     values: Vec<Lane>,
     /// m f'(z); the mask before z is there. Empty for the last layer.
     slopes: Vec<Lane>,
-    /// dz
+    /// The gradient dz of z.
     deltas: Vec<Lane>,
 }
 

@@ -55,6 +55,7 @@ impl Plain {
     fn direction(&mut self, index: usize, gradient: f64) -> f64 {
         let first = &mut self.first[index];
         let second = &mut self.second[index];
+
         match self.method {
             Method::Adam | Method::AdamW => {
                 *first = 0.9 * *first + 0.1 * gradient;

@@ -77,19 +77,16 @@ impl Batch {
 
     /// Scores of all rows by the plain formula.
     fn plain_scores(&self, parameters: &[f64]) -> Vec<f64> {
+        let widths = self.network.widths();
         let inputs = to_f64(&self.inputs);
-        let rows = inputs.chunks(self.network.features.len()).enumerate();
-        rows.flat_map(|(row, inputs)| {
+        let mut scores = Vec::new();
+
+        for (row, inputs) in inputs.chunks(widths[0]).enumerate() {
             let masks = self.masks_of(row);
-            scores_of(
-                &self.network.widths(),
-                self.activation,
-                parameters,
-                inputs,
-                &masks,
-            )
-        })
-        .collect()
+            let outputs = scores_of(&widths, self.activation, parameters, inputs, &masks);
+            scores.extend(outputs);
+        }
+        scores
     }
 
     /// Σ scores · score gradients by the plain formula.
