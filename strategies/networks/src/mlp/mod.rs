@@ -17,9 +17,9 @@ const SCORE_ROWS: usize = 64;
 ///
 /// Each layer has z = W a + b with W `[outputs, inputs]` and a the values of the layer before (the
 /// inputs for the first), then a = m f(z) with the activation f and the mask m of dropout
-/// (Srivastava and others, 2014), 1 without it; the last layer gives z. Backwards, from the gradient
-/// dz of each layer: dW = Σ dz aᵀ and db = Σ dz over the rows, da = Wᵀ dz, and dz = da m f'(z) of
-/// the layer before (Rumelhart, Hinton and Williams, 1986).
+/// (Srivastava and others, 2014), 1 without it; the last layer gives z. Backwards, from the
+/// gradient dz of each layer: dW = Σ dz aᵀ and db = Σ dz over the rows, da = Wᵀ dz, and dz = da m
+/// f'(z) of the layer before (Rumelhart, Hinton and Williams, 1986).
 #[derive(Clone, Debug)]
 pub struct Mlp {
     layers: Vec<Layer>,
