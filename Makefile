@@ -20,27 +20,27 @@ toolchain:
 setup: toolchain ## fetch the NATS server (8 MB), libtorch (540 MB) and an S3 server for tests (30 MB) into .deps; nothing is installed outside the checkout
 	@infra/setup all
 
-build: ## ktrdr and every service but the trainer; needs no libtorch
-	$(CARGO) build --locked --bins
+build: ## ktrdr and every service; the trainer computes in plain Rust on the CPU
+	$(CARGO) build --locked --workspace --bins
 
-trainer: ## the trainer, the only part that needs libtorch
+trainer: ## the trainer with libtorch (540 MB, fetched into .deps), which GPUs need
 	@infra/setup libtorch
-	$(CARGO) build --locked --bins -p trainer
+	$(CARGO) build --locked --bins -p trainer --features libtorch
 
 fmt: ## format all sources
 	$(CARGO) fmt
 
 lint: setup ## formatting and clippy, warnings are errors
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --locked -p trainer -- -D warnings
+	$(CARGO) clippy --locked --workspace --all-targets --features trainer/libtorch -- -D warnings
 
 test: lint ## set up, lint, build everything, run every test
-	$(CARGO) build --locked --workspace --bins
-	$(CARGO) test --locked --workspace --no-fail-fast
+	$(CARGO) build --locked --workspace --bins --features trainer/libtorch
+	$(CARGO) test --locked --workspace --features trainer/libtorch --no-fail-fast
 
 demo: toolchain ## a whole system for a quarter of a minute: data, a training, a prediction; leaves nothing running
 	@infra/setup nats
-	@infra/setup libtorch
 	@[ -x '$(BIN)/ktrdr-trainer' ] || echo 'building everything once, 5 to 10 minutes on two cores; then the demo, a quarter of a minute'
 	$(CARGO) build --locked --workspace --bins
 	@KTRDR_BIN_DIR='$(BIN)' infra/demo
@@ -49,7 +49,7 @@ clean-demo: ## forget what the demo stored
 	rm -rf .demo
 
 bench: setup ## measure what ARCHITECTURE.md promises
-	$(CARGO) bench --locked --workspace
+	$(CARGO) bench --locked --workspace --features trainer/libtorch
 
 audit: ## licences, advisories and doubled dependencies (needs cargo-deny)
 	$(CARGO) deny --locked check

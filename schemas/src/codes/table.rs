@@ -246,6 +246,8 @@ codes! {
         TRAIN_INVALID_SETTINGS = "InvalidSettings": "The settings of the training break a rule.";
         TRAIN_LIBTORCH = "Libtorch": "libtorch refused a calculation, usually for lack of memory.";
         TRAIN_NO_GPU = "NoGpu": "The trainer was configured for a GPU that the host does not have.";
+        TRAIN_NO_LIBTORCH = "NoLibtorch":
+            "The training needs libtorch, and the trainer was built without it.";
     }
     Up "UP" "The local system that `ktrdr up` runs." {
         UP_ABOVE = "Above": "A local system runs in a folder above.";

@@ -145,7 +145,9 @@ impl TrainingSettings {
 
     /// Rules about what is minimised.
     fn rules_of_loss(&self) -> Vec<Rule> {
+        // What is defined for one kind of output is refused for the other.
         let is_for_classes = self.loss.is_for_classes();
+
         vec![
             self.loss.rule(),
             loss::rule_of_smoothing(self.label_smoothing),

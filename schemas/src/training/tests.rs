@@ -47,6 +47,7 @@ fn values_out_of_bounds_name_their_key() {
     assert_refused("target_scale", |settings| {
         settings.target_scale = TargetScale::Std;
     });
+
     assert_refused("weight_decay", |settings| settings.weight_decay = -1.0);
     assert_refused("gradient_clip", |settings| {
         settings.gradient_clip = f64::INFINITY;

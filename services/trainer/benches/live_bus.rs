@@ -38,8 +38,8 @@ use store::{DataSetTable, sha256_hex};
 use strategies::{Overrides, Resolved, Strategy};
 use system_tests::Sandbox;
 use trainer::{
-    BatchProgress, ComputeDevice, Control, EpochRow, TrainJob, TrainState, Trainer, TrainingData,
-    data_set::training_data, state, train,
+    BatchProgress, ComputeDevice, Control, EngineKind, EpochRow, TrainJob, TrainState, Trainer,
+    TrainingData, data_set::training_data, state, train,
 };
 
 /// Rows of the three parts.
@@ -194,6 +194,7 @@ impl Bench {
                 settings: &settings,
                 seed: 42,
                 device: ComputeDevice::Cpu,
+                engine: EngineKind::Native,
             };
             train(&job, &Silent(Instant::now()), None).unwrap()
         });

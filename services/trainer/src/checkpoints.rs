@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use runtime::{StepContext, StepError, StopReason};
 use schemas::codes;
@@ -10,10 +11,14 @@ use schemas::errors::{ErrorRecord, chain};
 use schemas::manifests::Network;
 use store::CheckpointKey;
 use tokio::sync::watch;
+use tokio::time::MissedTickBehavior;
 
 use crate::prepared::PreparedTraining;
 use crate::{TrainError, TrainState};
 
+/// Time between two writes of checkpoints. A small network finishes ten epochs in 20 milliseconds:
+/// writing each time would cost more than what a kill can lose.
+const SAVE_PACE: Duration = Duration::from_secs(1);
 /// Checkpoints of a step that stay.
 const CHECKPOINTS_MAX: usize = 2;
 
@@ -44,14 +49,22 @@ impl Checkpoints {
         }
     }
 
-    /// Saves the newest state whenever there is one, until the training drops its end of `states`.
-    /// A checkpoint that cannot be written is a warning: the training goes on, and the next one is
-    /// tried.
+    /// Saves the newest state whenever there is one, at [`SAVE_PACE`], until the training drops its
+    /// end of `states`; the last one is always saved. A checkpoint that cannot be written is a
+    /// warning: the training goes on, and the next one is tried.
     pub(crate) async fn follow(
         mut self,
         mut states: watch::Receiver<Option<Arc<TrainState>>>,
     ) -> Self {
+        let mut pace = tokio::time::interval(SAVE_PACE);
+        pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+
         while states.changed().await.is_ok() {
+            // A training that ends is not kept waiting for its turn.
+            tokio::select! {
+                _ = pace.tick() => {}
+                () = training_ended(&mut states) => {}
+            }
             let state = states.borrow_and_update().clone();
             if let Some(state) = state {
                 self.save(&state).await;
@@ -104,6 +117,11 @@ impl Checkpoints {
         }
         Ok(())
     }
+}
+
+/// Returns when the training has dropped its end of `states`; the newest one stays in it.
+async fn training_ended(states: &mut watch::Receiver<Option<Arc<TrainState>>>) {
+    while states.changed().await.is_ok() {}
 }
 
 /// Where a training begins: at a checkpoint, or at its beginning.

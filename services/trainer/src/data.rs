@@ -58,6 +58,31 @@ impl Labels {
     }
 }
 
+/// One of the three parts of a data set, in time order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The weights are fitted to it.
+    Train,
+    /// It chooses the best epoch.
+    Validation,
+    /// It is measured once, at the end.
+    Test,
+}
+
+impl Part {
+    /// All of them, in time order.
+    pub const ALL: [Self; 3] = [Self::Train, Self::Validation, Self::Test];
+
+    /// The name by which metrics and errors call it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Train => TRAIN_PART,
+            Self::Validation => VALIDATION_PART,
+            Self::Test => TEST_PART,
+        }
+    }
+}
+
 /// The rows of one part of a data set.
 #[derive(Clone, Debug)]
 pub struct PartData {
@@ -82,13 +107,13 @@ pub struct TrainingData {
 }
 
 impl TrainingData {
-    /// The parts with their names, in time order.
-    pub fn parts(&self) -> [(&'static str, &PartData); 3] {
-        [
-            (TRAIN_PART, &self.train),
-            (VALIDATION_PART, &self.validation),
-            (TEST_PART, &self.test),
-        ]
+    /// The rows of `part`.
+    pub const fn part(&self, part: Part) -> &PartData {
+        match part {
+            Part::Train => &self.train,
+            Part::Validation => &self.validation,
+            Part::Test => &self.test,
+        }
     }
 
     /// Checks that `network` can be trained on these rows.
@@ -98,8 +123,8 @@ impl TrainingData {
     /// labels of the wrong kind, weights that cannot be drawn by, and a class that the training
     /// part lacks.
     pub fn check(&self, network: &Network) -> Result<(), TrainError> {
-        for (name, part) in self.parts() {
-            part.check(name, network)?;
+        for part in Part::ALL {
+            self.part(part).check(part.name(), network)?;
         }
         if let Some(weights) = &self.weights {
             check_weights(weights, self.train.labels.len())?;

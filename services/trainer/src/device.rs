@@ -10,6 +10,8 @@ use schemas::ids::Lane;
 use schemas::progress::Device;
 use serde::{Deserialize, Serialize};
 
+use crate::engine::count_gpus;
+
 /// The setting `[trainer] device`: `auto`, `cpu`, or `cuda:N` with N from 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -84,12 +86,7 @@ impl DeviceSetting {
     /// # Errors
     /// The GPU of the setting does not exist here.
     pub fn find_device(self) -> Result<ComputeDevice, DeviceError> {
-        let gpus = if tch::Cuda::is_available() {
-            usize::try_from(tch::Cuda::device_count()).unwrap_or(0)
-        } else {
-            0
-        };
-        self.find_among(gpus)
+        self.find_among(count_gpus())
     }
 
     /// The device on a host with that number of GPUs.
@@ -141,14 +138,6 @@ impl ComputeDevice {
                 kind: "cuda".to_owned(),
                 name: format!("GPU {number}"),
             },
-        }
-    }
-
-    /// The same device for libtorch.
-    pub(crate) const fn to_tch(self) -> tch::Device {
-        match self {
-            Self::Cpu => tch::Device::Cpu,
-            Self::Cuda(number) => tch::Device::Cuda(number),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use schemas::codes::{self, Advice, Code};
 
+use crate::engine::EngineError;
 use crate::state::TrainState;
 
 /// Why [`crate::train`] returned no model.
@@ -106,7 +107,10 @@ pub enum TrainError {
     },
     /// libtorch refused a calculation; out of memory is the usual reason.
     #[error("libtorch failed")]
-    Libtorch(#[from] tch::TchError),
+    Libtorch(#[source] EngineError),
+    /// The training must run in libtorch, and this program was built without it.
+    #[error("this training needs libtorch, and this trainer was built without it")]
+    WithoutLibtorch,
     /// The loss became NaN or infinite.
     #[error("the training diverged in epoch {epoch}, seen at batch {batch}")]
     Diverged {
@@ -152,6 +156,7 @@ impl Advice for TrainError {
             Self::ClassAbsent { .. } => codes::TRAIN_CLASS_ABSENT,
             Self::Checkpoint { .. } | Self::File { .. } => codes::TRAIN_INVALID_FILE,
             Self::Libtorch(_) => codes::TRAIN_LIBTORCH,
+            Self::WithoutLibtorch => codes::TRAIN_NO_LIBTORCH,
             Self::Diverged { .. } => codes::TRAIN_DIVERGED,
             Self::Cancelled { .. } => codes::TRAIN_CANCELLED,
         }
@@ -181,6 +186,7 @@ impl Advice for TrainError {
                 "submit a new operation; a checkpoint continues only the training that wrote it"
             }
             Self::File { .. } => "the checkpoint is damaged: submit a new operation",
+            Self::WithoutLibtorch => "build one with libtorch: make trainer",
             Self::Libtorch(_) => "use a smaller batch_size or network, or a host with more memory",
             Self::Diverged { .. } => {
                 "lower training.learning_rate, or set training.gradient_clip to 1"

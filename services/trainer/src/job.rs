@@ -4,12 +4,14 @@ use schemas::manifests::{Architecture, Network, OutputKind};
 use schemas::training::TrainingSettings;
 
 use crate::data::TrainingData;
+use crate::engine::EngineKind;
 use crate::random::initial_weights;
 use crate::state::TrainState;
 use crate::{ComputeDevice, TrainError};
 
-/// Everything that decides what a training computes. Equal jobs give equal weights, on CPU at an
-/// equal number of threads.
+/// Everything that decides what a training computes. Equal jobs give equal weights: in the
+/// native engine on every machine, in libtorch on the CPU of one machine at an equal number of
+/// threads.
 #[derive(Clone, Copy, Debug)]
 pub struct TrainJob<'a> {
     /// The rows to learn from and to measure on.
@@ -22,6 +24,8 @@ pub struct TrainJob<'a> {
     pub seed: u64,
     /// Where it is computed.
     pub device: ComputeDevice,
+    /// The program that computes it.
+    pub engine: EngineKind,
 }
 
 impl TrainJob<'_> {

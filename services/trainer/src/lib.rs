@@ -1,4 +1,4 @@
-//! The trainer: a data set in, a model artifact out. The only crate that links libtorch.
+//! The trainer: a data set in, a model artifact out.
 //!
 //! [`train`] is the core: a pure function of data, network, settings and seed, but for the
 //! [`Control`] it reports to. It knows no bus, no store and no clock. Around it the service reads
@@ -18,26 +18,26 @@
 //! | loss diverges | the step fails; the last good state is kept as a checkpoint |
 //! | the GPU of the setting is absent, or the lane is `gpu` without one | no start |
 //!
-//! Same seed, same data, same settings, same number of threads: same bits, on CPU, interrupted or
-//! not.
+//! Two engines compute it: `native`, plain Rust on the CPU, and `libtorch`, which GPUs need and
+//! which is there only when the crate is built with the feature `libtorch`. In the native engine
+//! the same seed, data and settings give the same bits on every machine, interrupted or not; in
+//! libtorch on the CPU of one machine at one number of threads.
 //!
 //! Deliberately absent: optimisers other than Adam, learning-rate schedules, mixed precision,
 //! sequence networks.
 
-mod adam;
 pub mod artifact;
 mod checkpoints;
 mod control;
-mod criterion;
 mod data;
 pub mod data_set;
 mod device;
+mod engine;
 mod error;
 mod handler;
 mod history;
 mod job;
 pub mod metrics;
-mod mlp;
 mod prepared;
 pub mod random;
 mod report;
@@ -46,8 +46,9 @@ pub mod state;
 mod train;
 
 pub use control::{BatchProgress, Control};
-pub use data::{Labels, PartData, TrainingData};
+pub use data::{Labels, Part, PartData, TrainingData};
 pub use device::{ComputeDevice, DeviceError, DeviceSetting};
+pub use engine::{EngineError, EngineKind};
 pub use error::TrainError;
 pub use handler::{Trainer, TrainerSettings};
 pub use history::EpochRow;

@@ -7,17 +7,19 @@ use schemas::codes::Advice;
 use schemas::ids::Service;
 use trainer::{DeviceError, Trainer, TrainerSettings};
 
+/// The first line of its help, by which `ktrdr doctor` knows what it computes with.
+const ABOUT: &str = if cfg!(feature = "libtorch") {
+    "Fits networks to data sets, in plain Rust or in libtorch"
+} else {
+    "Fits networks to data sets, in plain Rust"
+};
 /// Priority of a trainer on a GPU: it takes first from the queue that all trainers share.
 const GPU_PRIORITY: usize = 0;
 /// Priority of a trainer on a CPU, which is the spare. A lower number goes first.
 const CPU_PRIORITY: usize = 5;
 
 fn main() -> ExitCode {
-    runtime::run(
-        Service::Trainer,
-        "Fits networks to data sets",
-        build_trainer,
-    )
+    runtime::run(Service::Trainer, ABOUT, build_trainer)
 }
 
 /// Chooses the device, and refuses work that this device is not meant for.

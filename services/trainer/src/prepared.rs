@@ -15,11 +15,9 @@ use strategies::{Resolved, ResolvedRequest};
 use crate::TrainingData;
 use crate::data_set::training_data;
 use crate::device::ComputeDevice;
+use crate::engine::EngineKind;
 use crate::job::TrainJob;
 use crate::report::TrainFacts;
-
-/// The libtorch that `infra/setup` fetches and `tch` binds to.
-const LIBTORCH_VERSION: &str = "2.13.0";
 
 /// A training that can begin.
 pub(crate) struct PreparedTraining {
@@ -30,6 +28,7 @@ pub(crate) struct PreparedTraining {
     pub(crate) network: Network,
     data: TrainingData,
     device: ComputeDevice,
+    engine: EngineKind,
 }
 
 impl PreparedTraining {
@@ -62,6 +61,7 @@ impl PreparedTraining {
             )
         })?;
         let table = data_sets.read(&manifest).await?;
+        let engine = EngineKind::choose(resolved.settings.engine, device);
         let network = resolved.network(manifest.features.clone());
 
         // Turning columns into rows takes seconds for a large data set.
@@ -74,7 +74,8 @@ impl PreparedTraining {
                 manifest,
                 network,
                 data,
-                device,
+                device: engine.device_of(device),
+                engine,
             })
         })
         .await
@@ -88,6 +89,7 @@ impl PreparedTraining {
             settings: &self.resolved.settings,
             seed: self.resolved.seed,
             device: self.device,
+            engine: self.engine,
         }
     }
 
@@ -124,7 +126,7 @@ impl PreparedTraining {
         let versions = [
             ("trainer", env!("CARGO_PKG_VERSION").to_owned()),
             ("features", strategies::ENGINE_VERSION.to_string()),
-            ("libtorch", LIBTORCH_VERSION.to_owned()),
+            ("engine", self.engine.version()),
         ];
 
         Lineage {
@@ -156,16 +158,5 @@ fn overrides_of(request: &TrainRequest) -> serde_json::Value {
         serde_json::json!({})
     } else {
         request.overrides.clone()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_recorded_libtorch_is_the_one_that_is_set_up() {
-        let setup = include_str!("../../../infra/setup");
-        assert!(setup.contains(&format!("TORCH_VERSION={LIBTORCH_VERSION}\n")));
     }
 }

@@ -17,6 +17,9 @@ use crate::{BatchProgress, ComputeDevice, Control, EpochRow, TrainState};
 const EPOCHS_BEGIN: f64 = 0.01;
 /// Share of the step at which the last epoch ends; after it the model is measured and published.
 const EPOCHS_END: f64 = 0.99;
+/// Time between two records that are put into the slot. The slot is drained more slowly than that,
+/// so what is left out would never be seen, and an epoch of two milliseconds has no time for it.
+const RECORD_PACE: Duration = Duration::from_millis(20);
 /// Most instruments, and most timeframes, that a message names.
 const NAMED_MAX: usize = 2;
 
@@ -46,6 +49,8 @@ pub struct Reporter {
     began: Instant,
     /// Of the last finished epoch.
     validation_loss: Cell<Option<f64>>,
+    /// When the last record was put into the slot, from `began`.
+    recorded_at: Cell<Option<Duration>>,
     checkpoints: watch::Sender<Option<Arc<TrainState>>>,
 }
 
@@ -62,6 +67,7 @@ impl Reporter {
             facts,
             began: Instant::now(),
             validation_loss: Cell::new(None),
+            recorded_at: Cell::new(None),
             checkpoints,
         }
     }
@@ -169,6 +175,14 @@ impl Control for Reporter {
     }
 
     fn batch(&self, at: &BatchProgress) {
+        let now = self.elapsed();
+        let recorded_at = self.recorded_at.get();
+        let is_last = at.epoch == at.epochs && at.batch == at.batches;
+        if !is_last && recorded_at.is_some_and(|then| now - then < RECORD_PACE) {
+            return;
+        }
+        self.recorded_at.set(Some(now));
+
         let BatchProgress {
             epoch,
             epochs,

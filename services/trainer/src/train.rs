@@ -4,11 +4,11 @@
 //! Invariants:
 //! - the training matrix stays on the device; a batch is gathered there by index;
 //! - between two batches there are one load of a flag and, every tenth batch, one reading of the
-//!   running sums: no wait, no lock;
+//!   running sums: no wait on the CPU, no lock;
 //! - the state changes only at the end of an epoch whose losses are finite, so it is always the
 //!   last good one;
-//! - an interrupted and resumed training ends with the same bits as an uninterrupted one, on CPU at
-//!   one number of threads.
+//! - an interrupted and resumed training ends with the same bits as an uninterrupted one: in the
+//!   native engine anywhere, in libtorch on one CPU at one number of threads.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -69,7 +69,9 @@ pub fn train(
     while !state.is_finished() {
         match session.run_epoch(state.progress.epoch + 1) {
             Ok(row) => {
-                session.copy_state_to(&mut state)?;
+                session
+                    .copy_state_to(&mut state)
+                    .map_err(TrainError::Libtorch)?;
                 control.epoch(&row);
                 state.finish_epoch(row);
             }

@@ -28,3 +28,7 @@ pub use learner::{Learner, learner_of};
 pub use mlp::Mlp;
 pub use model::Model;
 pub use schemas::manifests::Network;
+
+/// Version of what decides about the bits of a training: orders of sums, functions of [`math`],
+/// formulas of losses and optimisers. It grows with every change of them.
+pub const NUMERICS_VERSION: u32 = 1;

@@ -1,7 +1,7 @@
-//! Checks of the programs on this host: the services, the NATS server, and libtorch.
+//! Checks of the programs on this host: the services, the NATS server, and the trainer.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Output;
 use std::time::Duration;
 
@@ -11,8 +11,8 @@ use schemas::ids::Service;
 use super::check::Check;
 use crate::up::{binaries_folder, binary, find_nats_server, not_built};
 
-/// How long a service may take to print its version.
-const VERSION_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a service may take to print its help.
+const HELP_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Every check of a program. None is bad where it is absent: a host may have other tasks.
 pub(super) async fn check_programs(
@@ -21,16 +21,10 @@ pub(super) async fn check_programs(
 ) -> Vec<Check> {
     let folder = binaries_folder(env);
     let trainer = binary(&folder, Service::Trainer);
-    let libtorch = if trainer.is_file() {
-        check_libtorch_of(&trainer).await
-    } else {
-        check_libtorch_folder(env, &trainer, working_directory)
-    };
-
     vec![
         check_binaries(&folder),
         check_nats_server(env, &folder, working_directory),
-        libtorch,
+        check_trainer(&trainer).await,
     ]
 }
 
@@ -67,62 +61,41 @@ fn check_nats_server(
     }
 }
 
-/// A trainer that prints its version has found its libtorch.
-async fn check_libtorch_of(trainer: &Path) -> Check {
+/// A trainer that prints its help starts, and its first line says what it computes with.
+async fn check_trainer(trainer: &Path) -> Check {
+    if !trainer.is_file() {
+        return Check::note("trainer", "absent", "only trainings need it: make build");
+    }
+
     // A trainer that hangs is killed when the timeout below drops it.
-    let version = tokio::process::Command::new(trainer)
-        .arg("--version")
+    let help = tokio::process::Command::new(trainer)
+        .arg("--help")
         .kill_on_drop(true)
         .output();
 
-    match tokio::time::timeout(VERSION_TIMEOUT, version).await {
-        Ok(Ok(output)) => judge_version(&output),
-        Ok(Err(error)) => Check::bad("libtorch", error.to_string(), "make trainer"),
+    match tokio::time::timeout(HELP_TIMEOUT, help).await {
+        Ok(Ok(output)) => judge_help(&output),
+        Ok(Err(error)) => Check::bad("trainer", error.to_string(), "make build"),
         Err(_) => {
             let detail = format!(
                 "the trainer does not start within {} s",
-                VERSION_TIMEOUT.as_secs()
+                HELP_TIMEOUT.as_secs()
             );
-            Check::bad("libtorch", detail, "make trainer")
+            Check::bad("trainer", detail, "make build")
         }
     }
 }
 
-fn judge_version(output: &Output) -> Check {
+fn judge_help(output: &Output) -> Check {
     if output.status.success() {
-        let version = String::from_utf8_lossy(&output.stdout);
-        return Check::ok("libtorch", format!("{} finds it", version.trim()));
+        let help = String::from_utf8_lossy(&output.stdout);
+        let summary = help.lines().next().unwrap_or_default();
+        return Check::ok("trainer", summary.to_owned());
     }
 
+    // Only a library that is not found keeps a program from printing its help.
     let error = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-    let hint = "the trainer does not find its libtorch: infra/setup libtorch, then make trainer";
-    Check::bad("libtorch", error, hint)
-}
-
-/// Without a trainer, the folder that one would be built with is looked for.
-fn check_libtorch_folder(
-    env: &BTreeMap<String, String>,
-    trainer: &Path,
-    working_directory: &Path,
-) -> Check {
-    let named = env.get("LIBTORCH").map(PathBuf::from);
-    let checkouts = [trainer, working_directory]
-        .into_iter()
-        .flat_map(Path::ancestors)
-        .map(|place| place.join(".deps/libtorch"));
-
-    // A named folder without the library is passed over, like a checkout without one.
-    let folder = named
-        .into_iter()
-        .chain(checkouts)
-        .find(|folder| folder.join("lib/libtorch_cpu.so").is_file());
-
-    match folder {
-        Some(folder) => Check::note(
-            "libtorch",
-            folder.display().to_string(),
-            "trainer not built: make trainer",
-        ),
-        None => Check::note("libtorch", "absent", "only trainings need it: make trainer"),
-    }
+    let hint =
+        "the trainer does not find its libtorch: make trainer, or make build for one without";
+    Check::bad("trainer", error, hint)
 }

@@ -1,4 +1,6 @@
-//! From scores and labels to metrics: the formulas.
+//! From scores and labels to metrics: the formulas. Exponentials and logarithms are those of the
+//! crate `libm`, because the losses choose the best epoch: the host's own differ in the last bit
+//! between machines.
 
 use schemas::training::Loss;
 
@@ -114,7 +116,7 @@ impl Scored<'_> {
             let weight = weights.get(class).copied().unwrap_or(f64::NAN);
             let log_probability = log_probability_of(class, row);
             let focus = match loss {
-                Loss::Focal { gamma } => (1.0 - log_probability.exp()).powf(gamma),
+                Loss::Focal { gamma } => libm::pow(1.0 - libm::exp(log_probability), gamma),
                 _ => 1.0,
             };
             loss_sum -= weight * focus * log_probability;
@@ -247,11 +249,11 @@ fn log_probability_of(class: usize, scores: &[f32]) -> f64 {
     let max = f64::from(scores.iter().copied().fold(f32::NEG_INFINITY, f32::max));
     let sum: f64 = scores
         .iter()
-        .map(|&score| (f64::from(score) - max).exp())
+        .map(|&score| libm::exp(f64::from(score) - max))
         .sum();
     scores
         .get(class)
-        .map_or(f64::NAN, |&score| f64::from(score) - max - sum.ln())
+        .map_or(f64::NAN, |&score| f64::from(score) - max - libm::log(sum))
 }
 
 /// Index of the highest score, the first of equals.

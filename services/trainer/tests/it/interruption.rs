@@ -8,10 +8,10 @@ use rand_chacha::{
 };
 use schemas::manifests::{Network, OutputKind};
 use schemas::training::{EarlyStopping, Loss, TrainingSettings};
-use trainer::{TrainError, TrainState};
+use trainer::{EngineKind, TrainError, TrainState};
 
 use crate::made_up::{
-    NEVER, Recorder, class_data, classes, network, return_data, run, settings, train,
+    Case, ENGINES, NEVER, Recorder, class_data, classes, network, return_data, settings,
     without_clock, without_dropout,
 };
 
@@ -24,23 +24,34 @@ fn stored_and_read(state: &TrainState, network: &Network) -> TrainState {
 
 #[test]
 fn a_resumed_training_ends_with_the_bits_of_an_unkilled_one() {
-    let data = class_data(0.3);
-    let network = classes();
-    let settings = TrainingSettings {
-        early_stopping: Some(EarlyStopping {
-            patience: 30,
-            ..EarlyStopping::default()
-        }),
-        ..settings(25)
+    let case = Case {
+        data: &class_data(0.3),
+        network: &classes(),
+        settings: &TrainingSettings {
+            early_stopping: Some(EarlyStopping {
+                patience: 30,
+                ..EarlyStopping::default()
+            }),
+            ..settings(25)
+        },
+        seed: 7,
     };
-    let whole = run(&data, &network, &settings, 7);
+
+    for engine in ENGINES {
+        interrupt_twice(case, *engine);
+    }
+}
+
+/// Compares a training with one that is stopped and resumed two times.
+fn interrupt_twice(case: Case<'_>, engine: EngineKind) {
+    let whole = case.run_by(engine);
 
     // 300 rows are 10 batches an epoch, and one question a validation: 11 an epoch. Stop in epochs
     // 13 and 22.
     let mut resume = None;
     for questions in [12 * 11 + 5, 11 * 11 + 3] {
         let control = Recorder::new(questions);
-        let error = train(&data, &network, &settings, 7, &control, resume).unwrap_err();
+        let error = case.train_by(engine, &control, resume).unwrap_err();
         let TrainError::Cancelled { last: Some(last) } = error else {
             panic!("a cancel was expected")
         };
@@ -48,12 +59,12 @@ fn a_resumed_training_ends_with_the_bits_of_an_unkilled_one() {
         let checkpoint = control.last_checkpoint();
         assert!(checkpoint.progress.epoch.is_multiple_of(10));
         assert!(last.progress.epoch > checkpoint.progress.epoch);
-        let read = stored_and_read(&checkpoint, &network);
+        let read = stored_and_read(&checkpoint, case.network);
         assert_eq!(read, checkpoint);
         resume = Some(read);
     }
     let control = Recorder::new(NEVER);
-    let resumed = train(&data, &network, &settings, 7, &control, resume).unwrap();
+    let resumed = case.train_by(engine, &control, resume).unwrap();
 
     assert_eq!(resumed.weights, whole.weights);
     assert_eq!(
@@ -66,12 +77,18 @@ fn a_resumed_training_ends_with_the_bits_of_an_unkilled_one() {
 
 #[test]
 fn a_cancel_at_any_batch_leaves_the_loop_within_50_ms() {
-    let data = class_data(0.1);
+    let case = Case {
+        data: &class_data(0.1),
+        network: &classes(),
+        settings: &settings(50),
+        seed: 1,
+    };
     let mut generator = ChaCha8Rng::seed_from_u64(11);
     for _ in 0..20 {
+        let engine = ENGINES[generator.next_u32() as usize % ENGINES.len()];
         let control = Recorder::new(1 + u64::from(generator.next_u32() % 500));
 
-        let error = train(&data, &classes(), &settings(50), 1, &control, None).unwrap_err();
+        let error = case.train_by(engine, &control, None).unwrap_err();
 
         let waited = control.cancelled_at.get().unwrap().elapsed();
         assert!(matches!(error, TrainError::Cancelled { .. }), "{error}");
@@ -81,15 +98,26 @@ fn a_cancel_at_any_batch_leaves_the_loop_within_50_ms() {
 
 #[test]
 fn a_diverging_training_keeps_the_last_good_weights() {
-    let network = without_dropout(network(OutputKind::Regression));
-    let settings = TrainingSettings {
-        epochs: 2,
-        loss: Loss::Mse,
-        ..TrainingSettings::for_regression()
+    let case = Case {
+        data: &return_data(),
+        network: &without_dropout(network(OutputKind::Regression)),
+        settings: &TrainingSettings {
+            epochs: 2,
+            loss: Loss::Mse,
+            ..TrainingSettings::for_regression()
+        },
+        seed: 1,
     };
+
+    for engine in ENGINES {
+        diverge_in_the_second_epoch(case, *engine);
+    }
+}
+
+fn diverge_in_the_second_epoch(case: Case<'_>, engine: EngineKind) {
     // 200 rows are 7 batches an epoch, and one question a validation: the tenth is in epoch 2.
     let control = Recorder::new(10);
-    let error = train(&return_data(), &network, &settings, 1, &control, None).unwrap_err();
+    let error = case.train_by(engine, &control, None).unwrap_err();
     let TrainError::Cancelled { last: Some(last) } = error else {
         panic!("a cancel was expected")
     };
@@ -98,13 +126,12 @@ fn a_diverging_training_keeps_the_last_good_weights() {
     let mut state = *last;
     state.weights.fill(1e13);
     let control = Recorder::new(NEVER);
-    let resume = Some(state);
-    let error = train(&return_data(), &network, &settings, 1, &control, resume).unwrap_err();
+    let error = case.train_by(engine, &control, Some(state)).unwrap_err();
 
     let message = error.to_string();
     assert!(
         message.starts_with("the training diverged in epoch"),
-        "{message}"
+        "{engine}: {message}"
     );
     let TrainError::Diverged {
         epoch,
@@ -112,7 +139,7 @@ fn a_diverging_training_keeps_the_last_good_weights() {
         ..
     } = error
     else {
-        panic!("a good epoch was expected")
+        panic!("a good epoch was expected of {engine}")
     };
     assert_eq!(last_good.progress.epoch + 1, epoch);
     let values = last_good.weights.iter().chain(&last_good.best_weights);

@@ -10,8 +10,8 @@ use rand_chacha::{
 use schemas::manifests::{Activation, Architecture, FeatureColumn, MlpShape, Network, OutputKind};
 use schemas::training::TrainingSettings;
 use trainer::{
-    BatchProgress, ComputeDevice, Control, EpochRow, Labels, PartData, TrainError, TrainJob,
-    TrainState, Trained, TrainingData,
+    BatchProgress, ComputeDevice, Control, EngineKind, EpochRow, Labels, PartData, TrainError,
+    TrainJob, TrainState, Trained, TrainingData,
 };
 
 /// For [`Recorder::new`]: no question is answered with a cancel.
@@ -75,7 +75,49 @@ impl Control for Recorder {
     }
 }
 
-/// A training on the CPU, from the beginning or from a state.
+/// The engines of this build.
+pub(crate) const ENGINES: &[EngineKind] = &[
+    EngineKind::Native,
+    #[cfg(feature = "libtorch")]
+    EngineKind::Libtorch,
+];
+
+/// What a training is made of, but for its engine.
+#[derive(Clone, Copy)]
+pub(crate) struct Case<'a> {
+    pub(crate) data: &'a TrainingData,
+    pub(crate) network: &'a Network,
+    pub(crate) settings: &'a TrainingSettings,
+    pub(crate) seed: u64,
+}
+
+impl Case<'_> {
+    /// A training on the CPU by `engine`, from the beginning or from a state.
+    pub(crate) fn train_by(
+        &self,
+        engine: EngineKind,
+        control: &dyn Control,
+        resume: Option<TrainState>,
+    ) -> Result<Trained, TrainError> {
+        let job = TrainJob {
+            data: self.data,
+            network: self.network,
+            settings: self.settings,
+            seed: self.seed,
+            device: ComputeDevice::Cpu,
+            engine,
+        };
+
+        trainer::train(&job, control, resume)
+    }
+
+    /// A training by `engine` that nothing interrupts.
+    pub(crate) fn run_by(&self, engine: EngineKind) -> Trained {
+        self.train_by(engine, &Recorder::new(NEVER), None).unwrap()
+    }
+}
+
+/// A training in plain Rust, from the beginning or from a state.
 pub(crate) fn train(
     data: &TrainingData,
     network: &Network,
@@ -84,15 +126,14 @@ pub(crate) fn train(
     control: &dyn Control,
     resume: Option<TrainState>,
 ) -> Result<Trained, TrainError> {
-    let job = TrainJob {
+    let case = Case {
         data,
         network,
         settings,
         seed,
-        device: ComputeDevice::Cpu,
     };
 
-    trainer::train(&job, control, resume)
+    case.train_by(EngineKind::Native, control, resume)
 }
 
 /// A training that nothing interrupts.

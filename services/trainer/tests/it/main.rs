@@ -5,6 +5,8 @@ mod artifact;
 #[cfg(test)]
 mod device;
 #[cfg(test)]
+mod engines;
+#[cfg(test)]
 mod interruption;
 #[cfg(test)]
 mod made_up;

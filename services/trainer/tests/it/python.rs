@@ -156,7 +156,7 @@ fn compare(python: &str, script: &str, network: &Network) {
             assert!(
                 (f64::from(*one) - other).abs() < 1e-5,
                 "{:?}, row {row}: {ours:?} and {theirs:?}",
-                network.activation
+                network.architecture
             );
         }
     }

@@ -6,8 +6,8 @@ use trainer::metrics::{ClassMetrics, KindMetrics, RegressionMetrics};
 use trainer::{Labels, Trained, TrainingData, random};
 
 use crate::made_up::{
-    NEVER, Recorder, class_data, class_labels, class_part, classes, network, return_data, run,
-    settings, train, without_clock, without_dropout,
+    Case, ENGINES, NEVER, Recorder, class_data, class_labels, class_part, classes, network,
+    return_data, run, settings, train, without_clock, without_dropout,
 };
 
 fn test_of_classes(trained: &Trained) -> &ClassMetrics {
@@ -26,36 +26,52 @@ fn test_of_regression(trained: &Trained) -> &RegressionMetrics {
 
 #[test]
 fn separable_classes_are_learnt() {
-    let trained = run(&class_data(0.0), &classes(), &settings(40), 1);
+    let case = Case {
+        data: &class_data(0.0),
+        network: &classes(),
+        settings: &settings(40),
+        seed: 1,
+    };
 
-    let test = test_of_classes(&trained);
-    assert!(test.accuracy > 0.9, "{test:?}");
-    assert!(test.accuracy > test.majority_accuracy + 0.3, "{test:?}");
-    assert_eq!(test.confusion.iter().flatten().sum::<u64>(), 150);
-}
-
-#[test]
-fn a_linear_return_is_learnt_by_both_regression_losses() {
-    let network = without_dropout(network(OutputKind::Regression));
-    for loss in [Loss::Huber { delta: 0.01 }, Loss::Mse] {
-        let settings = TrainingSettings {
-            epochs: 60,
-            learning_rate: 0.005,
-            loss,
-            ..TrainingSettings::for_regression()
-        };
-
-        let trained = run(&return_data(), &network, &settings, 1);
-
-        let test = test_of_regression(&trained);
-        assert!(test.r2 > 0.9, "{test:?}");
-        assert!(test.mae < 0.3 * test.baseline_mae, "{test:?}");
-        assert!(trained.class_weights.is_empty());
+    for engine in ENGINES {
+        let trained = case.run_by(*engine);
+        let test = test_of_classes(&trained);
+        assert!(test.accuracy > 0.9, "{engine}: {test:?}");
+        assert!(
+            test.accuracy > test.majority_accuracy + 0.3,
+            "{engine}: {test:?}"
+        );
+        assert_eq!(test.confusion.iter().flatten().sum::<u64>(), 150);
     }
 }
 
 #[test]
-fn the_two_implementations_of_focal_loss_agree() {
+fn a_linear_return_is_learnt_by_both_regression_losses() {
+    for loss in [Loss::Huber { delta: 0.01 }, Loss::Mse] {
+        let case = Case {
+            data: &return_data(),
+            network: &without_dropout(network(OutputKind::Regression)),
+            settings: &TrainingSettings {
+                epochs: 60,
+                learning_rate: 0.005,
+                loss,
+                ..TrainingSettings::for_regression()
+            },
+            seed: 1,
+        };
+
+        for engine in ENGINES {
+            let trained = case.run_by(*engine);
+            let test = test_of_regression(&trained);
+            assert!(test.r2 > 0.9, "{engine}: {test:?}");
+            assert!(test.mae < 0.3 * test.baseline_mae, "{engine}: {test:?}");
+            assert!(trained.class_weights.is_empty());
+        }
+    }
+}
+
+#[test]
+fn every_implementation_of_focal_loss_agrees() {
     let settings = TrainingSettings {
         loss: Loss::Focal { gamma: 2.0 },
         batch_size: 1_000,
@@ -67,13 +83,19 @@ fn the_two_implementations_of_focal_loss_agree() {
         ..data
     };
 
-    let trained = run(&data, &without_dropout(classes()), &settings, 1);
-
-    // One batch, no dropout: libtorch's loss in epoch 2 is that of the weights which epoch 1
-    // validated on the host, on equal rows.
-    let history = &trained.history;
-    assert!((history[1].train_loss - history[0].validation_loss).abs() < 1e-6);
-    assert!(history[1].validation_loss < history[0].validation_loss);
+    let case = Case {
+        data: &data,
+        network: &without_dropout(classes()),
+        settings: &settings,
+        seed: 1,
+    };
+    for engine in ENGINES {
+        // One batch, no dropout: the engine's loss in epoch 2 is that of the weights which epoch 1
+        // validated by the formulas of the metrics, on equal rows.
+        let history = case.run_by(*engine).history;
+        assert!((history[1].train_loss - history[0].validation_loss).abs() < 1e-6);
+        assert!(history[1].validation_loss < history[0].validation_loss);
+    }
 }
 
 #[test]

@@ -180,6 +180,7 @@ mod tests {
         } else {
             WIDTH
         };
+
         Network {
             architecture: Architecture::Mlp(MlpShape {
                 hidden_layers,

@@ -26,8 +26,9 @@ pub struct Adam {
     pub step: u64,
     /// Step size, above 0.
     pub learning_rate: f64,
-    /// L2 penalty, added to the gradient and not to the step (coupled, not AdamW); 0 = none.
-    pub weight_decay: f64,
+    /// L2 penalty of each parameter, added to the gradient and not to the step (coupled, not
+    /// AdamW): 0 for biases. Absent when nothing is penalised.
+    pub penalties: Option<Tensor>,
 }
 
 impl Adam {
@@ -40,8 +41,8 @@ impl Adam {
         parameters: &mut Tensor,
         mut gradient: Tensor,
     ) -> Result<(), TchError> {
-        if self.weight_decay > 0.0 {
-            let _ = gradient.f_add_(&parameters.f_mul_scalar(self.weight_decay)?)?;
+        if let Some(penalties) = &self.penalties {
+            let _ = gradient.f_addcmul_(parameters, penalties)?;
         }
 
         self.step += 1;
@@ -108,7 +109,7 @@ mod tests {
             second_moment: zeros(),
             step: 0,
             learning_rate: 0.01,
-            weight_decay,
+            penalties: Some(Tensor::full([4], weight_decay, (Kind::Float, Device::Cpu))),
         }
     }
 

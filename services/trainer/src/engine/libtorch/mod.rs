@@ -1,0 +1,223 @@
+//! Training in libtorch: the matrix stays on the device, a batch is gathered there by index, and
+//! nothing waits for the device but the reading of sums.
+
+mod adam;
+mod criterion;
+mod mlp;
+
+use std::ops::Range;
+
+use tch::{Device, Kind, TchError, Tensor};
+
+use self::adam::Adam;
+use self::criterion::Criterion;
+use self::mlp::{Mlp, copy_to_host};
+use super::{Engine, EngineError, EpochPlan, EpochSums};
+use crate::data::{Part, PartData};
+use crate::device::ComputeDevice;
+use crate::job::TrainJob;
+use crate::random::Dropout;
+use crate::state::TrainState;
+
+/// Everything that lives on the device for one run.
+pub(crate) struct LibtorchEngine<'a> {
+    job: &'a TrainJob<'a>,
+    device: Device,
+    criterion: Criterion,
+    /// Features of the training part, `[rows, features]`.
+    features: Tensor,
+    /// Labels of the training part, `[rows]`.
+    targets: Tensor,
+    /// Features of the validation part, `[rows, features]`.
+    validation: Tensor,
+    /// Features of the test part; absent until it is measured.
+    test: Option<Tensor>,
+    mlp: Mlp,
+    adam: Adam,
+    /// Rows of the epoch in order, `[rows]`.
+    rows_in_order: Tensor,
+    dropout: Option<Dropout>,
+    sums: DeviceSums,
+}
+
+impl<'a> LibtorchEngine<'a> {
+    /// Copies data and state to the device of `job`.
+    ///
+    /// # Errors
+    /// When libtorch refuses, usually for lack of memory.
+    pub(crate) fn new(
+        job: &'a TrainJob<'a>,
+        class_weights: &[f64],
+        state: &TrainState,
+    ) -> Result<Self, TchError> {
+        tch::set_num_threads(job.settings.threads as i32);
+        let device = device_of(job.device);
+
+        let adam = Adam {
+            first_moment: Tensor::f_from_slice(&state.first_moment)?.f_to_device(device)?,
+            second_moment: Tensor::f_from_slice(&state.second_moment)?.f_to_device(device)?,
+            step: state.progress.step,
+            learning_rate: job.settings.learning_rate,
+            penalties: penalties_on(device, job)?,
+        };
+
+        Ok(Self {
+            criterion: Criterion::new(job.settings.loss, class_weights, device)?,
+            features: features_on(device, &job.data.train, job)?,
+            targets: criterion::targets_on(device, &job.data.train.labels)?,
+            validation: features_on(device, &job.data.validation, job)?,
+            test: None,
+            mlp: Mlp::new(job.network, &state.weights, device)?,
+            adam,
+            rows_in_order: Tensor::f_from_slice::<i64>(&[])?,
+            dropout: None,
+            sums: DeviceSums::zero_on(device)?,
+            job,
+            device,
+        })
+    }
+
+    fn step_on(&mut self, chosen: &Tensor) -> Result<(), TchError> {
+        let features = self.features.f_index_select(0, chosen)?;
+        let targets = self.targets.f_index_select(0, chosen)?;
+        let scores = self.mlp.forward(&features, self.dropout.as_mut())?;
+        let loss = self.criterion.loss_of(&scores, &targets)?;
+        let mut gradient = self.mlp.gradient_of(&loss)?;
+
+        let _no_graph = tch::no_grad_guard();
+        adam::clip_gradient(&mut gradient, self.job.settings.gradient_clip)?;
+        self.adam.update(&mut self.mlp.flat, gradient)?;
+
+        // The sums stay on the device: reading them here would wait for every batch.
+        let rows = chosen.numel() as f64;
+        let loss_of_rows = loss.f_detach()?.f_mul_scalar(rows)?;
+        let _ = self.sums.loss.f_add_(&loss_of_rows)?;
+        let right = self.criterion.count_right(&scores.f_detach()?, &targets)?;
+        let _ = self.sums.right.f_add_(&right)?;
+        Ok(())
+    }
+}
+
+impl Engine for LibtorchEngine<'_> {
+    fn begin_epoch(&mut self, plan: EpochPlan) -> Result<(), EngineError> {
+        self.rows_in_order = Tensor::f_from_slice(&plan.rows_in_order)?.f_to_device(self.device)?;
+        self.dropout = plan.dropout;
+        self.adam.learning_rate = plan.learning_rate;
+        self.sums = DeviceSums::zero_on(self.device)?;
+        Ok(())
+    }
+
+    fn train_batch(&mut self, positions: Range<usize>) -> Result<(), EngineError> {
+        let start = positions.start as i64;
+        let length = positions.len() as i64;
+        let chosen = self.rows_in_order.f_narrow(0, start, length)?;
+        Ok(self.step_on(&chosen)?)
+    }
+
+    fn read_sums(&mut self) -> Result<EpochSums, EngineError> {
+        let right = self.sums.right.f_int64_value(&[])?;
+        Ok(EpochSums {
+            loss: self.sums.loss.f_double_value(&[])?,
+            right: u64::try_from(right).unwrap_or(0),
+        })
+    }
+
+    fn score_rows(
+        &mut self,
+        part: Part,
+        rows: Range<usize>,
+        scores: &mut Vec<f32>,
+    ) -> Result<(), EngineError> {
+        let _no_graph = tch::no_grad_guard();
+        let features = match part {
+            Part::Train => &self.features,
+            Part::Validation => &self.validation,
+
+            // The test part goes to the device only now: nothing before its scores looks at it.
+            Part::Test => match &mut self.test {
+                Some(test) => test,
+                absent => absent.insert(features_on(self.device, &self.job.data.test, self.job)?),
+            },
+        };
+
+        let some_rows = features.f_narrow(0, rows.start as i64, rows.len() as i64)?;
+        scores.extend(copy_to_host(&self.mlp.forward(&some_rows, None)?)?);
+        Ok(())
+    }
+
+    fn load_weights(&mut self, weights: &[f32]) -> Result<(), EngineError> {
+        self.mlp = Mlp::new(self.job.network, weights, self.device)?;
+        Ok(())
+    }
+
+    fn copy_state_to(&self, state: &mut TrainState) -> Result<(), EngineError> {
+        state.weights = copy_to_host(&self.mlp.flat)?;
+        state.first_moment = copy_to_host(&self.adam.first_moment)?;
+        state.second_moment = copy_to_host(&self.adam.second_moment)?;
+        state.progress.step = self.adam.step;
+        Ok(())
+    }
+}
+
+/// The sums of an epoch on the device.
+struct DeviceSums {
+    /// Sum of the criterion over rows, a double.
+    loss: Tensor,
+    /// Number of right answers, an integer.
+    right: Tensor,
+}
+
+impl DeviceSums {
+    fn zero_on(device: Device) -> Result<Self, TchError> {
+        let scalar = [0_i64; 0];
+        Ok(Self {
+            loss: Tensor::f_zeros(scalar, (Kind::Double, device))?,
+            right: Tensor::f_zeros(scalar, (Kind::Int64, device))?,
+        })
+    }
+}
+
+/// The features of a part on the device, `[rows, features]`.
+fn features_on(device: Device, part: &PartData, job: &TrainJob<'_>) -> Result<Tensor, TchError> {
+    let rows = part.labels.len() as i64;
+    let columns = job.network.features.len() as i64;
+    Tensor::f_from_slice(&part.features)?
+        .f_view([rows, columns])?
+        .f_to_device(device)
+}
+
+/// The L2 penalty of each parameter, `[parameters]`: none of biases, as in the native engine.
+fn penalties_on(device: Device, job: &TrainJob<'_>) -> Result<Option<Tensor>, TchError> {
+    let weight_decay = job.settings.weight_decay as f32;
+    if weight_decay == 0.0 {
+        return Ok(None);
+    }
+
+    let mut penalties = Vec::with_capacity(job.network.parameter_count());
+    for tensor in job.network.tensors() {
+        let penalty = if tensor.takes_weight_decay() {
+            weight_decay
+        } else {
+            0.0
+        };
+        penalties.extend(std::iter::repeat_n(penalty, tensor.count()));
+    }
+    Ok(Some(Tensor::f_from_slice(&penalties)?.f_to_device(device)?))
+}
+
+/// The same device for libtorch.
+const fn device_of(device: ComputeDevice) -> Device {
+    match device {
+        ComputeDevice::Cpu => Device::Cpu,
+        ComputeDevice::Cuda(number) => Device::Cuda(number),
+    }
+}
+
+/// GPUs that this libtorch can use.
+pub(crate) fn count_gpus() -> usize {
+    if tch::Cuda::is_available() {
+        usize::try_from(tch::Cuda::device_count()).unwrap_or(0)
+    } else {
+        0
+    }
+}

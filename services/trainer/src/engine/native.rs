@@ -1,0 +1,213 @@
+//! Training in plain Rust on the CPU, over [`networks`]: the same bits on every machine.
+//!
+//! Parameters, gradients and moments each are one flat vector. A batch is gathered into a buffer,
+//! and nothing is allocated once the first batch has been seen.
+
+use std::ops::Range;
+
+use networks::losses::{Criterion, Loss, Targets};
+use networks::optimisers::{Method, Moments, Optimiser, clip};
+use networks::{Learner, NetworkError, learner_of};
+use schemas::training;
+
+use super::{Engine, EngineError, EpochPlan, EpochSums};
+use crate::data::{Labels, Part, PartData};
+use crate::job::TrainJob;
+use crate::random::Dropout;
+use crate::state::TrainState;
+
+/// A network, its optimiser and the buffers of a batch.
+pub(crate) struct NativeEngine<'a> {
+    job: &'a TrainJob<'a>,
+    learner: Box<dyn Learner>,
+    criterion: Criterion,
+    optimiser: Optimiser,
+    parameters: Vec<f32>,
+    moments: Moments,
+    learning_rate: f64,
+    /// Rows of the epoch in order.
+    rows_in_order: Vec<i64>,
+    dropout: Option<Dropout>,
+    sums: EpochSums,
+    batch: BatchBuffers,
+}
+
+/// What one batch needs, overwritten by the next.
+#[derive(Default)]
+struct BatchBuffers {
+    /// Features of its rows, `[rows, features]`.
+    inputs: Vec<f32>,
+    /// Classes of its rows, `[rows]`; empty for a regression.
+    classes: Vec<i64>,
+    /// Labels of its rows, `[rows]`; empty for classes.
+    numbers: Vec<f32>,
+    /// Raw scores, `[rows, outputs]`.
+    scores: Vec<f32>,
+    /// Gradient of the criterion by each score, `[rows, outputs]`.
+    score_gradients: Vec<f32>,
+    /// Gradient of the criterion by each parameter, `[parameters]`.
+    gradients: Vec<f32>,
+}
+
+impl<'a> NativeEngine<'a> {
+    /// The network of `job` with the weights and moments of `state`.
+    ///
+    /// # Errors
+    /// The architecture of the network cannot be trained here.
+    pub(crate) fn new(
+        job: &'a TrainJob<'a>,
+        class_weights: &[f64],
+        state: &TrainState,
+    ) -> Result<Self, NetworkError> {
+        let learner = learner_of(job.network)?;
+        let parameters = state.weights.clone();
+        let class_weights: Vec<f32> = class_weights.iter().map(|&weight| weight as f32).collect();
+        let criterion = Criterion::new(
+            criterion_of(job.settings.loss),
+            &class_weights,
+            learner.output_count(),
+        );
+        let weight_decay = job.settings.weight_decay;
+        let optimiser = Optimiser::new(Method::Adam, weight_decay, &job.network.tensors());
+
+        Ok(Self {
+            job,
+            criterion,
+            optimiser,
+            moments: Moments {
+                first: state.first_moment.clone(),
+                second: state.second_moment.clone(),
+                step: state.progress.step,
+            },
+            batch: BatchBuffers {
+                gradients: vec![0.0; parameters.len()],
+                ..BatchBuffers::default()
+            },
+            learner,
+            parameters,
+            learning_rate: job.settings.learning_rate,
+            rows_in_order: Vec::new(),
+            dropout: None,
+            sums: EpochSums::default(),
+        })
+    }
+}
+
+impl Engine for NativeEngine<'_> {
+    fn begin_epoch(&mut self, plan: EpochPlan) -> Result<(), EngineError> {
+        self.rows_in_order = plan.rows_in_order;
+        self.dropout = plan.dropout;
+        self.learning_rate = plan.learning_rate;
+        self.sums = EpochSums::default();
+        Ok(())
+    }
+
+    fn train_batch(&mut self, positions: Range<usize>) -> Result<(), EngineError> {
+        let rows = self.rows_in_order.get(positions).unwrap_or_default();
+        let batch = &mut self.batch;
+        batch.gather(&self.job.data.train, rows, self.learner.input_count());
+        let masks = match &mut self.dropout {
+            Some(dropout) => dropout.next_mask(rows.len() * self.learner.dropout_count()),
+            None => &[],
+        };
+
+        self.learner
+            .forward(&self.parameters, &batch.inputs, masks, &mut batch.scores);
+        let targets = if batch.classes.is_empty() {
+            Targets::Numbers(&batch.numbers)
+        } else {
+            Targets::Classes(&batch.classes)
+        };
+        let loss =
+            self.criterion
+                .differentiate(&batch.scores, targets, &[], &mut batch.score_gradients);
+        self.learner.backward(
+            &self.parameters,
+            &batch.inputs,
+            masks,
+            &batch.score_gradients,
+            &mut batch.gradients,
+        );
+
+        clip(&mut batch.gradients, self.job.settings.gradient_clip);
+        self.optimiser.step(
+            &mut self.parameters,
+            &batch.gradients,
+            &mut self.moments,
+            self.learning_rate,
+        );
+
+        self.sums.loss += loss.mean() * rows.len() as f64;
+        self.sums.right += loss.right;
+        Ok(())
+    }
+
+    fn read_sums(&mut self) -> Result<EpochSums, EngineError> {
+        Ok(self.sums)
+    }
+
+    fn score_rows(
+        &mut self,
+        part: Part,
+        rows: Range<usize>,
+        scores: &mut Vec<f32>,
+    ) -> Result<(), EngineError> {
+        let width = self.learner.input_count();
+        let features = &self.job.data.part(part).features;
+        let inputs = features
+            .get(rows.start * width..rows.end * width)
+            .unwrap_or_default();
+
+        self.learner
+            .score(&self.parameters, inputs, &mut self.batch.scores);
+        scores.extend_from_slice(&self.batch.scores);
+        Ok(())
+    }
+
+    fn load_weights(&mut self, weights: &[f32]) -> Result<(), EngineError> {
+        self.parameters.clear();
+        self.parameters.extend_from_slice(weights);
+        Ok(())
+    }
+
+    fn copy_state_to(&self, state: &mut TrainState) -> Result<(), EngineError> {
+        state.weights.clone_from(&self.parameters);
+        state.first_moment.clone_from(&self.moments.first);
+        state.second_moment.clone_from(&self.moments.second);
+        state.progress.step = self.moments.step;
+        Ok(())
+    }
+}
+
+impl BatchBuffers {
+    /// Copies features and labels of `rows`, which the check of the data has seen.
+    fn gather(&mut self, part: &PartData, rows: &[i64], width: usize) {
+        self.inputs.clear();
+        self.classes.clear();
+        self.numbers.clear();
+
+        for &row in rows {
+            let row = row as usize;
+            let features = part.features.get(row * width..(row + 1) * width);
+            self.inputs.extend_from_slice(features.unwrap_or_default());
+            match &part.labels {
+                Labels::Classes(labels) => self.classes.extend(labels.get(row)),
+                Labels::Returns(labels) => self.numbers.extend(labels.get(row)),
+            }
+        }
+    }
+}
+
+/// The criterion of the settings as `networks` calls it.
+fn criterion_of(loss: training::Loss) -> Loss {
+    match loss {
+        training::Loss::CrossEntropy => Loss::CrossEntropy { smoothing: 0.0 },
+        training::Loss::Focal { gamma } => Loss::Focal {
+            gamma: gamma as f32,
+        },
+        training::Loss::Huber { delta } => Loss::Huber {
+            delta: delta as f32,
+        },
+        training::Loss::Mse => Loss::MeanSquared,
+    }
+}
