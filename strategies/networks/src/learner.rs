@@ -3,7 +3,7 @@
 
 use schemas::manifests::{Architecture, Network};
 
-use crate::{Mlp, NetworkError};
+use crate::{Gru, Lstm, Mlp, NetworkError};
 
 /// The learner of a network, whatever its family.
 ///
@@ -14,7 +14,8 @@ pub fn learner_of(network: &Network) -> Result<Box<dyn Learner>, NetworkError> {
     let outputs = network.output.width();
     match &network.architecture {
         Architecture::Mlp(shape) => Ok(Box::new(Mlp::new(shape, inputs, outputs))),
-        other => Err(NetworkError::Architecture { name: other.name() }),
+        Architecture::Lstm(shape) => Ok(Box::new(Lstm::new(shape, inputs, outputs))),
+        Architecture::Gru(shape) => Ok(Box::new(Gru::new(shape, inputs, outputs))),
     }
 }
 

@@ -21,12 +21,14 @@ pub mod math;
 mod mlp;
 mod model;
 pub mod optimisers;
+pub mod recurrent;
 mod weights;
 
 pub use error::NetworkError;
 pub use learner::{Learner, learner_of};
 pub use mlp::Mlp;
 pub use model::Model;
+pub use recurrent::{Gru, Lstm};
 pub use schemas::manifests::Network;
 
 /// Version of what decides about the bits of a training: orders of sums, functions of [`math`],

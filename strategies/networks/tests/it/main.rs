@@ -10,3 +10,5 @@ mod optimisers;
 mod perceptron;
 #[cfg(test)]
 mod plain;
+#[cfg(test)]
+mod recurrent;
