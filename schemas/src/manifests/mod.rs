@@ -7,6 +7,7 @@
 mod artifact;
 mod dataset;
 mod network;
+mod rule_base;
 mod series;
 
 pub use artifact::{ArtifactManifest, Lineage, ModelManifest, ObjectRef};
@@ -17,4 +18,5 @@ pub use network::{
     Activation, Architecture, FeatureColumn, MlpShape, Network, Normalisation, OutputKind,
     RecurrentShape, TensorSpec,
 };
+pub use rule_base::{Firing, FuzzyInput, FuzzyMember, OpenSide, RuleBase};
 pub use series::{BarFile, Deletion, EmptyInterval, SeriesManifest};

@@ -58,7 +58,7 @@ macro_rules! dispatch {
 pub(crate) use dispatch;
 
 #[cfg(test)]
-pub(crate) use choice::{Instructions, instructions};
+pub(crate) use choice::{Instructions, instructions, run_with};
 
 #[cfg(test)]
 mod choice {
@@ -85,7 +85,7 @@ mod choice {
     }
 
     /// The result of `work` with some instructions only.
-    pub(super) fn run_with<T>(instructions: Instructions, work: impl FnOnce() -> T) -> T {
+    pub(crate) fn run_with<T>(instructions: Instructions, work: impl FnOnce() -> T) -> T {
         CHOICE.set(instructions);
         let result = work();
         CHOICE.set(Instructions::Best);

@@ -62,4 +62,8 @@ pub trait Learner: Send {
         score_gradients: &[f32],
         gradients: &mut [f32],
     );
+
+    /// Moves `parameters` to the nearest ones that the network allows; called after each step.
+    /// Most networks allow all.
+    fn constrain(&mut self, _parameters: &mut [f32]) {}
 }

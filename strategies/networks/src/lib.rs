@@ -5,6 +5,7 @@
 //!   them. It holds no parameters: these are one flat slice in file order.
 //! - [`losses`] and [`optimisers`] make a training of it, [`math`] has the functions that `std`
 //!   leaves to the host.
+//! - [`tsk`] is the neuro-fuzzy network: where its rules come from, and how they read.
 //! - A [`Model`] is a [`Network`] and its weights, checked once when it is made: every tensor the
 //!   network asks for, no other, in its shape, float32 and finite.
 //!
@@ -22,6 +23,7 @@ mod mlp;
 mod model;
 pub mod optimisers;
 pub mod recurrent;
+pub mod tsk;
 mod weights;
 
 pub use error::NetworkError;
@@ -30,6 +32,7 @@ pub use mlp::Mlp;
 pub use model::Model;
 pub use recurrent::{Gru, Lstm};
 pub use schemas::manifests::Network;
+pub use tsk::Tsk;
 
 /// Version of what decides about the bits of a training: orders of sums, functions of [`math`],
 /// formulas of losses and optimisers. It grows with every change of them.

@@ -12,3 +12,5 @@ mod perceptron;
 mod plain;
 #[cfg(test)]
 mod recurrent;
+#[cfg(test)]
+mod tsk;
