@@ -12,6 +12,7 @@ pub mod gaps;
 pub mod ids;
 pub mod manifests;
 pub mod messages;
+pub mod metrics;
 pub mod names;
 pub mod operation;
 pub mod plan;

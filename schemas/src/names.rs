@@ -17,6 +17,8 @@ pub const OPTIMIZER_FILE: &str = "optimizer.safetensors";
 pub const CHECKPOINT_STATE_FILE: &str = "state.json";
 /// Scores of an artifact by part, and its headline figures.
 pub const METRICS_FILE: &str = "metrics.json";
+/// The same figures as one long table.
+pub const METRICS_TABLE_FILE: &str = "metrics.parquet";
 /// The epochs of a training: one row per epoch.
 pub const HISTORY_FILE: &str = "history.parquet";
 

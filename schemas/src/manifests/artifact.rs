@@ -48,7 +48,8 @@ pub struct Lineage {
 pub struct ArtifactManifest {
     /// Version of this layout.
     pub v: u16,
-    /// Files by name: `model.safetensors`, `metrics.json`, `history.parquet`.
+    /// Files by name: `model.safetensors`, `metrics.json`, `metrics.parquet`,
+    /// `history.parquet`.
     pub files: BTreeMap<String, ObjectRef>,
     /// The network whose weights `model.safetensors` holds.
     pub network: Network,

@@ -15,7 +15,8 @@ pub struct Artifact {
     pub sha256: String,
     /// Its network, files and origin.
     pub manifest: ArtifactManifest,
-    /// Files by name: `model.safetensors`, `metrics.json`, `history.parquet`.
+    /// Files by name: `model.safetensors`, `metrics.json`, `metrics.parquet`,
+    /// `history.parquet`.
     pub files: BTreeMap<String, Bytes>,
 }
 
@@ -81,6 +82,25 @@ impl StoredArtifacts<'_> {
                 actual,
             })
         }
+    }
+
+    /// Reads one file of the artifact that `manifest` describes, and checks it; none if it has no
+    /// such file.
+    ///
+    /// # Errors
+    /// It is absent or damaged.
+    pub async fn file(
+        self,
+        sha256: &str,
+        manifest: &ArtifactManifest,
+        name: &str,
+    ) -> Result<Option<Bytes>, StoreError> {
+        let Some(file) = manifest.files.get(name) else {
+            return Ok(None);
+        };
+        let sha256 = checked_segment("the hash of an artifact", sha256)?;
+        let key = format!("artifacts/{sha256}/{name}");
+        Ok(Some(self.store.get_checked(&key, &file.sha256).await?))
     }
 
     /// Reads an artifact and checks every file.

@@ -1,4 +1,5 @@
-//! The files of a trained artifact: `model.safetensors`, `metrics.json`, `history.parquet`.
+//! The files of a trained artifact: `model.safetensors`, `metrics.json`, `metrics.parquet`,
+//! `history.parquet`.
 //!
 //! They hold no wall-clock time but the duration of each epoch, which a checkpoint keeps; so
 //! publishing again after a resume from the last checkpoint gives the same bytes and the same
@@ -7,83 +8,53 @@
 use std::collections::BTreeMap;
 
 use schemas::manifests::{Network, OutputKind};
-use schemas::names::{HISTORY_FILE, METRICS_FILE, MODEL_FILE, TEST_PART};
-use serde::{Deserialize, Serialize};
+use schemas::metrics::{ClassMetrics, Evaluation, KindMetrics, MetricsDocument, PartMetrics};
+use schemas::names::{HISTORY_FILE, METRICS_FILE, METRICS_TABLE_FILE, MODEL_FILE, TEST_PART};
 use store::{Bytes, Cells, StoreError, Table};
 
-use crate::{
-    EpochRow, TrainError, Trained,
-    metrics::{ClassMetrics, KindMetrics, PartMetrics},
-    state::model_file,
-};
+use crate::metrics::metrics_file;
+use crate::state::model_file;
+use crate::{EpochRow, TrainError, Trained};
 
 /// Share of rows from which on one predicted class means that the model has collapsed.
 const COLLAPSED_SHARE: f64 = 0.95;
 
-/// The document `metrics.json` of an artifact.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct MetricsDocument {
-    /// Version of this layout.
-    pub v: u16,
-    /// The few numbers of the test part that a list of models shows.
-    pub headline: BTreeMap<String, f64>,
-    /// What a reader must know before trusting the model; empty is best.
-    pub warnings: Vec<String>,
-    /// Number of epochs trained.
-    pub epochs: u32,
-    /// Epoch whose weights are stored.
-    pub best_epoch: u32,
-    /// True when early stopping ended the run.
-    pub stopped_early: bool,
-    /// Seed of the run.
-    pub seed: u64,
-    /// Number of trainable parameters.
-    pub parameters: u64,
-    /// `cpu` or `cuda:0`.
-    pub device: String,
-    /// Weight of each class in the criterion; empty for a regression.
-    pub class_weights: BTreeMap<String, f64>,
-    /// Metrics of `train`, `validation` and `test`.
-    pub parts: BTreeMap<String, PartMetrics>,
-}
+/// The document `metrics.json` of a finished training.
+pub fn metrics_document(
+    trained: &Trained,
+    evaluation: Evaluation,
+    network: &Network,
+    seed: u64,
+) -> MetricsDocument {
+    let class_names = match &network.output {
+        OutputKind::Classes { names } => names.clone(),
+        OutputKind::Regression => Vec::new(),
+    };
+    // The headline is of the test part: the only one that chose nothing.
+    let test = trained.metrics.get(TEST_PART);
+    let by_part = trained.metrics.iter();
+    let warnings = by_part.flat_map(|(part, metrics)| warnings_of(part, metrics, &evaluation));
 
-impl MetricsDocument {
-    /// Version of the layout written now.
-    pub const VERSION: u16 = 1;
-
-    /// The document of a finished training.
-    pub fn new(trained: &Trained, network: &Network, seed: u64) -> Self {
-        let class_names = match &network.output {
-            OutputKind::Classes { names } => names.clone(),
-            OutputKind::Regression => Vec::new(),
-        };
-        // The headline is of the test part: the only one that chose nothing.
-        let test = trained.metrics.get(TEST_PART);
-        let warnings = trained
-            .metrics
-            .iter()
-            .flat_map(|(part, metrics)| warnings_of(part, metrics));
-
-        Self {
-            v: Self::VERSION,
-            headline: test.map(PartMetrics::headline).unwrap_or_default(),
-            warnings: warnings.collect(),
-            epochs: trained.history.last().map_or(0, |row| row.epoch),
-            best_epoch: trained.best_epoch,
-            stopped_early: trained.stopped_early,
-            seed,
-            parameters: network.parameter_count() as u64,
-            device: trained.device.clone(),
-            class_weights: class_names
-                .into_iter()
-                .zip(trained.class_weights.iter().copied())
-                .collect(),
-            parts: trained.metrics.clone(),
-        }
+    MetricsDocument {
+        v: MetricsDocument::VERSION,
+        headline: test.map(PartMetrics::headline).unwrap_or_default(),
+        warnings: warnings.collect(),
+        epochs: trained.history.last().map_or(0, |row| row.epoch),
+        best_epoch: trained.best_epoch,
+        stopped_early: trained.stopped_early,
+        seed,
+        parameters: network.parameter_count() as u64,
+        device: trained.device.clone(),
+        class_weights: class_names
+            .into_iter()
+            .zip(trained.class_weights.iter().copied())
+            .collect(),
+        parts: trained.metrics.clone(),
+        evaluation,
     }
 }
 
-/// The three files by name.
+/// The four files by name.
 ///
 /// # Errors
 /// When the weights are not those of `network`, or a file cannot be encoded.
@@ -94,6 +65,8 @@ pub fn encode_files(
 ) -> Result<BTreeMap<String, Bytes>, TrainError> {
     // Nothing here depends on when it runs: publishing again must give the same bytes.
     let model = model_file(network, &trained.weights)?;
+    let table =
+        metrics_file(metrics).map_err(|error| not_encoded(METRICS_TABLE_FILE, error.into()))?;
     let metrics = serde_json::to_vec_pretty(metrics)
         .map_err(|error| not_encoded(METRICS_FILE, error.into()))?;
     let history =
@@ -102,6 +75,7 @@ pub fn encode_files(
     Ok(BTreeMap::from([
         (MODEL_FILE.to_owned(), model.into()),
         (METRICS_FILE.to_owned(), metrics.into()),
+        (METRICS_TABLE_FILE.to_owned(), table),
         (HISTORY_FILE.to_owned(), history),
     ]))
 }
@@ -137,9 +111,9 @@ fn history_file(rows: &[EpochRow]) -> Result<Bytes, StoreError> {
 }
 
 /// What a reader must know before trusting the model on `part`.
-fn warnings_of(part: &str, metrics: &PartMetrics) -> Vec<String> {
+fn warnings_of(part: &str, metrics: &PartMetrics, evaluation: &Evaluation) -> Vec<String> {
     match &metrics.kind {
-        KindMetrics::Classes(classes) => class_warnings(part, classes),
+        KindMetrics::Classes(classes) => class_warnings(part, classes, evaluation),
         KindMetrics::Regression(regression)
             if part == TEST_PART && regression.mse >= regression.baseline_mse =>
         {
@@ -151,7 +125,7 @@ fn warnings_of(part: &str, metrics: &PartMetrics) -> Vec<String> {
     }
 }
 
-fn class_warnings(part: &str, metrics: &ClassMetrics) -> Vec<String> {
+fn class_warnings(part: &str, metrics: &ClassMetrics, evaluation: &Evaluation) -> Vec<String> {
     let mut warnings = Vec::new();
     for class in &metrics.classes {
         let name = &class.name;
@@ -168,12 +142,33 @@ fn class_warnings(part: &str, metrics: &ClassMetrics) -> Vec<String> {
 
     // Only the test part is unseen: a model that does not beat the simplest answer there is worth
     // nothing.
-    if part == TEST_PART && metrics.accuracy <= metrics.majority_accuracy {
-        warnings.push(format!(
-            "test accuracy {:.1} % does not beat always answering the most frequent class, {:.1} %",
-            100.0 * metrics.accuracy,
-            100.0 * metrics.majority_accuracy
-        ));
+    if part == TEST_PART {
+        warnings.extend(accuracy_warning(metrics, evaluation));
     }
     warnings
+}
+
+/// That the accuracy does not beat that of the most frequent class, or not beyond chance.
+fn accuracy_warning(metrics: &ClassMetrics, evaluation: &Evaluation) -> Option<String> {
+    let accuracy = 100.0 * metrics.accuracy;
+    let rival = format!(
+        "always answering the most frequent class, {:.1} %",
+        100.0 * metrics.majority_accuracy
+    );
+    if metrics.accuracy <= metrics.majority_accuracy {
+        return Some(format!(
+            "test accuracy {accuracy:.1} % does not beat {rival}"
+        ));
+    }
+
+    let uncertainty = evaluation.uncertainty.as_ref()?;
+    let gain = uncertainty.intervals.get("accuracy_gain")?;
+    (gain.low <= 0.0).then(|| {
+        format!(
+            "test accuracy {accuracy:.1} % may be chance: its gain over {rival}, lies between \
+             {:.1} and {:.1} points",
+            100.0 * gain.low,
+            100.0 * gain.high
+        )
+    })
 }

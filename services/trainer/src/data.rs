@@ -28,6 +28,14 @@ impl Labels {
         self.len() == 0
     }
 
+    /// The labels of `rows`, in their order.
+    pub(crate) fn of_rows(&self, rows: &[usize]) -> Self {
+        match self {
+            Self::Classes(labels) => Self::Classes(values_at(labels, rows)),
+            Self::Returns(labels) => Self::Returns(values_at(labels, rows)),
+        }
+    }
+
     /// How many of `rows` count for an accuracy: every classified row, and every return other than
     /// 0, which has a direction.
     pub fn countable(&self, rows: &[i64]) -> u64 {
@@ -81,6 +89,11 @@ impl Part {
             Self::Test => TEST_PART,
         }
     }
+}
+
+fn values_at<T: Copy>(values: &[T], rows: &[usize]) -> Vec<T> {
+    let values = rows.iter().filter_map(|row| values.get(*row));
+    values.copied().collect()
 }
 
 /// The rows of one part of a data set.

@@ -4,6 +4,7 @@ use schemas::manifests::{Network, OutputKind};
 use schemas::names::PARTS;
 use store::DataSetTable;
 
+use crate::metrics::RowOrigins;
 use crate::{Labels, PartData, TrainError, TrainingData};
 
 /// Codes of the parts in a table: their positions in [`PARTS`].
@@ -32,6 +33,21 @@ pub fn training_data(
     })
 }
 
+/// Where the rows of the test part come from.
+pub fn test_origins(table: &DataSetTable) -> RowOrigins {
+    RowOrigins {
+        symbols: table.symbols.clone(),
+        symbol: cells_of(table, TEST, &table.symbol),
+        known_at: cells_of(table, TEST, &table.known_at),
+    }
+}
+
+/// The cells of a column in the rows of a part.
+fn cells_of<T: Copy>(table: &DataSetTable, code: u8, column: &[T]) -> Vec<T> {
+    let cells = rows_of(table, code).filter_map(|row| column.get(row));
+    cells.copied().collect()
+}
+
 /// The table must have exactly the columns of the network, in its order.
 fn check_columns(table: &DataSetTable, network: &Network) -> Result<(), TrainError> {
     let expected_names = network.features.iter().map(|column| column.name.as_str());
@@ -57,11 +73,7 @@ fn check_columns(table: &DataSetTable, network: &Network) -> Result<(), TrainErr
 /// Weights of the training rows. Fewer than rows when the data set has none, which
 /// [`TrainingData::check`] refuses.
 fn read_weights(table: &DataSetTable) -> Vec<f32> {
-    let column = table.weight.as_deref().unwrap_or_default();
-    rows_of(table, TRAIN)
-        .filter_map(|row| column.get(row))
-        .copied()
-        .collect()
+    cells_of(table, TRAIN, table.weight.as_deref().unwrap_or_default())
 }
 
 /// Positions of the rows of a part.
@@ -154,6 +166,25 @@ mod tests {
         assert_eq!(data.train.labels, Labels::Classes(vec![0, 1]));
         assert_eq!(data.validation.features, [2.0, 20.0]);
         assert_eq!(data.test.labels, Labels::Classes(vec![0]));
+    }
+
+    #[test]
+    fn origins_are_those_of_the_test_rows() {
+        let table = DataSetTable {
+            part: vec![TRAIN, TEST, VALIDATION, TEST],
+            symbols: ["EURUSD", "GBPUSD"].map(str::to_owned).to_vec(),
+            symbol: vec![0, 0, 1, 1],
+            known_at: vec![10, 20, 30, 40],
+            ..table()
+        };
+
+        let origins = test_origins(&table);
+
+        assert_eq!(
+            (origins.symbol, origins.known_at),
+            (vec![0, 1], vec![20, 40])
+        );
+        assert_eq!(origins.symbols, ["EURUSD", "GBPUSD"]);
     }
 
     #[test]

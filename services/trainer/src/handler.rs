@@ -6,14 +6,15 @@ use std::collections::VecDeque;
 use runtime::{StepContext, StepError, StepHandler};
 use schemas::commands::{ClassOutcome, TrainModel, TrainOutcome};
 use schemas::errors::{ErrorRecord, shortened};
+use schemas::metrics::{ClassRates, Evaluation, KindMetrics, MetricsDocument};
 use schemas::names::TEST_PART;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use crate::artifact::{MetricsDocument, encode_files};
+use crate::artifact::{encode_files, metrics_document};
 use crate::checkpoints::{Beginning, Checkpoints, ResumePoint, find_beginning};
 use crate::device::{ComputeDevice, DeviceSetting};
-use crate::metrics::{ClassRates, KindMetrics};
+use crate::evaluation::evaluate_trained;
 use crate::prepared::PreparedTraining;
 use crate::report::Reporter;
 use crate::train::{Trained, train};
@@ -61,10 +62,17 @@ impl StepHandler for Trainer {
         let resumed_at = point.as_ref().map_or(0, ResumePoint::epoch);
 
         // Minutes to hours; everything before and after takes seconds.
-        let Finished { training, trained } = train_on_thread(training, point, step).await?;
+        let finished = train_on_thread(training, point, step).await?;
+        let training = finished.training;
+        let trained = finished.trained;
 
         let message = format!("Publishing the model of epoch {}", trained.best_epoch);
-        let document = MetricsDocument::new(&trained, &training.network, training.seed());
+        let document = metrics_document(
+            &trained,
+            finished.evaluation,
+            &training.network,
+            training.seed(),
+        );
         let publishing = training.facts();
         step.report(publishing.between_epochs(PUBLISHING, message, document.epochs));
         step.check_stop()?;
@@ -115,6 +123,28 @@ fn class_outcome(class: &ClassRates) -> ClassOutcome {
 struct Finished {
     training: PreparedTraining,
     trained: Trained,
+    evaluation: Evaluation,
+}
+
+/// A training with what was measured of it.
+struct Measured {
+    trained: Trained,
+    evaluation: Evaluation,
+}
+
+/// Trains, then measures what was trained.
+fn train_and_measure(
+    training: &PreparedTraining,
+    control: &Reporter,
+    state: Option<TrainState>,
+) -> Result<Measured, TrainError> {
+    let job = training.job();
+    let trained = train(&job, control, state)?;
+    let evaluation = evaluate_trained(&job, &trained, &training.origins, control)?;
+    Ok(Measured {
+        trained,
+        evaluation,
+    })
 }
 
 /// Trains on a blocking thread while its checkpoints are written at the same time. A training that
@@ -136,7 +166,7 @@ async fn train_on_thread(
 
     // The reporter ends with the training, and with it the sender that `follow` waits for.
     let training_thread = step.blocking(move || {
-        let result = train(&training.job(), &reporter, state);
+        let result = train_and_measure(&training, &reporter, state);
         Ok((training, result))
     });
     let (finished, mut checkpoints) = tokio::join!(training_thread, checkpoints.follow(receiver));
@@ -144,7 +174,11 @@ async fn train_on_thread(
     log_end(&training, &result);
 
     match result {
-        Ok(trained) => Ok(Finished { training, trained }),
+        Ok(measured) => Ok(Finished {
+            training,
+            trained: measured.trained,
+            evaluation: measured.evaluation,
+        }),
         Err(error) => {
             if let Some(last) = error
                 .last_state()
@@ -190,9 +224,9 @@ fn log_begin(training: &PreparedTraining) {
 }
 
 /// Logs the same at its end, however it ended, with the epochs that were trained.
-fn log_end(training: &PreparedTraining, result: &Result<Trained, TrainError>) {
+fn log_end(training: &PreparedTraining, result: &Result<Measured, TrainError>) {
     let epochs_trained = match result {
-        Ok(trained) => trained.history.last().map_or(0, |row| row.epoch),
+        Ok(measured) => measured.trained.history.last().map_or(0, |row| row.epoch),
         Err(error) => error.last_state().map_or(0, |last| last.progress.epoch),
     };
 

@@ -13,10 +13,11 @@ use store::sha256_hex;
 use strategies::{Resolved, ResolvedRequest};
 
 use crate::TrainingData;
-use crate::data_set::training_data;
+use crate::data_set::{test_origins, training_data};
 use crate::device::ComputeDevice;
 use crate::engine::EngineKind;
 use crate::job::TrainJob;
+use crate::metrics::RowOrigins;
 use crate::report::TrainFacts;
 
 /// A training that can begin.
@@ -27,6 +28,8 @@ pub(crate) struct PreparedTraining {
     /// The network to fit, its columns scaled as the data set says.
     pub(crate) network: Network,
     data: TrainingData,
+    /// Where the rows of the test part come from.
+    pub(crate) origins: RowOrigins,
     device: ComputeDevice,
     engine: EngineKind,
 }
@@ -74,6 +77,7 @@ impl PreparedTraining {
                 manifest,
                 network,
                 data,
+                origins: test_origins(&table),
                 device: engine.device_of(device),
                 engine,
             })

@@ -21,6 +21,7 @@ const WORD_STEPS: f64 = 4_294_967_296.0;
 /// changes nothing for the others. The numbers are part of a seed's meaning.
 #[derive(Clone, Copy, Debug)]
 enum Purpose {
+    Measurement = 0,
     Weights = 1,
     Order = 2,
     Dropout = 3,
@@ -66,14 +67,54 @@ pub fn shuffle_rows(rows: usize, seed: u64, epoch: u32) -> Vec<i64> {
     let mut generator = generator_of(seed, Purpose::Order, epoch);
     let mut order: Vec<i64> = (0..rows as i64).collect();
 
-    for last in (1..rows).rev() {
-        // The high half of a 64 × 64 bit product is uniform in 0..=last, with a bias below
-        // rows / 2^64.
-        let chosen = (u128::from(generator.next_u64()) * (last as u128 + 1)) >> 64;
-        order.swap(last, chosen as usize);
-    }
+    shuffle(&mut order, &mut generator);
 
     order
+}
+
+/// A permutation by Fisher and Yates.
+fn shuffle<T>(values: &mut [T], generator: &mut ChaCha8Rng) {
+    for last in (1..values.len()).rev() {
+        let chosen = below(last + 1, generator);
+        values.swap(last, chosen);
+    }
+}
+
+/// The high half of a 64 × 64 bit product: uniform in 0..count, with a bias below count / 2^64.
+fn below(count: usize, generator: &mut ChaCha8Rng) -> usize {
+    ((u128::from(generator.next_u64()) * count as u128) >> 64) as usize
+}
+
+/// Random numbers of a measurement of the finished network.
+#[derive(Debug)]
+pub(crate) struct Draws {
+    generator: ChaCha8Rng,
+}
+
+impl Draws {
+    /// Those of the bootstrap.
+    pub(crate) fn for_bootstrap(seed: u64) -> Self {
+        Self {
+            generator: generator_of(seed, Purpose::Measurement, 0),
+        }
+    }
+
+    /// Those of the importance of features.
+    pub(crate) fn for_importance(seed: u64) -> Self {
+        Self {
+            generator: generator_of(seed, Purpose::Measurement, 1),
+        }
+    }
+
+    /// A number in 0..count, all equally likely.
+    pub(crate) fn below(&mut self, count: usize) -> usize {
+        below(count, &mut self.generator)
+    }
+
+    /// Brings `values` into another order, all equally likely.
+    pub(crate) fn shuffle<T>(&mut self, values: &mut [T]) {
+        shuffle(values, &mut self.generator);
+    }
 }
 
 /// Draws rows by weight, with replacement.

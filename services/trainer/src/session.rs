@@ -8,7 +8,7 @@ use crate::control::{BatchProgress, Control};
 use crate::data::Part;
 use crate::engine::{Engine, EngineError, EpochPlan, open_engine};
 use crate::job::TrainJob;
-use crate::metrics::{self, PartMetrics, Scored};
+use crate::metrics::{self, Baseline, PartMetrics, Scored};
 use crate::random::{Dropout, WeightedSampler, shuffle_rows};
 use crate::state::TrainState;
 use crate::{EpochRow, TrainError};
@@ -226,12 +226,12 @@ impl<'a> Session<'a> {
             OutputKind::Classes { names } => names.as_slice(),
             OutputKind::Regression => &[],
         };
-        let train_mean = metrics::mean_label(&self.job.data.train.labels);
+        let baseline = Baseline::of(&self.job.data.train.labels, names.len());
 
         let mut metrics_by_part = BTreeMap::new();
         for part in Part::ALL {
             let scores = self.scores_of(part)?;
-            let metrics = self.scored(&scores, part).metrics(names, train_mean);
+            let metrics = self.scored(&scores, part).metrics(names, &baseline);
             metrics_by_part.insert(part.name().to_owned(), metrics);
         }
         Ok(metrics_by_part)

@@ -2,9 +2,12 @@
 
 use market::Utc;
 use schemas::manifests::{ArtifactManifest, ModelManifest};
+use schemas::metrics::MetricsDocument;
+use schemas::names::METRICS_FILE;
 use schemas::queries::ShowModel;
 use serde_json::json;
 
+use super::evaluation::describe_evaluation;
 use super::registry::{ask_registry, join_symbols, summary_json};
 use crate::console::{Exit, Failure, print_pairs};
 use crate::context::Context;
@@ -26,18 +29,29 @@ pub(super) async fn run(args: &ModelArgs, context: &Context) -> Result<Exit, Fai
         None => find_model(&store, &args.model).await?,
     };
 
-    // Network and training are stored with the artifact, not with the model.
+    // Network, training and metrics are stored with the artifact, not with the model.
     let artifact = store.artifacts().manifest(&model.artifact).await?;
+    let file = store
+        .artifacts()
+        .file(&model.artifact, &artifact, METRICS_FILE);
+    let document = file.await?.and_then(|bytes| read_metrics(&bytes));
 
     let mut value = summary_json(&model.clone().into());
     if let Some(fields) = value.as_object_mut() {
         fields.insert("lineage".to_owned(), json!(model.lineage));
         fields.insert("network".to_owned(), json!(artifact.network));
         fields.insert("training".to_owned(), artifact.training.clone());
+        fields.insert("evaluation".to_owned(), json!(document));
     }
     context.output.json(&value);
-    print_pairs(&context.output, &describe_model(&model, &artifact));
+    let lines = describe_model(&model, &artifact, document.as_ref());
+    print_pairs(&context.output, &lines);
     Ok(Exit::Done)
+}
+
+/// The metrics of an artifact; none where this program cannot read them.
+fn read_metrics(bytes: &[u8]) -> Option<MetricsDocument> {
+    serde_json::from_slice(bytes).ok()
 }
 
 /// The query for `NAME` or `NAME@3`; none if the version is not a number.
@@ -52,7 +66,11 @@ fn query_for(text: &str) -> Option<ShowModel> {
     })
 }
 
-fn describe_model(model: &ModelManifest, artifact: &ArtifactManifest) -> Vec<(String, String)> {
+fn describe_model(
+    model: &ModelManifest,
+    artifact: &ArtifactManifest,
+    document: Option<&MetricsDocument>,
+) -> Vec<(String, String)> {
     let network = &artifact.network;
     let lineage = &model.lineage;
     let widths: Vec<String> = network.widths().iter().map(ToString::to_string).collect();
@@ -61,11 +79,6 @@ fn describe_model(model: &ModelManifest, artifact: &ArtifactManifest) -> Vec<(St
         .iter()
         .map(|feature| feature.name.as_str())
         .collect();
-    let metrics: Vec<String> = model
-        .metrics
-        .iter()
-        .map(|(name, value)| format!("{name} {value:.4}"))
-        .collect();
 
     let registered = format!("{} by {}", Utc(model.created_at), model.operation);
     let trained_on = format!(
@@ -73,16 +86,32 @@ fn describe_model(model: &ModelManifest, artifact: &ArtifactManifest) -> Vec<(St
         join_symbols(&lineage.symbols),
         lineage.timeframes.join(", ")
     );
-    let lines = [
+    let mut lines = vec![
         ("model", format!("{}@{}", model.name, model.version)),
         ("registered", registered),
         ("trained on", trained_on),
-        ("test part", metrics.join(", ")),
+    ];
+    match document {
+        Some(document) => lines.extend(describe_evaluation(document)),
+        None => lines.push(("test part", headline_of(model))),
+    }
+    lines.extend([
         ("network", widths.join(" → ")),
         ("features", features.join(", ")),
         ("data set", format!("datasets/{}", lineage.dataset)),
         ("artifact", format!("artifacts/{}", model.artifact)),
         ("seed", lineage.seed.to_string()),
-    ];
-    lines.map(|(name, text)| (name.to_owned(), text)).into()
+    ]);
+    let lines = lines.into_iter();
+    lines.map(|(name, text)| (name.to_owned(), text)).collect()
+}
+
+/// What the manifest itself has of the metrics.
+fn headline_of(model: &ModelManifest) -> String {
+    let metrics: Vec<String> = model
+        .metrics
+        .iter()
+        .map(|(name, value)| format!("{name} {value:.4}"))
+        .collect();
+    metrics.join(", ")
 }

@@ -1,128 +1,58 @@
-//! What a model's scores are worth: losses, rates per class, baselines. Pure, in f64, without
-//! libtorch.
+//! What a model's scores are worth: losses, rates per class, baselines, and how sure one can be of
+//! them. Pure, in f64, without libtorch.
+//!
+//! Equal scores give equal bits on every machine: sums run over rows in their order, and `exp`,
+//! `ln` and `pow` are those of the crate `libm`, not of the host.
 
+mod answers;
+mod bootstrap;
+mod calibration;
+mod groups;
+mod importance;
+mod probabilities;
+mod returns;
 mod scored;
+mod table;
 
-use std::collections::BTreeMap;
-
-use serde::{Deserialize, Serialize};
+pub use schemas::metrics::{ClassMetrics, ClassRates, KindMetrics, PartMetrics, RegressionMetrics};
 
 use crate::data::Labels;
 
+pub use bootstrap::block_length;
+pub use groups::RowOrigins;
+pub use importance::{Shuffled, importance_of};
 pub use scored::Scored;
-use scored::{mean_of, ratio_or_zero};
+pub use table::metrics_file;
 
-/// How good a model is on one part.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct PartMetrics {
-    /// Rows of the part.
-    pub rows: u64,
-    /// The criterion that training minimised, with its weights.
-    pub criterion: f64,
-    /// The plain loss, comparable between trainings: unweighted cross entropy, or mean squared
-    /// error.
-    pub loss: f64,
-    /// Metrics of the network's kind of output.
-    #[serde(flatten)]
-    pub kind: KindMetrics,
+/// What the simplest models know: nothing but the labels of the training part.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Baseline {
+    /// Share of each class; empty for a regression.
+    pub class_shares: Vec<f64>,
+    /// Mean label of a regression; 0 for classes.
+    pub mean: f64,
 }
 
-/// Metrics of classes or of a regression.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum KindMetrics {
-    /// The network chooses among classes.
-    Classes(ClassMetrics),
-    /// The network gives one number.
-    Regression(RegressionMetrics),
-}
+impl Baseline {
+    /// The baseline of the training part's labels, for a network of `classes` classes.
+    pub fn of(train: &Labels, classes: usize) -> Self {
+        let rows = train.len() as f64;
 
-/// Metrics of a classifier. A rate whose divisor is 0 is 0.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ClassMetrics {
-    /// Share of rows whose highest score is the true class.
-    pub accuracy: f64,
-    /// Accuracy of always answering this part's most frequent class: what a model has to beat.
-    pub majority_accuracy: f64,
-    /// Unweighted mean of the precision of the classes.
-    pub macro_precision: f64,
-    /// Unweighted mean of the recall of the classes.
-    pub macro_recall: f64,
-    /// Unweighted mean of the F1 of the classes.
-    pub macro_f1: f64,
-    /// Rates of each class, in class order.
-    pub classes: Vec<ClassRates>,
-    /// Rows are true classes, columns predicted ones.
-    pub confusion: Vec<Vec<u64>>,
-}
-
-/// Rates of one class.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ClassRates {
-    /// Name of the class.
-    pub name: String,
-    /// Rows of this class.
-    pub support: u64,
-    /// Share of all rows predicted to be of this class: 1 for one class means that the model has
-    /// collapsed.
-    pub predicted_share: f64,
-    /// Share of right answers among the rows predicted to be of this class.
-    pub precision: f64,
-    /// Share of right answers among the rows of this class.
-    pub recall: f64,
-    /// 2·precision·recall / (precision + recall).
-    pub f1: f64,
-}
-
-/// Metrics of a regression.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RegressionMetrics {
-    /// Mean absolute error.
-    pub mae: f64,
-    /// Mean squared error.
-    pub mse: f64,
-    /// 1 − mse / variance of the labels; 0 when they do not vary.
-    pub r2: f64,
-    /// Share of rows whose sign is right, rows with label 0 left out; absent when no row is left.
-    pub directional_accuracy: Option<f64>,
-    /// Rows whose label is exactly 0.
-    pub zero_labels: u64,
-    /// Mean absolute error of always predicting the training part's mean: what a model has to beat.
-    pub baseline_mae: f64,
-    /// Mean squared error of always predicting the training part's mean.
-    pub baseline_mse: f64,
-}
-
-impl PartMetrics {
-    /// The few numbers that a list of models shows.
-    pub fn headline(&self) -> BTreeMap<String, f64> {
-        let of_kind: Vec<(&str, Option<f64>)> = match &self.kind {
-            KindMetrics::Classes(metrics) => vec![
-                ("accuracy", Some(metrics.accuracy)),
-                ("majority_accuracy", Some(metrics.majority_accuracy)),
-                ("macro_precision", Some(metrics.macro_precision)),
-                ("macro_recall", Some(metrics.macro_recall)),
-                ("macro_f1", Some(metrics.macro_f1)),
-            ],
-            KindMetrics::Regression(metrics) => vec![
-                ("mae", Some(metrics.mae)),
-                ("baseline_mae", Some(metrics.baseline_mae)),
-                ("r2", Some(metrics.r2)),
-                ("directional_accuracy", metrics.directional_accuracy),
-            ],
-        };
-
-        // Both kinds of output have these two.
-        let mut headline = BTreeMap::from([
-            ("criterion".to_owned(), self.criterion),
-            ("loss".to_owned(), self.loss),
-        ]);
-        for (name, value) in of_kind {
-            if let Some(value) = value {
-                headline.insert(name.to_owned(), value);
+        match train {
+            Labels::Classes(_) => {
+                let counts = train.counts(classes).into_iter();
+                Self {
+                    class_shares: counts
+                        .map(|count| ratio_or_zero(count as f64, rows))
+                        .collect(),
+                    mean: 0.0,
+                }
             }
+            Labels::Returns(labels) => Self {
+                class_shares: Vec::new(),
+                mean: mean_of(labels.iter().map(|&label| f64::from(label))),
+            },
         }
-        headline
     }
 }
 
@@ -142,10 +72,46 @@ pub fn class_weights(counts: &[u64]) -> Vec<f64> {
         .collect()
 }
 
-/// Mean label of a regression; 0 for classes.
-pub fn mean_label(labels: &Labels) -> f64 {
-    match labels {
-        Labels::Classes(_) => 0.0,
-        Labels::Returns(labels) => mean_of(labels.iter().map(|&label| f64::from(label))),
+/// The figures of some rows by name, in a fixed order.
+type Figures = Vec<(&'static str, f64)>;
+
+/// Sums over rows, from which the figures of these rows follow.
+trait Tally: Clone {
+    /// What a model has made of one row.
+    type Row;
+
+    /// Counts one row more.
+    fn add(&mut self, row: &Self::Row);
+
+    /// The figures of the rows so far; a figure that is not defined for them is left out.
+    fn figures(&self) -> Figures;
+}
+
+/// `empty` with every row counted.
+fn tally_of<'a, T>(empty: &T, rows: impl IntoIterator<Item = &'a T::Row>) -> T
+where
+    T: Tally,
+    T::Row: 'a,
+{
+    let mut tally = empty.clone();
+    for row in rows {
+        tally.add(row);
     }
+    tally
+}
+
+/// The mean; 0 of nothing.
+fn mean_of(values: impl Iterator<Item = f64>) -> f64 {
+    let mut sum = 0.0;
+    let mut count = 0.0;
+    for value in values {
+        sum += value;
+        count += 1.0;
+    }
+    ratio_or_zero(sum, count)
+}
+
+/// `part` of `whole`; 0 where the whole is 0.
+fn ratio_or_zero(part: f64, whole: f64) -> f64 {
+    if whole == 0.0 { 0.0 } else { part / whole }
 }

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 
 use schemas::{
     manifests::{Activation, Architecture, FeatureColumn, MlpShape, Network, OutputKind},
-    names::{HISTORY_FILE, METRICS_FILE, MODEL_FILE},
+    metrics::{Evaluation, Interval, MetricsDocument, Uncertainty},
+    names::{HISTORY_FILE, METRICS_FILE, METRICS_TABLE_FILE, MODEL_FILE},
     training::Loss,
 };
 use trainer::{
     EpochRow, Labels, Trained,
-    artifact::{MetricsDocument, encode_files},
-    metrics::Scored,
+    artifact::{encode_files, metrics_document},
+    metrics::{Baseline, Scored},
 };
 
 const NAMES: [&str; 2] = ["BUY", "SELL"];
@@ -43,7 +44,8 @@ fn collapsed() -> Trained {
         criterion: Loss::CrossEntropy,
         class_weights: &[0.5, 1.5],
     };
-    let metrics = scored.metrics(&NAMES.map(str::to_owned), 0.0);
+    let baseline = Baseline::of(&labels, 2);
+    let metrics = scored.metrics(&NAMES.map(str::to_owned), &baseline);
 
     let row = EpochRow {
         epoch: 1,
@@ -65,9 +67,13 @@ fn collapsed() -> Trained {
     }
 }
 
+fn document_of(trained: &Trained) -> MetricsDocument {
+    metrics_document(trained, Evaluation::default(), &network(), 7)
+}
+
 #[test]
 fn a_collapsed_model_says_so() {
-    let document = MetricsDocument::new(&collapsed(), &network(), 7);
+    let document = document_of(&collapsed());
     assert_eq!(
         document.warnings,
         [
@@ -79,7 +85,7 @@ fn a_collapsed_model_says_so() {
 
 #[test]
 fn the_headline_has_the_accuracy_and_what_it_must_beat() {
-    let document = MetricsDocument::new(&collapsed(), &network(), 7);
+    let document = document_of(&collapsed());
     assert_eq!(document.headline["accuracy"], 0.75);
     assert_eq!(document.headline["majority_accuracy"], 0.75);
     assert_eq!(document.class_weights["SELL"], 1.5);
@@ -87,26 +93,76 @@ fn the_headline_has_the_accuracy_and_what_it_must_beat() {
 
 #[test]
 fn equal_trainings_give_equal_files() {
-    let document = MetricsDocument::new(&collapsed(), &network(), 7);
+    let document = document_of(&collapsed());
 
     let first = encode_files(&collapsed(), &network(), &document).unwrap();
     let second = encode_files(&collapsed(), &network(), &document).unwrap();
 
     assert_eq!(first, second);
     let names: Vec<&String> = first.keys().collect();
-    assert_eq!(names, [HISTORY_FILE, METRICS_FILE, MODEL_FILE]);
+    assert_eq!(
+        names,
+        [HISTORY_FILE, METRICS_FILE, METRICS_TABLE_FILE, MODEL_FILE]
+    );
 }
 
 #[test]
 fn the_files_of_an_artifact_can_be_read_back() {
-    let document = MetricsDocument::new(&collapsed(), &network(), 7);
+    let document = document_of(&collapsed());
     let files = encode_files(&collapsed(), &network(), &document).unwrap();
 
     let metrics: MetricsDocument = serde_json::from_slice(&files[METRICS_FILE]).unwrap();
     assert_eq!(metrics, document);
     assert_eq!(files[HISTORY_FILE][..4], *b"PAR1");
+    assert_eq!(files[METRICS_TABLE_FILE][..4], *b"PAR1");
 
     let model = networks::Model::from_safetensors(&network(), &files[MODEL_FILE]).unwrap();
     // weight [2, 1] = (1, 2), bias (3, 4), row 10: (13, 24)
     assert_eq!(model.scores(&[10.0]).unwrap(), [13.0, 24.0]);
+}
+
+/// A model that is right on three of four rows, with an interval of its gain over always BUY.
+fn document_with_gain(low: f64, high: f64) -> MetricsDocument {
+    let labels = Labels::Classes(vec![0, 0, 1, 1]);
+    let scored = Scored {
+        scores: &[1., 0., 1., 0., 0., 1., 1., 0.],
+        labels: &labels,
+        criterion: Loss::CrossEntropy,
+        class_weights: &[1.0, 1.0],
+    };
+    let metrics = scored.metrics(&NAMES.map(str::to_owned), &Baseline::of(&labels, 2));
+    let trained = Trained {
+        metrics: BTreeMap::from([("test".to_owned(), metrics)]),
+        ..collapsed()
+    };
+
+    let gain = Interval {
+        value: 0.25,
+        low,
+        high,
+    };
+    let uncertainty = Uncertainty {
+        level: 0.95,
+        draws: 1_000,
+        block_rows: 1,
+        seed: 7,
+        intervals: BTreeMap::from([("accuracy_gain".to_owned(), gain)]),
+    };
+    let evaluation = Evaluation {
+        uncertainty: Some(uncertainty),
+        ..Evaluation::default()
+    };
+    metrics_document(&trained, evaluation, &network(), 7)
+}
+
+#[test]
+fn a_gain_that_may_be_chance_is_said() {
+    assert_eq!(
+        document_with_gain(-0.125, 0.5).warnings,
+        [
+            "test accuracy 75.0 % may be chance: its gain over always answering the most frequent \
+          class, 50.0 %, lies between -12.5 and 50.0 points"
+        ]
+    );
+    assert!(document_with_gain(0.125, 0.5).warnings.is_empty());
 }

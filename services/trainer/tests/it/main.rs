@@ -7,6 +7,8 @@ mod device;
 #[cfg(test)]
 mod engines;
 #[cfg(test)]
+mod evaluation;
+#[cfg(test)]
 mod golden;
 #[cfg(test)]
 mod interruption;

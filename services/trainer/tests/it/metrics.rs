@@ -3,7 +3,9 @@
 use schemas::training::Loss;
 use trainer::{
     Labels,
-    metrics::{ClassMetrics, KindMetrics, PartMetrics, RegressionMetrics, Scored, class_weights},
+    metrics::{
+        Baseline, ClassMetrics, KindMetrics, PartMetrics, RegressionMetrics, Scored, class_weights,
+    },
 };
 
 fn assert_close(value: f64, expected: f64) {
@@ -29,7 +31,18 @@ fn five_rows() -> PartMetrics {
         criterion: Loss::CrossEntropy,
         class_weights: &[1.0, 2.0, 3.0],
     };
-    scored.metrics(&["BUY", "HOLD", "SELL"].map(str::to_owned), 0.0)
+    scored.metrics(&names(), &baseline_of([0.5, 0.3, 0.2]))
+}
+
+fn names() -> [String; 3] {
+    ["BUY", "HOLD", "SELL"].map(str::to_owned)
+}
+
+fn baseline_of(class_shares: [f64; 3]) -> Baseline {
+    Baseline {
+        class_shares: class_shares.to_vec(),
+        mean: 0.0,
+    }
 }
 
 fn class_metrics(part: &PartMetrics) -> &ClassMetrics {
@@ -80,6 +93,95 @@ fn losses_of_five_rows_agree_with_the_calculation_by_hand() {
     assert_close(part.criterion, weighted / 8.0);
 }
 
+/// Twelve rows, scored so that a softmax gives every kind of confidence.
+fn twelve_rows() -> PartMetrics {
+    let scored = Scored {
+        scores: &[
+            2., 0., -1., 0.5, 0., 1., 0., 1., 0., 1., 0.5, 0., 3., -1., 0., 0., 1., 0.75, -1., 0.,
+            2., 1., 0., 0., 0., 0.25, 0.5, 0.5, 0., 0., 0., 2., 1., 0., 0., 4.,
+        ],
+        labels: &Labels::Classes(vec![0, 2, 1, 1, 0, 2, 2, 0, 1, 0, 0, 2]),
+        criterion: Loss::CrossEntropy,
+        class_weights: &[1.0, 1.0, 1.0],
+    };
+    scored.metrics(&names(), &baseline_of([0.5, 0.3, 0.2]))
+}
+
+/// scikit-learn 1.9.1, with `p` the softmax of the scores and `q` the shares on every row:
+///
+/// ```python
+/// balanced_accuracy_score(labels, p.argmax(1)), matthews_corrcoef(labels, p.argmax(1))
+/// log_loss(labels, p), brier_score_loss(labels, p, labels=[0, 1, 2], scale_by_half=False)
+/// log_loss(labels, q), brier_score_loss(labels, q, labels=[0, 1, 2], scale_by_half=False)
+/// ```
+#[test]
+fn the_skill_of_twelve_rows_is_that_of_scikit_learn() {
+    let part = twelve_rows();
+    let skill = class_metrics(&part).skill.as_ref().unwrap();
+
+    assert_close(skill.balanced_accuracy, 0.627_777_777_777_777_8);
+    assert_close(skill.mcc, 0.489_361_702_127_659_56);
+    assert_close(part.loss, 0.728_352_033_091_896_1);
+    assert_close(skill.brier, 0.408_107_875_640_295_1);
+    assert_close(skill.prior_loss, 1.126_283_830_459_494_7);
+    assert_close(skill.prior_brier, 0.68);
+}
+
+/// numpy 2.4.6, with `confidence = p.max(1)` and `right = p.argmax(1) == labels`:
+///
+/// ```python
+/// for bin in range(10):
+///     rows = np.minimum(confidence * 10, 9).astype(int) == bin
+///     print(rows.sum(), confidence[rows].mean(), right[rows].mean())
+/// ```
+#[test]
+fn the_reliability_of_twelve_rows_is_that_of_numpy() {
+    let part = twelve_rows();
+    let calibration = &class_metrics(&part).skill.as_ref().unwrap().calibration;
+
+    let rows: Vec<u64> = calibration.bins.iter().map(|bin| bin.rows).collect();
+    assert_eq!(rows, [0, 0, 0, 0, 3, 4, 1, 0, 2, 2]);
+    assert_close(calibration.bins[4].confidence, 0.445_642_426_917_943_26);
+    assert_close(calibration.bins[4].accuracy, 1.0 / 3.0);
+    assert_close(calibration.bins[9].confidence, 0.950_451_353_924_204_8);
+    assert_close(calibration.ece, 0.187_373_459_006_216_4);
+    assert_eq!(
+        (calibration.bins[3].low, calibration.bins[3].high),
+        (0.3, 0.4)
+    );
+}
+
+#[test]
+fn classes_that_are_absent_or_never_answered_spoil_no_rate() {
+    let part = five_rows();
+    let skill = class_metrics(&part).skill.as_ref().unwrap();
+
+    // scikit-learn: balanced_accuracy_score and matthews_corrcoef of [0, 0, 0, 1, 2] and
+    // [0, 0, 1, 1, 0].
+    assert_close(skill.balanced_accuracy, 5.0 / 9.0);
+    assert_close(skill.mcc, 0.308_606_699_924_183_8);
+
+    // One constant answer: no correlation.
+    let constant = Scored {
+        scores: &[1., 0., 0., 1., 0., 0.],
+        labels: &Labels::Classes(vec![0, 1]),
+        criterion: Loss::CrossEntropy,
+        class_weights: &[1.0, 1.0, 1.0],
+    };
+    let part = constant.metrics(&names(), &baseline_of([0.5, 0.3, 0.2]));
+    let skill = class_metrics(&part).skill.as_ref().unwrap();
+    assert_eq!((skill.mcc, skill.balanced_accuracy), (0.0, 0.5));
+}
+
+#[test]
+fn a_baseline_has_the_shares_or_the_mean_of_the_training_part() {
+    let classes = Baseline::of(&Labels::Classes(vec![0, 2, 2, 2]), 3);
+    assert_eq!(classes.class_shares, [0.25, 0.0, 0.75]);
+
+    let returns = Baseline::of(&Labels::Returns(vec![0.5, -0.25, 0.5]), 0);
+    assert_eq!((returns.mean, returns.class_shares), (0.25, vec![]));
+}
+
 fn focal_loss(gamma: f64) -> f64 {
     let scored = Scored {
         scores: &[1.0, 0.0, 0.0, 0.0],
@@ -108,7 +210,11 @@ fn four_returns() -> PartMetrics {
         criterion: Loss::Huber { delta: 0.01 },
         class_weights: &[],
     };
-    scored.metrics(&[], 0.01)
+    let baseline = Baseline {
+        class_shares: Vec::new(),
+        mean: 0.01,
+    };
+    scored.metrics(&[], &baseline)
 }
 
 fn regression_metrics(part: &PartMetrics) -> &RegressionMetrics {
@@ -150,6 +256,9 @@ fn a_label_of_zero_has_no_direction() {
     // Signs of the three moved rows: right, right, wrong.
     assert_eq!(metrics.directional_accuracy, Some(2.0 / 3.0));
     assert_eq!(metrics.zero_labels, 1);
+    // Two of the three rose; the only prediction of 0 is that of the row that did not move.
+    assert_eq!(metrics.always_up_accuracy, Some(2.0 / 3.0));
+    assert_eq!(metrics.zero_predictions, 1);
 }
 
 #[test]
@@ -160,7 +269,7 @@ fn metrics_survive_json() {
 }
 
 #[test]
-fn the_headline_of_classes_has_precision_recall_and_f1() {
+fn the_headline_of_classes_has_twelve_figures() {
     let headline = five_rows().headline();
     let names: Vec<&String> = headline.keys().collect();
 
@@ -168,12 +277,17 @@ fn the_headline_of_classes_has_precision_recall_and_f1() {
         names,
         [
             "accuracy",
+            "balanced_accuracy",
+            "brier",
             "criterion",
+            "ece",
             "loss",
             "macro_f1",
             "macro_precision",
             "macro_recall",
-            "majority_accuracy"
+            "majority_accuracy",
+            "mcc",
+            "prior_loss"
         ]
     );
     assert_close(headline["macro_precision"], (2.0 / 3.0 + 0.5) / 3.0);
@@ -181,13 +295,14 @@ fn the_headline_of_classes_has_precision_recall_and_f1() {
 }
 
 #[test]
-fn the_headline_of_a_regression_has_six_figures() {
+fn the_headline_of_a_regression_has_seven_figures() {
     let headline = four_returns().headline();
     let names: Vec<&String> = headline.keys().collect();
 
     assert_eq!(
         names,
         [
+            "always_up_accuracy",
             "baseline_mae",
             "criterion",
             "directional_accuracy",

@@ -19,12 +19,13 @@ use rand_chacha::{
 };
 use schemas::{
     manifests::{Activation, Architecture, FeatureColumn, MlpShape, Network, OutputKind},
+    metrics::Evaluation,
     names::MODEL_FILE,
     training::TrainingSettings,
 };
 use trainer::{
     BatchProgress, Control, EpochRow, Labels, PartData, TrainState, TrainingData,
-    artifact::{MetricsDocument, encode_files},
+    artifact::{encode_files, metrics_document},
 };
 
 use crate::made_up::train;
@@ -91,7 +92,7 @@ fn train_weights(network: &Network) -> Vec<u8> {
 
     let trained = train(&data, network, &settings, 1, &Silent, None).unwrap();
 
-    let document = MetricsDocument::new(&trained, network, 1);
+    let document = metrics_document(&trained, Evaluation::default(), network, 1);
     let files = encode_files(&trained, network, &document).unwrap();
     files[MODEL_FILE].to_vec()
 }

@@ -1,0 +1,227 @@
+//! What is measured once the weights stand: how sure one can be of the figures of the test part,
+//! where they hold, what each feature is worth, and how far the probabilities can be trusted.
+//!
+//! The network is run on the CPU in plain Rust, whatever trained it, so that equal weights give
+//! equal figures on every machine.
+
+use networks::{Learner, learner_of};
+use schemas::manifests::{FeatureColumn, OutputKind};
+use schemas::metrics::{Evaluation, Importance};
+use schemas::training::Loss;
+
+use crate::control::Control;
+use crate::data::{Labels, PartData, TrainingData};
+use crate::job::TrainJob;
+use crate::metrics::{Baseline, RowOrigins, Scored, Shuffled, importance_of};
+use crate::{TrainError, Trained};
+
+/// Multiply-adds between two looks at the cancel flag: some milliseconds.
+const CHUNK_OPERATIONS: usize = 4_000_000;
+
+/// A trained network with all that its figures depend on.
+#[derive(Clone, Copy, Debug)]
+pub struct Evaluated<'a> {
+    /// Its data set.
+    pub data: &'a TrainingData,
+    /// Where the rows of the test part come from.
+    pub origins: &'a RowOrigins,
+    /// Its features in order.
+    pub features: &'a [FeatureColumn],
+    /// Number of classes; 0 for a regression.
+    pub classes: usize,
+    /// Its parameters, flat, in file order.
+    pub weights: &'a [f32],
+    /// The criterion that training minimised.
+    pub criterion: Loss,
+    /// Weight of each class in the criterion; empty for a regression.
+    pub class_weights: &'a [f64],
+    /// Seed of the training, and of the draws here.
+    pub seed: u64,
+}
+
+/// Measures the stored weights of a finished training; `origins` are those of the test part.
+///
+/// # Errors
+/// When `control` cancels, or the network is of a family that plain Rust does not compute.
+pub(crate) fn evaluate_trained(
+    job: &TrainJob<'_>,
+    trained: &Trained,
+    origins: &RowOrigins,
+    control: &dyn Control,
+) -> Result<Evaluation, TrainError> {
+    let network = Evaluated {
+        data: job.data,
+        origins,
+        features: &job.network.features,
+        classes: match &job.network.output {
+            OutputKind::Classes { names } => names.len(),
+            OutputKind::Regression => 0,
+        },
+        weights: &trained.weights,
+        criterion: job.settings.loss,
+        class_weights: &trained.class_weights,
+        seed: job.seed,
+    };
+
+    let mut learner = learner_of(job.network).map_err(|error| TrainError::Settings {
+        problems: vec![error.to_string()],
+    })?;
+    // The last state of the training is stored already.
+    evaluate(network, learner.as_mut(), &|| control.cancelled())
+        .ok_or(TrainError::Cancelled { last: None })
+}
+
+/// Measures the network that `learner` runs. None when `stopped` says so, which is asked every few
+/// milliseconds.
+pub fn evaluate(
+    network: Evaluated<'_>,
+    learner: &mut dyn Learner,
+    stopped: &dyn Fn() -> bool,
+) -> Option<Evaluation> {
+    let baseline = Baseline::of(&network.data.train.labels, network.classes);
+    let mut runner = Runner {
+        network,
+        learner,
+        stopped,
+    };
+
+    let test_scores = runner.scores_of(&network.data.test)?;
+    let test = network.scored(&test_scores, &network.data.test.labels);
+    let validation_scores = runner.scores_of(&network.data.validation)?;
+    let validation = network.scored(&validation_scores, &network.data.validation.labels);
+
+    let uncertainty = test.uncertainty(&baseline, network.seed, stopped);
+    let groups = test.groups(&baseline, network.origins);
+    let temperature = validation.temperature(&test);
+    let importance = runner.importance()?;
+    Some(Evaluation {
+        uncertainty,
+        groups,
+        importance: Some(importance),
+        temperature,
+    })
+}
+
+impl Evaluated<'_> {
+    fn scored<'a>(&'a self, scores: &'a [f32], labels: &'a Labels) -> Scored<'a> {
+        Scored {
+            scores,
+            labels,
+            criterion: self.criterion,
+            class_weights: self.class_weights,
+        }
+    }
+}
+
+/// Runs the network chunk by chunk.
+struct Runner<'a> {
+    network: Evaluated<'a>,
+    learner: &'a mut dyn Learner,
+    stopped: &'a dyn Fn() -> bool,
+}
+
+impl Runner<'_> {
+    /// Scores of a part, `[rows, outputs]`; none when stopped.
+    fn scores_of(&mut self, part: &PartData) -> Option<Vec<f32>> {
+        let inputs = self.learner.input_count().max(1);
+        let chunk = self.chunk_rows() * inputs;
+        let mut all = Vec::new();
+        let mut scores = Vec::new();
+
+        for rows in part.features.chunks(chunk) {
+            if (self.stopped)() {
+                return None;
+            }
+            self.learner.score(self.network.weights, rows, &mut scores);
+            all.extend_from_slice(&scores);
+        }
+        Some(all)
+    }
+
+    fn chunk_rows(&self) -> usize {
+        (CHUNK_OPERATIONS / self.learner.parameter_count().max(1)).max(1)
+    }
+
+    /// What each feature is worth on the validation part; none when stopped.
+    fn importance(&mut self) -> Option<Importance> {
+        let parameters = self.learner.parameter_count();
+        let seed = self.network.seed;
+        let mut part = ShuffledPart {
+            part: &self.network.data.validation,
+            inputs: Vec::new(),
+            runner: self,
+        };
+        importance_of(&mut part, parameters, seed).ok()
+    }
+}
+
+/// The measurement was stopped.
+struct Stopped;
+
+/// The validation part with one feature at a time in disorder.
+struct ShuffledPart<'a, 'b> {
+    part: &'a PartData,
+    runner: &'a mut Runner<'b>,
+    /// Gathered rows, `[chunk, inputs]`.
+    inputs: Vec<f32>,
+}
+
+impl ShuffledPart<'_, '_> {
+    /// Gathers `rows`, each with the feature `column` of its donor, at every step of a window.
+    fn gather(&mut self, rows: &[usize], column: Option<usize>, donors: &[usize]) {
+        let inputs = self.runner.learner.input_count();
+        let width = self.runner.network.features.len().max(1);
+        let values_of = |row: usize| self.part.features.chunks_exact(inputs).nth(row);
+
+        self.inputs.clear();
+        for (row, donor) in rows.iter().zip(donors) {
+            let begin = self.inputs.len();
+            self.inputs.extend(values_of(*row).into_iter().flatten());
+            let Some(column) = column else { continue };
+            let donated = values_of(*donor).unwrap_or_default();
+            let gathered = self.inputs.get_mut(begin..).unwrap_or_default();
+            let pairs = gathered.iter_mut().zip(donated);
+            for (value, other) in pairs.skip(column).step_by(width) {
+                *value = *other;
+            }
+        }
+    }
+}
+
+impl Shuffled for ShuffledPart<'_, '_> {
+    type Error = Stopped;
+
+    fn names(&self) -> Vec<String> {
+        let columns = self.runner.network.features.iter();
+        columns.map(|column| column.name.clone()).collect()
+    }
+
+    fn rows(&self) -> usize {
+        self.part.labels.len()
+    }
+
+    fn criterion(
+        &mut self,
+        rows: &[usize],
+        column: Option<usize>,
+        donors: &[usize],
+    ) -> Result<f64, Stopped> {
+        let chunk = self.runner.chunk_rows();
+        let mut all = Vec::new();
+        let mut scores = Vec::new();
+        for (some_rows, some_donors) in rows.chunks(chunk).zip(donors.chunks(chunk)) {
+            if (self.runner.stopped)() {
+                return Err(Stopped);
+            }
+            self.gather(some_rows, column, some_donors);
+            let weights = self.runner.network.weights;
+            self.runner
+                .learner
+                .score(weights, &self.inputs, &mut scores);
+            all.extend_from_slice(&scores);
+        }
+
+        let labels = self.part.labels.of_rows(rows);
+        Ok(self.runner.network.scored(&all, &labels).criterion_value())
+    }
+}
