@@ -1,5 +1,5 @@
-//! `ktrdr completions`: a script by which a shell completes commands, flags and the ids of
-//! operations.
+//! `ktrdr completions`: a script by which a shell completes commands, flags, the ids of operations
+//! and the names of schedules.
 
 use clap::{Args, Command};
 use clap_complete::{Shell, generate};
@@ -14,6 +14,12 @@ const WITH_OPERATIONS: [&str; 7] = [
 /// table, whose other columns may name other operations.
 const ASK_FOR_IDS: &str = "ktrdr ops list 2>/dev/null | \
                            sed -n 's/^\\(op_[a-z0-9]*_[0-9]*_[0-9]*_[0-9a-f]*\\) .*/\\1/p'";
+/// Commands below `schedule` whose arguments are names of schedules.
+const WITH_SCHEDULES: [&str; 2] = ["show", "remove"];
+/// The command by which a script asks for the names of schedules: they begin the lines below the
+/// heads of the table.
+const ASK_FOR_NAMES: &str = "ktrdr schedule list 2>/dev/null | \
+                             sed -n '2,$s/^\\([a-z0-9_-]*\\) .*/\\1/p'";
 
 /// `ktrdr completions`.
 #[derive(Clone, Copy, Debug, Args)]
@@ -44,53 +50,93 @@ pub(crate) fn run(args: CompletionsArgs, mut command: Command) -> Exit {
 
     let mut script = Vec::new();
     generate(shell, &mut command, "ktrdr", &mut script);
-    script.extend(operations_script(args.shell).into_bytes());
+    script.extend(names_script(args.shell).into_bytes());
     standard_output::write_bytes(&script);
     Exit::Done
 }
 
-/// What completes operations, after the script that completes everything else.
-fn operations_script(shell: ShellArg) -> String {
-    let commands = WITH_OPERATIONS.join("|");
-    let words = WITH_OPERATIONS.join(" ");
-
+/// What completes operations and schedules, after the script that completes everything else.
+fn names_script(shell: ShellArg) -> String {
     match shell {
-        ShellArg::Bash => format!(
-            r#"
-_ktrdr_operations() {{
-    local current="${{COMP_WORDS[COMP_CWORD]}}"
-    case "${{COMP_WORDS[1]}}" in
-        {commands})
-            if [[ "$current" != -* ]]; then
-                COMPREPLY=($(compgen -W "last $({ASK_FOR_IDS})" -- "$current"))
-                return 0
-            fi
-            ;;
-    esac
-    _ktrdr "$@"
-}}
-complete -F _ktrdr_operations -o nosort -o bashdefault -o default ktrdr
-"#
-        ),
-        ShellArg::Zsh => format!(
-            r#"
-_ktrdr_operations() {{
-    case "${{words[2]}}" in
-        {commands})
-            if [[ "${{words[CURRENT]}}" != -* ]] && (( CURRENT > 2 )); then
-                compadd last $({ASK_FOR_IDS})
-                return 0
-            fi
-            ;;
-    esac
-    _ktrdr "$@"
-}}
-compdef _ktrdr_operations ktrdr
-"#
-        ),
-        ShellArg::Fish => format!(
-            "\ncomplete -c ktrdr -n '__fish_seen_subcommand_from {words}' -f \
-             -a \"last ({ASK_FOR_IDS})\"\n"
-        ),
+        ShellArg::Bash => bash_script(),
+        ShellArg::Zsh => zsh_script(),
+        ShellArg::Fish => fish_script(),
     }
+}
+
+fn bash_script() -> String {
+    let operations = WITH_OPERATIONS.join("|");
+    let schedules = WITH_SCHEDULES.join("|");
+
+    format!(
+        r#"
+_ktrdr_names() {{
+    local current="${{COMP_WORDS[COMP_CWORD]}}" names=""
+    if [[ "$current" != -* ]] && (( COMP_CWORD > 1 )); then
+        case "${{COMP_WORDS[1]}}" in
+            {operations})
+                names="last $({ASK_FOR_IDS})"
+                ;;
+            schedule)
+                case "${{COMP_WORDS[2]}}" in
+                    {schedules}) (( COMP_CWORD > 2 )) && names="$({ASK_FOR_NAMES})" ;;
+                esac
+                ;;
+        esac
+    fi
+    if [[ -n "$names" ]]; then
+        COMPREPLY=($(compgen -W "$names" -- "$current"))
+        return 0
+    fi
+    _ktrdr "$@"
+}}
+complete -F _ktrdr_names -o nosort -o bashdefault -o default ktrdr
+"#
+    )
+}
+
+fn zsh_script() -> String {
+    let operations = WITH_OPERATIONS.join("|");
+    let schedules = WITH_SCHEDULES.join("|");
+
+    format!(
+        r#"
+_ktrdr_names() {{
+    if [[ "${{words[CURRENT]}}" != -* ]]; then
+        case "${{words[2]}}" in
+            {operations})
+                if (( CURRENT > 2 )); then
+                    compadd last $({ASK_FOR_IDS})
+                    return 0
+                fi
+                ;;
+            schedule)
+                case "${{words[3]}}" in
+                    {schedules})
+                        if (( CURRENT > 3 )); then
+                            compadd $({ASK_FOR_NAMES})
+                            return 0
+                        fi
+                        ;;
+                esac
+                ;;
+        esac
+    fi
+    _ktrdr "$@"
+}}
+compdef _ktrdr_names ktrdr
+"#
+    )
+}
+
+fn fish_script() -> String {
+    let operations = WITH_OPERATIONS.join(" ");
+    let schedules = WITH_SCHEDULES.join(" ");
+
+    format!(
+        "\ncomplete -c ktrdr -n '__fish_seen_subcommand_from {operations}' -f \
+         -a \"last ({ASK_FOR_IDS})\"\n\
+         complete -c ktrdr -n '__fish_seen_subcommand_from schedule; and \
+         __fish_seen_subcommand_from {schedules}' -f -a \"({ASK_FOR_NAMES})\"\n"
+    )
 }

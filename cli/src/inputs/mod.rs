@@ -1,4 +1,5 @@
-//! What commands work on: files of bars, strategies, stored series, registered models, operations.
+//! What commands work on: files of bars, strategies, stored series, registered models, operations,
+//! schedules.
 
 pub(crate) mod bar_files;
 pub(crate) mod checkpoint;
@@ -6,6 +7,7 @@ pub(crate) mod models;
 pub(crate) mod operation_files;
 pub(crate) mod operations;
 pub(crate) mod request_changes;
+pub(crate) mod schedules;
 pub(crate) mod stored_series;
 pub(crate) mod strategy_files;
 pub(crate) mod symbol_files;

@@ -263,9 +263,9 @@ fn bash_completes_operations_after_a_command_that_takes_one() {
     let commands = r#"
         ktrdr dummy start --duration 0.1 --iterations 1 > /dev/null 2>&1
         ktrdr completions bash > script
-        bash -c '. ./script; COMP_WORDS=(ktrdr status op_); COMP_CWORD=2; _ktrdr_operations ktrdr op_ status
+        bash -c '. ./script; COMP_WORDS=(ktrdr status op_); COMP_CWORD=2; _ktrdr_names ktrdr op_ status
             echo "${COMPREPLY[*]}"
-            COMP_WORDS=(ktrdr st); COMP_CWORD=1; _ktrdr_operations ktrdr st ktrdr; echo "${COMPREPLY[*]}"'
+            COMP_WORDS=(ktrdr st); COMP_CWORD=1; _ktrdr_names ktrdr st ktrdr; echo "${COMPREPLY[*]}"'
     "#;
 
     let ended = run_with_dummy(commands);
@@ -288,7 +288,7 @@ fn bash_completes_a_retry_with_each_operation_once() {
         second=$(start retry "$first")
         ktrdr wait "$second" > /dev/null 2>&1
         ktrdr completions bash > script
-        bash -c '. ./script; COMP_WORDS=(ktrdr retry op_); COMP_CWORD=2; _ktrdr_operations ktrdr op_ retry
+        bash -c '. ./script; COMP_WORDS=(ktrdr retry op_); COMP_CWORD=2; _ktrdr_names ktrdr op_ retry
             echo "${COMPREPLY[*]}"'
         echo "$second $first"
     "#;
@@ -298,6 +298,31 @@ fn bash_completes_a_retry_with_each_operation_once() {
     let lines: Vec<&str> = ended.out.lines().collect();
     assert!(lines[1].contains(" op_dummy_"), "{}", ended.out);
     assert_eq!(lines[0], lines[1], "{}", ended.err);
+}
+
+#[test]
+fn bash_completes_the_names_of_schedules() {
+    let commands = r#"
+        for name in nightly hourly; do
+            ktrdr schedule add --every 1h --name $name -- dummy start > /dev/null
+        done
+        ktrdr completions bash > script
+        complete() { bash -c '. ./script; COMP_WORDS=(ktrdr "$@"); COMP_CWORD=$#
+            _ktrdr_names ktrdr "${@: -1}" "${@: -2:1}"; echo "${COMPREPLY[*]}"' bash "$@"; }
+        complete schedule remove n
+        complete schedule show ''
+        complete schedule s
+    "#;
+
+    let ended = run_with_dummy(commands);
+
+    let lines: Vec<&str> = ended.out.lines().collect();
+    assert_eq!(
+        lines,
+        ["nightly", "hourly nightly", "show"],
+        "{}",
+        ended.err
+    );
 }
 
 #[test]

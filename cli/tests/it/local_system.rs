@@ -31,6 +31,7 @@ fn a_command_inside_a_system_finds_it_and_nothing_is_left() {
         "topology",
         "queues",
         "records",
+        "schedules",
         "store",
     ] {
         assert_eq!(verdict_of(&doctor, name), "ok", "{name}: {doctor:#}");

@@ -67,6 +67,30 @@ fn a_schedule_is_added_listed_shown_and_removed() {
 }
 
 #[test]
+fn a_schedule_says_what_becomes_of_runs_that_overlap() {
+    let commands = "
+        ktrdr schedule add --every 1h --name often --on-overlap queue -- dummy start
+        ktrdr schedule add --every 1h --name rarely -- dummy start
+        ktrdr schedule show often
+        ktrdr schedule show rarely --json
+        ktrdr doctor
+    ";
+
+    let ended = run_with_dummy(commands);
+
+    assert_eq!(ended.exit, Some(0), "{}{}", ended.out, ended.err);
+    let has = |start: &str| ended.out.lines().any(|line| line.trim().starts_with(start));
+    assert!(has("on overlap  queue"), "{}", ended.out);
+    assert!(
+        ended.out.contains(r#""on_overlap":"skip""#),
+        "{}",
+        ended.out
+    );
+    let check = "ok    schedules    2 schedules; the next is often at 20";
+    assert!(has(check), "{}", ended.out);
+}
+
+#[test]
 fn a_schedule_for_programs_has_its_request() {
     let commands = "
         ktrdr schedule add '*/5 * * * *' --name often --json -- dummy start --iterations 3

@@ -116,6 +116,27 @@ impl fmt::Display for When {
     }
 }
 
+/// What becomes of a run that is due while the one before has not ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Overlap {
+    /// It is skipped.
+    #[default]
+    Skip,
+    /// It is started once the one before has ended; what is due meanwhile is the same run.
+    Queue,
+}
+
+impl Overlap {
+    /// The name of the choice, as people write it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Skip => "skip",
+            Self::Queue => "queue",
+        }
+    }
+}
+
 /// A request, and when it is to become an operation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Schedule {
@@ -130,6 +151,9 @@ pub struct Schedule {
     /// The calendar on whose trading days alone it is due.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calendar: Option<String>,
+    /// What becomes of a run that is due while the one before works.
+    #[serde(default)]
+    pub on_overlap: Overlap,
     /// The command line that made the request, for people.
     pub command: String,
     /// What is submitted each time.
@@ -177,6 +201,8 @@ pub struct Skip {
 pub enum Decision {
     /// It is not due yet, or never again.
     Wait,
+    /// It is due, and starts once the run before has ended.
+    Queue,
     /// It starts this operation for the instant at which it was due.
     Start {
         /// The instant it was due.
@@ -250,7 +276,10 @@ impl Schedule {
         let at_work = last_state.filter(|state| !state.is_terminal());
         if let (Some(state), Some(last)) = (at_work, &self.last) {
             let reason = format!("{} was still {state}", last.op);
-            return Ok(Decision::Skip(Skip { due, reason }));
+            return Ok(match self.on_overlap {
+                Overlap::Skip => Decision::Skip(Skip { due, reason }),
+                Overlap::Queue => Decision::Queue,
+            });
         }
         Ok(Decision::Start {
             due,
@@ -269,7 +298,7 @@ impl Schedule {
     /// Notes what became of the instant at which it was due.
     pub fn note(&mut self, decision: Decision, at: Timestamp) {
         match decision {
-            Decision::Wait => {}
+            Decision::Wait | Decision::Queue => {}
             Decision::Start { due, op } => {
                 self.last = Some(Run { due, at, op });
                 self.skipped = None;

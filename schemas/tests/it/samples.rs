@@ -9,7 +9,7 @@ use schemas::ids::{Lane, OperationId, Service, StepNumber, WorkerId};
 use schemas::operation::{Holder, NewOperation, OperationRecord, OperationState, Parent, Said};
 use schemas::plan::{Plan, StepSpec};
 use schemas::progress::{Context, Count, Device, ProgressRecord, Waiting};
-use schemas::schedules::{Run, Schedule, Skip, When};
+use schemas::schedules::{Overlap, Run, Schedule, Skip, When};
 use serde_json::{Value, json};
 
 pub(crate) fn op() -> OperationId {
@@ -189,6 +189,7 @@ pub(crate) fn schedule() -> Schedule {
         when: When::Cron("0 22 * * 1-5".parse().unwrap()),
         time_zone: "America/New_York".to_owned(),
         calendar: Some("us_equities".to_owned()),
+        on_overlap: Overlap::Queue,
         command: "train mean_reversion".to_owned(),
         operation: operation(),
         created: at(0),

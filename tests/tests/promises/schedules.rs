@@ -13,7 +13,7 @@ use market::Calendar;
 use schemas::codec::Message as _;
 use schemas::commands::RunDummy;
 use schemas::operation::{OperationRecord, OperationState};
-use schemas::schedules::{Cron, Decision, Schedule, When};
+use schemas::schedules::{Cron, Decision, Overlap, Schedule, When};
 use schemas::subjects;
 use system_tests::{Role, Sandbox, until};
 
@@ -39,6 +39,7 @@ fn every(interval: SignedDuration, until_due: SignedDuration, dummy: &RunDummy) 
         when: When::Every(NonZeroU64::new(milliseconds).unwrap()),
         time_zone: "UTC".to_owned(),
         calendar: None,
+        on_overlap: Overlap::Skip,
         command: "dummy start".to_owned(),
         operation,
         created: due - interval,
@@ -252,6 +253,38 @@ async fn a_run_is_skipped_while_the_one_before_works() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_queued_run_starts_when_the_one_before_has_ended() {
+    let sandbox = Sandbox::start().await;
+    let _housekeeper = sandbox.start_housekeeper().await;
+    let _worker = sandbox.run(Dummy).await;
+    let schedule = Schedule {
+        on_overlap: Overlap::Queue,
+        ..every(in_ms(500), in_ms(200), &endless())
+    };
+    add(&sandbox, &schedule).await;
+
+    // Three instants pass while the first run works: they are one run.
+    let second = until_moved_on(&sandbox, &schedule).await;
+    let first_run = second.last.clone().unwrap().op;
+    sandbox.until_working(&first_run, 1).await;
+    sandbox.after(Duration::from_millis(1_600)).await;
+    let stored = sandbox.bus().schedules().get(&schedule.name).await.unwrap();
+    assert_eq!(stored.unwrap().schedule, second);
+    assert_eq!(runs(&sandbox).await.len(), 1);
+    let cancels = sandbox.bus().cancels();
+    cancels.request(&first_run, "").await.unwrap();
+    sandbox.until_concluded(&first_run).await;
+
+    let after = until_moved_on(&sandbox, &second).await;
+    let run = after.last.unwrap();
+    assert_eq!(Some(run.due), second.next);
+    assert_eq!(run.op, schedule.operation_id(run.due).unwrap());
+    assert!(after.next > Some(run.due + in_ms(1_000)));
+    assert_eq!(after.skipped, None);
+    assert_eq!(runs(&sandbox).await.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_schedule_whose_timer_is_lost_is_started_all_the_same() {
     let sandbox = Sandbox::start().await;
     let schedule = every(HOUR, in_ms(200), &short(1));
@@ -352,4 +385,10 @@ fn what_is_due_follows_from_schedule_and_last_run() {
     assert!(matches!(ended, Decision::Start { .. }), "{ended:?}");
     let at_work = schedule.decide(now, Some(OperationState::Running)).unwrap();
     assert!(matches!(at_work, Decision::Skip(_)), "{at_work:?}");
+
+    schedule.on_overlap = Overlap::Queue;
+    let at_work = schedule.decide(now, Some(OperationState::Running)).unwrap();
+    assert_eq!(at_work, Decision::Queue);
+    let ended = schedule.decide(now, Some(OperationState::Failed)).unwrap();
+    assert!(matches!(ended, Decision::Start { .. }), "{ended:?}");
 }

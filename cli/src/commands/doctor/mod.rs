@@ -2,6 +2,7 @@
 
 mod check;
 mod programs;
+mod schedules;
 mod server;
 
 use clap::Args;

@@ -1,5 +1,5 @@
 //! Checks of everything that the NATS server knows: itself, its durability, streams and consumers,
-//! workers, and queues that no worker serves.
+//! workers, queues that no worker serves, records and schedules.
 
 use std::collections::BTreeMap;
 
@@ -12,6 +12,7 @@ use schemas::worker::WorkerInfo;
 
 use super::check::Check;
 use crate::console::count_of;
+use super::schedules::check_schedules;
 use crate::context::Setup;
 use crate::up::{Durability, read_durability};
 use crate::watch::{QueueLoad, read_queues};
@@ -41,6 +42,7 @@ pub(super) async fn check_server(bus: &Bus, setup: &Setup, deep: bool) -> Vec<Ch
     }
     checks.push(check_records(bus, deep).await);
     checks
+    checks.push(check_schedules(bus).await);
 }
 
 /// Whether every record can be read, of all operations or of those that are not over.

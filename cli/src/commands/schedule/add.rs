@@ -13,7 +13,8 @@ use schemas::errors::shortened;
 use schemas::ids::InvalidId;
 use schemas::operation::NewOperation;
 use schemas::schedules::{
-    Cron, CronError, DEFAULT_ZONE, SCHEDULE_LABEL, Schedule, ScheduleFault, ScheduleName, When,
+    Cron, CronError, DEFAULT_ZONE, Overlap, SCHEDULE_LABEL, Schedule, ScheduleFault, ScheduleName,
+    When,
 };
 use schemas::spelling::nearest_name;
 
@@ -22,6 +23,7 @@ use crate::arguments::values::parse_duration;
 use crate::console::durations::instant;
 use crate::console::{Exit, Failure, print_pairs};
 use crate::context::Context;
+use crate::inputs::schedules::ScheduleNow;
 use crate::inputs::stored_series::require_calendar;
 
 /// Shortest interval: what is to happen more often is a service.
@@ -57,6 +59,9 @@ pub(super) struct AddArgs {
     /// list`
     #[arg(long, value_name = "NAME")]
     calendar: Option<String>,
+    /// What becomes of a run that is due while the one before works
+    #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
+    on_overlap: OverlapArg,
     /// Command to run: `data load`, `train`, `run` or `dummy start`, with its arguments
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<String>,
@@ -71,9 +76,29 @@ in autumn is due once.
 The request is made and checked now: strategies and files are read now, and a date such as --end
 2024-12-31 is the same in each run. Without --end a load ends at the instant at which it runs.
 
-A run that is due while the one before still works is skipped. Runs that nobody could start,
-because the server or all workers were away, are caught up as one. With a calendar the day counts
-by the clock of its exchange.";
+A run that is due while the one before still works is skipped; with --on-overlap queue it is started
+once that one has ended. Of several runs that wait so, or that nobody could start because the server
+or all workers were away, only one is started. With a calendar the day counts by the clock of its
+exchange.";
+
+/// What becomes of a run that is due while the one before works, as people write it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum OverlapArg {
+    /// It is skipped
+    #[default]
+    Skip,
+    /// It is started once the one before has ended
+    Queue,
+}
+
+impl From<OverlapArg> for Overlap {
+    fn from(arg: OverlapArg) -> Self {
+        match arg {
+            OverlapArg::Skip => Self::Skip,
+            OverlapArg::Queue => Self::Queue,
+        }
+    }
+}
 
 fn parse_cron(text: &str) -> Result<Cron, String> {
     text.parse().map_err(|error: CronError| error.to_string())
@@ -139,7 +164,7 @@ pub(super) async fn run(
     if !bus.schedules().add(&schedule).await? {
         return Err(name_taken(&schedule.name));
     }
-    show_added(&schedule, context);
+    show_added(schedule, context);
     Ok(Exit::Done)
 }
 
@@ -177,6 +202,7 @@ fn make_schedule(
         when,
         time_zone: args.time_zone.clone(),
         calendar: args.calendar.clone(),
+        on_overlap: args.on_overlap.into(),
         command: shlex::try_join(words.iter().map(String::as_str)).unwrap_or_default(),
         operation,
         // Intervals count from here: a whole second is easier to read.
@@ -236,10 +262,15 @@ fn name_taken(name: &ScheduleName) -> Failure {
     ))
 }
 
-fn show_added(schedule: &Schedule, context: &Context) {
+fn show_added(schedule: Schedule, context: &Context) {
     let output = &context.output;
-    output.json(&whole_json(schedule, None));
+    let added = ScheduleNow {
+        schedule,
+        last_state: None,
+    };
+    output.json(&whole_json(&added));
 
+    let schedule = &added.schedule;
     let name = &schedule.name;
     output.line(&format!("Scheduled {name}: {}", describe_when(schedule)));
     let next = schedule.next.map(instant).unwrap_or_default();

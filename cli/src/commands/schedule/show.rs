@@ -1,15 +1,16 @@
 //! `ktrdr schedule show`: one schedule, who added it, its runs, and when it is due next.
 
 use clap::Args;
+use jiff::Timestamp;
 use market::Calendar;
 use schemas::codes;
-use schemas::operation::OperationState;
 use schemas::schedules::{Schedule, ScheduleName};
 
-use super::state::{describe_when, last_state, last_text, no_schedule, whole_json};
+use super::state::{describe_when, last_text, next_text, no_schedule, whole_json};
 use crate::console::durations::instant;
 use crate::console::{Exit, Failure, print_pairs};
 use crate::context::Context;
+use crate::inputs::schedules::{ScheduleNow, with_last_state};
 use crate::inputs::stored_series::require_calendar;
 
 /// Instants that are shown after the next one.
@@ -34,15 +35,14 @@ pub(super) async fn run(args: &ShowArgs, context: &Context) -> Result<Exit, Fail
         return Err(no_schedule(&args.name, &bus).await);
     };
 
-    let schedule = stored.schedule;
-    let state = last_state(&schedule, &bus).await?;
-    output.json(&whole_json(&schedule, state));
-    let calendar = match &schedule.calendar {
+    let each = with_last_state(stored.schedule, &bus).await?;
+    output.json(&whole_json(&each));
+    let calendar = match &each.schedule.calendar {
         Some(name) => Some(require_calendar(name, context).await?),
         None => None,
     };
-    let further = further_instants(&schedule, calendar)?;
-    print_pairs(output, &facts_of(&schedule, state, &further));
+    let further = further_instants(&each.schedule, calendar)?;
+    print_pairs(output, &facts_of(&each, &further));
     Ok(Exit::Done)
 }
 
@@ -65,11 +65,8 @@ fn further_instants(
     Ok(instants)
 }
 
-fn facts_of(
-    schedule: &Schedule,
-    state: Option<OperationState>,
-    further: &[String],
-) -> Vec<(String, String)> {
+fn facts_of(each: &ScheduleNow, further: &[String]) -> Vec<(String, String)> {
+    let schedule = &each.schedule;
     let missing = || "-".to_owned();
     let by = schedule.operation.by.clone();
     let mut facts = vec![
@@ -79,9 +76,10 @@ fn facts_of(
         ("command", schedule.command.clone()),
         ("added", instant(schedule.created)),
         ("by", by.unwrap_or_else(missing)),
-        ("next", schedule.next.map_or_else(missing, instant)),
+        ("next", next_text(each, Timestamp::now())),
         ("then", further.join(", ")),
-        ("last run", last_text(schedule, state)),
+        ("on overlap", schedule.on_overlap.as_str().to_owned()),
+        ("last run", last_text(each)),
     ];
 
     if let Some(skipped) = &schedule.skipped {

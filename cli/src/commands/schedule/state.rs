@@ -1,6 +1,7 @@
 //! What a schedule says about itself: its times in words, and what became of its last run.
 
 use bus::Bus;
+use jiff::Timestamp;
 use schemas::codes;
 use schemas::operation::OperationState;
 use schemas::schedules::{Schedule, ScheduleName, When};
@@ -9,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::console::durations::instant;
 use crate::console::{Exit, Failure, extended};
+use crate::inputs::schedules::ScheduleNow;
 
 /// Its times in words, with time zone and calendar.
 pub(super) fn describe_when(schedule: &Schedule) -> String {
@@ -22,23 +24,21 @@ pub(super) fn describe_when(schedule: &Schedule) -> String {
     text
 }
 
-/// State of the last operation; none before the first one, and when its record is gone.
-pub(super) async fn last_state(
-    schedule: &Schedule,
-    bus: &Bus,
-) -> Result<Option<OperationState>, Failure> {
-    let Some(last) = &schedule.last else {
-        return Ok(None);
-    };
-    let stored = bus.operations().get(&last.op).await?;
-    Ok(stored.map(|stored| stored.record.state))
+/// When it is due next; that a run waits for the one before is said instead.
+pub(super) fn next_text(each: &ScheduleNow, now: Timestamp) -> String {
+    match each.schedule.next {
+        Some(_) if each.is_queued(now) => "after the last run".to_owned(),
+        Some(next) => instant(next),
+        None => "-".to_owned(),
+    }
 }
 
 /// When it was due last and what became of it: `2026-03-06 22:00:00Z completed`.
-pub(super) fn last_text(schedule: &Schedule, state: Option<OperationState>) -> String {
-    match (&schedule.skipped, &schedule.last) {
+pub(super) fn last_text(each: &ScheduleNow) -> String {
+    match (&each.schedule.skipped, &each.schedule.last) {
         (Some(skipped), _) => format!("{} skipped", instant(skipped.due)),
         (None, Some(last)) => {
+            let state = each.last_state;
             let state = state.map_or("record removed", OperationState::as_str);
             format!("{} {state}", instant(last.due))
         }
@@ -47,9 +47,10 @@ pub(super) fn last_text(schedule: &Schedule, state: Option<OperationState>) -> S
 }
 
 /// The schedule for programs, without its request.
-pub(super) fn listed_json(schedule: &Schedule, state: Option<OperationState>) -> Value {
+pub(super) fn listed_json(each: &ScheduleNow) -> Value {
+    let schedule = &each.schedule;
     let last = schedule.last.as_ref().map(|last| {
-        let state = json!(state.map(OperationState::as_str));
+        let state = json!(each.last_state.map(OperationState::as_str));
         extended(last, [("state", state)])
     });
 
@@ -60,6 +61,7 @@ pub(super) fn listed_json(schedule: &Schedule, state: Option<OperationState>) ->
         "words": describe_when(schedule),
         "time_zone": schedule.time_zone,
         "calendar": schedule.calendar,
+        "on_overlap": schedule.on_overlap,
         "command": schedule.command,
         "by": schedule.operation.by,
         "created": schedule.created,
@@ -70,9 +72,9 @@ pub(super) fn listed_json(schedule: &Schedule, state: Option<OperationState>) ->
 }
 
 /// The schedule for programs, with its request.
-pub(super) fn whole_json(schedule: &Schedule, state: Option<OperationState>) -> Value {
-    let request = ("operation", json!(schedule.operation));
-    extended(&listed_json(schedule, state), [request])
+pub(super) fn whole_json(each: &ScheduleNow) -> Value {
+    let request = ("operation", json!(each.schedule.operation));
+    extended(&listed_json(each), [request])
 }
 
 /// There is no schedule of this name.

@@ -39,7 +39,7 @@ impl Housekeeper {
     }
 
     /// Starts what should have been started a while ago: of a timer that was lost, or was never set
-    /// because whoever added the schedule died.
+    /// because whoever added the schedule died, and what waits for the run before.
     pub(super) async fn start_overdue_schedules(&self) {
         let mut looks = unhurried_ticks(self.patience());
 
@@ -89,9 +89,12 @@ impl Housekeeper {
             .map_or(now, |due| due.max(now));
         let last_state = self.last_state(&schedule).await?;
         let mut decision = schedule.decide(now, last_state)?;
-        if decision == Decision::Wait {
+        match decision {
             // Whoever wrote the record may have died before it set the timer.
-            return Ok(schedules.set_timer(&schedule).await?);
+            Decision::Wait => return Ok(schedules.set_timer(&schedule).await?),
+            // It stays due, and the look at what is overdue comes back to it.
+            Decision::Queue => return Ok(()),
+            Decision::Start { .. } | Decision::Skip(_) => {}
         }
 
         // Before anything is started: what cannot move on would be started again and again.
