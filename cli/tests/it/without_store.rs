@@ -1,6 +1,6 @@
 //! A person without access to the store: the registry reads it, and what writes to it is refused.
 
-use crate::program::run_in_system;
+use crate::program::{run_in, run_in_system};
 
 /// Commands that look at what is stored.
 const READING: &str = "data list
@@ -50,6 +50,25 @@ fn a_write_through_the_registry_is_refused_with_a_way_out() {
     );
     assert!(ended.err.contains("KTRDR_STORE"), "{}", ended.err);
     assert!(ended.out.contains("the registry reads it"), "{}", ended.out);
+}
+
+#[test]
+fn a_store_without_its_slashes_is_refused_and_makes_no_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    for (url, form) in [
+        ("bus:registry", "bus://registry"),
+        ("s3:bucket", "s3://bucket/prefix"),
+    ] {
+        let ended = run_in(
+            folder.path(),
+            &["data", "list", "--set", &format!("store.url={url}")],
+        );
+
+        assert_eq!(ended.exit, Some(2), "{}{}", ended.out, ended.err);
+        let reason = format!("`{url}`: a store of this kind is written `{form}`");
+        assert!(ended.err.contains(&reason), "{}", ended.err);
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
 #[test]

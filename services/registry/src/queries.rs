@@ -129,7 +129,12 @@ fn encode_answer(answer: &impl Serialize) -> Answer {
 }
 
 fn store_failed(error: StoreError) -> Refusal {
-    (500, format!("{}; {}", chain(&error), error.hint()))
+    // A name that no object can have is a mistake in the query, and nothing is wrong here.
+    let status = match error {
+        StoreError::Name { .. } => 400,
+        _ => 500,
+    };
+    (status, format!("{}; {}", chain(&error), error.hint()))
 }
 
 #[cfg(test)]
@@ -288,8 +293,28 @@ mod tests {
                 key: key.to_owned(),
                 from: 0,
             };
-            let (_, text) = read_object(&store, query).await.unwrap_err();
+            let (code, text) = read_object(&store, query).await.unwrap_err();
+            assert_eq!(code, 400, "{text}");
             assert!(text.contains("cannot be used as an object key"), "{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_name_that_nothing_can_have_is_400() {
+        let store = store_of_two().await;
+        let list = ListObjects {
+            prefix: "bars//SPY".to_owned(),
+            after: None,
+        };
+
+        let listed = list_objects(&store, list).await.unwrap_err();
+        let shown = show(&store, r#"{"name":"../trend"}"#).await.unwrap_err();
+        let models = parse_query(br#"{"name":"a/b"}"#).unwrap();
+        let models = list_models(&store, models).await.unwrap_err();
+
+        for (code, text) in [listed, shown, models] {
+            assert_eq!(code, 400, "{text}");
+            assert!(text.contains("cannot be used as"), "{text}");
         }
     }
 

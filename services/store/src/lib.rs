@@ -58,7 +58,7 @@ mod series;
 mod table;
 
 pub use artifact::{Artifact, StoredArtifacts};
-pub use backend::{AskStore, BackendError, QueryError, REGISTRY_URL, RemoteFault};
+pub use backend::{AskStore, BackendError, QueryError, REGISTRY_URL, RemoteFault, is_store_url};
 pub use bytes::Bytes;
 pub use calendars::{AddCalendarError, StoredCalendars};
 pub use checkpoint::{Checkpoint, CheckpointKey, StoredCheckpoint, StoredCheckpoints};

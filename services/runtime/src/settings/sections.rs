@@ -69,9 +69,10 @@ impl Default for StoreSettings {
 }
 
 impl StoreSettings {
-    /// The URL to open: a plain folder becomes `file:///…`, taken from `working_directory`.
+    /// The URL to open: a plain folder becomes `file:///…`, taken from `working_directory`. A URL
+    /// with a mistake stays as it is, and whoever opens it names the mistake.
     pub fn resolved(&self, working_directory: &Path) -> String {
-        if self.url.contains("://") {
+        if store::is_store_url(&self.url) {
             return self.url.clone();
         }
         let plain = Path::new(self.url.strip_prefix("./").unwrap_or(&self.url));

@@ -251,6 +251,8 @@ fn a_plain_folder_is_a_store_below_the_working_directory() {
         ("./data/store", "file:///home/ann/data/store"),
         ("/var/store", "file:///var/store"),
         ("s3://bucket/prefix", "s3://bucket/prefix"),
+        ("bus:registry", "bus:registry"),
+        ("./bus:registry", "file:///home/ann/bus:registry"),
     ] {
         let store = settings::StoreSettings {
             url: setting.to_owned(),

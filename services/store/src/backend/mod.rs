@@ -23,6 +23,14 @@ use crate::StoreError;
 /// The URL of the store that the registry reads for others.
 pub const REGISTRY_URL: &str = "bus://registry";
 
+/// The kinds of stores, each with the form of its URLs.
+const FORMS: [(&str, &str); 4] = [
+    ("file", "file:///absolute/folder"),
+    ("s3", "s3://bucket/prefix"),
+    ("bus", REGISTRY_URL),
+    ("memory", "memory:///"),
+];
+
 /// Environment variables by name. An argument everywhere, so that a test can pass others.
 pub(crate) type Environment = BTreeMap<String, String>;
 
@@ -31,6 +39,21 @@ pub(crate) fn process_environment() -> Environment {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect()
+}
+
+/// True for a text that is meant as the URL of a store, and not as a path: also for one that lacks
+/// its `//`, which no store opens.
+pub fn is_store_url(text: &str) -> bool {
+    text.contains("://") || form_of(text).is_some()
+}
+
+/// The form of the URLs of a store whose kind begins the text.
+fn form_of(text: &str) -> Option<&'static str> {
+    let (kind, _) = text.split_once(':')?;
+    let mut forms = FORMS.iter();
+    forms
+        .find(|(name, _)| name.eq_ignore_ascii_case(kind))
+        .map(|(_, form)| *form)
 }
 
 /// The backend behind a URL, without touching it.
@@ -90,6 +113,13 @@ pub(crate) fn folder_of(url: &str) -> Result<Option<PathBuf>, StoreError> {
 }
 
 fn parse_url(url: &str) -> Result<Url, StoreError> {
+    // What follows would be taken for a path from the root, or for nothing.
+    if !url.contains("://")
+        && let Some(form) = form_of(url)
+    {
+        let reason = format!("a store of this kind is written `{form}`");
+        return Err(invalid_url(url, reason));
+    }
     Url::parse(url).map_err(|error| invalid_url(url, error.to_string()))
 }
 

@@ -386,6 +386,9 @@ async fn a_url_that_cannot_be_opened_says_why() {
         "gs://bucket/prefix",
         "bus://other",
         "bus://registry",
+        "bus:registry",
+        "file:objects",
+        "s3:bucket/prefix",
         "s3://key:secret@bucket",
         "file:///proc/none",
     ] {
