@@ -1,6 +1,6 @@
 //! `ktrdr run FILE`: the operations of a file as one family.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command};
@@ -43,6 +43,9 @@ Without stages write `operations:` with one list, or the list alone. Operations 
 `train` and `dummy start`, with --label, --priority and --retries of their own; what counts for the
 whole, such as --detach and --dry-run, is given to `ktrdr run`.";
 
+/// Wrong lines of a file that are named.
+const WRONG_LINES_MAX: usize = 20;
+
 /// Starts the operations of the file, each made from the words of its line by `make_operations`.
 ///
 /// # Errors
@@ -84,14 +87,20 @@ async fn read_family(
     let file = read_operation_file(&args.file, context)?;
 
     let mut stages = Vec::with_capacity(file.stages.len());
+    let mut failures = Vec::new();
     for lines in &file.stages {
         let mut stage = Vec::with_capacity(lines.len());
         for line in lines {
-            let made = make_operations(&line.words, context).await;
-            stage.extend(made.map_err(|failure| in_line(line, failure))?);
+            match make_operations(&line.words, context).await {
+                Ok(operations) => stage.extend(operations),
+                Err(failure) if is_of_line(&failure) => failures.push(in_line(line, failure)),
+                // A server that is away is away for each line.
+                Err(failure) => return Err(in_line(line, failure)),
+            }
         }
         stages.push(stage);
     }
+    refuse_wrong_lines(&args.file, failures)?;
 
     let name = args.file.file_name().unwrap_or_default();
     let name = name.to_string_lossy().into_owned();
@@ -106,6 +115,11 @@ async fn read_family(
     })
 }
 
+/// True for a mistake in the line itself.
+fn is_of_line(failure: &Failure) -> bool {
+    matches!(failure.exit, Exit::Usage | Exit::NotFound)
+}
+
 /// The failure of one line, which it names.
 fn in_line(line: &OperationLine, failure: Failure) -> Failure {
     let words = line.words.join(" ");
@@ -113,6 +127,26 @@ fn in_line(line: &OperationLine, failure: Failure) -> Failure {
         message: format!("line {}: `{words}`: {}", line.number, failure.message),
         ..failure
     }
+}
+
+/// All that is wrong with the lines of a file, if anything is: one alone as it is, several as the
+/// causes of one.
+fn refuse_wrong_lines(file: &Path, mut failures: Vec<Failure>) -> Result<(), Failure> {
+    if failures.len() < 2 {
+        return failures.pop().map_or(Ok(()), Err);
+    }
+
+    let count = failures.len();
+    let message = format!("{count} lines of {} are wrong", file.display());
+    let mut whole = Failure::new(Exit::Usage, codes::OPS_INVALID, message)
+        .with_hint("correct each line; nothing was started");
+    let named = failures.iter().take(WRONG_LINES_MAX);
+    whole.causes = named.map(|failure| failure.message.clone()).collect();
+    if count > WRONG_LINES_MAX {
+        let rest = count - WRONG_LINES_MAX;
+        whole.causes.push(format!("and {rest} more"));
+    }
+    Err(whole)
 }
 
 /// Refuses the options of a line that say how a command of its own is run or what it prints: the

@@ -129,11 +129,21 @@ fn read_entry(file: &mut OperationFile, key: &str, value: &MarkedYaml<'_>) -> Re
     Ok(())
 }
 
+/// The command lines of a list; all that are wrong are named.
 fn lines_of(operations: &[MarkedYaml<'_>]) -> Result<Vec<OperationLine>, String> {
-    let lines: Result<Vec<_>, _> = operations.iter().map(line_of).collect();
-    match lines? {
-        lines if lines.is_empty() => Err("a list of operations is empty".to_owned()),
-        lines => Ok(lines),
+    let mut lines = Vec::with_capacity(operations.len());
+    let mut faults = Vec::new();
+    for operation in operations {
+        match line_of(operation) {
+            Ok(line) => lines.push(line),
+            Err(fault) => faults.push(fault),
+        }
+    }
+
+    match (faults.is_empty(), lines.is_empty()) {
+        (false, _) => Err(faults.join("; ")),
+        (true, true) => Err("a list of operations is empty".to_owned()),
+        (true, false) => Ok(lines),
     }
 }
 
@@ -268,6 +278,10 @@ mod tests {
         assert_eq!(
             fault("# nightly\n- train 'rsi"),
             "line 2: `train 'rsi` has an open quote"
+        );
+        assert_eq!(
+            fault("- train 'rsi\n- dummy start\n- train \"rsi"),
+            "line 1: `train 'rsi` has an open quote; line 3: `train \"rsi` has an open quote"
         );
         assert_eq!(
             fault("on_failure: stop"),

@@ -133,6 +133,19 @@ fn a_wrong_line_of_a_file_starts_nothing_and_is_named() {
     }
 }
 
+    // All of them, whatever stage they are in.
+    let text = "stages:\n- - dummy start --iteration 3\n  - dummy start\n- - train nosuch\n";
+    let folder = folder_with("operations.yaml", text);
+    let ended = run_in(folder.path(), &["run", "operations.yaml"]);
+    assert_eq!(ended.exit, Some(2), "{}", ended.err);
+    for part in [
+        "error: 2 lines of operations.yaml are wrong",
+        "cause: line 2: `dummy start --iteration 3`: ",
+        "cause: line 4: `train nosuch`: ",
+    ] {
+        assert!(ended.err.contains(part), "{}", ended.err);
+    }
+
 #[test]
 fn an_option_of_the_whole_in_a_line_is_refused_with_its_place() {
     let lines = [
