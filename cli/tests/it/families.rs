@@ -209,6 +209,51 @@ fn children_of_a_parent_that_can_be_resumed_are_not_pruned() {
         "ktrdr run operations.yaml >run.txt 2>&1; \
          ktrdr ops prune --older-than 0h --state completed --yes --json; \
          ktrdr ops prune --older-than 0h --yes --json; ktrdr ops --children --json",
+#[test]
+fn the_letter_of_a_parent_that_completed_after_all_says_so() {
+    let folder = folder_with(
+        "operations.yaml",
+        "- dummy start --iterations 40 --duration 2\n",
+    );
+
+    // A cancelled child fails its parent, and a resume of the parent is one of the child.
+    let ended = run_commands(
+        &folder,
+        "ktrdr run operations.yaml --detach >run.txt 2>&1; \
+         parent=$(grep -o 'op_family_[0-9a-f_]*' run.txt | head -1); \
+         until ktrdr ops --parent $parent --json | grep -o 'op_dummy_[0-9a-f_]*' >children.txt; \
+             do sleep 0.1; done; \
+         ktrdr cancel $(head -1 children.txt) --wait >cancelled.txt 2>&1; ktrdr wait $parent; \
+         ktrdr ops dead --json; ktrdr resume $parent >resumed.txt 2>&1 || cat resumed.txt; \
+         ktrdr ops dead --json; ktrdr ops dead; \
+         ktrdr ops dead drop --completed; ktrdr ops dead drop --completed",
+    );
+
+    let states: Vec<_> = json_lines(&ended)
+        .iter()
+        .map(|letter| letter["state"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(
+        states,
+        ["failed", "completed"],
+        "{}{}",
+        ended.out,
+        ended.err
+    );
+    assert!(
+        ended.err.contains("drop --completed` deletes"),
+        "{}",
+        ended.err
+    );
+    assert!(
+        ended.out.contains("letter 1: deleted op_family"),
+        "{}",
+        ended.out
+    );
+    let none = "No dead letter is of an operation that has completed";
+    assert!(ended.err.contains(none), "{}", ended.err);
+}
+
     );
 
     // The parent failed and stays, and with it its two children that are completed.

@@ -383,7 +383,11 @@ pub(crate) const PAGES: &[Page] = &[
     page(
         "ops dead drop",
         ASK,
-        &["ktrdr ops dead drop 7 8", "ktrdr ops dead drop --all"],
+        &[
+            "ktrdr ops dead drop 7 8",
+            "ktrdr ops dead drop --all",
+            "ktrdr ops dead drop --completed",
+        ],
     ),
     page(
         "ops prune",

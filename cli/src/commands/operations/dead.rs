@@ -2,6 +2,7 @@
 
 use bus::{Bus, BusError, Stored, StoredLetter};
 use clap::{Args, Subcommand};
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use schemas::codes;
 use schemas::errors::shortened;
 use schemas::ids::OperationId;
@@ -14,7 +15,17 @@ use crate::console::durations::instant;
 use crate::console::{Exit, Failure, count_of, extended, print_pairs};
 use crate::context::Context;
 
-const HEADS: [&str; 6] = ["NUMBER", "TIME", "OPERATION", "STEP", "CODE", "REASON"];
+const HEADS: [&str; 7] = [
+    "NUMBER",
+    "TIME",
+    "OPERATION",
+    "STATE",
+    "STEP",
+    "CODE",
+    "REASON",
+];
+/// Records on their way at once.
+const REQUESTS_MAX: usize = 16;
 /// Characters of a reason in the list; `show` has all of it.
 const REASON_CHARS_MAX: usize = 80;
 
@@ -38,7 +49,7 @@ enum DeadCommand {
     /// the letters
     Requeue(Letters),
     /// Delete these letters; their operations stay as they are
-    Drop(Letters),
+    Drop(DroppedLetters),
 }
 
 /// The number of one letter.
@@ -61,6 +72,28 @@ struct Letters {
     all: bool,
 }
 
+/// The letters to delete.
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("which").required(true))]
+struct DroppedLetters {
+    /// Numbers of the letters, as `ktrdr ops dead list` shows them
+    #[arg(value_name = "NUMBER", group = "which")]
+    numbers: Vec<u64>,
+    /// All letters that there are
+    #[arg(long, group = "which")]
+    all: bool,
+    /// The letters of operations that have completed since, after a resume
+    #[arg(long, group = "which")]
+    completed: bool,
+}
+
+/// A letter, and the state of its operation now.
+struct LetterNow {
+    stored: StoredLetter,
+    /// None where the letter names no operation, or one without a record that can be read.
+    state: Option<OperationState>,
+}
+
 /// Runs the command.
 ///
 /// # Errors
@@ -77,18 +110,18 @@ pub(super) async fn run(args: &DeadArgs, context: &Context) -> Result<Exit, Fail
 
 async fn list(context: &Context, bus: &Bus) -> Result<Exit, Failure> {
     let output = &context.output;
-    let letters = bus.dead_letters().list().await?;
+    let letters = read_letters(bus).await?;
     let mut unreadable = bus.dead_letters().numbers().await?;
-    unreadable.retain(|number| !letters.iter().any(|letter| letter.number == *number));
+    unreadable.retain(|number| !letters.iter().any(|each| each.stored.number == *number));
     if letters.is_empty() && unreadable.is_empty() {
         output.note("No dead letters");
         return Ok(Exit::Done);
     }
 
     let mut rows = Vec::with_capacity(letters.len());
-    for letter in &letters {
-        output.json(&letter_json(letter));
-        rows.push(letter_row(letter));
+    for each in &letters {
+        output.json(&letter_json(each));
+        rows.push(letter_row(each));
     }
     for number in unreadable {
         output.json(&json!({"type": "dead_letter", "number": number, "op": null}));
@@ -96,27 +129,62 @@ async fn list(context: &Context, bus: &Bus) -> Result<Exit, Failure> {
     }
     output.table_with_remarks(&HEADS, &rows);
     output.note("`ktrdr ops dead show NUMBER` shows one, `requeue NUMBER` tries it again");
+    if letters.iter().any(LetterNow::is_over) {
+        output.note("`ktrdr ops dead drop --completed` deletes those of completed operations");
+    }
     Ok(Exit::Done)
 }
 
-fn letter_json(stored: &StoredLetter) -> serde_json::Value {
-    let fields = [
-        ("type", json!("dead_letter")),
-        ("number", json!(stored.number)),
-        ("op", json!(operation_of(&stored.letter))),
-    ];
-    extended(&stored.letter, fields)
+/// All letters that can be read, each with what has become of its operation.
+async fn read_letters(bus: &Bus) -> Result<Vec<LetterNow>, Failure> {
+    let letters = bus.dead_letters().list().await?;
+    let letters = stream::iter(letters).map(|stored| with_state(stored, bus));
+    letters.buffered(REQUESTS_MAX).try_collect().await
 }
 
-fn letter_row(stored: &StoredLetter) -> Vec<String> {
-    let letter = &stored.letter;
+async fn with_state(stored: StoredLetter, bus: &Bus) -> Result<LetterNow, Failure> {
+    let record = match operation_of(&stored.letter) {
+        Some(op) => bus.operations().get(&op).await,
+        None => Ok(None),
+    };
+
+    let state = match record {
+        Ok(record) => record.map(|stored| stored.record.state),
+        // It may be the very reason of the letter.
+        Err(BusError::UnreadableRecord { .. }) => None,
+        Err(error) => return Err(error.into()),
+    };
+    Ok(LetterNow { stored, state })
+}
+
+impl LetterNow {
+    /// True for a letter whose operation was resumed, and has completed.
+    fn is_over(&self) -> bool {
+        self.state == Some(OperationState::Completed)
+    }
+}
+
+fn letter_json(each: &LetterNow) -> serde_json::Value {
+    let letter = &each.stored.letter;
+    let fields = [
+        ("type", json!("dead_letter")),
+        ("number", json!(each.stored.number)),
+        ("op", json!(operation_of(letter))),
+        ("state", json!(each.state)),
+    ];
+    extended(letter, fields)
+}
+
+fn letter_row(each: &LetterNow) -> Vec<String> {
+    let letter = &each.stored.letter;
     let address = CommandAddress::parse(&letter.subject).ok();
     let missing = || "-".to_owned();
 
     vec![
-        stored.number.to_string(),
+        each.stored.number.to_string(),
         instant(letter.at),
         operation_of(letter).map_or_else(missing, |op| op.to_string()),
+        each.state.map_or_else(missing, |state| state.to_string()),
         address.map_or_else(missing, |address| {
             format!("{} {}", address.step, address.service)
         }),
@@ -129,6 +197,7 @@ fn unreadable_row(number: u64) -> Vec<String> {
     let missing = || "-".to_owned();
     vec![
         number.to_string(),
+        missing(),
         missing(),
         missing(),
         missing(),
@@ -146,9 +215,9 @@ fn operation_of(letter: &DeadLetter) -> Option<OperationId> {
 
 async fn show(number: u64, context: &Context, bus: &Bus) -> Result<Exit, Failure> {
     let output = &context.output;
-    let stored = find(number, bus).await?;
-    let letter = &stored.letter;
-    output.json(&letter_json(&stored));
+    let each = with_state(find(number, bus).await?, bus).await?;
+    let letter = &each.stored.letter;
+    output.json(&letter_json(&each));
 
     let command = if letter.command.is_null() {
         format!("unreadable, it begins with {}", letter.payload_hex)
@@ -159,6 +228,7 @@ async fn show(number: u64, context: &Context, bus: &Bus) -> Result<Exit, Failure
         ("number", number.to_string()),
         ("time", instant(letter.at)),
         ("subject", letter.subject.clone()),
+        ("state", state_text(&each)),
         ("reason", letter.error.to_string()),
         ("delivered", count_of(times(letter.deliveries), "time")),
         ("command", command),
@@ -172,6 +242,12 @@ async fn show(number: u64, context: &Context, bus: &Bus) -> Result<Exit, Failure
         .collect();
     print_pairs(output, &pairs);
     Ok(Exit::Done)
+}
+
+/// The state of the operation that the letter names.
+fn state_text(each: &LetterNow) -> String {
+    let state = each.state.map(|state| format!("the operation is {state}"));
+    state.unwrap_or_else(|| "there is no operation that can be read".to_owned())
 }
 
 fn times(deliveries: u64) -> usize {
@@ -232,18 +308,13 @@ impl Handled {
 
 /// Does `act` with each letter; the exit code is that of the worst failure.
 async fn each_letter(
-    args: &Letters,
+    numbers: Vec<u64>,
     context: &Context,
-    bus: &Bus,
     act: impl AsyncFn(u64) -> Result<Handled, Failure>,
 ) -> Result<Exit, Failure> {
-    let numbers = match args.all {
-        true => bus.dead_letters().numbers().await?,
-        false => args.numbers.clone(),
-    };
-
     let output = &context.output;
     let mut exit = Exit::Done;
+
     for number in numbers {
         match act(number).await {
             Ok(handled) => {
@@ -261,7 +332,12 @@ async fn each_letter(
 
 async fn requeue(args: &Letters, context: &Context, bus: &Bus) -> Result<Exit, Failure> {
     let person = context.person()?;
-    each_letter(args, context, bus, async |number| {
+    let numbers = match args.all {
+        true => bus.dead_letters().numbers().await?,
+        false => args.numbers.clone(),
+    };
+
+    each_letter(numbers, context, async |number| {
         let stored = find(number, bus).await?;
         let handled = requeue_one(&stored, &person, bus).await?;
         // Only now: a letter whose operation is not on its queue must not be lost.
@@ -324,11 +400,30 @@ fn cannot_requeue(number: u64, reason: &str) -> Failure {
         .with_hint(format!("`ktrdr ops dead drop {number}` deletes it"))
 }
 
-async fn drop_letters(args: &Letters, context: &Context, bus: &Bus) -> Result<Exit, Failure> {
-    each_letter(args, context, bus, async |number| {
-        drop_one(number, bus).await
-    })
-    .await
+async fn drop_letters(
+    args: &DroppedLetters,
+    context: &Context,
+    bus: &Bus,
+) -> Result<Exit, Failure> {
+    let numbers = match (args.all, args.completed) {
+        (true, _) => bus.dead_letters().numbers().await?,
+        (false, true) => numbers_of_completed(context, bus).await?,
+        (false, false) => args.numbers.clone(),
+    };
+    each_letter(numbers, context, async |number| drop_one(number, bus).await).await
+}
+
+/// The letters whose operations have completed since.
+async fn numbers_of_completed(context: &Context, bus: &Bus) -> Result<Vec<u64>, Failure> {
+    let letters = read_letters(bus).await?;
+    let over = letters.iter().filter(|each| each.is_over());
+    let numbers: Vec<u64> = over.map(|each| each.stored.number).collect();
+
+    if numbers.is_empty() {
+        let note = "No dead letter is of an operation that has completed";
+        context.output.note(note);
+    }
+    Ok(numbers)
 }
 
 /// Deletes a letter; also one that cannot be read.
