@@ -60,7 +60,28 @@ pub fn command(service: Service, lane: Lane, op: &OperationId, step: StepNumber)
 
 /// All commands of one queue.
 pub fn commands_of(service: Service, lane: Lane) -> String {
-    format!("ktrdr.cmd.{service}.{lane}.>")
+    commands_of_any(&format!("{service}.{lane}"))
+}
+
+/// All commands of a queue that need not exist, named as `<service>.<lane>`.
+pub fn commands_of_any(queue: &str) -> String {
+    format!("ktrdr.cmd.{queue}.>")
+}
+
+/// The queue that the subject of a command names, as `<service>.<lane>`, if nobody can read it
+/// because there is no such service or no such lane.
+pub fn unknown_queue(subject: &str) -> Option<String> {
+    let tokens: Vec<&str> = subject.split('.').skip(2).collect();
+    let exists = match tokens.as_slice() {
+        [service, lane, _, ..] => {
+            service.parse::<Service>().is_ok() && lane.parse::<Lane>().is_ok()
+        }
+        _ => false,
+    };
+
+    let mut names = tokens;
+    names.truncate(2);
+    (!exists).then(|| names.join("."))
 }
 
 /// The durable consumer that workers of a queue share.
@@ -215,6 +236,23 @@ mod tests {
             operation_key(&address.op),
             "20260301.op_train_20260301_142233_9f3a01bc"
         );
+    }
+
+    #[test]
+    fn a_command_of_a_service_that_does_not_exist_is_in_no_queue() {
+        let queue = |subject| unknown_queue(subject);
+
+        assert_eq!(
+            queue("ktrdr.cmd.baker.default.op.1").unwrap(),
+            "baker.default"
+        );
+        assert_eq!(
+            queue("ktrdr.cmd.trainer.night.op.1").unwrap(),
+            "trainer.night"
+        );
+        assert_eq!(queue("ktrdr.cmd.trainer.gpu").unwrap(), "trainer.gpu");
+        // What else is wrong with it, the service says.
+        assert_eq!(queue("ktrdr.cmd.trainer.gpu.nonsense"), None);
     }
 
     #[test]

@@ -128,6 +128,24 @@ fn a_dead_letter_that_cannot_be_read_can_be_dropped() {
 }
 
 #[test]
+fn commands_of_an_unknown_service_are_a_fault_for_doctor() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let _system = RunningUp::start(folder);
+    store_nonsense(
+        folder,
+        "ktrdr.cmd.baker.default.op_bread_20260301_142233_9f3a01bc.1",
+    );
+
+    let doctor = run_line(folder, "doctor");
+
+    assert_eq!(doctor.exit, Some(1), "{}", doctor.err);
+    let fault =
+        "BAD   queues       1 command waits for baker.default, and there is no such service";
+    assert!(doctor.out.contains(fault), "{}", doctor.out);
+}
+
+#[test]
 fn a_letter_that_is_requeued_is_named_in_json() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();

@@ -1,7 +1,10 @@
-//! How much waits in a queue, and how much of it before a given command.
+//! How much waits in a queue, how much of it before a given command, and what is in no queue.
+
+use std::collections::BTreeMap;
 
 use async_nats::jetstream::consumer::pull;
 use async_nats::jetstream::stream::DirectGetErrorKind;
+use futures::StreamExt as _;
 use schemas::ids::{Lane, OperationId, Service, StepNumber};
 use schemas::subjects;
 
@@ -75,6 +78,25 @@ impl Commands<'_> {
 
         // Too many to count one by one: all that is pending but our own command.
         Ok(Some(depth.pending.saturating_sub(1)))
+    }
+
+    /// How many commands are in no queue, because there is no such service or lane, by the names of
+    /// both as `<service>.<lane>`.
+    pub async fn in_no_queue(self) -> Result<BTreeMap<String, u64>, BusError> {
+        const REQUEST: &str = "count the commands by their subjects";
+        let stream = self.bus.js.get_stream_no_info(subjects::COMMANDS).await;
+        let stream = stream.map_err(BusError::request("open the command stream"))?;
+        let counts = stream.info_with_subjects(subjects::ALL_COMMANDS).await;
+        let mut counts = counts.map_err(BusError::request(REQUEST))?;
+
+        let mut queues = BTreeMap::new();
+        while let Some(counted) = counts.next().await {
+            let (subject, count) = counted.map_err(BusError::request(REQUEST))?;
+            if let Some(queue) = subjects::unknown_queue(&subject) {
+                *queues.entry(queue).or_default() += u64::try_from(count).unwrap_or(u64::MAX);
+            }
+        }
+        Ok(queues)
     }
 
     /// The depth, and the stream sequence up to which the queue was handed out.

@@ -8,11 +8,12 @@ use bus::{Bus, BusError};
 use schemas::codes::Advice as _;
 use schemas::errors::chain;
 use schemas::ids::{Lane, Service};
+use schemas::subjects;
 use schemas::worker::WorkerInfo;
 
 use super::check::Check;
-use crate::console::count_of;
 use super::schedules::check_schedules;
+use crate::console::count_of;
 use crate::context::Setup;
 use crate::up::{Durability, read_durability};
 use crate::watch::{QueueLoad, read_queues};
@@ -41,8 +42,8 @@ pub(super) async fn check_server(bus: &Bus, setup: &Setup, deep: bool) -> Vec<Ch
         Err(error) => checks.push(failed_request("workers", &error)),
     }
     checks.push(check_records(bus, deep).await);
-    checks
     checks.push(check_schedules(bus).await);
+    checks
 }
 
 /// Whether every record can be read, of all operations or of those that are not over.
@@ -205,10 +206,37 @@ fn check_degraded(worker: &WorkerInfo) -> Option<Check> {
 
 /// A check of all queues, or one for each queue whose commands wait for ever.
 async fn check_queues(bus: &Bus, workers: &[WorkerInfo]) -> Vec<Check> {
-    match read_queues(bus, workers).await {
+    let mut checks = match read_queues(bus, workers).await {
         Ok(queues) => judge_queues(&queues),
         Err(error) => vec![failed_request("queues", &error)],
+    };
+
+    match bus.commands().in_no_queue().await {
+        Ok(counts) => checks.extend(
+            counts
+                .iter()
+                .map(|(queue, count)| unknown_queue(queue, *count)),
+        ),
+        Err(error) => checks.push(failed_request("queues", &error)),
     }
+    checks
+}
+
+/// The fault of commands that no service of this version can ever take.
+fn unknown_queue(queue: &str, count: u64) -> Check {
+    let wait = match count {
+        1 => "1 command waits".to_owned(),
+        count => format!("{count} commands wait"),
+    };
+    let detail = format!("{wait} for {queue}, and there is no such service or lane");
+
+    let subject = subjects::commands_of_any(queue);
+    let hint = format!(
+        "a newer version may have it: `ktrdr --version`; otherwise `nats stream purge {} \
+         --subject='{subject}'` removes them",
+        subjects::COMMANDS
+    );
+    Check::bad("queues", detail, &hint)
 }
 
 fn judge_queues(queues: &[QueueLoad]) -> Vec<Check> {
@@ -283,6 +311,21 @@ mod tests {
           "verdict": "bad",
           "detail": "2 commands wait for a trainer of the lane gpu, and no worker serves this queue",
           "hint": "start a trainer with --set lanes=gpu on a host with a GPU, or start the operation again without --gpu; `ktrdr ops list --active` shows which operations wait, `ktrdr cancel` stops one"
+        }
+        "#);
+    }
+
+    #[test]
+    fn commands_of_a_service_that_does_not_exist_are_a_fault() {
+        let check = unknown_queue("baker.default", 2);
+
+        assert_eq!(check.verdict, Verdict::Bad);
+        insta::assert_json_snapshot!(check, @r#"
+        {
+          "name": "queues",
+          "verdict": "bad",
+          "detail": "2 commands wait for baker.default, and there is no such service or lane",
+          "hint": "a newer version may have it: `ktrdr --version`; otherwise `nats stream purge KTRDR_COMMANDS --subject='ktrdr.cmd.baker.default.>'` removes them"
         }
         "#);
     }
