@@ -45,7 +45,8 @@ fn the_operations_of_a_file_are_children_of_one() {
         &folder,
         "ktrdr run operations.yaml >run.txt 2>&1 || exit 9; \
          ktrdr ops --json; ktrdr ops --json --children; \
-         ktrdr ops --json --parent $(grep -o 'op_family_[0-9a-f_]*' run.txt | head -1)",
+         ktrdr ops --json --parent $(grep -o 'op_family_[0-9a-f_]*' run.txt | head -1); \
+         ktrdr ops --children --limit 5 >listed.txt; ktrdr ops --children --limit 4 >listed.txt",
     );
 
     assert_eq!(ended.exit, Some(0), "{}{}", ended.out, ended.err);
@@ -57,6 +58,14 @@ fn the_operations_of_a_file_are_children_of_one() {
     assert_eq!(kinds.len(), 1 + 5 + 4, "{kinds:?}");
     assert_eq!(kinds[0], "family");
     assert!(kinds[6..].iter().all(|kind| kind == "dummy"), "{kinds:?}");
+    // Only the list that is too short for the five says so.
+    let more = "There are more operations than these";
+    assert_eq!(ended.err.matches(more).count(), 1, "{}", ended.err);
+    assert!(
+        ended.err.contains("than these 4; --limit N"),
+        "{}",
+        ended.err
+    );
 }
 
 #[test]
@@ -124,15 +133,6 @@ fn a_wrong_line_of_a_file_starts_nothing_and_is_named() {
         ended.err
     );
 
-    // Neither a page of help nor an empty line starts anything.
-    for line in ["ops list", "dummy start --help", ""] {
-        let folder = folder_with("operations.yaml", &format!("- '{line}'\n"));
-        let ended = run_in(folder.path(), &["run", "operations.yaml"]);
-        let message = format!("`{line}`: the command starts no operation");
-        assert!(ended.err.contains(&message), "{}", ended.err);
-    }
-}
-
     // All of them, whatever stage they are in.
     let text = "stages:\n- - dummy start --iteration 3\n  - dummy start\n- - train nosuch\n";
     let folder = folder_with("operations.yaml", text);
@@ -145,6 +145,15 @@ fn a_wrong_line_of_a_file_starts_nothing_and_is_named() {
     ] {
         assert!(ended.err.contains(part), "{}", ended.err);
     }
+
+    // Neither a page of help nor an empty line starts anything.
+    for line in ["ops list", "dummy start --help", ""] {
+        let folder = folder_with("operations.yaml", &format!("- '{line}'\n"));
+        let ended = run_in(folder.path(), &["run", "operations.yaml"]);
+        let message = format!("`{line}`: the command starts no operation");
+        assert!(ended.err.contains(&message), "{}", ended.err);
+    }
+}
 
 #[test]
 fn an_option_of_the_whole_in_a_line_is_refused_with_its_place() {
@@ -201,15 +210,6 @@ fn the_last_operation_is_one_that_a_person_started() {
 }
 
 #[test]
-fn children_of_a_parent_that_can_be_resumed_are_not_pruned() {
-    let folder = folder_with("operations.yaml", OPERATIONS);
-
-    let ended = run_commands(
-        &folder,
-        "ktrdr run operations.yaml >run.txt 2>&1; \
-         ktrdr ops prune --older-than 0h --state completed --yes --json; \
-         ktrdr ops prune --older-than 0h --yes --json; ktrdr ops --children --json",
-#[test]
 fn the_letter_of_a_parent_that_completed_after_all_says_so() {
     let folder = folder_with(
         "operations.yaml",
@@ -254,6 +254,15 @@ fn the_letter_of_a_parent_that_completed_after_all_says_so() {
     assert!(ended.err.contains(none), "{}", ended.err);
 }
 
+#[test]
+fn children_of_a_parent_that_can_be_resumed_are_not_pruned() {
+    let folder = folder_with("operations.yaml", OPERATIONS);
+
+    let ended = run_commands(
+        &folder,
+        "ktrdr run operations.yaml >run.txt 2>&1; \
+         ktrdr ops prune --older-than 0h --state completed --yes --json; \
+         ktrdr ops prune --older-than 0h --yes --json; ktrdr ops --children --json",
     );
 
     // The parent failed and stays, and with it its two children that are completed.

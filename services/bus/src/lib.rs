@@ -53,7 +53,7 @@ pub use handles::{
 };
 pub use infra::Applied;
 pub use leases::Lease;
-pub use listing::OperationFilter;
+pub use listing::{OperationFilter, OperationPage};
 pub use news::{News, OperationNews};
 pub use operations::{ChangeError, Changed, Stored};
 pub use queue::{Delivered, Queues, Slot};

@@ -23,8 +23,10 @@ use crate::topology::bucket_stream;
 /// Revisions read first; the number doubles each time they were not enough.
 const PAGE: u64 = 200;
 const PAGE_MAX: u64 = 5_000;
-/// Reads the N oldest (running) and N newest (just submitted) active operations.
+/// Of the active operations at least the N oldest (running) and the N newest (just submitted) are
+/// read, and as many as are to be listed, up to the maximum.
 const ACTIVE_ENDS: usize = 200;
+const ACTIVE_ENDS_MAX: usize = 1_000;
 /// Records read at once.
 const CONCURRENCY: usize = 32;
 
@@ -43,6 +45,15 @@ pub struct OperationFilter {
     pub labels: BTreeMap<String, String>,
     /// Without the operations that other operations have made.
     pub without_children: bool,
+}
+
+/// The first operations of a list.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct OperationPage {
+    /// Their records, newest first.
+    pub records: Vec<OperationRecord>,
+    /// True if there are operations that are neither here nor known to be left out by the filter.
+    pub more: bool,
 }
 
 impl OperationFilter {
@@ -78,20 +89,36 @@ impl Operations<'_> {
         limit: usize,
         filter: &OperationFilter,
     ) -> Result<Vec<OperationRecord>, BusError> {
-        let mut records: Vec<OperationRecord> = self.active_records().await?;
+        Ok(self.list_page(limit, filter).await?.records)
+    }
+
+    /// [`list`](Self::list), and whether there are more.
+    pub async fn list_page(
+        self,
+        limit: usize,
+        filter: &OperationFilter,
+    ) -> Result<OperationPage, BusError> {
+        let active = self.bus.active().list().await?;
+        let active_count = active.len();
+        let active = worth_reading(active, limit.clamp(ACTIVE_ENDS, ACTIVE_ENDS_MAX));
+        let mut more = active.len() < active_count;
+        let mut records = self.records_of(active).await?;
         records.retain(|record| filter.matches(record));
 
+        // One more than is asked for shows whether there are more.
         if !filter.active {
             let listed = records.iter().map(|record| record.op.clone()).collect();
-            let recent = self.recent_records(limit, filter, &listed).await?;
+            let count = limit.saturating_add(1);
+            let recent = self.recent_records(count, filter, &listed).await?;
             records.extend(recent);
         }
+        more |= records.len() > limit;
 
         // What runs gets its place first; then the list is put in the order in which it is shown.
         records.sort_by_key(|record| (!is_running(record), Reverse(record.created_at)));
         records.truncate(limit);
         records.sort_by(|a, b| (b.created_at, &b.op).cmp(&(a.created_at, &a.op)));
-        Ok(records)
+        Ok(OperationPage { records, more })
     }
 
     /// Every unfinished operation that matches, oldest first.
@@ -105,11 +132,6 @@ impl Operations<'_> {
         let mut records = self.records_of(active).await?;
         records.retain(|record| !record.state.is_terminal() && filter.matches(record));
         Ok(records)
-    }
-
-    async fn active_records(self) -> Result<Vec<OperationRecord>, BusError> {
-        let active = self.bus.active().list().await?;
-        self.records_of(worth_reading(active)).await
     }
 
     /// The records of these operations, as far as there are any, in the same order.
@@ -218,24 +240,24 @@ fn is_running(record: &OperationRecord) -> bool {
     record.started_at.is_some() && !record.state.is_terminal()
 }
 
-/// The operations at both ends of the queues, of all that are active: with thousands of them, those
-/// in the middle only wait. Parents count apart, or their children would hide them.
-fn worth_reading(mut active: Vec<OperationId>) -> Vec<OperationId> {
+/// The `ends` operations at each end of the queues, of all that are active: with thousands of them,
+/// those in the middle only wait. Parents count apart, or their children would hide them.
+fn worth_reading(mut active: Vec<OperationId>, ends: usize) -> Vec<OperationId> {
     active.sort_by(|a, b| submission_time(a).cmp(&submission_time(b)));
     let is_parent = |op: &OperationId| op.kind() == Family::KIND;
     let mut parents: Vec<OperationId> = active.iter().filter(|op| is_parent(op)).cloned().collect();
     active.retain(|op| !is_parent(op));
 
-    drop_middle(&mut parents);
-    drop_middle(&mut active);
+    drop_middle(&mut parents, ends);
+    drop_middle(&mut active, ends);
     parents.append(&mut active);
     parents
 }
 
-fn drop_middle(ops: &mut Vec<OperationId>) {
-    let end = ops.len().saturating_sub(ACTIVE_ENDS);
-    if end > ACTIVE_ENDS {
-        ops.drain(ACTIVE_ENDS..end);
+fn drop_middle(ops: &mut Vec<OperationId>, ends: usize) {
+    let end = ops.len().saturating_sub(ends);
+    if end > ends {
+        ops.drain(ends..end);
     }
 }
 
@@ -261,7 +283,7 @@ mod tests {
         let families = [family(1, 300), family(2, 300), family(3, 300)];
         let parents = families.each_ref().map(|family| family[0].clone());
 
-        let read = worth_reading(families.concat());
+        let read = worth_reading(families.concat(), ACTIVE_ENDS);
 
         assert!(parents.iter().all(|parent| read.contains(parent)));
         // Of 900 children the first 200 and the last 200.

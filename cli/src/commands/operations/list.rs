@@ -1,6 +1,6 @@
 //! `ktrdr ops list`: operations with their state and progress, newest first.
 
-use bus::{Bus, OperationFilter};
+use bus::{Bus, OperationFilter, OperationPage};
 use clap::Args;
 use futures::stream::{self, StreamExt as _};
 use jiff::Timestamp;
@@ -22,6 +22,8 @@ pub(super) const HEADS: [&str; 7] = [
 ];
 /// Progress records on their way at once.
 const REQUESTS_MAX: usize = 16;
+/// Most operations that are listed at a time.
+const LIMIT_MAX: u16 = 1_000;
 /// Characters of a failure's message; `ktrdr status` has all of it.
 const FAILURE_CHARS_MAX: usize = 60;
 
@@ -46,7 +48,7 @@ pub(crate) struct ListArgs {
         short,
         value_name = "N",
         default_value_t = 50,
-        value_parser = clap::value_parser!(u16).range(1..=1000)
+        value_parser = clap::value_parser!(u16).range(1..=i64::from(LIMIT_MAX))
     )]
     limit: u16,
     /// Only operations that have not ended
@@ -80,6 +82,14 @@ pub(super) struct Listed {
     pub(super) percent: Option<f64>,
 }
 
+/// The operations that a list names first.
+pub(super) struct Listing {
+    /// They themselves, in the order of the list.
+    pub(super) operations: Vec<Listed>,
+    /// True if there are more than these.
+    pub(super) more: bool,
+}
+
 impl Listed {
     /// The operation as programs read it.
     pub(super) fn json(&self) -> Value {
@@ -98,8 +108,8 @@ pub(super) async fn run(args: &ListArgs, context: &Context) -> Result<Exit, Fail
         return watch_list::watch_operations(args, context, &bus).await;
     }
 
-    let listed = read_operations(&bus, args).await?;
-    if listed.is_empty() {
+    let listing = read_operations(&bus, args).await?;
+    if listing.operations.is_empty() {
         output.note(match (args.active, args.resumable) {
             (true, _) => "No active operations found",
             (_, true) => "No resumable operations found",
@@ -109,34 +119,44 @@ pub(super) async fn run(args: &ListArgs, context: &Context) -> Result<Exit, Fail
     }
 
     let now = Timestamp::now();
-    let mut rows = Vec::with_capacity(listed.len());
-    for each in &listed {
+    let mut rows = Vec::with_capacity(listing.operations.len());
+    for each in &listing.operations {
         output.json(&each.json());
         rows.push(operation_row(each, now));
     }
     output.table_with_remarks(&HEADS, &rows);
+    if listing.more {
+        output.note(&format!(
+            "There are more operations than these {}; --limit N lists up to {LIMIT_MAX}, and \
+             --state, --kind, --since, --label or --parent narrow the list",
+            rows.len()
+        ));
+    }
     Ok(Exit::Done)
 }
 
 /// The operations that the arguments name, each with its percent.
-pub(super) async fn read_operations(bus: &Bus, args: &ListArgs) -> Result<Vec<Listed>, Failure> {
-    let records = read_records(bus, args).await?;
+pub(super) async fn read_operations(bus: &Bus, args: &ListArgs) -> Result<Listing, Failure> {
+    let page = read_records(bus, args).await?;
 
     // `buffered` keeps the order of the list.
-    let listed = stream::iter(records).map(|record| async {
+    let listed = stream::iter(page.records).map(|record| async {
         let percent = read_percent(bus, &record).await;
         Listed { record, percent }
     });
-    Ok(listed.buffered(REQUESTS_MAX).collect().await)
+    Ok(Listing {
+        operations: listed.buffered(REQUESTS_MAX).collect().await,
+        more: page.more,
+    })
 }
 
 /// The records that the arguments name: of what people asked for, or of the children of one
 /// operation.
-async fn read_records(bus: &Bus, args: &ListArgs) -> Result<Vec<OperationRecord>, Failure> {
+async fn read_records(bus: &Bus, args: &ListArgs) -> Result<OperationPage, Failure> {
     let filter = filter_of(args);
     let limit = usize::from(args.limit);
     let Some(parent) = &args.parent else {
-        return Ok(bus.operations().list(limit, &filter).await?);
+        return Ok(bus.operations().list_page(limit, &filter).await?);
     };
 
     // In their order, and not newest first: they have places in a list.
@@ -146,8 +166,12 @@ async fn read_records(bus: &Bus, args: &ListArgs) -> Result<Vec<OperationRecord>
     };
     let mut children = bus.operations().children(&parent.record).await?;
     children.retain(|child| filter.matches(child));
+    let more = children.len() > limit;
     children.truncate(limit);
-    Ok(children)
+    Ok(OperationPage {
+        records: children,
+        more,
+    })
 }
 
 fn filter_of(args: &ListArgs) -> OperationFilter {

@@ -32,7 +32,10 @@ pub(super) async fn watch_operations(
     let mut draw = tokio::time::interval(REDRAW);
     // After a slow answer the next drawing is as far away as always, and not made up for at once.
     draw.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut list = WatchedList::new(&context.output, read_operations(bus, args).await?);
+    let mut list = WatchedList::new(
+        &context.output,
+        read_operations(bus, args).await?.operations,
+    );
 
     loop {
         tokio::select! {
@@ -45,7 +48,7 @@ pub(super) async fn watch_operations(
                 if list.is_to_be_read {
                     list.is_to_be_read = false;
                     match read_operations(bus, args).await {
-                        Ok(listed) => list.listed = listed,
+                        Ok(listing) => list.listed = listing.operations,
                         // It is read again once the connection is back.
                         Err(_) if is_interrupted(bus, &reconnects) => {}
                         Err(failure) => return Err(failure),

@@ -346,6 +346,56 @@ async fn a_list_holds_what_runs_and_the_newest_of_the_rest() {
 }
 
 #[tokio::test]
+async fn a_list_says_whether_there_are_more() {
+    let server = TestServer::start();
+    let bus = ready(&server).await;
+    let start: Timestamp = "2026-03-01T00:00:00Z".parse().unwrap();
+    create_history(&bus, start).await;
+    let has_more = async |limit: usize, filter: OperationFilter| {
+        let page = bus.operations().list_page(limit, &filter).await.unwrap();
+        assert_eq!(page.records.len(), limit.min(301));
+        page.more
+    };
+
+    assert!(has_more(300, OperationFilter::default()).await);
+    assert!(!has_more(301, OperationFilter::default()).await);
+    let since = Some(start + Duration::from_secs(291));
+    let late = OperationFilter {
+        since,
+        ..Default::default()
+    };
+    assert!(has_more(9, late.clone()).await);
+    assert!(!has_more(10, late).await);
+}
+
+#[tokio::test]
+async fn as_many_waiting_operations_are_listed_as_asked_for() {
+    let server = TestServer::start();
+    let bus = ready(&server).await;
+    let request = RunDummy::default().operation();
+    let start: Timestamp = "2026-03-01T00:00:00Z".parse().unwrap();
+    for second in 1..=450_u32 {
+        let at = start + Duration::from_secs(u64::from(second));
+        let op = OperationId::new("dummy", at, second).unwrap();
+        bus.active().mark(&op).await.unwrap();
+        let record = OperationRecord::create(op, request.clone(), at);
+        bus.operations().create(record).await.unwrap();
+    }
+    let active = OperationFilter {
+        active: true,
+        ..Default::default()
+    };
+
+    // Those at both ends are enough for a short list.
+    let page = bus.operations().list_page(50, &active).await.unwrap();
+    assert_eq!((page.records.len(), page.more), (50, true));
+    let page = bus.operations().list_page(449, &active).await.unwrap();
+    assert_eq!((page.records.len(), page.more), (449, true));
+    let page = bus.operations().list_page(450, &active).await.unwrap();
+    assert_eq!((page.records.len(), page.more), (450, false));
+}
+
+#[tokio::test]
 async fn a_list_is_filtered_by_activity_state_and_time() {
     let server = TestServer::start();
     let bus = ready(&server).await;
