@@ -49,7 +49,7 @@ impl WorkerContext {
             tracing::warn!("attempt fenced off before it could be recorded, nothing is announced");
             return Ok(());
         };
-        self.note_host_faults(&record, &ending);
+        self.note_ending(&record, &ending, at);
         self.die_if_probed(Moment::Recorded)?;
 
         let has_ended = record
@@ -70,15 +70,20 @@ impl WorkerContext {
 
     /// An attempt that was stopped says nothing about the host. The children of a family are of one
     /// kind, and what breaks the host in one may break it in all: they count as one operation.
-    fn note_host_faults(&self, record: &OperationRecord, ending: &Ending) {
+    fn note_ending(&self, record: &OperationRecord, ending: &Ending, at: Timestamp) {
         let family = record
             .parent
             .as_ref()
             .map_or(&record.op, |parent| &parent.op);
+
         match ending {
-            Ending::Completed(_) => self.faults.note_success(),
+            Ending::Completed(_) => {
+                self.faults.note_success();
+                self.health.note_success(&record.op, at);
+            }
             Ending::Failed(error) | Ending::Retry { error, .. } => {
                 self.faults.note_failure(family, error);
+                self.health.note_failure(&record.op, error, at);
             }
             Ending::Cancelled(_) | Ending::Released(_) => {}
         }

@@ -10,6 +10,7 @@ mod delivery;
 mod durations;
 mod estimate;
 mod handler;
+mod health;
 mod host_faults;
 mod housekeeping;
 mod presence;

@@ -21,6 +21,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::delivery::DeliveryHandler;
 use crate::handler::StepHandler;
+use crate::health::{Health, HealthSources};
 use crate::host_faults::HostFaults;
 use crate::housekeeping::run_housekeeper;
 use crate::presence::{CurrentSteps, Presence, PresenceChanges};
@@ -161,6 +162,7 @@ struct Announced {
     current: CurrentSteps,
     draining: watch::Sender<bool>,
     faults: Arc<HostFaults>,
+    health: Health,
     presence: Presence,
     renewals: Renewals,
     _renewing: AbortOnDropHandle<()>,
@@ -174,6 +176,7 @@ impl Announced {
         let current = CurrentSteps::new();
         let draining = watch::Sender::new(false);
         let faults = Arc::new(HostFaults::new());
+        let health = Health::default();
 
         let info = worker_info(&worker, options);
         bus.workers().announce(&info).await?;
@@ -182,7 +185,7 @@ impl Announced {
             draining: draining.subscribe(),
             degraded: faults.verdict(),
         };
-        let presence = Presence::start(bus, info, changes).map_err(WorkerError::Thread)?;
+        let presence = Presence::start(bus, info.clone(), changes).map_err(WorkerError::Thread)?;
 
         let renewals = Renewals::default();
         let renewing = tokio::spawn(renewals.clone().run(bus.clone(), STALL));
@@ -193,19 +196,21 @@ impl Announced {
             let housekeeper = run_housekeeper(bus.clone(), store.clone(), worker.to_string(), stop);
             AbortOnDropHandle::new(tokio::spawn(housekeeper))
         });
-        let answering = bus
-            .services()
-            .answer(
-                description(&worker, options),
-                endpoints(options, &current, faults.verdict()),
-            )
-            .await?;
+        let sources = HealthSources {
+            current: current.clone(),
+            draining: draining.subscribe(),
+            degraded: faults.verdict(),
+            reconnects: bus.connection().reconnects(),
+        };
+        let health_endpoint = health.clone().endpoint(info, sources);
+        let answering = answer_queries(bus, &worker, options, health_endpoint).await?;
 
         Ok(Self {
             worker,
             current,
             draining,
             faults,
+            health,
             presence,
             renewals,
             _renewing: AbortOnDropHandle::new(renewing),
@@ -213,6 +218,22 @@ impl Announced {
             _answering: answering,
         })
     }
+}
+
+/// Answers the service's own queries and `health`.
+async fn answer_queries(
+    bus: &Bus,
+    worker: &WorkerId,
+    options: &WorkerOptions,
+    health: Endpoint,
+) -> Result<Answers, BusError> {
+    let own_endpoints = options.endpoints.iter().cloned();
+    let endpoints = std::iter::once(health).chain(own_endpoints).collect();
+
+    let services = bus.services();
+    services
+        .answer(description(worker, options), endpoints)
+        .await
 }
 
 async fn start_slots<H: StepHandler>(
@@ -236,6 +257,7 @@ async fn start_slots<H: StepHandler>(
             shutdown: shutdown.clone(),
             current: announced.current.clone(),
             faults: announced.faults.clone(),
+            health: announced.health.clone(),
             device: device_kind(options),
             probe: options.probe.clone(),
             renewals: announced.renewals.clone(),
@@ -420,34 +442,4 @@ fn description(worker: &WorkerId, options: &WorkerOptions) -> ServiceDescription
         .map(|(key, value)| (key.to_owned(), value))
         .into(),
     }
-}
-
-/// The service's own queries and `health`: a JSON object that says what the process does now.
-fn endpoints(
-    options: &WorkerOptions,
-    current: &CurrentSteps,
-    verdict: watch::Receiver<Option<String>>,
-) -> Vec<Endpoint> {
-    let current = current.clone();
-    let service = options.service;
-    let started_at = Timestamp::now();
-    let health = Endpoint::new("health", move |_| {
-        let reason = verdict.borrow().clone();
-        let status = match reason {
-            Some(_) => "degraded",
-            None => "healthy",
-        };
-        let body = serde_json::json!({
-            "status": status,
-            "reason": reason,
-            "service": service,
-            "started_at": started_at,
-            "current": current.operations(),
-        });
-        std::future::ready(Ok(body.to_string().into_bytes()))
-    });
-
-    std::iter::once(health)
-        .chain(options.endpoints.iter().cloned())
-        .collect()
 }

@@ -8,6 +8,7 @@ use schemas::retries::RetryPolicy;
 use store::Store;
 use tokio::sync::watch;
 
+use crate::health::Health;
 use crate::host_faults::HostFaults;
 use crate::presence::CurrentSteps;
 use crate::probe::{Moment, Probe};
@@ -26,6 +27,8 @@ pub(crate) struct WorkerContext {
     pub(crate) current: CurrentSteps,
     /// How attempts of this worker ended, as far as that speaks of its host.
     pub(crate) faults: Arc<HostFaults>,
+    /// How the last attempts of this worker ended, for whoever asks for its health.
+    pub(crate) health: Health,
     /// Kind of the device that it computes on, such as `cpu`; `none` where that does not matter.
     pub(crate) device: String,
     pub(crate) probe: Arc<dyn Probe>,

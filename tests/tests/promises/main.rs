@@ -23,6 +23,8 @@ mod followers;
 #[cfg(test)]
 mod forced;
 #[cfg(test)]
+mod health;
+#[cfg(test)]
 mod latency;
 #[cfg(test)]
 mod leaving;
