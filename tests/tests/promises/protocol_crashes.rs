@@ -1,9 +1,14 @@
 //! Crashes between any two steps of the protocol: one completion, and each effect once, whatever
 //! the handler does.
 
+use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Mutex;
 
 use dummy::Dummy;
+use fetcher::{Fetcher, FetcherSettings};
+use jiff::Timestamp;
+use market::{SeriesKey, Utc};
 use processor::{Processor, ProcessorSettings};
 use runtime::probe::Moment;
 use schemas::command::Command;
@@ -18,6 +23,7 @@ use schemas::operation::OperationState;
 use schemas::plan::{Plan, StepSpec};
 use schemas::requests::DataLoad;
 use serde_json::Value;
+use store::ALL_TIME;
 use system_tests::{Dies, Sandbox, steps};
 use validator::Validator;
 
@@ -149,13 +155,18 @@ async fn an_end_is_announced_once_after_ids_were_forgotten() {
     assert_eq!(sandbox.dead_letters(&op).await.len(), 1);
 }
 
-/// Loads the daily bars of SPY; returns the key of the series.
-async fn load_daily_bars(sandbox: &Sandbox) -> String {
+/// Fetches from the sample files.
+fn new_fetcher() -> Fetcher {
     let bars = Path::new(env!("CARGO_MANIFEST_DIR")).join("bars");
-    let files = format!("files={}", bars.display());
-    let _fetcher = sandbox.spawn_with("ktrdr-fetcher", &["--set", &files]);
-    let _validator = sandbox.run(Validator::default()).await;
-    let fetch = FetchBars {
+    Fetcher::new(FetcherSettings {
+        files: bars.display().to_string(),
+        ..FetcherSettings::default()
+    })
+}
+
+/// Asks for all daily bars of SPY.
+fn fetch_daily_bars() -> FetchBars {
+    FetchBars {
         provider: "file".to_owned(),
         series: vec![SeriesRequest {
             symbol: "SPY".to_owned(),
@@ -167,9 +178,15 @@ async fn load_daily_bars(sandbox: &Sandbox) -> String {
         refetch: false,
         calendar: None,
         accept_finer: false,
-    };
+    }
+}
+
+/// Loads the daily bars of SPY; returns the key of the series.
+async fn load_daily_bars(sandbox: &Sandbox) -> String {
+    let _fetcher = sandbox.run(new_fetcher()).await;
+    let _validator = sandbox.run(Validator::default()).await;
     let load = DataLoad {
-        fetch,
+        fetch: fetch_daily_bars(),
         labels: [].into(),
     };
 
@@ -197,6 +214,40 @@ fn one_step<C: Command>(command: &C, params: Value) -> NewOperation {
         plan: Plan::sequence(vec![step]),
         ..NewOperation::default()
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fetcher_that_crashes_anywhere_commits_once() {
+    let sandbox = Sandbox::start().await;
+    let series = sandbox.store().series();
+    let request = one_step(&fetch_daily_bars(), Value::Null);
+    // What a fetch has stored; taken away again, so that the next one has the same work.
+    let take_away = async |op: &OperationId| {
+        let completion = sandbox.only_completion_of(op).await;
+        let outcome: FetchOutcome = serde_json::from_value(completion.result).unwrap();
+        let key: SeriesKey = outcome.series[0].series.parse().unwrap();
+        let stored = series.snapshot(&key, None).await.unwrap().unwrap();
+        let now = Utc::from_timestamp(Timestamp::now());
+        series.delete(&key, ALL_TIME, now).await.unwrap();
+        (stored.manifest.revision, stored.content_sha256())
+    };
+    let (commits, content) = {
+        let _worker = sandbox.run(new_fetcher()).await;
+        take_away(&sandbox.submit(&request).await).await
+    };
+
+    let revisions = Mutex::new(vec![commits]);
+    sandbox
+        .crash_everywhere(new_fetcher, &request, async |op, moment| {
+            let (revision, again) = take_away(op).await;
+            assert_eq!(again, content, "{moment:?}");
+            revisions.lock().unwrap().push(revision);
+        })
+        .await;
+
+    // As many revisions of each fetch as of the first, and one of each deletion between two.
+    let expected = (0..7).map(|number| commits + number * (commits + 1));
+    assert_eq!(*revisions.lock().unwrap(), expected.collect::<Vec<u64>>());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -239,7 +290,7 @@ async fn a_processor_that_crashes_anywhere_builds_one_data_set() {
     let request = one_step(&process, serde_json::to_value(&train).unwrap());
     let new_processor = || Processor::new(ProcessorSettings::default());
 
-    let data_sets = std::sync::Mutex::new(std::collections::BTreeSet::new());
+    let data_sets = Mutex::new(BTreeSet::new());
     sandbox
         .crash_everywhere(new_processor, &request, async |op, moment| {
             let completion = sandbox.only_completion_of(op).await;

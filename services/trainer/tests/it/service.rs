@@ -28,7 +28,7 @@ const ROWS: usize = 1_400;
 
 /// A data set of the catalogue's strategy with made-up numbers; the label follows the first two
 /// features. The class `absent` never occurs.
-async fn publish_dataset(store: &Store, absent: Option<f32>) -> String {
+pub(crate) async fn publish_dataset(store: &Store, absent: Option<f32>) -> String {
     let resolved = Strategy::parse(STRATEGY)
         .unwrap()
         .resolve(&Overrides::default())
@@ -116,7 +116,7 @@ fn step<C: Command>(command: &C) -> StepSpec {
     }
 }
 
-fn operation(dataset: &str, epochs: u32) -> NewOperation {
+pub(crate) fn operation(dataset: &str, epochs: u32) -> NewOperation {
     let overrides = serde_json::json!({ "epochs": epochs, "seed": 7, "batch_size": 32 });
     let strategy = STRATEGY.replace("  early_stopping:", "  #");
     training_of(dataset, strategy, overrides)
@@ -141,13 +141,13 @@ fn training_of(dataset: &str, strategy: String, overrides: Value) -> NewOperatio
     }
 }
 
-fn trained(record: &OperationRecord) -> TrainOutcome {
+pub(crate) fn trained(record: &OperationRecord) -> TrainOutcome {
     assert_eq!(record.state, OperationState::Completed, "{record:#?}");
     serde_json::from_value(record.steps[0].result.clone()).unwrap()
 }
 
 /// Hash of the model's weights.
-async fn weights(store: &Store, outcome: &TrainOutcome) -> String {
+pub(crate) async fn weights(store: &Store, outcome: &TrainOutcome) -> String {
     store
         .artifacts()
         .manifest(&outcome.artifact)
@@ -173,7 +173,7 @@ async fn until_checkpointed(sandbox: &Sandbox, op: &OperationId) {
         .await;
 }
 
-fn trainer() -> Trainer {
+pub(crate) fn trainer() -> Trainer {
     Trainer::new(ComputeDevice::Cpu)
 }
 
