@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
-use market::{Instrument, Timeframe};
+use market::{Calendar, Instrument, Session, Timeframe};
 use schemas::commands::{FetchMode, SeriesRequest};
 
 use super::values::{parse_end, parse_instant, parse_instrument, parse_timeframe};
@@ -65,9 +65,31 @@ pub(crate) struct FetchArgs {
     /// list`
     #[arg(long, value_name = "NAME")]
     pub(crate) calendar: Option<String>,
+    /// Only bars of regular trading hours (the default)
+    #[arg(long, conflicts_with = "include_extended")]
+    pub(crate) trading_hours: bool,
+    /// Also bars of the hours before and after, of each symbol whose market has them: they are a
+    /// series of their own
+    #[arg(long, conflicts_with = "calendar")]
+    pub(crate) include_extended: bool,
     /// Fetch stored bars again; newer values replace stored ones
     #[arg(long)]
     pub(crate) refetch: bool,
+}
+
+impl FetchArgs {
+    /// The calendar of the bars of a symbol, where it is not the usual one of its instrument.
+    pub(crate) fn calendar_of(&self, symbol: &Instrument) -> Option<String> {
+        if !self.include_extended {
+            return self.calendar.clone();
+        }
+
+        let calendar = Calendar::named(symbol.calendar_name())?;
+        let extended = calendar.with_hours(Session::Extended);
+        calendar
+            .has_extended_hours()
+            .then(|| extended.name().to_owned())
+    }
 }
 
 impl From<FetchModeArg> for FetchMode {

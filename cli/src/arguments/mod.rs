@@ -4,6 +4,7 @@
 mod family;
 mod fetch;
 mod global;
+mod hours;
 mod operation;
 mod out_file;
 mod range;
@@ -14,6 +15,7 @@ pub(crate) mod values;
 pub(crate) use family::FamilyArgs;
 pub(crate) use fetch::{FetchArgs, FetchModeArg, join_names, series_requests};
 pub(crate) use global::{Color, GlobalArgs};
+pub(crate) use hours::HoursArgs;
 pub(crate) use operation::OperationArg;
 pub(crate) use out_file::OutFile;
 pub(crate) use range::RangeArgs;

@@ -8,9 +8,9 @@ use schemas::codes;
 use serde_json::json;
 use store::{RawBars, Store, Table};
 
-use super::stored::{SeriesArgs, find_series};
+use super::stored::{SeriesArgs, find_series, read_bars};
 use crate::arguments::values::{parse_instrument, parse_timeframe};
-use crate::arguments::{OutFile, RangeArgs};
+use crate::arguments::{HoursArgs, OutFile, RangeArgs};
 use crate::console::{Exit, Failure, count_of, path_json, standard_output};
 use crate::context::Context;
 use crate::inputs::stored_series::open_existing_store;
@@ -33,6 +33,9 @@ pub(super) struct ExportArgs {
     /// The range of bars.
     #[command(flatten)]
     range: RangeArgs,
+    /// The hours of the bars.
+    #[command(flatten)]
+    hours: HoursArgs,
     /// Output: a .csv, .csv.gz, .parquet or .arrow file, - for CSV on standard output, or a folder
     /// that exists, which gets a file for each symbol
     #[arg(long, short, value_name = "FILE")]
@@ -88,7 +91,7 @@ pub(super) async fn run(args: &ExportArgs, context: &Context) -> Result<Exit, Fa
     let store = open_existing_store(context).await?;
     let mut symbols = Vec::with_capacity(args.symbols.len());
     for symbol in &args.symbols {
-        let bars = read_bars(symbol, args, &store, context).await?;
+        let bars = read_symbol(symbol, args, &store, context).await?;
         symbols.push(SymbolBars { symbol, bars });
     }
 
@@ -110,24 +113,21 @@ fn refused_output(out: &Path, form: &str) -> Failure {
         .with_hint("give --out such a name, `-`, or a folder that exists")
 }
 
-async fn read_bars(
+async fn read_symbol(
     symbol: &Instrument,
     args: &ExportArgs,
     store: &Store,
     context: &Context,
 ) -> Result<RawBars, Failure> {
-    let series = SeriesArgs {
+    let named = SeriesArgs {
         symbol: symbol.clone(),
         timeframe: args.timeframe,
         provider: args.provider.clone(),
         calendar: args.calendar.clone(),
     };
 
-    let snapshot = find_series(&series, store, context).await?;
-    Ok(store
-        .series()
-        .raw_bars(&snapshot, args.range.times())
-        .await?)
+    let series = find_series(&named, store, context).await?;
+    read_bars(&series, args.range.times(), args.hours, store).await
 }
 
 /// One table: the bars of one symbol as they are imported again, or those of several, symbol after

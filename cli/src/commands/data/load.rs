@@ -104,7 +104,7 @@ fn load_of(symbol: &Instrument, args: &FetchArgs) -> NewOperation {
         start: args.start,
         end: args.end,
         refetch: args.refetch,
-        calendar: args.calendar.clone(),
+        calendar: args.calendar_of(symbol),
         accept_finer: false,
     };
 
@@ -175,6 +175,19 @@ mod tests {
             "calendar": "fx_24x5",
         });
         assert_eq!(command, expected);
+    }
+
+    #[test]
+    fn extended_hours_are_those_of_the_calendar_of_the_symbol() {
+        let calendar = |line: &str| command_of(line)["calendar"].clone();
+
+        let extended = calendar("load AAPL --timeframe 1h --include-extended");
+        assert_eq!(extended, "us_equities_extended");
+        // Currencies have no hours before and after.
+        assert_eq!(calendar("load EURUSD --include-extended"), Value::Null);
+        assert_eq!(calendar("load AAPL --trading-hours"), Value::Null);
+        let both = "load AAPL --trading-hours --include-extended";
+        assert!(Line::try_parse_from(both.split(' ')).is_err());
     }
 
     #[test]

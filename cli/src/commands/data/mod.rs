@@ -16,6 +16,7 @@ mod seam;
 mod stored;
 mod subject;
 mod symbols;
+mod trading_hours;
 
 use clap::{Args, Subcommand};
 use schemas::codes;

@@ -97,7 +97,7 @@ async fn plan_series(
         .map_err(|error| {
             Failure::of(Exit::Usage, codes::DATA_SERIES_KEY, &error).with_hint(error.hint())
         })?;
-    let key = with_calendar(key, args.fetch.calendar.as_deref())?;
+    let key = with_calendar(key, args.fetch.calendar_of(symbol).as_deref())?;
     let coverage = provider.coverage(&key).await.map_err(failure_of)?;
 
     // A load looks at the same facts, or the plan would promise other requests than it makes.

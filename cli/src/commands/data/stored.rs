@@ -1,15 +1,17 @@
 //! `ktrdr data list`, `show` and `range`: the series in the store.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use market::{Bars, Instrument, Timeframe, Utc};
+use market::{Bars, Instrument, Session, Timeframe, Utc};
 use schemas::codes;
 use serde_json::{Value, json};
-use store::{RawBars, SeriesSnapshot, Store, Table};
+use store::{RawBars, SeriesSnapshot, Store, Table, keep_rows};
 
+use super::trading_hours::bars_in_hours;
 use crate::arguments::values::{parse_instrument, parse_timeframe};
-use crate::arguments::{OutFile, RangeArgs};
+use crate::arguments::{HoursArgs, OutFile, RangeArgs};
 use crate::console::{Exit, Failure, count_of, path_json, time_or_blank};
 use crate::context::Context;
 use crate::inputs::stored_series::{
@@ -111,6 +113,9 @@ pub(super) struct ShowArgs {
     /// The range of bars.
     #[command(flatten)]
     range: RangeArgs,
+    /// The hours of the bars.
+    #[command(flatten)]
+    hours: HoursArgs,
     /// Write all bars of the range to a .csv or .parquet file
     #[arg(long, value_name = "FILE", value_parser = OutFile::file_parser())]
     out: Option<PathBuf>,
@@ -182,12 +187,14 @@ pub(super) async fn show(args: &ShowArgs, context: &Context) -> Result<Exit, Fai
     let series = find_series(&args.series, &store, context).await?;
     let range = args.range.times();
     if let Some(file) = &args.out {
-        // As they were stored: an export that is imported again gives the same series.
-        let bars = store.series().raw_bars(&series, range).await?;
+        let bars = read_bars(&series, range, args.hours, &store).await?;
         return export(&bars, file, context);
     }
 
-    let bars = store.series().bars(&series, range).await?;
+    let mut bars = store.series().bars(&series, range).await?;
+    if let Some(hours) = args.hours.session() {
+        bars = leave_hours(bars, &series, hours);
+    }
     if bars.is_empty() {
         note_empty_range(&series, context);
     }
@@ -199,6 +206,35 @@ pub(super) async fn show(args: &ShowArgs, context: &Context) -> Result<Exit, Fai
     }
     context.output.table(&BAR_HEADS, &rows);
     Ok(Exit::Done)
+}
+
+/// The bars of a range, with `hours` only those that lie in them, as they were stored: an export
+/// that is imported again gives the same series.
+///
+/// # Errors
+/// The store cannot be read.
+pub(super) async fn read_bars(
+    series: &SeriesSnapshot,
+    range: Range<Utc>,
+    hours: HoursArgs,
+    store: &Store,
+) -> Result<RawBars, Failure> {
+    let Some(hours) = hours.session() else {
+        return Ok(store.series().raw_bars(series, range).await?);
+    };
+    let bars = store.series().bars(series, range).await?;
+    Ok(leave_hours(bars, series, hours).into())
+}
+
+/// The bars that lie in these hours.
+fn leave_hours(bars: Bars, series: &SeriesSnapshot, hours: Session) -> Bars {
+    let rows = bars_in_hours(&bars, &series.key, hours);
+    let mut close_time = bars.close_time.clone();
+    keep_rows(&mut close_time, &rows);
+
+    let mut raw = RawBars::from(bars);
+    raw.keep_rows(&rows);
+    raw.with_close_times(close_time)
 }
 
 /// An empty table says nothing about where the bars are.
