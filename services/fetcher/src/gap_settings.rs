@@ -1,6 +1,6 @@
 //! The thresholds of the gap analysis: the configuration's section `[fetcher.gaps]`.
 
-use market::{Timeframe, Utc};
+use market::{AssetClass, Timeframe, Utc};
 use serde::{Deserialize, Serialize};
 
 /// Microseconds of an hour.
@@ -17,6 +17,8 @@ pub struct GapSettings {
     pub min_bars_below_1h: u64,
     /// The same from 1h on.
     pub min_bars_from_1h: u64,
+    /// The same for one class of instruments, in every timeframe and instead of the above.
+    pub min_bars_of: ClassMinimums,
     /// Most ranges that are asked for at a time; with more of them, neighbours are joined over
     /// longer and longer distances. At least 1.
     pub ranges_max: u64,
@@ -28,6 +30,44 @@ pub struct GapSettings {
     pub tail_days: u32,
 }
 
+/// Fewest bars of a hole that is asked for, by the prefix of a class of instruments; a class that
+/// is absent has that of the timeframe.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClassMinimums {
+    /// Shares, and funds that trade like them.
+    pub stk: Option<u64>,
+    /// Funds that are named as such.
+    pub fund: Option<u64>,
+    /// Indices and contracts for difference.
+    pub idx: Option<u64>,
+    /// Spot currency pairs.
+    pub fx: Option<u64>,
+    /// Precious metals against a currency.
+    pub metal: Option<u64>,
+    /// Futures with their expiries.
+    pub fut: Option<u64>,
+    /// Crypto pairs on spot markets.
+    pub crypto: Option<u64>,
+    /// Crypto futures without expiry.
+    pub perp: Option<u64>,
+}
+
+impl ClassMinimums {
+    const fn of(&self, class: AssetClass) -> Option<u64> {
+        match class {
+            AssetClass::Stock => self.stk,
+            AssetClass::Fund => self.fund,
+            AssetClass::Index => self.idx,
+            AssetClass::Fx => self.fx,
+            AssetClass::Metal => self.metal,
+            AssetClass::Future => self.fut,
+            AssetClass::Crypto => self.crypto,
+            AssetClass::Perpetual => self.perp,
+        }
+    }
+}
+
 impl Default for GapSettings {
     /// Holes from 5 bars on below 5m, 3 below 1h, else 1; 1000 ranges; final after 7 days, 24
     /// hours before; a tail of 30 days.
@@ -36,6 +76,7 @@ impl Default for GapSettings {
             min_bars_below_5m: 5,
             min_bars_below_1h: 3,
             min_bars_from_1h: 1,
+            min_bars_of: ClassMinimums::default(),
             ranges_max: 1_000,
             empty_final_days: 7,
             empty_holds_hours: 24,
@@ -46,12 +87,14 @@ impl Default for GapSettings {
 
 impl GapSettings {
     /// Fewest bars of a hole between stored bars that is asked for.
-    pub fn min_bars(&self, timeframe: Timeframe) -> u64 {
-        match timeframe.minutes() {
-            ..5 => self.min_bars_below_5m,
-            5..60 => self.min_bars_below_1h,
-            _ => self.min_bars_from_1h,
-        }
+    pub fn min_bars(&self, class: AssetClass, timeframe: Timeframe) -> u64 {
+        self.min_bars_of
+            .of(class)
+            .unwrap_or_else(|| match timeframe.minutes() {
+                ..5 => self.min_bars_below_5m,
+                5..60 => self.min_bars_below_1h,
+                _ => self.min_bars_from_1h,
+            })
     }
 
     /// Of an answer given at `asked_at`, the labels before this instant are final.

@@ -34,5 +34,5 @@ mod stored_state;
 pub mod tally;
 
 pub use error::FetchError;
-pub use gap_settings::GapSettings;
+pub use gap_settings::{ClassMinimums, GapSettings};
 pub use handler::{Fetcher, FetcherSettings};

@@ -42,7 +42,9 @@ fn is_worth_asking(gap: &Stretch, facts: &SeriesFacts<'_>) -> bool {
         return true;
     };
 
-    let least = facts.settings.min_bars(facts.key.timeframe);
+    let least = facts
+        .settings
+        .min_bars(facts.key.instrument.class(), facts.key.timeframe);
     gap.start < *first || gap.end > *last || gap.bars >= least
 }
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use fetcher::GapSettings;
 use fetcher::plan::{FetchPlan, FetchWish, SeriesFacts, plan};
+use fetcher::{ClassMinimums, GapSettings};
 use market::{Calendar, HourAnchor, Instrument, SeriesKey, Slot, Timeframe, Utc, expected};
 use proptest::prelude::*;
 use schemas::commands::FetchMode;
@@ -375,6 +375,22 @@ fn small_holes_are_asked_for_from_the_threshold_on() {
         ..GapSettings::default()
     };
     assert_eq!(requests(&other), [0, 0, 1, 1, 0]);
+
+    // What a class has instead counts in every timeframe, and for no other class.
+    let of_class = |min_bars_of: ClassMinimums| GapSettings {
+        min_bars_of,
+        ..GapSettings::default()
+    };
+    let shares = of_class(ClassMinimums {
+        stk: Some(4),
+        ..ClassMinimums::default()
+    });
+    assert_eq!(requests(&shares), [0, 0, 1, 1, 0]);
+    let crypto = of_class(ClassMinimums {
+        crypto: Some(4),
+        ..ClassMinimums::default()
+    });
+    assert_eq!(requests(&crypto), [0, 1, 0, 1, 1]);
 }
 
 #[test]
