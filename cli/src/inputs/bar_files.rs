@@ -8,6 +8,7 @@ use market::{
     Bars, Calendar, DayBoundary, Instrument, InstrumentError, SeriesKey, Timeframe, Utc,
     check_hours, close_times,
 };
+use quality::{CoveredBars, Finding, Rules, check_coverage};
 use schemas::codes;
 use serde_json::json;
 use store::RawBars;
@@ -272,9 +273,35 @@ pub(crate) fn read_symbols(
         for file in &group.files {
             bars.insert(file.timeframe, read_series(file, times, folder, output)?);
         }
+        warn_of_coverage(group.symbol, &bars, output);
         symbols.push((group.symbol.symbol(), bars));
     }
     Ok(symbols)
+}
+
+/// Says where two timeframes of a symbol do not cover the same time.
+fn warn_of_coverage(symbol: &Instrument, bars: &SymbolBars, output: &Output) {
+    let rules = Rules::default();
+    let series: Vec<CoveredBars<'_>> = bars
+        .iter()
+        .map(|(timeframe, bars)| CoveredBars {
+            timeframe: *timeframe,
+            known_at: &bars.close_time,
+        })
+        .collect();
+
+    for (finer, coarser) in series.iter().zip(series.iter().skip(1)) {
+        for finding in check_coverage(*finer, *coarser, &rules) {
+            show_coverage(symbol, &finding, output);
+        }
+    }
+}
+
+/// Says where a timeframe of a symbol contradicts another one.
+pub(crate) fn show_coverage(symbol: &Instrument, finding: &Finding, output: &Output) {
+    let name = symbol.symbol();
+    output.note(&format!("warning: {name}: {}", finding.message));
+    output.json(&json!({"type": "coverage", "symbol": symbol.id(), "finding": finding}));
 }
 
 /// The files of one symbol.

@@ -8,6 +8,7 @@ pub(crate) mod operation_files;
 pub(crate) mod operations;
 pub(crate) mod request_changes;
 pub(crate) mod schedules;
+pub(crate) mod stored_coverage;
 pub(crate) mod stored_series;
 pub(crate) mod strategy_files;
 pub(crate) mod symbol_files;

@@ -168,6 +168,49 @@ fn months_are_known_at_the_close_of_their_last_session() {
 
 #[test]
 fn a_friday_and_a_monday_are_two_days() {
+/// Midnights of the first days of January 2024, or all hours of those for which `has_hours` holds.
+fn january(days: u8, hours: u8, has_hours: impl Fn(u8) -> bool) -> Vec<String> {
+    (1..=days)
+        .filter(|day| has_hours(*day))
+        .flat_map(|day| (0..hours).map(move |hour| format!("2024-01-{day:02}T{hour:02}:00:00Z")))
+        .collect()
+}
+
+#[test]
+fn hours_that_contradict_stored_days_are_warned_of() {
+    let place = Place::new();
+    place.write_bars("d.csv", &january(4, 1, |_| true));
+    place.write_bars("h.csv", &january(4, 24, |day| day != 2));
+    place.import("d.csv --symbol crypto:BTCUSD --timeframe 1d");
+
+    // The first day begins the common time, so that three days are compared.
+    let finding = "1 of 3 1d bars have no 1h bar in them";
+    let imported = place.run("data import h.csv --symbol crypto:BTCUSD --timeframe 1h --yes");
+    assert_eq!(imported.exit, Some(0), "{}", imported.err);
+    assert!(imported.err.contains(finding), "{}", imported.err);
+    assert!(!imported.err.contains("days in common"), "{}", imported.err);
+
+    let quality = place.run("data quality crypto:BTCUSD --timeframe 1h");
+    assert_eq!(quality.exit, Some(0), "{}", quality.err);
+    let line = format!("high coverage: {finding}");
+    assert!(quality.out.contains(&line), "{}", quality.out);
+    assert!(
+        quality
+            .out
+            .contains("medium coverage: 1h and 1d bars have 3 days in common")
+    );
+    std::fs::write(place.path().join("rules.toml"), "coverage_high = 0.5").unwrap();
+    let lenient = place.run("data quality crypto:BTCUSD --timeframe 1h --rules rules.toml");
+    let line = format!("medium coverage: {finding}");
+    assert!(lenient.out.contains(&line), "{}", lenient.out);
+
+    // Both files at once, as a command reads them that computes on several timeframes.
+    let complete = january(4, 24, |_| true);
+    place.write_bars("whole.csv", &complete);
+    let imported = place.run("data import whole.csv --symbol crypto:BTCUSD --timeframe 1h --yes");
+    assert!(!imported.err.contains("warning"), "{}", imported.err);
+}
+
     let place = Place::new();
     place.write_bars("x.csv", &["2024-01-05".to_owned(), "2024-01-08".to_owned()]);
     place.import("x.csv --symbol AAPL --timeframe daily");

@@ -42,6 +42,7 @@ impl Check {
             Self::Stale => "look whether the market was shut, or load these bars again",
 
             Self::Missing => "load the gaps again; method ffill bridges up to three bars",
+            Self::Coverage => "load both timeframes of the same time again, from one provider",
             Self::Spacing => "name the timeframe that the bars have",
 
             Self::CurrencyUnit | Self::Split => {

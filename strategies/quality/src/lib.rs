@@ -30,6 +30,7 @@
 //! | `stale` | medium, high ≥ 50 | one price for ≥ 10 bars intraday, ≥ 5 daily, without a break |
 //! | `missing` | low, medium > 5 %, high > 10 % | expected bars that are not there |
 //! | `spacing` | medium, high if most | fewer than 90 % of the steps are one bar long |
+//! | `coverage` | low, medium > 1 %, high > 10 % | bars of one timeframe without any of another ⁴ |
 //! | `currency_unit` | high | a price of 100 or 1000 times the scale of the others |
 //! | `split` | high | a price that a split of the file was not applied to, or twice ³ |
 //! | `adjustment_break` | high, info if raw | a lasting jump by the ratio of a split |
@@ -46,12 +47,14 @@
 //! ¹ Nothing else is checked then, and the score is 0.
 //! ² Fewer than five are low, unless they are half of the rows: these are high.
 //! ³ Needs the columns of [`Actions`]; those of dividends and gains are for daily bars.
+//! ⁴ By [`check_coverage`] of two series of one symbol; medium if they have too little in common.
 //!
 //! Values are checked on the rows that remain after sorting and keeping the last of each label.
 
 mod actions;
 mod advice;
 mod checks;
+mod coverage;
 mod draft;
 mod grid;
 mod plausibility;
@@ -66,6 +69,7 @@ use std::ops::Range;
 use market::{Bars, Calendar, SeriesKey, Utc};
 
 pub use actions::{Actions, Field};
+pub use coverage::{CoveredBars, check_agreement, check_coverage};
 pub use repair::{Change, Method, RepairLimits, Repaired, repair};
 pub use report::{CHECKS_VERSION, Check, Finding, Hole, Report, Sample, Score, Severity, Tally};
 pub use rules::{Rules, RulesError};

@@ -78,6 +78,8 @@ pub enum Check {
     Missing,
     /// Bars that are not as far apart as the timeframe says.
     Spacing,
+    /// Bars of one timeframe where another timeframe of the same symbol has none.
+    Coverage,
     /// Prices of 100 or 1000 times the scale of the others, as pence next to pounds.
     CurrencyUnit,
     /// Prices that a split of the file was not applied to, or was applied to twice.

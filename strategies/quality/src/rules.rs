@@ -60,6 +60,14 @@ pub struct Rules {
     /// Share of the steps between neighbouring bars that must be one bar long; default 0.90. Below
     /// it the spacing is reported.
     pub spacing_min: f64,
+    /// Days that two timeframes of one symbol must have in common, to be used together; default 7.
+    pub coverage_days_min: f64,
+    /// Bars of each that must lie in the common time; default 50.
+    pub coverage_bars_min: usize,
+    /// Share of bars without any of the other timeframe which is medium; default 0.01.
+    pub coverage_medium: f64,
+    /// The same for high; default 0.10.
+    pub coverage_high: f64,
     /// Lowest ratio of new to stored prices under the same labels that still is one scale; default
     /// 0.98.
     pub seam_ratio_min: f64,
@@ -108,6 +116,11 @@ impl Default for Rules {
             missing_medium: 0.05,
             missing_high: 0.10,
             spacing_min: 0.90,
+
+            coverage_days_min: 7.0,
+            coverage_bars_min: 50,
+            coverage_medium: 0.01,
+            coverage_high: 0.10,
 
             seam_ratio_min: 0.98,
             seam_ratio_max: 1.02,
@@ -164,7 +177,7 @@ impl Rules {
         Ok(())
     }
 
-    fn shares(&self) -> [(&'static str, f64); 13] {
+    fn shares(&self) -> [(&'static str, f64); 15] {
         [
             ("duplicate_high", self.duplicate_high),
             ("duplicate_critical", self.duplicate_critical),
@@ -177,12 +190,14 @@ impl Rules {
             ("missing_medium", self.missing_medium),
             ("missing_high", self.missing_high),
             ("spacing_min", self.spacing_min),
+            ("coverage_medium", self.coverage_medium),
+            ("coverage_high", self.coverage_high),
             ("healthy_high_share", self.healthy_high_share),
             ("healthy_completeness", self.healthy_completeness),
         ]
     }
 
-    fn limits(&self) -> [(&'static str, f64); 15] {
+    fn limits(&self) -> [(&'static str, f64); 17] {
         // Counts are given as numbers, too, so that one loop looks at every limit.
         [
             ("price_max", self.price_max),
@@ -196,6 +211,8 @@ impl Rules {
             ("stale_intraday", self.stale_intraday as f64),
             ("stale_daily", self.stale_daily as f64),
             ("stale_high", self.stale_high as f64),
+            ("coverage_days_min", self.coverage_days_min),
+            ("coverage_bars_min", self.coverage_bars_min as f64),
             ("healthy_high_bars", self.healthy_high_bars),
             ("seam_ratio_min", self.seam_ratio_min),
             ("seam_ratio_max", self.seam_ratio_max),
@@ -203,7 +220,7 @@ impl Rules {
         ]
     }
 
-    fn pairs(&self) -> [(&'static str, f64, f64); 8] {
+    fn pairs(&self) -> [(&'static str, f64, f64); 9] {
         // In the other order the milder severity of a pair would never be given.
         [
             ("duplicate", self.duplicate_high, self.duplicate_critical),
@@ -224,6 +241,7 @@ impl Rules {
             ),
             ("move_daily", self.move_daily_medium, self.move_daily_high),
             ("missing", self.missing_medium, self.missing_high),
+            ("coverage", self.coverage_medium, self.coverage_high),
             ("outlier and spike", self.outlier_z, self.spike_z),
             ("seam_ratio", self.seam_ratio_min, self.seam_ratio_max),
         ]

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use market::{Calendar, SeriesKey, Utc};
+use quality::{CoveredBars, Rules, check_agreement};
 use schemas::codes;
 use serde_json::{Value, json};
 use store::Edit;
@@ -13,6 +14,8 @@ use super::judged_file::{FileArgs, JudgedFile, judge_file, show_judged};
 use super::seam::find_seam;
 use crate::console::{Exit, Failure, count_of, now};
 use crate::context::Context;
+use crate::inputs::bar_files::show_coverage;
+use crate::inputs::stored_coverage::check_against_stored;
 use crate::inputs::stored_series::{open_existing_store, open_store, require_calendar};
 use crate::inputs::usable_rows::{Contradictions, LeftOut, UsableRows, choose_rows};
 
@@ -124,6 +127,7 @@ pub(super) async fn import(
     let key = judged.key.clone();
     let storable = storable_bars(file, judged, now)?;
     refuse_other_scale(file, args, &key, &storable, context).await?;
+    warn_of_other_timeframes(&key, &storable, context).await?;
 
     let mut imported = Imported {
         key,
@@ -191,6 +195,27 @@ async fn refuse_other_scale(
              join them all the same with --yes --force",
         ),
     )
+}
+
+/// Bars where stored ones of another timeframe say that there were none, or the other way round.
+/// Which of the two is right nobody can say here.
+async fn warn_of_other_timeframes(
+    key: &SeriesKey,
+    storable: &UsableRows,
+    context: &Context,
+) -> Result<(), Failure> {
+    let store = open_existing_store(context).await?;
+    let bars = CoveredBars {
+        timeframe: key.timeframe,
+        known_at: &storable.known_at,
+    };
+    let rules = Rules::default();
+    let findings = check_against_stored(&store, key, bars, check_agreement, &rules).await?;
+
+    for finding in &findings {
+        show_coverage(&key.instrument, finding, &context.output);
+    }
+    Ok(())
 }
 
 fn critical_findings(file: &Path, count: usize) -> Failure {

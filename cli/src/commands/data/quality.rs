@@ -28,10 +28,11 @@ pub(super) async fn run(args: &SubjectArgs, context: &Context) -> Result<Exit, F
     context.output.json(&json!({
         "type": "quality",
         "report": report,
-        "advice": advice_of(&report),
+        "coverage": subject.coverage,
+        "advice": advice_of(report.findings.iter().chain(&subject.coverage)),
     }));
     show_score(&report, &context.output);
-    for finding in &report.findings {
+    for finding in report.findings.iter().chain(&subject.coverage) {
         show_finding(finding, &subject, &context.output);
     }
 
@@ -43,8 +44,7 @@ pub(super) async fn run(args: &SubjectArgs, context: &Context) -> Result<Exit, F
 }
 
 /// What to do, by check.
-fn advice_of(report: &Report) -> Value {
-    let findings = report.findings.iter();
+fn advice_of<'a>(findings: impl Iterator<Item = &'a Finding>) -> Value {
     let advice = findings.map(|finding| (name_of(finding), json!(finding.check.advice())));
     Value::Object(advice.collect())
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use market::{Bars, Calendar, SeriesKey, Utc};
-use quality::{Actions, Options, Report, Rules};
+use quality::{Actions, CoveredBars, Finding, Options, Report, Rules, check_coverage};
 use schemas::codes;
 use store::ALL_TIME;
 use store::files::FileActions;
@@ -14,6 +14,7 @@ use super::judged_file::{FileArgs, judge_file};
 use crate::arguments::values::parse_instrument;
 use crate::console::{Exit, Failure, now};
 use crate::context::Context;
+use crate::inputs::stored_coverage::check_against_stored;
 use crate::inputs::stored_series::{
     no_stored_bars, open_existing_store, require_calendar, series_key, with_calendar,
 };
@@ -44,6 +45,8 @@ pub(super) struct Subject {
     pub(super) actions: Option<Actions>,
     /// Line of each row; none for a stored series.
     pub(super) lines: Option<Vec<u64>>,
+    /// Where stored bars of other timeframes cover another time; empty for a file.
+    pub(super) coverage: Vec<Finding>,
     known_empty: Vec<Range<Utc>>,
     rules: Rules,
     now: Utc,
@@ -80,6 +83,7 @@ impl Subject {
             bars: judged.file.bars.with_close_times(judged.known_at),
             actions: has_actions.then(|| actions_of(actions)),
             lines: Some(judged.file.lines),
+            coverage: Vec::new(),
             known_empty: Vec::new(),
             rules,
             now,
@@ -108,6 +112,12 @@ impl Subject {
         };
         let bars = store.series().bars(&snapshot, ALL_TIME).await?;
         let empty = snapshot.manifest.empty.iter();
+        let covered = CoveredBars {
+            timeframe,
+            known_at: &bars.close_time,
+        };
+        let coverage = check_against_stored(&store, &snapshot.key, covered, check_coverage, &rules);
+        let coverage = coverage.await?;
 
         // The store holds prices and volume only: no actions, and no lines to point at.
         Ok(Self {
@@ -116,6 +126,7 @@ impl Subject {
             bars,
             actions: None,
             lines: None,
+            coverage,
             rules,
             now: now(),
         })

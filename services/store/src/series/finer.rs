@@ -18,13 +18,9 @@ impl StoredSeries<'_> {
     /// # Errors
     /// Listing or reading fails, or a manifest is damaged.
     pub async fn find_finer(self, key: &SeriesKey) -> Result<Option<SeriesSnapshot>, StoreError> {
-        let mut stored = self.list().await?;
-        stored.retain(|snapshot| {
-            let finer = &snapshot.key;
-            snapshot.manifest.rows() > 0
-                && finer.in_timeframe(key.timeframe) == *key
-                && can_resample(finer.timeframe, key.timeframe)
-        });
+        let mut stored = self.in_other_timeframes(key).await?;
+        stored.retain(|finer| can_resample(finer.key.timeframe, key.timeframe));
+
         Ok(stored
             .into_iter()
             .max_by_key(|snapshot| snapshot.key.timeframe))

@@ -121,9 +121,35 @@ impl StoredSeries<'_> {
     /// # Errors
     /// Listing or reading fails, or a manifest is damaged.
     pub async fn list(self) -> Result<Vec<SeriesSnapshot>, StoreError> {
+        self.list_below("bars").await
+    }
+
+    /// The newest snapshot of every series with bars that differs from `key` in nothing but its
+    /// timeframe, sorted by key.
+    ///
+    /// # Errors
+    /// As [`list`](Self::list).
+    pub async fn in_other_timeframes(
+        self,
+        key: &SeriesKey,
+    ) -> Result<Vec<SeriesSnapshot>, StoreError> {
+        let prefix = key.prefix();
+        let all_timeframes = prefix.rsplit_once('/').map_or("bars", |(folder, _)| folder);
+        let mut stored = self.list_below(all_timeframes).await?;
+
+        // A deletion leaves a series without bars.
+        stored.retain(|snapshot| {
+            let is_other = snapshot.key.timeframe != key.timeframe;
+            let is_alike = snapshot.key.in_timeframe(key.timeframe) == *key;
+            is_other && is_alike && snapshot.manifest.rows() > 0
+        });
+        Ok(stored)
+    }
+
+    async fn list_below(self, folder: &str) -> Result<Vec<SeriesSnapshot>, StoreError> {
         // One listing for all: the highest revision of each prefix is the series.
         let mut revisions: BTreeMap<String, u64> = BTreeMap::new();
-        for object in self.store.keys("bars").await? {
+        for object in self.store.keys(folder).await? {
             let Some(revision) = any_revision_of(&object) else {
                 continue;
             };

@@ -1,6 +1,8 @@
 //! The specifications of the crate `quality`, in one binary.
 
 #[cfg(test)]
+mod coverage;
+#[cfg(test)]
 mod findings;
 #[cfg(test)]
 mod injected_faults;
