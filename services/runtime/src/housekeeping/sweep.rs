@@ -13,6 +13,7 @@ use schemas::errors::chain;
 use schemas::ids::OperationId;
 use schemas::operation::OperationRecord;
 use schemas::operation::Outstanding;
+use tokio::time::Instant;
 
 use super::{CONCURRENCY, Housekeeper, Interrupted, warn_interrupted};
 use crate::unheld;
@@ -23,6 +24,7 @@ const WARNED_MAX: usize = 1_000;
 impl Housekeeper {
     /// Looks at every operation that is marked as active, and at many of them at a time.
     pub(super) async fn sweep(&self) -> Result<(), Interrupted> {
+        let started = Instant::now();
         let asked_at = self.now();
         let active = self.bus.active().list().await?;
         let operations: HashSet<OperationId> = active.iter().cloned().collect();
@@ -30,10 +32,13 @@ impl Housekeeper {
             .retain_active(&operations, asked_at, self.now());
 
         // What is wrong with one operation keeps no other from its sweep.
+        let count = operations.len();
         let look = |op| async move { warn_interrupted(self.sweep_active(&op).await) };
         stream::iter(active)
             .for_each_concurrent(CONCURRENCY, look)
             .await;
+        let took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        tracing::debug!(operations = count, took_ms, "swept");
         Ok(())
     }
 
