@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use serde_json::Value;
+
 use crate::program::{Ended, ktrdr_in, root, run_in_system};
 
 /// A folder of its own.
@@ -166,8 +168,6 @@ fn months_are_known_at_the_close_of_their_last_session() {
     assert_eq!(computed.exit, Some(0), "{}", computed.err);
 }
 
-#[test]
-fn a_friday_and_a_monday_are_two_days() {
 /// Midnights of the first days of January 2024, or all hours of those for which `has_hours` holds.
 fn january(days: u8, hours: u8, has_hours: impl Fn(u8) -> bool) -> Vec<String> {
     (1..=days)
@@ -211,6 +211,8 @@ fn hours_that_contradict_stored_days_are_warned_of() {
     assert!(!imported.err.contains("warning"), "{}", imported.err);
 }
 
+#[test]
+fn a_friday_and_a_monday_are_two_days() {
     let place = Place::new();
     place.write_bars("x.csv", &["2024-01-05".to_owned(), "2024-01-08".to_owned()]);
     place.import("x.csv --symbol AAPL --timeframe daily");
@@ -232,6 +234,7 @@ fn a_strategy_on_days_is_trained_on_stored_hours() {
     std::fs::write(place.path().join("daily.yaml"), daily).unwrap();
     let commands = "ktrdr data load EURUSD --timeframe 1h --mode full --quiet >/dev/null; \
                     ktrdr train daily.yaml --model daily --epochs 1 2>&1; \
+                    ktrdr status last --json >status.json; \
                     ktrdr models predict daily 2>&1 | tail -3; ktrdr data list";
     let services = "fetcher,validator,processor,trainer,registry";
 
@@ -246,4 +249,12 @@ fn a_strategy_on_days_is_trained_on_stored_hours() {
     );
     let last = ended.out.lines().last().unwrap();
     assert!(last.starts_with("EURUSD  1h"), "{}", ended.out);
+
+    // The metrics of a training are found by its operation.
+    let status = std::fs::read_to_string(place.path().join("status.json")).unwrap();
+    let record: Value = serde_json::from_str(status.lines().next().unwrap()).unwrap();
+    let trained = &record["steps"][3]["result"];
+    let accuracy = trained["metrics"]["accuracy"].as_f64().unwrap();
+    assert!((0.0..=1.0).contains(&accuracy), "{trained}");
+    assert!(trained["parameters"].as_u64().unwrap() > 0, "{trained}");
 }

@@ -308,11 +308,11 @@ mod tests {
         };
 
         let listed = list_objects(&store, list).await.unwrap_err();
-        let shown = show(&store, r#"{"name":"../trend"}"#).await.unwrap_err();
+        let model = show(&store, r#"{"name":"../trend"}"#).await.unwrap_err();
         let models = parse_query(br#"{"name":"a/b"}"#).unwrap();
         let models = list_models(&store, models).await.unwrap_err();
 
-        for (code, text) in [listed, shown, models] {
+        for (code, text) in [listed, model, models] {
             assert_eq!(code, 400, "{text}");
             assert!(text.contains("cannot be used as"), "{text}");
         }
