@@ -7,6 +7,7 @@
 //! the seconds it took, and a number that shows what came of it.
 #![allow(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     clippy::panic,
     missing_docs,
     reason = "a bench may fail loudly"

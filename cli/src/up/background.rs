@@ -66,7 +66,7 @@ struct BackgroundFailure {
 impl Part {
     /// Whether somebody has to look: a service that is not built is missed only where it was named.
     fn is_at_fault(&self, are_named: bool) -> bool {
-        let is_unbuilt = self.state == "absent" && self.detail.starts_with(NOT_BUILT);
+        let is_unbuilt = self.state == "absent" && self.detail == NOT_BUILT;
         self.state != "ready" && (are_named || !is_unbuilt)
     }
 }
@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn a_service_that_is_not_built_is_missed_only_by_name() {
-        let unbuilt = part("absent", "not built: make trainer");
+        let unbuilt = part("absent", NOT_BUILT);
         assert!(!unbuilt.is_at_fault(false));
         assert!(unbuilt.is_at_fault(true));
 

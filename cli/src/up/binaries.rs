@@ -25,18 +25,8 @@ pub(crate) fn binary(folder: &Path, service: Service) -> PathBuf {
     folder.join(service_name(service))
 }
 
-/// How every text of [`not_built`] begins.
-pub(crate) const NOT_BUILT: &str = "not built:";
-
 /// The way to get the binary of a service that is not built.
-pub(crate) fn not_built(service: Service) -> String {
-    let target = if service == Service::Trainer {
-        "trainer"
-    } else {
-        "build"
-    };
-    format!("{NOT_BUILT} make {target}")
-}
+pub(crate) const NOT_BUILT: &str = "not built: make build";
 
 /// The flag by which a service reads a settings file; none where no file was named.
 pub(crate) fn config_flag(file: Option<&Path>) -> Vec<OsString> {

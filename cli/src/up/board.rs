@@ -191,10 +191,10 @@ mod tests {
     fn each_state_reads_as_one_aligned_line() {
         assert_eq!(text_of(State::Ready), "trainer       ready       pid 7");
 
-        let reason = "not built: make trainer".to_owned();
+        let reason = "not built: make build".to_owned();
         assert_eq!(
             text_of(State::Absent { reason }),
-            "trainer       absent      not built: make trainer"
+            "trainer       absent      not built: make build"
         );
 
         let restarting = State::Restarting {

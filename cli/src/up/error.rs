@@ -177,7 +177,7 @@ impl Advice for UpError {
             Self::NoServer => {
                 "run `infra/setup nats` in the checkout, or put nats-server 2.14 or newer on PATH"
             }
-            Self::Spawn { .. } => "build it with `make build` (the trainer with `make trainer`)",
+            Self::Spawn { .. } => "build it with `make build`",
             Self::ServerNotReady { log, .. } => {
                 let log = log.display();
                 return format!("see {log}, or `ktrdr logs nats-server`").into();

@@ -27,7 +27,7 @@ use std::sync::Arc;
 use runtime::settings::Profile;
 use schemas::ids::Service;
 
-pub(crate) use binaries::{binaries_folder, binary, config_flag, not_built};
+pub(crate) use binaries::{NOT_BUILT, binaries_folder, binary, config_flag};
 pub(crate) use folder::logs_of;
 pub(crate) use monitor::{Durability, read_durability};
 pub(crate) use nats_server::find_nats_server;

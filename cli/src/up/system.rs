@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::UpArgs;
-use super::binaries::{binaries_folder, binary, config_flag, not_built};
+use super::binaries::{NOT_BUILT, binaries_folder, binary, config_flag};
 use super::board::{Board, Line, State};
 use super::error::UpError;
 use super::folder::Folder;
@@ -193,7 +193,7 @@ fn programs_to_start(
         let path = binary(binaries, service);
         // A host that cannot build the trainer can still run the others.
         if !path.is_file() {
-            let reason = not_built(service);
+            let reason = NOT_BUILT.to_owned();
             board.set(service.as_str(), State::Absent { reason }, "");
             continue;
         }

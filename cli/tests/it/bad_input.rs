@@ -267,15 +267,14 @@ fn without_a_trainer_everybody_says_how_to_get_one() {
         "ktrdr train three.yaml --data-mode full --wait-timeout 5s; echo exit $?; ktrdr doctor",
     );
 
-    assert_shown!(lines_with(&run.up, "trainer"), @"trainer       absent      not built: make trainer");
+    assert_shown!(lines_with(&run.up, "trainer"), @"trainer       absent      not built: make build");
     assert_shown!(place.mask(&lines_with(&run.commands, "trainer")), @"
     [ 35.0%] trainer (4/5)  queued: no trainer is running, see `ktrdr doctor`
           hint: no worker runs for trainer: commands for them would wait
     BAD   queues       1 command waits for a trainer, and no worker serves this queue
           hint: start a trainer; `ktrdr ops list --active` shows which operations wait, `ktrdr cancel` stops one
     note  binaries     <here>/bin: fetcher, validator, processor, registry, family, dummy; absent: trainer
-          hint: not built: make trainer
-          hint: only trainings need it: make trainer
+    note  trainer      absent
     ");
 
     let error: Vec<&str> = run.error().lines().take(3).collect();

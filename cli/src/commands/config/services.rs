@@ -8,7 +8,7 @@ use schemas::ids::Service;
 
 use crate::console::Failure;
 use crate::context::Context;
-use crate::up::{binaries_folder, binary, config_flag, not_built};
+use crate::up::{NOT_BUILT, binaries_folder, binary, config_flag};
 
 /// What a service says about its settings.
 pub(super) enum ServiceAnswer {
@@ -57,7 +57,7 @@ async fn ask(service: Service, mut command: tokio::process::Command) -> Answered
     let answer = match command.output().await {
         Ok(output) => read_answer(service, &output),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            ServiceAnswer::Absent(not_built(service))
+            ServiceAnswer::Absent(NOT_BUILT.to_owned())
         }
         Err(error) => ServiceAnswer::Absent(error.to_string()),
     };

@@ -9,7 +9,7 @@ use schemas::codes::Advice as _;
 use schemas::ids::Service;
 
 use super::check::Check;
-use crate::up::{binaries_folder, binary, find_nats_server, not_built};
+use crate::up::{NOT_BUILT, binaries_folder, binary, find_nats_server};
 
 /// How long a service may take to print its help.
 const HELP_TIMEOUT: Duration = Duration::from_secs(30);
@@ -32,9 +32,9 @@ fn check_binaries(folder: &Path) -> Check {
     let (built, absent): (Vec<Service>, Vec<Service>) = Service::ALL
         .iter()
         .partition(|service| binary(folder, **service).is_file());
-    let Some(first_absent) = absent.first() else {
+    if absent.is_empty() {
         return Check::ok("binaries", folder.display().to_string());
-    };
+    }
 
     let detail = format!(
         "{}: {}; absent: {}",
@@ -42,7 +42,7 @@ fn check_binaries(folder: &Path) -> Check {
         join_services(&built),
         join_services(&absent)
     );
-    Check::note("binaries", detail, &not_built(*first_absent))
+    Check::note("binaries", detail, NOT_BUILT)
 }
 
 fn join_services(services: &[Service]) -> String {

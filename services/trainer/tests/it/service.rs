@@ -331,17 +331,19 @@ async fn a_training_taken_over_ends_with_the_same_weights() {
     let sandbox = Sandbox::start().await;
     let _registry = sandbox.run(Registry).await;
     let dataset = publish_dataset(sandbox.store(), None).await;
-    let expected = undisturbed(&sandbox, &dataset, 150).await;
+    let expected = undisturbed(&sandbox, &dataset, EPOCHS_OF_SECONDS).await;
 
     let first = sandbox.run(trainer()).await;
-    let op = sandbox.submit(&operation(&dataset, 150)).await;
+    let op = sandbox
+        .submit(&operation(&dataset, EPOCHS_OF_SECONDS))
+        .await;
     until_checkpointed(&sandbox, &op).await;
     first.kill();
     let _second = sandbox.run(trainer()).await;
     let outcome = trained(&sandbox.until_concluded(&op).await);
 
     assert!(outcome.resumed_at >= 10, "{outcome:?}");
-    assert_eq!(outcome.epochs, 150);
+    assert_eq!(outcome.epochs, EPOCHS_OF_SECONDS);
     assert_eq!(weights(sandbox.store(), &outcome).await, expected);
 }
 
@@ -350,10 +352,12 @@ async fn a_training_cancelled_and_resumed_ends_with_the_same_weights() {
     let sandbox = Sandbox::start().await;
     let _registry = sandbox.run(Registry).await;
     let dataset = publish_dataset(sandbox.store(), None).await;
-    let expected = undisturbed(&sandbox, &dataset, 150).await;
+    let expected = undisturbed(&sandbox, &dataset, EPOCHS_OF_SECONDS).await;
     let _trainer = sandbox.run(trainer()).await;
 
-    let op = sandbox.submit(&operation(&dataset, 150)).await;
+    let op = sandbox
+        .submit(&operation(&dataset, EPOCHS_OF_SECONDS))
+        .await;
     until_checkpointed(&sandbox, &op).await;
     let cancel = sandbox.bus().cancels().request(&op, "changed my mind");
     cancel.await.unwrap();
@@ -378,9 +382,13 @@ async fn checkpoints_of(sandbox: &Sandbox, op: &OperationId) -> Vec<CheckpointKe
     checkpoints.list(op, StepNumber::FIRST).await.unwrap()
 }
 
+/// Epochs that take some seconds: checkpoints are a second apart, and a cancel after the second one
+/// must find the training at work.
+const EPOCHS_OF_SECONDS: u32 = 2_000;
+
 /// A training that was cancelled after its second checkpoint.
 async fn interrupted(sandbox: &Sandbox, dataset: &str) -> OperationId {
-    let op = sandbox.submit(&operation(dataset, 150)).await;
+    let op = sandbox.submit(&operation(dataset, EPOCHS_OF_SECONDS)).await;
     interrupt(sandbox, &op, 1).await;
     op
 }
@@ -470,7 +478,7 @@ async fn a_damaged_checkpoint_is_said_and_the_one_before_used() {
     let sandbox = Sandbox::start().await;
     let _registry = sandbox.run(Registry).await;
     let dataset = publish_dataset(sandbox.store(), None).await;
-    let expected = undisturbed(&sandbox, &dataset, 150).await;
+    let expected = undisturbed(&sandbox, &dataset, EPOCHS_OF_SECONDS).await;
     let _trainer = sandbox.run(trainer()).await;
 
     for (kind, file) in EVERY_DAMAGE.into_iter().zip([
