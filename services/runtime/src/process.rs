@@ -71,10 +71,11 @@ where
 {
     // Once per process; clap wants a name that lives as long.
     let name: &'static str = service_name(service).leak();
-    let command = clap::Command::new(name)
+    // The flags have a text of their own, which must not stand for that of the service.
+    let command = ServiceArgs::augment_args(clap::Command::new(name))
         .about(about)
         .version(env!("CARGO_PKG_VERSION"));
-    let matches = ServiceArgs::augment_args(command).get_matches();
+    let matches = command.get_matches();
     let args = ServiceArgs::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
 
     let loaded = match load_settings::<Own>(service, &args) {
