@@ -32,7 +32,7 @@ fmt: ## format all sources
 
 lint: setup ## formatting and clippy, warnings are errors
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy --locked -p trainer -- -D warnings
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --locked --workspace --all-targets --features trainer/libtorch -- -D warnings
 
 test: lint ## set up, lint, build everything, run every test
