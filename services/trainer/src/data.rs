@@ -1,7 +1,8 @@
 //! What a training learns from: three parts of rows with labels, checked before the first step.
 
 use schemas::manifests::{Network, OutputKind};
-use schemas::names::{TEST_PART, TRAIN_PART, VALIDATION_PART};
+use schemas::names::TRAIN_PART;
+use strategies::splits::Part;
 
 use crate::TrainError;
 
@@ -63,31 +64,6 @@ impl Labels {
             }
         }
         counts
-    }
-}
-
-/// One of the three parts of a data set, in time order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
-    /// The weights are fitted to it.
-    Train,
-    /// It chooses the best epoch.
-    Validation,
-    /// It is measured once, at the end.
-    Test,
-}
-
-impl Part {
-    /// All of them, in time order.
-    pub const ALL: [Self; 3] = [Self::Train, Self::Validation, Self::Test];
-
-    /// The name by which metrics and errors call it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Train => TRAIN_PART,
-            Self::Validation => VALIDATION_PART,
-            Self::Test => TEST_PART,
-        }
     }
 }
 

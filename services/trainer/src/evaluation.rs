@@ -42,7 +42,7 @@ pub struct Evaluated<'a> {
 /// Measures the stored weights of a finished training; `origins` are those of the test part.
 ///
 /// # Errors
-/// When `control` cancels, or the network is of a family that plain Rust does not compute.
+/// When `control` cancels.
 pub(crate) fn evaluate_trained(
     job: &TrainJob<'_>,
     trained: &Trained,
@@ -63,9 +63,7 @@ pub(crate) fn evaluate_trained(
         seed: job.seed,
     };
 
-    let mut learner = learner_of(job.network).map_err(|error| TrainError::Settings {
-        problems: vec![error.to_string()],
-    })?;
+    let mut learner = learner_of(job.network);
     // The last state of the training is stored already.
     evaluate(network, learner.as_mut(), &|| control.cancelled())
         .ok_or(TrainError::Cancelled { last: None })

@@ -47,7 +47,7 @@ pub mod state;
 mod train;
 
 pub use control::{BatchProgress, Control};
-pub use data::{Labels, Part, PartData, TrainingData};
+pub use data::{Labels, PartData, TrainingData};
 pub use device::{ComputeDevice, DeviceError, DeviceSetting};
 pub use engine::{EngineError, EngineKind};
 pub use error::TrainError;

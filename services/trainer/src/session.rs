@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use schemas::manifests::OutputKind;
+use strategies::splits::Part;
 
 use crate::control::{BatchProgress, Control};
-use crate::data::Part;
 use crate::engine::{Engine, EngineError, EpochPlan, open_engine};
 use crate::job::TrainJob;
 use crate::metrics::{self, Baseline, PartMetrics, Scored};

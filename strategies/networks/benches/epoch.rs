@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use networks::losses::{BatchLoss, Criterion, Loss, Targets};
 use networks::optimisers::{Method, Moments, Optimiser, clip};
-use networks::{Learner, NetworkError, learner_of};
+use networks::{Learner, learner_of};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use rustix::time::{ClockId, clock_gettime};
@@ -28,20 +28,19 @@ const PARTS: [&str; 7] = [
     "order", "gather", "masks", "forward", "loss", "backward", "step",
 ];
 
-fn main() -> Result<(), NetworkError> {
+fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     let number = arguments.iter().find_map(|argument| argument.parse().ok());
     let epochs: usize = number.unwrap_or(300).max(2 * END);
     let has_parts = arguments.iter().any(|argument| argument == "parts");
 
     for (batch, dropout) in [(32, 0.0), (32, 0.2), (256, 0.0), (256, 0.2)] {
-        let mut training = Training::new(batch, dropout, has_parts)?;
+        let mut training = Training::new(batch, dropout, has_parts);
         let times: Vec<f64> = (0..epochs)
             .map(|epoch| training.time_epoch(epoch))
             .collect();
         training.report(&times);
     }
-    Ok(())
 }
 
 fn network() -> Network {
@@ -133,7 +132,7 @@ struct Laps {
 }
 
 impl Training {
-    fn new(batch: usize, dropout: f64, has_parts: bool) -> Result<Self, NetworkError> {
+    fn new(batch: usize, dropout: f64, has_parts: bool) -> Self {
         let network = network();
         let mut generator = generator_of(0, 0);
         let mut parameters = Vec::new();
@@ -146,13 +145,13 @@ impl Training {
         }
 
         let loss = Loss::CrossEntropy { smoothing: 0.0 };
-        Ok(Self {
+        Self {
             batch,
             dropout,
             train: Part::new(ROWS, &mut generator),
             validation: Part::new(VALIDATION_ROWS, &mut generator),
             order: (0..ROWS).collect(),
-            learner: learner_of(&network)?,
+            learner: learner_of(&network),
             criterion: Criterion::new(loss, &[0.8, 1.2, 1.0], CLASSES),
             optimiser: Optimiser::new(Method::Adam, 1e-4, &network.tensors()),
             moments: Moments::new(parameters.len()),
@@ -167,7 +166,7 @@ impl Training {
             train_loss: BatchLoss::default(),
             validation_loss: BatchLoss::default(),
             laps: has_parts.then(Laps::start),
-        })
+        }
     }
 
     /// CPU time of one epoch, in ms.

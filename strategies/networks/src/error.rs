@@ -7,12 +7,6 @@ use schemas::codes::{self, Advice, Code};
 /// Why a model could not be made or did not predict.
 #[derive(Debug, thiserror::Error)]
 pub enum NetworkError {
-    /// The family of the network is none that can be computed.
-    #[error("a network of type {name} cannot be computed yet")]
-    Architecture {
-        /// Word of `model.type`.
-        name: &'static str,
-    },
     /// The bytes are not a safetensors file.
     #[error("the weights cannot be read as safetensors")]
     Unreadable(#[source] safetensors::SafeTensorError),
@@ -89,8 +83,6 @@ impl Advice for NetworkError {
 
     fn hint(&self) -> Cow<'static, str> {
         let hint = match self {
-            Self::Architecture { .. } => "train a model of type mlp",
-
             // The file itself.
             Self::Unreadable(_) => {
                 "the object is damaged or not a model: compare its SHA-256 with its manifest"

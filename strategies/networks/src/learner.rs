@@ -3,19 +3,16 @@
 
 use schemas::manifests::{Architecture, Network};
 
-use crate::{Gru, Lstm, Mlp, NetworkError};
+use crate::{Gru, Lstm, Mlp};
 
 /// The learner of a network, whatever its family.
-///
-/// # Errors
-/// When the family is none that can be computed.
-pub fn learner_of(network: &Network) -> Result<Box<dyn Learner>, NetworkError> {
+pub fn learner_of(network: &Network) -> Box<dyn Learner> {
     let inputs = network.features.len();
     let outputs = network.output.width();
     match &network.architecture {
-        Architecture::Mlp(shape) => Ok(Box::new(Mlp::new(shape, inputs, outputs))),
-        Architecture::Lstm(shape) => Ok(Box::new(Lstm::new(shape, inputs, outputs))),
-        Architecture::Gru(shape) => Ok(Box::new(Gru::new(shape, inputs, outputs))),
+        Architecture::Mlp(shape) => Box::new(Mlp::new(shape, inputs, outputs)),
+        Architecture::Lstm(shape) => Box::new(Lstm::new(shape, inputs, outputs)),
+        Architecture::Gru(shape) => Box::new(Gru::new(shape, inputs, outputs)),
     }
 }
 

@@ -9,9 +9,9 @@ use std::fmt;
 use std::ops::Range;
 
 use schemas::training::Engine as EngineSetting;
+use strategies::splits::Part;
 
 use crate::TrainError;
-use crate::data::Part;
 use crate::device::ComputeDevice;
 use crate::job::TrainJob;
 use crate::random::Dropout;
@@ -126,13 +126,11 @@ pub(crate) fn open_engine<'a>(
     state: &TrainState,
 ) -> Result<Box<dyn Engine + 'a>, TrainError> {
     match job.engine {
-        EngineKind::Native => {
-            let engine = native::NativeEngine::new(job, class_weights, state);
-            let engine = engine.map_err(|error| TrainError::Settings {
-                problems: vec![error.to_string()],
-            })?;
-            Ok(Box::new(engine))
-        }
+        EngineKind::Native => Ok(Box::new(native::NativeEngine::new(
+            job,
+            class_weights,
+            state,
+        ))),
 
         #[cfg(feature = "libtorch")]
         EngineKind::Libtorch => {

@@ -7,11 +7,12 @@ use std::ops::Range;
 
 use networks::losses::{Criterion, Loss, Targets};
 use networks::optimisers::{Method, Moments, Optimiser, clip};
-use networks::{Learner, NetworkError, learner_of};
+use networks::{Learner, learner_of};
 use schemas::training;
+use strategies::splits::Part;
 
 use super::{Engine, EngineError, EpochPlan, EpochSums};
-use crate::data::{Labels, Part, PartData};
+use crate::data::{Labels, PartData};
 use crate::job::TrainJob;
 use crate::random::Dropout;
 use crate::state::TrainState;
@@ -51,15 +52,8 @@ struct BatchBuffers {
 
 impl<'a> NativeEngine<'a> {
     /// The network of `job` with the weights and moments of `state`.
-    ///
-    /// # Errors
-    /// The architecture of the network cannot be trained here.
-    pub(crate) fn new(
-        job: &'a TrainJob<'a>,
-        class_weights: &[f64],
-        state: &TrainState,
-    ) -> Result<Self, NetworkError> {
-        let learner = learner_of(job.network)?;
+    pub(crate) fn new(job: &'a TrainJob<'a>, class_weights: &[f64], state: &TrainState) -> Self {
+        let learner = learner_of(job.network);
         let parameters = state.weights.clone();
         let class_weights: Vec<f32> = class_weights.iter().map(|&weight| weight as f32).collect();
         let criterion = Criterion::new(
@@ -70,7 +64,7 @@ impl<'a> NativeEngine<'a> {
         let weight_decay = job.settings.weight_decay;
         let optimiser = Optimiser::new(Method::Adam, weight_decay, &job.network.tensors());
 
-        Ok(Self {
+        Self {
             job,
             criterion,
             optimiser,
@@ -89,7 +83,7 @@ impl<'a> NativeEngine<'a> {
             rows_in_order: Vec::new(),
             dropout: None,
             sums: EpochSums::default(),
-        })
+        }
     }
 }
 

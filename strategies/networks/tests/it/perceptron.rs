@@ -106,7 +106,7 @@ impl Batch {
             self.rows
         );
         let parameters = to_f64(&self.parameters);
-        let mut learner = learner_of(&self.network).unwrap();
+        let mut learner = learner_of(&self.network);
         let mut scores = Vec::new();
         let mut gradients = vec![f32::NAN; self.parameters.len()];
 
@@ -140,7 +140,7 @@ fn gradients_agree_with_finite_differences_in_f64() {
 
 #[test]
 fn a_learner_counts_what_it_works_on() {
-    let learner = learner_of(&perceptron(&[9, 64, 32, 3], Activation::Relu)).unwrap();
+    let learner = learner_of(&perceptron(&[9, 64, 32, 3], Activation::Relu));
 
     // 9·64+64 + 64·32+32 + 32·3+3 = 640 + 2080 + 99
     assert_eq!(learner.parameter_count(), 2_819);
@@ -160,7 +160,7 @@ fn a_batch_does_not_depend_on_batches_before_it() {
         gradients
     };
 
-    let mut learner = learner_of(&small.network).unwrap();
+    let mut learner = learner_of(&small.network);
     let expected = gradients_of(learner.as_mut(), &small);
     gradients_of(learner.as_mut(), &large);
     assert_eq!(gradients_of(learner.as_mut(), &small), expected);
@@ -170,7 +170,7 @@ fn a_batch_does_not_depend_on_batches_before_it() {
 fn an_evaluation_gives_the_bits_of_a_forward_pass() {
     // More rows than are evaluated at once.
     let batch = Batch::new(&[9, 17, 3], Activation::Sigmoid, 150, false);
-    let mut learner = learner_of(&batch.network).unwrap();
+    let mut learner = learner_of(&batch.network);
     let mut scores = Vec::new();
     let mut evaluated = Vec::new();
 
@@ -191,7 +191,7 @@ fn tiny_numbers_become_zero_before_they_are_subnormal() {
     ] {
         values.iter_mut().for_each(|value| *value *= 1e-15);
     }
-    let mut learner = learner_of(&batch.network).unwrap();
+    let mut learner = learner_of(&batch.network);
     let mut gradients = vec![0.0; batch.parameters.len()];
 
     learner.forward(&batch.parameters, &batch.inputs, &[], &mut Vec::new());

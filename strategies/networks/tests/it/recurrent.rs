@@ -404,7 +404,7 @@ fn a_learner_has_the_sizes_of_its_network() {
             features: columns.clone(),
             output: OutputKind::Regression,
         };
-        let learner = learner_of(&network).unwrap();
+        let learner = learner_of(&network);
         assert_eq!(learner.parameter_count(), network.parameter_count());
         assert_eq!(learner.input_count(), network.input_count());
     }

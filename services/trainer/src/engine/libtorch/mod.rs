@@ -7,13 +7,14 @@ mod mlp;
 
 use std::ops::Range;
 
+use strategies::splits::Part;
 use tch::{Device, Kind, TchError, Tensor};
 
 use self::adam::Adam;
 use self::criterion::Criterion;
 use self::mlp::{Mlp, copy_to_host};
 use super::{Engine, EngineError, EpochPlan, EpochSums};
-use crate::data::{Part, PartData};
+use crate::data::PartData;
 use crate::device::ComputeDevice;
 use crate::job::TrainJob;
 use crate::random::Dropout;
