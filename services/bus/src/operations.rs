@@ -87,6 +87,13 @@ impl Advice for ChangeError {
 }
 
 impl Operations<'_> {
+    /// Opens the bucket of the records. Whoever has done so ahead waits for one round trip less when
+    /// the first record is read, which counts on a slow link.
+    pub async fn open(self) -> Result<(), BusError> {
+        self.bus.bucket(Bucket::Operations).await?;
+        Ok(())
+    }
+
     /// The record of an operation; `None` when there is none.
     pub async fn get(self, op: &OperationId) -> Result<Option<Stored>, BusError> {
         let bucket = self.bus.bucket(Bucket::Operations).await?;

@@ -264,9 +264,10 @@ async fn open_pulls(lanes: &[LaneQueue], look: Option<Duration>) -> Result<Pulls
     Ok(pulls)
 }
 
-/// How long a pull stays open: the profile's time, and four times as long as the looks before it.
+/// How long a pull stays open: the profile's time, and eight times as long as the looks before it,
+/// so that a command which comes on a slow link seldom finds none open.
 fn pull_time(of_profile: Duration, look: Duration) -> Duration {
-    of_profile.max((look * 4).min(PULL_MAX))
+    of_profile.max((look * 8).min(PULL_MAX))
 }
 
 impl LaneQueue {
@@ -412,7 +413,7 @@ mod tests {
         let ms = Duration::from_millis;
 
         assert_eq!(pull_time(ms(500), ms(1)), ms(500));
-        assert_eq!(pull_time(ms(500), ms(600)), ms(2_400));
+        assert_eq!(pull_time(ms(500), ms(600)), ms(4_800));
         assert_eq!(pull_time(ms(500), ms(9_000)), PULL_MAX);
         assert_eq!(pull_time(ms(2_000), ms(0)), ms(2_000));
     }

@@ -190,6 +190,8 @@ impl Housekeeper {
         // Who holds what is learned from `started` events, and by each sweep from the records.
         let starts = self.bus.events().watch_starts().await?;
         let due = self.bus.schedules().open_due().await?;
+        // A takeover must not wait for it.
+        self.bus.operations().open().await?;
 
         // Side by side: none of them may keep another one waiting.
         tokio::select! {

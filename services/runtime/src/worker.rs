@@ -244,6 +244,8 @@ async fn start_slots<H: StepHandler>(
     shutdown: &watch::Receiver<bool>,
     announced: &Announced,
 ) -> Result<JoinSet<SlotEnd>, BusError> {
+    // The records as well, so that the first command does not wait for them.
+    bus.operations().open().await?;
     let queues = bus
         .commands()
         .open_queues(options.service, &options.lanes, options.priority)
