@@ -202,6 +202,7 @@ fn table_of(set: DataSet) -> DataSetTable {
         symbol: symbol_numbers
             .map(|number| number.unwrap_or(u16::MAX))
             .collect(),
+        bar: Some(set.bar),
         open_time: micros_of(set.open_time),
         known_at: micros_of(set.known_at),
         part: set.part.into_iter().map(code_of).collect(),

@@ -134,6 +134,7 @@ fn table() -> DataSetTable {
         part: vec![0; ROWS],
         label: vec![0.5; ROWS],
         label_known_at: times,
+        bar: Some((0..).take(ROWS).collect()),
         weight: None,
         feature_names: (0..FEATURES).map(|number| format!("f{number}")).collect(),
         features: (0..FEATURES).map(make_feature).collect(),

@@ -4,8 +4,12 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use arrow_array::types::{ArrowDictionaryKeyType, Float32Type, UInt8Type, UInt16Type};
-use arrow_array::{Array, ArrayRef, DictionaryArray, Float32Array, PrimitiveArray, StringArray};
+use arrow_array::types::{
+    ArrowDictionaryKeyType, Float32Type, UInt8Type, UInt16Type, UInt32Type,
+};
+use arrow_array::{
+    Array, ArrayRef, DictionaryArray, Float32Array, PrimitiveArray, StringArray, UInt32Array,
+};
 use bytes::Bytes;
 use schemas::manifests::DataSetManifest;
 use schemas::names::PARTS;
@@ -24,7 +28,10 @@ const FIXED: [&str; 6] = [
     "label_known_at",
 ];
 
-/// Column of the weights, after those; absent in a data set without weights.
+/// Column of the bar numbers, after those; absent in data sets of older programs.
+const BAR: &str = "bar";
+
+/// Column of the weights, after that one; absent in a data set without weights.
 const WEIGHT: &str = "weight";
 
 /// Metadata key of the list of symbols, JSON.
@@ -33,8 +40,8 @@ const SYMBOLS: &str = "ktrdr:symbols";
 /// Rows of a data set as columns, all of one length; symbols stacked in order, never mixed.
 ///
 /// In the Parquet file the columns are `symbol` and `part` (text), `open_time`, `known_at`,
-/// `label_known_at` (timestamp(us, UTC)), `label`, `weight` where rows are weighed, and one column
-/// per feature (float32).
+/// `label_known_at` (timestamp(us, UTC)), `label` (float32), `bar` (uint32), `weight` where rows are
+/// weighed, and one column per feature (float32).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DataSetTable {
     /// Instrument ids of the rows, each once.
@@ -51,6 +58,9 @@ pub struct DataSetTable {
     pub label: Vec<f32>,
     /// Instant from which the label was known, microseconds UTC.
     pub label_known_at: Vec<i64>,
+    /// Number of the base bar among those of its symbol, from 0: a bar lies between two rows whose
+    /// numbers do not follow each other. Absent in data sets of older programs.
+    pub bar: Option<Vec<u32>>,
     /// How often the row is drawn in training relative to other rows: above 0. Absent where rows
     /// are not weighed.
     pub weight: Option<Vec<f32>>,
@@ -91,9 +101,12 @@ impl DataSetTable {
             instant_column(self.label_known_at),
         ];
 
-        let mut columns = Vec::with_capacity(FIXED.len() + 1 + self.features.len());
+        let mut columns = Vec::with_capacity(FIXED.len() + 2 + self.features.len());
         for (name, values) in FIXED.into_iter().zip(fixed) {
             columns.push(Column::required(name, values));
+        }
+        if let Some(bar) = self.bar {
+            columns.push(Column::required(BAR, Arc::new(UInt32Array::from(bar))));
         }
         if let Some(weight) = self.weight {
             columns.push(Column::required(WEIGHT, float_column(weight)));
@@ -115,7 +128,7 @@ impl DataSetTable {
         }
 
         // Readers find columns by name, so a feature may not hide one of the fixed columns.
-        let mut taken: BTreeSet<&str> = FIXED.into_iter().chain([WEIGHT]).collect();
+        let mut taken: BTreeSet<&str> = FIXED.into_iter().chain([BAR, WEIGHT]).collect();
         match self.feature_names.iter().find(|name| !taken.insert(name)) {
             Some(twice) => Err(encode_error(format!("two columns are called `{twice}`"))),
             None => Ok(()),
@@ -137,8 +150,11 @@ impl DataSetTable {
         // Every other column is a feature; their order in the file is the contract.
         let fields = file.schema.fields().iter();
         let mut feature_names: Vec<String> = fields.map(|field| field.name().clone()).collect();
-        let is_weighted = feature_names.iter().any(|name| name == WEIGHT);
-        feature_names.retain(|name| name != WEIGHT && !FIXED.contains(&name.as_str()));
+        let has_column = |column: &str| feature_names.iter().any(|name| name == column);
+        let has_bars = has_column(BAR);
+        let is_weighted = has_column(WEIGHT);
+        let others: Vec<&str> = FIXED.into_iter().chain([BAR, WEIGHT]).collect();
+        feature_names.retain(|name| !others.contains(&name.as_str()));
 
         let floats = |name: &str| file.values::<Float32Type>(key, name, None);
         let mut features = Vec::with_capacity(feature_names.len());
@@ -154,6 +170,9 @@ impl DataSetTable {
             known_at: file.instants(key, "known_at")?,
             label: floats("label")?,
             label_known_at: file.instants(key, "label_known_at")?,
+            bar: has_bars
+                .then(|| file.values::<UInt32Type>(key, BAR, None))
+                .transpose()?,
             weight: is_weighted.then(|| floats(WEIGHT)).transpose()?,
             features,
             symbols,

@@ -273,6 +273,7 @@ fn table(resolved: &Resolved) -> DataSetTable {
             .collect(),
         label: labels.collect(),
         label_known_at: times,
+        bar: None,
         weight: None,
         features: feature_names
             .iter()

@@ -99,6 +99,7 @@ fn table(columns: &[FeatureColumn], features: Vec<Vec<f32>>, absent: Option<f32>
             .collect(),
         label: labels.collect(),
         label_known_at: times,
+        bar: None,
         weight: None,
         feature_names: columns.iter().map(|column| column.name.clone()).collect(),
         features,

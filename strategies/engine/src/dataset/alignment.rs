@@ -57,6 +57,8 @@ pub(super) fn align(
     let mut known_at = times.close.clone();
     let mut open_time = times.open;
     let mut label_values = labels.values;
+    let mut bars: Vec<u32> = (0..).take(open_time.len()).collect();
+    kept_rows.keep(&mut bars);
     kept_rows.keep(&mut open_time);
     kept_rows.keep(&mut known_at);
     kept_rows.keep(&mut label_known_at);
@@ -73,6 +75,7 @@ pub(super) fn align(
     }
 
     Ok(SymbolRows {
+        bars,
         open_time,
         known_at,
         label_known_at,

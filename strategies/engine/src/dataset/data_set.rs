@@ -25,6 +25,9 @@ pub struct DataSet {
     pub symbols: Vec<Instrument>,
     /// Position in `symbols` of each row's instrument.
     pub symbol: Vec<u32>,
+    /// Number of each row's base bar among those of its symbol, from 0. Rows of one symbol whose
+    /// numbers follow each other have no bar between them.
+    pub bar: Vec<u32>,
     /// Open of each row's base bar.
     pub open_time: Vec<Utc>,
     /// Instant from which each row may be used: the close of its base bar.

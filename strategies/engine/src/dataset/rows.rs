@@ -24,6 +24,8 @@ use crate::resolve::Resolved;
 
 /// The rows of one symbol: the bars that are complete and labelled. The bars themselves are gone.
 pub(super) struct SymbolRows {
+    /// Number of each row's bar among the base bars of the symbol, from 0.
+    pub(super) bars: Vec<u32>,
     pub(super) open_time: Vec<Utc>,
     pub(super) known_at: Vec<Utc>,
     pub(super) label_known_at: Vec<Utc>,

@@ -26,6 +26,8 @@ const EMBARGO_FRACTION: usize = 100;
 pub(super) struct Stack {
     symbols: Vec<StackedSymbol>,
     symbols_to_come: usize,
+    /// Number of each row's bar among the base bars of its symbol.
+    bars: Vec<u32>,
     open_time: Vec<Utc>,
     known_at: Vec<Utc>,
     label_known_at: Vec<Utc>,
@@ -51,6 +53,7 @@ impl Stack {
         Self {
             symbols: Vec::new(),
             symbols_to_come: resolved.symbols.len(),
+            bars: Vec::new(),
             open_time: Vec::new(),
             known_at: Vec::new(),
             label_known_at: Vec::new(),
@@ -76,6 +79,7 @@ impl Stack {
         // Symbols mostly have as many rows as each other.
         let expected = rows.saturating_mul(self.symbols_to_come);
         self.symbols_to_come = self.symbols_to_come.saturating_sub(1);
+        append(&mut self.bars, &mut symbol.bars, expected);
         append(&mut self.open_time, &mut symbol.open_time, expected);
         append(&mut self.known_at, &mut symbol.known_at, expected);
         append(
@@ -167,6 +171,7 @@ impl Stack {
         // Every column drops the same rows, so that one index still means one row.
         let mut symbol = self.symbol_positions();
         kept_rows.keep_tight(&mut symbol);
+        kept_rows.keep_tight(&mut self.bars);
         kept_rows.keep_tight(&mut self.open_time);
         kept_rows.keep_tight(&mut self.known_at);
         kept_rows.keep_tight(&mut self.label_known_at);
@@ -180,6 +185,7 @@ impl Stack {
             output: resolved.output(),
             symbols: resolved.symbols.clone(),
             symbol,
+            bar: self.bars,
             open_time: self.open_time,
             known_at: self.known_at,
             part,

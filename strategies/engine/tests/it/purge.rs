@@ -118,6 +118,7 @@ fn select_rows(bars: &Bars, rows: &[usize]) -> Bars {
 #[derive(Debug, PartialEq, Eq)]
 struct SplitRow {
     symbol: u32,
+    bar: usize,
     open_time: Utc,
     part: Part,
     label_known_at: Utc,
@@ -127,6 +128,7 @@ fn actual_rows(set: &DataSet) -> Vec<SplitRow> {
     (0..set.rows())
         .map(|row| SplitRow {
             symbol: set.symbol[row],
+            bar: set.bar[row] as usize,
             open_time: set.open_time[row],
             part: set.part[row],
             label_known_at: set.label_known_at[row],
@@ -150,6 +152,7 @@ fn expected_rows(resolved: &Resolved, inputs: &[SymbolInput], set: &DataSet) -> 
             if let Some(part) = part_of(bars.close_time[bar], label_known_at, set) {
                 rows.push(SplitRow {
                     symbol,
+                    bar,
                     open_time: bars.open_time[bar],
                     part,
                     label_known_at,

@@ -46,6 +46,7 @@ fn rows() -> DataSetTable {
         part: vec![0, 1, 2],
         label: vec![0.0, 1.0, -0.5],
         label_known_at: vec![5, 6, 7],
+        bar: Some(vec![0, 7, 8]),
         weight: None,
         feature_names: ["1h_rsi_low", "1d_rsi_raw"].map(str::to_owned).to_vec(),
         features: vec![vec![0.1, 0.2, 0.3], vec![30.0, 50.0, 70.0]],
@@ -71,6 +72,24 @@ fn a_data_set_is_found_by_its_inputs_and_reads_back() {
         };
         let second = data_sets.publish(other, manifest("abc")).await.unwrap();
         assert_eq!(second, published);
+    });
+}
+
+#[test]
+fn a_data_set_without_bar_numbers_reads_back() {
+    on_every_store(|store| async move {
+        let older = DataSetTable {
+            bar: None,
+            ..rows()
+        };
+
+        let data_sets = store.data_sets();
+        let published = data_sets
+            .publish(older.clone(), manifest("abe"))
+            .await
+            .unwrap();
+
+        assert_eq!(data_sets.read(&published).await.unwrap(), older);
     });
 }
 
