@@ -19,7 +19,7 @@ const BARS: &str = "timestamp,open,high,low,close,volume\n\
     2024-01-02T12:00:00Z,55,55,55,55,5\n";
 
 /// One raw input, the rate of change over one bar in percent, and a linear model of it.
-const STRATEGY: &str = "name: hand\nversion: \"1.0\"\n\
+pub(crate) const STRATEGY: &str = "name: hand\nversion: \"1.0\"\n\
     training_data:\n  symbols: {mode: single, symbol: EURUSD}\n  timeframes: {mode: single, timeframe: \"1h\"}\n\
     indicators:\n  roc_1: {type: roc, period: 1}\n\
     fuzzy_sets: {}\n\
@@ -29,24 +29,24 @@ const STRATEGY: &str = "name: hand\nversion: \"1.0\"\n\
     training:\n  labels: {source: forward_return, horizon: 1}\n  data_split: {train: 0.7, validation: 0.15, test: 0.15}\n";
 
 /// A folder of its own, without a server, and what commands in it say.
-struct Place(tempfile::TempDir);
+pub(crate) struct Place(tempfile::TempDir);
 
 impl Place {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
-    fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }
 
-    fn file(&self, name: &str, text: &str) -> &Self {
+    pub(crate) fn file(&self, name: &str, text: &str) -> &Self {
         std::fs::write(self.path().join(name), text).unwrap();
         self
     }
 
     /// Output and exit code of `ktrdr` with these arguments, the folder written as `<here>`.
-    fn screen_of(&self, arguments: &[&str]) -> String {
+    pub(crate) fn screen_of(&self, arguments: &[&str]) -> String {
         let output = ktrdr_in(self.path(), arguments)
             .env("KTRDR_NATS_URL", "nats://127.0.0.1:1")
             .output()
@@ -328,7 +328,7 @@ fn an_unknown_model_is_not_found_with_and_without_a_version() {
 }
 
 /// The network of model `hand@1`: forward return = 0.001 × max(0, rate of change) − 0.0001.
-fn hand_network() -> Network {
+pub(crate) fn hand_network() -> Network {
     Network {
         architecture: Architecture::Mlp(MlpShape {
             hidden_layers: vec![1],
@@ -345,19 +345,19 @@ fn hand_network() -> Network {
 
 fn hand_weights() -> Vec<u8> {
     safetensors(&[
-        Tensor::new("0.bias", &[1], 0.0),
-        Tensor::new("0.weight", &[1, 1], 1.0),
-        Tensor::new("3.bias", &[1], -0.0001),
-        Tensor::new("3.weight", &[1, 1], 0.001),
+        Tensor::new("0.bias", &[1], &[0.0]),
+        Tensor::new("0.weight", &[1, 1], &[1.0]),
+        Tensor::new("3.bias", &[1], &[-0.0001]),
+        Tensor::new("3.weight", &[1, 1], &[0.001]),
     ])
 }
 
-fn hand_lineage() -> Lineage {
+fn hand_lineage(strategy: &str) -> Lineage {
     Lineage {
         operation: "op_train_20240103_000000_00000001".to_owned(),
         dataset: "d".repeat(64),
         series: BTreeMap::new(),
-        strategy: STRATEGY.to_owned(),
+        strategy: strategy.to_owned(),
         strategy_sha256: "s".repeat(64),
         overrides: Some(serde_json::json!({})),
         seed: 42,
@@ -367,9 +367,7 @@ fn hand_lineage() -> Lineage {
     }
 }
 
-fn hand_model(version: u32, artifact: &str) -> ModelManifest {
-    let lineage = hand_lineage();
-
+fn hand_model(lineage: &Lineage, version: u32, artifact: &str) -> ModelManifest {
     ModelManifest {
         v: ModelManifest::VERSION,
         name: "hand".to_owned(),
@@ -380,74 +378,89 @@ fn hand_model(version: u32, artifact: &str) -> ModelManifest {
             ("mae".to_owned(), 0.002),
             ("baseline_mae".to_owned(), 0.003),
         ]),
-        lineage,
+        lineage: lineage.clone(),
         created_at: 1_704_240_000_000_000,
     }
 }
 
 /// Stores model `hand@1`.
 async fn store_hand(place: &Place) {
+    store_network(place, STRATEGY, hand_network(), hand_weights()).await;
+}
+
+/// Stores a network with its weights as model `hand@1`, trained with this strategy.
+pub(crate) async fn store_network(
+    place: &Place,
+    strategy: &str,
+    network: Network,
+    weights: Vec<u8>,
+) {
     let url = format!("file://{}/.ktrdr/objects", place.path().display());
     let store = Store::open(&url).await.unwrap();
     let draft = ArtifactManifest {
         v: ArtifactManifest::VERSION,
         files: BTreeMap::new(),
-        network: hand_network(),
-        lineage: hand_lineage(),
+        network,
+        lineage: hand_lineage(strategy),
         training: serde_json::Value::Null,
         created_at: 0,
     };
-    let weights = Bytes::from(hand_weights());
+    let weights = Bytes::from(weights);
     let files = BTreeMap::from([("model.safetensors".to_owned(), weights)]);
     let artifact = store.artifacts().publish(files, draft).await.unwrap();
 
-    let operation = hand_lineage().operation;
+    let lineage = hand_lineage(strategy);
+    let model_of = |version| hand_model(&lineage, version, &artifact);
     store
         .models()
-        .assign_version("hand", &operation, |version| hand_model(version, &artifact))
+        .assign_version("hand", &lineage.operation, model_of)
         .await
         .unwrap();
 }
 
-/// A tensor that holds one number.
-struct Tensor {
+/// A named tensor.
+pub(crate) struct Tensor {
     name: &'static str,
     shape: &'static [usize],
-    number: f32,
+    numbers: &'static [f32],
 }
 
 impl Tensor {
-    const fn new(name: &'static str, shape: &'static [usize], number: f32) -> Self {
+    pub(crate) const fn new(
+        name: &'static str,
+        shape: &'static [usize],
+        numbers: &'static [f32],
+    ) -> Self {
         Self {
             name,
             shape,
-            number,
+            numbers,
         }
     }
 }
 
 /// The format by its definition: length of the header, header, numbers.
-fn safetensors(tensors: &[Tensor]) -> Vec<u8> {
+pub(crate) fn safetensors(tensors: &[Tensor]) -> Vec<u8> {
     let mut entries = Vec::new();
-    let mut numbers = Vec::new();
+    let mut bytes_of_all = Vec::new();
     for Tensor {
         name,
         shape,
-        number,
+        numbers,
     } in tensors
     {
-        let start = numbers.len();
-        numbers.extend(number.to_le_bytes());
+        let start = bytes_of_all.len();
+        bytes_of_all.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
         entries.push(format!(
             "\"{name}\":{{\"dtype\":\"F32\",\"shape\":{shape:?},\"data_offsets\":[{start},{}]}}",
-            numbers.len()
+            bytes_of_all.len()
         ));
     }
 
     let header = format!("{{{}}}", entries.join(","));
     let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
     bytes.extend(header.as_bytes());
-    bytes.extend(numbers);
+    bytes.extend(bytes_of_all);
     bytes
 }
 

@@ -67,4 +67,6 @@ mod unreadable;
 #[cfg(test)]
 mod watched_list;
 #[cfg(test)]
+mod windows;
+#[cfg(test)]
 mod without_store;

@@ -239,7 +239,8 @@ codes! {
         TRAIN_CANCELLED = "Cancelled": "The training was cancelled.";
         TRAIN_CLASS_ABSENT = "ClassAbsent": "No training row has one of the classes.";
         TRAIN_DIVERGED = "Diverged": "The loss became infinite or undefined.";
-        TRAIN_EMPTY_PART = "EmptyPart": "The training, validation or test part has no rows.";
+        TRAIN_EMPTY_PART = "EmptyPart":
+            "The training, validation or test part has no rows, or no window of them.";
         TRAIN_INVALID_DATASET = "InvalidDataset": "The data set does not fit the network.";
         TRAIN_INVALID_FILE = "InvalidFile":
             "A file of a checkpoint or an artifact cannot be read or written.";

@@ -18,5 +18,6 @@ pub use spread::{
 };
 pub use train::{
     ClassOutcome, RegisterModel, RegisterOutcome, TrainModel, TrainOutcome, TrainRequest,
+    WindowOutcome,
 };
 pub use validate::{ValidateBars, ValidateOutcome, ValidatedSeries};

@@ -59,11 +59,24 @@ pub struct TrainOutcome {
     /// Rates of the classes on the test part, a few at most; empty for a regression.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub classes: Vec<ClassOutcome>,
+    /// What the windows of a recurrent network cost; absent where each row is a sample.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub windows: Option<WindowOutcome>,
     /// What a reader must know before trusting the model, a few at most.
     #[serde(default)]
     pub warnings: Vec<String>,
     /// The device that it was computed on: `cpu` or `cuda:N`.
     pub device: String,
+}
+
+/// The windows that a recurrent network learnt from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WindowOutcome {
+    /// Rows of a window.
+    pub length: u64,
+    /// Rows by part in which no window ends: the bars before them are of another part or symbol,
+    /// or have no row.
+    pub rows_lost: BTreeMap<String, u64>,
 }
 
 /// How well a model finds one class.

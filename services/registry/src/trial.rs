@@ -9,8 +9,8 @@ use crate::RegistryError;
 /// How far probabilities may sum from 1: rounding of f32.
 const SUM_TOLERANCE: f32 = 1e-5;
 
-/// Loads the weights of `network` and predicts for a row of zeros and one of ones: every output is
-/// finite, and probabilities sum to 1.
+/// Loads the weights of `network` and predicts for a row, or a window, of zeros and for one of
+/// ones: every output is finite, and probabilities sum to 1.
 ///
 /// # Errors
 /// When the weights do not fit, or a prediction is not what it must be.
@@ -19,7 +19,7 @@ pub fn try_model(network: &Network, weights: &[u8]) -> Result<(), RegistryError>
 
     for (features, value) in [("zeros", 0.0), ("ones", 1.0)] {
         // The forward pass refuses outputs that are not finite.
-        let row = vec![value; network.features.len()];
+        let row = vec![value; network.input_count()];
         let predictions = model
             .predict(&[row])
             .map_err(|source| RegistryError::Predict { features, source })?;

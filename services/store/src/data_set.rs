@@ -4,9 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use arrow_array::types::{
-    ArrowDictionaryKeyType, Float32Type, UInt8Type, UInt16Type, UInt32Type,
-};
+use arrow_array::types::{ArrowDictionaryKeyType, Float32Type, UInt8Type, UInt16Type, UInt32Type};
 use arrow_array::{
     Array, ArrayRef, DictionaryArray, Float32Array, PrimitiveArray, StringArray, UInt32Array,
 };
@@ -40,8 +38,8 @@ const SYMBOLS: &str = "ktrdr:symbols";
 /// Rows of a data set as columns, all of one length; symbols stacked in order, never mixed.
 ///
 /// In the Parquet file the columns are `symbol` and `part` (text), `open_time`, `known_at`,
-/// `label_known_at` (timestamp(us, UTC)), `label` (float32), `bar` (uint32), `weight` where rows are
-/// weighed, and one column per feature (float32).
+/// `label_known_at` (timestamp(us, UTC)), `label` (float32), `bar` (uint32), `weight` (float32)
+/// where rows are weighed, and one column per feature (float32).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DataSetTable {
     /// Instrument ids of the rows, each once.
@@ -147,21 +145,16 @@ impl DataSetTable {
         let parts = PARTS.map(str::to_owned);
         let part = read_codes::<UInt8Type>(&file, key, "part", &parts)?;
 
-        // Every other column is a feature; their order in the file is the contract.
-        let fields = file.schema.fields().iter();
-        let mut feature_names: Vec<String> = fields.map(|field| field.name().clone()).collect();
-        let has_column = |column: &str| feature_names.iter().any(|name| name == column);
-        let has_bars = has_column(BAR);
-        let is_weighted = has_column(WEIGHT);
-        let others: Vec<&str> = FIXED.into_iter().chain([BAR, WEIGHT]).collect();
-        feature_names.retain(|name| !others.contains(&name.as_str()));
-
+        let feature_names = feature_names_of(&file);
         let floats = |name: &str| file.values::<Float32Type>(key, name, None);
         let mut features = Vec::with_capacity(feature_names.len());
-
         for name in &feature_names {
             features.push(floats(name)?);
         }
+
+        // Data sets of older programs have no numbers of bars, and most have no weights.
+        let has_bars = file.schema.column_with_name(BAR).is_some();
+        let is_weighted = file.schema.column_with_name(WEIGHT).is_some();
 
         Ok(Self {
             symbol,
@@ -179,6 +172,17 @@ impl DataSetTable {
             feature_names,
         })
     }
+}
+
+/// Every column but the fixed ones, in the order of the file, which is the contract.
+fn feature_names_of(file: &Decoded) -> Vec<String> {
+    let others: Vec<&str> = FIXED.into_iter().chain([BAR, WEIGHT]).collect();
+    let fields = file.schema.fields().iter();
+    let names = fields.map(|field| field.name());
+    names
+        .filter(|name| !others.contains(&name.as_str()))
+        .cloned()
+        .collect()
 }
 
 fn float_column(values: Vec<f32>) -> ArrayRef {

@@ -98,6 +98,7 @@ fn part(rows: usize, seed: u64) -> PartData {
     PartData {
         features,
         labels: Labels::Classes(labels.collect()),
+        windows: None,
     }
 }
 

@@ -1,12 +1,19 @@
 //! What a training learns from: three parts of rows with labels, checked before the first step.
+//!
+//! A sample is what the network sees at once, with its label: a row, or for a recurrent network a
+//! window of rows, which has the label of the last. The rows of a window lie next to each other in
+//! the features, so that a window is a slice of them.
+
+use std::ops::Range;
 
 use schemas::manifests::{Network, OutputKind};
 use schemas::names::TRAIN_PART;
 use strategies::splits::Part;
+use strategies::windows::Windows;
 
 use crate::TrainError;
 
-/// The labels of a part, one per row.
+/// The labels of a part, one per sample.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Labels {
     /// Index into the network's class names.
@@ -16,7 +23,7 @@ pub enum Labels {
 }
 
 impl Labels {
-    /// Number of rows.
+    /// Number of samples.
     pub fn len(&self) -> usize {
         match self {
             Self::Classes(labels) => labels.len(),
@@ -24,7 +31,7 @@ impl Labels {
         }
     }
 
-    /// True without rows.
+    /// True without samples.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -77,8 +84,10 @@ fn values_at<T: Copy>(values: &[T], rows: &[usize]) -> Vec<T> {
 pub struct PartData {
     /// `[rows, features]`, row-major, scaled as the data set says, in the network's column order.
     pub features: Vec<f32>,
-    /// One label per row, `[rows]`.
+    /// One label per sample, `[samples]`.
     pub labels: Labels,
+    /// The rows of each sample; absent where each row is a sample.
+    pub windows: Option<Windows>,
 }
 
 /// The parts in time order. Validation and test are never weighted.
@@ -90,8 +99,8 @@ pub struct TrainingData {
     pub validation: PartData,
     /// It is measured once, at the end.
     pub test: PartData,
-    /// How often each training row is drawn, relative to the others; absent = an epoch sees every
-    /// row once.
+    /// How often each training sample is drawn, relative to the others; absent = an epoch sees
+    /// every sample once.
     pub weights: Option<Vec<f32>>,
 }
 
@@ -116,7 +125,7 @@ impl TrainingData {
             self.part(part).check(part.name(), network)?;
         }
         if let Some(weights) = &self.weights {
-            check_weights(weights, self.train.labels.len())?;
+            self.train.check_weights(weights)?;
         }
 
         match &network.output {
@@ -143,47 +152,129 @@ impl TrainingData {
     }
 }
 
-/// One weight per row, each above 0: a row that can never be drawn is not part of the training.
-fn check_weights(weights: &[f32], rows: usize) -> Result<(), TrainError> {
-    if weights.len() != rows {
-        return Err(TrainError::Weights {
-            weights: weights.len(),
-            rows,
-        });
-    }
-
-    let unusable = |weight: &f32| !(weight.is_finite() && *weight > 0.0);
-    match weights.iter().position(unusable) {
-        Some(row) => Err(TrainError::Value {
-            part: TRAIN_PART,
-            row,
-            column: "weight".to_owned(),
-            value: weights.get(row).copied().unwrap_or(f32::NAN),
-        }),
-        None => Ok(()),
-    }
-}
-
 impl PartData {
+    /// The values that a network of `inputs` inputs reads for a sample: `[features]`, or
+    /// `[length, features]`, oldest row first.
+    pub(crate) fn input_of(&self, sample: usize, inputs: usize) -> &[f32] {
+        let end = match &self.windows {
+            None => (sample + 1) * inputs,
+            Some(windows) => (self.row_of(sample) + 1) * (inputs / windows.length),
+        };
+        let start = end.saturating_sub(inputs);
+        self.features.get(start..end).unwrap_or_default()
+    }
+
+    /// The values of several samples, one after the other. Rows are not copied, windows are
+    /// gathered in `gathered`.
+    pub(crate) fn inputs_of<'a>(
+        &'a self,
+        samples: Range<usize>,
+        inputs: usize,
+        gathered: &'a mut Vec<f32>,
+    ) -> &'a [f32] {
+        if self.windows.is_none() {
+            let values = samples.start * inputs..samples.end * inputs;
+            return self.features.get(values).unwrap_or_default();
+        }
+
+        gathered.clear();
+        for sample in samples {
+            gathered.extend_from_slice(self.input_of(sample, inputs));
+        }
+        gathered
+    }
+
+    /// The row of a sample: the last one of its window.
+    fn row_of(&self, sample: usize) -> usize {
+        match &self.windows {
+            None => sample,
+            Some(windows) => windows.last_rows.get(sample).copied().unwrap_or(usize::MAX),
+        }
+    }
+
+    /// Rows of the part in which no window ends.
+    pub(crate) fn rows_without_window(&self, network: &Network) -> u64 {
+        match &self.windows {
+            None => 0,
+            Some(_) => {
+                let rows = self.features.len() / network.features.len().max(1);
+                rows.saturating_sub(self.labels.len()) as u64
+            }
+        }
+    }
+
     fn check(&self, part: &'static str, network: &Network) -> Result<(), TrainError> {
-        let rows = self.labels.len();
-        if rows == 0 {
+        if self.features.is_empty() && self.labels.is_empty() {
             return Err(TrainError::EmptyPart { part });
         }
-
-        let width = network.features.len();
-        if rows * width != self.features.len() {
-            return Err(TrainError::Shape {
-                part,
-                rows,
-                values: self.features.len(),
-                width,
-            });
-        }
+        self.check_shape(part, network)?;
 
         // Values after shapes: a position is only meaningful in a table of the right width.
         self.check_features(part, network)?;
         self.check_labels(part, network)
+    }
+
+    /// Every sample has a label and all its values.
+    fn check_shape(&self, part: &'static str, network: &Network) -> Result<(), TrainError> {
+        let width = network.features.len();
+        let samples = self.labels.len();
+        let rows = self.features.len() / width.max(1);
+
+        let fits = match &self.windows {
+            None => samples * network.input_count() == self.features.len(),
+            Some(windows) if windows.last_rows.is_empty() => {
+                return Err(TrainError::NoWindow {
+                    part,
+                    length: windows.length,
+                    rows,
+                    longest: windows.longest_stretch,
+                });
+            }
+            Some(windows) => {
+                // They ascend, so the first and the last one bound them all.
+                let first = windows.last_rows.first().copied().unwrap_or_default();
+                let last = windows.last_rows.last().copied().unwrap_or_default();
+                windows.length == network.architecture.sequence_length()
+                    && windows.last_rows.len() == samples
+                    && rows * width == self.features.len()
+                    && (windows.length..=rows).contains(&(first + 1))
+                    && last < rows
+            }
+        };
+
+        if fits {
+            Ok(())
+        } else {
+            Err(TrainError::Shape {
+                part,
+                rows: samples,
+                values: self.features.len(),
+                width: network.input_count(),
+            })
+        }
+    }
+
+    /// One weight per sample, each above 0: one that can never be drawn is not part of the
+    /// training.
+    fn check_weights(&self, weights: &[f32]) -> Result<(), TrainError> {
+        let samples = self.labels.len();
+        if weights.len() != samples {
+            return Err(TrainError::Weights {
+                weights: weights.len(),
+                rows: samples,
+            });
+        }
+
+        let unusable = |weight: &f32| !(weight.is_finite() && *weight > 0.0);
+        match weights.iter().position(unusable) {
+            Some(sample) => Err(TrainError::Value {
+                part: TRAIN_PART,
+                row: self.row_of(sample),
+                column: "weight".to_owned(),
+                value: weights.get(sample).copied().unwrap_or(f32::NAN),
+            }),
+            None => Ok(()),
+        }
     }
 
     fn check_features(&self, part: &'static str, network: &Network) -> Result<(), TrainError> {
@@ -205,44 +296,45 @@ impl PartData {
     fn check_labels(&self, part: &'static str, network: &Network) -> Result<(), TrainError> {
         match (&self.labels, &network.output) {
             (Labels::Classes(labels), OutputKind::Classes { names }) => {
-                check_class_labels(part, labels, names.len())
+                self.check_class_labels(part, labels, names.len())
             }
-            (Labels::Returns(labels), OutputKind::Regression) => check_returns(part, labels),
+            (Labels::Returns(labels), OutputKind::Regression) => self.check_returns(part, labels),
             _ => Err(TrainError::Kinds),
         }
     }
-}
 
-fn check_class_labels(
-    part: &'static str,
-    labels: &[i64],
-    classes: usize,
-) -> Result<(), TrainError> {
-    // Class names are in label order, so a label is an index into them.
-    for (row, &label) in labels.iter().enumerate() {
-        let is_class = usize::try_from(label).is_ok_and(|class| class < classes);
-        if !is_class {
-            return Err(TrainError::Label {
-                part,
-                row,
-                label,
-                classes,
-            });
+    fn check_class_labels(
+        &self,
+        part: &'static str,
+        labels: &[i64],
+        classes: usize,
+    ) -> Result<(), TrainError> {
+        // Class names are in label order, so a label is an index into them.
+        for (sample, &label) in labels.iter().enumerate() {
+            let is_class = usize::try_from(label).is_ok_and(|class| class < classes);
+            if !is_class {
+                return Err(TrainError::Label {
+                    part,
+                    row: self.row_of(sample),
+                    label,
+                    classes,
+                });
+            }
         }
+
+        Ok(())
     }
 
-    Ok(())
-}
-
-fn check_returns(part: &'static str, labels: &[f32]) -> Result<(), TrainError> {
-    match position_of_infinite(labels) {
-        Some(row) => Err(TrainError::Value {
-            part,
-            row,
-            column: "label".to_owned(),
-            value: labels.get(row).copied().unwrap_or(f32::NAN),
-        }),
-        None => Ok(()),
+    fn check_returns(&self, part: &'static str, labels: &[f32]) -> Result<(), TrainError> {
+        match position_of_infinite(labels) {
+            Some(sample) => Err(TrainError::Value {
+                part,
+                row: self.row_of(sample),
+                column: "label".to_owned(),
+                value: labels.get(sample).copied().unwrap_or(f32::NAN),
+            }),
+            None => Ok(()),
+        }
     }
 }
 

@@ -1,8 +1,11 @@
 //! From the columns of a stored data set to the rows that a training takes.
 
+use std::borrow::Cow;
+
 use schemas::manifests::{Network, OutputKind};
 use schemas::names::PARTS;
 use store::DataSetTable;
+use strategies::windows::{RowBar, Windows};
 
 use crate::metrics::RowOrigins;
 use crate::{Labels, PartData, TrainError, TrainingData};
@@ -17,7 +20,7 @@ const TEST: u8 = 2;
 ///
 /// # Errors
 /// When the columns are not those of `network` in its order, a class label is not a whole number,
-/// or weights are missing.
+/// or the network reads windows and the rows do not say which bar they are.
 pub fn training_data(
     table: &DataSetTable,
     network: &Network,
@@ -25,27 +28,40 @@ pub fn training_data(
 ) -> Result<TrainingData, TrainError> {
     check_columns(table, network)?;
 
+    let train = read_part(table, network, TRAIN)?;
+    let weights = weighted.then(|| read_weights(table, &train));
     Ok(TrainingData {
-        train: read_part(table, network, TRAIN)?,
+        train,
         validation: read_part(table, network, VALIDATION)?,
         test: read_part(table, network, TEST)?,
-        weights: weighted.then(|| read_weights(table)),
+        weights,
     })
 }
 
-/// Where the rows of the test part come from.
-pub fn test_origins(table: &DataSetTable) -> RowOrigins {
+/// Where the samples of the test part come from, which `test` is.
+pub fn test_origins(table: &DataSetTable, test: &PartData) -> RowOrigins {
+    let rows: Vec<usize> = rows_of(table, TEST).collect();
+    let samples = sample_rows(&rows, test.windows.as_ref());
     RowOrigins {
         symbols: table.symbols.clone(),
-        symbol: cells_of(table, TEST, &table.symbol),
-        known_at: cells_of(table, TEST, &table.known_at),
+        symbol: cells_at(&samples, &table.symbol),
+        known_at: cells_at(&samples, &table.known_at),
     }
 }
 
-/// The cells of a column in the rows of a part.
-fn cells_of<T: Copy>(table: &DataSetTable, code: u8, column: &[T]) -> Vec<T> {
-    let cells = rows_of(table, code).filter_map(|row| column.get(row));
+/// The cells of a column in these rows.
+fn cells_at<T: Copy>(rows: &[usize], column: &[T]) -> Vec<T> {
+    let cells = rows.iter().filter_map(|row| column.get(*row));
     cells.copied().collect()
+}
+
+/// Of the rows of a part those that give their samples label, weight and origin: the last one of
+/// each window.
+fn sample_rows<'a>(rows: &'a [usize], windows: Option<&Windows>) -> Cow<'a, [usize]> {
+    match windows {
+        None => Cow::Borrowed(rows),
+        Some(windows) => Cow::Owned(cells_at(&windows.last_rows, rows)),
+    }
 }
 
 /// The table must have exactly the columns of the network, in its order.
@@ -70,10 +86,12 @@ fn check_columns(table: &DataSetTable, network: &Network) -> Result<(), TrainErr
     Ok(())
 }
 
-/// Weights of the training rows. Fewer than rows when the data set has none, which
+/// Weights of the training samples. Fewer than samples when the data set has none, which
 /// [`TrainingData::check`] refuses.
-fn read_weights(table: &DataSetTable) -> Vec<f32> {
-    cells_of(table, TRAIN, table.weight.as_deref().unwrap_or_default())
+fn read_weights(table: &DataSetTable, train: &PartData) -> Vec<f32> {
+    let rows: Vec<usize> = rows_of(table, TRAIN).collect();
+    let samples = sample_rows(&rows, train.windows.as_ref());
+    cells_at(&samples, table.weight.as_deref().unwrap_or_default())
 }
 
 /// Positions of the rows of a part.
@@ -95,17 +113,38 @@ fn read_part(table: &DataSetTable, network: &Network, code: u8) -> Result<PartDa
         features.extend(table.features.iter().filter_map(|column| column.get(row)));
     }
 
-    let labels: Vec<f32> = rows
-        .iter()
-        .filter_map(|&row| table.label.get(row))
-        .copied()
-        .collect();
+    let windows = find_windows(table, network, &rows)?;
+    let samples = sample_rows(&rows, windows.as_ref());
+    let labels = cells_at(&samples, &table.label);
     let labels = match &network.output {
         OutputKind::Regression => Labels::Returns(labels),
         OutputKind::Classes { .. } => Labels::Classes(read_classes(&labels, code)?),
     };
 
-    Ok(PartData { features, labels })
+    Ok(PartData {
+        features,
+        labels,
+        windows,
+    })
+}
+
+/// The windows of a part; none for a network that reads single rows.
+fn find_windows(
+    table: &DataSetTable,
+    network: &Network,
+    rows: &[usize],
+) -> Result<Option<Windows>, TrainError> {
+    let length = network.architecture.sequence_length();
+    if length == 1 {
+        return Ok(None);
+    }
+
+    let bars = table.bar.as_deref().ok_or(TrainError::NoBars)?;
+    let symbols = rows.iter().filter_map(|row| table.symbol.get(*row));
+    let bars = rows.iter().filter_map(|row| bars.get(*row));
+    let bars_of_rows = symbols.zip(bars);
+    let bars_of_rows = bars_of_rows.map(|(&symbol, &bar)| RowBar { symbol, bar });
+    Ok(Some(Windows::find(bars_of_rows, length)))
 }
 
 /// Class numbers from the label column, which holds numbers of any kind.
@@ -178,7 +217,8 @@ mod tests {
             ..table()
         };
 
-        let origins = test_origins(&table);
+        let data = training_data(&table, &network(&["a", "b"]), false).unwrap();
+        let origins = test_origins(&table, &data.test);
 
         assert_eq!(
             (origins.symbol, origins.known_at),

@@ -22,6 +22,24 @@ pub enum TrainError {
         /// `train`, `validation` or `test`.
         part: &'static str,
     },
+    /// Rows that do not say which bar they are, for a network that reads windows of bars.
+    #[error("the data set does not say which bar each row is: an older program made it")]
+    NoBars,
+    /// A part without one window of consecutive bars.
+    #[error(
+        "the {part} part has no window of {length} consecutive bars: the longest stretch of its \
+         {rows} rows has {longest}"
+    )]
+    NoWindow {
+        /// `train`, `validation` or `test`.
+        part: &'static str,
+        /// Rows that a window needs.
+        length: usize,
+        /// Rows of the part.
+        rows: usize,
+        /// Rows of its longest stretch of consecutive bars.
+        longest: usize,
+    },
     /// The features of a part are not rows × columns of the network.
     #[error(
         "the {part} part has {values} feature values for {rows} labels; \
@@ -147,8 +165,9 @@ impl Advice for TrainError {
     fn code(&self) -> Code {
         match self {
             Self::Settings { .. } | Self::Kinds => codes::TRAIN_INVALID_SETTINGS,
-            Self::EmptyPart { .. } => codes::TRAIN_EMPTY_PART,
-            Self::Shape { .. }
+            Self::EmptyPart { .. } | Self::NoWindow { .. } => codes::TRAIN_EMPTY_PART,
+            Self::NoBars
+            | Self::Shape { .. }
             | Self::Column { .. }
             | Self::Value { .. }
             | Self::Weights { .. }
@@ -166,7 +185,16 @@ impl Advice for TrainError {
         let hint = match self {
             // What the author of the strategy can change.
             Self::Settings { .. } => "correct the training section of the strategy",
+            Self::NoWindow { longest, .. } => {
+                return format!(
+                    "set model.architecture.sequence_length to at most {longest}, widen the date \
+                     range, or change training.data_split"
+                )
+                .into();
+            }
             Self::EmptyPart { .. } => "widen the date range, or change training.data_split",
+
+            Self::NoBars => "submit the operation without `dataset`: processing makes a new one",
 
             // Processing makes none of these: the object or the command is another one.
             Self::Shape { .. }

@@ -17,6 +17,8 @@ use crate::{TrainError, Trained};
 
 /// Multiply-adds between two looks at the cancel flag: some milliseconds.
 const CHUNK_OPERATIONS: usize = 4_000_000;
+/// Fewest samples at a time: recurrent networks compute eight together.
+const CHUNK_SAMPLES_MIN: usize = 8;
 
 /// A trained network with all that its figures depend on.
 #[derive(Clone, Copy, Debug)]
@@ -121,35 +123,46 @@ struct Runner<'a> {
 impl Runner<'_> {
     /// Scores of a part, `[rows, outputs]`; none when stopped.
     fn scores_of(&mut self, part: &PartData) -> Option<Vec<f32>> {
-        let inputs = self.learner.input_count().max(1);
-        let chunk = self.chunk_rows() * inputs;
+        let width = self.learner.input_count();
+        let chunk = self.chunk_samples();
+        let samples = part.labels.len();
+        let mut gathered = Vec::new();
         let mut all = Vec::new();
         let mut scores = Vec::new();
 
-        for rows in part.features.chunks(chunk) {
+        for start in (0..samples).step_by(chunk) {
             if (self.stopped)() {
                 return None;
             }
-            self.learner.score(self.network.weights, rows, &mut scores);
+            let end = samples.min(start + chunk);
+            let inputs = part.inputs_of(start..end, width, &mut gathered);
+            self.learner
+                .score(self.network.weights, inputs, &mut scores);
             all.extend_from_slice(&scores);
         }
         Some(all)
     }
 
-    fn chunk_rows(&self) -> usize {
-        (CHUNK_OPERATIONS / self.learner.parameter_count().max(1)).max(1)
+    fn chunk_samples(&self) -> usize {
+        (CHUNK_OPERATIONS / self.operations_per_sample()).max(CHUNK_SAMPLES_MIN)
+    }
+
+    /// Multiply-adds of a sample: every parameter works once at each row of a window.
+    fn operations_per_sample(&self) -> usize {
+        let steps = self.learner.input_count() / self.network.features.len().max(1);
+        (self.learner.parameter_count() * steps).max(1)
     }
 
     /// What each feature is worth on the validation part; none when stopped.
     fn importance(&mut self) -> Option<Importance> {
-        let parameters = self.learner.parameter_count();
+        let operations = self.operations_per_sample();
         let seed = self.network.seed;
         let mut part = ShuffledPart {
             part: &self.network.data.validation,
             inputs: Vec::new(),
             runner: self,
         };
-        importance_of(&mut part, parameters, seed).ok()
+        importance_of(&mut part, operations, seed).ok()
     }
 }
 
@@ -169,14 +182,14 @@ impl ShuffledPart<'_, '_> {
     fn gather(&mut self, rows: &[usize], column: Option<usize>, donors: &[usize]) {
         let inputs = self.runner.learner.input_count();
         let width = self.runner.network.features.len().max(1);
-        let values_of = |row: usize| self.part.features.chunks_exact(inputs).nth(row);
 
         self.inputs.clear();
         for (row, donor) in rows.iter().zip(donors) {
             let begin = self.inputs.len();
-            self.inputs.extend(values_of(*row).into_iter().flatten());
+            self.inputs
+                .extend_from_slice(self.part.input_of(*row, inputs));
             let Some(column) = column else { continue };
-            let donated = values_of(*donor).unwrap_or_default();
+            let donated = self.part.input_of(*donor, inputs);
             let gathered = self.inputs.get_mut(begin..).unwrap_or_default();
             let pairs = gathered.iter_mut().zip(donated);
             for (value, other) in pairs.skip(column).step_by(width) {
@@ -204,7 +217,7 @@ impl Shuffled for ShuffledPart<'_, '_> {
         column: Option<usize>,
         donors: &[usize],
     ) -> Result<f64, Stopped> {
-        let chunk = self.runner.chunk_rows();
+        let chunk = self.runner.chunk_samples();
         let mut all = Vec::new();
         let mut scores = Vec::new();
         for (some_rows, some_donors) in rows.chunks(chunk).zip(donors.chunks(chunk)) {

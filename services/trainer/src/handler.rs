@@ -91,6 +91,7 @@ impl StepHandler for Trainer {
             stopped_early: document.stopped_early,
             resumed_at,
             parameters: document.parameters,
+            windows: training.window_outcome(),
             classes: class_outcomes(&document),
             metrics: document.headline,
             warnings: warnings_of(damage, document.warnings),

@@ -45,8 +45,12 @@ impl TrainJob<'_> {
         if !(0.0..1.0).contains(&architecture.dropout()) {
             problems.push("dropout must be at least 0 and below 1".to_owned());
         }
-        if !matches!(architecture, Architecture::Mlp(_)) {
-            problems.push(format!("{} cannot be trained yet", architecture.name()));
+        let is_recurrent = matches!(architecture, Architecture::Lstm(_) | Architecture::Gru(_));
+        if is_recurrent && self.engine == EngineKind::Libtorch {
+            let name = architecture.name();
+            problems.push(format!(
+                "libtorch cannot train {name} yet: set training.engine to native"
+            ));
         }
         if !problems.is_empty() {
             return Err(TrainError::Settings { problems });

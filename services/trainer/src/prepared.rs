@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use runtime::{StepContext, StepError};
 use schemas::codes;
-use schemas::commands::{ProcessBars, TrainModel, TrainRequest};
+use schemas::commands::{ProcessBars, TrainModel, TrainRequest, WindowOutcome};
 use schemas::errors::ErrorRecord;
 use schemas::ids::OperationId;
 use schemas::manifests::{ArtifactManifest, DataSetManifest, Lineage, Network};
 use store::sha256_hex;
+use strategies::splits::Part;
 use strategies::{Resolved, ResolvedRequest};
 
 use crate::TrainingData;
@@ -71,13 +72,14 @@ impl PreparedTraining {
         step.blocking(move || {
             let data = training_data(&table, &network, resolved.weighted)
                 .map_err(|error| ErrorRecord::from_advice(&error))?;
+            let origins = test_origins(&table, &data.test);
             Ok(Self {
                 request,
                 resolved,
                 manifest,
                 network,
                 data,
-                origins: test_origins(&table),
+                origins,
                 device: engine.device_of(device),
                 engine,
             })
@@ -95,6 +97,20 @@ impl PreparedTraining {
             device: self.device,
             engine: self.engine,
         }
+    }
+
+    /// What its windows cost; absent where each row is a sample.
+    pub(crate) fn window_outcome(&self) -> Option<WindowOutcome> {
+        let windows = self.data.train.windows.as_ref()?;
+        let rows_lost = Part::ALL.map(|part| {
+            let rows = self.data.part(part).rows_without_window(&self.network);
+            (part.name().to_owned(), rows)
+        });
+
+        Some(WindowOutcome {
+            length: windows.length as u64,
+            rows_lost: rows_lost.into(),
+        })
     }
 
     /// Seed of initialisation, shuffling and dropout.

@@ -184,8 +184,10 @@ impl<'a> Session<'a> {
     /// seen.
     fn scores_of(&mut self, part: Part) -> Result<Vec<f32>, EpochStop> {
         let rows = self.job.data.part(part).labels.len();
-        let operations_per_row = self.job.network.parameter_count().max(1);
-        let chunk = (CHUNK_OPERATIONS / operations_per_row).clamp(1, CHUNK_ROWS_MAX);
+        let network = self.job.network;
+        // Every parameter works once at each row of a window.
+        let operations = network.parameter_count() * network.architecture.sequence_length();
+        let chunk = (CHUNK_OPERATIONS / operations.max(1)).clamp(1, CHUNK_ROWS_MAX);
 
         // Activations of all rows at once may not fit the memory of the device.
         let mut scores = Vec::new();

@@ -16,6 +16,7 @@ catalogue!(
     "eurusd_swings",
     "eurusd_two_timeframes",
     "eurusd_zigzag",
+    "spy_lstm",
     "spy_path_quality",
     "spy_return_regression",
     "us_equities_regimes",

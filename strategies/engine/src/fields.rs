@@ -261,12 +261,6 @@ impl<'a> Fields<'a> {
         self.required(key).and_then(|_| self.list(key))
     }
 
-    /// True when the key holds one of `words`, each of which names something that is not built yet.
-    pub(crate) fn holds_word_of(&self, key: &str, words: &[&str]) -> bool {
-        let content = self.entry(key).map(|entry| &entry.value.content);
-        matches!(content, Some(Content::Text(text)) if words.contains(&text.as_str()))
-    }
-
     /// Reports every key that was not read: retired ones with what to write instead, all others as
     /// unknown.
     pub(crate) fn finish(self, retired_keys: &[RetiredKey]) {

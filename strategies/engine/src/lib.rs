@@ -39,6 +39,7 @@ pub mod fuzzy;
 pub mod indicators;
 pub mod labels;
 pub mod splits;
+pub mod windows;
 
 pub use catalogue::CATALOGUE;
 pub use dataset::{AssemblyStep, DataSet, DataSetError, assemble_data_set};

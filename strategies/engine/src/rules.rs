@@ -154,9 +154,14 @@ static RULES: &[Rule] = &[
         "the list won silently over the single value",
     ),
     new_rule(
+        "model.key",
+        "a key of another type of model",
+        "it would have no effect",
+    ),
+    new_rule(
         "model.unsupported",
-        "recurrent networks and their keys",
-        "only mlp is built",
+        "lstm or gru beside a filter of events",
+        "a window needs consecutive bars, and most bars would have no row",
     ),
     new_rule(
         "name.form",

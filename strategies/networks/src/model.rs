@@ -7,6 +7,9 @@ use crate::learner::learner_of;
 use crate::weights::NamedTensors;
 use crate::{NetworkError, math};
 
+/// Inputs that are gathered for one forward pass: of windows, each row would be copied many times.
+const CHUNK_ROWS: usize = 1_024;
+
 /// A network that can predict. Cheap to share, costly to clone.
 #[derive(Clone, Debug)]
 pub struct Model {
@@ -42,23 +45,18 @@ impl Model {
         &self.network
     }
 
-    /// Raw scores `[outputs]` of one row `[features]`: one per class, or the number itself for a
-    /// regression.
+    /// Raw scores `[outputs]` of one row `[features]`, or of one window `[length, features]`, its
+    /// oldest row first: one per class, or the number itself for a regression.
     ///
     /// # Errors
     /// When the row has another width, a feature is NaN or infinite, or a score leaves the range of
     /// f32.
     pub fn scores(&self, features: &[f32]) -> Result<Vec<f32>, NetworkError> {
         self.check_row(features)?;
-        let scores = self.score_all(features)?;
-        check_scores(&scores)?;
-        Ok(scores)
-    }
-
-    /// Raw scores `[rows, outputs]` of checked rows: the forward pass that training has, too.
-    fn score_all(&self, rows: &[f32]) -> Result<Vec<f32>, NetworkError> {
+        // The forward pass that training has, too.
         let mut scores = Vec::new();
-        learner_of(&self.network).score(&self.parameters, rows, &mut scores);
+        learner_of(&self.network).score(&self.parameters, features, &mut scores);
+        check_scores(&scores)?;
         Ok(scores)
     }
 
@@ -83,29 +81,40 @@ impl Model {
         Ok(())
     }
 
-    /// Predictions of `rows`, one vector per row: class probabilities that sum to 1, or one number
-    /// for a regression.
+    /// Predictions of `rows`, or of windows, one vector for each: class probabilities that sum to
+    /// 1, or one number for a regression.
     ///
     /// # Errors
     /// As [`Model::scores`], for any of the rows.
     pub fn predict<Row: AsRef<[f32]>>(&self, rows: &[Row]) -> Result<Vec<Vec<f32>>, NetworkError> {
-        let mut inputs = Vec::with_capacity(rows.len() * self.network.input_count());
-        for row in rows {
-            self.check_row(row.as_ref())?;
-            inputs.extend_from_slice(row.as_ref());
-        }
-        let scores = self.score_all(&inputs)?;
-
+        let mut learner = learner_of(&self.network);
+        let mut inputs = Vec::new();
+        let mut scores = Vec::new();
         let mut predictions = Vec::with_capacity(rows.len());
-        for scores in scores.chunks_exact(self.network.output.width().max(1)) {
-            check_scores(scores)?;
-            let mut values = scores.to_vec();
-            if matches!(self.network.output, OutputKind::Classes { .. }) {
-                math::softmax(&mut values);
+
+        for rows in rows.chunks(CHUNK_ROWS) {
+            inputs.clear();
+            for row in rows {
+                self.check_row(row.as_ref())?;
+                inputs.extend_from_slice(row.as_ref());
             }
-            predictions.push(values);
+            learner.score(&self.parameters, &inputs, &mut scores);
+
+            for scores in scores.chunks_exact(self.network.output.width().max(1)) {
+                check_scores(scores)?;
+                predictions.push(self.prediction_of(scores));
+            }
         }
         Ok(predictions)
+    }
+
+    /// What raw scores mean: class probabilities, or the number.
+    fn prediction_of(&self, scores: &[f32]) -> Vec<f32> {
+        let mut values = scores.to_vec();
+        if matches!(self.network.output, OutputKind::Classes { .. }) {
+            math::softmax(&mut values);
+        }
+        values
     }
 }
 

@@ -8,10 +8,10 @@ use schemas::errors::messages;
 use schemas::manifests::{ArtifactManifest, ModelManifest};
 use schemas::names::MODEL_FILE;
 use store::Artifact;
-use strategies::{RequestError, Resolved, compute_features};
+use strategies::{FeatureMatrix, RequestError, Resolved, compute_features};
 
 use super::bars::read_model_bars;
-use super::predictions::Predictions;
+use super::predictions::{Predictions, WindowOutputs};
 use crate::arguments::values::parse_instrument;
 use crate::arguments::{OutFile, RangeArgs};
 use crate::console::{Exit, Failure, require_other_file};
@@ -66,8 +66,7 @@ pub(super) async fn run(args: &PredictArgs, context: &Context) -> Result<Exit, F
     let resolved = resolve_strategy(&model, &artifact.manifest)?;
     let bars = read_model_bars(args, context, &store, &model, &resolved).await?;
     let matrix = compute_features(&resolved, &bars.series, &network.features)?;
-    let rows: Vec<&[f32]> = matrix.values.chunks_exact(matrix.width.max(1)).collect();
-    let outputs = forward.predict(&rows)?;
+    let outputs = predict_windows(&forward, &matrix)?;
 
     let predictions = Predictions::new(
         format!("{}@{}", model.name, model.version),
@@ -83,6 +82,24 @@ pub(super) async fn run(args: &PredictArgs, context: &Context) -> Result<Exit, F
         None => predictions.show_last(context),
     }
     Ok(Exit::Done)
+}
+
+/// The outputs of each row that ends a window of consecutive bars; for a network that reads single
+/// rows that is every row.
+fn predict_windows(
+    model: &networks::Model,
+    matrix: &FeatureMatrix,
+) -> Result<WindowOutputs, Failure> {
+    let length = model.network().architecture.sequence_length();
+    let windows = matrix.windows(length);
+    let inputs = windows.last_rows.iter();
+    let inputs: Vec<&[f32]> = inputs.map(|row| matrix.window(*row, length)).collect();
+
+    let predictions = model.predict(&inputs)?;
+    Ok(WindowOutputs {
+        length,
+        by_row: windows.last_rows.into_iter().zip(predictions).collect(),
+    })
 }
 
 /// Refuses an output that would mix with another, or replace the bars.

@@ -16,6 +16,14 @@ use crate::context::Context;
 /// Predictions on the screen: the last ones are the ones that matter now.
 const SHOWN_MAX: usize = 10;
 
+/// What a network makes of the rows.
+pub(super) struct WindowOutputs {
+    /// Rows that one prediction looks at.
+    pub(super) length: usize,
+    /// Outputs by the row that ends the window; rows without a window have none.
+    pub(super) by_row: BTreeMap<usize, Vec<f32>>,
+}
+
 /// What was predicted, row by row.
 pub(super) struct Predictions<'a> {
     /// `NAME@VERSION` of the model.
@@ -23,9 +31,8 @@ pub(super) struct Predictions<'a> {
     symbol: Instrument,
     resolved: &'a Resolved,
     matrix: &'a FeatureMatrix,
-    /// Outputs of the network for each row of the matrix.
-    outputs: &'a [Vec<f32>],
-    /// Rows of the matrix in the range that was asked for.
+    outputs: &'a WindowOutputs,
+    /// Rows of the matrix with outputs in the range that was asked for.
     rows: Vec<usize>,
 }
 
@@ -36,14 +43,15 @@ impl<'a> Predictions<'a> {
         symbol: Instrument,
         resolved: &'a Resolved,
         matrix: &'a FeatureMatrix,
-        outputs: &'a [Vec<f32>],
+        outputs: &'a WindowOutputs,
         range: Range<Utc>,
     ) -> Self {
         // The decision counts, not the bar: one that opens in the range may be decided after it.
         let mut rows = Vec::new();
-        for (row, known_at) in matrix.known_at.iter().enumerate().take(outputs.len()) {
-            if range.contains(known_at) {
-                rows.push(row);
+        for row in outputs.by_row.keys() {
+            let known_at = matrix.known_at.get(*row);
+            if known_at.is_some_and(|known_at| range.contains(known_at)) {
+                rows.push(*row);
             }
         }
 
@@ -112,13 +120,27 @@ impl<'a> Predictions<'a> {
         let FeatureMatrix {
             warm_up, undefined, ..
         } = self.matrix;
-        format!(
+        let text = format!(
             "{} predictions of {} on {}; left out: {warm_up} bars of warm-up, {undefined} with \
              undefined features",
             self.rows.len(),
             self.model,
             self.symbol.symbol()
-        )
+        );
+
+        // A network that reads single rows leaves none out.
+        match self.outputs.length {
+            1 => text,
+            length => format!(
+                "{text}, {} without a window of {length} consecutive bars",
+                self.without_window()
+            ),
+        }
+    }
+
+    /// Rows of the matrix that end no window.
+    fn without_window(&self) -> usize {
+        self.matrix.bar.len() - self.outputs.by_row.len()
     }
 
     fn summary_json(&self) -> Value {
@@ -129,6 +151,7 @@ impl<'a> Predictions<'a> {
             "rows": self.rows.len(),
             "warm_up": self.matrix.warm_up,
             "undefined": self.matrix.undefined,
+            "without_window": self.without_window(),
         })
     }
 
@@ -144,7 +167,7 @@ impl<'a> Predictions<'a> {
     }
 
     fn outputs_of(&self, row: usize) -> Vec<f64> {
-        let outputs = self.outputs.get(row).map(Vec::as_slice);
+        let outputs = self.outputs.by_row.get(&row).map(Vec::as_slice);
         outputs
             .unwrap_or_default()
             .iter()

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use schemas::commands::{
-    ClassOutcome, ProcessOutcome, RegisterOutcome, TrainOutcome, TrainRequest,
+    ClassOutcome, ProcessOutcome, RegisterOutcome, TrainOutcome, TrainRequest, WindowOutcome,
 };
 use schemas::ids::Service;
 use schemas::manifests::OutputKind;
@@ -36,6 +36,9 @@ pub(crate) fn describe_training(record: &OperationRecord) -> Option<Vec<(String,
         for part in describe_classes(data_set, &class_names(record)) {
             lines.push(("classes", part));
         }
+    }
+    if let Some(windows) = &trained.windows {
+        lines.push(("windows", describe_windows(windows)));
     }
     lines.push(("test", describe_metrics(&trained.metrics)));
     for class in &trained.classes {
@@ -127,6 +130,23 @@ fn describe_counts(counts: &[u64], names: &[String]) -> String {
         classes.push(format!("{name} {count} ({percent:.1} %)"));
     }
     classes.join(", ")
+}
+
+/// `20 bars each; 57 rows lost to windows: 19 train, 19 validation, 19 test`.
+fn describe_windows(windows: &WindowOutcome) -> String {
+    let mut parts = Vec::new();
+    for part in PARTS {
+        if let Some(rows) = windows.rows_lost.get(part) {
+            parts.push(format!("{rows} {part}"));
+        }
+    }
+
+    let lost: u64 = windows.rows_lost.values().sum();
+    format!(
+        "{} bars each; {lost} rows lost to windows: {}",
+        windows.length,
+        parts.join(", ")
+    )
 }
 
 /// Metrics of the test part; next to one that has a rival, what the rival reaches.
@@ -298,6 +318,19 @@ mod tests {
         warning  the model answers HOLD on 96.0 % of the test part
         artifact artifacts/c083c89b
         ");
+    }
+
+    #[test]
+    fn rows_without_a_window_are_counted_part_by_part() {
+        // 19 of each part and 4 more behind a missing bar: 19 + 19 + 23.
+        let windows = WindowOutcome {
+            length: 20,
+            rows_lost: numbers(&[("train", 19), ("validation", 19), ("test", 23)]),
+        };
+        insta::assert_snapshot!(
+            describe_windows(&windows),
+            @"20 bars each; 61 rows lost to windows: 19 train, 19 validation, 23 test"
+        );
     }
 
     #[test]

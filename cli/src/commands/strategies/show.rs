@@ -2,6 +2,7 @@
 
 use clap::Args;
 use market::{Instrument, Utc};
+use schemas::manifests::Architecture;
 use serde_json::Value;
 use strategies::{Resolved, Strategy};
 
@@ -127,11 +128,20 @@ fn labels_line(resolved: &Resolved) -> String {
 fn network_line(resolved: &Resolved) -> String {
     let network = resolved.network(resolved.feature_columns());
     let widths: Vec<String> = network.widths().iter().map(ToString::to_string).collect();
-    format!(
+    let layers = format!(
         "{}, {} parameters",
         widths.join(" → "),
         network.parameter_count()
-    )
+    );
+
+    match &network.architecture {
+        Architecture::Mlp(_) => layers,
+        Architecture::Lstm(shape) | Architecture::Gru(shape) => {
+            let name = network.architecture.name();
+            let bars = count_of(shape.sequence_length, "bar");
+            format!("{name} over windows of {bars}: {layers}")
+        }
+    }
 }
 
 fn training_line(resolved: &Resolved) -> String {

@@ -36,7 +36,7 @@ pub(crate) struct NativeEngine<'a> {
 /// What one batch needs, overwritten by the next.
 #[derive(Default)]
 struct BatchBuffers {
-    /// Features of its rows, `[rows, features]`.
+    /// Features of its rows, `[rows, features]`, or `[rows, length, features]` of windows.
     inputs: Vec<f32>,
     /// Classes of its rows, `[rows]`; empty for a regression.
     classes: Vec<i64>,
@@ -147,10 +147,8 @@ impl Engine for NativeEngine<'_> {
         scores: &mut Vec<f32>,
     ) -> Result<(), EngineError> {
         let width = self.learner.input_count();
-        let features = &self.job.data.part(part).features;
-        let inputs = features
-            .get(rows.start * width..rows.end * width)
-            .unwrap_or_default();
+        let data = self.job.data.part(part);
+        let inputs = data.inputs_of(rows, width, &mut self.batch.inputs);
 
         self.learner
             .score(&self.parameters, inputs, &mut self.batch.scores);
@@ -182,8 +180,7 @@ impl BatchBuffers {
 
         for &row in rows {
             let row = row as usize;
-            let features = part.features.get(row * width..(row + 1) * width);
-            self.inputs.extend_from_slice(features.unwrap_or_default());
+            self.inputs.extend_from_slice(part.input_of(row, width));
             match &part.labels {
                 Labels::Classes(labels) => self.classes.extend(labels.get(row)),
                 Labels::Returns(labels) => self.numbers.extend(labels.get(row)),

@@ -36,19 +36,19 @@ pub trait Shuffled {
 }
 
 /// How much the criterion rises when each feature in turn is shuffled among the rows, five times
-/// in different orders. A pass costs `parameters` multiply-adds a row; where all of them would
+/// in different orders. A pass costs `operations` multiply-adds a row; where all of them would
 /// cost more than 2·10⁹, evenly spread rows are measured instead of all.
 ///
 /// # Errors
 /// As [`Shuffled::criterion`].
 pub fn importance_of<S: Shuffled>(
     part: &mut S,
-    parameters: usize,
+    operations: usize,
     seed: u64,
 ) -> Result<Importance, S::Error> {
     let names = part.names();
     let passes = names.len().max(1) * REPEATS as usize;
-    let affordable = OPERATIONS_MAX / (passes * parameters.max(1));
+    let affordable = OPERATIONS_MAX / (passes * operations.max(1));
     let rows = spread_rows(part.rows(), affordable.max(1));
 
     let criterion = part.criterion(&rows, None, &rows)?;

@@ -302,6 +302,7 @@ fn part_of_width(width: usize) -> PartData {
     PartData {
         features: rows.flatten().collect(),
         labels: Labels::Returns(labels),
+        windows: None,
     }
 }
 

@@ -42,8 +42,9 @@ fn a_resumed_training_ends_with_the_bits_of_an_unkilled_one() {
     }
 }
 
-/// Compares a training with one that is stopped and resumed two times.
-fn interrupt_twice(case: Case<'_>, engine: EngineKind) {
+/// Compares a training of 300 samples in batches of 32 with one that is stopped and resumed two
+/// times.
+pub(crate) fn interrupt_twice(case: Case<'_>, engine: EngineKind) {
     let whole = case.run_by(engine);
 
     // 300 rows are 10 batches an epoch, and one question a validation: 11 an epoch. Stop in epochs

@@ -219,6 +219,7 @@ pub(crate) fn class_part(count: usize, seed: u64, noise: f32) -> PartData {
     PartData {
         features,
         labels: Labels::Classes(labels),
+        windows: None,
     }
 }
 
@@ -240,6 +241,7 @@ fn return_part(seed: u64) -> PartData {
     PartData {
         features,
         labels: Labels::Returns(labels),
+        windows: None,
     }
 }
 

@@ -30,3 +30,5 @@ mod service;
 mod setup;
 #[cfg(test)]
 mod training;
+#[cfg(test)]
+mod windows;

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use networks::Model;
 use schemas::commands::{
     FetchBars, FetchMode, FetchOutcome, ProcessOutcome, RegisterOutcome, SeriesRequest,
     TrainOutcome, TrainRequest,
@@ -16,6 +17,7 @@ use serde::de::DeserializeOwned;
 use system_tests::{Process, Sandbox};
 
 const STRATEGY: &str = include_str!("../../../../strategies/catalog/eurusd_rsi_macd.yaml");
+const RECURRENT: &str = include_str!("../../../../strategies/catalog/spy_lstm.yaml");
 const SERVICES: [Service; 5] = [
     Service::Fetcher,
     Service::Validator,
@@ -36,19 +38,44 @@ fn training(epochs: u32) -> NewOperation {
         model: None,
     };
     let fetch = FetchBars {
-        provider: "file".to_owned(),
-        series: vec![SeriesRequest {
-            symbol: "EURUSD".to_owned(),
-            timeframe: "1h".to_owned(),
-        }],
-        mode: FetchMode::Full,
         start: Some(start.parse().unwrap()),
         end: Some(end.parse().unwrap()),
+        ..fetch_of("EURUSD", "1h")
+    };
+
+    operation_of(request, fetch)
+}
+
+/// Daily SPY from the sample files, read in windows by the network of this type.
+fn recurrent_training(kind: &str, epochs: u32) -> NewOperation {
+    let request = TrainRequest {
+        strategy: RECURRENT
+            .replace("  early_stopping:", "  #")
+            .replace("type: lstm", &format!("type: {kind}")),
+        overrides: serde_json::json!({ "epochs": epochs }),
+        model: Some(format!("spy_{kind}")),
+    };
+    operation_of(request, fetch_of("SPY", "1d"))
+}
+
+/// All bars of a series in the sample files.
+fn fetch_of(symbol: &str, timeframe: &str) -> FetchBars {
+    FetchBars {
+        provider: "file".to_owned(),
+        series: vec![SeriesRequest {
+            symbol: symbol.to_owned(),
+            timeframe: timeframe.to_owned(),
+        }],
+        mode: FetchMode::Full,
+        start: None,
+        end: None,
         refetch: false,
         calendar: None,
         accept_finer: false,
-    };
+    }
+}
 
+fn operation_of(request: TrainRequest, fetch: FetchBars) -> NewOperation {
     Training {
         request,
         fetch,
@@ -216,6 +243,63 @@ async fn a_training_cancelled_twenty_times_ends_with_the_same_weights() {
     assert!(slowest < Duration::from_secs(1), "slowest {slowest:?}");
     let record = completed(&sandbox, &op).await;
     assert_eq!(weights(&sandbox, &record).await, undisturbed(EPOCHS).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_lstm_and_a_gru_become_versions_that_predict() {
+    let sandbox = Sandbox::start().await;
+    let _services = spawn_all(&sandbox);
+
+    for kind in ["lstm", "gru"] {
+        let op = sandbox.submit(&recurrent_training(kind, 2)).await;
+        let record = completed(&sandbox, &op).await;
+
+        // No day is missing between the first and the last row of a part.
+        let windows = outcome::<TrainOutcome>(&record, 4).windows.unwrap();
+        assert_eq!(windows.length, 20);
+        let lost: Vec<u64> = windows.rows_lost.into_values().collect();
+        assert_eq!(lost, [19, 19, 19]);
+
+        // The registry has predicted with it before it gave the version.
+        let version = outcome::<RegisterOutcome>(&record, 5);
+        assert_eq!((version.name, version.version), (format!("spy_{kind}"), 1));
+        let artifact = sandbox.store().artifacts().read(&version.artifact);
+        let artifact = artifact.await.unwrap();
+        let network = &artifact.manifest.network;
+        assert_eq!(network.architecture.name(), kind);
+        let model = Model::from_safetensors(network, &artifact.files["model.safetensors"]).unwrap();
+        let window = vec![0.5; 20 * network.features.len()];
+        let sum: f32 = model.predict(&[window]).unwrap()[0].iter().sum();
+        assert!((sum - 1.0).abs() < 1e-5, "{sum}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_lstm_killed_after_a_checkpoint_ends_with_the_same_bits() {
+    const EPOCHS: u32 = 40;
+    let sandbox = Sandbox::start().await;
+    let mut services = spawn_all(&sandbox);
+    services.push(spawn(&sandbox, Service::Trainer));
+    sandbox.until_workers(Service::Trainer, 2).await;
+
+    let op = sandbox.submit(&recurrent_training("lstm", EPOCHS)).await;
+    sandbox
+        .until_event(&op, "checkpointed", |event| {
+            event.step.get() == 4 && event.what == What::Checkpointed
+        })
+        .await;
+    kill_holder(&sandbox, &mut services, &op, 4).await;
+    let record = completed(&sandbox, &op).await;
+
+    let resumed_at = outcome::<TrainOutcome>(&record, 4).resumed_at;
+    assert!(resumed_at >= 10, "resumed after {resumed_at}");
+    let op = sandbox.submit(&recurrent_training("lstm", EPOCHS)).await;
+    let undisturbed = completed(&sandbox, &op).await;
+    assert_eq!(outcome::<TrainOutcome>(&undisturbed, 4).resumed_at, 0);
+    assert_eq!(
+        weights(&sandbox, &record).await,
+        weights(&sandbox, &undisturbed).await
+    );
 }
 
 /// Changes one bit in the middle of a stored file of bars; returns the hash in its name.

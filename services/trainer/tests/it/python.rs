@@ -18,7 +18,9 @@ use rand_chacha::{
     rand_core::{Rng, SeedableRng},
 };
 use schemas::{
-    manifests::{Activation, Architecture, FeatureColumn, MlpShape, Network, OutputKind},
+    manifests::{
+        Activation, Architecture, FeatureColumn, MlpShape, Network, OutputKind, RecurrentShape,
+    },
     metrics::Evaluation,
     names::MODEL_FILE,
     training::TrainingSettings,
@@ -46,18 +48,18 @@ impl Control for Silent {
     fn checkpoint(&self, _: TrainState) {}
 }
 
-/// `rows` rows of uniform numbers in -2..2.
-fn rows(rows: usize, seed: u64) -> Vec<Vec<f32>> {
+/// `rows` rows of `width` uniform numbers in -2..2.
+fn rows(rows: usize, width: usize, seed: u64) -> Vec<Vec<f32>> {
     let mut generator = ChaCha8Rng::seed_from_u64(seed);
     let mut uniform = || generator.next_u32() as f32 / 1_073_741_824.0 - 2.0;
     (0..rows)
-        .map(|_| (0..WIDTH).map(|_| uniform()).collect())
+        .map(|_| (0..width).map(|_| uniform()).collect())
         .collect()
 }
 
-fn part(output: &OutputKind, seed: u64) -> PartData {
-    let rows = rows(60, seed);
-    let labels = match output {
+fn part(network: &Network, seed: u64) -> PartData {
+    let rows = rows(60, network.input_count(), seed);
+    let labels = match network.output {
         OutputKind::Classes { .. } => {
             Labels::Classes(rows.iter().map(|row| i64::from(row[0] > row[1])).collect())
         }
@@ -69,6 +71,7 @@ fn part(output: &OutputKind, seed: u64) -> PartData {
     PartData {
         features: rows.concat(),
         labels,
+        windows: None,
     }
 }
 
@@ -84,9 +87,9 @@ fn train_weights(network: &Network) -> Vec<u8> {
         ..defaults
     };
     let data = TrainingData {
-        train: part(&network.output, 1),
-        validation: part(&network.output, 2),
-        test: part(&network.output, 3),
+        train: part(network, 1),
+        validation: part(network, 2),
+        test: part(network, 3),
         weights: None,
     };
 
@@ -116,7 +119,20 @@ fn network(activation: Activation, output: OutputKind) -> Network {
     }
 }
 
-/// Every activation with classes and with a regression.
+fn recurrent(family: fn(RecurrentShape) -> Architecture, output: OutputKind) -> Network {
+    let shape = RecurrentShape {
+        sequence_length: 6,
+        hidden_size: 7,
+        num_layers: 2,
+        dropout: 0.2,
+    };
+    Network {
+        architecture: family(shape),
+        ..network(Activation::Relu, output)
+    }
+}
+
+/// Every activation, and every recurrent family, with classes and with a regression.
 fn compare_all(python: &str, script: &str) {
     let classes = OutputKind::Classes {
         names: vec!["x".to_owned(), "y".to_owned()],
@@ -132,6 +148,11 @@ fn compare_all(python: &str, script: &str) {
             compare(python, script, &network(activation, output));
         }
     }
+    for family in [Architecture::Lstm, Architecture::Gru] {
+        for output in [OutputKind::Regression, classes.clone()] {
+            compare(python, script, &recurrent(family, output));
+        }
+    }
 }
 
 /// What `script` predicts is what our forward pass predicts.
@@ -142,7 +163,7 @@ fn compare(python: &str, script: &str, network: &Network) {
     let manifest = serde_json::to_vec(&BTreeMap::from([("network", network)])).unwrap();
     std::fs::write(folder.path().join("manifest.json"), manifest).unwrap();
 
-    let rows = rows(20, 4);
+    let rows = rows(20, network.input_count(), 4);
     let script = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests")
         .join(script);

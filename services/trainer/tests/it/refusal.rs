@@ -53,6 +53,7 @@ fn an_empty_part_is_named() {
     data.test = PartData {
         features: vec![],
         labels: Labels::Classes(vec![]),
+        windows: None,
     };
     assert_eq!(refusal_of(&data), "the test part has no rows");
 }

@@ -21,6 +21,7 @@ mod labels;
 mod lists;
 mod model;
 mod read;
+mod recurrent;
 mod sections;
 mod training;
 mod training_data;

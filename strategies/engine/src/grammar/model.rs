@@ -2,6 +2,7 @@
 
 use schemas::manifests::{Activation, Architecture, MlpShape};
 
+use super::recurrent::{DROPOUT, read_recurrent};
 use crate::fields::{Fields, RetiredKey, wrong_type};
 use crate::finding::Finding;
 use crate::yaml::{Content, Node};
@@ -32,42 +33,58 @@ const RETIRED_ARCHITECTURE_KEYS: &[RetiredKey] = &[
     ),
     RetiredKey::new(
         "sequence_length",
-        "model.unsupported",
-        "sequences need lstm or gru, which are not supported yet",
+        "model.key",
+        "this is a key of lstm and gru; an mlp sees earlier bars by `lags: [1, 2]` in nn_inputs",
     ),
-    RetiredKey::new("hidden_size", "model.unsupported", RECURRENT_KEY),
-    RetiredKey::new("num_layers", "model.unsupported", RECURRENT_KEY),
+    RetiredKey::new("hidden_size", "model.key", RECURRENT_KEY),
+    RetiredKey::new("num_layers", "model.key", RECURRENT_KEY),
 ];
 
-const RECURRENT_KEY: &str =
-    "this is a key of lstm and gru, which are not supported yet; an mlp has hidden_layers";
+const RECURRENT_KEY: &str = "this is a key of lstm and gru; an mlp has hidden_layers";
+
+/// The word of `type`.
+#[derive(Clone, Copy)]
+enum Family {
+    Mlp,
+    Lstm,
+    Gru,
+}
 
 /// Reads `model`; `None` after an error.
 pub(super) fn read_model(fields: Fields<'_>) -> Option<Architecture> {
     // Both are read before the first `?`, so that every fault is reported at once.
-    let kind = read_kind(&fields);
+    let words = [
+        ("mlp", Family::Mlp),
+        ("lstm", Family::Lstm),
+        ("gru", Family::Gru),
+    ];
+    let family = fields.required_word("type", &words);
     let section = fields.required_section("architecture");
-    let mlp = section.and_then(read_mlp);
+    let architecture = section.and_then(|section| read_architecture(section, family));
     fields.finish(RETIRED_KEYS);
-    kind?;
-    mlp.map(Architecture::Mlp)
+
+    family?;
+    architecture
 }
 
-fn read_kind(fields: &Fields<'_>) -> Option<()> {
-    fields.required("type")?;
-    if fields.holds_word_of("type", &["lstm", "gru"]) {
-        let message = "recurrent networks are not supported yet: use mlp";
-        fields.add_error("type", "model.unsupported", message);
-        return None;
+/// Reads the layers of a family; without one those of the family that the keys look like.
+fn read_architecture(fields: Fields<'_>, family: Option<Family>) -> Option<Architecture> {
+    let likely = if fields.has("sequence_length") {
+        Family::Lstm
+    } else {
+        Family::Mlp
+    };
+
+    match family.unwrap_or(likely) {
+        Family::Mlp => read_mlp(fields).map(Architecture::Mlp),
+        Family::Lstm => read_recurrent(fields).map(Architecture::Lstm),
+        Family::Gru => read_recurrent(fields).map(Architecture::Gru),
     }
-    fields.word("type", &[("mlp", ())])
 }
 
 fn read_mlp(fields: Fields<'_>) -> Option<MlpShape> {
     let hidden_layers = read_hidden_layers(&fields);
-    let dropout = fields.number("dropout", "a number of at least 0 and below 1", |value| {
-        (0.0..1.0).contains(&value)
-    });
+    let dropout = fields.number("dropout", DROPOUT, |value| (0.0..1.0).contains(&value));
     let activations = [
         ("relu", Activation::Relu),
         ("tanh", Activation::Tanh),

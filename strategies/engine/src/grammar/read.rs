@@ -1,6 +1,6 @@
 //! Reads the sections of a strategy file in their order, and joins them.
 
-use super::{decisions, model, sections, training, training_data};
+use super::{decisions, model, recurrent, sections, training, training_data};
 use crate::fields::{Fields, RetiredKey};
 use crate::finding::Findings;
 use crate::strategy::{Decisions, NAME_LENGTH_MAX, Strategy, TrainingSection, is_name, signals_of};
@@ -49,6 +49,7 @@ pub(super) fn read_strategy(fields: Fields<'_>) -> Option<Strategy> {
     let training = fields
         .required_section("training")
         .and_then(|section| training::read_training(section, decisions.output_format));
+    recurrent::check_windows(&fields, model.as_ref(), training.as_ref());
     fields.finish(RETIRED_KEYS);
 
     let sections = sections?;

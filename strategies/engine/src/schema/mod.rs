@@ -132,17 +132,30 @@ fn schema_of_model() -> Json {
     let layers = json!({"type": "array", "maxItems": 16, "items": integer_within(1, 4_096)});
     let dropout = json!({"type": "number", "minimum": 0, "exclusiveMaximum": 1});
     let activations = ["relu", "tanh", "sigmoid", "leaky_relu"];
-    let architecture = [
+    let mlp = [
         ("hidden_layers", layers),
-        ("dropout", dropout),
+        ("dropout", dropout.clone()),
         ("activation", one_word_of(activations)),
     ];
+    let recurrent = [
+        ("sequence_length", integer_within(1, 1_000)),
+        ("hidden_size", integer_within(1, 1_024)),
+        ("num_layers", integer_within(1, 8)),
+        ("dropout", dropout),
+    ];
 
-    let architecture = mapping_with(&["hidden_layers"], &architecture);
-    mapping_with(
-        &["type", "architecture"],
-        &[("type", only_word("mlp")), ("architecture", architecture)],
-    )
+    // The type says which keys the architecture has.
+    let mlp = mapping_with(&["hidden_layers"], &mlp);
+    let recurrent = mapping_with(&["sequence_length"], &recurrent);
+    one_of(&[
+        schema_of_family(only_word("mlp"), mlp),
+        schema_of_family(one_word_of(["lstm", "gru"]), recurrent),
+    ])
+}
+
+fn schema_of_family(types: Json, architecture: Json) -> Json {
+    let properties = [("type", types), ("architecture", architecture)];
+    mapping_with(&["type", "architecture"], &properties)
 }
 
 fn schema_of_decisions() -> Json {

@@ -166,7 +166,7 @@ fn every_strategy_of_the_catalogue_meets_the_schema() {
     assert!(strategies >= 3);
 }
 
-const FAULTS: [(&str, &str); 16] = [
+const FAULTS: [(&str, &str); 17] = [
     ("name: eurusd_rsi_macd", "name: Eurusd"),
     ("mode: single, symbol", "mode: multi_symbol, symbol"),
     ("timeframe: \"1h\"", "timeframe: \"1x\""),
@@ -187,6 +187,7 @@ const FAULTS: [(&str, &str); 16] = [
         "- {fuzzy_set: rsi_zone, timeframes: all, lags: [0]}",
     ),
     ("hidden_layers: [32, 16]", "hidden_layers: [32, 0]"),
+    ("type: mlp", "type: lstm"),
     ("confidence_threshold: 0.5", "confidence_threshold: 1.5"),
     ("source: triple_barrier", "source: zigzag"),
     ("max_holding_period: 12", "max_holding: 12"),

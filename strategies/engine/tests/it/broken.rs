@@ -277,11 +277,13 @@ const SEVERAL_FAULTS: [Broken; 16] = [
     broken(
         "keys of another label source, and limits that contradict each other",
         &[
+            "key.missing",
             "key.unknown",
             "key.unknown",
             "key.unknown",
             "labels.order",
-            "model.unsupported",
+            "model.key",
+            "model.key",
         ],
         &[
             (

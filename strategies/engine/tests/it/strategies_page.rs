@@ -19,6 +19,30 @@ shows one of them, `ktrdr train NAME` trains it, `ktrdr strategies new NAME` wri
 A row is a bar of the base timeframe, known at its close. Shares are those of the rows that remain after warm-up, purge and
 embargo. Thresholds that are statistics, and scalings, are measured on the training part only.
 
+## Models
+
+`model.type` is `mlp`, which sees one row at a time, or `lstm` or `gru`, which read a window of rows, oldest first:
+
+```yaml
+model:
+  type: lstm
+  architecture: {sequence_length: 20, hidden_size: 64, num_layers: 2, dropout: 0.2}
+```
+
+| key | legal | default |
+|---|---|---|
+| `sequence_length` | 1 to 1000 rows of a window | none: it must be given |
+| `hidden_size` | 1 to 1024 units of a layer | 64 |
+| `num_layers` | 1 to 8 | 2 |
+| `dropout` | from 0 to below 1; between layers, and once of the last state | 0.2 |
+
+A window is `sequence_length` consecutive bars of one symbol within one part, and has the label and the weight of its last row. Bars are
+those of the series: one that the series lacks is not waited for. A bar without a row, whatever it was dropped for, is never bridged: the
+windows before it end there, and the next one begins after it. So the first `sequence_length` − 1 rows of a part, and of what follows such a
+bar, end no window; `ktrdr train` says how many there were. Figures count windows, not rows. A part without one window is refused. Inputs may
+have `lags` beside windows. A filter of events is refused, because it leaves few bars next to each other.
+
+`ktrdr models predict` reads windows of the same length: the first `sequence_length` − 1 bars after the warm-up have no prediction.
 ";
 
 /// `BUY 32 %, HOLD 40 %, SELL 28 %` of the rows of one part.
