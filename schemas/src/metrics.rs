@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::training::TrainingEnd;
+
 /// The document `metrics.json` of an artifact.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MetricsDocument {
@@ -22,6 +24,9 @@ pub struct MetricsDocument {
     pub best_epoch: u32,
     /// True when early stopping ended the run.
     pub stopped_early: bool,
+    /// Why the run ended. Absent in documents of older programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ending: Option<TrainingEnd>,
     /// Seed of the run.
     pub seed: u64,
     /// Number of trainable parameters.

@@ -12,6 +12,7 @@ pub(crate) mod standard_output;
 mod table_file;
 mod table_style;
 mod terminal_echo;
+mod training_words;
 mod words;
 
 pub(crate) use confirm::{can_ask, confirm};
@@ -23,6 +24,7 @@ pub(crate) use output::{Output, Style, Tone, extended, pair_lines, print_pairs};
 pub(crate) use table_file::{remarks_beside, require_other_file, write_table};
 pub(crate) use table_style::TableStyle;
 pub(crate) use terminal_echo::ControlEchoOff;
+pub(crate) use training_words::{describe_ending, describe_settings};
 pub(crate) use words::{
     count_of, join_with_commas, now, path_json, percent_of, place_of_lines, time_or_blank,
 };

@@ -123,7 +123,12 @@ fn a_training_without_a_server_shows_its_parameters() {
       bars        from the first to before 2024-02-01T00:00:00Z, as stored
       parts       70 % train, 15 % validation, 15 % test
       features    1 column of 1 indicator
-      training    3 epochs, 32 rows per batch, learning rate 0.001, seed 7
+      training    3 epochs, 32 rows per batch, seed 7
+      optimizer   adam, learning rate 0.001, weight decay 0, gradient norm up to 1
+      schedule    none, the learning rate stays as it is
+      loss        huber with delta 0.01
+      stopping    none, all epochs are trained
+      engine      auto, native on a CPU and libtorch on a GPU; 1 thread
       model       hand
     error: cannot connect to the NATS server at nats://127.0.0.1:1
       cause: IO error: Connection refused (os error 111)

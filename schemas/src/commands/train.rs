@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::command::Command;
 use crate::ids::Service;
+use crate::training::TrainingEnd;
 
 /// The `params` of a train operation: what processor, trainer and registry share. Workers never
 /// read strategy files.
@@ -49,6 +50,9 @@ pub struct TrainOutcome {
     pub best_epoch: u32,
     /// True when early stopping ended it.
     pub stopped_early: bool,
+    /// Why it ended. Absent in records of older programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ending: Option<TrainingEnd>,
     /// Finished epochs that the last attempt found in a checkpoint.
     pub resumed_at: u32,
     /// Trainable parameters of the model; 0 in records of older programs.

@@ -57,6 +57,7 @@ impl Loss {
         };
         Rule {
             is_kept,
+            keys: &["loss"],
             text: "loss: huber needs delta above 0, focal needs gamma between 0 and 10",
         }
     }
@@ -128,6 +129,7 @@ pub enum TargetScale {
 pub(super) fn rule_of_smoothing(label_smoothing: f64) -> Rule {
     Rule {
         is_kept: is_not_negative(label_smoothing) && label_smoothing < 1.0,
+        keys: &["label_smoothing"],
         text: "label_smoothing must be 0 or more and below 1",
     }
 }

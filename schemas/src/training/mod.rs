@@ -1,6 +1,7 @@
 //! How a network is trained: the settings a strategy's `training` section resolves to, the trainer
 //! obeys and the artifact records.
 
+mod ending;
 mod loss;
 mod optimizer;
 mod rules;
@@ -8,8 +9,10 @@ mod schedule;
 
 use serde::{Deserialize, Serialize};
 
+pub use ending::TrainingEnd;
 pub use loss::{ClassWeights, Loss, TargetScale};
 pub use optimizer::{DEFAULT_MOMENTUM, Engine, Optimizer};
+pub use rules::BrokenRule;
 pub use schedule::{EarlyStopping, LearningRateSchedule, Monitor};
 
 use rules::{Rule, is_not_negative};
@@ -108,11 +111,20 @@ impl TrainingSettings {
     /// Every rule that the values break, each as a sentence naming the key; empty when they can be
     /// trained with. Class names are checked by [`ClassWeights::problems`].
     pub fn problems(&self) -> Vec<String> {
+        let broken_rules = self.broken_rules();
+        let texts = broken_rules.iter().map(|rule| rule.text.to_owned());
+        texts.collect()
+    }
+
+    /// The same as [`problems`](Self::problems), each with the keys that it is about.
+    pub fn broken_rules(&self) -> Vec<BrokenRule> {
         // All of them at once: a person corrects a file in one go.
         let rules = self.rules_of_steps().into_iter();
         let rules = rules.chain(self.rules_of_loss());
+
         let broken = rules.filter(|rule| !rule.is_kept);
-        broken.map(|rule| rule.text.to_owned()).collect()
+        let broken = broken.map(|Rule { keys, text, .. }| BrokenRule { keys, text });
+        broken.collect()
     }
 
     /// Rules about epochs, steps and their size.
@@ -120,20 +132,24 @@ impl TrainingSettings {
         let mut rules = vec![
             Rule {
                 is_kept: (1..=EPOCHS_MAX).contains(&self.epochs),
+                keys: &["epochs"],
                 text: "epochs must be between 1 and 100 000",
             },
             self.optimizer.rule_of_rate(self.learning_rate),
             Rule {
                 is_kept: self.batch_size >= 1,
+                keys: &["batch_size"],
                 text: "batch_size must be at least 1",
             },
             self.optimizer.rule(),
             Rule {
                 is_kept: self.warmup_epochs == 0 || self.warmup_epochs < self.epochs,
+                keys: &["warmup_epochs", "epochs"],
                 text: "warmup_epochs must be below epochs",
             },
             Rule {
                 is_kept: (1..=THREADS_MAX).contains(&self.threads),
+                keys: &["threads"],
                 text: "threads must be between 1 and 64",
             },
         ];
@@ -153,22 +169,27 @@ impl TrainingSettings {
             loss::rule_of_smoothing(self.label_smoothing),
             Rule {
                 is_kept: self.label_smoothing == 0.0 || self.loss == Loss::CrossEntropy,
+                keys: &["label_smoothing", "loss"],
                 text: "label_smoothing is defined for loss cross_entropy only",
             },
             Rule {
                 is_kept: is_for_classes || !matches!(self.class_weights, ClassWeights::ByName(_)),
+                keys: &["class_weights", "loss"],
                 text: "class_weights need a loss of classes, cross_entropy or focal",
             },
             Rule {
                 is_kept: self.target_scale == TargetScale::None || !is_for_classes,
+                keys: &["target_scale", "loss"],
                 text: "target_scale needs a loss of a regression, huber or mse",
             },
             Rule {
                 is_kept: (0.0..=1.0).contains(&self.weight_decay),
+                keys: &["weight_decay"],
                 text: "weight_decay must be between 0 and 1",
             },
             Rule {
                 is_kept: is_not_negative(self.gradient_clip),
+                keys: &["gradient_clip"],
                 text: "gradient_clip must be 0 (off) or more",
             },
         ]

@@ -53,6 +53,7 @@ impl Optimizer {
         };
         Rule {
             is_kept,
+            keys: &["optimizer"],
             text: "optimizer: the momentum of sgd must be 0 or more and below 1",
         }
     }
@@ -66,6 +67,7 @@ impl Optimizer {
         };
         Rule {
             is_kept: learning_rate > 0.0 && learning_rate <= self.learning_rate_max(),
+            keys: &["learning_rate", "optimizer"],
             text,
         }
     }

@@ -3,7 +3,17 @@
 /// A rule about the settings, and whether they keep it.
 pub(super) struct Rule {
     pub(super) is_kept: bool,
+    pub(super) keys: &'static [&'static str],
     pub(super) text: &'static str,
+}
+
+/// A rule that settings break.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BrokenRule {
+    /// Keys of `training` that the rule compares: first the one that it is about.
+    pub keys: &'static [&'static str],
+    /// A sentence that names the first key.
+    pub text: &'static str,
 }
 
 pub(super) fn is_positive(value: f64) -> bool {

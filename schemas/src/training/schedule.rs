@@ -91,6 +91,7 @@ impl LearningRateSchedule {
         };
         let factor = Rule {
             is_kept: has_legal_factor,
+            keys: &["lr_scheduler"],
             text: "lr_scheduler: step needs step_size of 1 or more, step and exponential gamma \
                    above 0 and at most 1, reduce_on_plateau a factor above 0 and below 1",
         };
@@ -101,6 +102,7 @@ impl LearningRateSchedule {
         };
         let floor = Rule {
             is_kept: min_lr >= 0.0 && (min_lr == 0.0 || min_lr <= learning_rate),
+            keys: &["lr_scheduler", "learning_rate"],
             text: "lr_scheduler: min_lr must be 0 or more and at most learning_rate",
         };
         [factor, floor]
@@ -142,6 +144,7 @@ impl EarlyStopping {
     pub(super) fn rule(&self) -> Rule {
         Rule {
             is_kept: self.patience >= 1 && (0.0..1.0).contains(&self.min_delta),
+            keys: &["early_stopping"],
             text: "early_stopping needs patience of 1 or more and min_delta of 0 or more and \
                    below 1, a share of the best value so far",
         }

@@ -183,6 +183,47 @@ fn settings_of_an_older_artifact_read_as_what_was_done_then() {
 }
 
 #[test]
+fn a_broken_rule_names_the_keys_that_it_compares() {
+    let settings = TrainingSettings {
+        epochs: 5,
+        warmup_epochs: 5,
+        label_smoothing: 0.1,
+        loss: Loss::Focal { gamma: 2.0 },
+        ..TrainingSettings::for_classes()
+    };
+
+    let keys: Vec<_> = settings
+        .broken_rules()
+        .iter()
+        .map(|rule| rule.keys)
+        .collect();
+
+    let expected: [&[&str]; 2] = [&["warmup_epochs", "epochs"], &["label_smoothing", "loss"]];
+    assert_eq!(keys, expected);
+}
+
+#[test]
+fn an_ending_is_stored_with_all_that_decided_it() {
+    let early = TrainingEnd::NoImprovement {
+        monitor: Monitor::ValAccuracy,
+        min_delta: 0.001,
+        since: 3,
+        patience: 10,
+    };
+
+    let json = serde_json::to_value(early).unwrap();
+    let expected = json!({
+        "kind": "no_improvement", "monitor": "val_accuracy", "min_delta": 0.001, "since": 3,
+        "patience": 10,
+    });
+    assert_eq!(json, expected);
+    assert_eq!(serde_json::from_value::<TrainingEnd>(json).unwrap(), early);
+
+    let all = serde_json::to_value(TrainingEnd::AllEpochs).unwrap();
+    assert_eq!(all, json!({"kind": "all_epochs"}));
+}
+
+#[test]
 fn settings_refuse_unknown_keys() {
     let mut json = serde_json::to_value(full_settings()).unwrap();
     json["momentum"] = json!(0.9);

@@ -89,6 +89,7 @@ impl StepHandler for Trainer {
             epochs: document.epochs,
             best_epoch: document.best_epoch,
             stopped_early: document.stopped_early,
+            ending: document.ending,
             resumed_at,
             parameters: document.parameters,
             windows: training.window_outcome(),

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use schemas::manifests::Network;
 use schemas::names::{MODEL_FILE, OPTIMIZER_FILE};
-use schemas::training::{EarlyStopping, TrainingSettings};
+use schemas::training::{EarlyStopping, TrainingEnd, TrainingSettings};
 use serde::{Deserialize, Serialize};
 use store::Checkpoint;
 
@@ -90,17 +90,30 @@ impl TrainState {
         }
     }
 
-    /// True when early stopping has run out of patience.
-    pub fn has_stopped_early(&self) -> bool {
-        let settings = &self.progress.settings;
-        settings
-            .early_stopping
-            .is_some_and(|rule| self.progress.epochs_without_improvement >= rule.patience)
-    }
-
     /// True when no epoch is left to train.
     pub fn is_finished(&self) -> bool {
-        self.progress.epoch >= self.progress.settings.epochs || self.has_stopped_early()
+        self.progress.epoch >= self.progress.settings.epochs || self.ending().is_early()
+    }
+
+    /// Why a finished training has ended.
+    pub fn ending(&self) -> TrainingEnd {
+        let progress = &self.progress;
+        let stale_epochs = progress.epochs_without_improvement;
+
+        match progress.settings.early_stopping {
+            // Patience that runs out in the last epoch has ended nothing.
+            Some(rule)
+                if stale_epochs >= rule.patience && progress.epoch < progress.settings.epochs =>
+            {
+                TrainingEnd::NoImprovement {
+                    monitor: rule.monitor,
+                    min_delta: rule.min_delta,
+                    since: progress.epoch.saturating_sub(stale_epochs),
+                    patience: rule.patience,
+                }
+            }
+            _ => TrainingEnd::AllEpochs,
+        }
     }
 
     /// Takes over an epoch's row and weights. The best weights follow the lowest validation loss,
@@ -353,6 +366,8 @@ fn floats_of(bytes: &[u8]) -> Vec<f32> {
 
 #[cfg(test)]
 mod tests {
+    use schemas::training::Monitor;
+
     use super::*;
 
     /// How a run ended.
@@ -382,7 +397,7 @@ mod tests {
             state.finish_epoch(row(epoch, loss));
             assert_eq!(state.best_weights, [state.progress.best_epoch as f32]);
 
-            if state.has_stopped_early() {
+            if state.ending().is_early() {
                 return Ending {
                     best_epoch: state.progress.best_epoch,
                     stopped_at: Some(epoch),
@@ -458,6 +473,46 @@ mod tests {
             stopped_at: None,
         };
         assert_eq!(ending, expected);
+    }
+
+    /// The state after epochs with these validation losses.
+    fn state_after(settings: &TrainingSettings, losses: &[f64]) -> TrainState {
+        let mut state = TrainState::new(vec![0.0], settings, 0);
+        for (&loss, epoch) in losses.iter().zip(1..) {
+            state.finish_epoch(row(epoch, loss));
+        }
+        state
+    }
+
+    #[test]
+    fn an_early_end_names_the_epoch_that_was_not_beaten() {
+        let settings = stopping(TrainingSettings::for_classes(), 3, 0.01);
+
+        // 0.98 beats 1.0 by 0.01; 0.971 to 0.9705 stay above 0.98 · 0.99 = 0.9702.
+        let state = state_after(&settings, &[1.0, 0.98, 0.971, 0.9708, 0.9705]);
+
+        assert!(state.is_finished());
+        let expected = TrainingEnd::NoImprovement {
+            monitor: Monitor::ValLoss,
+            min_delta: 0.01,
+            since: 2,
+            patience: 3,
+        };
+        assert_eq!(state.ending(), expected);
+        assert_eq!(state.progress.best_epoch, 5);
+    }
+
+    #[test]
+    fn patience_that_ends_with_the_last_epoch_stopped_nothing() {
+        let settings = TrainingSettings {
+            epochs: 4,
+            ..stopping(TrainingSettings::for_classes(), 3, 0.01)
+        };
+
+        let state = state_after(&settings, &[1.0, 1.0, 1.0, 1.0]);
+
+        assert!(state.is_finished());
+        assert_eq!(state.ending(), TrainingEnd::AllEpochs);
     }
 
     #[test]

@@ -13,6 +13,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use schemas::training::TrainingEnd;
+
 use crate::control::Control;
 use crate::job::TrainJob;
 use crate::metrics::PartMetrics;
@@ -34,8 +36,8 @@ pub struct Trained {
     pub best_epoch: u32,
     /// Every epoch, in order.
     pub history: Vec<EpochRow>,
-    /// True when early stopping ended the run.
-    pub stopped_early: bool,
+    /// Why the run ended.
+    pub ending: TrainingEnd,
     /// Metrics of the best weights by part: `train`, `validation`, `test`.
     pub metrics: BTreeMap<String, PartMetrics>,
     /// Weight of each class in the criterion; empty for a regression.
@@ -88,7 +90,7 @@ pub fn train(
     match session.measure_best_weights(&state) {
         Ok(metrics) => Ok(Trained {
             best_epoch: state.progress.best_epoch,
-            stopped_early: state.has_stopped_early(),
+            ending: state.ending(),
             metrics,
             class_weights: session.into_class_weights(),
             device: job.device.to_string(),

@@ -46,6 +46,7 @@ impl StepHandler for CountingTrainer {
             epochs: 1,
             best_epoch: 1,
             stopped_early: false,
+            ending: None,
             resumed_at: 0,
             parameters: 0,
             metrics: BTreeMap::new(),

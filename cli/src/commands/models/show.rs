@@ -5,11 +5,12 @@ use schemas::manifests::{ArtifactManifest, ModelManifest};
 use schemas::metrics::MetricsDocument;
 use schemas::names::METRICS_FILE;
 use schemas::queries::ShowModel;
+use schemas::training::TrainingSettings;
 use serde_json::json;
 
 use super::evaluation::describe_evaluation;
 use super::registry::{ask_registry, join_symbols, summary_json};
-use crate::console::{Exit, Failure, print_pairs};
+use crate::console::{Exit, Failure, describe_ending, describe_settings, print_pairs};
 use crate::context::Context;
 use crate::inputs::models::{ModelArgs, find_model};
 use crate::inputs::stored_series::open_existing_store;
@@ -98,12 +99,48 @@ fn describe_model(
     lines.extend([
         ("network", widths.join(" → ")),
         ("features", features.join(", ")),
+    ]);
+    lines.extend(describe_training(artifact, document));
+    lines.extend([
         ("data set", format!("datasets/{}", lineage.dataset)),
         ("artifact", format!("artifacts/{}", model.artifact)),
         ("seed", lineage.seed.to_string()),
     ]);
     let lines = lines.into_iter();
     lines.map(|(name, text)| (name.to_owned(), text)).collect()
+}
+
+/// How the network was trained, and why the training ended; nothing of settings that this program
+/// cannot read.
+fn describe_training(
+    artifact: &ArtifactManifest,
+    document: Option<&MetricsDocument>,
+) -> Vec<(&'static str, String)> {
+    let mut lines = Vec::new();
+    if let Ok(settings) = serde_json::from_value::<TrainingSettings>(artifact.training.clone()) {
+        let batches = format!(
+            "up to {} epochs, batches of {} rows",
+            settings.epochs, settings.batch_size
+        );
+        let weights = document.map(|document| document.class_weights.clone());
+        lines.push(("training", batches));
+        lines.extend(describe_settings(&settings, &weights.unwrap_or_default()));
+    }
+
+    // The setting may leave the engine open; the lineage says which one it was.
+    if let Some(engine) = artifact.lineage.versions.get("engine") {
+        lines.push(("computed by", engine.clone()));
+    }
+    if let Some(document) = document {
+        let epochs = format!(
+            "{} trained, lowest val_loss in epoch {}",
+            document.epochs, document.best_epoch
+        );
+        lines.push(("epochs", epochs));
+        let ending = document.ending.as_ref().map(describe_ending);
+        lines.extend(ending.map(|text| ("ending", text)));
+    }
+    lines
 }
 
 /// What the manifest itself has of the metrics.

@@ -1,5 +1,6 @@
 //! `ktrdr train`: a strategy file, checked here first, becomes an operation of five steps.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -14,7 +15,7 @@ use strategies::{Overrides, Resolved, Strategy};
 
 use crate::arguments::values::{parse_end, parse_instant, parse_instrument, parse_timeframe};
 use crate::arguments::{FetchModeArg, RunArgs, join_names, series_requests};
-use crate::console::{Exit, Failure, Output, count_of, pair_lines};
+use crate::console::{Exit, Failure, Output, count_of, describe_settings, pair_lines};
 use crate::context::Context;
 use crate::inputs::strategy_files::{describe_split, find_strategy, in_file};
 use crate::watch::start;
@@ -266,15 +267,16 @@ fn timeframes_of(resolved: &Resolved) -> impl Iterator<Item = String> {
 /// one line each.
 fn print_parameters(output: &Output, checked: &CheckedTraining, args: &TrainArgs) {
     let resolved = &checked.resolved;
-    let lines = [
+    let mut lines = vec![
         ("symbols", join_all(symbols_of(resolved))),
         ("timeframes", join_all(timeframes_of(resolved))),
         ("bars", bars_line(resolved, args)),
         ("parts", describe_split(&resolved.split)),
         ("features", features_line(resolved)),
         ("training", training_line(checked)),
-        ("model", model_name(args, resolved).to_owned()),
     ];
+    lines.extend(describe_settings(&resolved.settings, &BTreeMap::new()));
+    lines.push(("model", model_name(args, resolved).to_owned()));
 
     output.note(&format!(
         "Strategy {} ({})",
@@ -318,8 +320,8 @@ fn training_line(checked: &CheckedTraining) -> String {
     };
 
     format!(
-        "{} epochs{origin}, {} rows per batch, learning rate {}, seed {}",
-        settings.epochs, settings.batch_size, settings.learning_rate, resolved.seed
+        "{} epochs{origin}, {} rows per batch, seed {}",
+        settings.epochs, settings.batch_size, resolved.seed
     )
 }
 

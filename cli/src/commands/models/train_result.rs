@@ -11,6 +11,7 @@ use schemas::names::PARTS;
 use schemas::operation::OperationRecord;
 use strategies::Resolved;
 
+use crate::console::describe_ending;
 use crate::watch::outcome_of;
 
 /// Most classes in a line.
@@ -45,6 +46,9 @@ pub(crate) fn describe_training(record: &OperationRecord) -> Option<Vec<(String,
         lines.push(("test", describe_class(class)));
     }
     lines.push(("epochs", describe_epochs(&trained)));
+    if let Some(ending) = &trained.ending {
+        lines.push(("ending", describe_ending(ending)));
+    }
 
     // Warnings about the data may explain those of the training, so they come first.
     for warning in processed.iter().flat_map(|data_set| &data_set.warnings) {
@@ -203,9 +207,11 @@ fn percent_of_one(share: f64) -> String {
     format!("{:.2} %", 100.0 * share)
 }
 
+/// `13 (lowest val_loss in epoch 11) on cpu`.
 fn describe_epochs(trained: &TrainOutcome) -> String {
-    let mut best = format!("best {}", trained.best_epoch);
-    if trained.stopped_early {
+    let mut best = format!("lowest val_loss in epoch {}", trained.best_epoch);
+    // An older trainer does not say why.
+    if trained.stopped_early && trained.ending.is_none() {
         best.push_str(", stopped early");
     }
     if trained.resumed_at > 0 {
@@ -290,6 +296,10 @@ mod tests {
             "epochs": 13,
             "best_epoch": 8,
             "stopped_early": true,
+            "ending": {
+                "kind": "no_improvement", "monitor": "val_loss", "min_delta": 0.001, "since": 3,
+                "patience": 10,
+            },
             "resumed_at": 0,
             "parameters": 1027,
             "metrics": {
@@ -314,7 +324,8 @@ mod tests {
         size     1027 parameters
         test     accuracy 43.21 % (always the most frequent class: 50.00 %), macro precision 0.2500, macro recall 0.3750, macro F1 0.3000, loss 1.0500
         test     BUY: precision 0.4000, recall 0.2000, F1 0.2667
-        epochs   13 (best 8, stopped early) on cpu
+        epochs   13 (lowest val_loss in epoch 8) on cpu
+        ending   stopped early: in 10 epochs val_loss was never lower by 0.1 % than in epoch 3
         warning  the model answers HOLD on 96.0 % of the test part
         artifact artifacts/c083c89b
         ");

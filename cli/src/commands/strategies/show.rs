@@ -1,5 +1,7 @@
 //! `ktrdr strategies show`: what a strategy computes, learns and trains.
 
+use std::collections::BTreeMap;
+
 use clap::Args;
 use market::{Instrument, Utc};
 use schemas::manifests::Architecture;
@@ -9,7 +11,7 @@ use strategies::{Resolved, Strategy};
 use super::features::list_columns;
 use super::list::strategy_json;
 use super::meaning::input_meaning;
-use crate::console::{Exit, Failure, count_of, join_with_commas, print_pairs};
+use crate::console::{Exit, Failure, count_of, describe_settings, join_with_commas, print_pairs};
 use crate::context::Context;
 use crate::inputs::strategy_files::{LoadedStrategy, describe_split, load_strategy};
 
@@ -58,7 +60,7 @@ fn summary_lines(loaded: &LoadedStrategy) -> Vec<(String, String)> {
         resolved,
     } = loaded;
 
-    let lines = [
+    let mut lines = vec![
         (
             "strategy",
             format!("{}, version {}", strategy.name, strategy.version),
@@ -87,7 +89,9 @@ fn summary_lines(loaded: &LoadedStrategy) -> Vec<(String, String)> {
         ("parts", describe_split(&resolved.split)),
         ("training", training_line(resolved)),
     ];
-    lines.map(|(name, text)| (name.to_owned(), text)).into()
+    lines.extend(describe_settings(&resolved.settings, &BTreeMap::new()));
+    let lines = lines.into_iter();
+    lines.map(|(name, text)| (name.to_owned(), text)).collect()
 }
 
 fn dates_line(resolved: &Resolved) -> String {
@@ -147,8 +151,10 @@ fn network_line(resolved: &Resolved) -> String {
 fn training_line(resolved: &Resolved) -> String {
     let settings = &resolved.settings;
     format!(
-        "{} epochs, batches of {}, learning rate {}, seed {}",
-        settings.epochs, settings.batch_size, settings.learning_rate, resolved.seed
+        "{}, batches of {}, seed {}",
+        count_of(settings.epochs as usize, "epoch"),
+        count_of(settings.batch_size as usize, "row"),
+        resolved.seed
     )
 }
 

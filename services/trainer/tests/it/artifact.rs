@@ -60,7 +60,7 @@ fn collapsed() -> Trained {
         weights: vec![1.0, 2.0, 3.0, 4.0],
         best_epoch: 1,
         history: vec![row],
-        stopped_early: false,
+        ending: schemas::training::TrainingEnd::AllEpochs,
         metrics: BTreeMap::from([("test".to_owned(), metrics)]),
         class_weights: vec![0.5, 1.5],
         device: "cpu".to_owned(),

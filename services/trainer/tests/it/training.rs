@@ -266,7 +266,7 @@ fn early_stopping_reports_and_checkpoints_its_last_epoch() {
     let trained = train(&data_to_overfit(), &classes(), &settings, 3, &control, None).unwrap();
 
     let epochs = trained.history.len() as u32;
-    assert!(trained.stopped_early);
+    assert!(trained.ending.is_early(), "{:?}", trained.ending);
     assert_eq!(epochs, trained.best_epoch + 4);
     assert_eq!(control.epochs.borrow().len() as u32, epochs);
     assert_eq!(control.last_checkpoint().progress.epoch, epochs);
