@@ -48,7 +48,7 @@ pub fn metrics_document(
         device: trained.device.clone(),
         class_weights: class_names
             .into_iter()
-            .zip(trained.class_weights.iter().copied())
+            .zip(trained.objective.class_weights.iter().copied())
             .collect(),
         parts: trained.metrics.clone(),
         evaluation,

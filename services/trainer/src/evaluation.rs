@@ -7,12 +7,12 @@
 use networks::{Learner, learner_of};
 use schemas::manifests::{FeatureColumn, OutputKind};
 use schemas::metrics::{Evaluation, Importance};
-use schemas::training::Loss;
 
 use crate::control::Control;
 use crate::data::{Labels, PartData, TrainingData};
 use crate::job::TrainJob;
 use crate::metrics::{Baseline, RowOrigins, Scored, Shuffled, importance_of};
+use crate::objective::Objective;
 use crate::{TrainError, Trained};
 
 /// Multiply-adds between two looks at the cancel flag: some milliseconds.
@@ -33,10 +33,8 @@ pub struct Evaluated<'a> {
     pub classes: usize,
     /// Its parameters, flat, in file order.
     pub weights: &'a [f32],
-    /// The criterion that training minimised.
-    pub criterion: Loss,
-    /// Weight of each class in the criterion; empty for a regression.
-    pub class_weights: &'a [f64],
+    /// What training minimised.
+    pub objective: &'a Objective,
     /// Seed of the training, and of the draws here.
     pub seed: u64,
 }
@@ -60,8 +58,7 @@ pub(crate) fn evaluate_trained(
             OutputKind::Regression => 0,
         },
         weights: &trained.weights,
-        criterion: job.settings.loss,
-        class_weights: &trained.class_weights,
+        objective: &trained.objective,
         seed: job.seed,
     };
 
@@ -107,8 +104,7 @@ impl Evaluated<'_> {
         Scored {
             scores,
             labels,
-            criterion: self.criterion,
-            class_weights: self.class_weights,
+            objective: self.objective,
         }
     }
 }

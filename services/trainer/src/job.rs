@@ -45,6 +45,11 @@ impl TrainJob<'_> {
         if !(0.0..1.0).contains(&architecture.dropout()) {
             problems.push("dropout must be at least 0 and below 1".to_owned());
         }
+        if let OutputKind::Classes { names } = &self.network.output {
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            problems.extend(self.settings.class_weights.problems(&names));
+        }
+
         let is_recurrent = matches!(architecture, Architecture::Lstm(_) | Architecture::Gru(_));
         if is_recurrent && self.engine == EngineKind::Libtorch {
             let name = architecture.name();

@@ -23,8 +23,7 @@
 //! the same seed, data and settings give the same bits on every machine, interrupted or not; in
 //! libtorch on the CPU of one machine at one number of threads.
 //!
-//! Deliberately absent: optimisers other than Adam, learning-rate schedules, mixed precision,
-//! sequence networks.
+//! Deliberately absent: mixed precision, sequence networks.
 
 pub mod artifact;
 mod checkpoints;
@@ -38,7 +37,9 @@ mod evaluation;
 mod handler;
 mod history;
 mod job;
+mod learning_rate;
 pub mod metrics;
+mod objective;
 mod prepared;
 pub mod random;
 mod report;
@@ -55,5 +56,7 @@ pub use evaluation::{Evaluated, evaluate};
 pub use handler::{Trainer, TrainerSettings};
 pub use history::EpochRow;
 pub use job::TrainJob;
+pub use learning_rate::LearningRates;
+pub use objective::Objective;
 pub use state::{TrainState, model_file};
 pub use train::{CHECKPOINT_AGE, CHECKPOINT_EPOCHS, Trained, train};

@@ -8,7 +8,9 @@ use strategies::splits::Part;
 use crate::control::{BatchProgress, Control};
 use crate::engine::{Engine, EngineError, EpochPlan, open_engine};
 use crate::job::TrainJob;
-use crate::metrics::{self, Baseline, PartMetrics, Scored};
+use crate::learning_rate::LearningRates;
+use crate::metrics::{Baseline, PartMetrics, Scored};
+use crate::objective::Objective;
 use crate::random::{Dropout, WeightedSampler, shuffle_rows};
 use crate::state::TrainState;
 use crate::{EpochRow, TrainError};
@@ -55,8 +57,11 @@ impl EpochStop {
 pub(crate) struct Session<'a> {
     job: &'a TrainJob<'a>,
     control: &'a dyn Control,
-    /// Weight of each class in the criterion; empty for a regression.
-    class_weights: Vec<f64>,
+    /// What is minimised.
+    pub(crate) objective: Objective,
+    /// What scores of the engine are multiplied by to be in units of the labels.
+    score_scale: f64,
+    learning_rates: LearningRates,
     /// Draws the rows of an epoch by weight; without it they are shuffled.
     sampler: Option<WeightedSampler>,
     engine: Box<dyn Engine + 'a>,
@@ -69,32 +74,25 @@ impl<'a> Session<'a> {
         control: &'a dyn Control,
         state: &TrainState,
     ) -> Result<Self, TrainError> {
-        // From the training part alone: nothing may be learnt from the others.
-        let class_weights = match &job.network.output {
-            OutputKind::Classes { names } => {
-                metrics::class_weights(&job.data.train.labels.counts(names.len()))
-            }
-            OutputKind::Regression => Vec::new(),
-        };
+        let objective = Objective::of(job.settings, job.network, &job.data.train.labels);
 
         Ok(Self {
-            engine: open_engine(job, &class_weights, state)?,
+            engine: open_engine(job, &objective, state)?,
             sampler: job.data.weights.as_deref().map(WeightedSampler::new),
+            learning_rates: LearningRates::new(job.settings, &state.progress.history),
+            score_scale: objective.target_scale,
+            objective,
             job,
             control,
-            class_weights,
         })
-    }
-
-    pub(crate) fn into_class_weights(self) -> Vec<f64> {
-        self.class_weights
     }
 
     /// One pass over the training part, then validation. `epoch` counts from 1.
     pub(crate) fn run_epoch(&mut self, epoch: u32) -> Result<EpochRow, EpochStop> {
         let began = self.control.elapsed();
+        let learning_rate = self.learning_rates.rate_of(epoch);
 
-        let means = self.train_epoch(epoch)?;
+        let means = self.train_epoch(epoch, learning_rate)?;
 
         let scores = self.scores_of(Part::Validation)?;
         let scored = self.scored(&scores, Part::Validation);
@@ -105,19 +103,21 @@ impl<'a> Session<'a> {
             return Err(EpochStop::Diverged { epoch, batch });
         }
 
-        Ok(EpochRow {
+        let row = EpochRow {
             epoch,
             train_loss: means.loss,
             train_accuracy: means.accuracy,
             validation_loss,
             validation_accuracy: scored.accuracy(),
-            learning_rate: self.job.settings.learning_rate,
+            learning_rate,
             seconds: (self.control.elapsed() - began).as_secs_f64(),
-        })
+        };
+        self.learning_rates.note_epoch(&row);
+        Ok(row)
     }
 
     /// All batches of an epoch.
-    fn train_epoch(&mut self, epoch: u32) -> Result<EpochMeans, EpochStop> {
+    fn train_epoch(&mut self, epoch: u32, learning_rate: f64) -> Result<EpochMeans, EpochStop> {
         let rows_in_order = self.order_of(epoch);
         let size = self.job.settings.batch_size as usize;
         let batches = rows_in_order.len().div_ceil(size);
@@ -130,7 +130,7 @@ impl<'a> Session<'a> {
                 self.job.seed,
                 epoch,
             ),
-            learning_rate: self.job.settings.learning_rate,
+            learning_rate,
         })?;
 
         for (index, rows) in rows_in_order.chunks(size).enumerate() {
@@ -180,8 +180,8 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Scores of a part without dropout, `[rows, outputs]`, chunk by chunk so that a cancel is
-    /// seen.
+    /// Scores of a part without dropout, `[rows, outputs]`, in units of the labels, chunk by chunk so
+    /// that a cancel is seen.
     fn scores_of(&mut self, part: Part) -> Result<Vec<f32>, EpochStop> {
         let rows = self.job.data.part(part).labels.len();
         let network = self.job.network;
@@ -201,6 +201,11 @@ impl<'a> Session<'a> {
             start = end;
         }
 
+        if self.score_scale != 1.0 {
+            for score in &mut scores {
+                *score = (f64::from(*score) * self.score_scale) as f32;
+            }
+        }
         Ok(scores)
     }
 
@@ -208,8 +213,7 @@ impl<'a> Session<'a> {
         Scored {
             scores,
             labels: &self.job.data.part(part).labels,
-            criterion: self.job.settings.loss,
-            class_weights: &self.class_weights,
+            objective: &self.objective,
         }
     }
 
@@ -218,12 +222,13 @@ impl<'a> Session<'a> {
         self.engine.copy_state_to(state)
     }
 
-    /// Restores the best weights and measures them on every part, by its name.
-    pub(crate) fn measure_best_weights(
+    /// Measures weights whose scores are in units of the labels on every part, by its name.
+    pub(crate) fn measure_weights(
         &mut self,
-        state: &TrainState,
+        weights: &[f32],
     ) -> Result<BTreeMap<String, PartMetrics>, EpochStop> {
-        self.engine.load_weights(&state.best_weights)?;
+        self.engine.load_weights(weights)?;
+        self.score_scale = 1.0;
         let names = match &self.job.network.output {
             OutputKind::Classes { names } => names.as_slice(),
             OutputKind::Regression => &[],

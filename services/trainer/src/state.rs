@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use schemas::manifests::Network;
 use schemas::names::{MODEL_FILE, OPTIMIZER_FILE};
-use schemas::training::{EarlyStopping, TrainingEnd, TrainingSettings};
+use schemas::training::{EarlyStopping, Monitor, TrainingEnd, TrainingSettings};
 use serde::{Deserialize, Serialize};
 use store::Checkpoint;
 
@@ -51,8 +51,9 @@ pub struct TrainProgress {
     pub best_epoch: u32,
     /// Validation loss of the best weights.
     pub best_loss: Option<f64>,
-    /// The loss that early stopping compares with: the last one that improved by `min_delta`.
-    pub stopping_loss: Option<f64>,
+    /// The figure that early stopping compares with: the last one that improved by `min_delta`.
+    #[serde(rename = "stopping_loss")]
+    pub best_monitored: Option<f64>,
     /// Epochs since the last improvement by `min_delta`.
     #[serde(rename = "stale")]
     pub epochs_without_improvement: u32,
@@ -76,7 +77,7 @@ impl TrainState {
             step: 0,
             best_epoch: 0,
             best_loss: None,
-            stopping_loss: None,
+            best_monitored: None,
             epochs_without_improvement: 0,
             history: Vec::new(),
         };
@@ -128,7 +129,7 @@ impl TrainState {
 
         // Apart from the best weights: a tiny gain is worth keeping, but not worth going on for.
         if let Some(rule) = self.progress.settings.early_stopping {
-            self.progress.update_early_stopping(rule, loss);
+            self.progress.update_early_stopping(rule, &row);
         }
 
         self.progress.epoch = row.epoch;
@@ -233,20 +234,36 @@ impl TrainState {
 }
 
 impl TrainProgress {
-    /// Counts the epochs since the last improvement by `min_delta`, a share of the loss to beat.
-    fn update_early_stopping(&mut self, rule: EarlyStopping, loss: f64) {
-        let has_improved = self
-            .stopping_loss
-            .is_none_or(|best| loss < best && loss <= best - rule.min_delta * best);
+    /// Counts the epochs since the last improvement by `min_delta`, a share of the figure to beat.
+    fn update_early_stopping(&mut self, rule: EarlyStopping, row: &EpochRow) {
+        // Without a row that can be right there is no accuracy, and nothing improves.
+        let monitored = match rule.monitor {
+            Monitor::ValLoss => Some(row.validation_loss),
+            Monitor::ValAccuracy => row.validation_accuracy,
+        };
+        let has_improved = match (monitored, self.best_monitored) {
+            (None, _) => false,
+            (Some(_), None) => true,
+            (Some(value), Some(best)) => has_improved(rule, value, best),
+        };
 
-        // A falling loss below the threshold leaves the loss to beat where it is, so that slow
-        // progress adds up.
+        // A gain below the threshold leaves the figure to beat where it is, so that slow progress
+        // adds up.
         if has_improved {
-            self.stopping_loss = Some(loss);
+            self.best_monitored = monitored;
             self.epochs_without_improvement = 0;
         } else {
             self.epochs_without_improvement += 1;
         }
+    }
+}
+
+/// True if `value` is better than `best` by a share of `min_delta` at least.
+fn has_improved(rule: EarlyStopping, value: f64, best: f64) -> bool {
+    let delta = rule.min_delta * best;
+    match rule.monitor {
+        Monitor::ValLoss => value < best && value <= best - delta,
+        Monitor::ValAccuracy => value > best && value >= best + delta,
     }
 }
 
@@ -463,6 +480,36 @@ mod tests {
             stopped_at: Some(4),
         };
         assert_eq!(ending, expected);
+    }
+
+    #[test]
+    fn a_monitored_accuracy_has_to_rise_by_its_share() {
+        let stopping = EarlyStopping {
+            patience: 2,
+            min_delta: 0.5,
+            monitor: Monitor::ValAccuracy,
+        };
+        let settings = TrainingSettings {
+            early_stopping: Some(stopping),
+            ..TrainingSettings::for_classes()
+        };
+        let mut state = TrainState::new(vec![0.0], &settings, 0);
+
+        // 0.375 is half more than 0.25; 0.5 is not half more than that, whatever the loss.
+        let accuracies = [0.25, 0.375, 0.5, 0.4375];
+        let mut waits = Vec::new();
+        for (epoch, accuracy) in (1..).zip(accuracies) {
+            let falling_loss = 1.0 / f64::from(epoch);
+            state.finish_epoch(EpochRow {
+                validation_accuracy: Some(accuracy),
+                ..row(epoch, falling_loss)
+            });
+            waits.push(state.progress.epochs_without_improvement);
+        }
+
+        assert_eq!(waits, [0, 0, 1, 2]);
+        assert!(state.is_finished());
+        assert_eq!(state.progress.best_epoch, 4);
     }
 
     #[test]

@@ -18,6 +18,7 @@ use schemas::training::TrainingEnd;
 use crate::control::Control;
 use crate::job::TrainJob;
 use crate::metrics::PartMetrics;
+use crate::objective::Objective;
 use crate::session::Session;
 use crate::state::TrainState;
 use crate::{EpochRow, TrainError};
@@ -30,7 +31,8 @@ pub const CHECKPOINT_AGE: Duration = Duration::from_secs(300);
 /// A finished training.
 #[derive(Clone, Debug)]
 pub struct Trained {
-    /// Weights of the epoch with the lowest validation loss, flat, in file order.
+    /// Weights of the epoch with the lowest validation loss, flat, in file order. Their scores are
+    /// in units of the labels, whatever the scale of the training.
     pub weights: Vec<f32>,
     /// The epoch of these weights, from 1.
     pub best_epoch: u32,
@@ -40,8 +42,8 @@ pub struct Trained {
     pub ending: TrainingEnd,
     /// Metrics of the best weights by part: `train`, `validation`, `test`.
     pub metrics: BTreeMap<String, PartMetrics>,
-    /// Weight of each class in the criterion; empty for a regression.
-    pub class_weights: Vec<f64>,
+    /// What was minimised.
+    pub objective: Objective,
     /// `cpu` or `cuda:0`.
     pub device: String,
 }
@@ -87,14 +89,16 @@ pub fn train(
         }
     }
 
-    match session.measure_best_weights(&state) {
+    let mut weights = state.best_weights.clone();
+    session.objective.unscale(job.network, &mut weights);
+    match session.measure_weights(&weights) {
         Ok(metrics) => Ok(Trained {
             best_epoch: state.progress.best_epoch,
             ending: state.ending(),
             metrics,
-            class_weights: session.into_class_weights(),
+            objective: session.objective,
             device: job.device.to_string(),
-            weights: state.best_weights,
+            weights,
             history: state.progress.history,
         }),
         Err(stop) => Err(stop.with_last_state(state)),

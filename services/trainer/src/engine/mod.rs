@@ -14,6 +14,7 @@ use strategies::splits::Part;
 use crate::TrainError;
 use crate::device::ComputeDevice;
 use crate::job::TrainJob;
+use crate::objective::Objective;
 use crate::random::Dropout;
 use crate::state::TrainState;
 
@@ -122,19 +123,15 @@ pub(crate) trait Engine {
 /// The program was built without libtorch and the job asks for it, or libtorch refuses.
 pub(crate) fn open_engine<'a>(
     job: &'a TrainJob<'a>,
-    class_weights: &[f64],
+    objective: &Objective,
     state: &TrainState,
 ) -> Result<Box<dyn Engine + 'a>, TrainError> {
     match job.engine {
-        EngineKind::Native => Ok(Box::new(native::NativeEngine::new(
-            job,
-            class_weights,
-            state,
-        ))),
+        EngineKind::Native => Ok(Box::new(native::NativeEngine::new(job, objective, state))),
 
         #[cfg(feature = "libtorch")]
         EngineKind::Libtorch => {
-            let engine = libtorch::LibtorchEngine::new(job, class_weights, state);
+            let engine = libtorch::LibtorchEngine::new(job, objective, state);
             let engine = engine.map_err(|error| TrainError::Libtorch(error.into()))?;
             Ok(Box::new(engine))
         }

@@ -8,18 +8,20 @@ use std::ops::Range;
 use networks::losses::{Criterion, Loss, Targets};
 use networks::optimisers::{Method, Moments, Optimiser, clip};
 use networks::{Learner, learner_of};
-use schemas::training;
+use schemas::training::{self, Optimizer};
 use strategies::splits::Part;
 
 use super::{Engine, EngineError, EpochPlan, EpochSums};
 use crate::data::{Labels, PartData};
 use crate::job::TrainJob;
+use crate::objective::Objective;
 use crate::random::Dropout;
 use crate::state::TrainState;
 
 /// A network, its optimiser and the buffers of a batch.
 pub(crate) struct NativeEngine<'a> {
     job: &'a TrainJob<'a>,
+    objective: Objective,
     learner: Box<dyn Learner>,
     criterion: Criterion,
     optimiser: Optimiser,
@@ -52,20 +54,19 @@ struct BatchBuffers {
 
 impl<'a> NativeEngine<'a> {
     /// The network of `job` with the weights and moments of `state`.
-    pub(crate) fn new(job: &'a TrainJob<'a>, class_weights: &[f64], state: &TrainState) -> Self {
+    pub(crate) fn new(job: &'a TrainJob<'a>, objective: &Objective, state: &TrainState) -> Self {
         let learner = learner_of(job.network);
         let parameters = state.weights.clone();
-        let class_weights: Vec<f32> = class_weights.iter().map(|&weight| weight as f32).collect();
-        let criterion = Criterion::new(
-            criterion_of(job.settings.loss),
-            &class_weights,
-            learner.output_count(),
-        );
+        let class_weights = objective.class_weights.iter();
+        let class_weights: Vec<f32> = class_weights.map(|&weight| weight as f32).collect();
+        let criterion = Criterion::new(loss_of(objective), &class_weights, learner.output_count());
         let weight_decay = job.settings.weight_decay;
-        let optimiser = Optimiser::new(Method::Adam, weight_decay, &job.network.tensors());
+        let method = method_of(job.settings.optimizer);
+        let optimiser = Optimiser::new(method, weight_decay, &job.network.tensors());
 
         Self {
             job,
+            objective: objective.clone(),
             criterion,
             optimiser,
             moments: Moments {
@@ -100,6 +101,11 @@ impl Engine for NativeEngine<'_> {
         let rows = self.rows_in_order.get(positions).unwrap_or_default();
         let batch = &mut self.batch;
         batch.gather(&self.job.data.train, rows, self.learner.input_count());
+        if self.objective.target_scale != 1.0 {
+            for number in &mut batch.numbers {
+                *number = self.objective.scaled(*number);
+            }
+        }
         let masks = match &mut self.dropout {
             Some(dropout) => dropout.next_mask(rows.len() * self.learner.dropout_count()),
             None => &[],
@@ -189,10 +195,24 @@ impl BatchBuffers {
     }
 }
 
-/// The criterion of the settings as `networks` calls it.
-fn criterion_of(loss: training::Loss) -> Loss {
-    match loss {
-        training::Loss::CrossEntropy => Loss::CrossEntropy { smoothing: 0.0 },
+/// The method of the settings as `networks` calls it.
+fn method_of(optimizer: Optimizer) -> Method {
+    match optimizer {
+        Optimizer::Adam => Method::Adam,
+        Optimizer::Adamw => Method::AdamW,
+        Optimizer::Sgd { momentum } => Method::Sgd {
+            momentum: momentum as f32,
+        },
+        Optimizer::Rmsprop => Method::RmsProp,
+    }
+}
+
+/// The loss of the objective as `networks` calls it.
+fn loss_of(objective: &Objective) -> Loss {
+    match objective.scaled_loss() {
+        training::Loss::CrossEntropy => Loss::CrossEntropy {
+            smoothing: objective.label_smoothing as f32,
+        },
         training::Loss::Focal { gamma } => Loss::Focal {
             gamma: gamma as f32,
         },

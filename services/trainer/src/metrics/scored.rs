@@ -14,6 +14,7 @@ use super::probabilities::{index_of_max, log_probabilities};
 use super::returns::{Forecast, ForecastTally, forecasts_of};
 use super::{Baseline, mean_of, tally_of};
 use crate::data::Labels;
+use crate::objective::Objective;
 
 /// Scores as they are.
 const NO_TEMPERATURE: f64 = 1.0;
@@ -25,10 +26,8 @@ pub struct Scored<'a> {
     pub scores: &'a [f32],
     /// True labels, one per row.
     pub labels: &'a Labels,
-    /// The criterion that training minimised.
-    pub criterion: Loss,
-    /// Weight of each class in the criterion; empty for a regression.
-    pub class_weights: &'a [f64],
+    /// What training minimised.
+    pub objective: &'a Objective,
 }
 
 impl Scored<'_> {
@@ -37,9 +36,11 @@ impl Scored<'_> {
         match self.labels {
             Labels::Classes(labels) => self.class_criterion(labels),
             Labels::Returns(labels) => {
+                let loss = self.objective.scaled_loss();
                 let forecasts = forecasts_of(self.scores, labels);
                 let errors = forecasts.iter().map(Forecast::error);
-                mean_of(errors.map(|error| regression_loss(self.criterion, error)))
+                let scaled = errors.map(|error| error / self.objective.target_scale);
+                mean_of(scaled.map(|error| regression_loss(loss, error)))
             }
         }
     }
@@ -153,26 +154,35 @@ impl Scored<'_> {
         self.scores.chunks_exact(outputs.max(1))
     }
 
-    /// The mean of the criterion over rows, or over weights, as [`Loss`] defines it.
+    /// The mean of the criterion over rows, or over weights, as [`networks::losses`] defines it.
     fn class_criterion(&self, labels: &[i64]) -> f64 {
+        let weights = &self.objective.class_weights;
+        let smoothing = self.objective.label_smoothing;
         let mut logarithms = Vec::new();
         let mut loss_sum = 0.0;
         let mut weight_sum = 0.0;
         for (row, &label) in self.rows().zip(labels) {
             // The data were checked: a label that is not a class is a defect, and gives NaN.
             let class = usize::try_from(label).unwrap_or(usize::MAX);
-            let weight = self.class_weights.get(class).copied().unwrap_or(f64::NAN);
+            let weight = weights.get(class).copied().unwrap_or(f64::NAN);
             log_probabilities(row, NO_TEMPERATURE, &mut logarithms);
             let logarithm = logarithms.get(class).copied().unwrap_or(f64::NAN);
-            let focus = match self.criterion {
+            let focus = match self.objective.loss {
                 Loss::Focal { gamma } => libm::pow(1.0 - libm::exp(logarithm), gamma),
-                _ => 1.0,
+                _ => 1.0 - smoothing,
             };
             loss_sum -= weight * focus * logarithm;
             weight_sum += weight;
+
+            // The share of the label that is spread over all classes.
+            if smoothing > 0.0 {
+                let each = weights.iter().zip(&logarithms);
+                let sum: f64 = each.map(|pair| pair.0 * pair.1).sum();
+                loss_sum -= smoothing / weights.len() as f64 * sum;
+            }
         }
 
-        match self.criterion {
+        match self.objective.loss {
             Loss::Focal { .. } => loss_sum / labels.len() as f64,
             _ => loss_sum / weight_sum,
         }

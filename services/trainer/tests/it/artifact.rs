@@ -10,7 +10,7 @@ use schemas::{
     training::Loss,
 };
 use trainer::{
-    EpochRow, Labels, Trained,
+    EpochRow, Labels, Objective, Trained,
     artifact::{encode_files, metrics_document},
     metrics::{Baseline, Scored},
 };
@@ -38,11 +38,14 @@ fn network() -> Network {
 /// A model that always answers BUY, on 3 BUY and 1 SELL.
 fn collapsed() -> Trained {
     let labels = Labels::Classes(vec![0, 0, 0, 1]);
+    let objective = Objective {
+        class_weights: vec![0.5, 1.5],
+        ..Objective::plain(Loss::CrossEntropy, 2)
+    };
     let scored = Scored {
         scores: &[1., 0., 1., 0., 1., 0., 1., 0.],
         labels: &labels,
-        criterion: Loss::CrossEntropy,
-        class_weights: &[0.5, 1.5],
+        objective: &objective,
     };
     let baseline = Baseline::of(&labels, 2);
     let metrics = scored.metrics(&NAMES.map(str::to_owned), &baseline);
@@ -62,7 +65,7 @@ fn collapsed() -> Trained {
         history: vec![row],
         ending: schemas::training::TrainingEnd::AllEpochs,
         metrics: BTreeMap::from([("test".to_owned(), metrics)]),
-        class_weights: vec![0.5, 1.5],
+        objective,
         device: "cpu".to_owned(),
     }
 }
@@ -127,8 +130,7 @@ fn document_with_gain(low: f64, high: f64) -> MetricsDocument {
     let scored = Scored {
         scores: &[1., 0., 1., 0., 0., 1., 1., 0.],
         labels: &labels,
-        criterion: Loss::CrossEntropy,
-        class_weights: &[1.0, 1.0],
+        objective: &Objective::plain(Loss::CrossEntropy, 2),
     };
     let metrics = scored.metrics(&NAMES.map(str::to_owned), &Baseline::of(&labels, 2));
     let trained = Trained {

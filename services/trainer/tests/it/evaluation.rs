@@ -10,7 +10,7 @@ use schemas::{
     training::Loss,
 };
 use trainer::{
-    Evaluated, Labels, PartData, TrainingData, evaluate,
+    Evaluated, Labels, Objective, PartData, TrainingData, evaluate,
     metrics::{Baseline, RowOrigins, Scored, block_length},
 };
 
@@ -39,8 +39,7 @@ fn uncertainty_of(labels: &[i64], answers: &[i64]) -> Option<Uncertainty> {
     let scored = Scored {
         scores: &scores,
         labels: &labels,
-        criterion: Loss::CrossEntropy,
-        class_weights: &[1.0, 1.0],
+        objective: &Objective::plain(Loss::CrossEntropy, 2),
     };
     scored.uncertainty(&equal_shares(), SEED, &running)
 }
@@ -163,8 +162,7 @@ fn returns_have_intervals_of_errors_and_directions() {
     let scored = Scored {
         scores: &scores,
         labels: &labels,
-        criterion: Loss::Mse,
-        class_weights: &[],
+        objective: &Objective::plain(Loss::Mse, 0),
     };
     let baseline = Baseline::of(&labels, 0);
 
@@ -184,8 +182,7 @@ fn groups_are_the_symbols_and_then_the_months() {
     let scored = Scored {
         scores: &scores,
         labels: &labels,
-        criterion: Loss::CrossEntropy,
-        class_weights: &[1.0, 1.0],
+        objective: &Objective::plain(Loss::CrossEntropy, 2),
     };
     let origins = RowOrigins {
         symbols: ["EURUSD", "GBPUSD"].map(str::to_owned).to_vec(),
@@ -228,8 +225,7 @@ fn a_temperature_makes_confidence_the_share_of_right_answers() {
     let scored = Scored {
         scores: &[3.0, 0.0, 3.0, 0.0, 3.0, 0.0, 3.0, 0.0],
         labels: &labels,
-        criterion: Loss::CrossEntropy,
-        class_weights: &[1.0, 1.0],
+        objective: &Objective::plain(Loss::CrossEntropy, 2),
     };
 
     let temperature = scored.temperature(&scored).unwrap();
@@ -324,8 +320,7 @@ fn importance_of(names: &[&str], weights: &[f32]) -> Importance {
         features: &features,
         classes: 0,
         weights,
-        criterion: Loss::Mse,
-        class_weights: &[],
+        objective: &Objective::plain(Loss::Mse, 0),
         seed: SEED,
     };
     let mut learner = Scalar {
@@ -384,8 +379,7 @@ fn a_stopped_evaluation_measures_nothing_more() {
         features: &features,
         classes: 0,
         weights: &[1.0],
-        criterion: Loss::Mse,
-        class_weights: &[],
+        objective: &Objective::plain(Loss::Mse, 0),
         seed: SEED,
     };
 
@@ -423,8 +417,7 @@ fn evaluation_of_classes() -> serde_json::Value {
     let scored = Scored {
         scores: &scores,
         labels: &labels,
-        criterion: Loss::CrossEntropy,
-        class_weights: &[1.0, 1.0],
+        objective: &Objective::plain(Loss::CrossEntropy, 2),
     };
     let origins = RowOrigins {
         symbols: vec!["EURUSD".to_owned()],
@@ -448,8 +441,7 @@ fn evaluation_of_returns() -> serde_json::Value {
     let scored = Scored {
         scores: &part.features,
         labels: &part.labels,
-        criterion: Loss::Mse,
-        class_weights: &[],
+        objective: &Objective::plain(Loss::Mse, 0),
     };
     let baseline = Baseline::of(&part.labels, 0);
     serde_json::json!({

@@ -19,6 +19,10 @@ mod made_up;
 #[cfg(test)]
 mod metrics;
 #[cfg(test)]
+mod obeyed_settings;
+#[cfg(test)]
+mod parity;
+#[cfg(test)]
 mod pipeline;
 #[cfg(test)]
 mod python;

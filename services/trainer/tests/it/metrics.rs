@@ -2,7 +2,7 @@
 
 use schemas::training::Loss;
 use trainer::{
-    Labels,
+    Labels, Objective,
     metrics::{
         Baseline, ClassMetrics, KindMetrics, PartMetrics, RegressionMetrics, Scored, class_weights,
     },
@@ -28,8 +28,10 @@ fn five_rows() -> PartMetrics {
     let scored = Scored {
         scores: &[1., 0., 0., 1., 0., 0., 0., 1., 0., 0., 1., 0., 1., 0., 0.],
         labels: &Labels::Classes(vec![0, 0, 0, 1, 2]),
-        criterion: Loss::CrossEntropy,
-        class_weights: &[1.0, 2.0, 3.0],
+        objective: &Objective {
+            class_weights: vec![1.0, 2.0, 3.0],
+            ..Objective::plain(Loss::CrossEntropy, 3)
+        },
     };
     scored.metrics(&names(), &baseline_of([0.5, 0.3, 0.2]))
 }
@@ -101,8 +103,7 @@ fn twelve_rows() -> PartMetrics {
             2., 1., 0., 0., 0., 0.25, 0.5, 0.5, 0., 0., 0., 2., 1., 0., 0., 4.,
         ],
         labels: &Labels::Classes(vec![0, 2, 1, 1, 0, 2, 2, 0, 1, 0, 0, 2]),
-        criterion: Loss::CrossEntropy,
-        class_weights: &[1.0, 1.0, 1.0],
+        objective: &Objective::plain(Loss::CrossEntropy, 3),
     };
     scored.metrics(&names(), &baseline_of([0.5, 0.3, 0.2]))
 }
@@ -165,8 +166,7 @@ fn classes_that_are_absent_or_never_answered_spoil_no_rate() {
     let constant = Scored {
         scores: &[1., 0., 0., 1., 0., 0.],
         labels: &Labels::Classes(vec![0, 1]),
-        criterion: Loss::CrossEntropy,
-        class_weights: &[1.0, 1.0, 1.0],
+        objective: &Objective::plain(Loss::CrossEntropy, 3),
     };
     let part = constant.metrics(&names(), &baseline_of([0.5, 0.3, 0.2]));
     let skill = class_metrics(&part).skill.as_ref().unwrap();
@@ -186,8 +186,10 @@ fn focal_loss(gamma: f64) -> f64 {
     let scored = Scored {
         scores: &[1.0, 0.0, 0.0, 0.0],
         labels: &Labels::Classes(vec![0, 1]),
-        criterion: Loss::Focal { gamma },
-        class_weights: &[1.0, 3.0],
+        objective: &Objective {
+            class_weights: vec![1.0, 3.0],
+            ..Objective::plain(Loss::Focal { gamma }, 2)
+        },
     };
     scored.criterion_value()
 }
@@ -207,8 +209,7 @@ fn four_returns() -> PartMetrics {
     let scored = Scored {
         scores: &[0.02, 0.01, 0.01, 0.0],
         labels: &Labels::Returns(vec![0.01, 0.02, -0.02, 0.0]),
-        criterion: Loss::Huber { delta: 0.01 },
-        class_weights: &[],
+        objective: &Objective::plain(Loss::Huber { delta: 0.01 }, 0),
     };
     let baseline = Baseline {
         class_shares: Vec::new(),

@@ -65,7 +65,7 @@ fn a_linear_return_is_learnt_by_both_regression_losses() {
             let test = test_of_regression(&trained);
             assert!(test.r2 > 0.9, "{engine}: {test:?}");
             assert!(test.mae < 0.3 * test.baseline_mae, "{engine}: {test:?}");
-            assert!(trained.class_weights.is_empty());
+            assert!(trained.objective.class_weights.is_empty());
         }
     }
 }
@@ -239,7 +239,7 @@ fn the_stored_weights_give_the_same_loss_in_plain_rust() {
     let mut weight_sum = 0.0;
     for (label, probabilities) in labels.iter().zip(predicted) {
         let class = *label as usize;
-        let weight = trained.class_weights[class];
+        let weight = trained.objective.class_weights[class];
         loss_sum -= weight * f64::from(probabilities[class]).ln();
         weight_sum += weight;
     }

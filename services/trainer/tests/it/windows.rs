@@ -2,12 +2,14 @@
 
 use schemas::manifests::{Architecture, FeatureColumn, Network, OutputKind, RecurrentShape};
 use schemas::metrics::Evaluation;
-use schemas::training::TrainingSettings;
+use schemas::training::{Loss, TrainingSettings};
 use store::DataSetTable;
 use strategies::windows::{RowBar, Windows};
 use trainer::data_set::{test_origins, training_data};
 use trainer::metrics::RowOrigins;
-use trainer::{EngineKind, Evaluated, Labels, PartData, TrainError, TrainingData, evaluate};
+use trainer::{
+    EngineKind, Evaluated, Labels, Objective, PartData, TrainError, TrainingData, evaluate,
+};
 
 use crate::interruption::interrupt_twice;
 use crate::made_up::{Case, NEVER, Recorder, settings};
@@ -226,8 +228,7 @@ fn evaluation_of(
         features: &network.features,
         classes: 2,
         weights,
-        criterion: TrainingSettings::for_classes().loss,
-        class_weights: &[1.0, 1.0],
+        objective: &Objective::plain(Loss::CrossEntropy, 2),
         seed: 5,
     };
 

@@ -5,28 +5,31 @@ use schemas::training::Loss;
 use tch::{Device, Kind, Reduction, TchError, Tensor};
 
 use crate::data::Labels;
+use crate::objective::Objective;
 
 /// libtorch's number for "no class is ignored". No label is negative, so it never occurs.
 const NO_IGNORED_CLASS: i64 = -100;
-/// Labels are taken as they are, without smoothing.
-const NO_LABEL_SMOOTHING: f64 = 0.0;
 
 /// A loss with its class weights on the device.
 #[derive(Debug)]
 pub struct Criterion {
+    /// Of labels that are scaled.
     loss: Loss,
+    label_smoothing: f64,
     /// `[classes]`, float32; absent for a regression.
     class_weights: Option<Tensor>,
 }
 
 impl Criterion {
-    /// `loss` with one weight per class, none for a regression.
+    /// The criterion of `objective` on `device`.
     ///
     /// # Errors
     /// When libtorch refuses.
-    pub fn new(loss: Loss, class_weights: &[f64], device: Device) -> Result<Self, TchError> {
+    pub fn new(objective: &Objective, device: Device) -> Result<Self, TchError> {
+        let loss = objective.scaled_loss();
         let class_weights = if loss.is_for_classes() {
-            let values: Vec<f32> = class_weights.iter().map(|&weight| weight as f32).collect();
+            let weights = objective.class_weights.iter();
+            let values: Vec<f32> = weights.map(|&weight| weight as f32).collect();
             Some(Tensor::f_from_slice(&values)?.f_to_device(device)?)
         } else {
             None
@@ -34,6 +37,7 @@ impl Criterion {
 
         Ok(Self {
             loss,
+            label_smoothing: objective.label_smoothing,
             class_weights,
         })
     }
@@ -49,7 +53,7 @@ impl Criterion {
                 self.class_weights.as_ref(),
                 Reduction::Mean,
                 NO_IGNORED_CLASS,
-                NO_LABEL_SMOOTHING,
+                self.label_smoothing,
             ),
             Loss::Focal { gamma } => self.focal_loss(scores, targets, gamma),
 
@@ -110,13 +114,21 @@ impl Criterion {
     }
 }
 
-/// Labels as a tensor `[rows]`: int64 classes or float32 returns.
+/// Labels as a tensor `[rows]`: int64 classes, or float32 returns as `objective` scales them.
 ///
 /// # Errors
 /// When libtorch refuses.
-pub fn targets_on(device: Device, labels: &Labels) -> Result<Tensor, TchError> {
+pub fn targets_on(
+    device: Device,
+    objective: &Objective,
+    labels: &Labels,
+) -> Result<Tensor, TchError> {
     match labels {
         Labels::Classes(labels) => Tensor::f_from_slice(labels)?.f_to_device(device),
-        Labels::Returns(labels) => Tensor::f_from_slice(labels)?.f_to_device(device),
+        Labels::Returns(labels) => {
+            let labels = labels.iter();
+            let scaled: Vec<f32> = labels.map(|&label| objective.scaled(label)).collect();
+            Tensor::f_from_slice(&scaled)?.f_to_device(device)
+        }
     }
 }

@@ -1,22 +1,23 @@
 //! Training in libtorch: the matrix stays on the device, a batch is gathered there by index, and
 //! nothing waits for the device but the reading of sums.
 
-mod adam;
 mod criterion;
 mod mlp;
+mod optimiser;
 
 use std::ops::Range;
 
 use strategies::splits::Part;
 use tch::{Device, Kind, TchError, Tensor};
 
-use self::adam::Adam;
 use self::criterion::Criterion;
 use self::mlp::{Mlp, copy_to_host};
+use self::optimiser::{Optimiser, clip_gradient};
 use super::{Engine, EngineError, EpochPlan, EpochSums};
 use crate::data::PartData;
 use crate::device::ComputeDevice;
 use crate::job::TrainJob;
+use crate::objective::Objective;
 use crate::random::Dropout;
 use crate::state::TrainState;
 
@@ -34,7 +35,7 @@ pub(crate) struct LibtorchEngine<'a> {
     /// Features of the test part; absent until it is measured.
     test: Option<Tensor>,
     mlp: Mlp,
-    adam: Adam,
+    optimiser: Optimiser,
     /// Rows of the epoch in order, `[rows]`.
     rows_in_order: Tensor,
     dropout: Option<Dropout>,
@@ -48,13 +49,14 @@ impl<'a> LibtorchEngine<'a> {
     /// When libtorch refuses, usually for lack of memory.
     pub(crate) fn new(
         job: &'a TrainJob<'a>,
-        class_weights: &[f64],
+        objective: &Objective,
         state: &TrainState,
     ) -> Result<Self, TchError> {
         tch::set_num_threads(job.settings.threads as i32);
         let device = device_of(job.device);
 
-        let adam = Adam {
+        let optimiser = Optimiser {
+            method: job.settings.optimizer,
             first_moment: Tensor::f_from_slice(&state.first_moment)?.f_to_device(device)?,
             second_moment: Tensor::f_from_slice(&state.second_moment)?.f_to_device(device)?,
             step: state.progress.step,
@@ -63,13 +65,13 @@ impl<'a> LibtorchEngine<'a> {
         };
 
         Ok(Self {
-            criterion: Criterion::new(job.settings.loss, class_weights, device)?,
+            criterion: Criterion::new(objective, device)?,
             features: features_on(device, &job.data.train, job)?,
-            targets: criterion::targets_on(device, &job.data.train.labels)?,
+            targets: criterion::targets_on(device, objective, &job.data.train.labels)?,
             validation: features_on(device, &job.data.validation, job)?,
             test: None,
             mlp: Mlp::new(job.network, &state.weights, device)?,
-            adam,
+            optimiser,
             rows_in_order: Tensor::f_from_slice::<i64>(&[])?,
             dropout: None,
             sums: DeviceSums::zero_on(device)?,
@@ -86,8 +88,8 @@ impl<'a> LibtorchEngine<'a> {
         let mut gradient = self.mlp.gradient_of(&loss)?;
 
         let _no_graph = tch::no_grad_guard();
-        adam::clip_gradient(&mut gradient, self.job.settings.gradient_clip)?;
-        self.adam.update(&mut self.mlp.flat, gradient)?;
+        clip_gradient(&mut gradient, self.job.settings.gradient_clip)?;
+        self.optimiser.update(&mut self.mlp.flat, gradient)?;
 
         // The sums stay on the device: reading them here would wait for every batch.
         let rows = chosen.numel() as f64;
@@ -103,7 +105,7 @@ impl Engine for LibtorchEngine<'_> {
     fn begin_epoch(&mut self, plan: EpochPlan) -> Result<(), EngineError> {
         self.rows_in_order = Tensor::f_from_slice(&plan.rows_in_order)?.f_to_device(self.device)?;
         self.dropout = plan.dropout;
-        self.adam.learning_rate = plan.learning_rate;
+        self.optimiser.learning_rate = plan.learning_rate;
         self.sums = DeviceSums::zero_on(self.device)?;
         Ok(())
     }
@@ -153,9 +155,9 @@ impl Engine for LibtorchEngine<'_> {
 
     fn copy_state_to(&self, state: &mut TrainState) -> Result<(), EngineError> {
         state.weights = copy_to_host(&self.mlp.flat)?;
-        state.first_moment = copy_to_host(&self.adam.first_moment)?;
-        state.second_moment = copy_to_host(&self.adam.second_moment)?;
-        state.progress.step = self.adam.step;
+        state.first_moment = copy_to_host(&self.optimiser.first_moment)?;
+        state.second_moment = copy_to_host(&self.optimiser.second_moment)?;
+        state.progress.step = self.optimiser.step;
         Ok(())
     }
 }

@@ -1,37 +1,41 @@
-//! Adam (Kingma and Ba, 2015) with L2 in the gradient, and clipping of the gradient, on one flat
-//! tensor.
+//! Steps of the optimisers, with L2 in the gradient or apart from it, and clipping of the gradient,
+//! on one flat tensor. Formulas are in the docs of [`Method`], named after the word of the settings.
 //!
-//! Written here because libtorch's optimiser gives no access to its moments, and an exact resume
+//! Written here because libtorch's optimisers give no access to their moments, and an exact resume
 //! needs them.
 
+use schemas::training::Optimizer as Method;
 use tch::{TchError, Tensor};
 
-/// Decay of the mean of the gradient.
+/// Decay of the mean of the gradient, in Adam.
 const BETA_1: f64 = 0.9;
-/// Decay of the mean of the squared gradient.
+/// Decay of the mean of the squared gradient, in Adam.
 const BETA_2: f64 = 0.999;
+/// Decay of the mean of the squared gradient, in RMSprop.
+const ALPHA: f64 = 0.99;
 /// Added to the root of the second moment, so that a parameter without gradient stays where it is.
 const EPSILON: f64 = 1e-8;
 /// Added to a gradient's norm before dividing by it, as PyTorch's `clip_grad_norm_` does.
 const NORM_EPSILON: f64 = 1e-6;
 
-/// The optimiser's state; all tensors are `[parameters]`.
+/// A method with its state; all tensors are `[parameters]`.
 #[derive(Debug)]
-pub struct Adam {
-    /// Running mean of the gradient.
+pub struct Optimiser {
+    /// How a step follows from gradients.
+    pub method: Method,
+    /// Running mean of the gradient (Adam) or the last step (SGD); 0 for RMSprop.
     pub first_moment: Tensor,
-    /// Running mean of the squared gradient.
+    /// Running mean of the squared gradient; 0 for SGD.
     pub second_moment: Tensor,
     /// Steps made so far, over all attempts.
     pub step: u64,
     /// Step size, above 0.
     pub learning_rate: f64,
-    /// L2 penalty of each parameter, added to the gradient and not to the step (coupled, not
-    /// AdamW): 0 for biases. Absent when nothing is penalised.
+    /// L2 penalty of each parameter: 0 for biases. Absent when nothing is penalised.
     pub penalties: Option<Tensor>,
 }
 
-impl Adam {
+impl Optimiser {
     /// One step of `parameters` against `gradient`, which is used up. No graph may be recorded.
     ///
     /// # Errors
@@ -41,12 +45,47 @@ impl Adam {
         parameters: &mut Tensor,
         mut gradient: Tensor,
     ) -> Result<(), TchError> {
-        if let Some(penalties) = &self.penalties {
-            let _ = gradient.f_addcmul_(parameters, penalties)?;
-        }
+        self.penalise(parameters, &mut gradient)?;
 
         self.step += 1;
-        let _ = self.first_moment.f_lerp_(&gradient, 1.0 - BETA_1)?;
+        match self.method {
+            Method::Adam | Method::Adamw => self.step_of_adam(parameters, &gradient),
+            Method::Sgd { momentum } => {
+                let _ = self.first_moment.f_mul_scalar_(momentum)?;
+                let _ = self.first_moment.f_add_(&gradient)?;
+                let step = self.first_moment.f_mul_scalar(-self.learning_rate)?;
+                let _ = parameters.f_add_(&step)?;
+                Ok(())
+            }
+            Method::Rmsprop => {
+                let square = gradient.f_square()?;
+                let _ = self.second_moment.f_lerp_(&square, 1.0 - ALPHA)?;
+                let divisor = self.second_moment.f_sqrt()?.f_add_scalar(EPSILON)?;
+                let scaled = gradient.f_mul_scalar(-self.learning_rate)?;
+                let _ = parameters.f_addcdiv_(&scaled, &divisor)?;
+                Ok(())
+            }
+        }
+    }
+
+    /// Adds the penalty to the gradient; AdamW shrinks the parameters in its place.
+    fn penalise(&self, parameters: &mut Tensor, gradient: &mut Tensor) -> Result<(), TchError> {
+        let Some(penalties) = &self.penalties else {
+            return Ok(());
+        };
+
+        if matches!(self.method, Method::Adamw) {
+            let shares = penalties.f_mul_scalar(-self.learning_rate)?;
+            let decay = parameters.f_mul(&shares)?;
+            let _ = parameters.f_add_(&decay)?;
+        } else {
+            let _ = gradient.f_addcmul_(parameters, penalties)?;
+        }
+        Ok(())
+    }
+
+    fn step_of_adam(&mut self, parameters: &mut Tensor, gradient: &Tensor) -> Result<(), TchError> {
+        let _ = self.first_moment.f_lerp_(gradient, 1.0 - BETA_1)?;
         let _ = self
             .second_moment
             .f_lerp_(&gradient.f_square()?, 1.0 - BETA_2)?;
@@ -86,6 +125,7 @@ pub fn clip_gradient(gradient: &mut Tensor, limit: f64) -> Result<(), TchError> 
 
 #[cfg(test)]
 mod tests {
+    use serde::Deserialize;
     use tch::{
         Device, Kind,
         nn::{self, OptimizerConfig},
@@ -102,9 +142,10 @@ mod tests {
             .collect()
     }
 
-    fn adam(weight_decay: f64) -> Adam {
+    fn adam(weight_decay: f64) -> Optimiser {
         let zeros = || Tensor::zeros([4], (Kind::Float, Device::Cpu));
-        Adam {
+        Optimiser {
+            method: Method::Adam,
             first_moment: zeros(),
             second_moment: zeros(),
             step: 0,
@@ -142,6 +183,65 @@ mod tests {
         for weight_decay in [0.0, 1e-2] {
             let distance = distance_from_libtorch(weight_decay);
             assert!(distance < 1e-6, "{distance} with decay {weight_decay}");
+        }
+    }
+
+    #[derive(Deserialize)]
+    struct Case {
+        optimiser: String,
+        learning_rate: f64,
+        weight_decay: f64,
+        parameters: Vec<Values>,
+        gradients: Vec<Vec<Values>>,
+        after: Vec<Vec<Values>>,
+    }
+
+    /// Of the weight, then of the bias.
+    #[derive(Deserialize)]
+    struct Values {
+        name: String,
+        values: Vec<f32>,
+    }
+
+    fn flat(tensors: &[Values]) -> Tensor {
+        let values: Vec<f32> = tensors.iter().flat_map(|it| &it.values).copied().collect();
+        Tensor::from_slice(&values)
+    }
+
+    #[test]
+    fn three_steps_agree_with_the_optimisers_of_pytorch() {
+        let text = include_str!("../../../tests/golden/optimisers.json");
+        let cases: Vec<Case> = serde_json::from_str(text).unwrap();
+        assert_eq!(cases.len(), 8);
+
+        for case in cases {
+            let mut penalties = Vec::new();
+            for tensor in &case.parameters {
+                let is_bias = tensor.name.ends_with("bias");
+                let penalty = if is_bias { 0.0 } else { case.weight_decay };
+                penalties.resize(penalties.len() + tensor.values.len(), penalty as f32);
+            }
+            let mut parameters = flat(&case.parameters);
+            let mut optimiser = Optimiser {
+                method: match case.optimiser.as_str() {
+                    "adam" => Method::Adam,
+                    "adamw" => Method::Adamw,
+                    "sgd" => Method::Sgd { momentum: 0.9 },
+                    _ => Method::Rmsprop,
+                },
+                first_moment: parameters.zeros_like(),
+                second_moment: parameters.zeros_like(),
+                step: 0,
+                learning_rate: case.learning_rate,
+                penalties: Some(Tensor::from_slice(&penalties)),
+            };
+
+            for (gradients, after) in case.gradients.iter().zip(&case.after) {
+                let gradients = flat(gradients);
+                tch::no_grad(|| optimiser.update(&mut parameters, gradients)).unwrap();
+                let distance = (&parameters - flat(after)).abs().max().double_value(&[]);
+                assert!(distance < 1e-5, "{} is off by {distance}", case.optimiser);
+            }
         }
     }
 
