@@ -133,14 +133,16 @@ impl<'a> Session<'a> {
             learning_rate,
         })?;
 
+        let control = self.control;
+        let is_cancelled = || control.cancelled();
         for (index, rows) in rows_in_order.chunks(size).enumerate() {
-            if self.control.cancelled() {
+            if is_cancelled() {
                 return Err(EpochStop::Cancelled);
             }
 
             let start = index * size;
             let end = start + rows.len();
-            self.engine.train_batch(start..end)?;
+            self.engine.train_batch(start..end, &is_cancelled)?;
             counted += self.job.data.train.labels.countable(rows);
 
             // The last two always, so that the final figures are those of the whole epoch.

@@ -96,8 +96,14 @@ pub(crate) trait Engine {
     /// Takes over the order of the rows and sets the sums to zero.
     fn begin_epoch(&mut self, plan: EpochPlan) -> Result<(), EngineError>;
 
-    /// One step of the optimiser on these positions of the order.
-    fn train_batch(&mut self, positions: Range<usize>) -> Result<(), EngineError>;
+    /// One step of the optimiser on these positions of the order. A step that takes long asks
+    /// `is_cancelled` on its way and is left without effect when that says so; then nothing of the
+    /// epoch may be used.
+    fn train_batch(
+        &mut self,
+        positions: Range<usize>,
+        is_cancelled: &dyn Fn() -> bool,
+    ) -> Result<(), EngineError>;
 
     /// The sums of the epoch so far. On a GPU this waits for the device.
     fn read_sums(&mut self) -> Result<EpochSums, EngineError>;

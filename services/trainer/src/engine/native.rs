@@ -5,9 +5,10 @@
 
 use std::ops::Range;
 
-use networks::losses::{Criterion, Loss, Targets};
+use networks::losses::{BatchLoss, Criterion, Loss, Targets};
 use networks::optimisers::{Method, Moments, Optimiser, clip};
 use networks::{Learner, learner_of};
+use schemas::manifests::Network;
 use schemas::training::{self, Optimizer};
 use strategies::splits::Part;
 
@@ -17,6 +18,12 @@ use crate::job::TrainJob;
 use crate::objective::Objective;
 use crate::random::Dropout;
 use crate::state::TrainState;
+
+/// Multiply-adds of a block forwards: some milliseconds forwards and back, after which a cancel is
+/// looked for.
+const BLOCK_OPERATIONS: usize = 40_000_000;
+/// Rows of a block are a multiple of this: recurrent networks compute eight together.
+const BLOCK_ROWS_STEP: usize = 8;
 
 /// A network, its optimiser and the buffers of a batch.
 pub(crate) struct NativeEngine<'a> {
@@ -33,6 +40,10 @@ pub(crate) struct NativeEngine<'a> {
     dropout: Option<Dropout>,
     sums: EpochSums,
     batch: BatchBuffers,
+    /// Rows of the longest batch that is computed as a whole.
+    block_rows: usize,
+    /// Sum over the blocks of a longer batch, `[parameters]`; empty before the first one.
+    gradient_sums: Vec<f32>,
 }
 
 /// What one batch needs, overwritten by the next.
@@ -78,6 +89,8 @@ impl<'a> NativeEngine<'a> {
                 gradients: vec![0.0; parameters.len()],
                 ..BatchBuffers::default()
             },
+            block_rows: block_rows_of(job.network),
+            gradient_sums: Vec::new(),
             learner,
             parameters,
             learning_rate: job.settings.learning_rate,
@@ -88,16 +101,9 @@ impl<'a> NativeEngine<'a> {
     }
 }
 
-impl Engine for NativeEngine<'_> {
-    fn begin_epoch(&mut self, plan: EpochPlan) -> Result<(), EngineError> {
-        self.rows_in_order = plan.rows_in_order;
-        self.dropout = plan.dropout;
-        self.learning_rate = plan.learning_rate;
-        self.sums = EpochSums::default();
-        Ok(())
-    }
-
-    fn train_batch(&mut self, positions: Range<usize>) -> Result<(), EngineError> {
+impl NativeEngine<'_> {
+    /// The loss of the rows at these positions of the order, and its gradient by every parameter.
+    fn differentiate(&mut self, positions: Range<usize>) -> BatchLoss {
         let rows = self.rows_in_order.get(positions).unwrap_or_default();
         let batch = &mut self.batch;
         batch.gather(&self.job.data.train, rows, self.learner.input_count());
@@ -128,16 +134,78 @@ impl Engine for NativeEngine<'_> {
             &batch.score_gradients,
             &mut batch.gradients,
         );
+        loss
+    }
 
-        clip(&mut batch.gradients, self.job.settings.gradient_clip);
+    /// The same for a batch that takes long: block after block, so that a cancel is seen between
+    /// them, each with masks of its own. None once `is_cancelled` says so.
+    fn differentiate_in_blocks(
+        &mut self,
+        positions: Range<usize>,
+        is_cancelled: &dyn Fn() -> bool,
+    ) -> Option<BatchLoss> {
+        let mut loss = BatchLoss::default();
+        self.gradient_sums.clear();
+        self.gradient_sums.resize(self.parameters.len(), 0.0);
+
+        // The gradient of a block is that of its mean; each counts by what its mean divided by.
+        let mut start = positions.start;
+        while start < positions.end {
+            if is_cancelled() {
+                return None;
+            }
+            let end = positions.end.min(start + self.block_rows);
+            let of_block = self.differentiate(start..end);
+            let weight = of_block.weight_sum as f32;
+            let gradients = self.gradient_sums.iter_mut().zip(&self.batch.gradients);
+            for (sum, gradient) in gradients {
+                *sum = gradient.mul_add(weight, *sum);
+            }
+            loss.add(of_block);
+            start = end;
+        }
+
+        let weight = loss.weight_sum as f32;
+        for (gradient, sum) in self.batch.gradients.iter_mut().zip(&self.gradient_sums) {
+            *gradient = sum / weight;
+        }
+        Some(loss)
+    }
+}
+
+impl Engine for NativeEngine<'_> {
+    fn begin_epoch(&mut self, plan: EpochPlan) -> Result<(), EngineError> {
+        self.rows_in_order = plan.rows_in_order;
+        self.dropout = plan.dropout;
+        self.learning_rate = plan.learning_rate;
+        self.sums = EpochSums::default();
+        Ok(())
+    }
+
+    fn train_batch(
+        &mut self,
+        positions: Range<usize>,
+        is_cancelled: &dyn Fn() -> bool,
+    ) -> Result<(), EngineError> {
+        let rows = positions.len();
+        let loss = if rows <= self.block_rows {
+            self.differentiate(positions)
+        } else {
+            match self.differentiate_in_blocks(positions, is_cancelled) {
+                Some(loss) => loss,
+                None => return Ok(()),
+            }
+        };
+
+        clip(&mut self.batch.gradients, self.job.settings.gradient_clip);
         self.optimiser.step(
             &mut self.parameters,
-            &batch.gradients,
+            &self.batch.gradients,
             &mut self.moments,
             self.learning_rate,
         );
 
-        self.sums.loss += loss.mean() * rows.len() as f64;
+        self.sums.loss += loss.mean() * rows as f64;
         self.sums.right += loss.right;
         Ok(())
     }
@@ -195,6 +263,14 @@ impl BatchBuffers {
     }
 }
 
+/// Rows of a block of `network`.
+fn block_rows_of(network: &Network) -> usize {
+    // Every parameter works once at each row of a window.
+    let operations = network.parameter_count() * network.architecture.sequence_length();
+    let rows = BLOCK_OPERATIONS / operations.max(1);
+    (rows - rows % BLOCK_ROWS_STEP).max(BLOCK_ROWS_STEP)
+}
+
 /// The method of the settings as `networks` calls it.
 fn method_of(optimizer: Optimizer) -> Method {
     match optimizer {
@@ -220,5 +296,120 @@ fn loss_of(objective: &Objective) -> Loss {
             delta: delta as f32,
         },
         training::Loss::Mse => Loss::MeanSquared,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use schemas::manifests::{Architecture, FeatureColumn, OutputKind, RecurrentShape};
+    use schemas::training::TrainingSettings;
+
+    use super::*;
+    use crate::ComputeDevice;
+    use crate::data::TrainingData;
+    use crate::engine::EngineKind;
+
+    const ROWS: usize = 50;
+
+    fn part() -> PartData {
+        let wave = |index: usize| (index as f32 * 0.7).sin();
+        PartData {
+            features: (0..ROWS * 2).map(wave).collect(),
+            labels: Labels::Classes((0..ROWS as i64).map(|row| row * row % 3).collect()),
+            windows: None,
+        }
+    }
+
+    fn network() -> Network {
+        let column = |name: &str| FeatureColumn {
+            name: name.to_owned(),
+            normalisation: None,
+        };
+        Network {
+            architecture: Architecture::Lstm(RecurrentShape {
+                sequence_length: 1,
+                hidden_size: 5,
+                num_layers: 1,
+                dropout: 0.0,
+            }),
+            features: ["a", "b"].map(column).to_vec(),
+            output: OutputKind::Classes {
+                names: ["x", "y", "z"].map(str::to_owned).to_vec(),
+            },
+        }
+    }
+
+    /// The weights after two batches of half of the rows, in blocks of so many of them.
+    fn weights_in_blocks(block_rows: usize, is_cancelled: &dyn Fn() -> bool) -> Vec<f32> {
+        let data = TrainingData {
+            train: part(),
+            validation: part(),
+            test: part(),
+            weights: None,
+        };
+        let network = network();
+        let settings = TrainingSettings::for_classes();
+        let job = TrainJob {
+            data: &data,
+            network: &network,
+            settings: &settings,
+            seed: 7,
+            device: ComputeDevice::Cpu,
+            engine: EngineKind::Native,
+        };
+        let state = job.initial_state();
+        let objective = Objective::of(&settings, &network, &data.train.labels);
+        let mut engine = NativeEngine::new(&job, &objective, &state);
+        engine.block_rows = block_rows;
+
+        let plan = EpochPlan {
+            rows_in_order: (0..ROWS as i64).collect(),
+            dropout: None,
+            learning_rate: 0.01,
+        };
+        engine.begin_epoch(plan).unwrap();
+        for positions in [0..ROWS / 2, ROWS / 2..ROWS] {
+            engine.train_batch(positions, is_cancelled).unwrap();
+        }
+        engine.parameters
+    }
+
+    #[test]
+    fn blocks_of_a_batch_give_the_step_of_the_batch() {
+        let whole = weights_in_blocks(ROWS, &|| false);
+        for block_rows in [1, 8, 24] {
+            let in_blocks = weights_in_blocks(block_rows, &|| false);
+            for (weight, expected) in in_blocks.iter().zip(&whole) {
+                assert!((weight - expected).abs() < 1e-5, "{weight}, {expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_batch_that_is_cancelled_between_blocks_makes_no_step() {
+        let untouched = weights_in_blocks(8, &|| true);
+        assert_ne!(untouched, weights_in_blocks(8, &|| false));
+
+        let questions = std::cell::Cell::new(0);
+        let cancel_in_the_second_batch = || {
+            questions.set(questions.get() + 1);
+            questions.get() > 5
+        };
+        let after_one = weights_in_blocks(8, &cancel_in_the_second_batch);
+        assert_ne!(after_one, untouched);
+        assert_ne!(after_one, weights_in_blocks(8, &|| false));
+    }
+
+    #[test]
+    fn a_batch_of_windows_is_divided_and_one_of_a_perceptron_is_not() {
+        let mut network = network();
+        network.architecture = Architecture::Lstm(RecurrentShape {
+            sequence_length: 20,
+            hidden_size: 64,
+            num_layers: 2,
+            dropout: 0.0,
+        });
+        // (4·64·2 + 4·64·64 + 2·256) + (2·4·64·64 + 2·256) + 195 parameters, 20 times.
+        assert_eq!(block_rows_of(&network), 32);
     }
 }

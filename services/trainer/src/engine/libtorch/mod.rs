@@ -110,7 +110,11 @@ impl Engine for LibtorchEngine<'_> {
         Ok(())
     }
 
-    fn train_batch(&mut self, positions: Range<usize>) -> Result<(), EngineError> {
+    fn train_batch(
+        &mut self,
+        positions: Range<usize>,
+        _is_cancelled: &dyn Fn() -> bool,
+    ) -> Result<(), EngineError> {
         let start = positions.start as i64;
         let length = positions.len() as i64;
         let chosen = self.rows_in_order.f_narrow(0, start, length)?;
