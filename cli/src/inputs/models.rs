@@ -2,11 +2,27 @@
 
 use clap::Args;
 use schemas::codes;
-use schemas::manifests::ModelManifest;
+use schemas::manifests::{Architecture, ModelManifest, Network};
 use schemas::spelling::nearest_name;
 use store::Store;
 
-use crate::console::{Exit, Failure};
+use crate::console::{Exit, Failure, count_of};
+
+/// The widths of the layers of a network, and the bars that it sees at once if there are several:
+/// `8 → 16 → 3`, `lstm over windows of 20 bars: 8 → 16 → 3`.
+pub(crate) fn describe_layers(network: &Network) -> String {
+    let widths: Vec<String> = network.widths().iter().map(ToString::to_string).collect();
+    let layers = widths.join(" → ");
+
+    match &network.architecture {
+        Architecture::Mlp(_) => layers,
+        Architecture::Lstm(shape) | Architecture::Gru(shape) => {
+            let name = network.architecture.name();
+            let bars = count_of(shape.sequence_length, "bar");
+            format!("{name} over windows of {bars}: {layers}")
+        }
+    }
+}
 
 /// One version of a model.
 #[derive(Clone, Debug, Args)]

@@ -89,6 +89,20 @@ async fn bars_for_no_window_give_no_prediction() {
     ");
 }
 
+#[tokio::test]
+async fn a_model_with_windows_shows_their_length() {
+    let place = Place::new();
+    store_network(&place, &strategy(), network(), weights()).await;
+
+    let screen = place.screen_of(&["models", "show", "hand"]);
+
+    let line = screen.lines().find(|line| line.contains("network"));
+    insta::assert_snapshot!(
+        line.unwrap().trim(),
+        @"network     gru over windows of 2 bars: 1 → 1 → 1"
+    );
+}
+
 #[test]
 fn a_strategy_with_windows_shows_their_length() {
     let place = Place::new();

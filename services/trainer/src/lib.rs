@@ -23,7 +23,10 @@
 //! the same seed, data and settings give the same bits on every machine, interrupted or not; in
 //! libtorch on the CPU of one machine at one number of threads.
 //!
-//! Deliberately absent: mixed precision, sequence networks.
+//! A recurrent network learns from windows of consecutive bars ([`strategies::windows`]). They are
+//! an index into the rows of a part, so that no row is copied.
+//!
+//! Deliberately absent: mixed precision.
 
 pub mod artifact;
 mod checkpoints;

@@ -7,8 +7,9 @@ use crate::learner::learner_of;
 use crate::weights::NamedTensors;
 use crate::{NetworkError, math};
 
-/// Inputs that are gathered for one forward pass: of windows, each row would be copied many times.
-const CHUNK_ROWS: usize = 1_024;
+/// Values that are gathered for one forward pass: 4 MiB. Windows overlap, so that all of them at
+/// once would hold every row many times.
+const CHUNK_VALUES: usize = 1 << 20;
 
 /// A network that can predict. Cheap to share, costly to clone.
 #[derive(Clone, Debug)]
@@ -92,7 +93,8 @@ impl Model {
         let mut scores = Vec::new();
         let mut predictions = Vec::with_capacity(rows.len());
 
-        for rows in rows.chunks(CHUNK_ROWS) {
+        let chunk = (CHUNK_VALUES / self.network.input_count().max(1)).max(1);
+        for rows in rows.chunks(chunk) {
             inputs.clear();
             for row in rows {
                 self.check_row(row.as_ref())?;

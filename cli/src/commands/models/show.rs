@@ -12,7 +12,7 @@ use super::evaluation::describe_evaluation;
 use super::registry::{ask_registry, join_symbols, summary_json};
 use crate::console::{Exit, Failure, describe_ending, describe_settings, print_pairs};
 use crate::context::Context;
-use crate::inputs::models::{ModelArgs, find_model};
+use crate::inputs::models::{ModelArgs, describe_layers, find_model};
 use crate::inputs::stored_series::open_existing_store;
 
 /// Shows one version.
@@ -74,7 +74,6 @@ fn describe_model(
 ) -> Vec<(String, String)> {
     let network = &artifact.network;
     let lineage = &model.lineage;
-    let widths: Vec<String> = network.widths().iter().map(ToString::to_string).collect();
     let features: Vec<&str> = network
         .features
         .iter()
@@ -97,7 +96,7 @@ fn describe_model(
         None => lines.push(("test part", headline_of(model))),
     }
     lines.extend([
-        ("network", widths.join(" → ")),
+        ("network", describe_layers(network)),
         ("features", features.join(", ")),
     ]);
     lines.extend(describe_training(artifact, document));

@@ -33,10 +33,7 @@ pub(crate) fn describe_training(record: &OperationRecord) -> Option<Vec<(String,
         lines.push(("size", format!("{} parameters", trained.parameters)));
     }
     if let Some(data_set) = &processed {
-        lines.push(("rows", describe_rows(data_set)));
-        for part in describe_classes(data_set, &class_names(record)) {
-            lines.push(("classes", part));
-        }
+        lines.extend(describe_data_set(data_set, record));
     }
     if let Some(windows) = &trained.windows {
         lines.push(("windows", describe_windows(windows)));
@@ -64,6 +61,17 @@ pub(crate) fn describe_training(record: &OperationRecord) -> Option<Vec<(String,
             .map(|(name, text)| (name.to_owned(), text))
             .collect(),
     )
+}
+
+fn describe_data_set(
+    data_set: &ProcessOutcome,
+    record: &OperationRecord,
+) -> Vec<(&'static str, String)> {
+    let mut lines = vec![("rows", describe_rows(data_set))];
+    for part in describe_classes(data_set, &class_names(record)) {
+        lines.push(("classes", part));
+    }
+    lines
 }
 
 /// Class names in label order, from the strategy in the operation's request; empty for a

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use clap::Args;
 use market::{Instrument, Utc};
-use schemas::manifests::Architecture;
 use serde_json::Value;
 use strategies::{Resolved, Strategy};
 
@@ -13,6 +12,7 @@ use super::list::strategy_json;
 use super::meaning::input_meaning;
 use crate::console::{Exit, Failure, count_of, describe_settings, join_with_commas, print_pairs};
 use crate::context::Context;
+use crate::inputs::models::describe_layers;
 use crate::inputs::strategy_files::{LoadedStrategy, describe_split, load_strategy};
 
 /// `ktrdr strategies show`.
@@ -131,21 +131,11 @@ fn labels_line(resolved: &Resolved) -> String {
 
 fn network_line(resolved: &Resolved) -> String {
     let network = resolved.network(resolved.feature_columns());
-    let widths: Vec<String> = network.widths().iter().map(ToString::to_string).collect();
-    let layers = format!(
+    format!(
         "{}, {} parameters",
-        widths.join(" → "),
+        describe_layers(&network),
         network.parameter_count()
-    );
-
-    match &network.architecture {
-        Architecture::Mlp(_) => layers,
-        Architecture::Lstm(shape) | Architecture::Gru(shape) => {
-            let name = network.architecture.name();
-            let bars = count_of(shape.sequence_length, "bar");
-            format!("{name} over windows of {bars}: {layers}")
-        }
-    }
+    )
 }
 
 fn training_line(resolved: &Resolved) -> String {

@@ -1,5 +1,7 @@
 //! Recurrent networks learn from windows of consecutive bars, which are an index into the rows.
 
+use std::time::Duration;
+
 use schemas::manifests::{Architecture, FeatureColumn, Network, OutputKind, RecurrentShape};
 use schemas::metrics::Evaluation;
 use schemas::training::{Loss, TrainingSettings};
@@ -258,6 +260,30 @@ fn a_resumed_recurrent_training_ends_with_the_same_bits() {
             seed: 7,
         };
         interrupt_twice(case, EngineKind::Native);
+    }
+}
+
+#[test]
+fn a_cancel_in_a_recurrent_training_is_seen_within_50_ms() {
+    let network = network(Architecture::Lstm, 0.2);
+    let data = training_data(&table(), &network, false).unwrap();
+    let case = Case {
+        data: &data,
+        network: &network,
+        settings: &settings_of(50),
+        seed: 1,
+    };
+
+    // Batches and chunks of evaluations of the first ten epochs or so.
+    for questions in (1..200).step_by(17) {
+        let control = Recorder::new(questions);
+        let error = case
+            .train_by(EngineKind::Native, &control, None)
+            .unwrap_err();
+
+        let waited = control.cancelled_at.get().unwrap().elapsed();
+        assert!(matches!(error, TrainError::Cancelled { .. }), "{error}");
+        assert!(waited < Duration::from_millis(50), "{waited:?}");
     }
 }
 

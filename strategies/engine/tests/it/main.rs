@@ -41,6 +41,8 @@ mod purge;
 #[cfg(test)]
 mod random_walk;
 #[cfg(test)]
+mod recurrent;
+#[cfg(test)]
 mod requests;
 #[cfg(test)]
 mod sample_bars;

@@ -2,7 +2,6 @@
 
 use proptest::prelude::{ProptestConfig, any, prop_assert, prop_oneof, proptest};
 use proptest::strategy::{Just, Strategy as _};
-use schemas::manifests::{Architecture, RecurrentShape};
 use strategies::{Overrides, Strategy};
 
 use crate::good_strategy::{Case, GOOD, report_after, report_cases};
@@ -187,59 +186,6 @@ const NOT_SUPPORTED: &[Case] = &[
 #[test]
 fn what_is_not_supported_yet_is_refused_and_not_replaced() {
     insta::assert_snapshot!(report_cases(NOT_SUPPORTED));
-}
-
-const RECURRENT: &[Case] = &[
-    Case {
-        name: "the keys of an mlp",
-        edits: &[("type: mlp", "type: lstm")],
-    },
-    Case {
-        name: "the keys of a recurrent network in an mlp",
-        edits: &[(
-            "hidden_layers: [8]",
-            "hidden_layers: [8], sequence_length: 8, hidden_size: 8, num_layers: 1",
-        )],
-    },
-    Case {
-        name: "numbers outside of their bounds",
-        edits: &[(
-            "type: mlp, architecture: {hidden_layers: [8]}",
-            "type: gru, architecture: {sequence_length: 1001, hidden_size: 0, num_layers: 9, dropout: 1}",
-        )],
-    },
-    Case {
-        name: "a misspelt type and key",
-        edits: &[(
-            "type: mlp, architecture: {hidden_layers: [8]}",
-            "type: lstn, architecture: {sequence_length: 8, hiden_size: 8}",
-        )],
-    },
-];
-
-#[test]
-fn a_recurrent_network_has_keys_of_its_own() {
-    insta::assert_snapshot!(report_cases(RECURRENT));
-}
-
-#[test]
-fn a_recurrent_network_has_documented_defaults() {
-    let mlp = "type: mlp, architecture: {hidden_layers: [8]}";
-    let lstm = "type: lstm, architecture: {sequence_length: 20}";
-    let strategy = Strategy::parse(&GOOD.replacen(mlp, lstm, 1)).unwrap();
-
-    let resolved = strategy.resolve(&Overrides::default()).unwrap();
-
-    let network = resolved.network(resolved.feature_columns());
-    let shape = RecurrentShape {
-        sequence_length: 20,
-        hidden_size: 64,
-        num_layers: 2,
-        dropout: 0.2,
-    };
-    assert_eq!(network.architecture, Architecture::Lstm(shape));
-    // 4·64·(5+64+2) + 4·64·(64+64+2) + 3·64+3 = 18 176 + 33 280 + 195
-    assert_eq!(network.parameter_count(), 51_651);
 }
 
 const EQUAL_COLUMNS: &[Case] = &[
