@@ -87,8 +87,8 @@ impl Advice for ChangeError {
 }
 
 impl Operations<'_> {
-    /// Opens the bucket of the records. Whoever has done so ahead waits for one round trip less when
-    /// the first record is read, which counts on a slow link.
+    /// Opens the bucket of the records. Whoever has done so ahead waits for one round trip less
+    /// when the first record is read, which counts on a slow link.
     pub async fn open(self) -> Result<(), BusError> {
         self.bus.bucket(Bucket::Operations).await?;
         Ok(())

@@ -1,7 +1,7 @@
 //! The step size of each epoch: warm-up, then the schedule of the settings.
 //!
-//! Formulas are in the docs of [`LearningRateSchedule`]. Powers and the cosine are those of the crate
-//! `libm`, not of the host, so that an epoch has the same rate on every machine.
+//! Formulas are in the docs of [`LearningRateSchedule`]. Powers and the cosine are those of the
+//! crate `libm`, not of the host, so that an epoch has the same rate on every machine.
 
 use std::f64::consts::PI;
 

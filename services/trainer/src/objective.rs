@@ -159,7 +159,7 @@ mod tests {
             ..TrainingSettings::for_regression()
         };
         // A mean of 2, squares of 1, 1, 1 and 1.
-        let labels = Labels::Returns(vec![1.0, 3.0, 1.0, 3.0].iter().map(|x| x / 64.0).collect());
+        let labels = Labels::Returns([1.0, 3.0, 1.0, 3.0].map(|label| label / 64.0).to_vec());
         let objective = Objective::of(&settings, &network(OutputKind::Regression), &labels);
 
         assert_eq!(objective.target_scale, 1.0 / 64.0);

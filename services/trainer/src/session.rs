@@ -182,8 +182,8 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Scores of a part without dropout, `[rows, outputs]`, in units of the labels, chunk by chunk so
-    /// that a cancel is seen.
+    /// Scores of a part without dropout, `[rows, outputs]`, in units of the labels, chunk by chunk
+    /// so that a cancel is seen.
     fn scores_of(&mut self, part: Part) -> Result<Vec<f32>, EpochStop> {
         let rows = self.job.data.part(part).labels.len();
         let network = self.job.network;

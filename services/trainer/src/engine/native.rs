@@ -325,13 +325,15 @@ mod tests {
             name: name.to_owned(),
             normalisation: None,
         };
+        let shape = RecurrentShape {
+            sequence_length: 1,
+            hidden_size: 5,
+            num_layers: 1,
+            dropout: 0.0,
+        };
+
         Network {
-            architecture: Architecture::Lstm(RecurrentShape {
-                sequence_length: 1,
-                hidden_size: 5,
-                num_layers: 1,
-                dropout: 0.0,
-            }),
+            architecture: Architecture::Lstm(shape),
             features: ["a", "b"].map(column).to_vec(),
             output: OutputKind::Classes {
                 names: ["x", "y", "z"].map(str::to_owned).to_vec(),
@@ -339,7 +341,7 @@ mod tests {
         }
     }
 
-    /// The weights after two batches of half of the rows, in blocks of so many of them.
+    /// The weights after two batches of half of the rows, in blocks of `block_rows`.
     fn weights_in_blocks(block_rows: usize, is_cancelled: &dyn Fn() -> bool) -> Vec<f32> {
         let data = TrainingData {
             train: part(),
@@ -390,12 +392,10 @@ mod tests {
         let untouched = weights_in_blocks(8, &|| true);
         assert_ne!(untouched, weights_in_blocks(8, &|| false));
 
+        // A batch of 25 rows asks four times: the sixth question is one of the second batch.
         let questions = std::cell::Cell::new(0);
-        let cancel_in_the_second_batch = || {
-            questions.set(questions.get() + 1);
-            questions.get() > 5
-        };
-        let after_one = weights_in_blocks(8, &cancel_in_the_second_batch);
+        let has_five_behind = || questions.replace(questions.get() + 1) >= 5;
+        let after_one = weights_in_blocks(8, &has_five_behind);
         assert_ne!(after_one, untouched);
         assert_ne!(after_one, weights_in_blocks(8, &|| false));
     }

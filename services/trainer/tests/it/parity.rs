@@ -194,6 +194,7 @@ impl LossCase {
             },
             _ => LossSetting::Mse,
         };
+
         let plain = Objective::plain(loss, self.classes());
         Objective {
             label_smoothing: self.label_smoothing,

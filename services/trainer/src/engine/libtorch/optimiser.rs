@@ -1,5 +1,5 @@
 //! Steps of the optimisers, with L2 in the gradient or apart from it, and clipping of the gradient,
-//! on one flat tensor. Formulas are in the docs of [`Method`], named after the word of the settings.
+//! on one flat tensor. Formulas are in the docs of [`Method`].
 //!
 //! Written here because libtorch's optimisers give no access to their moments, and an exact resume
 //! needs them.
