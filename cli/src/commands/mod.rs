@@ -40,6 +40,7 @@ use schemas::operation::{NewOperation, OperationRecord};
 use crate::arguments::GlobalArgs;
 use crate::console::{Exit, Failure, Output, TableStyle, standard_output};
 use crate::context::Context;
+use crate::inputs::training_keys::TRAINING_PREFIX;
 use crate::up;
 
 /// Market bars in, trained and versioned neuro-fuzzy models out.
@@ -318,11 +319,21 @@ fn wrong_words(error: &clap::Error) -> Failure {
         .with_hint("write it as you would after `ktrdr`; nothing was started")
 }
 
-/// The flags of every command. `--set` of `retry` changes its request, and no setting.
+/// The flags of every command. `--set` of `retry` changes its request, and no setting; that of
+/// `train` changes its strategy where it names a key of the section `training`.
 fn global_of(line: &CommandLine) -> GlobalArgs {
     let mut global = line.global.clone();
+    let is_training = match &line.command {
+        Command::Train(_) => true,
+        Command::Models(args) => args.is_training(),
+        _ => false,
+    };
+
     if matches!(line.command, Command::Retry(_)) {
         global.set.clear();
+    } else if is_training {
+        let is_setting = |key: &str| !key.starts_with(TRAINING_PREFIX);
+        global.set.retain(|(key, _)| is_setting(key));
     }
     global
 }

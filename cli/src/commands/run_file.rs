@@ -12,6 +12,7 @@ use crate::arguments::{FamilyArgs, RunArgs};
 use crate::console::{Exit, Failure};
 use crate::context::Context;
 use crate::inputs::operation_files::{OperationLine, read_operation_file};
+use crate::inputs::training_keys::TRAINING_PREFIX;
 use crate::watch::start_family;
 
 /// `ktrdr run`.
@@ -198,15 +199,29 @@ fn find_written_option(
     options: &[&str],
 ) -> Option<String> {
     let mut deepest = matches;
-    while let Some((_, below)) = deepest.subcommand() {
+    let mut command = "";
+    while let Some((name, below)) = deepest.subcommand() {
+        command = name;
         deepest = below;
     }
 
     let globals = program.get_arguments().filter(|each| each.is_global_set());
     let globals = globals.map(|argument| argument.get_id().as_str());
     let mut refused = globals.chain(options.iter().copied());
-    let option = refused.find(|option| is_written(option, deepest))?;
+    let option = refused.find(|option| {
+        is_written(option, deepest) && !(command == "train" && is_of_strategy(option, deepest))
+    })?;
     Some(option.replace('_', "-"))
+}
+
+/// True for `--set` of a training that changes keys of its strategy and no setting.
+fn is_of_strategy(option: &str, matches: &ArgMatches) -> bool {
+    if option != "set" {
+        return false;
+    }
+    let pairs = matches.try_get_many::<(String, String)>("set");
+    let mut pairs = pairs.ok().flatten().unwrap_or_default();
+    pairs.all(|(key, _)| key.starts_with(TRAINING_PREFIX))
 }
 
 /// True for an option that somebody wrote; the others have their defaults.

@@ -12,4 +12,5 @@ pub(crate) mod stored_coverage;
 pub(crate) mod stored_series;
 pub(crate) mod strategy_files;
 pub(crate) mod symbol_files;
+pub(crate) mod training_keys;
 pub(crate) mod usable_rows;

@@ -7,8 +7,9 @@ use schemas::commands::form::{Form, form_of};
 use schemas::operation::NewOperation;
 use schemas::spelling::nearest_name;
 use serde_json::{Value, json};
-use strategies::{Overrides, Strategy};
+use strategies::{Overrides, Strategy, TrainingKey, training_keys};
 
+use super::training_keys::put_training_key;
 use crate::console::{Exit, Failure};
 
 /// Parameters of a training that decide which bars are fetched and checked before it.
@@ -26,6 +27,8 @@ const FETCHED: [&str; 6] = [
 enum Place {
     /// Below `params`.
     Params(Vec<&'static str>),
+    /// A key of the section `training` that the overrides of a training change.
+    Training(&'static TrainingKey),
     /// A field of the command of the n-th step.
     Command(usize, &'static str),
 }
@@ -60,7 +63,7 @@ fn change(new: &mut NewOperation, key: &str, text: &str) -> Result<(), Failure> 
     let parameters = parameters_of(new);
     let named: Vec<&Parameter> = parameters
         .iter()
-        .filter(|parameter| is_named(&parameter.name, key))
+        .filter(|parameter| is_named(parameter, key))
         .collect();
     if named.is_empty() {
         return Err(unknown(key, &parameters));
@@ -82,10 +85,17 @@ fn change(new: &mut NewOperation, key: &str, text: &str) -> Result<(), Failure> 
     Ok(())
 }
 
-/// True for the whole name and for its last parts.
-fn is_named(name: &str, key: &str) -> bool {
-    name.strip_suffix(key)
-        .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+/// True for the whole name and for its last parts. A key of a section in `training` needs the name
+/// of the section: several have a `patience`.
+fn is_named(parameter: &Parameter, key: &str) -> bool {
+    let is_in_section =
+        matches!(parameter.place, Place::Training(named) if !named.section.is_empty());
+    if is_in_section && !key.contains('.') {
+        return false;
+    }
+
+    let rest = parameter.name.strip_suffix(key);
+    rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
 /// Everything in a request that may be changed.
@@ -98,6 +108,10 @@ fn parameters_of(new: &NewOperation) -> Vec<Parameter> {
         for field in Form::of::<Overrides>().fields {
             parameters.push(param(vec!["overrides", field]));
         }
+        parameters.extend(training_keys().iter().map(|key| Parameter {
+            name: format!("overrides.training.{}", key.path()),
+            place: Place::Training(key),
+        }));
     }
 
     for (index, spec) in new.plan.steps().enumerate() {
@@ -137,6 +151,9 @@ fn unknown(key: &str, parameters: &[Parameter]) -> Failure {
 }
 
 fn set(new: &mut NewOperation, place: &Place, key: &str, text: &str) -> Result<(), Failure> {
+    if let Place::Training(named) = place {
+        return set_training_key(new, &named.path(), text);
+    }
     let mut refusal = String::new();
 
     // A number may also be meant as a text, as in the name of a model.
@@ -147,6 +164,7 @@ fn set(new: &mut NewOperation, place: &Place, key: &str, text: &str) -> Result<(
         let mut changed = new.clone();
         let checked = match place {
             Place::Params(path) => set_param(&mut changed, path, value),
+            Place::Training(_) => Ok(()),
             Place::Command(index, field) => set_field(&mut changed, *index, field, value),
         };
         match checked {
@@ -162,6 +180,28 @@ fn set(new: &mut NewOperation, place: &Place, key: &str, text: &str) -> Result<(
     let message = format!("`{key}` cannot be `{text}`: {refusal}");
     Err(Failure::new(Exit::Usage, codes::OPS_INVALID, message)
         .with_hint("give a value of that type, as in --set epochs=20"))
+}
+
+/// Changes a key of the section `training`; the grammar checks it together with all others.
+fn set_training_key(new: &mut NewOperation, name: &str, text: &str) -> Result<(), Failure> {
+    let mut target = &mut new.params;
+    for part in ["overrides", "training"] {
+        // Overrides may be null: nothing was changed then.
+        if target.is_null() {
+            *target = json!({});
+        }
+        let fields = target.as_object_mut().ok_or_else(|| {
+            let message = "the request has another form";
+            Failure::new(Exit::Usage, codes::OPS_INVALID, message)
+                .with_hint("start a new training with `ktrdr train`")
+        })?;
+        target = fields.entry(part).or_insert_with(|| json!({}));
+    }
+
+    if let Some(changes) = target.as_object_mut() {
+        put_training_key(changes, name, text);
+    }
+    Ok(())
 }
 
 fn set_param(new: &mut NewOperation, path: &[&str], value: Value) -> Result<(), String> {
@@ -244,6 +284,58 @@ mod tests {
         };
         let labels = [("mode".to_owned(), "tail".to_owned())].into();
         DataLoad { fetch, labels }.operation()
+    }
+
+    /// A training of the strategy to start with.
+    fn training() -> NewOperation {
+        let request = TrainRequest {
+            strategy: strategies::STARTER.to_owned(),
+            overrides: Value::Null,
+            model: None,
+        };
+        NewOperation {
+            kind: "train".to_owned(),
+            params: serde_json::to_value(request).unwrap(),
+            ..data_load()
+        }
+    }
+
+    #[test]
+    fn keys_of_the_section_training_are_changed_by_their_names() {
+        let mut new = training();
+        let changes = [
+            pair("training.optimizer", "sgd"),
+            pair("momentum", "0.8"),
+            pair("early_stopping.patience", "8"),
+            pair("epochs", "3"),
+        ];
+
+        change_request(&mut new, &changes).unwrap();
+
+        let overrides = json!({
+            "epochs": 3,
+            "training": {
+                "optimizer": "sgd", "momentum": 0.8, "early_stopping": {"patience": 8},
+                "epochs": 3,
+            },
+        });
+        assert_eq!(new.params["overrides"], overrides);
+    }
+
+    /// What is said of a change that a training refuses.
+    fn refused(key: &str, value: &str) -> String {
+        let failure = change_request(&mut training(), &[pair(key, value)]).unwrap_err();
+        [vec![failure.message], failure.causes].concat().join("; ")
+    }
+
+    #[test]
+    fn what_the_grammar_refuses_cannot_be_set() {
+        let text = refused("training.learning_rate", "1e9");
+        let finding = "1000000000 is not a number above 0 and at most 1";
+        assert!(text.contains(finding), "{text}");
+        // Two sections have one, so its name alone says too little.
+        let text = refused("patience", "8");
+        assert_eq!(text, "the request has no parameter `patience`");
     }
 
     /// The hint after a change that is refused.

@@ -15,6 +15,15 @@ impl Sink {
         self.0.borrow_mut().push(finding);
     }
 
+    /// True when there is a finding at `path` or below it.
+    fn has_finding_at(&self, path: &str) -> bool {
+        let findings = self.0.borrow();
+        findings.iter().any(|finding| {
+            let rest = finding.path.strip_prefix(path);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        })
+    }
+
     pub(crate) fn into_findings(self) -> Vec<Finding> {
         self.0.into_inner()
     }
@@ -86,6 +95,11 @@ impl<'a> Fields<'a> {
     /// True when the key is written.
     pub(crate) fn has(&self, key: &str) -> bool {
         self.entry(key).is_some()
+    }
+
+    /// True when a finding is at the key or below it.
+    pub(crate) fn has_finding(&self, key: &str) -> bool {
+        self.sink.has_finding_at(&self.path_of(key))
     }
 
     /// The keys that were read so far, whether the file has them or not.

@@ -26,6 +26,7 @@ mod finding;
 mod folds;
 mod grammar;
 mod holes;
+mod json_nodes;
 mod leak;
 mod request;
 mod resolve;
@@ -33,6 +34,7 @@ mod rules;
 mod schema;
 mod strategy;
 mod ties;
+mod training_keys;
 mod yaml;
 
 pub mod fuzzy;
@@ -51,6 +53,7 @@ pub use features::{
 pub use finding::{Finding, Findings, Severity};
 pub use folds::{Fold, Growth, WalkForward, walk_forward};
 pub use holes::{SetCoverage, find_holes, measure_set_coverage};
+pub use json_nodes::value_of_text;
 pub use leak::{Leak, LeakTest};
 pub use request::{RequestError, ResolvedRequest};
 pub use resolve::{
@@ -63,6 +66,7 @@ pub use strategy::{
     DataSection, Decisions, FuzzySet, Input, InputSource, NamedIndicator, OutputRef, Scaling,
     Signal, Split, Strategy, TrainingSection, is_name,
 };
+pub use training_keys::{TrainingKey, training_keys};
 pub use yaml::TEXT_BYTES_MAX;
 
 /// A commented strategy to start from: `eurusd_rsi_macd` of the catalogue.

@@ -218,11 +218,6 @@ static RULES: &[Rule] = &[
     ),
     new_rule("timeframes.few", "multi_timeframe with fewer than two", ""),
     new_rule(
-        "training.unsupported",
-        "learning rate schedules and optimisers other than adam",
-        EARLIER,
-    ),
-    new_rule(
         "value.duplicate",
         "a symbol, timeframe or entry that is listed twice",
         "it was loaded and counted twice",

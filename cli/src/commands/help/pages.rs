@@ -321,6 +321,7 @@ pub(crate) const PAGES: &[Page] = &[
             "ktrdr train eurusd_rsi_macd",
             "ktrdr train us_equities_trend AAPL,MSFT 1d --epochs 50",
             "ktrdr train mine.yaml --validation-split 0.2 --data-mode full --detach",
+            "ktrdr train mine.yaml --set training.optimizer=sgd --set training.momentum=0.8",
         ],
     ),
     page("models", ASK, &["ktrdr models list"]),

@@ -28,6 +28,13 @@ pub(crate) struct ModelsArgs {
     command: ModelsCommand,
 }
 
+impl ModelsArgs {
+    /// True for `ktrdr models train`.
+    pub(crate) fn is_training(&self) -> bool {
+        matches!(self.command, ModelsCommand::Train(_))
+    }
+}
+
 /// `ktrdr models …`.
 #[derive(Debug, Subcommand)]
 enum ModelsCommand {

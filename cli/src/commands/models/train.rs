@@ -11,13 +11,17 @@ use schemas::commands::{FetchBars, FetchMode, TrainRequest};
 use schemas::ids::Lane;
 use schemas::operation::NewOperation;
 use schemas::requests::Training;
+use serde_json::{Map, Value};
 use strategies::{Overrides, Resolved, Strategy};
 
-use crate::arguments::values::{parse_end, parse_instant, parse_instrument, parse_timeframe};
+use crate::arguments::values::{
+    parse_end, parse_instant, parse_instrument, parse_key_and_value, parse_timeframe,
+};
 use crate::arguments::{FetchModeArg, RunArgs, join_names, series_requests};
 use crate::console::{Exit, Failure, Output, count_of, describe_settings, pair_lines};
 use crate::context::Context;
 use crate::inputs::strategy_files::{describe_split, find_strategy, in_file};
+use crate::inputs::training_keys::{TRAINING_PREFIX, put_training_key};
 use crate::watch::start;
 
 /// `ktrdr train`.
@@ -79,6 +83,10 @@ pub(crate) struct TrainArgs {
     /// Rows per training step instead of the strategy's
     #[arg(long)]
     batch_size: Option<u32>,
+    /// Another value of a key of the strategy's section `training`, as in training.optimizer=sgd or
+    /// training.early_stopping.patience=8; or any setting, as in store.url=…; may be repeated
+    #[arg(long, value_name = "KEY=VALUE", value_parser = parse_key_and_value)]
+    set: Vec<(String, String)>,
     /// Name of the model instead of the strategy's
     #[arg(long, value_parser = parse_model_name)]
     model: Option<String>,
@@ -181,7 +189,9 @@ fn check(args: &TrainArgs, context: &Context) -> Result<CheckedTraining, Failure
     Ok(CheckedTraining {
         path,
         resolved,
-        has_default_epochs: args.epochs.is_none() && !strategy.training.has_epochs,
+        has_default_epochs: args.epochs.is_none()
+            && !overrides.training.contains_key("epochs")
+            && !strategy.training.has_epochs,
         training,
     })
 }
@@ -207,7 +217,19 @@ fn overrides_of(args: &TrainArgs) -> Overrides {
         seed: args.seed,
         learning_rate: args.learning_rate,
         batch_size: args.batch_size,
+        training: training_changes(&args.set),
     }
+}
+
+/// The keys of the section that are set; the others are settings of the program.
+fn training_changes(set: &[(String, String)]) -> Map<String, Value> {
+    let mut changes = Map::new();
+    for (key, text) in set {
+        if let Some(key) = key.strip_prefix(TRAINING_PREFIX) {
+            put_training_key(&mut changes, key, text);
+        }
+    }
+    changes
 }
 
 fn training_request(
@@ -332,6 +354,7 @@ mod tests {
     use clap::Parser as _;
     use schemas::ids::OperationId;
     use schemas::operation::{OperationRecord, result_bytes_max};
+    use schemas::training::{LearningRateSchedule, Optimizer};
     use strategies::Split;
 
     use super::*;
@@ -378,6 +401,28 @@ mod tests {
         assert_eq!(training.fetch.end, Some(end));
         assert_eq!(training.labels["symbol"], "GBPUSD");
         assert_eq!(training.labels["model"], "eurusd_rsi_macd");
+    }
+
+    #[test]
+    fn every_key_of_the_section_training_can_be_set() {
+        let args = parse_line(
+            "train eurusd_rsi_macd --epochs 3 --set training.optimizer=sgd --set training.momentum=0.8 \
+             --set store.url=file:///x \
+             --set training.lr_scheduler=cosine --set training.early_stopping.patience=8",
+        );
+        // A worker resolves what the request says in JSON.
+        let sent = serde_json::to_value(overrides_of(&args)).unwrap();
+        let received = serde_json::from_value(sent).unwrap();
+
+        let strategy = Strategy::parse(&example()).unwrap();
+        let settings = strategy.resolve(&received).unwrap().settings;
+
+        assert_eq!(settings.epochs, 3);
+        assert_eq!(settings.optimizer, Optimizer::Sgd { momentum: 0.8 });
+        assert_eq!(settings.lr_scheduler, LearningRateSchedule::cosine());
+        // The example says patience 5 and min_delta 0.0005; only one of the two is set.
+        let stopping = settings.early_stopping.unwrap();
+        assert_eq!((stopping.patience, stopping.min_delta), (8, 0.0005));
     }
 
     #[test]

@@ -31,6 +31,8 @@ use crate::finding::Findings;
 use crate::strategy::Strategy;
 use crate::yaml;
 
+pub(crate) use training::{ChangedSettings, change_settings};
+
 impl Strategy {
     /// Reads a strategy file.
     ///

@@ -1,8 +1,6 @@
 //! Whether a request fits the strategy that it changes. The findings have paths that start with
 //! `request`, and no line.
 
-use schemas::training::TrainingSettings;
-
 use super::Overrides;
 use crate::finding::Finding;
 use crate::strategy::{SYMBOLS_MAX, Split, Strategy};
@@ -16,8 +14,8 @@ pub(super) fn check_overrides(strategy: &Strategy, overrides: &Overrides) -> Vec
     check_split(overrides, &mut findings);
     check_share(strategy, overrides, &mut findings);
 
-    let settings = overrides.apply_to_settings(&strategy.training.settings);
-    check_settings(&settings, &mut findings);
+    let changed = overrides.apply_to_settings(&strategy.training);
+    findings.0.extend(changed.findings);
     findings.0
 }
 
@@ -136,12 +134,6 @@ fn check_share(strategy: &Strategy, overrides: &Overrides, findings: &mut Reques
             let message = "the strategy splits by dates";
             findings.add("validation_split", "split.twice", message);
         }
-    }
-}
-
-fn check_settings(settings: &TrainingSettings, findings: &mut RequestFindings) {
-    for problem in settings.problems() {
-        findings.add("training", "value.range", problem);
     }
 }
 

@@ -79,6 +79,7 @@ impl Strategy {
         let symbols = overrides.symbols.as_ref().unwrap_or(&self.data.symbols);
         let base = timeframes::choose_base(&self.data, listed);
         let plan = plan::Plan::of(self, listed);
+        let changed = overrides.apply_to_settings(&self.training);
 
         Ok(Resolved {
             name: self.name.clone(),
@@ -97,8 +98,11 @@ impl Strategy {
             embargo_bars: self.training.embargo_bars,
             model: self.model.clone(),
             decisions: self.decisions,
-            settings: overrides.apply_to_settings(&self.training.settings),
-            seed: overrides.seed.unwrap_or(self.training.seed),
+            settings: changed.settings,
+            seed: changed
+                .seed
+                .or(overrides.seed)
+                .unwrap_or(self.training.seed),
         })
     }
 }

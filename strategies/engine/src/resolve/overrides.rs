@@ -1,10 +1,12 @@
 //! What a request changes in a strategy.
 
 use market::{Instrument, Timeframe, Utc};
-use schemas::training::TrainingSettings;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json, json};
 
-use crate::strategy::Split;
+use crate::grammar::{ChangedSettings, change_settings};
+use crate::json_nodes::node_of_map;
+use crate::strategy::{Split, TrainingSection};
 
 /// What a request changes in a strategy; absent = as the strategy says.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -43,6 +45,10 @@ pub struct Overrides {
     /// Rows per optimiser step.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub batch_size: Option<u32>,
+    /// Keys of the section `training` that set the trainer (`optimizer`, `lr_scheduler`, …), with
+    /// values as a file has them. They win over the fields above.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub training: Map<String, Json>,
 }
 
 impl Overrides {
@@ -68,13 +74,20 @@ impl Overrides {
         }
     }
 
-    /// The settings of the strategy with those of the request applied; they may be out of bounds.
-    pub(super) fn apply_to_settings(&self, strategy: &TrainingSettings) -> TrainingSettings {
-        TrainingSettings {
-            epochs: self.epochs.unwrap_or(strategy.epochs),
-            learning_rate: self.learning_rate.unwrap_or(strategy.learning_rate),
-            batch_size: self.batch_size.unwrap_or(strategy.batch_size),
-            ..strategy.clone()
-        }
+    /// The settings of the strategy with those of the request, and what is wrong with these.
+    pub(super) fn apply_to_settings(&self, strategy: &TrainingSection) -> ChangedSettings {
+        let fields = [
+            ("epochs", self.epochs.map(|epochs| json!(epochs))),
+            ("learning_rate", self.learning_rate.map(|rate| json!(rate))),
+            ("batch_size", self.batch_size.map(|rows| json!(rows))),
+        ];
+        let fields = fields
+            .into_iter()
+            .filter_map(|(key, value)| Some((key.to_owned(), value?)));
+
+        // One mapping, as a file has it: the later of two equal keys wins.
+        let mut changes: Map<String, Json> = fields.collect();
+        changes.extend(self.training.clone());
+        change_settings(strategy, &node_of_map(&changes))
     }
 }

@@ -207,3 +207,104 @@ fn what_the_grammar_refuses_in_one_place_the_schema_refuses() {
         assert!(!is_valid(&schema, &schema, &read(&text)), "{to}");
     }
 }
+
+/// Lines of the section `training` that both accept.
+const SETTINGS: [&str; 12] = [
+    "optimizer: adamw",
+    "{optimizer: sgd, momentum: 0.5}",
+    "lr_scheduler: reduce_on_plateau",
+    "lr_scheduler: {type: reduce_on_plateau, factor: 0.2, patience: 0, min_lr: 0.0001}",
+    "lr_scheduler: {type: step, step_size: 3, gamma: 0.5}",
+    "lr_scheduler: {type: none}",
+    "warmup_epochs: 2",
+    "{loss: focal, focal_gamma: 0}",
+    "label_smoothing: 0.1",
+    "class_weights: none",
+    "class_weights: {BUY: 2, HOLD: 1, SELL: 2}",
+    "engine: libtorch",
+];
+
+/// Lines of it that both refuse.
+const WRONG_SETTINGS: [&str; 12] = [
+    "optimizer: lion",
+    "momentum: 1",
+    "lr_scheduler: true",
+    "lr_scheduler: {gamma: 0.5}",
+    "lr_scheduler: {type: cosine, gamma: 0.5}",
+    "lr_scheduler: {type: step, step_size: 0}",
+    "warmup_epochs: -1",
+    "focal_gamma: 11",
+    "label_smoothing: 1",
+    "class_weights: heavy",
+    "class_weights: {BUY: 2, HOLD: 1, SELL: 0}",
+    "engine: torch",
+];
+
+/// The starter with one more line in its section `training`, or with those of a mapping.
+fn starter_with(line: &str) -> String {
+    let keys = line.trim_start_matches('{').trim_end_matches('}');
+    let lines = if line.starts_with('{') {
+        keys.replace(", ", "\n  ")
+    } else {
+        line.to_owned()
+    };
+    crate::STARTER.replacen("  seed: 42", &format!("  {lines}\n  seed: 42"), 1)
+}
+
+#[test]
+fn grammar_and_schema_take_the_same_settings() {
+    let schema = schema();
+
+    for line in SETTINGS {
+        let text = starter_with(line);
+        let parsed = crate::Strategy::parse(&text);
+        assert!(parsed.is_ok(), "{line}: {}", parsed.unwrap_err());
+        assert!(is_valid(&schema, &schema, &read(&text)), "{line}");
+    }
+    for line in WRONG_SETTINGS {
+        let text = starter_with(line);
+        assert!(crate::Strategy::parse(&text).is_err(), "{line}");
+        assert!(!is_valid(&schema, &schema, &read(&text)), "{line}");
+    }
+}
+
+/// Names of the keys that the schema of a section has, in any of its forms.
+fn keys_of(schema: &Json) -> Vec<String> {
+    let forms = schema["oneOf"].as_array().cloned().unwrap_or_default();
+    let schemas = std::iter::once(schema.clone()).chain(forms);
+    let keys = schemas.flat_map(|form| match &form["properties"] {
+        Json::Object(properties) => properties.keys().cloned().collect(),
+        _ => Vec::new(),
+    });
+
+    let mut keys: Vec<String> = keys.collect();
+    keys.sort_unstable();
+    keys.dedup();
+    keys
+}
+
+#[test]
+fn the_table_of_training_keys_has_those_of_the_schema() {
+    let schema = schema();
+    let training = &schema["properties"]["training"];
+
+    for section in ["", "lr_scheduler", "early_stopping"] {
+        let section_schema = match section {
+            "" => training,
+            section => &training["properties"][section],
+        };
+        // What decides the rows, and the type that names a schedule.
+        let others = ["labels", "embargo_bars", "data_split", "split", "type"];
+        let mut keys = keys_of(section_schema);
+        keys.retain(|key| !others.contains(&key.as_str()));
+
+        let table = crate::training_keys().iter();
+        let table = table.filter(|key| key.section == section);
+        let mut names: Vec<&str> = table.map(|key| key.name).collect();
+        names.sort_unstable();
+        assert_eq!(keys, names, "{section}");
+    }
+
+    let optimizer = training["properties"]["optimizer"]["description"].as_str();
+    assert!(optimizer.unwrap().ends_with("Default: adam"));
+}

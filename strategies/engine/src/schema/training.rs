@@ -4,18 +4,13 @@ use serde_json::{Value as Json, json};
 
 use super::indicators::schema_of_parameter;
 use super::values::{
-    any_fraction, any_share, any_text, integer_within, mapping_with, number_above_zero,
-    number_from_zero, one_of, one_word_of, only_word,
+    add_description, any_fraction, any_share, any_text, integer_within, mapping_with,
+    number_above_zero, number_from_zero, one_of, one_word_of, only_word,
 };
 use crate::indicators::ZIGZAG_THRESHOLD;
+use crate::training_keys::training_keys;
 
 pub(super) fn schema_of_training() -> Json {
-    let losses = ["cross_entropy", "focal", "huber", "mse"];
-    let early_stopping = [
-        ("patience", integer_within(1, 100_000)),
-        ("min_delta", number_from_zero()),
-        ("monitor", only_word("val_loss")),
-    ];
     let shares = [
         ("train", any_fraction()),
         ("validation", any_fraction()),
@@ -23,33 +18,122 @@ pub(super) fn schema_of_training() -> Json {
     ];
     let dates = [("validation_start", any_text()), ("test_start", any_text())];
 
-    mapping_with(
-        &["labels"],
-        &[
-            ("labels", schema_of_labels()),
-            ("epochs", integer_within(1, 100_000)),
-            ("learning_rate", number_above_zero()),
-            ("batch_size", integer_within(1, 1_000_000)),
-            ("loss", one_word_of(losses)),
-            ("focal_gamma", number_from_zero()),
-            ("huber_delta", number_above_zero()),
-            ("weight_decay", number_from_zero()),
-            ("gradient_clip", number_from_zero()),
-            ("early_stopping", mapping_with(&[], &early_stopping)),
-            ("threads", integer_within(1, 64)),
-            ("optimizer", only_word("adam")),
-            ("seed", integer_within(0, u32::MAX)),
-            ("embargo_bars", integer_within(0, 1_000_000)),
-            (
-                "data_split",
-                mapping_with(&["train", "validation"], &shares),
-            ),
-            (
-                "split",
-                mapping_with(&["validation_start", "test_start"], &dates),
-            ),
-        ],
-    )
+    let data = [
+        ("labels", schema_of_labels()),
+        ("seed", integer_within(0, u32::MAX)),
+        ("embargo_bars", integer_within(0, 1_000_000)),
+        (
+            "data_split",
+            mapping_with(&["train", "validation"], &shares),
+        ),
+        (
+            "split",
+            mapping_with(&["validation_start", "test_start"], &dates),
+        ),
+    ];
+    let keys = data.into_iter().chain(schemas_of_settings());
+    let keys = keys.map(|(key, schema)| (key, described(key, schema)));
+    let keys: Vec<(&str, Json)> = keys.collect();
+    mapping_with(&["labels"], &keys)
+}
+
+/// The schema with what the key does and its default.
+fn described(name: &str, mut schema: Json) -> Json {
+    if let Some(key) = training_keys().iter().find(|key| key.path() == name) {
+        let text = format!("{}. Default: {}", key.meaning, key.default);
+        add_description(&mut schema, &text);
+    }
+    schema
+}
+
+/// Everything that the trainer obeys.
+fn schemas_of_settings() -> [(&'static str, Json); 18] {
+    // The tightest bound that one place of the file decides: sgd takes rates up to 10.
+    let learning_rate = json!({"type": "number", "exclusiveMinimum": 0, "maximum": 10});
+
+    [
+        ("epochs", integer_within(1, 100_000)),
+        ("learning_rate", learning_rate),
+        ("lr_scheduler", schema_of_schedule()),
+        ("warmup_epochs", integer_within(0, 99_999)),
+        ("batch_size", integer_within(1, 1_000_000)),
+        (
+            "optimizer",
+            one_word_of(["adam", "adamw", "sgd", "rmsprop"]),
+        ),
+        ("momentum", share_below_one()),
+        (
+            "loss",
+            one_word_of(["cross_entropy", "focal", "huber", "mse"]),
+        ),
+        ("focal_gamma", number_up_to(10)),
+        ("huber_delta", number_above_zero()),
+        ("label_smoothing", share_below_one()),
+        ("class_weights", schema_of_class_weights()),
+        ("target_scale", one_word_of(["none", "std"])),
+        ("weight_decay", any_share()),
+        ("gradient_clip", number_from_zero()),
+        ("early_stopping", schema_of_early_stopping()),
+        ("threads", integer_within(1, 64)),
+        ("engine", one_word_of(["auto", "native", "libtorch"])),
+    ]
+}
+
+/// The name of a schedule, or its name with parameters.
+fn schema_of_schedule() -> Json {
+    let step_size = ("step_size", integer_within(1, 100_000));
+    let gamma = json!({"type": "number", "exclusiveMinimum": 0, "maximum": 1});
+    let patience = ("patience", integer_within(0, 100_000));
+    let min_lr = ("min_lr", number_from_zero());
+    let names = ["none", "step", "exponential", "cosine", "reduce_on_plateau"];
+
+    one_of(&[
+        one_word_of(names),
+        schema_of_type("none", &[]),
+        schema_of_type("step", &[step_size, ("gamma", gamma.clone())]),
+        schema_of_type("exponential", &[("gamma", gamma)]),
+        schema_of_type("cosine", std::slice::from_ref(&min_lr)),
+        schema_of_type(
+            "reduce_on_plateau",
+            &[("factor", any_fraction()), patience, min_lr.clone()],
+        ),
+    ])
+}
+
+fn schema_of_type(name: &str, parameters: &[(&str, Json)]) -> Json {
+    let kind = ("type", only_word(name));
+    let properties: Vec<(&str, Json)> = std::iter::once(kind)
+        .chain(parameters.iter().cloned())
+        .collect();
+    mapping_with(&["type"], &properties)
+}
+
+/// A word, or a weight for each class; which classes there are, the labels decide.
+fn schema_of_class_weights() -> Json {
+    let weight = json!({"type": "number", "minimum": 1e-6, "maximum": 1e6});
+    one_of(&[
+        one_word_of(["balanced", "none"]),
+        json!({"type": "object", "minProperties": 2, "additionalProperties": weight}),
+    ])
+}
+
+fn schema_of_early_stopping() -> Json {
+    let section = [
+        ("patience", integer_within(1, 100_000)),
+        ("min_delta", share_below_one()),
+        ("monitor", one_word_of(["val_loss", "val_accuracy"])),
+    ];
+    one_of(&[only_word("none"), mapping_with(&[], &section)])
+}
+
+/// At least 0 and below 1.
+fn share_below_one() -> Json {
+    json!({"type": "number", "minimum": 0, "exclusiveMaximum": 1})
+}
+
+/// From 0 to `max`, both included.
+fn number_up_to(max: u32) -> Json {
+    json!({"type": "number", "minimum": 0, "maximum": max})
 }
 
 /// Each source with the parameters that it has.

@@ -3,6 +3,7 @@
 
 mod decisions;
 mod feature_names;
+mod setting_keys;
 
 use market::{Instrument, Timeframe, Utc};
 use schemas::commands::fetch::SERIES_MAX;
@@ -18,6 +19,7 @@ use crate::labels::{EventFilter, LabelSource};
 pub(crate) use decisions::{CLASS_SIGNALS, signals_of};
 pub use decisions::{Decisions, Signal};
 pub(crate) use feature_names::feature_names;
+pub(crate) use setting_keys::{SettingKeys, owned_keys};
 
 /// Longest strategy name, in characters.
 pub(crate) const NAME_LENGTH_MAX: usize = 64;

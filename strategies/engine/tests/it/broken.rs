@@ -268,10 +268,10 @@ const SEVERAL_FAULTS: [Broken; 16] = [
     ),
     broken(
         "a misspelt label source key",
-        &["key.missing", "key.unknown", "training.unsupported"],
+        &["key.missing", "key.unknown", "value.type"],
         &[
             ("source: triple_barrier", "sorce: triple_barrier"),
-            ("  seed: 42", "  lr_scheduler: cosine\n  seed: 42"),
+            ("  seed: 42", "  lr_scheduler: true\n  seed: 42"),
         ],
     ),
     broken(

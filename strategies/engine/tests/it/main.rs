@@ -53,4 +53,6 @@ mod streaming;
 #[cfg(test)]
 mod threads;
 #[cfg(test)]
+mod training_settings;
+#[cfg(test)]
 mod validate;

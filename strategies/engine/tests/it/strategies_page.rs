@@ -9,7 +9,10 @@ use std::path::Path;
 
 use crate::sample_bars::{assembled, catalog, inputs, names};
 use schemas::codes::Advice;
-use strategies::{DataSet, Feature, FeatureKind, Overrides, Resolved, Strategy, find_holes, rules};
+use strategies::{
+    DataSet, Feature, FeatureKind, Overrides, Resolved, Strategy, TrainingKey, find_holes, rules,
+    training_keys,
+};
 
 const HEAD: &str = "Strategies: every strategy of the catalogue, its feature columns, and its classes on the sample bars.
 
@@ -156,6 +159,32 @@ fn section_of(name: &str) -> String {
     section
 }
 
+const KEYS_HEAD: &str = "
+## Training
+
+Keys of the section `training` that set the trainer. `ktrdr strategies show NAME` and `ktrdr models show NAME` print the settings in effect, `ktrdr train NAME
+--set training.KEY=VALUE` changes one for a training. A parameter of another optimiser, loss or schedule than the chosen one is refused.
+
+| key | values | default | what it does |
+|---|---|---|---|
+";
+
+/// One row of the table of keys.
+fn describe_key(key: &TrainingKey) -> String {
+    let needs = match key.needs {
+        "" => String::new(),
+        needs => format!("with `{needs}`: "),
+    };
+    // A bar would end the cell.
+    let meaning = key.meaning.replace('|', "\\|");
+    format!(
+        "| `{}` | {needs}{} | {} | {meaning} |\n",
+        key.path(),
+        key.values,
+        key.default
+    )
+}
+
 const RULES_HEAD: &str = "
 ## Rules
 
@@ -171,6 +200,8 @@ fn the_page_of_the_catalogue_is_current() {
     for name in names() {
         page += &section_of(&name);
     }
+    page += KEYS_HEAD;
+    page.extend(training_keys().iter().map(describe_key));
     page += RULES_HEAD;
     for rule in rules() {
         writeln!(page, "| `{}` | {} | {} |", rule.id, rule.refuses, rule.why).unwrap();

@@ -168,7 +168,7 @@ const NOT_SUPPORTED: &[Case] = &[
     },
     Case {
         name: "another optimiser and loss",
-        edits: &[("training: {", "training: {optimizer: sgd, loss: mae, ")],
+        edits: &[("training: {", "training: {optimizer: lion, loss: mae, ")],
     },
     Case {
         name: "a series of another provider",
