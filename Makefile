@@ -32,8 +32,8 @@ fmt: ## format all sources
 
 lint: setup ## formatting and clippy, warnings are errors
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --locked --workspace --all-targets --features trainer/libtorch -- -D warnings
+	$(CARGO) clippy --locked --package trainer --all-targets -- -D warnings
 
 test: lint ## set up, lint, build everything, run every test
 	$(CARGO) build --locked --workspace --bins --features trainer/libtorch

@@ -24,9 +24,10 @@ const BEST_WEIGHTS: &str = "best";
 pub struct TrainState {
     /// Weights, flat, in file order: for each layer its weight `[out, in]`, then its bias.
     pub weights: Vec<f32>,
-    /// Adam's mean of the gradient, in the same order.
+    /// What the optimiser remembers of gradients: their running mean, or the last step; in the same
+    /// order.
     pub first_moment: Vec<f32>,
-    /// Adam's mean of the squared gradient, in the same order.
+    /// Running mean of the squared gradients, in the same order; 0 for SGD.
     pub second_moment: Vec<f32>,
     /// Weights of the epoch with the lowest validation loss; empty before the first epoch.
     pub best_weights: Vec<f32>,
@@ -45,7 +46,7 @@ pub struct TrainProgress {
     pub settings: TrainingSettings,
     /// Number of finished epochs.
     pub epoch: u32,
-    /// Steps of Adam.
+    /// Steps of the optimiser.
     pub step: u64,
     /// Epoch of the best weights; 0 before the first.
     pub best_epoch: u32,

@@ -247,3 +247,42 @@ fn the_root_holds_what_the_architecture_lists_and_nothing_else() {
 
     assert_none(violations, "not in the root");
 }
+
+/// Functions of `std` whose last digits are those of the host's libm.
+const HOST_FUNCTIONS: [&str; 12] = [
+    ".exp()",
+    ".exp_m1()",
+    ".ln()",
+    ".ln_1p()",
+    ".log10()",
+    ".log2()",
+    ".powf(",
+    ".tanh()",
+    ".sin()",
+    ".cos()",
+    ".atan()",
+    ".cbrt()",
+];
+
+/// What decides about the bits of a data set, of weights and of metrics. libtorch has its own.
+const PORTABLE: [&str; 3] = [
+    "strategies/engine/src/",
+    "strategies/networks/src/",
+    "services/trainer/src/",
+];
+
+#[test]
+fn what_makes_a_model_calls_no_libm_of_the_host() {
+    let mut lines = production_lines();
+    lines.retain(|line| PORTABLE.iter().any(|folder| line.place.starts_with(folder)));
+    lines.retain(|line| !line.place.contains("/libtorch/"));
+    assert!(lines.len() > 10_000, "these folders have moved");
+
+    let is_host_call = |line: &str| HOST_FUNCTIONS.iter().any(|call| line.contains(call));
+    let calls = lines.into_iter().filter(|line| is_host_call(&line.text));
+    let places = calls.map(|line| format!("{}: {}", line.place, line.text.trim()));
+    assert_none(
+        places.collect(),
+        "call the crate `libm`, or `networks::math`",
+    );
+}

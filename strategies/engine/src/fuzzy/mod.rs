@@ -180,7 +180,7 @@ impl Membership {
             Self::Trapezoidal { a, b, c, d } => Trapezoid { a, b, c, d }.degree(x),
             Self::Gaussian { mean, deviation } => {
                 let distance = (x - mean) / deviation;
-                (-0.5 * (distance * distance)).exp()
+                libm::exp(-0.5 * (distance * distance))
             }
             Self::Bell {
                 width,
@@ -188,9 +188,9 @@ impl Membership {
                 centre,
             } => {
                 let distance = ((x - centre) / width).abs();
-                1.0 / (1.0 + distance.powf(2.0 * slope))
+                1.0 / (1.0 + libm::pow(distance, 2.0 * slope))
             }
-            Self::Sigmoid { slope, centre } => 1.0 / (1.0 + (-slope * (x - centre)).exp()),
+            Self::Sigmoid { slope, centre } => 1.0 / (1.0 + libm::exp(-slope * (x - centre))),
 
             // NaN equals nothing, so it would have a degree of 0.
             Self::Singleton { .. } if x.is_nan() => f64::NAN,

@@ -141,7 +141,7 @@ fn volatilities_of(bars: &Bars, barrier: &TripleBarrier) -> Vec<f64> {
             bars.close
                 .iter()
                 .zip(previous)
-                .map(|(close, before)| statistics.push((close / before).ln()).deviation())
+                .map(|(close, before)| statistics.push(libm::log(close / before)).deviation())
                 .collect()
         }
     }

@@ -11,7 +11,7 @@ pub(super) fn log_returns(close: &[f64]) -> Vec<f64> {
         .zip(previous)
         .map(|(now, before)| {
             if is_price(*now) && is_price(*before) {
-                (now / before).ln()
+                libm::log(now / before)
             } else {
                 f64::NAN
             }

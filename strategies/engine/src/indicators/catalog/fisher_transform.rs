@@ -56,7 +56,7 @@ impl Kernel<Bar, 2> for Fisher {
         }
 
         let position = position.clamp(-POSITION_MAX, POSITION_MAX);
-        let transformed = 0.5 * ((1.0 + position) / (1.0 - position)).ln();
+        let transformed = 0.5 * libm::log((1.0 + position) / (1.0 - position));
         let fisher = self.average.push(transformed);
         [fisher, std::mem::replace(&mut self.previous, fisher)]
     }
