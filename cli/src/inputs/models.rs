@@ -21,6 +21,10 @@ pub(crate) fn describe_layers(network: &Network) -> String {
             let bars = count_of(shape.sequence_length, "bar");
             format!("{name} over windows of {bars}: {layers}")
         }
+        Architecture::Tsk(shape) => {
+            let rules = count_of(shape.base.rules.len(), "rule");
+            format!("tsk with {rules}: {layers}")
+        }
     }
 }
 

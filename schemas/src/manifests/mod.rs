@@ -18,5 +18,7 @@ pub use network::{
     Activation, Architecture, FeatureColumn, MlpShape, Network, Normalisation, OutputKind,
     RecurrentShape, TensorSpec,
 };
-pub use rule_base::{Firing, FuzzyInput, FuzzyMember, OpenSide, RuleBase};
+pub use rule_base::{
+    Firing, FuzzyInput, FuzzyMember, MemberPlace, OpenSide, RuleBase, RuleSource, TskShape,
+};
 pub use series::{BarFile, Deletion, EmptyInterval, SeriesManifest};

@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::TskShape;
+
 /// The non-linearity after each hidden layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -29,6 +31,8 @@ pub enum Architecture {
     Lstm(RecurrentShape),
     /// Gated recurrent units over a window of rows, then linear to the outputs.
     Gru(RecurrentShape),
+    /// Rules over fuzzy members of the inputs, each with a linear function.
+    Tsk(TskShape),
 }
 
 /// The layers of a multi-layer perceptron.
@@ -110,12 +114,13 @@ impl MlpShape {
 }
 
 impl Architecture {
-    /// The word of `model.type`: `mlp`, `lstm` or `gru`.
+    /// The word of `model.type`: `mlp`, `lstm`, `gru` or `tsk`.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Mlp(_) => "mlp",
             Self::Lstm(_) => "lstm",
             Self::Gru(_) => "gru",
+            Self::Tsk(_) => "tsk",
         }
     }
 
@@ -124,22 +129,24 @@ impl Architecture {
         match self {
             Self::Mlp(shape) => shape.dropout,
             Self::Lstm(shape) | Self::Gru(shape) => shape.dropout,
+            Self::Tsk(_) => 0.0,
         }
     }
 
     /// Rows that one prediction looks at: 1 unless the network reads windows.
     pub fn sequence_length(&self) -> usize {
         match self {
-            Self::Mlp(_) => 1,
+            Self::Mlp(_) | Self::Tsk(_) => 1,
             Self::Lstm(shape) | Self::Gru(shape) => shape.sequence_length,
         }
     }
 
-    /// Width of each hidden layer, first to last.
+    /// Width of each hidden layer, first to last; that of rules is their number.
     pub fn hidden_widths(&self) -> Vec<usize> {
         match self {
             Self::Mlp(shape) => shape.hidden_layers.clone(),
             Self::Lstm(shape) | Self::Gru(shape) => vec![shape.hidden_size; shape.num_layers],
+            Self::Tsk(shape) => vec![shape.base.rules.len()],
         }
     }
 }
@@ -198,12 +205,31 @@ impl Normalisation {
             Self::Zscore { mean, std } => (value - mean) / std,
         }
     }
+
+    /// The value whose scaled value is `scaled`; the only one of a column that never changes.
+    pub fn restore(&self, scaled: f64) -> f64 {
+        match *self {
+            Self::Minmax { min, max } => min + scaled * (max - min),
+            Self::Zscore { mean, std } => mean + scaled * std,
+        }
+    }
+
+    /// How much a value changes while the scaled value changes by 1; 1 for a column that never
+    /// changes.
+    pub fn unit(&self) -> f64 {
+        let unit = match *self {
+            Self::Minmax { min, max } => max - min,
+            Self::Zscore { std, .. } => std,
+        };
+        if unit > 0.0 { unit } else { 1.0 }
+    }
 }
 
 /// One input column. The order of columns is the contract of a model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FeatureColumn {
-    /// `{timeframe}_{fuzzy set}_{membership}` or `{timeframe}_{indicator reference}_raw`.
+    /// `{timeframe}_{fuzzy set}_{membership}` or `{timeframe}_{indicator reference}_raw`;
+    /// `{timeframe}_{fuzzy set}` for the value that the set reads.
     pub name: String,
     /// Scaling that prediction must repeat; absent = unchanged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -214,7 +240,8 @@ pub struct FeatureColumn {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TensorSpec {
     /// PyTorch's name: `0.weight`, `0.bias`, `3.weight`, … in a `Sequential` of linear, activation,
-    /// dropout blocks; `lstm.weight_ih_l0`, …, `fc.weight` in a recurrent network.
+    /// dropout blocks; `lstm.weight_ih_l0`, …, `fc.weight` in a recurrent network;
+    /// `memberships.centres`, … in a neuro-fuzzy one.
     pub name: String,
     /// `[out, in]` for a weight, `[out]` for a bias.
     pub shape: Vec<usize>,
@@ -267,6 +294,7 @@ impl Network {
             Architecture::Mlp(shape) => shape.tensors(&self.widths()),
             Architecture::Lstm(shape) => shape.tensors("lstm", 4, inputs, outputs),
             Architecture::Gru(shape) => shape.tensors("gru", 3, inputs, outputs),
+            Architecture::Tsk(shape) => shape.base.tensors(outputs),
         }
     }
 
@@ -283,6 +311,7 @@ impl Network {
 
 #[cfg(test)]
 mod tests {
+    use super::super::MemberPlace;
     use super::*;
 
     fn column(index: usize) -> FeatureColumn {
@@ -402,6 +431,57 @@ mod tests {
         };
         assert_eq!(network.architecture, Architecture::Mlp(shape));
         assert_eq!(serde_json::to_string(&network).unwrap(), STORED_MLP);
+    }
+
+    #[test]
+    fn rules_and_their_words_stay_the_same_in_json() {
+        let json = concat!(
+            r#"{"kind":"tsk","from":"sets","rules_max":16,"prune_below":0.02,"pruned_rules":3,"#,
+            r#""base":{"inputs":[{"name":"rsi_zone","members":[{"name":"oversold","open":"below","#,
+            r#""start":{"centre":25.0,"width":4.25}},{"name":"any"}],"low":-2.5,"high":0.1}],"#,
+            r#""rules":[[0],[null]],"firing":"mean"},"#,
+            r#""features":[{"name":"1h_rsi_zone"}],"output":{"kind":"regression"}}"#,
+        );
+        let network: Network = serde_json::from_str(json).unwrap();
+        assert_eq!(serde_json::to_string(&network).unwrap(), json);
+
+        // Two centres, two widths, and for each of two rules a weight and a bias.
+        assert_eq!(network.parameter_count(), 8);
+        assert_eq!(network.widths(), [1, 2, 1]);
+        assert_eq!(network.tensors()[2].shape, [2, 1, 1]);
+    }
+
+    #[test]
+    fn a_member_keeps_its_place_through_scaling() {
+        // (25 − 50) / 10 = −2.5 and 5 / 10 = 0.5
+        let place = MemberPlace {
+            centre: 25.0,
+            width: 5.0,
+        };
+        let mut column = column(0);
+        column.normalisation = Some(Normalisation::Zscore {
+            mean: 50.0,
+            std: 10.0,
+        });
+        let scaled = place.scaled_by(&column);
+        assert_eq!((scaled.centre, scaled.width), (-2.5, 0.5));
+        assert_eq!(scaled.unscaled_by(&column), place);
+
+        // (25 − 5) / 40 = 0.5 and 5 / 40 = 0.125
+        column.normalisation = Some(Normalisation::Minmax {
+            min: 5.0,
+            max: 45.0,
+        });
+        let scaled = place.scaled_by(&column);
+        assert_eq!((scaled.centre, scaled.width), (0.5, 0.125));
+        assert_eq!(scaled.unscaled_by(&column), place);
+
+        // A column that never changes has no unit of its own.
+        column.normalisation = Some(Normalisation::Zscore {
+            mean: 50.0,
+            std: 0.0,
+        });
+        assert_eq!(place.scaled_by(&column).width, 5.0);
     }
 
     #[test]

@@ -1,16 +1,47 @@
-//! The rule base of a neuro-fuzzy network: the members of each input, and which of them each rule
-//! speaks of.
+//! The rule base of a neuro-fuzzy network: the members of each input, which of them each rule
+//! speaks of, and where the rules come from.
 
 use serde::{Deserialize, Serialize};
 
-use super::TensorSpec;
+use super::{FeatureColumn, TensorSpec};
+
+/// A neuro-fuzzy network: where its rules come from, and the rules.
+///
+/// A strategy decides everything but the rules, and for [`RuleSource::Sets`] the members, too. The
+/// trainer then builds the rule base from the training part, before the first epoch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TskShape {
+    /// Where members and rules come from.
+    pub from: RuleSource,
+    /// At most that many rules, ≥ 1.
+    pub rules_max: usize,
+    /// A rule with a smaller support over the training part is removed after training; in [0, 1).
+    pub prune_below: f64,
+    /// Rules that were removed after training.
+    #[serde(default)]
+    pub pruned_rules: usize,
+    /// Members and rules. It has no rules until the trainer has built it.
+    pub base: RuleBase,
+}
+
+/// Where members and rules of a rule base come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RuleSource {
+    /// Members are the strategy's sets. Rules are all of their combinations, or those that the most
+    /// rows of the training part belong to.
+    #[default]
+    Sets,
+    /// Rules are grown around clusters of the training part, with members of their own.
+    Data,
+}
 
 /// Rules of the first order over fuzzy members (Takagi and Sugeno, 1985): rule r says that where x₁
 /// is A and x₂ is B and …, the scores are Wᵣ·x + bᵣ.
 ///
 /// Where the members lie and how wide they are is learnt, as are Wᵣ and bᵣ: they are tensors. Here
 /// is what does not change while a network learns.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RuleBase {
     /// One per feature column, in order.
     pub inputs: Vec<FuzzyInput>,
@@ -34,13 +65,49 @@ pub struct FuzzyInput {
 }
 
 /// A Gaussian member: its degree at x is e^(−d² / (2·width²)) with d = x − centre.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct FuzzyMember {
     /// What a rule calls it, such as `oversold`.
     pub name: String,
     /// The side on which its degree stays 1; absent = it falls on both sides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub open: Option<OpenSide>,
+    /// Where it lies before training; absent for one that holds for every value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<MemberPlace>,
+}
+
+/// Where a member lies, in units of the indicator.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MemberPlace {
+    /// Where its degree is 1.
+    pub centre: f64,
+    /// Distance from the centre at which its degree is e^(−½) ≈ 0.61; ≥ 0.
+    pub width: f64,
+}
+
+impl MemberPlace {
+    /// The same place in units of the scaled `column`.
+    pub fn scaled_by(self, column: &FeatureColumn) -> Self {
+        let Some(normalisation) = column.normalisation else {
+            return self;
+        };
+        Self {
+            centre: normalisation.apply(self.centre),
+            width: self.width / normalisation.unit(),
+        }
+    }
+
+    /// The place in units of the indicator of one in units of the scaled `column`.
+    pub fn unscaled_by(self, column: &FeatureColumn) -> Self {
+        let Some(normalisation) = column.normalisation else {
+            return self;
+        };
+        Self {
+            centre: normalisation.restore(self.centre),
+            width: self.width * normalisation.unit(),
+        }
+    }
 }
 
 /// The side of a member without a flank.

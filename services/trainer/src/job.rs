@@ -50,8 +50,8 @@ impl TrainJob<'_> {
             problems.extend(self.settings.class_weights.problems(&names));
         }
 
-        let is_recurrent = matches!(architecture, Architecture::Lstm(_) | Architecture::Gru(_));
-        if is_recurrent && self.engine == EngineKind::Libtorch {
+        let is_native_only = !matches!(architecture, Architecture::Mlp(_));
+        if is_native_only && self.engine == EngineKind::Libtorch {
             let name = architecture.name();
             problems.push(format!(
                 "libtorch cannot train {name} yet: set training.engine to native"

@@ -4,6 +4,8 @@
 //! number of finished epochs are enough. ChaCha8 and the formulas below are part of this program,
 //! so that an upgrade of a library cannot change what a seed means.
 
+use networks::learner_of;
+use networks::tsk::initial_members;
 use rand_chacha::{
     ChaCha8Rng,
     rand_core::{Rng, SeedableRng},
@@ -37,7 +39,7 @@ fn generator_of(seed: u64, purpose: Purpose, epoch: u32) -> ChaCha8Rng {
 
 /// The weights of `network` before training, flat, in file order, as PyTorch initialises them:
 /// weights and biases of a linear layer uniform in ±1/√fan_in, those of recurrent layers in
-/// ±1/√hidden.
+/// ±1/√hidden. The members of rules begin where the rule base says.
 pub fn initial_weights(network: &Network, seed: u64) -> Vec<f32> {
     let mut generator = generator_of(seed, Purpose::Weights, 0);
     let mut values = Vec::with_capacity(network.parameter_count());
@@ -48,11 +50,17 @@ pub fn initial_weights(network: &Network, seed: u64) -> Vec<f32> {
         fan_in = match &network.architecture {
             Architecture::Mlp(_) => tensor.shape.get(1).copied().unwrap_or(fan_in),
             Architecture::Lstm(shape) | Architecture::Gru(shape) => shape.hidden_size,
+            Architecture::Tsk(shape) => shape.base.inputs.len(),
         };
         let bound = 1.0 / (fan_in.max(1) as f32).sqrt();
         values.extend((0..tensor.count()).map(|_| uniform_within(bound, generator.next_u32())));
     }
 
+    // Members come first in the file.
+    for (value, place) in values.iter_mut().zip(initial_members(network)) {
+        *value = place;
+    }
+    learner_of(network).constrain(&mut values);
     values
 }
 

@@ -3,7 +3,7 @@
 
 use schemas::manifests::{Architecture, Network};
 
-use crate::{Gru, Lstm, Mlp};
+use crate::{Gru, Lstm, Mlp, Tsk};
 
 /// The learner of a network, whatever its family.
 pub fn learner_of(network: &Network) -> Box<dyn Learner> {
@@ -13,6 +13,7 @@ pub fn learner_of(network: &Network) -> Box<dyn Learner> {
         Architecture::Mlp(shape) => Box::new(Mlp::new(shape, inputs, outputs)),
         Architecture::Lstm(shape) => Box::new(Lstm::new(shape, inputs, outputs)),
         Architecture::Gru(shape) => Box::new(Gru::new(shape, inputs, outputs)),
+        Architecture::Tsk(shape) => Box::new(Tsk::new(&shape.base, outputs)),
     }
 }
 

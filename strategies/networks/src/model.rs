@@ -1,9 +1,10 @@
 //! A network with its weights, and its predictions.
 
 use safetensors::SafeTensors;
-use schemas::manifests::{Network, OutputKind};
+use schemas::manifests::{Architecture, MemberPlace, Network, OutputKind};
 
 use crate::learner::learner_of;
+use crate::tsk::{Contribution, Tsk};
 use crate::weights::NamedTensors;
 use crate::{NetworkError, math};
 
@@ -117,6 +118,47 @@ impl Model {
             math::softmax(&mut values);
         }
         values
+    }
+}
+
+impl Model {
+    /// The rules that made the scores of one row `[features]`, strongest first; none for a network
+    /// without rules.
+    ///
+    /// # Errors
+    /// As [`Model::scores`].
+    pub fn contributions(&self, features: &[f32]) -> Result<Vec<Contribution>, NetworkError> {
+        self.check_row(features)?;
+        let Architecture::Tsk(shape) = &self.network.architecture else {
+            return Ok(Vec::new());
+        };
+
+        let mut network = Tsk::new(&shape.base, self.network.output.width());
+        Ok(network.contributions(&self.parameters, features))
+    }
+
+    /// Where training has moved each member of the rule base, in units of its indicator, members
+    /// in file order; none for a network without rules.
+    pub fn learnt_members(&self) -> Vec<MemberPlace> {
+        let Architecture::Tsk(shape) = &self.network.architecture else {
+            return Vec::new();
+        };
+
+        // Centres come first in the file, then widths.
+        let centres = self.parameters.iter();
+        let widths = self.parameters.iter().skip(shape.base.member_count());
+        let mut places = centres.zip(widths);
+        let mut learnt = Vec::with_capacity(shape.base.member_count());
+        for (input, column) in shape.base.inputs.iter().zip(&self.network.features) {
+            for (centre, width) in places.by_ref().take(input.members.len()) {
+                let place = MemberPlace {
+                    centre: f64::from(*centre),
+                    width: f64::from(*width),
+                };
+                learnt.push(place.unscaled_by(column));
+            }
+        }
+        learnt
     }
 }
 

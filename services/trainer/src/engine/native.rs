@@ -204,6 +204,7 @@ impl Engine for NativeEngine<'_> {
             &mut self.moments,
             self.learning_rate,
         );
+        self.learner.constrain(&mut self.parameters);
 
         self.sums.loss += loss.mean() * rows as f64;
         self.sums.right += loss.right;

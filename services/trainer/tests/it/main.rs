@@ -29,6 +29,8 @@ mod python;
 #[cfg(test)]
 mod refusal;
 #[cfg(test)]
+mod rules;
+#[cfg(test)]
 mod service;
 #[cfg(test)]
 mod setup;

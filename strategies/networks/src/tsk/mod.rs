@@ -24,6 +24,7 @@
 //! sums of positive gaps): the file holds the numbers of the formula, gradients are those of the
 //! paper, and moving one member does not move all above it.
 
+mod building;
 mod clusters;
 mod kernels;
 mod least_squares;
@@ -38,6 +39,7 @@ mod tests;
 
 use schemas::manifests::RuleBase;
 
+pub use self::building::{RuleReport, build_rules, initial_members, prune_network, report_rules};
 use self::kernels::{DistanceSums, Lane};
 use self::order::Order;
 use self::panels::{Antecedents, Consequents};

@@ -50,7 +50,7 @@ pub fn prune(base: &RuleBase, outputs: usize, supports: &[f64], threshold: f64) 
 }
 
 /// Drops the members that no rule asks for, and returns the positions of the others among all.
-fn drop_members(base: &mut RuleBase) -> Vec<usize> {
+pub(super) fn drop_members(base: &mut RuleBase) -> Vec<usize> {
     let mut members = Vec::new();
     let firsts = base.first_members();
     for (column, (input, first)) in base.inputs.iter_mut().zip(firsts).enumerate() {

@@ -1,6 +1,7 @@
 //! What a neuro-fuzzy network has learnt, as rules in words, and which of them made a prediction.
 
 use schemas::manifests::{FuzzyMember, OpenSide, OutputKind, RuleBase};
+use serde::{Deserialize, Serialize};
 
 use super::Tsk;
 
@@ -8,7 +9,7 @@ use super::Tsk;
 const TELLING_MAX: f64 = 0.9;
 
 /// A rule after training.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LearntRule {
     /// What it asks for, in the order of the inputs.
     pub members: Vec<RuleMember>,
@@ -19,7 +20,7 @@ pub struct LearntRule {
 }
 
 /// A member that a rule asks for.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RuleMember {
     /// Position of the input.
     pub input: usize,

@@ -81,7 +81,7 @@ impl Start {
             }
             let members = (0..groups.len()).map(|position| FuzzyMember {
                 name: name_of(position, groups.len()),
-                open: None,
+                ..FuzzyMember::default()
             });
             let (low, high) = range_of(inputs, names.len(), column);
             start.base.inputs.push(FuzzyInput {
@@ -262,7 +262,7 @@ fn merge_centres(clusters: &[Cluster], column: usize, members_max: usize) -> Vec
 }
 
 /// The smallest and the largest value of a column; some room around the only one.
-fn range_of(inputs: &[f32], width: usize, column: usize) -> (f32, f32) {
+pub(super) fn range_of(inputs: &[f32], width: usize, column: usize) -> (f32, f32) {
     let mut low = f32::INFINITY;
     let mut high = f32::NEG_INFINITY;
     for value in inputs

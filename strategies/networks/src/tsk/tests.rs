@@ -18,7 +18,7 @@ fn rule_base() -> RuleBase {
         members: ["low", "middle", "high"]
             .map(|name| FuzzyMember {
                 name: name.to_owned(),
-                open: None,
+                ..FuzzyMember::default()
             })
             .to_vec(),
         low: -2.0,

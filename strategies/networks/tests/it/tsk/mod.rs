@@ -1,5 +1,6 @@
 //! A neuro-fuzzy network: its formula and gradients, what it learns, and what it says.
 
+mod building;
 mod formula;
 mod golden;
 mod learning;
@@ -15,6 +16,7 @@ pub fn member(name: &str, open: Option<OpenSide>) -> FuzzyMember {
     FuzzyMember {
         name: name.to_owned(),
         open,
+        start: None,
     }
 }
 

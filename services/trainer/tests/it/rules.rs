@@ -1,0 +1,93 @@
+//! A neuro-fuzzy network in the loop of a training: rules grown from the training part, learnt by
+//! the native engine.
+
+use networks::tsk::{build_rules, report_rules};
+use schemas::manifests::{
+    Architecture, Firing, FuzzyInput, Network, RuleBase, RuleSource, TskShape,
+};
+use trainer::metrics::KindMetrics;
+use trainer::{EngineKind, TrainError};
+
+use crate::interruption::interrupt_twice;
+use crate::made_up::{Case, NEVER, Recorder, class_data, classes, settings};
+
+/// Four rules around clusters of the rows of [`class_data`].
+fn grown_network() -> Network {
+    let input = |name: &str| FuzzyInput {
+        name: name.to_owned(),
+        members: Vec::new(),
+        low: 0.0,
+        high: 0.0,
+    };
+    let shape = TskShape {
+        from: RuleSource::Data,
+        rules_max: 4,
+        prune_below: 0.0,
+        pruned_rules: 0,
+        base: RuleBase {
+            inputs: ["a", "b", "c"].map(input).to_vec(),
+            rules: Vec::new(),
+            firing: Firing::Mean,
+        },
+    };
+
+    let asked_for = Network {
+        architecture: Architecture::Tsk(shape),
+        ..classes()
+    };
+    build_rules(&asked_for, &class_data(0.0).train.features, 7)
+}
+
+#[test]
+fn rules_learn_classes_that_have_a_linear_border() {
+    let network = grown_network();
+    let data = class_data(0.0);
+    let case = Case {
+        data: &data,
+        network: &network,
+        settings: &settings(40),
+        seed: 7,
+    };
+
+    let trained = case.run_by(EngineKind::Native);
+
+    let KindMetrics::Classes(test) = &trained.metrics["test"].kind else {
+        panic!("classes were learnt");
+    };
+    // Each class has about a third of the rows.
+    assert!(test.accuracy > 0.85, "{}", test.accuracy);
+    let report = report_rules(&network, &trained.weights, &data.train.features).unwrap();
+    let support: f64 = report.rules.iter().map(|rule| rule.support).sum();
+    assert!((support - 1.0).abs() < 1e-3, "{support}");
+}
+
+#[test]
+fn resumed_rules_end_with_the_bits_of_unkilled_ones() {
+    let network = grown_network();
+    let case = Case {
+        data: &class_data(0.3),
+        network: &network,
+        settings: &settings(25),
+        seed: 7,
+    };
+    interrupt_twice(case, EngineKind::Native);
+}
+
+#[test]
+fn libtorch_does_not_train_rules() {
+    let network = grown_network();
+    let case = Case {
+        data: &class_data(0.3),
+        network: &network,
+        settings: &settings(1),
+        seed: 7,
+    };
+
+    let refused = case.train_by(EngineKind::Libtorch, &Recorder::new(NEVER), None);
+
+    let Err(TrainError::Settings { problems }) = refused else {
+        panic!("it was trained");
+    };
+    let expected = "libtorch cannot train tsk yet: set training.engine to native";
+    assert_eq!(problems, [expected]);
+}
