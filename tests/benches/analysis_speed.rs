@@ -37,6 +37,7 @@ indicators:
   sma_2: {type: sma, period: 2}
 nn_inputs:
   - {raw_indicator: sma_2, timeframes: [1h], normalization: zscore}
+fuzzy_sets: {}
 model: {type: mlp, architecture: {hidden_layers: [8], dropout: 0.2, activation: relu}}
 decisions: {output_format: classification, confidence_threshold: 0.6}
 training: {labels: {source: zigzag, zigzag_threshold: 0.025}}
