@@ -24,6 +24,7 @@ mod news;
 mod operations;
 mod progress;
 mod queue;
+mod recent;
 mod replay;
 mod schedules;
 mod services;

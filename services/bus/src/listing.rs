@@ -1,28 +1,21 @@
 //! Lists operations without reading them all: what is active, and what was written last.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
-use schemas::codec;
 use schemas::errors::chain;
 use schemas::ids::OperationId;
 use schemas::operation::{OperationRecord, OperationState};
 use schemas::requests::Family;
-use schemas::subjects;
 
 use crate::buckets::Bucket;
 use crate::error::BusError;
 use crate::handles::Operations;
 use crate::operations::Stored;
-use crate::replay::StoredMessage;
-use crate::stream_info::read_stream_info;
-use crate::topology::bucket_stream;
+use crate::recent::RecentRecords;
 
-/// Revisions read first; the number doubles each time they were not enough.
-const PAGE: u64 = 200;
-const PAGE_MAX: u64 = 5_000;
 /// Of the active operations at least the N oldest (running) and the N newest (just submitted) are
 /// read, and as many as are to be listed, up to the maximum.
 const ACTIVE_ENDS: usize = 200;
@@ -107,10 +100,8 @@ impl Operations<'_> {
 
         // One more than is asked for shows whether there are more.
         if !filter.active {
-            let listed = records.iter().map(|record| record.op.clone()).collect();
-            let count = limit.saturating_add(1);
-            let recent = self.recent_records(count, filter, &listed).await?;
-            records.extend(recent);
+            let mut recent = RecentRecords::new(self, filter, &records);
+            records.extend(recent.read(limit.saturating_add(1)).await?);
         }
         more |= records.len() > limit;
 
@@ -135,7 +126,10 @@ impl Operations<'_> {
     }
 
     /// The records of these operations, as far as there are any, in the same order.
-    async fn records_of(self, ops: Vec<OperationId>) -> Result<Vec<OperationRecord>, BusError> {
+    pub(crate) async fn records_of(
+        self,
+        ops: Vec<OperationId>,
+    ) -> Result<Vec<OperationRecord>, BusError> {
         let reads = stream::iter(ops).map(|op| async move { self.get_readable(&op).await });
         let stored: Vec<_> = reads.buffered(CONCURRENCY).try_collect().await?;
         Ok(stored
@@ -176,63 +170,6 @@ impl Operations<'_> {
             }
         }
         Ok(unreadable)
-    }
-
-    /// The records written last: the end of the bucket's stream, read backwards in pages until
-    /// there are enough. Those in `listed` are left out.
-    async fn recent_records(
-        self,
-        limit: usize,
-        filter: &OperationFilter,
-        listed: &BTreeSet<OperationId>,
-    ) -> Result<Vec<OperationRecord>, BusError> {
-        let name = bucket_stream(subjects::OPERATIONS);
-        let Some(info) = read_stream_info(&self.bus.js, &name).await? else {
-            return Ok(Vec::new());
-        };
-        let keys = format!("$KV.{}.>", subjects::OPERATIONS);
-        let first = info.state.first_sequence.max(1);
-        let mut end = info.state.last_sequence;
-        let mut until = u64::MAX;
-        let mut page_size = PAGE;
-
-        let mut records = Vec::new();
-        while end >= first && records.len() < limit {
-            let start = end.saturating_sub(page_size - 1).max(first);
-            let page = self.bus.replay(&name, &keys, start, until).await?;
-            for record in page.iter().rev().filter_map(read_record) {
-                if !listed.contains(&record.op) && filter.matches(&record) {
-                    records.push(record);
-                }
-            }
-
-            // Nothing was created after it was last written: all that is left is too old.
-            let oldest_write = page.first().map(|message| message.at);
-            if oldest_write
-                .zip(filter.since)
-                .is_some_and(|(write, since)| write < since)
-            {
-                break;
-            }
-            end = start - 1;
-            until = end;
-            page_size = (page_size * 2).min(PAGE_MAX);
-        }
-        Ok(records)
-    }
-}
-
-/// The record in a revision of the bucket; `None` for a marker, and for what cannot be read.
-fn read_record(message: &StoredMessage) -> Option<OperationRecord> {
-    if !message.is_value {
-        return None;
-    }
-    match codec::decode(&message.payload) {
-        Ok(record) => Some(record),
-        Err(error) => {
-            tracing::warn!(sequence = message.sequence, %error, "a record cannot be read");
-            None
-        }
     }
 }
 

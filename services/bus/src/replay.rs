@@ -1,5 +1,6 @@
 //! Reads a range of a stream in one go: what is stored, not what comes next.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use async_nats::jetstream::Message;
@@ -36,12 +37,34 @@ impl Bus {
         from: u64,
         until: u64,
     ) -> Result<Vec<StoredMessage>, BusError> {
+        self.read_range(stream, filter, from..=until, false).await
+    }
+
+    /// The same without payloads, which are empty.
+    pub(crate) async fn replay_heads(
+        &self,
+        stream: &str,
+        filter: &str,
+        from: u64,
+        until: u64,
+    ) -> Result<Vec<StoredMessage>, BusError> {
+        self.read_range(stream, filter, from..=until, true).await
+    }
+
+    async fn read_range(
+        &self,
+        stream: &str,
+        filter: &str,
+        sequences: RangeInclusive<u64>,
+        headers_only: bool,
+    ) -> Result<Vec<StoredMessage>, BusError> {
         // A reader of its own that the server forgets soon: nothing is acknowledged, and nothing is
         // left behind when the process dies.
         let config = pull::Config {
             deliver_policy: DeliverPolicy::ByStartSequence {
-                start_sequence: from.max(1),
+                start_sequence: (*sequences.start()).max(1),
             },
+            headers_only,
             filter_subject: filter.to_owned(),
             ack_policy: AckPolicy::None,
             inactive_threshold: READER_TTL,
@@ -55,14 +78,16 @@ impl Bus {
 
         let mut stored: Vec<StoredMessage> = Vec::new();
         while pending > 0 {
-            let fetch = consumer.fetch().max_messages(pending.min(BATCH_MAX));
+            let next = stored.last().map(|last| last.sequence + 1);
+            let count = batch_of(&sequences, next, pending);
+            let fetch = consumer.fetch().max_messages(count);
             let mut messages = fetch.messages().await.map_err(read_failed(stream))?;
             let count_before = stored.len();
 
             while let Some(message) = messages.next().await {
                 let message = message.map_err(read_failed(stream))?;
                 let message = StoredMessage::read(message, stream)?;
-                if message.sequence > until {
+                if message.sequence > *sequences.end() {
                     return Ok(stored);
                 }
                 stored.push(message);
@@ -97,6 +122,16 @@ impl StoredMessage {
             payload: message.message.payload,
         })
     }
+}
+
+/// How many messages to ask for, of which `next` is the first: no more than there can be in the
+/// range, since what is sent beyond it would be for nothing.
+fn batch_of(sequences: &RangeInclusive<u64>, next: Option<u64>, pending: usize) -> usize {
+    let next = next.unwrap_or(*sequences.start());
+    let in_range = sequences.end().saturating_sub(next).saturating_add(1);
+
+    let count = pending.min(BATCH_MAX);
+    usize::try_from(in_range).map_or(count, |in_range| count.min(in_range))
 }
 
 /// Makes the error of a stream that cannot be read from its cause.

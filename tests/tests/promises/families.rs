@@ -26,7 +26,7 @@ use system_tests::{Act, Process, Sandbox, Worker, new_id, until};
 use crate::commands::{endless, short};
 
 /// `count` children of `work`, at most `limit` at a time.
-fn family_of(work: &RunDummy, count: usize, limit: u32) -> Family {
+pub(crate) fn family_of(work: &RunDummy, count: usize, limit: u32) -> Family {
     Family {
         stages: vec![vec![work.operation(); count]],
         limit,
@@ -36,7 +36,7 @@ fn family_of(work: &RunDummy, count: usize, limit: u32) -> Family {
 }
 
 /// Puts the lists of children into the store and submits the parent.
-async fn submit(sandbox: &Sandbox, family: &Family) -> OperationId {
+pub(crate) async fn submit(sandbox: &Sandbox, family: &Family) -> OperationId {
     let op = new_id("family");
     family.validate(&op).unwrap();
 

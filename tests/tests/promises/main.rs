@@ -29,6 +29,8 @@ mod latency;
 #[cfg(test)]
 mod leaving;
 #[cfg(test)]
+mod lists;
+#[cfg(test)]
 mod permissions;
 #[cfg(test)]
 mod poison;
