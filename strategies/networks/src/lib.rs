@@ -36,5 +36,6 @@ pub use schemas::manifests::Network;
 pub use tsk::Tsk;
 
 /// Version of what decides about the bits of a training: orders of sums, functions of [`math`],
-/// formulas of losses and optimisers. It grows with every change of them.
-pub const NUMERICS_VERSION: u32 = 1;
+/// formulas of losses and optimisers. It grows with every change of them. Since 2 the trainer sums
+/// the gradients of a long batch block by block.
+pub const NUMERICS_VERSION: u32 = 2;

@@ -302,7 +302,9 @@ fn loss_of(objective: &Objective) -> Loss {
 
 #[cfg(test)]
 mod tests {
-    use schemas::manifests::{Architecture, FeatureColumn, OutputKind, RecurrentShape};
+    use schemas::manifests::{
+        Activation, Architecture, FeatureColumn, MlpShape, OutputKind, RecurrentShape,
+    };
     use schemas::training::TrainingSettings;
 
     use super::*;
@@ -412,5 +414,13 @@ mod tests {
         });
         // (4·64·2 + 4·64·64 + 2·256) + (2·4·64·64 + 2·256) + 195 parameters, 20 times.
         assert_eq!(block_rows_of(&network), 32);
+
+        network.architecture = Architecture::Mlp(MlpShape {
+            hidden_layers: vec![64, 32],
+            activation: Activation::Relu,
+            dropout: 0.0,
+        });
+        // 2·64 + 64 + 64·32 + 32 + 32·3 + 3 = 2 371 parameters.
+        assert_eq!(block_rows_of(&network), 16_864);
     }
 }

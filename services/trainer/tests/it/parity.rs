@@ -344,7 +344,8 @@ struct ScheduleCase {
 }
 
 impl ScheduleCase {
-    /// The settings that mean the same; `None` for a combination that they define otherwise.
+    /// The settings that mean the same; `None` for the warm-up with a cosine, after which PyTorch
+    /// trains one epoch more at the full rate. [`a_schedule_begins_after_the_warm_up`] has ours.
     fn settings(&self) -> Option<TrainingSettings> {
         let lr_scheduler = match self.schedule.as_str() {
             "step" => LearningRateSchedule::Step {
@@ -399,6 +400,8 @@ fn row_with_loss(epoch: u32, validation_loss: f64) -> EpochRow {
 fn schedules_have_the_rates_of_pytorch() {
     let cases: Vec<ScheduleCase> = cases(include_str!("../golden/schedules.json"));
     assert_eq!(cases.len(), 7);
+    let settings = cases.iter().filter_map(ScheduleCase::settings);
+    assert_eq!(settings.count(), 6);
 
     for case in &cases {
         let Some(settings) = case.settings() else {
