@@ -136,7 +136,8 @@ fn never_better(monitor: Monitor, min_delta: f64) -> String {
 fn engine_line(settings: &TrainingSettings) -> String {
     let engine = match settings.engine {
         Engine::Auto => "auto, native on a CPU and libtorch on a GPU",
-        Engine::Native => "native",
+        // It has one thread, whatever the setting.
+        Engine::Native => return "native".to_owned(),
         Engine::Libtorch => "libtorch",
     };
     format!(
@@ -233,7 +234,7 @@ mod tests {
         schedule  reduce_on_plateau, rate times 0.5 after more than 5 epochs without a lower val_loss, down to 0 at most; after 1 epoch of warm-up
         loss      focal with gamma 2.5, class weights BUY 2
         stopping  after 10 epochs in which val_loss was never lower by 0.1 % than the best before
-        engine    native; 2 threads
+        engine    native
         ");
     }
 

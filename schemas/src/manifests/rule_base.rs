@@ -7,20 +7,21 @@ use super::{FeatureColumn, TensorSpec};
 
 /// A neuro-fuzzy network: where its rules come from, and the rules.
 ///
-/// A strategy decides everything but the rules, and for [`RuleSource::Sets`] the members, too. The
-/// trainer then builds the rule base from the training part, before the first epoch.
+/// It is asked for without rules, and for [`RuleSource::Data`] without members, too: these are built
+/// from the training part before the first epoch (`networks::tsk::build_rules`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TskShape {
     /// Where members and rules come from.
     pub from: RuleSource,
     /// At most that many rules, ≥ 1.
     pub rules_max: usize,
-    /// A rule with a smaller support over the training part is removed after training; in [0, 1).
+    /// A rule with a smaller support over the training part is one to prune after training
+    /// (`networks::tsk::prune_network`); in [0, 1).
     pub prune_below: f64,
-    /// Rules that were removed after training.
+    /// Rules that were pruned.
     #[serde(default)]
     pub pruned_rules: usize,
-    /// Members and rules. It has no rules until the trainer has built it.
+    /// Members and rules.
     pub base: RuleBase,
 }
 

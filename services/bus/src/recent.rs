@@ -30,7 +30,7 @@ pub(crate) struct RecentRecords<'a> {
     operations: Operations<'a>,
     filter: &'a OperationFilter,
     listed: HashSet<OperationId>,
-    /// Children of the families that have been read.
+    /// Children of the families that have been read; empty where children are asked for.
     children: HashSet<OperationId>,
 }
 
@@ -41,14 +41,16 @@ impl<'a> RecentRecords<'a> {
         filter: &'a OperationFilter,
         listed: &[OperationRecord],
     ) -> Self {
-        let children = listed.iter().flat_map(child_ids).collect();
-        let listed = listed.iter().map(|record| record.op.clone());
-        Self {
+        let ops_listed = listed.iter().map(|record| record.op.clone());
+        let mut recent = Self {
             operations,
             filter,
-            listed: listed.collect(),
-            children,
-        }
+            listed: ops_listed.collect(),
+            children: HashSet::new(),
+        };
+
+        recent.note_children(listed);
+        recent
     }
 
     /// About `limit` records, those written last first; fewer where there are no more.
@@ -120,8 +122,14 @@ impl<'a> RecentRecords<'a> {
         Ok(taken)
     }
 
+    fn note_children(&mut self, families: &[OperationRecord]) {
+        if self.filter.without_children {
+            self.children.extend(families.iter().flat_map(child_ids));
+        }
+    }
+
     fn take_matching(&mut self, mut records: Vec<OperationRecord>) -> Vec<OperationRecord> {
-        self.children.extend(records.iter().flat_map(child_ids));
+        self.note_children(&records);
 
         records.retain(|record| !self.listed.contains(&record.op) && self.filter.matches(record));
         records

@@ -142,7 +142,9 @@ impl<'a> Session<'a> {
 
             let start = index * size;
             let end = start + rows.len();
-            self.engine.train_batch(start..end, &is_cancelled)?;
+            if !self.engine.train_batch(start..end, &is_cancelled)? {
+                return Err(EpochStop::Cancelled);
+            }
             counted += self.job.data.train.labels.countable(rows);
 
             // The last two always, so that the final figures are those of the whole epoch.

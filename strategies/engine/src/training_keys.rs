@@ -273,7 +273,7 @@ static KEYS: &[TrainingKey] = &[
         "",
         "a whole number from 1 to 64",
         "1",
-        "CPU threads of one training",
+        "CPU threads of a training in libtorch; the native engine has one",
     ),
     new_key(
         "seed",

@@ -97,13 +97,12 @@ pub(crate) trait Engine {
     fn begin_epoch(&mut self, plan: EpochPlan) -> Result<(), EngineError>;
 
     /// One step of the optimiser on these positions of the order. A step that takes long asks
-    /// `is_cancelled` on its way and is left without effect when that says so; then nothing of the
-    /// epoch may be used.
+    /// `is_cancelled` on its way; false if that said so, and the step was not made.
     fn train_batch(
         &mut self,
         positions: Range<usize>,
         is_cancelled: &dyn Fn() -> bool,
-    ) -> Result<(), EngineError>;
+    ) -> Result<bool, EngineError>;
 
     /// The sums of the epoch so far. On a GPU this waits for the device.
     fn read_sums(&mut self) -> Result<EpochSums, EngineError>;

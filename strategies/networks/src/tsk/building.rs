@@ -1,5 +1,5 @@
-//! The rule base of a network that a strategy asks for: built from the training part before the
-//! first epoch, and pruned by it after the last.
+//! From a network without rules to one with rules that a training part calls for, and, once it has
+//! learnt, to one without those that hardly fire.
 
 use schemas::manifests::{Architecture, Firing, MemberPlace, Network, RuleSource, TskShape};
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,7 @@ const GROWN_WIDTH: f32 = 1.0;
 /// Width of a member that holds for every value, in units of the scaled input.
 const BOUNDLESS_WIDTH: f32 = 50.0;
 
-/// What the rules of a network say, as its artifact keeps it in `rules.json`.
+/// What the rules of a network say.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RuleReport {
     /// Version of this layout.

@@ -114,11 +114,12 @@ impl Engine for LibtorchEngine<'_> {
         &mut self,
         positions: Range<usize>,
         _is_cancelled: &dyn Fn() -> bool,
-    ) -> Result<(), EngineError> {
+    ) -> Result<bool, EngineError> {
         let start = positions.start as i64;
         let length = positions.len() as i64;
         let chosen = self.rows_in_order.f_narrow(0, start, length)?;
-        Ok(self.step_on(&chosen)?)
+        self.step_on(&chosen)?;
+        Ok(true)
     }
 
     fn read_sums(&mut self) -> Result<EpochSums, EngineError> {
