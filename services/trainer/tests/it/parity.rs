@@ -1,133 +1,31 @@
 //! The trainer against PyTorch: networks, losses, optimisers, schedules and a whole training, held
 //! to the values in `tests/golden`, which PyTorch made.
 
+#[path = "../golden/cases.rs"]
+mod cases;
+
+use networks::learner_of;
 use networks::losses::{Criterion, Loss, Targets};
 use networks::optimisers::{Method, Moments, Optimiser, clip};
-use networks::{Learner, learner_of};
-use schemas::manifests::{
-    Activation, Architecture, FeatureColumn, MlpShape, Network, OutputKind, RecurrentShape,
-    TensorSpec,
-};
+use schemas::manifests::{Activation, Architecture, MlpShape, TensorSpec};
 use schemas::training::{
     ClassWeights, LearningRateSchedule, Loss as LossSetting, TrainingSettings,
 };
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use trainer::metrics::Scored;
 use trainer::{EpochRow, Labels, LearningRates, Objective, PartData, TrainingData};
 
+use self::cases::{
+    CLOSE, NetworkCase, Tensor, assert_all_close, assert_close, cases, class_network, clippings,
+    flat, losses, perceptrons, recurrent_networks,
+};
 use crate::made_up::{Case, ENGINES};
 
-/// Parity of one step, of a score, of a gradient.
-const CLOSE: f64 = 1e-5;
 /// Parity of the losses of a training of twenty epochs.
 const CLOSE_AFTER_EPOCHS: f64 = 1e-4;
 
-#[derive(Deserialize)]
-struct Tensor {
-    #[serde(default)]
-    name: String,
-    shape: Vec<usize>,
-    values: Vec<f32>,
-}
-
-fn cases<T: DeserializeOwned>(text: &str) -> Vec<T> {
-    serde_json::from_str(text).unwrap()
-}
-
-/// All values, tensor after tensor.
-fn flat(tensors: &[Tensor]) -> Vec<f32> {
-    let values = tensors.iter().flat_map(|tensor| &tensor.values);
-    values.copied().collect()
-}
-
-/// Every value within `tolerance` of the one that is expected, or of its size if that is above 1.
-fn assert_all_close(values: &[f32], expected: &[f32], tolerance: f64, what: &str) {
-    assert_eq!(values.len(), expected.len(), "{what}");
-    for (index, (value, expected)) in values.iter().zip(expected).enumerate() {
-        let distance = f64::from(value - expected).abs();
-        let size = f64::from(expected.abs()).max(1.0);
-        assert!(
-            distance <= tolerance * size,
-            "{what} {index}: {value} is not {expected}"
-        );
-    }
-}
-
-fn assert_close(value: f64, expected: f64, tolerance: f64, what: &str) {
-    assert!(
-        (value - expected).abs() <= tolerance * expected.abs().max(1.0),
-        "{what}: {value} is not {expected}"
-    );
-}
-
-fn class_network(architecture: Architecture, inputs: usize, outputs: usize) -> Network {
-    let column = |index| FeatureColumn {
-        name: format!("f{index}"),
-        normalisation: None,
-    };
-    Network {
-        architecture,
-        features: (0..inputs).map(column).collect(),
-        output: OutputKind::Classes {
-            names: (0..outputs).map(|class| format!("c{class}")).collect(),
-        },
-    }
-}
-
-/// A network with a batch, its scores, and the gradient of Σ scores · score_gradients.
-#[derive(Deserialize)]
-struct NetworkCase {
-    kind: String,
-    hidden_layers: Option<Vec<usize>>,
-    activation: Option<Activation>,
-    hidden_size: Option<usize>,
-    num_layers: Option<usize>,
-    sequence_length: Option<usize>,
-    parameters: Vec<Tensor>,
-    inputs: Tensor,
-    masks: Vec<Tensor>,
-    scores: Tensor,
-    score_gradients: Tensor,
-    gradients: Vec<Tensor>,
-}
-
-impl NetworkCase {
-    fn network(&self) -> Network {
-        let dropout = if self.masks.is_empty() { 0.0 } else { 0.5 };
-        let recurrent = || RecurrentShape {
-            sequence_length: self.sequence_length.unwrap(),
-            hidden_size: self.hidden_size.unwrap(),
-            num_layers: self.num_layers.unwrap(),
-            dropout,
-        };
-        let architecture = match self.kind.as_str() {
-            "lstm" => Architecture::Lstm(recurrent()),
-            "gru" => Architecture::Gru(recurrent()),
-            _ => Architecture::Mlp(MlpShape {
-                hidden_layers: self.hidden_layers.clone().unwrap(),
-                activation: self.activation.unwrap(),
-                dropout,
-            }),
-        };
-
-        let inputs = *self.inputs.shape.last().unwrap();
-        let outputs = *self.scores.shape.last().unwrap();
-        class_network(architecture, inputs, outputs)
-    }
-
-    /// The native learner of the network.
-    fn learner(&self) -> Box<dyn Learner> {
-        let network = self.network();
-        let names = network.tensors().into_iter().map(|tensor| tensor.name);
-        let in_file = self.parameters.iter().map(|tensor| &tensor.name);
-        assert!(names.eq(in_file.cloned()), "tensors are in file order");
-        learner_of(&network)
-    }
-}
-
 fn check_network(case: &NetworkCase) {
-    let mut learner = case.learner();
+    let mut learner = learner_of(&case.network());
     let parameters = flat(&case.parameters);
     let masks = flat(&case.masks);
     let mut scores = Vec::new();
@@ -148,95 +46,36 @@ fn check_network(case: &NetworkCase) {
 
 #[test]
 fn a_perceptron_has_the_scores_and_gradients_of_pytorch() {
-    let cases: Vec<NetworkCase> = cases(include_str!("../golden/mlp.json"));
-    assert_eq!(cases.len(), 9);
-    cases.iter().for_each(check_network);
+    perceptrons().iter().for_each(check_network);
 }
 
 #[test]
 fn lstm_and_gru_have_the_scores_and_gradients_of_pytorch() {
-    let cases: Vec<NetworkCase> = cases(include_str!("../golden/recurrent.json"));
-    assert_eq!(cases.len(), 6);
-    cases.iter().for_each(check_network);
+    recurrent_networks().iter().for_each(check_network);
 }
 
-/// A batch of scores and labels with the value of a loss and its gradient.
-#[derive(Deserialize)]
-struct LossCase {
-    loss: String,
-    class_weights: Option<Vec<f64>>,
-    #[serde(default)]
-    label_smoothing: f64,
-    gamma: Option<f64>,
-    delta: Option<f64>,
-    scores: Tensor,
-    labels: Vec<f64>,
-    value: f64,
-    score_gradients: Tensor,
-}
-
-impl LossCase {
-    fn classes(&self) -> usize {
-        match self.loss.as_str() {
-            "huber" | "mse" => 0,
-            _ => *self.scores.shape.last().unwrap(),
-        }
-    }
-
-    fn objective(&self) -> Objective {
-        let loss = match self.loss.as_str() {
-            "cross_entropy" => LossSetting::CrossEntropy,
-            "focal" => LossSetting::Focal {
-                gamma: self.gamma.unwrap(),
-            },
-            "huber" => LossSetting::Huber {
-                delta: self.delta.unwrap(),
-            },
-            _ => LossSetting::Mse,
-        };
-
-        let plain = Objective::plain(loss, self.classes());
-        Objective {
-            label_smoothing: self.label_smoothing,
-            class_weights: self.class_weights.clone().unwrap_or(plain.class_weights),
-            ..plain
-        }
-    }
-
-    fn labels(&self) -> Labels {
-        let labels = self.labels.iter();
-        if self.classes() > 0 {
-            Labels::Classes(labels.map(|&label| label as i64).collect())
-        } else {
-            Labels::Returns(labels.map(|&label| label as f32).collect())
-        }
-    }
-
-    fn native_loss(&self) -> Loss {
-        match self.objective().loss {
-            LossSetting::CrossEntropy => Loss::CrossEntropy {
-                smoothing: self.label_smoothing as f32,
-            },
-            LossSetting::Focal { gamma } => Loss::Focal {
-                gamma: gamma as f32,
-            },
-            LossSetting::Huber { delta } => Loss::Huber {
-                delta: delta as f32,
-            },
-            LossSetting::Mse => Loss::MeanSquared,
-        }
+fn native_loss(objective: &Objective) -> Loss {
+    match objective.loss {
+        LossSetting::CrossEntropy => Loss::CrossEntropy {
+            smoothing: objective.label_smoothing as f32,
+        },
+        LossSetting::Focal { gamma } => Loss::Focal {
+            gamma: gamma as f32,
+        },
+        LossSetting::Huber { delta } => Loss::Huber {
+            delta: delta as f32,
+        },
+        LossSetting::Mse => Loss::MeanSquared,
     }
 }
 
 #[test]
 fn losses_have_the_values_and_gradients_of_pytorch() {
-    let cases: Vec<LossCase> = cases(include_str!("../golden/losses.json"));
-    assert_eq!(cases.len(), 13);
-
-    for case in &cases {
+    for case in &losses() {
         let objective = case.objective();
         let weights: Vec<f32> = objective.class_weights.iter().map(|&w| w as f32).collect();
-        let mut criterion = Criterion::new(case.native_loss(), &weights, case.classes().max(1));
+        let mut criterion =
+            Criterion::new(native_loss(&objective), &weights, case.classes().max(1));
         let labels = case.labels();
         let targets = match &labels {
             Labels::Classes(labels) => Targets::Classes(labels),
@@ -253,9 +92,7 @@ fn losses_have_the_values_and_gradients_of_pytorch() {
 
 #[test]
 fn the_figures_of_an_epoch_have_the_losses_of_pytorch() {
-    let cases: Vec<LossCase> = cases(include_str!("../golden/losses.json"));
-
-    for case in &cases {
+    for case in &losses() {
         let scored = Scored {
             scores: &case.scores.values,
             labels: &case.labels(),
@@ -308,20 +145,9 @@ fn optimisers_make_the_steps_of_pytorch() {
     }
 }
 
-/// Gradients before and after clipping.
-#[derive(Deserialize)]
-struct ClippingCase {
-    gradient_clip: f64,
-    gradients: Vec<Tensor>,
-    after: Vec<Tensor>,
-}
-
 #[test]
 fn clipping_shortens_a_gradient_as_pytorch_does() {
-    let cases: Vec<ClippingCase> = cases(include_str!("../golden/clipping.json"));
-    assert_eq!(cases.len(), 3);
-
-    for case in &cases {
+    for case in &clippings() {
         let mut gradients = flat(&case.gradients);
         clip(&mut gradients, case.gradient_clip);
         assert_all_close(&gradients, &flat(&case.after), CLOSE, "gradient");
