@@ -50,7 +50,7 @@ impl TrainJob<'_> {
             problems.extend(self.settings.class_weights.problems(&names));
         }
 
-        let is_native_only = !matches!(architecture, Architecture::Mlp(_));
+        let is_native_only = matches!(architecture, Architecture::Tsk(_));
         if is_native_only && self.engine == EngineKind::Libtorch {
             let name = architecture.name();
             problems.push(format!(

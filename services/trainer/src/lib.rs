@@ -24,7 +24,8 @@
 //! libtorch on the CPU of one machine at one number of threads.
 //!
 //! A recurrent network learns from windows of consecutive bars ([`strategies::windows`]). They are
-//! an index into the rows of a part, so that no row is copied.
+//! an index into the rows of a part, so that no row is copied: both engines gather the windows of a
+//! batch.
 //!
 //! Deliberately absent: mixed precision.
 

@@ -13,8 +13,10 @@ use trainer::{
     EngineKind, Evaluated, Labels, Objective, PartData, TrainError, TrainingData, evaluate,
 };
 
+#[cfg(feature = "libtorch")]
+use crate::engines::compare_loss_curves;
 use crate::interruption::interrupt_twice;
-use crate::made_up::{Case, NEVER, Recorder, settings};
+use crate::made_up::{Case, ENGINES, NEVER, Recorder, settings};
 
 /// Rows of a window in these tests.
 const LENGTH: usize = 3;
@@ -168,16 +170,15 @@ fn what_was_two_bars_ago_is_learnt() {
             seed: 3,
         };
 
-        let trained = case.run_by(EngineKind::Native);
+        for engine in ENGINES {
+            let trained = case.run_by(*engine);
 
-        let test = &trained.metrics["test"];
-        let accuracy = test.headline()["accuracy"];
-        assert!(
-            accuracy > 0.95,
-            "{}: {accuracy}",
-            network.architecture.name()
-        );
-        assert_eq!(test.rows, 264);
+            let test = &trained.metrics["test"];
+            let accuracy = test.headline()["accuracy"];
+            let name = network.architecture.name();
+            assert!(accuracy > 0.95, "{name} by {engine}: {accuracy}");
+            assert_eq!(test.rows, 264);
+        }
     }
 }
 
@@ -204,17 +205,39 @@ fn windows_by_index_train_the_bits_of_copied_ones() {
             data: &copied_data,
             ..by_index
         };
-        let trained = by_index.run_by(EngineKind::Native);
-        let trained_by_copy = by_copy.run_by(EngineKind::Native);
+        for engine in ENGINES {
+            let trained = by_index.run_by(*engine);
+            let trained_by_copy = by_copy.run_by(*engine);
+            assert_eq!(trained.weights, trained_by_copy.weights, "{engine}");
+            assert_eq!(trained.metrics, trained_by_copy.metrics, "{engine}");
+        }
 
-        assert_eq!(trained.weights, trained_by_copy.weights);
-        assert_eq!(trained.metrics, trained_by_copy.metrics);
+        let trained = by_index.run_by(EngineKind::Native);
         let origins = test_origins(&table(), &data.test);
         let evaluation = evaluation_of(&network, &data, &origins, &trained.weights);
         let other = evaluation_of(&network, &copied_data, &origins, &trained.weights);
         assert_eq!(evaluation, other);
         let importance = evaluation.importance.unwrap().features;
         assert!(importance[0].rise > importance[1].rise, "{importance:?}");
+    }
+}
+
+#[cfg(feature = "libtorch")]
+#[test]
+fn both_engines_have_the_same_loss_curves_over_windows() {
+    // Ten epochs; the masks of the job are the same ones in both engines.
+    for dropout in [0.0, 0.2] {
+        for family in FAMILIES {
+            let network = network(family, dropout);
+            let data = training_data(&table(), &network, false).unwrap();
+            let case = Case {
+                data: &data,
+                network: &network,
+                settings: &settings_of(10),
+                seed: 5,
+            };
+            compare_loss_curves(case);
+        }
     }
 }
 
@@ -259,7 +282,9 @@ fn a_resumed_recurrent_training_ends_with_the_same_bits() {
             settings: &settings_of(25),
             seed: 7,
         };
-        interrupt_twice(case, EngineKind::Native);
+        for engine in ENGINES {
+            interrupt_twice(case, *engine);
+        }
     }
 }
 
@@ -275,11 +300,10 @@ fn a_cancel_in_a_recurrent_training_is_seen_within_50_ms() {
     };
 
     // Batches and chunks of evaluations of the first ten epochs or so.
-    for questions in (1..200).step_by(17) {
+    for (index, questions) in (1..200).step_by(17).enumerate() {
+        let engine = ENGINES[index % ENGINES.len()];
         let control = Recorder::new(questions);
-        let error = case
-            .train_by(EngineKind::Native, &control, None)
-            .unwrap_err();
+        let error = case.train_by(engine, &control, None).unwrap_err();
 
         let waited = control.cancelled_at.get().unwrap().elapsed();
         assert!(matches!(error, TrainError::Cancelled { .. }), "{error}");
@@ -294,7 +318,7 @@ fn first_labels(part: &PartData, count: usize) -> Labels {
     }
 }
 
-fn refusal_of(table: &DataSetTable, network: &Network, engine: EngineKind) -> TrainError {
+fn refusal_of(table: &DataSetTable, network: &Network) -> TrainError {
     let data = match training_data(table, network, false) {
         Ok(data) => data,
         Err(error) => return error,
@@ -306,7 +330,7 @@ fn refusal_of(table: &DataSetTable, network: &Network, engine: EngineKind) -> Tr
         settings: &settings_of(1),
         seed: 1,
     };
-    case.train_by(engine, &Recorder::new(NEVER), None)
+    case.train_by(EngineKind::Native, &Recorder::new(NEVER), None)
         .unwrap_err()
 }
 
@@ -321,7 +345,7 @@ fn a_part_shorter_than_a_window_is_refused_with_numbers() {
         shape.sequence_length = 60;
     }
 
-    let error = refusal_of(&table(), &network, EngineKind::Native);
+    let error = refusal_of(&table(), &network);
 
     // Every 50th bar has no row, so no stretch is longer than 49. Bars 2 to 319 without 6 of them
     // are 312, of two symbols.
@@ -340,23 +364,12 @@ fn rows_that_do_not_say_which_bar_they_are_have_no_windows() {
         ..table()
     };
 
-    let error = refusal_of(&table, &network(Architecture::Gru, 0.0), EngineKind::Native);
+    let error = refusal_of(&table, &network(Architecture::Gru, 0.0));
 
     assert_eq!(
         message_and_hint(&error),
         "the data set does not say which bar each row is: an older program made it\nhint: submit \
          the operation without `dataset`: processing makes a new one"
-    );
-}
-
-#[test]
-fn libtorch_says_that_it_cannot_train_recurrent_networks_yet() {
-    let network = network(Architecture::Gru, 0.0);
-    let error = refusal_of(&table(), &network, EngineKind::Libtorch);
-    assert_eq!(
-        error.to_string(),
-        "the training settings break a rule: libtorch cannot train gru yet: set training.engine \
-         to native"
     );
 }
 

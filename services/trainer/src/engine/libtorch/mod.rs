@@ -1,9 +1,12 @@
-//! Training in libtorch: the matrix stays on the device, a batch is gathered there by index, and
-//! nothing waits for the device but the reading of sums.
+//! Training in libtorch: the matrix stays on the device, a batch of rows or windows is gathered
+//! there by index, and nothing waits for the device but the reading of sums.
 
 mod criterion;
+mod learner;
 mod mlp;
 mod optimiser;
+mod recurrent;
+mod samples;
 
 use std::ops::Range;
 
@@ -11,10 +14,10 @@ use strategies::splits::Part;
 use tch::{Device, Kind, TchError, Tensor};
 
 use self::criterion::Criterion;
-use self::mlp::{Mlp, copy_to_host};
+use self::learner::{Learner, copy_to_host};
 use self::optimiser::{Optimiser, clip_gradient};
+use self::samples::Samples;
 use super::{Engine, EngineError, EpochPlan, EpochSums};
-use crate::data::PartData;
 use crate::device::ComputeDevice;
 use crate::job::TrainJob;
 use crate::objective::Objective;
@@ -26,15 +29,15 @@ pub(crate) struct LibtorchEngine<'a> {
     job: &'a TrainJob<'a>,
     device: Device,
     criterion: Criterion,
-    /// Features of the training part, `[rows, features]`.
-    features: Tensor,
-    /// Labels of the training part, `[rows]`.
+    /// Inputs of the training part.
+    train: Samples,
+    /// Labels of the training part, `[samples]`.
     targets: Tensor,
-    /// Features of the validation part, `[rows, features]`.
-    validation: Tensor,
-    /// Features of the test part; absent until it is measured.
-    test: Option<Tensor>,
-    mlp: Mlp,
+    /// Inputs of the validation part.
+    validation: Samples,
+    /// Inputs of the test part; absent until it is measured.
+    test: Option<Samples>,
+    learner: Learner,
     optimiser: Optimiser,
     /// Rows of the epoch in order, `[rows]`.
     rows_in_order: Tensor,
@@ -66,11 +69,11 @@ impl<'a> LibtorchEngine<'a> {
 
         Ok(Self {
             criterion: Criterion::new(objective, device)?,
-            features: features_on(device, &job.data.train, job)?,
+            train: samples_on(device, Part::Train, job)?,
             targets: criterion::targets_on(device, objective, &job.data.train.labels)?,
-            validation: features_on(device, &job.data.validation, job)?,
+            validation: samples_on(device, Part::Validation, job)?,
             test: None,
-            mlp: Mlp::new(job.network, &state.weights, device)?,
+            learner: Learner::new(job.network, &state.weights, device)?,
             optimiser,
             rows_in_order: Tensor::f_from_slice::<i64>(&[])?,
             dropout: None,
@@ -81,15 +84,20 @@ impl<'a> LibtorchEngine<'a> {
     }
 
     fn step_on(&mut self, chosen: &Tensor) -> Result<(), TchError> {
-        let features = self.features.f_index_select(0, chosen)?;
+        let inputs = self.train.gather(chosen)?;
         let targets = self.targets.f_index_select(0, chosen)?;
-        let scores = self.mlp.forward(&features, self.dropout.as_mut())?;
+        let masks = match &mut self.dropout {
+            Some(dropout) => dropout.next_mask(chosen.numel() * self.learner.dropout_count()),
+            None => &[],
+        };
+
+        let scores = self.learner.forward(&inputs, masks)?;
         let loss = self.criterion.loss_of(&scores, &targets)?;
-        let mut gradient = self.mlp.gradient_of(&loss)?;
+        let mut gradient = self.learner.gradient_of(&loss)?;
 
         let _no_graph = tch::no_grad_guard();
         clip_gradient(&mut gradient, self.job.settings.gradient_clip)?;
-        self.optimiser.update(&mut self.mlp.flat, gradient)?;
+        self.optimiser.update(&mut self.learner.flat, gradient)?;
 
         // The sums stay on the device: reading them here would wait for every batch.
         let rows = chosen.numel() as f64;
@@ -137,29 +145,29 @@ impl Engine for LibtorchEngine<'_> {
         scores: &mut Vec<f32>,
     ) -> Result<(), EngineError> {
         let _no_graph = tch::no_grad_guard();
-        let features = match part {
-            Part::Train => &self.features,
+        let samples = match part {
+            Part::Train => &self.train,
             Part::Validation => &self.validation,
 
             // The test part goes to the device only now: nothing before its scores looks at it.
             Part::Test => match &mut self.test {
                 Some(test) => test,
-                absent => absent.insert(features_on(self.device, &self.job.data.test, self.job)?),
+                absent => absent.insert(samples_on(self.device, Part::Test, self.job)?),
             },
         };
 
-        let some_rows = features.f_narrow(0, rows.start as i64, rows.len() as i64)?;
-        scores.extend(copy_to_host(&self.mlp.forward(&some_rows, None)?)?);
+        let inputs = samples.slice(rows)?;
+        scores.extend(copy_to_host(&self.learner.forward(&inputs, &[])?)?);
         Ok(())
     }
 
     fn load_weights(&mut self, weights: &[f32]) -> Result<(), EngineError> {
-        self.mlp = Mlp::new(self.job.network, weights, self.device)?;
+        self.learner = Learner::new(self.job.network, weights, self.device)?;
         Ok(())
     }
 
     fn copy_state_to(&self, state: &mut TrainState) -> Result<(), EngineError> {
-        state.weights = copy_to_host(&self.mlp.flat)?;
+        state.weights = copy_to_host(&self.learner.flat)?;
         state.first_moment = copy_to_host(&self.optimiser.first_moment)?;
         state.second_moment = copy_to_host(&self.optimiser.second_moment)?;
         state.progress.step = self.optimiser.step;
@@ -185,13 +193,9 @@ impl DeviceSums {
     }
 }
 
-/// The features of a part on the device, `[rows, features]`.
-fn features_on(device: Device, part: &PartData, job: &TrainJob<'_>) -> Result<Tensor, TchError> {
-    let rows = part.labels.len() as i64;
-    let columns = job.network.features.len() as i64;
-    Tensor::f_from_slice(&part.features)?
-        .f_view([rows, columns])?
-        .f_to_device(device)
+/// The samples of a part of `job` on the device.
+fn samples_on(device: Device, part: Part, job: &TrainJob<'_>) -> Result<Samples, TchError> {
+    Samples::new(job.data.part(part), job.network.features.len(), device)
 }
 
 /// The L2 penalty of each parameter, `[parameters]`: none of biases, as in the native engine.
@@ -229,3 +233,6 @@ pub(crate) fn count_gpus() -> usize {
         0
     }
 }
+
+#[cfg(test)]
+mod golden_tests;
