@@ -22,11 +22,10 @@ use std::ops::Range;
 use crate::calendar::{Calendar, TradingSession};
 use crate::gaps::walk::{SlotState, walk_slots};
 use crate::series::{DayBoundary, SeriesKey};
+use crate::slot_runs::{Clock, SlotRun, SlotRuns};
 use crate::time::{DAY_MICROS, EPOCH_MONDAY, FIRST_DATE, LAST_DATE, Utc};
 use crate::timeframe::{Timeframe, TimeframeUnit};
 
-/// Minutes of a day of 24 hours.
-const DAY_MINUTES: i64 = 1_440;
 /// No exchange was closed for longer in the years of the calendars, New York in 1914 aside.
 const CLOSURE_MAX: i64 = 30 * DAY_MICROS;
 
@@ -84,6 +83,22 @@ pub fn expected(
     anchor: HourAnchor,
     range: Range<Utc>,
 ) -> Vec<Slot> {
+    let runs = expected_runs(calendar, timeframe, boundary, anchor, range);
+    let mut slots = Vec::with_capacity(runs.iter().map(SlotRun::len).sum());
+    for run in runs {
+        slots.extend(run.slots());
+    }
+    slots
+}
+
+/// The bars of [`expected`] as runs, for those who count them.
+pub(crate) fn expected_runs(
+    calendar: &Calendar,
+    timeframe: Timeframe,
+    boundary: DayBoundary,
+    anchor: HourAnchor,
+    range: Range<Utc>,
+) -> Vec<SlotRun> {
     let start = range.start.max(Utc::midnight(FIRST_DATE));
     let end = range.end.min(Utc::midnight(LAST_DATE));
     if start >= end {
@@ -93,38 +108,28 @@ pub fn expected(
     // A label may lie a whole bar before its session, and a session a day away from its date.
     let reach = timeframe.micros_max() + 2 * DAY_MICROS;
     let around = start.plus_micros(-reach)..end.plus_micros(reach);
-    let mut slots: Vec<Slot> = Vec::new();
+    let clock = match anchor {
+        HourAnchor::SessionOpen => Clock::Session,
+        HourAnchor::ClockHour if boundary == DayBoundary::UtcMidnight => Clock::Utc,
+        HourAnchor::ClockHour => Clock::Local(calendar),
+    };
+
+    // The first bar of a session may be shared with the session before.
+    let mut runs = SlotRuns::default();
     for session in calendar.sessions_between(around) {
-        for slot in session_slots(calendar, timeframe, boundary, anchor, &session) {
-            match slots.last_mut() {
-                // Two sessions share a bar: it is known when the later one ends.
-                Some(last) if last.open == slot.open => last.close = last.close.max(slot.close),
-                _ => slots.push(slot),
+        if timeframe.is_intraday() {
+            clock.push_session(timeframe, &session, &mut runs);
+        } else {
+            for slot in date_slots(timeframe, boundary, &session) {
+                runs.push(SlotRun::single(slot));
             }
         }
     }
-
-    slots.retain(|slot| start <= slot.open && slot.open < end);
-    slots
+    runs.within(&(start..end))
 }
 
-/// The slots that one session touches; the first may be shared with the session before.
-fn session_slots(
-    calendar: &Calendar,
-    timeframe: Timeframe,
-    boundary: DayBoundary,
-    anchor: HourAnchor,
-    session: &TradingSession,
-) -> Vec<Slot> {
-    if timeframe.is_intraday() {
-        let clock = match anchor {
-            HourAnchor::SessionOpen => Clock::Session,
-            HourAnchor::ClockHour if boundary == DayBoundary::UtcMidnight => Clock::Utc,
-            HourAnchor::ClockHour => Clock::Local(calendar),
-        };
-        return clock.slots(timeframe, session);
-    }
-
+/// The bars of days, weeks or a month that one session touches.
+fn date_slots(timeframe: Timeframe, boundary: DayBoundary, session: &TradingSession) -> Vec<Slot> {
     if boundary == DayBoundary::SessionClose {
         return vec![Slot {
             open: date_label(Utc::midnight(session.date), timeframe),
@@ -141,64 +146,6 @@ fn session_slots(
         close: date_end(open, timeframe),
     });
     slots.collect()
-}
-
-/// What intraday bars are counted from.
-enum Clock<'a> {
-    /// The open of each session.
-    Session,
-    /// Midnight in UTC.
-    Utc,
-    /// Midnight at the exchange.
-    Local(&'a Calendar),
-}
-
-impl Clock<'_> {
-    /// The bars of one session. The first may be labelled before it opens; none ends after it
-    /// closes, nor after the clock begins to count again.
-    fn slots(&self, timeframe: Timeframe, session: &TradingSession) -> Vec<Slot> {
-        let step = timeframe.micros();
-        let since_label = self.minutes_of_day(session.open) % timeframe.minutes();
-        let first = session.open.plus_micros(-since_label * 60_000_000);
-        let begins_again = DAY_MINUTES % timeframe.minutes() != 0;
-
-        // A session may run past midnight, where such a timeframe has one short bar.
-        let mut slots = Vec::new();
-        let mut open = first;
-        while open < session.close {
-            let mut end = open.plus_micros(step);
-            if begins_again {
-                end = end.min(self.next_midnight(open));
-            }
-            slots.push(Slot {
-                open,
-                close: end.min(session.close),
-            });
-            open = end;
-        }
-        slots
-    }
-
-    /// Whole minutes since the clock began to count, at the open of a session.
-    fn minutes_of_day(&self, open: Utc) -> i64 {
-        match self {
-            Self::Session => 0,
-            Self::Utc => open.0.rem_euclid(DAY_MICROS) / 60_000_000,
-            Self::Local(calendar) => {
-                let local = calendar.local(open).time();
-                i64::from(local.hour()) * 60 + i64::from(local.minute())
-            }
-        }
-    }
-
-    /// Where the clock begins to count again after an instant.
-    fn next_midnight(&self, instant: Utc) -> Utc {
-        match self {
-            Self::Session => Utc(i64::MAX),
-            Self::Utc => Utc(instant.0 - instant.0.rem_euclid(DAY_MICROS)).plus_micros(DAY_MICROS),
-            Self::Local(calendar) => calendar.day_end(calendar.local(instant).date()),
-        }
-    }
 }
 
 /// The label of the bar of days, weeks or a month that the UTC date of `instant` falls into.

@@ -16,6 +16,7 @@ mod instrument;
 mod moment;
 mod resample;
 mod series;
+mod slot_runs;
 mod time;
 mod timeframe;
 mod timeframe_text;

@@ -11,9 +11,12 @@ use std::ops::Range;
 
 use crate::bars::{BarSlice, Bars};
 use crate::calendar::Calendar;
-use crate::grid::{CloseTimeError, HourAnchor, close_times, date_end, date_label, expected};
+use crate::grid::{
+    CloseTimeError, HourAnchor, close_times, date_end, date_label, expected, expected_runs,
+};
 use crate::series::{DayBoundary, SeriesKey};
-use crate::time::{DAY_MICROS, Utc};
+use crate::slot_runs::{EndCounter, SlotRun};
+use crate::time::{DAY_MICROS, Utc, count_passed};
 use crate::timeframe::{Timeframe, TimeframeUnit};
 
 /// How bars of one series become bars of a coarser one.
@@ -63,10 +66,11 @@ impl Resampling<'_> {
         };
 
         let stretches = self.stretches(*first, *last);
-        let expected_ends = self.expected_ends(*first, *last);
+        let expected_runs = self.expected_runs(*first, *last);
+        let mut ends = EndCounter::new(&expected_runs);
         let mut made = Making::default();
         let mut row = 0;
-        let mut slots_seen = 0;
+        let mut ends_seen = 0;
 
         // Rows and expected bars between two stretches belong to no bucket and are passed over.
         for (index, stretch) in stretches.iter().enumerate() {
@@ -74,10 +78,9 @@ impl Resampling<'_> {
             made.outside += rows.start - row;
             row = rows.end;
 
-            let before = slots_seen + count_until(&expected_ends, slots_seen, stretch.start);
-            let expected_count = count_until(&expected_ends, before, stretch.end);
-            slots_seen = before + expected_count;
-            made.add(stretch, bars, rows, expected_count);
+            let before = ends.count_until(stretch.start).max(ends_seen);
+            ends_seen = ends.count_until(stretch.end).max(before);
+            made.add(stretch, bars, rows, ends_seen - before);
         }
 
         made.outside += bars.len() - row;
@@ -126,18 +129,17 @@ impl Resampling<'_> {
         stretches.collect()
     }
 
-    /// The ends of the finer bars that the calendar expects, from a bucket before the first one to
-    /// a bucket after the last one.
-    fn expected_ends(&self, first: Utc, last: Utc) -> Vec<Utc> {
+    /// The finer bars that the calendar expects, from a bucket before the first one to a bucket
+    /// after the last one.
+    fn expected_runs(&self, first: Utc, last: Utc) -> Vec<SlotRun> {
         let reach = self.timeframe.micros_max() + DAY_MICROS;
-        let slots = expected(
+        expected_runs(
             self.calendar,
             self.source.timeframe,
             self.source.day_boundary,
             self.anchor,
             first.plus_micros(-reach)..last.plus_micros(reach),
-        );
-        slots.iter().map(|slot| slot.close).collect()
+        )
     }
 
     /// The rows from `row` on that end in a stretch; those before them end before it begins.
@@ -148,8 +150,8 @@ impl Resampling<'_> {
         bars: BarSlice<'_>,
         row: usize,
     ) -> Result<Range<usize>, ResampleError> {
-        let start = row + count_until(bars.close_time, row, stretch.start);
-        let mut end = start + count_until(bars.close_time, start, stretch.end);
+        let start = row + count_passed(bars.close_time, row, |close| close <= stretch.start);
+        let mut end = start + count_passed(bars.close_time, start, |close| close <= stretch.end);
 
         // A bar that begins in this stretch and ends after it.
         let ends_later = bars.open_time.get(end).zip(bars.close_time.get(end));
@@ -205,19 +207,6 @@ impl Resampling<'_> {
             outside,
         })
     }
-}
-
-/// How many instants of an ascending column, from position `from` on, are not after `limit`. They
-/// are usually few, so the search begins near.
-fn count_until(column: &[Utc], from: usize, limit: Utc) -> usize {
-    let rest = column.get(from..).unwrap_or_default();
-    let mut reach = 1;
-    while rest.get(reach).is_some_and(|instant| *instant <= limit) {
-        reach *= 2;
-    }
-
-    let near = rest.get(..=reach).unwrap_or(rest);
-    near.partition_point(|instant| *instant <= limit)
 }
 
 /// A stretch of time whose bars belong to one bucket.

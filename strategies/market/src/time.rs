@@ -66,3 +66,16 @@ impl fmt::Display for Utc {
         write!(formatter, "{}", self.timestamp())
     }
 }
+
+/// How many instants of an ascending column, from position `from` on, are passed: those up to the
+/// first one for which `is_passed` does not hold. They are usually few, so the search begins near.
+pub(crate) fn count_passed(column: &[Utc], from: usize, is_passed: impl Fn(Utc) -> bool) -> usize {
+    let rest = column.get(from..).unwrap_or_default();
+    let mut reach = 1;
+    while rest.get(reach).is_some_and(|instant| is_passed(*instant)) {
+        reach *= 2;
+    }
+
+    let near = rest.get(..=reach).unwrap_or(rest);
+    near.partition_point(|instant| is_passed(*instant))
+}

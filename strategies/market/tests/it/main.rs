@@ -25,6 +25,8 @@ mod known_from;
 #[cfg(test)]
 mod leak_hunt;
 #[cfg(test)]
+mod one_by_one;
+#[cfg(test)]
 mod resampling;
 #[cfg(test)]
 mod spellings;
