@@ -6,6 +6,10 @@
 //! features, 750 for validation, a perceptron [64, 32] with 3 classes and dropout 0.2, one thread.
 //! Budgets: `native` 3.5 ms at batch 32 and 2.5 ms at batch 256; `libtorch` no slower than the bare
 //! loop; everything on below 1.01 of silent.
+//!
+//! With `-- windows` the same of an LSTM over windows of 20 rows of 16 features: 64 units in one
+//! layer, dropout 0.2, batch 64. The bare loop reads a table in which all windows are written out.
+//! With `-- libtorch` the native engine is left out.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -28,22 +32,29 @@ use rand_chacha::{
     rand_core::{Rng, SeedableRng},
 };
 use schemas::{
-    manifests::{Activation, Architecture, FeatureColumn, MlpShape, Network, OutputKind},
+    manifests::{
+        Activation, Architecture, FeatureColumn, MlpShape, Network, OutputKind, RecurrentShape,
+    },
     training::TrainingSettings,
 };
+use strategies::windows::{RowBar, Windows};
 use tch::{
     Device, Kind, Reduction, Tensor,
-    nn::{self, ModuleT, OptimizerConfig},
+    nn::{self, Module, ModuleT, OptimizerConfig, RNN},
 };
 use trainer::{
     BatchProgress, ComputeDevice, Control, EngineKind, EpochRow, Labels, PartData, TrainJob,
     TrainState, TrainingData, random, train,
 };
 
-/// Epochs of one training of the bare loop.
-const BARE_EPOCHS: u32 = 10;
-/// Number of feature columns.
+/// Feature columns of the perceptron.
 const WIDTH: usize = 9;
+/// Feature columns of the LSTM.
+const WINDOW_WIDTH: usize = 16;
+/// Rows of a window.
+const LENGTH: usize = 20;
+/// Units of the LSTM.
+const UNITS: usize = 64;
 
 struct Silent(Instant);
 
@@ -91,18 +102,38 @@ impl Control for Full {
 }
 
 fn part(rows: usize, seed: u64) -> PartData {
-    let mut generator = ChaCha8Rng::seed_from_u64(seed);
-    let features = (0..rows * WIDTH).map(|_| generator.next_u32() as f32 / 4_294_967_296.0);
-    let features = features.collect();
-    let labels = (0..rows).map(|_| i64::from(generator.next_u32() % 3));
     PartData {
-        features,
-        labels: Labels::Classes(labels.collect()),
+        features: numbers(rows * WIDTH, seed),
+        labels: labels(rows, seed),
         windows: None,
     }
 }
 
-fn data() -> TrainingData {
+/// One stretch of bars in which `windows` windows end.
+fn part_of_windows(windows: usize, seed: u64) -> PartData {
+    let rows = windows + LENGTH - 1;
+    let bars = (0..rows as u32).map(|bar| RowBar { symbol: 0, bar });
+    PartData {
+        features: numbers(rows * WINDOW_WIDTH, seed),
+        labels: labels(windows, seed),
+        windows: Some(Windows::find(bars, LENGTH)),
+    }
+}
+
+/// Numbers in 0..1.
+fn numbers(count: usize, seed: u64) -> Vec<f32> {
+    let mut generator = ChaCha8Rng::seed_from_u64(seed);
+    let numbers = (0..count).map(|_| generator.next_u32() as f32 / 4_294_967_296.0);
+    numbers.collect()
+}
+
+fn labels(samples: usize, seed: u64) -> Labels {
+    let mut generator = ChaCha8Rng::seed_from_u64(seed + 1_000);
+    let labels = (0..samples).map(|_| i64::from(generator.next_u32() % 3));
+    Labels::Classes(labels.collect())
+}
+
+fn data_of(part: fn(usize, u64) -> PartData) -> TrainingData {
     TrainingData {
         train: part(3_500, 1),
         validation: part(750, 2),
@@ -118,22 +149,66 @@ fn column(index: usize) -> FeatureColumn {
     }
 }
 
-fn network() -> Network {
+fn network(architecture: Architecture, features: usize) -> Network {
     Network {
-        architecture: Architecture::Mlp(MlpShape {
-            hidden_layers: vec![64, 32],
-            activation: Activation::Relu,
-            dropout: 0.2,
-        }),
-        features: (0..WIDTH).map(column).collect(),
+        architecture,
+        features: (0..features).map(column).collect(),
         output: OutputKind::Classes {
             names: ["BUY", "HOLD", "SELL"].map(str::to_owned).to_vec(),
         },
     }
 }
 
-/// Rows and labels of a part on the CPU.
+/// What is learnt, by us and by the bare loop.
+struct Workload {
+    name: &'static str,
+    data: TrainingData,
+    network: Network,
+    /// Epochs of one training of the bare loop.
+    epochs: u32,
+    /// Rows of a batch, with the rounds that are measured.
+    sizes: &'static [(u32, usize)],
+    bare: fn(&nn::Path<'_>) -> Box<dyn ModuleT>,
+}
+
+fn perceptron() -> Workload {
+    let shape = MlpShape {
+        hidden_layers: vec![64, 32],
+        activation: Activation::Relu,
+        dropout: 0.2,
+    };
+
+    Workload {
+        name: "perceptron",
+        data: data_of(part),
+        network: network(Architecture::Mlp(shape), WIDTH),
+        epochs: 10,
+        sizes: &[(32, 41), (256, 81)],
+        bare: |root| Box::new(sequential(root)),
+    }
+}
+
+fn lstm() -> Workload {
+    let shape = RecurrentShape {
+        sequence_length: LENGTH,
+        hidden_size: UNITS,
+        num_layers: 1,
+        dropout: 0.2,
+    };
+
+    Workload {
+        name: "lstm",
+        data: data_of(part_of_windows),
+        network: network(Architecture::Lstm(shape), WINDOW_WIDTH),
+        epochs: 5,
+        sizes: &[(64, 11)],
+        bare: |root| Box::new(LastState::new(root)),
+    }
+}
+
+/// Samples and labels of a part on the CPU.
 struct PartTensors {
+    /// `[rows, features]`, or `[windows, length, features]`.
     features: Tensor,
     labels: Tensor,
 }
@@ -143,13 +218,49 @@ fn tensors_of(part: &PartData) -> PartTensors {
         panic!("classes were made")
     };
     let features = Tensor::from_slice(&part.features);
+    let features = match &part.windows {
+        None => features.view([labels.len() as i64, WIDTH as i64]),
+        Some(_) => {
+            let rows = features.view([-1, WINDOW_WIDTH as i64]);
+            rows.unfold(0, LENGTH as i64, 1)
+                .transpose(1, 2)
+                .contiguous()
+        }
+    };
+
     PartTensors {
-        features: features.view([labels.len() as i64, WIDTH as i64]),
+        features,
         labels: Tensor::from_slice(labels),
     }
 }
 
-/// The network as one would write it with tch.
+/// An LSTM as one would write it with tch.
+#[derive(Debug)]
+struct LastState {
+    lstm: nn::LSTM,
+    linear: nn::Linear,
+}
+
+impl LastState {
+    fn new(root: &nn::Path<'_>) -> Self {
+        let units = UNITS as i64;
+        let config = nn::RNNConfig::default();
+        Self {
+            lstm: nn::lstm(root / 0, WINDOW_WIDTH as i64, units, config),
+            linear: nn::linear(root / 1, units, 3, nn::LinearConfig::default()),
+        }
+    }
+}
+
+impl ModuleT for LastState {
+    fn forward_t(&self, windows: &Tensor, train: bool) -> Tensor {
+        let (states, _) = self.lstm.seq(windows);
+        let last = states.select(1, -1).dropout(0.2, train);
+        self.linear.forward(&last)
+    }
+}
+
+/// The perceptron as one would write it with tch.
 fn sequential(root: &nn::Path<'_>) -> nn::SequentialT {
     nn::seq_t()
         .add(nn::linear(root / 0, 9, 64, nn::LinearConfig::default()))
@@ -165,10 +276,11 @@ fn weighted_loss(scores: &Tensor, classes: &Tensor, weights: &Tensor) -> Tensor 
 
 /// A training loop by hand with tch that learns the same: running loss and accuracy, validation
 /// after each epoch. Returns a number that depends on all of it, so that nothing is left out.
-fn train_bare(data: &TrainingData, settings: &TrainingSettings) -> f64 {
+fn train_bare(workload: &Workload, settings: &TrainingSettings) -> f64 {
     tch::set_num_threads(1);
+    let data = &workload.data;
     let store = nn::VarStore::new(Device::Cpu);
-    let net = sequential(&store.root());
+    let net = (workload.bare)(&store.root());
     let mut optimizer = bare_adam(&store, settings);
     let weights = Tensor::from_slice(&[1.0_f32, 1.0, 1.0]);
 
@@ -176,7 +288,7 @@ fn train_bare(data: &TrainingData, settings: &TrainingSettings) -> f64 {
     let validation = tensors_of(&data.validation);
     let batch_size = settings.batch_size as usize;
     let mut total = 0.0;
-    for epoch in 1..=BARE_EPOCHS {
+    for epoch in 1..=workload.epochs {
         let order = random::shuffle_rows(data.train.labels.len(), 1, epoch);
         let indices = Tensor::from_slice(&order);
         let mut loss_sum = Tensor::from(0.0);
@@ -193,7 +305,7 @@ fn train_bare(data: &TrainingData, settings: &TrainingSettings) -> f64 {
             right += scores.argmax(-1, false).eq_tensor(&y).sum(Kind::Int64);
         }
 
-        total += validation_loss(&net, &validation, &weights);
+        total += validation_loss(net.as_ref(), &validation, &weights);
         total += loss_sum.double_value(&[]) + right.int64_value(&[]) as f64;
     }
     total
@@ -207,7 +319,7 @@ fn bare_adam(store: &nn::VarStore, settings: &TrainingSettings) -> nn::Optimizer
     config.build(store, settings.learning_rate).unwrap()
 }
 
-fn validation_loss(net: &nn::SequentialT, validation: &PartTensors, weights: &Tensor) -> f64 {
+fn validation_loss(net: &dyn ModuleT, validation: &PartTensors, weights: &Tensor) -> f64 {
     let scores = tch::no_grad(|| net.forward_t(&validation.features, false));
     weighted_loss(&scores, &validation.labels, weights).double_value(&[])
 }
@@ -253,12 +365,15 @@ struct Times {
 }
 
 /// Times of `rounds` rounds, after one that warms everything up.
-fn measure(engine: EngineKind, settings: &TrainingSettings, rounds: usize) -> Times {
-    let data = data();
-    let network = network();
+fn measure(
+    workload: &Workload,
+    engine: EngineKind,
+    settings: &TrainingSettings,
+    rounds: usize,
+) -> Times {
     let job = TrainJob {
-        data: &data,
-        network: &network,
+        data: &workload.data,
+        network: &workload.network,
         settings,
         seed: 1,
         device: ComputeDevice::Cpu,
@@ -266,7 +381,7 @@ fn measure(engine: EngineKind, settings: &TrainingSettings, rounds: usize) -> Ti
     };
     // Another thread encodes the checkpoints, as a task of the service does.
     let (sender, receiver) = sync_channel::<TrainState>(4);
-    let net = network.clone();
+    let net = workload.network.clone();
     let saver = std::thread::spawn(move || {
         let files = receiver
             .iter()
@@ -284,8 +399,8 @@ fn measure(engine: EngineKind, settings: &TrainingSettings, rounds: usize) -> Ti
     for round in 0..=rounds {
         let epochs = settings.epochs;
         let bare = || {
-            milliseconds(BARE_EPOCHS, || {
-                assert!(train_bare(&data, settings).is_finite());
+            milliseconds(workload.epochs, || {
+                assert!(train_bare(workload, settings).is_finite());
             })
         };
         let silent = || milliseconds(epochs, || train_ours(&job, &Silent(Instant::now())));
@@ -311,10 +426,18 @@ fn measure(engine: EngineKind, settings: &TrainingSettings, rounds: usize) -> Ti
     times
 }
 
-fn print_times(engine: EngineKind, batch_size: u32, rounds: usize, times: &Times) {
+fn print_times(
+    workload: &Workload,
+    settings: &TrainingSettings,
+    engine: EngineKind,
+    times: &Times,
+) {
     println!(
-        "{engine}, batch {batch_size}, {rounds} rounds of {} epochs, ms per epoch: median (least)",
-        epochs_of(engine)
+        "{} by {engine}, batch {}, {} rounds of {} epochs, ms per epoch: median (least)",
+        workload.name,
+        settings.batch_size,
+        times.bare.len(),
+        settings.epochs
     );
     for (name, values) in [
         ("bare", &times.bare),
@@ -335,23 +458,38 @@ fn print_times(engine: EngineKind, batch_size: u32, rounds: usize, times: &Times
 }
 
 fn main() {
-    for engine in [EngineKind::Native, EngineKind::Libtorch] {
-        for (batch_size, rounds) in [(32, 41), (256, 81)] {
+    let arguments: Vec<String> = std::env::args().collect();
+    let has_argument = |word: &str| arguments.iter().any(|argument| argument == word);
+    let workload = if has_argument("windows") {
+        lstm()
+    } else {
+        perceptron()
+    };
+    let engines = if has_argument("libtorch") {
+        vec![EngineKind::Libtorch]
+    } else {
+        vec![EngineKind::Native, EngineKind::Libtorch]
+    };
+
+    for engine in engines {
+        for &(batch_size, rounds) in workload.sizes {
             let settings = TrainingSettings {
-                epochs: epochs_of(engine),
+                epochs: workload.epochs_of(engine),
                 batch_size,
                 ..TrainingSettings::for_classes()
             };
-            let times = measure(engine, &settings, rounds);
-            print_times(engine, batch_size, rounds, &times);
+            let times = measure(&workload, engine, &settings, rounds);
+            print_times(&workload, &settings, engine, &times);
         }
     }
 }
 
-/// Epochs of one training, so that it takes long enough to be timed.
-fn epochs_of(engine: EngineKind) -> u32 {
-    match engine {
-        EngineKind::Native => 20 * BARE_EPOCHS,
-        EngineKind::Libtorch => BARE_EPOCHS,
+impl Workload {
+    /// Epochs of one training, so that it takes long enough to be timed.
+    fn epochs_of(&self, engine: EngineKind) -> u32 {
+        match (engine, &self.network.architecture) {
+            (EngineKind::Native, Architecture::Mlp(_)) => 20 * self.epochs,
+            _ => self.epochs,
+        }
     }
 }
