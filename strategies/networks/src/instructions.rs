@@ -95,12 +95,16 @@ mod choice {
 
 #[cfg(test)]
 mod tests {
-    use schemas::manifests::{Activation, MlpShape, TensorSpec};
+    use schemas::manifests::{
+        Activation, Firing, FuzzyInput, FuzzyMember, MlpShape, RecurrentShape, RuleBase, TensorSpec,
+    };
 
     use super::Instructions;
     use super::choice::run_with;
     use crate::losses::{BatchLoss, Criterion, Loss, Targets};
     use crate::optimisers::{Method, Moments, Optimiser, clip};
+    use crate::recurrent::{Gru, Lstm};
+    use crate::tsk::Tsk;
     use crate::{Learner, Mlp};
 
     const ROWS: usize = 75;
@@ -125,7 +129,7 @@ mod tests {
 
     /// A training with every part that counts numbers.
     struct Training {
-        learner: Mlp,
+        learner: Box<dyn Learner>,
         criterion: Criterion,
         optimiser: Optimiser,
         moments: Moments,
@@ -134,9 +138,9 @@ mod tests {
     }
 
     impl Training {
-        fn new(activation: Activation, loss: Loss, method: Method) -> Self {
-            let learner = Mlp::new(&shape(activation), INPUTS, OUTPUTS);
-            let parameters = numbers(learner.parameter_count());
+        fn new(mut learner: Box<dyn Learner>, loss: Loss, method: Method) -> Self {
+            let mut parameters = numbers(learner.parameter_count());
+            learner.constrain(&mut parameters);
             let tensor = TensorSpec::new("all", vec![1, parameters.len()]);
 
             Self {
@@ -156,7 +160,7 @@ mod tests {
             let mut slopes = Vec::new();
             let mut gradients = vec![0.0; self.parameters.len()];
 
-            let learner = &mut self.learner;
+            let learner = self.learner.as_mut();
             learner.forward(&self.parameters, inputs, &masks, &mut scores);
             let targets = Targets::Classes(labels);
             let loss = self
@@ -167,6 +171,7 @@ mod tests {
             clip(&mut gradients, 0.5);
             self.optimiser
                 .step(&mut self.parameters, &gradients, &mut self.moments, 0.01);
+            self.learner.constrain(&mut self.parameters);
         }
 
         /// Weights, moments and the sum of losses, as bits of f64.
@@ -179,24 +184,36 @@ mod tests {
     }
 
     /// What four epochs leave.
-    fn train(activation: Activation, loss: Loss, method: Method) -> Vec<u64> {
-        let inputs = numbers(ROWS * INPUTS);
+    fn train(learner: Box<dyn Learner>, loss: Loss, method: Method) -> Vec<u64> {
+        let width = learner.input_count();
+        let inputs = numbers(ROWS * width);
         let labels: Vec<i64> = (0..ROWS as i64).map(|row| row * row % 3).collect();
-        let mut training = Training::new(activation, loss, method);
+        let mut training = Training::new(learner, loss, method);
 
         for _ in 0..4 {
-            let batches = inputs.chunks(BATCH * INPUTS).zip(labels.chunks(BATCH));
+            let batches = inputs.chunks(BATCH * width).zip(labels.chunks(BATCH));
             for (inputs, labels) in batches {
                 training.step(inputs, labels);
             }
             let mut scores = Vec::new();
-            let learner = &mut training.learner;
+            let learner = training.learner.as_mut();
             learner.score(&training.parameters, &inputs, &mut scores);
             let targets = Targets::Classes(&labels);
             let loss = training.criterion.evaluate(&scores, targets, &[]);
             training.sums.add(loss);
         }
         training.bits()
+    }
+
+    /// Refuses other bits on fewer instructions.
+    fn assert_same_bits(name: &str, train: impl Fn() -> Vec<u64>) {
+        let best = train();
+        assert!(best.iter().all(|bits| f64::from_bits(*bits).is_finite()));
+
+        for instructions in [Instructions::Narrow, Instructions::Portable] {
+            let other = run_with(instructions, &train);
+            assert!(other == best, "{name} on {instructions:?} instructions");
+        }
     }
 
     #[test]
@@ -210,15 +227,57 @@ mod tests {
             (Activation::Sigmoid, cross_entropy, Method::RmsProp),
             (Activation::LeakyRelu, focal, Method::Sgd { momentum: 0.9 }),
         ] {
-            let best = train(activation, loss, method);
-            assert!(best.iter().all(|bits| f64::from_bits(*bits).is_finite()));
-            for instructions in [Instructions::Narrow, Instructions::Portable] {
-                let other = run_with(instructions, || train(activation, loss, method));
-                assert!(
-                    other == best,
-                    "{activation:?} on {instructions:?} instructions"
-                );
-            }
+            let mlp = || Mlp::new(&shape(activation), INPUTS, OUTPUTS);
+            let train = || train(Box::new(mlp()), loss, method);
+            assert_same_bits(&format!("{activation:?}"), train);
+        }
+    }
+
+    #[test]
+    fn every_processor_trains_the_same_recurrent_layers() {
+        let loss = Loss::CrossEntropy { smoothing: 0.0 };
+        let shape = RecurrentShape {
+            sequence_length: 5,
+            hidden_size: 13,
+            num_layers: 2,
+            dropout: 0.2,
+        };
+
+        let lstm = || Lstm::new(&shape, INPUTS, OUTPUTS);
+        assert_same_bits("lstm", || train(Box::new(lstm()), loss, Method::Adam));
+        let gru = || Gru::new(&shape, INPUTS, OUTPUTS);
+        assert_same_bits("gru", || train(Box::new(gru()), loss, Method::Adam));
+    }
+
+    /// Rules over low, middle and high members of every input; some leave inputs out.
+    fn rule_base(firing: Firing) -> RuleBase {
+        let input = FuzzyInput {
+            name: "input".to_owned(),
+            members: vec![FuzzyMember::default(); 3],
+            low: -1.0,
+            high: 1.0,
+        };
+
+        RuleBase {
+            inputs: vec![input; INPUTS],
+            rules: (0..11).map(members_of_rule).collect(),
+            firing,
+        }
+    }
+
+    fn members_of_rule(rule: usize) -> Vec<Option<usize>> {
+        let member = |input: usize| (input != rule % 7).then_some((rule + input * input) % 3);
+        (0..INPUTS).map(member).collect()
+    }
+
+    #[test]
+    fn every_processor_trains_the_same_rules() {
+        let loss = Loss::CrossEntropy { smoothing: 0.0 };
+
+        for firing in [Firing::Mean, Firing::Product] {
+            let rules = || Tsk::new(&rule_base(firing), OUTPUTS);
+            let train = || train(Box::new(rules()), loss, Method::Adam);
+            assert_same_bits(&format!("{firing:?}"), train);
         }
     }
 }
