@@ -21,6 +21,8 @@ pub const METRICS_FILE: &str = "metrics.json";
 pub const METRICS_TABLE_FILE: &str = "metrics.parquet";
 /// The epochs of a training: one row per epoch.
 pub const HISTORY_FILE: &str = "history.parquet";
+/// Rules of a neuro-fuzzy network with their support, in an artifact.
+pub const RULES_FILE: &str = "rules.json";
 
 /// Microseconds of a day of 24 hours.
 pub const MICROS_PER_DAY: i64 = 24 * 60 * 60 * 1_000_000;

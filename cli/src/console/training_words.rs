@@ -135,7 +135,7 @@ fn never_better(monitor: Monitor, min_delta: f64) -> String {
 
 fn engine_line(settings: &TrainingSettings) -> String {
     let engine = match settings.engine {
-        Engine::Auto => "auto, native on a CPU and libtorch on a GPU",
+        Engine::Auto => "auto, libtorch on a GPU unless it is a tsk, else native",
         // It has one thread, whatever the setting.
         Engine::Native => return "native".to_owned(),
         Engine::Libtorch => "libtorch",
@@ -210,7 +210,7 @@ mod tests {
         schedule  none, the learning rate stays as it is
         loss      cross_entropy, classes weighted by their rows in the training part (balanced)
         stopping  none, all epochs are trained
-        engine    auto, native on a CPU and libtorch on a GPU; 1 thread
+        engine    auto, libtorch on a GPU unless it is a tsk, else native; 1 thread
         ");
     }
 

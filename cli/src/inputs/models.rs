@@ -2,7 +2,7 @@
 
 use clap::Args;
 use schemas::codes;
-use schemas::manifests::{Architecture, ModelManifest, Network};
+use schemas::manifests::{Architecture, ModelManifest, Network, RuleSource};
 use schemas::spelling::nearest_name;
 use store::Store;
 
@@ -20,6 +20,14 @@ pub(crate) fn describe_layers(network: &Network) -> String {
             let name = network.architecture.name();
             let bars = count_of(shape.sequence_length, "bar");
             format!("{name} over windows of {bars}: {layers}")
+        }
+        Architecture::Tsk(shape) if !network.is_complete() => {
+            let inputs = count_of(network.features.len(), "input");
+            let rules = count_of(shape.rules_max, "rule");
+            match shape.from {
+                RuleSource::Sets => format!("tsk with at most {rules} over the sets of {inputs}"),
+                RuleSource::Data => format!("tsk with at most {rules} grown over {inputs}"),
+            }
         }
         Architecture::Tsk(shape) => {
             let rules = count_of(shape.base.rules.len(), "rule");

@@ -1,15 +1,9 @@
 //! The data, train and models commands as a user meets them: messages, exit codes, and a prediction
 //! worked by hand.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
-use schemas::manifests::{
-    Activation, Architecture, ArtifactManifest, FeatureColumn, Lineage, MlpShape, ModelManifest,
-    Network, OutputKind,
-};
-use store::{Bytes, Store};
-
+use crate::hand_model::store_hand;
 use crate::program::{Ended, ktrdr_in};
 
 /// Hourly closes that rise by 10 % and then halve, so that the rate of change is 10, then −50.
@@ -128,7 +122,7 @@ fn a_training_without_a_server_shows_its_parameters() {
       schedule    none, the learning rate stays as it is
       loss        huber with delta 0.01
       stopping    none, all epochs are trained
-      engine      auto, native on a CPU and libtorch on a GPU; 1 thread
+      engine      auto, libtorch on a GPU unless it is a tsk, else native; 1 thread
       model       hand
     error: cannot connect to the NATS server at nats://127.0.0.1:1
       cause: IO error: Connection refused (os error 111)
@@ -330,143 +324,6 @@ fn an_unknown_model_is_not_found_with_and_without_a_version() {
     hint: `ktrdr train STRATEGY` makes one
     exit 0
     ");
-}
-
-/// The network of model `hand@1`: forward return = 0.001 × max(0, rate of change) − 0.0001.
-pub(crate) fn hand_network() -> Network {
-    Network {
-        architecture: Architecture::Mlp(MlpShape {
-            hidden_layers: vec![1],
-            activation: Activation::Relu,
-            dropout: 0.0,
-        }),
-        features: vec![FeatureColumn {
-            name: "1h_roc_1_raw".to_owned(),
-            normalisation: None,
-        }],
-        output: OutputKind::Regression,
-    }
-}
-
-fn hand_weights() -> Vec<u8> {
-    safetensors(&[
-        Tensor::new("0.bias", &[1], &[0.0]),
-        Tensor::new("0.weight", &[1, 1], &[1.0]),
-        Tensor::new("3.bias", &[1], &[-0.0001]),
-        Tensor::new("3.weight", &[1, 1], &[0.001]),
-    ])
-}
-
-fn hand_lineage(strategy: &str) -> Lineage {
-    Lineage {
-        operation: "op_train_20240103_000000_00000001".to_owned(),
-        dataset: "d".repeat(64),
-        series: BTreeMap::new(),
-        strategy: strategy.to_owned(),
-        strategy_sha256: "s".repeat(64),
-        overrides: Some(serde_json::json!({})),
-        seed: 42,
-        symbols: vec!["fx:EUR.USD".to_owned()],
-        timeframes: vec!["1h".to_owned()],
-        versions: BTreeMap::new(),
-    }
-}
-
-fn hand_model(lineage: &Lineage, version: u32, artifact: &str) -> ModelManifest {
-    ModelManifest {
-        v: ModelManifest::VERSION,
-        name: "hand".to_owned(),
-        version,
-        artifact: artifact.to_owned(),
-        operation: lineage.operation.clone(),
-        metrics: BTreeMap::from([
-            ("mae".to_owned(), 0.002),
-            ("baseline_mae".to_owned(), 0.003),
-        ]),
-        lineage: lineage.clone(),
-        created_at: 1_704_240_000_000_000,
-    }
-}
-
-/// Stores model `hand@1`.
-async fn store_hand(place: &Place) {
-    store_network(place, STRATEGY, hand_network(), hand_weights()).await;
-}
-
-/// Stores a network with its weights as model `hand@1`, trained with this strategy.
-pub(crate) async fn store_network(
-    place: &Place,
-    strategy: &str,
-    network: Network,
-    weights: Vec<u8>,
-) {
-    let url = format!("file://{}/.ktrdr/objects", place.path().display());
-    let store = Store::open(&url).await.unwrap();
-    let draft = ArtifactManifest {
-        v: ArtifactManifest::VERSION,
-        files: BTreeMap::new(),
-        network,
-        lineage: hand_lineage(strategy),
-        training: serde_json::Value::Null,
-        created_at: 0,
-    };
-    let weights = Bytes::from(weights);
-    let files = BTreeMap::from([("model.safetensors".to_owned(), weights)]);
-    let artifact = store.artifacts().publish(files, draft).await.unwrap();
-
-    let lineage = hand_lineage(strategy);
-    let model_of = |version| hand_model(&lineage, version, &artifact);
-    store
-        .models()
-        .assign_version("hand", &lineage.operation, model_of)
-        .await
-        .unwrap();
-}
-
-/// A named tensor.
-pub(crate) struct Tensor {
-    name: &'static str,
-    shape: &'static [usize],
-    numbers: &'static [f32],
-}
-
-impl Tensor {
-    pub(crate) const fn new(
-        name: &'static str,
-        shape: &'static [usize],
-        numbers: &'static [f32],
-    ) -> Self {
-        Self {
-            name,
-            shape,
-            numbers,
-        }
-    }
-}
-
-/// The format by its definition: length of the header, header, numbers.
-pub(crate) fn safetensors(tensors: &[Tensor]) -> Vec<u8> {
-    let mut entries = Vec::new();
-    let mut bytes_of_all = Vec::new();
-    for Tensor {
-        name,
-        shape,
-        numbers,
-    } in tensors
-    {
-        let start = bytes_of_all.len();
-        bytes_of_all.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
-        entries.push(format!(
-            "\"{name}\":{{\"dtype\":\"F32\",\"shape\":{shape:?},\"data_offsets\":[{start},{}]}}",
-            bytes_of_all.len()
-        ));
-    }
-
-    let header = format!("{{{}}}", entries.join(","));
-    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
-    bytes.extend(header.as_bytes());
-    bytes.extend(bytes_of_all);
-    bytes
 }
 
 /// Predicts with `hand` on a file of bars.

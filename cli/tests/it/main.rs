@@ -31,6 +31,8 @@ mod golden;
 #[cfg(test)]
 mod habits;
 #[cfg(test)]
+mod hand_model;
+#[cfg(test)]
 mod local_system;
 #[cfg(test)]
 mod logs;
@@ -48,6 +50,8 @@ mod read_only;
 mod removal;
 #[cfg(test)]
 mod rooms;
+#[cfg(test)]
+mod rules;
 #[cfg(test)]
 mod running_up;
 #[cfg(test)]

@@ -2,7 +2,8 @@
 
 use schemas::manifests::{Architecture, Network, RecurrentShape};
 
-use crate::data_train_models::{Place, STRATEGY, Tensor, hand_network, safetensors, store_network};
+use crate::data_train_models::{Place, STRATEGY};
+use crate::hand_model::{Tensor, hand_network, safetensors, store_network};
 
 /// Hourly closes whose rates of change are 10, −50 and 20.
 const BARS: &str = "timestamp,open,high,low,close,volume\n\

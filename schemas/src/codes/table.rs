@@ -128,6 +128,7 @@ codes! {
             "The features of the model cannot be computed from its strategy.";
         MODEL_INCOMPLETE = "Incomplete": "The artifact of the model lacks a file.";
         MODEL_INVALID_NAME = "InvalidName": "A text cannot be the name of a model.";
+        MODEL_NO_RULES = "NoRules": "The model is not neuro-fuzzy: it has no rules.";
         MODEL_NO_SYMBOL = "NoSymbol": "Neither the command nor the model names a symbol.";
         MODEL_NOT_FOUND = "NotFound": "There is no such model or version.";
         MODEL_OUTPUT = "Output": "Standard output cannot take two formats at once.";

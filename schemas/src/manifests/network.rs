@@ -298,7 +298,15 @@ impl Network {
         }
     }
 
-    /// Number of trainable parameters.
+    /// False for rules that are still to be built from a training part.
+    pub fn is_complete(&self) -> bool {
+        match &self.architecture {
+            Architecture::Tsk(shape) => !shape.base.rules.is_empty(),
+            Architecture::Mlp(_) | Architecture::Lstm(_) | Architecture::Gru(_) => true,
+        }
+    }
+
+    /// Number of trainable parameters, of a network that is complete.
     pub fn parameter_count(&self) -> usize {
         self.tensors().iter().map(TensorSpec::count).sum()
     }

@@ -7,8 +7,8 @@ use super::{FeatureColumn, TensorSpec};
 
 /// A neuro-fuzzy network: where its rules come from, and the rules.
 ///
-/// It is asked for without rules, and for [`RuleSource::Data`] without members, too: these are built
-/// from the training part before the first epoch (`networks::tsk::build_rules`).
+/// It is asked for without rules, and for [`RuleSource::Data`] without members, too: these are
+/// built from the training part before the first epoch (`networks::tsk::build_rules`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TskShape {
     /// Where members and rules come from.

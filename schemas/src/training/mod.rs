@@ -62,8 +62,8 @@ pub struct TrainingSettings {
     /// Absent = train all epochs. The best weights by validation loss are kept either way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub early_stopping: Option<EarlyStopping>,
-    /// CPU threads of a training in libtorch, where equal weights for equal seeds are promised at an
-    /// equal number only. The native engine has one.
+    /// CPU threads of a training in libtorch, where equal weights for equal seeds are promised at
+    /// an equal number only. The native engine has one.
     #[serde(default = "one_thread")]
     pub threads: u32,
     /// Which program computes it.

@@ -1,5 +1,5 @@
 //! The files of a trained artifact: `model.safetensors`, `metrics.json`, `metrics.parquet`,
-//! `history.parquet`.
+//! `history.parquet`, and of a neuro-fuzzy network `rules.json`.
 //!
 //! They hold no wall-clock time but the duration of each epoch, which a checkpoint keeps; so
 //! publishing again after a resume from the last checkpoint gives the same bytes and the same
@@ -7,11 +7,15 @@
 
 use std::collections::BTreeMap;
 
+use networks::tsk::report_rules;
 use schemas::manifests::{Network, OutputKind};
 use schemas::metrics::{ClassMetrics, Evaluation, KindMetrics, MetricsDocument, PartMetrics};
-use schemas::names::{HISTORY_FILE, METRICS_FILE, METRICS_TABLE_FILE, MODEL_FILE, TEST_PART};
+use schemas::names::{
+    HISTORY_FILE, METRICS_FILE, METRICS_TABLE_FILE, MODEL_FILE, RULES_FILE, TEST_PART,
+};
 use store::{Bytes, Cells, StoreError, Table};
 
+use crate::data::PartData;
 use crate::metrics::metrics_file;
 use crate::state::model_file;
 use crate::{EpochRow, TrainError, Trained};
@@ -19,13 +23,14 @@ use crate::{EpochRow, TrainError, Trained};
 /// Share of rows from which on one predicted class means that the model has collapsed.
 const COLLAPSED_SHARE: f64 = 0.95;
 
-/// The document `metrics.json` of a finished training.
+/// The document `metrics.json` of a training on the rows of `train` that has finished.
 pub fn metrics_document(
     trained: &Trained,
+    train: &PartData,
     evaluation: Evaluation,
-    network: &Network,
     seed: u64,
 ) -> MetricsDocument {
+    let network = &trained.network;
     let class_names = match &network.output {
         OutputKind::Classes { names } => names.clone(),
         OutputKind::Regression => Vec::new(),
@@ -33,7 +38,8 @@ pub fn metrics_document(
     // The headline is of the test part: the only one that chose nothing.
     let test = trained.metrics.get(TEST_PART);
     let by_part = trained.metrics.iter();
-    let warnings = by_part.flat_map(|(part, metrics)| warnings_of(part, metrics, &evaluation));
+    let by_part = by_part.flat_map(|(part, metrics)| warnings_of(part, metrics, &evaluation));
+    let warnings = constant_warning(network, train).into_iter().chain(by_part);
 
     MetricsDocument {
         v: MetricsDocument::VERSION,
@@ -55,17 +61,17 @@ pub fn metrics_document(
     }
 }
 
-/// The four files by name.
+/// The files by name. The rules of a neuro-fuzzy network are reported over the rows of `train`.
 ///
 /// # Errors
-/// When the weights are not those of `network`, or a file cannot be encoded.
+/// When the weights are not those of the network, or a file cannot be encoded.
 pub fn encode_files(
     trained: &Trained,
-    network: &Network,
+    train: &PartData,
     metrics: &MetricsDocument,
 ) -> Result<BTreeMap<String, Bytes>, TrainError> {
     // Nothing here depends on when it runs: publishing again must give the same bytes.
-    let model = model_file(network, &trained.weights)?;
+    let model = model_file(&trained.network, &trained.weights)?;
     let table =
         metrics_file(metrics).map_err(|error| not_encoded(METRICS_TABLE_FILE, error.into()))?;
     let metrics = serde_json::to_vec_pretty(metrics)
@@ -73,12 +79,18 @@ pub fn encode_files(
     let history =
         history_file(&trained.history).map_err(|error| not_encoded(HISTORY_FILE, error.into()))?;
 
-    Ok(BTreeMap::from([
+    let mut files = BTreeMap::from([
         (MODEL_FILE.to_owned(), model.into()),
         (METRICS_FILE.to_owned(), metrics.into()),
         (METRICS_TABLE_FILE.to_owned(), table),
         (HISTORY_FILE.to_owned(), history),
-    ]))
+    ]);
+    if let Some(rules) = report_rules(&trained.network, &trained.weights, &train.features) {
+        let rules = serde_json::to_vec_pretty(&rules)
+            .map_err(|error| not_encoded(RULES_FILE, error.into()))?;
+        files.insert(RULES_FILE.to_owned(), rules.into());
+    }
+    Ok(files)
 }
 
 fn not_encoded(file: &'static str, source: Box<dyn std::error::Error + Send + Sync>) -> TrainError {
@@ -109,6 +121,20 @@ fn history_file(rows: &[EpochRow]) -> Result<Bytes, StoreError> {
         .with("learning_rate", column(|row| row.learning_rate))
         .with("seconds", column(|row| row.seconds))
         .to_parquet()
+}
+
+/// That features have one value in every row of the training part.
+fn constant_warning(network: &Network, train: &PartData) -> Option<String> {
+    let constant = train.constant_columns(network.features.len());
+    let columns = constant
+        .iter()
+        .filter_map(|column| network.features.get(*column));
+
+    let names: Vec<&str> = columns.map(|column| column.name.as_str()).collect();
+    (!names.is_empty()).then(|| {
+        let names = names.join(", ");
+        format!("nothing was learnt from what never changes in the train part: {names}")
+    })
 }
 
 /// What a reader must know before trusting the model on `part`.

@@ -118,14 +118,19 @@ impl TrainingData {
     ///
     /// # Errors
     /// For an empty part, features of another width, values that are not finite, unknown classes,
-    /// labels of the wrong kind, weights that cannot be drawn by, and a class that the training
-    /// part lacks.
+    /// labels of the wrong kind, weights that cannot be drawn by, and a training part without a
+    /// feature that changes or without a row of some class.
     pub fn check(&self, network: &Network) -> Result<(), TrainError> {
         for part in Part::ALL {
             self.part(part).check(part.name(), network)?;
         }
         if let Some(weights) = &self.weights {
             self.train.check_weights(weights)?;
+        }
+        let width = network.features.len();
+        if self.train.constant_columns(width).len() == width {
+            let rows = self.train.features.len() / width.max(1);
+            return Err(TrainError::Constant { rows });
         }
 
         match &network.output {
@@ -153,6 +158,22 @@ impl TrainingData {
 }
 
 impl PartData {
+    /// Positions of the columns, of `width`, that have one value in every row.
+    pub(crate) fn constant_columns(&self, width: usize) -> Vec<usize> {
+        let mut rows = self.features.chunks_exact(width.max(1));
+        let first = rows.next().unwrap_or_default();
+        let mut constant: Vec<usize> = (0..first.len()).collect();
+
+        // Most columns change soon, and then nothing is left to look at.
+        for row in rows {
+            constant.retain(|column| row.get(*column) == first.get(*column));
+            if constant.is_empty() {
+                break;
+            }
+        }
+        constant
+    }
+
     /// The values that a network of `inputs` inputs reads for a sample: `[features]`, or
     /// `[length, features]`, oldest row first.
     pub(crate) fn input_of(&self, sample: usize, inputs: usize) -> &[f32] {

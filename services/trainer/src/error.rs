@@ -106,6 +106,14 @@ pub enum TrainError {
         /// Names of the absent classes.
         names: Vec<String>,
     },
+    /// Features that have one value in every row: nothing can be learnt from them.
+    #[error(
+        "no feature changes in the {rows} rows of the train part: there is nothing to learn from"
+    )]
+    Constant {
+        /// Rows of the part.
+        rows: usize,
+    },
     /// The checkpoint belongs to another training.
     #[error("the checkpoint does not belong to this training: its {what} differs")]
     Checkpoint {
@@ -171,7 +179,8 @@ impl Advice for TrainError {
             | Self::Column { .. }
             | Self::Value { .. }
             | Self::Weights { .. }
-            | Self::Label { .. } => codes::TRAIN_INVALID_DATASET,
+            | Self::Label { .. }
+            | Self::Constant { .. } => codes::TRAIN_INVALID_DATASET,
             Self::ClassAbsent { .. } => codes::TRAIN_CLASS_ABSENT,
             Self::Checkpoint { .. } | Self::File { .. } => codes::TRAIN_INVALID_FILE,
             Self::Libtorch(_) => codes::TRAIN_LIBTORCH,
@@ -209,6 +218,10 @@ impl Advice for TrainError {
             }
             Self::ClassAbsent { .. } => {
                 "widen the date range, or lower the label thresholds so that every class occurs"
+            }
+            Self::Constant { .. } => {
+                "look at the inputs: `ktrdr strategies features NAME` lists them; fuzzy sets may \
+                 not reach the values of their indicator, or the bars never move"
             }
             Self::Checkpoint { .. } => {
                 "submit a new operation; a checkpoint continues only the training that wrote it"

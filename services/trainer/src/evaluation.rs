@@ -52,8 +52,8 @@ pub(crate) fn evaluate_trained(
     let network = Evaluated {
         data: job.data,
         origins,
-        features: &job.network.features,
-        classes: match &job.network.output {
+        features: &trained.network.features,
+        classes: match &trained.network.output {
             OutputKind::Classes { names } => names.len(),
             OutputKind::Regression => 0,
         },
@@ -62,7 +62,7 @@ pub(crate) fn evaluate_trained(
         seed: job.seed,
     };
 
-    let mut learner = learner_of(job.network);
+    let mut learner = learner_of(&trained.network);
     // The last state of the training is stored already.
     evaluate(network, learner.as_mut(), &|| control.cancelled())
         .ok_or(TrainError::Cancelled { last: None })

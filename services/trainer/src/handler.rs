@@ -69,8 +69,8 @@ impl StepHandler for Trainer {
         let message = format!("Publishing the model of epoch {}", trained.best_epoch);
         let document = metrics_document(
             &trained,
+            &training.job().data.train,
             finished.evaluation,
-            &training.network,
             training.seed(),
         );
         let publishing = training.facts();
@@ -79,9 +79,9 @@ impl StepHandler for Trainer {
 
         // The artifact is named by its bytes, so an interrupted attempt that comes here again
         // publishes the same one.
-        let files = encode_files(&trained, &training.network, &document)
+        let files = encode_files(&trained, &training.job().data.train, &document)
             .map_err(|error| ErrorRecord::from_advice(&error))?;
-        let manifest = training.artifact_manifest(step.op());
+        let manifest = training.artifact_manifest(step.op(), trained.network);
         let artifact = step.store().artifacts().publish(files, manifest).await?;
 
         Ok(TrainOutcome {

@@ -1,6 +1,6 @@
 //! What is to be trained: the input of [`crate::train`].
 
-use schemas::manifests::{Architecture, Network, OutputKind};
+use schemas::manifests::{Network, OutputKind};
 use schemas::training::TrainingSettings;
 
 use crate::data::TrainingData;
@@ -50,11 +50,11 @@ impl TrainJob<'_> {
             problems.extend(self.settings.class_weights.problems(&names));
         }
 
-        let is_native_only = matches!(architecture, Architecture::Tsk(_));
-        if is_native_only && self.engine == EngineKind::Libtorch {
+        if !self.engine.can_train(architecture) {
             let name = architecture.name();
             problems.push(format!(
-                "libtorch cannot train {name} yet: set training.engine to native"
+                "{} cannot train {name} yet: set training.engine to native",
+                self.engine
             ));
         }
         if !problems.is_empty() {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use networks::tsk::build_rules;
 use runtime::{StepContext, StepError};
 use schemas::codes;
 use schemas::commands::{ProcessBars, TrainModel, TrainRequest, WindowOutcome};
@@ -26,7 +27,7 @@ pub(crate) struct PreparedTraining {
     request: TrainRequest,
     resolved: Resolved,
     manifest: DataSetManifest,
-    /// The network to fit, its columns scaled as the data set says.
+    /// The network to fit, its columns scaled as the data set says, its rules built.
     pub(crate) network: Network,
     data: TrainingData,
     /// Where the rows of the test part come from.
@@ -65,7 +66,7 @@ impl PreparedTraining {
             )
         })?;
         let table = data_sets.read(&manifest).await?;
-        let engine = EngineKind::choose(resolved.settings.engine, device);
+        let engine = EngineKind::choose(resolved.settings.engine, &resolved.model, device);
         let network = resolved.network(manifest.features.clone());
 
         // Turning columns into rows takes seconds for a large data set.
@@ -73,6 +74,8 @@ impl PreparedTraining {
             let data = training_data(&table, &network, resolved.weighted)
                 .map_err(|error| ErrorRecord::from_advice(&error))?;
             let origins = test_origins(&table, &data.test);
+            // A rule base follows from the training part, so that every attempt has the same one.
+            let network = build_rules(&network, &data.train.features, resolved.seed);
             Ok(Self {
                 request,
                 resolved,
@@ -123,12 +126,13 @@ impl PreparedTraining {
         TrainFacts::new(&self.resolved, self.device)
     }
 
-    /// The manifest of the artifact, but for its files.
-    pub(crate) fn artifact_manifest(&self, op: &OperationId) -> ArtifactManifest {
+    /// The manifest of the artifact of `network`, which may have fewer rules than the one that was
+    /// fitted, but for its files.
+    pub(crate) fn artifact_manifest(&self, op: &OperationId, network: Network) -> ArtifactManifest {
         ArtifactManifest {
             v: ArtifactManifest::VERSION,
             files: BTreeMap::new(),
-            network: self.network.clone(),
+            network,
             lineage: self.lineage(op),
             training: serde_json::to_value(&self.resolved.settings).unwrap_or_default(),
             created_at: Timestamp::now().as_microsecond(),

@@ -13,13 +13,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use networks::tsk::prune_network;
+use schemas::manifests::Network;
 use schemas::training::TrainingEnd;
 
 use crate::control::Control;
 use crate::job::TrainJob;
 use crate::metrics::PartMetrics;
 use crate::objective::Objective;
-use crate::session::Session;
+use crate::session::{EpochStop, Session};
 use crate::state::TrainState;
 use crate::{EpochRow, TrainError};
 
@@ -31,6 +33,8 @@ pub const CHECKPOINT_AGE: Duration = Duration::from_secs(300);
 /// A finished training.
 #[derive(Clone, Debug)]
 pub struct Trained {
+    /// The network of the job, without the rules that hardly fire after training.
+    pub network: Network,
     /// Weights of the epoch with the lowest validation loss, flat, in file order. Their scores are
     /// in units of the labels, whatever the scale of the training.
     pub weights: Vec<f32>,
@@ -89,20 +93,69 @@ pub fn train(
         }
     }
 
-    let mut weights = state.best_weights.clone();
-    session.objective.unscale(job.network, &mut weights);
-    match session.measure_weights(&weights) {
+    finish(job, control, session, state)
+}
+
+/// What a training whose last epoch has ended leaves.
+fn finish(
+    job: &TrainJob<'_>,
+    control: &dyn Control,
+    mut session: Session<'_>,
+    state: TrainState,
+) -> Result<Trained, TrainError> {
+    let objective = session.objective.clone();
+    let (network, weights) = finish_network(job, &objective, &state);
+    let job_pruned = TrainJob {
+        network: &network,
+        ..*job
+    };
+
+    // A pruned network has other tensors than the one that the engine holds.
+    let metrics = if network == *job.network {
+        session.measure_weights(&weights)
+    } else {
+        measure_pruned(&job_pruned, control, &weights)
+    };
+    match metrics {
         Ok(metrics) => Ok(Trained {
+            network,
             best_epoch: state.progress.best_epoch,
             ending: state.ending(),
             metrics,
-            objective: session.objective,
+            objective,
             device: job.device.to_string(),
             weights,
             history: state.progress.history,
         }),
         Err(stop) => Err(stop.with_last_state(state)),
     }
+}
+
+/// The network that is stored, with the best weights: its scores are in units of the labels, and
+/// rules that hardly fire are gone.
+fn finish_network(
+    job: &TrainJob<'_>,
+    objective: &Objective,
+    state: &TrainState,
+) -> (Network, Vec<f32>) {
+    let mut weights = state.best_weights.clone();
+    objective.unscale(job.network, &mut weights);
+
+    let pruned = prune_network(job.network, &weights, &job.data.train.features);
+    pruned.unwrap_or_else(|| (job.network.clone(), weights))
+}
+
+/// Metrics of a pruned network by part: it has other tensors than the one that was fitted.
+fn measure_pruned(
+    job: &TrainJob<'_>,
+    control: &dyn Control,
+    weights: &[f32],
+) -> Result<BTreeMap<String, PartMetrics>, EpochStop> {
+    let state = TrainState::new(weights.to_vec(), job.settings, job.seed);
+    let session = Session::new(job, control, &state);
+
+    let mut session = session.map_err(|error| EpochStop::Engine(error.into()))?;
+    session.measure_weights(weights)
 }
 
 /// When the last checkpoint was handed over.

@@ -13,6 +13,7 @@ catalogue!(
     "eurusd_events",
     "eurusd_momentum_regression",
     "eurusd_rsi_macd",
+    "eurusd_rules",
     "eurusd_swings",
     "eurusd_two_timeframes",
     "eurusd_zigzag",

@@ -160,8 +160,8 @@ static RULES: &[Rule] = &[
     ),
     new_rule(
         "model.unsupported",
-        "lstm or gru beside a filter of events",
-        "a window needs consecutive bars, and most bars would have no row",
+        "lstm or gru beside a filter of events; inputs that the rules of tsk cannot speak of",
+        "a window needs consecutive bars, and most bars would have no row; a rule needs members",
     ),
     new_rule(
         "name.form",

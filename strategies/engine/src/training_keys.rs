@@ -265,8 +265,8 @@ static KEYS: &[TrainingKey] = &[
         "auto, native or libtorch",
         "auto",
         "the program that computes it. native: plain Rust on the CPU, the same bits on every \
-         machine. libtorch: any device, in trainers that are built with it. auto: native on a CPU, \
-         libtorch on a GPU",
+         machine. libtorch: any device, in trainers that are built with it, and every model but \
+         tsk. auto: native on a CPU and for tsk, else libtorch",
     ),
     new_key(
         "threads",

@@ -339,6 +339,7 @@ pub(crate) const PAGES: &[Page] = &[
             "ktrdr models show eurusd_rsi_macd@1",
         ],
     ),
+    page("models rules", ASK, &["ktrdr models rules eurusd_rules"]),
     table_page(
         "models predict",
         ASK,

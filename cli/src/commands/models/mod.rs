@@ -6,6 +6,7 @@ mod list;
 mod predict;
 mod predictions;
 mod registry;
+mod rules;
 mod show;
 mod train;
 mod train_result;
@@ -44,6 +45,8 @@ enum ModelsCommand {
     List,
     /// Show one version: its origin, its metrics, its network
     Show(ModelArgs),
+    /// Show the rules of a neuro-fuzzy model as sentences, and where their members lie
+    Rules(ModelArgs),
     /// Predict on stored bars or on bars of files
     Predict(PredictArgs),
 }
@@ -57,6 +60,7 @@ pub(crate) async fn run(args: &ModelsArgs, context: &Context) -> Result<Exit, Fa
         ModelsCommand::Train(args) => train::run(args, context).await,
         ModelsCommand::List => list::run(context).await,
         ModelsCommand::Show(args) => show::run(args, context).await,
+        ModelsCommand::Rules(args) => rules::run(args, context).await,
         ModelsCommand::Predict(args) => predict::run(args, context).await,
     }
 }

@@ -1,8 +1,11 @@
 //! `ktrdr models predict`: the outputs of a model on stored bars or on bars of files, with the
 //! signal of its strategy.
 
+use std::collections::BTreeMap;
+
 use clap::Args;
 use market::Instrument;
+use networks::tsk::Contribution;
 use schemas::codes;
 use schemas::errors::messages;
 use schemas::manifests::{ArtifactManifest, ModelManifest};
@@ -11,7 +14,8 @@ use store::Artifact;
 use strategies::{FeatureMatrix, RequestError, Resolved, compute_features};
 
 use super::bars::read_model_bars;
-use super::predictions::{Predictions, WindowOutputs};
+use super::predictions::{FiredRules, Predictions, WindowOutputs};
+use super::rules::rule_shape;
 use crate::arguments::values::parse_instrument;
 use crate::arguments::{OutFile, RangeArgs};
 use crate::console::{Exit, Failure, require_other_file};
@@ -42,6 +46,9 @@ pub(super) struct PredictArgs {
     /// The range of predictions.
     #[command(flatten)]
     range: RangeArgs,
+    /// Show which rules made each prediction, and with what share; only for models with rules
+    #[arg(long)]
+    rules: bool,
     /// Write all predictions to a .csv or .parquet file, or as CSV to standard output with `-`;
     /// without it the last ten are shown
     #[arg(long, value_name = "FILE", value_parser = OutFile::parser())]
@@ -59,7 +66,7 @@ pub(super) async fn run(args: &PredictArgs, context: &Context) -> Result<Exit, F
     let model = find_model(&store, &args.model.model).await?;
     let artifact = store.artifacts().read(&model.artifact).await?;
     let network = &artifact.manifest.network;
-    let forward = networks::Model::from_safetensors(network, weights_of(&model, &artifact)?)?;
+    let forward = open_network(&model, &artifact)?;
 
     // The features are computed as in the training, from the strategy that the model was trained
     // with.
@@ -67,6 +74,16 @@ pub(super) async fn run(args: &PredictArgs, context: &Context) -> Result<Exit, F
     let bars = read_model_bars(args, context, &store, &model, &resolved).await?;
     let matrix = compute_features(&resolved, &bars.series, &network.features)?;
     let outputs = predict_windows(&forward, &matrix)?;
+    let firing = if args.rules {
+        let shape = rule_shape(&model, network)?;
+        let fired = fired_rules(&forward, &matrix, &outputs)?;
+        Some(FiredRules {
+            count: shape.base.rules.len(),
+            by_row: fired,
+        })
+    } else {
+        None
+    };
 
     let predictions = Predictions::new(
         format!("{}@{}", model.name, model.version),
@@ -75,7 +92,8 @@ pub(super) async fn run(args: &PredictArgs, context: &Context) -> Result<Exit, F
         &matrix,
         &outputs,
         args.range.times(),
-    );
+    )
+    .with_rules(firing);
     match &args.out {
         Some(OutFile::Standard) => predictions.print_csv(context)?,
         Some(OutFile::File(file)) => predictions.write(file, context)?,
@@ -102,6 +120,19 @@ fn predict_windows(
     })
 }
 
+/// The rules that made each prediction, strongest first.
+fn fired_rules(
+    model: &networks::Model,
+    matrix: &FeatureMatrix,
+    outputs: &WindowOutputs,
+) -> Result<BTreeMap<usize, Vec<Contribution>>, Failure> {
+    let mut fired = BTreeMap::new();
+    for row in outputs.by_row.keys() {
+        fired.insert(*row, model.contributions(matrix.window(*row, 1))?);
+    }
+    Ok(fired)
+}
+
 /// Refuses an output that would mix with another, or replace the bars.
 fn check_output(args: &PredictArgs, context: &Context) -> Result<(), Failure> {
     if context.output.json && args.out == Some(OutFile::Standard) {
@@ -115,6 +146,21 @@ fn check_output(args: &PredictArgs, context: &Context) -> Result<(), Failure> {
     };
     let files = args.bars.iter().map(|named| named.file.as_path());
     require_other_file(out, files, &context.working_directory)
+}
+
+/// The network of an artifact with its weights.
+///
+/// # Errors
+/// The artifact holds none, or others than its manifest says.
+pub(super) fn open_network(
+    model: &ModelManifest,
+    artifact: &Artifact,
+) -> Result<networks::Model, Failure> {
+    let weights = weights_of(model, artifact)?;
+    Ok(networks::Model::from_safetensors(
+        &artifact.manifest.network,
+        weights,
+    )?)
 }
 
 fn weights_of<'a>(model: &ModelManifest, artifact: &'a Artifact) -> Result<&'a [u8], Failure> {

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use market::{Instrument, Utc};
+use networks::tsk::Contribution;
 use schemas::manifests::OutputKind;
 use serde_json::{Value, json};
 use store::{Cells, Table};
@@ -15,6 +16,8 @@ use crate::context::Context;
 
 /// Predictions on the screen: the last ones are the ones that matter now.
 const SHOWN_MAX: usize = 10;
+/// Rules beside a prediction on the screen.
+const SHOWN_RULES_MAX: usize = 3;
 
 /// What a network makes of the rows.
 pub(super) struct WindowOutputs {
@@ -22,6 +25,14 @@ pub(super) struct WindowOutputs {
     pub(super) length: usize,
     /// Outputs by the row that ends the window; rows without a window have none.
     pub(super) by_row: BTreeMap<usize, Vec<f32>>,
+}
+
+/// Which rules made the predictions.
+pub(super) struct FiredRules {
+    /// Rules of the network.
+    pub(super) count: usize,
+    /// Strongest first, by row.
+    pub(super) by_row: BTreeMap<usize, Vec<Contribution>>,
 }
 
 /// What was predicted, row by row.
@@ -32,6 +43,8 @@ pub(super) struct Predictions<'a> {
     resolved: &'a Resolved,
     matrix: &'a FeatureMatrix,
     outputs: &'a WindowOutputs,
+    /// Absent where nobody has asked for the rules.
+    rules: Option<FiredRules>,
     /// Rows of the matrix with outputs in the range that was asked for.
     rows: Vec<usize>,
 }
@@ -61,8 +74,14 @@ impl<'a> Predictions<'a> {
             resolved,
             matrix,
             outputs,
+            rules: None,
             rows,
         }
+    }
+
+    /// The same with the rules that made the predictions.
+    pub(super) fn with_rules(self, rules: Option<FiredRules>) -> Self {
+        Self { rules, ..self }
     }
 
     /// Shows the last predictions.
@@ -79,6 +98,9 @@ impl<'a> Predictions<'a> {
         let mut heads = vec!["TIMESTAMP".to_owned(), "KNOWN AT".to_owned()];
         heads.extend(columns.iter().map(|name| name.to_uppercase()));
         heads.push("SIGNAL".to_owned());
+        if self.rules.is_some() {
+            heads.push("RULES".to_owned());
+        }
         let heads: Vec<&str> = heads.iter().map(String::as_str).collect();
 
         output.table(&heads, &cells);
@@ -185,14 +207,26 @@ impl<'a> Predictions<'a> {
 
     fn row_json(&self, row: usize, columns: &[String]) -> Value {
         let outputs: BTreeMap<&String, f64> = columns.iter().zip(self.outputs_of(row)).collect();
-        json!({
+        let mut value = json!({
             "type": "prediction",
             "model": self.model,
             "timestamp": time_at(&self.matrix.open_time, row),
             "known_at": time_at(&self.matrix.known_at, row),
             "outputs": outputs,
             "signal": self.signal_of(row),
-        })
+        });
+
+        if let (Some(fields), true) = (value.as_object_mut(), self.rules.is_some()) {
+            let rules = self.rules_of(row).iter().map(rule_json);
+            fields.insert("rules".to_owned(), rules.collect());
+        }
+        value
+    }
+
+    /// The rules that made a prediction, strongest first.
+    fn rules_of(&self, row: usize) -> &[Contribution] {
+        let rules = self.rules.as_ref().and_then(|it| it.by_row.get(&row));
+        rules.map(Vec::as_slice).unwrap_or_default()
     }
 
     fn row_cells(&self, row: usize) -> Vec<String> {
@@ -204,6 +238,12 @@ impl<'a> Predictions<'a> {
             cells.push(format!("{value:.4}"));
         }
         cells.push(self.signal_of(row).to_owned());
+
+        if self.rules.is_some() {
+            let strongest = self.rules_of(row).iter().take(SHOWN_RULES_MAX);
+            let strongest: Vec<String> = strongest.map(rule_with_percent).collect();
+            cells.push(strongest.join(", "));
+        }
         cells
     }
 
@@ -230,7 +270,21 @@ impl<'a> Predictions<'a> {
             .iter()
             .map(|row| self.signal_of(*row).to_owned())
             .collect();
-        table.with("signal", Cells::Text(signals))
+        self.with_rule_columns(table.with("signal", Cells::Text(signals)))
+    }
+
+    /// A column for each rule, with its share.
+    fn with_rule_columns(&self, mut table: Table) -> Table {
+        let count = self.rules.as_ref().map_or(0, |rules| rules.count);
+        for rule in 0..count {
+            let mut shares = Vec::with_capacity(self.rows.len());
+            for row in &self.rows {
+                let fired = self.rules_of(*row).iter().find(|it| it.rule == rule);
+                shares.push(fired.map_or(f64::NAN, |it| f64::from(it.share)));
+            }
+            table = table.with(format!("rule_{}", rule + 1), Cells::Number(shares));
+        }
+        table
     }
 
     fn times_of(&self, times: &[Utc]) -> Cells {
@@ -245,4 +299,13 @@ impl<'a> Predictions<'a> {
 
 fn time_at(times: &[Utc], row: usize) -> String {
     time_or_blank(times.get(row).copied())
+}
+
+/// `3: 62 %`: the number of a rule, from 1, and its share.
+fn rule_with_percent(fired: &Contribution) -> String {
+    format!("{}: {:.0} %", fired.rule + 1, 100.0 * fired.share)
+}
+
+fn rule_json(fired: &Contribution) -> Value {
+    json!({"rule": fired.rule + 1, "share": fired.share, "scores": fired.scores})
 }

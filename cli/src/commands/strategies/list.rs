@@ -73,6 +73,10 @@ pub(super) fn strategy_json(path: &Path, strategy: &Strategy, resolved: &Resolve
     let features: Vec<&String> = columns.iter().map(|column| &column.name).collect();
     let symbols: Vec<String> = resolved.symbols.iter().map(Instrument::id).collect();
 
+    // Rules are built from the training part: until then nobody can count them.
+    let network = resolved.network(columns.clone());
+    let parameters = network.is_complete().then(|| network.parameter_count());
+
     json!({
         "type": "strategy",
         "name": strategy.name,
@@ -87,7 +91,7 @@ pub(super) fn strategy_json(path: &Path, strategy: &Strategy, resolved: &Resolve
         "fuzzy_sets": fuzzy_set_sentences(strategy),
         "features": features,
         "labels": resolved.labels,
-        "parameters": resolved.network(columns.clone()).parameter_count(),
+        "parameters": parameters,
         "settings": resolved.settings,
         "seed": resolved.seed,
         "warnings": strategy.warnings,

@@ -67,6 +67,12 @@ pub(super) fn feature_meaning(resolved: &Resolved, feature: &Feature) -> String 
 
     match &feature.kind {
         FeatureKind::Membership { function, .. } => format!("{subject}: {}", function.describe()),
+        FeatureKind::SetValue { set } => {
+            format!(
+                "{}; members of {set}",
+                with_scaling(&subject, feature.kind.scaling())
+            )
+        }
         FeatureKind::Raw { scaling } => with_scaling(&subject, *scaling),
     }
 }

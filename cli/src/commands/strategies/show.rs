@@ -131,11 +131,12 @@ fn labels_line(resolved: &Resolved) -> String {
 
 fn network_line(resolved: &Resolved) -> String {
     let network = resolved.network(resolved.feature_columns());
-    format!(
-        "{}, {} parameters",
-        describe_layers(&network),
-        network.parameter_count()
-    )
+    let layers = describe_layers(&network);
+    if network.is_complete() {
+        format!("{layers}, {} parameters", network.parameter_count())
+    } else {
+        layers
+    }
 }
 
 fn training_line(resolved: &Resolved) -> String {

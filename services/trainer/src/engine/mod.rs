@@ -8,6 +8,7 @@ mod native;
 use std::fmt;
 use std::ops::Range;
 
+use schemas::manifests::Architecture;
 use schemas::training::Engine as EngineSetting;
 use strategies::splits::Part;
 
@@ -31,14 +32,27 @@ pub enum EngineKind {
 }
 
 impl EngineKind {
-    /// The engine that `setting` means on `device`: `auto` is plain Rust on the CPU and libtorch on
-    /// a GPU.
-    pub const fn choose(setting: EngineSetting, device: ComputeDevice) -> Self {
+    /// The engine that `setting` means for `architecture` on `device`: `auto` is plain Rust on the
+    /// CPU, and libtorch on a GPU for what libtorch can train.
+    pub const fn choose(
+        setting: EngineSetting,
+        architecture: &Architecture,
+        device: ComputeDevice,
+    ) -> Self {
         match (setting, device) {
             (EngineSetting::Native, _) | (EngineSetting::Auto, ComputeDevice::Cpu) => Self::Native,
+            (EngineSetting::Auto, _) if !Self::Libtorch.can_train(architecture) => Self::Native,
             (EngineSetting::Libtorch, _) | (EngineSetting::Auto, ComputeDevice::Cuda(_)) => {
                 Self::Libtorch
             }
+        }
+    }
+
+    /// Whether this engine has the layers of `architecture`.
+    pub const fn can_train(self, architecture: &Architecture) -> bool {
+        match self {
+            Self::Native => true,
+            Self::Libtorch => !matches!(architecture, Architecture::Tsk(_)),
         }
     }
 
@@ -155,7 +169,17 @@ pub(crate) fn count_gpus() -> usize {
 
 #[cfg(test)]
 mod tests {
+    use schemas::manifests::{Activation, MlpShape, RuleBase, RuleSource, TskShape};
+
     use super::*;
+
+    fn mlp() -> Architecture {
+        Architecture::Mlp(MlpShape {
+            hidden_layers: vec![4],
+            activation: Activation::Relu,
+            dropout: 0.0,
+        })
+    }
 
     #[test]
     fn the_recorded_libtorch_is_the_one_that_is_set_up() {
@@ -165,15 +189,28 @@ mod tests {
 
     #[test]
     fn auto_is_plain_rust_on_a_cpu_and_libtorch_on_a_gpu() {
-        let auto_on = |device| EngineKind::choose(EngineSetting::Auto, device);
+        let auto_on = |device| EngineKind::choose(EngineSetting::Auto, &mlp(), device);
         assert_eq!(auto_on(ComputeDevice::Cpu), EngineKind::Native);
         assert_eq!(auto_on(ComputeDevice::Cuda(1)), EngineKind::Libtorch);
     }
 
     #[test]
+    fn auto_leaves_to_plain_rust_what_libtorch_lacks() {
+        let rules = Architecture::Tsk(TskShape {
+            from: RuleSource::Data,
+            rules_max: 1,
+            prune_below: 0.0,
+            pruned_rules: 0,
+            base: RuleBase::default(),
+        });
+        let engine = EngineKind::choose(EngineSetting::Auto, &rules, ComputeDevice::Cuda(0));
+        assert_eq!(engine, EngineKind::Native);
+    }
+
+    #[test]
     fn plain_rust_computes_on_the_cpu_of_a_trainer_with_a_gpu() {
         let gpu = ComputeDevice::Cuda(1);
-        let engine = EngineKind::choose(EngineSetting::Native, gpu);
+        let engine = EngineKind::choose(EngineSetting::Native, &mlp(), gpu);
         assert_eq!(engine, EngineKind::Native);
         assert_eq!(engine.device_of(gpu), ComputeDevice::Cpu);
         assert_eq!(EngineKind::Libtorch.device_of(gpu), gpu);

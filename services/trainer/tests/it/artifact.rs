@@ -10,7 +10,7 @@ use schemas::{
     training::Loss,
 };
 use trainer::{
-    EpochRow, Labels, Objective, Trained,
+    EpochRow, Labels, Objective, PartData, Trained,
     artifact::{encode_files, metrics_document},
     metrics::{Baseline, Scored},
 };
@@ -60,6 +60,7 @@ fn collapsed() -> Trained {
         seconds: 0.125,
     };
     Trained {
+        network: network(),
         weights: vec![1.0, 2.0, 3.0, 4.0],
         best_epoch: 1,
         history: vec![row],
@@ -70,8 +71,17 @@ fn collapsed() -> Trained {
     }
 }
 
+/// The rows that it was trained on.
+fn training_part() -> PartData {
+    PartData {
+        features: vec![1.0, 2.0, 3.0, 4.0],
+        labels: Labels::Classes(vec![0, 0, 0, 1]),
+        windows: None,
+    }
+}
+
 fn document_of(trained: &Trained) -> MetricsDocument {
-    metrics_document(trained, Evaluation::default(), &network(), 7)
+    metrics_document(trained, &training_part(), Evaluation::default(), 7)
 }
 
 #[test]
@@ -87,6 +97,17 @@ fn a_collapsed_model_says_so() {
 }
 
 #[test]
+fn a_feature_that_never_changes_is_named() {
+    let mut part = training_part();
+    part.features = vec![2.0; 4];
+
+    let document = metrics_document(&collapsed(), &part, Evaluation::default(), 7);
+
+    let warning = "nothing was learnt from what never changes in the train part: a";
+    assert_eq!(document.warnings[0], warning);
+}
+
+#[test]
 fn the_headline_has_the_accuracy_and_what_it_must_beat() {
     let document = document_of(&collapsed());
     assert_eq!(document.headline["accuracy"], 0.75);
@@ -98,8 +119,8 @@ fn the_headline_has_the_accuracy_and_what_it_must_beat() {
 fn equal_trainings_give_equal_files() {
     let document = document_of(&collapsed());
 
-    let first = encode_files(&collapsed(), &network(), &document).unwrap();
-    let second = encode_files(&collapsed(), &network(), &document).unwrap();
+    let first = encode_files(&collapsed(), &training_part(), &document).unwrap();
+    let second = encode_files(&collapsed(), &training_part(), &document).unwrap();
 
     assert_eq!(first, second);
     let names: Vec<&String> = first.keys().collect();
@@ -112,7 +133,7 @@ fn equal_trainings_give_equal_files() {
 #[test]
 fn the_files_of_an_artifact_can_be_read_back() {
     let document = document_of(&collapsed());
-    let files = encode_files(&collapsed(), &network(), &document).unwrap();
+    let files = encode_files(&collapsed(), &training_part(), &document).unwrap();
 
     let metrics: MetricsDocument = serde_json::from_slice(&files[METRICS_FILE]).unwrap();
     assert_eq!(metrics, document);
@@ -154,7 +175,7 @@ fn document_with_gain(low: f64, high: f64) -> MetricsDocument {
         uncertainty: Some(uncertainty),
         ..Evaluation::default()
     };
-    metrics_document(&trained, evaluation, &network(), 7)
+    metrics_document(&trained, &training_part(), evaluation, 7)
 }
 
 #[test]

@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use networks::Model;
+use networks::tsk::RuleReport;
 use schemas::commands::{
     FetchBars, FetchMode, FetchOutcome, ProcessOutcome, RegisterOutcome, SeriesRequest,
     TrainOutcome, TrainRequest,
 };
 use schemas::events::What;
 use schemas::ids::{Lane, OperationId, Service};
+use schemas::manifests::Architecture;
 use schemas::operation::{NewOperation, OperationRecord, OperationState};
 use schemas::requests::Training;
 use serde::de::DeserializeOwned;
@@ -18,6 +20,7 @@ use system_tests::{Process, Sandbox};
 
 const STRATEGY: &str = include_str!("../../../../strategies/catalog/eurusd_rsi_macd.yaml");
 const RECURRENT: &str = include_str!("../../../../strategies/catalog/spy_lstm.yaml");
+const RULES: &str = include_str!("../../../../strategies/catalog/eurusd_rules.yaml");
 const SERVICES: [Service; 5] = [
     Service::Fetcher,
     Service::Validator,
@@ -28,12 +31,17 @@ const SERVICES: [Service; 5] = [
 
 /// Two years of hourly EURUSD from the sample files, `epochs` epochs to the end, a fixed seed.
 fn training(epochs: u32) -> NewOperation {
+    training_of(STRATEGY, epochs)
+}
+
+/// The same by another strategy.
+fn training_of(strategy: &str, epochs: u32) -> NewOperation {
     let start = "2014-01-01T00:00:00Z";
     let end = "2016-01-01T00:00:00Z";
     let micros = |text: &str| text.parse::<jiff::Timestamp>().unwrap().as_microsecond();
     let overrides = serde_json::json!({ "epochs": epochs, "seed": 7, "start": micros(start), "end": micros(end) });
     let request = TrainRequest {
-        strategy: STRATEGY.replace("  early_stopping:", "  #"),
+        strategy: strategy.replace("  early_stopping:", "  #"),
         overrides,
         model: None,
     };
@@ -209,7 +217,8 @@ async fn a_service_killed_in_its_step_leaves_the_model_the_same() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_training_cancelled_twenty_times_ends_with_the_same_weights() {
-    const EPOCHS: u32 = 60;
+    // So many that twenty stretches of some tens of milliseconds do not end it.
+    const EPOCHS: u32 = 300;
     let sandbox = Sandbox::start().await;
     let _services = spawn_all(&sandbox);
     let op = sandbox.submit(&training(EPOCHS)).await;
@@ -219,27 +228,21 @@ async fn a_training_cancelled_twenty_times_ends_with_the_same_weights() {
         })
         .await;
 
-    let mut cancelled = 0;
     let mut slowest = Duration::ZERO;
     for attempt in 1..=20 {
         // Moments that differ from attempt to attempt, and are the same in every run.
         sandbox.until_working_on(&op, 4, attempt).await;
-        let pause = Duration::from_millis(u64::from(attempt * 37 % 100));
+        let pause = Duration::from_millis(u64::from(attempt * 37 % 30));
         sandbox.after(pause).await;
 
         let request_time = Instant::now();
         sandbox.bus().cancels().request(&op, "").await.unwrap();
         let record = sandbox.until_ended(&op).await;
         slowest = slowest.max(request_time.elapsed());
-        if record.state == OperationState::Completed {
-            break;
-        }
         assert_eq!(record.state, OperationState::Cancelled);
-        cancelled += 1;
         sandbox.bus().operations().resume(&op).await.unwrap();
     }
 
-    assert!(cancelled >= 10, "{cancelled} times cancelled");
     assert!(slowest < Duration::from_secs(1), "slowest {slowest:?}");
     let record = completed(&sandbox, &op).await;
     assert_eq!(weights(&sandbox, &record).await, undisturbed(EPOCHS).await);
@@ -272,6 +275,38 @@ async fn an_lstm_and_a_gru_become_versions_that_predict() {
         let sum: f32 = model.predict(&[window]).unwrap()[0].iter().sum();
         assert!((sum - 1.0).abs() < 1e-5, "{sum}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rule_base_becomes_a_version_that_can_be_read() {
+    let sandbox = Sandbox::start().await;
+    let _services = spawn_all(&sandbox);
+
+    let op = sandbox.submit(&training_of(RULES, 3)).await;
+    let record = completed(&sandbox, &op).await;
+
+    // The registry has predicted with it before it gave the version.
+    let version = outcome::<RegisterOutcome>(&record, 5);
+    assert_eq!(version.version, 1);
+    let artifact = sandbox.store().artifacts().read(&version.artifact);
+    let artifact = artifact.await.unwrap();
+    let network = &artifact.manifest.network;
+    let Architecture::Tsk(shape) = &network.architecture else {
+        panic!("{network:?}");
+    };
+
+    // 3 x 3 x 2 combinations, of which training leaves those that fire.
+    let rules = shape.base.rules.len();
+    assert_eq!(rules + shape.pruned_rules, 18);
+    let report: RuleReport = serde_json::from_slice(&artifact.files["rules.json"]).unwrap();
+    assert_eq!(report.rules.len(), rules);
+    let trained = outcome::<TrainOutcome>(&record, 4);
+    assert_eq!(trained.parameters, network.parameter_count() as u64);
+    let sentence = report.rules[0].sentence(&shape.base, &network.output);
+    assert!(
+        sentence.starts_with("IF rsi_zone is oversold"),
+        "{sentence}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

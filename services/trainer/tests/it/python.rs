@@ -95,8 +95,8 @@ fn train_weights(network: &Network) -> Vec<u8> {
 
     let trained = train(&data, network, &settings, 1, &Silent, None).unwrap();
 
-    let document = metrics_document(&trained, Evaluation::default(), network, 1);
-    let files = encode_files(&trained, network, &document).unwrap();
+    let document = metrics_document(&trained, &data.train, Evaluation::default(), 1);
+    let files = encode_files(&trained, &data.train, &document).unwrap();
     files[MODEL_FILE].to_vec()
 }
 

@@ -48,6 +48,24 @@ fn an_undefined_feature_is_named_by_row_and_column() {
 }
 
 #[test]
+fn features_that_never_change_are_nothing_to_learn_from() {
+    let mut data = class_data(0.0);
+    let rows = data.train.features.len() / 3;
+    data.train.features = [1.0, 0.0, -2.5].repeat(rows);
+    assert_eq!(
+        refusal_of(&data),
+        format!(
+            "no feature changes in the {rows} rows of the train part: there is nothing to learn \
+             from"
+        )
+    );
+
+    // One that changes is enough.
+    data.train.features[4] = 0.5;
+    assert!(data.check(&classes()).is_ok());
+}
+
+#[test]
 fn an_empty_part_is_named() {
     let mut data = class_data(0.0);
     data.test = PartData {

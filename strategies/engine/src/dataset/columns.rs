@@ -6,7 +6,7 @@
 use schemas::manifests::{FeatureColumn, Normalisation};
 
 use super::runs::Runs;
-use crate::resolve::{Feature, FeatureKind};
+use crate::resolve::Feature;
 use crate::strategy::Scaling;
 
 /// The values of one feature.
@@ -27,9 +27,9 @@ impl Default for Column {
 impl Column {
     /// A column of a feature, without values.
     pub(super) fn of(feature: &Feature) -> Self {
-        match feature.kind {
-            FeatureKind::Raw { scaling: Some(_) } => Self::Exact(Vec::new()),
-            _ => Self::Stored(Vec::new()),
+        match feature.kind.scaling() {
+            Some(_) => Self::Exact(Vec::new()),
+            None => Self::Stored(Vec::new()),
         }
     }
 
@@ -73,11 +73,7 @@ impl Column {
     /// The scaling of a feature over the rows of the training part.
     pub(super) fn fit(&self, feature: &Feature, training: &Runs) -> FeatureColumn {
         // Memberships already lie from 0 to 1, so only raw values are scaled.
-        let scaling = match feature.kind {
-            FeatureKind::Raw { scaling } => scaling,
-            FeatureKind::Membership { .. } => None,
-        };
-        let normalisation = match (scaling, self) {
+        let normalisation = match (feature.kind.scaling(), self) {
             (Some(scaling), Self::Exact(values)) => {
                 fit_normalisation(scaling, training.pick(values).copied())
             }

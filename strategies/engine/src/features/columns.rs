@@ -338,7 +338,7 @@ impl Feature {
     fn membership(&self) -> Option<&Membership> {
         match &self.kind {
             FeatureKind::Membership { function, .. } => Some(function),
-            FeatureKind::Raw { .. } => None,
+            FeatureKind::SetValue { .. } | FeatureKind::Raw { .. } => None,
         }
     }
 }

@@ -14,7 +14,7 @@ use super::entries::id_of_reference;
 use crate::fields::Fields;
 use crate::finding::Finding;
 use crate::fuzzy::Membership;
-use crate::strategy::{FuzzySet, Input, InputSource, OutputRef, feature_names};
+use crate::strategy::{FuzzySet, Input, InputSource, OutputRef, SetColumns, feature_names};
 
 /// Most feature columns.
 const FEATURES_MAX: usize = 1_024;
@@ -100,7 +100,12 @@ fn unreferenced<'a, 'r>(
 
 /// Reports repeated inputs, different inputs whose columns would have one name, and too many
 /// columns.
-pub(super) fn check_names(fields: &Fields<'_>, drafts: &Drafts<'_>, timeframes: &[Timeframe]) {
+pub(super) fn check_names(
+    fields: &Fields<'_>,
+    drafts: &Drafts<'_>,
+    timeframes: &[Timeframe],
+    set_columns: SetColumns,
+) {
     let sets = sets_by_name(drafts);
     let mut earlier_inputs = EarlierInputs::default();
     let mut earlier_columns = BTreeMap::new();
@@ -120,7 +125,7 @@ pub(super) fn check_names(fields: &Fields<'_>, drafts: &Drafts<'_>, timeframes: 
         let Some(input) = input_by_name(draft, &sets) else {
             continue;
         };
-        let columns = feature_names(&input, &sets, timeframes);
+        let columns = feature_names(&input, &sets, timeframes, set_columns);
         column_count += columns.len();
         for (position, column) in columns.into_iter().enumerate() {
             let place = ColumnPlace {

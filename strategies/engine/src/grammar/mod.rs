@@ -25,6 +25,7 @@ mod recurrent;
 mod sections;
 mod training;
 mod training_data;
+mod tsk;
 
 use crate::fields::{Fields, Sink};
 use crate::finding::Findings;

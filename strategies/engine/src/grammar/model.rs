@@ -3,6 +3,7 @@
 use schemas::manifests::{Activation, Architecture, MlpShape};
 
 use super::recurrent::{DROPOUT, read_recurrent};
+use super::tsk::read_tsk;
 use crate::fields::{Fields, RetiredKey, wrong_type};
 use crate::finding::Finding;
 use crate::yaml::{Content, Node};
@@ -38,8 +39,11 @@ const RETIRED_ARCHITECTURE_KEYS: &[RetiredKey] = &[
     ),
     RetiredKey::new("hidden_size", "model.key", RECURRENT_KEY),
     RetiredKey::new("num_layers", "model.key", RECURRENT_KEY),
+    RetiredKey::new("rules", "model.key", RULES_KEY),
+    RetiredKey::new("rules_from", "model.key", RULES_KEY),
 ];
 
+const RULES_KEY: &str = "this is a key of tsk; an mlp has hidden_layers";
 const RECURRENT_KEY: &str = "this is a key of lstm and gru; an mlp has hidden_layers";
 
 /// The word of `type`.
@@ -48,6 +52,7 @@ enum Family {
     Mlp,
     Lstm,
     Gru,
+    Tsk,
 }
 
 /// Reads `model`; `None` after an error.
@@ -57,6 +62,7 @@ pub(super) fn read_model(fields: Fields<'_>) -> Option<Architecture> {
         ("mlp", Family::Mlp),
         ("lstm", Family::Lstm),
         ("gru", Family::Gru),
+        ("tsk", Family::Tsk),
     ];
     let family = fields.required_word("type", &words);
     let section = fields.required_section("architecture");
@@ -71,6 +77,8 @@ pub(super) fn read_model(fields: Fields<'_>) -> Option<Architecture> {
 fn read_architecture(fields: Fields<'_>, family: Option<Family>) -> Option<Architecture> {
     let likely = if fields.has("sequence_length") {
         Family::Lstm
+    } else if fields.has("rules") || fields.has("rules_from") {
+        Family::Tsk
     } else {
         Family::Mlp
     };
@@ -79,6 +87,7 @@ fn read_architecture(fields: Fields<'_>, family: Option<Family>) -> Option<Archi
         Family::Mlp => read_mlp(fields).map(Architecture::Mlp),
         Family::Lstm => read_recurrent(fields).map(Architecture::Lstm),
         Family::Gru => read_recurrent(fields).map(Architecture::Gru),
+        Family::Tsk => read_tsk(fields).map(Architecture::Tsk),
     }
 }
 

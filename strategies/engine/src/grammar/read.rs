@@ -40,8 +40,8 @@ pub(super) fn read_strategy(fields: Fields<'_>) -> Option<Strategy> {
         .required_section("training_data")
         .map(training_data::read_training_data)
         .unwrap_or_default();
-    let sections = sections::read_sections(&fields, &data.timeframes);
     let model = fields.required_section("model").and_then(model::read_model);
+    let sections = sections::read_sections(&fields, &data.timeframes, model.as_ref());
     let decisions = fields
         .required_section("decisions")
         .map(decisions::read_decisions)

@@ -1,15 +1,23 @@
 //! The three sections that refer to each other: inputs to fuzzy sets and indicators, fuzzy sets to
 //! indicators.
 
+use schemas::manifests::Architecture;
+
 use super::cross_checks;
 use super::drafts::{Drafts, InputDraft, Sections};
 use super::entries::{ENTRIES_MAX, too_many_entries};
 use super::training_data::DraftTimeframes;
-use super::{fuzzy_sets, indicators, inputs};
+use super::{fuzzy_sets, indicators, inputs, tsk};
 use crate::fields::Fields;
+use crate::strategy::SetColumns;
 
 /// Reads the three sections and checks them against each other; `None` after an error.
-pub(super) fn read_sections(fields: &Fields<'_>, timeframes: &DraftTimeframes) -> Option<Sections> {
+/// `model` decides what becomes of the inputs.
+pub(super) fn read_sections(
+    fields: &Fields<'_>,
+    timeframes: &DraftTimeframes,
+    model: Option<&Architecture>,
+) -> Option<Sections> {
     let mut drafts = Drafts {
         indicators: mapping(fields, "indicators")
             .map(|section| indicators::read_indicators(&section)),
@@ -23,7 +31,9 @@ pub(super) fn read_sections(fields: &Fields<'_>, timeframes: &DraftTimeframes) -
     drafts.inputs = read_inputs(fields, &drafts, timeframes);
 
     cross_checks::warn_unused(fields, &drafts);
-    cross_checks::check_names(fields, &drafts, &timeframes.listed);
+    let set_columns = model.map(SetColumns::of).unwrap_or_default();
+    cross_checks::check_names(fields, &drafts, &timeframes.listed, set_columns);
+    tsk::check_inputs(fields, drafts.inputs.as_deref().unwrap_or_default(), model);
     drafts.finish()
 }
 

@@ -67,7 +67,7 @@ impl Resolved {
             .collect();
         let kind = match &feature.kind {
             FeatureKind::Membership { function, .. } => describe_membership(function),
-            FeatureKind::Raw { scaling } => json!({ "scaling": scaling }),
+            kind => json!({ "scaling": kind.scaling() }),
         };
 
         let mut description = json!({

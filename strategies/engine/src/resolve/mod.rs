@@ -4,6 +4,7 @@ mod check;
 mod data_part;
 mod overrides;
 mod plan;
+mod rule_base;
 mod timeframes;
 
 use market::{Bars, Instrument, Timeframe, Utc};
@@ -79,6 +80,7 @@ impl Strategy {
         let symbols = overrides.symbols.as_ref().unwrap_or(&self.data.symbols);
         let base = timeframes::choose_base(&self.data, listed);
         let plan = plan::Plan::of(self, listed);
+        let model = rule_base::with_rule_inputs(self, &plan.features);
         let changed = overrides.apply_to_settings(&self.training);
 
         Ok(Resolved {
@@ -96,7 +98,7 @@ impl Strategy {
             weighted: self.training.weighted,
             split: overrides.apply_to_split(self.training.split),
             embargo_bars: self.training.embargo_bars,
-            model: self.model.clone(),
+            model,
             decisions: self.decisions,
             settings: changed.settings,
             seed: changed

@@ -6,7 +6,9 @@ use market::Timeframe;
 
 use crate::fuzzy::Membership;
 use crate::indicators::Indicator;
-use crate::strategy::{InputSource, OutputRef, Scaling, Strategy, feature_names};
+use crate::strategy::{
+    FuzzySet, InputSource, OutputRef, Scaling, SetColumns, Strategy, feature_names,
+};
 
 /// An indicator on the bars of one timeframe.
 #[derive(Clone, Debug)]
@@ -22,8 +24,8 @@ pub struct PlannedIndicator {
 /// One input column of the network.
 #[derive(Clone, Debug)]
 pub struct Feature {
-    /// `{timeframe}_{set}_{member}` or `{timeframe}_{reference}_raw`, followed by `_lag_{k}` where
-    /// it lags.
+    /// `{timeframe}_{set}_{member}`, `{timeframe}_{set}` or `{timeframe}_{reference}_raw`, followed
+    /// by `_lag_{k}` where it lags.
     pub name: String,
     /// Timeframe of the bars that it reads.
     pub timeframe: Timeframe,
@@ -49,11 +51,28 @@ pub enum FeatureKind {
         /// 1-based line of the set in the file.
         line: usize,
     },
+    /// The value that a fuzzy set reads, scaled to mean 0 and deviation 1: the network has the
+    /// members.
+    SetValue {
+        /// Id of the fuzzy set.
+        set: String,
+    },
     /// The value itself.
     Raw {
         /// How it is scaled, once fitted.
         scaling: Option<Scaling>,
     },
+}
+
+impl FeatureKind {
+    /// How the column is scaled, once fitted; degrees never are.
+    pub const fn scaling(&self) -> Option<Scaling> {
+        match self {
+            Self::Membership { .. } => None,
+            Self::SetValue { .. } => Some(Scaling::Zscore),
+            Self::Raw { scaling } => *scaling,
+        }
+    }
 }
 
 /// The columns and what they are computed from.
@@ -71,13 +90,14 @@ impl Plan {
     /// The plan of a strategy on these timeframes.
     pub(super) fn of(strategy: &Strategy, timeframes: &[Timeframe]) -> Self {
         let mut plan = Self::default();
+        let set_columns = SetColumns::of(&strategy.model);
         for input in &strategy.inputs {
-            let Some(columns) = InputColumns::of(strategy, &input.source) else {
+            let Some(columns) = InputColumns::of(strategy, &input.source, set_columns) else {
                 continue;
             };
 
             // Names repeat the columns of the input for each timeframe and lag.
-            let names = feature_names(input, &strategy.fuzzy_sets, timeframes);
+            let names = feature_names(input, &strategy.fuzzy_sets, timeframes, set_columns);
             for (name, kind) in names.into_iter().zip(columns.kinds.iter().cycle()) {
                 let position = columns.of.indicator;
                 let Some(indicator) = plan.add_indicator(strategy, position, name.timeframe) else {
@@ -128,26 +148,35 @@ struct InputColumns {
 }
 
 impl InputColumns {
-    fn of(strategy: &Strategy, source: &InputSource) -> Option<Self> {
-        match source {
-            InputSource::Raw { of, scaling, .. } => Some(Self {
-                of: *of,
-                kinds: vec![FeatureKind::Raw { scaling: *scaling }],
-            }),
-            InputSource::Fuzzy(position) => {
-                let set = strategy.fuzzy_sets.get(*position)?;
-
-                let functions = set.members.iter().map(|(_, function)| function);
-                let kinds = functions.map(|function| FeatureKind::Membership {
-                    set: set.id.clone(),
-                    function: *function,
-                    line: set.line,
+    fn of(strategy: &Strategy, source: &InputSource, set_columns: SetColumns) -> Option<Self> {
+        let position = match source {
+            InputSource::Fuzzy(position) => *position,
+            InputSource::Raw { of, scaling, .. } => {
+                return Some(Self {
+                    of: *of,
+                    kinds: vec![FeatureKind::Raw { scaling: *scaling }],
                 });
-                Some(Self {
-                    of: set.of,
-                    kinds: kinds.collect(),
-                })
             }
-        }
+        };
+
+        let set = strategy.fuzzy_sets.get(position)?;
+        let kinds = match set_columns {
+            SetColumns::Degrees => memberships_of(set),
+            SetColumns::Value => vec![FeatureKind::SetValue {
+                set: set.id.clone(),
+            }],
+        };
+        Some(Self { of: set.of, kinds })
     }
+}
+
+/// A column for each member of a set.
+fn memberships_of(set: &FuzzySet) -> Vec<FeatureKind> {
+    let functions = set.members.iter().map(|(_, function)| function);
+    let kinds = functions.map(|function| FeatureKind::Membership {
+        set: set.id.clone(),
+        function: *function,
+        line: set.line,
+    });
+    kinds.collect()
 }

@@ -144,12 +144,23 @@ fn schema_of_model() -> Json {
         ("dropout", dropout),
     ];
 
+    let tsk = [
+        ("rules_from", one_word_of(["sets", "data"])),
+        ("rules", integer_within(1, 256)),
+        ("firing", one_word_of(["mean", "product"])),
+        (
+            "prune_below",
+            json!({"type": "number", "minimum": 0, "exclusiveMaximum": 1}),
+        ),
+    ];
+
     // The type says which keys the architecture has.
     let mlp = mapping_with(&["hidden_layers"], &mlp);
     let recurrent = mapping_with(&["sequence_length"], &recurrent);
     one_of(&[
         schema_of_family(only_word("mlp"), mlp),
         schema_of_family(one_word_of(["lstm", "gru"]), recurrent),
+        schema_of_family(only_word("tsk"), mapping_with(&[], &tsk)),
     ])
 }
 

@@ -18,7 +18,7 @@ use crate::labels::{EventFilter, LabelSource};
 
 pub(crate) use decisions::{CLASS_SIGNALS, signals_of};
 pub use decisions::{Decisions, Signal};
-pub(crate) use feature_names::feature_names;
+pub(crate) use feature_names::{SetColumns, feature_names};
 pub(crate) use setting_keys::{SettingKeys, owned_keys};
 
 /// Longest strategy name, in characters.
@@ -132,7 +132,8 @@ pub struct Input {
 /// What an input column shows.
 #[derive(Clone, Debug, PartialEq)]
 pub enum InputSource {
-    /// Every membership of the fuzzy set at this position, in file order.
+    /// The fuzzy set at this position: every membership in file order, or for a rule base the value
+    /// that it reads.
     Fuzzy(usize),
     /// The indicator output itself.
     Raw {

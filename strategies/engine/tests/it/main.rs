@@ -45,6 +45,8 @@ mod recurrent;
 #[cfg(test)]
 mod requests;
 #[cfg(test)]
+mod rule_base;
+#[cfg(test)]
 mod sample_bars;
 #[cfg(test)]
 mod strategies_page;

@@ -24,7 +24,12 @@ embargo. Thresholds that are statistics, and scalings, are measured on the train
 
 ## Models
 
-`model.type` is `mlp`, which sees one row at a time, or `lstm` or `gru`, which read a window of rows, oldest first:
+`model.type` is `mlp`, which sees one row at a time, `lstm` or `gru`, which read a window of rows, or `tsk`, which learns rules that can be
+read.
+
+### lstm and gru
+
+They read a window of rows, oldest first:
 
 ```yaml
 model:
@@ -46,6 +51,38 @@ bar, end no window; `ktrdr train` says how many there were. Figures count window
 have `lags` beside windows. A filter of events is refused, because it leaves few bars next to each other.
 
 `ktrdr models predict` reads windows of the same length: the first `sequence_length` − 1 bars after the warm-up have no prediction.
+
+### tsk
+
+A neuro-fuzzy network of the first order (Takagi and Sugeno, 1985), in the form of HTSK (Cui, Wu and Xu, IJCNN 2021):
+
+```yaml
+model:
+  type: tsk
+  architecture: {rules_from: sets, rules: 16, firing: mean, prune_below: 0.01}
+```
+
+| key | legal | default |
+|---|---|---|
+| `rules_from` | `sets`: rules over the fuzzy sets of the inputs; `data`: rules and members grown around clusters of the training part | `sets` |
+| `rules` | 1 to 256: at most that many | 16 |
+| `firing` | `mean`: a rule is as strong as the geometric mean of the degrees of its members, so that no strength vanishes with many inputs; `product`: their product, as in ANFIS | `mean` |
+| `prune_below` | a share of at least 0 and below 1: a rule with a smaller support over the training part is removed after training | 0.01 |
+
+A rule says what follows where its words hold: `IF rsi_zone is oversold AND trend is present THEN BUY 0.71, support 3.2 %`. How strongly a
+rule fires in a row is its strength divided by that of all rules; its support is the mean of that over the training part. What it says is a
+linear function of the inputs, and the sentence shows the mean of it, weighted by how strongly the rule fires.
+
+With `rules_from: sets` every input is a `fuzzy_set`, and gives one column: the value that the set reads, scaled to mean 0 and deviation 1
+over the training part. The members of the set are part of the network. Each becomes a Gaussian that is as wide as the member where the degree
+is ½; an open shoulder stays open. If all combinations of members are at most `rules`, each is a rule; otherwise those to which most rows of
+the training part belong are (Wang and Mendel, 1992). With `rules_from: data` every input is a `raw_indicator` with `normalization: zscore`;
+there is a rule for each cluster of rows, and its members, at most three an input, are called low, middle and high.
+
+Training moves and widens the members, and fits what each rule says. After every step they are put where they can be read: in the order of
+the strategy, apart from each other, within the range of the training part. `ktrdr models rules NAME` prints the rules as sentences and the
+members before and after training, `ktrdr models predict NAME --rules` which rules made each prediction. Equal data and seeds give equal
+rules. It is trained on the CPU by the native engine.
 ";
 
 /// `BUY 32 %, HOLD 40 %, SELL 28 %` of the rows of one part.
@@ -112,6 +149,7 @@ fn describe_feature(resolved: &Resolved, feature: &Feature) -> String {
             scaling: Some(scaling),
         } => format!("{scaling:?}").to_lowercase(),
         FeatureKind::Raw { scaling: None } => "the value".to_owned(),
+        FeatureKind::SetValue { set } => format!("zscore; members of `{set}` are learnt"),
     };
     format!(
         "| `{}` | {indicator}{output}{lag} | {degree} |",

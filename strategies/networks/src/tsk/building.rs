@@ -1,9 +1,13 @@
 //! From a network without rules to one with rules that a training part calls for, and, once it has
 //! learnt, to one without those that hardly fire.
 
-use schemas::manifests::{Architecture, Firing, MemberPlace, Network, RuleSource, TskShape};
+use schemas::manifests::{
+    Architecture, FeatureColumn, Firing, FuzzyInput, FuzzyMember, MemberPlace, Network, RuleSource,
+    TskShape,
+};
 use serde::{Deserialize, Serialize};
 
+use super::order::WIDTH_MIN;
 use super::pruning::drop_members;
 use super::start::range_of;
 use super::{Growth, LearntRule, Start, Tsk, prune};
@@ -94,21 +98,30 @@ fn grow_rules(shape: &mut TskShape, network: &Network, inputs: &[f32], seed: u64
     }
 }
 
-/// Where each member lies before training, in units of the scaled inputs. A member without bounds
-/// has the middle of the data for its centre.
+/// Where each member lies before training, in units of the scaled inputs.
 fn places_of(shape: &TskShape, network: &Network) -> Vec<MemberPlace> {
     let mut places = Vec::with_capacity(shape.base.member_count());
     for (input, column) in shape.base.inputs.iter().zip(&network.features) {
-        for member in &input.members {
-            let place = member.start.map(|start| start.scaled_by(column));
-            let bounded = place.filter(|it| it.centre.is_finite() && it.width.is_finite());
-            places.push(bounded.unwrap_or(MemberPlace {
-                centre: f64::from(f32::midpoint(input.low, input.high)),
-                width: f64::from(BOUNDLESS_WIDTH),
-            }));
-        }
+        let members = input.members.iter();
+        places.extend(members.map(|member| place_of(member, input, column)));
     }
     places
+}
+
+/// The place of one member. One without bounds has the middle of the data for its centre; one
+/// without a width gets the least that a member may have.
+fn place_of(member: &FuzzyMember, input: &FuzzyInput, column: &FeatureColumn) -> MemberPlace {
+    let place = member.start.map(|start| start.scaled_by(column));
+    match place.filter(|it| it.centre.is_finite() && it.width.is_finite()) {
+        Some(place) => MemberPlace {
+            width: place.width.max(f64::from(WIDTH_MIN)),
+            ..place
+        },
+        None => MemberPlace {
+            centre: f64::from(f32::midpoint(input.low, input.high)),
+            width: f64::from(BOUNDLESS_WIDTH),
+        },
+    }
 }
 
 /// The first parameters of `network` in file order, before training: the centres of all members,

@@ -3,7 +3,7 @@
 use schemas::manifests::{FuzzyInput, RuleBase};
 
 /// Least width of a member, in units of the scaled input.
-const WIDTH_MIN: f32 = 0.02;
+pub(super) const WIDTH_MIN: f32 = 0.02;
 /// Largest width of a member, in units of the scaled input: it holds for every value.
 const WIDTH_MAX: f32 = 50.0;
 /// Centres of one input keep a distance of at least its range / (this · number of members).
