@@ -5,6 +5,7 @@ pub mod codec;
 pub mod codes;
 pub mod command;
 pub mod commands;
+pub mod decision_report;
 pub mod delivery;
 pub mod errors;
 pub mod events;

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::decision_report::DecisionReport;
 use crate::training::TrainingEnd;
 
 /// The document `metrics.json` of an artifact.
@@ -63,6 +64,9 @@ pub struct Evaluation {
     /// Classes only: by how much the probabilities are too sure or too cautious.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub temperature: Option<Temperature>,
+    /// What the strategy decides by these predictions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decisions: Option<DecisionReport>,
 }
 
 /// How good a model is on one part.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::command::Command;
+use crate::decision_report::PartDecisions;
 use crate::ids::Service;
 use crate::training::TrainingEnd;
 
@@ -63,6 +64,9 @@ pub struct TrainOutcome {
     /// Rates of the classes on the test part, a few at most; empty for a regression.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub classes: Vec<ClassOutcome>,
+    /// How often the strategy makes each decision, by part. Absent in records of older programs.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub decisions: BTreeMap<String, PartDecisions>,
     /// What the windows of a recurrent network cost; absent where each row is a sample.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub windows: Option<WindowOutcome>,

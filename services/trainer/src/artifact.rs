@@ -8,10 +8,12 @@
 use std::collections::BTreeMap;
 
 use networks::tsk::report_rules;
+use schemas::decision_report::{DecisionReport, Suggestion};
 use schemas::manifests::{Network, OutputKind};
 use schemas::metrics::{ClassMetrics, Evaluation, KindMetrics, MetricsDocument, PartMetrics};
 use schemas::names::{
     HISTORY_FILE, METRICS_FILE, METRICS_TABLE_FILE, MODEL_FILE, RULES_FILE, TEST_PART,
+    VALIDATION_PART,
 };
 use store::{Bytes, Cells, StoreError, Table};
 
@@ -39,7 +41,8 @@ pub fn metrics_document(
     let test = trained.metrics.get(TEST_PART);
     let by_part = trained.metrics.iter();
     let by_part = by_part.flat_map(|(part, metrics)| warnings_of(part, metrics, &evaluation));
-    let warnings = constant_warning(network, train).into_iter().chain(by_part);
+    let first = constant_warning(network, train).into_iter();
+    let warnings = first.chain(decision_warnings(&evaluation)).chain(by_part);
 
     MetricsDocument {
         v: MetricsDocument::VERSION,
@@ -135,6 +138,44 @@ fn constant_warning(network: &Network, train: &PartData) -> Option<String> {
         let names = names.join(", ");
         format!("nothing was learnt from what never changes in the train part: {names}")
     })
+}
+
+/// Decisions that the strategy never makes.
+fn decision_warnings(evaluation: &Evaluation) -> Vec<String> {
+    let Some(report) = &evaluation.decisions else {
+        return Vec::new();
+    };
+    let mut buy = 0;
+    let mut sell = 0;
+    for part in [VALIDATION_PART, TEST_PART] {
+        let counts = report.parts.get(part).copied().unwrap_or_default();
+        buy += counts.buy;
+        sell += counts.sell;
+    }
+
+    let where_seen = "in the validation and the test part";
+    match (buy, sell) {
+        (0, 0) => vec![format!(
+            "the decision is HOLD on every row {where_seen}: {}",
+            remedy_of(report)
+        )],
+        (0, _) => vec![format!("no decision is BUY {where_seen}")],
+        (_, 0) => vec![format!("no decision is SELL {where_seen}")],
+        _ => Vec::new(),
+    }
+}
+
+/// Which threshold would make decisions.
+fn remedy_of(report: &DecisionReport) -> String {
+    let key = report.threshold.key();
+    match report.suggestion {
+        Some(Suggestion { threshold, share }) => format!(
+            "{key} {threshold} in place of {} would make {:.1} % of the validation part BUY or SELL",
+            report.threshold.value(),
+            100.0 * share
+        ),
+        None => format!("no {key} would make 5 % of the validation part BUY or SELL"),
+    }
 }
 
 /// What a reader must know before trusting the model on `part`.

@@ -7,11 +7,12 @@
 use networks::{Learner, learner_of};
 use schemas::manifests::{FeatureColumn, OutputKind};
 use schemas::metrics::{Evaluation, Importance};
+use strategies::Decisions;
 
 use crate::control::Control;
 use crate::data::{Labels, PartData, TrainingData};
 use crate::job::TrainJob;
-use crate::metrics::{Baseline, RowOrigins, Scored, Shuffled, importance_of};
+use crate::metrics::{Baseline, RowOrigins, Scored, ScoredParts, Shuffled, importance_of};
 use crate::objective::Objective;
 use crate::{TrainError, Trained};
 
@@ -31,6 +32,8 @@ pub struct Evaluated<'a> {
     pub features: &'a [FeatureColumn],
     /// Number of classes; 0 for a regression.
     pub classes: usize,
+    /// What the strategy makes of a prediction; absent = decisions are not counted.
+    pub decisions: Option<Decisions>,
     /// Its parameters, flat, in file order.
     pub weights: &'a [f32],
     /// What training minimised.
@@ -47,6 +50,7 @@ pub(crate) fn evaluate_trained(
     job: &TrainJob<'_>,
     trained: &Trained,
     origins: &RowOrigins,
+    decisions: Decisions,
     control: &dyn Control,
 ) -> Result<Evaluation, TrainError> {
     let network = Evaluated {
@@ -57,6 +61,7 @@ pub(crate) fn evaluate_trained(
             OutputKind::Classes { names } => names.len(),
             OutputKind::Regression => 0,
         },
+        decisions: Some(decisions),
         weights: &trained.weights,
         objective: &trained.objective,
         seed: job.seed,
@@ -91,11 +96,27 @@ pub fn evaluate(
     let groups = test.groups(&baseline, network.origins);
     let temperature = validation.temperature(&test);
     let importance = runner.importance()?;
+
+    // The scores of the training part serve nothing else.
+    let decisions = match network.decisions {
+        None => None,
+        Some(rules) => {
+            let train_scores = runner.scores_of(&network.data.train)?;
+            let train = network.scored(&train_scores, &network.data.train.labels);
+            let parts = ScoredParts {
+                train,
+                validation,
+                test,
+            };
+            Some(parts.decide(rules))
+        }
+    };
     Some(Evaluation {
         uncertainty,
         groups,
         importance: Some(importance),
         temperature,
+        decisions,
     })
 }
 

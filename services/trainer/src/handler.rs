@@ -94,6 +94,11 @@ impl StepHandler for Trainer {
             parameters: document.parameters,
             windows: training.window_outcome(),
             classes: class_outcomes(&document),
+            decisions: document
+                .evaluation
+                .decisions
+                .map(|it| it.parts)
+                .unwrap_or_default(),
             metrics: document.headline,
             warnings: warnings_of(damage, document.warnings),
             device: document.device,
@@ -142,7 +147,13 @@ fn train_and_measure(
 ) -> Result<Measured, TrainError> {
     let job = training.job();
     let trained = train(&job, control, state)?;
-    let evaluation = evaluate_trained(&job, &trained, &training.origins, control)?;
+    let evaluation = evaluate_trained(
+        &job,
+        &trained,
+        &training.origins,
+        training.decisions(),
+        control,
+    )?;
     Ok(Measured {
         trained,
         evaluation,

@@ -12,7 +12,7 @@ use schemas::ids::OperationId;
 use schemas::manifests::{ArtifactManifest, DataSetManifest, Lineage, Network};
 use store::sha256_hex;
 use strategies::splits::Part;
-use strategies::{Resolved, ResolvedRequest};
+use strategies::{Decisions, Resolved, ResolvedRequest};
 
 use crate::TrainingData;
 use crate::data_set::{test_origins, training_data};
@@ -114,6 +114,11 @@ impl PreparedTraining {
             length: windows.length as u64,
             rows_lost: rows_lost.into(),
         })
+    }
+
+    /// What the strategy makes of a prediction.
+    pub(crate) fn decisions(&self) -> Decisions {
+        self.resolved.decisions
     }
 
     /// Seed of initialisation, shuffling and dropout.

@@ -7,6 +7,8 @@ use schemas::metrics::{
 };
 use schemas::names::TEST_PART;
 
+use super::decisions::describe_report;
+
 /// Most features in the line of importance.
 const FEATURES_MAX: usize = 5;
 /// Most symbols in the line of symbols.
@@ -29,6 +31,10 @@ pub(super) fn describe_evaluation(document: &MetricsDocument) -> Vec<(&'static s
     lines.extend(describe_groups(&evaluation.groups));
     if let Some(importance) = describe_importance(evaluation) {
         lines.push(("importance", importance));
+    }
+
+    for line in evaluation.decisions.iter().flat_map(describe_report) {
+        lines.push(("decisions", line));
     }
 
     // What the brackets above mean.

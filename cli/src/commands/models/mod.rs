@@ -1,6 +1,7 @@
 //! `ktrdr models`: train a model, list and show the registered ones, and predict with them.
 
 mod bars;
+mod decisions;
 mod evaluation;
 mod list;
 mod predict;

@@ -11,6 +11,7 @@ use schemas::names::PARTS;
 use schemas::operation::OperationRecord;
 use strategies::Resolved;
 
+use super::decisions::describe_decisions;
 use crate::console::describe_ending;
 use crate::watch::outcome_of;
 
@@ -41,6 +42,9 @@ pub(crate) fn describe_training(record: &OperationRecord) -> Option<Vec<(String,
     lines.push(("test", describe_metrics(&trained.metrics)));
     for class in &trained.classes {
         lines.push(("test", describe_class(class)));
+    }
+    for part in describe_decisions(&trained.decisions) {
+        lines.push(("decisions", part));
     }
     lines.push(("epochs", describe_epochs(&trained)));
     if let Some(ending) = &trained.ending {

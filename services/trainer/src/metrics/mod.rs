@@ -7,6 +7,7 @@
 mod answers;
 mod bootstrap;
 mod calibration;
+mod decisions;
 mod groups;
 mod importance;
 mod probabilities;
@@ -19,6 +20,7 @@ pub use schemas::metrics::{ClassMetrics, ClassRates, KindMetrics, PartMetrics, R
 use crate::data::Labels;
 
 pub use bootstrap::block_length;
+pub use decisions::ScoredParts;
 pub use groups::RowOrigins;
 pub use importance::{Shuffled, importance_of};
 pub use scored::Scored;

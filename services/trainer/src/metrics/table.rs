@@ -24,6 +24,20 @@ pub fn metrics_file(document: &MetricsDocument) -> Result<Bytes, StoreError> {
     if let Some(importance) = &document.evaluation.importance {
         rows.add_importance(importance);
     }
+    for (part, counts) in document
+        .evaluation
+        .decisions
+        .iter()
+        .flat_map(|it| &it.parts)
+    {
+        let figures = [
+            ("buy", counts.buy as f64),
+            ("hold", counts.hold as f64),
+            ("sell", counts.sell as f64),
+            ("precision", counts.precision.unwrap_or(f64::NAN)),
+        ];
+        rows.add_all(part, "decisions", "", figures);
+    }
     if let Some(temperature) = &document.evaluation.temperature {
         let figures = [
             ("value", temperature.value),

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use schemas::{
+    decision_report::{DecisionReport, PartDecisions, Suggestion, Threshold},
     manifests::{Activation, Architecture, FeatureColumn, MlpShape, Network, OutputKind},
     metrics::{Evaluation, Interval, MetricsDocument, Uncertainty},
     names::{HISTORY_FILE, METRICS_FILE, METRICS_TABLE_FILE, MODEL_FILE},
@@ -94,6 +95,56 @@ fn a_collapsed_model_says_so() {
             "test accuracy 75.0 % does not beat always answering the most frequent class, 75.0 %",
         ]
     );
+}
+
+/// The warnings about a model that decides like this in the test part.
+fn warnings_of_decisions(buy: u64, sell: u64, suggestion: Option<Suggestion>) -> Vec<String> {
+    let counts = PartDecisions {
+        buy,
+        hold: 4,
+        sell,
+        precision: None,
+    };
+    let evaluation = Evaluation {
+        decisions: Some(DecisionReport {
+            threshold: Threshold::ConfidenceThreshold(0.5),
+            parts: BTreeMap::from([("test".to_owned(), counts)]),
+            suggestion,
+        }),
+        ..Evaluation::default()
+    };
+
+    let document = metrics_document(&collapsed(), &training_part(), evaluation, 7);
+    let others = document_of(&collapsed()).warnings;
+    let mut warnings = document.warnings;
+    warnings.retain(|warning| !others.contains(warning));
+    warnings
+}
+
+#[test]
+fn a_decision_that_is_never_made_is_said() {
+    let suggestion = Suggestion {
+        threshold: 0.41,
+        share: 0.0625,
+    };
+    let mute = "the decision is HOLD on every row in the validation and the test part";
+
+    assert_eq!(
+        warnings_of_decisions(0, 0, Some(suggestion)),
+        [format!(
+            "{mute}: confidence_threshold 0.41 in place of 0.5 would make 6.2 % of the validation \
+             part BUY or SELL"
+        )]
+    );
+    let no_remedy = "no confidence_threshold would make 5 % of the validation part BUY or SELL";
+    assert_eq!(
+        warnings_of_decisions(0, 0, None),
+        [format!("{mute}: {no_remedy}")]
+    );
+
+    let one = "no decision is SELL in the validation and the test part";
+    assert_eq!(warnings_of_decisions(3, 0, None), [one]);
+    assert!(warnings_of_decisions(3, 1, None).is_empty());
 }
 
 #[test]

@@ -5,6 +5,8 @@ mod artifact;
 #[cfg(test)]
 mod crashes;
 #[cfg(test)]
+mod decisions;
+#[cfg(test)]
 mod device;
 #[cfg(test)]
 mod engines;

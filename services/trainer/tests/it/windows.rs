@@ -252,6 +252,7 @@ fn evaluation_of(
         origins,
         features: &network.features,
         classes: 2,
+        decisions: None,
         weights,
         objective: &Objective::plain(Loss::CrossEntropy, 2),
         seed: 5,

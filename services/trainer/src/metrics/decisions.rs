@@ -1,0 +1,167 @@
+//! What the rules of a strategy make of the scores of a model: how often each decision is made, how
+//! often it is right, and which threshold would make more of them.
+
+use networks::math;
+use schemas::decision_report::{DecisionReport, PartDecisions, Suggestion, Threshold};
+use schemas::names::{TEST_PART, TRAIN_PART, VALIDATION_PART};
+use strategies::{Decisions, Signal};
+
+use super::Scored;
+use crate::data::Labels;
+
+/// Least share of BUY and SELL in the validation part.
+const SHARE_MIN: f64 = 0.05;
+
+/// Scores of the three parts.
+#[derive(Clone, Copy, Debug)]
+pub struct ScoredParts<'a> {
+    /// The part that the weights were fitted to.
+    pub train: Scored<'a>,
+    /// The part that chose the best epoch; it chooses the suggestion, too.
+    pub validation: Scored<'a>,
+    /// The part that chose nothing.
+    pub test: Scored<'a>,
+}
+
+impl ScoredParts<'_> {
+    /// What `rules` decide on these scores.
+    pub fn decide(&self, rules: Decisions) -> DecisionReport {
+        let parts = [
+            (TRAIN_PART, decisions_of(&self.train, rules)),
+            (VALIDATION_PART, decisions_of(&self.validation, rules)),
+            (TEST_PART, decisions_of(&self.test, rules)),
+        ];
+        let parts = parts.map(|(name, counts)| (name.to_owned(), counts));
+
+        DecisionReport {
+            threshold: threshold_of(rules),
+            parts: parts.into(),
+            suggestion: suggest_threshold(&self.validation, rules),
+        }
+    }
+}
+
+const fn threshold_of(rules: Decisions) -> Threshold {
+    match rules {
+        Decisions::Classification {
+            confidence_threshold,
+            ..
+        } => Threshold::ConfidenceThreshold(confidence_threshold),
+        Decisions::Regression {
+            min_edge_multiplier,
+            ..
+        } => Threshold::MinEdgeMultiplier(min_edge_multiplier),
+    }
+}
+
+fn decisions_of(scored: &Scored<'_>, rules: Decisions) -> PartDecisions {
+    let mut counts = PartDecisions::default();
+    let mut right = 0_u64;
+    for (row, prediction) in predictions_of(scored).into_iter().enumerate() {
+        let decision = rules.signal(&prediction);
+        match decision {
+            Signal::Buy => counts.buy += 1,
+            Signal::Hold => counts.hold += 1,
+            Signal::Sell => counts.sell += 1,
+        }
+
+        let is_right = rules.signal(&truth_of(scored.labels, row, prediction.len())) == decision;
+        right += u64::from(is_right && decision != Signal::Hold);
+    }
+
+    let acted = counts.buy + counts.sell;
+    counts.precision = (acted > 0).then(|| right as f64 / acted as f64);
+    counts
+}
+
+/// The predictions as `ktrdr models predict` gives them: probabilities of the classes, or a return.
+fn predictions_of(scored: &Scored<'_>) -> Vec<Vec<f64>> {
+    let rows = scored.labels.len().max(1);
+    let mut predictions = Vec::with_capacity(rows);
+    for scores in scored
+        .scores
+        .chunks_exact((scored.scores.len() / rows).max(1))
+    {
+        let mut values = scores.to_vec();
+        if matches!(scored.labels, Labels::Classes(_)) {
+            math::softmax(&mut values);
+        }
+        predictions.push(values.into_iter().map(f64::from).collect());
+    }
+    predictions
+}
+
+/// The prediction of somebody who knows the label of a row.
+fn truth_of(labels: &Labels, row: usize, outputs: usize) -> Vec<f64> {
+    match labels {
+        Labels::Returns(labels) => labels
+            .get(row)
+            .map(|it| f64::from(*it))
+            .into_iter()
+            .collect(),
+        Labels::Classes(labels) => {
+            let label = labels.get(row).copied().unwrap_or(-1);
+            let classes = 0..outputs as i64;
+            classes
+                .map(|class| f64::from(u8::from(class == label)))
+                .collect()
+        }
+    }
+}
+
+/// The threshold that gives BUY or SELL on 5 % of the rows, rounded down to two digits; none where
+/// that of the strategy gives as many, and where none does.
+fn suggest_threshold(scored: &Scored<'_>, rules: Decisions) -> Option<Suggestion> {
+    let rows = scored.labels.len() as f64;
+    let wanted_rows = (SHARE_MIN * rows).ceil().max(1.0) as usize;
+    let mut strengths = strengths_of(scored, rules);
+    strengths.sort_by(|one, other| other.total_cmp(one));
+    let weakest = strengths.get(wanted_rows - 1).copied()?;
+    if weakest >= threshold_of(rules).value() {
+        return None;
+    }
+
+    // Rounded down, so that the row with this strength passes it.
+    let threshold = round_down(weakest);
+    let acted = strengths.iter().filter(|strength| **strength >= threshold);
+    Some(Suggestion {
+        threshold,
+        share: acted.count() as f64 / rows,
+    })
+}
+
+/// For each prediction that is BUY or SELL at some threshold the highest one.
+fn strengths_of(scored: &Scored<'_>, rules: Decisions) -> Vec<f64> {
+    let mut strengths = Vec::new();
+    for prediction in predictions_of(scored) {
+        match rules {
+            Decisions::Classification { signals, .. } => {
+                let any_confidence = Decisions::Classification {
+                    confidence_threshold: 0.0,
+                    signals,
+                };
+                if any_confidence.signal(&prediction) != Signal::Hold {
+                    strengths.push(prediction.iter().copied().fold(0.0, f64::max));
+                }
+            }
+            Decisions::Regression {
+                round_trip_cost, ..
+            } => {
+                let edges = prediction.iter().map(|value| value.abs() / round_trip_cost);
+                strengths.extend(edges);
+            }
+        }
+    }
+    strengths
+}
+
+/// The largest number of two significant digits below or at `value`.
+fn round_down(value: f64) -> f64 {
+    if value <= 0.0 {
+        return 0.0;
+    }
+    let unit = libm::pow(10.0, value.log10().floor() - 1.0);
+    // 0.29 / 0.01 is 28.999…
+    let digits = (value / unit + 1e-9).floor();
+    digits * unit
+}
