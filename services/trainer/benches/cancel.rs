@@ -8,6 +8,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::panic,
     missing_docs,
     reason = "a benchmark fails by panicking"
 )]
@@ -29,19 +30,22 @@ use schemas::training::TrainingSettings;
 use strategies::windows::{RowBar, Windows};
 use trainer::{
     BatchProgress, ComputeDevice, Control, EngineKind, EpochRow, Labels, PartData, TrainError,
-    TrainJob, TrainState, TrainingData, train,
+    TrainJob, TrainState, Trained, TrainingData, train,
 };
 
 const MOMENTS: usize = 100;
 /// The moments lie within it: several epochs of the fastest network.
 const SPAN: Duration = Duration::from_millis(200);
 /// More than any training gets to.
-const EPOCHS: u32 = 1_000_000;
+const EPOCHS: u32 = 100_000;
 const ENGINES: &[EngineKind] = &[
     EngineKind::Native,
     #[cfg(feature = "libtorch")]
     EngineKind::Libtorch,
 ];
+
+/// When a training has returned, and what.
+type Return = (Instant, Result<Trained, TrainError>);
 
 /// The flag of a cancel message.
 struct Flag {
@@ -156,25 +160,23 @@ fn leave_time(job: &TrainJob<'_>, moment: Duration) -> f64 {
     std::thread::scope(|scope| {
         scope.spawn(|| {
             let result = train(job, &flag, None);
-            let returned = Instant::now();
-            assert!(matches!(result, Err(TrainError::Cancelled { .. })));
-            sender.send(returned).unwrap();
+            sender.send((Instant::now(), result)).unwrap();
         });
 
         wait(&ended, moment);
         let cancelled = Instant::now();
         flag.is_set.store(true, Ordering::Relaxed);
-        let returned = ended.recv().unwrap();
+        let (returned, result) = ended.recv().unwrap();
+        assert!(matches!(result, Err(TrainError::Cancelled { .. })));
         returned.duration_since(cancelled).as_secs_f64() * 1e3
     })
 }
 
 /// Waits for the moment; the training does not end before.
-fn wait(ended: &Receiver<Instant>, moment: Duration) {
-    assert!(
-        ended.recv_timeout(moment).is_err(),
-        "the training has ended"
-    );
+fn wait(ended: &Receiver<Return>, moment: Duration) {
+    if let Ok((_, result)) = ended.recv_timeout(moment) {
+        panic!("the training has ended: {result:?}");
+    }
 }
 
 /// The value below which that share of the sorted `times` lies.
@@ -211,6 +213,7 @@ impl Case {
         let settings = TrainingSettings {
             epochs: EPOCHS,
             batch_size,
+            early_stopping: None,
             ..TrainingSettings::for_classes()
         };
         let job = TrainJob {
@@ -225,7 +228,8 @@ impl Case {
         let mut times = leave_times(&job);
         times.sort_by(f64::total_cmp);
         println!(
-            "{engine:<9} {:<11} {batch_size:>5}  {:>6.2} {:>6.2} {:>6.2} {:>6.2}",
+            "{:<9} {:<11} {batch_size:>5}  {:>6.2} {:>6.2} {:>6.2} {:>6.2}",
+            engine.to_string(),
             self.name,
             percentile(&times, 0.50),
             percentile(&times, 0.95),
