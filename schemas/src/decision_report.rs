@@ -67,7 +67,7 @@ impl Threshold {
         }
     }
 
-    /// Its value.
+    /// Its value in the strategy.
     pub const fn value(self) -> f64 {
         match self {
             Self::ConfidenceThreshold(value) | Self::MinEdgeMultiplier(value) => value,

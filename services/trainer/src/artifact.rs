@@ -168,10 +168,11 @@ fn decision_warnings(evaluation: &Evaluation) -> Vec<String> {
 /// Which threshold would make decisions.
 fn remedy_of(report: &DecisionReport) -> String {
     let key = report.threshold.key();
+    let value = report.threshold.value();
     match report.suggestion {
         Some(Suggestion { threshold, share }) => format!(
-            "{key} {threshold} in place of {} would make {:.1} % of the validation part BUY or SELL",
-            report.threshold.value(),
+            "{key} {threshold} in place of {value} would make {:.1} % of the validation part BUY \
+             or SELL",
             100.0 * share
         ),
         None => format!("no {key} would make 5 % of the validation part BUY or SELL"),

@@ -147,6 +147,7 @@ fn train_and_measure(
 ) -> Result<Measured, TrainError> {
     let job = training.job();
     let trained = train(&job, control, state)?;
+
     let evaluation = evaluate_trained(
         &job,
         &trained,

@@ -41,6 +41,7 @@ impl StepHandler for CountingTrainer {
         self.runs.fetch_add(1, Ordering::SeqCst);
 
         Ok(TrainOutcome {
+            decisions: [].into(),
             windows: None,
             artifact: "a".repeat(64),
             epochs: 1,

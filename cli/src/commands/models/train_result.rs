@@ -39,17 +39,7 @@ pub(crate) fn describe_training(record: &OperationRecord) -> Option<Vec<(String,
     if let Some(windows) = &trained.windows {
         lines.push(("windows", describe_windows(windows)));
     }
-    lines.push(("test", describe_metrics(&trained.metrics)));
-    for class in &trained.classes {
-        lines.push(("test", describe_class(class)));
-    }
-    for part in describe_decisions(&trained.decisions) {
-        lines.push(("decisions", part));
-    }
-    lines.push(("epochs", describe_epochs(&trained)));
-    if let Some(ending) = &trained.ending {
-        lines.push(("ending", describe_ending(ending)));
-    }
+    lines.extend(describe_outcome(&trained));
 
     // Warnings about the data may explain those of the training, so they come first.
     for warning in processed.iter().flat_map(|data_set| &data_set.warnings) {
@@ -65,6 +55,23 @@ pub(crate) fn describe_training(record: &OperationRecord) -> Option<Vec<(String,
             .map(|(name, text)| (name.to_owned(), text))
             .collect(),
     )
+}
+
+/// How good the model is, what the strategy decides by it, and why its training ended.
+fn describe_outcome(trained: &TrainOutcome) -> Vec<(&'static str, String)> {
+    let mut lines = vec![("test", describe_metrics(&trained.metrics))];
+    for class in &trained.classes {
+        lines.push(("test", describe_class(class)));
+    }
+    for part in describe_decisions(&trained.decisions) {
+        lines.push(("decisions", part));
+    }
+
+    lines.push(("epochs", describe_epochs(trained)));
+    if let Some(ending) = &trained.ending {
+        lines.push(("ending", describe_ending(ending)));
+    }
+    lines
 }
 
 fn describe_data_set(

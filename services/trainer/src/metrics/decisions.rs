@@ -77,11 +77,10 @@ fn decisions_of(scored: &Scored<'_>, rules: Decisions) -> PartDecisions {
 /// The predictions as `ktrdr models predict` gives them: probabilities of the classes, or a return.
 fn predictions_of(scored: &Scored<'_>) -> Vec<Vec<f64>> {
     let rows = scored.labels.len().max(1);
+    let outputs = (scored.scores.len() / rows).max(1);
     let mut predictions = Vec::with_capacity(rows);
-    for scores in scored
-        .scores
-        .chunks_exact((scored.scores.len() / rows).max(1))
-    {
+
+    for scores in scored.scores.chunks_exact(outputs) {
         let mut values = scores.to_vec();
         if matches!(scored.labels, Labels::Classes(_)) {
             math::softmax(&mut values);
@@ -132,27 +131,28 @@ fn suggest_threshold(scored: &Scored<'_>, rules: Decisions) -> Option<Suggestion
 
 /// For each prediction that is BUY or SELL at some threshold the highest one.
 fn strengths_of(scored: &Scored<'_>, rules: Decisions) -> Vec<f64> {
-    let mut strengths = Vec::new();
-    for prediction in predictions_of(scored) {
-        match rules {
-            Decisions::Classification { signals, .. } => {
-                let any_confidence = Decisions::Classification {
-                    confidence_threshold: 0.0,
-                    signals,
-                };
-                if any_confidence.signal(&prediction) != Signal::Hold {
-                    strengths.push(prediction.iter().copied().fold(0.0, f64::max));
-                }
-            }
-            Decisions::Regression {
-                round_trip_cost, ..
-            } => {
-                let edges = prediction.iter().map(|value| value.abs() / round_trip_cost);
-                strengths.extend(edges);
-            }
+    let predictions = predictions_of(scored).into_iter();
+    let strengths = predictions.filter_map(|prediction| strength_of(&prediction, rules));
+    strengths.collect()
+}
+
+fn strength_of(prediction: &[f64], rules: Decisions) -> Option<f64> {
+    match rules {
+        Decisions::Regression {
+            round_trip_cost, ..
+        } => prediction
+            .first()
+            .map(|value| value.abs() / round_trip_cost),
+
+        Decisions::Classification { signals, .. } => {
+            let any_confidence = Decisions::Classification {
+                confidence_threshold: 0.0,
+                signals,
+            };
+            let acts = any_confidence.signal(prediction) != Signal::Hold;
+            acts.then(|| prediction.iter().copied().fold(0.0, f64::max))
         }
     }
-    strengths
 }
 
 /// The largest number of two significant digits below or at `value`.
@@ -160,8 +160,8 @@ fn round_down(value: f64) -> f64 {
     if value <= 0.0 {
         return 0.0;
     }
-    let unit = libm::pow(10.0, value.log10().floor() - 1.0);
+    let unit = libm::pow(10.0, libm::floor(libm::log10(value)) - 1.0);
     // 0.29 / 0.01 is 28.999…
-    let digits = (value / unit + 1e-9).floor();
+    let digits = libm::floor(value / unit + 1e-9);
     digits * unit
 }

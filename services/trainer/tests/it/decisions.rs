@@ -69,7 +69,7 @@ fn a_decision_needs_the_confidence_of_the_strategy() {
 }
 
 #[test]
-fn a_model_that_never_acts_is_shown_a_threshold_at_which_it_does() {
+fn a_threshold_at_which_a_mute_model_would_act_is_named() {
     // BUY is likeliest on 3 of 40 rows, at most with 0.427; 5 % are 2 rows.
     let mut rows = vec![[0.3, 0.5, 0.2]; 37];
     rows.extend([
