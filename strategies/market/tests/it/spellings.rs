@@ -161,6 +161,18 @@ fn futures_indices_and_exchanges_are_read_as_vendors_write_them() {
 }
 
 #[test]
+fn an_expiry_is_no_continuous_future_whatever_its_mark() {
+    let three = "? fut:ES:202012 fut:ES:201012 fut:ES:203012";
+    assert_readings(&[
+        ("ESZ26=F", "fut:ES:202612"),
+        ("/ESZ26", "fut:ES:202612"),
+        ("ESZ26.c.0", "fut:ES:202612"),
+        ("ESZ0=F", three),
+        ("ESZ0", three),
+    ]);
+}
+
+#[test]
 fn what_can_be_two_things_is_asked_about_with_candidates() {
     assert_readings(&[
         ("ES", "? stk:ES fut:ES fut:ES:202612"),

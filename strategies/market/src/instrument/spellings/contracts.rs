@@ -24,16 +24,20 @@ const PERPETUAL_MARKS: [&str; 9] = [
     "-P",
 ];
 
-/// `ES=F`: the continuous future.
+/// `ES=F`: the continuous future, and `ESZ26=F` one expiry.
 pub(super) fn yahoo(text: &str) -> Option<Outcome> {
-    certainly(AssetClass::Future, text.strip_suffix("=F")?)
+    future_of(text.strip_suffix("=F")?)
+}
+
+/// The expiry that a symbol names; the continuous future of a symbol that names none.
+fn future_of(symbol: &str) -> Option<Outcome> {
+    expiry(symbol).or_else(|| certainly(AssetClass::Future, symbol))
 }
 
 /// `ES1!`, `/ES`, `@ES`, `ES_F`, `ES.c.0`: the continuous future, and `/ESZ26` one expiry.
 pub(super) fn continuous(text: &str) -> Option<Outcome> {
     if let Some(symbol) = text.strip_prefix(['/', '@']) {
-        let symbol = symbol.trim_end_matches('#');
-        return expiry(symbol).or_else(|| certainly(AssetClass::Future, symbol));
+        return future_of(symbol.trim_end_matches('#'));
     }
     if let Some(root) = text.strip_suffix("_F") {
         venue_of(root)?;
@@ -51,7 +55,7 @@ pub(super) fn continuous(text: &str) -> Option<Outcome> {
     }
     for rule in [".C.", ".V.", ".N."] {
         match text.split_once(rule) {
-            Some((root, "0")) => return certainly(AssetClass::Future, root),
+            Some((root, "0")) => return future_of(root),
             Some((_, rank)) if is_digits(rank) => return Some(refuse_later_contract(text)),
             _ => {}
         }
