@@ -36,12 +36,48 @@ const DIGITS_MAX: usize = 64;
 /// A cell as a number; NaN if it says that there is none, `None` if it is something else.
 pub(super) fn read_number(cell: &[u8], rules: NumberRules) -> Option<f64> {
     // Nearly every cell ends here.
-    if rules.decimal == b'.'
-        && let Ok(number) = fast_float2::parse::<f64, _>(cell)
-    {
-        return Some(number);
+    if rules.decimal == b'.' {
+        if let Some(number) = read_plain(cell) {
+            return Some(number);
+        }
+        if let Ok(number) = fast_float2::parse::<f64, _>(cell) {
+            return Some(number);
+        }
     }
     read_dressed(cell, rules.decimal)
+}
+
+/// Powers of ten by which digits become a fraction; each is exact.
+const POWERS: [f64; 16] = [
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+];
+
+/// A number of up to 15 digits and a point. Its digits and the power of ten are exact as floating
+/// point, so that their quotient is the number nearest to what is written (Clinger 1990).
+#[inline]
+fn read_plain(cell: &[u8]) -> Option<f64> {
+    if cell.len() > POWERS.len() {
+        return None;
+    }
+    let mut digits = 0_u64;
+    let mut digit_count = 0;
+    let mut point = None;
+
+    for byte in cell {
+        match byte {
+            b'0'..=b'9' => {
+                digits = digits * 10 + u64::from(byte - b'0');
+                digit_count += 1;
+            }
+            b'.' if point.is_none() => point = Some(digit_count),
+            _ => return None,
+        }
+    }
+    if digit_count == 0 || digit_count == POWERS.len() {
+        return None;
+    }
+    let fraction = digit_count - point.unwrap_or(digit_count);
+    Some(digits as f64 / POWERS.get(fraction)?)
 }
 
 /// True for the words for nothing.
@@ -259,6 +295,8 @@ fn count(cell: &[u8], sign: u8) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn read(text: &str, decimal: u8) -> Option<f64> {
@@ -322,5 +360,24 @@ mod tests {
         assert_eq!(evidence(&["1,234.5", "7"]), (true, false, false));
         assert_eq!(evidence(&["1,234"]), (false, false, true));
         assert_eq!(evidence(&["0,123"]), (false, true, false));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(5_000))]
+
+        /// The parser of the standard library is the other implementation.
+        #[test]
+        fn plain_numbers_are_those_nearest_to_their_text(text in "[0-9]{0,16}[.]?[0-9]{0,16}") {
+            let standard = text.parse::<f64>().ok();
+
+            let plain = read_plain(text.as_bytes());
+
+            let digits = text.bytes().filter(u8::is_ascii_digit).count();
+            if text.len() <= 16 && (1..=15).contains(&digits) {
+                prop_assert_eq!(plain, standard);
+            } else {
+                prop_assert_eq!(plain, None);
+            }
+        }
     }
 }
