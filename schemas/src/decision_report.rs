@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 pub struct DecisionReport {
     /// The threshold of the strategy.
     pub threshold: Threshold,
+    /// True where the strategy says `auto`, and the validation part has chosen it.
+    #[serde(default)]
+    pub is_chosen: bool,
     /// Decisions of `train`, `validation` and `test`.
     pub parts: BTreeMap<String, PartDecisions>,
     /// The threshold at which BUY and SELL make up 5 % of the validation part; absent where the

@@ -97,6 +97,7 @@ pub(crate) async fn store_artifact(
         network,
         lineage: hand_lineage(strategy),
         training: serde_json::Value::Null,
+        confidence_threshold: None,
         created_at: 0,
     };
     let files = files.iter().cloned();

@@ -57,6 +57,9 @@ pub struct ArtifactManifest {
     pub lineage: Lineage,
     /// The effective training settings.
     pub training: serde_json::Value,
+    /// The probability that a decision needs, where the strategy leaves it to the training.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confidence_threshold: Option<f64>,
     /// Commit time, microseconds UTC.
     pub created_at: i64,
 }

@@ -81,7 +81,11 @@ impl StepHandler for Trainer {
         // publishes the same one.
         let files = encode_files(&trained, &training.job().data.train, &document)
             .map_err(|error| ErrorRecord::from_advice(&error))?;
-        let manifest = training.artifact_manifest(step.op(), trained.network);
+        let manifest = training.artifact_manifest(
+            step.op(),
+            trained.network,
+            document.evaluation.decisions.as_ref(),
+        );
         let artifact = step.store().artifacts().publish(files, manifest).await?;
 
         Ok(TrainOutcome {

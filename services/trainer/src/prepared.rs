@@ -7,6 +7,7 @@ use networks::tsk::build_rules;
 use runtime::{StepContext, StepError};
 use schemas::codes;
 use schemas::commands::{ProcessBars, TrainModel, TrainRequest, WindowOutcome};
+use schemas::decision_report::DecisionReport;
 use schemas::errors::ErrorRecord;
 use schemas::ids::OperationId;
 use schemas::manifests::{ArtifactManifest, DataSetManifest, Lineage, Network};
@@ -132,13 +133,22 @@ impl PreparedTraining {
     }
 
     /// The manifest of the artifact of `network`, which may have fewer rules than the one that was
-    /// fitted, but for its files.
-    pub(crate) fn artifact_manifest(&self, op: &OperationId, network: Network) -> ArtifactManifest {
+    /// fitted, and of the threshold that its decisions have chosen, but for its files.
+    pub(crate) fn artifact_manifest(
+        &self,
+        op: &OperationId,
+        network: Network,
+        decisions: Option<&DecisionReport>,
+    ) -> ArtifactManifest {
+        // A threshold of the strategy's own is in its text.
+        let chosen = decisions.filter(|report| report.is_chosen);
+
         ArtifactManifest {
             v: ArtifactManifest::VERSION,
             files: BTreeMap::new(),
             network,
             lineage: self.lineage(op),
+            confidence_threshold: chosen.map(|report| report.threshold.value()),
             training: serde_json::to_value(&self.resolved.settings).unwrap_or_default(),
             created_at: Timestamp::now().as_microsecond(),
         }

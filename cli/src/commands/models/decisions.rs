@@ -21,6 +21,9 @@ pub(super) fn describe_decisions(parts: &BTreeMap<String, PartDecisions>) -> Vec
 pub(super) fn describe_report(report: &DecisionReport) -> Vec<String> {
     let threshold = report.threshold;
     let mut first = format!("by {} {}", threshold.key(), threshold.value());
+    if report.is_chosen {
+        first.push_str(", chosen by the validation part");
+    }
     if let Some(suggestion) = report.suggestion {
         let percent = 100.0 * suggestion.share;
         first = format!(

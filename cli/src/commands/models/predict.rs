@@ -70,7 +70,9 @@ pub(super) async fn run(args: &PredictArgs, context: &Context) -> Result<Exit, F
 
     // The features are computed as in the training, from the strategy that the model was trained
     // with.
-    let resolved = resolve_strategy(&model, &artifact.manifest)?;
+    let mut resolved = resolve_strategy(&model, &artifact.manifest)?;
+    let chosen = artifact.manifest.confidence_threshold;
+    resolved.decisions = resolved.decisions.with_chosen(chosen);
     let bars = read_model_bars(args, context, &store, &model, &resolved).await?;
     let matrix = compute_features(&resolved, &bars.series, &network.features)?;
     let outputs = predict_windows(&forward, &matrix)?;

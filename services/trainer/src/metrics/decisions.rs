@@ -24,8 +24,18 @@ pub struct ScoredParts<'a> {
 }
 
 impl ScoredParts<'_> {
-    /// What `rules` decide on these scores.
+    /// What `rules` decide on these scores. A threshold that they leave open is the highest of two
+    /// digits at which 5 % of the validation part are BUY or SELL; 0 where none is.
     pub fn decide(&self, rules: Decisions) -> DecisionReport {
+        let is_chosen = rules.is_auto();
+        let rules = if is_chosen {
+            let strengths = sorted_strengths(&self.validation, rules);
+            let chosen = highest_threshold(&strengths, self.validation.labels.len());
+            rules.with_chosen(Some(chosen.unwrap_or(0.0)))
+        } else {
+            rules
+        };
+
         let parts = [
             (TRAIN_PART, decisions_of(&self.train, rules)),
             (VALIDATION_PART, decisions_of(&self.validation, rules)),
@@ -35,6 +45,7 @@ impl ScoredParts<'_> {
 
         DecisionReport {
             threshold: threshold_of(rules),
+            is_chosen,
             parts: parts.into(),
             suggestion: suggest_threshold(&self.validation, rules),
         }
@@ -46,7 +57,10 @@ const fn threshold_of(rules: Decisions) -> Threshold {
         Decisions::Classification {
             confidence_threshold,
             ..
-        } => Threshold::ConfidenceThreshold(confidence_threshold),
+        } => Threshold::ConfidenceThreshold(match confidence_threshold {
+            Some(threshold) => threshold,
+            None => 0.0,
+        }),
         Decisions::Regression {
             min_edge_multiplier,
             ..
@@ -108,34 +122,47 @@ fn truth_of(labels: &Labels, row: usize, outputs: usize) -> Vec<f64> {
     }
 }
 
-/// The threshold that gives BUY or SELL on 5 % of the rows, rounded down to two digits; none where
-/// that of the strategy gives as many, and where none does.
+/// The threshold that gives BUY or SELL on 5 % of the rows; none where that of the strategy gives
+/// as many, and where none does.
 fn suggest_threshold(scored: &Scored<'_>, rules: Decisions) -> Option<Suggestion> {
-    let rows = scored.labels.len() as f64;
-    let wanted_rows = (SHARE_MIN * rows).ceil().max(1.0) as usize;
-    let mut strengths = strengths_of(scored, rules);
-    strengths.sort_by(|one, other| other.total_cmp(one));
-    let weakest = strengths.get(wanted_rows - 1).copied()?;
-    if weakest >= threshold_of(rules).value() {
+    let rows = scored.labels.len();
+    let strengths = sorted_strengths(scored, rules);
+    if share_at(&strengths, threshold_of(rules).value(), rows) >= SHARE_MIN {
         return None;
     }
 
-    // Rounded down, so that the row with this strength passes it.
-    let threshold = round_down(weakest);
-    let acted = strengths.iter().filter(|strength| **strength >= threshold);
+    let threshold = highest_threshold(&strengths, rows)?;
     Some(Suggestion {
         threshold,
-        share: acted.count() as f64 / rows,
+        share: share_at(&strengths, threshold, rows),
     })
 }
 
-/// For each prediction that is BUY or SELL at some threshold the highest one.
-fn strengths_of(scored: &Scored<'_>, rules: Decisions) -> Vec<f64> {
-    let predictions = predictions_of(scored).into_iter();
-    let strengths = predictions.filter_map(|prediction| strength_of(&prediction, rules));
-    strengths.collect()
+/// The highest threshold of two digits that 5 % of `rows` reach; none if they are not as many.
+fn highest_threshold(strengths: &[f64], rows: usize) -> Option<f64> {
+    let count = (SHARE_MIN * rows as f64).ceil().max(1.0) as usize;
+    let weakest = strengths.get(count - 1).copied()?;
+    // Rounded down, so that this row reaches it.
+    Some(round_down(weakest))
 }
 
+/// Share of the rows that reach a threshold.
+fn share_at(strengths: &[f64], threshold: f64, rows: usize) -> f64 {
+    let reached = strengths.iter().filter(|strength| **strength >= threshold);
+    reached.count() as f64 / rows.max(1) as f64
+}
+
+/// [`strength_of`] of the predictions that have one, strongest first.
+fn sorted_strengths(scored: &Scored<'_>, rules: Decisions) -> Vec<f64> {
+    let predictions = predictions_of(scored).into_iter();
+    let strengths = predictions.filter_map(|prediction| strength_of(&prediction, rules));
+
+    let mut strengths: Vec<f64> = strengths.collect();
+    strengths.sort_by(|one, other| other.total_cmp(one));
+    strengths
+}
+
+/// The highest threshold at which a prediction is BUY or SELL; none if it is HOLD at any.
 fn strength_of(prediction: &[f64], rules: Decisions) -> Option<f64> {
     match rules {
         Decisions::Regression {
@@ -146,7 +173,7 @@ fn strength_of(prediction: &[f64], rules: Decisions) -> Option<f64> {
 
         Decisions::Classification { signals, .. } => {
             let any_confidence = Decisions::Classification {
-                confidence_threshold: 0.0,
+                confidence_threshold: None,
                 signals,
             };
             let acts = any_confidence.signal(prediction) != Signal::Hold;

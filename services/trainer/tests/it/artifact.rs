@@ -108,6 +108,7 @@ fn warnings_of_decisions(buy: u64, sell: u64, suggestion: Option<Suggestion>) ->
     let evaluation = Evaluation {
         decisions: Some(DecisionReport {
             threshold: Threshold::ConfidenceThreshold(0.5),
+            is_chosen: false,
             parts: BTreeMap::from([("test".to_owned(), counts)]),
             suggestion,
         }),

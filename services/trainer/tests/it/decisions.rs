@@ -13,7 +13,7 @@ const SELL: i64 = 2;
 
 fn classification(confidence_threshold: f64) -> Decisions {
     Decisions::Classification {
-        confidence_threshold,
+        confidence_threshold: Some(confidence_threshold),
         signals: &[Signal::Buy, Signal::Hold, Signal::Sell],
     }
 }
@@ -98,6 +98,36 @@ fn no_threshold_helps_where_hold_is_always_likeliest() {
 
     // One row of 40 is less than 5 %.
     assert_eq!(report.suggestion, None);
+}
+
+#[test]
+fn a_threshold_that_is_left_open_is_chosen_by_validation() {
+    let mut rows = vec![[0.3, 0.5, 0.2]; 37];
+    rows.extend([
+        [0.427, 0.3, 0.273],
+        [0.418, 0.3, 0.282],
+        [0.396, 0.3, 0.304],
+    ]);
+    let labels = Labels::Classes(vec![BUY; 40]);
+    let auto = Decisions::Classification {
+        confidence_threshold: None,
+        signals: &[Signal::Buy, Signal::Hold, Signal::Sell],
+    };
+
+    // Two of the three rows reach 0.41; a part that is always HOLD is left with any confidence.
+    let report = decide(&scores_of(&rows), &labels, auto);
+    assert!(report.is_chosen);
+    let chosen = report.threshold.value();
+    assert!((chosen - 0.41).abs() < 1e-12, "{chosen}");
+    assert_eq!(report.parts["validation"].buy, 2);
+    assert_eq!(report.suggestion, None);
+
+    let report = decide(
+        &scores_of(&rows[..37]),
+        &Labels::Classes(vec![BUY; 37]),
+        auto,
+    );
+    assert_eq!(report.threshold, Threshold::ConfidenceThreshold(0.0));
 }
 
 #[test]

@@ -13,6 +13,7 @@ use schemas::commands::{
 use schemas::events::What;
 use schemas::ids::{Lane, OperationId, Service};
 use schemas::manifests::Architecture;
+use schemas::metrics::MetricsDocument;
 use schemas::operation::{NewOperation, OperationRecord, OperationState};
 use schemas::requests::Training;
 use serde::de::DeserializeOwned;
@@ -307,6 +308,15 @@ async fn a_rule_base_becomes_a_version_that_can_be_read() {
         sentence.starts_with("IF rsi_zone is oversold"),
         "{sentence}"
     );
+
+    // Its strategy leaves the threshold to the validation part.
+    let metrics: MetricsDocument = serde_json::from_slice(&artifact.files["metrics.json"]).unwrap();
+    let decisions = metrics.evaluation.decisions.unwrap();
+    let chosen = artifact.manifest.confidence_threshold;
+    assert_eq!(chosen, Some(decisions.threshold.value()));
+    let validation = decisions.parts["validation"];
+    let acted = validation.buy + validation.sell;
+    assert!(20 * acted >= validation.rows(), "{validation:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,6 +2,10 @@
 
 use crate::fields::{Fields, RetiredKey};
 use crate::strategy::{CLASS_SIGNALS, Decisions};
+use crate::yaml::Content;
+
+/// The probability that a decision needs unless the strategy says another one.
+const CONFIDENCE_THRESHOLD: f64 = 0.5;
 
 const RETIRED_KEYS: &[RetiredKey] = &[
     RetiredKey::new(
@@ -49,11 +53,7 @@ pub(super) struct DecisionsDraft {
 /// Reads the section `decisions`.
 pub(super) fn read_decisions(fields: Fields<'_>) -> DecisionsDraft {
     let output_format = read_output_format(&fields);
-    let confidence_threshold = fields.number(
-        "confidence_threshold",
-        "a probability from 0 to 1",
-        |value| (0.0..=1.0).contains(&value),
-    );
+    let confidence_threshold = read_confidence_threshold(&fields);
 
     let cost_model = match output_format {
         Some(OutputFormat::Regression) => {
@@ -79,7 +79,7 @@ pub(super) fn read_decisions(fields: Fields<'_>) -> DecisionsDraft {
     let decisions = match output_format {
         Some(OutputFormat::Regression) => regression,
         Some(OutputFormat::Classification) => Some(Decisions::Classification {
-            confidence_threshold: confidence_threshold.unwrap_or(0.5),
+            confidence_threshold,
             signals: CLASS_SIGNALS,
         }),
         None => None,
@@ -88,6 +88,20 @@ pub(super) fn read_decisions(fields: Fields<'_>) -> DecisionsDraft {
         output_format,
         decisions,
     }
+}
+
+/// A probability; absent for `auto`.
+fn read_confidence_threshold(fields: &Fields<'_>) -> Option<f64> {
+    let key = "confidence_threshold";
+    if let Some(Content::Text(word)) = fields.node(key).map(|node| &node.content)
+        && word == "auto"
+    {
+        return None;
+    }
+
+    let legal = "a probability from 0 to 1, or auto";
+    let threshold = fields.number(key, legal, |value| (0.0..=1.0).contains(&value));
+    Some(threshold.unwrap_or(CONFIDENCE_THRESHOLD))
 }
 
 /// Classification unless the key is written; `None` when it is written and cannot be read.

@@ -177,7 +177,10 @@ fn schema_of_decisions() -> Json {
     let costs = mapping_with(&["round_trip_cost", "min_edge_multiplier"], &costs);
     let classification = [
         ("output_format", only_word("classification")),
-        ("confidence_threshold", any_share()),
+        (
+            "confidence_threshold",
+            one_of(&[any_share(), only_word("auto")]),
+        ),
     ];
     let regression = [
         ("output_format", only_word("regression")),

@@ -9,8 +9,9 @@ use crate::labels::{CONTEXT_CLASSES, LabelSource, REGIME_CLASSES};
 pub enum Decisions {
     /// One class per row.
     Classification {
-        /// Below this probability the signal is HOLD; 0.5 unless given.
-        confidence_threshold: f64,
+        /// Below this probability the signal is HOLD; 0.5 unless given. Absent = `auto`: the
+        /// training chooses it, and until then any probability will do.
+        confidence_threshold: Option<f64>,
         /// What each class of the labels suggests, by class number.
         signals: &'static [Signal],
     },
@@ -50,6 +51,32 @@ pub(crate) fn signals_of(labels: &LabelSource) -> &'static [Signal] {
 }
 
 impl Decisions {
+    /// True where the training chooses the threshold.
+    pub const fn is_auto(&self) -> bool {
+        matches!(
+            self,
+            Self::Classification {
+                confidence_threshold: None,
+                ..
+            }
+        )
+    }
+
+    /// The same with the threshold that a training has chosen; one of the strategy's own stays.
+    #[must_use]
+    pub fn with_chosen(self, chosen: Option<f64>) -> Self {
+        match self {
+            Self::Classification {
+                confidence_threshold,
+                signals,
+            } => Self::Classification {
+                confidence_threshold: confidence_threshold.or(chosen),
+                signals,
+            },
+            Self::Regression { .. } => self,
+        }
+    }
+
     /// The signal of one prediction: a probability per class, or one forward return as a fraction.
     ///
     /// Classes: what the most probable one suggests, HOLD when its probability is below the
@@ -60,7 +87,7 @@ impl Decisions {
             Self::Classification {
                 confidence_threshold,
                 signals,
-            } => signal_of_classes(signals, prediction, confidence_threshold),
+            } => signal_of_classes(signals, prediction, confidence_threshold.unwrap_or(0.0)),
 
             Self::Regression {
                 round_trip_cost,

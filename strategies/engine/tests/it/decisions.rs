@@ -27,6 +27,24 @@ fn the_signal_of_classes_is_the_surest_one_above_the_threshold() {
 }
 
 #[test]
+fn a_threshold_that_is_left_to_the_training_is_the_chosen_one() {
+    let auto = decisions_after(&[(
+        "output_format: classification",
+        "confidence_threshold: auto",
+    )]);
+    assert!(auto.is_auto());
+    let signal_of = |decisions: Decisions| decisions.signal(&[0.4, 0.35, 0.25]);
+
+    assert_eq!(signal_of(auto), Signal::Buy);
+    assert_eq!(signal_of(auto.with_chosen(Some(0.41))), Signal::Hold);
+    assert_eq!(signal_of(auto.with_chosen(Some(0.39))), Signal::Buy);
+
+    // A number of the strategy's own stays.
+    let fixed = decisions_after(&[("output_format: classification", "confidence_threshold: 0.5")]);
+    assert_eq!(signal_of(fixed.with_chosen(Some(0.1))), Signal::Hold);
+}
+
+#[test]
 fn the_signal_of_a_return_must_exceed_its_costs() {
     let costs =
         "output_format: regression, cost_model: {round_trip_cost: 0.001, min_edge_multiplier: 1.5}";

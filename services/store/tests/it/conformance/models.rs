@@ -45,6 +45,7 @@ fn artifact(operation: &str) -> ArtifactManifest {
         network,
         lineage: lineage(operation),
         training: serde_json::Value::Null,
+        confidence_threshold: None,
         created_at: 1,
     }
 }
