@@ -113,9 +113,9 @@ async fn rules_are_sentences_with_the_strongest_first() {
       rule 2  IF move is up THEN +0.010000, support 75.0 %
       rule 1  IF move is down THEN -0.010000, support 25.0 %
 
-    INPUT  MEMBER  FULL          WIDTH  FULL BEFORE   WIDTH BEFORE
-    move   down    up to -10.00  10.00  up to -10.00  4.250
-    move   up      from 10.00    10.00  from 10.00    4.250
+    INPUT  MEMBER  FULL          WIDTH  FULL BEFORE
+    move   down    up to -10.00  10.00  up to -10.00
+    move   up      from 10.00    10.00  from 10.00
     exit 0
     ");
 }

@@ -189,19 +189,11 @@ impl Rules<'_> {
                     full_at(member, Some(*place)),
                     figure(place.width),
                     full_at(member, member.start),
-                    member.start.map_or_else(String::new, |it| figure(it.width)),
                 ]);
             }
         }
 
-        let heads = [
-            "INPUT",
-            "MEMBER",
-            "FULL",
-            "WIDTH",
-            "FULL BEFORE",
-            "WIDTH BEFORE",
-        ];
+        let heads = ["INPUT", "MEMBER", "FULL", "WIDTH", "FULL BEFORE"];
         context.output.table(&heads, &rows);
     }
 }

@@ -83,6 +83,13 @@ Training moves and widens the members, and fits what each rule says. After every
 the strategy, apart from each other, within the range of the training part. `ktrdr models rules NAME` prints the rules as sentences and the
 members before and after training, `ktrdr models predict NAME --rules` which rules made each prediction. Equal data and seeds give equal
 rules. It is trained on the CPU by the native engine.
+
+## Decisions
+
+A prediction of classes means what the likeliest class suggests (BUY, HOLD or SELL), if it is as probable as `decisions.confidence_threshold`, and HOLD
+otherwise. That is a number from 0 to 1 (0.5 if it is left out), or `auto`: the training then takes the highest threshold of two digits at which at
+least 5 % of the validation part are BUY or SELL, or 0 where the likeliest class is HOLD on more than 95 % of it, and stores it with the model.
+`ktrdr train NAME` and `ktrdr models show NAME` count the decisions of each part, and a warning says which one is never made.
 ";
 
 /// `BUY 32 %, HOLD 40 %, SELL 28 %` of the rows of one part.
