@@ -188,7 +188,7 @@ const FAULTS: [(&str, &str); 17] = [
     ),
     ("hidden_layers: [32, 16]", "hidden_layers: [32, 0]"),
     ("type: mlp", "type: lstm"),
-    ("confidence_threshold: 0.5", "confidence_threshold: 1.5"),
+    ("confidence_threshold: auto", "confidence_threshold: 1.5"),
     ("source: triple_barrier", "source: zigzag"),
     ("max_holding_period: 12", "max_holding: 12"),
     ("seed: 42", "seed: -1"),

@@ -331,7 +331,7 @@ const SEVERAL_FAULTS: [Broken; 16] = [
             ("slow_period: 26, ", ""),
             ("middle: [40, 50, 60]", "middle: [40, x, 60]"),
             ("hidden_layers: [32, 16]", "hidden_layers: [32, -1]"),
-            ("confidence_threshold: 0.5", "confidence_threshold: 5"),
+            ("confidence_threshold: auto", "confidence_threshold: 5"),
             ("epochs: 20", "epochs: 0"),
             ("learning_rate: 0.001", "learning_rate: fast"),
             ("seed: 42", "seed: 42\n  seed: 43"),
@@ -428,7 +428,7 @@ const APART: [(&str, &str); 26] = [
     ("hidden_layers: [32, 16]", "hidden_layers: [0, x]"),
     ("dropout: 0.1", "dropout: 1"),
     ("output_format: classification", "output_format: classes"),
-    ("confidence_threshold: 0.5", "confidence_threshold: 5"),
+    ("confidence_threshold: auto", "confidence_threshold: 5"),
     ("source: triple_barrier", "source: tripel_barrier"),
     ("pt_multiplier: 3.0", "pt_multiplier: -3.0"),
     (

@@ -42,6 +42,7 @@ const GRAMMAR_LAYERS: &[&str] = &[
     "fuzzy_sets",
     "inputs",
     "cross_checks",
+    "tsk",
     "sections",
     "recurrent",
     "model",
