@@ -79,7 +79,7 @@ impl TrainFacts {
         let symbols = resolved.symbols.iter();
         let timeframes = resolved.timeframes.iter();
         Self {
-            model_type: "mlp".to_owned(),
+            model_type: resolved.model.name().to_owned(),
             strategy: resolved.name.clone(),
             symbols: symbols.map(market::Instrument::symbol).collect(),
             timeframes: timeframes.map(ToString::to_string).collect(),

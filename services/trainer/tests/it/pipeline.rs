@@ -286,6 +286,11 @@ async fn a_rule_base_becomes_a_version_that_can_be_read() {
     let op = sandbox.submit(&training_of(RULES, 3)).await;
     let record = completed(&sandbox, &op).await;
 
+    let progress = sandbox.progress_of(&op).await;
+    let mut messages = progress.iter().map(|each| each.message.as_str());
+    let expected = "Training TSK model on EURUSD [1h] [epoch ";
+    assert!(messages.any(|message| message.starts_with(expected)));
+
     // The registry has predicted with it before it gave the version.
     let version = outcome::<RegisterOutcome>(&record, 5);
     assert_eq!(version.version, 1);
