@@ -33,10 +33,11 @@ fmt: ## format all sources
 lint: setup ## formatting and clippy, warnings are errors
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets --features trainer/libtorch -- -D warnings
-	$(CARGO) clippy --locked --package trainer --all-targets -- -D warnings
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 
+# Programs and tests are built by one command: apart, cargo gives them other features and compiles what they share twice.
 test: lint ## set up, lint, build everything, run every test
-	$(CARGO) build --locked --workspace --bins --features trainer/libtorch
+	$(CARGO) build --locked --workspace --bins --tests --features trainer/libtorch
 	$(CARGO) test --locked --workspace --features trainer/libtorch --no-fail-fast
 
 demo: toolchain ## a whole system for a quarter of a minute: data, a training, a prediction; leaves nothing running
