@@ -41,9 +41,9 @@ pub(super) struct FeaturesArgs {
 }
 
 /// The columns of one symbol.
-struct SymbolColumns {
-    symbol: String,
-    columns: Columns,
+struct SymbolColumns<'a> {
+    symbol: &'a str,
+    columns: Columns<'a>,
 }
 
 /// Lists the columns, or computes them where there are bars.
@@ -73,7 +73,7 @@ pub(super) fn run(args: &FeaturesArgs, context: &Context) -> Result<Exit, Failur
         context.output.note(&hole.to_string());
     }
 
-    let computed = compute_symbols(&resolved, symbols)?;
+    let computed = compute_symbols(&resolved, &symbols)?;
     let rows = computed
         .iter()
         .map(|each| each.columns.open_time.len())
@@ -88,13 +88,13 @@ pub(super) fn run(args: &FeaturesArgs, context: &Context) -> Result<Exit, Failur
     )
 }
 
-fn compute_symbols(
+fn compute_symbols<'a>(
     resolved: &Resolved,
-    symbols: Vec<(String, SymbolBars)>,
-) -> Result<Vec<SymbolColumns>, Failure> {
+    symbols: &'a [(String, SymbolBars)],
+) -> Result<Vec<SymbolColumns<'a>>, Failure> {
     let mut computed = Vec::with_capacity(symbols.len());
     for (symbol, bars) in symbols {
-        let columns = compute_columns(resolved, &bars, &mut |_, _| ControlFlow::Continue(()))?;
+        let columns = compute_columns(resolved, bars, &mut |_, _| ControlFlow::Continue(()))?;
         computed.push(SymbolColumns { symbol, columns });
     }
     Ok(computed)
@@ -120,13 +120,13 @@ pub(super) fn list_columns(resolved: &Resolved, context: &Context) {
 
 /// `timestamp` and the columns, symbol after symbol; `symbol` is a column of its own where there
 /// are several.
-fn feature_table(resolved: &Resolved, computed: &[SymbolColumns]) -> Table {
+fn feature_table(resolved: &Resolved, computed: &[SymbolColumns<'_>]) -> Table {
     let mut table = Table::default();
     if computed.len() > 1 {
         let mut names = Vec::new();
         for each in computed {
             let rows = each.columns.open_time.len();
-            names.extend(std::iter::repeat_n(each.symbol.clone(), rows));
+            names.extend(std::iter::repeat_n(each.symbol.to_owned(), rows));
         }
         table = table.with("symbol", Cells::Text(names));
     }

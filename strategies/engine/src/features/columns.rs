@@ -8,6 +8,7 @@ use std::ops::ControlFlow;
 use market::{BarSlice, Timeframe, Utc};
 use schemas::manifests::FeatureColumn;
 
+use super::join::Join;
 use super::known_bars::{borrow_bars, check_volumes, get_series, get_well_formed_series};
 use super::{FeatureError, KnownBars, SymbolBars};
 use crate::fuzzy::Membership;
@@ -19,11 +20,11 @@ const CHUNK_ROWS: usize = 4_096;
 
 /// Unscaled feature columns on the base bars; NaN where a value is not known yet or not defined.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Columns {
+pub struct Columns<'a> {
     /// Opens of the base bars.
-    pub open_time: Vec<Utc>,
+    pub open_time: &'a [Utc],
     /// Instant from which each row may be used: the close of its base bar.
-    pub known_at: Vec<Utc>,
+    pub known_at: &'a [Utc],
     /// One column per feature, in contract order, each as long as the times.
     pub values: Vec<Vec<f64>>,
 }
@@ -63,14 +64,14 @@ pub trait ColumnSink {
 ///
 /// # Errors
 /// Missing or malformed bars, an indicator that refuses them, a stop.
-pub fn compute_columns(
+pub fn compute_columns<'a>(
     resolved: &Resolved,
-    bars: &SymbolBars,
+    bars: &'a SymbolBars,
     progress: &mut dyn FnMut(usize, &PlannedIndicator) -> ControlFlow<()>,
-) -> Result<Columns, FeatureError> {
+) -> Result<Columns<'a>, FeatureError> {
     let bars = borrow_bars(bars);
     check_volumes(resolved, &bars)?;
-    let base = get_well_formed_series(&bars, resolved.base)?;
+    let base = get_series(&bars, resolved.base)?;
 
     let mut collector = ColumnCollector {
         values: vec![Vec::with_capacity(base.len()); resolved.features.len()],
@@ -79,8 +80,8 @@ pub fn compute_columns(
     stream_columns(resolved, &bars, &mut collector)?;
 
     Ok(Columns {
-        open_time: base.open_time.to_vec(),
-        known_at: base.close_time.to_vec(),
+        open_time: base.open_time,
+        known_at: base.close_time,
         values: collector.values,
     })
 }
@@ -121,7 +122,7 @@ pub(crate) fn stream_columns(
     let base = get_series(bars, resolved.base)?;
 
     // All indicators of a timeframe share the join of its bars with the base rows.
-    let mut closed_bars: BTreeMap<Timeframe, Vec<u32>> = BTreeMap::new();
+    let mut joins: BTreeMap<Timeframe, Join> = BTreeMap::new();
 
     for (position, planned) in resolved.indicators.iter().enumerate() {
         if sink.begin_indicator(position, planned).is_break() {
@@ -134,10 +135,10 @@ pub(crate) fn stream_columns(
             stream_base_features(&features, planned, series, sink)?;
         } else {
             let outputs = fill_outputs(planned, series)?;
-            let closed_bars = closed_bars
+            let join = joins
                 .entry(planned.timeframe)
-                .or_insert_with(|| count_closed_bars(base.close_time, series.close_time));
-            stream_joined_features(&features, &outputs, closed_bars, sink);
+                .or_insert_with(|| Join::new(base.close_time, series.close_time));
+            stream_joined_features(&features, &outputs, join, sink);
         }
     }
 
@@ -281,8 +282,8 @@ impl<'a> JoinedFeature<'a> {
     }
 
     /// The value that is visible when `closed_bars` bars have closed; NaN where there is none.
-    fn visible_value(&self, closed_bars: u32) -> f64 {
-        (closed_bars as usize)
+    fn visible_value(&self, closed_bars: usize) -> f64 {
+        closed_bars
             .checked_sub(self.lag + 1)
             .and_then(|bar| self.values.get(bar).copied())
             .unwrap_or(f64::NAN)
@@ -290,48 +291,36 @@ impl<'a> JoinedFeature<'a> {
 }
 
 /// Streams the features of an indicator on another timeframe, as visible at each base row.
-/// `closed_bars` is the result of [`count_closed_bars`].
 fn stream_joined_features(
     features: &[PlacedFeature<'_>],
     outputs: &[Vec<f64>],
-    closed_bars: &[u32],
+    join: &Join,
     sink: &mut dyn ColumnSink,
 ) {
     let joined_features: Vec<JoinedFeature<'_>> = features
         .iter()
-        .map(|placed| JoinedFeature::new(placed, outputs, closed_bars.len()))
+        .map(|placed| JoinedFeature::new(placed, outputs, join.rows()))
         .collect();
     // One buffer serves every chunk of every feature.
-    let mut column = Vec::with_capacity(CHUNK_ROWS.min(closed_bars.len()));
+    let mut column = Vec::with_capacity(CHUNK_ROWS.min(join.rows()));
 
-    for (chunk, closed_bars) in closed_bars.chunks(CHUNK_ROWS).enumerate() {
+    for start in (0..join.rows()).step_by(CHUNK_ROWS) {
+        let end = join.rows().min(start + CHUNK_ROWS);
+        let runs = join.runs_within(start..end);
         for joined in &joined_features {
             column.clear();
-            column.extend(closed_bars.iter().map(|count| joined.visible_value(*count)));
+            for run in runs {
+                column.resize(
+                    run.end.min(end) - start,
+                    joined.visible_value(run.closed_bars),
+                );
+            }
             if let Some(membership) = joined.membership {
                 membership.degrees(&mut column);
             }
-            sink.take(joined.position, chunk * CHUNK_ROWS, &column);
+            sink.take(joined.position, start, &column);
         }
     }
-}
-
-/// For each instant of `known_at` the number of bars that have closed by then. Both ascend.
-fn count_closed_bars(known_at: &[Utc], close_time: &[Utc]) -> Vec<u32> {
-    let mut closed = 0;
-    let mut counts = Vec::with_capacity(known_at.len());
-
-    // Both series ascend, so the whole walk passes each closed bar once.
-    for instant in known_at {
-        closed += close_time
-            .iter()
-            .skip(closed)
-            .take_while(|close| *close <= instant)
-            .count();
-        counts.push(u32::try_from(closed).unwrap_or(u32::MAX));
-    }
-
-    counts
 }
 
 impl Feature {
@@ -343,7 +332,7 @@ impl Feature {
     }
 }
 
-impl Columns {
+impl Columns<'_> {
     /// The rows with a value in every column.
     pub fn complete_rows(&self) -> CompleteRows {
         let mut complete = CompleteRows::default();

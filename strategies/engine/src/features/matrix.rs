@@ -75,8 +75,8 @@ pub fn compute_features(
 
     Ok(FeatureMatrix {
         width: scaling.len(),
-        open_time: select_times(&columns.open_time, &complete.rows),
-        known_at: select_times(&columns.known_at, &complete.rows),
+        open_time: select_times(columns.open_time, &complete.rows),
+        known_at: select_times(columns.known_at, &complete.rows),
         values,
         bar: complete.rows,
         warm_up: complete.warm_up,

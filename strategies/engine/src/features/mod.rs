@@ -6,10 +6,12 @@
 //! backwards: before the first closed bar there is no value, and a row without a value in every
 //! column is dropped and counted.
 //!
-//! [`known_bars`] is what goes in, [`columns`] the computation, [`matrix`] what a network takes.
+//! [`known_bars`] is what goes in, [`columns`] the computation, [`join`] what brings timeframes
+//! together, [`matrix`] what a network takes.
 
 mod columns;
 mod error;
+mod join;
 mod known_bars;
 mod matrix;
 

@@ -35,7 +35,7 @@ fn data_set(resolved: &Resolved) -> Result<DataSet, DataSetError> {
     })
 }
 
-fn compute(resolved: &Resolved, bars: &SymbolBars) -> Columns {
+fn compute<'a>(resolved: &Resolved, bars: &'a SymbolBars) -> Columns<'a> {
     compute_columns(resolved, bars, &mut |_, _| ControlFlow::Continue(())).unwrap()
 }
 
@@ -263,15 +263,15 @@ fn is_same(one: f64, other: f64) -> bool {
 
 /// All that a network learns from, row by row: features, labels with their look-ahead, which bars
 /// are events, weights.
-struct Learnt {
-    columns: Columns,
+struct Learnt<'a> {
+    columns: Columns<'a>,
     /// Before events take some away.
     labels: BarLabels,
     events: Option<Vec<bool>>,
     weights: Option<Vec<f64>>,
 }
 
-fn learn(resolved: &Resolved, bars: &SymbolBars) -> Learnt {
+fn learn<'a>(resolved: &Resolved, bars: &'a SymbolBars) -> Learnt<'a> {
     let columns = compute(resolved, bars);
     let base = &bars[&resolved.base];
 
@@ -321,7 +321,7 @@ fn label_known_at(labels: &BarLabels, early: usize, row: usize) -> Option<(u32, 
 struct Cut<'a> {
     name: &'a str,
     resolved: &'a Resolved,
-    full: &'a Learnt,
+    full: &'a Learnt<'a>,
     /// The last row before the cut.
     row: usize,
     /// When it is known.
@@ -361,7 +361,7 @@ impl Cut<'_> {
         edge_changes
     }
 
-    fn compare_features(&self, other: &Learnt) {
+    fn compare_features(&self, other: &Learnt<'_>) {
         let columns = self.full.columns.values.iter().zip(&other.columns.values);
         for (feature, (full, other)) in self.resolved.features.iter().zip(columns) {
             let changed_row = (0..=self.row).find(|row| !is_same(full[*row], other[*row]));
@@ -373,13 +373,13 @@ impl Cut<'_> {
         }
     }
 
-    fn compare_events(&self, other: &Learnt) {
+    fn compare_events(&self, other: &Learnt<'_>) {
         let [full, other] = [self.full, other]
             .map(|learnt| learnt.events.as_ref().map(|events| &events[..=self.row]));
         assert_eq!(full, other, "{}: events up to {}", self.name, self.instant);
     }
 
-    fn compare_label(&self, other: &Learnt, early: usize, tail: usize) {
+    fn compare_label(&self, other: &Learnt<'_>, early: usize, tail: usize) {
         let name = self.name;
         if early + tail > self.row {
             let is_unlabelled = other.labels.values[early].is_nan();
@@ -394,7 +394,7 @@ impl Cut<'_> {
     }
 
     /// A weight is shared with labels that begin later, up to where its own label ends.
-    fn compare_weight(&self, other: &Learnt, early: usize, tail: usize) {
+    fn compare_weight(&self, other: &Learnt<'_>, early: usize, tail: usize) {
         let Some((full, other)) = self.full.weights.as_ref().zip(other.weights.as_ref()) else {
             return;
         };
@@ -409,7 +409,7 @@ impl Cut<'_> {
     }
 
     /// True for a label that needs exactly one bar more than the cut leaves, and changes with it.
-    fn is_changed_on_the_edge(&self, other: &Learnt, early: usize) -> bool {
+    fn is_changed_on_the_edge(&self, other: &Learnt<'_>, early: usize) -> bool {
         let [full, other] = [self.full, other].map(|learnt| learnt.labels.values[early]);
         let is_changed = !is_same(full.into(), other.into());
         let are_labels = !full.is_nan() && !other.is_nan();
@@ -421,7 +421,7 @@ impl Cut<'_> {
     }
 }
 
-fn cut_at<'a>(name: &'a str, resolved: &'a Resolved, full: &'a Learnt, row: usize) -> Cut<'a> {
+fn cut_at<'a>(name: &'a str, resolved: &'a Resolved, full: &'a Learnt<'_>, row: usize) -> Cut<'a> {
     Cut {
         name,
         resolved,

@@ -275,23 +275,19 @@ fn nothing_but_weights_depends_on_weighting() {
 }
 
 /// The columns of a strategy over two timeframes, of which the sample bars have years.
-struct LagCase {
-    resolved: Resolved,
-    bars: SymbolBars,
-    columns: Columns,
+struct LagCase<'a> {
+    resolved: &'a Resolved,
+    bars: &'a SymbolBars,
+    columns: Columns<'a>,
 }
 
-impl LagCase {
-    fn new() -> Self {
-        let resolved = parsed(&catalog("eurusd_two_timeframes"));
-        let bars = inputs(&resolved).remove(0).bars;
-        let columns =
-            compute_columns(&resolved, &bars, &mut |_, _| ControlFlow::Continue(())).unwrap();
-
+impl<'a> LagCase<'a> {
+    fn new(resolved: &'a Resolved, bars: &'a SymbolBars) -> Self {
+        let go_on = &mut |_: usize, _: &_| ControlFlow::Continue(());
         Self {
             resolved,
             bars,
-            columns,
+            columns: compute_columns(resolved, bars, go_on).unwrap(),
         }
     }
 
@@ -338,7 +334,9 @@ impl LagCase {
 /// the day before.
 #[test]
 fn a_lagged_column_shows_the_bar_that_many_bars_before() {
-    let case = LagCase::new();
+    let resolved = parsed(&catalog("eurusd_two_timeframes"));
+    let bars = inputs(&resolved).remove(0).bars;
+    let case = LagCase::new(&resolved, &bars);
 
     let mut compared = 0;
     for (prefix, timeframe) in [("1h", Timeframe::HOUR_1), ("1d", Timeframe::DAY_1)] {

@@ -45,8 +45,8 @@ fn bars() -> SymbolBars {
     .collect()
 }
 
-fn columns_of(resolved: &Resolved) -> Columns {
-    compute_columns(resolved, &bars(), &mut |_, _| ControlFlow::Continue(())).unwrap()
+fn columns_of<'a>(resolved: &Resolved, bars: &'a SymbolBars) -> Columns<'a> {
+    compute_columns(resolved, bars, &mut |_, _| ControlFlow::Continue(())).unwrap()
 }
 
 /// The golden columns of a file by name, without the times.
@@ -82,7 +82,8 @@ fn first_comparable_row(column: &str) -> usize {
 
 fn assert_golden(strategy: &str, file: &str, golden_rows: usize) {
     let resolved = resolved(strategy);
-    let actual = columns_of(&resolved);
+    let bars = bars();
+    let actual = columns_of(&resolved, &bars);
 
     let (header, rows) = table(file);
     let names: Vec<&str> = resolved
@@ -123,7 +124,8 @@ fn a_coarse_bar_shows_from_its_close_on() {
 #[test]
 fn the_matrix_that_knew_the_future_is_not_ours() {
     let resolved = resolved("c");
-    let actual = columns_of(&resolved);
+    let bars = bars();
+    let actual = columns_of(&resolved, &bars);
     let foreseen = golden_columns("features_c_lookahead");
     let rows = foreseen.values().next().unwrap().len();
 
@@ -176,7 +178,8 @@ fn apply_scaling(column: &FeatureColumn, value: f64) -> f64 {
 fn scaling_of_a_trained_network_is_applied_and_not_refitted() {
     let resolved = resolved("b");
     let scaling = trained_scaling(&resolved);
-    let actual = columns_of(&resolved);
+    let bars = bars();
+    let actual = columns_of(&resolved, &bars);
 
     let expected = golden_columns("features_b_normalized");
     for (column, values) in scaling.iter().zip(&actual.values) {
@@ -195,9 +198,10 @@ fn scaling_of_a_trained_network_is_applied_and_not_refitted() {
 fn prediction_reads_the_complete_rows_of_the_columns() {
     let resolved = resolved("b");
     let scaling = trained_scaling(&resolved);
-    let columns = columns_of(&resolved);
+    let bars = bars();
+    let columns = columns_of(&resolved, &bars);
 
-    let matrix = compute_features(&resolved, &bars(), &scaling).unwrap();
+    let matrix = compute_features(&resolved, &bars, &scaling).unwrap();
 
     let first_row = usize::try_from(matrix.warm_up).unwrap();
     let expected: Vec<f32> = scaling
