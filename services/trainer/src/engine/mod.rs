@@ -1,6 +1,7 @@
 //! What computes a training: the steps of the optimiser, the scores of a part, and the state that a
 //! checkpoint keeps. The loop around it is [`crate::session`].
 
+mod blocks;
 #[cfg(feature = "libtorch")]
 mod libtorch;
 mod native;

@@ -8,22 +8,16 @@ use std::ops::Range;
 use networks::losses::{BatchLoss, Criterion, Loss, Targets};
 use networks::optimisers::{Method, Moments, Optimiser, clip};
 use networks::{Learner, learner_of};
-use schemas::manifests::Network;
 use schemas::training::{self, Optimizer};
 use strategies::splits::Part;
 
+use super::blocks::block_rows_of;
 use super::{Engine, EngineError, EpochPlan, EpochSums};
 use crate::data::{Labels, PartData};
 use crate::job::TrainJob;
 use crate::objective::Objective;
 use crate::random::Dropout;
 use crate::state::TrainState;
-
-/// Multiply-adds of a block forwards: some milliseconds forwards and back, after which a cancel is
-/// looked for.
-const BLOCK_OPERATIONS: usize = 40_000_000;
-/// Rows of a block are a multiple of this: recurrent networks compute eight together.
-const BLOCK_ROWS_STEP: usize = 8;
 
 /// A network, its optimiser and the buffers of a batch.
 pub(crate) struct NativeEngine<'a> {
@@ -41,7 +35,7 @@ pub(crate) struct NativeEngine<'a> {
     sums: EpochSums,
     batch: BatchBuffers,
     /// Rows of the longest batch that is computed as a whole.
-    block_rows: usize,
+    pub(super) block_rows: usize,
     /// Sum over the blocks of a longer batch, `[parameters]`; empty before the first one.
     gradient_sums: Vec<f32>,
 }
@@ -264,14 +258,6 @@ impl BatchBuffers {
     }
 }
 
-/// Rows of a block of `network`.
-fn block_rows_of(network: &Network) -> usize {
-    // Every parameter works once at each row of a window.
-    let operations = network.parameter_count() * network.architecture.sequence_length();
-    let rows = BLOCK_OPERATIONS / operations.max(1);
-    (rows - rows % BLOCK_ROWS_STEP).max(BLOCK_ROWS_STEP)
-}
-
 /// The method of the settings as `networks` calls it.
 fn method_of(optimizer: Optimizer) -> Method {
     match optimizer {
@@ -297,132 +283,5 @@ fn loss_of(objective: &Objective) -> Loss {
             delta: delta as f32,
         },
         training::Loss::Mse => Loss::MeanSquared,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use schemas::manifests::{
-        Activation, Architecture, FeatureColumn, MlpShape, OutputKind, RecurrentShape,
-    };
-    use schemas::training::TrainingSettings;
-
-    use super::*;
-    use crate::ComputeDevice;
-    use crate::data::TrainingData;
-    use crate::engine::EngineKind;
-    use crate::random::initial_weights;
-
-    const ROWS: usize = 50;
-    const SEED: u64 = 7;
-
-    fn part() -> PartData {
-        let wave = |index: usize| (index as f32 * 0.7).sin();
-        PartData {
-            features: (0..ROWS * 2).map(wave).collect(),
-            labels: Labels::Classes((0..ROWS as i64).map(|row| row * row % 3).collect()),
-            windows: None,
-        }
-    }
-
-    fn network() -> Network {
-        let column = |name: &str| FeatureColumn {
-            name: name.to_owned(),
-            normalisation: None,
-        };
-        let shape = RecurrentShape {
-            sequence_length: 1,
-            hidden_size: 5,
-            num_layers: 1,
-            dropout: 0.0,
-        };
-
-        Network {
-            architecture: Architecture::Lstm(shape),
-            features: ["a", "b"].map(column).to_vec(),
-            output: OutputKind::Classes {
-                names: ["x", "y", "z"].map(str::to_owned).to_vec(),
-            },
-        }
-    }
-
-    /// The weights after two batches of half of the rows, in blocks of `block_rows`.
-    fn weights_in_blocks(block_rows: usize, is_cancelled: &dyn Fn() -> bool) -> Vec<f32> {
-        let data = TrainingData {
-            train: part(),
-            validation: part(),
-            test: part(),
-            weights: None,
-        };
-        let network = network();
-        let settings = TrainingSettings::for_classes();
-        let job = TrainJob {
-            data: &data,
-            network: &network,
-            settings: &settings,
-            seed: SEED,
-            device: ComputeDevice::Cpu,
-            engine: EngineKind::Native,
-        };
-        let state = job.initial_state();
-        let objective = Objective::of(&settings, &network, &data.train.labels);
-        let mut engine = NativeEngine::new(&job, &objective, &state);
-        engine.block_rows = block_rows;
-
-        let plan = EpochPlan {
-            rows_in_order: (0..ROWS as i64).collect(),
-            dropout: None,
-            learning_rate: 0.01,
-        };
-        engine.begin_epoch(plan).unwrap();
-        for positions in [0..ROWS / 2, ROWS / 2..ROWS] {
-            engine.train_batch(positions, is_cancelled).unwrap();
-        }
-        engine.parameters
-    }
-
-    #[test]
-    fn blocks_of_a_batch_give_the_step_of_the_batch() {
-        let whole = weights_in_blocks(ROWS, &|| false);
-        for block_rows in [1, 8, 24] {
-            let in_blocks = weights_in_blocks(block_rows, &|| false);
-            for (weight, expected) in in_blocks.iter().zip(&whole) {
-                assert!((weight - expected).abs() < 1e-5, "{weight}, {expected}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_batch_that_is_cancelled_between_blocks_makes_no_step() {
-        let untouched = weights_in_blocks(8, &|| true);
-        assert_eq!(untouched, initial_weights(&network(), SEED));
-
-        // A batch of 25 rows asks four times: the sixth question is one of the second batch.
-        let questions = std::cell::Cell::new(0);
-        let has_five_behind = || questions.replace(questions.get() + 1) >= 5;
-        let after_one = weights_in_blocks(8, &has_five_behind);
-        assert_ne!(after_one, untouched);
-        assert_ne!(after_one, weights_in_blocks(8, &|| false));
-    }
-
-    #[test]
-    fn a_batch_of_windows_is_divided_and_one_of_a_perceptron_is_not() {
-        let mut network = network();
-        network.architecture = Architecture::Lstm(RecurrentShape {
-            sequence_length: 20,
-            hidden_size: 64,
-            num_layers: 2,
-            dropout: 0.0,
-        });
-        // (4·64·2 + 4·64·64 + 2·256) + (2·4·64·64 + 2·256) + 195 parameters, 20 times.
-        assert_eq!(block_rows_of(&network), 32);
-
-        network.architecture = Architecture::Mlp(MlpShape {
-            hidden_layers: vec![64, 32],
-            activation: Activation::Relu,
-            dropout: 0.0,
-        });
-        // 2·64 + 64 + 64·32 + 32 + 32·3 + 3 = 2 371 parameters.
-        assert_eq!(block_rows_of(&network), 16_864);
     }
 }

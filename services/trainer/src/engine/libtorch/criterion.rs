@@ -42,36 +42,62 @@ impl Criterion {
         })
     }
 
-    /// The scalar loss of scores `[rows, outputs]` against targets `[rows]`.
+    /// The scalar loss of scores `[rows, outputs]` against targets `[rows]`: the mean over the
+    /// rows, or the sum that [`Criterion::divisor_of`] divides.
     ///
     /// # Errors
     /// When libtorch refuses.
-    pub fn loss_of(&self, scores: &Tensor, targets: &Tensor) -> Result<Tensor, TchError> {
+    pub fn loss_of(
+        &self,
+        scores: &Tensor,
+        targets: &Tensor,
+        reduction: Reduction,
+    ) -> Result<Tensor, TchError> {
         match self.loss {
             Loss::CrossEntropy => scores.f_cross_entropy_loss(
                 targets,
                 self.class_weights.as_ref(),
-                Reduction::Mean,
+                reduction,
                 NO_IGNORED_CLASS,
                 self.label_smoothing,
             ),
-            Loss::Focal { gamma } => self.focal_loss(scores, targets, gamma),
+            Loss::Focal { gamma } => {
+                let losses = self.focal_losses(scores, targets, gamma)?;
+                match reduction {
+                    Reduction::Sum => losses.f_sum(Kind::Float),
+                    _ => losses.f_mean(Kind::Float),
+                }
+            }
 
             // A regression has one score per row; the dimension goes so that shapes agree.
-            Loss::Huber { delta } => {
-                scores
-                    .f_squeeze_dim(-1)?
-                    .f_huber_loss(targets, Reduction::Mean, delta)
-            }
-            Loss::Mse => scores
+            Loss::Huber { delta } => scores
                 .f_squeeze_dim(-1)?
-                .f_mse_loss(targets, Reduction::Mean),
+                .f_huber_loss(targets, reduction, delta),
+            Loss::Mse => scores.f_squeeze_dim(-1)?.f_mse_loss(targets, reduction),
         }
     }
 
-    /// Mean of w·(1 − p)^gamma·(−log p), p being the probability of the true class (Lin and others,
-    /// 2017). The mean is over rows, not over weights.
-    fn focal_loss(
+    /// What the mean over these targets was divided by, as a scalar: their class weights together,
+    /// or their number where the mean is one over rows.
+    ///
+    /// # Errors
+    /// When libtorch refuses.
+    pub fn divisor_of(&self, targets: &Tensor) -> Result<Tensor, TchError> {
+        match (self.loss, &self.class_weights) {
+            (Loss::CrossEntropy, Some(weights)) => {
+                weights.f_index_select(0, targets)?.f_sum(Kind::Float)
+            }
+            _ => Tensor::f_full(
+                [0_i64; 0],
+                targets.numel() as f64,
+                (Kind::Float, targets.device()),
+            ),
+        }
+    }
+
+    /// w·(1 − p)^gamma·(−log p) of each row, p being the probability of the true class (Lin and
+    /// others, 2017). Their mean is over rows, not over weights.
+    fn focal_losses(
         &self,
         scores: &Tensor,
         targets: &Tensor,
@@ -92,7 +118,7 @@ impl Criterion {
             Some(weights) => log_probabilities.f_mul(&weights.f_index_select(0, targets)?)?,
             None => log_probabilities,
         };
-        focus.f_mul(&weighted)?.f_neg()?.f_mean(Kind::Float)
+        focus.f_mul(&weighted)?.f_neg()
     }
 
     /// Number of rows whose class is right, or whose sign is right among targets other than 0, as a

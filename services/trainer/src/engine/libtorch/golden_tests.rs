@@ -3,7 +3,7 @@
 #[path = "../../../tests/golden/cases.rs"]
 mod cases;
 
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Kind, Reduction, Tensor};
 
 use self::cases::{
     CLOSE, NetworkCase, assert_all_close, assert_close, clippings, flat, losses, perceptrons,
@@ -53,9 +53,16 @@ fn losses_have_the_values_and_gradients_of_pytorch() {
         let scores = tensor_of(&case.scores).view([targets.numel() as i64, -1]);
         let scores = scores.set_requires_grad(true);
 
-        let loss = criterion.loss_of(&scores, &targets).unwrap();
+        let loss = criterion
+            .loss_of(&scores, &targets, Reduction::Mean)
+            .unwrap();
 
         assert_close(loss.double_value(&[]), case.value, CLOSE, &case.loss);
+        let sum = criterion
+            .loss_of(&scores, &targets, Reduction::Sum)
+            .unwrap();
+        let mean = sum / criterion.divisor_of(&targets).unwrap();
+        assert_close(mean.double_value(&[]), case.value, CLOSE, &case.loss);
         let gradients = Tensor::run_backward(&[&loss], &[&scores], false, false);
         let gradient = copy_to_host(&gradients[0]).unwrap();
         assert_all_close(&gradient, &case.score_gradients.values, CLOSE, &case.loss);

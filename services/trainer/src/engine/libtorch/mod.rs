@@ -11,12 +11,13 @@ mod samples;
 use std::ops::Range;
 
 use strategies::splits::Part;
-use tch::{Device, Kind, TchError, Tensor};
+use tch::{Device, Kind, Reduction, TchError, Tensor};
 
 use self::criterion::Criterion;
 use self::learner::{Learner, copy_to_host};
 use self::optimiser::{Optimiser, clip_gradient};
 use self::samples::Samples;
+use super::blocks::block_rows_of;
 use super::{Engine, EngineError, EpochPlan, EpochSums};
 use crate::device::ComputeDevice;
 use crate::job::TrainJob;
@@ -43,6 +44,8 @@ pub(crate) struct LibtorchEngine<'a> {
     rows_in_order: Tensor,
     dropout: Option<Dropout>,
     sums: DeviceSums,
+    /// Rows of the longest batch that is computed as a whole.
+    pub(super) block_rows: usize,
 }
 
 impl<'a> LibtorchEngine<'a> {
@@ -78,34 +81,120 @@ impl<'a> LibtorchEngine<'a> {
             rows_in_order: Tensor::f_from_slice::<i64>(&[])?,
             dropout: None,
             sums: DeviceSums::zero_on(device)?,
+            // A GPU takes a batch in no time, and would wait between blocks.
+            block_rows: match job.device {
+                ComputeDevice::Cpu => block_rows_of(job.network),
+                ComputeDevice::Cuda(_) => usize::MAX,
+            },
             job,
             device,
         })
     }
 
-    fn step_on(&mut self, chosen: &Tensor) -> Result<(), TchError> {
-        let inputs = self.train.gather(chosen)?;
-        let targets = self.targets.f_index_select(0, chosen)?;
+    /// The rows at these positions of the order.
+    fn rows_at(&self, positions: &Range<usize>) -> Result<Tensor, TchError> {
+        let start = positions.start as i64;
+        self.rows_in_order
+            .f_narrow(0, start, positions.len() as i64)
+    }
+
+    /// The loss of the rows at `positions`, as a mean or a sum, with its gradient.
+    fn differentiate(
+        &mut self,
+        positions: &Range<usize>,
+        reduction: Reduction,
+    ) -> Result<Differentiated, TchError> {
+        let chosen = self.rows_at(positions)?;
+        let inputs = self.train.gather(&chosen)?;
+        let targets = self.targets.f_index_select(0, &chosen)?;
         let masks = match &mut self.dropout {
             Some(dropout) => dropout.next_mask(chosen.numel() * self.learner.dropout_count()),
             None => &[],
         };
 
         let scores = self.learner.forward(&inputs, masks)?;
-        let loss = self.criterion.loss_of(&scores, &targets)?;
-        let mut gradient = self.learner.gradient_of(&loss)?;
+        let loss = self.criterion.loss_of(&scores, &targets, reduction)?;
+        let gradient = self.learner.gradient_of(&loss)?;
+        Ok(Differentiated {
+            loss: loss.f_detach()?,
+            gradient,
+            right: self.criterion.count_right(&scores.f_detach()?, &targets)?,
+        })
+    }
 
+    /// The mean loss block after block, so that a cancel is seen between them; none once
+    /// `is_cancelled` says so.
+    fn differentiate_in_blocks(
+        &mut self,
+        positions: Range<usize>,
+        is_cancelled: &dyn Fn() -> bool,
+    ) -> Result<Option<Differentiated>, TchError> {
+        let mut sum: Option<(Differentiated, Tensor)> = None;
+        for start in positions.clone().step_by(self.block_rows) {
+            if is_cancelled() {
+                return Ok(None);
+            }
+            let block = start..positions.end.min(start + self.block_rows);
+            let targets = self.targets.f_index_select(0, &self.rows_at(&block)?)?;
+            let divisor = self.criterion.divisor_of(&targets)?;
+            let part = self.differentiate(&block, Reduction::Sum)?;
+            sum = Some(match sum {
+                None => (part, divisor),
+                Some((sum, divisors)) => (sum.plus(&part)?, divisors.f_add(&divisor)?),
+            });
+        }
+
+        match sum {
+            None => Ok(None),
+            Some((sum, divisor)) => Ok(Some(sum.divided_by(&divisor)?)),
+        }
+    }
+
+    /// One step of the optimiser along the gradient of `rows` rows.
+    fn step(&mut self, batch: Differentiated, rows: usize) -> Result<(), TchError> {
+        let Differentiated {
+            loss,
+            mut gradient,
+            right,
+        } = batch;
         let _no_graph = tch::no_grad_guard();
         clip_gradient(&mut gradient, self.job.settings.gradient_clip)?;
         self.optimiser.update(&mut self.learner.flat, gradient)?;
 
         // The sums stay on the device: reading them here would wait for every batch.
-        let rows = chosen.numel() as f64;
-        let loss_of_rows = loss.f_detach()?.f_mul_scalar(rows)?;
+        let loss_of_rows = loss.f_mul_scalar(rows as f64)?;
         let _ = self.sums.loss.f_add_(&loss_of_rows)?;
-        let right = self.criterion.count_right(&scores.f_detach()?, &targets)?;
         let _ = self.sums.right.f_add_(&right)?;
         Ok(())
+    }
+}
+
+/// What a batch, or a block of one, says on the device.
+struct Differentiated {
+    /// The mean or the sum of the losses, a scalar.
+    loss: Tensor,
+    /// Its gradient by every parameter, `[parameters]`.
+    gradient: Tensor,
+    /// Rows whose class or sign is right, an integer.
+    right: Tensor,
+}
+
+impl Differentiated {
+    /// Loss and gradient of the mean, from those of the sum.
+    fn divided_by(self, divisor: &Tensor) -> Result<Self, TchError> {
+        Ok(Self {
+            loss: self.loss.f_div(divisor)?,
+            gradient: self.gradient.f_div(divisor)?,
+            right: self.right,
+        })
+    }
+
+    fn plus(self, other: &Self) -> Result<Self, TchError> {
+        Ok(Self {
+            loss: self.loss.f_add(&other.loss)?,
+            gradient: self.gradient.f_add(&other.gradient)?,
+            right: self.right.f_add(&other.right)?,
+        })
     }
 }
 
@@ -121,12 +210,19 @@ impl Engine for LibtorchEngine<'_> {
     fn train_batch(
         &mut self,
         positions: Range<usize>,
-        _is_cancelled: &dyn Fn() -> bool,
+        is_cancelled: &dyn Fn() -> bool,
     ) -> Result<bool, EngineError> {
-        let start = positions.start as i64;
-        let length = positions.len() as i64;
-        let chosen = self.rows_in_order.f_narrow(0, start, length)?;
-        self.step_on(&chosen)?;
+        let rows = positions.len();
+        let batch = if rows <= self.block_rows {
+            Some(self.differentiate(&positions, Reduction::Mean)?)
+        } else {
+            self.differentiate_in_blocks(positions, is_cancelled)?
+        };
+
+        let Some(batch) = batch else {
+            return Ok(false);
+        };
+        self.step(batch, rows)?;
         Ok(true)
     }
 
