@@ -19,6 +19,19 @@ pub struct DecisionReport {
     /// strategy's own does, and where none does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suggestion: Option<Suggestion>,
+    /// What other thresholds would do, lowest first. Absent in documents of older programs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub alternatives: Vec<Alternative>,
+}
+
+/// What a threshold makes of the validation part. The test part is left out, so that nobody chooses
+/// by it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Alternative {
+    /// The threshold, of the same kind as the strategy's.
+    pub threshold: f64,
+    /// Decisions of the validation part.
+    pub validation: PartDecisions,
 }
 
 /// What a prediction has to reach.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::manifests::ModelManifest;
+use crate::manifests::{AliasChange, ModelManifest};
 
 /// Most models in one answer.
 pub const LIST_MAX: usize = 500;
@@ -49,6 +49,24 @@ pub struct ModelSummary {
     pub timeframes: Vec<String>,
     /// Headline metrics of the test part.
     pub metrics: BTreeMap<String, f64>,
+    /// The same of the validation part; empty for models of older programs.
+    #[serde(default)]
+    pub validation: BTreeMap<String, f64>,
+    /// Seed of the training.
+    #[serde(default)]
+    pub seed: u64,
+    /// What the request changed of the strategy; null where nobody knows.
+    #[serde(default)]
+    pub overrides: serde_json::Value,
+    /// `inputs_sha256` of the data set.
+    #[serde(default)]
+    pub dataset: String,
+    /// Keys of the series that it was made of.
+    #[serde(default)]
+    pub series: Vec<String>,
+    /// The roles that this version plays.
+    #[serde(default)]
+    pub aliases: Vec<String>,
     /// Registration time, microseconds UTC.
     pub created_at: i64,
 }
@@ -63,8 +81,24 @@ impl From<ModelManifest> for ModelSummary {
             symbols: model.lineage.symbols,
             timeframes: model.lineage.timeframes,
             metrics: model.metrics,
+            validation: model.validation,
+            seed: model.lineage.seed,
+            overrides: model.lineage.overrides.unwrap_or_default(),
+            dataset: model.lineage.dataset,
+            series: model.lineage.series.into_keys().collect(),
+            aliases: Vec::new(),
             created_at: model.created_at,
         }
+    }
+}
+
+/// Notes in each model the aliases that mean it; `changes` are the newest ones of each alias.
+pub fn note_aliases(models: &mut [ModelSummary], changes: &[AliasChange]) {
+    for model in models {
+        let of_model = changes
+            .iter()
+            .filter(|change| change.model == model.name && change.version == Some(model.version));
+        model.aliases = of_model.map(|change| change.alias.clone()).collect();
     }
 }
 

@@ -39,26 +39,35 @@ pub(crate) fn describe_layers(network: &Network) -> String {
 /// One version of a model.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ModelArgs {
-    /// NAME for the newest version, NAME@3 for version 3
+    /// NAME for the newest version, NAME@3 for version 3, NAME@production for the one of that alias
     pub(crate) model: String,
 }
 
-/// The version that `NAME` or `NAME@3` means, from the store.
+/// The version that `NAME`, `NAME@3` or `NAME@production` means, from the store.
 ///
 /// # Errors
 /// There is no such version, or the store cannot be read.
 pub(crate) async fn find_model(store: &Store, text: &str) -> Result<ModelManifest, Failure> {
     let (name, version) = match text.split_once('@') {
         None => (text, None),
-        Some((name, version)) => match version.parse::<u32>() {
-            Ok(version) => (name, Some(version)),
-            Err(_) => return Err(unknown_model(text, name, &stored_names(store).await)),
+        Some((name, version)) => match version_of(store, name, version).await? {
+            Some(version) => (name, Some(version)),
+            None => return Err(unknown_model(text, name, &stored_names(store).await)),
         },
     };
     match store.models().find(name, version).await? {
         Some(model) => Ok(model),
         None => Err(unknown_model(text, name, &stored_names(store).await)),
     }
+}
+
+/// The version that a number or an alias means; none if it means none.
+async fn version_of(store: &Store, name: &str, text: &str) -> Result<Option<u32>, Failure> {
+    if let Ok(version) = text.parse() {
+        return Ok(Some(version));
+    }
+    let change = store.models().alias(name, text).await?;
+    Ok(change.and_then(|change| change.version))
 }
 
 /// The names of all models; none where they cannot be listed, because the failure is another one.
@@ -85,7 +94,8 @@ fn unknown_model(text: &str, name: &str, names: &[String]) -> Failure {
             "did you mean `{nearest}`? `ktrdr models list` shows every model with its versions"
         )),
         _ => failure.with_hint(
-            "`ktrdr models list` shows every model with its versions; write NAME or NAME@3",
+            "`ktrdr models list` shows every model with its versions; write NAME, NAME@3, or \
+             NAME@ALIAS as `ktrdr models aliases` lists it",
         ),
     }
 }

@@ -354,7 +354,8 @@ async fn a_prediction_worked_by_hand_comes_out_of_a_file_of_bars() {
             "timestamp",
             "known_at",
             "forward_return",
-            "signal"
+            "signal",
+            "part"
         ]
     );
     assert_eq!(
@@ -391,9 +392,10 @@ async fn without_a_registry_models_are_listed_from_the_store() {
     let screen = place.screen_of(&["models", "list"]);
 
     insta::assert_snapshot!(screen, @"
-    MODEL   SYMBOLS  TIMEFRAMES  CREATED               TEST SCORE
-    hand@1  EURUSD   1h          2024-01-03T00:00:00Z  error 0.002000 (mean 0.003000)
+    MODEL   TRAINED ON  CREATED            VALIDATION       TEST
+    hand@1  EURUSD 1h   2024-01-03T00:00Z  4.00e-3/5.00e-3  2.00e-3/3.00e-3
     no registry answers; read from file://<here>/.ktrdr/objects
+    VALIDATION and TEST: plain loss, or mean error of returns / what the simplest rival reaches
     exit 0
     ");
 }

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use schemas::manifests::{
-    Activation, Architecture, ArtifactManifest, FeatureColumn, Lineage, MlpShape, ModelManifest,
-    Network, OutputKind,
+    Activation, Architecture, ArtifactManifest, ColumnRange, DataSetManifest, FeatureColumn,
+    Lineage, MlpShape, ModelManifest, Network, OutputKind, PartCount, SeriesInput,
 };
-use store::{Bytes, Store};
+use store::{Bytes, DataSetTable, Store, Table};
 
 use crate::data_train_models::{Place, STRATEGY};
 
@@ -42,7 +42,7 @@ fn hand_lineage(strategy: &str) -> Lineage {
         series: BTreeMap::new(),
         strategy: strategy.to_owned(),
         strategy_sha256: "s".repeat(64),
-        overrides: Some(serde_json::json!({})),
+        overrides: Some(serde_json::json!({"training": {"epochs": 2}})),
         seed: 42,
         symbols: vec!["fx:EUR.USD".to_owned()],
         timeframes: vec!["1h".to_owned()],
@@ -61,9 +61,17 @@ fn hand_model(lineage: &Lineage, version: u32, artifact: &str) -> ModelManifest 
             ("mae".to_owned(), 0.002),
             ("baseline_mae".to_owned(), 0.003),
         ]),
+        validation: BTreeMap::from([
+            ("mae".to_owned(), 0.004),
+            ("baseline_mae".to_owned(), 0.005),
+        ]),
         lineage: lineage.clone(),
         created_at: 1_704_240_000_000_000,
     }
+}
+
+fn store_url(place: &Place) -> String {
+    format!("file://{}/.ktrdr/objects", place.path().display())
 }
 
 /// Stores model `hand@1`.
@@ -89,14 +97,13 @@ pub(crate) async fn store_artifact(
     network: Network,
     files: &[(&str, Vec<u8>)],
 ) {
-    let url = format!("file://{}/.ktrdr/objects", place.path().display());
-    let store = Store::open(&url).await.unwrap();
+    let store = Store::open(&store_url(place)).await.unwrap();
     let draft = ArtifactManifest {
         v: ArtifactManifest::VERSION,
         files: BTreeMap::new(),
         network,
         lineage: hand_lineage(strategy),
-        training: serde_json::Value::Null,
+        training: serde_json::json!({"epochs": 2, "optimizer": "adam"}),
         confidence_threshold: None,
         created_at: 0,
     };
@@ -115,6 +122,85 @@ pub(crate) async fn store_artifact(
         .assign_version("hand", &lineage.operation, model_of)
         .await
         .unwrap();
+}
+
+/// Stores the data set that `hand@1` was trained on: three hourly decisions on EURUSD, one in each
+/// part.
+pub(crate) async fn store_data_set(place: &Place) {
+    const HOUR: i64 = 3_600_000_000;
+    // Decided on 2024-01-02 at 12:00, 13:00 and 14:00.
+    let known_at: Vec<i64> = (0..3)
+        .map(|hour| 1_704_196_800_000_000 + hour * HOUR)
+        .collect();
+    let symbol = "fx:EUR.USD".to_owned();
+    let parts = ["train", "validation", "test"].into_iter().zip(&known_at);
+    let parts = parts.map(|(part, time)| PartCount {
+        symbol: symbol.clone(),
+        part: part.to_owned(),
+        rows: 1,
+        classes: Vec::new(),
+        range: Some(ColumnRange {
+            first: *time,
+            last: *time,
+        }),
+    });
+    let parts = parts.collect();
+
+    let table = DataSetTable {
+        symbols: vec![symbol],
+        symbol: vec![0; 3],
+        open_time: known_at.iter().map(|time| time - HOUR).collect(),
+        label_known_at: known_at.iter().map(|time| time + HOUR).collect(),
+        known_at,
+        part: vec![0, 1, 2],
+        label: vec![0.01, -0.5, 0.2],
+        bar: None,
+        weight: None,
+        feature_names: vec!["1h_roc_1_raw".to_owned()],
+        features: vec![vec![10.0, -50.0, 20.0]],
+    };
+    let draft = data_set_draft(parts);
+    let store = Store::open(&store_url(place)).await.unwrap();
+    store.data_sets().publish(table, draft).await.unwrap();
+}
+
+fn data_set_draft(parts: Vec<PartCount>) -> DataSetManifest {
+    DataSetManifest {
+        v: DataSetManifest::VERSION,
+        inputs_sha256: "d".repeat(64),
+        sha256: String::new(),
+        size_bytes: 0,
+        rows: 0,
+        inputs: serde_json::json!({}),
+        series: vec![SeriesInput {
+            series: "bars/file/fx:EUR.USD/1h".to_owned(),
+            revision: 7,
+            content_sha256: "c".repeat(64),
+            resampled_to: None,
+            rows: 5,
+        }],
+        features: hand_network().features,
+        output: OutputKind::Regression,
+        weighted: false,
+        validation_start: 1_704_200_400_000_000,
+        test_start: 1_704_204_000_000_000,
+        embargo_micros: 0,
+        parts,
+        dropped: BTreeMap::from([("warm_up".to_owned(), 1), ("purged".to_owned(), 0)]),
+        coverage: BTreeMap::new(),
+        holes: Vec::new(),
+        thresholds: Vec::new(),
+        leak_test_cuts: 1,
+        created_at: 0,
+        written_by: "test".to_owned(),
+    }
+}
+
+/// `history.parquet` of a training with these losses.
+pub(crate) fn history_of(train: &[f64], validation: &[f64]) -> Vec<u8> {
+    let columns = [("train_loss", train), ("validation_loss", validation)];
+    let columns = columns.map(|(name, losses)| (name.to_owned(), losses.to_vec()));
+    Table::numbers(columns).to_parquet().unwrap().to_vec()
 }
 
 /// A named tensor.

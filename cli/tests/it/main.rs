@@ -37,6 +37,8 @@ mod local_system;
 #[cfg(test)]
 mod logs;
 #[cfg(test)]
+mod model_questions;
+#[cfg(test)]
 mod offline;
 #[cfg(test)]
 mod program;

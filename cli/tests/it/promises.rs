@@ -85,11 +85,11 @@ fn the_help_of_config_says_what_it_replaces() {
 }
 
 #[test]
-fn the_help_of_models_names_no_aliases() {
+fn the_help_of_models_says_how_a_version_is_named() {
     let help = help_of(&["models", "show", "--help"]);
 
     assert!(help.contains("NAME@3"), "{help}");
-    assert!(!help.contains("production"), "{help}");
+    assert!(help.contains("NAME@production"), "{help}");
 }
 
 #[test]

@@ -154,19 +154,19 @@ async fn a_prediction_names_the_rules_that_made_it() {
     // beginning of `up`: strengths e^−2 : 1, 1 : e^−18 and e^−4.5 : 1. Returns are ±0.01 by share:
     // 0.01 (0.880797 − 0.119203) = 0.00761594.
     insta::assert_snapshot!(screen, @"
-    TIMESTAMP             KNOWN AT              FORWARD_RETURN  SIGNAL  RULES
-    2024-01-02T11:00:00Z  2024-01-02T12:00:00Z  0.0076          BUY     2: 88 %, 1: 12 %
-    2024-01-02T12:00:00Z  2024-01-02T13:00:00Z  -0.0100         SELL    1: 100 %, 2: 0 %
-    2024-01-02T13:00:00Z  2024-01-02T14:00:00Z  0.0098          BUY     2: 99 %, 1: 1 %
+    TIMESTAMP             KNOWN AT              FORWARD_RETURN  SIGNAL  PART  RULES
+    2024-01-02T11:00:00Z  2024-01-02T12:00:00Z  0.0076          BUY           2: 88 %, 1: 12 %
+    2024-01-02T12:00:00Z  2024-01-02T13:00:00Z  -0.0100         SELL          1: 100 %, 2: 0 %
+    2024-01-02T13:00:00Z  2024-01-02T14:00:00Z  0.0098          BUY           2: 99 %, 1: 1 %
     3 predictions of hand@1 on EURUSD; left out: 1 bars of warm-up, 0 with undefined features
     exit 0
     ");
     let csv = std::fs::read_to_string(place.path().join("out.csv")).unwrap();
     let rows: Vec<Vec<&str>> = csv.lines().map(|line| line.split(',').collect()).collect();
-    assert_eq!(rows[0][5..], ["rule_1", "rule_2"]);
+    assert_eq!(rows[0][5..], ["part", "rule_1", "rule_2"]);
     assert!((rows[1][3].parse::<f64>().unwrap() - 0.007_615_94).abs() < 1e-7);
-    assert!((rows[1][5].parse::<f64>().unwrap() - 0.119_203).abs() < 1e-6);
-    assert!((rows[3][6].parse::<f64>().unwrap() - 0.989_013).abs() < 1e-6);
+    assert!((rows[1][6].parse::<f64>().unwrap() - 0.119_203).abs() < 1e-6);
+    assert!((rows[3][7].parse::<f64>().unwrap() - 0.989_013).abs() < 1e-6);
 }
 
 #[tokio::test]

@@ -84,7 +84,7 @@ async fn bars_for_no_window_give_no_prediction() {
     let screen = place.screen_of(&["models", "predict", "hand", "--bars", bars]);
 
     insta::assert_snapshot!(screen, @"
-    TIMESTAMP  KNOWN AT  FORWARD_RETURN  SIGNAL
+    TIMESTAMP  KNOWN AT  FORWARD_RETURN  SIGNAL  PART
     0 predictions of hand@1 on EURUSD; left out: 1 bars of warm-up, 0 with undefined features, 1 without a window of 2 consecutive bars
     exit 0
     ");

@@ -123,9 +123,12 @@ codes! {
         INDICATOR_TWICE = "Twice": "Two expressions mean the same indicator.";
     }
     Model "MODEL" "Trained models and predictions." {
+        MODEL_ALIAS = "Alias":
+            "No version plays the role, or somebody else has changed it at the same time.";
         MODEL_BARS = "Bars": "The files do not hold the bars that the model needs.";
         MODEL_FEATURES = "Features":
             "The features of the model cannot be computed from its strategy.";
+        MODEL_FIGURE = "Figure": "No model has the figure or column that was named.";
         MODEL_INCOMPLETE = "Incomplete": "The artifact of the model lacks a file.";
         MODEL_INVALID_NAME = "InvalidName": "A text cannot be the name of a model.";
         MODEL_NO_RULES = "NoRules": "The model is not neuro-fuzzy: it has no rules.";

@@ -79,6 +79,10 @@ pub struct ModelManifest {
     pub operation: String,
     /// Headline metrics of the test part, copied from the artifact's metrics.
     pub metrics: BTreeMap<String, f64>,
+    /// The same of the validation part, by which models may be chosen. Absent in manifests of older
+    /// programs.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub validation: BTreeMap<String, f64>,
     /// Where it came from, copied from the artifact.
     pub lineage: Lineage,
     /// Registration time, microseconds UTC.

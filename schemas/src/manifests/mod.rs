@@ -4,12 +4,14 @@
 //! Every object is named by the SHA-256 (64 lowercase hex digits) of its bytes; whoever reads it
 //! checks it.
 
+mod alias;
 mod artifact;
 mod dataset;
 mod network;
 mod rule_base;
 mod series;
 
+pub use alias::{AliasChange, is_alias};
 pub use artifact::{ArtifactManifest, Lineage, ModelManifest, ObjectRef};
 pub use dataset::{
     ColumnRange, DataSetManifest, FittedThreshold, FuzzyHole, PartCount, SeriesInput,

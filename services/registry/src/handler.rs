@@ -9,7 +9,8 @@ use schemas::{
     commands::{RegisterModel, RegisterOutcome, TrainModel, TrainRequest},
     errors::ErrorRecord,
     manifests::ModelManifest,
-    names::{METRICS_FILE, MODEL_FILE},
+    metrics::PartMetrics,
+    names::{METRICS_FILE, MODEL_FILE, VALIDATION_PART},
     progress::Progress,
 };
 use serde::Deserialize;
@@ -30,6 +31,16 @@ pub struct Registry;
 #[derive(Deserialize)]
 struct ArtifactMetrics {
     headline: BTreeMap<String, f64>,
+    #[serde(default)]
+    parts: BTreeMap<String, PartMetrics>,
+}
+
+impl ArtifactMetrics {
+    /// Headline figures of the validation part; none if it was not measured.
+    fn validation(&self) -> BTreeMap<String, f64> {
+        let validation = self.parts.get(VALIDATION_PART);
+        validation.map(PartMetrics::headline).unwrap_or_default()
+    }
 }
 
 impl StepHandler for Registry {
@@ -66,7 +77,8 @@ impl StepHandler for Registry {
                 version,
                 artifact: artifact.sha256.clone(),
                 operation: operation.clone(),
-                metrics: metrics.clone(),
+                metrics: metrics.headline.clone(),
+                validation: metrics.validation(),
                 lineage: artifact.manifest.lineage.clone(),
                 created_at,
             })
@@ -115,8 +127,7 @@ fn strategy_name(artifact: &Artifact) -> Result<String, ErrorRecord> {
 /// An artifact that has passed its trial.
 struct Tried {
     artifact: Artifact,
-    /// Headline figures of the test part.
-    metrics: BTreeMap<String, f64>,
+    metrics: ArtifactMetrics,
 }
 
 fn try_artifact(artifact: Artifact) -> Result<Tried, ErrorRecord> {
@@ -126,14 +137,12 @@ fn try_artifact(artifact: Artifact) -> Result<Tried, ErrorRecord> {
     }
 }
 
-/// Tries the model and returns its headline metrics.
-fn check_artifact(artifact: &Artifact) -> Result<BTreeMap<String, f64>, RegistryError> {
+/// Tries the model and returns its metrics.
+fn check_artifact(artifact: &Artifact) -> Result<ArtifactMetrics, RegistryError> {
     try_model(&artifact.manifest.network, file_of(artifact, MODEL_FILE)?)?;
 
     let metrics = file_of(artifact, METRICS_FILE)?;
-    let metrics: ArtifactMetrics =
-        serde_json::from_slice(metrics).map_err(RegistryError::Metrics)?;
-    Ok(metrics.headline)
+    serde_json::from_slice(metrics).map_err(RegistryError::Metrics)
 }
 
 fn file_of<'a>(artifact: &'a Artifact, file: &'static str) -> Result<&'a [u8], RegistryError> {

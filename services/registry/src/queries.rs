@@ -7,6 +7,7 @@ use schemas::codes::Advice;
 use schemas::errors::chain;
 use schemas::queries::{
     LIST_BYTES_MAX, LIST_MAX, ListModels, ListObjects, ModelSummary, ReadObject, ShowModel,
+    note_aliases,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use store::{Store, StoreError};
@@ -50,6 +51,12 @@ async fn list_models(store: &Store, query: ListModels) -> Answer {
     let manifests = manifests.map_err(store_failed)?;
     let mut models: Vec<ModelSummary> = manifests.into_iter().map(ModelSummary::from).collect();
 
+    let changes = store
+        .models()
+        .newest_aliases()
+        .await
+        .map_err(store_failed)?;
+    note_aliases(&mut models, &changes);
     models.sort_by(newest_first);
     models.truncate(count_that_fits(&models));
     encode_answer(&models)
@@ -170,6 +177,7 @@ mod tests {
             artifact: "a".repeat(64),
             operation: format!("op{version}"),
             metrics: BTreeMap::from([("accuracy".to_owned(), 0.5)]),
+            validation: BTreeMap::new(),
             lineage,
             created_at,
         }

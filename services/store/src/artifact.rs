@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use arrow_array::types::Float64Type;
 use bytes::Bytes;
 use schemas::manifests::{ArtifactManifest, Network, ObjectRef};
+use schemas::names::HISTORY_FILE;
 
 use crate::object::{checked_segment, reference_to, sha256_hex};
+use crate::parquet_file::Decoded;
 use crate::{Store, StoreError};
 
 /// An artifact that was read, every file checked.
@@ -103,6 +106,29 @@ impl StoredArtifacts<'_> {
         Ok(Some(self.store.get_checked(&key, &file.sha256).await?))
     }
 
+    /// The losses of each epoch, in order, from `history.parquet` of the artifact that `manifest`
+    /// describes; empty if it has no such file.
+    ///
+    /// # Errors
+    /// It is absent or damaged.
+    pub async fn losses(
+        self,
+        sha256: &str,
+        manifest: &ArtifactManifest,
+    ) -> Result<Vec<EpochLosses>, StoreError> {
+        let Some(bytes) = self.file(sha256, manifest, HISTORY_FILE).await? else {
+            return Ok(Vec::new());
+        };
+        let table = Decoded::read(HISTORY_FILE, bytes)?;
+        let column = |name: &str| table.values::<Float64Type>(HISTORY_FILE, name, Some(f64::NAN));
+        let train = column("train_loss")?;
+        let validation = column("validation_loss")?;
+
+        let pairs = train.into_iter().zip(validation);
+        let losses = pairs.map(|(train, validation)| EpochLosses { train, validation });
+        Ok(losses.collect())
+    }
+
     /// Reads an artifact and checks every file.
     ///
     /// # Errors
@@ -129,6 +155,15 @@ impl StoredArtifacts<'_> {
 fn manifest_key(sha256: &str) -> Result<String, StoreError> {
     let name = checked_segment("the hash of an artifact", sha256)?;
     Ok(format!("artifacts/{name}/manifest.json"))
+}
+
+/// What was minimised in an epoch: the criterion of the training.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct EpochLosses {
+    /// Mean over the batches, while the weights moved.
+    pub train: f64,
+    /// Over the whole validation part at the end.
+    pub validation: f64,
 }
 
 /// Name of an artifact: SHA-256 over the network (canonical JSON) and the names and hashes of its

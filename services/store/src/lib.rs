@@ -10,7 +10,8 @@
 //! datasets/<hash of inputs>/<sha256>.parquet, manifest.json
 //! checkpoints/<op>/<n>/<attempt>-<seq>/{model.safetensors, …, state.json}
 //! artifacts/<sha256>/{model.safetensors, …, manifest.json}
-//! models/<name>/<version>/manifest.json      reports/<sha256>.json      calendars/<name>.json
+//! models/<name>/<version>/manifest.json      models/<name>/aliases/<alias>/<number>.json
+//! reports/<sha256>.json      calendars/<name>.json
 //! ```
 //!
 //! Rules that hold everywhere:
@@ -36,6 +37,7 @@
 //! It deliberately has no locks, no overwriting, and no deleting but of checkpoints, of what
 //! [`Store::probe`] writes, and of garbage when somebody asks for it.
 
+mod alias;
 mod artifact;
 mod backend;
 mod calendars;
@@ -57,7 +59,8 @@ mod report;
 mod series;
 mod table;
 
-pub use artifact::{Artifact, StoredArtifacts};
+pub use alias::AliasOutcome;
+pub use artifact::{Artifact, EpochLosses, StoredArtifacts};
 pub use backend::{AskStore, BackendError, QueryError, REGISTRY_URL, RemoteFault, is_store_url};
 pub use bytes::Bytes;
 pub use calendars::{AddCalendarError, StoredCalendars};

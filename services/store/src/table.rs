@@ -39,6 +39,20 @@ impl Cells {
         }
     }
 
+    /// Adds the cells of `other` at the end, unless their type differs.
+    fn append(&mut self, other: Self) -> bool {
+        match (self, other) {
+            (Self::Time(cells), Self::Time(other))
+            | (Self::Integer(cells), Self::Integer(other)) => {
+                cells.extend(other);
+            }
+            (Self::Text(cells), Self::Text(other)) => cells.extend(other),
+            (Self::Number(cells), Self::Number(other)) => cells.extend(other),
+            _ => return false,
+        }
+        true
+    }
+
     /// A cell as in CSV; `None` for an empty one.
     fn text(&self, row: usize) -> Option<String> {
         match self {
@@ -145,6 +159,32 @@ impl Table {
         let mut table = Self::default().with("symbol", Cells::Text(symbols));
         table.columns.extend(Self::bars(bars).columns);
         table
+    }
+
+    /// The rows of `tables` below each other.
+    ///
+    /// # Errors
+    /// Their columns differ in number, name or type.
+    pub fn stacked(tables: Vec<Self>) -> Result<Self, StoreError> {
+        let mut tables = tables.into_iter();
+        let mut stacked = tables.next().unwrap_or_default();
+
+        for table in tables {
+            if table.columns.len() != stacked.columns.len() {
+                return Err(encode_error("its parts have other columns".to_owned()));
+            }
+
+            for ((name, cells), (other_name, other)) in
+                stacked.columns.iter_mut().zip(table.columns)
+            {
+                if *name != other_name || !cells.append(other) {
+                    let reason =
+                        format!("the column `{name}` of one part is another's `{other_name}`");
+                    return Err(encode_error(reason));
+                }
+            }
+        }
+        Ok(stacked)
     }
 
     /// Parquet bytes: timestamp(us, UTC), text, float64 with nulls for NaN, int64.

@@ -330,13 +330,52 @@ pub(crate) const PAGES: &[Page] = &[
         RUN,
         &["ktrdr models train eurusd_rsi_macd EURUSD 1h"],
     ),
-    table_page("models list", ASK, &["ktrdr models list"]),
-    page(
+    table_page(
+        "models list",
+        ASK,
+        &[
+            "ktrdr models list",
+            "ktrdr models list --sort validation.log_loss --columns seed,overrides",
+            "ktrdr models list eurusd_rsi_macd --symbol EURUSD",
+        ],
+    ),
+    table_page(
         "models show",
         ASK,
         &[
             "ktrdr models show eurusd_rsi_macd",
-            "ktrdr models show eurusd_rsi_macd@1",
+            "ktrdr models show eurusd_rsi_macd@1 --thresholds",
+            "ktrdr models show eurusd_rsi_macd --strategy",
+        ],
+    ),
+    table_page(
+        "models compare",
+        ASK,
+        &[
+            "ktrdr models compare eurusd_rsi_macd@1 eurusd_rsi_macd@2",
+            "ktrdr models compare eurusd_rsi_macd eurusd_rules eurusd_lstm",
+            "ktrdr models compare eurusd_rsi_macd eurusd_rsi_macd.yaml",
+        ],
+    ),
+    page(
+        "models promote",
+        ASK,
+        &[
+            "ktrdr models promote eurusd_rsi_macd@3 candidate",
+            "ktrdr models promote eurusd_rsi_macd@candidate production --note 'three months'",
+        ],
+    ),
+    page(
+        "models demote",
+        ASK,
+        &["ktrdr models demote eurusd_rsi_macd candidate"],
+    ),
+    table_page(
+        "models aliases",
+        ASK,
+        &[
+            "ktrdr models aliases",
+            "ktrdr models aliases eurusd_rsi_macd",
         ],
     ),
     page("models rules", ASK, &["ktrdr models rules eurusd_rules"]),
@@ -345,6 +384,7 @@ pub(crate) const PAGES: &[Page] = &[
         ASK,
         &[
             "ktrdr models predict eurusd_rsi_macd --start 2018-12-31",
+            "ktrdr models predict eurusd_rsi_macd --part test --out predictions.parquet",
             "ktrdr models predict eurusd_rsi_macd --bars EURUSD_1h.csv.gz --out predictions.csv",
         ],
     ),

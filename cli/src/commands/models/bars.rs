@@ -8,6 +8,7 @@ use store::files::{FileBars, Mapping};
 use store::{ALL_TIME, Store};
 use strategies::{Resolved, SymbolBars};
 
+use super::open_model::OpenModel;
 use super::predict::PredictArgs;
 use crate::console::{Exit, Failure, now};
 use crate::context::Context;
@@ -21,7 +22,8 @@ pub(super) struct ModelBars {
     pub(super) series: SymbolBars,
 }
 
-/// Reads the bars from the files of `args`, or from the store where there are none.
+/// Reads the bars from the files of `args`, or those of each symbol from the store where there are
+/// none.
 ///
 /// # Errors
 /// Bars are missing, of different symbols, or not usable.
@@ -29,34 +31,43 @@ pub(super) async fn read_model_bars(
     args: &PredictArgs,
     context: &Context,
     store: &Store,
-    model: &ModelManifest,
-    resolved: &Resolved,
-) -> Result<ModelBars, Failure> {
-    if args.bars.is_empty() {
-        read_stored(args, store, model, resolved).await
-    } else {
-        read_files(args, context, resolved)
+    model: &OpenModel,
+) -> Result<Vec<ModelBars>, Failure> {
+    if !args.bars.is_empty() {
+        return Ok(vec![read_files(args, context, &model.resolved)?]);
     }
+
+    let mut bars = Vec::new();
+    for symbol in symbols_of(args, &model.manifest)? {
+        bars.push(read_stored(args, store, symbol, &model.resolved).await?);
+    }
+    Ok(bars)
+}
+
+/// A model is asked about its own markets unless somebody names another.
+fn symbols_of(args: &PredictArgs, model: &ModelManifest) -> Result<Vec<Instrument>, Failure> {
+    if let Some(symbol) = &args.symbol {
+        return Ok(vec![symbol.clone()]);
+    }
+
+    let trained_on = model.lineage.symbols.iter();
+    let symbols: Vec<Instrument> = trained_on
+        .filter_map(|text| Instrument::parse(text).ok())
+        .collect();
+    if symbols.is_empty() {
+        let message = "the model names no symbol";
+        return Err(Failure::new(Exit::Usage, codes::MODEL_NO_SYMBOL, message)
+            .with_hint("name one with --symbol"));
+    }
+    Ok(symbols)
 }
 
 async fn read_stored(
     args: &PredictArgs,
     store: &Store,
-    model: &ModelManifest,
+    symbol: Instrument,
     resolved: &Resolved,
 ) -> Result<ModelBars, Failure> {
-    // A model is asked about its own market unless somebody names another.
-    let trained_on = model.lineage.symbols.first();
-    let trained_on = trained_on.and_then(|text| Instrument::parse(text).ok());
-    let symbol = args.symbol.clone().or(trained_on).ok_or_else(|| {
-        Failure::new(
-            Exit::Usage,
-            codes::MODEL_NO_SYMBOL,
-            "the model names no symbol",
-        )
-        .with_hint("name one with --symbol")
-    })?;
-
     let mut series = SymbolBars::new();
     for timeframe in &resolved.timeframes {
         let key = series_key(&args.provider, &symbol, *timeframe)?;
@@ -67,6 +78,7 @@ async fn read_stored(
         let Some(snapshot) = stored else {
             return Err(no_stored_bars(store, &symbol, *timeframe).await);
         };
+
         let bars = store.series().bars_in(&snapshot, *timeframe, ALL_TIME);
         series.insert(*timeframe, bars.await?);
     }

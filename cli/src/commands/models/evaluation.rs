@@ -3,9 +3,9 @@
 
 use schemas::metrics::{
     ClassMetrics, ClassSkill, Evaluation, GroupMetrics, Grouping, KindMetrics, MetricsDocument,
-    RegressionMetrics,
+    PartMetrics, RegressionMetrics,
 };
-use schemas::names::TEST_PART;
+use schemas::names::{TEST_PART, VALIDATION_PART};
 
 use super::decisions::describe_report;
 
@@ -21,7 +21,11 @@ pub(super) fn describe_evaluation(document: &MetricsDocument) -> Vec<(&'static s
     };
 
     let evaluation = &document.evaluation;
-    let mut lines = vec![("test part", format!("{} rows", test.rows))];
+    let mut lines = Vec::new();
+    if let Some(validation) = document.parts.get(VALIDATION_PART) {
+        lines.push(("validation", describe_validation(validation)));
+    }
+    lines.push(("test part", format!("{} rows", test.rows)));
     match &test.kind {
         KindMetrics::Classes(metrics) => {
             lines.extend(describe_classes(metrics, test.loss, evaluation));
@@ -48,6 +52,29 @@ pub(super) fn describe_evaluation(document: &MetricsDocument) -> Vec<(&'static s
         lines.push(("[low, high]", text));
     }
     lines
+}
+
+/// The figures by which a model may be chosen.
+fn describe_validation(part: &PartMetrics) -> String {
+    match &part.kind {
+        KindMetrics::Classes(metrics) => {
+            let accuracy = percent(metrics.accuracy);
+            let loss = number(part.loss);
+            match &metrics.skill {
+                None => format!("log loss {loss}, accuracy {accuracy}"),
+                Some(skill) => {
+                    let rival = number(skill.prior_loss);
+                    format!("log loss {loss}, class shares {rival}; accuracy {accuracy}")
+                }
+            }
+        }
+
+        KindMetrics::Regression(metrics) => format!(
+            "mean error {}, always the mean of the training part {}",
+            small(metrics.mae),
+            small(metrics.baseline_mae)
+        ),
+    }
 }
 
 fn describe_classes(

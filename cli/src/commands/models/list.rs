@@ -1,77 +1,244 @@
-//! `ktrdr models list`: every version of every model, newest first.
+//! `ktrdr models list`: every version of every model, newest or best first.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
-use market::Utc;
-use schemas::queries::{ListModels, ModelSummary};
+use clap::Args;
+use jiff::Timestamp;
+use market::Instrument;
+use schemas::codes;
+use schemas::queries::{ListModels, ModelSummary, note_aliases};
 
+use super::figures::{FigureName, figure_names};
 use super::registry::{ask_registry, join_symbols, summary_json};
+use crate::arguments::values::parse_instrument;
 use crate::console::{Exit, Failure};
 use crate::context::Context;
 use crate::inputs::stored_series::open_existing_store;
 
-const HEADS: [&str; 5] = ["MODEL", "SYMBOLS", "TIMEFRAMES", "CREATED", "TEST SCORE"];
+const HEADS: [&str; 5] = ["MODEL", "TRAINED ON", "CREATED", "VALIDATION", "TEST"];
+/// Columns of `--columns` that are no figures.
+const FACTS: [&str; 5] = ["seed", "overrides", "dataset", "artifact", "operation"];
+
+/// `ktrdr models list`.
+#[derive(Clone, Debug, Default, Args)]
+pub(super) struct ListArgs {
+    /// Versions of this model only
+    name: Option<String>,
+    /// Models that were trained on this symbol
+    #[arg(long, value_parser = parse_instrument)]
+    symbol: Option<Instrument>,
+    /// Models that were trained on this timeframe
+    #[arg(long)]
+    timeframe: Option<String>,
+    /// Models of this data set, by the beginning of its hash
+    #[arg(long, value_name = "HASH")]
+    dataset: Option<String>,
+    /// Models that used this series, by a part of its key, as in file/fx:EURUSD/1h
+    #[arg(long, value_name = "KEY")]
+    series: Option<String>,
+    /// `created` for the newest first, `name`, or a figure for the best first, as in
+    /// validation.log_loss or test.accuracy
+    #[arg(long, value_name = "WHAT", default_value = "created")]
+    sort: String,
+    /// More columns: seed, overrides, dataset, artifact, operation, or figures as in
+    /// validation.accuracy,test.mcc
+    #[arg(long, value_name = "COLUMN", value_delimiter = ',')]
+    columns: Vec<String>,
+}
 
 /// Lists the models.
 ///
 /// # Errors
-/// No registry answers, and the store cannot be read.
-pub(super) async fn run(context: &Context) -> Result<Exit, Failure> {
+/// No registry answers and the store cannot be read, or a figure has no model.
+pub(super) async fn run(args: &ListArgs, context: &Context) -> Result<Exit, Failure> {
     let output = &context.output;
-    let answer = ask_registry(context, "models.list", &ListModels::default()).await;
-    let models: Vec<ModelSummary> = match answer {
-        Some(models) => models,
-        None => read_from_store(context).await?,
-    };
+    let mut models = read_models(args, context).await?;
     if models.is_empty() {
         output.note("there is no model yet");
         output.note("hint: `ktrdr train STRATEGY` makes one");
         return Ok(Exit::Done);
     }
 
+    check_columns(args, &models)?;
+    sort_models(&mut models, &args.sort)?;
+    models.retain(|model| args.has_chosen(model));
+    if models.is_empty() {
+        output.note("no model passes these filters; `ktrdr models list` shows all");
+        return Ok(Exit::Done);
+    }
+
+    let mut heads = HEADS.map(str::to_owned).to_vec();
+    heads.extend(args.columns.iter().map(|column| column.to_uppercase()));
     let mut rows = Vec::with_capacity(models.len());
     for model in &models {
         output.json(&summary_json(model));
-        rows.push(model_row(model));
+        rows.push(model_row(model, &args.columns));
     }
-    output.table(&HEADS, &rows);
+    let heads: Vec<&str> = heads.iter().map(String::as_str).collect();
+    output.table(&heads, &rows);
+    output.note(
+        "VALIDATION and TEST: plain loss, or mean error of returns / what the simplest rival \
+         reaches",
+    );
+
+    if FigureName::parse(&args.sort).is_some_and(|figure| figure.is_of_test()) {
+        output.note(
+            "warning: the best of many on the test part looks better than it is; choose by \
+             validation, then look at test once",
+        );
+    }
     Ok(Exit::Done)
 }
 
-async fn read_from_store(context: &Context) -> Result<Vec<ModelSummary>, Failure> {
+impl ListArgs {
+    /// Whether every filter lets `model` pass.
+    fn has_chosen(&self, model: &ModelSummary) -> bool {
+        let symbol = self.symbol.as_ref().map(Instrument::id);
+        let by_symbol = symbol.is_none_or(|id| model.symbols.contains(&id));
+        let timeframe = self.timeframe.as_ref();
+        let by_timeframe = timeframe.is_none_or(|text| model.timeframes.contains(text));
+        let dataset = self.dataset.as_deref();
+        let by_dataset = dataset.is_none_or(|text| {
+            let hash = text.trim_start_matches("datasets/");
+            model.dataset.starts_with(hash)
+        });
+        let series = self.series.as_deref();
+        let by_series = series.is_none_or(|text| model.series.iter().any(|key| key.contains(text)));
+        by_symbol && by_timeframe && by_dataset && by_series
+    }
+}
+
+async fn read_models(args: &ListArgs, context: &Context) -> Result<Vec<ModelSummary>, Failure> {
+    let query = ListModels {
+        name: args.name.clone(),
+    };
+    match ask_registry(context, "models.list", &query).await {
+        Some(models) => Ok(models),
+        None => read_from_store(args, context).await,
+    }
+}
+
+async fn read_from_store(args: &ListArgs, context: &Context) -> Result<Vec<ModelSummary>, Failure> {
     context.output.note(&format!(
         "no registry answers; read from {}",
         context.store_url()?
     ));
 
-    let manifests = open_existing_store(context).await?.models().list().await?;
+    let store = open_existing_store(context).await?;
+    let manifests = match &args.name {
+        Some(name) => store.models().versions(name).await?,
+        None => store.models().list().await?,
+    };
     let mut models: Vec<ModelSummary> = manifests.into_iter().map(ModelSummary::from).collect();
-    models.sort_by_key(|model| Reverse(model.created_at));
+    note_aliases(&mut models, &store.models().newest_aliases().await?);
     Ok(models)
 }
 
-fn model_row(model: &ModelSummary) -> Vec<String> {
-    vec![
-        format!("{}@{}", model.name, model.version),
-        join_symbols(&model.symbols),
-        model.timeframes.join(", "),
-        Utc(model.created_at).to_string(),
-        describe_score(model),
-    ]
+/// Refuses a column that no model has.
+fn check_columns(args: &ListArgs, models: &[ModelSummary]) -> Result<(), Failure> {
+    for column in &args.columns {
+        let figure = FigureName::parse(column);
+        let is_known = match figure {
+            Some(figure) => models.iter().any(|model| figure.of(model).is_some()),
+            None => FACTS.contains(&column.as_str()),
+        };
+        if !is_known {
+            return Err(unknown_figure("column", column, models));
+        }
+    }
+    Ok(())
 }
 
-/// The most important metric, next to what the simplest rival reaches.
-fn describe_score(model: &ModelSummary) -> String {
-    let metric = |name: &str| model.metrics.get(name);
-    if let Some(accuracy) = metric("accuracy") {
-        return match metric("majority_accuracy") {
-            Some(rival) => format!("accuracy {accuracy:.4} (majority {rival:.4})"),
-            None => format!("accuracy {accuracy:.4}"),
-        };
+/// Newest first, by name, or best first by a figure that some model has.
+fn sort_models(models: &mut [ModelSummary], sort: &str) -> Result<(), Failure> {
+    models.sort_by_key(|model| Reverse(model.created_at));
+    if sort == "created" {
+        return Ok(());
+    }
+    if sort == "name" {
+        models.sort_by(|one, other| {
+            let by_name = one.name.cmp(&other.name);
+            by_name.then(other.version.cmp(&one.version))
+        });
+        return Ok(());
     }
 
-    match (metric("mae"), metric("baseline_mae")) {
-        (Some(error), Some(rival)) => format!("error {error:.6} (mean {rival:.6})"),
+    match FigureName::parse(sort) {
+        Some(figure) if models.iter().any(|model| figure.of(model).is_some()) => {
+            models.sort_by(|one, other| figure.compare(one, other));
+            Ok(())
+        }
+        _ => Err(unknown_figure("order", sort, models)),
+    }
+}
+
+fn unknown_figure(what: &str, text: &str, models: &[ModelSummary]) -> Failure {
+    let message = format!("there is no {what} `{text}`");
+    let figures = figure_names(models).join(", ");
+    let facts = match what {
+        "column" => FACTS.join(", "),
+        _ => "created, name".to_owned(),
+    };
+    Failure::new(Exit::Usage, codes::MODEL_FIGURE, message)
+        .with_hint(format!("write one of {facts}, {figures}"))
+}
+
+fn model_row(model: &ModelSummary, columns: &[String]) -> Vec<String> {
+    let mut name = format!("{}@{}", model.name, model.version);
+    if !model.aliases.is_empty() {
+        name = format!("{name} ({})", model.aliases.join(", "));
+    }
+    let mut row = vec![
+        name,
+        format!(
+            "{} {}",
+            join_symbols(&model.symbols),
+            model.timeframes.join(", ")
+        ),
+        minute_of(model.created_at),
+        describe_loss(&model.validation),
+        describe_loss(&model.metrics),
+    ];
+
+    row.extend(columns.iter().map(|column| cell_of(model, column)));
+    row
+}
+
+/// The minute of a registration, in UTC.
+fn minute_of(micros: i64) -> String {
+    match Timestamp::from_microsecond(micros) {
+        Ok(time) => time.strftime("%Y-%m-%dT%H:%MZ").to_string(),
+        Err(_) => micros.to_string(),
+    }
+}
+
+/// The most important figure, next to what the simplest rival reaches.
+fn describe_loss(figures: &BTreeMap<String, f64>) -> String {
+    let figure = |name: &str| figures.get(name);
+    if let (Some(error), Some(rival)) = (figure("mae"), figure("baseline_mae")) {
+        return format!("{error:.2e}/{rival:.2e}");
+    }
+
+    match (figure("loss"), figure("prior_loss")) {
+        (Some(loss), Some(rival)) => format!("{loss:.4}/{rival:.4}"),
+        (Some(loss), None) => format!("{loss:.4}"),
         _ => String::new(),
+    }
+}
+
+/// What a column of `--columns` says of a model.
+fn cell_of(model: &ModelSummary, column: &str) -> String {
+    match column {
+        "seed" => model.seed.to_string(),
+        "overrides" if model.overrides.is_null() => String::new(),
+        "overrides" => model.overrides.to_string(),
+        "dataset" => model.dataset.clone(),
+        "artifact" => model.artifact.clone(),
+        "operation" => model.operation.clone(),
+        figure => {
+            let value = FigureName::parse(figure).and_then(|figure| figure.of(model));
+            value.map(|value| format!("{value:.4}")).unwrap_or_default()
+        }
     }
 }

@@ -1,23 +1,36 @@
 //! `ktrdr models`: train a model, list and show the registered ones, and predict with them.
 
+mod aliases;
 mod bars;
+mod compare;
 mod decisions;
 mod evaluation;
+mod figures;
 mod list;
+mod open_model;
+mod paired;
 mod predict;
+mod prediction_set;
 mod predictions;
 mod registry;
 mod rules;
 mod show;
+mod show_data;
+mod show_tables;
 mod train;
 mod train_result;
+mod trained_time;
 
 use clap::{Args, Subcommand};
 
 use crate::console::{Exit, Failure};
 use crate::context::Context;
 use crate::inputs::models::ModelArgs;
+use aliases::{AliasesArgs, DemoteArgs, PromoteArgs};
+use compare::CompareArgs;
+use list::ListArgs;
 use predict::PredictArgs;
+use show::ShowArgs;
 
 pub(crate) use train::{TrainArgs, make_operations, run as train};
 pub(crate) use train_result::describe_training;
@@ -42,13 +55,22 @@ impl ModelsArgs {
 enum ModelsCommand {
     /// Train a model: the same as `ktrdr train`
     Train(Box<TrainArgs>),
-    /// List every version of every model
-    List,
-    /// Show one version: its origin, its metrics, its network
-    Show(ModelArgs),
+    /// List every version of every model, or those that filters leave
+    List(ListArgs),
+    /// Show one version: its data, its metrics, its network, its origin
+    Show(ShowArgs),
+    /// Compare versions side by side and row by row, and see how their strategies differ
+    Compare(CompareArgs),
+    /// Give a version a role such as production; NAME@production means it from then on
+    Promote(PromoteArgs),
+    /// Take a role away from the version that plays it
+    Demote(DemoteArgs),
+    /// List which version plays which role, or every change of the roles of one model
+    Aliases(AliasesArgs),
     /// Show the rules of a neuro-fuzzy model as sentences, and where their members lie
     Rules(ModelArgs),
     /// Predict on stored bars or on bars of files
+    #[command(visible_alias = "test")]
     Predict(PredictArgs),
 }
 
@@ -59,8 +81,12 @@ enum ModelsCommand {
 pub(crate) async fn run(args: &ModelsArgs, context: &Context) -> Result<Exit, Failure> {
     match &args.command {
         ModelsCommand::Train(args) => train::run(args, context).await,
-        ModelsCommand::List => list::run(context).await,
+        ModelsCommand::List(args) => list::run(args, context).await,
         ModelsCommand::Show(args) => show::run(args, context).await,
+        ModelsCommand::Compare(args) => compare::run(args, context).await,
+        ModelsCommand::Promote(args) => aliases::promote(args, context).await,
+        ModelsCommand::Demote(args) => aliases::demote(args, context).await,
+        ModelsCommand::Aliases(args) => aliases::list(args, context).await,
         ModelsCommand::Rules(args) => rules::run(args, context).await,
         ModelsCommand::Predict(args) => predict::run(args, context).await,
     }

@@ -1,21 +1,17 @@
-//! The predictions of a model on the bars of one symbol: on the screen, as CSV, or in a file.
+//! The predictions of a model on the bars of one symbol.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::path::Path;
 
 use market::{Instrument, Utc};
 use networks::tsk::Contribution;
-use schemas::manifests::OutputKind;
 use serde_json::{Value, json};
 use store::{Cells, Table};
-use strategies::{FeatureMatrix, Resolved, Signal};
+use strategies::{Decisions, FeatureMatrix, Signal};
 
-use crate::console::{Failure, path_json, standard_output, time_or_blank};
-use crate::context::Context;
+use super::trained_time::TrainedTime;
+use crate::console::time_or_blank;
 
-/// Predictions on the screen: the last ones are the ones that matter now.
-const SHOWN_MAX: usize = 10;
 /// Rules beside a prediction on the screen.
 const SHOWN_RULES_MAX: usize = 3;
 
@@ -35,47 +31,62 @@ pub(super) struct FiredRules {
     pub(super) by_row: BTreeMap<usize, Vec<Contribution>>,
 }
 
-/// What was predicted, row by row.
-pub(super) struct Predictions<'a> {
-    /// `NAME@VERSION` of the model.
-    model: String,
-    symbol: Instrument,
-    resolved: &'a Resolved,
-    matrix: &'a FeatureMatrix,
-    outputs: &'a WindowOutputs,
-    /// Absent where nobody has asked for the rules.
-    rules: Option<FiredRules>,
-    /// Rows of the matrix with outputs in the range that was asked for.
-    rows: Vec<usize>,
+/// Which predictions are wanted, and what is known about their time.
+pub(super) struct Choice {
+    /// The time of the decisions.
+    pub(super) times: Range<Utc>,
+    /// The one part in whose time they lie; none for all.
+    pub(super) part: Option<String>,
+    /// The parts of the training, as far as they are known.
+    pub(super) trained: TrainedTime,
 }
 
-impl<'a> Predictions<'a> {
-    /// The predictions whose decision lies in `range`.
+/// What was predicted on one symbol, row by row.
+pub(super) struct Predictions {
+    pub(super) symbol: Instrument,
+    matrix: FeatureMatrix,
+    outputs: WindowOutputs,
+    /// Absent where nobody has asked for the rules.
+    rules: Option<FiredRules>,
+    decisions: Decisions,
+    /// Rows of the matrix with outputs that were chosen.
+    rows: Vec<usize>,
+    /// In whose time each of them lies.
+    parts: Vec<&'static str>,
+}
+
+impl Predictions {
+    /// The predictions that `choice` names.
     pub(super) fn new(
-        model: String,
         symbol: Instrument,
-        resolved: &'a Resolved,
-        matrix: &'a FeatureMatrix,
-        outputs: &'a WindowOutputs,
-        range: Range<Utc>,
+        matrix: FeatureMatrix,
+        outputs: WindowOutputs,
+        decisions: Decisions,
+        choice: &Choice,
     ) -> Self {
         // The decision counts, not the bar: one that opens in the range may be decided after it.
         let mut rows = Vec::new();
+        let mut parts = Vec::new();
         for row in outputs.by_row.keys() {
-            let known_at = matrix.known_at.get(*row);
-            if known_at.is_some_and(|known_at| range.contains(known_at)) {
+            let Some(known_at) = matrix.known_at.get(*row) else {
+                continue;
+            };
+            let part = choice.trained.part_at(&symbol, *known_at);
+            let in_part = choice.part.as_deref().is_none_or(|chosen| chosen == part);
+            if in_part && choice.times.contains(known_at) {
                 rows.push(*row);
+                parts.push(part);
             }
         }
 
         Self {
-            model,
             symbol,
-            resolved,
             matrix,
             outputs,
             rules: None,
+            decisions,
             rows,
+            parts,
         }
     }
 
@@ -84,171 +95,50 @@ impl<'a> Predictions<'a> {
         Self { rules, ..self }
     }
 
-    /// Shows the last predictions.
-    pub(super) fn show_last(&self, context: &Context) {
-        let output = &context.output;
-        let columns = self.output_columns();
-        let first = self.rows.len().saturating_sub(SHOWN_MAX);
-
-        let mut cells = Vec::new();
-        for row in self.rows.iter().skip(first) {
-            output.json(&self.row_json(*row, &columns));
-            cells.push(self.row_cells(*row));
-        }
-        let mut heads = vec!["TIMESTAMP".to_owned(), "KNOWN AT".to_owned()];
-        heads.extend(columns.iter().map(|name| name.to_uppercase()));
-        heads.push("SIGNAL".to_owned());
-        if self.rules.is_some() {
-            heads.push("RULES".to_owned());
-        }
-        let heads: Vec<&str> = heads.iter().map(String::as_str).collect();
-
-        output.table(&heads, &cells);
-        output.json(&self.summary_json());
-        output.note(&self.summary());
+    /// Number of predictions.
+    pub(super) fn len(&self) -> usize {
+        self.rows.len()
     }
 
-    /// Prints all predictions as CSV on standard output.
-    ///
-    /// # Errors
-    /// The table cannot be written as CSV.
-    pub(super) fn print_csv(&self, context: &Context) -> Result<(), Failure> {
-        standard_output::write_bytes(&self.table().to_csv()?);
-        context.output.note(&self.summary());
-        Ok(())
+    /// Bars at the start whose features are not complete yet.
+    pub(super) fn warm_up(&self) -> u64 {
+        self.matrix.warm_up
     }
 
-    /// Writes all predictions to a file.
-    ///
-    /// # Errors
-    /// The file cannot be written.
-    pub(super) fn write(&self, file: &Path, context: &Context) -> Result<(), Failure> {
-        self.table().write(&context.working_directory.join(file))?;
-
-        let mut summary = self.summary_json();
-        if let Some(fields) = summary.as_object_mut() {
-            fields.insert("file".to_owned(), path_json(file));
-        }
-        context.output.json(&summary);
-        context.output.line(&format!(
-            "{}; written to {}",
-            self.summary(),
-            file.display()
-        ));
-        Ok(())
+    /// Later bars with undefined features.
+    pub(super) fn undefined(&self) -> u64 {
+        self.matrix.undefined
     }
 
-    fn summary(&self) -> String {
-        let FeatureMatrix {
-            warm_up, undefined, ..
-        } = self.matrix;
-        let text = format!(
-            "{} predictions of {} on {}; left out: {warm_up} bars of warm-up, {undefined} with \
-             undefined features",
-            self.rows.len(),
-            self.model,
-            self.symbol.symbol()
-        );
-
-        // A network that reads single rows leaves none out.
-        match self.outputs.length {
-            1 => text,
-            length => format!(
-                "{text}, {} without a window of {length} consecutive bars",
-                self.without_window()
-            ),
-        }
-    }
-
-    /// Rows of the matrix that end no window.
-    fn without_window(&self) -> usize {
+    /// Rows that end no window.
+    pub(super) fn without_window(&self) -> usize {
         self.matrix.bar.len() - self.outputs.by_row.len()
     }
 
-    fn summary_json(&self) -> Value {
-        json!({
-            "type": "predictions",
-            "model": self.model,
-            "symbol": self.symbol.id(),
-            "rows": self.rows.len(),
-            "warm_up": self.matrix.warm_up,
-            "undefined": self.matrix.undefined,
-            "without_window": self.without_window(),
-        })
+    /// Rows that one prediction looks at.
+    pub(super) fn window_length(&self) -> usize {
+        self.outputs.length
     }
 
-    /// The names of the outputs: a probability for each class, or the return.
-    fn output_columns(&self) -> Vec<String> {
-        match self.resolved.output() {
-            OutputKind::Classes { names } => names
-                .iter()
-                .map(|name| format!("p_{}", name.to_lowercase()))
-                .collect(),
-            OutputKind::Regression => vec!["forward_return".to_owned()],
-        }
+    /// First and last time at which the bars give a prediction, whatever was chosen.
+    pub(super) fn time_of_all(&self) -> Option<(Utc, Utc)> {
+        let time_of = |row: &usize| self.matrix.known_at.get(*row).copied();
+        let first = self.outputs.by_row.keys().next().and_then(time_of)?;
+        let last = self.outputs.by_row.keys().next_back().and_then(time_of)?;
+        Some((first, last))
     }
 
-    fn outputs_of(&self, row: usize) -> Vec<f64> {
-        let outputs = self.outputs.by_row.get(&row).map(Vec::as_slice);
-        outputs
-            .unwrap_or_default()
-            .iter()
-            .map(|value| f64::from(*value))
-            .collect()
+    /// The last predictions, at most `count`, as programs and as people read them.
+    pub(super) fn last(&self, count: usize, columns: &[String]) -> Vec<(Value, Vec<String>)> {
+        let first = self.rows.len().saturating_sub(count);
+        let rows = self.rows.iter().zip(&self.parts).skip(first);
+        let rows =
+            rows.map(|(row, part)| (self.row_json(*row, part, columns), self.cells(*row, part)));
+        rows.collect()
     }
 
-    fn signal_of(&self, row: usize) -> &'static str {
-        match self.resolved.decisions.signal(&self.outputs_of(row)) {
-            Signal::Buy => "BUY",
-            Signal::Hold => "HOLD",
-            Signal::Sell => "SELL",
-        }
-    }
-
-    fn row_json(&self, row: usize, columns: &[String]) -> Value {
-        let outputs: BTreeMap<&String, f64> = columns.iter().zip(self.outputs_of(row)).collect();
-        let mut value = json!({
-            "type": "prediction",
-            "model": self.model,
-            "timestamp": time_at(&self.matrix.open_time, row),
-            "known_at": time_at(&self.matrix.known_at, row),
-            "outputs": outputs,
-            "signal": self.signal_of(row),
-        });
-
-        if let (Some(fields), true) = (value.as_object_mut(), self.rules.is_some()) {
-            let rules = self.rules_of(row).iter().map(rule_json);
-            fields.insert("rules".to_owned(), rules.collect());
-        }
-        value
-    }
-
-    /// The rules that made a prediction, strongest first.
-    fn rules_of(&self, row: usize) -> &[Contribution] {
-        let rules = self.rules.as_ref().and_then(|it| it.by_row.get(&row));
-        rules.map(Vec::as_slice).unwrap_or_default()
-    }
-
-    fn row_cells(&self, row: usize) -> Vec<String> {
-        let mut cells = vec![
-            time_at(&self.matrix.open_time, row),
-            time_at(&self.matrix.known_at, row),
-        ];
-        for value in self.outputs_of(row) {
-            cells.push(format!("{value:.4}"));
-        }
-        cells.push(self.signal_of(row).to_owned());
-
-        if self.rules.is_some() {
-            let strongest = self.rules_of(row).iter().take(SHOWN_RULES_MAX);
-            let strongest: Vec<String> = strongest.map(rule_with_percent).collect();
-            cells.push(strongest.join(", "));
-        }
-        cells
-    }
-
-    /// All predictions as columns.
-    fn table(&self) -> Table {
+    /// All predictions as columns, outputs by the names of `columns`.
+    pub(super) fn table(&self, columns: &[String]) -> Table {
         let symbols = vec![self.symbol.id(); self.rows.len()];
         let mut table = Table::default()
             .with("symbol", Cells::Text(symbols))
@@ -256,7 +146,7 @@ impl<'a> Predictions<'a> {
             .with("known_at", self.times_of(&self.matrix.known_at));
 
         // A row without this output keeps its place as NaN: the columns must be equally long.
-        for (position, name) in self.output_columns().into_iter().enumerate() {
+        for (position, name) in columns.iter().enumerate() {
             let mut column = Vec::with_capacity(self.rows.len());
             for row in &self.rows {
                 let value = self.outputs_of(*row).get(position).copied();
@@ -265,12 +155,12 @@ impl<'a> Predictions<'a> {
             table = table.with(name, Cells::Number(column));
         }
 
-        let signals = self
-            .rows
-            .iter()
-            .map(|row| self.signal_of(*row).to_owned())
-            .collect();
-        self.with_rule_columns(table.with("signal", Cells::Text(signals)))
+        let signals = self.rows.iter().map(|row| self.signal_of(*row).to_owned());
+        let parts = self.parts.iter().map(|part| (*part).to_owned());
+        let table = table
+            .with("signal", Cells::Text(signals.collect()))
+            .with("part", Cells::Text(parts.collect()));
+        self.with_rule_columns(table)
     }
 
     /// A column for each rule, with its share.
@@ -285,6 +175,67 @@ impl<'a> Predictions<'a> {
             table = table.with(format!("rule_{}", rule + 1), Cells::Number(shares));
         }
         table
+    }
+
+    fn outputs_of(&self, row: usize) -> Vec<f64> {
+        let outputs = self.outputs.by_row.get(&row).map(Vec::as_slice);
+        outputs
+            .unwrap_or_default()
+            .iter()
+            .map(|value| f64::from(*value))
+            .collect()
+    }
+
+    fn signal_of(&self, row: usize) -> &'static str {
+        match self.decisions.signal(&self.outputs_of(row)) {
+            Signal::Buy => "BUY",
+            Signal::Hold => "HOLD",
+            Signal::Sell => "SELL",
+        }
+    }
+
+    /// The rules that made a prediction, strongest first.
+    fn rules_of(&self, row: usize) -> &[Contribution] {
+        let rules = self.rules.as_ref().and_then(|it| it.by_row.get(&row));
+        rules.map(Vec::as_slice).unwrap_or_default()
+    }
+
+    fn row_json(&self, row: usize, part: &str, columns: &[String]) -> Value {
+        let outputs: BTreeMap<&String, f64> = columns.iter().zip(self.outputs_of(row)).collect();
+        let mut value = json!({
+            "type": "prediction",
+            "symbol": self.symbol.id(),
+            "timestamp": time_at(&self.matrix.open_time, row),
+            "known_at": time_at(&self.matrix.known_at, row),
+            "outputs": outputs,
+            "signal": self.signal_of(row),
+            "part": part,
+        });
+
+        if let (Some(fields), true) = (value.as_object_mut(), self.rules.is_some()) {
+            let rules = self.rules_of(row).iter().map(rule_json);
+            fields.insert("rules".to_owned(), rules.collect());
+        }
+        value
+    }
+
+    fn cells(&self, row: usize, part: &str) -> Vec<String> {
+        let mut cells = vec![
+            time_at(&self.matrix.open_time, row),
+            time_at(&self.matrix.known_at, row),
+        ];
+        for value in self.outputs_of(row) {
+            cells.push(format!("{value:.4}"));
+        }
+        cells.push(self.signal_of(row).to_owned());
+        cells.push(part.to_owned());
+
+        if self.rules.is_some() {
+            let strongest = self.rules_of(row).iter().take(SHOWN_RULES_MAX);
+            let strongest: Vec<String> = strongest.map(rule_with_percent).collect();
+            cells.push(strongest.join(", "));
+        }
+        cells
     }
 
     fn times_of(&self, times: &[Utc]) -> Cells {

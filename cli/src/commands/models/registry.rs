@@ -62,6 +62,10 @@ pub(super) fn summary_json(model: &ModelSummary) -> Value {
         "timeframes": model.timeframes,
         "created_at": Utc(model.created_at).to_string(),
         "metrics": model.metrics,
+        "validation": model.validation,
+        "aliases": model.aliases,
+        "seed": model.seed,
+        "overrides": model.overrides,
     })
 }
 

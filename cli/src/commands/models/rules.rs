@@ -9,7 +9,7 @@ use schemas::names::RULES_FILE;
 use serde_json::{Value, json};
 use store::Artifact;
 
-use super::predict::open_network;
+use super::open_model::open_network;
 use crate::console::{Exit, Failure, count_of, print_pairs};
 use crate::context::Context;
 use crate::inputs::models::{ModelArgs, find_model};

@@ -1,53 +1,166 @@
-//! `ktrdr models show`: one version of a model: its origin, its metrics, its network.
+//! `ktrdr models show`: one version of a model: its data, its metrics, its network, its origin.
 
+use clap::Args;
 use market::Utc;
-use schemas::manifests::{ArtifactManifest, ModelManifest};
+use schemas::manifests::{AliasChange, ArtifactManifest, DataSetManifest, ModelManifest};
 use schemas::metrics::MetricsDocument;
 use schemas::names::METRICS_FILE;
-use schemas::queries::ShowModel;
+use schemas::queries::{ModelSummary, ShowModel, note_aliases};
 use schemas::training::TrainingSettings;
 use serde_json::json;
+use store::{EpochLosses, Store};
 
 use super::evaluation::describe_evaluation;
 use super::registry::{ask_registry, join_symbols, summary_json};
+use super::show_data::{data_json, describe_data, describe_losses, describe_origin};
+use super::show_tables::{
+    print_calibration, print_confusion, print_history, print_importance, print_settings,
+    print_strategy, print_thresholds,
+};
 use crate::console::{Exit, Failure, describe_ending, describe_settings, print_pairs};
 use crate::context::Context;
 use crate::inputs::models::{ModelArgs, describe_layers, find_model};
 use crate::inputs::stored_series::open_existing_store;
 
-/// Shows one version.
+/// `ktrdr models show`.
+#[derive(Clone, Debug, Args)]
+pub(super) struct ShowArgs {
+    #[command(flatten)]
+    model: ModelArgs,
+    #[command(flatten)]
+    detail: Detail,
+}
+
+/// One side of a model instead of the overview.
+#[derive(Clone, Copy, Debug, Args)]
+#[group(multiple = false)]
+struct Detail {
+    /// The settings of the training, those that the request changed among them
+    #[arg(long)]
+    settings: bool,
+    /// The text of the strategy as it was trained
+    #[arg(long)]
+    strategy: bool,
+    /// What other thresholds would decide on the validation part
+    #[arg(long)]
+    thresholds: bool,
+    /// True classes against predicted ones on the test part, and the rates of each class
+    #[arg(long)]
+    confusion: bool,
+    /// What each feature is worth to the network on the validation part
+    #[arg(long)]
+    importance: bool,
+    /// How often answers of the test part are right that the model is so sure of
+    #[arg(long)]
+    calibration: bool,
+    /// The losses of each epoch
+    #[arg(long)]
+    history: bool,
+}
+
+/// Everything that is stored of a version.
+pub(super) struct StoredModel {
+    pub(super) model: ModelManifest,
+    pub(super) artifact: ArtifactManifest,
+    /// None where this program cannot read it.
+    pub(super) document: Option<MetricsDocument>,
+    pub(super) losses: Vec<EpochLosses>,
+    /// The roles that this version plays, with who gave them.
+    aliases: Vec<AliasChange>,
+    /// None once the store has it no more.
+    pub(super) data_set: Option<DataSetManifest>,
+}
+
+impl StoredModel {
+    /// `NAME@VERSION`.
+    pub(super) fn title(&self) -> String {
+        format!("{}@{}", self.model.name, self.model.version)
+    }
+}
+
+/// Shows one version, or one side of it.
+///
+/// # Errors
+/// There is no such version, it has not what was asked for, or the store cannot be read.
+pub(super) async fn run(args: &ShowArgs, context: &Context) -> Result<Exit, Failure> {
+    let store = open_existing_store(context).await?;
+    let stored = read_model(&store, &args.model, context).await?;
+
+    let detail = args.detail;
+    if detail.strategy {
+        print_strategy(&stored, context);
+    } else if detail.settings {
+        print_settings(&stored, context)?;
+    } else if detail.history {
+        print_history(&stored, context)?;
+    } else if detail.thresholds {
+        print_thresholds(&stored, context)?;
+    } else if detail.confusion {
+        print_confusion(&stored, context)?;
+    } else if detail.importance {
+        print_importance(&stored, context)?;
+    } else if detail.calibration {
+        print_calibration(&stored, context)?;
+    } else {
+        print_overview(&stored, context);
+    }
+    Ok(Exit::Done)
+}
+
+/// Reads what is stored of the version that `args` names, by the registry where one answers.
 ///
 /// # Errors
 /// There is no such version, or the store cannot be read.
-pub(super) async fn run(args: &ModelArgs, context: &Context) -> Result<Exit, Failure> {
-    let store = open_existing_store(context).await?;
+pub(super) async fn read_model(
+    store: &Store,
+    args: &ModelArgs,
+    context: &Context,
+) -> Result<StoredModel, Failure> {
     let answer = match query_for(&args.model) {
         Some(query) => ask_registry(context, "models.show", &query).await,
         None => None,
     };
-    let model = match answer {
+    let model: ModelManifest = match answer {
         Some(model) => model,
-        None => find_model(&store, &args.model).await?,
+        None => find_model(store, &args.model).await?,
     };
 
     // Network, training and metrics are stored with the artifact, not with the model.
-    let artifact = store.artifacts().manifest(&model.artifact).await?;
-    let file = store
-        .artifacts()
-        .file(&model.artifact, &artifact, METRICS_FILE);
-    let document = file.await?.and_then(|bytes| read_metrics(&bytes));
+    let artifacts = store.artifacts();
+    let artifact = artifacts.manifest(&model.artifact).await?;
+    let file = artifacts.file(&model.artifact, &artifact, METRICS_FILE);
+    Ok(StoredModel {
+        document: file.await?.and_then(|bytes| read_metrics(&bytes)),
+        losses: artifacts.losses(&model.artifact, &artifact).await?,
+        aliases: aliases_of(store, &model).await?,
+        data_set: store.data_sets().find(&model.lineage.dataset).await?,
+        model,
+        artifact,
+    })
+}
 
-    let mut value = summary_json(&model.clone().into());
+/// The changes that gave this version the roles that it plays.
+async fn aliases_of(store: &Store, model: &ModelManifest) -> Result<Vec<AliasChange>, Failure> {
+    let mut changes = store.models().aliases(&model.name).await?;
+    changes.retain(|change| change.version == Some(model.version));
+    Ok(changes)
+}
+
+fn print_overview(stored: &StoredModel, context: &Context) {
+    let mut summary = ModelSummary::from(stored.model.clone());
+    note_aliases(std::slice::from_mut(&mut summary), &stored.aliases);
+    let mut value = summary_json(&summary);
     if let Some(fields) = value.as_object_mut() {
-        fields.insert("lineage".to_owned(), json!(model.lineage));
-        fields.insert("network".to_owned(), json!(artifact.network));
-        fields.insert("training".to_owned(), artifact.training.clone());
-        fields.insert("evaluation".to_owned(), json!(document));
+        let data_set = stored.data_set.as_ref();
+        fields.insert("lineage".to_owned(), json!(stored.model.lineage));
+        fields.insert("network".to_owned(), json!(stored.artifact.network));
+        fields.insert("training".to_owned(), stored.artifact.training.clone());
+        fields.insert("evaluation".to_owned(), json!(stored.document));
+        fields.insert("data".to_owned(), json!(data_set.map(data_json)));
     }
+
     context.output.json(&value);
-    let lines = describe_model(&model, &artifact, document.as_ref());
-    print_pairs(&context.output, &lines);
-    Ok(Exit::Done)
+    print_pairs(&context.output, &describe_model(stored));
 }
 
 /// The metrics of an artifact; none where this program cannot read them.
@@ -67,11 +180,30 @@ fn query_for(text: &str) -> Option<ShowModel> {
     })
 }
 
-fn describe_model(
-    model: &ModelManifest,
-    artifact: &ArtifactManifest,
-    document: Option<&MetricsDocument>,
-) -> Vec<(String, String)> {
+/// Name, roles, and the bars that a version was trained on.
+fn describe_version(stored: &StoredModel) -> Vec<(&'static str, String)> {
+    let model = &stored.model;
+    let registered = format!("{} by {}", Utc(model.created_at), model.operation);
+    let trained_on = format!(
+        "{} [{}]",
+        join_symbols(&model.lineage.symbols),
+        model.lineage.timeframes.join(", ")
+    );
+
+    let mut lines = vec![("model", stored.title()), ("registered", registered)];
+    for change in &stored.aliases {
+        let text = format!("{} since {} by {}", change.alias, Utc(change.at), change.by);
+        lines.push(("alias", text));
+    }
+    lines.push(("trained on", trained_on));
+    lines
+}
+
+fn describe_model(stored: &StoredModel) -> Vec<(String, String)> {
+    let StoredModel {
+        model, artifact, ..
+    } = stored;
+    let document = stored.document.as_ref();
     let network = &artifact.network;
     let lineage = &model.lineage;
     let features: Vec<&str> = network
@@ -80,17 +212,8 @@ fn describe_model(
         .map(|feature| feature.name.as_str())
         .collect();
 
-    let registered = format!("{} by {}", Utc(model.created_at), model.operation);
-    let trained_on = format!(
-        "{} [{}]",
-        join_symbols(&lineage.symbols),
-        lineage.timeframes.join(", ")
-    );
-    let mut lines = vec![
-        ("model", format!("{}@{}", model.name, model.version)),
-        ("registered", registered),
-        ("trained on", trained_on),
-    ];
+    let mut lines = describe_version(stored);
+    lines.extend(stored.data_set.iter().flat_map(describe_data));
     match document {
         Some(document) => lines.extend(describe_evaluation(document)),
         None => lines.push(("test part", headline_of(model))),
@@ -100,11 +223,11 @@ fn describe_model(
         ("features", features.join(", ")),
     ]);
     lines.extend(describe_training(artifact, document));
-    lines.extend([
-        ("data set", format!("datasets/{}", lineage.dataset)),
-        ("artifact", format!("artifacts/{}", model.artifact)),
-        ("seed", lineage.seed.to_string()),
-    ]);
+    if let Some(losses) = describe_losses(&stored.losses) {
+        lines.push(("losses", losses));
+    }
+    lines.push(("seed", lineage.seed.to_string()));
+    lines.extend(describe_origin(model, stored.data_set.as_ref()));
     let lines = lines.into_iter();
     lines.map(|(name, text)| (name.to_owned(), text)).collect()
 }

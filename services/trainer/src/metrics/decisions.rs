@@ -2,7 +2,7 @@
 //! often it is right, and which threshold would make more of them.
 
 use networks::math;
-use schemas::decision_report::{DecisionReport, PartDecisions, Suggestion, Threshold};
+use schemas::decision_report::{Alternative, DecisionReport, PartDecisions, Suggestion, Threshold};
 use schemas::names::{TEST_PART, TRAIN_PART, VALIDATION_PART};
 use strategies::{Decisions, Signal};
 
@@ -11,6 +11,8 @@ use crate::data::Labels;
 
 /// Least share of BUY and SELL in the validation part.
 const SHARE_MIN: f64 = 0.05;
+/// Shares of BUY and SELL whose thresholds are reported.
+const SHARES: [f64; 7] = [0.8, 0.5, 0.2, 0.1, SHARE_MIN, 0.02, 0.01];
 
 /// Scores of the three parts.
 #[derive(Clone, Copy, Debug)]
@@ -30,7 +32,8 @@ impl ScoredParts<'_> {
         let is_chosen = rules.is_auto();
         let rules = if is_chosen {
             let strengths = sorted_strengths(&self.validation, rules);
-            let chosen = highest_threshold(&strengths, self.validation.labels.len());
+            let rows = self.validation.labels.len();
+            let chosen = highest_threshold(&strengths, rows, SHARE_MIN);
             rules.with_chosen(Some(chosen.unwrap_or(0.0)))
         } else {
             rules
@@ -48,6 +51,7 @@ impl ScoredParts<'_> {
             is_chosen,
             parts: parts.into(),
             suggestion: suggest_threshold(&self.validation, rules),
+            alternatives: alternatives(&self.validation, rules),
         }
     }
 }
@@ -131,16 +135,47 @@ fn suggest_threshold(scored: &Scored<'_>, rules: Decisions) -> Option<Suggestion
         return None;
     }
 
-    let threshold = highest_threshold(&strengths, rows)?;
+    let threshold = highest_threshold(&strengths, rows, SHARE_MIN)?;
     Some(Suggestion {
         threshold,
         share: share_at(&strengths, threshold, rows),
     })
 }
 
-/// The highest threshold of two digits that 5 % of `rows` reach; none if they are not as many.
-fn highest_threshold(strengths: &[f64], rows: usize) -> Option<f64> {
-    let count = (SHARE_MIN * rows as f64).ceil().max(1.0) as usize;
+/// What the thresholds of [`SHARES`] would decide, lowest first; one that several shares have is
+/// told once.
+fn alternatives(scored: &Scored<'_>, rules: Decisions) -> Vec<Alternative> {
+    let strengths = sorted_strengths(scored, rules);
+    let thresholds = SHARES.map(|share| highest_threshold(&strengths, scored.labels.len(), share));
+    let mut thresholds: Vec<f64> = thresholds.into_iter().flatten().collect();
+    thresholds.dedup();
+
+    let alternatives = thresholds.into_iter().map(|threshold| Alternative {
+        threshold,
+        validation: decisions_of(scored, with_threshold(rules, threshold)),
+    });
+    alternatives.collect()
+}
+
+/// The same rules with another threshold.
+const fn with_threshold(rules: Decisions, threshold: f64) -> Decisions {
+    match rules {
+        Decisions::Classification { signals, .. } => Decisions::Classification {
+            confidence_threshold: Some(threshold),
+            signals,
+        },
+        Decisions::Regression {
+            round_trip_cost, ..
+        } => Decisions::Regression {
+            round_trip_cost,
+            min_edge_multiplier: threshold,
+        },
+    }
+}
+
+/// The highest threshold of two digits that `share` of `rows` reach; none if they are not as many.
+fn highest_threshold(strengths: &[f64], rows: usize, share: f64) -> Option<f64> {
+    let count = (share * rows as f64).ceil().max(1.0) as usize;
     let weakest = strengths.get(count - 1).copied()?;
     // Rounded down, so that this row reaches it.
     Some(round_down(weakest))

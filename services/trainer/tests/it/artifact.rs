@@ -111,6 +111,7 @@ fn warnings_of_decisions(buy: u64, sell: u64, suggestion: Option<Suggestion>) ->
             is_chosen: false,
             parts: BTreeMap::from([("test".to_owned(), counts)]),
             suggestion,
+            alternatives: Vec::new(),
         }),
         ..Evaluation::default()
     };

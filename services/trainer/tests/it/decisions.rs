@@ -1,7 +1,7 @@
 //! Specifications of the decisions that a strategy makes by the predictions of its model, worked by
 //! hand.
 
-use schemas::decision_report::{DecisionReport, PartDecisions, Suggestion, Threshold};
+use schemas::decision_report::{Alternative, DecisionReport, PartDecisions, Suggestion, Threshold};
 use schemas::training::Loss;
 use strategies::{Decisions, Signal};
 use trainer::metrics::{Scored, ScoredParts};
@@ -66,6 +66,34 @@ fn a_decision_needs_the_confidence_of_the_strategy() {
     assert_eq!(report.parts["test"], expected);
     assert_eq!(report.threshold, Threshold::ConfidenceThreshold(0.5));
     assert_eq!(report.suggestion, None);
+}
+
+#[test]
+fn thresholds_of_other_shares_are_told_lowest_first() {
+    // Of ten rows BUY is likeliest on two, SELL on one; shares of 20 and 10 % are 2 rows and 1.
+    let mut rows = vec![[0.2, 0.6, 0.2]; 7];
+    rows.extend([
+        [0.755, 0.2, 0.045],
+        [0.555, 0.3, 0.145],
+        [0.1, 0.245, 0.655],
+    ]);
+    let scores = scores_of(&rows);
+    let labels = Labels::Classes([vec![HOLD; 7], vec![BUY, SELL, SELL]].concat());
+
+    let report = decide(&scores, &labels, classification(0.6));
+
+    // The third row of BUY and SELL is reached by no share that is listed.
+    let alternative = |threshold, buy, sell| Alternative {
+        threshold,
+        validation: PartDecisions {
+            buy,
+            hold: 10 - buy - sell,
+            sell,
+            precision: Some(1.0),
+        },
+    };
+    let expected = [alternative(0.65, 1, 1), alternative(0.75, 1, 0)];
+    assert_eq!(report.alternatives, expected);
 }
 
 #[test]

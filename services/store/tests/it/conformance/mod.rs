@@ -1,6 +1,7 @@
 //! What every backend must do: the same specifications run on a folder, in memory, and on an S3
 //! server.
 
+mod aliases;
 mod calendars;
 mod data_sets;
 mod models;

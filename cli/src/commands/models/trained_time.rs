@@ -1,0 +1,114 @@
+//! In whose time a decision lies: that of a part of the training, or after all of them.
+
+use market::{Instrument, Utc};
+use schemas::codes;
+use schemas::manifests::{ModelManifest, PartCount};
+use schemas::names::PARTS;
+use store::Store;
+
+use crate::console::{Exit, Failure};
+
+/// What a decision after the last row of a data set belongs to.
+pub(super) const LATER: &str = "later";
+
+/// What `--part` takes.
+pub(super) const PART_NAMES: [&str; 4] = [PARTS[0], PARTS[1], PARTS[2], LATER];
+
+/// The stretches of time that a training learnt from, chose by, and was tested on, symbol by
+/// symbol.
+#[derive(Debug, Default)]
+pub(super) struct TrainedTime {
+    parts: Vec<PartCount>,
+}
+
+impl TrainedTime {
+    /// Reads them from the data set of `model`; none if the store has it no more.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub(super) async fn read(
+        store: &Store,
+        model: &ModelManifest,
+    ) -> Result<Option<Self>, Failure> {
+        let data_set = store.data_sets().find(&model.lineage.dataset).await?;
+        Ok(data_set.map(|data_set| Self {
+            parts: data_set.parts,
+        }))
+    }
+
+    /// The part in whose time a decision lies, from the first to the last row of the part; `later`
+    /// after the last row of all of them. Empty before them and between them, and for a symbol that
+    /// the training did not know.
+    pub(super) fn part_at(&self, symbol: &Instrument, known_at: Utc) -> &'static str {
+        let mut last = None;
+        for (part, first_and_last) in self.ranges_of(symbol) {
+            if (first_and_last.0..=first_and_last.1).contains(&known_at.0) {
+                return part;
+            }
+            last = last.max(Some(first_and_last.1));
+        }
+
+        match last {
+            Some(last) if known_at.0 > last => LATER,
+            _ => "",
+        }
+    }
+
+    /// First and last decision of each part that has rows of `symbol`, microseconds UTC.
+    fn ranges_of(&self, symbol: &Instrument) -> Vec<(&'static str, (i64, i64))> {
+        let id = symbol.id();
+        let mut ranges = Vec::new();
+        for count in self.parts.iter().filter(|count| count.symbol == id) {
+            let part = PARTS.iter().find(|part| **part == count.part);
+            if let (Some(part), Some(range)) = (part, count.range) {
+                ranges.push((*part, (range.first, range.last)));
+            }
+        }
+        ranges
+    }
+}
+
+/// Why `--part` cannot be obeyed.
+pub(super) fn no_parts(model: &ModelManifest) -> Failure {
+    let message = format!(
+        "the data set of {}@{} is not in the store, so nobody knows its parts",
+        model.name, model.version
+    );
+    Failure::new(Exit::NotFound, codes::DATA_DATASET_MISSING, message)
+        .with_hint("leave --part out, or name the time with --start and --end")
+}
+
+#[cfg(test)]
+mod tests {
+    use schemas::manifests::ColumnRange;
+
+    use super::*;
+
+    fn count(symbol: &Instrument, part: &str, range: Option<(i64, i64)>) -> PartCount {
+        PartCount {
+            symbol: symbol.id(),
+            part: part.to_owned(),
+            rows: 3,
+            classes: Vec::new(),
+            range: range.map(|(first, last)| ColumnRange { first, last }),
+        }
+    }
+
+    #[test]
+    fn a_decision_lies_in_the_time_of_one_part_or_of_none() {
+        let spy = Instrument::parse("stk:SPY").unwrap();
+        let other = Instrument::parse("stk:IBM").unwrap();
+        let time = TrainedTime {
+            parts: vec![
+                count(&spy, "train", Some((10, 20))),
+                count(&spy, "validation", None),
+                count(&spy, "test", Some((30, 40))),
+            ],
+        };
+
+        let parts = [9, 10, 20, 25, 30, 40, 41].map(|micros| time.part_at(&spy, Utc(micros)));
+
+        assert_eq!(parts, ["", "train", "train", "", "test", "test", "later"]);
+        assert_eq!(time.part_at(&other, Utc(41)), "");
+    }
+}

@@ -1,0 +1,73 @@
+//! Roles of model versions: of changes at the same time one counts, and none is forgotten.
+
+use schemas::manifests::AliasChange;
+use store::{AliasOutcome, Store};
+
+use super::on_every_store;
+
+fn change(number: u32, version: Option<u32>, by: &str) -> AliasChange {
+    AliasChange {
+        v: AliasChange::VERSION,
+        model: "trend".to_owned(),
+        alias: "production".to_owned(),
+        number,
+        version,
+        by: by.to_owned(),
+        note: None,
+        at: i64::from(number),
+    }
+}
+
+async fn promote(store: Store, by: String) -> AliasOutcome {
+    let change = change(1, Some(3), &by);
+    store.models().change_alias(change).await.unwrap()
+}
+
+#[test]
+fn of_fifty_promotions_at_once_one_counts_and_others_are_told() {
+    on_every_store(|store| async move {
+        let people = (0..50).map(|person| format!("person {person}"));
+        let promotions: Vec<_> = people
+            .map(|person| tokio::spawn(promote(store.clone(), person)))
+            .collect();
+
+        let mut winners = Vec::new();
+        let mut others = Vec::new();
+        for promotion in promotions {
+            match promotion.await.unwrap() {
+                AliasOutcome::Made(change) => winners.push(change),
+                AliasOutcome::Overtaken(change) => others.push(change),
+            }
+        }
+
+        assert_eq!(winners.len(), 1);
+        assert!(others.iter().all(|other| *other == winners[0]));
+        let newest = store.models().alias("trend", "production").await.unwrap();
+        assert_eq!(newest.as_ref(), winners.first());
+    });
+}
+
+#[test]
+fn the_newest_change_counts_and_all_are_remembered() {
+    on_every_store(|store| async move {
+        let models = store.models();
+        // Ten sorts before two as text.
+        for number in 1..=10 {
+            let version = (number != 10).then_some(number);
+            let outcome = models
+                .change_alias(change(number, version, "somebody"))
+                .await;
+            assert!(matches!(outcome.unwrap(), AliasOutcome::Made(_)));
+        }
+
+        let newest = models.alias("trend", "production").await.unwrap().unwrap();
+        assert_eq!((newest.number, newest.version), (10, None));
+        let history = models.alias_history("trend").await.unwrap();
+        let numbers: Vec<u32> = history.iter().map(|change| change.number).collect();
+        assert_eq!(numbers, (1..=10).collect::<Vec<u32>>());
+        assert_eq!(models.newest_aliases().await.unwrap(), [newest]);
+
+        // An alias is no version of the model.
+        assert!(models.versions("trend").await.unwrap().is_empty());
+    });
+}
