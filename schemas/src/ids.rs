@@ -86,7 +86,7 @@ impl OperationId {
     }
 
     /// The number at the end of the id.
-    fn number(&self) -> u32 {
+    pub fn number(&self) -> u32 {
         let digits = self.0.split('_').nth(4).unwrap_or_default();
         u32::from_str_radix(digits, 16).unwrap_or_default()
     }

@@ -1,7 +1,10 @@
 //! The operations whose records were written last, without reading the children of families.
 
+use std::cmp::Reverse;
 use std::collections::HashSet;
+use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use schemas::codec;
 use schemas::ids::OperationId;
 use schemas::operation::OperationRecord;
@@ -12,7 +15,7 @@ use crate::families::child_ids;
 use crate::handles::Operations;
 use crate::listing::OperationFilter;
 use crate::replay::StoredMessage;
-use crate::stream_info::read_stream_info;
+use crate::stream_info::{list_subjects, read_stream_info};
 use crate::topology::bucket_stream;
 
 /// Revisions read first; the number doubles each time they were not enough.
@@ -20,15 +23,19 @@ const PAGE: u64 = 200;
 const PAGE_MAX: u64 = 5_000;
 /// Records read one by one at a time.
 const BATCH: usize = 32;
+/// Most time between the making of an id and that of its record.
+const CREATION_DELAY_MAX: Duration = Duration::from_secs(60);
 
 /// Reads the end of the bucket's stream backwards, page by page, until there are enough records.
 ///
-/// The first page is read whole. Where children are not asked for, later ones are read without
-/// their values: a family of thousands would fill them. The record of a family is written when it
-/// ends, after those of its children, so going backwards its children are recognised by their ids.
+/// Where children are not asked for, a family of thousands would fill the pages: after the first
+/// one the ids of all operations are asked for, which the server knows by heart, and gone through
+/// by their submission, newest first. A parent has the lowest number of its second, so that its
+/// children are recognised once its record has been read.
 pub(crate) struct RecentRecords<'a> {
     operations: Operations<'a>,
     filter: &'a OperationFilter,
+    /// What has been listed already.
     listed: HashSet<OperationId>,
     /// Children of the families that have been read; empty where children are asked for.
     children: HashSet<OperationId>,
@@ -69,19 +76,39 @@ impl<'a> RecentRecords<'a> {
         let mut records = self.take_whole(&page);
         let mut page_size = PAGE;
         while start > first && records.len() < limit && !self.is_too_old(&page) {
+            if self.filter.without_children {
+                let ops = self.newest_first(&name, &keys).await?;
+                records.extend(self.take_by_id(ops, limit - records.len()).await?);
+                break;
+            }
+
             page_size = (page_size * 2).min(PAGE_MAX);
             let until = start - 1;
             start = start.saturating_sub(page_size).max(first);
-
-            if self.filter.without_children {
-                page = bus.replay_heads(&name, &keys, start, until).await?;
-                records.extend(self.take_by_id(&page, limit - records.len()).await?);
-            } else {
-                page = bus.replay(&name, &keys, start, until).await?;
-                records.extend(self.take_whole(&page));
-            }
+            page = bus.replay(&name, &keys, start, until).await?;
+            records.extend(self.take_whole(&page));
         }
         Ok(records)
+    }
+
+    /// All operations of the bucket by the second of their submission, newest first; those of one
+    /// second from the lowest number on. Those before the filter begins are left out.
+    async fn newest_first(&self, name: &str, keys: &str) -> Result<Vec<OperationId>, BusError> {
+        let subjects = list_subjects(&self.operations.bus.js, name, keys).await?;
+        let mut ops: Vec<OperationId> = subjects
+            .iter()
+            .filter_map(|key| operation_of(key))
+            .collect();
+
+        // A record is created at the second in its id, or a little later.
+        if let Some(since) = self.filter.since {
+            let since = (since - CREATION_DELAY_MAX).to_zoned(TimeZone::UTC);
+            let day = since.strftime("%Y%m%d").to_string();
+            let time = since.strftime("%H%M%S").to_string();
+            ops.retain(|op| (op.day(), op.time()) >= (day.as_str(), time.as_str()));
+        }
+        ops.sort_by_cached_key(|op| (Reverse(second_of(op)), op.number()));
+        Ok(ops)
     }
 
     /// True if all that is older than `page` was created before the filter begins: nothing was
@@ -98,19 +125,17 @@ impl<'a> RecentRecords<'a> {
         self.take_matching(records)
     }
 
-    /// The matching records of a page that was read without values, up to about `limit`: whatever
-    /// may not be a child is read by itself.
+    /// The matching records of these operations, up to about `limit`: whatever may not be a child
+    /// is read by itself.
     async fn take_by_id(
         &mut self,
-        page: &[StoredMessage],
+        ops: Vec<OperationId>,
         limit: usize,
     ) -> Result<Vec<OperationRecord>, BusError> {
-        let values = page.iter().rev().filter(|message| message.is_value);
-        let mut ops = values.filter_map(|message| operation_of(&message.subject));
-
+        let mut ops = ops.into_iter();
         let mut taken = Vec::new();
         while taken.len() < limit {
-            // A family that was read in the batch before leaves its children out of this one.
+            // A parent that was read in the batch before leaves its children out of this one.
             let others = ops.by_ref().filter(|op| !self.children.contains(op));
             let batch: Vec<OperationId> = others.take(BATCH).collect();
             if batch.is_empty() {
@@ -132,8 +157,16 @@ impl<'a> RecentRecords<'a> {
         self.note_children(&records);
 
         records.retain(|record| !self.listed.contains(&record.op) && self.filter.matches(record));
+        self.listed
+            .extend(records.iter().map(|record| record.op.clone()));
         records
     }
+}
+
+/// Day and time of the submission as one number, as in 20260301142233.
+fn second_of(op: &OperationId) -> u64 {
+    let digits = format!("{}{}", op.day(), op.time());
+    digits.parse().unwrap_or_default()
 }
 
 /// The operation whose record a message of the bucket holds.

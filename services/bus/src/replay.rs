@@ -37,34 +37,12 @@ impl Bus {
         from: u64,
         until: u64,
     ) -> Result<Vec<StoredMessage>, BusError> {
-        self.read_range(stream, filter, from..=until, false).await
-    }
-
-    /// The same without payloads, which are empty.
-    pub(crate) async fn replay_heads(
-        &self,
-        stream: &str,
-        filter: &str,
-        from: u64,
-        until: u64,
-    ) -> Result<Vec<StoredMessage>, BusError> {
-        self.read_range(stream, filter, from..=until, true).await
-    }
-
-    async fn read_range(
-        &self,
-        stream: &str,
-        filter: &str,
-        sequences: RangeInclusive<u64>,
-        headers_only: bool,
-    ) -> Result<Vec<StoredMessage>, BusError> {
         // A reader of its own that the server forgets soon: nothing is acknowledged, and nothing is
         // left behind when the process dies.
         let config = pull::Config {
             deliver_policy: DeliverPolicy::ByStartSequence {
-                start_sequence: (*sequences.start()).max(1),
+                start_sequence: from.max(1),
             },
-            headers_only,
             filter_subject: filter.to_owned(),
             ack_policy: AckPolicy::None,
             inactive_threshold: READER_TTL,
@@ -79,7 +57,7 @@ impl Bus {
         let mut stored: Vec<StoredMessage> = Vec::new();
         while pending > 0 {
             let next = stored.last().map(|last| last.sequence + 1);
-            let count = batch_of(&sequences, next, pending);
+            let count = batch_of(from..=until, next, pending);
             let fetch = consumer.fetch().max_messages(count);
             let mut messages = fetch.messages().await.map_err(read_failed(stream))?;
             let count_before = stored.len();
@@ -87,7 +65,7 @@ impl Bus {
             while let Some(message) = messages.next().await {
                 let message = message.map_err(read_failed(stream))?;
                 let message = StoredMessage::read(message, stream)?;
-                if message.sequence > *sequences.end() {
+                if message.sequence > until {
                     return Ok(stored);
                 }
                 stored.push(message);
@@ -126,7 +104,7 @@ impl StoredMessage {
 
 /// How many messages to ask for, of which `next` is the first: no more than there can be in the
 /// range, since what is sent beyond it would be for nothing.
-fn batch_of(sequences: &RangeInclusive<u64>, next: Option<u64>, pending: usize) -> usize {
+fn batch_of(sequences: RangeInclusive<u64>, next: Option<u64>, pending: usize) -> usize {
     let next = next.unwrap_or(*sequences.start());
     let in_range = sequences.end().saturating_sub(next).saturating_add(1);
 

@@ -3,6 +3,7 @@
 use async_nats::jetstream::context::GetStreamErrorKind;
 use async_nats::jetstream::stream::Info;
 use async_nats::jetstream::{self, ErrorCode};
+use futures::TryStreamExt as _;
 use schemas::subjects;
 
 use crate::error::BusError;
@@ -29,6 +30,26 @@ pub(crate) async fn read_stream_info(
             "read the state of the stream {name}"
         ))(error)),
     }
+}
+
+/// Every subject of a stream that `filter` matches and that has a message, in no order: a few
+/// answers of the server, each of up to 100 000 subjects.
+pub(crate) async fn list_subjects(
+    js: &jetstream::Context,
+    name: &str,
+    filter: &str,
+) -> Result<Vec<String>, BusError> {
+    let failed = format!("list the subjects of the stream {name}");
+    let stream = js.get_stream_no_info(name).await;
+    let stream = stream.map_err(BusError::request(failed.clone()))?;
+    let subjects = stream.info_with_subjects(filter).await;
+    let subjects = subjects.map_err(BusError::request(failed.clone()))?;
+
+    let subjects = subjects.map_ok(|subject| subject.0);
+    subjects
+        .try_collect()
+        .await
+        .map_err(BusError::request(failed))
 }
 
 /// The profile that `ktrdr infra apply` wrote into the server; none before the first one, or when a
