@@ -1,10 +1,13 @@
 //! What the server says about a stream, and the profile that it keeps there.
 
+use std::collections::HashMap;
+
 use async_nats::jetstream::context::GetStreamErrorKind;
+use async_nats::jetstream::response::Response;
 use async_nats::jetstream::stream::Info;
 use async_nats::jetstream::{self, ErrorCode};
-use futures::TryStreamExt as _;
 use schemas::subjects;
+use serde::{Deserialize, Serialize};
 
 use crate::error::BusError;
 use crate::timing::Profile;
@@ -32,24 +35,64 @@ pub(crate) async fn read_stream_info(
     }
 }
 
-/// Every subject of a stream that `filter` matches and that has a message, in no order: a few
-/// answers of the server, each of up to 100 000 subjects.
+/// What a question for the subjects of a stream asks.
+#[derive(Serialize)]
+struct SubjectsRequest<'a> {
+    subjects_filter: &'a str,
+    /// Subjects of the answers before.
+    offset: usize,
+}
+
+/// The part of the server's answer that names subjects.
+#[derive(Deserialize)]
+struct SubjectsPage {
+    /// All subjects, those of other answers included.
+    #[serde(default)]
+    total: usize,
+    state: SubjectsState,
+}
+
+#[derive(Deserialize)]
+struct SubjectsState {
+    /// Subjects with their numbers of messages.
+    #[serde(default)]
+    subjects: HashMap<String, u64>,
+}
+
+/// Every subject of a stream that `filter` matches and that has a message, in no order: usually one
+/// answer of the server, which names up to 100 000 in one.
 pub(crate) async fn list_subjects(
     js: &jetstream::Context,
     name: &str,
     filter: &str,
 ) -> Result<Vec<String>, BusError> {
-    let failed = format!("list the subjects of the stream {name}");
-    let stream = js.get_stream_no_info(name).await;
-    let stream = stream.map_err(BusError::request(failed.clone()))?;
-    let subjects = stream.info_with_subjects(filter).await;
-    let subjects = subjects.map_err(BusError::request(failed.clone()))?;
+    // The client library asks once more for each list, only to hear that there is nothing left.
+    let mut subjects = Vec::new();
+    loop {
+        let request = SubjectsRequest {
+            subjects_filter: filter,
+            offset: subjects.len(),
+        };
+        let page = ask_for_subjects(js, name, &request).await?;
+        let count = page.state.subjects.len();
+        subjects.extend(page.state.subjects.into_keys());
+        if count == 0 || subjects.len() >= page.total {
+            return Ok(subjects);
+        }
+    }
+}
 
-    let subjects = subjects.map_ok(|subject| subject.0);
-    subjects
-        .try_collect()
-        .await
-        .map_err(BusError::request(failed))
+async fn ask_for_subjects(
+    js: &jetstream::Context,
+    name: &str,
+    request: &SubjectsRequest<'_>,
+) -> Result<SubjectsPage, BusError> {
+    let failed = || format!("list the subjects of the stream {name}");
+    let answer = js.request(format!("STREAM.INFO.{name}"), request).await;
+    match answer.map_err(BusError::request(failed()))? {
+        Response::Ok(page) => Ok(page),
+        Response::Err { error } => Err(BusError::request(failed())(error)),
+    }
 }
 
 /// The profile that `ktrdr infra apply` wrote into the server; none before the first one, or when a

@@ -176,8 +176,10 @@ fn crypto_pair(symbol: &str) -> Result<String, InstrumentError> {
         },
     };
 
-    // `BTC-PERP` is a pair of nothing: what it says is a class.
-    let is_priced = is_asset_code(quote) && !["PERP", "PERPETUAL", "SWAP"].contains(&quote);
+    // `BTC-PERP` is a pair of nothing: what it says is a class. So is `BTC/P`, whose id would be
+    // read as the perpetual of `BTC`.
+    let is_mark = ["PERP", "PERPETUAL", "SWAP", "P"].contains(&quote);
+    let is_priced = is_asset_code(quote) && !is_mark;
     if is_asset_code(base) && is_priced {
         Ok(format!("{}.{}", usual_asset(base), usual_asset(quote)))
     } else {

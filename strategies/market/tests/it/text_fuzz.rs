@@ -163,3 +163,11 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_mark_of_a_perpetual_is_no_quote() {
+    for text in ["BTCUSDTAPER/P-PERP", "perp:BTC/P", "crypto:BTC/P"] {
+        let refused = Instrument::parse(text).unwrap_err();
+        check_refusal(&refused);
+    }
+}
