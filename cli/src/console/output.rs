@@ -133,6 +133,16 @@ impl Output {
         }
     }
 
+    /// Writes sentences of a result, for people: a line that is too long for the terminal goes on in
+    /// the next one, indented like it, and no word is broken.
+    pub(crate) fn sentence(&self, text: &str) {
+        let indent: String = text.chars().take_while(|letter| *letter == ' ').collect();
+        let columns = terminal_columns().saturating_sub(indent.len());
+        for line in wrapped(text.trim_start(), columns) {
+            self.line(&format!("{indent}{line}"));
+        }
+    }
+
     /// Writes a value for programs on one line; nothing without `--json`.
     pub(crate) fn json(&self, value: &Value) {
         if let Some(rows) = &self.rows {

@@ -165,17 +165,17 @@ fn print_cancelled(output: &Output, record: &OperationRecord, watched: &Watched)
         Some(cancel) => format!(": {}", cancel.reason),
         None => String::new(),
     };
-    output.line(&format!("Cancelled {kind} {op} after {duration}{reason}"));
+    output.sentence(&format!("Cancelled {kind} {op} after {duration}{reason}"));
 
     // How far it came, and what stays, decides whether it is worth resuming.
     let work = cancelled_work(record);
     if !work.is_empty() {
         print_pairs(output, &work);
-        output.line(&format!("  {}", describe_kept(record)));
+        output.sentence(&format!("  {}", describe_kept(record)));
         return;
     }
     if let Some(place) = place_of_cancel(record, &watched.progress) {
-        output.line(&format!("  {place}"));
+        output.sentence(&format!("  {place}"));
     }
 }
 

@@ -231,3 +231,14 @@ fn read_rows(
     }
     read("in.csv", Bytes::from(csv), mapping, &expected(timeframe))
 }
+
+#[test]
+fn a_unix_time_long_before_there_were_bars_is_refused() {
+    let mapping = Mapping::default();
+    let times = ["1704067200", "-98230406053"].map(str::to_owned);
+    let refused = read_rows(&times, &mapping, Timeframe::MINUTE_1).unwrap_err();
+    assert!(refused.to_string().contains("-98230406053"), "{refused}");
+
+    let of_1960 = ["1704067200", "-315619200"].map(str::to_owned);
+    assert!(read_rows(&of_1960, &mapping, Timeframe::MINUTE_1).is_ok());
+}

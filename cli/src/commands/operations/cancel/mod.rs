@@ -157,7 +157,7 @@ async fn cancel_one(
         "exit": 0,
     }));
     let force = force_text(args);
-    context.output.line(&format!(
+    context.output.sentence(&format!(
         "Cancel requested for {op}: {}{force}",
         args.reason
     ));
@@ -205,7 +205,7 @@ async fn cancel_all(
         "exit": 0,
     }));
     let force = force_text(args);
-    output.line(&format!(
+    output.sentence(&format!(
         "Cancel requested for {what}: {}{force}",
         args.reason
     ));

@@ -7,6 +7,9 @@ use super::time::{SECOND, clock_of};
 /// Years in which digits may be a calendar time.
 const YEARS: std::ops::RangeInclusive<i64> = 1900..=2100;
 
+/// Unix time in seconds of an instant in 1897; nobody counts from 1970 for bars before it.
+const EARLIEST: i64 = -2_300_000_000;
+
 /// Reads digits as a calendar time where they are one of 1900 to 2100, else as Unix time in s, ms,
 /// µs or ns by their size. The two do not overlap before the year 2030: 10 calendar digits would be
 /// seconds of 2030 to 2036, and 12 digits milliseconds of 1976.
@@ -84,13 +87,14 @@ fn unix_time(number: i64, small_unit: Option<i64>) -> Option<Stamp> {
     if size < 100_000_000_000
         && let Some(unit) = small_unit
     {
-        return Some(Stamp::instant(number.checked_mul(unit)?));
+        let micros = number.checked_mul(unit)?;
+        return (micros > EARLIEST * SECOND).then(|| Stamp::instant(micros));
     }
     if number >= 0 {
         return Stamp::unix(number);
     }
     // Seconds alone are written for the years before 1970.
-    let is_plausible = (100_000_000..2_300_000_000).contains(&size);
+    let is_plausible = number > EARLIEST && size >= 100_000_000;
     is_plausible.then(|| Stamp::instant(number * SECOND))
 }
 
