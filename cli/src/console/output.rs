@@ -133,8 +133,8 @@ impl Output {
         }
     }
 
-    /// Writes sentences of a result, for people: a line that is too long for the terminal goes on in
-    /// the next one, indented like it, and no word is broken.
+    /// Writes sentences of a result, for people: a line that is too long for the terminal goes on
+    /// in the next one, indented like it, and no word is broken.
     pub(crate) fn sentence(&self, text: &str) {
         let indent: String = text.chars().take_while(|letter| *letter == ' ').collect();
         let columns = terminal_columns().saturating_sub(indent.len());

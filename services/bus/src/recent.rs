@@ -141,6 +141,7 @@ impl<'a> RecentRecords<'a> {
             if batch.is_empty() {
                 break;
             }
+
             let records = self.operations.records_of(batch).await?;
             taken.extend(self.take_matching(records));
         }

@@ -74,6 +74,7 @@ pub(crate) async fn list_subjects(
             offset: subjects.len(),
         };
         let page = ask_for_subjects(js, name, &request).await?;
+
         let count = page.state.subjects.len();
         subjects.extend(page.state.subjects.into_keys());
         if count == 0 || subjects.len() >= page.total {
