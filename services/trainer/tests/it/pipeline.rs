@@ -283,7 +283,7 @@ async fn a_rule_base_becomes_a_version_that_can_be_read() {
     let sandbox = Sandbox::start().await;
     let _services = spawn_all(&sandbox);
 
-    let op = sandbox.submit(&training_of(RULES, 3)).await;
+    let op = sandbox.submit(&training_of(RULES, 60)).await;
     let record = completed(&sandbox, &op).await;
 
     let progress = sandbox.progress_of(&op).await;

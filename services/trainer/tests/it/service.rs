@@ -246,7 +246,8 @@ async fn progress_names_network_symbol_and_timeframe() {
     let _registry = sandbox.run(Registry).await;
     let dataset = publish_dataset(sandbox.store(), None).await;
 
-    let op = sandbox.submit(&operation(&dataset, 25)).await;
+    // Long enough for a record between the first and the last one.
+    let op = sandbox.submit(&operation(&dataset, 2_000)).await;
     sandbox.until_concluded(&op).await;
 
     let progress = sandbox.progress_of(&op).await;
@@ -385,7 +386,7 @@ async fn checkpoints_of(sandbox: &Sandbox, op: &OperationId) -> Vec<CheckpointKe
 
 /// Epochs that take some seconds: checkpoints are a second apart, and a cancel after the second one
 /// must find the training at work.
-const EPOCHS_OF_SECONDS: u32 = 2_000;
+const EPOCHS_OF_SECONDS: u32 = 10_000;
 
 /// A training that was cancelled after its second checkpoint.
 async fn interrupted(sandbox: &Sandbox, dataset: &str) -> OperationId {
@@ -415,7 +416,9 @@ async fn two_checkpoints_stay_however_often_a_training_is_resumed() {
     let sandbox = Sandbox::start().await;
     let _trainer = sandbox.run(trainer()).await;
     let dataset = publish_dataset(sandbox.store(), None).await;
-    let op = sandbox.submit(&operation(&dataset, 2_000)).await;
+    let op = sandbox
+        .submit(&operation(&dataset, EPOCHS_OF_SECONDS))
+        .await;
 
     for attempt in 1..=3 {
         if attempt > 1 {
