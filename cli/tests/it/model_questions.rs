@@ -208,7 +208,7 @@ async fn a_list_can_be_filtered_sorted_and_widened() {
         &["hand", "--sort", "validation.mae"],
         &["--sort", "test.mae", "--columns", "seed,validation.mae"],
         &["--symbol", "GBPUSD"],
-        &["--dataset", "dddd", "--timeframe", "1h"],
+        &["--dataset", "dddd", "--timeframe", "60m"],
         &["--sort", "validation.mcc"],
         &["--columns", "colour"],
     ];
@@ -232,7 +232,7 @@ async fn a_list_can_be_filtered_sorted_and_widened() {
     --symbol GBPUSD
     exit 0
 
-    --dataset dddd --timeframe 1h
+    --dataset dddd --timeframe 60m
     MODEL   TRAINED ON  CREATED            VALIDATION       TEST
     hand@1  EURUSD 1h   2024-01-03T00:00Z  4.00e-3/5.00e-3  2.00e-3/3.00e-3
     exit 0

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// `models/<name>/aliases/<alias>/<number>.json`: one change of an alias. The change with the
-/// highest number counts; creating the next one is the compare-and-set.
+/// `aliases/<name>/<alias>.<revision>.json`: one change of an alias. The highest revision counts;
+/// creating the next one is the compare-and-set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AliasChange {
     /// Version of this layout.
@@ -13,7 +13,7 @@ pub struct AliasChange {
     /// Name of the role: 1 to 64 of `a-z`, `0-9`, `_` and `-`, a letter first.
     pub alias: String,
     /// 1 for the first change of this alias.
-    pub number: u32,
+    pub revision: u32,
     /// The version that plays the role from now on; absent where none does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<u32>,

@@ -17,7 +17,7 @@ const READS_MAX: usize = 16;
 struct ChangePlace {
     model: String,
     alias: String,
-    number: u32,
+    revision: u32,
 }
 
 /// What became of a change.
@@ -35,7 +35,7 @@ impl StoredModels<'_> {
     /// # Errors
     /// A failed read.
     pub async fn newest_aliases(self) -> Result<Vec<AliasChange>, StoreError> {
-        self.newest_below("models".to_owned()).await
+        self.newest_below("aliases".to_owned()).await
     }
 
     /// The newest change of each alias of one model, aliases without a version included.
@@ -44,7 +44,7 @@ impl StoredModels<'_> {
     /// An invalid name, or a failed read.
     pub async fn aliases(self, name: &str) -> Result<Vec<AliasChange>, StoreError> {
         let name = checked_segment("a model name", name)?;
-        self.newest_below(format!("models/{name}/aliases")).await
+        self.newest_below(format!("aliases/{name}")).await
     }
 
     async fn newest_below(self, prefix: String) -> Result<Vec<AliasChange>, StoreError> {
@@ -62,7 +62,7 @@ impl StoredModels<'_> {
     /// An invalid name, or a failed read.
     pub async fn alias_history(self, name: &str) -> Result<Vec<AliasChange>, StoreError> {
         let name = checked_segment("a model name", name)?;
-        let places = self.places_below(&format!("models/{name}/aliases")).await?;
+        let places = self.places_below(&format!("aliases/{name}")).await?;
         self.read_changes(places).await
     }
 
@@ -75,15 +75,15 @@ impl StoredModels<'_> {
         Ok(aliases.into_iter().find(|change| change.alias == alias))
     }
 
-    /// Makes `change`, which follows the change that its maker has seen: its number is one higher.
-    /// Of several changes that follow the same one only one is made.
+    /// Makes `change`, which follows the change that its maker has seen: its revision is one
+    /// higher. Of several changes that follow the same one only one is made.
     ///
     /// # Errors
     /// An invalid name, or a failed read or write.
     pub async fn change_alias(self, change: AliasChange) -> Result<AliasOutcome, StoreError> {
         checked_segment("a model name", &change.model)?;
         checked_segment("an alias", &change.alias)?;
-        let key = change_key(&change.model, &change.alias, change.number);
+        let key = change_key(&change.model, &change.alias, change.revision);
         if self.store.create_document(&key, &change).await? == Created::New {
             return Ok(AliasOutcome::Made(change));
         }
@@ -107,7 +107,7 @@ impl StoredModels<'_> {
 
     async fn read_changes(self, places: Vec<ChangePlace>) -> Result<Vec<AliasChange>, StoreError> {
         let reads = stream::iter(places).map(|place| async move {
-            let key = change_key(&place.model, &place.alias, place.number);
+            let key = change_key(&place.model, &place.alias, place.revision);
             self.store.document(&key).await
         });
         let changes: Vec<Option<AliasChange>> = reads.buffered(READS_MAX).try_collect().await?;
@@ -115,18 +115,16 @@ impl StoredModels<'_> {
     }
 }
 
-fn change_key(model: &str, alias: &str, number: u32) -> String {
-    format!("models/{model}/aliases/{alias}/{number}.json")
+fn change_key(model: &str, alias: &str, revision: u32) -> String {
+    format!("aliases/{model}/{alias}.{revision}.json")
 }
 
 fn place_of(key: &str) -> Option<ChangePlace> {
-    let segments: Vec<&str> = key.split('/').collect();
-    match segments.as_slice() {
-        ["models", model, "aliases", alias, file] => Some(ChangePlace {
-            model: (*model).to_owned(),
-            alias: (*alias).to_owned(),
-            number: file.strip_suffix(".json")?.parse().ok()?,
-        }),
-        _ => None,
-    }
+    let (model, file) = key.strip_prefix("aliases/")?.split_once('/')?;
+    let (alias, revision) = file.strip_suffix(".json")?.split_once('.')?;
+    Some(ChangePlace {
+        model: model.to_owned(),
+        alias: alias.to_owned(),
+        revision: revision.parse().ok()?,
+    })
 }

@@ -10,7 +10,7 @@
 //! datasets/<hash of inputs>/<sha256>.parquet, manifest.json
 //! checkpoints/<op>/<n>/<attempt>-<seq>/{model.safetensors, …, state.json}
 //! artifacts/<sha256>/{model.safetensors, …, manifest.json}
-//! models/<name>/<version>/manifest.json      models/<name>/aliases/<alias>/<number>.json
+//! models/<name>/<version>/manifest.json      aliases/<name>/<alias>.<revision>.json
 //! reports/<sha256>.json      calendars/<name>.json
 //! ```
 //!

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 
 use clap::Args;
 use jiff::Timestamp;
-use market::Instrument;
+use market::{Instrument, Timeframe};
 use schemas::codes;
 use schemas::queries::{ListModels, ModelSummary, note_aliases};
 
 use super::figures::{FigureName, figure_names};
 use super::registry::{ask_registry, join_symbols, summary_json};
-use crate::arguments::values::parse_instrument;
+use crate::arguments::values::{parse_instrument, parse_timeframe};
 use crate::console::{Exit, Failure};
 use crate::context::Context;
 use crate::inputs::stored_series::open_existing_store;
@@ -21,7 +21,7 @@ const HEADS: [&str; 5] = ["MODEL", "TRAINED ON", "CREATED", "VALIDATION", "TEST"
 const FACTS: [&str; 5] = ["seed", "overrides", "dataset", "artifact", "operation"];
 
 /// `ktrdr models list`.
-#[derive(Clone, Debug, Default, Args)]
+#[derive(Clone, Debug, Args)]
 pub(super) struct ListArgs {
     /// Versions of this model only
     name: Option<String>,
@@ -29,12 +29,13 @@ pub(super) struct ListArgs {
     #[arg(long, value_parser = parse_instrument)]
     symbol: Option<Instrument>,
     /// Models that were trained on this timeframe
-    #[arg(long)]
-    timeframe: Option<String>,
+    #[arg(long, short, value_parser = parse_timeframe)]
+    timeframe: Option<Timeframe>,
     /// Models of this data set, by the beginning of its hash
     #[arg(long, value_name = "HASH")]
     dataset: Option<String>,
-    /// Models that used this series, by a part of its key, as in file/fx:EURUSD/1h
+    /// Models that used this series, by a part of its key as `models show` names it, such as
+    /// fx-eur-usd
     #[arg(long, value_name = "KEY")]
     series: Option<String>,
     /// `created` for the newest first, `name`, or a figure for the best first, as in
@@ -96,8 +97,8 @@ impl ListArgs {
     fn has_chosen(&self, model: &ModelSummary) -> bool {
         let symbol = self.symbol.as_ref().map(Instrument::id);
         let by_symbol = symbol.is_none_or(|id| model.symbols.contains(&id));
-        let timeframe = self.timeframe.as_ref();
-        let by_timeframe = timeframe.is_none_or(|text| model.timeframes.contains(text));
+        let timeframe = self.timeframe.map(|timeframe| timeframe.to_string());
+        let by_timeframe = timeframe.is_none_or(|text| model.timeframes.contains(&text));
         let dataset = self.dataset.as_deref();
         let by_dataset = dataset.is_none_or(|text| {
             let hash = text.trim_start_matches("datasets/");

@@ -5,16 +5,16 @@ use store::{AliasOutcome, Store};
 
 use super::on_every_store;
 
-fn change(number: u32, version: Option<u32>, by: &str) -> AliasChange {
+fn change(revision: u32, version: Option<u32>, by: &str) -> AliasChange {
     AliasChange {
         v: AliasChange::VERSION,
         model: "trend".to_owned(),
         alias: "production".to_owned(),
-        number,
+        revision,
         version,
         by: by.to_owned(),
         note: None,
-        at: i64::from(number),
+        at: i64::from(revision),
     }
 }
 
@@ -52,19 +52,19 @@ fn the_newest_change_counts_and_all_are_remembered() {
     on_every_store(|store| async move {
         let models = store.models();
         // Ten sorts before two as text.
-        for number in 1..=10 {
-            let version = (number != 10).then_some(number);
+        for revision in 1..=10 {
+            let version = (revision != 10).then_some(revision);
             let outcome = models
-                .change_alias(change(number, version, "somebody"))
+                .change_alias(change(revision, version, "somebody"))
                 .await;
             assert!(matches!(outcome.unwrap(), AliasOutcome::Made(_)));
         }
 
         let newest = models.alias("trend", "production").await.unwrap().unwrap();
-        assert_eq!((newest.number, newest.version), (10, None));
+        assert_eq!((newest.revision, newest.version), (10, None));
         let history = models.alias_history("trend").await.unwrap();
-        let numbers: Vec<u32> = history.iter().map(|change| change.number).collect();
-        assert_eq!(numbers, (1..=10).collect::<Vec<u32>>());
+        let revisions: Vec<u32> = history.iter().map(|change| change.revision).collect();
+        assert_eq!(revisions, (1..=10).collect::<Vec<u32>>());
         assert_eq!(models.newest_aliases().await.unwrap(), [newest]);
 
         // An alias is no version of the model.
