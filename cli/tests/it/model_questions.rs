@@ -118,9 +118,9 @@ async fn the_settings_say_what_the_request_has_changed() {
     let place = place_with_metrics().await;
     insta::assert_snapshot!(show(&place, "--settings"), @"
     --settings
-    SETTING    VALUE  FROM
+    SETTING    VALUE  CHANGED BY
     epochs     2      request
-    optimizer  adam   strategy
+    optimizer  adam
     exit 0
     ");
 }
@@ -465,4 +465,13 @@ async fn a_version_plays_a_role_until_it_is_taken_away() {
     let lines: Vec<&str> = history.lines().collect();
     assert!(lines[2].ends_with(",hand,tried,1,1.0"), "{history}");
     assert!(lines[3].ends_with(",hand,,2,"), "{history}");
+}
+
+#[tokio::test]
+async fn a_list_of_an_unknown_model_does_not_say_that_there_is_none() {
+    let place = Place::new();
+    store_hand(&place).await;
+    let screen = place.screen_of(&["models", "list", "hamd"]);
+    assert!(screen.contains("there is no model `hamd`"), "{screen}");
+    assert!(!screen.contains("yet"), "{screen}");
 }

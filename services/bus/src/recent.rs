@@ -30,8 +30,8 @@ const CREATION_DELAY_MAX: Duration = Duration::from_secs(60);
 ///
 /// Where children are not asked for, a family of thousands would fill the pages: after the first
 /// one the ids of all operations are asked for, which the server knows by heart, and gone through
-/// by their submission, newest first. A parent has the lowest number of its second, so that its
-/// children are recognised once its record has been read.
+/// by their submission, newest first. Children have the second of their parent and the numbers
+/// after its own: read from the lowest number on, a parent comes before them.
 pub(crate) struct RecentRecords<'a> {
     operations: Operations<'a>,
     filter: &'a OperationFilter,

@@ -84,17 +84,21 @@ impl StoredModels<'_> {
         checked_segment("a model name", &change.model)?;
         checked_segment("an alias", &change.alias)?;
         let key = change_key(&change.model, &change.alias, change.revision);
-        if self.store.create_document(&key, &change).await? == Created::New {
-            return Ok(AliasOutcome::Made(change));
-        }
 
-        let newest = self.alias(&change.model, &change.alias).await?;
-        Ok(match newest {
-            // Created by an earlier request of ours, whose answer was lost.
-            Some(newest) if newest == change => AliasOutcome::Made(change),
-            Some(newest) => AliasOutcome::Overtaken(newest),
-            None => AliasOutcome::Overtaken(change),
-        })
+        loop {
+            if self.store.create_document(&key, &change).await? == Created::New {
+                return Ok(AliasOutcome::Made(change));
+            }
+            match self.alias(&change.model, &change.alias).await? {
+                // Created by an earlier request of ours, whose answer was lost.
+                Some(newest) if newest == change => return Ok(AliasOutcome::Made(change)),
+                Some(newest) if newest.revision >= change.revision => {
+                    return Ok(AliasOutcome::Overtaken(newest));
+                }
+                // Refused for another create that then failed: the revision is still free.
+                _ => {}
+            }
+        }
     }
 
     /// The places of all changes below `prefix`, by model and alias, oldest first.

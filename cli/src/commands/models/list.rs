@@ -56,8 +56,7 @@ pub(super) async fn run(args: &ListArgs, context: &Context) -> Result<Exit, Fail
     let output = &context.output;
     let mut models = read_models(args, context).await?;
     if models.is_empty() {
-        output.note("there is no model yet");
-        output.note("hint: `ktrdr train STRATEGY` makes one");
+        say_none(args.name.as_deref(), context);
         return Ok(Exit::Done);
     }
 
@@ -90,6 +89,21 @@ pub(super) async fn run(args: &ListArgs, context: &Context) -> Result<Exit, Fail
         );
     }
     Ok(Exit::Done)
+}
+
+/// Says that there is no model, or none of this name.
+fn say_none(name: Option<&str>, context: &Context) {
+    let output = &context.output;
+    match name {
+        Some(name) => {
+            output.note(&format!("there is no model `{name}`"));
+            output.note("hint: `ktrdr models list` shows all");
+        }
+        None => {
+            output.note("there is no model yet");
+            output.note("hint: `ktrdr train STRATEGY` makes one");
+        }
+    }
 }
 
 impl ListArgs {

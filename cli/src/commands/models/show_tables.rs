@@ -24,7 +24,8 @@ pub(super) fn print_strategy(stored: &StoredModel, context: &Context) {
     }
 }
 
-/// Prints every setting of the training as it was used, and which of them the request changed.
+/// Prints every setting of the training as it was used, and which of them the request changed; the
+/// others are those of the strategy, or what holds where it names none.
 ///
 /// # Errors
 /// The settings are no list of keys.
@@ -41,13 +42,15 @@ pub(super) fn print_settings(stored: &StoredModel, context: &Context) -> Result<
     for (key, value) in settings {
         let mut places = places.iter().flatten();
         let is_changed = places.any(|place| place.get(key).is_some());
-        let from = if is_changed { "request" } else { "strategy" };
         context.output.json(&json!({
-            "type": "setting", "key": key, "value": value, "from": from,
+            "type": "setting", "key": key, "value": value, "is_changed": is_changed,
         }));
-        rows.push(vec![key.clone(), value_text(value), from.to_owned()]);
+        let changed_by = if is_changed { "request" } else { "" };
+        rows.push(vec![key.clone(), value_text(value), changed_by.to_owned()]);
     }
-    context.output.table(&["SETTING", "VALUE", "FROM"], &rows);
+    context
+        .output
+        .table(&["SETTING", "VALUE", "CHANGED BY"], &rows);
     Ok(())
 }
 
