@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 /// Longest plan: more work is one step over a list.
 pub const STEPS_MAX: usize = 32;
 
+/// Numbers from here on are those of children, so that an id says by itself that it is one.
+const CHILD_NUMBERS: u32 = 0xf000_0000;
+
 /// Characters of a host name in the id of a worker.
 const HOST_CHARACTERS_MAX: usize = 20;
 
@@ -50,7 +53,8 @@ fn is_hex(text: &str, length: usize) -> bool {
 }
 
 /// `op_<kind>_<yyyymmdd>_<hhmmss>_<8 hex>` in UTC, made by the client: publishing twice is one
-/// operation.
+/// operation. The number begins with `f` for a child, an operation that another one has made, and
+/// with any other digit for all others.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct OperationId(String);
@@ -62,7 +66,8 @@ impl OperationId {
     /// one second.
     pub fn new(kind: &str, now: Timestamp, random: u32) -> Result<Self, InvalidId> {
         let civil = now.to_zoned(TimeZone::UTC);
-        format!("op_{kind}_{}_{random:08x}", civil.strftime("%Y%m%d_%H%M%S")).parse()
+        let number = random % CHILD_NUMBERS;
+        format!("op_{kind}_{}_{number:08x}", civil.strftime("%Y%m%d_%H%M%S")).parse()
     }
 
     /// The id as text.
@@ -91,11 +96,16 @@ impl OperationId {
         u32::from_str_radix(digits, 16).unwrap_or_default()
     }
 
+    /// True for the id of a child: of an operation that another one has made.
+    pub fn is_child(&self) -> bool {
+        self.number() >= CHILD_NUMBERS
+    }
+
     /// The id of the child at `index`, from 0: day and time of the parent, and the numbers that
-    /// follow its own. Whoever derives it gets the same, so that creating a child twice is one
-    /// operation.
+    /// follow its own, with an `f` in front. Whoever derives it gets the same, so that creating a
+    /// child twice is one operation.
     pub fn child(&self, kind: &str, index: u32) -> Result<Self, InvalidId> {
-        let number = self.number().wrapping_add(1).wrapping_add(index);
+        let number = self.number().wrapping_add(1).wrapping_add(index) | CHILD_NUMBERS;
         let day = self.day();
         let time = self.time();
         format!("op_{kind}_{day}_{time}_{number:08x}").parse()
@@ -104,9 +114,9 @@ impl OperationId {
     /// True for an id that one of the first `children` children of `parent` would have, of
     /// whatever kind.
     pub fn may_be_child_of(&self, parent: &Self, children: u32) -> bool {
-        let distance = self.number().wrapping_sub(parent.number());
+        let distance = self.number().wrapping_sub(parent.number()) & !CHILD_NUMBERS;
         let is_same_second = self.day() == parent.day() && self.time() == parent.time();
-        is_same_second && (1..=children).contains(&distance)
+        self.is_child() && is_same_second && (1..=children).contains(&distance)
     }
 }
 
@@ -369,17 +379,17 @@ mod tests {
 
     #[test]
     fn children_follow_their_parent_in_the_numbers_of_one_second() {
-        let parent: OperationId = "op_family_20260301_142233_fffffffe".parse().unwrap();
+        let parent: OperationId = "op_family_20260301_142233_2ffffffe".parse().unwrap();
 
-        // fffffffe + 1 is ffffffff, and after it the numbers begin at 0 again.
+        // 2ffffffe + 1 is 2fffffff, and after it the numbers begin at 0 again, behind the f.
         let children = [0, 1, 2].map(|index| parent.child("data", index).unwrap());
 
         assert_eq!(
             children.each_ref().map(OperationId::as_str),
             [
                 "op_data_20260301_142233_ffffffff",
-                "op_data_20260301_142233_00000000",
-                "op_data_20260301_142233_00000001"
+                "op_data_20260301_142233_f0000000",
+                "op_data_20260301_142233_f0000001"
             ]
         );
         let [first, second, third] = children;
@@ -387,6 +397,21 @@ mod tests {
         assert!(!third.may_be_child_of(&parent, 2) && !parent.may_be_child_of(&parent, 2));
         let next_second = "op_data_20260301_142234_ffffffff".parse::<OperationId>();
         assert!(!next_second.unwrap().may_be_child_of(&parent, 2));
+        let no_child = "op_data_20260301_142233_2fffffff".parse::<OperationId>();
+        assert!(!no_child.unwrap().may_be_child_of(&parent, 2));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn an_id_says_whether_it_is_that_of_a_child(random: u32, index in 0_u32..100_000) {
+            let parent = OperationId::new("family", Timestamp::UNIX_EPOCH, random).unwrap();
+
+            let child = parent.child("data", index).unwrap();
+
+            assert!(!parent.is_child() && child.is_child());
+            assert!(child.may_be_child_of(&parent, index + 1));
+            assert!(!child.may_be_child_of(&parent, index));
+        }
     }
 
     #[test]

@@ -164,9 +164,20 @@ pub fn service_name(service: Service) -> String {
     format!("ktrdr-{service}")
 }
 
-/// Key of an operation's record: the day inside the id first, a pure function of it.
+/// Key of an operation's record: the day inside the id first, a pure function of it. A child has a
+/// token more, which a filter without the children of large families leaves out.
 pub fn operation_key(op: &OperationId) -> String {
-    format!("{}.{op}", op.day())
+    let day = op.day();
+    if op.is_child() {
+        format!("{day}.child.{op}")
+    } else {
+        format!("{day}.{op}")
+    }
+}
+
+/// Filter of the records of one day, `yyyymmdd`, but for those of children.
+pub fn records_without_children(day: &str) -> String {
+    format!("$KV.{OPERATIONS}.{day}.*")
 }
 
 /// Key of the durations of steps that are alike.
@@ -235,6 +246,12 @@ mod tests {
         assert_eq!(
             operation_key(&address.op),
             "20260301.op_train_20260301_142233_9f3a01bc"
+        );
+
+        let child = address.op.child("train", 0).unwrap();
+        assert_eq!(
+            operation_key(&child),
+            "20260301.child.op_train_20260301_142233_ff3a01bd"
         );
     }
 

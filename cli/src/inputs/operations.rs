@@ -3,15 +3,12 @@
 use bus::Bus;
 use schemas::codes;
 use schemas::ids::OperationId;
-use schemas::operation::CHILDREN_MAX;
 
 use crate::arguments::OperationArg;
 use crate::console::{Exit, Failure};
 
 /// Candidates that an error names.
 const NAMED_MAX: usize = 5;
-/// Kind of an operation that has children.
-const FAMILY: &str = "family";
 
 /// The id of the operation that an argument means; it has a record.
 ///
@@ -76,29 +73,17 @@ fn are_of_one_second(one: &OperationId, other: &OperationId) -> bool {
 async fn newest_of(bus: &Bus, second: &[OperationId]) -> Result<Option<OperationId>, Failure> {
     let mut newest = None;
 
-    for op in without_children(second) {
+    for op in second.iter().filter(|op| !op.is_child()) {
         let Some(stored) = bus.operations().get(op).await? else {
             continue;
         };
         let record = stored.record;
         let is_later = |(at, _): &(_, _)| *at <= record.created_at;
-        if record.parent.is_none() && newest.as_ref().is_none_or(is_later) {
+        if newest.as_ref().is_none_or(is_later) {
             newest = Some((record.created_at, record.op));
         }
     }
     Ok(newest.map(|(_, op)| op))
-}
-
-/// The operations of one second without those whose ids follow a family's: its children need not
-/// be read, however many they are.
-fn without_children(second: &[OperationId]) -> impl Iterator<Item = &OperationId> {
-    let families: Vec<&OperationId> = second.iter().filter(|op| op.kind() == FAMILY).collect();
-    let is_child = move |op: &OperationId| {
-        families
-            .iter()
-            .any(|family| op.may_be_child_of(family, CHILDREN_MAX))
-    };
-    second.iter().filter(move |op| !is_child(op))
 }
 
 fn only_match(ending: &str, ids: &[OperationId]) -> Result<OperationId, Failure> {
@@ -193,26 +178,5 @@ mod tests {
             "did you mean `op_dummy_20260301_142233_9f3a01bc`?"
         );
         assert!(unknown_id(&other, &ids()).hint.contains("`ktrdr ops list`"));
-    }
-
-    #[test]
-    fn the_children_of_a_family_are_not_read_for_the_last() {
-        let second = [
-            "op_family_20260301_142233_000000ff",
-            "op_data_20260301_142233_00000100",
-            "op_train_20260301_142233_00000101",
-            "op_dummy_20260301_142233_000000fe",
-        ]
-        .map(|text| text.parse().unwrap());
-
-        let rest: Vec<&str> = without_children(&second).map(OperationId::as_str).collect();
-
-        assert_eq!(
-            rest,
-            [
-                "op_family_20260301_142233_000000ff",
-                "op_dummy_20260301_142233_000000fe"
-            ]
-        );
     }
 }

@@ -50,6 +50,12 @@ pub enum InvalidOperation {
         /// In the id.
         id: String,
     },
+    /// The id says whether it is that of a child, the request says otherwise.
+    #[error("{}", describe_place(op))]
+    Place {
+        /// The id.
+        op: OperationId,
+    },
     /// Too large to leave room for results in the record.
     #[error(
         "the request has {size} bytes, at most {REQUEST_BYTES_MAX} are allowed; \
@@ -59,6 +65,14 @@ pub enum InvalidOperation {
         /// Size of the encoded record, in bytes.
         size: usize,
     },
+}
+
+fn describe_place(op: &OperationId) -> String {
+    if op.is_child() {
+        format!("{op} is the id of a child, since its number begins with f, and no parent is named")
+    } else {
+        format!("a parent is named, and {op} is not the id of a child: its number begins with f")
+    }
 }
 
 impl NewOperation {
@@ -84,7 +98,7 @@ impl NewOperation {
         }
     }
 
-    /// Checks plan, kind and size.
+    /// Checks plan, kind, place in a family and size.
     pub fn validate(&self, op: &OperationId) -> Result<(), InvalidOperation> {
         self.plan.validate()?;
 
@@ -93,6 +107,10 @@ impl NewOperation {
                 kind: self.kind.clone(),
                 id: op.kind().to_owned(),
             });
+        }
+
+        if self.parent.is_some() != op.is_child() {
+            return Err(InvalidOperation::Place { op: op.clone() });
         }
 
         // A request that cannot be encoded cannot be sent either, so it counts as too large.

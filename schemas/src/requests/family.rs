@@ -203,10 +203,32 @@ mod tests {
         let second = spread(&operation, 1);
         assert_eq!((second.first, second.total()), (3, 1));
         let ids: Vec<_> = second.child_ids(&parent()).collect();
-        let id = "op_dummy_20260301_142233_00000014".parse().unwrap();
+        let id = "op_dummy_20260301_142233_f0000014".parse().unwrap();
         assert_eq!(ids, [(3, id)]);
         let range = operation.plan.percent_range(StepNumber::new(2).unwrap());
         assert_eq!(range, (75.0, 100.0));
+    }
+
+    #[test]
+    fn the_id_and_the_request_agree_on_who_is_a_child() {
+        let dummy = RunDummy::default().operation();
+        let child_id = parent().child("dummy", 0).unwrap();
+
+        let error = dummy.validate(&child_id).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "op_dummy_20260301_142233_f0000011 is the id of a child, since its number begins with \
+             f, and no parent is named"
+        );
+
+        let child = largest_submission(&parent(), 0, &dummy);
+        child.validate(&child_id).unwrap();
+        let other_id = "op_dummy_20260301_142233_00000011".parse().unwrap();
+        let error = child.validate(&other_id).unwrap_err();
+        assert!(
+            error.to_string().starts_with("a parent is named"),
+            "{error}"
+        );
     }
 
     #[test]

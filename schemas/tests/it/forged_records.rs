@@ -212,7 +212,7 @@ fn forged_lists() -> Vec<Spread> {
 
 #[test]
 fn a_forged_list_has_no_children_beyond_the_most() {
-    let parent = "op_family_20260301_142233_fffffff0".parse().unwrap();
+    let parent = "op_family_20260301_142233_0ffffff0".parse().unwrap();
 
     let forged = forged_lists();
     assert!(forged.iter().any(|spread| spread.first == u32::MAX));

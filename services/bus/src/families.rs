@@ -35,7 +35,7 @@ fn is_child(record: &OperationRecord, parent: &OperationId) -> bool {
 }
 
 /// The ids of all children that `parent` has or will have, in their order.
-pub(crate) fn child_ids(parent: &OperationRecord) -> Vec<OperationId> {
+fn child_ids(parent: &OperationRecord) -> Vec<OperationId> {
     let mut ids = Vec::new();
     for spec in parent.plan.steps() {
         if spec.service == Spread::SERVICE

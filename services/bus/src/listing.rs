@@ -8,7 +8,6 @@ use jiff::Timestamp;
 use schemas::errors::chain;
 use schemas::ids::OperationId;
 use schemas::operation::{OperationRecord, OperationState};
-use schemas::requests::Family;
 
 use crate::buckets::Bucket;
 use crate::error::BusError;
@@ -68,7 +67,7 @@ impl Operations<'_> {
     /// The ids of all operations that have a record, in the order of their submission.
     pub async fn ids(self) -> Result<Vec<OperationId>, BusError> {
         let keys = self.bus.keys_of(Bucket::Operations).await?;
-        let ids = keys.iter().filter_map(|key| key.split_once('.'));
+        let ids = keys.iter().filter_map(|key| key.rsplit_once('.'));
         let mut ids: Vec<OperationId> = ids.filter_map(|(_, op)| op.parse().ok()).collect();
 
         ids.sort_by(|a, b| submission_time(a).cmp(&submission_time(b)));
@@ -91,7 +90,8 @@ impl Operations<'_> {
         limit: usize,
         filter: &OperationFilter,
     ) -> Result<OperationPage, BusError> {
-        let active = self.bus.active().list().await?;
+        let mut active = self.bus.active().list().await?;
+        active.retain(|op| !(filter.without_children && op.is_child()));
         let active_count = active.len();
         let active = worth_reading(active, limit.clamp(ACTIVE_ENDS, ACTIVE_ENDS_MAX));
         let mut more = active.len() < active_count;
@@ -178,17 +178,16 @@ fn is_running(record: &OperationRecord) -> bool {
 }
 
 /// The `ends` operations at each end of the queues, of all that are active: with thousands of them,
-/// those in the middle only wait. Parents count apart, or their children would hide them.
+/// those in the middle only wait. Children count apart, or they would hide all others.
 fn worth_reading(mut active: Vec<OperationId>, ends: usize) -> Vec<OperationId> {
     active.sort_by(|a, b| submission_time(a).cmp(&submission_time(b)));
-    let is_parent = |op: &OperationId| op.kind() == Family::KIND;
-    let mut parents: Vec<OperationId> = active.iter().filter(|op| is_parent(op)).cloned().collect();
-    active.retain(|op| !is_parent(op));
+    let (mut children, mut others): (Vec<_>, Vec<_>) =
+        active.into_iter().partition(OperationId::is_child);
 
-    drop_middle(&mut parents, ends);
-    drop_middle(&mut active, ends);
-    parents.append(&mut active);
-    parents
+    drop_middle(&mut children, ends);
+    drop_middle(&mut others, ends);
+    others.append(&mut children);
+    others
 }
 
 fn drop_middle(ops: &mut Vec<OperationId>, ends: usize) {

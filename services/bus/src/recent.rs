@@ -1,4 +1,4 @@
-//! The operations whose records were written last, without reading the children of families.
+//! The operations whose records were written last, without reading the children of large families.
 
 use std::cmp::Reverse;
 use std::collections::HashSet;
@@ -11,7 +11,6 @@ use schemas::operation::OperationRecord;
 use schemas::subjects;
 
 use crate::error::BusError;
-use crate::families::child_ids;
 use crate::handles::Operations;
 use crate::listing::OperationFilter;
 use crate::replay::StoredMessage;
@@ -28,17 +27,14 @@ const CREATION_DELAY_MAX: Duration = Duration::from_secs(60);
 
 /// Reads the end of the bucket's stream backwards, page by page, until there are enough records.
 ///
-/// Where children are not asked for, a family of thousands would fill the pages: after the first
-/// one the ids of all operations are asked for, which the server knows by heart, and gone through
-/// by their submission, newest first. Children have the second of their parent and the numbers
-/// after its own: read from the lowest number on, a parent comes before them.
+/// Where children are not asked for, the server leaves them out of the pages. After a second page,
+/// which a large family may leave empty, the ids of all others are asked for, which the server
+/// knows by heart, and gone through by their submission, newest first.
 pub(crate) struct RecentRecords<'a> {
     operations: Operations<'a>,
     filter: &'a OperationFilter,
     /// What has been listed already.
     listed: HashSet<OperationId>,
-    /// Children of the families that have been read; empty where children are asked for.
-    children: HashSet<OperationId>,
 }
 
 impl<'a> RecentRecords<'a> {
@@ -49,15 +45,11 @@ impl<'a> RecentRecords<'a> {
         listed: &[OperationRecord],
     ) -> Self {
         let ops_listed = listed.iter().map(|record| record.op.clone());
-        let mut recent = Self {
+        Self {
             operations,
             filter,
             listed: ops_listed.collect(),
-            children: HashSet::new(),
-        };
-
-        recent.note_children(listed);
-        recent
+        }
     }
 
     /// About `limit` records, those written last first; fewer where there are no more.
@@ -67,7 +59,10 @@ impl<'a> RecentRecords<'a> {
         let Some(info) = read_stream_info(&bus.js, &name).await? else {
             return Ok(Vec::new());
         };
-        let keys = format!("$KV.{}.>", subjects::OPERATIONS);
+        let keys = match self.filter.without_children {
+            true => subjects::records_without_children("*"),
+            false => format!("$KV.{}.>", subjects::OPERATIONS),
+        };
         let first = info.state.first_sequence.max(1);
         let mut start = info.state.last_sequence.saturating_sub(PAGE - 1).max(first);
 
@@ -76,13 +71,16 @@ impl<'a> RecentRecords<'a> {
         let mut records = self.take_whole(&page);
         let mut page_size = PAGE;
         while start > first && records.len() < limit && !self.is_too_old(&page) {
-            if self.filter.without_children {
+            if self.filter.without_children && page_size == PAGE_MAX {
                 let ops = self.newest_first(&name, &keys).await?;
                 records.extend(self.take_by_id(ops, limit - records.len()).await?);
                 break;
             }
 
-            page_size = (page_size * 2).min(PAGE_MAX);
+            page_size = match self.filter.without_children {
+                true => PAGE_MAX,
+                false => (page_size * 2).min(PAGE_MAX),
+            };
             let until = start - 1;
             start = start.saturating_sub(page_size).max(first);
             page = bus.replay(&name, &keys, start, until).await?;
@@ -91,8 +89,8 @@ impl<'a> RecentRecords<'a> {
         Ok(records)
     }
 
-    /// All operations of the bucket by the second of their submission, newest first; those of one
-    /// second from the lowest number on. Those before the filter begins are left out.
+    /// All operations with one of these keys by the second of their submission, newest first. Those
+    /// before the filter begins are left out.
     async fn newest_first(&self, name: &str, keys: &str) -> Result<Vec<OperationId>, BusError> {
         let subjects = list_subjects(&self.operations.bus.js, name, keys).await?;
         let mut ops: Vec<OperationId> = subjects
@@ -107,7 +105,7 @@ impl<'a> RecentRecords<'a> {
             let time = since.strftime("%H%M%S").to_string();
             ops.retain(|op| (op.day(), op.time()) >= (day.as_str(), time.as_str()));
         }
-        ops.sort_by_cached_key(|op| (Reverse(second_of(op)), op.number()));
+        ops.sort_by_cached_key(|op| Reverse(second_of(op)));
         Ok(ops)
     }
 
@@ -125,8 +123,7 @@ impl<'a> RecentRecords<'a> {
         self.take_matching(records)
     }
 
-    /// The matching records of these operations, up to about `limit`: whatever may not be a child
-    /// is read by itself.
+    /// The matching records of these operations, up to about `limit`.
     async fn take_by_id(
         &mut self,
         ops: Vec<OperationId>,
@@ -135,9 +132,7 @@ impl<'a> RecentRecords<'a> {
         let mut ops = ops.into_iter();
         let mut taken = Vec::new();
         while taken.len() < limit {
-            // A parent that was read in the batch before leaves its children out of this one.
-            let others = ops.by_ref().filter(|op| !self.children.contains(op));
-            let batch: Vec<OperationId> = others.take(BATCH).collect();
+            let batch: Vec<OperationId> = ops.by_ref().take(BATCH).collect();
             if batch.is_empty() {
                 break;
             }
@@ -148,15 +143,7 @@ impl<'a> RecentRecords<'a> {
         Ok(taken)
     }
 
-    fn note_children(&mut self, families: &[OperationRecord]) {
-        if self.filter.without_children {
-            self.children.extend(families.iter().flat_map(child_ids));
-        }
-    }
-
     fn take_matching(&mut self, mut records: Vec<OperationRecord>) -> Vec<OperationRecord> {
-        self.note_children(&records);
-
         records.retain(|record| !self.listed.contains(&record.op) && self.filter.matches(record));
         self.listed
             .extend(records.iter().map(|record| record.op.clone()));

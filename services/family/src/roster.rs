@@ -310,7 +310,7 @@ mod tests {
         assert_eq!(
             error.message,
             "1 of 4 children failed, 1 was cancelled, 1 was not started: \
-             op_dummy_20260301_142233_00000012 (iterations 100): failed"
+             op_dummy_20260301_142233_f0000012 (iterations 100): failed"
         );
         assert_eq!(
             error.details,
@@ -319,7 +319,7 @@ mod tests {
                 "completed": 1,
                 "failed": 1,
                 "cancelled": 1,
-                "first_failed": ["op_dummy_20260301_142233_00000012"],
+                "first_failed": ["op_dummy_20260301_142233_f0000012"],
             })
         );
     }

@@ -13,3 +13,5 @@ mod layout;
 mod promises;
 #[cfg(test)]
 mod prose;
+#[cfg(test)]
+mod repetition;
