@@ -24,6 +24,7 @@ pub mod retries;
 pub mod schedules;
 pub mod spelling;
 pub mod subjects;
+pub mod sweep;
 pub mod timings;
 pub mod trace;
 pub mod training;

@@ -40,7 +40,7 @@ pub(crate) use queues::{QueueLoad, read_queues};
 pub(crate) use screen::{REDRAW, Screen};
 pub(crate) use several::{SeveralOptions, watch_several};
 pub(crate) use start::{print_follow_hints, start};
-pub(crate) use start_family::start_family;
+pub(crate) use start_family::{new_family_id, start_family, start_family_as};
 pub(crate) use state::current_step;
 pub(crate) use step_line::summarise_fields;
 pub(crate) use work_text::describe_work;

@@ -17,10 +17,20 @@ pub(crate) async fn start(
     new: NewOperation,
     args: &RunArgs,
 ) -> Result<Exit, Failure> {
-    let output = &context.output;
-    let new = complete(new, args, context)?;
     let op = OperationId::new(&new.kind, Timestamp::now(), rand::random())
         .map_err(|error| invalid_operation(&error))?;
+    start_as(context, op, new, args).await
+}
+
+/// The same under an id that the caller has made.
+pub(super) async fn start_as(
+    context: &Context,
+    op: OperationId,
+    new: NewOperation,
+    args: &RunArgs,
+) -> Result<Exit, Failure> {
+    let output = &context.output;
+    let new = complete(new, args, context)?;
     new.validate(&op)
         .map_err(|error| invalid_operation(&error).about(&op))?;
 

@@ -7,7 +7,7 @@ use schemas::operation::{NewOperation, about};
 use schemas::requests::Family;
 use serde_json::json;
 
-use super::start::start;
+use super::start::start_as;
 use crate::arguments::RunArgs;
 use crate::console::{Exit, Failure, count_of};
 use crate::context::Context;
@@ -19,6 +19,23 @@ const LISTED_MAX: usize = 50;
 /// is sent before every child is known to be valid.
 pub(crate) async fn start_family(
     context: &Context,
+    family: Family,
+    args: &RunArgs,
+) -> Result<Exit, Failure> {
+    let op = new_family_id()?;
+    start_family_as(context, op, family, args).await
+}
+
+/// An id for a family that is to be submitted now.
+pub(crate) fn new_family_id() -> Result<OperationId, Failure> {
+    OperationId::new(Family::KIND, Timestamp::now(), rand::random())
+        .map_err(|error| invalid_family(&error))
+}
+
+/// [`start_family`] under an id of [`new_family_id`].
+pub(crate) async fn start_family_as(
+    context: &Context,
+    op: OperationId,
     mut family: Family,
     args: &RunArgs,
 ) -> Result<Exit, Failure> {
@@ -26,8 +43,6 @@ pub(crate) async fn start_family(
     for child in family.stages.iter_mut().flatten() {
         args.mark(child);
     }
-    let op = OperationId::new(Family::KIND, Timestamp::now(), rand::random())
-        .map_err(|error| invalid_family(&error))?;
     family
         .validate(&op)
         .map_err(|error| invalid_family(&error))?;
@@ -42,7 +57,7 @@ pub(crate) async fn start_family(
         Ok(()) => in_request,
         Err(_) => store_lists(context, &family).await?,
     };
-    start(context, new, args).await
+    start_as(context, op, new, args).await
 }
 
 /// The operation of a family whose children have no room in a request: lists of them are objects.

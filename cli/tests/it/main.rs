@@ -63,6 +63,8 @@ mod screens;
 #[cfg(test)]
 mod settings_beside;
 #[cfg(test)]
+mod sweep;
+#[cfg(test)]
 mod system_life;
 #[cfg(test)]
 mod terminal;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::errors::shortened;
+use crate::sweep;
 
 /// Longest text, in bytes.
 const BYTES_MAX: usize = 60;
@@ -10,9 +11,19 @@ const BYTES_MAX: usize = 60;
 const TELLING: [&str; 4] = ["strategy", "model", "symbol", "timeframe"];
 
 /// What an operation with these labels is about: `AAPL 1d`, `eurusd_rsi_macd EURUSD 1h`. Without
-/// any of the usual labels it is all of them with their names.
+/// any of the usual labels it is all of them with their names. A training of a sweep is its place
+/// there: `trial 7 seed 42 fold 2 learning_rate=1e-3`.
 pub fn about(labels: &BTreeMap<String, String>) -> String {
     let mut words: Vec<&str> = Vec::new();
+    if labels.contains_key(sweep::TRIAL) {
+        for (key, name) in sweep::PLACE {
+            if let Some(value) = labels.get(key) {
+                words.extend([name, value].into_iter().filter(|word| !word.is_empty()));
+            }
+        }
+        return shortened(&words.join(" "), BYTES_MAX);
+    }
+
     for key in TELLING {
         // A model that is called like its strategy would only say the same again.
         let value = labels.get(key).map(String::as_str);
@@ -47,5 +58,18 @@ mod tests {
         let labels = [("model", "rsi"), ("strategy", "rsi"), ("symbol", "EURUSD")];
         assert_eq!(about_of(&labels), "rsi EURUSD");
         assert_eq!(about_of(&[("iterations", "100")]), "iterations 100");
+    }
+
+    #[test]
+    fn a_training_of_a_sweep_is_its_place_there() {
+        let labels = [
+            ("strategy", "rsi"),
+            ("trial", "7"),
+            ("combination", "epochs=5"),
+            ("seed", "42"),
+            ("fold", "2"),
+        ];
+        assert_eq!(about_of(&labels), "trial 7 seed 42 fold 2 epochs=5");
+        assert_eq!(about_of(&labels[..2]), "trial 7");
     }
 }

@@ -33,6 +33,7 @@ mod resolve;
 mod rules;
 mod schema;
 mod strategy;
+mod text_edit;
 mod ties;
 mod training_keys;
 mod yaml;
@@ -66,6 +67,7 @@ pub use strategy::{
     DataSection, Decisions, FuzzySet, Input, InputSource, NamedIndicator, OutputRef, Scaling,
     Signal, Split, Strategy, TrainingSection, is_name,
 };
+pub use text_edit::{EditError, with_value};
 pub use training_keys::{TrainingKey, training_keys};
 pub use yaml::TEXT_BYTES_MAX;
 

@@ -53,6 +53,47 @@ pub(crate) struct Node {
     pub(crate) content: Content,
 }
 
+impl Node {
+    /// True if `text` holds a value equal to this one at `path`, wherever its lines are.
+    pub(crate) fn is_like_at(&self, text: &str, path: &str) -> bool {
+        let root = parse(text, &mut Vec::new());
+        let place = root.as_ref().and_then(|root| root.at(path));
+        place.is_some_and(|place| place.is_like(self))
+    }
+
+    /// The node at `path`: keys between dots, items of lists by their index in brackets.
+    fn at(&self, path: &str) -> Option<&Self> {
+        let words = path.split(['.', '[']);
+        words.into_iter().try_fold(self, |node, word| {
+            let index = word.strip_suffix(']').and_then(|index| index.parse().ok());
+            match (&node.content, index) {
+                (Content::List(items), Some(index)) => items.get::<usize>(index),
+                (Content::Map(entries), None) => {
+                    let entry = entries.iter().find(|entry| entry.key == word);
+                    entry.map(|entry| &entry.value)
+                }
+                _ => None,
+            }
+        })
+    }
+
+    fn is_like(&self, other: &Self) -> bool {
+        match (&self.content, &other.content) {
+            (Content::List(ours), Content::List(theirs)) => {
+                let pairs = ours.iter().zip(theirs);
+                ours.len() == theirs.len() && pairs.into_iter().all(|(a, b)| a.is_like(b))
+            }
+            (Content::Map(ours), Content::Map(theirs)) => {
+                let mut pairs = ours.iter().zip(theirs);
+                let is_equal =
+                    |(a, b): (&Entry, &Entry)| a.key == b.key && a.value.is_like(&b.value);
+                ours.len() == theirs.len() && pairs.all(is_equal)
+            }
+            (ours, theirs) => ours == theirs,
+        }
+    }
+}
+
 /// One key of a mapping.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Entry {

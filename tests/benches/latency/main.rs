@@ -21,16 +21,15 @@ mod trainings;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use bus::{FollowOptions, Update};
+use bus::FollowOptions;
 use futures::StreamExt;
 use jiff::Timestamp;
 use runtime::{StepContext, StepError, StepHandler};
 use schemas::commands::{DummyOutcome, RunDummy};
 use schemas::ids::{Lane, OperationId, Service};
 use schemas::operation::OperationRecord;
-use schemas::progress::{Context, Count, Progress};
+use schemas::progress::{Count, Progress};
 use system_tests::{Role, Sandbox, new_id, until};
-use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 const ROUNDS: usize = 300;

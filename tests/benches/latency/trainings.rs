@@ -103,7 +103,7 @@ pub(crate) async fn measure_trainings() {
         dropout: 0.2,
     });
     let lstm = Architecture::Lstm(RecurrentShape {
-        sequence_length: WINDOW as u32,
+        sequence_length: WINDOW,
         hidden_size: 64,
         num_layers: 1,
         dropout: 0.2,

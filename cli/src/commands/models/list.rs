@@ -54,7 +54,7 @@ pub(super) struct ListArgs {
 /// No registry answers and the store cannot be read, or a figure has no model.
 pub(super) async fn run(args: &ListArgs, context: &Context) -> Result<Exit, Failure> {
     let output = &context.output;
-    let mut models = read_models(args, context).await?;
+    let mut models = read_models(args.name.as_deref(), context).await?;
     if models.is_empty() {
         say_none(args.name.as_deref(), context);
         return Ok(Exit::Done);
@@ -124,24 +124,34 @@ impl ListArgs {
     }
 }
 
-async fn read_models(args: &ListArgs, context: &Context) -> Result<Vec<ModelSummary>, Failure> {
+/// The versions of a model, or of all, from the registry or, where none answers, from the store.
+///
+/// # Errors
+/// No registry answers and the store cannot be read.
+pub(super) async fn read_models(
+    name: Option<&str>,
+    context: &Context,
+) -> Result<Vec<ModelSummary>, Failure> {
     let query = ListModels {
-        name: args.name.clone(),
+        name: name.map(str::to_owned),
     };
     match ask_registry(context, "models.list", &query).await {
         Some(models) => Ok(models),
-        None => read_from_store(args, context).await,
+        None => read_from_store(name, context).await,
     }
 }
 
-async fn read_from_store(args: &ListArgs, context: &Context) -> Result<Vec<ModelSummary>, Failure> {
+async fn read_from_store(
+    name: Option<&str>,
+    context: &Context,
+) -> Result<Vec<ModelSummary>, Failure> {
     context.output.note(&format!(
         "no registry answers; read from {}",
         context.store_url()?
     ));
 
     let store = open_existing_store(context).await?;
-    let manifests = match &args.name {
+    let manifests = match name {
         Some(name) => store.models().versions(name).await?,
         None => store.models().list().await?,
     };

@@ -17,6 +17,7 @@ mod rules;
 mod show;
 mod show_data;
 mod show_tables;
+mod sweep;
 mod train;
 mod train_result;
 mod trained_time;
@@ -31,6 +32,7 @@ use compare::CompareArgs;
 use list::ListArgs;
 use predict::PredictArgs;
 use show::ShowArgs;
+use sweep::SweepTableArgs;
 
 pub(crate) use train::{TrainArgs, make_operations, run as train};
 pub(crate) use train_result::describe_training;
@@ -61,6 +63,8 @@ enum ModelsCommand {
     Show(ShowArgs),
     /// Compare versions side by side and row by row, and see how their strategies differ
     Compare(CompareArgs),
+    /// Show what a sweep of trainings came to, best combination first
+    Sweep(SweepTableArgs),
     /// Give a version a role such as production; NAME@production means it from then on
     Promote(PromoteArgs),
     /// Take a role away from the version that plays it
@@ -84,6 +88,7 @@ pub(crate) async fn run(args: &ModelsArgs, context: &Context) -> Result<Exit, Fa
         ModelsCommand::List(args) => list::run(args, context).await,
         ModelsCommand::Show(args) => show::run(args, context).await,
         ModelsCommand::Compare(args) => compare::run(args, context).await,
+        ModelsCommand::Sweep(args) => sweep::show(args, context).await,
         ModelsCommand::Promote(args) => aliases::promote(args, context).await,
         ModelsCommand::Demote(args) => aliases::demote(args, context).await,
         ModelsCommand::Aliases(args) => aliases::list(args, context).await,

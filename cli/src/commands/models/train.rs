@@ -14,6 +14,7 @@ use schemas::requests::Training;
 use serde_json::{Map, Value};
 use strategies::{Overrides, Resolved, Strategy};
 
+use super::sweep::{self, SweepArgs};
 use crate::arguments::values::{
     parse_end, parse_instant, parse_instrument, parse_key_and_value, parse_timeframe,
 };
@@ -28,7 +29,7 @@ use crate::watch::start;
 #[derive(Debug, Args)]
 pub(crate) struct TrainArgs {
     /// Strategy file, or a name that `ktrdr strategies list` shows
-    strategy: String,
+    pub(super) strategy: String,
     /// Symbols instead of the strategy's, as in AAPL or AAPL,MSFT
     #[arg(value_name = "SYMBOL", value_parser = parse_symbols)]
     symbol: Option<Symbols>,
@@ -87,12 +88,15 @@ pub(crate) struct TrainArgs {
     /// training.early_stopping.patience=8; or any setting, as in store.url=…; may be repeated
     #[arg(long, value_name = "KEY=VALUE", value_parser = parse_key_and_value)]
     set: Vec<(String, String)>,
-    /// Name of the model instead of the strategy's
+    /// Name of the model instead of the strategy's; that of a sweep has the time of its start
     #[arg(long, value_parser = parse_model_name)]
-    model: Option<String>,
+    pub(super) model: Option<String>,
+    /// Several trainings as one operation.
+    #[command(flatten)]
+    pub(super) sweep: SweepArgs,
     /// Bars to fetch before the training
     #[arg(long, value_enum, default_value = "local")]
-    data_mode: FetchModeArg,
+    pub(super) data_mode: FetchModeArg,
     /// Provider to ask for bars
     #[arg(long, default_value = "file")]
     provider: String,
@@ -105,7 +109,7 @@ pub(crate) struct TrainArgs {
     gpu: bool,
     /// How to run the operation.
     #[command(flatten)]
-    run: RunArgs,
+    pub(super) run: RunArgs,
 }
 
 /// Symbols in one argument, between commas.
@@ -143,6 +147,11 @@ fn timeframes_of_args(args: &TrainArgs) -> Option<Vec<Timeframe>> {
 /// # Errors
 /// The strategy is wrong, or the operation cannot be submitted or fails.
 pub(crate) async fn run(args: &TrainArgs, context: &Context) -> Result<Exit, Failure> {
+    if args.sweep.is_several() {
+        return sweep::run(args, context).await;
+    }
+    args.sweep.refuse_family_options()?;
+
     let checked = check(args, context)?;
     print_parameters(&context.output, &checked, args);
     start(context, checked.training.operation(), &args.run).await
@@ -156,6 +165,10 @@ pub(crate) fn make_operations(
     args: &TrainArgs,
     context: &Context,
 ) -> Result<Vec<NewOperation>, Failure> {
+    if args.sweep.is_several() {
+        return sweep::make_operations(args, context);
+    }
+
     let mut operation = check(args, context)?.training.operation();
     args.run.mark(&mut operation);
     Ok(vec![operation])
@@ -185,7 +198,8 @@ fn check(args: &TrainArgs, context: &Context) -> Result<CheckedTraining, Failure
         let hint = "change the flag named after `request.`, or the strategy";
         in_file(&path, Failure::from(findings).with_hint(hint))
     })?;
-    let training = training_request(args, text, &overrides, &resolved)?;
+    let model = model_name(args, &resolved);
+    let training = training_request(args, text, model, &overrides, &resolved)?;
     Ok(CheckedTraining {
         path,
         resolved,
@@ -204,7 +218,8 @@ fn parse_model_name(text: &str) -> Result<String, String> {
     Err("use 1 to 64 of a-z, 0-9, _ and -, a letter or digit first".to_owned())
 }
 
-fn overrides_of(args: &TrainArgs) -> Overrides {
+/// What the flags change in the strategy.
+pub(super) fn overrides_of(args: &TrainArgs) -> Overrides {
     Overrides {
         symbols: symbols_of_args(args),
         timeframes: timeframes_of_args(args),
@@ -232,9 +247,14 @@ fn training_changes(set: &[(String, String)]) -> Map<String, Value> {
     changes
 }
 
-fn training_request(
+/// A training of the strategy text, resolved with `overrides`, whose versions get the name `model`.
+///
+/// # Errors
+/// A number of the overrides has no form in JSON.
+pub(super) fn training_request(
     args: &TrainArgs,
     strategy: String,
+    model: &str,
     overrides: &Overrides,
     resolved: &Resolved,
 ) -> Result<Training, Failure> {
@@ -245,7 +265,7 @@ fn training_request(
     let request = TrainRequest {
         strategy,
         overrides,
-        model: args.model.clone(),
+        model: (model != resolved.name).then(|| model.to_owned()),
     };
     let fetch = FetchBars {
         provider: args.provider.clone(),
@@ -263,7 +283,7 @@ fn training_request(
         ("strategy", resolved.name.clone()),
         ("symbol", join_names(symbols_of(resolved))),
         ("timeframe", join_names(timeframes_of(resolved))),
-        ("model", model_name(args, resolved).to_owned()),
+        ("model", model.to_owned()),
     ];
     Ok(Training {
         request,
@@ -273,7 +293,8 @@ fn training_request(
     })
 }
 
-fn model_name<'a>(args: &'a TrainArgs, resolved: &'a Resolved) -> &'a str {
+/// The name that the versions of a training get.
+pub(super) fn model_name<'a>(args: &'a TrainArgs, resolved: &'a Resolved) -> &'a str {
     args.model.as_deref().unwrap_or(&resolved.name)
 }
 
@@ -390,7 +411,14 @@ mod tests {
         let strategy = Strategy::parse(&example()).unwrap();
         let resolved = strategy.resolve(&overrides).unwrap();
 
-        let training = training_request(&args, example(), &overrides, &resolved).unwrap();
+        let training = training_request(
+            &args,
+            example(),
+            model_name(&args, &resolved),
+            &overrides,
+            &resolved,
+        )
+        .unwrap();
 
         assert_eq!(training.lane, Lane::Gpu);
         assert_eq!(training.request.overrides["epochs"], 3);
@@ -507,7 +535,14 @@ mod tests {
         let resolved = strategy.resolve(&overrides).unwrap();
         assert_eq!(strategy.data.symbols, resolved.symbols);
 
-        let training = training_request(&args, text, &overrides, &resolved).unwrap();
+        let training = training_request(
+            &args,
+            text,
+            model_name(&args, &resolved),
+            &overrides,
+            &resolved,
+        )
+        .unwrap();
         assert_eq!(training.fetch.series.len(), 2_048);
         let operation = training.operation();
         let op = OperationId::new("train", Timestamp::UNIX_EPOCH, 7).unwrap();

@@ -30,6 +30,9 @@ const HEADS: [&str; 8] = [
 ];
 /// Columns that need no bars.
 const DATE_COLUMNS: usize = 5;
+/// Shares of the whole time in the training part of the first fold, and in every validation part.
+const TRAIN_SHARE: f64 = 0.5;
+const VALIDATION_SHARE: f64 = 0.1;
 
 /// `ktrdr strategies folds`.
 #[derive(Clone, Debug, Args)]
@@ -58,10 +61,10 @@ pub(super) struct FoldsArgs {
     #[arg(long, value_enum, default_value = "expanding")]
     growth: GrowthArg,
     /// Share of the whole time in the training part of the first fold
-    #[arg(long, value_name = "SHARE", default_value_t = 0.5)]
+    #[arg(long, value_name = "SHARE", default_value_t = TRAIN_SHARE)]
     train: f64,
     /// Share of the whole time in the validation part of every fold; the tests share the rest
-    #[arg(long, value_name = "SHARE", default_value_t = 0.1)]
+    #[arg(long, value_name = "SHARE", default_value_t = VALIDATION_SHARE)]
     validation: f64,
     /// How the times of the files are read.
     #[command(flatten)]
@@ -195,8 +198,46 @@ fn time_of_bars(bars: &[Bars], resolved: &Resolved) -> TimeToCut {
 fn time_of_days(args: &FoldsArgs, resolved: &Resolved) -> Result<TimeToCut, Failure> {
     let start = args.start.map(Utc::from_timestamp).or(resolved.start);
     let end = args.end.map(Utc::from_timestamp).or(resolved.end);
-    let start = start.ok_or_else(unbounded_time)?;
-    let end = end.ok_or_else(unbounded_time)?;
+    let unbounded = || unbounded_time("add --start DATE --end DATE, or --bars SYMBOL:TF=FILE");
+    let start = start.ok_or_else(unbounded)?;
+    let end = end.ok_or_else(unbounded)?;
+    days_between(start, end)
+}
+
+/// Walk-forward folds over the whole days of a resolved strategy, as `ktrdr strategies folds` lists
+/// them without flags.
+///
+/// # Errors
+/// The strategy does not say from when to when, or its time is too short for that many folds.
+pub(in crate::commands) fn whole_day_folds(
+    resolved: &Resolved,
+    folds: u16,
+) -> Result<Vec<Fold>, Failure> {
+    let unbounded = || unbounded_time("add --start DATE --end DATE");
+    let start = resolved.start.ok_or_else(unbounded)?;
+    let end = resolved.end.ok_or_else(unbounded)?;
+    let time = days_between(start, end)?;
+    let plan = WalkForward {
+        folds: folds.into(),
+        growth: Growth::Expanding,
+        train: TRAIN_SHARE,
+        validation: VALIDATION_SHARE,
+    };
+
+    let days = time.instants.len();
+    let mut cut = walk_forward(&plan, time.instants).map_err(|_| {
+        let message = format!("{days} days are too few for {folds} folds");
+        Failure::new(Exit::Usage, codes::STRATEGY_FOLDS, message)
+            .with_hint("cut a longer time, or ask for fewer --folds")
+    })?;
+    for fold in &mut cut {
+        fold.end = fold.end.or(Some(time.end));
+    }
+    Ok(cut)
+}
+
+/// Every whole day from `start` on that ends before `end` or with it.
+fn days_between(start: Utc, end: Utc) -> Result<TimeToCut, Failure> {
     if end <= start {
         let message = format!("the end {end} is not after the start {start}");
         return Err(Failure::new(Exit::Usage, codes::STRATEGY_FOLDS, message)
@@ -216,11 +257,10 @@ fn time_of_days(args: &FoldsArgs, resolved: &Resolved) -> Result<TimeToCut, Fail
 }
 
 /// Days can only be cut between two instants.
-fn unbounded_time() -> Failure {
+fn unbounded_time(hint: &str) -> Failure {
     let message = "the time to cut needs a start and an end, and neither the flags nor the \
                    strategy give both";
-    Failure::new(Exit::Usage, codes::STRATEGY_FOLDS, message)
-        .with_hint("add --start DATE --end DATE, or --bars SYMBOL:TF=FILE")
+    Failure::new(Exit::Usage, codes::STRATEGY_FOLDS, message).with_hint(hint)
 }
 
 fn refused_folds(error: &SplitError, unit: &str, args: &FoldsArgs) -> Failure {

@@ -1,0 +1,163 @@
+//! `ktrdr train` with `--sweep`, `--seeds` or `--folds`: several trainings as one operation, and a
+//! table of what they came to.
+
+mod grid;
+mod results;
+mod table;
+mod trials;
+
+use clap::Args;
+use schemas::codes;
+use schemas::operation::NewOperation;
+use schemas::requests::Family;
+use schemas::sweep::{MODEL, TRAININGS};
+
+use super::train::TrainArgs;
+use crate::arguments::{FamilyArgs, OperationArg};
+use crate::console::{Exit, Failure, count_of};
+use crate::context::Context;
+use crate::inputs::operations::find_operation;
+use crate::watch::{new_family_id, start_family_as};
+use grid::SweptKey;
+use trials::{Trials, make_trials};
+
+/// Options that make several trainings of one command.
+#[derive(Clone, Debug, Default, Args)]
+pub(in crate::commands::models) struct SweepArgs {
+    /// Values of a key of the strategy, each in a training of its own; of several keys every
+    /// combination is trained. As in training.learning_rate=1e-4,1e-3 or
+    /// model.architecture.hidden_layers=[32],[64,32]; may be repeated
+    #[arg(long, value_name = "KEY=VALUES", value_parser = SweptKey::parse)]
+    pub(super) sweep: Vec<SweptKey>,
+    /// Train every combination from this many seeds: the strategy's, or that of --seed, and those
+    /// that follow
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    pub(super) seeds: Option<u16>,
+    /// Train every combination on this many walk-forward folds, as `ktrdr strategies folds` lists
+    /// them; overfitting can be estimated from 4, 6, … 16
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = clap::value_parser!(u16).range(2..=1_000),
+        conflicts_with_all = ["validation_start", "validation_split"]
+    )]
+    pub(super) folds: Option<u16>,
+    /// How many of the trainings run at a time.
+    #[command(flatten)]
+    family: FamilyArgs,
+}
+
+impl SweepArgs {
+    /// True if the command is one of several trainings.
+    pub(super) fn is_several(&self) -> bool {
+        !self.sweep.is_empty() || self.seeds.is_some() || self.folds.is_some()
+    }
+
+    /// Refuses options that have no meaning for one training.
+    ///
+    /// # Errors
+    /// One of them was written.
+    pub(super) fn refuse_family_options(&self) -> Result<(), Failure> {
+        if self.family.limit.is_none() && !self.family.fail_fast {
+            return Ok(());
+        }
+        let message = "--limit and --fail-fast are for several trainings, and this is one";
+        Err(Failure::new(Exit::Usage, codes::OPS_INVALID, message)
+            .with_hint("take them out, or add --sweep, --seeds or --folds"))
+    }
+}
+
+/// `ktrdr models sweep`.
+#[derive(Clone, Debug, Args)]
+pub(super) struct SweepTableArgs {
+    /// The operation that `ktrdr train` started, or `last`
+    #[arg(value_name = "OP")]
+    operation: OperationArg,
+}
+
+/// Starts the trainings as one operation, and prints what they came to.
+///
+/// # Errors
+/// The strategy or a combination is wrong, or the operation cannot be submitted or fails.
+pub(super) async fn run(args: &TrainArgs, context: &Context) -> Result<Exit, Failure> {
+    let output = &context.output;
+    let trials = make_trials(args, context)?;
+    output.note(&describe(&trials));
+
+    let op = new_family_id()?;
+    let family = family_of(trials, args);
+    let ended = start_family_as(context, op.clone(), family, &args.run).await;
+    if args.run.dry_run {
+        return ended;
+    }
+    if args.run.detach {
+        output.note(&format!("Results so far: ktrdr models sweep {op}"));
+        return ended;
+    }
+
+    // A family with a failed training has results as well. What failed first is the error.
+    let shown = table::show(context, &op).await;
+    let exit = ended?;
+    shown.map(|()| exit)
+}
+
+/// The trainings of the command as they stand in a file of operations.
+///
+/// # Errors
+/// As those of [`run`], before anything is submitted.
+pub(super) fn make_operations(
+    args: &TrainArgs,
+    context: &Context,
+) -> Result<Vec<NewOperation>, Failure> {
+    let trials = make_trials(args, context)?;
+    Ok(trials.first.into_iter().chain(trials.others).collect())
+}
+
+/// Shows the table of a sweep.
+///
+/// # Errors
+/// There is no such operation, or it is no sweep.
+pub(super) async fn show(args: &SweepTableArgs, context: &Context) -> Result<Exit, Failure> {
+    let bus = context.bus().await?;
+    let op = find_operation(&bus, &args.operation).await?;
+    table::show(context, &op).await?;
+    Ok(Exit::Done)
+}
+
+/// Loads first, then the trainings that make the data sets, then those that find them made.
+fn family_of(trials: Trials, args: &TrainArgs) -> Family {
+    let labels = [
+        ("strategy", trials.strategy.clone()),
+        (MODEL, trials.model.clone()),
+        (TRAININGS, trials.count().to_string()),
+    ];
+    let load = trials.load.into_iter().collect();
+    let stages = [load, trials.first, trials.others];
+
+    Family {
+        labels: labels.map(|(key, value)| (key.to_owned(), value)).into(),
+        stages: stages
+            .into_iter()
+            .filter(|stage| !stage.is_empty())
+            .collect(),
+        limit: args.sweep.family.children_at_once(),
+        on_failure: args.sweep.family.on_failure(),
+    }
+}
+
+/// `Strategy x: 4 combinations × 3 seeds × 4 folds = 48 trainings, versions of x-sweep-…`.
+fn describe(trials: &Trials) -> String {
+    let factors = [
+        (trials.combinations, "combination"),
+        (trials.seeds, "seed"),
+        (trials.folds, "fold"),
+    ];
+    let factors = factors.map(|(count, noun)| count_of(count, noun));
+    format!(
+        "Strategy {}: {} = {}, versions of {}",
+        trials.strategy,
+        factors.join(" × "),
+        count_of(trials.count(), "training"),
+        trials.model
+    )
+}

@@ -1,0 +1,169 @@
+//! What the trainings of a sweep came to, by combination.
+
+use schemas::operation::{OperationRecord, OperationState};
+use schemas::queries::ModelSummary;
+use schemas::sweep::{COMBINATION, FOLD};
+use statistics::{Moments, Overfitting, backtest_overfitting, moments};
+
+/// Figure of a regression, and of a classification: the lower the better.
+pub(super) const MEAN_ERROR: &str = "mae";
+const LOSS: &str = "loss";
+
+/// One training, with the version that it made.
+pub(super) struct Trial {
+    /// Empty where nothing is swept.
+    combination: String,
+    /// 1 without folds.
+    fold: usize,
+    state: OperationState,
+    model: Option<ModelSummary>,
+}
+
+impl Trial {
+    /// The training of a child of the sweep, and the version among `models` that it made.
+    pub(super) fn of(child: &OperationRecord, models: &[ModelSummary]) -> Self {
+        let label = |name: &str| child.labels.get(name).cloned();
+        let made_by = |model: &&ModelSummary| model.operation == child.op.as_str();
+        Self {
+            combination: label(COMBINATION).unwrap_or_default(),
+            fold: label(FOLD).and_then(|fold| fold.parse().ok()).unwrap_or(1),
+            state: child.state,
+            model: models.iter().find(made_by).cloned(),
+        }
+    }
+
+    fn figure(&self, part: Part) -> Option<f64> {
+        figure_of(self.model.as_ref()?, part)
+    }
+}
+
+/// A part of a data set that was measured.
+#[derive(Clone, Copy)]
+enum Part {
+    Validation,
+    Test,
+}
+
+/// The loss of a version on a part, or its mean error.
+fn figure_of(model: &ModelSummary, part: Part) -> Option<f64> {
+    let figures = match part {
+        Part::Validation => &model.validation,
+        Part::Test => &model.metrics,
+    };
+    let figure = figures.get(MEAN_ERROR).or_else(|| figures.get(LOSS));
+    figure.copied()
+}
+
+/// What the trainings of one combination came to.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct CombinationResult {
+    /// Empty where nothing is swept.
+    pub(super) combination: String,
+    /// Trainings that were asked for, and those that made a version.
+    pub(super) trainings: usize,
+    pub(super) trained: usize,
+    /// Over all that made a version.
+    pub(super) validation: Option<Moments>,
+    pub(super) test: Option<Moments>,
+    /// What the simplest rival reaches on the test parts.
+    pub(super) test_rival: Option<Moments>,
+    /// The version with the lowest loss on validation.
+    pub(super) best: Option<u32>,
+}
+
+/// What a sweep came to.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct SweepResults {
+    /// The best on validation first; those without a version last.
+    pub(super) combinations: Vec<CombinationResult>,
+    pub(super) trainings: usize,
+    pub(super) trained: usize,
+    pub(super) failed: usize,
+    pub(super) folds: usize,
+    /// `loss` or `mae`.
+    pub(super) figure: &'static str,
+    /// Of choosing among the combinations; absent unless all of 4, 6, … 16 folds are there.
+    pub(super) overfitting: Option<Overfitting>,
+}
+
+/// Gathers the trainings by combination, in the order of their first.
+pub(super) fn summarise(trials: &[Trial]) -> SweepResults {
+    let mut names: Vec<&str> = Vec::new();
+    for trial in trials {
+        if !names.contains(&trial.combination.as_str()) {
+            names.push(&trial.combination);
+        }
+    }
+    let folds = trials.iter().map(|trial| trial.fold).max().unwrap_or(0);
+
+    let mut losses = Vec::with_capacity(names.len());
+    let mut combinations = Vec::with_capacity(names.len());
+    for name in names {
+        let of_name = trials.iter().filter(|trial| trial.combination == name);
+        let of_name: Vec<&Trial> = of_name.collect();
+        losses.push(losses_by_fold(&of_name, folds));
+        combinations.push(combination_result(name, &of_name));
+    }
+
+    // Stable, so that equal ones stay in the order of the flags.
+    let key = |result: &CombinationResult| result.validation.map_or(f64::INFINITY, |it| it.mean);
+    combinations.sort_by(|one, other| key(one).total_cmp(&key(other)));
+    let count_of_state = |state| trials.iter().filter(|trial| trial.state == state).count();
+    SweepResults {
+        trainings: trials.len(),
+        trained: trials.iter().filter(|trial| trial.model.is_some()).count(),
+        failed: count_of_state(OperationState::Failed),
+        folds,
+        figure: figure_name(trials),
+        overfitting: backtest_overfitting(&losses),
+        combinations,
+    }
+}
+
+fn combination_result(name: &str, trials: &[&Trial]) -> CombinationResult {
+    let figures = |part: Part| -> Vec<f64> {
+        let figures = trials.iter().filter_map(|trial| trial.figure(part));
+        figures.collect()
+    };
+    let models = trials.iter().filter_map(|trial| trial.model.as_ref());
+    let models: Vec<&ModelSummary> = models.collect();
+    let rivals = models.iter().filter_map(|model| {
+        let rival = model.metrics.get("baseline_mae");
+        rival.or_else(|| model.metrics.get("prior_loss")).copied()
+    });
+    let measured = models
+        .iter()
+        .filter(|model| figure_of(model, Part::Validation).is_some());
+    let key = |model: &ModelSummary| figure_of(model, Part::Validation).unwrap_or(f64::INFINITY);
+    let best = measured.min_by(|one, other| key(one).total_cmp(&key(other)));
+
+    CombinationResult {
+        combination: name.to_owned(),
+        trainings: trials.len(),
+        trained: models.len(),
+        validation: moments(&figures(Part::Validation)),
+        test: moments(&figures(Part::Test)),
+        test_rival: moments(&rivals.collect::<Vec<f64>>()),
+        best: best.map(|model| model.version),
+    }
+}
+
+/// The mean loss on the test part of each fold, over the seeds; not a number where none is there.
+fn losses_by_fold(trials: &[&Trial], folds: usize) -> Vec<f64> {
+    let of_fold = |fold: usize| {
+        let trials = trials.iter().filter(|trial| trial.fold == fold);
+        let losses: Vec<f64> = trials
+            .filter_map(|trial| trial.figure(Part::Test))
+            .collect();
+        moments(&losses).map_or(f64::NAN, |moments| moments.mean)
+    };
+    (1..=folds).map(of_fold).collect()
+}
+
+fn figure_name(trials: &[Trial]) -> &'static str {
+    let mut models = trials.iter().filter_map(|trial| trial.model.as_ref());
+    match models.any(|model| model.metrics.contains_key(MEAN_ERROR)) {
+        true => MEAN_ERROR,
+        false => LOSS,
+    }
+}

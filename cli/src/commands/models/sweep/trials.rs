@@ -1,0 +1,288 @@
+//! The trainings of a sweep: every combination, on every fold, from every seed.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use jiff::Timestamp;
+use market::Utc;
+use schemas::codes;
+use schemas::commands::FetchMode;
+use schemas::operation::NewOperation;
+use schemas::requests::DataLoad;
+use schemas::sweep::{COMBINATION, FOLD, SEED, TRIAL};
+use strategies::{EditError, Fold, Overrides, Resolved, Strategy, training_keys, with_value};
+
+use super::grid::{Combination, Pair, combine};
+use crate::arguments::FetchModeArg;
+use crate::commands::models::train::{TrainArgs, overrides_of, training_request};
+use crate::commands::strategies::whole_day_folds;
+use crate::console::{Exit, Failure, count_of};
+use crate::context::Context;
+use crate::inputs::strategy_files::{find_strategy, in_file};
+use crate::inputs::training_keys::{TRAINING_PREFIX, put_training_key};
+
+/// Most trainings of a sweep.
+const TRIALS_MAX: usize = 10_000;
+/// What begins the paths of keys of the text that say nothing about the data set.
+const OUTSIDE_DATA: [&str; 2] = ["model.", "decisions."];
+
+/// The trainings of a sweep, and what they are made of.
+pub(super) struct Trials {
+    /// Those that make a data set each; what they fetch comes before them.
+    pub(super) first: Vec<NewOperation>,
+    /// Those that find their data set made.
+    pub(super) others: Vec<NewOperation>,
+    /// The load of the bars, unless they are used as stored.
+    pub(super) load: Option<NewOperation>,
+    /// Name of the strategy.
+    pub(super) strategy: String,
+    /// Name of the model whose versions they become.
+    pub(super) model: String,
+    pub(super) combinations: usize,
+    pub(super) folds: usize,
+    pub(super) seeds: usize,
+}
+
+impl Trials {
+    /// Number of trainings.
+    pub(super) fn count(&self) -> usize {
+        self.first.len() + self.others.len()
+    }
+}
+
+/// A combination whose strategy has no fault.
+struct CheckedCombination {
+    combination: Combination,
+    text: String,
+    /// What of it decides which data set it is trained on.
+    data_part: String,
+    strategy: Strategy,
+    overrides: Overrides,
+    resolved: Resolved,
+}
+
+/// Makes the trainings of the command.
+///
+/// # Errors
+/// The strategy or one of its combinations is wrong, or there are too many.
+pub(super) fn make_trials(args: &TrainArgs, context: &Context) -> Result<Trials, Failure> {
+    let (path, text) = find_strategy(&args.strategy, context)?;
+    let combinations = combine(&args.sweep.sweep);
+    let seeds = usize::from(args.sweep.seeds.unwrap_or(1));
+    refuse_two_seeds(args)?;
+    refuse_many(combinations.len(), seeds, args)?;
+
+    let mut checked = Vec::with_capacity(combinations.len());
+    for combination in combinations {
+        checked.push(check_combination(&path, &text, combination, args)?);
+    }
+    let plain = checked.first().ok_or_else(no_combination)?;
+    let folds = match args.sweep.folds {
+        None => vec![None],
+        Some(folds) => {
+            let folds = whole_day_folds(&plain.resolved, folds)?;
+            folds.into_iter().map(Some).collect()
+        }
+    };
+
+    let mut trials = Trials {
+        first: Vec::new(),
+        others: Vec::new(),
+        load: load_before(plain, args)?,
+        strategy: plain.resolved.name.clone(),
+        model: args.model.clone().unwrap_or_else(|| {
+            let now = Utc::from_timestamp(Timestamp::now());
+            name_of_sweep(&plain.resolved.name, now)
+        }),
+        combinations: checked.len(),
+        folds: folds.len(),
+        seeds,
+    };
+    let mut data_sets = HashSet::new();
+    for combination in &checked {
+        for (number, fold) in (1..).zip(&folds) {
+            for seed in 0..seeds as u64 {
+                let place = Place {
+                    trial: trials.count() + 1,
+                    fold: fold.as_ref().map(|fold| (number, fold)),
+                    seed: combination.resolved.seed.wrapping_add(seed),
+                };
+                let trial = make_trial(combination, &place, &trials.model, args, &path)?;
+                match data_sets.insert((&combination.data_part, number)) {
+                    true => trials.first.push(trial),
+                    false => trials.others.push(trial),
+                }
+            }
+        }
+    }
+    Ok(trials)
+}
+
+/// Number of a training, its fold with the number of that, and its seed; numbers begin at 1.
+struct Place<'a> {
+    trial: usize,
+    fold: Option<(u32, &'a Fold)>,
+    seed: u64,
+}
+
+/// The strategy with the values of the combination: keys of `training` are changes of the request,
+/// as those of `--set`; all others stand in the text.
+fn check_combination(
+    path: &Path,
+    text: &str,
+    combination: Combination,
+    args: &TrainArgs,
+) -> Result<CheckedCombination, Failure> {
+    let mut text = text.to_owned();
+    let mut overrides = overrides_of(args);
+    let mut data_part = String::new();
+    for Pair { key, value, .. } in &combination.pairs {
+        if let Some(key) = key
+            .strip_prefix(TRAINING_PREFIX)
+            .filter(|key| sets_trainer(key))
+        {
+            put_training_key(&mut overrides.training, key, value);
+            continue;
+        }
+        text = with_value(&text, key, value).map_err(|error| refused_key(&error))?;
+        if !OUTSIDE_DATA.iter().any(|prefix| key.starts_with(prefix)) {
+            data_part.push_str(&format!("{key}={value};"));
+        }
+    }
+
+    let in_combination = |failure: Failure| match combination.pairs.is_empty() {
+        true => failure,
+        false => Failure {
+            message: format!("with {}: {}", combination.text(), failure.message),
+            ..failure
+        },
+    };
+    let strategy = Strategy::parse(&text)
+        .map_err(|findings| in_combination(in_file(path, findings.into())))?;
+    let resolved = strategy.resolve(&overrides).map_err(|findings| {
+        let hint = "change the value of `--sweep` or the flag named after `request.`";
+        in_combination(in_file(path, Failure::from(findings).with_hint(hint)))
+    })?;
+    Ok(CheckedCombination {
+        combination,
+        text,
+        data_part,
+        strategy,
+        overrides,
+        resolved,
+    })
+}
+
+/// True for a key of `training` that sets the trainer; the others say what is learnt from which
+/// rows, and stand in the text.
+fn sets_trainer(key: &str) -> bool {
+    let section = key.split('.').next().unwrap_or(key);
+    let mut keys = training_keys().iter();
+    keys.any(|known| known.path() == key || known.section == key || known.name == section)
+}
+
+fn refused_key(error: &EditError) -> Failure {
+    Failure::of(Exit::Usage, codes::STRATEGY_INVALID, error).with_hint(
+        "`--sweep` takes the keys that the file has, and those of `training` that set the trainer",
+    )
+}
+
+fn make_trial(
+    combination: &CheckedCombination,
+    place: &Place<'_>,
+    model: &str,
+    args: &TrainArgs,
+    path: &Path,
+) -> Result<NewOperation, Failure> {
+    let mut overrides = Overrides {
+        seed: Some(place.seed),
+        ..combination.overrides.clone()
+    };
+    if let Some((_, fold)) = place.fold {
+        overrides.start = Some(fold.start);
+        overrides.validation_start = Some(fold.cuts.validation_start);
+        overrides.test_start = Some(fold.cuts.test_start);
+        overrides.end = fold.end;
+        overrides.validation_split = None;
+    }
+    let resolved = combination
+        .strategy
+        .resolve(&overrides)
+        .map_err(|findings| in_file(path, findings.into()))?;
+
+    let text = combination.text.clone();
+    let mut training = training_request(args, text, model, &overrides, &resolved)?;
+    training.fetch.mode = FetchMode::Local;
+    let labels = &mut training.labels;
+    labels.insert(TRIAL.to_owned(), place.trial.to_string());
+    labels.insert(SEED.to_owned(), place.seed.to_string());
+    if let Some((number, _)) = place.fold {
+        labels.insert(FOLD.to_owned(), number.to_string());
+    }
+    if !combination.combination.pairs.is_empty() {
+        labels.insert(COMBINATION.to_owned(), combination.combination.text());
+    }
+
+    let mut operation = training.operation();
+    args.run.mark(&mut operation);
+    Ok(operation)
+}
+
+/// The bars of all trainings, once, where they are not to be used as stored.
+fn load_before(
+    plain: &CheckedCombination,
+    args: &TrainArgs,
+) -> Result<Option<NewOperation>, Failure> {
+    if args.data_mode == FetchModeArg::Local {
+        return Ok(None);
+    }
+
+    let text = plain.text.clone();
+    let name = &plain.resolved.name;
+    let training = training_request(args, text, name, &plain.overrides, &plain.resolved)?;
+    let load = DataLoad {
+        fetch: training.fetch,
+        labels: training.labels,
+    };
+    let mut operation = load.operation();
+    args.run.mark(&mut operation);
+    Ok(Some(operation))
+}
+
+/// Two flags that would both say which seeds are trained.
+fn refuse_two_seeds(args: &TrainArgs) -> Result<(), Failure> {
+    let sweeps_seed = args
+        .sweep
+        .sweep
+        .iter()
+        .any(|swept| swept.key == "training.seed");
+    if !sweeps_seed {
+        return Ok(());
+    }
+    let message = "`--sweep training.seed` makes a combination of each seed";
+    Err(Failure::new(Exit::Usage, codes::OPS_INVALID, message)
+        .with_hint("use --seeds N, and --seed for the first of them: their results are averaged"))
+}
+
+fn refuse_many(combinations: usize, seeds: usize, args: &TrainArgs) -> Result<(), Failure> {
+    let folds = usize::from(args.sweep.folds.unwrap_or(1));
+    let trials = combinations.saturating_mul(seeds).saturating_mul(folds);
+    if trials <= TRIALS_MAX {
+        return Ok(());
+    }
+    let message = format!("{}, at most {TRIALS_MAX}", count_of(trials, "training"));
+    Err(Failure::new(Exit::Usage, codes::OPS_INVALID, message)
+        .with_hint("sweep fewer values, seeds or folds"))
+}
+
+fn no_combination() -> Failure {
+    Failure::new(Exit::Usage, codes::OPS_INVALID, "nothing to train")
+        .with_hint("give values to `--sweep`")
+}
+
+/// A name of its own, so that no version of a model in use becomes that of a fold by accident.
+fn name_of_sweep(model: &str, now: Utc) -> String {
+    let stamp = now.timestamp().strftime("-sweep-%Y%m%d-%H%M%S").to_string();
+    let kept: String = model.chars().take(64 - stamp.len()).collect();
+    format!("{kept}{stamp}")
+}

@@ -1,0 +1,182 @@
+//! Sweeps: several trainings of one command, and the table of what they came to.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::program::{Ended, run_in, run_in_system};
+
+const SERVICES: &str = "family,fetcher,validator,processor,trainer,registry";
+
+/// Lines of standard output that are JSON.
+fn json_lines(ended: &Ended) -> Vec<Value> {
+    let lines = ended.out.lines();
+    lines
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .collect()
+}
+
+/// A command that reads no server, in an empty folder.
+fn train(arguments: &[&str]) -> Ended {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = [&["train", "eurusd_rsi_macd"], arguments].concat();
+    run_in(folder.path(), &arguments)
+}
+
+/// Mean validation loss of each learning rate, from the models alone.
+fn validation_by_rate(lines: &[Value]) -> BTreeMap<String, f64> {
+    let mut losses: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+    for model in lines.iter().filter(|line| line["type"] == "model") {
+        let rate = model["overrides"]["training"]["learning_rate"].to_string();
+        let loss = model["validation"]["loss"].as_f64().unwrap();
+        losses.entry(rate).or_default().push(loss);
+    }
+
+    let mean = |losses: &Vec<f64>| losses.iter().sum::<f64>() / losses.len() as f64;
+    losses
+        .iter()
+        .map(|(rate, it)| (rate.clone(), mean(it)))
+        .collect()
+}
+
+#[test]
+fn a_sweep_ends_with_a_table_that_the_models_confirm() {
+    let folder = tempfile::tempdir().unwrap();
+    let commands = "\
+        ktrdr data load EURUSD --timeframe 1h --mode full --start 2014-01-01 --end 2018-12-31 \
+            --quiet >load.txt 2>&1 || exit 9; \
+        ktrdr train eurusd_rsi_macd --sweep training.learning_rate=0.001,0.01 --seeds 2 --folds 4 \
+            --epochs 1 >table.txt 2>train.txt || exit 8; \
+        ktrdr models sweep last --json; ktrdr models list --json; \
+        ktrdr ops --parent last --json; cat table.txt";
+
+    let ended = run_in_system(folder.path(), SERVICES, commands);
+
+    assert_eq!(ended.exit, Some(0), "{}{}", ended.out, ended.err);
+    let lines = json_lines(&ended);
+    let sweep = lines.iter().find(|line| line["type"] == "sweep").unwrap();
+    assert_eq!(
+        (&sweep["trainings"], &sweep["trained"]),
+        (&16.into(), &16.into())
+    );
+    assert_eq!(sweep["overfitting"]["splits"], 6);
+
+    // The table is what an independent computation makes of the models, the best first.
+    let expected = validation_by_rate(&lines);
+    let combinations = sweep["combinations"].as_array().unwrap();
+    assert_eq!(combinations.len(), 2);
+    let mut means = Vec::new();
+    for combination in combinations {
+        let name = combination["combination"].as_str().unwrap();
+        let rate = name.strip_prefix("learning_rate=").unwrap();
+        let mean = combination["validation"]["mean"].as_f64().unwrap();
+        assert!((mean - expected[rate]).abs() < 1e-12, "{name}: {mean}");
+        means.push(mean);
+    }
+    assert!(means[0] <= means[1]);
+
+    // Four folds are four data sets: whoever comes first makes them.
+    let children = lines.iter().filter(|line| line["kind"] == "train");
+    assert_eq!(children.count(), 16);
+    let model = |line: &&Value| line["type"] == "model";
+    let versions = lines.iter().filter(model).map(|line| &line["version"]);
+    let mut versions: Vec<u64> = versions.map(|version| version.as_u64().unwrap()).collect();
+    versions.sort_unstable();
+    assert_eq!(versions, (1..=16).collect::<Vec<u64>>());
+    assert!(ended.out.contains("COMBINATION"), "{}", ended.out);
+    assert!(
+        ended.out.contains("best on validation: learning_rate="),
+        "{}",
+        ended.out
+    );
+}
+
+#[test]
+fn a_dry_run_says_which_trainings_there_would_be() {
+    let ended = train(&[
+        "--sweep",
+        "indicators.rsi_14.period=7,14",
+        "--seeds",
+        "2",
+        "--model",
+        "mine",
+        "--dry-run",
+    ]);
+
+    assert_eq!(ended.exit, Some(0), "{}", ended.err);
+    insta::assert_snapshot!(ended.out, @"
+    Would start 4 operations, at most 64 at a time:
+      stage 1  train   trial 1 seed 42 period=7
+      stage 1  train   trial 3 seed 42 period=14
+      stage 2  train   trial 2 seed 43 period=7
+      stage 2  train   trial 4 seed 43 period=14
+    ");
+    let heading = "2 combinations × 2 seeds × 1 fold = 4 trainings, versions of mine";
+    assert!(ended.err.contains(heading), "{}", ended.err);
+}
+
+#[test]
+fn what_cannot_be_swept_is_refused_before_anything_starts() {
+    let wrong: [&[&str]; 7] = [
+        &["--sweep", "model.architecture.hiden_layers=[8],[16]"],
+        &["--sweep", "training.learning_rate=1e9,1e-3"],
+        &["--sweep", "training.seed=1,2"],
+        &["--sweep", "training.epochs=5,5"],
+        &["--folds", "900"],
+        &["--limit", "3"],
+        &["--seeds", "9000", "--folds", "4"],
+    ];
+
+    let mut screens = String::new();
+    for arguments in wrong {
+        let ended = train(arguments);
+        assert_eq!(ended.exit, Some(2), "{arguments:?}: {}", ended.err);
+        screens.push_str(&format!("{}\n{}\n", arguments.join(" "), ended.err));
+    }
+    insta::assert_snapshot!(screens, @"
+    --sweep model.architecture.hiden_layers=[8],[16]
+    error: the strategy has no key `model.architecture.hiden_layers`; did you mean `model.architecture.hidden_layers`?
+    hint: `--sweep` takes the keys that the file has, and those of `training` that set the trainer
+
+    --sweep training.learning_rate=1e9,1e-3
+    error: with learning_rate=1e9: built-in/eurusd_rsi_macd.yaml: the strategy has 1 error(s) and 0 warning(s)
+      error[value.range] request.learning_rate: 1000000000 is not a number above 0 and at most 1
+    hint: change the value of `--sweep` or the flag named after `request.`
+
+    --sweep training.seed=1,2
+    error: `--sweep training.seed` makes a combination of each seed
+    hint: use --seeds N, and --seed for the first of them: their results are averaged
+
+    --sweep training.epochs=5,5
+    error: invalid value 'training.epochs=5,5' for '--sweep <KEY=VALUES>': `5` is there twice
+
+    For more information, try '--help'.
+
+    --folds 900
+    error: 1826 days are too few for 900 folds
+    hint: cut a longer time, or ask for fewer --folds
+
+    --limit 3
+    error: --limit and --fail-fast are for several trainings, and this is one
+    hint: take them out, or add --sweep, --seeds or --folds
+
+    --seeds 9000 --folds 4
+    error: 36000 trainings, at most 10000
+    hint: sweep fewer values, seeds or folds
+    ");
+}
+
+#[test]
+fn an_operation_that_is_no_sweep_has_no_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let commands = "ktrdr dummy start --iterations 1 --duration 0 --quiet; ktrdr models sweep last";
+
+    let ended = run_in_system(folder.path(), "dummy", commands);
+
+    assert_eq!(ended.exit, Some(2), "{}", ended.err);
+    assert!(
+        ended.err.contains("is no sweep of trainings"),
+        "{}",
+        ended.err
+    );
+}
