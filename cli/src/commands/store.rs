@@ -23,8 +23,8 @@ pub(crate) struct StoreArgs {
 #[derive(Debug, Subcommand)]
 enum StoreCommand {
     /// Show which objects nothing needs any more; with --yes, delete them. Replaced revisions of
-    /// bars, and what interrupted programs left behind; never models, reports or checkpoints, nor
-    /// bars that a data set was made from
+    /// bars, files of deleted models, and what interrupted programs left behind; never reports or
+    /// checkpoints, nor bars that a data set was made from
     Gc(GcArgs),
 }
 
@@ -85,6 +85,7 @@ fn show_garbage(garbage: &[Garbage], context: &Context) {
         (GarbageKind::OldRevision, "replaced revisions"),
         (GarbageKind::OldBars, "files of bars"),
         (GarbageKind::Unfinished, "parts of unfinished objects"),
+        (GarbageKind::DeletedModel, "files of deleted models"),
     ];
 
     let mut rows = Vec::new();

@@ -55,10 +55,24 @@ pub(crate) async fn find_model(store: &Store, text: &str) -> Result<ModelManifes
             None => return Err(unknown_model(text, name, &stored_names(store).await)),
         },
     };
-    match store.models().find(name, version).await? {
-        Some(model) => Ok(model),
-        None => Err(unknown_model(text, name, &stored_names(store).await)),
+
+    if let Some(model) = store.models().find(name, version).await? {
+        return Ok(model);
     }
+    if let Some(version) = version
+        && store.models().read_version(name, version).await?.is_some()
+    {
+        return Err(deleted_model(name, version));
+    }
+    Err(unknown_model(text, name, &stored_names(store).await))
+}
+
+fn deleted_model(name: &str, version: u32) -> Failure {
+    let message = format!("{name}@{version} was deleted");
+    Failure::new(Exit::NotFound, codes::MODEL_NOT_FOUND, message).with_hint(format!(
+        "`ktrdr models list --deleted` says by whom and when, `ktrdr models undelete \
+         {name}@{version}` undoes it"
+    ))
 }
 
 /// The version that a number or an alias means; none if it means none.

@@ -17,13 +17,18 @@ pub(crate) async fn start(
     new: NewOperation,
     args: &RunArgs,
 ) -> Result<Exit, Failure> {
-    let op = OperationId::new(&new.kind, Timestamp::now(), rand::random())
-        .map_err(|error| invalid_operation(&error))?;
+    let op = new_id(&new.kind)?;
     start_as(context, op, new, args).await
 }
 
-/// The same under an id that the caller has made.
-pub(super) async fn start_as(
+/// An id for an operation of `kind` that is to be submitted now.
+pub(crate) fn new_id(kind: &str) -> Result<OperationId, Failure> {
+    OperationId::new(kind, Timestamp::now(), rand::random())
+        .map_err(|error| invalid_operation(&error))
+}
+
+/// [`start`] under an id of [`new_id`].
+pub(crate) async fn start_as(
     context: &Context,
     op: OperationId,
     new: NewOperation,

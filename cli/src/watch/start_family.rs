@@ -1,13 +1,12 @@
 //! Starts several operations as one: a parent whose children they are.
 
-use jiff::Timestamp;
 use schemas::codes;
 use schemas::ids::OperationId;
 use schemas::operation::{NewOperation, about};
 use schemas::requests::Family;
 use serde_json::json;
 
-use super::start::start_as;
+use super::start::{new_id, start_as};
 use crate::arguments::RunArgs;
 use crate::console::{Exit, Failure, count_of};
 use crate::context::Context;
@@ -22,17 +21,11 @@ pub(crate) async fn start_family(
     family: Family,
     args: &RunArgs,
 ) -> Result<Exit, Failure> {
-    let op = new_family_id()?;
+    let op = new_id(Family::KIND)?;
     start_family_as(context, op, family, args).await
 }
 
-/// An id for a family that is to be submitted now.
-pub(crate) fn new_family_id() -> Result<OperationId, Failure> {
-    OperationId::new(Family::KIND, Timestamp::now(), rand::random())
-        .map_err(|error| invalid_family(&error))
-}
-
-/// [`start_family`] under an id of [`new_family_id`].
+/// [`start_family`] under an id of [`new_id`].
 pub(crate) async fn start_family_as(
     context: &Context,
     op: OperationId,

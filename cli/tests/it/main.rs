@@ -13,6 +13,8 @@ mod conformance;
 #[cfg(test)]
 mod data_train_models;
 #[cfg(test)]
+mod deleted_models;
+#[cfg(test)]
 mod exit_codes;
 #[cfg(test)]
 mod export_and_folders;
@@ -50,6 +52,8 @@ mod quality;
 mod read_only;
 #[cfg(test)]
 mod removal;
+#[cfg(test)]
+mod rerun_models;
 #[cfg(test)]
 mod rooms;
 #[cfg(test)]

@@ -475,3 +475,37 @@ async fn a_list_of_an_unknown_model_does_not_say_that_there_is_none() {
     assert!(screen.contains("there is no model `hamd`"), "{screen}");
     assert!(!screen.contains("yet"), "{screen}");
 }
+
+/// The commands between backticks of a page, with models, operations and files in place of the words
+/// that stand for them.
+fn commands_of_page(page: &str) -> Vec<Vec<String>> {
+    let commands = page
+        .split('`')
+        .filter_map(|text| text.strip_prefix("ktrdr "));
+    let without_line_breaks = commands.map(|text| text.replace('\n', " "));
+    let filled = without_line_breaks.map(|text| {
+        text.replace("FILE.yaml", "eurusd_rsi_macd")
+            .replace("STRATEGY", "eurusd_rsi_macd")
+            .replace("NAME", "hand")
+            .replace("OP", "op_train_20260301_142233_9f3a01bc")
+            .replace("HASH", "abc")
+    });
+
+    let words = |text: String| text.split_whitespace().map(str::to_owned).collect();
+    filled.map(words).collect()
+}
+
+#[tokio::test]
+async fn every_question_of_the_page_has_a_command_that_is_understood() {
+    let place = place_with_metrics().await;
+    let page = include_str!("../../../docs/models.md");
+
+    let commands = commands_of_page(page);
+    assert!(commands.len() > 30, "{commands:?}");
+    for command in commands {
+        let words: Vec<&str> = command.iter().map(String::as_str).collect();
+        let screen = place.screen_of(&words);
+        let is_refused = screen.contains("For more information, try '--help'");
+        assert!(!is_refused, "{command:?}: {screen}");
+    }
+}

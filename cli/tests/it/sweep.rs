@@ -47,7 +47,7 @@ fn a_sweep_ends_with_a_table_that_the_models_confirm() {
             --quiet >load.txt 2>&1 || exit 9; \
         ktrdr train eurusd_rsi_macd --sweep training.learning_rate=0.001,0.01 --seeds 2 --folds 4 \
             --epochs 1 >table.txt 2>train.txt || exit 8; \
-        ktrdr models sweep last --json; ktrdr models list --json; \
+        ktrdr models sweep --json; ktrdr models list --json; \
         ktrdr ops --parent last --json; cat table.txt";
 
     let ended = run_in_system(folder.path(), SERVICES, commands);
@@ -169,14 +169,19 @@ fn what_cannot_be_swept_is_refused_before_anything_starts() {
 #[test]
 fn an_operation_that_is_no_sweep_has_no_table() {
     let folder = tempfile::tempdir().unwrap();
-    let commands = "ktrdr dummy start --iterations 1 --duration 0 --quiet; ktrdr models sweep last";
+    let commands = "\
+        ktrdr dummy start --iterations 1 --duration 0 --quiet; \
+        ktrdr models sweep $(ktrdr ops --json | grep -o 'op_dummy_[0-9a-f_]*' | head -1); \
+        echo exit $?; ktrdr models sweep";
 
     let ended = run_in_system(folder.path(), "dummy", commands);
 
-    assert_eq!(ended.exit, Some(2), "{}", ended.err);
+    assert_eq!(ended.exit, Some(4), "{}", ended.err);
+    assert!(ended.out.ends_with("\nexit 2\n"), "{}", ended.out);
     assert!(
         ended.err.contains("is no sweep of trainings"),
         "{}",
         ended.err
     );
+    assert!(ended.err.contains("there is no sweep yet"), "{}", ended.err);
 }

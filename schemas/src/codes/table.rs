@@ -126,9 +126,11 @@ codes! {
         MODEL_ALIAS = "Alias":
             "No version plays the role, or somebody else has changed it at the same time.";
         MODEL_BARS = "Bars": "The files do not hold the bars that the model needs.";
+        MODEL_DIFFERS = "Differs": "A version that was trained again has other weights.";
         MODEL_FEATURES = "Features":
             "The features of the model cannot be computed from its strategy.";
         MODEL_FIGURE = "Figure": "No model has the figure or column that was named.";
+        MODEL_HELD = "Held": "The version plays a role, or somebody else changes it now.";
         MODEL_INCOMPLETE = "Incomplete": "The artifact of the model lacks a file.";
         MODEL_INVALID_NAME = "InvalidName": "A text cannot be the name of a model.";
         MODEL_NO_RULES = "NoRules": "The model is not neuro-fuzzy: it has no rules.";

@@ -7,6 +7,7 @@
 mod alias;
 mod artifact;
 mod dataset;
+mod deletion;
 mod network;
 mod rule_base;
 mod series;
@@ -16,6 +17,7 @@ pub use artifact::{ArtifactManifest, Lineage, ModelManifest, ObjectRef};
 pub use dataset::{
     ColumnRange, DataSetManifest, FittedThreshold, FuzzyHole, PartCount, SeriesInput,
 };
+pub use deletion::DeletionChange;
 pub use network::{
     Activation, Architecture, FeatureColumn, MlpShape, Network, Normalisation, OutputKind,
     RecurrentShape, TensorSpec,

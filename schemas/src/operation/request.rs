@@ -53,7 +53,7 @@ pub enum InvalidOperation {
     /// The id says whether it is that of a child, the request says otherwise.
     #[error("{}", describe_place(op))]
     Place {
-        /// The id.
+        /// As it was submitted.
         op: OperationId,
     },
     /// Too large to leave room for results in the record.

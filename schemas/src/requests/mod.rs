@@ -63,6 +63,45 @@ impl Training {
     }
 }
 
+/// A training on a data set that is there: train → register, or train alone.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Retraining {
+    /// Strategy, overrides, name of the model.
+    pub request: TrainRequest,
+    /// `inputs_sha256` of the data set.
+    pub dataset: String,
+    /// Queue of the train step: `gpu` only when the user requires one.
+    pub lane: Lane,
+    /// Whether the artifact becomes a version of the model.
+    pub is_registered: bool,
+    /// For lists and filters: strategy, model, …
+    pub labels: BTreeMap<String, String>,
+}
+
+impl Retraining {
+    /// The operation, kind `train`.
+    pub fn operation(&self) -> NewOperation {
+        let command = TrainModel {
+            dataset: Some(self.dataset.clone()),
+        };
+        let mut steps = vec![StepSpec {
+            lane: self.lane,
+            ..step(&command, TRAIN_WEIGHT)
+        }];
+        if self.is_registered {
+            steps.push(step(&RegisterModel::default(), REGISTER_WEIGHT));
+        }
+
+        NewOperation {
+            kind: "train".to_owned(),
+            labels: self.labels.clone(),
+            params: json(&self.request),
+            plan: Plan::sequence(steps),
+            ..NewOperation::default()
+        }
+    }
+}
+
 /// Bars from a provider into the store, checked: fetch → validate.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DataLoad {

@@ -2,8 +2,9 @@
 //!
 //! Needed is what a reader can reach: the newest revision of a series, older ones until they have
 //! been out of date for a grace period, those that a data set was made from, and the files of all
-//! these. Of data sets and artifacts everything below a manifest is needed. Objects without a
-//! manifest are what interrupted programs left behind; younger ones may still get theirs.
+//! these. Of data sets and artifacts everything below a manifest is needed, unless all versions
+//! with the artifact were deleted. Objects without a manifest are what interrupted programs left
+//! behind; younger ones may still get theirs.
 //!
 //! Models, reports and checkpoints are left alone: who needs them, only records of operations say.
 
@@ -29,6 +30,8 @@ pub enum GarbageKind {
     OldBars,
     /// Part of a data set or an artifact that was never finished.
     Unfinished,
+    /// File of an artifact all of whose versions were deleted.
+    DeletedModel,
 }
 
 /// An object that nothing needs.
@@ -72,6 +75,12 @@ impl Store {
             for objects in by_folder(self.objects_below(place).await?).values() {
                 garbage.extend(garbage_of_folder(objects, before));
             }
+        }
+
+        for artifact in self.models().artifacts_of_deleted(before).await? {
+            let objects = self.objects_below(&format!("artifacts/{artifact}")).await?;
+            let objects = objects.iter();
+            garbage.extend(objects.map(|it| Garbage::new(GarbageKind::DeletedModel, it)));
         }
 
         garbage.sort();

@@ -11,6 +11,7 @@
 //! checkpoints/<op>/<n>/<attempt>-<seq>/{model.safetensors, …, state.json}
 //! artifacts/<sha256>/{model.safetensors, …, manifest.json}
 //! models/<name>/<version>/manifest.json      aliases/<name>/<alias>.<revision>.json
+//! deletions/<name>/<version>.<revision>.json
 //! reports/<sha256>.json      calendars/<name>.json
 //! ```
 //!
@@ -41,8 +42,10 @@ mod alias;
 mod artifact;
 mod backend;
 mod calendars;
+mod chain;
 mod checkpoint;
 mod data_set;
+mod deletion;
 mod error;
 pub mod files;
 mod garbage;
@@ -59,11 +62,11 @@ mod report;
 mod series;
 mod table;
 
-pub use alias::AliasOutcome;
 pub use artifact::{Artifact, EpochLosses, StoredArtifacts};
 pub use backend::{AskStore, BackendError, QueryError, REGISTRY_URL, RemoteFault, is_store_url};
 pub use bytes::Bytes;
 pub use calendars::{AddCalendarError, StoredCalendars};
+pub use chain::ChangeOutcome;
 pub use checkpoint::{Checkpoint, CheckpointKey, StoredCheckpoint, StoredCheckpoints};
 pub use data_set::{DataSetTable, StoredDataSets};
 pub use error::StoreError;

@@ -31,7 +31,7 @@ impl StoredModels<'_> {
         make: impl Fn(u32) -> ModelManifest + Send,
     ) -> Result<ModelManifest, StoreError> {
         // An attempt that was repeated must not become a second version.
-        let existing = self.versions(name).await?;
+        let existing = self.versions_with_deleted(name).await?;
         let mut version = existing.last().map_or(0, |newest| newest.version) + 1;
         let assigned = existing
             .into_iter()
@@ -52,7 +52,7 @@ impl StoredModels<'_> {
                 return Ok(manifest);
             }
 
-            match self.find(name, Some(version)).await? {
+            match self.read_version(name, version).await? {
                 // Created by an earlier request of ours, whose answer was lost.
                 Some(other) if other.operation == operation => return Ok(other),
                 Some(_) => version += 1,
@@ -62,7 +62,7 @@ impl StoredModels<'_> {
         }
     }
 
-    /// A version of a model, or its newest; `None` if there is none.
+    /// A version of a model, or its newest; `None` if there is none, or if it is deleted.
     ///
     /// # Errors
     /// An invalid name, or a failed read.
@@ -71,16 +71,35 @@ impl StoredModels<'_> {
         name: &str,
         version: Option<u32>,
     ) -> Result<Option<ModelManifest>, StoreError> {
-        let newest = match version {
-            Some(_) => version,
-            None => self.version_numbers(name).await?.last().copied(),
-        };
-        let Some(version) = newest else {
-            return Ok(None);
+        let deleted = self.deleted_numbers(name).await?;
+        let version = match version {
+            Some(version) => Some(version),
+            None => {
+                let numbers = self.version_numbers(name).await?;
+                numbers
+                    .into_iter()
+                    .rfind(|number| !deleted.contains(number))
+            }
         };
 
+        match version.filter(|version| !deleted.contains(version)) {
+            Some(version) => self.read_version(name, version).await,
+            None => Ok(None),
+        }
+    }
+
+    /// A version, deleted or not.
+    ///
+    /// # Errors
+    /// An invalid name, or a failed read.
+    pub async fn read_version(
+        self,
+        name: &str,
+        version: u32,
+    ) -> Result<Option<ModelManifest>, StoreError> {
         let key = model_key(checked_segment("a model name", name)?, version);
         let manifest: Option<ModelManifest> = self.store.document(&key).await?;
+
         match manifest {
             // A manifest that somebody copied to another place has a valid hash and is still wrong.
             Some(other) if other.name != name || other.version != version => {
@@ -91,24 +110,44 @@ impl StoredModels<'_> {
         }
     }
 
-    /// Every version of a model, oldest first.
+    /// Every version of a model that is not deleted, oldest first.
     ///
     /// # Errors
     /// An invalid name, or a failed read.
     pub async fn versions(self, name: &str) -> Result<Vec<ModelManifest>, StoreError> {
+        let deleted = self.deleted_numbers(name).await?;
+        let mut models = self.versions_with_deleted(name).await?;
+        models.retain(|model| !deleted.contains(&model.version));
+        Ok(models)
+    }
+
+    async fn versions_with_deleted(self, name: &str) -> Result<Vec<ModelManifest>, StoreError> {
         let numbers = self.version_numbers(name).await?;
         let reads = stream::iter(numbers)
-            .map(|version| self.find(name, Some(version)))
+            .map(|version| self.read_version(name, version))
             .buffered(READS_MAX);
         let models: Vec<_> = reads.try_collect().await?;
         Ok(models.into_iter().flatten().collect())
     }
 
-    /// Every version of every model, by name, oldest first.
+    /// Every version of every model that is not deleted, by name, oldest first.
     ///
     /// # Errors
     /// A failed read.
     pub async fn list(self) -> Result<Vec<ModelManifest>, StoreError> {
+        let deletions = self.deletions(None).await?;
+        let deleted = deletions.iter().filter(|change| change.is_deleted);
+        let deleted: BTreeSet<(&str, u32)> = deleted
+            .map(|change| (change.model.as_str(), change.version))
+            .collect();
+
+        let mut models = self.list_with_deleted().await?;
+        models.retain(|model| !deleted.contains(&(model.name.as_str(), model.version)));
+        Ok(models)
+    }
+
+    /// Every version of every model, deleted ones included.
+    pub(crate) async fn list_with_deleted(self) -> Result<Vec<ModelManifest>, StoreError> {
         let keys = self.store.keys("models").await?;
         // There is no list of models but that of their manifests.
         let names: BTreeSet<&str> = keys
@@ -118,7 +157,7 @@ impl StoredModels<'_> {
 
         let mut models = Vec::new();
         for name in names {
-            models.extend(self.versions(name).await?);
+            models.extend(self.versions_with_deleted(name).await?);
         }
         Ok(models)
     }

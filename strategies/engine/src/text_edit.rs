@@ -13,7 +13,7 @@ pub enum EditError {
     #[error("the strategy cannot be read as YAML: {0}")]
     Syntax(String),
     /// No value stands at this path.
-    #[error("the strategy has no key `{path}`{}", .nearest.as_ref().map_or_else(String::new, |nearest| format!("; did you mean `{nearest}`?")))]
+    #[error("the strategy has no key `{path}`{}", describe_nearest(.nearest.as_deref()))]
     UnknownKey {
         /// As it was asked for.
         path: String,
@@ -28,6 +28,12 @@ pub enum EditError {
         /// As it was written.
         value: String,
     },
+}
+
+fn describe_nearest(nearest: Option<&str>) -> String {
+    nearest.map_or_else(String::new, |nearest| {
+        format!("; did you mean `{nearest}`?")
+    })
 }
 
 /// `text` with `value`, in the words of a file, at `path`: keys between dots, items of lists by
@@ -89,7 +95,7 @@ struct PlacedValue {
 struct OpenCollection {
     path: String,
     start: usize,
-    /// Between brackets.
+    /// True between brackets, false on lines of its own.
     is_flow: bool,
     /// The key whose value comes next; none in a list, and before a key.
     key: Option<String>,
@@ -129,6 +135,7 @@ impl Places {
         let Some(parent) = self.open.last_mut() else {
             return;
         };
+
         match parent.next_path() {
             None => parent.key = Some(text.to_owned()),
             Some(path) => {
@@ -178,6 +185,7 @@ fn find_values(text: &str) -> Result<Vec<PlacedValue>, EditError> {
     let chars: Vec<char> = text.chars().collect();
     let begins = |span: &Span, bracket: char| chars.get(span.start.index()) == Some(&bracket);
     let mut places = Places::default();
+
     for event in Parser::new_from_str(text) {
         let (event, span) = event.map_err(|error| EditError::Syntax(error.to_string()))?;
         match event {
@@ -201,6 +209,8 @@ model:
   architecture: # layers
     hidden_layers: [32, 16]  # two
     dropout: 0.2
+    rule: # a mapping
+      patience: 3
 symbols:
   - EURUSD # first
   - SPY
@@ -226,8 +236,8 @@ symbols:
             "{edited}"
         );
 
-        let edited = with_value(TEXT, "model.architecture", "{hidden_layers: []}").unwrap();
-        assert!(edited.contains("{hidden_layers: []}\nsymbols:"), "{edited}");
+        let edited = with_value(TEXT, "model.architecture.rule", "{patience: 5}").unwrap();
+        assert!(edited.contains("      {patience: 5}\nsymbols:"), "{edited}");
     }
 
     #[test]

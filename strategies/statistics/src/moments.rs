@@ -3,7 +3,7 @@
 /// Mean, and standard deviation of a sample (divided by n − 1).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Moments {
-    /// Arithmetic mean.
+    /// Arithmetic mean of all.
     pub mean: f64,
     /// Absent for a single figure.
     pub deviation: Option<f64>,

@@ -56,12 +56,13 @@ pub fn backtest_overfitting(losses: &[Vec<f64>]) -> Option<Overfitting> {
 
 /// The sum of the losses of each trial over the blocks whose bits are set.
 fn sums(losses: &[Vec<f64>], half: u32) -> Vec<f64> {
-    let sum = |trial: &Vec<f64>| {
+    let mut sums = Vec::with_capacity(losses.len());
+    for trial in losses {
         let of_half = trial.iter().enumerate();
         let of_half = of_half.filter(|(block, _)| half >> block & 1 == 1);
-        of_half.map(|(_, loss)| loss).sum()
-    };
-    losses.iter().map(sum).collect()
+        sums.push(of_half.map(|(_, loss)| loss).sum());
+    }
+    sums
 }
 
 /// The first trial with the lowest loss.

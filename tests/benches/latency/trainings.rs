@@ -32,7 +32,7 @@ const WINDOW: usize = 20;
 /// More than any training gets to.
 const EPOCHS: u32 = 100_000;
 
-/// What a training is told and asked while it runs.
+/// What a training asks while it runs.
 struct Watch {
     began: Instant,
     stop: StopToken,

@@ -6,7 +6,7 @@ use market::Utc;
 use schemas::codes;
 use schemas::manifests::{AliasChange, is_alias};
 use serde_json::{Value, json};
-use store::{AliasOutcome, Store};
+use store::{ChangeOutcome, Store};
 
 use crate::console::{Exit, Failure};
 use crate::context::Context;
@@ -114,8 +114,8 @@ async fn change(
         at: Timestamp::now().as_microsecond(),
     };
     match store.models().change_alias(change).await? {
-        AliasOutcome::Overtaken(other) => Err(overtaken(&other)),
-        AliasOutcome::Made(change) => {
+        ChangeOutcome::Overtaken(other) => Err(overtaken(&other)),
+        ChangeOutcome::Made(change) => {
             context.output.json(&change_json(&change));
             let was = match version_before {
                 Some(version) => format!(", which was version {version}"),

@@ -9,6 +9,7 @@ use market::{Instrument, Timeframe};
 use schemas::codes;
 use schemas::queries::{ListModels, ModelSummary, note_aliases};
 
+use super::deletion;
 use super::figures::{FigureName, figure_names};
 use super::registry::{ask_registry, join_symbols, summary_json};
 use crate::arguments::values::{parse_instrument, parse_timeframe};
@@ -46,6 +47,12 @@ pub(super) struct ListArgs {
     /// validation.accuracy,test.mcc
     #[arg(long, value_name = "COLUMN", value_delimiter = ',')]
     columns: Vec<String>,
+    /// The deleted versions instead, and until when each deletion can be undone
+    #[arg(
+        long,
+        conflicts_with_all = ["symbol", "timeframe", "dataset", "series", "sort", "columns"]
+    )]
+    deleted: bool,
 }
 
 /// Lists the models.
@@ -53,6 +60,10 @@ pub(super) struct ListArgs {
 /// # Errors
 /// No registry answers and the store cannot be read, or a figure has no model.
 pub(super) async fn run(args: &ListArgs, context: &Context) -> Result<Exit, Failure> {
+    if args.deleted {
+        return deletion::list(args.name.as_deref(), context).await;
+    }
+
     let output = &context.output;
     let mut models = read_models(args.name.as_deref(), context).await?;
     if models.is_empty() {

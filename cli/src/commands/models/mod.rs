@@ -4,6 +4,7 @@ mod aliases;
 mod bars;
 mod compare;
 mod decisions;
+mod deletion;
 mod evaluation;
 mod figures;
 mod list;
@@ -13,6 +14,7 @@ mod predict;
 mod prediction_set;
 mod predictions;
 mod registry;
+mod rerun;
 mod rules;
 mod show;
 mod show_data;
@@ -29,8 +31,10 @@ use crate::context::Context;
 use crate::inputs::models::ModelArgs;
 use aliases::{AliasesArgs, DemoteArgs, PromoteArgs};
 use compare::CompareArgs;
+use deletion::{DeleteArgs, UndeleteArgs};
 use list::ListArgs;
 use predict::PredictArgs;
+use rerun::RerunArgs;
 use show::ShowArgs;
 use sweep::SweepTableArgs;
 
@@ -46,9 +50,12 @@ pub(crate) struct ModelsArgs {
 }
 
 impl ModelsArgs {
-    /// True for `ktrdr models train`.
+    /// True for a subcommand that trains, whose `--set` takes keys of the strategy too.
     pub(crate) fn is_training(&self) -> bool {
-        matches!(self.command, ModelsCommand::Train(_))
+        matches!(
+            self.command,
+            ModelsCommand::Train(_) | ModelsCommand::Rerun(_)
+        )
     }
 }
 
@@ -63,6 +70,9 @@ enum ModelsCommand {
     Show(ShowArgs),
     /// Compare versions side by side and row by row, and see how their strategies differ
     Compare(CompareArgs),
+    /// Train a version again on its data set, with something changed, or check that it comes out
+    /// the same
+    Rerun(RerunArgs),
     /// Show what a sweep of trainings came to, best combination first
     Sweep(SweepTableArgs),
     /// Give a version a role such as production; NAME@production means it from then on
@@ -71,6 +81,10 @@ enum ModelsCommand {
     Demote(DemoteArgs),
     /// List which version plays which role, or every change of the roles of one model
     Aliases(AliasesArgs),
+    /// Delete versions that play no role; within seven days that can be undone
+    Delete(DeleteArgs),
+    /// Undo the deletion of versions
+    Undelete(UndeleteArgs),
     /// Show the rules of a neuro-fuzzy model as sentences, and where their members lie
     Rules(ModelArgs),
     /// Predict on stored bars or on bars of files
@@ -88,10 +102,13 @@ pub(crate) async fn run(args: &ModelsArgs, context: &Context) -> Result<Exit, Fa
         ModelsCommand::List(args) => list::run(args, context).await,
         ModelsCommand::Show(args) => show::run(args, context).await,
         ModelsCommand::Compare(args) => compare::run(args, context).await,
+        ModelsCommand::Rerun(args) => rerun::run(args, context).await,
         ModelsCommand::Sweep(args) => sweep::show(args, context).await,
         ModelsCommand::Promote(args) => aliases::promote(args, context).await,
         ModelsCommand::Demote(args) => aliases::demote(args, context).await,
         ModelsCommand::Aliases(args) => aliases::list(args, context).await,
+        ModelsCommand::Delete(args) => deletion::delete(args, context).await,
+        ModelsCommand::Undelete(args) => deletion::undelete(args, context).await,
         ModelsCommand::Rules(args) => rules::run(args, context).await,
         ModelsCommand::Predict(args) => predict::run(args, context).await,
     }

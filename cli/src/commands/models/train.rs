@@ -211,7 +211,7 @@ fn check(args: &TrainArgs, context: &Context) -> Result<CheckedTraining, Failure
 }
 
 /// A name that the registry will accept, so that a training does not fail in its last step.
-fn parse_model_name(text: &str) -> Result<String, String> {
+pub(super) fn parse_model_name(text: &str) -> Result<String, String> {
     if strategies::is_name(text) {
         return Ok(text.to_owned());
     }
@@ -237,7 +237,7 @@ pub(super) fn overrides_of(args: &TrainArgs) -> Overrides {
 }
 
 /// The keys of the section that are set; the others are settings of the program.
-fn training_changes(set: &[(String, String)]) -> Map<String, Value> {
+pub(super) fn training_changes(set: &[(String, String)]) -> Map<String, Value> {
     let mut changes = Map::new();
     for (key, text) in set {
         if let Some(key) = key.strip_prefix(TRAINING_PREFIX) {

@@ -62,6 +62,7 @@ impl Combination {
 /// changes nothing.
 pub(super) fn combine(keys: &[SweptKey]) -> Vec<Combination> {
     let mut combinations = vec![Combination::default()];
+
     for SweptKey { key, values } in keys {
         let name = short_name(key, keys);
         let mut longer = Vec::with_capacity(combinations.len() * values.len());

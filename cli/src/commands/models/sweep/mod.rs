@@ -6,8 +6,10 @@ mod results;
 mod table;
 mod trials;
 
+use bus::{Bus, OperationFilter};
 use clap::Args;
 use schemas::codes;
+use schemas::ids::OperationId;
 use schemas::operation::NewOperation;
 use schemas::requests::Family;
 use schemas::sweep::{MODEL, TRAININGS};
@@ -17,9 +19,12 @@ use crate::arguments::{FamilyArgs, OperationArg};
 use crate::console::{Exit, Failure, count_of};
 use crate::context::Context;
 use crate::inputs::operations::find_operation;
-use crate::watch::{new_family_id, start_family_as};
+use crate::watch::{new_id, start_family_as};
 use grid::SweptKey;
 use trials::{Trials, make_trials};
+
+/// Families among which the newest sweep is looked for.
+const FAMILIES_READ: usize = 200;
 
 /// Options that make several trainings of one command.
 #[derive(Clone, Debug, Default, Args)]
@@ -70,9 +75,9 @@ impl SweepArgs {
 /// `ktrdr models sweep`.
 #[derive(Clone, Debug, Args)]
 pub(super) struct SweepTableArgs {
-    /// The operation that `ktrdr train` started, or `last`
+    /// The operation that `ktrdr train` started; without it the newest sweep
     #[arg(value_name = "OP")]
-    operation: OperationArg,
+    operation: Option<OperationArg>,
 }
 
 /// Starts the trainings as one operation, and prints what they came to.
@@ -84,7 +89,7 @@ pub(super) async fn run(args: &TrainArgs, context: &Context) -> Result<Exit, Fai
     let trials = make_trials(args, context)?;
     output.note(&describe(&trials));
 
-    let op = new_family_id()?;
+    let op = new_id(Family::KIND)?;
     let family = family_of(trials, args);
     let ended = start_family_as(context, op.clone(), family, &args.run).await;
     if args.run.dry_run {
@@ -96,9 +101,9 @@ pub(super) async fn run(args: &TrainArgs, context: &Context) -> Result<Exit, Fai
     }
 
     // A family with a failed training has results as well. What failed first is the error.
-    let shown = table::show(context, &op).await;
+    let table = table::show(context, &op).await;
     let exit = ended?;
-    shown.map(|()| exit)
+    table.map(|()| exit)
 }
 
 /// The trainings of the command as they stand in a file of operations.
@@ -119,9 +124,31 @@ pub(super) fn make_operations(
 /// There is no such operation, or it is no sweep.
 pub(super) async fn show(args: &SweepTableArgs, context: &Context) -> Result<Exit, Failure> {
     let bus = context.bus().await?;
-    let op = find_operation(&bus, &args.operation).await?;
+    let op = match &args.operation {
+        None | Some(OperationArg::Last) => newest_sweep(&bus).await?,
+        Some(operation) => find_operation(&bus, operation).await?,
+    };
     table::show(context, &op).await?;
     Ok(Exit::Done)
+}
+
+async fn newest_sweep(bus: &Bus) -> Result<OperationId, Failure> {
+    let families = OperationFilter {
+        kind: Some(Family::KIND.to_owned()),
+        without_children: true,
+        ..OperationFilter::default()
+    };
+    let families = bus.operations().list(FAMILIES_READ, &families).await?;
+    let sweep = families
+        .into_iter()
+        .find(|family| family.labels.contains_key(TRAININGS));
+    sweep.map(|family| family.op).ok_or_else(no_sweep_yet)
+}
+
+fn no_sweep_yet() -> Failure {
+    let message = "there is no sweep yet";
+    Failure::new(Exit::NotFound, codes::OPS_NOT_FOUND, message)
+        .with_hint("`ktrdr train STRATEGY --sweep KEY=VALUES` starts one")
 }
 
 /// Loads first, then the trainings that make the data sets, then those that find them made.
@@ -153,6 +180,7 @@ fn describe(trials: &Trials) -> String {
         (trials.folds, "fold"),
     ];
     let factors = factors.map(|(count, noun)| count_of(count, noun));
+
     format!(
         "Strategy {}: {} = {}, versions of {}",
         trials.strategy,

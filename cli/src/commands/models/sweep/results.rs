@@ -54,6 +54,12 @@ fn figure_of(model: &ModelSummary, part: Part) -> Option<f64> {
     figure.copied()
 }
 
+/// What the simplest rival of a version reaches on the test part.
+fn rival_of(model: &ModelSummary) -> Option<f64> {
+    let rival = model.metrics.get("baseline_mae");
+    rival.or_else(|| model.metrics.get("prior_loss")).copied()
+}
+
 /// What the trainings of one combination came to.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct CombinationResult {
@@ -121,16 +127,9 @@ pub(super) fn summarise(trials: &[Trial]) -> SweepResults {
 }
 
 fn combination_result(name: &str, trials: &[&Trial]) -> CombinationResult {
-    let figures = |part: Part| -> Vec<f64> {
-        let figures = trials.iter().filter_map(|trial| trial.figure(part));
-        figures.collect()
-    };
     let models = trials.iter().filter_map(|trial| trial.model.as_ref());
     let models: Vec<&ModelSummary> = models.collect();
-    let rivals = models.iter().filter_map(|model| {
-        let rival = model.metrics.get("baseline_mae");
-        rival.or_else(|| model.metrics.get("prior_loss")).copied()
-    });
+    let rivals = models.iter().filter_map(|model| rival_of(model));
     let measured = models
         .iter()
         .filter(|model| figure_of(model, Part::Validation).is_some());
@@ -141,23 +140,28 @@ fn combination_result(name: &str, trials: &[&Trial]) -> CombinationResult {
         combination: name.to_owned(),
         trainings: trials.len(),
         trained: models.len(),
-        validation: moments(&figures(Part::Validation)),
-        test: moments(&figures(Part::Test)),
+        validation: moments(&figures_of(trials, Part::Validation)),
+        test: moments(&figures_of(trials, Part::Test)),
         test_rival: moments(&rivals.collect::<Vec<f64>>()),
         best: best.map(|model| model.version),
     }
 }
 
+fn figures_of(trials: &[&Trial], part: Part) -> Vec<f64> {
+    let figures = trials.iter().filter_map(|trial| trial.figure(part));
+    figures.collect()
+}
+
 /// The mean loss on the test part of each fold, over the seeds; not a number where none is there.
 fn losses_by_fold(trials: &[&Trial], folds: usize) -> Vec<f64> {
-    let of_fold = |fold: usize| {
+    let mut losses = Vec::with_capacity(folds);
+    for fold in 1..=folds {
         let trials = trials.iter().filter(|trial| trial.fold == fold);
-        let losses: Vec<f64> = trials
-            .filter_map(|trial| trial.figure(Part::Test))
-            .collect();
-        moments(&losses).map_or(f64::NAN, |moments| moments.mean)
-    };
-    (1..=folds).map(of_fold).collect()
+        let of_fold = trials.filter_map(|trial| trial.figure(Part::Test));
+        let of_fold = moments(&of_fold.collect::<Vec<f64>>());
+        losses.push(of_fold.map_or(f64::NAN, |moments| moments.mean));
+    }
+    losses
 }
 
 fn figure_name(trials: &[Trial]) -> &'static str {

@@ -134,6 +134,7 @@ fn row_of(result: &CombinationResult) -> Vec<String> {
         "" => "as it is",
         combination => combination,
     };
+
     vec![
         name.to_owned(),
         format!("{}/{}", result.trained, result.trainings),

@@ -48,6 +48,23 @@ impl Trials {
     pub(super) fn count(&self) -> usize {
         self.first.len() + self.others.len()
     }
+
+    fn add(
+        &mut self,
+        combination: &CheckedCombination,
+        place: &Place<'_>,
+        is_first: bool,
+        args: &TrainArgs,
+    ) -> Result<(), Failure> {
+        let number = self.count() + 1;
+        let trial = make_trial(combination, place, number, &self.model, args)?;
+
+        match is_first {
+            true => self.first.push(trial),
+            false => self.others.push(trial),
+        }
+        Ok(())
+    }
 }
 
 /// A combination whose strategy has no fault.
@@ -77,13 +94,7 @@ pub(super) fn make_trials(args: &TrainArgs, context: &Context) -> Result<Trials,
         checked.push(check_combination(&path, &text, combination, args)?);
     }
     let plain = checked.first().ok_or_else(no_combination)?;
-    let folds = match args.sweep.folds {
-        None => vec![None],
-        Some(folds) => {
-            let folds = whole_day_folds(&plain.resolved, folds)?;
-            folds.into_iter().map(Some).collect()
-        }
-    };
+    let folds = folds_of(plain, args)?;
 
     let mut trials = Trials {
         first: Vec::new(),
@@ -95,34 +106,56 @@ pub(super) fn make_trials(args: &TrainArgs, context: &Context) -> Result<Trials,
             name_of_sweep(&plain.resolved.name, now)
         }),
         combinations: checked.len(),
-        folds: folds.len(),
+        folds: folds.len().max(1),
         seeds,
     };
     let mut data_sets = HashSet::new();
     for combination in &checked {
-        for (number, fold) in (1..).zip(&folds) {
-            for seed in 0..seeds as u64 {
-                let place = Place {
-                    trial: trials.count() + 1,
-                    fold: fold.as_ref().map(|fold| (number, fold)),
-                    seed: combination.resolved.seed.wrapping_add(seed),
-                };
-                let trial = make_trial(combination, &place, &trials.model, args, &path)?;
-                match data_sets.insert((&combination.data_part, number)) {
-                    true => trials.first.push(trial),
-                    false => trials.others.push(trial),
-                }
-            }
+        for place in places(combination, &folds, seeds) {
+            let is_first = data_sets.insert((&combination.data_part, place.number_of_fold()));
+            trials.add(combination, &place, is_first, args)?;
         }
     }
     Ok(trials)
 }
 
-/// Number of a training, its fold with the number of that, and its seed; numbers begin at 1.
+/// The folds of the command; none where it does not ask for any.
+fn folds_of(plain: &CheckedCombination, args: &TrainArgs) -> Result<Vec<Fold>, Failure> {
+    match args.sweep.folds {
+        Some(folds) => whole_day_folds(&plain.resolved, folds),
+        None => Ok(Vec::new()),
+    }
+}
+
+/// Every fold from every seed, or every seed alone.
+fn places<'a>(combination: &CheckedCombination, folds: &'a [Fold], seeds: usize) -> Vec<Place<'a>> {
+    let numbered = (1..).zip(folds).map(Some);
+    let numbered: Vec<_> = match folds {
+        [] => vec![None],
+        _ => numbered.collect(),
+    };
+
+    let mut places = Vec::with_capacity(numbered.len() * seeds);
+    for fold in numbered {
+        for offset in 0..seeds as u64 {
+            let seed = combination.resolved.seed.wrapping_add(offset);
+            places.push(Place { fold, seed });
+        }
+    }
+    places
+}
+
+/// The fold of a training, with its number from 1, and its seed.
 struct Place<'a> {
-    trial: usize,
     fold: Option<(u32, &'a Fold)>,
     seed: u64,
+}
+
+impl Place<'_> {
+    /// 0 without folds.
+    fn number_of_fold(&self) -> u32 {
+        self.fold.map_or(0, |(number, _)| number)
+    }
 }
 
 /// The strategy with the values of the combination: keys of `training` are changes of the request,
@@ -150,18 +183,12 @@ fn check_combination(
         }
     }
 
-    let in_combination = |failure: Failure| match combination.pairs.is_empty() {
-        true => failure,
-        false => Failure {
-            message: format!("with {}: {}", combination.text(), failure.message),
-            ..failure
-        },
-    };
     let strategy = Strategy::parse(&text)
-        .map_err(|findings| in_combination(in_file(path, findings.into())))?;
+        .map_err(|findings| in_combination(&combination, in_file(path, findings.into())))?;
     let resolved = strategy.resolve(&overrides).map_err(|findings| {
         let hint = "change the value of `--sweep` or the flag named after `request.`";
-        in_combination(in_file(path, Failure::from(findings).with_hint(hint)))
+        let failure = in_file(path, Failure::from(findings).with_hint(hint));
+        in_combination(&combination, failure)
     })?;
     Ok(CheckedCombination {
         combination,
@@ -173,12 +200,23 @@ fn check_combination(
     })
 }
 
+/// The failure of a combination, which it names.
+fn in_combination(combination: &Combination, failure: Failure) -> Failure {
+    if combination.pairs.is_empty() {
+        return failure;
+    }
+    Failure {
+        message: format!("with {}: {}", combination.text(), failure.message),
+        ..failure
+    }
+}
+
 /// True for a key of `training` that sets the trainer; the others say what is learnt from which
 /// rows, and stand in the text.
 fn sets_trainer(key: &str) -> bool {
     let section = key.split('.').next().unwrap_or(key);
     let mut keys = training_keys().iter();
-    keys.any(|known| known.path() == key || known.section == key || known.name == section)
+    keys.any(|each| each.path() == key || each.section == key || each.name == section)
 }
 
 fn refused_key(error: &EditError) -> Failure {
@@ -190,9 +228,9 @@ fn refused_key(error: &EditError) -> Failure {
 fn make_trial(
     combination: &CheckedCombination,
     place: &Place<'_>,
+    number: usize,
     model: &str,
     args: &TrainArgs,
-    path: &Path,
 ) -> Result<NewOperation, Failure> {
     let mut overrides = Overrides {
         seed: Some(place.seed),
@@ -208,13 +246,13 @@ fn make_trial(
     let resolved = combination
         .strategy
         .resolve(&overrides)
-        .map_err(|findings| in_file(path, findings.into()))?;
+        .map_err(Failure::from)?;
 
     let text = combination.text.clone();
     let mut training = training_request(args, text, model, &overrides, &resolved)?;
     training.fetch.mode = FetchMode::Local;
     let labels = &mut training.labels;
-    labels.insert(TRIAL.to_owned(), place.trial.to_string());
+    labels.insert(TRIAL.to_owned(), number.to_string());
     labels.insert(SEED.to_owned(), place.seed.to_string());
     if let Some((number, _)) = place.fold {
         labels.insert(FOLD.to_owned(), number.to_string());
@@ -283,6 +321,6 @@ fn no_combination() -> Failure {
 /// A name of its own, so that no version of a model in use becomes that of a fold by accident.
 fn name_of_sweep(model: &str, now: Utc) -> String {
     let stamp = now.timestamp().strftime("-sweep-%Y%m%d-%H%M%S").to_string();
-    let kept: String = model.chars().take(64 - stamp.len()).collect();
-    format!("{kept}{stamp}")
+    let beginning: String = model.chars().take(64 - stamp.len()).collect();
+    format!("{beginning}{stamp}")
 }

@@ -1,7 +1,7 @@
 //! Roles of model versions: of changes at the same time one counts, and none is forgotten.
 
 use schemas::manifests::AliasChange;
-use store::{AliasOutcome, Store};
+use store::{ChangeOutcome, Store};
 
 use super::on_every_store;
 
@@ -18,7 +18,7 @@ fn change(revision: u32, version: Option<u32>, by: &str) -> AliasChange {
     }
 }
 
-async fn promote(store: Store, by: String) -> AliasOutcome {
+async fn promote(store: Store, by: String) -> ChangeOutcome<AliasChange> {
     let change = change(1, Some(3), &by);
     store.models().change_alias(change).await.unwrap()
 }
@@ -35,8 +35,8 @@ fn of_fifty_promotions_at_once_one_counts_and_others_are_told() {
         let mut others = Vec::new();
         for promotion in promotions {
             match promotion.await.unwrap() {
-                AliasOutcome::Made(change) => winners.push(change),
-                AliasOutcome::Overtaken(change) => others.push(change),
+                ChangeOutcome::Made(change) => winners.push(change),
+                ChangeOutcome::Overtaken(change) => others.push(change),
             }
         }
 
@@ -57,7 +57,7 @@ fn the_newest_change_counts_and_all_are_remembered() {
             let outcome = models
                 .change_alias(change(revision, version, "somebody"))
                 .await;
-            assert!(matches!(outcome.unwrap(), AliasOutcome::Made(_)));
+            assert!(matches!(outcome.unwrap(), ChangeOutcome::Made(_)));
         }
 
         let newest = models.alias("trend", "production").await.unwrap().unwrap();

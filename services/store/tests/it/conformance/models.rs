@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use market::Utc;
 use schemas::manifests::{
-    Activation, Architecture, ArtifactManifest, FeatureColumn, Lineage, MlpShape, ModelManifest,
-    Network, OutputKind,
+    Activation, Architecture, ArtifactManifest, DeletionChange, FeatureColumn, Lineage, MlpShape,
+    ModelManifest, Network, OutputKind,
 };
-use store::{Bytes, Store};
+use store::{Bytes, ChangeOutcome, GarbageKind, Store};
 
 use super::on_every_store;
 
@@ -137,5 +138,91 @@ fn versions_of_all_models_are_listed_by_name() {
             .map(|model| (model.name.as_str(), model.version))
             .collect();
         assert_eq!(listed, [("other", 1), ("trend", 1), ("trend", 2)]);
+    });
+}
+
+fn deletion(version: u32, revision: u32, is_deleted: bool) -> DeletionChange {
+    DeletionChange {
+        v: DeletionChange::VERSION,
+        model: "trend".to_owned(),
+        version,
+        revision,
+        is_deleted,
+        by: "somebody".to_owned(),
+        note: None,
+        at: 1_000,
+    }
+}
+
+/// A version whose artifact holds these weights.
+async fn register(store: &Store, bytes: &'static [u8], operation: &str) -> String {
+    let artifact = publish(store, weights(bytes), operation).await;
+    let of_artifact = |_| ModelManifest {
+        artifact: artifact.clone(),
+        ..model(operation)
+    };
+    let models = store.models();
+    models
+        .assign_version("trend", operation, of_artifact)
+        .await
+        .unwrap();
+    artifact
+}
+
+#[test]
+fn a_deleted_version_is_not_read_and_its_number_not_given_again() {
+    on_every_store(|store| async move {
+        let models = store.models();
+        register(&store, b"one", "op_1").await;
+        register(&store, b"two", "op_2").await;
+
+        models.change_deletion(deletion(2, 1, true)).await.unwrap();
+        assert_eq!(models.find("trend", Some(2)).await.unwrap(), None);
+        assert_eq!(
+            models.find("trend", None).await.unwrap().unwrap().version,
+            1
+        );
+        assert_eq!(models.versions("trend").await.unwrap().len(), 1);
+        assert_eq!(models.list().await.unwrap().len(), 1);
+        register(&store, b"three", "op_3").await;
+        assert_eq!(
+            models.find("trend", None).await.unwrap().unwrap().version,
+            3
+        );
+
+        models.change_deletion(deletion(2, 2, false)).await.unwrap();
+        assert_eq!(models.versions("trend").await.unwrap().len(), 3);
+        let late = models.change_deletion(deletion(2, 2, true)).await.unwrap();
+        assert_eq!(late, ChangeOutcome::Overtaken(deletion(2, 2, false)));
+    });
+}
+
+#[test]
+fn files_of_deleted_versions_are_garbage_unless_shared() {
+    on_every_store(|store| async move {
+        let alone = register(&store, b"alone", "op_1").await;
+        let shared = register(&store, b"shared", "op_2").await;
+        assert_eq!(register(&store, b"shared", "op_3").await, shared);
+        for version in [1, 2] {
+            let deleted = deletion(version, 1, true);
+            store.models().change_deletion(deleted).await.unwrap();
+        }
+
+        // Until the days are over in which it can be undone, nothing is.
+        assert_eq!(store.find_garbage(Utc(1_000)).await.unwrap(), []);
+        let garbage = store.find_garbage(Utc(1_001)).await.unwrap();
+        assert!(
+            garbage
+                .iter()
+                .all(|object| object.kind == GarbageKind::DeletedModel)
+        );
+        let keys: Vec<&str> = garbage.iter().map(|object| object.key.as_str()).collect();
+        let names = ["manifest.json", "model.safetensors"];
+        assert_eq!(keys, names.map(|name| format!("artifacts/{alone}/{name}")));
+
+        store.delete_garbage(&garbage).await.unwrap();
+        assert!(store.artifacts().manifest(&alone).await.is_err());
+        assert!(store.artifacts().manifest(&shared).await.is_ok());
+        assert_eq!(store.find_garbage(Utc(1_001)).await.unwrap(), []);
     });
 }
