@@ -19,6 +19,8 @@ mod exit_codes;
 #[cfg(test)]
 mod export_and_folders;
 #[cfg(test)]
+mod exported_models;
+#[cfg(test)]
 mod failures;
 #[cfg(test)]
 mod families;

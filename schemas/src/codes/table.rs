@@ -127,6 +127,7 @@ codes! {
             "No version plays the role, or somebody else has changed it at the same time.";
         MODEL_BARS = "Bars": "The files do not hold the bars that the model needs.";
         MODEL_DIFFERS = "Differs": "A version that was trained again has other weights.";
+        MODEL_EXPORT = "Export": "The file of an export exists already, or cannot be written.";
         MODEL_FEATURES = "Features":
             "The features of the model cannot be computed from its strategy.";
         MODEL_FIGURE = "Figure": "No model has the figure or column that was named.";

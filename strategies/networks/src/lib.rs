@@ -6,7 +6,7 @@
 //! - [`losses`] and [`optimisers`] make a training of it, [`math`] has the functions that `std`
 //!   leaves to the host.
 //! - [`recurrent`] has LSTM and GRU. [`tsk`] is the neuro-fuzzy network: where its rules come from,
-//!   and how they read. No strategy can ask for it yet.
+//!   and how they read.
 //! - A [`Model`] is a [`Network`] and its weights, checked once when it is made: every tensor the
 //!   network asks for, no other, in its shape, float32 and finite.
 //!

@@ -47,6 +47,17 @@ impl Model {
         &self.network
     }
 
+    /// Every parameter tensor by its name, in file order.
+    pub fn tensors(&self) -> impl Iterator<Item = (String, &[f32])> {
+        let mut rest = self.parameters.as_slice();
+        let specs = self.network.tensors().into_iter();
+        specs.map_while(move |spec| {
+            let (values, others) = rest.split_at_checked(spec.count())?;
+            rest = others;
+            Some((spec.name, values))
+        })
+    }
+
     /// Raw scores `[outputs]` of one row `[features]`, or of one window `[length, features]`, its
     /// oldest row first: one per class, or the number itself for a regression.
     ///

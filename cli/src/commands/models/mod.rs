@@ -6,6 +6,7 @@ mod compare;
 mod decisions;
 mod deletion;
 mod evaluation;
+mod export;
 mod figures;
 mod list;
 mod open_model;
@@ -32,6 +33,7 @@ use crate::inputs::models::ModelArgs;
 use aliases::{AliasesArgs, DemoteArgs, PromoteArgs};
 use compare::CompareArgs;
 use deletion::{DeleteArgs, UndeleteArgs};
+use export::ExportArgs;
 use list::ListArgs;
 use predict::PredictArgs;
 use rerun::RerunArgs;
@@ -81,6 +83,8 @@ enum ModelsCommand {
     Demote(DemoteArgs),
     /// List which version plays which role, or every change of the roles of one model
     Aliases(AliasesArgs),
+    /// Write a version as a file for other programs: ONNX, or its weights alone
+    Export(ExportArgs),
     /// Delete versions that play no role; within seven days that can be undone
     Delete(DeleteArgs),
     /// Undo the deletion of versions
@@ -107,6 +111,7 @@ pub(crate) async fn run(args: &ModelsArgs, context: &Context) -> Result<Exit, Fa
         ModelsCommand::Promote(args) => aliases::promote(args, context).await,
         ModelsCommand::Demote(args) => aliases::demote(args, context).await,
         ModelsCommand::Aliases(args) => aliases::list(args, context).await,
+        ModelsCommand::Export(args) => export::run(args, context).await,
         ModelsCommand::Delete(args) => deletion::delete(args, context).await,
         ModelsCommand::Undelete(args) => deletion::undelete(args, context).await,
         ModelsCommand::Rules(args) => rules::run(args, context).await,

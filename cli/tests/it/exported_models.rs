@@ -1,0 +1,126 @@
+//! `ktrdr models export`: other programs predict what `ktrdr models predict` predicts.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::data_train_models::Place;
+use crate::hand_model::{hand_weights, store_hand};
+use crate::program::{root, run_in_system};
+
+const SERVICES: &str = "fetcher,validator,processor,trainer,registry";
+
+/// Runs the script of the comparison in onnxruntime, which `infra/setup onnx` fetches.
+fn compare(folder: &Path, model: &str) -> String {
+    let script = root().join("cli/tests/check_onnx.py");
+    let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let output = Command::new(python)
+        .arg(script)
+        .args([
+            format!("{model}.onnx"),
+            format!("{model}.features.csv"),
+            format!("{model}.predictions.csv"),
+        ])
+        .current_dir(folder)
+        .env("PYTHONPATH", root().join(".deps/onnx"))
+        .output()
+        .unwrap();
+
+    let out = String::from_utf8(output.stdout).unwrap();
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        output.status.success(),
+        "{model}, after infra/setup onnx: {out}{errors}"
+    );
+    out
+}
+
+#[test]
+fn every_network_predicts_the_same_in_onnxruntime() {
+    let folder = tempfile::tempdir().unwrap();
+    let bars = root().join("tests/bars");
+    let lstm = root().join("strategies/catalog/spy_lstm.yaml");
+    let gru = std::fs::read_to_string(lstm).unwrap();
+    let gru = gru.replace("name: spy_lstm", "name: spy_gru");
+    std::fs::write(
+        folder.path().join("spy_gru.yaml"),
+        gru.replace("type: lstm", "type: gru"),
+    )
+    .unwrap();
+    let models = [
+        ("eurusd_rsi_macd", "EURUSD:1h", "EURUSD_1h.csv.gz"),
+        ("eurusd_rules", "EURUSD:1h", "EURUSD_1h.csv.gz"),
+        (
+            "eurusd_momentum_regression",
+            "EURUSD:1h",
+            "EURUSD_1h.csv.gz",
+        ),
+        ("spy_lstm", "SPY:1d", "SPY_1d.csv.gz"),
+        ("spy_gru", "SPY:1d", "SPY_1d.csv.gz"),
+    ];
+
+    let mut commands = String::new();
+    for (strategy, series, file) in models {
+        let bars = format!("--bars {series}={}", bars.join(file).display());
+        commands.push_str(&format!(
+            "ktrdr train {strategy} --epochs 1 --data-mode full --quiet >train.txt 2>&1 || exit 9; \
+             ktrdr models export {strategy} --out {strategy}.onnx >export.txt || exit 8; \
+             ktrdr strategies features {strategy} {bars} --out {strategy}.features.csv >out.txt; \
+             ktrdr models predict {strategy} {bars} --out {strategy}.predictions.csv >out.txt; "
+        ));
+    }
+    let ended = run_in_system(folder.path(), SERVICES, &commands);
+    assert_eq!(ended.exit, Some(0), "{}{}", ended.out, ended.err);
+
+    for (strategy, ..) in models {
+        let comparison = compare(folder.path(), strategy);
+        let rows: usize = comparison.split(' ').next().unwrap().parse().unwrap();
+        assert!(rows > 3_000, "{strategy}: {comparison}");
+    }
+}
+
+#[tokio::test]
+async fn an_export_replaces_no_file_and_says_what_it_wrote() {
+    let place = Place::new();
+    store_hand(&place).await;
+
+    let mut screens = String::new();
+    for line in [
+        "models export hand",
+        "models export hand",
+        "models export hand --to safetensors --out weights.safetensors --json",
+        "models export hand --out nowhere/hand.onnx",
+        "models export nothing",
+    ] {
+        let words: Vec<&str> = line.split(' ').collect();
+        screens.push_str(&format!("$ ktrdr {line}\n{}\n\n", place.screen_of(&words)));
+    }
+
+    insta::assert_snapshot!(screens, @r#"
+    $ ktrdr models export hand
+    hand@1 with 1 column written to hand-1.onnx
+    exit 0
+
+    $ ktrdr models export hand
+    error: cannot write <here>/hand-1.onnx
+      cause: File exists (os error 17)
+    hint: remove it, or name another file with --out
+    exit 1
+
+    $ ktrdr models export hand --to safetensors --out weights.safetensors --json
+    {"bytes":270,"file":"weights.safetensors","format":"safetensors","model":"hand","type":"export","version":1}
+    exit 0
+
+    $ ktrdr models export hand --out nowhere/hand.onnx
+    error: cannot write <here>/nowhere/hand.onnx
+      cause: No such file or directory (os error 2)
+    hint: name another file with --out
+    exit 1
+
+    $ ktrdr models export nothing
+    error: there is no model `nothing`
+    hint: `ktrdr models list` shows every model with its versions; write NAME, NAME@3, or NAME@ALIAS as `ktrdr models aliases` lists it
+    exit 4
+    "#);
+    let weights = std::fs::read(place.path().join("weights.safetensors")).unwrap();
+    assert_eq!(weights, hand_weights());
+}
