@@ -159,6 +159,13 @@ impl Output {
         }
     }
 
+    /// [`note`](Self::note) of whole sentences: in a narrow terminal no word is broken.
+    pub(crate) fn remark(&self, text: &str) {
+        for line in wrapped(text, terminal_columns()) {
+            self.note(&line);
+        }
+    }
+
     /// Writes how the command failed.
     pub(crate) fn failure(&self, failure: &Failure) {
         if self.json && self.rows.is_none() {

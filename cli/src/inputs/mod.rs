@@ -3,6 +3,7 @@
 
 pub(crate) mod bar_files;
 pub(crate) mod checkpoint;
+pub(crate) mod day_folds;
 pub(crate) mod models;
 pub(crate) mod operation_files;
 pub(crate) mod operations;

@@ -38,14 +38,20 @@ fn compare(folder: &Path, model: &str) -> String {
 fn every_network_predicts_the_same_in_onnxruntime() {
     let folder = tempfile::tempdir().unwrap();
     let bars = root().join("tests/bars");
-    let lstm = root().join("strategies/catalog/spy_lstm.yaml");
-    let gru = std::fs::read_to_string(lstm).unwrap();
-    let gru = gru.replace("name: spy_lstm", "name: spy_gru");
-    std::fs::write(
-        folder.path().join("spy_gru.yaml"),
-        gru.replace("type: lstm", "type: gru"),
-    )
-    .unwrap();
+    let catalogue = root().join("strategies/catalog");
+    let change = |file: &str, name: &str, from: &str, to: &str| {
+        let text = std::fs::read_to_string(catalogue.join(file).with_extension("yaml")).unwrap();
+        let text = text.replace(&format!("name: {file}"), &format!("name: {name}"));
+        let changed = folder.path().join(name).with_extension("yaml");
+        std::fs::write(changed, text.replace(from, to)).unwrap();
+    };
+    change("spy_lstm", "spy_gru", "type: lstm", "type: gru");
+    change(
+        "eurusd_rules",
+        "eurusd_product",
+        "rules: 18",
+        "rules: 18, firing: product",
+    );
     let models = [
         ("eurusd_rsi_macd", "EURUSD:1h", "EURUSD_1h.csv.gz"),
         ("eurusd_rules", "EURUSD:1h", "EURUSD_1h.csv.gz"),

@@ -322,6 +322,7 @@ pub(crate) const PAGES: &[Page] = &[
             "ktrdr train us_equities_trend AAPL,MSFT 1d --epochs 50",
             "ktrdr train mine.yaml --validation-split 0.2 --data-mode full --detach",
             "ktrdr train mine.yaml --set training.optimizer=sgd --set training.momentum=0.8",
+            "ktrdr train mine.yaml --sweep training.learning_rate=1e-4,1e-3 --seeds 3 --folds 4",
         ],
     ),
     page("models", ASK, &["ktrdr models list"]),
@@ -358,6 +359,19 @@ pub(crate) const PAGES: &[Page] = &[
         ],
     ),
     page(
+        "models rerun",
+        RUN,
+        &[
+            "ktrdr models rerun eurusd_rsi_macd --check",
+            "ktrdr models rerun eurusd_rsi_macd@1 --set training.epochs=200 --seed 7",
+        ],
+    ),
+    table_page(
+        "models sweep",
+        ASK,
+        &["ktrdr models sweep", "ktrdr models sweep 9f3a01bc"],
+    ),
+    page(
         "models promote",
         ASK,
         &[
@@ -377,6 +391,27 @@ pub(crate) const PAGES: &[Page] = &[
             "ktrdr models aliases",
             "ktrdr models aliases eurusd_rsi_macd",
         ],
+    ),
+    page(
+        "models export",
+        ASK,
+        &[
+            "ktrdr models export eurusd_rsi_macd",
+            "ktrdr models export eurusd_rsi_macd@2 --to safetensors --out weights.safetensors",
+        ],
+    ),
+    page(
+        "models delete",
+        ASK,
+        &[
+            "ktrdr models delete eurusd_rsi_macd@1 eurusd_rsi_macd@2 --note 'wrong dates'",
+            "ktrdr models delete eurusd_rsi_macd-sweep-20261128-085256 --all-versions",
+        ],
+    ),
+    page(
+        "models undelete",
+        ASK,
+        &["ktrdr models undelete eurusd_rsi_macd@1"],
     ),
     page("models rules", ASK, &["ktrdr models rules eurusd_rules"]),
     table_page(

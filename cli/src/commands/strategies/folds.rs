@@ -7,7 +7,6 @@ use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use market::{Bars, Instrument, Utc};
 use schemas::codes;
-use schemas::names::MICROS_PER_DAY;
 use serde_json::json;
 use strategies::splits::SplitError;
 use strategies::{Fold, Growth, Resolved, WalkForward, walk_forward};
@@ -16,6 +15,7 @@ use crate::arguments::values::{parse_end, parse_instant};
 use crate::console::{Exit, Failure, extended};
 use crate::context::Context;
 use crate::inputs::bar_files::{NamedFile, TimeArgs, read_symbols};
+use crate::inputs::day_folds::{TRAIN_SHARE, VALIDATION_SHARE, days_between};
 use crate::inputs::strategy_files::load_strategy;
 
 const HEADS: [&str; 8] = [
@@ -30,9 +30,6 @@ const HEADS: [&str; 8] = [
 ];
 /// Columns that need no bars.
 const DATE_COLUMNS: usize = 5;
-/// Shares of the whole time in the training part of the first fold, and in every validation part.
-const TRAIN_SHARE: f64 = 0.5;
-const VALIDATION_SHARE: f64 = 0.1;
 
 /// `ktrdr strategies folds`.
 #[derive(Clone, Debug, Args)]
@@ -198,69 +195,13 @@ fn time_of_bars(bars: &[Bars], resolved: &Resolved) -> TimeToCut {
 fn time_of_days(args: &FoldsArgs, resolved: &Resolved) -> Result<TimeToCut, Failure> {
     let start = args.start.map(Utc::from_timestamp).or(resolved.start);
     let end = args.end.map(Utc::from_timestamp).or(resolved.end);
-    let unbounded = || unbounded_time("add --start DATE --end DATE, or --bars SYMBOL:TF=FILE");
-    let start = start.ok_or_else(unbounded)?;
-    let end = end.ok_or_else(unbounded)?;
-    days_between(start, end)
-}
-
-/// Walk-forward folds over the whole days of a resolved strategy, as `ktrdr strategies folds` lists
-/// them without flags.
-///
-/// # Errors
-/// The strategy does not say from when to when, or its time is too short for that many folds.
-pub(in crate::commands) fn whole_day_folds(
-    resolved: &Resolved,
-    folds: u16,
-) -> Result<Vec<Fold>, Failure> {
-    let unbounded = || unbounded_time("add --start DATE --end DATE");
-    let start = resolved.start.ok_or_else(unbounded)?;
-    let end = resolved.end.ok_or_else(unbounded)?;
-    let time = days_between(start, end)?;
-    let plan = WalkForward {
-        folds: folds.into(),
-        growth: Growth::Expanding,
-        train: TRAIN_SHARE,
-        validation: VALIDATION_SHARE,
-    };
-
-    let days = time.instants.len();
-    let mut cut = walk_forward(&plan, time.instants).map_err(|_| {
-        let message = format!("{days} days are too few for {folds} folds");
-        Failure::new(Exit::Usage, codes::STRATEGY_FOLDS, message)
-            .with_hint("cut a longer time, or ask for fewer --folds")
-    })?;
-    for fold in &mut cut {
-        fold.end = fold.end.or(Some(time.end));
-    }
-    Ok(cut)
-}
-
-/// Every whole day from `start` on that ends before `end` or with it.
-fn days_between(start: Utc, end: Utc) -> Result<TimeToCut, Failure> {
-    if end <= start {
-        let message = format!("the end {end} is not after the start {start}");
-        return Err(Failure::new(Exit::Usage, codes::STRATEGY_FOLDS, message)
-            .with_hint("change --start or --end"));
-    }
-
-    // A last day that is not whole has no instant of its own.
-    let days = (end.0.saturating_sub(start.0)).div_euclid(MICROS_PER_DAY);
-    let instants = (0..days)
-        .map(|day| start.plus_micros(day * MICROS_PER_DAY))
-        .collect();
+    let hint = "add --start DATE --end DATE, or --bars SYMBOL:TF=FILE";
+    let instants = days_between(start, end, hint)?;
     Ok(TimeToCut {
+        end: end.unwrap_or(Utc(0)),
         instants,
         unit: "days",
-        end,
     })
-}
-
-/// Days can only be cut between two instants.
-fn unbounded_time(hint: &str) -> Failure {
-    let message = "the time to cut needs a start and an end, and neither the flags nor the \
-                   strategy give both";
-    Failure::new(Exit::Usage, codes::STRATEGY_FOLDS, message).with_hint(hint)
 }
 
 fn refused_folds(error: &SplitError, unit: &str, args: &FoldsArgs) -> Failure {

@@ -21,8 +21,6 @@ use new::NewArgs;
 use show::ShowArgs;
 use validate::ValidateArgs;
 
-pub(super) use folds::whole_day_folds;
-
 /// `ktrdr strategies`.
 #[derive(Debug, Args)]
 pub(crate) struct StrategiesArgs {

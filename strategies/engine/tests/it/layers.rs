@@ -9,6 +9,7 @@ const CRATE_LAYERS: &[&str] = &[
     "finding",
     "yaml",
     "json_nodes",
+    "text_edit",
     "fields",
     "rules",
     "training_keys",

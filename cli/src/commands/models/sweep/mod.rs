@@ -87,7 +87,7 @@ pub(super) struct SweepTableArgs {
 pub(super) async fn run(args: &TrainArgs, context: &Context) -> Result<Exit, Failure> {
     let output = &context.output;
     let trials = make_trials(args, context)?;
-    output.note(&describe(&trials));
+    output.remark(&describe(&trials));
 
     let op = new_id(Family::KIND)?;
     let family = family_of(trials, args);
@@ -96,7 +96,7 @@ pub(super) async fn run(args: &TrainArgs, context: &Context) -> Result<Exit, Fai
         return ended;
     }
     if args.run.detach {
-        output.note(&format!("Results so far: ktrdr models sweep {op}"));
+        output.remark(&format!("Results so far: ktrdr models sweep {op}"));
         return ended;
     }
 

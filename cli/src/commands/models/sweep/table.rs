@@ -51,24 +51,22 @@ fn print(output: &Output, op: &OperationId, model: &str, results: &SweepResults)
     let heads = ["COMBINATION", "TRAINED", "VALIDATION", "BEST"];
     let rows: Vec<Vec<String>> = results.combinations.iter().map(row_of).collect();
     output.table(&heads, &rows);
-    output.note(&format!(
-        "VALIDATION: {} as mean ± deviation, the lower the better; versions of {model}",
-        match results.figure {
-            MEAN_ERROR => "mean error of returns",
-            _ => "plain loss",
-        }
+    let figure = match results.figure {
+        MEAN_ERROR => "mean error of returns",
+        _ => "plain loss",
+    };
+    output.remark(&format!(
+        "VALIDATION: {figure} as mean ± deviation, the lower the better; BEST: the version of \
+         {model} with the lowest"
     ));
 
-    let open = results.trainings - results.trained - results.failed;
-    if results.failed > 0 {
-        let failed = count_of(results.failed, "training");
-        output.note(&format!(
-            "{failed} failed; `ktrdr ops --parent {op} --state failed` lists them"
-        ));
-    }
+    let open = results.trainings - results.trained;
     if open > 0 {
         let open = count_of(open, "training");
-        output.note(&format!("{open} made no version yet, so this is not all"));
+        output.remark(&format!(
+            "{open} made no version, so this is not all; `ktrdr ops --parent {op}` shows their \
+             states, `ktrdr resume {op}` goes on with what failed or was cancelled"
+        ));
     }
     if let Some(chosen) = results
         .combinations
@@ -98,14 +96,14 @@ fn print_chosen(output: &Output, model: &str, chosen: &CombinationResult, result
     }
 
     if results.combinations.len() > 1 {
-        output.note(&format!(
+        output.remark(&format!(
             "warning: the best of {} looks better than it is{}",
             count_of(results.combinations.len(), "combination"),
             describe_overfitting(results)
         ));
     }
     if let Some(version) = chosen.best {
-        output.note(&format!(
+        output.remark(&format!(
             "hint: `ktrdr models show {model}@{version}` shows the best of its versions"
         ));
     }
@@ -122,10 +120,13 @@ fn describe_overfitting(results: &SweepResults) -> String {
             count_of(results.folds, "fold"),
             count_of(splits, "split")
         ),
-        None => format!(
-            "; --folds 4, or another even number from {BLOCKS_MIN} to {BLOCKS_MAX}, estimates the \
+        None if results.folds < BLOCKS_MIN => format!(
+            "; --folds {BLOCKS_MIN}, or another even number up to {BLOCKS_MAX}, estimates the \
              probability of overfitting"
         ),
+        None => "; the probability of overfitting needs every fold of every combination, and an \
+                 even number of folds"
+            .to_owned(),
     }
 }
 

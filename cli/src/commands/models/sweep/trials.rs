@@ -15,9 +15,9 @@ use strategies::{EditError, Fold, Overrides, Resolved, Strategy, training_keys, 
 use super::grid::{Combination, Pair, combine};
 use crate::arguments::FetchModeArg;
 use crate::commands::models::train::{TrainArgs, overrides_of, training_request};
-use crate::commands::strategies::whole_day_folds;
 use crate::console::{Exit, Failure, count_of};
 use crate::context::Context;
+use crate::inputs::day_folds::whole_day_folds;
 use crate::inputs::strategy_files::{find_strategy, in_file};
 use crate::inputs::training_keys::{TRAINING_PREFIX, put_training_key};
 
