@@ -5,6 +5,7 @@ use crate::data_train_models::{Place, STRATEGY};
 use crate::hand_model::{
     hand_network, hand_weights, history_of, store_artifact, store_data_set, store_hand,
 };
+use crate::program::run_in_system;
 
 /// Hourly closes whose rates of change are 10, −50, 20 and 50, decided from 12:00 to 15:00.
 const BARS: &str = "timestamp,open,high,low,close,volume\n\
@@ -507,5 +508,54 @@ async fn every_question_of_the_page_has_a_command_that_is_understood() {
         let screen = place.screen_of(&words);
         let is_refused = screen.contains("For more information, try '--help'");
         assert!(!is_refused, "{command:?}: {screen}");
+    }
+}
+
+/// `16.1 / 83.0 / 0.9` of a line `decisions  test: BUY 55 (16.1 %), HOLD 284 (83.0 %), …`.
+fn shares_of(line: &str) -> String {
+    let shares = line
+        .split('(')
+        .skip(1)
+        .filter_map(|text| text.split(" %)").next());
+    shares.collect::<Vec<&str>>().join(" / ")
+}
+
+/// The share of right decisions at the end of such a line.
+fn share_right(line: &str) -> &str {
+    let end = line.split(" % of BUY and SELL right").next().unwrap();
+    end.rsplit(' ').next().unwrap()
+}
+
+#[test]
+fn the_page_has_the_decisions_of_every_strategy() {
+    let folder = tempfile::tempdir().unwrap();
+    let names: Vec<&str> = strategies::CATALOGUE.iter().map(|entry| entry.0).collect();
+    let trainings: Vec<String> = names
+        .iter()
+        .map(|name| format!("ktrdr train {name} --data-mode full --quiet >{name}.txt 2>&1;"))
+        .collect();
+
+    let services = "fetcher,validator,processor,trainer,registry";
+    let ended = run_in_system(folder.path(), services, &trainings.concat());
+
+    assert_eq!(ended.exit, Some(0), "{}", ended.err);
+    let page = include_str!("../../../docs/models.md");
+    for name in names {
+        let screen = std::fs::read_to_string(folder.path().join(name).with_extension("txt"));
+        let screen = screen.unwrap();
+        let of_part = |part: &str| {
+            let line = screen
+                .lines()
+                .find(|line| line.contains(&format!("decisions  {part}: ")));
+            line.unwrap_or_else(|| panic!("{name}: {screen}"))
+        };
+        let validation = shares_of(of_part("validation"));
+        let test = of_part("test");
+        let row = format!(
+            "| `{name}` | {validation} | {} | {} |",
+            shares_of(test),
+            share_right(test)
+        );
+        assert!(page.contains(&row), "{row}");
     }
 }
