@@ -110,6 +110,27 @@ mod tests {
         assert!((overfitting.probability - 1.0 / 3.0).abs() < 1e-12);
     }
 
+    #[derive(serde::Deserialize)]
+    struct Case {
+        losses: Vec<Vec<f64>>,
+        probability: f64,
+        splits: usize,
+    }
+
+    #[test]
+    fn an_independent_program_finds_the_same_probabilities() {
+        let golden = include_str!("../tests/golden/cscv.json");
+        let cases: Vec<Case> = serde_json::from_str(golden).unwrap();
+        assert_eq!(cases.len(), 6);
+
+        for case in cases {
+            let overfitting = backtest_overfitting(&case.losses).unwrap();
+            assert_eq!(overfitting.splits, case.splits);
+            let difference = overfitting.probability - case.probability;
+            assert!(difference.abs() < 1e-9, "{difference}: {:?}", case.losses);
+        }
+    }
+
     #[test]
     fn equal_trials_are_in_the_middle() {
         // Both have rank 1.5 of 2, ω = 1/2 exactly, which counts as overfitted.

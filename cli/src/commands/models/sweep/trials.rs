@@ -6,7 +6,7 @@ use std::path::Path;
 use jiff::Timestamp;
 use market::Utc;
 use schemas::codes;
-use schemas::commands::FetchMode;
+use schemas::commands::{FetchBars, FetchMode};
 use schemas::operation::NewOperation;
 use schemas::requests::DataLoad;
 use schemas::sweep::{COMBINATION, FOLD, SEED, TRIAL};
@@ -23,8 +23,9 @@ use crate::inputs::training_keys::{TRAINING_PREFIX, put_training_key};
 
 /// Most trainings of a sweep.
 const TRIALS_MAX: usize = 10_000;
-/// What begins the paths of keys of the text that say nothing about the data set.
-const OUTSIDE_DATA: [&str; 2] = ["model.", "decisions."];
+/// What begins the paths of keys of the text that say nothing about the data set. A wrong guess only
+/// makes two trainings compute the same one.
+const OUTSIDE_DATA: [&str; 2] = ["model.architecture.", "decisions."];
 
 /// The trainings of a sweep, and what they are made of.
 pub(super) struct Trials {
@@ -99,7 +100,7 @@ pub(super) fn make_trials(args: &TrainArgs, context: &Context) -> Result<Trials,
     let mut trials = Trials {
         first: Vec::new(),
         others: Vec::new(),
-        load: load_before(plain, args)?,
+        load: load_before(&checked, args)?,
         strategy: plain.resolved.name.clone(),
         model: args.model.clone().unwrap_or_else(|| {
             let now = Utc::from_timestamp(Timestamp::now());
@@ -268,23 +269,47 @@ fn make_trial(
 
 /// The bars of all trainings, once, where they are not to be used as stored.
 fn load_before(
-    plain: &CheckedCombination,
+    combinations: &[CheckedCombination],
     args: &TrainArgs,
 ) -> Result<Option<NewOperation>, Failure> {
     if args.data_mode == FetchModeArg::Local {
         return Ok(None);
     }
 
-    let text = plain.text.clone();
-    let name = &plain.resolved.name;
-    let training = training_request(args, text, name, &plain.overrides, &plain.resolved)?;
-    let load = DataLoad {
-        fetch: training.fetch,
-        labels: training.labels,
-    };
-    let mut operation = load.operation();
-    args.run.mark(&mut operation);
-    Ok(Some(operation))
+    let mut load: Option<DataLoad> = None;
+    for combination in combinations {
+        let text = combination.text.clone();
+        let resolved = &combination.resolved;
+        let overrides = &combination.overrides;
+        let training = training_request(args, text, &resolved.name, overrides, resolved)?;
+        match &mut load {
+            Some(load) => widen(&mut load.fetch, training.fetch),
+            None => {
+                load = Some(DataLoad {
+                    fetch: training.fetch,
+                    labels: training.labels,
+                });
+            }
+        }
+    }
+    Ok(load.map(|load| {
+        let mut operation = load.operation();
+        args.run.mark(&mut operation);
+        operation
+    }))
+}
+
+/// Makes `fetch` bring what `other` brings, too.
+fn widen(fetch: &mut FetchBars, other: FetchBars) {
+    for series in other.series {
+        if !fetch.series.contains(&series) {
+            fetch.series.push(series);
+        }
+    }
+
+    // An open end is the widest.
+    fetch.start = fetch.start.zip(other.start).map(|(one, two)| one.min(two));
+    fetch.end = fetch.end.zip(other.end).map(|(one, two)| one.max(two));
 }
 
 /// Two flags that would both say which seeds are trained.
@@ -323,4 +348,55 @@ fn name_of_sweep(model: &str, now: Utc) -> String {
     let stamp = now.timestamp().strftime("-sweep-%Y%m%d-%H%M%S").to_string();
     let beginning: String = model.chars().take(64 - stamp.len()).collect();
     format!("{beginning}{stamp}")
+}
+
+#[cfg(test)]
+mod tests {
+    use schemas::commands::SeriesRequest;
+
+    use super::*;
+
+    fn fetch(symbol: &str, start: Option<&str>) -> FetchBars {
+        FetchBars {
+            provider: "file".to_owned(),
+            series: vec![SeriesRequest {
+                symbol: symbol.to_owned(),
+                timeframe: "1h".to_owned(),
+            }],
+            mode: FetchMode::Full,
+            start: start.map(|start| start.parse().unwrap()),
+            end: start.map(|start| start.parse().unwrap()),
+            refetch: false,
+            calendar: None,
+            accept_finer: true,
+        }
+    }
+
+    #[test]
+    fn one_load_brings_what_every_combination_needs() {
+        let early = Some("2014-01-01T00:00:00Z");
+        let late = Some("2015-01-01T00:00:00Z");
+
+        let mut load = fetch("EURUSD", late);
+        widen(&mut load, fetch("EURUSD", early));
+        widen(&mut load, fetch("AAPL", late));
+
+        let symbols: Vec<&str> = load.series.iter().map(|it| it.symbol.as_str()).collect();
+        assert_eq!(symbols, ["EURUSD", "AAPL"]);
+        assert_eq!((load.start, load.end), (early.map(parse), late.map(parse)));
+        widen(&mut load, fetch("AAPL", None));
+        assert_eq!((load.start, load.end), (None, None));
+    }
+
+    fn parse(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn the_name_of_a_sweep_is_a_name() {
+        let now = Utc(1_700_000_000_000_000);
+        assert_eq!(name_of_sweep("trend", now), "trend-sweep-20231114-221320");
+        let longest = name_of_sweep(&"x".repeat(64), now);
+        assert!(strategies::is_name(&longest), "{longest}");
+    }
 }
