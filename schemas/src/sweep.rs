@@ -1,7 +1,7 @@
 //! Labels of a sweep, which is a family of trainings that differ in some keys, seeds and folds.
 
 /// Label of a training: its number in the sweep, from 1.
-pub const TRIAL: &str = "trial";
+pub const TRAINING: &str = "training";
 /// Label of a training: the seed of its random choices.
 pub const SEED: &str = "seed";
 /// Label of a training: the number of its walk-forward fold, from 1; absent without folds.
@@ -17,7 +17,7 @@ pub const TRAININGS: &str = "trainings";
 
 /// The labels of a training in the order in which they are read, each with the word before it.
 pub(crate) const PLACE: [(&str, &str); 4] = [
-    (TRIAL, TRIAL),
+    (TRAINING, TRAINING),
     (SEED, SEED),
     (FOLD, FOLD),
     (COMBINATION, ""),

@@ -7,7 +7,12 @@ use schemas::commands::{CHILDREN_AT_ONCE, OnFailure};
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct FamilyArgs {
     /// Most operations at work or on their queues at a time; without it 64
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    #[arg(
+        long,
+        visible_alias = "jobs",
+        value_name = "N",
+        value_parser = clap::value_parser!(u32).range(1..=10_000)
+    )]
     pub(crate) limit: Option<u32>,
     /// Cancel the others as soon as one operation fails; without it they run to their end
     #[arg(long)]

@@ -5,6 +5,7 @@ pub(crate) mod bar_files;
 pub(crate) mod checkpoint;
 pub(crate) mod day_folds;
 pub(crate) mod models;
+pub(crate) mod object_places;
 pub(crate) mod operation_files;
 pub(crate) mod operations;
 pub(crate) mod request_changes;

@@ -9,7 +9,7 @@ use crate::program::{root, run_in_system};
 
 const SERVICES: &str = "fetcher,validator,processor,trainer,registry";
 
-/// Runs the script of the comparison in onnxruntime, which `infra/setup onnx` fetches.
+/// Runs the script of the comparison in onnxruntime, which `infra/setup python` fetches.
 fn compare(folder: &Path, model: &str) -> String {
     let script = root().join("cli/tests/check_onnx.py");
     let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned());
@@ -21,7 +21,7 @@ fn compare(folder: &Path, model: &str) -> String {
             format!("{model}.predictions.csv"),
         ])
         .current_dir(folder)
-        .env("PYTHONPATH", root().join(".deps/onnx"))
+        .env("PYTHONPATH", root().join(".deps/python"))
         .output()
         .unwrap();
 
@@ -29,7 +29,7 @@ fn compare(folder: &Path, model: &str) -> String {
     let errors = String::from_utf8(output.stderr).unwrap();
     assert!(
         output.status.success(),
-        "{model}, after infra/setup onnx: {out}{errors}"
+        "{model}, after infra/setup python: {out}{errors}"
     );
     out
 }
@@ -81,6 +81,36 @@ fn every_network_predicts_the_same_in_onnxruntime() {
         let comparison = compare(folder.path(), strategy);
         let rows: usize = comparison.split(' ').next().unwrap().parse().unwrap();
         assert!(rows > 3_000, "{strategy}: {comparison}");
+    }
+}
+
+/// The code of a page that stands in blocks for Python.
+fn python_of(page: &str) -> String {
+    let blocks = page.split("```python\n").skip(1);
+    let blocks = blocks.map(|rest| rest.split("```").next().unwrap());
+    blocks.collect()
+}
+
+#[test]
+fn the_page_for_python_runs_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let page = include_str!("../../../docs/python.md");
+    let readme = include_str!("../../../README.md");
+    std::fs::write(folder.path().join("page.py"), python_of(page)).unwrap();
+    std::fs::write(folder.path().join("readme.py"), python_of(readme)).unwrap();
+    let packages = root().join(".deps/python");
+    let commands = format!(
+        "ktrdr train eurusd_rsi_macd --data-mode full --epochs 2 --quiet >train.txt 2>&1 || exit 9; \
+         export PYTHONPATH={}; python3 page.py && python3 readme.py",
+        packages.display()
+    );
+
+    let ended = run_in_system(folder.path(), SERVICES, &commands);
+
+    assert_eq!(ended.exit, Some(0), "{}{}", ended.out, ended.err);
+    // The columns of bars, the parts of the data set, two epochs and the accuracy.
+    for text in ["close", "part", "\n2 0."] {
+        assert!(ended.out.contains(text), "{text}: {}", ended.out);
     }
 }
 

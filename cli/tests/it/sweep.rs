@@ -106,10 +106,10 @@ fn a_dry_run_says_which_trainings_there_would_be() {
     assert_eq!(ended.exit, Some(0), "{}", ended.err);
     insta::assert_snapshot!(ended.out, @"
     Would start 4 operations, at most 64 at a time:
-      stage 1  train   trial 1 seed 42 period=7
-      stage 1  train   trial 3 seed 42 period=14
-      stage 2  train   trial 2 seed 43 period=7
-      stage 2  train   trial 4 seed 43 period=14
+      stage 1  train   training 1 seed 42 period=7
+      stage 1  train   training 3 seed 42 period=14
+      stage 2  train   training 2 seed 43 period=7
+      stage 2  train   training 4 seed 43 period=14
     ");
     let heading = "2 combinations × 2 seeds × 1 fold = 4 trainings, versions of mine";
     assert!(ended.err.contains(heading), "{}", ended.err);

@@ -12,10 +12,10 @@ const TELLING: [&str; 4] = ["strategy", "model", "symbol", "timeframe"];
 
 /// What an operation with these labels is about: `AAPL 1d`, `eurusd_rsi_macd EURUSD 1h`. Without
 /// any of the usual labels it is all of them with their names. A training of a sweep is its place
-/// there: `trial 7 seed 42 fold 2 learning_rate=1e-3`.
+/// there: `training 7 seed 42 fold 2 learning_rate=1e-3`.
 pub fn about(labels: &BTreeMap<String, String>) -> String {
     let mut words: Vec<&str> = Vec::new();
-    if labels.contains_key(sweep::TRIAL) {
+    if labels.contains_key(sweep::TRAINING) {
         for (key, name) in sweep::PLACE {
             if let Some(value) = labels.get(key) {
                 words.extend([name, value].into_iter().filter(|word| !word.is_empty()));
@@ -64,12 +64,12 @@ mod tests {
     fn a_training_of_a_sweep_is_its_place_there() {
         let labels = [
             ("strategy", "rsi"),
-            ("trial", "7"),
+            ("training", "7"),
             ("combination", "epochs=5"),
             ("seed", "42"),
             ("fold", "2"),
         ];
-        assert_eq!(about_of(&labels), "trial 7 seed 42 fold 2 epochs=5");
-        assert_eq!(about_of(&labels[..2]), "trial 7");
+        assert_eq!(about_of(&labels), "training 7 seed 42 fold 2 epochs=5");
+        assert_eq!(about_of(&labels[..2]), "training 7");
     }
 }

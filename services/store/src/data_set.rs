@@ -260,6 +260,15 @@ impl StoredDataSets<'_> {
         self.store.document(&key).await
     }
 
+    /// Key of the file that holds the rows of a data set.
+    ///
+    /// # Errors
+    /// The manifest names no hash.
+    pub fn file_key(self, manifest: &DataSetManifest) -> Result<String, StoreError> {
+        let prefix = prefix_of(&manifest.inputs_sha256)?;
+        Ok(format!("{prefix}{}.parquet", manifest.sha256))
+    }
+
     /// Stores a data set: the Parquet file, then the manifest, of which `sha256`, `size_bytes` and
     /// `rows` are filled in here. If there is a manifest for these inputs already, that one is
     /// returned and counts.
@@ -309,8 +318,7 @@ impl StoredDataSets<'_> {
     /// # Errors
     /// The file is absent, damaged, or not of the manifest's form.
     pub async fn read(self, manifest: &DataSetManifest) -> Result<DataSetTable, StoreError> {
-        let prefix = prefix_of(&manifest.inputs_sha256)?;
-        let key = format!("{prefix}{}.parquet", manifest.sha256);
+        let key = self.file_key(manifest)?;
         let bytes = self.store.get_checked(&key, &manifest.sha256).await?;
         let name = key.clone();
         run_blocking(&key, move || DataSetTable::decode(&name, bytes)).await

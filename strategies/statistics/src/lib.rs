@@ -2,8 +2,8 @@
 //!
 //! How far one would differ on other rows of the same kind says the circular block bootstrap
 //! (Politis and Romano, 1992): rows are drawn in blocks of neighbours, the first row following the
-//! last, because neighbours resemble each other. How likely the best of many trials is best by
-//! chance says combinatorially symmetric cross-validation.
+//! last, because neighbours resemble each other. How likely the best of many candidates is best
+//! by chance says combinatorially symmetric cross-validation.
 
 mod bootstrap;
 mod moments;

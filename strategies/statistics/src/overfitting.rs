@@ -1,4 +1,4 @@
-//! How likely the best of many trials is best by chance: combinatorially symmetric
+//! How likely the best of many candidates is best by chance: combinatorially symmetric
 //! cross-validation (Bailey, Borwein, López de Prado, Zhu: The probability of backtest overfitting,
 //! Journal of Computational Finance, 2017).
 
@@ -10,27 +10,27 @@ pub const BLOCKS_MIN: usize = 4;
 /// How the choice by one half of the blocks did on the other half.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Overfitting {
-    /// Share of the splits in which the best trial of one half is in the lower half, or the middle,
-    /// of the other: from 0, the choice holds, to 1. Random choices come to about 0.5.
+    /// Share of the splits in which the best candidate of one half is in the lower half, or the
+    /// middle, of the other: from 0, the choice holds, to 1. Random choices come to about 0.5.
     pub probability: f64,
     /// Ways to halve the blocks.
     pub splits: usize,
 }
 
-/// The probability of overfitting of choosing the trial with the lowest mean loss.
-/// `losses[trial][block]`: every trial has the same blocks, in order of time.
+/// The probability of overfitting of choosing the candidate with the lowest mean loss.
+/// `losses[candidate][block]`: every candidate has the same blocks, in order of time.
 ///
-/// Every half of the blocks chooses its best trial, the first of equals. Its relative rank on the
-/// other half is ω = r / (N + 1), where r = 1 is the worst of N trials and equal trials share the
-/// mean of their ranks; the choice was overfitted where ln(ω / (1 − ω)) ≤ 0, which is ω ≤ 1/2.
+/// Every half of the blocks chooses its best candidate, the first of equals. Its relative rank on
+/// the other half is ω = r / (N + 1), where r = 1 is the worst of N candidates and equal ones share
+/// the mean of their ranks; the choice was overfitted where ln(ω / (1 − ω)) ≤ 0, which is ω ≤ 1/2.
 ///
-/// `None` with less than two trials, or unless they have one even number of blocks from
+/// `None` with less than two candidates, or unless they have one even number of blocks from
 /// [`BLOCKS_MIN`] to [`BLOCKS_MAX`] and finite losses.
 pub fn backtest_overfitting(losses: &[Vec<f64>]) -> Option<Overfitting> {
     let blocks = losses.first()?.len();
     let has_blocks = (BLOCKS_MIN..=BLOCKS_MAX).contains(&blocks) && blocks.is_multiple_of(2);
     let is_complete =
-        |trial: &Vec<f64>| trial.len() == blocks && trial.iter().all(|x| x.is_finite());
+        |candidate: &Vec<f64>| candidate.len() == blocks && candidate.iter().all(|x| x.is_finite());
     if losses.len() < 2 || !has_blocks || !losses.iter().all(is_complete) {
         return None;
     }
@@ -54,27 +54,27 @@ pub fn backtest_overfitting(losses: &[Vec<f64>]) -> Option<Overfitting> {
     })
 }
 
-/// The sum of the losses of each trial over the blocks whose bits are set.
+/// The sum of the losses of each candidate over the blocks whose bits are set.
 fn sums(losses: &[Vec<f64>], half: u32) -> Vec<f64> {
     let mut sums = Vec::with_capacity(losses.len());
-    for trial in losses {
-        let of_half = trial.iter().enumerate();
+    for candidate in losses {
+        let of_half = candidate.iter().enumerate();
         let of_half = of_half.filter(|(block, _)| half >> block & 1 == 1);
         sums.push(of_half.map(|(_, loss)| loss).sum());
     }
     sums
 }
 
-/// The first trial with the lowest loss.
+/// The first candidate with the lowest loss.
 fn lowest(losses: &[f64]) -> usize {
-    let trials = losses.iter().enumerate();
-    let lowest = trials.min_by(|one, other| one.1.total_cmp(other.1));
-    lowest.map_or(0, |(trial, _)| trial)
+    let candidates = losses.iter().enumerate();
+    let lowest = candidates.min_by(|one, other| one.1.total_cmp(other.1));
+    lowest.map_or(0, |(candidate, _)| candidate)
 }
 
-/// Twice the rank of a trial from the worst, 1, to the best; equal trials share the mean.
-fn doubled_rank(losses: &[f64], trial: usize) -> usize {
-    let Some(loss) = losses.get(trial) else {
+/// Twice the rank of a candidate from the worst, 1, to the best; equal candidates share the mean.
+fn doubled_rank(losses: &[f64], candidate: usize) -> usize {
+    let Some(loss) = losses.get(candidate) else {
         return 0;
     };
     let worse = losses.iter().filter(|other| *other > loss).count();
@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_trial_that_is_best_everywhere_is_no_accident() {
+    fn a_candidate_that_is_best_everywhere_is_no_accident() {
         let losses = [vec![1.0; 4], vec![2.0; 4], vec![3.0; 4]];
         let expected = Overfitting {
             probability: 0.0,
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn a_worked_example_of_two_trials_over_four_blocks() {
+    fn a_worked_example_of_two_candidates_over_four_blocks() {
         // A: 1 1 4 4, B: 2 2 2 2. Sums of the six halves of A: {1,2} 2, {3,4} 8, the four mixed
         // ones 5; of B always 4. {1,2} chooses A, which is worse on {3,4}: overfitted. {3,4}
         // chooses B, worse on {1,2}: overfitted. Mixed halves choose B, better on the other mixed
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn equal_trials_are_in_the_middle() {
+    fn equal_candidates_are_in_the_middle() {
         // Both have rank 1.5 of 2, ω = 1/2 exactly, which counts as overfitted.
         let overfitting = backtest_overfitting(&[vec![1.0; 4], vec![1.0; 4]]).unwrap();
         assert_eq!(overfitting.probability, 1.0);
@@ -159,13 +159,13 @@ mod tests {
             losses in prop::collection::vec(prop::collection::vec(0_i32..1_000, 6), 2..6),
         ) {
             let of = |change: fn(&[i32]) -> Vec<f64>| {
-                let changed: Vec<Vec<f64>> = losses.iter().map(|trial| change(trial)).collect();
+                let changed: Vec<Vec<f64>> = losses.iter().map(|candidate| change(candidate)).collect();
                 backtest_overfitting(&changed)
             };
 
-            let plain = of(|trial| trial.iter().map(|&loss| f64::from(loss)).collect());
-            let scaled = of(|trial| trial.iter().map(|&loss| f64::from(8 * loss)).collect());
-            let reversed = of(|trial| trial.iter().rev().map(|&loss| f64::from(loss)).collect());
+            let plain = of(|candidate| candidate.iter().map(|&loss| f64::from(loss)).collect());
+            let scaled = of(|candidate| candidate.iter().map(|&loss| f64::from(8 * loss)).collect());
+            let reversed = of(|candidate| candidate.iter().rev().map(|&loss| f64::from(loss)).collect());
 
             prop_assert_eq!(plain, scaled);
             prop_assert_eq!(plain, reversed);

@@ -70,6 +70,8 @@ enum DataCommand {
     Export(ExportArgs),
     /// Show the first and the last time of a stored series
     Range(SeriesArgs),
+    /// Print where the Parquet files of a stored series lie, for other programs
+    Path(SeriesArgs),
     /// Show where a stored series has no bars, and why
     Gaps(GapsArgs),
     /// Put stored bars together to longer ones; with --yes, store them
@@ -98,6 +100,7 @@ pub(crate) async fn run(args: &DataArgs, context: &Context) -> Result<Exit, Fail
         DataCommand::Show(args) => stored::show(args, context).await,
         DataCommand::Export(args) => export::run(args, context).await,
         DataCommand::Range(args) => stored::show_range(args, context).await,
+        DataCommand::Path(args) => stored::show_path(args, context).await,
         DataCommand::Gaps(args) => gaps::run(args, context).await,
         DataCommand::Resample(args) => resample::run(args, context).await,
         DataCommand::Delete(args) => removal::delete(args, context).await,

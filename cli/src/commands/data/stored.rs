@@ -14,6 +14,7 @@ use crate::arguments::values::{parse_instrument, parse_timeframe};
 use crate::arguments::{HoursArgs, OutFile, RangeArgs};
 use crate::console::{Exit, Failure, count_of, path_json, time_or_blank};
 use crate::context::Context;
+use crate::inputs::object_places::print_places;
 use crate::inputs::stored_series::{
     no_stored_bars, open_existing_store, series_key, with_calendar,
 };
@@ -161,6 +162,17 @@ pub(super) async fn list(args: &ListArgs, context: &Context) -> Result<Exit, Fai
         rows.push(series_row(series));
     }
     output.table(&SERIES_HEADS, &rows);
+    Ok(Exit::Done)
+}
+
+/// Prints where the files of a series lie.
+///
+/// # Errors
+/// Nothing is stored.
+pub(super) async fn show_path(args: &SeriesArgs, context: &Context) -> Result<Exit, Failure> {
+    let store = open_existing_store(context).await?;
+    let series = find_series(args, &store, context).await?;
+    print_places(&series.file_keys(), context)?;
     Ok(Exit::Done)
 }
 

@@ -207,6 +207,7 @@ pub(crate) const PAGES: &[Page] = &[
         ASK,
         &["ktrdr data range EURUSD --timeframe 1h"],
     ),
+    page("data path", ASK, &["ktrdr data path EURUSD --timeframe 1h"]),
     page(
         "data gaps",
         ASK,
@@ -390,6 +391,14 @@ pub(crate) const PAGES: &[Page] = &[
         &[
             "ktrdr models aliases",
             "ktrdr models aliases eurusd_rsi_macd",
+        ],
+    ),
+    page(
+        "models path",
+        ASK,
+        &[
+            "ktrdr models path eurusd_rsi_macd",
+            "ktrdr models path eurusd_rsi_macd@2 --data",
         ],
     ),
     page(

@@ -11,6 +11,7 @@ mod figures;
 mod list;
 mod open_model;
 mod paired;
+mod place;
 mod predict;
 mod prediction_set;
 mod predictions;
@@ -35,6 +36,7 @@ use compare::CompareArgs;
 use deletion::{DeleteArgs, UndeleteArgs};
 use export::ExportArgs;
 use list::ListArgs;
+use place::PathArgs;
 use predict::PredictArgs;
 use rerun::RerunArgs;
 use show::ShowArgs;
@@ -83,6 +85,8 @@ enum ModelsCommand {
     Demote(DemoteArgs),
     /// List which version plays which role, or every change of the roles of one model
     Aliases(AliasesArgs),
+    /// Print where the files of a version lie, or the rows of its data set
+    Path(PathArgs),
     /// Write a version as a file for other programs: ONNX, or its weights alone
     Export(ExportArgs),
     /// Delete versions that play no role; within seven days that can be undone
@@ -111,6 +115,7 @@ pub(crate) async fn run(args: &ModelsArgs, context: &Context) -> Result<Exit, Fa
         ModelsCommand::Promote(args) => aliases::promote(args, context).await,
         ModelsCommand::Demote(args) => aliases::demote(args, context).await,
         ModelsCommand::Aliases(args) => aliases::list(args, context).await,
+        ModelsCommand::Path(args) => place::run(args, context).await,
         ModelsCommand::Export(args) => export::run(args, context).await,
         ModelsCommand::Delete(args) => deletion::delete(args, context).await,
         ModelsCommand::Undelete(args) => deletion::undelete(args, context).await,

@@ -45,6 +45,13 @@ pub struct SeriesSnapshot {
 }
 
 impl SeriesSnapshot {
+    /// The keys of the files that hold the bars of this revision, oldest bars first.
+    pub fn file_keys(&self) -> Vec<String> {
+        let series = self.key.prefix();
+        let files = self.manifest.files.iter();
+        files.map(|file| file_key(&series, file)).collect()
+    }
+
     /// Says that the manifest is gone, and that its copy stands in for it.
     pub fn describe_loss(&self) -> Option<String> {
         let object = manifest_key(&self.key, self.manifest.revision);
@@ -319,10 +326,15 @@ impl StoredSeries<'_> {
 
     /// A file's key and its bytes, which match their hash.
     async fn fetch_file(self, series: &str, file: &BarFile) -> Result<(String, Bytes), StoreError> {
-        let key = format!("{series}/{}.{}.parquet", file.period, file.sha256);
+        let key = file_key(series, file);
         let bytes = self.store.get_checked(&key, &file.sha256).await?;
         Ok((key, bytes))
     }
+}
+
+/// Key of a file of bars.
+fn file_key(series: &str, file: &BarFile) -> String {
+    format!("{series}/{}.{}.parquet", file.period, file.sha256)
 }
 
 /// The bars of a file whose open lies in `range`; most files lie in it as a whole.

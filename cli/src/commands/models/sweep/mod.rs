@@ -4,7 +4,7 @@
 mod grid;
 mod results;
 mod table;
-mod trials;
+mod trainings;
 
 use bus::{Bus, OperationFilter};
 use clap::Args;
@@ -21,7 +21,7 @@ use crate::context::Context;
 use crate::inputs::operations::find_operation;
 use crate::watch::{new_id, start_family_as};
 use grid::SweptKey;
-use trials::{Trials, make_trials};
+use trainings::{SweptTrainings, make_trainings};
 
 /// Families among which the newest sweep is looked for.
 const FAMILIES_READ: usize = 200;
@@ -86,11 +86,11 @@ pub(super) struct SweepTableArgs {
 /// The strategy or a combination is wrong, or the operation cannot be submitted or fails.
 pub(super) async fn run(args: &TrainArgs, context: &Context) -> Result<Exit, Failure> {
     let output = &context.output;
-    let trials = make_trials(args, context)?;
-    output.remark(&describe(&trials));
+    let trainings = make_trainings(args, context)?;
+    output.remark(&describe(&trainings));
 
     let op = new_id(Family::KIND)?;
-    let family = family_of(trials, args);
+    let family = family_of(trainings, args);
     let ended = start_family_as(context, op.clone(), family, &args.run).await;
     if args.run.dry_run {
         return ended;
@@ -114,8 +114,12 @@ pub(super) fn make_operations(
     args: &TrainArgs,
     context: &Context,
 ) -> Result<Vec<NewOperation>, Failure> {
-    let trials = make_trials(args, context)?;
-    Ok(trials.first.into_iter().chain(trials.others).collect())
+    let trainings = make_trainings(args, context)?;
+    Ok(trainings
+        .first
+        .into_iter()
+        .chain(trainings.others)
+        .collect())
 }
 
 /// Shows the table of a sweep.
@@ -152,14 +156,14 @@ fn no_sweep_yet() -> Failure {
 }
 
 /// Loads first, then the trainings that make the data sets, then those that find them made.
-fn family_of(trials: Trials, args: &TrainArgs) -> Family {
+fn family_of(trainings: SweptTrainings, args: &TrainArgs) -> Family {
     let labels = [
-        ("strategy", trials.strategy.clone()),
-        (MODEL, trials.model.clone()),
-        (TRAININGS, trials.count().to_string()),
+        ("strategy", trainings.strategy.clone()),
+        (MODEL, trainings.model.clone()),
+        (TRAININGS, trainings.count().to_string()),
     ];
-    let load = trials.load.into_iter().collect();
-    let stages = [load, trials.first, trials.others];
+    let load = trainings.load.into_iter().collect();
+    let stages = [load, trainings.first, trainings.others];
 
     Family {
         labels: labels.map(|(key, value)| (key.to_owned(), value)).into(),
@@ -173,19 +177,19 @@ fn family_of(trials: Trials, args: &TrainArgs) -> Family {
 }
 
 /// `Strategy x: 4 combinations × 3 seeds × 4 folds = 48 trainings, versions of x-sweep-…`.
-fn describe(trials: &Trials) -> String {
+fn describe(trainings: &SweptTrainings) -> String {
     let factors = [
-        (trials.combinations, "combination"),
-        (trials.seeds, "seed"),
-        (trials.folds, "fold"),
+        (trainings.combinations, "combination"),
+        (trainings.seeds, "seed"),
+        (trainings.folds, "fold"),
     ];
     let factors = factors.map(|(count, noun)| count_of(count, noun));
 
     format!(
         "Strategy {}: {} = {}, versions of {}",
-        trials.strategy,
+        trainings.strategy,
         factors.join(" × "),
-        count_of(trials.count(), "training"),
-        trials.model
+        count_of(trainings.count(), "training"),
+        trainings.model
     )
 }

@@ -10,7 +10,7 @@ pub(super) const MEAN_ERROR: &str = "mae";
 const LOSS: &str = "loss";
 
 /// One training, with the version that it made.
-pub(super) struct Trial {
+pub(super) struct SweptTraining {
     /// Empty where nothing is swept.
     combination: String,
     /// 1 without folds.
@@ -19,7 +19,7 @@ pub(super) struct Trial {
     model: Option<ModelSummary>,
 }
 
-impl Trial {
+impl SweptTraining {
     /// The training of a child of the sweep, and the version among `models` that it made.
     pub(super) fn of(child: &OperationRecord, models: &[ModelSummary]) -> Self {
         let label = |name: &str| child.labels.get(name).cloned();
@@ -30,6 +30,10 @@ impl Trial {
             state: child.state,
             model: models.iter().find(made_by).cloned(),
         }
+    }
+
+    fn has_failed(&self) -> bool {
+        self.state == OperationState::Failed
     }
 
     fn figure(&self, part: Part) -> Option<f64> {
@@ -93,20 +97,26 @@ pub(super) struct SweepResults {
 }
 
 /// Gathers the trainings by combination, in the order of their first.
-pub(super) fn summarise(trials: &[Trial]) -> SweepResults {
+pub(super) fn summarise(trainings: &[SweptTraining]) -> SweepResults {
     let mut names: Vec<&str> = Vec::new();
-    for trial in trials {
-        if !names.contains(&trial.combination.as_str()) {
-            names.push(&trial.combination);
+    for training in trainings {
+        if !names.contains(&training.combination.as_str()) {
+            names.push(&training.combination);
         }
     }
-    let folds = trials.iter().map(|trial| trial.fold).max().unwrap_or(0);
+    let folds = trainings
+        .iter()
+        .map(|training| training.fold)
+        .max()
+        .unwrap_or(0);
 
     let mut losses = Vec::with_capacity(names.len());
     let mut combinations = Vec::with_capacity(names.len());
     for name in names {
-        let of_name = trials.iter().filter(|trial| trial.combination == name);
-        let of_name: Vec<&Trial> = of_name.collect();
+        let of_name = trainings
+            .iter()
+            .filter(|training| training.combination == name);
+        let of_name: Vec<&SweptTraining> = of_name.collect();
         losses.push(losses_by_fold(&of_name, folds));
         combinations.push(combination_result(name, &of_name));
     }
@@ -114,20 +124,25 @@ pub(super) fn summarise(trials: &[Trial]) -> SweepResults {
     // Stable, so that equal ones stay in the order of the flags.
     let key = |result: &CombinationResult| result.validation.map_or(f64::INFINITY, |it| it.mean);
     combinations.sort_by(|one, other| key(one).total_cmp(&key(other)));
-    let count_of_state = |state| trials.iter().filter(|trial| trial.state == state).count();
+    let failed = trainings.iter().filter(|training| training.has_failed());
     SweepResults {
-        trainings: trials.len(),
-        trained: trials.iter().filter(|trial| trial.model.is_some()).count(),
-        failed: count_of_state(OperationState::Failed),
+        trainings: trainings.len(),
+        trained: trainings
+            .iter()
+            .filter(|training| training.model.is_some())
+            .count(),
+        failed: failed.count(),
         folds,
-        figure: figure_name(trials),
+        figure: figure_name(trainings),
         overfitting: backtest_overfitting(&losses),
         combinations,
     }
 }
 
-fn combination_result(name: &str, trials: &[&Trial]) -> CombinationResult {
-    let models = trials.iter().filter_map(|trial| trial.model.as_ref());
+fn combination_result(name: &str, trainings: &[&SweptTraining]) -> CombinationResult {
+    let models = trainings
+        .iter()
+        .filter_map(|training| training.model.as_ref());
     let models: Vec<&ModelSummary> = models.collect();
     let rivals = models.iter().filter_map(|model| rival_of(model));
     let measured = models
@@ -138,34 +153,38 @@ fn combination_result(name: &str, trials: &[&Trial]) -> CombinationResult {
 
     CombinationResult {
         combination: name.to_owned(),
-        trainings: trials.len(),
+        trainings: trainings.len(),
         trained: models.len(),
-        validation: moments(&figures_of(trials, Part::Validation)),
-        test: moments(&figures_of(trials, Part::Test)),
+        validation: moments(&figures_of(trainings, Part::Validation)),
+        test: moments(&figures_of(trainings, Part::Test)),
         test_rival: moments(&rivals.collect::<Vec<f64>>()),
         best: best.map(|model| model.version),
     }
 }
 
-fn figures_of(trials: &[&Trial], part: Part) -> Vec<f64> {
-    let figures = trials.iter().filter_map(|trial| trial.figure(part));
+fn figures_of(trainings: &[&SweptTraining], part: Part) -> Vec<f64> {
+    let figures = trainings
+        .iter()
+        .filter_map(|training| training.figure(part));
     figures.collect()
 }
 
 /// The mean loss on the test part of each fold, over the seeds; not a number where none is there.
-fn losses_by_fold(trials: &[&Trial], folds: usize) -> Vec<f64> {
+fn losses_by_fold(trainings: &[&SweptTraining], folds: usize) -> Vec<f64> {
     let mut losses = Vec::with_capacity(folds);
     for fold in 1..=folds {
-        let trials = trials.iter().filter(|trial| trial.fold == fold);
-        let of_fold = trials.filter_map(|trial| trial.figure(Part::Test));
+        let trainings = trainings.iter().filter(|training| training.fold == fold);
+        let of_fold = trainings.filter_map(|training| training.figure(Part::Test));
         let of_fold = moments(&of_fold.collect::<Vec<f64>>());
         losses.push(of_fold.map_or(f64::NAN, |moments| moments.mean));
     }
     losses
 }
 
-fn figure_name(trials: &[Trial]) -> &'static str {
-    let mut models = trials.iter().filter_map(|trial| trial.model.as_ref());
+fn figure_name(trainings: &[SweptTraining]) -> &'static str {
+    let mut models = trainings
+        .iter()
+        .filter_map(|training| training.model.as_ref());
     match models.any(|model| model.metrics.contains_key(MEAN_ERROR)) {
         true => MEAN_ERROR,
         false => LOSS,

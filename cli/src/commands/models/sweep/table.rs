@@ -7,7 +7,7 @@ use schemas::sweep::{MODEL, TRAININGS};
 use serde_json::{Value, json};
 use statistics::{BLOCKS_MAX, BLOCKS_MIN, Moments, Overfitting};
 
-use super::results::{CombinationResult, MEAN_ERROR, SweepResults, Trial, summarise};
+use super::results::{CombinationResult, MEAN_ERROR, SweepResults, SweptTraining, summarise};
 use crate::commands::models::list::read_models;
 use crate::console::{Exit, Failure, Output, count_of};
 use crate::context::Context;
@@ -31,8 +31,10 @@ pub(super) async fn show(context: &Context, op: &OperationId) -> Result<(), Fail
     let children = bus.operations().children(&parent).await?;
     let models: Vec<ModelSummary> = read_models(Some(&model), context).await?;
     let trainings = children.iter().filter(|child| child.kind == TRAIN);
-    let trials: Vec<Trial> = trainings.map(|child| Trial::of(child, &models)).collect();
-    let results = summarise(&trials);
+    let trainings: Vec<SweptTraining> = trainings
+        .map(|child| SweptTraining::of(child, &models))
+        .collect();
+    let results = summarise(&trainings);
     print(&context.output, op, &model, &results);
     Ok(())
 }

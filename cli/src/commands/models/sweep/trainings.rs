@@ -9,7 +9,7 @@ use schemas::codes;
 use schemas::commands::{FetchBars, FetchMode};
 use schemas::operation::NewOperation;
 use schemas::requests::DataLoad;
-use schemas::sweep::{COMBINATION, FOLD, SEED, TRIAL};
+use schemas::sweep::{COMBINATION, FOLD, SEED, TRAINING};
 use strategies::{EditError, Fold, Overrides, Resolved, Strategy, training_keys, with_value};
 
 use super::grid::{Combination, Pair, combine};
@@ -22,13 +22,13 @@ use crate::inputs::strategy_files::{find_strategy, in_file};
 use crate::inputs::training_keys::{TRAINING_PREFIX, put_training_key};
 
 /// Most trainings of a sweep.
-const TRIALS_MAX: usize = 10_000;
-/// What begins the paths of keys of the text that say nothing about the data set. A wrong guess only
-/// makes two trainings compute the same one.
+const TRAININGS_MAX: usize = 10_000;
+/// What begins the paths of keys of the text that say nothing about the data set. A wrong guess
+/// only makes two trainings compute the same one.
 const OUTSIDE_DATA: [&str; 2] = ["model.architecture.", "decisions."];
 
 /// The trainings of a sweep, and what they are made of.
-pub(super) struct Trials {
+pub(super) struct SweptTrainings {
     /// Those that make a data set each; what they fetch comes before them.
     pub(super) first: Vec<NewOperation>,
     /// Those that find their data set made.
@@ -44,7 +44,7 @@ pub(super) struct Trials {
     pub(super) seeds: usize,
 }
 
-impl Trials {
+impl SweptTrainings {
     /// Number of trainings.
     pub(super) fn count(&self) -> usize {
         self.first.len() + self.others.len()
@@ -58,11 +58,11 @@ impl Trials {
         args: &TrainArgs,
     ) -> Result<(), Failure> {
         let number = self.count() + 1;
-        let trial = make_trial(combination, place, number, &self.model, args)?;
+        let training = make_training(combination, place, number, &self.model, args)?;
 
         match is_first {
-            true => self.first.push(trial),
-            false => self.others.push(trial),
+            true => self.first.push(training),
+            false => self.others.push(training),
         }
         Ok(())
     }
@@ -83,7 +83,10 @@ struct CheckedCombination {
 ///
 /// # Errors
 /// The strategy or one of its combinations is wrong, or there are too many.
-pub(super) fn make_trials(args: &TrainArgs, context: &Context) -> Result<Trials, Failure> {
+pub(super) fn make_trainings(
+    args: &TrainArgs,
+    context: &Context,
+) -> Result<SweptTrainings, Failure> {
     let (path, text) = find_strategy(&args.strategy, context)?;
     let combinations = combine(&args.sweep.sweep);
     let seeds = usize::from(args.sweep.seeds.unwrap_or(1));
@@ -97,7 +100,7 @@ pub(super) fn make_trials(args: &TrainArgs, context: &Context) -> Result<Trials,
     let plain = checked.first().ok_or_else(no_combination)?;
     let folds = folds_of(plain, args)?;
 
-    let mut trials = Trials {
+    let mut trainings = SweptTrainings {
         first: Vec::new(),
         others: Vec::new(),
         load: load_before(&checked, args)?,
@@ -114,10 +117,10 @@ pub(super) fn make_trials(args: &TrainArgs, context: &Context) -> Result<Trials,
     for combination in &checked {
         for place in places(combination, &folds, seeds) {
             let is_first = data_sets.insert((&combination.data_part, place.number_of_fold()));
-            trials.add(combination, &place, is_first, args)?;
+            trainings.add(combination, &place, is_first, args)?;
         }
     }
-    Ok(trials)
+    Ok(trainings)
 }
 
 /// The folds of the command; none where it does not ask for any.
@@ -226,7 +229,7 @@ fn refused_key(error: &EditError) -> Failure {
     )
 }
 
-fn make_trial(
+fn make_training(
     combination: &CheckedCombination,
     place: &Place<'_>,
     number: usize,
@@ -253,7 +256,7 @@ fn make_trial(
     let mut training = training_request(args, text, model, &overrides, &resolved)?;
     training.fetch.mode = FetchMode::Local;
     let labels = &mut training.labels;
-    labels.insert(TRIAL.to_owned(), number.to_string());
+    labels.insert(TRAINING.to_owned(), number.to_string());
     labels.insert(SEED.to_owned(), place.seed.to_string());
     if let Some((number, _)) = place.fold {
         labels.insert(FOLD.to_owned(), number.to_string());
@@ -329,11 +332,14 @@ fn refuse_two_seeds(args: &TrainArgs) -> Result<(), Failure> {
 
 fn refuse_many(combinations: usize, seeds: usize, args: &TrainArgs) -> Result<(), Failure> {
     let folds = usize::from(args.sweep.folds.unwrap_or(1));
-    let trials = combinations.saturating_mul(seeds).saturating_mul(folds);
-    if trials <= TRIALS_MAX {
+    let trainings = combinations.saturating_mul(seeds).saturating_mul(folds);
+    if trainings <= TRAININGS_MAX {
         return Ok(());
     }
-    let message = format!("{}, at most {TRIALS_MAX}", count_of(trials, "training"));
+    let message = format!(
+        "{}, at most {TRAININGS_MAX}",
+        count_of(trainings, "training")
+    );
     Err(Failure::new(Exit::Usage, codes::OPS_INVALID, message)
         .with_hint("sweep fewer values, seeds or folds"))
 }
