@@ -260,7 +260,8 @@ fn the_first_ctrl_c_cancels_the_followed_operation() {
     assert_eq!(last["op"], followed.op.as_str());
 }
 
-/// Sends Ctrl+C to a follower; the subject of the cancel request that passes then, within 5 s.
+/// Sends Ctrl+C to a follower; the subject of the cancel request that passes then. It passes at once;
+/// the wait is for a host that is busy with other tests.
 #[tokio::main(flavor = "current_thread")]
 async fn cancel_after_ctrl_c(folder: &Path, follower: &Child) -> String {
     let client = connect(&url_of(folder)).await;
@@ -269,8 +270,8 @@ async fn cancel_after_ctrl_c(folder: &Path, follower: &Child) -> String {
 
     send(follower, Signal::SIGINT);
 
-    let request = timeout(Duration::from_secs(5), cancels.next()).await;
-    let request = request.expect("no cancel is published within 5 s");
+    let request = timeout(Duration::from_secs(20), cancels.next()).await;
+    let request = request.expect("no cancel is published");
     request.unwrap().subject.to_string()
 }
 
