@@ -9,7 +9,9 @@
 //!
 //! With `-- windows` the same of an LSTM over windows of 20 rows of 16 features: 64 units in one
 //! layer, dropout 0.2, batch 64. The bare loop reads a table in which all windows are written out.
-//! With `-- libtorch` the native engine is left out.
+//! With `-- libtorch` the native engine is left out. With `-- large` a perceptron over a million rows
+//! of 40 features in batches of 1 024, and before it the most memory that the process had while the
+//! native engine trained on them, beside the size of the features.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -49,6 +51,9 @@ use trainer::{
 
 /// Feature columns of the perceptron.
 const WIDTH: usize = 9;
+/// Rows and feature columns of the large matrix.
+const MANY_ROWS: usize = 1_000_000;
+const LARGE_WIDTH: usize = 40;
 /// Feature columns of the LSTM.
 const WINDOW_WIDTH: usize = 16;
 /// Rows of a window.
@@ -102,8 +107,12 @@ impl Control for Full {
 }
 
 fn part(rows: usize, seed: u64) -> PartData {
+    part_of(rows, WIDTH, seed)
+}
+
+fn part_of(rows: usize, width: usize, seed: u64) -> PartData {
     PartData {
-        features: numbers(rows * WIDTH, seed),
+        features: numbers(rows * width, seed),
         labels: labels(rows, seed),
         windows: None,
     }
@@ -184,8 +193,60 @@ fn perceptron() -> Workload {
         network: network(Architecture::Mlp(shape), WIDTH),
         epochs: 10,
         sizes: &[(32, 41), (256, 81)],
-        bare: |root| Box::new(sequential(root)),
+        bare: |root| Box::new(sequential_of(root, WIDTH)),
     }
+}
+
+/// The same over many more and wider rows.
+fn large() -> Workload {
+    let part = |rows, seed| part_of(rows, LARGE_WIDTH, seed);
+    let small = perceptron();
+    Workload {
+        name: "large perceptron",
+        data: TrainingData {
+            train: part(MANY_ROWS, 1),
+            validation: part(10_000, 2),
+            test: part(10_000, 3),
+            weights: None,
+        },
+        network: network(small.network.architecture, LARGE_WIDTH),
+        epochs: 1,
+        sizes: &[(1_024, 5)],
+        bare: |root| Box::new(sequential_of(root, LARGE_WIDTH)),
+    }
+}
+
+/// Mebibytes that this process has had at most, from `/proc/self/status`.
+fn peak_memory() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmHWM:"))
+        .unwrap();
+    let kilobytes: f64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
+    kilobytes / 1_024.0
+}
+
+/// The most memory before and after a training by the native engine.
+fn print_memory(workload: &Workload, settings: &TrainingSettings) {
+    let before = peak_memory();
+    let job = TrainJob {
+        data: &workload.data,
+        network: &workload.network,
+        settings,
+        seed: 1,
+        device: ComputeDevice::Cpu,
+        engine: EngineKind::Native,
+    };
+    train_ours(&job, &Silent(Instant::now()));
+
+    let features = (MANY_ROWS * LARGE_WIDTH * size_of::<f32>()) as f64 / f64::from(1 << 20);
+    let after = peak_memory();
+    println!(
+        "features {features:.0} MiB; at most {before:.0} MiB before the training, {after:.0} MiB \
+         with it: {:.2} times the features",
+        after / features
+    );
 }
 
 fn lstm() -> Workload {
@@ -219,7 +280,7 @@ fn tensors_of(part: &PartData) -> PartTensors {
     };
     let features = Tensor::from_slice(&part.features);
     let features = match &part.windows {
-        None => features.view([labels.len() as i64, WIDTH as i64]),
+        None => features.view([labels.len() as i64, -1]),
         Some(_) => {
             let rows = features.view([-1, WINDOW_WIDTH as i64]);
             rows.unfold(0, LENGTH as i64, 1)
@@ -261,9 +322,15 @@ impl ModuleT for LastState {
 }
 
 /// The perceptron as one would write it with tch.
-fn sequential(root: &nn::Path<'_>) -> nn::SequentialT {
+fn sequential_of(root: &nn::Path<'_>, inputs: usize) -> nn::SequentialT {
+    let inputs = inputs as i64;
     nn::seq_t()
-        .add(nn::linear(root / 0, 9, 64, nn::LinearConfig::default()))
+        .add(nn::linear(
+            root / 0,
+            inputs,
+            64,
+            nn::LinearConfig::default(),
+        ))
         .add_fn_t(|x, train| x.relu().dropout(0.2, train))
         .add(nn::linear(root / 1, 64, 32, nn::LinearConfig::default()))
         .add_fn_t(|x, train| x.relu().dropout(0.2, train))
@@ -462,6 +529,8 @@ fn main() {
     let has_argument = |word: &str| arguments.iter().any(|argument| argument == word);
     let workload = if has_argument("windows") {
         lstm()
+    } else if has_argument("large") {
+        large()
     } else {
         perceptron()
     };
@@ -471,6 +540,14 @@ fn main() {
         vec![EngineKind::Native, EngineKind::Libtorch]
     };
 
+    if has_argument("large") {
+        let settings = TrainingSettings {
+            epochs: 2,
+            batch_size: 1_024,
+            ..TrainingSettings::for_classes()
+        };
+        print_memory(&workload, &settings);
+    }
     for engine in engines {
         for &(batch_size, rounds) in workload.sizes {
             let settings = TrainingSettings {
@@ -488,7 +565,7 @@ impl Workload {
     /// Epochs of one training, so that it takes long enough to be timed.
     fn epochs_of(&self, engine: EngineKind) -> u32 {
         match (engine, &self.network.architecture) {
-            (EngineKind::Native, Architecture::Mlp(_)) => 20 * self.epochs,
+            (EngineKind::Native, Architecture::Mlp(_)) if self.epochs > 1 => 20 * self.epochs,
             _ => self.epochs,
         }
     }
