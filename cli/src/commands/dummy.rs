@@ -61,11 +61,11 @@ pub(crate) async fn run(args: &DummyArgs, context: &Context) -> Result<Exit, Fai
 }
 
 /// The operation that the command would start.
-pub(crate) fn make_operations(args: &DummyArgs) -> Vec<NewOperation> {
+pub(crate) fn make_request(args: &DummyArgs) -> NewOperation {
     let DummyCommand::Start(args) = &args.command;
     let mut operation = dummy_request(args).operation();
     args.run.mark(&mut operation);
-    vec![operation]
+    operation
 }
 
 #[expect(

@@ -256,7 +256,7 @@ async fn make_operations(
     match &line.command {
         Command::Data(args) => data::make_operations(args, context).await,
         Command::Train(args) => models::make_operations(args, context),
-        Command::Dummy(args) => Ok(dummy::make_operations(args)),
+        Command::Dummy(args) => Ok(vec![dummy::make_request(args)]),
         _ => Err(starts_nothing()
             .with_hint("use `data load`, `train` or `dummy start`; nothing was started")),
     }
@@ -267,17 +267,12 @@ async fn make_request(words: &[String], context: &Context) -> Result<NewOperatio
     let line = parse_words(words, run_file::refuse_options_of_terminal)?;
     match &line.command {
         Command::Data(args) => data::make_request(args, context).await,
-        Command::Train(args) => Ok(only_operation(models::make_operations(args, context)?)),
-        Command::Dummy(args) => Ok(only_operation(dummy::make_operations(args))),
+        Command::Train(args) => models::make_request(args, context),
+        Command::Dummy(args) => Ok(dummy::make_request(args)),
         Command::Run(args) => run_file::make_request(args, context, make_operations).await,
         _ => Err(starts_nothing()
             .with_hint("use `data load`, `train`, `run` or `dummy start`; nothing was scheduled")),
     }
-}
-
-/// The only operation of a command that starts one.
-fn only_operation(operations: Vec<NewOperation>) -> NewOperation {
-    operations.into_iter().next().unwrap_or_default()
 }
 
 /// Parses the words of a command without the name of the program, unless it has an option that

@@ -167,6 +167,40 @@ fn what_cannot_be_swept_is_refused_before_anything_starts() {
 }
 
 #[test]
+fn a_sweep_in_a_file_or_a_schedule_is_all_of_its_trainings() {
+    let folder = tempfile::tempdir().unwrap();
+    let line = "train eurusd_rsi_macd --seeds 3 --model swept";
+    let lines = format!("- {line}\n- {line} --data-mode full\n");
+    std::fs::write(folder.path().join("good.yaml"), format!("- {line}\n")).unwrap();
+    std::fs::write(folder.path().join("wrong.yaml"), lines).unwrap();
+
+    let good = run_in(folder.path(), &["run", "good.yaml", "--dry-run"]);
+    assert!(
+        good.out.starts_with("Would start 3 operations"),
+        "{}{}",
+        good.out,
+        good.err
+    );
+    let wrong = run_in(folder.path(), &["run", "wrong.yaml", "--dry-run"]);
+    assert_eq!(wrong.exit, Some(2), "{}", wrong.err);
+    assert!(
+        wrong.err.contains("trains on bars as they are stored"),
+        "{}",
+        wrong.err
+    );
+
+    let commands = format!(
+        "ktrdr schedule add '0 22 * * *' -- {line} >added.txt || exit 9; \
+         ktrdr schedule list --json"
+    );
+    let scheduled = run_in_system(folder.path(), "dummy", &commands);
+    assert_eq!(scheduled.exit, Some(0), "{}", scheduled.err);
+    // A schedule without a name is called after the kind of its operation.
+    let name = "\"name\":\"family-";
+    assert!(scheduled.out.contains(name), "{}", scheduled.out);
+}
+
+#[test]
 fn an_operation_that_is_no_sweep_has_no_table() {
     let folder = tempfile::tempdir().unwrap();
     let commands = "\

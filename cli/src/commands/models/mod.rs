@@ -42,7 +42,7 @@ use rerun::RerunArgs;
 use show::ShowArgs;
 use sweep::SweepTableArgs;
 
-pub(crate) use train::{TrainArgs, make_operations, run as train};
+pub(crate) use train::{TrainArgs, make_operations, make_request, run as train};
 pub(crate) use train_result::describe_training;
 
 /// `ktrdr models`.

@@ -169,9 +169,25 @@ pub(crate) fn make_operations(
         return sweep::make_operations(args, context);
     }
 
+    Ok(vec![one_training(args, context)?])
+}
+
+/// The one request that the command would submit; of several trainings that of their family.
+///
+/// # Errors
+/// The strategy is wrong.
+pub(crate) fn make_request(args: &TrainArgs, context: &Context) -> Result<NewOperation, Failure> {
+    if args.sweep.is_several() {
+        return sweep::make_request(args, context);
+    }
+    one_training(args, context)
+}
+
+fn one_training(args: &TrainArgs, context: &Context) -> Result<NewOperation, Failure> {
+    args.sweep.refuse_family_options()?;
     let mut operation = check(args, context)?.training.operation();
     args.run.mark(&mut operation);
-    Ok(vec![operation])
+    Ok(operation)
 }
 
 /// A training whose strategy has no fault.

@@ -115,11 +115,25 @@ pub(super) fn make_operations(
     context: &Context,
 ) -> Result<Vec<NewOperation>, Failure> {
     let trainings = make_trainings(args, context)?;
-    Ok(trainings
-        .first
-        .into_iter()
-        .chain(trainings.others)
-        .collect())
+    if trainings.load.is_some() {
+        let message = "a sweep in a file of operations trains on bars as they are stored";
+        return Err(Failure::new(Exit::Usage, codes::OPS_INVALID, message)
+            .with_hint("take out --data-mode, and load the bars in a stage before"));
+    }
+
+    let first = trainings.first.into_iter();
+    Ok(first.chain(trainings.others).collect())
+}
+
+/// The trainings of the command as the one request of their family.
+///
+/// # Errors
+/// As those of [`run`], before anything is submitted.
+pub(super) fn make_request(args: &TrainArgs, context: &Context) -> Result<NewOperation, Failure> {
+    let trainings = make_trainings(args, context)?;
+    let mut family = family_of(trainings, args).operation();
+    args.run.mark(&mut family);
+    Ok(family)
 }
 
 /// Shows the table of a sweep.
