@@ -102,6 +102,18 @@ fn every_mistake_of_a_strategy_is_reported_at_once() {
 }
 
 #[test]
+fn a_symbol_that_is_none_is_named_with_its_line() {
+    let place = Place::new();
+    place.file("wrong.yaml", &STRATEGY.replace("EURUSD", "EUR USD!"));
+    insta::assert_snapshot!(place.screen_of(&["train", "wrong.yaml"]), @"
+    error: <here>/wrong.yaml: the strategy has 1 error(s) and 0 warning(s)
+      error[symbol.unknown] line 4, training_data.symbols.symbol: symbol `EUR USD!` contains ' ': symbols are up to 20 letters, digits, `.`, `-`, `_`, `&` or `/`
+    hint: correct the places listed; `ktrdr strategies validate <file>` checks them again without starting anything
+    exit 2
+    ");
+}
+
+#[test]
 fn a_training_without_a_server_shows_its_parameters() {
     let place = Place::new();
     place.file("hand.yaml", STRATEGY);

@@ -107,9 +107,9 @@ async fn each_side_of_a_model_has_a_table_of_its_own() {
     exit 0
 
     --history
-    EPOCH  TRAIN LOSS  VALIDATION LOSS  WEIGHTS
-    1      1.000000    0.900000
-    2      0.500000    0.800000         stored
+    EPOCH  TRAIN LOSS  VALIDATION LOSS  SECONDS  WEIGHTS
+    1      1.000000    0.900000         0.2500
+    2      0.500000    0.800000         0.2500   stored
     exit 0
     ");
 }
@@ -196,7 +196,7 @@ async fn an_overview_names_the_days_of_each_part_and_the_origin() {
       trained by     op_train_20240103_000000_00000001
       strategy       text ssssssssssss
       overrides      {"training":{"epochs":2}}
-      artifact       artifacts/909095bc3aa1d7be755b7e0b790fd9c008fdc4701f95810a0ba723f49e289f89
+      artifact       artifacts/f9ba799eb907bdbbfc033cd5aef29bfb2422bbfa9614befd372d7eba50459feb
     exit 0
     "#);
 }

@@ -106,7 +106,7 @@ impl StoredArtifacts<'_> {
         Ok(Some(self.store.get_checked(&key, &file.sha256).await?))
     }
 
-    /// The losses of each epoch, in order, from `history.parquet` of the artifact that `manifest`
+    /// The losses of each epoch and the time that it took, in order, from `history.parquet` of the artifact that `manifest`
     /// describes; empty if it has no such file.
     ///
     /// # Errors
@@ -124,9 +124,19 @@ impl StoredArtifacts<'_> {
         let train = column("train_loss")?;
         let validation = column("validation_loss")?;
 
-        let pairs = train.into_iter().zip(validation);
-        let losses = pairs.map(|(train, validation)| EpochLosses { train, validation });
-        Ok(losses.collect())
+        let seconds = column("seconds")?;
+
+        let mut losses = Vec::with_capacity(train.len());
+        for (train, (validation, seconds)) in
+            train.into_iter().zip(validation.into_iter().zip(seconds))
+        {
+            losses.push(EpochLosses {
+                train,
+                validation,
+                seconds,
+            });
+        }
+        Ok(losses)
     }
 
     /// Reads an artifact and checks every file.
@@ -157,13 +167,15 @@ fn manifest_key(sha256: &str) -> Result<String, StoreError> {
     Ok(format!("artifacts/{name}/manifest.json"))
 }
 
-/// What was minimised in an epoch: the criterion of the training.
+/// What was minimised in an epoch, the criterion of the training, and how long that took.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct EpochLosses {
     /// Mean over the batches, while the weights moved.
     pub train: f64,
     /// Over the whole validation part at the end.
     pub validation: f64,
+    /// Time that the epoch took, its evaluation included.
+    pub seconds: f64,
 }
 
 /// Name of an artifact: SHA-256 over the network (canonical JSON) and the names and hashes of its

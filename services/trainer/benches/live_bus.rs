@@ -28,9 +28,10 @@ use rand_chacha::{
 use schemas::{
     command::Command,
     commands::{TrainModel, TrainRequest},
+    events::What,
     ids::Lane,
     manifests::{DataSetManifest, FeatureColumn, Network},
-    operation::{NewOperation, OperationState},
+    operation::{NewOperation, OperationRecord, OperationState},
     plan::{Plan, StepSpec},
     training::TrainingSettings,
 };
@@ -39,7 +40,7 @@ use strategies::{Overrides, Resolved, Strategy};
 use system_tests::Sandbox;
 use trainer::{
     BatchProgress, ComputeDevice, Control, EngineKind, EpochRow, TrainJob, TrainState, Trainer,
-    TrainingData, data_set::training_data, state, train,
+    TrainingData, data_set::training_data, train,
 };
 
 /// Rows of the three parts.
@@ -198,24 +199,33 @@ impl Bench {
             };
             train(&job, &Silent(Instant::now()), None).unwrap()
         });
-        mean(&training.await.unwrap().history)
+        let history = training.await.unwrap().history;
+        mean(history.iter().map(|row| row.seconds))
+    }
+
+    /// Milliseconds per epoch of a finished operation.
+    async fn epoch_time(&self, record: &OperationRecord) -> f64 {
+        let artifacts = self.sandbox.store().artifacts();
+        let artifact = record.steps[0].result["artifact"].as_str().unwrap();
+        let manifest = artifacts.manifest(artifact).await.unwrap();
+        let losses = artifacts.losses(artifact, &manifest).await.unwrap();
+        mean(losses.iter().map(|epoch| epoch.seconds))
     }
 
     /// Milliseconds per epoch of an operation; how many progress records and checkpoints it left
     /// behind on its way.
-    async fn live(&self) -> (f64, (usize, u32)) {
+    async fn live(&self) -> (f64, (usize, usize)) {
         let op = self.sandbox.submit(&self.operation()).await;
         let record = self.sandbox.until_concluded(&op).await;
         assert_eq!(record.state, OperationState::Completed, "{record:#?}");
 
-        let store = self.sandbox.store();
-        let step = record.numbers().next().unwrap();
-        let keys = store.checkpoints().list(&op, step).await.unwrap();
-        let key = keys.first().unwrap();
-        let state = store.checkpoints().get(key).await.unwrap().state;
-        let progress: state::TrainProgress = serde_json::from_value(state).unwrap();
+        // A finished training has no checkpoint any more: how many there were, its events say.
+        let events = self.sandbox.events(&op).await;
+        let saved = events
+            .iter()
+            .filter(|event| event.what == What::Checkpointed);
         let messages = self.sandbox.progress_of(&op).await.len();
-        (mean(&progress.history), (messages, key.seq))
+        (self.epoch_time(&record).await, (messages, saved.count()))
     }
 
     fn operation(&self) -> NewOperation {
@@ -337,8 +347,10 @@ fn summary([silent, live]: &[Vec<f64>; 2]) -> String {
     )
 }
 
-fn mean(history: &[EpochRow]) -> f64 {
-    history.iter().map(|row| row.seconds).sum::<f64>() * 1e3 / history.len() as f64
+/// Milliseconds of the mean of these seconds.
+fn mean(seconds: impl ExactSizeIterator<Item = f64>) -> f64 {
+    let count = seconds.len() as f64;
+    seconds.sum::<f64>() * 1e3 / count
 }
 
 fn median(mut values: Vec<f64>) -> f64 {

@@ -228,6 +228,7 @@ mod tests {
         let losses = [0.000_031, 0.000_029].map(|loss| EpochLosses {
             train: loss,
             validation: 2.0,
+            seconds: 0.5,
         });
         assert_eq!(
             describe_losses(&losses).unwrap(),

@@ -77,16 +77,23 @@ pub(super) fn print_history(stored: &StoredModel, context: &Context) -> Result<(
         let is_best = best == Some(epoch);
         context.output.json(&json!({
             "type": "epoch", "epoch": epoch, "train_loss": losses.train,
-            "validation_loss": losses.validation, "is_best": is_best,
+            "validation_loss": losses.validation, "seconds": losses.seconds, "is_best": is_best,
         }));
         rows.push(vec![
             epoch.to_string(),
             format!("{:.6}", losses.train),
             format!("{:.6}", losses.validation),
+            format!("{:.4}", losses.seconds),
             if is_best { "stored" } else { "" }.to_owned(),
         ]);
     }
-    let heads = ["EPOCH", "TRAIN LOSS", "VALIDATION LOSS", "WEIGHTS"];
+    let heads = [
+        "EPOCH",
+        "TRAIN LOSS",
+        "VALIDATION LOSS",
+        "SECONDS",
+        "WEIGHTS",
+    ];
     context.output.table(&heads, &rows);
     Ok(())
 }
