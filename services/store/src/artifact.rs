@@ -126,10 +126,9 @@ impl StoredArtifacts<'_> {
 
         let seconds = column("seconds")?;
 
-        let mut losses = Vec::with_capacity(train.len());
-        for (train, (validation, seconds)) in
-            train.into_iter().zip(validation.into_iter().zip(seconds))
-        {
+        let pairs = train.into_iter().zip(validation);
+        let mut losses = Vec::with_capacity(seconds.len());
+        for ((train, validation), seconds) in pairs.zip(seconds) {
             losses.push(EpochLosses {
                 train,
                 validation,
