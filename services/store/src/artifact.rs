@@ -106,8 +106,8 @@ impl StoredArtifacts<'_> {
         Ok(Some(self.store.get_checked(&key, &file.sha256).await?))
     }
 
-    /// The losses of each epoch and the time that it took, in order, from `history.parquet` of the artifact that `manifest`
-    /// describes; empty if it has no such file.
+    /// The losses of each epoch and the time that it took, in order, from `history.parquet` of the
+    /// artifact that `manifest` describes; empty if it has no such file.
     ///
     /// # Errors
     /// It is absent or damaged.
