@@ -38,6 +38,7 @@ lint: setup ## formatting and clippy, warnings are errors
 # Programs and tests are built by one command: apart, cargo gives them other features and compiles what they share twice.
 test: lint ## set up, lint, build everything, run every test
 	$(CARGO) build --locked --workspace --bins --tests --features trainer/libtorch
+	@sync # gigabytes that were just built: the servers of the tests would wait for them with every message that they sync
 	$(CARGO) test --locked --workspace --features trainer/libtorch --no-fail-fast
 
 demo: toolchain ## a whole system for a quarter of a minute: data, a training, a prediction; leaves nothing running

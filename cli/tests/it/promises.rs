@@ -270,7 +270,7 @@ async fn cancel_after_ctrl_c(folder: &Path, follower: &Child) -> String {
 
     send(follower, Signal::SIGINT);
 
-    let request = timeout(Duration::from_secs(20), cancels.next()).await;
+    let request = timeout(Duration::from_secs(60), cancels.next()).await;
     let request = request.expect("no cancel is published");
     request.unwrap().subject.to_string()
 }
