@@ -239,7 +239,7 @@ struct FollowedDummy {
     child: Child,
     op: String,
     /// The lines that it has still to write.
-    rest: Box<dyn Iterator<Item = String>>,
+    rest: Box<dyn Iterator<Item = String> + Send>,
 }
 
 fn send(child: &Child, signal: Signal) {
@@ -279,6 +279,9 @@ async fn cancel_after_ctrl_c(folder: &Path, follower: &Child) -> String {
 fn ctrl_c_is_published_as_a_cancel_without_delay() {
     let system = DummySystem::start();
     let followed = system.follow_dummy();
+    // A pipe that nobody reads is full after some seconds, and stops the follower.
+    let rest = followed.rest;
+    std::thread::spawn(move || rest.count());
 
     let subject = cancel_after_ctrl_c(system.path(), &followed.child);
 
