@@ -279,7 +279,8 @@ fn a_newest_manifest_that_is_gone_is_said() {
     let folder = tempfile::tempdir().unwrap();
     let commands = "ktrdr data load SPY --mode full >loaded 2>&1; \
                     rm $(find .ktrdr/objects/bars -name 'manifest.*.json' | sort -V | tail -1); \
-                    ktrdr data show SPY --rows 1 >shown; ktrdr data load SPY --mode local --json";
+                    ktrdr data show SPY --rows 1 >shown; ktrdr data load SPY --mode local >again; \
+                    ktrdr ops logs last --json";
 
     let ended = run_in_system(folder.path(), "fetcher,validator", commands);
 
