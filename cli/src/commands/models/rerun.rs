@@ -20,7 +20,6 @@ use crate::console::{Exit, Failure};
 use crate::context::Context;
 use crate::inputs::models::find_model;
 use crate::inputs::stored_series::open_existing_store;
-use crate::inputs::training_keys::TRAINING_PREFIX;
 use crate::watch::{new_id, start_as};
 
 /// `ktrdr models rerun`.
@@ -28,8 +27,8 @@ use crate::watch::{new_id, start_as};
 pub(super) struct RerunArgs {
     /// NAME for the newest version, NAME@3 for version 3, NAME@production for the one of that alias
     model: String,
-    /// Another value of a key of the strategy's section `training`, as in training.epochs=200; may
-    /// be repeated
+    /// Another value of a key of the strategy's section `training`, as in training.epochs=200; or
+    /// any setting, as in store.url=…; may be repeated
     #[arg(long, value_name = "KEY=VALUE", value_parser = parse_key_and_value)]
     set: Vec<(String, String)>,
     /// Another seed of all random choices
@@ -88,7 +87,6 @@ async fn require_data_set(store: &Store, model: &ModelManifest) -> Result<(), Fa
 
 /// The request that trains the version again, as `args` change it.
 fn retraining(args: &RerunArgs, model: &ModelManifest) -> Result<NewOperation, Failure> {
-    refuse_other_keys(args)?;
     let lineage = &model.lineage;
     let mut overrides = overrides_of(lineage)?;
     overrides.training.extend(training_changes(&args.set));
@@ -119,22 +117,6 @@ fn retraining(args: &RerunArgs, model: &ModelManifest) -> Result<NewOperation, F
         labels: labels.map(|(key, value)| (key.to_owned(), value)).into(),
     };
     Ok(retraining.operation())
-}
-
-/// Only keys that set the trainer leave the data set as it is.
-fn refuse_other_keys(args: &RerunArgs) -> Result<(), Failure> {
-    let other = args
-        .set
-        .iter()
-        .find(|(key, _)| !key.starts_with(TRAINING_PREFIX));
-    let Some((key, _)) = other else {
-        return Ok(());
-    };
-    let message = format!("`{key}` is no key of the section `training`");
-    Err(Failure::new(Exit::Usage, codes::STRATEGY_OVERRIDES, message).with_hint(
-        "a rerun keeps the data set; `ktrdr models show MODEL --strategy >again.yaml` gives the \
-         strategy to change and train",
-    ))
 }
 
 /// What the request of the version has changed in its strategy.
