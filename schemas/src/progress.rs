@@ -115,6 +115,25 @@ pub enum Context {
         /// The device that it is computed on.
         device: Device,
     },
+    /// Fitting several networks to one data set.
+    TrainBatch {
+        /// Kind of network, such as `mlp`.
+        model_type: String,
+        /// Name of the strategy.
+        strategy: String,
+        /// Instruments trained on, in stacking order.
+        symbols: Vec<String>,
+        /// Timeframes, base first.
+        timeframes: Vec<String>,
+        /// Trainings that have ended, of all.
+        trainings: Count,
+        /// Those of them that failed.
+        failed: u64,
+        /// Lowest loss on validation, or mean error of returns, of those that have ended.
+        best: Option<f64>,
+        /// The device that they are computed on.
+        device: Device,
+    },
     /// Waiting for the children of an operation.
     Family {
         /// How many are in which state.

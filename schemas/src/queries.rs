@@ -43,6 +43,9 @@ pub struct ModelSummary {
     pub artifact: String,
     /// The operation that registered it.
     pub operation: String,
+    /// Its number in the sweep, from 1, where the operation registered several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub training: Option<u32>,
     /// Instruments trained on.
     pub symbols: Vec<String>,
     /// Timeframes, base first.
@@ -78,6 +81,7 @@ impl From<ModelManifest> for ModelSummary {
             version: model.version,
             artifact: model.artifact,
             operation: model.operation,
+            training: model.training,
             symbols: model.lineage.symbols,
             timeframes: model.lineage.timeframes,
             metrics: model.metrics,

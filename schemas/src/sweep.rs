@@ -1,5 +1,8 @@
 //! Labels of a sweep, which is a family of trainings that differ in some keys, seeds and folds.
+//! Those that share data set and strategy text are one operation.
 
+/// Label of an operation of several trainings: how many, as in `15 trainings`.
+pub const BATCH: &str = "batch";
 /// Label of a training: its number in the sweep, from 1.
 pub const TRAINING: &str = "training";
 /// Label of a training: the seed of its random choices.
@@ -16,7 +19,8 @@ pub const MODEL: &str = "model";
 pub const TRAININGS: &str = "trainings";
 
 /// The labels of a training in the order in which they are read, each with the word before it.
-pub(crate) const PLACE: [(&str, &str); 4] = [
+pub(crate) const PLACE: [(&str, &str); 5] = [
+    (BATCH, ""),
     (TRAINING, TRAINING),
     (SEED, SEED),
     (FOLD, FOLD),

@@ -57,6 +57,7 @@ fn hand_model(lineage: &Lineage, version: u32, artifact: &str) -> ModelManifest 
         version,
         artifact: artifact.to_owned(),
         operation: lineage.operation.clone(),
+        training: None,
         metrics: BTreeMap::from([
             ("mae".to_owned(), 0.002),
             ("baseline_mae".to_owned(), 0.003),

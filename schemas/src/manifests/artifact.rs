@@ -77,6 +77,9 @@ pub struct ModelManifest {
     pub artifact: String,
     /// The operation that registered it.
     pub operation: String,
+    /// Its number in the sweep, from 1, where the operation registered several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub training: Option<u32>,
     /// Headline metrics of the test part, copied from the artifact's metrics.
     pub metrics: BTreeMap<String, f64>,
     /// The same of the validation part, by which models may be chosen. Absent in manifests of older

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::command::Command;
 use crate::commands::{
-    FetchBars, ProcessBars, RegisterModel, TrainModel, TrainRequest, ValidateBars,
+    Batch, FetchBars, ProcessBars, RegisterModel, TrainModel, TrainRequest, ValidateBars,
 };
 use crate::ids::Lane;
 use crate::operation::NewOperation;
@@ -32,6 +32,8 @@ pub struct Training {
     pub request: TrainRequest,
     /// The series the strategy needs, and how they are fetched.
     pub fetch: FetchBars,
+    /// Several trainings of one step; without it the one of the request.
+    pub batch: Option<Batch>,
     /// Queue of the train step: `gpu` only when the user requires one.
     pub lane: Lane,
     /// For lists and filters: strategy, symbol, timeframe, …
@@ -42,9 +44,13 @@ impl Training {
     /// The operation, kind `train`.
     pub fn operation(&self) -> NewOperation {
         // Only training gains from a GPU; everything else stays on the default lane.
+        let command = TrainModel {
+            dataset: None,
+            batch: self.batch.clone(),
+        };
         let train = StepSpec {
             lane: self.lane,
-            ..step(&TrainModel::default(), TRAIN_WEIGHT)
+            ..step(&command, TRAIN_WEIGHT)
         };
 
         NewOperation {
@@ -83,6 +89,7 @@ impl Retraining {
     pub fn operation(&self) -> NewOperation {
         let command = TrainModel {
             dataset: Some(self.dataset.clone()),
+            batch: None,
         };
         let mut steps = vec![StepSpec {
             lane: self.lane,
@@ -181,6 +188,7 @@ mod tests {
         Training {
             request,
             fetch: fetch(),
+            batch: None,
             lane: Lane::Gpu,
             labels: BTreeMap::new(),
         }

@@ -6,7 +6,9 @@ use jiff::Timestamp;
 use runtime::{StepContext, StepError, StepHandler};
 use schemas::{
     codes::{self, Advice},
-    commands::{RegisterModel, RegisterOutcome, TrainModel, TrainRequest},
+    commands::{
+        BatchVersion, RegisterModel, RegisterOutcome, TrainModel, TrainOutcome, TrainRequest,
+    },
     errors::ErrorRecord,
     manifests::ModelManifest,
     metrics::PartMetrics,
@@ -19,10 +21,8 @@ use strategies::Resolved;
 
 use crate::{RegistryError, trial::try_model};
 
-/// Share of the step at which the trial begins.
-const TRYING: f64 = 0.5;
-/// Share of the step at which a version is assigned.
-const ASSIGNING: f64 = 0.8;
+/// Share of the step at which the last model has been tried, and versions are assigned.
+const TRYING_ENDS: f64 = 0.8;
 
 /// Handles `register`; it has no state.
 pub struct Registry;
@@ -51,45 +51,128 @@ impl StepHandler for Registry {
         command: RegisterModel,
         step: &StepContext,
     ) -> Result<RegisterOutcome, StepError> {
-        show(step, 0.0, "Checking the artifact");
-        let key = match &command.artifact {
-            Some(artifact) => artifact.clone(),
-            None => step.outcome_of::<TrainModel>().await?.artifact,
+        let trained = match &command.artifact {
+            Some(artifact) => one_artifact(artifact.clone()),
+            None => artifacts_of(step.outcome_of::<TrainModel>().await?),
         };
-        let artifact = step.store().artifacts().read(&key).await?;
-        let name = name_of(command, step, &artifact)?;
-        step.check_stop()?;
 
-        // A forward pass of a large network takes too long for a thread of the runtime.
-        show(step, TRYING, "Trying the model");
-        let Tried { artifact, metrics } =
-            step.blocking(move || Ok(try_artifact(artifact)?)).await?;
-        step.check_stop()?;
+        // Every model is tried before the first gets a version: a batch that cannot be registered
+        // as a whole leaves nothing behind.
+        let mut tried = Vec::with_capacity(trained.len());
+        for (done, artifact) in trained.iter().enumerate() {
+            let share = done as f64 / trained.len() as f64;
+            show(step, TRYING_ENDS * share, "Trying the model");
+            tried.push(read_and_try(&artifact.key, step).await?);
+            step.check_stop()?;
+        }
+        let first = tried.first().ok_or_else(nothing_trained)?;
+        let name = name_of(command, step, &first.artifact)?;
 
-        show(step, ASSIGNING, "Assigning a version");
-        let operation = step.op().to_string();
-        let created_at = Timestamp::now().as_microsecond();
-        let models = step.store().models();
-        let model = models
-            .assign_version(&name, &operation, |version| ModelManifest {
-                v: ModelManifest::VERSION,
-                name: name.clone(),
-                version,
-                artifact: artifact.sha256.clone(),
-                operation: operation.clone(),
-                metrics: metrics.headline.clone(),
-                validation: metrics.validation(),
-                lineage: artifact.manifest.lineage.clone(),
-                created_at,
-            })
-            .await?;
-
-        Ok(RegisterOutcome {
-            name: model.name,
-            version: model.version,
-            artifact: model.artifact,
-        })
+        let versions = assign_versions(&name, &trained, &tried, step).await?;
+        outcome_of(&trained, versions)
     }
+}
+
+/// An artifact that becomes a version.
+struct TrainedArtifact {
+    key: String,
+    /// Its number in the sweep, where the step before has trained several.
+    training: Option<u32>,
+}
+
+fn one_artifact(key: String) -> Vec<TrainedArtifact> {
+    vec![TrainedArtifact {
+        key,
+        training: None,
+    }]
+}
+
+/// What the train step has made: every training of a batch that has not failed.
+fn artifacts_of(trained: TrainOutcome) -> Vec<TrainedArtifact> {
+    if trained.batch.is_empty() {
+        return one_artifact(trained.artifact);
+    }
+
+    let of_batch = trained.batch.into_iter();
+    let of_batch = of_batch.filter_map(|result| {
+        let training = Some(result.training);
+        result.artifact.map(|key| TrainedArtifact { key, training })
+    });
+    of_batch.collect()
+}
+
+fn nothing_trained() -> StepError {
+    let hint = "look at the errors of the train step, and submit the operation again";
+    StepError::permanent(
+        codes::OPS_INVALID_OUTCOME,
+        "the train step names no artifact",
+        hint,
+    )
+}
+
+/// Reads an artifact and tries its model.
+async fn read_and_try(key: &str, step: &StepContext) -> Result<Tried, StepError> {
+    let artifact = step.store().artifacts().read(key).await?;
+
+    // A forward pass of a large network takes too long for a thread of the runtime.
+    step.blocking(move || Ok(try_artifact(artifact)?)).await
+}
+
+/// Gives each artifact a version, in their order.
+async fn assign_versions(
+    name: &str,
+    trained: &[TrainedArtifact],
+    tried: &[Tried],
+    step: &StepContext,
+) -> Result<Vec<ModelManifest>, StepError> {
+    let operation = step.op().to_string();
+    let mut numbering = step.store().models().begin_numbering(name).await?;
+
+    let mut versions = Vec::with_capacity(tried.len());
+    for (Tried { artifact, metrics }, trained) in tried.iter().zip(trained) {
+        let share = versions.len() as f64 / tried.len() as f64;
+        let fraction = TRYING_ENDS + (1.0 - TRYING_ENDS) * share;
+        show(step, fraction, "Assigning a version");
+
+        let created_at = Timestamp::now().as_microsecond();
+        let make = |version| ModelManifest {
+            v: ModelManifest::VERSION,
+            name: name.to_owned(),
+            version,
+            artifact: artifact.sha256.clone(),
+            operation: operation.clone(),
+            training: trained.training,
+            metrics: metrics.headline.clone(),
+            validation: metrics.validation(),
+            lineage: artifact.manifest.lineage.clone(),
+            created_at,
+        };
+        let assigned = numbering.assign(&operation, trained.training, make).await?;
+        versions.push(assigned);
+    }
+    Ok(versions)
+}
+
+/// The first version stands for all: one training has no other.
+fn outcome_of(
+    trained: &[TrainedArtifact],
+    versions: Vec<ModelManifest>,
+) -> Result<RegisterOutcome, StepError> {
+    let of_batch = versions.iter().zip(trained).filter_map(|(model, trained)| {
+        let version = model.version;
+        trained
+            .training
+            .map(|training| BatchVersion { training, version })
+    });
+    let batch = of_batch.collect();
+
+    let first = versions.into_iter().next().ok_or_else(nothing_trained)?;
+    Ok(RegisterOutcome {
+        name: first.name,
+        version: first.version,
+        artifact: first.artifact,
+        batch,
+    })
 }
 
 /// The name of the model: that of the command, else of the request, else of the strategy.

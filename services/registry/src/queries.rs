@@ -176,6 +176,7 @@ mod tests {
             version,
             artifact: "a".repeat(64),
             operation: format!("op{version}"),
+            training: None,
             metrics: BTreeMap::from([("accuracy".to_owned(), 0.5)]),
             validation: BTreeMap::new(),
             lineage,
@@ -224,6 +225,7 @@ mod tests {
     fn a_list_ends_where_models_of_many_symbols_fill_an_answer() {
         let symbol = |number: u32| format!("crypto:{number:017}.USD");
         let model = ModelSummary {
+            training: None,
             symbols: (0..256).map(symbol).collect(),
             ..ModelSummary::from(manifest(1, 100))
         };

@@ -72,7 +72,7 @@ pub use data_set::{DataSetTable, StoredDataSets};
 pub use error::StoreError;
 pub use garbage::{Garbage, GarbageKind};
 pub use merge::file_period;
-pub use model::StoredModels;
+pub use model::{StoredModels, VersionNumbering};
 pub use object::{Store, is_missing_folder, sha256_hex};
 pub use raw_bars::{ALL_TIME, RawBar, RawBars, keep_rows};
 pub use report::{StoredReports, report_key, report_sha256};

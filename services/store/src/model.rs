@@ -17,7 +17,64 @@ pub struct StoredModels<'a> {
     pub(crate) store: &'a Store,
 }
 
-impl StoredModels<'_> {
+/// Gives versions of one model, each the number after the last: see
+/// [`StoredModels::begin_numbering`].
+#[derive(Debug)]
+pub struct VersionNumbering<'a> {
+    models: StoredModels<'a>,
+    name: String,
+    /// What was there at the beginning, by version.
+    existing: Vec<ModelManifest>,
+    next: u32,
+}
+
+impl VersionNumbering<'_> {
+    /// Gives the next version to `operation`, or to this `training` of it, as
+    /// [`StoredModels::assign_version`] does.
+    ///
+    /// # Errors
+    /// A failed read or write.
+    pub async fn assign(
+        &mut self,
+        operation: &str,
+        training: Option<u32>,
+        make: impl Fn(u32) -> ModelManifest + Send,
+    ) -> Result<ModelManifest, StoreError> {
+        // An attempt that was repeated must not become a second version.
+        let is_ours =
+            |model: &ModelManifest| model.operation == operation && model.training == training;
+        if let Some(model) = self.existing.iter().find(|model| is_ours(model)) {
+            return Ok(model.clone());
+        }
+
+        loop {
+            let version = self.next;
+            let manifest = ModelManifest {
+                name: self.name.clone(),
+                version,
+                operation: operation.to_owned(),
+                training,
+                ..make(version)
+            };
+            let key = model_key(&self.name, version);
+            let store = self.models.store;
+            if store.create_document(&key, &manifest).await? == Created::New {
+                self.next += 1;
+                return Ok(manifest);
+            }
+
+            match self.models.read_version(&self.name, version).await? {
+                // Created by an earlier request of ours, whose answer was lost.
+                Some(other) if is_ours(&other) => return Ok(other),
+                Some(_) => self.next += 1,
+                // Refused for another create that then failed: the number is still free.
+                None => {}
+            }
+        }
+    }
+}
+
+impl<'a> StoredModels<'a> {
     /// Gives the next version of model `name` to `operation`. Creating the manifest is the
     /// assignment; if a version already names this operation, that one is returned and nothing is
     /// written. `make` is called with a version and may be called again with a higher one.
@@ -30,36 +87,23 @@ impl StoredModels<'_> {
         operation: &str,
         make: impl Fn(u32) -> ModelManifest + Send,
     ) -> Result<ModelManifest, StoreError> {
-        // An attempt that was repeated must not become a second version.
+        let mut numbering = self.begin_numbering(name).await?;
+        numbering.assign(operation, None, make).await
+    }
+
+    /// What gives several versions of model `name` to one operation, one after another: the
+    /// versions that are there are read once.
+    ///
+    /// # Errors
+    /// An invalid name, or a failed read.
+    pub async fn begin_numbering(self, name: &str) -> Result<VersionNumbering<'a>, StoreError> {
         let existing = self.versions_with_deleted(name).await?;
-        let mut version = existing.last().map_or(0, |newest| newest.version) + 1;
-        let assigned = existing
-            .into_iter()
-            .find(|model| model.operation == operation);
-        if let Some(model) = assigned {
-            return Ok(model);
-        }
-
-        loop {
-            let manifest = ModelManifest {
-                name: name.to_owned(),
-                version,
-                operation: operation.to_owned(),
-                ..make(version)
-            };
-            let key = model_key(name, version);
-            if self.store.create_document(&key, &manifest).await? == Created::New {
-                return Ok(manifest);
-            }
-
-            match self.read_version(name, version).await? {
-                // Created by an earlier request of ours, whose answer was lost.
-                Some(other) if other.operation == operation => return Ok(other),
-                Some(_) => version += 1,
-                // Refused for another create that then failed: the number is still free.
-                None => {}
-            }
-        }
+        Ok(VersionNumbering {
+            models: self,
+            name: name.to_owned(),
+            next: existing.last().map_or(0, |newest| newest.version) + 1,
+            existing,
+        })
     }
 
     /// A version of a model, or its newest; `None` if there is none, or if it is deleted.

@@ -9,7 +9,7 @@ use runtime::{StepContext, StepError, StopReason};
 use schemas::codes;
 use schemas::errors::{ErrorRecord, chain};
 use schemas::manifests::Network;
-use store::CheckpointKey;
+use store::{Checkpoint, CheckpointKey};
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
@@ -23,9 +23,8 @@ const SAVE_PACE: Duration = Duration::from_secs(1);
 const CHECKPOINTS_MAX: usize = 2;
 
 /// Writes the checkpoints of one attempt.
-pub(crate) struct Checkpoints {
+pub(crate) struct CheckpointWriter {
     step: StepContext,
-    network: Network,
     /// The one that the record names, and the one before it, which stays until the next one is
     /// named: of two, one may get damaged.
     stored: VecDeque<CheckpointKey>,
@@ -33,20 +32,73 @@ pub(crate) struct Checkpoints {
     sequence: u32,
 }
 
-impl Checkpoints {
+impl CheckpointWriter {
     /// For the attempt of `step`; `stored` are the checkpoint it goes on from, and before it the
     /// older ones, which earlier attempts have left.
-    pub(crate) fn new(
-        step: StepContext,
-        network: Network,
-        stored: VecDeque<CheckpointKey>,
-    ) -> Self {
+    pub(crate) fn new(step: StepContext, stored: VecDeque<CheckpointKey>) -> Self {
         Self {
             step,
-            network,
             stored,
             sequence: 0,
         }
+    }
+
+    /// Stores a checkpoint, names it in the record, then deletes all but the one before. Nothing is
+    /// written for an attempt that was fenced off: it would not count. One that cannot be written
+    /// is a warning: a training without checkpoints is still a training.
+    pub(crate) async fn save(&mut self, checkpoint: Result<Checkpoint, TrainError>) {
+        if self.step.stop().reason() == Some(StopReason::Fenced) {
+            return;
+        }
+
+        let written = match checkpoint {
+            Ok(checkpoint) => self.write(checkpoint).await,
+            Err(error) => Err(ErrorRecord::from_advice(&error).into()),
+        };
+        match written {
+            Ok(()) => {}
+            Err(StepError::Stopped) => {
+                tracing::debug!("checkpoint not recorded: the attempt was fenced off");
+            }
+            Err(StepError::Permanent(error) | StepError::Retry { error, .. }) => {
+                tracing::warn!(error = %error, "checkpoint not written");
+            }
+        }
+    }
+
+    async fn write(&mut self, checkpoint: Checkpoint) -> Result<(), StepError> {
+        self.sequence += 1;
+        let key = CheckpointKey {
+            operation: self.step.op().clone(),
+            step: self.step.step(),
+            attempt: self.step.attempt(),
+            seq: self.sequence,
+        };
+
+        // In this order, so that the record never names a checkpoint that is not there.
+        let stored = self.step.store().checkpoints();
+        stored.put(&key, checkpoint).await?;
+        self.step.checkpoint(&key.to_string()).await?;
+        self.stored.push_back(key);
+        while self.stored.len() > CHECKPOINTS_MAX {
+            if let Some(oldest) = self.stored.pop_front() {
+                stored.delete(&oldest).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Writes the checkpoints of one training.
+pub(crate) struct Checkpoints {
+    writer: CheckpointWriter,
+    network: Network,
+}
+
+impl Checkpoints {
+    /// For a training of `network`.
+    pub(crate) fn new(writer: CheckpointWriter, network: Network) -> Self {
+        Self { writer, network }
     }
 
     /// Saves the newest state whenever there is one, at [`SAVE_PACE`], until the training drops its
@@ -73,49 +125,9 @@ impl Checkpoints {
         self
     }
 
-    /// Stores `state`, names it in the record, then deletes all but the one before. Nothing is
-    /// written for an attempt that was fenced off: it would not count.
+    /// Stores `state` as the newest checkpoint.
     pub(crate) async fn save(&mut self, state: &TrainState) {
-        if self.step.stop().reason() == Some(StopReason::Fenced) {
-            return;
-        }
-
-        // A training without checkpoints is still a training.
-        let epoch = state.progress.epoch;
-        match self.write(state).await {
-            Ok(()) => {}
-            Err(StepError::Stopped) => {
-                tracing::debug!(epoch, "checkpoint not recorded: the attempt was fenced off");
-            }
-            Err(StepError::Permanent(error) | StepError::Retry { error, .. }) => {
-                tracing::warn!(epoch, error = %error, "checkpoint not written");
-            }
-        }
-    }
-
-    async fn write(&mut self, state: &TrainState) -> Result<(), StepError> {
-        self.sequence += 1;
-        let key = CheckpointKey {
-            operation: self.step.op().clone(),
-            step: self.step.step(),
-            attempt: self.step.attempt(),
-            seq: self.sequence,
-        };
-        let checkpoint = state
-            .to_checkpoint(&self.network)
-            .map_err(|error| ErrorRecord::from_advice(&error))?;
-
-        // In this order, so that the record never names a checkpoint that is not there.
-        let stored = self.step.store().checkpoints();
-        stored.put(&key, checkpoint).await?;
-        self.step.checkpoint(&key.to_string()).await?;
-        self.stored.push_back(key);
-        while self.stored.len() > CHECKPOINTS_MAX {
-            if let Some(oldest) = self.stored.pop_front() {
-                stored.delete(&oldest).await?;
-            }
-        }
-        Ok(())
+        self.writer.save(state.to_checkpoint(&self.network)).await;
     }
 }
 
@@ -154,35 +166,70 @@ pub(crate) async fn find_beginning(
     step: &StepContext,
     training: &PreparedTraining,
 ) -> Result<Beginning, StepError> {
-    let recorded = step.resume_point::<String>();
-    let Some(recorded) = recorded.and_then(|key| key.parse::<CheckpointKey>().ok()) else {
-        return Ok(Beginning {
-            point: None,
-            damage: None,
-        });
+    // Its bytes are those that were written, but maybe by another version of this program.
+    let read = |checkpoint| {
+        let state = TrainState::from_checkpoint(&training.network, checkpoint)?;
+        check_state(state, training)
     };
+    let newest = find_newest(step, read).await?;
 
-    let mut damaged = Vec::new();
-    let mut point = None;
-    let mut candidates = candidates(step, &recorded).await?;
-    while let Some(key) = candidates.back() {
-        match read_state(step, training, key).await? {
-            Ok(state) => {
-                let stored = candidates;
-                point = Some(ResumePoint { state, stored });
-                break;
-            }
-            Err(reason) => damaged.push(reason),
-        }
-        // A damaged one stays in the store, for whoever looks for the cause.
-        candidates.pop_back();
-    }
-
-    let damage = describe_damage(&damaged, point.as_ref());
+    let point = newest.found.map(|state| ResumePoint {
+        state,
+        stored: newest.stored,
+    });
+    let damage = describe_damage(&newest.damaged, point.as_ref());
     if let Some(damage) = &damage {
         step.warn(damage).await;
     }
     Ok(Beginning { point, damage })
+}
+
+/// The newest checkpoint of a step that can be used.
+pub(crate) struct Newest<T> {
+    /// What it holds; none where there is none.
+    pub(crate) found: Option<T>,
+    /// The checkpoint itself and the older ones of the step, oldest first.
+    pub(crate) stored: VecDeque<CheckpointKey>,
+    /// What is wrong with younger ones. They stay in the store, for whoever looks for the cause.
+    pub(crate) damaged: Vec<String>,
+}
+
+/// The checkpoint that the record names, or the newest before it that `read` can use.
+///
+/// # Errors
+/// When the store is away for now.
+pub(crate) async fn find_newest<T>(
+    step: &StepContext,
+    read: impl Fn(Checkpoint) -> Result<T, TrainError>,
+) -> Result<Newest<T>, StepError> {
+    let mut newest = Newest {
+        found: None,
+        stored: VecDeque::new(),
+        damaged: Vec::new(),
+    };
+    let recorded = step.resume_point::<String>();
+    let Some(recorded) = recorded.and_then(|key| key.parse::<CheckpointKey>().ok()) else {
+        return Ok(newest);
+    };
+
+    newest.stored = candidates(step, &recorded).await?;
+    while let Some(key) = newest.stored.back() {
+        let stored = step.store().checkpoints().get(key).await;
+        let usable = match stored {
+            Ok(checkpoint) => read(checkpoint).map_err(|error| chain(&error)),
+            Err(error) if error.is_transient() => return Err(error.into()),
+            Err(error) => Err(chain(&error)),
+        };
+        match usable {
+            Ok(found) => {
+                newest.found = Some(found);
+                break;
+            }
+            Err(reason) => newest.damaged.push(format!("{key}: {reason}")),
+        }
+        newest.stored.pop_back();
+    }
+    Ok(newest)
 }
 
 /// The older checkpoints of the step, oldest first, then the recorded one. Younger ones do not
@@ -196,24 +243,6 @@ async fn candidates(
     let older = newest_first.into_iter().rev().filter(|key| key < recorded);
 
     Ok(older.chain(std::iter::once(recorded.clone())).collect())
-}
-
-/// The state in a checkpoint, or what is wrong with it.
-async fn read_state(
-    step: &StepContext,
-    training: &PreparedTraining,
-    key: &CheckpointKey,
-) -> Result<Result<TrainState, String>, StepError> {
-    let checkpoint = match step.store().checkpoints().get(key).await {
-        Ok(checkpoint) => checkpoint,
-        Err(error) if error.is_transient() => return Err(error.into()),
-        Err(error) => return Ok(Err(chain(&error))),
-    };
-
-    // Its bytes are those that were written, but maybe by another version of this program.
-    let state = TrainState::from_checkpoint(&training.network, checkpoint);
-    let checked = state.and_then(|state| check_state(state, training));
-    Ok(checked.map_err(|error| format!("{key}: {}", chain(&error))))
 }
 
 fn describe_damage(damaged: &[String], point: Option<&ResumePoint>) -> Option<ErrorRecord> {

@@ -2,50 +2,69 @@
 //! the artifact.
 
 use std::collections::VecDeque;
+use std::num::NonZeroUsize;
 
 use runtime::{StepContext, StepError, StepHandler};
-use schemas::commands::{ClassOutcome, TrainModel, TrainOutcome};
+use schemas::commands::{TrainModel, TrainOutcome};
 use schemas::errors::{ErrorRecord, shortened};
-use schemas::metrics::{ClassRates, Evaluation, KindMetrics, MetricsDocument};
-use schemas::names::TEST_PART;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use crate::artifact::{encode_files, metrics_document};
-use crate::checkpoints::{Beginning, Checkpoints, ResumePoint, find_beginning};
+use crate::batch::{BatchPlace, train_batch};
+use crate::checkpoints::{Beginning, CheckpointWriter, Checkpoints, ResumePoint, find_beginning};
 use crate::device::{ComputeDevice, DeviceSetting};
-use crate::evaluation::evaluate_trained;
+use crate::measured::{Measured, train_and_measure};
 use crate::prepared::PreparedTraining;
 use crate::report::Reporter;
-use crate::train::{Trained, train};
 use crate::{TrainError, TrainState};
 
 /// Most warnings that an outcome repeats: it has to fit the operation's record.
-const WARNINGS_MAX: usize = 5;
-/// Most classes of an outcome: it has to fit the operation's record.
-const CLASSES_MAX: usize = 8;
+pub(crate) const WARNINGS_MAX: usize = 5;
 /// Longest warning about a damaged checkpoint: it has to fit the operation's record.
 const DAMAGE_BYTES_MAX: usize = 300;
 /// Share of the step at which publishing begins.
 const PUBLISHING: f64 = 0.995;
 
 /// Section `[trainer]` of the settings.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct TrainerSettings {
     /// The device of all its trainings: `auto`, `cpu` or `cuda:N`.
     pub device: DeviceSetting,
+    /// Trainings of a sweep that the native engine computes side by side. Those of libtorch come one
+    /// after another, each on the threads of its strategy (`training.threads`).
+    pub threads: NonZeroUsize,
+}
+
+impl Default for TrainerSettings {
+    /// The first GPU, and as many threads as the machine has cores.
+    fn default() -> Self {
+        Self {
+            device: DeviceSetting::default(),
+            threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+        }
+    }
 }
 
 /// Handles the verb `train`.
 #[derive(Clone, Copy, Debug)]
 pub struct Trainer {
     device: ComputeDevice,
+    threads: NonZeroUsize,
 }
 
 impl Trainer {
-    /// Computes every training on `device`.
+    /// Computes every training on `device`, those of a batch one after another.
     pub const fn new(device: ComputeDevice) -> Self {
-        Self { device }
+        Self {
+            device,
+            threads: NonZeroUsize::MIN,
+        }
+    }
+
+    /// The same with that number of trainings of a batch side by side.
+    pub const fn with_threads(self, threads: NonZeroUsize) -> Self {
+        Self { threads, ..self }
     }
 }
 
@@ -57,112 +76,52 @@ impl StepHandler for Trainer {
         command: TrainModel,
         step: &StepContext,
     ) -> Result<TrainOutcome, StepError> {
-        let training = PreparedTraining::read(command, step, self.device).await?;
-        let Beginning { point, damage } = find_beginning(step, &training).await?;
-        let resumed_at = point.as_ref().map_or(0, ResumePoint::epoch);
-
-        // Minutes to hours; everything before and after takes seconds.
-        let finished = train_on_thread(training, point, step).await?;
-        let training = finished.training;
-        let trained = finished.trained;
-
-        let message = format!("Publishing the model of epoch {}", trained.best_epoch);
-        let document = metrics_document(
-            &trained,
-            &training.job().data.train,
-            finished.evaluation,
-            training.seed(),
-        );
-        let publishing = training.facts();
-        step.report(publishing.between_epochs(PUBLISHING, message, document.epochs));
-        step.check_stop()?;
-
-        // The artifact is named by its bytes, so an interrupted attempt that comes here again
-        // publishes the same one.
-        let files = encode_files(&trained, &training.job().data.train, &document)
-            .map_err(|error| ErrorRecord::from_advice(&error))?;
-        let manifest = training.artifact_manifest(
-            step.op(),
-            trained.network,
-            document.evaluation.decisions.as_ref(),
-        );
-        let artifact = step.store().artifacts().publish(files, manifest).await?;
-
-        Ok(TrainOutcome {
-            artifact,
-            epochs: document.epochs,
-            best_epoch: document.best_epoch,
-            stopped_early: document.stopped_early,
-            ending: document.ending,
-            resumed_at,
-            parameters: document.parameters,
-            windows: training.window_outcome(),
-            classes: class_outcomes(&document),
-            decisions: document
-                .evaluation
-                .decisions
-                .map(|it| it.parts)
-                .unwrap_or_default(),
-            metrics: document.headline,
-            warnings: warnings_of(damage, document.warnings),
-            device: document.device,
-        })
+        match command.batch {
+            None => train_one(command, step, self.device).await,
+            Some(batch) => {
+                let place = BatchPlace {
+                    dataset: command.dataset,
+                    device: self.device,
+                    threads: self.threads,
+                };
+                train_batch(batch, place, step).await
+            }
+        }
     }
 }
 
-/// The rates of the classes on the test part; none for a regression.
-fn class_outcomes(document: &MetricsDocument) -> Vec<ClassOutcome> {
-    let test = document.parts.get(TEST_PART).map(|part| &part.kind);
-    let Some(KindMetrics::Classes(metrics)) = test else {
-        return Vec::new();
-    };
+/// One training, which goes on from its last checkpoint.
+async fn train_one(
+    command: TrainModel,
+    step: &StepContext,
+    device: ComputeDevice,
+) -> Result<TrainOutcome, StepError> {
+    let training = PreparedTraining::read(command, step, device).await?;
+    let Beginning { point, damage } = find_beginning(step, &training).await?;
+    let resumed_at = point.as_ref().map_or(0, ResumePoint::epoch);
 
-    let classes = metrics.classes.iter().take(CLASSES_MAX);
-    classes.map(class_outcome).collect()
-}
+    // Minutes to hours; everything before and after takes seconds.
+    let finished = train_on_thread(training, point, step).await?;
+    let training = &finished.training;
 
-fn class_outcome(class: &ClassRates) -> ClassOutcome {
-    ClassOutcome {
-        name: class.name.clone(),
-        precision: class.precision,
-        recall: class.recall,
-        f1: class.f1,
-    }
+    let best_epoch = finished.measured.trained.best_epoch;
+    let epochs = finished.measured.epochs();
+    let message = format!("Publishing the model of epoch {best_epoch}");
+    let publishing = training.facts();
+    step.report(publishing.between_epochs(PUBLISHING, message, epochs));
+    step.check_stop()?;
+
+    let ready = finished.measured.encode(training, step.op(), resumed_at);
+    let ready = ready.map_err(|error| ErrorRecord::from_advice(&error))?;
+    let mut outcome = ready.publish(step.store()).await?;
+    outcome.warnings = warnings_of(damage, outcome.warnings);
+    Ok(outcome)
 }
 
 /// A training that has ended well.
 struct Finished {
     training: PreparedTraining,
-    trained: Trained,
-    evaluation: Evaluation,
-}
-
-/// A training with what was measured of it.
-struct Measured {
-    trained: Trained,
-    evaluation: Evaluation,
-}
-
-/// Trains, then measures what was trained.
-fn train_and_measure(
-    training: &PreparedTraining,
-    control: &Reporter,
-    state: Option<TrainState>,
-) -> Result<Measured, TrainError> {
-    let job = training.job();
-    let trained = train(&job, control, state)?;
-
-    let evaluation = evaluate_trained(
-        &job,
-        &trained,
-        &training.origins,
-        training.decisions(),
-        control,
-    )?;
-    Ok(Measured {
-        trained,
-        evaluation,
-    })
+    measured: Measured,
 }
 
 /// Trains on a blocking thread while its checkpoints are written at the same time. A training that
@@ -178,7 +137,8 @@ async fn train_on_thread(
         None => (VecDeque::new(), None),
     };
     let (sender, receiver) = watch::channel(None);
-    let checkpoints = Checkpoints::new(step.clone(), training.network.clone(), stored);
+    let writer = CheckpointWriter::new(step.clone(), stored);
+    let checkpoints = Checkpoints::new(writer, training.network.clone());
     let reporter = Reporter::new(step.clone(), training.facts(), sender);
     log_begin(&training);
 
@@ -192,11 +152,7 @@ async fn train_on_thread(
     log_end(&training, &result);
 
     match result {
-        Ok(measured) => Ok(Finished {
-            training,
-            trained: measured.trained,
-            evaluation: measured.evaluation,
-        }),
+        Ok(measured) => Ok(Finished { training, measured }),
         Err(error) => {
             if let Some(last) = error
                 .last_state()
@@ -244,7 +200,7 @@ fn log_begin(training: &PreparedTraining) {
 /// Logs the same at its end, however it ended, with the epochs that were trained.
 fn log_end(training: &PreparedTraining, result: &Result<Measured, TrainError>) {
     let epochs_trained = match result {
-        Ok(measured) => measured.trained.history.last().map_or(0, |row| row.epoch),
+        Ok(measured) => measured.epochs(),
         Err(error) => error.last_state().map_or(0, |last| last.progress.epoch),
     };
 

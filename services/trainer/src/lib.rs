@@ -30,6 +30,7 @@
 //! Deliberately absent: mixed precision.
 
 pub mod artifact;
+mod batch;
 mod checkpoints;
 mod control;
 mod data;
@@ -42,6 +43,7 @@ mod handler;
 mod history;
 mod job;
 mod learning_rate;
+mod measured;
 pub mod metrics;
 mod objective;
 mod prepared;

@@ -47,5 +47,7 @@ fn build_trainer(
         CPU_PRIORITY
     };
     start.options.device = Some(device.describe());
-    Ok((Trainer::new(device), start))
+
+    let threads = start.settings.service.own.threads;
+    Ok((Trainer::new(device).with_threads(threads), start))
 }

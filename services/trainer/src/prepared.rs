@@ -1,6 +1,7 @@
 //! A train command with everything that it names: the resolved strategy, the data set, the network.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use networks::tsk::build_rules;
@@ -13,7 +14,7 @@ use schemas::ids::OperationId;
 use schemas::manifests::{ArtifactManifest, DataSetManifest, Lineage, Network};
 use store::sha256_hex;
 use strategies::splits::Part;
-use strategies::{Decisions, Resolved, ResolvedRequest};
+use strategies::{Decisions, Resolved};
 
 use crate::TrainingData;
 use crate::data_set::{test_origins, training_data};
@@ -23,18 +24,74 @@ use crate::job::TrainJob;
 use crate::metrics::RowOrigins;
 use crate::report::TrainFacts;
 
+/// The rows that one training learns from, or every training of a batch.
+pub(crate) struct PreparedData {
+    manifest: DataSetManifest,
+    data: TrainingData,
+    /// Where the rows of the test part come from.
+    origins: RowOrigins,
+}
+
 /// A training that can begin.
 pub(crate) struct PreparedTraining {
     request: TrainRequest,
     resolved: Resolved,
-    manifest: DataSetManifest,
+    shared: Arc<PreparedData>,
     /// The network to fit, its columns scaled as the data set says, its rules built.
     pub(crate) network: Network,
-    data: TrainingData,
-    /// Where the rows of the test part come from.
-    pub(crate) origins: RowOrigins,
     device: ComputeDevice,
     engine: EngineKind,
+}
+
+impl PreparedData {
+    /// Reads the data set that `dataset` names, or the one that the step before has made.
+    ///
+    /// # Errors
+    /// It is absent or damaged, or its columns are not those of the strategy.
+    pub(crate) async fn read(
+        dataset: Option<String>,
+        resolved: &Resolved,
+        step: &StepContext,
+    ) -> Result<Arc<Self>, StepError> {
+        let dataset = match dataset {
+            Some(dataset) => dataset,
+            None => step.outcome_of::<ProcessBars>().await?.dataset,
+        };
+        let data_sets = step.store().data_sets();
+        let manifest = data_sets.find(&dataset).await?.ok_or_else(|| {
+            StepError::permanent(
+                codes::DATA_DATASET_MISSING,
+                format!("the data set {dataset} is not in the store"),
+                "submit the operation again: processing makes it",
+            )
+        })?;
+        let table = data_sets.read(&manifest).await?;
+        let network = resolved.network(manifest.features.clone());
+        let weighted = resolved.weighted;
+
+        // Turning columns into rows takes seconds for a large data set.
+        step.blocking(move || {
+            let data = training_data(&table, &network, weighted)
+                .map_err(|error| ErrorRecord::from_advice(&error))?;
+            let origins = test_origins(&table, &data.test);
+            Ok(Arc::new(Self {
+                manifest,
+                data,
+                origins,
+            }))
+        })
+        .await
+    }
+}
+
+/// The strategy of a request, with its changes.
+///
+/// # Errors
+/// The request cannot be resolved.
+pub(crate) fn resolve(request: &TrainRequest) -> Result<Resolved, ErrorRecord> {
+    let resolved = Resolved::from_request(request);
+    let resolved = resolved.map_err(|error| ErrorRecord::from_advice(&error))?;
+    Ok(resolved.resolved)
 }
 
 impl PreparedTraining {
@@ -49,52 +106,47 @@ impl PreparedTraining {
         device: ComputeDevice,
     ) -> Result<Self, StepError> {
         let request: TrainRequest = step.params()?;
-        let ResolvedRequest { resolved, .. } =
-            Resolved::from_request(&request).map_err(|error| ErrorRecord::from_advice(&error))?;
+        let resolved = resolve(&request)?;
         let reading = "Reading the data set".to_owned();
         step.report(TrainFacts::new(&resolved, device).between_epochs(0.0, reading, 0));
-        let dataset = match command.dataset {
-            Some(dataset) => dataset,
-            None => step.outcome_of::<ProcessBars>().await?.dataset,
-        };
+        let shared = PreparedData::read(command.dataset, &resolved, step).await?;
 
-        let data_sets = step.store().data_sets();
-        let manifest = data_sets.find(&dataset).await?.ok_or_else(|| {
-            StepError::permanent(
-                codes::DATA_DATASET_MISSING,
-                format!("the data set {dataset} is not in the store"),
-                "submit the operation again: processing makes it",
-            )
-        })?;
-        let table = data_sets.read(&manifest).await?;
+        // Grouping the rows of a large data set into rules takes long, too.
+        step.blocking(move || Ok(Self::new(request, resolved, shared, device)))
+            .await
+    }
+
+    /// A training on data that was read, in a trainer that has `device`.
+    pub(crate) fn new(
+        request: TrainRequest,
+        resolved: Resolved,
+        shared: Arc<PreparedData>,
+        device: ComputeDevice,
+    ) -> Self {
         let engine = EngineKind::choose(resolved.settings.engine, &resolved.model, device);
-        let network = resolved.network(manifest.features.clone());
+        let network = resolved.network(shared.manifest.features.clone());
 
-        // Turning columns into rows takes seconds for a large data set.
-        step.blocking(move || {
-            let data = training_data(&table, &network, resolved.weighted)
-                .map_err(|error| ErrorRecord::from_advice(&error))?;
-            let origins = test_origins(&table, &data.test);
-            // A rule base follows from the training part, so that every attempt has the same one.
-            let network = build_rules(&network, &data.train.features, resolved.seed);
-            Ok(Self {
-                request,
-                resolved,
-                manifest,
-                network,
-                data,
-                origins,
-                device: engine.device_of(device),
-                engine,
-            })
-        })
-        .await
+        // A rule base follows from the training part, so that every attempt has the same one.
+        let network = build_rules(&network, &shared.data.train.features, resolved.seed);
+        Self {
+            request,
+            resolved,
+            shared,
+            network,
+            device: engine.device_of(device),
+            engine,
+        }
+    }
+
+    /// Where the rows of the test part come from.
+    pub(crate) fn origins(&self) -> &RowOrigins {
+        &self.shared.origins
     }
 
     /// The input of [`crate::train`].
     pub(crate) fn job(&self) -> TrainJob<'_> {
         TrainJob {
-            data: &self.data,
+            data: &self.shared.data,
             network: &self.network,
             settings: &self.resolved.settings,
             seed: self.resolved.seed,
@@ -105,9 +157,13 @@ impl PreparedTraining {
 
     /// What its windows cost; absent where each row is a sample.
     pub(crate) fn window_outcome(&self) -> Option<WindowOutcome> {
-        let windows = self.data.train.windows.as_ref()?;
+        let windows = self.shared.data.train.windows.as_ref()?;
         let rows_lost = Part::ALL.map(|part| {
-            let rows = self.data.part(part).rows_without_window(&self.network);
+            let rows = self
+                .shared
+                .data
+                .part(part)
+                .rows_without_window(&self.network);
             (part.name().to_owned(), rows)
         });
 
@@ -155,8 +211,8 @@ impl PreparedTraining {
     }
 
     fn lineage(&self, op: &OperationId) -> Lineage {
-        let series = self
-            .manifest
+        let manifest = &self.shared.manifest;
+        let series = manifest
             .series
             .iter()
             .map(|input| (input.label(), input.content_sha256.clone()));
@@ -170,7 +226,7 @@ impl PreparedTraining {
 
         Lineage {
             operation: op.to_string(),
-            dataset: self.manifest.inputs_sha256.clone(),
+            dataset: manifest.inputs_sha256.clone(),
             series: series.collect(),
             strategy: self.request.strategy.clone(),
             strategy_sha256: sha256_hex(self.request.strategy.as_bytes()),

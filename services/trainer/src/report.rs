@@ -19,7 +19,7 @@ const EPOCHS_BEGIN: f64 = 0.01;
 const EPOCHS_END: f64 = 0.99;
 /// Time between two records that are put into the slot. The slot is drained more slowly than that,
 /// so what is left out would never be seen, and an epoch of two milliseconds has no time for it.
-const RECORD_PACE: Duration = Duration::from_millis(20);
+pub(crate) const RECORD_PACE: Duration = Duration::from_millis(20);
 /// Most instruments, and most timeframes, that a message names.
 const NAMED_MAX: usize = 2;
 
@@ -128,6 +128,38 @@ impl TrainFacts {
         }
     }
 
+    /// The context of a batch: trainings that have ended of all, and the lowest figure on
+    /// validation.
+    pub(crate) fn context_of_batch(
+        &self,
+        trainings: Count,
+        failed: u64,
+        best: Option<f64>,
+    ) -> Context {
+        let facts = self.clone();
+        Context::TrainBatch {
+            model_type: facts.model_type,
+            strategy: facts.strategy,
+            symbols: facts.symbols,
+            timeframes: facts.timeframes,
+            trainings,
+            failed,
+            best,
+            device: facts.device,
+        }
+    }
+
+    /// `Training MLP model on EURUSD [1h] [12/64 trainings, best 1.0412] 🖥️ CPU`.
+    pub(crate) fn sentence_of_batch(&self, trainings: Count, best: Option<f64>) -> String {
+        let Count { done, total } = trainings;
+        let best = best.map_or_else(String::new, |best| format!(", best {best:.4}"));
+        format!(
+            "Training {} [{done}/{total} trainings{best}] 🖥️ {}",
+            self.subject(),
+            self.device_name()
+        )
+    }
+
     /// `Training MLP model on EURUSD [1h] [epoch 3/50] (batch 141/169) 🖥️ CPU`.
     fn sentence(&self, at: &BatchProgress) -> String {
         let BatchProgress {
@@ -223,7 +255,12 @@ impl Control for Reporter {
 
 /// The share of the step at a moment of its epochs.
 fn fraction_of_step(at: &BatchProgress) -> f64 {
-    EPOCHS_BEGIN + (EPOCHS_END - EPOCHS_BEGIN) * at.fraction_done()
+    share_of_step(at.fraction_done())
+}
+
+/// The share of the step when that share of its epochs is done.
+pub(crate) fn share_of_step(of_epochs: f64) -> f64 {
+    EPOCHS_BEGIN + (EPOCHS_END - EPOCHS_BEGIN) * of_epochs
 }
 
 /// `AAPL, MSFT (+2 more)`: the first two names, and how many others there are.

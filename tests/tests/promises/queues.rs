@@ -54,6 +54,7 @@ impl StepHandler for CountingTrainer {
             classes: Vec::new(),
             warnings: Vec::new(),
             device: "cpu".to_owned(),
+            batch: Vec::new(),
         })
     }
 }

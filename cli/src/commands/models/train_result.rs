@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use schemas::commands::{
-    ClassOutcome, ProcessOutcome, RegisterOutcome, TrainOutcome, TrainRequest, WindowOutcome,
+    BatchResult, ClassOutcome, ProcessOutcome, RegisterOutcome, TrainOutcome, TrainRequest,
+    WindowOutcome,
 };
 use schemas::ids::Service;
 use schemas::manifests::OutputKind;
@@ -26,8 +27,11 @@ pub(crate) fn describe_training(record: &OperationRecord) -> Option<Vec<(String,
     let registered: Option<RegisterOutcome> = outcome_of(record, Service::Registry);
 
     let mut lines = Vec::new();
+    if !trained.batch.is_empty() {
+        lines.push(("trainings", describe_batch(&trained.batch)));
+    }
     if let Some(model) = registered {
-        lines.push(("model", format!("{}@{}", model.name, model.version)));
+        lines.push(("model", describe_model(&model, &trained)));
     }
     // An older trainer has not counted them.
     if trained.parameters > 0 {
@@ -55,6 +59,29 @@ pub(crate) fn describe_training(record: &OperationRecord) -> Option<Vec<(String,
             .map(|(name, text)| (name.to_owned(), text))
             .collect(),
     )
+}
+
+/// `64, 2 of them failed`.
+fn describe_batch(results: &[BatchResult]) -> String {
+    let failed = results.iter().filter(|result| result.error.is_some());
+    match failed.count() {
+        0 => results.len().to_string(),
+        failed => format!("{}, {failed} of them failed", results.len()),
+    }
+}
+
+/// `trend@3`; of a batch the version that the other lines are about.
+fn describe_model(registered: &RegisterOutcome, trained: &TrainOutcome) -> String {
+    let name = &registered.name;
+    let is_best = |result: &&BatchResult| result.artifact.as_ref() == Some(&trained.artifact);
+    let Some(best) = trained.batch.iter().find(is_best) else {
+        return format!("{name}@{}", registered.version);
+    };
+
+    let mut versions = registered.batch.iter();
+    let version = versions.find(|version| version.training == best.training);
+    let version = version.map_or(registered.version, |version| version.version);
+    format!("{name}@{version}, the best on validation")
 }
 
 /// How good the model is, what the strategy decides by it, and why its training ended.

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod artifact;
 #[cfg(test)]
+mod batches;
+#[cfg(test)]
 mod crashes;
 #[cfg(test)]
 mod decisions;

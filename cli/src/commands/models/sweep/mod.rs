@@ -1,6 +1,7 @@
 //! `ktrdr train` with `--sweep`, `--seeds` or `--folds`: several trainings as one operation, and a
 //! table of what they came to.
 
+mod batches;
 mod grid;
 mod results;
 mod table;
@@ -47,7 +48,7 @@ pub(in crate::commands::models) struct SweepArgs {
         conflicts_with_all = ["validation_start", "validation_split"]
     )]
     pub(super) folds: Option<u16>,
-    /// How many of the trainings run at a time.
+    /// How many of the operations run at a time.
     #[command(flatten)]
     family: FamilyArgs,
 }
@@ -56,6 +57,11 @@ impl SweepArgs {
     /// True if the command is one of several trainings.
     pub(super) fn is_several(&self) -> bool {
         !self.sweep.is_empty() || self.seeds.is_some() || self.folds.is_some()
+    }
+
+    /// Whether the first training that fails ends the others.
+    fn is_fail_fast(&self) -> bool {
+        self.family.fail_fast
     }
 
     /// Refuses options that have no meaning for one training.
@@ -101,9 +107,9 @@ pub(super) async fn run(args: &TrainArgs, context: &Context) -> Result<Exit, Fai
     }
 
     // A family with a failed training has results as well. What failed first is the error.
-    let table = table::show(context, &op).await;
+    let results = table::show(context, &op).await;
     let exit = ended?;
-    table.map(|()| exit)
+    results?.refuse_failed(&op).map(|()| exit)
 }
 
 /// The trainings of the command as they stand in a file of operations.
@@ -169,7 +175,7 @@ fn no_sweep_yet() -> Failure {
         .with_hint("`ktrdr train STRATEGY --sweep KEY=VALUES` starts one")
 }
 
-/// Loads first, then the trainings that make the data sets, then those that find them made.
+/// Loads first, then the operations that make the data sets, then those that find them made.
 fn family_of(trainings: SweptTrainings, args: &TrainArgs) -> Family {
     let labels = [
         ("strategy", trainings.strategy.clone()),

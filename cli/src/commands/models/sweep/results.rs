@@ -1,9 +1,15 @@
 //! What the trainings of a sweep came to, by combination.
 
-use schemas::operation::{OperationRecord, OperationState};
+use schemas::commands::{Batch, TrainModel, TrainOutcome};
+use schemas::errors::ErrorRecord;
+use schemas::ids::{OperationId, Service};
+use schemas::operation::OperationRecord;
 use schemas::queries::ModelSummary;
 use schemas::sweep::{COMBINATION, FOLD};
 use statistics::{Moments, Overfitting, backtest_overfitting, moments};
+
+use crate::console::{Failure, count_of};
+use crate::watch::outcome_of;
 
 /// Figure of a regression, and of a classification: the lower the better.
 pub(super) const MEAN_ERROR: &str = "mae";
@@ -15,30 +21,63 @@ pub(super) struct SweptTraining {
     combination: String,
     /// 1 without folds.
     fold: usize,
-    state: OperationState,
     model: Option<ModelSummary>,
+    /// Why it made none; absent while it may make one.
+    error: Option<ErrorRecord>,
 }
 
 impl SweptTraining {
-    /// The training of a child of the sweep, and the version among `models` that it made.
-    pub(super) fn of(child: &OperationRecord, models: &[ModelSummary]) -> Self {
-        let label = |name: &str| child.labels.get(name).cloned();
-        let made_by = |model: &&ModelSummary| model.operation == child.op.as_str();
-        Self {
-            combination: label(COMBINATION).unwrap_or_default(),
-            fold: label(FOLD).and_then(|fold| fold.parse().ok()).unwrap_or(1),
-            state: child.state,
-            model: models.iter().find(made_by).cloned(),
+    /// The trainings of a child of the sweep, and the versions among `models` that they made.
+    pub(super) fn all_of(child: &OperationRecord, models: &[ModelSummary]) -> Vec<Self> {
+        let of_child = |model: &&ModelSummary| model.operation == child.op.as_str();
+        let models: Vec<&ModelSummary> = models.iter().filter(of_child).collect();
+        let fold = child.labels.get(FOLD);
+        let fold = fold.and_then(|fold| fold.parse().ok()).unwrap_or(1);
+        let failure = child.failure.as_ref();
+        let failure = failure.map(|failure| failure.error.clone());
+
+        let Some(batch) = batch_of(child) else {
+            return vec![Self {
+                combination: child.labels.get(COMBINATION).cloned().unwrap_or_default(),
+                fold,
+                model: models.first().copied().cloned(),
+                error: failure,
+            }];
+        };
+        let results = outcome_of::<TrainOutcome>(child, Service::Trainer);
+        let results = results.map(|outcome| outcome.batch).unwrap_or_default();
+
+        let mut trainings = Vec::with_capacity(batch.members.len());
+        for member in batch.members {
+            let training = member.training;
+            let result = results.iter().find(|result| result.training == training);
+            let error = result.and_then(|result| result.error.clone());
+            let made = |model: &&&ModelSummary| model.training == Some(training);
+            trainings.push(Self {
+                combination: member.combination,
+                fold,
+                model: models.iter().find(made).map(|model| (*model).clone()),
+                error: error.or_else(|| failure.clone()),
+            });
         }
+        trainings
     }
 
     fn has_failed(&self) -> bool {
-        self.state == OperationState::Failed
+        self.error.is_some() && self.model.is_none()
     }
 
     fn figure(&self, part: Part) -> Option<f64> {
         figure_of(self.model.as_ref()?, part)
     }
+}
+
+/// The trainings that the train step of an operation was asked for; none where it is one.
+fn batch_of(child: &OperationRecord) -> Option<Batch> {
+    let mut steps = child.plan.steps();
+    let step = steps.find(|spec| spec.service == Service::Trainer)?;
+    let command: TrainModel = serde_json::from_value(step.command.clone()).ok()?;
+    command.batch
 }
 
 /// A part of a data set that was measured.
@@ -89,11 +128,33 @@ pub(super) struct SweepResults {
     pub(super) trainings: usize,
     pub(super) trained: usize,
     pub(super) failed: usize,
+    /// Why the first of those has failed.
+    first_error: Option<ErrorRecord>,
     pub(super) folds: usize,
     /// `loss` or `mae`.
     pub(super) figure: &'static str,
     /// Of choosing among the combinations; absent unless all of 4, 6, … 16 folds are there.
     pub(super) overfitting: Option<Overfitting>,
+}
+
+impl SweepResults {
+    /// Refuses a sweep of which trainings have failed: its operations have not.
+    ///
+    /// # Errors
+    /// A training has failed.
+    pub(super) fn refuse_failed(&self, op: &OperationId) -> Result<(), Failure> {
+        match &self.first_error {
+            Some(error) if self.failed > 0 => Err(Failure {
+                message: format!(
+                    "{} of {} failed",
+                    self.failed,
+                    count_of(self.trainings, "training")
+                ),
+                ..Failure::of_operation(op, "", error)
+            }),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Gathers the trainings by combination, in the order of their first.
@@ -131,6 +192,7 @@ pub(super) fn summarise(trainings: &[SweptTraining]) -> SweepResults {
             .iter()
             .filter(|training| training.model.is_some())
             .count(),
+        first_error: failed.clone().find_map(|training| training.error.clone()),
         failed: failed.count(),
         folds,
         figure: figure_name(trainings),

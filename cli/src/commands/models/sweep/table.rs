@@ -11,6 +11,7 @@ use super::results::{CombinationResult, MEAN_ERROR, SweepResults, SweptTraining,
 use crate::commands::models::list::read_models;
 use crate::console::{Exit, Failure, Output, count_of};
 use crate::context::Context;
+use crate::watch::fill_results;
 
 /// Kind of the operations that make a version.
 const TRAIN: &str = "train";
@@ -19,7 +20,7 @@ const TRAIN: &str = "train";
 ///
 /// # Errors
 /// The operation is not there or is no sweep, or its models cannot be read.
-pub(super) async fn show(context: &Context, op: &OperationId) -> Result<(), Failure> {
+pub(super) async fn show(context: &Context, op: &OperationId) -> Result<SweepResults, Failure> {
     let bus = context.bus().await?;
     let stored = bus.operations().get(op).await?;
     let parent = stored.ok_or_else(|| Failure::no_operation(op))?.record;
@@ -28,15 +29,17 @@ pub(super) async fn show(context: &Context, op: &OperationId) -> Result<(), Fail
         _ => return Err(no_sweep(op)),
     };
 
-    let children = bus.operations().children(&parent).await?;
+    let mut children = bus.operations().children(&parent).await?;
+    for child in &mut children {
+        fill_results(context, child).await;
+    }
     let models: Vec<ModelSummary> = read_models(Some(&model), context).await?;
-    let trainings = children.iter().filter(|child| child.kind == TRAIN);
-    let trainings: Vec<SweptTraining> = trainings
-        .map(|child| SweptTraining::of(child, &models))
-        .collect();
+    let children = children.iter().filter(|child| child.kind == TRAIN);
+    let trainings = children.flat_map(|child| SweptTraining::all_of(child, &models));
+    let trainings: Vec<SweptTraining> = trainings.collect();
     let results = summarise(&trainings);
     print(&context.output, op, &model, &results);
-    Ok(())
+    Ok(results)
 }
 
 fn no_sweep(op: &OperationId) -> Failure {

@@ -9,9 +9,9 @@ use schemas::codes;
 use schemas::commands::{FetchBars, FetchMode};
 use schemas::operation::NewOperation;
 use schemas::requests::DataLoad;
-use schemas::sweep::{COMBINATION, FOLD, SEED, TRAINING};
-use strategies::{EditError, Fold, Overrides, Resolved, Strategy, training_keys, with_value};
+use strategies::{EditError, Fold, Overrides, Strategy, training_keys, with_value};
 
+use super::batches::{CheckedCombination, SweptBatch, batches_of};
 use super::grid::{Combination, Pair, combine};
 use crate::arguments::FetchModeArg;
 use crate::commands::models::train::{TrainArgs, overrides_of, training_request};
@@ -29,7 +29,7 @@ const OUTSIDE_DATA: [&str; 2] = ["model.architecture.", "decisions."];
 
 /// The trainings of a sweep, and what they are made of.
 pub(super) struct SweptTrainings {
-    /// Those that make a data set each; what they fetch comes before them.
+    /// Operations that make a data set each; what they fetch comes before them.
     pub(super) first: Vec<NewOperation>,
     /// Those that find their data set made.
     pub(super) others: Vec<NewOperation>,
@@ -47,36 +47,8 @@ pub(super) struct SweptTrainings {
 impl SweptTrainings {
     /// Number of trainings.
     pub(super) fn count(&self) -> usize {
-        self.first.len() + self.others.len()
+        self.combinations * self.seeds * self.folds
     }
-
-    fn add(
-        &mut self,
-        combination: &CheckedCombination,
-        place: &Place<'_>,
-        is_first: bool,
-        args: &TrainArgs,
-    ) -> Result<(), Failure> {
-        let number = self.count() + 1;
-        let training = make_training(combination, place, number, &self.model, args)?;
-
-        match is_first {
-            true => self.first.push(training),
-            false => self.others.push(training),
-        }
-        Ok(())
-    }
-}
-
-/// A combination whose strategy has no fault.
-struct CheckedCombination {
-    combination: Combination,
-    text: String,
-    /// What of it decides which data set it is trained on.
-    data_part: String,
-    strategy: Strategy,
-    overrides: Overrides,
-    resolved: Resolved,
 }
 
 /// Makes the trainings of the command.
@@ -113,11 +85,14 @@ pub(super) fn make_trainings(
         folds: folds.len().max(1),
         seeds,
     };
+
+    // One operation for what shares rows and text; the first of each data set goes ahead.
     let mut data_sets = HashSet::new();
-    for combination in &checked {
-        for place in places(combination, &folds, seeds) {
-            let is_first = data_sets.insert((&combination.data_part, place.number_of_fold()));
-            trainings.add(combination, &place, is_first, args)?;
+    for batch in batches_of(&checked, &folds, seeds) {
+        let operation = make_operation(&batch, &trainings.model, args)?;
+        match data_sets.insert((&batch.first.data_part, batch.number_of_fold())) {
+            true => trainings.first.push(operation),
+            false => trainings.others.push(operation),
         }
     }
     Ok(trainings)
@@ -128,37 +103,6 @@ fn folds_of(plain: &CheckedCombination, args: &TrainArgs) -> Result<Vec<Fold>, F
     match args.sweep.folds {
         Some(folds) => whole_day_folds(&plain.resolved, folds),
         None => Ok(Vec::new()),
-    }
-}
-
-/// Every fold from every seed, or every seed alone.
-fn places<'a>(combination: &CheckedCombination, folds: &'a [Fold], seeds: usize) -> Vec<Place<'a>> {
-    let numbered = (1..).zip(folds).map(Some);
-    let numbered: Vec<_> = match folds {
-        [] => vec![None],
-        _ => numbered.collect(),
-    };
-
-    let mut places = Vec::with_capacity(numbered.len() * seeds);
-    for fold in numbered {
-        for offset in 0..seeds as u64 {
-            let seed = combination.resolved.seed.wrapping_add(offset);
-            places.push(Place { fold, seed });
-        }
-    }
-    places
-}
-
-/// The fold of a training, with its number from 1, and its seed.
-struct Place<'a> {
-    fold: Option<(u32, &'a Fold)>,
-    seed: u64,
-}
-
-impl Place<'_> {
-    /// 0 without folds.
-    fn number_of_fold(&self) -> u32 {
-        self.fold.map_or(0, |(number, _)| number)
     }
 }
 
@@ -229,41 +173,32 @@ fn refused_key(error: &EditError) -> Failure {
     )
 }
 
-fn make_training(
-    combination: &CheckedCombination,
-    place: &Place<'_>,
-    number: usize,
+/// The operation of a batch. One training alone is an operation as without a sweep.
+fn make_operation(
+    batch: &SweptBatch<'_>,
     model: &str,
     args: &TrainArgs,
 ) -> Result<NewOperation, Failure> {
+    let first = batch.first_member();
     let mut overrides = Overrides {
-        seed: Some(place.seed),
-        ..combination.overrides.clone()
+        seed: Some(first.seed),
+        ..batch.first.overrides.clone()
     };
-    if let Some((_, fold)) = place.fold {
-        overrides.start = Some(fold.start);
-        overrides.validation_start = Some(fold.cuts.validation_start);
-        overrides.test_start = Some(fold.cuts.test_start);
-        overrides.end = fold.end;
+    if let Some(fold) = &batch.fold {
+        overrides.start = Some(fold.cut.start);
+        overrides.validation_start = Some(fold.cut.cuts.validation_start);
+        overrides.test_start = Some(fold.cut.cuts.test_start);
+        overrides.end = fold.cut.end;
         overrides.validation_split = None;
     }
-    let resolved = combination
-        .strategy
-        .resolve(&overrides)
-        .map_err(Failure::from)?;
+    let resolved = batch.first.strategy.resolve(&overrides);
+    let resolved = resolved.map_err(Failure::from)?;
 
-    let text = combination.text.clone();
+    let text = batch.first.text.clone();
     let mut training = training_request(args, text, model, &overrides, &resolved)?;
     training.fetch.mode = FetchMode::Local;
-    let labels = &mut training.labels;
-    labels.insert(TRAINING.to_owned(), number.to_string());
-    labels.insert(SEED.to_owned(), place.seed.to_string());
-    if let Some((number, _)) = place.fold {
-        labels.insert(FOLD.to_owned(), number.to_string());
-    }
-    if !combination.combination.pairs.is_empty() {
-        labels.insert(COMBINATION.to_owned(), combination.combination.text());
-    }
+    training.labels.extend(batch.labels());
+    training.batch = batch.command(args.sweep.is_fail_fast());
 
     let mut operation = training.operation();
     args.run.mark(&mut operation);

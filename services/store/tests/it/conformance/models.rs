@@ -58,6 +58,7 @@ fn model(operation: &str) -> ModelManifest {
         version: 0,
         artifact: "abc".to_owned(),
         operation: operation.to_owned(),
+        training: None,
         metrics: BTreeMap::from([("accuracy".to_owned(), 0.625)]),
         validation: BTreeMap::from([("accuracy".to_owned(), 0.75)]),
         lineage: lineage(operation),

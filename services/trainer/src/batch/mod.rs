@@ -1,0 +1,287 @@
+//! Several trainings as one step: side by side on threads, over one copy of the rows.
+//!
+//! Invariants:
+//! - a training has the bits that it would have alone, whatever runs beside it;
+//! - a training that has ended is published before a checkpoint says so, and is not computed again;
+//! - one that fails is a result like any other, unless the batch is to end with it.
+
+mod board;
+mod crew;
+mod saved;
+
+use std::collections::VecDeque;
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use runtime::{StepContext, StepError};
+use schemas::codes;
+use schemas::commands::{
+    BATCH_TRAININGS_MAX, Batch, BatchMember, BatchResult, TrainOutcome, TrainRequest,
+};
+use schemas::errors::{ErrorRecord, shortened};
+use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
+
+use crate::ComputeDevice;
+use crate::checkpoints::{CheckpointWriter, find_newest};
+use crate::engine::EngineKind;
+use crate::prepared::{PreparedData, resolve};
+use crate::report::TrainFacts;
+use board::Board;
+use crew::{Crew, EndedTraining, HowEnded, OpenTraining};
+use saved::SavedBatch;
+
+/// Time between two checkpoints.
+const SAVE_PACE: Duration = Duration::from_secs(1);
+/// Longest warning about trainings that failed: it has to fit the operation's record.
+const WARNING_BYTES_MAX: usize = 300;
+
+/// Where a batch is computed, and on which rows.
+pub(crate) struct BatchPlace {
+    /// The data set of the command; without it that of the step before.
+    pub(crate) dataset: Option<String>,
+    /// The device of this trainer.
+    pub(crate) device: ComputeDevice,
+    /// Trainings that the native engine computes at a time.
+    pub(crate) threads: NonZeroUsize,
+}
+
+/// Trains every member of `batch` that an earlier attempt has not trained, and publishes its model.
+///
+/// # Errors
+/// The command or its data set cannot be used, all trainings fail, or one of a batch that is to end
+/// with the first failure.
+pub(crate) async fn train_batch(
+    batch: Batch,
+    place: BatchPlace,
+    step: &StepContext,
+) -> Result<TrainOutcome, StepError> {
+    let request: TrainRequest = step.params()?;
+    let first = check_batch(&batch)?.request_alone(&request);
+    let resolved = resolve(&first)?;
+    let facts = TrainFacts::new(&resolved, place.device);
+    let reading = "Reading the data set".to_owned();
+    step.report(facts.between_epochs(0.0, reading, 0));
+    let shared = PreparedData::read(place.dataset, &resolved, step).await?;
+
+    let newest = find_newest(step, SavedBatch::from_checkpoint).await?;
+    if let Some(damage) = newest.damaged.first() {
+        tracing::warn!(damage, "checkpoint of the batch not used");
+    }
+    let saved = newest.found.unwrap_or_default();
+    let writer = CheckpointWriter::new(step.clone(), newest.stored);
+
+    // libtorch has threads of its own, and a GPU has one queue.
+    let engine = EngineKind::choose(resolved.settings.engine, &resolved.model, place.device);
+    let threads = match engine {
+        EngineKind::Native => place.threads.get(),
+        EngineKind::Libtorch => 1,
+    };
+    let board = Arc::new(Board::new(step.clone(), facts, batch.members.len()));
+    for result in &saved.ended {
+        let best = saved.best.as_ref().and_then(|best| best.figure);
+        board.end_training(result.training, best, result.error.is_some());
+    }
+    let (sender, ended) = mpsc::channel(threads);
+    let crew = Crew {
+        request,
+        shared,
+        device: place.device,
+        op: step.op().clone(),
+        queue: Mutex::new(open_trainings(&batch, &saved)),
+        board: board.clone(),
+    };
+
+    let manager = Manager {
+        step,
+        board,
+        saved,
+        writer,
+        is_fail_fast: batch.fail_fast,
+    };
+    // Every thread ends with its sender, and the manager with the last of them.
+    let all_done = crew.work_on_threads(threads, sender, step);
+    let (worked, managed) = tokio::join!(all_done, manager.manage(ended));
+    let saved = managed?;
+    worked?;
+    step.check_stop()?;
+    outcome_of(&batch, saved)
+}
+
+/// The first member of a batch that can be trained.
+fn check_batch(batch: &Batch) -> Result<&BatchMember, StepError> {
+    let refused = |message: String| {
+        let hint = "submit it with this version of `ktrdr`";
+        StepError::permanent(codes::OPS_INVALID_REQUEST, message, hint)
+    };
+
+    let first = batch.members.first();
+    let first = first.ok_or_else(|| refused("the batch has no training".to_owned()))?;
+    let count = batch.members.len();
+    if count > BATCH_TRAININGS_MAX {
+        let message = format!("the batch has {count} trainings, at most {BATCH_TRAININGS_MAX}");
+        return Err(refused(message));
+    }
+    Ok(first)
+}
+
+/// The trainings that have not ended, those first that an earlier attempt has begun.
+fn open_trainings(batch: &Batch, saved: &SavedBatch) -> VecDeque<OpenTraining> {
+    let mut open = VecDeque::with_capacity(batch.members.len());
+    for member in &batch.members {
+        let has_ended = |result: &BatchResult| result.training == member.training;
+        if saved.ended.iter().any(has_ended) {
+            continue;
+        }
+
+        let checkpoint = saved.running.get(&member.training).cloned();
+        let is_begun = checkpoint.is_some();
+        let training = OpenTraining {
+            member: member.clone(),
+            checkpoint,
+        };
+        match is_begun {
+            true => open.push_front(training),
+            false => open.push_back(training),
+        }
+    }
+    open
+}
+
+/// Publishes what the threads have trained, and saves how far they are.
+struct Manager<'a> {
+    step: &'a StepContext,
+    board: Arc<Board>,
+    saved: SavedBatch,
+    writer: CheckpointWriter,
+    is_fail_fast: bool,
+}
+
+impl Manager<'_> {
+    /// Until the last thread has ended. Its last act is a checkpoint, so that nothing is lost when
+    /// the batch was stopped.
+    async fn manage(
+        mut self,
+        mut ended: mpsc::Receiver<EndedTraining>,
+    ) -> Result<SavedBatch, StepError> {
+        let mut pace = tokio::time::interval(SAVE_PACE);
+        pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let board = self.board.clone();
+        let mut is_unsaved = false;
+        let mut failure = None;
+
+        loop {
+            tokio::select! {
+                training = ended.recv() => match training {
+                    Some(training) => {
+                        // The threads must not wait for a manager that has given up.
+                        if failure.is_none() {
+                            failure = self.take(training).await.err();
+                        }
+                        if failure.is_some() {
+                            board.end_all();
+                        }
+                        is_unsaved = true;
+                    }
+                    None => break,
+                },
+                () = board.changed.notified() => is_unsaved = true,
+                _ = pace.tick(), if is_unsaved => {
+                    self.save().await;
+                    is_unsaved = false;
+                }
+            }
+        }
+
+        // A batch that has ended goes on to its outcome at once.
+        let is_stopped = self.step.stop().is_requested();
+        if is_unsaved && (is_stopped || failure.is_some()) {
+            self.save().await;
+        }
+        match failure {
+            Some(failure) => Err(failure),
+            None => Ok(self.saved),
+        }
+    }
+
+    async fn save(&mut self) {
+        let checkpoint = self.saved.to_checkpoint(&self.board.running());
+        self.writer.save(checkpoint).await;
+    }
+
+    /// Publishes a training, or notes why it has failed.
+    async fn take(&mut self, ended: EndedTraining) -> Result<(), StepError> {
+        let training = ended.training;
+        let has_failed = match ended.how {
+            // Its last state is on the board.
+            HowEnded::Stopped => return Ok(()),
+            HowEnded::Ready(model) => {
+                let figure = model.validation;
+                let outcome = model.publish(self.step.store()).await?;
+                self.saved.add(training, figure, outcome);
+                false
+            }
+            HowEnded::Failed(error) => {
+                tracing::warn!(training, error = %error, "training of a batch failed");
+                if self.is_fail_fast {
+                    return Err((*error).into());
+                }
+                self.saved.ended.push(BatchResult {
+                    training,
+                    artifact: None,
+                    epochs: 0,
+                    resumed_at: 0,
+                    error: Some(*error),
+                });
+                true
+            }
+        };
+
+        let best = self.saved.best.as_ref().and_then(|best| best.figure);
+        self.board.end_training(training, best, has_failed);
+        Ok(())
+    }
+}
+
+/// What the record says of a batch: its best training, and what became of each.
+fn outcome_of(batch: &Batch, saved: SavedBatch) -> Result<TrainOutcome, StepError> {
+    let place = |result: &BatchResult| {
+        let is_it = |member: &BatchMember| member.training == result.training;
+        batch.members.iter().position(is_it)
+    };
+    let mut results = saved.ended;
+    results.sort_by_key(place);
+
+    let failed: Vec<&BatchResult> = results.iter().filter(|it| it.error.is_some()).collect();
+    let warning = describe_failed(&failed, results.len());
+    let first_error = failed.first().and_then(|failed| failed.error.clone());
+    match saved.best {
+        Some(best) => {
+            let mut outcome = best.outcome;
+            outcome.warnings = warning.into_iter().chain(outcome.warnings).collect();
+            outcome.warnings.truncate(crate::handler::WARNINGS_MAX);
+            outcome.batch = results;
+            Ok(outcome)
+        }
+        None => Err(first_error.unwrap_or_else(nothing_trained).into()),
+    }
+}
+
+/// `2 of 64 trainings failed; training 7: the training diverged in epoch 1, seen at batch 3`.
+fn describe_failed(failed: &[&BatchResult], count: usize) -> Option<String> {
+    let first = failed.first()?;
+    let error = first.error.as_ref()?;
+    let text = format!(
+        "{} of {count} trainings failed; training {}: {}",
+        failed.len(),
+        first.training,
+        error.message
+    );
+    Some(shortened(&text, WARNING_BYTES_MAX))
+}
+
+fn nothing_trained() -> ErrorRecord {
+    let message = "no training of the batch has ended";
+    ErrorRecord::new(codes::OPS_INVALID_OUTCOME, message, "resume the operation")
+}
