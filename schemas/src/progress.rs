@@ -116,7 +116,7 @@ pub enum Context {
         device: Device,
     },
     /// Fitting several networks to one data set.
-    TrainBatch {
+    TrainBundle {
         /// Kind of network, such as `mlp`.
         model_type: String,
         /// Name of the strategy.

@@ -2,7 +2,7 @@
 //! Those that share data set and strategy text are one operation.
 
 /// Label of an operation of several trainings: how many, as in `15 trainings`.
-pub const BATCH: &str = "batch";
+pub const BUNDLE: &str = "bundle";
 /// Label of a training: its number in the sweep, from 1.
 pub const TRAINING: &str = "training";
 /// Label of a training: the seed of its random choices.
@@ -20,7 +20,7 @@ pub const TRAININGS: &str = "trainings";
 
 /// The labels of a training in the order in which they are read, each with the word before it.
 pub(crate) const PLACE: [(&str, &str); 5] = [
-    (BATCH, ""),
+    (BUNDLE, ""),
     (TRAINING, TRAINING),
     (SEED, SEED),
     (FOLD, FOLD),

@@ -24,7 +24,7 @@ pub fn work_done(progress: &Progress, service: Service) -> WorkDone {
             unit("epochs", Some(finished_epochs(*epoch, *batch))),
             unit("batches", items),
         ],
-        Context::TrainBatch { trainings, .. } => vec![unit("trainings", Some(*trainings))],
+        Context::TrainBundle { trainings, .. } => vec![unit("trainings", Some(*trainings))],
         Context::Data {
             symbol,
             timeframe,

@@ -86,7 +86,7 @@ fn rate_text(progress: &ProgressRecord) -> Option<String> {
         Context::Train { batch, .. } if batch.total > 0 && rate >= batch.total as f64 => {
             (rate / batch.total as f64, "epochs/s")
         }
-        Context::TrainBatch { .. } => (rate, "trainings/s"),
+        Context::TrainBundle { .. } => (rate, "trainings/s"),
         Context::Data { .. } => (rate, "bars/s"),
         _ => (rate, "it/s"),
     };

@@ -1,6 +1,6 @@
 //! The typed commands of every service, each with the outcome that it records.
 
-pub mod batch;
+pub mod bundle;
 pub mod dummy;
 pub mod fetch;
 pub mod form;
@@ -10,7 +10,7 @@ pub mod spread;
 pub mod train;
 pub mod validate;
 
-pub use batch::{BATCH_TRAININGS_MAX, Batch, BatchMember, BatchResult, BatchVersion};
+pub use bundle::{BUNDLE_TRAININGS_MAX, Bundle, BundleMember, BundleResult, BundleVersion};
 pub use dummy::{DummyOutcome, RunDummy};
 pub use fetch::{FetchBars, FetchCounts, FetchMode, FetchOutcome, FetchedSeries, SeriesRequest};
 pub use process::{ProcessBars, ProcessOutcome};

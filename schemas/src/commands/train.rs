@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::command::Command;
-use crate::commands::batch::{Batch, BatchResult, BatchVersion};
+use crate::commands::bundle::{Bundle, BundleResult, BundleVersion};
 use crate::decision_report::PartDecisions;
 use crate::ids::Service;
 use crate::training::TrainingEnd;
@@ -26,7 +26,7 @@ pub struct TrainRequest {
     pub model: Option<String>,
 }
 
-/// Fits the network of the request's strategy to a data set, once or as often as a batch says.
+/// Fits the network of the request's strategy to a data set, once or as often as a bundle says.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrainModel {
@@ -35,7 +35,7 @@ pub struct TrainModel {
     pub dataset: Option<String>,
     /// Several trainings in place of the one that the request asks for.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub batch: Option<Batch>,
+    pub bundle: Option<Bundle>,
 }
 
 impl Command for TrainModel {
@@ -45,7 +45,7 @@ impl Command for TrainModel {
 }
 
 /// What a finished training records; everything else is in the artifact's `metrics.json`. For a
-/// batch this is the training with the lowest loss on validation.
+/// bundle this is the training with the lowest loss on validation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrainOutcome {
     /// Name of the artifact: `artifacts/<sha256>`.
@@ -80,9 +80,9 @@ pub struct TrainOutcome {
     pub warnings: Vec<String>,
     /// The device that it was computed on: `cpu` or `cuda:N`.
     pub device: String,
-    /// Every training of a batch, in the order of its members; empty for one training.
+    /// Every training of a bundle, in the order of its members; empty for one training.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub batch: Vec<BatchResult>,
+    pub bundle: Vec<BundleResult>,
 }
 
 /// The windows that a recurrent network learnt from.
@@ -126,7 +126,7 @@ impl Command for RegisterModel {
     type Outcome = RegisterOutcome;
 }
 
-/// The version that was assigned to an artifact; for a batch that of the artifact which its training
+/// The version that was assigned to an artifact; for a bundle that of the artifact which its training
 /// names first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RegisterOutcome {
@@ -136,7 +136,7 @@ pub struct RegisterOutcome {
     pub version: u32,
     /// Name of its artifact.
     pub artifact: String,
-    /// The versions of a batch; empty for one training.
+    /// The versions of a bundle; empty for one training.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub batch: Vec<BatchVersion>,
+    pub bundle: Vec<BundleVersion>,
 }

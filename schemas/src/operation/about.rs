@@ -15,7 +15,7 @@ const TELLING: [&str; 4] = ["strategy", "model", "symbol", "timeframe"];
 /// there: `training 7 seed 42 fold 2 learning_rate=1e-3`, `15 trainings fold 2`.
 pub fn about(labels: &BTreeMap<String, String>) -> String {
     let mut words: Vec<&str> = Vec::new();
-    if labels.contains_key(sweep::TRAINING) || labels.contains_key(sweep::BATCH) {
+    if labels.contains_key(sweep::TRAINING) || labels.contains_key(sweep::BUNDLE) {
         for (key, name) in sweep::PLACE {
             if let Some(value) = labels.get(key) {
                 words.extend([name, value].into_iter().filter(|word| !word.is_empty()));
@@ -71,11 +71,11 @@ mod tests {
         ];
         assert_eq!(about_of(&labels), "training 7 seed 42 fold 2 epochs=5");
         assert_eq!(about_of(&labels[..2]), "training 7");
-        let batch = [
+        let bundle = [
             ("strategy", "rsi"),
-            ("batch", "15 trainings"),
+            ("bundle", "15 trainings"),
             ("fold", "2"),
         ];
-        assert_eq!(about_of(&batch), "15 trainings fold 2");
+        assert_eq!(about_of(&bundle), "15 trainings fold 2");
     }
 }

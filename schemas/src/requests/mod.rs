@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::command::Command;
 use crate::commands::{
-    Batch, FetchBars, ProcessBars, RegisterModel, TrainModel, TrainRequest, ValidateBars,
+    Bundle, FetchBars, ProcessBars, RegisterModel, TrainModel, TrainRequest, ValidateBars,
 };
 use crate::ids::Lane;
 use crate::operation::NewOperation;
@@ -33,7 +33,7 @@ pub struct Training {
     /// The series the strategy needs, and how they are fetched.
     pub fetch: FetchBars,
     /// Several trainings of one step; without it the one of the request.
-    pub batch: Option<Batch>,
+    pub bundle: Option<Bundle>,
     /// Queue of the train step: `gpu` only when the user requires one.
     pub lane: Lane,
     /// For lists and filters: strategy, symbol, timeframe, …
@@ -46,7 +46,7 @@ impl Training {
         // Only training gains from a GPU; everything else stays on the default lane.
         let command = TrainModel {
             dataset: None,
-            batch: self.batch.clone(),
+            bundle: self.bundle.clone(),
         };
         let train = StepSpec {
             lane: self.lane,
@@ -89,7 +89,7 @@ impl Retraining {
     pub fn operation(&self) -> NewOperation {
         let command = TrainModel {
             dataset: Some(self.dataset.clone()),
-            batch: None,
+            bundle: None,
         };
         let mut steps = vec![StepSpec {
             lane: self.lane,
@@ -188,7 +188,7 @@ mod tests {
         Training {
             request,
             fetch: fetch(),
-            batch: None,
+            bundle: None,
             lane: Lane::Gpu,
             labels: BTreeMap::new(),
         }

@@ -7,7 +7,7 @@ use schemas::progress::Context;
 use serde_json::Value;
 
 /// The kinds that programs write. A new one stops the compiler below: describe it in the page too.
-const KINDS: [&str; 6] = ["none", "dummy", "data", "train", "train_batch", "family"];
+const KINDS: [&str; 6] = ["none", "dummy", "data", "train", "train_bundle", "family"];
 
 fn read_page() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/progress.md");
@@ -20,7 +20,7 @@ fn kind_of(context: &Context) -> &'static str {
         Context::Dummy { .. } => "dummy",
         Context::Data { .. } => "data",
         Context::Train { .. } => "train",
-        Context::TrainBatch { .. } => "train_batch",
+        Context::TrainBundle { .. } => "train_bundle",
         Context::Family { .. } => "family",
         Context::Other => "other",
     }

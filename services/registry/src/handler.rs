@@ -7,7 +7,7 @@ use runtime::{StepContext, StepError, StepHandler};
 use schemas::{
     codes::{self, Advice},
     commands::{
-        BatchVersion, RegisterModel, RegisterOutcome, TrainModel, TrainOutcome, TrainRequest,
+        BundleVersion, RegisterModel, RegisterOutcome, TrainModel, TrainOutcome, TrainRequest,
     },
     errors::ErrorRecord,
     manifests::ModelManifest,
@@ -56,7 +56,7 @@ impl StepHandler for Registry {
             None => artifacts_of(step.outcome_of::<TrainModel>().await?),
         };
 
-        // Every model is tried before the first gets a version: a batch that cannot be registered
+        // Every model is tried before the first gets a version: a bundle that cannot be registered
         // as a whole leaves nothing behind.
         let mut tried = Vec::with_capacity(trained.len());
         for (done, artifact) in trained.iter().enumerate() {
@@ -87,18 +87,18 @@ fn one_artifact(key: String) -> Vec<TrainedArtifact> {
     }]
 }
 
-/// What the train step has made: every training of a batch that has not failed.
+/// What the train step has made: every training of a bundle that has not failed.
 fn artifacts_of(trained: TrainOutcome) -> Vec<TrainedArtifact> {
-    if trained.batch.is_empty() {
+    if trained.bundle.is_empty() {
         return one_artifact(trained.artifact);
     }
 
-    let of_batch = trained.batch.into_iter();
-    let of_batch = of_batch.filter_map(|result| {
+    let of_bundle = trained.bundle.into_iter();
+    let of_bundle = of_bundle.filter_map(|result| {
         let training = Some(result.training);
         result.artifact.map(|key| TrainedArtifact { key, training })
     });
-    of_batch.collect()
+    of_bundle.collect()
 }
 
 fn nothing_trained() -> StepError {
@@ -158,20 +158,20 @@ fn outcome_of(
     trained: &[TrainedArtifact],
     versions: Vec<ModelManifest>,
 ) -> Result<RegisterOutcome, StepError> {
-    let of_batch = versions.iter().zip(trained).filter_map(|(model, trained)| {
+    let of_bundle = versions.iter().zip(trained).filter_map(|(model, trained)| {
         let version = model.version;
         trained
             .training
-            .map(|training| BatchVersion { training, version })
+            .map(|training| BundleVersion { training, version })
     });
-    let batch = of_batch.collect();
+    let bundle = of_bundle.collect();
 
     let first = versions.into_iter().next().ok_or_else(nothing_trained)?;
     Ok(RegisterOutcome {
         name: first.name,
         version: first.version,
         artifact: first.artifact,
-        batch,
+        bundle,
     })
 }
 

@@ -242,7 +242,7 @@ impl Bench {
             weight: 1.0,
             command: serde_json::to_value(TrainModel {
                 dataset: Some(self.dataset.clone()),
-                batch: None,
+                bundle: None,
             })
             .unwrap(),
         };

@@ -10,7 +10,7 @@ use schemas::errors::{ErrorRecord, shortened};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use crate::batch::{BatchPlace, train_batch};
+use crate::bundle::{BundlePlace, train_bundle};
 use crate::checkpoints::{Beginning, CheckpointWriter, Checkpoints, ResumePoint, find_beginning};
 use crate::device::{ComputeDevice, DeviceSetting};
 use crate::measured::{Measured, train_and_measure};
@@ -54,7 +54,7 @@ pub struct Trainer {
 }
 
 impl Trainer {
-    /// Computes every training on `device`, those of a batch one after another.
+    /// Computes every training on `device`, those of a bundle one after another.
     pub const fn new(device: ComputeDevice) -> Self {
         Self {
             device,
@@ -62,7 +62,7 @@ impl Trainer {
         }
     }
 
-    /// The same with that number of trainings of a batch side by side.
+    /// The same with that number of trainings of a bundle side by side.
     pub const fn with_threads(self, threads: NonZeroUsize) -> Self {
         Self { threads, ..self }
     }
@@ -76,15 +76,15 @@ impl StepHandler for Trainer {
         command: TrainModel,
         step: &StepContext,
     ) -> Result<TrainOutcome, StepError> {
-        match command.batch {
+        match command.bundle {
             None => train_one(command, step, self.device).await,
-            Some(batch) => {
-                let place = BatchPlace {
+            Some(bundle) => {
+                let place = BundlePlace {
                     dataset: command.dataset,
                     device: self.device,
                     threads: self.threads,
                 };
-                train_batch(batch, place, step).await
+                train_bundle(bundle, place, step).await
             }
         }
     }

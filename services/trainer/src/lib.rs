@@ -30,7 +30,7 @@
 //! Deliberately absent: mixed precision.
 
 pub mod artifact;
-mod batch;
+mod bundle;
 mod checkpoints;
 mod control;
 mod data;

@@ -129,7 +129,7 @@ fn outcome_of(
         metrics: document.headline,
         warnings: document.warnings,
         device: document.device,
-        batch: Vec::new(),
+        bundle: Vec::new(),
     }
 }
 

@@ -24,7 +24,7 @@ use crate::job::TrainJob;
 use crate::metrics::RowOrigins;
 use crate::report::TrainFacts;
 
-/// The rows that one training learns from, or every training of a batch.
+/// The rows that one training learns from, or every training of a bundle.
 pub(crate) struct PreparedData {
     manifest: DataSetManifest,
     data: TrainingData,

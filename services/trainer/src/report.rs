@@ -128,16 +128,16 @@ impl TrainFacts {
         }
     }
 
-    /// The context of a batch: trainings that have ended of all, and the lowest figure on
+    /// The context of a bundle: trainings that have ended of all, and the lowest figure on
     /// validation.
-    pub(crate) fn context_of_batch(
+    pub(crate) fn context_of_bundle(
         &self,
         trainings: Count,
         failed: u64,
         best: Option<f64>,
     ) -> Context {
         let facts = self.clone();
-        Context::TrainBatch {
+        Context::TrainBundle {
             model_type: facts.model_type,
             strategy: facts.strategy,
             symbols: facts.symbols,
@@ -150,7 +150,7 @@ impl TrainFacts {
     }
 
     /// `Training MLP model on EURUSD [1h] [12/64 trainings, best 1.0412] 🖥️ CPU`.
-    pub(crate) fn sentence_of_batch(&self, trainings: Count, best: Option<f64>) -> String {
+    pub(crate) fn sentence_of_bundle(&self, trainings: Count, best: Option<f64>) -> String {
         let Count { done, total } = trainings;
         let best = best.map_or_else(String::new, |best| format!(", best {best:.4}"));
         format!(

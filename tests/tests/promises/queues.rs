@@ -54,7 +54,7 @@ impl StepHandler for CountingTrainer {
             classes: Vec::new(),
             warnings: Vec::new(),
             device: "cpu".to_owned(),
-            batch: Vec::new(),
+            bundle: Vec::new(),
         })
     }
 }

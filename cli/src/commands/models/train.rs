@@ -304,7 +304,7 @@ pub(super) fn training_request(
     Ok(Training {
         request,
         fetch,
-        batch: None,
+        bundle: None,
         lane: if args.gpu { Lane::Gpu } else { Lane::Default },
         labels: labels.map(|(key, value)| (key.to_owned(), value)).into(),
     })

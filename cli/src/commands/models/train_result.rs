@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use schemas::commands::{
-    BatchResult, ClassOutcome, ProcessOutcome, RegisterOutcome, TrainOutcome, TrainRequest,
+    BundleResult, ClassOutcome, ProcessOutcome, RegisterOutcome, TrainOutcome, TrainRequest,
     WindowOutcome,
 };
 use schemas::ids::Service;
@@ -27,8 +27,8 @@ pub(crate) fn describe_training(record: &OperationRecord) -> Option<Vec<(String,
     let registered: Option<RegisterOutcome> = outcome_of(record, Service::Registry);
 
     let mut lines = Vec::new();
-    if !trained.batch.is_empty() {
-        lines.push(("trainings", describe_batch(&trained.batch)));
+    if !trained.bundle.is_empty() {
+        lines.push(("trainings", describe_bundle(&trained.bundle)));
     }
     if let Some(model) = registered {
         lines.push(("model", describe_model(&model, &trained)));
@@ -62,7 +62,7 @@ pub(crate) fn describe_training(record: &OperationRecord) -> Option<Vec<(String,
 }
 
 /// `64, 2 of them failed`.
-fn describe_batch(results: &[BatchResult]) -> String {
+fn describe_bundle(results: &[BundleResult]) -> String {
     let failed = results.iter().filter(|result| result.error.is_some());
     match failed.count() {
         0 => results.len().to_string(),
@@ -70,15 +70,15 @@ fn describe_batch(results: &[BatchResult]) -> String {
     }
 }
 
-/// `trend@3`; of a batch the version that the other lines are about.
+/// `trend@3`; of a bundle the version that the other lines are about.
 fn describe_model(registered: &RegisterOutcome, trained: &TrainOutcome) -> String {
     let name = &registered.name;
-    let is_best = |result: &&BatchResult| result.artifact.as_ref() == Some(&trained.artifact);
-    let Some(best) = trained.batch.iter().find(is_best) else {
+    let is_best = |result: &&BundleResult| result.artifact.as_ref() == Some(&trained.artifact);
+    let Some(best) = trained.bundle.iter().find(is_best) else {
         return format!("{name}@{}", registered.version);
     };
 
-    let mut versions = registered.batch.iter();
+    let mut versions = registered.bundle.iter();
     let version = versions.find(|version| version.training == best.training);
     let version = version.map_or(registered.version, |version| version.version);
     format!("{name}@{version}, the best on validation")

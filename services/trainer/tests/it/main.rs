@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod artifact;
 #[cfg(test)]
-mod batches;
+mod bundles;
 #[cfg(test)]
 mod crashes;
 #[cfg(test)]

@@ -88,7 +88,7 @@ fn operation_of(request: TrainRequest, fetch: FetchBars) -> NewOperation {
     Training {
         request,
         fetch,
-        batch: None,
+        bundle: None,
         lane: Lane::Default,
         labels: [].into(),
     }

@@ -132,7 +132,7 @@ fn training_of(dataset: &str, strategy: String, overrides: Value) -> NewOperatio
     };
     let train = step(&TrainModel {
         dataset: Some(dataset.to_owned()),
-        batch: None,
+        bundle: None,
     });
 
     NewOperation {
@@ -204,7 +204,7 @@ async fn a_trained_model_becomes_a_registered_version() {
         name: "tested".to_owned(),
         version: 1,
         artifact: outcome.artifact.clone(),
-        batch: Vec::new(),
+        bundle: Vec::new(),
     };
     assert_eq!(registered, expected);
 

@@ -1,7 +1,7 @@
 //! `ktrdr train` with `--sweep`, `--seeds` or `--folds`: several trainings as one operation, and a
 //! table of what they came to.
 
-mod batches;
+mod bundles;
 mod grid;
 mod results;
 mod table;

@@ -1,6 +1,6 @@
 //! What the trainings of a sweep came to, by combination.
 
-use schemas::commands::{Batch, TrainModel, TrainOutcome};
+use schemas::commands::{Bundle, TrainModel, TrainOutcome};
 use schemas::errors::ErrorRecord;
 use schemas::ids::{OperationId, Service};
 use schemas::operation::OperationRecord;
@@ -36,7 +36,7 @@ impl SweptTraining {
         let failure = child.failure.as_ref();
         let failure = failure.map(|failure| failure.error.clone());
 
-        let Some(batch) = batch_of(child) else {
+        let Some(bundle) = bundle_of(child) else {
             return vec![Self {
                 combination: child.labels.get(COMBINATION).cloned().unwrap_or_default(),
                 fold,
@@ -45,10 +45,10 @@ impl SweptTraining {
             }];
         };
         let results = outcome_of::<TrainOutcome>(child, Service::Trainer);
-        let results = results.map(|outcome| outcome.batch).unwrap_or_default();
+        let results = results.map(|outcome| outcome.bundle).unwrap_or_default();
 
-        let mut trainings = Vec::with_capacity(batch.members.len());
-        for member in batch.members {
+        let mut trainings = Vec::with_capacity(bundle.members.len());
+        for member in bundle.members {
             let training = member.training;
             let result = results.iter().find(|result| result.training == training);
             let error = result.and_then(|result| result.error.clone());
@@ -73,11 +73,11 @@ impl SweptTraining {
 }
 
 /// The trainings that the train step of an operation was asked for; none where it is one.
-fn batch_of(child: &OperationRecord) -> Option<Batch> {
+fn bundle_of(child: &OperationRecord) -> Option<Bundle> {
     let mut steps = child.plan.steps();
     let step = steps.find(|spec| spec.service == Service::Trainer)?;
     let command: TrainModel = serde_json::from_value(step.command.clone()).ok()?;
-    command.batch
+    command.bundle
 }
 
 /// A part of a data set that was measured.

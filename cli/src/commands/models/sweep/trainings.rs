@@ -11,7 +11,7 @@ use schemas::operation::NewOperation;
 use schemas::requests::DataLoad;
 use strategies::{EditError, Fold, Overrides, Strategy, training_keys, with_value};
 
-use super::batches::{CheckedCombination, SweptBatch, batches_of};
+use super::bundles::{CheckedCombination, SweptBundle, bundles_of};
 use super::grid::{Combination, Pair, combine};
 use crate::arguments::FetchModeArg;
 use crate::commands::models::train::{TrainArgs, overrides_of, training_request};
@@ -88,9 +88,9 @@ pub(super) fn make_trainings(
 
     // One operation for what shares rows and text; the first of each data set goes ahead.
     let mut data_sets = HashSet::new();
-    for batch in batches_of(&checked, &folds, seeds) {
-        let operation = make_operation(&batch, &trainings.model, args)?;
-        match data_sets.insert((&batch.first.data_part, batch.number_of_fold())) {
+    for bundle in bundles_of(&checked, &folds, seeds) {
+        let operation = make_operation(&bundle, &trainings.model, args)?;
+        match data_sets.insert((&bundle.first.data_part, bundle.number_of_fold())) {
             true => trainings.first.push(operation),
             false => trainings.others.push(operation),
         }
@@ -173,32 +173,32 @@ fn refused_key(error: &EditError) -> Failure {
     )
 }
 
-/// The operation of a batch. One training alone is an operation as without a sweep.
+/// The operation of a bundle. One training alone is an operation as without a sweep.
 fn make_operation(
-    batch: &SweptBatch<'_>,
+    bundle: &SweptBundle<'_>,
     model: &str,
     args: &TrainArgs,
 ) -> Result<NewOperation, Failure> {
-    let first = batch.first_member();
+    let first = bundle.first_member();
     let mut overrides = Overrides {
         seed: Some(first.seed),
-        ..batch.first.overrides.clone()
+        ..bundle.first.overrides.clone()
     };
-    if let Some(fold) = &batch.fold {
+    if let Some(fold) = &bundle.fold {
         overrides.start = Some(fold.cut.start);
         overrides.validation_start = Some(fold.cut.cuts.validation_start);
         overrides.test_start = Some(fold.cut.cuts.test_start);
         overrides.end = fold.cut.end;
         overrides.validation_split = None;
     }
-    let resolved = batch.first.strategy.resolve(&overrides);
+    let resolved = bundle.first.strategy.resolve(&overrides);
     let resolved = resolved.map_err(Failure::from)?;
 
-    let text = batch.first.text.clone();
+    let text = bundle.first.text.clone();
     let mut training = training_request(args, text, model, &overrides, &resolved)?;
     training.fetch.mode = FetchMode::Local;
-    training.labels.extend(batch.labels());
-    training.batch = batch.command(args.sweep.is_fail_fast());
+    training.labels.extend(bundle.labels());
+    training.bundle = bundle.command(args.sweep.is_fail_fast());
 
     let mut operation = training.operation();
     args.run.mark(&mut operation);

@@ -3,14 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use schemas::commands::{BATCH_TRAININGS_MAX, Batch, BatchMember};
-use schemas::sweep::{BATCH, COMBINATION, FOLD, SEED, TRAINING};
+use schemas::commands::{BUNDLE_TRAININGS_MAX, Bundle, BundleMember};
+use schemas::sweep::{BUNDLE, COMBINATION, FOLD, SEED, TRAINING};
 use strategies::{Fold, Overrides, Resolved, Strategy};
 
 use super::grid::Combination;
 use crate::console::count_of;
 
-/// Most bytes of the members of a batch as JSON: with them and a long strategy a request is not too
+/// Most bytes of the members of a bundle as JSON: with them and a long strategy a request is not too
 /// large.
 const MEMBERS_BYTES_MAX: usize = 12 * 1024;
 
@@ -33,25 +33,25 @@ pub(super) struct NumberedFold<'a> {
 }
 
 /// Trainings of one operation.
-pub(super) struct SweptBatch<'a> {
+pub(super) struct SweptBundle<'a> {
     /// The combination of its first member; the others have the same text.
     pub(super) first: &'a CheckedCombination,
     pub(super) fold: Option<NumberedFold<'a>>,
     /// At least one.
-    members: Vec<BatchMember>,
+    members: Vec<BundleMember>,
     /// Of the members as JSON.
     bytes: usize,
 }
 
-impl SweptBatch<'_> {
+impl SweptBundle<'_> {
     /// 0 without folds.
     pub(super) fn number_of_fold(&self) -> u32 {
         self.fold.map_or(0, |fold| fold.number)
     }
 
     /// The member that stands for all.
-    pub(super) fn first_member(&self) -> BatchMember {
-        let none = BatchMember {
+    pub(super) fn first_member(&self) -> BundleMember {
+        let none = BundleMember {
             training: 0,
             seed: self.first.resolved.seed,
             combination: String::new(),
@@ -70,7 +70,7 @@ impl SweptBatch<'_> {
             label(TRAINING, only.training.to_string());
             label(SEED, only.seed.to_string());
         } else {
-            label(BATCH, count_of(self.members.len(), "training"));
+            label(BUNDLE, count_of(self.members.len(), "training"));
         }
         if let Some(fold) = self.fold {
             label(FOLD, fold.number.to_string());
@@ -84,26 +84,26 @@ impl SweptBatch<'_> {
     }
 
     /// What its train step is asked for; nothing where one training is.
-    pub(super) fn command(&self, fail_fast: bool) -> Option<Batch> {
+    pub(super) fn command(&self, fail_fast: bool) -> Option<Bundle> {
         let members = self.members.clone();
-        (members.len() > 1).then_some(Batch { members, fail_fast })
+        (members.len() > 1).then_some(Bundle { members, fail_fast })
     }
 
     /// Whether `combination` is trained on the same rows in the same fold, and there is room.
     fn takes(&self, combination: &CheckedCombination, fold: u32, bytes: usize) -> bool {
         let is_same = self.first.text == combination.text && self.number_of_fold() == fold;
-        let has_room = self.members.len() < BATCH_TRAININGS_MAX;
+        let has_room = self.members.len() < BUNDLE_TRAININGS_MAX;
         is_same && has_room && self.bytes + bytes <= MEMBERS_BYTES_MAX
     }
 }
 
 /// Every combination on every fold from every seed, numbered in this order, in as few operations as
 /// take them.
-pub(super) fn batches_of<'a>(
+pub(super) fn bundles_of<'a>(
     combinations: &'a [CheckedCombination],
     folds: &'a [Fold],
     seeds: usize,
-) -> Vec<SweptBatch<'a>> {
+) -> Vec<SweptBundle<'a>> {
     let numbered = (1..)
         .zip(folds)
         .map(|(number, cut)| NumberedFold { number, cut });
@@ -112,7 +112,7 @@ pub(super) fn batches_of<'a>(
         _ => numbered.map(Some).collect(),
     };
 
-    let mut batches: Vec<SweptBatch<'a>> = Vec::new();
+    let mut bundles: Vec<SweptBundle<'a>> = Vec::new();
     let mut training = 0;
     for combination in combinations {
         for fold in &numbered {
@@ -120,15 +120,15 @@ pub(super) fn batches_of<'a>(
                 training += 1;
                 let seed = combination.resolved.seed.wrapping_add(offset);
                 let member = member_of(combination, training, seed);
-                add_member(&mut batches, combination, *fold, member);
+                add_member(&mut bundles, combination, *fold, member);
             }
         }
     }
-    batches
+    bundles
 }
 
-fn member_of(combination: &CheckedCombination, training: u32, seed: u64) -> BatchMember {
-    BatchMember {
+fn member_of(combination: &CheckedCombination, training: u32, seed: u64) -> BundleMember {
+    BundleMember {
         training,
         seed,
         combination: combination.combination.text(),
@@ -136,22 +136,22 @@ fn member_of(combination: &CheckedCombination, training: u32, seed: u64) -> Batc
     }
 }
 
-/// Adds a training to the newest batch that takes it, or begins another one.
+/// Adds a training to the newest bundle that takes it, or begins another one.
 fn add_member<'a>(
-    batches: &mut Vec<SweptBatch<'a>>,
+    bundles: &mut Vec<SweptBundle<'a>>,
     combination: &'a CheckedCombination,
     fold: Option<NumberedFold<'a>>,
-    member: BatchMember,
+    member: BundleMember,
 ) {
     let bytes = serde_json::to_vec(&member).map_or(0, |json| json.len());
     let number = fold.map_or(0, |fold| fold.number);
-    let mut newest_first = batches.iter_mut().rev();
-    match newest_first.find(|batch| batch.takes(combination, number, bytes)) {
-        Some(batch) => {
-            batch.members.push(member);
-            batch.bytes += bytes;
+    let mut newest_first = bundles.iter_mut().rev();
+    match newest_first.find(|bundle| bundle.takes(combination, number, bytes)) {
+        Some(bundle) => {
+            bundle.members.push(member);
+            bundle.bytes += bytes;
         }
-        None => batches.push(SweptBatch {
+        None => bundles.push(SweptBundle {
             first: combination,
             fold,
             members: vec![member],

@@ -1,10 +1,10 @@
-//! The threads of a batch: each takes the next training until none is left.
+//! The threads of a bundle: each takes the next training until none is left.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use runtime::{StepContext, StepError};
-use schemas::commands::{BatchMember, TrainRequest};
+use schemas::commands::{BundleMember, TrainRequest};
 use schemas::errors::ErrorRecord;
 use schemas::ids::OperationId;
 use store::Checkpoint;
@@ -18,7 +18,7 @@ use crate::{ComputeDevice, Control, TrainError, TrainState};
 
 /// A training that has not ended.
 pub(super) struct OpenTraining {
-    pub(super) member: BatchMember,
+    pub(super) member: BundleMember,
     /// Where an earlier attempt has left it.
     pub(super) checkpoint: Option<Checkpoint>,
 }
@@ -39,7 +39,7 @@ pub(super) enum HowEnded {
     Failed(Box<ErrorRecord>),
 }
 
-/// What all threads of a batch work from.
+/// What all threads of a bundle work from.
 pub(super) struct Crew {
     pub(super) request: TrainRequest,
     pub(super) shared: Arc<PreparedData>,
@@ -50,7 +50,7 @@ pub(super) struct Crew {
 }
 
 impl Crew {
-    /// Works on that number of threads until nothing is left or the batch is stopped.
+    /// Works on that number of threads until nothing is left or the bundle is stopped.
     pub(super) async fn work_on_threads(
         self,
         threads: usize,

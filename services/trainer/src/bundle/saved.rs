@@ -1,9 +1,9 @@
-//! What a batch has done so far, and its checkpoint: what has ended, and where the trainings at
+//! What a bundle has done so far, and its checkpoint: what has ended, and where the trainings at
 //! work are.
 
 use std::collections::BTreeMap;
 
-use schemas::commands::{BatchResult, TrainOutcome};
+use schemas::commands::{BundleResult, TrainOutcome};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use store::Checkpoint;
@@ -12,13 +12,13 @@ use super::board::RunningTraining;
 use crate::TrainError;
 
 /// What errors call the document of a checkpoint.
-const BATCH_DOCUMENT: &str = "the state of the batch";
+const BUNDLE_DOCUMENT: &str = "the state of the bundle";
 
-/// The trainings of a batch that have ended, and those that an earlier attempt has begun.
+/// The trainings of a bundle that have ended, and those that an earlier attempt has begun.
 #[derive(Debug, Default)]
-pub(super) struct SavedBatch {
+pub(super) struct SavedBundle {
     /// In the order in which they ended.
-    pub(super) ended: Vec<BatchResult>,
+    pub(super) ended: Vec<BundleResult>,
     pub(super) best: Option<BestTraining>,
     /// Checkpoints of the trainings at work, by number.
     pub(super) running: BTreeMap<u32, Checkpoint>,
@@ -34,18 +34,18 @@ pub(super) struct BestTraining {
 
 /// The document of a checkpoint, as JSON.
 #[derive(Serialize, Deserialize)]
-struct BatchDocument {
+struct BundleDocument {
     v: u16,
-    ended: Vec<BatchResult>,
+    ended: Vec<BundleResult>,
     best: Option<BestTraining>,
     /// The documents of the trainings at work, by number.
     running: BTreeMap<u32, Value>,
 }
 
-impl SavedBatch {
+impl SavedBundle {
     /// Takes in a training that was published.
     pub(super) fn add(&mut self, training: u32, figure: Option<f64>, outcome: TrainOutcome) {
-        self.ended.push(BatchResult {
+        self.ended.push(BundleResult {
             training,
             artifact: Some(outcome.artifact.clone()),
             epochs: outcome.epochs,
@@ -78,14 +78,14 @@ impl SavedBatch {
             files.extend(of_training.map(|(name, bytes)| (format!("{training}-{name}"), bytes)));
         }
 
-        let document = BatchDocument {
+        let document = BundleDocument {
             v: 1,
             ended: self.ended.clone(),
             best: self.best.clone(),
             running: states,
         };
         let state = serde_json::to_value(document).map_err(|source| TrainError::File {
-            file: BATCH_DOCUMENT,
+            file: BUNDLE_DOCUMENT,
             doing: "written",
             source: source.into(),
         })?;
@@ -95,11 +95,11 @@ impl SavedBatch {
     /// Reads a checkpoint. The states of trainings are read when they go on.
     ///
     /// # Errors
-    /// When its document is not that of a batch.
+    /// When its document is not that of a bundle.
     pub(super) fn from_checkpoint(checkpoint: Checkpoint) -> Result<Self, TrainError> {
-        let document: BatchDocument =
+        let document: BundleDocument =
             serde_json::from_value(checkpoint.state).map_err(|source| TrainError::File {
-                file: BATCH_DOCUMENT,
+                file: BUNDLE_DOCUMENT,
                 doing: "read",
                 source: source.into(),
             })?;

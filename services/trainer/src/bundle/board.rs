@@ -1,4 +1,4 @@
-//! What the threads of a batch share: how far each training is, the newest state of each, and
+//! What the threads of a bundle share: how far each training is, the newest state of each, and
 //! whether to go on.
 
 use std::collections::BTreeMap;
@@ -21,7 +21,7 @@ pub(super) struct RunningTraining {
     pub(super) state: Arc<TrainState>,
 }
 
-/// Shared by all threads of a batch.
+/// Shared by all threads of a bundle.
 pub(super) struct Board {
     step: StepContext,
     facts: TrainFacts,
@@ -35,7 +35,7 @@ pub(super) struct Board {
     pub(super) changed: Notify,
 }
 
-/// How far a batch is.
+/// How far a bundle is.
 #[derive(Default)]
 struct Counts {
     ended: u64,
@@ -119,11 +119,11 @@ impl Board {
         let share = (counts.ended as f64 + at_work) / self.total as f64;
         self.step.report(Progress {
             fraction: share_of_step(share),
-            message: self.facts.sentence_of_batch(trainings, counts.best),
+            message: self.facts.sentence_of_bundle(trainings, counts.best),
             items: Some(trainings),
             context: self
                 .facts
-                .context_of_batch(trainings, counts.failed, counts.best),
+                .context_of_bundle(trainings, counts.failed, counts.best),
             waiting: None,
         });
     }
@@ -134,7 +134,7 @@ fn lock<T>(guarded: &Mutex<T>) -> MutexGuard<'_, T> {
     guarded.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The control of one training of a batch.
+/// The control of one training of a bundle.
 pub(super) struct MemberControl<'a> {
     board: &'a Board,
     training: u32,

@@ -3,7 +3,7 @@
 //! Invariants:
 //! - a training has the bits that it would have alone, whatever runs beside it;
 //! - a training that has ended is published before a checkpoint says so, and is not computed again;
-//! - one that fails is a result like any other, unless the batch is to end with it.
+//! - one that fails is a result like any other, unless the bundle is to end with it.
 
 mod board;
 mod crew;
@@ -17,7 +17,7 @@ use std::time::Duration;
 use runtime::{StepContext, StepError};
 use schemas::codes;
 use schemas::commands::{
-    BATCH_TRAININGS_MAX, Batch, BatchMember, BatchResult, TrainOutcome, TrainRequest,
+    BUNDLE_TRAININGS_MAX, Bundle, BundleMember, BundleResult, TrainOutcome, TrainRequest,
 };
 use schemas::errors::{ErrorRecord, shortened};
 use tokio::sync::mpsc;
@@ -30,15 +30,15 @@ use crate::prepared::{PreparedData, resolve};
 use crate::report::TrainFacts;
 use board::Board;
 use crew::{Crew, EndedTraining, HowEnded, OpenTraining};
-use saved::SavedBatch;
+use saved::SavedBundle;
 
 /// Time between two checkpoints.
 const SAVE_PACE: Duration = Duration::from_secs(1);
 /// Longest warning about trainings that failed: it has to fit the operation's record.
 const WARNING_BYTES_MAX: usize = 300;
 
-/// Where a batch is computed, and on which rows.
-pub(crate) struct BatchPlace {
+/// Where a bundle is computed, and on which rows.
+pub(crate) struct BundlePlace {
     /// The data set of the command; without it that of the step before.
     pub(crate) dataset: Option<String>,
     /// The device of this trainer.
@@ -47,27 +47,27 @@ pub(crate) struct BatchPlace {
     pub(crate) threads: NonZeroUsize,
 }
 
-/// Trains every member of `batch` that an earlier attempt has not trained, and publishes its model.
+/// Trains every member of `bundle` that an earlier attempt has not trained, and publishes its model.
 ///
 /// # Errors
-/// The command or its data set cannot be used, all trainings fail, or one of a batch that is to end
+/// The command or its data set cannot be used, all trainings fail, or one of a bundle that is to end
 /// with the first failure.
-pub(crate) async fn train_batch(
-    batch: Batch,
-    place: BatchPlace,
+pub(crate) async fn train_bundle(
+    bundle: Bundle,
+    place: BundlePlace,
     step: &StepContext,
 ) -> Result<TrainOutcome, StepError> {
     let request: TrainRequest = step.params()?;
-    let first = check_batch(&batch)?.request_alone(&request);
+    let first = check_bundle(&bundle)?.request_alone(&request);
     let resolved = resolve(&first)?;
     let facts = TrainFacts::new(&resolved, place.device);
     let reading = "Reading the data set".to_owned();
     step.report(facts.between_epochs(0.0, reading, 0));
     let shared = PreparedData::read(place.dataset, &resolved, step).await?;
 
-    let newest = find_newest(step, SavedBatch::from_checkpoint).await?;
+    let newest = find_newest(step, SavedBundle::from_checkpoint).await?;
     if let Some(damage) = newest.damaged.first() {
-        tracing::warn!(damage, "checkpoint of the batch not used");
+        tracing::warn!(damage, "checkpoint of the bundle not used");
     }
     let saved = newest.found.unwrap_or_default();
     let writer = CheckpointWriter::new(step.clone(), newest.stored);
@@ -78,7 +78,7 @@ pub(crate) async fn train_batch(
         EngineKind::Native => place.threads.get(),
         EngineKind::Libtorch => 1,
     };
-    let board = Arc::new(Board::new(step.clone(), facts, batch.members.len()));
+    let board = Arc::new(Board::new(step.clone(), facts, bundle.members.len()));
     for result in &saved.ended {
         let best = saved.best.as_ref().and_then(|best| best.figure);
         board.end_training(result.training, best, result.error.is_some());
@@ -89,7 +89,7 @@ pub(crate) async fn train_batch(
         shared,
         device: place.device,
         op: step.op().clone(),
-        queue: Mutex::new(open_trainings(&batch, &saved)),
+        queue: Mutex::new(open_trainings(&bundle, &saved)),
         board: board.clone(),
     };
 
@@ -98,7 +98,7 @@ pub(crate) async fn train_batch(
         board,
         saved,
         writer,
-        is_fail_fast: batch.fail_fast,
+        is_fail_fast: bundle.fail_fast,
     };
     // Every thread ends with its sender, and the manager with the last of them.
     let all_done = crew.work_on_threads(threads, sender, step);
@@ -106,31 +106,31 @@ pub(crate) async fn train_batch(
     let saved = managed?;
     worked?;
     step.check_stop()?;
-    outcome_of(&batch, saved)
+    outcome_of(&bundle, saved)
 }
 
-/// The first member of a batch that can be trained.
-fn check_batch(batch: &Batch) -> Result<&BatchMember, StepError> {
+/// The first member of a bundle that can be trained.
+fn check_bundle(bundle: &Bundle) -> Result<&BundleMember, StepError> {
     let refused = |message: String| {
         let hint = "submit it with this version of `ktrdr`";
         StepError::permanent(codes::OPS_INVALID_REQUEST, message, hint)
     };
 
-    let first = batch.members.first();
-    let first = first.ok_or_else(|| refused("the batch has no training".to_owned()))?;
-    let count = batch.members.len();
-    if count > BATCH_TRAININGS_MAX {
-        let message = format!("the batch has {count} trainings, at most {BATCH_TRAININGS_MAX}");
+    let first = bundle.members.first();
+    let first = first.ok_or_else(|| refused("the bundle has no training".to_owned()))?;
+    let count = bundle.members.len();
+    if count > BUNDLE_TRAININGS_MAX {
+        let message = format!("the bundle has {count} trainings, at most {BUNDLE_TRAININGS_MAX}");
         return Err(refused(message));
     }
     Ok(first)
 }
 
 /// The trainings that have not ended, those first that an earlier attempt has begun.
-fn open_trainings(batch: &Batch, saved: &SavedBatch) -> VecDeque<OpenTraining> {
-    let mut open = VecDeque::with_capacity(batch.members.len());
-    for member in &batch.members {
-        let has_ended = |result: &BatchResult| result.training == member.training;
+fn open_trainings(bundle: &Bundle, saved: &SavedBundle) -> VecDeque<OpenTraining> {
+    let mut open = VecDeque::with_capacity(bundle.members.len());
+    for member in &bundle.members {
+        let has_ended = |result: &BundleResult| result.training == member.training;
         if saved.ended.iter().any(has_ended) {
             continue;
         }
@@ -153,18 +153,18 @@ fn open_trainings(batch: &Batch, saved: &SavedBatch) -> VecDeque<OpenTraining> {
 struct Manager<'a> {
     step: &'a StepContext,
     board: Arc<Board>,
-    saved: SavedBatch,
+    saved: SavedBundle,
     writer: CheckpointWriter,
     is_fail_fast: bool,
 }
 
 impl Manager<'_> {
     /// Until the last thread has ended. Its last act is a checkpoint, so that nothing is lost when
-    /// the batch was stopped.
+    /// the bundle was stopped.
     async fn manage(
         mut self,
         mut ended: mpsc::Receiver<EndedTraining>,
-    ) -> Result<SavedBatch, StepError> {
+    ) -> Result<SavedBundle, StepError> {
         let mut pace = tokio::time::interval(SAVE_PACE);
         pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let board = self.board.clone();
@@ -194,7 +194,7 @@ impl Manager<'_> {
             }
         }
 
-        // A batch that has ended goes on to its outcome at once.
+        // A bundle that has ended goes on to its outcome at once.
         let is_stopped = self.step.stop().is_requested();
         if is_unsaved && (is_stopped || failure.is_some()) {
             self.save().await;
@@ -223,11 +223,11 @@ impl Manager<'_> {
                 false
             }
             HowEnded::Failed(error) => {
-                tracing::warn!(training, error = %error, "training of a batch failed");
+                tracing::warn!(training, error = %error, "training of a bundle failed");
                 if self.is_fail_fast {
                     return Err((*error).into());
                 }
-                self.saved.ended.push(BatchResult {
+                self.saved.ended.push(BundleResult {
                     training,
                     artifact: None,
                     epochs: 0,
@@ -244,16 +244,16 @@ impl Manager<'_> {
     }
 }
 
-/// What the record says of a batch: its best training, and what became of each.
-fn outcome_of(batch: &Batch, saved: SavedBatch) -> Result<TrainOutcome, StepError> {
-    let place = |result: &BatchResult| {
-        let is_it = |member: &BatchMember| member.training == result.training;
-        batch.members.iter().position(is_it)
+/// What the record says of a bundle: its best training, and what became of each.
+fn outcome_of(bundle: &Bundle, saved: SavedBundle) -> Result<TrainOutcome, StepError> {
+    let place = |result: &BundleResult| {
+        let is_it = |member: &BundleMember| member.training == result.training;
+        bundle.members.iter().position(is_it)
     };
     let mut results = saved.ended;
     results.sort_by_key(place);
 
-    let failed: Vec<&BatchResult> = results.iter().filter(|it| it.error.is_some()).collect();
+    let failed: Vec<&BundleResult> = results.iter().filter(|it| it.error.is_some()).collect();
     let warning = describe_failed(&failed, results.len());
     let first_error = failed.first().and_then(|failed| failed.error.clone());
     match saved.best {
@@ -261,15 +261,15 @@ fn outcome_of(batch: &Batch, saved: SavedBatch) -> Result<TrainOutcome, StepErro
             let mut outcome = best.outcome;
             outcome.warnings = warning.into_iter().chain(outcome.warnings).collect();
             outcome.warnings.truncate(crate::handler::WARNINGS_MAX);
-            outcome.batch = results;
+            outcome.bundle = results;
             Ok(outcome)
         }
         None => Err(first_error.unwrap_or_else(nothing_trained).into()),
     }
 }
 
-/// `2 of 64 trainings failed; training 7: the training diverged in epoch 1, seen at batch 3`.
-fn describe_failed(failed: &[&BatchResult], count: usize) -> Option<String> {
+/// `2 of 64 trainings failed; training 7: the training diverged in epoch 1, seen at bundle 3`.
+fn describe_failed(failed: &[&BundleResult], count: usize) -> Option<String> {
     let first = failed.first()?;
     let error = first.error.as_ref()?;
     let text = format!(
@@ -282,6 +282,6 @@ fn describe_failed(failed: &[&BatchResult], count: usize) -> Option<String> {
 }
 
 fn nothing_trained() -> ErrorRecord {
-    let message = "no training of the batch has ended";
+    let message = "no training of the bundle has ended";
     ErrorRecord::new(codes::OPS_INVALID_OUTCOME, message, "resume the operation")
 }

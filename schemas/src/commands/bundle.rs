@@ -7,24 +7,24 @@ use serde_json::{Map, Value, json};
 use crate::commands::TrainRequest;
 use crate::errors::ErrorRecord;
 
-/// Most trainings of one batch.
-pub const BATCH_TRAININGS_MAX: usize = 64;
+/// Most trainings of one bundle.
+pub const BUNDLE_TRAININGS_MAX: usize = 64;
 
 /// The trainings of one step.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Batch {
-    /// At least one, at most [`BATCH_TRAININGS_MAX`], with different numbers.
-    pub members: Vec<BatchMember>,
+pub struct Bundle {
+    /// At least one, at most [`BUNDLE_TRAININGS_MAX`], with different numbers.
+    pub members: Vec<BundleMember>,
     /// Whether the first training that fails ends all others.
     #[serde(default)]
     pub fail_fast: bool,
 }
 
-/// One training of a batch.
+/// One training of a bundle.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct BatchMember {
+pub struct BundleMember {
     /// Its number in the sweep, from 1.
     pub training: u32,
     /// Seed of its random choices, in place of the request's.
@@ -37,7 +37,7 @@ pub struct BatchMember {
     pub set: Map<String, Value>,
 }
 
-impl BatchMember {
+impl BundleMember {
     /// The request that would train this member alone.
     pub fn request_alone(&self, shared: &TrainRequest) -> TrainRequest {
         let mut overrides = match &shared.overrides {
@@ -54,9 +54,9 @@ impl BatchMember {
     }
 }
 
-/// What one training of a batch came to.
+/// What one training of a bundle came to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct BatchResult {
+pub struct BundleResult {
     /// Its number in the sweep, from 1.
     pub training: u32,
     /// Name of its artifact; absent where it failed.
@@ -73,9 +73,9 @@ pub struct BatchResult {
     pub error: Option<ErrorRecord>,
 }
 
-/// The version that a training of a batch became.
+/// The version that a training of a bundle became.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BatchVersion {
+pub struct BundleVersion {
     /// Its number in the sweep, from 1.
     pub training: u32,
     /// 1 for the first version of the model.
@@ -94,7 +94,7 @@ mod tests {
             model: None,
         };
         let set = json!({"learning_rate": 0.1});
-        let member = BatchMember {
+        let member = BundleMember {
             training: 3,
             seed: 7,
             combination: "learning_rate=0.1".to_owned(),

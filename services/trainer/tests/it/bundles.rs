@@ -1,10 +1,10 @@
-//! Batches: several trainings as one step, with the bits that each would have alone.
+//! Bundles: several trainings as one step, with the bits that each would have alone.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
 use registry::Registry;
-use schemas::commands::{Batch, BatchMember, BatchResult, RegisterOutcome, TrainModel};
+use schemas::commands::{Bundle, BundleMember, BundleResult, RegisterOutcome, TrainModel};
 use schemas::events::What;
 use schemas::operation::{NewOperation, OperationRecord, OperationState};
 use serde_json::{Value, json};
@@ -13,11 +13,11 @@ use trainer::Trainer;
 
 use crate::service::{operation, publish_dataset, trained, trainer, weights};
 
-/// Epochs that take a second or two, so that a batch can be interrupted.
+/// Epochs that take a second or two, so that a bundle can be interrupted.
 const MANY_EPOCHS: u32 = 3_000;
 
-fn member(training: u32, seed: u64, learning_rate: f64) -> BatchMember {
-    BatchMember {
+fn member(training: u32, seed: u64, learning_rate: f64) -> BundleMember {
+    BundleMember {
         training,
         seed,
         combination: format!("learning_rate={learning_rate}"),
@@ -29,7 +29,7 @@ fn member(training: u32, seed: u64, learning_rate: f64) -> BatchMember {
 }
 
 /// Two learning rates from two seeds.
-fn four_members() -> Vec<BatchMember> {
+fn four_members() -> Vec<BundleMember> {
     vec![
         member(1, 7, 0.001),
         member(2, 8, 0.001),
@@ -38,23 +38,23 @@ fn four_members() -> Vec<BatchMember> {
     ]
 }
 
-fn batch_of(
+fn bundle_of(
     dataset: &str,
     epochs: u32,
-    members: Vec<BatchMember>,
+    members: Vec<BundleMember>,
     fail_fast: bool,
 ) -> NewOperation {
     let mut new = operation(dataset, epochs);
     let command = TrainModel {
         dataset: Some(dataset.to_owned()),
-        batch: Some(Batch { members, fail_fast }),
+        bundle: Some(Bundle { members, fail_fast }),
     };
     new.plan.stages[0][0].command = serde_json::to_value(command).unwrap();
     new
 }
 
 /// The same training as an operation of its own.
-fn alone(dataset: &str, epochs: u32, member: &BatchMember) -> NewOperation {
+fn alone(dataset: &str, epochs: u32, member: &BundleMember) -> NewOperation {
     let mut new = operation(dataset, epochs);
     new.params["overrides"]["seed"] = json!(member.seed);
     new.params["overrides"]["training"] = Value::Object(member.set.clone());
@@ -75,7 +75,7 @@ async fn completed(sandbox: &Sandbox, new: &NewOperation) -> OperationRecord {
 /// Hash of the weights of each training, by its number.
 async fn weights_by_training(sandbox: &Sandbox, record: &OperationRecord) -> BTreeMap<u32, String> {
     let mut hashes = BTreeMap::new();
-    for result in trained(record).batch {
+    for result in trained(record).bundle {
         let artifact = result.artifact.unwrap();
         let manifest = sandbox.store().artifacts().manifest(&artifact).await;
         let hash = manifest.unwrap().files["model.safetensors"].sha256.clone();
@@ -106,8 +106,8 @@ async fn each_training_has_the_bits_that_it_has_alone() {
 
     for threads in [1, 2, 5] {
         let worker = sandbox.run(with_threads(threads)).await;
-        let batch = batch_of(&dataset, 5, four_members(), false);
-        let record = completed(&sandbox, &batch).await;
+        let bundle = bundle_of(&dataset, 5, four_members(), false);
+        let record = completed(&sandbox, &bundle).await;
 
         let hashes = weights_by_training(&sandbox, &record).await;
         assert_eq!(hashes, expected, "{threads} threads");
@@ -116,27 +116,27 @@ async fn each_training_has_the_bits_that_it_has_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_training_of_a_batch_becomes_a_version() {
+async fn every_training_of_a_bundle_becomes_a_version() {
     let sandbox = Sandbox::start().await;
     let _registry = sandbox.run(Registry).await;
     let _trainer = sandbox.run(with_threads(2)).await;
     let dataset = publish_dataset(sandbox.store(), None).await;
 
-    let record = completed(&sandbox, &batch_of(&dataset, 20, four_members(), false)).await;
+    let record = completed(&sandbox, &bundle_of(&dataset, 20, four_members(), false)).await;
 
     let outcome = trained(&record);
-    let trainings: Vec<u32> = outcome.batch.iter().map(|it| it.training).collect();
+    let trainings: Vec<u32> = outcome.bundle.iter().map(|it| it.training).collect();
     assert_eq!(trainings, [1, 2, 3, 4]);
     let registered: RegisterOutcome =
         serde_json::from_value(record.steps[1].result.clone()).unwrap();
-    assert_eq!(registered.batch.len(), 4);
+    assert_eq!(registered.bundle.len(), 4);
 
     // The model of each version is the artifact of its training, with its seed and its keys.
     let versions = sandbox.store().models().versions("tested").await.unwrap();
     let mut losses = BTreeMap::new();
     for model in &versions {
         let training = model.training.unwrap();
-        let result = &outcome.batch[training as usize - 1];
+        let result = &outcome.bundle[training as usize - 1];
         assert_eq!(result.artifact.as_ref(), Some(&model.artifact));
         let member = &four_members()[training as usize - 1];
         assert_eq!(model.lineage.seed, member.seed);
@@ -151,13 +151,13 @@ async fn every_training_of_a_batch_becomes_a_version() {
     let best = losses.iter().min_by(|one, other| one.1.total_cmp(other.1));
     let best = *best.unwrap().0 as usize - 1;
     assert_eq!(
-        outcome.batch[best].artifact.as_ref(),
+        outcome.bundle[best].artifact.as_ref(),
         Some(&outcome.artifact)
     );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_batch_cancelled_and_resumed_has_the_same_bits() {
+async fn a_bundle_cancelled_and_resumed_has_the_same_bits() {
     let sandbox = Sandbox::start().await;
     let _registry = sandbox.run(Registry).await;
     let _trainer = sandbox.run(with_threads(2)).await;
@@ -165,7 +165,7 @@ async fn a_batch_cancelled_and_resumed_has_the_same_bits() {
     let expected = weights_alone(&sandbox, &dataset, MANY_EPOCHS).await;
 
     let op = sandbox
-        .submit(&batch_of(&dataset, MANY_EPOCHS, four_members(), false))
+        .submit(&bundle_of(&dataset, MANY_EPOCHS, four_members(), false))
         .await;
     sandbox
         .until_event(&op, "checkpointed", |event| {
@@ -183,13 +183,13 @@ async fn a_batch_cancelled_and_resumed_has_the_same_bits() {
         })
         .await;
 
-    let goes_on = |result: &BatchResult| result.resumed_at >= 10;
-    assert!(trained(&record).batch.iter().any(goes_on), "{record:#?}");
+    let goes_on = |result: &BundleResult| result.resumed_at >= 10;
+    assert!(trained(&record).bundle.iter().any(goes_on), "{record:#?}");
     assert_eq!(weights_by_training(&sandbox, &record).await, expected);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_trainer_killed_in_a_batch_loses_no_training() {
+async fn a_trainer_killed_in_a_bundle_loses_no_training() {
     let sandbox = Sandbox::start().await;
     let _registry = sandbox.run(Registry).await;
     let dataset = publish_dataset(sandbox.store(), None).await;
@@ -199,7 +199,7 @@ async fn a_trainer_killed_in_a_batch_loses_no_training() {
 
     let first = sandbox.run(with_threads(2)).await;
     let op = sandbox
-        .submit(&batch_of(&dataset, MANY_EPOCHS, four_members(), false))
+        .submit(&bundle_of(&dataset, MANY_EPOCHS, four_members(), false))
         .await;
     sandbox
         .until_event(&op, "checkpointed", |event| {
@@ -212,8 +212,8 @@ async fn a_trainer_killed_in_a_batch_loses_no_training() {
 
     assert_eq!(weights_by_training(&sandbox, &record).await, expected);
     let versions = sandbox.store().models().versions("tested").await.unwrap();
-    let of_batch = versions.iter().filter(|it| it.operation == op.as_str());
-    let trainings: Vec<_> = of_batch.map(|model| model.training).collect();
+    let of_bundle = versions.iter().filter(|it| it.operation == op.as_str());
+    let trainings: Vec<_> = of_bundle.map(|model| model.training).collect();
     assert_eq!(trainings, [Some(1), Some(2), Some(3), Some(4)]);
 }
 
@@ -225,10 +225,10 @@ async fn a_training_that_fails_is_named_and_the_others_go_on() {
     let dataset = publish_dataset(sandbox.store(), None).await;
     let members = vec![member(1, 7, 0.001), member(2, 7, 1e9), member(3, 8, 0.001)];
 
-    let record = completed(&sandbox, &batch_of(&dataset, 3, members, false)).await;
+    let record = completed(&sandbox, &bundle_of(&dataset, 3, members, false)).await;
 
     let outcome = trained(&record);
-    let failed: Vec<bool> = outcome.batch.iter().map(|it| it.error.is_some()).collect();
+    let failed: Vec<bool> = outcome.bundle.iter().map(|it| it.error.is_some()).collect();
     assert_eq!(failed, [false, true, false]);
     assert!(
         outcome.warnings[0].starts_with("1 of 3 trainings failed; training 2: "),
@@ -241,7 +241,7 @@ async fn a_training_that_fails_is_named_and_the_others_go_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_first_failure_ends_a_batch_that_asks_for_it() {
+async fn the_first_failure_ends_a_bundle_that_asks_for_it() {
     let sandbox = Sandbox::start().await;
     let _trainer = sandbox.run(with_threads(2)).await;
     let dataset = publish_dataset(sandbox.store(), None).await;
@@ -249,7 +249,7 @@ async fn the_first_failure_ends_a_batch_that_asks_for_it() {
     let members = vec![member(1, 7, 0.001), member(2, 7, 1e9)];
 
     let op = sandbox
-        .submit(&batch_of(&dataset, 100_000, members, true))
+        .submit(&bundle_of(&dataset, 100_000, members, true))
         .await;
     let record = sandbox.until_ended(&op).await;
 
@@ -259,16 +259,18 @@ async fn the_first_failure_ends_a_batch_that_asks_for_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_batch_without_a_sound_training_fails() {
+async fn a_bundle_without_a_sound_training_fails() {
     let sandbox = Sandbox::start().await;
     let _trainer = sandbox.run(trainer()).await;
     let dataset = publish_dataset(sandbox.store(), None).await;
 
     for members in [Vec::new(), vec![member(1, 7, 0.001); 65]] {
-        let op = sandbox.submit(&batch_of(&dataset, 3, members, false)).await;
+        let op = sandbox
+            .submit(&bundle_of(&dataset, 3, members, false))
+            .await;
         let record = sandbox.until_ended(&op).await;
         assert_eq!(record.state, OperationState::Failed);
         let error = record.failure.unwrap().error;
-        assert!(error.message.starts_with("the batch has "), "{error:?}");
+        assert!(error.message.starts_with("the bundle has "), "{error:?}");
     }
 }
