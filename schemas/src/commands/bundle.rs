@@ -68,6 +68,9 @@ pub struct BundleResult {
     /// Finished epochs that the last attempt found in a checkpoint.
     #[serde(default)]
     pub resumed_at: u32,
+    /// Seconds that a thread of the last attempt trained and measured it.
+    #[serde(default)]
+    pub seconds: f64,
     /// Why it has no artifact.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<ErrorRecord>,

@@ -126,8 +126,8 @@ impl Command for RegisterModel {
     type Outcome = RegisterOutcome;
 }
 
-/// The version that was assigned to an artifact; for a bundle that of the artifact which its training
-/// names first.
+/// The version that was assigned to an artifact; for a bundle that of its first training that has
+/// not failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RegisterOutcome {
     /// Name of the model.

@@ -71,6 +71,7 @@ mod tests {
         ];
         assert_eq!(about_of(&labels), "training 7 seed 42 fold 2 epochs=5");
         assert_eq!(about_of(&labels[..2]), "training 7");
+
         let bundle = [
             ("strategy", "rsi"),
             ("bundle", "15 trainings"),

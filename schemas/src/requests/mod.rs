@@ -185,6 +185,7 @@ mod tests {
             overrides: Value::Null,
             model: None,
         };
+
         Training {
             request,
             fetch: fetch(),

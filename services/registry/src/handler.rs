@@ -134,23 +134,29 @@ async fn assign_versions(
         let fraction = TRYING_ENDS + (1.0 - TRYING_ENDS) * share;
         show(step, fraction, "Assigning a version");
 
-        let created_at = Timestamp::now().as_microsecond();
-        let make = |version| ModelManifest {
-            v: ModelManifest::VERSION,
-            name: name.to_owned(),
-            version,
-            artifact: artifact.sha256.clone(),
-            operation: operation.clone(),
-            training: trained.training,
-            metrics: metrics.headline.clone(),
-            validation: metrics.validation(),
-            lineage: artifact.manifest.lineage.clone(),
-            created_at,
-        };
+        // The numbering fills in the name, the version, and whose it is.
+        let draft = draft_of(artifact, metrics);
+        let make = |_| draft.clone();
         let assigned = numbering.assign(&operation, trained.training, make).await?;
         versions.push(assigned);
     }
     Ok(versions)
+}
+
+/// The manifest of a version, but for its name, its number and whose it is.
+fn draft_of(artifact: &Artifact, metrics: &ArtifactMetrics) -> ModelManifest {
+    ModelManifest {
+        v: ModelManifest::VERSION,
+        name: String::new(),
+        version: 0,
+        artifact: artifact.sha256.clone(),
+        operation: String::new(),
+        training: None,
+        metrics: metrics.headline.clone(),
+        validation: metrics.validation(),
+        lineage: artifact.manifest.lineage.clone(),
+        created_at: Timestamp::now().as_microsecond(),
+    }
 }
 
 /// The first version stands for all: one training has no other.

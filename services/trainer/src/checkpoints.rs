@@ -166,14 +166,9 @@ pub(crate) async fn find_beginning(
     step: &StepContext,
     training: &PreparedTraining,
 ) -> Result<Beginning, StepError> {
-    // Its bytes are those that were written, but maybe by another version of this program.
-    let read = |checkpoint| {
-        let state = TrainState::from_checkpoint(&training.network, checkpoint)?;
-        check_state(state, training)
-    };
-    let newest = find_newest(step, read).await?;
+    let newest = find_newest(step, |checkpoint| state_of(training, checkpoint)).await?;
 
-    let point = newest.found.map(|state| ResumePoint {
+    let point = newest.usable.map(|state| ResumePoint {
         state,
         stored: newest.stored,
     });
@@ -187,23 +182,23 @@ pub(crate) async fn find_beginning(
 /// The newest checkpoint of a step that can be used.
 pub(crate) struct Newest<T> {
     /// What it holds; none where there is none.
-    pub(crate) found: Option<T>,
+    pub(crate) usable: Option<T>,
     /// The checkpoint itself and the older ones of the step, oldest first.
     pub(crate) stored: VecDeque<CheckpointKey>,
     /// What is wrong with younger ones. They stay in the store, for whoever looks for the cause.
     pub(crate) damaged: Vec<String>,
 }
 
-/// The checkpoint that the record names, or the newest before it that `read` can use.
+/// The checkpoint that the record names, or the newest before it that `read_state` can use.
 ///
 /// # Errors
 /// When the store is away for now.
 pub(crate) async fn find_newest<T>(
     step: &StepContext,
-    read: impl Fn(Checkpoint) -> Result<T, TrainError>,
+    read_state: impl Fn(Checkpoint) -> Result<T, TrainError>,
 ) -> Result<Newest<T>, StepError> {
     let mut newest = Newest {
-        found: None,
+        usable: None,
         stored: VecDeque::new(),
         damaged: Vec::new(),
     };
@@ -215,14 +210,14 @@ pub(crate) async fn find_newest<T>(
     newest.stored = candidates(step, &recorded).await?;
     while let Some(key) = newest.stored.back() {
         let stored = step.store().checkpoints().get(key).await;
-        let usable = match stored {
-            Ok(checkpoint) => read(checkpoint).map_err(|error| chain(&error)),
+        let read = match stored {
+            Ok(checkpoint) => read_state(checkpoint).map_err(|error| chain(&error)),
             Err(error) if error.is_transient() => return Err(error.into()),
             Err(error) => Err(chain(&error)),
         };
-        match usable {
-            Ok(found) => {
-                newest.found = Some(found);
+        match read {
+            Ok(state) => {
+                newest.usable = Some(state);
                 break;
             }
             Err(reason) => newest.damaged.push(format!("{key}: {reason}")),
@@ -261,9 +256,17 @@ fn describe_damage(damaged: &[String], point: Option<&ResumePoint>) -> Option<Er
     ))
 }
 
-/// The state, if it belongs to this training.
-fn check_state(state: TrainState, training: &PreparedTraining) -> Result<TrainState, TrainError> {
+/// The state in a checkpoint of this training.
+///
+/// # Errors
+/// It cannot be read, or belongs to another training: its bytes are those that were written, but
+/// maybe by another version of this program.
+pub(crate) fn state_of(
+    training: &PreparedTraining,
+    checkpoint: Checkpoint,
+) -> Result<TrainState, TrainError> {
     let job = training.job();
+    let state = TrainState::from_checkpoint(job.network, checkpoint)?;
     state.check(job.network, job.settings, job.seed)?;
     Ok(state)
 }

@@ -31,8 +31,8 @@ const PUBLISHING: f64 = 0.995;
 pub struct TrainerSettings {
     /// The device of all its trainings: `auto`, `cpu` or `cuda:N`.
     pub device: DeviceSetting,
-    /// Trainings of a sweep that the native engine computes side by side. Those of libtorch come one
-    /// after another, each on the threads of its strategy (`training.threads`).
+    /// Trainings of a sweep that the native engine computes side by side. Those of libtorch come
+    /// one after another, each on the threads of its strategy (`training.threads`).
     pub threads: NonZeroUsize,
 }
 

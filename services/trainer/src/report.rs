@@ -137,6 +137,7 @@ impl TrainFacts {
         best: Option<f64>,
     ) -> Context {
         let facts = self.clone();
+
         Context::TrainBundle {
             model_type: facts.model_type,
             strategy: facts.strategy,

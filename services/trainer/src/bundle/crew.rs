@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use runtime::{StepContext, StepError};
 use schemas::commands::{BundleMember, TrainRequest};
@@ -12,6 +13,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::board::{Board, MemberControl};
+use crate::checkpoints::state_of;
 use crate::measured::{ReadyModel, train_and_measure};
 use crate::prepared::{PreparedData, PreparedTraining, resolve};
 use crate::{ComputeDevice, Control, TrainError, TrainState};
@@ -26,6 +28,8 @@ pub(super) struct OpenTraining {
 /// A training that a thread is done with.
 pub(super) struct EndedTraining {
     pub(super) training: u32,
+    /// How long the thread has trained and measured it.
+    pub(super) seconds: f64,
     pub(super) how: HowEnded,
 }
 
@@ -63,13 +67,7 @@ impl Crew {
             let crew = crew.clone();
             let sender = sender.clone();
             let step = step.clone();
-            running.spawn(async move {
-                let work = move || {
-                    crew.work(&sender);
-                    Ok(())
-                };
-                step.blocking(work).await
-            });
+            running.spawn(async move { step.blocking(move || crew.work(&sender)).await });
         }
         drop(sender);
 
@@ -83,14 +81,15 @@ impl Crew {
     }
 
     /// Takes one training after another.
-    fn work(&self, sender: &mpsc::Sender<EndedTraining>) {
+    fn work(&self, sender: &mpsc::Sender<EndedTraining>) -> Result<(), StepError> {
         while let Some(open) = self.next() {
             let ended = self.train(open);
             // The manager goes on for as long as there are senders.
             if sender.blocking_send(ended).is_err() {
-                return;
+                break;
             }
         }
+        Ok(())
     }
 
     fn next(&self) -> Option<OpenTraining> {
@@ -104,11 +103,16 @@ impl Crew {
 
     fn train(&self, open: OpenTraining) -> EndedTraining {
         let training = open.member.training;
+        let began = Instant::now();
         let how = match self.train_member(open) {
             Ok(how) => how,
             Err(error) => HowEnded::Failed(Box::new(error)),
         };
-        EndedTraining { training, how }
+        EndedTraining {
+            training,
+            seconds: began.elapsed().as_secs_f64(),
+            how,
+        }
     }
 
     fn train_member(&self, open: OpenTraining) -> Result<HowEnded, ErrorRecord> {
@@ -140,14 +144,7 @@ impl Crew {
 
 /// The state in a checkpoint; none where it cannot be used, and the training begins again.
 fn read_state(checkpoint: Checkpoint, prepared: &PreparedTraining) -> Option<TrainState> {
-    let job = prepared.job();
-    let read = || {
-        let state = TrainState::from_checkpoint(job.network, checkpoint)?;
-        state.check(job.network, job.settings, job.seed)?;
-        Ok::<TrainState, TrainError>(state)
-    };
-
-    match read() {
+    match state_of(prepared, checkpoint) {
         Ok(state) => Some(state),
         Err(error) => {
             tracing::warn!(error = %error, "checkpoint of a training not used");

@@ -20,6 +20,7 @@ use schemas::commands::{
     BUNDLE_TRAININGS_MAX, Bundle, BundleMember, BundleResult, TrainOutcome, TrainRequest,
 };
 use schemas::errors::{ErrorRecord, shortened};
+use strategies::Resolved;
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
@@ -47,11 +48,12 @@ pub(crate) struct BundlePlace {
     pub(crate) threads: NonZeroUsize,
 }
 
-/// Trains every member of `bundle` that an earlier attempt has not trained, and publishes its model.
+/// Trains every member of `bundle` that an earlier attempt has not trained, and publishes its
+/// model.
 ///
 /// # Errors
-/// The command or its data set cannot be used, all trainings fail, or one of a bundle that is to end
-/// with the first failure.
+/// The command or its data set cannot be used, all trainings fail, or one of a bundle that is to
+/// end with the first failure.
 pub(crate) async fn train_bundle(
     bundle: Bundle,
     place: BundlePlace,
@@ -63,27 +65,14 @@ pub(crate) async fn train_bundle(
     let facts = TrainFacts::new(&resolved, place.device);
     let reading = "Reading the data set".to_owned();
     step.report(facts.between_epochs(0.0, reading, 0));
-    let shared = PreparedData::read(place.dataset, &resolved, step).await?;
+    let shared = PreparedData::read(place.dataset.clone(), &resolved, step).await?;
 
     let newest = find_newest(step, SavedBundle::from_checkpoint).await?;
     if let Some(damage) = newest.damaged.first() {
         tracing::warn!(damage, "checkpoint of the bundle not used");
     }
-    let saved = newest.found.unwrap_or_default();
-    let writer = CheckpointWriter::new(step.clone(), newest.stored);
-
-    // libtorch has threads of its own, and a GPU has one queue.
-    let engine = EngineKind::choose(resolved.settings.engine, &resolved.model, place.device);
-    let threads = match engine {
-        EngineKind::Native => place.threads.get(),
-        EngineKind::Libtorch => 1,
-    };
-    let board = Arc::new(Board::new(step.clone(), facts, bundle.members.len()));
-    for result in &saved.ended {
-        let best = saved.best.as_ref().and_then(|best| best.figure);
-        board.end_training(result.training, best, result.error.is_some());
-    }
-    let (sender, ended) = mpsc::channel(threads);
+    let saved = newest.usable.unwrap_or_default();
+    let board = Arc::new(board_of(&bundle, &saved, facts, step));
     let crew = Crew {
         request,
         shared,
@@ -92,15 +81,17 @@ pub(crate) async fn train_bundle(
         queue: Mutex::new(open_trainings(&bundle, &saved)),
         board: board.clone(),
     };
-
     let manager = Manager {
         step,
         board,
         saved,
-        writer,
+        writer: CheckpointWriter::new(step.clone(), newest.stored),
         is_fail_fast: bundle.fail_fast,
     };
+
     // Every thread ends with its sender, and the manager with the last of them.
+    let threads = place.threads_for(&resolved);
+    let (sender, ended) = mpsc::channel(threads);
     let all_done = crew.work_on_threads(threads, sender, step);
     let (worked, managed) = tokio::join!(all_done, manager.manage(ended));
     let saved = managed?;
@@ -109,13 +100,28 @@ pub(crate) async fn train_bundle(
     outcome_of(&bundle, saved)
 }
 
+impl BundlePlace {
+    /// libtorch has threads of its own, and a GPU has one queue.
+    fn threads_for(&self, resolved: &Resolved) -> usize {
+        let engine = EngineKind::choose(resolved.settings.engine, &resolved.model, self.device);
+        match engine {
+            EngineKind::Native => self.threads.get(),
+            EngineKind::Libtorch => 1,
+        }
+    }
+}
+
+/// The board of a bundle with what earlier attempts have done.
+fn board_of(bundle: &Bundle, saved: &SavedBundle, facts: TrainFacts, step: &StepContext) -> Board {
+    let board = Board::new(step.clone(), facts, bundle.members.len());
+    for result in &saved.ended {
+        board.end_training(result.training, saved.best_figure(), result.error.is_some());
+    }
+    board
+}
+
 /// The first member of a bundle that can be trained.
 fn check_bundle(bundle: &Bundle) -> Result<&BundleMember, StepError> {
-    let refused = |message: String| {
-        let hint = "submit it with this version of `ktrdr`";
-        StepError::permanent(codes::OPS_INVALID_REQUEST, message, hint)
-    };
-
     let first = bundle.members.first();
     let first = first.ok_or_else(|| refused("the bundle has no training".to_owned()))?;
     let count = bundle.members.len();
@@ -124,6 +130,11 @@ fn check_bundle(bundle: &Bundle) -> Result<&BundleMember, StepError> {
         return Err(refused(message));
     }
     Ok(first)
+}
+
+fn refused(message: String) -> StepError {
+    let hint = "submit it with this version of `ktrdr`";
+    StepError::permanent(codes::OPS_INVALID_REQUEST, message, hint)
 }
 
 /// The trainings that have not ended, those first that an earlier attempt has begun.
@@ -219,7 +230,7 @@ impl Manager<'_> {
             HowEnded::Ready(model) => {
                 let figure = model.validation;
                 let outcome = model.publish(self.step.store()).await?;
-                self.saved.add(training, figure, outcome);
+                self.saved.add(training, ended.seconds, figure, outcome);
                 false
             }
             HowEnded::Failed(error) => {
@@ -232,13 +243,14 @@ impl Manager<'_> {
                     artifact: None,
                     epochs: 0,
                     resumed_at: 0,
+                    seconds: ended.seconds,
                     error: Some(*error),
                 });
                 true
             }
         };
 
-        let best = self.saved.best.as_ref().and_then(|best| best.figure);
+        let best = self.saved.best_figure();
         self.board.end_training(training, best, has_failed);
         Ok(())
     }
@@ -246,12 +258,10 @@ impl Manager<'_> {
 
 /// What the record says of a bundle: its best training, and what became of each.
 fn outcome_of(bundle: &Bundle, saved: SavedBundle) -> Result<TrainOutcome, StepError> {
-    let place = |result: &BundleResult| {
-        let is_it = |member: &BundleMember| member.training == result.training;
-        bundle.members.iter().position(is_it)
-    };
+    let numbers = bundle.members.iter().map(|member| member.training);
+    let numbers: Vec<u32> = numbers.collect();
     let mut results = saved.ended;
-    results.sort_by_key(place);
+    results.sort_by_key(|result| numbers.iter().position(|it| *it == result.training));
 
     let failed: Vec<&BundleResult> = results.iter().filter(|it| it.error.is_some()).collect();
     let warning = describe_failed(&failed, results.len());

@@ -44,9 +44,16 @@ struct BundleDocument {
 
 impl SavedBundle {
     /// Takes in a training that was published.
-    pub(super) fn add(&mut self, training: u32, figure: Option<f64>, outcome: TrainOutcome) {
+    pub(super) fn add(
+        &mut self,
+        training: u32,
+        seconds: f64,
+        figure: Option<f64>,
+        outcome: TrainOutcome,
+    ) {
         self.ended.push(BundleResult {
             training,
+            seconds,
             artifact: Some(outcome.artifact.clone()),
             epochs: outcome.epochs,
             resumed_at: outcome.resumed_at,
@@ -61,6 +68,11 @@ impl SavedBundle {
         if is_better {
             self.best = Some(BestTraining { figure, outcome });
         }
+    }
+
+    /// The figure of the best training.
+    pub(super) fn best_figure(&self) -> Option<f64> {
+        self.best.as_ref().and_then(|best| best.figure)
     }
 
     /// The checkpoint of what has ended and of the trainings at work: their files begin with their

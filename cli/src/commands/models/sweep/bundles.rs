@@ -10,8 +10,8 @@ use strategies::{Fold, Overrides, Resolved, Strategy};
 use super::grid::Combination;
 use crate::console::count_of;
 
-/// Most bytes of the members of a bundle as JSON: with them and a long strategy a request is not too
-/// large.
+/// Most bytes of the members of a bundle as JSON: with them and a long strategy a request is not
+/// too large.
 const MEMBERS_BYTES_MAX: usize = 12 * 1024;
 
 /// A combination whose strategy has no fault.
@@ -145,6 +145,7 @@ fn add_member<'a>(
 ) {
     let bytes = serde_json::to_vec(&member).map_or(0, |json| json.len());
     let number = fold.map_or(0, |fold| fold.number);
+
     let mut newest_first = bundles.iter_mut().rev();
     match newest_first.find(|bundle| bundle.takes(combination, number, bytes)) {
         Some(bundle) => {
