@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::decision_report::DecisionReport;
-use crate::training::TrainingEnd;
+use crate::training::{BatchHalving, TrainingEnd};
 
 /// The document `metrics.json` of an artifact.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -28,6 +28,9 @@ pub struct MetricsDocument {
     /// Why the run ended. Absent in documents of older programs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ending: Option<TrainingEnd>,
+    /// Where the batches became smaller for lack of memory, in order; empty is best.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub halvings: Vec<BatchHalving>,
     /// Seed of the run.
     pub seed: u64,
     /// Number of trainable parameters.
@@ -283,7 +286,7 @@ pub struct FeatureImportance {
 }
 
 /// One number by which all scores are divided so that probabilities fit (Guo and others, 2017). It
-/// changes no answer. Fitted on the validation part, and tried on the test part.
+/// changes no answer. Fitted to the validation part, and tried on the test part.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Temperature {
     /// Above 1 where the probabilities are too sure.
@@ -294,6 +297,21 @@ pub struct Temperature {
     pub brier: f64,
     /// Calibration of the test part with it.
     pub calibration: Calibration,
+    /// The same of the scores before the division. Present where the temperature is stored with the
+    /// model, so that all other figures are those with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uncalibrated: Option<Uncalibrated>,
+}
+
+/// What the probabilities of the test part are worth without the temperature of the model.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Uncalibrated {
+    /// Plain loss.
+    pub loss: f64,
+    /// Brier score.
+    pub brier: f64,
+    /// Expected calibration error.
+    pub ece: f64,
 }
 
 impl PartMetrics {

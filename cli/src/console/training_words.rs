@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use schemas::training::{
-    ClassWeights, Engine, LearningRateSchedule, Loss, Monitor, Optimizer, TargetScale, TrainingEnd,
-    TrainingSettings,
+    Calibration, ClassWeights, Engine, LearningRateSchedule, Loss, Monitor, Optimizer, TargetScale,
+    TrainingEnd, TrainingSettings,
 };
 
 use super::words::count_of;
@@ -15,13 +15,22 @@ pub(crate) fn describe_settings(
     settings: &TrainingSettings,
     fitted_weights: &BTreeMap<String, f64>,
 ) -> Vec<(&'static str, String)> {
-    vec![
+    let mut lines = vec![
         ("optimizer", optimizer_line(settings)),
         ("schedule", schedule_line(settings)),
         ("loss", loss_line(settings, fitted_weights)),
+    ];
+
+    // Most strategies leave probabilities as they are.
+    if settings.calibration == Calibration::Temperature {
+        let text = "scores divided by a temperature that is fitted to the validation part";
+        lines.push(("calibration", text.to_owned()));
+    }
+    lines.extend([
         ("stopping", stopping_line(settings)),
         ("engine", engine_line(settings)),
-    ]
+    ]);
+    lines
 }
 
 /// `sgd with momentum 0.9, learning rate 0.01, weight decay 0.0001, gradient norm up to 1`.
@@ -224,6 +233,7 @@ mod tests {
             class_weights: ClassWeights::ByName([("BUY".to_owned(), 2.0)].into()),
             gradient_clip: 0.0,
             early_stopping: Some(EarlyStopping::default()),
+            calibration: Calibration::Temperature,
             engine: Engine::Native,
             threads: 2,
             ..TrainingSettings::for_classes()
@@ -233,6 +243,7 @@ mod tests {
         optimizer sgd with momentum 0.8, learning rate 0.001, weight decay 0.0001, no gradient clipping
         schedule  reduce_on_plateau, rate times 0.5 after more than 5 epochs without a lower val_loss, down to 0 at most; after 1 epoch of warm-up
         loss      focal with gamma 2.5, class weights BUY 2
+        calibration scores divided by a temperature that is fitted to the validation part
         stopping  after 10 epochs in which val_loss was never lower by 0.1 % than the best before
         engine    native
         ");

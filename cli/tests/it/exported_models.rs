@@ -52,7 +52,14 @@ fn every_network_predicts_the_same_in_onnxruntime() {
         "rules: 18",
         "rules: 18, firing: product",
     );
+    change(
+        "eurusd_rsi_macd",
+        "eurusd_calibrated",
+        "\ntraining:\n",
+        "\ntraining:\n  calibration: temperature\n",
+    );
     let models = [
+        ("eurusd_calibrated", "EURUSD:1h", "EURUSD_1h.csv.gz"),
         ("eurusd_rsi_macd", "EURUSD:1h", "EURUSD_1h.csv.gz"),
         ("eurusd_rules", "EURUSD:1h", "EURUSD_1h.csv.gz"),
         (

@@ -106,6 +106,7 @@ pub(crate) async fn store_artifact(
         lineage: hand_lineage(strategy),
         training: serde_json::json!({"epochs": 2, "optimizer": "adam"}),
         confidence_threshold: None,
+        temperature: None,
         created_at: 0,
     };
     let files = files.iter().cloned();

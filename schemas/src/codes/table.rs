@@ -256,6 +256,8 @@ codes! {
         TRAIN_NO_GPU = "NoGpu": "The trainer was configured for a GPU that the host does not have.";
         TRAIN_NO_LIBTORCH = "NoLibtorch":
             "The training needs libtorch, and the trainer was built without it.";
+        TRAIN_OUT_OF_MEMORY = "OutOfMemory":
+            "The training does not fit the memory of its device, even with smaller batches.";
     }
     Up "UP" "The local system that `ktrdr up` runs." {
         UP_ABOVE = "Above": "A local system runs in a folder above.";

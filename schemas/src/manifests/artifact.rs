@@ -60,6 +60,9 @@ pub struct ArtifactManifest {
     /// The probability that a decision needs, where the strategy leaves it to the training.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confidence_threshold: Option<f64>,
+    /// What scores are divided by before they become probabilities, above 0; absent = as they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f64>,
     /// Commit time, microseconds UTC.
     pub created_at: i64,
 }

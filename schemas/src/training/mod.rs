@@ -1,7 +1,9 @@
 //! How a network is trained: the settings a strategy's `training` section resolves to, the trainer
 //! obeys and the artifact records.
 
+mod calibration;
 mod ending;
+mod halving;
 mod loss;
 mod optimizer;
 mod rules;
@@ -9,7 +11,9 @@ mod schedule;
 
 use serde::{Deserialize, Serialize};
 
+pub use calibration::Calibration;
 pub use ending::TrainingEnd;
+pub use halving::BatchHalving;
 pub use loss::{ClassWeights, Loss, TargetScale};
 pub use optimizer::{DEFAULT_MOMENTUM, Engine, Optimizer};
 pub use rules::BrokenRule;
@@ -54,6 +58,9 @@ pub struct TrainingSettings {
     /// By what the labels of a regression are divided while they are learnt.
     #[serde(default)]
     pub target_scale: TargetScale,
+    /// How the probabilities of the trained model are mended; classes only.
+    #[serde(default)]
+    pub calibration: Calibration,
     /// L2 penalty of the weights, not of biases, ≥ 0 and at most 1: added to the gradient, or by
     /// `adamw` to the step.
     pub weight_decay: f64,
@@ -89,6 +96,7 @@ impl TrainingSettings {
             label_smoothing: 0.0,
             class_weights: ClassWeights::Balanced,
             target_scale: TargetScale::None,
+            calibration: Calibration::None,
             weight_decay: 1e-4,
             gradient_clip: 1.0,
             early_stopping: None,
@@ -181,6 +189,12 @@ impl TrainingSettings {
                 is_kept: self.target_scale == TargetScale::None || !is_for_classes,
                 keys: &["target_scale", "loss"],
                 text: "target_scale needs a loss of a regression, huber or mse",
+            },
+            Rule {
+                is_kept: self.calibration == Calibration::None || is_for_classes,
+                keys: &["calibration", "loss"],
+                text: "calibration needs a loss of classes, cross_entropy or focal: a regression \
+                       has no probabilities",
             },
             Rule {
                 is_kept: (0.0..=1.0).contains(&self.weight_decay),

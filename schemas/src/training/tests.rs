@@ -150,6 +150,7 @@ fn settings_survive_json() {
             "label_smoothing": 0.0,
             "class_weights": {"BUY": 2.0},
             "target_scale": "none",
+            "calibration": "none",
             "weight_decay": 1e-4,
             "gradient_clip": 1.0,
             "early_stopping": {"patience": 10, "min_delta": 0.001, "monitor": "val_accuracy"},
@@ -178,6 +179,7 @@ fn settings_of_an_older_artifact_read_as_what_was_done_then() {
     assert_eq!(settings.optimizer, Optimizer::Adam);
     assert_eq!(settings.lr_scheduler, LearningRateSchedule::None);
     assert_eq!(settings.target_scale, TargetScale::None);
+    assert_eq!(settings.calibration, Calibration::None);
     assert_eq!(settings.threads, 1);
     assert!(settings.problems().is_empty());
 }
@@ -228,4 +230,26 @@ fn settings_refuse_unknown_keys() {
     let mut json = serde_json::to_value(full_settings()).unwrap();
     json["momentum"] = json!(0.9);
     assert!(serde_json::from_value::<TrainingSettings>(json).is_err());
+}
+
+#[test]
+fn a_regression_has_no_probabilities_to_calibrate() {
+    let settings = |defaults| TrainingSettings {
+        calibration: Calibration::Temperature,
+        ..defaults
+    };
+
+    assert!(
+        settings(TrainingSettings::for_classes())
+            .problems()
+            .is_empty()
+    );
+    let problems = settings(TrainingSettings::for_regression()).problems();
+    assert_eq!(
+        problems,
+        [
+            "calibration needs a loss of classes, cross_entropy or focal: a regression has no \
+             probabilities"
+        ]
+    );
 }

@@ -34,6 +34,12 @@ pub enum RegistryError {
         /// Sum of the outputs.
         sum: f32,
     },
+    /// The stored temperature would turn probabilities around or make them undefined.
+    #[error("the model divides scores by the temperature {value}; it must be above 0")]
+    Temperature {
+        /// The temperature as stored.
+        value: f64,
+    },
     /// `metrics.json` has no headline.
     #[error("metrics.json of the artifact cannot be read")]
     Metrics(#[source] serde_json::Error),
@@ -46,7 +52,7 @@ impl Advice for RegistryError {
 
     fn hint(&self) -> Cow<'static, str> {
         match self {
-            Self::FileMissing { .. } | Self::Metrics(_) => {
+            Self::FileMissing { .. } | Self::Temperature { .. } | Self::Metrics(_) => {
                 "the artifact was not written by a trainer of this version: train again".into()
             }
             Self::Load(source) | Self::Predict { source, .. } => source.hint(),

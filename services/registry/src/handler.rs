@@ -228,7 +228,9 @@ fn try_artifact(artifact: Artifact) -> Result<Tried, ErrorRecord> {
 
 /// Tries the model and returns its metrics.
 fn check_artifact(artifact: &Artifact) -> Result<ArtifactMetrics, RegistryError> {
-    try_model(&artifact.manifest.network, file_of(artifact, MODEL_FILE)?)?;
+    let manifest = &artifact.manifest;
+    let weights = file_of(artifact, MODEL_FILE)?;
+    try_model(&manifest.network, manifest.temperature, weights)?;
 
     let metrics = file_of(artifact, METRICS_FILE)?;
     serde_json::from_slice(metrics).map_err(RegistryError::Metrics)

@@ -18,6 +18,7 @@ use schemas::names::{
 use store::{Bytes, Cells, StoreError, Table};
 
 use crate::data::PartData;
+use crate::memory::halving_warnings;
 use crate::metrics::metrics_file;
 use crate::state::model_file;
 use crate::{EpochRow, TrainError, Trained};
@@ -42,6 +43,8 @@ pub fn metrics_document(
     let by_part = trained.metrics.iter();
     let by_part = by_part.flat_map(|(part, metrics)| warnings_of(part, metrics, &evaluation));
     let first = constant_warning(network, train).into_iter();
+    let asked = trained.asked_batch_size;
+    let first = first.chain(halving_warnings(asked, &trained.halvings));
     let warnings = first.chain(decision_warnings(&evaluation)).chain(by_part);
 
     MetricsDocument {
@@ -52,6 +55,7 @@ pub fn metrics_document(
         best_epoch: trained.best_epoch,
         stopped_early: trained.ending.is_early(),
         ending: Some(trained.ending),
+        halvings: trained.halvings.clone(),
         seed,
         parameters: network.parameter_count() as u64,
         device: trained.device.clone(),

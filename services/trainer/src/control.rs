@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use schemas::training::BatchHalving;
+
 use crate::history::EpochRow;
 use crate::state::TrainState;
 
@@ -48,7 +50,10 @@ pub trait Control {
     /// Called after every epoch, before its checkpoint.
     fn epoch(&self, row: &EpochRow);
 
+    /// Called when batches are halved for lack of memory, before the checkpoint that says so.
+    fn halved(&self, _halving: BatchHalving) {}
+
     /// Called every 10 epochs, every 300 seconds and after the last epoch, with all that an exact
-    /// resume needs, by value.
+    /// resume needs, by value; and when batches are halved.
     fn checkpoint(&self, state: TrainState);
 }

@@ -131,9 +131,20 @@ pub enum TrainError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// libtorch refused a calculation; out of memory is the usual reason.
+    /// libtorch refused a calculation.
     #[error("libtorch failed")]
     Libtorch(#[source] EngineError),
+    /// The training does not fit the memory of its device, however small its batches were made.
+    #[error("the training ran out of memory with batches of {batch_size} rows")]
+    OutOfMemory {
+        /// Rows of the smallest batch that was tried.
+        batch_size: u32,
+        /// The state after the last whole epoch; absent in the first epoch.
+        last_good: Option<Box<TrainState>>,
+        /// What libtorch said.
+        #[source]
+        source: EngineError,
+    },
     /// The training must run in libtorch, and this program was built without it.
     #[error("this training needs libtorch, and this trainer was built without it")]
     WithoutLibtorch,
@@ -163,6 +174,9 @@ impl TrainError {
             Self::Diverged {
                 last_good: state, ..
             }
+            | Self::OutOfMemory {
+                last_good: state, ..
+            }
             | Self::Cancelled { last: state } => state.as_deref(),
             _ => None,
         }
@@ -184,6 +198,7 @@ impl Advice for TrainError {
             Self::ClassAbsent { .. } => codes::TRAIN_CLASS_ABSENT,
             Self::Checkpoint { .. } | Self::File { .. } => codes::TRAIN_INVALID_FILE,
             Self::Libtorch(_) => codes::TRAIN_LIBTORCH,
+            Self::OutOfMemory { .. } => codes::TRAIN_OUT_OF_MEMORY,
             Self::WithoutLibtorch => codes::TRAIN_NO_LIBTORCH,
             Self::Diverged { .. } => codes::TRAIN_DIVERGED,
             Self::Cancelled { .. } => codes::TRAIN_CANCELLED,
@@ -201,6 +216,7 @@ impl Advice for TrainError {
                 )
                 .into();
             }
+            Self::OutOfMemory { batch_size, .. } => return memory_hint(*batch_size).into(),
             Self::EmptyPart { .. } => "widen the date range, or change training.data_split",
 
             Self::NoBars => "submit the operation without `dataset`: processing makes a new one",
@@ -235,5 +251,17 @@ impl Advice for TrainError {
             Self::Cancelled { .. } => "resume the operation to continue from its last checkpoint",
         };
         hint.into()
+    }
+}
+
+/// What helps a training that does not fit the memory with batches of these rows.
+fn memory_hint(batch_size: u32) -> String {
+    let elsewhere = "train a smaller network, or on a host with more memory";
+    match batch_size / 2 {
+        0 => elsewhere.to_owned(),
+        half => format!(
+            "train again with a smaller batch: `ktrdr train NAME --batch-size {half}`, or \
+             training.batch_size in the strategy; else {elsewhere}"
+        ),
     }
 }

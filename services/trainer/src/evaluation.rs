@@ -4,9 +4,9 @@
 //! The network is run on the CPU in plain Rust, whatever trained it, so that equal weights give
 //! equal figures on every machine.
 
-use networks::{Learner, learner_of};
+use networks::{Learner, learner_of, math};
 use schemas::manifests::{FeatureColumn, OutputKind};
-use schemas::metrics::{Evaluation, Importance};
+use schemas::metrics::{Evaluation, Importance, Temperature};
 use strategies::Decisions;
 
 use crate::control::Control;
@@ -38,6 +38,8 @@ pub struct Evaluated<'a> {
     pub weights: &'a [f32],
     /// What training minimised.
     pub objective: &'a Objective,
+    /// What the model divides scores by; absent = nothing.
+    pub temperature: Option<f64>,
     /// Seed of the training, and of the draws here.
     pub seed: u64,
 }
@@ -64,6 +66,7 @@ pub(crate) fn evaluate_trained(
         decisions: Some(decisions),
         weights: &trained.weights,
         objective: &trained.objective,
+        temperature: trained.temperature,
         seed: job.seed,
     };
 
@@ -87,21 +90,25 @@ pub fn evaluate(
         stopped,
     };
 
-    let test_scores = runner.scores_of(&network.data.test)?;
-    let test = network.scored(&test_scores, &network.data.test.labels);
-    let validation_scores = runner.scores_of(&network.data.validation)?;
-    let validation = network.scored(&validation_scores, &network.data.validation.labels);
+    let mut test_scores = runner.scores_of(&network.data.test)?;
+    let mut validation_scores = runner.scores_of(&network.data.validation)?;
+    let temperature = network.temperature_of(&validation_scores, &test_scores);
 
+    // From here on the model is measured as it is used.
+    network.calibrate(&mut test_scores);
+    network.calibrate(&mut validation_scores);
+    let test = network.scored(&test_scores, &network.data.test.labels);
+    let validation = network.scored(&validation_scores, &network.data.validation.labels);
     let uncertainty = test.uncertainty(&baseline, network.seed, stopped);
     let groups = test.groups(&baseline, network.origins);
-    let temperature = validation.temperature(&test);
     let importance = runner.importance()?;
 
     // The scores of the training part serve nothing else.
     let decisions = match network.decisions {
         None => None,
         Some(rules) => {
-            let train_scores = runner.scores_of(&network.data.train)?;
+            let mut train_scores = runner.scores_of(&network.data.train)?;
+            network.calibrate(&mut train_scores);
             let train = network.scored(&train_scores, &network.data.train.labels);
             let parts = ScoredParts {
                 train,
@@ -127,6 +134,25 @@ impl Evaluated<'_> {
             labels,
             objective: self.objective,
         }
+    }
+
+    /// Divides scores as the model does before they become probabilities.
+    fn calibrate(&self, scores: &mut [f32]) {
+        if let Some(temperature) = self.temperature {
+            math::divide_scores(scores, temperature);
+        }
+    }
+
+    /// The temperature that the model stores, or the one that it might have; both are fitted to the
+    /// validation part and tried on the test part. None for a regression.
+    fn temperature_of(&self, validation: &[f32], test: &[f32]) -> Option<Temperature> {
+        let test = self.scored(test, &self.data.test.labels);
+        if let Some(stored) = self.temperature {
+            return test.at_stored_temperature(stored);
+        }
+
+        let validation = self.scored(validation, &self.data.validation.labels);
+        test.at_temperature(validation.fit_temperature()?)
     }
 }
 
@@ -249,6 +275,7 @@ impl Shuffled for ShuffledPart<'_, '_> {
             all.extend_from_slice(&scores);
         }
 
+        self.runner.network.calibrate(&mut all);
         let labels = self.part.labels.of_rows(rows);
         Ok(self.runner.network.scored(&all, &labels).criterion_value())
     }

@@ -15,6 +15,7 @@
 //! | checkpoint damaged | a warning, and the training starts from the beginning |
 //! | checkpoint cannot be written | a warning; the training goes on, and the next one is tried |
 //! | data set absent or damaged, class absent, settings out of bounds | the step fails and says where |
+//! | libtorch runs out of memory | batches are halved, twice at most, and it goes on after the last epoch; then it fails, and the last good state is kept as a checkpoint |
 //! | loss diverges | the step fails; the last good state is kept as a checkpoint |
 //! | the GPU of the setting is absent, or the lane is `gpu` without one | no start |
 //!
@@ -44,6 +45,7 @@ mod history;
 mod job;
 mod learning_rate;
 mod measured;
+mod memory;
 pub mod metrics;
 mod objective;
 mod prepared;

@@ -85,7 +85,7 @@ impl Measured {
 
         let files = encode_files(&trained, train, &document)?;
         let decisions = document.evaluation.decisions.as_ref();
-        let manifest = training.artifact_manifest(op, trained.network, decisions);
+        let manifest = training.artifact_manifest(op, trained, decisions);
         Ok(ReadyModel {
             files,
             manifest,

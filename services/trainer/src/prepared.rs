@@ -12,6 +12,7 @@ use schemas::decision_report::DecisionReport;
 use schemas::errors::ErrorRecord;
 use schemas::ids::OperationId;
 use schemas::manifests::{ArtifactManifest, DataSetManifest, Lineage, Network};
+use schemas::training::{BatchHalving, TrainingSettings};
 use store::sha256_hex;
 use strategies::splits::Part;
 use strategies::{Decisions, Resolved};
@@ -23,6 +24,7 @@ use crate::engine::EngineKind;
 use crate::job::TrainJob;
 use crate::metrics::RowOrigins;
 use crate::report::TrainFacts;
+use crate::train::Trained;
 
 /// The rows that one training learns from, or every training of a bundle.
 pub(crate) struct PreparedData {
@@ -188,12 +190,12 @@ impl PreparedTraining {
         TrainFacts::new(&self.resolved, self.device)
     }
 
-    /// The manifest of the artifact of `network`, which may have fewer rules than the one that was
-    /// fitted, and of the threshold that its decisions have chosen, but for its files.
+    /// The manifest of the artifact of `trained`, whose network may have fewer rules than the one
+    /// that was fitted, and of the threshold that its decisions have chosen, but for its files.
     pub(crate) fn artifact_manifest(
         &self,
         op: &OperationId,
-        network: Network,
+        trained: Trained,
         decisions: Option<&DecisionReport>,
     ) -> ArtifactManifest {
         // A threshold of the strategy's own is in its text.
@@ -202,12 +204,23 @@ impl PreparedTraining {
         ArtifactManifest {
             v: ArtifactManifest::VERSION,
             files: BTreeMap::new(),
-            network,
             lineage: self.lineage(op),
             confidence_threshold: chosen.map(|report| report.threshold.value()),
-            training: serde_json::to_value(&self.resolved.settings).unwrap_or_default(),
+            temperature: trained.temperature,
+            training: serde_json::to_value(self.settings_used(&trained.halvings))
+                .unwrap_or_default(),
+            network: trained.network,
             created_at: Timestamp::now().as_microsecond(),
         }
+    }
+
+    /// The settings by which the last epoch was trained: its batches may have been halved.
+    fn settings_used(&self, halvings: &[BatchHalving]) -> TrainingSettings {
+        let mut settings = self.resolved.settings.clone();
+        if let Some(halving) = halvings.last() {
+            settings.batch_size = halving.batch_size;
+        }
+        settings
     }
 
     fn lineage(&self, op: &OperationId) -> Lineage {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use runtime::StepContext;
 use schemas::progress::{Context, Count, Device, Progress};
+use schemas::training::BatchHalving;
 use strategies::Resolved;
 use tokio::sync::watch;
 
@@ -247,6 +248,18 @@ impl Control for Reporter {
             seconds = row.seconds,
             "epoch finished"
         );
+    }
+
+    fn halved(&self, halving: BatchHalving) {
+        let BatchHalving { epoch, batch_size } = halving;
+        tracing::warn!(epoch, batch_size, "out of memory: batches are halved");
+
+        let message = format!("Out of memory: on from epoch {epoch} in batches of {batch_size}");
+        let epochs_done = epoch.saturating_sub(1);
+        let share = f64::from(epochs_done) / f64::from(self.facts.epochs.max(1));
+        let fraction = EPOCHS_BEGIN + (EPOCHS_END - EPOCHS_BEGIN) * share;
+        let record = self.facts.between_epochs(fraction, message, epochs_done);
+        self.step.report(record);
     }
 
     fn checkpoint(&self, state: TrainState) {

@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use networks::math;
 use schemas::manifests::OutputKind;
+use schemas::training::Calibration;
 use strategies::splits::Part;
 
 use crate::control::{BatchProgress, Control};
 use crate::engine::{Engine, EngineError, EpochPlan, open_engine};
 use crate::job::TrainJob;
 use crate::learning_rate::LearningRates;
+use crate::memory::is_out_of_memory;
 use crate::metrics::{Baseline, PartMetrics, Scored};
 use crate::objective::Objective;
 use crate::random::{Dropout, WeightedSampler, shuffle_rows};
@@ -27,18 +30,24 @@ const CHUNK_ROWS_MAX: usize = 65_536;
 pub(crate) enum EpochStop {
     Cancelled,
     Diverged { epoch: u32, batch: u32 },
+    OutOfMemory(EngineError),
     Engine(EngineError),
 }
 
 impl From<EngineError> for EpochStop {
     fn from(error: EngineError) -> Self {
-        Self::Engine(error)
+        if is_out_of_memory(&error) {
+            Self::OutOfMemory(error)
+        } else {
+            Self::Engine(error)
+        }
     }
 }
 
 impl EpochStop {
     /// The error of the training, with the state after the last whole epoch.
     pub(crate) fn with_last_state(self, state: TrainState) -> TrainError {
+        let batch_size = state.batch_size();
         // Before the first epoch ended there is nothing worth keeping.
         let last = (state.progress.epoch > 0).then(|| Box::new(state));
         match self {
@@ -48,9 +57,22 @@ impl EpochStop {
                 batch,
                 last_good: last,
             },
+            Self::OutOfMemory(source) => TrainError::OutOfMemory {
+                batch_size,
+                last_good: last,
+                source,
+            },
             Self::Engine(error) => TrainError::Libtorch(error),
         }
     }
+}
+
+/// What weights are worth.
+pub(crate) struct WeightFigures {
+    /// Metrics of the parts by their names.
+    pub(crate) parts: BTreeMap<String, PartMetrics>,
+    /// What scores were divided by before; absent = nothing.
+    pub(crate) temperature: Option<f64>,
 }
 
 /// A job, the engine that computes it, and what is asked after each batch.
@@ -59,6 +81,8 @@ pub(crate) struct Session<'a> {
     control: &'a dyn Control,
     /// What is minimised.
     pub(crate) objective: Objective,
+    /// Rows of a batch.
+    batch_size: usize,
     /// What scores of the engine are multiplied by to be in units of the labels.
     score_scale: f64,
     learning_rates: LearningRates,
@@ -80,6 +104,7 @@ impl<'a> Session<'a> {
             engine: open_engine(job, &objective, state)?,
             sampler: job.data.weights.as_deref().map(WeightedSampler::new),
             learning_rates: LearningRates::new(job.settings, &state.progress.history),
+            batch_size: state.batch_size() as usize,
             score_scale: objective.target_scale,
             objective,
             job,
@@ -119,7 +144,7 @@ impl<'a> Session<'a> {
     /// All batches of an epoch.
     fn train_epoch(&mut self, epoch: u32, learning_rate: f64) -> Result<EpochMeans, EpochStop> {
         let rows_in_order = self.order_of(epoch);
-        let size = self.job.settings.batch_size as usize;
+        let size = self.batch_size;
         let batches = rows_in_order.len().div_ceil(size);
         let mut means = EpochMeans::of_batches(batches);
         let mut counted = 0;
@@ -226,26 +251,37 @@ impl<'a> Session<'a> {
         self.engine.copy_state_to(state)
     }
 
-    /// Measures weights whose scores are in units of the labels on every part, by its name.
-    pub(crate) fn measure_weights(
-        &mut self,
-        weights: &[f32],
-    ) -> Result<BTreeMap<String, PartMetrics>, EpochStop> {
+    /// Measures weights whose scores are in units of the labels on every part, as the model will
+    /// be used.
+    pub(crate) fn measure_weights(&mut self, weights: &[f32]) -> Result<WeightFigures, EpochStop> {
         self.engine.load_weights(weights)?;
         self.score_scale = 1.0;
+        let temperature = self.fit_temperature()?;
         let names = match &self.job.network.output {
             OutputKind::Classes { names } => names.as_slice(),
             OutputKind::Regression => &[],
         };
         let baseline = Baseline::of(&self.job.data.train.labels, names.len());
 
-        let mut metrics_by_part = BTreeMap::new();
+        let mut parts = BTreeMap::new();
         for part in Part::ALL {
-            let scores = self.scores_of(part)?;
+            let mut scores = self.scores_of(part)?;
+            if let Some(temperature) = temperature {
+                math::divide_scores(&mut scores, temperature);
+            }
             let metrics = self.scored(&scores, part).metrics(names, &baseline);
-            metrics_by_part.insert(part.name().to_owned(), metrics);
+            parts.insert(part.name().to_owned(), metrics);
         }
-        Ok(metrics_by_part)
+        Ok(WeightFigures { parts, temperature })
+    }
+
+    /// The temperature of the loaded weights; none where the strategy wants none.
+    fn fit_temperature(&mut self) -> Result<Option<f64>, EpochStop> {
+        if self.job.settings.calibration == Calibration::None {
+            return Ok(None);
+        }
+        let scores = self.scores_of(Part::Validation)?;
+        Ok(self.scored(&scores, Part::Validation).fit_temperature())
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use schemas::manifests::Network;
 use schemas::names::{MODEL_FILE, OPTIMIZER_FILE};
-use schemas::training::{EarlyStopping, Monitor, TrainingEnd, TrainingSettings};
+use schemas::training::{BatchHalving, EarlyStopping, Monitor, TrainingEnd, TrainingSettings};
 use serde::{Deserialize, Serialize};
 use store::Checkpoint;
 
@@ -60,6 +60,9 @@ pub struct TrainProgress {
     pub epochs_without_improvement: u32,
     /// Every finished epoch.
     pub history: Vec<EpochRow>,
+    /// Where the batches became smaller for lack of memory, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub halvings: Vec<BatchHalving>,
 }
 
 impl TrainState {
@@ -81,6 +84,7 @@ impl TrainState {
             best_monitored: None,
             epochs_without_improvement: 0,
             history: Vec::new(),
+            halvings: Vec::new(),
         };
 
         Self {

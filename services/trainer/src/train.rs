@@ -15,13 +15,13 @@ use std::time::Duration;
 
 use networks::tsk::prune_network;
 use schemas::manifests::Network;
-use schemas::training::TrainingEnd;
+use schemas::training::{BatchHalving, TrainingEnd};
 
 use crate::control::Control;
 use crate::job::TrainJob;
 use crate::metrics::PartMetrics;
 use crate::objective::Objective;
-use crate::session::{EpochStop, Session};
+use crate::session::{EpochStop, Session, WeightFigures};
 use crate::state::TrainState;
 use crate::{EpochRow, TrainError};
 
@@ -44,8 +44,14 @@ pub struct Trained {
     pub history: Vec<EpochRow>,
     /// Why the run ended.
     pub ending: TrainingEnd,
+    /// Rows of a batch in the settings.
+    pub asked_batch_size: u32,
+    /// Where the batches became smaller for lack of memory, in order.
+    pub halvings: Vec<BatchHalving>,
     /// Metrics of the best weights by part: `train`, `validation`, `test`.
     pub metrics: BTreeMap<String, PartMetrics>,
+    /// What their scores are divided by before they become probabilities; absent = nothing.
+    pub temperature: Option<f64>,
     /// What was minimised.
     pub objective: Objective,
     /// `cpu` or `cuda:0`.
@@ -83,7 +89,10 @@ pub fn train(
                 control.epoch(&row);
                 state.finish_epoch(row);
             }
-            Err(stop) => return Err(stop.with_last_state(state)),
+            Err(stop) => {
+                session = go_on_with_less(stop, job, control, session, &mut state)?;
+                continue;
+            }
         }
 
         // The last state is stored, too: publishing may be interrupted.
@@ -94,6 +103,31 @@ pub fn train(
     }
 
     finish(job, control, session, state)
+}
+
+/// A session with half the batch, after an epoch that ran out of memory; the error of the training
+/// where something else has stopped it, or halving has not helped.
+fn go_on_with_less<'a>(
+    stop: EpochStop,
+    job: &'a TrainJob<'a>,
+    control: &'a dyn Control,
+    session: Session<'a>,
+    state: &mut TrainState,
+) -> Result<Session<'a>, TrainError> {
+    let halving = match stop {
+        EpochStop::OutOfMemory(_) => state.halve_batches(),
+        _ => None,
+    };
+    let Some(halving) = halving else {
+        return Err(stop.with_last_state(state.clone()));
+    };
+
+    // The next engine needs the memory of this one.
+    drop(session);
+    control.halved(halving);
+    // A resume must halve in the same epoch, whatever memory it finds.
+    control.checkpoint(state.clone());
+    Session::new(job, control, state)
 }
 
 /// What a training whose last epoch has ended leaves.
@@ -111,17 +145,20 @@ fn finish(
     };
 
     // A pruned network has other tensors than the one that the engine holds.
-    let metrics = if network == *job.network {
+    let figures = if network == *job.network {
         session.measure_weights(&weights)
     } else {
         measure_pruned(&job_pruned, control, &weights)
     };
-    match metrics {
-        Ok(metrics) => Ok(Trained {
+    match figures {
+        Ok(figures) => Ok(Trained {
             network,
             best_epoch: state.progress.best_epoch,
             ending: state.ending(),
-            metrics,
+            asked_batch_size: job.settings.batch_size,
+            halvings: state.progress.halvings,
+            metrics: figures.parts,
+            temperature: figures.temperature,
             objective,
             device: job.device.to_string(),
             weights,
@@ -145,12 +182,12 @@ fn finish_network(
     pruned.unwrap_or_else(|| (job.network.clone(), weights))
 }
 
-/// Metrics of a pruned network by part: it has other tensors than the one that was fitted.
+/// Figures of a pruned network: it has other tensors than the one that was fitted.
 fn measure_pruned(
     job: &TrainJob<'_>,
     control: &dyn Control,
     weights: &[f32],
-) -> Result<BTreeMap<String, PartMetrics>, EpochStop> {
+) -> Result<WeightFigures, EpochStop> {
     let state = TrainState::new(weights.to_vec(), job.settings, job.seed);
     let session = Session::new(job, control, &state);
 

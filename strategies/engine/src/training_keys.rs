@@ -227,6 +227,16 @@ static KEYS: &[TrainingKey] = &[
          over the training part. Predictions are returns in any case",
     ),
     new_key(
+        "calibration",
+        "loss: cross_entropy or focal",
+        "none or temperature",
+        "none",
+        "how probabilities are mended. temperature (Guo and others, 2017): p = softmax(scores / \
+         T), T from 1/20 to 20 with the lowest mean −log p of the true class over the validation \
+         part. It is stored with the model, decides with it wherever it is used, and changes no \
+         answer",
+    ),
+    new_key(
         "early_stopping",
         "",
         "none, or a section",

@@ -217,6 +217,13 @@ pub fn softmax(scores: &mut [f32]) {
     }
 }
 
+/// Divides scores by a temperature, whose softmax is the less sure the higher it is.
+pub fn divide_scores(scores: &mut [f32], temperature: f64) {
+    for score in scores {
+        *score = (f64::from(*score) / temperature) as f32;
+    }
+}
+
 /// Replaces scores by the logarithms of their shares: s − ln Σ e^s.
 #[inline(always)]
 pub fn log_softmax(scores: &mut [f32]) {

@@ -18,6 +18,8 @@ pub struct Model {
     network: Network,
     /// All parameters, in file order.
     parameters: Vec<f32>,
+    /// What scores are divided by before they become probabilities.
+    temperature: Option<f64>,
 }
 
 impl Model {
@@ -39,7 +41,22 @@ impl Model {
         Ok(Self {
             network: network.clone(),
             parameters,
+            temperature: None,
         })
+    }
+
+    /// The same network with the temperature that its artifact stores; a regression has none.
+    #[must_use]
+    pub fn with_temperature(self, temperature: Option<f64>) -> Self {
+        Self {
+            temperature,
+            ..self
+        }
+    }
+
+    /// What scores are divided by before they become probabilities; absent = nothing.
+    pub const fn temperature(&self) -> Option<f64> {
+        self.temperature
     }
 
     /// The network whose weights these are.
@@ -115,20 +132,24 @@ impl Model {
             learner.score(&self.parameters, &inputs, &mut scores);
 
             for scores in scores.chunks_exact(self.network.output.width().max(1)) {
-                check_scores(scores)?;
-                predictions.push(self.prediction_of(scores));
+                predictions.push(self.prediction_of(scores)?);
             }
         }
         Ok(predictions)
     }
 
     /// What raw scores mean: class probabilities, or the number.
-    fn prediction_of(&self, scores: &[f32]) -> Vec<f32> {
+    fn prediction_of(&self, scores: &[f32]) -> Result<Vec<f32>, NetworkError> {
         let mut values = scores.to_vec();
+        if let Some(temperature) = self.temperature {
+            math::divide_scores(&mut values, temperature);
+        }
+        check_scores(&values)?;
+
         if matches!(self.network.output, OutputKind::Classes { .. }) {
             math::softmax(&mut values);
         }
-        values
+        Ok(values)
     }
 }
 

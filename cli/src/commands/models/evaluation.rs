@@ -3,7 +3,7 @@
 
 use schemas::metrics::{
     ClassMetrics, ClassSkill, Evaluation, GroupMetrics, Grouping, KindMetrics, MetricsDocument,
-    PartMetrics, RegressionMetrics,
+    PartMetrics, RegressionMetrics, Temperature,
 };
 use schemas::names::{TEST_PART, VALIDATION_PART};
 
@@ -127,11 +127,7 @@ fn describe_skill(
         number(skill.brier)
     );
     if let Some(temperature) = &evaluation.temperature {
-        calibration.push_str(&format!(
-            "; {} with temperature {:.2}",
-            number(temperature.calibration.ece),
-            temperature.value
-        ));
+        calibration.push_str(&describe_temperature(temperature));
     }
 
     vec![
@@ -139,6 +135,18 @@ fn describe_skill(
         ("log loss", loss),
         ("probabilities", calibration),
     ]
+}
+
+/// What the temperature does to the calibration error: the one in use, or the one that might be.
+fn describe_temperature(temperature: &Temperature) -> String {
+    let value = temperature.value;
+    match temperature.uncalibrated {
+        Some(before) => format!(" at temperature {value:.2}; {} before", number(before.ece)),
+        None => format!(
+            "; {} with temperature {value:.2}",
+            number(temperature.calibration.ece)
+        ),
+    }
 }
 
 fn describe_regression(
@@ -257,6 +265,7 @@ fn small(value: f64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use schemas::metrics::{Calibration, Uncalibrated};
     use serde_json::json;
 
     use super::*;
@@ -341,6 +350,34 @@ mod tests {
         importance    1h_rsi_high 0.0200, 1h_rsi_low 0.0100
         [low, high]   95 % of 1000 draws of the test part in blocks of 42 rows
         ");
+    }
+
+    #[test]
+    fn a_stored_temperature_is_shown_with_the_error_before_it() {
+        let temperature = |uncalibrated| Temperature {
+            value: 1.424,
+            loss: 1.0,
+            brier: 0.6,
+            calibration: Calibration {
+                ece: 0.03,
+                bins: Vec::new(),
+            },
+            uncalibrated,
+        };
+        let stored = temperature(Some(Uncalibrated {
+            loss: 1.05,
+            brier: 0.61,
+            ece: 0.0734,
+        }));
+
+        assert_eq!(
+            describe_temperature(&stored),
+            " at temperature 1.42; 0.0734 before"
+        );
+        assert_eq!(
+            describe_temperature(&temperature(None)),
+            "; 0.0300 with temperature 1.42"
+        );
     }
 
     #[test]

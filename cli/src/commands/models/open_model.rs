@@ -114,7 +114,7 @@ fn fired_rules(
     Ok(fired)
 }
 
-/// The network of an artifact with its weights.
+/// The network of an artifact with its weights and its temperature.
 ///
 /// # Errors
 /// The artifact holds none, or others than its manifest says.
@@ -123,10 +123,8 @@ pub(super) fn open_network(
     artifact: &Artifact,
 ) -> Result<networks::Model, Failure> {
     let weights = weights_of(model, artifact)?;
-    Ok(networks::Model::from_safetensors(
-        &artifact.manifest.network,
-        weights,
-    )?)
+    let network = networks::Model::from_safetensors(&artifact.manifest.network, weights)?;
+    Ok(network.with_temperature(artifact.manifest.temperature))
 }
 
 fn weights_of<'a>(model: &ModelManifest, artifact: &'a Artifact) -> Result<&'a [u8], Failure> {

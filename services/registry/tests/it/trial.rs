@@ -47,23 +47,43 @@ fn weights(weight: &[f32], bias: &[f32]) -> Vec<u8> {
 
 #[test]
 fn a_model_that_predicts_probabilities_passes() {
-    try_model(&classes(), &weights(&[3.0, -3.0], &[0.5, 0.0])).unwrap();
+    try_model(&classes(), None, &weights(&[3.0, -3.0], &[0.5, 0.0])).unwrap();
 }
 
 #[test]
 fn a_model_that_predicts_a_number_passes() {
-    try_model(&network(OutputKind::Regression), &weights(&[0.01], &[0.0])).unwrap();
+    try_model(
+        &network(OutputKind::Regression),
+        None,
+        &weights(&[0.01], &[0.0]),
+    )
+    .unwrap();
+}
+
+#[test]
+fn a_temperature_above_zero_passes_and_no_other() {
+    let weights = weights(&[3.0, -3.0], &[0.5, 0.0]);
+    try_model(&classes(), Some(2.5), &weights).unwrap();
+
+    for value in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        let error = try_model(&classes(), Some(value), &weights).unwrap_err();
+        let message = error.to_string();
+        assert_eq!(
+            message,
+            format!("the model divides scores by the temperature {value}; it must be above 0")
+        );
+    }
 }
 
 #[test]
 fn weights_of_another_network_do_not_load() {
-    let error = try_model(&classes(), &weights(&[0.01], &[0.0])).unwrap_err();
+    let error = try_model(&classes(), None, &weights(&[0.01], &[0.0])).unwrap_err();
     assert!(matches!(error, RegistryError::Load(_)), "{error}");
 }
 
 #[test]
 fn scores_out_of_range_name_the_row_that_gave_them() {
-    let error = try_model(&classes(), &weights(&[3e38, 0.0], &[3e38, 0.0])).unwrap_err();
+    let error = try_model(&classes(), None, &weights(&[3e38, 0.0], &[3e38, 0.0])).unwrap_err();
     assert_eq!(
         error.to_string(),
         "the model does not predict for a row of ones"

@@ -5,6 +5,8 @@ mod blocks;
 #[cfg(feature = "libtorch")]
 mod libtorch;
 mod native;
+#[cfg(test)]
+pub(crate) mod small_memory;
 
 use std::fmt;
 use std::ops::Range;
@@ -137,11 +139,29 @@ pub(crate) trait Engine {
     fn copy_state_to(&self, state: &mut TrainState) -> Result<(), EngineError>;
 }
 
+/// The engine of `job` with the weights and moments of `state`; in tests of this crate one whose
+/// memory may be small.
+///
+/// # Errors
+/// The program was built without libtorch and the job asks for it, or libtorch refuses.
+#[cfg(test)]
+pub(crate) fn open_engine<'a>(
+    job: &'a TrainJob<'a>,
+    objective: &Objective,
+    state: &TrainState,
+) -> Result<Box<dyn Engine + 'a>, TrainError> {
+    let engine = open_real_engine(job, objective, state)?;
+    Ok(Box::new(small_memory::SmallMemory::around(engine)))
+}
+
+#[cfg(not(test))]
+pub(crate) use open_real_engine as open_engine;
+
 /// The engine of `job` with the weights and moments of `state`.
 ///
 /// # Errors
 /// The program was built without libtorch and the job asks for it, or libtorch refuses.
-pub(crate) fn open_engine<'a>(
+pub(crate) fn open_real_engine<'a>(
     job: &'a TrainJob<'a>,
     objective: &Objective,
     state: &TrainState,

@@ -2,7 +2,7 @@
 
 use schemas::metrics::{
     ClassMetrics, ClassSkill, GroupMetrics, KindMetrics, PartMetrics, RegressionMetrics,
-    Temperature, Uncertainty,
+    Temperature, Uncalibrated, Uncertainty,
 };
 use schemas::training::Loss;
 
@@ -132,19 +132,38 @@ impl Scored<'_> {
         }
     }
 
-    /// The temperature that fits these scores best, tried on those of `test`; none for a
-    /// regression.
-    pub fn temperature(&self, test: &Scored<'_>) -> Option<Temperature> {
+    /// The temperature that fits these scores best; none for a regression.
+    pub fn fit_temperature(&self) -> Option<f64> {
         let labels = classes_of(self.labels)?;
-        let test_labels = classes_of(test.labels)?;
+        Some(fit_temperature(self.scores, labels))
+    }
 
-        let value = fit_temperature(self.scores, labels);
-        let answers = answers_of(test.scores, test_labels, value);
+    /// The figures of these scores, those of a test part, divided by `value`; none for a
+    /// regression.
+    pub fn at_temperature(&self, value: f64) -> Option<Temperature> {
+        let labels = classes_of(self.labels)?;
+
+        let answers = answers_of(self.scores, labels, value);
         Some(Temperature {
             value,
             loss: mean_of(answers.iter().map(|answer| answer.loss)),
             brier: mean_of(answers.iter().map(|answer| answer.brier)),
             calibration: calibration_of(&answers),
+            uncalibrated: None,
+        })
+    }
+
+    /// The same of a temperature that is stored with the model, beside the figures without it.
+    pub fn at_stored_temperature(&self, value: f64) -> Option<Temperature> {
+        let without = self.at_temperature(NO_TEMPERATURE)?;
+
+        Some(Temperature {
+            uncalibrated: Some(Uncalibrated {
+                loss: without.loss,
+                brier: without.brier,
+                ece: without.calibration.ece,
+            }),
+            ..self.at_temperature(value)?
         })
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use schemas::metrics::{
     Calibration, CalibrationBin, ClassMetrics, ClassRates, Evaluation, GroupMetrics, Grouping,
-    Importance, Interval, KindMetrics, MetricsDocument, PartMetrics,
+    Importance, Interval, KindMetrics, MetricsDocument, PartMetrics, Temperature,
 };
 use schemas::names::{TEST_PART, VALIDATION_PART};
 use store::{Bytes, Cells, StoreError, Table};
@@ -46,6 +46,7 @@ pub fn metrics_file(document: &MetricsDocument) -> Result<Bytes, StoreError> {
             ("ece", temperature.calibration.ece),
         ];
         rows.add_all(TEST_PART, "temperature", "", figures);
+        rows.add_uncalibrated(temperature);
     }
 
     rows.into_parquet()
@@ -82,6 +83,19 @@ impl Rows {
             .push(interval.map_or(f64::NAN, |interval| interval.low));
         self.high
             .push(interval.map_or(f64::NAN, |interval| interval.high));
+    }
+
+    /// What the probabilities were worth before the temperature that the model stores.
+    fn add_uncalibrated(&mut self, temperature: &Temperature) {
+        let Some(uncalibrated) = temperature.uncalibrated else {
+            return;
+        };
+        let figures = [
+            ("loss", uncalibrated.loss),
+            ("brier", uncalibrated.brier),
+            ("ece", uncalibrated.ece),
+        ];
+        self.add_all(TEST_PART, "uncalibrated", "", figures);
     }
 
     /// Figures without intervals.

@@ -66,7 +66,10 @@ fn collapsed() -> Trained {
         best_epoch: 1,
         history: vec![row],
         ending: schemas::training::TrainingEnd::AllEpochs,
+        asked_batch_size: 32,
+        halvings: Vec::new(),
         metrics: BTreeMap::from([("test".to_owned(), metrics)]),
+        temperature: None,
         objective,
         device: "cpu".to_owned(),
     }

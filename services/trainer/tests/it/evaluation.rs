@@ -228,13 +228,36 @@ fn a_temperature_makes_confidence_the_share_of_right_answers() {
         objective: &Objective::plain(Loss::CrossEntropy, 2),
     };
 
-    let temperature = scored.temperature(&scored).unwrap();
+    let value = scored.fit_temperature().unwrap();
+    let temperature = scored.at_temperature(value).unwrap();
 
     assert!((temperature.value - 3.0 / 3.0_f64.ln()).abs() < 1e-5);
     // Probabilities (3/4, 1/4): −3/4 ln 3/4 − 1/4 ln 1/4, and 3/4·2·(1/4)² + 1/4·2·(3/4)².
     assert!((temperature.loss - 0.562_335_144_618_808_3).abs() < 1e-9);
     assert!((temperature.brier - 0.375).abs() < 1e-6);
     assert!(temperature.calibration.ece < 1e-6);
+}
+
+#[test]
+fn a_stored_temperature_is_told_beside_the_figures_without_it() {
+    // The same scores: −3/4 ln σ(3) − 1/4 ln σ(−3) without a temperature, both parts in 0.9 to 1.
+    let labels = Labels::Classes(vec![0, 0, 0, 1]);
+    let scored = Scored {
+        scores: &[3.0, 0.0, 3.0, 0.0, 3.0, 0.0, 3.0, 0.0],
+        labels: &labels,
+        objective: &Objective::plain(Loss::CrossEntropy, 2),
+    };
+
+    let temperature = scored.at_stored_temperature(3.0 / 3.0_f64.ln()).unwrap();
+
+    assert!(temperature.calibration.ece < 1e-6);
+    let uncalibrated = temperature.uncalibrated.unwrap();
+    let sure = 1.0 / (1.0 + (-3.0_f64).exp());
+    let loss = -0.75 * sure.ln() - 0.25 * (1.0 - sure).ln();
+    assert!((uncalibrated.loss - loss).abs() < 1e-9);
+    assert!((uncalibrated.ece - (sure - 0.75)).abs() < 1e-9);
+    let brier = 0.75 * 2.0 * (1.0 - sure).powi(2) + 0.25 * 2.0 * sure.powi(2);
+    assert!((uncalibrated.brier - brier).abs() < 1e-9);
 }
 
 /// Score = parameters · inputs: as simple as a network gets.
@@ -322,6 +345,7 @@ fn importance_of(names: &[&str], weights: &[f32]) -> Importance {
         decisions: None,
         weights,
         objective: &Objective::plain(Loss::Mse, 0),
+        temperature: None,
         seed: SEED,
     };
     let mut learner = Scalar {
@@ -382,6 +406,7 @@ fn a_stopped_evaluation_measures_nothing_more() {
         decisions: None,
         weights: &[1.0],
         objective: &Objective::plain(Loss::Mse, 0),
+        temperature: None,
         seed: SEED,
     };
 
@@ -433,7 +458,7 @@ fn evaluation_of_classes() -> serde_json::Value {
         "uncertainty": uncertainty,
         "groups": scored.groups(&equal_shares(), &origins),
         "importance": importance_of(&["a"], &[1.0]),
-        "temperature": scored.temperature(&scored),
+        "temperature": scored.at_stored_temperature(2.0),
     })
 }
 

@@ -5,6 +5,8 @@ mod artifact;
 #[cfg(test)]
 mod bundles;
 #[cfg(test)]
+mod calibration;
+#[cfg(test)]
 mod crashes;
 #[cfg(test)]
 mod decisions;

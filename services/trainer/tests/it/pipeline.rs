@@ -284,7 +284,8 @@ async fn a_rule_base_becomes_a_version_that_can_be_read() {
     let sandbox = Sandbox::start().await;
     let _services = spawn_all(&sandbox);
 
-    let op = sandbox.submit(&training_of(RULES, 60)).await;
+    let calibrated = RULES.replace("\ntraining:\n", "\ntraining:\n  calibration: temperature\n");
+    let op = sandbox.submit(&training_of(&calibrated, 60)).await;
     let record = completed(&sandbox, &op).await;
 
     let progress = sandbox.progress_of(&op).await;
@@ -320,6 +321,9 @@ async fn a_rule_base_becomes_a_version_that_can_be_read() {
     let decisions = metrics.evaluation.decisions.unwrap();
     let chosen = artifact.manifest.confidence_threshold;
     assert_eq!(chosen, Some(decisions.threshold.value()));
+    let temperature = metrics.evaluation.temperature.unwrap();
+    assert!(temperature.uncalibrated.is_some(), "{temperature:?}");
+    assert_eq!(artifact.manifest.temperature, Some(temperature.value));
     let validation = decisions.parts["validation"];
     let acted = validation.buy + validation.sell;
     assert!(20 * acted >= validation.rows(), "{validation:?}");

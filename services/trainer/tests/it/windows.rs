@@ -255,6 +255,7 @@ fn evaluation_of(
         decisions: None,
         weights,
         objective: &Objective::plain(Loss::CrossEntropy, 2),
+        temperature: None,
         seed: 5,
     };
 

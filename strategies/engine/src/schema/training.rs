@@ -47,7 +47,7 @@ fn described(name: &str, mut schema: Json) -> Json {
 }
 
 /// Everything that the trainer obeys.
-fn schemas_of_settings() -> [(&'static str, Json); 18] {
+fn schemas_of_settings() -> [(&'static str, Json); 19] {
     // The tightest bound that one place of the file decides: sgd takes rates up to 10.
     let learning_rate = json!({"type": "number", "exclusiveMinimum": 0, "maximum": 10});
 
@@ -71,6 +71,7 @@ fn schemas_of_settings() -> [(&'static str, Json); 18] {
         ("label_smoothing", share_below_one()),
         ("class_weights", schema_of_class_weights()),
         ("target_scale", one_word_of(["none", "std"])),
+        ("calibration", one_word_of(["none", "temperature"])),
         ("weight_decay", any_share()),
         ("gradient_clip", number_from_zero()),
         ("early_stopping", schema_of_early_stopping()),

@@ -2,8 +2,8 @@
 //! with the keys that it belongs to.
 
 use schemas::training::{
-    ClassWeights, EarlyStopping, Engine, LearningRateSchedule, Loss, Optimizer, TargetScale,
-    TrainingSettings,
+    Calibration, ClassWeights, EarlyStopping, Engine, LearningRateSchedule, Loss, Optimizer,
+    TargetScale, TrainingSettings,
 };
 
 /// Keys of `training` with their values; what nobody says stays as it is. Optimisers and losses
@@ -23,6 +23,7 @@ pub(crate) struct SettingKeys {
     pub(crate) label_smoothing: Option<f64>,
     pub(crate) class_weights: Option<ClassWeights>,
     pub(crate) target_scale: Option<TargetScale>,
+    pub(crate) calibration: Option<Calibration>,
     pub(crate) weight_decay: Option<f64>,
     pub(crate) gradient_clip: Option<f64>,
     /// `Some(None)` switches it off.
@@ -47,6 +48,7 @@ impl SettingKeys {
             label_smoothing: self.label_smoothing.unwrap_or(before.label_smoothing),
             class_weights: class_weights.unwrap_or(&before.class_weights).clone(),
             target_scale: self.target_scale.unwrap_or(before.target_scale),
+            calibration: self.calibration.unwrap_or(before.calibration),
             weight_decay: self.weight_decay.unwrap_or(before.weight_decay),
             gradient_clip: self.gradient_clip.unwrap_or(before.gradient_clip),
             early_stopping: self.early_stopping.unwrap_or(before.early_stopping),

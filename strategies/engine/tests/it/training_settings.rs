@@ -2,8 +2,8 @@
 //! it has no effect.
 
 use schemas::training::{
-    ClassWeights, EarlyStopping, Engine, LearningRateSchedule, Loss, Monitor, Optimizer,
-    TargetScale, TrainingSettings,
+    Calibration, ClassWeights, EarlyStopping, Engine, LearningRateSchedule, Loss, Monitor,
+    Optimizer, TargetScale, TrainingSettings,
 };
 use strategies::{Findings, Overrides, Strategy, training_keys};
 
@@ -83,7 +83,7 @@ fn a_schedule_is_a_word_or_a_section() {
 #[test]
 fn keys_of_classes_reach_the_settings() {
     let settings = settings_of(
-        "warmup_epochs: 3, label_smoothing: 0.1, engine: native, \
+        "warmup_epochs: 3, label_smoothing: 0.1, engine: native, calibration: temperature, \
          class_weights: {BUY: 2, HOLD: 1.0, SELL: 2.5}, \
          early_stopping: {monitor: val_accuracy, patience: 4}",
     );
@@ -91,6 +91,7 @@ fn keys_of_classes_reach_the_settings() {
     let expected = TrainingSettings {
         warmup_epochs: 3,
         label_smoothing: 0.1,
+        calibration: Calibration::Temperature,
         engine: Engine::Native,
         class_weights: ClassWeights::ByName(
             [("BUY", 2.0), ("HOLD", 1.0), ("SELL", 2.5)]
@@ -256,6 +257,11 @@ const EDGES: &[(&str, &[&str], &[&str])] = &[
         &["torch", "true"],
     ),
     ("threads: ", &["1", "64"], &["0", "65"]),
+    (
+        "calibration: ",
+        &["none", "temperature"],
+        &["platt", "true", "1.5"],
+    ),
     ("seed: ", &["0", "4294967295"], &["-1", "4294967296"]),
 ];
 
@@ -331,7 +337,7 @@ const REFUSED: &[Case] = &[
             REGRESSION[1],
             (
                 "training: {",
-                "training: {class_weights: balanced, label_smoothing: 0.1, ",
+                "training: {class_weights: balanced, label_smoothing: 0.1, calibration: temperature, ",
             ),
         ],
     },

@@ -109,6 +109,17 @@ fn two_relu_units_agree_with_the_calculation_by_hand() {
 }
 
 #[test]
+fn a_temperature_divides_scores_before_they_become_probabilities() {
+    let model = model(Activation::Relu).with_temperature(Some(6.5));
+
+    // Scores (0.25, 6.75) as above, 6.5 apart: e^0 / (e^0 + e^(6.5/6.5)) = 1 / (1 + e).
+    let prediction = &model.predict(&[[1.0, 2.0]]).unwrap()[0];
+    assert_close(prediction, &[0.268_941_421, 0.731_058_579]);
+    // The scores themselves are those of the weights.
+    assert_close(&model.scores(&[1.0, 2.0]).unwrap(), &[0.25, 6.75]);
+}
+
+#[test]
 fn every_activation_agrees_with_its_formula() {
     // Row (1, 2): hidden (−1, 3.5), on both sides of zero; scores (h0 + 0.25, −h0 + 2 h1 − 0.25).
     for (activation, h0, h1) in [

@@ -36,6 +36,7 @@ pub(super) fn onnx_file(
         }
         Architecture::Tsk(shape) => rules(&shape.base, network, &tensors, &scaled, &mut graph),
     };
+    let scores = divide_by_temperature(model.temperature(), scores, &mut graph);
     let output = match &network.output {
         OutputKind::Classes { .. } => {
             graph.finish(OpType::Softmax, &[&scores], "probabilities");
@@ -57,7 +58,22 @@ pub(super) fn onnx_file(
         kind: DataType::Float,
         shape: vec![network.output.width()],
     };
-    graph.encode(&input, &output, &facts_of(network, manifest, threshold))
+    graph.encode(&input, &output, &facts_of(model, manifest, threshold))
+}
+
+/// Scores as the softmax takes them.
+fn divide_by_temperature(
+    temperature: Option<f64>,
+    scores: String,
+    graph: &mut GraphBuilder,
+) -> String {
+    match temperature {
+        None => scores,
+        Some(temperature) => {
+            let divisor = graph.constant(&[1], vec![temperature as f32]);
+            graph.apply(OpType::Div, &[&scores, &divisor])
+        }
+    }
 }
 
 /// Columns of a row, or rows of a window and their columns.
@@ -73,10 +89,11 @@ fn input_shape(network: &Network) -> Vec<usize> {
 
 /// What a reader of the file must know besides the graph.
 fn facts_of(
-    network: &Network,
+    model: &Model,
     manifest: &ModelManifest,
     threshold: Option<f64>,
 ) -> Vec<(&'static str, String)> {
+    let network = model.network();
     let columns = network.features.iter().map(|column| column.name.as_str());
     let mut facts = vec![
         ("model", format!("{}@{}", manifest.name, manifest.version)),
@@ -88,6 +105,8 @@ fn facts_of(
     if let OutputKind::Classes { names } = &network.output {
         facts.push(("classes", names.join(",")));
     }
+    let temperature = model.temperature();
+    facts.extend(temperature.map(|temperature| ("temperature", temperature.to_string())));
     facts.extend(threshold.map(|threshold| ("confidence_threshold", threshold.to_string())));
     facts
 }

@@ -47,6 +47,7 @@ fn artifact(operation: &str) -> ArtifactManifest {
         lineage: lineage(operation),
         training: serde_json::Value::Null,
         confidence_threshold: None,
+        temperature: None,
         created_at: 1,
     }
 }

@@ -3,7 +3,7 @@
 //! A file and a request are read by the same functions: the keys of a file change the defaults of
 //! its output format, those of a request the settings of its strategy.
 
-use schemas::training::{ClassWeights, Engine, Loss, TargetScale, TrainingSettings};
+use schemas::training::{Calibration, ClassWeights, Engine, Loss, TargetScale, TrainingSettings};
 
 use super::super::decisions::{OutputFormat, report_wrong_format};
 use super::class_weights::read_class_weights;
@@ -22,6 +22,11 @@ const LOSSES: [(&str, Loss); 4] = [
 
 const TARGET_SCALES: [(&str, TargetScale); 2] =
     [("none", TargetScale::None), ("std", TargetScale::Std)];
+
+const CALIBRATIONS: [(&str, Calibration); 2] = [
+    ("none", Calibration::None),
+    ("temperature", Calibration::Temperature),
+];
 
 const ENGINES: [(&str, Engine); 3] = [
     ("auto", Engine::Auto),
@@ -93,6 +98,7 @@ fn read_keys(
         ),
         class_weights: read_class_weights(fields, classes),
         target_scale: fields.word("target_scale", &TARGET_SCALES),
+        calibration: fields.word("calibration", &CALIBRATIONS),
         weight_decay: fields.number("weight_decay", "a number from 0 to 1", |value| {
             (0.0..=1.0).contains(&value)
         }),
