@@ -21,6 +21,8 @@ pub const METRICS_FILE: &str = "metrics.json";
 pub const METRICS_TABLE_FILE: &str = "metrics.parquet";
 /// The epochs of a training: one row per epoch.
 pub const HISTORY_FILE: &str = "history.parquet";
+/// The epochs of a training in detail, where it was asked for: one row per epoch.
+pub const ANALYTICS_FILE: &str = "analytics.parquet";
 /// Rules of a neuro-fuzzy network with their support, in an artifact.
 pub const RULES_FILE: &str = "rules.json";
 

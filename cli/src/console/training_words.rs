@@ -30,6 +30,10 @@ pub(crate) fn describe_settings(
         ("stopping", stopping_line(settings)),
         ("engine", engine_line(settings)),
     ]);
+    if settings.detailed_analytics {
+        let text = "figures of every epoch are stored: `ktrdr models show NAME --analytics`";
+        lines.push(("analytics", text.to_owned()));
+    }
     lines
 }
 
@@ -235,6 +239,7 @@ mod tests {
             early_stopping: Some(EarlyStopping::default()),
             calibration: Calibration::Temperature,
             engine: Engine::Native,
+            detailed_analytics: true,
             threads: 2,
             ..TrainingSettings::for_classes()
         };
@@ -246,6 +251,7 @@ mod tests {
         calibration scores divided by a temperature that is fitted to the validation part
         stopping  after 10 epochs in which val_loss was never lower by 0.1 % than the best before
         engine    native
+        analytics figures of every epoch are stored: `ktrdr models show NAME --analytics`
         ");
     }
 

@@ -41,6 +41,8 @@ mod local_system;
 #[cfg(test)]
 mod logs;
 #[cfg(test)]
+mod model_analytics;
+#[cfg(test)]
 mod model_questions;
 #[cfg(test)]
 mod offline;

@@ -76,6 +76,9 @@ pub struct TrainingSettings {
     /// Which program computes it.
     #[serde(default)]
     pub engine: Engine,
+    /// Whether figures of every epoch are stored with the model; without effect on its weights.
+    #[serde(default)]
+    pub detailed_analytics: bool,
 }
 
 fn one_thread() -> u32 {
@@ -102,6 +105,7 @@ impl TrainingSettings {
             early_stopping: None,
             threads: 1,
             engine: Engine::Auto,
+            detailed_analytics: false,
         }
     }
 

@@ -156,6 +156,7 @@ fn settings_survive_json() {
             "early_stopping": {"patience": 10, "min_delta": 0.001, "monitor": "val_accuracy"},
             "threads": 1,
             "engine": "libtorch",
+            "detailed_analytics": false,
         })
     );
     let settings: TrainingSettings = serde_json::from_value(json).unwrap();

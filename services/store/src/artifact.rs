@@ -138,6 +138,29 @@ impl StoredArtifacts<'_> {
         Ok(losses)
     }
 
+    /// Columns of numbers of the table `file` of an artifact, in the order of `names`; empty if it
+    /// has no such file. An empty cell is NaN.
+    ///
+    /// # Errors
+    /// It is absent or damaged, or lacks a column.
+    pub async fn columns(
+        self,
+        sha256: &str,
+        manifest: &ArtifactManifest,
+        file: &str,
+        names: &[String],
+    ) -> Result<Vec<Vec<f64>>, StoreError> {
+        let Some(bytes) = self.file(sha256, manifest, file).await? else {
+            return Ok(Vec::new());
+        };
+        let table = Decoded::read(file, bytes)?;
+
+        let columns = names.iter();
+        columns
+            .map(|name| table.values::<Float64Type>(file, name, Some(f64::NAN)))
+            .collect()
+    }
+
     /// Reads an artifact and checks every file.
     ///
     /// # Errors

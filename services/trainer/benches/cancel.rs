@@ -223,6 +223,7 @@ impl Case {
             seed: 7,
             device: ComputeDevice::Cpu,
             engine,
+            decisions: None,
         };
 
         let mut times = leave_times(&job);

@@ -238,6 +238,7 @@ fn print_memory(workload: &Workload, settings: &TrainingSettings) {
         seed: 1,
         device: ComputeDevice::Cpu,
         engine: EngineKind::Native,
+        decisions: None,
     };
 
     train_ours(&job, &Silent(Instant::now()));
@@ -446,6 +447,7 @@ fn measure(
         seed: 1,
         device: ComputeDevice::Cpu,
         engine,
+        decisions: None,
     };
     // Another thread encodes the checkpoints, as a task of the service does.
     let (sender, receiver) = sync_channel::<TrainState>(4);

@@ -196,6 +196,7 @@ impl Bench {
                 seed: 42,
                 device: ComputeDevice::Cpu,
                 engine: EngineKind::Native,
+                decisions: None,
             };
             train(&job, &Silent(Instant::now()), None).unwrap()
         });

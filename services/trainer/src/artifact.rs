@@ -1,5 +1,6 @@
 //! The files of a trained artifact: `model.safetensors`, `metrics.json`, `metrics.parquet`,
-//! `history.parquet`, and of a neuro-fuzzy network `rules.json`.
+//! `history.parquet`, with detailed analytics `analytics.parquet`, and of a neuro-fuzzy network
+//! `rules.json`.
 //!
 //! They hold no wall-clock time but the duration of each epoch, which a checkpoint keeps; so
 //! publishing again after a resume from the last checkpoint gives the same bytes and the same
@@ -12,11 +13,12 @@ use schemas::decision_report::{DecisionReport, Suggestion};
 use schemas::manifests::{Network, OutputKind};
 use schemas::metrics::{ClassMetrics, Evaluation, KindMetrics, MetricsDocument, PartMetrics};
 use schemas::names::{
-    HISTORY_FILE, METRICS_FILE, METRICS_TABLE_FILE, MODEL_FILE, RULES_FILE, TEST_PART,
-    VALIDATION_PART,
+    ANALYTICS_FILE, HISTORY_FILE, METRICS_FILE, METRICS_TABLE_FILE, MODEL_FILE, RULES_FILE,
+    TEST_PART, VALIDATION_PART,
 };
 use store::{Bytes, Cells, StoreError, Table};
 
+use crate::analytics::analytics_file;
 use crate::data::PartData;
 use crate::memory::halving_warnings;
 use crate::metrics::metrics_file;
@@ -92,6 +94,11 @@ pub fn encode_files(
         (METRICS_TABLE_FILE.to_owned(), table),
         (HISTORY_FILE.to_owned(), history),
     ]);
+    if !trained.analytics.is_empty() {
+        let analytics = analytics_file(&trained.network, &trained.analytics)
+            .map_err(|error| not_encoded(ANALYTICS_FILE, error.into()))?;
+        files.insert(ANALYTICS_FILE.to_owned(), analytics);
+    }
     if let Some(rules) = report_rules(&trained.network, &trained.weights, &train.features) {
         let rules = serde_json::to_vec_pretty(&rules)
             .map_err(|error| not_encoded(RULES_FILE, error.into()))?;

@@ -2,6 +2,7 @@
 
 use schemas::manifests::{Network, OutputKind};
 use schemas::training::TrainingSettings;
+use strategies::Decisions;
 
 use crate::data::TrainingData;
 use crate::engine::EngineKind;
@@ -26,6 +27,9 @@ pub struct TrainJob<'a> {
     pub device: ComputeDevice,
     /// The program that computes it.
     pub engine: EngineKind,
+    /// What the strategy makes of a prediction, for the analytics of each epoch; absent = decisions
+    /// are not counted.
+    pub decisions: Option<Decisions>,
 }
 
 impl TrainJob<'_> {

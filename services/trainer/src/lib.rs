@@ -30,6 +30,7 @@
 //!
 //! Deliberately absent: mixed precision.
 
+mod analytics;
 pub mod artifact;
 mod bundle;
 mod checkpoints;

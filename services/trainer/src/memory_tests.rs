@@ -100,6 +100,7 @@ fn train_with(
         seed: 7,
         device: ComputeDevice::Cpu,
         engine: EngineKind::Native,
+        decisions: None,
     };
     with_memory(memory, || train(&job, control, resume))
 }

@@ -154,6 +154,7 @@ impl PreparedTraining {
             seed: self.resolved.seed,
             device: self.device,
             engine: self.engine,
+            decisions: Some(self.resolved.decisions),
         }
     }
 

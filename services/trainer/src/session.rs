@@ -3,16 +3,19 @@
 use std::collections::BTreeMap;
 
 use networks::math;
+use schemas::analytics::EpochAnalytics;
 use schemas::manifests::OutputKind;
+use schemas::metrics::KindMetrics;
 use schemas::training::Calibration;
 use strategies::splits::Part;
 
+use crate::analytics::{finite, weight_norms};
 use crate::control::{BatchProgress, Control};
 use crate::engine::{Engine, EngineError, EpochPlan, open_engine};
 use crate::job::TrainJob;
 use crate::learning_rate::LearningRates;
 use crate::memory::is_out_of_memory;
-use crate::metrics::{Baseline, PartMetrics, Scored};
+use crate::metrics::{Baseline, PartMetrics, Scored, decisions_of};
 use crate::objective::Objective;
 use crate::random::{Dropout, WeightedSampler, shuffle_rows};
 use crate::state::TrainState;
@@ -89,6 +92,8 @@ pub(crate) struct Session<'a> {
     /// Draws the rows of an epoch by weight; without it they are shuffled.
     sampler: Option<WeightedSampler>,
     engine: Box<dyn Engine + 'a>,
+    /// Of the epoch that has just ended, until it is taken.
+    analytics: Option<EpochAnalytics>,
 }
 
 impl<'a> Session<'a> {
@@ -107,6 +112,7 @@ impl<'a> Session<'a> {
             batch_size: state.batch_size() as usize,
             score_scale: objective.target_scale,
             objective,
+            analytics: None,
             job,
             control,
         })
@@ -120,6 +126,7 @@ impl<'a> Session<'a> {
         let means = self.train_epoch(epoch, learning_rate)?;
 
         let scores = self.scores_of(Part::Validation)?;
+        let analytics = self.analytics_of(epoch, learning_rate, &scores)?;
         let scored = self.scored(&scores, Part::Validation);
         let validation_loss = scored.criterion_value();
         if !validation_loss.is_finite() {
@@ -138,7 +145,57 @@ impl<'a> Session<'a> {
             seconds: (self.control.elapsed() - began).as_secs_f64(),
         };
         self.learning_rates.note_epoch(&row);
+        self.analytics = analytics;
         Ok(row)
+    }
+
+    /// What the settings want to keep of an epoch beside its row, but for the weights; `scores` are
+    /// those of the validation part.
+    fn analytics_of(
+        &self,
+        epoch: u32,
+        learning_rate: f64,
+        scores: &[f32],
+    ) -> Result<Option<EpochAnalytics>, EpochStop> {
+        if !self.job.settings.detailed_analytics {
+            return Ok(None);
+        }
+        let norms = self.engine.gradient_norms()?;
+        let scored = self.scored(scores, Part::Validation);
+        let names = self.class_names();
+        let baseline = Baseline::of(&self.job.data.train.labels, names.len());
+
+        let classes = match scored.metrics(names, &baseline).kind {
+            KindMetrics::Classes(metrics) => metrics.classes,
+            KindMetrics::Regression(_) => Vec::new(),
+        };
+        Ok(Some(EpochAnalytics {
+            epoch,
+            learning_rate,
+            gradient_norm_mean: finite(norms.mean()),
+            gradient_norm_max: finite(norms.max),
+            weight_norms: Vec::new(),
+            classes,
+            decisions: self.job.decisions.map(|rules| decisions_of(&scored, rules)),
+        }))
+    }
+
+    /// The analytics of the last epoch with the norms of its weights; none unless the settings ask
+    /// for them.
+    pub(crate) fn take_analytics(&mut self, weights: &[f32]) -> Option<EpochAnalytics> {
+        let analytics = self.analytics.take()?;
+        Some(EpochAnalytics {
+            weight_norms: weight_norms(self.job.network, weights),
+            ..analytics
+        })
+    }
+
+    /// Names of the classes; empty for a regression.
+    fn class_names(&self) -> &'a [String] {
+        match &self.job.network.output {
+            OutputKind::Classes { names } => names,
+            OutputKind::Regression => &[],
+        }
     }
 
     /// All batches of an epoch.
@@ -257,10 +314,7 @@ impl<'a> Session<'a> {
         self.engine.load_weights(weights)?;
         self.score_scale = 1.0;
         let temperature = self.fit_temperature()?;
-        let names = match &self.job.network.output {
-            OutputKind::Classes { names } => names.as_slice(),
-            OutputKind::Regression => &[],
-        };
+        let names = self.class_names();
         let baseline = Baseline::of(&self.job.data.train.labels, names.len());
 
         let mut parts = BTreeMap::new();

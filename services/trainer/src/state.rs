@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use schemas::analytics::EpochAnalytics;
 use schemas::manifests::Network;
 use schemas::names::{MODEL_FILE, OPTIMIZER_FILE};
 use schemas::training::{BatchHalving, EarlyStopping, Monitor, TrainingEnd, TrainingSettings};
@@ -63,6 +64,9 @@ pub struct TrainProgress {
     /// Where the batches became smaller for lack of memory, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub halvings: Vec<BatchHalving>,
+    /// Every finished epoch in detail; empty unless the settings ask for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub analytics: Vec<EpochAnalytics>,
 }
 
 impl TrainState {
@@ -85,6 +89,7 @@ impl TrainState {
             epochs_without_improvement: 0,
             history: Vec::new(),
             halvings: Vec::new(),
+            analytics: Vec::new(),
         };
 
         Self {

@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use networks::tsk::prune_network;
+use schemas::analytics::EpochAnalytics;
 use schemas::manifests::Network;
 use schemas::training::{BatchHalving, TrainingEnd};
 
@@ -48,6 +49,8 @@ pub struct Trained {
     pub asked_batch_size: u32,
     /// Where the batches became smaller for lack of memory, in order.
     pub halvings: Vec<BatchHalving>,
+    /// Every epoch in detail; empty unless the settings ask for it.
+    pub analytics: Vec<EpochAnalytics>,
     /// Metrics of the best weights by part: `train`, `validation`, `test`.
     pub metrics: BTreeMap<String, PartMetrics>,
     /// What their scores are divided by before they become probabilities; absent = nothing.
@@ -86,6 +89,8 @@ pub fn train(
                 session
                     .copy_state_to(&mut state)
                     .map_err(TrainError::Libtorch)?;
+                let analytics = session.take_analytics(&state.weights);
+                state.progress.analytics.extend(analytics);
                 control.epoch(&row);
                 state.finish_epoch(row);
             }
@@ -157,6 +162,7 @@ fn finish(
             ending: state.ending(),
             asked_batch_size: job.settings.batch_size,
             halvings: state.progress.halvings,
+            analytics: state.progress.analytics,
             metrics: figures.parts,
             temperature: figures.temperature,
             objective,

@@ -286,6 +286,15 @@ static KEYS: &[TrainingKey] = &[
         "CPU threads of a training in libtorch; the native engine has one",
     ),
     new_key(
+        "detailed_analytics",
+        "",
+        "true or false",
+        "false",
+        "whether figures of every epoch are stored with the model: norms of gradients and weights, \
+         rates of the classes, decisions; `ktrdr models show NAME --analytics` shows them. The \
+         weights are the same either way",
+    ),
+    new_key(
         "seed",
         "",
         "a whole number from 0 to 4294967295",

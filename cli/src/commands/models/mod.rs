@@ -19,6 +19,7 @@ mod registry;
 mod rerun;
 mod rules;
 mod show;
+mod show_analytics;
 mod show_data;
 mod show_tables;
 mod sweep;

@@ -12,6 +12,7 @@ use store::{EpochLosses, Store};
 
 use super::evaluation::describe_evaluation;
 use super::registry::{ask_registry, join_symbols, summary_json};
+use super::show_analytics::print_analytics;
 use super::show_data::{data_json, describe_data, describe_losses, describe_origin};
 use super::show_tables::{
     print_calibration, print_confusion, print_history, print_importance, print_settings,
@@ -56,6 +57,10 @@ struct Detail {
     /// The losses of each epoch
     #[arg(long)]
     history: bool,
+    /// Each epoch in detail: gradients, weights, rates of the classes, decisions; of trainings with
+    /// --detailed-analytics
+    #[arg(long)]
+    analytics: bool,
 }
 
 /// Everything that is stored of a version.
@@ -93,6 +98,8 @@ pub(super) async fn run(args: &ShowArgs, context: &Context) -> Result<Exit, Fail
         print_settings(&stored, context)?;
     } else if detail.history {
         print_history(&stored, context)?;
+    } else if detail.analytics {
+        print_analytics(&store, &stored, context).await?;
     } else if detail.thresholds {
         print_thresholds(&stored, context)?;
     } else if detail.confusion {

@@ -270,7 +270,7 @@ fn class_metrics<'a>(stored: &'a StoredModel, what: &str) -> Result<&'a ClassMet
 }
 
 /// The model has not what was asked for: it is of another kind, or of an older program.
-fn not_stored(stored: &StoredModel, what: &str) -> Failure {
+pub(super) fn not_stored(stored: &StoredModel, what: &str) -> Failure {
     let name = format!("{}@{}", stored.model.name, stored.model.version);
     let message = format!("{name} has no {what}");
     Failure::new(Exit::NotFound, codes::MODEL_FIGURE, message).with_hint(format!(

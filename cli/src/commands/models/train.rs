@@ -84,6 +84,10 @@ pub(crate) struct TrainArgs {
     /// Rows per training step instead of the strategy's
     #[arg(long)]
     batch_size: Option<u32>,
+    /// Store figures of every epoch, too; the weights are the same. The same as
+    /// `--set training.detailed_analytics=true`
+    #[arg(long)]
+    detailed_analytics: bool,
     /// Another value of a key of the strategy's section `training`, as in training.optimizer=sgd or
     /// training.early_stopping.patience=8; or any setting, as in store.url=…; may be repeated
     #[arg(long, value_name = "KEY=VALUE", value_parser = parse_key_and_value)]
@@ -248,8 +252,17 @@ pub(super) fn overrides_of(args: &TrainArgs) -> Overrides {
         seed: args.seed,
         learning_rate: args.learning_rate,
         batch_size: args.batch_size,
-        training: training_changes(&args.set),
+        training: changes_of_section(args),
     }
+}
+
+/// The keys of the section that the flags change.
+fn changes_of_section(args: &TrainArgs) -> Map<String, Value> {
+    let mut changes = training_changes(&args.set);
+    if args.detailed_analytics {
+        changes.insert("detailed_analytics".to_owned(), Value::Bool(true));
+    }
+    changes
 }
 
 /// The keys of the section that are set; the others are settings of the program.

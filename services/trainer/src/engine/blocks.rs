@@ -117,6 +117,7 @@ mod tests {
             seed: SEED,
             device: ComputeDevice::Cpu,
             engine,
+            decisions: None,
         };
         let mut state = job.initial_state();
         let mut engine = open(&job, &state, block_rows).unwrap();

@@ -16,6 +16,7 @@ use schemas::training::Engine as EngineSetting;
 use strategies::splits::Part;
 
 use crate::TrainError;
+use crate::analytics::GradientNorms;
 use crate::device::ComputeDevice;
 use crate::job::TrainJob;
 use crate::objective::Objective;
@@ -123,6 +124,9 @@ pub(crate) trait Engine {
 
     /// The sums of the epoch so far. On a GPU this waits for the device.
     fn read_sums(&mut self) -> Result<EpochSums, EngineError>;
+
+    /// The norms of the epoch so far; without batches unless the settings ask for analytics.
+    fn gradient_norms(&self) -> Result<GradientNorms, EngineError>;
 
     /// Appends the raw scores of these rows of `part`, `[rows, outputs]`, without dropout.
     fn score_rows(

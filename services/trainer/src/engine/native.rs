@@ -13,6 +13,7 @@ use strategies::splits::Part;
 
 use super::blocks::block_rows_of;
 use super::{Engine, EngineError, EpochPlan, EpochSums};
+use crate::analytics::GradientNorms;
 use crate::data::{Labels, PartData};
 use crate::job::TrainJob;
 use crate::objective::Objective;
@@ -33,6 +34,8 @@ pub(crate) struct NativeEngine<'a> {
     rows_in_order: Vec<i64>,
     dropout: Option<Dropout>,
     sums: EpochSums,
+    /// Absent unless the settings ask for analytics.
+    norms: Option<GradientNorms>,
     batch: BatchBuffers,
     /// Rows of the longest batch that is computed as a whole.
     pub(super) block_rows: usize,
@@ -91,6 +94,7 @@ impl<'a> NativeEngine<'a> {
             rows_in_order: Vec::new(),
             dropout: None,
             sums: EpochSums::default(),
+            norms: None,
         }
     }
 }
@@ -173,6 +177,8 @@ impl Engine for NativeEngine<'_> {
         self.dropout = plan.dropout;
         self.learning_rate = plan.learning_rate;
         self.sums = EpochSums::default();
+        let measures_norms = self.job.settings.detailed_analytics;
+        self.norms = measures_norms.then(GradientNorms::default);
         Ok(())
     }
 
@@ -191,7 +197,10 @@ impl Engine for NativeEngine<'_> {
             }
         };
 
-        clip(&mut self.batch.gradients, self.job.settings.gradient_clip);
+        let norm = clip(&mut self.batch.gradients, self.job.settings.gradient_clip);
+        if let Some(norms) = &mut self.norms {
+            norms.add(norm);
+        }
         self.optimiser.step(
             &mut self.parameters,
             &self.batch.gradients,
@@ -207,6 +216,10 @@ impl Engine for NativeEngine<'_> {
 
     fn read_sums(&mut self) -> Result<EpochSums, EngineError> {
         Ok(self.sums)
+    }
+
+    fn gradient_norms(&self) -> Result<GradientNorms, EngineError> {
+        Ok(self.norms.unwrap_or_default())
     }
 
     fn score_rows(

@@ -6,6 +6,7 @@ use std::ops::Range;
 use strategies::splits::Part;
 
 use super::{Engine, EngineError, EpochPlan, EpochSums};
+use crate::analytics::GradientNorms;
 use crate::state::TrainState;
 
 /// What libtorch 2.13 says when an allocation on a GPU fails.
@@ -72,6 +73,10 @@ impl Engine for SmallMemory<'_> {
 
     fn read_sums(&mut self) -> Result<EpochSums, EngineError> {
         self.engine.read_sums()
+    }
+
+    fn gradient_norms(&self) -> Result<GradientNorms, EngineError> {
+        self.engine.gradient_norms()
     }
 
     fn score_rows(

@@ -72,7 +72,8 @@ const fn threshold_of(rules: Decisions) -> Threshold {
     }
 }
 
-fn decisions_of(scored: &Scored<'_>, rules: Decisions) -> PartDecisions {
+/// How often `rules` make each decision on these scores.
+pub(crate) fn decisions_of(scored: &Scored<'_>, rules: Decisions) -> PartDecisions {
     let mut counts = PartDecisions::default();
     let mut right = 0_u64;
     for (row, prediction) in predictions_of(scored).into_iter().enumerate() {

@@ -21,6 +21,7 @@ use crate::data::Labels;
 
 pub use bootstrap::block_length;
 pub use decisions::ScoredParts;
+pub(crate) use decisions::decisions_of;
 pub use groups::RowOrigins;
 pub use importance::{Shuffled, importance_of};
 pub use scored::Scored;

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use schemas::{
+    analytics::EpochAnalytics,
     decision_report::{DecisionReport, PartDecisions, Suggestion, Threshold},
     manifests::{Activation, Architecture, FeatureColumn, MlpShape, Network, OutputKind},
     metrics::{Evaluation, Interval, MetricsDocument, Uncertainty},
@@ -68,6 +69,7 @@ fn collapsed() -> Trained {
         ending: schemas::training::TrainingEnd::AllEpochs,
         asked_batch_size: 32,
         halvings: Vec::new(),
+        analytics: Vec::new(),
         metrics: BTreeMap::from([("test".to_owned(), metrics)]),
         temperature: None,
         objective,
@@ -244,4 +246,29 @@ fn a_gain_that_may_be_chance_is_said() {
         ]
     );
     assert!(document_with_gain(0.125, 0.5).warnings.is_empty());
+}
+
+#[test]
+fn analytics_are_a_file_of_their_own_where_they_are_kept() {
+    let without = collapsed();
+    let kept = EpochAnalytics {
+        epoch: 1,
+        learning_rate: 0.001,
+        gradient_norm_mean: 0.5,
+        gradient_norm_max: 0.75,
+        weight_norms: vec![1.0, 2.0],
+        classes: Vec::new(),
+        decisions: None,
+    };
+    let with = Trained {
+        analytics: vec![kept],
+        ..collapsed()
+    };
+
+    let files_of = |trained: &Trained| {
+        let document = document_of(trained);
+        encode_files(trained, &training_part(), &document).unwrap()
+    };
+    assert!(!files_of(&without).contains_key("analytics.parquet"));
+    assert_eq!(files_of(&with)["analytics.parquet"][..4], *b"PAR1");
 }

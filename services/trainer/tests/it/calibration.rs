@@ -3,9 +3,9 @@
 
 use schemas::decision_report::DecisionReport;
 use schemas::metrics::{Evaluation, KindMetrics};
-use schemas::training::{Calibration, Loss, TrainingSettings};
+use schemas::training::{Calibration, TrainingSettings};
 use strategies::{Decisions, Signal};
-use trainer::metrics::{Baseline, RowOrigins};
+use trainer::metrics::RowOrigins;
 use trainer::{Evaluated, PartData, TrainError, Trained, evaluate};
 
 use crate::made_up::{

@@ -239,7 +239,7 @@ fn a_temperature_makes_confidence_the_share_of_right_answers() {
 }
 
 #[test]
-fn a_stored_temperature_is_told_beside_the_figures_without_it() {
+fn a_stored_temperature_comes_with_the_figures_without_it() {
     // The same scores: −3/4 ln σ(3) − 1/4 ln σ(−3) without a temperature, both parts in 0.9 to 1.
     let labels = Labels::Classes(vec![0, 0, 0, 1]);
     let scored = Scored {

@@ -106,6 +106,7 @@ impl Case<'_> {
             seed: self.seed,
             device: ComputeDevice::Cpu,
             engine,
+            decisions: None,
         };
 
         trainer::train(&job, control, resume)

@@ -1,6 +1,8 @@
 //! Specifications of the trainer, one module per subject.
 
 #[cfg(test)]
+mod analytics;
+#[cfg(test)]
 mod artifact;
 #[cfg(test)]
 mod bundles;

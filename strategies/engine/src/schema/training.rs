@@ -47,7 +47,7 @@ fn described(name: &str, mut schema: Json) -> Json {
 }
 
 /// Everything that the trainer obeys.
-fn schemas_of_settings() -> [(&'static str, Json); 19] {
+fn schemas_of_settings() -> [(&'static str, Json); 20] {
     // The tightest bound that one place of the file decides: sgd takes rates up to 10.
     let learning_rate = json!({"type": "number", "exclusiveMinimum": 0, "maximum": 10});
 
@@ -77,6 +77,7 @@ fn schemas_of_settings() -> [(&'static str, Json); 19] {
         ("early_stopping", schema_of_early_stopping()),
         ("threads", integer_within(1, 64)),
         ("engine", one_word_of(["auto", "native", "libtorch"])),
+        ("detailed_analytics", json!({"type": "boolean"})),
     ]
 }
 

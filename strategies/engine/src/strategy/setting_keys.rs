@@ -30,6 +30,7 @@ pub(crate) struct SettingKeys {
     pub(crate) early_stopping: Option<Option<EarlyStopping>>,
     pub(crate) threads: Option<u32>,
     pub(crate) engine: Option<Engine>,
+    pub(crate) detailed_analytics: Option<bool>,
 }
 
 impl SettingKeys {
@@ -54,6 +55,7 @@ impl SettingKeys {
             early_stopping: self.early_stopping.unwrap_or(before.early_stopping),
             threads: self.threads.unwrap_or(before.threads),
             engine: self.engine.unwrap_or(before.engine),
+            detailed_analytics: self.detailed_analytics.unwrap_or(before.detailed_analytics),
         }
     }
 

@@ -84,6 +84,7 @@ fn a_schedule_is_a_word_or_a_section() {
 fn keys_of_classes_reach_the_settings() {
     let settings = settings_of(
         "warmup_epochs: 3, label_smoothing: 0.1, engine: native, calibration: temperature, \
+         detailed_analytics: true, \
          class_weights: {BUY: 2, HOLD: 1.0, SELL: 2.5}, \
          early_stopping: {monitor: val_accuracy, patience: 4}",
     );
@@ -92,6 +93,7 @@ fn keys_of_classes_reach_the_settings() {
         warmup_epochs: 3,
         label_smoothing: 0.1,
         calibration: Calibration::Temperature,
+        detailed_analytics: true,
         engine: Engine::Native,
         class_weights: ClassWeights::ByName(
             [("BUY", 2.0), ("HOLD", 1.0), ("SELL", 2.5)]
@@ -257,6 +259,11 @@ const EDGES: &[(&str, &[&str], &[&str])] = &[
         &["torch", "true"],
     ),
     ("threads: ", &["1", "64"], &["0", "65"]),
+    (
+        "detailed_analytics: ",
+        &["true", "false"],
+        &["yes please", "1"],
+    ),
     (
         "calibration: ",
         &["none", "temperature"],

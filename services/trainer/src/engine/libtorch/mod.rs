@@ -4,6 +4,7 @@
 mod criterion;
 mod learner;
 mod mlp;
+mod norms;
 mod optimiser;
 mod recurrent;
 mod samples;
@@ -15,10 +16,12 @@ use tch::{Device, Kind, Reduction, TchError, Tensor};
 
 use self::criterion::Criterion;
 use self::learner::{Learner, copy_to_host};
+use self::norms::DeviceNorms;
 use self::optimiser::{Optimiser, clip_gradient};
 use self::samples::Samples;
 use super::blocks::block_rows_of;
 use super::{Engine, EngineError, EpochPlan, EpochSums};
+use crate::analytics::GradientNorms;
 use crate::device::ComputeDevice;
 use crate::job::TrainJob;
 use crate::objective::Objective;
@@ -44,6 +47,8 @@ pub(crate) struct LibtorchEngine<'a> {
     rows_in_order: Tensor,
     dropout: Option<Dropout>,
     sums: DeviceSums,
+    /// Absent unless the settings ask for analytics.
+    norms: Option<DeviceNorms>,
     /// Rows of the longest batch that is computed as a whole.
     pub(super) block_rows: usize,
 }
@@ -81,6 +86,7 @@ impl<'a> LibtorchEngine<'a> {
             rows_in_order: Tensor::f_from_slice::<i64>(&[])?,
             dropout: None,
             sums: DeviceSums::zero_on(device)?,
+            norms: None,
             // A GPU takes a batch in no time, and would wait between blocks.
             block_rows: match job.device {
                 ComputeDevice::Cpu => block_rows_of(job.network),
@@ -158,6 +164,9 @@ impl<'a> LibtorchEngine<'a> {
             right,
         } = batch;
         let _no_graph = tch::no_grad_guard();
+        if let Some(norms) = &mut self.norms {
+            norms.add(&gradient)?;
+        }
         clip_gradient(&mut gradient, self.job.settings.gradient_clip)?;
         self.optimiser.update(&mut self.learner.flat, gradient)?;
 
@@ -204,6 +213,9 @@ impl Engine for LibtorchEngine<'_> {
         self.dropout = plan.dropout;
         self.optimiser.learning_rate = plan.learning_rate;
         self.sums = DeviceSums::zero_on(self.device)?;
+        if self.job.settings.detailed_analytics {
+            self.norms = Some(DeviceNorms::zero_on(self.device)?);
+        }
         Ok(())
     }
 
@@ -232,6 +244,13 @@ impl Engine for LibtorchEngine<'_> {
             loss: self.sums.loss.f_double_value(&[])?,
             right: u64::try_from(right).unwrap_or(0),
         })
+    }
+
+    fn gradient_norms(&self) -> Result<GradientNorms, EngineError> {
+        match &self.norms {
+            None => Ok(GradientNorms::default()),
+            Some(norms) => Ok(norms.read()?),
+        }
     }
 
     fn score_rows(

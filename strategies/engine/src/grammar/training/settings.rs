@@ -110,6 +110,7 @@ fn read_keys(
         early_stopping: read_early_stopping(fields, before.early_stopping),
         threads: fields.integer("threads", 1, 64),
         engine: fields.word("engine", &ENGINES),
+        detailed_analytics: fields.boolean("detailed_analytics"),
     }
 }
 
