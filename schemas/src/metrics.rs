@@ -306,9 +306,9 @@ pub struct Temperature {
 /// What the probabilities of the test part are worth without the temperature of the model.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Uncalibrated {
-    /// Plain loss.
+    /// Plain loss of these probabilities.
     pub loss: f64,
-    /// Brier score.
+    /// Brier score of the same.
     pub brier: f64,
     /// Expected calibration error.
     pub ece: f64,

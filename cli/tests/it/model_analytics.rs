@@ -42,7 +42,13 @@ async fn analytics_of_returns_have_norms_and_decisions() {
     store_artifact(&place, STRATEGY, hand_network(), &files).await;
 
     let screen = place.screen_of(&["models", "show", "hand", "--analytics"]);
-    insta::assert_snapshot!(screen, @"");
+    insta::assert_snapshot!(screen, @"
+    EPOCH  RATE      GRADIENT  MAX     WEIGHTS  BUY     HOLD     SELL
+    1      0.001000  0.5000    1.5000  5.0000   0.0 %   100.0 %  0.0 %
+    2      0.000500  0.2500    0.7500  10.0000  12.5 %  62.5 %   25.0 %
+    GRADIENT is the mean norm of a batch before clipping, WEIGHTS the norm of all; F1 and decisions are those of the validation part; --json has all figures
+    exit 0
+    ");
 }
 
 #[tokio::test]
@@ -68,9 +74,19 @@ async fn analytics_of_classes_have_a_rate_each() {
     store_artifact(&place, STRATEGY, network, &files).await;
 
     let screen = place.screen_of(&["models", "show", "hand", "--analytics"]);
-    insta::assert_snapshot!(screen, @"");
+    insta::assert_snapshot!(screen, @"
+    EPOCH  RATE      GRADIENT  MAX     WEIGHTS  F1 BUY  F1 SELL  BUY     HOLD     SELL
+    1      0.001000  0.5000    1.5000  5.0000   0.2500  0.2500   0.0 %   100.0 %  0.0 %
+    2      0.000500  0.2500    0.7500  10.0000  0.5000  0.5000   12.5 %  62.5 %   25.0 %
+    GRADIENT is the mean norm of a batch before clipping, WEIGHTS the norm of all; F1 and decisions are those of the validation part; --json has all figures
+    exit 0
+    ");
     let json = place.screen_of(&["models", "show", "hand", "--analytics", "--json"]);
-    insta::assert_snapshot!(json, @"");
+    insta::assert_snapshot!(json, @r#"
+    {"epoch":1,"figures":{"decided.BUY":0.0,"decided.HOLD":1.0,"decided.SELL":0.0,"f1.BUY":0.25,"f1.SELL":0.25,"gradient_norm_max":1.5,"gradient_norm_mean":0.5,"learning_rate":0.001,"precision.BUY":0.25,"precision.SELL":0.25,"predicted_share.BUY":0.25,"predicted_share.SELL":0.25,"recall.BUY":0.25,"recall.SELL":0.25,"weight_norm.0.bias":0.0,"weight_norm.0.weight":3.0,"weight_norm.3.bias":0.0,"weight_norm.3.weight":4.0},"type":"epoch_analytics"}
+    {"epoch":2,"figures":{"decided.BUY":0.125,"decided.HOLD":0.625,"decided.SELL":0.25,"f1.BUY":0.5,"f1.SELL":0.5,"gradient_norm_max":0.75,"gradient_norm_mean":0.25,"learning_rate":0.0005,"precision.BUY":0.5,"precision.SELL":0.5,"predicted_share.BUY":0.5,"predicted_share.SELL":0.5,"recall.BUY":0.5,"recall.SELL":0.5,"weight_norm.0.bias":0.0,"weight_norm.0.weight":6.0,"weight_norm.3.bias":0.0,"weight_norm.3.weight":8.0},"type":"epoch_analytics"}
+    exit 0
+    "#);
 }
 
 #[tokio::test]
@@ -79,5 +95,9 @@ async fn a_model_without_analytics_says_how_to_get_them() {
     store_hand(&place).await;
 
     let screen = place.screen_of(&["models", "show", "hand", "--analytics"]);
-    insta::assert_snapshot!(screen, @"");
+    insta::assert_snapshot!(screen, @"
+    error: hand@1 has no analytics
+    hint: they are stored by a training with --detailed-analytics, or with training.detailed_analytics: true in the strategy
+    exit 4
+    ");
 }

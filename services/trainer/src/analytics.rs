@@ -49,7 +49,8 @@ pub(crate) fn weight_norms(network: &Network, weights: &[f32]) -> Vec<f64> {
     norms
 }
 
-/// `analytics.parquet`: one row per epoch, its columns named after tensors and classes of `network`.
+/// `analytics.parquet`: one row per epoch, with columns named after tensors and classes of
+/// `network`.
 ///
 /// # Errors
 /// When the table cannot be encoded.
@@ -91,8 +92,13 @@ pub(crate) fn analytics_file(
     table.to_parquet()
 }
 
+/// A figure of one class.
+type Rate = fn(&ClassRates) -> f64;
+/// Rows with a decision.
+type DecisionCount = fn(&PartDecisions) -> u64;
+
 /// The figures of a class, by the start of their columns.
-const CLASS_FIGURES: [(&str, fn(&ClassRates) -> f64); 4] = [
+const CLASS_FIGURES: [(&str, Rate); 4] = [
     ("precision", |rates| rates.precision),
     ("recall", |rates| rates.recall),
     ("f1", |rates| rates.f1),
@@ -100,7 +106,7 @@ const CLASS_FIGURES: [(&str, fn(&ClassRates) -> f64); 4] = [
 ];
 
 /// The decisions, by the end of their columns.
-const DECISIONS: [(&str, fn(&PartDecisions) -> u64); 3] = [
+const DECISIONS: [(&str, DecisionCount); 3] = [
     ("BUY", |counts| counts.buy),
     ("HOLD", |counts| counts.hold),
     ("SELL", |counts| counts.sell),
@@ -115,7 +121,7 @@ fn number_at(numbers: &[f64], index: usize) -> f64 {
 }
 
 /// The share of the validation part with a decision; an empty cell where none were counted.
-fn share_of(decisions: Option<&PartDecisions>, count_of: fn(&PartDecisions) -> u64) -> f64 {
+fn share_of(decisions: Option<&PartDecisions>, count_of: DecisionCount) -> f64 {
     decisions.map_or(f64::NAN, |counts| {
         count_of(counts) as f64 / counts.rows().max(1) as f64
     })
@@ -160,6 +166,7 @@ mod tests {
                 .to_vec(),
             output: OutputKind::Regression,
         };
+
         // Weight (3, 4), bias -2.
         assert_eq!(weight_norms(&network, &[3.0, 4.0, -2.0]), [5.0, 2.0]);
     }

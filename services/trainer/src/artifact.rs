@@ -45,8 +45,8 @@ pub fn metrics_document(
     let by_part = trained.metrics.iter();
     let by_part = by_part.flat_map(|(part, metrics)| warnings_of(part, metrics, &evaluation));
     let first = constant_warning(network, train).into_iter();
-    let asked = trained.asked_batch_size;
-    let first = first.chain(halving_warnings(asked, &trained.halvings));
+    let batch_size = trained.asked_batch_size;
+    let first = first.chain(halving_warnings(batch_size, &trained.halvings));
     let warnings = first.chain(decision_warnings(&evaluation)).chain(by_part);
 
     MetricsDocument {

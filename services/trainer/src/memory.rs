@@ -52,10 +52,10 @@ impl TrainState {
     }
 }
 
-/// What a reader must know about trainings whose batches were halved, `asked` being the rows of a
-/// batch in the strategy.
-pub(crate) fn halving_warnings(asked: u32, halvings: &[BatchHalving]) -> Vec<String> {
-    let before = std::iter::once(asked).chain(halvings.iter().map(|halving| halving.batch_size));
+/// What a reader must know about a training whose batches of `batch_size` rows were halved.
+pub(crate) fn halving_warnings(batch_size: u32, halvings: &[BatchHalving]) -> Vec<String> {
+    let before =
+        std::iter::once(batch_size).chain(halvings.iter().map(|halving| halving.batch_size));
     let warnings = halvings.iter().zip(before).map(|pair| {
         let BatchHalving { epoch, batch_size } = pair.0;
         let before = pair.1;

@@ -102,6 +102,7 @@ fn train_with(
         engine: EngineKind::Native,
         decisions: None,
     };
+
     with_memory(memory, || train(&job, control, resume))
 }
 
@@ -191,7 +192,7 @@ fn a_halving_in_the_first_epoch_can_be_resumed_from() {
 }
 
 #[test]
-fn what_does_not_fit_after_two_halvings_fails_with_its_last_state() {
+fn what_never_fits_fails_with_its_last_state() {
     let memory = Memory {
         rows: 7,
         after_batches: 4,

@@ -53,6 +53,7 @@ impl EpochStop {
         let batch_size = state.batch_size();
         // Before the first epoch ended there is nothing worth keeping.
         let last = (state.progress.epoch > 0).then(|| Box::new(state));
+
         match self {
             Self::Cancelled => TrainError::Cancelled { last },
             Self::Diverged { epoch, batch } => TrainError::Diverged {

@@ -354,28 +354,33 @@ mod tests {
 
     #[test]
     fn a_stored_temperature_is_shown_with_the_error_before_it() {
-        let temperature = |uncalibrated| Temperature {
+        let calibration = Calibration {
+            ece: 0.03,
+            bins: Vec::new(),
+        };
+        let fitted = Temperature {
             value: 1.424,
             loss: 1.0,
             brier: 0.6,
-            calibration: Calibration {
-                ece: 0.03,
-                bins: Vec::new(),
-            },
-            uncalibrated,
+            calibration,
+            uncalibrated: None,
         };
-        let stored = temperature(Some(Uncalibrated {
+        let uncalibrated = Uncalibrated {
             loss: 1.05,
             brier: 0.61,
             ece: 0.0734,
-        }));
+        };
+        let stored = Temperature {
+            uncalibrated: Some(uncalibrated),
+            ..fitted.clone()
+        };
 
         assert_eq!(
             describe_temperature(&stored),
             " at temperature 1.42; 0.0734 before"
         );
         assert_eq!(
-            describe_temperature(&temperature(None)),
+            describe_temperature(&fitted),
             "; 0.0300 with temperature 1.42"
         );
     }

@@ -435,7 +435,7 @@ mod tests {
     fn flags_change_the_request_and_the_fetched_bars() {
         let args = parse_line(
             "train eurusd_rsi_macd --symbols GBPUSD --start 2015-01-01 --end 2015-12-31 \
-             --epochs 3 --gpu",
+             --epochs 3 --gpu --detailed-analytics",
         );
         let overrides = overrides_of(&args);
         let strategy = Strategy::parse(&example()).unwrap();
@@ -451,6 +451,9 @@ mod tests {
         .unwrap();
 
         assert_eq!(training.lane, Lane::Gpu);
+        let changed = &training.request.overrides["training"];
+        assert_eq!(changed["detailed_analytics"], true);
+        assert!(resolved.settings.detailed_analytics);
         assert_eq!(training.request.overrides["epochs"], 3);
         assert_eq!(training.fetch.series.len(), 1);
         assert_eq!(training.fetch.series[0].symbol, "fx:GBP.USD");

@@ -40,6 +40,7 @@ fn train_classes(
             signals: &[Signal::Buy, Signal::Hold, Signal::Sell],
         }),
     };
+
     trainer::train(&job, control, resume)
 }
 
@@ -120,13 +121,13 @@ fn clipping_does_not_change_the_norm_that_is_kept() {
 
 #[test]
 fn both_engines_keep_the_same_figures() {
-    let kept: Vec<Trained> = ENGINES
+    let trained_by_each: Vec<Trained> = ENGINES
         .iter()
         .map(|engine| run_classes(*engine, &detailed(settings(3))))
         .collect();
 
-    for other in &kept {
-        for (row, same) in kept[0].analytics.iter().zip(&other.analytics) {
+    for other in &trained_by_each {
+        for (row, same) in trained_by_each[0].analytics.iter().zip(&other.analytics) {
             let distance = row.gradient_norm_mean - same.gradient_norm_mean;
             assert!(distance.abs() < 1e-3, "{row:?} and {same:?}");
             let distance = row.gradient_norm_max - same.gradient_norm_max;

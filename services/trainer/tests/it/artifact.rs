@@ -251,7 +251,7 @@ fn a_gain_that_may_be_chance_is_said() {
 #[test]
 fn analytics_are_a_file_of_their_own_where_they_are_kept() {
     let without = collapsed();
-    let kept = EpochAnalytics {
+    let epoch = EpochAnalytics {
         epoch: 1,
         learning_rate: 0.001,
         gradient_norm_mean: 0.5,
@@ -261,7 +261,7 @@ fn analytics_are_a_file_of_their_own_where_they_are_kept() {
         decisions: None,
     };
     let with = Trained {
-        analytics: vec![kept],
+        analytics: vec![epoch],
         ..collapsed()
     };
 

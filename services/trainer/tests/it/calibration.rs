@@ -89,6 +89,7 @@ fn the_figures_of_every_part_are_those_of_the_model_in_use() {
             ("validation", &data.validation),
             ("test", &data.test),
         ];
+
         for (name, part) in parts {
             let stored = trained.metrics[name].loss;
             let used = loss_at(&trained, part, trained.temperature);
@@ -135,6 +136,7 @@ fn evaluation_of(trained: &Trained, threshold: Option<f64>) -> Evaluation {
         temperature: trained.temperature,
         seed: 7,
     };
+
     let mut learner = networks::learner_of(&trained.network);
     evaluate(evaluated, learner.as_mut(), &|| false).unwrap()
 }

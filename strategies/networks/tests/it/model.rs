@@ -109,7 +109,7 @@ fn two_relu_units_agree_with_the_calculation_by_hand() {
 }
 
 #[test]
-fn a_temperature_divides_scores_before_they_become_probabilities() {
+fn a_temperature_divides_scores_before_the_softmax() {
     let model = model(Activation::Relu).with_temperature(Some(6.5));
 
     // Scores (0.25, 6.75) as above, 6.5 apart: e^0 / (e^0 + e^(6.5/6.5)) = 1 / (1 + e).
