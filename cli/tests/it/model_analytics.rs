@@ -43,10 +43,11 @@ async fn analytics_of_returns_have_norms_and_decisions() {
 
     let screen = place.screen_of(&["models", "show", "hand", "--analytics"]);
     insta::assert_snapshot!(screen, @"
-    EPOCH  RATE      GRADIENT  MAX     WEIGHTS  BUY     HOLD     SELL
-    1      0.001000  0.5000    1.5000  5.0000   0.0 %   100.0 %  0.0 %
-    2      0.000500  0.2500    0.7500  10.0000  12.5 %  62.5 %   25.0 %
-    GRADIENT is the mean norm of a batch before clipping, WEIGHTS the norm of all; F1 and decisions are those of the validation part; --json has all figures
+    EPOCH  RATE    GRADIENT  WEIGHTS  BUY   HOLD   SELL
+    1      0.001   0.5000    5.0000   0 %   100 %  0 %
+    2      0.0005  0.2500    10.0000  12 %  62 %   25 %
+    GRADIENT is the mean norm over batches before clipping, WEIGHTS the norm of all
+    F1 and decisions are those of the validation part; --json has all figures
     exit 0
     ");
 }
@@ -75,10 +76,11 @@ async fn analytics_of_classes_have_a_rate_each() {
 
     let screen = place.screen_of(&["models", "show", "hand", "--analytics"]);
     insta::assert_snapshot!(screen, @"
-    EPOCH  RATE      GRADIENT  MAX     WEIGHTS  F1 BUY  F1 SELL  BUY     HOLD     SELL
-    1      0.001000  0.5000    1.5000  5.0000   0.2500  0.2500   0.0 %   100.0 %  0.0 %
-    2      0.000500  0.2500    0.7500  10.0000  0.5000  0.5000   12.5 %  62.5 %   25.0 %
-    GRADIENT is the mean norm of a batch before clipping, WEIGHTS the norm of all; F1 and decisions are those of the validation part; --json has all figures
+    EPOCH  RATE    GRADIENT  WEIGHTS  F1 BUY  F1 SELL  BUY   HOLD   SELL
+    1      0.001   0.5000    5.0000   0.2500  0.2500   0 %   100 %  0 %
+    2      0.0005  0.2500    10.0000  0.5000  0.5000   12 %  62 %   25 %
+    GRADIENT is the mean norm over batches before clipping, WEIGHTS the norm of all
+    F1 and decisions are those of the validation part; --json has all figures
     exit 0
     ");
     let json = place.screen_of(&["models", "show", "hand", "--analytics", "--json"]);

@@ -6,12 +6,17 @@ use serde_json::{Map, Value, json};
 use store::Store;
 
 use super::show::StoredModel;
-use super::show_tables::not_stored;
+use super::show_tables::{not_stored, short_number};
 use crate::console::Failure;
 use crate::context::Context;
 
 /// The figures of a class, as columns and JSON call them.
 const CLASS_FIGURES: [&str; 4] = ["precision", "recall", "f1", "predicted_share"];
+/// What the heads of the table mean.
+const NOTES: [&str; 2] = [
+    "GRADIENT is the mean norm over batches before clipping, WEIGHTS the norm of all",
+    "F1 and decisions are those of the validation part; --json has all figures",
+];
 /// The decisions, as columns and JSON call them.
 const DECISIONS: [&str; 3] = ["BUY", "HOLD", "SELL"];
 
@@ -53,10 +58,9 @@ pub(super) async fn print_analytics(
     let heads = heads_of(&class_names(stored));
     let heads: Vec<&str> = heads.iter().map(String::as_str).collect();
     context.output.table(&heads, &rows);
-    context.output.note(
-        "GRADIENT is the mean norm of a batch before clipping, WEIGHTS the norm of all; F1 and \
-         decisions are those of the validation part; --json has all figures",
-    );
+    for note in NOTES {
+        context.output.note(note);
+    }
     Ok(())
 }
 
@@ -83,7 +87,7 @@ fn column_names(stored: &StoredModel) -> Vec<String> {
 }
 
 fn heads_of(classes: &[String]) -> Vec<String> {
-    let mut heads = ["EPOCH", "RATE", "GRADIENT", "MAX", "WEIGHTS"]
+    let mut heads = ["EPOCH", "RATE", "GRADIENT", "WEIGHTS"]
         .map(str::to_owned)
         .to_vec();
     heads.extend(classes.iter().map(|class| format!("F1 {class}")));
@@ -116,9 +120,8 @@ impl Epoch<'_> {
     fn cells(&self, classes: &[String]) -> Vec<String> {
         let mut cells = vec![
             self.number.to_string(),
-            format!("{:.6}", self.figure("learning_rate")),
+            short_number(self.figure("learning_rate")),
             format!("{:.4}", self.figure("gradient_norm_mean")),
-            format!("{:.4}", self.figure("gradient_norm_max")),
             format!("{:.4}", self.weight_norm()),
         ];
 
@@ -127,7 +130,7 @@ impl Epoch<'_> {
             .map(|class| self.figure(&format!("f1.{class}")));
         cells.extend(rates.map(|rate| format!("{rate:.4}")));
         let shares = DECISIONS.map(|decision| self.figure(&format!("decided.{decision}")));
-        cells.extend(shares.map(|share| format!("{:.1} %", 100.0 * share)));
+        cells.extend(shares.map(|share| format!("{:.0} %", 100.0 * share)));
         cells
     }
 

@@ -251,7 +251,7 @@ pub(super) fn print_calibration(stored: &StoredModel, context: &Context) -> Resu
 }
 
 /// A number without the digits that binary fractions add: `0.39`, not `0.39000000000000001`.
-fn short_number(value: f64) -> String {
+pub(super) fn short_number(value: f64) -> String {
     let text = format!("{value:.9}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
