@@ -238,7 +238,11 @@ fn describe_importance(evaluation: &Evaluation) -> Option<String> {
 }
 
 /// ` [41.2 %, 45.1 %]`, or nothing for a figure without an interval.
-fn interval_of(evaluation: &Evaluation, figure: &str, text: fn(f64) -> String) -> String {
+pub(super) fn interval_of(
+    evaluation: &Evaluation,
+    figure: &str,
+    text: fn(f64) -> String,
+) -> String {
     let uncertainty = evaluation.uncertainty.as_ref();
     match uncertainty.and_then(|uncertainty| uncertainty.intervals.get(figure)) {
         Some(interval) => format!(" [{}, {}]", text(interval.low), text(interval.high)),
@@ -246,20 +250,23 @@ fn interval_of(evaluation: &Evaluation, figure: &str, text: fn(f64) -> String) -
     }
 }
 
-fn percent(share: f64) -> String {
+/// A share of 1 in percent.
+pub(super) fn percent(share: f64) -> String {
     format!("{:.1} %", 100.0 * share)
 }
 
-fn points(share: f64) -> String {
+/// A difference of shares in points of percent.
+pub(super) fn points(share: f64) -> String {
     format!("{:+.1}", 100.0 * share)
 }
 
-fn number(value: f64) -> String {
+/// A figure with four decimals.
+pub(super) fn number(value: f64) -> String {
     format!("{value:.4}")
 }
 
-/// Returns are small.
-fn small(value: f64) -> String {
+/// A return, which is small.
+pub(super) fn small(value: f64) -> String {
     format!("{value:.6}")
 }
 

@@ -16,6 +16,7 @@ mod predict;
 mod prediction_set;
 mod predictions;
 mod registry;
+mod report;
 mod rerun;
 mod rules;
 mod show;
@@ -39,6 +40,7 @@ use export::ExportArgs;
 use list::ListArgs;
 use place::PathArgs;
 use predict::PredictArgs;
+use report::ReportArgs;
 use rerun::RerunArgs;
 use show::ShowArgs;
 use sweep::SweepTableArgs;
@@ -90,6 +92,8 @@ enum ModelsCommand {
     Path(PathArgs),
     /// Write a version as a file for other programs: ONNX, or its weights alone
     Export(ExportArgs),
+    /// Write a page that shows what a version is worth: figures, pictures, decisions, origin
+    Report(ReportArgs),
     /// Delete versions that play no role; within seven days that can be undone
     Delete(DeleteArgs),
     /// Undo the deletion of versions
@@ -118,6 +122,7 @@ pub(crate) async fn run(args: &ModelsArgs, context: &Context) -> Result<Exit, Fa
         ModelsCommand::Aliases(args) => aliases::list(args, context).await,
         ModelsCommand::Path(args) => place::run(args, context).await,
         ModelsCommand::Export(args) => export::run(args, context).await,
+        ModelsCommand::Report(args) => report::run(args, context).await,
         ModelsCommand::Delete(args) => deletion::delete(args, context).await,
         ModelsCommand::Undelete(args) => deletion::undelete(args, context).await,
         ModelsCommand::Rules(args) => rules::run(args, context).await,

@@ -102,7 +102,7 @@ impl TestLosses {
 }
 
 /// The outputs of `model` on each row of the test part that ends a window.
-fn predict_test_part(
+pub(super) fn predict_test_part(
     model: &OpenModel,
     table: &DataSetTable,
 ) -> Result<Vec<(usize, Vec<f32>)>, Failure> {

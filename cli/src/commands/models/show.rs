@@ -71,7 +71,7 @@ pub(super) struct StoredModel {
     pub(super) document: Option<MetricsDocument>,
     pub(super) losses: Vec<EpochLosses>,
     /// The roles that this version plays, with who gave them.
-    aliases: Vec<AliasChange>,
+    pub(super) aliases: Vec<AliasChange>,
     /// None once the store has it no more.
     pub(super) data_set: Option<DataSetManifest>,
 }

@@ -30,18 +30,15 @@ pub(super) fn print_strategy(stored: &StoredModel, context: &Context) {
 /// # Errors
 /// The settings are no list of keys.
 pub(super) fn print_settings(stored: &StoredModel, context: &Context) -> Result<(), Failure> {
-    let Some(settings) = stored.artifact.training.as_object() else {
-        return Err(not_stored(stored, "settings"));
-    };
-    let overrides = stored.model.lineage.overrides.as_ref();
-    // Some settings have an override of their own, the others come in the section of the strategy.
-    let section = overrides.and_then(|overrides| overrides.get("training"));
-    let places = [overrides, section];
+    let settings = settings_of(stored).ok_or_else(|| not_stored(stored, "settings"))?;
 
     let mut rows = Vec::new();
-    for (key, value) in settings {
-        let mut places = places.iter().flatten();
-        let is_changed = places.any(|place| place.get(key).is_some());
+    for setting in settings {
+        let Setting {
+            key,
+            value,
+            is_changed,
+        } = setting;
         context.output.json(&json!({
             "type": "setting", "key": key, "value": value, "is_changed": is_changed,
         }));
@@ -54,8 +51,37 @@ pub(super) fn print_settings(stored: &StoredModel, context: &Context) -> Result<
     Ok(())
 }
 
+/// A setting of a training as it was used.
+pub(super) struct Setting<'a> {
+    pub(super) key: &'a String,
+    pub(super) value: &'a Value,
+    /// True where the request has changed it.
+    pub(super) is_changed: bool,
+}
+
+/// Every setting of the training; none where they are no list of keys.
+pub(super) fn settings_of(stored: &StoredModel) -> Option<Vec<Setting<'_>>> {
+    let settings = stored.artifact.training.as_object()?;
+    let overrides = stored.model.lineage.overrides.as_ref();
+    // Some settings have an override of their own, the others come in the section of the strategy.
+    let section = overrides.and_then(|overrides| overrides.get("training"));
+    let places = [overrides, section];
+
+    let mut all = Vec::with_capacity(settings.len());
+    for (key, value) in settings {
+        let mut places = places.iter().flatten();
+        let is_changed = places.any(|place| place.get(key).is_some());
+        all.push(Setting {
+            key,
+            value,
+            is_changed,
+        });
+    }
+    Some(all)
+}
+
 /// A text without its quotes, anything else as JSON.
-fn value_text(value: &Value) -> String {
+pub(super) fn value_text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         other => other.to_string(),

@@ -99,7 +99,10 @@ fn default_file(manifest: &ModelManifest, format: ExportFormat) -> PathBuf {
 }
 
 /// Writes a file that must not exist yet; what could not be written whole is removed.
-fn write_new_file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+///
+/// # Errors
+/// The file exists, or cannot be written.
+pub(super) fn write_new_file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let mut options = OpenOptions::new();
     let created = options.write(true).create_new(true).open(path);
     let written = created.and_then(|mut file| {

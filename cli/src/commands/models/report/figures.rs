@@ -1,0 +1,420 @@
+//! The pictures of how a model was trained and measured: losses, calibration, importance, months.
+
+use std::collections::BTreeMap;
+
+use schemas::metrics::{
+    Calibration, CalibrationBin, GroupMetrics, Grouping, Importance, KindMetrics, MetricsDocument,
+};
+use schemas::names::{TEST_PART, VALIDATION_PART};
+use store::EpochLosses;
+
+use super::super::evaluation::percent;
+use super::bar_chart::{Bar, draw_bars};
+use super::markup::{Markup, Table, details};
+use super::numbers::{axis_count, axis_number, axis_percent};
+use super::picture::{Alternative, DrawError, Look};
+use super::plot::{Axis, Line, Mark, Plot, Point, Shape};
+use super::thinning::thin_line;
+
+/// The canvas of a picture that takes half of a wide screen.
+pub(super) const HALF: [u32; 2] = [960, 600];
+/// Epochs that the table of losses has at most.
+const EPOCH_ROWS_MAX: usize = 200;
+/// Columns of a line of losses.
+const LINE_COLUMNS: usize = 240;
+/// Most bars of importance.
+const BARS_MAX: usize = 20;
+
+/// A picture with its heading, what is said below it, and its numbers.
+pub(super) struct Figure {
+    pub(super) heading: String,
+    pub(super) picture: Markup,
+    pub(super) legend: Markup,
+    pub(super) caption: String,
+    pub(super) numbers: Option<Table>,
+}
+
+impl Figure {
+    /// The figure in a frame.
+    pub(super) fn html(self, class: &str) -> Markup {
+        let mut caption = Vec::new();
+        if !self.caption.is_empty() {
+            caption.push(Markup::line("p", &self.caption));
+        }
+        if let Some(numbers) = self.numbers {
+            caption.push(details("Numbers", numbers.html()));
+        }
+        let inside = vec![
+            Markup::line("h3", &self.heading),
+            self.picture,
+            self.legend,
+            Markup::element("figcaption", caption),
+        ];
+        Markup::with("figure", &[("class", class)], inside)
+    }
+}
+
+/// What was minimised, epoch by epoch; none without epochs.
+///
+/// # Errors
+/// It cannot be drawn.
+pub(super) fn losses_figure(
+    losses: &[EpochLosses],
+    best: Option<u32>,
+    ending: &str,
+) -> Result<Option<Figure>, DrawError> {
+    if losses.is_empty() {
+        return Ok(None);
+    }
+    let line_of = |name: &str, look: Look, loss: fn(&EpochLosses) -> f64| Line {
+        name: name.to_owned(),
+        look,
+        points: thin_line(&points_of(losses, loss), LINE_COLUMNS),
+        with_dots: losses.len() == 1,
+    };
+    let train = line_of("train", Look::First, |epoch| epoch.train);
+    let validation = line_of("validation", Look::Second, |epoch| epoch.validation);
+
+    let of_best = best.and_then(|best| losses.get((best as usize).saturating_sub(1)));
+    let mark = best.zip(of_best).map(|(best, losses)| Mark {
+        at: Point {
+            x: f64::from(best),
+            y: losses.validation,
+        },
+        shape: Shape::Ring,
+        size: 16,
+    });
+    let values = losses
+        .iter()
+        .flat_map(|epoch| [epoch.train, epoch.validation]);
+    let plot = Plot {
+        size: HALF,
+        x: Axis::around("epoch", [1.0, losses.len() as f64].into_iter(), axis_count),
+        y: Axis::around("loss", values, axis_number),
+        lines: vec![train, validation],
+        marks: mark.into_iter().collect(),
+    };
+
+    let caption = caption_of_losses(losses.len(), best, ending);
+    let alternative = Alternative {
+        id: "losses".to_owned(),
+        title: "Loss of each epoch".to_owned(),
+        description: format!("{caption} {}", describe_ends(losses)),
+    };
+    Ok(Some(Figure {
+        heading: "Loss of each epoch".to_owned(),
+        picture: plot.draw(&alternative)?,
+        legend: plot.legend(),
+        caption,
+        numbers: Some(losses_table(losses)),
+    }))
+}
+
+fn points_of(losses: &[EpochLosses], loss: fn(&EpochLosses) -> f64) -> Vec<Point> {
+    let epochs = (1_u32..).zip(losses);
+    epochs
+        .map(|(epoch, losses)| Point {
+            x: f64::from(epoch),
+            y: loss(losses),
+        })
+        .collect()
+}
+
+fn caption_of_losses(epochs: usize, best: Option<u32>, ending: &str) -> String {
+    let mut caption = match best {
+        Some(best) => format!(
+            "The ring marks epoch {best} of {epochs}, which has the lowest validation loss: its \
+             weights are stored."
+        ),
+        None => format!("{epochs} epochs."),
+    };
+    if !ending.is_empty() {
+        caption.push_str(&format!(" Why it ended: {ending}."));
+    }
+    caption
+}
+
+fn describe_ends(losses: &[EpochLosses]) -> String {
+    match (losses.first(), losses.last()) {
+        (Some(first), Some(last)) => format!(
+            "Train from {:.6} to {:.6}, validation from {:.6} to {:.6}.",
+            first.train, last.train, first.validation, last.validation
+        ),
+        _ => String::new(),
+    }
+}
+
+fn losses_table(losses: &[EpochLosses]) -> Table {
+    let step = losses.len().div_ceil(EPOCH_ROWS_MAX).max(1);
+    let caption = match step {
+        1 => "Losses of each epoch".to_owned(),
+        step => format!("Losses of one epoch in {step}; `ktrdr models show --history` has all"),
+    };
+
+    let mut table = Table::new(&caption, &["Epoch", "Train", "Validation"]);
+    for (epoch, losses) in (1_u32..).zip(losses).step_by(step) {
+        let cells = [losses.train, losses.validation];
+        let cells = cells.map(|loss| Markup::number(loss, &format!("{loss:.6}")));
+        table.push(&epoch.to_string(), cells);
+    }
+    table
+}
+
+/// How often answers are right that the model is so sure of; none where nobody measured it.
+///
+/// # Errors
+/// It cannot be drawn.
+pub(super) fn calibration_figure(document: &MetricsDocument) -> Result<Option<Figure>, DrawError> {
+    let mut lines = vec![Line {
+        name: "sure and right alike".to_owned(),
+        look: Look::Rival,
+        points: [0.0, 1.0].map(|both| Point { x: both, y: both }).to_vec(),
+        with_dots: false,
+    }];
+    let heads = ["Probability", "Rows", "Sure", "Right"];
+    let mut table = Table::new("Answers by their probability", &heads);
+    let mut errors = Vec::new();
+    for (part, look) in [(VALIDATION_PART, Look::First), (TEST_PART, Look::Second)] {
+        if let Some(calibration) = calibration_of(document, part) {
+            lines.push(calibration_line(calibration, part, look));
+            push_bins(&mut table, calibration, part);
+            errors.push(format!("{} of the {part} part", number_of(calibration.ece)));
+        }
+    }
+    if errors.is_empty() {
+        return Ok(None);
+    }
+
+    let plot = Plot {
+        size: [960, 760],
+        x: Axis::between("probability of the answer", 0.0, 1.0, axis_percent),
+        y: Axis::between("right", 0.0, 1.0, axis_percent),
+        lines,
+        marks: Vec::new(),
+    };
+    let caption = format!(
+        "How many answers are right, by the probability that the model gives them. Below the \
+         diagonal it is too sure. Calibration error {}.",
+        errors.join(", ")
+    );
+    let alternative = Alternative {
+        id: "calibration".to_owned(),
+        title: "Calibration".to_owned(),
+        description: caption.clone(),
+    };
+    Ok(Some(Figure {
+        heading: "Share of right answers by their probability".to_owned(),
+        picture: plot.draw(&alternative)?,
+        legend: plot.legend(),
+        caption,
+        numbers: Some(table),
+    }))
+}
+
+fn number_of(value: f64) -> String {
+    format!("{value:.4}")
+}
+
+fn calibration_of<'a>(document: &'a MetricsDocument, part: &str) -> Option<&'a Calibration> {
+    match &document.parts.get(part)?.kind {
+        KindMetrics::Classes(metrics) => Some(&metrics.skill.as_ref()?.calibration),
+        KindMetrics::Regression(_) => None,
+    }
+}
+
+fn calibration_line(calibration: &Calibration, part: &str, look: Look) -> Line {
+    let points = bins_with_rows(calibration).map(|bin| Point {
+        x: bin.confidence,
+        y: bin.accuracy,
+    });
+    Line {
+        name: part.to_owned(),
+        look,
+        points: points.collect(),
+        with_dots: true,
+    }
+}
+
+fn bins_with_rows(calibration: &Calibration) -> impl Iterator<Item = &CalibrationBin> {
+    calibration.bins.iter().filter(|bin| bin.rows > 0)
+}
+
+fn push_bins(table: &mut Table, calibration: &Calibration, part: &str) {
+    for bin in bins_with_rows(calibration) {
+        let name = format!("{part}, {:.1} to {:.1}", bin.low, bin.high);
+        let cells = [
+            Markup::number(bin.rows as f64, &bin.rows.to_string()),
+            Markup::number(bin.confidence, &percent(bin.confidence)),
+            Markup::number(bin.accuracy, &percent(bin.accuracy)),
+        ];
+        table.push(&name, cells);
+    }
+}
+
+/// What each feature is worth, the most valuable first.
+///
+/// # Errors
+/// It cannot be drawn.
+pub(super) fn importance_figure(importance: &Importance) -> Result<Figure, DrawError> {
+    let mut features: Vec<_> = importance.features.iter().collect();
+    features.sort_by(|one, other| other.rise.total_cmp(&one.rise));
+
+    let heads = ["Feature", "Rise", "Deviation"];
+    let mut table = Table::new("Rise of the criterion by feature", &heads);
+    let mut bars = Vec::new();
+    for feature in &features {
+        let text = format!("{:.6}", feature.rise);
+        let deviation = format!("{:.6}", feature.deviation);
+        let cells = [
+            Markup::number(feature.rise, &text),
+            Markup::number(feature.deviation, &deviation),
+        ];
+        table.push(&feature.name, cells);
+        bars.push(Bar {
+            name: feature.name.clone(),
+            value: feature.rise,
+            deviation: feature.deviation,
+            text,
+        });
+    }
+
+    let count = bars.len();
+    bars.truncate(BARS_MAX);
+    let mut caption = format!(
+        "By how much the criterion of {} rows of the validation part, {:.6}, rises when the \
+         feature is that of other rows: mean and deviation of {} orders.",
+        importance.rows, importance.criterion, importance.repeats
+    );
+    if count > BARS_MAX {
+        caption.push_str(&format!(
+            " The first {BARS_MAX} of {count} features are drawn; the numbers have all."
+        ));
+    }
+    let alternative = Alternative {
+        id: "importance".to_owned(),
+        title: "Importance of the features".to_owned(),
+        description: caption.clone(),
+    };
+    Ok(Figure {
+        heading: "Importance of the features".to_owned(),
+        picture: draw_bars(&bars, &alternative)?,
+        legend: Markup::default(),
+        caption,
+        numbers: Some(table),
+    })
+}
+
+/// Names of a figure and of its rival in groups, and what they are called.
+const RATES: [[&str; 4]; 2] = [
+    [
+        "accuracy",
+        "majority_accuracy",
+        "right answers",
+        "always the most frequent class",
+    ],
+    [
+        "directional_accuracy",
+        "always_up_accuracy",
+        "right directions",
+        "always up",
+    ],
+];
+
+/// Right answers of the test part month by month; none with fewer than two months.
+///
+/// # Errors
+/// It cannot be drawn.
+pub(super) fn months_figure(groups: &[GroupMetrics]) -> Result<Option<Figure>, DrawError> {
+    let months = groups.iter().filter(|group| group.by == Grouping::Month);
+    let months: Vec<&GroupMetrics> = months.collect();
+    let Some([figure, rival, name, rival_name]) = rates_of(&months) else {
+        return Ok(None);
+    };
+    let lines = vec![
+        month_line(&months, figure, name, Look::First),
+        month_line(&months, rival, rival_name, Look::Rival),
+    ];
+
+    let values = lines.iter().flat_map(|line| &line.points);
+    let values: Vec<f64> = values.map(|point| point.y).collect();
+    let last = months.len().saturating_sub(1);
+    let plot = Plot {
+        size: HALF,
+        x: Axis::around(
+            "months of the test part, from 0",
+            [0.0, last as f64].into_iter(),
+            axis_count,
+        ),
+        y: Axis::around("right", values.into_iter(), axis_percent),
+        lines,
+        marks: Vec::new(),
+    };
+    let ends = match (months.first(), months.last()) {
+        (Some(first), Some(last)) => format!("{} to {}", first.name, last.name),
+        _ => String::new(),
+    };
+    let caption = format!("Test part, {ends}: {name} of each month, beside {rival_name}.");
+    let alternative = Alternative {
+        id: "months".to_owned(),
+        title: "Months of the test part".to_owned(),
+        description: caption.clone(),
+    };
+
+    Ok(Some(Figure {
+        heading: "Month by month".to_owned(),
+        picture: plot.draw(&alternative)?,
+        legend: plot.legend(),
+        caption,
+        numbers: Some(groups_table("Months of the test part", "Month", &months)),
+    }))
+}
+
+/// The names that two months and more have figures of.
+fn rates_of(months: &[&GroupMetrics]) -> Option<[&'static str; 4]> {
+    if months.len() < 2 {
+        return None;
+    }
+    let has = |name: &str| months.iter().any(|month| month.figures.contains_key(name));
+    RATES.into_iter().find(|[figure, ..]| has(figure))
+}
+
+fn month_line(months: &[&GroupMetrics], figure: &str, name: &str, look: Look) -> Line {
+    let mut points = Vec::with_capacity(months.len());
+    for (number, month) in months.iter().enumerate() {
+        if let Some(y) = month.figures.get(figure) {
+            points.push(Point {
+                x: number as f64,
+                y: *y,
+            });
+        }
+    }
+    Line {
+        name: name.to_owned(),
+        look,
+        points,
+        with_dots: look != Look::Rival,
+    }
+}
+
+/// Rows and figures of groups.
+pub(super) fn groups_table(caption: &str, head: &str, groups: &[&GroupMetrics]) -> Table {
+    let names: BTreeMap<&String, ()> = groups
+        .iter()
+        .flat_map(|group| group.figures.keys().map(|name| (name, ())))
+        .collect();
+
+    let mut heads = vec![head, "rows"];
+    heads.extend(names.keys().map(|name| name.as_str()));
+    let mut table = Table::new(caption, &heads);
+    for group in groups {
+        let mut cells = vec![Markup::number(group.rows as f64, &group.rows.to_string())];
+        for name in names.keys() {
+            let value = group.figures.get(*name);
+            cells.push(value.map_or_else(Markup::default, |value| {
+                Markup::number(*value, &axis_number(*value))
+            }));
+        }
+        table.push(&group.name, cells);
+    }
+    table
+}
