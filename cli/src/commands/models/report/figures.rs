@@ -11,7 +11,7 @@ use store::EpochLosses;
 use super::super::evaluation::percent;
 use super::bar_chart::{Bar, draw_bars};
 use super::markup::{Markup, Table, details};
-use super::numbers::{axis_count, axis_number, axis_percent};
+use super::numbers::{axis_count, axis_month, axis_number, axis_percent, months_of};
 use super::picture::{Alternative, DrawError, Look};
 use super::plot::{Axis, Line, Mark, Plot, Point, Shape};
 use super::thinning::thin_line;
@@ -335,17 +335,13 @@ pub(super) fn months_figure(groups: &[GroupMetrics]) -> Result<Option<Figure>, D
         month_line(&months, rival, rival_name, Look::Rival),
     ];
 
-    let values = lines.iter().flat_map(|line| &line.points);
-    let values: Vec<f64> = values.map(|point| point.y).collect();
-    let last = months.len().saturating_sub(1);
+    let points = || lines.iter().flat_map(|line| &line.points);
+    let mut x = Axis::around("", points().map(|point| point.x), axis_month);
+    x.labels = 5;
     let plot = Plot {
         size: HALF,
-        x: Axis::around(
-            "months of the test part, from 0",
-            [0.0, last as f64].into_iter(),
-            axis_count,
-        ),
-        y: Axis::around("right", values.into_iter(), axis_percent),
+        y: Axis::around("right", points().map(|point| point.y), axis_percent),
+        x,
         lines,
         marks: Vec::new(),
     };
@@ -380,12 +376,9 @@ fn rates_of(months: &[&GroupMetrics]) -> Option<[&'static str; 4]> {
 
 fn month_line(months: &[&GroupMetrics], figure: &str, name: &str, look: Look) -> Line {
     let mut points = Vec::with_capacity(months.len());
-    for (number, month) in months.iter().enumerate() {
-        if let Some(y) = month.figures.get(figure) {
-            points.push(Point {
-                x: number as f64,
-                y: *y,
-            });
+    for month in months {
+        if let (Some(x), Some(y)) = (months_of(&month.name), month.figures.get(figure)) {
+            points.push(Point { x, y: *y });
         }
     }
     Line {

@@ -31,6 +31,11 @@ impl Markup {
         Self(html)
     }
 
+    /// A text in a cell that may take several lines.
+    pub(super) fn words(text: &str) -> Self {
+        Self::with("span", &[("class", "words")], vec![Self::text(text)])
+    }
+
     /// An element with nothing but a text in it.
     pub(super) fn line(tag: &str, text: &str) -> Self {
         Self::element(tag, vec![Self::text(text)])
@@ -125,10 +130,10 @@ impl Table {
             rows.push(Markup::element("tr", cells));
         }
 
-        let table = Markup::element(
+        let table = Markup::with(
             "table",
+            &[("aria-label", &self.caption)],
             vec![
-                Markup::line("caption", &self.caption),
                 Markup::element("thead", vec![Markup::element("tr", heads)]),
                 Markup::element("tbody", rows),
             ],
@@ -139,7 +144,12 @@ impl Table {
             ("aria-label", &self.caption),
             ("tabindex", "0"),
         ];
-        Markup::with("div", &frame, vec![table])
+        // Outside of the frame, so that it does not scroll with the table.
+        let caption = [("class", "caption")];
+        Markup::all([
+            Markup::with("p", &caption, vec![Markup::text(&self.caption)]),
+            Markup::with("div", &frame, vec![table]),
+        ])
     }
 }
 

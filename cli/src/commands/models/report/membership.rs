@@ -235,7 +235,7 @@ impl DrawnSet {
             if let Some(before) = member.before {
                 text = format!("{text}; before training {}", before.words());
             }
-            table.push(&member.name, [Markup::text(&text)]);
+            table.push(&member.name, [Markup::words(&text)]);
         }
         table
     }

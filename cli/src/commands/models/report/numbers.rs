@@ -43,6 +43,24 @@ pub(super) fn days_of(micros: i64) -> f64 {
     micros as f64 / MICROS_PER_DAY as f64
 }
 
+/// The number of months since the year 0 of `2024-03`; none for another text.
+pub(super) fn months_of(name: &str) -> Option<f64> {
+    let (year, month) = name.split_once('-')?;
+    let year: u32 = year.parse().ok()?;
+    let month: u32 = month.parse().ok()?;
+    (1..=12)
+        .contains(&month)
+        .then(|| f64::from(12 * year + month - 1))
+}
+
+/// The month of such a number; nothing between two of them.
+pub(super) fn axis_month(months: f64) -> String {
+    match axis_count(months).parse::<u32>() {
+        Ok(months) => format!("{}-{:02}", months / 12, months % 12 + 1),
+        Err(_) => String::new(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -60,6 +78,14 @@ mod tests {
         let days = days_of(1_704_196_800_000_000);
         assert_eq!(days, 19_724.5);
         assert_eq!(axis_day(days), "2024-01-02");
+    }
+
+    #[test]
+    fn months_follow_each_other_over_the_years() {
+        let months = ["2017-12", "2018-01"].map(|name| months_of(name).unwrap());
+        assert_eq!(months[1] - months[0], 1.0);
+        assert_eq!(months.map(axis_month), ["2017-12", "2018-01"]);
+        assert_eq!(months_of("2018-13"), None);
     }
 
     #[test]

@@ -89,7 +89,7 @@ pub(super) fn settings(stored: &StoredModel) -> Vec<Markup> {
         for setting in settings {
             let changed_by = if setting.is_changed { "request" } else { "" };
             let cells = [value_text(setting.value), changed_by.to_owned()];
-            table.push(setting.key, cells.map(|cell| Markup::text(&cell)));
+            table.push(setting.key, cells.map(|cell| Markup::words(&cell)));
         }
         pieces.push(details("Every setting", table.html()));
     }

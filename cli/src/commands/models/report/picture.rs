@@ -35,6 +35,8 @@ pub(super) enum Look {
     Fourth,
     /// The fifth line.
     Fifth,
+    /// A thin line under marks.
+    Plain,
     /// What others are compared with.
     Rival,
 }
@@ -63,7 +65,16 @@ impl Look {
             Self::Third => RGBColor(0x00, 0x9E, 0x73),
             Self::Fourth => RGBColor(0xCC, 0x79, 0xA7),
             Self::Fifth => RGBColor(0x8A, 0x6D, 0x00),
+            Self::Plain => INK,
             Self::Rival => RGBColor(0x77, 0x77, 0x77),
+        }
+    }
+
+    /// Its width in units of the canvas.
+    pub(super) const fn width(self) -> u32 {
+        match self {
+            Self::Plain | Self::Rival => 2,
+            _ => LINE_WIDTH,
         }
     }
 
@@ -75,6 +86,7 @@ impl Look {
             Self::Third => "sample third",
             Self::Fourth => "sample fourth",
             Self::Fifth => "sample fifth",
+            Self::Plain => "sample plain",
             Self::Rival => "sample rival",
         }
     }

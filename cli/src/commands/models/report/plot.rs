@@ -132,6 +132,7 @@ impl Plot {
             .bold_line_style(GRID.stroke_width(2))
             .axis_style(INK.stroke_width(2))
             .label_style(letters())
+            .axis_desc_style(letters())
             .x_labels(self.x.labels)
             .y_labels(self.y.labels)
             .x_label_formatter(&x_text)
@@ -147,7 +148,7 @@ impl Plot {
                 let dots = points.iter().map(|at| Circle::new(*at, 9, color.filled()));
                 chart.draw_series(dots)?;
             }
-            let path = PathElement::new(points, color.stroke_width(LINE_WIDTH));
+            let path = PathElement::new(points, color.stroke_width(line.look.width()));
             chart.draw_series([path])?;
         }
         for mark in self.marks.iter().filter(|mark| is_drawable(mark.at)) {

@@ -166,7 +166,7 @@ pub(super) fn price_figure(decided: &DecidedSymbol) -> Result<Markup, DrawError>
         |class: &str, picture: Markup| Markup::with("div", &[("class", class)], vec![picture]);
     let figure = Figure {
         heading: format!("{} in the test part", decided.symbol),
-        picture: Markup::all([frame("wide", wide.picture), frame("narrow", narrow.picture)]),
+        picture: Markup::all([frame("wide", wide), frame("narrow", narrow)]),
         legend: marks_legend(),
         caption: describe_price(decided, counts),
         numbers: Some(counts_table(counts)),
@@ -174,16 +174,7 @@ pub(super) fn price_figure(decided: &DecidedSymbol) -> Result<Markup, DrawError>
     Ok(figure.html("price"))
 }
 
-/// What one canvas shows.
-struct DrawnPrice {
-    picture: Markup,
-}
-
-fn draw_price(
-    decided: &DecidedSymbol,
-    size: [u32; 2],
-    class: &str,
-) -> Result<DrawnPrice, DrawError> {
+fn draw_price(decided: &DecidedSymbol, size: [u32; 2], class: &str) -> Result<Markup, DrawError> {
     let [width, _] = size;
     let columns = |units: u32| (width / units) as usize;
     let groups = group_decisions(&decided.decisions, columns(UNITS_OF_MARK));
@@ -191,7 +182,7 @@ fn draw_price(
     let prices = &decided.prices;
     let line = Line {
         name: "close".to_owned(),
-        look: Look::Rival,
+        look: Look::Plain,
         points: thin_line(prices, columns(UNITS_OF_LINE)),
         with_dots: false,
     };
@@ -216,9 +207,7 @@ fn draw_price(
             groups.len()
         ),
     };
-    Ok(DrawnPrice {
-        picture: plot.draw(&alternative)?,
-    })
+    plot.draw(&alternative)
 }
 
 /// A mark whose area follows the share of the decisions that it stands for.
@@ -236,18 +225,15 @@ fn mark_of(group: &DecisionGroup) -> Mark {
 }
 
 fn marks_legend() -> Markup {
-    let item = |class: &str, text: &str| {
+    let item = |class: &str, sign: &str, text: &str| {
         let sample = [("class", class), ("aria-hidden", "true")];
-        let sample = Markup::with("span", &sample, vec![Markup::text(text)]);
-        Markup::element("li", vec![sample])
+        let sample = Markup::with("span", &sample, vec![Markup::text(sign)]);
+        Markup::element("li", vec![sample, Markup::text(text)])
     };
-    let rival = [("class", "sample rival"), ("aria-hidden", "true")];
-    let rival = Markup::with("span", &rival, Vec::new());
-    let line = Markup::element("li", vec![rival, Markup::text("close")]);
     let marks = [
-        item("mark buy", "▲ BUY, below the price"),
-        item("mark sell", "▼ SELL, above the price"),
-        line,
+        item("mark buy", "▲", "BUY, below the price"),
+        item("mark sell", "▼", "SELL, above the price"),
+        item("sample plain", "", "close"),
     ];
     Markup::with("ul", &[("class", "legend")], marks.to_vec())
 }

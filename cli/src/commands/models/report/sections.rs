@@ -5,7 +5,7 @@ use schemas::metrics::MetricsDocument;
 use super::super::evaluation::describe_evaluation;
 use super::ReportData;
 use super::figures::{calibration_figure, importance_figure, losses_figure, months_figure};
-use super::markup::{Markup, definitions, details, section};
+use super::markup::{Markup, Table, definitions, details, section};
 use super::membership::{SETS_MAX, rules_list, sets_of};
 use super::origin::{data_table, describe_dropped, head_facts, lineage, settings};
 use super::page::page;
@@ -14,6 +14,10 @@ use super::price::price_figure;
 use super::tables::{confusion_tables, decisions_table, parts_table, symbols_table};
 use super::verdict::verdict_of;
 use crate::console::describe_ending;
+
+/// Beside other figures of the test part.
+const SHORT_TEST_NOTE: &str = "Test part: to judge the one version that was chosen, not to choose \
+                               by.";
 
 /// Most symbols whose prices are drawn.
 const SYMBOLS_MAX: usize = 4;
@@ -34,7 +38,6 @@ pub(super) fn report(data: &ReportData) -> Result<String, DrawError> {
     }
     sections.extend(decisions(data)?);
     sections.extend(training(data)?);
-    sections.extend(importance(data)?);
     sections.extend(sets(data)?);
     sections.extend(rules(data));
     sections.push(section("settings", "Settings", settings(&data.stored)));
@@ -91,18 +94,17 @@ fn worth(document: &MetricsDocument) -> Result<Vec<Markup>, DrawError> {
     let mut answers = confusion_tables(document);
     answers.extend(calibration_figure(document)?.map(|figure| figure.html("small")));
     if !answers.is_empty() {
-        let pair = Markup::with("div", &[("class", "pair")], answers);
-        sections.push(section("answers", "Right and wrong answers", vec![pair]));
+        let inside = vec![note(SHORT_TEST_NOTE), side_by_side(answers)];
+        sections.push(section("answers", "Right and wrong answers", inside));
     }
 
     let groups = &document.evaluation.groups;
-    let mut places: Vec<Markup> = symbols_table(groups)
-        .map(super::markup::Table::html)
-        .into_iter()
-        .collect();
-    places.extend(months_figure(groups)?.map(|figure| figure.html("small")));
+    let mut places = Vec::new();
+    places.extend(symbols_table(groups).map(Table::html));
+    let months = months_figure(groups)?.map(|figure| figure.html("small"));
+    places.extend(months.map(|figure| side_by_side(vec![figure])));
     if !places.is_empty() {
-        places.insert(0, note(TEST_NOTE));
+        places.insert(0, note(SHORT_TEST_NOTE));
         sections.push(section("groups", "Where it holds", places));
     }
     Ok(sections)
@@ -118,7 +120,7 @@ fn decisions(data: &ReportData) -> Result<Option<Markup>, DrawError> {
     match &data.decisions {
         Err(reason) => inside.push(missing(&format!("Decisions cannot be drawn: {reason}."))),
         Ok(symbols) => {
-            inside.push(note(TEST_NOTE));
+            inside.push(note(SHORT_TEST_NOTE));
             for symbol in symbols.iter().take(SYMBOLS_MAX) {
                 inside.push(price_figure(symbol)?);
             }
@@ -133,28 +135,28 @@ fn decisions(data: &ReportData) -> Result<Option<Markup>, DrawError> {
     Ok(Some(section("decisions", "Decisions on the price", inside)))
 }
 
-/// How the training went.
+/// How the training went, and what the network looks at since.
 fn training(data: &ReportData) -> Result<Option<Markup>, DrawError> {
     let document = data.stored.document.as_ref();
     let best = document.map(|document| document.best_epoch);
     let ending = document.and_then(|document| document.ending.as_ref());
     let ending = ending.map(describe_ending).unwrap_or_default();
-
-    let figure = losses_figure(&data.stored.losses, best, &ending)?;
-    Ok(figure.map(|figure| section("training", "Training", vec![figure.html("small")])))
-}
-
-fn importance(data: &ReportData) -> Result<Option<Markup>, DrawError> {
-    let document = data.stored.document.as_ref();
     let importance = document.and_then(|document| document.evaluation.importance.as_ref());
-    let Some(importance) = importance.filter(|importance| !importance.features.is_empty()) else {
+
+    let mut figures = Vec::new();
+    figures.extend(losses_figure(&data.stored.losses, best, &ending)?);
+    if let Some(importance) = importance.filter(|importance| !importance.features.is_empty()) {
+        figures.push(importance_figure(importance)?);
+    }
+    if figures.is_empty() {
         return Ok(None);
-    };
-    let figure = importance_figure(importance)?.html("small");
+    }
+    let figures = figures.into_iter().map(|figure| figure.html("small"));
+    let inside = vec![side_by_side(figures.collect())];
     Ok(Some(section(
-        "importance",
-        "What it looks at",
-        vec![figure],
+        "training",
+        "Training, and what it looks at",
+        inside,
     )))
 }
 
@@ -171,7 +173,7 @@ fn sets(data: &ReportData) -> Result<Option<Markup>, DrawError> {
     for set in sets.iter().take(SETS_MAX) {
         figures.push(set.figure()?);
     }
-    let mut inside = vec![Markup::with("div", &[("class", "pair")], figures)];
+    let mut inside = vec![side_by_side(figures)];
     if sets.len() > SETS_MAX {
         let count = sets.len();
         inside.push(note(&format!(
@@ -185,6 +187,10 @@ fn rules(data: &ReportData) -> Option<Markup> {
     let report = data.rules.as_ref()?;
     let list = rules_list(&data.stored.artifact.network, report)?;
     Some(section("rules", "What it has learnt, in words", vec![list]))
+}
+
+fn side_by_side(figures: Vec<Markup>) -> Markup {
+    Markup::with("div", &[("class", "pair")], figures)
 }
 
 fn note(text: &str) -> Markup {

@@ -61,7 +61,7 @@ pub(super) fn verdict_of(document: &MetricsDocument) -> Option<Verdict> {
         KindMetrics::Classes(metrics) => {
             let gain = metrics.accuracy - metrics.majority_accuracy;
             let text = format!(
-                "accuracy {}, always the most frequent class {}: a gain of {} points",
+                "accuracy {}, always the most frequent class {}: a difference of {} points",
                 percent(metrics.accuracy),
                 percent(metrics.majority_accuracy),
                 points(gain)
@@ -75,7 +75,7 @@ pub(super) fn verdict_of(document: &MetricsDocument) -> Option<Verdict> {
         KindMetrics::Regression(metrics) => {
             let gain = metrics.baseline_mae - metrics.mae;
             let text = format!(
-                "mean error {}, always the mean of the training part {}: a gain of {}",
+                "mean error {}, always the mean of the training part {}: a difference of {}",
                 small(metrics.mae),
                 small(metrics.baseline_mae),
                 small(gain)
@@ -142,7 +142,7 @@ mod tests {
         assert_eq!(
             verdict.sentence,
             "On 40 rows of the test part: accuracy 60.0 %, always the most frequent class 50.0 %: \
-             a gain of +10.0 points [+2.0, +18.0]."
+             a difference of +10.0 points [+2.0, +18.0]."
         );
     }
 
