@@ -57,6 +57,8 @@ mod read_only;
 #[cfg(test)]
 mod removal;
 #[cfg(test)]
+mod reported_models;
+#[cfg(test)]
 mod rerun_models;
 #[cfg(test)]
 mod rooms;

@@ -16,7 +16,7 @@ const BARS: &str = "timestamp,open,high,low,close,volume\n\
     2024-01-02T14:00:00Z,99,99,99,99,5\n";
 
 /// `metrics.json` of two classes; the figures are made up.
-const METRICS: &str = r#"{
+pub(crate) const METRICS: &str = r#"{
     "v": 1, "headline": {}, "warnings": [], "epochs": 2, "best_epoch": 2,
     "stopped_early": false, "seed": 42, "parameters": 4, "device": "cpu", "class_weights": {},
     "parts": {"test": {

@@ -410,6 +410,14 @@ pub(crate) const PAGES: &[Page] = &[
         ],
     ),
     page(
+        "models report",
+        ASK,
+        &[
+            "ktrdr models report eurusd_rsi_macd",
+            "ktrdr models report eurusd_rsi_macd@2 --out report.html",
+        ],
+    ),
+    page(
         "models delete",
         ASK,
         &[

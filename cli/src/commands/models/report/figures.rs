@@ -137,8 +137,11 @@ fn caption_of_losses(epochs: usize, best: Option<u32>, ending: &str) -> String {
 fn describe_ends(losses: &[EpochLosses]) -> String {
     match (losses.first(), losses.last()) {
         (Some(first), Some(last)) => format!(
-            "Train from {:.6} to {:.6}, validation from {:.6} to {:.6}.",
-            first.train, last.train, first.validation, last.validation
+            "Train from {} to {}, validation from {} to {}.",
+            loss_text(first.train),
+            loss_text(last.train),
+            loss_text(first.validation),
+            loss_text(last.validation)
         ),
         _ => String::new(),
     }
@@ -154,7 +157,7 @@ fn losses_table(losses: &[EpochLosses]) -> Table {
     let mut table = Table::new(&caption, &["Epoch", "Train", "Validation"]);
     for (epoch, losses) in (1_u32..).zip(losses).step_by(step) {
         let cells = [losses.train, losses.validation];
-        let cells = cells.map(|loss| Markup::number(loss, &format!("{loss:.6}")));
+        let cells = cells.map(|loss| Markup::number(loss, &loss_text(loss)));
         table.push(&epoch.to_string(), cells);
     }
     table
@@ -251,6 +254,15 @@ fn push_bins(table: &mut Table, calibration: &Calibration, part: &str) {
     }
 }
 
+/// The losses of returns are small, and so is what features change of them.
+fn loss_text(value: f64) -> String {
+    if value != 0.0 && value.abs() < 0.0001 {
+        format!("{value:.2e}")
+    } else {
+        format!("{value:.6}")
+    }
+}
+
 /// What each feature is worth, the most valuable first.
 ///
 /// # Errors
@@ -263,8 +275,8 @@ pub(super) fn importance_figure(importance: &Importance) -> Result<Figure, DrawE
     let mut table = Table::new("Rise of the criterion by feature", &heads);
     let mut bars = Vec::new();
     for feature in &features {
-        let text = format!("{:.6}", feature.rise);
-        let deviation = format!("{:.6}", feature.deviation);
+        let text = loss_text(feature.rise);
+        let deviation = loss_text(feature.deviation);
         let cells = [
             Markup::number(feature.rise, &text),
             Markup::number(feature.deviation, &deviation),
@@ -281,9 +293,11 @@ pub(super) fn importance_figure(importance: &Importance) -> Result<Figure, DrawE
     let count = bars.len();
     bars.truncate(BARS_MAX);
     let mut caption = format!(
-        "By how much the criterion of {} rows of the validation part, {:.6}, rises when the \
-         feature is that of other rows: mean and deviation of {} orders.",
-        importance.rows, importance.criterion, importance.repeats
+        "By how much the criterion of {} rows of the validation part, {}, rises when the feature \
+         is that of other rows: mean and deviation of {} orders.",
+        importance.rows,
+        loss_text(importance.criterion),
+        importance.repeats
     );
     if count > BARS_MAX {
         caption.push_str(&format!(
@@ -410,4 +424,85 @@ pub(super) fn groups_table(caption: &str, head: &str, groups: &[&GroupMetrics]) 
         table.push(&group.name, cells);
     }
     table
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn losses(pairs: &[[f64; 2]]) -> Vec<EpochLosses> {
+        let pairs = pairs.iter();
+        pairs
+            .map(|[train, validation]| EpochLosses {
+                train: *train,
+                validation: *validation,
+                seconds: 0.1,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn the_best_epoch_has_a_ring_at_its_validation_loss() {
+        let losses = losses(&[[2.0, 2.0], [1.5, 1.0], [1.0, 1.5]]);
+        let figure = losses_figure(&losses, Some(2), "all epochs are trained").unwrap();
+        let html = figure.unwrap().html("small");
+
+        assert_eq!(html.as_str().matches("<circle").count(), 1);
+        assert!(html.as_str().contains("The ring marks epoch 2 of 3"));
+        assert!(
+            html.as_str()
+                .contains("Why it ended: all epochs are trained.")
+        );
+        assert!(
+            html.as_str()
+                .contains("<data value=\"1.5\">1.500000</data>")
+        );
+    }
+
+    #[test]
+    fn a_training_that_diverged_is_drawn_as_far_as_it_goes() {
+        let losses = losses(&[[1.0, 1.0], [f64::INFINITY, f64::NAN], [2.0, f64::NAN]]);
+        let figure = losses_figure(&losses, Some(1), "").unwrap().unwrap();
+        let html = figure.html("small");
+        assert!(html.as_str().contains("<polyline"));
+        assert!(!html.as_str().contains("points=\"NaN"));
+    }
+
+    #[test]
+    fn an_operation_without_epochs_has_no_curves() {
+        assert!(losses_figure(&[], None, "").unwrap().is_none());
+    }
+
+    #[test]
+    fn a_name_in_a_picture_cannot_become_a_tag() {
+        let importance = json!({
+            "rows": 10, "repeats": 5, "seed": 7, "criterion": 1.0,
+            "features": [{"name": "</text><script>x</script>", "rise": 0.5, "deviation": 0.1}],
+        });
+        let importance: Importance = serde_json::from_value(importance).unwrap();
+
+        let html = importance_figure(&importance).unwrap().html("small");
+
+        assert!(!html.as_str().contains("<script"));
+        assert_eq!(html.as_str().matches("&lt;script&gt;").count(), 2);
+    }
+
+    #[test]
+    fn months_lie_apart_as_in_the_calendar() {
+        let group = |name: &str| GroupMetrics {
+            by: Grouping::Month,
+            name: name.to_owned(),
+            rows: 5,
+            figures: BTreeMap::from([("accuracy".to_owned(), 0.5)]),
+        };
+        let groups = [group("2017-12"), group("2018-03")];
+        let months: Vec<&GroupMetrics> = groups.iter().collect();
+
+        let line = month_line(&months, "accuracy", "right", Look::First);
+
+        assert_eq!(line.points[1].x - line.points[0].x, 3.0);
+        assert!(months_figure(&groups[..1]).unwrap().is_none());
+    }
 }

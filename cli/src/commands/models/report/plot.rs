@@ -8,6 +8,9 @@ use plotters::prelude::{
 use super::markup::Markup;
 use super::picture::{Alternative, DrawError, GRID, INK, LINE_WIDTH, Look, letters, picture};
 
+/// About the width of a letter of a label, in units of the canvas.
+const LETTER_WIDTH: u32 = 16;
+
 /// A point of a plot.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Point {
@@ -117,8 +120,8 @@ impl Plot {
         let root = backend.into_drawing_area();
         let mut chart = ChartBuilder::on(&root)
             .margin(16)
-            .margin_right(44)
-            .x_label_area_size(92)
+            .margin_right(self.right_margin())
+            .x_label_area_size(if self.x.name.is_empty() { 56 } else { 92 })
             .y_label_area_size(124)
             .build_cartesian_2d(self.x.low..self.x.high, self.y.low..self.y.high)?;
 
@@ -173,6 +176,13 @@ impl Plot {
         Ok(picture(&svg, self.size, alternative))
     }
 
+    /// Room for half of the last label.
+    fn right_margin(&self) -> u32 {
+        let label = (self.x.text)(self.x.high);
+        let letters = u32::try_from(label.chars().count()).unwrap_or(0);
+        (letters * LETTER_WIDTH / 2).max(24)
+    }
+
     /// Its names with a sample of each line.
     pub(super) fn legend(&self) -> Markup {
         let mut items = Vec::with_capacity(self.lines.len());
@@ -209,4 +219,69 @@ fn triangle(shape: Shape, size: i32) -> Vec<(i32, i32)> {
 /// A training that diverged has losses that no axis holds.
 fn is_drawable(point: Point) -> bool {
     point.x.is_finite() && point.y.is_finite()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plot(points: &[[f64; 2]]) -> Plot {
+        let points = points.iter().map(|[x, y]| Point { x: *x, y: *y });
+        let line = Line {
+            name: "line".to_owned(),
+            look: Look::First,
+            points: points.collect(),
+            with_dots: true,
+        };
+        Plot {
+            size: [400, 300],
+            x: Axis::between("x", 0.0, 1.0, |value| format!("{value:.1}")),
+            y: Axis::between("y", 0.0, 1.0, |value| format!("<{value:.1}>")),
+            lines: vec![line],
+            marks: Vec::new(),
+        }
+    }
+
+    fn drawing_of(plot: &Plot) -> String {
+        let alternative = Alternative {
+            id: "one".to_owned(),
+            title: "A \"line\"".to_owned(),
+            description: "From <low> to high.".to_owned(),
+        };
+        plot.draw(&alternative).unwrap().as_str().to_owned()
+    }
+
+    #[test]
+    fn a_picture_has_its_text_alternative_and_no_size() {
+        let svg = drawing_of(&plot(&[[0.0, 0.0], [1.0, 1.0]]));
+
+        let start = "<svg viewBox=\"0 0 400 300\" role=\"img\" aria-labelledby=\"one-title one-text\">\n\
+            <title id=\"one-title\">A &quot;line&quot;</title>\n\
+            <desc id=\"one-text\">From &lt;low&gt; to high.</desc>";
+        assert!(svg.starts_with(start), "{svg}");
+        assert!(svg.contains("&lt;0.0&gt;") && svg.trim_end().ends_with("</svg>"));
+        assert!(!svg.contains("http"), "{svg}");
+    }
+
+    #[test]
+    fn points_lie_where_the_axes_say() {
+        // 16 + 124 to the left, a margin of 24 to the right; 16 above, 92 + 16 below: pixels 140 to
+        // 375 and 16 to 191.
+        let svg = drawing_of(&plot(&[[0.0, 0.0], [1.0, 1.0], [0.5, 0.5]]));
+        for place in [
+            "cx=\"140\" cy=\"191\"",
+            "cx=\"375\" cy=\"16\"",
+            "cx=\"257\" cy=\"104\"",
+        ] {
+            assert!(svg.contains(place), "{place}: {svg}");
+        }
+    }
+
+    #[test]
+    fn an_axis_of_equal_values_has_a_length() {
+        for value in [0.0, 5.0, -3.0] {
+            let axis = Axis::around("x", [value, value].into_iter(), |_| String::new());
+            assert!(axis.low < value && value < axis.high, "{axis:?}");
+        }
+    }
 }
