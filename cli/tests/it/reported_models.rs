@@ -62,15 +62,22 @@ fn assert_safe(page: &Document<'_>) {
         assert_eq!(svg.attribute("role"), Some("img"));
     }
 
-    let tags = all().map(|node| node.tag_name().name().to_owned());
-    let headings = tags.filter(|tag| ["h1", "h2", "h3"].contains(&tag.as_str()));
-    let headings: Vec<String> = headings.collect();
-    assert_eq!(headings.iter().filter(|tag| *tag == "h1").count(), 1);
-    assert!(
-        headings
-            .windows(2)
-            .all(|two| two[1] <= "h2".to_owned() || two[0] >= "h2".to_owned())
-    );
+    assert_headings_in_order(page);
+}
+
+/// One `h1` first, and no `h3` before an `h2`.
+fn assert_headings_in_order(page: &Document<'_>) {
+    let mut level = 0;
+    for node in page.root().descendants().filter(Node::is_element) {
+        let next = match node.tag_name().name() {
+            "h1" => 1,
+            "h2" => 2,
+            "h3" => 3,
+            _ => continue,
+        };
+        assert!(next <= level + 1 && (next > 1 || level == 0), "{node:?}");
+        level = next;
+    }
 }
 
 /// The numbers of each row of a table, as programs read them, by the name of the row.
@@ -92,8 +99,11 @@ fn rows_of(page: &Document<'_>, table: &str) -> Vec<(String, Vec<f64>)> {
 
 fn numbers_of(page: &Document<'_>, table: &str, row: &str) -> Vec<f64> {
     let rows = rows_of(page, table);
-    let found = rows.iter().find(|(name, _)| name == row);
-    found.unwrap_or_else(|| panic!("{row}: {rows:?}")).1.clone()
+    let named_row = rows.iter().find(|(name, _)| name == row);
+    named_row
+        .unwrap_or_else(|| panic!("{row}: {rows:?}"))
+        .1
+        .clone()
 }
 
 /// A figure of each part in `models show --json`.

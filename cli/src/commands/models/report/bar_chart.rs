@@ -1,7 +1,8 @@
 //! Bars one below the other, each with its name above it.
 
+use plotters::coord::Shift;
 use plotters::prelude::{
-    Color as _, IntoDrawingArea as _, PathElement, Rectangle, SVGBackend, Text,
+    Color as _, DrawingArea, IntoDrawingArea as _, PathElement, Rectangle, SVGBackend, Text,
 };
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
@@ -32,28 +33,34 @@ pub(super) fn draw_bars(bars: &[Bar], alternative: &Alternative) -> Result<Marku
     let scale = BarScale::of(bars);
     let mut svg = String::new();
     let root = SVGBackend::with_string(&mut svg, (size[0], size[1])).into_drawing_area();
-    let right = letters().pos(Pos::new(HPos::Right, VPos::Top));
-
     for (row, bar) in (0..rows).zip(bars) {
-        let top = row * BAR_HEIGHT;
-        root.draw(&Text::new(bar.name.clone(), (0, top + 4), letters()))?;
-        let end = (BAR_WIDTH as i32, top + 4);
-        root.draw(&Text::new(bar.text.clone(), end, right.clone()))?;
-
-        let zero = scale.place(0.0);
-        let value = scale.place(bar.value);
-        let corners = [(zero.min(value), top + 42), (zero.max(value), top + 62)];
-        root.draw(&Rectangle::new(corners, Look::First.color().filled()))?;
-        let whisker = [bar.value - bar.deviation, bar.value + bar.deviation];
-        let whisker = whisker.map(|value| (scale.place(value), top + 52));
-        root.draw(&PathElement::new(whisker.to_vec(), INK.stroke_width(3)))?;
-        let axis = vec![(zero, top + 38), (zero, top + 66)];
-        root.draw(&PathElement::new(axis, INK.stroke_width(2)))?;
+        draw_bar(bar, row * BAR_HEIGHT, &scale, &root)?;
     }
 
     root.present()?;
     drop(root);
     Ok(picture(&svg, size, alternative))
+}
+
+type Canvas<'svg> = DrawingArea<SVGBackend<'svg>, Shift>;
+
+/// A bar with its name and its value above it, and its deviation as a line.
+fn draw_bar(bar: &Bar, top: i32, scale: &BarScale, canvas: &Canvas<'_>) -> Result<(), DrawError> {
+    let right = letters().pos(Pos::new(HPos::Right, VPos::Top));
+    let end = (BAR_WIDTH as i32, top + 4);
+    canvas.draw(&Text::new(bar.name.clone(), (0, top + 4), letters()))?;
+    canvas.draw(&Text::new(bar.text.clone(), end, right))?;
+
+    let zero = scale.place(0.0);
+    let value = scale.place(bar.value);
+    let corners = [(zero.min(value), top + 42), (zero.max(value), top + 62)];
+    canvas.draw(&Rectangle::new(corners, Look::First.color().filled()))?;
+    let whisker = [bar.value - bar.deviation, bar.value + bar.deviation];
+    let whisker = whisker.map(|value| (scale.place(value), top + 52));
+    canvas.draw(&PathElement::new(whisker.to_vec(), INK.stroke_width(3)))?;
+
+    let axis = vec![(zero, top + 38), (zero, top + 66)];
+    canvas.draw(&PathElement::new(axis, INK.stroke_width(2)))
 }
 
 /// Where values lie on the width of the canvas.
@@ -81,5 +88,30 @@ impl BarScale {
         let length = (self.high - self.low).max(f64::MIN_POSITIVE);
         let share = ((value - self.low) / length).clamp(0.0, 1.0);
         share.mul_add(width, 4.0).round() as i32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bar(value: f64, deviation: f64) -> Bar {
+        Bar {
+            name: "x".to_owned(),
+            value,
+            deviation,
+            text: String::new(),
+        }
+    }
+
+    #[test]
+    fn bars_begin_at_zero_wherever_that_lies() {
+        let scale = BarScale::of(&[bar(3.0, 0.0), bar(-0.5, 0.5)]);
+
+        // From −1 to 3 over 952 units, after a margin of 4: 0 lies at a quarter.
+        assert_eq!(
+            [-1.0, 0.0, 3.0].map(|value| scale.place(value)),
+            [4, 242, 956]
+        );
     }
 }

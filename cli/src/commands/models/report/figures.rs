@@ -38,6 +38,7 @@ impl Figure {
     /// The figure in a frame.
     pub(super) fn html(self, class: &str) -> Markup {
         let mut caption = Vec::new();
+
         if !self.caption.is_empty() {
             caption.push(Markup::line("p", &self.caption));
         }
@@ -66,15 +67,6 @@ pub(super) fn losses_figure(
     if losses.is_empty() {
         return Ok(None);
     }
-    let line_of = |name: &str, look: Look, loss: fn(&EpochLosses) -> f64| Line {
-        name: name.to_owned(),
-        look,
-        points: thin_line(&points_of(losses, loss), LINE_COLUMNS),
-        with_dots: losses.len() == 1,
-    };
-    let train = line_of("train", Look::First, |epoch| epoch.train);
-    let validation = line_of("validation", Look::Second, |epoch| epoch.validation);
-
     let of_best = best.and_then(|best| losses.get((best as usize).saturating_sub(1)));
     let mark = best.zip(of_best).map(|(best, losses)| Mark {
         at: Point {
@@ -91,7 +83,7 @@ pub(super) fn losses_figure(
         size: HALF,
         x: Axis::around("epoch", [1.0, losses.len() as f64].into_iter(), axis_count),
         y: Axis::around("loss", values, axis_number),
-        lines: vec![train, validation],
+        lines: loss_lines(losses),
         marks: mark.into_iter().collect(),
     };
 
@@ -108,6 +100,23 @@ pub(super) fn losses_figure(
         caption,
         numbers: Some(losses_table(losses)),
     }))
+}
+
+fn loss_lines(losses: &[EpochLosses]) -> Vec<Line> {
+    let train = points_of(losses, |epoch| epoch.train);
+    let validation = points_of(losses, |epoch| epoch.validation);
+    let lines = [
+        ("train", Look::First, train),
+        ("validation", Look::Second, validation),
+    ];
+
+    let lines = lines.map(|(name, look, points)| Line {
+        name: name.to_owned(),
+        look,
+        points: thin_line(&points, LINE_COLUMNS),
+        with_dots: losses.len() == 1,
+    });
+    lines.to_vec()
 }
 
 fn points_of(losses: &[EpochLosses], loss: fn(&EpochLosses) -> f64) -> Vec<Point> {
@@ -489,14 +498,17 @@ mod tests {
         assert_eq!(html.as_str().matches("&lt;script&gt;").count(), 2);
     }
 
-    #[test]
-    fn months_lie_apart_as_in_the_calendar() {
-        let group = |name: &str| GroupMetrics {
+    fn group(name: &str) -> GroupMetrics {
+        GroupMetrics {
             by: Grouping::Month,
             name: name.to_owned(),
             rows: 5,
             figures: BTreeMap::from([("accuracy".to_owned(), 0.5)]),
-        };
+        }
+    }
+
+    #[test]
+    fn months_lie_apart_as_in_the_calendar() {
         let groups = [group("2017-12"), group("2018-03")];
         let months: Vec<&GroupMetrics> = groups.iter().collect();
 

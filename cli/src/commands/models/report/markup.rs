@@ -6,7 +6,7 @@
 pub(super) struct Markup(String);
 
 impl Markup {
-    /// A text.
+    /// A text without any tags.
     pub(super) fn text(text: &str) -> Self {
         Self(escape(text))
     }
@@ -69,6 +69,7 @@ impl Markup {
 /// A text in which no character means anything to a browser.
 pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
+
     for letter in text.chars() {
         match letter {
             '<' => escaped.push_str("&lt;"),

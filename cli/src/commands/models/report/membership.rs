@@ -68,6 +68,7 @@ impl Curve {
     /// Values between which something happens.
     fn reach(self) -> Vec<f64> {
         let around = |centre: f64, width: f64| vec![centre - width, centre + width];
+
         let values = match self {
             Self::Gaussian { place, .. } => around(place.centre, 2.5 * place.width),
             Self::Function(Membership::Gaussian { mean, deviation }) => {
@@ -140,6 +141,7 @@ fn learnt_set<'a>(
     places: &mut impl Iterator<Item = &'a MemberPlace>,
 ) -> DrawnSet {
     let mut members = Vec::with_capacity(input.members.len());
+
     for (member, place) in input.members.iter().zip(places) {
         let curve_at = |place: MemberPlace| Curve::Gaussian {
             place,
@@ -166,36 +168,7 @@ impl DrawnSet {
     /// # Errors
     /// They cannot be drawn.
     pub(super) fn figure(&self) -> Result<Markup, DrawError> {
-        let curves = self.members.iter();
-        let reach = curves.flat_map(|member| {
-            let before = member.before.map(Curve::reach);
-            member
-                .curve
-                .reach()
-                .into_iter()
-                .chain(before.into_iter().flatten())
-        });
-        let x = Axis::around("", reach, axis_number);
-
-        let mut lines = Vec::new();
-        let is_learnt = self.members.iter().any(|member| member.before.is_some());
-        for member in &self.members {
-            if let Some(before) = member.before {
-                lines.push(line_of(before, "", Look::Rival, &x));
-            }
-        }
-        for (number, member) in self.members.iter().enumerate() {
-            let look = Look::of_line(number);
-            lines.push(line_of(member.curve, &member.name, look, &x));
-        }
-        let mut plot = Plot {
-            size: SIZE,
-            x,
-            y: Axis::between("degree", 0.0, 1.05, axis_percent),
-            lines,
-            marks: Vec::new(),
-        };
-
+        let mut plot = self.plot();
         let names: Vec<&str> = self
             .members
             .iter()
@@ -210,8 +183,11 @@ impl DrawnSet {
                 names.join(", ")
             ),
         };
+
+        // The legend has the members as they are now.
         let picture = plot.draw(&alternative)?;
         plot.lines.retain(|line| !line.name.is_empty());
+        let is_learnt = self.members.iter().any(|member| member.before.is_some());
         let caption = if is_learnt {
             "Thin lines: before training."
         } else {
@@ -225,6 +201,31 @@ impl DrawnSet {
             numbers: Some(self.table()),
         };
         Ok(figure.html("small"))
+    }
+
+    /// Its members over the values where something happens, those before training without a name.
+    fn plot(&self) -> Plot {
+        let befores = self.members.iter().filter_map(|member| member.before);
+        let befores: Vec<Curve> = befores.collect();
+        let curves = self.members.iter().map(|member| member.curve);
+        let reach = curves.chain(befores.iter().copied()).flat_map(Curve::reach);
+        let x = Axis::around("", reach, axis_number);
+
+        let mut lines = Vec::with_capacity(2 * self.members.len());
+        for before in befores {
+            lines.push(line_of(before, "", Look::Rival, &x));
+        }
+        for (number, member) in self.members.iter().enumerate() {
+            let look = Look::of_line(number);
+            lines.push(line_of(member.curve, &member.name, look, &x));
+        }
+        Plot {
+            size: SIZE,
+            x,
+            y: Axis::between("degree", 0.0, 1.05, axis_percent),
+            lines,
+            marks: Vec::new(),
+        }
     }
 
     fn table(&self) -> Table {

@@ -1,12 +1,17 @@
 //! Lines and marks over two axes, as a picture.
 
+use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::{
-    ChartBuilder, Circle, Color as _, EmptyElement, IntoDrawingArea as _, PathElement, Polygon,
-    RGBColor, SVGBackend,
+    Cartesian2d, ChartBuilder, ChartContext, Circle, Color as _, EmptyElement,
+    IntoDrawingArea as _, PathElement, Polygon, RGBColor, SVGBackend,
 };
 
 use super::markup::Markup;
 use super::picture::{Alternative, DrawError, GRID, INK, LINE_WIDTH, Look, letters, picture};
+
+/// A canvas with axes of numbers.
+type Chart<'a, 'svg> =
+    ChartContext<'a, SVGBackend<'svg>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
 
 /// About the width of a letter of a label, in units of the canvas.
 const LETTER_WIDTH: u32 = 16;
@@ -125,9 +130,26 @@ impl Plot {
             .y_label_area_size(124)
             .build_cartesian_2d(self.x.low..self.x.high, self.y.low..self.y.high)?;
 
+        self.draw_mesh(&mut chart)?;
+        for line in &self.lines {
+            draw_line(line, &mut chart)?;
+        }
+        for mark in self.marks.iter().filter(|mark| is_drawable(mark.at)) {
+            draw_mark(*mark, &mut chart)?;
+        }
+
+        root.present()?;
+        drop(chart);
+        drop(root);
+        Ok(picture(&svg, self.size, alternative))
+    }
+
+    /// The axes with their labels, and lines behind everything.
+    fn draw_mesh(&self, chart: &mut Chart<'_, '_>) -> Result<(), DrawError> {
         let x_text = |value: &f64| (self.x.text)(*value);
         let y_text = |value: &f64| (self.y.text)(*value);
         let hidden = GRID.mix(0.0);
+
         chart
             .configure_mesh()
             .disable_x_mesh()
@@ -141,39 +163,7 @@ impl Plot {
             .x_label_formatter(&x_text)
             .y_label_formatter(&y_text)
             .x_desc(self.x.name.as_str())
-            .draw()?;
-
-        for line in &self.lines {
-            let points = line.points.iter().filter(|point| is_drawable(**point));
-            let points: Vec<(f64, f64)> = points.map(|point| (point.x, point.y)).collect();
-            let color = line.look.color();
-            if line.with_dots {
-                let dots = points.iter().map(|at| Circle::new(*at, 9, color.filled()));
-                chart.draw_series(dots)?;
-            }
-            let path = PathElement::new(points, color.stroke_width(line.look.width()));
-            chart.draw_series([path])?;
-        }
-        for mark in self.marks.iter().filter(|mark| is_drawable(mark.at)) {
-            let at = (mark.at.x, mark.at.y);
-            match mark.shape {
-                Shape::Ring => {
-                    let ring = INK.stroke_width(LINE_WIDTH);
-                    chart.draw_series([Circle::new(at, mark.size, ring)])?;
-                }
-                shape => {
-                    let corners = triangle(shape, mark.size);
-                    let color = color_of(shape).filled();
-                    let mark = EmptyElement::at(at) + Polygon::new(corners, color);
-                    chart.draw_series([mark])?;
-                }
-            }
-        }
-
-        root.present()?;
-        drop(chart);
-        drop(root);
-        Ok(picture(&svg, self.size, alternative))
+            .draw()
     }
 
     /// Room for half of the last label.
@@ -196,6 +186,37 @@ impl Plot {
         }
         Markup::with("ul", &[("class", "legend")], items)
     }
+}
+
+fn draw_line(line: &Line, chart: &mut Chart<'_, '_>) -> Result<(), DrawError> {
+    let points = line.points.iter().filter(|point| is_drawable(**point));
+    let points: Vec<(f64, f64)> = points.map(|point| (point.x, point.y)).collect();
+    let color = line.look.color();
+    if line.with_dots {
+        let dots = points.iter().map(|at| Circle::new(*at, 9, color.filled()));
+        chart.draw_series(dots)?;
+    }
+    let path = PathElement::new(points, color.stroke_width(line.look.width()));
+    chart.draw_series([path])?;
+    Ok(())
+}
+
+fn draw_mark(mark: Mark, chart: &mut Chart<'_, '_>) -> Result<(), DrawError> {
+    let at = (mark.at.x, mark.at.y);
+
+    match mark.shape {
+        Shape::Ring => {
+            let ring = INK.stroke_width(LINE_WIDTH);
+            chart.draw_series([Circle::new(at, mark.size, ring)])?;
+        }
+        shape => {
+            let corners = triangle(shape, mark.size);
+            let color = color_of(shape).filled();
+            let mark = EmptyElement::at(at) + Polygon::new(corners, color);
+            chart.draw_series([mark])?;
+        }
+    }
+    Ok(())
 }
 
 const fn color_of(shape: Shape) -> RGBColor {
@@ -233,6 +254,7 @@ mod tests {
             points: points.collect(),
             with_dots: true,
         };
+
         Plot {
             size: [400, 300],
             x: Axis::between("x", 0.0, 1.0, |value| format!("{value:.1}")),

@@ -225,21 +225,23 @@ fn mark_of(group: &DecisionGroup) -> Mark {
 }
 
 fn marks_legend() -> Markup {
-    let item = |class: &str, sign: &str, text: &str| {
-        let sample = [("class", class), ("aria-hidden", "true")];
-        let sample = Markup::with("span", &sample, vec![Markup::text(sign)]);
-        Markup::element("li", vec![sample, Markup::text(text)])
-    };
     let marks = [
-        item("mark buy", "▲", "BUY, below the price"),
-        item("mark sell", "▼", "SELL, above the price"),
-        item("sample plain", "", "close"),
+        legend_item("mark buy", "▲", "BUY, below the price"),
+        legend_item("mark sell", "▼", "SELL, above the price"),
+        legend_item("sample plain", "", "close"),
     ];
     Markup::with("ul", &[("class", "legend")], marks.to_vec())
 }
 
+fn legend_item(class: &str, sign: &str, text: &str) -> Markup {
+    let sample = [("class", class), ("aria-hidden", "true")];
+    let sample = Markup::with("span", &sample, vec![Markup::text(sign)]);
+    Markup::element("li", vec![sample, Markup::text(text)])
+}
+
 fn describe_price(decided: &DecidedSymbol, counts: [usize; 3]) -> String {
     let [buy, hold, sell] = counts;
+
     let days = match (decided.prices.first(), decided.prices.last()) {
         (Some(first), Some(last)) => {
             format!("From {} to {}: ", axis_day(first.x), axis_day(last.x))
@@ -272,24 +274,19 @@ mod tests {
     use super::*;
 
     fn decided() -> DecidedSymbol {
-        let rows = 0..3000;
-        let point = |row: i32| Point {
-            x: 19_000.0 + f64::from(row) / 24.0,
-            y: 1.0 + f64::from(row % 7) / 100.0,
-        };
+        let mut decisions = Vec::new();
+        for row in 0..3000 {
+            let x = 19_000.0 + f64::from(row) / 24.0;
+            let y = 1.0 + f64::from(row % 7) / 100.0;
+            let signal = [Signal::Buy, Signal::Hold][(row % 2) as usize];
+            let at = Point { x, y };
+            decisions.push(PricedDecision { at, signal });
+        }
+
         DecidedSymbol {
             symbol: "EURUSD".to_owned(),
-            prices: rows.clone().map(point).collect(),
-            decisions: rows
-                .map(|row| PricedDecision {
-                    at: point(row),
-                    signal: if row % 2 == 0 {
-                        Signal::Buy
-                    } else {
-                        Signal::Hold
-                    },
-                })
-                .collect(),
+            prices: decisions.iter().map(|decision| decision.at).collect(),
+            decisions,
             is_same_series: true,
         }
     }
@@ -306,14 +303,17 @@ mod tests {
         assert!(html.contains("BUY 1500, HOLD 1500, SELL 0."));
     }
 
-    #[test]
-    fn a_mark_grows_with_the_share_of_its_decisions() {
-        let group = |share: f64| DecisionGroup {
+    fn group(share: f64) -> DecisionGroup {
+        DecisionGroup {
             at: Point { x: 0.0, y: 0.0 },
             signal: Signal::Sell,
             count: 1,
             share,
-        };
+        }
+    }
+
+    #[test]
+    fn a_mark_grows_with_the_share_of_its_decisions() {
         // 12 + 18 · √0.25 = 21.
         assert_eq!(
             [0.25, 1.0].map(|share| mark_of(&group(share)).size),

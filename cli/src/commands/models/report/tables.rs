@@ -149,6 +149,7 @@ fn count(value: f64) -> String {
 /// True against predicted classes, of the validation part first, then of the test part.
 pub(super) fn confusion_tables(document: &MetricsDocument) -> Vec<Markup> {
     let mut tables = Vec::new();
+
     for part in [VALIDATION_PART, TEST_PART] {
         let kind = document.parts.get(part).map(|metrics| &metrics.kind);
         if let Some(KindMetrics::Classes(metrics)) = kind {

@@ -47,6 +47,7 @@ pub(super) fn thin_line(points: &[Point], columns: usize) -> Vec<Point> {
 pub(super) fn group_decisions(decisions: &[PricedDecision], columns: usize) -> Vec<DecisionGroup> {
     let width = decisions.len().div_ceil(columns.max(1)).max(1);
     let mut groups = Vec::new();
+
     for column in decisions.chunks(width) {
         for signal in [Signal::Buy, Signal::Sell] {
             let same = column.iter().filter(|decision| decision.signal == signal);

@@ -126,6 +126,7 @@ mod tests {
                 "macro_f1": 0.5, "classes": [], "confusion": [],
             }},
         });
+
         if let Some([low, high]) = interval {
             document["uncertainty"] = json!({
                 "level": 0.95, "draws": 1000, "block_rows": 4, "seed": 7,
