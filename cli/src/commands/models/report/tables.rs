@@ -73,7 +73,12 @@ fn figure_cell(figure: &PartFigure, part: &str, evaluation: &Evaluation) -> Mark
         return number;
     }
     let interval = interval_of(evaluation, figure.name, figure.text);
-    Markup::all([number, Markup::text(&interval)])
+    let interval = Markup::with(
+        "span",
+        &[("class", "interval")],
+        vec![Markup::text(&interval)],
+    );
+    Markup::all([number, interval])
 }
 
 fn figures_of(part: &PartMetrics) -> Vec<PartFigure> {
