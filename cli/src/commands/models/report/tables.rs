@@ -72,6 +72,7 @@ fn figure_cell(figure: &PartFigure, part: &str, evaluation: &Evaluation) -> Mark
     if part != TEST_PART {
         return number;
     }
+
     let interval = interval_of(evaluation, figure.name, figure.text);
     let interval = Markup::with(
         "span",
