@@ -85,6 +85,7 @@ impl StepHandler for EndlessTraining {
                 seed: 7,
                 device: ComputeDevice::Cpu,
                 engine: EngineKind::Native,
+                decisions: None,
             };
             let result = train(&job, &watch, None);
             exits.send(Instant::now()).unwrap();
