@@ -212,3 +212,31 @@ fn an_operation_that_is_no_sweep_has_no_table() {
     );
     assert!(ended.err.contains("there is no sweep yet"), "{}", ended.err);
 }
+
+#[test]
+fn a_sweep_of_which_trainings_fail_has_a_table_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    // At a learning rate of 1 the square of the error grows without bounds.
+    let commands = "\
+        ktrdr data load EURUSD --timeframe 1h --mode full --quiet >load.txt 2>&1 || exit 9; \
+        ktrdr train eurusd_momentum_regression --epochs 2 --set training.optimizer=sgd \
+            --set training.loss=mse --set training.gradient_clip=1000000 \
+            --sweep training.learning_rate=0.001,1 --seeds 2 --quiet; echo exit $?; \
+        ktrdr train eurusd_momentum_regression --epochs 2 --set training.optimizer=sgd \
+            --set training.loss=mse --set training.gradient_clip=1000000 \
+            --sweep training.learning_rate=1,0.001 --seeds 2 --fail-fast --quiet; echo exit $?";
+
+    let ended = run_in_system(folder.path(), SERVICES, commands);
+
+    let row = |name: &str| ended.out.lines().find(|line| line.starts_with(name));
+    assert!(row("learning_rate=0.001").unwrap().contains(" 2/2 "));
+    assert!(row("learning_rate=1 ").unwrap().contains(" 0/2"));
+    assert!(ended.out.contains("exit 1"), "{}", ended.out);
+    assert!(
+        ended.err.contains("error: 2 of 4 trainings failed"),
+        "{}",
+        ended.err
+    );
+    assert!(ended.err.contains("cause: the training diverged"));
+    assert!(ended.out.ends_with("exit 1\n"), "{}", ended.out);
+}

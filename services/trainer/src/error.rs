@@ -159,6 +159,17 @@ pub enum TrainError {
         /// The state after the last epoch whose losses were finite; absent in the first epoch.
         last_good: Option<Box<TrainState>>,
     },
+    /// The best epoch is far worse than answering without a model.
+    #[error(
+        "the training diverged: its best error on validation is {error:.4e}, that of the simplest \
+         rival {rival:.4e}"
+    )]
+    Hopeless {
+        /// Mean error of a regression, loss of a classification.
+        error: f64,
+        /// The same of the mean of the training labels, or of the shares of the classes.
+        rival: f64,
+    },
     /// The control asked to stop.
     #[error("the training was cancelled")]
     Cancelled {
@@ -200,7 +211,7 @@ impl Advice for TrainError {
             Self::Libtorch(_) => codes::TRAIN_LIBTORCH,
             Self::OutOfMemory { .. } => codes::TRAIN_OUT_OF_MEMORY,
             Self::WithoutLibtorch => codes::TRAIN_NO_LIBTORCH,
-            Self::Diverged { .. } => codes::TRAIN_DIVERGED,
+            Self::Diverged { .. } | Self::Hopeless { .. } => codes::TRAIN_DIVERGED,
             Self::Cancelled { .. } => codes::TRAIN_CANCELLED,
         }
     }
@@ -245,7 +256,7 @@ impl Advice for TrainError {
             Self::File { .. } => "the checkpoint is damaged: submit a new operation",
             Self::WithoutLibtorch => "build one with libtorch: make trainer",
             Self::Libtorch(_) => "use a smaller batch_size or network, or a host with more memory",
-            Self::Diverged { .. } => {
+            Self::Diverged { .. } | Self::Hopeless { .. } => {
                 "lower training.learning_rate, or set training.gradient_clip to 1"
             }
             Self::Cancelled { .. } => "resume the operation to continue from its last checkpoint",

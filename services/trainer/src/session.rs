@@ -33,6 +33,7 @@ const CHUNK_ROWS_MAX: usize = 65_536;
 pub(crate) enum EpochStop {
     Cancelled,
     Diverged { epoch: u32, batch: u32 },
+    Hopeless { error: f64, rival: f64 },
     OutOfMemory(EngineError),
     Engine(EngineError),
 }
@@ -61,6 +62,7 @@ impl EpochStop {
                 batch,
                 last_good: last,
             },
+            Self::Hopeless { error, rival } => TrainError::Hopeless { error, rival },
             Self::OutOfMemory(source) => TrainError::OutOfMemory {
                 batch_size,
                 last_good: last,

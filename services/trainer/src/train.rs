@@ -16,7 +16,9 @@ use std::time::Duration;
 use networks::tsk::prune_network;
 use schemas::analytics::EpochAnalytics;
 use schemas::manifests::Network;
+use schemas::metrics::KindMetrics;
 use schemas::training::{BatchHalving, TrainingEnd};
+use strategies::splits::Part;
 
 use crate::control::Control;
 use crate::job::TrainJob;
@@ -30,6 +32,10 @@ use crate::{EpochRow, TrainError};
 pub const CHECKPOINT_EPOCHS: u32 = 10;
 /// Time after which a checkpoint is due at the end of the epoch.
 pub const CHECKPOINT_AGE: Duration = Duration::from_secs(300);
+
+/// How many times the error of the simplest rival the error on validation may be. Beyond it the
+/// training has diverged without a number that is infinite.
+const HOPELESS: f64 = 100.0;
 
 /// A finished training.
 #[derive(Clone, Debug)]
@@ -155,6 +161,7 @@ fn finish(
     } else {
         measure_pruned(&job_pruned, control, &weights)
     };
+    let figures = figures.and_then(refuse_hopeless);
     match figures {
         Ok(figures) => Ok(Trained {
             network,
@@ -171,6 +178,27 @@ fn finish(
             history: state.progress.history,
         }),
         Err(stop) => Err(stop.with_last_state(state)),
+    }
+}
+
+/// Refuses weights of which nobody could use anything, although every number is finite.
+fn refuse_hopeless(figures: WeightFigures) -> Result<WeightFigures, EpochStop> {
+    let Some(validation) = figures.parts.get(Part::Validation.name()) else {
+        return Ok(figures);
+    };
+    let error = match &validation.kind {
+        KindMetrics::Regression(metrics) => metrics.mae,
+        KindMetrics::Classes(_) => validation.loss,
+    };
+    let rival = match &validation.kind {
+        KindMetrics::Regression(metrics) => Some(metrics.baseline_mae),
+        KindMetrics::Classes(metrics) => metrics.skill.as_ref().map(|skill| skill.prior_loss),
+    };
+
+    // A rival without an error has labels that never change.
+    match rival.filter(|rival| *rival > 0.0) {
+        Some(rival) if error > HOPELESS * rival => Err(EpochStop::Hopeless { error, rival }),
+        _ => Ok(figures),
     }
 }
 
