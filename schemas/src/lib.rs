@@ -8,6 +8,7 @@ pub mod command;
 pub mod commands;
 pub mod decision_report;
 pub mod delivery;
+pub mod device_check;
 pub mod errors;
 pub mod events;
 pub mod gaps;

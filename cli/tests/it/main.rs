@@ -15,6 +15,8 @@ mod data_train_models;
 #[cfg(test)]
 mod deleted_models;
 #[cfg(test)]
+mod devices;
+#[cfg(test)]
 mod exit_codes;
 #[cfg(test)]
 mod export_and_folders;

@@ -4,8 +4,9 @@ use std::process::ExitCode;
 
 use runtime::{Fatal, Start};
 use schemas::codes::Advice;
+use schemas::device_check::CHECK_DEVICES;
 use schemas::ids::Service;
-use trainer::{DeviceError, Trainer, TrainerSettings};
+use trainer::{DeviceError, Trainer, TrainerSettings, check_devices};
 
 /// The first line of its help, by which `ktrdr doctor` knows what it computes with.
 const ABOUT: &str = if cfg!(feature = "libtorch") {
@@ -19,6 +20,13 @@ const GPU_PRIORITY: usize = 0;
 const CPU_PRIORITY: usize = 5;
 
 fn main() -> ExitCode {
+    // The program that will train is the one that is checked.
+    if std::env::args_os()
+        .nth(1)
+        .is_some_and(|word| word == CHECK_DEVICES)
+    {
+        return check_devices();
+    }
     runtime::run(Service::Trainer, ABOUT, build_trainer)
 }
 

@@ -26,6 +26,11 @@ pub(super) struct Check {
     hint: String,
 }
 
+/// Whether the exit code is not 0.
+pub(super) fn any_bad(checks: &[Check]) -> bool {
+    checks.iter().any(|check| check.verdict == Verdict::Bad)
+}
+
 impl Check {
     pub(super) fn ok(name: &'static str, detail: impl Into<String>) -> Self {
         Self {

@@ -1,6 +1,7 @@
 //! `ktrdr doctor`: every setting with its origin, and whether every part of the system can be used.
 
 mod check;
+mod devices;
 mod programs;
 mod schedules;
 mod server;
@@ -13,7 +14,7 @@ use store::{REGISTRY_URL, Store};
 
 use crate::console::{Exit, Failure};
 use crate::context::{Context, Setup};
-use check::{Check, Verdict};
+use check::{Check, any_bad};
 
 /// `ktrdr doctor` and how far it looks.
 #[derive(Debug, Args)]
@@ -21,14 +22,21 @@ pub(crate) struct DoctorArgs {
     /// Read the records of all operations, not only of those that are not over.
     #[arg(long)]
     deep: bool,
+    /// Train one example on the CPU and on each GPU of this host and compare the losses, instead
+    /// of all other checks.
+    #[arg(long, conflicts_with = "deep")]
+    gpu: bool,
 }
 
 /// Looks at everything; the exit code is 3 if the server cannot be reached, and 1 if something else
-/// is wrong.
+/// is wrong. With `--gpu` it looks at the devices of this host only, and needs no server.
 ///
 /// # Errors
 /// The settings are wrong. Everything else that is wrong is a check that failed.
 pub(crate) async fn run(args: &DoctorArgs, context: &Context) -> Result<Exit, Failure> {
+    if args.gpu {
+        return devices::run(context).await;
+    }
     let setup = context.setup()?;
     let mut checks = Vec::new();
 
@@ -43,8 +51,7 @@ pub(crate) async fn run(args: &DoctorArgs, context: &Context) -> Result<Exit, Fa
     checks.extend(programs::check_programs(&context.environment, &context.working_directory).await);
 
     show_checks(context, setup, &checks);
-    let any_bad = checks.iter().any(|check| check.verdict == Verdict::Bad);
-    Ok(match (is_reachable, any_bad) {
+    Ok(match (is_reachable, any_bad(&checks)) {
         (false, _) => Exit::Unreachable,
         (true, true) => Exit::Failed,
         (true, false) => Exit::Done,

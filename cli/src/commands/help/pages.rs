@@ -133,7 +133,11 @@ pub(crate) const PAGES: &[Page] = &[
         ],
     ),
     page("schedule remove", ASK, &["ktrdr schedule remove hourly"]),
-    page("doctor", ASK, &["ktrdr doctor", "ktrdr doctor --json"]),
+    page(
+        "doctor",
+        ASK,
+        &["ktrdr doctor", "ktrdr doctor --json", "ktrdr doctor --gpu"],
+    ),
     page("infra", ASK, &["ktrdr infra check"]),
     page(
         "infra apply",

@@ -24,7 +24,7 @@ use crate::random::Dropout;
 use crate::state::TrainState;
 
 /// The libtorch that `infra/setup` fetches and `tch` binds to.
-const LIBTORCH_VERSION: &str = "2.13.0";
+pub(crate) const LIBTORCH_VERSION: &str = "2.13.0";
 
 /// The two programs that can compute a training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

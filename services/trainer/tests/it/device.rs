@@ -2,7 +2,10 @@
 
 use std::process::{Command, Output};
 
+use schemas::device_check::DeviceCheckLine;
 use system_tests::Sandbox;
+
+use crate::made_up::ENGINES;
 
 const TRAINER: &str = env!("CARGO_BIN_EXE_ktrdr-trainer");
 
@@ -80,4 +83,39 @@ async fn a_trainer_does_not_start_with_a_gpu_that_is_not_there() {
         message.contains("hint: set [trainer] device to auto or cpu"),
         "{message}"
     );
+}
+
+#[test]
+fn every_engine_learns_the_example_of_the_device_check() {
+    let output = run_trainer(&[], &["check-devices"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let lines: Vec<DeviceCheckLine> = text(&output.stdout)
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+
+    let DeviceCheckLine::Trainer(trainer) = &lines[0] else {
+        panic!("the first line is about the program: {lines:?}")
+    };
+    assert_eq!(trainer.libtorch.is_some(), cfg!(feature = "libtorch"));
+    let trainings = lines.len() - 1;
+    assert_eq!(
+        trainings,
+        ENGINES.len() + trainer.gpus as usize,
+        "{lines:?}"
+    );
+
+    let losses: Vec<f64> = lines[1..].iter().map(loss_of).collect();
+    for loss in &losses {
+        // Who knows nothing has ln 3 = 1.1; one that is right and sure has 0.
+        assert!(*loss < 0.2, "{losses:?}");
+        assert!((loss - losses[0]).abs() < 0.05 * losses[0], "{losses:?}");
+    }
+}
+
+fn loss_of(line: &DeviceCheckLine) -> f64 {
+    match line {
+        DeviceCheckLine::Trained(example) => example.validation_loss,
+        other => panic!("not trained: {other:?}"),
+    }
 }
