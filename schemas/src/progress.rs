@@ -20,13 +20,31 @@ pub struct Count {
 }
 
 /// The device a trainer computes on.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Device {
     /// `cpu` or `cuda`.
     pub kind: String,
     /// Its name among the devices of its kind, such as `GPU 1`; empty for a CPU.
     #[serde(default)]
     pub name: String,
+    /// What its driver says; absent for a CPU, and where no driver can be asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gpu: Option<GpuFacts>,
+}
+
+/// What the driver says about a GPU. Memory and computing are those of all programs on it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GpuFacts {
+    /// Name of the product, such as `NVIDIA H100 80GB HBM3`.
+    pub model: String,
+    /// Memory that the GPU has, in bytes.
+    pub memory_bytes: u64,
+    /// Memory in use, in bytes.
+    pub memory_used_bytes: u64,
+    /// Percent of the last moments, at most a second, in which it computed; absent where the
+    /// driver does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub utilization_percent: Option<u8>,
 }
 
 /// How many children of a step are in which state. Those that are left have not begun.

@@ -4,12 +4,13 @@ use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use schemas::codes;
 use schemas::ids::{Service, WorkerId};
+use schemas::progress::GpuFacts;
 use schemas::spelling::nearest_name;
 use schemas::worker::WorkerInfo;
 use serde_json::json;
 
 use crate::console::durations::{after, compact};
-use crate::console::{Exit, Failure, count_of, join_with_commas};
+use crate::console::{Exit, Failure, count_of, gibibytes, join_with_commas};
 use crate::context::Context;
 
 const HEADS: [&str; 8] = [
@@ -109,14 +110,45 @@ fn state_text(worker: &WorkerInfo) -> String {
     }
 }
 
-/// `cuda H100`, `cpu`; empty for a worker that reports no device.
+/// `cuda GPU 0, 12.3/79.6 GiB, 37 %`, `cpu`; empty for a worker that reports no device.
 fn device_text(worker: &WorkerInfo) -> String {
+    let mut parts = vec![device_name(worker)];
+
+    if let Some(gpu) = gpu_of(worker) {
+        let used = gibibytes(gpu.memory_used_bytes);
+        let all = gibibytes(gpu.memory_bytes);
+        parts.push(format!("{used:.1}/{all:.1} GiB"));
+        parts.extend(
+            gpu.utilization_percent
+                .map(|percent| format!("{percent} %")),
+        );
+    }
+    parts.join(", ")
+}
+
+/// `cuda GPU 0`, `cpu`.
+fn device_name(worker: &WorkerInfo) -> String {
     match &worker.device {
         Some(device) => format!("{} {}", device.kind, device.name)
             .trim_end()
             .to_owned(),
         None => String::new(),
     }
+}
+
+fn gpu_of(worker: &WorkerInfo) -> Option<&GpuFacts> {
+    worker.device.as_ref()?.gpu.as_ref()
+}
+
+/// What the driver says about the GPU of a worker, for its page.
+fn gpu_text(gpu: &GpuFacts) -> String {
+    let used = gibibytes(gpu.memory_used_bytes);
+    let all = gibibytes(gpu.memory_bytes);
+    let computing = match gpu.utilization_percent {
+        Some(percent) => format!(", computing {percent} % of the time"),
+        None => String::new(),
+    };
+    format!("{}, {used:.1} of {all:.1} GiB in use{computing}", gpu.model)
 }
 
 fn or_dash(text: String) -> String {
@@ -144,11 +176,14 @@ async fn show_worker(worker: &WorkerId, context: &Context) -> Result<Exit, Failu
         ),
         ("Lanes", or_dash(join_with_commas(&info.lanes))),
         ("State", state_text(info)),
-        ("Device", or_dash(device_text(info))),
+        ("Device", or_dash(device_name(info))),
         ("Host", host_text(info)),
         ("Up", compact(after(info.started_at, now))),
         ("Works on", or_dash(join_with_commas(&info.current))),
     ];
+    if let Some(gpu) = gpu_of(info) {
+        facts.push(("GPU", gpu_text(gpu)));
+    }
     if let Some(reason) = &info.degraded {
         facts.push(("Degraded", reason.clone()));
     }
@@ -165,8 +200,10 @@ fn host_text(worker: &WorkerInfo) -> String {
         parts.push(count_of(usize::from(worker.cores), "core"));
     }
     if worker.memory_bytes > 0 {
-        let gibibytes = worker.memory_bytes as f64 / f64::from(1_u32 << 30);
-        parts.push(format!("{gibibytes:.1} GiB of memory"));
+        parts.push(format!(
+            "{:.1} GiB of memory",
+            gibibytes(worker.memory_bytes)
+        ));
     }
     parts.join(", ")
 }
@@ -224,4 +261,50 @@ fn choose_workers(args: &DrainArgs, running: &[WorkerInfo]) -> Result<Vec<Worker
         .filter(of_service)
         .map(|info| info.worker.clone())
         .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn trainer_on(device: Value) -> WorkerInfo {
+        let worker = json!({
+            "v": 1, "worker": "trainer-gpu-host-4711-0a1b2c3d", "service": "trainer",
+            "lanes": ["gpu"], "host": "gpu-host", "pid": 4711, "version": "0.1.0",
+            "started_at": "2026-03-01T00:00:00Z", "slots": 1, "device": device,
+        });
+        serde_json::from_value(worker).unwrap()
+    }
+
+    #[test]
+    fn a_gpu_is_shown_with_its_memory_and_how_busy_it_is() {
+        // 13 GiB are 13 958 643 712 bytes, 80 GiB are 85 899 345 920.
+        let mut worker = trainer_on(json!({
+            "kind": "cuda", "name": "GPU 0",
+            "gpu": {
+                "model": "NVIDIA H100 80GB HBM3", "memory_bytes": 85_899_345_920_u64,
+                "memory_used_bytes": 13_958_643_712_u64, "utilization_percent": 37,
+            },
+        }));
+
+        assert_eq!(device_text(&worker), "cuda GPU 0, 13.0/80.0 GiB, 37 %");
+        assert_eq!(
+            gpu_text(gpu_of(&worker).unwrap()),
+            "NVIDIA H100 80GB HBM3, 13.0 of 80.0 GiB in use, computing 37 % of the time"
+        );
+
+        let device = worker.device.as_mut().unwrap();
+        device.gpu.as_mut().unwrap().utilization_percent = None;
+        assert_eq!(device_text(&worker), "cuda GPU 0, 13.0/80.0 GiB");
+    }
+
+    #[test]
+    fn a_device_of_an_older_trainer_is_its_name_alone() {
+        let gpu = trainer_on(json!({"kind": "cuda", "name": "GPU 1"}));
+        assert_eq!(device_text(&gpu), "cuda GPU 1");
+        assert_eq!(device_text(&trainer_on(json!({"kind": "cpu"}))), "cpu");
+        assert_eq!(device_text(&trainer_on(Value::Null)), "");
+    }
 }

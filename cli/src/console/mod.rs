@@ -26,5 +26,6 @@ pub(crate) use table_style::TableStyle;
 pub(crate) use terminal_echo::ControlEchoOff;
 pub(crate) use training_words::{describe_ending, describe_settings};
 pub(crate) use words::{
-    count_of, join_with_commas, now, path_json, percent_of, place_of_lines, time_or_blank,
+    count_of, gibibytes, join_with_commas, now, path_json, percent_of, place_of_lines,
+    time_or_blank,
 };

@@ -21,6 +21,11 @@ pub(crate) fn join_with_commas<T: ToString>(items: impl IntoIterator<Item = T>) 
     texts.join(",")
 }
 
+/// Bytes as people count memory.
+pub(crate) fn gibibytes(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1_u32 << 30)
+}
+
 /// The time, or an empty cell.
 pub(crate) fn time_or_blank(time: Option<Utc>) -> String {
     time.map(|time| time.to_string()).unwrap_or_default()

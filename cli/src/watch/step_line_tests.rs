@@ -237,6 +237,7 @@ fn training_with_losses() -> Moment {
         device: Device {
             kind: "cpu".to_owned(),
             name: String::new(),
+            ..Device::default()
         },
     };
     moment

@@ -160,6 +160,7 @@ fn fifteenth_epoch() -> Context {
         device: Device {
             kind: "cpu".to_owned(),
             name: String::new(),
+            ..Device::default()
         },
     }
 }

@@ -83,6 +83,10 @@ pub struct TrainOutcome {
     /// Every training of a bundle, in the order of its members; empty for one training.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub bundle: Vec<BundleResult>,
+    /// Most memory of the GPU that was in use, by all programs on it, at the heartbeats during the
+    /// training and at its end; absent on a CPU, and where no driver can be asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gpu_memory_peak_bytes: Option<u64>,
 }
 
 /// The windows that a recurrent network learnt from.

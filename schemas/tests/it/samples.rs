@@ -173,6 +173,7 @@ pub(crate) fn progress() -> ProgressRecord {
             device: Device {
                 kind: "cpu".to_owned(),
                 name: String::new(),
+                ..Device::default()
             },
         },
         waiting: Some(Waiting {

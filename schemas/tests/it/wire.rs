@@ -72,6 +72,7 @@ fn the_wire_form_of_a_worker() {
         device: Some(Device {
             kind: "cuda".to_owned(),
             name: "RTX 4090".to_owned(),
+            ..Device::default()
         }),
         cores: 2,
         memory_bytes: 8 << 30,

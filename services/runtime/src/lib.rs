@@ -7,6 +7,7 @@ mod cancel;
 mod claim;
 mod conclusion;
 mod delivery;
+mod device_gauge;
 mod durations;
 mod estimate;
 mod handler;
@@ -32,6 +33,7 @@ mod worker;
 mod worker_context;
 
 pub use bus::{Answer, Endpoint};
+pub use device_gauge::DeviceGauge;
 pub use handler::StepHandler;
 pub use housekeeping::run_housekeeper;
 pub use process::{Fatal, Start, run};

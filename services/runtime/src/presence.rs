@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::device_gauge::GaugeReader;
 use crate::ticks::unhurried_ticks;
 
 /// How long a worker may take to remove its key when it leaves; the key expires by itself anyway.
@@ -59,6 +60,8 @@ pub(crate) struct PresenceChanges {
     pub(crate) current: CurrentSteps,
     pub(crate) draining: watch::Receiver<bool>,
     pub(crate) degraded: watch::Receiver<Option<String>>,
+    /// Asked at each renewal, which makes it no clock of its own.
+    pub(crate) gauge: GaugeReader,
 }
 
 /// The signs that one worker gives, from its start to its sign-off.
@@ -126,11 +129,13 @@ async fn renew_key(bus: Bus, info: WorkerInfo, mut changes: PresenceChanges) {
             Ok(()) = changes.degraded.changed() => {}
         }
 
+        let device = changes.gauge.measure(info.device.clone()).await;
         // Put as a whole each time: the key expires at a fixed age after its last write.
         let info_now = WorkerInfo {
             current: changes.current.operations(),
             draining: *changes.draining.borrow(),
             degraded: changes.degraded.borrow().clone(),
+            device,
             ..info.clone()
         };
         if let Err(error) = bus.workers().announce(&info_now).await {

@@ -20,6 +20,7 @@ use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::delivery::DeliveryHandler;
+use crate::device_gauge::{DeviceGauge, GaugeReader};
 use crate::handler::StepHandler;
 use crate::health::{Health, HealthSources};
 use crate::host_faults::HostFaults;
@@ -53,6 +54,8 @@ pub struct WorkerOptions {
     pub retry: RetryPolicy,
     /// Where it computes, if that matters.
     pub device: Option<Device>,
+    /// Asked at each renewal of the worker's key what the driver of its device says.
+    pub device_gauge: Option<DeviceGauge>,
     /// True where the credential allows housekeeping.
     pub housekeeping: bool,
     /// Queries that it answers in addition to `health`.
@@ -75,6 +78,7 @@ impl WorkerOptions {
             drain_timeout,
             retry: RetryPolicy::default(),
             device: None,
+            device_gauge: None,
             housekeeping: false,
             endpoints: Vec::new(),
             probe: Arc::new(NeverDies),
@@ -184,6 +188,7 @@ impl Announced {
             current: current.clone(),
             draining: draining.subscribe(),
             degraded: faults.verdict(),
+            gauge: GaugeReader::new(options.device_gauge.clone()),
         };
         let presence = Presence::start(bus, info.clone(), changes).map_err(WorkerError::Thread)?;
 

@@ -133,10 +133,12 @@ impl ComputeDevice {
             Self::Cpu => Device {
                 kind: "cpu".to_owned(),
                 name: String::new(),
+                ..Device::default()
             },
             Self::Cuda(number) => Device {
                 kind: "cuda".to_owned(),
                 name: format!("GPU {number}"),
+                ..Device::default()
             },
         }
     }

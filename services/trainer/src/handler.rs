@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use crate::bundle::{BundlePlace, train_bundle};
 use crate::checkpoints::{Beginning, CheckpointWriter, Checkpoints, ResumePoint, find_beginning};
 use crate::device::{ComputeDevice, DeviceSetting};
+use crate::gpu::GpuGauge;
 use crate::measured::{Measured, train_and_measure};
 use crate::prepared::PreparedTraining;
 use crate::report::Reporter;
@@ -47,24 +48,61 @@ impl Default for TrainerSettings {
 }
 
 /// Handles the verb `train`.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Trainer {
     device: ComputeDevice,
     threads: NonZeroUsize,
+    gauge: GpuGauge,
 }
 
 impl Trainer {
     /// Computes every training on `device`, those of a bundle one after another.
-    pub const fn new(device: ComputeDevice) -> Self {
+    pub fn new(device: ComputeDevice) -> Self {
         Self {
             device,
             threads: NonZeroUsize::MIN,
+            gauge: GpuGauge::default(),
         }
     }
 
     /// The same with that number of trainings of a bundle side by side.
-    pub const fn with_threads(self, threads: NonZeroUsize) -> Self {
+    pub fn with_threads(self, threads: NonZeroUsize) -> Self {
         Self { threads, ..self }
+    }
+
+    /// Shows what this gauge says in the progress and the result of every training on a GPU.
+    pub fn watching(self, gauge: GpuGauge) -> Self {
+        Self { gauge, ..self }
+    }
+}
+
+impl Trainer {
+    /// One training, which goes on from its last checkpoint.
+    async fn train_one(
+        &self,
+        command: TrainModel,
+        step: &StepContext,
+    ) -> Result<TrainOutcome, StepError> {
+        let training = PreparedTraining::read(command, step, self.device).await?;
+        let Beginning { point, damage } = find_beginning(step, &training).await?;
+        let resumed_at = point.as_ref().map_or(0, ResumePoint::epoch);
+
+        // Minutes to hours; everything before and after takes seconds.
+        let finished = train_on_thread(training, point, &self.gauge, step).await?;
+        let training = &finished.training;
+
+        let best_epoch = finished.measured.trained.best_epoch;
+        let epochs = finished.measured.epochs();
+        let message = format!("Publishing the model of epoch {best_epoch}");
+        let publishing = training.facts();
+        step.report(publishing.between_epochs(PUBLISHING, message, epochs));
+        step.check_stop()?;
+
+        let ready = finished.measured.encode(training, step.op(), resumed_at);
+        let ready = ready.map_err(|error| ErrorRecord::from_advice(&error))?;
+        let mut outcome = ready.publish(step.store()).await?;
+        outcome.warnings = warnings_of(damage, outcome.warnings);
+        Ok(outcome)
     }
 }
 
@@ -77,7 +115,7 @@ impl StepHandler for Trainer {
         step: &StepContext,
     ) -> Result<TrainOutcome, StepError> {
         match command.bundle {
-            None => train_one(command, step, self.device).await,
+            None => self.train_one(command, step).await,
             Some(bundle) => {
                 let place = BundlePlace {
                     dataset: command.dataset,
@@ -88,34 +126,6 @@ impl StepHandler for Trainer {
             }
         }
     }
-}
-
-/// One training, which goes on from its last checkpoint.
-async fn train_one(
-    command: TrainModel,
-    step: &StepContext,
-    device: ComputeDevice,
-) -> Result<TrainOutcome, StepError> {
-    let training = PreparedTraining::read(command, step, device).await?;
-    let Beginning { point, damage } = find_beginning(step, &training).await?;
-    let resumed_at = point.as_ref().map_or(0, ResumePoint::epoch);
-
-    // Minutes to hours; everything before and after takes seconds.
-    let finished = train_on_thread(training, point, step).await?;
-    let training = &finished.training;
-
-    let best_epoch = finished.measured.trained.best_epoch;
-    let epochs = finished.measured.epochs();
-    let message = format!("Publishing the model of epoch {best_epoch}");
-    let publishing = training.facts();
-    step.report(publishing.between_epochs(PUBLISHING, message, epochs));
-    step.check_stop()?;
-
-    let ready = finished.measured.encode(training, step.op(), resumed_at);
-    let ready = ready.map_err(|error| ErrorRecord::from_advice(&error))?;
-    let mut outcome = ready.publish(step.store()).await?;
-    outcome.warnings = warnings_of(damage, outcome.warnings);
-    Ok(outcome)
 }
 
 /// A training that has ended well.
@@ -129,6 +139,7 @@ struct Finished {
 async fn train_on_thread(
     training: PreparedTraining,
     resume_point: Option<ResumePoint>,
+    gauge: &GpuGauge,
     step: &StepContext,
 ) -> Result<Finished, StepError> {
     let saved_epoch = resume_point.as_ref().map_or(0, ResumePoint::epoch);
@@ -139,12 +150,16 @@ async fn train_on_thread(
     let (sender, receiver) = watch::channel(None);
     let writer = CheckpointWriter::new(step.clone(), stored);
     let checkpoints = Checkpoints::new(writer, training.network.clone());
-    let reporter = Reporter::new(step.clone(), training.facts(), sender);
+    let mut reporter = Reporter::new(step.clone(), training.facts(), sender);
+    if training.job().device.is_gpu() {
+        reporter = reporter.watching(gauge.clone());
+    }
     log_begin(&training);
 
     // The reporter ends with the training, and with it the sender that `follow` waits for.
     let training_thread = step.blocking(move || {
         let result = train_and_measure(&training, &reporter, state);
+        let result = result.map(|it| it.with_gpu_memory(reporter.gpu_memory_peak()));
         Ok((training, result))
     });
     let (finished, mut checkpoints) = tokio::join!(training_thread, checkpoints.follow(receiver));

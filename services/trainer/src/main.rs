@@ -6,7 +6,7 @@ use runtime::{Fatal, Start};
 use schemas::codes::Advice;
 use schemas::device_check::CHECK_DEVICES;
 use schemas::ids::Service;
-use trainer::{DeviceError, Trainer, TrainerSettings, check_devices};
+use trainer::{DeviceError, GpuGauge, Trainer, TrainerSettings, check_devices};
 
 /// The first line of its help, by which `ktrdr doctor` knows what it computes with.
 const ABOUT: &str = if cfg!(feature = "libtorch") {
@@ -55,7 +55,10 @@ fn build_trainer(
         CPU_PRIORITY
     };
     start.options.device = Some(device.describe());
+    let gauge = GpuGauge::open(device);
+    start.options.device_gauge = Some(gauge.clone().into_device_gauge());
 
     let threads = start.settings.service.own.threads;
-    Ok((Trainer::new(device).with_threads(threads), start))
+    let trainer = Trainer::new(device).with_threads(threads).watching(gauge);
+    Ok((trainer, start))
 }

@@ -25,6 +25,8 @@ const FIGURES: [&str; 2] = ["mae", "loss"];
 pub(crate) struct Measured {
     pub(crate) trained: Trained,
     evaluation: Evaluation,
+    /// Most memory of the GPU in use; absent on a CPU.
+    gpu_memory_peak_bytes: Option<u64>,
 }
 
 /// A model as it is published.
@@ -56,6 +58,7 @@ pub(crate) fn train_and_measure(
     Ok(Measured {
         trained,
         evaluation,
+        gpu_memory_peak_bytes: None,
     })
 }
 
@@ -63,6 +66,14 @@ impl Measured {
     /// Epochs that were trained.
     pub(crate) fn epochs(&self) -> u32 {
         self.trained.history.last().map_or(0, |row| row.epoch)
+    }
+
+    /// The same with the memory of the GPU that was in use at most, in bytes.
+    pub(crate) fn with_gpu_memory(self, gpu_memory_peak_bytes: Option<u64>) -> Self {
+        Self {
+            gpu_memory_peak_bytes,
+            ..self
+        }
     }
 
     /// The files of the model, its manifest, and what the record says of it. `resumed_at` epochs
@@ -79,6 +90,7 @@ impl Measured {
         let Self {
             trained,
             evaluation,
+            gpu_memory_peak_bytes,
         } = self;
         let train = &training.job().data.train;
         let document = metrics_document(&trained, train, evaluation, training.seed());
@@ -90,7 +102,10 @@ impl Measured {
             files,
             manifest,
             validation: validation_figure(&document),
-            outcome: outcome_of(document, training, resumed_at),
+            outcome: TrainOutcome {
+                gpu_memory_peak_bytes,
+                ..outcome_of(document, training, resumed_at)
+            },
         })
     }
 }
@@ -130,6 +145,7 @@ fn outcome_of(
         warnings: document.warnings,
         device: document.device,
         bundle: Vec::new(),
+        gpu_memory_peak_bytes: None,
     }
 }
 

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use runtime::StepContext;
-use schemas::progress::{Context, Count, Device, Progress};
+use schemas::progress::{Context, Count, Device, GpuFacts, Progress};
 use schemas::training::BatchHalving;
 use strategies::Resolved;
 use tokio::sync::watch;
 
-use crate::{BatchProgress, ComputeDevice, Control, EpochRow, TrainState};
+use crate::{BatchProgress, ComputeDevice, Control, EpochRow, GpuGauge, TrainState};
 
 /// Share of the step at which the first epoch begins; before it the data set is read. Both ends
 /// stay so close to 0 and 1 that the percent of the step is that of the batches within 1 %.
@@ -52,6 +52,9 @@ pub struct Reporter {
     validation_loss: Cell<Option<f64>>,
     /// When the last record was put into the slot, from `began`.
     recorded_at: Cell<Option<Duration>>,
+    gauge: GpuGauge,
+    /// Most memory of the GPU that a record has shown.
+    memory_peak: Cell<Option<u64>>,
     checkpoints: watch::Sender<Option<Arc<TrainState>>>,
 }
 
@@ -69,8 +72,31 @@ impl Reporter {
             began: Instant::now(),
             validation_loss: Cell::new(None),
             recorded_at: Cell::new(None),
+            gauge: GpuGauge::default(),
+            memory_peak: Cell::new(None),
             checkpoints,
         }
+    }
+
+    /// Shows what this gauge says, too.
+    pub fn watching(self, gauge: GpuGauge) -> Self {
+        Self { gauge, ..self }
+    }
+
+    /// What the heartbeats have read last: the training thread does not wait for the driver.
+    fn latest_gpu(&self) -> Option<GpuFacts> {
+        let facts = self.gauge.latest();
+        let used = facts.as_ref().map(|facts| facts.memory_used_bytes);
+        self.memory_peak.set(self.memory_peak.get().max(used));
+        facts
+    }
+
+    /// Most memory of the GPU in use so far, in bytes; asks the driver once more, so that a
+    /// training shorter than a heartbeat has a figure.
+    pub fn gpu_memory_peak(&self) -> Option<u64> {
+        self.gauge.read();
+        self.latest_gpu();
+        self.memory_peak.get()
     }
 }
 
@@ -112,7 +138,12 @@ impl TrainFacts {
         }
     }
 
-    fn context_of(&self, at: &BatchProgress, validation_loss: Option<f64>) -> Context {
+    fn context_of(
+        &self,
+        at: &BatchProgress,
+        validation_loss: Option<f64>,
+        gpu: Option<GpuFacts>,
+    ) -> Context {
         let facts = self.clone();
 
         Context::Train {
@@ -125,7 +156,10 @@ impl TrainFacts {
             train_loss: Some(at.loss),
             val_loss: validation_loss,
             learning_rate: facts.learning_rate,
-            device: facts.device,
+            device: Device {
+                gpu,
+                ..facts.device
+            },
         }
     }
 
@@ -234,7 +268,9 @@ impl Control for Reporter {
             fraction: fraction_of_step(at),
             message: self.facts.sentence(at),
             items: Some(batches_of_run),
-            context: self.facts.context_of(at, self.validation_loss.get()),
+            context: self
+                .facts
+                .context_of(at, self.validation_loss.get(), self.latest_gpu()),
             waiting: None,
         });
     }
@@ -311,6 +347,7 @@ mod tests {
             device: Device {
                 kind: device.0.to_owned(),
                 name: device.1.to_owned(),
+                ..Device::default()
             },
         }
     }
@@ -358,7 +395,8 @@ mod tests {
 
     #[test]
     fn every_batch_carries_the_whole_context() {
-        let context = facts(&["EURUSD"], &["1h"], ("cpu", "")).context_of(&moment(3, 7), Some(1.1));
+        let context =
+            facts(&["EURUSD"], &["1h"], ("cpu", "")).context_of(&moment(3, 7), Some(1.1), None);
 
         let expected = serde_json::json!({
             "kind": "train",

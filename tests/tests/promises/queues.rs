@@ -55,6 +55,7 @@ impl StepHandler for CountingTrainer {
             warnings: Vec::new(),
             device: "cpu".to_owned(),
             bundle: Vec::new(),
+            gpu_memory_peak_bytes: None,
         })
     }
 }

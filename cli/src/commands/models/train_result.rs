@@ -13,7 +13,7 @@ use schemas::operation::OperationRecord;
 use strategies::Resolved;
 
 use super::decisions::describe_decisions;
-use crate::console::describe_ending;
+use crate::console::{describe_ending, gibibytes};
 use crate::watch::outcome_of;
 
 /// Most classes in a line.
@@ -253,7 +253,7 @@ fn percent_of_one(share: f64) -> String {
     format!("{:.2} %", 100.0 * share)
 }
 
-/// `13 (lowest val_loss in epoch 11) on cpu`.
+/// `13 (lowest val_loss in epoch 11) on cpu`, `… on cuda:0, 1.5 GiB of it in use`.
 fn describe_epochs(trained: &TrainOutcome) -> String {
     let mut best = format!("lowest val_loss in epoch {}", trained.best_epoch);
     // An older trainer does not say why.
@@ -263,7 +263,11 @@ fn describe_epochs(trained: &TrainOutcome) -> String {
     if trained.resumed_at > 0 {
         best.push_str(&format!(", resumed after {}", trained.resumed_at));
     }
-    format!("{} ({best}) on {}", trained.epochs, trained.device)
+    let memory = match trained.gpu_memory_peak_bytes {
+        Some(bytes) => format!(", {:.1} GiB of it in use", gibibytes(bytes)),
+        None => String::new(),
+    };
+    format!("{} ({best}) on {}{memory}", trained.epochs, trained.device)
 }
 
 #[cfg(test)]

@@ -34,6 +34,7 @@ fn training_progress(batch: u64) -> Progress {
     let device = Device {
         kind: "cpu".to_owned(),
         name: "AMD EPYC 9B14".to_owned(),
+        ..Device::default()
     };
 
     Progress {

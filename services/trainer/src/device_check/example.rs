@@ -65,6 +65,7 @@ impl Example {
             seed: SEED,
             device,
             engine,
+            decisions: None,
         }
     }
 }

@@ -10,12 +10,13 @@ use std::time::{Duration, Instant};
 
 use schemas::device_check::{CheckedTrainer, DeviceCheckLine, FailedExample, TrainedExample};
 use schemas::errors::chain;
+use schemas::progress::GpuFacts;
 
 use self::example::Example;
 use crate::engine::count_gpus;
 use crate::{
-    BatchProgress, ComputeDevice, Control, EngineKind, EpochRow, TrainError, TrainState, Trained,
-    train,
+    BatchProgress, ComputeDevice, Control, EngineKind, EpochRow, GpuGauge, TrainError, TrainState,
+    Trained, train,
 };
 
 /// Prints a line for the program and one for each training. A device that fails is a line as well:
@@ -75,12 +76,21 @@ fn train_on(example: &Example, device: ComputeDevice, engine: EngineKind) -> Dev
     let seconds = control.elapsed().as_secs_f64();
 
     match result {
-        Ok(trained) => DeviceCheckLine::Trained(describe_training(&trained, engine, seconds)),
+        Ok(trained) => {
+            // libtorch gives memory back to itself, not to the driver: it still counts here.
+            let gpu = GpuGauge::open(device).read();
+            DeviceCheckLine::Trained(describe_training(&trained, engine, seconds, gpu))
+        }
         Err(error) => DeviceCheckLine::Failed(describe_failure(&error, device, engine)),
     }
 }
 
-fn describe_training(trained: &Trained, engine: EngineKind, seconds: f64) -> TrainedExample {
+fn describe_training(
+    trained: &Trained,
+    engine: EngineKind,
+    seconds: f64,
+    gpu: Option<GpuFacts>,
+) -> TrainedExample {
     let rows = trained.history.iter();
     let best = rows.clone().map(|row| row.validation_loss);
     let fastest = rows.map(|row| row.seconds);
@@ -88,12 +98,12 @@ fn describe_training(trained: &Trained, engine: EngineKind, seconds: f64) -> Tra
     TrainedExample {
         device: trained.device.clone(),
         engine: engine.to_string(),
-        name: None,
+        name: gpu.as_ref().map(|facts| facts.model.clone()),
         epochs: trained.history.len() as u32,
         seconds,
         epoch_seconds: fastest.fold(f64::INFINITY, f64::min),
         validation_loss: best.fold(f64::INFINITY, f64::min),
-        memory_used_bytes: None,
+        memory_used_bytes: gpu.map(|facts| facts.memory_used_bytes),
     }
 }
 

@@ -4,12 +4,10 @@ use schemas::device_check::{CheckedTrainer, DeviceCheckLine, FailedExample, Trai
 use serde_json::{Value, json};
 
 use super::super::check::Check;
-use crate::console::count_of;
+use crate::console::{count_of, gibibytes};
 
 /// How far a validation loss may be from that of the CPU, relative to it.
 const DIFFERENCE_MAX: f64 = 0.05;
-/// Bytes of a gibibyte, by which memory is shown.
-const GIBIBYTE: f64 = 1_073_741_824.0;
 /// One training, compared with the first one.
 pub(super) enum DeviceRun {
     Trained {
@@ -70,7 +68,7 @@ impl DeviceRun {
                 format!("{:.4}", example.epoch_seconds),
                 format!("{:.5}", example.validation_loss),
                 percent(*difference),
-                example.memory_used_bytes.map_or_else(dash, gibibytes),
+                example.memory_used_bytes.map_or_else(dash, memory_text),
                 example.name.clone().unwrap_or_else(dash),
             ]),
             Self::Failed(failure) => {
@@ -226,8 +224,8 @@ fn percent(share: f64) -> String {
     }
 }
 
-fn gibibytes(bytes: u64) -> String {
-    format!("{:.1} GiB", bytes as f64 / GIBIBYTE)
+fn memory_text(bytes: u64) -> String {
+    format!("{:.1} GiB", gibibytes(bytes))
 }
 
 #[cfg(test)]
