@@ -26,7 +26,7 @@ fn link_libtorch(folder: &Path) {
     println!("cargo::rerun-if-changed={}", changing.display());
 
     // Nothing calls this library by a name, it registers itself when it is loaded: a linker leaves
-    // it out unless it is told not to, and the GPUs would not be found.
+    // it out unless a flag forbids it, and the GPUs would not be found.
     if lib.join("libtorch_cuda.so").exists() {
         println!(
             "cargo::rustc-link-arg=-Wl,--no-as-needed,--allow-shlib-undefined,-L{place},\

@@ -166,13 +166,14 @@ fn a_daily_bar_is_known_when_its_session_closes() {
 }
 
 /// The pages for users that show commands.
-const PAGES: [&str; 7] = [
+const PAGES: [&str; 8] = [
     "README.md",
     "docs/tapping.md",
     "docs/operating.md",
     "docs/adding-a-service.md",
     "docs/families.md",
     "docs/gaps.md",
+    "docs/gpu-hosts.md",
     "infra/demo",
 ];
 

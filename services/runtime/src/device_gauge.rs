@@ -6,6 +6,8 @@ use std::time::Duration;
 use schemas::progress::{Device, GpuFacts};
 use tokio::time::timeout;
 
+use crate::worker::WorkerOptions;
+
 /// Asks the driver; may block for some milliseconds. Nothing where it does not answer.
 pub type DeviceGauge = Arc<dyn Fn() -> Option<GpuFacts> + Send + Sync>;
 
@@ -19,7 +21,11 @@ pub(crate) struct GaugeReader {
 }
 
 impl GaugeReader {
-    pub(crate) fn new(gauge: Option<DeviceGauge>) -> Self {
+    pub(crate) fn of(options: &WorkerOptions) -> Self {
+        Self::new(options.device_gauge.clone())
+    }
+
+    fn new(gauge: Option<DeviceGauge>) -> Self {
         Self {
             gauge,
             timeout: ANSWER_TIMEOUT,

@@ -188,7 +188,7 @@ impl Announced {
             current: current.clone(),
             draining: draining.subscribe(),
             degraded: faults.verdict(),
-            gauge: GaugeReader::new(options.device_gauge.clone()),
+            gauge: GaugeReader::of(options),
         };
         let presence = Presence::start(bus, info.clone(), changes).map_err(WorkerError::Thread)?;
 

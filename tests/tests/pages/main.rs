@@ -9,6 +9,8 @@ mod console;
 #[cfg(test)]
 mod fleet;
 #[cfg(test)]
+mod gpu_hosts;
+#[cfg(test)]
 mod reader;
 #[cfg(test)]
 mod s3;

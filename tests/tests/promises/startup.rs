@@ -1,6 +1,7 @@
 //! Starting: a server that does not fit is refused with what to do about it, and presence comes and
 //! goes.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bus::{Bus, BusError, ConnectOptions};
@@ -10,6 +11,7 @@ use schemas::codes::Advice as _;
 use schemas::ids::{Lane, Service, WorkerId};
 use schemas::operation::NewOperation;
 use schemas::operation::OperationState;
+use schemas::progress::{Device, GpuFacts};
 use schemas::subjects;
 use schemas::worker::WorkerInfo;
 use system_tests::{Sandbox, new_id, until};
@@ -192,6 +194,38 @@ async fn the_key_of_a_worker_expires_each_time_it_is_put() {
         until_nobody_is_listed(&sandbox).await;
         assert!(!sandbox.bus().workers().is_alive(&worker).await.unwrap());
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_shows_what_the_driver_of_its_gpu_says() {
+    let sandbox = Sandbox::start().await;
+    let gpu = GpuFacts {
+        model: "NVIDIA H100 80GB HBM3".to_owned(),
+        memory_bytes: 80 << 30,
+        memory_used_bytes: 12 << 30,
+        utilization_percent: Some(37),
+    };
+    let device = Device {
+        kind: "cuda".to_owned(),
+        name: "GPU 0".to_owned(),
+        gpu: None,
+    };
+
+    let answer = gpu.clone();
+    let _worker = sandbox
+        .run_with(Dummy, |options| {
+            options.device = Some(device);
+            options.device_gauge = Some(Arc::new(move || Some(answer.clone())));
+        })
+        .await;
+
+    until("the worker shows its GPU", async || {
+        let workers = sandbox.bus().workers().list().await.unwrap();
+        let device = workers.first().and_then(|info| info.device.clone());
+        let answer = device?.gpu?;
+        (answer == gpu).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -263,10 +263,12 @@ fn describe_epochs(trained: &TrainOutcome) -> String {
     if trained.resumed_at > 0 {
         best.push_str(&format!(", resumed after {}", trained.resumed_at));
     }
+
     let memory = match trained.gpu_memory_peak_bytes {
         Some(bytes) => format!(", {:.1} GiB of it in use", gibibytes(bytes)),
         None => String::new(),
     };
+
     format!("{} ({best}) on {}{memory}", trained.epochs, trained.device)
 }
 

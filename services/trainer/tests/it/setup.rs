@@ -94,3 +94,45 @@ fn a_new_version_keeps_the_flavour_of_the_old_one() {
     let (stamp, _) = stamp_after(Some("torch 2.12.0 cuda"), &[]);
     assert_eq!(stamp, CUDA_STAMP);
 }
+
+/// What the build script of the trainer tells cargo about a libtorch with these libraries.
+fn link_arguments_for(libraries: &[&str]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let lib = folder.path().join("lib");
+    std::fs::create_dir(&lib).unwrap();
+    for library in libraries {
+        std::fs::write(lib.join(library), "").unwrap();
+    }
+
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("build.rs");
+    let script = folder.path().join("build-script");
+    let mut compiler = Command::new("rustc");
+    compiler.args(["--edition", "2024", "-o"]);
+    assert!(
+        compiler
+            .arg(&script)
+            .arg(source)
+            .status()
+            .unwrap()
+            .success()
+    );
+
+    let output = Command::new(script)
+        .env("CARGO_FEATURE_LIBTORCH", "1")
+        .env("LIBTORCH", folder.path())
+        .output()
+        .unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn the_part_of_libtorch_for_gpus_is_linked_where_it_is() {
+    let of_cpu = link_arguments_for(&["libtorch_cpu.so"]);
+    assert!(of_cpu.contains("-rpath"), "{of_cpu}");
+    assert!(!of_cpu.contains("torch_cuda"), "{of_cpu}");
+
+    // A linker leaves out what nothing calls by a name.
+    let of_gpu = link_arguments_for(&["libtorch_cpu.so", "libtorch_cuda.so"]);
+    assert!(of_gpu.contains("--no-as-needed"), "{of_gpu}");
+    assert!(of_gpu.contains("-ltorch_cuda"), "{of_gpu}");
+}

@@ -108,6 +108,7 @@ impl DeviceRun {
     fn fault(&self) -> Option<Check> {
         let device = self.device();
         let engine = self.engine();
+
         match self {
             Self::Failed(failure) => {
                 let detail = format!("{device} {engine}: {}", failure.error);

@@ -182,7 +182,7 @@ fn crash(output: &Output, runs: &[DeviceRun]) -> Check {
     let error = String::from_utf8_lossy(&output.stderr).trim().to_owned();
 
     let detail = format!("the trainer ended {last} ({}): {error}", output.status);
-    let hint = "look at the driver with `nvidia-smi` and `dmesg`; until it is mended, set [trainer] \
+    let hint = "look at the driver with `nvidia-smi` and `dmesg`; until it works, set [trainer] \
                 device to cpu";
     Check::bad("devices", detail.trim_end_matches(": "), hint)
 }
