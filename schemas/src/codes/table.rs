@@ -245,7 +245,8 @@ codes! {
     Train "TRAIN" "Training." {
         TRAIN_CANCELLED = "Cancelled": "The training was cancelled.";
         TRAIN_CLASS_ABSENT = "ClassAbsent": "No training row has one of the classes.";
-        TRAIN_DIVERGED = "Diverged": "The loss became infinite or undefined, or the best error is far above that of the simplest rival.";
+        TRAIN_DIVERGED = "Diverged":
+            "The loss became infinite or undefined, or stayed far above that of the simplest rival.";
         TRAIN_EMPTY_PART = "EmptyPart":
             "The training, validation or test part has no rows, or no window of them.";
         TRAIN_INVALID_DATASET = "InvalidDataset": "The data set does not fit the network.";
