@@ -76,6 +76,45 @@ pub(crate) fn interrupt_twice(case: Case<'_>, engine: EngineKind) {
     assert_eq!(resumed.best_epoch, whole.best_epoch);
 }
 
+/// Compares a training of 300 samples in batches of 32 with one that is killed twenty times, at
+/// random moments, each of which loses what came after its last checkpoint.
+pub(crate) fn kill_twenty_times(case: Case<'_>) {
+    let whole = case.run_by(EngineKind::Native);
+    let mut generator = ChaCha8Rng::seed_from_u64(29);
+
+    let mut resume: Option<TrainState> = None;
+    for _ in 0..20 {
+        // 11 questions an epoch and a checkpoint every ten epochs: some kills lose all, some little.
+        let control = Recorder::new(60 + u64::from(generator.next_u32() % 120));
+        let killed = case.train_by(EngineKind::Native, &control, resume.clone());
+        assert!(
+            matches!(killed, Err(TrainError::Cancelled { .. })),
+            "it ended before the twentieth kill"
+        );
+
+        if !control.checkpoints.borrow().is_empty() {
+            resume = Some(stored_and_read(&control.last_checkpoint(), case.network));
+        }
+    }
+    let begun = resume.as_ref().map_or(0, |state| state.progress.epoch);
+    assert!(begun >= 50, "{begun} epochs are left of twenty attempts");
+    let control = Recorder::new(NEVER);
+    let resumed = case.train_by(EngineKind::Native, &control, resume).unwrap();
+
+    assert_eq!(resumed.weights, whole.weights);
+    assert_eq!(resumed.metrics, whole.metrics);
+}
+
+#[test]
+fn twenty_kills_leave_the_bits_of_an_unkilled_training() {
+    kill_twenty_times(Case {
+        data: &class_data(0.3),
+        network: &classes(),
+        settings: &settings(250),
+        seed: 7,
+    });
+}
+
 #[test]
 fn a_cancel_at_any_batch_leaves_the_loop_within_50_ms() {
     let case = Case {

@@ -10,7 +10,7 @@ use trainer::artifact::{encode_files, metrics_document};
 use trainer::metrics::KindMetrics;
 use trainer::{EngineKind, Labels, TrainError, Trained};
 
-use crate::interruption::interrupt_twice;
+use crate::interruption::{interrupt_twice, kill_twenty_times};
 use crate::made_up::{Case, NEVER, Recorder, class_data, classes, settings};
 
 /// Four rules around clusters of the rows of [`class_data`].
@@ -73,6 +73,10 @@ fn resumed_rules_end_with_the_bits_of_unkilled_ones() {
         seed: 7,
     };
     interrupt_twice(case, EngineKind::Native);
+    kill_twenty_times(Case {
+        settings: &settings(250),
+        ..case
+    });
 }
 
 #[test]

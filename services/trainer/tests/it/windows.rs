@@ -15,7 +15,7 @@ use trainer::{
 
 #[cfg(feature = "libtorch")]
 use crate::engines::compare_loss_curves;
-use crate::interruption::interrupt_twice;
+use crate::interruption::{interrupt_twice, kill_twenty_times};
 use crate::made_up::{Case, ENGINES, NEVER, Recorder, settings};
 
 /// Rows of a window in these tests.
@@ -287,6 +287,10 @@ fn a_resumed_recurrent_training_ends_with_the_same_bits() {
         for engine in ENGINES {
             interrupt_twice(case, *engine);
         }
+        kill_twenty_times(Case {
+            settings: &settings_of(250),
+            ..case
+        });
     }
 }
 
