@@ -246,7 +246,7 @@ codes! {
         TRAIN_CANCELLED = "Cancelled": "The training was cancelled.";
         TRAIN_CLASS_ABSENT = "ClassAbsent": "No training row has one of the classes.";
         TRAIN_DIVERGED = "Diverged":
-            "The loss became infinite or undefined, or stayed far above that of the simplest rival.";
+            "The loss became infinite or undefined, or stayed far above the simplest rival's.";
         TRAIN_EMPTY_PART = "EmptyPart":
             "The training, validation or test part has no rows, or no window of them.";
         TRAIN_INVALID_DATASET = "InvalidDataset": "The data set does not fit the network.";

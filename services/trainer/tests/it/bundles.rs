@@ -13,8 +13,8 @@ use trainer::Trainer;
 
 use crate::service::{operation, publish_dataset, trained, trainer, weights};
 
-/// Epochs that take a second or two, so that a bundle can be interrupted.
-const MANY_EPOCHS: u32 = 3_000;
+/// Epochs that take so long, half a second, that a bundle can be interrupted.
+const MANY_EPOCHS: u32 = 1_200;
 
 fn member(training: u32, seed: u64, learning_rate: f64) -> BundleMember {
     BundleMember {
