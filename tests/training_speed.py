@@ -9,7 +9,7 @@
 # writes it, without a data loader; JAX is one compiled scan over the batches of an epoch.
 #
 # `--ours` is called with `--batch B --dropout P --epochs N` and prints the CPU milliseconds of each epoch as one JSON list on
-# its last line; by default it is `cargo bench -p trainer --bench epoch --`, left out where that does not build or answer so.
+# its last line; by default it is `cargo bench -p networks --bench epoch --`, left out where that does not build or answer so.
 #
 # A figure is the mean of the CPU milliseconds (user and system) of all epochs, after a short round that is not measured: minima
 # would hide that weights and moments become subnormal and slow. So the last column compares the last ten epochs of a round
@@ -31,7 +31,7 @@ import numpy as np
 FEATURES, HIDDEN, CLASSES = 9, (64, 32), 3
 TRAIN_ROWS, VALIDATION_ROWS = 3_500, 750
 RATE, DECAY, CLIP = 1e-3, 1e-4, 1.0
-OURS = "cargo bench -q -p trainer --bench epoch --"
+OURS = "cargo bench -q -p networks --bench epoch --"
 
 
 def made_up_rows():

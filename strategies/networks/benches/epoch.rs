@@ -4,8 +4,10 @@
 //!
 //! `cargo bench -p networks --bench epoch -- [EPOCHS] [parts]` prints the mean over all epochs, the
 //! last ten relative to the first ten (subnormal numbers would show there), and, with `parts`,
-//! where the time goes.
+//! where the time goes. With `--batch B --dropout P --epochs N` it prints the milliseconds of each
+//! epoch as one JSON list, for `tests/training_speed.py`.
 
+use std::str::FromStr;
 use std::time::Instant;
 
 use networks::losses::{BatchLoss, Criterion, Loss, Targets};
@@ -30,6 +32,18 @@ const PARTS: [&str; 7] = [
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
+    if let Some(batch) = value_after(&arguments, "--batch") {
+        let dropout = value_after(&arguments, "--dropout").unwrap_or(0.0);
+        let epochs: usize = value_after(&arguments, "--epochs").unwrap_or(300);
+        let mut training = Training::new(batch, dropout, false);
+        let times: Vec<f64> = (0..epochs)
+            .map(|epoch| training.time_epoch(epoch))
+            .collect();
+        // A list of numbers reads as JSON.
+        println!("{times:?}");
+        return;
+    }
+
     let number = arguments.iter().find_map(|argument| argument.parse().ok());
     let epochs: usize = number.unwrap_or(300).max(2 * END);
     let has_parts = arguments.iter().any(|argument| argument == "parts");
@@ -41,6 +55,12 @@ fn main() {
             .collect();
         training.report(&times);
     }
+}
+
+/// The value of a flag, if it is there.
+fn value_after<T: FromStr>(arguments: &[String], flag: &str) -> Option<T> {
+    let place = arguments.iter().position(|argument| argument == flag)?;
+    arguments.get(place + 1)?.parse().ok()
 }
 
 fn network() -> Network {
