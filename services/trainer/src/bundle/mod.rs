@@ -9,7 +9,7 @@ mod board;
 mod crew;
 mod saved;
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -129,7 +129,16 @@ fn check_bundle(bundle: &Bundle) -> Result<&BundleMember, StepError> {
         let message = format!("the bundle has {count} trainings, at most {BUNDLE_TRAININGS_MAX}");
         return Err(refused(message));
     }
-    Ok(first)
+
+    let mut numbers = HashSet::new();
+    let mut members = bundle.members.iter();
+    match members.find(|member| !numbers.insert(member.training)) {
+        Some(member) => {
+            let message = format!("the bundle has training {} twice", member.training);
+            Err(refused(message))
+        }
+        None => Ok(first),
+    }
 }
 
 fn refused(message: String) -> StepError {

@@ -5,13 +5,14 @@ use std::num::NonZeroUsize;
 
 use registry::Registry;
 use schemas::commands::{Bundle, BundleMember, BundleResult, RegisterOutcome, TrainModel};
-use schemas::events::What;
 use schemas::operation::{NewOperation, OperationRecord, OperationState};
 use serde_json::{Value, json};
 use system_tests::Sandbox;
 use trainer::Trainer;
 
-use crate::service::{operation, publish_dataset, trained, trainer, weights};
+use crate::service::{
+    cancel_and_resume, operation, publish_dataset, trained, trainer, until_checkpointed, weights,
+};
 
 /// Epochs that take so long, half a second, that a bundle can be interrupted.
 const MANY_EPOCHS: u32 = 1_200;
@@ -167,21 +168,7 @@ async fn a_bundle_cancelled_and_resumed_has_the_same_bits() {
     let op = sandbox
         .submit(&bundle_of(&dataset, MANY_EPOCHS, four_members(), false))
         .await;
-    sandbox
-        .until_event(&op, "checkpointed", |event| {
-            event.what == What::Checkpointed
-        })
-        .await;
-    let cancel = sandbox.bus().cancels().request(&op, "changed my mind");
-    cancel.await.unwrap();
-    let cancelled = sandbox.until_ended(&op).await;
-    assert_eq!(cancelled.state, OperationState::Cancelled);
-    sandbox.bus().operations().resume(&op).await.unwrap();
-    let record = sandbox
-        .until_record(&op, "completed", |record| {
-            record.state == OperationState::Completed
-        })
-        .await;
+    let record = cancel_and_resume(&sandbox, &op).await;
 
     let goes_on = |result: &BundleResult| result.resumed_at >= 10;
     assert!(trained(&record).bundle.iter().any(goes_on), "{record:#?}");
@@ -201,11 +188,7 @@ async fn a_trainer_killed_in_a_bundle_loses_no_training() {
     let op = sandbox
         .submit(&bundle_of(&dataset, MANY_EPOCHS, four_members(), false))
         .await;
-    sandbox
-        .until_event(&op, "checkpointed", |event| {
-            event.what == What::Checkpointed
-        })
-        .await;
+    until_checkpointed(&sandbox, &op).await;
     first.kill();
     let _second = sandbox.run(with_threads(1)).await;
     let record = sandbox.until_concluded(&op).await;
@@ -259,12 +242,18 @@ async fn the_first_failure_ends_a_bundle_that_asks_for_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bundle_without_a_sound_training_fails() {
+async fn a_bundle_that_cannot_be_one_is_refused() {
     let sandbox = Sandbox::start().await;
     let _trainer = sandbox.run(trainer()).await;
     let dataset = publish_dataset(sandbox.store(), None).await;
 
-    for members in [Vec::new(), vec![member(1, 7, 0.001); 65]] {
+    let mut too_many = Vec::new();
+    for training in 1..=65 {
+        too_many.push(member(training, 7, 0.001));
+    }
+
+    let twice = vec![member(1, 7, 0.001), member(1, 8, 0.001)];
+    for members in [Vec::new(), too_many, twice] {
         let op = sandbox
             .submit(&bundle_of(&dataset, 3, members, false))
             .await;

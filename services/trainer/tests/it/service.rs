@@ -169,7 +169,7 @@ async fn undisturbed(sandbox: &Sandbox, dataset: &str, epochs: u32) -> String {
     weights(sandbox.store(), &outcome).await
 }
 
-async fn until_checkpointed(sandbox: &Sandbox, op: &OperationId) {
+pub(crate) async fn until_checkpointed(sandbox: &Sandbox, op: &OperationId) {
     sandbox
         .until_event(op, "checkpointed", |event| event.what == What::Checkpointed)
         .await;
@@ -362,23 +362,26 @@ async fn a_training_cancelled_and_resumed_ends_with_the_same_weights() {
     let op = sandbox
         .submit(&operation(&dataset, EPOCHS_OF_SECONDS))
         .await;
-    until_checkpointed(&sandbox, &op).await;
-    let cancel = sandbox.bus().cancels().request(&op, "changed my mind");
-    cancel.await.unwrap();
-    let cancelled = sandbox.until_ended(&op).await;
-    assert_eq!(cancelled.state, OperationState::Cancelled);
-    sandbox.bus().operations().resume(&op).await.unwrap();
-    let record = sandbox
-        .until_record(&op, "completed", |record| {
-            record.state == OperationState::Completed
-        })
-        .await;
+    let record = cancel_and_resume(&sandbox, &op).await;
 
     let outcome = trained(&record);
     assert!(outcome.resumed_at >= 10, "{outcome:?}");
     assert_eq!(weights(sandbox.store(), &outcome).await, expected);
     sandbox.until_concluded(&op).await;
     assert_eq!(checkpoints_of(&sandbox, &op).await, [], "none is needed");
+}
+
+/// Cancels an operation after its first checkpoint, resumes it, and waits for its completion.
+pub(crate) async fn cancel_and_resume(sandbox: &Sandbox, op: &OperationId) -> OperationRecord {
+    until_checkpointed(sandbox, op).await;
+    let cancel = sandbox.bus().cancels().request(op, "changed my mind");
+    cancel.await.unwrap();
+    let cancelled = sandbox.until_ended(op).await;
+    assert_eq!(cancelled.state, OperationState::Cancelled);
+
+    sandbox.bus().operations().resume(op).await.unwrap();
+    let is_completed = |record: &OperationRecord| record.state == OperationState::Completed;
+    sandbox.until_record(op, "completed", is_completed).await
 }
 
 async fn checkpoints_of(sandbox: &Sandbox, op: &OperationId) -> Vec<CheckpointKey> {
