@@ -9,33 +9,55 @@ use crate::program::{root, run_in_system};
 
 const SERVICES: &str = "fetcher,validator,processor,trainer,registry";
 
-/// Runs the script of the comparison in onnxruntime, which `infra/setup python` fetches.
-fn compare(folder: &Path, model: &str) -> String {
-    let script = root().join("cli/tests/check_onnx.py");
+/// A strategy of the test, and what it is exported to besides ONNX and its weights.
+struct Exported {
+    strategy: &'static str,
+    series: &'static str,
+    file: &'static str,
+    formats: &'static [&'static str],
+}
+
+/// The file that a format is written to.
+fn file_of(strategy: &str, format: &str) -> String {
+    match format {
+        "rules" => format!("{strategy}.rules.csv"),
+        "c-header" => format!("{strategy}.h"),
+        _ => format!("{strategy}.{format}"),
+    }
+}
+
+/// Runs the script of the comparison with the packages that `infra/setup python` fetches.
+fn compare(folder: &Path, model: &Exported) -> String {
+    let strategy = model.strategy;
+    let artifact = std::fs::read_to_string(folder.join(format!("{strategy}.path"))).unwrap();
+    let mut arguments = vec![
+        format!("{strategy}.features.csv"),
+        format!("{strategy}.predictions.csv"),
+        format!("{strategy}.onnx"),
+        artifact.trim().to_owned(),
+    ];
+    let formats = model.formats.iter();
+    arguments.extend(formats.map(|format| file_of(strategy, format)));
+
     let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let output = Command::new(python)
-        .arg(script)
-        .args([
-            format!("{model}.onnx"),
-            format!("{model}.features.csv"),
-            format!("{model}.predictions.csv"),
-        ])
+        .arg(root().join("cli/tests/check_exports.py"))
+        .args(arguments)
         .current_dir(folder)
         .env("PYTHONPATH", root().join(".deps/python"))
         .output()
         .unwrap();
-
     let out = String::from_utf8(output.stdout).unwrap();
     let errors = String::from_utf8(output.stderr).unwrap();
     assert!(
         output.status.success(),
-        "{model}, after infra/setup python: {out}{errors}"
+        "{strategy}, after infra/setup python: {out}{errors}"
     );
     out
 }
 
 #[test]
-fn every_network_predicts_the_same_in_onnxruntime() {
+fn every_network_predicts_the_same_in_other_programs() {
     let folder = tempfile::tempdir().unwrap();
     let bars = root().join("tests/bars");
     let catalogue = root().join("strategies/catalog");
@@ -58,36 +80,55 @@ fn every_network_predicts_the_same_in_onnxruntime() {
         "\ntraining:\n",
         "\ntraining:\n  calibration: temperature\n",
     );
+    let exported = |strategy, series, file, formats| Exported {
+        strategy,
+        series,
+        file,
+        formats,
+    };
+    let plain: &[&str] = &["c-header"];
+    let fuzzy: &[&str] = &["c-header", "rules"];
+    let eurusd = ["EURUSD:1h", "EURUSD_1h.csv.gz"];
+    let spy = ["SPY:1d", "SPY_1d.csv.gz"];
     let models = [
-        ("eurusd_calibrated", "EURUSD:1h", "EURUSD_1h.csv.gz"),
-        ("eurusd_rsi_macd", "EURUSD:1h", "EURUSD_1h.csv.gz"),
-        ("eurusd_rules", "EURUSD:1h", "EURUSD_1h.csv.gz"),
-        (
-            "eurusd_momentum_regression",
-            "EURUSD:1h",
-            "EURUSD_1h.csv.gz",
-        ),
-        ("spy_lstm", "SPY:1d", "SPY_1d.csv.gz"),
-        ("spy_gru", "SPY:1d", "SPY_1d.csv.gz"),
+        exported("eurusd_calibrated", eurusd[0], eurusd[1], plain),
+        exported("eurusd_rsi_macd", eurusd[0], eurusd[1], plain),
+        exported("eurusd_rules", eurusd[0], eurusd[1], fuzzy),
+        exported("eurusd_product", eurusd[0], eurusd[1], fuzzy),
+        exported("eurusd_momentum_regression", eurusd[0], eurusd[1], plain),
+        exported("spy_lstm", spy[0], spy[1], &[]),
+        exported("spy_gru", spy[0], spy[1], &[]),
     ];
 
     let mut commands = String::new();
-    for (strategy, series, file) in models {
-        let bars = format!("--bars {series}={}", bars.join(file).display());
+    for model in &models {
+        let strategy = model.strategy;
+        let bars = format!(
+            "--bars {}={}",
+            model.series,
+            bars.join(model.file).display()
+        );
         commands.push_str(&format!(
             "ktrdr train {strategy} --epochs 1 --data-mode full --quiet >train.txt 2>&1 || exit 9; \
-             ktrdr models export {strategy} --out {strategy}.onnx >export.txt || exit 8; \
+             ktrdr models path {strategy} >{strategy}.path || exit 7; \
              ktrdr strategies features {strategy} {bars} --out {strategy}.features.csv >out.txt; \
              ktrdr models predict {strategy} {bars} --out {strategy}.predictions.csv >out.txt; "
         ));
+        for format in model.formats.iter().chain(&["onnx"]) {
+            let file = file_of(strategy, format);
+            commands.push_str(&format!(
+                "ktrdr models export {strategy} --to {format} --out {file} >out.txt || exit 8; "
+            ));
+        }
     }
     let ended = run_in_system(folder.path(), SERVICES, &commands);
     assert_eq!(ended.exit, Some(0), "{}{}", ended.out, ended.err);
 
-    for (strategy, ..) in models {
-        let comparison = compare(folder.path(), strategy);
+    for model in &models {
+        let comparison = compare(folder.path(), model);
+        assert_eq!(comparison.lines().count(), 2 + model.formats.len());
         let rows: usize = comparison.split(' ').next().unwrap().parse().unwrap();
-        assert!(rows > 3_000, "{strategy}: {comparison}");
+        assert!(rows > 3_000, "{}: {comparison}", model.strategy);
     }
 }
 
@@ -131,6 +172,9 @@ async fn an_export_replaces_no_file_and_says_what_it_wrote() {
         "models export hand",
         "models export hand",
         "models export hand --to safetensors --out weights.safetensors --json",
+        "models export hand --to torchscript",
+        "models export hand --to c-header --json",
+        "models export hand --to rules",
         "models export hand --out nowhere/hand.onnx",
         "models export nothing",
     ] {
@@ -152,6 +196,19 @@ async fn an_export_replaces_no_file_and_says_what_it_wrote() {
     $ ktrdr models export hand --to safetensors --out weights.safetensors --json
     {"bytes":270,"file":"weights.safetensors","format":"safetensors","model":"hand","type":"export","version":1}
     exit 0
+
+    $ ktrdr models export hand --to torchscript
+    hand@1 with 1 column written to hand-1.pt
+    exit 0
+
+    $ ktrdr models export hand --to c-header --json
+    {"bytes":1315,"file":"hand-1.h","format":"c-header","model":"hand","type":"export","version":1}
+    exit 0
+
+    $ ktrdr models export hand --to rules
+    error: hand@1 has no rules: its network is of type mlp
+    hint: models of `type: tsk` have rules: `ktrdr train eurusd_rules` trains one
+    exit 4
 
     $ ktrdr models export hand --out nowhere/hand.onnx
     error: cannot write <here>/nowhere/hand.onnx

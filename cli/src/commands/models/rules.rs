@@ -68,7 +68,14 @@ pub(super) fn rule_shape<'a>(
     }
 }
 
-fn read_report(model: &ModelManifest, artifact: &Artifact) -> Result<RuleReport, Failure> {
+/// The rules as they were measured after the training.
+///
+/// # Errors
+/// The artifact has none that this program reads.
+pub(super) fn read_report(
+    model: &ModelManifest,
+    artifact: &Artifact,
+) -> Result<RuleReport, Failure> {
     let bytes = artifact.files.get(RULES_FILE);
     let report = bytes.and_then(|bytes| serde_json::from_slice(bytes).ok());
     report.ok_or_else(|| {

@@ -42,6 +42,8 @@ mod rules;
 mod service;
 #[cfg(test)]
 mod setup;
+#[cfg(all(test, feature = "libtorch"))]
+mod torch_script;
 #[cfg(test)]
 mod training;
 #[cfg(test)]

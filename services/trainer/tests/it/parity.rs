@@ -2,7 +2,7 @@
 //! to the values in `tests/golden`, which PyTorch made.
 
 #[path = "../golden/cases.rs"]
-mod cases;
+pub(crate) mod cases;
 
 use networks::learner_of;
 use networks::losses::{Criterion, Loss, Targets};

@@ -1,26 +1,23 @@
 //! `ktrdr models export`: a version as a file that other programs read.
 
-mod graph;
-mod onnx;
-mod recurrent;
-mod rules;
-
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use exports::{ExportError, Facts, c_header, onnx_file, rule_table, torch_script};
+use networks::Model;
 use schemas::codes;
 use schemas::manifests::ModelManifest;
 use schemas::names::MODEL_FILE;
 use serde_json::json;
 
 use super::open_model::open_network;
+use super::rules::{read_report, rule_shape};
 use crate::console::{Exit, Failure, count_of, path_json};
 use crate::context::Context;
 use crate::inputs::models::find_model;
 use crate::inputs::stored_series::open_existing_store;
-use onnx::onnx_file;
 
 /// `ktrdr models export`.
 #[derive(Clone, Debug, Args)]
@@ -40,16 +37,31 @@ pub(super) struct ExportArgs {
 enum ExportFormat {
     /// A graph from unscaled columns to probabilities, for onnxruntime and others
     Onnx,
+    /// A module for PyTorch and libtorch, from unscaled columns to probabilities
+    Torchscript,
     /// The weights alone, by PyTorch's names, for scaled columns
     Safetensors,
+    /// The rules of a neuro-fuzzy model as a table with all numbers, for spreadsheets
+    Rules,
+    /// A header for C and C++ without dependencies; not of LSTM and GRU
+    CHeader,
 }
 
 impl ExportFormat {
     const fn ending(self) -> &'static str {
         match self {
             Self::Onnx => "onnx",
+            Self::Torchscript => "pt",
             Self::Safetensors => "safetensors",
+            Self::Rules => "rules.csv",
+            Self::CHeader => "h",
         }
+    }
+
+    /// The word of `--to`.
+    fn word(self) -> String {
+        let value = self.to_possible_value();
+        value.map_or_else(String::new, |value| value.get_name().to_owned())
     }
 }
 
@@ -64,10 +76,22 @@ pub(super) async fn run(args: &ExportArgs, context: &Context) -> Result<Exit, Fa
     let model = open_network(&manifest, &artifact)?;
 
     let bytes = match args.to {
-        ExportFormat::Onnx => onnx_file(&model, &manifest, artifact.manifest.confidence_threshold),
         ExportFormat::Safetensors => {
             let weights = artifact.files.get(MODEL_FILE);
             weights.map(|weights| weights.to_vec()).unwrap_or_default()
+        }
+        ExportFormat::Rules => {
+            rule_shape(&manifest, model.network())?;
+            let report = read_report(&manifest, &artifact)?;
+            let table = rule_table(&model, &report);
+            table
+                .map_err(|error| refusal(&manifest, &error))?
+                .into_bytes()
+        }
+        format => {
+            let threshold = artifact.manifest.confidence_threshold;
+            let written = write_network(format, &model, &manifest, threshold);
+            written.map_err(|error| refusal(&manifest, &error))?
         }
     };
     let file = args
@@ -81,7 +105,7 @@ pub(super) async fn run(args: &ExportArgs, context: &Context) -> Result<Exit, Fa
         "type": "export",
         "model": name,
         "version": version,
-        "format": args.to.ending(),
+        "format": args.to.word(),
         "file": path_json(&file),
         "bytes": bytes.len(),
     }));
@@ -91,6 +115,56 @@ pub(super) async fn run(args: &ExportArgs, context: &Context) -> Result<Exit, Fa
         file.display()
     ));
     Ok(Exit::Done)
+}
+
+/// The network itself, from unscaled columns to its answer.
+fn write_network(
+    format: ExportFormat,
+    model: &Model,
+    manifest: &ModelManifest,
+    threshold: Option<f64>,
+) -> Result<Vec<u8>, ExportError> {
+    let facts = Facts {
+        model: &format!("{}@{}", manifest.name, manifest.version),
+        artifact: &manifest.artifact,
+        strategy_sha256: &manifest.lineage.strategy_sha256,
+        threshold,
+    };
+
+    match format {
+        ExportFormat::Torchscript => torch_script(model, &facts),
+        ExportFormat::CHeader => {
+            c_header(model, &facts, &c_identifier(&manifest.name)).map(String::into_bytes)
+        }
+        _ => Ok(onnx_file(model, &facts)),
+    }
+}
+
+/// The name of a model as an identifier of C.
+fn c_identifier(name: &str) -> String {
+    let letters = name.chars();
+    let letters = letters.map(|letter| {
+        if letter.is_ascii_alphanumeric() {
+            letter
+        } else {
+            '_'
+        }
+    });
+    let identifier: String = letters.collect();
+    if identifier.starts_with(|first: char| first.is_ascii_digit()) {
+        return format!("model_{identifier}");
+    }
+    identifier
+}
+
+fn refusal(manifest: &ModelManifest, error: &ExportError) -> Failure {
+    let ModelManifest { name, version, .. } = manifest;
+    let message = format!("cannot export {name}@{version}");
+    Failure::new(Exit::Failed, codes::MODEL_EXPORT, message)
+        .with_cause(error)
+        .with_hint(&format!(
+            "`ktrdr models export {name}@{version}` writes ONNX, `--to torchscript` a module for PyTorch"
+        ))
 }
 
 fn default_file(manifest: &ModelManifest, format: ExportFormat) -> PathBuf {

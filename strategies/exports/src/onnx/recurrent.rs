@@ -4,7 +4,8 @@ use onnx_rs::ast::{Attribute, OpType};
 use schemas::manifests::{Architecture, Network, RecurrentShape};
 
 use super::graph::{GraphBuilder, integer, integers};
-use super::onnx::{Tensors, linear, values};
+use super::linear;
+use crate::tensors::{Tensors, values};
 
 /// PyTorch stacks the gates of an LSTM as input, forget, cell, output; ONNX as input, output,
 /// forget, cell.

@@ -1,29 +1,27 @@
 //! A network as a graph of ONNX: from the columns as a strategy computes them, unscaled, to class
 //! probabilities or a number.
 
-use std::collections::BTreeMap;
+mod graph;
+mod recurrent;
+mod rules;
 
 use networks::Model;
 use onnx_rs::ast::{DataType, OpType};
-use schemas::manifests::{
-    Activation, Architecture, MlpShape, ModelManifest, Network, Normalisation, OutputKind,
-};
+use schemas::manifests::{Activation, Architecture, MlpShape, Network, OutputKind};
 
-use super::graph::{GraphBuilder, Port, integer, number};
-use super::recurrent::recurrent;
-use super::rules::rules;
+use self::graph::{GraphBuilder, Port, integer, number};
+use self::recurrent::recurrent;
+use self::rules::rules;
+use crate::facts::Facts;
+use crate::scaling::Scaling;
+use crate::tensors::{Tensors, values};
 
 /// Name of the input: columns in the model's order, in double precision.
 const INPUT: &str = "features";
-/// The parameters of a network by the name of their tensor.
-pub(super) type Tensors<'a> = BTreeMap<String, &'a [f32]>;
 
-/// The bytes of the file.
-pub(super) fn onnx_file(
-    model: &Model,
-    manifest: &ModelManifest,
-    threshold: Option<f64>,
-) -> Vec<u8> {
+/// The bytes of a file that any reader of ONNX runs, with operators of version 17: float64
+/// `features`, `[rows, columns]` or `[rows, length, columns]`, to float32 `[rows, outputs]`.
+pub fn onnx_file(model: &Model, facts: &Facts<'_>) -> Vec<u8> {
     let network = model.network();
     let tensors: Tensors<'_> = model.tensors().collect();
     let mut graph = GraphBuilder::default();
@@ -58,7 +56,7 @@ pub(super) fn onnx_file(
         kind: DataType::Float,
         shape: vec![network.output.width()],
     };
-    graph.encode(&input, &output, &facts_of(model, manifest, threshold))
+    graph.encode(&input, &output, &facts.listed(model))
 }
 
 /// Scores as the softmax takes them.
@@ -87,47 +85,11 @@ fn input_shape(network: &Network) -> Vec<usize> {
     }
 }
 
-/// What a reader of the file must know besides the graph.
-fn facts_of(
-    model: &Model,
-    manifest: &ModelManifest,
-    threshold: Option<f64>,
-) -> Vec<(&'static str, String)> {
-    let network = model.network();
-    let columns = network.features.iter().map(|column| column.name.as_str());
-    let mut facts = vec![
-        ("model", format!("{}@{}", manifest.name, manifest.version)),
-        ("artifact", manifest.artifact.clone()),
-        ("strategy_sha256", manifest.lineage.strategy_sha256.clone()),
-        ("features", columns.collect::<Vec<&str>>().join(",")),
-    ];
-
-    if let OutputKind::Classes { names } = &network.output {
-        facts.push(("classes", names.join(",")));
-    }
-    let temperature = model.temperature();
-    facts.extend(temperature.map(|temperature| ("temperature", temperature.to_string())));
-    facts.extend(threshold.map(|threshold| ("confidence_threshold", threshold.to_string())));
-    facts
-}
-
 /// Every column as the data set scaled it, in single precision.
 fn scale(network: &Network, graph: &mut GraphBuilder) -> String {
-    let mut offsets = Vec::with_capacity(network.features.len());
-    let mut factors = Vec::with_capacity(network.features.len());
-    for column in &network.features {
-        let (offset, unit) = match column.normalisation {
-            None => (0.0, 1.0),
-            Some(Normalisation::Minmax { min, max }) => (min, max - min),
-            Some(Normalisation::Zscore { mean, std }) => (mean, std),
-        };
-        offsets.push(offset);
-        // A column that never changed in the training part is 0 for ever.
-        factors.push(if unit == 0.0 { 0.0 } else { 1.0 / unit });
-    }
-
-    let offsets = graph.doubles(offsets);
-    let factors = graph.doubles(factors);
+    let scaling = Scaling::of(network);
+    let offsets = graph.doubles(scaling.offsets);
+    let factors = graph.doubles(scaling.factors);
     let moved = graph.apply(OpType::Sub, &[INPUT, &offsets]);
     let scaled = graph.apply(OpType::Mul, &[&moved, &factors]);
     // 1 is the number of the type float.
@@ -135,7 +97,7 @@ fn scale(network: &Network, graph: &mut GraphBuilder) -> String {
 }
 
 /// x·Wᵀ + b with a weight `[out, in]` of this name.
-pub(super) fn linear(
+fn linear(
     name: &str,
     widths: [usize; 2],
     tensors: &Tensors<'_>,
@@ -151,13 +113,6 @@ pub(super) fn linear(
     let bias = graph.constant(&[outputs], values(tensors, &format!("{name}.bias")));
     let attributes = vec![integer("transB", 1)];
     graph.apply_with(OpType::Gemm, &[input, &weight, &bias], attributes)
-}
-
-/// The values of a tensor.
-pub(super) fn values(tensors: &Tensors<'_>, name: &str) -> Vec<f32> {
-    tensors
-        .get(name)
-        .map_or_else(Vec::new, |values| values.to_vec())
 }
 
 fn perceptron(
