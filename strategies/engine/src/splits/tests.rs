@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::folds::{Fold, Growth, WalkForward, walk_forward};
 
 const CUTS: CutDates = CutDates {
     validation_start: Utc(50),
@@ -141,5 +142,67 @@ proptest! {
 
         // Any part or none will do; what counts is that nothing overflows.
         let _ = assign_part(row, &cuts, embargo);
+    }
+}
+
+/// Rows with the folds that two packages of Python make of them, by position.
+#[derive(serde::Deserialize)]
+struct PurgedFolds {
+    growth: Growth,
+    known_at: Vec<i64>,
+    label_known_at: Vec<i64>,
+    folds: Vec<PurgedFold>,
+}
+
+#[derive(serde::Deserialize)]
+struct PurgedFold {
+    train: Vec<usize>,
+    validation: Vec<usize>,
+}
+
+/// Positions of the rows of a fold that are in a part, without an embargo.
+fn positions_in(part: Part, fold: &Fold, rows: &[RowTime]) -> Vec<usize> {
+    let within =
+        |row: &RowTime| row.known_at >= fold.start && fold.end.is_none_or(|end| row.known_at < end);
+    let mut positions = Vec::new();
+    for (position, row) in rows.iter().enumerate() {
+        if within(row) && assign_part(*row, &fold.cuts, 0) == Ok(part) {
+            positions.push(position);
+        }
+    }
+    positions
+}
+
+#[test]
+fn folds_are_purged_as_two_packages_of_python_purge_them() {
+    let recorded = include_str!("../../tests/data/purged_folds.json");
+    let cases: Vec<PurgedFolds> = serde_json::from_str(recorded).unwrap();
+    assert_eq!(cases.len(), 8);
+
+    for case in cases {
+        let times = case.known_at.iter().zip(&case.label_known_at);
+        let rows: Vec<RowTime> = times
+            .map(|(known_at, label_known_at)| RowTime {
+                known_at: Utc(*known_at),
+                label_known_at: Utc(*label_known_at),
+            })
+            .collect();
+        let plan = WalkForward {
+            folds: 4,
+            growth: case.growth,
+            train: 0.5,
+            validation: 0.1,
+        };
+
+        let folds = walk_forward(&plan, rows.iter().map(|row| row.known_at)).unwrap();
+
+        assert_eq!(folds.len(), case.folds.len());
+        for (fold, expected) in folds.iter().zip(&case.folds) {
+            assert_eq!(positions_in(Part::Train, fold, &rows), expected.train);
+            assert_eq!(
+                positions_in(Part::Validation, fold, &rows),
+                expected.validation
+            );
+        }
     }
 }
