@@ -111,6 +111,30 @@ fn a_dry_run_says_which_trainings_there_would_be() {
     ");
     let heading = "2 combinations × 2 seeds × 1 fold = 4 trainings, versions of mine";
     assert!(ended.err.contains(heading), "{}", ended.err);
+    let unknown = "How long they take is not known yet: no version of eurusd_rsi_macd is stored";
+    assert!(ended.err.contains(unknown), "{}", ended.err);
+}
+
+#[test]
+fn a_dry_run_says_how_long_the_trainings_take() {
+    let folder = tempfile::tempdir().unwrap();
+    let commands = "\
+        ktrdr train eurusd_rsi_macd --data-mode full --epochs 2 --quiet >train.txt 2>&1 || exit 9; \
+        ktrdr train eurusd_rsi_macd --seeds 40 --epochs 2 --dry-run";
+
+    let ended = run_in_system(folder.path(), SERVICES, commands);
+
+    assert_eq!(ended.exit, Some(0), "{}{}", ended.out, ended.err);
+    let line = ended
+        .err
+        .lines()
+        .find(|line| line.starts_with("Expected: "));
+    let line = line.unwrap_or_else(|| panic!("{}", ended.err));
+    assert!(line.contains("of 1 trainer"), "{line}");
+    assert!(
+        line.contains("as eurusd_rsi_macd@1 trained 2 epochs in "),
+        "{line}"
+    );
 }
 
 #[test]

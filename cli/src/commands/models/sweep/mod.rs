@@ -2,6 +2,7 @@
 //! table of what they came to.
 
 mod bundles;
+mod duration;
 mod grid;
 mod results;
 mod table;
@@ -21,6 +22,7 @@ use crate::console::{Exit, Failure, count_of};
 use crate::context::Context;
 use crate::inputs::operations::find_operation;
 use crate::watch::{new_id, start_family_as};
+use duration::describe_duration;
 use grid::SweptKey;
 use trainings::{SweptTrainings, make_trainings};
 
@@ -94,6 +96,9 @@ pub(super) async fn run(args: &TrainArgs, context: &Context) -> Result<Exit, Fai
     let output = &context.output;
     let trainings = make_trainings(args, context)?;
     output.remark(&describe(&trainings));
+    if args.run.dry_run {
+        output.remark(&describe_duration(&trainings, context).await);
+    }
 
     let op = new_id(Family::KIND)?;
     let family = family_of(trainings, args);

@@ -42,6 +42,8 @@ pub(super) struct SweptTrainings {
     pub(super) combinations: usize,
     pub(super) folds: usize,
     pub(super) seeds: usize,
+    /// Epochs that all trainings together are allowed.
+    pub(super) epochs_allowed: u64,
 }
 
 impl SweptTrainings {
@@ -84,6 +86,7 @@ pub(super) fn make_trainings(
         combinations: checked.len(),
         folds: folds.len().max(1),
         seeds,
+        epochs_allowed: epochs_of(&checked) * (seeds * folds.len().max(1)) as u64,
     };
 
     // One operation for what shares rows and text; the first of each data set goes ahead.
@@ -96,6 +99,14 @@ pub(super) fn make_trainings(
         }
     }
     Ok(trainings)
+}
+
+/// Epochs that one training of each combination is allowed, added up.
+fn epochs_of(combinations: &[CheckedCombination]) -> u64 {
+    let epochs = combinations.iter();
+    epochs
+        .map(|combination| u64::from(combination.resolved.settings.epochs))
+        .sum()
 }
 
 /// The folds of the command; none where it does not ask for any.
