@@ -26,5 +26,8 @@ pub const ANALYTICS_FILE: &str = "analytics.parquet";
 /// Rules of a neuro-fuzzy network with their support, in an artifact.
 pub const RULES_FILE: &str = "rules.json";
 
+/// Name of the threshold of an event filter among those that were fitted on the training part.
+pub const EVENT_THRESHOLD: &str = "event_threshold";
+
 /// Microseconds of a day of 24 hours.
 pub const MICROS_PER_DAY: i64 = 24 * 60 * 60 * 1_000_000;

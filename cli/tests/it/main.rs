@@ -49,6 +49,8 @@ mod model_questions;
 #[cfg(test)]
 mod offline;
 #[cfg(test)]
+mod predicted_events;
+#[cfg(test)]
 mod program;
 #[cfg(test)]
 mod promises;

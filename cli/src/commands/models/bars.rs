@@ -22,6 +22,13 @@ pub(super) struct ModelBars {
     pub(super) series: SymbolBars,
 }
 
+impl ModelBars {
+    /// Number of bars in the timeframe of the decisions.
+    pub(super) fn base_count(&self, resolved: &Resolved) -> usize {
+        self.series.get(&resolved.base).map_or(0, market::Bars::len)
+    }
+}
+
 /// Reads the bars from the files of `args`, or those of each symbol from the store where there are
 /// none.
 ///

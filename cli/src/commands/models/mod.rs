@@ -3,6 +3,7 @@
 mod aliases;
 mod bars;
 mod compare;
+mod cost;
 mod decisions;
 mod deletion;
 mod evaluation;

@@ -67,6 +67,7 @@ impl OpenModel {
     ) -> Result<Predictions, Failure> {
         let matrix = compute_features(&self.resolved, &bars.series, &self.network.features)?;
         let outputs = predict_windows(&self.forward, &matrix)?;
+        let events = self.events_of(&bars, choice);
         let rules = if with_rules {
             let shape = rule_shape(&self.manifest, &self.network)?;
             Some(FiredRules {
@@ -79,7 +80,18 @@ impl OpenModel {
 
         let decisions = self.resolved.decisions;
         let predictions = Predictions::new(bars.symbol, matrix, outputs, decisions, choice);
-        Ok(predictions.with_rules(rules))
+        Ok(predictions.with_events(events).with_rules(rules))
+    }
+
+    /// Whether each bar is an event, of a model that learnt from events only: no bar says so where
+    /// nobody knows the threshold.
+    fn events_of(&self, bars: &ModelBars, choice: &Choice) -> Option<Vec<bool>> {
+        self.resolved.events?;
+        let filter = choice.trained.event_filter(&self.resolved, &bars.symbol);
+        let base = bars.series.get(&self.resolved.base);
+
+        let events = filter.zip(base).map(|(filter, base)| filter.events(base));
+        Some(events.and_then(Result::ok).unwrap_or_default())
     }
 }
 

@@ -1,6 +1,8 @@
 //! `ktrdr models predict`: the outputs of a model on stored bars or on bars of files, with the
 //! signal of its strategy.
 
+use std::time::Instant;
+
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use market::{Instrument, Timeframe};
@@ -9,6 +11,7 @@ use schemas::manifests::ModelManifest;
 use store::Store;
 
 use super::bars::read_model_bars;
+use super::cost::Cost;
 use super::open_model::OpenModel;
 use super::prediction_set::PredictionSet;
 use super::predictions::Choice;
@@ -52,6 +55,9 @@ pub(super) struct PredictArgs {
     /// Show which rules made each prediction, and with what share; only for models with rules
     #[arg(long)]
     rules: bool,
+    /// Say how long it took to read the bars, and to compute features and outputs
+    #[arg(long)]
+    cost: bool,
     /// How many predictions of the end are shown
     #[arg(long, value_name = "N", default_value_t = 10, conflicts_with = "out")]
     last: usize,
@@ -73,9 +79,17 @@ pub(super) async fn run(args: &PredictArgs, context: &Context) -> Result<Exit, F
     check_timeframe(args, &model)?;
     let choice = choose_predictions(args, &store, &model.manifest).await?;
 
-    let mut symbols = Vec::new();
-    for bars in read_model_bars(args, context, &store, &model).await? {
+    let mut cost = Cost::default();
+    let start = Instant::now();
+    let bars = read_model_bars(args, context, &store, &model).await?;
+    cost.add_reading(start);
+
+    let mut symbols = Vec::with_capacity(bars.len());
+    for bars in bars {
+        let start = Instant::now();
+        let count = bars.base_count(&model.resolved);
         symbols.push(model.predict_symbol(bars, &choice, args.rules)?);
+        cost.add_symbol(count, start);
     }
 
     let predictions = PredictionSet {
@@ -88,6 +102,9 @@ pub(super) async fn run(args: &PredictArgs, context: &Context) -> Result<Exit, F
         Some(OutFile::Standard) => predictions.print_csv(context)?,
         Some(OutFile::File(file)) => predictions.write(file, context)?,
         None => predictions.show_last(args.last, context),
+    }
+    if args.cost {
+        cost.show(&predictions.model, predictions.count(), context);
     }
     Ok(Exit::Done)
 }

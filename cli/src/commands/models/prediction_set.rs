@@ -24,6 +24,11 @@ pub(super) struct PredictionSet {
 }
 
 impl PredictionSet {
+    /// Number of predictions.
+    pub(super) fn count(&self) -> usize {
+        self.symbols.iter().map(Predictions::len).sum()
+    }
+
     /// Shows the last `count` predictions, which are the ones that matter now; of several symbols
     /// some of each.
     pub(super) fn show_last(&self, count: usize, context: &Context) {
@@ -96,7 +101,6 @@ impl PredictionSet {
 
     /// Where nothing was chosen, says for which time there would be predictions.
     fn hint_at_time(&self, context: &Context) {
-        let chosen: usize = self.symbols.iter().map(Predictions::len).sum();
         let times: Vec<(Utc, Utc)> = self
             .symbols
             .iter()
@@ -105,7 +109,7 @@ impl PredictionSet {
         let first = times.iter().map(|time| time.0).min();
         let last = times.iter().map(|time| time.1).max();
 
-        if let (0, Some(first), Some(last)) = (chosen, first, last) {
+        if let (0, Some(first), Some(last)) = (self.count(), first, last) {
             context.output.note(&format!(
                 "hint: these bars give predictions from {first} to {last}"
             ));
@@ -120,6 +124,9 @@ impl PredictionSet {
         heads.extend(["TIMESTAMP", "KNOWN AT"].map(str::to_owned));
         heads.extend(columns.iter().map(|name| name.to_uppercase()));
         heads.extend(["SIGNAL", "PART"].map(str::to_owned));
+        if self.symbols.iter().any(Predictions::has_events) {
+            heads.push("EVENT".to_owned());
+        }
         if self.with_rules {
             heads.push("RULES".to_owned());
         }

@@ -46,6 +46,8 @@ pub(super) struct Predictions {
     pub(super) symbol: Instrument,
     matrix: FeatureMatrix,
     outputs: WindowOutputs,
+    /// Whether each bar is an event; absent for a strategy that learns from every bar.
+    events: Option<Vec<bool>>,
     /// Absent where nobody has asked for the rules.
     rules: Option<FiredRules>,
     decisions: Decisions,
@@ -83,11 +85,28 @@ impl Predictions {
             symbol,
             matrix,
             outputs,
+            events: None,
             rules: None,
             decisions,
             rows,
             parts,
         }
+    }
+
+    /// The same with the bars that are events.
+    pub(super) fn with_events(self, events: Option<Vec<bool>>) -> Self {
+        Self { events, ..self }
+    }
+
+    /// Whether the bar of a row is an event; none where nobody knows.
+    fn event_at(&self, row: usize) -> Option<bool> {
+        let bar = self.matrix.bar.get(row)?;
+        self.events.as_ref()?.get(*bar).copied()
+    }
+
+    /// True if the strategy learns from events only, and they are known.
+    pub(super) fn has_events(&self) -> bool {
+        self.events.is_some()
     }
 
     /// The same with the rules that made the predictions.
@@ -160,7 +179,24 @@ impl Predictions {
         let table = table
             .with("signal", Cells::Text(signals.collect()))
             .with("part", Cells::Text(parts.collect()));
-        self.with_rule_columns(table)
+        self.with_rule_columns(self.with_event_column(table))
+    }
+
+    fn with_event_column(&self, table: Table) -> Table {
+        if !self.has_events() {
+            return table;
+        }
+        let events = self.rows.iter().map(|row| self.event_word(*row).to_owned());
+        table.with("event", Cells::Text(events.collect()))
+    }
+
+    /// `yes` for the bar of an event.
+    fn event_word(&self, row: usize) -> &'static str {
+        match self.event_at(row) {
+            Some(true) => "yes",
+            Some(false) => "no",
+            None => "",
+        }
     }
 
     /// A column for each rule, with its share.
@@ -212,6 +248,9 @@ impl Predictions {
             "part": part,
         });
 
+        if let (Some(fields), Some(event)) = (value.as_object_mut(), self.event_at(row)) {
+            fields.insert("event".to_owned(), json!(event));
+        }
         if let (Some(fields), true) = (value.as_object_mut(), self.rules.is_some()) {
             let rules = self.rules_of(row).iter().map(rule_json);
             fields.insert("rules".to_owned(), rules.collect());
@@ -229,6 +268,9 @@ impl Predictions {
         }
         cells.push(self.signal_of(row).to_owned());
         cells.push(part.to_owned());
+        if self.has_events() {
+            cells.push(self.event_word(row).to_owned());
+        }
 
         if self.rules.is_some() {
             let strongest = self.rules_of(row).iter().take(SHOWN_RULES_MAX);

@@ -1,10 +1,13 @@
-//! In whose time a decision lies: that of a part of the training, or after all of them.
+//! What a training knew of time: in whose part a decision lies, or after all of them, and which
+//! bars it counted as events.
 
 use market::{Instrument, Utc};
 use schemas::codes;
-use schemas::manifests::{ModelManifest, PartCount};
-use schemas::names::PARTS;
+use schemas::manifests::{FittedThreshold, ModelManifest, PartCount};
+use schemas::names::{EVENT_THRESHOLD, PARTS};
 use store::Store;
+use strategies::Resolved;
+use strategies::labels::EventFilter;
 
 use crate::console::{Exit, Failure};
 
@@ -19,6 +22,8 @@ pub(super) const PART_NAMES: [&str; 4] = [PARTS[0], PARTS[1], PARTS[2], LATER];
 #[derive(Debug, Default)]
 pub(super) struct TrainedTime {
     parts: Vec<PartCount>,
+    /// Those of labels and events that were fitted on the training part.
+    thresholds: Vec<FittedThreshold>,
 }
 
 impl TrainedTime {
@@ -33,6 +38,7 @@ impl TrainedTime {
         let data_set = store.data_sets().find(&model.lineage.dataset).await?;
         Ok(data_set.map(|data_set| Self {
             parts: data_set.parts,
+            thresholds: data_set.thresholds,
         }))
     }
 
@@ -52,6 +58,28 @@ impl TrainedTime {
             Some(last) if known_at.0 > last => LATER,
             _ => "",
         }
+    }
+
+    /// The filter that says which bars of `symbol` are events, with the threshold of the training;
+    /// none without a filter, and where the training knew no threshold for the symbol.
+    pub(super) fn event_filter(
+        &self,
+        resolved: &Resolved,
+        symbol: &Instrument,
+    ) -> Option<EventFilter> {
+        let filter = resolved.events?;
+        if filter.threshold.is_some() {
+            return Some(filter);
+        }
+
+        let id = symbol.id();
+        let mut thresholds = self.thresholds.iter();
+        let fitted =
+            thresholds.find(|fitted| fitted.symbol == id && fitted.name == EVENT_THRESHOLD)?;
+        Some(EventFilter {
+            threshold: Some(fitted.value),
+            ..filter
+        })
     }
 
     /// First and last decision of each part that has rows of `symbol`, microseconds UTC.
@@ -104,6 +132,7 @@ mod tests {
                 count(&spy, "validation", None),
                 count(&spy, "test", Some((30, 40))),
             ],
+            ..TrainedTime::default()
         };
 
         let parts = [9, 10, 20, 25, 30, 40, 41].map(|micros| time.part_at(&spy, Utc(micros)));

@@ -3,6 +3,7 @@
 
 use market::{Bars, Utc};
 use schemas::manifests::FittedThreshold;
+use schemas::names::EVENT_THRESHOLD;
 
 use crate::labels::{BarLabels, EventFilter, LabelError, LabelSource, compute_labels};
 use crate::resolve::Resolved;
@@ -74,7 +75,7 @@ impl FittedLabels {
         }
         if events != resolved.events {
             let threshold = events.and_then(|filter| filter.threshold);
-            thresholds.extend(record_threshold(symbol, "event_threshold", threshold));
+            thresholds.extend(record_threshold(symbol, EVENT_THRESHOLD, threshold));
         }
 
         Ok(Self {
