@@ -56,71 +56,71 @@ fn compare(folder: &Path, model: &Exported) -> String {
     out
 }
 
+/// Writes a strategy of the catalogue under another name, with one change.
+fn write_changed(folder: &Path, file: &str, name: &str, change: [&str; 2]) {
+    let catalogue = root().join("strategies/catalog");
+    let text = std::fs::read_to_string(catalogue.join(file).with_extension("yaml")).unwrap();
+    let text = text.replace(&format!("name: {file}"), &format!("name: {name}"));
+
+    let [from, to] = change;
+    let changed = folder.join(name).with_extension("yaml");
+    std::fs::write(changed, text.replace(from, to)).unwrap();
+}
+
+/// Trains the strategy, and writes its exports, its features and its predictions.
+fn commands_of(model: &Exported) -> String {
+    let strategy = model.strategy;
+    let file = root().join("tests/bars").join(model.file);
+    let bars = format!("--bars {}={}", model.series, file.display());
+    let mut commands = format!(
+        "ktrdr train {strategy} --epochs 1 --data-mode full --quiet >train.txt 2>&1 || exit 9; \
+         ktrdr models path {strategy} >{strategy}.path || exit 7; \
+         ktrdr strategies features {strategy} {bars} --out {strategy}.features.csv >out.txt; \
+         ktrdr models predict {strategy} {bars} --out {strategy}.predictions.csv >out.txt; "
+    );
+
+    for format in model.formats.iter().chain(&["onnx"]) {
+        let file = file_of(strategy, format);
+        commands.push_str(&format!(
+            "ktrdr models export {strategy} --to {format} --out {file} >out.txt || exit 8; "
+        ));
+    }
+    commands
+}
+
 #[test]
 fn every_network_predicts_the_same_in_other_programs() {
     let folder = tempfile::tempdir().unwrap();
-    let bars = root().join("tests/bars");
-    let catalogue = root().join("strategies/catalog");
-    let change = |file: &str, name: &str, from: &str, to: &str| {
-        let text = std::fs::read_to_string(catalogue.join(file).with_extension("yaml")).unwrap();
-        let text = text.replace(&format!("name: {file}"), &format!("name: {name}"));
-        let changed = folder.path().join(name).with_extension("yaml");
-        std::fs::write(changed, text.replace(from, to)).unwrap();
-    };
-    change("spy_lstm", "spy_gru", "type: lstm", "type: gru");
-    change(
-        "eurusd_rules",
-        "eurusd_product",
-        "rules: 18",
-        "rules: 18, firing: product",
-    );
-    change(
-        "eurusd_rsi_macd",
-        "eurusd_calibrated",
-        "\ntraining:\n",
-        "\ntraining:\n  calibration: temperature\n",
-    );
-    let exported = |strategy, series, file, formats| Exported {
+    let change = |file, name, change| write_changed(folder.path(), file, name, change);
+    change("spy_lstm", "spy_gru", ["type: lstm", "type: gru"]);
+    let product = ["rules: 18", "rules: 18, firing: product"];
+    change("eurusd_rules", "eurusd_product", product);
+    let calibrated = ["\ntraining:\n", "\ntraining:\n  calibration: temperature\n"];
+    change("eurusd_rsi_macd", "eurusd_calibrated", calibrated);
+
+    let hourly = |strategy, formats| Exported {
         strategy,
-        series,
-        file,
+        series: "EURUSD:1h",
+        file: "EURUSD_1h.csv.gz",
         formats,
     };
-    let plain: &[&str] = &["c-header"];
-    let fuzzy: &[&str] = &["c-header", "rules"];
-    let eurusd = ["EURUSD:1h", "EURUSD_1h.csv.gz"];
-    let spy = ["SPY:1d", "SPY_1d.csv.gz"];
+    let daily = |strategy| Exported {
+        strategy,
+        series: "SPY:1d",
+        file: "SPY_1d.csv.gz",
+        formats: &[],
+    };
     let models = [
-        exported("eurusd_calibrated", eurusd[0], eurusd[1], plain),
-        exported("eurusd_rsi_macd", eurusd[0], eurusd[1], plain),
-        exported("eurusd_rules", eurusd[0], eurusd[1], fuzzy),
-        exported("eurusd_product", eurusd[0], eurusd[1], fuzzy),
-        exported("eurusd_momentum_regression", eurusd[0], eurusd[1], plain),
-        exported("spy_lstm", spy[0], spy[1], &[]),
-        exported("spy_gru", spy[0], spy[1], &[]),
+        hourly("eurusd_calibrated", &["c-header"]),
+        hourly("eurusd_rsi_macd", &["c-header"]),
+        hourly("eurusd_rules", &["c-header", "rules"]),
+        hourly("eurusd_product", &["c-header", "rules"]),
+        hourly("eurusd_momentum_regression", &["c-header"]),
+        daily("spy_lstm"),
+        daily("spy_gru"),
     ];
 
-    let mut commands = String::new();
-    for model in &models {
-        let strategy = model.strategy;
-        let bars = format!(
-            "--bars {}={}",
-            model.series,
-            bars.join(model.file).display()
-        );
-        commands.push_str(&format!(
-            "ktrdr train {strategy} --epochs 1 --data-mode full --quiet >train.txt 2>&1 || exit 9; \
-             ktrdr models path {strategy} >{strategy}.path || exit 7; \
-             ktrdr strategies features {strategy} {bars} --out {strategy}.features.csv >out.txt; \
-             ktrdr models predict {strategy} {bars} --out {strategy}.predictions.csv >out.txt; "
-        ));
-        for format in model.formats.iter().chain(&["onnx"]) {
-            let file = file_of(strategy, format);
-            commands.push_str(&format!(
-                "ktrdr models export {strategy} --to {format} --out {file} >out.txt || exit 8; "
-            ));
-        }
-    }
+    let commands: String = models.iter().map(commands_of).collect();
     let ended = run_in_system(folder.path(), SERVICES, &commands);
     assert_eq!(ended.exit, Some(0), "{}{}", ended.out, ended.err);
 

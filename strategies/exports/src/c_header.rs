@@ -12,8 +12,9 @@ use crate::{ExportError, Facts};
 /// Numbers on a line.
 const NUMBERS_A_LINE: usize = 8;
 
-/// The text of a header with `NAME_predict(const double *columns, float *outputs)`: unscaled columns
-/// of one row to class probabilities or a forward return. `NAME` is `prefix`, an identifier of C.
+/// The text of a header with `NAME_predict(const double *columns, float *outputs)`: unscaled
+/// columns of one row to class probabilities or a forward return. `NAME` is `prefix`, an identifier
+/// of C.
 ///
 /// # Errors
 /// The network reads windows of rows: LSTM and GRU have no such header.

@@ -22,7 +22,7 @@ impl Cost {
         self.reading += start.elapsed();
     }
 
-    /// A symbol of so many bars was predicted since `start`.
+    /// A symbol with that number of bars was predicted since `start`.
     pub(super) fn add_symbol(&mut self, bars: usize, start: Instant) {
         self.predicting += start.elapsed();
         self.bars += bars;

@@ -11,6 +11,7 @@ use schemas::codes;
 use schemas::manifests::ModelManifest;
 use schemas::names::MODEL_FILE;
 use serde_json::json;
+use store::Artifact;
 
 use super::open_model::open_network;
 use super::rules::{read_report, rule_shape};
@@ -75,25 +76,7 @@ pub(super) async fn run(args: &ExportArgs, context: &Context) -> Result<Exit, Fa
     let artifact = store.artifacts().read(&manifest.artifact).await?;
     let model = open_network(&manifest, &artifact)?;
 
-    let bytes = match args.to {
-        ExportFormat::Safetensors => {
-            let weights = artifact.files.get(MODEL_FILE);
-            weights.map(|weights| weights.to_vec()).unwrap_or_default()
-        }
-        ExportFormat::Rules => {
-            rule_shape(&manifest, model.network())?;
-            let report = read_report(&manifest, &artifact)?;
-            let table = rule_table(&model, &report);
-            table
-                .map_err(|error| refusal(&manifest, &error))?
-                .into_bytes()
-        }
-        format => {
-            let threshold = artifact.manifest.confidence_threshold;
-            let written = write_network(format, &model, &manifest, threshold);
-            written.map_err(|error| refusal(&manifest, &error))?
-        }
-    };
+    let bytes = encode(args.to, &manifest, &artifact, &model)?;
     let file = args
         .out
         .clone()
@@ -117,8 +100,34 @@ pub(super) async fn run(args: &ExportArgs, context: &Context) -> Result<Exit, Fa
     Ok(Exit::Done)
 }
 
+/// The bytes of the file.
+fn encode(
+    format: ExportFormat,
+    manifest: &ModelManifest,
+    artifact: &Artifact,
+    model: &Model,
+) -> Result<Vec<u8>, Failure> {
+    match format {
+        ExportFormat::Safetensors => {
+            let weights = artifact.files.get(MODEL_FILE);
+            Ok(weights.map(|weights| weights.to_vec()).unwrap_or_default())
+        }
+        ExportFormat::Rules => {
+            rule_shape(manifest, model.network())?;
+            let report = read_report(manifest, artifact)?;
+            let table = rule_table(model, &report).map(String::into_bytes);
+            table.map_err(|error| refusal(manifest, &error))
+        }
+        format => {
+            let threshold = artifact.manifest.confidence_threshold;
+            let written = encode_network(format, model, manifest, threshold);
+            written.map_err(|error| refusal(manifest, &error))
+        }
+    }
+}
+
 /// The network itself, from unscaled columns to its answer.
-fn write_network(
+fn encode_network(
     format: ExportFormat,
     model: &Model,
     manifest: &ModelManifest,
@@ -143,18 +152,20 @@ fn write_network(
 /// The name of a model as an identifier of C.
 fn c_identifier(name: &str) -> String {
     let letters = name.chars();
-    let letters = letters.map(|letter| {
-        if letter.is_ascii_alphanumeric() {
-            letter
-        } else {
-            '_'
-        }
-    });
-    let identifier: String = letters.collect();
+    let identifier: String = letters.map(letter_of_c).collect();
+
     if identifier.starts_with(|first: char| first.is_ascii_digit()) {
         return format!("model_{identifier}");
     }
     identifier
+}
+
+fn letter_of_c(letter: char) -> char {
+    if letter.is_ascii_alphanumeric() {
+        letter
+    } else {
+        '_'
+    }
 }
 
 fn refusal(manifest: &ModelManifest, error: &ExportError) -> Failure {
@@ -162,8 +173,9 @@ fn refusal(manifest: &ModelManifest, error: &ExportError) -> Failure {
     let message = format!("cannot export {name}@{version}");
     Failure::new(Exit::Failed, codes::MODEL_EXPORT, message)
         .with_cause(error)
-        .with_hint(&format!(
-            "`ktrdr models export {name}@{version}` writes ONNX, `--to torchscript` a module for PyTorch"
+        .with_hint(format!(
+            "`ktrdr models export {name}@{version}` writes ONNX, `--to torchscript` a module for \
+             PyTorch"
         ))
 }
 

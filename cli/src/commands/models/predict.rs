@@ -61,9 +61,8 @@ pub(super) struct PredictArgs {
     /// How many predictions of the end are shown
     #[arg(long, value_name = "N", default_value_t = 10, conflicts_with = "out")]
     last: usize,
-    /// Write all predictions to a .csv or .parquet file, or as CSV to standard output with `-`;
-    /// without it the last
-    /// ones are shown, of several symbols some of each
+    /// Write all predictions to a .csv, .parquet or .arrow file, or as CSV to standard output with
+    /// `-`; without it the last ones are shown, of several symbols some of each
     #[arg(long, value_name = "FILE", value_parser = OutFile::parser())]
     out: Option<OutFile>,
 }

@@ -124,6 +124,7 @@ impl PredictionSet {
         heads.extend(["TIMESTAMP", "KNOWN AT"].map(str::to_owned));
         heads.extend(columns.iter().map(|name| name.to_uppercase()));
         heads.extend(["SIGNAL", "PART"].map(str::to_owned));
+
         if self.symbols.iter().any(Predictions::has_events) {
             heads.push("EVENT".to_owned());
         }

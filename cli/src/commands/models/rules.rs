@@ -78,6 +78,7 @@ pub(super) fn read_report(
 ) -> Result<RuleReport, Failure> {
     let bytes = artifact.files.get(RULES_FILE);
     let report = bytes.and_then(|bytes| serde_json::from_slice(bytes).ok());
+
     report.ok_or_else(|| {
         let message = format!(
             "the artifact {} holds no {RULES_FILE} that this program can read",

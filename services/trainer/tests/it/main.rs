@@ -42,7 +42,8 @@ mod rules;
 mod service;
 #[cfg(test)]
 mod setup;
-#[cfg(all(test, feature = "libtorch"))]
+#[cfg(feature = "libtorch")]
+#[cfg(test)]
 mod torch_script;
 #[cfg(test)]
 mod training;

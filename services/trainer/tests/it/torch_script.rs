@@ -38,6 +38,7 @@ fn scale_columns(network: &mut Network) {
         }),
         None,
     ];
+
     for (column, kind) in network.features.iter_mut().zip(kinds.into_iter().cycle()) {
         column.normalisation = kind;
     }
@@ -45,7 +46,7 @@ fn scale_columns(network: &mut Network) {
 
 /// The value of a column whose scaled value is this one.
 fn unscaled(network: &Network, column: usize, scaled: f32) -> f64 {
-    let kind = network.features[column].normalisation;
+    let kind = network.features.get(column).unwrap().normalisation;
     kind.map_or(f64::from(scaled), |kind| kind.restore(f64::from(scaled)))
 }
 
@@ -151,21 +152,23 @@ fn rule_network(firing: Firing) -> Network {
     class_network(Architecture::Tsk(shape), 3, 3)
 }
 
+/// Centres, then widths, then what the rules say.
+fn rule_parameter(place: usize) -> f32 {
+    let members = 9;
+    match place {
+        place if place < members => (place % 3) as f32 - 1.0,
+        place if place < 2 * members => 0.4 + 0.1 * (place % 3) as f32,
+        place => ((place * 37) % 19) as f32 / 10.0 - 0.9,
+    }
+}
+
 #[test]
 fn rules_predict_the_same_in_libtorch() {
     let inputs = class_data(0.3).train.features;
     for firing in [Firing::Mean, Firing::Product] {
         let network = rule_network(firing);
-        let count = network.parameter_count();
-        let members = 2 * 9;
-        let parameters: Vec<f32> = (0..count)
-            .map(|place| match place {
-                // Centres, then widths, then what the rules say.
-                place if place < members / 2 => (place % 3) as f32 - 1.0,
-                place if place < members => 0.4 + 0.1 * (place % 3) as f32,
-                place => ((place * 37) % 19) as f32 / 10.0 - 0.9,
-            })
-            .collect();
+        let parameters = (0..network.parameter_count()).map(rule_parameter);
+        let parameters: Vec<f32> = parameters.collect();
         check_module(&model_of(&network, &parameters), &inputs);
     }
 }

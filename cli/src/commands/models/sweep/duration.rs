@@ -133,7 +133,7 @@ mod tests {
 
     /// 0.1 s an epoch; a fifth of 6 000 allowed epochs are 1 200: 120 s.
     #[test]
-    fn trainings_take_the_share_of_their_epochs_that_the_last_one_took() {
+    fn trainings_take_the_share_of_epochs_that_the_last_one_took() {
         let trainings = SweptTrainings {
             first: Vec::new(),
             others: Vec::new(),
