@@ -1,4 +1,4 @@
-//! The README, followed from its first tour to its last.
+//! The README, followed from its first tour to its last, and the page of questions to a model.
 
 use std::collections::BTreeMap;
 
@@ -7,6 +7,7 @@ use crate::console::{Typed, read_console};
 use crate::reader::PageReader;
 
 const README: &str = include_str!("../../../README.md");
+const QUESTIONS: &str = include_str!("../../../docs/questions.md");
 
 /// `ktrdr up` starts a server, the housekeeping and seven services.
 const SERVICES: usize = 9;
@@ -114,6 +115,19 @@ fn the_tours_show_what_a_reader_gets() {
     assert!(
         differences.is_empty(),
         "README differs:\n{}",
+        differences.join("\n\n")
+    );
+}
+
+#[test]
+fn the_questions_to_a_model_are_answered_as_the_page_says() {
+    let mut reader = PageReader::start();
+
+    let differences = follow(QUESTIONS, &mut reader);
+
+    assert!(
+        differences.is_empty(),
+        "docs/questions.md differs:\n{}",
         differences.join("\n\n")
     );
 }
