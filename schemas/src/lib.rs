@@ -9,6 +9,7 @@ pub mod commands;
 pub mod decision_report;
 pub mod delivery;
 pub mod device_check;
+pub mod edge;
 pub mod errors;
 pub mod events;
 pub mod gaps;

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::decision_report::DecisionReport;
+use crate::edge::EdgeReport;
 use crate::training::{BatchHalving, TrainingEnd};
 
 /// The document `metrics.json` of an artifact.
@@ -70,6 +71,10 @@ pub struct Evaluation {
     /// What the strategy decides by these predictions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decisions: Option<DecisionReport>,
+    /// Whether predictions and decisions are worth anything. Absent for a data set without forward
+    /// returns, which an older program has made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edge: Option<EdgeReport>,
 }
 
 /// How good a model is on one part.

@@ -158,6 +158,7 @@ pub(crate) async fn store_data_set(place: &Place) {
         label: vec![0.01, -0.5, 0.2],
         bar: None,
         weight: None,
+        forward_return: None,
         feature_names: vec!["1h_roc_1_raw".to_owned()],
         features: vec![vec![10.0, -50.0, 20.0]],
     };
@@ -192,6 +193,7 @@ fn data_set_draft(parts: Vec<PartCount>) -> DataSetManifest {
         coverage: BTreeMap::new(),
         holes: Vec::new(),
         thresholds: Vec::new(),
+        forward_bars: None,
         leak_test_cuts: 1,
         created_at: 0,
         written_by: "test".to_owned(),

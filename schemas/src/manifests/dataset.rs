@@ -130,6 +130,10 @@ pub struct DataSetManifest {
     /// Thresholds of labels and events that were fitted on the training part; absent = none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub thresholds: Vec<FittedThreshold>,
+    /// Bars over which the column of forward returns looks ahead; absent in data sets of older
+    /// programs, which have no such column.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forward_bars: Option<u32>,
     /// Truncation points at which the leak test recomputed the features, per series; at least one
     /// each.
     pub leak_test_cuts: u64,

@@ -132,6 +132,7 @@ fn draft_manifest(set: &DataSet, source: &StoredSource, now: Utc) -> DataSetMani
         coverage: set.coverage.clone(),
         holes: set.holes.clone(),
         thresholds: set.thresholds.clone(),
+        forward_bars: Some(set.forward_bars),
         leak_test_cuts: set.leak_test_cuts,
         created_at: now.0,
         written_by: WRITTEN_BY.to_owned(),
@@ -211,6 +212,7 @@ fn table_of(set: DataSet) -> DataSetTable {
         features: set.values,
         label: set.label,
         weight: set.weight,
+        forward_return: Some(set.forward_return),
     }
 }
 

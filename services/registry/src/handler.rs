@@ -9,6 +9,7 @@ use schemas::{
     commands::{
         BundleVersion, RegisterModel, RegisterOutcome, TrainModel, TrainOutcome, TrainRequest,
     },
+    edge::{EdgeReport, PartEdge},
     errors::ErrorRecord,
     manifests::ModelManifest,
     metrics::PartMetrics,
@@ -33,13 +34,18 @@ struct ArtifactMetrics {
     headline: BTreeMap<String, f64>,
     #[serde(default)]
     parts: BTreeMap<String, PartMetrics>,
+    edge: Option<EdgeReport>,
 }
 
 impl ArtifactMetrics {
     /// Headline figures of the validation part; none if it was not measured.
     fn validation(&self) -> BTreeMap<String, f64> {
         let validation = self.parts.get(VALIDATION_PART);
-        validation.map(PartMetrics::headline).unwrap_or_default()
+        let mut figures = validation.map(PartMetrics::headline).unwrap_or_default();
+        let edge = self.edge.as_ref();
+        let edge = edge.and_then(|edge| edge.parts.get(VALIDATION_PART));
+        figures.extend(edge.map(PartEdge::headline).unwrap_or_default());
+        figures
     }
 }
 

@@ -136,6 +136,7 @@ fn table() -> DataSetTable {
         label_known_at: times,
         bar: Some((0..).take(ROWS).collect()),
         weight: None,
+        forward_return: None,
         feature_names: (0..FEATURES).map(|number| format!("f{number}")).collect(),
         features: (0..FEATURES).map(make_feature).collect(),
     }
@@ -168,6 +169,7 @@ fn manifest(inputs_sha256: String) -> DataSetManifest {
         coverage: Default::default(),
         holes: Vec::new(),
         thresholds: Vec::new(),
+        forward_bars: None,
         leak_test_cuts: 0,
         created_at: 0,
         written_by: store::WRITTEN_BY.to_owned(),

@@ -32,6 +32,12 @@ const BAR: &str = "bar";
 /// Column of the weights, after that one; absent in a data set without weights.
 const WEIGHT: &str = "weight";
 
+/// Column of the forward returns, after that one; absent in data sets of older programs.
+const FORWARD_RETURN: &str = "forward_return";
+
+/// Columns that are no features, and that a data set may lack.
+const OPTIONAL: [&str; 3] = [BAR, WEIGHT, FORWARD_RETURN];
+
 /// Metadata key of the list of symbols, JSON.
 const SYMBOLS: &str = "ktrdr:symbols";
 
@@ -39,7 +45,8 @@ const SYMBOLS: &str = "ktrdr:symbols";
 ///
 /// In the Parquet file the columns are `symbol` and `part` (text), `open_time`, `known_at`,
 /// `label_known_at` (timestamp(us, UTC)), `label` (float32), `bar` (uint32), `weight` (float32)
-/// where rows are weighed, and one column per feature (float32).
+/// where rows are weighed, `forward_return` (float32,
+/// nullable), and one column per feature (float32).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DataSetTable {
     /// Instrument ids of the rows, each once.
@@ -62,6 +69,10 @@ pub struct DataSetTable {
     /// How often the row is drawn in training relative to other rows: above 0. Absent where rows
     /// are not weighed.
     pub weight: Option<Vec<f32>>,
+    /// What came of the row, as a fraction: relative change of the close over as many bars as the
+    /// manifest says; none where it is not known. Nothing learns from it. Absent in data sets of
+    /// older programs.
+    pub forward_return: Option<Vec<Option<f32>>>,
     /// Feature columns in contract order.
     pub feature_names: Vec<String>,
     /// Values by feature, then row: `features[f][r]`.
@@ -74,11 +85,28 @@ impl DataSetTable {
         self.open_time.len()
     }
 
+    /// The columns of the file that a data set may lack, as far as it has them.
+    fn optional_columns(&mut self) -> Vec<Column> {
+        let mut columns = Vec::with_capacity(OPTIONAL.len());
+        if let Some(bar) = self.bar.take() {
+            columns.push(Column::required(BAR, Arc::new(UInt32Array::from(bar))));
+        }
+        if let Some(weight) = self.weight.take() {
+            columns.push(Column::required(WEIGHT, float_column(weight)));
+        }
+
+        if let Some(forward_return) = self.forward_return.take() {
+            let column = Arc::new(Float32Array::from(forward_return));
+            columns.push(Column::optional(FORWARD_RETURN, column));
+        }
+        columns
+    }
+
     /// The Parquet file.
     ///
     /// # Errors
     /// Columns of unequal length, a code without a name, or two columns of one name.
-    fn encode(self) -> Result<Bytes, StoreError> {
+    fn encode(mut self) -> Result<Bytes, StoreError> {
         self.check_names()?;
 
         // The dictionary in the file may lose symbols that have no row; the metadata keeps all.
@@ -90,6 +118,7 @@ impl DataSetTable {
         let parts = StringArray::from_iter_values(PARTS);
         let part = DictionaryArray::<UInt8Type>::try_new(self.part.into(), Arc::new(parts));
 
+        let mut optional_columns = self.optional_columns();
         let fixed: [ArrayRef; 6] = [
             Arc::new(symbol.map_err(encode_error)?),
             instant_column(self.open_time),
@@ -99,16 +128,11 @@ impl DataSetTable {
             instant_column(self.label_known_at),
         ];
 
-        let mut columns = Vec::with_capacity(FIXED.len() + 2 + self.features.len());
+        let mut columns = Vec::with_capacity(FIXED.len() + OPTIONAL.len() + self.features.len());
         for (name, values) in FIXED.into_iter().zip(fixed) {
             columns.push(Column::required(name, values));
         }
-        if let Some(bar) = self.bar {
-            columns.push(Column::required(BAR, Arc::new(UInt32Array::from(bar))));
-        }
-        if let Some(weight) = self.weight {
-            columns.push(Column::required(WEIGHT, float_column(weight)));
-        }
+        columns.append(&mut optional_columns);
         for (name, values) in self.feature_names.into_iter().zip(self.features) {
             columns.push(Column::required(name, float_column(values)));
         }
@@ -126,7 +150,7 @@ impl DataSetTable {
         }
 
         // Readers find columns by name, so a feature may not hide one of the fixed columns.
-        let mut taken: BTreeSet<&str> = FIXED.into_iter().chain([BAR, WEIGHT]).collect();
+        let mut taken: BTreeSet<&str> = FIXED.into_iter().chain(OPTIONAL).collect();
         match self.feature_names.iter().find(|name| !taken.insert(name)) {
             Some(twice) => Err(encode_error(format!("two columns are called `{twice}`"))),
             None => Ok(()),
@@ -152,8 +176,10 @@ impl DataSetTable {
             features.push(floats(name)?);
         }
 
-        // Data sets of older programs have no numbers of bars, and most have no weights.
+        // Data sets of older programs have no numbers of bars nor forward returns, and most have no
+        // weights.
         let has_bars = file.schema.column_with_name(BAR).is_some();
+        let has_forward = file.schema.column_with_name(FORWARD_RETURN).is_some();
         let is_weighted = file.schema.column_with_name(WEIGHT).is_some();
 
         Ok(Self {
@@ -167,6 +193,9 @@ impl DataSetTable {
                 .then(|| file.values::<UInt32Type>(key, BAR, None))
                 .transpose()?,
             weight: is_weighted.then(|| floats(WEIGHT)).transpose()?,
+            forward_return: has_forward
+                .then(|| read_forward_returns(&file, key))
+                .transpose()?,
             features,
             symbols,
             feature_names,
@@ -174,9 +203,18 @@ impl DataSetTable {
     }
 }
 
+/// A null is a return that is not known.
+fn read_forward_returns(file: &Decoded, key: &str) -> Result<Vec<Option<f32>>, StoreError> {
+    let values = file.values::<Float32Type>(key, FORWARD_RETURN, Some(f32::NAN))?;
+    Ok(values
+        .into_iter()
+        .map(|value| (!value.is_nan()).then_some(value))
+        .collect())
+}
+
 /// Every column but the fixed ones, in the order of the file, which is the contract.
 fn feature_names_of(file: &Decoded) -> Vec<String> {
-    let others: Vec<&str> = FIXED.into_iter().chain([BAR, WEIGHT]).collect();
+    let others: Vec<&str> = FIXED.into_iter().chain(OPTIONAL).collect();
     let fields = file.schema.fields().iter();
     let names = fields.map(|field| field.name());
     names

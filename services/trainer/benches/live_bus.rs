@@ -287,6 +287,7 @@ fn table(resolved: &Resolved) -> DataSetTable {
         label_known_at: times,
         bar: None,
         weight: None,
+        forward_return: None,
         features: feature_names
             .iter()
             .map(|_| random_column(&mut generator, rows))

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 
 use networks::tsk::report_rules;
 use schemas::decision_report::{DecisionReport, Suggestion};
+use schemas::edge::PartEdge;
 use schemas::manifests::{Network, OutputKind};
 use schemas::metrics::{ClassMetrics, Evaluation, KindMetrics, MetricsDocument, PartMetrics};
 use schemas::names::{
@@ -49,9 +50,14 @@ pub fn metrics_document(
     let first = first.chain(halving_warnings(batch_size, &trained.halvings));
     let warnings = first.chain(decision_warnings(&evaluation)).chain(by_part);
 
+    let mut headline = test.map(PartMetrics::headline).unwrap_or_default();
+    let edge = evaluation.edge.as_ref();
+    let edge = edge.and_then(|edge| edge.parts.get(TEST_PART));
+    headline.extend(edge.map(PartEdge::headline).unwrap_or_default());
+
     MetricsDocument {
         v: MetricsDocument::VERSION,
-        headline: test.map(PartMetrics::headline).unwrap_or_default(),
+        headline,
         warnings: warnings.collect(),
         epochs: trained.history.last().map_or(0, |row| row.epoch),
         best_epoch: trained.best_epoch,

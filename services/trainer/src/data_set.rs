@@ -7,7 +7,7 @@ use schemas::names::PARTS;
 use store::DataSetTable;
 use strategies::windows::{RowBar, Windows};
 
-use crate::metrics::RowOrigins;
+use crate::metrics::{HeldOutOutcomes, Outcomes, RowOrigins};
 use crate::{Labels, PartData, TrainError, TrainingData};
 
 /// Codes of the parts in a table: their positions in [`PARTS`].
@@ -47,6 +47,31 @@ pub fn test_origins(table: &DataSetTable, test: &PartData) -> RowOrigins {
         symbol: cells_at(&samples, &table.symbol),
         known_at: cells_at(&samples, &table.known_at),
     }
+}
+
+/// What came of the samples of validation and test, of which `data` was made, over `horizon_bars`.
+/// None for a data set without forward returns.
+pub fn held_out_outcomes(
+    table: &DataSetTable,
+    data: &TrainingData,
+    horizon_bars: u32,
+) -> Option<HeldOutOutcomes> {
+    Some(HeldOutOutcomes {
+        horizon_bars,
+        validation: outcomes_of(table, &data.validation, VALIDATION)?,
+        test: outcomes_of(table, &data.test, TEST)?,
+    })
+}
+
+fn outcomes_of(table: &DataSetTable, part: &PartData, code: u8) -> Option<Outcomes> {
+    let rows: Vec<usize> = rows_of(table, code).collect();
+    let samples = sample_rows(&rows, part.windows.as_ref());
+    Some(Outcomes {
+        symbol: cells_at(&samples, &table.symbol),
+        known_at: cells_at(&samples, &table.known_at),
+        bar: cells_at(&samples, table.bar.as_ref()?),
+        forward_return: cells_at(&samples, table.forward_return.as_ref()?),
+    })
 }
 
 /// The cells of a column in these rows.

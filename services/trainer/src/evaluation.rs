@@ -5,6 +5,8 @@
 //! equal figures on every machine.
 
 use networks::{Learner, learner_of, math};
+use schemas::decision_report::DecisionReport;
+use schemas::edge::EdgeReport;
 use schemas::manifests::{FeatureColumn, OutputKind};
 use schemas::metrics::{Evaluation, Importance, Temperature};
 use strategies::Decisions;
@@ -12,7 +14,7 @@ use strategies::Decisions;
 use crate::control::Control;
 use crate::data::{Labels, PartData, TrainingData};
 use crate::job::TrainJob;
-use crate::metrics::{Baseline, RowOrigins, Scored, ScoredParts, Shuffled, importance_of};
+use crate::metrics::{Baseline, RowOrigins, Scored, ScoredParts, Shuffled, Trading, importance_of};
 use crate::objective::Objective;
 use crate::{TrainError, Trained};
 
@@ -34,6 +36,9 @@ pub struct Evaluated<'a> {
     pub classes: usize,
     /// What the strategy makes of a prediction; absent = decisions are not counted.
     pub decisions: Option<Decisions>,
+    /// What its predictions are traded on; absent = no edge is measured, nor is one without
+    /// `decisions`.
+    pub trading: Option<Trading<'a>>,
     /// Its parameters, flat, in file order.
     pub weights: &'a [f32],
     /// What training minimised.
@@ -44,26 +49,37 @@ pub struct Evaluated<'a> {
     pub seed: u64,
 }
 
-/// Measures the stored weights of a finished training; `origins` are those of the test part.
+/// What is measured beside the figures of a part, and what it is measured with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Measurement<'a> {
+    /// Where the rows of the test part come from.
+    pub(crate) origins: &'a RowOrigins,
+    /// What its predictions are traded on; absent = no edge is measured.
+    pub(crate) trading: Option<Trading<'a>>,
+    /// What the strategy makes of a prediction.
+    pub(crate) decisions: Decisions,
+}
+
+/// Measures the stored weights of a finished training.
 ///
 /// # Errors
 /// When `control` cancels.
 pub(crate) fn evaluate_trained(
     job: &TrainJob<'_>,
     trained: &Trained,
-    origins: &RowOrigins,
-    decisions: Decisions,
+    measurement: Measurement<'_>,
     control: &dyn Control,
 ) -> Result<Evaluation, TrainError> {
     let network = Evaluated {
         data: job.data,
-        origins,
+        origins: measurement.origins,
         features: &trained.network.features,
         classes: match &trained.network.output {
             OutputKind::Classes { names } => names.len(),
             OutputKind::Regression => 0,
         },
-        decisions: Some(decisions),
+        decisions: Some(measurement.decisions),
+        trading: measurement.trading,
         weights: &trained.weights,
         objective: &trained.objective,
         temperature: trained.temperature,
@@ -118,12 +134,14 @@ pub fn evaluate(
             Some(parts.decide(rules))
         }
     };
+    let edge = network.edge_of(&validation, &test, decisions.as_ref());
     Some(Evaluation {
         uncertainty,
         groups,
         importance: Some(importance),
         temperature,
         decisions,
+        edge,
     })
 }
 
@@ -134,6 +152,20 @@ impl Evaluated<'_> {
             labels,
             objective: self.objective,
         }
+    }
+
+    /// The edge by the decisions that were reported.
+    fn edge_of(
+        &self,
+        validation: &Scored<'_>,
+        test: &Scored<'_>,
+        report: Option<&DecisionReport>,
+    ) -> Option<EdgeReport> {
+        // A threshold that the training has chosen is the one that is used from now on.
+        let report = report?;
+        let chosen = report.is_chosen.then(|| report.threshold.value());
+        let rules = self.decisions?.with_chosen(chosen);
+        Some(self.trading?.edge(validation, test, rules))
     }
 
     /// Divides scores as the model does before they become probabilities.

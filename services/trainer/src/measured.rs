@@ -48,13 +48,7 @@ pub(crate) fn train_and_measure(
     let job = training.job();
     let trained = train(&job, control, state)?;
 
-    let evaluation = evaluate_trained(
-        &job,
-        &trained,
-        training.origins(),
-        training.decisions(),
-        control,
-    )?;
+    let evaluation = evaluate_trained(&job, &trained, training.measurement(), control)?;
     Ok(Measured {
         trained,
         evaluation,

@@ -18,11 +18,12 @@ use strategies::splits::Part;
 use strategies::{Decisions, Resolved};
 
 use crate::TrainingData;
-use crate::data_set::{test_origins, training_data};
+use crate::data_set::{held_out_outcomes, test_origins, training_data};
 use crate::device::ComputeDevice;
 use crate::engine::EngineKind;
+use crate::evaluation::Measurement;
 use crate::job::TrainJob;
-use crate::metrics::RowOrigins;
+use crate::metrics::{HeldOutOutcomes, RowOrigins, Trading, TripCosts};
 use crate::report::TrainFacts;
 use crate::train::Trained;
 
@@ -32,6 +33,8 @@ pub(crate) struct PreparedData {
     data: TrainingData,
     /// Where the rows of the test part come from.
     origins: RowOrigins,
+    /// What came of the rows; absent for a data set of an older program.
+    outcomes: Option<HeldOutOutcomes>,
 }
 
 /// A training that can begin.
@@ -39,6 +42,8 @@ pub(crate) struct PreparedTraining {
     request: TrainRequest,
     resolved: Resolved,
     shared: Arc<PreparedData>,
+    /// Costs of a trade by instrument; none where the strategy does not say.
+    costs: Option<Vec<TripCosts>>,
     /// The network to fit, its columns scaled as the data set says, its rules built.
     pub(crate) network: Network,
     device: ComputeDevice,
@@ -76,10 +81,13 @@ impl PreparedData {
             let data = training_data(&table, &network, weighted)
                 .map_err(|error| ErrorRecord::from_advice(&error))?;
             let origins = test_origins(&table, &data.test);
+            let horizon = manifest.forward_bars;
+            let outcomes = horizon.and_then(|horizon| held_out_outcomes(&table, &data, horizon));
             Ok(Arc::new(Self {
                 manifest,
                 data,
                 origins,
+                outcomes,
             }))
         })
         .await
@@ -132,6 +140,7 @@ impl PreparedTraining {
         let network = build_rules(&network, &shared.data.train.features, resolved.seed);
         Self {
             request,
+            costs: costs_of(&resolved),
             resolved,
             shared,
             network,
@@ -140,9 +149,18 @@ impl PreparedTraining {
         }
     }
 
-    /// Where the rows of the test part come from.
-    pub(crate) fn origins(&self) -> &RowOrigins {
-        &self.shared.origins
+    /// What is measured of it, and with what.
+    pub(crate) fn measurement(&self) -> Measurement<'_> {
+        let outcomes = self.shared.outcomes.as_ref();
+        let trading = outcomes.map(|outcomes| Trading {
+            outcomes,
+            costs: self.costs.as_deref(),
+        });
+        Measurement {
+            origins: &self.shared.origins,
+            trading,
+            decisions: self.resolved.decisions,
+        }
     }
 
     /// The input of [`crate::train`].
@@ -174,11 +192,6 @@ impl PreparedTraining {
             length: windows.length as u64,
             rows_lost: rows_lost.into(),
         })
-    }
-
-    /// What the strategy makes of a prediction.
-    pub(crate) fn decisions(&self) -> Decisions {
-        self.resolved.decisions
     }
 
     /// Seed of initialisation, shuffling and dropout.
@@ -257,6 +270,27 @@ impl PreparedTraining {
     fn timeframes(&self) -> Vec<String> {
         let timeframes = self.resolved.timeframes.iter();
         timeframes.map(ToString::to_string).collect()
+    }
+}
+
+/// What a trade costs, by instrument: by the section `costs`, or else by the round trip that a
+/// regression is compared with. None where the strategy says neither.
+fn costs_of(resolved: &Resolved) -> Option<Vec<TripCosts>> {
+    let symbols = resolved.symbols.iter();
+
+    match (&resolved.costs, resolved.decisions) {
+        (Some(costs), _) => Some(symbols.map(|symbol| costs.of(symbol).into()).collect()),
+        (
+            None,
+            Decisions::Regression {
+                round_trip_cost, ..
+            },
+        ) => Some(
+            symbols
+                .map(|_| TripCosts::undivided(round_trip_cost))
+                .collect(),
+        ),
+        (None, Decisions::Classification { .. }) => None,
     }
 }
 

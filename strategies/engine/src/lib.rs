@@ -64,8 +64,8 @@ pub use resolve::{
 pub use rules::{Rule, rules};
 pub use schema::schema;
 pub use strategy::{
-    DataSection, Decisions, FuzzySet, Input, InputSource, NamedIndicator, OutputRef, Scaling,
-    Signal, Split, Strategy, TrainingSection, is_name,
+    Costs, DataSection, Decisions, FuzzySet, Input, InputSource, NamedIndicator, OutputRef,
+    Scaling, Signal, Split, Strategy, TradeCosts, TrainingSection, is_name,
 };
 pub use text_edit::{EditError, with_value};
 pub use training_keys::{TrainingKey, training_keys};

@@ -1,9 +1,9 @@
 //! p values of several tests at once.
 
-/// The p values as if each test were the only one: the k-th lowest of m times m − k + 1, never below
-/// one that was lower, and at most 1 (Holm: A simple sequentially rejective multiple test procedure,
-/// Scandinavian Journal of Statistics, 1979). With all hypotheses true, any of them is below α with
-/// a probability of at most α.
+/// The p values as if each test were the only one: the k-th lowest of m times m − k + 1, never
+/// below one that was lower, and at most 1 (Holm: A simple sequentially rejective multiple test
+/// procedure, Scandinavian Journal of Statistics, 1979). With all hypotheses true, any of them is
+/// below α with a probability of at most α.
 pub fn holm(p_values: &[f64]) -> Vec<f64> {
     let mut order: Vec<(usize, f64)> = p_values.iter().copied().enumerate().collect();
     order.sort_by(|one, other| one.1.total_cmp(&other.1));

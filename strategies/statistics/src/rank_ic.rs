@@ -25,7 +25,7 @@ const COEFFICIENTS: f64 = 2.0;
 pub struct PanelRow {
     /// The higher, the more it expected a rise.
     pub signal: f64,
-    /// Forward return.
+    /// Its forward return.
     pub forward: f64,
     /// Number of the instrument.
     pub symbol: u32,
@@ -53,7 +53,7 @@ pub struct RankIcTest {
     pub lags: usize,
     /// Degrees of freedom of Student's distribution.
     pub degrees: f64,
-    /// Distinct instants.
+    /// Distinct instants of the rows.
     pub instants: usize,
 }
 
@@ -62,14 +62,14 @@ pub struct RankIcTest {
 /// not vary.
 ///
 /// Ranks are regressed on ranks, x and y being both in deviations from their mean: the slope is the
-/// coefficient, e = y − slope · x, and its scores are u = x · e. With weights w(l) = 1 − l / (L +
-/// 1), the variance of Σu is Σu² + 2 Σ w(l) Σ u(i) u(i − l) within symbols (Newey and West), or the
-/// same over the sums of the scores of each instant (Driscoll and Kraay); the larger one counts. The
-/// standard error of the slope is √(n / (n − 2) · variance) / n.
+/// coefficient, e = y − slope · x, and its scores are u = x · e. With weights
+/// w(l) = 1 − l / (L + 1), the variance of Σu is Σu² + 2 Σ w(l) Σ u(i) u(i − l) within symbols
+/// (Newey and West), or the same over the sums of the scores of each instant (Driscoll and Kraay);
+/// the larger one counts. The standard error of the slope is √(n / (n − 2) · variance) / n.
 ///
 /// L is twice the horizon or 1.3 · √instants, whichever is more; p is that of Student's
-/// distribution with 1.5 · instants / (L + 1) degrees of freedom. There is a test from five instants
-/// per lag on, which are 45 instants, and ten horizons.
+/// distribution with 1.5 · instants / (L + 1) degrees of freedom. There is a test from five
+/// instants per lag on, which are 45 instants, and ten horizons.
 pub fn rank_ic(rows: &[PanelRow], horizon: usize) -> Option<RankIc> {
     let signals: Vec<f64> = rows.iter().map(|row| row.signal).collect();
     let returns: Vec<f64> = rows.iter().map(|row| row.forward).collect();
@@ -189,18 +189,11 @@ mod tests {
 
     #[test]
     fn both_standard_errors_are_the_larger_one_somewhere() {
-        let by_symbol = |panel: &GoldenPanel| panel.t_by_symbol.abs() < panel.t_by_instant.abs();
-        let panels: Vec<GoldenPanel> = panels();
-        let several = panels
-            .iter()
-            .filter(|panel| panel.t_by_symbol != panel.t_by_instant);
-        let counts = several
-            .map(by_symbol)
-            .fold([0, 0], |[yes, no], is| match is {
-                true => [yes + 1, no],
-                false => [yes, no + 1],
-            });
-        assert!(counts[0] > 0 && counts[1] > 0, "{counts:?}");
+        let panels = panels();
+        let by_symbol = |panel: &&GoldenPanel| panel.t_by_symbol.abs() < panel.t_by_instant.abs();
+        let by_instant = |panel: &&GoldenPanel| panel.t_by_symbol.abs() > panel.t_by_instant.abs();
+        assert!(panels.iter().filter(by_symbol).count() > 0);
+        assert!(panels.iter().filter(by_instant).count() > 0);
     }
 
     fn single(count: i64) -> Vec<PanelRow> {
@@ -213,29 +206,25 @@ mod tests {
         (0..count).map(row).collect()
     }
 
+    fn test_of(rows: i64, horizon: usize) -> Option<RankIcTest> {
+        rank_ic(&single(rows), horizon).unwrap().test
+    }
+
     #[test]
     fn lags_cover_two_horizons_or_grow_with_the_rows() {
         // 1.3 · √100 = 13, 1.3 · √1000 = 41.1.
-        let lags = |rows: i64, horizon: usize| {
-            rank_ic(&single(rows), horizon)
-                .unwrap()
-                .test
-                .map(|test| test.lags)
-        };
-        assert_eq!(lags(100, 1), Some(13));
-        assert_eq!(lags(100, 9), Some(18));
-        assert_eq!(lags(1_000, 1), Some(42));
+        assert_eq!(test_of(100, 1).unwrap().lags, 13);
+        assert_eq!(test_of(100, 9).unwrap().lags, 18);
+        assert_eq!(test_of(1_000, 1).unwrap().lags, 42);
     }
 
     #[test]
     fn too_few_instants_have_a_coefficient_without_a_test() {
-        let is_tested =
-            |rows: i64, horizon: usize| rank_ic(&single(rows), horizon).unwrap().test.is_some();
-
         // 1.3 · √44 = 8.6, so 9 lags, which need 45 instants.
-        assert!(!is_tested(44, 1));
-        assert!(is_tested(45, 1));
-        assert!(is_tested(100, 10) && !is_tested(100, 11));
+        assert_eq!(test_of(44, 1), None);
+        assert!(test_of(45, 1).is_some());
+        assert!(test_of(100, 10).is_some());
+        assert_eq!(test_of(100, 11), None);
     }
 
     #[test]

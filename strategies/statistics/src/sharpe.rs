@@ -32,12 +32,7 @@ impl Sharpe {
     pub fn of(returns: &[f64]) -> Option<Self> {
         let count = returns.len() as f64;
         let mean = returns.iter().sum::<f64>() / count;
-        let moment = |power: i32| {
-            let powers = returns.iter().map(|value| raised(value - mean, power));
-            powers.sum::<f64>() / count
-        };
-
-        let variance = moment(2);
+        let variance = central_moment(returns, mean, 2);
         let scale = returns
             .iter()
             .fold(0.0_f64, |max, value| max.max(value.abs()));
@@ -48,8 +43,8 @@ impl Sharpe {
         Some(Self {
             ratio: mean / (variance * count / (count - 1.0)).sqrt(),
             observations: returns.len(),
-            skewness: moment(3) / (variance * variance.sqrt()),
-            kurtosis: moment(4) / (variance * variance),
+            skewness: central_moment(returns, mean, 3) / (variance * variance.sqrt()),
+            kurtosis: central_moment(returns, mean, 4) / (variance * variance),
         })
     }
 
@@ -76,13 +71,19 @@ impl Sharpe {
     }
 }
 
+/// The mean of (value − mean)^power.
+fn central_moment(values: &[f64], mean: f64, power: i32) -> f64 {
+    let powers = values.iter().map(|value| raised(value - mean, power));
+    powers.sum::<f64>() / values.len() as f64
+}
+
 /// A product rather than `powi`, which the host computes.
 fn raised(value: f64, power: i32) -> f64 {
     (0..power).fold(1.0, |product, _| product * value)
 }
 
-/// The highest ratio to expect of `candidates` without skill whose ratios have this variance: √V ·
-/// ((1 − γ) · Φ⁻¹(1 − 1/N) + γ · Φ⁻¹(1 − 1/(N · e))); 0 of one candidate.
+/// The highest ratio to expect of `candidates` without skill whose ratios have this variance:
+/// √V · ((1 − γ) · Φ⁻¹(1 − 1/N) + γ · Φ⁻¹(1 − 1/(N · e))); 0 of one candidate.
 pub fn expected_maximum(candidates: usize, variance: f64) -> f64 {
     if candidates < 2 {
         return 0.0;

@@ -12,6 +12,7 @@ use serde_json::json;
 use similar::TextDiff;
 use store::Store;
 
+use super::edge::edge_sentence;
 use super::open_model::OpenModel;
 use super::paired::{PairedLosses, TestLosses};
 use super::registry::{join_symbols, summary_json};
@@ -153,6 +154,8 @@ fn facts_of(stored: &StoredModel) -> Vec<(&'static str, String)> {
     let part = |name: &str| document.and_then(|document| document.parts.get(name));
     facts.extend(figures_of(part(VALIDATION_PART)).map(|(name, text)| (name.validation, text)));
     facts.extend(figures_of(part(TEST_PART)).map(|(name, text)| (name.test, text)));
+    let edge = document.and_then(edge_sentence);
+    facts.push(("edge", edge.unwrap_or_else(|| "not measured".to_owned())));
     let epochs =
         document.map(|document| format!("{}, best {}", document.epochs, document.best_epoch));
     facts.push(("epochs", epochs.unwrap_or_default()));

@@ -8,6 +8,7 @@ use schemas::metrics::{
 use schemas::names::{TEST_PART, VALIDATION_PART};
 
 use super::decisions::describe_report;
+use super::edge::describe_edge;
 
 /// Most features in the line of importance.
 const FEATURES_MAX: usize = 5;
@@ -40,6 +41,8 @@ pub(super) fn describe_evaluation(document: &MetricsDocument) -> Vec<(&'static s
     for line in evaluation.decisions.iter().flat_map(describe_report) {
         lines.push(("decisions", line));
     }
+
+    lines.extend(describe_edge(document));
 
     // What the brackets above mean.
     if let Some(uncertainty) = &evaluation.uncertainty {
@@ -355,6 +358,7 @@ mod tests {
         symbols       EURUSD 44.0 %, GBPUSD 42.0 %
         months        best 2017-12 51.0 %, worst 2018-01 36.0 %, of 3
         importance    1h_rsi_high 0.0200, 1h_rsi_low 0.0100
+        edge          not measured: its data set has no forward returns, since an earlier version made it; `ktrdr train` makes another one
         [low, high]   95 % of 1000 draws of the test part in blocks of 42 rows
         ");
     }
@@ -405,6 +409,7 @@ mod tests {
         error         mean 0.002100, always the mean of the training part 0.002000
         R²            -0.0100
         direction     right 52.0 %, always up 51.0 %; 3 rows did not move
+        edge          not measured: its data set has no forward returns, since an earlier version made it; `ktrdr train` makes another one
         ");
     }
 
@@ -420,6 +425,7 @@ mod tests {
         test part     4 rows
         accuracy      75.0 %, always the most frequent class 50.0 %
         gain          +25.0 points
+        edge          not measured: its data set has no forward returns, since an earlier version made it; `ktrdr train` makes another one
         ");
     }
 }

@@ -6,6 +6,7 @@ mod compare;
 mod cost;
 mod decisions;
 mod deletion;
+mod edge;
 mod evaluation;
 mod export;
 mod figures;

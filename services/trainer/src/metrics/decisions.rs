@@ -94,7 +94,7 @@ pub(crate) fn decisions_of(scored: &Scored<'_>, rules: Decisions) -> PartDecisio
 }
 
 /// The predictions as `ktrdr models predict` gives them: probabilities of the classes, or a return.
-fn predictions_of(scored: &Scored<'_>) -> Vec<Vec<f64>> {
+pub(super) fn predictions_of(scored: &Scored<'_>) -> Vec<Vec<f64>> {
     let rows = scored.labels.len().max(1);
     let outputs = (scored.scores.len() / rows).max(1);
     let mut predictions = Vec::with_capacity(rows);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemas::edge::{Book, EdgeReport};
 use schemas::metrics::{
     Calibration, CalibrationBin, ClassMetrics, ClassRates, Evaluation, GroupMetrics, Grouping,
     Importance, Interval, KindMetrics, MetricsDocument, PartMetrics, Temperature,
@@ -37,6 +38,9 @@ pub fn metrics_file(document: &MetricsDocument) -> Result<Bytes, StoreError> {
             ("precision", counts.precision.unwrap_or(f64::NAN)),
         ];
         rows.add_all(part, "decisions", "", figures);
+    }
+    if let Some(edge) = &document.evaluation.edge {
+        rows.add_edge(edge);
     }
     if let Some(temperature) = &document.evaluation.temperature {
         let figures = [
@@ -96,6 +100,24 @@ impl Rows {
             ("ece", uncalibrated.ece),
         ];
         self.add_all(TEST_PART, "uncalibrated", "", figures);
+    }
+
+    /// The rank information coefficient of each part with its test, and what a book would earn.
+    fn add_edge(&mut self, edge: &EdgeReport) {
+        for (part, edge) in &edge.parts {
+            let test = edge.test.map(|test| [("t", test.t), ("p", test.p)]);
+            let spread = edge.decile_spread.map(|spread| ("decile_spread", spread));
+            let rank_ic = edge.rank_ic.map(|value| ("rank_ic", value));
+            let figures = rank_ic.into_iter().chain(spread);
+            let figures = figures.chain(test.into_iter().flatten());
+            self.add_all(
+                part,
+                "edge",
+                "",
+                figures.chain([("rows", edge.rows as f64)]),
+            );
+            self.add_all(part, "book", "", figures_of_book(&edge.book));
+        }
     }
 
     /// Figures without intervals.
@@ -202,6 +224,35 @@ fn figures_of_class(class: &ClassRates) -> [(&'static str, f64); 5] {
         ("recall", class.recall),
         ("f1", class.f1),
     ]
+}
+
+fn figures_of_book(book: &Book) -> Vec<(&'static str, f64)> {
+    let mut figures = vec![
+        ("buys", book.buys as f64),
+        ("sells", book.sells as f64),
+        ("direction", book.direction),
+        ("buy_direction", book.buy_direction),
+        ("sell_direction", book.sell_direction),
+    ];
+    if let Some(costs) = book.costs {
+        figures.extend([
+            ("commission", costs.commission),
+            ("spread", costs.spread),
+            ("slippage", costs.slippage),
+            ("round_trip", costs.round_trip),
+        ]);
+    }
+
+    figures.extend(book.net.map(|net| ("net", net)));
+    if let Some(sharpe) = book.sharpe {
+        figures.extend([
+            ("sharpe", sharpe.ratio),
+            ("skewness", sharpe.skewness),
+            ("kurtosis", sharpe.kurtosis),
+            ("probability", sharpe.probability),
+        ]);
+    }
+    figures
 }
 
 fn figures_of_bin(bin: &CalibrationBin) -> [(&'static str, f64); 3] {

@@ -131,6 +131,7 @@ fn evaluation_of(trained: &Trained, threshold: Option<f64>) -> Evaluation {
             confidence_threshold: threshold,
             signals: &[Signal::Buy, Signal::Hold, Signal::Sell],
         }),
+        trading: None,
         weights: &trained.weights,
         objective: &trained.objective,
         temperature: trained.temperature,

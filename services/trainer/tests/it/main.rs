@@ -15,6 +15,10 @@ mod decisions;
 #[cfg(test)]
 mod device;
 #[cfg(test)]
+mod edge;
+#[cfg(test)]
+mod edge_runs;
+#[cfg(test)]
 mod engines;
 #[cfg(test)]
 mod evaluation;

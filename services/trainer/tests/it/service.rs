@@ -55,6 +55,7 @@ pub(crate) async fn publish_dataset(store: &Store, absent: Option<f32>) -> Strin
         coverage: BTreeMap::new(),
         holes: Vec::new(),
         thresholds: Vec::new(),
+        forward_bars: None,
         leak_test_cuts: 1,
         created_at: 0,
         written_by: "test".to_owned(),
@@ -101,6 +102,7 @@ fn table(columns: &[FeatureColumn], features: Vec<Vec<f32>>, absent: Option<f32>
         label_known_at: times,
         bar: None,
         weight: None,
+        forward_return: None,
         feature_names: columns.iter().map(|column| column.name.clone()).collect(),
         features,
     }

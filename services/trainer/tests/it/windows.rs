@@ -253,6 +253,7 @@ fn evaluation_of(
         features: &network.features,
         classes: 2,
         decisions: None,
+        trading: None,
         weights,
         objective: &Objective::plain(Loss::CrossEntropy, 2),
         temperature: None,

@@ -13,18 +13,20 @@ use super::runs::Runs;
 use crate::labels::{BarLabels, LabelError, uniqueness_weights};
 use crate::resolve::Resolved;
 
-/// Opens and closes of all base bars of a symbol.
+/// Times of all base bars of a symbol, and the prices at which they closed.
 pub(super) struct BarTimes {
     pub(super) open: Vec<Utc>,
     pub(super) close: Vec<Utc>,
+    pub(super) close_price: Vec<f64>,
 }
 
 impl BarTimes {
-    /// The times of bars whose prices are not needed any more.
+    /// The times of bars whose other prices are not needed any more.
     pub(super) fn of(bars: Bars) -> Self {
         Self {
             open: bars.open_time,
             close: bars.close_time,
+            close_price: bars.close,
         }
     }
 }
@@ -84,6 +86,7 @@ pub(super) fn align(
         columns,
         coverage: coverage.totals(),
         close_time: times.close,
+        close_price: times.close_price,
         dropped,
         leak_test_cuts: leak_test.cuts() as u64,
         thresholds: labelled.thresholds,

@@ -38,6 +38,12 @@ pub struct DataSet {
     pub label: Vec<f32>,
     /// Instant from which each label may be used: the close of the last bar that it depends on.
     pub label_known_at: Vec<Utc>,
+    /// Relative change of the close of each row's base bar over the next `forward_bars`; none where
+    /// it is not known before the part after that of the row begins.
+    pub forward_return: Vec<Option<f32>>,
+    /// Bars over which a decision is held: the horizon of the labels, or where they have none the
+    /// mean number of bars until a label of the training part is known, rounded.
+    pub forward_bars: u32,
     /// Relative frequency with which each row is drawn in training: the uniqueness of its label,
     /// where the strategy asks for it.
     pub weight: Option<Vec<f32>>,

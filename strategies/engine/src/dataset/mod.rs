@@ -14,6 +14,7 @@ mod coverage;
 mod data_set;
 mod error;
 mod feature_rows;
+mod forward_returns;
 mod labelling;
 mod progress;
 mod rows;
@@ -51,8 +52,8 @@ use workers::Workers;
 /// Let R be the rows of all symbols, F the features, Z those of them that are scaled, T the
 /// threads, b the base bars and B all bars of a symbol, and O the outputs of its widest indicator.
 ///
-/// - The stacked rows take `R · (4 F + 4 Z + 57)` bytes: the columns, and per row four times,
-///   label, weight, symbol, number of the bar and part.
+/// - The stacked rows take `R · (4 F + 4 Z + 73)` bytes: the columns, and per row four times,
+///   label, weight, symbol, number of the bar and part, close and forward return.
 /// - At most 5 T symbols are at work, wait to be stacked, or are being stacked; each takes as much
 ///   per base bar as a stacked row.
 /// - T of them hold their bars, 56 bytes each, and for an indicator on another timeframe or a
@@ -61,7 +62,7 @@ use workers::Workers;
 /// So the peak is below
 ///
 /// ```text
-/// R · (4 F + 4 Z + 57)  +  5 T · b · (4 F + 4 Z + 57)  +  T · B · (56 + 8 O + 24)
+/// R · (4 F + 4 Z + 73)  +  5 T · b · (4 F + 4 Z + 73)  +  T · B · (56 + 8 O + 24)
 /// ```
 ///
 /// # Errors

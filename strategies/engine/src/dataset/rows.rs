@@ -37,6 +37,8 @@ pub(super) struct SymbolRows {
     pub(super) coverage: Vec<CoverageCount>,
     /// Closes of all base bars, rows or not.
     pub(super) close_time: Vec<Utc>,
+    /// Closing prices of the same bars.
+    pub(super) close_price: Vec<f64>,
     /// Bars without a row, by reason.
     pub(super) dropped: BTreeMap<&'static str, u64>,
     pub(super) leak_test_cuts: u64,

@@ -12,6 +12,7 @@ use super::DataSet;
 use super::DataSetError;
 use super::columns::{Column, append};
 use super::coverage::{CoverageCount, FuzzySets};
+use super::forward_returns::{Closes, ForwardReturns, ForwardRow};
 use super::rows::SymbolRows;
 use super::runs::Runs;
 use super::workers::Workers;
@@ -46,6 +47,8 @@ struct StackedSymbol {
     rows: usize,
     /// Closes of all base bars, rows or not.
     close_time: Vec<Utc>,
+    /// The prices of these closes.
+    close_price: Vec<f64>,
 }
 
 impl Stack {
@@ -74,6 +77,7 @@ impl Stack {
         self.symbols.push(StackedSymbol {
             rows,
             close_time: symbol.close_time,
+            close_price: symbol.close_price,
         });
 
         // Symbols mostly have as many rows as each other.
@@ -168,17 +172,11 @@ impl Stack {
         let (features, values) =
             scale_columns(&resolved.features, columns, &kept_rows, &part, workers);
 
-        // Every column drops the same rows, so that one index still means one row.
         let mut symbol = self.symbol_positions();
+        let forward = self.forward_returns(resolved, &symbol, &kept_rows, &part, &cuts);
+
         kept_rows.keep_tight(&mut symbol);
-        kept_rows.keep_tight(&mut self.bars);
-        kept_rows.keep_tight(&mut self.open_time);
-        kept_rows.keep_tight(&mut self.known_at);
-        kept_rows.keep_tight(&mut self.label_known_at);
-        kept_rows.keep_tight(&mut self.labels);
-        if let Some(weights) = &mut self.weights {
-            kept_rows.keep_tight(weights);
-        }
+        self.keep_rows(&kept_rows);
 
         let mut data_set = DataSet {
             features,
@@ -191,6 +189,8 @@ impl Stack {
             part,
             label: self.labels,
             label_known_at: self.label_known_at,
+            forward_return: forward.values,
+            forward_bars: forward.bars,
             weight: self.weights,
             values,
             cuts,
@@ -205,6 +205,47 @@ impl Stack {
         data_set.parts = count_parts(&data_set);
 
         data_set
+    }
+
+    /// Drops all other rows of every column but those of features, so that one index still means
+    /// one row.
+    fn keep_rows(&mut self, kept_rows: &Runs) {
+        kept_rows.keep_tight(&mut self.bars);
+        kept_rows.keep_tight(&mut self.open_time);
+        kept_rows.keep_tight(&mut self.known_at);
+        kept_rows.keep_tight(&mut self.label_known_at);
+        kept_rows.keep_tight(&mut self.labels);
+        if let Some(weights) = &mut self.weights {
+            kept_rows.keep_tight(weights);
+        }
+    }
+
+    /// The forward returns of the kept rows, which belong to `part`. `symbol` is the position of
+    /// the symbol of every row.
+    fn forward_returns(
+        &self,
+        resolved: &Resolved,
+        symbol: &[u32],
+        kept_rows: &Runs,
+        part: &[Part],
+        cuts: &CutDates,
+    ) -> ForwardReturns {
+        let places = kept_rows.pick(symbol).zip(kept_rows.pick(&self.bars));
+        let known_and_parts = kept_rows.pick(&self.label_known_at).zip(part);
+        let rows = places.zip(known_and_parts);
+        let rows = rows.map(|((symbol, bar), (label_known_at, part))| ForwardRow {
+            symbol: *symbol as usize,
+            bar: *bar as usize,
+            label_known_at: *label_known_at,
+            part: *part,
+        });
+
+        let closes = self.symbols.iter().map(|symbol| Closes {
+            time: &symbol.close_time,
+            price: &symbol.close_price,
+        });
+        let closes: Vec<Closes<'_>> = closes.collect();
+        ForwardReturns::of(rows, &closes, resolved.labels.horizon(), cuts)
     }
 
     /// The longest time that the embargo takes at the cuts of any symbol.

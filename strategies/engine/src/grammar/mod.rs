@@ -9,6 +9,7 @@
 //! become [`drafts`], which lack whatever could not be read, so that [`cross_checks`] can still
 //! compare the rest.
 
+mod costs;
 mod cross_checks;
 mod dates;
 mod decisions;

@@ -1,6 +1,6 @@
 //! Reads the sections of a strategy file in their order, and joins them.
 
-use super::{decisions, model, recurrent, sections, training, training_data};
+use super::{costs, decisions, model, recurrent, sections, training, training_data};
 use crate::fields::{Fields, RetiredKey};
 use crate::finding::Findings;
 use crate::strategy::{Decisions, NAME_LENGTH_MAX, Strategy, TrainingSection, is_name, signals_of};
@@ -46,6 +46,10 @@ pub(super) fn read_strategy(fields: Fields<'_>) -> Option<Strategy> {
         .required_section("decisions")
         .map(decisions::read_decisions)
         .unwrap_or_default();
+    let symbols = data.data.as_ref().map(|data| data.symbols.as_slice());
+    let costs = fields
+        .section("costs")
+        .map(|section| costs::read_costs(section, symbols.unwrap_or_default()));
     let training = fields
         .required_section("training")
         .and_then(|section| training::read_training(section, decisions.output_format));
@@ -54,6 +58,10 @@ pub(super) fn read_strategy(fields: Fields<'_>) -> Option<Strategy> {
 
     let sections = sections?;
     let training = training?;
+    let costs = match costs {
+        None => None,
+        Some(costs) => Some(costs?),
+    };
     Some(Strategy {
         name: name?.to_owned(),
         version,
@@ -64,6 +72,7 @@ pub(super) fn read_strategy(fields: Fields<'_>) -> Option<Strategy> {
         inputs: sections.inputs,
         model: model?,
         decisions: with_signals_of_labels(decisions.decisions?, &training),
+        costs,
         training,
         warnings: Findings::default(),
     })

@@ -229,6 +229,18 @@ impl LabelSource {
         }
     }
 
+    /// Bars over which a decision by these labels is held; none where the price decides when a
+    /// label ends.
+    pub fn horizon(&self) -> Option<u32> {
+        match *self {
+            Self::ForwardReturn { horizon } => Some(horizon),
+            Self::Context(context) => Some(context.horizon),
+            Self::EfficiencyRegime(regime) => Some(regime.horizon),
+            Self::ZigzagWindow(window) => Some(window.lookahead),
+            Self::TripleBarrier(_) | Self::Zigzag { .. } | Self::Regime(_) => None,
+        }
+    }
+
     /// This source with every threshold that is a statistic of the bars fitted on `training` and
     /// frozen. Sources without such a threshold, and thresholds that are set already, stay as they
     /// are.

@@ -20,8 +20,9 @@ use crate::strategy::Split;
 /// ultimate oscillator takes sums from running ones; manifests hold holes and distinguish events
 /// from labels. 4: the weighted average and the regression slope add up shares that are divided
 /// already; KAMA takes four steps together. 5: exponential averages and those of Wilder take four
-/// steps together. 6: rows say which bar of their symbol they are.
-pub const ENGINE_VERSION: u32 = 6;
+/// steps together. 6: rows say which bar of their symbol they are. 7: rows
+/// have a forward return that is no label.
+pub const ENGINE_VERSION: u32 = 7;
 
 impl Resolved {
     /// Everything that decides the rows of a data set, and nothing of model, optimiser or seed.

@@ -13,7 +13,7 @@ use schemas::training::TrainingSettings;
 
 use crate::finding::Findings;
 use crate::labels::{EventFilter, LabelSource, Regime};
-use crate::strategy::{Decisions, Split, Strategy};
+use crate::strategy::{Costs, Decisions, Split, Strategy};
 
 pub use data_part::{ENGINE_VERSION, canonical_json, canonical_sha256};
 pub use overrides::Overrides;
@@ -55,6 +55,8 @@ pub struct Resolved {
     pub model: Architecture,
     /// What a prediction means.
     pub decisions: Decisions,
+    /// What a trade costs; absent where the strategy does not say.
+    pub costs: Option<Costs>,
     /// What the trainer obeys.
     pub settings: TrainingSettings,
     /// Seed of initialisation, shuffling and dropout.
@@ -100,6 +102,7 @@ impl Strategy {
             embargo_bars: self.training.embargo_bars,
             model,
             decisions: self.decisions,
+            costs: self.costs.clone(),
             settings: changed.settings,
             seed: changed
                 .seed

@@ -41,6 +41,7 @@ pub fn schema() -> Json {
         "nn_inputs": {"type": "array", "minItems": 1, "maxItems": 256, "items": schema_of_input()},
         "model": schema_of_model(),
         "decisions": schema_of_decisions(),
+        "costs": schema_of_costs(),
         "training": schema_of_training(),
     });
 
@@ -192,6 +193,25 @@ fn schema_of_decisions() -> Json {
         mapping_with(&[], &classification),
         mapping_with(&["output_format", "cost_model"], &regression),
     ])
+}
+
+/// What a trade costs, and what it costs of instruments that differ.
+fn schema_of_costs() -> Json {
+    let names = ["commission", "spread", "slippage"];
+    let costs = names.map(|name| {
+        (
+            name,
+            json!({"type": "number", "minimum": 0, "exclusiveMaximum": 1}),
+        )
+    });
+    let by_symbol = json!({
+        "type": "object",
+        "additionalProperties": mapping_with(&[], &costs),
+    });
+
+    let mut properties = costs.to_vec();
+    properties.push(("symbols", by_symbol));
+    mapping_with(&names, &properties)
 }
 
 #[cfg(test)]

@@ -77,6 +77,29 @@ impl Decisions {
         }
     }
 
+    /// How much a prediction expects a rise: of classes the probability of those that suggest BUY
+    /// minus that of those that suggest SELL, −1 to 1, or the forward return itself. NaN for
+    /// anything that is not a prediction of this kind.
+    pub fn expectation(&self, prediction: &[f64]) -> f64 {
+        match (*self, prediction) {
+            (Self::Regression { .. }, [value]) => *value,
+            (Self::Classification { signals, .. }, probabilities)
+                if probabilities.len() == signals.len() =>
+            {
+                let mut expectation = 0.0;
+                for (signal, probability) in signals.iter().zip(probabilities) {
+                    match signal {
+                        Signal::Buy => expectation += probability,
+                        Signal::Hold => {}
+                        Signal::Sell => expectation -= probability,
+                    }
+                }
+                expectation
+            }
+            _ => f64::NAN,
+        }
+    }
+
     /// The signal of one prediction: a probability per class, or one forward return as a fraction.
     ///
     /// Classes: what the most probable one suggests, HOLD when its probability is below the

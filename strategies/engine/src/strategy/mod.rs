@@ -1,6 +1,7 @@
 //! What a strategy file says once it has been read: types without a trace of the text, so that
 //! everything above them can be used without the grammar.
 
+mod costs;
 mod decisions;
 mod feature_names;
 mod setting_keys;
@@ -16,6 +17,7 @@ use crate::fuzzy::Membership;
 use crate::indicators::Indicator;
 use crate::labels::{EventFilter, LabelSource};
 
+pub use costs::{Costs, TradeCosts};
 pub(crate) use decisions::{CLASS_SIGNALS, signals_of};
 pub use decisions::{Decisions, Signal};
 pub(crate) use feature_names::{SetColumns, feature_names};
@@ -60,6 +62,8 @@ pub struct Strategy {
     pub model: Architecture,
     /// What a prediction means.
     pub decisions: Decisions,
+    /// What a trade costs; absent where the file does not say.
+    pub costs: Option<Costs>,
     /// How the network is trained.
     pub training: TrainingSection,
     /// What the author should look at although the strategy works.

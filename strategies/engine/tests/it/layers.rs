@@ -48,6 +48,7 @@ const GRAMMAR_LAYERS: &[&str] = &[
     "recurrent",
     "model",
     "decisions",
+    "costs",
     "labels",
     "training",
     "read",

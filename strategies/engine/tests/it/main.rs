@@ -9,6 +9,8 @@ mod catalog;
 #[cfg(test)]
 mod config_cases;
 #[cfg(test)]
+mod costs;
+#[cfg(test)]
 mod data_sets;
 #[cfg(test)]
 mod decisions;

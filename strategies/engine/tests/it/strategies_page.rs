@@ -90,6 +90,30 @@ A prediction of classes means what the likeliest class suggests (BUY, HOLD or SE
 otherwise. That is a number from 0 to 1 (0.5 if it is left out), or `auto`: the training then takes the highest threshold of two digits at which at
 least 5 % of the validation part are BUY or SELL, or 0 where the likeliest class is HOLD on more than 95 % of it, and stores it with the model.
 `ktrdr train NAME` and `ktrdr models show NAME` count the decisions of each part, and a warning says which one is never made.
+
+## Costs
+
+The optional section `costs` says what a trade costs, as fractions of the price: 0.0001 is one basis point, and a pip of EURUSD at 1.10 is
+0.00009. Nothing is assumed: without it a model has no net figures, and that is said. It changes neither rows nor weights, only
+[the book of an edge](metrics.md#edge-whether-there-is-an-edge-at-all).
+
+```yaml
+costs:
+  commission: 0.00002
+  spread: 0.00007
+  slippage: 0.00001
+  symbols:
+    GBPUSD: {spread: 0.00012}
+```
+
+| key | legal | default |
+|---|---|---|
+| `commission` | from 0 to below 1: of a side, so that a trade pays it twice | none: it must be given |
+| `spread` | from 0 to below 1: between bid and ask; a trade pays half of it at each side | none: it must be given |
+| `slippage` | from 0 to below 1: by how much worse than at the quoted price a side is filled, so that a trade pays it twice | none: it must be given |
+| `symbols` | for symbols of the strategy that differ, the costs in which they do | no symbol differs |
+
+A regression without `costs` pays its `decisions.cost_model.round_trip_cost` once a trade, undivided.
 ";
 
 /// `BUY 32 %, HOLD 40 %, SELL 28 %` of the rows of one part.

@@ -2,6 +2,7 @@
 
 use schemas::metrics::MetricsDocument;
 
+use super::super::edge::edge_sentence;
 use super::super::evaluation::describe_evaluation;
 use super::ReportData;
 use super::figures::{calibration_figure, importance_figure, losses_figure, months_figure};
@@ -63,6 +64,9 @@ fn head(data: &ReportData) -> Markup {
         }
     }
 
+    if let Some(sentence) = document.and_then(edge_sentence) {
+        inside.push(note(&format!("Edge: {sentence}.")));
+    }
     let warnings = document.map(|document| document.warnings.as_slice());
     let warnings: Vec<Markup> = warnings
         .unwrap_or_default()

@@ -3,6 +3,7 @@
 
 mod bundles;
 mod duration;
+mod edge;
 mod grid;
 mod results;
 mod table;

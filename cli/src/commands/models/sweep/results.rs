@@ -8,6 +8,7 @@ use schemas::queries::ModelSummary;
 use schemas::sweep::{COMBINATION, FOLD};
 use statistics::{Moments, Overfitting, backtest_overfitting, moments};
 
+use super::edge::SweepEdge;
 use crate::console::{Failure, count_of};
 use crate::watch::outcome_of;
 
@@ -135,6 +136,8 @@ pub(super) struct SweepResults {
     pub(super) figure: &'static str,
     /// Of choosing among the combinations; absent unless all of 4, 6, … 16 folds are there.
     pub(super) overfitting: Option<Overfitting>,
+    /// Of the version that is chosen; absent where none was measured.
+    pub(super) edge: Option<SweepEdge>,
 }
 
 impl SweepResults {
@@ -186,7 +189,9 @@ pub(super) fn summarise(trainings: &[SweptTraining]) -> SweepResults {
     let key = |result: &CombinationResult| result.validation.map_or(f64::INFINITY, |it| it.mean);
     combinations.sort_by(|one, other| key(one).total_cmp(&key(other)));
     let failed = trainings.iter().filter(|training| training.has_failed());
+    let chosen = combinations.first().and_then(|first| first.best);
     SweepResults {
+        edge: chosen.and_then(|version| edge_of(trainings, version)),
         trainings: trainings.len(),
         trained: trainings
             .iter()
@@ -199,6 +204,15 @@ pub(super) fn summarise(trainings: &[SweptTraining]) -> SweepResults {
         overfitting: backtest_overfitting(&losses),
         combinations,
     }
+}
+
+/// The edge of a version that was chosen among all trainings.
+fn edge_of(trainings: &[SweptTraining], chosen: u32) -> Option<SweepEdge> {
+    let models = trainings
+        .iter()
+        .filter_map(|training| training.model.as_ref());
+    let models: Vec<&ModelSummary> = models.collect();
+    SweepEdge::of(&models, chosen)
 }
 
 fn combination_result(name: &str, trainings: &[&SweptTraining]) -> CombinationResult {

@@ -7,6 +7,7 @@ use schemas::sweep::{MODEL, TRAININGS};
 use serde_json::{Value, json};
 use statistics::{BLOCKS_MAX, BLOCKS_MIN, Moments, Overfitting};
 
+use super::edge::SweepEdge;
 use super::results::{CombinationResult, MEAN_ERROR, SweepResults, SweptTraining, summarise};
 use crate::commands::models::list::read_models;
 use crate::console::{Exit, Failure, Output, count_of};
@@ -107,10 +108,26 @@ fn print_chosen(output: &Output, model: &str, chosen: &CombinationResult, result
             describe_overfitting(results)
         ));
     }
+    print_edge(output, results);
     if let Some(version) = chosen.best {
         output.remark(&format!(
             "hint: `ktrdr models show {model}@{version}` shows the best of its versions"
         ));
+    }
+}
+
+/// Whether the chosen version has an edge, and what its Sharpe ratio is worth as the best of many.
+fn print_edge(output: &Output, results: &SweepResults) {
+    match &results.edge {
+        None => output.remark(
+            "edge: not measured: an earlier version made the data set or the models; train again",
+        ),
+        Some(edge) => {
+            output.sentence(&edge.sentence());
+            if let Some(text) = edge.describe_deflated() {
+                output.remark(&text);
+            }
+        }
     }
 }
 
@@ -189,6 +206,7 @@ fn results_json(op: &OperationId, model: &str, results: &SweepResults) -> Value 
             "rival": moments_json(chosen.and_then(|chosen| chosen.test_rival)),
         },
         "overfitting": overfitting,
+        "edge": results.edge.as_ref().map(SweepEdge::json),
     })
 }
 

@@ -28,6 +28,7 @@ fn manifest(inputs: &str) -> DataSetManifest {
         coverage: BTreeMap::from([("1h_rsi".to_owned(), 0.1 + 0.2)]),
         holes: Vec::new(),
         thresholds: Vec::new(),
+        forward_bars: None,
         leak_test_cuts: 1,
         created_at: 0,
         written_by: store::WRITTEN_BY.to_owned(),
@@ -48,6 +49,7 @@ fn rows() -> DataSetTable {
         label_known_at: vec![5, 6, 7],
         bar: Some(vec![0, 7, 8]),
         weight: None,
+        forward_return: Some(vec![Some(0.5), None, Some(-0.5)]),
         feature_names: ["1h_rsi_low", "1d_rsi_raw"].map(str::to_owned).to_vec(),
         features: vec![vec![0.1, 0.2, 0.3], vec![30.0, 50.0, 70.0]],
     }
@@ -76,10 +78,11 @@ fn a_data_set_is_found_by_its_inputs_and_reads_back() {
 }
 
 #[test]
-fn a_data_set_without_bar_numbers_reads_back() {
+fn a_data_set_of_an_older_program_reads_back() {
     on_every_store(|store| async move {
         let older = DataSetTable {
             bar: None,
+            forward_return: None,
             ..rows()
         };
 
