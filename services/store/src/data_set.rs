@@ -108,6 +108,7 @@ impl DataSetTable {
     /// Columns of unequal length, a code without a name, or two columns of one name.
     fn encode(mut self) -> Result<Bytes, StoreError> {
         self.check_names()?;
+        let mut optional_columns = self.optional_columns();
 
         // The dictionary in the file may lose symbols that have no row; the metadata keeps all.
         let list = serde_json::to_string(&self.symbols).map_err(encode_error)?;
@@ -118,7 +119,6 @@ impl DataSetTable {
         let parts = StringArray::from_iter_values(PARTS);
         let part = DictionaryArray::<UInt8Type>::try_new(self.part.into(), Arc::new(parts));
 
-        let mut optional_columns = self.optional_columns();
         let fixed: [ArrayRef; 6] = [
             Arc::new(symbol.map_err(encode_error)?),
             instant_column(self.open_time),

@@ -196,13 +196,16 @@ mod tests {
         assert!(panels.iter().filter(by_instant).count() > 0);
     }
 
-    fn single(count: i64) -> Vec<PanelRow> {
-        let row = |row: i64| PanelRow {
+    fn row(row: i64) -> PanelRow {
+        PanelRow {
             signal: ((row * 7) % 11) as f64,
             forward: ((row * 5) % 13) as f64,
             symbol: 0,
             instant: row,
-        };
+        }
+    }
+
+    fn single(count: i64) -> Vec<PanelRow> {
         (0..count).map(row).collect()
     }
 

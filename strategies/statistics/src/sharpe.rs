@@ -40,6 +40,7 @@ impl Sharpe {
         if returns.len() < 2 || !varies {
             return None;
         }
+
         Some(Self {
             ratio: mean / (variance * count / (count - 1.0)).sqrt(),
             observations: returns.len(),
@@ -48,8 +49,8 @@ impl Sharpe {
         })
     }
 
-    /// The probability that the true ratio is above `benchmark`: Φ((SR − SR*) · √(n − 1) / √(1 − γ₃
-    /// · SR + (γ₄ − 1) / 4 · SR²)).
+    /// The probability that the true ratio is above `benchmark`:
+    /// Φ((SR − SR*) · √(n − 1) / √(1 − γ₃ · SR + (γ₄ − 1) / 4 · SR²)).
     pub fn probability_above(&self, benchmark: f64) -> f64 {
         let ratio = self.ratio;
         let spread = 1.0 - self.skewness * ratio + 0.25 * (self.kurtosis - 1.0) * ratio * ratio;
@@ -64,8 +65,8 @@ impl Sharpe {
     }
 
     /// The probability that the best of several is more than the luck of the choice: that its true
-    /// ratio is above what the best of `candidates` without any skill would reach, whose ratios vary
-    /// as those of the candidates do.
+    /// ratio is above what the best of `candidates` without any skill would reach, whose ratios
+    /// vary as those of the candidates do.
     pub fn deflated(&self, candidates: usize, variance: f64) -> f64 {
         self.probability_above(expected_maximum(candidates, variance))
     }
