@@ -186,6 +186,7 @@ async fn an_overview_names_the_days_of_each_part_and_the_origin() {
       importance     1h_roc_1_raw 0.0200
       decisions      by confidence_threshold 0.6
       decisions      validation: BUY 1 (10.0 %), HOLD 8 (80.0 %), SELL 1 (10.0 %); 50.0 % of BUY and SELL right
+      edge           not measured: its data set has no forward returns, since an earlier version made it; `ktrdr train` makes another one
       network        1 → 1 → 1
       features       1h_roc_1_raw
       epochs         2 trained, lowest val_loss in epoch 2
@@ -371,21 +372,25 @@ async fn models_and_files_are_compared_side_by_side() {
     ];
 
     insta::assert_snapshot!(screens.join("\n\n"), @"
-                     hand@1                    hand@1
-    trained on       EURUSD 1h                 EURUSD 1h
-    network          1 → 1 → 1                 1 → 1 → 1
-    features         1                         1
-    seed             42                        42
-    train            2024-01-02 to 2024-01-02  2024-01-02 to 2024-01-02
-    validation       2024-01-02 to 2024-01-02  2024-01-02 to 2024-01-02
-    test             2024-01-02 to 2024-01-02  2024-01-02 to 2024-01-02
+                        hand@1                    hand@1
+    trained on          EURUSD 1h                 EURUSD 1h
+    network             1 → 1 → 1                 1 → 1 → 1
+    features            1                         1
+    seed                42                        42
+    train               2024-01-02 to 2024-01-02  2024-01-02 to 2024-01-02
+    validation          2024-01-02 to 2024-01-02  2024-01-02 to 2024-01-02
+    test                2024-01-02 to 2024-01-02  2024-01-02 to 2024-01-02
     validation loss
     its rival
     right
-    test loss        0.7000                    0.7000
-    its rival        0.6100                    0.6100
-    right            60.0 %                    60.0 %
-    epochs           2, best 2                 2, best 2
+    test loss           0.7000                    0.7000
+    its rival           0.6100                    0.6100
+    right               60.0 %                    60.0 %
+    validation rank IC  not measured              not measured
+    test rank IC        not measured              not measured
+    test edge           not measured              not measured
+    test net            not measured              not measured
+    epochs              2, best 2                 2, best 2
       row by row  hand@1 and hand@1 share too few rows to be told apart: 1 row that both were tested on with equal labels
       strategies  those of hand@1 and hand@1 are equal
     exit 0

@@ -5,6 +5,12 @@
 //! cargo bench -p trainer --bench edge                    # 40 series of 50 strategies each
 //! KTRDR_EDGE_RUNS=100 KTRDR_EDGE_STRATEGIES=10 cargo bench -p trainer --bench edge
 //! ```
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "a benchmark fails by panicking"
+)]
 
 use std::time::Instant;
 

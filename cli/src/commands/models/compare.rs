@@ -5,14 +5,15 @@ use std::path::Path;
 
 use clap::Args;
 use schemas::codes;
+use schemas::edge::PartEdge;
 use schemas::manifests::OutputKind;
-use schemas::metrics::{KindMetrics, PartMetrics};
+use schemas::metrics::{KindMetrics, MetricsDocument, PartMetrics};
 use schemas::names::{PARTS, TEST_PART, VALIDATION_PART};
 use serde_json::json;
 use similar::TextDiff;
 use store::Store;
 
-use super::edge::edge_sentence;
+use super::edge::{edge_words, net_words, rank_ic_words};
 use super::open_model::OpenModel;
 use super::paired::{PairedLosses, TestLosses};
 use super::registry::{join_symbols, summary_json};
@@ -154,12 +155,27 @@ fn facts_of(stored: &StoredModel) -> Vec<(&'static str, String)> {
     let part = |name: &str| document.and_then(|document| document.parts.get(name));
     facts.extend(figures_of(part(VALIDATION_PART)).map(|(name, text)| (name.validation, text)));
     facts.extend(figures_of(part(TEST_PART)).map(|(name, text)| (name.test, text)));
-    let edge = document.and_then(edge_sentence);
-    facts.push(("edge", edge.unwrap_or_else(|| "not measured".to_owned())));
+    facts.extend(edge_facts(document));
     let epochs =
         document.map(|document| format!("{}, best {}", document.epochs, document.best_epoch));
     facts.push(("epochs", epochs.unwrap_or_default()));
     facts
+}
+
+/// Whether predictions and decisions are worth anything on the held-out parts.
+fn edge_facts(document: Option<&MetricsDocument>) -> [(&'static str, String); 4] {
+    let report = document.and_then(|document| document.evaluation.edge.as_ref());
+    let words = |part: &str, words: fn(&PartEdge) -> String| {
+        let edge = report.and_then(|report| report.parts.get(part));
+        edge.map_or_else(|| "not measured".to_owned(), words)
+    };
+
+    [
+        ("validation rank IC", words(VALIDATION_PART, rank_ic_words)),
+        ("test rank IC", words(TEST_PART, rank_ic_words)),
+        ("test edge", words(TEST_PART, edge_words)),
+        ("test net", words(TEST_PART, net_words)),
+    ]
 }
 
 /// The name of a figure in each part.

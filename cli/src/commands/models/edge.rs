@@ -44,6 +44,34 @@ pub(super) fn edge_sentence(document: &MetricsDocument) -> Option<String> {
     Some(verdict(&figures, "on the test part"))
 }
 
+/// The verdict on a part in few words, for a column of a table.
+pub(super) fn edge_words(edge: &PartEdge) -> String {
+    let words = match edge.figures().why_not() {
+        None => "an edge",
+        Some(NoEdge::NotTested) => "none shown, not tested",
+        Some(NoEdge::WrongWay) => "none shown, wrong way round",
+        Some(NoEdge::Chance) => "none shown, may be chance",
+        Some(NoEdge::NoTrades) => "none shown, no trades",
+        Some(NoEdge::Costs) => "none shown, lost to costs",
+    };
+    words.to_owned()
+}
+
+/// What the trades made after costs.
+pub(super) fn net_words(edge: &PartEdge) -> String {
+    let net = edge.book.net;
+    net.map_or_else(|| "no costs stated".to_owned(), percents)
+}
+
+/// `0.0412, p 0.003`, as far as it was measured.
+pub(super) fn rank_ic_words(edge: &PartEdge) -> String {
+    let rank_ic = edge.rank_ic.map(number).unwrap_or_default();
+    match edge.test {
+        Some(test) => format!("{rank_ic}, p {}", probability(test.p)),
+        None => rank_ic,
+    }
+}
+
 /// One sentence on figures, which are those `of_what`.
 pub(super) fn verdict(figures: &EdgeFigures, of_what: &str) -> String {
     let rank_ic = figures.rank_ic.map(number).unwrap_or_default();
@@ -261,6 +289,28 @@ mod tests {
         for sentence in sentences {
             assert!(!sentence.contains("an edge"), "{sentence}");
         }
+    }
+
+    #[test]
+    fn a_table_has_the_verdict_in_few_words() {
+        let words = |p: f64, costs: serde_json::Value| {
+            let report: EdgeReport = serde_json::from_value(edge(p, book(costs))).unwrap();
+            let edge = &report.parts["test"];
+            [rank_ic_words(edge), edge_words(edge), net_words(edge)].join("; ")
+        };
+
+        let texts = [
+            words(0.0042, json!({})),
+            words(0.0042, costs(0.0246)),
+            words(0.0042, costs(-0.01)),
+            words(0.3, json!({})),
+        ];
+        insta::assert_snapshot!(texts.join("\n"), @"
+        0.0412, p 0.004; an edge; no costs stated
+        0.0412, p 0.004; an edge; +2.460 %
+        0.0412, p 0.004; none shown, lost to costs; -1.000 %
+        0.0412, p 0.300; none shown, may be chance; no costs stated
+        ");
     }
 
     #[test]

@@ -19,6 +19,8 @@ mod edge;
 #[cfg(test)]
 mod edge_runs;
 #[cfg(test)]
+mod edge_sweeps;
+#[cfg(test)]
 mod engines;
 #[cfg(test)]
 mod evaluation;
