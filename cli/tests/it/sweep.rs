@@ -89,6 +89,36 @@ fn a_sweep_ends_with_a_table_that_the_models_confirm() {
         "{}",
         ended.out
     );
+    assert_judged(sweep, &lines, &ended.out);
+}
+
+/// The edge of the best is judged as one of 16: by the p of its version, and what Holm makes of it.
+fn assert_judged(sweep: &Value, lines: &[Value], screen: &str) {
+    let figure = |model: &Value, name: &str| model["validation"][name].as_f64();
+    let is_model = |line: &&Value| line["type"] == "model";
+    let models: Vec<&Value> = lines.iter().filter(is_model).collect();
+    let chosen = &sweep["combinations"][0]["best_version"];
+    let chosen = models.iter().find(|model| model["version"] == *chosen);
+
+    let p = figure(chosen.unwrap(), "rank_ic_p").unwrap();
+    let lower = models.iter().filter_map(|model| figure(model, "rank_ic_p"));
+    let mut lower: Vec<f64> = lower.filter(|other| *other <= p).collect();
+    lower.sort_by(f64::total_cmp);
+    let steps = lower
+        .iter()
+        .zip(0..)
+        .map(|(p, rank)| f64::from(16 - rank) * p);
+    let holm = steps.fold(0.0, f64::max).min(1.0);
+
+    let edge = &sweep["edge"];
+    assert_eq!(edge["trainings"], 16);
+    assert!(
+        (edge["validation"]["p"].as_f64().unwrap() - holm).abs() < 1e-12,
+        "{edge}"
+    );
+    assert_eq!(edge["is_edge"], false, "{edge}");
+    assert!(screen.contains("edge: none is shown"), "{screen}");
+    assert!(screen.contains("deflated Sharpe ratio"), "{screen}");
 }
 
 #[test]

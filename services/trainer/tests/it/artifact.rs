@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use schemas::{
     analytics::EpochAnalytics,
     decision_report::{DecisionReport, PartDecisions, Suggestion, Threshold},
+    edge::{Book, EdgeReport, PartEdge},
     manifests::{Activation, Architecture, FeatureColumn, MlpShape, Network, OutputKind},
     metrics::{Evaluation, Interval, MetricsDocument, Uncertainty},
     names::{HISTORY_FILE, METRICS_FILE, METRICS_TABLE_FILE, MODEL_FILE},
@@ -171,6 +172,45 @@ fn the_headline_has_the_accuracy_and_what_it_must_beat() {
     assert_eq!(document.headline["accuracy"], 0.75);
     assert_eq!(document.headline["majority_accuracy"], 0.75);
     assert_eq!(document.class_weights["SELL"], 1.5);
+}
+
+/// An edge of the test part with this rank IC.
+fn edge_report(rank_ic: f64) -> EdgeReport {
+    let book = Book {
+        buys: 3,
+        sells: 4,
+        net: Some(0.01),
+        ..Book::default()
+    };
+    let edge = PartEdge {
+        rows: 40,
+        rank_ic: Some(rank_ic),
+        test: None,
+        decile_spread: None,
+        book,
+    };
+    EdgeReport {
+        horizon_bars: 2,
+        parts: BTreeMap::from([("test".to_owned(), edge)]),
+    }
+}
+
+#[test]
+fn the_headline_has_the_edge_of_the_test_part() {
+    let evaluation = Evaluation {
+        edge: Some(edge_report(0.125)),
+        ..Evaluation::default()
+    };
+
+    let document = metrics_document(&collapsed(), &training_part(), evaluation, 7);
+
+    let figure = |name: &str| document.headline.get(name).copied();
+    assert_eq!(figure("rank_ic"), Some(0.125));
+    assert_eq!(
+        (figure("trades"), figure("trade_net")),
+        (Some(7.0), Some(0.01))
+    );
+    assert_eq!(figure("rank_ic_p"), None);
 }
 
 #[test]

@@ -21,6 +21,8 @@ mod exact_ties;
 #[cfg(test)]
 mod features_golden;
 #[cfg(test)]
+mod forward_returns;
+#[cfg(test)]
 mod golden_data;
 #[cfg(test)]
 mod golden_indicators;

@@ -125,7 +125,7 @@ fn print_edge(output: &Output, results: &SweepResults) {
         Some(edge) => {
             output.sentence(&edge.sentence());
             if let Some(text) = edge.describe_deflated() {
-                output.remark(&text);
+                output.sentence(&text);
             }
         }
     }
