@@ -165,17 +165,20 @@ fn facts_of(stored: &StoredModel) -> Vec<(&'static str, String)> {
 /// Whether predictions and decisions are worth anything on the held-out parts.
 fn edge_facts(document: Option<&MetricsDocument>) -> [(&'static str, String); 4] {
     let report = document.and_then(|document| document.evaluation.edge.as_ref());
-    let words = |part: &str, words: fn(&PartEdge) -> String| {
-        let edge = report.and_then(|report| report.parts.get(part));
-        edge.map_or_else(|| "not measured".to_owned(), words)
-    };
+    let part = |name: &str| report.and_then(|report| report.parts.get(name));
+    let validation = part(VALIDATION_PART);
+    let test = part(TEST_PART);
 
     [
-        ("validation rank IC", words(VALIDATION_PART, rank_ic_words)),
-        ("test rank IC", words(TEST_PART, rank_ic_words)),
-        ("test edge", words(TEST_PART, edge_words)),
-        ("test net", words(TEST_PART, net_words)),
+        ("validation rank IC", words_of(validation, rank_ic_words)),
+        ("test rank IC", words_of(test, rank_ic_words)),
+        ("test edge", words_of(test, edge_words)),
+        ("test net", words_of(test, net_words)),
     ]
+}
+
+fn words_of(edge: Option<&PartEdge>, words: fn(&PartEdge) -> String) -> String {
+    edge.map_or_else(|| "not measured".to_owned(), words)
 }
 
 /// The name of a figure in each part.

@@ -291,14 +291,14 @@ mod tests {
         }
     }
 
+    fn words(p: f64, costs: serde_json::Value) -> String {
+        let report: EdgeReport = serde_json::from_value(edge(p, book(costs))).unwrap();
+        let edge = &report.parts["test"];
+        [rank_ic_words(edge), edge_words(edge), net_words(edge)].join("; ")
+    }
+
     #[test]
     fn a_table_has_the_verdict_in_few_words() {
-        let words = |p: f64, costs: serde_json::Value| {
-            let report: EdgeReport = serde_json::from_value(edge(p, book(costs))).unwrap();
-            let edge = &report.parts["test"];
-            [rank_ic_words(edge), edge_words(edge), net_words(edge)].join("; ")
-        };
-
         let texts = [
             words(0.0042, json!({})),
             words(0.0042, costs(0.0246)),

@@ -189,6 +189,7 @@ fn edge_report(rank_ic: f64) -> EdgeReport {
         decile_spread: None,
         book,
     };
+
     EdgeReport {
         horizon_bars: 2,
         parts: BTreeMap::from([("test".to_owned(), edge)]),
