@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::manifests::{AliasChange, ModelManifest};
+use crate::manifests::{AliasChange, ModelManifest, ModelNote, TagsChange};
 
 /// Most models in one answer.
 pub const LIST_MAX: usize = 500;
@@ -70,6 +70,18 @@ pub struct ModelSummary {
     /// The roles that this version plays.
     #[serde(default)]
     pub aliases: Vec<String>,
+    /// Labels of the operation that registered it.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    /// What people have tagged this version with.
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
+    /// The newest note about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// What the model was called before, oldest first.
+    #[serde(default)]
+    pub former_names: Vec<String>,
     /// Registration time, microseconds UTC.
     pub created_at: i64,
 }
@@ -91,8 +103,20 @@ impl From<ModelManifest> for ModelSummary {
             dataset: model.lineage.dataset,
             series: model.lineage.series.into_keys().collect(),
             aliases: Vec::new(),
+            labels: model.labels,
+            tags: BTreeMap::new(),
+            note: None,
+            former_names: model.former_names,
             created_at: model.created_at,
         }
+    }
+}
+
+impl ModelSummary {
+    /// The value of a tag, or else of a label of the operation that registered this version.
+    pub fn label(&self, key: &str) -> Option<&str> {
+        let value = self.tags.get(key).or_else(|| self.labels.get(key));
+        value.map(String::as_str)
     }
 }
 
@@ -103,6 +127,21 @@ pub fn note_aliases(models: &mut [ModelSummary], changes: &[AliasChange]) {
             .iter()
             .filter(|change| change.model == model.name && change.version == Some(model.version));
         model.aliases = of_model.map(|change| change.alias.clone()).collect();
+    }
+}
+
+/// Notes in each model its tags and its newest note; `tags` are the newest ones of each version, and
+/// so are `notes`.
+pub fn note_remarks(models: &mut [ModelSummary], tags: &[TagsChange], notes: &[ModelNote]) {
+    for model in models {
+        let tags = tags
+            .iter()
+            .find(|change| change.model == model.name && change.version == model.version);
+        model.tags = tags.map(|change| change.tags.clone()).unwrap_or_default();
+        let note = notes
+            .iter()
+            .find(|note| note.model == model.name && note.version == model.version);
+        model.note = note.map(|note| note.text.clone());
     }
 }
 

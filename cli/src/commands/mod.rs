@@ -345,7 +345,7 @@ fn describe_result(record: &OperationRecord) -> Option<Vec<(String, String)>> {
 
 #[cfg(test)]
 mod tests {
-    use super::help::{GLOBAL_OPTIONS, PAGES, page_of};
+    use super::help::{GLOBAL_OPTIONS, all_pages, page_of};
     use super::*;
 
     #[test]
@@ -409,7 +409,7 @@ mod tests {
         let mut commands = Vec::new();
         all_commands(&command(), "", &mut commands);
 
-        for page in PAGES {
+        for page in all_pages() {
             let has_command = commands.iter().any(|(path, _)| path == page.path);
             assert!(has_command, "{}", page.path);
         }

@@ -7,7 +7,7 @@ use crate::hand_model::store_hand;
 use crate::program::{Ended, ktrdr_in};
 
 /// Hourly closes that rise by 10 % and then halve, so that the rate of change is 10, then −50.
-const BARS: &str = "timestamp,open,high,low,close,volume\n\
+pub(crate) const BARS: &str = "timestamp,open,high,low,close,volume\n\
     2024-01-02T10:00:00Z,100,100,100,100,5\n\
     2024-01-02T11:00:00Z,110,110,110,110,5\n\
     2024-01-02T12:00:00Z,55,55,55,55,5\n";

@@ -67,6 +67,8 @@ fn hand_model(lineage: &Lineage, version: u32, artifact: &str) -> ModelManifest 
             ("baseline_mae".to_owned(), 0.005),
         ]),
         lineage: lineage.clone(),
+        labels: BTreeMap::new(),
+        former_names: Vec::new(),
         created_at: 1_704_240_000_000_000,
     }
 }

@@ -45,6 +45,8 @@ mod logs;
 #[cfg(test)]
 mod model_analytics;
 #[cfg(test)]
+mod model_names;
+#[cfg(test)]
 mod model_questions;
 #[cfg(test)]
 mod offline;

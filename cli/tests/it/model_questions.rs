@@ -246,7 +246,7 @@ async fn a_list_can_be_filtered_sorted_and_widened() {
 
     --columns colour
     error: there is no column `colour`
-    hint: write one of seed, overrides, dataset, artifact, operation, test.baseline_mae, test.mae, validation.baseline_mae, validation.mae
+    hint: write one of seed, lr, dates, labels, tags, note, former_names, overrides, dataset, artifact, operation, training.KEY, test.baseline_mae, test.mae, validation.baseline_mae, validation.mae
     exit 2
     ");
 }

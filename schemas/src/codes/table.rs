@@ -134,12 +134,14 @@ codes! {
         MODEL_HELD = "Held": "The version plays a role, or somebody else changes it now.";
         MODEL_INCOMPLETE = "Incomplete": "The artifact of the model lacks a file.";
         MODEL_INVALID_NAME = "InvalidName": "A text cannot be the name of a model.";
+        MODEL_NAME = "Name": "Another model has or had the name, or takes it at the same time.";
         MODEL_NO_RULES = "NoRules": "The model is not neuro-fuzzy: it has no rules.";
         MODEL_NO_SYMBOL = "NoSymbol": "Neither the command nor the model names a symbol.";
         MODEL_NOT_FOUND = "NotFound": "There is no such model or version.";
         MODEL_OUTPUT = "Output": "Standard output cannot take two formats at once.";
         MODEL_PREDICTION = "Prediction":
             "The weights cannot be loaded, or the model does not predict.";
+        MODEL_TAG = "Tag": "The version has no such tag, or would have too many.";
         MODEL_UNFIT = "Unfit": "The artifact failed the trial before its registration.";
     }
     Ops "OPS" "Operations, steps and the commands for them." {

@@ -91,6 +91,13 @@ pub struct ModelManifest {
     pub validation: BTreeMap<String, f64>,
     /// Where it came from, copied from the artifact.
     pub lineage: Lineage,
+    /// Labels of the operation that registered it. Absent in manifests of older programs.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// What the model was called before, oldest first. Never stored here: a reader of the store
+    /// fills it in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub former_names: Vec<String>,
     /// Registration time, microseconds UTC.
     pub created_at: i64,
 }

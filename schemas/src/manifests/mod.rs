@@ -9,6 +9,8 @@ mod artifact;
 mod dataset;
 mod deletion;
 mod network;
+mod remark;
+mod rename;
 mod rule_base;
 mod series;
 
@@ -22,6 +24,8 @@ pub use network::{
     Activation, Architecture, FeatureColumn, MlpShape, Network, Normalisation, OutputKind,
     RecurrentShape, TensorSpec,
 };
+pub use remark::{ModelNote, NOTE_CHARS_MAX, TAG_VALUE_CHARS_MAX, TAGS_MAX, TagsChange};
+pub use rename::{NameReservation, RenameChange};
 pub use rule_base::{
     Firing, FuzzyInput, FuzzyMember, MemberPlace, OpenSide, RuleBase, RuleSource, TskShape,
 };

@@ -141,7 +141,10 @@ async fn assign_versions(
         show(step, fraction, "Assigning a version");
 
         // The numbering fills in the name, the version, and whose it is.
-        let draft = draft_of(artifact, metrics);
+        let draft = ModelManifest {
+            labels: step.record().labels.clone(),
+            ..draft_of(artifact, metrics)
+        };
         let make = |_| draft.clone();
         let assigned = numbering.assign(&operation, trained.training, make).await?;
         versions.push(assigned);
@@ -161,6 +164,8 @@ fn draft_of(artifact: &Artifact, metrics: &ArtifactMetrics) -> ModelManifest {
         metrics: metrics.headline.clone(),
         validation: metrics.validation(),
         lineage: artifact.manifest.lineage.clone(),
+        labels: BTreeMap::new(),
+        former_names: Vec::new(),
         created_at: Timestamp::now().as_microsecond(),
     }
 }

@@ -7,7 +7,6 @@ use schemas::codes::Advice;
 use schemas::errors::chain;
 use schemas::queries::{
     LIST_BYTES_MAX, LIST_MAX, ListModels, ListObjects, ModelSummary, ReadObject, ShowModel,
-    note_aliases,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use store::{Store, StoreError};
@@ -44,19 +43,8 @@ pub fn endpoints(store: &Store) -> Vec<Endpoint> {
 }
 
 async fn list_models(store: &Store, query: ListModels) -> Answer {
-    let manifests = match query.name {
-        Some(name) => store.models().versions(&name).await,
-        None => store.models().list().await,
-    };
-    let manifests = manifests.map_err(store_failed)?;
-    let mut models: Vec<ModelSummary> = manifests.into_iter().map(ModelSummary::from).collect();
-
-    let changes = store
-        .models()
-        .newest_aliases()
-        .await
-        .map_err(store_failed)?;
-    note_aliases(&mut models, &changes);
+    let models = store.models().summaries(query.name.as_deref()).await;
+    let mut models = models.map_err(store_failed)?;
     models.sort_by(newest_first);
     models.truncate(count_that_fits(&models));
     encode_answer(&models)
@@ -180,6 +168,8 @@ mod tests {
             metrics: BTreeMap::from([("accuracy".to_owned(), 0.5)]),
             validation: BTreeMap::new(),
             lineage,
+            labels: BTreeMap::new(),
+            former_names: Vec::new(),
             created_at,
         }
     }

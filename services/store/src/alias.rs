@@ -13,7 +13,7 @@ impl StoredModels<'_> {
     /// # Errors
     /// A failed read.
     pub async fn newest_aliases(self) -> Result<Vec<AliasChange>, StoreError> {
-        self.store.newest_changes(None).await
+        self.newest_of(None).await
     }
 
     /// The newest change of each alias of one model, aliases without a version included.
@@ -21,7 +21,7 @@ impl StoredModels<'_> {
     /// # Errors
     /// An invalid name, or a failed read.
     pub async fn aliases(self, name: &str) -> Result<Vec<AliasChange>, StoreError> {
-        self.store.newest_changes(Some(name)).await
+        self.newest_of(Some(name)).await
     }
 
     /// Every change of the aliases of a model, alias by alias, oldest first.
@@ -29,7 +29,10 @@ impl StoredModels<'_> {
     /// # Errors
     /// An invalid name, or a failed read.
     pub async fn alias_history(self, name: &str) -> Result<Vec<AliasChange>, StoreError> {
-        self.store.all_changes(name).await
+        let place = self.place_of(name).await?;
+        let changes: Vec<AliasChange> = self.store.all_changes(&place.folder).await?;
+        let changes = changes.into_iter();
+        Ok(changes.map(|change| self.named(change, &place)).collect())
     }
 
     /// The newest change of one alias; none if nobody has ever made one.
@@ -51,6 +54,6 @@ impl StoredModels<'_> {
         change: AliasChange,
     ) -> Result<ChangeOutcome<AliasChange>, StoreError> {
         checked_segment("an alias", &change.alias)?;
-        self.store.make_change(change).await
+        self.make_of(change).await
     }
 }

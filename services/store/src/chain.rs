@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use futures::{StreamExt, TryStreamExt, stream};
-use schemas::manifests::{AliasChange, DeletionChange};
+use schemas::manifests::{AliasChange, DeletionChange, ModelNote, RenameChange, TagsChange};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -14,6 +14,9 @@ use crate::{Store, StoreError};
 /// Changes read at once.
 const READS_MAX: usize = 16;
 
+/// How often a change is sent in all whose create was refused as existing and then was absent.
+const ATTEMPTS_MAX: usize = 50;
+
 /// A change of something about a model, as `<folder>/<model>/<subject>.<revision>.json`.
 pub(crate) trait ChainedChange:
     Clone + PartialEq + Serialize + DeserializeOwned + Send + Sync
@@ -21,8 +24,11 @@ pub(crate) trait ChainedChange:
     /// The folder of all changes of this kind.
     const FOLDER: &'static str;
 
-    /// Name of the model.
+    /// Name of the model: where it is stored, the first one that it had.
     fn model(&self) -> &str;
+
+    /// The same change of a model of another name.
+    fn of_model(self, name: String) -> Self;
 
     /// What of the model is changed.
     fn subject(&self) -> String;
@@ -31,37 +37,40 @@ pub(crate) trait ChainedChange:
     fn revision(&self) -> u32;
 }
 
-impl ChainedChange for AliasChange {
-    const FOLDER: &'static str = "aliases";
+/// A kind of change by its folder and what it changes; its model and revision are fields.
+macro_rules! chained_change {
+    ($change:ty, $folder:literal, $subject:expr) => {
+        impl ChainedChange for $change {
+            const FOLDER: &'static str = $folder;
 
-    fn model(&self) -> &str {
-        &self.model
-    }
+            fn model(&self) -> &str {
+                &self.model
+            }
 
-    fn subject(&self) -> String {
-        self.alias.clone()
-    }
+            fn of_model(mut self, name: String) -> Self {
+                self.model = name;
+                self
+            }
 
-    fn revision(&self) -> u32 {
-        self.revision
-    }
+            fn subject(&self) -> String {
+                let subject: fn(&Self) -> String = $subject;
+                subject(self)
+            }
+
+            fn revision(&self) -> u32 {
+                self.revision
+            }
+        }
+    };
 }
 
-impl ChainedChange for DeletionChange {
-    const FOLDER: &'static str = "deletions";
-
-    fn model(&self) -> &str {
-        &self.model
-    }
-
-    fn subject(&self) -> String {
-        self.version.to_string()
-    }
-
-    fn revision(&self) -> u32 {
-        self.revision
-    }
-}
+chained_change!(AliasChange, "aliases", |change| change.alias.clone());
+chained_change!(DeletionChange, "deletions", |change| change
+    .version
+    .to_string());
+chained_change!(ModelNote, "notes", |change| change.version.to_string());
+chained_change!(TagsChange, "tags", |change| change.version.to_string());
+chained_change!(RenameChange, "renames", |_| "name".to_owned());
 
 /// What became of a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -133,6 +142,14 @@ impl Store {
         self.read_changes(places).await
     }
 
+    /// Every change of this kind, by model and subject, oldest first.
+    pub(crate) async fn all_changes_of_models<C: ChainedChange>(
+        &self,
+    ) -> Result<Vec<C>, StoreError> {
+        let places = self.change_places(C::FOLDER, None).await?;
+        self.read_changes(places).await
+    }
+
     /// Makes `change`, which follows the change that its maker has seen: its revision is one
     /// higher. Of several changes that follow the same one only one is made.
     pub(crate) async fn make_change<C: ChainedChange>(
@@ -143,7 +160,7 @@ impl Store {
         let place = ChangePlace::of(&change);
         let key = place.key(C::FOLDER);
 
-        loop {
+        for _ in 0..ATTEMPTS_MAX {
             if self.create_document(&key, &change).await? == Created::New {
                 return Ok(ChangeOutcome::Made(change));
             }
@@ -160,6 +177,10 @@ impl Store {
                 _ => {}
             }
         }
+        Err(StoreError::Refused {
+            key,
+            attempts: ATTEMPTS_MAX,
+        })
     }
 
     /// The places of all changes, by model and subject, oldest first.

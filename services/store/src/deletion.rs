@@ -15,7 +15,7 @@ impl StoredModels<'_> {
     /// # Errors
     /// An invalid name, or a failed read.
     pub async fn deletions(self, name: Option<&str>) -> Result<Vec<DeletionChange>, StoreError> {
-        self.store.newest_changes(name).await
+        self.newest_of(name).await
     }
 
     /// Deletes a version or undoes its deletion. Of several changes that follow the same one only
@@ -27,12 +27,12 @@ impl StoredModels<'_> {
         self,
         change: DeletionChange,
     ) -> Result<ChangeOutcome<DeletionChange>, StoreError> {
-        self.store.make_change(change).await
+        self.make_of(change).await
     }
 
-    /// The numbers of the deleted versions of a model.
-    pub(crate) async fn deleted_numbers(self, name: &str) -> Result<BTreeSet<u32>, StoreError> {
-        let changes = self.deletions(Some(name)).await?;
+    /// The numbers of the deleted versions in the folder of a model.
+    pub(crate) async fn deleted_in(self, folder: &str) -> Result<BTreeSet<u32>, StoreError> {
+        let changes: Vec<DeletionChange> = self.store.newest_changes(Some(folder)).await?;
         let deleted = changes.iter().filter(|change| change.is_deleted);
         Ok(deleted.map(|change| change.version).collect())
     }

@@ -164,6 +164,14 @@ pub enum StoreError {
         /// Time spent on the commit.
         seconds: u64,
     },
+    /// The store refuses to create an object as existing, and has no such object.
+    #[error("the store refused {attempts} times to create `{key}` as existing, and it is absent")]
+    Refused {
+        /// Key of the object.
+        key: String,
+        /// How often it was tried.
+        attempts: usize,
+    },
     /// Computing in the background was stopped, as happens when the process ends.
     #[error("the work on `{key}` was stopped")]
     Stopped {
@@ -227,7 +235,10 @@ impl StoreError {
             Some(BackendError::Local(source)) => !self.is_full() && !is_permanent(source),
             None => matches!(
                 self,
-                Self::Contended { .. } | Self::Stopped { .. } | Self::Silent { .. }
+                Self::Contended { .. }
+                    | Self::Refused { .. }
+                    | Self::Stopped { .. }
+                    | Self::Silent { .. }
             ),
         }
     }
@@ -279,6 +290,10 @@ impl StoreError {
 
             Self::Contended { .. } => {
                 "run the command again when the other writers are done; nothing was lost"
+            }
+            Self::Refused { .. } => {
+                "run the command again; if it goes on, `ktrdr doctor` checks whether the store \
+                 answers conditional creates as it should"
             }
             Self::Stopped { .. } => "run the command again",
             _ => return None,

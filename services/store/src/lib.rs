@@ -11,7 +11,8 @@
 //! checkpoints/<op>/<n>/<attempt>-<seq>/{model.safetensors, …, state.json}
 //! artifacts/<sha256>/{model.safetensors, …, manifest.json}
 //! models/<name>/<version>/manifest.json      aliases/<name>/<alias>.<revision>.json
-//! deletions/<name>/<version>.<revision>.json
+//! deletions/<name>/<version>.<revision>.json renames/<name>/name.<revision>.json
+//! notes/<name>/<version>.<revision>.json     tags/<name>/<version>.<revision>.json
 //! reports/<sha256>.json      calendars/<name>.json
 //! ```
 //!
@@ -22,6 +23,9 @@
 //!   all or nothing, and a flipped bit anywhere is an error that names the object.
 //! - Creating `manifest.<revision + 1>.json` is the compare-and-set of a series; creating a
 //!   version's manifest assigns it.
+//! - A renamed model stays in the folders of its first name. Reserving the new name, by creating
+//!   what would be its version 1, is the rename; everything that was asked for by an old name is
+//!   found, and numbered, under the new one.
 //! - There is no clock in here: commit times are the caller's.
 //!
 //! | Failure | State afterwards |
@@ -52,14 +56,18 @@ mod garbage;
 mod jobs;
 mod merge;
 mod model;
+mod names;
+mod numbering;
 mod object;
 mod pages;
 mod parquet_columns;
 mod parquet_file;
 mod probe;
 mod raw_bars;
+mod remarks;
 mod report;
 mod series;
+mod summaries;
 mod table;
 
 pub use artifact::{Artifact, EpochLosses, StoredArtifacts};
@@ -72,7 +80,9 @@ pub use data_set::{DataSetTable, StoredDataSets};
 pub use error::StoreError;
 pub use garbage::{Garbage, GarbageKind};
 pub use merge::file_period;
-pub use model::{StoredModels, VersionNumbering};
+pub use model::StoredModels;
+pub use names::RenameOutcome;
+pub use numbering::VersionNumbering;
 pub use object::{Store, is_missing_folder, sha256_hex};
 pub use raw_bars::{ALL_TIME, RawBar, RawBars, keep_rows};
 pub use report::{StoredReports, report_key, report_sha256};

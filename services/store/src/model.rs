@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use futures::{StreamExt, TryStreamExt, stream};
 use schemas::manifests::ModelManifest;
 
-use crate::object::{Created, checked_segment, form_error};
+use crate::chain::{ChainedChange, ChangeOutcome};
+use crate::names::{ModelPlace, StoredVersion};
+use crate::object::{checked_segment, form_error};
 use crate::{Store, StoreError};
 
 /// Manifests read at once.
@@ -17,96 +19,9 @@ pub struct StoredModels<'a> {
     pub(crate) store: &'a Store,
 }
 
-/// Gives versions of one model, each the number after the last: see
-/// [`StoredModels::begin_numbering`].
-#[derive(Debug)]
-pub struct VersionNumbering<'a> {
-    models: StoredModels<'a>,
-    name: String,
-    /// What was there at the beginning, by version.
-    existing: Vec<ModelManifest>,
-    next: u32,
-}
-
-impl VersionNumbering<'_> {
-    /// Gives the next version to `operation`, or to this `training` of it, as
-    /// [`StoredModels::assign_version`] does.
-    ///
-    /// # Errors
-    /// A failed read or write.
-    pub async fn assign(
-        &mut self,
-        operation: &str,
-        training: Option<u32>,
-        make: impl Fn(u32) -> ModelManifest + Send,
-    ) -> Result<ModelManifest, StoreError> {
-        // An attempt that was repeated must not become a second version.
-        let is_ours =
-            |model: &ModelManifest| model.operation == operation && model.training == training;
-        if let Some(model) = self.existing.iter().find(|model| is_ours(model)) {
-            return Ok(model.clone());
-        }
-
-        loop {
-            let version = self.next;
-            let manifest = ModelManifest {
-                name: self.name.clone(),
-                version,
-                operation: operation.to_owned(),
-                training,
-                ..make(version)
-            };
-            let key = model_key(&self.name, version);
-            let store = self.models.store;
-            if store.create_document(&key, &manifest).await? == Created::New {
-                self.next += 1;
-                return Ok(manifest);
-            }
-
-            match self.models.read_version(&self.name, version).await? {
-                // Created by an earlier request of ours, whose answer was lost.
-                Some(other) if is_ours(&other) => return Ok(other),
-                Some(_) => self.next += 1,
-                // Refused for another create that then failed: the number is still free.
-                None => {}
-            }
-        }
-    }
-}
-
-impl<'a> StoredModels<'a> {
-    /// Gives the next version of model `name` to `operation`. Creating the manifest is the
-    /// assignment; if a version already names this operation, that one is returned and nothing is
-    /// written. `make` is called with a version and may be called again with a higher one.
-    ///
-    /// # Errors
-    /// An invalid name, or a failed read or write.
-    pub async fn assign_version(
-        self,
-        name: &str,
-        operation: &str,
-        make: impl Fn(u32) -> ModelManifest + Send,
-    ) -> Result<ModelManifest, StoreError> {
-        let mut numbering = self.begin_numbering(name).await?;
-        numbering.assign(operation, None, make).await
-    }
-
-    /// What gives several versions of model `name` to one operation, one after another: the
-    /// versions that are there are read once.
-    ///
-    /// # Errors
-    /// An invalid name, or a failed read.
-    pub async fn begin_numbering(self, name: &str) -> Result<VersionNumbering<'a>, StoreError> {
-        let existing = self.versions_with_deleted(name).await?;
-        Ok(VersionNumbering {
-            models: self,
-            name: name.to_owned(),
-            next: existing.last().map_or(0, |newest| newest.version) + 1,
-            existing,
-        })
-    }
-
-    /// A version of a model, or its newest; `None` if there is none, or if it is deleted.
+impl StoredModels<'_> {
+    /// A version of a model, or its newest; `None` if there is none, or if it is deleted. Of a model
+    /// that was renamed either name will do.
     ///
     /// # Errors
     /// An invalid name, or a failed read.
@@ -115,11 +30,12 @@ impl<'a> StoredModels<'a> {
         name: &str,
         version: Option<u32>,
     ) -> Result<Option<ModelManifest>, StoreError> {
-        let deleted = self.deleted_numbers(name).await?;
+        let place = self.place_of(name).await?;
+        let deleted = self.deleted_in(&place.folder).await?;
         let version = match version {
             Some(version) => Some(version),
             None => {
-                let numbers = self.version_numbers(name).await?;
+                let numbers = self.version_numbers(&place.folder).await?;
                 numbers
                     .into_iter()
                     .rfind(|number| !deleted.contains(number))
@@ -127,7 +43,7 @@ impl<'a> StoredModels<'a> {
         };
 
         match version.filter(|version| !deleted.contains(version)) {
-            Some(version) => self.read_version(name, version).await,
+            Some(version) => self.read_in(&place, version).await,
             None => Ok(None),
         }
     }
@@ -141,16 +57,35 @@ impl<'a> StoredModels<'a> {
         name: &str,
         version: u32,
     ) -> Result<Option<ModelManifest>, StoreError> {
-        let key = model_key(checked_segment("a model name", name)?, version);
-        let manifest: Option<ModelManifest> = self.store.document(&key).await?;
+        let place = self.place_of(name).await?;
+        self.read_in(&place, version).await
+    }
 
-        match manifest {
+    async fn read_in(
+        self,
+        place: &ModelPlace,
+        version: u32,
+    ) -> Result<Option<ModelManifest>, StoreError> {
+        match self.store.version_at(&place.folder, version).await? {
             // A manifest that somebody copied to another place has a valid hash and is still wrong.
-            Some(other) if other.name != name || other.version != version => {
+            Some(StoredVersion::Model(other))
+                if other.name != place.folder || other.version != version =>
+            {
+                let key = model_key(&place.folder, version);
                 let reason = format!("it is version {} of {}", other.version, other.name);
                 Err(form_error(&key, reason))
             }
-            manifest => Ok(manifest),
+            Some(StoredVersion::Model(model)) => Ok(Some(self.called(*model, place))),
+            Some(StoredVersion::Moved(_)) | None => Ok(None),
+        }
+    }
+
+    /// A stored manifest with the name that its model has now.
+    pub(crate) fn called(self, model: ModelManifest, place: &ModelPlace) -> ModelManifest {
+        ModelManifest {
+            name: place.name.clone(),
+            former_names: place.former_names.clone(),
+            ..model
         }
     }
 
@@ -159,16 +94,20 @@ impl<'a> StoredModels<'a> {
     /// # Errors
     /// An invalid name, or a failed read.
     pub async fn versions(self, name: &str) -> Result<Vec<ModelManifest>, StoreError> {
-        let deleted = self.deleted_numbers(name).await?;
-        let mut models = self.versions_with_deleted(name).await?;
+        let place = self.place_of(name).await?;
+        let deleted = self.deleted_in(&place.folder).await?;
+        let mut models = self.versions_with_deleted(&place).await?;
         models.retain(|model| !deleted.contains(&model.version));
         Ok(models)
     }
 
-    async fn versions_with_deleted(self, name: &str) -> Result<Vec<ModelManifest>, StoreError> {
-        let numbers = self.version_numbers(name).await?;
+    pub(crate) async fn versions_with_deleted(
+        self,
+        place: &ModelPlace,
+    ) -> Result<Vec<ModelManifest>, StoreError> {
+        let numbers = self.version_numbers(&place.folder).await?;
         let reads = stream::iter(numbers)
-            .map(|version| self.read_version(name, version))
+            .map(|version| self.read_in(place, version))
             .buffered(READS_MAX);
         let models: Vec<_> = reads.try_collect().await?;
         Ok(models.into_iter().flatten().collect())
@@ -192,23 +131,27 @@ impl<'a> StoredModels<'a> {
 
     /// Every version of every model, deleted ones included.
     pub(crate) async fn list_with_deleted(self) -> Result<Vec<ModelManifest>, StoreError> {
+        let names = self.names().await?;
         let keys = self.store.keys("models").await?;
         // There is no list of models but that of their manifests.
-        let names: BTreeSet<&str> = keys
+        let folders: BTreeSet<&str> = keys
             .iter()
             .filter_map(|key| key.split('/').nth(1))
             .collect();
 
+        let mut places: Vec<ModelPlace> = folders.iter().map(|it| names.place_in(it)).collect();
+        places.sort_by(|one, other| one.name.cmp(&other.name));
         let mut models = Vec::new();
-        for name in names {
-            models.extend(self.versions_with_deleted(name).await?);
+        for place in places {
+            models.extend(self.versions_with_deleted(&place).await?);
         }
         Ok(models)
     }
 
-    /// Version numbers of a model, ascending.
-    async fn version_numbers(self, name: &str) -> Result<Vec<u32>, StoreError> {
-        let folder = format!("models/{}", checked_segment("a model name", name)?);
+    /// Version numbers in the folder of a model, ascending; a name that means another model has one
+    /// too.
+    pub(crate) async fn version_numbers(self, folder: &str) -> Result<Vec<u32>, StoreError> {
+        let folder = format!("models/{folder}");
         let keys = self.store.keys(&folder).await?;
         let mut numbers: Vec<u32> = keys
             .iter()
@@ -217,10 +160,47 @@ impl<'a> StoredModels<'a> {
         numbers.sort_unstable();
         Ok(numbers)
     }
+
+    /// The newest change of each subject of one model, or of all, under the name of now.
+    pub(crate) async fn newest_of<C: ChainedChange>(
+        self,
+        name: Option<&str>,
+    ) -> Result<Vec<C>, StoreError> {
+        let names = self.names().await?;
+        let folder = match name {
+            Some(name) => Some(
+                names
+                    .place_of(checked_segment("a model name", name)?)
+                    .folder,
+            ),
+            None => None,
+        };
+        let changes: Vec<C> = self.store.newest_changes(folder.as_deref()).await?;
+        let changes = changes.into_iter();
+        Ok(changes.map(|change| names.renamed(change)).collect())
+    }
+
+    /// Makes a change of the model that has or had the name in it.
+    pub(crate) async fn make_of<C: ChainedChange>(
+        self,
+        change: C,
+    ) -> Result<ChangeOutcome<C>, StoreError> {
+        let place = self.place_of(change.model()).await?;
+        let change = change.of_model(place.folder.clone());
+        Ok(match self.store.make_change(change).await? {
+            ChangeOutcome::Made(made) => ChangeOutcome::Made(self.named(made, &place)),
+            ChangeOutcome::Overtaken(by) => ChangeOutcome::Overtaken(self.named(by, &place)),
+        })
+    }
+
+    /// A stored change with the name that its model has now.
+    pub(crate) fn named<C: ChainedChange>(self, change: C, place: &ModelPlace) -> C {
+        change.of_model(place.name.clone())
+    }
 }
 
-fn model_key(name: &str, version: u32) -> String {
-    format!("models/{name}/{version}/manifest.json")
+pub(crate) fn model_key(folder: &str, version: u32) -> String {
+    format!("models/{folder}/{version}/manifest.json")
 }
 
 /// The version in the part of a manifest's key after the model's name.

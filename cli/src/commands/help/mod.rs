@@ -4,13 +4,15 @@
 //! [`complete_command`] adds it to what `clap` makes of the declarations. A command without a page
 //! here fails a test.
 
+mod model_pages;
 mod pages;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgMatches, Command};
 
 use crate::console::{Exit, TableStyle};
-pub(super) use pages::{PAGES, Page};
+use model_pages::MODEL_PAGES;
+use pages::{PAGES, Page};
 
 /// Id of the flag that says how a table is written; `--format` is taken where files are read.
 const TABLE_FLAG: &str = "table_format";
@@ -103,9 +105,14 @@ pub(super) fn chosen_table_style(matches: &ArgMatches) -> TableStyle {
     }
 }
 
+/// One page for each command.
+pub(super) fn all_pages() -> impl Iterator<Item = &'static Page> {
+    PAGES.iter().chain(MODEL_PAGES)
+}
+
 /// The page of a command, by its words.
 pub(super) fn page_of(path: &str) -> Option<&'static Page> {
-    PAGES.iter().find(|page| page.path == path)
+    all_pages().find(|page| page.path == path)
 }
 
 fn help_of(path: &str) -> String {

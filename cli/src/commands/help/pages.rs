@@ -17,7 +17,7 @@ pub(crate) struct Page {
 }
 
 /// Exit codes of a command that ends at once.
-const ASK: &[Exit] = &[Done, Failed, Usage, Unreachable, NotFound, Refused];
+pub(super) const ASK: &[Exit] = &[Done, Failed, Usage, Unreachable, NotFound, Refused];
 /// Exit codes of a command that waits for an operation.
 const RUN: &[Exit] = &[
     Done,
@@ -53,7 +53,7 @@ const STOP: &[Exit] = &[
 ];
 
 /// A command whose output is not a table.
-const fn page(
+pub(super) const fn page(
     path: &'static str,
     exits: &'static [Exit],
     examples: &'static [&'static str],

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use schemas::decision_report::{DecisionReport, PartDecisions};
 use schemas::names::PARTS;
 
+use super::show_tables::short_number;
+
 /// A line for each part: `test: BUY 12 (0.3 %), HOLD 4200 (98.5 %), SELL 52 (1.2 %); 43.8 % of BUY
 /// and SELL right`.
 pub(super) fn describe_decisions(parts: &BTreeMap<String, PartDecisions>) -> Vec<String> {
@@ -20,7 +22,7 @@ pub(super) fn describe_decisions(parts: &BTreeMap<String, PartDecisions>) -> Vec
 /// The same lines below the threshold that they were made with.
 pub(super) fn describe_report(report: &DecisionReport) -> Vec<String> {
     let threshold = report.threshold;
-    let mut first = format!("by {} {}", threshold.key(), threshold.value());
+    let mut first = format!("by {} {}", threshold.key(), short_number(threshold.value()));
     if report.is_chosen {
         first.push_str(", chosen by the validation part");
     }
@@ -28,7 +30,7 @@ pub(super) fn describe_report(report: &DecisionReport) -> Vec<String> {
         let percent = 100.0 * suggestion.share;
         first = format!(
             "{first}; {} would make {percent:.1} % of the validation part BUY or SELL",
-            suggestion.threshold
+            short_number(suggestion.threshold)
         );
     }
 

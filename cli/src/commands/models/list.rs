@@ -7,19 +7,18 @@ use clap::Args;
 use jiff::Timestamp;
 use market::{Instrument, Timeframe};
 use schemas::codes;
-use schemas::queries::{ListModels, ModelSummary, note_aliases};
+use schemas::queries::{ListModels, ModelSummary};
 
 use super::deletion;
 use super::figures::{FigureName, figure_names};
+use super::list_columns::{Details, FACTS, cell_of, is_column, needs_details, read_details};
 use super::registry::{ask_registry, join_symbols, summary_json};
-use crate::arguments::values::{parse_instrument, parse_timeframe};
+use crate::arguments::values::{parse_instrument, parse_key_and_value, parse_timeframe};
 use crate::console::{Exit, Failure};
 use crate::context::Context;
 use crate::inputs::stored_series::open_existing_store;
 
 const HEADS: [&str; 5] = ["MODEL", "TRAINED ON", "CREATED", "VALIDATION", "TEST"];
-/// Columns of `--columns` that are no figures.
-const FACTS: [&str; 5] = ["seed", "overrides", "dataset", "artifact", "operation"];
 
 /// `ktrdr models list`.
 #[derive(Clone, Debug, Args)]
@@ -43,14 +42,24 @@ pub(super) struct ListArgs {
     /// validation.log_loss or test.accuracy
     #[arg(long, value_name = "WHAT", default_value = "created")]
     sort: String,
-    /// More columns: seed, overrides, dataset, artifact, operation, or figures as in
+    /// Versions with this tag, or with this label of the operation that trained them; may be
+    /// repeated, and all must hold
+    #[arg(
+        long,
+        visible_alias = "tag",
+        value_name = "KEY=VALUE",
+        value_parser = parse_key_and_value
+    )]
+    label: Vec<(String, String)>,
+    /// More columns: seed, lr, dates, labels, tags, note, former_names, overrides, dataset,
+    /// artifact, operation, settings as in training.batch_size, or figures as in
     /// validation.accuracy,test.mcc
     #[arg(long, value_name = "COLUMN", value_delimiter = ',')]
     columns: Vec<String>,
     /// The deleted versions instead, and until when each deletion can be undone
     #[arg(
         long,
-        conflicts_with_all = ["symbol", "timeframe", "dataset", "series", "sort", "columns"]
+        conflicts_with_all = ["symbol", "timeframe", "dataset", "series", "label", "sort", "columns"]
     )]
     deleted: bool,
 }
@@ -82,9 +91,10 @@ pub(super) async fn run(args: &ListArgs, context: &Context) -> Result<Exit, Fail
     let mut heads = HEADS.map(str::to_owned).to_vec();
     heads.extend(args.columns.iter().map(|column| column.to_uppercase()));
     let mut rows = Vec::with_capacity(models.len());
-    for model in &models {
+    let details = read_all_details(&models, &args.columns, context).await?;
+    for (model, details) in models.iter().zip(&details) {
         output.json(&summary_json(model));
-        rows.push(model_row(model, &args.columns));
+        rows.push(model_row(model, details, &args.columns));
     }
     let heads: Vec<&str> = heads.iter().map(String::as_str).collect();
     output.table(&heads, &rows);
@@ -131,7 +141,9 @@ impl ListArgs {
         });
         let series = self.series.as_deref();
         let by_series = series.is_none_or(|text| model.series.iter().any(|key| key.contains(text)));
-        by_symbol && by_timeframe && by_dataset && by_series
+        let mut labels = self.label.iter();
+        let by_label = labels.all(|(key, value)| model.label(key) == Some(value.as_str()));
+        by_symbol && by_timeframe && by_dataset && by_series && by_label
     }
 }
 
@@ -162,24 +174,31 @@ async fn read_from_store(
     ));
 
     let store = open_existing_store(context).await?;
-    let manifests = match name {
-        Some(name) => store.models().versions(name).await?,
-        None => store.models().list().await?,
-    };
-    let mut models: Vec<ModelSummary> = manifests.into_iter().map(ModelSummary::from).collect();
-    note_aliases(&mut models, &store.models().newest_aliases().await?);
-    Ok(models)
+    Ok(store.models().summaries(name).await?)
+}
+
+/// What the columns need beside the summaries, version by version.
+async fn read_all_details(
+    models: &[ModelSummary],
+    columns: &[String],
+    context: &Context,
+) -> Result<Vec<Details>, Failure> {
+    if !needs_details(columns) {
+        return Ok(vec![Details::default(); models.len()]);
+    }
+
+    let store = open_existing_store(context).await?;
+    let mut details = Vec::with_capacity(models.len());
+    for model in models {
+        details.push(read_details(&store, model, columns).await?);
+    }
+    Ok(details)
 }
 
 /// Refuses a column that no model has.
 fn check_columns(args: &ListArgs, models: &[ModelSummary]) -> Result<(), Failure> {
     for column in &args.columns {
-        let figure = FigureName::parse(column);
-        let is_known = match figure {
-            Some(figure) => models.iter().any(|model| figure.of(model).is_some()),
-            None => FACTS.contains(&column.as_str()),
-        };
-        if !is_known {
+        if !is_column(column, models) {
             return Err(unknown_figure("column", column, models));
         }
     }
@@ -220,7 +239,7 @@ fn unknown_figure(what: &str, text: &str, models: &[ModelSummary]) -> Failure {
         .with_hint(format!("write one of {facts}, {figures}"))
 }
 
-fn model_row(model: &ModelSummary, columns: &[String]) -> Vec<String> {
+fn model_row(model: &ModelSummary, details: &Details, columns: &[String]) -> Vec<String> {
     let mut name = format!("{}@{}", model.name, model.version);
     if !model.aliases.is_empty() {
         name = format!("{name} ({})", model.aliases.join(", "));
@@ -237,7 +256,7 @@ fn model_row(model: &ModelSummary, columns: &[String]) -> Vec<String> {
         describe_loss(&model.metrics),
     ];
 
-    row.extend(columns.iter().map(|column| cell_of(model, column)));
+    row.extend(columns.iter().map(|column| cell_of(model, details, column)));
     row
 }
 
@@ -260,21 +279,5 @@ fn describe_loss(figures: &BTreeMap<String, f64>) -> String {
         (Some(loss), Some(rival)) => format!("{loss:.4}/{rival:.4}"),
         (Some(loss), None) => format!("{loss:.4}"),
         _ => String::new(),
-    }
-}
-
-/// What a column of `--columns` says of a model.
-fn cell_of(model: &ModelSummary, column: &str) -> String {
-    match column {
-        "seed" => model.seed.to_string(),
-        "overrides" if model.overrides.is_null() => String::new(),
-        "overrides" => model.overrides.to_string(),
-        "dataset" => model.dataset.clone(),
-        "artifact" => model.artifact.clone(),
-        "operation" => model.operation.clone(),
-        figure => {
-            let value = FigureName::parse(figure).and_then(|figure| figure.of(model));
-            value.map(|value| format!("{value:.4}")).unwrap_or_default()
-        }
     }
 }

@@ -11,6 +11,7 @@ mod evaluation;
 mod export;
 mod figures;
 mod list;
+mod list_columns;
 mod open_model;
 mod paired;
 mod place;
@@ -18,6 +19,8 @@ mod predict;
 mod prediction_set;
 mod predictions;
 mod registry;
+mod remarks;
+mod rename;
 mod report;
 mod rerun;
 mod rules;
@@ -42,6 +45,8 @@ use export::ExportArgs;
 use list::ListArgs;
 use place::PathArgs;
 use predict::PredictArgs;
+use remarks::{NoteArgs, TagArgs};
+use rename::RenameArgs;
 use report::ReportArgs;
 use rerun::RerunArgs;
 use show::ShowArgs;
@@ -90,6 +95,12 @@ enum ModelsCommand {
     Demote(DemoteArgs),
     /// List which version plays which role, or every change of the roles of one model
     Aliases(AliasesArgs),
+    /// Give a model another name, with all its versions, aliases, notes and tags
+    Rename(RenameArgs),
+    /// Write a note about a version, or list its notes with their authors
+    Note(NoteArgs),
+    /// Give a version tags to find it by, take some away, or show them
+    Tag(TagArgs),
     /// Print where the files of a version lie, or the rows of its data set
     Path(PathArgs),
     /// Write a version as a file for other programs: ONNX, or its weights alone
@@ -122,6 +133,9 @@ pub(crate) async fn run(args: &ModelsArgs, context: &Context) -> Result<Exit, Fa
         ModelsCommand::Promote(args) => aliases::promote(args, context).await,
         ModelsCommand::Demote(args) => aliases::demote(args, context).await,
         ModelsCommand::Aliases(args) => aliases::list(args, context).await,
+        ModelsCommand::Rename(args) => rename::run(args, context).await,
+        ModelsCommand::Note(args) => remarks::note(args, context).await,
+        ModelsCommand::Tag(args) => remarks::tag(args, context).await,
         ModelsCommand::Path(args) => place::run(args, context).await,
         ModelsCommand::Export(args) => export::run(args, context).await,
         ModelsCommand::Report(args) => report::run(args, context).await,

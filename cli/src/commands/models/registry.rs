@@ -64,6 +64,10 @@ pub(super) fn summary_json(model: &ModelSummary) -> Value {
         "metrics": model.metrics,
         "validation": model.validation,
         "aliases": model.aliases,
+        "labels": model.labels,
+        "tags": model.tags,
+        "note": model.note,
+        "former_names": model.former_names,
         "seed": model.seed,
         "overrides": model.overrides,
     })

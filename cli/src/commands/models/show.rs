@@ -1,8 +1,12 @@
 //! `ktrdr models show`: one version of a model: its data, its metrics, its network, its origin.
 
+use std::collections::BTreeMap;
+
 use clap::Args;
 use market::Utc;
-use schemas::manifests::{AliasChange, ArtifactManifest, DataSetManifest, ModelManifest};
+use schemas::manifests::{
+    AliasChange, ArtifactManifest, DataSetManifest, ModelManifest, ModelNote, RenameChange,
+};
 use schemas::metrics::MetricsDocument;
 use schemas::names::METRICS_FILE;
 use schemas::queries::{ModelSummary, ShowModel, note_aliases};
@@ -12,6 +16,8 @@ use store::{EpochLosses, Store};
 
 use super::evaluation::describe_evaluation;
 use super::registry::{ask_registry, join_symbols, summary_json};
+use super::remarks::{describe_note, describe_tags, note_json, notes_of, tags_of};
+use super::rename::rename_json;
 use super::show_analytics::print_analytics;
 use super::show_data::{data_json, describe_data, describe_losses, describe_origin};
 use super::show_tables::{
@@ -72,6 +78,10 @@ pub(super) struct StoredModel {
     pub(super) losses: Vec<EpochLosses>,
     /// The roles that this version plays, with who gave them.
     pub(super) aliases: Vec<AliasChange>,
+    /// Every change of its name, oldest first.
+    renames: Vec<RenameChange>,
+    notes: Vec<ModelNote>,
+    tags: BTreeMap<String, String>,
     /// None once the store has it no more.
     pub(super) data_set: Option<DataSetManifest>,
 }
@@ -140,6 +150,12 @@ pub(super) async fn read_model(
         document: file.await?.and_then(|bytes| read_metrics(&bytes)),
         losses: artifacts.losses(&model.artifact, &artifact).await?,
         aliases: aliases_of(store, &model).await?,
+        renames: store.models().rename_history(&model.name).await?,
+        notes: notes_of(store, &model).await?,
+        tags: tags_of(store, &model)
+            .await?
+            .map(|change| change.tags)
+            .unwrap_or_default(),
         data_set: store.data_sets().find(&model.lineage.dataset).await?,
         model,
         artifact,
@@ -156,9 +172,15 @@ async fn aliases_of(store: &Store, model: &ModelManifest) -> Result<Vec<AliasCha
 fn print_overview(stored: &StoredModel, context: &Context) {
     let mut summary = ModelSummary::from(stored.model.clone());
     note_aliases(std::slice::from_mut(&mut summary), &stored.aliases);
+    summary.tags = stored.tags.clone();
+    summary.note = stored.notes.last().map(|note| note.text.clone());
     let mut value = summary_json(&summary);
     if let Some(fields) = value.as_object_mut() {
         let data_set = stored.data_set.as_ref();
+        let renames = stored.renames.iter().map(rename_json);
+        let notes = stored.notes.iter().map(note_json);
+        fields.insert("renames".to_owned(), renames.collect());
+        fields.insert("notes".to_owned(), notes.collect());
         fields.insert("lineage".to_owned(), json!(stored.model.lineage));
         fields.insert("network".to_owned(), json!(stored.artifact.network));
         fields.insert("training".to_owned(), stored.artifact.training.clone());
@@ -202,6 +224,17 @@ fn describe_version(stored: &StoredModel) -> Vec<(&'static str, String)> {
         let text = format!("{} since {} by {}", change.alias, Utc(change.at), change.by);
         lines.push(("alias", text));
     }
+    for change in &stored.renames {
+        let text = format!("{} until {} by {}", change.from, Utc(change.at), change.by);
+        lines.push(("former name", text));
+    }
+    for labels in [("labels", &model.labels), ("tags", &stored.tags)] {
+        if !labels.1.is_empty() {
+            lines.push((labels.0, describe_tags(labels.1)));
+        }
+    }
+    let notes = stored.notes.iter();
+    lines.extend(notes.map(|note| ("note", describe_note(note))));
     lines.push(("trained on", trained_on));
     lines
 }

@@ -58,6 +58,17 @@ pub(super) fn describe_days(data_set: &DataSetManifest, part: &str) -> Option<St
     Some(format!("{} to {}", day_of(first), day_of(last)))
 }
 
+/// The same of all parts together.
+pub(super) fn describe_all_days(data_set: &DataSetManifest) -> Option<String> {
+    let times: Vec<_> = PARTS
+        .iter()
+        .filter_map(|part| time_of(data_set, part))
+        .collect();
+    let first = times.iter().map(|time| time.0).min()?;
+    let last = times.iter().map(|time| time.1).max()?;
+    Some(format!("{} to {}", day_of(first), day_of(last)))
+}
+
 /// First and last decision of a part over all symbols, microseconds UTC.
 fn time_of(data_set: &DataSetManifest, part: &str) -> Option<(i64, i64)> {
     let counts = data_set.parts.iter().filter(|count| count.part == part);

@@ -24,7 +24,7 @@ use store::{ALL_TIME, Bytes, Checkpoint, CheckpointKey, Edit, RawBar, Store, Sto
 
 /// A backend whose writes fail once a budget is used up, before or after they took effect.
 #[derive(Debug)]
-struct Failing {
+pub(crate) struct Failing {
     inner: InMemory,
     /// Overwrites although it was asked to create.
     overwrites: bool,
@@ -35,7 +35,7 @@ struct Failing {
 
 impl Failing {
     /// A backend that fails with `kind` from the moment at which [`allow`](Self::allow) says so.
-    fn new(after_effect: bool, kind: io::ErrorKind) -> Arc<Self> {
+    pub(crate) fn new(after_effect: bool, kind: io::ErrorKind) -> Arc<Self> {
         Arc::new(Self {
             after_effect,
             kind,
@@ -54,12 +54,19 @@ impl Failing {
     }
 
     /// Lets this many writes through; a negative number lets all through.
-    fn allow(&self, writes: i64) {
+    pub(crate) fn allow(&self, writes: i64) {
         let budget = if writes < 0 { i64::MAX } else { writes };
         self.writes_left.store(budget, Ordering::SeqCst);
     }
 
     fn error(&self) -> object_store::Error {
+        // A server that refuses a create although the object is absent.
+        if self.kind == io::ErrorKind::AlreadyExists {
+            return object_store::Error::AlreadyExists {
+                path: "failing".to_owned(),
+                source: Box::new(io::Error::from(self.kind)),
+            };
+        }
         object_store::Error::Generic {
             store: "failing",
             source: Box::new(io::Error::from(self.kind)),

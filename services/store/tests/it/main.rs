@@ -17,6 +17,8 @@ mod faults;
 #[cfg(test)]
 mod files;
 #[cfg(test)]
+mod model_faults;
+#[cfg(test)]
 mod s3_faults;
 #[cfg(test)]
 mod s3_server;

@@ -18,32 +18,46 @@ fn change(revision: u32, version: Option<u32>, by: &str) -> AliasChange {
     }
 }
 
-async fn promote(store: Store, by: String) -> ChangeOutcome<AliasChange> {
-    let change = change(1, Some(3), &by);
+async fn promote(store: Store, revision: u32, by: String) -> ChangeOutcome<AliasChange> {
+    let change = change(revision, Some(3), &by);
     store.models().change_alias(change).await.unwrap()
+}
+
+/// The winners of fifty people who all follow the change before this revision.
+async fn promote_at_once(store: &Store, revision: u32) -> Vec<AliasChange> {
+    let people = (0..50).map(|person| format!("person {person}"));
+    let promotions: Vec<_> = people
+        .map(|person| tokio::spawn(promote(store.clone(), revision, person)))
+        .collect();
+
+    let mut winners = Vec::new();
+    let mut others = Vec::new();
+    for promotion in promotions {
+        match promotion.await.unwrap() {
+            ChangeOutcome::Made(change) => winners.push(change),
+            ChangeOutcome::Overtaken(change) => others.push(change),
+        }
+    }
+    assert!(others.iter().all(|other| *other == winners[0]));
+    winners
 }
 
 #[test]
 fn of_fifty_promotions_at_once_one_counts_and_others_are_told() {
     on_every_store(|store| async move {
-        let people = (0..50).map(|person| format!("person {person}"));
-        let promotions: Vec<_> = people
-            .map(|person| tokio::spawn(promote(store.clone(), person)))
-            .collect();
+        let mut history = Vec::new();
+        for revision in 1..=3 {
+            let winners = promote_at_once(&store, revision).await;
+            assert_eq!(winners.len(), 1);
+            history.extend(winners);
 
-        let mut winners = Vec::new();
-        let mut others = Vec::new();
-        for promotion in promotions {
-            match promotion.await.unwrap() {
-                ChangeOutcome::Made(change) => winners.push(change),
-                ChangeOutcome::Overtaken(change) => others.push(change),
-            }
+            let newest = store.models().alias("trend", "production").await.unwrap();
+            assert_eq!(newest.as_ref(), history.last());
         }
-
-        assert_eq!(winners.len(), 1);
-        assert!(others.iter().all(|other| *other == winners[0]));
-        let newest = store.models().alias("trend", "production").await.unwrap();
-        assert_eq!(newest.as_ref(), winners.first());
+        assert_eq!(
+            store.models().alias_history("trend").await.unwrap(),
+            history
+        );
     });
 }
 

@@ -4,7 +4,8 @@
 mod aliases;
 mod calendars;
 mod data_sets;
-mod models;
+pub(crate) mod models;
+pub(crate) mod names;
 mod probe;
 mod removal;
 mod series;

@@ -52,7 +52,7 @@ fn artifact(operation: &str) -> ArtifactManifest {
     }
 }
 
-fn model(operation: &str) -> ModelManifest {
+pub(crate) fn model(operation: &str) -> ModelManifest {
     ModelManifest {
         v: ModelManifest::VERSION,
         name: String::new(),
@@ -63,6 +63,8 @@ fn model(operation: &str) -> ModelManifest {
         metrics: BTreeMap::from([("accuracy".to_owned(), 0.625)]),
         validation: BTreeMap::from([("accuracy".to_owned(), 0.75)]),
         lineage: lineage(operation),
+        labels: BTreeMap::new(),
+        former_names: Vec::new(),
         created_at: 1,
     }
 }
@@ -120,6 +122,25 @@ fn an_operation_gets_one_version_however_often_it_asks() {
         let newest = models.find("trend", None).await.unwrap().unwrap();
         assert_eq!(newest.version, 4);
         assert!(models.find("trend", Some(5)).await.unwrap().is_none());
+    });
+}
+
+#[test]
+fn fifty_registrations_at_once_get_versions_1_to_50() {
+    on_every_store(|store| async move {
+        let requests: Vec<_> = (0..50)
+            .map(|number| format!("op_{number}"))
+            .map(|operation| tokio::spawn(ask_for_version(store.clone(), operation)))
+            .collect();
+        for request in requests {
+            request.await.unwrap();
+        }
+
+        let versions = store.models().versions("trend").await.unwrap();
+        let numbers: Vec<u32> = versions.iter().map(|model| model.version).collect();
+        assert_eq!(numbers, (1..=50).collect::<Vec<u32>>());
+        let operations: BTreeSet<_> = versions.iter().map(|model| &model.operation).collect();
+        assert_eq!(operations.len(), 50);
     });
 }
 
