@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::manifests::{AliasChange, ModelManifest, ModelNote, TagsChange};
+use crate::metrics::PartMetrics;
 
 /// Most models in one answer.
 pub const LIST_MAX: usize = 500;
@@ -130,8 +131,8 @@ pub fn note_aliases(models: &mut [ModelSummary], changes: &[AliasChange]) {
     }
 }
 
-/// Notes in each model its tags and its newest note; `tags` are the newest ones of each version, and
-/// so are `notes`.
+/// Notes in each model its tags and its newest note; `tags` and `notes` are the newest ones of each
+/// version.
 pub fn note_remarks(models: &mut [ModelSummary], tags: &[TagsChange], notes: &[ModelNote]) {
     for model in models {
         let tags = tags
@@ -143,6 +144,105 @@ pub fn note_remarks(models: &mut [ModelSummary], tags: &[TagsChange], notes: &[M
             .find(|note| note.model == model.name && note.version == model.version);
         model.note = note.map(|note| note.text.clone());
     }
+}
+
+/// The payload of `models.aliases`; an empty one asks for the aliases of every model.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ListAliases {
+    /// Every change of the aliases of this model, oldest first for each alias; without it the
+    /// newest change of each alias of every model. At most [`LIST_MAX`] in both cases, the newest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+/// Most versions that `models.compare` answers about.
+pub const COMPARED_MAX: usize = 8;
+
+/// The payload of `models.compare`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CompareModels {
+    /// Up to [`COMPARED_MAX`] versions.
+    pub models: Vec<ShowModel>,
+}
+
+/// A version in the answer to `models.compare`, in the order of the query.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ComparedModel {
+    /// What a list says of it.
+    pub model: ModelSummary,
+    /// Every figure of each part, by the name of the part.
+    pub parts: BTreeMap<String, PartMetrics>,
+    /// Epochs trained; 0 where the metrics cannot be read.
+    pub epochs: u32,
+    /// The text of its strategy.
+    pub strategy: String,
+}
+
+/// Predictions in one answer to `models.predict` where the query does not say how many.
+pub const PREDICTIONS_DEFAULT: usize = 10;
+/// Most predictions in one answer to `models.predict`.
+pub const PREDICTIONS_MAX: usize = 1_000;
+
+/// The payload of `models.predict`: predictions on stored bars, the last ones first asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PredictModel {
+    /// Name of the model.
+    pub name: String,
+    /// Version, from 1; the newest by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<u32>,
+    /// Instrument, as in `fx:EUR.USD`; the first that it was trained on by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub symbol: Option<String>,
+    /// Provider of the bars; `file` by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
+    /// Only decisions in the time of this part of the training: `train`, `validation`, `test`, or
+    /// `later`, after all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<String>,
+    /// How many, at most [`PREDICTIONS_MAX`]; [`PREDICTIONS_DEFAULT`] by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last: Option<usize>,
+    /// Only predictions known before this instant, microseconds UTC: the `known_at` of the first
+    /// one of the page before, for the page that comes before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<i64>,
+}
+
+/// The answer to `models.predict`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PredictionPage {
+    /// Name of the model.
+    pub model: String,
+    /// Version of it, from 1.
+    pub version: u32,
+    /// Instrument predicted on.
+    pub symbol: String,
+    /// Meaning of each output: the classes, or `forward_return`.
+    pub outputs: Vec<String>,
+    /// The predictions, oldest first.
+    pub rows: Vec<PredictedRow>,
+    /// True if there are predictions before these.
+    pub more: bool,
+}
+
+/// The prediction of one bar.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PredictedRow {
+    /// Open of the bar, microseconds UTC.
+    pub open_time: i64,
+    /// Instant from which the prediction could be made: the close of the bar, microseconds UTC.
+    pub known_at: i64,
+    /// A number for each of the outputs.
+    pub outputs: Vec<f32>,
+    /// What the strategy makes of them: `BUY`, `HOLD` or `SELL`.
+    pub signal: String,
+    /// The part of the training in whose time it was decided; empty where there is none.
+    pub part: String,
 }
 
 /// Most objects in one answer to `data.list`.

@@ -34,7 +34,11 @@ impl Context {
         }
     }
 
-    async fn store_of_registry(&self) -> Result<Store, Failure> {
+    /// The store as the registry reads it; nothing can be written to it.
+    ///
+    /// # Errors
+    /// The settings are wrong, or the server cannot be reached.
+    pub(crate) async fn store_of_registry(&self) -> Result<Store, Failure> {
         let bus = self.bus().await?;
         let ask: AskStore =
             Arc::new(move |endpoint, query| Box::pin(ask_registry(bus.clone(), endpoint, query)));

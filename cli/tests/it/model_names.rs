@@ -138,43 +138,20 @@ async fn a_rename_that_is_impossible_says_what_would_do() {
 }
 
 #[tokio::test]
-async fn a_version_has_notes_and_tags() {
+async fn a_version_has_tags_to_find_it_by() {
     let place = Place::new();
     store_hand(&place).await;
     store_data_set(&place).await;
 
     insta::assert_snapshot!(screens(&place, &[
-        "note hand",
-        "note hand holds",
-        "note hand@1 drifts",
-        "note hand",
         "tag hand",
         "tag hand desk=fx run=a",
         "tag hand run=b --remove desk",
         "tag hand --remove desk",
         "tag hand a/b=c",
-        "list --label run=b --tag run=b --quiet --columns tags,note,dates,seed",
+        "list --label run=b --tag run=b --quiet --columns tags,dates,seed",
         "list --label run=a --quiet",
-        "show hand",
-    ]), @r#"
-    note hand
-    nobody has written a note about hand@1
-    hint: `ktrdr models note hand@1 'TEXT'` writes one
-    exit 0
-
-    note hand holds
-    hand@1: note 1 is written
-    exit 0
-
-    note hand@1 drifts
-    hand@1: note 2 is written
-    exit 0
-
-    note hand
-      1  <time> by <person>: holds
-      2  <time> by <person>: drifts
-    exit 0
-
+    ]), @"
     tag hand
     hand@1 has no tags
     exit 0
@@ -198,12 +175,51 @@ async fn a_version_has_notes_and_tags() {
     For more information, try '--help'.
     exit 2
 
-    list --label run=b --tag run=b --quiet --columns tags,note,dates,seed
-    MODEL   TRAINED ON  CREATED            VALIDATION       TEST             TAGS   NOTE    DATES                     SEED
-    hand@1  EURUSD 1h   2024-01-03T00:00Z  4.00e-3/5.00e-3  2.00e-3/3.00e-3  run=b  drifts  2024-01-02 to 2024-01-02  42
+    list --label run=b --tag run=b --quiet --columns tags,dates,seed
+    MODEL   TRAINED ON  CREATED            VALIDATION       TEST             TAGS   DATES                     SEED
+    hand@1  EURUSD 1h   2024-01-03T00:00Z  4.00e-3/5.00e-3  2.00e-3/3.00e-3  run=b  2024-01-02 to 2024-01-02  42
     exit 0
 
     list --label run=a --quiet
+    exit 0
+    ");
+}
+
+#[tokio::test]
+async fn notes_are_shown_with_time_and_author() {
+    let place = Place::new();
+    store_hand(&place).await;
+    screens(&place, &["tag hand run=b"]);
+
+    insta::assert_snapshot!(screens(&place, &[
+        "note hand",
+        "note hand holds",
+        "note hand@1 drifts",
+        "note hand",
+        "list --columns note --quiet",
+        "show hand",
+    ]), @r#"
+    note hand
+    nobody has written a note about hand@1
+    hint: `ktrdr models note hand@1 'TEXT'` writes one
+    exit 0
+
+    note hand holds
+    hand@1: note 1 is written
+    exit 0
+
+    note hand@1 drifts
+    hand@1: note 2 is written
+    exit 0
+
+    note hand
+      1  <time> by <person>: holds
+      2  <time> by <person>: drifts
+    exit 0
+
+    list --columns note --quiet
+    MODEL   TRAINED ON  CREATED            VALIDATION       TEST             NOTE
+    hand@1  EURUSD 1h   2024-01-03T00:00Z  4.00e-3/5.00e-3  2.00e-3/3.00e-3  drifts
     exit 0
 
     show hand
@@ -213,16 +229,11 @@ async fn a_version_has_notes_and_tags() {
       note        <time> by <person>: holds
       note        <time> by <person>: drifts
       trained on  EURUSD [1h]
-      rows        train: 1 from 2024-01-02 to 2024-01-02
-      rows        validation: 1 from 2024-01-02 to 2024-01-02
-      rows        test: 1 from 2024-01-02 to 2024-01-02
-      left out    1 warm_up
       test part   baseline_mae 0.0030, mae 0.0020
       network     1 → 1 → 1
       features    1h_roc_1_raw
       seed        42
-      series      bars/file/fx:EUR.USD/1h revision 7, 5 bars, content cccccccccccc
-      data set    datasets/dddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd
+      data set    datasets/dddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd, which the store has no more
       trained by  op_train_20240103_000000_00000001
       strategy    text ssssssssssss
       overrides   {"training":{"epochs":2}}

@@ -1,5 +1,7 @@
 //! A person without access to the store: the registry reads it, and what writes to it is refused.
 
+use crate::data_train_models::Place;
+use crate::hand_model::{store_data_set, store_hand};
 use crate::program::{run_in, run_in_system};
 
 /// Commands that look at what is stored.
@@ -14,6 +16,64 @@ models list
 calendars show us_equities --start 2024-01-01 --end 2024-01-10
 checkpoints list
 ";
+
+/// Commands that look at models.
+const READING_MODELS: &str = "models list --columns lr,dates,tags
+models list --json
+models show hand
+models show hand@linear --json
+models show hand --settings
+models show hand --strategy
+models compare hand@1 hand@1
+models predict hand --symbol EURUSD --last 5
+models predict hand --symbol EURUSD --part later --last 3 --json
+models predict hand --symbol EURUSD --out -
+models aliases
+models aliases hand --json
+models note hand
+models tag hand
+models list --deleted
+models rules hand
+";
+
+#[tokio::test]
+async fn models_are_looked_at_where_the_store_is_out_of_reach() {
+    let place = Place::new();
+    store_hand(&place).await;
+    store_data_set(&place).await;
+    place.file("reading", READING_MODELS);
+    // A folder that is not there, and a server that is not.
+    let commands = "ktrdr data load EURUSD --timeframe 1h --mode full --quiet >/dev/null || echo not loaded; \
+                    ktrdr models promote hand linear --quiet >/dev/null; \
+                    ktrdr models note hand holds >/dev/null; ktrdr models tag hand desk=fx >/dev/null; \
+                    export AWS_ENDPOINT=http://127.0.0.1:1 AWS_ALLOW_HTTP=true; \
+                    for store in file:///no/such/folder s3://nowhere; do while read -r line; do \
+                      ktrdr $line --set store.url=file://$PWD/.ktrdr/objects >direct 2>&1 </dev/null; \
+                      KTRDR_STORE=$store ktrdr $line >asked 2>&1 </dev/null; \
+                      cmp direct asked && echo same || { echo \"$line\"; cat asked; }; \
+                    done <reading; done; \
+                    KTRDR_STORE=s3://nowhere ktrdr models predict hand --symbol EURUSD --last 1";
+
+    let ended = run_in_system(place.path(), "fetcher,validator,registry", commands);
+
+    let same = ended.out.lines().filter(|line| *line == "same").count();
+    let expected = 2 * READING_MODELS.lines().count();
+    assert_eq!(same, expected, "{}{}", ended.out, ended.err);
+    assert!(ended.out.contains("FORWARD_RETURN"), "{}", ended.out);
+}
+
+#[tokio::test]
+async fn a_store_that_a_flag_names_is_the_one_that_is_read() {
+    let place = Place::new();
+    store_hand(&place).await;
+    let commands = "mkdir other; ktrdr models list --set store.url=file://$PWD/other; \
+                    ktrdr models show hand --set store.url=file://$PWD/other; echo \"exit $?\"";
+
+    let ended = run_in_system(place.path(), "registry", commands);
+
+    assert!(ended.out.contains("exit 4"), "{}{}", ended.out, ended.err);
+    assert!(ended.err.contains("there is no model yet"), "{}", ended.err);
+}
 
 #[test]
 fn everything_that_is_stored_is_seen_through_the_registry() {

@@ -38,6 +38,19 @@ impl Endpoint {
             answer: Arc::new(move |payload| Box::pin(answer(payload))),
         }
     }
+
+    /// Its name, as it stands in the subject.
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Its answer to a request, without a server between.
+    ///
+    /// # Errors
+    /// The refusal: status as in HTTP, and a text for people.
+    pub async fn answer(&self, payload: Vec<u8>) -> Answer {
+        (self.answer)(payload).await
+    }
 }
 
 /// How a process registers.

@@ -6,6 +6,16 @@
 //! | `registry register` ([`schemas::commands::RegisterModel`]) | `artifacts/<sha256>` | `models/<name>/<version>/manifest.json` |
 //! | query `models.list` ([`schemas::queries::ListModels`] to a list of [`schemas::queries::ModelSummary`]) | every model manifest | |
 //! | query `models.show` ([`schemas::queries::ShowModel`] to a model manifest) | one model manifest | |
+//! | query `models.aliases` ([`schemas::queries::ListAliases`] to a list of [`schemas::manifests::AliasChange`]) | the aliases of one model, or of all | |
+//! | query `models.metrics` ([`schemas::queries::ShowModel`] to `metrics.json`) | the artifact of one version | |
+//! | query `models.compare` ([`schemas::queries::CompareModels`] to a list of [`schemas::queries::ComparedModel`]) | the artifacts of up to 8 versions | |
+//! | query `models.predict` ([`schemas::queries::PredictModel`] to a [`schemas::queries::PredictionPage`]) | one artifact, its data set's parts, stored bars | |
+//! | queries `data.list`, `data.read` | pages of keys, and of any object | |
+//!
+//! No answer is larger than a message may be: lists end at [`schemas::queries::LIST_MAX`], a page
+//! of predictions at [`schemas::queries::PREDICTIONS_MAX`], and what is larger than
+//! [`schemas::queries::LIST_BYTES_MAX`] is refused with the key under which `data.read` has it in
+//! pages.
 //!
 //! A version is assigned only to a model that works: the registry checks every file against its
 //! hash, loads the weights into the plain forward pass and predicts once. Creating the version's
@@ -19,7 +29,9 @@
 //! Deliberately absent: deleting models, judging whether a model is good.
 
 mod error;
+mod evaluations;
 mod handler;
+mod predictions;
 mod queries;
 mod trial;
 

@@ -11,38 +11,42 @@ use schemas::queries::{
 use serde::{Serialize, de::DeserializeOwned};
 use store::{Store, StoreError};
 
+use crate::evaluations::{compare_models, list_aliases, show_metrics};
+use crate::predictions::predict_model;
+
 /// A refused query: status as in HTTP, and a text for people.
-type Refusal = (usize, String);
+pub(crate) type Refusal = (usize, String);
 
-/// `models.list`, `models.show`, `data.list` and `data.read` over `store`.
+/// Every query over `store`: the models, what they predict, and the objects themselves.
 pub fn endpoints(store: &Store) -> Vec<Endpoint> {
-    let store_to_list = store.clone();
-    let store_to_show = store.clone();
-    let store_to_page = store.clone();
-    let store_to_read = store.clone();
-
-    // Each query gets a handle of its own: queries run at the same time.
     vec![
-        Endpoint::new("models.list", move |payload| {
-            let store = store_to_list.clone();
-            async move { list_models(&store, parse_query(&payload)?).await }
-        }),
-        Endpoint::new("models.show", move |payload| {
-            let store = store_to_show.clone();
-            async move { show_model(&store, parse_query(&payload)?).await }
-        }),
-        Endpoint::new("data.list", move |payload| {
-            let store = store_to_page.clone();
-            async move { list_objects(&store, parse_query(&payload)?).await }
-        }),
-        Endpoint::new("data.read", move |payload| {
-            let store = store_to_read.clone();
-            async move { read_object(&store, parse_query(&payload)?).await }
-        }),
+        endpoint("models.list", store, list_models),
+        endpoint("models.show", store, show_model),
+        endpoint("models.aliases", store, list_aliases),
+        endpoint("models.metrics", store, show_metrics),
+        endpoint("models.compare", store, compare_models),
+        endpoint("models.predict", store, predict_model),
+        endpoint("data.list", store, list_objects),
+        endpoint("data.read", store, read_object),
     ]
 }
 
-async fn list_models(store: &Store, query: ListModels) -> Answer {
+/// An endpoint that parses its query and answers it from `store`.
+fn endpoint<Q, A, F>(name: &'static str, store: &Store, answer: A) -> Endpoint
+where
+    Q: DeserializeOwned + Send + 'static,
+    A: Fn(Store, Q) -> F + Send + Sync + Copy + 'static,
+    F: Future<Output = Answer> + Send + 'static,
+{
+    let store = store.clone();
+    Endpoint::new(name, move |payload| {
+        // Each query gets a handle of its own: queries run at the same time.
+        let store = store.clone();
+        async move { answer(store, parse_query(&payload)?).await }
+    })
+}
+
+async fn list_models(store: Store, query: ListModels) -> Answer {
     let models = store.models().summaries(query.name.as_deref()).await;
     let mut models = models.map_err(store_failed)?;
     models.sort_by(newest_first);
@@ -71,7 +75,7 @@ fn count_that_fits(models: &[ModelSummary]) -> usize {
     models.len().min(LIST_MAX)
 }
 
-async fn show_model(store: &Store, query: ShowModel) -> Answer {
+async fn show_model(store: Store, query: ShowModel) -> Answer {
     let model = store.models().find(&query.name, query.version).await;
     match model.map_err(store_failed)? {
         Some(model) => encode_answer(&model),
@@ -79,13 +83,13 @@ async fn show_model(store: &Store, query: ShowModel) -> Answer {
     }
 }
 
-async fn list_objects(store: &Store, query: ListObjects) -> Answer {
+async fn list_objects(store: Store, query: ListObjects) -> Answer {
     let page = store.list_page(&query).await.map_err(store_failed)?;
     encode_answer(&page)
 }
 
 /// A line of JSON about the whole object, `null` if there is none, then a part of the object.
-async fn read_object(store: &Store, query: ReadObject) -> Answer {
+async fn read_object(store: Store, query: ReadObject) -> Answer {
     let page = store.read_page(&query).await.map_err(store_failed)?;
     let head = page.as_ref().map(|(head, _)| head);
 
@@ -97,7 +101,7 @@ async fn read_object(store: &Store, query: ReadObject) -> Answer {
     Ok(answer)
 }
 
-fn unknown_model(query: &ShowModel) -> Refusal {
+pub(crate) fn unknown_model(query: &ShowModel) -> Refusal {
     let name = &query.name;
     let version = match query.version {
         Some(version) => format!(" version {version}"),
@@ -118,12 +122,12 @@ fn parse_query<T: DeserializeOwned>(payload: &[u8]) -> Result<T, Refusal> {
         .map_err(|error| (400, format!("the query cannot be read: {error}")))
 }
 
-fn encode_answer(answer: &impl Serialize) -> Answer {
+pub(crate) fn encode_answer(answer: &impl Serialize) -> Answer {
     serde_json::to_vec(answer)
         .map_err(|error| (500, format!("the answer cannot be written: {error}")))
 }
 
-fn store_failed(error: StoreError) -> Refusal {
+pub(crate) fn store_failed(error: StoreError) -> Refusal {
     // A name that no object can have is a mistake in the query, and nothing is wrong here.
     let status = match error {
         StoreError::Name { .. } => 400,
@@ -188,7 +192,7 @@ mod tests {
 
     async fn listed_versions(store: &Store, query: &str) -> Vec<u32> {
         let query = parse_query(query.as_bytes()).unwrap();
-        let answer = list_models(store, query).await.unwrap();
+        let answer = list_models(store.clone(), query).await.unwrap();
         let models: Vec<ModelSummary> = serde_json::from_slice(&answer).unwrap();
         models.iter().map(|model| model.version).collect()
     }
@@ -241,8 +245,8 @@ mod tests {
 
     async fn answer(store: &Store, endpoint: &str, payload: &[u8]) -> Result<Vec<u8>, QueryError> {
         let answer = match endpoint {
-            "data.list" => list_objects(store, parse_query(payload).unwrap()).await,
-            "data.read" => read_object(store, parse_query(payload).unwrap()).await,
+            "data.list" => list_objects(store.clone(), parse_query(payload).unwrap()).await,
+            "data.read" => read_object(store.clone(), parse_query(payload).unwrap()).await,
             other => panic!("{other}"),
         };
         answer.map_err(|(_, text)| text.into())
@@ -293,7 +297,7 @@ mod tests {
                 key: key.to_owned(),
                 from: 0,
             };
-            let (code, text) = read_object(&store, query).await.unwrap_err();
+            let (code, text) = read_object(store.clone(), query).await.unwrap_err();
             assert_eq!(code, 400, "{text}");
             assert!(text.contains("cannot be used as an object key"), "{text}");
         }
@@ -307,10 +311,10 @@ mod tests {
             after: None,
         };
 
-        let listed = list_objects(&store, list).await.unwrap_err();
+        let listed = list_objects(store.clone(), list).await.unwrap_err();
         let model = show(&store, r#"{"name":"../trend"}"#).await.unwrap_err();
         let models = parse_query(br#"{"name":"a/b"}"#).unwrap();
-        let models = list_models(&store, models).await.unwrap_err();
+        let models = list_models(store.clone(), models).await.unwrap_err();
 
         for (code, text) in [listed, model, models] {
             assert_eq!(code, 400, "{text}");
@@ -319,7 +323,7 @@ mod tests {
     }
 
     async fn show(store: &Store, query: &str) -> Answer {
-        show_model(store, parse_query(query.as_bytes()).unwrap()).await
+        show_model(store.clone(), parse_query(query.as_bytes()).unwrap()).await
     }
 
     #[tokio::test]

@@ -20,8 +20,8 @@ pub struct StoredModels<'a> {
 }
 
 impl StoredModels<'_> {
-    /// A version of a model, or its newest; `None` if there is none, or if it is deleted. Of a model
-    /// that was renamed either name will do.
+    /// A version of a model, or its newest; `None` if there is none, or if it is deleted. Of a
+    /// model that was renamed either name will do.
     ///
     /// # Errors
     /// An invalid name, or a failed read.
@@ -175,6 +175,7 @@ impl StoredModels<'_> {
             ),
             None => None,
         };
+
         let changes: Vec<C> = self.store.newest_changes(folder.as_deref()).await?;
         let changes = changes.into_iter();
         Ok(changes.map(|change| names.renamed(change)).collect())

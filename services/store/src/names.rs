@@ -1,7 +1,7 @@
 //! Names of models: which one a model has now, which ones it had, and giving it another.
 //!
-//! Nothing of a renamed model moves. A name that it had goes on meaning it, so that a training under
-//! way that would register under the old name registers under the new one.
+//! Nothing of a renamed model moves. A name that it had goes on meaning it, so that a training
+//! under way that would register under the old name registers under the new one.
 
 use std::collections::BTreeMap;
 
@@ -92,7 +92,7 @@ impl ModelNames {
 
 /// What lies where a version can lie.
 pub(crate) enum StoredVersion {
-    /// A version.
+    /// The manifest of a version.
     Model(Box<ModelManifest>),
     /// The name means another model, whose first name this is.
     Moved(String),
@@ -134,8 +134,8 @@ impl StoredModels<'_> {
     /// Gives a model another name, with all its versions, aliases, notes and tags. `change` says
     /// from which name to which, by whom and when; its `model` and `revision` are filled in.
     ///
-    /// Of several renames at the same time, of one model or to one name, one is made. A process that
-    /// dies on the way leaves the old name as it was; repeating the rename completes it.
+    /// Of several renames at the same time, of one model or to one name, one is made. A process
+    /// that dies on the way leaves the old name as it was; repeating the rename completes it.
     ///
     /// # Errors
     /// An invalid name, or a failed read or write.
@@ -248,6 +248,7 @@ impl StoredModels<'_> {
                 );
             Ok::<_, StoreError>(is_made.then_some(change))
         });
+
         let changes: Vec<Option<RenameChange>> = reads.buffered(READS_MAX).try_collect().await?;
         Ok(changes.into_iter().flatten().collect())
     }
@@ -265,12 +266,12 @@ impl Store {
             return Ok(None);
         };
 
-        let found = if document.get("moved_to").is_some() {
+        let version = if document.get("moved_to").is_some() {
             serde_json::from_value(document)
                 .map(|moved: NameReservation| StoredVersion::Moved(moved.moved_to))
         } else {
             serde_json::from_value(document).map(|model| StoredVersion::Model(Box::new(model)))
         };
-        found.map(Some).map_err(|error| form_error(&key, error))
+        version.map(Some).map_err(|error| form_error(&key, error))
     }
 }

@@ -8,6 +8,7 @@ use schemas::manifests::{AliasChange, is_alias};
 use serde_json::{Value, json};
 use store::{ChangeOutcome, Store};
 
+use super::registry::open_store_to_read;
 use crate::console::{Exit, Failure};
 use crate::context::Context;
 use crate::inputs::models::find_model;
@@ -169,7 +170,7 @@ fn describe_version(change: &AliasChange) -> String {
 /// # Errors
 /// The store cannot be read.
 pub(super) async fn list(args: &AliasesArgs, context: &Context) -> Result<Exit, Failure> {
-    let store = open_existing_store(context).await?;
+    let store = open_store_to_read(context).await?;
     let mut changes = match &args.name {
         Some(name) => store.models().alias_history(name).await?,
         None => store.models().newest_aliases().await?,

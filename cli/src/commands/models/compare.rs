@@ -16,13 +16,12 @@ use store::Store;
 use super::edge::{edge_words, net_words, rank_ic_words};
 use super::open_model::OpenModel;
 use super::paired::{PairedLosses, TestLosses};
-use super::registry::{join_symbols, summary_json};
+use super::registry::{join_symbols, open_store_to_read, summary_json};
 use super::show::{StoredModel, read_model};
 use super::show_data::describe_days;
 use crate::console::{Exit, Failure, count_of, print_pairs};
 use crate::context::Context;
 use crate::inputs::models::{ModelArgs, describe_layers};
-use crate::inputs::stored_series::open_existing_store;
 
 /// Lines around a change of a strategy.
 const DIFF_CONTEXT: usize = 1;
@@ -42,7 +41,7 @@ pub(super) struct CompareArgs {
 /// # Errors
 /// A model or file is missing, or the store cannot be read.
 pub(super) async fn run(args: &CompareArgs, context: &Context) -> Result<Exit, Failure> {
-    let store = open_existing_store(context).await?;
+    let store = open_store_to_read(context).await?;
     let first = read_one(&store, &args.first, context).await?;
 
     let mut models = Vec::new();

@@ -9,6 +9,7 @@ use schemas::names::MICROS_PER_DAY;
 use serde_json::{Value, json};
 use store::{ChangeOutcome, Store, StoreError};
 
+use super::registry::open_store_to_read;
 use crate::console::{Exit, Failure, count_of};
 use crate::context::Context;
 use crate::inputs::models::find_model;
@@ -91,7 +92,7 @@ pub(super) async fn undelete(args: &UndeleteArgs, context: &Context) -> Result<E
 /// # Errors
 /// The store cannot be read.
 pub(super) async fn list(name: Option<&str>, context: &Context) -> Result<Exit, Failure> {
-    let store = open_existing_store(context).await?;
+    let store = open_store_to_read(context).await?;
     let mut changes = store.models().deletions(name).await?;
     changes.retain(|change| change.is_deleted);
     changes.sort_by_key(|change| std::cmp::Reverse(change.at));

@@ -14,11 +14,11 @@ use serde_json::json;
 use store::Artifact;
 
 use super::open_model::open_network;
+use super::registry::open_store_to_read;
 use super::rules::{read_report, rule_shape};
 use crate::console::{Exit, Failure, count_of, path_json};
 use crate::context::Context;
 use crate::inputs::models::find_model;
-use crate::inputs::stored_series::open_existing_store;
 
 /// `ktrdr models export`.
 #[derive(Clone, Debug, Args)]
@@ -71,7 +71,7 @@ impl ExportFormat {
 /// # Errors
 /// There is no such version, its weights cannot be read, or the file exists or cannot be written.
 pub(super) async fn run(args: &ExportArgs, context: &Context) -> Result<Exit, Failure> {
-    let store = open_existing_store(context).await?;
+    let store = open_store_to_read(context).await?;
     let manifest = find_model(&store, &args.model).await?;
     let artifact = store.artifacts().read(&manifest.artifact).await?;
     let model = open_network(&manifest, &artifact)?;

@@ -12,7 +12,9 @@ use schemas::queries::{ListModels, ModelSummary};
 use super::deletion;
 use super::figures::{FigureName, figure_names};
 use super::list_columns::{Details, FACTS, cell_of, is_column, needs_details, read_details};
-use super::registry::{ask_registry, join_symbols, summary_json};
+use super::registry::{
+    ask_registry_first, join_symbols, names_store, open_store_to_read, summary_json,
+};
 use crate::arguments::values::{parse_instrument, parse_key_and_value, parse_timeframe};
 use crate::console::{Exit, Failure};
 use crate::context::Context;
@@ -59,7 +61,9 @@ pub(super) struct ListArgs {
     /// The deleted versions instead, and until when each deletion can be undone
     #[arg(
         long,
-        conflicts_with_all = ["symbol", "timeframe", "dataset", "series", "label", "sort", "columns"]
+        conflicts_with_all = [
+            "symbol", "timeframe", "dataset", "series", "label", "sort", "columns",
+        ]
     )]
     deleted: bool,
 }
@@ -134,6 +138,7 @@ impl ListArgs {
         let by_symbol = symbol.is_none_or(|id| model.symbols.contains(&id));
         let timeframe = self.timeframe.map(|timeframe| timeframe.to_string());
         let by_timeframe = timeframe.is_none_or(|text| model.timeframes.contains(&text));
+
         let dataset = self.dataset.as_deref();
         let by_dataset = dataset.is_none_or(|text| {
             let hash = text.trim_start_matches("datasets/");
@@ -141,6 +146,7 @@ impl ListArgs {
         });
         let series = self.series.as_deref();
         let by_series = series.is_none_or(|text| model.series.iter().any(|key| key.contains(text)));
+
         let mut labels = self.label.iter();
         let by_label = labels.all(|(key, value)| model.label(key) == Some(value.as_str()));
         by_symbol && by_timeframe && by_dataset && by_series && by_label
@@ -158,7 +164,7 @@ pub(super) async fn read_models(
     let query = ListModels {
         name: name.map(str::to_owned),
     };
-    match ask_registry(context, "models.list", &query).await {
+    match ask_registry_first(context, "models.list", &query).await? {
         Some(models) => Ok(models),
         None => read_from_store(name, context).await,
     }
@@ -168,10 +174,11 @@ async fn read_from_store(
     name: Option<&str>,
     context: &Context,
 ) -> Result<Vec<ModelSummary>, Failure> {
-    context.output.note(&format!(
-        "no registry answers; read from {}",
-        context.store_url()?
-    ));
+    if !names_store(context)? {
+        let url = context.store_url()?;
+        let text = format!("no registry answers; read from {url}");
+        context.output.note(&text);
+    }
 
     let store = open_existing_store(context).await?;
     Ok(store.models().summaries(name).await?)
@@ -187,7 +194,7 @@ async fn read_all_details(
         return Ok(vec![Details::default(); models.len()]);
     }
 
-    let store = open_existing_store(context).await?;
+    let store = open_store_to_read(context).await?;
     let mut details = Vec::with_capacity(models.len());
     for model in models {
         details.push(read_details(&store, model, columns).await?);

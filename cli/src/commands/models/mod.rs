@@ -12,6 +12,7 @@ mod export;
 mod figures;
 mod list;
 mod list_columns;
+mod naming;
 mod open_model;
 mod paired;
 mod place;
@@ -43,10 +44,9 @@ use compare::CompareArgs;
 use deletion::{DeleteArgs, UndeleteArgs};
 use export::ExportArgs;
 use list::ListArgs;
+use naming::NamingCommand;
 use place::PathArgs;
 use predict::PredictArgs;
-use remarks::{NoteArgs, TagArgs};
-use rename::RenameArgs;
 use report::ReportArgs;
 use rerun::RerunArgs;
 use show::ShowArgs;
@@ -95,12 +95,9 @@ enum ModelsCommand {
     Demote(DemoteArgs),
     /// List which version plays which role, or every change of the roles of one model
     Aliases(AliasesArgs),
-    /// Give a model another name, with all its versions, aliases, notes and tags
-    Rename(RenameArgs),
-    /// Write a note about a version, or list its notes with their authors
-    Note(NoteArgs),
-    /// Give a version tags to find it by, take some away, or show them
-    Tag(TagArgs),
+    /// What a model is called, and what there is to know about its versions.
+    #[command(flatten)]
+    Naming(NamingCommand),
     /// Print where the files of a version lie, or the rows of its data set
     Path(PathArgs),
     /// Write a version as a file for other programs: ONNX, or its weights alone
@@ -133,9 +130,7 @@ pub(crate) async fn run(args: &ModelsArgs, context: &Context) -> Result<Exit, Fa
         ModelsCommand::Promote(args) => aliases::promote(args, context).await,
         ModelsCommand::Demote(args) => aliases::demote(args, context).await,
         ModelsCommand::Aliases(args) => aliases::list(args, context).await,
-        ModelsCommand::Rename(args) => rename::run(args, context).await,
-        ModelsCommand::Note(args) => remarks::note(args, context).await,
-        ModelsCommand::Tag(args) => remarks::tag(args, context).await,
+        ModelsCommand::Naming(command) => naming::run(command, context).await,
         ModelsCommand::Path(args) => place::run(args, context).await,
         ModelsCommand::Export(args) => export::run(args, context).await,
         ModelsCommand::Report(args) => report::run(args, context).await,

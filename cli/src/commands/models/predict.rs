@@ -15,6 +15,7 @@ use super::cost::Cost;
 use super::open_model::OpenModel;
 use super::prediction_set::PredictionSet;
 use super::predictions::Choice;
+use super::registry::open_store_to_read;
 use super::trained_time::{PART_NAMES, TrainedTime, no_parts};
 use crate::arguments::values::{parse_instrument, parse_timeframe};
 use crate::arguments::{OutFile, RangeArgs};
@@ -22,7 +23,6 @@ use crate::console::{Exit, Failure, require_other_file};
 use crate::context::Context;
 use crate::inputs::bar_files::NamedFile;
 use crate::inputs::models::ModelArgs;
-use crate::inputs::stored_series::open_existing_store;
 
 /// `ktrdr models predict`.
 #[derive(Clone, Debug, Args)]
@@ -73,7 +73,7 @@ pub(super) struct PredictArgs {
 /// The model or its bars are missing or cannot be used.
 pub(super) async fn run(args: &PredictArgs, context: &Context) -> Result<Exit, Failure> {
     check_output(args, context)?;
-    let store = open_existing_store(context).await?;
+    let store = open_store_to_read(context).await?;
     let model = OpenModel::read(&store, &args.model.model).await?;
     check_timeframe(args, &model)?;
     let choice = choose_predictions(args, &store, &model.manifest).await?;

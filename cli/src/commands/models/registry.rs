@@ -2,18 +2,73 @@
 //! command works without one.
 
 use market::{Instrument, Utc};
+use runtime::settings::Origin;
 use schemas::ids::Service;
-use schemas::queries::ModelSummary;
+use schemas::queries::{ListObjects, ModelSummary, ObjectPage};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use store::{Store, is_missing_folder};
 
 use crate::console::Failure;
 use crate::context::Context;
+use crate::inputs::stored_series::open_existing_store;
+
+/// The store as the registry reads it, where a registry answers, so that nobody needs access to the
+/// store to look at models; else the store that the settings name. A store that a flag names is
+/// meant, unless it is not there.
+///
+/// # Errors
+/// The settings are wrong, or no store can be opened.
+pub(super) async fn open_store_to_read(context: &Context) -> Result<Store, Failure> {
+    if !names_store(context)? && ask_for_calendars(context).await {
+        let store = context.store_of_registry().await?;
+        store.calendars().load().await?;
+        return Ok(store);
+    }
+    open_existing_store(context).await
+}
+
+/// Whether a registry answers queries for objects.
+async fn ask_for_calendars(context: &Context) -> bool {
+    let query = ListObjects {
+        prefix: "calendars".to_owned(),
+        after: None,
+    };
+    let page: Option<ObjectPage> = ask_registry(context, "data.list", &query).await;
+    page.is_some()
+}
+
+/// Whether a flag names a store that is there.
+///
+/// # Errors
+/// The settings are wrong.
+pub(super) fn names_store(context: &Context) -> Result<bool, Failure> {
+    let entries = &context.setup()?.settings.entries;
+    let is_named = entries
+        .iter()
+        .any(|each| each.key == "store.url" && each.origin == Origin::Flag);
+    Ok(is_named && !is_missing_folder(&context.store_url()?))
+}
+
+/// [`ask_registry`], unless a flag names the store that is meant.
+///
+/// # Errors
+/// The settings are wrong.
+pub(super) async fn ask_registry_first<T: DeserializeOwned>(
+    context: &Context,
+    endpoint: &str,
+    query: &impl Serialize,
+) -> Result<Option<T>, Failure> {
+    if names_store(context)? {
+        return Ok(None);
+    }
+    Ok(ask_registry(context, endpoint, query).await)
+}
 
 /// The registry's answer; none if no registry answers, or if its answer is that there is none. The
 /// caller reads the store then.
-pub(super) async fn ask_registry<T: DeserializeOwned>(
+async fn ask_registry<T: DeserializeOwned>(
     context: &Context,
     endpoint: &str,
     query: &impl Serialize,

@@ -12,6 +12,7 @@ use schemas::manifests::{
 use serde_json::{Value, json};
 use store::{ChangeOutcome, Store};
 
+use super::registry::open_store_to_read;
 use crate::arguments::values::parse_key_and_value;
 use crate::console::{Exit, Failure, print_pairs};
 use crate::context::Context;
@@ -68,6 +69,7 @@ fn parse_tag(text: &str) -> Result<(String, String), String> {
             "the key of a tag is 1 to {KEY_CHARS_MAX} letters, digits, _, - and ."
         ));
     }
+
     if tag.1.chars().count() > TAG_VALUE_CHARS_MAX || tag.1.contains(char::is_control) {
         return Err(format!(
             "the value of a tag has at most {TAG_VALUE_CHARS_MAX} characters, without line breaks"
@@ -81,12 +83,14 @@ fn parse_tag(text: &str) -> Result<(String, String), String> {
 /// # Errors
 /// There is no such version, or the store cannot be read or written.
 pub(super) async fn note(args: &NoteArgs, context: &Context) -> Result<Exit, Failure> {
-    let store = open_existing_store(context).await?;
-    let model = find_model(&store, &args.model.model).await?;
     let Some(text) = &args.text else {
+        let store = open_store_to_read(context).await?;
+        let model = find_model(&store, &args.model.model).await?;
         list_notes(&store, &model, context).await?;
         return Ok(Exit::Done);
     };
+    let store = open_existing_store(context).await?;
+    let model = find_model(&store, &args.model.model).await?;
 
     let note = ModelNote {
         v: ModelNote::VERSION,
@@ -169,7 +173,11 @@ pub(super) fn note_json(note: &ModelNote) -> Value {
 /// There is no such version, it has not a tag that is to be removed, or the store cannot be read or
 /// written.
 pub(super) async fn tag(args: &TagArgs, context: &Context) -> Result<Exit, Failure> {
-    let store = open_existing_store(context).await?;
+    let is_change = !(args.tags.is_empty() && args.remove.is_empty());
+    let store = match is_change {
+        true => open_existing_store(context).await?,
+        false => open_store_to_read(context).await?,
+    };
     let model = find_model(&store, &args.model.model).await?;
     let mut before = tags_of(&store, &model).await?;
 

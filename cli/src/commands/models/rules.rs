@@ -10,17 +10,17 @@ use serde_json::{Value, json};
 use store::Artifact;
 
 use super::open_model::open_network;
+use super::registry::open_store_to_read;
 use crate::console::{Exit, Failure, count_of, print_pairs};
 use crate::context::Context;
 use crate::inputs::models::{ModelArgs, find_model};
-use crate::inputs::stored_series::open_existing_store;
 
 /// Shows the rules of one version, those that fire most first, and where their members lie.
 ///
 /// # Errors
 /// There is no such version, it has no rules, or the store cannot be read.
 pub(super) async fn run(args: &ModelArgs, context: &Context) -> Result<Exit, Failure> {
-    let store = open_existing_store(context).await?;
+    let store = open_store_to_read(context).await?;
     let model = find_model(&store, &args.model).await?;
     let artifact = store.artifacts().read(&model.artifact).await?;
     let network = &artifact.manifest.network;

@@ -15,7 +15,7 @@ use serde_json::json;
 use store::{EpochLosses, Store};
 
 use super::evaluation::describe_evaluation;
-use super::registry::{ask_registry, join_symbols, summary_json};
+use super::registry::{ask_registry_first, join_symbols, open_store_to_read, summary_json};
 use super::remarks::{describe_note, describe_tags, note_json, notes_of, tags_of};
 use super::rename::rename_json;
 use super::show_analytics::print_analytics;
@@ -27,7 +27,6 @@ use super::show_tables::{
 use crate::console::{Exit, Failure, describe_ending, describe_settings, print_pairs};
 use crate::context::Context;
 use crate::inputs::models::{ModelArgs, describe_layers, find_model};
-use crate::inputs::stored_series::open_existing_store;
 
 /// `ktrdr models show`.
 #[derive(Clone, Debug, Args)]
@@ -98,7 +97,7 @@ impl StoredModel {
 /// # Errors
 /// There is no such version, it has not what was asked for, or the store cannot be read.
 pub(super) async fn run(args: &ShowArgs, context: &Context) -> Result<Exit, Failure> {
-    let store = open_existing_store(context).await?;
+    let store = open_store_to_read(context).await?;
     let stored = read_model(&store, &args.model, context).await?;
 
     let detail = args.detail;
@@ -134,7 +133,7 @@ pub(super) async fn read_model(
     context: &Context,
 ) -> Result<StoredModel, Failure> {
     let answer = match query_for(&args.model) {
-        Some(query) => ask_registry(context, "models.show", &query).await,
+        Some(query) => ask_registry_first(context, "models.show", &query).await?,
         None => None,
     };
     let model: ModelManifest = match answer {

@@ -26,11 +26,11 @@ use store::Store;
 
 use super::export::write_new_file;
 use super::open_model::OpenModel;
+use super::registry::open_store_to_read;
 use super::show::{StoredModel, read_model};
 use crate::console::{Exit, Failure, path_json};
 use crate::context::Context;
 use crate::inputs::models::ModelArgs;
-use crate::inputs::stored_series::open_existing_store;
 use picture::DrawError;
 use price::{DecidedSymbol, decide_test_part};
 
@@ -60,7 +60,7 @@ struct ReportData {
 /// # Errors
 /// There is no such version, the store cannot be read, or the file exists or cannot be written.
 pub(super) async fn run(args: &ReportArgs, context: &Context) -> Result<Exit, Failure> {
-    let store = open_existing_store(context).await?;
+    let store = open_store_to_read(context).await?;
     let stored = read_model(&store, &args.model, context).await?;
     let data = read_data(&store, stored).await?;
     let html = sections::report(&data).map_err(|error| not_drawn(&data.stored, &error))?;

@@ -106,9 +106,9 @@ fn a_rename_takes_versions_aliases_notes_and_tags_along() {
 
         assert!(matches!(renamed, RenameOutcome::Renamed(_)), "{renamed:?}");
         assert_eq!(listed(&store).await, ["alpha@1", "alpha@2"]);
-        let found = models.find("alpha", None).await.unwrap().unwrap();
-        assert_eq!(found.version, 2);
-        assert_eq!(found.former_names, ["trend"]);
+        let newest = models.find("alpha", None).await.unwrap().unwrap();
+        assert_eq!(newest.version, 2);
+        assert_eq!(newest.former_names, ["trend"]);
         let alias = models.alias("alpha", "production").await.unwrap().unwrap();
         assert_eq!(alias.model, "alpha");
         assert_eq!(models.newest_aliases().await.unwrap(), [alias]);
@@ -133,9 +133,9 @@ fn a_former_name_goes_on_meaning_the_model() {
         assert_eq!(register(&store, "trend", "op_2").await, "beta@2");
         assert_eq!(register(&store, "alpha", "op_2").await, "beta@2");
         for name in ["trend", "alpha", "beta"] {
-            let found = models.find(name, Some(1)).await.unwrap().unwrap();
-            assert_eq!(found.name, "beta");
-            assert_eq!(found.former_names, ["trend", "alpha"]);
+            let first = models.find(name, Some(1)).await.unwrap().unwrap();
+            assert_eq!(first.name, "beta");
+            assert_eq!(first.former_names, ["trend", "alpha"]);
             assert_eq!(models.name_now(name).await.unwrap(), "beta");
         }
         let promoted = models.change_alias(promotion("trend", 1, 1)).await;
@@ -146,9 +146,9 @@ fn a_former_name_goes_on_meaning_the_model() {
 
         // It gets its first name back, and then the one between.
         models.rename(rename("beta", "trend")).await.unwrap();
-        let found = models.find("beta", None).await.unwrap().unwrap();
-        assert_eq!(found.name, "trend");
-        assert_eq!(found.former_names, ["alpha", "beta"]);
+        let newest = models.find("beta", None).await.unwrap().unwrap();
+        assert_eq!(newest.name, "trend");
+        assert_eq!(newest.former_names, ["alpha", "beta"]);
         models.rename(rename("trend", "alpha")).await.unwrap();
         assert_eq!(listed(&store).await, ["alpha@1", "alpha@2"]);
         assert_eq!(models.rename_history("beta").await.unwrap().len(), 4);
