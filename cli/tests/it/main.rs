@@ -39,6 +39,8 @@ mod habits;
 #[cfg(test)]
 mod hand_model;
 #[cfg(test)]
+mod json_schemas;
+#[cfg(test)]
 mod local_system;
 #[cfg(test)]
 mod logs;
@@ -74,6 +76,8 @@ mod rules;
 mod running_up;
 #[cfg(test)]
 mod schedules;
+#[cfg(test)]
+mod schema_check;
 #[cfg(test)]
 mod screens;
 #[cfg(test)]

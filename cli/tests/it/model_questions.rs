@@ -50,7 +50,7 @@ pub(crate) const METRICS: &str = r#"{
     }
 }"#;
 
-async fn place_with_metrics() -> Place {
+pub(crate) async fn place_with_metrics() -> Place {
     let place = Place::new();
     let files = [
         ("model.safetensors", hand_weights()),

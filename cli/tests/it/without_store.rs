@@ -63,6 +63,35 @@ async fn models_are_looked_at_where_the_store_is_out_of_reach() {
 }
 
 #[tokio::test]
+async fn models_are_the_same_after_the_server_has_lost_everything() {
+    let place = Place::new();
+    store_hand(&place).await;
+    let change = "ktrdr models promote hand production --quiet >/dev/null; \
+                  ktrdr models rename hand linear --quiet >/dev/null; \
+                  ktrdr models promote linear candidate --quiet >/dev/null; \
+                  ktrdr models tag linear desk=fx --quiet >/dev/null; ";
+    let look = "ktrdr models list --json; ktrdr models show hand --json; ktrdr models aliases; \
+                ktrdr models aliases linear --json";
+    let before = run_in_system(place.path(), "registry", &format!("{change}{look}"));
+    // Streams, buckets and consumers are gone; `up` makes new ones, as `infra apply` does.
+    std::fs::remove_dir_all(place.path().join(".ktrdr/nats")).unwrap();
+
+    let after = run_in_system(
+        place.path(),
+        "registry",
+        &format!("ktrdr infra apply >applied; {look}"),
+    );
+
+    assert!(
+        before.out.contains("candidate"),
+        "{}{}",
+        before.out,
+        before.err
+    );
+    assert_eq!(after.out, before.out, "{}", after.err);
+}
+
+#[tokio::test]
 async fn a_store_that_a_flag_names_is_the_one_that_is_read() {
     let place = Place::new();
     store_hand(&place).await;

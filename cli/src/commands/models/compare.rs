@@ -115,7 +115,7 @@ fn show_side_by_side(models: &[&StoredModel], context: &Context) {
     }
 
     for model in models {
-        let mut value = summary_json(&model.model.clone().into());
+        let mut value = summary_json(&model.summary());
         if let Some(fields) = value.as_object_mut() {
             fields.insert("evaluation".to_owned(), json!(model.document));
         }

@@ -90,6 +90,17 @@ impl StoredModel {
     pub(super) fn title(&self) -> String {
         format!("{}@{}", self.model.name, self.model.version)
     }
+
+    /// What a list says of it.
+    pub(super) fn summary(&self) -> ModelSummary {
+        let mut summary = ModelSummary::from(self.model.clone());
+        note_aliases(std::slice::from_mut(&mut summary), &self.aliases);
+        ModelSummary {
+            tags: self.tags.clone(),
+            note: self.notes.last().map(|note| note.text.clone()),
+            ..summary
+        }
+    }
 }
 
 /// Shows one version, or one side of it.
@@ -169,11 +180,7 @@ async fn aliases_of(store: &Store, model: &ModelManifest) -> Result<Vec<AliasCha
 }
 
 fn print_overview(stored: &StoredModel, context: &Context) {
-    let mut summary = ModelSummary::from(stored.model.clone());
-    note_aliases(std::slice::from_mut(&mut summary), &stored.aliases);
-    summary.tags = stored.tags.clone();
-    summary.note = stored.notes.last().map(|note| note.text.clone());
-    let mut value = summary_json(&summary);
+    let mut value = summary_json(&stored.summary());
     if let Some(fields) = value.as_object_mut() {
         let data_set = stored.data_set.as_ref();
         let renames = stored.renames.iter().map(rename_json);
