@@ -6,6 +6,7 @@ pub(crate) mod durations;
 mod exit;
 mod failures;
 mod interrupts;
+mod layout;
 mod logs;
 mod output;
 pub(crate) mod standard_output;

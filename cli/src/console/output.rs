@@ -8,6 +8,7 @@ use console::Term;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::layout::{self, fitted, table_lines};
 use super::table_style::Rows;
 use super::{Failure, TableStyle, standard_output};
 use crate::arguments::{Color, GlobalArgs};
@@ -136,10 +137,8 @@ impl Output {
     /// Writes sentences of a result, for people: a line that is too long for the terminal goes on
     /// in the next one, indented like it, and no word is broken.
     pub(crate) fn sentence(&self, text: &str) {
-        let indent: String = text.chars().take_while(|letter| *letter == ' ').collect();
-        let columns = terminal_columns().saturating_sub(indent.len());
-        for line in wrapped(text.trim_start(), columns) {
-            self.line(&format!("{indent}{line}"));
+        for line in fitted(text, terminal_columns()) {
+            self.line(&line);
         }
     }
 
@@ -152,17 +151,12 @@ impl Output {
         }
     }
 
-    /// Writes a remark for people on standard error; nothing with `--json` or `--quiet`.
+    /// Writes a remark for people on standard error; nothing with `--json` or `--quiet`. In a
+    /// narrow terminal no word is broken.
     pub(crate) fn note(&self, text: &str) {
         if !self.json && !self.quiet {
-            write_err(&self.style.plain_lines(text));
-        }
-    }
-
-    /// [`note`](Self::note) of whole sentences: in a narrow terminal no word is broken.
-    pub(crate) fn remark(&self, text: &str) {
-        for line in wrapped(text, terminal_columns()) {
-            self.note(&line);
+            let text = fitted(text, terminal_columns()).join("\n");
+            write_err(&self.style.plain_lines(&text));
         }
     }
 
@@ -177,16 +171,18 @@ impl Output {
     /// Writes on standard error how the command failed, also with `--json`: for when standard
     /// output cannot be written.
     pub(crate) fn failure_for_people(&self, failure: &Failure) {
-        let text = self.style.plain_lines(&failure.human());
+        let text = fitted(&failure.human(), terminal_columns()).join("\n");
+        let text = self.style.plain_lines(&text);
         match text.strip_prefix("error:") {
             Some(rest) => write_err(&format!("{}{rest}", self.style.paint(Tone::Bad, "error:"))),
             None => write_err(&text),
         }
     }
 
-    /// Writes a table for people: each column is as wide as its widest cell.
+    /// Writes a table for people: each column is as wide as its widest cell, or as the terminal
+    /// allows.
     pub(crate) fn table(&self, heads: &[&str], rows: &[Vec<String>]) {
-        for line in table_lines(heads, rows) {
+        for line in table_lines(heads, rows, terminal_columns()) {
             self.line(&line);
         }
     }
@@ -202,7 +198,7 @@ impl Output {
     /// The lines of such a table.
     pub(crate) fn table_lines(&self, heads: &[&str], rows: &[Vec<String>]) -> Vec<String> {
         let width = terminal_columns();
-        let lines = table_lines(heads, rows);
+        let lines = table_lines(heads, rows, usize::MAX);
         lines.iter().map(|line| cut_to_width(line, width)).collect()
     }
 }
@@ -239,43 +235,7 @@ pub(crate) fn print_pairs(output: &Output, pairs: &[(String, String)]) {
 /// Names and texts in two columns. A text goes on below its beginning, and no word is broken by the
 /// edge of the screen.
 pub(crate) fn pair_lines<Name: AsRef<str>>(pairs: &[(Name, String)]) -> Vec<String> {
-    let names = pairs.iter().map(|(name, _)| name.as_ref().chars().count());
-    let width = names.max().unwrap_or(0);
-    let columns = terminal_columns().saturating_sub(width + 4);
-
-    let mut lines = Vec::with_capacity(pairs.len());
-    for (name, text) in pairs {
-        let mut name = name.as_ref();
-        for line in wrapped(text, columns) {
-            let line = format!("  {name:<width$}  {line}");
-            lines.push(line.trim_end().to_owned());
-            name = "";
-        }
-    }
-    lines
-}
-
-/// The text in lines of at most `columns` characters, broken between words; a longer word has a
-/// line to itself.
-fn wrapped(text: &str, columns: usize) -> Vec<String> {
-    if text.chars().count() <= columns {
-        return vec![text.to_owned()];
-    }
-
-    let mut lines = vec![String::new()];
-    for word in text.split(' ') {
-        let last = lines.last_mut().map(|line| line.chars().count());
-        let has_room = last.is_some_and(|length| length + 1 + word.chars().count() <= columns);
-        match lines.last_mut() {
-            Some(line) if line.is_empty() => line.push_str(word),
-            Some(line) if has_room => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines
+    layout::pair_lines(pairs, terminal_columns())
 }
 
 /// Columns of the terminal that standard output is; without one there is no edge.
@@ -300,30 +260,6 @@ pub(crate) fn extended<T: Serialize>(
         }
     }
     value
-}
-
-fn table_lines(heads: &[&str], rows: &[Vec<String>]) -> Vec<String> {
-    let head: Vec<String> = heads.iter().map(|head| (*head).to_owned()).collect();
-    let mut widths = vec![0; head.len()];
-    for row in std::iter::once(&head).chain(rows) {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
-        }
-    }
-
-    std::iter::once(&head)
-        .chain(rows)
-        .map(|row| table_line(row, &widths))
-        .collect()
-}
-
-fn table_line(row: &[String], widths: &[usize]) -> String {
-    let cells: Vec<String> = row
-        .iter()
-        .zip(widths)
-        .map(|(cell, width)| format!("{cell:<width$}"))
-        .collect();
-    cells.join("  ").trim_end().to_owned()
 }
 
 fn write_err(text: &str) {
@@ -357,22 +293,5 @@ mod tests {
         assert_eq!(cut_to_width("größe two", 6), "größe…");
         assert_eq!(cut_to_width("größe  two", 9), "größe  …");
         assert_eq!(cut_to_width("x", usize::MAX), "x");
-    }
-
-    #[test]
-    fn a_long_text_is_broken_between_words() {
-        assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
-        assert_eq!(wrapped("abcdefghij k", 4), ["abcdefghij", "k"]);
-        assert_eq!(wrapped("  one", usize::MAX), ["  one"]);
-        assert_eq!(wrapped("", 4), [""]);
-    }
-
-    #[test]
-    fn a_table_is_as_wide_as_its_cells() {
-        let rows = [["a", "long cell"], ["bbb", "x"]].map(|row| row.map(str::to_owned).to_vec());
-
-        let lines = table_lines(&["ID", "STATE"], &rows);
-
-        assert_eq!(lines, ["ID   STATE", "a    long cell", "bbb  x"]);
     }
 }

@@ -51,6 +51,8 @@ mod model_names;
 #[cfg(test)]
 mod model_questions;
 #[cfg(test)]
+mod model_screens;
+#[cfg(test)]
 mod offline;
 #[cfg(test)]
 mod predicted_events;

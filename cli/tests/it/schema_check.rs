@@ -27,24 +27,24 @@ impl Schema {
     }
 
     fn check(&self, schema: &Value, value: &Value, place: &str, mistakes: &mut Vec<String>) {
-        for (keyword, wanted) in schema.as_object().unwrap() {
+        for (keyword, rule) in schema.as_object().unwrap() {
             match keyword.as_str() {
                 "$ref" => {
-                    let pointer = wanted.as_str().unwrap().trim_start_matches('#');
+                    let pointer = rule.as_str().unwrap().trim_start_matches('#');
                     let target = self.document.pointer(pointer).unwrap();
                     self.check(target, value, place, mistakes);
                 }
-                "oneOf" => self.check_alternatives(wanted, value, place, mistakes),
+                "oneOf" => self.check_alternatives(rule, value, place, mistakes),
                 "properties" | "additionalProperties" => {}
                 "items" => {
                     let items = value.as_array().into_iter().flatten();
                     for (index, item) in items.enumerate() {
-                        self.check(wanted, item, &format!("{place}[{index}]"), mistakes);
+                        self.check(rule, item, &format!("{place}[{index}]"), mistakes);
                     }
                 }
                 remark if REMARKS.contains(&remark) => {}
-                _ if holds(keyword, wanted, value) => {}
-                _ => mistakes.push(format!("{place}: {value} breaks {keyword} {wanted}")),
+                _ if holds(keyword, rule, value) => {}
+                _ => mistakes.push(format!("{place}: {value} breaks {keyword} {rule}")),
             }
         }
 
@@ -96,19 +96,19 @@ impl Schema {
 }
 
 /// Whether a value fulfils a keyword that looks at nothing below it.
-fn holds(keyword: &str, wanted: &Value, value: &Value) -> bool {
+fn holds(keyword: &str, rule: &Value, value: &Value) -> bool {
     match keyword {
-        "const" => value == wanted,
-        "enum" => wanted.as_array().unwrap().contains(value),
-        "minimum" => value.as_f64() >= wanted.as_f64(),
+        "const" => value == rule,
+        "enum" => rule.as_array().unwrap().contains(value),
+        "minimum" => value.as_f64() >= rule.as_f64(),
         "format" => value
             .as_str()
             .is_none_or(|text| text.parse::<Timestamp>().is_ok()),
         "required" => {
-            let mut names = wanted.as_array().unwrap().iter();
+            let mut names = rule.as_array().unwrap().iter();
             names.all(|name| value.get(name.as_str().unwrap()).is_some())
         }
-        "type" => match wanted {
+        "type" => match rule {
             Value::Array(types) => types.iter().any(|one| is_of(one, value)),
             one => is_of(one, value),
         },

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::console::{Output, Tone};
+use crate::console::{Output, Tone, pair_lines};
 
 /// How a check went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -64,9 +64,16 @@ impl Check {
         };
         let word = output.style.paint(tone, word);
 
-        output.line(&format!("{word}  {:<12} {}", self.name, self.detail));
+        // A long text goes on below its beginning.
+        let detail = pair_lines(&[(format!("    {:<11}", self.name), self.detail.clone())]);
+        for (index, line) in detail.iter().enumerate() {
+            match index {
+                0 => output.line(&format!("{word}{}", line.get(4..).unwrap_or_default())),
+                _ => output.line(line),
+            }
+        }
         if !self.hint.is_empty() {
-            output.line(&format!("      hint: {}", self.hint));
+            output.sentence(&format!("      hint: {}", self.hint));
         }
     }
 }

@@ -125,9 +125,9 @@ fn show_checks(context: &Context, setup: &Setup, checks: &[Check]) {
 
     // The system comes first, because it explains where the settings below are from.
     if let Some(path) = system {
-        output.line(&format!("system of {path}"));
+        output.sentence(&format!("system of {path}"));
     }
-    output.line(setup.settings.to_string().trim_end());
+    output.sentence(setup.settings.to_string().trim_end());
     output.line("");
     for check in checks {
         check.print(output);

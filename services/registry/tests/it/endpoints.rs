@@ -90,7 +90,7 @@ async fn predictions_worked_by_hand_come_in_pages() {
 
     let part = json!({"name": "hand", "part": "test"});
     let page: PredictionPage = answer(&store, "models.predict", &part).await;
-    assert_eq!(page.rows, [first.clone()]);
+    assert_eq!(page.rows.as_slice(), std::slice::from_ref(first));
 }
 
 #[tokio::test]

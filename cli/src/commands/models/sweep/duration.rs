@@ -7,11 +7,11 @@ use schemas::ids::Service;
 use schemas::manifests::ModelManifest;
 use strategies::Resolved;
 
+use super::super::registry::open_store_to_read;
 use super::trainings::SweptTrainings;
 use crate::console::durations::rough;
 use crate::console::{Failure, count_of};
 use crate::context::Context;
-use crate::inputs::stored_series::open_existing_store;
 
 /// What one training of the strategy took.
 struct Measured {
@@ -79,7 +79,7 @@ async fn measure(
     trainings: &SweptTrainings,
     context: &Context,
 ) -> Result<Option<Measured>, Failure> {
-    let store = open_existing_store(context).await?;
+    let store = open_store_to_read(context).await?;
     let Some(model) = store.models().find(&trainings.strategy, None).await? else {
         return Ok(None);
     };

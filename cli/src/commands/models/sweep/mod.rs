@@ -96,9 +96,9 @@ pub(super) struct SweepTableArgs {
 pub(super) async fn run(args: &TrainArgs, context: &Context) -> Result<Exit, Failure> {
     let output = &context.output;
     let trainings = make_trainings(args, context)?;
-    output.remark(&describe(&trainings));
+    output.note(&describe(&trainings));
     if args.run.dry_run {
-        output.remark(&describe_duration(&trainings, context).await);
+        output.note(&describe_duration(&trainings, context).await);
     }
 
     let op = new_id(Family::KIND)?;
@@ -108,7 +108,7 @@ pub(super) async fn run(args: &TrainArgs, context: &Context) -> Result<Exit, Fai
         return ended;
     }
     if args.run.detach {
-        output.remark(&format!("Results so far: ktrdr models sweep {op}"));
+        output.note(&format!("Results so far: ktrdr models sweep {op}"));
         return ended;
     }
 

@@ -61,7 +61,7 @@ fn print(output: &Output, op: &OperationId, model: &str, results: &SweepResults)
         MEAN_ERROR => "mean error of returns",
         _ => "plain loss",
     };
-    output.remark(&format!(
+    output.note(&format!(
         "VALIDATION: {figure} as mean ± deviation, the lower the better; BEST: the version of \
          {model} with the lowest"
     ));
@@ -69,7 +69,7 @@ fn print(output: &Output, op: &OperationId, model: &str, results: &SweepResults)
     let open = results.trainings - results.trained;
     if open > 0 {
         let open = count_of(open, "training");
-        output.remark(&format!(
+        output.note(&format!(
             "{open} made no version, so this is not all; `ktrdr ops --parent {op}` shows their \
              states, `ktrdr resume {op}` goes on with what failed or was cancelled"
         ));
@@ -102,7 +102,7 @@ fn print_chosen(output: &Output, model: &str, chosen: &CombinationResult, result
     }
 
     if results.combinations.len() > 1 {
-        output.remark(&format!(
+        output.note(&format!(
             "warning: the best of {} looks better than it is{}",
             count_of(results.combinations.len(), "combination"),
             describe_overfitting(results)
@@ -110,7 +110,7 @@ fn print_chosen(output: &Output, model: &str, chosen: &CombinationResult, result
     }
     print_edge(output, results);
     if let Some(version) = chosen.best {
-        output.remark(&format!(
+        output.note(&format!(
             "hint: `ktrdr models show {model}@{version}` shows the best of its versions"
         ));
     }
