@@ -252,6 +252,19 @@ async fn a_list_can_be_filtered_sorted_and_widened() {
 }
 
 #[tokio::test]
+async fn a_list_sorted_by_the_test_part_warns_of_choosing_by_it() {
+    let place = Place::new();
+    store_hand(&place).await;
+
+    let by_test = place.screen_of(&["models", "list", "--sort", "test.mae"]);
+    let by_validation = place.screen_of(&["models", "list", "--sort", "validation.mae"]);
+
+    let warning = "warning: the best of many on the test part looks better than it is";
+    assert!(by_test.contains(warning), "{by_test}");
+    assert!(!by_validation.contains("warning"), "{by_validation}");
+}
+
+#[tokio::test]
 async fn a_prediction_says_in_whose_time_it_was_decided() {
     let place = Place::new();
     store_hand(&place).await;
