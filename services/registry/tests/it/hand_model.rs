@@ -159,6 +159,7 @@ pub(crate) async fn store_data_set(store: &Store) {
         label: vec![0.01, 0.2],
         bar: None,
         weight: None,
+        forward_return: None,
         feature_names: vec!["1h_roc_1_raw".to_owned()],
         features: vec![vec![10.0, -50.0]],
     };
@@ -181,6 +182,7 @@ fn data_set_draft(parts: Vec<PartCount>) -> DataSetManifest {
         validation_start: TEN + 3 * HOUR,
         test_start: TEN + 3 * HOUR,
         embargo_micros: 0,
+        forward_bars: None,
         parts,
         dropped: BTreeMap::new(),
         coverage: BTreeMap::new(),

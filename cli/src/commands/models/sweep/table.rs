@@ -119,7 +119,7 @@ fn print_chosen(output: &Output, model: &str, chosen: &CombinationResult, result
 /// Whether the chosen version has an edge, and what its Sharpe ratio is worth as the best of many.
 fn print_edge(output: &Output, results: &SweepResults) {
     match &results.edge {
-        None => output.remark(
+        None => output.note(
             "edge: not measured: an earlier version made the data set or the models; train again",
         ),
         Some(edge) => {
