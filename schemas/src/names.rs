@@ -9,6 +9,9 @@ pub const TEST_PART: &str = "test";
 /// The parts of a data set, in the order of time. A data set stores a part as its index here.
 pub const PARTS: [&str; 3] = [TRAIN_PART, VALIDATION_PART, TEST_PART];
 
+/// Name of the rows that no training ever reads: they are an object of their own.
+pub const SEALED_PART: &str = "sealed";
+
 /// Weights of a checkpoint or an artifact: PyTorch's names, float32.
 pub const MODEL_FILE: &str = "model.safetensors";
 /// Moments of the optimiser and best weights of a checkpoint, flat, in the order of the tensors.

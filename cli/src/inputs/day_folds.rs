@@ -12,14 +12,16 @@ pub(crate) const TRAIN_SHARE: f64 = 0.5;
 /// Share of the whole time in the validation part of every fold, unless a command says another.
 pub(crate) const VALIDATION_SHARE: f64 = 0.1;
 
-/// The folds over the whole days of a resolved strategy, as `ktrdr strategies folds` lists them
+/// The folds over the whole days of a resolved strategy before its sealed period, as `ktrdr strategies folds` lists them
 /// without flags.
 ///
 /// # Errors
 /// The strategy does not say from when to when, or its time is too short for that many folds.
 pub(crate) fn whole_day_folds(resolved: &Resolved, folds: u16) -> Result<Vec<Fold>, Failure> {
     let hint = "add --start DATE --end DATE";
-    let instants = days_between(resolved.start, resolved.end, hint)?;
+    // The sealed period is in no fold.
+    let end = resolved.open_end();
+    let instants = days_between(resolved.start, end, hint)?;
     let plan = WalkForward {
         folds: folds.into(),
         growth: Growth::Expanding,
@@ -35,7 +37,7 @@ pub(crate) fn whole_day_folds(resolved: &Resolved, folds: u16) -> Result<Vec<Fol
     })?;
     // The last fold is closed too, so that bars that come later change no test.
     for fold in &mut cut {
-        fold.end = fold.end.or(resolved.end);
+        fold.end = fold.end.or(end);
     }
     Ok(cut)
 }

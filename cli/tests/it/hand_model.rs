@@ -197,6 +197,7 @@ fn data_set_draft(parts: Vec<PartCount>) -> DataSetManifest {
         thresholds: Vec::new(),
         forward_bars: None,
         leak_test_cuts: 1,
+        sealed: None,
         created_at: 0,
         written_by: "test".to_owned(),
     }

@@ -86,6 +86,21 @@ pub struct FuzzyHole {
     pub high: f64,
 }
 
+/// What a data set says of the rows that it withholds: that they exist.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SealedRows {
+    /// Where the sealed period begins, microseconds UTC.
+    pub from: i64,
+    /// Earliest and latest decision time of the rows.
+    pub range: ColumnRange,
+    /// Number of rows.
+    pub rows: u64,
+    /// Hash of the Parquet file `sealed/<hash of inputs>/<hash>.parquet`.
+    pub sha256: String,
+    /// Bytes of the Parquet file.
+    pub size_bytes: u64,
+}
+
 /// `datasets/<hash of inputs>/manifest.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DataSetManifest {
@@ -137,6 +152,9 @@ pub struct DataSetManifest {
     /// Truncation points at which the leak test recomputed the features, per series; at least one
     /// each.
     pub leak_test_cuts: u64,
+    /// The rows of the sealed period; absent where nothing is sealed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealed: Option<SealedRows>,
     /// Commit time, microseconds UTC.
     pub created_at: i64,
     /// Version of the program that wrote it.

@@ -17,7 +17,7 @@ mod series;
 pub use alias::{AliasChange, is_alias};
 pub use artifact::{ArtifactManifest, Lineage, ModelManifest, ObjectRef};
 pub use dataset::{
-    ColumnRange, DataSetManifest, FittedThreshold, FuzzyHole, PartCount, SeriesInput,
+    ColumnRange, DataSetManifest, FittedThreshold, FuzzyHole, PartCount, SealedRows, SeriesInput,
 };
 pub use deletion::DeletionChange;
 pub use network::{

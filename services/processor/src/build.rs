@@ -5,14 +5,15 @@ use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use market::Utc;
-use schemas::manifests::DataSetManifest;
+use market::{Instrument, Timeframe, Utc};
+use schemas::manifests::{DataSetManifest, SealedRows};
 use schemas::names::PARTS;
 use schemas::progress::{Context, Count, Progress};
 use store::{DataSetTable, Store, WRITTEN_BY};
 use strategies::splits::Part;
 use strategies::{
-    AssemblyStep, DataSet, DataSetError, Resolved, assemble_data_set, canonical_sha256,
+    AssemblyStep, DataSet, DataSetError, Resolved, assemble_data_set, assemble_sealed_rows,
+    canonical_sha256,
 };
 
 use crate::source::StoredSource;
@@ -20,6 +21,8 @@ use crate::{ProcessError, ProcessJob};
 
 /// Share of the step's progress at which writing begins.
 const WRITING_BEGINS: f64 = 0.95;
+/// The code of the part of sealed rows.
+const SEALED_CODE: u8 = 3;
 /// Works of a symbol that come before its first indicator: reading its bars.
 const WORKS_BEFORE_INDICATORS: usize = 1;
 
@@ -42,8 +45,8 @@ pub async fn build_data_set(
     job: &ProcessJob,
     threads: NonZeroUsize,
     now: Utc,
-    stop: impl Fn() -> bool + Send + 'static,
-    report: impl Fn(Progress) + Send + 'static,
+    stop: impl Fn() -> bool + Send + Sync + 'static,
+    report: impl Fn(Progress) + Send + Sync + 'static,
 ) -> Result<BuiltDataSet, ProcessError> {
     let source = Arc::new(StoredSource::open(store, job).await?);
 
@@ -57,17 +60,48 @@ pub async fn build_data_set(
         });
     }
 
-    let set = assemble_on_thread(job, &source, threads, stop, report).await?;
+    let assembled = assemble_on_thread(job, &source, threads, stop, report).await?;
+    // What the manifest names exists before it.
+    let sealed = match assembled.sealed {
+        None => None,
+        Some(rows) => Some(publish_sealed(store, job, &inputs_sha256, rows).await?),
+    };
     let draft = DataSetManifest {
         inputs_sha256,
         inputs,
-        ..draft_manifest(&set, &source, now)
+        sealed,
+        ..draft_manifest(&assembled.open, &source, now)
     };
-    let manifest = store.data_sets().publish(table_of(set), draft).await?;
+    let table = table_of(assembled.open);
+    let manifest = store.data_sets().publish(table, draft).await?;
     Ok(BuiltDataSet {
         manifest,
         reused: false,
     })
+}
+
+/// The rows of a job: those of the data set, and those that it withholds.
+struct AssembledRows {
+    open: DataSet,
+    sealed: Option<DataSet>,
+}
+
+/// Stores the sealed rows, as an object of their own.
+async fn publish_sealed(
+    store: &Store,
+    job: &ProcessJob,
+    inputs_sha256: &str,
+    rows: DataSet,
+) -> Result<SealedRows, ProcessError> {
+    let from = job.resolved.sealed_from.map_or(i64::MAX, |from| from.0);
+    let count = rows.rows();
+    let table = DataSetTable {
+        part: vec![SEALED_CODE; count],
+        ..table_of(rows)
+    };
+
+    let data_sets = store.data_sets();
+    Ok(data_sets.publish_sealed(inputs_sha256, from, table).await?)
 }
 
 /// Computes the rows on a thread for blocking code; its own threads share the symbols.
@@ -75,27 +109,30 @@ async fn assemble_on_thread(
     job: &ProcessJob,
     source: &Arc<StoredSource>,
     threads: NonZeroUsize,
-    stop: impl Fn() -> bool + Send + 'static,
-    report: impl Fn(Progress) + Send + 'static,
-) -> Result<DataSet, ProcessError> {
+    stop: impl Fn() -> bool + Send + Sync + 'static,
+    report: impl Fn(Progress) + Send + Sync + 'static,
+) -> Result<AssembledRows, ProcessError> {
     let resolved = job.resolved.clone();
     let source = Arc::clone(source);
     let assembled = tokio::task::spawn_blocking(move || {
-        let resolved = &resolved;
-        let source = source.as_ref();
-        assemble_data_set(
-            resolved,
-            threads.get(),
-            |symbol, timeframes| source.read_symbol(symbol, timeframes),
-            &mut move |step| {
-                report(progress_of(resolved, step, source.bars_read()));
-                if stop() {
-                    ControlFlow::Break(())
-                } else {
-                    ControlFlow::Continue(())
-                }
-            },
-        )
+        let read =
+            |symbol: &Instrument, timeframes: &[Timeframe]| source.read_symbol(symbol, timeframes);
+        let passes = 1 + usize::from(resolved.sealed_start().is_some());
+        let on_step = |pass, step: AssemblyStep<'_>| {
+            let progress = progress_of(&resolved, step, source.bars_read());
+            report(in_pass(progress, pass, passes));
+            if stop() {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        };
+
+        let threads = threads.get();
+        let open = assemble_data_set(&resolved, threads, read, &mut |step| on_step(0, step))?;
+        let on_sealed_step = &mut |step: AssemblyStep<'_>| on_step(1, step);
+        let sealed = assemble_sealed_rows(&resolved, &open, threads, read, on_sealed_step)?;
+        Ok(AssembledRows { open, sealed })
     });
 
     // A panic must not take the worker with it: other steps may be running there.
@@ -134,6 +171,7 @@ fn draft_manifest(set: &DataSet, source: &StoredSource, now: Utc) -> DataSetMani
         thresholds: set.thresholds.clone(),
         forward_bars: Some(set.forward_bars),
         leak_test_cuts: set.leak_test_cuts,
+        sealed: None,
         created_at: now.0,
         written_by: WRITTEN_BY.to_owned(),
     }
@@ -168,6 +206,16 @@ fn progress_of(resolved: &Resolved, step: AssemblyStep<'_>, bars: u64) -> Progre
             saved_bars: 0,
         },
         waiting: None,
+    }
+}
+
+/// Progress of one of several passes over the symbols, as a share of them all.
+#[expect(clippy::cast_precision_loss, reason = "one pass or two")]
+fn in_pass(progress: Progress, pass: usize, passes: usize) -> Progress {
+    let done = WRITING_BEGINS * pass as f64;
+    Progress {
+        fraction: (done + progress.fraction) / passes as f64,
+        ..progress
     }
 }
 

@@ -171,6 +171,7 @@ fn manifest(inputs_sha256: String) -> DataSetManifest {
         thresholds: Vec::new(),
         forward_bars: None,
         leak_test_cuts: 0,
+        sealed: None,
         created_at: 0,
         written_by: store::WRITTEN_BY.to_owned(),
     }

@@ -9,8 +9,8 @@ use arrow_array::{
     Array, ArrayRef, DictionaryArray, Float32Array, PrimitiveArray, StringArray, UInt32Array,
 };
 use bytes::Bytes;
-use schemas::manifests::DataSetManifest;
-use schemas::names::PARTS;
+use schemas::manifests::{ColumnRange, DataSetManifest, ObjectRef, SealedRows};
+use schemas::names::{PARTS, SEALED_PART};
 
 use crate::object::{Created, checked_segment, form_error, reference_to, run_blocking};
 use crate::parquet_file::{Column, Decoded, encode, instant_column};
@@ -37,6 +37,8 @@ const FORWARD_RETURN: &str = "forward_return";
 
 /// Columns that are no features, and that a data set may lack.
 const OPTIONAL: [&str; 3] = [BAR, WEIGHT, FORWARD_RETURN];
+/// Names of the part column by code: the parts, then the rows that are an object of their own.
+const PART_NAMES: [&str; 4] = [PARTS[0], PARTS[1], PARTS[2], SEALED_PART];
 
 /// Metadata key of the list of symbols, JSON.
 const SYMBOLS: &str = "ktrdr:symbols";
@@ -57,7 +59,7 @@ pub struct DataSetTable {
     pub open_time: Vec<i64>,
     /// Instant from which every feature of the row was known, microseconds UTC.
     pub known_at: Vec<i64>,
-    /// 0 train, 1 validation, 2 test: index into [`PARTS`].
+    /// 0 train, 1 validation, 2 test: index into [`PARTS`]; 3 in a file of sealed rows.
     pub part: Vec<u8>,
     /// Class index, or the forward return as a fraction.
     pub label: Vec<f32>,
@@ -116,7 +118,7 @@ impl DataSetTable {
         // As dictionaries: readers see text, and a row costs one or two bytes.
         let symbols = StringArray::from_iter_values(&self.symbols);
         let symbol = DictionaryArray::<UInt16Type>::try_new(self.symbol.into(), Arc::new(symbols));
-        let parts = StringArray::from_iter_values(PARTS);
+        let parts = StringArray::from_iter_values(PART_NAMES);
         let part = DictionaryArray::<UInt8Type>::try_new(self.part.into(), Arc::new(parts));
 
         let fixed: [ArrayRef; 6] = [
@@ -166,7 +168,7 @@ impl DataSetTable {
             serde_json::from_str(list).map_err(|error| form_error(key, error))?;
 
         let symbol = read_codes::<UInt16Type>(&file, key, "symbol", &symbols)?;
-        let parts = PARTS.map(str::to_owned);
+        let parts = PART_NAMES.map(str::to_owned);
         let part = read_codes::<UInt8Type>(&file, key, "part", &parts)?;
 
         let feature_names = feature_names_of(&file);
@@ -320,17 +322,7 @@ impl StoredDataSets<'_> {
     ) -> Result<DataSetManifest, StoreError> {
         let prefix = prefix_of(&draft.inputs_sha256)?;
         let rows = table.rows() as u64;
-
-        // Compressing takes seconds for a large table, which no thread of the runtime can spare.
-        let encoded = run_blocking(&prefix, move || {
-            let bytes = table.encode()?;
-            let written = reference_to(&bytes);
-            Ok((bytes, written))
-        });
-        let (bytes, written) = encoded.await?;
-
-        let file = format!("{prefix}{}.parquet", written.sha256);
-        self.store.put_verified(&file, &written, bytes).await?;
+        let written = self.put_table(&prefix, table).await?;
 
         let manifest = DataSetManifest {
             sha256: written.sha256,
@@ -351,16 +343,84 @@ impl StoredDataSets<'_> {
         }
     }
 
+    /// Stores the rows that the data set made from these inputs withholds, of a period that begins
+    /// at `from`; what is returned belongs into its manifest, which is to be published after them.
+    ///
+    /// # Errors
+    /// Columns that do not fit together, no rows, or a failed write.
+    pub async fn publish_sealed(
+        self,
+        inputs_sha256: &str,
+        from: i64,
+        table: DataSetTable,
+    ) -> Result<SealedRows, StoreError> {
+        let prefix = sealed_prefix_of(inputs_sha256)?;
+        let known_at = table.known_at.iter().copied();
+        let range = known_at.clone().min().zip(known_at.max());
+        let (first, last) = range.ok_or_else(|| encode_error("there are no sealed rows"))?;
+
+        let rows = table.rows() as u64;
+        let written = self.put_table(&prefix, table).await?;
+        Ok(SealedRows {
+            from,
+            range: ColumnRange { first, last },
+            rows,
+            sha256: written.sha256,
+            size_bytes: written.size_bytes,
+        })
+    }
+
+    /// Writes a table below `prefix`, under the name of its content.
+    async fn put_table(self, prefix: &str, table: DataSetTable) -> Result<ObjectRef, StoreError> {
+        // Compressing takes seconds for a large table, which no thread of the runtime can spare.
+        let encoded = run_blocking(prefix, move || {
+            let bytes = table.encode()?;
+            let written = reference_to(&bytes);
+            Ok((bytes, written))
+        });
+        let (bytes, written) = encoded.await?;
+
+        let file = format!("{prefix}{}.parquet", written.sha256);
+        self.store.put_verified(&file, &written, bytes).await?;
+        Ok(written)
+    }
+
     /// Reads the rows of a data set.
     ///
     /// # Errors
     /// The file is absent, damaged, or not of the manifest's form.
     pub async fn read(self, manifest: &DataSetManifest) -> Result<DataSetTable, StoreError> {
         let key = self.file_key(manifest)?;
-        let bytes = self.store.get_checked(&key, &manifest.sha256).await?;
-        let name = key.clone();
-        run_blocking(&key, move || DataSetTable::decode(&name, bytes)).await
+        self.read_table(&key, &manifest.sha256).await
     }
+
+    /// Reads the rows that a data set withholds. Only a confirmation may, which has noted before
+    /// that it does.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub async fn read_sealed(
+        self,
+        inputs_sha256: &str,
+        sealed: &SealedRows,
+    ) -> Result<DataSetTable, StoreError> {
+        let prefix = sealed_prefix_of(inputs_sha256)?;
+        let key = format!("{prefix}{}.parquet", sealed.sha256);
+        self.read_table(&key, &sealed.sha256).await
+    }
+
+    async fn read_table(self, key: &str, sha256: &str) -> Result<DataSetTable, StoreError> {
+        let bytes = self.store.get_checked(key, sha256).await?;
+        let name = key.to_owned();
+        run_blocking(key, move || DataSetTable::decode(&name, bytes)).await
+    }
+}
+
+/// The folder of the sealed rows of a data set, with the separator: below a prefix of its own, so
+/// that a trainer can do without the right to read it.
+fn sealed_prefix_of(inputs_sha256: &str) -> Result<String, StoreError> {
+    let hash = checked_segment("the hash of inputs", inputs_sha256)?;
+    Ok(format!("sealed/{hash}/"))
 }
 
 /// The folder of a data set, with the separator.

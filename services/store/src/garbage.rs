@@ -2,7 +2,7 @@
 //!
 //! Needed is what a reader can reach: the newest revision of a series, older ones until they have
 //! been out of date for a grace period, those that a data set was made from, and the files of all
-//! these. Of data sets and artifacts everything below a manifest is needed, unless all versions
+//! these. Of data sets, with their sealed rows, and artifacts everything below a manifest is needed, unless all versions
 //! with the artifact were deleted. Objects without a manifest are what interrupted programs left
 //! behind; younger ones may still get theirs.
 //!
@@ -74,6 +74,18 @@ impl Store {
         for place in ["datasets", "artifacts"] {
             for objects in by_folder(self.objects_below(place).await?).values() {
                 garbage.extend(garbage_of_folder(objects, before));
+            }
+        }
+
+        // Sealed rows are part of a data set that lies elsewhere.
+        let data_sets = by_folder(self.objects_below("datasets").await?);
+        for (folder, objects) in by_folder(self.objects_below("sealed").await?) {
+            let hash = folder.strip_prefix("sealed/").unwrap_or_default();
+            let open = data_sets.get(&format!("datasets/{hash}"));
+            let with_open: Vec<_> = objects.iter().chain(open.into_iter().flatten()).collect();
+            if !is_finished(&with_open) && is_older(&with_open, before) {
+                let unfinished = objects.iter();
+                garbage.extend(unfinished.map(|it| Garbage::new(GarbageKind::Unfinished, it)));
             }
         }
 
@@ -210,13 +222,19 @@ fn bar_file_hash(key: &str) -> Option<&str> {
     (hash.len() == 64).then_some(hash)
 }
 
+fn is_finished(objects: &[&ListedObject]) -> bool {
+    let mut objects = objects.iter();
+    objects.any(|object| object.key.ends_with("/manifest.json"))
+}
+
+fn is_older(objects: &[&ListedObject], before: Utc) -> bool {
+    objects.iter().all(|object| object.modified < before)
+}
+
 /// The objects of a data set or an artifact that has no manifest.
 fn garbage_of_folder(objects: &[ListedObject], before: Utc) -> Vec<Garbage> {
-    let has_manifest = objects
-        .iter()
-        .any(|object| object.key.ends_with("/manifest.json"));
-    let is_old = objects.iter().all(|object| object.modified < before);
-    if has_manifest || !is_old {
+    let all: Vec<_> = objects.iter().collect();
+    if is_finished(&all) || !is_older(&all, before) {
         return Vec::new();
     }
 

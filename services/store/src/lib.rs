@@ -8,6 +8,7 @@
 //!     <what>-<session>-<adjustment>-<day boundary>[-<calendar>]/<timeframe>/
 //!     <yyyy>[-<mm>].<sha256>.parquet, manifest.<revision>.json
 //! datasets/<hash of inputs>/<sha256>.parquet, manifest.json
+//! sealed/<hash of inputs>/<sha256>.parquet
 //! checkpoints/<op>/<n>/<attempt>-<seq>/{model.safetensors, …, state.json}
 //! artifacts/<sha256>/{model.safetensors, …, manifest.json}
 //! models/<name>/<version>/manifest.json      aliases/<name>/<alias>.<revision>.json

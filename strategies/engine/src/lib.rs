@@ -45,7 +45,7 @@ pub mod splits;
 pub mod windows;
 
 pub use catalogue::CATALOGUE;
-pub use dataset::{AssemblyStep, DataSet, DataSetError, assemble_data_set};
+pub use dataset::{AssemblyStep, DataSet, DataSetError, assemble_data_set, assemble_sealed_rows};
 pub use expression::{Expression, ExpressionError, column_names};
 pub use features::{
     ColumnSink, Columns, CompleteRows, FeatureError, FeatureMatrix, KnownBars, SymbolBars,

@@ -370,7 +370,11 @@ fn bars_line(resolved: &Resolved, args: &TrainArgs) -> String {
         FetchMode::Local => "as stored".to_owned(),
         _ => format!("fetched from `{}` where missing", args.provider),
     };
-    format!("from {start} to before {end}, {origin}")
+    let sealed = match resolved.sealed_start() {
+        Some(from) => format!(", sealed from {from}"),
+        None => String::new(),
+    };
+    format!("from {start} to before {end}{sealed}, {origin}")
 }
 
 fn time_or(time: Option<Utc>, open_end: &str) -> String {

@@ -184,7 +184,7 @@ fn time_of_bars(bars: &[Bars], resolved: &Resolved) -> TimeToCut {
         .iter()
         .max()
         .map(|last| resolved.base.nominal_end(*last));
-    let end = resolved.end.into_iter().chain(after_last_bar).min();
+    let end = resolved.open_end().into_iter().chain(after_last_bar).min();
     TimeToCut {
         instants,
         unit: "bar times",
@@ -195,6 +195,8 @@ fn time_of_bars(bars: &[Bars], resolved: &Resolved) -> TimeToCut {
 fn time_of_days(args: &FoldsArgs, resolved: &Resolved) -> Result<TimeToCut, Failure> {
     let start = args.start.map(Utc::from_timestamp).or(resolved.start);
     let end = args.end.map(Utc::from_timestamp).or(resolved.end);
+    // The sealed period is in no fold.
+    let end = end.into_iter().chain(resolved.sealed_from).min();
     let hint = "add --start DATE --end DATE, or --bars SYMBOL:TF=FILE";
     let instants = days_between(start, end, hint)?;
     Ok(TimeToCut {

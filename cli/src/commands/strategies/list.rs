@@ -88,6 +88,7 @@ pub(super) fn strategy_json(path: &Path, strategy: &Strategy, resolved: &Resolve
         "base": resolved.base,
         "start": resolved.start.map(|time| time.to_string()),
         "end": resolved.end.map(|time| time.to_string()),
+        "sealed_from": resolved.sealed_from.map(|time| time.to_string()),
         "fuzzy_sets": fuzzy_set_sentences(strategy),
         "features": features,
         "labels": resolved.labels,

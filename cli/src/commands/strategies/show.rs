@@ -97,7 +97,11 @@ fn summary_lines(loaded: &LoadedStrategy) -> Vec<(String, String)> {
 fn dates_line(resolved: &Resolved) -> String {
     let start = time_or(resolved.start, "the first bar");
     let end = time_or(resolved.end, "the last bar");
-    format!("{start} to {end}")
+    let sealed = match resolved.sealed_from {
+        Some(from) => format!(", sealed from {from}"),
+        None => String::new(),
+    };
+    format!("{start} to {end}{sealed}")
 }
 
 fn time_or(time: Option<Utc>, open_end: &str) -> String {

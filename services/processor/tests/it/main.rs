@@ -7,4 +7,6 @@ mod finer_bars;
 #[cfg(test)]
 mod refusals;
 #[cfg(test)]
+mod sealed;
+#[cfg(test)]
 mod stored_bars;

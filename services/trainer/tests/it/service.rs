@@ -57,6 +57,7 @@ pub(crate) async fn publish_dataset(store: &Store, absent: Option<f32>) -> Strin
         thresholds: Vec::new(),
         forward_bars: None,
         leak_test_cuts: 1,
+        sealed: None,
         created_at: 0,
         written_by: "test".to_owned(),
     };

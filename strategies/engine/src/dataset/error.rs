@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use market::Timeframe;
+use market::{Timeframe, Utc};
 use schemas::codes::{self, Advice, Code};
 use thiserror::Error;
 
@@ -95,6 +95,12 @@ pub enum DataSetError {
     NoRows {
         /// Bars dropped, by reason.
         dropped: BTreeMap<String, u64>,
+    },
+    /// The sealed period has no row.
+    #[error("no bar from {from} on, where the sealed period begins, gives a row with its label")]
+    NoSealedRows {
+        /// Where the sealed period begins.
+        from: Utc,
     },
     /// A part is too small.
     #[error("the {part} part has {rows} rows, the fewest is {required}; {}", list_counts(.dropped))]
@@ -190,7 +196,9 @@ impl Advice for DataSetError {
             Self::Leak { .. } => codes::PROC_LEAK,
             Self::Undefined { .. } => codes::PROC_UNDEFINED,
             Self::Split(_) => codes::PROC_SPLIT,
-            Self::FewRows { .. } | Self::NoRows { .. } => codes::PROC_FEW_ROWS,
+            Self::FewRows { .. } | Self::NoRows { .. } | Self::NoSealedRows { .. } => {
+                codes::PROC_FEW_ROWS
+            }
             Self::NoClass { .. } => codes::PROC_NO_CLASS,
             Self::Threads { .. } => codes::SYS_THREADS,
             Self::Stopped => codes::PROC_STOPPED,
@@ -215,6 +223,11 @@ impl Advice for DataSetError {
             }
             Self::Split(source) => source.hint().into(),
             Self::NoRows { dropped } => advice_on_drops(dropped).into(),
+            Self::NoSealedRows { .. } => {
+                "choose an earlier training_data.sealed_from, or load the newer bars with `ktrdr \
+                 data load`"
+                    .into()
+            }
             Self::FewRows { .. } => {
                 "use more history, other split dates, or a smaller training.embargo_bars".into()
             }

@@ -101,6 +101,42 @@ pub fn assemble_data_set<E: From<DataSetError> + Send>(
     Ok(data_set)
 }
 
+/// The rows of the sealed period of a resolved strategy, whose data set is `open`: known from its
+/// begin on and later than the embargo, and scaled and labelled by what was fitted for `open`.
+/// `None` where the strategy seals nothing. The arguments are those of [`assemble_data_set`].
+///
+/// Nothing of `open` can depend on them, because it was made without the bars of that period.
+///
+/// # Errors
+/// Those of [`assemble_data_set`], and no row.
+pub fn assemble_sealed_rows<E: From<DataSetError> + Send>(
+    resolved: &Resolved,
+    open: &DataSet,
+    threads: usize,
+    read: impl Fn(&Instrument, &[Timeframe]) -> Result<SymbolBars, E> + Sync,
+    progress: ProgressReceiver<'_>,
+) -> Result<Option<DataSet>, E> {
+    let Some(from) = resolved.sealed_start() else {
+        return Ok(None);
+    };
+    let unsealed = resolved.unsealed();
+    let workers = Workers::new(threads)?;
+    let sets = FuzzySets::of(&unsealed);
+
+    let assembly = Assembly {
+        resolved: &unsealed,
+        sets: &sets,
+        reporter: ProgressReporter::new(&unsealed, progress),
+        training_end: unsealed.needs_fit().then_some(open.cuts.validation_start),
+    };
+    let stack = assembly.stack_symbols(&workers, &read)?;
+    let rows = stack.finish_sealed(&unsealed, &sets, open, from);
+    if rows.rows() == 0 {
+        return Err(DataSetError::NoSealedRows { from }.into());
+    }
+    Ok(Some(rows))
+}
+
 /// The cuts that are known before there are rows: those of the strategy, or, where a threshold is
 /// to be fitted, those by the closes of all base bars.
 fn find_early_cuts<E: From<DataSetError> + Send>(

@@ -212,7 +212,7 @@ impl<'p> SymbolAssembly<'_, 'p> {
     }
 }
 
-/// The bars of a series within the date range, copied only where some lie outside of it.
+/// The bars of a series that [`Resolved::clip`] leaves, copied only where some lie outside of it.
 fn clip_series(resolved: &Resolved, bars: Bars) -> Bars {
     let first_open = bars.open_time.first();
     let last_open = bars.open_time.last();
@@ -223,8 +223,14 @@ fn clip_series(resolved: &Resolved, bars: Bars) -> Bars {
         .zip(resolved.end)
         .is_some_and(|(open, end)| *open >= end);
 
+    let is_sealed = bars
+        .close_time
+        .last()
+        .zip(resolved.sealed_from)
+        .is_some_and(|(close, from)| *close >= from);
+
     // A clip copies every column, so a series inside the dates is passed on as it is.
-    if begins_early || ends_late {
+    if begins_early || ends_late || is_sealed {
         resolved.clip(&bars)
     } else {
         bars

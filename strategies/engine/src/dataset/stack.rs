@@ -169,17 +169,64 @@ impl Stack {
         let part: Vec<Part> = row_parts.into_iter().flatten().collect();
 
         let columns = std::mem::take(&mut self.columns);
-        let (features, values) =
-            scale_columns(&resolved.features, columns, &kept_rows, &part, workers);
+        let scaled = scale_columns(&resolved.features, columns, &kept_rows, &part, workers);
+        let boundaries = Boundaries {
+            cuts,
+            embargo_micros,
+            horizon: resolved.labels.horizon(),
+        };
+        self.into_data_set(resolved, sets, boundaries, &kept_rows, part, scaled)
+    }
 
+    /// The rows of the sealed period, which begins at `from`, scaled and cut as `open` was; their
+    /// part means nothing. The embargo that parts keep lies before their first row, too.
+    pub(super) fn finish_sealed(
+        mut self,
+        resolved: &Resolved,
+        sets: &FuzzySets,
+        open: &DataSet,
+        from: Utc,
+    ) -> DataSet {
+        let first_known = from.plus_micros(open.embargo_micros.max(0));
+        let kept_rows = Runs::of(self.known_at.iter().map(|known| *known >= first_known));
+        let part = vec![Part::Test; kept_rows.len()];
+
+        let columns = std::mem::take(&mut self.columns);
+        let fitted = columns.into_iter().zip(&open.features);
+        let values = fitted.map(|(mut column, feature)| {
+            column.keep(&kept_rows);
+            column.scaled(feature.normalisation)
+        });
+        let scaled = ScaledColumns {
+            features: open.features.clone(),
+            values: values.collect(),
+        };
+        let boundaries = Boundaries {
+            cuts: open.cuts,
+            embargo_micros: open.embargo_micros,
+            horizon: Some(open.forward_bars),
+        };
+        self.into_data_set(resolved, sets, boundaries, &kept_rows, part, scaled)
+    }
+
+    /// The rows of the stack that are kept, with what belongs to them.
+    fn into_data_set(
+        mut self,
+        resolved: &Resolved,
+        sets: &FuzzySets,
+        boundaries: Boundaries,
+        kept_rows: &Runs,
+        part: Vec<Part>,
+        scaled: ScaledColumns,
+    ) -> DataSet {
         let mut symbol = self.symbol_positions();
-        let forward = self.forward_returns(resolved, &symbol, &kept_rows, &part, &cuts);
+        let forward = self.forward_returns(&symbol, kept_rows, &part, &boundaries);
 
         kept_rows.keep_tight(&mut symbol);
-        self.keep_rows(&kept_rows);
+        self.keep_rows(kept_rows);
 
         let mut data_set = DataSet {
-            features,
+            features: scaled.features,
             output: resolved.output(),
             symbols: resolved.symbols.clone(),
             symbol,
@@ -192,9 +239,9 @@ impl Stack {
             forward_return: forward.values,
             forward_bars: forward.bars,
             weight: self.weights,
-            values,
-            cuts,
-            embargo_micros,
+            values: scaled.values,
+            cuts: boundaries.cuts,
+            embargo_micros: boundaries.embargo_micros,
             parts: Vec::new(),
             dropped: self.dropped,
             coverage: sets.by_name(self.coverage.into_iter().map(CoverageCount::share)),
@@ -224,11 +271,10 @@ impl Stack {
     /// the symbol of every row.
     fn forward_returns(
         &self,
-        resolved: &Resolved,
         symbol: &[u32],
         kept_rows: &Runs,
         part: &[Part],
-        cuts: &CutDates,
+        boundaries: &Boundaries,
     ) -> ForwardReturns {
         let places = kept_rows.pick(symbol).zip(kept_rows.pick(&self.bars));
         let known_and_parts = kept_rows.pick(&self.label_known_at).zip(part);
@@ -245,7 +291,7 @@ impl Stack {
             price: &symbol.close_price,
         });
         let closes: Vec<Closes<'_>> = closes.collect();
-        ForwardReturns::of(rows, &closes, resolved.labels.horizon(), cuts)
+        ForwardReturns::of(rows, &closes, boundaries.horizon, &boundaries.cuts)
     }
 
     /// The longest time that the embargo takes at the cuts of any symbol.
@@ -305,6 +351,21 @@ impl Stack {
     }
 }
 
+/// Where the parts begin, the gap after each boundary, and how far forward returns look.
+#[derive(Clone, Copy)]
+struct Boundaries {
+    cuts: CutDates,
+    embargo_micros: i64,
+    /// Bars; absent where the labels of the training part decide.
+    horizon: Option<u32>,
+}
+
+/// Scaled columns, with the scaling of each.
+struct ScaledColumns {
+    features: Vec<FeatureColumn>,
+    values: Vec<Vec<f32>>,
+}
+
 /// A column on its way from stacked values to scaled ones.
 struct ColumnWork<'a> {
     column: Column,
@@ -320,7 +381,7 @@ fn scale_columns(
     kept_rows: &Runs,
     part: &[Part],
     workers: &Workers,
-) -> (Vec<FeatureColumn>, Vec<Vec<f32>>) {
+) -> ScaledColumns {
     let training_rows = Runs::of(part.iter().map(|part| *part == Part::Train));
     let mut work: Vec<ColumnWork<'_>> = columns
         .into_iter()
@@ -341,7 +402,9 @@ fn scale_columns(
         work.scaled = Some((fitted, values));
     });
 
-    work.into_iter().filter_map(|work| work.scaled).unzip()
+    let scaled = work.into_iter().filter_map(|work| work.scaled);
+    let (features, values) = scaled.unzip();
+    ScaledColumns { features, values }
 }
 
 /// Adds instants to others; both ascend.

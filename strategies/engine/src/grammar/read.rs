@@ -53,6 +53,7 @@ pub(super) fn read_strategy(fields: Fields<'_>) -> Option<Strategy> {
     let training = fields
         .required_section("training")
         .and_then(|section| training::read_training(section, decisions.output_format));
+    training_data::check_sealed_split(&fields, data.data.as_ref(), training.as_ref());
     recurrent::check_windows(&fields, model.as_ref(), training.as_ref());
     fields.finish(RETIRED_KEYS);
 

@@ -1,11 +1,12 @@
 //! The `training_data` section: symbols, timeframes, dates.
 
-use market::{Instrument, Timeframe};
+use market::{Instrument, Timeframe, Utc};
 
 use super::dates;
 use super::lists::{self, Placed};
 use crate::fields::{Fields, RetiredKey};
-use crate::strategy::DataSection;
+use crate::finding::Finding;
+use crate::strategy::{DataSection, Split, TrainingSection};
 
 const RETIRED_KEYS: &[RetiredKey] = &[RetiredKey::new(
     "date_range",
@@ -61,6 +62,7 @@ pub(super) fn read_training_data(fields: Fields<'_>) -> TrainingDataDraft {
     if start.zip(end).is_some_and(|(start, end)| end <= start) {
         fields.add_error("end_date", "date.order", "the end is not after the start");
     }
+    let sealed_from = read_sealed_from(&fields, start, end);
     fields.finish(RETIRED_KEYS);
 
     // The timeframes are needed by the inputs even if the symbols could not be read.
@@ -73,8 +75,55 @@ pub(super) fn read_training_data(fields: Fields<'_>) -> TrainingDataDraft {
             history_required,
             start,
             end,
+            sealed_from,
         });
     TrainingDataDraft { timeframes, data }
+}
+
+/// Where the sealed period begins: within the dates, so that both sides of it have bars.
+fn read_sealed_from(fields: &Fields<'_>, start: Option<Utc>, end: Option<Utc>) -> Option<Utc> {
+    let sealed_from = dates::read_instant(fields, "sealed_from")?;
+
+    if let Some(start) = start.filter(|start| sealed_from <= *start) {
+        let message = format!(
+            "the sealed period begins at {sealed_from}, which is not after the start {start}: \
+             choose a later date, so that bars before it can be learnt from"
+        );
+        fields.add_error("sealed_from", "date.order", message);
+    }
+    if let Some(end) = end.filter(|end| sealed_from >= *end) {
+        let message = format!(
+            "the sealed period begins at {sealed_from}, which is not before the end {end}: \
+             choose an earlier date, or leave the key out to seal nothing"
+        );
+        fields.add_error("sealed_from", "date.order", message);
+    }
+    Some(sealed_from)
+}
+
+/// The test part begins before the sealed period does.
+pub(super) fn check_sealed_split(
+    fields: &Fields<'_>,
+    data: Option<&DataSection>,
+    training: Option<&TrainingSection>,
+) {
+    let sealed_from = data.and_then(|data| data.sealed_from);
+    let Some((sealed_from, Split::Dates { test_start, .. })) =
+        sealed_from.zip(training.map(|training| training.split))
+    else {
+        return;
+    };
+
+    if sealed_from <= test_start {
+        let message = format!(
+            "the sealed period begins at {sealed_from}, which is not after the start of the test \
+             part {test_start}: choose a later date, or an earlier training.split.test_start"
+        );
+        let line = fields.line_in_section("training_data", "sealed_from");
+        let path = "training_data.sealed_from";
+        let finding = Finding::error(path, line, "date.order", message);
+        fields.sink.push(finding);
+    }
 }
 
 fn read_symbols(fields: Fields<'_>) -> Option<Vec<Instrument>> {

@@ -13,6 +13,7 @@ pub(super) fn check_overrides(strategy: &Strategy, overrides: &Overrides) -> Vec
     check_range(strategy, overrides, &mut findings);
     check_split(overrides, &mut findings);
     check_share(strategy, overrides, &mut findings);
+    check_sealed(strategy, overrides, &mut findings);
 
     let changed = overrides.apply_to_settings(&strategy.training);
     findings.0.extend(changed.findings);
@@ -81,6 +82,27 @@ fn check_range(strategy: &Strategy, overrides: &Overrides, findings: &mut Reques
     if let Some((start, end)) = start.zip(end).filter(|(start, end)| end <= start) {
         let message = format!("the end {end} is not after the start {start}");
         findings.add("end", "date.order", message);
+    }
+
+    let sealed = strategy.data.sealed_from.zip(start);
+    if let Some((from, start)) = sealed.filter(|(from, start)| from <= start) {
+        let message = format!(
+            "the start {start} is not before {from}, where the sealed period begins: choose an \
+             earlier start, or a later `training_data.sealed_from`"
+        );
+        findings.add("start", "date.order", message);
+    }
+}
+
+/// The test part begins before the sealed period does.
+fn check_sealed(strategy: &Strategy, overrides: &Overrides, findings: &mut RequestFindings) {
+    let sealed = strategy.data.sealed_from.zip(overrides.test_start);
+    if let Some((from, test)) = sealed.filter(|(from, test)| from <= test) {
+        let message = format!(
+            "the test part starts at {test}, which is not before {from}, where the sealed period \
+             begins"
+        );
+        findings.add("test_start", "date.order", message);
     }
 }
 

@@ -46,9 +46,12 @@ impl Resolved {
             "embargo_bars": self.embargo_bars,
         });
 
-        // Absent rather than null: the keys of data sets that have neither must not change.
+        // Absent rather than null: the keys of data sets that have none of them must not change.
         if let Some(events) = self.events {
             insert(&mut part, "events", json!(events));
+        }
+        if let Some(sealed_from) = self.sealed_from {
+            insert(&mut part, "sealed_from", json!(sealed_from));
         }
         if self.weighted {
             insert(&mut part, "weights", json!("uniqueness"));

@@ -35,6 +35,9 @@ pub struct Resolved {
     pub start: Option<Utc>,
     /// Bars that open at or after it are not used.
     pub end: Option<Utc>,
+    /// No row of a data set, nor any value in it, knows a bar that closes at or after it; `None` =
+    /// nothing is sealed.
+    pub sealed_from: Option<Utc>,
     /// Fewest base bars that each symbol must have.
     pub history_required: u32,
     /// Columns in contract order.
@@ -92,6 +95,7 @@ impl Strategy {
             timeframes: timeframes::order_timeframes(base, listed, &plan.indicators),
             start: overrides.start.or(self.data.start),
             end: overrides.end.or(self.data.end),
+            sealed_from: self.data.sealed_from,
             history_required: self.data.history_required,
             features: plan.features,
             indicators: plan.indicators,
@@ -145,7 +149,7 @@ impl Resolved {
         }
     }
 
-    /// The bars within the date range.
+    /// The bars within the date range that have closed before the sealed period begins.
     pub fn clip(&self, bars: &Bars) -> Bars {
         let first = self.start.map_or(0, |start| {
             bars.open_time.partition_point(|open| *open < start)
@@ -153,9 +157,32 @@ impl Resolved {
         let end = self.end.map_or(bars.len(), |end| {
             bars.open_time.partition_point(|open| *open < end)
         });
+        let open_end = self.sealed_from.map_or(bars.len(), |from| {
+            bars.close_time.partition_point(|close| *close < from)
+        });
+        let end = end.min(open_end);
 
         // A range outside of the bars gives none, whichever side it lies on.
         bars.slice(first..end.max(first))
+    }
+
+    /// Where the bars end that a training may see: at the end, or where the sealed period begins.
+    pub fn open_end(&self) -> Option<Utc> {
+        self.end.into_iter().chain(self.sealed_from).min()
+    }
+
+    /// Where the sealed period begins; `None` without one, or where the dates end before it.
+    pub fn sealed_start(&self) -> Option<Utc> {
+        self.sealed_from
+            .filter(|from| self.end.is_none_or(|end| end > *from))
+    }
+
+    /// The same over all its dates, those of the sealed period among them.
+    pub fn unsealed(&self) -> Self {
+        Self {
+            sealed_from: None,
+            ..self.clone()
+        }
     }
 
     /// Base bars until every column is defined, counting a coarser bar as the base bars it

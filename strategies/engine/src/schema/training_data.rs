@@ -16,6 +16,7 @@ pub(super) fn schema_of_training_data() -> Json {
             ("history_required", integer_within(50, 10_000_000)),
             ("start_date", any_text()),
             ("end_date", any_text()),
+            ("sealed_from", any_text()),
         ],
     )
 }

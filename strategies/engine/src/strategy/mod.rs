@@ -86,6 +86,9 @@ pub struct DataSection {
     /// Bars that open at or after it are not used. The midnight UTC after `end_date` when that is a
     /// plain date.
     pub end: Option<Utc>,
+    /// Where the sealed period begins: rows that are known from then on are withheld from every
+    /// training. `sealed_from`, midnight UTC when it is a plain date.
+    pub sealed_from: Option<Utc>,
 }
 
 /// One entry of `indicators`.

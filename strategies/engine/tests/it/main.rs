@@ -53,6 +53,8 @@ mod rule_base;
 #[cfg(test)]
 mod sample_bars;
 #[cfg(test)]
+mod sealed;
+#[cfg(test)]
 mod strategies_page;
 #[cfg(test)]
 mod streaming;

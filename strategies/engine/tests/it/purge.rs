@@ -19,7 +19,7 @@ use strategies::{DataSet, DataSetError, Overrides, Resolved, Split, Strategy, Sy
 const BARS: usize = 4_000;
 
 /// Parameters that give every class in any few hundred hours; without that no data set is made.
-fn sources() -> Vec<LabelSource> {
+pub fn sources() -> Vec<LabelSource> {
     let barrier = TripleBarrier {
         pt_multiplier: 3.0,
         sl_multiplier: 3.0,
@@ -60,7 +60,7 @@ fn sources() -> Vec<LabelSource> {
 }
 
 /// A strategy over two symbols, on the whole of their bars.
-fn two_symbols() -> Resolved {
+pub fn two_symbols() -> Resolved {
     let two = "symbols: {mode: multi_symbol, list: [EURUSD, GBPUSD]}";
     let text = catalog("eurusd_rsi_macd").replace("symbols: {mode: single, symbol: EURUSD}", two);
     let strategy = Strategy::parse(&text).unwrap_or_else(|findings| panic!("{findings}"));
@@ -77,7 +77,7 @@ fn two_symbols() -> Resolved {
 /// The bars of two symbols: the first sample hours, and under another name those of later years on
 /// the same clock, but listed 400 hours later and without every 41st hour. So neither the cuts nor
 /// the embargo fall alike in both.
-fn bars_of_two(resolved: &Resolved) -> Vec<SymbolInput> {
+pub fn bars_of_two(resolved: &Resolved) -> Vec<SymbolInput> {
     let all = hourly_eurusd();
     let first = all.slice(0..BARS);
     let later_on_the_same_clock = Bars {
@@ -164,7 +164,7 @@ fn expected_rows(resolved: &Resolved, inputs: &[SymbolInput], set: &DataSet) -> 
     rows
 }
 
-fn label_bars(resolved: &Resolved, bars: &Bars, training_end: Utc) -> BarLabels {
+pub fn label_bars(resolved: &Resolved, bars: &Bars, training_end: Utc) -> BarLabels {
     let training_bars = bars
         .close_time
         .partition_point(|close| *close < training_end);

@@ -6,7 +6,10 @@ use std::path::Path;
 use flate2::read::GzDecoder;
 
 use market::{Bars, Calendar, Instrument, SeriesKey, Timeframe, Utc, close_times};
-use strategies::{AssemblyStep, DataSet, DataSetError, Resolved, SymbolBars, assemble_data_set};
+use strategies::{
+    AssemblyStep, DataSet, DataSetError, Resolved, SymbolBars, assemble_data_set,
+    assemble_sealed_rows,
+};
 
 pub const HOUR: i64 = 3_600_000_000;
 
@@ -66,16 +69,28 @@ pub fn assembled(
     threads: usize,
     progress: &mut (dyn FnMut(AssemblyStep<'_>) -> ControlFlow<()> + Send),
 ) -> Result<DataSet, DataSetError> {
-    let read = |symbol: &Instrument, _: &[Timeframe]| {
-        let input = inputs.iter().find(|input| input.symbol == *symbol);
-        input
-            .map(|input| input.bars.clone())
-            .ok_or_else(|| DataSetError::NoSymbol {
-                symbol: symbol.id(),
-            })
-    };
-
+    let read = |symbol: &Instrument, _: &[Timeframe]| bars_of(inputs, symbol);
     assemble_data_set(resolved, threads, read, progress)
+}
+
+/// The rows that the data set `open` of the same bars withholds.
+pub fn assembled_sealed(
+    resolved: &Resolved,
+    open: &DataSet,
+    inputs: &[SymbolInput],
+) -> Result<Option<DataSet>, DataSetError> {
+    let read = |symbol: &Instrument, _: &[Timeframe]| bars_of(inputs, symbol);
+    let go_on = &mut |_: AssemblyStep<'_>| ControlFlow::Continue(());
+    assemble_sealed_rows(resolved, open, 1, read, go_on)
+}
+
+fn bars_of(inputs: &[SymbolInput], symbol: &Instrument) -> Result<SymbolBars, DataSetError> {
+    let input = inputs.iter().find(|input| input.symbol == *symbol);
+    input
+        .map(|input| input.bars.clone())
+        .ok_or_else(|| DataSetError::NoSymbol {
+            symbol: symbol.id(),
+        })
 }
 
 /// The sample bars that a strategy asks for.

@@ -22,6 +22,22 @@ shows one of them, `ktrdr train NAME` trains it, `ktrdr strategies new NAME` wri
 A row is a bar of the base timeframe, known at its close. Shares are those of the rows that remain after warm-up, purge and
 embargo. Thresholds that are statistics, and scalings, are measured on the training part only.
 
+## Sealed period
+
+Whoever looks at a test part sixty times has none left. `training_data.sealed_from` puts the last stretch of the dates away:
+
+```yaml
+training_data:
+  start_date: 2014-01-01
+  end_date: 2018-12-31
+  sealed_from: 2018-07-01
+```
+
+It is a date or an instant as the other two are, after the start, before the end, and after the start of the test part where `training.split`
+gives it. A data set is made as if the bars that close at that instant or later did not exist: they decide no row, label, scaling, threshold,
+weight or cut. Folds and sweeps lie before it, a request may end before it, and none may begin in it. The rows of the period, later than it by the
+embargo, are an object of their own, which only `ktrdr models confirm` opens: see [models](models.md).
+
 ## Models
 
 `model.type` is `mlp`, which sees one row at a time, `lstm` or `gru`, which read a window of rows, or `tsk`, which learns rules that can be

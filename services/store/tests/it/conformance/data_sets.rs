@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use market::Utc;
 use schemas::ids::StepNumber;
 use schemas::manifests::{DataSetManifest, OutputKind};
 use store::{Bytes, Checkpoint, CheckpointKey, DataSetTable, Store, StoreError};
@@ -30,6 +31,7 @@ fn manifest(inputs: &str) -> DataSetManifest {
         thresholds: Vec::new(),
         forward_bars: None,
         leak_test_cuts: 1,
+        sealed: None,
         created_at: 0,
         written_by: store::WRITTEN_BY.to_owned(),
     }
@@ -111,6 +113,66 @@ fn weights_of_rows_are_kept() {
             .unwrap();
 
         assert_eq!(data_sets.read(&published).await.unwrap(), weighted);
+    });
+}
+
+/// The rows of a period that begins at 9.
+fn sealed_rows() -> DataSetTable {
+    DataSetTable {
+        part: vec![3; 3],
+        known_at: vec![12, 10, 11],
+        ..rows()
+    }
+}
+
+#[test]
+fn sealed_rows_lie_apart_and_the_data_set_says_that_they_exist() {
+    on_every_store(|store| async move {
+        let data_sets = store.data_sets();
+        let sealed = data_sets.publish_sealed("abs", 9, sealed_rows()).await;
+        let sealed = sealed.unwrap();
+        let draft = DataSetManifest {
+            sealed: Some(sealed.clone()),
+            ..manifest("abs")
+        };
+        let published = data_sets.publish(rows(), draft).await.unwrap();
+
+        assert_eq!((sealed.from, sealed.rows), (9, 3));
+        assert_eq!((sealed.range.first, sealed.range.last), (10, 12));
+        assert_eq!(data_sets.read(&published).await.unwrap(), rows());
+        let read = data_sets.read_sealed("abs", &sealed).await.unwrap();
+        assert_eq!(read, sealed_rows());
+        let open = data_sets.file_key(&published).unwrap();
+        assert!(open.starts_with("datasets/abs/"), "{open}");
+        assert!(!open.contains(&sealed.sha256));
+    });
+}
+
+#[test]
+fn sealed_rows_of_a_data_set_that_was_never_finished_are_garbage() {
+    on_every_store(|store| async move {
+        let data_sets = store.data_sets();
+        let publish = |inputs| data_sets.publish_sealed(inputs, 9, sealed_rows());
+        publish("abu").await.unwrap();
+        publish("abf").await.unwrap();
+        data_sets.publish(rows(), manifest("abf")).await.unwrap();
+
+        let garbage = store.find_garbage(Utc(i64::MAX)).await.unwrap();
+        let keys: Vec<_> = garbage.iter().map(|object| object.key.as_str()).collect();
+        assert!(
+            matches!(keys[..], [key] if key.starts_with("sealed/abu/")),
+            "{keys:?}"
+        );
+    });
+}
+
+#[test]
+fn a_sealed_period_without_rows_is_refused() {
+    on_every_store(|store| async move {
+        let none = DataSetTable::default();
+        let refused = store.data_sets().publish_sealed("abn", 9, none).await;
+        let text = refused.unwrap_err().to_string();
+        assert!(text.contains("a data set"), "{text}");
     });
 }
 
