@@ -49,15 +49,16 @@ mod job;
 mod learning_rate;
 mod measured;
 mod memory;
-pub mod metrics;
-mod objective;
+mod metrics_table;
 mod prepared;
-pub mod random;
 mod report;
 mod session;
 pub mod state;
 mod train;
 
+pub use ::metrics::Objective;
+use ::metrics::objective;
+pub use ::metrics::random;
 pub use control::{BatchProgress, Control};
 pub use data::{Labels, PartData, TrainingData};
 pub use device::{ComputeDevice, DeviceError, DeviceSetting};
@@ -70,6 +71,12 @@ pub use handler::{Trainer, TrainerSettings};
 pub use history::EpochRow;
 pub use job::TrainJob;
 pub use learning_rate::LearningRates;
-pub use objective::Objective;
 pub use state::{TrainState, model_file};
 pub use train::{CHECKPOINT_AGE, CHECKPOINT_EPOCHS, Trained, train};
+
+/// What a model's scores are worth, and the file of these figures.
+pub mod metrics {
+    pub use ::metrics::*;
+
+    pub use crate::metrics_table::metrics_file;
+}

@@ -11,23 +11,23 @@ mod decisions;
 mod edge;
 mod groups;
 mod importance;
+mod labels;
+pub mod objective;
 mod probabilities;
+pub mod random;
 mod returns;
 mod scored;
-mod table;
 
 pub use schemas::metrics::{ClassMetrics, ClassRates, KindMetrics, PartMetrics, RegressionMetrics};
 
-use crate::data::Labels;
-
 pub use bootstrap::block_length;
-pub use decisions::ScoredParts;
-pub(crate) use decisions::decisions_of;
+pub use decisions::{ScoredParts, decisions_of};
 pub use edge::{HeldOutOutcomes, Outcomes, Trading, TripCosts};
 pub use groups::RowOrigins;
 pub use importance::{Shuffled, importance_of};
+pub use labels::Labels;
+pub use objective::Objective;
 pub use scored::Scored;
-pub use table::metrics_file;
 
 /// What the simplest models know: nothing but the labels of the training part.
 #[derive(Clone, Debug, PartialEq)]

@@ -6,7 +6,7 @@ use schemas::metrics::Uncertainty;
 use statistics::{DRAWS, LEVEL, ROWS_MIN, count_runs, draw_rows, interval_of};
 
 use super::{Tally, tally_of};
-use crate::data::Labels;
+use crate::labels::Labels;
 use crate::random::Draws;
 
 /// Rows of a block of the bootstrap over rows with these labels; returns count by their sign.

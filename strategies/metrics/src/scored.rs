@@ -13,7 +13,7 @@ use super::groups::{RowOrigins, groups_of};
 use super::probabilities::{index_of_max, log_probabilities};
 use super::returns::{Forecast, ForecastTally, forecasts_of};
 use super::{Baseline, mean_of, tally_of};
-use crate::data::Labels;
+use crate::labels::Labels;
 use crate::objective::Objective;
 
 /// Scores as they are.

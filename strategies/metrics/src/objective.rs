@@ -3,8 +3,7 @@
 use schemas::manifests::{Network, OutputKind};
 use schemas::training::{ClassWeights, Loss, TargetScale, TrainingSettings};
 
-use crate::data::Labels;
-use crate::metrics;
+use crate::labels::Labels;
 
 /// The criterion of one training, whatever engine computes it. Formulas are in the docs of
 /// [`networks::losses`].
@@ -54,14 +53,14 @@ impl Objective {
     }
 
     /// Labels of a regression as they are learnt.
-    pub(crate) fn scaled(&self, label: f32) -> f32 {
+    pub fn scaled(&self, label: f32) -> f32 {
         (f64::from(label) / self.target_scale) as f32
     }
 
     /// Turns weights that give scaled scores into weights that give scores in units of the labels:
     /// the output layer, whose weight and bias are the last two tensors of every network, is
     /// multiplied by the scale.
-    pub(crate) fn unscale(&self, network: &Network, weights: &mut [f32]) {
+    pub fn unscale(&self, network: &Network, weights: &mut [f32]) {
         if self.target_scale == 1.0 {
             return;
         }
@@ -78,7 +77,7 @@ impl Objective {
 /// The weight of each class in the order of `names`.
 fn weights_of(setting: &ClassWeights, names: &[String], train: &Labels) -> Vec<f64> {
     match setting {
-        ClassWeights::Balanced => metrics::class_weights(&train.counts(names.len())),
+        ClassWeights::Balanced => crate::class_weights(&train.counts(names.len())),
         ClassWeights::None => vec![1.0; names.len()],
 
         // A class without a weight has been refused by the check of the job.

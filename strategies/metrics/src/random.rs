@@ -95,32 +95,32 @@ fn below(count: usize, generator: &mut ChaCha8Rng) -> usize {
 
 /// Random numbers of a measurement of the finished network.
 #[derive(Debug)]
-pub(crate) struct Draws {
+pub struct Draws {
     generator: ChaCha8Rng,
 }
 
 impl Draws {
     /// Those of the bootstrap.
-    pub(crate) fn for_bootstrap(seed: u64) -> Self {
+    pub fn for_bootstrap(seed: u64) -> Self {
         Self {
             generator: generator_of(seed, Purpose::Measurement, 0),
         }
     }
 
     /// Those of the importance of features.
-    pub(crate) fn for_importance(seed: u64) -> Self {
+    pub fn for_importance(seed: u64) -> Self {
         Self {
             generator: generator_of(seed, Purpose::Measurement, 1),
         }
     }
 
     /// A number in 0..count, all equally likely.
-    pub(crate) fn below(&mut self, count: usize) -> usize {
+    pub fn below(&mut self, count: usize) -> usize {
         below(count, &mut self.generator)
     }
 
     /// Brings `values` into another order, all equally likely.
-    pub(crate) fn shuffle<T>(&mut self, values: &mut [T]) {
+    pub fn shuffle<T>(&mut self, values: &mut [T]) {
         shuffle(values, &mut self.generator);
     }
 }

@@ -7,7 +7,7 @@ use schemas::names::{TEST_PART, TRAIN_PART, VALIDATION_PART};
 use strategies::{Decisions, Signal};
 
 use super::Scored;
-use crate::data::Labels;
+use crate::labels::Labels;
 
 /// Least share of BUY and SELL in the validation part.
 const SHARE_MIN: f64 = 0.05;
@@ -73,7 +73,7 @@ const fn threshold_of(rules: Decisions) -> Threshold {
 }
 
 /// How often `rules` make each decision on these scores.
-pub(crate) fn decisions_of(scored: &Scored<'_>, rules: Decisions) -> PartDecisions {
+pub fn decisions_of(scored: &Scored<'_>, rules: Decisions) -> PartDecisions {
     let mut counts = PartDecisions::default();
     let mut right = 0_u64;
     for (row, prediction) in predictions_of(scored).into_iter().enumerate() {
