@@ -8,7 +8,7 @@ use std::time::Duration;
 use bus::Bus;
 use runtime::probe::{Moment, Probe};
 use runtime::{StepContext, StepError, StepHandler, WorkerError, WorkerOptions, serve};
-use schemas::command::Command;
+use schemas::command::Work as _;
 use schemas::commands::{DummyOutcome, RunDummy};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;

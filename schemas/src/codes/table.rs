@@ -138,9 +138,12 @@ codes! {
         MODEL_NO_RULES = "NoRules": "The model is not neuro-fuzzy: it has no rules.";
         MODEL_NO_SYMBOL = "NoSymbol": "Neither the command nor the model names a symbol.";
         MODEL_NOT_FOUND = "NotFound": "There is no such model or version.";
+        MODEL_NOT_SEALED = "NotSealed": "The data set of the model has no sealed rows.";
         MODEL_OUTPUT = "Output": "Standard output cannot take two formats at once.";
         MODEL_PREDICTION = "Prediction":
             "The weights cannot be loaded, or the model does not predict.";
+        MODEL_SHOWN = "Shown":
+            "Another candidate was measured on the sealed period, or on a part of it.";
         MODEL_TAG = "Tag": "The version has no such tag, or would have too many.";
         MODEL_UNFIT = "Unfit": "The artifact failed the trial before its registration.";
     }

@@ -3,7 +3,9 @@
 use serde::de::{DeserializeOwned, Deserializer, Visitor, value};
 use serde_json::Value;
 
-use super::{FetchBars, ProcessBars, RegisterModel, RunDummy, Spread, TrainModel, ValidateBars};
+use super::{
+    ConfirmModel, FetchBars, ProcessBars, RegisterModel, RunDummy, Spread, TrainModel, ValidateBars,
+};
 use crate::command::Command;
 use crate::plan::StepSpec;
 
@@ -46,6 +48,7 @@ pub fn form_of(spec: &StepSpec) -> Option<Form> {
         entry::<ProcessBars>(),
         entry::<TrainModel>(),
         entry::<RegisterModel>(),
+        entry::<ConfirmModel>(),
         entry::<Spread>(),
     ];
 

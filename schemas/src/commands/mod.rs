@@ -1,6 +1,7 @@
 //! The typed commands of every service, each with the outcome that it records.
 
 pub mod bundle;
+mod confirm;
 pub mod dummy;
 pub mod fetch;
 pub mod form;
@@ -11,6 +12,7 @@ pub mod train;
 pub mod validate;
 
 pub use bundle::{BUNDLE_TRAININGS_MAX, Bundle, BundleMember, BundleResult, BundleVersion};
+pub use confirm::{ConfirmModel, ConfirmOutcome, RegistryOutcome, RegistryWork};
 pub use dummy::{DummyOutcome, RunDummy};
 pub use fetch::{FetchBars, FetchCounts, FetchMode, FetchOutcome, FetchedSeries, SeriesRequest};
 pub use process::{ProcessBars, ProcessOutcome};

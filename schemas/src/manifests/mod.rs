@@ -6,6 +6,7 @@
 
 mod alias;
 mod artifact;
+mod confirmation;
 mod dataset;
 mod deletion;
 mod network;
@@ -16,6 +17,7 @@ mod series;
 
 pub use alias::{AliasChange, is_alias};
 pub use artifact::{ArtifactManifest, Lineage, ModelManifest, ObjectRef};
+pub use confirmation::{Confirmation, EarlierCandidate, Opening};
 pub use dataset::{
     ColumnRange, DataSetManifest, FittedThreshold, FuzzyHole, PartCount, SealedRows, SeriesInput,
 };

@@ -10,7 +10,8 @@ use serde_json::Value;
 
 use crate::command::Command;
 use crate::commands::{
-    Bundle, FetchBars, ProcessBars, RegisterModel, TrainModel, TrainRequest, ValidateBars,
+    Bundle, ConfirmModel, FetchBars, ProcessBars, RegisterModel, TrainModel, TrainRequest,
+    ValidateBars,
 };
 use crate::ids::Lane;
 use crate::operation::NewOperation;
@@ -104,6 +105,30 @@ impl Retraining {
             labels: self.labels.clone(),
             params: json(&self.request),
             plan: Plan::sequence(steps),
+            ..NewOperation::default()
+        }
+    }
+}
+
+/// A version measured on the sealed rows of its data set: one step of the registry.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Confirming {
+    /// Which version.
+    pub command: ConfirmModel,
+}
+
+impl Confirming {
+    /// The operation, kind `confirm`.
+    pub fn operation(&self) -> NewOperation {
+        let version = self.command.version.to_string();
+        let labels = [("model", &self.command.name), ("version", &version)];
+
+        NewOperation {
+            kind: "confirm".to_owned(),
+            labels: labels
+                .map(|(key, value)| (key.to_owned(), value.clone()))
+                .into(),
+            plan: Plan::sequence(vec![step(&self.command, REGISTER_WEIGHT)]),
             ..NewOperation::default()
         }
     }

@@ -40,6 +40,15 @@ pub enum RegistryError {
         /// The temperature as stored.
         value: f64,
     },
+    /// The strategy of the model cannot be resolved.
+    #[error("the strategy of the model cannot be used")]
+    Strategy(#[source] strategies::RequestError),
+    /// Rows that a model is to be measured on.
+    #[error("the rows do not fit the model: {reason}")]
+    Rows {
+        /// What is wrong with them.
+        reason: String,
+    },
     /// `metrics.json` has no headline.
     #[error("metrics.json of the artifact cannot be read")]
     Metrics(#[source] serde_json::Error),
@@ -54,6 +63,10 @@ impl Advice for RegistryError {
         match self {
             Self::FileMissing { .. } | Self::Temperature { .. } | Self::Metrics(_) => {
                 "the artifact was not written by a trainer of this version: train again".into()
+            }
+            Self::Strategy(source) => source.hint(),
+            Self::Rows { .. } => {
+                "the data set was not made by a processor of this version: train again".into()
             }
             Self::Load(source) | Self::Predict { source, .. } => source.hint(),
             Self::Probabilities { .. } => {

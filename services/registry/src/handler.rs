@@ -1,4 +1,4 @@
-//! The register command: check, try, assign.
+//! The register command: check, try, assign; and which command is carried out.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,8 @@ use runtime::{StepContext, StepError, StepHandler};
 use schemas::{
     codes::{self, Advice},
     commands::{
-        BundleVersion, RegisterModel, RegisterOutcome, TrainModel, TrainOutcome, TrainRequest,
+        BundleVersion, RegisterModel, RegisterOutcome, RegistryOutcome, RegistryWork, TrainModel,
+        TrainOutcome, TrainRequest,
     },
     edge::{EdgeReport, PartEdge},
     errors::ErrorRecord,
@@ -20,12 +21,13 @@ use serde::Deserialize;
 use store::Artifact;
 use strategies::Resolved;
 
+use crate::confirm::confirm;
 use crate::{RegistryError, trial::try_model};
 
 /// Share of the step at which the last model has been tried, and versions are assigned.
 const TRYING_ENDS: f64 = 0.8;
 
-/// Handles `register`; it has no state.
+/// Handles `register` and `confirm`; it has no state.
 pub struct Registry;
 
 /// The part of `metrics.json` that the registry reads.
@@ -50,33 +52,48 @@ impl ArtifactMetrics {
 }
 
 impl StepHandler for Registry {
-    type Command = RegisterModel;
+    type Command = RegistryWork;
 
     async fn handle(
         &self,
-        command: RegisterModel,
+        command: RegistryWork,
         step: &StepContext,
-    ) -> Result<RegisterOutcome, StepError> {
-        let trained = match &command.artifact {
-            Some(artifact) => one_artifact(artifact.clone()),
-            None => artifacts_of(step.outcome_of::<TrainModel>().await?),
-        };
-
-        // Every model is tried before the first gets a version: a bundle that cannot be registered
-        // as a whole leaves nothing behind.
-        let mut tried = Vec::with_capacity(trained.len());
-        for (done, artifact) in trained.iter().enumerate() {
-            let share = done as f64 / trained.len() as f64;
-            show(step, TRYING_ENDS * share, "Trying the model");
-            tried.push(read_and_try(&artifact.key, step).await?);
-            step.check_stop()?;
+    ) -> Result<RegistryOutcome, StepError> {
+        match command {
+            RegistryWork::Register(command) => {
+                Ok(RegistryOutcome::Register(register(command, step).await?))
+            }
+            RegistryWork::Confirm(command) => {
+                Ok(RegistryOutcome::Confirm(confirm(command, step).await?))
+            }
         }
-        let first = tried.first().ok_or_else(nothing_trained)?;
-        let name = name_of(command, step, &first.artifact)?;
-
-        let versions = assign_versions(&name, &trained, &tried, step).await?;
-        outcome_of(&trained, versions)
     }
+}
+
+/// Gives what was trained a name and a version.
+async fn register(
+    command: RegisterModel,
+    step: &StepContext,
+) -> Result<RegisterOutcome, StepError> {
+    let trained = match &command.artifact {
+        Some(artifact) => one_artifact(artifact.clone()),
+        None => artifacts_of(step.outcome_of::<TrainModel>().await?),
+    };
+
+    // Every model is tried before the first gets a version: a bundle that cannot be registered
+    // as a whole leaves nothing behind.
+    let mut tried = Vec::with_capacity(trained.len());
+    for (done, artifact) in trained.iter().enumerate() {
+        let share = done as f64 / trained.len() as f64;
+        show(step, TRYING_ENDS * share, "Trying the model");
+        tried.push(read_and_try(&artifact.key, step).await?);
+        step.check_stop()?;
+    }
+    let first = tried.first().ok_or_else(nothing_trained)?;
+    let name = name_of(command, step, &first.artifact)?;
+
+    let versions = assign_versions(&name, &trained, &tried, step).await?;
+    outcome_of(&trained, versions)
 }
 
 /// An artifact that becomes a version.
@@ -254,7 +271,7 @@ fn file_of<'a>(artifact: &'a Artifact, file: &'static str) -> Result<&'a [u8], R
     }
 }
 
-fn show(step: &StepContext, fraction: f64, message: &str) {
+pub(crate) fn show(step: &StepContext, fraction: f64, message: &str) {
     step.report(Progress {
         fraction,
         message: message.to_owned(),

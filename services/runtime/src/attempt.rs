@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bus::{BusError, ControlWatch};
 use schemas::codes::{self, Advice as _};
-use schemas::command::Command;
+use schemas::command::Work;
 use schemas::errors::ErrorRecord;
 use schemas::events::Event;
 use schemas::ids::{Service, StepNumber};
@@ -31,7 +31,7 @@ use crate::worker_context::WorkerContext;
 const RECHECK: Duration = Duration::from_secs(5);
 
 /// The outcome type of a handler.
-type Outcome<H> = <<H as StepHandler>::Command as Command>::Outcome;
+type Outcome<H> = <<H as StepHandler>::Command as Work>::Outcome;
 
 /// A claimed step that is about to run.
 pub(crate) struct Attempt<'a> {
@@ -197,13 +197,10 @@ fn decode_command<H: StepHandler>(context: &StepContext) -> Result<H::Command, S
         .record
         .plan
         .step(context.number)
-        .filter(|spec| spec.verb == H::Command::VERB);
+        .filter(|spec| H::Command::VERBS.contains(&spec.verb.as_str()));
     let Some(spec) = spec else {
-        let message = format!(
-            "this {} only knows the verb `{}`",
-            H::Command::SERVICE,
-            H::Command::VERB
-        );
+        let verbs = H::Command::VERBS.join("`, `");
+        let message = format!("this {} only knows the verb `{verbs}`", H::Command::SERVICE);
         let hint = "upgrade the worker, or correct the plan";
         return Err(StepError::permanent(codes::OPS_UNKNOWN_VERB, message, hint));
     };
@@ -214,7 +211,7 @@ fn decode_command<H: StepHandler>(context: &StepContext) -> Result<H::Command, S
     } else {
         spec.command.clone()
     };
-    serde_json::from_value(command).map_err(|error| {
+    H::Command::read(&spec.verb, command).map_err(|error| {
         StepError::permanent(
             codes::OPS_INVALID_COMMAND,
             format!(

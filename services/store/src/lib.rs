@@ -14,6 +14,7 @@
 //! models/<name>/<version>/manifest.json      aliases/<name>/<alias>.<revision>.json
 //! deletions/<name>/<version>.<revision>.json renames/<name>/name.<revision>.json
 //! notes/<name>/<version>.<revision>.json     tags/<name>/<version>.<revision>.json
+//! confirmations/<n>.opened.json, <n>.outcome.json
 //! reports/<sha256>.json      calendars/<name>.json
 //! ```
 //!
@@ -49,6 +50,7 @@ mod backend;
 mod calendars;
 mod chain;
 mod checkpoint;
+mod confirmation;
 mod data_set;
 mod deletion;
 mod error;
@@ -77,6 +79,7 @@ pub use bytes::Bytes;
 pub use calendars::{AddCalendarError, StoredCalendars};
 pub use chain::ChangeOutcome;
 pub use checkpoint::{Checkpoint, CheckpointKey, StoredCheckpoint, StoredCheckpoints};
+pub use confirmation::StoredConfirmations;
 pub use data_set::{DataSetTable, StoredDataSets};
 pub use error::StoreError;
 pub use garbage::{Garbage, GarbageKind};

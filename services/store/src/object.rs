@@ -22,8 +22,8 @@ use crate::backend::{
     process_environment,
 };
 use crate::{
-    StoreError, StoredArtifacts, StoredCalendars, StoredCheckpoints, StoredDataSets, StoredModels,
-    StoredReports, StoredSeries,
+    StoreError, StoredArtifacts, StoredCalendars, StoredCheckpoints, StoredConfirmations,
+    StoredDataSets, StoredModels, StoredReports, StoredSeries,
 };
 
 /// Field of a JSON document that holds the hash of the rest of it.
@@ -139,6 +139,11 @@ impl Store {
     /// Data sets by the hash of their inputs.
     pub fn data_sets(&self) -> StoredDataSets<'_> {
         StoredDataSets { store: self }
+    }
+
+    /// Confirmations on sealed rows.
+    pub fn confirmations(&self) -> StoredConfirmations<'_> {
+        StoredConfirmations { store: self }
     }
 
     /// Checkpoints by step.

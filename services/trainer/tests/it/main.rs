@@ -9,6 +9,8 @@ mod bundles;
 #[cfg(test)]
 mod calibration;
 #[cfg(test)]
+mod confirmations;
+#[cfg(test)]
 mod crashes;
 #[cfg(test)]
 mod decisions;

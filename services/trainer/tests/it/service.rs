@@ -23,28 +23,44 @@ use strategies::{Overrides, Resolved, Strategy};
 use system_tests::Sandbox;
 use trainer::{ComputeDevice, Trainer, random};
 
-const STRATEGY: &str = include_str!("../../../../strategies/catalog/eurusd_rsi_macd.yaml");
-const ROWS: usize = 1_400;
+pub(crate) const STRATEGY: &str =
+    include_str!("../../../../strategies/catalog/eurusd_rsi_macd.yaml");
+pub(crate) const ROWS: usize = 1_400;
 
 /// A data set of the catalogue's strategy with made-up numbers; the label follows the first two
 /// features. The class `absent` never occurs.
 pub(crate) async fn publish_dataset(store: &Store, absent: Option<f32>) -> String {
-    let resolved = Strategy::parse(STRATEGY)
-        .unwrap()
-        .resolve(&Overrides::default())
-        .unwrap();
+    let resolved = resolved_of(STRATEGY);
+    let table = made_up_table(&resolved, absent);
+    let hash = sha256_hex(format!("{absent:?}").as_bytes());
+    let draft = draft_of(&resolved, hash);
+
+    let manifest = store.data_sets().publish(table, draft).await.unwrap();
+    manifest.inputs_sha256
+}
+
+pub(crate) fn resolved_of(strategy: &str) -> Resolved {
+    let strategy = Strategy::parse(strategy).unwrap();
+    strategy.resolve(&Overrides::default()).unwrap()
+}
+
+/// Made-up numbers of the columns of a strategy.
+pub(crate) fn made_up_table(resolved: &Resolved, absent: Option<f32>) -> DataSetTable {
     let columns = resolved.feature_columns();
-    let features = made_up_features(columns.len());
-    let table = table(&columns, features, absent);
-    let draft = DataSetManifest {
+    table(&columns, made_up_features(columns.len()), absent)
+}
+
+/// The manifest of made-up numbers.
+pub(crate) fn draft_of(resolved: &Resolved, inputs_sha256: String) -> DataSetManifest {
+    DataSetManifest {
         v: DataSetManifest::VERSION,
-        inputs_sha256: sha256_hex(format!("{absent:?}").as_bytes()),
+        inputs_sha256,
         sha256: String::new(),
         size_bytes: 0,
         rows: 0,
         inputs: serde_json::Value::Null,
         series: Vec::new(),
-        features: columns,
+        features: resolved.feature_columns(),
         output: resolved.output(),
         weighted: false,
         validation_start: 0,
@@ -60,10 +76,7 @@ pub(crate) async fn publish_dataset(store: &Store, absent: Option<f32>) -> Strin
         sealed: None,
         created_at: 0,
         written_by: "test".to_owned(),
-    };
-
-    let manifest = store.data_sets().publish(table, draft).await.unwrap();
-    manifest.inputs_sha256
+    }
 }
 
 /// Columns of numbers in 0..1.
@@ -109,7 +122,7 @@ fn table(columns: &[FeatureColumn], features: Vec<Vec<f32>>, absent: Option<f32>
     }
 }
 
-fn step<C: Command>(command: &C) -> StepSpec {
+pub(crate) fn step<C: Command>(command: &C) -> StepSpec {
     let command = serde_json::to_value(command).unwrap();
     StepSpec {
         service: C::SERVICE,
@@ -127,7 +140,7 @@ pub(crate) fn operation(dataset: &str, epochs: u32) -> NewOperation {
 }
 
 /// A training of a strategy text, with what the request changes in it.
-fn training_of(dataset: &str, strategy: String, overrides: Value) -> NewOperation {
+pub(crate) fn training_of(dataset: &str, strategy: String, overrides: Value) -> NewOperation {
     let request = TrainRequest {
         strategy,
         overrides,
