@@ -12,8 +12,8 @@ pub(crate) const TRAIN_SHARE: f64 = 0.5;
 /// Share of the whole time in the validation part of every fold, unless a command says another.
 pub(crate) const VALIDATION_SHARE: f64 = 0.1;
 
-/// The folds over the whole days of a resolved strategy before its sealed period, as `ktrdr strategies folds` lists them
-/// without flags.
+/// The folds over the whole days of a resolved strategy before its sealed period, as `ktrdr
+/// strategies folds` lists them without flags.
 ///
 /// # Errors
 /// The strategy does not say from when to when, or its time is too short for that many folds.

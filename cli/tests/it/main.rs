@@ -83,6 +83,8 @@ mod schema_check;
 #[cfg(test)]
 mod screens;
 #[cfg(test)]
+mod sealed_models;
+#[cfg(test)]
 mod settings_beside;
 #[cfg(test)]
 mod sweep;

@@ -142,6 +142,7 @@ codes! {
         MODEL_OUTPUT = "Output": "Standard output cannot take two formats at once.";
         MODEL_PREDICTION = "Prediction":
             "The weights cannot be loaded, or the model does not predict.";
+        MODEL_SEALED = "Sealed": "Sealed rows are read by no other way than a confirmation.";
         MODEL_SHOWN = "Shown":
             "Another candidate was measured on the sealed period, or on a part of it.";
         MODEL_TAG = "Tag": "The version has no such tag, or would have too many.";

@@ -14,7 +14,7 @@ use crate::ids::Service;
 pub struct ConfirmModel {
     /// Name of the model.
     pub name: String,
-    /// Its version.
+    /// Its version, from 1 on.
     pub version: u32,
     /// True to go on where another candidate was measured on this period.
     #[serde(default)]

@@ -16,7 +16,7 @@ pub struct Opening {
     pub number: u32,
     /// Name of the model at that time.
     pub model: String,
-    /// Its version.
+    /// Its version, from 1 on.
     pub version: u32,
     /// Hash of its artifact: the candidate, whatever its name.
     pub artifact: String,
@@ -49,7 +49,7 @@ pub struct Opening {
 pub struct EarlierCandidate {
     /// Name of its model.
     pub model: String,
-    /// Its version.
+    /// Its version, from 1 on.
     pub version: u32,
     /// When, microseconds UTC.
     pub at: i64,
@@ -61,10 +61,13 @@ impl Opening {
 
     /// Whether both show a part of the same time of the same instrument.
     pub fn overlaps(&self, other: &Self) -> bool {
-        let is_shared = |symbol: &String| other.symbols.contains(symbol);
-        self.symbols.iter().any(is_shared)
-            && self.from <= other.range.last
-            && other.from <= self.range.last
+        self.shows(&other.symbols, other.from, other.range.last)
+    }
+
+    /// Whether it shows a part of the time from `from` to `last` of one of these instruments.
+    pub fn shows(&self, symbols: &[String], from: i64, last: i64) -> bool {
+        let is_shared = |symbol: &String| symbols.contains(symbol);
+        self.symbols.iter().any(is_shared) && self.from <= last && from <= self.range.last
     }
 
     /// Whether it is of the same weights and the same rows.
@@ -129,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn periods_overlap_where_an_instrument_and_an_instant_are_shared() {
+    fn periods_overlap_in_an_instrument_and_an_instant() {
         let year = opening(&["fx:EUR.USD", "fx:GBP.USD"], 100, 200);
 
         assert!(year.overlaps(&opening(&["fx:GBP.USD"], 200, 300)));

@@ -113,7 +113,7 @@ impl Retraining {
 /// A version measured on the sealed rows of its data set: one step of the registry.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Confirming {
-    /// Which version.
+    /// Names the version.
     pub command: ConfirmModel,
 }
 

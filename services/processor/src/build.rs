@@ -112,28 +112,13 @@ async fn assemble_on_thread(
     stop: impl Fn() -> bool + Send + Sync + 'static,
     report: impl Fn(Progress) + Send + Sync + 'static,
 ) -> Result<AssembledRows, ProcessError> {
-    let resolved = job.resolved.clone();
-    let source = Arc::clone(source);
-    let assembled = tokio::task::spawn_blocking(move || {
-        let read =
-            |symbol: &Instrument, timeframes: &[Timeframe]| source.read_symbol(symbol, timeframes);
-        let passes = 1 + usize::from(resolved.sealed_start().is_some());
-        let on_step = |pass, step: AssemblyStep<'_>| {
-            let progress = progress_of(&resolved, step, source.bars_read());
-            report(in_pass(progress, pass, passes));
-            if stop() {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
-            }
-        };
-
-        let threads = threads.get();
-        let open = assemble_data_set(&resolved, threads, read, &mut |step| on_step(0, step))?;
-        let on_sealed_step = &mut |step: AssemblyStep<'_>| on_step(1, step);
-        let sealed = assemble_sealed_rows(&resolved, &open, threads, read, on_sealed_step)?;
-        Ok(AssembledRows { open, sealed })
-    });
+    let assembly = Assembly {
+        resolved: job.resolved.clone(),
+        source: Arc::clone(source),
+        stop,
+        report,
+    };
+    let assembled = tokio::task::spawn_blocking(move || assembly.assemble(threads));
 
     // A panic must not take the worker with it: other steps may be running there.
     match assembled.await {
@@ -142,6 +127,48 @@ async fn assemble_on_thread(
         Err(error) => Err(ProcessError::Lost {
             reason: error.to_string(),
         }),
+    }
+}
+
+/// What a thread for blocking code computes the rows from, and whom it asks and tells.
+struct Assembly<Stop, Report> {
+    resolved: Resolved,
+    source: Arc<StoredSource>,
+    stop: Stop,
+    report: Report,
+}
+
+impl<Stop, Report> Assembly<Stop, Report>
+where
+    Stop: Fn() -> bool + Send + Sync,
+    Report: Fn(Progress) + Send + Sync,
+{
+    /// The rows before the sealed period, then those of it: two passes over the symbols.
+    fn assemble(&self, threads: NonZeroUsize) -> Result<AssembledRows, ProcessError> {
+        let Self {
+            resolved, source, ..
+        } = self;
+        let read =
+            |symbol: &Instrument, timeframes: &[Timeframe]| source.read_symbol(symbol, timeframes);
+        let threads = threads.get();
+
+        let on_open_step = &mut |step: AssemblyStep<'_>| self.on_step(0, step);
+        let open = assemble_data_set(resolved, threads, read, on_open_step)?;
+        let on_sealed_step = &mut |step: AssemblyStep<'_>| self.on_step(1, step);
+        let sealed = assemble_sealed_rows(resolved, &open, threads, read, on_sealed_step)?;
+        Ok(AssembledRows { open, sealed })
+    }
+
+    fn on_step(&self, pass: usize, step: AssemblyStep<'_>) -> ControlFlow<()> {
+        let passes = 1 + usize::from(self.resolved.sealed_start().is_some());
+        let progress = progress_of(&self.resolved, step, self.source.bars_read());
+        (self.report)(in_pass(progress, pass, passes));
+
+        if (self.stop)() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
     }
 }
 

@@ -1,5 +1,5 @@
-//! The confirm command: everything that may fail is read, the opening is recorded, and only then are
-//! the sealed rows read and measured.
+//! The confirm command: everything that may fail is read, the opening is recorded, and only then
+//! are the sealed rows read and measured.
 
 use std::collections::BTreeSet;
 
@@ -77,16 +77,16 @@ pub async fn open(store: &Store, draft: Opening, again: bool) -> Result<Opening,
 }
 
 fn refused(draft: &Opening, earlier: &[EarlierCandidate]) -> StepError {
-    let mut shown = Vec::with_capacity(earlier.len());
+    let mut names = Vec::with_capacity(earlier.len());
     for candidate in earlier {
         let EarlierCandidate { model, version, .. } = candidate;
-        shown.push(format!("{model}@{version} on {}", date_of(candidate.at)));
+        names.push(format!("{model}@{version} on {}", date_of(candidate.at)));
     }
 
     let Opening { model, version, .. } = draft;
     let message = format!(
         "another candidate was measured on this sealed period, or on a part of it: {}",
-        shown.join(", ")
+        names.join(", ")
     );
     let hint = format!(
         "a figure that was chosen among several candidates is no confirmation any more; \

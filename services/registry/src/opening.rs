@@ -17,8 +17,8 @@ pub enum OpeningDecision {
 /// first. `again` is the word of a person that another candidate does not matter.
 pub fn decide_opening(openings: &[Opening], draft: Opening, again: bool) -> OpeningDecision {
     let mut before = openings.iter();
-    if let Some(own) = before.find(|opening| opening.is_of_same_candidate(&draft)) {
-        return OpeningDecision::Opened(own.clone());
+    if let Some(record) = before.find(|opening| opening.is_of_same_candidate(&draft)) {
+        return OpeningDecision::Opened(record.clone());
     }
 
     let earlier = earlier_candidates(openings, &draft);
@@ -40,6 +40,7 @@ fn earlier_candidates(openings: &[Opening], draft: &Opening) -> Vec<EarlierCandi
     for opening in openings.iter().filter(|opening| opening.overlaps(draft)) {
         // The candidate itself may have seen other rows of the period: that is no other one.
         let is_new = !artifacts.contains(&&opening.artifact) && opening.artifact != draft.artifact;
+
         if is_new {
             artifacts.push(&opening.artifact);
             earlier.push(EarlierCandidate {
@@ -109,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn another_candidate_needs_a_word_and_the_record_names_those_before() {
+    fn another_candidate_needs_a_word_and_a_record_of_those_before() {
         let openings = [
             opening(1, "a", 100, 200),
             opening(2, "b", 150, 300),

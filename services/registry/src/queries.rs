@@ -14,6 +14,9 @@ use store::{Store, StoreError};
 use crate::evaluations::{compare_models, list_aliases, show_metrics};
 use crate::predictions::predict_model;
 
+/// Where sealed rows lie.
+const SEALED_PREFIX: &str = "sealed/";
+
 /// A refused query: status as in HTTP, and a text for people.
 pub(crate) type Refusal = (usize, String);
 
@@ -90,6 +93,11 @@ async fn list_objects(store: Store, query: ListObjects) -> Answer {
 
 /// A line of JSON about the whole object, `null` if there is none, then a part of the object.
 async fn read_object(store: Store, query: ReadObject) -> Answer {
+    if query.key.starts_with(SEALED_PREFIX) {
+        let text = "sealed rows are read by `ktrdr models confirm NAME` alone, which records it";
+        return Err((403, text.to_owned()));
+    }
+
     let page = store.read_page(&query).await.map_err(store_failed)?;
     let head = page.as_ref().map(|(head, _)| head);
 
@@ -301,6 +309,17 @@ mod tests {
             assert_eq!(code, 400, "{text}");
             assert!(text.contains("cannot be used as an object key"), "{text}");
         }
+    }
+
+    #[tokio::test]
+    async fn sealed_rows_are_read_by_no_query() {
+        let query = ReadObject {
+            key: "sealed/abc/def.parquet".to_owned(),
+            from: 0,
+        };
+        let (code, text) = read_object(&store_of_two().await, query).await.unwrap_err();
+        assert_eq!(code, 403);
+        assert!(text.contains("`ktrdr models confirm NAME`"), "{text}");
     }
 
     #[tokio::test]

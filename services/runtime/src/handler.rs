@@ -7,8 +7,8 @@ use schemas::command::Work;
 use crate::step_context::StepContext;
 use crate::step_error::StepError;
 
-/// Carries out one kind of command, or those of a service that has several. Effects are objects named by their content, so that carrying it
-/// out twice does no harm.
+/// Carries out one kind of command, or those of a service that has several. Effects are objects
+/// named by their content, so that carrying it out twice does no harm.
 pub trait StepHandler: Send + Sync + 'static {
     /// The command: names its service, its verb and its outcome.
     type Command: Work;

@@ -2,9 +2,9 @@
 //!
 //! Needed is what a reader can reach: the newest revision of a series, older ones until they have
 //! been out of date for a grace period, those that a data set was made from, and the files of all
-//! these. Of data sets, with their sealed rows, and artifacts everything below a manifest is needed, unless all versions
-//! with the artifact were deleted. Objects without a manifest are what interrupted programs left
-//! behind; younger ones may still get theirs.
+//! these. Of data sets, with their sealed rows, and artifacts everything below a manifest is
+//! needed, unless all versions with the artifact were deleted. Objects without a manifest are what
+//! interrupted programs left behind; younger ones may still get theirs.
 //!
 //! Models, reports and checkpoints are left alone: who needs them, only records of operations say.
 

@@ -4,6 +4,7 @@
 //! [`complete_command`] adds it to what `clap` makes of the declarations. A command without a page
 //! here fails a test.
 
+mod form;
 mod model_pages;
 mod pages;
 
@@ -11,8 +12,9 @@ use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgMatches, Command};
 
 use crate::console::{Exit, TableStyle};
+pub(super) use form::Page;
 use model_pages::MODEL_PAGES;
-use pages::{PAGES, Page};
+pub(super) use pages::PAGES;
 
 /// Id of the flag that says how a table is written; `--format` is taken where files are read.
 const TABLE_FLAG: &str = "table_format";

@@ -1,7 +1,7 @@
 //! The examples and exit codes of the commands that say what a registered model is called, and what
 //! there is to know about a version.
 
-use super::pages::{ASK, Page, page};
+use super::form::{ASK, Page, page};
 
 /// One page for each of these commands.
 pub(super) const MODEL_PAGES: &[Page] = &[

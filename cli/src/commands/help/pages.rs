@@ -1,82 +1,6 @@
 //! The examples and exit codes of every command, in the order of the command line.
 
-use crate::console::Exit::{
-    self, Cancelled, Done, Failed, NotFound, Refused, Terminated, TimedOut, Unreachable, Usage,
-};
-
-/// What the help of one command says beside its arguments.
-pub(crate) struct Page {
-    /// The words of the command, as in `data load`; empty for the program itself.
-    pub(crate) path: &'static str,
-    /// Its exit codes.
-    pub(crate) exits: &'static [Exit],
-    /// It prints a table, which may have other forms.
-    pub(crate) has_table: bool,
-    /// Lines to type.
-    pub(crate) examples: &'static [&'static str],
-}
-
-/// Exit codes of a command that ends at once.
-pub(super) const ASK: &[Exit] = &[Done, Failed, Usage, Unreachable, NotFound, Refused];
-/// Exit codes of a command that waits for an operation.
-const RUN: &[Exit] = &[
-    Done,
-    Failed,
-    Usage,
-    Unreachable,
-    NotFound,
-    Refused,
-    TimedOut,
-    Cancelled,
-    Terminated,
-];
-
-/// Exit codes of a command that may look on until a signal.
-const LOOK: &[Exit] = &[
-    Done,
-    Failed,
-    Usage,
-    Unreachable,
-    NotFound,
-    Refused,
-    Terminated,
-];
-/// Exit codes of a command that waits for the end of a system.
-const STOP: &[Exit] = &[
-    Done,
-    Failed,
-    Usage,
-    Unreachable,
-    NotFound,
-    Refused,
-    TimedOut,
-];
-
-/// A command whose output is not a table.
-pub(super) const fn page(
-    path: &'static str,
-    exits: &'static [Exit],
-    examples: &'static [&'static str],
-) -> Page {
-    Page {
-        path,
-        exits,
-        has_table: false,
-        examples,
-    }
-}
-
-/// A command that prints a table.
-const fn table_page(
-    path: &'static str,
-    exits: &'static [Exit],
-    examples: &'static [&'static str],
-) -> Page {
-    Page {
-        has_table: true,
-        ..page(path, exits, examples)
-    }
-}
+use super::form::{ASK, LOOK, Page, RUN, STOP, page, table_page};
 
 /// One page for each command.
 pub(crate) const PAGES: &[Page] = &[
@@ -361,6 +285,14 @@ pub(crate) const PAGES: &[Page] = &[
             "ktrdr models compare eurusd_rsi_macd@1 eurusd_rsi_macd@2",
             "ktrdr models compare eurusd_rsi_macd eurusd_rules eurusd_lstm",
             "ktrdr models compare eurusd_rsi_macd eurusd_rsi_macd.yaml",
+        ],
+    ),
+    page(
+        "models confirm",
+        RUN,
+        &[
+            "ktrdr models confirm eurusd_rsi_macd",
+            "ktrdr models confirm eurusd_rsi_macd@2 --again",
         ],
     ),
     page(

@@ -3,6 +3,7 @@
 mod aliases;
 mod bars;
 mod compare;
+mod confirm;
 mod cost;
 mod decisions;
 mod deletion;
@@ -25,6 +26,7 @@ mod rename;
 mod report;
 mod rerun;
 mod rules;
+mod sealed;
 mod show;
 mod show_analytics;
 mod show_data;
@@ -41,6 +43,7 @@ use crate::context::Context;
 use crate::inputs::models::ModelArgs;
 use aliases::{AliasesArgs, DemoteArgs, PromoteArgs};
 use compare::CompareArgs;
+use confirm::ConfirmArgs;
 use deletion::{DeleteArgs, UndeleteArgs};
 use export::ExportArgs;
 use list::ListArgs;
@@ -84,6 +87,8 @@ enum ModelsCommand {
     Show(ShowArgs),
     /// Compare versions side by side and row by row, and see how their strategies differ
     Compare(CompareArgs),
+    /// Measure the one version that was chosen on the sealed rows of its data set, once
+    Confirm(ConfirmArgs),
     /// Train a version again on its data set, with something changed, or check that it comes out
     /// the same
     Rerun(RerunArgs),
@@ -125,6 +130,7 @@ pub(crate) async fn run(args: &ModelsArgs, context: &Context) -> Result<Exit, Fa
         ModelsCommand::List(args) => list::run(args, context).await,
         ModelsCommand::Show(args) => show::run(args, context).await,
         ModelsCommand::Compare(args) => compare::run(args, context).await,
+        ModelsCommand::Confirm(args) => confirm::run(args, context).await,
         ModelsCommand::Rerun(args) => rerun::run(args, context).await,
         ModelsCommand::Sweep(args) => sweep::show(args, context).await,
         ModelsCommand::Promote(args) => aliases::promote(args, context).await,

@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use clap::Args;
-use clap::builder::PossibleValuesParser;
+use clap::builder::{PossibleValue, PossibleValuesParser};
 use market::{Instrument, Timeframe};
 use schemas::codes;
 use schemas::manifests::ModelManifest;
@@ -16,7 +16,7 @@ use super::open_model::OpenModel;
 use super::prediction_set::PredictionSet;
 use super::predictions::Choice;
 use super::registry::open_store_to_read;
-use super::trained_time::{PART_NAMES, TrainedTime, no_parts};
+use super::trained_time::{PART_NAMES, SEALED, TrainedTime, no_parts};
 use crate::arguments::values::{parse_instrument, parse_timeframe};
 use crate::arguments::{OutFile, RangeArgs};
 use crate::console::{Exit, Failure, require_other_file};
@@ -50,7 +50,7 @@ pub(super) struct PredictArgs {
     #[command(flatten)]
     range: RangeArgs,
     /// Only decisions in the time of this part of the training; `later` is after all of them
-    #[arg(long, value_parser = PossibleValuesParser::new(PART_NAMES))]
+    #[arg(long, value_parser = part_parser())]
     part: Option<String>,
     /// Show which rules made each prediction, and with what share; only for models with rules
     #[arg(long)]
@@ -67,6 +67,12 @@ pub(super) struct PredictArgs {
     out: Option<OutFile>,
 }
 
+/// The parts, and the word of the sealed period, which is refused with the way on.
+fn part_parser() -> PossibleValuesParser {
+    let parts = PART_NAMES.map(PossibleValue::new).into_iter();
+    PossibleValuesParser::new(parts.chain([PossibleValue::new(SEALED).hide(true)]))
+}
+
 /// Predicts, and shows or writes the predictions.
 ///
 /// # Errors
@@ -76,6 +82,7 @@ pub(super) async fn run(args: &PredictArgs, context: &Context) -> Result<Exit, F
     let store = open_store_to_read(context).await?;
     let model = OpenModel::read(&store, &args.model.model).await?;
     check_timeframe(args, &model)?;
+    check_part(args, &model.manifest)?;
     let choice = choose_predictions(args, &store, &model.manifest).await?;
 
     let mut cost = Cost::default();
@@ -122,6 +129,21 @@ fn check_timeframe(args: &PredictArgs, model: &OpenModel) -> Result<(), Failure>
             "leave --timeframe out; `ktrdr train {name} --timeframe {other}` trains one that does"
         )),
     )
+}
+
+/// The sealed period is no part to look at: it is measured once, and on record.
+fn check_part(args: &PredictArgs, model: &ModelManifest) -> Result<(), Failure> {
+    if args.part.as_deref() != Some(SEALED) {
+        return Ok(());
+    }
+
+    let ModelManifest { name, version, .. } = model;
+    let message = "the sealed period is no part that predictions are chosen by";
+    let hint = format!(
+        "`ktrdr models confirm {name}@{version}` measures the version on it, once; --start DATE \
+         predicts on any bars, and marks those of the period"
+    );
+    Err(Failure::new(Exit::Refused, codes::MODEL_SEALED, message).with_hint(hint))
 }
 
 /// Which predictions `args` asks for. Without the data set of the training no part is known.

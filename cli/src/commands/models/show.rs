@@ -18,6 +18,7 @@ use super::evaluation::describe_evaluation;
 use super::registry::{ask_registry_first, join_symbols, open_store_to_read, summary_json};
 use super::remarks::{describe_note, describe_tags, note_json, notes_of, tags_of};
 use super::rename::rename_json;
+use super::sealed::SealedPeriod;
 use super::show_analytics::print_analytics;
 use super::show_data::{data_json, describe_data, describe_losses, describe_origin};
 use super::show_tables::{
@@ -83,6 +84,8 @@ pub(super) struct StoredModel {
     tags: BTreeMap<String, String>,
     /// None once the store has it no more.
     pub(super) data_set: Option<DataSetManifest>,
+    /// Its sealed rows; none where nothing is sealed.
+    pub(super) sealed: Option<SealedPeriod>,
 }
 
 impl StoredModel {
@@ -156,7 +159,9 @@ pub(super) async fn read_model(
     let artifacts = store.artifacts();
     let artifact = artifacts.manifest(&model.artifact).await?;
     let file = artifacts.file(&model.artifact, &artifact, METRICS_FILE);
+    let data_set = store.data_sets().find(&model.lineage.dataset).await?;
     Ok(StoredModel {
+        sealed: SealedPeriod::read(store, &model.artifact, data_set.as_ref()).await?,
         document: file.await?.and_then(|bytes| read_metrics(&bytes)),
         losses: artifacts.losses(&model.artifact, &artifact).await?,
         aliases: aliases_of(store, &model).await?,
@@ -166,7 +171,7 @@ pub(super) async fn read_model(
             .await?
             .map(|change| change.tags)
             .unwrap_or_default(),
-        data_set: store.data_sets().find(&model.lineage.dataset).await?,
+        data_set,
         model,
         artifact,
     })
@@ -192,6 +197,9 @@ fn print_overview(stored: &StoredModel, context: &Context) {
         fields.insert("training".to_owned(), stored.artifact.training.clone());
         fields.insert("evaluation".to_owned(), json!(stored.document));
         fields.insert("data".to_owned(), json!(data_set.map(data_json)));
+        if let Some(sealed) = &stored.sealed {
+            fields.insert("sealed".to_owned(), sealed.json());
+        }
     }
 
     context.output.json(&value);
@@ -264,6 +272,7 @@ fn describe_model(stored: &StoredModel) -> Vec<(String, String)> {
         Some(document) => lines.extend(describe_evaluation(document)),
         None => lines.push(("test part", headline_of(model))),
     }
+    lines.extend(stored.sealed.iter().flat_map(SealedPeriod::describe));
     lines.extend([
         ("network", describe_layers(network)),
         ("features", features.join(", ")),

@@ -79,7 +79,7 @@ fn time_of(data_set: &DataSetManifest, part: &str) -> Option<(i64, i64)> {
 }
 
 /// The day in UTC of a number of microseconds; the number itself if no calendar has it.
-fn day_of(micros: i64) -> String {
+pub(super) fn day_of(micros: i64) -> String {
     match Timestamp::from_microsecond(micros) {
         Ok(time) => time.strftime("%Y-%m-%d").to_string(),
         Err(_) => micros.to_string(),

@@ -4,7 +4,7 @@
 use market::{Instrument, Utc};
 use schemas::codes;
 use schemas::manifests::{FittedThreshold, ModelManifest, PartCount};
-use schemas::names::{EVENT_THRESHOLD, PARTS};
+use schemas::names::{EVENT_THRESHOLD, PARTS, SEALED_PART};
 use store::Store;
 use strategies::Resolved;
 use strategies::labels::EventFilter;
@@ -17,6 +17,9 @@ pub(super) const LATER: &str = "later";
 /// What `--part` takes.
 pub(super) const PART_NAMES: [&str; 4] = [PARTS[0], PARTS[1], PARTS[2], LATER];
 
+/// The word that `--part` refuses with a way on.
+pub(super) const SEALED: &str = SEALED_PART;
+
 /// The stretches of time that a training learnt from, chose by, and was tested on, symbol by
 /// symbol.
 #[derive(Debug, Default)]
@@ -24,6 +27,8 @@ pub(super) struct TrainedTime {
     parts: Vec<PartCount>,
     /// Those of labels and events that were fitted on the training part.
     thresholds: Vec<FittedThreshold>,
+    /// First and last instant of the sealed period, microseconds UTC.
+    sealed: Option<(i64, i64)>,
 }
 
 impl TrainedTime {
@@ -37,14 +42,15 @@ impl TrainedTime {
     ) -> Result<Option<Self>, Failure> {
         let data_set = store.data_sets().find(&model.lineage.dataset).await?;
         Ok(data_set.map(|data_set| Self {
+            sealed: data_set.sealed.map(|rows| (rows.from, rows.range.last)),
             parts: data_set.parts,
             thresholds: data_set.thresholds,
         }))
     }
 
-    /// The part in whose time a decision lies, from the first to the last row of the part; `later`
-    /// after the last row of all of them. Empty before them and between them, and for a symbol that
-    /// the training did not know.
+    /// The part in whose time a decision lies, from the first to the last row of the part; `sealed`
+    /// in the sealed period, `later` after the last row of all of them. Empty before them and
+    /// between them, and for a symbol that the training did not know.
     pub(super) fn part_at(&self, symbol: &Instrument, known_at: Utc) -> &'static str {
         let mut last = None;
         for (part, first_and_last) in self.ranges_of(symbol) {
@@ -54,8 +60,11 @@ impl TrainedTime {
             last = last.max(Some(first_and_last.1));
         }
 
-        match last {
-            Some(last) if known_at.0 > last => LATER,
+        let is_after_all = last.is_some_and(|last| known_at.0 > last);
+        match self.sealed {
+            Some((from, _)) if is_after_all && known_at.0 < from => "",
+            Some((_, last)) if is_after_all && known_at.0 <= last => SEALED,
+            _ if is_after_all => LATER,
             _ => "",
         }
     }
@@ -139,5 +148,17 @@ mod tests {
 
         assert_eq!(parts, ["", "train", "train", "", "test", "test", "later"]);
         assert_eq!(time.part_at(&other, Utc(41)), "");
+    }
+
+    #[test]
+    fn a_decision_of_the_sealed_period_is_marked_and_not_later() {
+        let spy = Instrument::parse("stk:SPY").unwrap();
+        let time = TrainedTime {
+            parts: vec![count(&spy, "test", Some((30, 40)))],
+            sealed: Some((45, 60)),
+        };
+
+        let parts = [40, 41, 44, 45, 60, 61].map(|micros| time.part_at(&spy, Utc(micros)));
+        assert_eq!(parts, ["test", "", "", "sealed", "sealed", "later"]);
     }
 }

@@ -168,6 +168,7 @@ async fn sandbox_of(versions: u64) -> Sandbox {
     let sandbox = Sandbox::start().await;
     let trainer = sandbox.run(trainer()).await;
     let registry = sandbox.run(Registry).await;
+
     for seed in 1..=versions {
         let hash = format!("sealed{seed}");
         let dataset = publish_sealed_dataset(sandbox.store(), STRATEGY, &hash).await;
@@ -227,6 +228,7 @@ async fn leave_opened(store: &Store, version: u32) -> Opening {
         .unwrap();
     let data_set = data_set.unwrap();
     let sealed = data_set.sealed.unwrap();
+
     let draft = Opening {
         v: Opening::VERSION,
         number: 0,
@@ -248,7 +250,7 @@ async fn leave_opened(store: &Store, version: u32) -> Opening {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rows_opened_without_an_outcome_are_finished_under_their_record() {
+async fn rows_opened_without_an_outcome_are_finished_as_recorded() {
     let sandbox = sandbox_of(1).await;
     let store = sandbox.store();
     let opened = leave_opened(store, 1).await;
@@ -318,8 +320,11 @@ async fn of_two_candidates_at_a_time_one_is_first_and_one_is_told() {
     assert_eq!(confirmed(winner).confirmation, 1);
     let loser = records.iter().find(|record| !is_done(record)).unwrap();
     let version = &winner.labels["version"];
-    let told = &refusal(loser).message;
-    assert!(told.contains(&format!("tested@{version} on ")), "{told}");
+    let message = &refusal(loser).message;
+    assert!(
+        message.contains(&format!("tested@{version} on ")),
+        "{message}"
+    );
     only_record(sandbox.store()).await;
 }
 

@@ -188,7 +188,7 @@ impl Stack {
         from: Utc,
     ) -> DataSet {
         let first_known = from.plus_micros(open.embargo_micros.max(0));
-        let kept_rows = Runs::of(self.known_at.iter().map(|known| *known >= first_known));
+        let kept_rows = Runs::of(self.known_at.iter().map(|instant| *instant >= first_known));
         let part = vec![Part::Test; kept_rows.len()];
 
         let columns = std::mem::take(&mut self.columns);

@@ -22,6 +22,7 @@ fn open_set(resolved: &Resolved, inputs: &[SymbolInput]) -> Result<DataSet, Data
 /// Other prices in every bar that closes at `from` or later.
 fn with_other_future(inputs: &[SymbolInput], from: Utc) -> Vec<SymbolInput> {
     let mut inputs = inputs.to_vec();
+
     for bars in inputs.iter_mut().flat_map(|input| input.bars.values_mut()) {
         let first = bars.close_time.partition_point(|close| *close < from);
         let columns = [
@@ -36,6 +37,7 @@ fn with_other_future(inputs: &[SymbolInput], from: Utc) -> Vec<SymbolInput> {
         {
             *price = 2.0 / *price;
         }
+
         // Turned upside down, the highest price is the lowest.
         std::mem::swap(&mut bars.high, &mut bars.low);
         swap_back(bars, first);
@@ -70,13 +72,14 @@ fn expected_sealed(
         .sealed_from
         .unwrap()
         .plus_micros(open.embargo_micros);
+
     let mut rows = Vec::new();
     for (symbol, input) in (0..).zip(inputs) {
         let bars = &input.bars[&resolved.base];
         let labels = label_bars(resolved, bars, open.cuts.validation_start);
         for (bar, label) in (0..).zip(&labels.values).skip(resolved.warm_up_bars()) {
             if !label.is_nan() && bars.close_time[bar as usize] >= first_known {
-                rows.push((symbol, bar, (*label as f32).to_bits()));
+                rows.push((symbol, bar, label.to_bits()));
             }
         }
     }
@@ -225,7 +228,7 @@ const CASES: &[Case] = &[
         ],
     },
     Case {
-        name: "a date that is none",
+        name: "a word in place of a date",
         edits: &[("training_data:\n", "training_data:\n  sealed_from: soon\n")],
     },
 ];
@@ -259,7 +262,7 @@ fn instant(text: &str) -> Utc {
 }
 
 #[test]
-fn a_request_may_end_before_the_sealed_period_but_not_begin_in_it() {
+fn a_request_may_end_before_the_period_but_not_begin_in_it() {
     let strategy = sealed_strategy();
     let early = Overrides {
         end: Some(instant("2020-07-01T00:00:00Z")),

@@ -11,9 +11,9 @@ mod picture;
 mod plot;
 mod price;
 mod sections;
-mod tables;
+pub(super) mod tables;
 mod thinning;
-mod verdict;
+pub(super) mod verdict;
 
 use std::path::PathBuf;
 

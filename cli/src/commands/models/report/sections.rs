@@ -85,6 +85,9 @@ fn head(data: &ReportData) -> Markup {
         let dropped = describe_dropped(data_set);
         inside.extend(dropped.map(|text| note(&text)));
     }
+    if let Some(sealed) = &stored.sealed {
+        inside.push(note(&sealed.sentence()));
+    }
     Markup::element("header", inside)
 }
 

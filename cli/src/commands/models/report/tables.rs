@@ -13,11 +13,11 @@ use super::markup::{Markup, Table};
 
 /// A figure of a part: its name in `metrics.json`, as people call it, its value, and how it is
 /// written.
-struct PartFigure {
-    name: &'static str,
-    label: &'static str,
-    value: Option<f64>,
-    text: fn(f64) -> String,
+pub(in crate::commands::models) struct PartFigure {
+    pub(in crate::commands::models) name: &'static str,
+    pub(in crate::commands::models) label: &'static str,
+    pub(in crate::commands::models) value: Option<f64>,
+    pub(in crate::commands::models) text: fn(f64) -> String,
 }
 
 impl PartFigure {
@@ -82,7 +82,8 @@ fn figure_cell(figure: &PartFigure, part: &str, evaluation: &Evaluation) -> Mark
     Markup::all([number, interval])
 }
 
-fn figures_of(part: &PartMetrics) -> Vec<PartFigure> {
+/// The figures of a part, those of the rivals below them.
+pub(in crate::commands::models) fn figures_of(part: &PartMetrics) -> Vec<PartFigure> {
     let rows = PartFigure::new("rows", "rows", Some(part.rows as f64), count);
     let mut figures = vec![rows];
     match &part.kind {

@@ -1,13 +1,13 @@
 //! One sentence: whether the model is better than its simplest rival on the test part.
 
-use schemas::metrics::{Interval, KindMetrics, MetricsDocument};
+use schemas::metrics::{Interval, KindMetrics, MetricsDocument, PartMetrics, Uncertainty};
 use schemas::names::TEST_PART;
 
 use super::super::evaluation::{percent, points, small};
 
 /// What the figures of the test part allow to say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Judgement {
+pub(in crate::commands::models) enum Judgement {
     /// The whole interval of the gain is above 0.
     Better,
     /// The whole interval of the gain is below 0.
@@ -18,7 +18,7 @@ pub(super) enum Judgement {
 
 impl Judgement {
     /// The first words of the verdict.
-    pub(super) const fn words(self) -> &'static str {
+    pub(in crate::commands::models) const fn words(self) -> &'static str {
         match self {
             Self::Better => "Better than its baseline.",
             Self::Worse => "Worse than its baseline.",
@@ -27,7 +27,7 @@ impl Judgement {
     }
 
     /// The class by which the page colours it.
-    pub(super) const fn class(self) -> &'static str {
+    pub(in crate::commands::models) const fn class(self) -> &'static str {
         match self {
             Self::Better => "verdict better",
             Self::Worse => "verdict worse",
@@ -46,18 +46,27 @@ impl Judgement {
 
 /// A judgement with the figures behind it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Verdict {
-    pub(super) judgement: Judgement,
-    pub(super) sentence: String,
+pub(in crate::commands::models) struct Verdict {
+    pub(in crate::commands::models) judgement: Judgement,
+    pub(in crate::commands::models) sentence: String,
 }
 
 /// The verdict on a model; none without figures of a test part.
-pub(super) fn verdict_of(document: &MetricsDocument) -> Option<Verdict> {
+pub(in crate::commands::models) fn verdict_of(document: &MetricsDocument) -> Option<Verdict> {
     let test = document.parts.get(TEST_PART)?;
-    let intervals = document.evaluation.uncertainty.as_ref();
-    let gain_of = |name: &str| intervals.and_then(|all| all.intervals.get(name));
+    let uncertainty = document.evaluation.uncertainty.as_ref();
+    Some(judge_part(test, uncertainty, "test part"))
+}
 
-    let (gain, comparison) = match &test.kind {
+/// The verdict by the figures of `part`, which people call `name`.
+pub(in crate::commands::models) fn judge_part(
+    part: &PartMetrics,
+    uncertainty: Option<&Uncertainty>,
+    name: &str,
+) -> Verdict {
+    let gain_of = |name: &str| uncertainty.and_then(|all| all.intervals.get(name));
+
+    let (gain, comparison) = match &part.kind {
         KindMetrics::Classes(metrics) => {
             let gain = metrics.accuracy - metrics.majority_accuracy;
             let text = format!(
@@ -94,10 +103,10 @@ pub(super) fn verdict_of(document: &MetricsDocument) -> Option<Verdict> {
         (_, None) => ", of which no interval was measured",
         _ => "",
     };
-    Some(Verdict {
+    Verdict {
         judgement,
-        sentence: format!("On {} rows of the test part: {comparison}{end}.", test.rows),
-    })
+        sentence: format!("On {} rows of the {name}: {comparison}{end}.", part.rows),
+    }
 }
 
 /// ` [-12.0, -1.0]`, or nothing.

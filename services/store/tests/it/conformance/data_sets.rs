@@ -149,7 +149,7 @@ fn sealed_rows_lie_apart_and_the_data_set_says_that_they_exist() {
 }
 
 #[test]
-fn sealed_rows_of_a_data_set_that_was_never_finished_are_garbage() {
+fn sealed_rows_of_an_unfinished_data_set_are_garbage() {
     on_every_store(|store| async move {
         let data_sets = store.data_sets();
         let publish = |inputs| data_sets.publish_sealed(inputs, 9, sealed_rows());
