@@ -11,6 +11,8 @@ pub const PARTS: [&str; 3] = [TRAIN_PART, VALIDATION_PART, TEST_PART];
 
 /// Name of the rows that no training ever reads: they are an object of their own.
 pub const SEALED_PART: &str = "sealed";
+/// What a decision after the last row of a data set belongs to.
+pub const LATER: &str = "later";
 
 /// Weights of a checkpoint or an artifact: PyTorch's names, float32.
 pub const MODEL_FILE: &str = "model.safetensors";

@@ -10,6 +10,7 @@ mod confirmation;
 mod dataset;
 mod deletion;
 mod network;
+mod part_times;
 mod remark;
 mod rename;
 mod rule_base;
@@ -26,6 +27,7 @@ pub use network::{
     Activation, Architecture, FeatureColumn, MlpShape, Network, Normalisation, OutputKind,
     RecurrentShape, TensorSpec,
 };
+pub use part_times::PartTimes;
 pub use remark::{ModelNote, NOTE_CHARS_MAX, TAG_VALUE_CHARS_MAX, TAGS_MAX, TagsChange};
 pub use rename::{NameReservation, RenameChange};
 pub use rule_base::{

@@ -5,8 +5,8 @@ use market::{Instrument, SeriesKey};
 use networks::Model;
 use runtime::Answer;
 use schemas::errors::chain;
-use schemas::manifests::{ModelManifest, OutputKind, PartCount};
-use schemas::names::{MODEL_FILE, PARTS};
+use schemas::manifests::{ModelManifest, OutputKind, PartTimes};
+use schemas::names::{LATER, MODEL_FILE, PARTS};
 use schemas::queries::{
     PREDICTIONS_DEFAULT, PREDICTIONS_MAX, PredictModel, PredictedRow, PredictionPage, ShowModel,
 };
@@ -18,8 +18,6 @@ use crate::queries::{Refusal, encode_answer, store_failed};
 
 /// Provider of the bars where the query names none.
 const PROVIDER: &str = "file";
-/// What a decision after the last row of a data set belongs to.
-const LATER: &str = "later";
 
 /// Everything that a page of predictions is computed from.
 struct Inputs {
@@ -28,7 +26,7 @@ struct Inputs {
     resolved: Resolved,
     symbol: Instrument,
     bars: SymbolBars,
-    parts: Vec<PartCount>,
+    parts: PartTimes,
 }
 
 /// The last predictions that the query asks for.
@@ -85,7 +83,7 @@ async fn read_inputs(store: &Store, query: &PredictModel) -> Result<Inputs, Refu
     let symbol = symbol_of(query, &model)?;
     let bars = read_bars(store, query, &symbol, &resolved).await?;
     Ok(Inputs {
-        parts: data_set.map(|data_set| data_set.parts).unwrap_or_default(),
+        parts: data_set.as_ref().map(PartTimes::of).unwrap_or_default(),
         model,
         artifact,
         resolved,
@@ -188,7 +186,7 @@ fn is_chosen(inputs: &Inputs, query: &PredictModel, matrix: &FeatureMatrix, row:
     let Some(known_at) = matrix.known_at.get(row) else {
         return false;
     };
-    let part = part_at(inputs, known_at.0);
+    let part = inputs.parts.part_at(&inputs.symbol.id(), known_at.0);
     let in_part = query.part.as_deref().is_none_or(|chosen| chosen == part);
     in_part && query.before.is_none_or(|before| known_at.0 < before)
 }
@@ -213,28 +211,9 @@ fn predicted_row(
         known_at,
         outputs,
         signal: signal.to_owned(),
-        part: part_at(inputs, known_at).to_owned(),
-    }
-}
-
-/// The part in whose time a decision lies, from the first to the last row of the part; `later`
-/// after all of them, and empty where there is none.
-fn part_at(inputs: &Inputs, known_at: i64) -> &'static str {
-    let id = inputs.symbol.id();
-    let mut last = None;
-    for count in inputs.parts.iter().filter(|count| count.symbol == id) {
-        let part = PARTS.iter().find(|part| **part == count.part);
-        let (Some(part), Some(range)) = (part, count.range) else {
-            continue;
-        };
-        if (range.first..=range.last).contains(&known_at) {
-            return part;
-        }
-        last = last.max(Some(range.last));
-    }
-
-    match last {
-        Some(last) if known_at > last => LATER,
-        _ => "",
+        part: inputs
+            .parts
+            .part_at(&inputs.symbol.id(), known_at)
+            .to_owned(),
     }
 }

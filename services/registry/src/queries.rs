@@ -317,7 +317,7 @@ mod tests {
             key: "sealed/abc/def.parquet".to_owned(),
             from: 0,
         };
-        let (code, text) = read_object(&store_of_two().await, query).await.unwrap_err();
+        let (code, text) = read_object(store_of_two().await, query).await.unwrap_err();
         assert_eq!(code, 403);
         assert!(text.contains("`ktrdr models confirm NAME`"), "{text}");
     }

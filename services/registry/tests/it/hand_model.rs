@@ -183,6 +183,7 @@ fn data_set_draft(parts: Vec<PartCount>) -> DataSetManifest {
         test_start: TEN + 3 * HOUR,
         embargo_micros: 0,
         forward_bars: None,
+        sealed: None,
         parts,
         dropped: BTreeMap::new(),
         coverage: BTreeMap::new(),

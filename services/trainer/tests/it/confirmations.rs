@@ -68,6 +68,7 @@ fn test_rows(open: &DataSetTable) -> DataSetTable {
         label_known_at: open.label_known_at[first..].to_vec(),
         bar: open.bar.as_ref().map(|bars| bars[first..].to_vec()),
         weight: None,
+        forward_return: None,
         feature_names: open.feature_names.clone(),
         features: features.collect(),
     }
