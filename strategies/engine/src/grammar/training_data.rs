@@ -119,8 +119,10 @@ pub(super) fn check_sealed_split(
             "the sealed period begins at {sealed_from}, which is not after the start of the test \
              part {test_start}: choose a later date, or an earlier training.split.test_start"
         );
-        let line = fields.line_in_section("training_data", "sealed_from");
-        let path = "training_data.sealed_from";
+        let section = "training_data";
+        let key = "sealed_from";
+        let line = fields.line_in_section(section, key);
+        let path = format!("{section}.{key}");
         let finding = Finding::error(path, line, "date.order", message);
         fields.sink.push(finding);
     }
