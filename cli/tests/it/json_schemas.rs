@@ -28,6 +28,8 @@ models-show: models show nothing
 models-compare: models compare hand@1 hand@1
 models-predict: models predict hand --symbol EURUSD --last 3
 models-predict: models predict hand --symbol EURUSD --out all.csv
+models-predict: models predict hand --symbol EURUSD --last 1 --cost
+models-report: models report hand
 models-promote: models promote hand production
 models-aliases: models aliases
 models-aliases: models aliases hand

@@ -122,41 +122,49 @@ async fn comparisons_predictions_and_aliases_fit() {
     place.file("mine.csv", crate::data_train_models::BARS);
     insta::assert_snapshot!(screens(&place, "models compare hand@1 hand@1"), @"
     80: models compare hand@1 hand@1
-                     hand@1                    hand@1
-    trained on       EURUSD 1h                 EURUSD 1h
-    network          1 → 1 → 1                 1 → 1 → 1
-    features         1                         1
-    seed             42                        42
-    train            2024-01-02 to 2024-01-02  2024-01-02 to 2024-01-02
-    validation       2024-01-02 to 2024-01-02  2024-01-02 to 2024-01-02
-    test             2024-01-02 to 2024-01-02  2024-01-02 to 2024-01-02
+                        hand@1                    hand@1
+    trained on          EURUSD 1h                 EURUSD 1h
+    network             1 → 1 → 1                 1 → 1 → 1
+    features            1                         1
+    seed                42                        42
+    train               2024-01-02 to 2024-01-02  2024-01-02 to 2024-01-02
+    validation          2024-01-02 to 2024-01-02  2024-01-02 to 2024-01-02
+    test                2024-01-02 to 2024-01-02  2024-01-02 to 2024-01-02
     validation loss
     its rival
     right
-    test loss        0.7000                    0.7000
-    its rival        0.6100                    0.6100
-    right            60.0 %                    60.0 %
-    epochs           2, best 2                 2, best 2
+    test loss           0.7000                    0.7000
+    its rival           0.6100                    0.6100
+    right               60.0 %                    60.0 %
+    validation rank IC  not measured              not measured
+    test rank IC        not measured              not measured
+    test edge           not measured              not measured
+    test net            not measured              not measured
+    epochs              2, best 2                 2, best 2
       row by row  hand@1 and hand@1 share too few rows to be told apart: 1 row that
                   both were tested on with equal labels
       strategies  those of hand@1 and hand@1 are equal
 
     120: models compare hand@1 hand@1
-                     hand@1                    hand@1
-    trained on       EURUSD 1h                 EURUSD 1h
-    network          1 → 1 → 1                 1 → 1 → 1
-    features         1                         1
-    seed             42                        42
-    train            2024-01-02 to 2024-01-02  2024-01-02 to 2024-01-02
-    validation       2024-01-02 to 2024-01-02  2024-01-02 to 2024-01-02
-    test             2024-01-02 to 2024-01-02  2024-01-02 to 2024-01-02
+                        hand@1                    hand@1
+    trained on          EURUSD 1h                 EURUSD 1h
+    network             1 → 1 → 1                 1 → 1 → 1
+    features            1                         1
+    seed                42                        42
+    train               2024-01-02 to 2024-01-02  2024-01-02 to 2024-01-02
+    validation          2024-01-02 to 2024-01-02  2024-01-02 to 2024-01-02
+    test                2024-01-02 to 2024-01-02  2024-01-02 to 2024-01-02
     validation loss
     its rival
     right
-    test loss        0.7000                    0.7000
-    its rival        0.6100                    0.6100
-    right            60.0 %                    60.0 %
-    epochs           2, best 2                 2, best 2
+    test loss           0.7000                    0.7000
+    its rival           0.6100                    0.6100
+    right               60.0 %                    60.0 %
+    validation rank IC  not measured              not measured
+    test rank IC        not measured              not measured
+    test edge           not measured              not measured
+    test net            not measured              not measured
+    epochs              2, best 2                 2, best 2
       row by row  hand@1 and hand@1 share too few rows to be told apart: 1 row that both were tested on with equal labels
       strategies  those of hand@1 and hand@1 are equal
     ");
