@@ -20,6 +20,7 @@ mod logs;
 mod man;
 mod models;
 mod operations;
+mod provider;
 mod run_file;
 mod schedule;
 mod store;
@@ -121,6 +122,8 @@ commands! {
     Infra(infra::InfraArgs) => infra::run,
     /// Load, import, check and show bars
     Data(data::DataArgs) => data::run,
+    /// List, ask, search and test the providers of bars; needs no server
+    Provider(provider::ProviderArgs) => provider::run,
     /// Delete what nothing in the object store needs any more
     Store(store::StoreArgs) => store::run,
     /// List and show when markets trade, and add calendars; needs no server

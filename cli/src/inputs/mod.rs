@@ -1,5 +1,5 @@
-//! What commands work on: files of bars, strategies, stored series, registered models, operations,
-//! schedules.
+//! What commands work on: providers and files of bars, strategies, stored series, registered
+//! models, operations, schedules.
 
 pub(crate) mod bar_files;
 pub(crate) mod checkpoint;
@@ -8,6 +8,7 @@ pub(crate) mod models;
 pub(crate) mod object_places;
 pub(crate) mod operation_files;
 pub(crate) mod operations;
+pub(crate) mod providers;
 pub(crate) mod request_changes;
 pub(crate) mod schedules;
 pub(crate) mod stored_coverage;

@@ -61,6 +61,8 @@ mod program;
 #[cfg(test)]
 mod promises;
 #[cfg(test)]
+mod providers;
+#[cfg(test)]
 mod quality;
 #[cfg(test)]
 mod read_only;

@@ -202,11 +202,18 @@ codes! {
         PROC_UNDEFINED = "Undefined": "A feature is undefined in every row.";
     }
     Provider "PROVIDER" "Where bars come from." {
+        PROVIDER_NO_PERMISSION = "NoPermission":
+            "The provider does not answer this user or this address.";
+        PROVIDER_PACING = "Pacing": "The provider wants fewer requests for a longer time.";
+        PROVIDER_PROTOCOL = "Protocol": "An answer of the provider cannot be read.";
+        PROVIDER_TIMEOUT = "Timeout": "The provider was reached and did not answer in time.";
         PROVIDER_UNCONFIGURED = "Unconfigured": "There is no provider of that name.";
         PROVIDER_UNKNOWN_INSTRUMENT = "UnknownInstrument":
             "The provider does not have the instrument in that timeframe.";
         PROVIDER_UNREACHABLE = "Unreachable":
             "The provider does not answer, or its folder cannot be read.";
+        PROVIDER_UNSUPPORTED = "Unsupported":
+            "The provider has no bars of that length, or of that class of instruments.";
     }
     Store "STORE" "The object store." {
         STORE_FAILED = "Failed": "An object cannot be read, written or trusted.";

@@ -16,6 +16,7 @@ use schemas::manifests::EmptyInterval;
 use schemas::progress::{Context, Count, Progress};
 use store::{ALL_TIME, Edit, RawBars, SeriesSnapshot, Store, report_key, report_sha256};
 
+use crate::attended::attend;
 use crate::error::FetchError;
 use crate::finer::{SourceSeries, replace_missing};
 use crate::gap_settings::GapSettings;
@@ -42,7 +43,7 @@ const FETCHED: f64 = 0.94;
 ///
 /// # Errors
 /// See [`FetchError`]; what was committed stays.
-pub async fn fetch<P: Provider>(
+pub async fn fetch<P: Provider + ?Sized>(
     store: &Store,
     provider: &P,
     command: &FetchBars,
@@ -107,7 +108,7 @@ async fn checkpoint_after(
 /// The series to fetch, in the order of the command.
 async fn sources_of(
     store: &Store,
-    provider: &impl Provider,
+    provider: &(impl Provider + ?Sized),
     command: &FetchBars,
 ) -> Result<Vec<SourceSeries>, FetchError> {
     let keys = series_keys(store, provider, command).await?;
@@ -127,7 +128,7 @@ fn with_notes(mut fetched: FetchedSeries, source: &SourceSeries) -> FetchedSerie
 
 async fn series_keys(
     store: &Store,
-    provider: &impl Provider,
+    provider: &(impl Provider + ?Sized),
     command: &FetchBars,
 ) -> Result<Vec<SeriesKey>, FetchError> {
     let requests = &command.series;
@@ -164,7 +165,7 @@ async fn name_all_missing(
 }
 
 fn series_key(
-    provider: &impl Provider,
+    provider: &(impl Provider + ?Sized),
     request: &SeriesRequest,
     calendar: Option<&str>,
 ) -> Result<SeriesKey, FetchError> {
@@ -177,7 +178,7 @@ fn series_key(
 }
 
 /// The fetch of one series of a command.
-struct SeriesFetch<'a, P, R> {
+struct SeriesFetch<'a, P: ?Sized, R> {
     store: &'a Store,
     provider: &'a P,
     command: &'a FetchBars,
@@ -191,7 +192,7 @@ struct SeriesFetch<'a, P, R> {
     count: usize,
 }
 
-impl<P: Provider, R: StepReporter> SeriesFetch<'_, P, R> {
+impl<P: Provider + ?Sized, R: StepReporter> SeriesFetch<'_, P, R> {
     async fn run(
         &self,
         tally: &mut Tally,
@@ -217,7 +218,8 @@ impl<P: Provider, R: StepReporter> SeriesFetch<'_, P, R> {
             snapshot,
             warnings,
         };
-        let coverage = self.provider.coverage(self.key).await?;
+        let request = self.provider.coverage(self.key);
+        let coverage = attend(self.reporter, &self.progress(ANALYSED, 0), request).await?;
         let plan = plan(&self.wish(), &self.facts(&state, coverage.clone()))?;
         state.warnings.extend(plan.warnings.iter().cloned());
         tally.missing.get_or_insert(plan.missing);
@@ -302,7 +304,10 @@ impl<P: Provider, R: StepReporter> SeriesFetch<'_, P, R> {
             let message = self.segment_message(number + 1, plan.segments.len(), &segment.range);
             self.report(share, tally.work.new, message, Some(Count { done, total }));
 
-            self.fetch_segment(segment, plan.head, state, &mut tally.work)
+            let progress = self.progress(share, tally.work.new);
+            let request = self.provider.bars(self.key, segment.range.clone());
+            let answer = attend(self.reporter, &progress, request).await?;
+            self.commit_answer(&answer, segment, plan.head, state, &mut tally.work)
                 .await?;
             done += segment.bars;
 
@@ -316,20 +321,17 @@ impl<P: Provider, R: StepReporter> SeriesFetch<'_, P, R> {
         Ok(())
     }
 
-    /// Asks for one segment and commits the answer, together with what the provider turned out not
-    /// to have. `head` is the label of the provider's first bar.
-    async fn fetch_segment(
+    /// Commits the answer for one segment, together with what the provider turned out not to have.
+    /// `head` is the label of the provider's first bar.
+    async fn commit_answer(
         &self,
+        answer: &RawBars,
         segment: &Segment,
         head: Option<Utc>,
         state: &mut StoredState,
         work: &mut FetchCounts,
     ) -> Result<(), FetchError> {
-        let answer = self
-            .provider
-            .bars(self.key, segment.range.clone())
-            .await?
-            .between(&segment.range);
+        let answer = answer.between(&segment.range);
 
         // Bars of two scales in one series would look like a jump of the market.
         if !self.command.refetch
@@ -487,23 +489,30 @@ impl<P: Provider, R: StepReporter> SeriesFetch<'_, P, R> {
 
     /// Shows progress; `share` is the part of this series that is done, from 0 to 1.
     fn report(&self, share: f64, saved_bars: u64, message: String, items: Option<Count>) {
+        let mut progress = self.progress(share, saved_bars);
+        progress.message = message;
+        progress.items = items;
+        if let Context::Data { bars, .. } = &mut progress.context {
+            *bars = items.map_or(0, |items| items.done);
+        }
+        self.reporter.report(progress);
+    }
+
+    /// The progress of this series without a message.
+    fn progress(&self, share: f64, saved_bars: u64) -> Progress {
         let context = Context::Data {
             symbol: self.key.instrument.symbol(),
             timeframe: self.key.timeframe.to_string(),
-            bars: items.map_or(0, |items| items.done),
+            bars: 0,
             saved_bars,
         };
 
         // Every series has an equal share, as nobody knows yet how much the later ones miss.
-        let fraction = (self.index as f64 + share) / self.count as f64;
-
-        self.reporter.report(Progress {
-            fraction,
-            message,
-            items,
+        Progress {
+            fraction: (self.index as f64 + share) / self.count as f64,
             context,
-            waiting: None,
-        });
+            ..Progress::default()
+        }
     }
 }
 

@@ -5,10 +5,10 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use jiff::Timestamp;
 use market::{
-    Calendar, HourAnchor, Instrument, SeriesKey, SeriesKeyError, Timeframe, Utc, check_hours,
-    close_times,
+    Calendar, Instrument, SeriesKey, SeriesKeyError, Timeframe, Utc, check_hours, close_times,
 };
 use store::files::{
     BarFolder, Expected, FileBars, Mapping, clear_name, parse_name, read, read_name,
@@ -16,7 +16,15 @@ use store::files::{
 use store::{RawBars, StoreError};
 
 use crate::plan::RequestCost;
-use crate::provider::{Provider, ProviderError};
+use crate::provider::{Capabilities, Health, Listing, Provider, ProviderError};
+use crate::providers::{Providers, Registration};
+
+/// The line that makes it one of the providers.
+pub const REGISTRATION: Registration = Registration {
+    name: "file",
+    hosts: None,
+    open,
+};
 
 /// Writing one file of the store takes most of a request; how much it holds matters little.
 const REQUEST_COST: RequestCost = RequestCost {
@@ -26,6 +34,12 @@ const REQUEST_COST: RequestCost = RequestCost {
 
 /// Rows named in a note, at most.
 const LINES_MAX: usize = 5;
+
+fn open(providers: &Providers) -> Result<Arc<dyn Provider>, ProviderError> {
+    let settings = providers.settings();
+    let provider = FileProvider::open(&settings.files, settings.mapping())?;
+    Ok(Arc::new(provider))
+}
 
 /// Reads each file once and answers from memory; make a new one for each command.
 #[derive(Debug)]
@@ -233,21 +247,17 @@ fn lines_not_over(read: &FileBars, key: &SeriesKey) -> Vec<u64> {
         .collect()
 }
 
+#[async_trait]
 impl Provider for FileProvider {
     fn name(&self) -> &'static str {
-        "file"
+        REGISTRATION.name
     }
 
-    fn anchor(&self) -> HourAnchor {
-        HourAnchor::ClockHour
-    }
-
-    fn span_max(&self, _: Timeframe) -> Option<i64> {
-        None
-    }
-
-    fn may_truncate(&self) -> bool {
-        false
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            description: format!("files in {}", self.folder.place()),
+            ..Capabilities::default()
+        }
     }
 
     fn request_cost(&self, _: Timeframe) -> RequestCost {
@@ -295,6 +305,34 @@ impl Provider for FileProvider {
 
     async fn bars(&self, key: &SeriesKey, range: Range<Utc>) -> Result<RawBars, ProviderError> {
         Ok(self.content(key).await?.bars.between(&range))
+    }
+
+    async fn search(&self, text: &str) -> Result<Vec<Listing>, ProviderError> {
+        let names = self.folder.names().await;
+        let names = names.map_err(|source| self.place_error(source))?;
+
+        let listings = names.into_iter().filter_map(|name| {
+            let (instrument, timeframe) = parse_name(&name)?;
+            let state = timeframe.to_string();
+            let symbol = name;
+            Some(Listing {
+                symbol,
+                instrument,
+                state,
+            })
+        });
+        Ok(listings.filter(|each| each.matches(text)).collect())
+    }
+
+    async fn health(&self) -> Result<Health, ProviderError> {
+        let names = self.folder.names().await;
+        let names = names.map_err(|source| self.place_error(source))?;
+        let count = names.iter().filter_map(|name| read_name(name)).count();
+
+        Ok(Health {
+            detail: format!("{count} bar files"),
+            ..Health::default()
+        })
     }
 
     fn notes(&self, key: &SeriesKey) -> Vec<String> {

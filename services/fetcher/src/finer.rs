@@ -42,7 +42,7 @@ impl SourceSeries {
 ///
 /// # Errors
 /// The store or the provider cannot say what it has.
-pub(crate) async fn replace_missing<P: Provider>(
+pub(crate) async fn replace_missing<P: Provider + ?Sized>(
     store: &Store,
     provider: &P,
     keys: Vec<SeriesKey>,
@@ -70,7 +70,7 @@ pub(crate) async fn replace_missing<P: Provider>(
 }
 
 /// The series in place of `key`; none where that one is stored, is offered, or has no finer one.
-async fn find_finer<P: Provider>(
+async fn find_finer<P: Provider + ?Sized>(
     store: &Store,
     provider: &P,
     key: &SeriesKey,

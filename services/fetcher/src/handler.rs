@@ -1,5 +1,8 @@
 //! The fetcher as a step handler: settings, and the choice of a provider.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use market::Utc;
 use runtime::{StepContext, StepError, StepHandler};
@@ -11,7 +14,9 @@ use crate::error::FetchError;
 use crate::fetch::fetch;
 use crate::file_provider::FileProvider;
 use crate::gap_settings::GapSettings;
-use crate::provider::ProviderError;
+use crate::provider::{Provider, ProviderError};
+use crate::provider_settings::{ProviderSettings, default_providers};
+use crate::providers::Providers;
 
 /// The configuration's section `[fetcher]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +39,8 @@ pub struct FetcherSettings {
     pub files_decimal: Option<char>,
     /// The hour that is meant where clocks go back and the order of rows does not show it.
     pub files_repeated_hour: Option<RepeatedHour>,
+    /// The providers on the network, by name.
+    pub providers: BTreeMap<String, ProviderSettings>,
     /// When a gap is worth a request, and how long "the provider has none" holds.
     pub gaps: GapSettings,
 }
@@ -50,27 +57,15 @@ impl Default for FetcherSettings {
             files_dates: None,
             files_decimal: None,
             files_repeated_hour: None,
+            providers: default_providers(),
             gaps: GapSettings::default(),
         }
     }
 }
 
 impl FetcherSettings {
-    /// Opens the provider that a request names.
-    ///
-    /// # Errors
-    /// There is no provider of that name, or its place does not exist.
-    pub fn open_provider(&self, name: &str) -> Result<FileProvider, ProviderError> {
-        match name {
-            "file" => FileProvider::open(&self.files, self.mapping()),
-            name => Err(ProviderError::Unconfigured {
-                name: name.to_owned(),
-            }),
-        }
-    }
-
     /// How the files of the folder are read.
-    fn mapping(&self) -> Mapping {
+    pub(crate) fn mapping(&self) -> Mapping {
         Mapping {
             columns: self.files_columns.clone(),
             zone: self.files_zone.clone(),
@@ -86,21 +81,24 @@ impl FetcherSettings {
 
 /// Fetches bars into the store.
 pub struct Fetcher {
-    settings: FetcherSettings,
+    providers: Providers,
 }
 
 impl Fetcher {
     /// With these settings.
     pub const fn new(settings: FetcherSettings) -> Self {
-        Self { settings }
+        Self {
+            providers: Providers::new(settings),
+        }
     }
 
-    fn provider(&self, command: &FetchBars) -> Result<FileProvider, ProviderError> {
+    fn provider(&self, command: &FetchBars) -> Result<Arc<dyn Provider>, ProviderError> {
         // Nothing is asked for: a folder that is not there does no harm.
         if command.provider == "file" && command.mode == FetchMode::Local {
-            return FileProvider::open("memory:///", self.settings.mapping());
+            let mapping = self.providers.settings().mapping();
+            return Ok(Arc::new(FileProvider::open("memory:///", mapping)?));
         }
-        self.settings.open_provider(&command.provider)
+        self.providers.open(&command.provider)
     }
 }
 
@@ -114,7 +112,7 @@ impl StepHandler for Fetcher {
     ) -> Result<FetchOutcome, StepError> {
         let now = Utc::from_timestamp(Timestamp::now());
         let provider = self.provider(&command).map_err(FetchError::from)?;
-        let settings = &self.settings.gaps;
-        Ok(fetch(step.store(), &provider, &command, settings, now, step).await?)
+        let settings = &self.providers.settings().gaps;
+        Ok(fetch(step.store(), &*provider, &command, settings, now, step).await?)
     }
 }

@@ -11,6 +11,7 @@
 //! |---|---|
 //! | killed at any point | the next attempt plans again; only the segment in hand is asked for twice |
 //! | cancelled | stops before the next segment; committed segments stay |
+//! | a provider wants a pause | the step waits, says so in its progress, and goes on by itself |
 //! | provider or store away | the step is retried; committed segments stay |
 //! | unknown symbol, bad file, bad range | the step fails and names file and line; nothing of that series is stored |
 //! | two fetchers of one series | both commits are kept, merged |
@@ -19,20 +20,32 @@
 //! asked to refetch, never joins prices of another scale to the stored ones, and never fills a hole
 //! with anything but the provider's bars.
 
+mod attended;
+pub mod conformance;
 mod error;
+pub mod exchanges;
 pub mod fetch;
 pub mod file_provider;
 mod finer;
 mod gap_settings;
 mod handler;
+pub mod http_account;
 pub mod ledger;
+pub mod pacer;
 pub mod plan;
 pub mod provider;
+mod provider_error;
+mod provider_settings;
+pub mod providers;
+pub mod remote_error;
+pub mod request_budget;
 mod seam;
 mod segments;
 mod stored_state;
 pub mod tally;
+pub mod waits;
 
 pub use error::FetchError;
 pub use gap_settings::{ClassMinimums, GapSettings};
 pub use handler::{Fetcher, FetcherSettings};
+pub use provider_settings::ProviderSettings;

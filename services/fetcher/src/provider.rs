@@ -1,33 +1,108 @@
-//! Where bars come from: the trait behind which every provider stands, and what can go wrong with
-//! one.
+//! Where bars come from: the trait behind which every provider stands.
 
-use std::borrow::Cow;
-use std::future::Future;
 use std::ops::Range;
+use std::time::Duration;
 
+use async_trait::async_trait;
 use market::{
-    HourAnchor, Instrument, InstrumentError, SeriesKey, SeriesKeyError, Timeframe, Utc, WrongHours,
+    Adjustment, AssetClass, HourAnchor, Instrument, PriceKind, SeriesKey, SeriesKeyError,
+    Timeframe, Utc,
 };
-use schemas::codes::{self, Advice, Code};
-use store::files::FileError;
-use store::{RawBars, StoreError};
+use store::RawBars;
 
 use crate::plan::RequestCost;
 
-/// A source of bars. Having none is an answer, not an error.
+pub use crate::provider_error::{FailureClass, ProviderError};
+
+/// What a provider has, said without asking it. An empty list is no limit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Capabilities {
+    /// One line for people.
+    pub description: String,
+    /// Classes of instruments.
+    pub classes: Vec<AssetClass>,
+    /// Lengths of bars, ascending.
+    pub timeframes: Vec<Timeframe>,
+    /// Which prices its bars can be made of.
+    pub prices: Vec<PriceKind>,
+    /// What earlier prices can be adjusted for.
+    pub adjustments: Vec<Adjustment>,
+    /// The newest bars that it gives of a series; absent where it gives all.
+    pub newest_bars: Option<u32>,
+    /// Bars of one answer, at most; absent without a limit.
+    pub page_bars: Option<u32>,
+    /// What it allows in which time; empty without a limit.
+    pub limits: String,
+}
+
+/// A provider that has answered.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Health {
+    /// What it says about itself, in a few words.
+    pub detail: String,
+    /// Time from question to answer; absent where nothing was sent.
+    pub latency: Option<Duration>,
+    /// Its clock minus ours, in milliseconds; absent where it has none.
+    pub clock_ahead_ms: Option<i64>,
+}
+
+/// An instrument that a provider has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listing {
+    /// The provider's name of it.
+    pub symbol: String,
+    /// What is traded.
+    pub instrument: Instrument,
+    /// The provider's word for its state, such as `TRADING`; empty where it has none.
+    pub state: String,
+}
+
+impl Listing {
+    /// True if the provider's name or ours contains a text, whatever its case and separators.
+    pub fn matches(&self, text: &str) -> bool {
+        let text = letters_of(text);
+        letters_of(&self.symbol).contains(&text)
+            || letters_of(&self.instrument.symbol()).contains(&text)
+            || letters_of(&self.instrument.id()).contains(&text)
+    }
+}
+
+/// Letters and digits alone, in capitals: `btc-usd` and `BTC/USD` are one.
+fn letters_of(text: &str) -> String {
+    let letters = text.chars().filter(|sign| sign.is_alphanumeric());
+    letters.flat_map(char::to_uppercase).collect()
+}
+
+/// A source of bars. Having none in a range is an answer, not an error.
+///
+/// Whatever it waits for, it waits in futures that may be dropped at any time: that is how a cancel
+/// stops it. Waits of its own making, such as those for a limit, are reported through
+/// [`crate::waits`].
+#[async_trait]
 pub trait Provider: Send + Sync {
     /// Name in series keys, `[a-z0-9_-]{1,32}`.
     fn name(&self) -> &str;
 
+    /// What it has, known without asking it.
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::default()
+    }
+
     /// Where intraday bars of a session are anchored.
-    fn anchor(&self) -> HourAnchor;
+    fn anchor(&self) -> HourAnchor {
+        HourAnchor::ClockHour
+    }
 
     /// Longest request in microseconds; `None` without a limit.
-    fn span_max(&self, timeframe: Timeframe) -> Option<i64>;
+    fn span_max(&self, _timeframe: Timeframe) -> Option<i64> {
+        None
+    }
 
     /// True if an answer may lack its oldest bars although the provider has them. What is missing
     /// at the beginning of such an answer is asked for again.
-    fn may_truncate(&self) -> bool;
+    fn may_truncate(&self) -> bool {
+        false
+    }
 
     /// How long requests take, for estimates.
     fn request_cost(&self, timeframe: Timeframe) -> RequestCost;
@@ -45,241 +120,30 @@ pub trait Provider: Send + Sync {
     }
 
     /// The timeframes in which it has bars of an instrument; `None` if it does not tell.
-    fn timeframes(
+    async fn timeframes(
         &self,
-        instrument: &Instrument,
-    ) -> impl Future<Output = Result<Option<Vec<Timeframe>>, ProviderError>> + Send;
+        _instrument: &Instrument,
+    ) -> Result<Option<Vec<Timeframe>>, ProviderError> {
+        let timeframes = self.capabilities().timeframes;
+        Ok(Some(timeframes).filter(|timeframes| !timeframes.is_empty()))
+    }
 
-    /// Labels that it may have, half-open; `None` if it does not tell.
-    fn coverage(
-        &self,
-        key: &SeriesKey,
-    ) -> impl Future<Output = Result<Option<Range<Utc>>, ProviderError>> + Send;
+    /// Labels that it may have, half-open: from its first bar to its newest complete one. `None` if
+    /// it does not tell. Asking costs one request per series and day, at most.
+    async fn coverage(&self, key: &SeriesKey) -> Result<Option<Range<Utc>>, ProviderError>;
 
-    /// The bars with labels in `range`, sorted, one per label.
-    fn bars(
-        &self,
-        key: &SeriesKey,
-        range: Range<Utc>,
-    ) -> impl Future<Output = Result<RawBars, ProviderError>> + Send;
+    /// The bars with labels in `range`, sorted, one per label. Only those that are over.
+    async fn bars(&self, key: &SeriesKey, range: Range<Utc>) -> Result<RawBars, ProviderError>;
+
+    /// Instruments whose names contain a text, in the provider's spelling or in ours; all of them
+    /// for an empty text.
+    async fn search(&self, text: &str) -> Result<Vec<Listing>, ProviderError>;
+
+    /// Asks for a sign of life, with a request that costs little.
+    async fn health(&self) -> Result<Health, ProviderError>;
 
     /// What people should know about the last answer for `key`.
-    fn notes(&self, key: &SeriesKey) -> Vec<String>;
-}
-
-/// A provider that cannot answer.
-#[derive(Debug, thiserror::Error)]
-pub enum ProviderError {
-    /// No provider of that name.
-    #[error("there is no provider `{name}`; there is: file")]
-    Unconfigured {
-        /// What was asked for.
-        name: String,
-    },
-    /// The provider does not know the instrument in that timeframe.
-    #[error("no file for {instrument} {timeframe} in `{place}`; it holds: {available}")]
-    Unknown {
-        /// The instrument of the request.
-        instrument: Instrument,
-        /// The timeframe of the request.
-        timeframe: Timeframe,
-        /// Folder or URL.
-        place: String,
-        /// The series that are there, as text.
-        available: String,
-    },
-    /// The name of a file can mean the series, and another one as well.
-    #[error("the name of {file} does not say which bars it holds")]
-    Unclear {
-        /// Folder and name of the file.
-        file: String,
-        /// The name that it must have to hold the bars of the request.
-        clear_name: String,
-        /// What its symbol can mean.
-        #[source]
-        source: InstrumentError,
-    },
-    /// The folder cannot be read.
-    #[error("cannot read bar files from `{place}`")]
-    Place {
-        /// Folder or URL.
-        place: String,
-        /// The failure of the store that reads the folder.
-        #[source]
-        source: StoreError,
-    },
-    /// A file is not what it should be.
-    #[error(transparent)]
-    File(#[from] FileError),
-    /// Bars that trade when their instrument does not.
-    #[error("the bars in `{place}` are of something else")]
-    Hours {
-        /// Folder or URL.
-        place: String,
-        /// The hours that do not fit.
-        #[source]
-        source: Box<WrongHours>,
-    },
-    /// The work was stopped with the process.
-    #[error("reading `{file}` was stopped")]
-    Stopped {
-        /// Name of the file.
-        file: String,
-    },
-}
-
-impl ProviderError {
-    /// True if asking again may help.
-    pub fn is_transient(&self) -> bool {
-        match self {
-            Self::Place { source, .. } => source.is_transient(),
-            Self::Stopped { .. } => true,
-            _ => false,
-        }
-    }
-}
-
-impl Advice for ProviderError {
-    fn code(&self) -> Code {
-        match self {
-            Self::Unconfigured { .. } => codes::PROVIDER_UNCONFIGURED,
-            Self::Unknown { .. } | Self::Unclear { .. } => codes::PROVIDER_UNKNOWN_INSTRUMENT,
-            Self::Place { .. } => codes::PROVIDER_UNREACHABLE,
-            Self::File(_) => codes::DATA_INVALID_FILE,
-            Self::Hours { .. } => codes::DATA_WRONG_HOURS,
-            Self::Stopped { .. } => codes::SYS_STOPPED,
-        }
-    }
-
-    fn hint(&self) -> Cow<'static, str> {
-        Cow::Borrowed(match self {
-            Self::Unconfigured { .. } => "use --provider file",
-            Self::Unknown {
-                instrument,
-                timeframe,
-                ..
-            } => return name_the_file(instrument, *timeframe).into(),
-            Self::Unclear { clear_name, .. } => {
-                return format!("if it holds the bars that were asked for, call it {clear_name}")
-                    .into();
-            }
-            Self::Place {
-                place,
-                source: StoreError::Open { .. },
-            } => return name_the_place(place).into(),
-            Self::Place { source, .. } => return source.hint(),
-            Self::File(error) => return file_hint(error),
-
-            // The calendar that never closes fits bars of any hours, so that nobody is stuck here.
-            Self::Hours { source, .. } => {
-                let hint = source.hint();
-                return format!("{hint}; if its hours are not known, add --calendar always").into();
-            }
-            Self::Stopped { .. } => "run the command again",
-        })
-    }
-}
-
-/// Where bars may lie, for somebody who has not said it yet.
-fn name_the_place(place: &str) -> String {
-    format!(
-        "put files such as EURUSD_1h.csv into {place}, or name the folder that has them and start \
-         the fetcher again: KTRDR_FETCHER_FILES=FOLDER, or `files` in the section [fetcher] of \
-         ktrdr.toml"
-    )
-}
-
-/// The name under which the provider finds the bars: it says class and symbol, so that no other
-/// instrument can be meant.
-fn name_the_file(instrument: &Instrument, timeframe: Timeframe) -> String {
-    format!(
-        "call the file {}_{timeframe}.csv (or .csv.gz, .parquet), or name another folder in \
-         `[fetcher] files`",
-        instrument.token()
-    )
-}
-
-/// What to do about a file: the settings of the fetcher stand for the options of a command.
-fn file_hint(error: &FileError) -> Cow<'static, str> {
-    Cow::Borrowed(match error {
-        FileError::Naive { .. } | FileError::Skipped { .. } => {
-            "name the zone of the times in the setting `fetcher.files_zone`, for example \
-             America/New_York or UTC"
-        }
-        FileError::ZoneWord { .. } => {
-            "say which clock it is in the setting `fetcher.files_zone`, for example \
-             America/New_York or Etc/GMT+5"
-        }
-        FileError::Column { .. } | FileError::NoTimeOfDay { .. } => {
-            "name the column in the setting `fetcher.files_columns`, for example \
-             close = \"px_last\""
-        }
-        FileError::Headerless { .. } => {
-            "name the format in the setting `fetcher.files_format`, for example binance, or the \
-             columns by their numbers in `fetcher.files_columns`"
-        }
-        FileError::Unclear { .. } => {
-            "say which in the setting `fetcher.files_dates` (dmy, mdy, ymd or a format), \
-             `fetcher.files_decimal` (. or ,) or `fetcher.files_format`"
-        }
-        FileError::Time { .. } => {
-            "write times as 2020-01-02T14:30:00Z, 2020-01-02 or Unix seconds, or name their format \
-             in the setting `fetcher.files_dates`"
-        }
-        FileError::Repeated { .. } => {
-            "say which in the setting `fetcher.files_repeated_hour`, earlier or later"
-        }
-
-        // No setting names a symbol: the name of the file is all there is to go by.
-        FileError::Symbols { .. } => "write the rows of each symbol to a file of their own",
-        FileError::Number { .. } => {
-            "write a plain number, leave an unknown cell empty, or name the sign before the \
-             fraction in the setting `fetcher.files_decimal`"
-        }
-
-        // What is wrong with the file itself has one way out, whoever reads it.
-        other => return other.hint(),
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_missing_file_is_answered_with_the_name_it_must_have() {
-        let error = ProviderError::Unknown {
-            instrument: Instrument::parse("crypto:BTC/USDT").unwrap(),
-            timeframe: "1h".parse().unwrap(),
-            place: "bars".to_owned(),
-            available: "BTCUSDT 1h".to_owned(),
-        };
-
-        let hint = error.hint();
-
-        assert!(hint.contains(" crypto-btc-usdt_1h.csv "), "{hint}");
-        let named = store::files::parse_name("crypto-btc-usdt_1h.csv").unwrap();
-        assert_eq!(named.0, Instrument::parse("crypto:BTC/USDT").unwrap());
-    }
-
-    #[test]
-    fn a_load_is_not_told_of_flags_that_it_does_not_have() {
-        let naive = FileError::Naive {
-            file: "x.csv".to_owned(),
-            line: 2,
-            text: "2024-01-05 10:00".to_owned(),
-        };
-        let hint = ProviderError::File(naive).hint().into_owned();
-        assert!(hint.contains("fetcher.files_zone"), "{hint}");
-        assert!(!hint.contains("--zone"), "{hint}");
-
-        let column = FileError::Column {
-            file: "x.csv".to_owned(),
-            column: "close".to_owned(),
-            existing: "a, b".to_owned(),
-            line: 1,
-        };
-        let hint = ProviderError::File(column).hint().into_owned();
-        assert!(hint.contains("fetcher.files_columns"), "{hint}");
+    fn notes(&self, _key: &SeriesKey) -> Vec<String> {
+        Vec::new()
     }
 }

@@ -1,7 +1,7 @@
 //! The part of a [`StepContext`] that the work itself needs, so that it runs in a test without any
 //! server.
 
-use std::future::{Future, ready};
+use std::future::{Future, pending, ready};
 
 use schemas::errors::ErrorRecord;
 use schemas::progress::Progress;
@@ -22,6 +22,11 @@ pub trait StepReporter: Sync {
     /// # Errors
     /// The reason to leave.
     fn check_stop(&self) -> Result<(), StepError>;
+
+    /// Waits until the work must be left; never ends unless the runner can stop it.
+    fn until_stop(&self) -> impl Future<Output = ()> + Send {
+        pending()
+    }
 
     /// Says that something is wrong which does not stop the work; nothing unless the runner tells
     /// people.
@@ -53,6 +58,10 @@ impl StepReporter for StepContext {
 
     fn check_stop(&self) -> Result<(), StepError> {
         Self::check_stop(self)
+    }
+
+    async fn until_stop(&self) {
+        self.stop().requested().await;
     }
 
     async fn warn(&self, warning: &ErrorRecord) {

@@ -22,6 +22,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("bus", &["schemas"]),
     ("nats-test-server", &[]),
+    ("fake-http", &[]),
     ("store", &["schemas", "market"]),
     ("runtime", &["schemas", "bus", "store"]),
     ("fetcher", &["schemas", "market", "store", "runtime"]),

@@ -17,6 +17,10 @@ const MAY_WAIT: &[(&str, &str)] = &[
         "back-off and periodic duties, always raced against a stop",
     ),
     (
+        "services/fetcher/src/waits.rs",
+        "the limits of providers, dropped with whoever waits",
+    ),
+    (
         "cli/src/watch/",
         "the user's time limit and a redraw each second, raced against messages",
     ),

@@ -1,17 +1,14 @@
 //! `ktrdr data plan`: what a load would ask the provider for. Plans as the fetcher does, and asks
-//! for nothing.
+//! for no bars; only where the series begins.
 
-use std::path::Path;
 use std::time::Duration;
 
 use clap::Args;
-use fetcher::FetcherSettings;
 use fetcher::plan::{FetchPlan, FetchWish, SeriesFacts, plan};
-use fetcher::provider::{Provider, ProviderError};
+use fetcher::providers::Providers;
 use market::{Calendar, Instrument, SeriesKey, Timeframe, Utc};
 use schemas::codes;
 use schemas::commands::FetchMode;
-use schemas::ids::Service;
 use schemas::manifests::EmptyInterval;
 use serde_json::{Value, json};
 use store::{ALL_TIME, Store};
@@ -20,6 +17,7 @@ use crate::arguments::FetchArgs;
 use crate::console::durations::rough;
 use crate::console::{Exit, Failure, count_of, now};
 use crate::context::Context;
+use crate::inputs::providers::{open_providers, provider_failure};
 use crate::inputs::stored_series::{open_existing_store, with_calendar};
 use crate::inputs::symbol_files::gather_symbols;
 
@@ -44,7 +42,7 @@ struct SeriesPlan {
 
 /// Shows the requests that a load would make.
 pub(super) async fn run(args: &PlanArgs, context: &Context) -> Result<Exit, Failure> {
-    let settings = fetcher_settings(context)?;
+    let providers = open_providers(context)?;
     let store = open_existing_store(context).await?;
 
     // All plans are made before one is shown: an error must not follow half a table.
@@ -52,7 +50,7 @@ pub(super) async fn run(args: &PlanArgs, context: &Context) -> Result<Exit, Fail
     let file = args.fetch.symbols_from.as_deref();
     for symbol in gather_symbols(&args.fetch.symbols, file, context)? {
         for timeframe in &args.fetch.timeframe {
-            plans.push(plan_series(args, &symbol, *timeframe, &settings, &store).await?);
+            plans.push(plan_series(args, &symbol, *timeframe, &providers, &store).await?);
         }
     }
 
@@ -71,34 +69,23 @@ pub(super) async fn run(args: &PlanArgs, context: &Context) -> Result<Exit, Fail
     Ok(Exit::Done)
 }
 
-/// The fetcher's settings, its folder of files taken from where the fetcher runs.
-fn fetcher_settings(context: &Context) -> Result<FetcherSettings, Failure> {
-    let mut settings: FetcherSettings = context.service_settings(Service::Fetcher)?;
-
-    if !settings.files.contains("://") {
-        let folder = context.system_directory()?.join(Path::new(&settings.files));
-        settings.files = folder.display().to_string();
-    }
-    Ok(settings)
-}
-
 async fn plan_series(
     args: &PlanArgs,
     symbol: &Instrument,
     timeframe: Timeframe,
-    settings: &FetcherSettings,
+    providers: &Providers,
     store: &Store,
 ) -> Result<SeriesPlan, Failure> {
-    let provider = settings
-        .open_provider(&args.fetch.provider)
-        .map_err(failure_of)?;
+    let provider = providers.open(&args.fetch.provider);
+    let provider = provider.map_err(|error| provider_failure(&error))?;
     let key = provider
         .series(symbol.clone(), timeframe)
         .map_err(|error| {
             Failure::of(Exit::Usage, codes::DATA_SERIES_KEY, &error).with_hint(error.hint())
         })?;
     let key = with_calendar(key, args.fetch.calendar_of(symbol).as_deref())?;
-    let coverage = provider.coverage(&key).await.map_err(failure_of)?;
+    let coverage = provider.coverage(&key).await;
+    let coverage = coverage.map_err(|error| provider_failure(&error))?;
 
     // A load looks at the same facts, or the plan would promise other requests than it makes.
     let (stored, empty) = read_stored(&key, store).await?;
@@ -110,7 +97,7 @@ async fn plan_series(
         empty: &empty,
         coverage,
         span_max: provider.span_max(timeframe),
-        settings: &settings.gaps,
+        settings: &providers.settings().gaps,
         now: now(),
     };
     let wish = args.wish();
@@ -151,15 +138,6 @@ impl PlanArgs {
             refetch: self.fetch.refetch,
         }
     }
-}
-
-fn failure_of(error: ProviderError) -> Failure {
-    let exit = match &error {
-        ProviderError::Unconfigured { .. } => Exit::Usage,
-        ProviderError::Unknown { .. } => Exit::NotFound,
-        _ => Exit::Failed,
-    };
-    Failure::advised(exit, &error)
 }
 
 impl SeriesPlan {

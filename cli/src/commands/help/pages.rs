@@ -164,6 +164,15 @@ pub(crate) const PAGES: &[Page] = &[
         ASK,
         &["ktrdr data symbols ES EUR_USD BTCUSDT"],
     ),
+    page("provider", ASK, &["ktrdr provider list"]),
+    table_page("provider list", ASK, &["ktrdr provider list"]),
+    table_page("provider status", ASK, &["ktrdr provider status"]),
+    table_page("provider search", ASK, &["ktrdr provider search btc"]),
+    page(
+        "provider test",
+        ASK,
+        &["ktrdr provider test binance BTCUSDT"],
+    ),
     page("store", ASK, &["ktrdr store gc"]),
     page(
         "store gc",

@@ -15,7 +15,7 @@ use store::{ALL_TIME, Edit, RawBar, RawBars, Store};
 
 use crate::scripted::{DAY, HOUR, Runner, Scripted, euro, utc};
 
-fn command(symbol: &str, timeframe: &str, mode: FetchMode) -> FetchBars {
+pub fn command(symbol: &str, timeframe: &str, mode: FetchMode) -> FetchBars {
     let series = vec![SeriesRequest {
         symbol: symbol.to_owned(),
         timeframe: timeframe.to_owned(),
@@ -39,7 +39,7 @@ pub fn hourly(mode: FetchMode) -> FetchBars {
 
 pub async fn run(
     store: &Store,
-    provider: &impl Provider,
+    provider: &(impl Provider + ?Sized),
     command: &FetchBars,
     now: Utc,
 ) -> Result<FetchedSeries, FetchError> {

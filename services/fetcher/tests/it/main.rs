@@ -3,12 +3,22 @@
 #[cfg(test)]
 mod answers;
 #[cfg(test)]
+mod fake_exchange;
+#[cfg(test)]
 mod fetching;
 #[cfg(test)]
 mod finer_bars;
 #[cfg(test)]
 mod named_calendars;
 #[cfg(test)]
+mod pacing;
+#[cfg(test)]
 mod planning;
+#[cfg(test)]
+mod providers;
+#[cfg(test)]
+mod requests;
+#[cfg(test)]
+mod sample_provider;
 #[cfg(test)]
 mod scripted;

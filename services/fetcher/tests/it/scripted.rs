@@ -4,8 +4,9 @@ use std::ops::Range;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use fetcher::plan::RequestCost;
-use fetcher::provider::{Provider, ProviderError};
+use fetcher::provider::{Health, Listing, Provider, ProviderError};
 use market::{Calendar, HourAnchor, Instrument, SeriesKey, Timeframe, Utc, expected};
 use runtime::{StepError, StepReporter};
 use schemas::progress::Progress;
@@ -13,6 +14,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use store::{RawBar, RawBars};
+use tokio::sync::Notify;
 
 pub const HOUR: i64 = 3_600_000_000;
 pub const DAY: i64 = 24 * HOUR;
@@ -65,17 +67,10 @@ pub fn bar(open_time: Utc, close: f64) -> RawBar {
     }
 }
 
+#[async_trait]
 impl Provider for Scripted {
     fn name(&self) -> &'static str {
         "scripted"
-    }
-
-    fn anchor(&self) -> HourAnchor {
-        HourAnchor::ClockHour
-    }
-
-    async fn timeframes(&self, _: &Instrument) -> Result<Option<Vec<Timeframe>>, ProviderError> {
-        Ok(None)
     }
 
     fn span_max(&self, _: Timeframe) -> Option<i64> {
@@ -108,8 +103,12 @@ impl Provider for Scripted {
         Ok(answer.iter().skip(lost).collect())
     }
 
-    fn notes(&self, _: &SeriesKey) -> Vec<String> {
-        Vec::new()
+    async fn search(&self, _: &str) -> Result<Vec<Listing>, ProviderError> {
+        Ok(Vec::new())
+    }
+
+    async fn health(&self) -> Result<Health, ProviderError> {
+        Ok(Health::default())
     }
 }
 
@@ -120,6 +119,8 @@ pub struct Runner {
     pub messages: Mutex<Vec<String>>,
     pub recorded: Mutex<Option<Value>>,
     pub checkpoints_to_live: Mutex<Option<usize>>,
+    /// Notified when the work must be left.
+    pub stop: Notify,
 }
 
 impl Runner {
@@ -160,6 +161,10 @@ impl StepReporter for Runner {
 
     fn check_stop(&self) -> Result<(), StepError> {
         Ok(())
+    }
+
+    async fn until_stop(&self) {
+        self.stop.notified().await;
     }
 
     fn resume_point<T: DeserializeOwned>(&self) -> Option<T> {

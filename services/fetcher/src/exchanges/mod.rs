@@ -1,0 +1,88 @@
+//! Exchanges that answer anybody, by HTTP and JSON, around the clock: what one of them has to say
+//! for itself, and a provider made of it.
+//!
+//! An exchange is one file: its names of symbols, its requests, how its answers are read. Paging,
+//! bars that are not over, clocks, the head of a series and look-up are the same for all
+//! ([`RestProvider`]).
+
+pub mod binance;
+pub mod coinbase;
+pub mod kraken;
+mod readings;
+mod rest_provider;
+
+use std::ops::Range;
+
+use async_trait::async_trait;
+use market::{Instrument, SeriesKey, Timeframe, Utc};
+use store::RawBar;
+
+use crate::http_account::HttpAccount;
+use crate::provider::{Capabilities, Listing};
+use crate::remote_error::RemoteError;
+
+pub use rest_provider::RestProvider;
+
+/// What differs from exchange to exchange.
+#[async_trait]
+pub trait Exchange: Send + Sync {
+    /// Name of the provider, `[a-z0-9_-]{1,32}`.
+    fn name(&self) -> &'static str;
+
+    /// What it has, known without asking it.
+    fn capabilities(&self) -> Capabilities;
+
+    /// The host that has an instrument.
+    fn account(&self, instrument: &Instrument) -> &HttpAccount;
+
+    /// Its hosts, for a sign of life.
+    fn accounts(&self) -> Vec<&HttpAccount>;
+
+    /// Its name of a pair.
+    fn symbol(&self, base: &str, quote: &str) -> String;
+
+    /// One request for the oldest bars with labels in a range, in any order; others may come along.
+    async fn page(&self, request: &PageRequest<'_>) -> Result<Vec<RawBar>, RemoteError>;
+
+    /// The label of the first bar that it has of a series; `None` if it has none.
+    async fn first_label(&self, request: &PageRequest<'_>) -> Result<Option<Utc>, RemoteError>;
+
+    /// Every pair that it has.
+    async fn listings(&self) -> Result<Vec<Listing>, RemoteError>;
+
+    /// A request that costs little, to one of its hosts; what it says about itself.
+    async fn ping(&self, account: &HttpAccount) -> Result<String, RemoteError>;
+}
+
+/// A request for bars.
+#[derive(Clone, Debug)]
+pub struct PageRequest<'a> {
+    /// The series that the bars are for.
+    pub key: &'a SeriesKey,
+    /// The exchange's name of its instrument.
+    pub symbol: &'a str,
+    /// Labels that are asked for, half-open.
+    pub range: Range<Utc>,
+    /// An instant at which every clock agrees that it has passed.
+    pub now: Utc,
+}
+
+impl PageRequest<'_> {
+    /// Length of a bar.
+    pub const fn timeframe(&self) -> Timeframe {
+        self.key.timeframe
+    }
+}
+
+/// The timeframes of a table, with the exchange's word for each.
+fn timeframes_of<Word>(table: &[(&str, Word)]) -> Vec<Timeframe> {
+    let timeframes = table.iter().filter_map(|(text, _)| text.parse().ok());
+    timeframes.collect()
+}
+
+/// The exchange's word for a timeframe.
+fn word_for<Word: Copy>(table: &[(&str, Word)], timeframe: Timeframe) -> Option<Word> {
+    let text = timeframe.to_string();
+    let row = table.iter().find(|(name, _)| *name == text);
+    row.map(|(_, word)| *word)
+}
