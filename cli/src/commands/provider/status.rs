@@ -44,7 +44,7 @@ pub(super) async fn run(args: &StatusArgs, context: &Context) -> Result<Exit, Fa
     }
     context.output.table_with_remarks(&HEADS, &rows);
     for error in &errors {
-        context.output.remark(&format!("{error}: {}", error.hint()));
+        context.output.note(&format!("{error}: {}", error.hint()));
     }
     Ok(if errors.is_empty() {
         Exit::Done
