@@ -321,38 +321,6 @@ async fn the_last_predictions_are_shown_of_the_timeframe_of_the_model() {
 }
 
 #[tokio::test]
-async fn a_prediction_says_what_it_costs() {
-    let place = Place::new();
-    store_hand(&place).await;
-    place.file("mine.csv", BARS);
-    let predict = [
-        "models",
-        "predict",
-        "hand",
-        "--bars",
-        "EURUSD:1h=mine.csv",
-        "--cost",
-    ];
-
-    let screen = place.screen_of(&predict);
-    let line = screen.lines().find(|line| line.starts_with("cost: "));
-    let line = line.unwrap_or_else(|| panic!("{screen}"));
-    assert!(
-        line.starts_with("cost: 5 bars of 1 symbol read in 0."),
-        "{line}"
-    );
-
-    let lines = place.screen_of(&[&predict[..], &["--json"]].concat());
-    let cost = lines.lines().find(|line| line.contains(r#""type":"cost""#));
-    let cost: serde_json::Value = serde_json::from_str(cost.unwrap()).unwrap();
-    assert_eq!(
-        (&cost["bars"], &cost["predictions"]),
-        (&5.into(), &4.into())
-    );
-    assert!(cost["predict_seconds"].as_f64().unwrap() > 0.0, "{cost}");
-}
-
-#[tokio::test]
 async fn without_its_data_set_a_part_is_refused() {
     let place = Place::new();
     store_hand(&place).await;

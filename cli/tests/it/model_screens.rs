@@ -116,10 +116,9 @@ async fn sides_of_a_model_fit() {
 }
 
 #[tokio::test]
-async fn comparisons_predictions_and_aliases_fit() {
+async fn comparisons_fit() {
     let place = place_with_metrics().await;
     store_data_set(&place).await;
-    place.file("mine.csv", crate::data_train_models::BARS);
     insta::assert_snapshot!(screens(&place, "models compare hand@1 hand@1"), @"
     80: models compare hand@1 hand@1
                         hand@1                    hand@1
@@ -168,6 +167,13 @@ async fn comparisons_predictions_and_aliases_fit() {
       row by row  hand@1 and hand@1 share too few rows to be told apart: 1 row that both were tested on with equal labels
       strategies  those of hand@1 and hand@1 are equal
     ");
+}
+
+#[tokio::test]
+async fn predictions_and_aliases_fit() {
+    let place = place_with_metrics().await;
+    store_data_set(&place).await;
+    place.file("mine.csv", crate::data_train_models::BARS);
     insta::assert_snapshot!(
         screens(&place, "models predict hand --bars EURUSD:1h=mine.csv"),
         @"

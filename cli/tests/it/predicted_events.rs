@@ -1,7 +1,10 @@
-//! A strategy that learns from events only: its predictions say which bars are events.
+//! What predictions say beside their outputs: which bars are events, of a strategy that learns from
+//! events only, and what they cost.
 
 use std::process::Command;
 
+use crate::data_train_models::{BARS, Place};
+use crate::hand_model::store_hand;
 use crate::program::{root, run_in_system};
 
 const SERVICES: &str = "fetcher,validator,processor,trainer,registry";
@@ -50,4 +53,36 @@ fn predictions_mark_the_events_that_a_training_learnt_from() {
     assert_eq!((missed, no, yes), ("0", "no", "yes"), "{out}");
     let count = |word: &str| word.parse::<usize>().unwrap();
     assert!(count(learnt) > 1_000 && count(quiet) > 10_000, "{out}");
+}
+
+#[tokio::test]
+async fn a_prediction_says_what_it_costs() {
+    let place = Place::new();
+    store_hand(&place).await;
+    place.file("mine.csv", BARS);
+    let predict = [
+        "models",
+        "predict",
+        "hand",
+        "--bars",
+        "EURUSD:1h=mine.csv",
+        "--cost",
+    ];
+
+    let screen = place.screen_of(&predict);
+    let line = screen.lines().find(|line| line.starts_with("cost: "));
+    let line = line.unwrap_or_else(|| panic!("{screen}"));
+    assert!(
+        line.starts_with("cost: 5 bars of 1 symbol read in 0."),
+        "{line}"
+    );
+
+    let lines = place.screen_of(&[&predict[..], &["--json"]].concat());
+    let cost = lines.lines().find(|line| line.contains(r#""type":"cost""#));
+    let cost: serde_json::Value = serde_json::from_str(cost.unwrap()).unwrap();
+    assert_eq!(
+        (&cost["bars"], &cost["predictions"]),
+        (&5.into(), &4.into())
+    );
+    assert!(cost["predict_seconds"].as_f64().unwrap() > 0.0, "{cost}");
 }

@@ -133,7 +133,11 @@ fn instruments_are_found_by_a_part_of_their_names() {
 
     let search = "provider search btc-usdt --provider binance";
     let ended = run_at(&server.url(), &folder, search);
-    insta::assert_snapshot!(ended.out, @"");
+    insta::assert_snapshot!(ended.out, @"
+    PROVIDER  ITS NAME  SYMBOL     STATE
+    binance   BTCUSDT   BTCUSDT    TRADING
+    binance   BTCUSDT   BTCUSDT.P  TRADING
+    ");
 
     let nothing = run_at(
         &server.url(),

@@ -108,6 +108,10 @@ impl Advice for FetchError {
             Self::NothingThere { .. } => {
                 "ask for other dates, or with --mode full for all there is"
             }
+            // Every segment before this one is committed.
+            Self::Provider(error) if error.is_transient() => {
+                return format!("{}; bars fetched so far are stored", error.hint()).into();
+            }
             Self::Provider(error) => return error.hint(),
             Self::Labels(error) => return error.hint().into(),
 

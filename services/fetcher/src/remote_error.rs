@@ -168,20 +168,18 @@ impl Advice for RemoteError {
     fn hint(&self) -> Cow<'static, str> {
         let provider = &self.provider;
         let check = format!("`ktrdr provider status {provider}`");
-        let stored = "bars fetched so far are stored";
 
         let hint = match &self.failure {
             Failure::Connection { .. } => format!(
                 "look at the network, a firewall and `fetcher.providers.{provider}.url`; {check} \
-                 asks again; {stored}"
+                 asks again"
             ),
             Failure::Away { .. } => format!(
-                "the fault is the provider's: run the command again later, {check} shows when; \
-                 {stored}"
+                "the fault is the provider's: run the command again later, {check} shows when"
             ),
             Failure::Timeout { .. } => format!(
                 "{check} shows how fast it answers; `fetcher.providers.{provider}.timeout` is the \
-                 time to wait; {stored}"
+                 time to wait"
             ),
             Failure::Pacing { until } => format!(
                 "run the command again after {until}: it goes on where it stopped; other programs \

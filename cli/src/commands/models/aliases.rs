@@ -1,6 +1,6 @@
 //! `ktrdr models promote|demote|aliases`: which version plays which role, and who has said so.
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use market::Utc;
 use schemas::codes;
@@ -13,6 +13,29 @@ use crate::console::{Exit, Failure};
 use crate::context::Context;
 use crate::inputs::models::find_model;
 use crate::inputs::stored_series::open_existing_store;
+
+/// `ktrdr models promote|demote|aliases`.
+#[derive(Debug, Subcommand)]
+pub(super) enum RolesCommand {
+    /// Give a version a role such as production; NAME@production means it from then on
+    Promote(PromoteArgs),
+    /// Take a role away from the version that plays it
+    Demote(DemoteArgs),
+    /// List which version plays which role, or every change of the roles of one model
+    Aliases(AliasesArgs),
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// There is no such model or role, or the store cannot be read or written.
+pub(super) async fn run(command: &RolesCommand, context: &Context) -> Result<Exit, Failure> {
+    match command {
+        RolesCommand::Promote(args) => promote(args, context).await,
+        RolesCommand::Demote(args) => demote(args, context).await,
+        RolesCommand::Aliases(args) => list(args, context).await,
+    }
+}
 
 /// `ktrdr models promote`.
 #[derive(Clone, Debug, Args)]
@@ -60,7 +83,7 @@ fn parse_alias(text: &str) -> Result<String, String> {
 /// # Errors
 /// There is no such version, somebody else changes the role at the same time, or the store cannot
 /// be written.
-pub(super) async fn promote(args: &PromoteArgs, context: &Context) -> Result<Exit, Failure> {
+async fn promote(args: &PromoteArgs, context: &Context) -> Result<Exit, Failure> {
     let store = open_existing_store(context).await?;
     let model = find_model(&store, &args.model).await?;
     let role = Role {
@@ -76,7 +99,7 @@ pub(super) async fn promote(args: &PromoteArgs, context: &Context) -> Result<Exi
 ///
 /// # Errors
 /// No version plays it, somebody else changes it at the same time, or the store cannot be written.
-pub(super) async fn demote(args: &DemoteArgs, context: &Context) -> Result<Exit, Failure> {
+async fn demote(args: &DemoteArgs, context: &Context) -> Result<Exit, Failure> {
     let store = open_existing_store(context).await?;
     let role = Role {
         model: args.name.clone(),
@@ -169,7 +192,7 @@ fn describe_version(change: &AliasChange) -> String {
 ///
 /// # Errors
 /// The store cannot be read.
-pub(super) async fn list(args: &AliasesArgs, context: &Context) -> Result<Exit, Failure> {
+async fn list(args: &AliasesArgs, context: &Context) -> Result<Exit, Failure> {
     let store = open_store_to_read(context).await?;
     let mut changes = match &args.name {
         Some(name) => store.models().alias_history(name).await?,

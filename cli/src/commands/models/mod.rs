@@ -41,7 +41,7 @@ use clap::{Args, Subcommand};
 use crate::console::{Exit, Failure};
 use crate::context::Context;
 use crate::inputs::models::ModelArgs;
-use aliases::{AliasesArgs, DemoteArgs, PromoteArgs};
+use aliases::RolesCommand;
 use compare::CompareArgs;
 use confirm::ConfirmArgs;
 use deletion::{DeleteArgs, UndeleteArgs};
@@ -94,12 +94,9 @@ enum ModelsCommand {
     Rerun(RerunArgs),
     /// Show what a sweep of trainings came to, best combination first
     Sweep(SweepTableArgs),
-    /// Give a version a role such as production; NAME@production means it from then on
-    Promote(PromoteArgs),
-    /// Take a role away from the version that plays it
-    Demote(DemoteArgs),
-    /// List which version plays which role, or every change of the roles of one model
-    Aliases(AliasesArgs),
+    /// Which version plays which role.
+    #[command(flatten)]
+    Roles(RolesCommand),
     /// What a model is called, and what there is to know about its versions.
     #[command(flatten)]
     Naming(NamingCommand),
@@ -133,9 +130,7 @@ pub(crate) async fn run(args: &ModelsArgs, context: &Context) -> Result<Exit, Fa
         ModelsCommand::Confirm(args) => confirm::run(args, context).await,
         ModelsCommand::Rerun(args) => rerun::run(args, context).await,
         ModelsCommand::Sweep(args) => sweep::show(args, context).await,
-        ModelsCommand::Promote(args) => aliases::promote(args, context).await,
-        ModelsCommand::Demote(args) => aliases::demote(args, context).await,
-        ModelsCommand::Aliases(args) => aliases::list(args, context).await,
+        ModelsCommand::Roles(command) => aliases::run(command, context).await,
         ModelsCommand::Naming(command) => naming::run(command, context).await,
         ModelsCommand::Path(args) => place::run(args, context).await,
         ModelsCommand::Export(args) => export::run(args, context).await,

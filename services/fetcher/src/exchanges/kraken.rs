@@ -13,7 +13,6 @@ use serde_json::Value;
 use store::RawBar;
 
 use super::readings::{BarColumns, bars, rows, text, unknown_symbol, unreadable};
-use super::rest_provider::open_of_bar;
 use super::{Exchange, PageRequest, RestProvider, timeframes_of, word_for};
 use crate::http_account::{AccountRules, Answer, HttpAccount, Verdict};
 use crate::provider::{Capabilities, Listing, Provider, ProviderError};
@@ -165,6 +164,7 @@ impl Exchange for Kraken {
         let minutes = word_for(INTERVALS, request.timeframe()).unwrap_or_default();
         // Whether `since` is included is not said: a second earlier it does not matter.
         let since = request.range.start.0.div_euclid(COLUMNS.time_unit) - 1;
+        let since = since.max(0);
         let query = [
             ("pair", request.symbol.to_owned()),
             ("interval", minutes.to_string()),
@@ -183,20 +183,9 @@ impl Exchange for Kraken {
     }
 
     async fn first_label(&self, request: &PageRequest<'_>) -> Result<Option<Utc>, RemoteError> {
-        // What an answer will not hold any more when it comes is not promised.
-        let labels_back = i64::from(NEWEST_BARS) - 2;
-        let newest = open_of_bar(request.timeframe(), request.now);
-        let oldest = newest.plus_micros(-labels_back * request.timeframe().micros());
-        let range = oldest..request.now;
-
-        let page = self
-            .page(&PageRequest {
-                range,
-                ..request.clone()
-            })
-            .await?;
-        let first = page.iter().map(|bar| bar.open_time).min();
-        Ok(first.map(|first| first.max(oldest)))
+        // Asked for everything, it gives what it has.
+        let page = self.page(request).await?;
+        Ok(page.iter().map(|bar| bar.open_time).min())
     }
 
     async fn listings(&self) -> Result<Vec<Listing>, RemoteError> {

@@ -128,6 +128,15 @@ impl<E: Exchange> RestProvider<E> {
         })
     }
 
+    /// Where the history begins of an exchange that gives the newest bars only: it moves with the
+    /// clock. The oldest bar may be gone when the next answer comes, and is not promised.
+    fn oldest_offered(&self, timeframe: Timeframe, end: Utc) -> Utc {
+        match self.exchange.capabilities().newest_bars {
+            Some(bars) => end.plus_micros(-timeframe.micros() * (i64::from(bars) - 2)),
+            None => Utc(i64::MIN),
+        }
+    }
+
     async fn all_listings(&self) -> Result<Vec<Listing>, RemoteError> {
         let remembered = lock(&self.listings).clone();
         if let Some((at, listings)) = remembered
@@ -275,7 +284,7 @@ fn page_micros(timeframe: Timeframe, bars: u32) -> i64 {
 }
 
 /// The label of the bar that an instant falls into, on a market that never closes, in UTC.
-pub(super) fn open_of_bar(timeframe: Timeframe, instant: Utc) -> Utc {
+fn open_of_bar(timeframe: Timeframe, instant: Utc) -> Utc {
     let midnight = Utc::midnight(instant.date());
     if !timeframe.is_intraday() {
         return timeframe.label_of_last_day(midnight);
@@ -314,6 +323,7 @@ impl<E: Exchange> Provider for RestProvider<E> {
 
         // The bar that is not over is not there, by the slower of the two clocks.
         let end = open_of_bar(key.timeframe, self.agreed_now(&key.instrument));
+        let head = head.max(self.oldest_offered(key.timeframe, end));
         Ok(Some(head..end.max(head)))
     }
 

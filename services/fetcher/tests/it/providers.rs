@@ -253,7 +253,7 @@ async fn a_wrong_wish_is_refused_with_what_there_is() {
     insta::assert_snapshot!(refusal(&*provider_at("kraken", "http://127.0.0.1:1"), "crypto:BTC/USD", "1h").await, @"
     kraken: http://127.0.0.1:PORT/0/public/OHLC cannot be reached: Connection refused (os error 111)
     connection PROVIDER-Unreachable
-    look at the network, a firewall and `fetcher.providers.kraken.url`; `ktrdr provider status kraken` asks again; bars fetched so far are stored
+    look at the network, a firewall and `fetcher.providers.kraken.url`; `ktrdr provider status kraken` asks again
     ");
 
     let error = Providers::new(FetcherSettings::default())

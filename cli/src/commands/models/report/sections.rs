@@ -53,7 +53,25 @@ pub(super) fn report(data: &ReportData) -> Result<String, DrawError> {
 fn head(data: &ReportData) -> Markup {
     let stored = &data.stored;
     let mut inside = vec![Markup::line("h1", &stored.title())];
-    let document = stored.document.as_ref();
+    inside.extend(judgement(stored.document.as_ref()));
+
+    let strategy = data.model.as_ref().ok();
+    let strategy = strategy.map(|model| model.resolved.name.as_str());
+    inside.push(head_facts(stored, strategy));
+    if let Some(data_set) = &stored.data_set {
+        inside.push(data_table(data_set).html());
+        let dropped = describe_dropped(data_set);
+        inside.extend(dropped.map(|text| note(&text)));
+    }
+    if let Some(sealed) = &stored.sealed {
+        inside.push(note(&sealed.sentence()));
+    }
+    Markup::element("header", inside)
+}
+
+/// Whether the model is better than its baseline and has an edge, and what was warned of.
+fn judgement(document: Option<&MetricsDocument>) -> Vec<Markup> {
+    let mut inside = Vec::new();
     match document.and_then(verdict_of) {
         None => inside.push(missing("This model has no metrics that can be read.")),
         Some(verdict) => {
@@ -76,19 +94,7 @@ fn head(data: &ReportData) -> Markup {
     if !warnings.is_empty() {
         inside.push(Markup::with("ul", &[("class", "warnings")], warnings));
     }
-
-    let strategy = data.model.as_ref().ok();
-    let strategy = strategy.map(|model| model.resolved.name.as_str());
-    inside.push(head_facts(stored, strategy));
-    if let Some(data_set) = &stored.data_set {
-        inside.push(data_table(data_set).html());
-        let dropped = describe_dropped(data_set);
-        inside.extend(dropped.map(|text| note(&text)));
-    }
-    if let Some(sealed) = &stored.sealed {
-        inside.push(note(&sealed.sentence()));
-    }
-    Markup::element("header", inside)
+    inside
 }
 
 /// What the model is worth, part by part.
