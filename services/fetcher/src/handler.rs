@@ -14,6 +14,7 @@ use crate::error::FetchError;
 use crate::fetch::fetch;
 use crate::file_provider::FileProvider;
 use crate::gap_settings::GapSettings;
+use crate::ib::settings::IbSettings;
 use crate::provider::{Provider, ProviderError};
 use crate::provider_settings::{ProviderSettings, default_providers};
 use crate::providers::Providers;
@@ -39,6 +40,8 @@ pub struct FetcherSettings {
     pub files_decimal: Option<char>,
     /// The hour that is meant where clocks go back and the order of rows does not show it.
     pub files_repeated_hour: Option<RepeatedHour>,
+    /// The gateway of the provider `ib`.
+    pub ib: IbSettings,
     /// The providers on the network, by name.
     pub providers: BTreeMap<String, ProviderSettings>,
     /// When a gap is worth a request, and how long "the provider has none" holds.
@@ -57,6 +60,7 @@ impl Default for FetcherSettings {
             files_dates: None,
             files_decimal: None,
             files_repeated_hour: None,
+            ib: IbSettings::default(),
             providers: default_providers(),
             gaps: GapSettings::default(),
         }

@@ -30,6 +30,7 @@ mod finer;
 mod gap_settings;
 mod handler;
 pub mod http_account;
+pub mod ib;
 pub mod ledger;
 pub mod pacer;
 pub mod plan;

@@ -8,6 +8,7 @@ use schemas::spelling::nearest_name;
 use store::StoreError;
 use store::files::FileError;
 
+use crate::ib::error::IbError;
 use crate::remote_error::RemoteError;
 
 /// What kind of failure it is, whichever provider it comes from. Decides what the work does next;
@@ -63,6 +64,9 @@ pub enum ProviderError {
     /// A provider on the network failed.
     #[error(transparent)]
     Remote(#[from] RemoteError),
+    /// A TWS or a Gateway failed.
+    #[error(transparent)]
+    Ib(#[from] IbError),
     /// The provider does not know the instrument in that timeframe.
     #[error("no file for {instrument} {timeframe} in `{place}`; it holds: {available}")]
     Unknown {
@@ -120,6 +124,7 @@ impl ProviderError {
     pub fn class(&self) -> FailureClass {
         match self {
             Self::Remote(error) => error.class(),
+            Self::Ib(error) => error.class(),
             Self::Place { .. } | Self::Stopped { .. } => FailureClass::Connection,
             Self::Unknown { .. } => FailureClass::UnknownSymbol,
             Self::Unconfigured { .. } | Self::Unclear { .. } => FailureClass::Request,
@@ -131,6 +136,7 @@ impl ProviderError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Remote(error) => error.is_transient(),
+            Self::Ib(error) => error.is_transient(),
             Self::Place { source, .. } => source.is_transient(),
             Self::Stopped { .. } => true,
             _ => false,
@@ -143,6 +149,7 @@ impl Advice for ProviderError {
         match self {
             Self::Unconfigured { .. } => codes::PROVIDER_UNCONFIGURED,
             Self::Remote(error) => error.code(),
+            Self::Ib(error) => error.code(),
             Self::Unknown { .. } | Self::Unclear { .. } => codes::PROVIDER_UNKNOWN_INSTRUMENT,
             Self::Place { .. } => codes::PROVIDER_UNREACHABLE,
             Self::File(_) => codes::DATA_INVALID_FILE,
@@ -155,6 +162,7 @@ impl Advice for ProviderError {
         Cow::Borrowed(match self {
             Self::Unconfigured { name, names } => return name_a_provider(name, names).into(),
             Self::Remote(error) => return error.hint(),
+            Self::Ib(error) => return error.hint(),
             Self::Unknown {
                 instrument,
                 timeframe,

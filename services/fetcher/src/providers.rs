@@ -9,12 +9,14 @@ use crate::exchanges::{binance, coinbase, kraken};
 use crate::file_provider;
 use crate::handler::FetcherSettings;
 use crate::http_account::{AccountRules, HttpAccount, http_client};
+use crate::ib;
 use crate::provider::{Provider, ProviderError};
 use crate::remote_error::{Failure, RemoteError};
 
 /// All providers: one line for each.
 pub const REGISTRATIONS: &[Registration] = &[
     file_provider::REGISTRATION,
+    ib::provider::REGISTRATION,
     binance::REGISTRATION,
     kraken::REGISTRATION,
     coinbase::REGISTRATION,

@@ -23,6 +23,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("bus", &["schemas"]),
     ("nats-test-server", &[]),
     ("fake-http", &[]),
+    ("fake-tws", &[]),
     ("store", &["schemas", "market"]),
     ("runtime", &["schemas", "bus", "store"]),
     ("fetcher", &["schemas", "market", "store", "runtime"]),

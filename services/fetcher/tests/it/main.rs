@@ -9,6 +9,8 @@ mod fetching;
 #[cfg(test)]
 mod finer_bars;
 #[cfg(test)]
+mod ib;
+#[cfg(test)]
 mod named_calendars;
 #[cfg(test)]
 mod pacing;
