@@ -91,6 +91,12 @@ impl Desk {
         Self::open(|script| script.for_bars = verbs.into_iter().collect())
     }
 
+    /// The same, with a provider that waits for a second only.
+    pub fn impatient(verbs: impl IntoIterator<Item = Verb>) -> Self {
+        let verbs = verbs.into_iter().collect();
+        Self::open_with(make_impatient, |script| script.for_bars = verbs)
+    }
+
     pub fn key(&self, symbol: &str, timeframe: &str) -> SeriesKey {
         let instrument = Instrument::parse(symbol).unwrap();
         self.provider
@@ -128,8 +134,8 @@ pub fn key_of(symbol: &str, timeframe: &str) -> SeriesKey {
 pub fn quick_settings(port: u16) -> IbSettings {
     IbSettings {
         port,
-        connect_timeout: Duration::from_secs(1),
-        timeout: Duration::from_secs(1),
+        connect_timeout: Duration::from_secs(5),
+        timeout: Duration::from_secs(10),
         outage: Duration::from_secs(15),
         spacing: Duration::ZERO,
         limit_percent: 100,
@@ -142,9 +148,14 @@ pub fn quick_waits() -> IbWaits {
         pause: PAUSE,
         next_id: Duration::from_secs(1),
         ready: Duration::from_millis(100),
-        probe: Duration::from_millis(500),
+        probe: Duration::from_secs(2),
         identical: Duration::ZERO,
         back_off_percent: 1,
         reconnect: vec![Duration::from_millis(100)],
     }
+}
+
+pub fn make_impatient(settings: &mut IbSettings) {
+    settings.connect_timeout = Duration::from_secs(1);
+    settings.timeout = Duration::from_secs(1);
 }

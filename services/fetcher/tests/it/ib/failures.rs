@@ -19,9 +19,9 @@ enum End {
     Fails(FailureClass),
 }
 
-/// Sends a message `times` times before the answer; says what becomes of the request, how often it
-/// was made, and how many whole pauses passed.
-async fn ask(code: i32, text: &str, times: usize) -> (End, usize, usize) {
+/// Sends a message `times` times before the answer; says what becomes of the request, and how long
+/// after each other it was made.
+async fn ask(code: i32, text: &str, times: usize) -> (End, Vec<Duration>) {
     let desk = Desk::with_verbs(vec![Verb::error(code, text); times]);
     let key = desk.key("AAPL", "1h");
 
@@ -32,8 +32,22 @@ async fn ask(code: i32, text: &str, times: usize) -> (End, usize, usize) {
 
     let times: Vec<Instant> = desk.tws.bars_requests().iter().map(|made| made.0).collect();
     let gaps = times.windows(2).map(|two| two[1] - two[0]);
-    let pauses = gaps.filter(|gap| *gap >= PAUSE).count();
-    (end, times.len(), pauses)
+    (end, gaps.collect())
+}
+
+/// Expects that a request is made so often, without whole pauses in between.
+async fn expect(code: i32, text: &str, times: usize, end: End, requests: usize) {
+    let answer = ask(code, text, times).await;
+    assert_eq!(answer.0, end, "{code} {text}");
+    assert_eq!(answer.1.len() + 1, requests, "{code} {text}");
+}
+
+/// Expects a whole pause before each further request.
+async fn expect_pauses(code: i32, text: &str, times: usize, end: End, requests: usize) {
+    let answer = ask(code, text, times).await;
+    assert_eq!(answer.0, end, "{code} {text}");
+    assert_eq!(answer.1.len() + 1, requests, "{code} {text}");
+    assert!(answer.1.iter().all(|gap| *gap >= PAUSE), "{:?}", answer.1);
 }
 
 #[tokio::test]
@@ -41,18 +55,12 @@ async fn pacing_waits_a_minute_and_is_no_attempt() {
     let bars = End::Bars(BARS);
     let violation = "Historical data request pacing violation";
 
-    assert_eq!(ask(162, violation, 2).await, (bars, 3, 2));
-    assert_eq!(ask(162, violation, 5).await, (bars, 6, 5));
+    expect_pauses(162, violation, 2, bars, 3).await;
+    expect_pauses(162, violation, 5, bars, 6).await;
     let given_up = End::Fails(FailureClass::Pacing);
-    assert_eq!(ask(162, violation, 9).await, (given_up, 6, 5));
-    assert_eq!(
-        ask(100, "Max rate of messages exceeded", 1).await,
-        (bars, 2, 1)
-    );
-    assert_eq!(
-        ask(420, "Invalid Real-time Query: pacing", 1).await,
-        (bars, 2, 1)
-    );
+    expect_pauses(162, violation, 9, given_up, 6).await;
+    expect_pauses(100, "Max rate of messages exceeded", 1, bars, 2).await;
+    expect_pauses(420, "Invalid Real-time Query: pacing", 1, bars, 2).await;
 }
 
 #[tokio::test]
@@ -60,11 +68,8 @@ async fn no_data_is_an_answer() {
     let nothing = End::Bars(0);
 
     let text = "HMDS query returned no data: AAPL@SMART Trades";
-    assert_eq!(ask(162, text, 1).await, (nothing, 1, 0));
-    assert_eq!(
-        ask(430, "Fundamentals are not available", 1).await,
-        (nothing, 1, 0)
-    );
+    expect(162, text, 1, nothing, 1).await;
+    expect(430, "Fundamentals are not available", 1, nothing, 1).await;
 }
 
 #[tokio::test]
@@ -97,11 +102,7 @@ async fn what_cannot_help_is_asked_once() {
     ];
 
     for (code, text, class) in table {
-        assert_eq!(
-            ask(code, text, 9).await,
-            (End::Fails(class), 1, 0),
-            "{code} {text}"
-        );
+        expect(code, text, 9, End::Fails(class), 1).await;
     }
 }
 
@@ -121,13 +122,9 @@ async fn what_may_pass_is_tried_three_times() {
     ];
 
     for (code, text) in table {
-        assert_eq!(
-            ask(code, text, 2).await,
-            (End::Bars(BARS), 3, 0),
-            "{code} {text}"
-        );
+        expect(code, text, 2, End::Bars(BARS), 3).await;
         let failed = End::Fails(FailureClass::Connection);
-        assert_eq!(ask(code, text, 9).await, (failed, 3, 0), "{code} {text}");
+        expect(code, text, 9, failed, 3).await;
     }
 }
 
@@ -135,9 +132,9 @@ async fn what_may_pass_is_tried_three_times() {
 async fn a_competing_login_is_waited_for_three_times() {
     let text = "No market data during competing live session";
 
-    assert_eq!(ask(10197, text, 3).await, (End::Bars(BARS), 4, 3));
+    expect_pauses(10197, text, 3, End::Bars(BARS), 4).await;
     let given_up = End::Fails(FailureClass::Permission);
-    assert_eq!(ask(10197, text, 9).await, (given_up, 4, 3));
+    expect_pauses(10197, text, 9, given_up, 4).await;
 }
 
 #[tokio::test]
@@ -183,7 +180,7 @@ async fn a_connection_that_breaks_amid_bars_gives_none_twice() {
 
 #[tokio::test]
 async fn bars_without_their_end_are_no_answer() {
-    let desk = Desk::with_verbs([Verb::Truncate]);
+    let desk = Desk::impatient([Verb::Truncate]);
 
     let bars = desk
         .provider

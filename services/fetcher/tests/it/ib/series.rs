@@ -8,7 +8,7 @@ use fetcher::provider::{FailureClass, Provider as _};
 use market::{DayBoundary, Instrument, PriceKind, Session, Utc};
 use schemas::codes::Advice as _;
 
-use super::desk::{Desk, bars_of, week};
+use super::desk::{Desk, bars_of, make_impatient, week};
 use crate::scripted::{DAY, utc};
 
 #[tokio::test]
@@ -251,7 +251,7 @@ async fn a_symbol_of_two_contracts_names_them() {
 #[tokio::test]
 async fn a_lost_connection_does_not_unmake_a_symbol() {
     // A24: valid once, then its details stay out: they are not needed again.
-    let desk = Desk::open(|_| {});
+    let desk = Desk::open_with(make_impatient, |_| {});
     let key = desk.key("AAPL", "1h");
     desk.provider.bars(&key, week()).await.unwrap();
     desk.tws
